@@ -1,0 +1,109 @@
+/**
+ * Every failure that a client, an operator or a script can meet, by its closed code.
+ *
+ * `say` is all that a client ever sees; `status` is the HTTP status it comes with. Codes are API: they are never renamed.
+ */
+export const CODES = {
+  'target.malformed': { status: 400, say: 'The request could not be understood.' },
+  'target.host': { status: 400, say: 'The request names no valid host.' },
+  'target.ambiguous': { status: 400, say: 'The address can be read in more than one way.' },
+  'target.method': { status: 405, say: 'This method is not served here.' },
+  'target.header': { status: 400, say: 'The request has a malformed header field.' },
+  'route.none': { status: 404, say: 'Nothing is served at this address.' },
+  'route.method': { status: 405, say: 'This method is not allowed at this address.' },
+  'access.sign_in': { status: 401, say: 'Sign in to open this.' },
+  'access.denied': { status: 403, say: 'You do not have access to this.' },
+  'access.origin': { status: 403, say: 'This request came from a page that may not make it.' },
+  'upstream.refused': { status: 502, say: 'The application could not be reached.' },
+  'upstream.broken': { status: 502, say: 'The application answered in a way that could not be understood.' },
+  'upstream.timeout': { status: 504, say: 'The application did not answer in time.' },
+  'upstream.loop': { status: 508, say: 'The request came back to where it started.' },
+  'provider.down': { status: 503, say: 'The sign-in provider cannot be reached at the moment.' },
+  'provider.discovery': { status: 502, say: 'The sign-in provider is not set up correctly.' },
+  'provider.token': { status: 502, say: 'Sign-in could not be completed.' },
+  'provider.id_token': { status: 502, say: 'Sign-in could not be completed.' },
+  'provider.userinfo': { status: 502, say: 'Sign-in could not be completed.' },
+  'provider.issuer': { status: 400, say: 'The answer came from a provider that was not asked.' },
+  'provider.refused': { status: 403, say: 'The provider did not sign you in.' },
+  'sign_in.callback': { status: 400, say: 'The answer from the provider could not be understood.' },
+  'sign_in.state': { status: 400, say: 'This sign-in has expired or was already used.' },
+  'sign_in.browser': { status: 400, say: 'This sign-in was started in another browser.' },
+  'sign_in.ticket': { status: 400, say: 'This sign-in has expired or was already used.' },
+  'session.store': { status: 503, say: 'Sign-in is not available at the moment.' },
+  'config.unreadable': { status: 500, say: 'The server is not set up correctly.' },
+  'config.invalid': { status: 500, say: 'The server is not set up correctly.' },
+  'listen.failed': { status: 500, say: 'The server could not start.' },
+  internal: { status: 500, say: 'Something went wrong on our side.' },
+} as const satisfies Record<string, { status: number; say: string }>
+
+export type Code = keyof typeof CODES
+
+/** Small values that say where and how much; never a secret, a token or a cookie. */
+export type Facts = Readonly<Record<string, string | number | boolean | null | readonly string[] | undefined>>
+
+export interface GateErrorDetails {
+  /** What an operator can do about it. */
+  readonly hint?: string
+  readonly facts?: Facts
+  readonly cause?: unknown
+  /** Seconds after which trying again makes sense; becomes Retry-After. */
+  readonly retryAfterS?: number
+}
+
+/**
+ * The one error class. Branch on `code`, never on the message.
+ *
+ * `message`, `hint`, `facts` and the `cause` chain are for the log and the command line; a client sees only `say`.
+ */
+export class GateError extends Error {
+  readonly code: Code
+  readonly hint: string | undefined
+  readonly facts: Facts
+  readonly retryAfterS: number | undefined
+
+  constructor(code: Code, message: string, details: GateErrorDetails = {}) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause })
+    this.name = 'GateError'
+    this.code = code
+    this.hint = details.hint
+    this.facts = details.facts ?? {}
+    this.retryAfterS = details.retryAfterS
+  }
+
+  get status(): number {
+    return CODES[this.code].status
+  }
+
+  get say(): string {
+    return CODES[this.code].say
+  }
+}
+
+/** Any thrown value as a GateError; what is not one already becomes `internal` with the value as its cause. */
+export function toGateError(thrown: unknown): GateError {
+  if (thrown instanceof GateError) return thrown
+  return new GateError('internal', describe(thrown), { cause: thrown })
+}
+
+/** A thrown value and its causes as flat facts for the log: error, code, hint, cause (`a <- b <- c`). */
+export function errorFacts(thrown: unknown): Facts {
+  if (thrown instanceof GateError) {
+    return { ...thrown.facts, code: thrown.code, error: thrown.message, hint: thrown.hint, cause: causes(thrown.cause) }
+  }
+  return { error: describe(thrown), cause: thrown instanceof Error ? causes(thrown.cause) : undefined }
+}
+
+function causes(cause: unknown): string | undefined {
+  const chain: string[] = []
+  for (let at = cause; at !== undefined && at !== null && chain.length < 5; ) {
+    chain.push(describe(at))
+    at = at instanceof Error ? at.cause : undefined
+  }
+  return chain.length === 0 ? undefined : chain.join(' <- ')
+}
+
+function describe(thrown: unknown): string {
+  if (!(thrown instanceof Error)) return String(thrown)
+  const code = 'code' in thrown && typeof thrown.code === 'string' ? ` (${thrown.code})` : ''
+  return `${thrown.name}: ${thrown.message}${code}`
+}

@@ -1,0 +1,27 @@
+import type { Facts } from './errors.ts'
+
+/** Where the program's own sentences go. A message is a plain sentence; what varies travels as facts. */
+export interface Log {
+  debug(message: string, facts?: Facts): void
+  info(message: string, facts?: Facts): void
+  warn(message: string, facts?: Facts): void
+  error(message: string, facts?: Facts): void
+}
+
+/**
+ * Every effect that the rooms below `cli` may have, built once in the composition root and faked in tests.
+ *
+ * Absent on purpose: the session store and the listeners, which have lifetimes of their own.
+ */
+export interface Ports {
+  /** Milliseconds since the epoch. */
+  now(): number
+  /** Cryptographically strong random bytes. */
+  random(byteCount: number): Uint8Array<ArrayBuffer>
+  fetch(address: string, init?: BunFetchRequestInit): Promise<Response>
+  /** The file as UTF-8 text; throws what the platform throws. */
+  readText(path: string): string
+  /** An environment variable, or undefined. */
+  env(name: string): string | undefined
+  readonly log: Log
+}

@@ -1,0 +1,128 @@
+/** The checked shape of routes.toml: what the rest of the program works from. Built by `checkConfig` alone, frozen. */
+export interface Config {
+  readonly server: ServerConfig
+  readonly sessions: SessionsConfig
+  readonly providers: ReadonlyMap<string, ProviderConfig>
+  readonly portals: ReadonlyMap<string, PortalConfig>
+  readonly routes: readonly RouteConfig[]
+}
+
+/** A place to listen on. */
+export type ListenAddress =
+  | { readonly kind: 'tcp'; readonly host: string; readonly port: number }
+  | { readonly kind: 'unix'; readonly path: string }
+
+export interface ServerConfig {
+  readonly listen: readonly ListenAddress[]
+  /** CIDRs (or single addresses, as /32 or /128) of peers whose X-Forwarded-* count. */
+  readonly trustedProxies: readonly string[]
+  readonly admin: ListenAddress | null
+  readonly accessLog: boolean
+  readonly logLevel: 'debug' | 'info' | 'warn' | 'error'
+  /** How long requests in flight may take to finish after SIGTERM. */
+  readonly drainMs: number
+}
+
+export interface SessionsConfig {
+  readonly store: { readonly kind: 'sqlite'; readonly path: string }
+  /** Absolute: from sign-in. */
+  readonly lifetimeMs: number
+  /** Since the last request. */
+  readonly idleMs: number
+  /** Sessions kept in memory. */
+  readonly cacheEntries: number
+}
+
+export type ClientAuth = 'client_secret_basic' | 'client_secret_post' | 'none'
+
+export interface ProviderConfig {
+  /** The table's name: `pocket-id` in `[providers.pocket-id]`. */
+  readonly name: string
+  /** What people see on the button. */
+  readonly label: string
+  /** Exactly as the provider states it; no trailing slash is added or removed. */
+  readonly issuer: string
+  /** Where discovery is when it is not at issuer + /.well-known/openid-configuration. */
+  readonly metadataUrl: string | null
+  readonly clientId: string
+  /** Null for a public client. */
+  readonly clientSecret: string | null
+  /** Null: what discovery and the secret's presence decide. */
+  readonly clientAuth: ClientAuth | null
+  /** Null: openid, profile, email, and groups where discovery lists it. */
+  readonly scopes: readonly string[] | null
+  /** Pins the ID token's algorithm; null: what discovery allows, without `none` and HMAC. */
+  readonly idTokenAlg: string | null
+}
+
+export interface PortalConfig {
+  readonly name: string
+  /** What the pages call this place. */
+  readonly title: string
+  /** Origin of the portal's own host, without a trailing slash; null: mounted on each protected host. */
+  readonly url: { readonly scheme: 'http' | 'https'; readonly host: string; readonly authority: string } | null
+  readonly providers: readonly string[]
+  /** `/.sallyport/callback` unless an address registered earlier is kept. */
+  readonly callbackPath: string
+  /** Plain HTTP allowed: cookies lose Secure and the __Host- prefix. */
+  readonly insecureCookies: boolean
+  readonly roles: ReadonlyMap<string, readonly RoleRule[]>
+}
+
+/** One way to have a role; every key that is present must hold. Within a key any entry is enough. */
+export interface RoleRule {
+  readonly any: boolean
+  readonly providers: readonly string[] | null
+  readonly subjects: readonly string[] | null
+  /** Whole addresses and whole domains are one key: an address matches by either. */
+  readonly emails: readonly string[] | null
+  readonly domains: readonly string[] | null
+  readonly groups: readonly string[] | null
+  readonly claims: ReadonlyMap<string, readonly (string | number | boolean)[]> | null
+  readonly requireVerifiedEmail: boolean
+}
+
+export type Allow =
+  | { readonly kind: 'public' }
+  | { readonly kind: 'authenticated' }
+  | { readonly kind: 'roles'; readonly roles: readonly string[] }
+
+export type HeaderPreset = 'none' | 'x-token' | 'x-forwarded' | 'x-auth-request' | 'remote'
+
+/** Which identity the upstream is told: a preset, or fields with templates such as `{email}`. */
+export type HeaderSpec =
+  | { readonly kind: 'preset'; readonly preset: HeaderPreset }
+  | { readonly kind: 'table'; readonly fields: readonly { readonly name: string; readonly template: string }[] }
+
+export type UpstreamAddress =
+  | {
+      readonly kind: 'url'
+      readonly scheme: 'http' | 'https'
+      /** host or host:port, as it appears in the address. */
+      readonly authority: string
+      /** Put before the request's path; empty, or `/x` without a trailing slash. */
+      readonly basePath: string
+    }
+  | { readonly kind: 'unix'; readonly path: string }
+
+export interface RouteConfig {
+  /** host + path as configured: how logs, `explain` and messages name it. */
+  readonly id: string
+  /** Lower-case ASCII; `*.example.com` for a wildcard. */
+  readonly host: string
+  /** `/`, or `/x/y` without a trailing slash: matched at segment boundaries. */
+  readonly path: string
+  readonly upstreams: readonly UpstreamAddress[]
+  readonly portal: string | null
+  readonly allow: Allow
+  /** Upper-case; null: all that the proxy forwards. */
+  readonly methods: readonly string[] | null
+  readonly stripPrefix: string | null
+  readonly headers: HeaderSpec
+  /** How long the upstream may take to begin its answer. */
+  readonly timeoutMs: number
+  /** Origins besides the route's own that may open WebSockets. */
+  readonly allowedOrigins: readonly string[]
+  /** What people see in the portal's list. */
+  readonly name: string
+}
