@@ -1,0 +1,66 @@
+/**
+ * Who someone is, as a provider vouched for it at sign-in. A plain value: it is stored as JSON and handed to rules.
+ *
+ * Absent on purpose: roles. They are computed from this by the file in force now.
+ */
+export interface Identity {
+  /** The name of the `[providers.*]` table that vouched. */
+  readonly provider: string
+  readonly issuer: string
+  /** `sub`: unique and stable within the issuer. */
+  readonly subject: string
+  readonly name: string | null
+  readonly preferredUsername: string | null
+  readonly email: string | null
+  /** Null where the provider says nothing; anything but `true` counts as false once it is said. */
+  readonly emailVerified: boolean | null
+  readonly groups: readonly string[]
+  /** ID token and userinfo merged, without the protocol's own claims (iss, aud, exp, nonce, at_hash, …). */
+  readonly claims: Readonly<Record<string, unknown>>
+}
+
+/** Claims that belong to the token, not to the person (OpenID Connect Core §2, RFC 7519 §4.1). */
+const PROTOCOL_CLAIMS = new Set([
+  'iss',
+  'aud',
+  'exp',
+  'iat',
+  'nbf',
+  'jti',
+  'azp',
+  'nonce',
+  'at_hash',
+  'c_hash',
+  's_hash',
+])
+
+/**
+ * An Identity from verified claims. A claim of the wrong type counts as absent: it can then match no rule.
+ *
+ * Shape: `groups` keeps only strings, each whole; a lone string is not a list and yields none.
+ * Source: OpenID Connect Core 1.0 §5.1 (standard claims).
+ */
+export function makeIdentity(
+  provider: string,
+  issuer: string,
+  subject: string,
+  verified: Record<string, unknown>,
+): Identity {
+  const claims: Record<string, unknown> = {}
+  for (const [name, value] of Object.entries(verified)) if (!PROTOCOL_CLAIMS.has(name)) claims[name] = value
+  return Object.freeze({
+    provider,
+    issuer,
+    subject,
+    name: textClaim(claims.name),
+    preferredUsername: textClaim(claims.preferred_username),
+    email: textClaim(claims.email),
+    emailVerified: claims.email_verified === undefined ? null : claims.email_verified === true,
+    groups: Object.freeze(Array.isArray(claims.groups) ? claims.groups.filter(group => typeof group === 'string') : []),
+    claims: Object.freeze(claims),
+  })
+}
+
+function textClaim(value: unknown): string | null {
+  return typeof value === 'string' && value !== '' ? value : null
+}

@@ -1,0 +1,140 @@
+import { GateError } from '../base/errors.ts'
+
+/** Where a request is going, in its one canonical spelling. The only reader of Host and of the request's address. */
+export interface Target {
+  readonly method: string
+  /** Lower-case, without port and without a trailing dot. */
+  readonly host: string
+  /** host, or host:port as the client named it: what redirects and X-Forwarded-Host are made from. */
+  readonly authority: string
+  /** Begins with `/`; exactly what is matched and what is forwarded. */
+  readonly path: string
+  /** Empty, or begins with `?`. */
+  readonly query: string
+  /**
+   * Other ways in which a backend could read `path` (decoded, slashes merged, parameters cut, lower-cased).
+   * Empty for nearly all; each must be reachable too, or the request is refused.
+   */
+  readonly readings: readonly string[]
+}
+
+/** Methods that are forwarded: RFC 9110 §9, PATCH, WebDAV and its kin. TRACE and CONNECT never are. */
+const METHODS = new Set(
+  (
+    'GET HEAD POST PUT DELETE PATCH OPTIONS PROPFIND PROPPATCH MKCOL COPY MOVE LOCK UNLOCK SEARCH REPORT MKACTIVITY CHECKOUT ' +
+    'MERGE M-SEARCH NOTIFY SUBSCRIBE UNSUBSCRIBE PURGE MKCALENDAR LINK UNLINK BIND REBIND UNBIND ACL SOURCE QUERY'
+  ).split(' '),
+)
+
+const NO_READINGS: readonly string[] = Object.freeze([])
+
+/** Lower-case letters, digits, dots, dashes and underscores, or an IPv6 literal; a port may follow. */
+const AUTHORITY = /^(?:([a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?)\.?|(\[[0-9a-f:.]+\]))(?::([0-9]{1,5}))?$/i
+
+/** Anything that some backend reads otherwise than byte for byte: escapes, parameters, doubled slashes, dots, capitals. */
+const SUSPICIOUS = /[%;\\#A-Z]|\/\/|\/\.\.?(?:\/|$)/
+
+const BAD_ESCAPE = /%(?![0-9a-f]{2})/i
+
+/**
+ * The canonical Target of a request.
+ *
+ * Shape: `address` is what Bun.serve calls `req.url`, `hostHeader` the Host field (two Host fields arrive joined by a comma).
+ * Throws: target.method, target.host, target.malformed (no path, malformed or NUL escape, `#`), target.ambiguous (a dot segment
+ * in any reading).
+ * Source: RFC 9110 §4.2.3 and §7.2, RFC 3986 §6.2, RFC 9112 §3.2. The `#` and lone-byte rules answer Bun 1.4.5, which
+ * leaves a fragment in `req.url` and turns a byte that is not UTF-8 into U+FFFD.
+ */
+export function parseTarget(method: string, address: string, hostHeader: string | null): Target {
+  if (!METHODS.has(method)) throw new GateError('target.method', `method ${method.slice(0, 20)} is not forwarded`)
+  const { host, authority } = parseAuthority(hostHeader)
+
+  // "http://host/path?query": the path starts at the first slash after the scheme's two. "/path" where Host was unusable.
+  const scheme = address.indexOf('://')
+  const pathStart = scheme === -1 ? 0 : address.indexOf('/', scheme + 3)
+  if (pathStart === -1 || address.charCodeAt(pathStart) !== 0x2f) throw malformed('the target has no path')
+  const queryStart = address.indexOf('?', pathStart)
+  const path = queryStart === -1 ? address.slice(pathStart) : address.slice(pathStart, queryStart)
+  const query = queryStart === -1 ? '' : address.slice(queryStart)
+  if (query.includes('#')) throw malformed('the target has a fragment')
+  return { method, host, authority, path, query, readings: SUSPICIOUS.test(path) ? readPath(path) : NO_READINGS }
+}
+
+/**
+ * Host and authority in canonical spelling.
+ *
+ * Throws target.host for none, several, user information, percent-encoding, or anything that is not a name or an address.
+ */
+export function parseAuthority(hostHeader: string | null): { readonly host: string; readonly authority: string } {
+  const cached = hostHeader === null ? undefined : AUTHORITIES.get(hostHeader)
+  if (cached !== undefined) return cached
+  const match = hostHeader === null ? null : AUTHORITY.exec(hostHeader)
+  const name = match?.[1] ?? match?.[2]
+  const port = match?.[3]
+  if (
+    hostHeader === null ||
+    name === undefined ||
+    name.includes('..') ||
+    name.length > 253 ||
+    Number(port ?? 1) > 65_535
+  ) {
+    throw new GateError('target.host', 'the Host field is missing, repeated or not a host name')
+  }
+  const host = name.toLowerCase()
+  const parsed = Object.freeze({ host, authority: port === undefined ? host : `${host}:${port}` })
+  if (AUTHORITIES.size < MAX_AUTHORITIES) AUTHORITIES.set(hostHeader, parsed)
+  return parsed
+}
+
+/** Pure memo of spellings: bounded, and never holds a refusal. */
+const AUTHORITIES = new Map<string, { readonly host: string; readonly authority: string }>()
+const MAX_AUTHORITIES = 1024
+
+/** All readings of a suspicious path other than the path itself; throws where one of them is refused outright. */
+function readPath(path: string): readonly string[] {
+  if (path.includes('#')) throw malformed('the path has a fragment')
+  if (path.includes('\uFFFD') || /%ef%bf%bd/i.test(path)) throw malformed('the path is not UTF-8')
+  if (BAD_ESCAPE.test(path)) throw malformed('the path has a malformed escape')
+  if (/%00|%0[ad]/i.test(path)) throw malformed('the path has an escaped control character')
+  const readings = new Set<string>()
+  let text = path
+  for (let depth = 0; depth < 3; depth++) {
+    const merged = text.replaceAll('\\', '/')
+    if (hasDotSegment(merged)) {
+      throw new GateError('target.ambiguous', 'the path has a dot segment that a backend may resolve')
+    }
+    for (const cut of [merged, cutAt(merged, '#'), cutAt(merged, '\0'), merged.replace(/;[^/]*/g, '')]) {
+      if (hasDotSegment(cut)) {
+        throw new GateError('target.ambiguous', 'the path has a dot segment that a backend may resolve')
+      }
+      for (const slashes of [cut, cut.replace(/\/{2,}/g, '/')]) {
+        readings.add(slashes)
+        readings.add(slashes.toLowerCase())
+      }
+    }
+    const decoded = decodeOnce(text)
+    if (decoded === text) break
+    if (depth === 2) throw new GateError('target.ambiguous', 'the path is percent-encoded more than twice')
+    text = decoded
+  }
+  readings.delete(path)
+  return Object.freeze([...readings])
+}
+
+/** Percent-decoding, byte by byte into characters: enough to find separators; malformed escapes stay as they are. */
+function decodeOnce(text: string): string {
+  return text.replace(/%([0-9a-f]{2})/gi, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)))
+}
+
+function hasDotSegment(path: string): boolean {
+  return /(?:^|\/)\.\.?(?:;[^/]*)?(?:\/|$|\?)/.test(path)
+}
+
+function cutAt(text: string, mark: string): string {
+  const at = text.indexOf(mark)
+  return at === -1 ? text : text.slice(0, at)
+}
+
+function malformed(message: string): GateError {
+  return new GateError('target.malformed', message)
+}
