@@ -1,0 +1,35 @@
+/** What a browser names as the destination of a page: the window itself, or a frame of one. */
+const PAGE_DESTINATIONS = new Set(['document', 'iframe', 'frame', 'fencedframe'])
+
+/**
+ * Whether a person is loading a page, so that an answer may be a redirect to sign-in.
+ *
+ * Everything else (scripts, images, manifests, service workers, tools) gets a status: a redirect would hand it a page of HTML.
+ * Source: W3C Fetch Metadata §2; without those fields, the Accept of RFC 9110 §12.5.1 decides.
+ */
+export function isPageLoad(request: Request): boolean {
+  return (request.method === 'GET' || request.method === 'HEAD') && prefersPage(request)
+}
+
+/** Whether the answer will be looked at in a window, whatever the method: a form that was sent shows its answer too. */
+export function prefersPage(request: Request): boolean {
+  const { headers } = request
+  if (headers.has('x-requested-with')) return false
+  const mode = headers.get('sec-fetch-mode')
+  const destination = headers.get('sec-fetch-dest')
+  if (mode === null && destination === null) return acceptsHtml(headers.get('accept'))
+  if (destination !== null && !PAGE_DESTINATIONS.has(destination)) return false
+  return mode === null || mode === 'navigate'
+}
+
+/** Whether a browser fetches ahead of a click (RFC 8941 token in Sec-Purpose; Purpose and X-Moz before it). */
+export function isPrefetch(request: Request): boolean {
+  const { headers } = request
+  const purpose =
+    headers.get('sec-purpose') ?? headers.get('purpose') ?? headers.get('x-purpose') ?? headers.get('x-moz')
+  return purpose !== null && /prefetch|prerender|preview/i.test(purpose)
+}
+
+function acceptsHtml(accept: string | null): boolean {
+  return accept !== null && /(?:^|[,\s])(?:text\/html|application\/xhtml\+xml)\s*(?:[,;]|$)/i.test(accept)
+}

@@ -1,0 +1,28 @@
+declare const checked: unique symbol
+
+/** A path and query on the host that is asked: it can lead to no other origin, and to no page of ours. */
+export type SafeReturnTo = string & { readonly [checked]: true }
+
+/** Longer deep links are forgotten: they have to fit, sealed, into an address. */
+const MAX_LENGTH = 4096
+
+/** Printable ASCII without `\` and `#`: what a browser and we read the same way. */
+const PLAIN = /^\/(?:[!"$-[\]-~][!"$-[\]-~]*)?$/
+
+/**
+ * Where to go after signing in; `/` for anything that is not a plain path and query of this host.
+ *
+ * Refused: another origin in any spelling (`//host`, `/\host`, a scheme), dot segments, control characters, spaces,
+ * anything not ASCII, and our own pages, since returning to a sign-in page would sign in again.
+ * Source: WHATWG URL §4.4 (backslash equals slash; tab and newline are dropped before parsing).
+ */
+export function parseReturnTo(raw: string | null): SafeReturnTo {
+  return (raw !== null && isSafe(raw) ? raw : '/') as SafeReturnTo
+}
+
+function isSafe(raw: string): boolean {
+  if (raw.length > MAX_LENGTH || !PLAIN.test(raw) || raw.startsWith('//')) return false
+  const path = raw.split('?', 1)[0] ?? ''
+  if (/\/(?:\.|%2e){1,2}(?:\/|$)/i.test(path)) return false
+  return path !== '/.sallyport' && !path.startsWith('/.sallyport/')
+}
