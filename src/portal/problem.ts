@@ -1,0 +1,51 @@
+import type { Code } from '../base/errors.ts'
+
+const TITLES: Readonly<Record<number, string>> = {
+  400: 'Bad Request',
+  401: 'Unauthorized',
+  403: 'Forbidden',
+  404: 'Not Found',
+  405: 'Method Not Allowed',
+  413: 'Content Too Large',
+  421: 'Misdirected Request',
+  426: 'Upgrade Required',
+  500: 'Internal Server Error',
+  502: 'Bad Gateway',
+  503: 'Service Unavailable',
+  504: 'Gateway Timeout',
+  508: 'Loop Detected',
+}
+
+/**
+ * An error for programs, as problem details: status, title, detail, our closed `code`, and the reference the log carries.
+ *
+ * `extra` adds members (`sign_in`, `roles`); `headers` adds fields (`allow`, `retry-after`).
+ * Source: RFC 9457 §3; the type is `about:blank` (§4.2.1), since `code` says which problem it is.
+ */
+export function problemResponse(
+  status: number,
+  code: Code,
+  say: string,
+  reference: string,
+  extra: Readonly<Record<string, unknown>> = {},
+  headers: Readonly<Record<string, string>> = {},
+): Response {
+  const problem = {
+    type: 'about:blank',
+    title: TITLES[status] ?? 'Error',
+    status,
+    detail: say,
+    code,
+    reference,
+    ...extra,
+  }
+  return new Response(`${JSON.stringify(problem)}\n`, {
+    status,
+    headers: {
+      'content-type': 'application/problem+json',
+      'cache-control': 'no-store',
+      'x-content-type-options': 'nosniff',
+      ...headers,
+    },
+  })
+}
