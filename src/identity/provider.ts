@@ -26,7 +26,8 @@ export interface LoginResult {
  */
 export interface ProviderClient {
   readonly config: ProviderConfig
-  begin(login: LoginRequest): Promise<string>
+  /** With `asksForAccount` the provider is told not to go on with whoever is signed in there. */
+  begin(login: LoginRequest, options?: { readonly asksForAccount: boolean }): Promise<string>
   finish(answer: URLSearchParams, login: LoginRequest): Promise<LoginResult>
 }
 

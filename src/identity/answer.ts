@@ -1,0 +1,49 @@
+import { type Facts, GateError } from '../base/errors.ts'
+import type { Metadata } from './metadata.ts'
+
+/**
+ * Checks the parameters with which a provider sent the browser back, before anything in them is used.
+ *
+ * Throws `sign_in.callback` (a parameter twice, no code, a packed response), `provider.issuer` (RFC 9207 iss missing where
+ * it is announced, or another's), `sign_in.state`, and `provider.refused` for an error answer.
+ * Source: RFC 6749 §4.1.2 and §3.1 (no parameter twice), RFC 9207 §2.4.
+ */
+export function readAnswer(answer: URLSearchParams, metadata: Metadata, state: string): void {
+  for (const name of answer.keys()) {
+    if (answer.getAll(name).length > 1) throw callbackError('a parameter occurs twice')
+  }
+  if (answer.has('response')) throw callbackError('it is a packed response, which was not asked for')
+
+  const issuer = answer.get('iss')
+  if (issuer === null ? metadata.authorization_response_iss_parameter_supported === true : issuer !== metadata.issuer) {
+    throw new GateError(
+      'provider.issuer',
+      `the answer's iss is ${issuer === null ? 'missing' : 'another provider’s'}`,
+      {
+        hint: 'somebody may be mixing up two providers; start again from the application',
+        facts: { issuer: metadata.issuer },
+      },
+    )
+  }
+  if (answer.get('state') !== state) throw new GateError('sign_in.state', 'the answer belongs to another sign-in')
+
+  const error = answer.get('error')
+  if (error !== null) throw refusedError(error, answer.get('error_description'), metadata.issuer)
+  if (answer.get('code') === null || answer.get('code') === '')
+    throw callbackError('it has neither a code nor an error')
+}
+
+function refusedError(error: string, description: string | null, issuer: string): GateError {
+  const facts: Facts = { issuer, provider_error: error.slice(0, 64), provider_says: description?.slice(0, 200) }
+  return new GateError('provider.refused', 'the provider answered with an error instead of a code', {
+    hint:
+      error === 'access_denied'
+        ? 'the person said no, or the provider does not let this account use this client'
+        : 'look for this error in the provider’s own log; scopes and redirect address are the usual reasons',
+    facts,
+  })
+}
+
+function callbackError(why: string): GateError {
+  return new GateError('sign_in.callback', `the provider's answer was refused: ${why}`)
+}

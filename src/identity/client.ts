@@ -1,0 +1,121 @@
+import * as oauth from 'oauth4webapi'
+import { GateError } from '../base/errors.ts'
+import type { Ports } from '../base/ports.ts'
+import type { ClientAuth, ProviderConfig } from '../config/types.ts'
+import { readAnswer } from './answer.ts'
+import { ASYMMETRIC_ALGORITHMS, verifyIdToken } from './id-token.ts'
+import { makeIdentity } from './identity.ts'
+import type { KeySource } from './keys.ts'
+import type { Metadata, MetadataSource } from './metadata.ts'
+import type { LoginRequest, LoginResult, ProviderClient } from './provider.ts'
+import { redeemCode } from './token.ts'
+import { fetchUserinfo, mergeClaims } from './userinfo.ts'
+import type { ProviderFetch } from './wire.ts'
+
+/** What all clients of one issuer share. */
+export interface Issuer {
+  readonly metadata: MetadataSource
+  readonly keys: KeySource
+  readonly fetch: ProviderFetch
+}
+
+/** A ProviderClient for one `[providers.*]` table, on what is shared for its issuer. */
+export function createProviderClient(
+  config: ProviderConfig,
+  issuer: Issuer,
+  ports: Pick<Ports, 'now'>,
+): ProviderClient {
+  return Object.freeze({
+    config,
+    async begin(login: LoginRequest, options?: { readonly asksForAccount: boolean }) {
+      const metadata = await issuer.metadata.get()
+      const address = new URL(metadata.authorization_endpoint)
+      const parameters = {
+        response_type: 'code',
+        client_id: config.clientId,
+        redirect_uri: login.redirectUri,
+        scope: chooseScopes(config, metadata).join(' '),
+        state: login.state,
+        nonce: login.nonce,
+        code_challenge: await oauth.calculatePKCECodeChallenge(login.codeVerifier),
+        code_challenge_method: 'S256',
+        ...(options?.asksForAccount === true ? { prompt: choosePrompt(metadata) } : {}),
+      }
+      for (const [name, value] of Object.entries(parameters)) address.searchParams.set(name, value)
+      return address.href
+    },
+
+    async finish(answer: URLSearchParams, login: LoginRequest): Promise<LoginResult> {
+      const metadata = await issuer.metadata.get()
+      readAnswer(answer, metadata, login.state)
+      const auth = chooseClientAuth(config, metadata)
+      const tokens = await redeemCode({ config, auth, metadata, answer, login, fetch: issuer.fetch })
+      const claims = await verifyIdToken(
+        tokens.idToken,
+        {
+          issuer: metadata.issuer,
+          clientId: config.clientId,
+          nonce: login.nonce,
+          accessToken: tokens.accessToken,
+          algorithms: chooseAlgorithms(config, metadata),
+          nowMs: ports.now(),
+        },
+        issuer.keys,
+        metadata.jwks_uri,
+      )
+      const userinfo =
+        metadata.userinfo_endpoint === undefined
+          ? {}
+          : await fetchUserinfo({
+              metadata,
+              config,
+              accessToken: tokens.accessToken,
+              subject: claims.sub,
+              fetch: issuer.fetch,
+            })
+      return {
+        identity: makeIdentity(config.name, metadata.issuer, claims.sub, mergeClaims(claims, userinfo)),
+        idToken: tokens.idToken,
+        refreshToken: tokens.refreshToken,
+      }
+    },
+  })
+}
+
+function chooseScopes(config: ProviderConfig, metadata: Metadata): readonly string[] {
+  if (config.scopes !== null) return config.scopes.includes('openid') ? config.scopes : ['openid', ...config.scopes]
+  const hasGroups = metadata.scopes_supported?.includes('groups') === true
+  return ['openid', 'profile', 'email', ...(hasGroups ? ['groups'] : [])]
+}
+
+/** `select_account` only where it is announced; every provider has to know `login` (OpenID Connect Core §3.1.2.1). */
+function choosePrompt(metadata: Metadata): string {
+  const announced = metadata.prompt_values_supported
+  return Array.isArray(announced) && announced.includes('select_account') ? 'select_account' : 'login'
+}
+
+/** What the file says; else what the provider lists, Basic first, which is the default (OpenID Connect Discovery §3). */
+function chooseClientAuth(config: ProviderConfig, metadata: Metadata): ClientAuth {
+  if (config.clientAuth !== null) return config.clientAuth
+  if (config.clientSecret === null) return 'none'
+  const offered = metadata.token_endpoint_auth_methods_supported ?? ['client_secret_basic']
+  for (const method of ['client_secret_basic', 'client_secret_post'] as const) {
+    if (offered.includes(method)) return method
+  }
+  throw new GateError('provider.discovery', `${config.issuer} takes no client secret at its token endpoint`, {
+    hint: 'remove client_secret for a public client, or set client_auth',
+    facts: { provider: config.name, offered: offered.map(String) },
+  })
+}
+
+/** The pinned algorithm; else the announced asymmetric ones; RS256 where nothing is announced (Core §3.1.3.7, rule 7). */
+function chooseAlgorithms(config: ProviderConfig, metadata: Metadata): readonly string[] {
+  const wanted =
+    config.idTokenAlg !== null ? [config.idTokenAlg] : (metadata.id_token_signing_alg_values_supported ?? ['RS256'])
+  const usable = wanted.filter(alg => ASYMMETRIC_ALGORITHMS.includes(alg))
+  if (usable.length > 0) return usable
+  throw new GateError('provider.discovery', `${config.issuer} signs ID tokens in no way that can be trusted`, {
+    hint: `let the provider sign with one of ${ASYMMETRIC_ALGORITHMS.join(', ')}`,
+    facts: { provider: config.name, offered: wanted.map(String) },
+  })
+}

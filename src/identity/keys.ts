@@ -1,0 +1,79 @@
+import { createLocalJWKSet, type JSONWebKeySet, type JWTVerifyGetKey } from 'jose'
+import { GateError } from '../base/errors.ts'
+import type { Ports } from '../base/ports.ts'
+import { bareError, type ProviderFetch } from './wire.ts'
+
+/** A provider's signing keys: cached, fetched once for everyone who waits. */
+export interface KeySource {
+  /** The keys at this address, from memory when young enough. */
+  get(address: string): Promise<JWTVerifyGetKey>
+  /** The keys fetched anew because none matched, or null while the cool-down of the last such fetch lasts. */
+  refetch(address: string): Promise<JWTVerifyGetKey | null>
+}
+
+const MAX_AGE_MS = 10 * 60_000
+const COOL_DOWN_MS = 60_000
+
+/**
+ * The key set of one issuer.
+ *
+ * Keys that a provider withdraws are forgotten within ten minutes. A key nobody has seen costs one request; further
+ * unknown keys cost none for a minute, so that a storm of invented ids never becomes a storm of requests.
+ * Throws `provider.down` when the keys cannot be had.
+ * Source: OpenID Connect Core 1.0 §10.1.1 (rotation of signing keys).
+ */
+export function createKeySource(fetchProvider: ProviderFetch, ports: Pick<Ports, 'now'>): KeySource {
+  let known: { readonly address: string; readonly fetchedAtMs: number; readonly keys: JWTVerifyGetKey } | null = null
+  let inFlight: { readonly address: string; readonly keys: Promise<JWTVerifyGetKey> } | null = null
+  let refetchedAtMs = Number.NEGATIVE_INFINITY
+
+  function load(address: string): Promise<JWTVerifyGetKey> {
+    if (inFlight?.address === address) return inFlight.keys
+    const keys = fetchKeys(address, fetchProvider)
+      .then(fetched => {
+        known = { address, fetchedAtMs: ports.now(), keys: fetched }
+        return fetched
+      })
+      .finally(() => {
+        inFlight = null
+      })
+    inFlight = { address, keys }
+    return keys
+  }
+
+  return Object.freeze({
+    get(address: string) {
+      const age = known?.address === address ? ports.now() - known.fetchedAtMs : Number.POSITIVE_INFINITY
+      return known !== null && age >= 0 && age < MAX_AGE_MS ? Promise.resolve(known.keys) : load(address)
+    },
+    refetch(address: string) {
+      if (inFlight?.address === address) return inFlight.keys
+      const sinceMs = ports.now() - refetchedAtMs
+      if (sinceMs >= 0 && sinceMs < COOL_DOWN_MS) return Promise.resolve(null)
+      refetchedAtMs = ports.now()
+      return load(address)
+    },
+  })
+}
+
+async function fetchKeys(address: string, fetchProvider: ProviderFetch): Promise<JWTVerifyGetKey> {
+  const response = await fetchProvider(address, { headers: { accept: 'application/json, application/jwk-set+json' } })
+  try {
+    if (response.status !== 200) throw new Error(`it answered ${response.status}`)
+    return createLocalJWKSet(parseKeySet(await response.json()))
+  } catch (thrown) {
+    throw new GateError('provider.down', `the signing keys at ${address} cannot be had`, {
+      hint: 'open that address in a browser: it has to show a JSON document with "keys"',
+      facts: { address, status: response.status },
+      cause: bareError(thrown),
+      retryAfterS: 5,
+    })
+  }
+}
+
+function parseKeySet(json: unknown): JSONWebKeySet {
+  if (typeof json !== 'object' || json === null || !('keys' in json) || !Array.isArray(json.keys)) {
+    throw new Error('it is no key set')
+  }
+  return { keys: json.keys.filter(key => typeof key === 'object' && key !== null && typeof key.kty === 'string') }
+}

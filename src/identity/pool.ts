@@ -1,0 +1,51 @@
+import type { Ports } from '../base/ports.ts'
+import type { ProviderConfig } from '../config/types.ts'
+import { createProviderClient, type Issuer } from './client.ts'
+import { createKeySource } from './keys.ts'
+import { createMetadataSource } from './metadata.ts'
+import type { ProviderClient, ProviderPool } from './provider.ts'
+import { createProviderFetch, DEFAULT_WIRE_LIMITS, type WireLimits } from './wire.ts'
+
+/**
+ * The provider clients of the process. Making a client asks nothing of the network.
+ *
+ * Discovery and keys belong to an issuer, whoever asks: a reload that changes a secret or a scope keeps them.
+ */
+export function createProviderPool(
+  ports: Pick<Ports, 'now' | 'fetch' | 'log'>,
+  limits: WireLimits = DEFAULT_WIRE_LIMITS,
+): ProviderPool {
+  const issuers = new Map<string, Issuer>()
+  const clients = new WeakMap<ProviderConfig, { readonly issuer: Issuer; readonly client: ProviderClient }>()
+
+  function issuerOf(config: ProviderConfig): Issuer {
+    const key = issuerKey(config)
+    let issuer = issuers.get(key)
+    if (issuer === undefined) {
+      const fetch = createProviderFetch(ports, limits)
+      const metadata = createMetadataSource(config, fetch, ports)
+      issuer = Object.freeze({ fetch, metadata, keys: createKeySource(fetch, ports) })
+      issuers.set(key, issuer)
+    }
+    return issuer
+  }
+
+  return Object.freeze({
+    client(config: ProviderConfig) {
+      const issuer = issuerOf(config)
+      const before = clients.get(config)
+      if (before?.issuer === issuer) return before.client
+      const client = createProviderClient(config, issuer, ports)
+      clients.set(config, { issuer, client })
+      return client
+    },
+    retain(inUse: Iterable<ProviderConfig>) {
+      const kept = new Set(Array.from(inUse, issuerKey))
+      for (const key of issuers.keys()) if (!kept.has(key)) issuers.delete(key)
+    },
+  })
+}
+
+function issuerKey(config: ProviderConfig): string {
+  return JSON.stringify([config.issuer, config.metadataUrl])
+}

@@ -1,0 +1,53 @@
+import * as oauth from 'oauth4webapi'
+import { GateError } from '../base/errors.ts'
+import type { ProviderConfig } from '../config/types.ts'
+import type { IdTokenClaims } from './id-token.ts'
+import type { Metadata } from './metadata.ts'
+import { bareError, type ProviderFetch } from './wire.ts'
+
+/** Claims about the token or the act of signing in: only the signed ID token may state them. */
+const SIGNED_ONLY = new Set(
+  'iss sub aud exp iat nbf jti azp nonce at_hash c_hash s_hash auth_time acr amr sid __proto__'.split(' '),
+)
+
+/**
+ * What the userinfo endpoint says about the person who signed in.
+ *
+ * The token travels in the Authorization field. Throws `provider.userinfo` for any failure, for another `sub`, and for a
+ * signed answer (application/jwt), which was not asked for and whose signature nobody here would check.
+ * Source: OpenID Connect Core 1.0 §5.3.2 (sub has to match).
+ */
+export async function fetchUserinfo(request: {
+  readonly metadata: Metadata
+  readonly config: ProviderConfig
+  readonly accessToken: string
+  readonly subject: string
+  readonly fetch: ProviderFetch
+}): Promise<Record<string, unknown>> {
+  const { metadata, config } = request
+  const client: oauth.Client = { client_id: config.clientId }
+  let status = 0
+  try {
+    const response = await oauth.userInfoRequest(metadata, client, request.accessToken, {
+      [oauth.customFetch]: request.fetch,
+      [oauth.allowInsecureRequests]: config.issuer.startsWith('http:'),
+    })
+    status = response.status
+    const type = response.headers.get('content-type') ?? ''
+    if (/^application\/jwt\b/i.test(type)) throw new Error('the answer is a signed token')
+    return await oauth.processUserInfoResponse(metadata, client, request.subject, response)
+  } catch (thrown) {
+    throw new GateError('provider.userinfo', `the userinfo endpoint of ${config.issuer} gave no usable answer`, {
+      hint: 'the provider’s own log says more; it has to answer with JSON and the same sub as in the ID token',
+      facts: { provider: config.name, status },
+      cause: bareError(thrown),
+    })
+  }
+}
+
+/** Both statements about the person as one: userinfo is the fresher and fuller, the ID token the signed one. */
+export function mergeClaims(idToken: IdTokenClaims, userinfo: Record<string, unknown>): Record<string, unknown> {
+  const merged: Record<string, unknown> = { ...idToken }
+  for (const [name, value] of Object.entries(userinfo)) if (!SIGNED_ONLY.has(name)) merged[name] = value
+  return merged
+}

@@ -1,0 +1,89 @@
+import { GateError } from '../base/errors.ts'
+import type { Ports } from '../base/ports.ts'
+
+/** How long and how much we listen to a provider. */
+export interface WireLimits {
+  /** For one request, head and body together. */
+  readonly timeoutMs: number
+  /** Of a body, after decoding. */
+  readonly maxBytes: number
+}
+
+export const DEFAULT_WIRE_LIMITS: WireLimits = Object.freeze({ timeoutMs: 5_000, maxBytes: 1024 * 1024 })
+
+/** A request to a provider whose answer is already complete, so that nothing later can hang or swell. */
+export type ProviderFetch = (address: string, init?: RequestInit) => Promise<Response>
+
+const BODILESS = new Set([204, 205, 304])
+
+/**
+ * A fetch that follows no redirect, uses no proxy from the environment, and has read the whole body within the limits.
+ *
+ * Throws `provider.down` when the provider cannot be reached, is silent, breaks off or sends too much. Any status that it
+ * does send is an answer, not an error.
+ */
+export function createProviderFetch(ports: Pick<Ports, 'fetch'>, limits: WireLimits): ProviderFetch {
+  return async (address, init = {}) => {
+    const signal = AbortSignal.timeout(limits.timeoutMs)
+    try {
+      const response = await ports.fetch(address, { ...init, redirect: 'manual', proxy: false, signal })
+      const body = await readBody(response, limits.maxBytes, signal)
+      return new Response(BODILESS.has(response.status) ? null : body, {
+        status: response.status,
+        headers: response.headers,
+      })
+    } catch (thrown) {
+      if (thrown instanceof GateError) throw thrown
+      const what = signal.aborted ? `did not answer within ${limits.timeoutMs} ms` : 'cannot be reached'
+      throw new GateError('provider.down', `${withoutQuery(address)} ${what}`, {
+        hint: 'check that the provider runs, and that its name and certificate are good from this machine',
+        facts: { address: withoutQuery(address) },
+        cause: bareError(thrown),
+        retryAfterS: 5,
+      })
+    }
+  }
+}
+
+/**
+ * A thrown value reduced to its name, code and sentence.
+ *
+ * Libraries attach whole bodies, tokens and claims to their errors, and a JSON parser quotes what it could not read: none
+ * of that may reach a log. Errors of ours pass as they are.
+ */
+export function bareError(thrown: unknown): Error {
+  if (thrown instanceof GateError) return thrown
+  if (!(thrown instanceof Error)) return new Error('a value that is not an error was thrown')
+  const bare = new Error(thrown instanceof SyntaxError ? 'not JSON' : thrown.message)
+  bare.name = thrown.name
+  if ('code' in thrown && typeof thrown.code === 'string') Object.assign(bare, { code: thrown.code })
+  return bare
+}
+
+async function readBody(response: Response, maxBytes: number, signal: AbortSignal): Promise<Uint8Array<ArrayBuffer>> {
+  const chunks: Uint8Array[] = []
+  let size = 0
+  const reader = response.body?.getReader()
+  const stop = () => void reader?.cancel().catch(() => {})
+  signal.addEventListener('abort', stop)
+  try {
+    while (reader !== undefined) {
+      const { done, value } = await reader.read()
+      signal.throwIfAborted()
+      if (done) break
+      size += value.byteLength
+      if (size > maxBytes) {
+        stop()
+        throw new GateError('provider.down', `the provider sent more than ${maxBytes} bytes`, { retryAfterS: 5 })
+      }
+      chunks.push(value)
+    }
+  } finally {
+    signal.removeEventListener('abort', stop)
+  }
+  return new Uint8Array(Buffer.concat(chunks))
+}
+
+function withoutQuery(address: string): string {
+  return address.split('?', 1)[0] ?? ''
+}
