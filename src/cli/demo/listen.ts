@@ -3,6 +3,9 @@ import type { Server } from 'bun'
 /** The loopback addresses that a browser may take `*.localhost` for: it tries both, so whoever answers must hold both. */
 const LOOPBACK = ['127.0.0.1', '::1']
 
+/** How often to let the system choose a port, when what it chose on one address was taken on the other. */
+const MAX_CHOICES = 10
+
 /** A listener on every loopback address that this machine has, under one port. */
 export interface LoopbackListener {
   readonly port: number
@@ -10,62 +13,59 @@ export interface LoopbackListener {
   stop(): Promise<void>
 }
 
-/**
- * Listens on one port of 127.0.0.1 and, where IPv6 is there, of ::1.
- *
- * `port` 0 takes any port that is free on both. Throws what Bun throws, with code EADDRINUSE where a port is taken.
- */
-export function listenOnLoopback<T>(
-  port: number,
-  serve: (hostname: string, port: number) => Server<T>,
-): LoopbackListener {
-  for (let attempt = 0; ; attempt++) {
-    const servers: Server<T>[] = []
-    try {
-      for (const hostname of LOOPBACK) {
-        try {
-          servers.push(serve(hostname, servers[0]?.port ?? port))
-        } catch (error) {
-          // A machine without IPv6 has no ::1 to hold; every other failure is one.
-          if (hostname !== '::1' || codeOf(error) === 'EADDRINUSE') throw error
-        }
-      }
-      return {
-        port: servers[0]?.port ?? port,
-        hosts: LOOPBACK.slice(0, servers.length),
-        async stop() {
-          await Promise.all(servers.map(server => server.stop(true)))
-        },
-      }
-    } catch (error) {
-      for (const server of servers) void server.stop(true)
-      if (port !== 0 || attempt === 10) throw error
-    }
-  }
-}
+/** Starts a server on one address; a port of 0 is the system's choice. */
+export type ServeOn = (hostname: string, port: number) => Server<undefined>
 
-/** The first port from `port` on that nobody holds on any loopback address; null when none of twenty is free. */
-export async function findFreePort(
-  port: number,
-): Promise<{ readonly port: number; readonly hosts: readonly string[] } | null> {
-  for (let candidate = port; candidate < port + 20 && candidate <= 65_535; candidate++) {
-    const probe = tryPort(candidate)
-    if (probe === null) continue
-    await probe.stop()
-    return { port: probe.port, hosts: probe.hosts }
+/**
+ * Listens on 127.0.0.1 and, where IPv6 is there, on ::1, under the first of `count` ports from `port` on that is free on both.
+ *
+ * `port` 0 takes any. Null when every port is taken; throws what else Bun throws.
+ */
+export function listenOnLoopback(serve: ServeOn, port: number, count: number): LoopbackListener | null {
+  const tries = port === 0 ? MAX_CHOICES : count
+  for (let index = 0; index < tries; index++) {
+    const listener = listenOnce(serve, port === 0 ? 0 : port + index)
+    if (listener !== null) return listener
   }
   return null
 }
 
-function tryPort(port: number): LoopbackListener | null {
+/** Like `listenOnLoopback`, but only looks: nothing listens when it answers. */
+export async function findFreePort(
+  port: number,
+  count: number,
+): Promise<{ readonly port: number; readonly hosts: readonly string[] } | null> {
+  const probe = listenOnLoopback(
+    (hostname, port) => Bun.serve({ hostname, port, fetch: () => new Response() }),
+    port,
+    count,
+  )
+  await probe?.stop()
+  return probe
+}
+
+function listenOnce(serve: ServeOn, port: number): LoopbackListener | null {
+  const servers: Server<undefined>[] = []
   try {
-    return listenOnLoopback(port, (hostname, port) => Bun.serve({ hostname, port, fetch: () => new Response() }))
+    for (const hostname of LOOPBACK) servers.push(serve(hostname, servers[0]?.port ?? port))
   } catch (error) {
-    if (codeOf(error) === 'EADDRINUSE' || codeOf(error) === 'EACCES') return null
-    throw error
+    // A machine without IPv6 has no ::1 to hold, and is complete without it.
+    if (servers.length === 0 || isTaken(error)) {
+      for (const server of servers) void server.stop(true)
+      if (isTaken(error)) return null
+      throw error
+    }
+  }
+  return {
+    port: servers[0]?.port ?? port,
+    hosts: LOOPBACK.slice(0, servers.length),
+    async stop() {
+      await Promise.all(servers.map(server => server.stop(true)))
+    },
   }
 }
 
-function codeOf(error: unknown): unknown {
-  return error instanceof Error && 'code' in error ? error.code : undefined
+/** Held by someone else, or not ours to hold. */
+function isTaken(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && (error.code === 'EADDRINUSE' || error.code === 'EACCES')
 }

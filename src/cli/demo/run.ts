@@ -1,0 +1,127 @@
+import { resolve } from 'node:path'
+import { parseArgs } from 'node:util'
+import { toGateError } from '../../base/errors.ts'
+import type { Io } from '../io.ts'
+import { DEMO_PEOPLE } from './people.ts'
+import { type Demo, type DemoOptions, type StartServe, startDemo } from './start.ts'
+
+const HELP = `sallyport demo: everything on this machine, with a stand-in for your provider and a service to protect
+
+  --port PORT   Sallyport's port (8080, or the next that is free)
+  --dir DIR     keep routes.toml and the database in DIR, and use them again next time
+`
+
+/**
+ * The command `sallyport demo`: starts everything, says what to open, and waits until it is told to stop.
+ *
+ * Answers the exit code: 0 after a stop, 1 where something could not start, 2 for arguments that make no sense.
+ * `stopped` settles when it is time to stop; by default on SIGINT or SIGTERM.
+ */
+export async function runDemo(
+  argv: readonly string[],
+  io: Io,
+  startServe: StartServe,
+  stopped: () => Promise<void> = untilSignalled,
+): Promise<number> {
+  const options = parseDemoArgs(argv, io.cwd)
+  if (options === 'help') {
+    io.out(HELP)
+    return 0
+  }
+  if (typeof options === 'string') {
+    io.err(`sallyport demo: ${options}\n\n${HELP}`)
+    return 2
+  }
+  let demo: Demo
+  try {
+    demo = await startDemo(options, startServe)
+  } catch (error) {
+    const { message, hint } = toGateError(error)
+    io.err(`sallyport demo: ${message}\n${hint === undefined ? '' : `hint: ${hint}\n`}`)
+    return 1
+  }
+  io.out(firstScreen(demo, options, io.colour))
+  await stopped()
+  io.out('\nStopping.\n')
+  await demo.stop()
+  return 0
+}
+
+/** The options that the arguments ask for, or `help`, or a sentence about what is wrong with them. */
+function parseDemoArgs(argv: readonly string[], cwd: string): DemoOptions | string {
+  try {
+    const { values } = parseArgs({
+      args: [...argv],
+      options: { port: { type: 'string' }, dir: { type: 'string' }, help: { type: 'boolean', short: 'h' } },
+    })
+    if (values.help === true) return 'help'
+    if (values.port !== undefined && !(/^\d{1,5}$/.test(values.port) && Number(values.port) < 65_536)) {
+      return `--port ${values.port} is not a port`
+    }
+    const dir = values.dir === undefined ? null : resolve(cwd, values.dir)
+    return { dir, port: values.port === undefined ? null : Number(values.port) }
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error)
+  }
+}
+
+/** What a person reads first: what to open, who to be, what to edit. */
+export function firstScreen(demo: Demo, options: DemoOptions, colour: boolean): string {
+  const paint = (code: string) => (text: string) => (colour ? `\x1b[${code}m${text}\x1b[0m` : text)
+  const bold = paint('1')
+  const link = paint('36')
+  const soft = paint('2')
+  const at = demo.addresses
+  const places: readonly (readonly [address: string, about: string])[] = [
+    [at.app, 'people with the role user'],
+    [at.admin, 'people with the role admin'],
+    [at.public, 'everyone, without signing in'],
+    [at.portal, 'the portal, where people sign in'],
+    [at.provider, 'the demo provider, in place of your own'],
+  ]
+  const width = Math.max(...places.map(([address]) => address.length))
+  const people = DEMO_PEOPLE.map(({ name, groups }) => {
+    const roles = groups.length === 0 ? 'no role' : `role${groups.length > 1 ? 's' : ''} ${rolesOf(groups).join(', ')}`
+    return `    ${name.padEnd(8)}${roles.padEnd(20)}${soft(`opens ${opens(groups)}`)}`
+  })
+  return `
+${bold('Sallyport demo')}: a gate, a provider and a service, all on this machine
+
+  ${bold('Open')}      ${link(at.app)}
+
+${places.map(([address, about]) => `    ${link(address)}${' '.repeat(width - address.length)}   ${soft(about)}`).join('\n')}
+
+  ${bold('Sign in')}   without a password, as
+
+${people.join('\n')}
+
+  ${bold('Edit')}      ${demo.configPath}
+            ${soft('change allow = ["admin"] to ["user"] and save; reload the page as Grace')}
+
+  ${bold('Stop')}      Ctrl-C${options.dir === null ? soft(' (the folder goes too; --dir DIR keeps one)') : ''}
+
+`
+}
+
+/** The demo's roles are named for its groups, in the singular. */
+function rolesOf(groups: readonly string[]): string[] {
+  return groups.map(group => group.slice(0, -1))
+}
+
+function opens(groups: readonly string[]): string {
+  if (groups.includes('admins')) return 'everything'
+  return groups.includes('users') ? 'app and public' : 'public'
+}
+
+/** Settles at the first SIGINT or SIGTERM; a second one ends the program at once, as it would without us. */
+function untilSignalled(): Promise<void> {
+  return new Promise(resolve => {
+    const stop = () => {
+      process.off('SIGINT', stop)
+      process.off('SIGTERM', stop)
+      resolve()
+    }
+    process.on('SIGINT', stop)
+    process.on('SIGTERM', stop)
+  })
+}
