@@ -41,7 +41,7 @@ const STYLE = `
 header, main { width: min(62rem, 100%); margin: 0 auto; padding: 1.2rem 1rem 0 } main { padding-bottom: 3rem }
 .tag { display: inline-block; font-size: .8rem; letter-spacing: .04em; background: var(--mark); border-radius: .4rem; padding: .15rem .5rem; margin-bottom: .6rem }
 nav { display: flex; flex-wrap: wrap; gap: .4rem 1.1rem }
-.grid { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fit, minmax(min(18rem, 100%), 1fr)); margin-bottom: 1rem }
+.grid { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fit, minmax(min(22rem, 100%), 1fr)); margin-bottom: 1rem }
 table { width: 100%; border-collapse: collapse; font-size: .9rem; margin-bottom: 1.2rem }
 caption { text-align: left; padding-bottom: .3rem } caption b { display: block }
 th, td { text-align: left; vertical-align: top; padding: .3rem .5rem; border-top: 1px solid var(--line); font-family: ui-monospace, monospace }

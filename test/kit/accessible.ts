@@ -1,0 +1,76 @@
+import type { Page } from 'playwright-core'
+
+/**
+ * What a page does that keeps people out, as sentences; empty when nothing was found.
+ *
+ * Looks at: language, title, one main heading, a main landmark, names of controls and images, text contrast as computed
+ * (WCAG 2.2, 1.4.3: 4.5 to 1, or 3 to 1 for large text), a width that fits the screen, and targets of 24 by 24 pixels (2.5.8).
+ */
+export async function findBarriers(page: Page): Promise<readonly string[]> {
+  const found: unknown = await page.evaluate(LOOK)
+  if (!Array.isArray(found)) throw new TypeError('the look at the page answered no list')
+  return found.map(String)
+}
+
+/** Text for the page itself: the project's own types know no DOM. */
+const LOOK = `(() => {
+  const found = []
+  const name = element => '<' + element.tagName.toLowerCase() + '> "' + (element.textContent ?? '').trim().slice(0, 40) + '"'
+  if (!document.documentElement.lang) found.push('the page names no language')
+  if (!document.title.trim()) found.push('the page has no title')
+  const headings = document.querySelectorAll('h1')
+  if (headings.length !== 1) found.push('the page has ' + headings.length + ' main headings')
+  if (document.querySelectorAll('main').length !== 1) found.push('the page has no single main landmark')
+  if (document.documentElement.scrollWidth > innerWidth) found.push('the page is wider than the screen')
+  const ids = [...document.querySelectorAll('[id]')].map(element => element.id)
+  if (new Set(ids).size !== ids.length) found.push('an id is used twice')
+
+  const isShown = element => element.checkVisibility({ opacityProperty: true, visibilityProperty: true })
+  const labelOf = element => (element.getAttribute('aria-label') ?? '') +
+    [...(element.labels ?? [])].map(label => label.textContent).join('') +
+    (element.getAttribute('aria-labelledby') ?? '').split(' ').map(id => document.getElementById(id)?.textContent ?? '').join('')
+  for (const element of document.querySelectorAll('a[href], button, input:not([type=hidden]), select, textarea, summary')) {
+    if (!isShown(element)) continue
+    const own = /^(A|BUTTON|SUMMARY)$/.test(element.tagName) ? element.textContent : ''
+    if (!(labelOf(element) + own).trim()) found.push(element.outerHTML.slice(0, 80) + ' has no name')
+    const box = element.getBoundingClientRect()
+    const isInline = element.tagName === 'A' && getComputedStyle(element).display === 'inline'
+    if (!isInline && (box.width < 24 || box.height < 24)) found.push(name(element) + ' is too small a target')
+  }
+  for (const image of document.querySelectorAll('img:not([alt])')) found.push(image.outerHTML.slice(0, 80) + ' has no alternative')
+
+  const canvas = document.createElement('canvas').getContext('2d', { willReadFrequently: true })
+  const rgba = colour => {
+    canvas.clearRect(0, 0, 1, 1)
+    canvas.fillStyle = colour
+    canvas.fillRect(0, 0, 1, 1)
+    const [r, g, b, a] = canvas.getImageData(0, 0, 1, 1).data
+    return [r, g, b, a / 255]
+  }
+  const over = (top, below) => [0, 1, 2].map(i => top[i] * top[3] + below[i] * (1 - top[3])).concat(1)
+  const light = colour => {
+    const [r, g, b] = colour.slice(0, 3).map(part => part / 255).map(part => part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4)
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b
+  }
+  const groundOf = element => {
+    const chain = []
+    for (let at = element; at; at = at.parentElement) chain.unshift(rgba(getComputedStyle(at).backgroundColor))
+    const paper = matchMedia('(prefers-color-scheme: dark)').matches && getComputedStyle(document.documentElement).colorScheme.includes('dark')
+      ? [18, 18, 18, 1] : [255, 255, 255, 1]
+    return chain.reduce((below, top) => over(top, below), paper)
+  }
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT)
+  for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+    const element = node.parentElement
+    if (!node.data.trim() || /^(SCRIPT|STYLE)$/.test(element.tagName) || !isShown(element)) continue
+    const style = getComputedStyle(element)
+    const ground = groundOf(element)
+    const shown = over(rgba(style.color), ground)
+    const [bright, dim] = [light(shown), light(ground)].sort((left, right) => right - left)
+    const ratio = (bright + 0.05) / (dim + 0.05)
+    const size = parseFloat(style.fontSize)
+    const least = size >= 24 || (size >= 18.66 && Number(style.fontWeight) >= 700) ? 3 : 4.5
+    if (ratio < least) found.push(name(element) + ' has a contrast of ' + ratio.toFixed(2))
+  }
+  return found
+})()`

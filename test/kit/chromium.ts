@@ -1,0 +1,64 @@
+import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core'
+
+/** Debian's Chromium; a machine that has it elsewhere says so in CHROMIUM. */
+const EXECUTABLE = process.env.CHROMIUM ?? '/usr/bin/chromium'
+
+/** Only this machine has a name, and nothing runs in the background: a test's browser talks to the test alone. */
+const ARGS = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+  '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE *.localhost, EXCLUDE 127.0.0.1',
+]
+
+/** A real, headless Chromium. Pairs with `close`. */
+export async function openChromium(): Promise<Browser> {
+  return await chromium.launch({ executablePath: EXECUTABLE, headless: true, args: ARGS })
+}
+
+/** A browser profile of its own, with a list of everything that its pages complained of. */
+export interface WatchedContext {
+  readonly context: BrowserContext
+  /**
+   * Errors on the console (a violated content security policy is one), uncaught exceptions, and requests for other machines.
+   *
+   * Absent on purpose: the browser's own line about a response's status, which a denied page is bound to cause.
+   */
+  readonly complaints: string[]
+  /** A new tab. */
+  open(address: string): Promise<Page>
+}
+
+/** A fresh profile in a browser, watched from its first page on. */
+export async function watchedContext(
+  browser: Browser,
+  options: NonNullable<Parameters<Browser['newContext']>[0]> = {},
+): Promise<WatchedContext> {
+  const context = await browser.newContext(options)
+  const complaints: string[] = []
+  context.on('page', page => {
+    page.on('console', message => {
+      const isStatusLine = message.text().startsWith('Failed to load resource: the server responded with a status of')
+      if (message.type() === 'error' && !isStatusLine) complaints.push(`${page.url()}: ${message.text()}`)
+    })
+    page.on('pageerror', error => complaints.push(`${page.url()}: ${error.message}`))
+    page.on('request', request => {
+      const { hostname, protocol } = new URL(request.url())
+      const isHere = /(?:^|\.)localhost$|^127\.0\.0\.1$/.test(hostname) || protocol === 'data:' || protocol === 'blob:'
+      if (!isHere) complaints.push(`${page.url()}: asked ${hostname} for something`)
+    })
+  })
+  return {
+    context,
+    complaints,
+    async open(address) {
+      const page = await context.newPage()
+      await page.goto(address)
+      return page
+    },
+  }
+}
