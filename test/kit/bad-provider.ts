@@ -1,0 +1,166 @@
+import { exportJWK, generateKeyPair, type JWK, SignJWT } from 'jose'
+
+/** What this provider does wrong. Everything that is absent it does right. */
+export interface Misbehaviour {
+  /** Laid over the ID token's right claims; undefined removes one. */
+  readonly claims?: Readonly<Record<string, unknown>>
+  /** Laid over the ID token's header. */
+  readonly header?: Readonly<Record<string, unknown>>
+  /** How the ID token is signed: with the published key, with none, as HMAC with the public key, or by a stranger. */
+  readonly signing?: 'right' | 'none' | 'hmac-public-key' | 'stranger'
+  /** The ID token itself, whatever else is said. */
+  readonly idToken?: string | null
+  readonly jwks?: (right: { keys: JWK[] }) => unknown
+  readonly discovery?: Readonly<Record<string, unknown>>
+  /** Laid over the right userinfo. */
+  readonly userinfo?: Readonly<Record<string, unknown>>
+  readonly token?: Readonly<Record<string, unknown>>
+  /** Answers instead of the right ones, by endpoint. */
+  readonly instead?: Partial<Record<Endpoint, () => Response | Promise<Response>>>
+}
+
+export type Endpoint = 'discovery' | 'jwks' | 'token' | 'userinfo'
+
+export interface BadProvider {
+  readonly issuer: string
+  /** What it does wrong from now on. */
+  behave(misbehaviour: Misbehaviour): void
+  /** The next code, for a nonce that the authorization request held. */
+  issueCode(nonce: string): string
+  /** Replaces the signing key; the old one is no longer published. */
+  rotate(): Promise<void>
+  /** How often each endpoint was asked. */
+  readonly asked: Readonly<Record<Endpoint, number>>
+  /** The last request at the token endpoint: its form and its Authorization. */
+  readonly lastToken: () => { readonly form: URLSearchParams; readonly authorization: string | null }
+  readonly lastUserinfo: () => { readonly address: URL; readonly authorization: string | null }
+  stop(): Promise<void>
+}
+
+export const BAD_PROVIDER_CLIENT = { clientId: 'client-1_a', clientSecret: 'se:cr+et%/-1' } as const
+
+/** A small provider on loopback that misbehaves on demand. `nowS` is the time it puts into tokens. Pairs with `stop`. */
+export async function startBadProvider(nowS: () => number = () => Math.floor(Date.now() / 1000)): Promise<BadProvider> {
+  let wrong: Misbehaviour = {}
+  let generation = 0
+  let pair = await makeKey()
+  const stranger = await makeKey()
+  const nonces = new Map<string, string>()
+  const asked: Record<Endpoint, number> = { discovery: 0, jwks: 0, token: 0, userinfo: 0 }
+  let lastToken = { form: new URLSearchParams(), authorization: null as string | null }
+  let lastUserinfo = { address: new URL('http://x.example'), authorization: null as string | null }
+
+  async function makeKey() {
+    const { privateKey, publicKey } = await generateKeyPair('RS256', { extractable: true })
+    const kid = `key-${++generation}`
+    return { privateKey, jwk: { ...(await exportJWK(publicKey)), kid, alg: 'RS256', use: 'sig' } }
+  }
+
+  async function idToken(nonce: string): Promise<string> {
+    const claims: Record<string, unknown> = {
+      iss: issuer,
+      sub: 'user-1',
+      aud: BAD_PROVIDER_CLIENT.clientId,
+      exp: nowS() + 300,
+      iat: nowS(),
+      nonce,
+      ...wrong.claims,
+    }
+    const header = { alg: 'RS256', kid: pair.jwk.kid, ...wrong.header }
+    for (const bag of [claims, header]) {
+      for (const [name, value] of Object.entries(bag)) if (value === undefined) Reflect.deleteProperty(bag, name)
+    }
+    const unsigned = (alg: string) =>
+      [{ ...header, alg }, claims].map(part => Buffer.from(JSON.stringify(part)).toString('base64url')).join('.')
+    switch (wrong.signing) {
+      case 'none':
+        return `${unsigned('none')}.`
+      case 'hmac-public-key': {
+        const mac = new Bun.CryptoHasher('sha256', JSON.stringify(pair.jwk))
+          .update(unsigned('HS256'))
+          .digest('base64url')
+        return `${unsigned('HS256')}.${mac}`
+      }
+      case 'stranger':
+        return new SignJWT(claims).setProtectedHeader(header).sign(stranger.privateKey)
+      default:
+        return new SignJWT(claims).setProtectedHeader(header).sign(pair.privateKey)
+    }
+  }
+
+  async function answer(endpoint: Endpoint, request: Request): Promise<Response> {
+    asked[endpoint]++
+    const instead = wrong.instead?.[endpoint]
+    const authorization = request.headers.get('authorization')
+    if (endpoint === 'token') lastToken = { form: new URLSearchParams(await request.text()), authorization }
+    if (endpoint === 'userinfo') lastUserinfo = { address: new URL(request.url), authorization }
+    if (instead !== undefined) return instead()
+    switch (endpoint) {
+      case 'discovery':
+        return Response.json({
+          issuer,
+          authorization_endpoint: `${issuer}/authorize`,
+          token_endpoint: `${issuer}/token`,
+          userinfo_endpoint: `${issuer}/userinfo`,
+          jwks_uri: `${issuer}/jwks`,
+          id_token_signing_alg_values_supported: ['RS256'],
+          scopes_supported: ['openid', 'profile', 'email', 'groups'],
+          authorization_response_iss_parameter_supported: true,
+          ...wrong.discovery,
+        })
+      case 'jwks': {
+        const right = { keys: [pair.jwk] }
+        return Response.json(wrong.jwks === undefined ? right : wrong.jwks(right))
+      }
+      case 'token': {
+        const code = lastToken.form.get('code') ?? ''
+        const nonce = nonces.get(code)
+        if (nonce === undefined) return Response.json({ error: 'invalid_grant' }, { status: 400 })
+        nonces.delete(code)
+        return Response.json({
+          access_token: 'access-token-1',
+          token_type: 'Bearer',
+          expires_in: 300,
+          id_token: wrong.idToken === undefined ? await idToken(nonce) : (wrong.idToken ?? undefined),
+          ...wrong.token,
+        })
+      }
+      case 'userinfo':
+        return Response.json({ sub: 'user-1', name: 'User One', groups: ['staff'], ...wrong.userinfo })
+    }
+  }
+
+  const server = Bun.serve({
+    port: 0,
+    hostname: '127.0.0.1',
+    idleTimeout: 30,
+    fetch(request) {
+      const path = new URL(request.url).pathname
+      if (path === '/.well-known/openid-configuration') return answer('discovery', request)
+      if (path === '/jwks') return answer('jwks', request)
+      if (path === '/token') return answer('token', request)
+      if (path === '/userinfo') return answer('userinfo', request)
+      return new Response('not here', { status: 404 })
+    },
+  })
+  const issuer = `http://127.0.0.1:${server.port}`
+
+  return {
+    issuer,
+    behave(misbehaviour) {
+      wrong = misbehaviour
+    },
+    issueCode(nonce) {
+      const code = `code-${crypto.randomUUID()}`
+      nonces.set(code, nonce)
+      return code
+    },
+    async rotate() {
+      pair = await makeKey()
+    },
+    asked,
+    lastToken: () => lastToken,
+    lastUserinfo: () => lastUserinfo,
+    stop: () => server.stop(true),
+  }
+}

@@ -1,0 +1,165 @@
+/** How a request leaves the browser: by default to the address itself, or where `hosts` says. */
+export type Transport = (address: URL, init: RequestInit & { readonly headers: Headers }) => Promise<Response>
+
+export interface BrowserOptions {
+  /** Authority in the address → `127.0.0.1:port` that really listens; the Host field keeps the address's own. */
+  readonly hosts?: Readonly<Record<string, string>>
+  /** Added to every request, as a proxy in front would (x-forwarded-proto, …). */
+  readonly headers?: Readonly<Record<string, string>>
+  readonly transport?: Transport
+}
+
+/** An answer and the address that gave it. */
+export interface Page {
+  readonly address: URL
+  readonly response: Response
+  readonly text: string
+  /** Addresses that redirected here, in order. */
+  readonly trail: readonly string[]
+}
+
+interface Cookie {
+  readonly name: string
+  readonly value: string
+  readonly path: string
+  readonly isSecure: boolean
+}
+
+/**
+ * Enough of a browser to sign in: cookies by host (host-only, Path, Secure, `__Host-` and its rules, Max-Age), redirects
+ * one at a time, forms.
+ *
+ * Absent on purpose: cookies with Domain, which Sallyport never sets, and Expires.
+ */
+export class BrowserLite {
+  readonly #jars = new Map<string, Cookie[]>()
+  readonly #options: BrowserOptions
+
+  constructor(options: BrowserOptions = {}) {
+    this.#options = options
+  }
+
+  /** One request as a page load, without following anything. */
+  async visit(address: string | URL, init: RequestInit = {}): Promise<Response> {
+    const url = new URL(address)
+    const headers = new Headers({
+      accept: 'text/html,application/xhtml+xml,*/*;q=0.8',
+      'sec-fetch-mode': 'navigate',
+      'sec-fetch-dest': 'document',
+      ...this.#options.headers,
+    })
+    for (const [name, value] of new Headers(init.headers)) headers.set(name, value)
+    const cookie = this.cookieHeader(url)
+    if (cookie !== '') headers.set('cookie', cookie)
+    const send = this.#options.transport ?? this.#send
+    const response = await send(url, { ...init, headers, redirect: 'manual' })
+    for (const line of response.headers.getSetCookie()) this.#store(url, line)
+    return response
+  }
+
+  /** A page load with its redirects followed, to wherever they end; throws after 20. */
+  async open(address: string | URL, init: RequestInit = {}): Promise<Page> {
+    let url = new URL(address)
+    let request = init
+    const trail: string[] = []
+    for (let step = 0; step < 20; step++) {
+      const response = await this.visit(url, request)
+      const location = response.headers.get('location')
+      if (location === null || response.status < 300 || response.status > 399) {
+        return { address: url, response, text: await response.text(), trail }
+      }
+      await response.body?.cancel()
+      trail.push(url.href)
+      url = new URL(location, url)
+      request = {}
+    }
+    throw new Error(`more than 20 redirects: ${trail.join(' → ')}`)
+  }
+
+  /** Sends the page's first form with these fields (hidden ones are kept), and follows. */
+  submit(page: Page, fields: Readonly<Record<string, string>> = {}): Promise<Page> {
+    const form = /<form[^>]*>[\s\S]*?<\/form>/.exec(page.text)?.[0]
+    if (form === undefined) throw new Error(`no form at ${page.address.href}: ${page.text.slice(0, 300)}`)
+    const action = attribute(/<form[^>]*>/.exec(form)?.[0] ?? '', 'action') ?? page.address.href
+    const body = new URLSearchParams()
+    for (const [input] of form.matchAll(/<input[^>]*>/g)) {
+      const name = attribute(input, 'name')
+      if (name !== null && attribute(input, 'type') === 'hidden') body.set(name, attribute(input, 'value') ?? '')
+    }
+    for (const [name, value] of Object.entries(fields)) body.set(name, value)
+    return this.open(new URL(action, page.address), {
+      method: 'POST',
+      body: body.toString(),
+      headers: {
+        'content-type': 'application/x-www-form-urlencoded',
+        origin: page.address.origin,
+        'sec-fetch-site': 'same-origin',
+      },
+    })
+  }
+
+  /** Opens an address and signs in at the test provider's form when it appears. */
+  async signIn(address: string | URL, login: string): Promise<Page> {
+    const page = await this.open(address)
+    return page.address.pathname.startsWith('/interaction/') ? this.submit(page, { login, password: 'x' }) : page
+  }
+
+  cookieHeader(url: URL): string {
+    return (this.#jars.get(url.hostname) ?? [])
+      .filter(cookie => url.pathname.startsWith(cookie.path) && (!cookie.isSecure || url.protocol === 'https:'))
+      .map(cookie => `${cookie.name}=${cookie.value}`)
+      .join('; ')
+  }
+
+  /** The value of a cookie on a host, or null. */
+  cookie(host: string, name: string): string | null {
+    return this.#jars.get(host)?.find(cookie => cookie.name === name)?.value ?? null
+  }
+
+  /** Puts a cookie into the jar, as an attacker with a foothold would. */
+  plant(host: string, name: string, value: string, isSecure = false): void {
+    this.#put(host, { name, value, path: '/', isSecure })
+  }
+
+  forget(host: string, name: string): void {
+    this.#jars.set(
+      host,
+      (this.#jars.get(host) ?? []).filter(cookie => cookie.name !== name),
+    )
+  }
+
+  #store(url: URL, line: string): void {
+    const [pair = '', ...attributes] = line.split(';')
+    const equals = pair.indexOf('=')
+    const name = pair.slice(0, equals)
+    const given = new Map(
+      attributes.map(text => {
+        const [key = '', value = ''] = text.trim().split('=')
+        return [key.toLowerCase(), value]
+      }),
+    )
+    const path = given.get('path') ?? '/'
+    const isSecure = given.has('secure')
+    if (isSecure && url.protocol !== 'https:') return
+    if (name.startsWith('__Host-') && (!isSecure || path !== '/' || given.has('domain'))) return
+    if (Number(given.get('max-age') ?? 1) <= 0) this.forget(url.hostname, name)
+    else this.#put(url.hostname, { name, value: pair.slice(equals + 1), path, isSecure })
+  }
+
+  #put(host: string, cookie: Cookie): void {
+    this.forget(host, cookie.name)
+    this.#jars.get(host)?.push(cookie)
+  }
+
+  readonly #send: Transport = (address, init) => {
+    const mapped = this.#options.hosts?.[address.host]
+    if (mapped === undefined) return fetch(address, { ...init, proxy: false })
+    init.headers.set('host', address.host)
+    return fetch(`http://${mapped}${address.pathname}${address.search}`, { ...init, proxy: false })
+  }
+}
+
+function attribute(tag: string, name: string): string | null {
+  const value = new RegExp(`\\s${name}="([^"]*)"`).exec(tag)?.[1]
+  return value === undefined ? null : value.replaceAll('&amp;', '&').replaceAll('&quot;', '"').replaceAll('&#39;', "'")
+}

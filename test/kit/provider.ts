@@ -1,0 +1,157 @@
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { exportJWK, generateKeyPair } from 'jose'
+import Provider from 'oidc-provider'
+
+/** Someone who can sign in: any claims, found by sub, preferred_username or email. Any password will do. */
+export interface TestAccount {
+  readonly sub: string
+  readonly [claim: string]: unknown
+}
+
+export interface TestClient {
+  readonly client_id: string
+  /** Absent: a public client. */
+  readonly client_secret?: string
+  readonly redirect_uris?: readonly string[]
+  readonly token_endpoint_auth_method?: 'client_secret_basic' | 'client_secret_post' | 'none'
+  readonly post_logout_redirect_uris?: readonly string[]
+}
+
+export interface TestProvider {
+  readonly issuer: string
+  readonly port: number
+  /** Registers one more redirect address for every client, once the proxy's port is known. */
+  allowRedirect(uri: string): void
+  stop(): Promise<void>
+}
+
+export interface TestProviderOptions {
+  readonly clients: readonly TestClient[]
+  /** Read at every sign-in: a test may change what an account says. */
+  readonly accounts: readonly TestAccount[]
+  /** 0, unless a test brings a stopped provider back. */
+  readonly port?: number
+  /** The name in the issuer; `127.0.0.1` by default. */
+  readonly host?: '127.0.0.1' | 'localhost'
+}
+
+/** A certified OpenID provider on loopback, with a plain HTML sign-in form and no consent page. Pairs with `stop`. */
+export async function startProvider(options: TestProviderOptions): Promise<TestProvider> {
+  const server = createServer()
+  await new Promise<void>(resolve => server.listen(options.port ?? 0, '127.0.0.1', resolve))
+  const bound = server.address()
+  const port = typeof bound === 'object' && bound !== null ? bound.port : 0
+  const issuer = `http://${options.host ?? '127.0.0.1'}:${port}`
+  const redirects = new Set(options.clients.flatMap(client => client.redirect_uris ?? []))
+
+  const quiet = console.warn
+  console.warn = () => {}
+  const provider = new Provider(issuer, await configuration(options))
+  console.warn = quiet
+  provider.Client.prototype.redirectUriAllowed = uri => redirects.has(uri)
+
+  const answer = provider.callback()
+  server.on('request', (request: IncomingMessage, response: ServerResponse) => {
+    if (request.url?.startsWith('/interaction/') !== true) return answer(request, response)
+    interact(provider, options.accounts, request, response).catch((error: unknown) => {
+      response.writeHead(500, { 'content-type': 'text/plain' }).end(String(error))
+    })
+  })
+
+  return {
+    issuer,
+    port,
+    allowRedirect: uri => void redirects.add(uri),
+    stop: () =>
+      new Promise(resolve => {
+        server.close(() => resolve())
+        server.closeAllConnections()
+      }),
+  }
+}
+
+async function configuration(options: TestProviderOptions): Promise<object> {
+  const keys = await Promise.all(
+    ['RS256', 'ES256'].map(async alg => {
+      const { privateKey } = await generateKeyPair(alg, { extractable: true })
+      return { ...(await exportJWK(privateKey)), alg, use: 'sig', kid: `test-${alg}` }
+    }),
+  )
+  return {
+    clients: options.clients.map(client => ({
+      grant_types: ['authorization_code'],
+      response_types: ['code'],
+      ...(client.client_secret === undefined ? { token_endpoint_auth_method: 'none' } : {}),
+      ...client,
+      redirect_uris: client.redirect_uris ?? ['http://127.0.0.1/unused'],
+    })),
+    jwks: { keys },
+    cookies: { keys: ['a key for the cookies of a test'] },
+    claims: {
+      openid: ['sub'],
+      email: ['email', 'email_verified'],
+      profile: ['name', 'preferred_username', 'locale', 'department'],
+      groups: ['groups'],
+    },
+    features: { devInteractions: { enabled: false }, rpInitiatedLogout: { enabled: true } },
+    interactions: { url: (_context: unknown, { uid }: { uid: string }) => `/interaction/${uid}` },
+    findAccount: (_context: unknown, id: string) => {
+      const account = options.accounts.find(({ sub }) => sub === id)
+      return account === undefined ? undefined : { accountId: id, claims: () => account }
+    },
+    async loadExistingGrant({ oidc }: { oidc: Consent }) {
+      const accountId = oidc.session.accountId
+      const grant = new oidc.provider.Grant({ clientId: oidc.client.clientId, accountId })
+      grant.addOIDCScope('openid profile email groups')
+      await grant.save()
+      return grant
+    },
+    ttl: { AccessToken: 300, AuthorizationCode: 60, IdToken: 300, Interaction: 600, Session: 3600, Grant: 3600 },
+  }
+}
+
+interface Consent {
+  readonly provider: Provider
+  readonly client: { readonly clientId: string }
+  readonly session: { readonly accountId: string }
+}
+
+/** GET shows the form; POST signs in with `login`, or cancels with `action=cancel`. */
+async function interact(
+  provider: Provider,
+  accounts: readonly TestAccount[],
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const details = await provider.interactionDetails(request, response)
+  if (request.method !== 'POST') return showForm(response, details.uid, 200, '')
+  const form = new URLSearchParams(await readBody(request))
+  if (form.get('action') === 'cancel') {
+    return provider.interactionFinished(request, response, { error: 'access_denied', error_description: 'cancelled' })
+  }
+  const login = form.get('login')
+  const account = accounts.find(one => [one.sub, one.preferred_username, one.email].includes(login ?? ''))
+  if (account === undefined) return showForm(response, details.uid, 400, 'Nobody has that name.')
+  await provider.interactionFinished(
+    request,
+    response,
+    { login: { accountId: account.sub } },
+    { mergeWithLastSubmission: false },
+  )
+}
+
+function showForm(response: ServerResponse, uid: string, status: number, problem: string): void {
+  response.writeHead(status, { 'content-type': 'text/html; charset=utf-8' }).end(`<!doctype html>
+<html lang="en"><head><title>Test provider</title></head><body><h1>Test provider</h1><p>${problem}</p>
+<form method="post" action="/interaction/${uid}">
+<label>Login <input name="login" autofocus></label>
+<label>Password <input name="password" type="password"></label>
+<button name="action" value="sign-in">Sign in</button> <button name="action" value="cancel">Cancel</button>
+</form></body></html>`)
+}
+
+async function readBody(request: IncomingMessage): Promise<string> {
+  let body = ''
+  for await (const chunk of request) body += String(chunk)
+  return body
+}
