@@ -49,6 +49,7 @@ export function createProviderClient(
       const metadata = await issuer.metadata.get()
       readAnswer(answer, metadata, login.state)
       const auth = chooseClientAuth(config, metadata)
+      const algorithms = chooseAlgorithms(config, metadata)
       const tokens = await redeemCode({ config, auth, metadata, answer, login, fetch: issuer.fetch })
       const claims = await verifyIdToken(
         tokens.idToken,
@@ -57,7 +58,7 @@ export function createProviderClient(
           clientId: config.clientId,
           nonce: login.nonce,
           accessToken: tokens.accessToken,
-          algorithms: chooseAlgorithms(config, metadata),
+          algorithms,
           nowMs: ports.now(),
         },
         issuer.keys,

@@ -1,0 +1,202 @@
+import { afterEach, expect, test } from 'bun:test'
+import { GateError } from '../../src/base/errors.ts'
+import type { ProviderConfig } from '../../src/config/types.ts'
+import { createProviderPool } from '../../src/identity/pool.ts'
+import { BAD_PROVIDER_CLIENT, type BadProvider, startBadProvider } from '../kit/bad-provider.ts'
+
+const LIMITS = { timeoutMs: 300, maxBytes: 64 * 1024 }
+const LOGIN = { redirectUri: 'http://127.0.0.1/cb', state: 's', nonce: 'n', codeVerifier: 'v'.repeat(43) }
+
+let nowMs = 1_900_000_000_000
+const logged: string[] = []
+const ports = {
+  now: () => nowMs,
+  fetch: (address: string, init?: BunFetchRequestInit) => fetch(address, init),
+  log: {
+    debug() {},
+    info: (text: string) => void logged.push(text),
+    warn: (text: string) => void logged.push(text),
+    error() {},
+  },
+}
+const stops: (() => Promise<void>)[] = []
+
+afterEach(async () => {
+  for (const stop of stops.splice(0)) await stop()
+  logged.length = 0
+})
+
+async function start(): Promise<BadProvider> {
+  const bad = await startBadProvider()
+  stops.push(bad.stop)
+  return bad
+}
+
+function config(issuer: string, over: Partial<ProviderConfig> = {}): ProviderConfig {
+  const rest = { metadataUrl: null, clientAuth: null, scopes: null, idTokenAlg: null }
+  return { name: 'test', label: 'Test', issuer, ...BAD_PROVIDER_CLIENT, ...rest, ...over }
+}
+
+function begin(issuer: string, over: Partial<ProviderConfig> = {}) {
+  return createProviderPool(ports, LIMITS).client(config(issuer, over)).begin(LOGIN)
+}
+
+async function refusal(attempt: Promise<unknown>): Promise<GateError> {
+  const thrown = await attempt.then(
+    () => null,
+    (error: unknown) => error,
+  )
+  if (!(thrown instanceof GateError)) throw new Error(`not refused with a GateError: ${String(thrown)}`)
+  return thrown
+}
+
+test('making a client asks nothing; the first sign-in asks once, later ones from memory for an hour', async () => {
+  const bad = await start()
+  const client = createProviderPool(ports, LIMITS).client(config(bad.issuer))
+  expect(bad.asked.discovery).toBe(0)
+  await client.begin(LOGIN)
+  nowMs += 59 * 60_000
+  await client.begin(LOGIN)
+  expect(bad.asked.discovery).toBe(1)
+  nowMs += 2 * 60_000
+  await client.begin(LOGIN)
+  expect(bad.asked.discovery).toBe(2)
+})
+
+const endless = () =>
+  new Response(
+    new ReadableStream({
+      pull(controller) {
+        controller.enqueue(new Uint8Array(65_536).fill(0x20))
+      },
+    }),
+    { headers: { 'content-type': 'application/json' } },
+  )
+const trickle = () =>
+  new Response(
+    new ReadableStream({
+      async start(controller) {
+        controller.enqueue(new TextEncoder().encode('{'))
+      },
+    }),
+    { headers: { 'content-type': 'application/json' } },
+  )
+
+test.each([
+  ['answers 500', () => new Response('oops', { status: 500 })],
+  ['answers 404', () => new Response('no', { status: 404 })],
+  ['answers a page of HTML', () => new Response('<html>', { headers: { 'content-type': 'text/html' } })],
+  ['answers half a document', () => new Response('{"issuer":', { headers: { 'content-type': 'application/json' } })],
+  ['answers null', () => Response.json(null)],
+  ['redirects', () => Response.redirect('https://evil.example/', 302)],
+  ['sends without end', endless],
+  ['sends a first byte and then nothing', trickle],
+  ['is silent', () => new Promise<Response>(() => {})],
+] as const)('a provider that %s is down, says when to try again, and heals alone', async (_title, answer) => {
+  const bad = await start()
+  bad.behave({ instead: { discovery: answer } })
+  const client = createProviderPool(ports, LIMITS).client(config(bad.issuer))
+  const error = await refusal(client.begin(LOGIN))
+  expect(error.code).toBe('provider.down')
+  expect(error.retryAfterS).toBe(1)
+
+  bad.behave({})
+  const asked = bad.asked.discovery
+  expect((await refusal(client.begin(LOGIN))).code).toBe('provider.down')
+  expect(bad.asked.discovery).toBe(asked)
+  nowMs += 1001
+  expect(await client.begin(LOGIN)).toStartWith(`${bad.issuer}/authorize?`)
+  expect(logged).toEqual(['discovery failed', 'the sign-in provider answers again'])
+})
+
+test('a provider that does not listen is down; the delay doubles up to thirty seconds', async () => {
+  const bad = await startBadProvider()
+  await bad.stop()
+  const client = createProviderPool(ports, LIMITS).client(config(bad.issuer))
+  const delays: (number | undefined)[] = []
+  for (let attempt = 0; attempt < 7; attempt++) {
+    const error = await refusal(client.begin(LOGIN))
+    expect(error.code).toBe('provider.down')
+    delays.push(error.retryAfterS)
+    nowMs += (error.retryAfterS ?? 0) * 1000
+  }
+  expect(delays).toEqual([1, 2, 4, 8, 16, 30, 30])
+})
+
+test('a crowd that finds the provider down asks it once', async () => {
+  const bad = await start()
+  bad.behave({ instead: { discovery: () => new Response('', { status: 503 }) } })
+  const client = createProviderPool(ports, LIMITS).client(config(bad.issuer))
+  await Promise.all(Array.from({ length: 50 }, () => refusal(client.begin(LOGIN))))
+  expect(bad.asked.discovery).toBe(1)
+})
+
+test('a document that is an hour old stays in use while refreshing it fails', async () => {
+  const bad = await start()
+  const client = createProviderPool(ports, LIMITS).client(config(bad.issuer))
+  await client.begin(LOGIN)
+  bad.behave({ instead: { discovery: () => new Response('', { status: 500 }) } })
+  nowMs += 61 * 60_000
+  expect(await client.begin(LOGIN)).toStartWith(`${bad.issuer}/authorize?`)
+  expect(await client.begin(LOGIN)).toStartWith(`${bad.issuer}/authorize?`)
+  expect(bad.asked.discovery).toBe(2)
+})
+
+test('a clock set back an hour does not keep a failure alive', async () => {
+  const bad = await start()
+  bad.behave({ instead: { discovery: () => new Response('', { status: 500 }) } })
+  const client = createProviderPool(ports, LIMITS).client(config(bad.issuer))
+  await refusal(client.begin(LOGIN))
+  bad.behave({})
+  nowMs -= 3_600_000
+  await client.begin(LOGIN)
+})
+
+test.each([
+  ['discovery-issuer-mismatch', { issuer: 'https://evil.example' }],
+  ['an issuer that differs by a slash', { issuer: 'SLASH' }],
+  ['no authorization endpoint', { authorization_endpoint: undefined }],
+  ['a token endpoint that is no address', { token_endpoint: 'nowhere' }],
+  ['an authorization endpoint that is a script', { authorization_endpoint: 'javascript:alert(1)' }],
+  ['no keys', { jwks_uri: undefined }],
+] as const)('%s: the provider is not set up correctly', async (_title, discovery) => {
+  const bad = await start()
+  bad.behave({
+    discovery: 'issuer' in discovery && discovery.issuer === 'SLASH' ? { issuer: `${bad.issuer}/` } : discovery,
+  })
+  const error = await refusal(begin(bad.issuer))
+  expect(error.code).toBe('provider.discovery')
+  expect(error.retryAfterS).toBe(1)
+})
+
+test('metadata_url is asked in the place of the well-known address, for the same issuer', async () => {
+  const bad = await start()
+  const metadataUrl = `${bad.issuer}/.well-known/openid-configuration`
+  bad.behave({ discovery: { issuer: 'http://127.0.0.1:1/tenant' } })
+  expect(await begin('http://127.0.0.1:1/tenant', { metadataUrl })).toStartWith(`${bad.issuer}/authorize?`)
+})
+
+test('a reload with another secret keeps what was discovered; a provider out of use is forgotten', async () => {
+  const bad = await start()
+  const pool = createProviderPool(ports, LIMITS)
+  await pool.client(config(bad.issuer)).begin(LOGIN)
+  const changed = config(bad.issuer, { clientSecret: 'another' })
+  await pool.client(changed).begin(LOGIN)
+  pool.retain([changed])
+  await pool.client(changed).begin(LOGIN)
+  expect(bad.asked.discovery).toBe(1)
+  expect(pool.client(changed)).toBe(pool.client(changed))
+  pool.retain([])
+  await pool.client(changed).begin(LOGIN)
+  expect(bad.asked.discovery).toBe(2)
+})
+
+test('a proxy named in the environment is not used', async () => {
+  const bad = await start()
+  process.env.HTTP_PROXY = 'http://127.0.0.1:1'
+  try {
+    expect(await begin(bad.issuer)).toStartWith(`${bad.issuer}/authorize?`)
+  } finally {
+    Reflect.deleteProperty(process.env, 'HTTP_PROXY')
+  }
+})

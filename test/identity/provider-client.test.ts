@@ -1,0 +1,460 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'bun:test'
+import { errorFacts, GateError } from '../../src/base/errors.ts'
+import type { Ports } from '../../src/base/ports.ts'
+import type { ProviderConfig } from '../../src/config/types.ts'
+import { createProviderPool } from '../../src/identity/pool.ts'
+import type { LoginRequest, LoginResult, ProviderClient } from '../../src/identity/provider.ts'
+import { BAD_PROVIDER_CLIENT, type BadProvider, type Misbehaviour, startBadProvider } from '../kit/bad-provider.ts'
+
+const NOW_S = 1_900_000_000
+let nowMs = NOW_S * 1000
+let bad: BadProvider
+
+const ports: Pick<Ports, 'now' | 'fetch' | 'log'> = {
+  now: () => nowMs,
+  fetch: (address, init) => fetch(address, init),
+  log: { debug() {}, info() {}, warn() {}, error() {} },
+}
+
+beforeAll(async () => {
+  bad = await startBadProvider(() => Math.floor(nowMs / 1000))
+})
+afterAll(() => bad.stop())
+beforeEach(() => {
+  nowMs = NOW_S * 1000
+  bad.behave({})
+})
+
+function config(over: Partial<ProviderConfig> = {}): ProviderConfig {
+  return {
+    name: 'test',
+    label: 'Test',
+    issuer: bad.issuer,
+    metadataUrl: null,
+    ...BAD_PROVIDER_CLIENT,
+    clientAuth: null,
+    scopes: null,
+    idTokenAlg: null,
+    ...over,
+  }
+}
+
+function freshClient(over: Partial<ProviderConfig> = {}, limits = { timeoutMs: 5000, maxBytes: 1024 * 1024 }) {
+  return createProviderPool(ports, limits).client(config(over))
+}
+
+const LOGIN: LoginRequest = {
+  redirectUri: 'http://127.0.0.1/.sallyport/callback',
+  state: 'state-1',
+  nonce: 'nonce-1',
+  codeVerifier: 'v'.repeat(43),
+}
+
+interface SignIn {
+  readonly client?: ProviderClient
+  /** Laid over the right parameters of the answer; undefined removes one. */
+  readonly answer?: Readonly<Record<string, string | undefined>>
+}
+
+/** A whole sign-in against the provider as it behaves now. */
+function signIn({ client = freshClient(), answer = {} }: SignIn = {}): Promise<LoginResult> {
+  const parameters = new URLSearchParams({ code: bad.issueCode(LOGIN.nonce), state: LOGIN.state, iss: bad.issuer })
+  for (const [name, value] of Object.entries(answer)) {
+    if (value === undefined) parameters.delete(name)
+    else parameters.set(name, value)
+  }
+  return client.finish(parameters, LOGIN)
+}
+
+async function refusal(attempt: Promise<unknown>): Promise<GateError> {
+  const thrown = await attempt.then(
+    () => null,
+    (error: unknown) => error,
+  )
+  if (!(thrown instanceof GateError)) throw new Error(`not refused with a GateError: ${String(thrown)}`)
+  return thrown
+}
+
+test('a right answer becomes an identity, with userinfo merged over the ID token', async () => {
+  bad.behave({ claims: { name: 'Old Name', email: 'one@example.com' } })
+  const { identity, refreshToken } = await signIn()
+  expect(identity).toMatchObject({ provider: 'test', issuer: bad.issuer, subject: 'user-1', name: 'User One' })
+  expect(identity.email).toBe('one@example.com')
+  expect(identity.groups).toEqual(['staff'])
+  expect(refreshToken).toBeNull()
+  expect(Object.keys(identity.claims)).not.toContain('nonce')
+})
+
+test('userinfo cannot speak for the token: protocol claims come from the ID token alone', async () => {
+  bad.behave({ claims: { acr: 'low' }, userinfo: { acr: 'high', auth_time: 1, iss: 'https://evil.example' } })
+  const { identity } = await signIn()
+  expect(identity.claims.acr).toBe('low')
+  expect(identity.claims.auth_time).toBeUndefined()
+  expect(identity.issuer).toBe(bad.issuer)
+})
+
+test('begin asks for a code with PKCE S256, state, nonce and the scopes that are on offer', async () => {
+  const address = new URL(await freshClient().begin(LOGIN))
+  expect(Object.fromEntries(address.searchParams)).toEqual({
+    response_type: 'code',
+    client_id: BAD_PROVIDER_CLIENT.clientId,
+    redirect_uri: LOGIN.redirectUri,
+    scope: 'openid profile email groups',
+    state: 'state-1',
+    nonce: 'nonce-1',
+    code_challenge: new Bun.CryptoHasher('sha256').update(LOGIN.codeVerifier).digest('base64url'),
+    code_challenge_method: 'S256',
+  })
+  bad.behave({ discovery: { scopes_supported: ['openid'], prompt_values_supported: ['login', 'select_account'] } })
+  const other = new URL(await freshClient().begin(LOGIN, { asksForAccount: true }))
+  expect(other.searchParams.get('scope')).toBe('openid profile email')
+  expect(other.searchParams.get('prompt')).toBe('select_account')
+  bad.behave({})
+  expect(new URL(await freshClient().begin(LOGIN, { asksForAccount: true })).searchParams.get('prompt')).toBe('login')
+  const own = new URL(await freshClient({ scopes: ['email'] }).begin(LOGIN))
+  expect(own.searchParams.get('scope')).toBe('openid email')
+})
+
+describe('ID tokens (OpenID Connect Core §3.1.3.7; the names are the conformance suite’s)', () => {
+  const CASES: readonly [string, Misbehaviour, string][] = [
+    ['invalid-iss', { claims: { iss: 'https://evil.example' } }, 'iss'],
+    ['missing-iss', { claims: { iss: undefined } }, 'iss'],
+    ['invalid-aud', { claims: { aud: 'somebody-else' } }, 'aud'],
+    ['missing-aud', { claims: { aud: undefined } }, 'aud'],
+    ['multiple aud without azp', { claims: { aud: [BAD_PROVIDER_CLIENT.clientId, 'other'] } }, 'aud'],
+    [
+      'multiple aud with a wrong azp',
+      { claims: { aud: [BAD_PROVIDER_CLIENT.clientId, 'other'], azp: 'other' } },
+      'azp',
+    ],
+    ['single aud with a wrong azp', { claims: { azp: 'other' } }, 'azp'],
+    [
+      'aud with something that is no text',
+      { claims: { aud: [BAD_PROVIDER_CLIENT.clientId, 1], azp: BAD_PROVIDER_CLIENT.clientId } },
+      'aud',
+    ],
+    ['missing-iat', { claims: { iat: undefined } }, 'iat'],
+    ['iat 90 s ahead', { claims: { iat: NOW_S + 90 } }, 'iat'],
+    ['missing-exp', { claims: { exp: undefined } }, 'exp'],
+    ['expired 90 s ago', { claims: { exp: NOW_S - 90 } }, 'exp'],
+    ['exp as text', { claims: { exp: '9999999999' } }, 'exp'],
+    ['nbf 90 s ahead', { claims: { nbf: NOW_S + 90 } }, 'nbf'],
+    ['missing-sub', { claims: { sub: undefined } }, 'sub'],
+    ['empty sub', { claims: { sub: '' }, userinfo: { sub: '' } }, 'sub'],
+    ['sub as a number', { claims: { sub: 1 } }, 'sub'],
+    ['sub of 256 characters', { claims: { sub: 'x'.repeat(256) } }, 'sub'],
+    ['nonce-invalid', { claims: { nonce: 'nonce-2' } }, 'nonce'],
+    ['missing nonce', { claims: { nonce: undefined } }, 'nonce'],
+    ['invalid-athash', { claims: { at_hash: 'AAAAAAAAAAAAAAAAAAAAAA' } }, 'at_hash'],
+    ['at_hash that is no text', { claims: { at_hash: 1 } }, 'at_hash'],
+    ['an access token as ID token', { header: { typ: 'at+jwt' } }, 'typ'],
+    ['a logout token as ID token', { header: { typ: 'logout+jwt' } }, 'typ'],
+    ['a typ spelled as a media type', { header: { typ: 'application/at+JWT' } }, 'typ'],
+    ['invalid-sig: a stranger’s key', { signing: 'stranger' }, 'signature'],
+    ['a kid that nobody published', { header: { kid: 'invented' } }, 'signature'],
+    ['idtoken-sig-none', { signing: 'none' }, 'alg'],
+    ['HS256 with the public key', { signing: 'hmac-public-key' }, 'alg'],
+    [
+      'HS256 with the public key, which the provider even announces',
+      { signing: 'hmac-public-key', discovery: { id_token_signing_alg_values_supported: ['RS256', 'HS256'] } },
+      'alg',
+    ],
+    [
+      'none, which the provider even announces',
+      { signing: 'none', discovery: { id_token_signing_alg_values_supported: ['RS256', 'none'] } },
+      'alg',
+    ],
+    ['no signature part', { idToken: 'e30.e30' }, 'format'],
+    ['an encrypted token', { idToken: 'e30.e30.e30.e30.e30' }, 'format'],
+    ['text that is no token', { idToken: 'x' }, 'format'],
+    [
+      'kid-absent-multiple-jwks',
+      { header: { kid: undefined }, jwks: right => ({ keys: [...right.keys, { ...right.keys[0], kid: 'second' }] }) },
+      'signature',
+    ],
+    ['a critical extension', { header: { crit: ['b64'], b64: true } }, 'crit'],
+  ]
+  test.each(CASES)('%s is refused', async (_title, misbehaviour, check) => {
+    bad.behave(misbehaviour)
+    const error = await refusal(signIn())
+    expect(error.code).toBe('provider.id_token')
+    expect(error.facts.check).toBe(check)
+  })
+
+  const FINE: readonly [string, Misbehaviour][] = [
+    ['idtoken-sig-rs256', {}],
+    ['kid-absent-single-jwks', { header: { kid: undefined } }],
+    ['typ JWT', { header: { typ: 'JWT' } }],
+    ['one azp that is ours', { claims: { azp: BAD_PROVIDER_CLIENT.clientId } }],
+    [
+      'several aud with our azp',
+      { claims: { aud: ['other', BAD_PROVIDER_CLIENT.clientId], azp: BAD_PROVIDER_CLIENT.clientId } },
+    ],
+    ['aud as a list of one', { claims: { aud: [BAD_PROVIDER_CLIENT.clientId] } }],
+    ['exp 59 s ago', { claims: { exp: NOW_S - 59 } }],
+    ['iat 59 s ahead', { claims: { iat: NOW_S + 59 } }],
+    ['nbf 59 s ahead', { claims: { nbf: NOW_S + 59 } }],
+    ['sub of 255 characters', { claims: { sub: 'x'.repeat(255) }, userinfo: { sub: 'x'.repeat(255) } }],
+    [
+      'a right at_hash',
+      {
+        claims: {
+          at_hash: new Bun.CryptoHasher('sha256')
+            .update('access-token-1')
+            .digest()
+            .subarray(0, 16)
+            .toString('base64url'),
+        },
+      },
+    ],
+    ['keys of kinds we do not know', { jwks: right => ({ keys: [{ kty: 'future' }, 1, null, ...right.keys] }) }],
+  ]
+  test.each(FINE)('%s is accepted', async (_title, misbehaviour) => {
+    bad.behave(misbehaviour)
+    expect((await signIn()).identity.issuer).toBe(bad.issuer)
+  })
+
+  test('an algorithm pinned in the file is the only one accepted', async () => {
+    const error = await refusal(signIn({ client: freshClient({ idTokenAlg: 'ES256' }) }))
+    expect([error.code, error.facts.check]).toEqual(['provider.id_token', 'alg'])
+  })
+
+  test('a provider that announces no asymmetric algorithm is not set up correctly', async () => {
+    bad.behave({ discovery: { id_token_signing_alg_values_supported: ['none', 'HS256'] } })
+    expect((await refusal(signIn())).code).toBe('provider.discovery')
+  })
+})
+
+describe('keys', () => {
+  test('signing-key-rotation: a new key is found with one more request', async () => {
+    const client = freshClient()
+    await signIn({ client })
+    const before = bad.asked.jwks
+    await bad.rotate()
+    await signIn({ client })
+    await signIn({ client })
+    expect(bad.asked.jwks).toBe(before + 1)
+  })
+
+  test('a storm of a hundred unknown kids costs one request in a cool-down, and the next minute one more', async () => {
+    const client = freshClient()
+    await signIn({ client })
+    const before = bad.asked.jwks
+    for (let index = 0; index < 10; index++) {
+      bad.behave({ header: { kid: `invented-${index}` } })
+      const attempts = Array.from({ length: 10 }, () => refusal(signIn({ client })))
+      for (const error of await Promise.all(attempts)) expect(error.code).toBe('provider.id_token')
+    }
+    expect(bad.asked.jwks).toBe(before + 1)
+    nowMs += 61_000
+    await refusal(signIn({ client }))
+    expect(bad.asked.jwks).toBe(before + 2)
+    bad.behave({})
+    await signIn({ client })
+  })
+
+  test('fifty sign-ins at once ask for discovery and keys once', async () => {
+    const client = freshClient()
+    const before = { ...bad.asked }
+    await Promise.all(Array.from({ length: 50 }, () => signIn({ client })))
+    expect(bad.asked.discovery - before.discovery).toBe(1)
+    expect(bad.asked.jwks - before.jwks).toBe(1)
+  })
+})
+
+describe('the answer in the browser', () => {
+  test.each([
+    ['RFC 9207: a missing iss where it is announced', { iss: undefined }, 'provider.issuer'],
+    ['RFC 9207: another provider’s iss (mix-up)', { iss: 'https://evil.example' }, 'provider.issuer'],
+    ['another state', { state: 'state-2' }, 'sign_in.state'],
+    ['no state', { state: undefined }, 'sign_in.state'],
+    ['no code', { code: undefined }, 'sign_in.callback'],
+    ['an empty code', { code: '' }, 'sign_in.callback'],
+    ['a packed response', { response: 'e30.e30.e30' }, 'sign_in.callback'],
+    ['error=access_denied', { code: undefined, error: 'access_denied', error_description: 'no' }, 'provider.refused'],
+    ['an error from another provider', { error: 'access_denied', iss: 'https://evil.example' }, 'provider.issuer'],
+    ['an ID token in the address', { id_token: 'e30.e30.e30' }, 'provider.token'],
+    ['a code that nobody issued', { code: 'invented' }, 'provider.token'],
+  ] as const)('%s is refused', async (_title, answer, code) => {
+    expect((await refusal(signIn({ answer }))).code).toBe(code)
+  })
+
+  test.each(['code', 'state', 'iss', 'error', 'anything'])(
+    'a second %s is refused, and nothing is redeemed',
+    async name => {
+      const client = freshClient()
+      const answer = new URLSearchParams({ code: bad.issueCode(LOGIN.nonce), state: LOGIN.state, iss: bad.issuer })
+      answer.append(name, answer.get(name) ?? 'x')
+      answer.append(name, 'second')
+      const before = bad.asked.token
+      expect((await refusal(client.finish(answer, LOGIN))).code).toBe('sign_in.callback')
+      expect(bad.asked.token).toBe(before)
+    },
+  )
+
+  test('iss may be missing where the provider does not announce it, but never be wrong', async () => {
+    bad.behave({ discovery: { authorization_response_iss_parameter_supported: undefined } })
+    await signIn({ answer: { iss: undefined } })
+    expect((await refusal(signIn({ answer: { iss: `${bad.issuer}/` } }))).code).toBe('provider.issuer')
+  })
+})
+
+describe('the token endpoint', () => {
+  test('client-secret-basic: the secret is form-encoded, and a dash in the client id stays a dash', async () => {
+    await signIn()
+    const { form, authorization } = bad.lastToken()
+    const [id, secret] = Buffer.from(authorization?.slice(6) ?? '', 'base64')
+      .toString()
+      .split(':')
+    expect(id).toBe('client-1_a')
+    expect(new URLSearchParams(`s=${secret}`).get('s')).toBe(BAD_PROVIDER_CLIENT.clientSecret)
+    expect(form.get('client_secret')).toBeNull()
+    expect(form.get('code_verifier')).toBe(LOGIN.codeVerifier)
+    expect(form.get('redirect_uri')).toBe(LOGIN.redirectUri)
+  })
+
+  test('client_secret_post is used where only that is offered, or the file says so', async () => {
+    bad.behave({ discovery: { token_endpoint_auth_methods_supported: ['client_secret_post'] } })
+    await signIn()
+    expect(bad.lastToken().authorization).toBeNull()
+    expect(bad.lastToken().form.get('client_secret')).toBe(BAD_PROVIDER_CLIENT.clientSecret)
+    bad.behave({})
+    await signIn({ client: freshClient({ clientAuth: 'client_secret_post' }) })
+    expect(bad.lastToken().form.get('client_secret')).toBe(BAD_PROVIDER_CLIENT.clientSecret)
+  })
+
+  test('a public client names itself and sends no secret', async () => {
+    await signIn({ client: freshClient({ clientSecret: null }) })
+    expect(bad.lastToken().authorization).toBeNull()
+    expect(bad.lastToken().form.get('client_id')).toBe(BAD_PROVIDER_CLIENT.clientId)
+    expect(bad.lastToken().form.has('client_secret')).toBe(false)
+  })
+
+  test.each([
+    [
+      'a refused client',
+      () => Response.json({ error: 'invalid_client' }, { status: 401 }),
+      'provider.token',
+      'invalid_client',
+    ],
+    [
+      'a refused client with a challenge',
+      () => new Response('', { status: 401, headers: { 'www-authenticate': 'Basic realm="x"' } }),
+      'provider.token',
+      'invalid_client',
+    ],
+    [
+      'a page of HTML',
+      () => new Response('<p>hi', { headers: { 'content-type': 'text/html' } }),
+      'provider.token',
+      undefined,
+    ],
+    [
+      'JSON that is none',
+      () => new Response('{"access_', { headers: { 'content-type': 'application/json' } }),
+      'provider.token',
+      undefined,
+    ],
+    ['a redirect', () => Response.redirect('https://evil.example/', 302), 'provider.token', undefined],
+    ['status 500', () => new Response('oops', { status: 500 }), 'provider.down', undefined],
+    ['status 429', () => new Response('slow down', { status: 429 }), 'provider.down', undefined],
+  ] as const)('%s is told apart', async (_title, answer, code, providerError) => {
+    bad.behave({ instead: { token: answer } })
+    const error = await refusal(signIn())
+    expect(error.code).toBe(code)
+    expect(error.facts.provider_error).toBe(providerError)
+  })
+
+  test('an answer without an ID token, or with another kind of token, is refused', async () => {
+    bad.behave({ idToken: null })
+    expect((await refusal(signIn())).code).toMatch(/^provider\.(id_)?token$/)
+    bad.behave({ token: { token_type: 'DPoP' } })
+    expect((await refusal(signIn())).code).toBe('provider.token')
+  })
+})
+
+describe('userinfo', () => {
+  test('userinfo-bearer-header: the token travels in the Authorization field, never in the address', async () => {
+    await signIn()
+    expect(bad.lastUserinfo().authorization).toBe('Bearer access-token-1')
+    expect(bad.lastUserinfo().address.search).toBe('')
+  })
+
+  test.each([
+    ['userinfo-invalid-sub', { userinfo: { sub: 'user-2' } }],
+    ['a missing sub', { userinfo: { sub: undefined } }],
+    ['status 500', { instead: { userinfo: () => new Response('', { status: 500 }) } }],
+    [
+      'a page of HTML',
+      { instead: { userinfo: () => new Response('<p>', { headers: { 'content-type': 'text/html' } }) } },
+    ],
+    [
+      'a signed answer that nobody asked for',
+      { instead: { userinfo: () => new Response('e30.e30.', { headers: { 'content-type': 'application/jwt' } }) } },
+    ],
+  ] as const)('%s is refused', async (_title, misbehaviour) => {
+    bad.behave(misbehaviour)
+    expect((await refusal(signIn())).code).toBe('provider.userinfo')
+  })
+
+  test('a provider without the endpoint is asked nothing more', async () => {
+    bad.behave({ discovery: { userinfo_endpoint: undefined }, claims: { groups: ['a'] } })
+    const before = bad.asked.userinfo
+    expect((await signIn()).identity.groups).toEqual(['a'])
+    expect(bad.asked.userinfo).toBe(before)
+  })
+
+  test('a claim named __proto__ changes no prototype', async () => {
+    bad.behave({
+      instead: {
+        userinfo: () =>
+          new Response('{"sub":"user-1","__proto__":{"groups":["admins"]}}', {
+            headers: { 'content-type': 'application/json' },
+          }),
+      },
+    })
+    const { identity } = await signIn()
+    expect(identity.groups).toEqual([])
+    expect(identity.claims.groups).toBeUndefined()
+  })
+})
+
+describe('no secret reaches a log', () => {
+  const CASES: readonly [string, Misbehaviour][] = [
+    [
+      'token body without JSON',
+      {
+        instead: {
+          token: () => new Response('access-token-1 secret', { headers: { 'content-type': 'application/json' } }),
+        },
+      },
+    ],
+    ['token body with the wrong type', { token: { token_type: 7 } }],
+    ['wrong nonce', { claims: { nonce: 'access-token-1' } }],
+    ['wrong signature', { signing: 'stranger' }],
+    ['wrong userinfo', { userinfo: { sub: 'access-token-1' } }],
+    [
+      'a description that repeats them',
+      {
+        instead: {
+          token: () =>
+            Response.json(
+              {
+                error: 'invalid_grant',
+                error_description: `bad ${bad.lastToken().form.get('code')} ${LOGIN.codeVerifier}`,
+              },
+              { status: 400 },
+            ),
+        },
+      },
+    ],
+  ]
+  test.each(CASES)('%s', async (_title, misbehaviour) => {
+    bad.behave(misbehaviour)
+    const error = await refusal(signIn())
+    const told = `${JSON.stringify(errorFacts(error))} ${Bun.inspect(error, { depth: 10 })}`
+    for (const secret of ['access-token-1', BAD_PROVIDER_CLIENT.clientSecret, LOGIN.codeVerifier, 'eyJ', 'code-']) {
+      expect(told).not.toContain(secret)
+    }
+  })
+})
