@@ -17,6 +17,8 @@ export interface PortalRequest {
   readonly session: Session | null
   /** Whether a route with this portal is served on a host. */
   serves(host: string): boolean
+  /** This person's roles at this portal, by the file in force now. */
+  rolesOf(session: Session): readonly string[]
   /** What this person may open, for the portal page. */
   applications(session: Session): readonly Application[]
 }
@@ -24,4 +26,12 @@ export interface PortalRequest {
 export interface Application {
   readonly name: string
   readonly address: string
+}
+
+/** The portal as the server calls it: it answers, it never forwards, and it never throws. */
+export interface Portal {
+  /** Every reserved path, the portal's callback path, and `/` on the portal's own host where no route took it. */
+  handle(ctx: PortalRequest): Response | Promise<Response>
+  /** An anonymous request to a protected route: a redirect to sign-in for page loads, 401 for the rest. */
+  challenge(ctx: PortalRequest): Response | Promise<Response>
 }
