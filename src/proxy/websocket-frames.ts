@@ -1,0 +1,230 @@
+/** What a WebSocket carries: RFC 6455 §5.2. */
+export const OPCODE = { continuation: 0x0, text: 0x1, binary: 0x2, close: 0x8, ping: 0x9, pong: 0xa } as const
+
+export type Opcode = (typeof OPCODE)[keyof typeof OPCODE]
+
+/** A close without a status (RFC 6455 §7.4.1): it means an empty Close frame, and is never written into one. */
+export const NO_STATUS = 1005
+
+/** Where a reader hands what it has read. Messages are whole; a Buffer is valid only during the call. */
+export interface FrameEvents {
+  text(message: string): void
+  binary(message: Buffer): void
+  ping(payload: Buffer): void
+  /** The peer's Close frame; code 1005 when it gave none. Nothing follows it. */
+  close(code: number, reason: string): void
+}
+
+/** The peer broke the protocol: `closeCode` is what RFC 6455 §7.4.1 asks to answer with. */
+export interface FrameFault {
+  readonly closeCode: 1002 | 1007 | 1009
+  readonly message: string
+}
+
+/**
+ * A frame from client to server, masked with `mask` (4 bytes, unpredictable; RFC 6455 §5.3).
+ *
+ * Shape: one unfragmented frame; the payload is copied. The copy is laid out so that masking goes by 32-bit words.
+ */
+export function encodeFrame(opcode: Opcode, payload: Uint8Array, mask: Uint8Array): Buffer {
+  const length = payload.length
+  const extended = length < 126 ? 0 : length < 65_536 ? 2 : 8
+  const headLength = 2 + extended + 4
+  const pad = (4 - (headLength % 4)) % 4
+  const bodyStart = pad + headLength
+  const memory = new ArrayBuffer(bodyStart + Math.ceil(length / 4) * 4)
+  const frame = Buffer.from(memory, pad, headLength + length)
+  frame[0] = 0x80 | opcode
+  frame[1] = 0x80 | (extended === 0 ? length : extended === 2 ? 126 : 127)
+  if (extended === 2) frame.writeUInt16BE(length, 2)
+  if (extended === 8) frame.writeBigUInt64BE(BigInt(length), 2)
+  frame.set(mask, headLength - 4)
+  frame.set(payload, headLength)
+  const words = new Uint32Array(memory, bodyStart)
+  const key = new Uint32Array(Uint8Array.from(mask).buffer)[0] ?? 0
+  for (let index = 0; index < words.length; index++) words[index] = (words[index] ?? 0) ^ key
+  return frame
+}
+
+/** The payload of a Close frame. The reason is cut to what a control frame holds, never inside a character. */
+export function encodeClose(code: number, reason: string): Uint8Array {
+  if (code === NO_STATUS) return new Uint8Array(0)
+  const payload = new Uint8Array(MAX_CONTROL_BYTES)
+  payload[0] = code >> 8
+  payload[1] = code & 0xff
+  const { written } = new TextEncoder().encodeInto(reason, payload.subarray(2))
+  return payload.subarray(0, 2 + written)
+}
+
+/** Whether a close code may travel in a frame: RFC 6455 §7.4 and the IANA registry up to 1014. */
+export function isWireCloseCode(code: number): boolean {
+  return (code >= 1000 && code <= 1014 && (code < 1004 || code > 1006)) || (code >= 3000 && code <= 4999)
+}
+
+/**
+ * Reads the frames that a server sends, whatever the chunks they come in.
+ *
+ * Bounded: one message holds at most `maxBytes`, kept in one growing buffer, so that a flood of tiny fragments costs no more
+ * than the bytes it brings. `read` answers a fault once, after which nothing more is read.
+ * Absent on purpose: extensions. None is offered, so a reserved bit is a fault.
+ */
+export class FrameReader {
+  readonly #events: FrameEvents
+  readonly #maxBytes: number
+  /** Bytes of a frame that is not complete yet. */
+  #pending: Buffer = EMPTY
+  #pendingLength = 0
+  /** The fragments of the message under way, and its opcode; 0 when there is none. */
+  #message: Buffer = EMPTY
+  #messageLength = 0
+  #messageOpcode = 0
+  #isDone = false
+
+  constructor(events: FrameEvents, maxBytes: number) {
+    this.#events = events
+    this.#maxBytes = maxBytes
+  }
+
+  read(chunk: Buffer): FrameFault | null {
+    if (this.#isDone) return null
+    let bytes = chunk
+    if (this.#pendingLength > 0) {
+      this.#pending = append(this.#pending, this.#pendingLength, chunk)
+      this.#pendingLength += chunk.length
+      bytes = this.#pending.subarray(0, this.#pendingLength)
+    }
+    let at = 0
+    while (!this.#isDone) {
+      const taken = this.#frame(bytes, at)
+      if (typeof taken !== 'number') {
+        this.#isDone = true
+        return taken
+      }
+      if (taken === 0) break
+      at += taken
+    }
+    this.#keep(bytes, at)
+    return null
+  }
+
+  #keep(bytes: Buffer, from: number): void {
+    const left = this.#isDone ? 0 : bytes.length - from
+    if (left === 0) {
+      this.#pending = EMPTY
+    } else if (this.#pendingLength === 0 || from > 0) {
+      this.#pending = Buffer.from(bytes.subarray(from))
+    }
+    this.#pendingLength = left
+  }
+
+  /** Takes one frame at `start`: how many bytes it had, 0 when it is not all there, or what is wrong with it. */
+  #frame(bytes: Buffer, start: number): number | FrameFault {
+    const available = bytes.length - start
+    if (available < 2) return 0
+    const first = bytes.readUInt8(start)
+    const second = bytes.readUInt8(start + 1)
+    const opcode = first & 0x0f
+    const isFinal = (first & 0x80) !== 0
+    if ((first & 0x70) !== 0) return fault(1002, 'a reserved bit is set though no extension was agreed')
+    if ((second & 0x80) !== 0) return fault(1002, 'a server must not mask its frames')
+    let length = second & 0x7f
+    let headLength = 2
+    if (opcode >= 0x8 && (!isFinal || length > MAX_CONTROL_BYTES)) {
+      return fault(1002, 'a control frame is fragmented or over 125 bytes')
+    }
+    if (length === 126) {
+      if (available < 4) return 0
+      length = bytes.readUInt16BE(start + 2)
+      headLength = 4
+    } else if (length === 127) {
+      if (available < 10) return 0
+      length = bytes.readUInt32BE(start + 2) * 2 ** 32 + bytes.readUInt32BE(start + 6)
+      headLength = 10
+    }
+    if (opcode < 0x8 && length + this.#messageLength > this.#maxBytes) {
+      return fault(1009, `a message is over ${this.#maxBytes} bytes`)
+    }
+    if (available < headLength + length) return 0
+    const payload = bytes.subarray(start + headLength, start + headLength + length)
+    const wrong = opcode >= 0x8 ? this.#control(opcode, payload) : this.#data(opcode, isFinal, payload)
+    return wrong ?? headLength + length
+  }
+
+  #data(opcode: number, isFinal: boolean, payload: Buffer): FrameFault | null {
+    if (opcode === OPCODE.continuation) {
+      if (this.#messageOpcode === 0) return fault(1002, 'a continuation continues nothing')
+    } else if (opcode > OPCODE.binary) {
+      return fault(1002, `opcode ${opcode} is reserved`)
+    } else if (this.#messageOpcode !== 0) {
+      return fault(1002, 'a message began inside another')
+    } else if (isFinal) {
+      return this.#deliver(opcode, payload)
+    } else {
+      this.#messageOpcode = opcode
+    }
+    this.#message = append(this.#message, this.#messageLength, payload)
+    this.#messageLength += payload.length
+    if (!isFinal) return null
+    const message = this.#message.subarray(0, this.#messageLength)
+    const messageOpcode = this.#messageOpcode
+    this.#message = EMPTY
+    this.#messageLength = 0
+    this.#messageOpcode = 0
+    return this.#deliver(messageOpcode, message)
+  }
+
+  #deliver(opcode: number, message: Buffer): FrameFault | null {
+    if (opcode === OPCODE.binary) {
+      this.#events.binary(message)
+      return null
+    }
+    const text = decodeText(message)
+    if (text === null) return fault(1007, 'a text message is not UTF-8')
+    this.#events.text(text)
+    return null
+  }
+
+  #control(opcode: number, payload: Buffer): FrameFault | null {
+    if (opcode === OPCODE.ping) this.#events.ping(payload)
+    if (opcode === OPCODE.ping || opcode === OPCODE.pong) return null
+    if (opcode !== OPCODE.close) return fault(1002, `opcode ${opcode} is reserved`)
+    if (payload.length === 1) return fault(1002, 'a close code has two bytes')
+    const code = payload.length === 0 ? NO_STATUS : payload.readUInt16BE(0)
+    if (payload.length > 0 && !isWireCloseCode(code)) return fault(1002, `close code ${code} must not be sent`)
+    const reason = decodeText(payload.subarray(2))
+    if (reason === null) return fault(1007, 'a close reason is not UTF-8')
+    this.#isDone = true
+    this.#events.close(code, reason)
+    return null
+  }
+}
+
+/** RFC 6455 §5.5. */
+const MAX_CONTROL_BYTES = 125
+const EMPTY = Buffer.alloc(0)
+
+/** `buffer`, whose first `length` bytes count, with `more` after them; it doubles when it must grow. */
+function append(buffer: Buffer, length: number, more: Buffer): Buffer {
+  const needed = length + more.length
+  let target = buffer
+  if (needed > buffer.length) {
+    target = Buffer.allocUnsafeSlow(Math.max(needed, buffer.length * 2, 64))
+    buffer.copy(target, 0, 0, length)
+  }
+  more.copy(target, length)
+  return target
+}
+
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+function decodeText(bytes: Buffer): string | null {
+  try {
+    return decoder.decode(bytes)
+  } catch {
+    return null
+  }
+}
+
+function fault(closeCode: FrameFault['closeCode'], message: string): FrameFault {
+  return { closeCode, message }
+}

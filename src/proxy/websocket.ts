@@ -1,0 +1,146 @@
+import type { Server, ServerWebSocket, WebSocketHandler } from 'bun'
+import type { Log } from '../base/ports.ts'
+import type { Dialled } from './websocket-dial.ts'
+import { isWireCloseCode, NO_STATUS } from './websocket-frames.ts'
+import { MAX_MESSAGE_BYTES, type UpstreamSocket } from './websocket-upstream.ts'
+
+/** What an open WebSocket belongs to: by this a reload or a sign-out finds the ones to close. */
+export interface RelayOwner {
+  readonly routeId: string
+  /** Null on a public route. */
+  readonly sessionId: string | null
+}
+
+/** One relayed WebSocket: `ServerWebSocket.data`. */
+export interface RelayData {
+  readonly owner: RelayOwner
+  readonly upstream: UpstreamSocket
+}
+
+/**
+ * The relayed WebSockets of the process. It outlives snapshots, as the connections do.
+ *
+ * Memory per connection is bounded: whoever reads too slowly stops the other side from being read.
+ * Absent on purpose: permessage-deflate. What arrived with one read is dispatched even when the client is paused at once, and
+ * compressed it may be a thousand times as long; and secrets compressed beside a stranger's text can be told by length.
+ */
+export interface WebSocketRelay {
+  /** For `Bun.serve({ websocket })`. */
+  readonly handlers: WebSocketHandler<RelayData>
+  readonly openCount: number
+  /**
+   * Answers the client's handshake with the upstream's choice of subprotocol. `headers` go with the 101.
+   * Undefined on success; otherwise the answer to send, and the upstream is let go.
+   */
+  upgrade(
+    server: Server<RelayData>,
+    request: Request,
+    dialled: Extract<Dialled, { kind: 'open' }>,
+    owner: RelayOwner & { readonly headers?: Headers | Record<string, string> },
+  ): Response | undefined
+  /** Closes every WebSocket whose owner matches, on both sides; answers how many. Default: 1008, policy. */
+  closeWhere(matches: (owner: RelayOwner) => boolean, code?: number, reason?: string): number
+}
+
+/** RFC 6455 §7.4.1; the last one is registered at IANA as "Bad Gateway". */
+const POLICY = 1008
+const BAD_GATEWAY = 1014
+
+/** Seconds of silence after which Bun pings the client, and lets it go when no answer comes. */
+const IDLE_S = 120
+
+/** A WebSocketRelay without connections. An exception in one connection ends that one alone, with a word in the log. */
+export function createWebSocketRelay(log: Log): WebSocketRelay {
+  const open = new Set<ServerWebSocket<RelayData>>()
+
+  function end(ws: ServerWebSocket<RelayData>, error: unknown): void {
+    log.error('a WebSocket was closed by an error of ours', {
+      route: ws.data.owner.routeId,
+      error: error instanceof Error ? error.message : String(error),
+    })
+    ws.data.upstream.destroy()
+    ws.terminate()
+  }
+  /** Bun ends the process when a WebSocket handler throws, so none may. */
+  function guarded(ws: ServerWebSocket<RelayData>, act: () => void): void {
+    try {
+      act()
+    } catch (error) {
+      end(ws, error)
+    }
+  }
+  function toClient(ws: ServerWebSocket<RelayData>, message: string | Buffer): void {
+    const status = ws.send(message)
+    if (status === -1) ws.data.upstream.pause()
+  }
+  /** A client that is not being read would never be seen to answer. */
+  function closeClient(ws: ServerWebSocket<RelayData>, code: number, reason: string): void {
+    ws.resume()
+    ws.close(code, reason)
+  }
+
+  const handlers: WebSocketHandler<RelayData> = {
+    maxPayloadLength: MAX_MESSAGE_BYTES,
+    // One message and what was read with it fit; the upstream is paused long before.
+    backpressureLimit: 2 * MAX_MESSAGE_BYTES,
+    closeOnBackpressureLimit: true,
+    idleTimeout: IDLE_S,
+    sendPings: true,
+    perMessageDeflate: false,
+    open(ws) {
+      open.add(ws)
+      const { upstream } = ws.data
+      guarded(ws, () =>
+        upstream.start({
+          text: message => guarded(ws, () => toClient(ws, message)),
+          binary: message => guarded(ws, () => toClient(ws, message)),
+          drained: () => guarded(ws, () => ws.resume()),
+          closed: (code, reason) => guarded(ws, () => closeClient(ws, code, reason)),
+          lost(why) {
+            log.debug('an upstream left its WebSocket', { route: ws.data.owner.routeId, why })
+            guarded(ws, () => closeClient(ws, BAD_GATEWAY, ''))
+          },
+        }),
+      )
+    },
+    message(ws, message) {
+      guarded(ws, () => {
+        if (!ws.data.upstream.send(message)) ws.pause()
+      })
+    },
+    drain(ws) {
+      guarded(ws, () => ws.data.upstream.resume())
+    },
+    close(ws, code, reason) {
+      open.delete(ws)
+      try {
+        if (code === NO_STATUS || isWireCloseCode(code)) ws.data.upstream.close(code, reason)
+        else ws.data.upstream.destroy()
+      } catch (error) {
+        end(ws, error)
+      }
+    },
+  }
+
+  return {
+    handlers,
+    get openCount() {
+      return open.size
+    },
+    upgrade(server, request, dialled, { routeId, sessionId, headers }) {
+      const fields = new Headers(headers)
+      // Bun 1.4.5 would choose the client's first offer where the upstream chose none.
+      if (dialled.protocol === '') request.headers.delete('sec-websocket-protocol')
+      else fields.set('sec-websocket-protocol', dialled.protocol)
+      const data = { owner: { routeId, sessionId }, upstream: dialled.socket }
+      if (server.upgrade(request, { data, headers: fields })) return undefined
+      dialled.socket.destroy()
+      return new Response(null, { status: 400 })
+    },
+    closeWhere(matches, code = POLICY, reason = '') {
+      const chosen = [...open].filter(ws => matches(ws.data.owner))
+      for (const ws of chosen) guarded(ws, () => closeClient(ws, code, reason))
+      return chosen.length
+    },
+  }
+}
