@@ -18,6 +18,8 @@ export const CODES = {
   'upstream.broken': { status: 502, say: 'The application answered in a way that could not be understood.' },
   'upstream.timeout': { status: 504, say: 'The application did not answer in time.' },
   'upstream.loop': { status: 508, say: 'The request came back to where it started.' },
+  'websocket.handshake': { status: 400, say: 'The WebSocket could not be opened: the request is malformed.' },
+  'websocket.version': { status: 426, say: 'Only version 13 of the WebSocket protocol is spoken here.' },
   'provider.down': { status: 503, say: 'The sign-in provider cannot be reached at the moment.' },
   'provider.discovery': { status: 502, say: 'The sign-in provider is not set up correctly.' },
   'provider.token': { status: 502, say: 'Sign-in could not be completed.' },
