@@ -9,7 +9,6 @@
 import { chmodSync, mkdirSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { version } from '../package.json'
 import { fetchRuntime, RUNTIMES, type Target } from './runtime.ts'
 
 const { values } = parseArgs({
@@ -43,7 +42,7 @@ async function build(target: Target | null): Promise<void> {
     bytecode: true,
     sourcemap: 'inline',
     minify: { whitespace: true, syntax: true, identifiers: false },
-    define: { SALLYPORT_VERSION: JSON.stringify(version), 'process.env.NODE_ENV': '"production"' },
+    define: { 'process.env.NODE_ENV': '"production"' },
     compile: {
       outfile,
       autoloadDotenv: false,

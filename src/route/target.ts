@@ -16,7 +16,12 @@ export interface Target {
    * Empty for nearly all; each must be reachable too, or the request is refused.
    */
   readonly readings: readonly string[]
+  /** Whether the path lies under `/.sallyport`: answered by the portal, never forwarded. */
+  readonly isReserved: boolean
 }
+
+/** Everything of our own lives at and below this path, on every host. */
+export const RESERVED_PATH = '/.sallyport'
 
 /** Methods that are forwarded: RFC 9110 §9, PATCH, WebDAV and its kin. TRACE and CONNECT never are. */
 const METHODS = new Set(
@@ -32,7 +37,7 @@ const NO_READINGS: readonly string[] = Object.freeze([])
 const AUTHORITY = /^(?:([a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?)\.?|(\[[0-9a-f:.]+\]))(?::([0-9]{1,5}))?$/i
 
 /** Anything that some backend reads otherwise than byte for byte: escapes, parameters, doubled slashes, dots, capitals. */
-const SUSPICIOUS = /[%;\\#A-Z]|\/\/|\/\.\.?(?:\/|$)/
+const SUSPICIOUS = /[^!"$&-:<-@[\]-~]|[A-Z]|\/\/|\/\.\.?(?:\/|$)/
 
 const BAD_ESCAPE = /%(?![0-9a-f]{2})/i
 
@@ -41,7 +46,7 @@ const BAD_ESCAPE = /%(?![0-9a-f]{2})/i
  *
  * Shape: `address` is what Bun.serve calls `req.url`, `hostHeader` the Host field (two Host fields arrive joined by a comma).
  * Throws: target.method, target.host, target.malformed (no path, malformed or NUL escape, `#`), target.ambiguous (a dot segment
- * in any reading).
+ * in any reading, or a reading that is reserved when the path is not).
  * Source: RFC 9110 §4.2.3 and §7.2, RFC 3986 §6.2, RFC 9112 §3.2. The `#` and lone-byte rules answer Bun 1.4.5, which
  * leaves a fragment in `req.url` and turns a byte that is not UTF-8 into U+FFFD.
  */
@@ -54,10 +59,24 @@ export function parseTarget(method: string, address: string, hostHeader: string 
   const pathStart = scheme === -1 ? 0 : address.indexOf('/', scheme + 3)
   if (pathStart === -1 || address.charCodeAt(pathStart) !== 0x2f) throw malformed('the target has no path')
   const queryStart = address.indexOf('?', pathStart)
-  const path = queryStart === -1 ? address.slice(pathStart) : address.slice(pathStart, queryStart)
+  const rawPath = queryStart === -1 ? address.slice(pathStart) : address.slice(pathStart, queryStart)
+  // Bun's fetch sends a run of leading slashes as one: so is it matched.
+  const path = rawPath.charCodeAt(1) === 0x2f ? rawPath.replace(/^\/+/, '/') : rawPath
   const query = queryStart === -1 ? '' : address.slice(queryStart)
   if (query.includes('#')) throw malformed('the target has a fragment')
-  return { method, host, authority, path, query, readings: SUSPICIOUS.test(path) ? readPath(path) : NO_READINGS }
+  const readings = SUSPICIOUS.test(path) ? readPath(path) : NO_READINGS
+  const isReserved = isReservedPath(path)
+  if (!isReserved && readings.length > 0 && readings.some(reading => isReservedPath(reading.toLowerCase()))) {
+    throw new GateError('target.ambiguous', `the path can be read as one under ${RESERVED_PATH}`)
+  }
+  return { method, host, authority, path, query, readings, isReserved }
+}
+
+function isReservedPath(path: string): boolean {
+  return (
+    path.startsWith(RESERVED_PATH) &&
+    (path.length === RESERVED_PATH.length || path.charCodeAt(RESERVED_PATH.length) === 0x2f)
+  )
 }
 
 /**

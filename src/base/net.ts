@@ -1,0 +1,77 @@
+import ipaddr from 'ipaddr.js'
+
+/** A set of networks that addresses are tested against. */
+export interface NetworkSet {
+  readonly isEmpty: boolean
+  has(address: string): boolean
+}
+
+/**
+ * A NetworkSet from CIDRs or single addresses, already checked.
+ *
+ * An IPv4-mapped IPv6 address counts as the IPv4 address it holds (RFC 4291 §2.5.5.2); an address that cannot be parsed
+ * is in no set. Throws TypeError for text that is not a network.
+ */
+export function compileNetworks(networks: readonly string[]): NetworkSet {
+  const ranges = networks.map(parseNetwork)
+  const known = new Map<string, boolean>()
+  return Object.freeze({
+    isEmpty: ranges.length === 0,
+    has(address: string) {
+      if (ranges.length === 0) return false
+      const before = known.get(address)
+      if (before !== undefined) return before
+      const parsed = parseAddress(address)
+      const found =
+        parsed !== null &&
+        ranges.some(([network, bits]) => parsed.kind() === network.kind() && parsed.match(network, bits))
+      if (known.size < 4096) known.set(address, found)
+      return found
+    },
+  })
+}
+
+/** An address in one canonical spelling (mapped ones as IPv4), or null for anything else. */
+export function canonicalAddress(text: string): string | null {
+  return parseAddress(text)?.toString() ?? null
+}
+
+/**
+ * The client's address: the peer's own, unless the peer is a trusted proxy; then the last address of X-Forwarded-For
+ * that no trusted proxy added.
+ *
+ * An unparsable entry ends the walk at the proxy that sent it, so that nothing behind it is believed.
+ * Source: the walk from the right follows the caution of RFC 7239 §8.1.
+ */
+export function clientAddress(peer: string, forwardedFor: string | null, trusted: NetworkSet): string {
+  if (trusted.isEmpty || forwardedFor === null || !trusted.has(peer)) return peer
+  const entries = forwardedFor.split(',')
+  let client = peer
+  for (let index = entries.length - 1; index >= 0; index--) {
+    const address = canonicalAddress((entries[index] ?? '').trim())
+    if (address === null) return client
+    client = address
+    if (!trusted.has(address)) return client
+  }
+  return client
+}
+
+/** Names and addresses that only ever mean this machine; `*.localhost` by RFC 6761 §6.3. */
+export function isLoopbackHost(host: string): boolean {
+  if (host === 'localhost' || host.endsWith('.localhost')) return true
+  const parsed = parseAddress(host.replace(/^\[|\]$/g, ''))
+  return parsed !== null && parsed.range() === 'loopback'
+}
+
+function parseNetwork(text: string): [ipaddr.IPv4 | ipaddr.IPv6, number] {
+  if (text.includes('/')) return ipaddr.parseCIDR(text)
+  const address = ipaddr.process(text)
+  return [address, address.kind() === 'ipv4' ? 32 : 128]
+}
+
+/** Only the four-part decimal form of IPv4 is an address here; `0x7f.1` and `127.1` are not. */
+function parseAddress(text: string): ipaddr.IPv4 | ipaddr.IPv6 | null {
+  if (ipaddr.IPv4.isValidFourPartDecimal(text)) return ipaddr.IPv4.parse(text)
+  if (!ipaddr.IPv6.isValid(text)) return null
+  return ipaddr.process(text)
+}

@@ -1,0 +1,219 @@
+import { dirname, join, resolve } from 'node:path'
+import { randomToken } from '../base/bytes.ts'
+import { GateError } from '../base/errors.ts'
+import type { LevelledLog } from '../base/log.ts'
+import type { Log, Ports } from '../base/ports.ts'
+import type { Diagnostic } from '../config/diagnostic.ts'
+import { loadConfig } from '../config/load.ts'
+import { renderDiagnostics } from '../config/render.ts'
+import type { Config, SessionsConfig } from '../config/types.ts'
+import { createProviderPool } from '../identity/pool.ts'
+import { decideIdentity } from '../policy/policy.ts'
+import { createPortal } from '../portal/app.tsx'
+import { openDeadlines } from '../proxy/deadlines.ts'
+import { IDLE_TIMEOUT_S } from '../proxy/forward.ts'
+import { createOpenStreams, type StreamOwner } from '../proxy/streams.ts'
+import { createUpstreamPool, type UpstreamPool } from '../proxy/upstream.ts'
+import { createWebSocketRelay } from '../proxy/websocket.ts'
+import { openAccessLog } from '../server/access-log.ts'
+import { openAdmin } from '../server/admin.ts'
+import { addressText, listen } from '../server/listen.ts'
+import { createLive, type Loaded, restartKeys } from '../server/live.ts'
+import { createMetrics } from '../server/metrics.ts'
+import { createPipeline } from '../server/pipeline.ts'
+import { createRespond } from '../server/respond.ts'
+import { compileSnapshot, type Snapshot } from '../server/snapshot.ts'
+import { createSockets } from '../server/sockets.ts'
+import { type FileWatch, watchFiles } from '../server/watch.ts'
+import { openKey } from '../session/key.ts'
+import { type OpenSessions, openSessions } from '../session/open.ts'
+import { createSealer, type Sealer } from '../session/seal.ts'
+import { openSqliteStore } from '../session/sqlite.ts'
+
+/** What a server needs from outside. */
+export interface ServeOptions {
+  readonly configPath: string
+  readonly ports: Omit<Ports, 'log'> & { readonly log: LevelledLog }
+  /** Where access records go, in batches of whole lines. */
+  readonly writeAccess: (lines: string) => void
+}
+
+/** A running server. Pairs with `stop`. */
+export interface RunningServer {
+  /** Addresses that are listened on, as the file writes them, with the real port where the file says 0. */
+  readonly addresses: readonly string[]
+  readonly admin: string | null
+  readonly config: Config
+  /** Reads the file again; answers what happened. */
+  reload(): 'changed' | 'same' | 'refused'
+  /** Takes no new requests, lets those in flight finish for `drain` at most, and closes everything. */
+  stop(): Promise<void>
+}
+
+/**
+ * The composition root: everything is built here, once, and handed down.
+ *
+ * Throws `config.invalid` with the rendered mistakes, `listen.failed`, `session.store`. What was opened before is closed again.
+ */
+export function startServer(options: ServeOptions): RunningServer {
+  const { ports } = options
+  const configPath = resolve(options.configPath)
+  const upstreams = createUpstreamPool()
+  const pool = createProviderPool(ports)
+  const load = (): Loaded => {
+    const loaded = loadSnapshot(configPath, ports, upstreams)
+    watching?.follow(loaded.files)
+    return loaded
+  }
+  let watching: FileWatch | null = null
+  const first = load()
+  if (!first.ok) throw new GateError('config.invalid', first.refusal.trimEnd())
+  const { config } = first.snapshot
+  ports.log.setLevel(config.server.logLevel)
+  warn(ports.log, first.warnings)
+
+  const { sessions, sealer } = openSessionState(config.sessions, ports)
+  const metrics = createMetrics()
+  const streams = createOpenStreams()
+  const relay = createWebSocketRelay(ports.log)
+  const deadlines = openDeadlines(ports.now)
+  const live = createLive({
+    initial: first.snapshot,
+    now: ports.now,
+    load,
+    onChange: takeOver,
+    onRefuse(refusal) {
+      metrics.reloadsRefused++
+      ports.log.error(`The changed file has mistakes; the one before stays in force\n${refusal}`)
+    },
+  })
+  const accessLog = openAccessLog(options.writeAccess, () => live.current.config.server.accessLog)
+  const pipeline = createPipeline({
+    ports,
+    deadlines,
+    streams,
+    sessions,
+    metrics,
+    accessLog,
+    portal: createPortal({ ports, sessions, pool, sealer }),
+    respond: createRespond(ports.log),
+    sockets: createSockets(relay, ports),
+    pseudonym: `sallyport-${randomToken(ports.random)
+      .replace(/[^A-Za-z0-9]/g, '')
+      .slice(0, 8)}`,
+    current: () => live.current,
+  })
+
+  let isDraining = false
+  const opened: Bun.Server<unknown>[] = []
+  let admin: Bun.Server<unknown> | null = null
+  try {
+    for (const address of config.server.listen) {
+      opened.push(listen(address, { fetch: pipeline, websocket: relay.handlers, idleTimeoutS: IDLE_TIMEOUT_S }))
+    }
+    if (config.server.admin !== null) {
+      admin = openAdmin(config.server.admin, {
+        live,
+        metrics,
+        isReady: () => !isDraining,
+        gauges: [
+          {
+            name: 'requests_in_flight',
+            help: 'Requests being answered.',
+            read: () => sum(opened.map(one => one.pendingRequests)),
+          },
+          { name: 'websockets_open', help: 'Open WebSockets.', read: () => relay.openCount },
+          { name: 'event_streams_open', help: 'Open event streams.', read: () => streams.size },
+        ],
+      })
+    }
+  } catch (error) {
+    for (const one of opened) one.stop(true)
+    deadlines.close()
+    accessLog.close()
+    void sessions.close()
+    throw error
+  }
+
+  sessions.onEnd(sessionId => closeWhere(({ session }) => session?.id === sessionId, 'the session has ended'))
+  watching = watchFiles(first.files, reload)
+
+  function reload(): 'changed' | 'same' | 'refused' {
+    return live.reload()
+  }
+
+  function takeOver({ snapshot: next, warnings }: Extract<Loaded, { ok: true }>, previous: Snapshot): void {
+    metrics.reloads++
+    sessions.configure(next.config.sessions)
+    ports.log.setLevel(next.config.server.logLevel)
+    pool.retain(next.config.providers.values())
+    upstreams.retain(next.routes.map(route => route.upstream))
+    const byId = new Map(next.routes.map(route => [route.config.id, route]))
+    closeWhere(({ routeId, session }) => {
+      const route = byId.get(routeId)
+      return route === undefined || decideIdentity(route.policy, session?.identity ?? null).verdict !== 'allow'
+    }, 'the rules have changed')
+    warn(ports.log, warnings)
+    ports.log.info('The changed file is in force', { routes: next.routes.length })
+    const restart = restartKeys(next.config, previous.config)
+    if (restart.length > 0) ports.log.warn('Some changes need a restart', { keys: restart })
+  }
+
+  function closeWhere(isOver: (owner: StreamOwner) => boolean, reason: string): void {
+    streams.closeWhere(isOver)
+    relay.closeWhere(isOver, undefined, reason)
+  }
+
+  return {
+    addresses: opened.map((server, index) => listenedOn(server, config.server.listen[index])),
+    admin: admin === null ? null : listenedOn(admin, config.server.admin ?? undefined),
+    config,
+    reload,
+    async stop() {
+      isDraining = true
+      watching?.close()
+      // Streams that never end by themselves would hold up the drain.
+      closeWhere(() => true, 'the server is stopping')
+      const drained = Promise.all(opened.map(server => server.stop()))
+      await Promise.race([drained, Bun.sleep(live.current.config.server.drainMs)])
+      await Promise.all(opened.map(server => server.stop(true)))
+      await admin?.stop(true)
+      deadlines.close()
+      accessLog.close()
+      await sessions.close()
+    },
+  }
+}
+
+function loadSnapshot(path: string, ports: ServeOptions['ports'], upstreams: UpstreamPool): Loaded {
+  const loaded = loadConfig(path, ports)
+  const { files } = loaded
+  if (!loaded.ok) {
+    return { ok: false, refusal: renderDiagnostics(loaded.diagnostics, loaded.sources, { colour: false }), files }
+  }
+  const snapshot = compileSnapshot(loaded.config, loaded.fingerprint, upstreams)
+  return { ok: true, snapshot, files, warnings: loaded.warnings }
+}
+
+function warn(log: Log, warnings: readonly Diagnostic[]): void {
+  for (const { message, file, line, hint } of warnings) log.warn(message, { at: `${file}:${line}`, hint })
+}
+
+function openSessionState(
+  config: SessionsConfig,
+  ports: ServeOptions['ports'],
+): { sessions: OpenSessions; sealer: Sealer } {
+  const { path } = config.store
+  const key = path === ':memory:' ? ports.random(32) : openKey(join(dirname(path), 'sallyport.key'), ports)
+  const sealer = createSealer(key, ports)
+  return { sealer, sessions: openSessions({ store: openSqliteStore(path, ports), sealer, limits: config, ports }) }
+}
+
+function listenedOn(server: Bun.Server<unknown>, address: Config['server']['listen'][number] | undefined): string {
+  if (address === undefined) throw new TypeError('every listener has an address')
+  return addressText(address.kind === 'unix' ? address : { ...address, port: server.port ?? address.port })
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, one) => total + one, 0)
+}

@@ -1,0 +1,130 @@
+import type { HeaderPreset } from '../config/types.ts'
+
+/** Names as a backend may fold them: `X_Token.Subject` and `x-token-subject` are one field to many. */
+export function foldName(name: string): string {
+  return name.toLowerCase().replace(/[_.]/g, '-')
+}
+
+/** The identity fields of each preset, as `name: template`. Names as the peers use them. */
+export const PRESETS: Readonly<Record<HeaderPreset, readonly { readonly name: string; readonly template: string }[]>> =
+  {
+    none: [],
+    'x-token': [
+      { name: 'x-token-subject', template: '{sub}' },
+      { name: 'x-token-user-name', template: '{name}' },
+      { name: 'x-token-user-email', template: '{email}' },
+      { name: 'x-token-user-roles', template: '{roles}' },
+    ],
+    'x-forwarded': [
+      { name: 'x-forwarded-user', template: '{sub}' },
+      { name: 'x-forwarded-email', template: '{email}' },
+      { name: 'x-forwarded-groups', template: '{groups}' },
+      { name: 'x-forwarded-preferred-username', template: '{preferred_username}' },
+    ],
+    'x-auth-request': [
+      { name: 'x-auth-request-user', template: '{sub}' },
+      { name: 'x-auth-request-email', template: '{email}' },
+      { name: 'x-auth-request-groups', template: '{groups}' },
+      { name: 'x-auth-request-preferred-username', template: '{preferred_username}' },
+    ],
+    remote: [
+      { name: 'remote-user', template: '{preferred_username}' },
+      { name: 'remote-name', template: '{name}' },
+      { name: 'remote-email', template: '{email}' },
+      { name: 'remote-groups', template: '{groups}' },
+    ],
+  }
+
+/** Identity fields that peers also send: never taken from a client, whatever preset a route has. */
+const OTHER_IDENTITY = [
+  'x-auth-request-access-token',
+  'x-forwarded-access-token',
+  'x-token-user-id',
+  'x-remote-user',
+  'x-webauth-user',
+]
+
+/** Fields that end at this hop (RFC 9110 §7.6.1, RFC 9112 §9.6 and §7.1.2), in either direction. */
+export const HOP_BY_HOP: readonly string[] = [
+  'connection',
+  'keep-alive',
+  'proxy-connection',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+  'http2-settings',
+]
+
+/** What proxies tell about the client: ours alone to say. */
+const FORWARDING = [
+  'forwarded',
+  'via',
+  'x-forwarded-for',
+  'x-forwarded-host',
+  'x-forwarded-proto',
+  'x-forwarded-port',
+  'x-forwarded-scheme',
+  'x-forwarded-ssl',
+  'x-forwarded-server',
+  'x-forwarded-prefix',
+  'x-forwarded-uri',
+  'x-forwarded-method',
+  'x-forwarded-by',
+  'x-forwarded',
+  'forwarded-for',
+  'x-real-ip',
+  'x-client-ip',
+  'x-cluster-client-ip',
+  'true-client-ip',
+  'cf-connecting-ip',
+  'fastly-client-ip',
+  'x-original-url',
+  'x-original-uri',
+  'x-original-host',
+  'x-original-method',
+  'x-rewrite-url',
+  'x-request-id',
+  'front-end-https',
+]
+
+/** Fields that make some backends act on another method than the one that was checked. */
+const METHOD_OVERRIDES = ['x-http-method', 'x-http-method-override', 'x-method-override']
+
+/** Framing belongs to the HTTP client that sends the request; only its exact spelling may pass. */
+const FRAMING = ['content-length', 'transfer-encoding', 'host', 'connection', 'cookie', 'upgrade', 'te', 'content-type']
+
+/** What becomes of a request field on its way upstream. */
+export type FieldFate = 'keep' | 'drop' | 'method-override'
+
+/**
+ * The fate of each request field, for a file whose own identity tables use `ownNames`.
+ *
+ * Every identity field of every preset is dropped on every route, in any spelling that a backend might fold into it.
+ */
+export function compileFieldFates(ownNames: Iterable<string>): (name: string) => FieldFate {
+  const dropped = new Set<string>([...HOP_BY_HOP, ...FORWARDING, ...OTHER_IDENTITY].map(foldName))
+  for (const fields of Object.values(PRESETS)) for (const field of fields) dropped.add(foldName(field.name))
+  for (const name of ownNames) dropped.add(foldName(name))
+  const overrides = new Set(METHOD_OVERRIDES)
+  const framing = new Set(FRAMING)
+
+  function decide(name: string): FieldFate {
+    const folded = foldName(name)
+    if (dropped.has(folded)) return 'drop'
+    if (folded !== name && framing.has(folded)) return 'drop'
+    return overrides.has(folded) ? 'method-override' : 'keep'
+  }
+
+  // Clients use a few dozen names: nearly every look-up is one map read. Bounded against made-up names.
+  const known = new Map<string, FieldFate>()
+  return name => {
+    const before = known.get(name)
+    if (before !== undefined) return before
+    const fate = decide(name)
+    if (known.size < 2048) known.set(name, fate)
+    return fate
+  }
+}

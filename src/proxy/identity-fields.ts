@@ -1,0 +1,102 @@
+import type { HeaderSpec } from '../config/types.ts'
+import type { Identity } from '../identity/identity.ts'
+import { PRESETS } from './field-names.ts'
+
+/** Fields to add to a request: lower-case name, value ready for the wire. */
+export type Fields = readonly (readonly [name: string, value: string])[]
+
+/** What the upstream is told about someone. Prepared once per session and route, not per request. */
+export type IdentityFields = (identity: Identity, roles: readonly string[]) => Fields
+
+/** The names that a spec writes. */
+export function identityFieldNames(spec: HeaderSpec): readonly string[] {
+  return fieldsOf(spec).map(field => field.name)
+}
+
+/**
+ * A header spec as a function; null for a route that tells its upstream nothing.
+ *
+ * Encoding: text goes as UTF-8 bytes; control characters become spaces. Groups are joined with commas and roles with spaces;
+ * a comma or a percent sign inside a group's name is percent-encoded, so that a list never gains a member. A field whose
+ * every placeholder is absent is left out.
+ * Shape of a template: text with `{sub}`, `{name}`, `{email}`, `{preferred_username}`, `{groups}`, `{roles}`, `{provider}` or
+ * `{claims.NAME}`.
+ */
+export function compileIdentityFields(spec: HeaderSpec): IdentityFields | null {
+  const fields = fieldsOf(spec).map(field => ({
+    name: field.name.toLowerCase(),
+    render: compileTemplate(field.template),
+  }))
+  if (fields.length === 0) return null
+  return (identity, roles) => {
+    const made: [string, string][] = []
+    for (const { name, render } of fields) {
+      const value = render(identity, roles)
+      if (value !== null) made.push([name, toFieldValue(value)])
+    }
+    return Object.freeze(made)
+  }
+}
+
+function fieldsOf(spec: HeaderSpec): readonly { readonly name: string; readonly template: string }[] {
+  return spec.kind === 'preset' ? PRESETS[spec.preset] : spec.fields
+}
+
+type Render = (identity: Identity, roles: readonly string[]) => string | null
+
+function compileTemplate(template: string): Render {
+  const parts = template.split(/\{([^{}]*)\}/)
+  return (identity, roles) => {
+    let text = ''
+    let hasValue = parts.length === 1
+    for (const [index, part] of parts.entries()) {
+      if (index % 2 === 0) {
+        text += part
+        continue
+      }
+      const value = claimValue(part, identity, roles)
+      if (value === null) continue
+      text += value
+      hasValue = true
+    }
+    return hasValue ? text : null
+  }
+}
+
+function claimValue(name: string, identity: Identity, roles: readonly string[]): string | null {
+  switch (name) {
+    case 'sub':
+      return identity.subject
+    case 'name':
+      return identity.name
+    case 'email':
+      return identity.email
+    case 'preferred_username':
+      return identity.preferredUsername
+    case 'provider':
+      return identity.provider
+    case 'groups':
+      return identity.groups.length === 0 ? null : joinList(identity.groups)
+    case 'roles':
+      return roles.length === 0 ? null : roles.join(' ')
+    default:
+      return name.startsWith('claims.') ? claimText(identity.claims, name.slice('claims.'.length)) : null
+  }
+}
+
+function claimText(claims: Readonly<Record<string, unknown>>, name: string): string | null {
+  const value = Object.hasOwn(claims, name) ? claims[name] : undefined
+  if (typeof value === 'string') return value
+  if (typeof value === 'number' || typeof value === 'boolean') return String(value)
+  return Array.isArray(value) ? joinList(value.filter(item => typeof item === 'string')) : null
+}
+
+function joinList(items: readonly string[]): string {
+  return items.map(item => item.replace(/[%,]/g, mark => (mark === '%' ? '%25' : '%2C'))).join(',')
+}
+
+/** Text as the characters of its UTF-8 bytes, which is how fetch puts bytes on the wire; no control character survives. */
+function toFieldValue(text: string): string {
+  const printable = text.replace(/\p{Cc}/gu, ' ').replace(/^ +| +$/g, '')
+  return Buffer.from(printable, 'utf8').toString('latin1')
+}

@@ -1,0 +1,28 @@
+import { setsOwnCookie } from '../session/cookie.ts'
+import { HOP_BY_HOP } from './field-names.ts'
+
+/**
+ * Takes out of an upstream's answer what ends at this hop and what would overwrite our cookies. Works in place: a response
+ * that is handed on untouched is what Bun sends cheapest.
+ *
+ * Set-Cookie fields keep their order and are never combined (RFC 9110 §5.3).
+ */
+export function cleanResponseFields(headers: Headers): void {
+  const connection = headers.get('connection')
+  if (connection !== null) {
+    for (const option of connection.split(',')) {
+      const name = option.trim()
+      if (FIELD_NAME.test(name)) headers.delete(name)
+    }
+  }
+  for (const name of HOP_BY_HOP) headers.delete(name)
+  if (headers.has('set-cookie')) {
+    const cookies = headers.getSetCookie()
+    if (cookies.some(setsOwnCookie)) {
+      headers.delete('set-cookie')
+      for (const cookie of cookies) if (!setsOwnCookie(cookie)) headers.append('set-cookie', cookie)
+    }
+  }
+}
+
+const FIELD_NAME = /^[!#$%&'*+.^_`|~0-9a-z-]+$/i

@@ -1,0 +1,80 @@
+import type { Diagnostic } from '../config/diagnostic.ts'
+import type { Config } from '../config/types.ts'
+import type { Snapshot } from './snapshot.ts'
+
+/** What became of the last attempt to read the file. */
+export interface ReloadState {
+  /** Milliseconds since the epoch. */
+  readonly atMs: number
+  /** The mistakes for which the file was refused, as text for people; null when it is in force. */
+  readonly refusal: string | null
+}
+
+/** What one attempt to read the file came to. */
+export type Loaded =
+  | {
+      readonly ok: true
+      readonly snapshot: Snapshot
+      readonly files: readonly string[]
+      readonly warnings: readonly Diagnostic[]
+    }
+  | { readonly ok: false; readonly refusal: string; readonly files: readonly string[] }
+
+/** The snapshot in force, and how it is replaced. */
+export interface Live {
+  readonly current: Snapshot
+  readonly state: ReloadState
+  /** Reads the file and takes it over if it is good and different; answers what happened. */
+  reload(): 'changed' | 'same' | 'refused'
+}
+
+/**
+ * Holds the current snapshot. A reload reads, checks and compiles everything first; taking over is one assignment, so that
+ * no request ever sees half of a file. A refused file leaves the old one in force.
+ *
+ * `onChange` runs after the assignment; `onRefuse` once for each new refusal.
+ */
+export function createLive(options: {
+  readonly initial: Snapshot
+  readonly now: () => number
+  readonly load: () => Loaded
+  readonly onChange: (next: Extract<Loaded, { ok: true }>, previous: Snapshot) => void
+  readonly onRefuse: (refusal: string) => void
+}): Live {
+  let current = options.initial
+  let state: ReloadState = { atMs: options.now(), refusal: null }
+  return {
+    get current() {
+      return current
+    },
+    get state() {
+      return state
+    },
+    reload() {
+      const loaded = options.load()
+      if (!loaded.ok) {
+        const isNew = state.refusal !== loaded.refusal
+        state = { atMs: options.now(), refusal: loaded.refusal }
+        if (isNew) options.onRefuse(loaded.refusal)
+        return 'refused'
+      }
+      state = { atMs: options.now(), refusal: null }
+      if (loaded.snapshot.fingerprint === current.fingerprint) return 'same'
+      const previous = current
+      current = loaded.snapshot
+      options.onChange(loaded, previous)
+      return 'changed'
+    },
+  }
+}
+
+/** Keys that are read at start only, and differ between two files: a restart is needed for them. */
+export function restartKeys(next: Config, previous: Config): readonly string[] {
+  const fixed: readonly (readonly [string, (config: Config) => unknown])[] = [
+    ['server.listen', config => config.server.listen],
+    ['server.admin', config => config.server.admin],
+    ['server.workers', config => config.server.workers],
+    ['sessions.store', config => config.sessions.store],
+  ]
+  return fixed.filter(([, pick]) => JSON.stringify(pick(next)) !== JSON.stringify(pick(previous))).map(([key]) => key)
+}

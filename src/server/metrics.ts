@@ -1,0 +1,50 @@
+/** Counts that the request path keeps as plain numbers; made into text only when someone asks. */
+export interface Metrics {
+  /** By status class: index 0 is unused, 2 is 2xx. */
+  readonly responses: number[]
+  signInsAsked: number
+  denied: number
+  upstreamErrors: number
+  reloads: number
+  reloadsRefused: number
+}
+
+export function createMetrics(): Metrics {
+  return { responses: [0, 0, 0, 0, 0, 0], signInsAsked: 0, denied: 0, upstreamErrors: 0, reloads: 0, reloadsRefused: 0 }
+}
+
+/** A number that is read when asked for. */
+export interface Gauge {
+  readonly name: string
+  readonly help: string
+  read(): number
+}
+
+/** The counts in the Prometheus text exposition format 0.0.4. */
+export function renderMetrics(metrics: Metrics, gauges: readonly Gauge[]): string {
+  const lines: string[] = [
+    '# HELP sallyport_responses_total Responses by status class.',
+    '# TYPE sallyport_responses_total counter',
+  ]
+  for (let statusClass = 1; statusClass <= 5; statusClass++) {
+    lines.push(`sallyport_responses_total{class="${statusClass}xx"} ${metrics.responses[statusClass] ?? 0}`)
+  }
+  counter('sign_ins_asked', 'Requests that were asked to sign in.', metrics.signInsAsked)
+  counter('denied', 'Requests that a rule denied.', metrics.denied)
+  counter('upstream_errors', 'Requests whose upstream failed.', metrics.upstreamErrors)
+  counter('reloads', 'Configurations taken over.', metrics.reloads)
+  counter('reloads_refused', 'Configurations refused for their mistakes.', metrics.reloadsRefused)
+  for (const gauge of gauges) {
+    lines.push(`# HELP sallyport_${gauge.name} ${gauge.help}`, `# TYPE sallyport_${gauge.name} gauge`)
+    lines.push(`sallyport_${gauge.name} ${gauge.read()}`)
+  }
+  return `${lines.join('\n')}\n`
+
+  function counter(name: string, help: string, value: number): void {
+    lines.push(
+      `# HELP sallyport_${name}_total ${help}`,
+      `# TYPE sallyport_${name}_total counter`,
+      `sallyport_${name}_total ${value}`,
+    )
+  }
+}

@@ -1,0 +1,323 @@
+import { GateError, toGateError } from '../base/errors.ts'
+import { canonicalAddress, clientAddress } from '../base/net.ts'
+import type { Ports } from '../base/ports.ts'
+import { allowsMethod, type Decision, decideIdentity, decidePolicy } from '../policy/policy.ts'
+import type { Portal, PortalRequest } from '../portal/portal.ts'
+import { type ForwardTools, forward } from '../proxy/forward.ts'
+import { requestFields } from '../proxy/request-fields.ts'
+import { parseTarget, type Target } from '../route/target.ts'
+import { cookieName, readCookie } from '../session/cookie.ts'
+import type { MaybePromise, Session, Sessions } from '../session/session.ts'
+import type { AccessLog } from './access-log.ts'
+import type { Metrics } from './metrics.ts'
+import type { Respond } from './respond.ts'
+import { type GatePortal, type GateRoute, type Prepared, type Snapshot, upstreamPath } from './snapshot.ts'
+import type { Sockets } from './sockets.ts'
+
+/** What Bun hands to a request's handler, as far as the pipeline uses it. */
+export type Front = Bun.Server<unknown>
+
+export interface PipelineTools extends ForwardTools {
+  readonly ports: Pick<Ports, 'fetch' | 'now' | 'log'>
+  readonly sessions: Sessions
+  readonly portal: Portal
+  readonly respond: Respond
+  readonly sockets: Sockets
+  readonly accessLog: AccessLog
+  readonly metrics: Metrics
+  /** This process's own name in Via, and the beginning of its request ids. */
+  readonly pseudonym: string
+  /** The snapshot in force: read once a request. */
+  current(): Snapshot
+}
+
+/** One request on its way: everything decided so far, filled in from top to bottom. */
+export interface Passage {
+  readonly request: Request
+  readonly front: Front
+  readonly snapshot: Snapshot
+  readonly startedMs: number
+  readonly id: string
+  readonly peer: string
+  readonly isPeerTrusted: boolean
+  readonly client: string
+  target: Target | null
+  portal: GatePortal | null
+  route: GateRoute | null
+  session: Session | null
+}
+
+export type Pipeline = (request: Request, front: Front) => MaybePromise<Response | undefined>
+
+const NO_FIELDS: Prepared['fields'] = Object.freeze([])
+
+/**
+ * The path of every request, in order: target, client, reserved paths, route, session, decision, forwarding, record.
+ *
+ * Invariants: the snapshot is read once; nothing is authorised by anything but `Target`; whatever throws ends as an error
+ * answer and never as a forwarded request. Answers undefined only for a request that became a WebSocket.
+ */
+export function createPipeline(tools: PipelineTools): Pipeline {
+  let count = 0
+
+  return (request, front) => {
+    const snapshot = tools.current()
+    const peer = peerAddress(front, request)
+    const isPeerTrusted = snapshot.trusted.has(peer)
+    const passage: Passage = {
+      request,
+      front,
+      snapshot,
+      startedMs: tools.ports.now(),
+      id: `${tools.pseudonym}-${(count++).toString(36)}`,
+      peer,
+      isPeerTrusted,
+      client: isPeerTrusted ? clientAddress(peer, request.headers.get('x-forwarded-for'), snapshot.trusted) : peer,
+      target: null,
+      portal: null,
+      route: null,
+      session: null,
+    }
+    try {
+      const answer = enter(passage, tools)
+      return answer instanceof Promise
+        ? answer.then(
+            response => record(passage, tools, response),
+            (error: unknown) => fail(passage, tools, error),
+          )
+        : record(passage, tools, answer)
+    } catch (error) {
+      return fail(passage, tools, error)
+    }
+  }
+}
+
+type Answer = MaybePromise<Response | undefined>
+
+function enter(passage: Passage, tools: PipelineTools): Answer {
+  const { request, snapshot } = passage
+  const { headers } = request
+  const target = parseTarget(request.method, request.url, hostField(passage))
+  passage.target = target
+  const match = snapshot.table.match(target)
+  const route = target.isReserved ? null : (match?.value ?? null)
+  const portal = snapshot.portals.lookup(target.host) ?? null
+  passage.portal = portal
+  if (portal !== null && (target.isReserved || target.path === portal.config.callbackPath))
+    return atPortal(passage, tools)
+  if (target.isReserved) throw new GateError('route.none', `no portal serves ${target.host}`)
+  if (route === null) {
+    if (portal?.config.url?.host === target.host && target.path === '/') return atPortal(passage, tools)
+    throw new GateError('route.none', `no route serves ${target.host}${target.path}`)
+  }
+  passage.route = route
+  if (!route.needsSession || portal === null) {
+    return settle(passage, tools, route, null, match?.also ?? [])
+  }
+  const token = sessionToken(headers, passage)
+  if (token === null) return settle(passage, tools, route, null, match?.also ?? [])
+  const session = tools.sessions.find(token, target.host)
+  return session instanceof Promise
+    ? session.then(found => settle(passage, tools, route, found, match?.also ?? []))
+    : settle(passage, tools, route, session, match?.also ?? [])
+}
+
+/** Session known (or nobody): decide, then act on the verdict. */
+function settle(
+  passage: Passage,
+  tools: PipelineTools,
+  route: GateRoute,
+  found: Session | null,
+  also: readonly GateRoute[],
+): Answer {
+  const session = found !== null && found.portal === route.config.portal ? found : null
+  passage.session = session
+  if (!allowsMethod(route.policy, passage.request.method)) {
+    tools.metrics.denied++
+    const decision = decidePolicy(route.policy, session?.identity ?? null, { method: passage.request.method })
+    return tools.respond.denied(passage, portalRequest(passage), decision)
+  }
+  const prepared = session === null ? prepareAnonymous(route) : prepareSession(route, session)
+  const { decision } = prepared
+  if (decision.verdict !== 'allow') return turnAway(passage, tools, decision)
+  for (const other of also) {
+    const verdict = decidePolicy(other.policy, session?.identity ?? null, { method: passage.request.method })
+    if (verdict.verdict === 'allow') continue
+    throw new GateError('target.ambiguous', `the path can be read as one under "${other.config.id}"`, {
+      facts: { route: route.config.id, other: other.config.id },
+    })
+  }
+  return pass(passage, tools, route, prepared)
+}
+
+function pass(passage: Passage, tools: PipelineTools, route: GateRoute, prepared: Prepared): Answer {
+  const { request, front, target, session, snapshot } = passage
+  if (target === null) throw new TypeError('a request is forwarded only once its target is known')
+  const fields = requestFields(request.headers, {
+    target,
+    fateOf: snapshot.fateOf,
+    identityFields: prepared.fields,
+    peer: passage.peer,
+    client: passage.client,
+    isPeerTrusted: passage.isPeerTrusted,
+    scheme: schemeOf(passage),
+    requestId: passage.id,
+    pseudonym: tools.pseudonym,
+    checksMethod: route.policy.methods !== null,
+  })
+  const path = upstreamPath(route.config, target.path) + target.query
+  const upgrade = request.headers.get('upgrade')
+  if (upgrade !== null && upgrade.toLowerCase() === 'websocket') {
+    return tools.sockets.open({ request, front, route, session, fields, path, origin: originOf(passage, target) })
+  }
+  return forward(
+    {
+      request,
+      method: target.method,
+      upstream: route.upstream,
+      path,
+      fields,
+      timeoutMs: route.config.timeoutMs,
+      routeId: route.config.id,
+      session,
+      setIdleTimeout: seconds => front.timeout(request, seconds),
+    },
+    tools,
+  )
+}
+
+function turnAway(passage: Passage, tools: PipelineTools, decision: Exclude<Decision, { verdict: 'allow' }>): Answer {
+  const context = portalRequest(passage)
+  if (decision.verdict === 'sign-in' && context !== null) {
+    tools.metrics.signInsAsked++
+    return tools.portal.challenge(context)
+  }
+  tools.metrics.denied++
+  return tools.respond.denied(passage, context, decision)
+}
+
+function atPortal(passage: Passage, tools: PipelineTools): Answer {
+  const { portal, request, target } = passage
+  if (portal === null || target === null) throw new TypeError('a portal answers only for its own hosts')
+  const token = sessionToken(request.headers, passage)
+  const found = token === null ? null : tools.sessions.find(token, target.host)
+  const answer = (session: Session | null): Answer => {
+    passage.session = session !== null && session.portal === portal.config.name ? session : null
+    const context = portalRequest(passage)
+    if (context === null) throw new TypeError('a portal answers only for its own hosts')
+    return tools.portal.handle(context)
+  }
+  return found instanceof Promise ? found.then(answer) : answer(found)
+}
+
+/** This request as the portal sees it; null on a host that belongs to no portal. */
+export function portalRequest(passage: Passage): PortalRequest | null {
+  const { snapshot, target, portal } = passage
+  if (portal === null || target === null) return null
+  return {
+    request: passage.request,
+    target,
+    origin: originOf(passage, target),
+    clientAddress: passage.client,
+    requestId: passage.id,
+    portal: portal.config,
+    providers: snapshot.config.providers,
+    session: passage.session,
+    serves: host => snapshot.portals.lookup(host) === portal,
+    rolesOf: session => portal.rolesOf(session.identity),
+    applications: session => applicationsOf(passage, portal, session),
+  }
+}
+
+function applicationsOf(passage: Passage, portal: GatePortal, session: Session): { name: string; address: string }[] {
+  const scheme = schemeOf(passage)
+  const port = passage.target?.authority.slice(passage.target.host.length) ?? ''
+  const applications: { name: string; address: string }[] = []
+  for (const { config, policy, portal: own } of passage.snapshot.routes) {
+    if (own !== portal || config.host.startsWith('*.')) continue
+    if (decideIdentity(policy, session.identity).verdict !== 'allow') continue
+    applications.push({ name: config.name, address: `${scheme}://${config.host}${port}${config.path}` })
+  }
+  return applications
+}
+
+function prepareAnonymous(route: GateRoute): Prepared {
+  return { decision: decideIdentity(route.policy, null), fields: NO_FIELDS }
+}
+
+function prepareSession(route: GateRoute, session: Session): Prepared {
+  const before = route.prepared.get(session)
+  if (before !== undefined) return before
+  const decision = decideIdentity(route.policy, session.identity)
+  const made = Object.freeze({
+    decision,
+    fields:
+      decision.verdict === 'allow' && route.identityFields !== null
+        ? route.identityFields(session.identity, decision.roles)
+        : NO_FIELDS,
+  })
+  route.prepared.set(session, made)
+  return made
+}
+
+/** How clients reach this host: a portal decides for its hosts, so that no header can weaken its cookies. */
+function schemeOf(passage: Passage): 'http' | 'https' {
+  const portal = passage.portal?.config ?? null
+  if (portal !== null && !portal.insecureCookies) return portal.url?.scheme ?? 'https'
+  if (passage.isPeerTrusted) {
+    const stated = passage.request.headers.get('x-forwarded-proto')
+    if (stated === 'https' || stated === 'http') return stated
+  }
+  return portal?.url?.scheme ?? 'http'
+}
+
+function originOf(passage: Passage, target: Target): string {
+  return `${schemeOf(passage)}://${target.authority}`
+}
+
+function sessionToken(headers: Headers, passage: Passage): string | null {
+  const cookies = headers.get('cookie')
+  if (cookies === null) return null
+  return readCookie(cookies, cookieName('session', schemeOf(passage) === 'https'))
+}
+
+/** The host that the client asked for; a trusted proxy may have put its own into Host and kept the client's beside it. */
+function hostField({ request, isPeerTrusted }: Passage): string | null {
+  const forwarded = isPeerTrusted ? request.headers.get('x-forwarded-host') : null
+  return forwarded ?? request.headers.get('host')
+}
+
+/** The other end of the connection; a local socket counts as 127.0.0.1, so that trusting it is one rule. */
+function peerAddress(front: Front, request: Request): string {
+  const address = front.requestIP(request)?.address
+  if (address === undefined) return '127.0.0.1'
+  return address.includes(':') ? (canonicalAddress(address) ?? address) : address
+}
+
+function record(passage: Passage, tools: PipelineTools, response: Response | undefined): Response | undefined {
+  const status = response?.status ?? 101
+  const statusClass = Math.floor(status / 100)
+  tools.metrics.responses[statusClass] = (tools.metrics.responses[statusClass] ?? 0) + 1
+  if (tools.accessLog.isOn) {
+    const { target } = passage
+    tools.accessLog.write({
+      atMs: passage.startedMs,
+      id: passage.id,
+      client: passage.client,
+      method: passage.request.method,
+      host: target?.host ?? '-',
+      path: target?.path ?? '-',
+      route: passage.route?.config.id ?? '-',
+      user: passage.session?.identity.subject ?? null,
+      status,
+      tookMs: tools.ports.now() - passage.startedMs,
+    })
+  }
+  return response
+}
+
+function fail(passage: Passage, tools: PipelineTools, thrown: unknown): Response | undefined {
+  const error = toGateError(thrown)
+  if (error.code.startsWith('upstream.')) tools.metrics.upstreamErrors++
+  return record(passage, tools, tools.respond.failed(passage, portalRequest(passage), error))
+}

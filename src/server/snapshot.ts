@@ -1,0 +1,99 @@
+import { compileNetworks, type NetworkSet } from '../base/net.ts'
+import type { Config, PortalConfig, RouteConfig } from '../config/types.ts'
+import { compilePolicy, type Decision, type Policy } from '../policy/policy.ts'
+import { compileRoles, type RolesOf } from '../policy/roles.ts'
+import { compileFieldFates, type FieldFate } from '../proxy/field-names.ts'
+import {
+  compileIdentityFields,
+  type Fields,
+  type IdentityFields,
+  identityFieldNames,
+} from '../proxy/identity-fields.ts'
+import type { Upstream, UpstreamPool } from '../proxy/upstream.ts'
+import { compileHostTable, type HostTable } from '../route/hosts.ts'
+import { compileRouteTable, type RouteTable } from '../route/table.ts'
+import type { Session } from '../session/session.ts'
+
+/** Everything compiled from one routes.toml. Read once a request and passed along; never changed, only replaced. */
+export interface Snapshot {
+  readonly config: Config
+  /** What the file and its secrets hash to: the same fingerprint is the same snapshot. */
+  readonly fingerprint: string
+  readonly table: RouteTable<GateRoute>
+  readonly routes: readonly GateRoute[]
+  /** The portal that a host belongs to: its own host, or a host with routes that name it. */
+  readonly portals: HostTable<GatePortal>
+  readonly trusted: NetworkSet
+  readonly fateOf: (name: string) => FieldFate
+}
+
+/** A portal with its roles compiled. */
+export interface GatePortal {
+  readonly config: PortalConfig
+  readonly rolesOf: RolesOf
+}
+
+/** A route with everything that its requests need, prepared. */
+export interface GateRoute {
+  readonly config: RouteConfig
+  readonly policy: Policy
+  readonly portal: GatePortal | null
+  readonly upstream: Upstream
+  readonly identityFields: IdentityFields | null
+  /** Whether a request has to be told apart by who sends it. */
+  readonly needsSession: boolean
+  /** What each live session gets here. Dies with the snapshot, so a reload decides anew; and with the session. */
+  readonly prepared: WeakMap<Session, Prepared>
+}
+
+/** The part of an answer that is the same for every request of one session on one route. */
+export interface Prepared {
+  readonly decision: Decision
+  readonly fields: Fields
+}
+
+/**
+ * Compiles a checked Config. No network, no disk; upstreams come from the pool, so that those that stay are the same ones.
+ */
+export function compileSnapshot(config: Config, fingerprint: string, pool: UpstreamPool): Snapshot {
+  const portals = new Map(
+    [...config.portals].map(([name, portal]) => [
+      name,
+      Object.freeze({ config: portal, rolesOf: compileRoles(portal.roles) }),
+    ]),
+  )
+  const routes = config.routes.map(route => compileRoute(route, portals, pool))
+  const hosts = new Map<string, GatePortal>()
+  for (const { config: route, portal } of routes) if (portal !== null) hosts.set(route.host, portal)
+  for (const portal of portals.values()) if (portal.config.url !== null) hosts.set(portal.config.url.host, portal)
+  return Object.freeze({
+    config,
+    fingerprint,
+    routes,
+    table: compileRouteTable(routes.map(route => ({ host: route.config.host, path: route.config.path, value: route }))),
+    portals: compileHostTable(hosts),
+    trusted: compileNetworks(config.server.trustedProxies),
+    fateOf: compileFieldFates(config.routes.flatMap(route => identityFieldNames(route.headers))),
+  })
+}
+
+function compileRoute(route: RouteConfig, portals: ReadonlyMap<string, GatePortal>, pool: UpstreamPool): GateRoute {
+  const portal = route.portal === null ? null : (portals.get(route.portal) ?? null)
+  const identityFields = compileIdentityFields(route.headers)
+  return Object.freeze({
+    config: route,
+    policy: compilePolicy(route, portal?.rolesOf ?? null),
+    portal,
+    upstream: pool.upstream(route.upstreams),
+    identityFields,
+    needsSession: route.allow.kind !== 'public' || (portal !== null && identityFields !== null),
+    prepared: new WeakMap<Session, Prepared>(),
+  })
+}
+
+/** The path that the upstream gets: without `strip_prefix`, which the matched path is known to begin with. */
+export function upstreamPath(route: RouteConfig, path: string): string {
+  if (route.stripPrefix === null || !path.startsWith(route.stripPrefix)) return path
+  const rest = path.slice(route.stripPrefix.length)
+  return rest === '' || rest.charCodeAt(0) !== 0x2f ? `/${rest}` : rest
+}

@@ -1,0 +1,84 @@
+import { statSync, watch } from 'node:fs'
+import { dirname } from 'node:path'
+
+/** Pairs with `close`. */
+export interface FileWatch {
+  /** Watches these files from now on, instead of those before. */
+  follow(paths: readonly string[]): void
+  close(): void
+}
+
+/** Editors write in several steps; what they do within this time counts as one save. */
+const DEBOUNCE_MS = 100
+
+/** How often to look where the system reports nothing (network file systems, bind mounts of single files). */
+const POLL_MS = 1000
+
+/**
+ * Calls `onChange` after any of the files may have changed: saved in place, renamed over, relinked, removed or made again.
+ *
+ * Watches the folders, since a watch on a file goes deaf once the file is renamed away (Bun 1.4.5), and polls beside it.
+ * May call without a change; the caller compares content.
+ */
+export function watchFiles(paths: readonly string[], onChange: () => void): FileWatch {
+  let followed: readonly string[] = []
+  let watches: { close(): void }[] = []
+  let stamps = ''
+  let pending: Timer | null = null
+
+  function changed(): void {
+    if (pending !== null) clearTimeout(pending)
+    pending = setTimeout(() => {
+      pending = null
+      stamps = stampsOf(followed)
+      onChange()
+    }, DEBOUNCE_MS)
+  }
+
+  function close(): void {
+    for (const one of watches) one.close()
+    watches = []
+  }
+
+  function follow(next: readonly string[]): void {
+    if (next.join('\n') === followed.join('\n')) return
+    close()
+    followed = next
+    stamps = stampsOf(followed)
+    for (const folder of new Set(followed.map(path => dirname(path)))) {
+      try {
+        const one = watch(folder, changed)
+        // A watch that breaks (its folder was removed) leaves the poll.
+        one.on('error', () => one.close())
+        watches.push(one)
+      } catch {
+        // The folder is not there, or may not be watched: the poll sees the file when it comes.
+      }
+    }
+  }
+
+  const poll = setInterval(() => {
+    if (stampsOf(followed) !== stamps) changed()
+  }, POLL_MS)
+  poll.unref()
+  follow(paths)
+
+  return {
+    follow,
+    close() {
+      close()
+      clearInterval(poll)
+      if (pending !== null) clearTimeout(pending)
+    },
+  }
+}
+
+/** What tells two versions of the files apart without reading them. Follows links, so a relinked file counts as changed. */
+function stampsOf(paths: readonly string[]): string {
+  return paths
+    .map(path => {
+      const stat = statSync(path, { throwIfNoEntry: false })
+      return stat === undefined ? '-' : `${stat.dev}:${stat.ino}:${stat.size}:${stat.mtimeMs}:${stat.ctimeMs}`
+    })
+    .join(' ')
+}

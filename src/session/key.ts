@@ -1,0 +1,58 @@
+import { closeSync, linkSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs'
+import { GateError } from '../base/errors.ts'
+import type { Ports } from '../base/ports.ts'
+
+const KEY_BYTES = 32
+
+/**
+ * The key that seals what is at rest and what travels through browsers; made on first use, mode 0600, beside the database.
+ *
+ * Shape: the file holds 32 bytes as base64url. A second process that starts at the same moment gets the same key: the file
+ * appears whole or not at all. Throws `session.store` when the file is unreadable, of another shape, or cannot be made.
+ */
+export function openKey(path: string, ports: Pick<Ports, 'random'>): Uint8Array<ArrayBuffer> {
+  const existing = readKey(path)
+  if (existing !== null) return existing
+  const fresh = ports.random(KEY_BYTES)
+  const draft = `${path}.${process.pid}.new`
+  try {
+    const file = openSync(draft, 'wx', 0o600)
+    writeSync(file, `${Buffer.from(fresh).toString('base64url')}\n`)
+    closeSync(file)
+    try {
+      linkSync(draft, path)
+      return fresh
+    } catch (error) {
+      const theirs = readKey(path)
+      if (theirs === null) throw error
+      return theirs
+    } finally {
+      rmSync(draft, { force: true })
+    }
+  } catch (error) {
+    throw new GateError('session.store', `the key file ${path} cannot be made`, {
+      cause: error,
+      hint: 'the folder has to exist and be writable by the user that runs Sallyport; see [sessions] store',
+    })
+  }
+}
+
+function readKey(path: string): Uint8Array<ArrayBuffer> | null {
+  let text: string
+  try {
+    text = readFileSync(path, 'utf8')
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null
+    throw new GateError('session.store', `the key file ${path} cannot be read`, {
+      cause: error,
+      hint: 'check its owner and mode',
+    })
+  }
+  const key = Uint8Array.from(Buffer.from(text.trim(), 'base64url'))
+  if (key.length !== KEY_BYTES) {
+    throw new GateError('session.store', `the key file ${path} does not hold a key`, {
+      hint: 'restore it from a backup, or remove it: everyone then signs in again',
+    })
+  }
+  return key
+}

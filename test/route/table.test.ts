@@ -1,0 +1,72 @@
+import { describe, expect, test } from 'bun:test'
+import { compileRouteTable } from '../../src/route/table.ts'
+import { parseTarget } from '../../src/route/target.ts'
+
+const ROUTES = [
+  'app.example/',
+  'app.example/api',
+  'app.example/api/push',
+  'paths.example/only',
+  '*.example/',
+  '*.deep.example/',
+  'cased.example/',
+  'cased.example/Admin',
+]
+
+const table = compileRouteTable(
+  ROUTES.map(value => ({ host: value.slice(0, value.indexOf('/')), path: value.slice(value.indexOf('/')), value })),
+)
+
+function match(address: string) {
+  const [host = ''] = address.split('/')
+  return table.match(parseTarget('GET', `http://${address}`, host))
+}
+
+describe('the route of a request', () => {
+  const cases: [string, string | null][] = [
+    ['app.example/', 'app.example/'],
+    ['app.example/x/y', 'app.example/'],
+    ['app.example/api', 'app.example/api'],
+    ['app.example/api/', 'app.example/api'],
+    ['app.example/api/pushy', 'app.example/api'],
+    ['app.example/api/push/1/2/3', 'app.example/api/push'],
+    ['app.example/apix', 'app.example/'],
+    ['app.example/api..', 'app.example/'],
+    ['other.example/', '*.example/'],
+    ['a.b.c.example/x', '*.example/'],
+    ['x.deep.example/', '*.deep.example/'],
+    ['deep.example/', '*.example/'],
+    ['paths.example/only/this', 'paths.example/only'],
+    ['paths.example/', null],
+    ['example/', null],
+    ['elsewhere.test/', null],
+  ]
+  test.each(cases)('%s goes to %s', (address, route) => {
+    expect(match(address)?.value ?? null).toBe(route)
+  })
+})
+
+describe('another reading of the path', () => {
+  const cases: [string, string, string[]][] = [
+    ['app.example/api%2Fpush/x', 'app.example/', ['app.example/api/push']],
+    ['app.example/API/push', 'app.example/', ['app.example/api/push']],
+    ['app.example/x//api', 'app.example/', []],
+    ['app.example/api//push', 'app.example/api', ['app.example/api/push']],
+    ['app.example/api;v=1/push', 'app.example/', ['app.example/api/push']],
+    ['cased.example/admin', 'cased.example/', ['cased.example/Admin']],
+    ['cased.example/other', 'cased.example/', []],
+    ['cased.example/ADMIN', 'cased.example/', ['cased.example/Admin']],
+  ]
+  test.each(cases)('%s is served by %s and may reach %p', (address, route, also) => {
+    const found = match(address)
+    expect(found?.value).toBe(route)
+    expect(new Set(found?.also)).toEqual(new Set(also))
+  })
+})
+
+test('ten thousand hosts are found like ten', () => {
+  const many = compileRouteTable(
+    Array.from({ length: 10_000 }, (_, index) => ({ host: `h${index}.example`, path: '/', value: index })),
+  )
+  expect(many.match(parseTarget('GET', 'http://h9999.example/x', 'h9999.example'))?.value).toBe(9999)
+})

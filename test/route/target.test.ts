@@ -1,0 +1,163 @@
+import { describe, expect, test } from 'bun:test'
+import fc from 'fast-check'
+import { GateError } from '../../src/base/errors.ts'
+import { parseTarget } from '../../src/route/target.ts'
+
+function target(path: string, host: string | null = 'app.example') {
+  return parseTarget('GET', `http://app.example${path}`, host)
+}
+
+function codeOf(act: () => unknown): string {
+  try {
+    act()
+  } catch (error) {
+    if (error instanceof GateError) return error.code
+    throw error
+  }
+  return 'none'
+}
+
+describe('host', () => {
+  const same: [string, string, string][] = [
+    ['app.example', 'app.example', 'app.example'],
+    ['APP.Example', 'app.example', 'app.example'],
+    ['app.example.', 'app.example', 'app.example'],
+    ['app.example:8080', 'app.example', 'app.example:8080'],
+    ['App.Example.:8080', 'app.example', 'app.example:8080'],
+    ['[::1]:80', '[::1]', '[::1]:80'],
+    ['my_host.lan', 'my_host.lan', 'my_host.lan'],
+  ]
+  test.each(same)('%s is the host %s', (field, host, authority) => {
+    expect(target('/', field)).toMatchObject({ host, authority })
+  })
+
+  const refused = [
+    '',
+    'a, b',
+    'a b',
+    'user@app.example',
+    'a/b',
+    'a?b',
+    'a#b',
+    '%61pp.example',
+    'app..example',
+    '.app',
+    '-',
+    'app.example:x',
+    'app.example:99999',
+    'a\tb',
+    '[::1',
+    'é.example',
+    'app.example..',
+  ]
+  test.each(refused)('RFC 9112 §3.2: "%s" is not a host', field => {
+    expect(codeOf(() => target('/', field))).toBe('target.host')
+  })
+
+  test('RFC 9112 §3.2: a request without Host is refused', () => {
+    expect(codeOf(() => target('/', null))).toBe('target.host')
+  })
+})
+
+describe('path', () => {
+  test('path and query are kept as they are', () => {
+    expect(target('/a/b%20c?x=/../%zz&y')).toMatchObject({
+      path: '/a/b%20c',
+      query: '?x=/../%zz&y',
+      readings: expect.anything(),
+    })
+  })
+
+  test('a plain path has no other readings', () => {
+    expect(target('/a/b-c_d/e.f~g').readings).toEqual([])
+  })
+
+  test('a run of leading slashes is one, since it is sent as one', () => {
+    expect(target('//evil/x').path).toBe('/evil/x')
+    expect(target('///x').path).toBe('/x')
+  })
+
+  const refused: [string, string][] = [
+    ['/a/..%2fb', 'target.ambiguous'],
+    ['/a/%252e%252e/b', 'target.ambiguous'],
+    ['/a/..%5cb', 'target.ambiguous'],
+    ['/a/..;x/b', 'target.ambiguous'],
+    ['/a/..', 'target.ambiguous'],
+    ['/a/%2e%2e%00', 'target.malformed'],
+    ['/%zz', 'target.malformed'],
+    ['/a%', 'target.malformed'],
+    ['/a%00b', 'target.malformed'],
+    ['/a%0d%0aX: y', 'target.malformed'],
+    ['/a#b', 'target.malformed'],
+    ['/a?b#c', 'target.malformed'],
+    ['/a\uFFFDb', 'target.malformed'],
+    ['/a%2525252e', 'target.ambiguous'],
+    ['/.SALLYPORT/login', 'target.ambiguous'],
+    ['/%2esallyport/login', 'target.ambiguous'],
+    ['/x/..%2f.sallyport/', 'target.ambiguous'],
+    ['/.sallyport;a/login', 'target.ambiguous'],
+  ]
+  test.each(refused)('%s is refused', (path, code) => {
+    expect(codeOf(() => target(path))).toBe(code)
+  })
+
+  test('the reserved path is known at segment boundaries only', () => {
+    expect(target('/.sallyport').isReserved).toBe(true)
+    expect(target('/.sallyport/login').isReserved).toBe(true)
+    expect(target('/.sallyportx').isReserved).toBe(false)
+  })
+
+  test('every reading that a backend may have is named', () => {
+    expect(target('/A/b%2Fc').readings).toEqual(expect.arrayContaining(['/a/b%2fc', '/A/b/c', '/a/b/c']))
+    expect(target('/a;x/b').readings).toContain('/a/b')
+    expect(target('/a//b').readings).toContain('/a/b')
+    expect(target('/a%23b').readings).toContain('/a')
+  })
+
+  test('%2F and %2f have the same readings apart from their own spelling', () => {
+    const decoded = (path: string) => target(path).readings.filter(reading => !reading.includes('%'))
+    expect(decoded('/a%2Fb')).toEqual(decoded('/a%2fb'))
+  })
+
+  test('whatever passes has no dot segment in any reading', () => {
+    const piece = fc.constantFrom(
+      'a',
+      'B',
+      '/',
+      '.',
+      '..',
+      '%2e',
+      '%2F',
+      '%5c',
+      '\\',
+      ';',
+      '%3b',
+      '%25',
+      '2e',
+      '//',
+      '%',
+      '#',
+      '~',
+    )
+    fc.assert(
+      fc.property(fc.array(piece, { maxLength: 12 }), pieces => {
+        try {
+          const { path, readings } = target(`/${pieces.join('')}`)
+          for (const reading of [path, ...readings]) expect(reading).not.toMatch(/(^|\/)\.\.?(\/|$)/)
+        } catch (error) {
+          expect(error).toBeInstanceOf(GateError)
+        }
+      }),
+    )
+  })
+})
+
+describe('method', () => {
+  test.each(['TRACE', 'CONNECT', 'FOO', 'get', ''])('%s is not forwarded', method => {
+    expect(codeOf(() => parseTarget(method, 'http://a/', 'a'))).toBe('target.method')
+  })
+
+  test.each(['GET', 'PROPFIND', 'REPORT', 'PATCH'])('%s is', method => {
+    expect(parseTarget(method, 'http://a/', 'a').method).toBe(method)
+  })
+})
