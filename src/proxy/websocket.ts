@@ -1,19 +1,13 @@
 import type { Server, ServerWebSocket, WebSocketHandler } from 'bun'
 import type { Log } from '../base/ports.ts'
+import type { StreamOwner } from './streams.ts'
 import type { Dialled } from './websocket-dial.ts'
 import { isWireCloseCode, NO_STATUS } from './websocket-frames.ts'
 import { MAX_MESSAGE_BYTES, type UpstreamSocket } from './websocket-upstream.ts'
 
-/** What an open WebSocket belongs to: by this a reload or a sign-out finds the ones to close. */
-export interface RelayOwner {
-  readonly routeId: string
-  /** Null on a public route. */
-  readonly sessionId: string | null
-}
-
 /** One relayed WebSocket: `ServerWebSocket.data`. */
 export interface RelayData {
-  readonly owner: RelayOwner
+  readonly owner: StreamOwner
   readonly upstream: UpstreamSocket
 }
 
@@ -36,10 +30,10 @@ export interface WebSocketRelay {
     server: Server<RelayData>,
     request: Request,
     dialled: Extract<Dialled, { kind: 'open' }>,
-    owner: RelayOwner & { readonly headers?: Headers | Record<string, string> },
+    owner: StreamOwner & { readonly headers?: Headers | Record<string, string> },
   ): Response | undefined
   /** Closes every WebSocket whose owner matches, on both sides; answers how many. Default: 1008, policy. */
-  closeWhere(matches: (owner: RelayOwner) => boolean, code?: number, reason?: string): number
+  closeWhere(matches: (owner: StreamOwner) => boolean, code?: number, reason?: string): number
 }
 
 /** RFC 6455 §7.4.1; the last one is registered at IANA as "Bad Gateway". */
@@ -127,12 +121,12 @@ export function createWebSocketRelay(log: Log): WebSocketRelay {
     get openCount() {
       return open.size
     },
-    upgrade(server, request, dialled, { routeId, sessionId, headers }) {
+    upgrade(server, request, dialled, { routeId, session, headers }) {
       const fields = new Headers(headers)
       // Bun 1.4.5 would choose the client's first offer where the upstream chose none.
       if (dialled.protocol === '') request.headers.delete('sec-websocket-protocol')
       else fields.set('sec-websocket-protocol', dialled.protocol)
-      const data = { owner: { routeId, sessionId }, upstream: dialled.socket }
+      const data = { owner: { routeId, session }, upstream: dialled.socket }
       if (server.upgrade(request, { data, headers: fields })) return undefined
       dialled.socket.destroy()
       return new Response(null, { status: 400 })

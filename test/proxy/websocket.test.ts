@@ -10,9 +10,11 @@ import { WebSocket as Client, WebSocketServer } from 'ws'
 import { GateError } from '../../src/base/errors.ts'
 import type { Log } from '../../src/base/ports.ts'
 import type { UpstreamAddress } from '../../src/config/types.ts'
+import { makeIdentity } from '../../src/identity/identity.ts'
 import { createWebSocketRelay, type RelayData, type WebSocketRelay } from '../../src/proxy/websocket.ts'
 import { dialUpstream } from '../../src/proxy/websocket-dial.ts'
 import { checkHandshake, parseProtocols, VERSION_FIELDS } from '../../src/proxy/websocket-handshake.ts'
+import type { Session } from '../../src/session/session.ts'
 import { type RawUpstream, sendRaw, startRawUpstream, type UpstreamConnection } from '../kit/wire.ts'
 
 const stops: (() => unknown)[] = []
@@ -65,7 +67,7 @@ function startProxy(address: UpstreamAddress, options: ProxyOptions = {}): Proxy
         if (dialled.kind === 'refused') return dialled.response
         return relay.upgrade(server, request, dialled, {
           routeId: pathname,
-          sessionId: request.headers.get('x-session'),
+          session: sessionOf(request.headers.get('x-session')),
           headers: dialled.headers,
         })
       } catch (error) {
@@ -77,6 +79,17 @@ function startProxy(address: UpstreamAddress, options: ProxyOptions = {}): Proxy
   })
   stops.push(() => server.stop(true))
   return { server, port: server.port ?? 0, relay, logged }
+}
+
+function sessionOf(id: string | null): Session | null {
+  if (id === null) return null
+  return {
+    id,
+    portal: 'home',
+    identity: makeIdentity('p', 'https://id.example', id, {}),
+    createdAtMs: 0,
+    expiresAtMs: 1,
+  }
 }
 
 const tcp = (port: number, basePath = ''): UpstreamAddress => ({
@@ -585,7 +598,7 @@ describe('closing', () => {
     const anyone = await connect(proxy, '/b')
     await until(() => upstreams.length === 3)
     const seen = [closed(ann), closed(upstreams[0] ?? ann)]
-    expect(proxy.relay.closeWhere(owner => owner.sessionId === 'ann', 1008, 'signed out')).toBe(1)
+    expect(proxy.relay.closeWhere(owner => owner.session?.id === 'ann', 1008, 'signed out')).toBe(1)
     expect(await Promise.all(seen)).toEqual(Array(2).fill({ code: 1008, reason: 'signed out' }))
     expect([bob.readyState, anyone.readyState, proxy.relay.openCount]).toEqual([Client.OPEN, Client.OPEN, 2])
     const gone = closed(anyone)
