@@ -1,0 +1,47 @@
+import { parseListen } from '../config/listen.ts'
+import type { Io } from './io.ts'
+
+const DEFAULT_ADDRESS = '127.0.0.1:9464'
+
+const USAGE = `Usage: sallyport health [ADDRESS]
+
+Asks the admin listener whether the server is ready: for containers whose image has no other program to ask with.
+
+  ADDRESS   what admin in [server] says: host:port or unix:/path; default: SALLYPORT_ADMIN, or ${DEFAULT_ADDRESS}
+  exit code 0 ready, 1 not ready or no answer, 2 wrong usage
+`
+
+/** Well below the three seconds that container engines commonly give a check. */
+const TIMEOUT_MS = 2500
+
+/** `sallyport health`: GET /readyz on the admin listener. Answers the exit code; says why it is not 0. */
+export async function runHealth(argv: readonly string[], io: Io): Promise<number> {
+  const [given, ...more] = argv
+  if (given === '--help' || given === '-h') {
+    io.out(USAGE)
+    return 0
+  }
+  const text = given ?? io.env('SALLYPORT_ADMIN') ?? DEFAULT_ADDRESS
+  const parsed = parseListen(text)
+  if (more.length > 0 || !parsed.ok) {
+    io.err(parsed.ok ? USAGE : `${parsed.message}\nhint: ${parsed.hint}\n\n${USAGE}`)
+    return 2
+  }
+  const address = parsed.value
+  const host = address.kind === 'unix' ? 'localhost' : address.host.includes(':') ? `[${address.host}]` : address.host
+  const url = `http://${host}:${address.kind === 'unix' ? 80 : address.port}/readyz`
+  const init: BunFetchRequestInit & { readonly proxy: false } = {
+    redirect: 'manual',
+    proxy: false,
+    signal: AbortSignal.timeout(TIMEOUT_MS),
+    ...(address.kind === 'unix' ? { unix: address.path } : {}),
+  }
+  try {
+    const answer = await fetch(url, init)
+    if (answer.status === 200) return 0
+    io.err(`${text} is not ready: it answered ${answer.status}\n`)
+  } catch (error) {
+    io.err(`${text} does not answer: ${error instanceof Error ? error.message : String(error)}\n`)
+  }
+  return 1
+}

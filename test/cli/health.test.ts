@@ -1,0 +1,66 @@
+import { afterAll, expect, test } from 'bun:test'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { runHealth } from '../../src/cli/health.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'health-'))
+const socket = join(folder, 'admin.sock')
+let isReady = true
+const asked: string[] = []
+function answer(request: Request): Response {
+  asked.push(`${request.method} ${new URL(request.url).pathname}`)
+  return new Response('', { status: isReady ? 200 : 503 })
+}
+const admin = Bun.serve({ port: 0, hostname: '127.0.0.1', fetch: answer })
+const unixAdmin = Bun.serve({ unix: socket, fetch: answer })
+afterAll(async () => {
+  await Promise.all([admin.stop(true), unixAdmin.stop(true)])
+  rmSync(folder, { recursive: true })
+})
+
+async function health(
+  argv: readonly string[],
+  env: Record<string, string> = {},
+): Promise<{ code: number; err: string }> {
+  let err = ''
+  const code = await runHealth(argv, {
+    out() {},
+    err(text) {
+      err += text
+    },
+    colour: false,
+    cwd: folder,
+    env: name => env[name],
+  })
+  return { code, err }
+}
+
+test('a ready server is 0, and nothing is said', async () => {
+  expect(await health([`127.0.0.1:${admin.port}`])).toEqual({ code: 0, err: '' })
+  expect(asked.at(-1)).toBe('GET /readyz')
+})
+
+test('the address may come from the environment, and may be a socket', async () => {
+  expect((await health([], { SALLYPORT_ADMIN: `unix:${socket}` })).code).toBe(0)
+})
+
+test('a server that drains is 1, with its answer', async () => {
+  isReady = false
+  const { code, err } = await health([`127.0.0.1:${admin.port}`])
+  isReady = true
+  expect(code).toBe(1)
+  expect(err).toContain('503')
+})
+
+test('no server is 1', async () => {
+  const gone = Bun.serve({ port: 0, hostname: '127.0.0.1', fetch: answer })
+  await gone.stop(true)
+  expect((await health([`127.0.0.1:${gone.port}`])).code).toBe(1)
+})
+
+test('what is no address is 2, with a hint', async () => {
+  const { code, err } = await health(['http://127.0.0.1:1'])
+  expect(code).toBe(2)
+  expect(err).toContain('hint:')
+})
