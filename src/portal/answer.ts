@@ -1,0 +1,57 @@
+import { createHash } from 'node:crypto'
+import { STYLE } from './pages/style.ts'
+
+let stylePolicy: string | null = null
+
+/** Only what a page of ours holds: its one stylesheet, by hash, its drawn icon, and forms to this host. No scripts. */
+function contentSecurityPolicy(): string {
+  stylePolicy ??= `'sha256-${createHash('sha256').update(STYLE).digest('base64')}'`
+  return [
+    "default-src 'none'",
+    `style-src ${stylePolicy}`,
+    'img-src data:',
+    "form-action 'self'",
+    "frame-ancestors 'none'",
+    "base-uri 'none'",
+  ].join('; ')
+}
+
+/** Fields of every answer of the portal: never stored, never framed, never sniffed, and it tells no one where we came from. */
+const COMMON: Readonly<Record<string, string>> = Object.freeze({
+  'cache-control': 'no-store',
+  'referrer-policy': 'no-referrer',
+  'x-content-type-options': 'nosniff',
+  'x-frame-options': 'DENY',
+})
+
+/** A page of ours. `html` is a whole document without its doctype. */
+export function pageAnswer(html: string, status: number, fields: Readonly<Record<string, string>> = {}): Response {
+  return new Response(`<!doctype html>${html}`, {
+    status,
+    headers: {
+      'content-type': 'text/html; charset=utf-8',
+      'content-security-policy': contentSecurityPolicy(),
+      ...COMMON,
+      ...fields,
+    },
+  })
+}
+
+/** A redirect that no cache keeps. 303 where a form or an answer was taken in, 302 where a page load goes elsewhere. */
+export function redirectAnswer(status: 302 | 303, location: string, setCookies: readonly string[] = []): Response {
+  const headers = new Headers({ ...COMMON, location })
+  for (const setCookie of setCookies) headers.append('set-cookie', setCookie)
+  return new Response(null, { status, headers })
+}
+
+/** A value as JSON, for scripts. */
+export function jsonAnswer(value: object): Response {
+  return new Response(`${JSON.stringify(value)}\n`, {
+    headers: { 'content-type': 'application/json', ...COMMON },
+  })
+}
+
+/** Nothing, on purpose: for requests that may not set anything in motion. */
+export function emptyAnswer(status: 204 | 503): Response {
+  return new Response(null, { status, headers: COMMON })
+}

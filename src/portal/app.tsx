@@ -1,0 +1,190 @@
+import { Hono } from 'hono'
+import { errorFacts, type GateError, toGateError } from '../base/errors.ts'
+import type { Ports } from '../base/ports.ts'
+import type { ProviderPool } from '../identity/provider.ts'
+import { isPageLoad, isPrefetch, prefersPage } from '../route/page-load.ts'
+import { parseReturnTo } from '../route/return-to.ts'
+import type { Sealer } from '../session/seal.ts'
+import type { Sessions } from '../session/session.ts'
+import { emptyAnswer, jsonAnswer, pageAnswer, redirectAnswer } from './answer.ts'
+import { askPortal, type Destination, enter } from './hand-off.ts'
+import { describePerson } from './me.ts'
+import { ApplicationsPage } from './pages/applications.tsx'
+import { renderErrorPage } from './pages/errors.tsx'
+import { isPortalHost, ownPath, portalOrigin } from './place.ts'
+import type { Portal, PortalRequest } from './portal.ts'
+import { problemResponse } from './problem.ts'
+import { callback, FailedSignIn, login } from './sign-in.tsx'
+import { confirmSignOut, signedOut, signOut } from './sign-out.tsx'
+
+export interface PortalTools {
+  readonly ports: Pick<Ports, 'now' | 'random' | 'log'>
+  readonly sessions: Sessions
+  readonly pool: ProviderPool
+  readonly seal: Sealer
+}
+
+interface Env {
+  readonly Bindings: { readonly ctx: PortalRequest }
+}
+
+/** Pages whose loading sets something in motion: a HEAD or a browser that fetches ahead must not. */
+const ACTIONS = new Set([ownPath('login'), ownPath('callback'), ownPath('enter'), ownPath('logout')])
+
+/** The portal: every page and endpoint of our own. Whatever a handler throws becomes an answer here. */
+export function createPortal(tools: PortalTools): Portal {
+  // Routed by the canonical path alone; the address that Hono would parse itself is never looked at.
+  const app = new Hono<Env>({ getPath: (_request, options) => pathOf(options) })
+
+  app.use(async (c, next) => {
+    if (ACTIONS.has(c.req.path)) {
+      if (c.req.method === 'HEAD') return emptyAnswer(204)
+      if (isPrefetch(c.req.raw)) return emptyAnswer(503)
+    }
+    return next()
+  })
+  app.get(ownPath(''), c => applications(c.env.ctx))
+  app.get(ownPath('login'), c => login(c.env.ctx, tools))
+  app.get(ownPath('callback'), c => callback(c.env.ctx, tools))
+  app.get(ownPath('enter'), c => enter(c.env.ctx, tools))
+  app.get(ownPath('logout'), c => confirmSignOut(c.env.ctx, tools))
+  app.post(ownPath('logout'), c => signOut(c.env.ctx, tools))
+  app.get(ownPath('signed-out'), c => signedOut(c.env.ctx))
+  app.get(ownPath('me'), c => {
+    const { session } = c.env.ctx
+    return session === null ? signInProblem(c.env.ctx) : jsonAnswer(describePerson(session, c.env.ctx.rolesOf(session)))
+  })
+  app.all('*', c => {
+    const allow = METHODS.get(c.req.path)
+    return allow === undefined ? notFound(c.env.ctx) : wrongMethod(c.env.ctx, allow)
+  })
+  app.onError((error, c) => fail(c.env.ctx, error, tools.ports))
+
+  return Object.freeze({
+    handle: (ctx: PortalRequest) => app.fetch(ctx.request, { ctx }),
+    challenge(ctx: PortalRequest) {
+      if (!isPageLoad(ctx.request) || isPrefetch(ctx.request)) return signInProblem(ctx)
+      const path = parseReturnTo(ctx.target.path + ctx.target.query)
+      if (isPortalHost(ctx)) return redirectAnswer(302, `${ownPath('login')}?${new URLSearchParams({ return: path })}`)
+      return askPortal(ctx, tools, path).catch((error: unknown) => fail(ctx, error, tools.ports))
+    },
+  })
+}
+
+const METHODS: ReadonlyMap<string, string> = new Map([
+  ...(['', 'login', 'callback', 'enter', 'signed-out', 'me'] as const).map(
+    page => [ownPath(page), 'GET, HEAD'] as const,
+  ),
+  [ownPath('logout'), 'GET, HEAD, POST'],
+])
+
+/** The path to route by: the callback's own address and the front page count as ours. */
+function pathOf(options: { readonly env?: Env['Bindings'] } | undefined): string {
+  const ctx = options?.env?.ctx
+  if (ctx === undefined) throw new TypeError('the portal is asked through handle() only')
+  const { path } = ctx.target
+  if (path === ctx.portal.callbackPath) return ownPath('callback')
+  return path === '/' || path === ownPath('').slice(0, -1) ? ownPath('') : path
+}
+
+function applications(ctx: PortalRequest): Response {
+  if (!isPortalHost(ctx)) return redirectAnswer(302, `${portalOrigin(ctx)}${ownPath('')}`)
+  const { session } = ctx
+  if (session === null) return isPageLoad(ctx.request) ? redirectAnswer(302, ownPath('login')) : signInProblem(ctx)
+  return pageAnswer(
+    String(
+      <ApplicationsPage
+        title={ctx.portal.title}
+        identity={session.identity}
+        applications={ctx.applications(session)}
+        signOutAddress={ownPath('logout')}
+        switchAddress={`${ownPath('login')}?switch=1`}
+      />,
+    ),
+    200,
+  )
+}
+
+/** 401 for programs. WWW-Authenticate is absent on purpose: it would make a browser ask for a password of its own. */
+function signInProblem(ctx: PortalRequest): Response {
+  const extra = { sign_in: `${ctx.origin}${ownPath('login')}` }
+  return problemResponse(401, 'access.sign_in', 'Sign in to open this.', ctx.requestId, extra)
+}
+
+function notFound(ctx: PortalRequest): Response {
+  const say = 'Nothing is served at this address.'
+  if (!prefersPage(ctx.request)) return problemResponse(404, 'route.none', say, ctx.requestId)
+  return renderErrorPage({
+    status: 404,
+    title: say,
+    reference: ctx.requestId,
+    actions: [{ label: 'Your applications', address: ownPath('') }],
+  })
+}
+
+function wrongMethod(ctx: PortalRequest, allow: string): Response {
+  return problemResponse(
+    405,
+    'route.method',
+    'This method is not allowed at this address.',
+    ctx.requestId,
+    {},
+    { allow },
+  )
+}
+
+function fail(ctx: PortalRequest, thrown: unknown, ports: Pick<Ports, 'log'>): Response {
+  const failed = thrown instanceof FailedSignIn ? thrown : null
+  const error = toGateError(failed === null ? thrown : failed.failure)
+  report(ctx, error, ports)
+  const { status, say, retryAfterS } = error
+  const retry: Record<string, string> = retryAfterS === undefined ? {} : { 'retry-after': String(retryAfterS) }
+  if (!prefersPage(ctx.request)) return problemResponse(status, error.code, say, ctx.requestId, {}, retry)
+  return renderErrorPage({
+    status,
+    title: say,
+    reference: ctx.requestId,
+    ...advise(ctx, error, failed?.destination ?? null),
+    ...(retryAfterS === undefined ? {} : { retryAfterS }),
+  })
+}
+
+/** What someone can do about a failed sign-in: loading the same address again would only find its state used up. */
+function advise(ctx: PortalRequest, error: GateError, destination: Destination | null) {
+  const fresh = startingPoint(ctx, destination)
+  switch (error.code) {
+    case 'provider.refused':
+      return {
+        detail: 'You may have cancelled, or your account may not be let in here.',
+        actions: [
+          { label: 'Try again', address: fresh },
+          { label: 'Use another account', address: `${ownPath('login')}?switch=1` },
+        ],
+      }
+    case 'sign_in.browser':
+    case 'sign_in.ticket':
+      return {
+        detail: 'It works best in one browser, with cookies allowed for this site.',
+        actions: [{ label: 'Start again', address: fresh }],
+      }
+    case 'sign_in.state':
+    case 'sign_in.callback':
+    case 'provider.issuer':
+      return { actions: [{ label: 'Start again', address: fresh }] }
+    default:
+      return destination === null ? {} : { refreshTo: fresh, actions: [{ label: 'Try again', address: fresh }] }
+  }
+}
+
+function startingPoint(ctx: PortalRequest, destination: Destination | null): string {
+  if (destination === null) return isPortalHost(ctx) ? ownPath('') : '/'
+  return destination.kind === 'here' ? destination.path : `${destination.origin}${destination.path}`
+}
+
+function report(ctx: PortalRequest, error: GateError, { log }: Pick<Ports, 'log'>): void {
+  const facts = { id: ctx.requestId, client: ctx.clientAddress, page: ctx.target.path, ...errorFacts(error) }
+  if (error.code === 'internal') log.error('A portal page failed on our side', facts)
+  else if (error.code.startsWith('target.') || error.code.startsWith('route.'))
+    log.debug('A portal address was refused', facts)
+  else log.warn('A sign-in step failed', facts)
+}

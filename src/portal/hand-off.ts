@@ -1,0 +1,163 @@
+import { isToken, randomToken, sha256 } from '../base/bytes.ts'
+import { GateError } from '../base/errors.ts'
+import type { Ports } from '../base/ports.ts'
+import { parseReturnTo, type SafeReturnTo } from '../route/return-to.ts'
+import { cookieName, readCookie, writeCookie } from '../session/cookie.ts'
+import type { Sealer } from '../session/seal.ts'
+import type { Session, Sessions } from '../session/session.ts'
+import { redirectAnswer } from './answer.ts'
+import { isSecure, ownPath, portalOrigin } from './place.ts'
+import type { PortalRequest } from './portal.ts'
+import { readQuery } from './query.ts'
+
+/** Where someone goes once signed in: a path of this host, or a path of another host by way of a ticket. */
+export type Destination =
+  | { readonly kind: 'here'; readonly path: string }
+  | {
+      readonly kind: 'away'
+      readonly origin: string
+      readonly host: string
+      readonly path: SafeReturnTo
+      /** SHA-256 of the ask cookie of the browser that wants to go there. */
+      readonly ask: string
+    }
+
+export interface HandOffTools {
+  readonly ports: Pick<Ports, 'now' | 'random'>
+  readonly sessions: Sessions
+  readonly seal: Sealer
+}
+
+/** How long a sign-in page may stay open before its destination is forgotten. */
+const ASK_LIFETIME_MS = 60 * 60_000
+const TICKET_LIFETIME_MS = 60_000
+
+/**
+ * Sends an anonymous browser from a protected host to its portal.
+ *
+ * Nothing is stored: where to return to travels sealed, bound to a cookie of this browser on this host. A cookie that is
+ * already there is kept, so that any number of tabs can ask at once.
+ */
+export async function askPortal(
+  ctx: PortalRequest,
+  tools: HandOffTools,
+  path: SafeReturnTo,
+  extra: Readonly<Record<string, string>> = {},
+): Promise<Response> {
+  const name = cookieName('ask', isSecure(ctx))
+  const ask = reuseToken(ctx, name) ?? randomToken(tools.ports.random)
+  const to = await tools.seal.seal(
+    { origin: ctx.origin, host: ctx.target.host, path, ask: sha256(ask) },
+    purposeOf(ctx),
+    tools.ports.now() + ASK_LIFETIME_MS,
+  )
+  const query = new URLSearchParams({ to, ...extra })
+  return redirectAnswer(302, `${portalOrigin(ctx)}${ownPath('login')}?${query}`, [
+    writeCookie(name, ask, isSecure(ctx), ASK_LIFETIME_MS),
+  ])
+}
+
+/** The destination that `askPortal` sealed for this portal; null for anything else, or for a host no longer served. */
+export async function openDestination(
+  ctx: PortalRequest,
+  seal: Sealer,
+  sealed: string | null,
+): Promise<Destination | null> {
+  if (sealed === null) return null
+  const destination = parseDestination(await seal.open(sealed, purposeOf(ctx)))
+  return destination?.kind === 'away' && ctx.serves(destination.host) ? destination : null
+}
+
+/** A Destination from what was sealed or stored; null for any other shape. */
+export function parseDestination(value: unknown): Destination | null {
+  if (typeof value !== 'object' || value === null || !('path' in value) || typeof value.path !== 'string') return null
+  if ('kind' in value && value.kind === 'here') return { kind: 'here', path: value.path }
+  if (!('origin' in value && 'host' in value && 'ask' in value)) return null
+  const { origin, host, ask, path } = value
+  if (typeof origin !== 'string' || typeof host !== 'string' || typeof ask !== 'string') return null
+  return { kind: 'away', origin, host, ask, path: parseReturnTo(path) }
+}
+
+/** Sends a signed-in browser on: at once on this host, with a single-use ticket to another. */
+export async function arrive(
+  ctx: PortalRequest,
+  tools: HandOffTools,
+  destination: Destination,
+  session: Session,
+  setCookies: readonly string[] = [],
+): Promise<Response> {
+  if (destination.kind === 'here') return redirectAnswer(303, destination.path, setCookies)
+  const ticket = randomToken(tools.ports.random)
+  const { host, ask, path, origin } = destination
+  await tools.sessions.putOnce(
+    'ticket',
+    ticket,
+    { sessionId: session.id, expiresAtMs: session.expiresAtMs, host, ask, path, portal: ctx.portal.name },
+    { lifetimeMs: TICKET_LIFETIME_MS, owner: ctx.clientAddress },
+  )
+  return redirectAnswer(303, `${origin}${ownPath('enter')}?ticket=${ticket}`, setCookies)
+}
+
+/**
+ * Turns a ticket into this host's own cookie, for the browser that asked and for nobody else.
+ *
+ * Throws `sign_in.ticket`. Without the ask cookie the ticket is left alone: it may still be good where it belongs.
+ */
+export async function enter(ctx: PortalRequest, tools: HandOffTools): Promise<Response> {
+  const ticket = readQuery(ctx).get('ticket') ?? ''
+  const ask = reuseToken(ctx, cookieName('ask', isSecure(ctx)))
+  if (!isToken(ticket)) throw ticketError('it is not a ticket')
+  if (ask === null) {
+    throw ticketError(
+      'this browser sent no ask cookie',
+      'cookies may be blocked, or the link was opened in another browser',
+    )
+  }
+  const kept = parseTicket(await tools.sessions.takeOnce('ticket', ticket))
+  if (kept === null) throw ticketError('it is unknown, used or expired')
+  if (kept.host !== ctx.target.host || kept.portal !== ctx.portal.name)
+    throw ticketError('it was made for another host')
+  if (kept.ask !== sha256(ask)) throw ticketError('it was made for another browser')
+  const token = await tools.sessions.join(kept.sessionId, ctx.target.host)
+  if (token === null) throw ticketError('its session has ended')
+  if (ctx.session !== null && ctx.session.id !== kept.sessionId) await tools.sessions.end(ctx.session.id)
+  return redirectAnswer(303, kept.path, [sessionCookie(ctx, token, kept.expiresAtMs - tools.ports.now())])
+}
+
+/** The Set-Cookie of this host's session cookie: it lives as long as the session may. */
+export function sessionCookie(ctx: PortalRequest, token: string, lifetimeMs: number): string {
+  return writeCookie(cookieName('session', isSecure(ctx)), token, isSecure(ctx), lifetimeMs)
+}
+
+/** The value of a short-lived cookie of ours when it has the shape we give it. */
+export function reuseToken(ctx: PortalRequest, name: string): string | null {
+  const value = readCookie(ctx.request.headers.get('cookie'), name)
+  return value !== null && isToken(value) ? value : null
+}
+
+interface Ticket {
+  readonly sessionId: string
+  readonly expiresAtMs: number
+  readonly host: string
+  readonly portal: string
+  readonly ask: string
+  readonly path: SafeReturnTo
+}
+
+function parseTicket(value: unknown): Ticket | null {
+  if (typeof value !== 'object' || value === null) return null
+  if (!('sessionId' in value && 'host' in value && 'portal' in value && 'ask' in value && 'path' in value)) return null
+  const { sessionId, host, portal, ask, path } = value
+  const expiresAtMs: unknown = Reflect.get(value, 'expiresAtMs')
+  if (typeof sessionId !== 'string' || typeof host !== 'string' || typeof portal !== 'string') return null
+  if (typeof ask !== 'string' || typeof path !== 'string' || typeof expiresAtMs !== 'number') return null
+  return { sessionId, expiresAtMs, host, portal, ask, path: parseReturnTo(path) }
+}
+
+function purposeOf({ portal }: PortalRequest): string {
+  return `destination at ${portal.name}`
+}
+
+function ticketError(why: string, hint?: string): GateError {
+  return new GateError('sign_in.ticket', `the ticket was refused: ${why}`, hint === undefined ? {} : { hint })
+}

@@ -1,0 +1,107 @@
+import { parseReturnTo } from '../../route/return-to.ts'
+import type { Session } from '../../session/session.ts'
+import { pageAnswer } from '../answer.ts'
+import { ownPath } from '../place.ts'
+import type { PortalRequest } from '../portal.ts'
+import { Acts, Door } from './layout.tsx'
+import { detailOf, nameOf } from './person.ts'
+
+/** A failure as a page shows it. Every text may hold anything: it is escaped. */
+export interface ErrorView {
+  readonly status: number
+  /** The one sentence that says what happened: `say` of an error. */
+  readonly title: string
+  /** The id that the log carries too. */
+  readonly reference: string
+  /** A second sentence: what to do. */
+  readonly detail?: string
+  /** Makes the page load again by itself, and sets Retry-After. */
+  readonly retryAfterS?: number
+  /** What it loads then; the same address when absent. */
+  readonly refreshTo?: string
+  readonly actions?: readonly { readonly label: string; readonly address: string }[]
+}
+
+/** A page that reloads faster than this would only flicker. */
+const LEAST_REFRESH_S = 3
+
+/** An error page with all its fields; nothing of the request is in it but what `view` says. */
+export function renderErrorPage(view: ErrorView): Response {
+  const { retryAfterS } = view
+  const afterS = retryAfterS === undefined ? null : Math.max(LEAST_REFRESH_S, Math.ceil(retryAfterS))
+  const refresh = afterS === null ? {} : { refresh: { afterS, address: view.refreshTo ?? null } }
+  const page = (
+    <Door title={view.title} {...refresh}>
+      <p class="code">ERROR {view.status}</p>
+      <h1>{view.title}</h1>
+      {view.detail === undefined ? null : <p class="soft">{view.detail}</p>}
+      {afterS === null ? null : (
+        <p class="soft">
+          <span class="wait" aria-hidden="true" />
+          This page tries again by itself every {afterS} seconds.
+        </p>
+      )}
+      <Acts acts={view.actions ?? []} />
+      <p class="note">
+        Reference <code>{view.reference}</code>
+      </p>
+    </Door>
+  )
+  return pageAnswer(String(page), view.status, retryAfterS === undefined ? {} : { 'retry-after': String(retryAfterS) })
+}
+
+/** The page for someone who is signed in but lacks the role: who they are, what is missing, and the ways on. */
+export function renderDeniedPage(
+  ctx: PortalRequest,
+  session: Session,
+  view: { readonly needed: readonly string[]; readonly had: readonly string[]; readonly routeName: string },
+): Response {
+  const { identity } = session
+  const detail = detailOf(identity)
+  const back = new URLSearchParams({ switch: '1', return: parseReturnTo(ctx.target.path + ctx.target.query) })
+  const page = (
+    <Door title="Not open to you" place={ctx.portal.title}>
+      <h1>{view.routeName === '' ? 'This' : view.routeName} is not open to you</h1>
+      <dl class="facts">
+        <div>
+          <dt>You are</dt>
+          <dd>
+            {nameOf(identity)}
+            {detail === null ? null : <div class="soft small">{detail}</div>}
+          </dd>
+        </div>
+        <div>
+          <dt>Your roles</dt>
+          <dd>
+            {view.had.length === 0 ? (
+              <span class="soft">none</span>
+            ) : (
+              view.had.map(role => <span class="tag">{role}</span>)
+            )}
+          </dd>
+        </div>
+        {view.needed.length === 0 ? null : (
+          <div>
+            <dt>{view.needed.length === 1 ? 'You need' : 'One of'}</dt>
+            <dd>
+              {view.needed.map(role => (
+                <span class="tag need">{role}</span>
+              ))}
+            </dd>
+          </div>
+        )}
+      </dl>
+      <Acts
+        acts={[
+          { label: 'Switch account', address: `${ownPath('login')}?${back}` },
+          { label: 'Your applications', address: ownPath('') },
+          { label: 'Sign out', address: ownPath('logout') },
+        ]}
+      />
+      <p class="note">
+        Ask whoever runs this place for the role. Reference <code>{ctx.requestId}</code>
+      </p>
+    </Door>
+  )
+  return pageAnswer(String(page), 403)
+}

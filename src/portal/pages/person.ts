@@ -1,0 +1,13 @@
+import type { Identity } from '../../identity/identity.ts'
+
+/** How a page names someone: the friendliest claim first, the subject when there is nothing else. */
+export function nameOf(identity: Identity): string {
+  return identity.name ?? identity.preferredUsername ?? identity.email ?? identity.subject
+}
+
+/** What tells two accounts of the same name apart, or null when the name already does. */
+export function detailOf(identity: Identity): string | null {
+  const name = nameOf(identity)
+  const detail = identity.email ?? identity.preferredUsername
+  return detail === null || detail === name ? null : detail
+}

@@ -1,0 +1,67 @@
+/**
+ * The one stylesheet of our pages: stone and patina, light or dark as the person's system asks.
+ *
+ * Everything is drawn: no fonts, images or scripts are loaded. The panel is the gate: a doorway with a round arch.
+ */
+export const STYLE = `
+:root{color-scheme:light dark;
+--ground:#efece5;--ground-2:#e3dfd5;--panel:#fdfcfa;--line:#d9d4c8;--ink:#23272b;--soft:#5f635f;--accent:#1d6358;--accent-ink:#fff;--tint:#e4efec;--warn:#9a3b26;--shade:0 1px 1px rgb(58 50 34/.05),0 18px 48px -20px rgb(58 50 34/.28);
+--serif:ui-serif,"Iowan Old Style","Palatino Linotype",Palatino,"Source Serif Pro",Charter,Georgia,serif;
+--sans:system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans","Helvetica Neue",sans-serif;
+--mono:ui-monospace,"SF Mono","Cascadia Mono",Menlo,Consolas,monospace}
+@media (prefers-color-scheme:dark){:root{--ground:#14181a;--ground-2:#0e1113;--panel:#1c2224;--line:#323a3c;--ink:#e9e7e1;--soft:#a3a9a6;--accent:#86d2c2;--accent-ink:#0c1f1b;--tint:#22312f;--warn:#f0a088;--shade:0 1px 0 rgb(255 255 255/.04) inset,0 24px 60px -24px rgb(0 0 0/.8)}}
+*,*::before,*::after{box-sizing:border-box}
+html{-webkit-text-size-adjust:100%;text-size-adjust:100%}
+body{margin:0;min-height:100vh;min-height:100dvh;display:flex;flex-direction:column;font:400 1.0625rem/1.6 var(--sans);color:var(--ink);background:linear-gradient(var(--ground),var(--ground-2)) fixed}
+h1{margin:0;font:600 1.75rem/1.22 var(--serif);letter-spacing:-.012em;text-wrap:balance}
+h2{margin:0;font:600 1.0625rem/1.35 var(--serif)}
+p{margin:0;text-wrap:pretty}
+a{color:var(--accent);text-underline-offset:.2em;text-decoration-thickness:1px}
+:focus-visible{outline:3px solid var(--accent);outline-offset:3px;border-radius:.5rem}
+.soft{color:var(--soft)}
+.small{font-size:.875rem;line-height:1.5}
+.door{flex:1;display:flex;align-items:center;justify-content:center;padding:2.5rem 1.25rem}
+.panel{position:relative;width:100%;max-width:27rem;padding:3.5rem 2.75rem 2.5rem;background:var(--panel);border:1px solid var(--line);border-radius:13.5rem 13.5rem 1.25rem 1.25rem;box-shadow:var(--shade);text-align:center}
+.panel::before{content:"";position:absolute;inset:.5rem;border:1px solid var(--line);border-radius:13rem 13rem .9rem .9rem;opacity:.75;pointer-events:none}
+.panel>*{position:relative}
+.mark{display:block;width:3.5rem;height:3.5rem;margin:0 auto 1.1rem;color:var(--accent)}
+.place{margin-bottom:.5rem;color:var(--soft);font-size:.9375rem;letter-spacing:.01em;overflow-wrap:anywhere}
+.panel h1+p,.panel h1+.stack{margin-top:.85rem}
+.stack>*+*{margin-top:.85rem}
+.acts{display:grid;gap:.7rem;margin-top:1.9rem}
+.acts form{display:grid}
+.act{display:block;width:100%;padding:.8rem 1.1rem;font:600 1rem/1.3 var(--sans);text-align:center;text-decoration:none;color:var(--ink);background:transparent;border:1px solid var(--line);border-radius:.8rem;cursor:pointer;overflow-wrap:anywhere;transition:background-color .15s,border-color .15s}
+.act:hover{background:var(--tint);border-color:var(--accent)}
+.act.main{color:var(--accent-ink);background:var(--accent);border-color:var(--accent)}
+.act.main:hover{background:color-mix(in oklab,var(--accent) 86%,var(--ink))}
+.who{overflow-wrap:anywhere}
+.facts{margin:1.6rem 0 0;padding:0;text-align:left;border-top:1px solid var(--line)}
+.facts>div{display:grid;grid-template-columns:6.5rem 1fr;gap:.75rem;padding:.75rem .125rem;border-bottom:1px solid var(--line)}
+.facts dt{color:var(--soft);font-size:.875rem;line-height:1.7}
+.facts dd{margin:0;overflow-wrap:anywhere}
+.tag{display:inline-block;margin:.06rem .3rem .06rem 0;padding:.02rem .6rem;font-size:.9375rem;background:var(--tint);border-radius:1rem}
+.tag.need{color:var(--warn);background:color-mix(in oklab,var(--warn) 12%,transparent);font-weight:600}
+.note{margin-top:2rem;color:var(--soft);font-size:.8125rem;line-height:1.5}
+.note code{font:.8125rem/1 var(--mono);overflow-wrap:anywhere;user-select:all}
+.code{display:inline-block;margin-bottom:.6rem;font:600 .8125rem/1 var(--sans);letter-spacing:.12em;color:var(--warn)}
+.wait{display:inline-block;width:.55rem;height:.55rem;margin-right:.55rem;border-radius:50%;background:var(--accent);vertical-align:.05rem;animation:breathe 2.4s ease-in-out infinite}
+@keyframes breathe{50%{opacity:.25}}
+.hall{width:100%;max-width:62rem;margin:0 auto;padding:1.5rem 1.5rem 4rem}
+.bar{display:flex;align-items:center;gap:.8rem;padding-bottom:1.25rem;border-bottom:1px solid var(--line)}
+.bar .mark{width:2.1rem;height:2.1rem;margin:0}
+.bar .name{font:600 1.1875rem/1.25 var(--serif);margin-right:auto;overflow-wrap:anywhere}
+.bar nav{display:flex;gap:1.25rem;font-size:.9375rem;white-space:nowrap}
+.hall h1{margin-top:3rem}
+.hall h1+p{margin-top:.5rem}
+.apps{display:grid;grid-template-columns:repeat(auto-fill,minmax(15.5rem,1fr));gap:1rem;margin:2.25rem 0 0;padding:0;list-style:none}
+.app{display:flex;align-items:center;gap:1rem;height:100%;padding:1.1rem 1.25rem;color:inherit;text-decoration:none;background:var(--panel);border:1px solid var(--line);border-radius:1rem;transition:border-color .15s,transform .15s,box-shadow .15s}
+.app:hover{border-color:var(--accent);transform:translateY(-2px);box-shadow:var(--shade)}
+.app>span:last-child{min-width:0}
+.app h2,.app .small{overflow:hidden;text-overflow:ellipsis;white-space:nowrap}
+.arch{flex:none;display:grid;place-items:end center;width:2.6rem;height:3.1rem;padding-bottom:.42rem;font:600 1.25rem/1.2 var(--serif);color:var(--accent);background:var(--tint);border-radius:1.3rem 1.3rem .35rem .35rem}
+.empty{margin-top:2.25rem;padding:2rem 1.75rem;border:1px dashed var(--line);border-radius:1rem}
+.empty p+p{margin-top:.4rem}
+@media (max-width:30rem){.door{align-items:flex-start;padding:1.25rem .85rem}.panel{padding:3rem 1.6rem 2rem;border-radius:50vw 50vw 1.25rem 1.25rem/11rem 11rem 1.25rem 1.25rem}.panel::before{border-radius:50vw 50vw .9rem .9rem/10.6rem 10.6rem .9rem .9rem}h1{font-size:1.5rem}.hall{padding:1.1rem 1.1rem 3rem}.hall h1{margin-top:2rem}.bar{flex-wrap:wrap}.bar nav{width:100%}.facts>div{grid-template-columns:5.25rem 1fr}}
+@media (prefers-reduced-motion:reduce){*{animation:none!important;transition:none!important}}
+@media (forced-colors:active){.act,.app,.panel{border:1px solid}}
+`

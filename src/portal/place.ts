@@ -1,0 +1,25 @@
+import { RESERVED_PATH } from '../route/target.ts'
+import type { PortalRequest } from './portal.ts'
+
+/** Our own pages, by what they do. */
+export type OwnPage = '' | 'login' | 'callback' | 'enter' | 'logout' | 'signed-out' | 'me'
+
+/** The path of a page of ours, the same on every host. */
+export function ownPath(page: OwnPage): string {
+  return `${RESERVED_PATH}/${page}`
+}
+
+/** Whether people sign in at this very host: the portal's own, or any host of a portal without one. */
+export function isPortalHost({ portal, target }: PortalRequest): boolean {
+  return portal.url === null || portal.url.host === target.host
+}
+
+/** The origin where people sign in for this request's portal. */
+export function portalOrigin({ portal, origin }: PortalRequest): string {
+  return portal.url === null ? origin : `${portal.url.scheme}://${portal.url.authority}`
+}
+
+/** Whether this host's cookies are Secure and carry the `__Host-` prefix. */
+export function isSecure({ origin }: PortalRequest): boolean {
+  return origin.startsWith('https:')
+}

@@ -1,0 +1,178 @@
+import { isToken, randomToken, sha256 } from '../base/bytes.ts'
+import { GateError } from '../base/errors.ts'
+import type { ProviderConfig } from '../config/types.ts'
+import type { LoginRequest, ProviderPool } from '../identity/provider.ts'
+import { parseReturnTo } from '../route/return-to.ts'
+import { cookieName, writeCookie } from '../session/cookie.ts'
+import { pageAnswer, redirectAnswer } from './answer.ts'
+import {
+  arrive,
+  askPortal,
+  type Destination,
+  type HandOffTools,
+  openDestination,
+  parseDestination,
+  reuseToken,
+  sessionCookie,
+} from './hand-off.ts'
+import { SignInPage } from './pages/sign-in.tsx'
+import { isPortalHost, isSecure, ownPath, portalOrigin } from './place.ts'
+import type { PortalRequest } from './portal.ts'
+import { readQuery } from './query.ts'
+
+export interface SignInTools extends HandOffTools {
+  readonly pool: ProviderPool
+}
+
+/** How long someone may take at the provider. */
+const LOGIN_LIFETIME_MS = 10 * 60_000
+
+/** A sign-in that failed after it was found, with where the person wanted to go: a page can offer to try again. */
+export class FailedSignIn extends Error {
+  readonly destination: Destination
+  readonly failure: unknown
+
+  constructor(failure: unknown, destination: Destination) {
+    super('a sign-in failed', { cause: failure })
+    this.failure = failure
+    this.destination = destination
+  }
+}
+
+/**
+ * Begins a sign-in, or skips it where this browser is signed in.
+ *
+ * `switch=1` asks the provider for another account; the present session ends only once the new one begins, so that no
+ * link can sign anyone out.
+ */
+export async function login(ctx: PortalRequest, tools: SignInTools): Promise<Response> {
+  const query = readQuery(ctx)
+  const isSwitch = query.get('switch') === '1'
+  if (!isPortalHost(ctx)) {
+    return askPortal(ctx, tools, parseReturnTo(query.get('return')), isSwitch ? { switch: '1' } : {})
+  }
+  const destination = (await openDestination(ctx, tools.seal, query.get('to'))) ?? destinationHere(query.get('return'))
+  if (ctx.session !== null && !isSwitch) return arrive(ctx, tools, destination, ctx.session)
+  const provider = chooseProvider(ctx, query.get('provider'))
+  if (provider === null)
+    return pageAnswer(String(<SignInPage title={ctx.portal.title} choices={choices(ctx, query)} />), 200)
+
+  const request: LoginRequest = {
+    redirectUri: `${portalOrigin(ctx)}${ctx.portal.callbackPath}`,
+    state: randomToken(tools.ports.random),
+    nonce: randomToken(tools.ports.random),
+    codeVerifier: randomToken(tools.ports.random),
+  }
+  const address = await tools.pool.client(provider).begin(request, { asksForAccount: isSwitch })
+  const cookie = cookieName('login', isSecure(ctx))
+  const binding = reuseToken(ctx, cookie) ?? randomToken(tools.ports.random)
+  await tools.sessions.putOnce(
+    'login',
+    request.state,
+    { ...request, provider: provider.name, portal: ctx.portal.name, binding: sha256(binding), destination },
+    { lifetimeMs: LOGIN_LIFETIME_MS, owner: ctx.clientAddress },
+  )
+  return redirectAnswer(302, address, [writeCookie(cookie, binding, isSecure(ctx), LOGIN_LIFETIME_MS)])
+}
+
+/**
+ * Takes the provider's answer: a new session, always; the one that this browser had here ends.
+ *
+ * Throws `sign_in.callback`, `sign_in.state`, `sign_in.browser`, or FailedSignIn around what the provider client threw.
+ */
+export async function callback(ctx: PortalRequest, tools: SignInTools): Promise<Response> {
+  const answer = new URLSearchParams(ctx.target.query)
+  for (const name of answer.keys()) {
+    if (answer.getAll(name).length > 1)
+      throw new GateError('sign_in.callback', 'a parameter of the answer occurs twice')
+  }
+  const state = answer.get('state') ?? ''
+  if (!isToken(state)) throw new GateError('sign_in.state', 'the answer has no state of ours')
+  const binding = reuseToken(ctx, cookieName('login', isSecure(ctx)))
+  if (binding === null) {
+    throw new GateError('sign_in.browser', 'this browser sent no login cookie', {
+      hint: 'cookies may be blocked, or the sign-in was begun in another browser or more than ten minutes ago',
+    })
+  }
+  const kept = parsePending(await tools.sessions.takeOnce('login', state))
+  if (kept === null || kept.portal !== ctx.portal.name) {
+    throw new GateError('sign_in.state', 'the state is unknown, used or expired')
+  }
+  if (kept.binding !== sha256(binding)) throw new GateError('sign_in.browser', 'the state belongs to another browser')
+  try {
+    return await finish(ctx, tools, kept, answer, state)
+  } catch (thrown) {
+    throw new FailedSignIn(thrown, kept.destination)
+  }
+}
+
+async function finish(
+  ctx: PortalRequest,
+  tools: SignInTools,
+  kept: Pending,
+  answer: URLSearchParams,
+  state: string,
+): Promise<Response> {
+  const provider = chooseProvider(ctx, kept.provider)
+  if (provider === null) throw new GateError('sign_in.state', `provider ${kept.provider} is gone from this portal`)
+  const result = await tools.pool.client(provider).finish(answer, { ...kept, state })
+  const { session, token } = await tools.sessions.start({
+    portal: ctx.portal.name,
+    host: ctx.target.host,
+    identity: result.identity,
+    secrets: { idToken: result.idToken, refreshToken: result.refreshToken },
+  })
+  if (ctx.session !== null) await tools.sessions.end(ctx.session.id)
+  const lifetimeMs = session.expiresAtMs - tools.ports.now()
+  return arrive(ctx, tools, kept.destination, session, [sessionCookie(ctx, token, lifetimeMs)])
+}
+
+/** The provider that was asked for, or the only one; null where there is a choice to make. Throws `route.none` for a stranger. */
+function chooseProvider({ portal, providers }: PortalRequest, name: string | null): ProviderConfig | null {
+  const [only, ...others] = portal.providers
+  const chosen = name ?? (others.length === 0 ? only : undefined)
+  if (chosen === undefined) return null
+  const provider = portal.providers.includes(chosen) ? providers.get(chosen) : undefined
+  if (provider === undefined) throw new GateError('route.none', 'this portal has no such provider')
+  return provider
+}
+
+function choices({ portal, providers }: PortalRequest, query: URLSearchParams) {
+  return portal.providers.map(name => {
+    const next = new URLSearchParams({ provider: name })
+    for (const kept of ['to', 'return', 'switch']) {
+      const value = query.get(kept)
+      if (value !== null) next.set(kept, value)
+    }
+    return { label: providers.get(name)?.label ?? name, address: `${ownPath('login')}?${next}` }
+  })
+}
+
+/** Without a deep link, the portal page: what someone who typed the sign-in address wants to see. */
+function destinationHere(rawReturn: string | null): Destination {
+  return { kind: 'here', path: rawReturn === null ? ownPath('') : parseReturnTo(rawReturn) }
+}
+
+interface Pending {
+  readonly redirectUri: string
+  readonly nonce: string
+  readonly codeVerifier: string
+  readonly provider: string
+  readonly portal: string
+  readonly binding: string
+  readonly destination: Destination
+}
+
+function parsePending(value: unknown): Pending | null {
+  if (typeof value !== 'object' || value === null) return null
+  const text = (name: string) => {
+    const field: unknown = Reflect.get(value, name)
+    return typeof field === 'string' ? field : null
+  }
+  const [redirectUri, nonce, codeVerifier] = [text('redirectUri'), text('nonce'), text('codeVerifier')]
+  const [provider, portal, binding] = [text('provider'), text('portal'), text('binding')]
+  const destination = parseDestination(Reflect.get(value, 'destination'))
+  if (redirectUri === null || nonce === null || codeVerifier === null || destination === null) return null
+  if (provider === null || portal === null || binding === null) return null
+  return { redirectUri, nonce, codeVerifier, provider, portal, binding, destination }
+}
