@@ -1,0 +1,27 @@
+import type { Ports } from '../../src/base/ports.ts'
+
+/** A clock that moves when it is told to, in milliseconds since the epoch. */
+export interface FakeClock {
+  now(): number
+  advance(ms: number): void
+}
+
+export function fakeClock(startMs = Date.UTC(2026, 0, 1)): FakeClock {
+  let nowMs = startMs
+  return {
+    now: () => nowMs,
+    advance(ms) {
+      nowMs += ms
+    },
+  }
+}
+
+/** Real randomness and a silent log around any clock: what the session room needs of its ports. */
+export function quietPorts(clock: Pick<Ports, 'now'>): Pick<Ports, 'now' | 'random' | 'log'> {
+  const silent = () => undefined
+  return {
+    now: clock.now,
+    random: byteCount => crypto.getRandomValues(new Uint8Array(byteCount)),
+    log: { debug: silent, info: silent, warn: silent, error: silent },
+  }
+}

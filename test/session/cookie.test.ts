@@ -1,0 +1,85 @@
+import { describe, expect, test } from 'bun:test'
+import fc from 'fast-check'
+import {
+  cookieName,
+  isOwnCookie,
+  readCookie,
+  setsOwnCookie,
+  stripOwnCookies,
+  writeCookie,
+} from '../../src/session/cookie.ts'
+
+describe('reading', () => {
+  const cases: [string | null, string | null][] = [
+    [null, null],
+    ['', null],
+    ['__Host-sallyport=v', 'v'],
+    ['a=1; __Host-sallyport=v; b=2', 'v'],
+    ['a=1;__Host-sallyport=v', 'v'],
+    ['__Host-sallyport-login=x; __Host-sallyport=v', 'v'],
+    ['x__Host-sallyport=v', null],
+    ['__host-sallyport=v', null],
+    ['__Host-sallyport =v', null],
+    ['\u00a0__Host-sallyport=v', null],
+    ['__Host-sallyport=first; __Host-sallyport=second', 'first'],
+    ['__Host-sallyport', null],
+    ['__Host-sallyport=', ''],
+  ]
+  test.each(cases)('%p has the value %p', (header, value) => {
+    expect(readCookie(header, cookieName('session', true))).toBe(value)
+  })
+})
+
+describe('what goes upstream', () => {
+  const cases: [string, string | null][] = [
+    ['__Host-sallyport=v', null],
+    ['sallyport=v; __Host-sallyport-ask=x', null],
+    ['a=1; __Host-sallyport=v; b=2', 'a=1; b=2'],
+    ['__Host-sallyport=v;  a="x y"; b', 'a="x y"; b'],
+    ['a=1;b=2;  __Host-sallyport=v;c=;;d', 'a=1;b=2;c=;;d'],
+    ['sallyports=mine; my__Host-sallyport=2', 'sallyports=mine; my__Host-sallyport=2'],
+    ['a=__Host-sallyport=v', 'a=__Host-sallyport=v'],
+  ]
+  test.each(cases)('of %p is %p', (header, rest) => {
+    expect(stripOwnCookies(header)).toBe(rest)
+  })
+
+  test('is exactly every other pair, in order', () => {
+    const pair = fc.oneof(
+      fc.tuple(
+        fc.constantFrom('a', 'SALLYPORT', 'sallyport-x', '__Host-sallyportx', 'é'),
+        fc.stringMatching(/^[a-z="' ]{0,8}$/),
+      ),
+      fc.tuple(
+        fc.constantFrom('sallyport', '__Host-sallyport', '__Host-sallyport-login', 'sallyport-ask'),
+        fc.constant('secret'),
+      ),
+    )
+    fc.assert(
+      fc.property(fc.array(pair, { minLength: 1, maxLength: 8 }), pairs => {
+        const header = pairs.map(([name, value]) => `${name}=${value}`).join('; ')
+        const expected = pairs.filter(([name]) => !isOwnCookie(name)).map(([name, value]) => `${name}=${value}`)
+        expect(stripOwnCookies(header)).toBe(expected.length === 0 ? null : expected.join('; '))
+      }),
+    )
+  })
+})
+
+test('RFC 6265bis §4.1.3.2: a __Host- cookie is Secure, host-only and for the whole host', () => {
+  expect(writeCookie(cookieName('session', true), 'v', true, null)).toBe(
+    '__Host-sallyport=v; Path=/; HttpOnly; Secure; SameSite=Lax',
+  )
+  expect(writeCookie(cookieName('login', false), '', false, 0)).toBe(
+    'sallyport-login=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax',
+  )
+})
+
+test.each([
+  ['__Host-sallyport=x; Path=/', true],
+  [' sallyport=x', true],
+  ['sallyport', true],
+  ['sallyport-other=x', false],
+  ['theme=sallyport=x', false],
+])('an upstream that sets %p sets one of ours: %p', (setCookie, isOurs) => {
+  expect(setsOwnCookie(setCookie)).toBe(isOurs)
+})

@@ -1,0 +1,195 @@
+import { describe, expect, test } from 'bun:test'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { GateError } from '../../src/base/errors.ts'
+import { makeIdentity } from '../../src/identity/identity.ts'
+import { type OpenSessions, openSessions, type SessionLimits } from '../../src/session/open.ts'
+import { createSealer } from '../../src/session/seal.ts'
+import { openSqliteStore } from '../../src/session/sqlite.ts'
+import { type FakeClock, fakeClock, quietPorts } from '../kit/clock.ts'
+import { temporaryFolder } from '../kit/folder.ts'
+
+const HOUR = 3_600_000
+const LIMITS: SessionLimits = { lifetimeMs: 12 * HOUR, idleMs: 2 * HOUR, cacheEntries: 100 }
+const KEY = new Uint8Array(32).fill(7)
+const ADA = makeIdentity('id', 'https://id.example', 'ada', { name: 'Ada', groups: ['admins'] })
+const SIGN_IN = {
+  portal: 'home',
+  host: 'auth.example',
+  identity: ADA,
+  secrets: { idToken: 'the-id-token', refreshToken: null },
+}
+
+function open(path: string, clock: FakeClock, limits: Partial<SessionLimits> = {}): OpenSessions {
+  const ports = quietPorts(clock)
+  return openSessions({
+    store: openSqliteStore(path, ports),
+    sealer: createSealer(KEY, ports),
+    limits: { ...LIMITS, ...limits },
+    ports,
+    timers: { watchMs: 20, flushMs: 20, purgeMs: 20 },
+  })
+}
+
+async function withSessions(
+  act: (sessions: OpenSessions, clock: FakeClock, path: string) => Promise<void>,
+  limits: Partial<SessionLimits> = {},
+): Promise<void> {
+  using folder = temporaryFolder()
+  const clock = fakeClock()
+  const path = join(folder.path, 's.db')
+  const sessions = open(path, clock, limits)
+  try {
+    await act(sessions, clock, path)
+  } finally {
+    await sessions.close()
+  }
+}
+
+describe('a session', () => {
+  test('is found by its cookie on its own host alone', () =>
+    withSessions(async sessions => {
+      const { token, session } = await sessions.start(SIGN_IN)
+      expect((await sessions.find(token, 'auth.example'))?.identity.subject).toBe('ada')
+      expect(await sessions.find(token, 'other.example')).toBeNull()
+      expect(await sessions.find(session.id, 'auth.example')).toBeNull()
+    }))
+
+  test('costs no promise once it is in memory', () =>
+    withSessions(async sessions => {
+      const { token } = await sessions.start(SIGN_IN)
+      expect(sessions.find(token, 'auth.example')).not.toBeInstanceOf(Promise)
+    }))
+
+  test.each(['', 'x', 'a'.repeat(43), `${'a'.repeat(42)}=`, 'é'.repeat(43), 'a'.repeat(9000), "' OR 1=1 --"])(
+    'is not found by junk: %p',
+    junk =>
+      withSessions(async sessions => {
+        await sessions.start(SIGN_IN)
+        expect(await sessions.find(junk, 'auth.example')).toBeNull()
+      }),
+  )
+
+  test('on two hosts is one value, and ends on both at once', () =>
+    withSessions(async sessions => {
+      const { token, session } = await sessions.start(SIGN_IN)
+      const second = await sessions.join(session.id, 'app.example')
+      expect(second).not.toBeNull()
+      expect(await sessions.find(second ?? '', 'app.example')).toBe(await sessions.find(token, 'auth.example'))
+      await sessions.end(session.id)
+      expect(await sessions.find(token, 'auth.example')).toBeNull()
+      expect(await sessions.find(second ?? '', 'app.example')).toBeNull()
+      expect(await sessions.join(session.id, 'late.example')).toBeNull()
+    }))
+
+  test('ends after its lifetime however busy it is', () =>
+    withSessions(async (sessions, clock) => {
+      const { token } = await sessions.start(SIGN_IN)
+      for (let hour = 0; hour < 11; hour++) {
+        clock.advance(HOUR)
+        expect(await sessions.find(token, 'auth.example')).not.toBeNull()
+      }
+      clock.advance(HOUR)
+      expect(await sessions.find(token, 'auth.example')).toBeNull()
+    }))
+
+  test('ends when it is idle, and use keeps it alive', () =>
+    withSessions(async (sessions, clock) => {
+      const { token } = await sessions.start(SIGN_IN)
+      clock.advance(1.5 * HOUR)
+      expect(await sessions.find(token, 'auth.example')).not.toBeNull()
+      clock.advance(1.5 * HOUR)
+      expect(await sessions.find(token, 'auth.example')).not.toBeNull()
+      clock.advance(2 * HOUR)
+      expect(await sessions.find(token, 'auth.example')).toBeNull()
+    }))
+
+  test('is not kept alive by a clock that is set back', () =>
+    withSessions(async (sessions, clock) => {
+      const { token } = await sessions.start(SIGN_IN)
+      clock.advance(-2 * HOUR)
+      expect(await sessions.find(token, 'auth.example')).toBeNull()
+    }))
+
+  test('obeys a lifetime that the file has shortened since', () =>
+    withSessions(async (sessions, clock) => {
+      const { token } = await sessions.start(SIGN_IN)
+      clock.advance(HOUR)
+      sessions.configure({ ...LIMITS, lifetimeMs: HOUR / 2 })
+      expect(await sessions.find(token, 'auth.example')).toBeNull()
+    }))
+
+  test('comes back from the store when the cache is smaller than the sessions', () =>
+    withSessions(
+      async sessions => {
+        const tokens: string[] = []
+        for (let index = 0; index < 50; index++) tokens.push((await sessions.start(SIGN_IN)).token)
+        for (const token of tokens) expect(await sessions.find(token, 'auth.example')).not.toBeNull()
+      },
+      { cacheEntries: 5 },
+    ))
+
+  test('survives a restart, with its last use', async () => {
+    using folder = temporaryFolder()
+    const clock = fakeClock()
+    const path = join(folder.path, 's.db')
+    const first = open(path, clock)
+    const { token } = await first.start(SIGN_IN)
+    clock.advance(1.5 * HOUR)
+    await first.find(token, 'auth.example')
+    await first.close()
+    clock.advance(HOUR)
+    const second = open(path, clock)
+    expect((await second.find(token, 'auth.example'))?.identity).toEqual(ADA)
+    await second.close()
+  })
+
+  test('that another process ends is gone from memory within a second', () =>
+    withSessions(async (sessions, clock, path) => {
+      const ended: string[] = []
+      sessions.onEnd(id => ended.push(id))
+      const { token, session } = await sessions.start(SIGN_IN)
+      const other = open(path, clock)
+      await other.end(session.id)
+      await other.close()
+      for (let tries = 0; tries < 50 && ended.length === 0; tries++) await Bun.sleep(20)
+      expect(ended).toEqual([session.id])
+      expect(await sessions.find(token, 'auth.example')).toBeNull()
+    }))
+
+  test('leaves neither cookie nor tokens in the database', () =>
+    withSessions(async (sessions, _clock, path) => {
+      const { token } = await sessions.start(SIGN_IN)
+      await sessions.putOnce('ticket', 'the-ticket', { verifier: 'the-verifier' }, { lifetimeMs: HOUR, owner: 'o' })
+      const bytes = [path, `${path}-wal`].map(file => readFileSync(file, 'latin1')).join('')
+      expect(bytes).toContain('ada')
+      for (const secret of [token, 'the-id-token', 'the-ticket', 'the-verifier']) expect(bytes).not.toContain(secret)
+    }))
+})
+
+describe('a single-use record', () => {
+  test('is given back once', () =>
+    withSessions(async sessions => {
+      await sessions.putOnce('login', 'k', { a: [1] }, { lifetimeMs: 1000, owner: 'o' })
+      expect(await sessions.takeOnce('ticket', 'k')).toBeNull()
+      expect(await sessions.takeOnce('login', 'k')).toEqual({ a: [1] })
+      expect(await sessions.takeOnce('login', 'k')).toBeNull()
+    }))
+
+  test('expires', () =>
+    withSessions(async (sessions, clock) => {
+      await sessions.putOnce('login', 'k', {}, { lifetimeMs: 1000, owner: 'o' })
+      clock.advance(1000)
+      expect(await sessions.takeOnce('login', 'k')).toBeNull()
+    }))
+})
+
+test('a store that fails is session.store, and cached sessions go on', () =>
+  withSessions(async sessions => {
+    const { token } = await sessions.start(SIGN_IN)
+    await sessions.close()
+    expect(await sessions.find(token, 'auth.example')).not.toBeNull()
+    const failure = await sessions.start(SIGN_IN).catch((error: unknown) => error)
+    expect(failure).toBeInstanceOf(GateError)
+    expect(failure instanceof GateError ? failure.code : '').toBe('session.store')
+  }))

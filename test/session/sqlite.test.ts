@@ -1,0 +1,113 @@
+import { Database } from 'bun:sqlite'
+import { describe, expect, test } from 'bun:test'
+import { readdirSync, statSync, truncateSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { GateError } from '../../src/base/errors.ts'
+import { openSqliteStore } from '../../src/session/sqlite.ts'
+import { fakeClock, quietPorts } from '../kit/clock.ts'
+import { temporaryFolder } from '../kit/folder.ts'
+
+const ports = quietPorts(fakeClock())
+const HANDLE = { hash: 'h', sessionId: 'a', host: 'x' }
+const SESSION = { id: 'a', portal: 'p', identity: '{}', secrets: '', createdAtMs: 0, expiresAtMs: 9, lastSeenMs: 0 }
+
+function codeOf(act: () => unknown): string {
+  try {
+    act()
+  } catch (error) {
+    if (error instanceof GateError) return error.code
+    throw error
+  }
+  return 'none'
+}
+
+describe('the database file', () => {
+  test('is readable by its owner alone', () => {
+    using folder = temporaryFolder()
+    const path = join(folder.path, 's.db')
+    openSqliteStore(path, ports).close()
+    expect(statSync(path).mode & 0o777).toBe(0o600)
+  })
+
+  const damages: [string, (path: string) => void][] = [
+    [
+      'overwritten with something else',
+      path => writeFileSync(path, 'this is no database, but it is long enough to look at '.repeat(200)),
+    ],
+    ['cut in the middle', path => truncateSync(path, Math.floor(statSync(path).size / 2) + 100)],
+  ]
+  test.each(damages)('when %s, is moved aside and begun anew, and admits nobody', (_how, damage) => {
+    using folder = temporaryFolder()
+    const path = join(folder.path, 's.db')
+    const first = openSqliteStore(path, ports)
+    for (let index = 0; index < 200; index++) {
+      first.insert(
+        { ...SESSION, id: `a${index}`, identity: 'x'.repeat(500) },
+        { ...HANDLE, hash: `h${index}`, sessionId: `a${index}` },
+      )
+    }
+    first.close()
+    damage(path)
+    const store = openSqliteStore(path, ports)
+    expect(store.findByHash('h1')).toBeNull()
+    store.insert(SESSION, HANDLE)
+    expect(store.findByHash('h')).not.toBeNull()
+    store.close()
+    expect(readdirSync(folder.path).some(name => name.includes('.damaged-'))).toBe(true)
+  })
+
+  test('of a newer layout is left alone with a clear refusal', () => {
+    using folder = temporaryFolder()
+    const path = join(folder.path, 's.db')
+    const database = new Database(path)
+    database.run('PRAGMA user_version = 999')
+    database.close()
+    expect(codeOf(() => openSqliteStore(path, ports))).toBe('session.store')
+    expect(readdirSync(folder.path)).toEqual(['s.db'])
+  })
+
+  test('in a folder that does not exist is a clear refusal', () => {
+    using folder = temporaryFolder()
+    expect(codeOf(() => openSqliteStore(join(folder.path, 'no/such/s.db'), ports))).toBe('session.store')
+  })
+
+  test('that another process holds makes a write fail within a bounded wait, and reads go on', () => {
+    using folder = temporaryFolder()
+    const path = join(folder.path, 's.db')
+    const store = openSqliteStore(path, ports)
+    store.insert(SESSION, HANDLE)
+    const other = new Database(path)
+    other.run('BEGIN IMMEDIATE')
+    expect(() => store.remove('a')).toThrow()
+    expect(store.findByHash('h')).not.toBeNull()
+    other.run('ROLLBACK')
+    store.remove('a')
+    expect(store.findByHash('h')).toBeNull()
+    other.close()
+    store.close()
+  })
+})
+
+test('kill -9 in the middle of writing loses nothing that was acknowledged, fifty times', async () => {
+  using folder = temporaryFolder()
+  const path = join(folder.path, 's.db')
+  const writer = join(import.meta.dir, '../kit/session-writer.ts')
+  for (let round = 0; round < 50; round++) {
+    const child = Bun.spawn([process.execPath, writer, path, String(round)], { stdout: 'pipe', stderr: 'inherit' })
+    let acknowledged = ''
+    const decoder = new TextDecoder()
+    for await (const chunk of child.stdout) {
+      acknowledged += decoder.decode(chunk, { stream: true })
+      if (acknowledged.split('\n').length > 20) child.kill('SIGKILL')
+    }
+    await child.exited
+    const lines = acknowledged.split('\n').slice(0, -1)
+    expect(lines.length).toBeGreaterThan(10)
+    const store = openSqliteStore(path, ports)
+    for (const line of lines) {
+      const [what, id = ''] = line.split(' ')
+      expect([line, store.findByHash(id) !== null]).toEqual([line, what === 'in' && !lines.includes(`out ${id}`)])
+    }
+    store.close()
+  }
+}, 60_000)
