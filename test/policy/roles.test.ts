@@ -1,0 +1,119 @@
+import { describe, expect, test } from 'bun:test'
+import type { RoleRule } from '../../src/config/types.ts'
+import { makeIdentity } from '../../src/identity/identity.ts'
+import { compileRoles } from '../../src/policy/roles.ts'
+
+const NOTHING: RoleRule = {
+  any: false,
+  providers: null,
+  subjects: null,
+  emails: null,
+  domains: null,
+  groups: null,
+  claims: null,
+  requireVerifiedEmail: false,
+}
+
+/** Whether someone with these claims has a role that one rule (or any of several) gives. */
+function holds(
+  rules: Partial<RoleRule> | readonly Partial<RoleRule>[],
+  claims: Record<string, unknown>,
+  provider = 'id',
+): boolean {
+  const list = (Array.isArray(rules) ? rules : [rules]) as readonly Partial<RoleRule>[]
+  const rolesOf = compileRoles(new Map([['role', list.map(rule => ({ ...NOTHING, ...rule }))]]))
+  return rolesOf(makeIdentity(provider, 'https://id.example', 'ada', claims)).includes('role')
+}
+
+describe('a rule', () => {
+  test('with any holds for everyone who is signed in', () => expect(holds({ any: true }, {})).toBe(true))
+  test('without a key holds for nobody', () => expect(holds({}, { email: 'a@b.example', groups: ['x'] })).toBe(false))
+  test('needs every key that it has', () => {
+    const rule = { groups: ['staff'], claims: new Map([['department', ['it']]]) }
+    expect(holds(rule, { groups: ['staff'], department: 'it' })).toBe(true)
+    expect(holds(rule, { groups: ['staff'] })).toBe(false)
+    expect(holds(rule, { department: 'it' })).toBe(false)
+  })
+  test('of several is enough', () => {
+    const rules = [{ groups: ['admins'] }, { subjects: ['ada'] }]
+    expect(holds(rules, {})).toBe(true)
+    expect(holds([{ groups: ['admins'] }, { subjects: ['bob'] }], {})).toBe(false)
+  })
+  test('names a provider', () => {
+    expect(holds({ providers: ['id'] }, {})).toBe(true)
+    expect(holds({ providers: ['other'] }, {})).toBe(false)
+  })
+})
+
+describe('groups', () => {
+  const cases: [unknown, boolean][] = [
+    [['admins'], true],
+    [['users', 'admins'], true],
+    [['admins,users'], false],
+    [['Admins'], false],
+    [['admins '], false],
+    [['аdmins'], false],
+    ['admins', false],
+    [{ 0: 'admins' }, false],
+    [[['admins']], false],
+    [[], false],
+    [null, false],
+    [undefined, false],
+  ]
+  test.each(cases)('%j match "admins": %p', (groups, expected) => {
+    expect(holds({ groups: ['admins'] }, { groups })).toBe(expected)
+  })
+})
+
+describe('e-mail', () => {
+  const cases: [Record<string, unknown>, boolean][] = [
+    [{ email: 'aunt@example.org' }, true],
+    [{ email: 'Aunt@Example.ORG' }, true],
+    [{ email: 'aunt@example.org', email_verified: true }, true],
+    [{ email: 'aunt@example.org', email_verified: false }, false],
+    [{ email: 'aunt@example.org', email_verified: 'true' }, false],
+    [{ email: 'anyone@friends.example' }, true],
+    [{ email: 'anyone@sub.friends.example' }, false],
+    [{ email: 'anyone@notfriends.example' }, false],
+    [{ email: 'mallory@evil.example@friends.example' }, false],
+    [{ email: 'mallory@friends.example@evil.example' }, false],
+    [{ email: 'anyone@friendѕ.example' }, false],
+    [{ email: '\u212A@friends.example' }, false],
+    [{ email: 'friends.example' }, false],
+    [{ email: '@friends.example' }, false],
+    [{ email: ['aunt@example.org'] }, false],
+    [{}, false],
+  ]
+  test.each(cases)('%j matches the address or the domain: %p', (claims, expected) => {
+    expect(holds({ emails: ['aunt@example.org'], domains: ['friends.example'] }, claims)).toBe(expected)
+  })
+
+  test('may have to be verified', () => {
+    const rule = { domains: ['friends.example'], requireVerifiedEmail: true }
+    expect(holds(rule, { email: 'a@friends.example' })).toBe(false)
+    expect(holds(rule, { email: 'a@friends.example', email_verified: true })).toBe(true)
+  })
+})
+
+describe('any claim', () => {
+  const cases: [unknown, boolean][] = [
+    ['it', true],
+    [['hr', 'it'], true],
+    [7, true],
+    [true, true],
+    ['7', false],
+    [1, false],
+    ['IT', false],
+    [{ it: true }, false],
+    [undefined, false],
+    [null, false],
+  ]
+  test.each(cases)('%j matches it, 7 or true: %p', (value, expected) => {
+    expect(holds({ claims: new Map([['department', ['it', 7, true]]]) }, { department: value })).toBe(expected)
+  })
+
+  test('is looked up in the claims alone, never in what objects inherit', () => {
+    expect(holds({ claims: new Map([['constructor', ['x']]]) }, {})).toBe(false)
+    expect(holds({ claims: new Map([['toString', ['x']]]) }, {})).toBe(false)
+  })
+})
