@@ -1,3 +1,4 @@
+import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { GateError } from '../base/errors.ts'
 import { canonicalAddress } from '../base/net.ts'
@@ -50,36 +51,37 @@ export function runExplain(argv: readonly string[], io: Io, ports: Parameters<ty
   try {
     parsed = parse(argv)
   } catch (error) {
-    io.err(`${error instanceof Error ? error.message : String(error)}\n\n${USAGE}`)
+    io.stderr(`${error instanceof Error ? error.message : String(error)}\n\n${USAGE}`)
     return 2
   }
   if (parsed.values.help === true) {
-    io.out(USAGE)
+    io.stdout(USAGE)
     return 0
   }
   const [address] = parsed.positionals
   if (address === undefined) {
-    io.err(`explain needs an address, such as https://kuma.example.com/settings\n\n${USAGE}`)
+    io.stderr(`explain needs an address, such as https://kuma.example.com/settings\n\n${USAGE}`)
     return 2
   }
   const url = URL.parse(address.includes('://') ? address : `https://${address}`)
   if (url === null) {
-    io.err(`${address} is not an address\n`)
+    io.stderr(`${address} is not an address\n`)
     return 2
   }
   const ip = parsed.values.ip
   if (ip !== undefined && canonicalAddress(ip) === null) {
-    io.err(`${ip} is not an IP address\n`)
+    io.stderr(`${ip} is not an IP address\n`)
     return 2
   }
-  const loaded = loadConfig(parsed.values.config, ports)
+  const file = parsed.values.config
+  const loaded = loadConfig(resolve(io.cwd, file), ports, file)
   if (!loaded.ok) {
-    io.err(renderDiagnostics(loaded.diagnostics, loaded.sources, { colour: io.colour }))
+    io.stderr(renderDiagnostics(loaded.diagnostics, new Map([[file, loaded.text]]), { colour: io.colour.stderr }))
     return 1
   }
   const identity = parsed.values.as === undefined ? null : identityFrom(parsed.values.as, loaded.config)
   const explanation = explain(loaded.config, url, parsed.values.method.toUpperCase(), identity)
-  io.out(parsed.values.json ? `${JSON.stringify(explanation)}\n` : render(explanation))
+  io.stdout(parsed.values.json ? `${JSON.stringify(explanation)}\n` : render(explanation))
   return { allow: 0, 'sign-in': 3, deny: 4, 'no-route': 5, refused: 5 }[explanation.verdict]
 }
 

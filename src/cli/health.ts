@@ -18,13 +18,13 @@ const TIMEOUT_MS = 2500
 export async function runHealth(argv: readonly string[], io: Io): Promise<number> {
   const [given, ...more] = argv
   if (given === '--help' || given === '-h') {
-    io.out(USAGE)
+    io.stdout(USAGE)
     return 0
   }
   const text = given ?? io.env('SALLYPORT_ADMIN') ?? DEFAULT_ADDRESS
   const parsed = parseListen(text)
   if (more.length > 0 || !parsed.ok) {
-    io.err(parsed.ok ? USAGE : `${parsed.message}\nhint: ${parsed.hint}\n\n${USAGE}`)
+    io.stderr(parsed.ok ? USAGE : `${parsed.message}\nhint: ${parsed.hint}\n\n${USAGE}`)
     return 2
   }
   const address = parsed.value
@@ -39,9 +39,9 @@ export async function runHealth(argv: readonly string[], io: Io): Promise<number
   try {
     const answer = await fetch(url, init)
     if (answer.status === 200) return 0
-    io.err(`${text} is not ready: it answered ${answer.status}\n`)
+    io.stderr(`${text} is not ready: it answered ${answer.status}\n`)
   } catch (error) {
-    io.err(`${text} does not answer: ${error instanceof Error ? error.message : String(error)}\n`)
+    io.stderr(`${text} does not answer: ${error instanceof Error ? error.message : String(error)}\n`)
   }
   return 1
 }

@@ -1,13 +1,40 @@
-/** What a command may touch of the terminal and the process around it; built once in main, and a plain value in tests. */
+import { readFileSync } from 'node:fs'
+
+/** What a command may touch of the process it runs in; a test hands in its own. */
 export interface Io {
-  /** Writes text as it is to standard output. */
-  out(text: string): void
-  /** Writes text as it is to standard error. */
-  err(text: string): void
-  /** Whether standard output is a terminal that wants colours. */
-  readonly colour: boolean
-  /** Relative paths in arguments start here. */
+  stdout(text: string): void
+  stderr(text: string): void
+  /** Whether each stream is a terminal that wants colours. */
+  readonly colour: { readonly stdout: boolean; readonly stderr: boolean }
+  /** Where relative paths on the command line start. */
   readonly cwd: string
-  /** An environment variable, or undefined. */
   env(name: string): string | undefined
+  /** A file as UTF-8 text; throws what the platform throws. */
+  readText(path: string): string
+}
+
+/** A reader that has fallen this far behind loses lines, so that a stuck pipe never fills the memory. */
+const MAX_UNREAD_BYTES = 16 * 1024 * 1024
+
+/** The Io of this process. What cannot be written any more (a closed pipe) is let go: no request fails for it. Colours follow NO_COLOR (no-color.org), FORCE_COLOR and TERM=dumb, in this order. */
+export function processIo(): Io {
+  const wantsColour = (stream: NodeJS.WriteStream) => {
+    if (process.env.NO_COLOR) return false
+    if (process.env.FORCE_COLOR) return process.env.FORCE_COLOR !== '0'
+    return stream.isTTY === true && process.env.TERM !== 'dumb'
+  }
+  const write = (stream: NodeJS.WriteStream) => {
+    stream.on('error', () => undefined)
+    return (text: string) => {
+      if (stream.writableLength < MAX_UNREAD_BYTES) stream.write(text)
+    }
+  }
+  return {
+    stdout: write(process.stdout),
+    stderr: write(process.stderr),
+    colour: { stdout: wantsColour(process.stdout), stderr: wantsColour(process.stderr) },
+    cwd: process.cwd(),
+    env: name => process.env[name],
+    readText: path => readFileSync(path, 'utf8'),
+  }
 }

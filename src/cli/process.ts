@@ -1,10 +1,6 @@
-import { readFileSync } from 'node:fs'
 import { createLog, type LevelledLog } from '../base/log.ts'
 import type { Ports } from '../base/ports.ts'
 import type { Io } from './io.ts'
-
-/** A reader that has fallen this far behind loses lines, so that a stuck pipe never fills the memory. */
-const MAX_UNREAD_BYTES = 16 * 1024 * 1024
 
 /** The real effects: the one place where the program touches the process it runs in. */
 export function realPorts(io: Io): Omit<Ports, 'log'> & { readonly log: LevelledLog } {
@@ -12,24 +8,9 @@ export function realPorts(io: Io): Omit<Ports, 'log'> & { readonly log: Levelled
     now: Date.now,
     random: byteCount => crypto.getRandomValues(new Uint8Array(byteCount)),
     fetch: (address, init) => fetch(address, init),
-    readText: path => readFileSync(path, 'utf8'),
+    readText: io.readText,
     env: io.env,
-    log: createLog({ write: io.err, now: Date.now, style: io.colour ? 'pretty' : 'json' }),
-  }
-}
-
-/** The terminal and environment of this process. A closed pipe ends no request: what cannot be written is let go. */
-export function realIo(): Io {
-  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined)
-  const write = (stream: NodeJS.WriteStream) => (text: string) => {
-    if (stream.writableLength < MAX_UNREAD_BYTES) stream.write(text)
-  }
-  return {
-    out: write(process.stdout),
-    err: write(process.stderr),
-    colour: process.stdout.isTTY === true && process.env.NO_COLOR === undefined && process.env.TERM !== 'dumb',
-    cwd: process.cwd(),
-    env: name => process.env[name],
+    log: createLog({ write: io.stderr, now: Date.now, style: io.colour.stderr ? 'pretty' : 'json' }),
   }
 }
 

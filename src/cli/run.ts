@@ -5,8 +5,8 @@ import { runCheck } from './check.ts'
 import { runDemo } from './demo/run.ts'
 import { runExplain } from './explain.ts'
 import { runHealth } from './health.ts'
-import type { Io } from './io.ts'
-import { liftRequestLimit, realIo, realPorts } from './process.ts'
+import { type Io, processIo } from './io.ts'
+import { liftRequestLimit, realPorts } from './process.ts'
 import { runSchema } from './schema.ts'
 import { type RunningServer, startServer } from './serve.ts'
 import { versionText } from './version.ts'
@@ -27,7 +27,7 @@ const HELP = `Sallyport: an authenticating reverse proxy. One executable, one ro
  * start), 2 wrong usage; `explain` has codes of its own.
  */
 export async function run(argv: readonly string[]): Promise<number> {
-  const io = realIo()
+  const io = processIo()
   const [first, ...rest] = argv
   switch (first) {
     case 'check':
@@ -44,19 +44,19 @@ export async function run(argv: readonly string[]): Promise<number> {
     case 'version':
     case '--version':
     case '-v':
-      io.out(`${versionText()}\n`)
+      io.stdout(`${versionText()}\n`)
       return 0
     case 'help':
     case '--help':
     case '-h':
-      io.out(HELP)
+      io.stdout(HELP)
       return 0
     case undefined:
     case 'serve':
       return runServe(rest, argv, io)
     default:
       if (first.startsWith('-')) return runServe(argv, argv, io)
-      io.err(`sallyport has no command "${first}"\n\n${HELP}`)
+      io.stderr(`sallyport has no command "${first}"\n\n${HELP}`)
       return 2
   }
 }
@@ -70,7 +70,7 @@ async function runServe(options: readonly string[], argv: readonly string[], io:
     })
     config = resolve(io.cwd, values.config)
   } catch (error) {
-    io.err(`${error instanceof Error ? error.message : String(error)}\n\n${HELP}`)
+    io.stderr(`${error instanceof Error ? error.message : String(error)}\n\n${HELP}`)
     return 2
   }
   liftRequestLimit(argv)
@@ -96,7 +96,7 @@ function start(configPath: string, io: Io): RunningServer {
   process.on('unhandledRejection', error =>
     ports.log.error('An error of ours was caught at the last moment', errorFacts(error)),
   )
-  const server = startServer({ configPath, ports, writeAccess: io.out })
+  const server = startServer({ configPath, ports, writeAccess: io.stdout })
   ports.log.info('Sallyport is listening', {
     version: versionText(),
     on: server.addresses.join(', '),
@@ -121,11 +121,11 @@ function untilStopped(): Promise<void> {
 /** Why nothing was started: for people, so without a stack; mistakes in the file are shown as they are. */
 function reportStart(error: unknown, io: Io): void {
   if (error instanceof GateError && error.code === 'config.invalid') {
-    io.err(`${error.message}\n`)
+    io.stderr(`${error.message}\n`)
     return
   }
   const { error: what, hint, cause } = errorFacts(error)
-  io.err(`Sallyport cannot start: ${what}\n`)
-  if (hint !== undefined) io.err(`hint: ${hint}\n`)
-  if (cause !== undefined) io.err(`cause: ${cause}\n`)
+  io.stderr(`Sallyport cannot start: ${what}\n`)
+  if (hint !== undefined) io.stderr(`hint: ${hint}\n`)
+  if (cause !== undefined) io.stderr(`cause: ${cause}\n`)
 }

@@ -95,7 +95,7 @@ export function startServer(options: ServeOptions): RunningServer {
     sessions,
     metrics,
     accessLog,
-    portal: createPortal({ ports, sessions, pool, sealer }),
+    portal: createPortal({ ports, sessions, pool, seal: sealer }),
     respond: createRespond(ports.log),
     sockets: createSockets(relay, ports),
     pseudonym: `sallyport-${randomToken(ports.random)
@@ -187,10 +187,13 @@ export function startServer(options: ServeOptions): RunningServer {
 
 function loadSnapshot(path: string, ports: ServeOptions['ports'], upstreams: UpstreamPool): Loaded {
   const loaded = loadConfig(path, ports)
-  const { files } = loaded
-  if (!loaded.ok) {
-    return { ok: false, refusal: renderDiagnostics(loaded.diagnostics, loaded.sources, { colour: false }), files }
-  }
+  const files = [path, ...loaded.files]
+  if (!loaded.ok)
+    return {
+      ok: false,
+      refusal: renderDiagnostics(loaded.diagnostics, new Map([[path, loaded.text]]), { colour: false }),
+      files,
+    }
   const snapshot = compileSnapshot(loaded.config, loaded.fingerprint, upstreams)
   return { ok: true, snapshot, files, warnings: loaded.warnings }
 }

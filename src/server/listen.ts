@@ -1,11 +1,12 @@
 import { rmSync, statSync } from 'node:fs'
 import { GateError } from '../base/errors.ts'
 import type { ListenAddress } from '../config/types.ts'
+import type { RelayData } from '../proxy/websocket.ts'
 
 /** What a listener does with a request, in Bun's terms. */
 export interface ListenerOptions {
   fetch(request: Request, server: Bun.Server<unknown>): Response | undefined | Promise<Response | undefined>
-  readonly websocket?: Bun.WebSocketHandler<never>
+  readonly websocket?: Bun.WebSocketHandler<RelayData>
   readonly idleTimeoutS?: number
   /** Share the port with other processes of this program. */
   readonly reusePort?: boolean

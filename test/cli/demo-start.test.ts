@@ -30,9 +30,9 @@ async function run(
   const out: string[] = []
   const err: string[] = []
   const io = {
-    out: (text: string) => void out.push(text),
-    err: (text: string) => void err.push(text),
-    colour: false,
+    stdout: (text: string) => void out.push(text),
+    stderr: (text: string) => void err.push(text),
+    colour: { stdout: false, stderr: false },
     cwd: dir,
     env: () => undefined,
   }

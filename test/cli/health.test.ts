@@ -26,10 +26,10 @@ async function health(
   let err = ''
   const code = await runHealth(argv, {
     out() {},
-    err(text) {
+    stderr(text) {
       err += text
     },
-    colour: false,
+    colour: { stdout: false, stderr: false },
     cwd: folder,
     env: name => env[name],
   })

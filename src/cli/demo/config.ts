@@ -33,6 +33,7 @@ export function demoConfig(plan: DemoPlan, hosts: readonly string[]): string {
 
 [server]
 listen = [${listen}]
+access_log = false                      # true: a line for every request
 
 [sessions]
 store = "sqlite:sallyport.db"

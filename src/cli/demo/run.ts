@@ -25,11 +25,11 @@ export async function runDemo(
 ): Promise<number> {
   const options = parseDemoArgs(argv, io.cwd)
   if (options === 'help') {
-    io.out(HELP)
+    io.stdout(HELP)
     return 0
   }
   if (typeof options === 'string') {
-    io.err(`sallyport demo: ${options}\n\n${HELP}`)
+    io.stderr(`sallyport demo: ${options}\n\n${HELP}`)
     return 2
   }
   let demo: Demo
@@ -37,12 +37,12 @@ export async function runDemo(
     demo = await startDemo(options, startServe)
   } catch (error) {
     const { message, hint } = toGateError(error)
-    io.err(`sallyport demo: ${message}\n${hint === undefined ? '' : `hint: ${hint}\n`}`)
+    io.stderr(`sallyport demo: ${message}\n${hint === undefined ? '' : `hint: ${hint}\n`}`)
     return 1
   }
-  io.out(firstScreen(demo, options, io.colour))
+  io.stdout(firstScreen(demo, options, io.colour.stdout))
   await stopped()
-  io.out('\nStopping.\n')
+  io.stdout('\nStopping.\n')
   await demo.stop()
   return 0
 }

@@ -1,0 +1,49 @@
+import { type ParseArgsConfig, parseArgs } from 'node:util'
+import type { Io } from './io.ts'
+
+/** What a command takes. `--help` is always among its options. */
+export interface Usage<O extends NonNullable<ParseArgsConfig['options']>> {
+  /** Shown for `--help`, and its first line after a mistake. Ends without a line break. */
+  readonly text: string
+  readonly options: O
+  /** How many arguments besides options it takes at most. */
+  readonly maxPositionals: number
+}
+
+/** Exit codes that every command shares. */
+export const EXIT = { ok: 0, failed: 1, usage: 2 } as const
+
+type Values<O extends NonNullable<ParseArgsConfig['options']>> = ReturnType<typeof parseArgs<{ options: O }>>['values']
+
+/** The arguments of a command, or the code to exit with, help or mistake having been written. */
+export type ParsedArguments<O extends NonNullable<ParseArgsConfig['options']>> =
+  | { readonly ok: true; readonly values: Values<O>; readonly positionals: readonly string[] }
+  | { readonly ok: false; readonly exitCode: number }
+
+/** Arguments by a command's usage. Unknown options, missing values and surplus arguments are mistakes: exit code 2. */
+export function parseArguments<const O extends NonNullable<ParseArgsConfig['options']>>(
+  argv: readonly string[],
+  usage: Usage<O>,
+  io: Io,
+): ParsedArguments<O> {
+  const separator = argv.indexOf('--')
+  if ((separator === -1 ? argv : argv.slice(0, separator)).includes('--help')) {
+    io.stdout(`${usage.text}\n`)
+    return { ok: false, exitCode: EXIT.ok }
+  }
+  try {
+    const parsed = parseArgs({ args: [...argv], options: usage.options, allowPositionals: true, strict: true })
+    const surplus = parsed.positionals[usage.maxPositionals]
+    if (surplus === undefined) return { ok: true, values: parsed.values, positionals: parsed.positionals }
+    return failUsage(`unexpected argument "${surplus}"`, usage.text, io)
+  } catch (error) {
+    if (!(error instanceof TypeError) || !('code' in error) || !String(error.code).startsWith('ERR_PARSE_ARGS'))
+      throw error
+    return failUsage((error.message.split('\n')[0] ?? '').replace(/\. To specify .*$/, ''), usage.text, io)
+  }
+}
+
+function failUsage(message: string, text: string, io: Io): { readonly ok: false; readonly exitCode: number } {
+  io.stderr(`${message}\n${text.split('\n')[0] ?? ''}\n`)
+  return { ok: false, exitCode: EXIT.usage }
+}

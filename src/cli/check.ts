@@ -1,0 +1,42 @@
+import { resolve } from 'node:path'
+import type { Diagnostic } from '../config/diagnostic.ts'
+import { loadConfig } from '../config/load.ts'
+import { count, renderDiagnostics } from '../config/render.ts'
+import type { Config } from '../config/types.ts'
+import { EXIT, parseArguments } from './args.ts'
+import type { Io } from './io.ts'
+
+const USAGE = {
+  text: `usage: sallyport check [routes.toml] [--json]
+
+Reads the file as serve would, without network, and shows every mistake with its place and how to mend it.
+Exit code: 0 for a good file, 1 for any mistake, 2 for a wrong command line.
+
+  --json   the diagnostics as JSON, for scripts and editors`,
+  options: { json: { type: 'boolean' } },
+  maxPositionals: 1,
+} as const
+
+/** `sallyport check`: answers the exit code. A good file's line and JSON go to stdout, diagnostics for people to stderr. */
+export function runCheck(argv: readonly string[], io: Io): number {
+  const parsed = parseArguments(argv, USAGE, io)
+  if (!parsed.ok) return parsed.exitCode
+  const file = parsed.positionals[0] ?? 'routes.toml'
+  const result = loadConfig(resolve(io.cwd, file), io, file)
+  const diagnostics = result.ok ? result.warnings : result.diagnostics
+  if (parsed.values.json === true) {
+    io.stdout(`${JSON.stringify({ ok: result.ok, file, diagnostics }, null, 2)}\n`)
+  } else {
+    io.stderr(renderDiagnostics(diagnostics, new Map([[file, result.text]]), { colour: io.colour.stderr }))
+    if (result.ok) io.stdout(`${praise(file, result.config, diagnostics)}\n`)
+  }
+  return result.ok ? EXIT.ok : EXIT.failed
+}
+
+function praise(file: string, config: Config, warnings: readonly Diagnostic[]): string {
+  const hosts = new Set(config.routes.map(route => route.host)).size
+  const what = `${count(config.routes.length, 'route')} on ${count(hosts, 'host')}`
+  const who = `${count(config.portals.size, 'portal')}, ${count(config.providers.size, 'provider')}`
+  const but = warnings.length === 0 ? '' : ` (${count(warnings.length, 'warning')})`
+  return `${file} is good: ${what}, ${who}${but}`
+}

@@ -1,0 +1,99 @@
+import { dirname, resolve } from 'node:path'
+import { sha256 } from '../base/bytes.ts'
+import { buildConfig } from './build.ts'
+import { checkPortals } from './check-portals.ts'
+import { checkProviders, checkServer } from './check-providers.ts'
+import { checkRoutes } from './check-routes.ts'
+import type { Diagnostic } from './diagnostic.ts'
+import { freezeDeep } from './freeze.ts'
+import { root } from './keys.ts'
+import { createLocator } from './locate.ts'
+import { parseToml } from './parse.ts'
+import { formatPath } from './raw.ts'
+import { createReport, type Report } from './report.ts'
+import { type Sources, substitute } from './substitute.ts'
+import type { Config } from './types.ts'
+
+export interface CheckOptions extends Sources {
+  /** The file's path: its folder is where relative paths start. */
+  readonly file: string
+  /** How diagnostics name the file, where that is not its path. */
+  readonly shownAs?: string
+}
+
+interface CheckedText {
+  /** Changes when the text changes, or a variable or file that it refers to. Safe to log. */
+  readonly fingerprint: string
+  /** The text that was checked, for the frames of its diagnostics. */
+  readonly text: string
+  /** Absolute paths of the files that the text refers to. */
+  readonly files: readonly string[]
+}
+
+/** A checked file: its Config, or everything that is wrong with it. Frozen to the bottom. */
+export type CheckResult =
+  | ({ readonly ok: true; readonly config: Config; readonly warnings: readonly Diagnostic[] } & CheckedText)
+  | ({
+      readonly ok: false
+      /** In the order of the file; at least one is an error, warnings are among them. */
+      readonly diagnostics: readonly Diagnostic[]
+    } & CheckedText)
+
+/**
+ * Everything about the text of a routes.toml: all mistakes at once, or the Config.
+ *
+ * Never throws for any text. No diagnostic repeats a value that came from the environment or another file.
+ */
+export function checkConfig(text: string, options: CheckOptions): CheckResult {
+  const shownAs = options.shownAs ?? options.file
+  const parsed = parseToml(text)
+  if (!parsed.ok) {
+    const { refusal, line, column } = parsed
+    const place = createLocator(text).fromUnits(line, column)
+    const { code, message, hint } = refusal
+    const diagnostic: Diagnostic = { severity: 'error', code, message, hint, path: '', file: shownAs, ...place }
+    return freezeDeep<CheckResult>({ ok: false, diagnostics: [diagnostic], fingerprint: sha256(text), text, files: [] })
+  }
+
+  const report = createReport()
+  const directory = resolve(dirname(options.file))
+  const { tree, files, filled } = substitute(parsed.value, directory, options, report)
+  const fingerprint = sha256(JSON.stringify([text, ...filled]))
+  const values = root.read(tree, report)
+  if (values === undefined) throw new TypeError('the root of a TOML document is a table')
+  checkServer(values, report)
+  checkProviders(values, report)
+  checkPortals(values, report)
+  checkRoutes(values, report)
+
+  const diagnostics = placeProblems(report, text, shownAs)
+  if (diagnostics.some(diagnostic => diagnostic.severity === 'error')) {
+    return freezeDeep<CheckResult>({ ok: false, diagnostics, fingerprint, text, files })
+  }
+  return freezeDeep<CheckResult>({
+    ok: true,
+    config: buildConfig(values, directory),
+    warnings: diagnostics,
+    fingerprint,
+    text,
+    files,
+  })
+}
+
+function placeProblems(report: Report, text: string, file: string): readonly Diagnostic[] {
+  const locator = createLocator(text)
+  const diagnostics = report.problems.map(({ severity, code, message, hint, at, part, mark, first }): Diagnostic => {
+    const origin = first === null ? '' : `the other is at line ${locator.find(first, 'key').line}`
+    const parts = [hint, origin].filter(sentence => sentence !== '')
+    return {
+      severity,
+      code,
+      message,
+      hint: parts.join('; '),
+      path: formatPath(at),
+      file,
+      ...locator.find(at, part, mark),
+    }
+  })
+  return diagnostics.sort((left, right) => left.line - right.line || left.column - right.column)
+}
