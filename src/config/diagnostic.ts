@@ -1,8 +1,86 @@
+/**
+ * Every code that a Diagnostic can carry. Codes are API for scripts: they are never renamed.
+ *
+ * The list is closed, and each has at least one case in `test/config/mistakes.test.ts`.
+ */
+export const DIAGNOSTIC_CODES = [
+  'file.unreadable',
+  'toml.syntax',
+  'toml.depth',
+  'key.unknown',
+  'key.missing',
+  'key.type',
+  'key.twice',
+  'key.not_built',
+  'name.invalid',
+  'text.empty',
+  'text.control',
+  'list.empty',
+  'list.repeated',
+  'number.range',
+  'choice.unknown',
+  'substitution.syntax',
+  'substitution.unset',
+  'substitution.empty',
+  'substitution.unreadable',
+  'duration.invalid',
+  'duration.range',
+  'listen.invalid',
+  'listen.repeated',
+  'network.invalid',
+  'network.everyone',
+  'store.invalid',
+  'store.not_built',
+  'store.memory',
+  'sessions.idle',
+  'issuer.invalid',
+  'issuer.insecure',
+  'client_auth.secret',
+  'id_token_alg.refused',
+  'scopes.openid',
+  'provider.undefined',
+  'provider.unused',
+  'portal.undefined',
+  'portal.unused',
+  'portal.missing',
+  'portal.url',
+  'portal.host_taken',
+  'portal.insecure',
+  'portal.insecure_cookies',
+  'portal.callback',
+  'role.undefined',
+  'role.reserved',
+  'role.empty',
+  'role.provider',
+  'email.invalid',
+  'domain.invalid',
+  'host.invalid',
+  'host.wildcard',
+  'host.portals',
+  'path.invalid',
+  'path.reserved',
+  'route.none',
+  'route.duplicate',
+  'route.case',
+  'allow.mixed',
+  'upstream.invalid',
+  'method.invalid',
+  'strip_prefix.mismatch',
+  'origin.invalid',
+  'header.name',
+  'header.owned',
+  'header.repeated',
+  'header.template',
+] as const
+
+export type DiagnosticCode = (typeof DIAGNOSTIC_CODES)[number]
+
+export type Severity = 'error' | 'warning'
+
 /** One mistake (or warning) in routes.toml, with where it is and how to mend it. */
 export interface Diagnostic {
-  readonly severity: 'error' | 'warning'
-  /** Closed set, for scripts: `toml.syntax`, `key.unknown`, `key.type`, … */
-  readonly code: string
+  readonly severity: Severity
+  readonly code: DiagnosticCode
   /** What is wrong, one sentence. */
   readonly message: string
   /** How to mend it; empty where the message says it all. */
@@ -12,7 +90,7 @@ export interface Diagnostic {
   readonly file: string
   /** 1-based. */
   readonly line: number
-  /** 1-based, in characters. */
+  /** 1-based, in characters (code points). */
   readonly column: number
   /** How many characters the caret underlines; at least 1. */
   readonly length: number

@@ -9,13 +9,21 @@ export interface Config {
 
 /** A place to listen on. */
 export type ListenAddress =
-  | { readonly kind: 'tcp'; readonly host: string; readonly port: number }
+  | {
+      readonly kind: 'tcp'
+      /** A name or an address; IPv6 without brackets. */
+      readonly host: string
+      /** 0: any free port. */
+      readonly port: number
+    }
   | { readonly kind: 'unix'; readonly path: string }
 
 export interface ServerConfig {
   readonly listen: readonly ListenAddress[]
   /** CIDRs (or single addresses, as /32 or /128) of peers whose X-Forwarded-* count. */
   readonly trustedProxies: readonly string[]
+  /** Processes that share the listeners; `auto` is one for each core. */
+  readonly workers: number | 'auto'
   readonly admin: ListenAddress | null
   readonly accessLog: boolean
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error'
@@ -24,6 +32,7 @@ export interface ServerConfig {
 }
 
 export interface SessionsConfig {
+  /** An absolute path, or `:memory:`. */
   readonly store: { readonly kind: 'sqlite'; readonly path: string }
   /** Absolute: from sign-in. */
   readonly lifetimeMs: number

@@ -1,0 +1,179 @@
+import { type AST, parseTOML } from 'toml-eslint-parser'
+import type { Path } from './raw.ts'
+
+/** A stretch of one line. */
+export interface Place {
+  /** 1-based. */
+  readonly line: number
+  /** 1-based, in characters (code points). */
+  readonly column: number
+  /** At least 1; never beyond the line. */
+  readonly length: number
+}
+
+/** Finds places in one text. */
+export interface Locator {
+  /**
+   * Where a key's name or its value is; the nearest table around it where it is not in the text (a default, a missing key).
+   * `mark` narrows a value to the first place in its source that reads so.
+   */
+  find(at: Path, part: 'key' | 'value', mark?: string | null): Place
+  /** A place from a line and a column in UTF-16 code units, one character long. */
+  fromUnits(line: number, unitColumn: number): Place
+}
+
+interface Ranges {
+  readonly key: Range
+  readonly value: Range
+  /** Only named on the way to something deeper; a header of its own replaces it. */
+  readonly isImplied: boolean
+}
+
+type Range = readonly [start: number, end: number]
+
+/**
+ * A Locator for TOML text.
+ *
+ * The second parser costs time, and keeps positions that the first does not have: the text is parsed at the first `find`,
+ * so only when there is something to show. Where the two disagree about what is TOML, places are found by the key's name.
+ */
+export function createLocator(text: string): Locator {
+  const lines = splitLines(text)
+  let index: ReadonlyMap<string, Ranges> | undefined
+  return {
+    find(at, part, mark = null) {
+      index ??= indexRanges(text)
+      const found = index.size === 0 ? findByName(text, at) : findNearest(index, at, part)
+      if (found === null) return { line: 1, column: 1, length: 1 }
+      const [start, end] = found
+      const inside = mark === null || mark === '' ? -1 : text.slice(start, end).indexOf(mark)
+      return inside === -1 || mark === null
+        ? place(text, lines, start, end)
+        : place(text, lines, start + inside, start + inside + mark.length)
+    },
+    fromUnits(line, unitColumn) {
+      const own = lines[Math.min(line, lines.length) - 1] ?? { start: 0, end: 0 }
+      const start = Math.min(own.start + unitColumn - 1, own.end)
+      return place(text, lines, start, start + 1)
+    },
+  }
+}
+
+interface Line {
+  readonly start: number
+  /** Without the line break. */
+  readonly end: number
+}
+
+function splitLines(text: string): readonly Line[] {
+  const lines: Line[] = []
+  let start = 0
+  for (const match of text.matchAll(/\r?\n/g)) {
+    lines.push({ start, end: match.index })
+    start = match.index + match[0].length
+  }
+  lines.push({ start, end: text.length })
+  return lines
+}
+
+function place(text: string, lines: readonly Line[], start: number, end: number): Place {
+  let low = 0
+  let high = lines.length - 1
+  while (low < high) {
+    const middle = (low + high + 1) >> 1
+    if ((lines[middle]?.start ?? 0) <= start) low = middle
+    else high = middle - 1
+  }
+  const line = lines[low] ?? { start: 0, end: 0 }
+  const length = countCharacters(text.slice(start, Math.min(end, line.end)))
+  return { line: low + 1, column: countCharacters(text.slice(line.start, start)) + 1, length: Math.max(1, length) }
+}
+
+function countCharacters(text: string): number {
+  let count = 0
+  for (const _ of text) count++
+  return count
+}
+
+function findNearest(index: ReadonlyMap<string, Ranges>, at: Path, part: 'key' | 'value'): Range | null {
+  const whole = index.get(keyOf(at))
+  if (whole !== undefined) return whole[part]
+  for (let length = at.length - 1; length > 0; length--) {
+    const around = index.get(keyOf(at.slice(0, length)))
+    if (around !== undefined) return around.key
+  }
+  return null
+}
+
+function keyOf(at: Path): string {
+  return JSON.stringify(at)
+}
+
+/** Ranges of every key and value by path; empty where the text is not TOML to this parser. */
+function indexRanges(text: string): ReadonlyMap<string, Ranges> {
+  const index = new Map<string, Ranges>()
+  try {
+    // A byte order mark is no part of TOML to this parser; a space keeps every position where it was.
+    const program = parseTOML(text.replace(/^\uFEFF/, ' '))
+    for (const node of program.body[0].body) {
+      if (node.type === 'TOMLTable') indexTable(node, index)
+      else indexKeyValue(node, [], index)
+    }
+  } catch {
+    return new Map()
+  }
+  return index
+}
+
+function indexTable(node: AST.TOMLTable, index: Map<string, Ranges>): void {
+  const at: (string | number)[] = []
+  let segment = -1
+  for (const [position, step] of node.resolvedKey.entries()) {
+    if (typeof step === 'string') segment++
+    at.push(step)
+    const range = node.key.keys[segment]?.range ?? node.key.range
+    const isLast = position === node.resolvedKey.length - 1
+    // The header of a whole table is shown whole: all of its key.
+    const own = isLast ? node.key.range : range
+    remember(index, at, { key: own, value: own, isImplied: !isLast })
+  }
+  for (const entry of node.body) indexKeyValue(entry, node.resolvedKey, index)
+}
+
+function indexKeyValue(node: AST.TOMLKeyValue, parent: Path, index: Map<string, Ranges>): void {
+  const at = [...parent]
+  for (const [position, segment] of node.key.keys.entries()) {
+    at.push(segment.type === 'TOMLBare' ? segment.name : segment.value)
+    const isLast = position === node.key.keys.length - 1
+    const value = isLast ? node.value.range : segment.range
+    remember(index, at, { key: segment.range, value, isImplied: !isLast })
+  }
+  indexContent(node.value, at, index)
+}
+
+function indexContent(node: AST.TOMLContentNode, at: Path, index: Map<string, Ranges>): void {
+  if (node.type === 'TOMLInlineTable') {
+    for (const entry of node.body) indexKeyValue(entry, at, index)
+  } else if (node.type === 'TOMLArray') {
+    for (const [position, element] of node.elements.entries()) {
+      const own = [...at, position]
+      remember(index, own, { key: element.range, value: element.range, isImplied: false })
+      indexContent(element, own, index)
+    }
+  }
+}
+
+function remember(index: Map<string, Ranges>, at: Path, ranges: Ranges): void {
+  const key = keyOf(at)
+  const known = index.get(key)
+  if (known === undefined || (known.isImplied && !ranges.isImplied)) index.set(key, ranges)
+}
+
+/** The first line that begins with the key's last name: better than nothing. */
+function findByName(text: string, at: Path): Range | null {
+  const name = at.findLast(step => typeof step === 'string')
+  if (typeof name !== 'string') return null
+  const escaped = name.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
+  const match = new RegExp(`^[ \\t]*\\[*["']?(?:[\\w.-]+\\.)?(${escaped})["']?[ \\t]*[\\].=]`, 'md').exec(text)
+  return match?.indices?.[1] ?? null
+}

@@ -1,0 +1,54 @@
+import { parse, TomlError } from 'smol-toml'
+import { bad, good, type Refusal } from './outcome.ts'
+import { parseRaw, type RawTable } from './raw.ts'
+
+/** A refusal, and where in the text it is when TOML itself is broken; null where the whole file is meant. */
+export interface SyntaxRefusal {
+  readonly refusal: Refusal
+  readonly line: number
+  /** 1-based, in UTF-16 code units of that line. */
+  readonly column: number
+}
+
+/** The file's raw tree, or the one place where it stops being TOML. */
+export type ParsedToml = { readonly ok: true; readonly value: RawTable } | ({ readonly ok: false } & SyntaxRefusal)
+
+/**
+ * TOML text as a raw tree, unchecked.
+ *
+ * The only importer of the TOML parser, so that another can take its place. Never throws for any text.
+ * Source: TOML 1.1.0.
+ */
+export function parseToml(text: string): ParsedToml {
+  let values: unknown
+  try {
+    values = parse(text)
+  } catch (error) {
+    if (!(error instanceof TomlError)) {
+      return { ok: false, refusal: bad('toml.syntax', 'this is not TOML'), line: 1, column: 1 }
+    }
+    const reason = reasonOf(error)
+    return { ok: false, refusal: bad('toml.syntax', reason, hintFor(reason)), line: error.line, column: error.column }
+  }
+  const raw = parseRaw(values, [])
+  if (!raw.ok) return { ok: false, refusal: raw, line: 1, column: 1 }
+  if (raw.value.kind !== 'table') throw new TypeError('a TOML document is a table')
+  return good(raw.value)
+}
+
+/** The parser's message without its preamble and its own code frame. */
+function reasonOf(error: TomlError): string {
+  const firstLine = error.message.split('\n')[0] ?? ''
+  return firstLine.replace(/^Invalid TOML document:\s*/, '') || 'this is not TOML'
+}
+
+/** What people usually did, for the messages that are hardest to read. */
+function hintFor(reason: string): string {
+  if (reason === 'invalid value') return 'text goes in double quotes: key = "value"'
+  if (reason.includes('redefine')) return 'this table or key is already in the file; each may appear once'
+  if (reason.includes('end-of-line')) return 'one key = value to a line; is a quote or a # missing?'
+  if (reason.includes('cannot find end of key')) return 'a line is either [table], key = value, or a # comment'
+  if (reason.includes('unfinished string')) return 'the closing quote is missing'
+  if (reason.includes('escape')) return "in double quotes a backslash is written \\\\; or use single quotes: 'C:\\…'"
+  return ''
+}
