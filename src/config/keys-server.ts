@@ -1,0 +1,109 @@
+import { resolve } from 'node:path'
+import { duration } from './duration.ts'
+import { parseListen, parseNetwork } from './listen.ts'
+import { bad, good, type Parsed } from './outcome.ts'
+import { quote } from './raw.ts'
+import { defaulted, type Keys, optional } from './table.ts'
+import type { ListenAddress } from './types.ts'
+import { boolean, choice, either, integer, list, parsed, type Type } from './value.ts'
+
+const listenAddress: Type<ListenAddress> = parsed(
+  {
+    label: '`host:port` or `unix:/path`',
+    expected: '"host:port" or "unix:/path"',
+    numberHint: 'with the address, in quotes: "0.0.0.0:{n}"',
+  },
+  parseListen,
+)
+
+const network = parsed({ label: 'CIDR', expected: 'a network such as "10.0.0.0/8"' }, parseNetwork)
+
+const workers: Type<number | 'auto'> = either(raw => raw.kind === 'text', choice(['auto']), integer(1, 256))
+
+/** `[server]`: the listeners and the process. */
+export const SERVER = {
+  listen: defaulted(
+    list(listenAddress, { single: true }),
+    ['0.0.0.0:8080'],
+    ['0.0.0.0:8080', '[::]:8080'],
+    'Where to accept plain HTTP, from browsers or from a TLS proxy in front.',
+  ),
+  trusted_proxies: defaulted(
+    list(network, { single: true, mayBeEmpty: true }),
+    [],
+    ['10.0.0.0/8'],
+    'Peers whose `X-Forwarded-*` fields are believed. From anyone else they are dropped.',
+  ),
+  workers: defaulted(
+    workers,
+    1,
+    'auto',
+    'Processes that share the listeners and the sessions; `"auto"` is one for each core.',
+  ),
+  admin: optional(
+    listenAddress,
+    '127.0.0.1:9464',
+    'not served',
+    'Where `/healthz`, `/readyz` and `/metrics` are answered; never on the public listeners.',
+  ),
+  access_log: defaulted(boolean, true, false, 'One line in the log for every request.'),
+  log_level: defaulted(
+    choice(['debug', 'info', 'warn', 'error']),
+    'info',
+    'debug',
+    'The least important kind of line that is written.',
+  ),
+  drain: defaulted(
+    duration('0s', '1h'),
+    '10s',
+    '30s',
+    'How long requests in flight may take to finish after a signal to stop.',
+  ),
+} as const satisfies Keys
+
+/** The folder is that of the config file; it is known only where the file is read. */
+export type StorePath = (directory: string) => string
+
+const store: Type<StorePath> = parsed({ label: '`sqlite:PATH`', expected: '"sqlite:PATH"' }, parseStore)
+
+function parseStore(text: string): Parsed<StorePath> {
+  if (text.startsWith('sqlite:')) {
+    const path = text.slice('sqlite:'.length)
+    if (path === ':memory:') return good(() => path)
+    if (path === '' || path.endsWith('/')) {
+      return bad('store.invalid', `${quote(text)} names no file`, 'as in "sqlite:sallyport.db"')
+    }
+    if (path.startsWith('//'))
+      return bad(
+        'store.invalid',
+        `${quote(text)} is not a path`,
+        'a path, not an address: "sqlite:/var/lib/sallyport.db"',
+      )
+    return good(directory => resolve(directory, path))
+  }
+  if (/^rediss?:/.test(text)) {
+    return bad(
+      'store.not_built',
+      'sessions in Redis are not built yet',
+      'use "sqlite:sallyport.db" for now: one machine, any number of workers',
+    )
+  }
+  return bad(
+    'store.invalid',
+    `${quote(text)} is not a session store`,
+    `as in "sqlite:${/^[\w./-]+$/.test(text) ? text : 'sallyport.db'}"`,
+  )
+}
+
+/** `[sessions]`: how long a sign-in lasts, and where it is kept. */
+export const SESSIONS = {
+  store: defaulted(
+    store,
+    'sqlite:sallyport.db',
+    'sqlite:/var/lib/sallyport/sallyport.db',
+    "The session database; a relative path starts at the config file's folder. `sqlite::memory:` forgets everyone at a restart.",
+  ),
+  lifetime: defaulted(duration('1m', '365d'), '12h', '7d', 'How long a sign-in lasts, from its start.'),
+  idle: defaulted(duration('1m', '365d'), '2h', '30m', 'How long a sign-in lasts without a request.'),
+  cache: defaulted(integer(1, 10_000_000), 10_000, 50_000, 'Sessions kept in memory in front of the database.'),
+} as const satisfies Keys

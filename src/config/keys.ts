@@ -1,0 +1,79 @@
+import { PORTAL, RULE } from './keys-portals.ts'
+import { PROVIDER } from './keys-providers.ts'
+import { ROUTE } from './keys-routes.ts'
+import { SERVER, SESSIONS } from './keys-server.ts'
+import { defaulted, type Homes, type Keys, named, type Table, table, tables } from './table.ts'
+
+/** One table of routes.toml, as the reference shows it. */
+export interface Section {
+  /** As in the file. */
+  readonly title: string
+  readonly doc: string
+  readonly keys: Keys
+}
+
+/**
+ * Every table that routes.toml can have, in the order of the reference.
+ *
+ * The one place where keys are: the checker, the suggestions, the JSON schema and the README's table all come from it.
+ */
+export const SECTIONS: readonly Section[] = [
+  { title: '[server]', doc: 'The listeners and the process.', keys: SERVER },
+  { title: '[sessions]', doc: 'How long a sign-in lasts, and where it is kept.', keys: SESSIONS },
+  { title: '[providers.NAME]', doc: 'An OpenID provider, and this proxy as its client.', keys: PROVIDER },
+  { title: '[portals.NAME]', doc: 'Where people sign in, and who is who.', keys: PORTAL },
+  {
+    title: '[portals.NAME.roles]',
+    doc: 'Each key is a role, each value a rule with the keys below or a list of such rules. Every key of a rule must hold; of a list, any rule is enough.',
+    keys: RULE,
+  },
+  { title: '[[routes]]', doc: 'One host and path, where it leads, and who may pass.', keys: ROUTE },
+]
+
+/** Keys that live in exactly one table. */
+function findHomes(): Homes {
+  const homes = new Map<string, string>()
+  for (const name of SECTIONS.flatMap(section => Object.keys(section.keys))) {
+    const owners = SECTIONS.filter(section => Object.hasOwn(section.keys, name))
+    if (owners.length === 1 && owners[0] !== undefined) homes.set(name, owners[0].title)
+  }
+  return homes
+}
+
+const homes = findHomes
+
+/** The whole file. */
+export const ROOT = {
+  server: defaulted(table(SERVER, { title: '[server]', homes }), {}, {}, 'The listeners and the process.'),
+  sessions: defaulted(
+    table(SESSIONS, { title: '[sessions]', homes }),
+    {},
+    {},
+    'How long a sign-in lasts, and where it is kept.',
+  ),
+  providers: defaulted(
+    named(table(PROVIDER, { title: '[providers.NAME]', homes }), 'provider'),
+    {},
+    {},
+    'OpenID providers by name.',
+  ),
+  portals: defaulted(named(table(PORTAL, { title: '[portals.NAME]', homes }), 'portal'), {}, {}, 'Portals by name.'),
+  routes: defaulted(tables(table(ROUTE, { title: '[[routes]]', homes }), 'routes'), [], [], 'What is served.'),
+} as const satisfies Keys
+
+export type RootTable = Table<typeof ROOT>
+
+/** Reads the whole file. */
+export const root = table(ROOT, {
+  title: 'the file',
+  homes,
+  refused: new Map([
+    [
+      'tls',
+      {
+        message: 'Sallyport does not terminate TLS yet',
+        hint: 'put Sallyport behind your TLS proxy for now, name that proxy in trusted_proxies, and remove [tls]',
+      },
+    ],
+  ]),
+})
