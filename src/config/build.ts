@@ -1,0 +1,105 @@
+import { freezeDeep } from './freeze.ts'
+import type { RootTable } from './keys.ts'
+import type { PortalTable, RuleTable } from './keys-portals.ts'
+import type { RouteTable } from './keys-routes.ts'
+import type { Config, PortalConfig, ProviderConfig, RoleRule, RouteConfig } from './types.ts'
+
+/**
+ * The Config of a file without mistakes, frozen to the bottom.
+ *
+ * Throws TypeError where a value is missing: a mistake that was not reported is a bug of ours.
+ */
+export function buildConfig(root: RootTable, directory: string): Config {
+  const server = known(root.values.server, 'server').values
+  const sessions = known(root.values.sessions, 'sessions').values
+  return freezeDeep({
+    server: {
+      listen: known(server.listen, 'listen'),
+      trustedProxies: known(server.trusted_proxies, 'trusted_proxies'),
+      workers: known(server.workers, 'workers'),
+      admin: known(server.admin, 'admin'),
+      accessLog: known(server.access_log, 'access_log'),
+      logLevel: known(server.log_level, 'log_level'),
+      drainMs: known(server.drain, 'drain'),
+    },
+    sessions: {
+      store: { kind: 'sqlite', path: known(sessions.store, 'store')(directory) },
+      lifetimeMs: known(sessions.lifetime, 'lifetime'),
+      idleMs: known(sessions.idle, 'idle'),
+      cacheEntries: known(sessions.cache, 'cache'),
+    },
+    providers: mapMap(known(root.values.providers, 'providers'), buildProvider),
+    portals: mapMap(known(root.values.portals, 'portals'), buildPortal),
+    routes: known(root.values.routes, 'routes').map(buildRoute),
+  })
+}
+
+type ProviderTable = NonNullable<RootTable['values']['providers']> extends ReadonlyMap<string, infer T> ? T : never
+
+function buildProvider(name: string, { values }: ProviderTable): ProviderConfig {
+  return {
+    name,
+    label: known(values.label, 'label') ?? name,
+    issuer: known(values.issuer, 'issuer'),
+    metadataUrl: known(values.metadata_url, 'metadata_url'),
+    clientId: known(values.client_id, 'client_id'),
+    clientSecret: known(values.client_secret, 'client_secret'),
+    clientAuth: known(values.client_auth, 'client_auth'),
+    scopes: known(values.scopes, 'scopes'),
+    idTokenAlg: known(values.id_token_alg, 'id_token_alg'),
+  }
+}
+
+function buildPortal(name: string, { values }: PortalTable): PortalConfig {
+  return {
+    name,
+    title: known(values.title, 'title'),
+    url: known(values.url, 'url'),
+    providers: known(values.providers, 'providers'),
+    callbackPath: known(values.callback_path, 'callback_path'),
+    insecureCookies: known(values.insecure_cookies, 'insecure_cookies'),
+    roles: mapMap(known(values.roles, 'roles'), (_, rules) => rules.map(buildRule)),
+  }
+}
+
+function buildRule({ values }: RuleTable): RoleRule {
+  const single = known(values.provider, 'provider')
+  return {
+    any: known(values.any, 'any'),
+    providers: known(values.providers, 'providers') ?? (single === null ? null : [single]),
+    subjects: known(values.subjects, 'subjects'),
+    emails: known(values.emails, 'emails'),
+    domains: known(values.domains, 'domains'),
+    groups: known(values.groups, 'groups'),
+    claims: known(values.claims, 'claims'),
+    requireVerifiedEmail: known(values.require_verified_email, 'require_verified_email'),
+  }
+}
+
+function buildRoute({ values }: RouteTable): RouteConfig {
+  const host = known(values.host, 'host')
+  const path = known(values.path, 'path')
+  return {
+    id: host + path,
+    host,
+    path,
+    upstreams: known(values.upstream, 'upstream'),
+    portal: known(values.portal, 'portal'),
+    allow: known(values.allow, 'allow'),
+    methods: known(values.methods, 'methods'),
+    stripPrefix: known(values.strip_prefix, 'strip_prefix'),
+    headers: known(values.headers, 'headers'),
+    timeoutMs: known(values.timeout, 'timeout'),
+    allowedOrigins: known(values.allowed_origins, 'allowed_origins'),
+    name: known(values.name, 'name') ?? (path === '/' ? host : host + path),
+  }
+}
+
+function known<T>(value: T | undefined, name: string): T {
+  if (value === undefined) throw new TypeError(`${name} has no value and no diagnostic`)
+  return value
+}
+
+function mapMap<A, B>(map: ReadonlyMap<string, A>, turn: (name: string, value: A) => B): ReadonlyMap<string, B> {
+  return new Map([...map].map(([name, value]) => [name, turn(name, value)]))
+}

@@ -1,0 +1,121 @@
+import { isLoopbackHost } from '../base/net.ts'
+import type { RootTable } from './keys.ts'
+import type { PortalTable, RULE, RuleTable } from './keys-portals.ts'
+import { itemsOf, showRaw } from './raw.ts'
+import type { Report } from './report.ts'
+import { didYouMean } from './suggest.ts'
+import type { Values } from './table.ts'
+
+/** What portals say about each other, about providers, and about the routes they serve. */
+export function checkPortals(root: RootTable, report: Report): void {
+  const providers = namesIn(root, 'providers')
+  const byHost = new Map<string, PortalTable>()
+  for (const [name, portal] of root.values.portals ?? []) {
+    checkReferences(portal, providers, report)
+    checkUrl(name, portal, root, byHost, report)
+    for (const rules of portal.values.roles?.values() ?? []) {
+      for (const rule of rules) checkRule(rule, portal, providers, report)
+    }
+    const used = root.values.routes?.some(route => route.values.portal === name || route.values.portal === undefined)
+    if (used === false) {
+      const hint = `name it in a route: portal = "${name}"`
+      report.warn(portal.at, 'portal.unused', `no route uses the portal ${name}`, { hint, part: 'key' })
+    }
+  }
+}
+
+/** Names of a root table's entries as they are in the file, mistaken or not, so that one mistake does not cause another. */
+export function namesIn(root: RootTable, key: 'providers' | 'portals'): readonly string[] {
+  const raw = root.raw.entries.get(key)
+  return raw?.kind === 'table' ? [...raw.entries.keys()] : []
+}
+
+function checkReferences(portal: PortalTable, providers: readonly string[], report: Report): void {
+  for (const raw of itemsOf(portal.raw.entries.get('providers'))) {
+    if (raw.kind !== 'text' || raw.text === null || raw.text === '' || providers.includes(raw.text)) continue
+    const hint = raw.isFilled ? '' : didYouMean(raw.text, providers, `add a table [providers.${raw.text}]`)
+    report.mistake(raw.at, 'provider.undefined', `there is no provider ${showRaw(raw)}`, { hint })
+  }
+}
+
+function checkUrl(
+  name: string,
+  portal: PortalTable,
+  root: RootTable,
+  byHost: Map<string, PortalTable>,
+  report: Report,
+): void {
+  const { url, insecure_cookies: isInsecure } = portal.values
+  const at = [...portal.at, 'url']
+  const shown = showRaw(portal.raw.entries.get('url'))
+  if (isInsecure === true) {
+    const hint = 'for tests on plain HTTP only; never where other people are on the network'
+    report.warn([...portal.at, 'insecure_cookies'], 'portal.insecure_cookies', 'cookies are sent over plain HTTP', {
+      hint,
+      part: 'key',
+    })
+  }
+  if (!url) return
+  const other = byHost.get(url.host)
+  if (other === undefined) byHost.set(url.host, portal)
+  else {
+    const hint = 'one host can be one portal; a portal may have any number of providers and roles'
+    report.mistake(at, 'portal.host_taken', `${shown} is another portal's host too`, {
+      hint,
+      first: [...other.at, 'url'],
+    })
+  }
+  if (url.scheme === 'https' || isInsecure !== false) return
+  if (!isLoopbackHost(url.host)) {
+    const hint = 'use https://; for a test without TLS set insecure_cookies = true'
+    report.mistake(at, 'portal.insecure', `${shown} is plain HTTP: cookies and sign-ins could be read on the way`, {
+      hint,
+      mark: 'http',
+    })
+    return
+  }
+  const route = root.values.routes?.find(
+    candidate =>
+      candidate.values.portal === name && candidate.values.host !== undefined && !isLoopbackHost(candidate.values.host),
+  )
+  if (route !== undefined) {
+    const host = showRaw(route.raw.entries.get('host'))
+    const hint = 'give the portal an https:// address that browsers reach, or set insecure_cookies = true for a test'
+    const message = `${shown} is plain HTTP on this machine, and serves ${host}, which is not`
+    report.mistake(at, 'portal.insecure', message, { hint, mark: 'http' })
+  }
+}
+
+const CONDITIONS = ['providers', 'provider', 'subjects', 'emails', 'domains', 'groups', 'claims'] as const
+
+function checkRule(rule: RuleTable, portal: PortalTable, providers: readonly string[], report: Report): void {
+  const { raw, values, at } = rule
+  if (!saysSomething(rule.raw.entries, values)) {
+    const hint =
+      'any = true for everyone who can sign in; else name providers, subjects, emails, domains, groups or claims'
+    report.mistake(at, 'role.empty', 'this role has no condition', { hint, part: 'key' })
+  }
+  const single = raw.entries.get('provider')
+  if (single !== undefined && raw.entries.has('providers')) {
+    const hint = 'put all of them into providers'
+    report.mistake(single.at, 'key.twice', 'provider and providers say the same thing', { hint, part: 'key' })
+  }
+  const own = portal.values.providers
+  for (const item of [...itemsOf(raw.entries.get('providers')), ...itemsOf(single)]) {
+    if (item.kind !== 'text' || item.text === null || item.text === '') continue
+    if (!providers.includes(item.text)) {
+      const hint = item.isFilled ? '' : didYouMean(item.text, providers, `add a table [providers.${item.text}]`)
+      report.mistake(item.at, 'provider.undefined', `there is no provider ${showRaw(item)}`, { hint })
+    } else if (own !== undefined && !own.includes(item.text)) {
+      const hint = 'nobody could ever have this role; add the provider to the portal'
+      report.mistake(item.at, 'role.provider', `nobody signs in at ${showRaw(item)} in this portal`, { hint })
+    }
+  }
+}
+
+/** An unknown key, or a mistaken one, counts as a condition: it was meant as one, and is reported itself. */
+function saysSomething(entries: ReadonlyMap<string, unknown>, values: Values<typeof RULE>): boolean {
+  if (CONDITIONS.some(name => entries.has(name))) return true
+  if (values.any !== false || values.require_verified_email !== false) return true
+  return [...entries.keys()].some(name => name !== 'any' && name !== 'require_verified_email')
+}

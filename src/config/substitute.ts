@@ -1,0 +1,130 @@
+import { resolve } from 'node:path'
+import type { DiagnosticCode } from './diagnostic.ts'
+import { quote, type Raw, type RawTable, type RawText } from './raw.ts'
+import type { Report } from './report.ts'
+
+/** What `${…}` may read; effects arrive as arguments. */
+export interface Sources {
+  readText(path: string): string
+  env(name: string): string | undefined
+}
+
+export interface Substituted {
+  readonly tree: RawTable
+  /** Absolute paths of all files that the text refers to, readable or not: what a reload has to watch. */
+  readonly files: readonly string[]
+  /** Everything that was filled in, in order of appearance. Secret: for hashing only. */
+  readonly filled: readonly string[]
+}
+
+/** `$${` stands for a literal `${`; `${NAME}` and `${file:PATH}` are filled in; any other `${` is a mistake. */
+const REFERENCE = /\$\$\{|\$\{(?:file:([^{}]+)|([A-Za-z_][A-Za-z0-9_]*))\}|\$\{[^}]*\}?/g
+
+/**
+ * The tree with every `${NAME}` and `${file:PATH}` in it filled in. Relative paths start at the config file's directory.
+ *
+ * A variable or file that is missing, unreadable or empty is a mistake that names it, never what it holds; the text is then
+ * null, so that nothing else is said about it. Absent on purpose: defaults (`${X:-y}`) and references inside what was filled in.
+ */
+export function substitute(tree: RawTable, directory: string, sources: Sources, report: Report): Substituted {
+  const files = new Map<string, string | { readonly failed: string }>()
+  const filled: string[] = []
+
+  function readFile(path: string): string | { readonly failed: string } {
+    const known = files.get(path)
+    if (known !== undefined) return known
+    let content: string | { readonly failed: string }
+    try {
+      content = sources.readText(path).replace(/[\r\n]+$/, '')
+    } catch (error) {
+      content = { failed: whyUnreadable(error) }
+    }
+    files.set(path, content)
+    return content
+  }
+
+  function fillText(raw: RawText): RawText {
+    if (!raw.source.includes('${')) return raw
+    let isWhole = true
+    let isFilled = false
+    const refuse = (code: DiagnosticCode, message: string, hint: string, mark: string): string => {
+      isWhole = false
+      report.mistake(raw.at, code, message, { hint, mark })
+      return ''
+    }
+    const text = raw.source.replace(REFERENCE, (reference: string, path?: string, name?: string) => {
+      if (reference === '$${') return '${'
+      if (path !== undefined) {
+        isFilled = true
+        const content = readFile(resolve(directory, path))
+        if (typeof content !== 'string') {
+          return refuse('substitution.unreadable', `the file ${quote(path)} ${content.failed}`, FILE_HINT, reference)
+        }
+        filled.push(content)
+        return content !== ''
+          ? content
+          : refuse('substitution.empty', `the file ${quote(path)} is empty`, '', reference)
+      }
+      if (name !== undefined) {
+        isFilled = true
+        const value = sources.env(name)
+        if (value === undefined) {
+          const hint = `set ${name} in the environment that Sallyport is started in, or read a file: \${file:/run/secrets/…}`
+          return refuse('substitution.unset', `the environment variable ${name} is not set`, hint, reference)
+        }
+        filled.push(value)
+        return value !== ''
+          ? value
+          : refuse('substitution.empty', `the environment variable ${name} is empty`, '', reference)
+      }
+      return refuse('substitution.syntax', `${quote(reference)} is not a reference`, SYNTAX_HINT, reference)
+    })
+    return { ...raw, text: isWhole ? text : null, isFilled }
+  }
+
+  function fill(raw: Raw): Raw {
+    switch (raw.kind) {
+      case 'text':
+        return fillText(raw)
+      case 'list':
+        return { ...raw, items: raw.items.map(fill) }
+      case 'table':
+        return fillTable(raw)
+      default:
+        return raw
+    }
+  }
+
+  function fillTable(raw: RawTable): RawTable {
+    const entries = new Map<string, Raw>()
+    for (const [name, entry] of raw.entries) entries.set(name, fill(entry))
+    return { ...raw, entries }
+  }
+
+  const filledTree = fillTable(tree)
+  return { tree: filledTree, files: [...files.keys()], filled }
+}
+
+const FILE_HINT =
+  "the path is absolute, or starts at the config file's folder; the user that runs Sallyport must be able to read it"
+
+// biome-ignore lint/suspicious/noTemplateCurlyInString: it shows the file's own syntax
+const SYNTAX_HINT = 'write ${NAME} for an environment variable, ${file:/path} for a file, $${ for a literal ${'
+
+/** Why a file cannot be read, as the end of a sentence. */
+export function whyUnreadable(error: unknown): string {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined
+  switch (code) {
+    case 'ENOENT':
+      return 'does not exist'
+    case 'EACCES':
+    case 'EPERM':
+      return 'may not be read by this user'
+    case 'EISDIR':
+      return 'is a folder'
+    case 'ENOTDIR':
+      return 'does not exist: a part of its path is not a folder'
+    default:
+      return typeof code === 'string' ? `cannot be read (${code})` : 'cannot be read'
+  }
+}
