@@ -7,14 +7,15 @@ import { parseReturnTo } from '../route/return-to.ts'
 import type { Sealer } from '../session/seal.ts'
 import type { Sessions } from '../session/session.ts'
 import { emptyAnswer, jsonAnswer, pageAnswer, redirectAnswer } from './answer.ts'
+import { FailedSignIn } from './failure.ts'
 import { askPortal, type Destination, enter } from './hand-off.ts'
 import { describePerson } from './me.ts'
 import { ApplicationsPage } from './pages/applications.tsx'
-import { renderErrorPage } from './pages/errors.tsx'
+import { type ErrorView, renderErrorPage } from './pages/errors.tsx'
 import { isPortalHost, ownPath, portalOrigin } from './place.ts'
 import type { Portal, PortalRequest } from './portal.ts'
 import { problemResponse } from './problem.ts'
-import { callback, FailedSignIn, login } from './sign-in.tsx'
+import { callback, login } from './sign-in.tsx'
 import { confirmSignOut, signedOut, signOut } from './sign-out.tsx'
 
 export interface PortalTools {
@@ -144,14 +145,15 @@ function fail(ctx: PortalRequest, thrown: unknown, ports: Pick<Ports, 'log'>): R
     status,
     title: say,
     reference: ctx.requestId,
-    ...advise(ctx, error, failed?.destination ?? null),
+    ...advise(ctx, error, failed),
     ...(retryAfterS === undefined ? {} : { retryAfterS }),
   })
 }
 
 /** What someone can do about a failed sign-in: loading the same address again would only find its state used up. */
-function advise(ctx: PortalRequest, error: GateError, destination: Destination | null) {
-  const fresh = startingPoint(ctx, destination)
+function advise(ctx: PortalRequest, error: GateError, failed: FailedSignIn | null): Partial<ErrorView> {
+  const fresh = startingPoint(ctx, failed?.destination ?? null)
+  if (failed?.mayRestart === true) return { restartTo: fresh, actions: [{ label: 'Start again', address: fresh }] }
   switch (error.code) {
     case 'provider.refused':
       return {
@@ -172,7 +174,7 @@ function advise(ctx: PortalRequest, error: GateError, destination: Destination |
     case 'provider.issuer':
       return { actions: [{ label: 'Start again', address: fresh }] }
     default:
-      return destination === null ? {} : { refreshTo: fresh, actions: [{ label: 'Try again', address: fresh }] }
+      return failed === null ? {} : { refreshTo: fresh, actions: [{ label: 'Try again', address: fresh }] }
   }
 }
 

@@ -6,6 +6,7 @@ import { cookieName, readCookie, writeCookie } from '../session/cookie.ts'
 import type { Sealer } from '../session/seal.ts'
 import type { Session, Sessions } from '../session/session.ts'
 import { redirectAnswer } from './answer.ts'
+import { FailedSignIn } from './failure.ts'
 import { isSecure, ownPath, portalOrigin } from './place.ts'
 import type { PortalRequest } from './portal.ts'
 import { readQuery } from './query.ts'
@@ -117,7 +118,9 @@ export async function enter(ctx: PortalRequest, tools: HandOffTools): Promise<Re
   if (kept === null) throw ticketError('it is unknown, used or expired')
   if (kept.host !== ctx.target.host || kept.portal !== ctx.portal.name)
     throw ticketError('it was made for another host')
-  if (kept.ask !== sha256(ask)) throw ticketError('it was made for another browser')
+  if (kept.ask !== sha256(ask)) {
+    throw new FailedSignIn(ticketError('it was made for another browser'), { kind: 'here', path: kept.path }, true)
+  }
   const token = await tools.sessions.join(kept.sessionId, ctx.target.host)
   if (token === null) throw ticketError('its session has ended')
   if (ctx.session !== null && ctx.session.id !== kept.sessionId) await tools.sessions.end(ctx.session.id)

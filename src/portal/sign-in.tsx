@@ -5,6 +5,7 @@ import type { LoginRequest, ProviderPool } from '../identity/provider.ts'
 import { parseReturnTo } from '../route/return-to.ts'
 import { cookieName, writeCookie } from '../session/cookie.ts'
 import { pageAnswer, redirectAnswer } from './answer.ts'
+import { FailedSignIn } from './failure.ts'
 import {
   arrive,
   askPortal,
@@ -26,18 +27,6 @@ export interface SignInTools extends HandOffTools {
 
 /** How long someone may take at the provider. */
 const LOGIN_LIFETIME_MS = 10 * 60_000
-
-/** A sign-in that failed after it was found, with where the person wanted to go: a page can offer to try again. */
-export class FailedSignIn extends Error {
-  readonly destination: Destination
-  readonly failure: unknown
-
-  constructor(failure: unknown, destination: Destination) {
-    super('a sign-in failed', { cause: failure })
-    this.failure = failure
-    this.destination = destination
-  }
-}
 
 /**
  * Begins a sign-in, or skips it where this browser is signed in.
@@ -98,11 +87,17 @@ export async function callback(ctx: PortalRequest, tools: SignInTools): Promise<
   if (kept === null || kept.portal !== ctx.portal.name) {
     throw new GateError('sign_in.state', 'the state is unknown, used or expired')
   }
-  if (kept.binding !== sha256(binding)) throw new GateError('sign_in.browser', 'the state belongs to another browser')
+  if (kept.binding !== sha256(binding)) {
+    throw new FailedSignIn(
+      new GateError('sign_in.browser', 'the state belongs to another browser'),
+      kept.destination,
+      true,
+    )
+  }
   try {
     return await finish(ctx, tools, kept, answer, state)
   } catch (thrown) {
-    throw new FailedSignIn(thrown, kept.destination)
+    throw new FailedSignIn(thrown, kept.destination, false)
   }
 }
 

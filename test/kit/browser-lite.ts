@@ -87,15 +87,14 @@ export class BrowserLite {
       if (name !== null && attribute(input, 'type') === 'hidden') body.set(name, attribute(input, 'value') ?? '')
     }
     for (const [name, value] of Object.entries(fields)) body.set(name, value)
-    return this.open(new URL(action, page.address), {
-      method: 'POST',
-      body: body.toString(),
-      headers: {
-        'content-type': 'application/x-www-form-urlencoded',
-        origin: page.address.origin,
-        'sec-fetch-site': 'same-origin',
-      },
-    })
+    return this.#post(new URL(action, page.address), body.toString(), page.address.origin)
+  }
+
+  /** Does what the page's refresh says, without waiting; throws when it names no address. */
+  refresh(page: Page): Promise<Page> {
+    const address = /http-equiv="refresh" content="[0-9]+;url=([^"]*)"/.exec(page.text)?.[1]
+    if (address === undefined) throw new Error(`no refresh at ${page.address.href}: ${page.text.slice(0, 300)}`)
+    return this.open(new URL(address.replaceAll('&amp;', '&'), page.address))
   }
 
   /** Opens an address and signs in at the test provider's form when it appears. */
@@ -104,9 +103,17 @@ export class BrowserLite {
     return page.address.pathname.startsWith('/interaction/') ? this.submit(page, { login, password: 'x' }) : page
   }
 
+  /** A form's answer; one that a script would send on at once (the provider's own pages have such) is sent on. */
+  async #post(action: URL, body: string, origin: string): Promise<Page> {
+    const headers = { 'content-type': 'application/x-www-form-urlencoded', origin, 'sec-fetch-site': 'same-origin' }
+    const page = await this.open(action, { method: 'POST', body, headers })
+    return page.text.includes('document.forms[0].submit()') ? this.submit(page) : page
+  }
+
   cookieHeader(url: URL): string {
     return (this.#jars.get(url.hostname) ?? [])
-      .filter(cookie => url.pathname.startsWith(cookie.path) && (!cookie.isSecure || url.protocol === 'https:'))
+      .filter(({ path, isSecure }) => reaches(path, url.pathname) && (!isSecure || url.protocol === 'https:'))
+      .sort((one, other) => other.path.length - one.path.length)
       .map(cookie => `${cookie.name}=${cookie.value}`)
       .join('; ')
   }
@@ -121,11 +128,11 @@ export class BrowserLite {
     this.#put(host, { name, value, path: '/', isSecure })
   }
 
-  forget(host: string, name: string): void {
-    this.#jars.set(
-      host,
-      (this.#jars.get(host) ?? []).filter(cookie => cookie.name !== name),
+  forget(host: string, name: string, path?: string): void {
+    const kept = (this.#jars.get(host) ?? []).filter(
+      cookie => cookie.name !== name || (path !== undefined && cookie.path !== path),
     )
+    this.#jars.set(host, kept)
   }
 
   #store(url: URL, line: string): void {
@@ -142,12 +149,12 @@ export class BrowserLite {
     const isSecure = given.has('secure')
     if (isSecure && url.protocol !== 'https:') return
     if (name.startsWith('__Host-') && (!isSecure || path !== '/' || given.has('domain'))) return
-    if (Number(given.get('max-age') ?? 1) <= 0) this.forget(url.hostname, name)
+    if (Number(given.get('max-age') ?? 1) <= 0) this.forget(url.hostname, name, path)
     else this.#put(url.hostname, { name, value: pair.slice(equals + 1), path, isSecure })
   }
 
   #put(host: string, cookie: Cookie): void {
-    this.forget(host, cookie.name)
+    this.forget(host, cookie.name, cookie.path)
     this.#jars.get(host)?.push(cookie)
   }
 
@@ -157,6 +164,11 @@ export class BrowserLite {
     init.headers.set('host', address.host)
     return fetch(`http://${mapped}${address.pathname}${address.search}`, { ...init, proxy: false })
   }
+}
+
+/** RFC 6265 §5.1.4. */
+function reaches(cookiePath: string, path: string): boolean {
+  return path === cookiePath || path.startsWith(cookiePath.endsWith('/') ? cookiePath : `${cookiePath}/`)
 }
 
 function attribute(tag: string, name: string): string | null {

@@ -19,22 +19,36 @@ export interface ErrorView {
   readonly retryAfterS?: number
   /** What it loads then; the same address when absent. */
   readonly refreshTo?: string
+  /** Goes there almost at once: a sign-in that can begin again by itself. */
+  readonly restartTo?: string
   readonly actions?: readonly { readonly label: string; readonly address: string }[]
 }
 
 /** A page that reloads faster than this would only flicker. */
 const LEAST_REFRESH_S = 3
+const RESTART_S = 1
 
 /** An error page with all its fields; nothing of the request is in it but what `view` says. */
 export function renderErrorPage(view: ErrorView): Response {
-  const { retryAfterS } = view
+  const { retryAfterS, restartTo } = view
   const afterS = retryAfterS === undefined ? null : Math.max(LEAST_REFRESH_S, Math.ceil(retryAfterS))
-  const refresh = afterS === null ? {} : { refresh: { afterS, address: view.refreshTo ?? null } }
+  const refresh =
+    restartTo !== undefined
+      ? { refresh: { afterS: RESTART_S, address: restartTo } }
+      : afterS === null
+        ? {}
+        : { refresh: { afterS, address: view.refreshTo ?? null } }
   const page = (
     <Door title={view.title} {...refresh}>
       <p class="code">ERROR {view.status}</p>
       <h1>{view.title}</h1>
       {view.detail === undefined ? null : <p class="soft">{view.detail}</p>}
+      {restartTo === undefined ? null : (
+        <p class="soft">
+          <span class="wait" aria-hidden="true" />
+          Starting again…
+        </p>
+      )}
       {afterS === null ? null : (
         <p class="soft">
           <span class="wait" aria-hidden="true" />

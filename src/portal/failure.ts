@@ -1,0 +1,22 @@
+import type { Destination } from './hand-off.ts'
+
+/**
+ * A sign-in that failed after it was found, with where the person wanted to go.
+ *
+ * `mayRestart`: it can begin again by itself. Tabs that were opened in the same moment, before this browser had a cookie
+ * of ours, each got one, and only the last was kept: the others fail once and then fit. Nothing of the failed attempt is
+ * used, so that an attacker's link leads to nothing but the victim's own sign-in.
+ */
+export class FailedSignIn extends Error {
+  readonly failure: unknown
+  readonly destination: Destination
+  readonly mayRestart: boolean
+
+  constructor(failure: unknown, destination: Destination, mayRestart: boolean) {
+    super('a sign-in failed', { cause: failure })
+    this.name = 'FailedSignIn'
+    this.failure = failure
+    this.destination = destination
+    this.mayRestart = mayRestart
+  }
+}

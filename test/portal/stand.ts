@@ -1,0 +1,162 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Facts } from '../../src/base/errors.ts'
+import type { Ports } from '../../src/base/ports.ts'
+import type { PortalConfig, ProviderConfig } from '../../src/config/types.ts'
+import { createProviderPool } from '../../src/identity/pool.ts'
+import { createPortal } from '../../src/portal/app.tsx'
+import { isSecure } from '../../src/portal/place.ts'
+import type { PortalRequest } from '../../src/portal/portal.ts'
+import { parseTarget } from '../../src/route/target.ts'
+import { cookieName, readCookie } from '../../src/session/cookie.ts'
+import { type OpenSessions, openSessions } from '../../src/session/open.ts'
+import { createSealer, type Sealer } from '../../src/session/seal.ts'
+import { openSqliteStore } from '../../src/session/sqlite.ts'
+import { BrowserLite, type Transport } from '../kit/browser-lite.ts'
+import { startProvider, type TestAccount } from '../kit/provider.ts'
+
+export const PORTAL = 'https://auth.example.com'
+export const KUMA = 'https://kuma.example.com'
+export const GRAFANA = 'https://grafana.example.com'
+
+export const ACCOUNTS: readonly TestAccount[] = Array.from({ length: 50 }, (_, index) => ({
+  sub: `user-${index}`,
+  preferred_username: `user${index}`,
+  name: `User ${index}`,
+  email: `user${index}@example.com`,
+  email_verified: true,
+  groups: index === 0 ? ['admins'] : ['users'],
+}))
+
+/** The portal on real parts: a certified provider, the SQLite sessions, a fake application behind each host. */
+export interface Stand {
+  readonly issuer: string
+  readonly sessions: OpenSessions
+  readonly seal: Sealer
+  /** What was logged, as text. */
+  readonly logged: string[]
+  /** Moves the clock that everything here reads. */
+  advance(ms: number): void
+  browser(): BrowserLite
+  /** One request straight to the portal's hosts. */
+  ask(method: string, address: string, headers?: Readonly<Record<string, string>>, body?: string): Promise<Response>
+  stopProvider(): Promise<void>
+  close(): Promise<void>
+}
+
+export async function openStand(over: Partial<PortalConfig> = {}, hosts = [KUMA, GRAFANA]): Promise<Stand> {
+  const callbackPath = over.callbackPath ?? '/.sallyport/callback'
+  const provider = await startProvider({
+    clients: [
+      {
+        client_id: 'sallyport',
+        client_secret: 'the-client-secret',
+        redirect_uris: [PORTAL, ...hosts].map(origin => origin + callbackPath),
+      },
+    ],
+    accounts: ACCOUNTS,
+  })
+  const folder = mkdtempSync(join(tmpdir(), 'sallyport-portal-'))
+  const logged: string[] = []
+  const note = (text: string, facts?: Facts) => void logged.push(`${text} ${JSON.stringify(facts ?? {})}`)
+  let offsetMs = 0
+  const ports: Pick<Ports, 'now' | 'random' | 'fetch' | 'log'> = {
+    now: () => Date.now() + offsetMs,
+    random: count => crypto.getRandomValues(new Uint8Array(count)),
+    fetch: (address, init) => fetch(address, init),
+    log: { debug: note, info: note, warn: note, error: note },
+  }
+  const seal = createSealer(new Uint8Array(32).fill(3), ports)
+  const sessions = openSessions({
+    store: openSqliteStore(join(folder, 'test.db'), ports),
+    sealer: seal,
+    limits: { lifetimeMs: 12 * 3_600_000, idleMs: 2 * 3_600_000, cacheEntries: 1000 },
+    ports,
+  })
+  const portal = createPortal({ ports, sessions, seal, pool: createProviderPool(ports) })
+  const config: PortalConfig = {
+    name: 'home',
+    title: 'Example Home',
+    url: { scheme: 'https', host: 'auth.example.com', authority: 'auth.example.com' },
+    providers: ['pocket-id'],
+    callbackPath,
+    insecureCookies: false,
+    roles: new Map(),
+    ...over,
+  }
+  const providerOf = (name: string, label: string): ProviderConfig => ({
+    name,
+    label,
+    issuer: provider.issuer,
+    metadataUrl: null,
+    clientId: 'sallyport',
+    clientSecret: 'the-client-secret',
+    clientAuth: null,
+    scopes: null,
+    idTokenAlg: null,
+  })
+  const providers = new Map([
+    ['pocket-id', providerOf('pocket-id', 'Pocket ID')],
+    ['work', providerOf('work', 'Work <account>')],
+  ])
+  const origins = new Map([PORTAL, ...hosts].map(origin => [new URL(origin).host, origin]))
+  let count = 0
+
+  /** As much of the server's pipeline as the portal needs; every protected page says who sees it. */
+  async function serve(request: Request, address: URL): Promise<Response> {
+    const target = parseTarget(request.method, request.url, address.host)
+    const base = {
+      request,
+      target,
+      origin: address.origin,
+      clientAddress: '192.0.2.1',
+      requestId: `req-${++count}`,
+      portal: config,
+      providers,
+      serves: (host: string) => origins.has(host),
+      rolesOf: () => ['user'],
+      applications: () => [{ name: 'Kuma', address: `${KUMA}/` }],
+      session: null,
+    } satisfies PortalRequest
+    const token = readCookie(request.headers.get('cookie'), cookieName('session', isSecure(base)))
+    const session = token === null ? null : await sessions.find(token, target.host)
+    const ctx: PortalRequest = { ...base, session }
+    const isPortalFront = address.origin === PORTAL && target.path === '/'
+    if (target.isReserved || target.path === callbackPath || isPortalFront) return portal.handle(ctx)
+    if (session === null) return portal.challenge(ctx)
+    return new Response(`${session.identity.subject} sees ${target.path}${target.query}`)
+  }
+
+  const transport: Transport = (address, init) => {
+    if (!origins.has(address.host)) return fetch(address, { ...init, proxy: false })
+    return serve(new Request(address.href, init), address)
+  }
+
+  let isProviderUp = true
+  const stopProvider = async () => {
+    if (isProviderUp) await provider.stop()
+    isProviderUp = false
+  }
+  return {
+    issuer: provider.issuer,
+    sessions,
+    seal,
+    logged,
+    advance(ms) {
+      offsetMs += ms
+    },
+    browser: () => new BrowserLite({ transport }),
+    ask: (method, address, headers = {}, body) =>
+      transport(new URL(address), { method, headers: new Headers(headers), ...(body === undefined ? {} : { body }) }),
+    stopProvider,
+    async close() {
+      await stopProvider()
+      await sessions.close()
+      rmSync(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+/** How a browser asks for a page. */
+export const PAGE = { 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'document', accept: 'text/html' } as const
