@@ -118,10 +118,10 @@ function finish(job: ForwardJob, tools: ForwardTools, response: Response, isPati
   // RFC 9112 §6.3: a length beside a transfer coding is not to be believed, nor passed on.
   if (length !== null && headers.has('transfer-encoding')) headers.delete('content-length')
   cleanResponseFields(headers)
-  const { body } = response
-  if (body !== null && headers.get('content-type')?.startsWith('text/event-stream') === true) {
+  // Touching `body` turns it into a stream of JavaScript's own: only where it has to be one.
+  if (headers.get('content-type')?.startsWith('text/event-stream') === true && response.body !== null) {
     job.setIdleTimeout(0)
-    const stream = tools.streams.wrap(body, {
+    const stream = tools.streams.wrap(response.body, {
       routeId: job.routeId,
       session: job.session,
       lead: headers.has('content-encoding') ? '' : ':\n\n',
@@ -129,7 +129,8 @@ function finish(job: ForwardJob, tools: ForwardTools, response: Response, isPati
     })
     return new Response(stream, { status, statusText: response.statusText, headers })
   }
-  const isSmall = body === null || (length !== null && Number(length) <= SMALL_BODY_BYTES)
+  const isSmall =
+    (length !== null && Number(length) <= SMALL_BODY_BYTES) || status === 204 || status === 304 || job.method === 'HEAD'
   if (isSmall === isPatient) job.setIdleTimeout(isSmall ? IDLE_TIMEOUT_S : 0)
   return response
 }

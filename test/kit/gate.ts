@@ -1,0 +1,137 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { createLog } from '../../src/base/log.ts'
+import type { Ports } from '../../src/base/ports.ts'
+import { type RunningServer, startServer } from '../../src/cli/serve.ts'
+import { makeIdentity } from '../../src/identity/identity.ts'
+import { openKey } from '../../src/session/key.ts'
+import { openSessions } from '../../src/session/open.ts'
+import { createSealer } from '../../src/session/seal.ts'
+import { openSqliteStore } from '../../src/session/sqlite.ts'
+import { quietPorts } from './clock.ts'
+import { temporaryFolder } from './folder.ts'
+
+/** The real server on a free port, in this process. Stops and cleans up at the end of the scope: `await using gate = …`. */
+export interface Gate extends AsyncDisposable {
+  readonly port: number
+  readonly adminPort: number
+  readonly server: RunningServer
+  readonly folder: string
+  readonly configPath: string
+  /** Program log, one JSON object a line. */
+  readonly log: readonly string[]
+  /** Access records. */
+  readonly access: readonly string[]
+  /** Saves another routes.toml in place; the head with listeners and store is put before it. */
+  save(toml: string): void
+  /** A cookie of a live session, made as a sign-in makes it, without a provider. */
+  signIn(
+    host: string,
+    claims?: Record<string, unknown>,
+  ): Promise<{ readonly cookie: string; readonly sessionId: string }>
+}
+
+export interface GateOptions {
+  readonly env?: Readonly<Record<string, string>>
+  /** More keys for `[server]`. */
+  readonly server?: string
+  readonly sessions?: string
+  readonly ports?: Partial<Ports>
+}
+
+/** A portal for plain HTTP with a provider that is never asked, for tests that bring their own sessions. */
+export const PORTAL = `
+[providers.id]
+issuer = "http://127.0.0.1:9"
+client_id = "gate"
+client_secret = "gate-secret"
+
+[portals.home]
+providers = ["id"]
+insecure_cookies = true
+
+[portals.home.roles]
+user = { any = true }
+admin = { groups = ["admins"] }
+`
+
+export async function startGate(toml: string, options: GateOptions = {}): Promise<Gate> {
+  const folder = temporaryFolder()
+  const configPath = join(folder.path, 'routes.toml')
+  const head = [
+    '[server]',
+    'listen = ["127.0.0.1:0"]',
+    'admin = "127.0.0.1:0"',
+    'drain = "2s"',
+    options.server ?? '',
+    '[sessions]',
+    'store = "sqlite:sallyport.db"',
+    options.sessions ?? '',
+    '',
+  ].join('\n')
+  const save = (text: string) => writeFileSync(configPath, head + text)
+  save(toml)
+  const log: string[] = []
+  const access: string[] = []
+  const now = options.ports?.now ?? (() => Date.now())
+  let server: RunningServer
+  try {
+    server = startServer({
+      configPath,
+      ports: {
+        now,
+        random: count => crypto.getRandomValues(new Uint8Array(count)),
+        fetch: options.ports?.fetch ?? ((address, init) => fetch(address, init)),
+        readText: path => readFileSync(path, 'utf8'),
+        env: name => options.env?.[name],
+        log: createLog({ now, style: 'json', write: line => void log.push(line) }),
+      },
+      writeAccess: lines => void access.push(...lines.trimEnd().split('\n')),
+    })
+  } catch (error) {
+    folder[Symbol.dispose]()
+    throw error
+  }
+  return {
+    server,
+    folder: folder.path,
+    configPath,
+    log,
+    access,
+    save,
+    port: portOf(server.addresses[0]),
+    adminPort: portOf(server.admin),
+    async signIn(host, claims = {}) {
+      const ports = quietPorts({ now })
+      const path = join(folder.path, 'sallyport.db')
+      const sessions = openSessions({
+        store: openSqliteStore(path, ports),
+        sealer: createSealer(openKey(join(folder.path, 'sallyport.key'), ports), ports),
+        limits: { lifetimeMs: 3_600_000, idleMs: 3_600_000, cacheEntries: 10 },
+        ports,
+      })
+      const identity = makeIdentity('id', 'http://127.0.0.1:9', String(claims.sub ?? 'ada'), claims)
+      const secrets = { idToken: 'x', refreshToken: null }
+      const { token, session } = await sessions.start({ portal: 'home', host, identity, secrets })
+      await sessions.close()
+      return { cookie: `sallyport=${token}`, sessionId: session.id }
+    },
+    async [Symbol.asyncDispose]() {
+      await server.stop()
+      folder[Symbol.dispose]()
+    },
+  }
+}
+
+/** Waits until something holds, for what is announced in a log or by a file watch; fails after `limitMs`. */
+export async function eventually(holds: () => boolean | Promise<boolean>, what: string, limitMs = 5000): Promise<void> {
+  const giveUpAt = performance.now() + limitMs
+  while (!(await holds())) {
+    if (performance.now() > giveUpAt) throw new Error(`never happened: ${what}`)
+    await Bun.sleep(10)
+  }
+}
+
+function portOf(address: string | null | undefined): number {
+  return Number(address?.slice(address.lastIndexOf(':') + 1))
+}
