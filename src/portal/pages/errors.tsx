@@ -96,7 +96,7 @@ export function renderDeniedPage(
         </div>
         {view.needed.length === 0 ? null : (
           <div>
-            <dt>{view.needed.length === 1 ? 'You need' : 'One of'}</dt>
+            <dt>{view.needed.length === 1 ? 'You need' : 'You need one of'}</dt>
             <dd>
               {view.needed.map(role => (
                 <span class="tag need">{role}</span>
@@ -113,7 +113,9 @@ export function renderDeniedPage(
         ]}
       />
       <p class="note">
-        Ask whoever runs this place for the role. Reference <code>{ctx.requestId}</code>
+        Whoever runs this place can give you the role.
+        <br />
+        Reference <code>{ctx.requestId}</code>
       </p>
     </Door>
   )

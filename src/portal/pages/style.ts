@@ -9,7 +9,7 @@ export const STYLE = `
 --serif:ui-serif,"Iowan Old Style","Palatino Linotype",Palatino,"Source Serif Pro",Charter,Georgia,serif;
 --sans:system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans","Helvetica Neue",sans-serif;
 --mono:ui-monospace,"SF Mono","Cascadia Mono",Menlo,Consolas,monospace}
-@media (prefers-color-scheme:dark){:root{--ground:#14181a;--ground-2:#0e1113;--panel:#1c2224;--line:#323a3c;--ink:#e9e7e1;--soft:#a3a9a6;--accent:#86d2c2;--accent-ink:#0c1f1b;--tint:#22312f;--warn:#f0a088;--shade:0 1px 0 rgb(255 255 255/.04) inset,0 24px 60px -24px rgb(0 0 0/.8)}}
+@media (prefers-color-scheme:dark){:root{--ground:#14181a;--ground-2:#0e1113;--panel:#1c2224;--line:#3a4345;--ink:#e9e7e1;--soft:#a3a9a6;--accent:#86d2c2;--accent-ink:#0c1f1b;--tint:#22312f;--warn:#f0a088;--shade:0 1px 0 rgb(255 255 255/.04) inset,0 24px 60px -24px rgb(0 0 0/.8)}}
 *,*::before,*::after{box-sizing:border-box}
 html{-webkit-text-size-adjust:100%;text-size-adjust:100%}
 body{margin:0;min-height:100vh;min-height:100dvh;display:flex;flex-direction:column;font:400 1.0625rem/1.6 var(--sans);color:var(--ink);background:linear-gradient(var(--ground),var(--ground-2)) fixed}
@@ -36,8 +36,8 @@ a{color:var(--accent);text-underline-offset:.2em;text-decoration-thickness:1px}
 .act.main:hover{background:color-mix(in oklab,var(--accent) 86%,var(--ink))}
 .who{overflow-wrap:anywhere}
 .facts{margin:1.6rem 0 0;padding:0;text-align:left;border-top:1px solid var(--line)}
-.facts>div{display:grid;grid-template-columns:6.5rem 1fr;gap:.75rem;padding:.75rem .125rem;border-bottom:1px solid var(--line)}
-.facts dt{color:var(--soft);font-size:.875rem;line-height:1.7}
+.facts>div{display:grid;grid-template-columns:7.25rem 1fr;gap:.75rem;align-items:baseline;padding:.75rem .125rem;border-bottom:1px solid var(--line)}
+.facts dt{color:var(--soft);font-size:.875rem}
 .facts dd{margin:0;overflow-wrap:anywhere}
 .tag{display:inline-block;margin:.06rem .3rem .06rem 0;padding:.02rem .6rem;font-size:.9375rem;background:var(--tint);border-radius:1rem}
 .tag.need{color:var(--warn);background:color-mix(in oklab,var(--warn) 12%,transparent);font-weight:600}

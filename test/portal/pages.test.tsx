@@ -1,0 +1,120 @@
+import { describe, expect, test } from 'bun:test'
+import type { PortalConfig } from '../../src/config/types.ts'
+import { makeIdentity } from '../../src/identity/identity.ts'
+import { ApplicationsPage } from '../../src/portal/pages/applications.tsx'
+import { renderDeniedPage, renderErrorPage } from '../../src/portal/pages/errors.tsx'
+import { SignInPage } from '../../src/portal/pages/sign-in.tsx'
+import type { PortalRequest } from '../../src/portal/portal.ts'
+import { problemResponse } from '../../src/portal/problem.ts'
+import { parseTarget } from '../../src/route/target.ts'
+import type { Session } from '../../src/session/session.ts'
+
+const MARKUP = '<b onclick="x">&\'"'
+const ESCAPED = '&lt;b onclick=&quot;x&quot;&gt;&amp;&#39;&quot;'
+
+const portal: PortalConfig = {
+  name: 'home',
+  title: 'Example Home',
+  url: null,
+  providers: [],
+  callbackPath: '/.sallyport/callback',
+  insecureCookies: false,
+  roles: new Map(),
+}
+
+function contextAt(address: string): PortalRequest {
+  const { host } = new URL(address)
+  return {
+    request: new Request(address),
+    target: parseTarget('GET', address, host),
+    origin: `https://${host}`,
+    clientAddress: '192.0.2.1',
+    requestId: 'req-7',
+    portal,
+    providers: new Map(),
+    session: null,
+    serves: () => true,
+    rolesOf: () => [],
+    applications: () => [],
+  }
+}
+
+function sessionOf(claims: Record<string, unknown>): Session {
+  const identity = makeIdentity('pocket-id', 'https://id.example.com', 'subject-1', claims)
+  return { id: 's', portal: 'home', identity, createdAtMs: 0, expiresAtMs: 1 }
+}
+
+describe('the page of an error', () => {
+  test('shows its sentence and the reference, escaped, with its status', async () => {
+    const answer = renderErrorPage({ status: 404, title: MARKUP, detail: MARKUP, reference: MARKUP })
+    const text = await answer.text()
+    expect(answer.status).toBe(404)
+    expect(text.split(ESCAPED).length - 1).toBe(4)
+    expect(text).not.toContain('<b ')
+    expect(text).not.toContain('http-equiv="refresh"')
+  })
+
+  test('tries again by itself where that makes sense, not faster than one can read', async () => {
+    const answer = renderErrorPage({ status: 503, title: 'x', reference: 'r', retryAfterS: 1 })
+    expect(answer.headers.get('retry-after')).toBe('1')
+    expect(await answer.text()).toContain('<meta http-equiv="refresh" content="3"/>')
+    const other = renderErrorPage({ status: 503, title: 'x', reference: 'r', retryAfterS: 9, refreshTo: '/a?b=1&c' })
+    expect(await other.text()).toContain('content="9;url=/a?b=1&amp;c"')
+  })
+})
+
+describe('the page of a refusal', () => {
+  const denied = (claims: Record<string, unknown>, address = 'https://kuma.example.com/d/1?x=1') =>
+    renderDeniedPage(contextAt(address), sessionOf(claims), {
+      needed: ['admin'],
+      had: ['user'],
+      routeName: 'Kuma',
+    }).text()
+
+  test('says who is signed in, which role is missing, and offers to switch account', async () => {
+    const text = await denied({ name: 'Grace', email: 'grace@example.com' })
+    for (const said of ['Kuma is not open to you', 'Grace', 'grace@example.com', '>user<', '>admin<', 'req-7']) {
+      expect(text).toContain(said)
+    }
+    expect(text).toContain('href="/.sallyport/login?switch=1&amp;return=%2Fd%2F1%3Fx%3D1"')
+    expect(text).toContain('href="/.sallyport/logout"')
+  })
+
+  test('escapes what a provider says about a person, and falls back to the subject', async () => {
+    expect(await denied({ name: MARKUP })).toContain(ESCAPED)
+    expect(await denied({ name: MARKUP })).not.toContain('<b ')
+    expect(await denied({})).toContain('subject-1')
+  })
+})
+
+test('the choice of providers and the list of applications escape names and addresses', () => {
+  const choice = String(<SignInPage title={MARKUP} choices={[{ label: MARKUP, address: '/x?a=1&b="' }]} />)
+  expect(choice).not.toContain('<b ')
+  expect(choice).toContain('href="/x?a=1&amp;b=&quot;"')
+  const page = String(
+    <ApplicationsPage
+      title={MARKUP}
+      identity={sessionOf({ name: MARKUP }).identity}
+      applications={[{ name: MARKUP, address: 'https://kuma.example.com/' }]}
+      signOutAddress="/out"
+      switchAddress="/switch"
+    />,
+  )
+  expect(page).not.toContain('<b ')
+  expect(page).toContain('>B<')
+})
+
+test('RFC 9457: a problem has type, title, status, detail and our code', async () => {
+  const answer = problemResponse(403, 'access.denied', MARKUP, 'req-1', { needed: ['admin'] }, { 'x-a': 'b' })
+  expect(answer.headers.get('content-type')).toBe('application/problem+json')
+  expect(answer.headers.get('x-a')).toBe('b')
+  expect(await answer.json()).toEqual({
+    type: 'about:blank',
+    title: 'Forbidden',
+    status: 403,
+    detail: MARKUP,
+    code: 'access.denied',
+    reference: 'req-1',
+    needed: ['admin'],
+  })
+})
