@@ -16,12 +16,19 @@ export function checkPortals(root: RootTable, report: Report): void {
     for (const rules of portal.values.roles?.values() ?? []) {
       for (const rule of rules) checkRule(rule, portal, providers, report)
     }
-    const used = root.values.routes?.some(route => route.values.portal === name || route.values.portal === undefined)
-    if (used === false) {
+    if (isUnused(name, root)) {
       const hint = `name it in a route: portal = "${name}"`
       report.warn(portal.at, 'portal.unused', `no route uses the portal ${name}`, { hint, part: 'key' })
     }
   }
+}
+
+/** Certain only where every route's own portal is known: a misspelt one may have meant this. */
+function isUnused(name: string, { values: { routes = [], portals } }: RootTable): boolean {
+  if (routes.length === 0) return false
+  return routes.every(
+    ({ values: { portal } }) => portal === null || (portal !== name && portal !== undefined && portals?.has(portal)),
+  )
 }
 
 /** Names of a root table's entries as they are in the file, mistaken or not, so that one mistake does not cause another. */

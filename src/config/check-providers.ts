@@ -1,13 +1,14 @@
 import type { RootTable } from './keys.ts'
-import { itemsOf, showRaw } from './raw.ts'
+import { showRaw } from './raw.ts'
 import type { Report } from './report.ts'
 
 /** What no single key of a provider can tell: that its credentials fit each other, and that someone uses it. */
 export function checkProviders(root: RootTable, report: Report): void {
-  const used = new Set([...(root.values.portals?.values() ?? [])].flatMap(portal => portal.values.providers ?? []))
-  const hasBrokenPortal = [...(root.values.portals?.values() ?? [])].some(
-    portal => portal.values.providers === undefined && portal.raw.entries.has('providers'),
-  )
+  const providers = new Set(root.values.providers?.keys())
+  const portals = [...(root.values.portals?.values() ?? [])]
+  const used = new Set(portals.flatMap(portal => portal.values.providers ?? []))
+  // A misspelt name is reported where it is; that its provider is then unused would be the same mistake again.
+  const isCertain = portals.every(portal => portal.values.providers?.every(name => providers.has(name)))
   for (const [name, { at, raw, values }] of root.values.providers ?? []) {
     const auth = values.client_auth
     const hasSecret = raw.entries.has('client_secret')
@@ -35,51 +36,9 @@ export function checkProviders(root: RootTable, report: Report): void {
       const hint = 'add "openid": without it the provider does not say who someone is'
       report.mistake([...at, 'scopes'], 'scopes.openid', 'scopes does not have "openid"', { hint })
     }
-    if (!used.has(name) && !hasBrokenPortal) {
+    if (isCertain && !used.has(name)) {
       const hint = `name it in a portal: providers = ["${name}"]`
       report.warn(at, 'provider.unused', `no portal uses the provider ${name}`, { hint, part: 'key' })
     }
-  }
-}
-
-/** What `[sessions]` and `[server]` can only tell together. */
-export function checkServer(root: RootTable, report: Report): void {
-  const { server, sessions } = root.values
-  if (sessions !== undefined) {
-    const { idle, lifetime } = sessions.values
-    if (idle !== undefined && lifetime !== undefined && idle > lifetime) {
-      const at = [...sessions.at, sessions.raw.entries.has('idle') ? 'idle' : 'lifetime']
-      report.warn(at, 'sessions.idle', 'idle is longer than lifetime, and so never ends a session', {
-        hint: 'make idle shorter, or leave it',
-      })
-    }
-  }
-  if (server === undefined) return
-  const { listen, admin, workers } = server.values
-  const places = new Map<string, readonly (string | number)[]>()
-  const addresses = [
-    ...itemsOf(server.raw.entries.get('listen')).map((raw, index) => ({ raw, address: listen?.[index] })),
-    ...itemsOf(server.raw.entries.get('admin')).map(raw => ({ raw, address: admin })),
-  ]
-  for (const { raw, address } of addresses) {
-    if (!address || (address.kind === 'tcp' && address.port === 0)) continue
-    const key = address.kind === 'unix' ? `unix:${address.path}` : `${address.host} ${address.port}`
-    const first = places.get(key)
-    if (first === undefined) places.set(key, raw.at)
-    else
-      report.mistake(raw.at, 'listen.repeated', `${showRaw(raw)} is listened on twice`, { hint: 'remove one', first })
-  }
-  for (const [index, raw] of itemsOf(server.raw.entries.get('trusted_proxies')).entries()) {
-    if (server.values.trusted_proxies?.[index]?.endsWith('/0')) {
-      const hint = 'anyone can then name any client address; name the proxy in front'
-      report.warn(raw.at, 'network.everyone', `${showRaw(raw)} trusts everyone`, { hint })
-    }
-  }
-  const store = sessions?.values.store
-  if (store !== undefined && store('/') === ':memory:' && workers !== undefined && workers !== 1) {
-    const hint = 'each worker would know only its own sign-ins; give the store a file'
-    report.mistake([...server.at, 'workers'], 'store.memory', 'several workers cannot share sessions in memory', {
-      hint,
-    })
   }
 }

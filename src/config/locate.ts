@@ -15,7 +15,7 @@ export interface Place {
 export interface Locator {
   /**
    * Where a key's name or its value is; the nearest table around it where it is not in the text (a default, a missing key).
-   * `mark` narrows a value to the first place in its source that reads so.
+   * `mark` narrows a value to a place in its source that reads so.
    */
   find(at: Path, part: 'key' | 'value', mark?: string | null): Place
   /** A place from a line and a column in UTF-16 code units, one character long. */
@@ -46,7 +46,7 @@ export function createLocator(text: string): Locator {
       const found = index.size === 0 ? findByName(text, at) : findNearest(index, at, part)
       if (found === null) return { line: 1, column: 1, length: 1 }
       const [start, end] = found
-      const inside = mark === null || mark === '' ? -1 : text.slice(start, end).indexOf(mark)
+      const inside = mark === null || mark === '' ? -1 : findMark(text.slice(start, end), mark)
       return inside === -1 || mark === null
         ? place(text, lines, start, end)
         : place(text, lines, start + inside, start + inside + mark.length)
@@ -57,6 +57,11 @@ export function createLocator(text: string): Locator {
       return place(text, lines, start, start + 1)
     },
   }
+}
+
+/** The first place of a mark; the last where the value ends with it, so that `/` is the end of `"https://a/"`. */
+function findMark(source: string, mark: string): number {
+  return /["']$/.test(source) && source.slice(0, -1).endsWith(mark) ? source.lastIndexOf(mark) : source.indexOf(mark)
 }
 
 interface Line {

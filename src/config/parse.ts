@@ -44,11 +44,13 @@ function reasonOf(error: TomlError): string {
 
 /** What people usually did, for the messages that are hardest to read. */
 function hintFor(reason: string): string {
-  if (reason === 'invalid value') return 'text goes in double quotes: key = "value"'
+  if (reason === 'invalid value' || reason.includes('numeric literal') || reason.includes('invalid date'))
+    return 'text goes in double quotes: key = "value"'
   if (reason.includes('redefine')) return 'this table or key is already in the file; each may appear once'
   if (reason.includes('end-of-line')) return 'one key = value to a line; is a quote or a # missing?'
   if (reason.includes('cannot find end of key')) return 'a line is either [table], key = value, or a # comment'
-  if (reason.includes('unfinished string')) return 'the closing quote is missing'
+  if (reason.includes('unfinished string') || reason === 'control characters are not allowed in strings')
+    return 'is the closing quote missing on this line?'
   if (reason.includes('escape')) return "in double quotes a backslash is written \\\\; or use single quotes: 'C:\\…'"
   return ''
 }

@@ -1,7 +1,7 @@
 import { bad, good, type Parsed, type Refusal } from './outcome.ts'
 import { describeRaw, type Json, type Path, quote, type Raw, type RawText, showRaw } from './raw.ts'
 import type { Report } from './report.ts'
-import { didYouMean } from './suggest.ts'
+import { suggest } from './suggest.ts'
 
 /** What a key takes: how it is checked, how it is named in the reference, and its JSON schema, all in one place. */
 export interface Type<T> {
@@ -66,7 +66,12 @@ export function choice<const T extends string>(words: readonly T[]): Type<T> {
   return parsed(names, value => {
     const word = words.find(candidate => candidate === value)
     if (word !== undefined) return good(word)
-    return bad('choice.unknown', `${quote(value)} is not one of ${label}`, didYouMean(value, words))
+    const meant = suggest(value, words)
+    return bad(
+      'choice.unknown',
+      `${quote(value)} is not one of ${label}`,
+      meant === null ? '' : `did you mean "${meant}"?`,
+    )
   })
 }
 
@@ -178,10 +183,10 @@ export function refuse(raw: Raw, refusal: Refusal, report: Report): void {
   report.mistake(raw.at, refusal.code, refusal.message, { hint: refusal.hint, mark: refusal.mark })
 }
 
-/** The last key of a path as a subject: `listen`, or `each entry of listen`. */
+/** The last key of a path as a subject: `listen`, or `an entry of listen`. */
 export function keyOf(at: Path): string {
   const name = at.findLast(step => typeof step === 'string') ?? 'the file'
-  return typeof at.at(-1) === 'number' && at.length > 2 ? `each entry of ${name}` : String(name)
+  return typeof at.at(-1) === 'number' && at.length > 2 ? `an entry of ${name}` : String(name)
 }
 
 function checkText(value: string, key: string): Parsed<string> {
