@@ -1,0 +1,287 @@
+import { expect, test } from 'bun:test'
+import { checkConfig } from '../../src/config/check.ts'
+import { DIAGNOSTIC_CODES, type DiagnosticCode } from '../../src/config/diagnostic.ts'
+import { loadConfig } from '../../src/config/load.ts'
+import { expectOne, type World } from './checks.ts'
+
+/** A code, what is wrong, and a fragment with «…» around what the caret has to underline. */
+type Case = readonly [code: DiagnosticCode, title: string, fragment: string, world?: World]
+
+const route = (lines: string) =>
+  `[[routes]]\nhost = "app.example.com"\nupstream = "http://app"\nallow = "public"\nportal = "home"\n${lines}`
+const portal = (lines: string) => `[portals.home]\nproviders = ["id"]\n${lines}`
+const provider = (lines: string) => `[providers.id]\nissuer = "https://id.example.com"\nclient_id = "gate"\n${lines}`
+const rule = (rule: string) => portal(`[portals.home.roles]\nuser = ${rule}`)
+const onHost = (host: string) =>
+  `[[routes]]\nhost = ${host}\nupstream = "http://app"\nallow = "public"\nportal = "home"`
+const onPath = (path: string) => route(`path = ${path}`)
+const to = (upstream: string) =>
+  `[[routes]]\nhost = "app.example.com"\nupstream = ${upstream}\nallow = "public"\nportal = "home"`
+const from = (issuer: string) => `[providers.id]\nissuer = ${issuer}\nclient_id = "gate"`
+const at = (url: string) => portal(`url = ${url}\n[portals.home.roles]\nuser = { any = true }`)
+const allowing = (allow: string) =>
+  `[[routes]]\nhost = "app.example.com"\nupstream = "http://app"\nportal = "home"\nallow = ${allow}`
+const PUBLIC = `[[routes]]\nhost = "open.example.com"\nupstream = "http://app"\nallow = "public"`
+
+const CASES: readonly Case[] = [
+  ['toml.syntax', 'a value without quotes', '[server]\nlog_level = «d»ebug'],
+  ['toml.syntax', 'a table that is there twice', '[server]\n[«s»erver]'],
+  ['toml.syntax', 'a quote that is never closed', '[server]\nadmin = "127.0.0.1:1«\n»'],
+  ['toml.depth', 'absurd nesting', Array(40).fill('a').join('.').concat(' = 1')],
+
+  ['key.unknown', 'a misspelt key', '[server]\n«acess_log» = true'],
+  [
+    'key.unknown',
+    'a misspelt required key is one mistake',
+    to('1').replace('upstream = 1', '«upsteam» = "http://app"'),
+  ],
+  ['key.unknown', 'a key of another table', '[server]\n«lifetime» = "1h"'],
+  ['key.unknown', 'a table that does not exist', '[«servers»]\nlisten = []'],
+  ['key.unknown', 'a name that every object has', '[server]\n«constructor» = 1'],
+  ['key.unknown', 'a name that changes prototypes', '[server]\n«__proto__» = 1'],
+  ['key.unknown', 'a misspelt rule key, which does not also leave the rule empty', rule('{ «group» = ["a"] }')],
+  [
+    'key.missing',
+    'a route without allow',
+    '[[«routes»]]\nhost = "app.example.com"\nupstream = "http://app"\nportal = "home"',
+  ],
+  ['key.missing', 'a provider without issuer', '[«providers.id»]\nclient_id = "gate"'],
+  ['key.missing', 'a portal without providers', '[«portals.home»]\n[portals.home.roles]\nuser = { any = true }'],
+  ['key.type', 'a number for text', '[server]\nlog_level = «7»'],
+  ['key.type', 'text for a number', '[sessions]\ncache = «"10000"»'],
+  ['key.type', 'text for a boolean', '[server]\naccess_log = «"yes"»'],
+  ['key.type', 'a bare number for a duration', '[sessions]\nidle = «3600»'],
+  ['key.type', 'a date', '[server]\ndrain = «2026-11-01»'],
+  ['key.type', 'a list of lists', '[server]\nlisten = [«["0.0.0.0:1"]»]'],
+  ['key.type', 'a value where a table belongs', 'server = «1»'],
+  ['key.type', 'text where a list belongs', provider('scopes = «"openid"»')],
+  ['key.type', 'text where a rule belongs', rule('«"admins"»')],
+  ['key.type', 'one bracket for a list of tables', 'routes = «{ host = "a.example" }»'],
+  ['key.twice', 'provider beside providers', rule('{ providers = ["id"], «provider» = "id" }')],
+  ['key.not_built', 'TLS', '[«tls»]\nlisten = ["0.0.0.0:443"]'],
+  ['name.invalid', 'a role with a space in its name', rule('{ any = true }\n«"big boss"» = { any = true }')],
+
+  ['text.empty', 'empty text', portal('title = «""»\n[portals.home.roles]\nuser = { any = true }')],
+  ['text.empty', 'an empty group, which some programs take for everyone', rule('{ groups = [«""»] }')],
+  ['text.empty', 'an empty domain', rule('{ domains = ["a.example", «""»] }')],
+  ['text.control', 'a line break in a title', portal('title = «"a\\nb"»\n[portals.home.roles]\nuser = { any = true }')],
+  ['list.empty', 'nobody allowed', allowing('«[]»')],
+  ['list.empty', 'no groups, which some programs take for everyone', rule('{ groups = «[]» }')],
+  ['list.empty', 'no claims', rule('{ claims = «{}» }')],
+  ['list.empty', 'no values for a claim', rule('{ claims = { team = «[]» } }')],
+  ['list.empty', 'no upstream', to('«[]»')],
+  ['list.empty', 'no headers in a table', route('headers = «{}»')],
+  ['list.repeated', 'a group twice', rule('{ groups = ["a", «"a"»] }')],
+  ['number.range', 'no worker', '[server]\nworkers = «0»'],
+  ['choice.unknown', 'an unknown level', '[server]\nlog_level = «"warning"»'],
+  ['choice.unknown', 'an unknown header preset', route('headers = «"x-tokens"»')],
+  ['choice.unknown', 'an unknown algorithm', provider('id_token_alg = «"RS265"»')],
+  ['choice.unknown', 'workers in words', '[server]\nworkers = «"all"»'],
+
+  ['substitution.syntax', 'a reference that is not one', `[server]\nadmin = "«\${1X}»"`],
+  ['substitution.syntax', 'a reference that is not closed', `[server]\nadmin = "127.0.0.1:«\${PORT»"`],
+  ['substitution.unset', 'a variable that is not set', provider(`client_secret = "«\${NONE}»"`)],
+  ['substitution.empty', 'an empty variable', provider(`client_secret = "«\${NONE}»"`), { env: { NONE: '' } }],
+  [
+    'substitution.empty',
+    'an empty file',
+    provider(`client_secret = "«\${file:s}»"`),
+    { files: { '/etc/sallyport/s': '\n' } },
+  ],
+  ['substitution.unreadable', 'a file that is not there', provider(`client_secret = "«\${file:/run/none}»"`)],
+
+  ['duration.invalid', 'a duration without a unit', '[sessions]\nidle = «"60"»'],
+  ['duration.invalid', 'units in the wrong order', '[sessions]\nidle = «"5m1h"»'],
+  ['duration.range', 'no time at all', route('timeout = «"0s"»')],
+  ['listen.invalid', 'a port alone', '[server]\nlisten = [«":8080"»]'],
+  ['listen.invalid', 'a scheme', '[server]\nlisten = «"http://0.0.0.0:80"»'],
+  ['listen.invalid', 'IPv6 without brackets', '[server]\nlisten = «":::8080"»'],
+  ['listen.invalid', 'a port beyond the last', '[server]\nlisten = "0.0.0.0:«70000»"'],
+  ['listen.invalid', 'a relative socket', '[server]\nadmin = «"unix:admin.sock"»'],
+  [
+    'listen.repeated',
+    'the same address twice',
+    '[server]\nlisten = ["127.0.0.1:1", "127.0.0.1:2"]\nadmin = «"127.0.0.1:2"»',
+  ],
+  ['network.invalid', 'bits beyond the prefix', '[server]\ntrusted_proxies = [«"10.0.0.1/8"»]'],
+  ['network.invalid', 'IPv4 inside IPv6', '[server]\ntrusted_proxies = [«"::ffff:10.0.0.0/104"»]'],
+  ['network.invalid', 'a short IPv4 form', '[server]\ntrusted_proxies = [«"10.1/16"»]'],
+  ['network.invalid', 'a prefix beyond the address', '[server]\ntrusted_proxies = ["10.0.0.0«/33»"]'],
+  ['network.invalid', 'a name', '[server]\ntrusted_proxies = [«"proxy.example.com"»]'],
+  ['network.everyone', 'a network of everyone', '[server]\ntrusted_proxies = [«"0.0.0.0/0"»]'],
+  ['store.invalid', 'a path without its kind', '[sessions]\nstore = «"sallyport.db"»'],
+  ['store.not_built', 'Redis', '[sessions]\nstore = «"redis://127.0.0.1"»'],
+  ['store.memory', 'several workers without a file', '[server]\nworkers = «2»\n[sessions]\nstore = "sqlite::memory:"'],
+  ['sessions.idle', 'idle beyond lifetime', '[sessions]\nlifetime = "1h"\nidle = «"2h"»'],
+
+  ['issuer.invalid', 'a metadata address', from('"https://id.example.com«/.well-known/openid-configuration»"')],
+  ['issuer.invalid', 'a query', from('"https://id.example.com/«?»tenant=1"')],
+  ['issuer.invalid', 'no scheme', from('«"id.example.com"»')],
+  ['issuer.invalid', 'a password', from('«"https://me:hunter2@id.example.com"»')],
+  ['issuer.insecure', 'plain HTTP beyond this machine', from('"«http»://id.example.com"')],
+  ['issuer.insecure', 'plain HTTP to a name that only begins like loopback', from('"«http»://localhost.example.com"')],
+  ['client_auth.secret', 'a secret that nobody sends', provider('client_auth = «"none"»\nclient_secret = "s"')],
+  ['client_auth.secret', 'no secret to send', provider('client_auth = «"client_secret_basic"»')],
+  ['id_token_alg.refused', 'unsigned tokens', provider('id_token_alg = «"none"»')],
+  ['id_token_alg.refused', 'tokens signed with the client secret', provider('id_token_alg = «"HS256"»')],
+  ['scopes.openid', 'OAuth without OpenID', provider('scopes = «["profile"]»')],
+  [
+    'provider.undefined',
+    'a misspelt provider',
+    '[portals.home]\nproviders = [«"di"»]\n[portals.home.roles]\nuser = { any = true }\n[providers.id]\nissuer = "https://id.example.com"\nclient_id = "gate"\n[portals.other]\nproviders = ["id"]\n[[routes]]\nhost = "a.example"\nupstream = "http://a"\nallow = "public"\nportal = "home"\n[[routes]]\nhost = "b.example"\nupstream = "http://a"\nallow = "public"\nportal = "other"',
+  ],
+  ['provider.undefined', 'a misspelt provider in a rule', rule('{ provider = «"ids"» }')],
+  [
+    'provider.unused',
+    'a provider that no portal names',
+    '[«providers.spare»]\nissuer = "https://b.example"\nclient_id = "b"\n[providers.id]\nissuer = "https://id.example.com"\nclient_id = "gate"',
+  ],
+
+  [
+    'portal.undefined',
+    'a misspelt portal',
+    '[[routes]]\nhost = "a.example"\nupstream = "http://a"\nallow = "authenticated"\nportal = «"hom"»\n[[routes]]\nhost = "b.example"\nupstream = "http://a"\nallow = "public"\nportal = "home"',
+  ],
+  [
+    'portal.unused',
+    'a portal that no route names',
+    '[«portals.spare»]\nproviders = ["id"]\n[portals.home]\nproviders = ["id"]\nroles.user = { any = true }',
+  ],
+  [
+    'portal.missing',
+    'a role without a portal to have it at',
+    `${PUBLIC}\nportal = "home"\n[[routes]]\nhost = "app.example.com"\nupstream = "http://app"\nallow = «["user"]»`,
+  ],
+  [
+    'portal.missing',
+    'signed in without a portal',
+    `${PUBLIC}\nportal = "home"\n[[routes]]\nhost = "app.example.com"\nupstream = "http://app"\nallow = «"authenticated"»`,
+  ],
+  ['portal.url', 'a portal below a path', at('"https://auth.example.com«/login»"')],
+  ['portal.url', 'a portal with a trailing dot', at('«"https://auth.example.com."»')],
+  [
+    'portal.host_taken',
+    'two portals on one host',
+    `[portals.a]\nurl = "https://auth.example.com"\nproviders = ["id"]\n[portals.b]\nurl = «"https://AUTH.example.com:8443"»\nproviders = ["id"]\n${PUBLIC}\nportal = "a"\n[[routes]]\nhost = "b.example"\nupstream = "http://b"\nallow = "public"\nportal = "b"`,
+  ],
+  ['portal.insecure', 'plain HTTP for other machines', at('"«http»://auth.example.com"')],
+  ['portal.insecure', 'a loopback portal for hosts that are not', at('"«http»://auth.localhost:8080"')],
+  [
+    'portal.insecure_cookies',
+    'cookies without protection',
+    portal('«insecure_cookies» = true\n[portals.home.roles]\nuser = { any = true }'),
+  ],
+  [
+    'portal.callback',
+    'the callback is a route',
+    `[portals.home]\nurl = "https://auth.example.com"\nproviders = ["id"]\ncallback_path = «"/oauth2/callback"»\n[[routes]]\nhost = "auth.example.com"\npath = "/OAuth2/callback/"\nupstream = "http://a"\nallow = "public"\nportal = "home"`,
+  ],
+  [
+    'portal.callback',
+    "the callback is a page of Sallyport's",
+    portal('callback_path = «"/.sallyport/login"»\n[portals.home.roles]\nuser = { any = true }'),
+  ],
+  [
+    'portal.callback',
+    'the callback is everything',
+    portal('callback_path = «"/"»\n[portals.home.roles]\nuser = { any = true }'),
+  ],
+
+  ['role.undefined', 'a misspelt role', allowing('["user", «"admn"»]')],
+  ['role.undefined', 'a misspelt "authenticated"', allowing('«"autenticated"»')],
+  ['role.reserved', 'a role called public', rule('{ any = true }\n«public» = { groups = ["a"] }')],
+  ['role.empty', 'a role without a condition', rule('{}').replace('user', '«user»')],
+  ['role.empty', 'a rule that only says no', rule('{ any = false }').replace('user', '«user»')],
+  ['role.empty', 'an empty rule in a list', rule('[{ groups = ["a"] }, «{}»]')],
+  [
+    'role.provider',
+    'a role at a provider that the portal has not',
+    `${rule('{ provider = «"b"» }')}\n[portals.other]\nproviders = ["b"]\n[providers.id]\nissuer = "https://id.example.com"\nclient_id = "gate"\n[providers.b]\nissuer = "https://b.example"\nclient_id = "b"\n${PUBLIC}\nportal = "home"\n[[routes]]\nhost = "b.example"\nupstream = "http://b"\nallow = "public"\nportal = "other"`,
+  ],
+  ['email.invalid', 'two @', rule('{ emails = [«"a@b.example@c.example"»] }')],
+  ['email.invalid', 'letters that look like others', rule('{ emails = [«"аdmin@example.com"»] }')],
+  ['email.invalid', 'a wildcard', rule('{ emails = ["«*»@example.com"] }')],
+  ['domain.invalid', 'an @ in front', rule('{ domains = ["«@»example.com"] }')],
+  ['domain.invalid', 'everyone, by a star', rule('{ domains = [«"*"»] }')],
+
+  ['host.invalid', 'a scheme', onHost('"«https://»app.example.com"')],
+  ['host.invalid', 'a port', onHost('"app.example.com«:8443»"')],
+  ['host.invalid', 'a path', onHost('"app.example.com«/api»"')],
+  ['host.invalid', 'a trailing dot', onHost('«"app.example.com."»')],
+  ['host.invalid', 'an address in hexadecimal', onHost('«"0x7f.1"»')],
+  ['host.invalid', 'an address of three parts', onHost('«"127.0.1"»')],
+  ['host.invalid', 'a percent-escape', onHost('"«%»61pp.example"')],
+  ['host.invalid', 'IPv6 without brackets', onHost('«"::1"»')],
+  ['host.wildcard', 'everything', onHost('«"*"»')],
+  ['host.wildcard', 'a star in the middle', onHost('«"app.*.example.com"»')],
+  ['host.wildcard', 'half a label', onHost('«"app*.example.com"»')],
+  [
+    'host.portals',
+    'one host under two portals',
+    `[portals.a]\nproviders = ["id"]\n[portals.b]\nproviders = ["id"]\n[[routes]]\nhost = "app.example.com"\nupstream = "http://a"\nallow = "authenticated"\nportal = "a"\n[[routes]]\nhost = "APP.example.com"\npath = "/b"\nupstream = "http://b"\nallow = "authenticated"\nportal = «"b"»`,
+  ],
+  [
+    'host.portals',
+    "another portal on a portal's own host",
+    `[portals.a]\nurl = "https://a.example"\nproviders = ["id"]\n[portals.b]\nproviders = ["id"]\n${PUBLIC}\nportal = "a"\n[[routes]]\nhost = "a.example"\nupstream = "http://b"\nallow = "authenticated"\nportal = «"b"»`,
+  ],
+
+  ['path.invalid', 'no slash in front', onPath('«"api"»')],
+  ['path.invalid', 'a star', onPath('"/api/«*»"')],
+  ['path.invalid', 'two slashes', onPath('"/a«//»b"')],
+  ['path.invalid', 'a dot segment', onPath('"/a/«..»/b"')],
+  ['path.invalid', 'an escape', onPath('"/a«%»2fb"')],
+  ['path.invalid', 'a parameter', onPath('"/a«;»b"')],
+  ['path.invalid', 'a backslash', onPath("'/a«\\»b'")],
+  ['path.invalid', 'a query', onPath('"/a«?»b=1"')],
+  ['path.invalid', 'letters beyond ASCII, which arrive escaped', onPath('"/«ü»"')],
+  ['path.reserved', "a path of Sallyport's own", onPath('«"/.Sallyport/x"»')],
+  ['route.none', 'no route at all', 'routes = «[]»'],
+  ['route.duplicate', 'a host twice', `${route('')}\n${onHost('«"APP.example.com"»')}`],
+  ['route.duplicate', 'a path twice, once with a slash behind', `${onPath('"/a"')}\n${onPath('«"/a/"»')}`],
+  ['route.case', 'two spellings of a path', `${onPath('"/a"')}\n${onPath('«"/A"»')}`],
+  ['allow.mixed', 'public beside a role', allowing('["user", «"public"»]')],
+  ['allow.mixed', 'authenticated beside a role', allowing('[«"authenticated"», "user"]')],
+  ['upstream.invalid', 'no scheme', to('«"app:3000"»')],
+  ['upstream.invalid', 'a WebSocket scheme', to('"«ws»://app:3000"')],
+  ['upstream.invalid', 'a query', to('"http://app/«?»a=1"')],
+  ['upstream.invalid', 'a password', to('«"http://me:hunter2@app"»')],
+  ['upstream.invalid', 'port 0', to('"http://app«:0»"')],
+  ['upstream.invalid', 'a dot segment', to('"http://app/a/«..»"')],
+  ['upstream.invalid', 'a relative socket', to('«"unix:app.sock"»')],
+  ['method.invalid', 'TRACE', route('methods = ["GET", «"TRACE"»]')],
+  ['method.invalid', 'not a token', route('methods = «"GET, POST"»')],
+  ['strip_prefix.mismatch', 'half a segment', route('path = "/apix"\nstrip_prefix = «"/api"»')],
+  ['strip_prefix.mismatch', 'longer than the path', route('path = "/a"\nstrip_prefix = «"/a/b"»')],
+  ['origin.invalid', 'an origin with a path', route('allowed_origins = ["https://a.example«/»"]')],
+  ['header.name', 'a space in a name', route('headers = { «"X User"» = "sub" }')],
+  ['header.owned', 'the Cookie field', route('headers = { «Cookie» = "sub" }')],
+  ['header.owned', 'another spelling of X-Forwarded-For', route('headers = { «X_Forwarded_For» = "sub" }')],
+  ['header.repeated', 'two spellings that a backend folds', route('headers = { X-User = "sub", «x_user» = "email" }')],
+  ['header.template', 'an unknown placeholder', route('headers = { X-User = "a «{mail}»" }')],
+  ['header.template', 'a claim without its prefix', route('headers = { X-User = «"department"» }')],
+  ['header.template', 'a brace alone', route('headers = { X-User = "«{»email" }')],
+  ['text.control', 'a line break in a header', route('headers = { X-User = «"{email}\\r\\nX-Admin: 1"» }')],
+]
+
+for (const [code, title, fragment, world] of CASES) {
+  test(`${code}: ${title}`, () => expectOne(code, fragment, world))
+}
+
+test('file.unreadable: a file that is not there is one diagnostic', () => {
+  const readText = () => {
+    throw Object.assign(new Error('gone'), { code: 'ENOENT' })
+  }
+  const result = loadConfig('/nowhere/routes.toml', { readText, env: () => undefined })
+  expect(result.ok ? [] : result.diagnostics.map(({ code, line }) => [code, line])).toEqual([['file.unreadable', 1]])
+})
+
+test('every code has a case', () => {
+  const tested = new Set<string>([...CASES.map(([code]) => code), 'file.unreadable'])
+  expect(DIAGNOSTIC_CODES.filter(code => !tested.has(code))).toEqual([])
+})
+
+test('an empty file is refused, so that a save that is only half done is not taken', () => {
+  const result = checkConfig('', { file: 'routes.toml', env: () => undefined, readText: () => '' })
+  expect(result.ok ? [] : result.diagnostics.map(({ code }) => code)).toEqual(['route.none'])
+})
