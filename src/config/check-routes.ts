@@ -130,10 +130,11 @@ function checkCallbacks(root: RootTable, routes: readonly RouteTable[], report: 
   for (const [name, { at, values }] of root.values.portals ?? []) {
     const { callback_path: callback, url } = values
     if (callback === undefined || url === undefined) continue
-    const taken = routes.find(route => {
-      const isHere = url === null ? route.values.portal === name : route.values.host === url.host
-      return isHere && route.values.path?.toLowerCase() === callback.toLowerCase()
-    })
+    const own = url === null ? routes.filter(route => route.values.portal === name) : []
+    const hosts = new Set(url === null ? own.map(route => route.values.host) : [url.host])
+    const taken = routes.find(
+      route => hosts.has(route.values.host) && route.values.path?.toLowerCase() === callback.toLowerCase(),
+    )
     if (taken === undefined) continue
     const hint = 'give the route or the callback another path'
     const message = 'the callback has the path of a route, which would never be reached'

@@ -178,6 +178,11 @@ const CASES: readonly Case[] = [
   ],
   [
     'portal.callback',
+    'the callback is a public route on a host of the portal',
+    `${portal('callback_path = «"/cb"»')}\n${PUBLIC}\nportal = "home"\n[[routes]]\nhost = "open.example.com"\npath = "/cb"\nupstream = "http://a"\nallow = "public"`,
+  ],
+  [
+    'portal.callback',
     "the callback is a page of Sallyport's",
     portal('callback_path = «"/.sallyport/login"»\n[portals.home.roles]\nuser = { any = true }'),
   ],
