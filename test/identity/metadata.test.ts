@@ -2,6 +2,7 @@ import { afterEach, expect, test } from 'bun:test'
 import { GateError } from '../../src/base/errors.ts'
 import type { ProviderConfig } from '../../src/config/types.ts'
 import { createProviderPool } from '../../src/identity/pool.ts'
+import { bareError } from '../../src/identity/wire.ts'
 import { BAD_PROVIDER_CLIENT, type BadProvider, startBadProvider } from '../kit/bad-provider.ts'
 
 const LIMITS = { timeoutMs: 300, maxBytes: 64 * 1024 }
@@ -19,6 +20,7 @@ const ports = {
     error() {},
   },
 }
+let current: BadProvider | null = null
 const stops: (() => Promise<void>)[] = []
 
 afterEach(async () => {
@@ -29,6 +31,7 @@ afterEach(async () => {
 async function start(): Promise<BadProvider> {
   const bad = await startBadProvider()
   stops.push(bad.stop)
+  current = bad
   return bad
 }
 
@@ -63,6 +66,18 @@ test('making a client asks nothing; the first sign-in asks once, later ones from
   expect(bad.asked.discovery).toBe(2)
 })
 
+const tooLong = () => {
+  const issuer = current?.issuer ?? ''
+  const document = {
+    issuer,
+    authorization_endpoint: `${issuer}/a`,
+    token_endpoint: `${issuer}/t`,
+    jwks_uri: `${issuer}/j`,
+  }
+  return new Response(JSON.stringify(document) + ' '.repeat(LIMITS.maxBytes), {
+    headers: { 'content-type': 'application/json' },
+  })
+}
 const endless = () =>
   new Response(
     new ReadableStream({
@@ -90,6 +105,7 @@ test.each([
   ['answers null', () => Response.json(null)],
   ['redirects', () => Response.redirect('https://evil.example/', 302)],
   ['sends without end', endless],
+  ['sends a right document that is too long', tooLong],
   ['sends a first byte and then nothing', trickle],
   ['is silent', () => new Promise<Response>(() => {})],
 ] as const)('a provider that %s is down, says when to try again, and heals alone', async (_title, answer) => {
@@ -199,4 +215,13 @@ test('a proxy named in the environment is not used', async () => {
   } finally {
     Reflect.deleteProperty(process.env, 'HTTP_PROXY')
   }
+})
+
+test('an error is reduced to name, code and sentence; what a parser could not read is not quoted', () => {
+  const thrown = Object.assign(new TypeError('wrong', { cause: { token: 'secret' } }), { code: 'X', body: 'secret' })
+  const bare = bareError(thrown)
+  expect([bare.name, bare.message, Reflect.get(bare, 'code')]).toEqual(['TypeError', 'wrong', 'X'])
+  expect(Bun.inspect(bare, { depth: 5 })).not.toContain('secret')
+  expect(bareError(new SyntaxError('Unexpected identifier "secret"')).message).not.toContain('secret')
+  expect(bareError('secret').message).not.toContain('secret')
 })

@@ -373,6 +373,11 @@ describe('the token endpoint', () => {
   })
 })
 
+/** Right claims behind a signature that nobody made. */
+const UNCHECKED = [{ alg: 'RS256' }, { sub: 'user-1' }, {}]
+  .map(part => Buffer.from(JSON.stringify(part)).toString('base64url'))
+  .join('.')
+
 describe('userinfo', () => {
   test('userinfo-bearer-header: the token travels in the Authorization field, never in the address', async () => {
     await signIn()
@@ -390,7 +395,10 @@ describe('userinfo', () => {
     ],
     [
       'a signed answer that nobody asked for',
-      { instead: { userinfo: () => new Response('e30.e30.', { headers: { 'content-type': 'application/jwt' } }) } },
+      {
+        discovery: { userinfo_signing_alg_values_supported: ['RS256'] },
+        instead: { userinfo: () => new Response(UNCHECKED, { headers: { 'content-type': 'application/jwt' } }) },
+      },
     ],
   ] as const)('%s is refused', async (_title, misbehaviour) => {
     bad.behave(misbehaviour)

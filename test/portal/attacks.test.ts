@@ -179,7 +179,7 @@ describe('a ticket belongs to the browser and the host that asked', () => {
   test('a ticket is good once, for a minute, on its own host', async () => {
     const browser = stand.browser()
     const ticket = await stopBefore('/.sallyport/enter', browser)
-    await browser.visit(`${GRAFANA}/`)
+    browser.plant('grafana.example.com', ASK, browser.cookie('kuma.example.com', ASK) ?? '', true)
     const elsewhere = await browser.visit(`${GRAFANA}${ticket.pathname}${ticket.search}`, { headers: AS_PROGRAM })
     expect(await code(elsewhere)).toBe('sign_in.ticket')
 
@@ -234,6 +234,15 @@ describe('sessions', () => {
       expect(await stand.sessions.find(old[index] ?? '', `${name}.example.com`)).toBeNull()
     }
     expect((await browser.open(`${GRAFANA}/x`)).text).toBe('user-1 sees /x')
+  })
+
+  test('signing in anew at the portal alone ends the session that this browser had there', async () => {
+    const browser = stand.browser()
+    await browser.signIn(`${PORTAL}/`, 'user1')
+    const old = browser.cookie('auth.example.com', SESSION) ?? ''
+    await browser.submit(await browser.open(`${PORTAL}/.sallyport/login?switch=1`), { login: 'user1' })
+    expect(browser.cookie('auth.example.com', SESSION)).not.toBe(old)
+    expect(await stand.sessions.find(old, 'auth.example.com')).toBeNull()
   })
 
   test('planted login and ask cookies of the right shape let no one else finish', async () => {
