@@ -88,6 +88,7 @@ export function startServer(options: ServeOptions): RunningServer {
     },
   })
   const accessLog = openAccessLog(options.writeAccess, () => live.current.config.server.accessLog)
+  const respond = createRespond(ports.log)
   const pipeline = createPipeline({
     ports,
     deadlines,
@@ -96,7 +97,7 @@ export function startServer(options: ServeOptions): RunningServer {
     metrics,
     accessLog,
     portal: createPortal({ ports, sessions, pool, seal: sealer }),
-    respond: createRespond(ports.log),
+    respond,
     sockets: createSockets(relay, ports),
     pseudonym: `sallyport-${randomToken(ports.random)
       .replace(/[^A-Za-z0-9]/g, '')
@@ -109,7 +110,14 @@ export function startServer(options: ServeOptions): RunningServer {
   let admin: Bun.Server<unknown> | null = null
   try {
     for (const address of config.server.listen) {
-      opened.push(listen(address, { fetch: pipeline, websocket: relay.handlers, idleTimeoutS: IDLE_TIMEOUT_S }))
+      opened.push(
+        listen(address, {
+          fetch: pipeline,
+          error: respond.broken,
+          websocket: relay.handlers,
+          idleTimeoutS: IDLE_TIMEOUT_S,
+        }),
+      )
     }
     if (config.server.admin !== null) {
       admin = openAdmin(config.server.admin, {
@@ -174,8 +182,7 @@ export function startServer(options: ServeOptions): RunningServer {
       watching?.close()
       // Streams that never end by themselves would hold up the drain.
       closeWhere(() => true, 'the server is stopping')
-      const drained = Promise.all(opened.map(server => server.stop()))
-      await Promise.race([drained, Bun.sleep(live.current.config.server.drainMs)])
+      await within(live.current.config.server.drainMs, Promise.all(opened.map(server => server.stop())))
       await Promise.all(opened.map(server => server.stop(true)))
       await admin?.stop(true)
       deadlines.close()
@@ -215,6 +222,14 @@ function openSessionState(
 function listenedOn(server: Bun.Server<unknown>, address: Config['server']['listen'][number] | undefined): string {
   if (address === undefined) throw new TypeError('every listener has an address')
   return addressText(address.kind === 'unix' ? address : { ...address, port: server.port ?? address.port })
+}
+
+/** Waits for some work, but no longer than this. */
+async function within(limitMs: number, work: Promise<unknown>): Promise<void> {
+  const { promise: limit, resolve: giveUp } = Promise.withResolvers<void>()
+  const timer = setTimeout(giveUp, limitMs)
+  await Promise.race([work, limit])
+  clearTimeout(timer)
 }
 
 function sum(numbers: readonly number[]): number {

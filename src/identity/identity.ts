@@ -19,8 +19,8 @@ export interface Identity {
   readonly claims: Readonly<Record<string, unknown>>
 }
 
-/** Claims that belong to the token, not to the person (OpenID Connect Core §2, RFC 7519 §4.1). */
-const PROTOCOL_CLAIMS = new Set([
+/** Claims that belong to the token, not to the person (OpenID Connect Core §2, RFC 7519 §4.1), and a name that is none. */
+const IGNORED_CLAIMS = new Set([
   'iss',
   'aud',
   'exp',
@@ -32,6 +32,7 @@ const PROTOCOL_CLAIMS = new Set([
   'at_hash',
   'c_hash',
   's_hash',
+  '__proto__',
 ])
 
 /**
@@ -47,7 +48,7 @@ export function makeIdentity(
   verified: Record<string, unknown>,
 ): Identity {
   const claims: Record<string, unknown> = {}
-  for (const [name, value] of Object.entries(verified)) if (!PROTOCOL_CLAIMS.has(name)) claims[name] = value
+  for (const [name, value] of Object.entries(verified)) if (!IGNORED_CLAIMS.has(name)) claims[name] = value
   return Object.freeze({
     provider,
     issuer,

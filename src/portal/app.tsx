@@ -1,3 +1,4 @@
+/** @jsxImportSource hono/jsx */
 import { Hono } from 'hono'
 import { errorFacts, type GateError, toGateError } from '../base/errors.ts'
 import type { Ports } from '../base/ports.ts'

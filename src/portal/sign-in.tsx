@@ -1,3 +1,4 @@
+/** @jsxImportSource hono/jsx */
 import { isToken, randomToken, sha256 } from '../base/bytes.ts'
 import { GateError } from '../base/errors.ts'
 import type { ProviderConfig } from '../config/types.ts'

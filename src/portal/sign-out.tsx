@@ -1,3 +1,4 @@
+/** @jsxImportSource hono/jsx */
 import { GateError } from '../base/errors.ts'
 import type { Sealer } from '../session/seal.ts'
 import type { Session, Sessions } from '../session/session.ts'

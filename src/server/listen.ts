@@ -6,6 +6,8 @@ import type { RelayData } from '../proxy/websocket.ts'
 /** What a listener does with a request, in Bun's terms. */
 export interface ListenerOptions {
   fetch(request: Request, server: Bun.Server<unknown>): Response | undefined | Promise<Response | undefined>
+  /** The answer when a body fails before its head was sent; without it Bun answers in its own words. */
+  error?(error: unknown): Response
   readonly websocket?: Bun.WebSocketHandler<RelayData>
   readonly idleTimeoutS?: number
   /** Share the port with other processes of this program. */
@@ -23,6 +25,7 @@ export function listen(address: ListenAddress, options: ListenerOptions): Bun.Se
     // Bodies stream: their size is the upstream's business, not Bun's default of 128 MiB.
     maxRequestBodySize: Number.MAX_SAFE_INTEGER,
     development: false,
+    ...(options.error === undefined ? {} : { error: options.error }),
     ...(options.idleTimeoutS === undefined ? {} : { idleTimeout: options.idleTimeoutS }),
     ...(options.websocket === undefined ? {} : { websocket: options.websocket }),
   }

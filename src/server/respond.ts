@@ -11,6 +11,8 @@ import type { Passage } from './pipeline.ts'
 export interface Respond {
   failed(passage: Passage, context: PortalRequest | null, error: GateError): Response
   denied(passage: Passage, context: PortalRequest | null, decision: Decision): Response
+  /** For an upstream's body that failed before Bun had sent the head; Bun tells no request here. */
+  broken(error: unknown): Response
 }
 
 /** Seconds after which a page for a failing upstream tries again by itself. */
@@ -61,6 +63,11 @@ export function createRespond(log: Log): Respond {
         return problemResponse(status, code, say, passage.id, { roles: had, needed })
       }
       return renderDeniedPage(context, passage.session, { needed, had, routeName: passage.route?.config.name ?? '' })
+    },
+    broken(error) {
+      log.warn('An upstream ended in the middle of its answer', errorFacts(error))
+      const { status, say } = CODES['upstream.broken']
+      return problemResponse(status, 'upstream.broken', say, '-')
     },
   }
 }

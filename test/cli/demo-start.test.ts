@@ -35,6 +35,7 @@ async function run(
     colour: { stdout: false, stderr: false },
     cwd: dir,
     env: () => undefined,
+    readText: () => '',
   }
   return { code: await runDemo(argv, io, startServe, stopped), out: out.join(''), err: err.join('') }
 }

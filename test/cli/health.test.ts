@@ -25,13 +25,14 @@ async function health(
 ): Promise<{ code: number; err: string }> {
   let err = ''
   const code = await runHealth(argv, {
-    out() {},
+    stdout() {},
     stderr(text) {
       err += text
     },
     colour: { stdout: false, stderr: false },
     cwd: folder,
     env: name => env[name],
+    readText: () => '',
   })
   return { code, err }
 }

@@ -52,22 +52,28 @@ const LOOK = `(() => {
     const [r, g, b] = colour.slice(0, 3).map(part => part / 255).map(part => part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4)
     return 0.2126 * r + 0.7152 * g + 0.0722 * b
   }
-  const groundOf = element => {
+  // Every colour that may lie behind a text: a gradient may show any of its stops there.
+  const groundsOf = element => {
     const chain = []
-    for (let at = element; at; at = at.parentElement) chain.unshift(rgba(getComputedStyle(at).backgroundColor))
-    const paper = matchMedia('(prefers-color-scheme: dark)').matches && getComputedStyle(document.documentElement).colorScheme.includes('dark')
-      ? [18, 18, 18, 1] : [255, 255, 255, 1]
-    return chain.reduce((below, top) => over(top, below), paper)
+    for (let at = element; at; at = at.parentElement) chain.unshift(getComputedStyle(at))
+    const isDark = matchMedia('(prefers-color-scheme: dark)').matches && getComputedStyle(document.documentElement).colorScheme.includes('dark')
+    let grounds = [isDark ? [18, 18, 18, 1] : [255, 255, 255, 1]]
+    for (const style of chain) {
+      const stops = style.backgroundImage.match(/rgba?\\([^)]*\\)|color\\([^)]*\\)/g) ?? []
+      grounds = grounds.map(below => over(rgba(style.backgroundColor), below))
+      if (stops.length > 0) grounds = grounds.flatMap(below => stops.map(stop => over(rgba(stop), below)))
+    }
+    return grounds
   }
   const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT)
   for (let node = walker.nextNode(); node; node = walker.nextNode()) {
     const element = node.parentElement
     if (!node.data.trim() || /^(SCRIPT|STYLE)$/.test(element.tagName) || !isShown(element)) continue
     const style = getComputedStyle(element)
-    const ground = groundOf(element)
-    const shown = over(rgba(style.color), ground)
-    const [bright, dim] = [light(shown), light(ground)].sort((left, right) => right - left)
-    const ratio = (bright + 0.05) / (dim + 0.05)
+    const ratio = Math.min(...groundsOf(element).map(ground => {
+      const [bright, dim] = [light(over(rgba(style.color), ground)), light(ground)].sort((left, right) => right - left)
+      return (bright + 0.05) / (dim + 0.05)
+    }))
     const size = parseFloat(style.fontSize)
     const least = size >= 24 || (size >= 18.66 && Number(style.fontWeight) >= 700) ? 3 : 4.5
     if (ratio < least) found.push(name(element) + ' has a contrast of ' + ratio.toFixed(2))

@@ -1,3 +1,4 @@
+/** @jsxImportSource hono/jsx */
 import type { Identity } from '../../identity/identity.ts'
 import type { Application } from '../portal.ts'
 import { Document, Mark } from './layout.tsx'

@@ -1,3 +1,4 @@
+/** @jsxImportSource hono/jsx */
 import { parseReturnTo } from '../../route/return-to.ts'
 import type { Session } from '../../session/session.ts'
 import { pageAnswer } from '../answer.ts'

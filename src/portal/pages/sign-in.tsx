@@ -1,3 +1,4 @@
+/** @jsxImportSource hono/jsx */
 import { Acts, Door } from './layout.tsx'
 
 /** Where to sign in, when a portal leaves the choice. */

@@ -1,3 +1,4 @@
+/** @jsxImportSource hono/jsx */
 import type { Identity } from '../../identity/identity.ts'
 import { ownPath } from '../place.ts'
 import { Acts, Door } from './layout.tsx'
