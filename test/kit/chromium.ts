@@ -15,6 +15,9 @@ const ARGS = [
   '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE *.localhost, EXCLUDE 127.0.0.1',
 ]
 
+/** A page that has not come by then will not come. */
+const MAX_WAIT_MS = 15_000
+
 /** A real, headless Chromium. Pairs with `close`. */
 export async function openChromium(): Promise<Browser> {
   return await chromium.launch({ executablePath: EXECUTABLE, headless: true, args: ARGS })
@@ -39,6 +42,7 @@ export async function watchedContext(
   options: NonNullable<Parameters<Browser['newContext']>[0]> = {},
 ): Promise<WatchedContext> {
   const context = await browser.newContext(options)
+  context.setDefaultTimeout(MAX_WAIT_MS)
   const complaints: string[] = []
   context.on('page', page => {
     page.on('console', message => {

@@ -47,8 +47,11 @@ export async function openBinaryStand(): Promise<Stand> {
     public: addressOf('public.localhost'),
     portal: addressOf('auth.localhost'),
     configPath: join(dir, 'routes.toml'),
-    become: (page, person) => page.getByRole('button', { name: person ?? 'Nobody', exact: false }).click(),
-    isAtProvider: page => page.url().startsWith(`${provider}/`),
+    async become(page, person) {
+      await page.getByRole('button', { name: person ?? 'Nobody' }).click()
+      await leave(page, provider)
+    },
+    isAtProvider: page => new URL(page.url()).origin === provider,
     async stop() {
       gate.kill('SIGTERM')
       const code = await gate.exited
@@ -103,11 +106,11 @@ export async function openStand(): Promise<OpenStand> {
     dead: at('dead'),
     configPath,
     provider,
-    isAtProvider: page => page.url().startsWith(`${provider.issuer}/`),
+    isAtProvider: page => new URL(page.url()).origin === provider.issuer,
     async become(page, person) {
-      if (person === null) return page.getByRole('button', { name: 'Cancel' }).click()
-      await page.getByLabel('Login').fill(person.toLowerCase())
-      await page.getByRole('button', { name: 'Sign in' }).click()
+      if (person !== null) await page.getByLabel('Login').fill(person.toLowerCase())
+      await page.getByRole('button', { name: person === null ? 'Cancel' : 'Sign in' }).click()
+      await leave(page, provider.issuer)
     },
     async stop() {
       await gate.stop()
@@ -163,6 +166,11 @@ ${route('admin', 'portal = "home"\nallow = ["admin"]\nheaders = "x-token"')}
 ${route('public', 'allow = "public"')}
 ${route('two', 'portal = "choice"\nallow = "authenticated"\nheaders = "x-token"')}
 ${route('dead', 'allow = "public"', 'http://127.0.0.1:1')}`
+}
+
+/** Waits until a tab shows a page of somebody else: a provider may take several steps of its own. */
+async function leave(page: Page, origin: string): Promise<void> {
+  await page.waitForURL(address => address.origin !== origin)
 }
 
 async function readUntil(stream: ReadableStream<Uint8Array>, mark: string): Promise<string> {

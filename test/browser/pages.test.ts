@@ -1,0 +1,161 @@
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
+import { mkdirSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Browser, Page } from 'playwright-core'
+import { findBarriers } from '../kit/accessible.ts'
+import { openChromium, type WatchedContext, watchedContext } from '../kit/chromium.ts'
+import { type OpenStand, openStand, type Person } from '../kit/stand.ts'
+
+setDefaultTimeout(60_000)
+
+/** Where every page's picture goes, for people to look at. */
+const PICTURES = process.env.PICTURES ?? join(tmpdir(), 'sallyport-pictures')
+
+let browser: Browser
+let stand: OpenStand
+beforeAll(async () => {
+  mkdirSync(PICTURES, { recursive: true })
+  browser = await openChromium()
+  stand = await openStand()
+})
+afterAll(async () => {
+  await browser?.close()
+  await stand?.stop()
+})
+
+/** Light on a desk, and dark on the narrowest screen that a page must fit (WCAG 2.2, 1.4.10). */
+const SCREENS = [
+  { name: 'light', colorScheme: 'light', viewport: { width: 1100, height: 800 } },
+  { name: 'dark-phone', colorScheme: 'dark', viewport: { width: 320, height: 700 } },
+] as const
+
+async function openAs({ open }: WatchedContext, who: Person | null, address: string): Promise<Page> {
+  const page = await open(address)
+  await stand.become(page, who)
+  return page
+}
+
+/** Every page of Sallyport's own, and how a person comes to see it. */
+const PAGES: readonly (readonly [name: string, status: number, reach: (person: WatchedContext) => Promise<Page>])[] = [
+  ['choice of provider', 200, person => person.open(stand.choice)],
+  ['denied', 403, person => openAs(person, 'Grace', `${stand.admin}/settings`)],
+  ['denied to someone without any role', 403, person => openAs(person, 'Guest', stand.app)],
+  [
+    'portal',
+    200,
+    async person => {
+      const page = await openAs(person, 'Ada', stand.app)
+      await page.goto(`${stand.portal}/`)
+      return page
+    },
+  ],
+  [
+    'portal without applications',
+    200,
+    async person => {
+      const page = await openAs(person, 'Guest', stand.app)
+      await page.goto(`${stand.portal}/`)
+      return page
+    },
+  ],
+  [
+    'sign-out asked',
+    200,
+    async person => {
+      const page = await openAs(person, 'Ada', stand.app)
+      await page.getByRole('link', { name: 'Sign out' }).click()
+      return page
+    },
+  ],
+  [
+    'signed out',
+    200,
+    async person => {
+      const page = await openAs(person, 'Ada', stand.app)
+      await page.getByRole('link', { name: 'Sign out' }).click()
+      await page.getByRole('button', { name: 'Sign out' }).click()
+      return page
+    },
+  ],
+  ['sign-in given up', 403, person => openAs(person, null, stand.app)],
+  ['sign-in expired', 400, person => person.open(`${stand.portal}/.sallyport/callback?code=c&state=s`)],
+  ['unknown host', 404, person => person.open(stand.app.replace('app.', 'nowhere.'))],
+  ['unknown address of the portal', 404, person => person.open(`${stand.portal}/.sallyport/nothing`)],
+  ['malformed address', 400, person => person.open(`${stand.public}/%zz`)],
+  ['application that is not running', 502, person => person.open(stand.dead)],
+]
+
+describe.each([...PAGES])('%s', (name, status, reach) => {
+  test.each([...SCREENS])(`answers ${status} and keeps nobody out: $name`, async screen => {
+    const person = await watchedContext(browser, screen)
+    try {
+      const statuses = new Map<string, number>()
+      person.context.on('response', reply => {
+        if (reply.request().isNavigationRequest()) statuses.set(reply.url(), reply.status())
+      })
+      const page = await reach(person)
+      await page.screenshot({ path: join(PICTURES, `${name.replaceAll(' ', '-')}-${screen.name}.png`), fullPage: true })
+      expect(statuses.get(page.url().replace(/#.*/, ''))).toBe(status)
+      expect(await findBarriers(page)).toEqual([])
+      expect(person.complaints).toEqual([])
+    } finally {
+      await person.context.close()
+    }
+  })
+})
+
+describe('the keyboard', () => {
+  /** Presses Tab until the focus is on something with this text; throws when a round brings nothing. */
+  async function tabTo(page: Page, text: string): Promise<void> {
+    for (let presses = 0; presses < 30; presses++) {
+      await page.keyboard.press('Tab')
+      if (String(await page.evaluate('document.activeElement.textContent')).includes(text)) return
+    }
+    throw new Error(`Tab never reaches "${text}"`)
+  }
+
+  test('chooses a provider', async () => {
+    const { context, open } = await watchedContext(browser)
+    const page = await open(stand.choice)
+    await tabTo(page, 'Other provider')
+    expect(await page.evaluate(`getComputedStyle(document.activeElement).outlineStyle`)).not.toBe('none')
+    await page.keyboard.press('Enter')
+    await page.getByLabel('Login').waitFor()
+    expect(stand.isAtProvider(page)).toBe(true)
+    await context.close()
+  })
+
+  test('switches account on the denied page', async () => {
+    const person = await watchedContext(browser)
+    const page = await openAs(person, 'Grace', stand.admin)
+    await tabTo(page, 'Switch account')
+    await page.keyboard.press('Enter')
+    await page.getByLabel('Login').waitFor()
+    expect(stand.isAtProvider(page)).toBe(true)
+    await person.context.close()
+  })
+})
+
+test('the look at a page finds what it is meant to find', async () => {
+  const { context, open } = await watchedContext(browser)
+  const page = await open(stand.public)
+  await page.setContent(`<h1>a</h1><h1>b</h1><p style="color:#999;background:#fff">faint</p>
+    <p style="color:#000;background:linear-gradient(#fff,#222)">sinking</p><input><button></button>
+    <img src="data:,"><div style="width:3000px">wide</div>`)
+  expect((await findBarriers(page)).map(barrier => barrier.replace(/contrast of [\d.]+/, 'contrast'))).toEqual([
+    'the page names no language',
+    'the page has no title',
+    'the page has 2 main headings',
+    'the page has no single main landmark',
+    'the page is wider than the screen',
+    '<input> has no name',
+    '<input> "" is too small a target',
+    '<button></button> has no name',
+    '<button> "" is too small a target',
+    '<img src="data:,"> has no alternative',
+    '<p> "faint" has a contrast',
+    '<p> "sinking" has a contrast',
+  ])
+  await context.close()
+})
