@@ -90,6 +90,15 @@ describe.each(STANDS)('%s', (_, openTheStand) => {
     for (const address of [stand.app, stand.admin]) expect(await statusOf(address)).toBe(401)
   })
 
+  test('signing out ends what is still open: events stop and the WebSocket closes', async () => {
+    const page = await openAs('Grace', stand.app)
+    await page.locator('#clock-state', { hasText: 'streaming' }).waitFor()
+    await page.locator('#echo-state', { hasText: 'connected' }).waitFor()
+    await signOut(await person.open(`${stand.app}/another/tab`))
+    await page.locator('#clock-state', { hasText: 'the stream ended' }).waitFor()
+    await page.locator('#echo-state', { hasText: 'the connection ended' }).waitFor()
+  })
+
   test('several tabs sign in at once, each to its own address', async () => {
     const addresses = [1, 2, 3, 4].map(count => `${count % 2 === 0 ? stand.app : stand.admin}/tab/${count}`)
     const tabs = await Promise.all(addresses.map(address => person.open(address)))

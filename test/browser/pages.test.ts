@@ -3,8 +3,10 @@ import { mkdirSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Browser, Page } from 'playwright-core'
+import { type Demo, startDemo } from '../../src/cli/demo/start.ts'
 import { findBarriers } from '../kit/accessible.ts'
 import { openChromium, type WatchedContext, watchedContext } from '../kit/chromium.ts'
+import { serveInProcess } from '../kit/serve.ts'
 import { type OpenStand, openStand, type Person } from '../kit/stand.ts'
 
 setDefaultTimeout(60_000)
@@ -34,6 +36,15 @@ async function openAs({ open }: WatchedContext, who: Person | null, address: str
   const page = await open(address)
   await stand.become(page, who)
   return page
+}
+
+/** Presses Tab until the focus is on something with this text; throws when a round brings nothing. */
+async function tabTo(page: Page, text: string): Promise<void> {
+  for (let presses = 0; presses < 30; presses++) {
+    await page.keyboard.press('Tab')
+    if (String(await page.evaluate('document.activeElement.textContent')).includes(text)) return
+  }
+  throw new Error(`Tab never reaches "${text}"`)
 }
 
 /** Every page of Sallyport's own, and how a person comes to see it. */
@@ -105,16 +116,44 @@ describe.each([...PAGES])('%s', (name, status, reach) => {
   })
 })
 
-describe('the keyboard', () => {
-  /** Presses Tab until the focus is on something with this text; throws when a round brings nothing. */
-  async function tabTo(page: Page, text: string): Promise<void> {
-    for (let presses = 0; presses < 30; presses++) {
-      await page.keyboard.press('Tab')
-      if (String(await page.evaluate('document.activeElement.textContent')).includes(text)) return
-    }
-    throw new Error(`Tab never reaches "${text}"`)
-  }
+describe("the demo's own pages", () => {
+  let demo: Demo
+  beforeAll(async () => {
+    demo = await startDemo({ dir: null, port: 0 }, serveInProcess)
+  })
+  afterAll(() => demo.stop())
 
+  test.each([...SCREENS])('keep nobody out: $name', async screen => {
+    const person = await watchedContext(browser, screen)
+    const look = async (page: Page, name: string) => {
+      await page.screenshot({ path: join(PICTURES, `demo-${name}-${screen.name}.png`), fullPage: true })
+      expect(await findBarriers(page)).toEqual([])
+    }
+    await look(await person.open(`${demo.addresses.provider}/authorize`), 'refused')
+    await look(await person.open(`${demo.addresses.provider}/end-session`), 'signed-out')
+    await look(await person.open(demo.addresses.public), 'public')
+    const page = await person.open(demo.addresses.app)
+    await look(page, 'people')
+    await page.getByRole('button', { name: 'Ada' }).click()
+    await page.locator('#clock-state', { hasText: 'streaming' }).waitFor()
+    await page.locator('#echo-state', { hasText: 'connected' }).waitFor()
+    await look(page, 'service')
+    expect(person.complaints).toEqual([])
+    await person.context.close()
+  })
+
+  test('need no mouse', async () => {
+    const person = await watchedContext(browser)
+    const page = await person.open(demo.addresses.app)
+    await tabTo(page, 'Grace')
+    await page.keyboard.press('Enter')
+    await page.waitForURL(`${demo.addresses.app}/`)
+    expect(await page.locator('#who').textContent()).toBe('Grace')
+    await person.context.close()
+  })
+})
+
+describe('the keyboard', () => {
   test('chooses a provider', async () => {
     const { context, open } = await watchedContext(browser)
     const page = await open(stand.choice)

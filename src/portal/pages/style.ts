@@ -12,7 +12,7 @@ export const STYLE = `
 @media (prefers-color-scheme:dark){:root{--ground:#14181a;--ground-2:#0e1113;--panel:#1c2224;--line:#3a4345;--ink:#e9e7e1;--soft:#a3a9a6;--accent:#86d2c2;--accent-ink:#0c1f1b;--tint:#22312f;--warn:#f0a088;--shade:0 1px 0 rgb(255 255 255/.04) inset,0 24px 60px -24px rgb(0 0 0/.8)}}
 *,*::before,*::after{box-sizing:border-box}
 html{-webkit-text-size-adjust:100%;text-size-adjust:100%}
-body{margin:0;min-height:100vh;min-height:100dvh;display:flex;flex-direction:column;font:400 1.0625rem/1.6 var(--sans);color:var(--ink);background:linear-gradient(var(--ground),var(--ground-2)) fixed}
+body{margin:0;min-height:100vh;min-height:100dvh;display:flex;flex-direction:column;font:400 1.0625rem/1.6 var(--sans);color:var(--ink);background:linear-gradient(var(--ground),var(--ground-2)) fixed var(--ground-2)}
 h1{margin:0;font:600 1.75rem/1.22 var(--serif);letter-spacing:-.012em;text-wrap:balance}
 h2{margin:0;font:600 1.0625rem/1.35 var(--serif)}
 p{margin:0;text-wrap:pretty}
