@@ -44,8 +44,8 @@ const OTHER_IDENTITY = [
   'x-webauth-user',
 ]
 
-/** Fields that end at this hop (RFC 9110 §7.6.1, RFC 9112 §9.6 and §7.1.2), in either direction. */
-export const HOP_BY_HOP: readonly string[] = [
+/** Fields that end at this hop (RFC 9110 §7.6.1, RFC 9112 §9.6 and §7.1.2). */
+const HOP_BY_HOP: readonly string[] = [
   'connection',
   'keep-alive',
   'proxy-connection',
@@ -93,6 +93,9 @@ const FORWARDING = [
 /** Fields that make some backends act on another method than the one that was checked. */
 const METHOD_OVERRIDES = ['x-http-method', 'x-http-method-override', 'x-method-override']
 
+/** Fields that are read apart and written anew. */
+const REWRITTEN = ['host', 'cookie']
+
 /** Framing belongs to the HTTP client that sends the request; only its exact spelling may pass. */
 const FRAMING = ['content-length', 'transfer-encoding', 'host', 'connection', 'cookie', 'upgrade', 'te', 'content-type']
 
@@ -105,7 +108,7 @@ export type FieldFate = 'keep' | 'drop' | 'method-override'
  * Every identity field of every preset is dropped on every route, in any spelling that a backend might fold into it.
  */
 export function compileFieldFates(ownNames: Iterable<string>): (name: string) => FieldFate {
-  const dropped = new Set<string>([...HOP_BY_HOP, ...FORWARDING, ...OTHER_IDENTITY].map(foldName))
+  const dropped = new Set<string>([...HOP_BY_HOP, ...FORWARDING, ...OTHER_IDENTITY, ...REWRITTEN].map(foldName))
   for (const fields of Object.values(PRESETS)) for (const field of fields) dropped.add(foldName(field.name))
   for (const name of ownNames) dropped.add(foldName(name))
   const overrides = new Set(METHOD_OVERRIDES)

@@ -4,6 +4,9 @@ import { stripOwnCookies } from '../session/cookie.ts'
 import type { FieldFate } from './field-names.ts'
 import type { Fields } from './identity-fields.ts'
 
+/** The fields of a request as Bun's `Headers.toJSON` gives them: lower-case names, repeated fields joined. */
+export type SentFields = Readonly<Record<string, string>>
+
 /** What a request's fields are made from besides the request itself. */
 export interface FieldContext {
   readonly target: Target
@@ -29,41 +32,34 @@ const TOKEN = /^[!#$%&'*+.^_`|~0-9a-z-]+$/i
  * The fields that go upstream: what the client sent, less hop-by-hop fields, forged identities and our own cookies, plus
  * ours.
  *
- * Shape: Headers in (untouched), a new record out; names lower-case, Host as matched.
+ * Shape: the sent fields in (untouched), a new record out; names lower-case, Host as matched.
  * Throws `target.header` when Connection names something that is not a token, `upstream.loop` when the request passed here before.
  * Absent on purpose: Accept-Encoding stays, since bodies pass through undecoded.
  * Source: RFC 9110 §7.6.1 (Connection), §7.6.3 (Via), RFC 7239 (Forwarded).
  */
-export function requestFields(headers: Headers, context: FieldContext): Record<string, string> {
+export function requestFields(sent: SentFields, context: FieldContext): Record<string, string> {
   const { target, fateOf, client } = context
-  const fields = headers.toJSON() as Record<string, string>
-  const connection = fields.connection
-  const via = fields.via
-  const forwardedFor = fields['x-forwarded-for']
-  const te = fields.te
-  if (connection !== undefined) dropConnectionOptions(fields, connection)
+  const { via, te, cookie, connection } = sent
   if (via?.includes(context.pseudonym) === true) {
     throw new GateError('upstream.loop', 'the request came back here', {
       hint: 'an upstream address in routes.toml leads back to Sallyport itself',
     })
   }
-  for (const name in fields) {
-    const fate = fateOf(name)
-    if (fate === 'drop' || (fate === 'method-override' && context.checksMethod)) delete fields[name]
-  }
-  const cookie = fields.cookie
-  if (cookie?.includes('sallyport') === true) {
-    const rest = stripOwnCookies(cookie)
-    if (rest === null) delete fields.cookie
-    else fields.cookie = rest
-  }
   // fetch would announce itself where the client did not.
-  fields['user-agent'] ??= ''
+  const fields: Record<string, string> = { host: target.authority, 'user-agent': '' }
+  for (const name in sent) {
+    const fate = fateOf(name)
+    if (fate === 'keep' || (fate === 'method-override' && !context.checksMethod)) fields[name] = sent[name] ?? ''
+  }
+  if (connection !== undefined) dropConnectionOptions(fields, connection)
+  if (cookie !== undefined) {
+    const rest = cookie.includes('sallyport') ? stripOwnCookies(cookie) : cookie
+    if (rest !== null) fields.cookie = rest
+  }
   if (te !== undefined && /(?:^|[ ,\t])trailers(?:$|[ ,;\t])/i.test(te)) fields.te = 'trailers'
-  fields.host = target.authority
+  const forwardedFor = context.isPeerTrusted ? sent['x-forwarded-for'] : undefined
   fields.via = via === undefined ? `1.1 ${context.pseudonym}` : `${via}, 1.1 ${context.pseudonym}`
-  fields['x-forwarded-for'] =
-    context.isPeerTrusted && forwardedFor !== undefined ? `${forwardedFor}, ${context.peer}` : context.peer
+  fields['x-forwarded-for'] = forwardedFor === undefined ? context.peer : `${forwardedFor}, ${context.peer}`
   fields['x-forwarded-host'] = target.authority
   fields['x-forwarded-proto'] = context.scheme
   fields['x-real-ip'] = client
@@ -80,6 +76,7 @@ function dropConnectionOptions(fields: Record<string, string>, connection: strin
     const option = part.trim()
     if (option === '') continue
     if (!TOKEN.test(option)) throw new GateError('target.header', 'Connection names something that is not a field name')
-    delete fields[option]
+    if (option === 'user-agent') fields[option] = ''
+    else if (option !== 'host') delete fields[option]
   }
 }

@@ -1,5 +1,4 @@
 import { setsOwnCookie } from '../session/cookie.ts'
-import { HOP_BY_HOP } from './field-names.ts'
 
 /**
  * Takes out of an upstream's answer what ends at this hop and what would overwrite our cookies. Works in place: a response
@@ -10,9 +9,12 @@ import { HOP_BY_HOP } from './field-names.ts'
 export function cleanResponseFields(headers: Headers): void {
   const connection = headers.get('connection')
   if (connection !== null) {
-    for (const option of connection.split(',')) {
-      const name = option.trim()
-      if (FIELD_NAME.test(name)) headers.delete(name)
+    headers.delete('connection')
+    if (connection !== 'keep-alive' && connection !== 'close') {
+      for (const option of connection.split(',')) {
+        const name = option.trim()
+        if (FIELD_NAME.test(name)) headers.delete(name)
+      }
     }
   }
   for (const name of HOP_BY_HOP) headers.delete(name)
@@ -24,5 +26,8 @@ export function cleanResponseFields(headers: Headers): void {
     }
   }
 }
+
+/** What ends at this hop besides Connection (RFC 9110 §7.6.1): the fields that a response can have. */
+const HOP_BY_HOP = ['keep-alive', 'proxy-connection', 'proxy-authenticate', 'trailer', 'transfer-encoding', 'upgrade']
 
 const FIELD_NAME = /^[!#$%&'*+.^_`|~0-9a-z-]+$/i

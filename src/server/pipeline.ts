@@ -4,7 +4,7 @@ import type { Ports } from '../base/ports.ts'
 import { allowsMethod, type Decision, decideIdentity, decidePolicy } from '../policy/policy.ts'
 import type { Portal, PortalRequest } from '../portal/portal.ts'
 import { type ForwardTools, forward } from '../proxy/forward.ts'
-import { requestFields } from '../proxy/request-fields.ts'
+import { requestFields, type SentFields } from '../proxy/request-fields.ts'
 import { parseTarget, type Target } from '../route/target.ts'
 import { cookieName, readCookie } from '../session/cookie.ts'
 import type { MaybePromise, Session, Sessions } from '../session/session.ts'
@@ -34,6 +34,8 @@ export interface PipelineTools extends ForwardTools {
 /** One request on its way: everything decided so far, filled in from top to bottom. */
 export interface Passage {
   readonly request: Request
+  /** The request's fields, read once. */
+  readonly sent: SentFields
   readonly front: Front
   readonly snapshot: Snapshot
   readonly startedMs: number
@@ -62,17 +64,19 @@ export function createPipeline(tools: PipelineTools): Pipeline {
 
   return (request, front) => {
     const snapshot = tools.current()
+    const sent = request.headers.toJSON() as SentFields
     const peer = peerAddress(front, request)
     const isPeerTrusted = snapshot.trusted.has(peer)
     const passage: Passage = {
       request,
+      sent,
       front,
       snapshot,
       startedMs: tools.ports.now(),
       id: `${tools.pseudonym}-${(count++).toString(36)}`,
       peer,
       isPeerTrusted,
-      client: isPeerTrusted ? clientAddress(peer, request.headers.get('x-forwarded-for'), snapshot.trusted) : peer,
+      client: isPeerTrusted ? clientAddress(peer, sent['x-forwarded-for'] ?? null, snapshot.trusted) : peer,
       target: null,
       portal: null,
       route: null,
@@ -96,7 +100,6 @@ type Answer = MaybePromise<Response | undefined>
 
 function enter(passage: Passage, tools: PipelineTools): Answer {
   const { request, snapshot } = passage
-  const { headers } = request
   const target = parseTarget(request.method, request.url, hostField(passage))
   passage.target = target
   const match = snapshot.table.match(target)
@@ -114,7 +117,7 @@ function enter(passage: Passage, tools: PipelineTools): Answer {
   if (!route.needsSession || portal === null) {
     return settle(passage, tools, route, null, match?.also ?? [])
   }
-  const token = sessionToken(headers, passage)
+  const token = sessionToken(passage)
   if (token === null) return settle(passage, tools, route, null, match?.also ?? [])
   const session = tools.sessions.find(token, target.host)
   return session instanceof Promise
@@ -153,7 +156,7 @@ function settle(
 function pass(passage: Passage, tools: PipelineTools, route: GateRoute, prepared: Prepared): Answer {
   const { request, front, target, session, snapshot } = passage
   if (target === null) throw new TypeError('a request is forwarded only once its target is known')
-  const fields = requestFields(request.headers, {
+  const fields = requestFields(passage.sent, {
     target,
     fateOf: snapshot.fateOf,
     identityFields: prepared.fields,
@@ -166,8 +169,8 @@ function pass(passage: Passage, tools: PipelineTools, route: GateRoute, prepared
     checksMethod: route.policy.methods !== null,
   })
   const path = upstreamPath(route.config, target.path) + target.query
-  const upgrade = request.headers.get('upgrade')
-  if (upgrade !== null && upgrade.toLowerCase() === 'websocket') {
+  const { upgrade } = passage.sent
+  if (upgrade !== undefined && upgrade.toLowerCase() === 'websocket') {
     return tools.sockets.open({ request, front, route, session, fields, path, origin: originOf(passage, target) })
   }
   return forward(
@@ -197,9 +200,9 @@ function turnAway(passage: Passage, tools: PipelineTools, decision: Exclude<Deci
 }
 
 function atPortal(passage: Passage, tools: PipelineTools): Answer {
-  const { portal, request, target } = passage
+  const { portal, target } = passage
   if (portal === null || target === null) throw new TypeError('a portal answers only for its own hosts')
-  const token = sessionToken(request.headers, passage)
+  const token = sessionToken(passage)
   const found = token === null ? null : tools.sessions.find(token, target.host)
   const answer = (session: Session | null): Answer => {
     passage.session = session !== null && session.portal === portal.config.name ? session : null
@@ -265,7 +268,7 @@ function schemeOf(passage: Passage): 'http' | 'https' {
   const portal = passage.portal?.config ?? null
   if (portal !== null && !portal.insecureCookies) return portal.url?.scheme ?? 'https'
   if (passage.isPeerTrusted) {
-    const stated = passage.request.headers.get('x-forwarded-proto')
+    const stated = passage.sent['x-forwarded-proto']
     if (stated === 'https' || stated === 'http') return stated
   }
   return portal?.url?.scheme ?? 'http'
@@ -275,16 +278,16 @@ function originOf(passage: Passage, target: Target): string {
   return `${schemeOf(passage)}://${target.authority}`
 }
 
-function sessionToken(headers: Headers, passage: Passage): string | null {
-  const cookies = headers.get('cookie')
-  if (cookies === null) return null
+function sessionToken(passage: Passage): string | null {
+  const { cookie: cookies } = passage.sent
+  if (cookies === undefined) return null
   return readCookie(cookies, cookieName('session', schemeOf(passage) === 'https'))
 }
 
 /** The host that the client asked for; a trusted proxy may have put its own into Host and kept the client's beside it. */
-function hostField({ request, isPeerTrusted }: Passage): string | null {
-  const forwarded = isPeerTrusted ? request.headers.get('x-forwarded-host') : null
-  return forwarded ?? request.headers.get('host')
+function hostField({ sent, isPeerTrusted }: Passage): string | null {
+  const forwarded = isPeerTrusted ? sent['x-forwarded-host'] : undefined
+  return forwarded ?? sent.host ?? null
 }
 
 /** The other end of the connection; a local socket counts as 127.0.0.1, so that trusting it is one rule. */

@@ -49,13 +49,39 @@ export function isOwnCookie(name: string): boolean {
 
 /** A Cookie field without our cookies, every other byte as it came; null when nothing is left. */
 export function stripOwnCookies(header: string): string | null {
-  const kept = header.split(';').filter(pair => {
-    const equals = pair.indexOf('=')
-    return !isOwnCookie((equals === -1 ? pair : pair.slice(0, equals)).replace(/^[ \t]+|[ \t]+$/g, ''))
-  })
-  if (kept.length === 0) return null
-  kept[0] = (kept[0] ?? '').replace(/^ +/, '')
-  return kept.join(';')
+  let kept: string | null = null
+  let keptFrom = 0
+  for (let start = 0; start <= header.length; ) {
+    const semicolon = header.indexOf(';', start)
+    const end = semicolon === -1 ? header.length : semicolon
+    if (isOwnPair(header, start, end)) {
+      if (start > keptFrom) kept = joinKept(kept, header.slice(keptFrom, start - 1))
+      keptFrom = end + 1
+    }
+    start = end + 1
+  }
+  if (keptFrom === 0) return header
+  return keptFrom > header.length ? kept : joinKept(kept, header.slice(keptFrom))
+}
+
+/** What is kept first begins without the white space that followed a pair of ours. */
+function joinKept(before: string | null, pairs: string): string {
+  return before === null ? pairs.replace(/^ +/, '') : `${before};${pairs}`
+}
+
+/** Whether the pair between two semicolons has a name of ours. */
+function isOwnPair(header: string, start: number, end: number): boolean {
+  const equals = header.indexOf('=', start)
+  let from = start
+  let to = equals === -1 || equals > end ? end : equals
+  while (from < to && isBlank(header.charCodeAt(from))) from++
+  while (to > from && isBlank(header.charCodeAt(to - 1))) to--
+  const first = header.charCodeAt(from)
+  return (first === 0x73 || first === 0x5f) && isOwnCookie(header.slice(from, to))
+}
+
+function isBlank(code: number): boolean {
+  return code === 0x20 || code === 0x09
 }
 
 /** Whether a Set-Cookie value from an upstream would write a cookie of ours. */
