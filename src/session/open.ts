@@ -140,7 +140,7 @@ export function openSessions(options: {
 
   const running = [
     repeat(timers.watchMs, 'look for sessions that ended elsewhere', async () => {
-      for (const id of await store.removedSince()) forget(id)
+      for (const id of (await store.changesSince()).removed) forget(id)
     }),
     repeat(timers.flushMs, 'write the last use of sessions', flush),
     repeat(timers.purgeMs, 'purge old sessions', () => store.purge(ports.now(), ports.now() - limits.idleMs)),
@@ -161,7 +161,20 @@ export function openSessions(options: {
       const sealed = await sealer.seal(secrets, secretsPurpose(session.id), session.expiresAtMs)
       await guarded(() =>
         store.insert(
-          { ...session, identity: JSON.stringify(identity), secrets: sealed, lastSeenMs: nowMs },
+          {
+            ...session,
+            issuer: identity.issuer,
+            subject: identity.subject,
+            sid: null,
+            identity: JSON.stringify(identity),
+            secrets: sealed,
+            agent: '',
+            client: '',
+            isRemembered: false,
+            lastSeenMs: nowMs,
+            checkedAtMs: nowMs,
+            isRefreshable: false,
+          },
           { hash: sha256(token), sessionId: session.id, host },
         ),
       )

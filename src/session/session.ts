@@ -19,8 +19,8 @@ export interface SessionSecrets {
 /** A value now, or later: a cache hit costs no promise. */
 export type MaybePromise<T> = T | Promise<T>
 
-/** Kinds of single-use records: a pending sign-in, and a hand-off ticket. */
-export type OnceKind = 'login' | 'ticket'
+/** Kinds of single-use records: a pending sign-in, a hand-off ticket, a sign-out at the provider, a logout token that was taken. */
+export type OnceKind = 'login' | 'ticket' | 'logout' | 'logout-token'
 
 /**
  * Sessions as the rest of the program uses them: an LRU in front of a store, with the rules of lifetime applied.

@@ -4,12 +4,30 @@ import type { MaybePromise, OnceKind } from './session.ts'
 export interface StoredSession {
   readonly id: string
   readonly portal: string
+  /** With `subject`, who it is; beside the JSON, so that a provider's sign-out finds it. */
+  readonly issuer: string
+  readonly subject: string
+  /** The provider's own name for its session, where it states one (OpenID Connect Back-Channel Logout 1.0 §2.1). */
+  readonly sid: string | null
   readonly identity: string
   readonly secrets: string
+  /** The browser, in a few words for people. */
+  readonly agent: string
+  /** The client's address at sign-in. */
+  readonly client: string
+  /** "Keep me signed in": its lifetime is another, and its cookies outlive the browser. */
+  readonly isRemembered: boolean
   readonly createdAtMs: number
   readonly expiresAtMs: number
   readonly lastSeenMs: number
+  /** When the provider last vouched for this person. */
+  readonly checkedAtMs: number
+  /** Whether the secrets hold a refresh token. */
+  readonly isRefreshable: boolean
 }
+
+/** What a refresh changes of a session. */
+export type RefreshedFields = Pick<StoredSession, 'identity' | 'secrets' | 'sid' | 'checkedAtMs' | 'isRefreshable'>
 
 /** One host's cookie for a session: the SHA-256 of its value. */
 export interface StoredHandle {
@@ -26,10 +44,25 @@ export interface StoredOnce {
   readonly expiresAtMs: number
 }
 
+/** A part of a list, newest first. */
+export interface StoredPage {
+  readonly sessions: readonly StoredSession[]
+  /** Give it back as `after` for the next part; null at the end. The store alone knows what is in it. */
+  readonly next: string | null
+}
+
+/** What other processes did to sessions since somebody last asked. */
+export interface StoredChanges {
+  readonly removed: readonly string[]
+  /** Updated by a refresh. Ids that are in `removed` too may be among them. */
+  readonly updated: readonly string[]
+}
+
 /**
  * Where sessions are true. Knows rows and nothing about their meaning: lifetimes, cookies and sealing live above it.
  *
  * Every implementation passes the same contract suite. Any method may throw what its database throws; the caller translates.
+ * Nothing here looks at all sessions but `list`, which does so a page at a time.
  */
 export interface SessionStore {
   insert(session: StoredSession, handle: StoredHandle): MaybePromise<void>
@@ -37,17 +70,32 @@ export interface SessionStore {
   addHandle(handle: StoredHandle): MaybePromise<boolean>
   /** The session behind a hash and the host it was made for. */
   findByHash(hash: string): MaybePromise<{ readonly session: StoredSession; readonly host: string } | null>
+  findById(sessionId: string): MaybePromise<StoredSession | null>
+  /** Sessions of one person at one issuer, at any portal, newest first. */
+  findBySubject(issuer: string, subject: string): MaybePromise<readonly StoredSession[]>
+  /** Sessions that come from one session at an issuer, at any portal, newest first. */
+  findBySid(issuer: string, sid: string): MaybePromise<readonly StoredSession[]>
+  /** Sessions of a portal, newest first, beginning after what `next` of the page before said. */
+  list(portal: string, page: { readonly after: string | null; readonly limit: number }): MaybePromise<StoredPage>
+  /** Writes what a refresh brought, ends its lease, and tells every other process; false when the session is gone. */
+  update(sessionId: string, fields: RefreshedFields): MaybePromise<boolean>
+  /** True for one caller alone until `untilMs`, or until `update` or `release`; false for others, and for a session that is gone. */
+  lease(sessionId: string, nowMs: number, untilMs: number): MaybePromise<boolean>
+  release(sessionId: string): MaybePromise<void>
   /** Writes when sessions were last used, newest wins. */
   touch(seen: ReadonlyMap<string, number>): MaybePromise<void>
-  /** Removes a session with all its handles, and tells every other process. */
-  remove(sessionId: string): MaybePromise<void>
-  /** Ids of sessions that were removed by anyone since the last call. */
-  removedSince(): MaybePromise<readonly string[]>
-  /** Keeps a record for one `take`; at most `perOwner` of a kind for one owner and `total` of it: the oldest make room. */
-  put(record: StoredOnce, limits: { readonly perOwner: number; readonly total: number }): MaybePromise<void>
+  /** Removes sessions with all their handles, and tells every other process. */
+  remove(...sessionIds: readonly string[]): MaybePromise<void>
+  /** What was done by anyone since the last call, this process among them or not. */
+  changesSince(): MaybePromise<StoredChanges>
+  /**
+   * Keeps a record for one `take`; at most `perOwner` of a kind for one owner and `total` of it: the oldest make room.
+   * False, and nothing is changed, where a record of this kind and hash is kept already.
+   */
+  put(record: StoredOnce, limits: { readonly perOwner: number; readonly total: number }): MaybePromise<boolean>
   /** The record's value once, or null. */
   take(kind: OnceKind, hash: string, nowMs: number): MaybePromise<string | null>
-  /** Removes what has expired; `idleBeforeMs` is the last use before which a session is idle too long. */
+  /** Removes what has expired; `idleBeforeMs` is the last use before which any session is idle too long. */
   purge(nowMs: number, idleBeforeMs: number): MaybePromise<void>
   close(): MaybePromise<void>
 }

@@ -1,29 +1,20 @@
 import { describe, expect, test } from 'bun:test'
 import { join } from 'node:path'
 import { openSqliteStore } from '../../src/session/sqlite.ts'
-import type { SessionStore, StoredSession } from '../../src/session/store.ts'
+import type { SessionStore, StoredPage } from '../../src/session/store.ts'
 import { fakeClock, quietPorts } from '../kit/clock.ts'
 import { temporaryFolder } from '../kit/folder.ts'
+import { storedSession } from '../kit/stored.ts'
 
 /** What every session store has to keep; `open` opens the same data each time it is called. */
 const STORES: Readonly<Record<string, (folder: string) => () => SessionStore>> = {
   sqlite: folder => () => openSqliteStore(join(folder, 'sessions.db'), quietPorts(fakeClock())),
 }
 
-const LIMITS = { perOwner: 3, total: 6 }
+/** What a refresh writes. */
+const REFRESHED = { identity: '{"n":1}', secrets: 't', sid: 's2', checkedAtMs: 50, isRefreshable: true }
 
-function session(id: string, changes: Partial<StoredSession> = {}): StoredSession {
-  return {
-    id,
-    portal: 'home',
-    identity: '{}',
-    secrets: 's',
-    createdAtMs: 0,
-    expiresAtMs: 1000,
-    lastSeenMs: 0,
-    ...changes,
-  }
-}
+const LIMITS = { perOwner: 3, total: 6 }
 
 describe.each(Object.entries(STORES))('the %s store', (_name, of) => {
   async function withStore(act: (store: SessionStore, open: () => SessionStore) => Promise<void>): Promise<void> {
@@ -39,13 +30,13 @@ describe.each(Object.entries(STORES))('the %s store', (_name, of) => {
 
   test('a session is found by the hash it was inserted with, with its host', () =>
     withStore(async store => {
-      await store.insert(session('a', { portal: 'work', lastSeenMs: 5 }), {
+      await store.insert(storedSession('a', { portal: 'work', lastSeenMs: 5 }), {
         hash: 'h1',
         sessionId: 'a',
         host: 'x.example',
       })
       expect(await store.findByHash('h1')).toEqual({
-        session: session('a', { portal: 'work', lastSeenMs: 5 }),
+        session: storedSession('a', { portal: 'work', lastSeenMs: 5 }),
         host: 'x.example',
       })
       expect(await store.findByHash('h2')).toBeNull()
@@ -53,7 +44,7 @@ describe.each(Object.entries(STORES))('the %s store', (_name, of) => {
 
   test('one session has a handle for each host, and none after it is removed', () =>
     withStore(async store => {
-      await store.insert(session('a'), { hash: 'h1', sessionId: 'a', host: 'x.example' })
+      await store.insert(storedSession('a'), { hash: 'h1', sessionId: 'a', host: 'x.example' })
       expect(await store.addHandle({ hash: 'h2', sessionId: 'a', host: 'y.example' })).toBe(true)
       expect((await store.findByHash('h2'))?.host).toBe('y.example')
       await store.remove('a')
@@ -64,7 +55,7 @@ describe.each(Object.entries(STORES))('the %s store', (_name, of) => {
 
   test('the newest use wins, whatever order uses are written in', () =>
     withStore(async store => {
-      await store.insert(session('a'), { hash: 'h1', sessionId: 'a', host: 'x' })
+      await store.insert(storedSession('a'), { hash: 'h1', sessionId: 'a', host: 'x' })
       await store.touch(new Map([['a', 50]]))
       await store.touch(
         new Map([
@@ -75,16 +66,114 @@ describe.each(Object.entries(STORES))('the %s store', (_name, of) => {
       expect((await store.findByHash('h1'))?.session.lastSeenMs).toBe(50)
     }))
 
-  test('another process learns of a removal, once', () =>
+  test('another process learns of a removal, and of an update, once', () =>
     withStore(async (store, open) => {
       const other = open()
       try {
-        await store.insert(session('a'), { hash: 'h1', sessionId: 'a', host: 'x' })
-        await other.removedSince()
-        expect(await other.removedSince()).toEqual([])
-        await store.remove('a')
-        expect(await other.removedSince()).toEqual(['a'])
-        expect(await other.removedSince()).toEqual([])
+        for (const id of ['a', 'b', 'c']) {
+          await store.insert(storedSession(id), { hash: id, sessionId: id, host: 'x' })
+        }
+        await other.changesSince()
+        expect(await other.changesSince()).toEqual({ removed: [], updated: [] })
+        await store.remove('a', 'c')
+        await store.update('b', REFRESHED)
+        const changes = await other.changesSince()
+        expect([...changes.removed].sort()).toEqual(['a', 'c'])
+        expect(changes.updated).toEqual(['b'])
+        expect(await other.changesSince()).toEqual({ removed: [], updated: [] })
+      } finally {
+        await other.close()
+      }
+    }))
+
+  test('a session is found by its id, and by nothing once it is removed', () =>
+    withStore(async store => {
+      const stored = storedSession('a', {
+        agent: 'Firefox on Linux',
+        client: '192.0.2.1',
+        isRemembered: true,
+        sid: 's1',
+      })
+      await store.insert(stored, { hash: 'h1', sessionId: 'a', host: 'x' })
+      expect(await store.findById('a')).toEqual(stored)
+      await store.remove('a')
+      expect(await store.findById('a')).toBeNull()
+      expect(await store.findBySubject('https://id.example', 'ada')).toEqual([])
+      expect(await store.findBySid('https://id.example', 's1')).toEqual([])
+      expect((await store.list('home', { after: null, limit: 10 })).sessions).toEqual([])
+    }))
+
+  test('sessions are found by issuer and subject, and by issuer and sid, newest first, and never by one of the two', () =>
+    withStore(async store => {
+      const all = [
+        storedSession('a', { sid: 's1', createdAtMs: 1 }),
+        storedSession('b', { sid: 's2', createdAtMs: 2, portal: 'work' }),
+        storedSession('c', { sid: 's1', createdAtMs: 3, subject: 'bob' }),
+        storedSession('d', { sid: 's1', createdAtMs: 4, issuer: 'https://other.example' }),
+        storedSession('e', { createdAtMs: 5 }),
+      ]
+      for (const one of all) await store.insert(one, { hash: one.id, sessionId: one.id, host: 'x' })
+      const ids = (sessions: readonly { readonly id: string }[]) => sessions.map(({ id }) => id)
+      expect(ids(await store.findBySubject('https://id.example', 'ada'))).toEqual(['e', 'b', 'a'])
+      expect(ids(await store.findBySubject('https://id.example', 'ad'))).toEqual([])
+      expect(ids(await store.findBySid('https://id.example', 's1'))).toEqual(['c', 'a'])
+      expect(ids(await store.findBySid('https://id.example', ''))).toEqual([])
+    }))
+
+  test('the sessions of a portal are listed page by page, newest first, each once, whatever comes and goes meanwhile', () =>
+    withStore(async store => {
+      for (let index = 0; index < 25; index++) {
+        const id = `s${String(index).padStart(2, '0')}`
+        await store.insert(storedSession(id, { createdAtMs: Math.floor(index / 3) }), {
+          hash: id,
+          sessionId: id,
+          host: 'x',
+        })
+      }
+      await store.insert(storedSession('other', { portal: 'work' }), { hash: 'other', sessionId: 'other', host: 'x' })
+      const seen: string[] = []
+      let after: string | null = null
+      for (let page = 0; page < 10; page++) {
+        const { sessions, next }: StoredPage = await store.list('home', { after, limit: 10 })
+        seen.push(...sessions.map(({ id }) => id))
+        if (page === 0) {
+          await store.insert(storedSession('new', { createdAtMs: 99 }), { hash: 'new', sessionId: 'new', host: 'x' })
+          await store.remove('s00', seen.at(-1) ?? '')
+        }
+        after = next
+        if (next === null) break
+      }
+      expect(seen).toEqual(Array.from({ length: 24 }, (_, index) => `s${String(24 - index).padStart(2, '0')}`))
+      expect((await store.list('nowhere', { after: null, limit: 10 })).sessions).toEqual([])
+      expect((await store.list('work', { after: null, limit: 1 })).next).toBeNull()
+    }))
+
+  test('an update changes what a refresh may change, and nothing else; a session that is gone stays gone', () =>
+    withStore(async store => {
+      await store.insert(storedSession('a', { sid: 's1' }), { hash: 'h1', sessionId: 'a', host: 'x' })
+      expect(await store.update('a', REFRESHED)).toBe(true)
+      expect(await store.findByHash('h1')).toEqual({ session: storedSession('a', REFRESHED), host: 'x' })
+      expect(await store.findBySid('https://id.example', 's1')).toEqual([])
+      expect(await store.findBySid('https://id.example', 's2')).toHaveLength(1)
+      await store.remove('a')
+      expect(await store.update('a', REFRESHED)).toBe(false)
+      expect(await store.findById('a')).toBeNull()
+    }))
+
+  test('a lease is one caller’s, in any process, until it is released, used up or over', () =>
+    withStore(async (store, open) => {
+      const other = open()
+      try {
+        await store.insert(storedSession('a'), { hash: 'h1', sessionId: 'a', host: 'x' })
+        expect(await store.lease('a', 100, 200)).toBe(true)
+        expect(await other.lease('a', 199, 300)).toBe(false)
+        expect(await store.lease('a', 199, 300)).toBe(false)
+        expect(await other.lease('a', 200, 300)).toBe(true)
+        await other.release('a')
+        expect(await store.lease('a', 201, 300)).toBe(true)
+        await store.update('a', REFRESHED)
+        expect(await other.lease('a', 202, 300)).toBe(true)
+        expect(await store.lease('gone', 0, 10)).toBe(false)
       } finally {
         await other.close()
       }
@@ -92,7 +181,7 @@ describe.each(Object.entries(STORES))('the %s store', (_name, of) => {
 
   test('what was written is there after the store is opened again', () =>
     withStore(async (store, open) => {
-      await store.insert(session('a'), { hash: 'h1', sessionId: 'a', host: 'x' })
+      await store.insert(storedSession('a'), { hash: 'h1', sessionId: 'a', host: 'x' })
       await store.put({ kind: 'ticket', hash: 't', owner: 'o', value: 'v', expiresAtMs: 10 }, LIMITS)
       const again = open()
       expect((await again.findByHash('h1'))?.session.id).toBe('a')
@@ -108,6 +197,15 @@ describe.each(Object.entries(STORES))('the %s store', (_name, of) => {
       expect(await store.take('login', 'a', 99)).toBe('a')
       expect(await store.take('login', 'a', 99)).toBeNull()
       expect(await store.take('login', 'b', 100)).toBeNull()
+    }))
+
+  test('a single-use record is not replaced by another of its kind and hash', () =>
+    withStore(async store => {
+      const record = { hash: 'a', owner: 'o', expiresAtMs: 100 }
+      expect(await store.put({ ...record, kind: 'login', value: 'first' }, LIMITS)).toBe(true)
+      expect(await store.put({ ...record, kind: 'login', value: 'second', owner: 'other' }, LIMITS)).toBe(false)
+      expect(await store.put({ ...record, kind: 'ticket', value: 'third' }, LIMITS)).toBe(true)
+      expect(await store.take('login', 'a', 0)).toBe('first')
     }))
 
   test("one owner's records push out that owner's oldest alone", () =>
@@ -134,17 +232,17 @@ describe.each(Object.entries(STORES))('the %s store', (_name, of) => {
 
   test('a purge removes what is over, by age or by idleness, and nothing else', () =>
     withStore(async store => {
-      await store.insert(session('old', { expiresAtMs: 100, lastSeenMs: 90 }), {
+      await store.insert(storedSession('old', { expiresAtMs: 100, lastSeenMs: 90 }), {
         hash: 'old',
         sessionId: 'old',
         host: 'x',
       })
-      await store.insert(session('idle', { expiresAtMs: 999, lastSeenMs: 10 }), {
+      await store.insert(storedSession('idle', { expiresAtMs: 999, lastSeenMs: 10 }), {
         hash: 'idle',
         sessionId: 'idle',
         host: 'x',
       })
-      await store.insert(session('live', { expiresAtMs: 999, lastSeenMs: 90 }), {
+      await store.insert(storedSession('live', { expiresAtMs: 999, lastSeenMs: 90 }), {
         hash: 'live',
         sessionId: 'live',
         host: 'x',

@@ -1,15 +1,16 @@
 import { Database } from 'bun:sqlite'
 import { describe, expect, test } from 'bun:test'
-import { readdirSync, statSync, truncateSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { GateError } from '../../src/base/errors.ts'
 import { openSqliteStore } from '../../src/session/sqlite.ts'
 import { fakeClock, quietPorts } from '../kit/clock.ts'
 import { temporaryFolder } from '../kit/folder.ts'
+import { storedSession } from '../kit/stored.ts'
 
 const ports = quietPorts(fakeClock())
 const HANDLE = { hash: 'h', sessionId: 'a', host: 'x' }
-const SESSION = { id: 'a', portal: 'p', identity: '{}', secrets: '', createdAtMs: 0, expiresAtMs: 9, lastSeenMs: 0 }
+const SESSION = storedSession('a')
 
 function codeOf(act: () => unknown): string {
   try {
@@ -64,6 +65,49 @@ describe('the database file', () => {
     database.close()
     expect(codeOf(() => openSqliteStore(path, ports))).toBe('session.store')
     expect(readdirSync(folder.path)).toEqual(['s.db'])
+  })
+
+  test('of the first layout keeps its sessions, which are then found by person too', () => {
+    using folder = temporaryFolder()
+    const path = join(folder.path, 's.db')
+    const before = new Database(path)
+    before.run(readFileSync(join(import.meta.dir, '../golden/session/layout-1.sql'), 'utf8'))
+    before.close()
+    const store = openSqliteStore(path, ports)
+    const found = store.findByHash('hash-of-ada')
+    if (found === null || found instanceof Promise) throw new Error('the session was lost')
+    expect(found.host).toBe('app.example')
+    expect(found.session).toMatchObject({
+      portal: 'home',
+      issuer: 'https://id.example',
+      subject: 'ada',
+      sid: 'their-1',
+    })
+    expect(found.session).toMatchObject({ createdAtMs: 100, expiresAtMs: 900, lastSeenMs: 200, checkedAtMs: 100 })
+    expect(found.session).toMatchObject({ secrets: 'sealed', isRefreshable: false, isRemembered: false })
+    expect(store.findBySubject('https://id.example', 'ada')).toEqual([found.session])
+    expect(store.findByHash('hash-of-odd')).not.toBeNull()
+    expect(store.take('login', 'pending', 0)).toBe('sealed too')
+    store.close()
+    const again = openSqliteStore(path, ports)
+    expect(again.findById('a')).toEqual(found.session)
+    again.close()
+  })
+
+  test('of the first layout is brought to the second while a process of the version before still writes', () => {
+    using folder = temporaryFolder()
+    const path = join(folder.path, 's.db')
+    const before = new Database(path)
+    before.run(readFileSync(join(import.meta.dir, '../golden/session/layout-1.sql'), 'utf8'))
+    const store = openSqliteStore(path, ports)
+    before.run(
+      "INSERT INTO sessions (id, portal, identity, secrets, created_ms, expires_ms, seen_ms) VALUES ('late', 'home', '{}', 's', 1, 9, 1)",
+    )
+    before.run("INSERT INTO removed (session_id, at_ms) VALUES ('a', 300)")
+    expect(store.findById('late')).not.toBeNull()
+    expect(store.changesSince()).toEqual({ removed: ['a'], updated: [] })
+    before.close()
+    store.close()
   })
 
   test('in a folder that does not exist is a clear refusal', () => {

@@ -1,0 +1,67 @@
+import type { Database } from 'bun:sqlite'
+
+/** The layout that this version reads and writes; a database with a higher number was written by a newer Sallyport. */
+export const LAYOUT = 2
+
+const FIRST = `
+  CREATE TABLE sessions (
+    id TEXT PRIMARY KEY, portal TEXT NOT NULL, identity TEXT NOT NULL, secrets TEXT NOT NULL,
+    created_ms INTEGER NOT NULL, expires_ms INTEGER NOT NULL, seen_ms INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX sessions_expires ON sessions (expires_ms);
+  CREATE INDEX sessions_seen ON sessions (seen_ms);
+  CREATE TABLE handles (
+    hash TEXT PRIMARY KEY, session_id TEXT NOT NULL REFERENCES sessions (id) ON DELETE CASCADE, host TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX handles_session ON handles (session_id);
+  CREATE TABLE removed (seq INTEGER PRIMARY KEY AUTOINCREMENT, session_id TEXT NOT NULL, at_ms INTEGER NOT NULL) STRICT;
+  CREATE TABLE once (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, hash TEXT NOT NULL, owner TEXT NOT NULL, value TEXT NOT NULL,
+    expires_ms INTEGER NOT NULL, UNIQUE (kind, hash)
+  ) STRICT;
+  CREATE INDEX once_owner ON once (kind, owner, seq);
+  CREATE INDEX once_expires ON once (expires_ms);
+`
+
+/**
+ * Sessions that can be refreshed, listed and found by what their provider calls them; `removed` tells of updates too.
+ *
+ * Every new column has a default, so that a process of the version before, still draining, can go on writing. Sessions from
+ * before are never refreshed: whether they hold a refresh token is known only to whoever opens their secrets.
+ */
+const SECOND = `
+  ALTER TABLE sessions ADD COLUMN issuer TEXT NOT NULL DEFAULT '';
+  ALTER TABLE sessions ADD COLUMN subject TEXT NOT NULL DEFAULT '';
+  ALTER TABLE sessions ADD COLUMN sid TEXT;
+  ALTER TABLE sessions ADD COLUMN agent TEXT NOT NULL DEFAULT '';
+  ALTER TABLE sessions ADD COLUMN client TEXT NOT NULL DEFAULT '';
+  ALTER TABLE sessions ADD COLUMN is_remembered INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE sessions ADD COLUMN checked_ms INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE sessions ADD COLUMN is_refreshable INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE sessions ADD COLUMN lease_ms INTEGER NOT NULL DEFAULT 0;
+  UPDATE sessions SET
+    issuer = coalesce(json_extract(identity, '$.issuer'), ''), subject = coalesce(json_extract(identity, '$.subject'), ''),
+    sid = json_extract(identity, '$.claims.sid'), checked_ms = created_ms
+  WHERE json_valid(identity);
+  CREATE INDEX sessions_subject ON sessions (issuer, subject);
+  CREATE INDEX sessions_sid ON sessions (issuer, sid) WHERE sid IS NOT NULL;
+  CREATE INDEX sessions_portal ON sessions (portal, created_ms, id);
+  ALTER TABLE removed ADD COLUMN is_update INTEGER NOT NULL DEFAULT 0;
+`
+
+const STEPS: readonly string[] = [FIRST, SECOND]
+
+/** The layout number that a database says it has; 0 for an empty one. */
+export function layoutOf(database: Database): number {
+  return database.query<{ user_version: number }, []>('PRAGMA user_version').get()?.user_version ?? 0
+}
+
+/** Brings a database to this version's layout, all of it or nothing. Two processes may do so at once: one finds it done. */
+export function migrate(database: Database): void {
+  database
+    .transaction(() => {
+      for (const step of STEPS.slice(layoutOf(database))) database.run(step)
+      database.run(`PRAGMA user_version = ${LAYOUT}`)
+    })
+    .immediate()
+}
