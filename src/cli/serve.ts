@@ -3,7 +3,6 @@ import { randomToken } from '../base/bytes.ts'
 import { GateError } from '../base/errors.ts'
 import type { LevelledLog } from '../base/log.ts'
 import type { Log, Ports } from '../base/ports.ts'
-import type { Diagnostic } from '../config/diagnostic.ts'
 import { loadConfig } from '../config/load.ts'
 import { renderDiagnostics } from '../config/render.ts'
 import type { Config, SessionsConfig } from '../config/types.ts'
@@ -16,10 +15,10 @@ import { createOpenStreams, type StreamOwner } from '../proxy/streams.ts'
 import { createUpstreamPool, type UpstreamPool } from '../proxy/upstream.ts'
 import { createWebSocketRelay } from '../proxy/websocket.ts'
 import { openAccessLog } from '../server/access-log.ts'
-import { openAdmin } from '../server/admin.ts'
+import { type AdminSources, configState, openAdmin } from '../server/admin.ts'
 import { addressText, listen } from '../server/listen.ts'
-import { createLive, type Loaded, restartKeys } from '../server/live.ts'
-import { createMetrics } from '../server/metrics.ts'
+import { createLive, type Loaded } from '../server/live.ts'
+import { createMetrics, type Gauge, renderMetrics } from '../server/metrics.ts'
 import { createPipeline } from '../server/pipeline.ts'
 import { createRespond } from '../server/respond.ts'
 import { compileSnapshot, type Snapshot } from '../server/snapshot.ts'
@@ -29,6 +28,7 @@ import { openKey } from '../session/key.ts'
 import { type OpenSessions, openSessions } from '../session/open.ts'
 import { createSealer, type Sealer } from '../session/seal.ts'
 import { openSqliteStore } from '../session/sqlite.ts'
+import { tellRefused, tellTakenOver, tellWarnings } from './file-news.ts'
 
 /** What a server needs from outside. */
 export interface ServeOptions {
@@ -36,6 +36,18 @@ export interface ServeOptions {
   readonly ports: Omit<Ports, 'log'> & { readonly log: LevelledLog }
   /** Where access records go, in batches of whole lines. */
   readonly writeAccess: (lines: string) => void
+  /** Set where this process is one of several that a supervisor started. */
+  readonly worker?: WorkerPart
+}
+
+/** What differs in a worker from a server of its own; the admin listener, too, is the supervisor's. */
+export interface WorkerPart {
+  /** From 1. The first alone listens on local sockets, which processes cannot share. */
+  readonly index: number
+  /** The name in Via that all workers share: a request that comes back to another of them is a loop too. */
+  readonly pseudonym: string
+  /** Where to say what every worker says of the file, and the supervisor once for all. */
+  readonly fileLog: Log
 }
 
 /** A running server. Pairs with `stop`. */
@@ -44,6 +56,8 @@ export interface RunningServer {
   readonly addresses: readonly string[]
   readonly admin: string | null
   readonly config: Config
+  /** What the admin listener tells of this process. */
+  readonly sources: AdminSources
   /** Reads the file again; answers what happened. */
   reload(): 'changed' | 'same' | 'refused'
   /** Takes no new requests, lets those in flight finish for `drain` at most, and closes everything. */
@@ -56,7 +70,8 @@ export interface RunningServer {
  * Throws `config.invalid` with the rendered mistakes, `listen.failed`, `session.store`. What was opened before is closed again.
  */
 export function startServer(options: ServeOptions): RunningServer {
-  const { ports } = options
+  const { ports, worker } = options
+  const fileLog = worker?.fileLog ?? ports.log
   const configPath = resolve(options.configPath)
   const upstreams = createUpstreamPool()
   const pool = createProviderPool(ports)
@@ -70,7 +85,7 @@ export function startServer(options: ServeOptions): RunningServer {
   if (!first.ok) throw new GateError('config.invalid', first.refusal.trimEnd())
   const { config } = first.snapshot
   ports.log.setLevel(config.server.logLevel)
-  warn(ports.log, first.warnings)
+  tellWarnings(fileLog, first.warnings)
 
   const { sessions, sealer } = openSessionState(config.sessions, ports)
   const metrics = createMetrics()
@@ -84,11 +99,12 @@ export function startServer(options: ServeOptions): RunningServer {
     onChange: takeOver,
     onRefuse(refusal) {
       metrics.reloadsRefused++
-      ports.log.error(`The changed file has mistakes; the one before stays in force\n${refusal}`)
+      tellRefused(fileLog, refusal)
     },
   })
   const accessLog = openAccessLog(options.writeAccess, () => live.current.config.server.accessLog)
   const respond = createRespond(ports.log)
+  const ownName = makePseudonym(ports)
   const pipeline = createPipeline({
     ports,
     deadlines,
@@ -99,42 +115,42 @@ export function startServer(options: ServeOptions): RunningServer {
     portal: createPortal({ ports, sessions, pool, seal: sealer }),
     respond,
     sockets: createSockets(relay, ports),
-    pseudonym: `sallyport-${randomToken(ports.random)
-      .replace(/[^A-Za-z0-9]/g, '')
-      .slice(0, 8)}`,
+    pseudonym: worker?.pseudonym ?? ownName,
+    idPrefix: ownName,
     current: () => live.current,
   })
 
   let isDraining = false
   const opened: Bun.Server<unknown>[] = []
+  const gauges: readonly Gauge[] = [
+    {
+      name: 'requests_in_flight',
+      help: 'Requests being answered.',
+      read: () => sum(opened.map(one => one.pendingRequests)),
+    },
+    { name: 'websockets_open', help: 'Open WebSockets.', read: () => relay.openCount },
+    { name: 'event_streams_open', help: 'Open event streams.', read: () => streams.size },
+  ]
+  const sources: AdminSources = {
+    unready: () => (isDraining ? 'draining' : null),
+    config: () => configState(live),
+    metrics: () => renderMetrics(metrics, gauges),
+  }
+  const places = config.server.listen.filter(({ kind }) => kind === 'tcp' || worker === undefined || worker.index === 1)
   let admin: Bun.Server<unknown> | null = null
   try {
-    for (const address of config.server.listen) {
+    for (const address of places) {
       opened.push(
         listen(address, {
           fetch: pipeline,
           error: respond.broken,
           websocket: relay.handlers,
           idleTimeoutS: IDLE_TIMEOUT_S,
+          reusePort: worker !== undefined,
         }),
       )
     }
-    if (config.server.admin !== null) {
-      admin = openAdmin(config.server.admin, {
-        live,
-        metrics,
-        isReady: () => !isDraining,
-        gauges: [
-          {
-            name: 'requests_in_flight',
-            help: 'Requests being answered.',
-            read: () => sum(opened.map(one => one.pendingRequests)),
-          },
-          { name: 'websockets_open', help: 'Open WebSockets.', read: () => relay.openCount },
-          { name: 'event_streams_open', help: 'Open event streams.', read: () => streams.size },
-        ],
-      })
-    }
+    if (config.server.admin !== null && worker === undefined) admin = openAdmin(config.server.admin, sources)
   } catch (error) {
     for (const one of opened) one.stop(true)
     deadlines.close()
@@ -161,10 +177,7 @@ export function startServer(options: ServeOptions): RunningServer {
       const route = byId.get(routeId)
       return route === undefined || decideIdentity(route.policy, session?.identity ?? null).verdict !== 'allow'
     }, 'the rules have changed')
-    warn(ports.log, warnings)
-    ports.log.info('The changed file is in force', { routes: next.routes.length })
-    const restart = restartKeys(next.config, previous.config)
-    if (restart.length > 0) ports.log.warn('Some changes need a restart', { keys: restart })
+    tellTakenOver(fileLog, { config: next.config, warnings }, previous.config)
   }
 
   function closeWhere(isOver: (owner: StreamOwner) => boolean, reason: string): void {
@@ -173,9 +186,10 @@ export function startServer(options: ServeOptions): RunningServer {
   }
 
   return {
-    addresses: opened.map((server, index) => listenedOn(server, config.server.listen[index])),
+    addresses: opened.map((server, index) => listenedOn(server, places[index])),
     admin: admin === null ? null : listenedOn(admin, config.server.admin ?? undefined),
     config,
+    sources,
     reload,
     async stop() {
       isDraining = true
@@ -205,8 +219,10 @@ function loadSnapshot(path: string, ports: ServeOptions['ports'], upstreams: Ups
   return { ok: true, snapshot, files, warnings: loaded.warnings }
 }
 
-function warn(log: Log, warnings: readonly Diagnostic[]): void {
-  for (const { message, file, line, hint } of warnings) log.warn(message, { at: `${file}:${line}`, hint })
+/** A name in Via that no other gate has, so that one's own requests are recognised when they come back. */
+export function makePseudonym(ports: Pick<Ports, 'random'>): string {
+  const letters = randomToken(ports.random).replace(/[^A-Za-z0-9]/g, '')
+  return `sallyport-${letters.slice(0, 8)}`
 }
 
 function openSessionState(

@@ -1,15 +1,35 @@
 import type { ListenAddress } from '../config/types.ts'
+import type { MaybePromise } from '../session/session.ts'
 import { listen } from './listen.ts'
 import type { Live } from './live.ts'
-import { type Gauge, type Metrics, renderMetrics } from './metrics.ts'
 
-/** What the admin listener tells. */
+/** What the admin listener tells, of this process or of several together. */
 export interface AdminSources {
-  readonly live: Live
-  readonly metrics: Metrics
-  readonly gauges: readonly Gauge[]
-  /** False once the process drains. */
-  isReady(): boolean
+  /** Null when requests are taken, else why not, in a few words. */
+  unready(): MaybePromise<string | null>
+  config(): MaybePromise<ConfigState>
+  /** In the Prometheus text exposition format 0.0.4. */
+  metrics(): MaybePromise<string>
+}
+
+/** The file in force, in the words of the answer. */
+export interface ConfigState {
+  readonly fingerprint: string
+  readonly routes: number
+  /** RFC 3339. */
+  readonly last_read: string
+  /** Why the last save is not in force; null when it is. */
+  readonly refused: string | null
+}
+
+/** What `/config` says of one process. */
+export function configState({ current, state }: Live): ConfigState {
+  return {
+    fingerprint: current.fingerprint,
+    routes: current.routes.length,
+    last_read: new Date(state.atMs).toISOString(),
+    refused: state.refusal,
+  }
 }
 
 /**
@@ -20,24 +40,20 @@ export interface AdminSources {
  */
 export function openAdmin(address: ListenAddress, sources: AdminSources): Bun.Server<unknown> {
   return listen(address, {
-    fetch(request) {
+    async fetch(request) {
       if (request.headers.has('origin')) return text(403, 'not for web pages\n')
       if (request.method !== 'GET' && request.method !== 'HEAD') return text(405, 'read only\n')
-      const { live } = sources
       switch (request.url.slice(request.url.indexOf('/', 8)).split('?')[0]) {
         case '/healthz':
           return text(200, 'ok\n')
-        case '/readyz':
-          return sources.isReady() ? text(200, 'ready\n') : text(503, 'draining\n')
+        case '/readyz': {
+          const unready = await sources.unready()
+          return unready === null ? text(200, 'ready\n') : text(503, `${unready}\n`)
+        }
         case '/config':
-          return Response.json({
-            fingerprint: live.current.fingerprint,
-            routes: live.current.routes.length,
-            last_read: new Date(live.state.atMs).toISOString(),
-            refused: live.state.refusal,
-          })
+          return Response.json(await sources.config())
         case '/metrics':
-          return new Response(renderMetrics(sources.metrics, sources.gauges), {
+          return new Response(await sources.metrics(), {
             headers: { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' },
           })
         default:

@@ -2,6 +2,11 @@ import type { Diagnostic } from '../config/diagnostic.ts'
 import type { Config } from '../config/types.ts'
 import type { Snapshot } from './snapshot.ts'
 
+/** What is made of a file; equal fingerprints are the same content. */
+interface Versioned {
+  readonly fingerprint: string
+}
+
 /** What became of the last attempt to read the file. */
 export interface ReloadState {
   /** Milliseconds since the epoch. */
@@ -11,18 +16,18 @@ export interface ReloadState {
 }
 
 /** What one attempt to read the file came to. */
-export type Loaded =
+export type Loaded<S extends Versioned = Snapshot> =
   | {
       readonly ok: true
-      readonly snapshot: Snapshot
+      readonly snapshot: S
       readonly files: readonly string[]
       readonly warnings: readonly Diagnostic[]
     }
   | { readonly ok: false; readonly refusal: string; readonly files: readonly string[] }
 
 /** The snapshot in force, and how it is replaced. */
-export interface Live {
-  readonly current: Snapshot
+export interface Live<S extends Versioned = Snapshot> {
+  readonly current: S
   readonly state: ReloadState
   /** Reads the file and takes it over if it is good and different; answers what happened. */
   reload(): 'changed' | 'same' | 'refused'
@@ -34,13 +39,13 @@ export interface Live {
  *
  * `onChange` runs after the assignment; `onRefuse` once for each new refusal.
  */
-export function createLive(options: {
-  readonly initial: Snapshot
+export function createLive<S extends Versioned>(options: {
+  readonly initial: S
   readonly now: () => number
-  readonly load: () => Loaded
-  readonly onChange: (next: Extract<Loaded, { ok: true }>, previous: Snapshot) => void
+  readonly load: () => Loaded<S>
+  readonly onChange: (next: Extract<Loaded<S>, { ok: true }>, previous: S) => void
   readonly onRefuse: (refusal: string) => void
-}): Live {
+}): Live<S> {
   let current = options.initial
   let state: ReloadState = { atMs: options.now(), refusal: null }
   return {

@@ -25,8 +25,10 @@ export interface PipelineTools extends ForwardTools {
   readonly sockets: Sockets
   readonly accessLog: AccessLog
   readonly metrics: Metrics
-  /** This process's own name in Via, and the beginning of its request ids. */
+  /** This gate's own name in Via; all workers of one gate share it. */
   readonly pseudonym: string
+  /** The beginning of this process's request ids. */
+  readonly idPrefix: string
   /** The snapshot in force: read once a request. */
   current(): Snapshot
 }
@@ -73,7 +75,7 @@ export function createPipeline(tools: PipelineTools): Pipeline {
       front,
       snapshot,
       startedMs: tools.ports.now(),
-      id: `${tools.pseudonym}-${(count++).toString(36)}`,
+      id: `${tools.idPrefix}-${(count++).toString(36)}`,
       peer,
       isPeerTrusted,
       client: isPeerTrusted ? clientAddress(peer, sent['x-forwarded-for'] ?? null, snapshot.trusted) : peer,

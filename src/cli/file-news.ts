@@ -1,0 +1,26 @@
+import type { Log } from '../base/ports.ts'
+import type { Diagnostic } from '../config/diagnostic.ts'
+import type { Config } from '../config/types.ts'
+import { restartKeys } from '../server/live.ts'
+
+/** Says what is questionable in a file that is taken all the same. */
+export function tellWarnings(log: Log, warnings: readonly Diagnostic[]): void {
+  for (const { message, file, line, hint } of warnings) log.warn(message, { at: `${file}:${line}`, hint })
+}
+
+/** Says that a changed file is in force, and which of its changes are not yet. */
+export function tellTakenOver(
+  log: Log,
+  next: { readonly config: Config; readonly warnings: readonly Diagnostic[] },
+  previous: Config,
+): void {
+  tellWarnings(log, next.warnings)
+  log.info('The changed file is in force', { routes: next.config.routes.length })
+  const restart = restartKeys(next.config, previous)
+  if (restart.length > 0) log.warn('Some changes need a restart', { keys: restart })
+}
+
+/** Says why a changed file is not in force. */
+export function tellRefused(log: Log, refusal: string): void {
+  log.error(`The changed file has mistakes; the one before stays in force\n${refusal}`)
+}
