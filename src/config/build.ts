@@ -1,7 +1,13 @@
+import { buildLifetimes, buildPortalLifetimes } from './build-sessions.ts'
+import { buildUpstream } from './build-upstreams.ts'
+import type { ConfigFiles } from './files.ts'
 import { freezeDeep } from './freeze.ts'
 import type { RootTable } from './keys.ts'
 import type { PortalTable, RuleTable } from './keys-portals.ts'
 import type { RouteTable } from './keys-routes.ts'
+import type { SESSIONS } from './keys-server.ts'
+import type { Values } from './table.ts'
+import { known } from './known.ts'
 import type { Config, PortalConfig, ProviderConfig, RoleRule, RouteConfig } from './types.ts'
 
 /**
@@ -24,13 +30,12 @@ export function buildConfig(root: RootTable, directory: string): Config {
     },
     sessions: {
       store: { kind: 'sqlite', path: known(sessions.store, 'store')(directory) },
-      lifetimeMs: known(sessions.lifetime, 'lifetime'),
-      idleMs: known(sessions.idle, 'idle'),
+      ...buildLifetimes(sessions),
       cacheEntries: known(sessions.cache, 'cache'),
     },
     providers: mapMap(known(root.values.providers, 'providers'), buildProvider),
-    portals: mapMap(known(root.values.portals, 'portals'), buildPortal),
-    routes: known(root.values.routes, 'routes').map(buildRoute),
+    portals: mapMap(known(root.values.portals, 'portals'), (name, portal) => buildPortal(name, portal, sessions)),
+    routes: known(root.values.routes, 'routes').map(route => buildRoute(route, root, files)),
   })
 }
 
@@ -50,7 +55,7 @@ function buildProvider(name: string, { values }: ProviderTable): ProviderConfig 
   }
 }
 
-function buildPortal(name: string, { values }: PortalTable): PortalConfig {
+function buildPortal(name: string, { values }: PortalTable, sessions: Values<typeof SESSIONS>): PortalConfig {
   return {
     name,
     title: known(values.title, 'title'),
@@ -59,6 +64,9 @@ function buildPortal(name: string, { values }: PortalTable): PortalConfig {
     callbackPath: known(values.callback_path, 'callback_path'),
     insecureCookies: known(values.insecure_cookies, 'insecure_cookies'),
     roles: mapMap(known(values.roles, 'roles'), (_, rules) => rules.map(buildRule)),
+    lifetimes: buildPortalLifetimes(values, sessions),
+    providerLogout: known(values.provider_logout, 'provider_logout'),
+    adminRole: known(values.admin_role, 'admin_role'),
   }
 }
 

@@ -2,18 +2,9 @@ import type { RootTable } from './keys.ts'
 import { itemsOf, showRaw } from './raw.ts'
 import type { Report } from './report.ts'
 
-/** What `[sessions]` and `[server]` can only tell together. */
+/** What the keys of `[server]` say about each other, and about the session store. */
 export function checkServer(root: RootTable, report: Report): void {
   const { server, sessions } = root.values
-  if (sessions !== undefined) {
-    const { idle, lifetime } = sessions.values
-    if (idle !== undefined && lifetime !== undefined && idle > lifetime) {
-      const at = [...sessions.at, sessions.raw.entries.has('idle') ? 'idle' : 'lifetime']
-      report.warn(at, 'sessions.idle', 'idle is longer than lifetime, and so never ends a session', {
-        hint: 'make idle shorter, or leave it',
-      })
-    }
-  }
   if (server === undefined) return
   const { listen, admin, workers } = server.values
   const places = new Map<string, readonly (string | number)[]>()

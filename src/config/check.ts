@@ -5,6 +5,8 @@ import { checkPortals } from './check-portals.ts'
 import { checkProviders } from './check-providers.ts'
 import { checkRoutes } from './check-routes.ts'
 import { checkServer } from './check-server.ts'
+import { checkSessions } from './check-sessions.ts'
+import { checkUpstreams } from './check-upstreams.ts'
 import type { Diagnostic } from './diagnostic.ts'
 import { freezeDeep } from './freeze.ts'
 import { root } from './keys.ts'
@@ -64,6 +66,7 @@ export function checkConfig(text: string, options: CheckOptions): CheckResult {
   if (values === undefined) throw new TypeError('the root of a TOML document is a table')
   checkServer(values, report)
   checkProviders(values, report)
+  checkSessions(values, report)
   checkPortals(values, report)
   checkRoutes(values, report)
 

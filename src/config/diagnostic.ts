@@ -33,6 +33,8 @@ export const DIAGNOSTIC_CODES = [
   'store.not_built',
   'store.memory',
   'sessions.idle',
+  'sessions.remember',
+  'sessions.refresh_limit',
   'issuer.invalid',
   'issuer.insecure',
   'client_auth.secret',

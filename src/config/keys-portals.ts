@@ -1,5 +1,6 @@
 import { parsePortalUrl } from './address.ts'
-import { parseEmail, parseEmailDomain } from './email.ts'
+import { PERSON } from './keys-rules.ts'
+import { PORTAL_SESSIONS } from './keys-sessions.ts'
 import { parseCallbackPath } from './path.ts'
 import type { Raw } from './raw.ts'
 import { defaulted, type Key, type Keys, named, optional, required, type Table, table } from './table.ts'
@@ -73,6 +74,14 @@ export const RULE = {
   ),
   groups: optional(words, ['admins'], 'any', 'The `groups` claim holds one of these, whole and in this letter case.'),
   claims: optional(
+  ...PORTAL_SESSIONS,
+  provider_logout: defaulted(
+    boolean,
+    true,
+    false,
+    'Signing out here signs out at the provider too, where it has that. Register `…/.sallyport/signed-out` as the address to return to.',
+  ),
+  admin_role: optional(word, 'admin', 'nobody', 'Who has this role sees, and may end, every session of this portal.'),
     claims,
     { department: ['it', 'support'] },
     'any',

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path'
 import { duration } from './duration.ts'
+import { LIFETIME, REFRESH, REFRESH_LIMIT } from './keys-sessions.ts'
 import { parseListen, parseNetwork } from './listen.ts'
 import { bad, good, type Parsed } from './outcome.ts'
 import { quote } from './raw.ts'
@@ -103,7 +104,19 @@ export const SESSIONS = {
     'sqlite:/var/lib/sallyport/sallyport.db',
     "The session database; a relative path starts at the config file's folder. `sqlite::memory:` forgets everyone at a restart.",
   ),
-  lifetime: defaulted(duration('1m', '365d'), '12h', '7d', 'How long a sign-in lasts, from its start.'),
-  idle: defaulted(duration('1m', '365d'), '2h', '30m', 'How long a sign-in lasts without a request.'),
+  lifetime: defaulted(LIFETIME, '12h', '7d', 'How long a sign-in lasts, from its start.'),
+  idle: defaulted(LIFETIME, '2h', '30m', 'How long a sign-in lasts without a request.'),
+  refresh: defaulted(
+    REFRESH,
+    '15m',
+    '5m',
+    'How often the provider is asked again who someone is and whether they may still sign in, or `"off"`. It takes a refresh token: `offline_access` is asked for where the provider lists it.',
+  ),
+  refresh_limit: optional(
+    REFRESH_LIMIT,
+    '2h',
+    '4 × `refresh`',
+    'How long old answers count while the provider cannot be asked.',
+  ),
   cache: defaulted(integer(1, 10_000_000), 10_000, 50_000, 'Sessions kept in memory in front of the database.'),
 } as const satisfies Keys

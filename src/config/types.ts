@@ -31,13 +31,26 @@ export interface ServerConfig {
   readonly drainMs: number
 }
 
-export interface SessionsConfig {
-  /** An absolute path, or `:memory:`. */
-  readonly store: { readonly kind: 'sqlite'; readonly path: string }
+/** How long sign-ins last and how often they are checked: of `[sessions]`, or of one portal. */
+export interface LifetimeConfig {
   /** Absolute: from sign-in. */
   readonly lifetimeMs: number
   /** Since the last request. */
   readonly idleMs: number
+  /** How often the provider is asked again; null: never. */
+  readonly refreshMs: number | null
+  /** How long an old answer counts while the provider cannot be asked; of no meaning where `refreshMs` is null. */
+  readonly refreshLimitMs: number
+}
+
+export interface PortalLifetimes extends LifetimeConfig {
+  /** The lifetime, absolute and idle, of a sign-in that its owner chose to keep; null: there is no such choice. */
+  readonly rememberMs: number | null
+}
+
+export interface SessionsConfig extends LifetimeConfig {
+  /** An absolute path, or `:memory:`. */
+  readonly store: { readonly kind: 'sqlite'; readonly path: string }
   /** Sessions kept in memory. */
   readonly cacheEntries: number
 }
@@ -76,6 +89,11 @@ export interface PortalConfig {
   /** Plain HTTP allowed: cookies lose Secure and the __Host- prefix. */
   readonly insecureCookies: boolean
   readonly roles: ReadonlyMap<string, readonly RoleRule[]>
+  readonly lifetimes: PortalLifetimes
+  /** Whether signing out here signs out at the provider too, where it can do that. */
+  readonly providerLogout: boolean
+  /** Who has this role sees and ends everyone's sessions at this portal; null: nobody does. */
+  readonly adminRole: string | null
 }
 
 /** One way to have a role; every key that is present must hold. Within a key any entry is enough. */

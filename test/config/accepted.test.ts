@@ -63,6 +63,8 @@ test('the example of the documentation is good, without a warning', () => {
     store: { kind: 'sqlite', path: '/etc/sallyport/sallyport.db' },
     lifetimeMs: 12 * 3_600_000,
     idleMs: 2 * 3_600_000,
+    refreshMs: 15 * 60_000,
+    refreshLimitMs: 60 * 60_000,
     cacheEntries: 10_000,
   })
   expect(config.routes.map(({ id, name, path }) => ({ id, name, path }))).toEqual([

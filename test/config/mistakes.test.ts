@@ -21,6 +21,7 @@ const from = (issuer: string) => `[providers.id]\nissuer = ${issuer}\nclient_id 
 const at = (url: string) => portal(`url = ${url}\n[portals.home.roles]\nuser = { any = true }`)
 const allowing = (allow: string) =>
   `[[routes]]\nhost = "app.example.com"\nupstream = "http://app"\nportal = "home"\nallow = ${allow}`
+const lasting = (lines: string) => portal(`${lines}\n[portals.home.roles]\nuser = { any = true }`)
 const PUBLIC = `[[routes]]\nhost = "open.example.com"\nupstream = "http://app"\nallow = "public"`
 
 const CASES: readonly Case[] = [
@@ -113,6 +114,17 @@ const CASES: readonly Case[] = [
   ['store.not_built', 'Redis', '[sessions]\nstore = «"redis://127.0.0.1"»'],
   ['store.memory', 'several workers without a file', '[server]\nworkers = «2»\n[sessions]\nstore = "sqlite::memory:"'],
   ['sessions.idle', 'idle beyond lifetime', '[sessions]\nlifetime = "1h"\nidle = «"2h"»'],
+  ['sessions.idle', 'a portal’s lifetime below the idle of [sessions]', lasting('lifetime = «"1h"»')],
+  ['sessions.remember', 'a longest lifetime that is shorter than the usual one', lasting('remember = «"1h"»')],
+  ['sessions.refresh_limit', 'a limit below refresh', '[sessions]\nrefresh = "1h"\nrefresh_limit = «"10m"»'],
+  [
+    'sessions.refresh_limit',
+    'a portal’s refresh above the limit of [sessions]',
+    `[sessions]\nrefresh_limit = "20m"\n${lasting('refresh = «"30m"»')}`,
+  ],
+  ['duration.range', 'a refresh at every breath', '[sessions]\nrefresh = «"1s"»'],
+  ['duration.invalid', 'refresh in words', '[sessions]\nrefresh = «"never"»'],
+  ['role.undefined', 'an admin role that nobody gives', lasting('admin_role = «"admins"»')],
 
   ['issuer.invalid', 'a metadata address', from('"https://id.example.com«/.well-known/openid-configuration»"')],
   ['issuer.invalid', 'a query', from('"https://id.example.com/«?»tenant=1"')],
