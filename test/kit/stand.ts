@@ -5,7 +5,7 @@ import type { Page } from 'playwright-core'
 import { findFreePort } from '../../src/cli/demo/listen.ts'
 import { serveDemoService } from '../../src/cli/demo/service.ts'
 import { compiledBinary } from './binary.ts'
-import { startProvider, type TestProvider } from './provider.ts'
+import { startProvider } from './provider.ts'
 import { serveInProcess } from './serve.ts'
 
 export type Person = 'Ada' | 'Grace' | 'Guest'
@@ -19,6 +19,7 @@ export interface Stand {
   readonly configPath: string
   /** On the provider's page: become one of the people, or go back as nobody. */
   become(page: Page, person: Person | null): Promise<void>
+  readonly providerOrigin: string
   /** Whether a tab shows the provider's page. */
   isAtProvider(page: Page): boolean
   stop(): Promise<void>
@@ -51,6 +52,7 @@ export async function openBinaryStand(): Promise<Stand> {
       await page.getByRole('button', { name: person ?? 'Nobody' }).click()
       await leave(page, provider)
     },
+    providerOrigin: provider,
     isAtProvider: page => new URL(page.url()).origin === provider,
     async stop() {
       gate.kill('SIGTERM')
@@ -67,7 +69,6 @@ export interface OpenStand extends Stand {
   readonly choice: string
   /** A public host whose application is not running. */
   readonly dead: string
-  readonly provider: TestProvider
 }
 
 /** Sallyport in this process, with a certified provider that keeps its own sign-in, as real ones do. */
@@ -105,7 +106,7 @@ export async function openStand(): Promise<OpenStand> {
     choice: at('two'),
     dead: at('dead'),
     configPath,
-    provider,
+    providerOrigin: provider.issuer,
     isAtProvider: page => new URL(page.url()).origin === provider.issuer,
     async become(page, person) {
       if (person !== null) await page.getByLabel('Login').fill(person.toLowerCase())
