@@ -11,6 +11,8 @@ export interface LogOptions {
   readonly now: () => number
   /** Lines for people on a terminal; JSON, one object a line, otherwise. */
   readonly style: 'pretty' | 'json'
+  /** Said with every entry: which of several processes speaks. */
+  readonly facts?: Facts
 }
 
 /** A Log whose level can be changed while it runs (a reload may change it). */
@@ -21,8 +23,9 @@ export interface LevelledLog extends Log {
 /** A Log that writes each entry as one line. */
 export function createLog(options: LogOptions): LevelledLog {
   let least = RANK.info
-  const entry = (level: LogLevel) => (message: string, facts?: Facts) => {
+  const entry = (level: LogLevel) => (message: string, own?: Facts) => {
     if (RANK[level] < least) return
+    const facts = options.facts === undefined ? own : { ...options.facts, ...own }
     options.write(
       options.style === 'json'
         ? `${JSON.stringify({ time: new Date(options.now()).toISOString(), level, message, ...facts })}\n`

@@ -1,20 +1,23 @@
+import type { Facts } from '../base/errors.ts'
 import { createLog, type LevelledLog } from '../base/log.ts'
 import type { Ports } from '../base/ports.ts'
 import type { Io } from './io.ts'
 
-/** The real effects: the one place where the program touches the process it runs in. */
-export function realPorts(io: Io): Omit<Ports, 'log'> & { readonly log: LevelledLog } {
+/**
+ * The real effects: the one place where the program touches the process it runs in. `facts` go with every line of the log.
+ */
+export function realPorts(io: Io, facts: Facts = {}): Omit<Ports, 'log'> & { readonly log: LevelledLog } {
   return {
     now: Date.now,
     random: byteCount => crypto.getRandomValues(new Uint8Array(byteCount)),
     fetch: (address, init) => fetch(address, init),
     readText: io.readText,
     env: io.env,
-    log: createLog({ write: io.stderr, now: Date.now, style: io.colour.stderr ? 'pretty' : 'json' }),
+    log: createLog({ write: io.stderr, now: Date.now, style: io.colour.stderr ? 'pretty' : 'json', facts }),
   }
 }
 
-const REQUEST_LIMIT = 'BUN_CONFIG_MAX_HTTP_REQUESTS'
+const REQUEST_LIMIT = { name: 'BUN_CONFIG_MAX_HTTP_REQUESTS', value: '65535' }
 
 /**
  * Starts this program anew, in the same process, with Bun's limit on simultaneous fetches lifted; returns when it is lifted.
@@ -22,10 +25,18 @@ const REQUEST_LIMIT = 'BUN_CONFIG_MAX_HTTP_REQUESTS'
  * Bun 1.4.5 allows 256 and reads the variable only at start; open event streams count, so a gate would silently stall.
  */
 export function liftRequestLimit(argv: readonly string[]): void {
-  if (process.env[REQUEST_LIMIT] !== undefined) return
+  if (process.env[REQUEST_LIMIT.name] !== undefined) return
   const { execve } = process
   if (execve === undefined) return
-  const isCompiled = Bun.main.startsWith('/$bunfs/')
-  const own = isCompiled ? [process.execPath] : [process.execPath, Bun.main]
-  execve(process.execPath, [...own, ...argv], { ...process.env, [REQUEST_LIMIT]: '65535' } as Record<string, string>)
+  execve(process.execPath, [...ownCommand(), ...argv], ownEnvironment() as Record<string, string>)
+}
+
+/** What starts this program once more: the compiled executable, or Bun with the sources. */
+export function ownCommand(): readonly string[] {
+  return Bun.main.startsWith('/$bunfs/') ? [process.execPath] : [process.execPath, Bun.main]
+}
+
+/** The environment for starting this program once more, with Bun's limit on simultaneous fetches lifted. */
+export function ownEnvironment(): Readonly<Record<string, string | undefined>> {
+  return { [REQUEST_LIMIT.name]: REQUEST_LIMIT.value, ...process.env }
 }

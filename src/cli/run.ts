@@ -1,6 +1,5 @@
 import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
-import { errorFacts, GateError } from '../base/errors.ts'
 import { runCheck } from './check.ts'
 import { runDemo } from './demo/run.ts'
 import { runExplain } from './explain.ts'
@@ -8,8 +7,11 @@ import { runHealth } from './health.ts'
 import { type Io, processIo } from './io.ts'
 import { liftRequestLimit, realPorts } from './process.ts'
 import { runSchema } from './schema.ts'
-import { type RunningServer, startServer } from './serve.ts'
+import type { RunningServer } from './serve.ts'
+import { reportStart, startHere } from './start.ts'
+import { countWorkers, runSupervisor } from './supervise.ts'
 import { versionText } from './version.ts'
+import { readWorkerRole, runWorker } from './worker.ts'
 
 const HELP = `Sallyport: an authenticating reverse proxy. One executable, one routes.toml.
 
@@ -40,7 +42,7 @@ export async function run(argv: readonly string[]): Promise<number> {
       return runHealth(rest, io)
     case 'demo':
       liftRequestLimit(argv)
-      return runDemo(rest, io, async configPath => start(configPath, io))
+      return runDemo(rest, io, async configPath => startHere(configPath, io))
     case 'version':
     case '--version':
     case '-v':
@@ -74,9 +76,13 @@ async function runServe(options: readonly string[], argv: readonly string[], io:
     return 2
   }
   liftRequestLimit(argv)
+  const role = readWorkerRole(io)
+  if (role !== null) return runWorker(role, config, io)
+  const workers = countWorkers(config, io)
+  if (workers > 1) return runSupervisor({ configPath: config, workers, argv, io })
   let server: RunningServer
   try {
-    server = start(config, io)
+    server = startHere(config, io)
   } catch (error) {
     reportStart(error, io)
     return 1
@@ -85,25 +91,6 @@ async function runServe(options: readonly string[], argv: readonly string[], io:
   await untilStopped()
   await server.stop()
   return 0
-}
-
-function start(configPath: string, io: Io): RunningServer {
-  const ports = realPorts(io)
-  // Bun ends the process for a throw in a timer or a WebSocket handler that nobody listens for.
-  process.on('uncaughtException', error =>
-    ports.log.error('An error of ours was caught at the last moment', errorFacts(error)),
-  )
-  process.on('unhandledRejection', error =>
-    ports.log.error('An error of ours was caught at the last moment', errorFacts(error)),
-  )
-  const server = startServer({ configPath, ports, writeAccess: io.stdout })
-  ports.log.info('Sallyport is listening', {
-    version: versionText(),
-    on: server.addresses.join(', '),
-    admin: server.admin,
-    config: configPath,
-  })
-  return server
 }
 
 /** The first SIGINT or SIGTERM; a second one ends the process at once, for those who cannot wait for the drain. */
@@ -116,16 +103,4 @@ function untilStopped(): Promise<void> {
     process.once('SIGINT', stop)
     process.once('SIGTERM', stop)
   })
-}
-
-/** Why nothing was started: for people, so without a stack; mistakes in the file are shown as they are. */
-function reportStart(error: unknown, io: Io): void {
-  if (error instanceof GateError && error.code === 'config.invalid') {
-    io.stderr(`${error.message}\n`)
-    return
-  }
-  const { error: what, hint, cause } = errorFacts(error)
-  io.stderr(`Sallyport cannot start: ${what}\n`)
-  if (hint !== undefined) io.stderr(`hint: ${hint}\n`)
-  if (cause !== undefined) io.stderr(`cause: ${cause}\n`)
 }

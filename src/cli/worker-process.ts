@@ -1,0 +1,127 @@
+import { type Order, parseReport, type Question } from './worker-messages.ts'
+
+/** How a process ended: by itself with a code, or by a signal. */
+export interface Exit {
+  readonly code: number | null
+  readonly signal: string | null
+}
+
+/** One worker while it lives. */
+export interface WorkerProcess {
+  readonly index: number
+  readonly pid: number
+  readonly isListening: boolean
+  /** True once it listens, false when it ended before. */
+  readonly listening: Promise<boolean>
+  readonly exited: Promise<Exit>
+  /** Its answer, or undefined when there is none in time. */
+  ask(what: Question): Promise<unknown>
+  tell(order: 'reload' | 'stop'): void
+  kill(): void
+}
+
+export interface WorkerOptions {
+  readonly index: number
+  readonly command: readonly string[]
+  readonly env: Readonly<Record<string, string | undefined>>
+  /** What the worker reads on standard input. */
+  readonly input: string
+  /** Whole lines that it wrote. */
+  readonly stdout: (lines: string) => void
+  readonly stderr: (lines: string) => void
+}
+
+/** Well below the time that whoever asks the admin listener is likely to wait. */
+const ANSWER_MS = 1000
+
+/** Starts one worker with a channel for messages; what it writes is passed on in whole lines. */
+export function spawnWorker(options: WorkerOptions): WorkerProcess {
+  const waiting = new Map<number, (value: unknown) => void>()
+  const { promise: listening, resolve: settleListening } = Promise.withResolvers<boolean>()
+  const { promise: exited, resolve: settleExited } = Promise.withResolvers<Exit>()
+  let lastId = 0
+  let isListening = false
+  let isGone = false
+
+  const child = Bun.spawn([...options.command], {
+    env: { ...options.env },
+    stdin: new Blob([options.input]),
+    stdout: 'pipe',
+    stderr: 'pipe',
+    serialization: 'json',
+    ipc(raw) {
+      const report = parseReport(raw)
+      if (report === null) return
+      if (report.kind === 'listening') {
+        isListening = true
+        settleListening(true)
+      } else waiting.get(report.id)?.(report.value)
+    },
+  })
+  const written = Promise.all([passLines(child.stdout, options.stdout), passLines(child.stderr, options.stderr)])
+  void child.exited.then(async () => {
+    isGone = true
+    isListening = false
+    for (const settle of waiting.values()) settle(undefined)
+    settleListening(false)
+    // A process that it left behind may hold the pipes open; what the worker itself wrote is there at once.
+    await Promise.race([written, Bun.sleep(LAST_WORDS_MS)])
+    settleExited({ code: child.exitCode, signal: child.signalCode === null ? null : String(child.signalCode) })
+  })
+
+  function send(order: Order): void {
+    if (isGone) return
+    try {
+      child.send(order)
+    } catch {
+      // The channel closed a moment before the process: its end is told by `exited`.
+    }
+  }
+
+  return {
+    index: options.index,
+    pid: child.pid,
+    get isListening() {
+      return isListening
+    },
+    listening,
+    exited,
+    async ask(what) {
+      if (isGone) return undefined
+      const id = ++lastId
+      const { promise, resolve } = Promise.withResolvers<unknown>()
+      waiting.set(id, resolve)
+      const timer = setTimeout(resolve, ANSWER_MS, undefined)
+      send({ kind: 'ask', id, what })
+      const answer = await promise
+      clearTimeout(timer)
+      waiting.delete(id)
+      return answer
+    },
+    tell: kind => send({ kind }),
+    kill: () => child.kill('SIGKILL'),
+  }
+}
+
+const LAST_WORDS_MS = 200
+
+/**
+ * Passes a stream on in whole lines.
+ *
+ * Workers do not write to our output themselves: Bun (1.4.5) keeps what a full pipe does not take and writes it later in larger
+ * pieces, which the system no longer keeps apart from those of another process.
+ */
+async function passLines(stream: ReadableStream<Uint8Array>, write: (lines: string) => void): Promise<void> {
+  const decoder = new TextDecoder()
+  let rest = ''
+  try {
+    for await (const chunk of stream) {
+      const text = rest + decoder.decode(chunk, { stream: true })
+      const end = text.lastIndexOf('\n') + 1
+      if (end > 0) write(text.slice(0, end))
+      rest = text.slice(end)
+    }
+  } finally {
+    if (rest !== '') write(`${rest}\n`)
+  }
+}

@@ -1,0 +1,64 @@
+/** One metric of an exposition: its kind, and the value of each of its series. */
+export interface Family {
+  readonly name: string
+  readonly help: string
+  readonly kind: string
+  /** `name{labels}` as written → value, in the order of appearance. */
+  readonly series: ReadonlyMap<string, number>
+}
+
+/**
+ * The families of a text in the Prometheus exposition format 0.0.4, in order. Series belong to the family announced before them,
+ * as the parts of a histogram do. Lines that are none of ours (other comments, values that are no number) are left out.
+ */
+export function parseMetrics(text: string): readonly Family[] {
+  const families: { name: string; help: string; kind: string; series: Map<string, number> }[] = []
+  const helps = new Map<string, string>()
+  for (const line of text.split('\n')) {
+    const comment = /^# (HELP|TYPE) (\S+) (.*)$/.exec(line)
+    if (comment !== null) {
+      const [, what, name = '', rest = ''] = comment
+      if (what === 'HELP') helps.set(name, rest)
+      else families.push({ name, help: helps.get(name) ?? '', kind: rest, series: new Map() })
+      continue
+    }
+    const end = line.lastIndexOf(' ')
+    const value = Number(line.slice(end + 1))
+    if (end > 0 && !line.startsWith('#') && !Number.isNaN(value)) families.at(-1)?.series.set(line.slice(0, end), value)
+  }
+  return families
+}
+
+/**
+ * The families of several processes as those of one: each series is the sum of its values. Of gauges that say what or when
+ * (`_info`, `_timestamp_seconds`, `_time_seconds`), of which a sum would mean nothing, it is the largest.
+ */
+export function sumMetrics(processes: readonly (readonly Family[])[]): readonly Family[] {
+  const sums = new Map<string, { readonly family: Family; readonly series: Map<string, number> }>()
+  for (const family of processes.flat()) {
+    const sum = sums.get(family.name) ?? { family, series: new Map<string, number>() }
+    sums.set(family.name, sum)
+    const isLargest = /_(info|timestamp_seconds|time_seconds)$/.test(family.name)
+    for (const [series, value] of family.series) {
+      const before = sum.series.get(series)
+      if (before === undefined) sum.series.set(series, value)
+      else sum.series.set(series, isLargest ? Math.max(before, value) : before + value)
+    }
+  }
+  return [...sums.values()].map(({ family, series }) => ({ ...family, series }))
+}
+
+/** What outlives a process that is gone: counts go on, gauges went with it. */
+export function keepCounts(families: readonly Family[]): readonly Family[] {
+  return families.filter(({ kind }) => kind === 'counter' || kind === 'histogram' || kind === 'summary')
+}
+
+/** The families as exposition text. */
+export function renderFamilies(families: readonly Family[]): string {
+  return families
+    .map(({ name, help, kind, series }) => {
+      const lines = [...series].map(([key, value]) => `${key} ${value}\n`)
+      return `# HELP ${name} ${help}\n# TYPE ${name} ${kind}\n${lines.join('')}`
+    })
+    .join('')
+}
