@@ -29,6 +29,7 @@ export const CODES = {
   'provider.refused': { status: 403, say: 'The provider did not sign you in.' },
   'sign_in.callback': { status: 400, say: 'The answer from the provider could not be understood.' },
   'sign_in.state': { status: 400, say: 'This sign-in has expired or was already used.' },
+  'provider.logout_token': { status: 400, say: 'The logout token was refused.' },
   'sign_in.browser': { status: 400, say: 'This sign-in was started in another browser.' },
   'sign_in.ticket': { status: 400, say: 'This sign-in has expired or was already used.' },
   'session.store': { status: 503, say: 'Sign-in is not available at the moment.' },

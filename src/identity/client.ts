@@ -6,8 +6,10 @@ import { readAnswer } from './answer.ts'
 import { ASYMMETRIC_ALGORITHMS, verifyIdToken } from './id-token.ts'
 import { makeIdentity } from './identity.ts'
 import type { KeySource } from './keys.ts'
+import { verifyLogoutToken } from './logout-token.ts'
 import type { Metadata, MetadataSource } from './metadata.ts'
-import type { LoginRequest, LoginResult, ProviderClient } from './provider.ts'
+import type { BeginOptions, EndSession, HeldTokens, LoginRequest, LoginResult, ProviderClient } from './provider.ts'
+import { refreshIdentity } from './refresh.ts'
 import { redeemCode } from './token.ts'
 import { fetchUserinfo, mergeClaims } from './userinfo.ts'
 import type { ProviderFetch } from './wire.ts'
@@ -27,19 +29,19 @@ export function createProviderClient(
 ): ProviderClient {
   return Object.freeze({
     config,
-    async begin(login: LoginRequest, options?: { readonly asksForAccount: boolean }) {
+    async begin(login: LoginRequest, options: BeginOptions = {}) {
       const metadata = await issuer.metadata.get()
       const address = new URL(metadata.authorization_endpoint)
       const parameters = {
         response_type: 'code',
         client_id: config.clientId,
         redirect_uri: login.redirectUri,
-        scope: chooseScopes(config, metadata).join(' '),
+        scope: chooseScopes(config, metadata, options.wantsRefresh === true).join(' '),
         state: login.state,
         nonce: login.nonce,
         code_challenge: await oauth.calculatePKCECodeChallenge(login.codeVerifier),
         code_challenge_method: 'S256',
-        ...(options?.asksForAccount === true ? { prompt: choosePrompt(metadata) } : {}),
+        ...(options.asksForAccount === true ? { prompt: choosePrompt(metadata) } : {}),
       }
       for (const [name, value] of Object.entries(parameters)) address.searchParams.set(name, value)
       return address.href
@@ -80,13 +82,52 @@ export function createProviderClient(
         refreshToken: tokens.refreshToken,
       }
     },
+
+    async refresh(held: HeldTokens) {
+      const metadata = await issuer.metadata.get()
+      const auth = chooseClientAuth(config, metadata)
+      const algorithms = chooseAlgorithms(config, metadata)
+      return refreshIdentity(held, { config, issuer, metadata, auth, algorithms, nowMs: ports.now() })
+    },
+
+    async endSession({ idToken, returnTo, state }: EndSession) {
+      const { end_session_endpoint: endpoint, issuer: own } = await issuer.metadata.get()
+      const address = typeof endpoint === 'string' ? URL.parse(endpoint) : null
+      if (address === null || !(address.protocol === 'https:' || own.startsWith('http:'))) return null
+      const parameters = {
+        id_token_hint: idToken,
+        client_id: config.clientId,
+        post_logout_redirect_uri: returnTo,
+        state,
+      }
+      for (const [name, value] of Object.entries(parameters)) address.searchParams.set(name, value)
+      return address.href
+    },
+
+    async readLogoutToken(token: string) {
+      const metadata = await issuer.metadata.get()
+      return verifyLogoutToken(
+        token,
+        {
+          issuer: metadata.issuer,
+          clientId: config.clientId,
+          algorithms: chooseAlgorithms(config, metadata),
+          nowMs: ports.now(),
+        },
+        issuer.keys,
+        metadata.jwks_uri,
+      )
+    },
   })
 }
 
-function chooseScopes(config: ProviderConfig, metadata: Metadata): readonly string[] {
+/** What the file says, and nothing else; without it, what there is on offer of what we can use. */
+function chooseScopes(config: ProviderConfig, metadata: Metadata, wantsRefresh: boolean): readonly string[] {
   if (config.scopes !== null) return config.scopes.includes('openid') ? config.scopes : ['openid', ...config.scopes]
-  const hasGroups = metadata.scopes_supported?.includes('groups') === true
-  return ['openid', 'profile', 'email', ...(hasGroups ? ['groups'] : [])]
+  const offered = ['groups', ...(wantsRefresh ? ['offline_access'] : [])].filter(scope =>
+    metadata.scopes_supported?.includes(scope),
+  )
+  return ['openid', 'profile', 'email', ...offered]
 }
 
 /** `select_account` only where it is announced; every provider has to know `login` (OpenID Connect Core §3.1.2.1). */

@@ -1,19 +1,16 @@
 import { createHash } from 'node:crypto'
-import { errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify } from 'jose'
+import type { JWTPayload } from 'jose'
 import { GateError } from '../base/errors.ts'
 import type { KeySource } from './keys.ts'
+import { type ExpectedToken, SKEW_S, verifySigned } from './signed.ts'
 import { bareError } from './wire.ts'
 
 /** What an ID token has to say for this sign-in. */
-export interface ExpectedIdToken {
-  readonly issuer: string
-  readonly clientId: string
-  readonly nonce: string
+export interface ExpectedIdToken extends ExpectedToken {
+  /** Null in a refresh, whose token need not have one: `findChangedRule` compares it with the first. */
+  readonly nonce: string | null
   /** Came in the same answer: at_hash has to fit it. */
   readonly accessToken: string
-  /** Asymmetric ones only. */
-  readonly algorithms: readonly string[]
-  readonly nowMs: number
 }
 
 /** Claims of an ID token whose signature and every rule held. */
@@ -24,7 +21,6 @@ export const ASYMMETRIC_ALGORITHMS: readonly string[] = Object.freeze(
   'RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512 EdDSA Ed25519'.split(' '),
 )
 
-const SKEW_S = 60
 const MAX_SUBJECT_LENGTH = 255
 
 /**
@@ -40,36 +36,14 @@ export async function verifyIdToken(
   keys: KeySource,
   keysAddress: string,
 ): Promise<IdTokenClaims> {
-  const { payload, protectedHeader } = await verifySignature(idToken, expected, keys, keysAddress)
-  const { sub } = payload
+  const required = expected.nonce === null ? ['sub'] : ['sub', 'nonce']
+  const source = { keys, address: keysAddress }
+  const { claims, header } = await verifySigned(idToken, expected, required, source, refusal)
+  const { sub } = claims
   if (typeof sub !== 'string' || sub === '' || sub.length > MAX_SUBJECT_LENGTH) throw refusal('sub')
-  const failed = findBrokenRule(payload, protectedHeader, expected)
+  const failed = findBrokenRule(claims, header, expected)
   if (failed !== null) throw refusal(failed)
-  return { ...payload, sub }
-}
-
-async function verifySignature(idToken: string, expected: ExpectedIdToken, keys: KeySource, keysAddress: string) {
-  const verify = (key: JWTVerifyGetKey) =>
-    jwtVerify(idToken, key, {
-      algorithms: [...expected.algorithms],
-      issuer: expected.issuer,
-      audience: expected.clientId,
-      requiredClaims: ['exp', 'iat', 'sub', 'nonce'],
-      clockTolerance: SKEW_S,
-      currentDate: new Date(expected.nowMs),
-    })
-  try {
-    return await verify(await keys.get(keysAddress))
-  } catch (thrown) {
-    if (!isKeyProblem(thrown)) throw translate(thrown)
-    const fresh = await keys.refetch(keysAddress)
-    if (fresh === null) throw translate(thrown)
-    try {
-      return await verify(fresh)
-    } catch (still) {
-      throw translate(still)
-    }
-  }
+  return { ...claims, sub }
 }
 
 /** The first rule beyond the library's own that does not hold, or null. */
@@ -81,7 +55,7 @@ function findBrokenRule(
   // A token typed for another use (at+jwt, logout+jwt, …) is not an ID token, however well it is signed.
   if (header.typ !== undefined && /\+jwt$/i.test(header.typ)) return 'typ'
   if (claims.iat === undefined || claims.iat > expected.nowMs / 1000 + SKEW_S) return 'iat'
-  if (claims.nonce !== expected.nonce) return 'nonce'
+  if (expected.nonce !== null && claims.nonce !== expected.nonce) return 'nonce'
   if (claims.azp !== undefined && claims.azp !== expected.clientId) return 'azp'
   if (Array.isArray(claims.aud)) {
     if (!claims.aud.every(audience => typeof audience === 'string')) return 'aud'
@@ -92,6 +66,25 @@ function findBrokenRule(
   return null
 }
 
+/**
+ * What an ID token from a refresh says otherwise than the first one did, though it may not; null where nothing is wrong.
+ *
+ * `sub` comes first: it alone means that the token is another person's.
+ * Source: OpenID Connect Core 1.0 §12.2.
+ */
+export function findChangedRule(first: JWTPayload, fresh: JWTPayload): string | null {
+  if (fresh.sub !== first.sub) return 'sub'
+  if (fresh.iss !== first.iss) return 'iss'
+  const audiences = [fresh.aud].flat()
+  if (![first.aud].flat().every(audience => audiences.includes(audience))) return 'aud'
+  if (fresh.azp !== undefined && fresh.azp !== first.azp) return 'azp'
+  // The first one kept may itself be from a refresh, and then have no nonce.
+  if (fresh.nonce !== undefined && first.nonce !== undefined && fresh.nonce !== first.nonce) return 'nonce'
+  if (fresh.auth_time !== undefined && first.auth_time !== undefined && fresh.auth_time !== first.auth_time)
+    return 'auth_time'
+  return (fresh.iat ?? 0) < (first.iat ?? 0) - SKEW_S ? 'iat' : null
+}
+
 function accessTokenHash(accessToken: string, alg: string): string {
   const size = /(256|384|512)$/.exec(alg)?.[1] ?? '512'
   const digest = createHash(`sha${size === '512' || alg === 'Ed25519' ? '512' : size}`)
@@ -100,24 +93,8 @@ function accessTokenHash(accessToken: string, alg: string): string {
   return digest.subarray(0, digest.length / 2).toString('base64url')
 }
 
-function isKeyProblem(thrown: unknown): boolean {
-  return thrown instanceof errors.JWKSNoMatchingKey || thrown instanceof errors.JWSSignatureVerificationFailed
-}
-
-function translate(thrown: unknown): GateError {
-  if (thrown instanceof GateError) return thrown
-  const check =
-    thrown instanceof errors.JWTExpired || thrown instanceof errors.JWTClaimValidationFailed
-      ? thrown.claim
-      : thrown instanceof errors.JOSEAlgNotAllowed
-        ? 'alg'
-        : isKeyProblem(thrown) || thrown instanceof errors.JWKSMultipleMatchingKeys
-          ? 'signature'
-          : 'format'
-  return refusal(check, thrown)
-}
-
-function refusal(check: string, cause?: unknown): GateError {
+/** A refusal with the rule that failed as fact `check`. */
+export function refusal(check: string, cause?: unknown): GateError {
   const clock = check === 'exp' || check === 'iat' || check === 'nbf'
   return new GateError('provider.id_token', `the ID token was refused: ${check} does not hold`, {
     ...(clock ? { hint: 'compare this machine’s clock with the provider’s: more than 60 s apart is too much' } : {}),

@@ -1,5 +1,6 @@
 import type { ProviderConfig } from '../config/types.ts'
 import type { Identity } from './identity.ts'
+import type { LogoutToken } from './logout-token.ts'
 
 /** What one authorization request and its answer have to agree on. Lives on the server, single use. */
 export interface LoginRequest {
@@ -10,12 +11,40 @@ export interface LoginRequest {
   readonly codeVerifier: string
 }
 
+export interface BeginOptions {
+  /** The provider is told not to go on with whoever is signed in there. */
+  readonly asksForAccount?: boolean
+  /** `offline_access` is asked for where the provider lists it, unless the file lists scopes of its own. */
+  readonly wantsRefresh?: boolean
+}
+
 export interface LoginResult {
   readonly identity: Identity
   /** Kept for `id_token_hint` at sign-out; encrypted at rest. */
   readonly idToken: string
   readonly refreshToken: string | null
 }
+
+/** What a session holds of its provider, to ask it again. */
+export interface HeldTokens {
+  readonly identity: Identity
+  readonly idToken: string
+  readonly refreshToken: string
+}
+
+/** A sign-out at the provider (OpenID Connect RP-Initiated Logout 1.0 §2). */
+export interface EndSession {
+  /** The hint that tells whose session is meant; an expired one is as good. */
+  readonly idToken: string
+  readonly returnTo: string
+  readonly state: string
+}
+
+/** What asking again came to. */
+export type RefreshResult =
+  | { readonly kind: 'renewed'; readonly identity: Identity; readonly idToken: string; readonly refreshToken: string }
+  /** The provider no longer vouches for this sign-in. */
+  | { readonly kind: 'ended'; readonly reason: 'invalid_grant' | 'other_subject' }
 
 /**
  * One OpenID provider as its relying party sees it. Discovery and keys are lazy, cached, and retried after a failure.
@@ -26,9 +55,14 @@ export interface LoginResult {
  */
 export interface ProviderClient {
   readonly config: ProviderConfig
-  /** With `asksForAccount` the provider is told not to go on with whoever is signed in there. */
-  begin(login: LoginRequest, options?: { readonly asksForAccount: boolean }): Promise<string>
+  begin(login: LoginRequest, options?: BeginOptions): Promise<string>
   finish(answer: URLSearchParams, login: LoginRequest): Promise<LoginResult>
+  /** Asks again who this is. A throw means that the provider could not be asked or answered oddly, and says nothing of the person. */
+  refresh(held: HeldTokens): Promise<RefreshResult>
+  /** Where a browser signs out at the provider, coming back to `returnTo` with `state`; null where there is no such place. */
+  endSession(request: EndSession): Promise<string | null>
+  /** Checks a token by which the provider ends sessions. Throws `provider.logout_token`, `provider.down`. */
+  readLogoutToken(token: string): Promise<LogoutToken>
 }
 
 /** All provider clients of the process, keyed by what identifies one (issuer and client), so that they survive reloads. */

@@ -1,0 +1,89 @@
+import { decodeJwt, type JWTPayload } from 'jose'
+import { GateError } from '../base/errors.ts'
+import type { ClientAuth, ProviderConfig } from '../config/types.ts'
+import type { Issuer } from './client.ts'
+import { findChangedRule, type IdTokenClaims, refusal, verifyIdToken } from './id-token.ts'
+import { makeIdentity } from './identity.ts'
+import type { Metadata } from './metadata.ts'
+import type { HeldTokens, RefreshResult } from './provider.ts'
+import { redeemRefreshToken } from './token.ts'
+import { fetchUserinfo, mergeClaims } from './userinfo.ts'
+
+/** How a provider is asked again. */
+export interface RefreshContext {
+  readonly config: ProviderConfig
+  readonly issuer: Issuer
+  readonly metadata: Metadata
+  readonly auth: ClientAuth
+  readonly algorithms: readonly string[]
+  readonly nowMs: number
+}
+
+/** Claims about the act of signing in: a refresh need not repeat them, and they stay true. */
+const OF_THE_SIGN_IN = ['auth_time', 'acr', 'amr', 'sid'] as const
+
+/**
+ * Asks the provider again who someone is: a new ID token where it sends one, userinfo where it has that.
+ *
+ * A provider that sends neither has still said, by giving tokens, that the sign-in holds; its claims stay as they were.
+ * Throws `provider.down`, `provider.token`, `provider.id_token`, `provider.userinfo`.
+ * Source: OpenID Connect Core 1.0 §12 (refresh), §12.2 (what a new ID token may not change), §5.3.2 (userinfo's sub).
+ */
+export async function refreshIdentity(held: HeldTokens, context: RefreshContext): Promise<RefreshResult> {
+  const { config, issuer, metadata, auth } = context
+  if (held.identity.issuer !== metadata.issuer) {
+    throw new GateError('provider.issuer', `the sign-in is from ${held.identity.issuer}, not from ${metadata.issuer}`, {
+      hint: `the provider ${config.name} had another issuer when this person signed in`,
+    })
+  }
+  const tokens = await redeemRefreshToken({ config, auth, metadata, fetch: issuer.fetch }, held.refreshToken)
+  if (tokens === null) return { kind: 'ended', reason: 'invalid_grant' }
+  const first = readFirst(held, config)
+  const fresh = tokens.idToken === null ? null : await readFresh(tokens.idToken, tokens.accessToken, context)
+  const changed = fresh === null ? null : findChangedRule(first, fresh)
+  if (changed === 'sub') return { kind: 'ended', reason: 'other_subject' }
+  if (changed !== null) throw refusal(changed)
+  const { subject } = held.identity
+  const { accessToken } = tokens
+  const userinfo =
+    metadata.userinfo_endpoint === undefined
+      ? null
+      : await fetchUserinfo({ metadata, config, accessToken, subject, fetch: issuer.fetch })
+  return {
+    kind: 'renewed',
+    identity:
+      fresh === null && userinfo === null
+        ? held.identity
+        : makeIdentity(config.name, metadata.issuer, subject, mergeClaims(fullClaims(first, fresh), userinfo ?? {})),
+    idToken: tokens.idToken ?? held.idToken,
+    refreshToken: tokens.refreshToken,
+  }
+}
+
+function readFresh(idToken: string, accessToken: string, context: RefreshContext): Promise<IdTokenClaims> {
+  const { config, issuer, metadata, algorithms, nowMs } = context
+  return verifyIdToken(
+    idToken,
+    { issuer: metadata.issuer, clientId: config.clientId, nonce: null, accessToken, algorithms, nowMs },
+    issuer.keys,
+    metadata.jwks_uri,
+  )
+}
+
+/** The claims of the ID token that is held; it was verified when it came. */
+function readFirst({ idToken, identity }: HeldTokens, config: ProviderConfig): IdTokenClaims {
+  let claims: JWTPayload
+  try {
+    claims = decodeJwt(idToken)
+  } catch {
+    claims = { aud: config.clientId }
+  }
+  return { ...claims, iss: identity.issuer, sub: identity.subject }
+}
+
+function fullClaims(first: IdTokenClaims, fresh: IdTokenClaims | null): IdTokenClaims {
+  if (fresh === null) return first
+  const kept: Record<string, unknown> = {}
+  for (const name of OF_THE_SIGN_IN) if (first[name] !== undefined) kept[name] = first[name]
+  return { ...kept, ...fresh }
+}

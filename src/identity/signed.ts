@@ -1,0 +1,72 @@
+import { errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify } from 'jose'
+import { GateError } from '../base/errors.ts'
+import type { KeySource } from './keys.ts'
+
+/** What every token that a provider signed for us has to say. */
+export interface ExpectedToken {
+  readonly issuer: string
+  readonly clientId: string
+  /** Asymmetric ones only. */
+  readonly algorithms: readonly string[]
+  readonly nowMs: number
+}
+
+/** A token whose signature, issuer, audience and times hold. */
+export interface SignedToken {
+  readonly claims: JWTPayload
+  readonly header: { readonly alg: string; readonly typ?: string }
+}
+
+/** How far a provider's clock may be from ours. */
+export const SKEW_S = 60
+
+/**
+ * A provider's token after its signature, `iss`, `aud`, `exp` and `nbf` were checked, and that these and `required` are there.
+ *
+ * A key that is unknown, or that no longer fits, is looked for once more at the provider. What fails is thrown by `refuse`,
+ * which is given the claim or `alg`, `signature`, `format`; `provider.down` where the keys cannot be had.
+ * Source: RFC 7519 §7.2; RFC 8725 §3.1 (algorithms).
+ */
+export async function verifySigned(
+  token: string,
+  expected: ExpectedToken,
+  required: readonly string[],
+  source: { readonly keys: KeySource; readonly address: string },
+  refuse: (check: string, cause: unknown) => GateError,
+): Promise<SignedToken> {
+  const verify = async (key: JWTVerifyGetKey) => {
+    const { payload, protectedHeader } = await jwtVerify(token, key, {
+      algorithms: [...expected.algorithms],
+      issuer: expected.issuer,
+      audience: expected.clientId,
+      requiredClaims: ['exp', 'iat', ...required],
+      clockTolerance: SKEW_S,
+      currentDate: new Date(expected.nowMs),
+    })
+    return { claims: payload, header: protectedHeader }
+  }
+  const translate = (thrown: unknown) => (thrown instanceof GateError ? thrown : refuse(checkOf(thrown), thrown))
+  try {
+    return await verify(await source.keys.get(source.address))
+  } catch (thrown) {
+    if (!isKeyProblem(thrown)) throw translate(thrown)
+    const fresh = await source.keys.refetch(source.address)
+    if (fresh === null) throw translate(thrown)
+    try {
+      return await verify(fresh)
+    } catch (still) {
+      throw translate(still)
+    }
+  }
+}
+
+function isKeyProblem(thrown: unknown): boolean {
+  return thrown instanceof errors.JWKSNoMatchingKey || thrown instanceof errors.JWSSignatureVerificationFailed
+}
+
+/** Which rule a failure of the library is about. */
+function checkOf(thrown: unknown): string {
+  if (thrown instanceof errors.JWTExpired || thrown instanceof errors.JWTClaimValidationFailed) return thrown.claim
+  if (thrown instanceof errors.JOSEAlgNotAllowed) return 'alg'
+  return isKeyProblem(thrown) || thrown instanceof errors.JWKSMultipleMatchingKeys ? 'signature' : 'format'
+}

@@ -1,0 +1,141 @@
+import * as oauth from 'oauth4webapi'
+import { GateError } from '../base/errors.ts'
+import type { ClientAuth, ProviderConfig } from '../config/types.ts'
+import type { Metadata } from './metadata.ts'
+import { bareError, type ProviderFetch } from './wire.ts'
+
+/** What every question at a token endpoint takes. */
+export interface TokenRequest {
+  readonly config: ProviderConfig
+  readonly auth: ClientAuth
+  readonly metadata: Metadata
+  readonly fetch: ProviderFetch
+  /** What is redeemed: a provider may repeat it in an error, and it must not reach a log. */
+  readonly secrets: readonly (string | null)[]
+}
+
+/** How the library is called: its client, the client's proof, and our own fetch. */
+export interface TokenCall {
+  readonly client: oauth.Client
+  readonly auth: oauth.ClientAuth
+  readonly options: oauth.TokenEndpointRequestOptions
+}
+
+/**
+ * Asks a token endpoint, and translates whatever goes wrong.
+ *
+ * `send` and `read` are the two halves of one grant in oauth4webapi. Throws `provider.token` when the provider says no or
+ * answers oddly (fact `provider_error` holds its own word), `provider.id_token` when the library already finds fault with
+ * the ID token, `provider.down` when it cannot answer.
+ */
+export async function askTokens(
+  request: TokenRequest,
+  send: (call: TokenCall) => Promise<Response>,
+  read: (call: TokenCall, response: Response) => Promise<oauth.TokenEndpointResponse>,
+): Promise<oauth.TokenEndpointResponse> {
+  const { config, metadata } = request
+  const call: TokenCall = {
+    client: {
+      client_id: config.clientId,
+      // The library reads the machine's own clock; all rules about time are ours, in verifyIdToken, on the clock of Ports.
+      [oauth.clockTolerance]: Number.MAX_SAFE_INTEGER,
+      ...(config.idTokenAlg === null ? {} : { id_token_signed_response_alg: config.idTokenAlg }),
+    },
+    auth: clientAuthentication(request.auth, config.clientSecret ?? ''),
+    options: { [oauth.customFetch]: request.fetch, [oauth.allowInsecureRequests]: config.issuer.startsWith('http:') },
+  }
+  let status = 0
+  try {
+    const response = await send(call)
+    status = response.status
+    if (status >= 500 || status === 429) throw unavailable(metadata.token_endpoint, status)
+    const tokens = await read(call, response)
+    if (tokens.token_type !== 'bearer') throw new Error('not a bearer token answer')
+    return tokens
+  } catch (thrown) {
+    if (thrown instanceof GateError) throw thrown
+    if (status === 200 && isAboutIdToken(thrown)) {
+      throw new GateError('provider.id_token', 'the ID token was refused', {
+        facts: { check: claimOf(thrown), provider: config.name },
+        cause: bareError(thrown),
+      })
+    }
+    throw tokenError(thrown, status, request)
+  }
+}
+
+/** The client's proof of itself. Basic is encoded by us: see `basicCredentials`. */
+function clientAuthentication(auth: ClientAuth, secret: string): oauth.ClientAuth {
+  switch (auth) {
+    case 'client_secret_post':
+      return oauth.ClientSecretPost(secret)
+    case 'none':
+      return oauth.None()
+    case 'client_secret_basic':
+      return (_server, client, _body, headers) => {
+        headers.set('authorization', `Basic ${basicCredentials(client.client_id, secret)}`)
+      }
+  }
+}
+
+/**
+ * RFC 6749 §2.3.1 asks for application/x-www-form-urlencoded, which leaves `-`, `.`, `_` and `*` as they are. oauth4webapi
+ * 3.8.8 encodes those too, and a provider that does not decode then knows no client id with a dash in it.
+ */
+function basicCredentials(clientId: string, secret: string): string {
+  const encode = (text: string) => new URLSearchParams({ '': text }).toString().slice(1)
+  return Buffer.from(`${encode(clientId)}:${encode(secret)}`).toString('base64')
+}
+
+function isAboutIdToken(thrown: unknown): boolean {
+  if (thrown instanceof oauth.UnsupportedOperationError) return true
+  return thrown instanceof oauth.OperationProcessingError && /JWT|ID Token|id_token/.test(thrown.message)
+}
+
+/** The claim that the library found fault with, or `format`. */
+function claimOf(thrown: unknown): string {
+  if (!(thrown instanceof Error)) return 'format'
+  const { cause } = thrown
+  if (typeof cause === 'object' && cause !== null && 'claim' in cause && typeof cause.claim === 'string')
+    return cause.claim
+  return /JWT "([a-z_]+)"/.exec(thrown.message)?.[1] ?? (/"alg"/.test(thrown.message) ? 'alg' : 'format')
+}
+
+function tokenError(thrown: unknown, status: number, request: TokenRequest): GateError {
+  const error =
+    thrown instanceof oauth.ResponseBodyError ? thrown.error.slice(0, 64) : status === 401 ? 'invalid_client' : null
+  const says = thrown instanceof oauth.ResponseBodyError ? scrub(thrown.error_description ?? '', request) : ''
+  return new GateError('provider.token', `the token endpoint of ${request.config.issuer} did not give a token`, {
+    hint: HINTS[error ?? ''] ?? 'the provider’s own log says more',
+    facts: {
+      provider: request.config.name,
+      status,
+      client_auth: request.auth,
+      ...(error === null ? {} : { provider_error: error }),
+      ...(says === '' ? {} : { provider_says: says }),
+    },
+    cause: bareError(thrown),
+  })
+}
+
+const HINTS: Readonly<Record<string, string>> = {
+  invalid_client:
+    'client_id or client_secret is not what the provider has; or set client_auth to the method it expects',
+  invalid_grant:
+    'what was redeemed was used before, is too old, was revoked, or the redirect address differs from the registered one',
+  unauthorized_client: 'this client may not use this flow; change that at the provider',
+  unsupported_grant_type: 'the provider knows no refresh tokens; set refresh = "off"',
+}
+
+/** What a provider says about an error, without the secrets that it may repeat. */
+function scrub(text: string, request: TokenRequest): string {
+  let clean = text.slice(0, 200)
+  for (const secret of [...request.secrets, request.config.clientSecret]) {
+    if (secret !== null && secret !== '') clean = clean.replaceAll(secret, '…')
+  }
+  return clean
+}
+
+function unavailable(address: string, status: number): GateError {
+  return new GateError('provider.down', `${address} answered ${status}`, { facts: { address, status }, retryAfterS: 5 })
+}
