@@ -66,8 +66,8 @@ export function parseTarget(method: string, address: string, hostHeader: string 
   if (query.includes('#')) throw malformed('the target has a fragment')
   const readings = SUSPICIOUS.test(path) ? readPath(path) : NO_READINGS
   const isReserved = isReservedPath(path)
-  if (!isReserved && readings.length > 0 && readings.some(reading => isReservedPath(reading.toLowerCase()))) {
-    throw new GateError('target.ambiguous', `the path can be read as one under ${RESERVED_PATH}`)
+  if (!isReserved && readings.length > 0 && readings.some(isReservedPath)) {
+    throw ambiguous(`the path can be read as one under ${RESERVED_PATH}`)
   }
   return { method, host, authority, path, query, readings, isReserved }
 }
@@ -109,35 +109,50 @@ export function parseAuthority(hostHeader: string | null): { readonly host: stri
 const AUTHORITIES = new Map<string, { readonly host: string; readonly authority: string }>()
 const MAX_AUTHORITIES = 1024
 
-/** All readings of a suspicious path other than the path itself; throws where one of them is refused outright. */
+/** More readings than this have no honest cause. */
+const MAX_READINGS = 128
+
+/** Percent-encoding this deep has no honest cause either. */
+const MAX_DECODINGS = 2
+
+/**
+ * All readings of a suspicious path other than the path itself: whatever a chain of backends makes of it by decoding, merging
+ * slashes, turning backslashes, and cutting parameters or what follows `#`, in any order; each also in lower case.
+ *
+ * Throws where one of them is refused outright.
+ */
 function readPath(path: string): readonly string[] {
   if (path.includes('#')) throw malformed('the path has a fragment')
   if (path.includes('\uFFFD') || /%ef%bf%bd/i.test(path)) throw malformed('the path is not UTF-8')
   if (BAD_ESCAPE.test(path)) throw malformed('the path has a malformed escape')
   if (/%00|%0[ad]/i.test(path)) throw malformed('the path has an escaped control character')
-  const readings = new Set<string>()
+  if (decodingsOf(path) > MAX_DECODINGS) throw ambiguous('the path is percent-encoded too often')
+  const found = new Set([path])
+  // A set goes on to what is added while it is walked: every reading is read again until none is new.
+  for (const text of found) {
+    if (hasDotSegment(text)) throw ambiguous('the path has a dot segment that a backend may resolve')
+    const cut = text.search(/[#\0]/)
+    found.add(decodeOnce(text))
+    found.add(text.replaceAll('\\', '/'))
+    found.add(text.replace(/\/{2,}/g, '/'))
+    found.add(text.replace(/;[^/]*/g, ''))
+    found.add(cut === -1 ? text : text.slice(0, cut))
+    found.add(text.toLowerCase())
+    if (found.size > MAX_READINGS) throw ambiguous('the path can be read in too many ways')
+  }
+  found.delete(path)
+  return Object.freeze([...found])
+}
+
+/** How often a path can be decoded before nothing changes; counts no further than one too many. */
+function decodingsOf(path: string): number {
   let text = path
-  for (let depth = 0; depth < 3; depth++) {
-    const merged = text.replaceAll('\\', '/')
-    if (hasDotSegment(merged)) {
-      throw new GateError('target.ambiguous', 'the path has a dot segment that a backend may resolve')
-    }
-    for (const cut of [merged, cutAt(merged, '#'), cutAt(merged, '\0'), merged.replace(/;[^/]*/g, '')]) {
-      if (hasDotSegment(cut)) {
-        throw new GateError('target.ambiguous', 'the path has a dot segment that a backend may resolve')
-      }
-      for (const slashes of [cut, cut.replace(/\/{2,}/g, '/')]) {
-        readings.add(slashes)
-        readings.add(slashes.toLowerCase())
-      }
-    }
+  for (let count = 0; count <= MAX_DECODINGS; count++) {
     const decoded = decodeOnce(text)
-    if (decoded === text) break
-    if (depth === 2) throw new GateError('target.ambiguous', 'the path is percent-encoded more than twice')
+    if (decoded === text) return count
     text = decoded
   }
-  readings.delete(path)
-  return Object.freeze([...readings])
+  return MAX_DECODINGS + 1
 }
 
 /** Percent-decoding, byte by byte into characters: enough to find separators; malformed escapes stay as they are. */
@@ -146,14 +161,13 @@ function decodeOnce(text: string): string {
 }
 
 function hasDotSegment(path: string): boolean {
-  return /(?:^|\/)\.\.?(?:;[^/]*)?(?:\/|$|\?)/.test(path)
-}
-
-function cutAt(text: string, mark: string): string {
-  const at = text.indexOf(mark)
-  return at === -1 ? text : text.slice(0, at)
+  return /(?:^|\/)\.\.?(?:\/|$)/.test(path)
 }
 
 function malformed(message: string): GateError {
   return new GateError('target.malformed', message)
+}
+
+function ambiguous(message: string): GateError {
+  return new GateError('target.ambiguous', message)
 }
