@@ -26,6 +26,23 @@ export function checkServer(root: RootTable, report: Report): void {
       report.warn(raw.at, 'network.everyone', `${showRaw(raw)} trusts everyone`, { hint })
     }
   }
+  if (workers !== undefined && workers !== 1) {
+    for (const [index, raw] of itemsOf(server.raw.entries.get('listen')).entries()) {
+      const address = listen?.[index]
+      if (address?.kind === 'tcp' && address.port === 0) {
+        const hint = 'each worker would be given a port of its own; name one'
+        report.mistake(raw.at, 'workers.unshared', 'several workers cannot share a port that is chosen at start', {
+          hint,
+        })
+      }
+    }
+    if (listen?.every(address => address.kind === 'unix') === true) {
+      const hint = 'a local socket belongs to the first worker, so the others have nothing to do; listen on a port too'
+      report.warn([...server.at, 'workers'], 'workers.unshared', 'several workers cannot share a local socket', {
+        hint,
+      })
+    }
+  }
   const store = sessions?.values.store
   if (store !== undefined && store('/') === ':memory:' && workers !== undefined && workers !== 1) {
     const hint = 'each worker would know only its own sign-ins; give the store a file'

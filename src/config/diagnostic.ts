@@ -27,6 +27,7 @@ export const DIAGNOSTIC_CODES = [
   'duration.range',
   'listen.invalid',
   'listen.repeated',
+  'workers.unshared',
   'network.invalid',
   'network.everyone',
   'store.invalid',

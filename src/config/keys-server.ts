@@ -39,7 +39,7 @@ export const SERVER = {
     workers,
     1,
     'auto',
-    'Processes that share the listeners and the sessions; `"auto"` is one for each core.',
+    'Processes that share the ports and the sessions; `"auto"` is one for each core. A `unix:` listener is the first one’s alone.',
   ),
   admin: optional(
     listenAddress,

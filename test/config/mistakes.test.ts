@@ -104,6 +104,16 @@ const CASES: readonly Case[] = [
     'the same address twice',
     '[server]\nlisten = ["127.0.0.1:1", "127.0.0.1:2"]\nadmin = «"127.0.0.1:2"»',
   ],
+  [
+    'workers.unshared',
+    'a port for several workers that is chosen at start',
+    '[server]\nlisten = [«"127.0.0.1:0"»]\nworkers = 2',
+  ],
+  [
+    'workers.unshared',
+    'several workers on local sockets alone',
+    '[server]\nlisten = "unix:/run/gate.sock"\nworkers = «"auto"»',
+  ],
   ['network.invalid', 'bits beyond the prefix', '[server]\ntrusted_proxies = [«"10.0.0.1/8"»]'],
   ['network.invalid', 'IPv4 inside IPv6', '[server]\ntrusted_proxies = [«"::ffff:10.0.0.0/104"»]'],
   ['network.invalid', 'a short IPv4 form', '[server]\ntrusted_proxies = [«"10.1/16"»]'],
