@@ -1,13 +1,27 @@
+import type { Moments } from './life.ts'
 import type { Session } from './session.ts'
 
-/** One cookie's session in memory. Times move as it is used; the session itself never changes. */
-export interface CachedSession {
-  readonly token: string
-  readonly host: string
-  readonly session: Session
+/** What is in memory of one session, shared by all of its cookies. The Session itself never changes: it is replaced. */
+export interface HeldSession {
+  session: Session
+  /** When the provider last vouched, and whether it can be asked again: what `moments` is worked out from. */
+  checkedAtMs: number
+  isRefreshable: boolean
+  moments: Moments
+  /** When to look whether to ask the provider: `moments.dueAtMs`, or later after a failure, but never past the limit. */
+  dueAtMs: number
+  /** After a failure, nobody asks before then. */
+  retryAtMs: number
   lastSeenMs: number
   /** What the store knows of lastSeenMs. */
   storedSeenMs: number
+}
+
+/** One cookie's way to a session. */
+export interface CachedCookie {
+  readonly token: string
+  readonly host: string
+  readonly held: HeldSession
   /** When this entry last moved to the young end. */
   movedAtMs: number
 }
@@ -21,12 +35,12 @@ const MOVE_EVERY_MS = 1000
  * Shape: cookie value → session. Evicts beyond `capacity`; `onEvict` sees what left, so that its last use can be written.
  */
 export class SessionCache {
-  readonly #byToken = new Map<string, CachedSession>()
-  readonly #tokensById = new Map<string, Set<string>>()
-  readonly #onEvict: (entry: CachedSession) => void
+  readonly #byToken = new Map<string, CachedCookie>()
+  readonly #byId = new Map<string, { readonly held: HeldSession; readonly tokens: Set<string> }>()
+  readonly #onEvict: (held: HeldSession) => void
   #capacity: number
 
-  constructor(capacity: number, onEvict: (entry: CachedSession) => void) {
+  constructor(capacity: number, onEvict: (held: HeldSession) => void) {
     this.#capacity = capacity
     this.#onEvict = onEvict
   }
@@ -35,7 +49,7 @@ export class SessionCache {
     return this.#byToken.size
   }
 
-  get(token: string, nowMs: number): CachedSession | undefined {
+  get(token: string, nowMs: number): CachedCookie | undefined {
     const entry = this.#byToken.get(token)
     if (entry !== undefined && nowMs - entry.movedAtMs > MOVE_EVERY_MS) {
       entry.movedAtMs = nowMs
@@ -45,32 +59,39 @@ export class SessionCache {
     return entry
   }
 
-  add(entry: CachedSession): void {
+  /** `entry.held` has to be the one that `held` answers, where it answers one. */
+  add(entry: CachedCookie): void {
+    const { id } = entry.held.session
     this.#byToken.set(entry.token, entry)
-    const tokens = this.#tokensById.get(entry.session.id)
-    if (tokens === undefined) this.#tokensById.set(entry.session.id, new Set([entry.token]))
-    else tokens.add(entry.token)
+    const known = this.#byId.get(id)
+    if (known === undefined) this.#byId.set(id, { held: entry.held, tokens: new Set([entry.token]) })
+    else known.tokens.add(entry.token)
     this.#shrink()
   }
 
-  /** Any entry of a session, so that all of its cookies share one Session value. */
-  sessionOf(sessionId: string): Session | undefined {
-    for (const token of this.#tokensById.get(sessionId) ?? []) return this.#byToken.get(token)?.session
-    return undefined
+  /** What is in memory of a session. */
+  held(sessionId: string): HeldSession | undefined {
+    return this.#byId.get(sessionId)?.held
+  }
+
+  /** Everything in memory: what a reload works out anew. */
+  *all(): Iterable<HeldSession> {
+    for (const { held } of this.#byId.values()) yield held
   }
 
   drop(token: string): void {
     const entry = this.#byToken.get(token)
     if (entry === undefined) return
     this.#byToken.delete(token)
-    const tokens = this.#tokensById.get(entry.session.id)
+    const { id } = entry.held.session
+    const tokens = this.#byId.get(id)?.tokens
     tokens?.delete(token)
-    if (tokens?.size === 0) this.#tokensById.delete(entry.session.id)
+    if (tokens?.size === 0) this.#byId.delete(id)
   }
 
   dropSession(sessionId: string): void {
-    for (const token of this.#tokensById.get(sessionId) ?? []) this.#byToken.delete(token)
-    this.#tokensById.delete(sessionId)
+    for (const token of this.#byId.get(sessionId)?.tokens ?? []) this.#byToken.delete(token)
+    this.#byId.delete(sessionId)
   }
 
   resize(capacity: number): void {
@@ -82,7 +103,7 @@ export class SessionCache {
     for (const entry of this.#byToken.values()) {
       if (this.#byToken.size <= this.#capacity) return
       this.drop(entry.token)
-      this.#onEvict(entry)
+      this.#onEvict(entry.held)
     }
   }
 }

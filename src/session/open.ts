@@ -1,34 +1,49 @@
 import { isToken, randomToken, sha256 } from '../base/bytes.ts'
-import { errorFacts, GateError } from '../base/errors.ts'
+import { errorFacts } from '../base/errors.ts'
 import type { Ports } from '../base/ports.ts'
-import type { Identity } from '../identity/identity.ts'
-import { type CachedSession, SessionCache } from './lru.ts'
+import { expiryOf, isLive, lifetimesAt, longestIdleMs, type Moments, momentsOf, type SessionLimits } from './life.ts'
+import { type CachedCookie, type HeldSession, SessionCache } from './lru.ts'
+import { createManagement } from './manage.ts'
+import { type AskProvider, createRefreshes } from './refresh.ts'
+import { guarded, parseSession, storedIdentity } from './rows.ts'
 import type { Sealer } from './seal.ts'
 import type { MaybePromise, Session, Sessions } from './session.ts'
 import type { SessionStore, StoredSession } from './store.ts'
 
-/** The lifetimes and sizes of `[sessions]`; a reload may change them while sessions live. */
-export interface SessionLimits {
-  readonly lifetimeMs: number
-  readonly idleMs: number
-  readonly cacheEntries: number
-}
+export type { SessionLimits } from './life.ts'
 
-/** Sessions together with what only their owner does: change limits, listen for ends, close. */
+/** Sessions together with what only their owner does: change limits, listen for ends and changes, close. */
 export interface OpenSessions extends Sessions {
   configure(limits: SessionLimits): void
   /** Called with the id of every session that ends, here or in another process. */
   onEnd(listener: (sessionId: string) => void): void
+  /** Called with the new value of every session whose person the provider now describes otherwise. */
+  onChange(listener: (session: Session) => void): void
+  /**
+   * Whether a session may go on though nothing is requested of it, as for a stream that stays open: asks its provider when
+   * that is due, and does not count as use.
+   */
+  check(session: Session): Promise<boolean>
   /** Writes what is pending and closes the store. */
   close(): Promise<void>
 }
 
 export interface SessionTimers {
-  /** How often to look for sessions that other processes ended. */
+  /** How often to look for sessions that other processes ended or changed. */
   readonly watchMs: number
   /** How often last uses are written. */
   readonly flushMs: number
   readonly purgeMs: number
+}
+
+export interface SessionOptions {
+  readonly store: SessionStore
+  readonly sealer: Sealer
+  readonly limits: SessionLimits
+  readonly ports: Pick<Ports, 'now' | 'random' | 'log'>
+  /** How a provider is asked about a session again; absent: nobody is ever asked. */
+  readonly ask?: AskProvider
+  readonly timers?: SessionTimers
 }
 
 const DEFAULT_TIMERS: SessionTimers = { watchMs: 500, flushMs: 5_000, purgeMs: 60_000 }
@@ -40,36 +55,24 @@ const TOUCH_GRAIN_MS = 30_000
 const ONCE_LIMITS = { perOwner: 500, total: 50_000 }
 
 /**
- * Sessions over a store: the LRU, the rules of lifetime, hashing, sealing and the translation of the store's errors.
+ * Sessions over a store: the LRU, the rules of lifetime, refreshes, hashing, sealing and the translation of the store's errors.
  *
- * Pairs with `close`. Lifetimes are checked on every use with the limits in force now: shortening `lifetime` in the file
- * ends older sessions at once, and lengthening it never revives one beyond what it was given at sign-in.
+ * Pairs with `close`. Lifetimes are checked on every use with the limits in force now; a use costs comparisons of numbers.
  */
-export function openSessions(options: {
-  readonly store: SessionStore
-  readonly sealer: Sealer
-  readonly limits: SessionLimits
-  readonly ports: Pick<Ports, 'now' | 'random' | 'log'>
-  readonly timers?: SessionTimers
-}): OpenSessions {
+export function openSessions(options: SessionOptions): OpenSessions {
   const { store, sealer, ports } = options
   const timers = options.timers ?? DEFAULT_TIMERS
   let limits = options.limits
+  let endedCount = 0
   const unwritten = new Map<string, number>()
-  const listeners: ((sessionId: string) => void)[] = []
+  const endListeners: ((sessionId: string) => void)[] = []
+  const changeListeners: ((session: Session) => void)[] = []
   const cache = new SessionCache(limits.cacheEntries, noteUse)
+  const refreshes =
+    options.ask === undefined ? null : createRefreshes({ store, sealer, ports, ask: options.ask, adopt, forget })
 
-  function noteUse(entry: CachedSession): void {
-    if (entry.lastSeenMs > entry.storedSeenMs) unwritten.set(entry.session.id, entry.lastSeenMs)
-  }
-
-  function isOver(session: { readonly createdAtMs: number; readonly expiresAtMs: number }, nowMs: number): boolean {
-    // A clock set back would otherwise keep a session alive for as long as it lags.
-    return (
-      nowMs >= session.expiresAtMs ||
-      nowMs >= session.createdAtMs + limits.lifetimeMs ||
-      nowMs < session.createdAtMs - CLOCK_SLACK_MS
-    )
+  function noteUse(held: HeldSession): void {
+    if (held.lastSeenMs > held.storedSeenMs) unwritten.set(held.session.id, held.lastSeenMs)
   }
 
   function find(token: string, host: string): MaybePromise<Session | null> {
@@ -77,41 +80,117 @@ export function openSessions(options: {
     const entry = cache.get(token, nowMs)
     if (entry !== undefined) {
       if (entry.host !== host) return null
-      if (!isOver(entry.session, nowMs) && nowMs - entry.lastSeenMs < limits.idleMs) {
-        entry.lastSeenMs = nowMs
-        if (nowMs - entry.storedSeenMs > TOUCH_GRAIN_MS) {
-          entry.storedSeenMs = nowMs
-          unwritten.set(entry.session.id, nowMs)
+      const { held } = entry
+      if (isLive(held.moments, held.lastSeenMs, nowMs)) {
+        held.lastSeenMs = nowMs
+        if (nowMs - held.storedSeenMs > TOUCH_GRAIN_MS) {
+          held.storedSeenMs = nowMs
+          unwritten.set(held.session.id, nowMs)
         }
-        return entry.session
+        return nowMs < held.dueAtMs ? held.session : whenDue(held, nowMs)
       }
       // Over by what this process knows; another may have seen a newer use.
       cache.drop(token)
     }
     if (!isToken(token)) return null
+    const endedBefore = endedCount
     const found = guarded(() => store.findByHash(sha256(token)))
-    return found instanceof Promise ? found.then(row => admit(token, host, row)) : admit(token, host, found)
+    if (!(found instanceof Promise)) return admit(token, host, found)
+    // A session that ended while it was read must not come back from that reading.
+    return found.then(row => (endedCount === endedBefore ? admit(token, host, row) : find(token, host)))
   }
 
   function admit(
     token: string,
     host: string,
     row: { readonly session: StoredSession; readonly host: string } | null,
-  ): Session | null {
+  ): MaybePromise<Session | null> {
     if (row === null || row.host !== host) return null
     const nowMs = ports.now()
-    const seenMs = Math.max(row.session.lastSeenMs, unwritten.get(row.session.id) ?? 0)
-    if (isOver(row.session, nowMs) || nowMs - seenMs >= limits.idleMs) return null
-    const session = cache.sessionOf(row.session.id) ?? parseSession(row.session)
+    const held = cache.held(row.session.id) ?? hold(row.session)
+    if (held === null) return null
+    const seenMs = Math.max(row.session.lastSeenMs, held.lastSeenMs, unwritten.get(row.session.id) ?? 0)
+    if (!isLive(held.moments, seenMs, nowMs)) return null
+    held.lastSeenMs = nowMs
+    cache.add({ token, host, held, movedAtMs: nowMs } satisfies CachedCookie)
+    return nowMs < held.dueAtMs ? held.session : whenDue(held, nowMs)
+  }
+
+  /** A stored session as it is kept in memory; null for a row that is not one of ours. */
+  function hold(row: StoredSession): HeldSession | null {
+    const session = parseSession(row)
     if (session === null) return null
-    cache.add({ token, host, session, lastSeenMs: nowMs, storedSeenMs: row.session.lastSeenMs, movedAtMs: nowMs })
-    return session
+    const { checkedAtMs, isRefreshable, lastSeenMs } = row
+    const moments = momentsNow(row)
+    return {
+      session,
+      checkedAtMs,
+      isRefreshable,
+      moments,
+      dueAtMs: moments.dueAtMs,
+      retryAtMs: 0,
+      lastSeenMs,
+      storedSeenMs: lastSeenMs,
+    }
+  }
+
+  function momentsNow(row: Parameters<typeof momentsOf>[0] & { readonly portal: string }): Moments {
+    const moments = momentsOf(row, lifetimesAt(limits, row.portal))
+    return refreshes === null
+      ? { ...moments, dueAtMs: Number.POSITIVE_INFINITY, limitAtMs: Number.POSITIVE_INFINITY }
+      : moments
+  }
+
+  /** The old answer counts while the provider is asked, up to the limit; then it is waited for. */
+  function whenDue(held: HeldSession, nowMs: number): MaybePromise<Session | null> {
+    const isPastLimit = nowMs >= held.moments.limitAtMs
+    if (refreshes === null || nowMs < held.retryAtMs) return isPastLimit ? null : held.session
+    const flight = refreshes.run(held)
+    if (!isPastLimit) return held.session
+    const { id } = held.session
+    return flight.then(() => {
+      const { moments, session } = cache.held(id) ?? held
+      return ports.now() < moments.limitAtMs ? session : null
+    })
+  }
+
+  /** Takes over what a refresh, here or elsewhere, has made of a session. The same claims are the same Session value. */
+  function adopt(row: StoredSession, asked: HeldSession): void {
+    const held = cache.held(row.id) ?? asked
+    const session = parseSession(row)
+    if (session === null) return
+    const isOther = row.identity !== JSON.stringify(held.session.identity)
+    if (isOther) held.session = session
+    held.checkedAtMs = row.checkedAtMs
+    held.isRefreshable = row.isRefreshable
+    held.moments = momentsNow(row)
+    held.dueAtMs = held.moments.dueAtMs
+    held.retryAtMs = 0
+    if (isOther) for (const listener of changeListeners) listener(session)
   }
 
   function forget(sessionId: string): void {
+    endedCount++
     cache.dropSession(sessionId)
     unwritten.delete(sessionId)
-    for (const listener of listeners) listener(sessionId)
+    for (const listener of endListeners) listener(sessionId)
+  }
+
+  async function end(...sessionIds: readonly string[]): Promise<void> {
+    // Out of memory first: should the store fail, this process at least stops honouring it until it is read again.
+    for (const id of sessionIds) forget(id)
+    await guarded(() => store.remove(...sessionIds))
+    for (const id of sessionIds) cache.dropSession(id)
+  }
+
+  async function hearOthers(): Promise<void> {
+    const { removed, updated } = await store.changesSince()
+    for (const id of removed) forget(id)
+    for (const id of updated) {
+      const held = cache.held(id)
+      const row = held === undefined ? null : await store.findById(id)
+      if (held !== undefined && row !== null && row.checkedAtMs > held.checkedAtMs) adopt(row, held)
+    }
   }
 
   async function flush(): Promise<void> {
@@ -139,62 +218,63 @@ export function openSessions(options: {
   }
 
   const running = [
-    repeat(timers.watchMs, 'look for sessions that ended elsewhere', async () => {
-      for (const id of (await store.changesSince()).removed) forget(id)
-    }),
+    repeat(timers.watchMs, 'look for sessions that ended elsewhere', hearOthers),
     repeat(timers.flushMs, 'write the last use of sessions', flush),
-    repeat(timers.purgeMs, 'purge old sessions', () => store.purge(ports.now(), ports.now() - limits.idleMs)),
+    repeat(timers.purgeMs, 'purge old sessions', () => store.purge(ports.now(), ports.now() - longestIdleMs(limits))),
   ]
 
   return {
     find,
-    async start({ portal, host, identity, secrets }) {
+    end,
+    ...createManagement({
+      store,
+      sealer,
+      ports,
+      limits: () => limits,
+      lastUseOf: id => Math.max(cache.held(id)?.lastSeenMs ?? 0, unwritten.get(id) ?? 0),
+      end,
+    }),
+    async start({ portal, host, identity, secrets, isRemembered = false, agent = '', client = '' }) {
       const nowMs = ports.now()
       const token = randomToken(ports.random)
-      const session: Session = Object.freeze({
-        id: randomToken(ports.random),
+      const id = randomToken(ports.random)
+      const expiresAtMs = expiryOf(lifetimesAt(limits, portal), isRemembered, nowMs)
+      const row: StoredSession = {
+        id,
         portal,
-        identity,
+        issuer: identity.issuer,
+        subject: identity.subject,
+        ...(await storedIdentity({ id, expiresAtMs }, identity, secrets, sealer)),
+        agent,
+        client,
+        isRemembered,
         createdAtMs: nowMs,
-        expiresAtMs: nowMs + limits.lifetimeMs,
-      })
-      const sealed = await sealer.seal(secrets, secretsPurpose(session.id), session.expiresAtMs)
-      await guarded(() =>
-        store.insert(
-          {
-            ...session,
-            issuer: identity.issuer,
-            subject: identity.subject,
-            sid: null,
-            identity: JSON.stringify(identity),
-            secrets: sealed,
-            agent: '',
-            client: '',
-            isRemembered: false,
-            lastSeenMs: nowMs,
-            checkedAtMs: nowMs,
-            isRefreshable: false,
-          },
-          { hash: sha256(token), sessionId: session.id, host },
-        ),
-      )
-      cache.add({ token, host, session, lastSeenMs: nowMs, storedSeenMs: nowMs, movedAtMs: nowMs })
-      return { session, token }
+        expiresAtMs,
+        lastSeenMs: nowMs,
+        checkedAtMs: nowMs,
+      }
+      await guarded(() => store.insert(row, { hash: sha256(token), sessionId: id, host }))
+      const held = hold(row)
+      if (held === null) throw new TypeError('a session that was just made is one of ours')
+      cache.add({ token, host, held, movedAtMs: nowMs })
+      return { session: held.session, token }
     },
     async join(sessionId, host) {
       const token = randomToken(ports.random)
       return (await guarded(() => store.addHandle({ hash: sha256(token), sessionId, host }))) ? token : null
     },
-    async end(sessionId) {
-      // Out of memory first: should the store fail, this process at least stops honouring it until it is read again.
-      forget(sessionId)
-      await guarded(() => store.remove(sessionId))
-      cache.dropSession(sessionId)
+    async check({ id }) {
+      const row = cache.held(id) === undefined ? await guarded(() => store.findById(id)) : null
+      const held = cache.held(id) ?? (row === null ? null : hold(row))
+      if (held === null) return false
+      const nowMs = ports.now()
+      if (nowMs >= held.moments.overAtMs || nowMs < held.moments.notBeforeMs) return false
+      return nowMs < held.dueAtMs || (await whenDue(held, nowMs)) !== null
     },
     async putOnce(kind, key, value, { lifetimeMs, owner }) {
       const expiresAtMs = ports.now() + lifetimeMs
       const sealed = await sealer.seal(value, oncePurpose(kind), expiresAtMs)
-      await guarded(() => store.put({ kind, hash: sha256(key), owner, value: sealed, expiresAtMs }, ONCE_LIMITS))
+      return guarded(() => store.put({ kind, hash: sha256(key), owner, value: sealed, expiresAtMs }, ONCE_LIMITS))
     },
     async takeOnce(kind, key) {
       const sealed = await guarded(() => store.take(kind, sha256(key), ports.now()))
@@ -202,10 +282,18 @@ export function openSessions(options: {
     },
     configure(next) {
       limits = next
+      for (const held of cache.all()) {
+        const { checkedAtMs, isRefreshable, session } = held
+        held.moments = momentsNow({ ...session, checkedAtMs, isRefreshable })
+        held.dueAtMs = Math.min(Math.max(held.moments.dueAtMs, held.retryAtMs), held.moments.limitAtMs)
+      }
       cache.resize(next.cacheEntries)
     },
     onEnd(listener) {
-      listeners.push(listener)
+      endListeners.push(listener)
+    },
+    onChange(listener) {
+      changeListeners.push(listener)
     },
     async close() {
       for (const timer of running) clearInterval(timer)
@@ -215,45 +303,6 @@ export function openSessions(options: {
   }
 }
 
-/** How far the clock may have been set back before a session from the future is refused. */
-const CLOCK_SLACK_MS = 60 * 60 * 1000
-
-function secretsPurpose(sessionId: string): string {
-  return `session ${sessionId}`
-}
-
 function oncePurpose(kind: string): string {
   return `once ${kind}`
-}
-
-/** Runs one store call; whatever it throws becomes `session.store`. */
-function guarded<T>(call: () => MaybePromise<T>): MaybePromise<T> {
-  try {
-    const result = call()
-    return result instanceof Promise ? result.catch(storeFailed) : result
-  } catch (error) {
-    return storeFailed(error)
-  }
-}
-
-function storeFailed(error: unknown): never {
-  if (error instanceof GateError) throw error
-  throw new GateError('session.store', 'the session store failed', { cause: error, retryAfterS: 5 })
-}
-
-/** A stored session as a value; null when the row is not one of ours (an unreadable row signs nobody in). */
-function parseSession(row: StoredSession): Session | null {
-  try {
-    const identity = JSON.parse(row.identity) as Identity
-    if (typeof identity.subject !== 'string' || !Array.isArray(identity.groups)) return null
-    return Object.freeze({
-      id: row.id,
-      portal: row.portal,
-      identity: Object.freeze(identity),
-      createdAtMs: row.createdAtMs,
-      expiresAtMs: row.expiresAtMs,
-    })
-  } catch {
-    return null
-  }
 }

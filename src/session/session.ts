@@ -6,6 +6,8 @@ export interface Session {
   readonly id: string
   readonly portal: string
   readonly identity: Identity
+  /** Whether its owner chose to stay signed in on this device: its cookies then outlive the browser. */
+  readonly isRemembered: boolean
   readonly createdAtMs: number
   readonly expiresAtMs: number
 }
@@ -16,11 +18,32 @@ export interface SessionSecrets {
   readonly refreshToken: string | null
 }
 
+/** A live session with what its owner knows it by. */
+export interface SessionEntry {
+  readonly session: Session
+  /** The browser at sign-in, in a few words; empty where nothing is known. */
+  readonly agent: string
+  /** The client's address at sign-in; empty where nothing is known. */
+  readonly client: string
+  readonly lastSeenMs: number
+}
+
 /** A value now, or later: a cache hit costs no promise. */
 export type MaybePromise<T> = T | Promise<T>
 
 /** Kinds of single-use records: a pending sign-in, a hand-off ticket, a sign-out at the provider, a logout token that was taken. */
 export type OnceKind = 'login' | 'ticket' | 'logout' | 'logout-token'
+
+/** A sign-in that begins. */
+export interface SignIn {
+  readonly portal: string
+  readonly host: string
+  readonly identity: Identity
+  readonly secrets: SessionSecrets
+  readonly isRemembered?: boolean
+  readonly agent?: string
+  readonly client?: string
+}
 
 /**
  * Sessions as the rest of the program uses them: an LRU in front of a store, with the rules of lifetime applied.
@@ -32,26 +55,40 @@ export interface Sessions {
   /** The session behind this host's cookie, or null. Counts as use for the idle lifetime. */
   find(token: string, host: string): MaybePromise<Session | null>
   /** A new sign-in; answers the new session and the cookie's value for this host. */
-  start(signIn: {
-    readonly portal: string
-    readonly host: string
-    readonly identity: Identity
-    readonly secrets: SessionSecrets
-  }): Promise<{ readonly session: Session; readonly token: string }>
+  start(signIn: SignIn): Promise<{ readonly session: Session; readonly token: string }>
   /** A cookie value for one more host of a live session, or null when the session is gone. */
   join(sessionId: string, host: string): Promise<string | null>
-  /** Ends a session on every host, at once; idempotent. */
-  end(sessionId: string): Promise<void>
+  /** Ends sessions on every host, at once; idempotent. */
+  end(...sessionIds: readonly string[]): Promise<void>
+  /** The tokens of a session, or null when it is gone. */
+  secretsOf(sessionId: string): Promise<SessionSecrets | null>
+  /** The live session with this id, or null. */
+  describe(sessionId: string): Promise<SessionEntry | null>
+  /** Every live session of the person behind this one, at its portal, newest first. */
+  ofOwner(session: Session): Promise<readonly SessionEntry[]>
+  /** Live sessions of a portal, newest first, beginning after what `next` of the part before said. Parts may be shorter than `limit`. */
+  list(
+    portal: string,
+    page: { readonly after: string | null; readonly limit: number },
+  ): Promise<{ readonly entries: readonly SessionEntry[]; readonly next: string | null }>
+  /** Ends what a provider names: by its own session where `sid` is given, else all of a person. Answers how many. */
+  endFor(named: {
+    readonly issuer: string
+    /** Names of the `[providers.*]` tables that may end sessions: another client's at the same issuer are not theirs. */
+    readonly providers: readonly string[]
+    readonly subject: string | null
+    readonly sid: string | null
+  }): Promise<number>
   /**
    * Keeps a value for one later `takeOnce`. `owner` (a client's address) bounds how many one client may hold:
-   * its oldest makes room, nobody else's.
+   * its oldest makes room, nobody else's. False where this key is kept already.
    */
   putOnce(
     kind: OnceKind,
     key: string,
     value: object,
     options: { readonly lifetimeMs: number; readonly owner: string },
-  ): Promise<void>
+  ): Promise<boolean>
   /** The value, exactly once; null when unknown, expired or taken before. The caller checks the value's shape. */
   takeOnce(kind: OnceKind, key: string): Promise<unknown>
 }

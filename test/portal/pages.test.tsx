@@ -8,6 +8,7 @@ import type { PortalRequest } from '../../src/portal/portal.ts'
 import { problemResponse } from '../../src/portal/problem.ts'
 import { parseTarget } from '../../src/route/target.ts'
 import type { Session } from '../../src/session/session.ts'
+import { LIFETIMES } from '../kit/lifetimes.ts'
 
 const MARKUP = '<b onclick="x">&\'"'
 const ESCAPED = '&lt;b onclick=&quot;x&quot;&gt;&amp;&#39;&quot;'
@@ -20,6 +21,9 @@ const portal: PortalConfig = {
   callbackPath: '/.sallyport/callback',
   insecureCookies: false,
   roles: new Map(),
+  lifetimes: LIFETIMES,
+  providerLogout: true,
+  adminRole: null,
 }
 
 function contextAt(address: string): PortalRequest {
@@ -41,7 +45,7 @@ function contextAt(address: string): PortalRequest {
 
 function sessionOf(claims: Record<string, unknown>): Session {
   const identity = makeIdentity('pocket-id', 'https://id.example.com', 'subject-1', claims)
-  return { id: 's', portal: 'home', identity, createdAtMs: 0, expiresAtMs: 1 }
+  return { id: 's', portal: 'home', identity, isRemembered: false, createdAtMs: 0, expiresAtMs: 1 }
 }
 
 describe('the page of an error', () => {

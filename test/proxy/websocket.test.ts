@@ -87,6 +87,7 @@ function sessionOf(id: string | null): Session | null {
     id,
     portal: 'home',
     identity: makeIdentity('p', 'https://id.example', id, {}),
+    isRemembered: false,
     createdAtMs: 0,
     expiresAtMs: 1,
   }

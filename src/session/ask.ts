@@ -1,0 +1,26 @@
+import { GateError } from '../base/errors.ts'
+import type { ProviderConfig } from '../config/types.ts'
+import type { ProviderPool } from '../identity/provider.ts'
+import type { AskProvider } from './refresh.ts'
+
+/**
+ * Asks the provider that vouched at sign-in, as the file in force describes it.
+ *
+ * Throws what the provider client throws, and `provider.discovery` for a provider that the file no longer has: its people
+ * stay signed in until the limit, so that a slip of the pen signs nobody out.
+ */
+export function askProviders(
+  pool: ProviderPool,
+  providerOf: (name: string) => ProviderConfig | undefined,
+): AskProvider {
+  return async ({ identity }, { idToken, refreshToken }) => {
+    const provider = providerOf(identity.provider)
+    if (provider === undefined) {
+      throw new GateError('provider.discovery', `the file has no provider ${identity.provider} any more`)
+    }
+    const result = await pool.client(provider).refresh({ identity, idToken, refreshToken })
+    if (result.kind === 'ended') return result
+    const { idToken: newest, refreshToken: next } = result
+    return { kind: 'renewed', identity: result.identity, secrets: { idToken: newest, refreshToken: next } }
+  }
+}

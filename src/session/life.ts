@@ -1,0 +1,77 @@
+import type { Config, LifetimeConfig, PortalLifetimes } from '../config/types.ts'
+import type { StoredSession } from './store.ts'
+
+/** The lifetimes and sizes of the file; a reload may change them while sessions live. */
+export interface SessionLimits extends Partial<LifetimeConfig> {
+  readonly lifetimeMs: number
+  readonly idleMs: number
+  readonly cacheEntries: number
+  /** By portal; a portal that is not among them has the ones above. */
+  readonly portals?: ReadonlyMap<string, PortalLifetimes>
+}
+
+/** The limits that a file says. */
+export function limitsOf({ sessions, portals }: Config): SessionLimits {
+  return { ...sessions, portals: new Map([...portals].map(([name, { lifetimes }]) => [name, lifetimes])) }
+}
+
+/** The lifetimes of a portal. */
+export function lifetimesAt(limits: SessionLimits, portal: string): PortalLifetimes {
+  const { lifetimeMs, idleMs, refreshMs = null, refreshLimitMs = 0 } = limits
+  return limits.portals?.get(portal) ?? { lifetimeMs, idleMs, refreshMs, refreshLimitMs, rememberMs: null }
+}
+
+/** The longest time for which any session may go unused. */
+export function longestIdleMs(limits: SessionLimits): number {
+  const portals = [...(limits.portals?.values() ?? [])]
+  return Math.max(limits.idleMs, ...portals.flatMap(({ idleMs, rememberMs }) => [idleMs, rememberMs ?? 0]))
+}
+
+/** When a sign-in that begins now is over, whatever the file says later. */
+export function expiryOf(rules: PortalLifetimes, isRemembered: boolean, nowMs: number): number {
+  return nowMs + absoluteMs(rules, isRemembered)
+}
+
+/** The moments of one session, worked out once, so that a request only compares numbers. */
+export interface Moments {
+  /** Before that it cannot have been made: the clock was set back, which must not prolong anything. */
+  readonly notBeforeMs: number
+  readonly overAtMs: number
+  readonly idleMs: number
+  /** When to ask the provider again; infinite where nobody asks. */
+  readonly dueAtMs: number
+  /** From then on what the provider said no longer counts. */
+  readonly limitAtMs: number
+}
+
+/** How far the clock may have been set back before a session from the future is refused. */
+const CLOCK_SLACK_MS = 60 * 60 * 1000
+
+type Dated = Pick<StoredSession, 'createdAtMs' | 'expiresAtMs' | 'isRemembered' | 'checkedAtMs' | 'isRefreshable'>
+
+/**
+ * The moments of a session by the lifetimes in force now.
+ *
+ * Shortening a lifetime in the file ends older sessions at once; lengthening it never revives one beyond what it was given
+ * at sign-in. A session without a refresh token is never due.
+ */
+export function momentsOf(session: Dated, rules: PortalLifetimes): Moments {
+  const isRemembered = session.isRemembered && rules.rememberMs !== null
+  const isChecked = session.isRefreshable && rules.refreshMs !== null
+  return {
+    notBeforeMs: session.createdAtMs - CLOCK_SLACK_MS,
+    overAtMs: Math.min(session.expiresAtMs, session.createdAtMs + absoluteMs(rules, isRemembered)),
+    idleMs: isRemembered ? (rules.rememberMs ?? rules.idleMs) : rules.idleMs,
+    dueAtMs: isChecked ? session.checkedAtMs + (rules.refreshMs ?? 0) : Number.POSITIVE_INFINITY,
+    limitAtMs: isChecked ? session.checkedAtMs + rules.refreshLimitMs : Number.POSITIVE_INFINITY,
+  }
+}
+
+/** Whether a session that was last used at this time still lives. */
+export function isLive(moments: Moments, lastSeenMs: number, nowMs: number): boolean {
+  return nowMs < moments.overAtMs && nowMs >= moments.notBeforeMs && nowMs - lastSeenMs < moments.idleMs
+}
+
+function absoluteMs(rules: PortalLifetimes, isRemembered: boolean): number {
+  return isRemembered ? (rules.rememberMs ?? rules.lifetimeMs) : rules.lifetimeMs
+}

@@ -1,0 +1,149 @@
+import { errorFacts, GateError } from '../base/errors.ts'
+import type { Ports } from '../base/ports.ts'
+import type { Identity } from '../identity/identity.ts'
+import type { HeldSession } from './lru.ts'
+import { guarded, openSecrets, storedIdentity } from './rows.ts'
+import type { Sealer } from './seal.ts'
+import type { Session, SessionSecrets } from './session.ts'
+import type { RefreshedFields, SessionStore, StoredSession } from './store.ts'
+
+/** What asking a session's provider again came to. */
+export type Asked =
+  | { readonly kind: 'renewed'; readonly identity: Identity; readonly secrets: SessionSecrets }
+  | { readonly kind: 'ended'; readonly reason: string }
+
+/** Asks the provider of a session who this is now. A throw says nothing of the person: the old answer counts a while longer. */
+export type AskProvider = (
+  session: Session,
+  secrets: SessionSecrets & { readonly refreshToken: string },
+) => Promise<Asked>
+
+/** Refreshes of sessions, one at a time for each, in all processes together. */
+export interface Refreshes {
+  /**
+   * Asks the provider about a session, or waits for whoever is asking. Never throws: what became of it is in memory and in
+   * the store, and after a failure `dueAtMs` says when it is tried again.
+   */
+  run(held: HeldSession): Promise<void>
+}
+
+export interface RefreshTools {
+  readonly store: SessionStore
+  readonly sealer: Sealer
+  readonly ports: Pick<Ports, 'now' | 'log'>
+  readonly ask: AskProvider
+  /** Takes over what the store holds of a session; `held` is what was asked about, whether the cache still has it or not. */
+  adopt(row: StoredSession, held: HeldSession): void
+  /** The session is gone: nothing in memory may stand for it. */
+  forget(sessionId: string): void
+}
+
+/** Longer than a provider may take for everything that one refresh asks of it. */
+const LEASE_MS = 30_000
+/** How often to look whether another process is done, and how often at most. */
+const POLL_MS = 100
+const POLLS = 60
+/** After a failure, in each process. */
+const RETRY_MS = 10_000
+const WRITES = 3
+
+/**
+ * Invariants: at most one question to the provider for one session at any time, since a provider may take a refresh token
+ * that is used twice for a stolen one; what a refresh brought is in the store before anyone else may ask.
+ */
+export function createRefreshes(tools: RefreshTools): Refreshes {
+  const { store, sealer, ports } = tools
+  const inFlight = new Map<string, Promise<void>>()
+  /** What the store could not take: the provider has used up the token before it. */
+  const unwritten = new Map<string, RefreshedFields>()
+
+  async function attempt(held: HeldSession): Promise<void> {
+    const { id } = held.session
+    for (let polls = 0; polls < POLLS; polls++) {
+      const nowMs = ports.now()
+      if (await guarded(() => store.lease(id, nowMs, nowMs + LEASE_MS))) return leased(held)
+      // Somebody else asks, or the session is gone.
+      const row = await guarded(() => store.findById(id))
+      if (row === null) return tools.forget(id)
+      if (row.checkedAtMs > held.checkedAtMs) return tools.adopt(row, held)
+      await Bun.sleep(POLL_MS)
+    }
+    postpone(held)
+  }
+
+  async function leased(held: HeldSession): Promise<void> {
+    const { id } = held.session
+    try {
+      const row = await guarded(() => store.findById(id))
+      if (row === null) return tools.forget(id)
+      const kept = unwritten.get(id)
+      if (kept !== undefined) return await write(row, kept, held)
+      if (row.checkedAtMs > held.checkedAtMs) return tools.adopt(row, held)
+      const fields = await askAbout(held.session, row)
+      if (fields === null) return await end(id)
+      await write(row, fields, held)
+    } finally {
+      await guarded(() => store.release(id))
+    }
+  }
+
+  async function askAbout(session: Session, row: StoredSession): Promise<RefreshedFields | null> {
+    const secrets = await openSecrets(row, sealer)
+    if (secrets === null) throw new GateError('session.store', 'the secrets of a session were sealed by another key')
+    const { refreshToken } = secrets
+    if (refreshToken === null) return { ...row, isRefreshable: false }
+    const asked = await tools.ask(session, { ...secrets, refreshToken })
+    const { subject, provider } = session.identity
+    if (asked.kind === 'ended') {
+      ports.log.info('The provider has ended a sign-in', { user: subject, provider, reason: asked.reason })
+      return null
+    }
+    return { ...(await storedIdentity(session, asked.identity, asked.secrets, sealer)), checkedAtMs: ports.now() }
+  }
+
+  async function write(row: StoredSession, fields: RefreshedFields, held: HeldSession): Promise<void> {
+    unwritten.set(row.id, fields)
+    tools.adopt({ ...row, ...fields }, held)
+    for (let tries = 1; ; tries++) {
+      try {
+        const isThere = await guarded(() => store.update(row.id, fields))
+        unwritten.delete(row.id)
+        return isThere ? undefined : tools.forget(row.id)
+      } catch (error) {
+        if (tries === WRITES) throw error
+        await Bun.sleep(POLL_MS * tries)
+      }
+    }
+  }
+
+  async function end(sessionId: string): Promise<void> {
+    // Out of memory first: should the store fail, this process at least stops honouring it.
+    tools.forget(sessionId)
+    await guarded(() => store.remove(sessionId))
+  }
+
+  function postpone(held: HeldSession): void {
+    held.retryAtMs = ports.now() + RETRY_MS
+    held.dueAtMs = Math.min(held.retryAtMs, held.moments.limitAtMs)
+  }
+
+  return {
+    run(held) {
+      const { id } = held.session
+      const running = inFlight.get(id)
+      if (running !== undefined) return running
+      const flight = attempt(held)
+        .catch((error: unknown) => {
+          postpone(held)
+          ports.log.warn('A sign-in could not be checked at its provider; it is tried again', {
+            user: held.session.identity.subject,
+            provider: held.session.identity.provider,
+            ...errorFacts(error),
+          })
+        })
+        .finally(() => inFlight.delete(id))
+      inFlight.set(id, flight)
+      return flight
+    },
+  }
+}

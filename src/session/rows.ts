@@ -1,0 +1,67 @@
+import { GateError } from '../base/errors.ts'
+import type { Identity } from '../identity/identity.ts'
+import type { Sealer } from './seal.ts'
+import type { MaybePromise, Session, SessionSecrets } from './session.ts'
+import type { RefreshedFields, StoredSession } from './store.ts'
+
+/** A stored session as a value; null when the row is not one of ours (an unreadable row signs nobody in). */
+export function parseSession(row: StoredSession): Session | null {
+  try {
+    const identity = JSON.parse(row.identity) as Identity
+    if (typeof identity.subject !== 'string' || !Array.isArray(identity.groups)) return null
+    return Object.freeze({
+      id: row.id,
+      portal: row.portal,
+      identity: Object.freeze(identity),
+      isRemembered: row.isRemembered,
+      createdAtMs: row.createdAtMs,
+      expiresAtMs: row.expiresAtMs,
+    })
+  } catch {
+    return null
+  }
+}
+
+/** What a store keeps of an identity and its secrets, besides the moments. */
+export async function storedIdentity(
+  session: Pick<Session, 'id' | 'expiresAtMs'>,
+  identity: Identity,
+  secrets: SessionSecrets,
+  sealer: Sealer,
+): Promise<Omit<RefreshedFields, 'checkedAtMs'>> {
+  const { sid } = identity.claims
+  return {
+    identity: JSON.stringify(identity),
+    secrets: await sealer.seal(secrets, purposeOf(session.id), session.expiresAtMs),
+    sid: typeof sid === 'string' && sid !== '' ? sid : null,
+    isRefreshable: secrets.refreshToken !== null,
+  }
+}
+
+/** The secrets of a stored session; null where they were sealed by another key, or are of another shape. */
+export async function openSecrets(row: StoredSession, sealer: Sealer): Promise<SessionSecrets | null> {
+  const opened = await sealer.open(row.secrets, purposeOf(row.id))
+  if (typeof opened !== 'object' || opened === null || !('idToken' in opened && 'refreshToken' in opened)) return null
+  const { idToken, refreshToken } = opened
+  if (typeof idToken !== 'string' || (refreshToken !== null && typeof refreshToken !== 'string')) return null
+  return { idToken, refreshToken }
+}
+
+function purposeOf(sessionId: string): string {
+  return `session ${sessionId}`
+}
+
+/** Runs one store call; whatever it throws becomes `session.store`. */
+export function guarded<T>(call: () => MaybePromise<T>): MaybePromise<T> {
+  try {
+    const result = call()
+    return result instanceof Promise ? result.catch(storeFailed) : result
+  } catch (error) {
+    return storeFailed(error)
+  }
+}
+
+function storeFailed(error: unknown): never {
+  if (error instanceof GateError) throw error
+  throw new GateError('session.store', 'the session store failed', { cause: error, retryAfterS: 5 })
+}
