@@ -4,6 +4,8 @@ import ipaddr from 'ipaddr.js'
 export interface NetworkSet {
   readonly isEmpty: boolean
   has(address: string): boolean
+  /** Null for what is no address: neither inside nor outside can be said of it. */
+  judge(address: string): boolean | null
 }
 
 /**
@@ -14,20 +16,22 @@ export interface NetworkSet {
  */
 export function compileNetworks(networks: readonly string[]): NetworkSet {
   const ranges = networks.map(parseNetwork)
-  const known = new Map<string, boolean>()
+  const known = new Map<string, boolean | null>()
+  function judge(address: string): boolean | null {
+    const before = known.get(address)
+    if (before !== undefined) return before
+    const parsed = parseAddress(address)
+    const found =
+      parsed === null
+        ? null
+        : ranges.some(([network, bits]) => parsed.kind() === network.kind() && parsed.match(network, bits))
+    if (known.size < 4096) known.set(address, found)
+    return found
+  }
   return Object.freeze({
     isEmpty: ranges.length === 0,
-    has(address: string) {
-      if (ranges.length === 0) return false
-      const before = known.get(address)
-      if (before !== undefined) return before
-      const parsed = parseAddress(address)
-      const found =
-        parsed !== null &&
-        ranges.some(([network, bits]) => parsed.kind() === network.kind() && parsed.match(network, bits))
-      if (known.size < 4096) known.set(address, found)
-      return found
-    },
+    has: (address: string) => ranges.length > 0 && judge(address) === true,
+    judge,
   })
 }
 
@@ -40,20 +44,25 @@ export function canonicalAddress(text: string): string | null {
  * The client's address: the peer's own, unless the peer is a trusted proxy; then the last address of X-Forwarded-For
  * that no trusted proxy added.
  *
- * An unparsable entry ends the walk at the proxy that sent it, so that nothing behind it is believed.
+ * An entry that is no address ends the walk at the proxy that sent it, so that nothing behind it is believed; the address is
+ * then that proxy's, often an inner one, and not proven: rules about networks must not take it for the client's.
  * Source: the walk from the right follows the caution of RFC 7239 §8.1.
  */
-export function clientAddress(peer: string, forwardedFor: string | null, trusted: NetworkSet): string {
-  if (trusted.isEmpty || forwardedFor === null || !trusted.has(peer)) return peer
+export function findClient(
+  peer: string,
+  forwardedFor: string | null,
+  trusted: NetworkSet,
+): { readonly address: string; readonly isProven: boolean } {
+  if (trusted.isEmpty || forwardedFor === null || !trusted.has(peer)) return { address: peer, isProven: true }
   const entries = forwardedFor.split(',')
   let client = peer
   for (let index = entries.length - 1; index >= 0; index--) {
     const address = canonicalAddress((entries[index] ?? '').trim())
-    if (address === null) return client
+    if (address === null) return { address: client, isProven: false }
     client = address
-    if (!trusted.has(address)) return client
+    if (!trusted.has(address)) break
   }
-  return client
+  return { address: client, isProven: true }
 }
 
 /** Names and addresses that only ever mean this machine; `*.localhost` by RFC 6761 §6.3. */
