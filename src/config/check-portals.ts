@@ -1,6 +1,7 @@
 import { isLoopbackHost } from '../base/net.ts'
 import type { RootTable } from './keys.ts'
 import type { PortalTable, RULE, RuleTable } from './keys-portals.ts'
+import { checkProviderNames } from './provider-names.ts'
 import { itemsOf, showRaw } from './raw.ts'
 import type { Report } from './report.ts'
 import { didYouMean } from './suggest.ts'
@@ -102,22 +103,7 @@ function checkRule(rule: RuleTable, portal: PortalTable, providers: readonly str
       'any = true for everyone who can sign in; else name providers, subjects, emails, domains, groups or claims'
     report.mistake(at, 'role.empty', 'this role has no condition', { hint, part: 'key' })
   }
-  const single = raw.entries.get('provider')
-  if (single !== undefined && raw.entries.has('providers')) {
-    const hint = 'put all of them into providers'
-    report.mistake(single.at, 'key.twice', 'provider and providers say the same thing', { hint, part: 'key' })
-  }
-  const own = portal.values.providers
-  for (const item of [...itemsOf(raw.entries.get('providers')), ...itemsOf(single)]) {
-    if (item.kind !== 'text' || item.text === null || item.text === '') continue
-    if (!providers.includes(item.text)) {
-      const hint = item.isFilled ? '' : didYouMean(item.text, providers, `add a table [providers.${item.text}]`)
-      report.mistake(item.at, 'provider.undefined', `there is no provider ${showRaw(item)}`, { hint })
-    } else if (own !== undefined && !own.includes(item.text)) {
-      const hint = 'nobody could ever have this role; add the provider to the portal'
-      report.mistake(item.at, 'role.provider', `nobody signs in at ${showRaw(item)} in this portal`, { hint })
-    }
-  }
+  checkProviderNames(raw.entries, { all: providers, own: portal.values.providers }, report)
 }
 
 /** An unknown key, or a mistaken one, counts as a condition: it was meant as one, and is reported itself. */

@@ -1,8 +1,9 @@
 import { namesIn } from './check-portals.ts'
+import { checkRules, needsPortal } from './check-rules.ts'
 import type { RootTable } from './keys.ts'
 import type { RouteTable } from './keys-routes.ts'
 import { isUnder } from './path.ts'
-import { itemsOf, type RawText, showRaw } from './raw.ts'
+import { showRaw } from './raw.ts'
 import type { Report } from './report.ts'
 import { didYouMean } from './suggest.ts'
 
@@ -16,7 +17,7 @@ export function checkRoutes(root: RootTable, report: Report): void {
   }
   for (const route of routes) {
     checkPortal(route, portals, report)
-    checkRoles(route, root, report)
+    checkRules(route, root, report)
     checkPrefix(route, report)
   }
   checkDuplicates(routes, report)
@@ -27,40 +28,17 @@ export function checkRoutes(root: RootTable, report: Report): void {
 function checkPortal(route: RouteTable, portals: readonly string[], report: Report): void {
   const raw = route.raw.entries.get('portal')
   if (raw === undefined) {
-    const { allow } = route.values
-    if (allow === undefined || allow.kind === 'public') return
+    const asks = needsPortal(route)
+    if (asks === null) return
     const only = portals.length === 1 ? portals[0] : undefined
     const hint = only !== undefined ? `add portal = "${only}"` : 'add portal = "…": where people sign in for it'
-    report.mistake([...route.at, 'allow'], 'portal.missing', 'this route asks who someone is, and has no portal', {
+    report.mistake([...route.at, asks], 'portal.missing', 'this route asks who someone is, and has no portal', {
       hint,
     })
   } else if (raw.kind === 'text' && raw.text !== null && raw.text !== '' && !portals.includes(raw.text)) {
     const hint = raw.isFilled ? '' : didYouMean(raw.text, portals, `add a table [portals.${raw.text}]`)
     report.mistake(raw.at, 'portal.undefined', `there is no portal ${showRaw(raw)}`, { hint })
   }
-}
-
-function checkRoles(route: RouteTable, root: RootTable, report: Report): void {
-  const { allow, portal: name } = route.values
-  if (allow?.kind !== 'roles' || !name) return
-  const roles = root.values.portals?.get(name)?.raw.entries.get('roles')
-  if (!root.values.portals?.has(name) || (roles !== undefined && roles.kind !== 'table')) return
-  const known = [...(roles?.entries.keys() ?? [])]
-  for (const raw of itemsOf(route.raw.entries.get('allow'))) {
-    if (raw.kind !== 'text' || raw.text === null || known.includes(raw.text)) continue
-    const hint = raw.isFilled ? '' : roleHint(raw, known, name)
-    report.mistake(
-      raw.at,
-      'role.undefined',
-      `the portal ${showRaw(route.raw.entries.get('portal'))} has no role ${showRaw(raw)}`,
-      { hint },
-    )
-  }
-}
-
-function roleHint(raw: RawText, known: readonly string[], portal: string): string {
-  const none = `define it under [portals.${portal}.roles]`
-  return didYouMean(raw.source, [...known, 'public', 'authenticated'], none)
 }
 
 function checkPrefix(route: RouteTable, report: Report): void {

@@ -6,88 +6,12 @@ import type { Raw } from './raw.ts'
 import { defaulted, type Key, type Keys, named, optional, required, type Table, table } from './table.ts'
 import { boolean, list, parsed, type Type, text, wrongKind } from './value.ts'
 
-type Scalar = string | number | boolean
-
 const word = text()
-
-/** A claim's value is compared as it is: text with text, number with number. */
-const scalar: Type<Scalar> = {
-  label: 'text, number or boolean',
-  expected: 'text, a number, true or false',
-  schema: { type: ['string', 'number', 'boolean'] },
-  read(raw, report) {
-    if (raw.kind === 'boolean') return raw.value
-    if ((raw.kind === 'integer' || raw.kind === 'float') && Number.isFinite(raw.value)) return raw.value
-    return raw.kind === 'text' ? word.read(raw, report) : wrongKind(raw, 'text, a number, true or false', report)
-  },
-}
-
-const scalars = list(scalar, { single: true })
-
-const claims: Type<ReadonlyMap<string, readonly Scalar[]>> = {
-  label: 'table',
-  expected: 'a table of claim = value, or a list of values',
-  schema: { type: 'object', minProperties: 1, additionalProperties: scalars.schema },
-  read(raw, report) {
-    if (raw.kind !== 'table')
-      return wrongKind(raw, 'a table of claim = value', report, 'claims = { department = ["it"] }')
-    if (raw.entries.size === 0) {
-      report.mistake(raw.at, 'list.empty', 'claims is an empty table', {
-        hint: 'it would match everyone; name a claim',
-      })
-    }
-    const values = new Map<string, readonly Scalar[]>()
-    for (const [name, entry] of raw.entries) {
-      const value = scalars.read(entry, report)
-      if (value !== undefined) values.set(name, value)
-    }
-    return values
-  },
-}
-
-const email = parsed({ label: 'e-mail address', expected: 'an e-mail address' }, parseEmail)
-const domain = parsed({ label: 'domain', expected: 'a domain such as "example.com"' }, parseEmailDomain)
-const words = list(word, { single: true })
 
 /** One rule of a role. Every key that is present must hold; within a key, any entry is enough. */
 export const RULE = {
   any: defaulted(boolean, false, true, 'Everyone who can sign in at this portal.'),
-  providers: optional(words, ['pocket-id'], 'any', 'Signed in at one of these providers.'),
-  provider: optional(word, 'pocket-id', 'any', 'The same, for a single provider.'),
-  subjects: optional(
-    words,
-    ['8c9f3a52-1d7b-4a87-b0a1-5f3d2f0c7e11'],
-    'any',
-    'The `sub` claim is one of these: the surest way to name a person.',
-  ),
-  emails: optional(
-    list(email, { single: true }),
-    ['aunt@example.org'],
-    'any',
-    'The `email` claim is one of these, in any letter case. Together with `domains` it is one key: either is enough.',
-  ),
-  domains: optional(
-    list(domain, { single: true }),
-    ['friends.example'],
-    'any',
-    'The `email` claim ends in @ and one of these; subdomains do not count.',
-  ),
-  groups: optional(words, ['admins'], 'any', 'The `groups` claim holds one of these, whole and in this letter case.'),
-  claims: optional(
-  ...PORTAL_SESSIONS,
-  provider_logout: defaulted(
-    boolean,
-    true,
-    false,
-    'Signing out here signs out at the provider too, where it has that. Register `…/.sallyport/signed-out` as the address to return to.',
-  ),
-  admin_role: optional(word, 'admin', 'nobody', 'Who has this role sees, and may end, every session of this portal.'),
-    claims,
-    { department: ['it', 'support'] },
-    'any',
-    'Each of these claims is, or as a list holds, one of the values.',
-  ),
-  require_verified_email: defaulted(boolean, false, true, 'The provider says that the e-mail address is verified.'),
+  ...PERSON,
 } as const satisfies Keys
 
 export type RuleTable = Table<typeof RULE>
@@ -150,6 +74,14 @@ export const PORTAL = {
     'Cookies without `Secure` and `__Host-`, so that plain HTTP works. Anyone on the way can take over a session.',
   ),
   roles: rolesKey(),
+  ...PORTAL_SESSIONS,
+  provider_logout: defaulted(
+    boolean,
+    true,
+    false,
+    'Signing out here signs out at the provider too, where it has that. Register `…/.sallyport/signed-out` as the address to return to.',
+  ),
+  admin_role: optional(word, 'admin', 'nobody', 'Who has this role sees, and may end, every session of this portal.'),
 } as const satisfies Keys
 
 function rolesKey(): Key<ReadonlyMap<string, readonly RuleTable[]>> {

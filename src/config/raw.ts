@@ -28,10 +28,11 @@ export interface RawBoolean {
   readonly value: boolean
 }
 
-/** Dates are TOML, but no key takes one. */
 export interface RawDate {
   readonly kind: 'date'
   readonly at: Path
+  /** As RFC 3339 writes it; a local date has no offset, a date alone no time. */
+  readonly iso: string
 }
 
 export interface RawList {
@@ -66,7 +67,8 @@ export function parseRaw(value: unknown, at: Path): Parsed<Raw> {
   if (typeof value === 'string') return good({ kind: 'text', at, text: value, source: value, isFilled: false })
   if (typeof value === 'number') return good({ kind: Number.isInteger(value) ? 'integer' : 'float', at, value })
   if (typeof value === 'boolean') return good({ kind: 'boolean', at, value })
-  if (value instanceof Date) return good({ kind: 'date', at })
+  // The parser's own kind of Date keeps what the file left out: it gives a local date back without an offset.
+  if (value instanceof Date) return good({ kind: 'date', at, iso: value.toISOString() })
   if (Array.isArray(value)) {
     const items: Raw[] = []
     for (const [index, item] of value.entries()) {

@@ -1,4 +1,5 @@
 import { root } from './keys.ts'
+import { accessRule, RULE_SCHEMA } from './keys-rules.ts'
 import type { Json } from './raw.ts'
 import { objectOf } from './table.ts'
 
@@ -14,5 +15,6 @@ export function configSchema(): Json {
     title: 'routes.toml',
     description: 'The configuration of Sallyport, an authenticating reverse proxy.',
     ...objectOf(root.schema),
+    definitions: { [RULE_SCHEMA]: accessRule.schema },
   }
 }

@@ -1,0 +1,30 @@
+import { itemsOf, type Raw, showRaw } from './raw.ts'
+import type { Report } from './report.ts'
+import { didYouMean } from './suggest.ts'
+
+/** What `provider` and `providers` of a rule say: one of them, names that exist, and where someone can sign in. */
+export function checkProviderNames(
+  entries: ReadonlyMap<string, Raw>,
+  known: {
+    readonly all: readonly string[]
+    /** The portal's own; undefined where that is not known. */
+    readonly own: readonly string[] | undefined
+  },
+  report: Report,
+): void {
+  const single = entries.get('provider')
+  if (single !== undefined && entries.has('providers')) {
+    const hint = 'put all of them into providers'
+    report.mistake(single.at, 'key.twice', 'provider and providers say the same thing', { hint, part: 'key' })
+  }
+  for (const item of [...itemsOf(entries.get('providers')), ...itemsOf(single)]) {
+    if (item.kind !== 'text' || item.text === null || item.text === '') continue
+    if (!known.all.includes(item.text)) {
+      const hint = item.isFilled ? '' : didYouMean(item.text, known.all, `add a table [providers.${item.text}]`)
+      report.mistake(item.at, 'provider.undefined', `there is no provider ${showRaw(item)}`, { hint })
+    } else if (known.own !== undefined && !known.own.includes(item.text)) {
+      const hint = 'the rule could never hold; add the provider to the portal'
+      report.mistake(item.at, 'role.provider', `nobody signs in at ${showRaw(item)} in this portal`, { hint })
+    }
+  }
+}
