@@ -1,6 +1,7 @@
 import type { ProviderConfig } from '../config/types.ts'
 import type { Identity } from './identity.ts'
 import type { LogoutToken } from './logout-token.ts'
+import type { StepUp } from './step-up.ts'
 
 /** What one authorization request and its answer have to agree on. Lives on the server, single use. */
 export interface LoginRequest {
@@ -9,6 +10,8 @@ export interface LoginRequest {
   readonly nonce: string
   /** RFC 7636 §4.1. */
   readonly codeVerifier: string
+  /** What this sign-in has to show that an ordinary one need not; absent or null for an ordinary one. */
+  readonly stepUp?: StepUp | null
 }
 
 export interface BeginOptions {
@@ -51,7 +54,7 @@ export type RefreshResult =
  *
  * `begin` answers the authorization endpoint's address; `finish` takes the callback's query and answers who signed in.
  * Throws: provider.down (with retryAfterS), provider.discovery, provider.issuer, provider.refused, provider.token,
- * provider.id_token, provider.userinfo, sign_in.callback.
+ * provider.id_token, provider.userinfo, sign_in.callback, sign_in.step_up.
  */
 export interface ProviderClient {
   readonly config: ProviderConfig
