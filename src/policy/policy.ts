@@ -1,32 +1,43 @@
 import type { Allow, RouteConfig } from '../config/types.ts'
 import type { Identity } from '../identity/identity.ts'
-import type { RolesOf } from './roles.ts'
-
-/** Why a decision came out as it did: a closed list, shown by `explain`, on the 403 page and in the log. */
-export type Reason =
-  | 'route.public'
-  | 'identity.signed_in'
-  | 'identity.none'
-  | 'role.held'
-  | 'role.missing'
-  | 'method.not_listed'
-  | 'portal.unknown'
+import type { StepUp } from '../identity/step-up.ts'
+import { type Facts, type Needs, NOTHING } from './condition.ts'
+import { chooseTold, type Reason, type Told, type Trial, tellRoles } from './reasons.ts'
+import type { Roles, RolesOf } from './roles.ts'
+import type { Asker } from './rule.ts'
+import {
+  allows,
+  compileRuleSet,
+  denies,
+  findStepUp,
+  maySignInHelp,
+  needsOfSet,
+  type RuleSet,
+  tryRuleSet,
+} from './rule-set.ts'
 
 /** A verdict with its reasons. `roles` are those that this person has at the route's portal. */
 export type Decision =
   | { readonly verdict: 'allow'; readonly reason: Reason; readonly roles: readonly string[] }
   | { readonly verdict: 'sign-in'; readonly reason: Reason }
+  /** Signed in, and nothing is missing but a newer or a stronger sign-in. */
   | {
-      readonly verdict: 'deny'
+      readonly verdict: 'step-up'
       readonly reason: Reason
       readonly roles: readonly string[]
-      readonly needed: readonly string[]
+      readonly demand: StepUp
+      readonly trials: readonly Trial[]
     }
+  | Denial
 
-/** What a decision depends on besides who asks. */
-export interface Facts {
-  /** Upper-case. */
-  readonly method: string
+/** A verdict of no, with what the person may be told: `needed` are roles of which one alone would do. */
+export interface Denial extends Told {
+  readonly verdict: 'deny'
+  readonly reason: Reason
+  readonly roles: readonly string[]
+  readonly trials: readonly Trial[]
+  /** What was thrown, for `rule.broken`. */
+  readonly fault?: unknown
 }
 
 /** The rules of one route, compiled. */
@@ -35,17 +46,33 @@ export interface Policy {
   readonly methods: ReadonlySet<string> | null
   readonly rolesOf: RolesOf
   readonly hasPortal: boolean
+  /** Null where `allow` says it all without a rule: then nothing else is looked at. */
+  readonly rules: RuleSet | null
+  /** Whether one decision holds for every request of a person; if not, each request is decided by itself. */
+  readonly isStatic: boolean
+  /** What of the facts decisions depend on, besides `methods`. */
+  readonly needs: Needs
 }
 
 const NO_ROLES: readonly string[] = Object.freeze([])
+const NO_TRIALS: readonly Trial[] = Object.freeze([])
+const NOTHING_TOLD: Told = Object.freeze({ needed: [], reasons: [] })
 
-/** The rules of a route with its portal's roles; `rolesOf` is null for a route without a portal. */
-export function compilePolicy(route: RouteConfig, rolesOf: RolesOf | null): Policy {
+/** For policies that look at no facts. */
+export const NO_FACTS: Facts = Object.freeze({ method: '', client: null, nowMs: Number.NaN, signedInAtMs: null })
+
+/** The rules of a route with its portal's roles; null for a route without a portal. */
+export function compilePolicy(route: Pick<RouteConfig, 'allow' | 'deny' | 'methods'>, roles: Roles | null): Policy {
+  const rules = compileRuleSet(route, roles?.judges ?? new Map())
+  const needs = rules === null ? NOTHING : needsOfSet(rules)
   return Object.freeze({
     allow: route.allow,
     methods: route.methods === null ? null : new Set(route.methods),
-    rolesOf: rolesOf ?? (() => NO_ROLES),
-    hasPortal: rolesOf !== null,
+    rolesOf: roles?.of ?? (() => NO_ROLES),
+    hasPortal: roles !== null,
+    rules,
+    isStatic: !needs.client && !needs.method && !needs.time,
+    needs,
   })
 }
 
@@ -55,28 +82,82 @@ export function compilePolicy(route: RouteConfig, rolesOf: RolesOf | null): Poli
  * The one function behind the gate, the portal's list and `explain`.
  */
 export function decidePolicy(policy: Policy, identity: Identity | null, facts: Facts): Decision {
-  if (!allowsMethod(policy, facts.method)) {
-    return { verdict: 'deny', reason: 'method.not_listed', roles: NO_ROLES, needed: NO_ROLES }
-  }
-  return decideIdentity(policy, identity)
+  return allowsMethod(policy, facts.method)
+    ? decideAccess(policy, identity, facts)
+    : deny('method.not_listed', NO_ROLES, NO_TRIALS, NOTHING_TOLD)
 }
 
-/** The part of a decision that holds for every request of one person: what the gate keeps per session and route. */
-export function decideIdentity(policy: Policy, identity: Identity | null): Decision {
-  const { allow } = policy
-  if (allow.kind === 'public') {
-    return { verdict: 'allow', reason: 'route.public', roles: identity === null ? NO_ROLES : policy.rolesOf(identity) }
+/**
+ * The decision without the route's `methods`. For a policy that `isStatic` the facts do not matter, and it is what the gate
+ * keeps per session and route. Whatever a rule throws denies.
+ */
+export function decideAccess(policy: Policy, identity: Identity | null, facts: Facts): Decision {
+  try {
+    return policy.rules === null
+      ? decidePlain(policy, identity)
+      : decideRules(policy, policy.rules, { identity, facts, light: 'now' })
+  } catch (fault) {
+    return { ...deny('rule.broken', NO_ROLES, NO_TRIALS, NOTHING_TOLD), fault }
   }
-  if (!policy.hasPortal) return { verdict: 'deny', reason: 'portal.unknown', roles: NO_ROLES, needed: NO_ROLES }
-  if (identity === null) return { verdict: 'sign-in', reason: 'identity.none' }
-  const roles = policy.rolesOf(identity)
-  if (allow.kind === 'authenticated') return { verdict: 'allow', reason: 'identity.signed_in', roles }
-  return allow.roles.some(role => roles.includes(role))
-    ? { verdict: 'allow', reason: 'role.held', roles }
-    : { verdict: 'deny', reason: 'role.missing', roles, needed: allow.roles }
 }
 
 /** Whether a route takes this method. */
 export function allowsMethod(policy: Policy, method: string): boolean {
   return policy.methods === null || policy.methods.has(method)
+}
+
+/** Every entry of `allow` and `deny`, with what it came to; none where `allow` has no rules. For `explain`. */
+export function tryRules(policy: Policy, identity: Identity | null, facts: Facts): readonly Trial[] {
+  return policy.rules === null ? NO_TRIALS : tryRuleSet(policy.rules, { identity, facts, light: 'now' })
+}
+
+function decidePlain(policy: Policy, identity: Identity | null): Decision {
+  const { allow } = policy
+  if (allow.kind === 'public') {
+    return { verdict: 'allow', reason: 'route.public', roles: identity === null ? NO_ROLES : policy.rolesOf(identity) }
+  }
+  if (!policy.hasPortal) return deny('portal.unknown', NO_ROLES, NO_TRIALS, NOTHING_TOLD)
+  if (identity === null) return { verdict: 'sign-in', reason: 'identity.none' }
+  const roles = policy.rolesOf(identity)
+  if (allow.kind === 'authenticated') return { verdict: 'allow', reason: 'identity.signed_in', roles }
+  if (allow.kind === 'rules') throw new TypeError('a list of rules is compiled to a rule set')
+  if (allow.roles.some(role => roles.includes(role))) return { verdict: 'allow', reason: 'role.held', roles }
+  return deny('role.missing', roles, NO_TRIALS, tellRoles(allow.roles))
+}
+
+function decideRules(policy: Policy, rules: RuleSet, asker: Asker): Decision {
+  const { identity } = asker
+  const roles = identity === null ? NO_ROLES : policy.rolesOf(identity)
+  const isShutOut = denies(rules, asker) !== 'no'
+  if (!isShutOut && allows(rules, asker) === 'yes')
+    return { verdict: 'allow', reason: REASON_TO_ALLOW[policy.allow.kind], roles }
+  const needsSignIn = identity === null && maySignInHelp(rules, asker)
+  if (needsSignIn && policy.hasPortal) return { verdict: 'sign-in', reason: 'identity.none' }
+  const trials = tryRuleSet(rules, asker)
+  if (needsSignIn) return deny('portal.unknown', NO_ROLES, trials, chooseTold(trials))
+  const demand = identity === null ? null : findStepUp(rules, asker)
+  if (demand !== null) return { verdict: 'step-up', reason: reasonToStepUp(demand), roles, demand, trials }
+  return deny(isShutOut ? 'rule.denied' : reasonToDeny(trials), roles, trials, chooseTold(trials))
+}
+
+const REASON_TO_ALLOW = {
+  public: 'route.public',
+  authenticated: 'identity.signed_in',
+  roles: 'role.held',
+  rules: 'rule.held',
+} as const satisfies Record<Allow['kind'], Reason>
+
+function reasonToStepUp({ maxAgeS, acr }: StepUp): Reason {
+  return maxAgeS !== null ? 'sign_in.old' : acr.length > 0 ? 'acr.other' : 'amr.other'
+}
+
+/** What is missing of the entry that came nearest: the one with the least that is missing. */
+function reasonToDeny(trials: readonly Trial[]): Reason {
+  const tried = trials.filter(({ list }) => list === 'allow')
+  const [nearest] = tried.toSorted((one, other) => one.missing.length - other.missing.length)
+  return nearest?.missing[0]?.reason ?? 'person.other'
+}
+
+function deny(reason: Reason, roles: readonly string[], trials: readonly Trial[], told: Told): Denial {
+  return { verdict: 'deny', reason, roles, trials, ...told }
 }

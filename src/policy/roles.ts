@@ -1,63 +1,40 @@
 import type { RoleRule } from '../config/types.ts'
 import type { Identity } from '../identity/identity.ts'
+import { compilePerson } from './person.ts'
+import { all, any, type Truth } from './truth.ts'
 
 /** Which of a portal's roles someone has, in the file's order. */
 export type RolesOf = (identity: Identity) => readonly string[]
 
+/** Whether someone has a role; `unknown` where an odd claim decides. Not in it: roles that the portal does not define. */
+export type RoleJudges = ReadonlyMap<string, (identity: Identity) => Truth>
+
+/** The roles of a portal, compiled. */
+export interface Roles {
+  readonly of: RolesOf
+  readonly judges: RoleJudges
+}
+
 /**
- * The roles of a portal as one function of an identity.
+ * The roles of a portal as functions of an identity.
  *
  * A role has one or more rules, any of which is enough; within a rule every key must hold; within a key any entry is enough.
- * Text is compared whole and exactly, except e-mail addresses and domains, which ignore ASCII case. A claim that is absent
- * or of another type matches nothing.
  */
-export function compileRoles(roles: ReadonlyMap<string, readonly RoleRule[]>): RolesOf {
-  const compiled = [...roles].map(([role, rules]) => ({ role, rules: rules.map(compileRule) }))
-  return identity => compiled.filter(({ rules }) => rules.some(holds => holds(identity))).map(({ role }) => role)
+export function compileRoles(roles: ReadonlyMap<string, readonly RoleRule[]>): Roles {
+  const judges: RoleJudges = new Map(
+    [...roles].map(([role, rules]) => {
+      const compiled = rules.map(compileRule)
+      return [role, (identity: Identity) => any(compiled, judge => judge(identity))]
+    }),
+  )
+  const entries = [...judges]
+  const of: RolesOf = identity => entries.filter(([, judge]) => judge(identity) === 'yes').map(([role]) => role)
+  return Object.freeze({ of, judges })
 }
 
-type Matcher = (identity: Identity) => boolean
-
-function compileRule(rule: RoleRule): Matcher {
-  const matchers: Matcher[] = []
-  if (rule.any) matchers.push(() => true)
-  if (rule.providers !== null) matchers.push(oneOf(rule.providers, identity => identity.provider))
-  if (rule.subjects !== null) matchers.push(oneOf(rule.subjects, identity => identity.subject))
-  if (rule.groups !== null) {
-    const groups = new Set(rule.groups)
-    matchers.push(identity => identity.groups.some(group => groups.has(group)))
-  }
-  if (rule.emails !== null || rule.domains !== null) matchers.push(compileEmails(rule))
-  for (const [claim, values] of rule.claims ?? []) {
-    const accepted = new Set<unknown>(values)
-    matchers.push(identity => {
-      const held = Object.hasOwn(identity.claims, claim) ? identity.claims[claim] : undefined
-      return Array.isArray(held) ? held.some(value => accepted.has(value)) : accepted.has(held)
-    })
-  }
-  if (rule.requireVerifiedEmail) matchers.push(identity => identity.emailVerified === true)
+function compileRule(rule: RoleRule): (identity: Identity) => Truth {
+  const conditions = compilePerson(rule)
   // A rule without a key would hold for everyone; the checker refuses it, and so does this.
-  return matchers.length === 0 ? () => false : identity => matchers.every(holds => holds(identity))
-}
-
-/** Whole addresses and domains are one key. An address that the provider calls unverified matches nothing. */
-function compileEmails(rule: RoleRule): Matcher {
-  const emails = new Set(rule.emails ?? [])
-  const domains = new Set(rule.domains ?? [])
-  return identity => {
-    if (identity.email === null || identity.emailVerified === false) return false
-    const email = foldEmail(identity.email)
-    if (email === null) return false
-    return emails.has(email) || domains.has(email.slice(email.indexOf('@') + 1))
-  }
-}
-
-/** Lower-case, or null for what is not exactly one local part and one domain in visible ASCII (look-alikes match nothing). */
-function foldEmail(email: string): string | null {
-  return /^[!-?A-~]+@[!-?A-~]+$/.test(email) ? email.toLowerCase() : null
-}
-
-function oneOf(values: readonly string[], pick: (identity: Identity) => string): Matcher {
-  const accepted = new Set(values)
-  return identity => accepted.has(pick(identity))
+  if (conditions.length === 0) return () => (rule.any ? 'yes' : 'no')
+  return identity => all(conditions, condition => condition.judge(identity))
 }

@@ -1,0 +1,54 @@
+import type { Identity } from '../identity/identity.ts'
+import type { Missing } from './reasons.ts'
+import type { Truth } from './truth.ts'
+
+/** What a decision depends on besides who asks. */
+export interface Facts {
+  /** Upper-case. */
+  readonly method: string
+  /** The client's address; null where it is not known for certain. */
+  readonly client: string | null
+  readonly nowMs: number
+  /** When this person signed in here; null for nobody. */
+  readonly signedInAtMs: number | null
+}
+
+/** What of the facts a rule looks at. Where it is nothing, one decision serves all requests of a session. */
+export interface Needs {
+  readonly client: boolean
+  readonly method: boolean
+  readonly time: boolean
+}
+
+/** About who asks: the same for as long as the provider's word stands. */
+export interface PersonCondition {
+  readonly kind: 'person'
+  readonly missing: Missing
+  judge(identity: Identity): Truth
+}
+
+/** About how they signed in: a new sign-in can change it. */
+export interface SignInCondition {
+  readonly kind: 'sign-in'
+  readonly missing: Missing
+  readonly needs: Needs
+  /** What a new sign-in would have to show. */
+  readonly demand:
+    | { readonly maxAgeS: number }
+    | { readonly acr: readonly string[] }
+    | { readonly amr: readonly string[] }
+  judge(identity: Identity, facts: Facts): Truth
+}
+
+/** About the request: anyone's. */
+export interface RequestCondition {
+  readonly kind: 'request'
+  readonly needs: Needs
+  judge(facts: Facts): Truth
+  /** Why it does not hold. */
+  missing(facts: Facts): Missing
+}
+
+export type Condition = PersonCondition | SignInCondition | RequestCondition
+
+export const NOTHING: Needs = Object.freeze({ client: false, method: false, time: false })

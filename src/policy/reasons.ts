@@ -1,0 +1,126 @@
+/**
+ * Why a decision came out as it did: a closed list. `why` completes an explanation for operators; `say` is a sentence for
+ * the person who was turned away, where they may be told.
+ */
+export const REASONS = {
+  'route.public': { why: 'the route is public', say: null },
+  'identity.signed_in': { why: 'anyone who is signed in may pass', say: null },
+  'identity.none': { why: 'nobody is signed in', say: null },
+  'role.held': { why: 'a role that the route allows is held', say: null },
+  'role.missing': { why: 'none of the roles is held', say: 'It needs a role that you do not have.' },
+  'rule.held': { why: 'a rule of the route holds', say: null },
+  'rule.denied': {
+    why: 'a deny rule of the route holds, or cannot be ruled out',
+    say: 'Requests like this one are shut out here.',
+  },
+  'rule.excluded': { why: 'what the rule excludes holds, or cannot be ruled out', say: null },
+  'rule.broken': { why: 'a rule could not be judged, and so denies', say: null },
+  'provider.other': { why: 'the provider that vouched is not among those of the rule', say: null },
+  'subject.other': { why: 'the subject is not among those of the rule', say: null },
+  'email.other': { why: 'the e-mail address or its domain is not among those of the rule', say: null },
+  'email.unverified': { why: 'the provider does not say that the e-mail address is verified', say: null },
+  'group.missing': { why: 'none of the groups is held', say: null },
+  'claim.other': { why: 'a claim has none of the values of the rule', say: null },
+  'network.outside': {
+    why: 'the client is in none of the networks',
+    say: 'It is open only from certain networks, and yours is not among them.',
+  },
+  'network.unreadable': {
+    why: 'the address of the client is not known',
+    say: 'It is open only from certain networks, and yours cannot be told.',
+  },
+  'method.other': {
+    why: 'the method is not among those of the rule',
+    say: 'Requests of this kind are not open to you.',
+  },
+  'hours.outside': { why: 'the time is outside the hours or days', say: 'It is open only at certain times: {detail}.' },
+  'date.before': { why: 'it has not begun yet', say: 'It opens later: {detail}.' },
+  'date.after': { why: 'it is over', say: 'It is no longer open: {detail}.' },
+  'sign_in.old': {
+    why: 'the sign-in is older than the rule takes',
+    say: 'It needs a sign-in that is newer than yours.',
+  },
+  'acr.other': { why: 'the sign-in was not at a level of the rule', say: 'It needs a stronger sign-in than yours.' },
+  'amr.other': { why: 'the sign-in did not use a method of the rule', say: 'It needs a sign-in by another method.' },
+  'person.other': { why: 'the rules are for other people', say: 'It is open only to certain people.' },
+  'method.not_listed': { why: 'the route does not list this method', say: null },
+  'portal.unknown': { why: 'the route has no portal to sign in at', say: null },
+} as const satisfies Record<string, { readonly why: string; readonly say: string | null }>
+
+export type Reason = keyof typeof REASONS
+
+/** A condition that does not hold. */
+export interface Missing {
+  readonly reason: Reason
+  /** Whether it is about who asks, about how they signed in, or about the request. */
+  readonly kind: ConditionKind
+  /** Roles of which one would do. */
+  readonly roles: readonly string[]
+  /** When it would hold, in words; empty where the reason says it all. */
+  readonly detail: string
+}
+
+export type ConditionKind = 'person' | 'sign-in' | 'request'
+
+/** One entry of `allow` or `deny`, tried. */
+export interface Trial {
+  readonly list: 'allow' | 'deny'
+  /** Its place in the list, from 0. */
+  readonly index: number
+  readonly outcome: 'holds' | 'fails' | 'unknown'
+  /** What does not hold, or cannot be judged; of an entry of `deny` that holds: nothing. */
+  readonly missing: readonly Missing[]
+}
+
+/** Everything that was missing, each reason once; with `rule.denied` where an entry of `deny` was in the way. */
+export function missingReasons(trials: readonly Trial[]): readonly Reason[] {
+  const found = trials.flatMap(({ list, outcome, missing }): readonly Reason[] => {
+    if (list === 'deny') return outcome === 'fails' ? [] : ['rule.denied']
+    return missing.map(({ reason }) => reason)
+  })
+  return [...new Set(found)]
+}
+
+/** What someone who was turned away may be told: sentences, and roles of which one would do. */
+export interface Told {
+  readonly needed: readonly string[]
+  readonly reasons: readonly { readonly code: Reason; readonly say: string }[]
+}
+
+/**
+ * What to tell about trials that let nobody in.
+ *
+ * Only of rules that are for this very person: when those fail by the network or the time, that is said; where there are
+ * none, the roles are named that alone would do; else only that it is for other people. Nothing of the rules that mention
+ * other people by name, group or address is ever told.
+ */
+export function chooseTold(trials: readonly Trial[]): Told {
+  if (trials.some(({ list, outcome }) => list === 'deny' && outcome !== 'fails')) return tell([], ['rule.denied'])
+  const tried = trials.filter(({ list }) => list === 'allow')
+  const own = tried.filter(({ missing }) => missing.every(({ kind }) => kind !== 'person'))
+  if (own.length > 0)
+    return tell(
+      [],
+      own.flatMap(({ missing }) => missing),
+    )
+  const byRole = tried.flatMap(({ missing }) => {
+    const personal = missing.filter(({ kind }) => kind === 'person')
+    return personal.every(({ reason }) => reason === 'role.missing') ? personal : []
+  })
+  return byRole.length > 0 ? tellRoles(byRole.flatMap(({ roles }) => roles)) : tell([], ['person.other'])
+}
+
+/** That one of these roles would do. */
+export function tellRoles(roles: readonly string[]): Told {
+  return tell(roles, ['role.missing'])
+}
+
+function tell(needed: readonly string[], found: readonly (Reason | Missing)[]): Told {
+  const reasons = new Map<string, { code: Reason; say: string }>()
+  for (const one of found) {
+    const [code, detail] = typeof one === 'string' ? [one, ''] : [one.reason, one.detail]
+    const say = REASONS[code].say?.replace('{detail}', detail)
+    if (say !== undefined) reasons.set(say, { code, say })
+  }
+  return { needed: [...new Set(needed)], reasons: [...reasons.values()] }
+}

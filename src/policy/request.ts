@@ -1,0 +1,86 @@
+import { compileNetworks } from '../base/net.ts'
+import { openWallClock } from '../base/zone.ts'
+import type { AccessRule, Instant, Schedule } from '../config/types.ts'
+import { type Facts, NOTHING, type RequestCondition } from './condition.ts'
+import { describeSchedule } from './describe.ts'
+import type { Missing, Reason } from './reasons.ts'
+
+/** The conditions that a rule has about the request: where it comes from, what it does, and when. */
+export function compileRequest(rule: AccessRule): readonly RequestCondition[] {
+  const conditions: RequestCondition[] = []
+  if (rule.networks !== null) conditions.push(compileClient(rule.networks))
+  if (rule.methods !== null) conditions.push(compileMethods(rule.methods))
+  if (rule.schedule !== null) conditions.push(compileSchedule(rule.schedule))
+  if (rule.from !== null) conditions.push(compileStart(rule.from))
+  if (rule.until !== null) conditions.push(compileEnd(rule.until))
+  return conditions
+}
+
+function compileClient(networks: readonly string[]): RequestCondition {
+  const set = compileNetworks(networks)
+  const judge = ({ client }: Facts): boolean | null => (client === null ? null : set.judge(client))
+  return {
+    kind: 'request',
+    needs: { ...NOTHING, client: true },
+    judge(facts) {
+      const isInside = judge(facts)
+      return isInside === null ? 'unknown' : isInside ? 'yes' : 'no'
+    },
+    missing: facts => missing(judge(facts) === null ? 'network.unreadable' : 'network.outside'),
+  }
+}
+
+function compileMethods(methods: readonly string[]): RequestCondition {
+  const accepted = new Set(methods)
+  return {
+    kind: 'request',
+    needs: { ...NOTHING, method: true },
+    judge: ({ method }) => (accepted.has(method) ? 'yes' : 'no'),
+    missing: () => missing('method.other'),
+  }
+}
+
+function compileSchedule(schedule: Schedule): RequestCondition {
+  const { timezone } = schedule
+  const clock = openWallClock(timezone)
+  const spans = schedule.spans ?? [{ fromMinute: 0, untilMinute: DAY_MINUTES }]
+  const days = schedule.days === null ? null : new Set(schedule.days)
+  return {
+    kind: 'request',
+    needs: { ...NOTHING, time: true },
+    judge({ nowMs }) {
+      const { weekday, minute } = clock(nowMs)
+      for (const { fromMinute, untilMinute } of spans) {
+        if (minute >= fromMinute && minute < untilMinute && (days === null || days.has(weekday))) return 'yes'
+        // What began yesterday and went over midnight.
+        if (minute < untilMinute - DAY_MINUTES && (days === null || days.has((weekday + 6) % 7))) return 'yes'
+      }
+      return 'no'
+    },
+    missing: () => missing('hours.outside', describeSchedule(schedule)),
+  }
+}
+
+function compileStart({ atMs, text }: Instant): RequestCondition {
+  return {
+    kind: 'request',
+    needs: { ...NOTHING, time: true },
+    judge: ({ nowMs }) => (nowMs >= atMs ? 'yes' : nowMs < atMs ? 'no' : 'unknown'),
+    missing: () => missing('date.before', `from ${text}`),
+  }
+}
+
+function compileEnd({ atMs, text }: Instant): RequestCondition {
+  return {
+    kind: 'request',
+    needs: { ...NOTHING, time: true },
+    judge: ({ nowMs }) => (nowMs < atMs ? 'yes' : nowMs >= atMs ? 'no' : 'unknown'),
+    missing: () => missing('date.after', `until ${text}`),
+  }
+}
+
+const DAY_MINUTES = 24 * 60
+
+function missing(reason: Reason, detail = ''): Missing {
+  return { reason, kind: 'request', roles: [], detail }
+}

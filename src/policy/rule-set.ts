@@ -1,0 +1,110 @@
+import type { RouteConfig } from '../config/types.ts'
+import type { StepUp } from '../identity/step-up.ts'
+import type { Needs } from './condition.ts'
+import type { Missing, Trial } from './reasons.ts'
+import type { RoleJudges } from './roles.ts'
+import {
+  type Asker,
+  compileRoleRule,
+  compileRule,
+  findDemand,
+  findMissing,
+  joinDemands,
+  joinNeeds,
+  judgeRule,
+  needsOf,
+  type Rule,
+} from './rule.ts'
+import { any, type Truth } from './truth.ts'
+
+/** `allow` and `deny` of one route, compiled. */
+export interface RuleSet {
+  /** Whom `allow` names: everyone, everyone who is signed in, or whoever one of its entries holds for. */
+  readonly open: 'everyone' | 'signed-in' | 'listed'
+  readonly allow: readonly AllowRule[]
+  readonly deny: readonly Rule[]
+}
+
+interface AllowRule {
+  readonly rule: Rule
+  readonly isAnonymous: boolean
+}
+
+/** The rules of a route; null where `allow` says it all without a rule. */
+export function compileRuleSet(
+  { allow, deny }: Pick<RouteConfig, 'allow' | 'deny'>,
+  roles: RoleJudges,
+): RuleSet | null {
+  if (allow.kind !== 'rules' && deny.length === 0) return null
+  return Object.freeze({
+    open: allow.kind === 'public' ? 'everyone' : allow.kind === 'authenticated' ? 'signed-in' : 'listed',
+    allow:
+      allow.kind === 'rules'
+        ? allow.rules.map(entry => ({ rule: compileRule(entry, roles), isAnonymous: entry.isAnonymous }))
+        : allow.kind === 'roles'
+          ? [{ rule: compileRoleRule(allow.roles, roles), isAnonymous: false }]
+          : [],
+    deny: deny.map(entry => compileRule(entry, roles)),
+  })
+}
+
+/** What of the facts the rules look at. */
+export function needsOfSet({ allow, deny }: RuleSet): Needs {
+  return joinNeeds([...allow.map(({ rule }) => rule), ...deny].map(needsOf))
+}
+
+/** Whether any entry of `deny` holds. What is not certain counts as held. */
+export function denies({ deny }: RuleSet, asker: Asker): Truth {
+  return any(deny, rule => judgeRule(rule, asker))
+}
+
+/** Whether any entry of `allow` holds. */
+export function allows({ open, allow }: RuleSet, asker: Asker): Truth {
+  if (open === 'everyone') return 'yes'
+  if (open === 'listed') return any(allow, entry => judgeAllow(entry, asker))
+  return asker.identity !== null ? 'yes' : asker.light === 'signed-in' ? 'unknown' : 'no'
+}
+
+/** Without `anonymous`, an entry of `allow` holds for nobody who is not signed in, whatever else it says. */
+function judgeAllow({ rule, isAnonymous }: AllowRule, asker: Asker): Truth {
+  const truth = judgeRule(rule, asker)
+  if (isAnonymous || asker.identity !== null) return truth
+  return asker.light === 'signed-in' && truth !== 'no' ? 'unknown' : 'no'
+}
+
+/** Whether nobody could become somebody who passes by signing in. */
+export function maySignInHelp(rules: RuleSet, asker: Asker): boolean {
+  const later: Asker = { ...asker, light: 'signed-in' }
+  return denies(rules, later) !== 'yes' && allows(rules, later) !== 'no'
+}
+
+/** What a new sign-in would have to show for everything to hold; null where that would not be enough. */
+export function findStepUp(rules: RuleSet, asker: Asker): StepUp | null {
+  const stepped: Asker = { ...asker, light: 'stepped-up' }
+  if (denies(rules, stepped) !== 'no' || allows(rules, stepped) !== 'yes') return null
+  const demands = rules.deny.filter(rule => judgeRule(rule, asker) !== 'no').map(rule => findDemand(rule, asker))
+  if (allows(rules, asker) !== 'yes') {
+    const chosen = rules.allow.find(entry => judgeAllow(entry, stepped) === 'yes')
+    if (chosen !== undefined) demands.push(findDemand(chosen.rule, asker))
+  }
+  return demands.reduce(joinDemands, { maxAgeS: null, acr: [], amr: [] })
+}
+
+/** Every entry of both lists, with what it came to. */
+export function tryRuleSet({ allow, deny }: RuleSet, asker: Asker): readonly Trial[] {
+  return [
+    ...deny.map((rule, index) => trial('deny', index, judgeRule(rule, asker), findMissing(rule, asker))),
+    ...allow.map((entry, index) => {
+      const missing = findMissing(entry.rule, asker)
+      const isNobody = asker.identity === null && !entry.isAnonymous
+      return trial('allow', index, judgeAllow(entry, asker), isNobody ? [NOBODY, ...missing] : missing)
+    }),
+  ]
+}
+
+const NOBODY: Missing = Object.freeze({ reason: 'identity.none', kind: 'person', roles: [], detail: '' })
+
+function trial(list: Trial['list'], index: number, truth: Truth, missing: readonly Missing[]): Trial {
+  const outcome = truth === 'yes' ? 'holds' : truth === 'no' ? 'fails' : 'unknown'
+  return { list, index, outcome, missing: truth === 'yes' ? [] : missing }
+}
