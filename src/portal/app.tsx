@@ -3,6 +3,7 @@ import { Hono } from 'hono'
 import { errorFacts, type GateError, toGateError } from '../base/errors.ts'
 import type { Ports } from '../base/ports.ts'
 import type { ProviderPool } from '../identity/provider.ts'
+import type { StepUp } from '../identity/step-up.ts'
 import { isPageLoad, isPrefetch, prefersPage } from '../route/page-load.ts'
 import { parseReturnTo } from '../route/return-to.ts'
 import type { Sealer } from '../session/seal.ts'
@@ -18,6 +19,7 @@ import type { Portal, PortalRequest } from './portal.ts'
 import { problemResponse } from './problem.ts'
 import { callback, login } from './sign-in.tsx'
 import { confirmSignOut, signedOut, signOut } from './sign-out.tsx'
+import { stepUpProblem, stepUpQuery } from './step-up.ts'
 
 export interface PortalTools {
   readonly ports: Pick<Ports, 'now' | 'random' | 'log'>
@@ -62,13 +64,23 @@ export function createPortal(tools: PortalTools): Portal {
   })
   app.onError((error, c) => fail(c.env.ctx, error, tools.ports))
 
+  function begin(ctx: PortalRequest, extra: Readonly<Record<string, string>>): Response | Promise<Response> {
+    const path = parseReturnTo(ctx.target.path + ctx.target.query)
+    if (isPortalHost(ctx)) {
+      return redirectAnswer(302, `${ownPath('login')}?${new URLSearchParams({ ...extra, return: path })}`)
+    }
+    return askPortal(ctx, tools, path, extra).catch((error: unknown) => fail(ctx, error, tools.ports))
+  }
+
   return Object.freeze({
     handle: (ctx: PortalRequest) => app.fetch(ctx.request, { ctx }),
     challenge(ctx: PortalRequest) {
       if (!isPageLoad(ctx.request) || isPrefetch(ctx.request)) return signInProblem(ctx)
-      const path = parseReturnTo(ctx.target.path + ctx.target.query)
-      if (isPortalHost(ctx)) return redirectAnswer(302, `${ownPath('login')}?${new URLSearchParams({ return: path })}`)
-      return askPortal(ctx, tools, path).catch((error: unknown) => fail(ctx, error, tools.ports))
+      return begin(ctx, {})
+    },
+    stepUp(ctx: PortalRequest, demand: StepUp) {
+      if (!isPageLoad(ctx.request) || isPrefetch(ctx.request)) return stepUpProblem(ctx, demand)
+      return begin(ctx, stepUpQuery(ctx, demand))
     },
   })
 }
@@ -164,6 +176,14 @@ function advise(ctx: PortalRequest, error: GateError, failed: FailedSignIn | nul
           { label: 'Use another account', address: `${ownPath('login')}?switch=1` },
         ],
       }
+    case 'sign_in.step_up':
+      return {
+        detail: STEP_UP_DETAILS[String(error.facts.check)] ?? '',
+        actions: [
+          { label: 'Try again', address: fresh },
+          { label: 'Your applications', address: ownPath('') },
+        ],
+      }
     case 'sign_in.browser':
     case 'sign_in.ticket':
       return {
@@ -177,6 +197,13 @@ function advise(ctx: PortalRequest, error: GateError, failed: FailedSignIn | nul
     default:
       return failed === null ? {} : { refreshTo: fresh, actions: [{ label: 'Try again', address: fresh }] }
   }
+}
+
+/** Why a new sign-in was not enough: trying the same at once would only lead here again. */
+const STEP_UP_DETAILS: Readonly<Record<string, string>> = {
+  auth_time: 'This needs a sign-in of a moment ago, and the provider did not say that it asked you again.',
+  acr: 'This needs a stronger sign-in, and the provider did not say that yours was one.',
+  amr: 'This needs a sign-in by another method, and the provider did not say that you used it.',
 }
 
 function startingPoint(ctx: PortalRequest, destination: Destination | null): string {

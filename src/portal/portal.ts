@@ -1,4 +1,5 @@
 import type { PortalConfig, ProviderConfig } from '../config/types.ts'
+import type { StepUp } from '../identity/step-up.ts'
 import type { Target } from '../route/target.ts'
 import type { Session } from '../session/session.ts'
 
@@ -34,4 +35,6 @@ export interface Portal {
   handle(ctx: PortalRequest): Response | Promise<Response>
   /** An anonymous request to a protected route: a redirect to sign-in for page loads, 401 for the rest. */
   challenge(ctx: PortalRequest): Response | Promise<Response>
+  /** Someone whose sign-in is too old or too weak for a route: a new sign-in for page loads, 401 for the rest. */
+  stepUp(ctx: PortalRequest, demand: StepUp): Response | Promise<Response>
 }

@@ -3,6 +3,7 @@ import { isToken, randomToken, sha256 } from '../base/bytes.ts'
 import { GateError } from '../base/errors.ts'
 import type { ProviderConfig } from '../config/types.ts'
 import type { LoginRequest, ProviderPool } from '../identity/provider.ts'
+import type { StepUp } from '../identity/step-up.ts'
 import { parseReturnTo } from '../route/return-to.ts'
 import { cookieName, writeCookie } from '../session/cookie.ts'
 import { pageAnswer, redirectAnswer } from './answer.ts'
@@ -21,6 +22,7 @@ import { SignInPage } from './pages/sign-in.tsx'
 import { isPortalHost, isSecure, ownPath, portalOrigin } from './place.ts'
 import type { PortalRequest } from './portal.ts'
 import { readQuery } from './query.ts'
+import { parseStepUp, readStepUp, STEP_UP_NAMES } from './step-up.ts'
 
 export interface SignInTools extends HandOffTools {
   readonly pool: ProviderPool
@@ -38,11 +40,12 @@ const LOGIN_LIFETIME_MS = 10 * 60_000
 export async function login(ctx: PortalRequest, tools: SignInTools): Promise<Response> {
   const query = readQuery(ctx)
   const isSwitch = query.get('switch') === '1'
+  const stepUp = readStepUp(query)
   if (!isPortalHost(ctx)) {
-    return askPortal(ctx, tools, parseReturnTo(query.get('return')), isSwitch ? { switch: '1' } : {})
+    return askPortal(ctx, tools, parseReturnTo(query.get('return')), handedOn(query, ['switch', ...STEP_UP_NAMES]))
   }
   const destination = (await openDestination(ctx, tools.seal, query.get('to'))) ?? destinationHere(query.get('return'))
-  if (ctx.session !== null && !isSwitch) return arrive(ctx, tools, destination, ctx.session)
+  if (ctx.session !== null && !isSwitch && stepUp === null) return arrive(ctx, tools, destination, ctx.session)
   const provider = chooseProvider(ctx, query.get('provider'))
   if (provider === null)
     return pageAnswer(String(<SignInPage title={ctx.portal.title} choices={choices(ctx, query)} />), 200)
@@ -52,6 +55,7 @@ export async function login(ctx: PortalRequest, tools: SignInTools): Promise<Res
     state: randomToken(tools.ports.random),
     nonce: randomToken(tools.ports.random),
     codeVerifier: randomToken(tools.ports.random),
+    stepUp,
   }
   const address = await tools.pool.client(provider).begin(request, { asksForAccount: isSwitch })
   const cookie = cookieName('login', isSecure(ctx))
@@ -135,13 +139,22 @@ function chooseProvider({ portal, providers }: PortalRequest, name: string | nul
 
 function choices({ portal, providers }: PortalRequest, query: URLSearchParams) {
   return portal.providers.map(name => {
-    const next = new URLSearchParams({ provider: name })
-    for (const kept of ['to', 'return', 'switch']) {
-      const value = query.get(kept)
-      if (value !== null) next.set(kept, value)
-    }
+    const next = new URLSearchParams({
+      ...handedOn(query, ['to', 'return', 'switch', ...STEP_UP_NAMES]),
+      provider: name,
+    })
     return { label: providers.get(name)?.label ?? name, address: `${ownPath('login')}?${next}` }
   })
+}
+
+/** These parameters of one of our addresses, for another of ours. */
+function handedOn(query: URLSearchParams, names: readonly string[]): Record<string, string> {
+  const kept: Record<string, string> = {}
+  for (const name of names) {
+    const value = query.get(name)
+    if (value !== null) kept[name] = value
+  }
+  return kept
 }
 
 /** Without a deep link, the portal page: what someone who typed the sign-in address wants to see. */
@@ -157,6 +170,7 @@ interface Pending {
   readonly portal: string
   readonly binding: string
   readonly destination: Destination
+  readonly stepUp: StepUp | null
 }
 
 function parsePending(value: unknown): Pending | null {
@@ -170,5 +184,9 @@ function parsePending(value: unknown): Pending | null {
   const destination = parseDestination(Reflect.get(value, 'destination'))
   if (redirectUri === null || nonce === null || codeVerifier === null || destination === null) return null
   if (provider === null || portal === null || binding === null) return null
-  return { redirectUri, nonce, codeVerifier, provider, portal, binding, destination }
+  const rawStepUp: unknown = Reflect.get(value, 'stepUp')
+  const stepUp = parseStepUp(rawStepUp)
+  // What was asked for and cannot be read must not turn into an ordinary sign-in.
+  if (rawStepUp !== null && rawStepUp !== undefined && stepUp === null) return null
+  return { redirectUri, nonce, codeVerifier, provider, portal, binding, destination, stepUp }
 }

@@ -69,7 +69,13 @@ export function renderErrorPage(view: ErrorView): Response {
 export function renderDeniedPage(
   ctx: PortalRequest,
   session: Session,
-  view: { readonly needed: readonly string[]; readonly had: readonly string[]; readonly routeName: string },
+  view: {
+    readonly needed: readonly string[]
+    readonly had: readonly string[]
+    /** Sentences that say what else is missing. */
+    readonly reasons: readonly string[]
+    readonly routeName: string
+  },
 ): Response {
   const { identity } = session
   const detail = detailOf(identity)
@@ -77,6 +83,9 @@ export function renderDeniedPage(
   const page = (
     <Door title="Not open to you" place={ctx.portal.title}>
       <h1>{view.routeName === '' ? 'This' : view.routeName} is not open to you</h1>
+      {view.reasons.map(reason => (
+        <p>{reason}</p>
+      ))}
       <dl class="facts">
         <div>
           <dt>You are</dt>
@@ -114,8 +123,12 @@ export function renderDeniedPage(
         ]}
       />
       <p class="note">
-        Whoever runs this place can give you the role.
-        <br />
+        {view.needed.length === 0 ? null : (
+          <>
+            Whoever runs this place can give you the role.
+            <br />
+          </>
+        )}
         Reference <code>{ctx.requestId}</code>
       </p>
     </Door>
