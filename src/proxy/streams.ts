@@ -4,6 +4,9 @@ import type { Session } from '../session/session.ts'
 export interface StreamOwner {
   readonly routeId: string
   readonly session: Session | null
+  readonly method: string
+  /** The client's address; null where it is in doubt. */
+  readonly client: string | null
 }
 
 interface OpenStream extends StreamOwner {
@@ -33,7 +36,7 @@ export function createOpenStreams(): OpenStreams {
     get size() {
       return open.size
     },
-    wrap(body, { routeId, session, lead, onEnd }) {
+    wrap(body, { routeId, session, method, client, lead, onEnd }) {
       const reader = body.getReader()
       let entry: OpenStream | null = null
       function finish(): void {
@@ -46,6 +49,8 @@ export function createOpenStreams(): OpenStreams {
           entry = {
             routeId,
             session,
+            method,
+            client,
             close() {
               finish()
               controller.close()

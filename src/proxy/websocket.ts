@@ -121,12 +121,12 @@ export function createWebSocketRelay(log: Log): WebSocketRelay {
     get openCount() {
       return open.size
     },
-    upgrade(server, request, dialled, { routeId, session, headers }) {
+    upgrade(server, request, dialled, { headers, ...owner }) {
       const fields = new Headers(headers)
       // Bun 1.4.5 would choose the client's first offer where the upstream chose none.
       if (dialled.protocol === '') request.headers.delete('sec-websocket-protocol')
       else fields.set('sec-websocket-protocol', dialled.protocol)
-      const data = { owner: { routeId, session }, upstream: dialled.socket }
+      const data = { owner, upstream: dialled.socket }
       if (server.upgrade(request, { data, headers: fields })) return undefined
       dialled.socket.destroy()
       return new Response(null, { status: 400 })
