@@ -1,11 +1,11 @@
-import { dirname, join, resolve } from 'node:path'
+import { resolve } from 'node:path'
 import { randomToken } from '../base/bytes.ts'
 import { GateError } from '../base/errors.ts'
 import type { LevelledLog } from '../base/log.ts'
 import type { Log, Ports } from '../base/ports.ts'
 import { loadConfig } from '../config/load.ts'
 import { renderDiagnostics } from '../config/render.ts'
-import type { Config, SessionsConfig } from '../config/types.ts'
+import type { Config } from '../config/types.ts'
 import { createProviderPool } from '../identity/pool.ts'
 import { decideIdentity } from '../policy/policy.ts'
 import { createPortal } from '../portal/app.tsx'
@@ -24,12 +24,11 @@ import { createRespond } from '../server/respond.ts'
 import { compileSnapshot, type Snapshot } from '../server/snapshot.ts'
 import { createSockets } from '../server/sockets.ts'
 import { type FileWatch, watchFiles } from '../server/watch.ts'
-import { openKey } from '../session/key.ts'
-import { type OpenSessions, openSessions } from '../session/open.ts'
-import { createSealer, type Sealer } from '../session/seal.ts'
-import { openSqliteStore } from '../session/sqlite.ts'
+import { askProviders } from '../session/ask.ts'
+import { limitsOf } from '../session/life.ts'
 import { tellRefused, tellTakenOver, tellWarnings } from './file-news.ts'
 
+import { openSessionState } from './session-state.ts'
 /** What a server needs from outside. */
 export interface ServeOptions {
   readonly configPath: string
@@ -87,7 +86,11 @@ export function startServer(options: ServeOptions): RunningServer {
   ports.log.setLevel(config.server.logLevel)
   tellWarnings(fileLog, first.warnings)
 
-  const { sessions, sealer } = openSessionState(config.sessions, ports)
+  const { sessions, sealer } = openSessionState(
+    config,
+    ports,
+    askProviders(pool, name => live.current.config.providers.get(name)),
+  )
   const metrics = createMetrics()
   const streams = createOpenStreams()
   const relay = createWebSocketRelay(ports.log)
@@ -168,7 +171,7 @@ export function startServer(options: ServeOptions): RunningServer {
 
   function takeOver({ snapshot: next, warnings }: Extract<Loaded, { ok: true }>, previous: Snapshot): void {
     metrics.reloads++
-    sessions.configure(next.config.sessions)
+    sessions.configure(limitsOf(next.config))
     ports.log.setLevel(next.config.server.logLevel)
     pool.retain(next.config.providers.values())
     upstreams.retain(next.routes.map(route => route.upstream))
@@ -223,16 +226,6 @@ function loadSnapshot(path: string, ports: ServeOptions['ports'], upstreams: Ups
 export function makePseudonym(ports: Pick<Ports, 'random'>): string {
   const letters = randomToken(ports.random).replace(/[^A-Za-z0-9]/g, '')
   return `sallyport-${letters.slice(0, 8)}`
-}
-
-function openSessionState(
-  config: SessionsConfig,
-  ports: ServeOptions['ports'],
-): { sessions: OpenSessions; sealer: Sealer } {
-  const { path } = config.store
-  const key = path === ':memory:' ? ports.random(32) : openKey(join(dirname(path), 'sallyport.key'), ports)
-  const sealer = createSealer(key, ports)
-  return { sealer, sessions: openSessions({ store: openSqliteStore(path, ports), sealer, limits: config, ports }) }
 }
 
 function listenedOn(server: Bun.Server<unknown>, address: Config['server']['listen'][number] | undefined): string {

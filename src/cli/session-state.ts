@@ -1,0 +1,27 @@
+import { dirname, join } from 'node:path'
+import type { Ports } from '../base/ports.ts'
+import type { Config } from '../config/types.ts'
+import { openKey } from '../session/key.ts'
+import { limitsOf } from '../session/life.ts'
+import { type OpenSessions, openSessions } from '../session/open.ts'
+import type { AskProvider } from '../session/refresh.ts'
+import { createSealer, type Sealer } from '../session/seal.ts'
+import { openSqliteStore } from '../session/sqlite.ts'
+
+/**
+ * The sessions of a file, and the sealer with their key: what the server and the commands about sessions both open.
+ *
+ * Without `ask`, no provider is asked about anyone. Pairs with `sessions.close`. Throws `session.store`.
+ */
+export function openSessionState(
+  config: Config,
+  ports: Pick<Ports, 'now' | 'random' | 'log'>,
+  ask?: AskProvider,
+): { readonly sessions: OpenSessions; readonly sealer: Sealer } {
+  const { path } = config.sessions.store
+  const key = path === ':memory:' ? ports.random(32) : openKey(join(dirname(path), 'sallyport.key'), ports)
+  const sealer = createSealer(key, ports)
+  const store = openSqliteStore(path, ports)
+  const asking = ask === undefined ? {} : { ask }
+  return { sealer, sessions: openSessions({ store, sealer, limits: limitsOf(config), ports, ...asking }) }
+}
