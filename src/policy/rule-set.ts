@@ -68,7 +68,9 @@ export function allows({ open, allow }: RuleSet, asker: Asker): Truth {
 /** Without `anonymous`, an entry of `allow` holds for nobody who is not signed in, whatever else it says. */
 function judgeAllow({ rule, isAnonymous }: AllowRule, asker: Asker): Truth {
   const truth = judgeRule(rule, asker)
-  if (isAnonymous || asker.identity !== null) return truth
+  if (asker.identity !== null) return truth
+  // Nothing in an anonymous entry is about people: a sign-in would not make it any clearer.
+  if (isAnonymous) return asker.light === 'signed-in' && truth === 'unknown' ? 'no' : truth
   return asker.light === 'signed-in' && truth !== 'no' ? 'unknown' : 'no'
 }
 

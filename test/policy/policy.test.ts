@@ -1,22 +1,8 @@
 import { describe, expect, test } from 'bun:test'
-import type { Allow, RouteConfig } from '../../src/config/types.ts'
+import type { Allow } from '../../src/config/types.ts'
 import { makeIdentity } from '../../src/identity/identity.ts'
-import { compilePolicy, decidePolicy } from '../../src/policy/policy.ts'
+import { compilePolicy, decidePolicy, NO_FACTS } from '../../src/policy/policy.ts'
 
-const ROUTE: RouteConfig = {
-  id: 'app.example/',
-  host: 'app.example',
-  path: '/',
-  upstreams: [],
-  portal: 'home',
-  allow: { kind: 'public' },
-  methods: null,
-  stripPrefix: null,
-  headers: { kind: 'preset', preset: 'none' },
-  timeoutMs: 1,
-  allowedOrigins: [],
-  name: 'App',
-}
 const ADA = makeIdentity('id', 'https://id.example', 'ada', {})
 const PUBLIC: Allow = { kind: 'public' }
 const AUTHENTICATED: Allow = { kind: 'authenticated' }
@@ -33,8 +19,9 @@ interface Case {
 }
 
 function decide({ allow, who, roles = [], methods, method = 'GET' }: Case) {
-  const policy = compilePolicy({ ...ROUTE, allow, methods: methods ?? null }, roles === null ? null : () => roles)
-  return decidePolicy(policy, who, { method })
+  const portal = roles === null ? null : { of: () => roles, judges: new Map() }
+  const policy = compilePolicy({ allow, deny: [], methods: methods ?? null }, portal)
+  return decidePolicy(policy, who, { ...NO_FACTS, method })
 }
 
 describe('the decision', () => {

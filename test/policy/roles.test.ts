@@ -21,8 +21,8 @@ function holds(
   provider = 'id',
 ): boolean {
   const list = (Array.isArray(rules) ? rules : [rules]) as readonly Partial<RoleRule>[]
-  const rolesOf = compileRoles(new Map([['role', list.map(rule => ({ ...NOTHING, ...rule }))]]))
-  return rolesOf(makeIdentity(provider, 'https://id.example', 'ada', claims)).includes('role')
+  const { of } = compileRoles(new Map([['role', list.map(rule => ({ ...NOTHING, ...rule }))]]))
+  return of(makeIdentity(provider, 'https://id.example', 'ada', claims)).includes('role')
 }
 
 describe('a rule', () => {

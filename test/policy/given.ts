@@ -1,0 +1,90 @@
+/** How the tests of this room build rules and ask about them. */
+import type { AccessRule, Allow, RoleRule } from '../../src/config/types.ts'
+import { type Identity, makeIdentity } from '../../src/identity/identity.ts'
+import type { Facts } from '../../src/policy/condition.ts'
+import { compilePolicy, type Decision, decidePolicy, type Policy } from '../../src/policy/policy.ts'
+import { compileRoles } from '../../src/policy/roles.ts'
+
+const NOBODY_IN_PARTICULAR = {
+  providers: null,
+  subjects: null,
+  emails: null,
+  domains: null,
+  groups: null,
+  claims: null,
+  requireVerifiedEmail: false,
+}
+
+/** A rule with these keys and no others. */
+export function rule(keys: Partial<AccessRule>): AccessRule {
+  return {
+    ...NOBODY_IN_PARTICULAR,
+    roles: null,
+    networks: null,
+    methods: null,
+    schedule: null,
+    from: null,
+    until: null,
+    maxAgeMs: null,
+    acr: null,
+    amr: null,
+    any: null,
+    all: null,
+    not: null,
+    isAnonymous: false,
+    ...keys,
+  }
+}
+
+const role = (keys: Partial<RoleRule>): readonly RoleRule[] => [{ ...NOBODY_IN_PARTICULAR, any: false, ...keys }]
+
+/** The portal of these tests: everyone is a user, the groups admins and interns have roles of their own. */
+export const ROLES = new Map([
+  ['user', role({ any: true })],
+  ['admin', role({ groups: ['admins'] })],
+  ['intern', role({ groups: ['interns'] })],
+])
+
+/** Thursday, 2026-01-01 12:00 UTC. */
+export const NOON = Date.UTC(2026, 0, 1, 12)
+
+export const FACTS: Facts = { method: 'GET', client: '192.0.2.1', nowMs: NOON, signedInAtMs: NOON - 60_000 }
+
+/** Ada, with these claims. */
+export function ada(claims: Record<string, unknown> = {}): Identity {
+  return makeIdentity('id', 'https://id.example', 'ada', claims)
+}
+
+export interface Given {
+  readonly allow: Allow | readonly Partial<AccessRule>[]
+  readonly deny?: readonly Partial<AccessRule>[]
+  readonly who?: Identity | null
+  readonly facts?: Partial<Facts>
+  readonly hasPortal?: boolean
+}
+
+export function policyOf({ allow, deny = [], hasPortal = true }: Given): Policy {
+  return compilePolicy(
+    {
+      allow: 'kind' in allow ? allow : { kind: 'rules', rules: allow.map(rule) },
+      deny: deny.map(rule),
+      methods: null,
+    },
+    hasPortal ? compileRoles(ROLES) : null,
+  )
+}
+
+/** What comes out for Ada, unless someone else (or nobody: null) is given. */
+export function decide(given: Given): Decision {
+  const { who = ada(), facts = {} } = given
+  return decidePolicy(policyOf(given), who, {
+    ...FACTS,
+    signedInAtMs: who === null ? null : FACTS.signedInAtMs,
+    ...facts,
+  })
+}
+
+/** The verdict alone. */
+export function verdict(given: Given): Decision['verdict'] {
+  return decide(given).verdict
+}
