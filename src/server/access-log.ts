@@ -11,7 +11,7 @@ export interface AccessRecord {
   /** The subject, or null for nobody. */
   readonly user: string | null
   readonly status: number
-  /** Milliseconds from the request's head to the response's. */
+  /** Whole milliseconds from the request's head to the response's. */
   readonly tookMs: number
 }
 
@@ -32,8 +32,8 @@ const FLUSH_CHARACTERS = 64 * 1024
  */
 export function openAccessLog(write: (lines: string) => void, isEnabled: () => boolean): AccessLog {
   let pending = ''
-  let second = -1
-  let secondText = ''
+  let lastMs = -1
+  let lastText = ''
 
   function flush(): void {
     if (pending === '') return
@@ -45,14 +45,13 @@ export function openAccessLog(write: (lines: string) => void, isEnabled: () => b
   const timer = setInterval(flush, FLUSH_MS)
   timer.unref()
 
-  /** RFC 3339, with the part that changes once a second kept. */
+  /** RFC 3339 in UTC. Under load many requests share a millisecond: its text is kept. */
   function timeText(atMs: number): string {
-    const at = Math.floor(atMs / 1000)
-    if (at !== second) {
-      second = at
-      secondText = new Date(at * 1000).toISOString().slice(0, 20)
+    if (atMs !== lastMs) {
+      lastMs = atMs
+      lastText = new Date(atMs).toISOString()
     }
-    return `${secondText}${String(Math.floor(atMs) % 1000).padStart(3, '0')}Z`
+    return lastText
   }
 
   return {
@@ -62,9 +61,8 @@ export function openAccessLog(write: (lines: string) => void, isEnabled: () => b
     write(record) {
       pending +=
         `{"time":"${timeText(record.atMs)}","level":"info","message":"request","id":"${record.id}","client":"${record.client}"` +
-        `,"method":"${record.method}","host":${JSON.stringify(record.host)},"path":${JSON.stringify(record.path)}` +
-        `,"route":${JSON.stringify(record.route)},"user":${record.user === null ? 'null' : JSON.stringify(record.user)}` +
-        `,"status":${record.status},"ms":${record.tookMs.toFixed(1)}}\n`
+        `,"method":"${record.method}","host":${quote(record.host)},"path":${quote(record.path)},"route":${quote(record.route)}` +
+        `,"user":${record.user === null ? 'null' : quote(record.user)},"status":${record.status},"ms":${record.tookMs}}\n`
       if (pending.length > FLUSH_CHARACTERS) flush()
     },
     close() {
@@ -72,4 +70,12 @@ export function openAccessLog(write: (lines: string) => void, isEnabled: () => b
       flush()
     },
   }
+}
+
+/** Printable ASCII without the two characters that JSON escapes. */
+const PLAIN = /^[ !#-[\]-~]*$/
+
+/** A JSON string; nearly every path and name can be quoted as it is. */
+function quote(text: string): string {
+  return PLAIN.test(text) ? `"${text}"` : JSON.stringify(text)
 }
