@@ -19,13 +19,18 @@ export function realPorts(io: Io, facts: Facts = {}): Omit<Ports, 'log'> & { rea
 
 const REQUEST_LIMIT = { name: 'BUN_CONFIG_MAX_HTTP_REQUESTS', value: '65535' }
 
+/** What makes Bun's fetch go through a proxy of its own: upstreams are reached directly. */
+const PROXY_VARIABLES = ['HTTP_PROXY', 'http_proxy', 'HTTPS_PROXY', 'https_proxy', 'ALL_PROXY', 'all_proxy']
+
 /**
- * Starts this program anew, in the same process, with Bun's limit on simultaneous fetches lifted; returns when it is lifted.
+ * Starts this program anew, in the same process, with Bun's limit on simultaneous fetches lifted and without its proxy
+ * variables; returns when that is so.
  *
- * Bun 1.4.5 allows 256 and reads the variable only at start; open event streams count, so a gate would silently stall.
+ * Bun 1.4.5 allows 256 and reads these variables only at start; open event streams count, so a gate would silently stall.
  */
 export function liftRequestLimit(argv: readonly string[]): void {
-  if (process.env[REQUEST_LIMIT.name] !== undefined) return
+  const isLifted = process.env[REQUEST_LIMIT.name] !== undefined
+  if (isLifted && PROXY_VARIABLES.every(name => process.env[name] === undefined)) return
   const { execve } = process
   if (execve === undefined) return
   execve(process.execPath, [...ownCommand(), ...argv], ownEnvironment() as Record<string, string>)
@@ -38,5 +43,7 @@ export function ownCommand(): readonly string[] {
 
 /** The environment for starting this program once more, with Bun's limit on simultaneous fetches lifted. */
 export function ownEnvironment(): Readonly<Record<string, string | undefined>> {
-  return { [REQUEST_LIMIT.name]: REQUEST_LIMIT.value, ...process.env }
+  const environment = { [REQUEST_LIMIT.name]: REQUEST_LIMIT.value, ...process.env }
+  for (const name of PROXY_VARIABLES) delete environment[name]
+  return environment
 }

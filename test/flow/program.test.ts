@@ -77,7 +77,8 @@ allow = "public"
 `
 }
 
-const ENV = { GATE_SECRET: 'gate-secret' }
+/** HTTP_PROXY names a port where nobody listens: whoever obeyed it would reach nothing. */
+const ENV = { GATE_SECRET: 'gate-secret', HTTP_PROXY: 'http://127.0.0.1:1', http_proxy: 'http://127.0.0.1:1' }
 
 function browserFor(port: number): BrowserLite {
   const at = `127.0.0.1:${port}`
