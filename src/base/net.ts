@@ -81,6 +81,7 @@ function parseNetwork(text: string): [ipaddr.IPv4 | ipaddr.IPv6, number] {
 /** Only the four-part decimal form of IPv4 is an address here; `0x7f.1` and `127.1` are not. */
 function parseAddress(text: string): ipaddr.IPv4 | ipaddr.IPv6 | null {
   if (ipaddr.IPv4.isValidFourPartDecimal(text)) return ipaddr.IPv4.parse(text)
-  if (!ipaddr.IPv6.isValid(text)) return null
+  // ipaddr.js 2 takes `::10.0.0.1` (RFC 4291 §2.5.5.1, deprecated) for the mapped `::ffff:10.0.0.1`, which it is not.
+  if (!ipaddr.IPv6.isValid(text) || /^::\d{1,3}\./.test(text)) return null
   return ipaddr.process(text)
 }

@@ -7,7 +7,6 @@ import { loadConfig } from '../config/load.ts'
 import { renderDiagnostics } from '../config/render.ts'
 import type { Config } from '../config/types.ts'
 import { createProviderPool } from '../identity/pool.ts'
-import { decideIdentity } from '../policy/policy.ts'
 import { createPortal } from '../portal/app.tsx'
 import { openDeadlines } from '../proxy/deadlines.ts'
 import { IDLE_TIMEOUT_S } from '../proxy/forward.ts'
@@ -20,6 +19,7 @@ import { addressText, listen } from '../server/listen.ts'
 import { createLive, type Loaded } from '../server/live.ts'
 import { createMetrics, type Gauge, renderMetrics } from '../server/metrics.ts'
 import { createPipeline } from '../server/pipeline.ts'
+import { openRecheck } from '../server/recheck.ts'
 import { createRespond } from '../server/respond.ts'
 import { compileSnapshot, type Snapshot } from '../server/snapshot.ts'
 import { createSockets } from '../server/sockets.ts'
@@ -35,6 +35,8 @@ export interface ServeOptions {
   readonly ports: Omit<Ports, 'log'> & { readonly log: LevelledLog }
   /** Where access records go, in batches of whole lines. */
   readonly writeAccess: (lines: string) => void
+  /** How often open streams are held against rules about time; a sensible default when absent. */
+  readonly recheckMs?: number
   /** Set where this process is one of several that a supervisor started. */
   readonly worker?: WorkerPart
 }
@@ -162,6 +164,8 @@ export function startServer(options: ServeOptions): RunningServer {
     throw error
   }
 
+  upstreams.retain(first.snapshot.routes.map(route => route.upstream))
+  const recheck = openRecheck({ initial: first.snapshot, now: ports.now, closeWhere, everyMs: options.recheckMs })
   sessions.onEnd(sessionId => closeWhere(({ session }) => session?.id === sessionId, 'the session has ended'))
   watching = watchFiles(first.files, reload)
 
@@ -175,11 +179,7 @@ export function startServer(options: ServeOptions): RunningServer {
     ports.log.setLevel(next.config.server.logLevel)
     pool.retain(next.config.providers.values())
     upstreams.retain(next.routes.map(route => route.upstream))
-    const byId = new Map(next.routes.map(route => [route.config.id, route]))
-    closeWhere(({ routeId, session }) => {
-      const route = byId.get(routeId)
-      return route === undefined || decideIdentity(route.policy, session?.identity ?? null).verdict !== 'allow'
-    }, 'the rules have changed')
+    recheck.takeOver(next)
     tellTakenOver(fileLog, { config: next.config, warnings }, previous.config)
   }
 
@@ -197,6 +197,7 @@ export function startServer(options: ServeOptions): RunningServer {
     async stop() {
       isDraining = true
       watching?.close()
+      recheck.close()
       // Streams that never end by themselves would hold up the drain.
       closeWhere(() => true, 'the server is stopping')
       await within(live.current.config.server.drainMs, Promise.all(opened.map(server => server.stop())))

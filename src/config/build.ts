@@ -1,3 +1,4 @@
+import { buildAllow, buildDeny, buildPerson } from './build-rules.ts'
 import { buildLifetimes, buildPortalLifetimes } from './build-sessions.ts'
 import { buildUpstream } from './build-upstreams.ts'
 import type { ConfigFiles } from './files.ts'
@@ -71,17 +72,7 @@ function buildPortal(name: string, { values }: PortalTable, sessions: Values<typ
 }
 
 function buildRule({ values }: RuleTable): RoleRule {
-  const single = known(values.provider, 'provider')
-  return {
-    any: known(values.any, 'any'),
-    providers: known(values.providers, 'providers') ?? (single === null ? null : [single]),
-    subjects: known(values.subjects, 'subjects'),
-    emails: known(values.emails, 'emails'),
-    domains: known(values.domains, 'domains'),
-    groups: known(values.groups, 'groups'),
-    claims: known(values.claims, 'claims'),
-    requireVerifiedEmail: known(values.require_verified_email, 'require_verified_email'),
-  }
+  return { any: known(values.any, 'any'), ...buildPerson(values) }
 }
 
 function buildRoute({ values }: RouteTable): RouteConfig {
@@ -93,7 +84,8 @@ function buildRoute({ values }: RouteTable): RouteConfig {
     path,
     upstreams: known(values.upstream, 'upstream'),
     portal: known(values.portal, 'portal'),
-    allow: known(values.allow, 'allow'),
+    allow: buildAllow(known(values.allow, 'allow')),
+    deny: buildDeny(known(values.deny, 'deny')),
     methods: known(values.methods, 'methods'),
     stripPrefix: known(values.strip_prefix, 'strip_prefix'),
     headers: known(values.headers, 'headers'),

@@ -2,12 +2,15 @@ import { parseOrigin, parseUpstream } from './address.ts'
 import { duration } from './duration.ts'
 import { headerSpec } from './headers.ts'
 import { parseHostPattern } from './host.ts'
-import { bad, good, type Parsed } from './outcome.ts'
+import { type AccessTable, accessRule, RULE_SCHEMA } from './keys-rules.ts'
+import { method } from './method.ts'
 import { parsePath, parseRoutePath } from './path.ts'
-import { itemsOf, quote, showRaw } from './raw.ts'
+import { itemsOf, type Raw, type RawText, showRaw } from './raw.ts'
+import type { Report } from './report.ts'
 import { defaulted, type Keys, optional, required, type Table } from './table.ts'
-import type { Allow } from './types.ts'
-import { list, parsed, type Type, text } from './value.ts'
+import { either, list, parsed, type Type, text } from './value.ts'
+
+const REFERENCE = { $ref: `#/definitions/${RULE_SCHEMA}` }
 
 const host = parsed(
   { label: 'host', expected: 'a host such as "app.example.com" or "*.example.com"' },
@@ -20,39 +23,65 @@ const upstream = parsed(
   parseUpstream,
 )
 const origin = parsed({ label: 'origin', expected: 'an origin such as "https://app.example.com"' }, parseOrigin)
-const method = parsed({ label: 'method', expected: 'a method such as "GET"' }, parseMethod)
-
-/** Methods are case-sensitive (RFC 9110 §9.1), and all that are forwarded are upper-case. */
-function parseMethod(name: string): Parsed<string> {
-  const upper = name.toUpperCase()
-  if (!/^[A-Z][A-Z-]*$/.test(upper))
-    return bad('method.invalid', `${quote(name)} is not a method`, 'as in methods = ["GET", "HEAD"]')
-  if (upper === 'TRACE' || upper === 'CONNECT') {
-    return bad('method.invalid', `${upper} is never forwarded`, 'leave it out')
-  }
-  return good(upper)
+/** What `allow` and `deny` hold, as it was read: names of roles and rules. */
+export interface RuleList {
+  readonly kind: 'list'
+  readonly entries: readonly (string | AccessTable)[]
 }
 
-const allowed = list(text('a role\'s name, "public" or "authenticated"'), {
-  single: true,
-  emptyHint: 'for everyone: "public"; for all who are signed in: "authenticated"; else name roles',
-})
+export type AllowValue = { readonly kind: 'public' } | { readonly kind: 'authenticated' } | RuleList
 
-const allow: Type<Allow> = {
-  ...allowed,
-  label: '`"public"`, `"authenticated"`, or list of roles',
+const ruleOrRole: Type<string | AccessTable> = either(
+  raw => raw.kind === 'table',
+  accessRule,
+  text('a role\'s name, or a rule such as { groups = ["ops"], networks = ["10.0.0.0/8"] }'),
+)
+const rules = list(ruleOrRole, {
+  single: true,
+  emptyHint: 'for everyone: "public"; for all who are signed in: "authenticated"; else name roles or rules',
+})
+const schema = { anyOf: [text().schema, REFERENCE, { type: 'array', items: { anyOf: [text().schema, REFERENCE] } }] }
+
+function readRules(raw: Raw, report: Report): RuleList | undefined {
+  const entries = rules.read(raw.kind === 'table' ? { kind: 'list', at: raw.at, items: [raw] } : raw, report)
+  return entries === undefined ? undefined : { kind: 'list', entries }
+}
+
+/** The word among the entries that stands for more than a role. */
+function findWord(raw: Raw): RawText | undefined {
+  return itemsOf(raw)
+    .filter(item => item.kind === 'text')
+    .find(item => item.text === 'public' || item.text === 'authenticated')
+}
+
+const allow: Type<AllowValue> = {
+  label: '`"public"`, `"authenticated"`, role, rule, or a list of roles and rules',
+  expected: '"public", "authenticated", or a list of roles and rules',
+  schema,
   read(raw, report) {
-    const names = allowed.read(raw, report)
-    if (names === undefined) return undefined
-    const special = names.find(name => name === 'public' || name === 'authenticated')
-    if (special === undefined) return { kind: 'roles', roles: names }
-    if (names.length === 1) return { kind: special === 'public' ? 'public' : 'authenticated' }
-    const place = itemsOf(raw).find(item => item.kind === 'text' && item.text === special) ?? raw
-    const hint =
-      special === 'public'
-        ? 'public lets everyone in, with or without a role; keep one of them'
-        : 'authenticated lets in everyone who is signed in; keep one of them'
-    report.mistake(place.at, 'allow.mixed', `${showRaw(place)} cannot be mixed with roles`, { hint })
+    const value = readRules(raw, report)
+    const word = findWord(raw)
+    if (word === undefined) return value
+    const isPublic = word.text === 'public'
+    if (itemsOf(raw).length === 1) return { kind: isPublic ? 'public' : 'authenticated' }
+    const hint = isPublic
+      ? 'public lets everyone in, with or without a role; keep one of them'
+      : 'authenticated lets in everyone who is signed in; keep one of them'
+    report.mistake(word.at, 'allow.mixed', `${showRaw(word)} cannot be mixed with roles and rules`, { hint })
+    return undefined
+  },
+}
+
+const deny: Type<RuleList> = {
+  label: 'role, rule, or a list of roles and rules',
+  expected: 'a list of roles and rules',
+  schema,
+  read(raw, report) {
+    const value = readRules(raw, report)
+    const word = findWord(raw)
+    if (word === undefined) return value
+    const hint = 'to close a route, remove it; to shut out some, name roles or write rules'
+    report.mistake(word.at, 'deny.everyone', `deny = ${showRaw(word)} would shut everyone out`, { hint })
     return undefined
   },
 }
@@ -81,7 +110,17 @@ export const ROUTE = {
     'none',
     'The portal where people sign in for this route; needed unless `allow` is `"public"`.',
   ),
-  allow: required(allow, ['user'], "Who may pass: any one of these of the portal's roles is enough."),
+  allow: required(
+    allow,
+    ['user'],
+    "Who may pass: any one of these of the portal's roles, or of these rules, is enough. The keys of a rule are below.",
+  ),
+  deny: optional(
+    deny,
+    [{ networks: ['203.0.113.0/24'] }],
+    'nobody',
+    'Who may not, whatever `allow` says: the same roles and rules. What cannot be judged counts as denied.',
+  ),
   methods: optional(
     list(method, { single: true }),
     ['GET', 'HEAD'],

@@ -1,6 +1,7 @@
 import { PORTAL, RULE } from './keys-portals.ts'
 import { PROVIDER } from './keys-providers.ts'
 import { ROUTE } from './keys-routes.ts'
+import { ACCESS } from './keys-rules.ts'
 import { SERVER, SESSIONS } from './keys-server.ts'
 import { defaulted, type Homes, type Keys, named, type Table, table, tables } from './table.ts'
 
@@ -28,6 +29,11 @@ export const SECTIONS: readonly Section[] = [
     keys: RULE,
   },
   { title: '[[routes]]', doc: 'One host and path, where it leads, and who may pass.', keys: ROUTE },
+  {
+    title: 'allow and deny',
+    doc: 'Each entry of `allow` or `deny` in `[[routes]]` is a role or a table with the keys below. Every key of a table must hold; of a list, any entry is enough.',
+    keys: ACCESS,
+  },
 ]
 
 /** Keys that live in exactly one table. */

@@ -96,9 +96,8 @@ export interface PortalConfig {
   readonly adminRole: string | null
 }
 
-/** One way to have a role; every key that is present must hold. Within a key any entry is enough. */
-export interface RoleRule {
-  readonly any: boolean
+/** Conditions about a person: every key that is present must hold. Within a key any entry is enough. */
+export interface PersonRule {
   readonly providers: readonly string[] | null
   readonly subjects: readonly string[] | null
   /** Whole addresses and whole domains are one key: an address matches by either. */
@@ -109,10 +108,56 @@ export interface RoleRule {
   readonly requireVerifiedEmail: boolean
 }
 
+/** One way to have a role. */
+export interface RoleRule extends PersonRule {
+  readonly any: boolean
+}
+
+/** A part of a day; `untilMinute` is not included, and more than 1440 where it goes over midnight. */
+export interface Span {
+  readonly fromMinute: number
+  readonly untilMinute: number
+}
+
+/** When a rule holds, on the clocks of one zone. */
+export interface Schedule {
+  /** Null: all day. */
+  readonly spans: readonly Span[] | null
+  /** 0 is Monday; the day on which a span begins. Null: every day. */
+  readonly days: readonly number[] | null
+  readonly timezone: string
+}
+
+/** A moment with the text that stands for it in the file. */
+export interface Instant {
+  readonly atMs: number
+  readonly text: string
+}
+
+/** One rule of `allow` or `deny`. Every key that is present must hold; null is absent. */
+export interface AccessRule extends PersonRule {
+  readonly roles: readonly string[] | null
+  readonly networks: readonly string[] | null
+  readonly methods: readonly string[] | null
+  readonly schedule: Schedule | null
+  readonly from: Instant | null
+  readonly until: Instant | null
+  readonly maxAgeMs: number | null
+  readonly acr: readonly string[] | null
+  readonly amr: readonly string[] | null
+  readonly any: readonly AccessRule[] | null
+  readonly all: readonly AccessRule[] | null
+  readonly not: AccessRule | null
+  /** In `allow`, outermost: nobody has to be signed in. */
+  readonly isAnonymous: boolean
+}
+
 export type Allow =
   | { readonly kind: 'public' }
   | { readonly kind: 'authenticated' }
   | { readonly kind: 'roles'; readonly roles: readonly string[] }
+  /** Any one is enough; a role beside rules is a rule too. */
+  | { readonly kind: 'rules'; readonly rules: readonly AccessRule[] }
 
 export type HeaderPreset = 'none' | 'x-token' | 'x-forwarded' | 'x-auth-request' | 'remote'
 
@@ -142,6 +187,8 @@ export interface RouteConfig {
   readonly upstreams: readonly UpstreamAddress[]
   readonly portal: string | null
   readonly allow: Allow
+  /** Any one that holds, or cannot be judged, denies. */
+  readonly deny: readonly AccessRule[]
   /** Upper-case; null: all that the proxy forwards. */
   readonly methods: readonly string[] | null
   readonly stripPrefix: string | null

@@ -24,6 +24,10 @@ export interface ForwardJob {
   /** How long the upstream may take to begin its answer. */
   readonly timeoutMs: number
   readonly routeId: string
+  /** The client's address. */
+  readonly client: string
+  /** The same where it is beyond doubt, else null: what rules about networks look at. */
+  readonly provenClient: string | null
   /** Whose request it is; null for nobody's. */
   readonly session: Session | null
   /** Sets how long the client's connection may be silent: seconds, 0 for no limit (Bun's `server.timeout`). */
@@ -124,6 +128,8 @@ function finish(job: ForwardJob, tools: ForwardTools, response: Response, isPati
     const stream = tools.streams.wrap(response.body, {
       routeId: job.routeId,
       session: job.session,
+      method: job.method,
+      client: job.provenClient,
       lead: headers.has('content-encoding') ? '' : ':\n\n',
       onEnd: () => job.setIdleTimeout(IDLE_TIMEOUT_S),
     })

@@ -1,7 +1,7 @@
 import { GateError, toGateError } from '../base/errors.ts'
-import { canonicalAddress, clientAddress } from '../base/net.ts'
+import { canonicalAddress, findClient } from '../base/net.ts'
 import type { Ports } from '../base/ports.ts'
-import { allowsMethod, type Decision, decideIdentity, decidePolicy } from '../policy/policy.ts'
+import { allowsMethod, type Decision, decideAccess, decidePolicy, NO_FACTS } from '../policy/policy.ts'
 import type { Portal, PortalRequest } from '../portal/portal.ts'
 import { type ForwardTools, forward } from '../proxy/forward.ts'
 import { requestFields, type SentFields } from '../proxy/request-fields.ts'
@@ -9,6 +9,7 @@ import { parseTarget, type Target } from '../route/target.ts'
 import { cookieName, readCookie } from '../session/cookie.ts'
 import type { MaybePromise, Session, Sessions } from '../session/session.ts'
 import type { AccessLog } from './access-log.ts'
+import { provenClient, requestFacts } from './facts.ts'
 import type { Metrics } from './metrics.ts'
 import type { Respond } from './respond.ts'
 import { type GatePortal, type GateRoute, type Prepared, type Snapshot, upstreamPath } from './snapshot.ts'
@@ -45,6 +46,8 @@ export interface Passage {
   readonly peer: string
   readonly isPeerTrusted: boolean
   readonly client: string
+  /** Whether the client's address is beyond doubt. */
+  readonly isClientProven: boolean
   target: Target | null
   portal: GatePortal | null
   route: GateRoute | null
@@ -69,6 +72,7 @@ export function createPipeline(tools: PipelineTools): Pipeline {
     const sent = request.headers.toJSON() as SentFields
     const peer = peerAddress(front, request)
     const isPeerTrusted = snapshot.trusted.has(peer)
+    const named = isPeerTrusted ? findClient(peer, sent['x-forwarded-for'] ?? null, snapshot.trusted) : null
     const passage: Passage = {
       request,
       sent,
@@ -78,7 +82,8 @@ export function createPipeline(tools: PipelineTools): Pipeline {
       id: `${tools.idPrefix}-${(count++).toString(36)}`,
       peer,
       isPeerTrusted,
-      client: isPeerTrusted ? clientAddress(peer, sent['x-forwarded-for'] ?? null, snapshot.trusted) : peer,
+      client: named === null ? peer : named.address,
+      isClientProven: named === null || named.isProven,
       target: null,
       portal: null,
       route: null,
@@ -137,16 +142,16 @@ function settle(
 ): Answer {
   const session = found !== null && found.portal === route.config.portal ? found : null
   passage.session = session
+  const identity = session?.identity ?? null
   if (!allowsMethod(route.policy, passage.request.method)) {
-    tools.metrics.denied++
-    const decision = decidePolicy(route.policy, session?.identity ?? null, { method: passage.request.method })
-    return tools.respond.denied(passage, portalRequest(passage), decision)
+    const decision = decidePolicy(route.policy, identity, requestFacts(passage, session))
+    return turnAway(passage, tools, decision)
   }
-  const prepared = session === null ? prepareAnonymous(route) : prepareSession(route, session)
-  const { decision } = prepared
+  const prepared = session === null ? route.anonymous : prepareSession(route, session)
+  const decision = prepared.decision ?? decideAccess(route.policy, identity, requestFacts(passage, session))
   if (decision.verdict !== 'allow') return turnAway(passage, tools, decision)
   for (const other of also) {
-    const verdict = decidePolicy(other.policy, session?.identity ?? null, { method: passage.request.method })
+    const verdict = decidePolicy(other.policy, identity, requestFacts(passage, session))
     if (verdict.verdict === 'allow') continue
     throw new GateError('target.ambiguous', `the path can be read as one under "${other.config.id}"`, {
       facts: { route: route.config.id, other: other.config.id },
@@ -168,12 +173,22 @@ function pass(passage: Passage, tools: PipelineTools, route: GateRoute, prepared
     scheme: schemeOf(passage),
     requestId: passage.id,
     pseudonym: tools.pseudonym,
-    checksMethod: route.policy.methods !== null,
+    checksMethod: route.policy.methods !== null || route.policy.needs.method,
   })
   const path = upstreamPath(route.config, target.path) + target.query
   const { upgrade } = passage.sent
   if (upgrade !== undefined && upgrade.toLowerCase() === 'websocket') {
-    return tools.sockets.open({ request, front, route, session, fields, path, origin: originOf(passage, target) })
+    return tools.sockets.open({
+      request,
+      front,
+      route,
+      session,
+      client: passage.client,
+      provenClient: provenClient(passage),
+      fields,
+      path,
+      origin: originOf(passage, target),
+    })
   }
   return forward(
     {
@@ -184,6 +199,8 @@ function pass(passage: Passage, tools: PipelineTools, route: GateRoute, prepared
       fields,
       timeoutMs: route.config.timeoutMs,
       routeId: route.config.id,
+      client: passage.client,
+      provenClient: provenClient(passage),
       session,
       setIdleTimeout: seconds => front.timeout(request, seconds),
     },
@@ -191,11 +208,17 @@ function pass(passage: Passage, tools: PipelineTools, route: GateRoute, prepared
   )
 }
 
-function turnAway(passage: Passage, tools: PipelineTools, decision: Exclude<Decision, { verdict: 'allow' }>): Answer {
+/** Any verdict that is not to allow, and any that nobody knows. */
+function turnAway(passage: Passage, tools: PipelineTools, decision: Decision): Answer {
   const context = portalRequest(passage)
   if (decision.verdict === 'sign-in' && context !== null) {
     tools.metrics.signInsAsked++
     return tools.portal.challenge(context)
+  }
+  if (decision.verdict === 'step-up' && context !== null) {
+    tools.metrics.signInsAsked++
+    tools.respond.noteDecision(passage, decision)
+    return tools.portal.stepUp(context, decision.demand)
   }
   tools.metrics.denied++
   return tools.respond.denied(passage, context, decision)
@@ -238,28 +261,26 @@ function applicationsOf(passage: Passage, portal: GatePortal, session: Session):
   const scheme = schemeOf(passage)
   const port = passage.target?.authority.slice(passage.target.host.length) ?? ''
   const applications: { name: string; address: string }[] = []
+  const facts = { ...requestFacts(passage, session), method: 'GET' }
   for (const { config, policy, portal: own } of passage.snapshot.routes) {
     if (own !== portal || config.host.startsWith('*.')) continue
-    if (decideIdentity(policy, session.identity).verdict !== 'allow') continue
+    const { verdict } = decideAccess(policy, session.identity, facts)
+    if (verdict !== 'allow' && verdict !== 'step-up') continue
     applications.push({ name: config.name, address: `${scheme}://${config.host}${port}${config.path}` })
   }
   return applications
 }
 
-function prepareAnonymous(route: GateRoute): Prepared {
-  return { decision: decideIdentity(route.policy, null), fields: NO_FIELDS }
-}
-
 function prepareSession(route: GateRoute, session: Session): Prepared {
   const before = route.prepared.get(session)
   if (before !== undefined) return before
-  const decision = decideIdentity(route.policy, session.identity)
+  const { policy, identityFields } = route
+  const decision = policy.isStatic ? decideAccess(policy, session.identity, NO_FACTS) : null
+  const roles =
+    decision === null ? policy.rolesOf(session.identity) : decision.verdict === 'allow' ? decision.roles : null
   const made = Object.freeze({
     decision,
-    fields:
-      decision.verdict === 'allow' && route.identityFields !== null
-        ? route.identityFields(session.identity, decision.roles)
-        : NO_FIELDS,
+    fields: identityFields !== null && roles !== null ? identityFields(session.identity, roles) : NO_FIELDS,
   })
   route.prepared.set(session, made)
   return made

@@ -1,6 +1,7 @@
 import { CODES, errorFacts, type GateError } from '../base/errors.ts'
 import type { Log } from '../base/ports.ts'
 import type { Decision } from '../policy/policy.ts'
+import { missingReasons, type Told } from '../policy/reasons.ts'
 import { renderDeniedPage, renderErrorPage } from '../portal/pages/errors.tsx'
 import type { PortalRequest } from '../portal/portal.ts'
 import { problemResponse } from '../portal/problem.ts'
@@ -11,6 +12,8 @@ import type { Passage } from './pipeline.ts'
 export interface Respond {
   failed(passage: Passage, context: PortalRequest | null, error: GateError): Response
   denied(passage: Passage, context: PortalRequest | null, decision: Decision): Response
+  /** One log line for a decision that something else answers. */
+  noteDecision(passage: Passage, decision: Decision): void
   /** For an upstream's body that failed before Bun had sent the head; Bun tells no request here. */
   broken(error: unknown): Response
 }
@@ -44,26 +47,31 @@ export function createRespond(log: Log): Respond {
       })
     },
     denied(passage, context, decision) {
+      noteDecision(log, passage, decision)
       const code = decision.reason === 'method.not_listed' ? 'route.method' : 'access.denied'
       const { status, say } = CODES[code]
-      log.info('A request was denied', {
-        id: passage.id,
-        route: passage.route?.config.id,
-        reason: decision.reason,
-        user: passage.session?.identity.subject,
-        client: passage.client,
-      })
-      const needed = decision.verdict === 'deny' ? decision.needed : []
-      const had = decision.verdict === 'deny' ? decision.roles : []
       if (decision.reason === 'method.not_listed') {
         const allow = [...(passage.route?.policy.methods ?? [])].join(', ')
         return problemResponse(status, code, say, passage.id, {}, { allow })
       }
-      if (!prefersPage(passage.request) || context === null || passage.session === null) {
-        return problemResponse(status, code, say, passage.id, { roles: had, needed })
+      const told = decision.verdict === 'deny' ? decision : NOTHING_TOLD
+      if (!prefersPage(passage.request)) {
+        const roles = decision.verdict === 'deny' ? decision.roles : []
+        return problemResponse(status, code, say, passage.id, { roles, needed: told.needed, reasons: told.reasons })
       }
-      return renderDeniedPage(context, passage.session, { needed, had, routeName: passage.route?.config.name ?? '' })
+      if (context === null || passage.session === null) {
+        const detail = told.reasons.map(reason => reason.say).join(' ')
+        return renderErrorPage({ status, title: say, reference: passage.id, ...(detail === '' ? {} : { detail }) })
+      }
+      return renderDeniedPage(context, passage.session, {
+        needed: told.needed,
+        had: decision.verdict === 'deny' ? decision.roles : [],
+        // The roles that are needed are named by themselves.
+        reasons: told.reasons.filter(reason => reason.code !== 'role.missing').map(reason => reason.say),
+        routeName: passage.route?.config.name ?? '',
+      })
     },
+    noteDecision: (passage, decision) => noteDecision(log, passage, decision),
     broken(error) {
       log.warn('An upstream ended in the middle of its answer', errorFacts(error))
       const { status, say } = CODES['upstream.broken']
@@ -74,6 +82,23 @@ export function createRespond(log: Log): Respond {
 
 /** What nginx logs when the client went away before the answer: nobody sees it but the access log. */
 const CLIENT_GONE = 499
+
+const NOTHING_TOLD: Told = { needed: [], reasons: [] }
+
+/** What is missing goes to the log in full; what the client is told is less. */
+function noteDecision(log: Log, passage: Passage, decision: Decision): void {
+  const facts = {
+    id: passage.id,
+    route: passage.route?.config.id,
+    reason: decision.reason,
+    reasons: 'trials' in decision ? missingReasons(decision.trials) : undefined,
+    user: passage.session?.identity.subject,
+    client: passage.client,
+  }
+  if (decision.verdict === 'deny' && decision.reason === 'rule.broken') {
+    log.error('A rule could not be judged, and so the request was denied', { ...facts, ...errorFacts(decision.fault) })
+  } else log.info(decision.verdict === 'step-up' ? 'A new sign-in is asked for' : 'A request was denied', facts)
+}
 
 function isClientGone(passage: Passage): boolean {
   return passage.request.signal.aborted

@@ -1,7 +1,7 @@
 import { compileNetworks, type NetworkSet } from '../base/net.ts'
 import type { Config, PortalConfig, RouteConfig } from '../config/types.ts'
-import { compilePolicy, type Decision, type Policy } from '../policy/policy.ts'
-import { compileRoles, type RolesOf } from '../policy/roles.ts'
+import { compilePolicy, type Decision, decideAccess, NO_FACTS, type Policy } from '../policy/policy.ts'
+import { compileRoles, type Roles, type RolesOf } from '../policy/roles.ts'
 import { compileFieldFates, type FieldFate } from '../proxy/field-names.ts'
 import {
   compileIdentityFields,
@@ -30,6 +30,7 @@ export interface Snapshot {
 /** A portal with its roles compiled. */
 export interface GatePortal {
   readonly config: PortalConfig
+  readonly roles: Roles
   readonly rolesOf: RolesOf
 }
 
@@ -42,13 +43,16 @@ export interface GateRoute {
   readonly identityFields: IdentityFields | null
   /** Whether a request has to be told apart by who sends it. */
   readonly needsSession: boolean
+  /** What nobody in particular gets here. */
+  readonly anonymous: Prepared
   /** What each live session gets here. Dies with the snapshot, so a reload decides anew; and with the session. */
   readonly prepared: WeakMap<Session, Prepared>
 }
 
 /** The part of an answer that is the same for every request of one session on one route. */
 export interface Prepared {
-  readonly decision: Decision
+  /** Null where each request is decided by itself. */
+  readonly decision: Decision | null
   readonly fields: Fields
 }
 
@@ -57,10 +61,10 @@ export interface Prepared {
  */
 export function compileSnapshot(config: Config, fingerprint: string, pool: UpstreamPool): Snapshot {
   const portals = new Map(
-    [...config.portals].map(([name, portal]) => [
-      name,
-      Object.freeze({ config: portal, rolesOf: compileRoles(portal.roles) }),
-    ]),
+    [...config.portals].map(([name, portal]) => {
+      const roles = compileRoles(portal.roles)
+      return [name, Object.freeze({ config: portal, roles, rolesOf: roles.of })]
+    }),
   )
   const routes = config.routes.map(route => compileRoute(route, portals, pool))
   const hosts = new Map<string, GatePortal>()
@@ -80,13 +84,16 @@ export function compileSnapshot(config: Config, fingerprint: string, pool: Upstr
 function compileRoute(route: RouteConfig, portals: ReadonlyMap<string, GatePortal>, pool: UpstreamPool): GateRoute {
   const portal = route.portal === null ? null : (portals.get(route.portal) ?? null)
   const identityFields = compileIdentityFields(route.headers)
+  const policy = compilePolicy(route, portal?.roles ?? null)
   return Object.freeze({
     config: route,
-    policy: compilePolicy(route, portal?.rolesOf ?? null),
+    policy,
     portal,
     upstream: pool.upstream(route.upstreams),
     identityFields,
-    needsSession: route.allow.kind !== 'public' || (portal !== null && identityFields !== null),
+    needsSession:
+      policy.rules !== null || route.allow.kind !== 'public' || (portal !== null && identityFields !== null),
+    anonymous: Object.freeze({ decision: policy.isStatic ? decideAccess(policy, null, NO_FACTS) : null, fields: [] }),
     prepared: new WeakMap<Session, Prepared>(),
   })
 }

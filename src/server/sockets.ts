@@ -13,6 +13,10 @@ export interface SocketJob {
   readonly front: Bun.Server<unknown>
   readonly route: GateRoute
   readonly session: Session | null
+  /** The client's address. */
+  readonly client: string
+  /** The same where it is beyond doubt, else null. */
+  readonly provenClient: string | null
   readonly fields: Readonly<Record<string, string>>
   readonly path: string
   /** The origin of the host that was asked: pages of it may open the socket. */
@@ -57,6 +61,8 @@ export function createSockets(relay: WebSocketRelay, ports: Pick<Ports, 'random'
       return relay.upgrade(server, request, dialled, {
         routeId: route.config.id,
         session,
+        method: request.method,
+        client: job.provenClient,
         headers: dialled.headers,
       })
     },

@@ -37,6 +37,8 @@ export interface GateOptions {
   readonly server?: string
   readonly sessions?: string
   readonly ports?: Partial<Ports>
+  /** How often open streams are held against rules about time. */
+  readonly recheckMs?: number
 }
 
 /** A portal for plain HTTP with a provider that is never asked, for tests that bring their own sessions. */
@@ -86,6 +88,7 @@ export async function startGate(toml: string, options: GateOptions = {}): Promis
         env: name => options.env?.[name],
         log: createLog({ now, style: 'json', write: line => void log.push(line) }),
       },
+      ...(options.recheckMs === undefined ? {} : { recheckMs: options.recheckMs }),
       writeAccess: lines => void access.push(...lines.trimEnd().split('\n')),
     })
   } catch (error) {

@@ -72,6 +72,7 @@ describe('the page of a refusal', () => {
     renderDeniedPage(contextAt(address), sessionOf(claims), {
       needed: ['admin'],
       had: ['user'],
+      reasons: ['It is open only from <certain> networks.'],
       routeName: 'Kuma',
     }).text()
 
@@ -83,6 +84,9 @@ describe('the page of a refusal', () => {
     expect(text).toContain('href="/.sallyport/login?switch=1&amp;return=%2Fd%2F1%3Fx%3D1"')
     expect(text).toContain('href="/.sallyport/logout"')
   })
+
+  test('says in sentences what else is missing', async () =>
+    expect(await denied({})).toContain('It is open only from &lt;certain&gt; networks.'))
 
   test('escapes what a provider says about a person, and falls back to the subject', async () => {
     expect(await denied({ name: MARKUP })).toContain(ESCAPED)

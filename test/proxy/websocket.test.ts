@@ -68,6 +68,8 @@ function startProxy(address: UpstreamAddress, options: ProxyOptions = {}): Proxy
         return relay.upgrade(server, request, dialled, {
           routeId: pathname,
           session: sessionOf(request.headers.get('x-session')),
+          method: request.method,
+          client: '127.0.0.1',
           headers: dialled.headers,
         })
       } catch (error) {

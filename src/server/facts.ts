@@ -1,0 +1,24 @@
+import type { Facts } from '../policy/condition.ts'
+import type { StreamOwner } from '../proxy/streams.ts'
+import type { Session } from '../session/session.ts'
+import type { Passage } from './pipeline.ts'
+
+/** The client's address where it is beyond doubt, else null. */
+export function provenClient({ client, isClientProven }: Passage): string | null {
+  return isClientProven ? client : null
+}
+
+/** What rules may look at in a request. Asked for only where a route's rules look at anything. */
+export function requestFacts(passage: Passage, session: Session | null): Facts {
+  return {
+    method: passage.request.method,
+    client: provenClient(passage),
+    nowMs: passage.startedMs,
+    signedInAtMs: session?.createdAtMs ?? null,
+  }
+}
+
+/** The same for a stream that is open already, at the present time. */
+export function streamFacts({ method, client, session }: StreamOwner, nowMs: number): Facts {
+  return { method, client, nowMs, signedInAtMs: session?.createdAtMs ?? null }
+}
