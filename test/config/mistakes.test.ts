@@ -3,6 +3,7 @@ import { checkConfig } from '../../src/config/check.ts'
 import { DIAGNOSTIC_CODES, type DiagnosticCode } from '../../src/config/diagnostic.ts'
 import { loadConfig } from '../../src/config/load.ts'
 import { expectOne, type World } from './checks.ts'
+import { UPSTREAM_CASES } from './upstream-cases.ts'
 
 /** A code, what is wrong, and a fragment with «…» around what the caret has to underline. */
 type Case = readonly [code: DiagnosticCode, title: string, fragment: string, world?: World]
@@ -19,8 +20,10 @@ const to = (upstream: string) =>
   `[[routes]]\nhost = "app.example.com"\nupstream = ${upstream}\nallow = "public"\nportal = "home"`
 const from = (issuer: string) => `[providers.id]\nissuer = ${issuer}\nclient_id = "gate"`
 const at = (url: string) => portal(`url = ${url}\n[portals.home.roles]\nuser = { any = true }`)
-const allowing = (allow: string) =>
-  `[[routes]]\nhost = "app.example.com"\nupstream = "http://app"\nportal = "home"\nallow = ${allow}`
+const allowing = (allow: string, more = '') =>
+  `[[routes]]\nhost = "app.example.com"\nupstream = "http://app"\nportal = "home"\nallow = ${allow}\n${more}`
+const ruled = (rule: string) => allowing(`[${rule}]`)
+const denying = (deny: string) => allowing('"authenticated"', `deny = ${deny}`)
 const lasting = (lines: string) => portal(`${lines}\n[portals.home.roles]\nuser = { any = true }`)
 const PUBLIC = `[[routes]]\nhost = "open.example.com"\nupstream = "http://app"\nallow = "public"`
 
@@ -269,6 +272,89 @@ const CASES: readonly Case[] = [
   ['route.case', 'two spellings of a path', `${onPath('"/a"')}\n${onPath('«"/A"»')}`],
   ['allow.mixed', 'public beside a role', allowing('["user", «"public"»]')],
   ['allow.mixed', 'authenticated beside a role', allowing('[«"authenticated"», "user"]')],
+  ['list.empty', 'nobody denied', denying('«[]»')],
+  ['list.empty', 'no networks, which some programs take for everyone', ruled('{ networks = «[]» }')],
+  ['list.empty', 'none of any', ruled('{ any = «[]» }')],
+  ['list.repeated', 'a role twice beside a rule', allowing('["user", { groups = ["a"] }, «"user"»]')],
+  ['key.unknown', 'a misspelt key of a rule', ruled('{ «network» = ["10.0.0.0/8"] }')],
+  ['key.type', 'everyone, as roles say it', ruled('{ any = «true» }')],
+  ['key.type', 'a list of lists of rules', allowing('[«[{ groups = ["a"] }]»]')],
+  ['key.type', 'a number for hours', ruled('{ hours = «8» }')],
+  ['key.twice', 'provider beside providers in a rule', ruled('{ providers = ["id"], «provider» = "id" }')],
+  ['network.invalid', 'bits beyond the prefix in a rule', ruled('{ networks = [«"192.168.1.1/16"»] }')],
+  ['method.invalid', 'CONNECT in a rule', ruled('{ methods = «"CONNECT"» }')],
+  ['duration.range', 'less than anyone needs to sign in', ruled('{ max_age = «"30s"» }')],
+  ['role.undefined', 'a misspelt role in a rule', ruled('{ roles = ["user", «"usr"»] }')],
+  ['role.undefined', 'a misspelt role deep in a rule', ruled('{ any = [{ not = { roles = «"usr"» } }] }')],
+  ['role.undefined', 'a misspelt role in deny', denying('[«"usr"»]')],
+  ['provider.undefined', 'a misspelt provider in a rule of a route', ruled('{ provider = «"ids"» }')],
+  ['allow.mixed', 'public beside a rule', allowing('[«"public"», { groups = ["a"] }]')],
+  ['deny.everyone', 'everyone denied', denying('«"public"»')],
+  ['deny.everyone', 'everyone denied who is known', denying('["user", «"authenticated"»]')],
+  [
+    'deny.signed_out',
+    'a group denied on a public route',
+    allowing('"public"', 'deny = «[{ not = { groups = ["a"] } }]»'),
+  ],
+  [
+    'portal.missing',
+    'a rule for people without a portal',
+    `${PUBLIC}\nportal = "home"\n[[routes]]\nhost = "app.example.com"\nupstream = "http://app"\nallow = «[{ networks = "10.0.0.0/8", anonymous = true }, { networks = "11.0.0.0/8" }]»`,
+  ],
+  [
+    'portal.missing',
+    'people denied without a portal',
+    `${PUBLIC}\nportal = "home"\n[[routes]]\nhost = "app.example.com"\nupstream = "http://app"\nallow = { networks = "10.0.0.0/8", anonymous = true }\ndeny = «{ subjects = "a" }»`,
+  ],
+  ['rule.empty', 'a rule without a condition', allowing('["user", «{}»]')],
+  ['rule.empty', 'an empty rule in a rule', ruled('{ groups = "a", not = «{}» }')],
+  ['rule.empty', 'an empty rule in deny', denying('[«{}»]')],
+  ['rule.empty', 'a rule that only says no', allowing('[«{ require_verified_email = false, anonymous = false }»]')],
+  ['rule.empty', 'a rule of a time zone alone', allowing('[«{ timezone = "UTC" }»]')],
+  [
+    'rule.depth',
+    'rules in rules in rules',
+    ruled('{ not = { not = { not = { not = { not = «{ groups = "a" }» } } } } }'),
+  ],
+  [
+    'rule.anonymous',
+    'a group without a sign-in',
+    ruled('{ networks = "10.0.0.0/8", «groups» = "a", anonymous = true }'),
+  ],
+  ['rule.anonymous', 'an age without a sign-in', ruled('{ any = [{ «max_age» = "1h" }], anonymous = true }')],
+  ['rule.anonymous', 'everyone, in other words', ruled('{ anonymous = «true» }')],
+  [
+    'rule.anonymous',
+    'anonymous inside of a rule',
+    ruled('{ any = [{ networks = "10.0.0.0/8", «anonymous» = true }] }'),
+  ],
+  ['rule.anonymous', 'anonymous in deny', denying('{ networks = "10.0.0.0/8", «anonymous» = true }')],
+  ['rule.method', 'a method that the route does not take', `${ruled('{ methods = «"POST"» }')}\nmethods = "GET"`],
+  ['rule.dates', 'an end before the beginning', ruled('{ from = 2026-02-01, until = «2026-01-31» }')],
+  [
+    'rule.dates',
+    'an end before the beginning, in two zones',
+    ruled('{ from = 2026-02-01T00:00:00Z, until = «"2026-02-01T00:30:00+01:00"» }'),
+  ],
+  ['hours.invalid', 'a single hour', ruled('{ hours = «"08:00"» }')],
+  ['hours.invalid', 'a clock of twelve hours', ruled('{ hours = [«"8am-6pm"»] }')],
+  ['hours.invalid', 'a minute too many', ruled('{ hours = «"08:60-18:00"» }')],
+  ['hours.invalid', 'an hour too many', ruled('{ hours = «"08:00-24:01"» }')],
+  ['hours.invalid', 'a beginning at the end of the day', ruled('{ hours = «"24:00-06:00"» }')],
+  ['hours.invalid', 'no time at all', ruled('{ hours = «"08:00-08:00"» }')],
+  ['days.invalid', 'a full name', ruled('{ days = ["mon", «"tuesday"»] }')],
+  ['days.invalid', 'three ends', ruled('{ days = «"mon-wed-fri"» }')],
+  ['timezone.unknown', 'a misspelt zone', ruled('{ hours = "08:00-18:00", timezone = «"Europe/Berlinn"» }')],
+  ['timezone.unused', 'a zone beside a role', ruled('{ roles = "user", «timezone» = "Europe/Berlin" }')],
+  [
+    'timezone.unused',
+    'a zone beside a date that has one',
+    ruled('{ until = 2026-01-01T00:00:00Z, «timezone» = "Europe/Berlin" }'),
+  ],
+  ['date.invalid', 'a day that does not exist', ruled('{ until = «"2026-02-30"» }')],
+  ['date.invalid', 'a date as people write it', ruled('{ until = «"31.12.2026"» }')],
+  ['date.invalid', 'a time of day', ruled('{ from = «08:00:00» }')],
+  ['reference.invalid', 'several levels in one text', ruled('{ acr = «"phr phrh"» }')],
   ['upstream.invalid', 'no scheme', to('«"app:3000"»')],
   ['upstream.invalid', 'a WebSocket scheme', to('"«ws»://app:3000"')],
   ['upstream.invalid', 'a query', to('"http://app/«?»a=1"')],
@@ -276,6 +362,7 @@ const CASES: readonly Case[] = [
   ['upstream.invalid', 'port 0', to('"http://app«:0»"')],
   ['upstream.invalid', 'a dot segment', to('"http://app/a/«..»"')],
   ['upstream.invalid', 'a relative socket', to('«"unix:app.sock"»')],
+  ...UPSTREAM_CASES,
   ['method.invalid', 'TRACE', route('methods = ["GET", «"TRACE"»]')],
   ['method.invalid', 'not a token', route('methods = «"GET, POST"»')],
   ['strip_prefix.mismatch', 'half a segment', route('path = "/apix"\nstrip_prefix = «"/api"»')],

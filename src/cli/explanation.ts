@@ -1,0 +1,184 @@
+import { GateError } from '../base/errors.ts'
+import type { AccessRule, Config, RouteConfig } from '../config/types.ts'
+import type { Identity } from '../identity/identity.ts'
+import type { Facts } from '../policy/condition.ts'
+import { describeRule } from '../policy/describe.ts'
+import { compilePolicy, type Decision, decidePolicy, tryRules } from '../policy/policy.ts'
+import { REASONS, type Reason, type Trial } from '../policy/reasons.ts'
+import { compileRoles } from '../policy/roles.ts'
+import { compileRouteTable } from '../route/table.ts'
+import { parseTarget, type Target } from '../route/target.ts'
+
+/** One request that is asked about. */
+export interface Question {
+  readonly url: URL
+  readonly identity: Identity | null
+  readonly facts: Facts
+}
+
+/** One entry of `allow` or `deny`, with what it came to. */
+export interface ExplainedRule {
+  readonly list: 'allow' | 'deny'
+  /** From 1, as people count. */
+  readonly number: number
+  readonly rule: string
+  readonly outcome: Trial['outcome']
+  readonly missing: readonly { readonly reason: Reason; readonly why: string }[]
+}
+
+/** The answer; its names are those of `--json`. */
+export interface Explanation {
+  readonly url: string
+  readonly method: string
+  readonly ip: string | null
+  /** ISO 8601. */
+  readonly at: string
+  readonly route: string | null
+  readonly upstream: readonly string[]
+  readonly portal: string | null
+  readonly allow: string
+  readonly who: string
+  readonly roles: readonly string[]
+  readonly rules: readonly ExplainedRule[]
+  readonly verdict: Decision['verdict'] | 'no-route' | 'refused'
+  readonly reason: string
+  readonly why: string
+  /** What a new sign-in has to show, for the verdict `step-up`. */
+  readonly step_up: {
+    readonly max_age: number | null
+    readonly acr: readonly string[]
+    readonly amr: readonly string[]
+  } | null
+}
+
+/** The verdict for one request with all that led to it, by the same functions that decide real ones. */
+export function explain(config: Config, question: Question): Explanation {
+  const { url, identity, facts } = question
+  const base = {
+    url: url.href,
+    method: facts.method,
+    ip: facts.client,
+    at: new Date(facts.nowMs).toISOString(),
+    who: whoText(identity),
+    step_up: null,
+  }
+  const nothing = { ...base, route: null, upstream: [], portal: null, allow: '', roles: [], rules: [] }
+  let target: Target
+  try {
+    target = parseTarget(facts.method, url.href.split('#')[0] ?? url.href, url.host)
+  } catch (error) {
+    if (!(error instanceof GateError)) throw error
+    return { ...nothing, verdict: 'refused', reason: error.code, why: error.message }
+  }
+  if (target.isReserved) {
+    return { ...nothing, verdict: 'allow', reason: 'reserved', why: "Sallyport's own pages answer here" }
+  }
+  const table = compileRouteTable(config.routes.map(route => ({ host: route.host, path: route.path, value: route })))
+  const match = table.match(target)
+  if (match === null) {
+    const why = `no route has the host ${target.host} and this path`
+    return { ...nothing, verdict: 'no-route', reason: 'route.none', why }
+  }
+  const route = match.value
+  const { decision, roles, trials } = decideFor(config, route, question)
+  const described = {
+    ...base,
+    route: route.id,
+    upstream: route.upstreams.map(one =>
+      one.kind === 'unix' ? `unix:${one.path}` : `${one.scheme}://${one.authority}${one.basePath}`,
+    ),
+    portal: route.portal,
+    allow: allowText(route),
+    roles,
+    rules: trials.map(trial => explainTrial(route, trial)),
+  }
+  const barrier = match.also.find(other => decideFor(config, other, question).decision.verdict !== 'allow')
+  if (decision.verdict === 'allow' && barrier !== undefined) {
+    const why = `a backend could read this path as one under "${barrier.id}", which is not allowed`
+    return { ...described, verdict: 'refused', reason: 'target.ambiguous', why }
+  }
+  const { verdict, reason } = decision
+  const why =
+    reason === 'rule.broken' && verdict === 'deny' ? `${REASONS[reason].why} (${decision.fault})` : REASONS[reason].why
+  if (verdict !== 'step-up') return { ...described, verdict, reason, why }
+  const { maxAgeS, acr, amr } = decision.demand
+  return { ...described, verdict, reason, why, step_up: { max_age: maxAgeS, acr, amr } }
+}
+
+function decideFor(
+  config: Config,
+  route: RouteConfig,
+  { identity, facts }: Question,
+): { decision: Decision; roles: readonly string[]; trials: readonly Trial[] } {
+  const portal = route.portal === null ? undefined : config.portals.get(route.portal)
+  const compiled = portal === undefined ? null : compileRoles(portal.roles)
+  const policy = compilePolicy(route, compiled)
+  return {
+    decision: decidePolicy(policy, identity, facts),
+    roles: identity === null || compiled === null ? [] : compiled.of(identity),
+    trials: tryRules(policy, identity, facts),
+  }
+}
+
+function explainTrial({ allow, deny }: RouteConfig, { list, index, outcome, missing }: Trial): ExplainedRule {
+  const rules: readonly AccessRule[] = list === 'deny' ? deny : allow.kind === 'rules' ? allow.rules : []
+  const rule = rules[index]
+  return {
+    list,
+    number: index + 1,
+    rule: rule !== undefined ? describeRule(rule) : allow.kind === 'roles' ? `role ${allow.roles.join(' or ')}` : '',
+    outcome,
+    missing: missing.map(({ reason }) => ({ reason, why: REASONS[reason].why })),
+  }
+}
+
+function whoText(identity: Identity | null): string {
+  if (identity === null) return 'nobody (not signed in)'
+  const groups = identity.groups.length === 0 ? '' : `, groups ${identity.groups.join(' ')}`
+  return `${identity.subject}${identity.email === null ? '' : ` <${identity.email}>`}${groups}`
+}
+
+function allowText({ allow, deny, methods }: RouteConfig): string {
+  const own = methods === null ? '' : `, methods ${methods.join(' ')}`
+  const denied = deny.length === 0 ? '' : `, but for ${count(deny.length, 'deny rule')}`
+  const who =
+    allow.kind === 'roles'
+      ? allow.roles.join(' or ')
+      : allow.kind === 'rules'
+        ? count(allow.rules.length, 'rule')
+        : allow.kind
+  return who + own + denied
+}
+
+function count(number: number, what: string): string {
+  return `${number} ${what}${number === 1 ? '' : 's'}`
+}
+
+/** An Explanation for people. */
+export function renderExplanation(explanation: Explanation): string {
+  const { method, url, ip, at, route, upstream, allow, portal, who, roles, rules, verdict, why, reason, step_up } =
+    explanation
+  const rows: [string, string][] = [['request', `${method} ${url}`]]
+  if (route !== null) {
+    rows.push(['route', `${route} -> ${upstream.join(', ')}`])
+    rows.push(['allow', allow + (portal === null ? '' : ` (portal ${portal})`)])
+    rows.push(['who', who], ['roles', roles.join(', ') || 'none'])
+    if (rules.length > 0) rows.push(['from', `${ip ?? 'an unknown address (--ip)'} at ${at}`])
+  }
+  for (const rule of rules) {
+    rows.push(['', `${rule.list} ${rule.number}: ${rule.rule}: ${rule.outcome}`])
+    for (const { reason: code, why: text } of rule.missing) rows.push(['', `  ${text} (${code})`])
+  }
+  rows.push(['verdict', `${verdict}: ${why} (${reason})`])
+  if (step_up !== null) rows.push(['sign in', `again, ${demandText(step_up)}`])
+  return rows.map(([name, value]) => `${name.padEnd(8)} ${value}\n`).join('')
+}
+
+function demandText({ max_age, acr, amr }: NonNullable<Explanation['step_up']>): string {
+  const parts = [
+    max_age === null ? null : `max_age ${max_age} s`,
+    acr.length === 0 ? null : `acr ${acr.join(' or ')}`,
+    amr.length === 0 ? null : `amr ${amr.join(' or ')}`,
+  ]
+  return parts.filter(part => part !== null).join(', ')
+}
