@@ -23,12 +23,13 @@ import { openRecheck } from '../server/recheck.ts'
 import { createRespond } from '../server/respond.ts'
 import { compileSnapshot, type Snapshot } from '../server/snapshot.ts'
 import { createSockets } from '../server/sockets.ts'
+import { upstreamGauges } from '../server/upstream-gauges.ts'
 import { type FileWatch, watchFiles } from '../server/watch.ts'
 import { askProviders } from '../session/ask.ts'
 import { limitsOf } from '../session/life.ts'
 import { tellRefused, tellTakenOver, tellWarnings } from './file-news.ts'
-
 import { openSessionState } from './session-state.ts'
+
 /** What a server needs from outside. */
 export interface ServeOptions {
   readonly configPath: string
@@ -74,7 +75,7 @@ export function startServer(options: ServeOptions): RunningServer {
   const { ports, worker } = options
   const fileLog = worker?.fileLog ?? ports.log
   const configPath = resolve(options.configPath)
-  const upstreams = createUpstreamPool()
+  const upstreams = createUpstreamPool(ports)
   const pool = createProviderPool(ports)
   const load = (): Loaded => {
     const loaded = loadSnapshot(configPath, ports, upstreams)
@@ -135,6 +136,7 @@ export function startServer(options: ServeOptions): RunningServer {
     },
     { name: 'websockets_open', help: 'Open WebSockets.', read: () => relay.openCount },
     { name: 'event_streams_open', help: 'Open event streams.', read: () => streams.size },
+    ...upstreamGauges(upstreams),
   ]
   const sources: AdminSources = {
     unready: () => (isDraining ? 'draining' : null),
@@ -203,6 +205,7 @@ export function startServer(options: ServeOptions): RunningServer {
       await within(live.current.config.server.drainMs, Promise.all(opened.map(server => server.stop())))
       await Promise.all(opened.map(server => server.stop(true)))
       await admin?.stop(true)
+      upstreams.close()
       deadlines.close()
       accessLog.close()
       await sessions.close()

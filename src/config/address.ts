@@ -105,6 +105,9 @@ export function parseOrigin(text: string): Parsed<string> {
 export function parseUpstream(text: string): Parsed<UpstreamAddress> {
   const not = `${quote(text)} is not an upstream`
   if (text.startsWith('unix:')) return parseUnixPath(text, 'upstream.invalid', not)
+  if (text.startsWith('@')) {
+    return bad('upstream.invalid', not, `a name stands alone: upstream = "${text}", with the list in its table`)
+  }
   const address = parseHttp(text, 'upstream.invalid', 'an upstream')
   if (!address.ok) return address
   const { scheme, authority, rest } = address.value

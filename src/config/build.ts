@@ -7,8 +7,8 @@ import type { RootTable } from './keys.ts'
 import type { PortalTable, RuleTable } from './keys-portals.ts'
 import type { RouteTable } from './keys-routes.ts'
 import type { SESSIONS } from './keys-server.ts'
-import type { Values } from './table.ts'
 import { known } from './known.ts'
+import type { Values } from './table.ts'
 import type { Config, PortalConfig, ProviderConfig, RoleRule, RouteConfig } from './types.ts'
 
 /**
@@ -16,7 +16,7 @@ import type { Config, PortalConfig, ProviderConfig, RoleRule, RouteConfig } from
  *
  * Throws TypeError where a value is missing: a mistake that was not reported is a bug of ours.
  */
-export function buildConfig(root: RootTable, directory: string): Config {
+export function buildConfig(root: RootTable, directory: string, files: ConfigFiles): Config {
   const server = known(root.values.server, 'server').values
   const sessions = known(root.values.sessions, 'sessions').values
   return freezeDeep({
@@ -75,14 +75,14 @@ function buildRule({ values }: RuleTable): RoleRule {
   return { any: known(values.any, 'any'), ...buildPerson(values) }
 }
 
-function buildRoute({ values }: RouteTable): RouteConfig {
+function buildRoute({ values }: RouteTable, root: RootTable, files: ConfigFiles): RouteConfig {
   const host = known(values.host, 'host')
   const path = known(values.path, 'path')
   return {
     id: host + path,
     host,
     path,
-    upstreams: known(values.upstream, 'upstream'),
+    upstream: buildUpstream(known(values.upstream, 'upstream'), root, files),
     portal: known(values.portal, 'portal'),
     allow: buildAllow(known(values.allow, 'allow')),
     deny: buildDeny(known(values.deny, 'deny')),
@@ -93,11 +93,6 @@ function buildRoute({ values }: RouteTable): RouteConfig {
     allowedOrigins: known(values.allowed_origins, 'allowed_origins'),
     name: known(values.name, 'name') ?? (path === '/' ? host : host + path),
   }
-}
-
-function known<T>(value: T | undefined, name: string): T {
-  if (value === undefined) throw new TypeError(`${name} has no value and no diagnostic`)
-  return value
 }
 
 function mapMap<A, B>(map: ReadonlyMap<string, A>, turn: (name: string, value: A) => B): ReadonlyMap<string, B> {

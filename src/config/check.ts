@@ -8,6 +8,7 @@ import { checkServer } from './check-server.ts'
 import { checkSessions } from './check-sessions.ts'
 import { checkUpstreams } from './check-upstreams.ts'
 import type { Diagnostic } from './diagnostic.ts'
+import { createConfigFiles } from './files.ts'
 import { freezeDeep } from './freeze.ts'
 import { root } from './keys.ts'
 import { createLocator } from './locate.ts'
@@ -60,15 +61,18 @@ export function checkConfig(text: string, options: CheckOptions): CheckResult {
 
   const report = createReport()
   const directory = resolve(dirname(options.file))
-  const { tree, files, filled } = substitute(parsed.value, directory, options, report)
-  const fingerprint = sha256(JSON.stringify([text, ...filled]))
+  const { tree, files: referred, filled } = substitute(parsed.value, directory, options, report)
+  const configFiles = createConfigFiles(directory, options)
   const values = root.read(tree, report)
   if (values === undefined) throw new TypeError('the root of a TOML document is a table')
   checkServer(values, report)
-  checkProviders(values, report)
   checkSessions(values, report)
+  checkProviders(values, report)
   checkPortals(values, report)
   checkRoutes(values, report)
+  checkUpstreams(values, configFiles, report)
+  const fingerprint = sha256(JSON.stringify([text, ...filled, ...configFiles.contents]))
+  const files = [...referred, ...configFiles.paths]
 
   const diagnostics = placeProblems(report, text, shownAs)
   if (diagnostics.some(diagnostic => diagnostic.severity === 'error')) {
@@ -76,7 +80,7 @@ export function checkConfig(text: string, options: CheckOptions): CheckResult {
   }
   return freezeDeep<CheckResult>({
     ok: true,
-    config: buildConfig(values, directory),
+    config: buildConfig(values, directory, configFiles),
     warnings: diagnostics,
     fingerprint,
     text,

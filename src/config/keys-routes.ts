@@ -1,8 +1,9 @@
-import { parseOrigin, parseUpstream } from './address.ts'
+import { parseOrigin } from './address.ts'
 import { duration } from './duration.ts'
 import { headerSpec } from './headers.ts'
 import { parseHostPattern } from './host.ts'
 import { type AccessTable, accessRule, RULE_SCHEMA } from './keys-rules.ts'
+import { upstreamSpec } from './keys-upstreams.ts'
 import { method } from './method.ts'
 import { parsePath, parseRoutePath } from './path.ts'
 import { itemsOf, type Raw, type RawText, showRaw } from './raw.ts'
@@ -18,10 +19,6 @@ const host = parsed(
 )
 const routePath = parsed({ label: 'path', expected: 'a path such as "/app"' }, parseRoutePath)
 const path = parsed({ label: 'path', expected: 'a path such as "/app"' }, parsePath)
-const upstream = parsed(
-  { label: 'address', expected: 'an address such as "http://app:3000" or "unix:/run/app.sock"' },
-  parseUpstream,
-)
 const origin = parsed({ label: 'origin', expected: 'an origin such as "https://app.example.com"' }, parseOrigin)
 /** What `allow` and `deny` hold, as it was read: names of roles and rules. */
 export interface RuleList {
@@ -100,9 +97,9 @@ export const ROUTE = {
     'The path and everything below it, at segment boundaries; the longest path of a host wins.',
   ),
   upstream: required(
-    list(upstream, { single: true }),
+    upstreamSpec,
     'http://app:3000',
-    'Where the application answers: `http://`, `https://` or `unix:/path`. A list shares the load.',
+    'Where the application answers: `http://`, `https://` or `unix:/path`. A list shares the load. `"@NAME"` is the table `[upstreams.NAME]`, and a table in its place has the same keys.',
   ),
   portal: optional(
     text(),

@@ -3,6 +3,7 @@ import { PROVIDER } from './keys-providers.ts'
 import { ROUTE } from './keys-routes.ts'
 import { ACCESS } from './keys-rules.ts'
 import { SERVER, SESSIONS } from './keys-server.ts'
+import { HEALTH, UPSTREAM, UPSTREAM_TLS } from './keys-upstreams.ts'
 import { defaulted, type Homes, type Keys, named, type Table, table, tables } from './table.ts'
 
 /** One table of routes.toml, as the reference shows it. */
@@ -28,6 +29,13 @@ export const SECTIONS: readonly Section[] = [
     doc: 'Each key is a role, each value a rule with the keys below or a list of such rules. Every key of a rule must hold; of a list, any rule is enough.',
     keys: RULE,
   },
+  {
+    title: '[upstreams.NAME]',
+    doc: 'An application with more to say about it than its addresses; a route names it as `"@NAME"`, or has such a table as its own `upstream`.',
+    keys: UPSTREAM,
+  },
+  { title: '[upstreams.NAME.tls]', doc: 'Whom to trust at `https://` addresses, and who we are.', keys: UPSTREAM_TLS },
+  { title: '[upstreams.NAME.health]', doc: 'How each address is asked whether it is well.', keys: HEALTH },
   { title: '[[routes]]', doc: 'One host and path, where it leads, and who may pass.', keys: ROUTE },
   {
     title: 'allow and deny',
@@ -64,6 +72,12 @@ export const ROOT = {
     'OpenID providers by name.',
   ),
   portals: defaulted(named(table(PORTAL, { title: '[portals.NAME]', homes }), 'portal'), {}, {}, 'Portals by name.'),
+  upstreams: defaulted(
+    named(table(UPSTREAM, { title: '[upstreams.NAME]', homes }), 'upstream'),
+    {},
+    {},
+    'Upstreams by name.',
+  ),
   routes: defaulted(tables(table(ROUTE, { title: '[[routes]]', homes }), 'routes'), [], [], 'What is served.'),
 } as const satisfies Keys
 

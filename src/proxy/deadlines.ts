@@ -1,7 +1,7 @@
 /** A request that waits for its upstream's first byte. */
 export interface Waiting {
-  /** Milliseconds since the epoch. */
-  readonly deadlineMs: number
+  /** Milliseconds since the epoch; changed only while it is not among the deadlines. */
+  deadlineMs: number
   expire(): void
 }
 

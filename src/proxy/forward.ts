@@ -2,13 +2,17 @@ import { GateError } from '../base/errors.ts'
 import type { Ports } from '../base/ports.ts'
 import type { Session } from '../session/session.ts'
 import type { Deadlines, Waiting } from './deadlines.ts'
+import { translateFailure, unreachable } from './failures.ts'
+import { forwardManaged, SMALL_BODY_BYTES } from './managed.ts'
+import { noteAnswer, noteFailure, type Origin } from './origin.ts'
+import { reach } from './reach.ts'
 import { cleanResponseFields } from './response-fields.ts'
 import type { OpenStreams } from './streams.ts'
-import type { Origin, Upstream } from './upstream.ts'
+import { FETCH_PATIENCE_MS, type Upstream } from './upstream.ts'
 
 /** What the forwarder needs of the process. */
 export interface ForwardTools {
-  readonly ports: Pick<Ports, 'fetch' | 'now'>
+  readonly ports: Pick<Ports, 'fetch' | 'now' | 'log'>
   readonly deadlines: Deadlines
   readonly streams: OpenStreams
 }
@@ -37,9 +41,6 @@ export interface ForwardJob {
 /** How long a client's connection may be silent between and during ordinary requests: the most that Bun takes. */
 export const IDLE_TIMEOUT_S = 255
 
-/** A body up to this length fits the buffers on the way: the client's pace cannot hold it up for long. */
-const SMALL_BODY_BYTES = 64 * 1024
-
 /** After a missed deadline, how long an upstream's requests carry an abort of their own. */
 const GUARD_MS = 60_000
 
@@ -47,14 +48,16 @@ const GUARD_MS = 60_000
  * Sends a request to its upstream and answers with what came back, streaming in both directions.
  *
  * The answer is the fetched Response itself with its fields cleaned in place: that is what Bun hands on cheapest.
- * Rejects with: upstream.refused, upstream.broken, upstream.timeout. A client that goes away aborts the upstream request.
+ * Rejects with: upstream.refused, upstream.untrusted, upstream.unreachable, upstream.broken, upstream.timeout; upstream.busy
+ * where connections are limited. A client that goes away aborts the upstream request.
  * Absent on purpose: redirects are not followed, bodies are not decoded, HTTP_PROXY does not apply.
  */
 export function forward(job: ForwardJob, tools: ForwardTools): Promise<Response> {
-  return attempt(job, tools, job.upstream.pick(), job.upstream.origins.length - 1)
+  const { managed, first } = job.upstream
+  return managed === null ? attempt(job, tools, first) : forwardManaged(job, tools, managed, attempt)
 }
 
-function attempt(job: ForwardJob, tools: ForwardTools, origin: Origin, othersLeft: number): Promise<Response> {
+function attempt(job: ForwardJob, tools: ForwardTools, origin: Origin): Promise<Response> {
   const { request, upstream } = job
   const { body } = request
   const guard = upstream.guardedUntilMs > 0 ? guardOf(job, tools) : null
@@ -68,31 +71,57 @@ function attempt(job: ForwardJob, tools: ForwardTools, origin: Origin, othersLef
     signal: guard === null ? request.signal : guard.signal,
   }
   if (origin.unix !== undefined) init.unix = origin.unix
-  if (expectsEvents(job.fields)) init.timeout = false
+  if (origin.tls !== undefined) init.tls = origin.tls
+  if (origin.protocol !== undefined) init.protocol = origin.protocol
+  if (expectsEvents(job.fields) || job.timeoutMs > FETCH_PATIENCE_MS || upstream.mayBeSilent) init.timeout = false
   // A slow upload or a slow first byte is silence on the client's side, and no fault of the client.
   const isPatient = body !== null || job.timeoutMs > (IDLE_TIMEOUT_S - 5) * 1000
   if (isPatient) job.setIdleTimeout(0)
 
   return new Promise<Response>((resolve, reject) => {
-    let isExpired = false
+    const startedMs = tools.ports.now()
+    let isOver = false
+    function end(): void {
+      isOver = true
+      origin.inFlight--
+      tools.deadlines.remove(waiting)
+    }
+    function fail(error: GateError): void {
+      end()
+      // A client that left is no failure of the upstream; a slow answer may be the request's own doing.
+      if (!request.signal.aborted && error.code !== 'upstream.timeout') noteFailure(origin, tools.ports.now())
+      if (isPatient) job.setIdleTimeout(IDLE_TIMEOUT_S)
+      reject(error)
+    }
+    function expire(error: GateError): void {
+      if (isOver) return
+      fail(error)
+      upstream.guardedUntilMs = tools.ports.now() + GUARD_MS
+      guard?.abort()
+    }
+    // fetch does not tell a slow connection from a slow answer: halfway to connect_timeout another connection asks.
+    const lookMs = upstream.connectTimeoutMs / 2
     const waiting: Waiting = {
-      deadlineMs: tools.ports.now() + job.timeoutMs,
+      deadlineMs: startedMs + Math.min(job.timeoutMs, lookMs),
       expire() {
-        isExpired = true
-        upstream.guardedUntilMs = tools.ports.now() + GUARD_MS
-        guard?.abort()
-        if (isPatient) job.setIdleTimeout(IDLE_TIMEOUT_S)
-        reject(timedOut(job, origin))
+        if (tools.ports.now() >= startedMs + job.timeoutMs) return expire(timedOut(job, origin))
+        waiting.deadlineMs = startedMs + job.timeoutMs
+        tools.deadlines.add(waiting)
+        void reach(origin.address, lookMs).then(isReachable => {
+          if (!isReachable) expire(unreachable(job.routeId, origin.label, upstream.connectTimeoutMs))
+        })
       },
     }
+    origin.inFlight++
     tools.deadlines.add(waiting)
     tools.ports.fetch(origin.base + job.path, init).then(
       response => {
-        tools.deadlines.remove(waiting)
-        if (isExpired) {
+        if (isOver) {
           response.body?.cancel().catch(() => undefined)
           return
         }
+        end()
+        if (origin.failures !== 0) noteAnswer(origin)
         try {
           resolve(finish(job, tools, response, isPatient))
         } catch (error) {
@@ -100,14 +129,8 @@ function attempt(job: ForwardJob, tools: ForwardTools, origin: Origin, othersLef
         }
       },
       (error: unknown) => {
-        tools.deadlines.remove(waiting)
-        if (isExpired) return
-        if (othersLeft > 0 && body === null && isRefused(error)) {
-          resolve(attempt(job, tools, upstream.pick(), othersLeft - 1))
-          return
-        }
-        if (isPatient) job.setIdleTimeout(IDLE_TIMEOUT_S)
-        reject(translate(error, job, origin))
+        if (isOver) return
+        fail(translateFailure(error, job.routeId, origin.label))
       },
     )
   })
@@ -156,42 +179,9 @@ function expectsEvents(fields: Readonly<Record<string, string>>): boolean {
   return fields.accept?.startsWith('text/event-stream') === true
 }
 
-const REFUSED = new Set([
-  'ConnectionRefused',
-  'ECONNREFUSED',
-  'FailedToOpenSocket',
-  'ENOENT',
-  'ENOTFOUND',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-])
-
-function isRefused(error: unknown): boolean {
-  return REFUSED.has(codeOf(error))
-}
-
-function translate(error: unknown, job: ForwardJob, origin: Origin): GateError {
-  const facts = { route: job.routeId, upstream: origin.label }
-  if (isRefused(error)) {
-    return new GateError('upstream.refused', `${job.routeId}: nothing answers at ${origin.label}`, {
-      cause: error,
-      facts,
-      hint: 'check that the application runs and that upstream in routes.toml is its address as seen from here',
-    })
-  }
-  return new GateError('upstream.broken', `${job.routeId}: the exchange with ${origin.label} failed`, {
-    cause: error,
-    facts,
-  })
-}
-
 function timedOut(job: ForwardJob, origin: Origin): GateError {
   return new GateError('upstream.timeout', `${job.routeId}: no response head after ${job.timeoutMs} ms`, {
     facts: { route: job.routeId, upstream: origin.label },
     hint: `raise timeout for "${job.routeId}" in routes.toml if the application needs longer`,
   })
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : ''
 }

@@ -1,22 +1,33 @@
-import type { UpstreamAddress } from '../config/types.ts'
+import { sha256 } from '../base/bytes.ts'
+import type { Ports } from '../base/ports.ts'
+import type { UpstreamConfig } from '../config/types.ts'
+import { type Balance, compileBalance } from './balance.ts'
+import { type HealthChecks, openHealthChecks } from './health.ts'
+import { createOrigin, isUp, type Origin } from './origin.ts'
+import { createSlots, type Slots } from './slots.ts'
 
-/** One address of an upstream, as fetch wants it. */
-export interface Origin {
-  readonly address: UpstreamAddress
-  /** What a path is appended to: scheme, authority and base path. */
-  readonly base: string
-  /** Socket path for a unix upstream. */
-  readonly unix: string | undefined
-  /** host:port or the socket's path, for logs. */
-  readonly label: string
+/** What an upstream needs that is more than one address without limits. */
+export interface Managed {
+  readonly balance: Balance
+  /** Null where any number of requests may be under way. */
+  readonly slots: Slots | null
+  readonly idleTimeoutMs: number | null
+  /** Whether an answer counts as under way until its body has ended: for `least-connections` and `max_connections`. */
+  readonly countsBodies: boolean
 }
 
-/** The addresses of one route's upstream, taken in turn. Outlives reloads, keyed by the addresses themselves. */
+/** Where one route's requests go. Outlives reloads, keyed by its whole configuration. */
 export interface Upstream {
   readonly key: string
+  /** The table's name, or the first address; for logs and metrics. */
+  readonly label: string
   readonly origins: readonly Origin[]
-  /** The next address in turn. */
-  pick(): Origin
+  readonly first: Origin
+  /** Null for one address without limits: its requests take the shortest way. */
+  readonly managed: Managed | null
+  readonly connectTimeoutMs: number
+  /** Whether an answer may be silent for longer than Bun's fetch would allow. */
+  readonly mayBeSilent: boolean
   /**
    * Until when (ms since the epoch) requests carry an abort of their own: set when one did not answer in time. An abort costs
    * two microseconds a request, which an upstream that answers need not pay.
@@ -24,55 +35,99 @@ export interface Upstream {
   guardedUntilMs: number
 }
 
-/** All upstreams of the process. */
-export interface UpstreamPool {
-  upstream(addresses: readonly UpstreamAddress[]): Upstream
-  /** Forgets those that are not in use any more. */
-  retain(inUse: Iterable<Upstream>): void
+/** One address as the metrics show it. */
+export interface OriginState {
+  readonly upstream: string
+  readonly address: string
+  readonly isUp: boolean
+  readonly inFlight: number
 }
 
-export function createUpstreamPool(): UpstreamPool {
-  const byKey = new Map<string, Upstream>()
+/** All upstreams of the process. Pairs with `close`. */
+export interface UpstreamPool {
+  upstream(config: UpstreamConfig): Upstream
+  /** Starts the active checks of these upstreams, and stops and forgets all others. */
+  retain(inUse: Iterable<Upstream>): void
+  /** Every address in use, once for each upstream; those of several upstreams with one name are told together. */
+  states(): readonly OriginState[]
+  close(): void
+}
+
+export function createUpstreamPool(ports: Pick<Ports, 'fetch' | 'now' | 'log'>): UpstreamPool {
+  const byKey = new Map<string, { readonly upstream: Upstream; readonly config: UpstreamConfig }>()
+  const checks = new Map<string, HealthChecks>()
   return {
-    upstream(addresses) {
-      const origins = addresses.map(originOf)
-      const key = origins.map(origin => origin.base + (origin.unix ?? '')).join(' ')
+    upstream(config) {
+      const key = sha256(JSON.stringify(config))
       const existing = byKey.get(key)
-      if (existing !== undefined) return existing
-      const made = createUpstream(key, origins)
-      byKey.set(key, made)
-      return made
+      if (existing !== undefined) return existing.upstream
+      const upstream = createUpstream(key, config)
+      byKey.set(key, { upstream, config })
+      return upstream
     },
     retain(inUse) {
       const keys = new Set([...inUse].map(upstream => upstream.key))
-      for (const key of byKey.keys()) if (!keys.has(key)) byKey.delete(key)
+      for (const [key, { upstream, config }] of byKey) {
+        if (!keys.has(key)) {
+          byKey.delete(key)
+          checks.get(key)?.close()
+          checks.delete(key)
+        } else if (config.health !== null && !checks.has(key)) {
+          checks.set(key, openHealthChecks(upstream.label, upstream.origins, config.health, ports))
+        }
+      }
+    },
+    states() {
+      const nowMs = ports.now()
+      const states = new Map<string, OriginState>()
+      for (const { upstream } of byKey.values()) {
+        for (const origin of upstream.origins) {
+          const key = `${upstream.label} ${origin.label}`
+          const same = states.get(key)
+          states.set(key, {
+            upstream: upstream.label,
+            address: origin.label,
+            isUp: isUp(origin, nowMs) && (same?.isUp ?? true),
+            inFlight: origin.inFlight + (same?.inFlight ?? 0),
+          })
+        }
+      }
+      return [...states.values()]
+    },
+    close() {
+      for (const one of checks.values()) one.close()
+      checks.clear()
     },
   }
 }
 
-function createUpstream(key: string, origins: readonly Origin[]): Upstream {
+/** Bun's fetch cuts an answer that is silent for five minutes; timeouts near that need it to be patient. */
+export const FETCH_PATIENCE_MS = 240_000
+
+function createUpstream(key: string, config: UpstreamConfig): Upstream {
+  const origins = config.addresses.map(address => createOrigin(address, config))
   const [first] = origins
   if (first === undefined) throw new TypeError('an upstream needs at least one address')
-  let turn = -1
+  const label = config.name ?? first.label
   return {
     key,
+    label,
     origins,
-    pick() {
-      if (origins.length === 1) return first
-      turn = (turn + 1) % origins.length
-      return origins[turn] ?? first
-    },
+    first,
+    managed: createManaged(label, config, origins),
+    connectTimeoutMs: config.connectTimeoutMs,
+    mayBeSilent: (config.idleTimeoutMs ?? 0) > FETCH_PATIENCE_MS,
     guardedUntilMs: 0,
   }
 }
 
-function originOf(address: UpstreamAddress): Origin {
-  return address.kind === 'unix'
-    ? { address, base: 'http://localhost', unix: address.path, label: `unix:${address.path}` }
-    : {
-        address,
-        base: `${address.scheme}://${address.authority}${address.basePath}`,
-        unix: undefined,
-        label: address.authority,
-      }
+function createManaged(label: string, config: UpstreamConfig, origins: readonly Origin[]): Managed | null {
+  const { maxConnections, idleTimeoutMs, balance, queue, queueTimeoutMs } = config
+  if (origins.length === 1 && maxConnections === null && idleTimeoutMs === null) return null
+  return {
+    balance: compileBalance(config, origins),
+    slots: maxConnections === null ? null : createSlots({ label, maxConnections, queue, queueTimeoutMs }),
+    idleTimeoutMs,
+    countsBodies: maxConnections !== null || (balance === 'least-connections' && origins.length > 1),
+  }
 }

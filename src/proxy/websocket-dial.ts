@@ -2,6 +2,9 @@ import { connect as connectPlain, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import { GateError } from '../base/errors.ts'
 import type { UpstreamAddress } from '../config/types.ts'
+import { translateFailure, unreachable } from './failures.ts'
+import { addressLabel, type OriginTls } from './origin.ts'
+import { splitAuthority } from './reach.ts'
 import { cleanResponseFields } from './response-fields.ts'
 import { checkAcceptance, encodeHandshake, parseResponseHead, type ResponseHead } from './websocket-handshake.ts'
 import { MAX_REFUSAL_BYTES, refusalBody } from './websocket-refusal.ts'
@@ -9,6 +12,8 @@ import { createUpstreamSocket, type UpstreamSocket } from './websocket-upstream.
 
 export interface DialOptions {
   readonly address: UpstreamAddress
+  /** For https; the system's authorities and the address's own name where it is left out. */
+  readonly tls?: OriginTls | undefined
   /** Path and query as matched and forwarded; the address's base path is put before it here. */
   readonly path: string
   /** What goes upstream, Host among it; fields of the handshake itself are written here. */
@@ -17,9 +22,15 @@ export interface DialOptions {
   readonly protocols: readonly string[]
   /** How long the upstream may take to connect and to answer. */
   readonly timeoutMs: number
+  /** How long it may take to connect; `timeoutMs` where it is left out. */
+  readonly connectTimeoutMs?: number
   readonly random: (byteCount: number) => Uint8Array
   /** The client's request: when it is gone, so is the dialling. */
   readonly signal?: AbortSignal
+  /** The route, for the log. */
+  readonly what?: string
+  /** Called once, when the connection is over or did not come about; also long after the answer here. */
+  onClosed?(): void
 }
 
 export type Dialled =
@@ -41,10 +52,12 @@ export type Dialled =
  * body of a refusal, so that a second request would have to ask for them, and tells of no drained send buffer.
  * A refusal's body is whole, up to MAX_REFUSAL_BYTES.
  *
- * Throws `upstream.refused` (no connection), `upstream.timeout`, `upstream.broken` (not HTTP, or not a WebSocket server's 101).
+ * Throws `upstream.refused` (no connection), `upstream.untrusted`, `upstream.unreachable`, `upstream.timeout`, `upstream.broken`
+ * (not HTTP, or not a WebSocket server's 101).
  */
 export function dialUpstream(options: DialOptions): Promise<Dialled> {
-  const { address, protocols, random } = options
+  const { address, protocols, random, what = 'a WebSocket', connectTimeoutMs = options.timeoutMs } = options
+  const label = addressLabel(address)
   const key = Buffer.from(random(16)).toString('base64')
   const request = encodeHandshake({
     path: address.kind === 'unix' ? options.path : address.basePath + options.path,
@@ -57,16 +70,19 @@ export function dialUpstream(options: DialOptions): Promise<Dialled> {
     let received: Buffer = Buffer.alloc(0)
     let head: ResponseHead | null = null
     let isConnected = false
-    const socket = openSocket(address, () => {
+    const socket = openSocket(address, options.tls, () => {
       isConnected = true
+      clearTimeout(connecting)
       socket.write(request)
     })
+    const connecting = setTimeout(() => fail(unreachable(what, label, connectTimeoutMs)), connectTimeoutMs)
     const timer = setTimeout(() => {
       fail(new GateError('upstream.timeout', `no answer to a WebSocket handshake after ${options.timeoutMs} ms`))
     }, options.timeoutMs)
 
     function settle(): void {
       clearTimeout(timer)
+      clearTimeout(connecting)
       options.signal?.removeEventListener('abort', onAbort)
       socket.off('data', onData).off('end', onEnd).off('close', onEnd).off('error', onError)
     }
@@ -129,31 +145,30 @@ export function dialUpstream(options: DialOptions): Promise<Dialled> {
       advance(true)
     }
     function onError(cause: Error): void {
-      const code = isConnected ? 'upstream.broken' : 'upstream.refused'
-      fail(new GateError(code, 'the connection for a WebSocket failed', { cause }))
+      const error = translateFailure(cause, what, label)
+      // Before the connection stands (its TLS included) nothing was asked, whatever the reason.
+      const isUnasked = !isConnected && error.code === 'upstream.broken'
+      const { message, facts, hint = '' } = error
+      fail(isUnasked ? new GateError('upstream.refused', message, { cause, facts, hint }) : error)
     }
 
+    if (options.onClosed !== undefined) socket.once('close', options.onClosed)
     socket.on('data', onData).on('end', onEnd).on('close', onEnd).on('error', onError)
     options.signal?.addEventListener('abort', onAbort)
     if (options.signal?.aborted === true) onAbort()
   })
 }
 
-/** A connection that is about to be made; TLS verified against the address's own name. */
-function openSocket(address: UpstreamAddress, onConnected: () => void): Socket {
+/** A connection that is about to be made; TLS verified against the address's own name unless another is given. */
+function openSocket(address: UpstreamAddress, tls: OriginTls | undefined, onConnected: () => void): Socket {
   if (address.kind === 'unix') return connectPlain({ path: address.path }, onConnected)
   const { host, port } = splitAuthority(address.authority, address.scheme === 'https' ? 443 : 80)
   if (address.scheme === 'http') return connectPlain({ host, port }, onConnected)
   // RFC 6066 §3: an address is no server name.
   const isName = !/^[0-9.]+$|:/.test(host)
-  return connectTls({ host, port, ALPNProtocols: ['http/1.1'], ...(isName ? { servername: host } : {}) }, onConnected)
-}
-
-function splitAuthority(authority: string, defaultPort: number): { readonly host: string; readonly port: number } {
-  const match = /^(?:\[([^\]]+)\]|([^:]+))(?::([0-9]+))?$/.exec(authority)
-  const host = match?.[1] ?? match?.[2]
-  if (host === undefined) throw new TypeError('the upstream address has no host')
-  return { host, port: match?.[3] === undefined ? defaultPort : Number(match[3]) }
+  const { serverName = isName ? host : undefined, ...rest } = tls ?? {}
+  const name = serverName === undefined ? {} : { servername: serverName }
+  return connectTls({ host, port, ALPNProtocols: ['http/1.1'], ...rest, ...name }, onConnected)
 }
 
 /** A socket that was given up may still report an error; without a listener that would end the process. */

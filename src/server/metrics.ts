@@ -13,11 +13,16 @@ export function createMetrics(): Metrics {
   return { responses: [0, 0, 0, 0, 0, 0], signInsAsked: 0, denied: 0, upstreamErrors: 0, reloads: 0, reloadsRefused: 0 }
 }
 
-/** A number that is read when asked for. */
+/** A number that is read when asked for; or several, told apart by their labels. */
 export interface Gauge {
   readonly name: string
   readonly help: string
-  read(): number
+  read(): number | readonly Sample[]
+}
+
+export interface Sample {
+  readonly labels: Readonly<Record<string, string>>
+  readonly value: number
 }
 
 /** The counts in the Prometheus text exposition format 0.0.4. */
@@ -36,7 +41,9 @@ export function renderMetrics(metrics: Metrics, gauges: readonly Gauge[]): strin
   counter('reloads_refused', 'Configurations refused for their mistakes.', metrics.reloadsRefused)
   for (const gauge of gauges) {
     lines.push(`# HELP sallyport_${gauge.name} ${gauge.help}`, `# TYPE sallyport_${gauge.name} gauge`)
-    lines.push(`sallyport_${gauge.name} ${gauge.read()}`)
+    const read = gauge.read()
+    const samples = typeof read === 'number' ? [{ labels: {}, value: read }] : read
+    for (const { labels, value } of samples) lines.push(`sallyport_${gauge.name}${labelText(labels)} ${value}`)
   }
   return `${lines.join('\n')}\n`
 
@@ -47,4 +54,9 @@ export function renderMetrics(metrics: Metrics, gauges: readonly Gauge[]): strin
       `sallyport_${name}_total ${value}`,
     )
   }
+}
+
+function labelText(labels: Readonly<Record<string, string>>): string {
+  const pairs = Object.entries(labels).map(([name, value]) => `${name}="${value.replace(/[\\"]/g, '\\$&')}"`)
+  return pairs.length === 0 ? '' : `{${pairs.join(',')}}`
 }

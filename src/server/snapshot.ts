@@ -2,6 +2,7 @@ import { compileNetworks, type NetworkSet } from '../base/net.ts'
 import type { Config, PortalConfig, RouteConfig } from '../config/types.ts'
 import { compilePolicy, type Decision, decideAccess, NO_FACTS, type Policy } from '../policy/policy.ts'
 import { compileRoles, type Roles, type RolesOf } from '../policy/roles.ts'
+import { looksAtAge } from '../policy/sign-in.ts'
 import { compileFieldFates, type FieldFate } from '../proxy/field-names.ts'
 import {
   compileIdentityFields,
@@ -32,6 +33,8 @@ export interface GatePortal {
   readonly config: PortalConfig
   readonly roles: Roles
   readonly rolesOf: RolesOf
+  /** Whether a rule of a route of this portal looks at when the provider authenticated someone. */
+  readonly wantsAuthTime: boolean
 }
 
 /** A route with everything that its requests need, prepared. */
@@ -60,10 +63,11 @@ export interface Prepared {
  * Compiles a checked Config. No network, no disk; upstreams come from the pool, so that those that stay are the same ones.
  */
 export function compileSnapshot(config: Config, fingerprint: string, pool: UpstreamPool): Snapshot {
+  const aged = new Set(config.routes.filter(looksAtAuthTime).map(route => route.portal))
   const portals = new Map(
     [...config.portals].map(([name, portal]) => {
       const roles = compileRoles(portal.roles)
-      return [name, Object.freeze({ config: portal, roles, rolesOf: roles.of })]
+      return [name, Object.freeze({ config: portal, roles, rolesOf: roles.of, wantsAuthTime: aged.has(name) })]
     }),
   )
   const routes = config.routes.map(route => compileRoute(route, portals, pool))
@@ -81,6 +85,10 @@ export function compileSnapshot(config: Config, fingerprint: string, pool: Upstr
   })
 }
 
+function looksAtAuthTime({ allow, deny }: RouteConfig): boolean {
+  return (allow.kind === 'rules' && allow.rules.some(looksAtAge)) || deny.some(looksAtAge)
+}
+
 function compileRoute(route: RouteConfig, portals: ReadonlyMap<string, GatePortal>, pool: UpstreamPool): GateRoute {
   const portal = route.portal === null ? null : (portals.get(route.portal) ?? null)
   const identityFields = compileIdentityFields(route.headers)
@@ -89,7 +97,7 @@ function compileRoute(route: RouteConfig, portals: ReadonlyMap<string, GatePorta
     config: route,
     policy,
     portal,
-    upstream: pool.upstream(route.upstreams),
+    upstream: pool.upstream(route.upstream),
     identityFields,
     needsSession:
       policy.rules !== null || route.allow.kind !== 'public' || (portal !== null && identityFields !== null),

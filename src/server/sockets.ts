@@ -2,7 +2,7 @@ import { GateError } from '../base/errors.ts'
 import type { Ports } from '../base/ports.ts'
 import { cleanResponseFields } from '../proxy/response-fields.ts'
 import type { RelayData, WebSocketRelay } from '../proxy/websocket.ts'
-import { dialUpstream } from '../proxy/websocket-dial.ts'
+import { dialBalanced } from '../proxy/websocket-balance.ts'
 import { checkHandshake, parseProtocols } from '../proxy/websocket-handshake.ts'
 import type { MaybePromise, Session } from '../session/session.ts'
 import type { GateRoute } from './snapshot.ts'
@@ -35,15 +35,15 @@ export interface Sockets {
  * Throws: access.origin (a page of another site on a route that is not public), websocket.handshake, websocket.version,
  * and what dialling throws. The upstream is untouched by what is refused here.
  */
-export function createSockets(relay: WebSocketRelay, ports: Pick<Ports, 'random'>): Sockets {
+export function createSockets(relay: WebSocketRelay, ports: Pick<Ports, 'random' | 'now' | 'log'>): Sockets {
   return {
     async open(job) {
       const { request, route, session } = job
       const mistake = checkHandshake(request)
       if (mistake !== null) throw mistake
       if (route.config.allow.kind !== 'public') checkOrigin(request.headers.get('origin'), job)
-      const dialled = await dialUpstream({
-        address: route.upstream.pick().address,
+      const dialled = await dialBalanced(route.upstream, job, ports, {
+        what: route.config.id,
         path: job.path,
         headers: job.fields,
         protocols: parseProtocols(request.headers) ?? [],

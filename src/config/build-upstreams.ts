@@ -1,0 +1,70 @@
+import type { ConfigFiles } from './files.ts'
+import type { RootTable } from './keys.ts'
+import type { HEALTH, UPSTREAM_TLS, UpstreamSpec, UpstreamTable } from './keys-upstreams.ts'
+import { known } from './known.ts'
+import type { Table } from './table.ts'
+import type { HealthConfig, UpstreamConfig, UpstreamTls } from './types.ts'
+
+/**
+ * The upstream of a route without mistakes: a table of its own, one of `[upstreams]`, or addresses with every default.
+ *
+ * Throws TypeError where a value is missing.
+ */
+export function buildUpstream(spec: UpstreamSpec, root: RootTable, files: ConfigFiles): UpstreamConfig {
+  switch (spec.kind) {
+    case 'named':
+      return build(spec.name, known(root.values.upstreams?.get(spec.name), spec.name), files)
+    case 'own':
+      return build(null, spec.table, files)
+  }
+}
+
+function build(name: string | null, { values }: UpstreamTable, files: ConfigFiles): UpstreamConfig {
+  const tls = known(values.tls, 'tls')
+  const health = known(values.health, 'health')
+  return {
+    name,
+    addresses: known(values.to, 'to'),
+    balance: known(values.balance, 'balance'),
+    hash: known(values.hash, 'hash') ?? { kind: 'client' },
+    tls: tls === null ? null : buildTls(tls, files),
+    http2: known(values.http2, 'http2'),
+    connectTimeoutMs: known(values.connect_timeout, 'connect_timeout'),
+    idleTimeoutMs: known(values.idle_timeout, 'idle_timeout'),
+    maxConnections: known(values.max_connections, 'max_connections'),
+    queue: known(values.queue, 'queue'),
+    queueTimeoutMs: known(values.queue_timeout, 'queue_timeout'),
+    health: health === null ? null : buildHealth(health),
+  }
+}
+
+function buildTls({ values }: Table<typeof UPSTREAM_TLS>, files: ConfigFiles): UpstreamTls {
+  const ca = known(values.ca, 'ca')
+  const cert = known(values.cert, 'cert')
+  const key = known(values.key, 'key')
+  return {
+    ca: ca === null ? null : readPem(ca, files),
+    serverName: known(values.server_name, 'server_name'),
+    own: cert === null || key === null ? null : { cert: readPem(cert, files), key: readPem(key, files) },
+    insecureSkipVerify: known(values.insecure_skip_verify, 'insecure_skip_verify'),
+  }
+}
+
+/** A file that was checked: one that cannot be read is never left out, which would mean less protection than was asked for. */
+function readPem(path: string, files: ConfigFiles): string {
+  const file = files.read(path)
+  if (!file.ok) throw new TypeError(`${path} ${file.why}, and there is no diagnostic`)
+  return file.text
+}
+
+function buildHealth({ values }: Table<typeof HEALTH>): HealthConfig {
+  return {
+    path: known(values.path, 'path'),
+    host: known(values.host, 'host'),
+    intervalMs: known(values.interval, 'interval'),
+    timeoutMs: known(values.timeout, 'timeout'),
+    unhealthyAfter: known(values.unhealthy_after, 'unhealthy_after'),
+    healthyAfter: known(values.healthy_after, 'healthy_after'),
+    status: known(values.status, 'status'),
+  }
+}

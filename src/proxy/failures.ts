@@ -1,0 +1,93 @@
+import { GateError } from '../base/errors.ts'
+
+/** No connection came about. */
+const REFUSED = new Set([
+  'ConnectionRefused',
+  'ECONNREFUSED',
+  'FailedToOpenSocket',
+  'ENOENT',
+  'ENOTFOUND',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+])
+
+/** The other side's certificate did not hold; what an operator can do about it. */
+const UNTRUSTED: ReadonlyMap<string, string> = new Map([
+  ['CERT_HAS_EXPIRED', 'renew the certificate of the application'],
+  ['CERT_NOT_YET_VALID', 'check the clock here and there'],
+  ['CERT_REVOKED', 'give the application another certificate'],
+  [
+    'ERR_TLS_CERT_ALTNAME_INVALID',
+    'set server_name in tls of this upstream to the name in the certificate, if that is the application',
+  ],
+  ...[
+    'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+    'UNABLE_TO_GET_ISSUER_CERT',
+    'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+    'SELF_SIGNED_CERT_IN_CHAIN',
+    'DEPTH_ZERO_SELF_SIGNED_CERT',
+    'CERT_SIGNATURE_FAILURE',
+    'CERT_UNTRUSTED',
+    'CERT_REJECTED',
+    'INVALID_CA',
+    'INVALID_PURPOSE',
+    'CERT_CHAIN_TOO_LONG',
+    'PATH_LENGTH_EXCEEDED',
+  ].map((code): [string, string] => [code, 'set ca in tls of this upstream to the authority that signed it']),
+])
+
+/**
+ * An upstream's failure before its answer began, in our own words. `what` begins the message: the route; `label` is the address.
+ *
+ * Codes: upstream.refused (no connection), upstream.untrusted (its certificate does not hold; nothing was sent),
+ * upstream.broken (anything later).
+ */
+export function translateFailure(error: unknown, what: string, label: string): GateError {
+  const code = codeOf(error)
+  const facts = { route: what, upstream: label }
+  if (REFUSED.has(code)) {
+    return new GateError('upstream.refused', `${what}: nothing answers at ${label}`, {
+      cause: error,
+      facts,
+      hint: 'check that the application runs and that upstream in routes.toml is its address as seen from here',
+    })
+  }
+  const remedy = UNTRUSTED.get(code)
+  if (remedy !== undefined) {
+    return new GateError('upstream.untrusted', `${what}: the certificate of ${label} does not hold`, {
+      cause: error,
+      facts,
+      hint: remedy,
+    })
+  }
+  return new GateError('upstream.broken', `${what}: the exchange with ${label} failed`, {
+    cause: error,
+    facts,
+    hint: hintFor(code),
+  })
+}
+
+/** No connection within `connect_timeout`; whether something was sent cannot be told. */
+export function unreachable(what: string, label: string, connectTimeoutMs: number): GateError {
+  return new GateError('upstream.unreachable', `${what}: no connection to ${label} in ${connectTimeoutMs} ms`, {
+    facts: { route: what, upstream: label },
+    hint: 'check the address and the firewalls on the way, or raise connect_timeout of this upstream',
+  })
+}
+
+/** Whether a failed request certainly never reached an application, so that any method may be tried elsewhere. */
+export function isUnsent(error: GateError): boolean {
+  return error.code === 'upstream.refused' || error.code === 'upstream.untrusted'
+}
+
+function hintFor(code: string): string {
+  if (code === 'HTTP2Unsupported') return 'it does not speak HTTP/2: remove http2 from this upstream'
+  if (code === 'EPROTO' || code.startsWith('ERR_SSL_')) {
+    return 'check that it speaks TLS there, and set cert and key in tls of this upstream if it asks for a certificate'
+  }
+  return "look into the application's log for this time: it closed the connection, or did not speak HTTP"
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : ''
+}

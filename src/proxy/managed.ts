@@ -1,0 +1,118 @@
+import { toGateError } from '../base/errors.ts'
+import { isUnsent } from './failures.ts'
+import type { ForwardJob, ForwardTools } from './forward.ts'
+import type { Origin } from './origin.ts'
+import type { Leave } from './slots.ts'
+import type { Managed } from './upstream.ts'
+import { watchBody } from './watched-body.ts'
+
+/** Sends a job to one address and answers with what came back; rejects with a GateError before the answer began. */
+export type Attempt = (job: ForwardJob, tools: ForwardTools, origin: Origin) => Promise<Response>
+
+/** A body up to this length fits the buffers on the way: it is as good as ended when its head arrives. */
+export const SMALL_BODY_BYTES = 64 * 1024
+
+/**
+ * A request to an upstream of several addresses or with limits: waits for a place, chooses an address, and goes on to the
+ * next one where that is safe.
+ *
+ * Safe is: whatever certainly was not sent (no connection, no trust), for any method while its body is untouched; and what
+ * was lost before the answer began, for idempotent methods without a body, once (a request that kills an application must
+ * not kill them all). Everything else fails as it did. Rejects with upstream.busy and what the attempts reject with.
+ * Source: RFC 9110 §9.2.2 (idempotent methods may be repeated).
+ */
+export async function forwardManaged(
+  job: ForwardJob,
+  tools: ForwardTools,
+  managed: Managed,
+  attempt: Attempt,
+): Promise<Response> {
+  const { slots } = managed
+  const leave = slots === null ? NOTHING_TO_LEAVE : await slots.enter(job.request.signal)
+  const tried: Origin[] = []
+  let wasLost = false
+  for (;;) {
+    const origin = managed.balance(job, tried, tools.ports.now())
+    try {
+      const response = await attempt(job, tools, origin)
+      return watch(response, job, tools, managed, origin, leave)
+    } catch (thrown) {
+      const error = toGateError(thrown)
+      tried.push(origin)
+      const isLost = LOST.has(error.code)
+      const mayGoOn = isUnsent(error) ? isUntouched(job) : isLost && !wasLost && isRepeatable(job)
+      if (!mayGoOn || tried.length === job.upstream.origins.length || job.request.signal.aborted) {
+        leave()
+        throw error
+      }
+      wasLost ||= isLost
+      tools.ports.log.warn('A request goes on to another address', { ...error.facts, why: error.message })
+    }
+  }
+}
+
+const NOTHING_TO_LEAVE: Leave = () => undefined
+
+/** The answer did not begin, and the application may have seen the request. */
+const LOST: ReadonlySet<string> = new Set(['upstream.broken', 'upstream.unreachable'])
+
+const IDEMPOTENT: ReadonlySet<string> = new Set([
+  'GET',
+  'HEAD',
+  'OPTIONS',
+  'PUT',
+  'DELETE',
+  'PROPFIND',
+  'REPORT',
+  'SEARCH',
+])
+
+function isRepeatable(job: ForwardJob): boolean {
+  return IDEMPOTENT.has(job.method) && job.request.body === null
+}
+
+function isUntouched({ request }: ForwardJob): boolean {
+  return request.body === null || (!request.bodyUsed && !request.body.locked)
+}
+
+function watch(
+  response: Response,
+  job: ForwardJob,
+  tools: ForwardTools,
+  managed: Managed,
+  origin: Origin,
+  leave: Leave,
+): Response {
+  const { headers, status } = response
+  const rawLength = headers.get('content-length')
+  const isEvents = headers.get('content-type')?.startsWith('text/event-stream') === true
+  const idleTimeoutMs = isEvents ? null : managed.idleTimeoutMs
+  const isEnded =
+    status === 204 ||
+    status === 304 ||
+    job.method === 'HEAD' ||
+    rawLength === '0' ||
+    (idleTimeoutMs === null && rawLength !== null && Number(rawLength) <= SMALL_BODY_BYTES)
+  // Touching `body` turns it into a stream of JavaScript's own: only where it has to be one.
+  if (isEnded || !(managed.countsBodies || idleTimeoutMs !== null) || response.body === null) {
+    leave()
+    return response
+  }
+  origin.inFlight++
+  const label = `${job.routeId}: ${origin.label}`
+  const body = watchBody(response.body, {
+    idleTimeoutMs,
+    now: tools.ports.now,
+    deadlines: tools.deadlines,
+    label,
+    onEnd(error) {
+      origin.inFlight--
+      leave()
+      if (error !== undefined) {
+        const facts = { route: job.routeId, upstream: origin.label, code: error.code, hint: error.hint }
+        tools.ports.log.warn('An upstream fell silent in the middle of its answer', facts)
+      }
+    },
+  })
+  return new Response(body, { status, statusText: response.statusText, headers })
+}
