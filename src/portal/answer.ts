@@ -45,9 +45,27 @@ export function redirectAnswer(status: 302 | 303, location: string, setCookies: 
 }
 
 /** A value as JSON, for scripts. */
-export function jsonAnswer(value: object): Response {
+export function jsonAnswer(value: object, status = 200): Response {
   return new Response(`${JSON.stringify(value)}\n`, {
+    status,
     headers: { 'content-type': 'application/json', ...COMMON },
+  })
+}
+
+/** Done, and nothing to say: for servers that only look at the status. */
+export function doneAnswer(): Response {
+  return new Response(null, { status: 200, headers: COMMON })
+}
+
+/** The one page of ours that may be framed, and by this origin alone. It holds nothing but its words. */
+export function frameAnswer(html: string, framedBy: string): Response {
+  const { 'x-frame-options': _, ...common } = COMMON
+  return new Response(`<!doctype html>${html}`, {
+    headers: {
+      'content-type': 'text/html; charset=utf-8',
+      'content-security-policy': `default-src 'none'; base-uri 'none'; frame-ancestors ${framedBy}`,
+      ...common,
+    },
   })
 }
 

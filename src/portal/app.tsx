@@ -7,9 +7,11 @@ import type { StepUp } from '../identity/step-up.ts'
 import { isPageLoad, isPrefetch, prefersPage } from '../route/page-load.ts'
 import { parseReturnTo } from '../route/return-to.ts'
 import type { Sealer } from '../session/seal.ts'
-import type { Sessions } from '../session/session.ts'
+import type { Session, Sessions } from '../session/session.ts'
 import { emptyAnswer, jsonAnswer, pageAnswer, redirectAnswer } from './answer.ts'
+import { backChannelLogout } from './backchannel.ts'
 import { FailedSignIn } from './failure.ts'
+import { frontChannelLogout } from './frontchannel.ts'
 import { askPortal, type Destination, enter } from './hand-off.ts'
 import { describePerson } from './me.ts'
 import { ApplicationsPage } from './pages/applications.tsx'
@@ -17,8 +19,9 @@ import { type ErrorView, renderErrorPage } from './pages/errors.tsx'
 import { isPortalHost, ownPath, portalOrigin } from './place.ts'
 import type { Portal, PortalRequest } from './portal.ts'
 import { problemResponse } from './problem.ts'
+import { endSessions, showSessions } from './sessions.tsx'
 import { callback, login } from './sign-in.tsx'
-import { confirmSignOut, signedOut, signOut } from './sign-out.tsx'
+import { confirmSignOut, goToProvider, signedOut, signOut } from './sign-out.tsx'
 import { stepUpProblem, stepUpQuery } from './step-up.ts'
 
 export interface PortalTools {
@@ -33,7 +36,9 @@ interface Env {
 }
 
 /** Pages whose loading sets something in motion: a HEAD or a browser that fetches ahead must not. */
-const ACTIONS = new Set([ownPath('login'), ownPath('callback'), ownPath('enter'), ownPath('logout')])
+const ACTIONS = new Set(
+  (['login', 'callback', 'enter', 'logout', 'provider-logout', 'frontchannel-logout'] as const).map(ownPath),
+)
 
 /** The portal: every page and endpoint of our own. Whatever a handler throws becomes an answer here. */
 export function createPortal(tools: PortalTools): Portal {
@@ -53,7 +58,12 @@ export function createPortal(tools: PortalTools): Portal {
   app.get(ownPath('enter'), c => enter(c.env.ctx, tools))
   app.get(ownPath('logout'), c => confirmSignOut(c.env.ctx, tools))
   app.post(ownPath('logout'), c => signOut(c.env.ctx, tools))
-  app.get(ownPath('signed-out'), c => signedOut(c.env.ctx))
+  app.get(ownPath('provider-logout'), c => goToProvider(c.env.ctx, tools))
+  app.get(ownPath('signed-out'), c => signedOut(c.env.ctx, tools))
+  app.post(ownPath('backchannel-logout'), c => backChannelLogout(c.env.ctx, tools))
+  app.get(ownPath('frontchannel-logout'), c => frontChannelLogout(c.env.ctx, tools))
+  app.get(ownPath('sessions'), c => signedIn(c.env.ctx, session => showSessions(c.env.ctx, tools, session)))
+  app.post(ownPath('sessions'), c => signedIn(c.env.ctx, session => endSessions(c.env.ctx, tools, session)))
   app.get(ownPath('me'), c => {
     const { session } = c.env.ctx
     return session === null ? signInProblem(c.env.ctx) : jsonAnswer(describePerson(session, c.env.ctx.rolesOf(session)))
@@ -86,10 +96,11 @@ export function createPortal(tools: PortalTools): Portal {
 }
 
 const METHODS: ReadonlyMap<string, string> = new Map([
-  ...(['', 'login', 'callback', 'enter', 'signed-out', 'me'] as const).map(
+  ...(['', 'login', 'callback', 'enter', 'signed-out', 'me', 'provider-logout', 'frontchannel-logout'] as const).map(
     page => [ownPath(page), 'GET, HEAD'] as const,
   ),
-  [ownPath('logout'), 'GET, HEAD, POST'],
+  ...(['logout', 'sessions'] as const).map(page => [ownPath(page), 'GET, HEAD, POST'] as const),
+  [ownPath('backchannel-logout'), 'POST'],
 ])
 
 /** The path to route by: the callback's own address and the front page count as ours. */
@@ -111,12 +122,24 @@ function applications(ctx: PortalRequest): Response {
         title={ctx.portal.title}
         identity={session.identity}
         applications={ctx.applications(session)}
+        sessionsAddress={ownPath('sessions')}
         signOutAddress={ownPath('logout')}
         switchAddress={`${ownPath('login')}?switch=1`}
       />,
     ),
     200,
   )
+}
+
+/** A page of the person's own; a visitor who loads it signs in first and comes back. */
+function signedIn(
+  ctx: PortalRequest,
+  answer: (session: Session) => Response | Promise<Response>,
+): Response | Promise<Response> {
+  if (ctx.session !== null) return answer(ctx.session)
+  if (!isPageLoad(ctx.request) || isPrefetch(ctx.request)) return signInProblem(ctx)
+  const query = new URLSearchParams({ return: parseReturnTo(ctx.target.path + ctx.target.query) })
+  return redirectAnswer(302, `${ownPath('login')}?${query}`)
 }
 
 /** 401 for programs. WWW-Authenticate is absent on purpose: it would make a browser ask for a password of its own. */

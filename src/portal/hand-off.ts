@@ -93,7 +93,15 @@ export async function arrive(
   await tools.sessions.putOnce(
     'ticket',
     ticket,
-    { sessionId: session.id, expiresAtMs: session.expiresAtMs, host, ask, path, portal: ctx.portal.name },
+    {
+      sessionId: session.id,
+      expiresAtMs: session.expiresAtMs,
+      isRemembered: session.isRemembered,
+      host,
+      ask,
+      path,
+      portal: ctx.portal.name,
+    },
     { lifetimeMs: TICKET_LIFETIME_MS, owner: ctx.clientAddress },
   )
   return redirectAnswer(303, `${origin}${ownPath('enter')}?ticket=${ticket}`, setCookies)
@@ -124,11 +132,23 @@ export async function enter(ctx: PortalRequest, tools: HandOffTools): Promise<Re
   const token = await tools.sessions.join(kept.sessionId, ctx.target.host)
   if (token === null) throw ticketError('its session has ended')
   if (ctx.session !== null && ctx.session.id !== kept.sessionId) await tools.sessions.end(ctx.session.id)
-  return redirectAnswer(303, kept.path, [sessionCookie(ctx, token, kept.expiresAtMs - tools.ports.now())])
+  return redirectAnswer(303, kept.path, [sessionCookie(ctx, token, cookieLifetimeMs(ctx, kept, tools.ports.now()))])
 }
 
-/** The Set-Cookie of this host's session cookie: it lives as long as the session may. */
-export function sessionCookie(ctx: PortalRequest, token: string, lifetimeMs: number): string {
+/**
+ * How long a session's cookies live: as long as the session may. Null, as long as the browser, where people may choose to
+ * stay signed in, and this one did not.
+ */
+export function cookieLifetimeMs(
+  { portal }: PortalRequest,
+  session: Pick<Session, 'expiresAtMs' | 'isRemembered'>,
+  nowMs: number,
+): number | null {
+  return portal.lifetimes.rememberMs !== null && !session.isRemembered ? null : session.expiresAtMs - nowMs
+}
+
+/** The Set-Cookie of this host's session cookie; 0 removes it. */
+export function sessionCookie(ctx: PortalRequest, token: string, lifetimeMs: number | null): string {
   return writeCookie(cookieName('session', isSecure(ctx)), token, isSecure(ctx), lifetimeMs)
 }
 
@@ -141,6 +161,7 @@ export function reuseToken(ctx: PortalRequest, name: string): string | null {
 interface Ticket {
   readonly sessionId: string
   readonly expiresAtMs: number
+  readonly isRemembered: boolean
   readonly host: string
   readonly portal: string
   readonly ask: string
@@ -154,7 +175,8 @@ function parseTicket(value: unknown): Ticket | null {
   const expiresAtMs: unknown = Reflect.get(value, 'expiresAtMs')
   if (typeof sessionId !== 'string' || typeof host !== 'string' || typeof portal !== 'string') return null
   if (typeof ask !== 'string' || typeof path !== 'string' || typeof expiresAtMs !== 'number') return null
-  return { sessionId, expiresAtMs, host, portal, ask, path: parseReturnTo(path) }
+  const isRemembered = Reflect.get(value, 'isRemembered') === true
+  return { sessionId, expiresAtMs, isRemembered, host, portal, ask, path: parseReturnTo(path) }
 }
 
 function purposeOf({ portal }: PortalRequest): string {

@@ -2,7 +2,18 @@ import { RESERVED_PATH } from '../route/target.ts'
 import type { PortalRequest } from './portal.ts'
 
 /** Our own pages, by what they do. */
-export type OwnPage = '' | 'login' | 'callback' | 'enter' | 'logout' | 'signed-out' | 'me'
+export type OwnPage =
+  | ''
+  | 'login'
+  | 'callback'
+  | 'enter'
+  | 'logout'
+  | 'signed-out'
+  | 'me'
+  | 'sessions'
+  | 'provider-logout'
+  | 'backchannel-logout'
+  | 'frontchannel-logout'
 
 /** The path of a page of ours, the same on every host. */
 export function ownPath(page: OwnPage): string {

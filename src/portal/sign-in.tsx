@@ -6,11 +6,13 @@ import type { LoginRequest, ProviderPool } from '../identity/provider.ts'
 import type { StepUp } from '../identity/step-up.ts'
 import { parseReturnTo } from '../route/return-to.ts'
 import { cookieName, writeCookie } from '../session/cookie.ts'
+import { describeAgent } from './agent.ts'
 import { pageAnswer, redirectAnswer } from './answer.ts'
 import { FailedSignIn } from './failure.ts'
 import {
   arrive,
   askPortal,
+  cookieLifetimeMs,
   type Destination,
   type HandOffTools,
   openDestination,
@@ -31,6 +33,9 @@ export interface SignInTools extends HandOffTools {
 /** How long someone may take at the provider. */
 const LOGIN_LIFETIME_MS = 10 * 60_000
 
+/** What every page of a sign-in hands on to the next. */
+const CARRIED: readonly string[] = ['to', 'return', 'switch', ...STEP_UP_NAMES]
+
 /**
  * Begins a sign-in, or skips it where this browser is signed in.
  *
@@ -46,9 +51,14 @@ export async function login(ctx: PortalRequest, tools: SignInTools): Promise<Res
   }
   const destination = (await openDestination(ctx, tools.seal, query.get('to'))) ?? destinationHere(query.get('return'))
   if (ctx.session !== null && !isSwitch && stepUp === null) return arrive(ctx, tools, destination, ctx.session)
-  const provider = chooseProvider(ctx, query.get('provider'))
-  if (provider === null)
-    return pageAnswer(String(<SignInPage title={ctx.portal.title} choices={choices(ctx, query)} />), 200)
+  const chosen = query.get('provider')
+  const { rememberMs } = ctx.portal.lifetimes
+  const provider = chosen === null && rememberMs !== null ? null : chooseProvider(ctx, chosen)
+  if (provider === null) {
+    const remember = rememberMs === null ? {} : { remember: rememberChoice(query, rememberMs) }
+    const page = <SignInPage title={ctx.portal.title} choices={choices(ctx, query)} {...remember} />
+    return pageAnswer(String(page), 200)
+  }
 
   const request: LoginRequest = {
     redirectUri: `${portalOrigin(ctx)}${ctx.portal.callbackPath}`,
@@ -57,13 +67,27 @@ export async function login(ctx: PortalRequest, tools: SignInTools): Promise<Res
     codeVerifier: randomToken(tools.ports.random),
     stepUp,
   }
-  const address = await tools.pool.client(provider).begin(request, { asksForAccount: isSwitch })
+  const address = await tools.pool.client(provider).begin(request, {
+    asksForAccount: isSwitch,
+    wantsRefresh: ctx.portal.lifetimes.refreshMs !== null,
+    wantsAuthTime: ctx.wantsAuthTime,
+  })
   const cookie = cookieName('login', isSecure(ctx))
   const binding = reuseToken(ctx, cookie) ?? randomToken(tools.ports.random)
   await tools.sessions.putOnce(
     'login',
     request.state,
-    { ...request, provider: provider.name, portal: ctx.portal.name, binding: sha256(binding), destination },
+    {
+      ...request,
+      provider: provider.name,
+      portal: ctx.portal.name,
+      binding: sha256(binding),
+      destination,
+      // A rule that wants a newer sign-in does not change what was chosen at the first.
+      isRemembered:
+        rememberMs !== null &&
+        (query.get('remember') === '1' || (stepUp !== null && ctx.session?.isRemembered === true)),
+    },
     { lifetimeMs: LOGIN_LIFETIME_MS, owner: ctx.clientAddress },
   )
   return redirectAnswer(302, address, [writeCookie(cookie, binding, isSecure(ctx), LOGIN_LIFETIME_MS)])
@@ -121,9 +145,12 @@ async function finish(
     host: ctx.target.host,
     identity: result.identity,
     secrets: { idToken: result.idToken, refreshToken: result.refreshToken },
+    isRemembered: kept.isRemembered,
+    agent: describeAgent(ctx.request.headers.get('user-agent')),
+    client: ctx.clientAddress,
   })
   if (ctx.session !== null) await tools.sessions.end(ctx.session.id)
-  const lifetimeMs = session.expiresAtMs - tools.ports.now()
+  const lifetimeMs = cookieLifetimeMs(ctx, session, tools.ports.now())
   return arrive(ctx, tools, kept.destination, session, [sessionCookie(ctx, token, lifetimeMs)])
 }
 
@@ -140,11 +167,18 @@ function chooseProvider({ portal, providers }: PortalRequest, name: string | nul
 function choices({ portal, providers }: PortalRequest, query: URLSearchParams) {
   return portal.providers.map(name => {
     const next = new URLSearchParams({
-      ...handedOn(query, ['to', 'return', 'switch', ...STEP_UP_NAMES]),
+      ...handedOn(query, [...CARRIED, 'remember']),
       provider: name,
     })
     return { label: providers.get(name)?.label ?? name, address: `${ownPath('login')}?${next}` }
   })
+}
+
+/** The same page with the other choice: a link, since browsers hold what a form leads to against its page's policy. */
+function rememberChoice(query: URLSearchParams, rememberMs: number) {
+  const isOn = query.get('remember') === '1'
+  const next = new URLSearchParams({ ...handedOn(query, CARRIED), ...(isOn ? {} : { remember: '1' }) })
+  return { isOn, lifetimeMs: rememberMs, address: `${ownPath('login')}?${next}` }
 }
 
 /** These parameters of one of our addresses, for another of ours. */
@@ -171,6 +205,7 @@ interface Pending {
   readonly binding: string
   readonly destination: Destination
   readonly stepUp: StepUp | null
+  readonly isRemembered: boolean
 }
 
 function parsePending(value: unknown): Pending | null {
@@ -188,5 +223,6 @@ function parsePending(value: unknown): Pending | null {
   const stepUp = parseStepUp(rawStepUp)
   // What was asked for and cannot be read must not turn into an ordinary sign-in.
   if (rawStepUp !== null && rawStepUp !== undefined && stepUp === null) return null
-  return { redirectUri, nonce, codeVerifier, provider, portal, binding, destination, stepUp }
+  const isRemembered = Reflect.get(value, 'isRemembered') === true
+  return { redirectUri, nonce, codeVerifier, provider, portal, binding, destination, stepUp, isRemembered }
 }

@@ -1,66 +1,123 @@
 /** @jsxImportSource hono/jsx */
-import { GateError } from '../base/errors.ts'
+import { isToken, randomToken } from '../base/bytes.ts'
+import { errorFacts } from '../base/errors.ts'
+import type { Ports } from '../base/ports.ts'
+import type { ProviderPool } from '../identity/provider.ts'
+import { isPrefetch } from '../route/page-load.ts'
 import type { Sealer } from '../session/seal.ts'
 import type { Session, Sessions } from '../session/session.ts'
 import { pageAnswer, redirectAnswer } from './answer.ts'
+import { proveForm, readOwnForm } from './form.ts'
 import { sessionCookie } from './hand-off.ts'
 import { SignedOutPage, SignOutPage } from './pages/sign-out.tsx'
-import { ownPath } from './place.ts'
+import { ownPath, portalOrigin } from './place.ts'
 import type { PortalRequest } from './portal.ts'
+import { readQuery } from './query.ts'
 
 export interface SignOutTools {
+  readonly ports: Pick<Ports, 'now' | 'random' | 'log'>
   readonly sessions: Sessions
+  readonly pool: ProviderPool
   readonly seal: Sealer
 }
 
-const FORM_PURPOSE = 'sign-out form'
-const MAX_FORM_BYTES = 4096
+/** How long someone may take at the provider, and before they go there. */
+const PROVIDER_LIFETIME_MS = 10 * 60_000
 
 /** Asks whether to sign out. A link alone signs nobody out: only the form on this page does. */
 export async function confirmSignOut(ctx: PortalRequest, tools: SignOutTools): Promise<Response> {
   const { session } = ctx
-  if (session === null) return signedOut(ctx)
-  const proof = await tools.seal.seal({ sessionId: session.id }, FORM_PURPOSE, session.expiresAtMs)
+  if (session === null) return signedOut(ctx, tools)
+  const proof = await proveForm(session, tools.seal)
   return pageAnswer(String(<SignOutPage title={ctx.portal.title} identity={session.identity} proof={proof} />), 200)
 }
 
-/**
- * Ends the session on every host, and this host's cookie with it.
- *
- * Throws `access.origin` for a form that is not ours: another site's, or one without the proof of this session.
- */
+/** Takes the form of `confirmSignOut`. Throws `access.origin` for a form that is not ours. */
 export async function signOut(ctx: PortalRequest, tools: SignOutTools): Promise<Response> {
-  const { session } = ctx
-  if (!(await isOwnForm(ctx, tools, session))) {
-    throw new GateError('access.origin', 'a sign-out came from a page that is not ours', {
-      facts: { origin: ctx.request.headers.get('origin'), site: ctx.request.headers.get('sec-fetch-site') },
-    })
-  }
-  if (session !== null) await tools.sessions.end(session.id)
-  return redirectAnswer(303, ownPath('signed-out'), [sessionCookie(ctx, '', 0)])
-}
-
-export function signedOut(ctx: PortalRequest): Response {
-  return pageAnswer(String(<SignedOutPage title={ctx.portal.title} signInAddress={ownPath('login')} />), 200)
+  await readOwnForm(ctx, tools.seal)
+  return leave(ctx, tools, ctx.session === null ? [] : [ctx.session.id])
 }
 
 /**
- * Sec-Fetch-Site says it where a browser sends it, Origin where that is not `null`. Over plain HTTP our own page has
- * neither (its referrer policy makes Origin `null`), so there the form's sealed proof decides.
+ * Ends sessions, this browser's among them, on every host, and this host's cookie with them; then on to the provider.
+ *
+ * What happens at the provider changes nothing here. The way there leads over a page of ours: browsers hold the redirects
+ * that follow a form against `form-action`, and a provider may lead through any number of hosts.
  */
-async function isOwnForm(ctx: PortalRequest, { seal }: SignOutTools, session: Session | null): Promise<boolean> {
-  const { headers } = ctx.request
-  const site = headers.get('sec-fetch-site')
-  if (site !== null) return site === 'same-origin'
-  const origin = headers.get('origin')
-  if (origin !== null && origin !== 'null') return origin === ctx.origin
-  if (session === null) return true
-  const proof: unknown = await seal.open(await readProof(ctx.request), FORM_PURPOSE)
-  return typeof proof === 'object' && proof !== null && 'sessionId' in proof && proof.sessionId === session.id
+export async function leave(ctx: PortalRequest, tools: SignOutTools, sessionIds: readonly string[]): Promise<Response> {
+  const idToken = ctx.session === null ? null : await idTokenOf(ctx, tools, ctx.session)
+  if (sessionIds.length > 0) await tools.sessions.end(...sessionIds)
+  const next = ctx.session === null || idToken === null ? null : await prepareProvider(ctx, tools, ctx.session, idToken)
+  const query = next === null ? '' : `?next=${next}`
+  return redirectAnswer(303, `${ownPath('signed-out')}${query}`, [sessionCookie(ctx, '', 0)])
 }
 
-async function readProof(request: Request): Promise<string> {
-  const length = Number(request.headers.get('content-length') ?? Number.NaN)
-  if (!(length <= MAX_FORM_BYTES)) return ''
-  return new URLSearchParams(await request.text()).get('proof') ?? ''
+async function idTokenOf(ctx: PortalRequest, tools: SignOutTools, session: Session): Promise<string | null> {
+  if (!ctx.portal.providerLogout) return null
+  const secrets = await tools.sessions.secretsOf(session.id)
+  return secrets === null || secrets.idToken === '' ? null : secrets.idToken
+}
+
+/** Keeps the provider's sign-out address for `goToProvider`, and the state that it has to bring back; null where there is none. */
+async function prepareProvider(
+  ctx: PortalRequest,
+  { ports, sessions, pool }: SignOutTools,
+  session: Session,
+  idToken: string,
+): Promise<string | null> {
+  const provider = ctx.providers.get(session.identity.provider)
+  if (provider === undefined || provider.issuer !== session.identity.issuer) return null
+  try {
+    const [next, state] = [randomToken(ports.random), randomToken(ports.random)]
+    const returnTo = `${portalOrigin(ctx)}${ownPath('signed-out')}`
+    const address = await pool.client(provider).endSession({ idToken, returnTo, state })
+    if (address === null) return null
+    const options = { lifetimeMs: PROVIDER_LIFETIME_MS, owner: ctx.clientAddress }
+    await sessions.putOnce('logout', next, { address, label: provider.label }, options)
+    await sessions.putOnce('logout', state, { portal: ctx.portal.name, label: provider.label }, options)
+    return next
+  } catch (thrown) {
+    ports.log.warn('Someone signed out here, but could not be sent on to the provider', {
+      id: ctx.requestId,
+      provider: provider.name,
+      ...errorFacts(thrown),
+    })
+    return null
+  }
+}
+
+/** Leads to the provider's sign-out, once; an address that is used up leads nowhere. */
+export async function goToProvider(ctx: PortalRequest, { sessions }: SignOutTools): Promise<Response> {
+  const next = readQuery(ctx).get('next') ?? ''
+  const kept = isToken(next) ? await sessions.takeOnce('logout', next) : null
+  const address = textIn(kept, 'address')
+  return redirectAnswer(302, address ?? ownPath('signed-out'))
+}
+
+/**
+ * Says that this is done. With `next`, the provider comes next; with a `state` that we gave, it has been there.
+ *
+ * A state that is missing, used or another's says nothing of the provider: the page then speaks of this place alone.
+ * Source: OpenID Connect RP-Initiated Logout 1.0 §2 and §3 (state).
+ */
+export async function signedOut(ctx: PortalRequest, { sessions }: SignOutTools): Promise<Response> {
+  const query = readQuery(ctx)
+  const [next, state] = [query.get('next'), query.get('state')]
+  const mayTake = ctx.request.method === 'GET' && !isPrefetch(ctx.request)
+  const kept = mayTake && state !== null && isToken(state) ? await sessions.takeOnce('logout', state) : null
+  const page = (
+    <SignedOutPage
+      title={ctx.portal.title}
+      signInAddress={ownPath('login')}
+      providerAddress={next !== null && isToken(next) ? `${ownPath('provider-logout')}?next=${next}` : null}
+      provider={textIn(kept, 'portal') === ctx.portal.name ? textIn(kept, 'label') : null}
+    />
+  )
+  return pageAnswer(String(page), 200)
+}
+
+function textIn(value: unknown, name: string): string | null {
+  if (typeof value !== 'object' || value === null) return null
+  const text: unknown = Reflect.get(value, name)
+  return typeof text === 'string' ? text : null
 }

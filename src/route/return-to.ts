@@ -13,16 +13,19 @@ const PLAIN = /^\/(?:[!"$-[\]-~][!"$-[\]-~]*)?$/
  * Where to go after signing in; `/` for anything that is not a plain path and query of this host.
  *
  * Refused: another origin in any spelling (`//host`, `/\host`, a scheme), dot segments, control characters, spaces,
- * anything not ASCII, and our own pages, since returning to a sign-in page would sign in again.
+ * anything not ASCII, and our own pages, since returning to a sign-in page would sign in again, but for those that only show something.
  * Source: WHATWG URL §4.4 (backslash equals slash; tab and newline are dropped before parsing).
  */
 export function parseReturnTo(raw: string | null): SafeReturnTo {
   return (raw !== null && isSafe(raw) ? raw : '/') as SafeReturnTo
 }
 
+/** Pages of ours that only show something. */
+const RETURNABLE = new Set(['/.sallyport/sessions'])
+
 function isSafe(raw: string): boolean {
   if (raw.length > MAX_LENGTH || !PLAIN.test(raw) || raw.startsWith('//')) return false
   const path = raw.split('?', 1)[0] ?? ''
   if (/\/(?:\.|%2e){1,2}(?:\/|$)/i.test(path)) return false
-  return path !== '/.sallyport' && !path.startsWith('/.sallyport/')
+  return RETURNABLE.has(path) || (path !== '/.sallyport' && !path.startsWith('/.sallyport/'))
 }

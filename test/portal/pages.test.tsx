@@ -36,6 +36,7 @@ function contextAt(address: string): PortalRequest {
     requestId: 'req-7',
     portal,
     providers: new Map(),
+    wantsAuthTime: false,
     session: null,
     serves: () => true,
     rolesOf: () => [],
@@ -104,6 +105,7 @@ test('the choice of providers and the list of applications escape names and addr
       title={MARKUP}
       identity={sessionOf({ name: MARKUP }).identity}
       applications={[{ name: MARKUP, address: 'https://kuma.example.com/' }]}
+      sessionsAddress="/s"
       signOutAddress="/out"
       switchAddress="/switch"
     />,

@@ -9,11 +9,13 @@ import { createPortal } from '../../src/portal/app.tsx'
 import { isSecure } from '../../src/portal/place.ts'
 import type { PortalRequest } from '../../src/portal/portal.ts'
 import { parseTarget } from '../../src/route/target.ts'
+import { askProviders } from '../../src/session/ask.ts'
 import { cookieName, readCookie } from '../../src/session/cookie.ts'
 import { type OpenSessions, openSessions } from '../../src/session/open.ts'
 import { createSealer, type Sealer } from '../../src/session/seal.ts'
 import { openSqliteStore } from '../../src/session/sqlite.ts'
 import { BrowserLite, type Transport } from '../kit/browser-lite.ts'
+import { LIFETIMES } from '../kit/lifetimes.ts'
 import { startProvider, type TestAccount } from '../kit/provider.ts'
 
 export const PORTAL = 'https://auth.example.com'
@@ -53,6 +55,7 @@ export async function openStand(over: Partial<PortalConfig> = {}, hosts = [KUMA,
         client_id: 'sallyport',
         client_secret: 'the-client-secret',
         redirect_uris: [PORTAL, ...hosts].map(origin => origin + callbackPath),
+        post_logout_redirect_uris: [PORTAL, ...hosts].map(origin => `${origin}/.sallyport/signed-out`),
       },
     ],
     accounts: ACCOUNTS,
@@ -67,14 +70,6 @@ export async function openStand(over: Partial<PortalConfig> = {}, hosts = [KUMA,
     fetch: (address, init) => fetch(address, init),
     log: { debug: note, info: note, warn: note, error: note },
   }
-  const seal = createSealer(new Uint8Array(32).fill(3), ports)
-  const sessions = openSessions({
-    store: openSqliteStore(join(folder, 'test.db'), ports),
-    sealer: seal,
-    limits: { lifetimeMs: 12 * 3_600_000, idleMs: 2 * 3_600_000, cacheEntries: 1000 },
-    ports,
-  })
-  const portal = createPortal({ ports, sessions, seal, pool: createProviderPool(ports) })
   const config: PortalConfig = {
     name: 'home',
     title: 'Example Home',
@@ -83,6 +78,9 @@ export async function openStand(over: Partial<PortalConfig> = {}, hosts = [KUMA,
     callbackPath,
     insecureCookies: false,
     roles: new Map(),
+    lifetimes: LIFETIMES,
+    providerLogout: true,
+    adminRole: null,
     ...over,
   }
   const providerOf = (name: string, label: string): ProviderConfig => ({
@@ -100,6 +98,16 @@ export async function openStand(over: Partial<PortalConfig> = {}, hosts = [KUMA,
     ['pocket-id', providerOf('pocket-id', 'Pocket ID')],
     ['work', providerOf('work', 'Work <account>')],
   ])
+  const pool = createProviderPool(ports)
+  const seal = createSealer(new Uint8Array(32).fill(3), ports)
+  const sessions = openSessions({
+    store: openSqliteStore(join(folder, 'test.db'), ports),
+    sealer: seal,
+    limits: { ...LIFETIMES, cacheEntries: 1000, portals: new Map([['home', config.lifetimes]]) },
+    ports,
+    ask: askProviders(pool, name => providers.get(name)),
+  })
+  const portal = createPortal({ ports, sessions, seal, pool })
   const origins = new Map([PORTAL, ...hosts].map(origin => [new URL(origin).host, origin]))
   let count = 0
 
@@ -114,8 +122,10 @@ export async function openStand(over: Partial<PortalConfig> = {}, hosts = [KUMA,
       requestId: `req-${++count}`,
       portal: config,
       providers,
+      wantsAuthTime: false,
       serves: (host: string) => origins.has(host),
-      rolesOf: () => ['user'],
+      rolesOf: ({ identity }) =>
+        config.adminRole !== null && identity.groups.includes('admins') ? ['user', config.adminRole] : ['user'],
       applications: () => [{ name: 'Kuma', address: `${KUMA}/` }],
       session: null,
     } satisfies PortalRequest

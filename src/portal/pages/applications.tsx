@@ -9,6 +9,7 @@ export function ApplicationsPage(props: {
   readonly title: string
   readonly identity: Identity
   readonly applications: readonly Application[]
+  readonly sessionsAddress: string
   readonly signOutAddress: string
   readonly switchAddress: string
 }) {
@@ -20,6 +21,7 @@ export function ApplicationsPage(props: {
           <Mark />
           <span class="name">{props.title}</span>
           <nav aria-label="Account">
+            <a href={props.sessionsAddress}>Your sessions</a>
             <a href={props.switchAddress}>Switch account</a>
             <a href={props.signOutAddress}>Sign out</a>
           </nav>

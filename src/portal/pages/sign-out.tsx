@@ -29,12 +29,41 @@ export function SignOutPage(props: { readonly title: string; readonly identity: 
   )
 }
 
-export function SignedOutPage(props: { readonly title: string; readonly signInAddress: string }) {
+/** At once: there is nothing to read that the provider's own page does not say. */
+const ONWARD_AFTER_S = 0
+
+/**
+ * Says that someone is signed out: with `providerAddress`, here, and the page leads on to the provider by itself; with
+ * `provider`, there too.
+ */
+export function SignedOutPage(props: {
+  readonly title: string
+  readonly signInAddress: string
+  readonly providerAddress: string | null
+  readonly provider: string | null
+}) {
+  const { title, signInAddress, providerAddress, provider } = props
+  if (providerAddress !== null) {
+    return (
+      <Door title="Signed out" place={title} refresh={{ afterS: ONWARD_AFTER_S, address: providerAddress }}>
+        <h1>You are signed out here</h1>
+        <p class="soft">
+          <span class="wait" aria-hidden="true" />
+          Signing out at your sign-in provider…
+        </p>
+        <Acts acts={[{ label: 'Go on', address: providerAddress }]} />
+      </Door>
+    )
+  }
   return (
-    <Door title="Signed out" place={props.title}>
+    <Door title="Signed out" place={title}>
       <h1>You are signed out</h1>
-      <p class="soft">On a shared computer, sign out at your sign-in provider too.</p>
-      <Acts acts={[{ label: 'Sign in again', address: props.signInAddress }]} />
+      <p class="soft">
+        {provider === null
+          ? 'On a shared computer, sign out at your sign-in provider too.'
+          : `Here, and at ${provider}.`}
+      </p>
+      <Acts acts={[{ label: 'Sign in again', address: signInAddress }]} />
     </Door>
   )
 }

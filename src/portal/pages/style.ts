@@ -61,6 +61,16 @@ a{color:var(--accent);text-underline-offset:.2em;text-decoration-thickness:1px}
 .arch{flex:none;display:grid;place-items:end center;width:2.6rem;height:3.1rem;padding-bottom:.42rem;font:600 1.25rem/1.2 var(--serif);color:var(--accent);background:var(--tint);border-radius:1.3rem 1.3rem .35rem .35rem}
 .empty{margin-top:2.25rem;padding:2rem 1.75rem;border:1px dashed var(--line);border-radius:1rem}
 .empty p+p{margin-top:.4rem}
+.rows{margin:2.25rem 0 0;padding:0;list-style:none;border-top:1px solid var(--line)}
+.row{display:flex;align-items:center;gap:1.25rem;padding:1rem .125rem;border-bottom:1px solid var(--line)}
+.row>div{flex:1;min-width:0;overflow-wrap:anywhere}
+.row .act,.foot .act,.search .act{width:auto;padding:.55rem 1.1rem;font-size:.9375rem;white-space:nowrap}
+.foot{margin-top:2.5rem}
+.foot .act{margin-top:1rem}
+.search{display:flex;flex-wrap:wrap;align-items:center;gap:.7rem;margin-top:1.5rem}
+.search label{width:100%;font-size:.9375rem;color:var(--soft)}
+.search input[type=search]{flex:1;min-width:12rem;padding:.55rem .9rem;font:inherit;color:inherit;background:var(--panel);border:1px solid var(--line);border-radius:.8rem}
+.more{margin-top:1.5rem}
 @media (max-width:30rem){.door{align-items:flex-start;padding:1.25rem .85rem}.panel{padding:3rem 1.6rem 2rem;border-radius:50vw 50vw 1.25rem 1.25rem/11rem 11rem 1.25rem 1.25rem}.panel::before{border-radius:50vw 50vw .9rem .9rem/10.6rem 10.6rem .9rem .9rem}h1{font-size:1.5rem}.hall{padding:1.1rem 1.1rem 3rem}.hall h1{margin-top:2rem}.bar{flex-wrap:wrap}.bar nav{width:100%}.facts>div{grid-template-columns:5.25rem 1fr}}
 @media (prefers-reduced-motion:reduce){*{animation:none!important;transition:none!important}}
 @media (forced-colors:active){.act,.app,.panel{border:1px solid}}

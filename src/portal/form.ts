@@ -1,0 +1,56 @@
+import { GateError } from '../base/errors.ts'
+import type { Sealer } from '../session/seal.ts'
+import type { Session } from '../session/session.ts'
+import type { PortalRequest } from './portal.ts'
+
+const FORM_PURPOSE = 'form'
+const MAX_FORM_BYTES = 4096
+
+/** What a form of ours carries to show that it came from our page, made for this session. */
+export function proveForm(session: Session, seal: Sealer): Promise<string> {
+  return seal.seal({ sessionId: session.id }, FORM_PURPOSE, session.expiresAtMs)
+}
+
+/**
+ * The fields of a form of ours. Throws `access.origin` for another site's, or one without the proof of this session.
+ *
+ * Sec-Fetch-Site says it where a browser sends it, Origin where that is not `null`. Over plain HTTP our own page has
+ * neither (its referrer policy makes Origin `null`), so there the form's sealed proof decides.
+ */
+export async function readOwnForm(ctx: PortalRequest, seal: Sealer): Promise<URLSearchParams> {
+  const form = new URLSearchParams((await readBody(ctx.request, MAX_FORM_BYTES)) ?? '')
+  if (await isOwn(ctx, seal, form)) return form
+  const { headers } = ctx.request
+  throw new GateError('access.origin', 'a form came from a page that is not ours', {
+    facts: { origin: headers.get('origin'), site: headers.get('sec-fetch-site') },
+  })
+}
+
+async function isOwn(ctx: PortalRequest, seal: Sealer, form: URLSearchParams): Promise<boolean> {
+  const { headers } = ctx.request
+  const site = headers.get('sec-fetch-site')
+  if (site !== null) return site === 'same-origin'
+  const origin = headers.get('origin')
+  if (origin !== null && origin !== 'null') return origin === ctx.origin
+  if (ctx.session === null) return true
+  const proof = await seal.open(form.get('proof') ?? '', FORM_PURPOSE)
+  return typeof proof === 'object' && proof !== null && 'sessionId' in proof && proof.sessionId === ctx.session.id
+}
+
+/** A request's body as text, or null when it is longer than this; no more than that is ever read. */
+export async function readBody(request: Request, maxBytes: number): Promise<string | null> {
+  const reader = request.body?.getReader()
+  const chunks: Uint8Array[] = []
+  let size = 0
+  while (reader !== undefined) {
+    const { done, value } = await reader.read()
+    if (done) break
+    size += value.byteLength
+    if (size > maxBytes) {
+      await reader.cancel()
+      return null
+    }
+    chunks.push(value)
+  }
+  return Buffer.concat(chunks).toString('utf8')
+}
