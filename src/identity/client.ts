@@ -10,7 +10,7 @@ import { verifyLogoutToken } from './logout-token.ts'
 import type { Metadata, MetadataSource } from './metadata.ts'
 import type { BeginOptions, EndSession, HeldTokens, LoginRequest, LoginResult, ProviderClient } from './provider.ts'
 import { refreshIdentity } from './refresh.ts'
-import { checkStepUp, stepUpParameters } from './step-up.ts'
+import { AUTH_TIME_MAX_AGE, checkStepUp, stepUpParameters } from './step-up.ts'
 import { redeemCode } from './token.ts'
 import { fetchUserinfo, mergeClaims } from './userinfo.ts'
 import type { ProviderFetch } from './wire.ts'
@@ -43,6 +43,7 @@ export function createProviderClient(
         code_challenge: await oauth.calculatePKCECodeChallenge(login.codeVerifier),
         code_challenge_method: 'S256',
         ...(options.asksForAccount === true ? { prompt: choosePrompt(metadata) } : {}),
+        ...(options.wantsAuthTime === true ? { max_age: AUTH_TIME_MAX_AGE } : {}),
         ...(login.stepUp ? stepUpParameters(login.stepUp) : {}),
       }
       for (const [name, value] of Object.entries(parameters)) address.searchParams.set(name, value)

@@ -19,6 +19,8 @@ export interface BeginOptions {
   readonly asksForAccount?: boolean
   /** `offline_access` is asked for where the provider lists it, unless the file lists scopes of its own. */
   readonly wantsRefresh?: boolean
+  /** The provider is asked to state `auth_time`, without being asked to authenticate anyone anew. */
+  readonly wantsAuthTime?: boolean
 }
 
 export interface LoginResult {

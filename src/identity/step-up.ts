@@ -10,6 +10,13 @@ export interface StepUp {
   readonly amr: readonly string[]
 }
 
+/**
+ * A `max_age` that only obliges the provider to state `auth_time`: a year, older than any sign-in of theirs.
+ *
+ * Source: OpenID Connect Core 1.0 §2 (auth_time is REQUIRED when max_age is requested).
+ */
+export const AUTH_TIME_MAX_AGE = String(365 * 24 * 60 * 60)
+
 /** A provider's clock may be this far ahead of ours. */
 const SKEW_MS = 60_000
 

@@ -52,6 +52,11 @@ export function compileSignIn({ maxAgeMs, acr, amr }: AccessRule): readonly Sign
   return conditions
 }
 
+/** Whether a rule, or any in it, looks at when the provider authenticated someone. */
+export function looksAtAge({ maxAgeMs, all, any, not }: AccessRule): boolean {
+  return maxAgeMs !== null || [...(all ?? []), ...(any ?? []), ...(not === null ? [] : [not])].some(looksAtAge)
+}
+
 function missing(reason: Reason): Missing {
   return { reason, kind: 'sign-in', roles: [], detail: '' }
 }

@@ -14,6 +14,8 @@ export interface PortalRequest {
   /** The portal that this host belongs to. */
   readonly portal: PortalConfig
   readonly providers: ReadonlyMap<string, ProviderConfig>
+  /** Whether providers should say when they authenticated someone. */
+  readonly wantsAuthTime: boolean
   /** This host's live session at this portal, or null. */
   readonly session: Session | null
   /** Whether a route with this portal is served on a host. */

@@ -250,6 +250,7 @@ export function portalRequest(passage: Passage): PortalRequest | null {
     requestId: passage.id,
     portal: portal.config,
     providers: snapshot.config.providers,
+    wantsAuthTime: portal.wantsAuthTime,
     session: passage.session,
     serves: host => snapshot.portals.lookup(host) === portal,
     rolesOf: session => portal.rolesOf(session.identity),

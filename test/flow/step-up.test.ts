@@ -151,11 +151,31 @@ describe('at a provider that may not do as it is told', () => {
     start(MAX_AGE, async () => {
       const first = await open(VAULT, { claims: { auth_time: nowS() } })
       expect(first.page.text).toBe('user-1 at /gold')
-      expect(first.asked.has('prompt')).toBe(false)
+      expect([first.asked.get('prompt'), first.asked.get('max_age')]).toEqual([null, String(365 * 24 * 3600)])
       clock.advance(11 * 60_000)
       const { page, asked } = await open(VAULT, { claims: { auth_time: nowS() - 30 } })
       expect(page.text).toBe('user-1 at /gold')
       expect([asked.get('prompt'), asked.get('max_age')]).toEqual(['login', '600'])
+    }))
+
+  test('a first sign-in that the provider remembered from long ago does not count as new', () =>
+    start(MAX_AGE, async () => {
+      const { page } = await open(VAULT, { claims: { auth_time: nowS() - 3600 } })
+      expect(page.address.searchParams.get('max_age')).toBe('600')
+      expect(page.address.searchParams.get('prompt')).toBe('login')
+    }))
+
+  test('a provider that says nothing of the time is taken by when people signed in here', () =>
+    start(MAX_AGE, async () => {
+      expect((await open(VAULT, {})).page.text).toBe('user-1 at /gold')
+      clock.advance(11 * 60_000)
+      expect((await open(VAULT, {})).page.response.status).toBe(403)
+    }))
+
+  test('no provider is asked for times that no rule looks at', () =>
+    start(LEVEL, async () => {
+      const { asked } = await open('http://vault.example/.sallyport/login', {})
+      expect(asked.has('max_age')).toBe(false)
     }))
 
   const unconfirmed: [string, Misbehaviour][] = [
