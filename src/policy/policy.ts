@@ -151,10 +151,11 @@ function reasonToStepUp({ maxAgeS, acr }: StepUp): Reason {
   return maxAgeS !== null ? 'sign_in.old' : acr.length > 0 ? 'acr.other' : 'amr.other'
 }
 
-/** What is missing of the entry that came nearest: the one with the least that is missing. */
+/** What is missing of the entry that came nearest: one that is for this person, if there is any, with the least missing. */
 function reasonToDeny(trials: readonly Trial[]): Reason {
   const tried = trials.filter(({ list }) => list === 'allow')
-  const [nearest] = tried.toSorted((one, other) => one.missing.length - other.missing.length)
+  const own = tried.filter(({ missing }) => missing.every(({ kind }) => kind !== 'person'))
+  const [nearest] = (own.length > 0 ? own : tried).toSorted((one, other) => one.missing.length - other.missing.length)
   return nearest?.missing[0]?.reason ?? 'person.other'
 }
 

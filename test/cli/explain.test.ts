@@ -1,0 +1,148 @@
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { runExplain } from '../../src/cli/explain.ts'
+import type { Explanation } from '../../src/cli/explanation.ts'
+import { temporaryFolder } from '../kit/folder.ts'
+
+const FILE = `
+[providers.id]
+issuer = "https://id.example.com"
+client_id = "gate"
+[portals.home]
+url = "https://auth.example.com"
+providers = ["id"]
+roles = { user = { any = true }, admin = { groups = ["admins"] } }
+[[routes]]
+host = "app.example.com"
+upstream = "http://app:3000"
+portal = "home"
+allow = ["user"]
+[[routes]]
+host = "vault.example.com"
+upstream = "http://vault:3000"
+portal = "home"
+allow = [
+  { roles = ["admin"], networks = ["10.0.0.0/8"] },
+  { roles = ["user"], hours = "08:00-18:00", days = "mon-fri", timezone = "Europe/Berlin", max_age = "15m" },
+]
+deny = [{ networks = ["203.0.113.0/24"] }]
+[[routes]]
+host = "hook.example.com"
+upstream = "http://hook:3000"
+allow = [{ networks = ["192.0.2.0/24"], methods = ["POST"], anonymous = true }]
+`
+
+let folder: ReturnType<typeof temporaryFolder>
+beforeAll(() => {
+  folder = temporaryFolder()
+  writeFileSync(join(folder.path, 'routes.toml'), FILE)
+})
+afterAll(() => folder[Symbol.dispose]())
+
+/** Runs the command at noon on a Thursday, UTC. */
+function run(...argv: string[]): { code: number; out: string; err: string } {
+  const out: string[] = []
+  const err: string[] = []
+  const io = {
+    stdout: (text: string) => void out.push(text),
+    stderr: (text: string) => void err.push(text),
+    colour: { stdout: false, stderr: false },
+    cwd: folder.path,
+    env: () => undefined,
+    readText: (path: string) => readFileSync(path, 'utf8'),
+  }
+  const code = runExplain(argv, io, { ...io, now: () => Date.parse('2026-01-01T12:00:00Z') })
+  return { code, out: out.join(''), err: err.join('') }
+}
+
+function explain(...argv: string[]): Explanation & { readonly code: number } {
+  const { code, out } = run(...argv, '--json')
+  return { ...(JSON.parse(out) as Explanation), code }
+}
+
+describe('explain', () => {
+  const cases: [argv: string[], verdict: string, reason: string, code: number][] = [
+    [['app.example.com', '--as', 'sub=ada'], 'allow', 'role.held', 0],
+    [['app.example.com'], 'sign-in', 'identity.none', 3],
+    [['other.example.com'], 'no-route', 'route.none', 5],
+    [['vault.example.com', '--as', 'sub=ada'], 'deny', 'rule.denied', 4],
+    [['vault.example.com', '--as', 'sub=ada', '--ip', '198.51.100.1'], 'allow', 'rule.held', 0],
+    [['vault.example.com', '--as', 'sub=ada', '--ip', '::ffff:203.0.113.1'], 'deny', 'rule.denied', 4],
+    [
+      ['vault.example.com', '--as', 'sub=ada', '--ip', '10.0.0.1', '--at', '2026-01-01T19:00:00+01:00'],
+      'deny',
+      'hours.outside',
+      4,
+    ],
+    [
+      ['vault.example.com', '--as', 'sub=ada,groups=admins', '--ip', '10.0.0.1', '--at', '2026-01-03'],
+      'allow',
+      'rule.held',
+      0,
+    ],
+    [['vault.example.com', '--as', 'sub=ada', '--ip', '10.0.0.1', '--signed-in', '16m'], 'step-up', 'sign_in.old', 3],
+    [['vault.example.com', '--as', 'sub=ada,auth_time=1767265200', '--ip', '10.0.0.1'], 'step-up', 'sign_in.old', 3],
+    [['hook.example.com', '--ip', '192.0.2.1', '--method', 'post'], 'allow', 'rule.held', 0],
+    [['hook.example.com', '--ip', '192.0.2.1'], 'deny', 'method.other', 4],
+    [['hook.example.com', '--method', 'POST'], 'deny', 'network.unreadable', 4],
+  ]
+  test.each(cases)('%j: %s, %s', (argv, verdict, reason, code) =>
+    expect(explain(...argv)).toMatchObject({ verdict, reason, code }),
+  )
+
+  test('lists every rule that was tried, with its outcome', () => {
+    const { rules } = explain('vault.example.com', '--as', 'sub=ada', '--ip', '10.0.0.1')
+    expect(rules).toEqual([
+      {
+        list: 'deny',
+        number: 1,
+        rule: 'network 203.0.113.0/24',
+        outcome: 'fails',
+        missing: [{ reason: 'network.outside', why: 'the client is in none of the networks' }],
+      },
+      {
+        list: 'allow',
+        number: 1,
+        rule: 'role admin, network 10.0.0.0/8',
+        outcome: 'fails',
+        missing: [{ reason: 'role.missing', why: 'none of the roles is held' }],
+      },
+      {
+        list: 'allow',
+        number: 2,
+        rule: 'role user, 08:00 to 18:00, Monday to Friday (Europe/Berlin), signed in at most 15 min ago',
+        outcome: 'holds',
+        missing: [],
+      },
+    ])
+  })
+
+  test('says what a new sign-in has to show', () =>
+    expect(explain('vault.example.com', '--as', 'sub=ada', '--ip', '10.0.0.1', '--signed-in', '1h').step_up).toEqual({
+      max_age: 900,
+      acr: [],
+      amr: [],
+    }))
+
+  test('is read by people', () => {
+    const { out } = run('vault.example.com', '--as', 'sub=ada')
+    expect(out).toContain('allow    2 rules, but for 1 deny rule (portal home)')
+    expect(out).toContain('from     an unknown address (--ip) at 2026-01-01T12:00:00.000Z')
+    expect(out).toContain('deny 1: network 203.0.113.0/24: unknown')
+    expect(out).toContain('the address of the client is not known (network.unreadable)')
+    expect(out).toEndWith('verdict  deny: a deny rule of the route holds, or cannot be ruled out (rule.denied)\n')
+  })
+
+  const wrong: [string, string[], string][] = [
+    ['no address', [], 'needs an address'],
+    ['an IP address that is none', ['app.example.com', '--ip', '10.1'], '10.1 is not an IP address'],
+    ['a time that is none', ['app.example.com', '--at', 'noon'], '"noon" is not a date'],
+    ['an age that is none', ['app.example.com', '--signed-in', '20'], '"20" is not a duration'],
+    ['an unknown option', ['app.example.com', '--ipp', '1.1.1.1'], '--ipp'],
+  ]
+  test.each(wrong)('refuses %s with exit code 2', (_what, argv, said) => {
+    const { code, err } = run(...argv)
+    expect([code, err.includes(said)]).toEqual([2, true])
+  })
+})
