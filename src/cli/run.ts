@@ -8,6 +8,7 @@ import { type Io, processIo } from './io.ts'
 import { liftRequestLimit, realPorts } from './process.ts'
 import { runSchema } from './schema.ts'
 import type { RunningServer } from './serve.ts'
+import { runSessions } from './sessions.ts'
 import { reportStart, startHere } from './start.ts'
 import { countWorkers, runSupervisor } from './supervise.ts'
 import { versionText } from './version.ts'
@@ -18,6 +19,7 @@ const HELP = `Sallyport: an authenticating reverse proxy. One executable, one ro
   sallyport [serve] [--config routes.toml]   serve; every save of the file takes effect, as does SIGHUP
   sallyport check [routes.toml] [--json]     all mistakes, with line, caret and hint
   sallyport explain URL [--as sub=ada,...]   which route, which rule, which verdict, and why
+  sallyport sessions list | revoke           who is signed in; ends sign-ins on a running server
   sallyport demo                             everything on this machine, to try it in a minute
   sallyport schema                           the JSON schema of routes.toml, for editors
   sallyport health [ADDRESS]                 asks the admin listener; exit 0 when ready (for containers)
@@ -40,6 +42,8 @@ export async function run(argv: readonly string[]): Promise<number> {
       return runSchema(rest, io)
     case 'health':
       return runHealth(rest, io)
+    case 'sessions':
+      return runSessions(rest, io, realPorts(io))
     case 'demo':
       liftRequestLimit(argv)
       return runDemo(rest, io, async configPath => startHere(configPath, io))

@@ -3,6 +3,7 @@ import { GateError } from '../base/errors.ts'
 import { prefersPage } from '../route/page-load.ts'
 import type { Session, SessionEntry } from '../session/session.ts'
 import { jsonAnswer, pageAnswer, redirectAnswer } from './answer.ts'
+import { describeEntry } from './entry.ts'
 import { proveForm, readOwnForm } from './form.ts'
 import { SessionsPage } from './pages/sessions.tsx'
 import { isPortalHost, ownPath, portalOrigin } from './place.ts'
@@ -31,7 +32,10 @@ export async function showSessions(ctx: PortalRequest, tools: SignOutTools, sess
   const { entries, next } = isAll
     ? await findAll(ctx, tools, search, query.get('after'))
     : { entries: await tools.sessions.ofOwner(session), next: null }
-  if (!prefersPage(ctx.request)) return jsonAnswer({ sessions: entries.map(entry => describe(entry, session)), next })
+  if (!prefersPage(ctx.request)) {
+    const described = entries.map(entry => ({ ...describeEntry(entry), is_this: entry.session.id === session.id }))
+    return jsonAnswer({ sessions: described, next })
+  }
   const page = (
     <SessionsPage
       title={ctx.portal.title}
@@ -117,23 +121,4 @@ async function findAll(
 function textsOf({ session, agent, client }: SessionEntry): readonly string[] {
   const { name, preferredUsername, email, subject } = session.identity
   return [name, preferredUsername, email, subject, agent, client].map(text => (text ?? '').toLowerCase())
-}
-
-/** A session for scripts; names are part of the interface. */
-function describe({ session, agent, client, lastSeenMs }: SessionEntry, own: Session): object {
-  const { identity, createdAtMs, expiresAtMs, isRemembered } = session
-  return {
-    id: session.id,
-    is_this: session.id === own.id,
-    subject: identity.subject,
-    provider: identity.provider,
-    name: identity.name,
-    email: identity.email,
-    device: agent,
-    address: client,
-    is_remembered: isRemembered,
-    signed_in_at: new Date(createdAtMs).toISOString(),
-    last_used_at: new Date(lastSeenMs).toISOString(),
-    expires_at: new Date(expiresAtMs).toISOString(),
-  }
 }

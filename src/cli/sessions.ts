@@ -1,0 +1,181 @@
+import { existsSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { errorFacts } from '../base/errors.ts'
+import type { Ports } from '../base/ports.ts'
+import { loadConfig } from '../config/load.ts'
+import { count, renderDiagnostics } from '../config/render.ts'
+import type { Config } from '../config/types.ts'
+import { describeEntry } from '../portal/entry.ts'
+import { detailOf, nameOf } from '../portal/pages/person.ts'
+import { agoOf } from '../portal/pages/time.ts'
+import type { OpenSessions } from '../session/open.ts'
+import type { SessionEntry } from '../session/session.ts'
+import { EXIT, parseArguments } from './args.ts'
+import type { Io } from './io.ts'
+import { openSessionState } from './session-state.ts'
+
+const USAGE = {
+  text: `usage: sallyport sessions list [--json] | sallyport sessions revoke ID... | --subject SUB | --all
+
+Looks at, or ends, the sign-ins in the session store of routes.toml. A running server goes along within a second.
+
+  list              who is signed in, newest first
+  revoke ID...      ends these; the beginning of an id is enough where it fits only one (an id that begins with a dash goes
+                    behind --)
+  --subject SUB     ends all of the person whom a provider calls so
+  --all             ends everyone's
+  --json            as JSON, for scripts
+  --config FILE     another file than routes.toml
+  exit code 0 done, 1 the file or the store could not be read or an id is unknown, 2 wrong usage`,
+  options: {
+    json: { type: 'boolean' },
+    config: { type: 'string', short: 'c', default: 'routes.toml' },
+    subject: { type: 'string' },
+    all: { type: 'boolean' },
+  },
+  maxPositionals: 1000,
+} as const
+
+/** As much of an id as a list shows. */
+const SHORT_ID = 10
+const PAGE = 500
+
+type Values = {
+  readonly json?: boolean | undefined
+  readonly subject?: string | undefined
+  readonly all?: boolean | undefined
+}
+
+/** `sallyport sessions`: answers the exit code. */
+export async function runSessions(
+  argv: readonly string[],
+  io: Io,
+  ports: Parameters<typeof loadConfig>[1] & Pick<Ports, 'now' | 'random' | 'log'>,
+): Promise<number> {
+  const parsed = parseArguments(argv, USAGE, io)
+  if (!parsed.ok) return parsed.exitCode
+  const { values, positionals } = parsed
+  const [act, ...ids] = positionals
+  const mistake = findMistake(act, ids, values)
+  if (mistake !== null) {
+    io.stderr(`${mistake}\n${USAGE.text.split('\n')[0] ?? ''}\n`)
+    return EXIT.usage
+  }
+  const file = values.config
+  const loaded = loadConfig(resolve(io.cwd, file), ports, file)
+  if (!loaded.ok) {
+    io.stderr(renderDiagnostics(loaded.diagnostics, new Map([[file, loaded.text]]), { colour: io.colour.stderr }))
+    return EXIT.failed
+  }
+  const { config } = loaded
+  const { store } = config.sessions
+  if (store.kind === 'sqlite' && !existsSync(store.path)) {
+    // To open it would make it, and its key, as whoever runs this.
+    io.stderr(
+      store.path === ':memory:'
+        ? 'the sessions are in the memory of the running server alone: see [sessions] store\n'
+        : `there is no session database ${store.path} yet\n`,
+    )
+    return EXIT.failed
+  }
+  try {
+    const { sessions } = openSessionState(config, ports)
+    try {
+      return act === 'list'
+        ? await list(config, sessions, values, io, ports.now())
+        : await revoke(config, sessions, ids, values, io)
+    } finally {
+      await sessions.close()
+    }
+  } catch (error) {
+    const { error: what, hint, cause } = errorFacts(error)
+    for (const line of [`the sessions cannot be read: ${what}`, hint, cause])
+      if (line !== undefined) io.stderr(`${line}\n`)
+    return EXIT.failed
+  }
+}
+
+function findMistake(act: string | undefined, ids: readonly string[], { subject, all }: Values): string | null {
+  if (act === 'list') return ids.length > 0 || subject !== undefined || all === true ? 'list takes no sessions' : null
+  if (act !== 'revoke') return act === undefined ? 'say list or revoke' : `sessions has no command "${act}"`
+  const ways = [ids.length > 0, subject !== undefined, all === true].filter(Boolean).length
+  if (ways !== 1) return 'revoke takes ids, --subject or --all, and one of these only'
+  return ids.some(id => id === '') || subject === '' ? 'an empty name names nobody' : null
+}
+
+async function list(config: Config, sessions: OpenSessions, values: Values, io: Io, nowMs: number): Promise<number> {
+  const entries = await allEntries(config, sessions)
+  if (values.json === true) {
+    io.stdout(`${JSON.stringify(entries.map(describeEntry), null, 2)}\n`)
+    return EXIT.ok
+  }
+  if (entries.length === 0) {
+    io.stdout('Nobody is signed in.\n')
+    return EXIT.ok
+  }
+  const rows = entries.map(({ session, agent, client, lastSeenMs }) => {
+    const detail = detailOf(session.identity)
+    return [
+      session.id.slice(0, SHORT_ID),
+      detail === null ? nameOf(session.identity) : `${nameOf(session.identity)} <${detail}>`,
+      session.portal,
+      [agent, client].filter(part => part !== '').join(', '),
+      agoOf(session.createdAtMs, nowMs),
+      agoOf(lastSeenMs, nowMs),
+    ]
+  })
+  io.stdout(table([['ID', 'WHO', 'PORTAL', 'DEVICE', 'SIGNED IN', 'LAST USED'], ...rows]))
+  return EXIT.ok
+}
+
+async function revoke(
+  config: Config,
+  sessions: OpenSessions,
+  ids: readonly string[],
+  { subject, all, json }: Values,
+  io: Io,
+): Promise<number> {
+  const entries = await allEntries(config, sessions)
+  const wanted: string[] = []
+  for (const id of ids) {
+    const found = entries.filter(({ session }) => session.id.startsWith(id))
+    const [only] = found
+    if (only === undefined || found.length > 1) {
+      io.stderr(
+        only === undefined ? `there is no session ${id}\n` : `${id} is the beginning of ${found.length} sessions\n`,
+      )
+      return EXIT.failed
+    }
+    wanted.push(only.session.id)
+  }
+  for (const { session } of entries) {
+    if (all === true || (subject !== undefined && session.identity.subject === subject)) wanted.push(session.id)
+  }
+  const unique = [...new Set(wanted)]
+  if (unique.length > 0) await sessions.end(...unique)
+  io.stdout(json === true ? `${JSON.stringify({ revoked: unique })}\n` : `${count(unique.length, 'session')} revoked\n`)
+  return EXIT.ok
+}
+
+async function allEntries({ portals }: Config, sessions: OpenSessions): Promise<readonly SessionEntry[]> {
+  const entries: SessionEntry[] = []
+  for (const portal of portals.keys()) {
+    let after: string | null = null
+    do {
+      const page: Awaited<ReturnType<OpenSessions['list']>> = await sessions.list(portal, { after, limit: PAGE })
+      entries.push(...page.entries)
+      after = page.next
+    } while (after !== null)
+  }
+  return entries.sort((one, other) => other.session.createdAtMs - one.session.createdAtMs)
+}
+
+/** Columns as wide as their widest cell. Control characters, which a provider may have put into a name, are left out. */
+function table(rows: readonly (readonly string[])[]): string {
+  const clean = rows.map(row => row.map(cell => cell.replace(/\p{Cc}/gu, '')))
+  const widths = (clean[0] ?? []).map((_, column) => Math.max(...clean.map(row => Bun.stringWidth(row[column] ?? ''))))
+  return clean
+    .map(row => row.map((cell, column) => cell + ' '.repeat((widths[column] ?? 0) - Bun.stringWidth(cell))).join('  '))
+    .map(line => `${line.trimEnd()}\n`)
+    .join('')
+}
