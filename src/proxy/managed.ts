@@ -1,5 +1,5 @@
-import { toGateError } from '../base/errors.ts'
-import { isUnsent } from './failures.ts'
+import { GateError, toGateError } from '../base/errors.ts'
+import { isUnsent, translateFailure } from './failures.ts'
 import type { ForwardJob, ForwardTools } from './forward.ts'
 import type { Origin } from './origin.ts'
 import type { Leave } from './slots.ts'
@@ -35,7 +35,7 @@ export async function forwardManaged(
     const origin = managed.balance(job, tried, tools.ports.now())
     try {
       const response = await attempt(job, tools, origin)
-      return watch(response, job, tools, managed, origin, leave)
+      return await watch(response, job, tools, managed, origin, leave)
     } catch (thrown) {
       const error = toGateError(thrown)
       tried.push(origin)
@@ -75,14 +75,15 @@ function isUntouched({ request }: ForwardJob): boolean {
   return request.body === null || (!request.bodyUsed && !request.body.locked)
 }
 
-function watch(
+/** The answer, with its body watched where something depends on its end. */
+async function watch(
   response: Response,
   job: ForwardJob,
   tools: ForwardTools,
   managed: Managed,
   origin: Origin,
   leave: Leave,
-): Response {
+): Promise<Response> {
   const { headers, status } = response
   const rawLength = headers.get('content-length')
   const isEvents = headers.get('content-type')?.startsWith('text/event-stream') === true
@@ -100,7 +101,8 @@ function watch(
   }
   origin.inFlight++
   const label = `${job.routeId}: ${origin.label}`
-  const body = watchBody(response.body, {
+  let hasBegun = false
+  const { stream, begun } = watchBody(response.body, {
     idleTimeoutMs,
     now: tools.ports.now,
     deadlines: tools.deadlines,
@@ -108,11 +110,19 @@ function watch(
     onEnd(error) {
       origin.inFlight--
       leave()
-      if (error !== undefined) {
+      if (error !== undefined && hasBegun) {
         const facts = { route: job.routeId, upstream: origin.label, code: error.code, hint: error.hint }
         tools.ports.log.warn('An upstream fell silent in the middle of its answer', facts)
       }
     },
   })
-  return new Response(body, { status, statusText: response.statusText, headers })
+  // Bun 1.4.5 holds the head back until the first byte of a body, so waiting for it delays nothing, and a failure before it
+  // can still be told. Where nothing depends on it, it is not waited for.
+  if (idleTimeoutMs !== null) {
+    await begun.catch((error: unknown) => {
+      throw error instanceof GateError ? error : translateFailure(error, job.routeId, origin.label)
+    })
+  }
+  hasBegun = true
+  return new Response(stream, { status, statusText: response.statusText, headers })
 }

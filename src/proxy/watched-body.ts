@@ -1,5 +1,5 @@
 import { GateError } from '../base/errors.ts'
-import type { Deadlines, Waiting } from './deadlines.ts'
+import { type Deadlines, NOWHERE, type Waiting } from './deadlines.ts'
 
 export interface BodyWatch {
   /** How long the upstream may be silent while someone reads; null for as long as it likes. */
@@ -12,31 +12,43 @@ export interface BodyWatch {
   onEnd(error?: GateError): void
 }
 
+/** A body under watch. */
+export interface WatchedBody {
+  readonly stream: ReadableStream<Uint8Array>
+  /** Resolves with the first bytes, or with the end of a body without any; rejects with what came instead of them. */
+  readonly begun: Promise<void>
+}
+
 /**
  * A body whose end is noticed, and which is cut where the upstream falls silent in the middle of it.
  *
  * Only the upstream's silence counts: while the client does not read, nothing is waited for. What reads a body that was
  * cut gets `upstream.stalled`.
  */
-export function watchBody(body: ReadableStream<Uint8Array>, watch: BodyWatch): ReadableStream<Uint8Array> {
+export function watchBody(body: ReadableStream<Uint8Array>, watch: BodyWatch): WatchedBody {
   const { idleTimeoutMs, deadlines } = watch
   const reader = body.getReader()
+  const { promise: begun, resolve: begin, reject: fail } = Promise.withResolvers<void>()
+  // Not everybody waits for it, and what reads the body is told as well.
+  begun.catch(() => undefined)
   let isOver = false
   function end(error?: GateError): void {
     if (isOver) return
     isOver = true
     watch.onEnd(error)
   }
-  return new ReadableStream<Uint8Array>({
+  const stream = new ReadableStream<Uint8Array>({
     async pull(controller) {
       const waiting: Waiting | null =
         idleTimeoutMs === null
           ? null
           : {
+              slot: NOWHERE,
               deadlineMs: watch.now() + idleTimeoutMs,
               expire() {
                 const error = stalled(watch.label, idleTimeoutMs)
                 end(error)
+                fail(error)
                 controller.error(error)
                 reader.cancel(error).catch(() => undefined)
               },
@@ -46,6 +58,7 @@ export function watchBody(body: ReadableStream<Uint8Array>, watch: BodyWatch): R
         const { done, value } = await reader.read()
         if (waiting !== null) deadlines.remove(waiting)
         if (isOver) return
+        begin()
         if (done) {
           end()
           controller.close()
@@ -54,6 +67,7 @@ export function watchBody(body: ReadableStream<Uint8Array>, watch: BodyWatch): R
         if (waiting !== null) deadlines.remove(waiting)
         if (isOver) return
         end()
+        fail(error)
         controller.error(error)
       }
     },
@@ -62,6 +76,7 @@ export function watchBody(body: ReadableStream<Uint8Array>, watch: BodyWatch): R
       return reader.cancel(reason)
     },
   })
+  return { stream, begun }
 }
 
 function stalled(label: string, idleTimeoutMs: number): GateError {
