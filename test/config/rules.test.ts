@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'bun:test'
+import fc from 'fast-check'
 import { localToEpochMs, openWallClock } from '../../src/base/zone.ts'
 import type { AccessRule } from '../../src/config/types.ts'
-import { accepts } from './checks.ts'
+import { accepts, check, complete } from './checks.ts'
 
 /** The rules of a route whose `allow` (and more) is this. */
 function route(allow: string, more = '') {
@@ -104,4 +105,35 @@ describe('a zone', () => {
     expect(new Date(localToEpochMs('2026-10-25T02:30', 'Europe/Berlin'))).toEqual(new Date('2026-10-25T00:30:00Z'))
   })
   test('that is none is refused at once', () => expect(() => openWallClock('Mars/Olympus')).toThrow(RangeError))
+})
+
+test('any rules with a piece cut out, doubled or moved are answered with diagnostics, never with an exception', () => {
+  const good = complete(`[[routes]]
+host = "app.example.com"
+upstream = "http://app"
+portal = "home"
+allow = ["user", { roles = "user", any = [{ networks = "10.0.0.0/8" }, { not = { acr = ["a"] } }], max_age = "1h" },
+  { hours = "22:00-06:00", days = ["mon-fri"], timezone = "Europe/Berlin", from = 2026-01-01, until = 2026-02-01T08:00:00Z },
+  { networks = ["fd00::/8"], methods = ["GET"], anonymous = true }]
+deny = { subjects = ["a"], all = [{ claims = { a = [1, true] } }] }
+`)
+  expect(check(good).ok).toBe(true)
+  const cut = fc.tuple(
+    fc.nat(good.length),
+    fc.nat(40),
+    fc.nat(good.length),
+    fc.constantFrom('', '{', ']', '"', ',', '1'),
+  )
+  fc.assert(
+    fc.property(cut, ([start, length, to, extra]) => {
+      const piece = good.slice(start, start + length)
+      const rest = good.slice(0, start) + good.slice(start + length)
+      for (const text of [rest, rest.slice(0, to) + piece + extra + rest.slice(to)]) {
+        const result = check(text)
+        const found = result.ok ? result.warnings : result.diagnostics
+        expect(result.ok).toBe(!found.some(({ severity }) => severity === 'error'))
+      }
+    }),
+    { numRuns: 1500 },
+  )
 })
