@@ -1,7 +1,7 @@
 import { GateError } from '../base/errors.ts'
 import type { Ports } from '../base/ports.ts'
 import type { Session } from '../session/session.ts'
-import type { Deadlines, Waiting } from './deadlines.ts'
+import { type Deadlines, NOWHERE, type Waiting } from './deadlines.ts'
 import { translateFailure, unreachable } from './failures.ts'
 import { forwardManaged, SMALL_BODY_BYTES } from './managed.ts'
 import { noteAnswer, noteFailure, type Origin } from './origin.ts'
@@ -50,7 +50,7 @@ const GUARD_MS = 60_000
  * The answer is the fetched Response itself with its fields cleaned in place: that is what Bun hands on cheapest.
  * Rejects with: upstream.refused, upstream.untrusted, upstream.unreachable, upstream.broken, upstream.timeout; upstream.busy
  * where connections are limited. A client that goes away aborts the upstream request.
- * Absent on purpose: redirects are not followed, bodies are not decoded, HTTP_PROXY does not apply.
+ * Absent on purpose: redirects are not followed, bodies are not decoded, HTTP_PROXY does not apply (the program drops it at start, since asking each time costs a microsecond).
  */
 export function forward(job: ForwardJob, tools: ForwardTools): Promise<Response> {
   const { managed, first } = job.upstream
@@ -61,13 +61,12 @@ function attempt(job: ForwardJob, tools: ForwardTools, origin: Origin): Promise<
   const { request, upstream } = job
   const { body } = request
   const guard = upstream.guardedUntilMs > 0 ? guardOf(job, tools) : null
-  const init: BunFetchRequestInit & { readonly proxy: false } = {
+  const init: BunFetchRequestInit = {
     method: job.method,
     headers: job.fields,
     body,
     redirect: 'manual',
     decompress: false,
-    proxy: false,
     signal: guard === null ? request.signal : guard.signal,
   }
   if (origin.unix !== undefined) init.unix = origin.unix
@@ -79,61 +78,104 @@ function attempt(job: ForwardJob, tools: ForwardTools, origin: Origin): Promise<
   if (isPatient) job.setIdleTimeout(0)
 
   return new Promise<Response>((resolve, reject) => {
-    const startedMs = tools.ports.now()
-    let isOver = false
-    function end(): void {
-      isOver = true
-      origin.inFlight--
-      tools.deadlines.remove(waiting)
-    }
-    function fail(error: GateError): void {
-      end()
-      // A client that left is no failure of the upstream; a slow answer may be the request's own doing.
-      if (!request.signal.aborted && error.code !== 'upstream.timeout') noteFailure(origin, tools.ports.now())
-      if (isPatient) job.setIdleTimeout(IDLE_TIMEOUT_S)
-      reject(error)
-    }
-    function expire(error: GateError): void {
-      if (isOver) return
-      fail(error)
-      upstream.guardedUntilMs = tools.ports.now() + GUARD_MS
-      guard?.abort()
-    }
-    // fetch does not tell a slow connection from a slow answer: halfway to connect_timeout another connection asks.
-    const lookMs = upstream.connectTimeoutMs / 2
-    const waiting: Waiting = {
-      deadlineMs: startedMs + Math.min(job.timeoutMs, lookMs),
-      expire() {
-        if (tools.ports.now() >= startedMs + job.timeoutMs) return expire(timedOut(job, origin))
-        waiting.deadlineMs = startedMs + job.timeoutMs
-        tools.deadlines.add(waiting)
-        void reach(origin.address, lookMs).then(isReachable => {
-          if (!isReachable) expire(unreachable(job.routeId, origin.label, upstream.connectTimeoutMs))
-        })
-      },
-    }
-    origin.inFlight++
-    tools.deadlines.add(waiting)
+    const one = new Attempt(job, tools, origin, guard, isPatient, resolve, reject)
     tools.ports.fetch(origin.base + job.path, init).then(
-      response => {
-        if (isOver) {
-          response.body?.cancel().catch(() => undefined)
-          return
-        }
-        end()
-        if (origin.failures !== 0) noteAnswer(origin)
-        try {
-          resolve(finish(job, tools, response, isPatient))
-        } catch (error) {
-          reject(error)
-        }
-      },
-      (error: unknown) => {
-        if (isOver) return
-        fail(translateFailure(error, job.routeId, origin.label))
-      },
+      response => one.answer(response),
+      (error: unknown) => one.fail(error),
     )
   })
+}
+
+/** One request under way to one address, until its head is there, it fails, or its time is over. */
+class Attempt implements Waiting {
+  deadlineMs: number
+  slot = NOWHERE
+  readonly #startedMs: number
+  readonly #job: ForwardJob
+  readonly #tools: ForwardTools
+  readonly #origin: Origin
+  readonly #guard: AbortController | null
+  readonly #isPatient: boolean
+  readonly #resolve: (response: Response) => void
+  readonly #reject: (error: unknown) => void
+  #isOver = false
+
+  constructor(
+    job: ForwardJob,
+    tools: ForwardTools,
+    origin: Origin,
+    guard: AbortController | null,
+    isPatient: boolean,
+    resolve: (response: Response) => void,
+    reject: (error: unknown) => void,
+  ) {
+    this.#job = job
+    this.#tools = tools
+    this.#origin = origin
+    this.#guard = guard
+    this.#isPatient = isPatient
+    this.#resolve = resolve
+    this.#reject = reject
+    this.#startedMs = tools.ports.now()
+    this.deadlineMs = this.#startedMs + Math.min(job.timeoutMs, job.upstream.connectTimeoutMs / 2)
+    origin.inFlight++
+    tools.deadlines.add(this)
+  }
+
+  answer(response: Response): void {
+    if (this.#isOver) {
+      response.body?.cancel().catch(() => undefined)
+      return
+    }
+    this.#end()
+    if (this.#origin.failures !== 0) noteAnswer(this.#origin)
+    try {
+      this.#resolve(finish(this.#job, this.#tools, response, this.#isPatient))
+    } catch (error) {
+      this.#reject(error)
+    }
+  }
+
+  fail(error: unknown): void {
+    if (!this.#isOver) this.#refuse(translateFailure(error, this.#job.routeId, this.#origin.label))
+  }
+
+  /** fetch does not tell a slow connection from a slow answer: halfway to connect_timeout another connection asks. */
+  expire(): void {
+    const { timeoutMs, upstream, routeId } = this.#job
+    if (this.#tools.ports.now() >= this.#startedMs + timeoutMs) {
+      this.#abandon(timedOut(this.#job, this.#origin))
+      return
+    }
+    this.deadlineMs = this.#startedMs + timeoutMs
+    this.#tools.deadlines.add(this)
+    void reach(this.#origin.address, upstream.connectTimeoutMs / 2).then(isReachable => {
+      if (!isReachable) this.#abandon(unreachable(routeId, this.#origin.label, upstream.connectTimeoutMs))
+    })
+  }
+
+  #abandon(error: GateError): void {
+    if (this.#isOver) return
+    this.#refuse(error)
+    this.#job.upstream.guardedUntilMs = this.#tools.ports.now() + GUARD_MS
+    this.#guard?.abort()
+  }
+
+  #refuse(error: GateError): void {
+    this.#end()
+    // A client that left is no failure of the upstream; a slow answer may be the request's own doing.
+    if (!this.#job.request.signal.aborted && error.code !== 'upstream.timeout') {
+      noteFailure(this.#origin, this.#tools.ports.now())
+    }
+    if (this.#isPatient) this.#job.setIdleTimeout(IDLE_TIMEOUT_S)
+    this.#reject(error)
+  }
+
+  #end(): void {
+    this.#isOver = true
+    this.#origin.inFlight--
+    this.#tools.deadlines.remove(this)
+  }
 }
 
 function finish(job: ForwardJob, tools: ForwardTools, response: Response, isPatient: boolean): Response {
@@ -141,12 +183,10 @@ function finish(job: ForwardJob, tools: ForwardTools, response: Response, isPati
   if (status < 200) {
     throw new GateError('upstream.broken', `${job.routeId}: the upstream switched protocols unasked (status ${status})`)
   }
-  const length = headers.get('content-length')
-  // RFC 9112 §6.3: a length beside a transfer coding is not to be believed, nor passed on.
-  if (length !== null && headers.has('transfer-encoding')) headers.delete('content-length')
-  cleanResponseFields(headers)
+  const fields = cleanResponseFields(headers)
+  const length = fields['transfer-encoding'] === undefined ? fields['content-length'] : undefined
   // Touching `body` turns it into a stream of JavaScript's own: only where it has to be one.
-  if (headers.get('content-type')?.startsWith('text/event-stream') === true && response.body !== null) {
+  if (fields['content-type']?.startsWith('text/event-stream') === true && response.body !== null) {
     job.setIdleTimeout(0)
     const stream = tools.streams.wrap(response.body, {
       routeId: job.routeId,
@@ -159,7 +199,10 @@ function finish(job: ForwardJob, tools: ForwardTools, response: Response, isPati
     return new Response(stream, { status, statusText: response.statusText, headers })
   }
   const isSmall =
-    (length !== null && Number(length) <= SMALL_BODY_BYTES) || status === 204 || status === 304 || job.method === 'HEAD'
+    (length !== undefined && Number(length) <= SMALL_BODY_BYTES) ||
+    status === 204 ||
+    status === 304 ||
+    job.method === 'HEAD'
   if (isSmall === isPatient) job.setIdleTimeout(isSmall ? IDLE_TIMEOUT_S : 0)
   return response
 }

@@ -62,7 +62,6 @@ export function requestFields(sent: SentFields, context: FieldContext): Record<s
   fields['x-forwarded-for'] = forwardedFor === undefined ? context.peer : `${forwardedFor}, ${context.peer}`
   fields['x-forwarded-host'] = target.authority
   fields['x-forwarded-proto'] = context.scheme
-  fields['x-real-ip'] = client
   fields['x-request-id'] = context.requestId
   fields.forwarded = `for=${client.includes(':') ? `"[${client}]"` : client};host="${target.authority}";proto=${context.scheme}`
   for (const [name, value] of context.identityFields) fields[name] = value
