@@ -1,9 +1,10 @@
 import { dirname, join } from 'node:path'
 import type { Ports } from '../base/ports.ts'
-import type { Config } from '../config/types.ts'
+import type { Config, SessionsConfig } from '../config/types.ts'
 import { openKey } from '../session/key.ts'
 import { limitsOf } from '../session/life.ts'
 import { type OpenSessions, openSessions } from '../session/open.ts'
+import { openRedisStore } from '../session/redis.ts'
 import type { AskProvider } from '../session/refresh.ts'
 import { createSealer, type Sealer } from '../session/seal.ts'
 import { openSqliteStore } from '../session/sqlite.ts'
@@ -18,10 +19,15 @@ export function openSessionState(
   ports: Pick<Ports, 'now' | 'random' | 'log'>,
   ask?: AskProvider,
 ): { readonly sessions: OpenSessions; readonly sealer: Sealer } {
-  const { path } = config.sessions.store
-  const key = path === ':memory:' ? ports.random(32) : openKey(join(dirname(path), 'sallyport.key'), ports)
-  const sealer = createSealer(key, ports)
-  const store = openSqliteStore(path, ports)
+  const sealer = createSealer(sealKey(config.sessions, ports), ports)
+  const { store: where } = config.sessions
+  const store = where.kind === 'redis' ? openRedisStore(where, ports) : openSqliteStore(where.path, ports)
   const asking = ask === undefined ? {} : { ask }
   return { sealer, sessions: openSessions({ store, sealer, limits: limitsOf(config), ports, ...asking }) }
+}
+
+function sealKey({ key, store }: SessionsConfig, ports: Pick<Ports, 'random'>): Uint8Array {
+  if (key !== null) return Buffer.from(key, 'base64url')
+  if (store.kind === 'redis') throw new TypeError('a file whose sessions are in Redis has a key')
+  return store.path === ':memory:' ? ports.random(32) : openKey(join(dirname(store.path), 'sallyport.key'), ports)
 }

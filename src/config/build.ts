@@ -30,7 +30,8 @@ export function buildConfig(root: RootTable, directory: string, files: ConfigFil
       drainMs: known(server.drain, 'drain'),
     },
     sessions: {
-      store: { kind: 'sqlite', path: known(sessions.store, 'store')(directory) },
+      store: known(sessions.store, 'store')(directory),
+      key: known(sessions.key, 'key'),
       ...buildLifetimes(sessions),
       cacheEntries: known(sessions.cache, 'cache'),
     },

@@ -4,7 +4,7 @@ import type { Report } from './report.ts'
 
 /** What the keys of `[server]` say about each other, and about the session store. */
 export function checkServer(root: RootTable, report: Report): void {
-  const { server, sessions } = root.values
+  const { server } = root.values
   if (server === undefined) return
   const { listen, admin, workers } = server.values
   const places = new Map<string, readonly (string | number)[]>()
@@ -43,11 +43,22 @@ export function checkServer(root: RootTable, report: Report): void {
       })
     }
   }
-  const store = sessions?.values.store
-  if (store !== undefined && store('/') === ':memory:' && workers !== undefined && workers !== 1) {
+  checkStore(root, report)
+}
+
+function checkStore({ values: { server, sessions } }: RootTable, report: Report): void {
+  const store = sessions?.values.store?.('/')
+  const workers = server?.values.workers
+  if (server !== undefined && store?.kind === 'sqlite' && store.path === ':memory:' && workers && workers !== 1) {
     const hint = 'each worker would know only its own sign-ins; give the store a file'
     report.mistake([...server.at, 'workers'], 'store.memory', 'several workers cannot share sessions in memory', {
       hint,
+    })
+  }
+  if (sessions !== undefined && store?.kind === 'redis' && sessions.values.key === null) {
+    report.mistake([...sessions.at, 'store'], 'sessions.key', 'sessions in Redis need a key that every machine has', {
+      // biome-ignore lint/suspicious/noTemplateCurlyInString: it shows the file's own syntax
+      hint: 'make one with "openssl rand -base64 32 > sallyport.key", give it to each, and add key = "${file:sallyport.key}"',
     })
   }
 }

@@ -1,9 +1,7 @@
-import { resolve } from 'node:path'
 import { duration } from './duration.ts'
 import { LIFETIME, REFRESH, REFRESH_LIMIT } from './keys-sessions.ts'
 import { parseListen, parseNetwork } from './listen.ts'
-import { bad, good, type Parsed } from './outcome.ts'
-import { quote } from './raw.ts'
+import { parseSealKey, parseStore, type StoreAt } from './store.ts'
 import { defaulted, type Keys, optional } from './table.ts'
 import type { ListenAddress } from './types.ts'
 import { boolean, choice, either, integer, list, parsed, type Type } from './value.ts'
@@ -62,39 +60,15 @@ export const SERVER = {
   ),
 } as const satisfies Keys
 
-/** The folder is that of the config file; it is known only where the file is read. */
-export type StorePath = (directory: string) => string
+const store: Type<StoreAt> = parsed(
+  { label: '`sqlite:PATH` or `redis://HOST`', expected: '"sqlite:PATH" or "redis://HOST"' },
+  parseStore,
+)
 
-const store: Type<StorePath> = parsed({ label: '`sqlite:PATH`', expected: '"sqlite:PATH"' }, parseStore)
-
-function parseStore(text: string): Parsed<StorePath> {
-  if (text.startsWith('sqlite:')) {
-    const path = text.slice('sqlite:'.length)
-    if (path === ':memory:') return good(() => path)
-    if (path === '' || path.endsWith('/')) {
-      return bad('store.invalid', `${quote(text)} names no file`, 'as in "sqlite:sallyport.db"')
-    }
-    if (path.startsWith('//'))
-      return bad(
-        'store.invalid',
-        `${quote(text)} is not a path`,
-        'a path, not an address: "sqlite:/var/lib/sallyport.db"',
-      )
-    return good(directory => resolve(directory, path))
-  }
-  if (/^rediss?:/.test(text)) {
-    return bad(
-      'store.not_built',
-      'sessions in Redis are not built yet',
-      'use "sqlite:sallyport.db" for now: one machine, any number of workers',
-    )
-  }
-  return bad(
-    'store.invalid',
-    `${quote(text)} is not a session store`,
-    `as in "sqlite:${/^[\w./-]+$/.test(text) ? text : 'sallyport.db'}"`,
-  )
-}
+const sealKey: Type<string> = parsed(
+  { label: '32 bytes in base64', expected: 'a key of 32 bytes in base64', isSecret: true },
+  parseSealKey,
+)
 
 /** `[sessions]`: how long a sign-in lasts, and where it is kept. */
 export const SESSIONS = {
@@ -102,7 +76,15 @@ export const SESSIONS = {
     store,
     'sqlite:sallyport.db',
     'sqlite:/var/lib/sallyport/sallyport.db',
-    "The session database; a relative path starts at the config file's folder. `sqlite::memory:` forgets everyone at a restart.",
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: it shows the file's own syntax
+    'The session database; a relative path starts at the config file\'s folder. `sqlite::memory:` forgets everyone at a restart. `redis://` and `rediss://` are for several machines: `"rediss://:${REDIS_PASSWORD}@valkey.example.com:6379/0"`.',
+  ),
+  key: optional(
+    sealKey,
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: it shows the file's own syntax
+    '${file:/run/secrets/sallyport-key}',
+    '`sallyport.key` beside the database, made at the first start',
+    'Seals tokens and pending sign-ins at rest: 32 bytes, as `openssl rand -base64 32` makes them. Needed for `redis://`, the same on every machine.',
   ),
   lifetime: defaulted(LIFETIME, '12h', '7d', 'How long a sign-in lasts, from its start.'),
   idle: defaulted(LIFETIME, '2h', '30m', 'How long a sign-in lasts without a request.'),

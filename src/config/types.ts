@@ -48,9 +48,24 @@ export interface PortalLifetimes extends LifetimeConfig {
   readonly rememberMs: number | null
 }
 
+export type StoreConfig =
+  | {
+      readonly kind: 'sqlite'
+      /** Absolute, or `:memory:`. */
+      readonly path: string
+    }
+  | {
+      readonly kind: 'redis'
+      /** With the password. */
+      readonly url: string
+      /** The same for people: without the password. */
+      readonly shownAs: string
+    }
+
 export interface SessionsConfig extends LifetimeConfig {
-  /** An absolute path, or `:memory:`. */
-  readonly store: { readonly kind: 'sqlite'; readonly path: string }
+  readonly store: StoreConfig
+  /** 32 bytes as base64url; null: a file beside the database. */
+  readonly key: string | null
   /** Sessions kept in memory. */
   readonly cacheEntries: number
 }

@@ -80,6 +80,7 @@ export function restartKeys(next: Config, previous: Config): readonly string[] {
     ['server.admin', config => config.server.admin],
     ['server.workers', config => config.server.workers],
     ['sessions.store', config => config.sessions.store],
+    ['sessions.key', config => config.sessions.key],
   ]
   return fixed.filter(([, pick]) => JSON.stringify(pick(next)) !== JSON.stringify(pick(previous))).map(([key]) => key)
 }

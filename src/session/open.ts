@@ -184,12 +184,22 @@ export function openSessions(options: SessionOptions): OpenSessions {
   }
 
   async function hearOthers(): Promise<void> {
-    const { removed, updated } = await store.changesSince()
+    const { removed, updated, isIncomplete } = await store.changesSince()
     for (const id of removed) forget(id)
+    if (isIncomplete === true) emptyCache()
     for (const id of updated) {
       const held = cache.held(id)
       const row = held === undefined ? null : await store.findById(id)
       if (held !== undefined && row !== null && row.checkedAtMs > held.checkedAtMs) adopt(row, held)
+    }
+  }
+
+  /** Every session is read again before its next use; open streams ask for theirs by themselves. */
+  function emptyCache(): void {
+    endedCount++
+    for (const held of [...cache.all()]) {
+      noteUse(held)
+      cache.dropSession(held.session.id)
     }
   }
 
@@ -201,16 +211,20 @@ export function openSessions(options: SessionOptions): OpenSessions {
       await store.touch(seen)
     } catch (error) {
       for (const [id, atMs] of seen) if (!unwritten.has(id)) unwritten.set(id, atMs)
-      ports.log.warn('The last use of some sessions could not be written; it is tried again', errorFacts(error))
+      throw error
     }
   }
 
   function repeat(everyMs: number, what: string, work: () => MaybePromise<unknown>): Timer {
+    let isFailing = false
     const timer = setInterval(async () => {
       try {
         await work()
+        isFailing = false
       } catch (error) {
-        ports.log.warn(`Could not ${what}; it is tried again`, errorFacts(error))
+        // A store that is away for long is told once, not twice a second.
+        if (!isFailing) ports.log.warn(`Could not ${what}; it is tried again`, errorFacts(error))
+        isFailing = true
       }
     }, everyMs)
     timer.unref()
@@ -297,7 +311,9 @@ export function openSessions(options: SessionOptions): OpenSessions {
     },
     async close() {
       for (const timer of running) clearInterval(timer)
-      await flush()
+      await flush().catch((error: unknown) =>
+        ports.log.warn('The last use of some sessions could not be written', errorFacts(error)),
+      )
       await store.close()
     },
   }

@@ -56,6 +56,8 @@ export interface StoredChanges {
   readonly removed: readonly string[]
   /** Updated by a refresh. Ids that are in `removed` too may be among them. */
   readonly updated: readonly string[]
+  /** More may have been done than is said here: whatever is in memory has to be read again. */
+  readonly isIncomplete?: true
 }
 
 /**

@@ -61,6 +61,7 @@ test('the example of the documentation is good, without a warning', () => {
   expect(config.providers.get('pocket-id')?.clientSecret).toBe('s3cret')
   expect(config.sessions).toEqual({
     store: { kind: 'sqlite', path: '/etc/sallyport/sallyport.db' },
+    key: null,
     lifetimeMs: 12 * 3_600_000,
     idleMs: 2 * 3_600_000,
     refreshMs: 15 * 60_000,
@@ -104,6 +105,8 @@ describe('every key', () => {
 })
 
 function expectReads(type: (typeof SECTIONS)[0]['keys'][string]['type'], value: unknown): void {
+  // A reference is filled in before a key reads its text: any text may be behind it.
+  if (typeof value === 'string' && value.includes('${')) return
   const report = createReport()
   const raw = parseRaw(value, ['key'])
   if (!raw.ok) throw new Error(raw.message)

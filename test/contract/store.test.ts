@@ -1,14 +1,29 @@
-import { describe, expect, test } from 'bun:test'
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { join } from 'node:path'
+import { openRedisStore } from '../../src/session/redis.ts'
 import { openSqliteStore } from '../../src/session/sqlite.ts'
 import type { SessionStore, StoredPage } from '../../src/session/store.ts'
 import { fakeClock, quietPorts } from '../kit/clock.ts'
 import { temporaryFolder } from '../kit/folder.ts'
 import { storedSession } from '../kit/stored.ts'
+import { startValkey, type Valkey } from '../kit/valkey.ts'
+
+let valkey: Valkey
+let database = 0
+
+beforeAll(async () => {
+  valkey = await startValkey()
+})
+
+afterAll(() => valkey[Symbol.asyncDispose]())
 
 /** What every session store has to keep; `open` opens the same data each time it is called. */
 const STORES: Readonly<Record<string, (folder: string) => () => SessionStore>> = {
   sqlite: folder => () => openSqliteStore(join(folder, 'sessions.db'), quietPorts(fakeClock())),
+  redis: () => {
+    const url = valkey.url(database++)
+    return () => openRedisStore({ url, shownAs: url }, quietPorts(fakeClock()))
+  },
 }
 
 /** What a refresh writes. */
