@@ -108,7 +108,6 @@ export function substitute(tree: RawTable, directory: string, sources: Sources, 
 const FILE_HINT =
   "the path is absolute, or starts at the config file's folder; the user that runs Sallyport must be able to read it"
 
-// biome-ignore lint/suspicious/noTemplateCurlyInString: it shows the file's own syntax
 const SYNTAX_HINT = 'write ${NAME} for an environment variable, ${file:/path} for a file, $${ for a literal ${'
 
 /** Why a file cannot be read, as the end of a sentence. */

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import type { ServerResponse } from 'node:http'
+import { connect } from 'node:net'
 import { startApp } from '../kit/app.ts'
 import { eventually, type Gate, startGate } from '../kit/gate.ts'
 import { hasHead, httpResponse, openWire, sendRaw, startRawUpstream, type UpstreamConnection } from '../kit/wire.ts'
@@ -403,5 +404,76 @@ describe('idle_timeout', () => {
     await using gate = await gateTo([app.port], 'idle_timeout = "400ms"')
     expect((await send(gate, '/slow')).text.split('data').length).toBe(6)
     expect((await send(gate, '/events')).text.split('data').length).toBe(6)
+  })
+})
+
+describe('connect_timeout', () => {
+  /** A program that listens and is stopped: once its queue is full the system drops every further try to connect. */
+  async function startUnreachable() {
+    const script = `const s = require('net').createServer().listen({ port: 0, host: '127.0.0.1', backlog: 1 }, () => {
+      console.log(s.address().port)
+      setTimeout(() => process.kill(process.pid, 'SIGSTOP'), 50)
+    })`
+    const child = Bun.spawn([process.execPath, '-e', script], { stdin: 'ignore', stdout: 'pipe', stderr: 'inherit' })
+    const { value } = await child.stdout.getReader().read()
+    const port = Number(new TextDecoder().decode(value))
+    const isStopped = async (): Promise<boolean> =>
+      /^State:\s+T/m.test(await Bun.file(`/proc/${child.pid}/status`).text())
+    await eventually(isStopped, 'the program stopped')
+    const fillers = Array.from({ length: 16 }, () => connect(port, '127.0.0.1').on('error', () => {}))
+    await Bun.sleep(100)
+    return {
+      port,
+      async stop() {
+        for (const socket of fillers) socket.destroy()
+        child.kill('SIGKILL')
+        await child.exited
+      },
+    }
+  }
+
+  test('makes an address that drops what comes count as unreachable: 504, long before timeout', async () => {
+    const unreachable = await startUnreachable()
+    {
+      await using gate = await gateTo([unreachable.port], 'connect_timeout = "400ms"', 'timeout = "1h"')
+      const { status, text } = await send(gate)
+      expect(status).toBe(504)
+      expect(text).toContain('upstream.unreachable')
+      expect(gate.log.join('')).toContain('connect_timeout')
+    }
+    await unreachable.stop()
+  })
+
+  test('lets a request go on to another address, and a WebSocket too', async () => {
+    const unreachable = await startUnreachable()
+    const server = Bun.serve({
+      port: 0,
+      hostname: '127.0.0.1',
+      fetch: (request, own) => (own.upgrade(request) ? undefined : new Response('well')),
+      websocket: { message() {} },
+    })
+    {
+      await using gate = await gateTo([unreachable.port, server.port ?? 0], 'connect_timeout = "400ms"')
+      expect((await send(gate)).text).toBe('well')
+      expect((await send(gate)).text).toBe('well')
+    }
+    {
+      await using gate = await gateTo([unreachable.port, server.port ?? 0], 'connect_timeout = "400ms"')
+      const socket = new WebSocket(`ws://127.0.0.1:${gate.port}/`, { headers: { host: 'app.example' } })
+      await new Promise((resolve, reject) => {
+        socket.addEventListener('open', resolve)
+        socket.addEventListener('error', reject)
+      })
+      socket.close()
+    }
+    await server.stop(true)
+    await unreachable.stop()
+  })
+
+  test('is no limit for an answer that is slow: the connection stands', async () => {
+    await using app = await startApp((_, response) => void setTimeout(() => response.end('slow'), 900))
+    await using gate = await gateTo([app.port], 'connect_timeout = "200ms"')
+    expect(await send(gate)).toMatchObject({ status: 200, text: 'slow' })
+    expect(app.paths).toEqual(['/'])
   })
 })

@@ -15,6 +15,10 @@ export interface Misbehaviour {
   /** Laid over the right userinfo. */
   readonly userinfo?: Readonly<Record<string, unknown>>
   readonly token?: Readonly<Record<string, unknown>>
+  /** The same three for the answer to a refresh token; `claims`, `idToken` and `token` do not reach it. */
+  readonly refresh?: Pick<Misbehaviour, 'claims' | 'idToken' | 'token' | 'header' | 'signing'>
+  /** Waits before it answers at the token endpoint. */
+  readonly tokenDelayMs?: number
   /** Answers instead of the right ones, by endpoint. */
   readonly instead?: Partial<Record<Endpoint, () => Response | Promise<Response>>>
 }
@@ -27,6 +31,12 @@ export interface BadProvider {
   behave(misbehaviour: Misbehaviour): void
   /** The next code, for a nonce that the authorization request held. */
   issueCode(nonce: string): string
+  /** A refresh token that is good once: its answer holds the next, and no ID token has a nonce. */
+  issueRefreshToken(): string
+  /** Forgets all refresh tokens: the person was disabled. */
+  revokeAll(): void
+  /** A logout token with the right claims, laid over by these; undefined removes one. */
+  logoutToken(over?: Pick<Misbehaviour, 'claims' | 'header' | 'signing'>): Promise<string>
   /** Replaces the signing key; the old one is no longer published. */
   rotate(): Promise<void>
   /** How often each endpoint was asked. */
@@ -46,6 +56,7 @@ export async function startBadProvider(nowS: () => number = () => Math.floor(Dat
   let pair = await makeKey()
   const stranger = await makeKey()
   const nonces = new Map<string, string>()
+  const refreshTokens = new Set<string>()
   const asked: Record<Endpoint, number> = { discovery: 0, jwks: 0, token: 0, userinfo: 0 }
   let lastToken = { form: new URLSearchParams(), authorization: null as string | null }
   let lastUserinfo = { address: new URL('http://x.example'), authorization: null as string | null }
@@ -56,23 +67,19 @@ export async function startBadProvider(nowS: () => number = () => Math.floor(Dat
     return { privateKey, jwk: { ...(await exportJWK(publicKey)), kid, alg: 'RS256', use: 'sig' } }
   }
 
-  async function idToken(nonce: string): Promise<string> {
-    const claims: Record<string, unknown> = {
-      iss: issuer,
-      sub: 'user-1',
-      aud: BAD_PROVIDER_CLIENT.clientId,
-      exp: nowS() + 300,
-      iat: nowS(),
-      nonce,
-      ...wrong.claims,
-    }
-    const header = { alg: 'RS256', kid: pair.jwk.kid, ...wrong.header }
+  function idToken(nonce: string | undefined, how: Misbehaviour): Promise<string> {
+    return sign({ sub: 'user-1', exp: nowS() + 300, nonce }, how)
+  }
+
+  async function sign(right: Record<string, unknown>, how: Misbehaviour): Promise<string> {
+    const claims = { iss: issuer, aud: BAD_PROVIDER_CLIENT.clientId, iat: nowS(), ...right, ...how.claims }
+    const header = { alg: 'RS256', kid: pair.jwk.kid, ...how.header }
     for (const bag of [claims, header]) {
       for (const [name, value] of Object.entries(bag)) if (value === undefined) Reflect.deleteProperty(bag, name)
     }
     const unsigned = (alg: string) =>
       [{ ...header, alg }, claims].map(part => Buffer.from(JSON.stringify(part)).toString('base64url')).join('.')
-    switch (wrong.signing) {
+    switch (how.signing) {
       case 'none':
         return `${unsigned('none')}.`
       case 'hmac-public-key': {
@@ -113,6 +120,8 @@ export async function startBadProvider(nowS: () => number = () => Math.floor(Dat
         return Response.json(wrong.jwks === undefined ? right : wrong.jwks(right))
       }
       case 'token': {
+        if (wrong.tokenDelayMs !== undefined) await Bun.sleep(wrong.tokenDelayMs)
+        if (lastToken.form.get('grant_type') === 'refresh_token') return refresh(wrong.refresh ?? {})
         const code = lastToken.form.get('code') ?? ''
         const nonce = nonces.get(code)
         if (nonce === undefined) return Response.json({ error: 'invalid_grant' }, { status: 400 })
@@ -121,13 +130,32 @@ export async function startBadProvider(nowS: () => number = () => Math.floor(Dat
           access_token: 'access-token-1',
           token_type: 'Bearer',
           expires_in: 300,
-          id_token: wrong.idToken === undefined ? await idToken(nonce) : (wrong.idToken ?? undefined),
+          id_token: wrong.idToken === undefined ? await idToken(nonce, wrong) : (wrong.idToken ?? undefined),
           ...wrong.token,
         })
       }
       case 'userinfo':
         return Response.json({ sub: 'user-1', name: 'User One', groups: ['staff'], ...wrong.userinfo })
     }
+  }
+
+  async function refresh(how: Misbehaviour): Promise<Response> {
+    if (!refreshTokens.delete(lastToken.form.get('refresh_token') ?? ''))
+      return Response.json({ error: 'invalid_grant' }, { status: 400 })
+    return Response.json({
+      access_token: 'access-token-2',
+      token_type: 'Bearer',
+      expires_in: 300,
+      refresh_token: issueRefreshToken(),
+      id_token: how.idToken === undefined ? await idToken(undefined, how) : (how.idToken ?? undefined),
+      ...how.token,
+    })
+  }
+
+  function issueRefreshToken(): string {
+    const token = `refresh-${crypto.randomUUID()}`
+    refreshTokens.add(token)
+    return token
   }
 
   const server = Bun.serve({
@@ -155,6 +183,19 @@ export async function startBadProvider(nowS: () => number = () => Math.floor(Dat
       nonces.set(code, nonce)
       return code
     },
+    issueRefreshToken,
+    revokeAll: () => refreshTokens.clear(),
+    logoutToken: (over = {}) =>
+      sign(
+        {
+          sub: 'user-1',
+          sid: 'their-session-1',
+          exp: nowS() + 120,
+          jti: crypto.randomUUID(),
+          events: { 'http://schemas.openid.net/event/backchannel-logout': {} },
+        },
+        { ...over, header: { typ: 'logout+jwt', ...over.header } },
+      ),
     async rotate() {
       pair = await makeKey()
     },
