@@ -97,7 +97,8 @@ export function createProviderClient(
     async endSession({ idToken, returnTo, state }: EndSession) {
       const { end_session_endpoint: endpoint, issuer: own } = await issuer.metadata.get()
       const address = typeof endpoint === 'string' ? URL.parse(endpoint) : null
-      if (address === null || !(address.protocol === 'https:' || own.startsWith('http:'))) return null
+      const isAllowed = address?.protocol === 'https:' || (address?.protocol === 'http:' && own.startsWith('http:'))
+      if (address === null || !isAllowed) return null
       const parameters = {
         id_token_hint: idToken,
         client_id: config.clientId,

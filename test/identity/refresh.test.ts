@@ -1,0 +1,309 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'bun:test'
+import { GateError } from '../../src/base/errors.ts'
+import type { Ports } from '../../src/base/ports.ts'
+import type { ProviderConfig } from '../../src/config/types.ts'
+import { createProviderPool } from '../../src/identity/pool.ts'
+import type { HeldTokens, LoginRequest, ProviderClient } from '../../src/identity/provider.ts'
+import { BAD_PROVIDER_CLIENT, type BadProvider, type Misbehaviour, startBadProvider } from '../kit/bad-provider.ts'
+
+const NOW_S = 1_900_000_000
+let nowMs = NOW_S * 1000
+let bad: BadProvider
+const logged: string[] = []
+
+const ports: Pick<Ports, 'now' | 'fetch' | 'log'> = {
+  now: () => nowMs,
+  fetch: (address, init) => fetch(address, init),
+  log: { debug() {}, info() {}, warn: text => void logged.push(text), error() {} },
+}
+
+beforeAll(async () => {
+  bad = await startBadProvider(() => Math.floor(nowMs / 1000))
+})
+afterAll(() => bad.stop())
+beforeEach(() => {
+  nowMs = NOW_S * 1000
+  bad.behave({})
+})
+
+function clientOf(over: Partial<ProviderConfig> = {}): ProviderClient {
+  return createProviderPool(ports).client({
+    name: 'test',
+    label: 'Test',
+    issuer: bad.issuer,
+    metadataUrl: null,
+    ...BAD_PROVIDER_CLIENT,
+    clientAuth: null,
+    scopes: null,
+    idTokenAlg: null,
+    ...over,
+  })
+}
+
+const LOGIN: LoginRequest = {
+  redirectUri: 'http://127.0.0.1/.sallyport/callback',
+  state: 'state-1',
+  nonce: 'nonce-1',
+  codeVerifier: 'v'.repeat(43),
+}
+
+/** Signs in at the provider as it behaves now; answers what a session would hold. */
+async function signIn(client = clientOf(), how: Misbehaviour = {}): Promise<HeldTokens> {
+  bad.behave({ ...how, token: { refresh_token: bad.issueRefreshToken() } })
+  const answer = new URLSearchParams({ code: bad.issueCode(LOGIN.nonce), state: LOGIN.state, iss: bad.issuer })
+  const { identity, idToken, refreshToken } = await client.finish(answer, LOGIN)
+  bad.behave({})
+  if (refreshToken === null) throw new Error('no refresh token was kept')
+  return { identity, idToken, refreshToken }
+}
+
+async function refusal(attempt: Promise<unknown>): Promise<{ code: string; check: unknown }> {
+  const thrown = await attempt.then(
+    result => result,
+    (error: unknown) => error,
+  )
+  if (!(thrown instanceof GateError)) throw new Error(`not refused with a GateError: ${JSON.stringify(thrown)}`)
+  return { code: thrown.code, check: thrown.facts.check }
+}
+
+/** Signs in, then refreshes while the provider misbehaves like this. */
+async function refresh(refreshed: Misbehaviour['refresh'], how: Misbehaviour = {}, first: Misbehaviour = {}) {
+  const client = clientOf()
+  const held = await signIn(client, first)
+  nowMs += 600_000
+  bad.behave({ ...how, ...(refreshed === undefined ? {} : { refresh: refreshed }) })
+  return client.refresh(held)
+}
+
+describe('oidcc-client-test-refresh-token', () => {
+  test('brings new claims, a new ID token and the rotated refresh token', async () => {
+    const client = clientOf()
+    const held = await signIn(client)
+    nowMs += 600_000
+    bad.behave({ refresh: { claims: { email: 'new@example.com' } }, userinfo: { groups: ['other'], name: 'New Name' } })
+    const result = await client.refresh(held)
+    if (result.kind !== 'renewed') throw new Error(result.reason)
+    expect(result.identity).toMatchObject({
+      subject: 'user-1',
+      issuer: bad.issuer,
+      email: 'new@example.com',
+      groups: ['other'],
+    })
+    expect(result.refreshToken).not.toBe(held.refreshToken)
+    expect(result.idToken).not.toBe(held.idToken)
+    expect(bad.lastToken().form.get('grant_type')).toBe('refresh_token')
+    expect(bad.lastToken().form.get('refresh_token')).toBe(held.refreshToken)
+    expect(bad.lastToken().authorization).toStartWith('Basic ')
+    expect(bad.lastUserinfo().authorization).toBe('Bearer access-token-2')
+    const again = await client.refresh({ ...held, ...result })
+    expect(again.kind).toBe('renewed')
+    expect((await client.refresh(held)).kind).toBe('ended')
+  })
+
+  test('goes without a new ID token: userinfo then speaks, and what the sign-in was stays', async () => {
+    const result = await refresh(
+      { idToken: null },
+      { userinfo: { groups: ['other'] } },
+      { claims: { sid: 'their-1', auth_time: NOW_S, acr: 'high' } },
+    )
+    if (result.kind !== 'renewed') throw new Error(result.reason)
+    expect(result.identity.groups).toEqual(['other'])
+    expect(result.identity.claims).toMatchObject({ sid: 'their-1', auth_time: NOW_S, acr: 'high' })
+  })
+
+  test('keeps what a new ID token need not repeat of the sign-in, and the refresh token where none is new', async () => {
+    const result = await refresh(
+      { token: { refresh_token: undefined } },
+      {},
+      { claims: { sid: 'their-1', acr: 'high' } },
+    )
+    if (result.kind !== 'renewed') throw new Error(result.reason)
+    expect(result.identity.claims).toMatchObject({ sid: 'their-1', acr: 'high' })
+    expect(result.refreshToken).toStartWith('refresh-')
+  })
+
+  test('invalid_grant is the end of the sign-in', async () => {
+    const client = clientOf()
+    const held = await signIn(client)
+    bad.revokeAll()
+    expect(await client.refresh(held)).toEqual({ kind: 'ended', reason: 'invalid_grant' })
+  })
+})
+
+describe('an ID token from a refresh (OpenID Connect Core §12.2)', () => {
+  test('refresh-token-invalid-sub: another person’s is the end', async () => {
+    expect(await refresh({ claims: { sub: 'user-2' } }, { userinfo: { sub: 'user-2' } })).toEqual({
+      kind: 'ended',
+      reason: 'other_subject',
+    })
+  })
+
+  const CASES: readonly [string, NonNullable<Misbehaviour['refresh']>, string][] = [
+    ['refresh-token-invalid-issuer', { claims: { iss: 'https://evil.example' } }, 'iss'],
+    ['with another aud', { claims: { aud: 'somebody-else' } }, 'aud'],
+    ['with an azp that the first had not', { claims: { azp: BAD_PROVIDER_CLIENT.clientId } }, 'azp'],
+    ['with another nonce', { claims: { nonce: 'nonce-2' } }, 'nonce'],
+    ['with another auth_time', { claims: { auth_time: NOW_S + 1 } }, 'auth_time'],
+    ['older than the first', { claims: { iat: NOW_S - 120 } }, 'iat'],
+    ['that is expired', { claims: { exp: NOW_S } }, 'exp'],
+    ['with a wrong at_hash', { claims: { at_hash: 'AAAAAAAAAAAAAAAAAAAAAA' } }, 'at_hash'],
+    ['signed by a stranger', { signing: 'stranger' }, 'signature'],
+    ['without a signature', { signing: 'none' }, 'alg'],
+    ['without sub', { claims: { sub: undefined } }, 'sub'],
+  ]
+  test.each(CASES)('%s is refused', async (_what, refreshed, check) => {
+    const found = await refusal(refresh(refreshed, {}, { claims: { auth_time: NOW_S } }))
+    expect([found.code, found.check]).toEqual(['provider.id_token', check])
+  })
+
+  test('may repeat nonce, auth_time and azp', async () => {
+    const claims = { nonce: 'nonce-1', auth_time: NOW_S, azp: BAD_PROVIDER_CLIENT.clientId }
+    expect((await refresh({ claims }, {}, { claims })).kind).toBe('renewed')
+  })
+})
+
+describe('a refresh says nothing of the person', () => {
+  const DOWN: readonly [string, Misbehaviour, string][] = [
+    [
+      'a token endpoint that fails',
+      { instead: { token: () => new Response('oops', { status: 500 }) } },
+      'provider.down',
+    ],
+    ['a token endpoint that is busy', { instead: { token: () => new Response('', { status: 429 }) } }, 'provider.down'],
+    ['an answer that is HTML', { instead: { token: () => new Response('<p>hello') } }, 'provider.token'],
+    [
+      'a client that is not known',
+      { instead: { token: () => Response.json({ error: 'invalid_client' }, { status: 401 }) } },
+      'provider.token',
+    ],
+    ['userinfo that fails', { instead: { userinfo: () => new Response('', { status: 500 }) } }, 'provider.userinfo'],
+    ['userinfo about another', { userinfo: { sub: 'user-2' } }, 'provider.userinfo'],
+  ]
+  test.each(DOWN)('with %s', async (_what, how, code) => {
+    expect((await refusal(refresh({}, how))).code).toBe(code)
+  })
+
+  test('where the provider in the file has another issuer by now', async () => {
+    const client = clientOf()
+    const held = await signIn(client)
+    const identity = { ...held.identity, issuer: 'https://old.example' }
+    expect((await refusal(client.refresh({ ...held, identity }))).code).toBe('provider.issuer')
+    expect(bad.lastToken().form.get('grant_type')).toBe('authorization_code')
+  })
+})
+
+test('no refresh token reaches an error, though the provider repeats it', async () => {
+  const client = clientOf()
+  const held = await signIn(client)
+  const says = () =>
+    Response.json({ error: 'invalid_request', error_description: `what is ${held.refreshToken}?` }, { status: 400 })
+  bad.behave({ instead: { token: says } })
+  const error = await client.refresh(held).catch((thrown: unknown) => thrown)
+  if (!(error instanceof GateError)) throw new Error('not refused')
+  expect(JSON.stringify([error.facts, error.message, String(error.cause)])).not.toContain(held.refreshToken)
+  expect(error.facts.provider_says).toBe('what is …?')
+})
+
+test('offline_access is asked for where refresh is on, the provider lists it, and the file lists no scopes', async () => {
+  const scopesOf = async (over: Partial<ProviderConfig>, wantsRefresh: boolean) =>
+    new URL(await clientOf(over).begin(LOGIN, { wantsRefresh })).searchParams.get('scope')
+  expect(await scopesOf({}, true)).toBe('openid profile email groups')
+  bad.behave({ discovery: { scopes_supported: ['openid', 'offline_access'] } })
+  expect(await scopesOf({}, true)).toBe('openid profile email offline_access')
+  expect(await scopesOf({}, false)).toBe('openid profile email')
+  expect(await scopesOf({ scopes: ['openid'] }, true)).toBe('openid')
+})
+
+describe('the sign-out address (OpenID Connect RP-Initiated Logout 1.0 §2)', () => {
+  const request = { idToken: 'the-id-token', returnTo: 'https://auth.example/.sallyport/signed-out', state: 's1' }
+
+  test('names the session, the client, where to return, and the state; what the endpoint had in it stays', async () => {
+    bad.behave({ discovery: { end_session_endpoint: `${bad.issuer}/end?tenant=1` } })
+    const address = new URL((await clientOf().endSession(request)) ?? '')
+    expect(address.origin + address.pathname).toBe(`${bad.issuer}/end`)
+    expect(Object.fromEntries(address.searchParams)).toEqual({
+      tenant: '1',
+      id_token_hint: 'the-id-token',
+      client_id: BAD_PROVIDER_CLIENT.clientId,
+      post_logout_redirect_uri: request.returnTo,
+      state: 's1',
+    })
+  })
+
+  test.each([undefined, 1, 'end', 'javascript:alert(1)'])('is null where discovery says %p', async endpoint => {
+    bad.behave({ discovery: { end_session_endpoint: endpoint } })
+    expect(await clientOf().endSession(request)).toBeNull()
+  })
+})
+
+describe('logout tokens (OpenID Connect Back-Channel Logout 1.0 §2.6)', () => {
+  test('a right one says whose session, its own name, and until when that has to be remembered', async () => {
+    const token = await clientOf().readLogoutToken(await bad.logoutToken({ claims: { jti: 'j1' } }))
+    expect(token).toEqual({ subject: 'user-1', sid: 'their-session-1', id: 'j1', expiresAtMs: (NOW_S + 180) * 1000 })
+  })
+
+  const GOOD: readonly [string, Misbehaviour][] = [
+    ['without sid', { claims: { sid: undefined } }],
+    ['without sub', { claims: { sub: undefined } }],
+    ['without typ', { header: { typ: undefined } }],
+    ['of the plain type', { header: { typ: 'JWT' } }],
+    ['for several audiences', { claims: { aud: ['other', BAD_PROVIDER_CLIENT.clientId] } }],
+    ['with further events', { claims: { events: { x: 1, 'http://schemas.openid.net/event/backchannel-logout': {} } } }],
+  ]
+  test.each(GOOD)('one %s is good', async (_what, over) => {
+    expect((await clientOf().readLogoutToken(await bad.logoutToken(over))).id).not.toBe('')
+  })
+
+  test('the name of a token that never expires has to be remembered for minutes only', async () => {
+    const token = await bad.logoutToken({ claims: { exp: NOW_S + 1e9 } })
+    expect((await clientOf().readLogoutToken(token)).expiresAtMs).toBe((NOW_S + 660) * 1000)
+  })
+
+  const EVENT = 'http://schemas.openid.net/event/backchannel-logout'
+  const BAD: readonly [string, Misbehaviour, string][] = [
+    ['wrong-iss', { claims: { iss: 'https://evil.example' } }, 'iss'],
+    ['wrong-aud', { claims: { aud: 'somebody-else' } }, 'aud'],
+    ['wrong-alg: an algorithm that the provider does not announce', { header: { alg: 'PS256' } }, 'alg'],
+    ['alg-none', { signing: 'none' }, 'alg'],
+    ['signed as HMAC with the public key', { signing: 'hmac-public-key' }, 'alg'],
+    ['signed by a stranger', { signing: 'stranger' }, 'signature'],
+    ['no-event', { claims: { events: undefined } }, 'events'],
+    ['wrong-event', { claims: { events: { 'http://schemas.openid.net/event/other': {} } } }, 'events'],
+    ['events as a list', { claims: { events: [EVENT] } }, 'events'],
+    ['an event that is no object', { claims: { events: { [EVENT]: true } } }, 'events'],
+    ['with-nonce', { claims: { nonce: 'n' } }, 'nonce'],
+    ['neither sub nor sid', { claims: { sub: undefined, sid: undefined } }, 'sub'],
+    ['empty sid', { claims: { sid: '' } }, 'sid'],
+    ['sub as a number', { claims: { sub: 1 } }, 'sub'],
+    ['no iat', { claims: { iat: undefined } }, 'iat'],
+    ['no exp', { claims: { exp: undefined } }, 'exp'],
+    ['no jti', { claims: { jti: undefined } }, 'jti'],
+    ['empty jti', { claims: { jti: '' } }, 'jti'],
+    ['expired 90 s ago', { claims: { iat: NOW_S - 200, exp: NOW_S - 90 } }, 'exp'],
+    ['issued 90 s ahead', { claims: { iat: NOW_S + 90 } }, 'iat'],
+    ['issued an hour ago, whatever its exp', { claims: { iat: NOW_S - 3600, exp: NOW_S + 3600 } }, 'iat'],
+    ['an access token', { header: { typ: 'at+jwt' } }, 'typ'],
+    ['an ID token’s type', { header: { typ: 'id+jwt' } }, 'typ'],
+  ]
+  test.each(BAD)('%s is refused', async (_what, over, check) => {
+    const token =
+      over.header?.alg === 'PS256' ? (await bad.logoutToken()).replace(/^[^.]+/, psHeader) : await bad.logoutToken(over)
+    const found = await refusal(clientOf().readLogoutToken(token))
+    expect([found.code, found.check]).toEqual(['provider.logout_token', check])
+  })
+
+  test('an ID token is no logout token', async () => {
+    const held = await signIn()
+    expect((await refusal(clientOf().readLogoutToken(held.idToken))).code).toBe('provider.logout_token')
+  })
+
+  test('a logout token is no ID token', async () => {
+    const claims = { sub: 'user-1', nonce: LOGIN.nonce }
+    bad.behave({ idToken: await bad.logoutToken({ claims }) })
+    const answer = new URLSearchParams({ code: bad.issueCode(LOGIN.nonce), state: LOGIN.state, iss: bad.issuer })
+    expect(await refusal(clientOf().finish(answer, LOGIN))).toEqual({ code: 'provider.id_token', check: 'typ' })
+  })
+})
+
+/** The header of a token that claims another algorithm than the one it was signed with. */
+const psHeader = Buffer.from(JSON.stringify({ alg: 'PS256', typ: 'logout+jwt' })).toString('base64url')
