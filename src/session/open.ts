@@ -21,7 +21,7 @@ export interface OpenSessions extends Sessions {
   onChange(listener: (session: Session) => void): void
   /**
    * Whether a session may go on though nothing is requested of it, as for a stream that stays open: asks its provider when
-   * that is due, and does not count as use.
+   * that is due, and counts as use.
    */
   check(session: Session): Promise<boolean>
   /** Writes what is pending and closes the store. */
@@ -280,9 +280,10 @@ export function openSessions(options: SessionOptions): OpenSessions {
     async check({ id }) {
       const row = cache.held(id) === undefined ? await guarded(() => store.findById(id)) : null
       const held = cache.held(id) ?? (row === null ? null : hold(row))
-      if (held === null) return false
       const nowMs = ports.now()
-      if (nowMs >= held.moments.overAtMs || nowMs < held.moments.notBeforeMs) return false
+      if (held === null || !isLive(held.moments, Math.max(held.lastSeenMs, unwritten.get(id) ?? 0), nowMs)) return false
+      held.lastSeenMs = nowMs
+      unwritten.set(id, nowMs)
       return nowMs < held.dueAtMs || (await whenDue(held, nowMs)) !== null
     },
     async putOnce(kind, key, value, { lifetimeMs, owner }) {

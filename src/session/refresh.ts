@@ -59,26 +59,28 @@ export function createRefreshes(tools: RefreshTools): Refreshes {
 
   async function attempt(held: HeldSession): Promise<void> {
     const { id } = held.session
+    // Meanwhile `held` may learn of another's refresh: what counts is what was known when this began.
+    const knownAtMs = held.checkedAtMs
     for (let polls = 0; polls < POLLS; polls++) {
       const nowMs = ports.now()
-      if (await guarded(() => store.lease(id, nowMs, nowMs + LEASE_MS))) return leased(held)
+      if (await guarded(() => store.lease(id, nowMs, nowMs + LEASE_MS))) return leased(held, knownAtMs)
       // Somebody else asks, or the session is gone.
       const row = await guarded(() => store.findById(id))
       if (row === null) return tools.forget(id)
-      if (row.checkedAtMs > held.checkedAtMs) return tools.adopt(row, held)
+      if (row.checkedAtMs > knownAtMs) return tools.adopt(row, held)
       await Bun.sleep(POLL_MS)
     }
     postpone(held)
   }
 
-  async function leased(held: HeldSession): Promise<void> {
+  async function leased(held: HeldSession, knownAtMs: number): Promise<void> {
     const { id } = held.session
     try {
       const row = await guarded(() => store.findById(id))
       if (row === null) return tools.forget(id)
       const kept = unwritten.get(id)
       if (kept !== undefined) return await write(row, kept, held)
-      if (row.checkedAtMs > held.checkedAtMs) return tools.adopt(row, held)
+      if (row.checkedAtMs > knownAtMs) return tools.adopt(row, held)
       const fields = await askAbout(held.session, row)
       if (fields === null) return await end(id)
       await write(row, fields, held)

@@ -1,0 +1,400 @@
+import { describe, expect, test } from 'bun:test'
+import { join } from 'node:path'
+import type { Facts } from '../../src/base/errors.ts'
+import type { PortalLifetimes } from '../../src/config/types.ts'
+import { makeIdentity } from '../../src/identity/identity.ts'
+import { type OpenSessions, openSessions, type SessionOptions } from '../../src/session/open.ts'
+import type { AskProvider } from '../../src/session/refresh.ts'
+import { createSealer } from '../../src/session/seal.ts'
+import type { Session } from '../../src/session/session.ts'
+import { openSqliteStore } from '../../src/session/sqlite.ts'
+import { type FakeClock, fakeClock, quietPorts } from '../kit/clock.ts'
+import { temporaryFolder } from '../kit/folder.ts'
+import { eventually } from '../kit/gate.ts'
+import { LIFETIMES } from '../kit/lifetimes.ts'
+
+const MINUTE = 60_000
+const RULES: PortalLifetimes = { ...LIFETIMES, refreshMs: 15 * MINUTE, refreshLimitMs: 60 * MINUTE }
+const HOST = 'app.example'
+
+const person = (groups: readonly string[], claims: Record<string, unknown> = {}) =>
+  makeIdentity('id', 'https://id.example', 'ada', { name: 'Ada', groups, ...claims })
+
+/** A provider as the sessions see it: how often it was asked and with which token, and what it answers. */
+interface Asked {
+  readonly ask: AskProvider
+  readonly tokens: string[]
+  answer: 'renewed' | 'ended' | 'down'
+  groups: readonly string[]
+  /** Held back until this is settled. */
+  gate: Promise<void>
+}
+
+function provider(): Asked {
+  const asked: Asked = {
+    tokens: [],
+    answer: 'renewed',
+    groups: ['users'],
+    gate: Promise.resolve(),
+    async ask(_session, { refreshToken }) {
+      asked.tokens.push(refreshToken)
+      await asked.gate
+      if (asked.answer === 'down') throw new Error('connect ECONNREFUSED')
+      if (asked.answer === 'ended') return { kind: 'ended', reason: 'invalid_grant' }
+      const secrets = { idToken: `id-${asked.tokens.length}`, refreshToken: `refresh-${asked.tokens.length}` }
+      return { kind: 'renewed', identity: person(asked.groups), secrets }
+    },
+  }
+  return asked
+}
+
+interface World {
+  readonly clock: FakeClock
+  readonly asked: Asked
+  readonly sessions: OpenSessions
+  readonly logged: string[]
+  /** One more process on the same database. */
+  another(over?: Partial<SessionOptions>): OpenSessions
+  signIn(over?: {
+    readonly refreshToken?: string | null
+    readonly isRemembered?: boolean
+  }): Promise<{ token: string; session: Session }>
+  find(token: string): Promise<Session | null>
+}
+
+async function inWorld(act: (world: World) => Promise<void>, rules: PortalLifetimes = RULES): Promise<void> {
+  using folder = temporaryFolder()
+  const clock = fakeClock()
+  const asked = provider()
+  const logged: string[] = []
+  const note = (text: string, facts?: Facts) => void logged.push(`${text} ${JSON.stringify(facts ?? {})}`)
+  const ports = { ...quietPorts(clock), log: { debug: note, info: note, warn: note, error: note } }
+  const opened: OpenSessions[] = []
+  const another = (over: Partial<SessionOptions> = {}) => {
+    const sessions = openSessions({
+      store: openSqliteStore(join(folder.path, 's.db'), ports),
+      sealer: createSealer(new Uint8Array(32).fill(7), ports),
+      limits: { ...LIFETIMES, cacheEntries: 100, portals: new Map([['home', rules]]) },
+      ports,
+      ask: asked.ask,
+      timers: { watchMs: 20, flushMs: 20, purgeMs: 20 },
+      ...over,
+    })
+    opened.push(sessions)
+    return sessions
+  }
+  const sessions = another()
+  try {
+    await act({
+      clock,
+      asked,
+      sessions,
+      logged,
+      another,
+      find: async token => sessions.find(token, HOST),
+      signIn: ({ refreshToken = 'refresh-0', isRemembered = false } = {}) =>
+        sessions.start({
+          portal: 'home',
+          host: HOST,
+          identity: person(['users', 'admins'], { sid: 's1' }),
+          secrets: { idToken: 'id-0', refreshToken },
+          isRemembered,
+        }),
+    })
+  } finally {
+    for (const one of opened) await one.close()
+  }
+}
+
+describe('a session that is due', () => {
+  test('is asked about once, goes on with what was said before, and then has the new claims', () =>
+    inWorld(async ({ clock, asked, sessions, signIn, find }) => {
+      const { token, session } = await signIn()
+      clock.advance(14 * MINUTE)
+      expect(sessions.find(token, HOST)).toBe(session)
+      expect(asked.tokens).toEqual([])
+      clock.advance(MINUTE)
+      const before = sessions.find(token, HOST)
+      expect(before).toBe(session)
+      await eventually(async () => (await find(token)) !== session, 'the claims are new')
+      expect((await find(token))?.identity.groups).toEqual(['users'])
+      expect(session.identity.groups).toEqual(['users', 'admins'])
+      expect(asked.tokens).toEqual(['refresh-0'])
+      clock.advance(15 * MINUTE)
+      await find(token)
+      await eventually(() => asked.tokens.length === 2, 'it is asked again')
+      expect(asked.tokens).toEqual(['refresh-0', 'refresh-1'])
+    }))
+
+  test('is the same value while the claims are the same, so that nothing is decided anew', () =>
+    inWorld(async ({ clock, asked, signIn, find, sessions }) => {
+      const changed: string[] = []
+      sessions.onChange(({ id }) => changed.push(id))
+      const { token, session } = await signIn()
+      clock.advance(15 * MINUTE)
+      await find(token)
+      await eventually(async () => (await find(token)) !== session, 'the first refresh')
+      const second = await find(token)
+      clock.advance(15 * MINUTE)
+      await find(token)
+      await eventually(async () => (await sessions.secretsOf(session.id))?.refreshToken === 'refresh-2', 'the second')
+      expect(await find(token)).toBe(second)
+      expect(changed).toEqual([session.id])
+      expect(asked.tokens).toHaveLength(2)
+    }))
+
+  test('has its rotated refresh token sealed in the store, and its sid kept up', () =>
+    inWorld(async ({ clock, sessions, signIn, find, another }) => {
+      const { token, session } = await signIn()
+      clock.advance(15 * MINUTE)
+      await find(token)
+      await eventually(
+        async () => (await sessions.secretsOf(session.id))?.refreshToken === 'refresh-1',
+        'it is rotated',
+      )
+      expect(await another().secretsOf(session.id)).toEqual({ idToken: 'id-1', refreshToken: 'refresh-1' })
+    }))
+
+  test('costs one question for fifty requests at once, on two hosts, and all fifty are answered', () =>
+    inWorld(async ({ clock, asked, sessions, signIn }) => {
+      const { token, session } = await signIn()
+      const other = (await sessions.join(session.id, 'other.example')) ?? ''
+      clock.advance(15 * MINUTE)
+      const found = await Promise.all(
+        Array.from({ length: 50 }, async (_, index) =>
+          index % 2 === 0 ? sessions.find(token, HOST) : sessions.find(other, 'other.example'),
+        ),
+      )
+      expect(found.every(one => one?.id === session.id)).toBe(true)
+      await eventually(async () => (await sessions.find(token, HOST)) !== session, 'it is renewed')
+      expect(asked.tokens).toHaveLength(1)
+    }))
+
+  test('past the limit costs one question for fifty requests at once, which all wait for the answer', () =>
+    inWorld(async ({ clock, asked, sessions, signIn }) => {
+      const { token, session } = await signIn()
+      clock.advance(61 * MINUTE)
+      const found = await Promise.all(Array.from({ length: 50 }, async () => sessions.find(token, HOST)))
+      expect(found.every(one => one?.id === session.id && one.identity.groups.length === 1)).toBe(true)
+      expect(asked.tokens).toHaveLength(1)
+    }))
+
+  test('costs one question in two processes together, and both have the new claims', () =>
+    inWorld(async ({ clock, asked, sessions, signIn, another }) => {
+      const { token } = await signIn()
+      const other = another()
+      await other.find(token, HOST)
+      clock.advance(61 * MINUTE)
+      const { promise, resolve } = Promise.withResolvers<void>()
+      asked.gate = promise
+      const found = Promise.all([sessions, other, sessions, other].map(async one => one.find(token, HOST)))
+      await eventually(() => asked.tokens.length > 0, 'somebody asks')
+      await Bun.sleep(150)
+      resolve()
+      expect((await found).map(one => one?.identity.groups)).toEqual(Array(4).fill(['users']))
+      expect(asked.tokens).toEqual(['refresh-0'])
+    }))
+
+  test('has its new claims in a process that did not ask, soon after', () =>
+    inWorld(async ({ clock, asked, signIn, find, another }) => {
+      const { token } = await signIn()
+      const other = another()
+      await other.find(token, HOST)
+      clock.advance(16 * MINUTE)
+      await find(token)
+      await eventually(() => asked.tokens.length === 1, 'one asks')
+      await eventually(async () => (await other.find(token, HOST))?.identity.groups.length === 1, 'the other knows')
+      expect(asked.tokens).toHaveLength(1)
+    }))
+})
+
+describe('a provider that no longer vouches', () => {
+  test('ends the session at once, in every process, with its streams', () =>
+    inWorld(async ({ clock, asked, signIn, find, sessions, another }) => {
+      const { token, session } = await signIn()
+      const other = another()
+      const ended: string[] = []
+      sessions.onEnd(id => ended.push(id))
+      await other.find(token, HOST)
+      asked.answer = 'ended'
+      clock.advance(15 * MINUTE)
+      await find(token)
+      await eventually(async () => (await find(token)) === null, 'it is over')
+      expect(ended).toContain(session.id)
+      await eventually(async () => (await other.find(token, HOST)) === null, 'it is over elsewhere')
+      expect(await sessions.describe(session.id)).toBeNull()
+    }))
+
+  test('is waited for past the limit, and then nobody is let in', () =>
+    inWorld(async ({ clock, asked, signIn, find }) => {
+      const { token } = await signIn()
+      asked.answer = 'ended'
+      clock.advance(61 * MINUTE)
+      expect(await find(token)).toBeNull()
+      expect(asked.tokens).toHaveLength(1)
+    }))
+})
+
+describe('a provider that cannot be asked', () => {
+  test('ends nothing until the limit; it is tried again, not at every request', () =>
+    inWorld(async ({ clock, asked, signIn, find, logged }) => {
+      const { token, session } = await signIn()
+      asked.answer = 'down'
+      clock.advance(15 * MINUTE)
+      expect(await find(token)).toBe(session)
+      await eventually(() => logged.length === 1, 'the failure is told')
+      for (let index = 0; index < 10; index++) expect(await find(token)).toBe(session)
+      expect(asked.tokens).toHaveLength(1)
+      clock.advance(11_000)
+      expect(await find(token)).toBe(session)
+      await eventually(() => logged.length === 2, 'the second failure is told')
+      expect(asked.tokens).toHaveLength(2)
+      expect(logged.join('')).not.toContain('refresh-')
+    }))
+
+  test('lets nobody in past the limit, without asking at every request; once it answers, they are back', () =>
+    inWorld(async ({ clock, asked, signIn, find }) => {
+      const { token, session } = await signIn()
+      asked.answer = 'down'
+      clock.advance(60 * MINUTE)
+      expect(await find(token)).toBeNull()
+      expect(await find(token)).toBeNull()
+      expect(asked.tokens).toHaveLength(1)
+      asked.answer = 'renewed'
+      clock.advance(11_000)
+      expect((await find(token))?.id).toBe(session.id)
+    }))
+
+  test('costs those past the limit nothing that the rules had not said: a shorter refresh acts at once', () =>
+    inWorld(async ({ clock, asked, signIn, find, sessions }) => {
+      const { token } = await signIn()
+      clock.advance(5 * MINUTE)
+      const rules = { ...RULES, refreshMs: MINUTE, refreshLimitMs: 4 * MINUTE }
+      sessions.configure({ ...LIFETIMES, cacheEntries: 100, portals: new Map([['home', rules]]) })
+      asked.answer = 'ended'
+      expect(await find(token)).toBeNull()
+    }))
+})
+
+test('what a refresh brought is not lost while the store cannot take it', () =>
+  inWorld(async ({ clock, asked, signIn, another }) => {
+    const { token, session } = await signIn()
+    using folder = temporaryFolder()
+    const ports = quietPorts(clock)
+    const store = openSqliteStore(join(folder.path, 'other.db'), ports)
+    let isFull = true
+    const failing = another({
+      store: {
+        ...store,
+        update(id, fields) {
+          if (isFull) throw new Error('database or disk is full')
+          return store.update(id, fields)
+        },
+      },
+    })
+    const other = await failing.start({
+      portal: 'home',
+      host: HOST,
+      identity: session.identity,
+      secrets: { idToken: 'id-0', refreshToken: 'refresh-0' },
+    })
+    clock.advance(15 * MINUTE)
+    await failing.find(other.token, HOST)
+    await eventually(async () => (await failing.find(other.token, HOST))?.identity.groups.length === 1, 'it is renewed')
+    await Bun.sleep(500)
+    isFull = false
+    clock.advance(15 * MINUTE)
+    await failing.find(other.token, HOST)
+    await eventually(
+      async () => (await failing.secretsOf(other.session.id))?.refreshToken === 'refresh-1',
+      'it is written',
+    )
+    expect(asked.tokens).toEqual(['refresh-0'])
+    expect(token).not.toBe(other.token)
+  }))
+
+test('a session without a refresh token lives by its lifetimes alone', () =>
+  inWorld(async ({ clock, asked, signIn, find }) => {
+    const { token, session } = await signIn({ refreshToken: null })
+    clock.advance(119 * MINUTE)
+    expect(await find(token)).toBe(session)
+    expect(asked.tokens).toEqual([])
+  }))
+
+test('a portal whose refresh is off asks nobody', () =>
+  inWorld(
+    async ({ clock, asked, signIn, find }) => {
+      const { token, session } = await signIn()
+      clock.advance(119 * MINUTE)
+      expect(await find(token)).toBe(session)
+      expect(asked.tokens).toEqual([])
+    },
+    { ...RULES, refreshMs: null },
+  ))
+
+describe('a stream that stays open', () => {
+  test('has its session checked, and keeps it in use', () =>
+    inWorld(async ({ clock, asked, signIn, find, sessions }) => {
+      const { token, session } = await signIn()
+      for (let index = 0; index < 9; index++) {
+        clock.advance(15 * MINUTE)
+        expect(await sessions.check(session)).toBe(true)
+        await eventually(() => asked.tokens.length === index + 1, 'it is asked about')
+      }
+      expect((await find(token))?.identity.groups).toEqual(['users'])
+    }))
+
+  test('ends with its session: when the provider says so, at the limit, and at the end of the lifetime', () =>
+    inWorld(async ({ clock, asked, signIn, sessions, another }) => {
+      const one = await signIn()
+      const elsewhere = another()
+      asked.answer = 'down'
+      clock.advance(60 * MINUTE)
+      expect(await elsewhere.check(one.session)).toBe(false)
+      asked.answer = 'renewed'
+      clock.advance(11_000)
+      expect(await elsewhere.check(one.session)).toBe(true)
+      clock.advance(12 * 60 * MINUTE)
+      expect(await sessions.check(one.session)).toBe(false)
+      const two = await signIn()
+      asked.answer = 'ended'
+      clock.advance(61 * MINUTE)
+      expect(await sessions.check(two.session)).toBe(false)
+    }))
+})
+
+describe('lifetimes of a portal', () => {
+  const DAY = 24 * 60 * MINUTE
+  const REMEMBER = { ...LIFETIMES, rememberMs: 30 * DAY }
+
+  test('a remembered sign-in lives for as long as the portal says, idle or not, and no longer', () =>
+    inWorld(async ({ clock, signIn, find }) => {
+      const kept = await signIn({ isRemembered: true })
+      const usual = await signIn()
+      expect(kept.session.isRemembered).toBe(true)
+      clock.advance(DAY)
+      expect(await find(usual.token)).toBeNull()
+      clock.advance(28 * DAY)
+      expect(await find(kept.token)).toBe(kept.session)
+      clock.advance(DAY)
+      expect(await find(kept.token)).toBeNull()
+    }, REMEMBER))
+
+  test('a portal that no longer lets people choose has its usual lifetimes for all', () =>
+    inWorld(async ({ clock, signIn, find, sessions }) => {
+      const kept = await signIn({ isRemembered: true })
+      clock.advance(DAY)
+      sessions.configure({ ...LIFETIMES, cacheEntries: 100, portals: new Map([['home', LIFETIMES]]) })
+      expect(await find(kept.token)).toBeNull()
+    }, REMEMBER))
+
+  test('are its own, whatever the rest of the file says', () =>
+    inWorld(
+      async ({ clock, signIn, find }) => {
+        const { token } = await signIn()
+        clock.advance(11 * MINUTE)
+        expect(await find(token)).toBeNull()
+      },
+      { ...LIFETIMES, idleMs: 10 * MINUTE },
+    ))
+})
