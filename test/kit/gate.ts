@@ -3,11 +3,8 @@ import { join } from 'node:path'
 import { createLog } from '../../src/base/log.ts'
 import type { Ports } from '../../src/base/ports.ts'
 import { type RunningServer, startServer } from '../../src/cli/serve.ts'
+import { openSessionState } from '../../src/cli/session-state.ts'
 import { makeIdentity } from '../../src/identity/identity.ts'
-import { openKey } from '../../src/session/key.ts'
-import { openSessions } from '../../src/session/open.ts'
-import { createSealer } from '../../src/session/seal.ts'
-import { openSqliteStore } from '../../src/session/sqlite.ts'
 import { quietPorts } from './clock.ts'
 import { temporaryFolder } from './folder.ts'
 
@@ -36,6 +33,8 @@ export interface GateOptions {
   /** More keys for `[server]`. */
   readonly server?: string
   readonly sessions?: string
+  /** What `[sessions] store` says; a database in the gate's folder when absent. */
+  readonly store?: string
   readonly ports?: Partial<Ports>
   /** How often open streams are held against rules about time. */
   readonly recheckMs?: number
@@ -67,7 +66,7 @@ export async function startGate(toml: string, options: GateOptions = {}): Promis
     'drain = "2s"',
     options.server ?? '',
     '[sessions]',
-    'store = "sqlite:sallyport.db"',
+    `store = "${options.store ?? 'sqlite:sallyport.db'}"`,
     options.sessions ?? '',
     '',
   ].join('\n')
@@ -105,14 +104,7 @@ export async function startGate(toml: string, options: GateOptions = {}): Promis
     port: portOf(server.addresses[0]),
     adminPort: portOf(server.admin),
     async signIn(host, claims = {}) {
-      const ports = quietPorts({ now })
-      const path = join(folder.path, 'sallyport.db')
-      const sessions = openSessions({
-        store: openSqliteStore(path, ports),
-        sealer: createSealer(openKey(join(folder.path, 'sallyport.key'), ports), ports),
-        limits: { lifetimeMs: 3_600_000, idleMs: 3_600_000, cacheEntries: 10 },
-        ports,
-      })
+      const { sessions } = openSessionState(server.config, quietPorts({ now }))
       const identity = makeIdentity('id', 'http://127.0.0.1:9', String(claims.sub ?? 'ada'), claims)
       const secrets = { idToken: 'x', refreshToken: null }
       const { token, session } = await sessions.start({ portal: 'home', host, identity, secrets })

@@ -15,8 +15,8 @@ export interface Valkey extends AsyncDisposable {
   /** Stops it without ending it: connections stay, and nothing answers. */
   freeze(): void
   thaw(): void
-  /** Starts it again on the same port, with what it had written. */
-  start(): Promise<void>
+  /** Starts it again on the same port, with what it had written unless it shall be empty. */
+  start(options?: { readonly isEmpty: boolean }): Promise<void>
 }
 
 export interface ValkeyOptions {
@@ -56,7 +56,8 @@ export async function startValkey({ password, tls }: ValkeyOptions = {}): Promis
     return (await new Response(client.stdout).text()).trim()
   }
 
-  async function start(): Promise<void> {
+  async function start({ isEmpty } = { isEmpty: false }): Promise<void> {
+    if (isEmpty) rmSync(join(folder, 'appendonlydir'), { recursive: true, force: true })
     const settings = ['--bind', '127.0.0.1', '--dir', folder, '--databases', '1000', '--save', '']
     const durable = ['--appendonly', 'yes', '--appendfsync', 'always']
     const secret = password === undefined ? [] : ['--requirepass', password]
