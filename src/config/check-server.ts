@@ -57,7 +57,6 @@ function checkStore({ values: { server, sessions } }: RootTable, report: Report)
   }
   if (sessions !== undefined && store?.kind === 'redis' && sessions.values.key === null) {
     report.mistake([...sessions.at, 'store'], 'sessions.key', 'sessions in Redis need a key that every machine has', {
-      // biome-ignore lint/suspicious/noTemplateCurlyInString: it shows the file's own syntax
       hint: 'make one with "openssl rand -base64 32 > sallyport.key", give it to each, and add key = "${file:sallyport.key}"',
     })
   }

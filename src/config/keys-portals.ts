@@ -77,9 +77,9 @@ export const PORTAL = {
   ...PORTAL_SESSIONS,
   provider_logout: defaulted(
     boolean,
-    true,
     false,
-    'Signing out here signs out at the provider too, where it has that. Register `…/.sallyport/signed-out` as the address to return to.',
+    true,
+    'Signing out here signs out at the provider too, where it has that. Register `https://HOST/.sallyport/signed-out` there as the address to return to.',
   ),
   admin_role: optional(word, 'admin', 'nobody', 'Who has this role sees, and may end, every session of this portal.'),
 } as const satisfies Keys

@@ -58,7 +58,6 @@ export const PROVIDER = {
   client_id: required(text(), '3f0c5a1e-8a53-4c6e-9d1b-2f7a64b0c1de', 'The client, as registered at the provider.'),
   client_secret: optional(
     secret,
-    // biome-ignore lint/suspicious/noTemplateCurlyInString: it shows the file's own syntax
     '${POCKET_ID_SECRET}',
     'a public client with PKCE',
     "The client's secret, from the environment or a file rather than in this one.",

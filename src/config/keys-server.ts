@@ -76,12 +76,10 @@ export const SESSIONS = {
     store,
     'sqlite:sallyport.db',
     'sqlite:/var/lib/sallyport/sallyport.db',
-    // biome-ignore lint/suspicious/noTemplateCurlyInString: it shows the file's own syntax
     'The session database; a relative path starts at the config file\'s folder. `sqlite::memory:` forgets everyone at a restart. `redis://` and `rediss://` are for several machines: `"rediss://:${REDIS_PASSWORD}@valkey.example.com:6379/0"`.',
   ),
   key: optional(
     sealKey,
-    // biome-ignore lint/suspicious/noTemplateCurlyInString: it shows the file's own syntax
     '${file:/run/secrets/sallyport-key}',
     '`sallyport.key` beside the database, made at the first start',
     'Seals tokens and pending sign-ins at rest: 32 bytes, as `openssl rand -base64 32` makes them. Needed for `redis://`, the same on every machine.',

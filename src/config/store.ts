@@ -41,7 +41,6 @@ function parseRedis(text: string): Parsed<StoreAt> {
   const server = /^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::([0-9]{1,5}))?(?:\/([0-9]{0,4}))?$/.exec(place)
   const [, host = '', port = DEFAULT_PORT, database = ''] = server ?? []
   if (scheme === '' || host === '' || Number(port) < 1 || Number(port) > 65_535) {
-    // biome-ignore lint/suspicious/noTemplateCurlyInString: it shows the file's own syntax
     const hint = 'as in "redis://valkey:6379/0", or with a password "rediss://:${REDIS_PASSWORD}@valkey.example.com"'
     return bad('store.invalid', 'this is not the address of a Redis or Valkey server', hint)
   }

@@ -113,5 +113,5 @@ describe('sallyport check', () => {
 test('sallyport schema prints a JSON schema of every table', () => {
   const { code, out } = run(runSchema)
   expect(code).toBe(0)
-  expect(Object.keys(JSON.parse(out).properties)).toEqual(['server', 'sessions', 'providers', 'portals', 'routes'])
+  expect(Object.keys(JSON.parse(out).properties)).toEqual(['server', 'sessions', 'providers', 'portals', 'upstreams', 'routes'])
 })
