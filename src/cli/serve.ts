@@ -167,8 +167,14 @@ export function startServer(options: ServeOptions): RunningServer {
   }
 
   upstreams.retain(first.snapshot.routes.map(route => route.upstream))
-  const recheck = openRecheck({ initial: first.snapshot, now: ports.now, closeWhere, everyMs: options.recheckMs })
-  sessions.onEnd(sessionId => closeWhere(({ session }) => session?.id === sessionId, 'the session has ended'))
+  const recheck = openRecheck({
+    initial: first.snapshot,
+    ports,
+    sessions,
+    owners: () => [...streams.owners(), ...relay.owners()],
+    closeWhere,
+    everyMs: options.recheckMs,
+  })
   watching = watchFiles(first.files, reload)
 
   function reload(): 'changed' | 'same' | 'refused' {

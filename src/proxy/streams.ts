@@ -27,6 +27,8 @@ export interface OpenStreams {
     body: ReadableStream<Uint8Array>,
     of: StreamOwner & { readonly lead: string; readonly onEnd: () => void },
   ): ReadableStream<Uint8Array>
+  /** Whose are open. */
+  owners(): Iterable<StreamOwner>
   closeWhere(isOver: (stream: StreamOwner) => boolean): void
 }
 
@@ -80,6 +82,7 @@ export function createOpenStreams(): OpenStreams {
         },
       })
     },
+    owners: () => open,
     closeWhere(isOver) {
       for (const stream of open) if (isOver(stream)) stream.close()
     },

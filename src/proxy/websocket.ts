@@ -32,6 +32,8 @@ export interface WebSocketRelay {
     dialled: Extract<Dialled, { kind: 'open' }>,
     owner: StreamOwner & { readonly headers?: Headers | Record<string, string> },
   ): Response | undefined
+  /** Whose are open. */
+  owners(): Iterable<StreamOwner>
   /** Closes every WebSocket whose owner matches, on both sides; answers how many. Default: 1008, policy. */
   closeWhere(matches: (owner: StreamOwner) => boolean, code?: number, reason?: string): number
 }
@@ -131,6 +133,7 @@ export function createWebSocketRelay(log: Log): WebSocketRelay {
       dialled.socket.destroy()
       return new Response(null, { status: 400 })
     },
+    owners: () => [...open].map(ws => ws.data.owner),
     closeWhere(matches, code = POLICY, reason = '') {
       const chosen = [...open].filter(ws => matches(ws.data.owner))
       for (const ws of chosen) guarded(ws, () => closeClient(ws, code, reason))

@@ -1,38 +1,85 @@
+import { errorFacts } from '../base/errors.ts'
+import type { Ports } from '../base/ports.ts'
 import { decidePolicy } from '../policy/policy.ts'
 import type { StreamOwner } from '../proxy/streams.ts'
+import type { OpenSessions } from '../session/open.ts'
+import type { Session } from '../session/session.ts'
 import { streamFacts } from './facts.ts'
 import type { Snapshot } from './snapshot.ts'
 
-/** Open streams, held against the rules in force. Pairs with `close`. */
+/** Open streams, held against the rules in force and the sessions behind them. Pairs with `close`. */
 export interface Recheck {
   /** Closes what a new snapshot no longer allows. */
   takeOver(next: Snapshot): void
   close(): void
 }
 
-/** How often streams are held against rules about time. */
+export interface RecheckOptions {
+  readonly initial: Snapshot
+  readonly ports: Pick<Ports, 'now' | 'log'>
+  readonly sessions: Pick<OpenSessions, 'check' | 'onChange' | 'onEnd'>
+  /** Everything that is open, of whatever kind. */
+  readonly owners: () => Iterable<StreamOwner>
+  readonly closeWhere: (isOver: (owner: StreamOwner) => boolean, reason: string) => void
+  readonly everyMs?: number | undefined
+}
+
+/** How often streams are held against rules about time, and their sessions looked at. */
 const EVERY_MS = 15_000
 
 /**
- * Streams are decided about when they open; after that, again at every reload, and while any rule is about time every few
- * seconds: hours that end close what they allowed. The decision is the gate's own.
+ * Streams are decided about when they open; after that, again at every reload, whenever their person is described otherwise
+ * by the provider, and, while any rule is about time, every few seconds. A session that ends, by whatever hand or by its
+ * time, closes its streams. The decision is the gate's own.
  */
-export function openRecheck(options: {
-  readonly initial: Snapshot
-  readonly now: () => number
-  readonly closeWhere: (isOver: (owner: StreamOwner) => boolean, reason: string) => void
-  readonly everyMs?: number | undefined
-}): Recheck {
-  const { now, closeWhere } = options
+export function openRecheck(options: RecheckOptions): Recheck {
+  const { ports, sessions, owners, closeWhere } = options
   let rules = indexRules(options.initial)
-  const isOver = (owner: StreamOwner): boolean => {
+  /** Sessions that have changed since their streams opened. */
+  const changed = new Map<string, Session>()
+
+  function isOver(owner: StreamOwner): boolean {
     const policy = rules.byRoute.get(owner.routeId)
     if (policy === undefined) return true
-    const facts = streamFacts(owner, now())
-    return decidePolicy(policy, owner.session?.identity ?? null, facts).verdict !== 'allow'
+    const session = owner.session === null ? null : (changed.get(owner.session.id) ?? owner.session)
+    const facts = streamFacts({ ...owner, session }, ports.now())
+    return decidePolicy(policy, session?.identity ?? null, facts).verdict !== 'allow'
   }
+
+  function end(sessionId: string): void {
+    changed.delete(sessionId)
+    closeWhere(({ session }) => session?.id === sessionId, 'the session has ended')
+  }
+
+  /** Asks about every session that has a stream: nobody else would, of a page that only listens. */
+  async function checkSessions(): Promise<void> {
+    const open = new Map<string, Session>()
+    for (const { session } of owners()) if (session !== null) open.set(session.id, session)
+    for (const id of changed.keys()) if (!open.has(id)) changed.delete(id)
+    for (const [id, session] of open) {
+      try {
+        if (!(await sessions.check(session))) end(id)
+      } catch (error) {
+        // A store that cannot be read ends nothing; neither does it for requests whose sessions are in memory.
+        ports.log.warn('The session of an open stream could not be looked at', errorFacts(error))
+        return
+      }
+    }
+  }
+
+  sessions.onEnd(end)
+  sessions.onChange(session => {
+    changed.set(session.id, session)
+    closeWhere(owner => owner.session?.id === session.id && isOver(owner), 'the rules no longer allow it')
+  })
+  let isChecking = false
   const timer = setInterval(() => {
     if (rules.isTimed) closeWhere(isOver, 'the time that the rules allow is over')
+    if (isChecking) return
+    isChecking = true
+    void checkSessions().finally(() => {
+      isChecking = false
+    })
   }, options.everyMs ?? EVERY_MS)
   timer.unref()
   return {

@@ -17,6 +17,10 @@ export interface Misbehaviour {
   readonly token?: Readonly<Record<string, unknown>>
   /** The same three for the answer to a refresh token; `claims`, `idToken` and `token` do not reach it. */
   readonly refresh?: Pick<Misbehaviour, 'claims' | 'idToken' | 'token' | 'header' | 'signing'>
+  /** What its sign-out page brings back as state: the right one, none, or another. */
+  readonly logoutState?: 'right' | 'none' | 'other'
+  /** Whether codes are redeemed for a refresh token too. */
+  readonly givesRefreshToken?: boolean
   /** Waits before it answers at the token endpoint. */
   readonly tokenDelayMs?: number
   /** Answers instead of the right ones, by endpoint. */
@@ -44,6 +48,8 @@ export interface BadProvider {
   /** The last request at the token endpoint: its form and its Authorization. */
   readonly lastToken: () => { readonly form: URLSearchParams; readonly authorization: string | null }
   readonly lastUserinfo: () => { readonly address: URL; readonly authorization: string | null }
+  /** What its sign-out page (`/end`, which discovery names only where a test says so) was asked last. */
+  readonly lastEnd: () => URLSearchParams | null
   stop(): Promise<void>
 }
 
@@ -59,6 +65,7 @@ export async function startBadProvider(nowS: () => number = () => Math.floor(Dat
   const refreshTokens = new Set<string>()
   const asked: Record<Endpoint, number> = { discovery: 0, jwks: 0, token: 0, userinfo: 0 }
   let lastToken = { form: new URLSearchParams(), authorization: null as string | null }
+  let lastEnd: URLSearchParams | null = null
   let lastUserinfo = { address: new URL('http://x.example'), authorization: null as string | null }
 
   async function makeKey() {
@@ -131,6 +138,7 @@ export async function startBadProvider(nowS: () => number = () => Math.floor(Dat
           token_type: 'Bearer',
           expires_in: 300,
           id_token: wrong.idToken === undefined ? await idToken(nonce, wrong) : (wrong.idToken ?? undefined),
+          ...(wrong.givesRefreshToken === true ? { refresh_token: issueRefreshToken() } : {}),
           ...wrong.token,
         })
       }
@@ -152,6 +160,31 @@ export async function startBadProvider(nowS: () => number = () => Math.floor(Dat
     })
   }
 
+  /** Signs in whoever comes, without a word. */
+  function authorize(asked: URLSearchParams): Response {
+    const answer = new URL(asked.get('redirect_uri') ?? '')
+    answer.searchParams.set('code', issueCode(asked.get('nonce') ?? ''))
+    answer.searchParams.set('state', asked.get('state') ?? '')
+    answer.searchParams.set('iss', issuer)
+    return Response.redirect(answer.href, 302)
+  }
+
+  function endSession(asked: URLSearchParams): Response {
+    lastEnd = asked
+    const back = new URL(asked.get('post_logout_redirect_uri') ?? '')
+    const { logoutState = 'right' } = wrong
+    if (logoutState !== 'none') {
+      back.searchParams.set('state', logoutState === 'right' ? (asked.get('state') ?? '') : 'A'.repeat(43))
+    }
+    return Response.redirect(back.href, 302)
+  }
+
+  function issueCode(nonce: string): string {
+    const code = `code-${crypto.randomUUID()}`
+    nonces.set(code, nonce)
+    return code
+  }
+
   function issueRefreshToken(): string {
     const token = `refresh-${crypto.randomUUID()}`
     refreshTokens.add(token)
@@ -168,6 +201,8 @@ export async function startBadProvider(nowS: () => number = () => Math.floor(Dat
       if (path === '/jwks') return answer('jwks', request)
       if (path === '/token') return answer('token', request)
       if (path === '/userinfo') return answer('userinfo', request)
+      if (path === '/authorize') return authorize(new URL(request.url).searchParams)
+      if (path === '/end') return endSession(new URL(request.url).searchParams)
       return new Response('not here', { status: 404 })
     },
   })
@@ -178,11 +213,7 @@ export async function startBadProvider(nowS: () => number = () => Math.floor(Dat
     behave(misbehaviour) {
       wrong = misbehaviour
     },
-    issueCode(nonce) {
-      const code = `code-${crypto.randomUUID()}`
-      nonces.set(code, nonce)
-      return code
-    },
+    issueCode,
     issueRefreshToken,
     revokeAll: () => refreshTokens.clear(),
     logoutToken: (over = {}) =>
@@ -202,6 +233,7 @@ export async function startBadProvider(nowS: () => number = () => Math.floor(Dat
     asked,
     lastToken: () => lastToken,
     lastUserinfo: () => lastUserinfo,
+    lastEnd: () => lastEnd,
     stop: () => server.stop(true),
   }
 }
