@@ -13,6 +13,7 @@ export const CODES = {
   'route.method': { status: 405, say: 'This method is not allowed at this address.' },
   'access.sign_in': { status: 401, say: 'Sign in to open this.' },
   'access.step_up': { status: 401, say: 'Sign in again to open this.' },
+  'access.token': { status: 401, say: 'The token is not valid here.' },
   'access.denied': { status: 403, say: 'You do not have access to this.' },
   'access.origin': { status: 403, say: 'This request came from a page that may not make it.' },
   'upstream.refused': { status: 502, say: 'The application could not be reached.' },

@@ -11,6 +11,7 @@ import type { RunningServer } from './serve.ts'
 import { runSessions } from './sessions.ts'
 import { reportStart, startHere } from './start.ts'
 import { countWorkers, runSupervisor } from './supervise.ts'
+import { runTokens } from './tokens.ts'
 import { versionText } from './version.ts'
 import { readWorkerRole, runWorker } from './worker.ts'
 
@@ -20,6 +21,7 @@ const HELP = `Sallyport: an authenticating reverse proxy. One executable, one ro
   sallyport check [routes.toml] [--json]     all mistakes, with line, caret and hint
   sallyport explain URL [--as sub=ada,...]   which route, which rule, which verdict, and why
   sallyport sessions list | revoke           who is signed in; ends sign-ins on a running server
+  sallyport tokens create | list | revoke    for scripts and apps, in place of signing in
   sallyport demo                             everything on this machine, to try it in a minute
   sallyport schema                           the JSON schema of routes.toml, for editors
   sallyport health [ADDRESS]                 asks the admin listener; exit 0 when ready (for containers)
@@ -44,6 +46,8 @@ export async function run(argv: readonly string[]): Promise<number> {
       return runHealth(rest, io)
     case 'sessions':
       return runSessions(rest, io, realPorts(io))
+    case 'tokens':
+      return runTokens(rest, io, realPorts(io))
     case 'demo':
       liftRequestLimit(argv)
       return runDemo(rest, io, async configPath => startHere(configPath, io))

@@ -1,9 +1,4 @@
-import { existsSync } from 'node:fs'
-import { resolve } from 'node:path'
-import { errorFacts } from '../base/errors.ts'
-import type { Ports } from '../base/ports.ts'
-import { loadConfig } from '../config/load.ts'
-import { count, renderDiagnostics } from '../config/render.ts'
+import { count } from '../config/render.ts'
 import type { Config } from '../config/types.ts'
 import { describeEntry } from '../portal/entry.ts'
 import { detailOf, nameOf } from '../portal/pages/person.ts'
@@ -11,8 +6,9 @@ import { agoOf } from '../portal/pages/time.ts'
 import type { OpenSessions } from '../session/open.ts'
 import type { SessionEntry } from '../session/session.ts'
 import { EXIT, parseArguments } from './args.ts'
+import { columns } from './columns.ts'
 import type { Io } from './io.ts'
-import { openSessionState } from './session-state.ts'
+import { type StorePorts, withSessions } from './with-sessions.ts'
 
 const USAGE = {
   text: `usage: sallyport sessions list [--json] | sallyport sessions revoke ID... | --subject SUB | --all
@@ -47,11 +43,7 @@ type Values = {
 }
 
 /** `sallyport sessions`: answers the exit code. */
-export async function runSessions(
-  argv: readonly string[],
-  io: Io,
-  ports: Parameters<typeof loadConfig>[1] & Pick<Ports, 'now' | 'random' | 'log'>,
-): Promise<number> {
+export async function runSessions(argv: readonly string[], io: Io, ports: StorePorts): Promise<number> {
   const parsed = parseArguments(argv, USAGE, io)
   if (!parsed.ok) return parsed.exitCode
   const { values, positionals } = parsed
@@ -61,38 +53,9 @@ export async function runSessions(
     io.stderr(`${mistake}\n${USAGE.text.split('\n')[0] ?? ''}\n`)
     return EXIT.usage
   }
-  const file = values.config
-  const loaded = loadConfig(resolve(io.cwd, file), ports, file)
-  if (!loaded.ok) {
-    io.stderr(renderDiagnostics(loaded.diagnostics, new Map([[file, loaded.text]]), { colour: io.colour.stderr }))
-    return EXIT.failed
-  }
-  const { config } = loaded
-  const { store } = config.sessions
-  if (store.kind === 'sqlite' && !existsSync(store.path)) {
-    // To open it would make it, and its key, as whoever runs this.
-    io.stderr(
-      store.path === ':memory:'
-        ? 'the sessions are in the memory of the running server alone: see [sessions] store\n'
-        : `there is no session database ${store.path} yet\n`,
-    )
-    return EXIT.failed
-  }
-  try {
-    const { sessions } = openSessionState(config, ports)
-    try {
-      return act === 'list'
-        ? await list(config, sessions, values, io, ports.now())
-        : await revoke(config, sessions, ids, values, io)
-    } finally {
-      await sessions.close()
-    }
-  } catch (error) {
-    const { error: what, hint, cause } = errorFacts(error)
-    for (const line of [`the sessions cannot be read: ${what}`, hint, cause])
-      if (line !== undefined) io.stderr(`${line}\n`)
-    return EXIT.failed
-  }
+  return withSessions(values.config, io, ports, (config, sessions) =>
+    act === 'list' ? list(config, sessions, values, io, ports.now()) : revoke(config, sessions, ids, values, io),
+  )
 }
 
 function findMistake(act: string | undefined, ids: readonly string[], { subject, all }: Values): string | null {
@@ -124,7 +87,7 @@ async function list(config: Config, sessions: OpenSessions, values: Values, io: 
       agoOf(lastSeenMs, nowMs),
     ]
   })
-  io.stdout(table([['ID', 'WHO', 'PORTAL', 'DEVICE', 'SIGNED IN', 'LAST USED'], ...rows]))
+  io.stdout(columns([['ID', 'WHO', 'PORTAL', 'DEVICE', 'SIGNED IN', 'LAST USED'], ...rows]))
   return EXIT.ok
 }
 
@@ -168,14 +131,4 @@ async function allEntries({ portals }: Config, sessions: OpenSessions): Promise<
     } while (after !== null)
   }
   return entries.sort((one, other) => other.session.createdAtMs - one.session.createdAtMs)
-}
-
-/** Columns as wide as their widest cell. Control characters, which a provider may have put into a name, are left out. */
-function table(rows: readonly (readonly string[])[]): string {
-  const clean = rows.map(row => row.map(cell => cell.replace(/\p{Cc}/gu, '')))
-  const widths = (clean[0] ?? []).map((_, column) => Math.max(...clean.map(row => Bun.stringWidth(row[column] ?? ''))))
-  return clean
-    .map(row => row.map((cell, column) => cell + ' '.repeat((widths[column] ?? 0) - Bun.stringWidth(cell))).join('  '))
-    .map(line => `${line.trimEnd()}\n`)
-    .join('')
 }

@@ -88,6 +88,7 @@ function buildRoute({ values }: RouteTable, root: RootTable, files: ConfigFiles)
     allow: buildAllow(known(values.allow, 'allow')),
     deny: buildDeny(known(values.deny, 'deny')),
     methods: known(values.methods, 'methods'),
+    tokens: known(values.tokens, 'tokens'),
     stripPrefix: known(values.strip_prefix, 'strip_prefix'),
     headers: known(values.headers, 'headers'),
     timeoutMs: known(values.timeout, 'timeout'),

@@ -39,11 +39,12 @@ export function checkRules(route: RouteTable, root: RootTable, report: Report): 
 }
 
 /** Whether anything in a route's rules asks who someone is: then there has to be a portal that can tell. */
-export function needsPortal({ values: { allow, deny } }: RouteTable): 'allow' | 'deny' | null {
+export function needsPortal({ values: { allow, deny, tokens } }: RouteTable): 'allow' | 'deny' | 'tokens' | null {
   if (allow?.kind === 'authenticated') return 'allow'
   if (allow?.kind === 'list' && !allow.entries.every(entry => typeof entry !== 'string' && entry.values.anonymous))
     return 'allow'
-  return deny && asksWho(deny) ? 'deny' : null
+  if (deny && asksWho(deny)) return 'deny'
+  return tokens === true ? 'tokens' : null
 }
 
 interface RuleCheck {

@@ -9,7 +9,7 @@ import { parsePath, parseRoutePath } from './path.ts'
 import { itemsOf, type Raw, type RawText, showRaw } from './raw.ts'
 import type { Report } from './report.ts'
 import { defaulted, type Keys, optional, required, type Table } from './table.ts'
-import { either, list, parsed, type Type, text } from './value.ts'
+import { boolean, either, list, parsed, type Type, text } from './value.ts'
 
 const REFERENCE = { $ref: `#/definitions/${RULE_SCHEMA}` }
 
@@ -123,6 +123,12 @@ export const ROUTE = {
     ['GET', 'HEAD'],
     'all',
     'Methods that are served; others are answered with 405.',
+  ),
+  tokens: defaulted(
+    boolean,
+    false,
+    true,
+    'Scripts and apps may come with a token (`sallyport tokens create`) instead of signing in. Needs a portal.',
   ),
   strip_prefix: optional(path, '/api', 'nothing', 'A part of `path` that the application does not see.'),
   headers: defaulted(

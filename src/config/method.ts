@@ -6,7 +6,7 @@ import { parsed } from './value.ts'
 export const method = parsed({ label: 'method', expected: 'a method such as "GET"' }, parseMethod)
 
 /** Methods are case-sensitive (RFC 9110 §9.1), and all that are forwarded are upper-case. */
-function parseMethod(name: string): Parsed<string> {
+export function parseMethod(name: string): Parsed<string> {
   const upper = name.toUpperCase()
   if (!/^[A-Z][A-Z-]*$/.test(upper))
     return bad('method.invalid', `${quote(name)} is not a method`, 'as in methods = ["GET", "HEAD"]')

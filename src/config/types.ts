@@ -256,6 +256,8 @@ export interface RouteConfig {
   readonly deny: readonly AccessRule[]
   /** Upper-case; null: all that the proxy forwards. */
   readonly methods: readonly string[] | null
+  /** Whether scripts and apps may come with a token instead of signing in. */
+  readonly tokens: boolean
   readonly stripPrefix: string | null
   readonly headers: HeaderSpec
   /** How long the upstream may take to begin its answer. */

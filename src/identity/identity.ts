@@ -1,9 +1,11 @@
 /**
  * Who someone is, as a provider vouched for it at sign-in. A plain value: it is stored as JSON and handed to rules.
  *
- * Absent on purpose: roles. They are computed from this by the file in force now.
+ * Roles are computed from this by the file in force now; a token alone brings its own.
  */
 export interface Identity {
+  /** The holder of a token has these roles of its portal and no others, whatever the claims; absent for people. */
+  readonly roles?: readonly string[]
   /** The name of the `[providers.*]` table that vouched. */
   readonly provider: string
   readonly issuer: string

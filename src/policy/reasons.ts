@@ -43,6 +43,13 @@ export const REASONS = {
   'acr.other': { why: 'the sign-in was not at a level of the rule', say: 'It needs a stronger sign-in than yours.' },
   'amr.other': { why: 'the sign-in did not use a method of the rule', say: 'It needs a sign-in by another method.' },
   'person.other': { why: 'the rules are for other people', say: 'It is open only to certain people.' },
+  'token.host': { why: 'the token is not for this host', say: 'This token is not for this host.' },
+  'token.path': { why: 'the token is not for this path', say: 'This token is not for this path.' },
+  'token.method': { why: 'the token is not for this method', say: 'This token is not for this method.' },
+  'token.network': {
+    why: 'the client is in none of the networks of the token, or its address is not known',
+    say: 'This token is not for your network.',
+  },
   'method.not_listed': { why: 'the route does not list this method', say: null },
   'portal.unknown': { why: 'the route has no portal to sign in at', say: null },
 } as const satisfies Record<string, { readonly why: string; readonly say: string | null }>
@@ -113,6 +120,11 @@ export function chooseTold(trials: readonly Trial[]): Told {
 /** That one of these roles would do. */
 export function tellRoles(roles: readonly string[]): Told {
   return tell(roles, ['role.missing'])
+}
+
+/** That one thing is in the way. */
+export function tellReason(reason: Reason): Told {
+  return tell([], [reason])
 }
 
 function tell(needed: readonly string[], found: readonly (Reason | Missing)[]): Told {

@@ -18,13 +18,23 @@ export interface Roles {
 /**
  * The roles of a portal as functions of an identity.
  *
+ * Whoever holds a token has the roles that it was made with, as far as the file still has them.
+ *
  * A role has one or more rules, any of which is enough; within a rule every key must hold; within a key any entry is enough.
  */
 export function compileRoles(roles: ReadonlyMap<string, readonly RoleRule[]>): Roles {
   const judges: RoleJudges = new Map(
     [...roles].map(([role, rules]) => {
       const compiled = rules.map(compileRule)
-      return [role, (identity: Identity) => any(compiled, judge => judge(identity))]
+      return [
+        role,
+        (identity: Identity): Truth =>
+          identity.roles === undefined
+            ? any(compiled, judge => judge(identity))
+            : identity.roles.includes(role)
+              ? 'yes'
+              : 'no',
+      ]
     }),
   )
   const entries = [...judges]

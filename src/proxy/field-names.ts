@@ -42,6 +42,7 @@ const OTHER_IDENTITY = [
   'x-token-user-id',
   'x-remote-user',
   'x-webauth-user',
+  'x-sallyport-token',
 ]
 
 /** Fields that end at this hop (RFC 9110 §7.6.1, RFC 9112 §9.6 and §7.1.2). */

@@ -14,11 +14,16 @@ export function requestFacts(passage: Passage, session: Session | null): Facts {
     method: passage.request.method,
     client: provenClient(passage),
     nowMs: passage.startedMs,
-    signedInAtMs: session?.createdAtMs ?? null,
+    signedInAtMs: signedInAtMs(session),
   }
 }
 
 /** The same for a stream that is open already, at the present time. */
 export function streamFacts({ method, client, session }: StreamOwner, nowMs: number): Facts {
-  return { method, client, nowMs, signedInAtMs: session?.createdAtMs ?? null }
+  return { method, client, nowMs, signedInAtMs: signedInAtMs(session) }
+}
+
+/** A token is no sign-in, however new it is. */
+function signedInAtMs(session: Session | null): number | null {
+  return session === null || session.identity.roles !== undefined ? null : session.createdAtMs
 }

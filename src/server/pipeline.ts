@@ -2,13 +2,16 @@ import { GateError, toGateError } from '../base/errors.ts'
 import { canonicalAddress, findClient } from '../base/net.ts'
 import type { Ports } from '../base/ports.ts'
 import { allowsMethod, type Decision, decideAccess, decidePolicy, NO_FACTS } from '../policy/policy.ts'
+import { decideToken } from '../policy/token.ts'
 import type { Portal, PortalRequest } from '../portal/portal.ts'
 import { type ForwardTools, forward } from '../proxy/forward.ts'
 import { requestFields, type SentFields } from '../proxy/request-fields.ts'
 import { parseTarget, type Target } from '../route/target.ts'
 import { cookieName, readCookie } from '../session/cookie.ts'
 import type { MaybePromise, Session, Sessions } from '../session/session.ts'
+import type { HeldToken, Tokens } from '../session/tokens.ts'
 import type { AccessLog } from './access-log.ts'
+import { takeToken } from './credential.ts'
 import { provenClient, requestFacts } from './facts.ts'
 import type { Metrics } from './metrics.ts'
 import type { Respond } from './respond.ts'
@@ -20,7 +23,7 @@ export type Front = Bun.Server<unknown>
 
 export interface PipelineTools extends ForwardTools {
   readonly ports: Pick<Ports, 'fetch' | 'now' | 'log'>
-  readonly sessions: Sessions
+  readonly sessions: Sessions & { readonly tokens: Pick<Tokens, 'find'> }
   readonly portal: Portal
   readonly respond: Respond
   readonly sockets: Sockets
@@ -37,8 +40,10 @@ export interface PipelineTools extends ForwardTools {
 /** One request on its way: everything decided so far, filled in from top to bottom. */
 export interface Passage {
   readonly request: Request
-  /** The request's fields, read once. */
+  /** The request's fields, read once, without the token. */
   readonly sent: SentFields
+  /** The token that the request came with; whoever brings one is never sent to sign in. */
+  readonly token: string | null
   readonly front: Front
   readonly snapshot: Snapshot
   readonly startedMs: number
@@ -69,13 +74,15 @@ export function createPipeline(tools: PipelineTools): Pipeline {
 
   return (request, front) => {
     const snapshot = tools.current()
-    const sent = request.headers.toJSON() as SentFields
+    const sent = request.headers.toJSON() as Record<string, string>
+    const token = takeToken(sent)
     const peer = peerAddress(front, request)
     const isPeerTrusted = snapshot.trusted.has(peer)
     const named = isPeerTrusted ? findClient(peer, sent['x-forwarded-for'] ?? null, snapshot.trusted) : null
     const passage: Passage = {
       request,
       sent,
+      token,
       front,
       snapshot,
       startedMs: tools.ports.now(),
@@ -121,6 +128,7 @@ function enter(passage: Passage, tools: PipelineTools): Answer {
     throw new GateError('route.none', `no route serves ${target.host}${target.path}`)
   }
   passage.route = route
+  if (passage.token !== null) return enterByToken(passage, tools, route, passage.token, match?.also ?? [])
   if (!route.needsSession || portal === null) {
     return settle(passage, tools, route, null, match?.also ?? [])
   }
@@ -130,6 +138,57 @@ function enter(passage: Passage, tools: PipelineTools): Answer {
   return session instanceof Promise
     ? session.then(found => settle(passage, tools, route, found, match?.also ?? []))
     : settle(passage, tools, route, session, match?.also ?? [])
+}
+
+/** A cookie beside a token counts for nothing: whoever says both means the token. */
+function enterByToken(
+  passage: Passage,
+  tools: PipelineTools,
+  route: GateRoute,
+  token: string,
+  also: readonly GateRoute[],
+): Answer {
+  const { config } = route
+  if (!config.tokens) {
+    if (config.allow.kind === 'public') return settle(passage, tools, route, null, also)
+    throw refuseToken(`"${config.id}" takes no tokens`, `set tokens = true for "${config.id}" if it should`)
+  }
+  const found = tools.sessions.tokens.find(token)
+  return found instanceof Promise
+    ? found.then(held => settleToken(passage, tools, route, held, also))
+    : settleToken(passage, tools, route, found, also)
+}
+
+function settleToken(
+  passage: Passage,
+  tools: PipelineTools,
+  route: GateRoute,
+  held: HeldToken | null,
+  also: readonly GateRoute[],
+): Answer {
+  const { target, request } = passage
+  if (held === null || target === null) {
+    throw refuseToken('the token is unknown, revoked or expired', 'sallyport tokens list shows those that are good')
+  }
+  if (held.session.portal !== route.config.portal) throw refuseToken('the token is of another portal')
+  passage.session = held.session
+  const { host, path, readings } = target
+  const denial = decideToken(held, { host, path, readings, method: request.method, client: provenClient(passage) })
+  if (denial !== null) return turnAway(passage, tools, denial)
+  // Another reading of the path must not lead to a route that takes no tokens, or to another portal with like-named roles.
+  const stray = also.find(({ config }) => !config.tokens || config.portal !== route.config.portal)
+  if (stray !== undefined) throw ambiguousPath(route, stray)
+  return settle(passage, tools, route, held.session, also)
+}
+
+function refuseToken(why: string, hint?: string): GateError {
+  return new GateError('access.token', why, hint === undefined ? {} : { hint })
+}
+
+function ambiguousPath(route: GateRoute, other: GateRoute): GateError {
+  return new GateError('target.ambiguous', `the path can be read as one under "${other.config.id}"`, {
+    facts: { route: route.config.id, other: other.config.id },
+  })
 }
 
 /** Session known (or nobody): decide, then act on the verdict. */
@@ -153,9 +212,7 @@ function settle(
   for (const other of also) {
     const verdict = decidePolicy(other.policy, identity, requestFacts(passage, session))
     if (verdict.verdict === 'allow') continue
-    throw new GateError('target.ambiguous', `the path can be read as one under "${other.config.id}"`, {
-      facts: { route: route.config.id, other: other.config.id },
-    })
+    throw ambiguousPath(route, other)
   }
   return pass(passage, tools, route, prepared)
 }
@@ -210,7 +267,7 @@ function pass(passage: Passage, tools: PipelineTools, route: GateRoute, prepared
 
 /** Any verdict that is not to allow, and any that nobody knows. */
 function turnAway(passage: Passage, tools: PipelineTools, decision: Decision): Answer {
-  const context = portalRequest(passage)
+  const context = passage.token === null ? portalRequest(passage) : null
   if (decision.verdict === 'sign-in' && context !== null) {
     tools.metrics.signInsAsked++
     return tools.portal.challenge(context)

@@ -29,14 +29,17 @@ export function createRespond(log: Log): Respond {
       const { status, say, code } = error
       const retryAfterS =
         error.retryAfterS ?? (status === 502 || status === 503 || status === 504 ? RETRY_AFTER_S : undefined)
-      if (!prefersPage(passage.request)) {
+      if (!wantsPage(passage)) {
         return problemResponse(
           status,
           code,
           say,
           passage.id,
           {},
-          retryAfterS === undefined ? {} : { 'retry-after': `${retryAfterS}` },
+          {
+            ...(retryAfterS === undefined ? {} : { 'retry-after': `${retryAfterS}` }),
+            ...(code === 'access.token' ? TOKEN_CHALLENGE : {}),
+          },
         )
       }
       return renderErrorPage({
@@ -55,7 +58,7 @@ export function createRespond(log: Log): Respond {
         return problemResponse(status, code, say, passage.id, {}, { allow })
       }
       const told = decision.verdict === 'deny' ? decision : NOTHING_TOLD
-      if (!prefersPage(passage.request)) {
+      if (!wantsPage(passage)) {
         const roles = decision.verdict === 'deny' ? decision.roles : []
         return problemResponse(status, code, say, passage.id, { roles, needed: told.needed, reasons: told.reasons })
       }
@@ -78,6 +81,14 @@ export function createRespond(log: Log): Respond {
       return problemResponse(status, 'upstream.broken', say, '-')
     },
   }
+}
+
+/** RFC 6750 §3: what was wrong with the token. */
+const TOKEN_CHALLENGE = { 'www-authenticate': 'Bearer realm="sallyport", error="invalid_token"' } as const
+
+/** Whoever comes with a token is a program, whatever it says that it accepts. */
+function wantsPage({ token, request }: Passage): boolean {
+  return token === null && prefersPage(request)
 }
 
 /** What nginx logs when the client went away before the answer: nobody sees it but the access log. */

@@ -9,11 +9,14 @@ import { guarded, parseSession, storedIdentity } from './rows.ts'
 import type { Sealer } from './seal.ts'
 import type { MaybePromise, Session, Sessions } from './session.ts'
 import type { SessionStore, StoredSession } from './store.ts'
+import { createTokens, isTokenId, type Tokens } from './tokens.ts'
 
 export type { SessionLimits } from './life.ts'
 
 /** Sessions together with what only their owner does: change limits, listen for ends and changes, close. */
 export interface OpenSessions extends Sessions {
+  /** Tokens of scripts and apps. To `end`, `onEnd` and `check` they are sessions. */
+  readonly tokens: Tokens
   configure(limits: SessionLimits): void
   /** Called with the id of every session that ends, here or in another process. */
   onEnd(listener: (sessionId: string) => void): void
@@ -68,6 +71,7 @@ export function openSessions(options: SessionOptions): OpenSessions {
   const endListeners: ((sessionId: string) => void)[] = []
   const changeListeners: ((session: Session) => void)[] = []
   const cache = new SessionCache(limits.cacheEntries, noteUse)
+  const tokens = createTokens(store, ports, () => limits.cacheEntries)
   const refreshes =
     options.ask === undefined ? null : createRefreshes({ store, sealer, ports, ask: options.ask, adopt, forget })
 
@@ -173,13 +177,16 @@ export function openSessions(options: SessionOptions): OpenSessions {
     endedCount++
     cache.dropSession(sessionId)
     unwritten.delete(sessionId)
+    if (isTokenId(sessionId)) tokens.forget(sessionId)
     for (const listener of endListeners) listener(sessionId)
   }
 
   async function end(...sessionIds: readonly string[]): Promise<void> {
     // Out of memory first: should the store fail, this process at least stops honouring it until it is read again.
     for (const id of sessionIds) forget(id)
-    await guarded(() => store.remove(...sessionIds))
+    for (const id of sessionIds) if (isTokenId(id)) await tokens.revoke(id)
+    const others = sessionIds.filter(id => !isTokenId(id))
+    if (others.length > 0) await guarded(() => store.remove(...others))
     for (const id of sessionIds) cache.dropSession(id)
   }
 
@@ -197,6 +204,7 @@ export function openSessions(options: SessionOptions): OpenSessions {
   /** Every session is read again before its next use; open streams ask for theirs by themselves. */
   function emptyCache(): void {
     endedCount++
+    tokens.forgetAll()
     for (const held of [...cache.all()]) {
       noteUse(held)
       cache.dropSession(held.session.id)
@@ -240,6 +248,7 @@ export function openSessions(options: SessionOptions): OpenSessions {
   return {
     find,
     end,
+    tokens,
     ...createManagement({
       store,
       sealer,
@@ -278,6 +287,7 @@ export function openSessions(options: SessionOptions): OpenSessions {
       return (await guarded(() => store.addHandle({ hash: sha256(token), sessionId, host }))) ? token : null
     },
     async check({ id }) {
+      if (isTokenId(id)) return tokens.isLive(id)
       const row = cache.held(id) === undefined ? await guarded(() => store.findById(id)) : null
       const held = cache.held(id) ?? (row === null ? null : hold(row))
       const nowMs = ports.now()

@@ -13,6 +13,7 @@ import { PLACE_DIGITS } from './redis-rows.ts'
  *     handles:ID          set: hashes of a session's cookies
  *     subject:KEY sid:KEY portal:NAME   sorted sets, every score 0: "CREATED.ID" with CREATED padded, so that order is age
  *     expires seen        sorted sets: ID by the time of expiry and of last use, for `purge`
+ *     token:HASH          a token as JSON; `tokens` is a hash of ID → HASH
  *     changes             stream: what was done to sessions, for the caches of other nodes
  *     once:KIND:HASH      hash: value, owner, expires
  *     owner:KIND:KEY      sorted set: a client's records "KIND HASH KEY" by age; `once` has those of all, `once-expires` by expiry
@@ -149,6 +150,15 @@ for _, id in ipairs(ARGV) do
   drop(id)
   redis.call('XADD', p .. 'changes', '*', 'removed', id)
 end
+`)
+
+/** id → 1, or 0 when there is none. */
+export const REMOVE_TOKEN = script(`
+local hash = redis.call('HGET', p .. 'tokens', ARGV[1])
+if not hash then return 0 end
+redis.call('HDEL', p .. 'tokens', ARGV[1])
+redis.call('XADD', p .. 'changes', '*', 'removed', ARGV[1])
+return redis.call('DEL', p .. 'token:' .. hash)
 `)
 
 /** kind, hash, owner's key, value, expires, ttl, per owner, total → 1, or 0 when there is one already. */

@@ -3,6 +3,7 @@ import type { Ports } from '../base/ports.ts'
 import { openRedisLink } from './redis-link.ts'
 import { fieldsOf, parseStored, portalIndex, refreshedFields, sidIndex, subjectIndex } from './redis-rows.ts'
 import * as scripts from './redis-scripts.ts'
+import { tokensOver } from './redis-tokens.ts'
 import type { SessionStore, StoredChanges, StoredSession } from './store.ts'
 
 /** Where the server is. */
@@ -84,6 +85,7 @@ export function openRedisStore(address: RedisAddress, ports: Pick<Ports, 'now' |
   }
 
   return {
+    ...tokensOver(link, ttlOf),
     async insert(session, handle) {
       const { id, expiresAtMs, lastSeenMs } = session
       const { host, hash } = handle

@@ -1,7 +1,7 @@
 import type { Database } from 'bun:sqlite'
 
 /** The layout that this version reads and writes; a database with a higher number was written by a newer Sallyport. */
-export const LAYOUT = 2
+export const LAYOUT = 3
 
 const FIRST = `
   CREATE TABLE sessions (
@@ -49,7 +49,17 @@ const SECOND = `
   ALTER TABLE removed ADD COLUMN is_update INTEGER NOT NULL DEFAULT 0;
 `
 
-const STEPS: readonly string[] = [FIRST, SECOND]
+/** Tokens of scripts and apps. */
+const THIRD = `
+  CREATE TABLE tokens (
+    id TEXT PRIMARY KEY, hash TEXT NOT NULL UNIQUE, portal TEXT NOT NULL, name TEXT NOT NULL, grant_json TEXT NOT NULL,
+    created_ms INTEGER NOT NULL, expires_ms INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX tokens_portal ON tokens (portal, created_ms, id);
+  CREATE INDEX tokens_expires ON tokens (expires_ms);
+`
+
+const STEPS: readonly string[] = [FIRST, SECOND, THIRD]
 
 /** The layout number that a database says it has; 0 for an empty one. */
 export function layoutOf(database: Database): number {

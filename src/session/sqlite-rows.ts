@@ -1,4 +1,5 @@
 import type { Database } from 'bun:sqlite'
+import { tokensOn } from './sqlite-tokens.ts'
 import type { SessionStore, StoredSession } from './store.ts'
 
 /** Removals and updates are told to other processes for this long; one that was away longer starts with an empty cache anyway. */
@@ -89,7 +90,10 @@ export function storeOn(database: Database): SessionStore {
   let seenVersion = version.get()?.data_version ?? 0
   let seenChange = newest.get()?.seq ?? 0
 
+  const { purgeTokens, ...tokens } = tokensOn(database, id => tellChange.run(id, 0))
+
   return {
+    ...tokens,
     insert: database.transaction((session, handle) => {
       insertSession.run(
         session.id,
@@ -181,6 +185,7 @@ export function storeOn(database: Database): SessionStore {
       purgeExpired.run(nowMs)
       purgeIdle.run(idleBeforeMs)
       purgeOnce.run(nowMs)
+      purgeTokens(nowMs)
       purgeChanges.run(nowMs - CHANGES_KEPT_MS)
     },
     close() {

@@ -44,6 +44,18 @@ export interface StoredOnce {
   readonly expiresAtMs: number
 }
 
+/** A token of a script or an app. What it stands for and where it is taken is JSON: the store does not look inside. */
+export interface StoredToken {
+  readonly id: string
+  /** The SHA-256 of the token itself. */
+  readonly hash: string
+  readonly portal: string
+  readonly name: string
+  readonly grant: string
+  readonly createdAtMs: number
+  readonly expiresAtMs: number
+}
+
 /** A part of a list, newest first. */
 export interface StoredPage {
   readonly sessions: readonly StoredSession[]
@@ -97,6 +109,13 @@ export interface SessionStore {
   put(record: StoredOnce, limits: { readonly perOwner: number; readonly total: number }): MaybePromise<boolean>
   /** The record's value once, or null. */
   take(kind: OnceKind, hash: string, nowMs: number): MaybePromise<string | null>
+  insertToken(token: StoredToken): MaybePromise<void>
+  findToken(hash: string): MaybePromise<StoredToken | null>
+  findTokenById(tokenId: string): MaybePromise<StoredToken | null>
+  /** Every token of a portal, newest first: operators make them, and there are few. */
+  listTokens(portal: string): MaybePromise<readonly StoredToken[]>
+  /** Removes a token, and tells every other process as of a session; false when there is none. */
+  removeToken(tokenId: string): MaybePromise<boolean>
   /** Removes what has expired; `idleBeforeMs` is the last use before which any session is idle too long. */
   purge(nowMs: number, idleBeforeMs: number): MaybePromise<void>
   close(): MaybePromise<void>

@@ -166,6 +166,11 @@ const CASES: readonly Case[] = [
   ],
 
   [
+    'portal.missing',
+    'a route that takes tokens and has no portal',
+    `${PUBLIC}\nportal = "home"\n[[routes]]\nhost = "b.example"\nupstream = "http://app"\nallow = "public"\ntokens = «true»`,
+  ],
+  [
     'portal.undefined',
     'a misspelt portal',
     '[[routes]]\nhost = "a.example"\nupstream = "http://a"\nallow = "authenticated"\nportal = «"hom"»\n[[routes]]\nhost = "b.example"\nupstream = "http://a"\nallow = "public"\nportal = "home"',

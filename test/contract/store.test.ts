@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { join } from 'node:path'
 import { openRedisStore } from '../../src/session/redis.ts'
 import { openSqliteStore } from '../../src/session/sqlite.ts'
-import type { SessionStore, StoredPage } from '../../src/session/store.ts'
+import type { SessionStore, StoredPage, StoredToken } from '../../src/session/store.ts'
 import { fakeClock, quietPorts } from '../kit/clock.ts'
 import { temporaryFolder } from '../kit/folder.ts'
 import { storedSession } from '../kit/stored.ts'
@@ -266,5 +266,46 @@ describe.each(Object.entries(STORES))('the %s store', (_name, of) => {
       expect(await store.findByHash('old')).toBeNull()
       expect(await store.findByHash('idle')).toBeNull()
       expect(await store.findByHash('live')).not.toBeNull()
+    }))
+
+  const TOKEN: StoredToken = {
+    id: 'token-1',
+    hash: 'h1',
+    portal: 'home',
+    name: 'backup',
+    grant: '{"a":1}',
+    createdAtMs: 10,
+    expiresAtMs: 4_000_000_000_000,
+  }
+
+  test('a token is found by its hash and its id, and listed at its portal, newest first', () =>
+    withStore(async (store, open) => {
+      await store.insertToken(TOKEN)
+      await store.insertToken({ ...TOKEN, id: 'token-2', hash: 'h2', createdAtMs: 20 })
+      await store.insertToken({ ...TOKEN, id: 'token-3', hash: 'h3', portal: 'work' })
+      const other = open()
+      expect(await other.findToken('h1')).toEqual(TOKEN)
+      expect(await other.findTokenById('token-1')).toEqual(TOKEN)
+      expect(await other.findToken('token-1')).toBeNull()
+      expect(await other.findTokenById('h1')).toBeNull()
+      expect((await other.listTokens('home')).map(({ id }) => id)).toEqual(['token-2', 'token-1'])
+      expect(await other.listTokens('nowhere')).toEqual([])
+      await other.close()
+    }))
+
+  test('a token that is removed is gone, once, and another process learns of it', () =>
+    withStore(async (store, open) => {
+      const other = open()
+      try {
+        await store.insertToken(TOKEN)
+        await other.changesSince()
+        expect(await store.removeToken('token-1')).toBe(true)
+        expect(await store.removeToken('token-1')).toBe(false)
+        expect(await store.findToken('h1')).toBeNull()
+        expect(await store.listTokens('home')).toEqual([])
+        expect(await other.changesSince()).toEqual({ removed: ['token-1'], updated: [] })
+      } finally {
+        await other.close()
+      }
     }))
 })

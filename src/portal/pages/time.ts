@@ -18,3 +18,8 @@ export function agoOf(atMs: number, nowMs: number): string {
   const ms = nowMs - atMs
   return ms < 60_000 ? 'just now' : `${spanOf(ms)} ago`
 }
+
+/** The day of a moment, in UTC: "2027-06-30". */
+export function dateOf(atMs: number): string {
+  return new Date(atMs).toISOString().slice(0, 10)
+}

@@ -1,0 +1,231 @@
+import { parseDuration } from '../config/duration.ts'
+import { parseHost } from '../config/host.ts'
+import { parseNetwork } from '../config/listen.ts'
+import { parseMethod } from '../config/method.ts'
+import type { Parsed } from '../config/outcome.ts'
+import { parsePath } from '../config/path.ts'
+import type { Config, PortalConfig } from '../config/types.ts'
+import { type Identity, makeIdentity } from '../identity/identity.ts'
+import { dateOf } from '../portal/pages/time.ts'
+import type { OpenSessions } from '../session/open.ts'
+import type { HeldToken, TokenLimits } from '../session/tokens.ts'
+import { EXIT, parseArguments } from './args.ts'
+import { columns } from './columns.ts'
+import type { Io } from './io.ts'
+import { type StorePorts, withSessions } from './with-sessions.ts'
+
+const USAGE = {
+  text: `usage: sallyport tokens create --name N --portal P (--service NAME | --subject SUB) [options] | tokens list [--json] | tokens revoke ID
+
+Makes, lists and ends the tokens that scripts and apps come with, on routes that say tokens = true. They work at once on a running
+server, and stop at once when they are revoked.
+
+  create            makes one and shows it, this once
+  --name N          what you will know it by
+  --portal P        the portal whose routes it is for
+  --service NAME    it stands for a service: the subject is token:NAME
+  --subject SUB     it stands for the person whom the portal's first provider calls so
+  --roles a,b       the roles it has, and no others, whatever the person has; none without this
+  --host H          only for this host
+  --path /p         only for this path and what is below it
+  --methods GET,…   only for these methods
+  --networks CIDR,… only from these networks
+  --expires 90d     how long it is good, at most 3650d
+  list              those that are good, newest first
+  revoke ID         ends one
+  --json            as JSON, for scripts
+  --config FILE     another file than routes.toml
+  exit code 0 done, 1 the file or the store could not be read or there is no such portal, role or token, 2 wrong usage`,
+  options: {
+    json: { type: 'boolean' },
+    config: { type: 'string', short: 'c', default: 'routes.toml' },
+    name: { type: 'string' },
+    portal: { type: 'string' },
+    service: { type: 'string' },
+    subject: { type: 'string' },
+    roles: { type: 'string' },
+    host: { type: 'string' },
+    path: { type: 'string' },
+    methods: { type: 'string' },
+    networks: { type: 'string' },
+    expires: { type: 'string' },
+  },
+  maxPositionals: 2,
+} as const
+
+type Values = Readonly<Partial<Record<Exclude<keyof (typeof USAGE)['options'], 'json'>, string | undefined>>> & {
+  readonly json?: boolean | undefined
+}
+
+/** What `create` was asked for, checked as far as it can be without the file. */
+interface Wanted {
+  readonly name: string
+  readonly portal: string
+  readonly holder: { readonly service: string } | { readonly subject: string }
+  readonly roles: readonly string[]
+  readonly limits: TokenLimits
+  readonly lifetimeMs: number
+}
+
+const LONGEST_MS = 3650 * 24 * 60 * 60 * 1000
+
+/** A mistake in the arguments, in words. */
+class Mistake extends Error {}
+
+/** `sallyport tokens`: answers the exit code. */
+export async function runTokens(argv: readonly string[], io: Io, ports: StorePorts): Promise<number> {
+  const parsed = parseArguments(argv, USAGE, io)
+  if (!parsed.ok) return parsed.exitCode
+  const { values, positionals } = parsed
+  const [act, id] = positionals
+  try {
+    if (act === 'create' && id === undefined) {
+      const wanted = parseWanted(values)
+      return await withSessions(values.config, io, ports, (config, sessions) =>
+        create(config, sessions, wanted, values, io),
+      )
+    }
+    if (act === 'list' && id === undefined) {
+      return await withSessions(values.config, io, ports, (config, sessions) => list(config, sessions, values, io))
+    }
+    if (act === 'revoke' && id !== undefined && id !== '') {
+      return await withSessions(values.config, io, ports, (config, sessions) => revoke(config, sessions, id, io))
+    }
+    throw new Mistake('say create, list, or revoke with one ID')
+  } catch (error) {
+    if (!(error instanceof Mistake)) throw error
+    io.stderr(`${error.message}\n${USAGE.text.split('\n')[0] ?? ''}\n`)
+    return EXIT.usage
+  }
+}
+
+function parseWanted(values: Values): Wanted {
+  const { name, portal, service, subject, roles, host, path, methods, networks, expires = '90d' } = values
+  if (!name) throw new Mistake('say --name: what you will know it by')
+  if (!portal) throw new Mistake('say --portal: whose routes it is for')
+  if (!service === !subject) throw new Mistake('say --service or --subject, and one of the two')
+  const lifetimeMs = checked('--expires', parseDuration(expires))
+  if (lifetimeMs === 0 || lifetimeMs > LONGEST_MS) throw new Mistake('--expires is from 1ms to 3650d')
+  return {
+    name,
+    portal,
+    holder: service ? { service } : { subject: subject ?? '' },
+    roles: roles === undefined ? [] : listed('--roles', roles),
+    limits: {
+      host: host === undefined ? null : checked('--host', parseHost(host)),
+      path: path === undefined ? null : checked('--path', parsePath(path)),
+      methods:
+        methods === undefined ? null : listed('--methods', methods).map(one => checked('--methods', parseMethod(one))),
+      networks:
+        networks === undefined
+          ? null
+          : listed('--networks', networks).map(one => checked('--networks', parseNetwork(one))),
+    },
+    lifetimeMs,
+  }
+}
+
+function checked<T>(option: string, parsed: Parsed<T>): T {
+  if (parsed.ok) return parsed.value
+  throw new Mistake(`${option}: ${parsed.message}${parsed.hint === '' ? '' : ` (${parsed.hint})`}`)
+}
+
+/** An empty list would be no limit to whoever reads it, and no use to whoever wrote it. */
+function listed(option: string, text: string): readonly string[] {
+  const parts = text.split(',').map(part => part.trim())
+  if (parts.includes('')) throw new Mistake(`${option} has an empty entry`)
+  return parts
+}
+
+async function create(
+  { portals, providers }: Config,
+  sessions: OpenSessions,
+  wanted: Wanted,
+  { json }: Values,
+  io: Io,
+): Promise<number> {
+  const portal = portals.get(wanted.portal)
+  if (portal === undefined) return failed(`there is no portal "${wanted.portal}"`, io)
+  const unknown = wanted.roles.find(role => !portal.roles.has(role))
+  if (unknown !== undefined) return failed(`portal "${portal.name}" has no role "${unknown}"`, io)
+  const { name, limits, lifetimeMs } = wanted
+  const { text, held } = await sessions.tokens.create({
+    portal: portal.name,
+    name,
+    lifetimeMs,
+    limits,
+    identity: identityOf(wanted, portal, providers),
+  })
+  if (json === true) io.stdout(`${JSON.stringify({ ...describe(held), token: text }, null, 2)}\n`)
+  else {
+    io.stdout(`${text}\n`)
+    io.stderr(`This is shown once. It is ${held.session.id}, good until ${dateOf(held.session.expiresAtMs)}.\n`)
+  }
+  return EXIT.ok
+}
+
+/** A service comes from no provider; a person's token says who it is for, and nothing that only a provider can vouch for. */
+function identityOf({ holder, roles }: Wanted, portal: PortalConfig, providers: Config['providers']): Identity {
+  if ('service' in holder) {
+    return { ...makeIdentity('', '', `token:${holder.service}`, { name: holder.service }), roles }
+  }
+  const provider = portal.providers[0] ?? ''
+  return { ...makeIdentity(provider, providers.get(provider)?.issuer ?? '', holder.subject, {}), roles }
+}
+
+async function list(config: Config, sessions: OpenSessions, { json }: Values, io: Io): Promise<number> {
+  const held = await allTokens(config, sessions)
+  if (json === true) io.stdout(`${JSON.stringify(held.map(describe), null, 2)}\n`)
+  else if (held.length === 0) io.stdout('There are no tokens.\n')
+  else {
+    const rows = held.map(({ name, session, limits }) => [
+      session.id,
+      name,
+      session.portal,
+      session.identity.subject,
+      (session.identity.roles ?? []).join(','),
+      limitsText(limits),
+      dateOf(session.expiresAtMs),
+    ])
+    io.stdout(columns([['ID', 'NAME', 'PORTAL', 'FOR', 'ROLES', 'ONLY', 'UNTIL'], ...rows]))
+  }
+  return EXIT.ok
+}
+
+async function revoke(config: Config, sessions: OpenSessions, id: string, io: Io): Promise<number> {
+  const held = (await allTokens(config, sessions)).find(({ session }) => session.id === id)
+  if (held === undefined) return failed(`there is no token ${id}`, io)
+  await sessions.end(id)
+  io.stdout(`${id} revoked\n`)
+  return EXIT.ok
+}
+
+async function allTokens({ portals }: Config, { tokens }: OpenSessions): Promise<readonly HeldToken[]> {
+  const all: HeldToken[] = []
+  for (const portal of portals.keys()) all.push(...(await tokens.list(portal)))
+  return all
+}
+
+function describe({ name, session, limits }: HeldToken): Readonly<Record<string, unknown>> {
+  const { id, portal, identity, createdAtMs, expiresAtMs } = session
+  return {
+    id,
+    name,
+    portal,
+    subject: identity.subject,
+    roles: identity.roles,
+    ...limits,
+    created: new Date(createdAtMs).toISOString(),
+    expires: new Date(expiresAtMs).toISOString(),
+  }
+}
+
+function limitsText({ host, path, methods, networks }: TokenLimits): string {
+  const place = host === null && path === null ? [] : [`${host ?? '*'}${path ?? ''}`]
+  return [...place, ...(methods ?? []), ...(networks ?? [])].join(' ') || 'anywhere'
+}
+
+function failed(why: string, io: Io): number {
+  io.stderr(`${why}\n`)
+  return EXIT.failed
+}
