@@ -14,6 +14,7 @@ import { createOpenStreams, type StreamOwner } from '../proxy/streams.ts'
 import { createUpstreamPool, type UpstreamPool } from '../proxy/upstream.ts'
 import { createWebSocketRelay } from '../proxy/websocket.ts'
 import { openAccessLog } from '../server/access-log.ts'
+import { createAccessTokens } from '../server/access-tokens.ts'
 import { type AdminSources, configState, openAdmin } from '../server/admin.ts'
 import { addressText, listen } from '../server/listen.ts'
 import { createLive, type Loaded } from '../server/live.ts'
@@ -116,6 +117,7 @@ export function startServer(options: ServeOptions): RunningServer {
     deadlines,
     streams,
     sessions,
+    accessTokens: createAccessTokens(pool, ports),
     metrics,
     accessLog,
     portal: createPortal({ ports, sessions, pool, seal: sealer }),

@@ -44,6 +44,7 @@ export function buildConfig(root: RootTable, directory: string, files: ConfigFil
 type ProviderTable = NonNullable<RootTable['values']['providers']> extends ReadonlyMap<string, infer T> ? T : never
 
 function buildProvider(name: string, { values }: ProviderTable): ProviderConfig {
+  const accessTokens = known(values.access_tokens, 'access_tokens')
   return {
     name,
     label: known(values.label, 'label') ?? name,
@@ -54,6 +55,7 @@ function buildProvider(name: string, { values }: ProviderTable): ProviderConfig 
     clientAuth: known(values.client_auth, 'client_auth'),
     scopes: known(values.scopes, 'scopes'),
     idTokenAlg: known(values.id_token_alg, 'id_token_alg'),
+    accessTokens: accessTokens === null ? null : { audience: known(accessTokens.values.audience, 'audience') },
   }
 }
 

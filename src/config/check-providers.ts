@@ -32,6 +32,12 @@ export function checkProviders(root: RootTable, report: Report): void {
         },
       )
     }
+    const audience = values.access_tokens?.values.audience
+    if (audience !== undefined && audience === values.client_id) {
+      const hint = 'give this gate a name of its own as an API (a resource) at the provider'
+      const message = 'the audience of access tokens is the client_id, which is the audience of ID tokens'
+      report.mistake([...at, 'access_tokens', 'audience'], 'access_tokens.audience', message, { hint })
+    }
     if (values.scopes && !values.scopes.includes('openid')) {
       const hint = 'add "openid": without it the provider does not say who someone is'
       report.mistake([...at, 'scopes'], 'scopes.openid', 'scopes does not have "openid"', { hint })

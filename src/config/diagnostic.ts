@@ -39,6 +39,7 @@ export const DIAGNOSTIC_CODES = [
   'issuer.invalid',
   'issuer.insecure',
   'client_auth.secret',
+  'access_tokens.audience',
   'id_token_alg.refused',
   'scopes.openid',
   'provider.undefined',

@@ -2,7 +2,7 @@ import { parseIssuer, parseMetadataUrl } from './address.ts'
 import { bad, good, type Parsed } from './outcome.ts'
 import { quote } from './raw.ts'
 import { suggest } from './suggest.ts'
-import { type Keys, optional, required } from './table.ts'
+import { type Keys, optional, required, table } from './table.ts'
 import { choice, list, parsed, text } from './value.ts'
 
 /** Algorithms whose key cannot be made by anyone but the provider (RFC 7518 §3.1, RFC 8037, RFC 9864). */
@@ -41,6 +41,15 @@ const algorithm = parsed(
   parseAlgorithm,
 )
 
+/** `access_tokens` of a provider. */
+export const ACCESS_TOKENS = {
+  audience: required(
+    text(),
+    'https://api.example.com',
+    'What the `aud` of such a token has to hold: the name that this gate has as an API at the provider.',
+  ),
+} as const satisfies Keys
+
 /** `[providers.NAME]`: one OpenID provider, and this proxy as its client. */
 export const PROVIDER = {
   label: optional(text(), 'Pocket ID', "the table's name", 'What people see on the button, where there is a choice.'),
@@ -78,6 +87,12 @@ export const PROVIDER = {
     algorithm,
     'RS256',
     'what the provider lists, without `none` and HMAC',
-    'The only signature algorithm that an ID token may have.',
+    'The only signature algorithm that an ID token, or an access token, may have.',
+  ),
+  access_tokens: optional(
+    table(ACCESS_TOKENS, { title: 'access_tokens' }),
+    { audience: 'https://api.example.com' },
+    'none are taken',
+    'Programs may come with a JWT access token of this provider, on routes with `tokens = true`; its keys are below.',
   ),
 } as const satisfies Keys

@@ -1,5 +1,5 @@
 import { PORTAL, RULE } from './keys-portals.ts'
-import { PROVIDER } from './keys-providers.ts'
+import { ACCESS_TOKENS, PROVIDER } from './keys-providers.ts'
 import { ROUTE } from './keys-routes.ts'
 import { ACCESS } from './keys-rules.ts'
 import { SERVER, SESSIONS } from './keys-server.ts'
@@ -23,6 +23,11 @@ export const SECTIONS: readonly Section[] = [
   { title: '[server]', doc: 'The listeners and the process.', keys: SERVER },
   { title: '[sessions]', doc: 'How long a sign-in lasts, and where it is kept.', keys: SESSIONS },
   { title: '[providers.NAME]', doc: 'An OpenID provider, and this proxy as its client.', keys: PROVIDER },
+  {
+    title: '[providers.NAME.access_tokens]',
+    doc: 'Which access tokens of a provider are meant for this gate.',
+    keys: ACCESS_TOKENS,
+  },
   { title: '[portals.NAME]', doc: 'Where people sign in, and who is who.', keys: PORTAL },
   {
     title: '[portals.NAME.roles]',

@@ -72,6 +72,12 @@ export interface SessionsConfig extends LifetimeConfig {
 
 export type ClientAuth = 'client_secret_basic' | 'client_secret_post' | 'none'
 
+/** `[providers.NAME.access_tokens]`. */
+export interface AccessTokensConfig {
+  /** What `aud` has to hold. */
+  readonly audience: string
+}
+
 export interface ProviderConfig {
   /** The table's name: `pocket-id` in `[providers.pocket-id]`. */
   readonly name: string
@@ -90,6 +96,8 @@ export interface ProviderConfig {
   readonly scopes: readonly string[] | null
   /** Pins the ID token's algorithm; null: what discovery allows, without `none` and HMAC. */
   readonly idTokenAlg: string | null
+  /** How its access tokens say that they are for us; null: none are taken. */
+  readonly accessTokens: AccessTokensConfig | null
 }
 
 export interface PortalConfig {

@@ -2,6 +2,7 @@ import * as oauth from 'oauth4webapi'
 import { GateError } from '../base/errors.ts'
 import type { Ports } from '../base/ports.ts'
 import type { ClientAuth, ProviderConfig } from '../config/types.ts'
+import { verifyAccessToken } from './access-token.ts'
 import { readAnswer } from './answer.ts'
 import { ASYMMETRIC_ALGORITHMS, verifyIdToken } from './id-token.ts'
 import { makeIdentity } from './identity.ts'
@@ -107,6 +108,13 @@ export function createProviderClient(
       }
       for (const [name, value] of Object.entries(parameters)) address.searchParams.set(name, value)
       return address.href
+    },
+
+    async readAccessToken(token: string, audience: string) {
+      const metadata = await issuer.metadata.get()
+      const algorithms = chooseAlgorithms(config, metadata)
+      const expected = { issuer: metadata.issuer, clientId: audience, algorithms, nowMs: ports.now() }
+      return verifyAccessToken(token, config.name, expected, issuer.keys, metadata.jwks_uri)
     },
 
     async readLogoutToken(token: string) {

@@ -1,4 +1,5 @@
 import type { ProviderConfig } from '../config/types.ts'
+import type { AccessToken } from './access-token.ts'
 import type { Identity } from './identity.ts'
 import type { LogoutToken } from './logout-token.ts'
 import type { StepUp } from './step-up.ts'
@@ -68,6 +69,8 @@ export interface ProviderClient {
   endSession(request: EndSession): Promise<string | null>
   /** Checks a token by which the provider ends sessions. Throws `provider.logout_token`, `provider.down`. */
   readLogoutToken(token: string): Promise<LogoutToken>
+  /** Checks an access token for this audience. Throws `access.token`, `provider.down`. */
+  readAccessToken(token: string, audience: string): Promise<AccessToken>
 }
 
 /** All provider clients of the process, keyed by what identifies one (issuer and client), so that they survive reloads. */

@@ -1,6 +1,7 @@
 import type { Facts } from '../policy/condition.ts'
 import type { StreamOwner } from '../proxy/streams.ts'
 import type { Session } from '../session/session.ts'
+import { isMachine } from '../session/tokens.ts'
 import type { Passage } from './pipeline.ts'
 
 /** The client's address where it is beyond doubt, else null. */
@@ -25,5 +26,5 @@ export function streamFacts({ method, client, session }: StreamOwner, nowMs: num
 
 /** A token is no sign-in, however new it is. */
 function signedInAtMs(session: Session | null): number | null {
-  return session === null || session.identity.roles !== undefined ? null : session.createdAtMs
+  return session === null || isMachine(session) ? null : session.createdAtMs
 }

@@ -11,6 +11,7 @@ import { cookieName, readCookie } from '../session/cookie.ts'
 import type { MaybePromise, Session, Sessions } from '../session/session.ts'
 import type { HeldToken, Tokens } from '../session/tokens.ts'
 import type { AccessLog } from './access-log.ts'
+import type { AccessTokens } from './access-tokens.ts'
 import { takeToken } from './credential.ts'
 import { provenClient, requestFacts } from './facts.ts'
 import type { Metrics } from './metrics.ts'
@@ -24,6 +25,7 @@ export type Front = Bun.Server<unknown>
 export interface PipelineTools extends ForwardTools {
   readonly ports: Pick<Ports, 'fetch' | 'now' | 'log'>
   readonly sessions: Sessions & { readonly tokens: Pick<Tokens, 'find'> }
+  readonly accessTokens: AccessTokens
   readonly portal: Portal
   readonly respond: Respond
   readonly sockets: Sockets
@@ -41,9 +43,9 @@ export interface PipelineTools extends ForwardTools {
 export interface Passage {
   readonly request: Request
   /** The request's fields, read once, without the token. */
-  readonly sent: SentFields
+  sent: SentFields
   /** The token that the request came with; whoever brings one is never sent to sign in. */
-  readonly token: string | null
+  token: string | null
   readonly front: Front
   readonly snapshot: Snapshot
   readonly startedMs: number
@@ -129,6 +131,19 @@ function enter(passage: Passage, tools: PipelineTools): Answer {
   }
   passage.route = route
   if (passage.token !== null) return enterByToken(passage, tools, route, passage.token, match?.also ?? [])
+  const { authorization } = passage.sent
+  if (authorization !== undefined && route.accessTokens !== null && portal !== null) {
+    const found = tools.accessTokens.find(authorization, portal.config.name, route.accessTokens)
+    const also = match?.also ?? []
+    if (found instanceof Promise) {
+      takeAuthorization(passage)
+      return found.then(session => settleMachine(passage, tools, route, session, also))
+    }
+    if (found !== null) {
+      takeAuthorization(passage)
+      return settleMachine(passage, tools, route, found, also)
+    }
+  }
   if (!route.needsSession || portal === null) {
     return settle(passage, tools, route, null, match?.also ?? [])
   }
@@ -175,10 +190,27 @@ function settleToken(
   const { host, path, readings } = target
   const denial = decideToken(held, { host, path, readings, method: request.method, client: provenClient(passage) })
   if (denial !== null) return turnAway(passage, tools, denial)
-  // Another reading of the path must not lead to a route that takes no tokens, or to another portal with like-named roles.
+  return settleMachine(passage, tools, route, held.session, also)
+}
+
+/** Another reading of the path must not lead to a route that takes no tokens, or to another portal with like-named roles. */
+function settleMachine(
+  passage: Passage,
+  tools: PipelineTools,
+  route: GateRoute,
+  session: Session | null,
+  also: readonly GateRoute[],
+): Answer {
   const stray = also.find(({ config }) => !config.tokens || config.portal !== route.config.portal)
   if (stray !== undefined) throw ambiguousPath(route, stray)
-  return settle(passage, tools, route, held.session, also)
+  return settle(passage, tools, route, session, also)
+}
+
+/** An access token that is ours to judge goes no further, and its bearer is never sent to sign in. */
+function takeAuthorization(passage: Passage): void {
+  const { authorization = '', ...rest } = passage.sent
+  passage.sent = rest
+  passage.token = authorization
 }
 
 function refuseToken(why: string, hint?: string): GateError {

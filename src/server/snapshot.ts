@@ -1,5 +1,5 @@
 import { compileNetworks, type NetworkSet } from '../base/net.ts'
-import type { Config, PortalConfig, RouteConfig } from '../config/types.ts'
+import type { Config, PortalConfig, ProviderConfig, RouteConfig } from '../config/types.ts'
 import { compilePolicy, type Decision, decideAccess, NO_FACTS, type Policy } from '../policy/policy.ts'
 import { compileRoles, type Roles, type RolesOf } from '../policy/roles.ts'
 import { looksAtAge } from '../policy/sign-in.ts'
@@ -46,6 +46,8 @@ export interface GateRoute {
   readonly identityFields: IdentityFields | null
   /** Whether a request has to be told apart by who sends it. */
   readonly needsSession: boolean
+  /** Providers whose access tokens are taken here; null: none. */
+  readonly accessTokens: readonly ProviderConfig[] | null
   /** What nobody in particular gets here. */
   readonly anonymous: Prepared
   /** What each live session gets here. Dies with the snapshot, so a reload decides anew; and with the session. */
@@ -70,7 +72,7 @@ export function compileSnapshot(config: Config, fingerprint: string, pool: Upstr
       return [name, Object.freeze({ config: portal, roles, rolesOf: roles.of, wantsAuthTime: aged.has(name) })]
     }),
   )
-  const routes = config.routes.map(route => compileRoute(route, portals, pool))
+  const routes = config.routes.map(route => compileRoute(route, portals, config.providers, pool))
   const hosts = new Map<string, GatePortal>()
   for (const { config: route, portal } of routes) if (portal !== null) hosts.set(route.host, portal)
   for (const portal of portals.values()) if (portal.config.url !== null) hosts.set(portal.config.url.host, portal)
@@ -89,7 +91,20 @@ function looksAtAuthTime({ allow, deny }: RouteConfig): boolean {
   return (allow.kind === 'rules' && allow.rules.some(looksAtAge)) || deny.some(looksAtAge)
 }
 
-function compileRoute(route: RouteConfig, portals: ReadonlyMap<string, GatePortal>, pool: UpstreamPool): GateRoute {
+function issuersOf(portal: PortalConfig, providers: Config['providers']): readonly ProviderConfig[] | null {
+  const found = portal.providers.flatMap(name => {
+    const provider = providers.get(name)
+    return provider === undefined || provider.accessTokens === null ? [] : [provider]
+  })
+  return found.length === 0 ? null : found
+}
+
+function compileRoute(
+  route: RouteConfig,
+  portals: ReadonlyMap<string, GatePortal>,
+  providers: Config['providers'],
+  pool: UpstreamPool,
+): GateRoute {
   const portal = route.portal === null ? null : (portals.get(route.portal) ?? null)
   const identityFields = compileIdentityFields(route.headers)
   const policy = compilePolicy(route, portal?.roles ?? null)
@@ -101,6 +116,7 @@ function compileRoute(route: RouteConfig, portals: ReadonlyMap<string, GatePorta
     identityFields,
     needsSession:
       policy.rules !== null || route.allow.kind !== 'public' || (portal !== null && identityFields !== null),
+    accessTokens: route.tokens && portal !== null ? issuersOf(portal.config, providers) : null,
     anonymous: Object.freeze({ decision: policy.isStatic ? decideAccess(policy, null, NO_FACTS) : null, fields: [] }),
     prepared: new WeakMap<Session, Prepared>(),
   })

@@ -9,7 +9,7 @@ import { guarded, parseSession, storedIdentity } from './rows.ts'
 import type { Sealer } from './seal.ts'
 import type { MaybePromise, Session, Sessions } from './session.ts'
 import type { SessionStore, StoredSession } from './store.ts'
-import { createTokens, isTokenId, type Tokens } from './tokens.ts'
+import { createTokens, isAccessId, isTokenId, type Tokens } from './tokens.ts'
 
 export type { SessionLimits } from './life.ts'
 
@@ -286,7 +286,8 @@ export function openSessions(options: SessionOptions): OpenSessions {
       const token = randomToken(ports.random)
       return (await guarded(() => store.addHandle({ hash: sha256(token), sessionId, host }))) ? token : null
     },
-    async check({ id }) {
+    async check({ id, expiresAtMs }) {
+      if (isAccessId(id)) return ports.now() < expiresAtMs
       if (isTokenId(id)) return tokens.isLive(id)
       const row = cache.held(id) === undefined ? await guarded(() => store.findById(id)) : null
       const held = cache.held(id) ?? (row === null ? null : hold(row))

@@ -1,6 +1,7 @@
 import { randomToken, sha256 } from '../base/bytes.ts'
 import { compileNetworks, type NetworkSet } from '../base/net.ts'
 import type { Ports } from '../base/ports.ts'
+import type { AccessToken } from '../identity/access-token.ts'
 import type { Identity } from '../identity/identity.ts'
 import { guarded } from './rows.ts'
 import type { MaybePromise, Session } from './session.ts'
@@ -63,12 +64,32 @@ export const TOKEN_PREFIX = 'sp_'
 
 const TOKEN_TEXT = /^sp_[A-Za-z0-9_-]{43}$/
 
-/** Ids of tokens begin so, which no id of a session can: it would be too long for one. */
-const ID_PREFIX = 'token-'
+/** Ids of tokens, and of what an access token stands for; no id of a session has a colon. */
+const TOKEN_ID = 'token:'
+const ACCESS_ID = 'access:'
 
 /** Whether this is the id of a token and not of a session. */
 export function isTokenId(id: string): boolean {
-  return id.startsWith(ID_PREFIX)
+  return id.startsWith(TOKEN_ID)
+}
+
+/** What a provider's access token stands for, for as long as it is good: a session that no store knows. */
+export function accessSession(
+  portal: string,
+  { identity, issuedAtMs, expiresAtMs }: AccessToken,
+  random: Ports['random'],
+): Session {
+  const id = ACCESS_ID + randomToken(random)
+  return Object.freeze({ id, portal, identity, isRemembered: false, createdAtMs: issuedAtMs, expiresAtMs })
+}
+
+export function isAccessId(id: string): boolean {
+  return id.startsWith(ACCESS_ID)
+}
+
+/** Whether nobody has signed in for this: it is a token's, or an access token's. */
+export function isMachine({ id }: Session): boolean {
+  return isTokenId(id) || isAccessId(id)
 }
 
 /**
@@ -128,7 +149,7 @@ export function createTokens(
       const text = TOKEN_PREFIX + randomToken(ports.random)
       const createdAtMs = ports.now()
       const row: StoredToken = {
-        id: ID_PREFIX + Buffer.from(ports.random(8)).toString('hex'),
+        id: TOKEN_ID + Buffer.from(ports.random(8)).toString('hex'),
         hash: sha256(text),
         portal,
         name,

@@ -150,6 +150,11 @@ const CASES: readonly Case[] = [
   ['issuer.insecure', 'plain HTTP to a name that only begins like loopback', from('"«http»://localhost.example.com"')],
   ['client_auth.secret', 'a secret that nobody sends', provider('client_auth = «"none"»\nclient_secret = "s"')],
   ['client_auth.secret', 'no secret to send', provider('client_auth = «"client_secret_basic"»')],
+  [
+    'access_tokens.audience',
+    'access tokens that ID tokens could pass for',
+    provider('access_tokens = { audience = «"gate"» }'),
+  ],
   ['id_token_alg.refused', 'unsigned tokens', provider('id_token_alg = «"none"»')],
   ['id_token_alg.refused', 'tokens signed with the client secret', provider('id_token_alg = «"HS256"»')],
   ['scopes.openid', 'OAuth without OpenID', provider('scopes = «["profile"]»')],

@@ -66,6 +66,7 @@ client_secret = ${v()}
 client_auth = ${v()}
 scopes = [${v()}]
 id_token_alg = ${v()}
+access_tokens = { audience = ${v()} }
 [portals.home]
 title = ${v()}
 url = ${v()}

@@ -35,6 +35,7 @@ function config(over: Partial<ProviderConfig> = {}): ProviderConfig {
     clientAuth: null,
     scopes: null,
     idTokenAlg: null,
+    accessTokens: null,
     ...over,
   }
 }

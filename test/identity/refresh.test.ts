@@ -36,6 +36,7 @@ function clientOf(over: Partial<ProviderConfig> = {}): ProviderClient {
     clientAuth: null,
     scopes: null,
     idTokenAlg: null,
+    accessTokens: null,
     ...over,
   })
 }

@@ -93,6 +93,7 @@ export async function openStand(over: Partial<PortalConfig> = {}, hosts = [KUMA,
     clientAuth: null,
     scopes: null,
     idTokenAlg: null,
+    accessTokens: null,
   })
   const providers = new Map([
     ['pocket-id', providerOf('pocket-id', 'Pocket ID')],
