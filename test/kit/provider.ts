@@ -15,6 +15,9 @@ export interface TestClient {
   readonly redirect_uris?: readonly string[]
   readonly token_endpoint_auth_method?: 'client_secret_basic' | 'client_secret_post' | 'none'
   readonly post_logout_redirect_uris?: readonly string[]
+  /** Where it tells that someone has signed out (OpenID Connect Back-Channel Logout 1.0 §2.2). */
+  readonly backchannel_logout_uri?: string
+  readonly backchannel_logout_session_required?: boolean
 }
 
 export interface TestProvider {
@@ -79,7 +82,7 @@ async function configuration(options: TestProviderOptions): Promise<object> {
   )
   return {
     clients: options.clients.map(client => ({
-      grant_types: ['authorization_code'],
+      grant_types: ['authorization_code', 'refresh_token'],
       response_types: ['code'],
       ...(client.client_secret === undefined ? { token_endpoint_auth_method: 'none' } : {}),
       ...client,
@@ -93,7 +96,12 @@ async function configuration(options: TestProviderOptions): Promise<object> {
       profile: ['name', 'preferred_username', 'locale', 'department'],
       groups: ['groups'],
     },
-    features: { devInteractions: { enabled: false }, rpInitiatedLogout: { enabled: true } },
+    features: {
+      devInteractions: { enabled: false },
+      rpInitiatedLogout: { enabled: true },
+      backchannelLogout: { enabled: true },
+    },
+    issueRefreshToken: () => true,
     interactions: { url: (_context: unknown, { uid }: { uid: string }) => `/interaction/${uid}` },
     findAccount: (_context: unknown, id: string) => {
       const account = options.accounts.find(({ sub }) => sub === id)

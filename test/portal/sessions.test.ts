@@ -265,7 +265,8 @@ describe('a portal where people may stay signed in', () => {
   test('elsewhere nothing is asked, nobody can choose it, and cookies live as long as the session', async () => {
     const browser = stand.browser()
     await browser.signIn(`${PORTAL}/.sallyport/login?remember=1`, 'user24')
-    expect(browser.cookieAge('auth.example.com', SESSION)).toBe(12 * 3600)
+    const ageS = browser.cookieAge('auth.example.com', SESSION) ?? 0
+    expect(Math.abs(ageS - 12 * 3600)).toBeLessThan(60)
     const [session] = await list(browser)
     expect(session).toMatchObject({ is_remembered: false })
   })
