@@ -71,6 +71,7 @@ function buildPortal(name: string, { values }: PortalTable, sessions: Values<typ
     lifetimes: buildPortalLifetimes(values, sessions),
     providerLogout: known(values.provider_logout, 'provider_logout'),
     adminRole: known(values.admin_role, 'admin_role'),
+    personalTokens: known(values.personal_tokens, 'personal_tokens'),
   }
 }
 

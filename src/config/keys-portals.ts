@@ -82,6 +82,12 @@ export const PORTAL = {
     'Signing out here signs out at the provider too, where it has that. Register `https://HOST/.sallyport/signed-out` there as the address to return to.',
   ),
   admin_role: optional(word, 'admin', 'nobody', 'Who has this role sees, and may end, every session of this portal.'),
+  personal_tokens: defaulted(
+    boolean,
+    false,
+    true,
+    'People may make tokens for themselves on the page `/.sallyport/tokens`, with the roles that they have then, for routes with `tokens = true`.',
+  ),
 } as const satisfies Keys
 
 function rolesKey(): Key<ReadonlyMap<string, readonly RuleTable[]>> {

@@ -117,6 +117,8 @@ export interface PortalConfig {
   readonly providerLogout: boolean
   /** Who has this role sees and ends everyone's sessions at this portal; null: nobody does. */
   readonly adminRole: string | null
+  /** Whether people may make tokens for themselves. */
+  readonly personalTokens: boolean
 }
 
 /** Conditions about a person: every key that is present must hold. Within a key any entry is enough. */

@@ -8,6 +8,7 @@ import { isPageLoad, isPrefetch, prefersPage } from '../route/page-load.ts'
 import { parseReturnTo } from '../route/return-to.ts'
 import type { Sealer } from '../session/seal.ts'
 import type { Session, Sessions } from '../session/session.ts'
+import type { Tokens } from '../session/tokens.ts'
 import { emptyAnswer, jsonAnswer, pageAnswer, redirectAnswer } from './answer.ts'
 import { backChannelLogout } from './backchannel.ts'
 import { FailedSignIn } from './failure.ts'
@@ -23,10 +24,11 @@ import { endSessions, showSessions } from './sessions.tsx'
 import { callback, login } from './sign-in.tsx'
 import { confirmSignOut, goToProvider, signedOut, signOut } from './sign-out.tsx'
 import { stepUpProblem, stepUpQuery } from './step-up.ts'
+import { changeTokens, showTokens } from './tokens.tsx'
 
 export interface PortalTools {
   readonly ports: Pick<Ports, 'now' | 'random' | 'log'>
-  readonly sessions: Sessions
+  readonly sessions: Sessions & { readonly tokens: Tokens }
   readonly pool: ProviderPool
   readonly seal: Sealer
 }
@@ -64,6 +66,8 @@ export function createPortal(tools: PortalTools): Portal {
   app.get(ownPath('frontchannel-logout'), c => frontChannelLogout(c.env.ctx, tools))
   app.get(ownPath('sessions'), c => signedIn(c.env.ctx, session => showSessions(c.env.ctx, tools, session)))
   app.post(ownPath('sessions'), c => signedIn(c.env.ctx, session => endSessions(c.env.ctx, tools, session)))
+  app.get(ownPath('tokens'), c => signedIn(c.env.ctx, session => showTokens(c.env.ctx, tools, session)))
+  app.post(ownPath('tokens'), c => signedIn(c.env.ctx, session => changeTokens(c.env.ctx, tools, session)))
   app.get(ownPath('me'), c => {
     const { session } = c.env.ctx
     return session === null ? signInProblem(c.env.ctx) : jsonAnswer(describePerson(session, c.env.ctx.rolesOf(session)))
@@ -99,7 +103,7 @@ const METHODS: ReadonlyMap<string, string> = new Map([
   ...(['', 'login', 'callback', 'enter', 'signed-out', 'me', 'provider-logout', 'frontchannel-logout'] as const).map(
     page => [ownPath(page), 'GET, HEAD'] as const,
   ),
-  ...(['logout', 'sessions'] as const).map(page => [ownPath(page), 'GET, HEAD, POST'] as const),
+  ...(['logout', 'sessions', 'tokens'] as const).map(page => [ownPath(page), 'GET, HEAD, POST'] as const),
   [ownPath('backchannel-logout'), 'POST'],
 ])
 
@@ -123,6 +127,7 @@ function applications(ctx: PortalRequest): Response {
         identity={session.identity}
         applications={ctx.applications(session)}
         sessionsAddress={ownPath('sessions')}
+        tokensAddress={ctx.portal.personalTokens ? ownPath('tokens') : null}
         signOutAddress={ownPath('logout')}
         switchAddress={`${ownPath('login')}?switch=1`}
       />,

@@ -11,6 +11,7 @@ export type OwnPage =
   | 'signed-out'
   | 'me'
   | 'sessions'
+  | 'tokens'
   | 'provider-logout'
   | 'backchannel-logout'
   | 'frontchannel-logout'

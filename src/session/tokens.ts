@@ -153,7 +153,7 @@ export function createTokens(
         hash: sha256(text),
         portal,
         name,
-        grant: JSON.stringify({ identity, limits } satisfies TokenGrant),
+        grant: JSON.stringify({ identity: withoutSignIn(identity), limits } satisfies TokenGrant),
         createdAtMs,
         expiresAtMs: createdAtMs + lifetimeMs,
       }
@@ -178,6 +178,12 @@ export function createTokens(
       return isGone
     },
   }
+}
+
+/** How and when someone signed in (`auth_time`, `acr`, `amr`, `sid`) is not true of a token that they made then. */
+function withoutSignIn(identity: Identity): Identity {
+  const { auth_time: _time, acr: _acr, amr: _amr, sid: _sid, ...claims } = identity.claims
+  return { ...identity, claims }
 }
 
 /** A stored token as it is kept in memory; null for a row that is not one of ours. */

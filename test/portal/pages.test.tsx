@@ -24,6 +24,7 @@ const portal: PortalConfig = {
   lifetimes: LIFETIMES,
   providerLogout: true,
   adminRole: null,
+  personalTokens: false,
 }
 
 function contextAt(address: string): PortalRequest {
@@ -106,6 +107,7 @@ test('the choice of providers and the list of applications escape names and addr
       identity={sessionOf({ name: MARKUP }).identity}
       applications={[{ name: MARKUP, address: 'https://kuma.example.com/' }]}
       sessionsAddress="/s"
+      tokensAddress={null}
       signOutAddress="/out"
       switchAddress="/switch"
     />,

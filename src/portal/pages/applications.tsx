@@ -10,6 +10,8 @@ export function ApplicationsPage(props: {
   readonly identity: Identity
   readonly applications: readonly Application[]
   readonly sessionsAddress: string
+  /** Null where people make no tokens. */
+  readonly tokensAddress: string | null
   readonly signOutAddress: string
   readonly switchAddress: string
 }) {
@@ -22,6 +24,7 @@ export function ApplicationsPage(props: {
           <span class="name">{props.title}</span>
           <nav aria-label="Account">
             <a href={props.sessionsAddress}>Your sessions</a>
+            {props.tokensAddress === null ? null : <a href={props.tokensAddress}>Your tokens</a>}
             <a href={props.switchAddress}>Switch account</a>
             <a href={props.signOutAddress}>Sign out</a>
           </nav>
