@@ -2,18 +2,18 @@ import { GateError, toGateError } from '../base/errors.ts'
 import { canonicalAddress, findClient } from '../base/net.ts'
 import type { Ports } from '../base/ports.ts'
 import { allowsMethod, type Decision, decideAccess, decidePolicy, NO_FACTS } from '../policy/policy.ts'
-import { decideToken } from '../policy/token.ts'
 import type { Portal, PortalRequest } from '../portal/portal.ts'
 import { type ForwardTools, forward } from '../proxy/forward.ts'
 import { requestFields, type SentFields } from '../proxy/request-fields.ts'
 import { parseTarget, type Target } from '../route/target.ts'
 import { cookieName, readCookie } from '../session/cookie.ts'
 import type { MaybePromise, Session, Sessions } from '../session/session.ts'
-import type { HeldToken, Tokens } from '../session/tokens.ts'
+import type { Tokens } from '../session/tokens.ts'
 import type { AccessLog } from './access-log.ts'
 import type { AccessTokens } from './access-tokens.ts'
 import { takeToken } from './credential.ts'
 import { provenClient, requestFacts } from './facts.ts'
+import { findMachine, type Machine } from './machine.ts'
 import type { Metrics } from './metrics.ts'
 import type { Respond } from './respond.ts'
 import { type GatePortal, type GateRoute, type Prepared, type Snapshot, upstreamPath } from './snapshot.ts'
@@ -130,19 +130,12 @@ function enter(passage: Passage, tools: PipelineTools): Answer {
     throw new GateError('route.none', `no route serves ${target.host}${target.path}`)
   }
   passage.route = route
-  if (passage.token !== null) return enterByToken(passage, tools, route, passage.token, match?.also ?? [])
-  const { authorization } = passage.sent
-  if (authorization !== undefined && route.accessTokens !== null && portal !== null) {
-    const found = tools.accessTokens.find(authorization, portal.config.name, route.accessTokens)
+  const machine = findMachine(passage, tools, route)
+  if (machine !== null) {
     const also = match?.also ?? []
-    if (found instanceof Promise) {
-      takeAuthorization(passage)
-      return found.then(session => settleMachine(passage, tools, route, session, also))
-    }
-    if (found !== null) {
-      takeAuthorization(passage)
-      return settleMachine(passage, tools, route, found, also)
-    }
+    return machine instanceof Promise
+      ? machine.then(found => settleMachine(passage, tools, route, found, also))
+      : settleMachine(passage, tools, route, machine, also)
   }
   if (!route.needsSession || portal === null) {
     return settle(passage, tools, route, null, match?.also ?? [])
@@ -155,66 +148,22 @@ function enter(passage: Passage, tools: PipelineTools): Answer {
     : settle(passage, tools, route, session, match?.also ?? [])
 }
 
-/** A cookie beside a token counts for nothing: whoever says both means the token. */
-function enterByToken(
-  passage: Passage,
-  tools: PipelineTools,
-  route: GateRoute,
-  token: string,
-  also: readonly GateRoute[],
-): Answer {
-  const { config } = route
-  if (!config.tokens) {
-    if (config.allow.kind === 'public') return settle(passage, tools, route, null, also)
-    throw refuseToken(`"${config.id}" takes no tokens`, `set tokens = true for "${config.id}" if it should`)
-  }
-  const found = tools.sessions.tokens.find(token)
-  return found instanceof Promise
-    ? found.then(held => settleToken(passage, tools, route, held, also))
-    : settleToken(passage, tools, route, found, also)
-}
-
-function settleToken(
-  passage: Passage,
-  tools: PipelineTools,
-  route: GateRoute,
-  held: HeldToken | null,
-  also: readonly GateRoute[],
-): Answer {
-  const { target, request } = passage
-  if (held === null || target === null) {
-    throw refuseToken('the token is unknown, revoked or expired', 'sallyport tokens list shows those that are good')
-  }
-  if (held.session.portal !== route.config.portal) throw refuseToken('the token is of another portal')
-  passage.session = held.session
-  const { host, path, readings } = target
-  const denial = decideToken(held, { host, path, readings, method: request.method, client: provenClient(passage) })
-  if (denial !== null) return turnAway(passage, tools, denial)
-  return settleMachine(passage, tools, route, held.session, also)
-}
-
 /** Another reading of the path must not lead to a route that takes no tokens, or to another portal with like-named roles. */
 function settleMachine(
   passage: Passage,
   tools: PipelineTools,
   route: GateRoute,
-  session: Session | null,
+  { session, denial }: Machine,
   also: readonly GateRoute[],
 ): Answer {
-  const stray = also.find(({ config }) => !config.tokens || config.portal !== route.config.portal)
+  if (denial !== null) {
+    passage.session = session
+    return turnAway(passage, tools, denial)
+  }
+  const stray =
+    session === null ? undefined : also.find(({ config }) => !config.tokens || config.portal !== route.config.portal)
   if (stray !== undefined) throw ambiguousPath(route, stray)
   return settle(passage, tools, route, session, also)
-}
-
-/** An access token that is ours to judge goes no further, and its bearer is never sent to sign in. */
-function takeAuthorization(passage: Passage): void {
-  const { authorization = '', ...rest } = passage.sent
-  passage.sent = rest
-  passage.token = authorization
-}
-
-function refuseToken(why: string, hint?: string): GateError {
-  return new GateError('access.token', why, hint === undefined ? {} : { hint })
 }
 
 function ambiguousPath(route: GateRoute, other: GateRoute): GateError {

@@ -23,13 +23,17 @@ export function tokensOver(link: RedisLink, ttlOf: (expiresAtMs: number) => numb
       return typeof hash === 'string' ? find(hash) : null
     },
     async listTokens(portal) {
-      const hashes = await link.send('HVALS', [INDEX])
-      if (!Array.isArray(hashes) || hashes.length === 0) return []
+      const index = pairsOf(await link.send('HGETALL', [INDEX]))
+      if (index.length === 0) return []
       const raw = await link.send(
         'MGET',
-        hashes.map(hash => PREFIX + String(hash)),
+        index.map(([, hash]) => PREFIX + hash),
       )
-      return (Array.isArray(raw) ? raw.map(parseToken) : [])
+      const tokens = Array.isArray(raw) ? raw.map(parseToken) : []
+      // What has expired by itself leaves its place in the index behind.
+      const gone = index.filter((_, at) => tokens[at] === null).map(([id]) => id)
+      if (gone.length > 0) await link.send('HDEL', [INDEX, ...gone])
+      return tokens
         .filter(token => token?.portal === portal)
         .filter(token => token !== null)
         .sort((one, other) => other.createdAtMs - one.createdAtMs || (one.id < other.id ? 1 : -1))
@@ -38,6 +42,10 @@ export function tokensOver(link: RedisLink, ttlOf: (expiresAtMs: number) => numb
       return (await link.run(REMOVE_TOKEN, [tokenId])) === 1
     },
   }
+}
+
+function pairsOf(raw: unknown): readonly (readonly [string, string])[] {
+  return typeof raw === 'object' && raw !== null ? Object.entries(raw).map(([id, hash]) => [id, String(hash)]) : []
 }
 
 function parseToken(raw: unknown): StoredToken | null {

@@ -1,0 +1,76 @@
+import { GateError } from '../base/errors.ts'
+import type { Denial } from '../policy/policy.ts'
+import { decideToken } from '../policy/token.ts'
+import type { MaybePromise, Session } from '../session/session.ts'
+import type { HeldToken } from '../session/tokens.ts'
+import { provenClient } from './facts.ts'
+import type { Passage, PipelineTools } from './pipeline.ts'
+import type { GateRoute } from './snapshot.ts'
+
+/** Whom a token stands for on a route: nobody where the route is public and takes none. */
+export interface Machine {
+  readonly session: Session | null
+  /** The token's own limits are in the way. */
+  readonly denial: Denial | null
+}
+
+type Tools = Pick<PipelineTools, 'sessions' | 'accessTokens'>
+
+const NOBODY: Machine = Object.freeze({ session: null, denial: null })
+
+/**
+ * Who comes with a token of ours, or with an access token that is ours to judge; null for everyone else, who may have a cookie. A
+ * cookie beside a token counts for nothing: whoever says both means the token.
+ *
+ * Throws `access.token` for a token that is not good here; `session.store`, `provider.down` where that cannot be told.
+ */
+export function findMachine(passage: Passage, tools: Tools, route: GateRoute): MaybePromise<Machine> | null {
+  if (passage.token !== null) return findByToken(passage, tools, route, passage.token)
+  const { authorization } = passage.sent
+  if (authorization === undefined || route.accessTokens === null) return null
+  return findByAccessToken(passage, tools, route, authorization)
+}
+
+function findByToken(passage: Passage, tools: Tools, route: GateRoute, token: string): MaybePromise<Machine> {
+  const { config } = route
+  if (!config.tokens) {
+    if (config.allow.kind === 'public') return NOBODY
+    throw refusal(`"${config.id}" takes no tokens`, `set tokens = true for "${config.id}" if it should`)
+  }
+  const found = tools.sessions.tokens.find(token)
+  return found instanceof Promise ? found.then(held => judge(passage, route, held)) : judge(passage, route, found)
+}
+
+function judge(passage: Passage, route: GateRoute, held: HeldToken | null): Machine {
+  const { target, request } = passage
+  if (held === null || target === null) {
+    throw refusal('the token is unknown, revoked or expired', 'sallyport tokens list shows those that are good')
+  }
+  if (held.session.portal !== route.config.portal) throw refusal('the token is of another portal')
+  const { host, path, readings } = target
+  const facts = { host, path, readings, method: request.method, client: provenClient(passage) }
+  return { session: held.session, denial: decideToken(held, facts) }
+}
+
+/** An access token that is ours to judge goes no further, and its bearer is never sent to sign in. */
+function findByAccessToken(
+  passage: Passage,
+  tools: Tools,
+  route: GateRoute,
+  authorization: string,
+): MaybePromise<Machine> | null {
+  const { portal, accessTokens } = route
+  if (portal === null || accessTokens === null) return null
+  const found = tools.accessTokens.find(authorization, portal.config.name, accessTokens)
+  if (found === null) return null
+  const { authorization: _, ...rest } = passage.sent
+  passage.sent = rest
+  passage.token = authorization
+  return found instanceof Promise
+    ? found.then(session => ({ session, denial: null }))
+    : { session: found, denial: null }
+}
+
+function refusal(why: string, hint?: string): GateError {
+  return new GateError('access.token', why, hint === undefined ? {} : { hint })
+}
