@@ -19,6 +19,7 @@ import { addressText, listen } from '../server/listen.ts'
 import { createLive, type Loaded } from '../server/live.ts'
 import { createMetrics, type Gauge, renderMetrics } from '../server/metrics.ts'
 import { createPipeline } from '../server/pipeline.ts'
+import { countStarts, createRates } from '../server/rates.ts'
 import { openRecheck } from '../server/recheck.ts'
 import { createRespond } from '../server/respond.ts'
 import { compileSnapshot, type Snapshot } from '../server/snapshot.ts'
@@ -95,6 +96,7 @@ export function startServer(options: ServeOptions): RunningServer {
     askProviders(pool, name => live.current.config.providers.get(name)),
   )
   const metrics = createMetrics()
+  const rates = createRates(ports.now)
   const streams = createOpenStreams()
   const relay = createWebSocketRelay(ports.log)
   const deadlines = openDeadlines(ports.now)
@@ -117,8 +119,9 @@ export function startServer(options: ServeOptions): RunningServer {
     streams,
     sessions,
     metrics,
+    rates,
     accessLog,
-    portal: createPortal({ ports, sessions, pool, seal: sealer }),
+    portal: createPortal({ ports, sessions, pool, seal: sealer, noteStart: countStarts(rates, metrics) }),
     respond,
     sockets: createSockets(relay, ports),
     pseudonym: worker?.pseudonym ?? ownName,

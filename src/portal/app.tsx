@@ -20,7 +20,7 @@ import { isPortalHost, ownPath, portalOrigin } from './place.ts'
 import type { Portal, PortalRequest } from './portal.ts'
 import { problemResponse } from './problem.ts'
 import { endSessions, showSessions } from './sessions.tsx'
-import { callback, login } from './sign-in.tsx'
+import { callback, login, type SignInTools } from './sign-in.tsx'
 import { confirmSignOut, goToProvider, signedOut, signOut } from './sign-out.tsx'
 import { stepUpProblem, stepUpQuery } from './step-up.ts'
 
@@ -29,6 +29,7 @@ export interface PortalTools {
   readonly sessions: Sessions
   readonly pool: ProviderPool
   readonly seal: Sealer
+  readonly noteStart: SignInTools['noteStart']
 }
 
 interface Env {
