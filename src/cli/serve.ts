@@ -99,6 +99,7 @@ export function startServer(options: ServeOptions): RunningServer {
   const rates = createRates(ports.now)
   const streams = createOpenStreams()
   const relay = createWebSocketRelay(ports.log)
+  const sockets = createSockets(relay, ports)
   const deadlines = openDeadlines(ports.now)
   const live = createLive({
     initial: first.snapshot,
@@ -123,7 +124,7 @@ export function startServer(options: ServeOptions): RunningServer {
     accessLog,
     portal: createPortal({ ports, sessions, pool, seal: sealer, noteStart: countStarts(rates, metrics) }),
     respond,
-    sockets: createSockets(relay, ports),
+    sockets,
     pseudonym: worker?.pseudonym ?? ownName,
     idPrefix: ownName,
     current: () => live.current,
@@ -174,7 +175,7 @@ export function startServer(options: ServeOptions): RunningServer {
     initial: first.snapshot,
     ports,
     sessions,
-    owners: () => [...streams.owners(), ...relay.owners()],
+    owners: () => [...streams.owners(), ...relay.owners(), ...sockets.owners()],
     closeWhere,
     everyMs: options.recheckMs,
   })
@@ -197,6 +198,7 @@ export function startServer(options: ServeOptions): RunningServer {
   function closeWhere(isOver: (owner: StreamOwner) => boolean, reason: string): void {
     streams.closeWhere(isOver)
     relay.closeWhere(isOver, undefined, reason)
+    sockets.closeWhere(isOver)
   }
 
   return {
