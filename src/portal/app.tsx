@@ -238,7 +238,6 @@ function startingPoint(ctx: PortalRequest, destination: Destination | null): str
 function report(ctx: PortalRequest, error: GateError, { log }: Pick<Ports, 'log'>): void {
   const facts = { id: ctx.requestId, client: ctx.clientAddress, page: ctx.target.path, ...errorFacts(error) }
   if (error.code === 'internal') log.error('A portal page failed on our side', facts)
-  else if (error.code.startsWith('target.') || error.code.startsWith('route.'))
-    log.debug('A portal address was refused', facts)
+  else if (/^(target|route|limit)\./.test(error.code)) log.debug('A portal address was refused', facts)
   else log.warn('A sign-in step failed', facts)
 }

@@ -12,7 +12,7 @@ export interface Rates {
   take(rate: Rate, client: string, session: Session | null): void
 }
 
-/** About 10 MB of memory when all are in use. */
+/** Some 15 MB of memory when all are in use. */
 const MAX_BUCKETS = 100_000
 
 /**
