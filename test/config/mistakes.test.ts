@@ -3,6 +3,7 @@ import { checkConfig } from '../../src/config/check.ts'
 import { DIAGNOSTIC_CODES, type DiagnosticCode } from '../../src/config/diagnostic.ts'
 import { loadConfig } from '../../src/config/load.ts'
 import { expectOne, type World } from './checks.ts'
+import { LIMIT_CASES } from './limit-cases.ts'
 import { UPSTREAM_CASES } from './upstream-cases.ts'
 
 /** A code, what is wrong, and a fragment with «…» around what the caret has to underline. */
@@ -375,6 +376,7 @@ const CASES: readonly Case[] = [
   ['upstream.invalid', 'port 0', to('"http://app«:0»"')],
   ['upstream.invalid', 'a dot segment', to('"http://app/a/«..»"')],
   ['upstream.invalid', 'a relative socket', to('«"unix:app.sock"»')],
+  ...LIMIT_CASES,
   ...UPSTREAM_CASES,
   ['method.invalid', 'TRACE', route('methods = ["GET", «"TRACE"»]')],
   ['method.invalid', 'not a token', route('methods = «"GET, POST"»')],
