@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { runTokens } from '../../src/cli/tokens.ts'
 import { fakeClock, quietPorts } from '../kit/clock.ts'
 import { eventually, type Gate, PORTAL, startGate } from '../kit/gate.ts'
+import { startValkey } from '../kit/valkey.ts'
 import { openWire } from '../kit/wire.ts'
 
 let upstream: Bun.Server<undefined>
@@ -356,4 +357,20 @@ test('tokens create refuses what would make another token than was meant', async
   ]
   for (const [code, ...argv] of wrong) expect([argv, (await tokens(gate, ...argv)).code]).toEqual([argv, code])
   expect((await tokens(gate, 'list')).out).toBe('There are no tokens.\n')
+})
+
+test('a token made on one machine is taken by all, and none takes it once it is revoked', async () => {
+  await using valkey = await startValkey()
+  const shared = { store: valkey.url(), sessions: `key = "${Buffer.alloc(32, 7).toString('base64')}"` }
+  await using one = await startGate(routes(), shared)
+  await using other = await startGate(routes(), shared)
+  const { token, id } = await create(one)
+  const asked = { fields: bearer(token) }
+  expect((await ask(one, asked)).status).toBe(200)
+  expect((await ask(other, asked)).status).toBe(200)
+  expect((await tokens(one, 'revoke', id)).code).toBe(0)
+  for (const gate of [one, other]) {
+    await eventually(async () => (await ask(gate, asked)).status === 401, 'the token is refused')
+  }
+  expect((await tokens(other, 'list')).out).toBe('There are no tokens.\n')
 })
