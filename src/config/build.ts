@@ -89,11 +89,18 @@ function buildRoute({ values }: RouteTable, root: RootTable, files: ConfigFiles)
     deny: buildDeny(known(values.deny, 'deny')),
     methods: known(values.methods, 'methods'),
     stripPrefix: known(values.strip_prefix, 'strip_prefix'),
+    addPrefix: noRoot(known(values.add_prefix, 'add_prefix')),
+    hostHeader: known(values.host_header, 'host_header'),
+    corsPreflight: known(values.cors_preflight, 'cors_preflight'),
     headers: known(values.headers, 'headers'),
     timeoutMs: known(values.timeout, 'timeout'),
     allowedOrigins: known(values.allowed_origins, 'allowed_origins'),
     name: known(values.name, 'name') ?? (path === '/' ? host : host + path),
   }
+}
+
+function noRoot(path: string | null): string | null {
+  return path === '/' ? null : path
 }
 
 function mapMap<A, B>(map: ReadonlyMap<string, A>, turn: (name: string, value: A) => B): ReadonlyMap<string, B> {

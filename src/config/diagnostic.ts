@@ -83,6 +83,7 @@ export const DIAGNOSTIC_CODES = [
   'upstream.undefined',
   'upstream.unused',
   'upstream.hash',
+  'upstream.basic_auth',
   'upstream.scheme',
   'upstream.file',
   'upstream.pem',

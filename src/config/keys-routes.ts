@@ -1,7 +1,7 @@
 import { parseOrigin } from './address.ts'
 import { duration } from './duration.ts'
 import { headerSpec } from './headers.ts'
-import { parseHostPattern } from './host.ts'
+import { parseHostHeader, parseHostPattern } from './host.ts'
 import { type AccessTable, accessRule, RULE_SCHEMA } from './keys-rules.ts'
 import { upstreamSpec } from './keys-upstreams.ts'
 import { method } from './method.ts'
@@ -9,7 +9,7 @@ import { parsePath, parseRoutePath } from './path.ts'
 import { itemsOf, type Raw, type RawText, showRaw } from './raw.ts'
 import type { Report } from './report.ts'
 import { defaulted, type Keys, optional, required, type Table } from './table.ts'
-import { either, list, parsed, type Type, text } from './value.ts'
+import { boolean, either, list, parsed, type Type, text } from './value.ts'
 
 const REFERENCE = { $ref: `#/definitions/${RULE_SCHEMA}` }
 
@@ -19,6 +19,10 @@ const host = parsed(
 )
 const routePath = parsed({ label: 'path', expected: 'a path such as "/app"' }, parseRoutePath)
 const path = parsed({ label: 'path', expected: 'a path such as "/app"' }, parsePath)
+const hostHeader = parsed(
+  { label: '`"pass"`, `"upstream"` or host', expected: '"pass", "upstream" or a host such as "app.internal"' },
+  parseHostHeader,
+)
 const origin = parsed({ label: 'origin', expected: 'an origin such as "https://app.example.com"' }, parseOrigin)
 /** What `allow` and `deny` hold, as it was read: names of roles and rules. */
 export interface RuleList {
@@ -125,6 +129,18 @@ export const ROUTE = {
     'Methods that are served; others are answered with 405.',
   ),
   strip_prefix: optional(path, '/api', 'nothing', 'A part of `path` that the application does not see.'),
+  add_prefix: optional(
+    path,
+    '/app',
+    'nothing',
+    'Put before the path that the application sees, after `strip_prefix` was taken off.',
+  ),
+  host_header: defaulted(
+    hostHeader,
+    'pass',
+    'upstream',
+    'The Host that the application sees: what the client asked for, `"upstream"` for the address it has here, or a name. `X-Forwarded-Host` is always what the client asked for.',
+  ),
   headers: defaulted(
     headerSpec,
     'none',
@@ -137,6 +153,12 @@ export const ROUTE = {
     [],
     ['https://app.example.com'],
     "Origins besides the route's own whose pages may open WebSockets here.",
+  ),
+  cors_preflight: defaulted(
+    boolean,
+    false,
+    true,
+    'Lets CORS preflights (OPTIONS with `Origin` and `Access-Control-Request-Method`, without a body) through where signing in is all that is missing; browsers send them without cookies.',
   ),
   name: optional(text(), 'Uptime Kuma', 'host and path', 'What people see in the list of their applications.'),
 } as const satisfies Keys

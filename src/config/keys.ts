@@ -3,7 +3,7 @@ import { PROVIDER } from './keys-providers.ts'
 import { ROUTE } from './keys-routes.ts'
 import { ACCESS } from './keys-rules.ts'
 import { SERVER, SESSIONS } from './keys-server.ts'
-import { HEALTH, UPSTREAM, UPSTREAM_TLS } from './keys-upstreams.ts'
+import { BASIC_AUTH, HEALTH, UPSTREAM, UPSTREAM_TLS } from './keys-upstreams.ts'
 import { defaulted, type Homes, type Keys, named, type Table, table, tables } from './table.ts'
 
 /** One table of routes.toml, as the reference shows it. */
@@ -35,6 +35,11 @@ export const SECTIONS: readonly Section[] = [
     keys: UPSTREAM,
   },
   { title: '[upstreams.NAME.tls]', doc: 'Whom to trust at `https://` addresses, and who we are.', keys: UPSTREAM_TLS },
+  {
+    title: '[upstreams.NAME.basic_auth]',
+    doc: 'Who we are to the application, in clear text unless it is `https://`.',
+    keys: BASIC_AUTH,
+  },
   { title: '[upstreams.NAME.health]', doc: 'How each address is asked whether it is well.', keys: HEALTH },
   { title: '[[routes]]', doc: 'One host and path, where it leads, and who may pass.', keys: ROUTE },
   {

@@ -240,7 +240,15 @@ export interface UpstreamConfig {
   readonly queue: number
   readonly queueTimeoutMs: number
   readonly health: HealthConfig | null
+  /** What we are called there, as an Authorization field (RFC 7617); null: nothing is sent. */
+  readonly authorization: string | null
 }
+
+/** What Host the upstream gets: the client's, the address's own, or a name. */
+export type HostHeader =
+  | { readonly kind: 'pass' }
+  | { readonly kind: 'upstream' }
+  | { readonly kind: 'name'; readonly name: string }
 
 export interface RouteConfig {
   /** host + path as configured: how logs, `explain` and messages name it. */
@@ -257,6 +265,11 @@ export interface RouteConfig {
   /** Upper-case; null: all that the proxy forwards. */
   readonly methods: readonly string[] | null
   readonly stripPrefix: string | null
+  /** Put before the path, after `stripPrefix` was taken off; without a trailing slash. */
+  readonly addPrefix: string | null
+  readonly hostHeader: HostHeader
+  /** Whether CORS preflights pass to the upstream without a session. */
+  readonly corsPreflight: boolean
   readonly headers: HeaderSpec
   /** How long the upstream may take to begin its answer. */
   readonly timeoutMs: number

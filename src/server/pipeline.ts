@@ -149,7 +149,8 @@ function settle(
   }
   const prepared = session === null ? route.anonymous : prepareSession(route, session)
   const decision = prepared.decision ?? decideAccess(route.policy, identity, requestFacts(passage, session))
-  if (decision.verdict !== 'allow') return turnAway(passage, tools, decision)
+  const isExcused = decision.verdict === 'sign-in' && route.config.corsPreflight && isPreflight(passage)
+  if (decision.verdict !== 'allow' && !isExcused) return turnAway(passage, tools, decision)
   for (const other of also) {
     const verdict = decidePolicy(other.policy, identity, requestFacts(passage, session))
     if (verdict.verdict === 'allow') continue
@@ -158,6 +159,18 @@ function settle(
     })
   }
   return pass(passage, tools, route, prepared)
+}
+
+/** A browser's question before a request across origins, which never has cookies (Fetch §4.8). It has no body either. */
+function isPreflight({ request, sent, session }: Passage): boolean {
+  return (
+    request.method === 'OPTIONS' &&
+    session === null &&
+    sent.origin !== undefined &&
+    sent['access-control-request-method'] !== undefined &&
+    sent.upgrade === undefined &&
+    request.body === null
+  )
 }
 
 function pass(passage: Passage, tools: PipelineTools, route: GateRoute, prepared: Prepared): Answer {
@@ -175,6 +188,9 @@ function pass(passage: Passage, tools: PipelineTools, route: GateRoute, prepared
     pseudonym: tools.pseudonym,
     checksMethod: route.policy.methods !== null || route.policy.needs.method,
   })
+  const { hostHeader } = route.config
+  if (hostHeader.kind === 'name') fields.host = hostHeader.name
+  if (route.upstream.authorization !== null) fields.authorization = route.upstream.authorization
   const path = upstreamPath(route.config, target.path) + target.query
   const { upgrade } = passage.sent
   if (upgrade !== undefined && upgrade.toLowerCase() === 'websocket') {
@@ -197,6 +213,7 @@ function pass(passage: Passage, tools: PipelineTools, route: GateRoute, prepared
       upstream: route.upstream,
       path,
       fields,
+      hasOwnHost: route.config.hostHeader.kind === 'upstream',
       timeoutMs: route.config.timeoutMs,
       routeId: route.config.id,
       client: passage.client,

@@ -106,8 +106,13 @@ function compileRoute(route: RouteConfig, portals: ReadonlyMap<string, GatePorta
   })
 }
 
-/** The path that the upstream gets: without `strip_prefix`, which the matched path is known to begin with. */
+/** The path that the upstream gets: without `strip_prefix`, which the matched path is known to begin with, and with `add_prefix`. */
 export function upstreamPath(route: RouteConfig, path: string): string {
+  const rest = stripped(route, path)
+  return route.addPrefix === null ? rest : route.addPrefix + rest
+}
+
+function stripped(route: RouteConfig, path: string): string {
   if (route.stripPrefix === null || !path.startsWith(route.stripPrefix)) return path
   const rest = path.slice(route.stripPrefix.length)
   return rest === '' || rest.charCodeAt(0) !== 0x2f ? `/${rest}` : rest

@@ -45,6 +45,7 @@ export function createSockets(relay: WebSocketRelay, ports: Pick<Ports, 'random'
       const dialled = await dialBalanced(route.upstream, job, ports, {
         what: route.config.id,
         path: job.path,
+        hasOwnHost: route.config.hostHeader.kind === 'upstream',
         headers: job.fields,
         protocols: parseProtocols(request.headers) ?? [],
         timeoutMs: route.config.timeoutMs,

@@ -3,6 +3,7 @@ import { checkConfig } from '../../src/config/check.ts'
 import { DIAGNOSTIC_CODES, type DiagnosticCode } from '../../src/config/diagnostic.ts'
 import { loadConfig } from '../../src/config/load.ts'
 import { expectOne, type World } from './checks.ts'
+import { REWRITE_CASES } from './rewrite-cases.ts'
 import { UPSTREAM_CASES } from './upstream-cases.ts'
 
 /** A code, what is wrong, and a fragment with «…» around what the caret has to underline. */
@@ -366,6 +367,7 @@ const CASES: readonly Case[] = [
   ['upstream.invalid', 'a dot segment', to('"http://app/a/«..»"')],
   ['upstream.invalid', 'a relative socket', to('«"unix:app.sock"»')],
   ...UPSTREAM_CASES,
+  ...REWRITE_CASES,
   ['method.invalid', 'TRACE', route('methods = ["GET", «"TRACE"»]')],
   ['method.invalid', 'not a token', route('methods = «"GET, POST"»')],
   ['strip_prefix.mismatch', 'half a segment', route('path = "/apix"\nstrip_prefix = «"/api"»')],
