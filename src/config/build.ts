@@ -1,6 +1,7 @@
 import { buildAllow, buildDeny, buildPerson } from './build-rules.ts'
 import { buildLifetimes, buildPortalLifetimes } from './build-sessions.ts'
 import { buildUpstream } from './build-upstreams.ts'
+import type { FieldRuleTable } from './field-rules.ts'
 import type { ConfigFiles } from './files.ts'
 import { freezeDeep } from './freeze.ts'
 import type { RootTable } from './keys.ts'
@@ -9,7 +10,7 @@ import type { RouteTable } from './keys-routes.ts'
 import type { SESSIONS } from './keys-server.ts'
 import { known } from './known.ts'
 import type { Values } from './table.ts'
-import type { Config, PortalConfig, ProviderConfig, RoleRule, RouteConfig } from './types.ts'
+import type { Config, FieldRules, PortalConfig, ProviderConfig, RoleRule, RouteConfig } from './types.ts'
 
 /**
  * The Config of a file without mistakes, frozen to the bottom.
@@ -93,9 +94,20 @@ function buildRoute({ values }: RouteTable, root: RootTable, files: ConfigFiles)
     hostHeader: known(values.host_header, 'host_header'),
     corsPreflight: known(values.cors_preflight, 'cors_preflight'),
     headers: known(values.headers, 'headers'),
+    requestRules: buildFieldRules(known(values.request_headers, 'request_headers')),
+    responseRules: buildFieldRules(known(values.response_headers, 'response_headers')),
     timeoutMs: known(values.timeout, 'timeout'),
     allowedOrigins: known(values.allowed_origins, 'allowed_origins'),
     name: known(values.name, 'name') ?? (path === '/' ? host : host + path),
+  }
+}
+
+function buildFieldRules(table: FieldRuleTable | null): FieldRules | null {
+  if (table === null) return null
+  return {
+    remove: known(table.values.remove, 'remove') ?? [],
+    set: known(table.values.set, 'set') ?? [],
+    append: known(table.values.append, 'append') ?? [],
   }
 }
 

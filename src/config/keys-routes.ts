@@ -1,5 +1,6 @@
 import { parseOrigin } from './address.ts'
 import { duration } from './duration.ts'
+import { requestRules, responseRules } from './field-rules.ts'
 import { headerSpec } from './headers.ts'
 import { parseHostHeader, parseHostPattern } from './host.ts'
 import { type AccessTable, accessRule, RULE_SCHEMA } from './keys-rules.ts'
@@ -146,6 +147,18 @@ export const ROUTE = {
     'none',
     'x-token',
     'How the application learns who is there: a preset, or a table such as `{ X-User = "{name} <{email}>" }`. Whatever a client sends in these fields is removed.',
+  ),
+  request_headers: optional(
+    requestRules,
+    { set: { 'X-Site': '{host}' }, remove: ['Accept-Language'] },
+    'nothing',
+    'What else changes in the fields of a request, after forged ones were removed; its keys are below.',
+  ),
+  response_headers: optional(
+    responseRules,
+    { set: { 'X-Frame-Options': 'DENY' }, remove: ['Server'] },
+    'nothing',
+    "What changes in the fields of this route's answers; the same keys. Our own pages and errors have theirs.",
   ),
   timeout: defaulted(duration('1ms', '24h'), '60s', '5m', 'How long the application may take to begin its answer.'),
   allowed_origins: defaulted(

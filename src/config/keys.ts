@@ -1,3 +1,4 @@
+import { REQUEST_FIELDS } from './field-rules.ts'
 import { PORTAL, RULE } from './keys-portals.ts'
 import { PROVIDER } from './keys-providers.ts'
 import { ROUTE } from './keys-routes.ts'
@@ -42,6 +43,11 @@ export const SECTIONS: readonly Section[] = [
   },
   { title: '[upstreams.NAME.health]', doc: 'How each address is asked whether it is well.', keys: HEALTH },
   { title: '[[routes]]', doc: 'One host and path, where it leads, and who may pass.', keys: ROUTE },
+  {
+    title: 'request_headers and response_headers',
+    doc: 'Values are text with placeholders: `{sub}` and the others of `headers`, `{claims.NAME}`, and `{host}`, `{path}`, `{query}`, `{method}`, `{client}`, `{request_id}`, `{scheme}`. A brace that stands for itself is doubled.',
+    keys: REQUEST_FIELDS,
+  },
   {
     title: 'allow and deny',
     doc: 'Each entry of `allow` or `deny` in `[[routes]]` is a role or a table with the keys below. Every key of a table must hold; of a list, any entry is enough.',

@@ -244,6 +244,29 @@ export interface UpstreamConfig {
   readonly authorization: string | null
 }
 
+/** What a template can say of the request itself. */
+export type RequestPlaceholder = 'host' | 'path' | 'query' | 'method' | 'client' | 'request_id' | 'scheme'
+
+/** A piece of a template: text as it is, something about the person, or something about the request. */
+export type TemplatePart =
+  | { readonly kind: 'text'; readonly text: string }
+  /** A placeholder of `headers`: `email`, `claims.NAME`. */
+  | { readonly kind: 'identity'; readonly name: string }
+  | { readonly kind: 'request'; readonly name: RequestPlaceholder }
+
+/** A field with its value; the name is lower-case. */
+export interface FieldTemplate {
+  readonly name: string
+  readonly parts: readonly TemplatePart[]
+}
+
+/** What becomes of the fields of a request or an answer, in this order. Each name is in one place only. */
+export interface FieldRules {
+  readonly remove: readonly string[]
+  readonly set: readonly FieldTemplate[]
+  readonly append: readonly FieldTemplate[]
+}
+
 /** What Host the upstream gets: the client's, the address's own, or a name. */
 export type HostHeader =
   | { readonly kind: 'pass' }
@@ -271,6 +294,8 @@ export interface RouteConfig {
   /** Whether CORS preflights pass to the upstream without a session. */
   readonly corsPreflight: boolean
   readonly headers: HeaderSpec
+  readonly requestRules: FieldRules | null
+  readonly responseRules: FieldRules | null
   /** How long the upstream may take to begin its answer. */
   readonly timeoutMs: number
   /** Origins besides the route's own that may open WebSockets. */

@@ -3,6 +3,7 @@ import { canonicalAddress, findClient } from '../base/net.ts'
 import type { Ports } from '../base/ports.ts'
 import { allowsMethod, type Decision, decideAccess, decidePolicy, NO_FACTS } from '../policy/policy.ts'
 import type { Portal, PortalRequest } from '../portal/portal.ts'
+import { bindRules, changeFields, changeHeaders, type RequestValues } from '../proxy/field-rules.ts'
 import { type ForwardTools, forward } from '../proxy/forward.ts'
 import { requestFields, type SentFields } from '../proxy/request-fields.ts'
 import { parseTarget, type Target } from '../route/target.ts'
@@ -188,6 +189,9 @@ function pass(passage: Passage, tools: PipelineTools, route: GateRoute, prepared
     pseudonym: tools.pseudonym,
     checksMethod: route.policy.methods !== null || route.policy.needs.method,
   })
+  const { requestRules, responseRules } = prepared
+  const values = requestRules === null && responseRules === null ? null : requestValues(passage, target)
+  if (requestRules !== null && values !== null) changeFields(fields, requestRules, values)
   const { hostHeader } = route.config
   if (hostHeader.kind === 'name') fields.host = hostHeader.name
   if (route.upstream.authorization !== null) fields.authorization = route.upstream.authorization
@@ -206,7 +210,7 @@ function pass(passage: Passage, tools: PipelineTools, route: GateRoute, prepared
       origin: originOf(passage, target),
     })
   }
-  return forward(
+  const answer = forward(
     {
       request,
       method: target.method,
@@ -223,6 +227,16 @@ function pass(passage: Passage, tools: PipelineTools, route: GateRoute, prepared
     },
     tools,
   )
+  if (responseRules === null || values === null) return answer
+  return answer.then(response => {
+    changeHeaders(response.headers, responseRules, values)
+    return response
+  })
+}
+
+/** What templates can say of a request. */
+function requestValues(passage: Passage, { host, path, query, method }: Target): RequestValues {
+  return { host, path, query, method, client: passage.client, request_id: passage.id, scheme: schemeOf(passage) }
 }
 
 /** Any verdict that is not to allow, and any that nobody knows. */
@@ -299,6 +313,8 @@ function prepareSession(route: GateRoute, session: Session): Prepared {
   const made = Object.freeze({
     decision,
     fields: identityFields !== null && roles !== null ? identityFields(session.identity, roles) : NO_FIELDS,
+    requestRules: bindRules(route.config.requestRules, { identity: session.identity, roles: roles ?? [] }),
+    responseRules: bindRules(route.config.responseRules, { identity: session.identity, roles: roles ?? [] }),
   })
   route.prepared.set(session, made)
   return made

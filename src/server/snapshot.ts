@@ -4,6 +4,7 @@ import { compilePolicy, type Decision, decideAccess, NO_FACTS, type Policy } fro
 import { compileRoles, type Roles, type RolesOf } from '../policy/roles.ts'
 import { looksAtAge } from '../policy/sign-in.ts'
 import { compileFieldFates, type FieldFate } from '../proxy/field-names.ts'
+import { type BoundRules, bindRules, identityRuleNames, NOBODY } from '../proxy/field-rules.ts'
 import {
   compileIdentityFields,
   type Fields,
@@ -57,6 +58,9 @@ export interface Prepared {
   /** Null where each request is decided by itself. */
   readonly decision: Decision | null
   readonly fields: Fields
+  /** What else changes in the fields of a request, and of its answer; null for nothing. */
+  readonly requestRules: BoundRules | null
+  readonly responseRules: BoundRules | null
 }
 
 /**
@@ -81,7 +85,9 @@ export function compileSnapshot(config: Config, fingerprint: string, pool: Upstr
     table: compileRouteTable(routes.map(route => ({ host: route.config.host, path: route.config.path, value: route }))),
     portals: compileHostTable(hosts),
     trusted: compileNetworks(config.server.trustedProxies),
-    fateOf: compileFieldFates(config.routes.flatMap(route => identityFieldNames(route.headers))),
+    fateOf: compileFieldFates(
+      config.routes.flatMap(route => [...identityFieldNames(route.headers), ...identityRuleNames(route.requestRules)]),
+    ),
   })
 }
 
@@ -100,10 +106,21 @@ function compileRoute(route: RouteConfig, portals: ReadonlyMap<string, GatePorta
     upstream: pool.upstream(route.upstream),
     identityFields,
     needsSession:
-      policy.rules !== null || route.allow.kind !== 'public' || (portal !== null && identityFields !== null),
-    anonymous: Object.freeze({ decision: policy.isStatic ? decideAccess(policy, null, NO_FACTS) : null, fields: [] }),
+      policy.rules !== null ||
+      route.allow.kind !== 'public' ||
+      (portal !== null && (identityFields !== null || saysWho(route))),
+    anonymous: Object.freeze({
+      decision: policy.isStatic ? decideAccess(policy, null, NO_FACTS) : null,
+      fields: [],
+      requestRules: bindRules(route.requestRules, NOBODY),
+      responseRules: bindRules(route.responseRules, NOBODY),
+    }),
     prepared: new WeakMap<Session, Prepared>(),
   })
+}
+
+function saysWho({ requestRules, responseRules }: RouteConfig): boolean {
+  return identityRuleNames(requestRules).length > 0 || identityRuleNames(responseRules).length > 0
 }
 
 /** The path that the upstream gets: without `strip_prefix`, which the matched path is known to begin with, and with `add_prefix`. */

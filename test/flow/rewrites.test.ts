@@ -17,7 +17,9 @@ beforeAll(async () => {
       })
       const head = raw.toString('latin1')
       ;(head.startsWith('GET /checked/') ? checks : heads).push(head)
-      await connection.send(Buffer.from(httpResponse(200, 'ok', ['X-Powered-By: app']), 'latin1'))
+      await connection.send(
+        Buffer.from(httpResponse(200, 'ok', ['X-Powered-By: app', 'X-For: app', 'Vary: Accept']), 'latin1'),
+      )
     }
   })
   const at = `http://127.0.0.1:${upstream.port}`
@@ -68,6 +70,24 @@ portal = "home"
 allow = ["user"]
 deny = [{ networks = ["127.0.0.0/8"] }]
 cors_preflight = true
+
+[[routes]]
+host = "fields.example"
+upstream = "${at}"
+portal = "home"
+allow = [{ roles = ["user"] }, { networks = ["127.0.0.0/8"], anonymous = true }]
+request_headers.set = { "X-Dept" = "{claims.department}", "X-What" = "{method} {scheme}://{host}{path}{query}", "X-Json" = '{{"a":1}}', "User-Agent" = "gate/{client}" }
+request_headers.append = { "X-List" = "{groups}" }
+request_headers.remove = ["Accept-Language", "X-Secret"]
+response_headers.set = { "X-Frame-Options" = "DENY", "X-For" = "{name}", "X-Request-Id" = "{request_id}" }
+response_headers.append = { Vary = "Cookie" }
+response_headers.remove = ["X-Powered-By"]
+
+[[routes]]
+host = "agentless.example"
+upstream = "${at}"
+allow = "public"
+request_headers = { remove = "User-Agent" }
 
 [[routes]]
 host = "plain.example"
@@ -135,6 +155,50 @@ describe('basic_auth', () => {
       'i',
     )
     await eventually(() => asked.test(checks.join('')), 'a health check with credentials')
+  })
+})
+
+describe('rules for fields', () => {
+  const name = 'Ädä\r\nX-Evil: 1'
+  const claims = { sub: 'ada', name, department: 'R&D\nX-Evil: 2', groups: ['a,b', 'c'] }
+  const utf8 = (text: string) => Buffer.from(text, 'utf8').toString('latin1')
+
+  test('write what is known of the person and the request, without a control character', async () => {
+    const { cookie } = await gate.signIn('fields.example', claims)
+    const sentFields = `Cookie: ${cookie}\r\nX-Dept: forged\r\nX_Dept: forged\r\nX-List: mine\r\nX-What: mine\r\n`
+    const { sent, received } = await send('fields.example', '/p%0b?q=%0d', sentFields)
+    expect(sent('x-dept')).toEqual(['R&D X-Evil: 2'])
+    expect(sent('x[_.]dept')).toEqual([])
+    expect(sent('x-what')).toEqual(['GET http://fields.example/p%0b?q=%0d'])
+    expect(sent('x-json')).toEqual(['{"a":1}'])
+    expect(sent('user-agent')).toEqual(['gate/127.0.0.1'])
+    // A field that says who someone is comes from no client, not even in front of what is appended.
+    expect(sent('x-list')).toEqual(['a%2Cb,c'])
+    expect(received).not.toMatch(/^x-evil/im)
+  })
+  test('take fields out, in both directions', async () => {
+    const { sent, response } = await send('fields.example', '/', 'X-Secret: 1\r\nAccept-Language: de\r\n')
+    expect([sent('x-secret'), sent('accept-language')]).toEqual([[], []])
+    expect(response.field('x-powered-by')).toBeNull()
+    expect((await send('agentless.example', '/', 'User-Agent: x\r\n')).received).not.toMatch(/bun|^user-agent: \S/im)
+  })
+  test('change an answer', async () => {
+    const { cookie } = await gate.signIn('fields.example', claims)
+    const { response } = await send('fields.example', '/', `Cookie: ${cookie}\r\n`)
+    expect(response.field('x-frame-options')).toBe('DENY')
+    expect(response.field('x-for')).toBe(utf8('Ädä  X-Evil: 1'))
+    expect(response.field('x-request-id')).toStartWith('sallyport-')
+    expect(response.field('vary')).toBe('Accept, Cookie')
+    expect(response.field('x-evil')).toBeNull()
+  })
+  test('that speak of a person remove the field for nobody in particular, forged or not', async () => {
+    const { sent, response } = await send('fields.example', '/', 'X-Dept: forged\r\nX-List: forged\r\n')
+    expect([sent('x-dept'), sent('x-list')]).toEqual([[], []])
+    expect(response.field('x-for')).toBeNull()
+  })
+  test('that speak of a person are heard from no client on any route', async () => {
+    const { sent } = await send('pass.example', '/', 'X-Dept: forged\r\nx.list: forged\r\nX-What: theirs\r\n')
+    expect([sent('x-dept'), sent('x.list'), sent('x-what')]).toEqual([[], [], ['theirs']])
   })
 })
 
