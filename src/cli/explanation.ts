@@ -84,7 +84,7 @@ export function explain(config: Config, question: Question): Explanation {
   const described = {
     ...base,
     route: route.id,
-    upstream: route.upstream.addresses.map(one =>
+    upstream: (route.upstream?.addresses ?? []).map(one =>
       one.kind === 'unix' ? `unix:${one.path}` : `${one.scheme}://${one.authority}${one.basePath}`,
     ),
     portal: route.portal,

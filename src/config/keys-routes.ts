@@ -3,6 +3,7 @@ import { duration } from './duration.ts'
 import { requestRules, responseRules } from './field-rules.ts'
 import { headerSpec } from './headers.ts'
 import { parseHostHeader, parseHostPattern } from './host.ts'
+import { folder, redirect, redirectStatus, respond } from './keys-answers.ts'
 import { type AccessTable, accessRule, RULE_SCHEMA } from './keys-rules.ts'
 import { upstreamSpec } from './keys-upstreams.ts'
 import { method } from './method.ts'
@@ -101,10 +102,30 @@ export const ROUTE = {
     '/api',
     'The path and everything below it, at segment boundaries; the longest path of a host wins.',
   ),
-  upstream: required(
+  upstream: optional(
     upstreamSpec,
     'http://app:3000',
+    '**required**, or one of the next three',
     'Where the application answers: `http://`, `https://` or `unix:/path`. A list shares the load. `"@NAME"` is the table `[upstreams.NAME]`, and a table in its place has the same keys.',
+  ),
+  redirect: optional(
+    redirect,
+    'https://new.example.com{path}{query}',
+    'none',
+    'Send people elsewhere, instead of `upstream`: an address or a path, with `{host}`, `{path}` (after `strip_prefix` and `add_prefix`) and `{query}`.',
+  ),
+  status: optional(redirectStatus, 308, '302', 'The status of `redirect`: 301, 302, 303, 307 or 308.'),
+  respond: optional(
+    respond,
+    { status: 503, body: 'Back at noon.' },
+    'none',
+    'Always the same answer, instead of `upstream`; its keys are below.',
+  ),
+  files: optional(
+    folder,
+    '/srv/www',
+    'none',
+    "A folder of files to serve, instead of `upstream`; a relative path starts at the config file's folder. `index.html` is served for a folder; there are no listings, no names that begin with a dot, and no links that lead outside.",
   ),
   portal: optional(
     text(),

@@ -1,4 +1,5 @@
 import { REQUEST_FIELDS } from './field-rules.ts'
+import { RESPOND } from './keys-answers.ts'
 import { PORTAL, RULE } from './keys-portals.ts'
 import { PROVIDER } from './keys-providers.ts'
 import { ROUTE } from './keys-routes.ts'
@@ -43,6 +44,7 @@ export const SECTIONS: readonly Section[] = [
   },
   { title: '[upstreams.NAME.health]', doc: 'How each address is asked whether it is well.', keys: HEALTH },
   { title: '[[routes]]', doc: 'One host and path, where it leads, and who may pass.', keys: ROUTE },
+  { title: '[routes.respond]', doc: 'An answer of the route’s own.', keys: RESPOND },
   {
     title: 'request_headers and response_headers',
     doc: 'Values are text with placeholders: `{sub}` and the others of `headers`, `{claims.NAME}`, and `{host}`, `{path}`, `{query}`, `{method}`, `{client}`, `{request_id}`, `{scheme}`. A brace that stands for itself is doubled.',

@@ -267,6 +267,14 @@ export interface FieldRules {
   readonly append: readonly FieldTemplate[]
 }
 
+/** How a route answers that has no upstream. */
+export type OwnAnswer =
+  /** Parts are text, or `host`, `path` and `query` of the request. */
+  | { readonly kind: 'redirect'; readonly location: readonly TemplatePart[]; readonly status: number }
+  | { readonly kind: 'respond'; readonly status: number; readonly body: string; readonly contentType: string }
+  /** An absolute path. */
+  | { readonly kind: 'files'; readonly folder: string }
+
 /** What Host the upstream gets: the client's, the address's own, or a name. */
 export type HostHeader =
   | { readonly kind: 'pass' }
@@ -280,7 +288,10 @@ export interface RouteConfig {
   readonly host: string
   /** `/`, or `/x/y` without a trailing slash: matched at segment boundaries. */
   readonly path: string
-  readonly upstream: UpstreamConfig
+  /** Null for a route that answers by itself. */
+  readonly upstream: UpstreamConfig | null
+  /** Null for a route with an upstream. */
+  readonly answer: OwnAnswer | null
   readonly portal: string | null
   readonly allow: Allow
   /** Any one that holds, or cannot be judged, denies. */

@@ -3,7 +3,7 @@ import { canonicalAddress, findClient } from '../base/net.ts'
 import type { Ports } from '../base/ports.ts'
 import { allowsMethod, type Decision, decideAccess, decidePolicy, NO_FACTS } from '../policy/policy.ts'
 import type { Portal, PortalRequest } from '../portal/portal.ts'
-import { bindRules, changeFields, changeHeaders, type RequestValues } from '../proxy/field-rules.ts'
+import { type BoundRules, bindRules, changeFields, changeHeaders, type RequestValues } from '../proxy/field-rules.ts'
 import { type ForwardTools, forward } from '../proxy/forward.ts'
 import { requestFields, type SentFields } from '../proxy/request-fields.ts'
 import { parseTarget, type Target } from '../route/target.ts'
@@ -177,6 +177,8 @@ function isPreflight({ request, sent, session }: Passage): boolean {
 function pass(passage: Passage, tools: PipelineTools, route: GateRoute, prepared: Prepared): Answer {
   const { request, front, target, session, snapshot } = passage
   if (target === null) throw new TypeError('a request is forwarded only once its target is known')
+  const { upstream } = route
+  if (upstream === null) return answerItself(passage, target, route, prepared)
   const fields = requestFields(passage.sent, {
     target,
     fateOf: snapshot.fateOf,
@@ -194,7 +196,7 @@ function pass(passage: Passage, tools: PipelineTools, route: GateRoute, prepared
   if (requestRules !== null && values !== null) changeFields(fields, requestRules, values)
   const { hostHeader } = route.config
   if (hostHeader.kind === 'name') fields.host = hostHeader.name
-  if (route.upstream.authorization !== null) fields.authorization = route.upstream.authorization
+  if (upstream.authorization !== null) fields.authorization = upstream.authorization
   const path = upstreamPath(route.config, target.path) + target.query
   const { upgrade } = passage.sent
   if (upgrade !== undefined && upgrade.toLowerCase() === 'websocket') {
@@ -202,6 +204,7 @@ function pass(passage: Passage, tools: PipelineTools, route: GateRoute, prepared
       request,
       front,
       route,
+      upstream,
       session,
       client: passage.client,
       provenClient: provenClient(passage),
@@ -214,7 +217,7 @@ function pass(passage: Passage, tools: PipelineTools, route: GateRoute, prepared
     {
       request,
       method: target.method,
-      upstream: route.upstream,
+      upstream,
       path,
       fields,
       hasOwnHost: route.config.hostHeader.kind === 'upstream',
@@ -227,11 +230,26 @@ function pass(passage: Passage, tools: PipelineTools, route: GateRoute, prepared
     },
     tools,
   )
-  if (responseRules === null || values === null) return answer
-  return answer.then(response => {
-    changeHeaders(response.headers, responseRules, values)
+  return responseRules === null || values === null ? answer : answer.then(changed(responseRules, values))
+}
+
+/** A redirect, a fixed response or a file. */
+function answerItself(passage: Passage, target: Target, { config, answering }: GateRoute, prepared: Prepared): Answer {
+  if (answering === null) throw new TypeError(`${config.id} leads nowhere`)
+  const { responseRules } = prepared
+  const values = requestValues(passage, target)
+  const path = upstreamPath(config, target.path)
+  const answer = answering({ request: passage.request, path, query: target.query, values })
+  if (responseRules === null) return answer
+  const change = changed(responseRules, values)
+  return answer instanceof Promise ? answer.then(change) : change(answer)
+}
+
+function changed(rules: BoundRules, values: RequestValues): (response: Response) => Response {
+  return response => {
+    changeHeaders(response.headers, rules, values)
     return response
-  })
+  }
 }
 
 /** What templates can say of a request. */

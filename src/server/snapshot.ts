@@ -11,6 +11,7 @@ import {
   type IdentityFields,
   identityFieldNames,
 } from '../proxy/identity-fields.ts'
+import { type Answering, compileAnswer } from '../proxy/own-answer.ts'
 import type { Upstream, UpstreamPool } from '../proxy/upstream.ts'
 import { compileHostTable, type HostTable } from '../route/hosts.ts'
 import { compileRouteTable, type RouteTable } from '../route/table.ts'
@@ -43,7 +44,10 @@ export interface GateRoute {
   readonly config: RouteConfig
   readonly policy: Policy
   readonly portal: GatePortal | null
-  readonly upstream: Upstream
+  /** Null for a route that answers by itself. */
+  readonly upstream: Upstream | null
+  /** Null for a route with an upstream. */
+  readonly answering: Answering | null
   readonly identityFields: IdentityFields | null
   /** Whether a request has to be told apart by who sends it. */
   readonly needsSession: boolean
@@ -91,6 +95,11 @@ export function compileSnapshot(config: Config, fingerprint: string, pool: Upstr
   })
 }
 
+/** The upstreams that routes of a snapshot lead to. */
+export function upstreamsOf({ routes }: Snapshot): readonly Upstream[] {
+  return routes.flatMap(({ upstream }) => (upstream === null ? [] : [upstream]))
+}
+
 function looksAtAuthTime({ allow, deny }: RouteConfig): boolean {
   return (allow.kind === 'rules' && allow.rules.some(looksAtAge)) || deny.some(looksAtAge)
 }
@@ -103,7 +112,8 @@ function compileRoute(route: RouteConfig, portals: ReadonlyMap<string, GatePorta
     config: route,
     policy,
     portal,
-    upstream: pool.upstream(route.upstream),
+    upstream: route.upstream === null ? null : pool.upstream(route.upstream),
+    answering: route.answer === null ? null : compileAnswer(route.answer, isForAll(route)),
     identityFields,
     needsSession:
       policy.rules !== null ||
@@ -117,6 +127,10 @@ function compileRoute(route: RouteConfig, portals: ReadonlyMap<string, GatePorta
     }),
     prepared: new WeakMap<Session, Prepared>(),
   })
+}
+
+function isForAll({ allow, deny }: RouteConfig): boolean {
+  return allow.kind === 'public' && deny.length === 0
 }
 
 function saysWho({ requestRules, responseRules }: RouteConfig): boolean {

@@ -1,6 +1,7 @@
 import { GateError } from '../base/errors.ts'
 import type { Ports } from '../base/ports.ts'
 import { cleanResponseFields } from '../proxy/response-fields.ts'
+import type { Upstream } from '../proxy/upstream.ts'
 import type { RelayData, WebSocketRelay } from '../proxy/websocket.ts'
 import { dialBalanced } from '../proxy/websocket-balance.ts'
 import { checkHandshake, parseProtocols } from '../proxy/websocket-handshake.ts'
@@ -12,6 +13,7 @@ export interface SocketJob {
   readonly request: Request
   readonly front: Bun.Server<unknown>
   readonly route: GateRoute
+  readonly upstream: Upstream
   readonly session: Session | null
   /** The client's address. */
   readonly client: string
@@ -42,7 +44,7 @@ export function createSockets(relay: WebSocketRelay, ports: Pick<Ports, 'random'
       const mistake = checkHandshake(request)
       if (mistake !== null) throw mistake
       if (route.config.allow.kind !== 'public') checkOrigin(request.headers.get('origin'), job)
-      const dialled = await dialBalanced(route.upstream, job, ports, {
+      const dialled = await dialBalanced(job.upstream, job, ports, {
         what: route.config.id,
         path: job.path,
         hasOwnHost: route.config.hostHeader.kind === 'upstream',

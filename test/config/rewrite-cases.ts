@@ -6,6 +6,7 @@ type Case = readonly [code: DiagnosticCode, title: string, fragment: string, wor
 const route = (lines: string) =>
   `[[routes]]\nhost = "app.example.com"\nupstream = "http://app"\nallow = "public"\nportal = "home"\n${lines}`
 const basic = (keys: string) => route('').replace('"http://app"', `{ to = "http://app", basic_auth = { ${keys} } }`)
+const own = (lines: string) => `[[routes]]\nhost = "app.example.com"\nallow = "public"\nportal = "home"\n${lines}`
 
 /** Every mistake in how a route changes requests and answers, and in routes that answer themselves. */
 export const REWRITE_CASES: readonly Case[] = [
@@ -41,4 +42,28 @@ export const REWRITE_CASES: readonly Case[] = [
   ],
   ['list.empty', 'no fields to set', route('request_headers = { set = «{}» }')],
   ['key.unknown', 'a misspelt kind of rule', route('request_headers = { «delete» = ["X-A"] }')],
+  ['key.missing', 'a route that leads nowhere', own('').replace('[[routes]]', '[[«routes»]]')],
+  ['route.target', 'two things to lead to', route('«redirect» = "https://b.example/"')],
+  ['route.target', 'a status without a redirect', own('files = "/srv"\n«status» = 301')],
+  ['route.target', 'an upstream’s key without an upstream', own('files = "/srv"\n«timeout» = "1s"')],
+  [
+    'header.repeated',
+    'a field in headers and in rules',
+    route('headers = { X-A = "email" }\nrequest_headers = { remove = ["x_a"] }').replace(
+      'request_headers',
+      '«request_headers»',
+    ),
+  ],
+  ['redirect.invalid', 'a host from the path', own('redirect = «"https://{path}"»')],
+  ['redirect.invalid', 'a path that could name a host', own('redirect = «"/{path}"»')],
+  ['redirect.invalid', 'an address without a scheme', own('redirect = «"//evil.example/"»')],
+  ['redirect.invalid', 'a host that the path goes on with', own('redirect = «"https://new.example{host}"»')],
+  ['redirect.invalid', 'another scheme', own('redirect = «"javascript:alert(1)"»')],
+  ['redirect.invalid', 'a backslash', own("redirect = «'https://a.example\\\\b'»")],
+  ['redirect.invalid', 'a placeholder of a person', own('redirect = "https://a.example/«{email}»"')],
+  ['number.range', 'a status that is no redirect', own('redirect = "https://b.example/"\nstatus = «304»')],
+  ['respond.body', 'a body where there is none', own('respond = { status = 204, «body» = "x" }')],
+  ['choice.unknown', 'a media type that is none', own('respond = { content_type = «"html"» }')],
+  ['number.range', 'an informational status', own('respond = { status = «100» }')],
+  ['key.unknown', 'a misspelt key of respond', own('respond = { «text» = "x" }')],
 ]
