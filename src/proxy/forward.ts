@@ -186,10 +186,10 @@ function finish(job: ForwardJob, tools: ForwardTools, response: Response, isPati
   if (status < 200) {
     throw new GateError('upstream.broken', `${job.routeId}: the upstream switched protocols unasked (status ${status})`)
   }
-  const fields = cleanResponseFields(headers)
-  const length = fields['transfer-encoding'] === undefined ? fields['content-length'] : undefined
+  cleanResponseFields(headers)
+  const length = headers.get('content-length')
   // Touching `body` turns it into a stream of JavaScript's own: only where it has to be one.
-  if (fields['content-type']?.startsWith('text/event-stream') === true && response.body !== null) {
+  if (headers.get('content-type')?.startsWith('text/event-stream') === true && response.body !== null) {
     job.setIdleTimeout(0)
     const stream = tools.streams.wrap(response.body, {
       routeId: job.routeId,
@@ -202,10 +202,7 @@ function finish(job: ForwardJob, tools: ForwardTools, response: Response, isPati
     return new Response(stream, { status, statusText: response.statusText, headers })
   }
   const isSmall =
-    (length !== undefined && Number(length) <= SMALL_BODY_BYTES) ||
-    status === 204 ||
-    status === 304 ||
-    job.method === 'HEAD'
+    (length !== null && Number(length) <= SMALL_BODY_BYTES) || status === 204 || status === 304 || job.method === 'HEAD'
   if (isSmall === isPatient) job.setIdleTimeout(isSmall ? IDLE_TIMEOUT_S : 0)
   return response
 }

@@ -1,20 +1,15 @@
 import { setsOwnCookie } from '../session/cookie.ts'
 
-/** A response's fields as Bun's `Headers.toJSON` gives them: lower-case names, repeated ones joined, Set-Cookie as a list. */
-export type ReceivedFields = Readonly<Record<string, string | undefined>>
-
 /**
  * Takes out of an upstream's answer what ends at this hop and what would overwrite our cookies. Works in place: a response
- * that is handed on untouched is what Bun sends cheapest. Answers the fields as they were.
+ * that is handed on untouched is what Bun sends cheapest.
  *
  * Set-Cookie fields keep their order and are never combined (RFC 9110 §5.3). A length beside a transfer coding is not to be
- * believed, nor passed on (RFC 9112 §6.3).
+ * believed, nor passed on (RFC 9112 §6.3). Deleting what is not there costs less than finding out (Bun 1.4.5).
  */
-export function cleanResponseFields(headers: Headers): ReceivedFields {
-  // Read once: looking a field up in Headers costs more than deleting the two that are usually there.
-  const fields = headers.toJSON() as ReceivedFields
-  const { connection } = fields
-  if (connection !== undefined) {
+export function cleanResponseFields(headers: Headers): void {
+  const connection = headers.get('connection')
+  if (connection !== null) {
     headers.delete('connection')
     if (connection !== 'keep-alive' && connection !== 'close') {
       for (const option of connection.split(',')) {
@@ -23,10 +18,9 @@ export function cleanResponseFields(headers: Headers): ReceivedFields {
       }
     }
   }
-  if (fields['transfer-encoding'] !== undefined) headers.delete('content-length')
-  for (const name of HOP_BY_HOP) if (fields[name] !== undefined) headers.delete(name)
-  if (fields['set-cookie'] !== undefined) dropOwnCookies(headers)
-  return fields
+  if (headers.has('transfer-encoding')) headers.delete('content-length')
+  for (const name of HOP_BY_HOP) headers.delete(name)
+  if (headers.has('set-cookie')) dropOwnCookies(headers)
 }
 
 function dropOwnCookies(headers: Headers): void {

@@ -113,5 +113,12 @@ describe('sallyport check', () => {
 test('sallyport schema prints a JSON schema of every table', () => {
   const { code, out } = run(runSchema)
   expect(code).toBe(0)
-  expect(Object.keys(JSON.parse(out).properties)).toEqual(['server', 'sessions', 'providers', 'portals', 'upstreams', 'routes'])
+  expect(Object.keys(JSON.parse(out).properties)).toEqual([
+    'server',
+    'sessions',
+    'providers',
+    'portals',
+    'upstreams',
+    'routes',
+  ])
 })

@@ -37,7 +37,7 @@ afterAll(async () => {
 /** What the provider does right in these tests, and wrong where a test says so. */
 function behave(how: Misbehaviour = {}): void {
   const end = { end_session_endpoint: `${bad.issuer}/end` }
-  bad.behave({ givesRefreshToken: true, ...how, discovery: { ...end, ...how.discovery } })
+  bad.behave({ givesRefreshToken: true, signsInAtOnce: true, ...how, discovery: { ...end, ...how.discovery } })
 }
 
 beforeEach(() => {

@@ -19,6 +19,8 @@ export interface Misbehaviour {
   readonly refresh?: Pick<Misbehaviour, 'claims' | 'idToken' | 'token' | 'header' | 'signing'>
   /** What its sign-out page brings back as state: the right one, none, or another. */
   readonly logoutState?: 'right' | 'none' | 'other'
+  /** Whether its authorization endpoint signs in whoever comes; without it, there is no page. */
+  readonly signsInAtOnce?: boolean
   /** Whether codes are redeemed for a refresh token too. */
   readonly givesRefreshToken?: boolean
   /** Waits before it answers at the token endpoint. */
@@ -201,7 +203,7 @@ export async function startBadProvider(nowS: () => number = () => Math.floor(Dat
       if (path === '/jwks') return answer('jwks', request)
       if (path === '/token') return answer('token', request)
       if (path === '/userinfo') return answer('userinfo', request)
-      if (path === '/authorize') return authorize(new URL(request.url).searchParams)
+      if (path === '/authorize' && wrong.signsInAtOnce === true) return authorize(new URL(request.url).searchParams)
       if (path === '/end') return endSession(new URL(request.url).searchParams)
       return new Response('not here', { status: 404 })
     },

@@ -23,6 +23,8 @@ interface Cookie {
   readonly value: string
   readonly path: string
   readonly isSecure: boolean
+  /** Seconds it may live; null: until the browser is closed. */
+  readonly maxAgeS: number | null
 }
 
 /**
@@ -123,9 +125,16 @@ export class BrowserLite {
     return this.#jars.get(host)?.find(cookie => cookie.name === name)?.value ?? null
   }
 
+  /** Seconds that a cookie on a host may live, or null for as long as the browser; throws where there is none. */
+  cookieAge(host: string, name: string): number | null {
+    const found = this.#jars.get(host)?.find(cookie => cookie.name === name)
+    if (found === undefined) throw new Error(`${host} has no cookie ${name}`)
+    return found.maxAgeS
+  }
+
   /** Puts a cookie into the jar, as an attacker with a foothold would. */
   plant(host: string, name: string, value: string, isSecure = false): void {
-    this.#put(host, { name, value, path: '/', isSecure })
+    this.#put(host, { name, value, path: '/', isSecure, maxAgeS: null })
   }
 
   forget(host: string, name: string, path?: string): void {
@@ -150,7 +159,11 @@ export class BrowserLite {
     if (isSecure && url.protocol !== 'https:') return
     if (name.startsWith('__Host-') && (!isSecure || path !== '/' || given.has('domain'))) return
     if (Number(given.get('max-age') ?? 1) <= 0) this.forget(url.hostname, name, path)
-    else this.#put(url.hostname, { name, value: pair.slice(equals + 1), path, isSecure })
+    else {
+      const maxAge = given.get('max-age')
+      const maxAgeS = maxAge === undefined ? null : Number(maxAge)
+      this.#put(url.hostname, { name, value: pair.slice(equals + 1), path, isSecure, maxAgeS })
+    }
   }
 
   #put(host: string, cookie: Cookie): void {

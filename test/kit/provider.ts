@@ -15,12 +15,15 @@ export interface TestClient {
   readonly redirect_uris?: readonly string[]
   readonly token_endpoint_auth_method?: 'client_secret_basic' | 'client_secret_post' | 'none'
   readonly post_logout_redirect_uris?: readonly string[]
+  /** Where it tells that someone has signed out (OpenID Connect Back-Channel Logout 1.0 §2.2). */
+  readonly backchannel_logout_uri?: string
+  readonly backchannel_logout_session_required?: boolean
 }
 
 export interface TestProvider {
   readonly issuer: string
   readonly port: number
-  /** Registers one more redirect address for every client, once the proxy's port is known. */
+  /** Registers one more address to come back to, from signing in or out, for every client, once the proxy's port is known. */
   allowRedirect(uri: string): void
   stop(): Promise<void>
 }
@@ -42,13 +45,16 @@ export async function startProvider(options: TestProviderOptions): Promise<TestP
   const bound = server.address()
   const port = typeof bound === 'object' && bound !== null ? bound.port : 0
   const issuer = `http://${options.host ?? '127.0.0.1'}:${port}`
-  const redirects = new Set(options.clients.flatMap(client => client.redirect_uris ?? []))
+  const redirects = new Set(
+    options.clients.flatMap(client => [...(client.redirect_uris ?? []), ...(client.post_logout_redirect_uris ?? [])]),
+  )
 
   const quiet = console.warn
   console.warn = () => {}
   const provider = new Provider(issuer, await configuration(options))
   console.warn = quiet
   provider.Client.prototype.redirectUriAllowed = uri => redirects.has(uri)
+  provider.Client.prototype.postLogoutRedirectUriAllowed = uri => redirects.has(uri)
 
   const answer = provider.callback()
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {
@@ -79,7 +85,7 @@ async function configuration(options: TestProviderOptions): Promise<object> {
   )
   return {
     clients: options.clients.map(client => ({
-      grant_types: ['authorization_code'],
+      grant_types: ['authorization_code', 'refresh_token'],
       response_types: ['code'],
       ...(client.client_secret === undefined ? { token_endpoint_auth_method: 'none' } : {}),
       ...client,
@@ -93,7 +99,12 @@ async function configuration(options: TestProviderOptions): Promise<object> {
       profile: ['name', 'preferred_username', 'locale', 'department'],
       groups: ['groups'],
     },
-    features: { devInteractions: { enabled: false }, rpInitiatedLogout: { enabled: true } },
+    features: {
+      devInteractions: { enabled: false },
+      rpInitiatedLogout: { enabled: true },
+      backchannelLogout: { enabled: true },
+    },
+    issueRefreshToken: () => true,
     interactions: { url: (_context: unknown, { uid }: { uid: string }) => `/interaction/${uid}` },
     findAccount: (_context: unknown, id: string) => {
       const account = options.accounts.find(({ sub }) => sub === id)

@@ -40,7 +40,8 @@ export interface Stand {
   readonly logged: string[]
   /** Moves the clock that everything here reads. */
   advance(ms: number): void
-  browser(): BrowserLite
+  /** A fresh browser that adds these fields to every request. */
+  browser(headers?: Readonly<Record<string, string>>): BrowserLite
   /** One request straight to the portal's hosts. */
   ask(method: string, address: string, headers?: Readonly<Record<string, string>>, body?: string): Promise<Response>
   stopProvider(): Promise<void>
@@ -156,7 +157,7 @@ export async function openStand(over: Partial<PortalConfig> = {}, hosts = [KUMA,
     advance(ms) {
       offsetMs += ms
     },
-    browser: () => new BrowserLite({ transport }),
+    browser: (headers = {}) => new BrowserLite({ transport, headers }),
     ask: (method, address, headers = {}, body) =>
       transport(new URL(address), { method, headers: new Headers(headers), ...(body === undefined ? {} : { body }) }),
     stopProvider,

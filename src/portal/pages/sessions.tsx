@@ -41,7 +41,7 @@ export function SessionsPage(view: SessionsView) {
         <main>
           <h1>{heading}</h1>
           {all === null ? (
-            <p class="soft">Where you are signed in. End what you do not know.</p>
+            <p class="soft">Where you are signed in. Sign out whatever you do not recognise.</p>
           ) : (
             <Search value={all.search} />
           )}
