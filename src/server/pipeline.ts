@@ -3,7 +3,7 @@ import { canonicalAddress, findClient } from '../base/net.ts'
 import type { Ports } from '../base/ports.ts'
 import { allowsMethod, type Decision, decideAccess, decidePolicy, NO_FACTS } from '../policy/policy.ts'
 import type { Portal, PortalRequest } from '../portal/portal.ts'
-import { type BoundRules, bindRules, changeFields, changeHeaders, type RequestValues } from '../proxy/field-rules.ts'
+import { bindRules, changeFields } from '../proxy/field-rules.ts'
 import { type ForwardTools, forward } from '../proxy/forward.ts'
 import { requestFields, type SentFields } from '../proxy/request-fields.ts'
 import { parseTarget, type Target } from '../route/target.ts'
@@ -13,6 +13,7 @@ import type { AccessLog } from './access-log.ts'
 import { provenClient, requestFacts } from './facts.ts'
 import type { Metrics } from './metrics.ts'
 import type { Respond } from './respond.ts'
+import { answerItself, changeAnswer, requestValues } from './rewrite.ts'
 import { type GatePortal, type GateRoute, type Prepared, type Snapshot, upstreamPath } from './snapshot.ts'
 import type { Sockets } from './sockets.ts'
 
@@ -178,7 +179,7 @@ function pass(passage: Passage, tools: PipelineTools, route: GateRoute, prepared
   const { request, front, target, session, snapshot } = passage
   if (target === null) throw new TypeError('a request is forwarded only once its target is known')
   const { upstream } = route
-  if (upstream === null) return answerItself(passage, target, route, prepared)
+  if (upstream === null) return answerItself(passage, target, route, prepared, schemeOf(passage))
   const fields = requestFields(passage.sent, {
     target,
     fateOf: snapshot.fateOf,
@@ -192,7 +193,8 @@ function pass(passage: Passage, tools: PipelineTools, route: GateRoute, prepared
     checksMethod: route.policy.methods !== null || route.policy.needs.method,
   })
   const { requestRules, responseRules } = prepared
-  const values = requestRules === null && responseRules === null ? null : requestValues(passage, target)
+  const values =
+    requestRules === null && responseRules === null ? null : requestValues(passage, target, schemeOf(passage))
   if (requestRules !== null && values !== null) changeFields(fields, requestRules, values)
   const { hostHeader } = route.config
   if (hostHeader.kind === 'name') fields.host = hostHeader.name
@@ -200,7 +202,7 @@ function pass(passage: Passage, tools: PipelineTools, route: GateRoute, prepared
   const path = upstreamPath(route.config, target.path) + target.query
   const { upgrade } = passage.sent
   if (upgrade !== undefined && upgrade.toLowerCase() === 'websocket') {
-    return tools.sockets.open({
+    const answer = tools.sockets.open({
       request,
       front,
       route,
@@ -212,6 +214,7 @@ function pass(passage: Passage, tools: PipelineTools, route: GateRoute, prepared
       path,
       origin: originOf(passage, target),
     })
+    return values === null ? answer : changeAnswer(answer, responseRules, values)
   }
   const answer = forward(
     {
@@ -230,31 +233,7 @@ function pass(passage: Passage, tools: PipelineTools, route: GateRoute, prepared
     },
     tools,
   )
-  return responseRules === null || values === null ? answer : answer.then(changed(responseRules, values))
-}
-
-/** A redirect, a fixed response or a file. */
-function answerItself(passage: Passage, target: Target, { config, answering }: GateRoute, prepared: Prepared): Answer {
-  if (answering === null) throw new TypeError(`${config.id} leads nowhere`)
-  const { responseRules } = prepared
-  const values = requestValues(passage, target)
-  const path = upstreamPath(config, target.path)
-  const answer = answering({ request: passage.request, path, query: target.query, values })
-  if (responseRules === null) return answer
-  const change = changed(responseRules, values)
-  return answer instanceof Promise ? answer.then(change) : change(answer)
-}
-
-function changed(rules: BoundRules, values: RequestValues): (response: Response) => Response {
-  return response => {
-    changeHeaders(response.headers, rules, values)
-    return response
-  }
-}
-
-/** What templates can say of a request. */
-function requestValues(passage: Passage, { host, path, query, method }: Target): RequestValues {
-  return { host, path, query, method, client: passage.client, request_id: passage.id, scheme: schemeOf(passage) }
+  return values === null ? answer : changeAnswer(answer, responseRules, values)
 }
 
 /** Any verdict that is not to allow, and any that nobody knows. */

@@ -191,6 +191,11 @@ describe('rules for fields', () => {
     expect(response.field('vary')).toBe('Accept, Cookie')
     expect(response.field('x-evil')).toBeNull()
   })
+  test('change the refusal of a WebSocket too', async () => {
+    const head = `GET / HTTP/1.1\r\nHost: fields.example\r\n${websocket}Connection: Upgrade\r\n\r\n`
+    const response = await sendRaw(gate.port, Buffer.from(head, 'latin1'))
+    expect([response.field('x-frame-options'), response.field('x-powered-by')]).toEqual(['DENY', null])
+  })
   test('that speak of a person remove the field for nobody in particular, forged or not', async () => {
     const { sent, response } = await send('fields.example', '/', 'X-Dept: forged\r\nX-List: forged\r\n')
     expect([sent('x-dept'), sent('x-list')]).toEqual([[], []])
