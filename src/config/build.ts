@@ -1,4 +1,5 @@
 import { resolve } from 'node:path'
+import { buildMaxBody, buildRate } from './build-limits.ts'
 import { buildAllow, buildDeny, buildPerson } from './build-rules.ts'
 import { buildLifetimes, buildPortalLifetimes } from './build-sessions.ts'
 import { buildUpstream } from './build-upstreams.ts'
@@ -30,6 +31,7 @@ export function buildConfig(root: RootTable, directory: string, files: ConfigFil
       accessLog: known(server.access_log, 'access_log'),
       logLevel: known(server.log_level, 'log_level'),
       drainMs: known(server.drain, 'drain'),
+      rate: buildRate(known(server.rate, 'rate')?.values ?? null, 'client'),
     },
     sessions: {
       store: known(sessions.store, 'store')(directory),
@@ -82,6 +84,7 @@ function buildRoute({ values }: RouteTable, root: RootTable, directory: string, 
   const host = known(values.host, 'host')
   const path = known(values.path, 'path')
   const upstream = known(values.upstream, 'upstream')
+  const rate = known(values.rate, 'rate')
   return {
     id: host + path,
     host,
@@ -100,6 +103,8 @@ function buildRoute({ values }: RouteTable, root: RootTable, directory: string, 
     requestRules: buildFieldRules(known(values.request_headers, 'request_headers')),
     responseRules: buildFieldRules(known(values.response_headers, 'response_headers')),
     timeoutMs: known(values.timeout, 'timeout'),
+    maxBodyBytes: buildMaxBody(values, root),
+    rate: buildRate(rate?.values ?? null, known(rate === null ? 'client' : rate.values.by, 'by')),
     allowedOrigins: known(values.allowed_origins, 'allowed_origins'),
     name: known(values.name, 'name') ?? (path === '/' ? host : host + path),
   }

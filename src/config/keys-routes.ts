@@ -4,6 +4,7 @@ import { requestRules, responseRules } from './field-rules.ts'
 import { headerSpec } from './headers.ts'
 import { parseHostHeader, parseHostPattern } from './host.ts'
 import { folder, redirect, redirectStatus, respond } from './keys-answers.ts'
+import { ROUTE_LIMITS } from './keys-limits.ts'
 import { type AccessTable, accessRule, RULE_SCHEMA } from './keys-rules.ts'
 import { upstreamSpec } from './keys-upstreams.ts'
 import { method } from './method.ts'
@@ -194,6 +195,7 @@ export const ROUTE = {
     true,
     'Lets CORS preflights (OPTIONS with `Origin` and `Access-Control-Request-Method`, without a body) through where signing in is all that is missing; browsers send them without cookies.',
   ),
+  ...ROUTE_LIMITS,
   name: optional(text(), 'Uptime Kuma', 'host and path', 'What people see in the list of their applications.'),
 } as const satisfies Keys
 

@@ -1,5 +1,6 @@
 import { REQUEST_FIELDS } from './field-rules.ts'
 import { RESPOND } from './keys-answers.ts'
+import { ROUTE_RATE } from './keys-limits.ts'
 import { PORTAL, RULE } from './keys-portals.ts'
 import { PROVIDER } from './keys-providers.ts'
 import { ROUTE } from './keys-routes.ts'
@@ -49,6 +50,11 @@ export const SECTIONS: readonly Section[] = [
     title: 'request_headers and response_headers',
     doc: 'Values are text with placeholders: `{sub}` and the others of `headers`, `{claims.NAME}`, and `{host}`, `{path}`, `{query}`, `{method}`, `{client}`, `{request_id}`, `{scheme}`. A brace that stands for itself is doubled.',
     keys: REQUEST_FIELDS,
+  },
+  {
+    title: 'rate',
+    doc: 'How many requests may come to a route, or to the whole server (there without `by`).',
+    keys: ROUTE_RATE,
   },
   {
     title: 'allow and deny',

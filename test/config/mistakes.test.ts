@@ -3,6 +3,7 @@ import { checkConfig } from '../../src/config/check.ts'
 import { DIAGNOSTIC_CODES, type DiagnosticCode } from '../../src/config/diagnostic.ts'
 import { loadConfig } from '../../src/config/load.ts'
 import { expectOne, type World } from './checks.ts'
+import { LIMIT_CASES } from './limit-cases.ts'
 import { REWRITE_CASES } from './rewrite-cases.ts'
 import { UPSTREAM_CASES } from './upstream-cases.ts'
 
@@ -366,6 +367,7 @@ const CASES: readonly Case[] = [
   ['upstream.invalid', 'port 0', to('"http://app«:0»"')],
   ['upstream.invalid', 'a dot segment', to('"http://app/a/«..»"')],
   ['upstream.invalid', 'a relative socket', to('«"unix:app.sock"»')],
+  ...LIMIT_CASES,
   ...UPSTREAM_CASES,
   ...REWRITE_CASES,
   ['method.invalid', 'TRACE', route('methods = ["GET", «"TRACE"»]')],
