@@ -6,7 +6,15 @@ import type { Report } from './report.ts'
 const TARGETS = ['upstream', 'redirect', 'respond', 'files']
 
 /** What only makes sense with an upstream. */
-const UPSTREAM_ONLY = ['headers', 'host_header', 'request_headers', 'timeout', 'allowed_origins', 'cors_preflight']
+const UPSTREAM_ONLY = [
+  'headers',
+  'host_header',
+  'request_headers',
+  'timeout',
+  'allowed_origins',
+  'cors_preflight',
+  'max_body',
+]
 
 /** What a route says about where it leads, and how that fits together. */
 export function checkAnswers(route: RouteTable, report: Report): void {

@@ -66,4 +66,5 @@ export const REWRITE_CASES: readonly Case[] = [
   ['choice.unknown', 'a media type that is none', own('respond = { content_type = «"html"» }')],
   ['number.range', 'an informational status', own('respond = { status = «100» }')],
   ['key.unknown', 'a misspelt key of respond', own('respond = { «text» = "x" }')],
+  ['route.target', 'a limit for bodies that nobody reads', own('redirect = "https://b.example/"\n«max_body» = "1MB"')],
 ]
