@@ -19,6 +19,7 @@ import { type ErrorView, renderErrorPage } from './pages/errors.tsx'
 import { isPortalHost, ownPath, portalOrigin } from './place.ts'
 import type { Portal, PortalRequest } from './portal.ts'
 import { problemResponse } from './problem.ts'
+import { forgetRounds } from './rounds.ts'
 import { endSessions, showSessions } from './sessions.tsx'
 import { callback, login } from './sign-in.tsx'
 import { confirmSignOut, goToProvider, signedOut, signOut } from './sign-out.tsx'
@@ -177,13 +178,16 @@ function fail(ctx: PortalRequest, thrown: unknown, ports: Pick<Ports, 'log'>): R
   const { status, say, retryAfterS } = error
   const retry: Record<string, string> = retryAfterS === undefined ? {} : { 'retry-after': String(retryAfterS) }
   if (!prefersPage(ctx.request)) return problemResponse(status, error.code, say, ctx.requestId, {}, retry)
-  return renderErrorPage({
+  const page = renderErrorPage({
     status,
     title: say,
     reference: ctx.requestId,
     ...advise(ctx, error, failed),
     ...(retryAfterS === undefined ? {} : { retryAfterS }),
   })
+  // Whoever has read it may try again from the start.
+  if (error.code === 'sign_in.loop') page.headers.append('set-cookie', forgetRounds(ctx))
+  return page
 }
 
 /** What someone can do about a failed sign-in: loading the same address again would only find its state used up. */
@@ -210,8 +214,18 @@ function advise(ctx: PortalRequest, error: GateError, failed: FailedSignIn | nul
     case 'sign_in.browser':
     case 'sign_in.ticket':
       return {
-        detail: 'It works best in one browser, with cookies allowed for this site.',
+        detail:
+          CAUSE_DETAILS[String(error.facts.reason)] ??
+          'It works best in one browser, with cookies allowed for this site.',
         actions: [{ label: 'Start again', address: fresh }],
+      }
+    case 'sign_in.loop':
+      return {
+        detail: CAUSE_DETAILS[String(error.facts.reason)] ?? '',
+        actions: [
+          { label: 'Try again', address: fresh },
+          { label: 'Use another account', address: `${ownPath('login')}?switch=1` },
+        ],
       }
     case 'sign_in.state':
     case 'sign_in.callback':
@@ -227,6 +241,17 @@ const STEP_UP_DETAILS: Readonly<Record<string, string>> = {
   auth_time: 'This needs a sign-in of a moment ago, and the provider did not say that it asked you again.',
   acr: 'This needs a stronger sign-in, and the provider did not say that yours was one.',
   amr: 'This needs a sign-in by another method, and the provider did not say that you used it.',
+}
+
+/** What can be seen of why a sign-in does not last, and what to do. */
+const CAUSE_DETAILS: Readonly<Record<string, string>> = {
+  cookie:
+    'Your browser did not keep the cookie that this site gave it. Allow cookies for this site, and look at private windows and add-ons that block them.',
+  plain_http:
+    'Your browser did not keep the cookie that this site gave it. The address may have been opened with http:// instead of https://, where such cookies are not kept.',
+  session:
+    'Your browser did its part, but the server does not know your sign-in any more. Whoever runs this place has to look at it.',
+  rule: 'You are signed in, but this asks for a newer or stronger sign-in every time. Whoever runs this place has to look at it.',
 }
 
 function startingPoint(ctx: PortalRequest, destination: Destination | null): string {

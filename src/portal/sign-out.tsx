@@ -13,6 +13,7 @@ import { SignedOutPage, SignOutPage } from './pages/sign-out.tsx'
 import { ownPath, portalOrigin } from './place.ts'
 import type { PortalRequest } from './portal.ts'
 import { readQuery } from './query.ts'
+import { forgetRounds } from './rounds.ts'
 
 export interface SignOutTools {
   readonly ports: Pick<Ports, 'now' | 'random' | 'log'>
@@ -49,7 +50,7 @@ export async function leave(ctx: PortalRequest, tools: SignOutTools, sessionIds:
   if (sessionIds.length > 0) await tools.sessions.end(...sessionIds)
   const next = ctx.session === null || idToken === null ? null : await prepareProvider(ctx, tools, ctx.session, idToken)
   const query = next === null ? '' : `?next=${next}`
-  return redirectAnswer(303, `${ownPath('signed-out')}${query}`, [sessionCookie(ctx, '', 0)])
+  return redirectAnswer(303, `${ownPath('signed-out')}${query}`, [sessionCookie(ctx, '', 0), forgetRounds(ctx)])
 }
 
 async function idTokenOf(ctx: PortalRequest, tools: SignOutTools, session: Session): Promise<string | null> {
