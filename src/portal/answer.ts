@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { STYLE } from './pages/style.ts'
+import type { Words } from './words/words.ts'
 
 let stylePolicy: string | null = null
 
@@ -24,13 +25,20 @@ const COMMON: Readonly<Record<string, string>> = Object.freeze({
   'x-frame-options': 'DENY',
 })
 
-/** A page of ours. `html` is a whole document without its doctype. */
-export function pageAnswer(html: string, status: number, fields: Readonly<Record<string, string>> = {}): Response {
+/** A page of ours in one language. `html` is a whole document without its doctype. */
+export function pageAnswer(
+  { lang }: Words,
+  html: string,
+  status: number,
+  fields: Readonly<Record<string, string>> = {},
+): Response {
   return new Response(`<!doctype html>${html}`, {
     status,
     headers: {
       'content-type': 'text/html; charset=utf-8',
       'content-security-policy': contentSecurityPolicy(),
+      'content-language': lang,
+      vary: 'accept-language',
       ...COMMON,
       ...fields,
     },

@@ -19,6 +19,7 @@ import {
   parseDestination,
   sessionCookie,
 } from './hand-off.ts'
+import { wordsFor } from './language.ts'
 import { SignInPage } from './pages/sign-in.tsx'
 import { isPortalHost, ownPath, portalOrigin } from './place.ts'
 import type { PortalRequest } from './portal.ts'
@@ -57,8 +58,9 @@ export async function login(ctx: PortalRequest, tools: SignInTools): Promise<Res
   const provider = chosen === null && rememberMs !== null ? null : chooseProvider(ctx, chosen)
   if (provider === null) {
     const remember = rememberMs === null ? {} : { remember: rememberChoice(query, rememberMs) }
-    const page = <SignInPage title={ctx.portal.title} choices={choices(ctx, query)} {...remember} />
-    return pageAnswer(String(page), 200)
+    const words = wordsFor(ctx.request)
+    const page = <SignInPage words={words} title={ctx.portal.title} choices={choices(ctx, query)} {...remember} />
+    return pageAnswer(words, String(page), 200)
   }
 
   const request: LoginRequest = {

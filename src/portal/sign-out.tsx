@@ -9,6 +9,7 @@ import type { Session, Sessions } from '../session/session.ts'
 import { pageAnswer, redirectAnswer } from './answer.ts'
 import { proveForm, readOwnForm } from './form.ts'
 import { sessionCookie } from './hand-off.ts'
+import { wordsFor } from './language.ts'
 import { SignedOutPage, SignOutPage } from './pages/sign-out.tsx'
 import { ownPath, portalOrigin } from './place.ts'
 import type { PortalRequest } from './portal.ts'
@@ -30,7 +31,9 @@ export async function confirmSignOut(ctx: PortalRequest, tools: SignOutTools): P
   const { session } = ctx
   if (session === null) return signedOut(ctx, tools)
   const proof = await proveForm(session, tools.seal)
-  return pageAnswer(String(<SignOutPage title={ctx.portal.title} identity={session.identity} proof={proof} />), 200)
+  const words = wordsFor(ctx.request)
+  const page = <SignOutPage words={words} title={ctx.portal.title} identity={session.identity} proof={proof} />
+  return pageAnswer(words, String(page), 200)
 }
 
 /** Takes the form of `confirmSignOut`. Throws `access.origin` for a form that is not ours. */
@@ -106,15 +109,17 @@ export async function signedOut(ctx: PortalRequest, { sessions }: SignOutTools):
   const [next, state] = [query.get('next'), query.get('state')]
   const mayTake = ctx.request.method === 'GET' && !isPrefetch(ctx.request)
   const kept = mayTake && state !== null && isToken(state) ? await sessions.takeOnce('logout', state) : null
+  const words = wordsFor(ctx.request)
   const page = (
     <SignedOutPage
+      words={words}
       title={ctx.portal.title}
       signInAddress={ownPath('login')}
       providerAddress={next !== null && isToken(next) ? `${ownPath('provider-logout')}?next=${next}` : null}
       provider={textIn(kept, 'portal') === ctx.portal.name ? textIn(kept, 'label') : null}
     />
   )
-  return pageAnswer(String(page), 200)
+  return pageAnswer(words, String(page), 200)
 }
 
 function textIn(value: unknown, name: string): string | null {

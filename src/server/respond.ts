@@ -2,9 +2,11 @@ import { CODES, errorFacts, type GateError } from '../base/errors.ts'
 import type { Log } from '../base/ports.ts'
 import type { Decision } from '../policy/policy.ts'
 import { missingReasons, type Told } from '../policy/reasons.ts'
+import { wordsFor } from '../portal/language.ts'
 import { renderDeniedPage, renderErrorPage } from '../portal/pages/errors.tsx'
 import type { PortalRequest } from '../portal/portal.ts'
 import { problemResponse } from '../portal/problem.ts'
+import { sayError, sayReason } from '../portal/words/words.ts'
 import { prefersPage } from '../route/page-load.ts'
 import type { Passage } from './pipeline.ts'
 
@@ -39,9 +41,11 @@ export function createRespond(log: Log): Respond {
           retryAfterS === undefined ? {} : { 'retry-after': `${retryAfterS}` },
         )
       }
+      const words = wordsFor(passage.request)
       return renderErrorPage({
+        words,
         status,
-        title: say,
+        title: sayError(words, code),
         reference: passage.id,
         ...(retryAfterS === undefined ? {} : { retryAfterS }),
       })
@@ -57,17 +61,25 @@ export function createRespond(log: Log): Respond {
       const told = decision.verdict === 'deny' ? decision : NOTHING_TOLD
       if (!prefersPage(passage.request)) {
         const roles = decision.verdict === 'deny' ? decision.roles : []
-        return problemResponse(status, code, say, passage.id, { roles, needed: told.needed, reasons: told.reasons })
+        return problemResponse(status, code, say, passage.id, {
+          roles,
+          needed: told.needed,
+          reasons: told.reasons.map(reason => ({ code: reason.code, say: reason.say })),
+        })
       }
+      const words = wordsFor(passage.request)
       if (context === null || passage.session === null) {
-        const detail = told.reasons.map(reason => reason.say).join(' ')
-        return renderErrorPage({ status, title: say, reference: passage.id, ...(detail === '' ? {} : { detail }) })
+        const detail = told.reasons.map(reason => sayReason(words, reason.code, reason.detail)).join(' ')
+        const more = detail === '' ? {} : { detail }
+        return renderErrorPage({ words, status, title: sayError(words, code), reference: passage.id, ...more })
       }
       return renderDeniedPage(context, passage.session, {
         needed: told.needed,
         had: decision.verdict === 'deny' ? decision.roles : [],
         // The roles that are needed are named by themselves.
-        reasons: told.reasons.filter(reason => reason.code !== 'role.missing').map(reason => reason.say),
+        reasons: told.reasons
+          .filter(reason => reason.code !== 'role.missing')
+          .flatMap(reason => sayReason(words, reason.code, reason.detail) ?? []),
         routeName: passage.route?.config.name ?? '',
       })
     },

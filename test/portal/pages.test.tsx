@@ -6,6 +6,7 @@ import { renderDeniedPage, renderErrorPage } from '../../src/portal/pages/errors
 import { SignInPage } from '../../src/portal/pages/sign-in.tsx'
 import type { PortalRequest } from '../../src/portal/portal.ts'
 import { problemResponse } from '../../src/portal/problem.ts'
+import { EN } from '../../src/portal/words/en.ts'
 import { parseTarget } from '../../src/route/target.ts'
 import type { Session } from '../../src/session/session.ts'
 import { LIFETIMES } from '../kit/lifetimes.ts'
@@ -51,7 +52,7 @@ function sessionOf(claims: Record<string, unknown>): Session {
 
 describe('the page of an error', () => {
   test('shows its sentence and the reference, escaped, with its status', async () => {
-    const answer = renderErrorPage({ status: 404, title: MARKUP, detail: MARKUP, reference: MARKUP })
+    const answer = renderErrorPage({ words: EN, status: 404, title: MARKUP, detail: MARKUP, reference: MARKUP })
     const text = await answer.text()
     expect(answer.status).toBe(404)
     expect(text.split(ESCAPED).length - 1).toBe(4)
@@ -60,10 +61,17 @@ describe('the page of an error', () => {
   })
 
   test('tries again by itself where that makes sense, not faster than one can read', async () => {
-    const answer = renderErrorPage({ status: 503, title: 'x', reference: 'r', retryAfterS: 1 })
+    const answer = renderErrorPage({ words: EN, status: 503, title: 'x', reference: 'r', retryAfterS: 1 })
     expect(answer.headers.get('retry-after')).toBe('1')
     expect(await answer.text()).toContain('<meta http-equiv="refresh" content="3"/>')
-    const other = renderErrorPage({ status: 503, title: 'x', reference: 'r', retryAfterS: 9, refreshTo: '/a?b=1&c' })
+    const other = renderErrorPage({
+      words: EN,
+      status: 503,
+      title: 'x',
+      reference: 'r',
+      retryAfterS: 9,
+      refreshTo: '/a?b=1&c',
+    })
     expect(await other.text()).toContain('content="9;url=/a?b=1&amp;c"')
   })
 })
@@ -97,11 +105,12 @@ describe('the page of a refusal', () => {
 })
 
 test('the choice of providers and the list of applications escape names and addresses', () => {
-  const choice = String(<SignInPage title={MARKUP} choices={[{ label: MARKUP, address: '/x?a=1&b="' }]} />)
+  const choice = String(<SignInPage words={EN} title={MARKUP} choices={[{ label: MARKUP, address: '/x?a=1&b="' }]} />)
   expect(choice).not.toContain('<b ')
   expect(choice).toContain('href="/x?a=1&amp;b=&quot;"')
   const page = String(
     <ApplicationsPage
+      words={EN}
       title={MARKUP}
       identity={sessionOf({ name: MARKUP }).identity}
       applications={[{ name: MARKUP, address: 'https://kuma.example.com/' }]}

@@ -182,6 +182,43 @@ describe('one portal for many hosts', () => {
   })
 })
 
+describe('languages', () => {
+  let stand: Stand
+  beforeAll(async () => {
+    stand = await openStand()
+  })
+  afterAll(() => stand.close())
+  const GERMAN = { 'accept-language': 'de-CH,de;q=0.9,en;q=0.5' }
+
+  test('pages come in the language of the browser, say so, and are kept apart by it', async () => {
+    const browser = stand.browser()
+    await browser.signIn(`${KUMA}/`, 'user1')
+    const german: [string, string][] = [
+      ['', 'Hallo, User 1'],
+      ['logout', 'Das Abmelden gilt für alle Anwendungen hier.'],
+      ['sessions', 'gerade eben'],
+      ['nothing', 'Unter dieser Adresse gibt es nichts.'],
+      ['enter', 'Diese Anmeldung ist abgelaufen oder wurde schon verwendet.'],
+    ]
+    for (const [page, text] of german) {
+      const answer = await browser.visit(`${PORTAL}/.sallyport/${page}`, { headers: GERMAN })
+      expect(answer.headers.get('content-language')).toBe('de')
+      expect(answer.headers.get('vary')).toBe('accept-language')
+      const html = await answer.text()
+      expect(html).toStartWith('<!doctype html><html lang="de">')
+      expect(html).toContain(text)
+    }
+    const english = await browser.visit(`${PORTAL}/.sallyport/`, { headers: { 'accept-language': 'nl' } })
+    expect(english.headers.get('content-language')).toBe('en')
+    expect(await english.text()).toContain('Hello, User 1')
+  })
+
+  test('programs are answered in English', async () => {
+    const answer = await stand.ask('GET', `${KUMA}/.sallyport/nothing`, { ...GERMAN, accept: 'application/json' })
+    expect(await answer.json()).toMatchObject({ detail: 'Nothing is served at this address.' })
+  })
+})
+
 describe('a portal on each host itself', () => {
   let stand: Stand
   beforeAll(async () => {

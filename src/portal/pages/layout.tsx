@@ -1,5 +1,6 @@
 /** @jsxImportSource hono/jsx */
 import type { Child } from 'hono/jsx'
+import type { Words } from '../words/words.ts'
 import { STYLE } from './style.ts'
 
 /** A gate seen from outside: a round arch, its inner door ajar. Decoration: hidden from screen readers. */
@@ -23,6 +24,7 @@ const ICON =
 
 /** A whole document of ours. `refresh` loads an address again after some seconds, without scripts. */
 export function Document(props: {
+  readonly words: Words
   readonly title: string
   readonly refresh?: { readonly afterS: number; readonly address: string | null }
   readonly children?: Child
@@ -30,7 +32,7 @@ export function Document(props: {
   const { refresh } = props
   const again = refresh?.address === null ? '' : `;url=${refresh?.address ?? ''}`
   return (
-    <html lang="en">
+    <html lang={props.words.lang}>
       <head>
         <meta charset="utf-8" />
         <meta name="viewport" content="width=device-width, initial-scale=1" />
@@ -49,6 +51,7 @@ export function Document(props: {
 
 /** A document with one thing to say: the arch, the mark, and below it the words. */
 export function Door(props: {
+  readonly words: Words
   readonly title: string
   readonly place?: string
   readonly refresh?: { readonly afterS: number; readonly address: string | null }
@@ -56,7 +59,7 @@ export function Door(props: {
 }) {
   const title = props.place === undefined ? props.title : `${props.title} · ${props.place}`
   return (
-    <Document title={title} {...(props.refresh === undefined ? {} : { refresh: props.refresh })}>
+    <Document words={props.words} title={title} {...(props.refresh === undefined ? {} : { refresh: props.refresh })}>
       <main class="door">
         <div class="panel">
           <Mark />

@@ -1,0 +1,91 @@
+import type { Words } from './words.ts'
+
+/** English: the language of whoever asks for none of ours. */
+export const EN: Words = {
+  lang: 'en',
+  say: null,
+  reasons: null,
+
+  signIn: 'Sign in',
+  chooseAccount: 'Choose where your account is.',
+  continueWith: label => `Continue with ${label}`,
+  remembered: ['You will stay signed in on this device for ', '.'],
+  notRemembered: 'You will be signed out when the browser is closed.',
+  rememberOff: 'Only until the browser is closed',
+  rememberOn: 'Keep me signed in on this device',
+
+  accountMenu: 'Account',
+  applications: 'Applications',
+  yourApplications: 'Your applications',
+  yourSessions: 'Your sessions',
+  allSessions: 'All sessions',
+  switchAccount: 'Switch account',
+  signOut: 'Sign out',
+  hello: name => `Hello, ${name}`,
+  signedInAs: detail => `Signed in as ${detail}`,
+  nothingOpen: 'Nothing is open to you here yet.',
+  nothingOpenAdvice: 'Whoever runs this place can give you a role, or you can switch to another account.',
+
+  sessionsLead: 'Where you are signed in. End what you do not know.',
+  nobodyFits: 'Nobody is signed in who fits.',
+  unknownDevice: 'Unknown device',
+  on: 'on',
+  thisDevice: 'This device',
+  signedInTime: 'Signed in',
+  lastUsedTime: 'last used',
+  justNow: 'just now',
+  lessThanMinute: 'less than a minute',
+  signOutOf: what => `Sign out ${what}`,
+  signOutEverywhere: 'Sign out everywhere',
+  signOutEverywhereLead: 'Ends all of these, on this device too.',
+  searchLabel: 'Name, e-mail, device or address',
+  search: 'Search',
+  olderSessions: 'Older sessions',
+
+  signOutQuestion: 'Sign out?',
+  signOutWho: ['You are signed in as ', '.'],
+  signOutMeaning: 'This ends it for every application here.',
+  staySignedIn: 'Stay signed in',
+  signedOut: 'Signed out',
+  signedOutHere: 'You are signed out here',
+  signingOutAtProvider: 'Signing out at your sign-in provider…',
+  goOn: 'Go on',
+  youAreSignedOut: 'You are signed out',
+  sharedComputer: 'On a shared computer, sign out at your sign-in provider too.',
+  hereAndAt: provider => `Here, and at ${provider}.`,
+  signInAgain: 'Sign in again',
+
+  error: status => `ERROR ${status}`,
+  reference: 'Reference',
+  startingAgain: 'Starting again…',
+  triesAgain: seconds => `This page tries again by itself every ${seconds} seconds.`,
+  tryAgain: 'Try again',
+  startAgain: 'Start again',
+  useOtherAccount: 'Use another account',
+
+  notOpenTitle: 'Not open to you',
+  notOpen: name => `${name ?? 'This'} is not open to you`,
+  youAre: 'You are',
+  yourRoles: 'Your roles',
+  none: 'none',
+  youNeed: 'You need',
+  youNeedOneOf: 'You need one of',
+  roleAdvice: 'Whoever runs this place can give you the role.',
+
+  refusedAdvice: 'You may have cancelled, or your account may not be let in here.',
+  browserAdvice: 'It works best in one browser, with cookies allowed for this site.',
+  stepUp: {
+    auth_time: 'This needs a sign-in of a moment ago, and the provider did not say that it asked you again.',
+    acr: 'This needs a stronger sign-in, and the provider did not say that yours was one.',
+    amr: 'This needs a sign-in by another method, and the provider did not say that you used it.',
+  },
+  causes: {
+    cookie:
+      'Your browser did not keep the cookie that this site gave it. Allow cookies for this site, and look at private windows and add-ons that block them.',
+    plain_http:
+      'Your browser did not keep the cookie that this site gave it. The address may have been opened with http:// instead of https://, where such cookies are not kept.',
+    session:
+      'Your browser did its part, but the server does not know your sign-in any more. Whoever runs this place has to look at it.',
+    rule: 'You are signed in, but this asks for a newer or stronger sign-in every time. Whoever runs this place has to look at it.',
+  },
+}
