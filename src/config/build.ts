@@ -1,3 +1,4 @@
+import { buildBrand } from './brand.ts'
 import { buildAllow, buildDeny, buildPerson } from './build-rules.ts'
 import { buildLifetimes, buildPortalLifetimes } from './build-sessions.ts'
 import { buildUpstream } from './build-upstreams.ts'
@@ -36,7 +37,9 @@ export function buildConfig(root: RootTable, directory: string, files: ConfigFil
       cacheEntries: known(sessions.cache, 'cache'),
     },
     providers: mapMap(known(root.values.providers, 'providers'), buildProvider),
-    portals: mapMap(known(root.values.portals, 'portals'), (name, portal) => buildPortal(name, portal, sessions)),
+    portals: mapMap(known(root.values.portals, 'portals'), (name, portal) =>
+      buildPortal(name, portal, sessions, files),
+    ),
     routes: known(root.values.routes, 'routes').map(route => buildRoute(route, root, files)),
   })
 }
@@ -57,7 +60,13 @@ function buildProvider(name: string, { values }: ProviderTable): ProviderConfig 
   }
 }
 
-function buildPortal(name: string, { values }: PortalTable, sessions: Values<typeof SESSIONS>): PortalConfig {
+function buildPortal(
+  name: string,
+  table: PortalTable,
+  sessions: Values<typeof SESSIONS>,
+  files: ConfigFiles,
+): PortalConfig {
+  const { values } = table
   return {
     name,
     title: known(values.title, 'title'),
@@ -69,6 +78,7 @@ function buildPortal(name: string, { values }: PortalTable, sessions: Values<typ
     lifetimes: buildPortalLifetimes(values, sessions),
     providerLogout: known(values.provider_logout, 'provider_logout'),
     adminRole: known(values.admin_role, 'admin_role'),
+    brand: buildBrand(table, files),
   }
 }
 

@@ -1,3 +1,4 @@
+import type { Accent } from './colour.ts'
 /** The checked shape of routes.toml: what the rest of the program works from. Built by `checkConfig` alone, frozen. */
 export interface Config {
   readonly server: ServerConfig
@@ -109,6 +110,14 @@ export interface PortalConfig {
   readonly providerLogout: boolean
   /** Who has this role sees and ends everyone's sessions at this portal; null: nobody does. */
   readonly adminRole: string | null
+  readonly brand: Brand
+}
+
+/** How a portal's pages look; null where it is our own look. */
+export interface Brand {
+  /** The image as a data: address. */
+  readonly logo: string | null
+  readonly colours: { readonly light: Accent; readonly dark: Accent } | null
 }
 
 /** Conditions about a person: every key that is present must hold. Within a key any entry is enough. */

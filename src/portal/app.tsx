@@ -122,17 +122,16 @@ function applications(ctx: PortalRequest): Response {
   const words = wordsFor(ctx.request)
   return pageAnswer(
     words,
-    String(
-      <ApplicationsPage
-        words={words}
-        title={ctx.portal.title}
-        identity={session.identity}
-        applications={ctx.applications(session)}
-        sessionsAddress={ownPath('sessions')}
-        signOutAddress={ownPath('logout')}
-        switchAddress={`${ownPath('login')}?switch=1`}
-      />,
-    ),
+    ctx.portal.brand,
+    <ApplicationsPage
+      words={words}
+      title={ctx.portal.title}
+      identity={session.identity}
+      applications={ctx.applications(session)}
+      sessionsAddress={ownPath('sessions')}
+      signOutAddress={ownPath('logout')}
+      switchAddress={`${ownPath('login')}?switch=1`}
+    />,
     200,
   )
 }
@@ -159,6 +158,7 @@ function notFound(ctx: PortalRequest): Response {
   const words = wordsFor(ctx.request)
   return renderErrorPage({
     words,
+    brand: ctx.portal.brand,
     status: 404,
     title: sayError(words, 'route.none'),
     reference: ctx.requestId,
@@ -187,6 +187,7 @@ function fail(ctx: PortalRequest, thrown: unknown, ports: Pick<Ports, 'log'>): R
   const words = wordsFor(ctx.request)
   const page = renderErrorPage({
     words,
+    brand: ctx.portal.brand,
     status,
     title: sayError(words, error.code),
     reference: ctx.requestId,

@@ -50,7 +50,7 @@ export async function showSessions(ctx: PortalRequest, tools: SignOutTools, sess
       all={isAll ? { search, next } : null}
     />
   )
-  return pageAnswer(words, String(page), 200)
+  return pageAnswer(words, ctx.portal.brand, page, 200)
 }
 
 /**

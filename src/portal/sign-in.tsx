@@ -60,7 +60,7 @@ export async function login(ctx: PortalRequest, tools: SignInTools): Promise<Res
     const remember = rememberMs === null ? {} : { remember: rememberChoice(query, rememberMs) }
     const words = wordsFor(ctx.request)
     const page = <SignInPage words={words} title={ctx.portal.title} choices={choices(ctx, query)} {...remember} />
-    return pageAnswer(words, String(page), 200)
+    return pageAnswer(words, ctx.portal.brand, page, 200)
   }
 
   const request: LoginRequest = {

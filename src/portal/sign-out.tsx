@@ -33,7 +33,7 @@ export async function confirmSignOut(ctx: PortalRequest, tools: SignOutTools): P
   const proof = await proveForm(session, tools.seal)
   const words = wordsFor(ctx.request)
   const page = <SignOutPage words={words} title={ctx.portal.title} identity={session.identity} proof={proof} />
-  return pageAnswer(words, String(page), 200)
+  return pageAnswer(words, ctx.portal.brand, page, 200)
 }
 
 /** Takes the form of `confirmSignOut`. Throws `access.origin` for a form that is not ours. */
@@ -119,7 +119,7 @@ export async function signedOut(ctx: PortalRequest, { sessions }: SignOutTools):
       provider={textIn(kept, 'portal') === ctx.portal.name ? textIn(kept, 'label') : null}
     />
   )
-  return pageAnswer(words, String(page), 200)
+  return pageAnswer(words, ctx.portal.brand, page, 200)
 }
 
 function textIn(value: unknown, name: string): string | null {

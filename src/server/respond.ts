@@ -25,7 +25,7 @@ const RETRY_AFTER_S = 10
 
 export function createRespond(log: Log): Respond {
   return {
-    failed(passage, _context, error) {
+    failed(passage, context, error) {
       if (isClientGone(passage)) return new Response(null, { status: CLIENT_GONE })
       logFailure(log, passage, error)
       const { status, say, code } = error
@@ -44,6 +44,7 @@ export function createRespond(log: Log): Respond {
       const words = wordsFor(passage.request)
       return renderErrorPage({
         words,
+        brand: context?.portal.brand ?? null,
         status,
         title: sayError(words, code),
         reference: passage.id,
@@ -71,7 +72,14 @@ export function createRespond(log: Log): Respond {
       if (context === null || passage.session === null) {
         const detail = told.reasons.map(reason => sayReason(words, reason.code, reason.detail)).join(' ')
         const more = detail === '' ? {} : { detail }
-        return renderErrorPage({ words, status, title: sayError(words, code), reference: passage.id, ...more })
+        return renderErrorPage({
+          words,
+          brand: context?.portal.brand ?? null,
+          status,
+          title: sayError(words, code),
+          reference: passage.id,
+          ...more,
+        })
       }
       return renderDeniedPage(context, passage.session, {
         needed: told.needed,

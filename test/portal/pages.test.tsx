@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import type { PortalConfig } from '../../src/config/types.ts'
+import type { Brand, PortalConfig } from '../../src/config/types.ts'
 import { makeIdentity } from '../../src/identity/identity.ts'
 import { ApplicationsPage } from '../../src/portal/pages/applications.tsx'
 import { renderDeniedPage, renderErrorPage } from '../../src/portal/pages/errors.tsx'
@@ -25,6 +25,7 @@ const portal: PortalConfig = {
   lifetimes: LIFETIMES,
   providerLogout: true,
   adminRole: null,
+  brand: { logo: null, colours: null },
 }
 
 function contextAt(address: string): PortalRequest {
@@ -52,7 +53,14 @@ function sessionOf(claims: Record<string, unknown>): Session {
 
 describe('the page of an error', () => {
   test('shows its sentence and the reference, escaped, with its status', async () => {
-    const answer = renderErrorPage({ words: EN, status: 404, title: MARKUP, detail: MARKUP, reference: MARKUP })
+    const answer = renderErrorPage({
+      words: EN,
+      brand: null,
+      status: 404,
+      title: MARKUP,
+      detail: MARKUP,
+      reference: MARKUP,
+    })
     const text = await answer.text()
     expect(answer.status).toBe(404)
     expect(text.split(ESCAPED).length - 1).toBe(4)
@@ -61,10 +69,11 @@ describe('the page of an error', () => {
   })
 
   test('tries again by itself where that makes sense, not faster than one can read', async () => {
-    const answer = renderErrorPage({ words: EN, status: 503, title: 'x', reference: 'r', retryAfterS: 1 })
+    const answer = renderErrorPage({ words: EN, brand: null, status: 503, title: 'x', reference: 'r', retryAfterS: 1 })
     expect(answer.headers.get('retry-after')).toBe('1')
     expect(await answer.text()).toContain('<meta http-equiv="refresh" content="3"/>')
     const other = renderErrorPage({
+      brand: null,
       words: EN,
       status: 503,
       title: 'x',
@@ -73,6 +82,36 @@ describe('the page of an error', () => {
       refreshTo: '/a?b=1&c',
     })
     expect(await other.text()).toContain('content="9;url=/a?b=1&amp;c"')
+  })
+})
+
+describe('the look of a portal', () => {
+  const svg = 'data:image/svg+xml;base64,PHN2Zy8+'
+  const brand: Brand = {
+    logo: svg,
+    colours: { light: { accent: '#34624f', tint: '#eaeeea' }, dark: { accent: '#86d2c2', tint: '#273433' } },
+  }
+
+  test('is its logo, as an image that runs nothing, and its colours, by the policy’s hash', async () => {
+    const answer = renderErrorPage({ words: EN, brand, status: 404, title: 'x', reference: 'r' })
+    const text = await answer.text()
+    expect(text).toContain(`<img class="mark" src="${svg}" alt=""/>`)
+    const styles = [...text.matchAll(/<style>([\s\S]*?)<\/style>/g)].map(([, style]) => style ?? '')
+    expect(styles).toHaveLength(2)
+    expect(styles[1]).toContain('--accent:#34624f')
+    const policy = answer.headers.get('content-security-policy') ?? ''
+    for (const style of styles) {
+      expect(policy).toContain(`'sha256-${new Bun.CryptoHasher('sha256').update(style).digest('base64')}'`)
+    }
+    expect(policy).toStartWith("default-src 'none'; style-src 'sha256-")
+    expect(policy).not.toContain('unsafe')
+  })
+
+  test('ends with the page: the next one without it has the gate', async () => {
+    await renderErrorPage({ words: EN, brand, status: 404, title: 'x', reference: 'r' }).text()
+    const plain = await renderErrorPage({ words: EN, brand: null, status: 404, title: 'x', reference: 'r' }).text()
+    expect(plain).not.toContain('<img')
+    expect(plain).not.toContain('#34624f')
   })
 })
 

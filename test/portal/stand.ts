@@ -82,6 +82,7 @@ export async function openStand(over: Partial<PortalConfig> = {}, hosts = [KUMA,
     lifetimes: LIFETIMES,
     providerLogout: true,
     adminRole: null,
+    brand: { logo: null, colours: null },
     ...over,
   }
   const providerOf = (name: string, label: string): ProviderConfig => ({

@@ -1,4 +1,5 @@
 /** @jsxImportSource hono/jsx */
+import type { Brand } from '../../config/types.ts'
 import { parseReturnTo } from '../../route/return-to.ts'
 import type { Session } from '../../session/session.ts'
 import { pageAnswer } from '../answer.ts'
@@ -11,6 +12,8 @@ import { detailOf, nameOf } from './person.ts'
 
 /** A failure as a page shows it. Every text may hold anything: it is escaped. */
 export interface ErrorView {
+  /** The look of its portal; null where there is none. */
+  readonly brand: Brand | null
   readonly words: Words
   readonly status: number
   /** The one sentence that says what happened. */
@@ -68,7 +71,8 @@ export function renderErrorPage(view: ErrorView): Response {
   )
   return pageAnswer(
     words,
-    String(page),
+    view.brand,
+    page,
     view.status,
     retryAfterS === undefined ? {} : { 'retry-after': String(retryAfterS) },
   )
@@ -144,5 +148,5 @@ export function renderDeniedPage(
       </p>
     </Door>
   )
-  return pageAnswer(words, String(page), 403)
+  return pageAnswer(words, ctx.portal.brand, page, 403)
 }

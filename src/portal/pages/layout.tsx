@@ -1,10 +1,13 @@
 /** @jsxImportSource hono/jsx */
-import type { Child } from 'hono/jsx'
+import { type Child, useContext } from 'hono/jsx'
 import type { Words } from '../words/words.ts'
+import { BrandContext, brandStyle } from './brand.tsx'
 import { STYLE } from './style.ts'
 
-/** A gate seen from outside: a round arch, its inner door ajar. Decoration: hidden from screen readers. */
+/** The portal's logo, or a gate seen from outside: a round arch, its inner door ajar. Decoration: hidden from screen readers. */
 export function Mark() {
+  const logo = useContext(BrandContext)?.logo ?? null
+  if (logo !== null) return <img class="mark" src={logo} alt="" />
   return (
     <svg class="mark" viewBox="0 0 48 48" fill="none" stroke="currentColor" stroke-width="2.25" aria-hidden="true">
       <path d="M5.5 43.5h37M9.5 43.5V21a14.5 14.5 0 0 1 29 0v22.500" stroke-linecap="round" />
@@ -30,6 +33,7 @@ export function Document(props: {
   readonly children?: Child
 }) {
   const { refresh } = props
+  const style = brandStyle(useContext(BrandContext))
   const again = refresh?.address === null ? '' : `;url=${refresh?.address ?? ''}`
   return (
     <html lang={props.words.lang}>
@@ -43,6 +47,7 @@ export function Document(props: {
         <link rel="icon" href={ICON} />
         {/* A constant of ours: escaped, it would not match its hash in the policy. */}
         <style dangerouslySetInnerHTML={{ __html: STYLE }} />
+        {style === null ? null : <style dangerouslySetInnerHTML={{ __html: style }} />}
       </head>
       <body>{props.children}</body>
     </html>
