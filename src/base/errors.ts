@@ -9,6 +9,8 @@ export const CODES = {
   'target.ambiguous': { status: 400, say: 'The address can be read in more than one way.' },
   'target.method': { status: 405, say: 'This method is not served here.' },
   'target.header': { status: 400, say: 'The request has a malformed header field.' },
+  'target.too_large': { status: 413, say: 'This is larger than may be sent here.' },
+  'limit.rate': { status: 429, say: 'Too many requests came in a short time.' },
   'route.none': { status: 404, say: 'Nothing is served at this address.' },
   'route.method': { status: 405, say: 'This method is not allowed at this address.' },
   'access.sign_in': { status: 401, say: 'Sign in to open this.' },

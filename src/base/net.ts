@@ -41,6 +41,20 @@ export function canonicalAddress(text: string): string | null {
 }
 
 /**
+ * What counts as one client: an IPv4 address, or the first 64 bits of an IPv6 one, of which one household or server has all.
+ * Text that is no address is itself.
+ */
+export function networkOf(address: string): string {
+  if (!address.includes(':')) return address
+  const parsed = parseAddress(address)
+  if (parsed === null || parsed instanceof ipaddr.IPv4) return parsed?.toString() ?? address
+  return `${parsed.parts
+    .slice(0, 4)
+    .map(part => part.toString(16))
+    .join(':')}::/64`
+}
+
+/**
  * The client's address: the peer's own, unless the peer is a trusted proxy; then the last address of X-Forwarded-For
  * that no trusted proxy added.
  *

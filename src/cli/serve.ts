@@ -19,6 +19,7 @@ import { addressText, listen } from '../server/listen.ts'
 import { createLive, type Loaded } from '../server/live.ts'
 import { createMetrics, type Gauge, renderMetrics } from '../server/metrics.ts'
 import { createPipeline } from '../server/pipeline.ts'
+import { countStarts, createRates } from '../server/rates.ts'
 import { openRecheck } from '../server/recheck.ts'
 import { createRespond } from '../server/respond.ts'
 import { compileSnapshot, type Snapshot } from '../server/snapshot.ts'
@@ -95,8 +96,10 @@ export function startServer(options: ServeOptions): RunningServer {
     askProviders(pool, name => live.current.config.providers.get(name)),
   )
   const metrics = createMetrics()
+  const rates = createRates(ports.now)
   const streams = createOpenStreams()
   const relay = createWebSocketRelay(ports.log)
+  const sockets = createSockets(relay, ports)
   const deadlines = openDeadlines(ports.now)
   const live = createLive({
     initial: first.snapshot,
@@ -117,10 +120,11 @@ export function startServer(options: ServeOptions): RunningServer {
     streams,
     sessions,
     metrics,
+    rates,
     accessLog,
-    portal: createPortal({ ports, sessions, pool, seal: sealer }),
+    portal: createPortal({ ports, sessions, pool, seal: sealer, noteStart: countStarts(rates, metrics) }),
     respond,
-    sockets: createSockets(relay, ports),
+    sockets,
     pseudonym: worker?.pseudonym ?? ownName,
     idPrefix: ownName,
     current: () => live.current,
@@ -171,7 +175,7 @@ export function startServer(options: ServeOptions): RunningServer {
     initial: first.snapshot,
     ports,
     sessions,
-    owners: () => [...streams.owners(), ...relay.owners()],
+    owners: () => [...streams.owners(), ...relay.owners(), ...sockets.owners()],
     closeWhere,
     everyMs: options.recheckMs,
   })
@@ -194,6 +198,7 @@ export function startServer(options: ServeOptions): RunningServer {
   function closeWhere(isOver: (owner: StreamOwner) => boolean, reason: string): void {
     streams.closeWhere(isOver)
     relay.closeWhere(isOver, undefined, reason)
+    sockets.closeWhere(isOver)
   }
 
   return {

@@ -1,4 +1,5 @@
 import { buildBrand } from './brand.ts'
+import { buildMaxBody, buildRate } from './build-limits.ts'
 import { buildAllow, buildDeny, buildPerson } from './build-rules.ts'
 import { buildLifetimes, buildPortalLifetimes } from './build-sessions.ts'
 import { buildUpstream } from './build-upstreams.ts'
@@ -29,6 +30,7 @@ export function buildConfig(root: RootTable, directory: string, files: ConfigFil
       accessLog: known(server.access_log, 'access_log'),
       logLevel: known(server.log_level, 'log_level'),
       drainMs: known(server.drain, 'drain'),
+      rate: buildRate(known(server.rate, 'rate')?.values ?? null, 'client'),
     },
     sessions: {
       store: known(sessions.store, 'store')(directory),
@@ -89,6 +91,7 @@ function buildRule({ values }: RuleTable): RoleRule {
 function buildRoute({ values }: RouteTable, root: RootTable, files: ConfigFiles): RouteConfig {
   const host = known(values.host, 'host')
   const path = known(values.path, 'path')
+  const rate = known(values.rate, 'rate')
   return {
     id: host + path,
     host,
@@ -101,6 +104,8 @@ function buildRoute({ values }: RouteTable, root: RootTable, files: ConfigFiles)
     stripPrefix: known(values.strip_prefix, 'strip_prefix'),
     headers: known(values.headers, 'headers'),
     timeoutMs: known(values.timeout, 'timeout'),
+    maxBodyBytes: buildMaxBody(values, root),
+    rate: buildRate(rate?.values ?? null, known(rate === null ? 'client' : rate.values.by, 'by')),
     allowedOrigins: known(values.allowed_origins, 'allowed_origins'),
     name: known(values.name, 'name') ?? (path === '/' ? host : host + path),
   }

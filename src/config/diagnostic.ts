@@ -25,6 +25,8 @@ export const DIAGNOSTIC_CODES = [
   'substitution.unreadable',
   'duration.invalid',
   'duration.range',
+  'size.invalid',
+  'rate.user',
   'listen.invalid',
   'listen.repeated',
   'workers.unshared',

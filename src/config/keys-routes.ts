@@ -2,6 +2,7 @@ import { parseOrigin } from './address.ts'
 import { duration } from './duration.ts'
 import { headerSpec } from './headers.ts'
 import { parseHostPattern } from './host.ts'
+import { ROUTE_LIMITS } from './keys-limits.ts'
 import { type AccessTable, accessRule, RULE_SCHEMA } from './keys-rules.ts'
 import { upstreamSpec } from './keys-upstreams.ts'
 import { method } from './method.ts'
@@ -138,6 +139,7 @@ export const ROUTE = {
     ['https://app.example.com'],
     "Origins besides the route's own whose pages may open WebSockets here.",
   ),
+  ...ROUTE_LIMITS,
   name: optional(text(), 'Uptime Kuma', 'host and path', 'What people see in the list of their applications.'),
 } as const satisfies Keys
 

@@ -1,4 +1,5 @@
 import { duration } from './duration.ts'
+import { SERVER_LIMITS } from './keys-limits.ts'
 import { LIFETIME, REFRESH, REFRESH_LIMIT } from './keys-sessions.ts'
 import { parseListen, parseNetwork } from './listen.ts'
 import { parseSealKey, parseStore, type StoreAt } from './store.ts'
@@ -58,6 +59,7 @@ export const SERVER = {
     '30s',
     'How long requests in flight may take to finish after a signal to stop.',
   ),
+  ...SERVER_LIMITS,
 } as const satisfies Keys
 
 const store: Type<StoreAt> = parsed(

@@ -1,3 +1,4 @@
+import { ROUTE_RATE } from './keys-limits.ts'
 import { PORTAL, RULE } from './keys-portals.ts'
 import { PROVIDER } from './keys-providers.ts'
 import { ROUTE } from './keys-routes.ts'
@@ -37,6 +38,11 @@ export const SECTIONS: readonly Section[] = [
   { title: '[upstreams.NAME.tls]', doc: 'Whom to trust at `https://` addresses, and who we are.', keys: UPSTREAM_TLS },
   { title: '[upstreams.NAME.health]', doc: 'How each address is asked whether it is well.', keys: HEALTH },
   { title: '[[routes]]', doc: 'One host and path, where it leads, and who may pass.', keys: ROUTE },
+  {
+    title: 'rate',
+    doc: 'How many requests may come to a route, or to the whole server (there without `by`).',
+    keys: ROUTE_RATE,
+  },
   {
     title: 'allow and deny',
     doc: 'Each entry of `allow` or `deny` in `[[routes]]` is a role or a table with the keys below. Every key of a table must hold; of a list, any entry is enough.',

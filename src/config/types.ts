@@ -30,6 +30,18 @@ export interface ServerConfig {
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error'
   /** How long requests in flight may take to finish after SIGTERM. */
   readonly drainMs: number
+  /** For each client; null: no limit. */
+  readonly rate: RateConfig | null
+}
+
+/** How many requests may come. */
+export interface RateConfig {
+  readonly requests: number
+  readonly perMs: number
+  /** How many of them at once. */
+  readonly burst: number
+  /** Who shares an allowance. */
+  readonly by: 'client' | 'user' | 'route'
 }
 
 /** How long sign-ins last and how often they are checked: of `[sessions]`, or of one portal. */
@@ -269,6 +281,9 @@ export interface RouteConfig {
   readonly headers: HeaderSpec
   /** How long the upstream may take to begin its answer. */
   readonly timeoutMs: number
+  /** How long a request's body may be; null: no limit. */
+  readonly maxBodyBytes: number | null
+  readonly rate: RateConfig | null
   /** Origins besides the route's own that may open WebSockets. */
   readonly allowedOrigins: readonly string[]
   /** What people see in the portal's list. */

@@ -26,7 +26,9 @@ export function createProviderFetch(ports: Pick<Ports, 'fetch'>, limits: WireLim
   return async (address, init = {}) => {
     const signal = AbortSignal.timeout(limits.timeoutMs)
     try {
-      const response = await ports.fetch(address, { ...init, redirect: 'manual', proxy: false, signal })
+      // A connection of its own: a kept one that the provider has closed since would lose a code, which Bun never sends twice.
+      const own = { redirect: 'manual', proxy: false, keepalive: false, signal } as const
+      const response = await ports.fetch(address, { ...init, ...own })
       const body = await readBody(response, limits.maxBytes, signal)
       return new Response(BODILESS.has(response.status) ? null : body, {
         status: response.status,

@@ -22,7 +22,7 @@ import type { Portal, PortalRequest } from './portal.ts'
 import { problemResponse } from './problem.ts'
 import { forgetRounds } from './rounds.ts'
 import { endSessions, showSessions } from './sessions.tsx'
-import { callback, login } from './sign-in.tsx'
+import { callback, login, type SignInTools } from './sign-in.tsx'
 import { confirmSignOut, goToProvider, signedOut, signOut } from './sign-out.tsx'
 import { stepUpProblem, stepUpQuery } from './step-up.ts'
 import { sayError, type Words } from './words/words.ts'
@@ -32,6 +32,7 @@ export interface PortalTools {
   readonly sessions: Sessions
   readonly pool: ProviderPool
   readonly seal: Sealer
+  readonly noteStart: SignInTools['noteStart']
 }
 
 interface Env {
@@ -256,7 +257,6 @@ function startingPoint(ctx: PortalRequest, destination: Destination | null): str
 function report(ctx: PortalRequest, error: GateError, { log }: Pick<Ports, 'log'>): void {
   const facts = { id: ctx.requestId, client: ctx.clientAddress, page: ctx.target.path, ...errorFacts(error) }
   if (error.code === 'internal') log.error('A portal page failed on our side', facts)
-  else if (error.code.startsWith('target.') || error.code.startsWith('route.'))
-    log.debug('A portal address was refused', facts)
+  else if (/^(target|route|limit)\./.test(error.code)) log.debug('A portal address was refused', facts)
   else log.warn('A sign-in step failed', facts)
 }

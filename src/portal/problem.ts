@@ -9,6 +9,7 @@ const TITLES: Readonly<Record<number, string>> = {
   413: 'Content Too Large',
   421: 'Misdirected Request',
   426: 'Upgrade Required',
+  429: 'Too Many Requests',
   500: 'Internal Server Error',
   502: 'Bad Gateway',
   503: 'Service Unavailable',

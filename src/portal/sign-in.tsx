@@ -29,6 +29,8 @@ import { parseStepUp, readStepUp, STEP_UP_NAMES } from './step-up.ts'
 
 export interface SignInTools extends HandOffTools {
   readonly pool: ProviderPool
+  /** Counts a sign-in that is about to begin at a provider. Throws `limit.rate` where one client begins too many. */
+  noteStart(clientAddress: string): void
 }
 
 /** How long someone may take at the provider. */
@@ -41,7 +43,7 @@ const CARRIED: readonly string[] = ['to', 'return', 'switch', ...STEP_UP_NAMES]
  * Begins a sign-in, or skips it where this browser is signed in.
  *
  * `switch=1` asks the provider for another account; the present session ends only once the new one begins, so that no
- * link can sign anyone out.
+ * link can sign anyone out. Throws `limit.rate`, and what the provider client throws.
  */
 export async function login(ctx: PortalRequest, tools: SignInTools): Promise<Response> {
   const query = readQuery(ctx)
@@ -63,6 +65,7 @@ export async function login(ctx: PortalRequest, tools: SignInTools): Promise<Res
     return pageAnswer(words, ctx.portal.brand, page, 200)
   }
 
+  tools.noteStart(ctx.clientAddress)
   const request: LoginRequest = {
     redirectUri: `${portalOrigin(ctx)}${ctx.portal.callbackPath}`,
     state: randomToken(tools.ports.random),

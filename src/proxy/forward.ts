@@ -3,6 +3,7 @@ import type { Ports } from '../base/ports.ts'
 import type { Session } from '../session/session.ts'
 import { type Deadlines, NOWHERE, type Waiting } from './deadlines.ts'
 import { translateFailure, unreachable } from './failures.ts'
+import { limitBody } from './limited-body.ts'
 import { forwardManaged, SMALL_BODY_BYTES } from './managed.ts'
 import { noteAnswer, noteFailure, type Origin } from './origin.ts'
 import { reach } from './reach.ts'
@@ -28,6 +29,8 @@ export interface ForwardJob {
   /** How long the upstream may take to begin its answer. */
   readonly timeoutMs: number
   readonly routeId: string
+  /** How long a body of unannounced length may be; null: no limit, or the length was announced and has been checked. */
+  readonly maxBodyBytes: number | null
   /** The client's address. */
   readonly client: string
   /** The same where it is beyond doubt, else null: what rules about networks look at. */
@@ -48,7 +51,7 @@ const GUARD_MS = 60_000
  * Sends a request to its upstream and answers with what came back, streaming in both directions.
  *
  * The answer is the fetched Response itself with its fields cleaned in place: that is what Bun hands on cheapest.
- * Rejects with: upstream.refused, upstream.untrusted, upstream.unreachable, upstream.broken, upstream.timeout; upstream.busy
+ * Rejects with: target.too_large (a body that turns out longer than `maxBodyBytes`), upstream.refused, upstream.untrusted, upstream.unreachable, upstream.broken, upstream.timeout; upstream.busy
  * where connections are limited. A client that goes away aborts the upstream request.
  * Absent on purpose: redirects are not followed, bodies are not decoded, HTTP_PROXY does not apply (the program drops it at start, since asking each time costs a microsecond).
  */
@@ -60,7 +63,8 @@ export function forward(job: ForwardJob, tools: ForwardTools): Promise<Response>
 function attempt(job: ForwardJob, tools: ForwardTools, origin: Origin): Promise<Response> {
   const { request, upstream } = job
   const { body } = request
-  const guard = upstream.guardedUntilMs > 0 ? guardOf(job, tools) : null
+  const isLimited = body !== null && job.maxBodyBytes !== null
+  const guard = isLimited ? ownAbort(job) : upstream.guardedUntilMs > 0 ? guardOf(job, tools) : null
   const init: BunFetchRequestInit = {
     method: job.method,
     headers: job.fields,
@@ -79,6 +83,15 @@ function attempt(job: ForwardJob, tools: ForwardTools, origin: Origin): Promise<
 
   return new Promise<Response>((resolve, reject) => {
     const one = new Attempt(job, tools, origin, guard, isPatient, resolve, reject)
+    if (body !== null && job.maxBodyBytes !== null) {
+      const { maxBodyBytes } = job
+      init.body = limitBody(
+        body,
+        maxBodyBytes,
+        () => tooLarge(job.routeId, maxBodyBytes),
+        error => one.cut(error),
+      )
+    }
     tools.ports.fetch(origin.base + job.path, init).then(
       response => one.answer(response),
       (error: unknown) => one.fail(error),
@@ -154,6 +167,12 @@ class Attempt implements Waiting {
     })
   }
 
+  /** The body is too long: the upstream's request is broken off, even when its answer has begun. */
+  cut(error: GateError): void {
+    if (!this.#isOver) this.#refuse(error)
+    this.#guard?.abort()
+  }
+
   #abandon(error: GateError): void {
     if (this.#isOver) return
     this.#refuse(error)
@@ -164,7 +183,7 @@ class Attempt implements Waiting {
   #refuse(error: GateError): void {
     this.#end()
     // A client that left is no failure of the upstream; a slow answer may be the request's own doing.
-    if (!this.#job.request.signal.aborted && error.code !== 'upstream.timeout') {
+    if (!this.#job.request.signal.aborted && error.code !== 'upstream.timeout' && error.code !== 'target.too_large') {
       noteFailure(this.#origin, this.#tools.ports.now())
     }
     if (this.#isPatient) this.#job.setIdleTimeout(IDLE_TIMEOUT_S)
@@ -210,9 +229,21 @@ function guardOf(job: ForwardJob, tools: ForwardTools): AbortController | null {
     job.upstream.guardedUntilMs = 0
     return null
   }
+  return ownAbort(job)
+}
+
+function ownAbort(job: ForwardJob): AbortController {
   const controller = new AbortController()
   job.request.signal.addEventListener('abort', () => controller.abort(), { once: true })
   return controller
+}
+
+/** A request's body is longer than its route takes. */
+export function tooLarge(routeId: string, maxBytes: number): GateError {
+  return new GateError('target.too_large', `${routeId}: the body is longer than ${maxBytes} bytes`, {
+    facts: { route: routeId },
+    hint: `raise max_body for "${routeId}" in routes.toml if the application takes longer ones`,
+  })
 }
 
 function expectsEvents(fields: Readonly<Record<string, string>>): boolean {

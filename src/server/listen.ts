@@ -14,6 +14,19 @@ export interface ListenerOptions {
   readonly reusePort?: boolean
 }
 
+/** How long the head of a request may be, its line and fields together: Bun answers a longer one with 431 by itself. */
+export const MAX_HEAD_BYTES = 64 * 1024
+
+/**
+ * Raises Bun's limit of 16 KiB for the whole process: cookies and tokens of some applications are longer.
+ *
+ * Bun 1.4.5 has no option for it in `Bun.serve`; its parser reads what node:http's `maxHeaderSize` is set to, in a compiled
+ * executable as from the sources, which `--max-http-header-size` could be given to only in different ways.
+ */
+function raiseHeadLimit(): void {
+  Reflect.set(process.getBuiltinModule('node:http'), 'maxHeaderSize', MAX_HEAD_BYTES)
+}
+
 /**
  * Starts one listener. A socket file left by a process that is gone is replaced.
  *
@@ -29,6 +42,7 @@ export function listen(address: ListenAddress, options: ListenerOptions): Bun.Se
     ...(options.idleTimeoutS === undefined ? {} : { idleTimeout: options.idleTimeoutS }),
     ...(options.websocket === undefined ? {} : { websocket: options.websocket }),
   }
+  raiseHeadLimit()
   try {
     if (address.kind === 'unix') {
       if (statSync(address.path, { throwIfNoEntry: false })?.isSocket() === true) rmSync(address.path)

@@ -5,12 +5,23 @@ export interface Metrics {
   signInsAsked: number
   denied: number
   upstreamErrors: number
+  tooLarge: number
+  rateLimited: number
   reloads: number
   reloadsRefused: number
 }
 
 export function createMetrics(): Metrics {
-  return { responses: [0, 0, 0, 0, 0, 0], signInsAsked: 0, denied: 0, upstreamErrors: 0, reloads: 0, reloadsRefused: 0 }
+  return {
+    responses: [0, 0, 0, 0, 0, 0],
+    signInsAsked: 0,
+    denied: 0,
+    upstreamErrors: 0,
+    tooLarge: 0,
+    rateLimited: 0,
+    reloads: 0,
+    reloadsRefused: 0,
+  }
 }
 
 /** A number that is read when asked for; or several, told apart by their labels. */
@@ -37,6 +48,8 @@ export function renderMetrics(metrics: Metrics, gauges: readonly Gauge[]): strin
   counter('sign_ins_asked', 'Requests that were asked to sign in.', metrics.signInsAsked)
   counter('denied', 'Requests that a rule denied.', metrics.denied)
   counter('upstream_errors', 'Requests whose upstream failed.', metrics.upstreamErrors)
+  counter('too_large', 'Requests whose body was longer than max_body.', metrics.tooLarge)
+  counter('rate_limited', 'Requests that came faster than a rate allows.', metrics.rateLimited)
   counter('reloads', 'Configurations taken over.', metrics.reloads)
   counter('reloads_refused', 'Configurations refused for their mistakes.', metrics.reloadsRefused)
   for (const gauge of gauges) {

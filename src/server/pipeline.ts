@@ -3,7 +3,7 @@ import { canonicalAddress, findClient } from '../base/net.ts'
 import type { Ports } from '../base/ports.ts'
 import { allowsMethod, type Decision, decideAccess, decidePolicy, NO_FACTS } from '../policy/policy.ts'
 import type { Portal, PortalRequest } from '../portal/portal.ts'
-import { type ForwardTools, forward } from '../proxy/forward.ts'
+import { type ForwardTools, forward, tooLarge } from '../proxy/forward.ts'
 import { requestFields, type SentFields } from '../proxy/request-fields.ts'
 import { parseTarget, type Target } from '../route/target.ts'
 import { cookieName, readCookie } from '../session/cookie.ts'
@@ -11,6 +11,7 @@ import type { MaybePromise, Session, Sessions } from '../session/session.ts'
 import type { AccessLog } from './access-log.ts'
 import { provenClient, requestFacts } from './facts.ts'
 import type { Metrics } from './metrics.ts'
+import type { Rates } from './rates.ts'
 import type { Respond } from './respond.ts'
 import { type GatePortal, type GateRoute, type Prepared, type Snapshot, upstreamPath } from './snapshot.ts'
 import type { Sockets } from './sockets.ts'
@@ -26,6 +27,7 @@ export interface PipelineTools extends ForwardTools {
   readonly sockets: Sockets
   readonly accessLog: AccessLog
   readonly metrics: Metrics
+  readonly rates: Rates
   /** This gate's own name in Via; all workers of one gate share it. */
   readonly pseudonym: string
   /** The beginning of this process's request ids. */
@@ -109,6 +111,7 @@ function enter(passage: Passage, tools: PipelineTools): Answer {
   const { request, snapshot } = passage
   const target = parseTarget(request.method, request.url, hostField(passage))
   passage.target = target
+  if (snapshot.rate !== null) tools.rates.take(snapshot.rate, passage.client, null)
   const match = snapshot.table.match(target)
   const route = target.isReserved ? null : (match?.value ?? null)
   const portal = snapshot.portals.lookup(target.host) ?? null
@@ -121,6 +124,8 @@ function enter(passage: Passage, tools: PipelineTools): Answer {
     throw new GateError('route.none', `no route serves ${target.host}${target.path}`)
   }
   passage.route = route
+  // Who is signed in is looked up only after what does not depend on it.
+  if (route.rate !== null && route.rate.by !== 'user') tools.rates.take(route.rate, passage.client, null)
   if (!route.needsSession || portal === null) {
     return settle(passage, tools, route, null, match?.also ?? [])
   }
@@ -142,6 +147,7 @@ function settle(
 ): Answer {
   const session = found !== null && found.portal === route.config.portal ? found : null
   passage.session = session
+  if (route.rate !== null && route.rate.by === 'user') tools.rates.take(route.rate, passage.client, session)
   const identity = session?.identity ?? null
   if (!allowsMethod(route.policy, passage.request.method)) {
     const decision = decidePolicy(route.policy, identity, requestFacts(passage, session))
@@ -163,6 +169,8 @@ function settle(
 function pass(passage: Passage, tools: PipelineTools, route: GateRoute, prepared: Prepared): Answer {
   const { request, front, target, session, snapshot } = passage
   if (target === null) throw new TypeError('a request is forwarded only once its target is known')
+  const { maxBodyBytes } = route.config
+  const isUnmeasured = maxBodyBytes !== null && !fitsLength(passage.sent, route, maxBodyBytes)
   const fields = requestFields(passage.sent, {
     target,
     fateOf: snapshot.fateOf,
@@ -199,6 +207,7 @@ function pass(passage: Passage, tools: PipelineTools, route: GateRoute, prepared
       fields,
       timeoutMs: route.config.timeoutMs,
       routeId: route.config.id,
+      maxBodyBytes: isUnmeasured ? maxBodyBytes : null,
       client: passage.client,
       provenClient: provenClient(passage),
       session,
@@ -206,6 +215,14 @@ function pass(passage: Passage, tools: PipelineTools, route: GateRoute, prepared
     },
     tools,
   )
+}
+
+/** Whether a body's announced length is within the limit; false where none is announced. Throws target.too_large. */
+function fitsLength(sent: SentFields, route: GateRoute, maxBytes: number): boolean {
+  const length = sent['content-length']
+  if (length === undefined) return false
+  if (Number(length) <= maxBytes) return true
+  throw tooLarge(route.config.id, maxBytes)
 }
 
 /** Any verdict that is not to allow, and any that nobody knows. */
@@ -346,5 +363,7 @@ function record(passage: Passage, tools: PipelineTools, response: Response | und
 function fail(passage: Passage, tools: PipelineTools, thrown: unknown): Response | undefined {
   const error = toGateError(thrown)
   if (error.code.startsWith('upstream.')) tools.metrics.upstreamErrors++
+  else if (error.code === 'target.too_large') tools.metrics.tooLarge++
+  else if (error.code === 'limit.rate') tools.metrics.rateLimited++
   return record(passage, tools, tools.respond.failed(passage, portalRequest(passage), error))
 }

@@ -1,4 +1,4 @@
-import { CODES, errorFacts, type GateError } from '../base/errors.ts'
+import { CODES, type Code, errorFacts, type GateError } from '../base/errors.ts'
 import type { Log } from '../base/ports.ts'
 import type { Decision } from '../policy/policy.ts'
 import { missingReasons, type Told } from '../policy/reasons.ts'
@@ -7,6 +7,7 @@ import { renderDeniedPage, renderErrorPage } from '../portal/pages/errors.tsx'
 import type { PortalRequest } from '../portal/portal.ts'
 import { problemResponse } from '../portal/problem.ts'
 import { sayError, sayReason } from '../portal/words/words.ts'
+import { VERSION_FIELDS } from '../proxy/websocket-handshake.ts'
 import { prefersPage } from '../route/page-load.ts'
 import type { Passage } from './pipeline.ts'
 
@@ -31,18 +32,13 @@ export function createRespond(log: Log): Respond {
       const { status, say, code } = error
       const retryAfterS =
         error.retryAfterS ?? (status === 502 || status === 503 || status === 504 ? RETRY_AFTER_S : undefined)
+      const fields = EXTRA_FIELDS.get(code) ?? NO_FIELDS
       if (!prefersPage(passage.request)) {
-        return problemResponse(
-          status,
-          code,
-          say,
-          passage.id,
-          {},
-          retryAfterS === undefined ? {} : { 'retry-after': `${retryAfterS}` },
-        )
+        const retry = retryAfterS === undefined ? {} : { 'retry-after': `${retryAfterS}` }
+        return problemResponse(status, code, say, passage.id, {}, { ...retry, ...fields })
       }
       const words = wordsFor(passage.request)
-      return renderErrorPage({
+      const page = renderErrorPage({
         words,
         brand: context?.portal.brand ?? null,
         status,
@@ -50,6 +46,8 @@ export function createRespond(log: Log): Respond {
         reference: passage.id,
         ...(retryAfterS === undefined ? {} : { retryAfterS }),
       })
+      for (const [name, value] of Object.entries(fields)) page.headers.set(name, value)
+      return page
     },
     denied(passage, context, decision) {
       noteDecision(log, passage, decision)
@@ -99,6 +97,17 @@ export function createRespond(log: Log): Respond {
     },
   }
 }
+
+/** What goes with an error besides what every error has. The rest of a body that is too long is not waited for (RFC 9110 §15.5.14). */
+const EXTRA_FIELDS: ReadonlyMap<Code, Readonly<Record<string, string>>> = new Map<
+  Code,
+  Readonly<Record<string, string>>
+>([
+  ['websocket.version', VERSION_FIELDS],
+  ['target.too_large', { connection: 'close' }],
+])
+
+const NO_FIELDS: Readonly<Record<string, string>> = {}
 
 /** What nginx logs when the client went away before the answer: nobody sees it but the access log. */
 const CLIENT_GONE = 499

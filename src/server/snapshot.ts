@@ -1,6 +1,7 @@
 import { compileNetworks, type NetworkSet } from '../base/net.ts'
 import type { Config, PortalConfig, RouteConfig } from '../config/types.ts'
 import { compilePolicy, type Decision, decideAccess, NO_FACTS, type Policy } from '../policy/policy.ts'
+import { compileRate, type Rate } from '../policy/rate.ts'
 import { compileRoles, type Roles, type RolesOf } from '../policy/roles.ts'
 import { looksAtAge } from '../policy/sign-in.ts'
 import { compileFieldFates, type FieldFate } from '../proxy/field-names.ts'
@@ -25,6 +26,8 @@ export interface Snapshot {
   /** The portal that a host belongs to: its own host, or a host with routes that name it. */
   readonly portals: HostTable<GatePortal>
   readonly trusted: NetworkSet
+  /** For each client, whatever it asks for; null: no limit. */
+  readonly rate: Rate | null
   readonly fateOf: (name: string) => FieldFate
 }
 
@@ -44,6 +47,8 @@ export interface GateRoute {
   readonly portal: GatePortal | null
   readonly upstream: Upstream
   readonly identityFields: IdentityFields | null
+  /** Null: no limit. */
+  readonly rate: Rate | null
   /** Whether a request has to be told apart by who sends it. */
   readonly needsSession: boolean
   /** What nobody in particular gets here. */
@@ -81,6 +86,7 @@ export function compileSnapshot(config: Config, fingerprint: string, pool: Upstr
     table: compileRouteTable(routes.map(route => ({ host: route.config.host, path: route.config.path, value: route }))),
     portals: compileHostTable(hosts),
     trusted: compileNetworks(config.server.trustedProxies),
+    rate: compileRate(config.server.rate, 'server'),
     fateOf: compileFieldFates(config.routes.flatMap(route => identityFieldNames(route.headers))),
   })
 }
@@ -99,8 +105,11 @@ function compileRoute(route: RouteConfig, portals: ReadonlyMap<string, GatePorta
     portal,
     upstream: pool.upstream(route.upstream),
     identityFields,
+    rate: compileRate(route.rate, route.id),
     needsSession:
-      policy.rules !== null || route.allow.kind !== 'public' || (portal !== null && identityFields !== null),
+      policy.rules !== null ||
+      route.allow.kind !== 'public' ||
+      (portal !== null && (identityFields !== null || route.rate?.by === 'user')),
     anonymous: Object.freeze({ decision: policy.isStatic ? decideAccess(policy, null, NO_FACTS) : null, fields: [] }),
     prepared: new WeakMap<Session, Prepared>(),
   })

@@ -1,6 +1,7 @@
 import { GateError } from '../base/errors.ts'
 import type { Ports } from '../base/ports.ts'
 import { cleanResponseFields } from '../proxy/response-fields.ts'
+import type { StreamOwner } from '../proxy/streams.ts'
 import type { RelayData, WebSocketRelay } from '../proxy/websocket.ts'
 import { dialBalanced } from '../proxy/websocket-balance.ts'
 import { checkHandshake, parseProtocols } from '../proxy/websocket-handshake.ts'
@@ -27,46 +28,85 @@ export interface SocketJob {
 export interface Sockets {
   /** Undefined once the request has become a WebSocket; a refusal by the upstream is passed back as it came. */
   open(job: SocketJob): MaybePromise<Response | undefined>
+  /** Whose are being dialled: open streams in all but name, since they were decided about already. */
+  owners(): Iterable<StreamOwner>
+  /** Gives up every one that is being dialled and whose owner matches. */
+  closeWhere(matches: (owner: StreamOwner) => boolean): void
+}
+
+/** A WebSocket whose upstream is being dialled. */
+interface Dialling {
+  readonly owner: StreamOwner
+  /** Ends the dialling. */
+  readonly abort: AbortController
+  isOver: boolean
 }
 
 /**
  * Checks the handshake and its origin, dials the upstream first, then upgrades the client.
  *
  * Throws: access.origin (a page of another site on a route that is not public), websocket.handshake, websocket.version,
- * and what dialling throws. The upstream is untouched by what is refused here.
+ * and what dialling throws. The upstream is untouched by what is refused here. Throws access.denied where the session or the
+ * rules that allowed it ended while the upstream was dialled, which can take as long as the route's `timeout`.
  */
 export function createSockets(relay: WebSocketRelay, ports: Pick<Ports, 'random' | 'now' | 'log'>): Sockets {
+  const dialling = new Set<Dialling>()
+
   return {
+    owners: () => [...dialling].map(({ owner }) => owner),
+    closeWhere(matches) {
+      for (const one of dialling) {
+        if (!matches(one.owner)) continue
+        one.isOver = true
+        one.abort.abort()
+      }
+    },
     async open(job) {
       const { request, route, session } = job
       const mistake = checkHandshake(request)
       if (mistake !== null) throw mistake
       if (route.config.allow.kind !== 'public') checkOrigin(request.headers.get('origin'), job)
-      const dialled = await dialBalanced(route.upstream, job, ports, {
-        what: route.config.id,
-        path: job.path,
-        headers: job.fields,
-        protocols: parseProtocols(request.headers) ?? [],
-        timeoutMs: route.config.timeoutMs,
-        random: ports.random,
-        signal: request.signal,
-      })
-      if (dialled.kind === 'refused') {
-        cleanResponseFields(dialled.response.headers)
-        return dialled.response
+      const owner = { routeId: route.config.id, session, method: request.method, client: job.provenClient }
+      const one: Dialling = { owner, abort: new AbortController(), isOver: false }
+      const signal = AbortSignal.any([request.signal, one.abort.signal])
+      dialling.add(one)
+      try {
+        const asker = { request: { headers: request.headers, signal }, client: job.client, session }
+        const dialled = await dialBalanced(route.upstream, asker, ports, {
+          what: route.config.id,
+          path: job.path,
+          headers: job.fields,
+          protocols: parseProtocols(request.headers) ?? [],
+          timeoutMs: route.config.timeoutMs,
+          random: ports.random,
+          signal,
+        })
+        // From here to the upgrade nothing else runs: who closes streams finds this one either here or at the relay.
+        if (one.isOver) {
+          if (dialled.kind === 'open') dialled.socket.destroy()
+          throw overtaken(one)
+        }
+        if (dialled.kind === 'refused') {
+          cleanResponseFields(dialled.response.headers)
+          return dialled.response
+        }
+        cleanResponseFields(dialled.headers)
+        // Every listener is made with the relay's handlers, whose data this is.
+        const server = job.front as Bun.Server<RelayData>
+        return relay.upgrade(server, request, dialled, { ...owner, headers: dialled.headers })
+      } catch (error) {
+        throw one.isOver ? overtaken(one) : error
+      } finally {
+        dialling.delete(one)
       }
-      cleanResponseFields(dialled.headers)
-      // Every listener is made with the relay's handlers, whose data this is.
-      const server = job.front as Bun.Server<RelayData>
-      return relay.upgrade(server, request, dialled, {
-        routeId: route.config.id,
-        session,
-        method: request.method,
-        client: job.provenClient,
-        headers: dialled.headers,
-      })
     },
   }
+}
+
+function overtaken({ owner }: Dialling): GateError {
+  return new GateError('access.denied', 'what allowed a WebSocket ended while it was being opened', {
+    facts: { route: owner.routeId },
+  })
 }
 
 /** Cookies travel with a handshake from any site, so the site has to be ours (RFC 6455 §10.2). Programs send no Origin. */

@@ -1,11 +1,12 @@
 import { isToken, randomToken, sha256 } from '../base/bytes.ts'
 import { errorFacts } from '../base/errors.ts'
 import type { Ports } from '../base/ports.ts'
-import { expiryOf, isLive, lifetimesAt, longestIdleMs, type Moments, momentsOf, type SessionLimits } from './life.ts'
-import { type CachedCookie, type HeldSession, SessionCache } from './lru.ts'
+import { expiryOf, isLive, lifetimesAt, longestIdleMs, type SessionLimits } from './life.ts'
+import type { CachedCookie, HeldSession } from './lru.ts'
 import { createManagement } from './manage.ts'
+import { createMemory } from './memory.ts'
 import { type AskProvider, createRefreshes } from './refresh.ts'
-import { guarded, parseSession, storedIdentity } from './rows.ts'
+import { guarded, storedIdentity } from './rows.ts'
 import type { Sealer } from './seal.ts'
 import type { MaybePromise, Session, Sessions } from './session.ts'
 import type { SessionStore, StoredSession } from './store.ts'
@@ -62,12 +63,11 @@ const ONCE_LIMITS = { perOwner: 500, total: 50_000 }
 export function openSessions(options: SessionOptions): OpenSessions {
   const { store, sealer, ports } = options
   const timers = options.timers ?? DEFAULT_TIMERS
-  let limits = options.limits
   let endedCount = 0
   const unwritten = new Map<string, number>()
   const endListeners: ((sessionId: string) => void)[] = []
-  const changeListeners: ((session: Session) => void)[] = []
-  const cache = new SessionCache(limits.cacheEntries, noteUse)
+  const memory = createMemory({ limits: options.limits, isAsking: options.ask !== undefined, onEvict: noteUse })
+  const { cache, adopt } = memory
   const refreshes =
     options.ask === undefined ? null : createRefreshes({ store, sealer, ports, ask: options.ask, adopt, forget })
 
@@ -107,38 +107,13 @@ export function openSessions(options: SessionOptions): OpenSessions {
   ): MaybePromise<Session | null> {
     if (row === null || row.host !== host) return null
     const nowMs = ports.now()
-    const held = cache.held(row.session.id) ?? hold(row.session)
+    const held = cache.held(row.session.id) ?? memory.hold(row.session)
     if (held === null) return null
     const seenMs = Math.max(row.session.lastSeenMs, held.lastSeenMs, unwritten.get(row.session.id) ?? 0)
     if (!isLive(held.moments, seenMs, nowMs)) return null
     held.lastSeenMs = nowMs
     cache.add({ token, host, held, movedAtMs: nowMs } satisfies CachedCookie)
     return nowMs < held.dueAtMs ? held.session : whenDue(held, nowMs)
-  }
-
-  /** A stored session as it is kept in memory; null for a row that is not one of ours. */
-  function hold(row: StoredSession): HeldSession | null {
-    const session = parseSession(row)
-    if (session === null) return null
-    const { checkedAtMs, isRefreshable, lastSeenMs } = row
-    const moments = momentsNow(row)
-    return {
-      session,
-      checkedAtMs,
-      isRefreshable,
-      moments,
-      dueAtMs: moments.dueAtMs,
-      retryAtMs: 0,
-      lastSeenMs,
-      storedSeenMs: lastSeenMs,
-    }
-  }
-
-  function momentsNow(row: Parameters<typeof momentsOf>[0] & { readonly portal: string }): Moments {
-    const moments = momentsOf(row, lifetimesAt(limits, row.portal))
-    return refreshes === null
-      ? { ...moments, dueAtMs: Number.POSITIVE_INFINITY, limitAtMs: Number.POSITIVE_INFINITY }
-      : moments
   }
 
   /** The old answer counts while the provider is asked, up to the limit; then it is waited for. */
@@ -152,21 +127,6 @@ export function openSessions(options: SessionOptions): OpenSessions {
       const { moments, session } = cache.held(id) ?? held
       return ports.now() < moments.limitAtMs ? session : null
     })
-  }
-
-  /** Takes over what a refresh, here or elsewhere, has made of a session. The same claims are the same Session value. */
-  function adopt(row: StoredSession, asked: HeldSession): void {
-    const held = cache.held(row.id) ?? asked
-    const session = parseSession(row)
-    if (session === null) return
-    const isOther = row.identity !== JSON.stringify(held.session.identity)
-    if (isOther) held.session = session
-    held.checkedAtMs = row.checkedAtMs
-    held.isRefreshable = row.isRefreshable
-    held.moments = momentsNow(row)
-    held.dueAtMs = held.moments.dueAtMs
-    held.retryAtMs = 0
-    if (isOther) for (const listener of changeListeners) listener(session)
   }
 
   function forget(sessionId: string): void {
@@ -234,7 +194,9 @@ export function openSessions(options: SessionOptions): OpenSessions {
   const running = [
     repeat(timers.watchMs, 'look for sessions that ended elsewhere', hearOthers),
     repeat(timers.flushMs, 'write the last use of sessions', flush),
-    repeat(timers.purgeMs, 'purge old sessions', () => store.purge(ports.now(), ports.now() - longestIdleMs(limits))),
+    repeat(timers.purgeMs, 'purge old sessions', () =>
+      store.purge(ports.now(), ports.now() - longestIdleMs(memory.limits)),
+    ),
   ]
 
   return {
@@ -244,7 +206,7 @@ export function openSessions(options: SessionOptions): OpenSessions {
       store,
       sealer,
       ports,
-      limits: () => limits,
+      limits: () => memory.limits,
       lastUseOf: id => Math.max(cache.held(id)?.lastSeenMs ?? 0, unwritten.get(id) ?? 0),
       end,
     }),
@@ -252,7 +214,7 @@ export function openSessions(options: SessionOptions): OpenSessions {
       const nowMs = ports.now()
       const token = randomToken(ports.random)
       const id = randomToken(ports.random)
-      const expiresAtMs = expiryOf(lifetimesAt(limits, portal), isRemembered, nowMs)
+      const expiresAtMs = expiryOf(lifetimesAt(memory.limits, portal), isRemembered, nowMs)
       const row: StoredSession = {
         id,
         portal,
@@ -268,7 +230,7 @@ export function openSessions(options: SessionOptions): OpenSessions {
         checkedAtMs: nowMs,
       }
       await guarded(() => store.insert(row, { hash: sha256(token), sessionId: id, host }))
-      const held = hold(row)
+      const held = memory.hold(row)
       if (held === null) throw new TypeError('a session that was just made is one of ours')
       cache.add({ token, host, held, movedAtMs: nowMs })
       return { session: held.session, token }
@@ -279,7 +241,7 @@ export function openSessions(options: SessionOptions): OpenSessions {
     },
     async check({ id }) {
       const row = cache.held(id) === undefined ? await guarded(() => store.findById(id)) : null
-      const held = cache.held(id) ?? (row === null ? null : hold(row))
+      const held = cache.held(id) ?? (row === null ? null : memory.hold(row))
       const nowMs = ports.now()
       if (held === null || !isLive(held.moments, Math.max(held.lastSeenMs, unwritten.get(id) ?? 0), nowMs)) return false
       held.lastSeenMs = nowMs
@@ -295,21 +257,11 @@ export function openSessions(options: SessionOptions): OpenSessions {
       const sealed = await guarded(() => store.take(kind, sha256(key), ports.now()))
       return sealed === null ? null : sealer.open(sealed, oncePurpose(kind))
     },
-    configure(next) {
-      limits = next
-      for (const held of cache.all()) {
-        const { checkedAtMs, isRefreshable, session } = held
-        held.moments = momentsNow({ ...session, checkedAtMs, isRefreshable })
-        held.dueAtMs = Math.min(Math.max(held.moments.dueAtMs, held.retryAtMs), held.moments.limitAtMs)
-      }
-      cache.resize(next.cacheEntries)
-    },
+    configure: memory.configure,
     onEnd(listener) {
       endListeners.push(listener)
     },
-    onChange(listener) {
-      changeListeners.push(listener)
-    },
+    onChange: memory.onChange,
     async close() {
       for (const timer of running) clearInterval(timer)
       await flush().catch((error: unknown) =>

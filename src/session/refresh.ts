@@ -77,7 +77,10 @@ export function createRefreshes(tools: RefreshTools): Refreshes {
     const { id } = held.session
     try {
       const row = await guarded(() => store.findById(id))
-      if (row === null) return tools.forget(id)
+      if (row === null) {
+        unwritten.delete(id)
+        return tools.forget(id)
+      }
       const kept = unwritten.get(id)
       if (kept !== undefined) return await write(row, kept, held)
       if (row.checkedAtMs > knownAtMs) return tools.adopt(row, held)

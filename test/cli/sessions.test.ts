@@ -5,6 +5,7 @@ import { run } from '../../src/cli/run.ts'
 import { runSessions } from '../../src/cli/sessions.ts'
 import { quietPorts } from '../kit/clock.ts'
 import { eventually, type Gate, PORTAL, startGate } from '../kit/gate.ts'
+import { startValkey } from '../kit/valkey.ts'
 
 const ROUTES = `${PORTAL}
 [[routes]]
@@ -96,6 +97,17 @@ test.each([
   await using gate = await startGate(ROUTES)
   expect((await sessions(gate, ...argv)).code).toBe(code)
 })
+
+test('sessions works on a store that several machines share', async () => {
+  await using valkey = await startValkey()
+  const key = Buffer.alloc(32, 7).toString('base64')
+  await using gate = await startGate(ROUTES, { store: valkey.url(), sessions: `key = "${key}"` })
+  const { cookie, sessionId } = await gate.signIn('app.test', { sub: 'ada', name: 'Ada' })
+  expect((await sessions(gate, 'list')).out).toContain(sessionId.slice(0, 10))
+  expect((await sessions(gate, 'revoke', '--subject', 'ada')).out).toBe('1 session revoked\n')
+  await eventually(async () => (await status(gate, cookie)) === 401, 'ada is signed out', 2000)
+  expect((await sessions(gate, 'list')).out).toBe('Nobody is signed in.\n')
+}, 20_000)
 
 test('sessions makes no database where there is none', async () => {
   await using gate = await startGate(ROUTES)

@@ -86,6 +86,7 @@ test('a file without [server] and [sessions] has every default', () => {
     accessLog: true,
     logLevel: 'info',
     drainMs: 10_000,
+    rate: null,
   })
   expect(sessions.lifetimeMs).toBe(43_200_000)
   expect(routes[0]).toMatchObject({ path: '/', headers: { kind: 'preset', preset: 'none' }, timeoutMs: 60_000 })

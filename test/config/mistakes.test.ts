@@ -3,6 +3,7 @@ import { checkConfig } from '../../src/config/check.ts'
 import { DIAGNOSTIC_CODES, type DiagnosticCode } from '../../src/config/diagnostic.ts'
 import { loadConfig } from '../../src/config/load.ts'
 import { expectOne, type World } from './checks.ts'
+import { LIMIT_CASES } from './limit-cases.ts'
 import { UPSTREAM_CASES } from './upstream-cases.ts'
 
 /** A code, what is wrong, and a fragment with «…» around what the caret has to underline. */
@@ -377,6 +378,7 @@ const CASES: readonly Case[] = [
     lasting('logo = «"a.svg"»'),
     { files: { '/etc/sallyport/a.svg': `<svg>${' '.repeat(65_536)}</svg>` } },
   ],
+  ...LIMIT_CASES,
   ...UPSTREAM_CASES,
   ['method.invalid', 'TRACE', route('methods = ["GET", «"TRACE"»]')],
   ['method.invalid', 'not a token', route('methods = «"GET, POST"»')],

@@ -10,7 +10,9 @@ declare module 'oidc-provider' {
 
   export default class Provider {
     constructor(issuer: string, configuration: object)
-    readonly Client: { prototype: { redirectUriAllowed(uri: string): boolean } }
+    readonly Client: {
+      prototype: { redirectUriAllowed(uri: string): boolean; postLogoutRedirectUriAllowed(uri: string): boolean }
+    }
     readonly Grant: new (init: {
       clientId: string
       accountId: string

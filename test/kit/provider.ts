@@ -23,7 +23,7 @@ export interface TestClient {
 export interface TestProvider {
   readonly issuer: string
   readonly port: number
-  /** Registers one more redirect address for every client, once the proxy's port is known. */
+  /** Registers one more address to come back to, from signing in or out, for every client, once the proxy's port is known. */
   allowRedirect(uri: string): void
   stop(): Promise<void>
 }
@@ -45,13 +45,16 @@ export async function startProvider(options: TestProviderOptions): Promise<TestP
   const bound = server.address()
   const port = typeof bound === 'object' && bound !== null ? bound.port : 0
   const issuer = `http://${options.host ?? '127.0.0.1'}:${port}`
-  const redirects = new Set(options.clients.flatMap(client => client.redirect_uris ?? []))
+  const redirects = new Set(
+    options.clients.flatMap(client => [...(client.redirect_uris ?? []), ...(client.post_logout_redirect_uris ?? [])]),
+  )
 
   const quiet = console.warn
   console.warn = () => {}
   const provider = new Provider(issuer, await configuration(options))
   console.warn = quiet
   provider.Client.prototype.redirectUriAllowed = uri => redirects.has(uri)
+  provider.Client.prototype.postLogoutRedirectUriAllowed = uri => redirects.has(uri)
 
   const answer = provider.callback()
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {

@@ -71,8 +71,12 @@ export interface OpenStand extends Stand {
   readonly dead: string
 }
 
-/** Sallyport in this process, with a certified provider that keeps its own sign-in, as real ones do. */
-export async function openStand(): Promise<OpenStand> {
+/**
+ * Sallyport in this process, with a certified provider that keeps its own sign-in, as real ones do.
+ *
+ * `portal` is more of `[portals.home]`, as in the file.
+ */
+export async function openStand(portal = ''): Promise<OpenStand> {
   const dir = mkdtempSync(join(tmpdir(), 'stand-'))
   const free = await findFreePort(0, 1)
   if (free === null) throw new Error('no port is free')
@@ -87,7 +91,10 @@ export async function openStand(): Promise<OpenStand> {
       { sub: 'guest', name: 'Guest', preferred_username: 'guest', email: 'guest@example.org', groups: [] },
     ],
   })
-  for (const host of ['auth', 'two']) provider.allowRedirect(`${at(host)}/.sallyport/callback`)
+  for (const host of ['auth', 'two']) {
+    provider.allowRedirect(`${at(host)}/.sallyport/callback`)
+    provider.allowRedirect(`${at(host)}/.sallyport/signed-out`)
+  }
   const service = serveDemoService(
     '127.0.0.1',
     0,
@@ -95,7 +102,10 @@ export async function openStand(): Promise<OpenStand> {
   )
   const configPath = join(dir, 'routes.toml')
   const upstream = `http://127.0.0.1:${service.port}`
-  writeFileSync(configPath, standConfig({ port, hosts, issuer: provider.issuer, portal: at('auth'), upstream }))
+  writeFileSync(
+    configPath,
+    standConfig({ port, hosts, issuer: provider.issuer, portal: at('auth'), upstream, more: portal }),
+  )
   chmodSync(configPath, 0o600)
   const gate = await serveInProcess(configPath)
   return {
@@ -127,6 +137,7 @@ function standConfig(stand: {
   issuer: string
   portal: string
   upstream: string
+  more: string
 }): string {
   const listen = stand.hosts.map(host => `"${host.includes(':') ? `[${host}]` : host}:${stand.port}"`).join(', ')
   const route = (host: string, more: string, upstream = stand.upstream) =>
@@ -153,6 +164,7 @@ client_secret = "secret of other"
 url = "${stand.portal}"
 providers = ["main"]
 insecure_cookies = true
+${stand.more}
 
 [portals.home.roles]
 user = { groups = ["users"] }

@@ -287,6 +287,7 @@ test.each([
     'Mozilla/5.0 (Linux; Android 15; SM-S911B) AppleWebKit/537.36 SamsungBrowser/28.0 Chrome/130.0 Safari/537.36',
     'Samsung Internet on Android',
   ],
+  ['Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 HeadlessChrome/140.0 Safari/537.36', 'Chrome on Linux'],
   ['curl/8.14.1', 'curl/8.14.1'],
   [`${'x'.repeat(500)} y`, 'x'.repeat(60)],
   ['<b>(x', '<b>'],

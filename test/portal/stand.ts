@@ -9,6 +9,8 @@ import { createPortal } from '../../src/portal/app.tsx'
 import { isSecure } from '../../src/portal/place.ts'
 import type { PortalRequest } from '../../src/portal/portal.ts'
 import { parseTarget } from '../../src/route/target.ts'
+import { createMetrics } from '../../src/server/metrics.ts'
+import { countStarts, createRates } from '../../src/server/rates.ts'
 import { askProviders } from '../../src/session/ask.ts'
 import { cookieName, readCookie } from '../../src/session/cookie.ts'
 import { type OpenSessions, openSessions } from '../../src/session/open.ts'
@@ -109,7 +111,13 @@ export async function openStand(over: Partial<PortalConfig> = {}, hosts = [KUMA,
     ports,
     ask: askProviders(pool, name => providers.get(name)),
   })
-  const portal = createPortal({ ports, sessions, seal, pool })
+  const portal = createPortal({
+    ports,
+    sessions,
+    seal,
+    pool,
+    noteStart: countStarts(createRates(ports.now), createMetrics()),
+  })
   const origins = new Map([PORTAL, ...hosts].map(origin => [new URL(origin).host, origin]))
   let count = 0
 

@@ -72,7 +72,7 @@ img.mark{object-fit:contain}
 .search label{width:100%;font-size:.9375rem;color:var(--soft)}
 .search input[type=search]{flex:1;min-width:12rem;padding:.55rem .9rem;font:inherit;color:inherit;background:var(--panel);border:1px solid var(--line);border-radius:.8rem}
 .more{margin-top:1.5rem}
-@media (max-width:30rem){.door{align-items:flex-start;padding:1.25rem .85rem}.panel{padding:3rem 1.6rem 2rem;border-radius:50vw 50vw 1.25rem 1.25rem/11rem 11rem 1.25rem 1.25rem}.panel::before{border-radius:50vw 50vw .9rem .9rem/10.6rem 10.6rem .9rem .9rem}h1{font-size:1.5rem}.hall{padding:1.1rem 1.1rem 3rem}.hall h1{margin-top:2rem}.bar{flex-wrap:wrap}.bar nav{width:100%;flex-wrap:wrap;gap:.35rem 1.25rem}.facts>div{grid-template-columns:5.25rem 1fr}}
+@media (max-width:30rem){.door{align-items:flex-start;padding:1.25rem .85rem}.panel{padding:3rem 1.6rem 2rem;border-radius:50vw 50vw 1.25rem 1.25rem/11rem 11rem 1.25rem 1.25rem}.panel::before{border-radius:50vw 50vw .9rem .9rem/10.6rem 10.6rem .9rem .9rem}h1{font-size:1.5rem}.hall{padding:1.1rem 1.1rem 3rem}.hall h1{margin-top:2rem}.bar{flex-wrap:wrap}.bar nav{width:100%;flex-wrap:wrap;gap:.35rem 1.25rem}.facts>div{grid-template-columns:5.25rem 1fr}.row{flex-direction:column;align-items:flex-start;gap:.7rem}}
 @media (prefers-reduced-motion:reduce){*{animation:none!important;transition:none!important}}
 @media (forced-colors:active){.act,.app,.panel{border:1px solid}}
 `

@@ -9,6 +9,8 @@ export const DE: Words = {
     'target.ambiguous': 'Die Adresse lässt sich auf mehr als eine Art lesen.',
     'target.method': 'Diese Methode wird hier nicht angeboten.',
     'target.header': 'Die Anfrage enthält ein fehlerhaftes Kopffeld.',
+    'target.too_large': 'Das ist größer, als hier gesendet werden darf.',
+    'limit.rate': 'In kurzer Zeit kamen zu viele Anfragen.',
     'route.none': 'Unter dieser Adresse gibt es nichts.',
     'route.method': 'Diese Methode ist unter dieser Adresse nicht erlaubt.',
     'access.sign_in': 'Melden Sie sich an, um das zu öffnen.',
@@ -80,7 +82,7 @@ export const DE: Words = {
   nothingOpen: 'Hier ist für Sie noch nichts freigegeben.',
   nothingOpenAdvice: 'Wer das hier betreibt, kann Ihnen eine Rolle geben; oder Sie wechseln das Konto.',
 
-  sessionsLead: 'Wo Sie angemeldet sind. Beenden Sie, was Sie nicht kennen.',
+  sessionsLead: 'Wo Sie angemeldet sind. Melden Sie ab, was Sie nicht erkennen.',
   nobodyFits: 'Es ist niemand angemeldet, auf den das passt.',
   unknownDevice: 'Unbekanntes Gerät',
   on: 'auf',

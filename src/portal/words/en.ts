@@ -26,7 +26,7 @@ export const EN: Words = {
   nothingOpen: 'Nothing is open to you here yet.',
   nothingOpenAdvice: 'Whoever runs this place can give you a role, or you can switch to another account.',
 
-  sessionsLead: 'Where you are signed in. End what you do not know.',
+  sessionsLead: 'Where you are signed in. Sign out whatever you do not recognise.',
   nobodyFits: 'Nobody is signed in who fits.',
   unknownDevice: 'Unknown device',
   on: 'on',

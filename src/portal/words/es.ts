@@ -9,6 +9,8 @@ export const ES: Words = {
     'target.ambiguous': 'La dirección se puede leer de más de una manera.',
     'target.method': 'Este método no se admite aquí.',
     'target.header': 'La solicitud tiene un campo de cabecera mal formado.',
+    'target.too_large': 'Es más grande de lo que se puede enviar aquí.',
+    'limit.rate': 'Han llegado demasiadas solicitudes en poco tiempo.',
     'route.none': 'No hay nada en esta dirección.',
     'route.method': 'Este método no está permitido en esta dirección.',
     'access.sign_in': 'Inicia sesión para abrir esta página.',

@@ -9,6 +9,8 @@ export const FR: Words = {
     'target.ambiguous': 'L’adresse peut se lire de plusieurs façons.',
     'target.method': 'Cette méthode n’est pas prise en charge ici.',
     'target.header': 'La requête contient un champ d’en-tête mal formé.',
+    'target.too_large': 'C’est plus volumineux que ce qui peut être envoyé ici.',
+    'limit.rate': 'Trop de requêtes sont arrivées en peu de temps.',
     'route.none': 'Il n’y a rien à cette adresse.',
     'route.method': 'Cette méthode n’est pas autorisée à cette adresse.',
     'access.sign_in': 'Connectez-vous pour ouvrir cette page.',

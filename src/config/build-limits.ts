@@ -1,0 +1,19 @@
+import type { RootTable } from './keys.ts'
+import type { SERVER_RATE } from './keys-limits.ts'
+import type { RouteTable } from './keys-routes.ts'
+import { known } from './known.ts'
+import type { Values } from './table.ts'
+import type { RateConfig } from './types.ts'
+
+/** How long a body may be on a route: what it says itself, else what `[server]` says. */
+export function buildMaxBody(route: RouteTable['values'], root: RootTable): number | null {
+  const own = known(route.max_body, 'max_body')
+  return (own ?? known(known(root.values.server, 'server').values.max_body, 'max_body')).maxBytes
+}
+
+/** The allowance that a table gives to each of those that `by` tells apart. */
+export function buildRate(values: Values<typeof SERVER_RATE> | null, by: RateConfig['by']): RateConfig | null {
+  if (values === null) return null
+  const requests = known(values.requests, 'requests')
+  return { requests, perMs: known(values.per, 'per'), burst: known(values.burst, 'burst') ?? requests, by }
+}

@@ -1,0 +1,66 @@
+import { duration } from './duration.ts'
+import { sizeOrOff } from './size.ts'
+import { defaulted, type Keys, optional, required, type Table, table } from './table.ts'
+import { choice, integer } from './value.ts'
+
+const PER = duration('1s', '24h')
+const COUNT = integer(1, 1_000_000)
+
+const ALLOWANCE = {
+  requests: required(COUNT, 100, 'How many requests may come in the time of `per`, spread over it evenly.'),
+  per: defaulted(PER, '1m', '1s', 'The time for `requests`.'),
+  burst: optional(
+    COUNT,
+    20,
+    'as many as `requests`',
+    'How many may come at once after a pause; further ones follow as `requests` and `per` allow.',
+  ),
+} as const satisfies Keys
+
+/** `rate` of `[server]`: for each client, whatever it asks for. */
+export const SERVER_RATE = ALLOWANCE
+
+/** `rate` of a route. */
+export const ROUTE_RATE = {
+  ...ALLOWANCE,
+  by: defaulted(
+    choice(['client', 'user', 'route']),
+    'client',
+    'user',
+    'Who shares an allowance: a client is an address (of IPv6 the first 64 bits), a user whoever is signed in (and the client, of anyone else), `"route"` all together.',
+  ),
+} as const satisfies Keys
+
+export type RateTable = Table<typeof ROUTE_RATE>
+
+/** What `[server]` limits. */
+export const SERVER_LIMITS = {
+  max_body: defaulted(
+    sizeOrOff,
+    'off',
+    '1GB',
+    "How long a request's body may be, on routes that do not say otherwise; a longer one is answered with 413.",
+  ),
+  rate: optional(
+    table(SERVER_RATE, { title: '`rate` of `[server]`' }),
+    { requests: 600, per: '1m', burst: 200 },
+    'no limit',
+    'How many requests each client may send, to all routes and pages together; further ones are answered with 429. The keys are those of a route, without `by`.',
+  ),
+} as const satisfies Keys
+
+/** What a route limits. */
+export const ROUTE_LIMITS = {
+  max_body: optional(
+    sizeOrOff,
+    '100MB',
+    'what `[server]` says: `max_body`',
+    "How long a request's body may be; a longer one is answered with 413, before the application sees it where its length is announced.",
+  ),
+  rate: optional(
+    table(ROUTE_RATE, { title: '`rate` of a route' }),
+    { requests: 100, per: '1m', burst: 20, by: 'user' },
+    'no limit',
+    'How many requests may come; further ones are answered with 429 and `Retry-After`. The keys are below.',
+  ),
+} as const satisfies Keys

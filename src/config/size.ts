@@ -1,0 +1,47 @@
+import { bad, good, type Parsed } from './outcome.ts'
+import { quote } from './raw.ts'
+import { parsed, type Type } from './value.ts'
+
+/** Decimal units by SI, binary ones by IEC 80000-13. */
+const UNIT_BYTES: ReadonlyMap<string, number> = new Map([
+  ['b', 1],
+  ['kb', 1_000],
+  ['mb', 1_000_000],
+  ['gb', 1_000_000_000],
+  ['tb', 1_000_000_000_000],
+  ['kib', 1_024],
+  ['mib', 1_048_576],
+  ['gib', 1_073_741_824],
+  ['tib', 1_099_511_627_776],
+])
+
+const SIZE = /^(\d{1,9}(?:\.\d{1,3})?) ?([A-Za-z]{1,3})$/
+
+/** Bytes from `10kB`, `100MB`, `1.5GB`, `512KiB`, `0B`: a number with a unit in any letter case, a whole number of bytes. */
+export function parseSize(text: string): Parsed<number> {
+  const [, count = '', unit = ''] = SIZE.exec(text) ?? []
+  const unitBytes = UNIT_BYTES.get(unit.toLowerCase())
+  const bytes = unitBytes === undefined ? Number.NaN : Math.round(Number(count) * unitBytes)
+  if (Number.isSafeInteger(bytes)) return good(bytes)
+  const hint = /^\d+$/.test(text) ? `with a unit: "${text}B"?` : 'a number with B, kB, MB, GB, KiB, MiB or GiB: "100MB"'
+  return bad('size.invalid', `${quote(text)} is not a size`, hint)
+}
+
+/** How long something may be; null for no limit. */
+export interface SizeLimit {
+  readonly maxBytes: number | null
+}
+
+/** A size in bytes, or `"off"` for no limit, which is then null. */
+export const sizeOrOff: Type<SizeLimit> = parsed<SizeLimit>(
+  {
+    label: 'size, or `"off"`',
+    expected: 'a size such as "100MB", or "off"',
+    numberHint: 'with a unit, in quotes: "{n}B"',
+  },
+  text => {
+    if (text === 'off') return good({ maxBytes: null })
+    const size = parseSize(text)
+    return size.ok ? good({ maxBytes: size.value }) : size
+  },
+)

@@ -1,0 +1,81 @@
+import { lifetimesAt, type Moments, momentsOf, type SessionLimits } from './life.ts'
+import { type HeldSession, SessionCache } from './lru.ts'
+import { parseSession } from './rows.ts'
+import type { Session } from './session.ts'
+import type { StoredSession } from './store.ts'
+
+/** What is in memory of sessions, by the limits in force now. */
+export interface SessionMemory {
+  readonly cache: SessionCache
+  readonly limits: SessionLimits
+  /** A stored session as it would be kept in memory; null for a row that is not one of ours. */
+  hold(row: StoredSession): HeldSession | null
+  /**
+   * Takes over what a refresh, here or elsewhere, has made of a session. The same claims are the same Session value.
+   * `asked` stands in for one that the cache has let go of meanwhile.
+   */
+  adopt(row: StoredSession, asked: HeldSession): void
+  /** Works everything out anew by other limits. */
+  configure(next: SessionLimits): void
+  /** Called with the new value of every session that `adopt` has changed. */
+  onChange(listener: (session: Session) => void): void
+}
+
+/** An empty memory. Where nobody is asked about anyone, no session is ever due. */
+export function createMemory(options: {
+  readonly limits: SessionLimits
+  readonly isAsking: boolean
+  readonly onEvict: (held: HeldSession) => void
+}): SessionMemory {
+  let limits = options.limits
+  const listeners: ((session: Session) => void)[] = []
+  const cache = new SessionCache(limits.cacheEntries, options.onEvict)
+
+  function momentsNow(row: Parameters<typeof momentsOf>[0] & { readonly portal: string }): Moments {
+    const moments = momentsOf(row, lifetimesAt(limits, row.portal))
+    return options.isAsking
+      ? moments
+      : { ...moments, dueAtMs: Number.POSITIVE_INFINITY, limitAtMs: Number.POSITIVE_INFINITY }
+  }
+
+  return {
+    cache,
+    get limits() {
+      return limits
+    },
+    hold(row) {
+      const session = parseSession(row)
+      if (session === null) return null
+      const { checkedAtMs, isRefreshable, lastSeenMs } = row
+      const moments = momentsNow(row)
+      const { dueAtMs } = moments
+      const storedSeenMs = lastSeenMs
+      return { session, checkedAtMs, isRefreshable, moments, dueAtMs, retryAtMs: 0, lastSeenMs, storedSeenMs }
+    },
+    adopt(row, asked) {
+      const held = cache.held(row.id) ?? asked
+      const session = parseSession(row)
+      if (session === null) return
+      const isOther = row.identity !== JSON.stringify(held.session.identity)
+      if (isOther) held.session = session
+      held.checkedAtMs = row.checkedAtMs
+      held.isRefreshable = row.isRefreshable
+      held.moments = momentsNow(row)
+      held.dueAtMs = held.moments.dueAtMs
+      held.retryAtMs = 0
+      if (isOther) for (const listener of listeners) listener(session)
+    },
+    configure(next) {
+      limits = next
+      for (const held of cache.all()) {
+        const { checkedAtMs, isRefreshable, session } = held
+        held.moments = momentsNow({ ...session, checkedAtMs, isRefreshable })
+        held.dueAtMs = Math.min(Math.max(held.moments.dueAtMs, held.retryAtMs), held.moments.limitAtMs)
+      }
+      cache.resize(next.cacheEntries)
+    },
+    onChange(listener) {
+      listeners.push(listener)
+    },
+  }
+}

@@ -1,0 +1,97 @@
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test'
+import { mkdirSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Browser, Page } from 'playwright-core'
+import { findBarriers } from '../kit/accessible.ts'
+import { openChromium, type WatchedContext, watchedContext } from '../kit/chromium.ts'
+import { type OpenStand, openStand, type Person } from '../kit/stand.ts'
+
+setDefaultTimeout(60_000)
+
+const PICTURES = process.env.PICTURES ?? join(tmpdir(), 'sallyport-pictures')
+const SCREENS = [
+  { name: 'light', colorScheme: 'light', viewport: { width: 1100, height: 800 } },
+  { name: 'dark-phone', colorScheme: 'dark', viewport: { width: 320, height: 700 } },
+] as const
+
+let browser: Browser
+let stand: OpenStand
+beforeAll(async () => {
+  mkdirSync(PICTURES, { recursive: true })
+  browser = await openChromium()
+  stand = await openStand('admin_role = "admin"\nprovider_logout = true\nremember = "30d"')
+})
+afterAll(async () => {
+  await browser?.close()
+  await stand?.stop()
+})
+
+/** What our own pages complained of; the provider's sign-out page asks other machines for its letters. */
+function complaintsOf({ complaints }: WatchedContext): readonly string[] {
+  return complaints.filter(complaint => !complaint.startsWith(stand.providerOrigin))
+}
+
+/** A profile that has signed in, by the page that asks for how long. */
+async function signIn(person: WatchedContext, who: Person, keep = false): Promise<Page> {
+  const page = await person.open(stand.app)
+  if (keep) await page.getByRole('link', { name: 'Keep me signed in on this device' }).click()
+  await page.getByRole('link', { name: /Continue with/ }).click()
+  await stand.become(page, who)
+  return page
+}
+
+test.each([...SCREENS])('sessions: someone ends another device, and signs out everywhere ($name)', async screen => {
+  const [here, there] = [await watchedContext(browser, screen), await watchedContext(browser)]
+  const look = async (page: Page, name: string) => {
+    await page.screenshot({ path: join(PICTURES, `${name}-${screen.name}.png`), fullPage: true })
+    expect([name, await findBarriers(page)]).toEqual([name, []])
+  }
+  try {
+    const asked = await here.open(stand.app)
+    await look(asked, 'sign-in-for-how-long')
+    await asked.getByRole('link', { name: 'Keep me signed in on this device' }).click()
+    await look(asked, 'sign-in-kept')
+    await asked.close()
+    const page = await signIn(here, 'Ada', true)
+    const other = await signIn(there, 'Ada')
+    await page.goto(`${stand.portal}/`)
+    await page.getByRole('link', { name: 'Your sessions' }).click()
+    await look(page, 'sessions')
+    expect(await page.getByRole('listitem').count()).toBe(2)
+    await page.getByRole('listitem').filter({ hasNotText: 'This device' }).getByRole('button').click()
+    expect(await page.getByRole('listitem').count()).toBe(1)
+    await other.goto(stand.app)
+    expect(new URL(other.url()).origin).toBe(stand.portal)
+    await page.getByRole('link', { name: 'All sessions' }).click()
+    await page.getByLabel('Name, e-mail, device or address').fill('ada')
+    await page.getByRole('button', { name: 'Search' }).click()
+    await look(page, 'all-sessions')
+    await page.getByRole('link', { name: 'Your sessions' }).click()
+    await page.getByRole('button', { name: 'Sign out everywhere' }).click()
+    await page.waitForURL(address => address.origin === stand.providerOrigin)
+    await page.getByRole('button', { name: /yes/i }).click()
+    await page.waitForURL(address => address.origin === stand.portal)
+    await look(page, 'signed-out-at-the-provider-too')
+    expect(await page.textContent('main')).toContain('Here, and at Main provider.')
+    expect([...complaintsOf(here), ...complaintsOf(there)]).toEqual([])
+  } finally {
+    await Promise.all([here.context.close(), there.context.close()])
+  }
+})
+
+test('signing out on an application’s own host leads over the provider back to the portal, whatever policy its page has', async () => {
+  const person = await watchedContext(browser)
+  try {
+    const page = await signIn(person, 'Grace')
+    await page.goto(`${stand.app}/.sallyport/logout`)
+    await page.getByRole('button', { name: 'Sign out' }).click()
+    await page.waitForURL(address => address.origin === stand.providerOrigin)
+    await page.getByRole('button', { name: /yes/i }).click()
+    await page.waitForURL(address => address.origin === stand.portal)
+    expect(await page.textContent('h1')).toBe('You are signed out')
+    expect(complaintsOf(person)).toEqual([])
+  } finally {
+    await person.context.close()
+  }
+})
