@@ -17,6 +17,8 @@ export const CODES = {
   'access.step_up': { status: 401, say: 'Sign in again to open this.' },
   'access.denied': { status: 403, say: 'You do not have access to this.' },
   'access.origin': { status: 403, say: 'This request came from a page that may not make it.' },
+  'files.none': { status: 404, say: 'Nothing is served at this address.' },
+  'files.folder': { status: 500, say: 'The files of this address cannot be read at the moment.' },
   'upstream.refused': { status: 502, say: 'The application could not be reached.' },
   'upstream.untrusted': { status: 502, say: 'The application could not be trusted.' },
   'upstream.unreachable': { status: 504, say: 'The application could not be reached.' },

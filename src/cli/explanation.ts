@@ -84,9 +84,7 @@ export function explain(config: Config, question: Question): Explanation {
   const described = {
     ...base,
     route: route.id,
-    upstream: route.upstream.addresses.map(one =>
-      one.kind === 'unix' ? `unix:${one.path}` : `${one.scheme}://${one.authority}${one.basePath}`,
-    ),
+    upstream: leadsTo(route),
     portal: route.portal,
     allow: allowText(route),
     roles,
@@ -103,6 +101,17 @@ export function explain(config: Config, question: Question): Explanation {
   if (verdict !== 'step-up') return { ...described, verdict, reason, why }
   const { maxAgeS, acr, amr } = decision.demand
   return { ...described, verdict, reason, why, step_up: { max_age: maxAgeS, acr, amr } }
+}
+
+/** The addresses of the upstream, or what answers in its place. */
+function leadsTo({ upstream, answer }: RouteConfig): readonly string[] {
+  if (upstream !== null) {
+    return upstream.addresses.map(one =>
+      one.kind === 'unix' ? `unix:${one.path}` : `${one.scheme}://${one.authority}${one.basePath}`,
+    )
+  }
+  if (answer === null) return []
+  return [answer.kind === 'files' ? `files in ${answer.folder}` : `${answer.kind} with status ${answer.status}`]
 }
 
 function decideFor(

@@ -22,7 +22,7 @@ import { createPipeline } from '../server/pipeline.ts'
 import { countStarts, createRates } from '../server/rates.ts'
 import { openRecheck } from '../server/recheck.ts'
 import { createRespond } from '../server/respond.ts'
-import { compileSnapshot, type Snapshot } from '../server/snapshot.ts'
+import { compileSnapshot, type Snapshot, upstreamsOf } from '../server/snapshot.ts'
 import { createSockets } from '../server/sockets.ts'
 import { upstreamGauges } from '../server/upstream-gauges.ts'
 import { type FileWatch, watchFiles } from '../server/watch.ts'
@@ -170,7 +170,7 @@ export function startServer(options: ServeOptions): RunningServer {
     throw error
   }
 
-  upstreams.retain(first.snapshot.routes.map(route => route.upstream))
+  upstreams.retain(upstreamsOf(first.snapshot))
   const recheck = openRecheck({
     initial: first.snapshot,
     ports,
@@ -190,7 +190,7 @@ export function startServer(options: ServeOptions): RunningServer {
     sessions.configure(limitsOf(next.config))
     ports.log.setLevel(next.config.server.logLevel)
     pool.retain(next.config.providers.values())
-    upstreams.retain(next.routes.map(route => route.upstream))
+    upstreams.retain(upstreamsOf(next))
     recheck.takeOver(next)
     tellTakenOver(fileLog, { config: next.config, warnings }, previous.config)
   }

@@ -1,6 +1,6 @@
 import type { ConfigFiles } from './files.ts'
 import type { RootTable } from './keys.ts'
-import type { HEALTH, UPSTREAM_TLS, UpstreamSpec, UpstreamTable } from './keys-upstreams.ts'
+import type { BASIC_AUTH, HEALTH, UPSTREAM_TLS, UpstreamSpec, UpstreamTable } from './keys-upstreams.ts'
 import { known } from './known.ts'
 import type { Table } from './table.ts'
 import type { HealthConfig, UpstreamConfig, UpstreamTls } from './types.ts'
@@ -22,6 +22,7 @@ export function buildUpstream(spec: UpstreamSpec, root: RootTable, files: Config
 function build(name: string | null, { values }: UpstreamTable, files: ConfigFiles): UpstreamConfig {
   const tls = known(values.tls, 'tls')
   const health = known(values.health, 'health')
+  const basic = known(values.basic_auth, 'basic_auth')
   return {
     name,
     addresses: known(values.to, 'to'),
@@ -35,6 +36,7 @@ function build(name: string | null, { values }: UpstreamTable, files: ConfigFile
     queue: known(values.queue, 'queue'),
     queueTimeoutMs: known(values.queue_timeout, 'queue_timeout'),
     health: health === null ? null : buildHealth(health),
+    authorization: basic === null ? null : basicField(basic),
   }
 }
 
@@ -55,6 +57,12 @@ function readPem(path: string, files: ConfigFiles): string {
   const file = files.read(path)
   if (!file.ok) throw new TypeError(`${path} ${file.why}, and there is no diagnostic`)
   return file.text
+}
+
+/** RFC 7617 §2, with UTF-8 for what is not ASCII. */
+function basicField({ values }: Table<typeof BASIC_AUTH>): string {
+  const pair = `${known(values.user, 'user')}:${known(values.password, 'password')}`
+  return `Basic ${Buffer.from(pair, 'utf8').toString('base64')}`
 }
 
 function buildHealth({ values }: Table<typeof HEALTH>): HealthConfig {

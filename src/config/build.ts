@@ -1,8 +1,10 @@
+import { resolve } from 'node:path'
 import { buildBrand } from './brand.ts'
 import { buildMaxBody, buildRate } from './build-limits.ts'
 import { buildAllow, buildDeny, buildPerson } from './build-rules.ts'
 import { buildLifetimes, buildPortalLifetimes } from './build-sessions.ts'
 import { buildUpstream } from './build-upstreams.ts'
+import type { FieldRuleTable } from './field-rules.ts'
 import type { ConfigFiles } from './files.ts'
 import { freezeDeep } from './freeze.ts'
 import type { RootTable } from './keys.ts'
@@ -11,7 +13,7 @@ import type { RouteTable } from './keys-routes.ts'
 import type { SESSIONS } from './keys-server.ts'
 import { known } from './known.ts'
 import type { Values } from './table.ts'
-import type { Config, PortalConfig, ProviderConfig, RoleRule, RouteConfig } from './types.ts'
+import type { Config, FieldRules, OwnAnswer, PortalConfig, ProviderConfig, RoleRule, RouteConfig } from './types.ts'
 
 /**
  * The Config of a file without mistakes, frozen to the bottom.
@@ -42,7 +44,7 @@ export function buildConfig(root: RootTable, directory: string, files: ConfigFil
     portals: mapMap(known(root.values.portals, 'portals'), (name, portal) =>
       buildPortal(name, portal, sessions, files),
     ),
-    routes: known(root.values.routes, 'routes').map(route => buildRoute(route, root, files)),
+    routes: known(root.values.routes, 'routes').map(route => buildRoute(route, root, directory, files)),
   })
 }
 
@@ -88,27 +90,64 @@ function buildRule({ values }: RuleTable): RoleRule {
   return { any: known(values.any, 'any'), ...buildPerson(values) }
 }
 
-function buildRoute({ values }: RouteTable, root: RootTable, files: ConfigFiles): RouteConfig {
+function buildRoute({ values }: RouteTable, root: RootTable, directory: string, files: ConfigFiles): RouteConfig {
   const host = known(values.host, 'host')
   const path = known(values.path, 'path')
+  const upstream = known(values.upstream, 'upstream')
   const rate = known(values.rate, 'rate')
   return {
     id: host + path,
     host,
     path,
-    upstream: buildUpstream(known(values.upstream, 'upstream'), root, files),
+    upstream: upstream === null ? null : buildUpstream(upstream, root, files),
+    answer: buildAnswer(values, directory),
     portal: known(values.portal, 'portal'),
     allow: buildAllow(known(values.allow, 'allow')),
     deny: buildDeny(known(values.deny, 'deny')),
     methods: known(values.methods, 'methods'),
     stripPrefix: known(values.strip_prefix, 'strip_prefix'),
+    addPrefix: noRoot(known(values.add_prefix, 'add_prefix')),
+    hostHeader: known(values.host_header, 'host_header'),
+    corsPreflight: known(values.cors_preflight, 'cors_preflight'),
     headers: known(values.headers, 'headers'),
+    requestRules: buildFieldRules(known(values.request_headers, 'request_headers')),
+    responseRules: buildFieldRules(known(values.response_headers, 'response_headers')),
     timeoutMs: known(values.timeout, 'timeout'),
     maxBodyBytes: buildMaxBody(values, root),
     rate: buildRate(rate?.values ?? null, known(rate === null ? 'client' : rate.values.by, 'by')),
     allowedOrigins: known(values.allowed_origins, 'allowed_origins'),
     name: known(values.name, 'name') ?? (path === '/' ? host : host + path),
   }
+}
+
+function buildAnswer(values: RouteTable['values'], directory: string): OwnAnswer | null {
+  const location = known(values.redirect, 'redirect')
+  if (location !== null) return { kind: 'redirect', location, status: known(values.status, 'status') ?? 302 }
+  const fixed = known(values.respond, 'respond')?.values
+  if (fixed !== undefined) {
+    const { status, body, content_type } = fixed
+    return {
+      kind: 'respond',
+      status: known(status, 'status'),
+      body: known(body, 'body'),
+      contentType: known(content_type, 'content_type'),
+    }
+  }
+  const folder = known(values.files, 'files')
+  return folder === null ? null : { kind: 'files', folder: resolve(directory, folder) }
+}
+
+function buildFieldRules(table: FieldRuleTable | null): FieldRules | null {
+  if (table === null) return null
+  return {
+    remove: known(table.values.remove, 'remove') ?? [],
+    set: known(table.values.set, 'set') ?? [],
+    append: known(table.values.append, 'append') ?? [],
+  }
+}
+
+function noRoot(path: string | null): string | null {
+  return path === '/' ? null : path
 }
 
 function mapMap<A, B>(map: ReadonlyMap<string, A>, turn: (name: string, value: A) => B): ReadonlyMap<string, B> {

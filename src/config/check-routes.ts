@@ -1,3 +1,4 @@
+import { checkAnswers } from './check-answers.ts'
 import { namesIn } from './check-portals.ts'
 import { checkRules, needsPortal } from './check-rules.ts'
 import type { RootTable } from './keys.ts'
@@ -19,6 +20,7 @@ export function checkRoutes(root: RootTable, report: Report): void {
     checkPortal(route, portals, report)
     checkRules(route, root, report)
     checkPrefix(route, report)
+    checkAnswers(route, report)
   }
   checkDuplicates(routes, report)
   checkHosts(root, routes, report)

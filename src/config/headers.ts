@@ -9,11 +9,20 @@ import { choice, either, parsed, type Type, wrongKind } from './value.ts'
 export const PLACEHOLDERS = ['sub', 'name', 'email', 'preferred_username', 'groups', 'roles', 'provider'] as const
 
 /** Fields that the proxy itself writes or removes, or that frame the message (RFC 9110 §7.6.1, §7.6.3; RFC 7239). */
-const OWNED =
+export const OWNED =
   /^(?:host|connection|keep-alive|proxy-.*|te|trailer|transfer-encoding|upgrade|content-length|expect|cookie|set-cookie|via|forwarded|x-forwarded-(?:for|host|proto|port|server)|x-real-ip|max-forwards|sec-websocket-.*)$/
 
+/** The fields of the presets. */
+export const IDENTITY =
+  /^(?:x-token-(?:subject|user-name|user-email|user-roles)|(?:x-forwarded|x-auth-request)-(?:user|email|groups|preferred-username)|remote-(?:user|name|email|groups))$/
+
+/** Names that a backend may fold into one (case, `_` and `.` for `-`) in their one spelling. */
+export function foldFieldName(name: string): string {
+  return name.toLowerCase().replace(/[_.]/g, '-')
+}
+
 /** RFC 9110 §5.6.2. */
-const TOKEN = /^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/
+export const TOKEN = /^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/
 
 /**
  * A template in its one form: literal text with `{placeholder}` in it. A value without braces is a placeholder by itself.
@@ -80,7 +89,7 @@ const tableSpec: Type<HeaderSpec> = {
 
 /** Names that a backend may fold into one (case, `_` and `.` for `-`) count as the same name. */
 function checkName(name: string, entry: Raw, seen: Map<string, Path>, report: Report): void {
-  const folded = name.toLowerCase().replace(/[_.]/g, '-')
+  const folded = foldFieldName(name)
   const first = seen.get(folded)
   const at = entry.at
   if (!TOKEN.test(name)) {

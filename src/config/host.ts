@@ -1,5 +1,6 @@
 import { bad, good, type Parsed } from './outcome.ts'
 import { quote } from './raw.ts'
+import type { HostHeader } from './types.ts'
 
 /** What a request's host can be after `parseTarget`; anything else in the file could never match. */
 const HOST = /^(?:[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?\.)*[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?$/
@@ -34,6 +35,16 @@ export function parseHost(text: string): Parsed<string> {
   // The URL parser reads 0x7f.1 and 127.1 as addresses; a request's Host is compared as it is written.
   if (/^[\x20-\x7e]+$/.test(text) && host !== plain) return bad('host.invalid', not, `write "${host}"`)
   return good(host)
+}
+
+/** What `host_header` can be: two words, or a host with a port where the application wants one. */
+export function parseHostHeader(text: string): Parsed<HostHeader> {
+  if (text === 'pass' || text === 'upstream') return good({ kind: text })
+  const port = /:([0-9]{1,5})$/.exec(text)
+  const host = parseHost(port === null ? text : text.slice(0, port.index))
+  if (!host.ok) return host
+  if (port !== null && Number(port[1]) > 65_535) return bad('host.invalid', `${quote(text)} is not a host`, '', port[0])
+  return good({ kind: 'name', name: port === null ? host.value : host.value + port[0] })
 }
 
 /** As `parseHost`, or `*.` and such a host: one star, which is the whole first label. */

@@ -1,7 +1,9 @@
 import { parseOrigin } from './address.ts'
 import { duration } from './duration.ts'
+import { requestRules, responseRules } from './field-rules.ts'
 import { headerSpec } from './headers.ts'
-import { parseHostPattern } from './host.ts'
+import { parseHostHeader, parseHostPattern } from './host.ts'
+import { folder, redirect, redirectStatus, respond } from './keys-answers.ts'
 import { ROUTE_LIMITS } from './keys-limits.ts'
 import { type AccessTable, accessRule, RULE_SCHEMA } from './keys-rules.ts'
 import { upstreamSpec } from './keys-upstreams.ts'
@@ -10,7 +12,7 @@ import { parsePath, parseRoutePath } from './path.ts'
 import { itemsOf, type Raw, type RawText, showRaw } from './raw.ts'
 import type { Report } from './report.ts'
 import { defaulted, type Keys, optional, required, type Table } from './table.ts'
-import { either, list, parsed, type Type, text } from './value.ts'
+import { boolean, either, list, parsed, type Type, text } from './value.ts'
 
 const REFERENCE = { $ref: `#/definitions/${RULE_SCHEMA}` }
 
@@ -20,6 +22,10 @@ const host = parsed(
 )
 const routePath = parsed({ label: 'path', expected: 'a path such as "/app"' }, parseRoutePath)
 const path = parsed({ label: 'path', expected: 'a path such as "/app"' }, parsePath)
+const hostHeader = parsed(
+  { label: '`"pass"`, `"upstream"` or host', expected: '"pass", "upstream" or a host such as "app.internal"' },
+  parseHostHeader,
+)
 const origin = parsed({ label: 'origin', expected: 'an origin such as "https://app.example.com"' }, parseOrigin)
 /** What `allow` and `deny` hold, as it was read: names of roles and rules. */
 export interface RuleList {
@@ -97,10 +103,30 @@ export const ROUTE = {
     '/api',
     'The path and everything below it, at segment boundaries; the longest path of a host wins.',
   ),
-  upstream: required(
+  upstream: optional(
     upstreamSpec,
     'http://app:3000',
+    '**required**, or one of the next three',
     'Where the application answers: `http://`, `https://` or `unix:/path`. A list shares the load. `"@NAME"` is the table `[upstreams.NAME]`, and a table in its place has the same keys.',
+  ),
+  redirect: optional(
+    redirect,
+    'https://new.example.com{path}{query}',
+    'none',
+    'Send people elsewhere, instead of `upstream`: an address or a path, with `{host}`, `{path}` (after `strip_prefix` and `add_prefix`) and `{query}`.',
+  ),
+  status: optional(redirectStatus, 308, '302', 'The status of `redirect`: 301, 302, 303, 307 or 308.'),
+  respond: optional(
+    respond,
+    { status: 503, body: 'Back at noon.' },
+    'none',
+    'Always the same answer, instead of `upstream`; its keys are below.',
+  ),
+  files: optional(
+    folder,
+    '/srv/www',
+    'none',
+    "A folder of files to serve, instead of `upstream`; a relative path starts at the config file's folder. `index.html` is served for a folder; there are no listings, no names that begin with a dot, and no links that lead outside.",
   ),
   portal: optional(
     text(),
@@ -126,11 +152,35 @@ export const ROUTE = {
     'Methods that are served; others are answered with 405.',
   ),
   strip_prefix: optional(path, '/api', 'nothing', 'A part of `path` that the application does not see.'),
+  add_prefix: optional(
+    path,
+    '/app',
+    'nothing',
+    'Put before the path that the application sees, after `strip_prefix` was taken off.',
+  ),
+  host_header: defaulted(
+    hostHeader,
+    'pass',
+    'upstream',
+    'The Host that the application sees: what the client asked for, `"upstream"` for the address it has here, or a name. `X-Forwarded-Host` is always what the client asked for.',
+  ),
   headers: defaulted(
     headerSpec,
     'none',
     'x-token',
     'How the application learns who is there: a preset, or a table such as `{ X-User = "{name} <{email}>" }`. Whatever a client sends in these fields is removed.',
+  ),
+  request_headers: optional(
+    requestRules,
+    { set: { 'X-Site': '{host}' }, remove: ['Accept-Language'] },
+    'nothing',
+    'What else changes in the fields of a request, after forged ones were removed; its keys are below.',
+  ),
+  response_headers: optional(
+    responseRules,
+    { set: { 'X-Frame-Options': 'DENY' }, remove: ['Server'] },
+    'nothing',
+    "What changes in the fields of this route's answers; the same keys. Our own pages and errors have theirs.",
   ),
   timeout: defaulted(duration('1ms', '24h'), '60s', '5m', 'How long the application may take to begin its answer.'),
   allowed_origins: defaulted(
@@ -138,6 +188,12 @@ export const ROUTE = {
     [],
     ['https://app.example.com'],
     "Origins besides the route's own whose pages may open WebSockets here.",
+  ),
+  cors_preflight: defaulted(
+    boolean,
+    false,
+    true,
+    'Lets CORS preflights (OPTIONS with `Origin` and `Access-Control-Request-Method`, without a body) through where signing in is all that is missing; browsers send them without cookies.',
   ),
   ...ROUTE_LIMITS,
   name: optional(text(), 'Uptime Kuma', 'host and path', 'What people see in the list of their applications.'),

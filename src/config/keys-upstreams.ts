@@ -40,6 +40,11 @@ function parseRequestPath(path: string): Parsed<string> {
   return bad('path.invalid', `${quote(path)} is not a path to ask for`, 'it begins with /, as in "/healthz"')
 }
 
+function parseUser(user: string): Parsed<string> {
+  if (!user.includes(':')) return good(user)
+  return bad('upstream.basic_auth', `${quote(user)} has a colon in it`, 'RFC 7617 has no way to send it', ':')
+}
+
 function parseHash(key: string): Parsed<HashKey> {
   if (key === 'client' || key === 'user') return good({ kind: key })
   const [, kind, name = ''] = /^(cookie|header):([!#$%&'*+.^_`|~0-9A-Za-z-]+)$/.exec(key) ?? []
@@ -99,6 +104,20 @@ export const HEALTH = {
     [200, 204],
     'any 2xx',
     'The status codes of a good answer.',
+  ),
+} as const satisfies Keys
+
+/** `basic_auth` of an upstream: our name and password there. */
+export const BASIC_AUTH = {
+  user: required(
+    parsed({ label: 'text', expected: 'a user name without a colon' }, parseUser),
+    'sallyport',
+    'The user name there; without a colon.',
+  ),
+  password: required(
+    parsed({ label: 'text', expected: 'a password', isSecret: true }, good),
+    '${APP_PASSWORD}',
+    'The password there.',
   ),
 } as const satisfies Keys
 
@@ -162,6 +181,12 @@ export const UPSTREAM = {
     '2s',
     '10s',
     'How long a request may wait for `max_connections` before it is answered with 503.',
+  ),
+  basic_auth: optional(
+    table(BASIC_AUTH, { title: 'basic_auth' }),
+    { user: 'sallyport', password: '${APP_PASSWORD}' },
+    'what the client sends',
+    'Credentials for the application, sent as Authorization in place of what a client sends; its keys are below.',
   ),
   health: optional(
     table(HEALTH, { title: 'health' }),

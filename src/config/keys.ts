@@ -1,10 +1,12 @@
+import { REQUEST_FIELDS } from './field-rules.ts'
+import { RESPOND } from './keys-answers.ts'
 import { ROUTE_RATE } from './keys-limits.ts'
 import { PORTAL, RULE } from './keys-portals.ts'
 import { PROVIDER } from './keys-providers.ts'
 import { ROUTE } from './keys-routes.ts'
 import { ACCESS } from './keys-rules.ts'
 import { SERVER, SESSIONS } from './keys-server.ts'
-import { HEALTH, UPSTREAM, UPSTREAM_TLS } from './keys-upstreams.ts'
+import { BASIC_AUTH, HEALTH, UPSTREAM, UPSTREAM_TLS } from './keys-upstreams.ts'
 import { defaulted, type Homes, type Keys, named, type Table, table, tables } from './table.ts'
 
 /** One table of routes.toml, as the reference shows it. */
@@ -36,8 +38,19 @@ export const SECTIONS: readonly Section[] = [
     keys: UPSTREAM,
   },
   { title: '[upstreams.NAME.tls]', doc: 'Whom to trust at `https://` addresses, and who we are.', keys: UPSTREAM_TLS },
+  {
+    title: '[upstreams.NAME.basic_auth]',
+    doc: 'Who we are to the application, in clear text unless it is `https://`.',
+    keys: BASIC_AUTH,
+  },
   { title: '[upstreams.NAME.health]', doc: 'How each address is asked whether it is well.', keys: HEALTH },
   { title: '[[routes]]', doc: 'One host and path, where it leads, and who may pass.', keys: ROUTE },
+  { title: '[routes.respond]', doc: 'An answer of the route’s own.', keys: RESPOND },
+  {
+    title: 'request_headers and response_headers',
+    doc: 'Values are text with placeholders: `{sub}` and the others of `headers`, `{claims.NAME}`, and `{host}`, `{path}`, `{query}`, `{method}`, `{client}`, `{request_id}`, `{scheme}`. A brace that stands for itself is doubled.',
+    keys: REQUEST_FIELDS,
+  },
   {
     title: 'rate',
     doc: 'How many requests may come to a route, or to the whole server (there without `by`).',

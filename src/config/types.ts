@@ -261,7 +261,46 @@ export interface UpstreamConfig {
   readonly queue: number
   readonly queueTimeoutMs: number
   readonly health: HealthConfig | null
+  /** What we are called there, as an Authorization field (RFC 7617); null: nothing is sent. */
+  readonly authorization: string | null
 }
+
+/** What a template can say of the request itself. */
+export type RequestPlaceholder = 'host' | 'path' | 'query' | 'method' | 'client' | 'request_id' | 'scheme'
+
+/** A piece of a template: text as it is, something about the person, or something about the request. */
+export type TemplatePart =
+  | { readonly kind: 'text'; readonly text: string }
+  /** A placeholder of `headers`: `email`, `claims.NAME`. */
+  | { readonly kind: 'identity'; readonly name: string }
+  | { readonly kind: 'request'; readonly name: RequestPlaceholder }
+
+/** A field with its value; the name is lower-case. */
+export interface FieldTemplate {
+  readonly name: string
+  readonly parts: readonly TemplatePart[]
+}
+
+/** What becomes of the fields of a request or an answer, in this order. Each name is in one place only. */
+export interface FieldRules {
+  readonly remove: readonly string[]
+  readonly set: readonly FieldTemplate[]
+  readonly append: readonly FieldTemplate[]
+}
+
+/** How a route answers that has no upstream. */
+export type OwnAnswer =
+  /** Parts are text, or `host`, `path` and `query` of the request. */
+  | { readonly kind: 'redirect'; readonly location: readonly TemplatePart[]; readonly status: number }
+  | { readonly kind: 'respond'; readonly status: number; readonly body: string; readonly contentType: string }
+  /** An absolute path. */
+  | { readonly kind: 'files'; readonly folder: string }
+
+/** What Host the upstream gets: the client's, the address's own, or a name. */
+export type HostHeader =
+  | { readonly kind: 'pass' }
+  | { readonly kind: 'upstream' }
+  | { readonly kind: 'name'; readonly name: string }
 
 export interface RouteConfig {
   /** host + path as configured: how logs, `explain` and messages name it. */
@@ -270,7 +309,10 @@ export interface RouteConfig {
   readonly host: string
   /** `/`, or `/x/y` without a trailing slash: matched at segment boundaries. */
   readonly path: string
-  readonly upstream: UpstreamConfig
+  /** Null for a route that answers by itself. */
+  readonly upstream: UpstreamConfig | null
+  /** Null for a route with an upstream. */
+  readonly answer: OwnAnswer | null
   readonly portal: string | null
   readonly allow: Allow
   /** Any one that holds, or cannot be judged, denies. */
@@ -278,7 +320,14 @@ export interface RouteConfig {
   /** Upper-case; null: all that the proxy forwards. */
   readonly methods: readonly string[] | null
   readonly stripPrefix: string | null
+  /** Put before the path, after `stripPrefix` was taken off; without a trailing slash. */
+  readonly addPrefix: string | null
+  readonly hostHeader: HostHeader
+  /** Whether CORS preflights pass to the upstream without a session. */
+  readonly corsPreflight: boolean
   readonly headers: HeaderSpec
+  readonly requestRules: FieldRules | null
+  readonly responseRules: FieldRules | null
   /** How long the upstream may take to begin its answer. */
   readonly timeoutMs: number
   /** How long a request's body may be; null: no limit. */

@@ -26,6 +26,8 @@ export interface ForwardJob {
   /** Path and query as the upstream gets them. */
   readonly path: string
   readonly fields: Record<string, string>
+  /** Whether Host becomes the address's own. */
+  readonly hasOwnHost: boolean
   /** How long the upstream may take to begin its answer. */
   readonly timeoutMs: number
   readonly routeId: string
@@ -63,6 +65,7 @@ export function forward(job: ForwardJob, tools: ForwardTools): Promise<Response>
 function attempt(job: ForwardJob, tools: ForwardTools, origin: Origin): Promise<Response> {
   const { request, upstream } = job
   const { body } = request
+  if (job.hasOwnHost) job.fields.host = origin.authority
   const isLimited = body !== null && job.maxBodyBytes !== null
   const guard = isLimited ? ownAbort(job) : upstream.guardedUntilMs > 0 ? guardOf(job, tools) : null
   const init: BunFetchRequestInit = {

@@ -1,6 +1,10 @@
 import type { Log, Ports } from '../base/ports.ts'
 import type { HealthConfig } from '../config/types.ts'
 import type { Origin } from './origin.ts'
+import type { Upstream } from './upstream.ts'
+
+/** What a check needs of its upstream. */
+export type CheckedUpstream = Pick<Upstream, 'label' | 'origins' | 'authorization'>
 
 /** Running checks of one upstream. Pairs with `close`. */
 export interface HealthChecks {
@@ -14,11 +18,16 @@ export interface HealthChecks {
  * alone. An address is taken for well until enough checks in a row say otherwise.
  */
 export function openHealthChecks(
-  label: string,
-  origins: readonly Origin[],
+  upstream: CheckedUpstream,
   config: HealthConfig,
   ports: Pick<Ports, 'fetch' | 'log'>,
 ): HealthChecks {
+  const { label, origins, authorization } = upstream
+  const headers = {
+    'user-agent': 'sallyport-health',
+    ...(config.host === null ? {} : { host: config.host }),
+    ...(authorization === null ? {} : { authorization }),
+  }
   const closing = new AbortController()
   const timers = new Set<Timer>()
 
@@ -26,7 +35,7 @@ export function openHealthChecks(
     let good = 0
     let bad = 0
     async function ask(): Promise<void> {
-      const fault = await faultOf(origin, config, ports, closing.signal)
+      const fault = await faultOf(origin, headers, config, ports, closing.signal)
       if (closing.signal.aborted) return
       ;[good, bad] = fault === null ? [good + 1, 0] : [0, bad + 1]
       if (!origin.isUnwell && bad >= config.unhealthyAfter) tell(ports.log, label, origin, fault)
@@ -60,12 +69,13 @@ function tell(log: Log, upstream: string, origin: Origin, fault: string | null):
 /** What is wrong with an address, in words for the log; null for nothing. Never rejects. */
 async function faultOf(
   origin: Origin,
+  headers: Readonly<Record<string, string>>,
   config: HealthConfig,
   ports: Pick<Ports, 'fetch'>,
   closing: AbortSignal,
 ): Promise<string | null> {
   const init: BunFetchRequestInit & { readonly proxy: false } = {
-    headers: { 'user-agent': 'sallyport-health', ...(config.host === null ? {} : { host: config.host }) },
+    headers,
     redirect: 'manual',
     decompress: false,
     proxy: false,

@@ -63,7 +63,8 @@ function compileTemplate(template: string): Render {
   }
 }
 
-function claimValue(name: string, identity: Identity, roles: readonly string[]): string | null {
+/** What a placeholder stands for; null where nothing is known. */
+export function claimValue(name: string, identity: Identity, roles: readonly string[]): string | null {
   switch (name) {
     case 'sub':
       return identity.subject
@@ -96,7 +97,7 @@ function joinList(items: readonly string[]): string {
 }
 
 /** Text as the characters of its UTF-8 bytes, which is how fetch puts bytes on the wire; no control character survives. */
-function toFieldValue(text: string): string {
+export function toFieldValue(text: string): string {
   const printable = text.replace(/\p{Cc}/gu, ' ').replace(/^ +| +$/g, '')
   return Buffer.from(printable, 'utf8').toString('latin1')
 }

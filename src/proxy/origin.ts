@@ -16,6 +16,8 @@ export interface Origin {
   readonly base: string
   /** Socket path for a unix upstream. */
   readonly unix: string | undefined
+  /** What Host is where the address's own is wanted. */
+  readonly authority: string
   /** host:port or the socket's path, for logs. */
   readonly label: string
   readonly tls: OriginTls | undefined
@@ -43,6 +45,7 @@ export function createOrigin(address: UpstreamAddress, config: Pick<UpstreamConf
     address,
     base: isUnix ? 'http://localhost' : `${address.scheme}://${address.authority}${address.basePath}`,
     unix: isUnix ? address.path : undefined,
+    authority: isUnix ? 'localhost' : address.authority,
     label: addressLabel(address),
     tls: isHttps && config.tls !== null ? tlsOptions(config.tls) : undefined,
     protocol: isHttps && config.http2 ? 'http2' : undefined,

@@ -26,6 +26,8 @@ export interface Upstream {
   /** Null for one address without limits: its requests take the shortest way. */
   readonly managed: Managed | null
   readonly connectTimeoutMs: number
+  /** The Authorization field of every request and check; null: what the client sends. */
+  readonly authorization: string | null
   /** Whether an answer may be silent for longer than Bun's fetch would allow. */
   readonly mayBeSilent: boolean
   /**
@@ -73,7 +75,7 @@ export function createUpstreamPool(ports: Pick<Ports, 'fetch' | 'now' | 'log'>):
           checks.get(key)?.close()
           checks.delete(key)
         } else if (config.health !== null && !checks.has(key)) {
-          checks.set(key, openHealthChecks(upstream.label, upstream.origins, config.health, ports))
+          checks.set(key, openHealthChecks(upstream, config.health, ports))
         }
       }
     },
@@ -116,6 +118,7 @@ function createUpstream(key: string, config: UpstreamConfig): Upstream {
     first,
     managed: createManaged(label, config, origins),
     connectTimeoutMs: config.connectTimeoutMs,
+    authorization: config.authorization,
     mayBeSilent: (config.idleTimeoutMs ?? 0) > FETCH_PATIENCE_MS,
     guardedUntilMs: 0,
   }

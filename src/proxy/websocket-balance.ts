@@ -8,7 +8,10 @@ import type { Upstream } from './upstream.ts'
 import { type Dialled, type DialOptions, dialUpstream } from './websocket-dial.ts'
 
 /** What a dial needs besides what the upstream itself says. */
-export type BalancedDial = Omit<DialOptions, 'address' | 'tls' | 'connectTimeoutMs' | 'onClosed'>
+export interface BalancedDial extends Omit<DialOptions, 'address' | 'tls' | 'connectTimeoutMs' | 'onClosed'> {
+  /** Whether Host becomes the address's own. */
+  readonly hasOwnHost: boolean
+}
 
 /**
  * Asks an upstream for a WebSocket at the address that is due, and at the others where none came about.
@@ -51,6 +54,7 @@ async function dialCounted(origin: Origin, upstream: Upstream, options: Balanced
   origin.inFlight++
   const dialled = await dialUpstream({
     ...options,
+    headers: options.hasOwnHost ? { ...options.headers, host: origin.authority } : options.headers,
     address: origin.address,
     tls: origin.tls,
     connectTimeoutMs: upstream.connectTimeoutMs,

@@ -3,6 +3,7 @@ import { canonicalAddress, findClient } from '../base/net.ts'
 import type { Ports } from '../base/ports.ts'
 import { allowsMethod, type Decision, decideAccess, decidePolicy, NO_FACTS } from '../policy/policy.ts'
 import type { Portal, PortalRequest } from '../portal/portal.ts'
+import { bindRules, changeFields } from '../proxy/field-rules.ts'
 import { type ForwardTools, forward, tooLarge } from '../proxy/forward.ts'
 import { requestFields, type SentFields } from '../proxy/request-fields.ts'
 import { parseTarget, type Target } from '../route/target.ts'
@@ -13,6 +14,7 @@ import { provenClient, requestFacts } from './facts.ts'
 import type { Metrics } from './metrics.ts'
 import type { Rates } from './rates.ts'
 import type { Respond } from './respond.ts'
+import { answerItself, changeAnswer, requestValues } from './rewrite.ts'
 import { type GatePortal, type GateRoute, type Prepared, type Snapshot, upstreamPath } from './snapshot.ts'
 import type { Sockets } from './sockets.ts'
 
@@ -155,7 +157,8 @@ function settle(
   }
   const prepared = session === null ? route.anonymous : prepareSession(route, session)
   const decision = prepared.decision ?? decideAccess(route.policy, identity, requestFacts(passage, session))
-  if (decision.verdict !== 'allow') return turnAway(passage, tools, decision)
+  const isExcused = decision.verdict === 'sign-in' && route.config.corsPreflight && isPreflight(passage)
+  if (decision.verdict !== 'allow' && !isExcused) return turnAway(passage, tools, decision)
   for (const other of also) {
     const verdict = decidePolicy(other.policy, identity, requestFacts(passage, session))
     if (verdict.verdict === 'allow') continue
@@ -166,9 +169,23 @@ function settle(
   return pass(passage, tools, route, prepared)
 }
 
+/** A browser's question before a request across origins, which never has cookies (Fetch §4.8). It has no body either. */
+function isPreflight({ request, sent, session }: Passage): boolean {
+  return (
+    request.method === 'OPTIONS' &&
+    session === null &&
+    sent.origin !== undefined &&
+    sent['access-control-request-method'] !== undefined &&
+    sent.upgrade === undefined &&
+    request.body === null
+  )
+}
+
 function pass(passage: Passage, tools: PipelineTools, route: GateRoute, prepared: Prepared): Answer {
   const { request, front, target, session, snapshot } = passage
   if (target === null) throw new TypeError('a request is forwarded only once its target is known')
+  const { upstream } = route
+  if (upstream === null) return answerItself(passage, target, route, prepared, schemeOf(passage))
   const { maxBodyBytes } = route.config
   const isUnmeasured = maxBodyBytes !== null && !fitsLength(passage.sent, route, maxBodyBytes)
   const fields = requestFields(passage.sent, {
@@ -183,13 +200,21 @@ function pass(passage: Passage, tools: PipelineTools, route: GateRoute, prepared
     pseudonym: tools.pseudonym,
     checksMethod: route.policy.methods !== null || route.policy.needs.method,
   })
+  const { requestRules, responseRules } = prepared
+  const values =
+    requestRules === null && responseRules === null ? null : requestValues(passage, target, schemeOf(passage))
+  if (requestRules !== null && values !== null) changeFields(fields, requestRules, values)
+  const { hostHeader } = route.config
+  if (hostHeader.kind === 'name') fields.host = hostHeader.name
+  if (upstream.authorization !== null) fields.authorization = upstream.authorization
   const path = upstreamPath(route.config, target.path) + target.query
   const { upgrade } = passage.sent
   if (upgrade !== undefined && upgrade.toLowerCase() === 'websocket') {
-    return tools.sockets.open({
+    const answer = tools.sockets.open({
       request,
       front,
       route,
+      upstream,
       session,
       client: passage.client,
       provenClient: provenClient(passage),
@@ -197,14 +222,16 @@ function pass(passage: Passage, tools: PipelineTools, route: GateRoute, prepared
       path,
       origin: originOf(passage, target),
     })
+    return values === null ? answer : changeAnswer(answer, responseRules, values)
   }
-  return forward(
+  const answer = forward(
     {
       request,
       method: target.method,
-      upstream: route.upstream,
+      upstream,
       path,
       fields,
+      hasOwnHost: route.config.hostHeader.kind === 'upstream',
       timeoutMs: route.config.timeoutMs,
       routeId: route.config.id,
       maxBodyBytes: isUnmeasured ? maxBodyBytes : null,
@@ -215,6 +242,7 @@ function pass(passage: Passage, tools: PipelineTools, route: GateRoute, prepared
     },
     tools,
   )
+  return values === null ? answer : changeAnswer(answer, responseRules, values)
 }
 
 /** Whether a body's announced length is within the limit; false where none is announced. Throws target.too_large. */
@@ -299,6 +327,8 @@ function prepareSession(route: GateRoute, session: Session): Prepared {
   const made = Object.freeze({
     decision,
     fields: identityFields !== null && roles !== null ? identityFields(session.identity, roles) : NO_FIELDS,
+    requestRules: bindRules(route.config.requestRules, { identity: session.identity, roles: roles ?? [] }),
+    responseRules: bindRules(route.config.responseRules, { identity: session.identity, roles: roles ?? [] }),
   })
   route.prepared.set(session, made)
   return made

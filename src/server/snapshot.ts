@@ -5,12 +5,14 @@ import { compileRate, type Rate } from '../policy/rate.ts'
 import { compileRoles, type Roles, type RolesOf } from '../policy/roles.ts'
 import { looksAtAge } from '../policy/sign-in.ts'
 import { compileFieldFates, type FieldFate } from '../proxy/field-names.ts'
+import { type BoundRules, bindRules, identityRuleNames, NOBODY } from '../proxy/field-rules.ts'
 import {
   compileIdentityFields,
   type Fields,
   type IdentityFields,
   identityFieldNames,
 } from '../proxy/identity-fields.ts'
+import { type Answering, compileAnswer } from '../proxy/own-answer.ts'
 import type { Upstream, UpstreamPool } from '../proxy/upstream.ts'
 import { compileHostTable, type HostTable } from '../route/hosts.ts'
 import { compileRouteTable, type RouteTable } from '../route/table.ts'
@@ -45,7 +47,10 @@ export interface GateRoute {
   readonly config: RouteConfig
   readonly policy: Policy
   readonly portal: GatePortal | null
-  readonly upstream: Upstream
+  /** Null for a route that answers by itself. */
+  readonly upstream: Upstream | null
+  /** Null for a route with an upstream. */
+  readonly answering: Answering | null
   readonly identityFields: IdentityFields | null
   /** Null: no limit. */
   readonly rate: Rate | null
@@ -62,6 +67,9 @@ export interface Prepared {
   /** Null where each request is decided by itself. */
   readonly decision: Decision | null
   readonly fields: Fields
+  /** What else changes in the fields of a request, and of its answer; null for nothing. */
+  readonly requestRules: BoundRules | null
+  readonly responseRules: BoundRules | null
 }
 
 /**
@@ -87,8 +95,15 @@ export function compileSnapshot(config: Config, fingerprint: string, pool: Upstr
     portals: compileHostTable(hosts),
     trusted: compileNetworks(config.server.trustedProxies),
     rate: compileRate(config.server.rate, 'server'),
-    fateOf: compileFieldFates(config.routes.flatMap(route => identityFieldNames(route.headers))),
+    fateOf: compileFieldFates(
+      config.routes.flatMap(route => [...identityFieldNames(route.headers), ...identityRuleNames(route.requestRules)]),
+    ),
   })
+}
+
+/** The upstreams that routes of a snapshot lead to. */
+export function upstreamsOf({ routes }: Snapshot): readonly Upstream[] {
+  return routes.flatMap(({ upstream }) => (upstream === null ? [] : [upstream]))
 }
 
 function looksAtAuthTime({ allow, deny }: RouteConfig): boolean {
@@ -103,20 +118,39 @@ function compileRoute(route: RouteConfig, portals: ReadonlyMap<string, GatePorta
     config: route,
     policy,
     portal,
-    upstream: pool.upstream(route.upstream),
+    upstream: route.upstream === null ? null : pool.upstream(route.upstream),
+    answering: route.answer === null ? null : compileAnswer(route.answer, isForAll(route)),
     identityFields,
     rate: compileRate(route.rate, route.id),
     needsSession:
       policy.rules !== null ||
       route.allow.kind !== 'public' ||
-      (portal !== null && (identityFields !== null || route.rate?.by === 'user')),
-    anonymous: Object.freeze({ decision: policy.isStatic ? decideAccess(policy, null, NO_FACTS) : null, fields: [] }),
+      (portal !== null && (identityFields !== null || saysWho(route) || route.rate?.by === 'user')),
+    anonymous: Object.freeze({
+      decision: policy.isStatic ? decideAccess(policy, null, NO_FACTS) : null,
+      fields: [],
+      requestRules: bindRules(route.requestRules, NOBODY),
+      responseRules: bindRules(route.responseRules, NOBODY),
+    }),
     prepared: new WeakMap<Session, Prepared>(),
   })
 }
 
-/** The path that the upstream gets: without `strip_prefix`, which the matched path is known to begin with. */
+function isForAll({ allow, deny }: RouteConfig): boolean {
+  return allow.kind === 'public' && deny.length === 0
+}
+
+function saysWho({ requestRules, responseRules }: RouteConfig): boolean {
+  return identityRuleNames(requestRules).length > 0 || identityRuleNames(responseRules).length > 0
+}
+
+/** The path that the upstream gets: without `strip_prefix`, which the matched path is known to begin with, and with `add_prefix`. */
 export function upstreamPath(route: RouteConfig, path: string): string {
+  const rest = stripped(route, path)
+  return route.addPrefix === null ? rest : route.addPrefix + rest
+}
+
+function stripped(route: RouteConfig, path: string): string {
   if (route.stripPrefix === null || !path.startsWith(route.stripPrefix)) return path
   const rest = path.slice(route.stripPrefix.length)
   return rest === '' || rest.charCodeAt(0) !== 0x2f ? `/${rest}` : rest

@@ -2,6 +2,7 @@ import { GateError } from '../base/errors.ts'
 import type { Ports } from '../base/ports.ts'
 import { cleanResponseFields } from '../proxy/response-fields.ts'
 import type { StreamOwner } from '../proxy/streams.ts'
+import type { Upstream } from '../proxy/upstream.ts'
 import type { RelayData, WebSocketRelay } from '../proxy/websocket.ts'
 import { dialBalanced } from '../proxy/websocket-balance.ts'
 import { checkHandshake, parseProtocols } from '../proxy/websocket-handshake.ts'
@@ -13,6 +14,7 @@ export interface SocketJob {
   readonly request: Request
   readonly front: Bun.Server<unknown>
   readonly route: GateRoute
+  readonly upstream: Upstream
   readonly session: Session | null
   /** The client's address. */
   readonly client: string
@@ -72,9 +74,10 @@ export function createSockets(relay: WebSocketRelay, ports: Pick<Ports, 'random'
       dialling.add(one)
       try {
         const asker = { request: { headers: request.headers, signal }, client: job.client, session }
-        const dialled = await dialBalanced(route.upstream, asker, ports, {
+        const dialled = await dialBalanced(job.upstream, asker, ports, {
           what: route.config.id,
           path: job.path,
+          hasOwnHost: route.config.hostHeader.kind === 'upstream',
           headers: job.fields,
           protocols: parseProtocols(request.headers) ?? [],
           timeoutMs: route.config.timeoutMs,

@@ -31,6 +31,10 @@ deny = [{ networks = ["203.0.113.0/24"] }]
 host = "hook.example.com"
 upstream = "http://hook:3000"
 allow = [{ networks = ["192.0.2.0/24"], methods = ["POST"], anonymous = true }]
+[[routes]]
+host = "old.example.com"
+redirect = "https://app.example.com{path}"
+allow = "public"
 `
 
 let folder: ReturnType<typeof temporaryFolder>
@@ -145,4 +149,8 @@ describe('explain', () => {
     const { code, err } = run(...argv)
     expect([code, err.includes(said)]).toEqual([2, true])
   })
+})
+
+test('a route without an upstream is told by what it answers', () => {
+  expect(explain('https://old.example.com/x').upstream).toEqual(['redirect with status 302'])
 })

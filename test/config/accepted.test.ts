@@ -73,7 +73,7 @@ test('the example of the documentation is good, without a warning', () => {
     { id: 'kuma.example.com/api/push', name: 'kuma.example.com/api/push', path: '/api/push' },
     { id: 'grafana.example.com/', name: 'grafana.example.com', path: '/' },
   ])
-  expect(config.routes[2]?.upstream.addresses).toHaveLength(2)
+  expect(config.routes[2]?.upstream?.addresses).toHaveLength(2)
 })
 
 test('a file without [server] and [sessions] has every default', () => {
@@ -150,7 +150,7 @@ describe('spellings that mean the same', () => {
   } as const
   for (const [written, address] of Object.entries(upstreams)) {
     test(`upstream ${written}`, () =>
-      expect(accepts(route('').replace('http://app', written)).routes[0]?.upstream.addresses).toEqual([address]))
+      expect(accepts(route('').replace('http://app', written)).routes[0]?.upstream?.addresses).toEqual([address]))
   }
   const listens = {
     '[::]:8080': { kind: 'tcp', host: '::', port: 8080 },

@@ -4,6 +4,7 @@ import { DIAGNOSTIC_CODES, type DiagnosticCode } from '../../src/config/diagnost
 import { loadConfig } from '../../src/config/load.ts'
 import { expectOne, type World } from './checks.ts'
 import { LIMIT_CASES } from './limit-cases.ts'
+import { REWRITE_CASES } from './rewrite-cases.ts'
 import { UPSTREAM_CASES } from './upstream-cases.ts'
 
 /** A code, what is wrong, and a fragment with «…» around what the caret has to underline. */
@@ -380,6 +381,7 @@ const CASES: readonly Case[] = [
   ],
   ...LIMIT_CASES,
   ...UPSTREAM_CASES,
+  ...REWRITE_CASES,
   ['method.invalid', 'TRACE', route('methods = ["GET", «"TRACE"»]')],
   ['method.invalid', 'not a token', route('methods = «"GET, POST"»')],
   ['strip_prefix.mismatch', 'half a segment', route('path = "/apix"\nstrip_prefix = «"/api"»')],

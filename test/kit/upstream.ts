@@ -20,6 +20,7 @@ export function upstreamConfig(to: string | readonly string[], changed: Partial<
     queue: 100,
     queueTimeoutMs: 2000,
     health: null,
+    authorization: null,
     ...changed,
   }
 }

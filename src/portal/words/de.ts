@@ -41,6 +41,8 @@ export const DE: Words = {
     'sign_in.loop': 'Sie haben sich gerade mehrmals angemeldet, und es hat nicht gehalten.',
     'sign_in.step_up': 'Der Anmeldedienst hat die Anmeldung, die hier nötig ist, nicht bestätigt.',
     'sign_in.ticket': 'Diese Anmeldung ist abgelaufen oder wurde schon verwendet.',
+    'files.none': 'Unter dieser Adresse gibt es nichts.',
+    'files.folder': 'Die Dateien dieser Adresse sind im Moment nicht lesbar.',
     'session.store': 'Die Anmeldung ist im Moment nicht möglich.',
     'config.unreadable': 'Der Server ist nicht richtig eingerichtet.',
     'config.invalid': 'Der Server ist nicht richtig eingerichtet.',

@@ -41,6 +41,8 @@ export const ES: Words = {
     'sign_in.loop': 'Acabas de iniciar sesión varias veces y no se ha mantenido.',
     'sign_in.step_up': 'El servicio no ha confirmado el inicio de sesión que se necesita aquí.',
     'sign_in.ticket': 'Este inicio de sesión ha caducado o ya se ha usado.',
+    'files.none': 'No hay nada en esta dirección.',
+    'files.folder': 'Los archivos de esta dirección no se pueden leer en este momento.',
     'session.store': 'No se puede iniciar sesión en este momento.',
     'config.unreadable': 'El servidor no está bien configurado.',
     'config.invalid': 'El servidor no está bien configurado.',

@@ -41,6 +41,8 @@ export const FR: Words = {
     'sign_in.loop': 'Vous venez de vous connecter plusieurs fois, sans que cela tienne.',
     'sign_in.step_up': 'Le service de connexion n’a pas confirmé la connexion requise ici.',
     'sign_in.ticket': 'Cette connexion a expiré ou a déjà servi.',
+    'files.none': 'Il n’y a rien à cette adresse.',
+    'files.folder': 'Les fichiers de cette adresse sont illisibles pour le moment.',
     'session.store': 'La connexion est impossible pour le moment.',
     'config.unreadable': 'Le serveur n’est pas configuré correctement.',
     'config.invalid': 'Le serveur n’est pas configuré correctement.',

@@ -1,0 +1,69 @@
+import { foldFieldName } from './headers.ts'
+import { ROUTE, type RouteTable } from './keys-routes.ts'
+import type { Report } from './report.ts'
+
+/** What a route can lead to; each has one of these. */
+const TARGETS = ['upstream', 'redirect', 'respond', 'files']
+
+/** What only makes sense with an upstream. */
+const UPSTREAM_ONLY = [
+  'headers',
+  'host_header',
+  'request_headers',
+  'timeout',
+  'allowed_origins',
+  'cors_preflight',
+  'max_body',
+]
+
+/** What a route says about where it leads, and how that fits together. */
+export function checkAnswers(route: RouteTable, report: Report): void {
+  checkTarget(route, report)
+  checkFields(route, report)
+  const { entries } = route.raw
+  const status = entries.get('status')
+  if (status !== undefined && !entries.has('redirect')) {
+    const hint = 'the status of a fixed answer stands in respond = { status = … }'
+    report.mistake(status.at, 'route.target', 'status belongs to redirect', { hint, part: 'key' })
+  }
+  const fixed = route.values.respond?.values
+  const body = route.values.respond?.raw.entries.get('body')
+  if (body !== undefined && fixed?.body && (fixed.status === 204 || fixed.status === 205 || fixed.status === 304)) {
+    report.mistake(body.at, 'respond.body', `an answer with the status ${fixed.status} has no body`, { part: 'key' })
+  }
+}
+
+function checkTarget(route: RouteTable, report: Report): void {
+  const { entries } = route.raw
+  const [first, second] = TARGETS.filter(name => entries.has(name))
+  if (first === undefined) {
+    // A misspelt key is one mistake, not also a missing one.
+    if ([...entries.keys()].some(name => !Object.hasOwn(ROUTE, name))) return
+    const hint = 'add it, for example: upstream = "http://app:3000"; or redirect, respond or files in its place'
+    report.mistake(route.at, 'key.missing', '[[routes]] needs the key upstream', { hint, part: 'key' })
+  } else if (second !== undefined) {
+    const at = entries.get(second)?.at ?? route.at
+    const hint = `a route leads to one thing: keep ${first} or ${second}`
+    report.mistake(at, 'route.target', `${second} is set beside ${first}`, { hint, part: 'key' })
+  } else if (first !== 'upstream') {
+    for (const name of UPSTREAM_ONLY) {
+      const entry = entries.get(name)
+      if (entry === undefined) continue
+      const hint = 'remove it: there is no application to tell'
+      report.mistake(entry.at, 'route.target', `${name} has no meaning for ${first}`, { hint, part: 'key' })
+    }
+  }
+}
+
+/** `headers` and `request_headers` of one route, which may not both write a field. */
+function checkFields({ values }: RouteTable, report: Report): void {
+  const { headers, request_headers: rules } = values
+  if (headers?.kind !== 'table' || !rules) return
+  const own = new Set(headers.fields.map(({ name }) => foldFieldName(name)))
+  const { set, append, remove } = rules.values
+  const names = [...(set ?? []), ...(append ?? [])].map(({ name }) => name).concat(remove ?? [])
+  const both = names.find(name => own.has(foldFieldName(name)))
+  if (both === undefined) return
+  const hint = 'headers writes it already; keep one'
+  report.mistake(rules.at, 'header.repeated', `${both} is in headers and in request_headers`, { hint, part: 'key' })
+}
