@@ -3,6 +3,7 @@ import type { Config } from '../config/types.ts'
 import { describeEntry } from '../portal/entry.ts'
 import { detailOf, nameOf } from '../portal/pages/person.ts'
 import { agoOf } from '../portal/pages/time.ts'
+import { EN } from '../portal/words/en.ts'
 import type { OpenSessions } from '../session/open.ts'
 import type { SessionEntry } from '../session/session.ts'
 import { EXIT, parseArguments } from './args.ts'
@@ -83,8 +84,8 @@ async function list(config: Config, sessions: OpenSessions, values: Values, io: 
       detail === null ? nameOf(session.identity) : `${nameOf(session.identity)} <${detail}>`,
       session.portal,
       [agent, client].filter(part => part !== '').join(', '),
-      agoOf(session.createdAtMs, nowMs),
-      agoOf(lastSeenMs, nowMs),
+      agoOf(session.createdAtMs, nowMs, EN),
+      agoOf(lastSeenMs, nowMs, EN),
     ]
   })
   io.stdout(columns([['ID', 'WHO', 'PORTAL', 'DEVICE', 'SIGNED IN', 'LAST USED'], ...rows]))

@@ -1,4 +1,5 @@
 import { resolve } from 'node:path'
+import { buildBrand } from './brand.ts'
 import { buildMaxBody, buildRate } from './build-limits.ts'
 import { buildAllow, buildDeny, buildPerson } from './build-rules.ts'
 import { buildLifetimes, buildPortalLifetimes } from './build-sessions.ts'
@@ -40,7 +41,9 @@ export function buildConfig(root: RootTable, directory: string, files: ConfigFil
       cacheEntries: known(sessions.cache, 'cache'),
     },
     providers: mapMap(known(root.values.providers, 'providers'), buildProvider),
-    portals: mapMap(known(root.values.portals, 'portals'), (name, portal) => buildPortal(name, portal, sessions)),
+    portals: mapMap(known(root.values.portals, 'portals'), (name, portal) =>
+      buildPortal(name, portal, sessions, files),
+    ),
     routes: known(root.values.routes, 'routes').map(route => buildRoute(route, root, directory, files)),
   })
 }
@@ -63,7 +66,13 @@ function buildProvider(name: string, { values }: ProviderTable): ProviderConfig 
   }
 }
 
-function buildPortal(name: string, { values }: PortalTable, sessions: Values<typeof SESSIONS>): PortalConfig {
+function buildPortal(
+  name: string,
+  table: PortalTable,
+  sessions: Values<typeof SESSIONS>,
+  files: ConfigFiles,
+): PortalConfig {
+  const { values } = table
   return {
     name,
     title: known(values.title, 'title'),
@@ -76,6 +85,7 @@ function buildPortal(name: string, { values }: PortalTable, sessions: Values<typ
     providerLogout: known(values.provider_logout, 'provider_logout'),
     adminRole: known(values.admin_role, 'admin_role'),
     personalTokens: known(values.personal_tokens, 'personal_tokens'),
+    brand: buildBrand(table, files),
   }
 }
 

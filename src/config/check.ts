@@ -1,5 +1,6 @@
 import { dirname, resolve } from 'node:path'
 import { sha256 } from '../base/bytes.ts'
+import { checkBrands } from './brand.ts'
 import { buildConfig } from './build.ts'
 import { checkLimits } from './check-limits.ts'
 import { checkPortals } from './check-portals.ts'
@@ -73,6 +74,7 @@ export function checkConfig(text: string, options: CheckOptions): CheckResult {
   checkRoutes(values, report)
   checkLimits(values, report)
   checkUpstreams(values, configFiles, report)
+  checkBrands(values, configFiles, report)
   const fingerprint = sha256(JSON.stringify([text, ...filled, ...configFiles.contents]))
   const files = [...referred, ...configFiles.paths]
 

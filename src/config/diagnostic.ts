@@ -54,6 +54,8 @@ export const DIAGNOSTIC_CODES = [
   'portal.insecure',
   'portal.insecure_cookies',
   'portal.callback',
+  'portal.colour',
+  'portal.logo',
   'role.undefined',
   'role.reserved',
   'role.empty',

@@ -1,4 +1,5 @@
 import { parsePortalUrl } from './address.ts'
+import { BRAND } from './keys-brand.ts'
 import { PERSON } from './keys-rules.ts'
 import { PORTAL_SESSIONS } from './keys-sessions.ts'
 import { parseCallbackPath } from './path.ts'
@@ -74,6 +75,7 @@ export const PORTAL = {
     'Cookies without `Secure` and `__Host-`, so that plain HTTP works. Anyone on the way can take over a session.',
   ),
   roles: rolesKey(),
+  ...BRAND,
   ...PORTAL_SESSIONS,
   provider_logout: defaulted(
     boolean,

@@ -1,3 +1,4 @@
+import type { Accent } from './colour.ts'
 /** The checked shape of routes.toml: what the rest of the program works from. Built by `checkConfig` alone, frozen. */
 export interface Config {
   readonly server: ServerConfig
@@ -131,6 +132,14 @@ export interface PortalConfig {
   readonly adminRole: string | null
   /** Whether people may make tokens for themselves. */
   readonly personalTokens: boolean
+  readonly brand: Brand
+}
+
+/** How a portal's pages look; null where it is our own look. */
+export interface Brand {
+  /** The image as a data: address. */
+  readonly logo: string | null
+  readonly colours: { readonly light: Accent; readonly dark: Accent } | null
 }
 
 /** Conditions about a person: every key that is present must hold. Within a key any entry is enough. */

@@ -91,7 +91,7 @@ export function missingReasons(trials: readonly Trial[]): readonly Reason[] {
 /** What someone who was turned away may be told: sentences, and roles of which one would do. */
 export interface Told {
   readonly needed: readonly string[]
-  readonly reasons: readonly { readonly code: Reason; readonly say: string }[]
+  readonly reasons: readonly { readonly code: Reason; readonly say: string; readonly detail: string }[]
 }
 
 /**
@@ -128,11 +128,11 @@ export function tellReason(reason: Reason): Told {
 }
 
 function tell(needed: readonly string[], found: readonly (Reason | Missing)[]): Told {
-  const reasons = new Map<string, { code: Reason; say: string }>()
+  const reasons = new Map<string, { code: Reason; say: string; detail: string }>()
   for (const one of found) {
     const [code, detail] = typeof one === 'string' ? [one, ''] : [one.reason, one.detail]
     const say = REASONS[code].say?.replace('{detail}', detail)
-    if (say !== undefined) reasons.set(say, { code, say })
+    if (say !== undefined) reasons.set(say, { code, say, detail })
   }
   return { needed: [...new Set(needed)], reasons: [...reasons.values()] }
 }

@@ -1,19 +1,28 @@
 import { createHash } from 'node:crypto'
+import type { Child } from 'hono/jsx'
+import type { Brand } from '../config/types.ts'
+import { brandStyle, drawPage } from './pages/brand.tsx'
 import { STYLE } from './pages/style.ts'
+import type { Words } from './words/words.ts'
 
 let stylePolicy: string | null = null
 
-/** Only what a page of ours holds: its one stylesheet, by hash, its drawn icon, and forms to this host. No scripts. */
-function contentSecurityPolicy(): string {
-  stylePolicy ??= `'sha256-${createHash('sha256').update(STYLE).digest('base64')}'`
+/** Only what a page of ours holds: its stylesheets, by hash, its drawn images, and forms to this host. No scripts. */
+function contentSecurityPolicy(brand: Brand | null): string {
+  stylePolicy ??= hashSource(STYLE)
+  const own = brandStyle(brand)
   return [
     "default-src 'none'",
-    `style-src ${stylePolicy}`,
+    `style-src ${stylePolicy}${own === null ? '' : ` ${hashSource(own)}`}`,
     'img-src data:',
     "form-action 'self'",
     "frame-ancestors 'none'",
     "base-uri 'none'",
   ].join('; ')
+}
+
+function hashSource(style: string): string {
+  return `'sha256-${createHash('sha256').update(style).digest('base64')}'`
 }
 
 /** Fields of every answer of the portal: never stored, never framed, never sniffed, and it tells no one where we came from. */
@@ -24,13 +33,21 @@ const COMMON: Readonly<Record<string, string>> = Object.freeze({
   'x-frame-options': 'DENY',
 })
 
-/** A page of ours. `html` is a whole document without its doctype. */
-export function pageAnswer(html: string, status: number, fields: Readonly<Record<string, string>> = {}): Response {
-  return new Response(`<!doctype html>${html}`, {
+/** A page of ours in one language, drawn with a portal's look. */
+export function pageAnswer(
+  { lang }: Words,
+  brand: Brand | null,
+  page: Child,
+  status: number,
+  fields: Readonly<Record<string, string>> = {},
+): Response {
+  return new Response(`<!doctype html>${drawPage(brand, page)}`, {
     status,
     headers: {
       'content-type': 'text/html; charset=utf-8',
-      'content-security-policy': contentSecurityPolicy(),
+      'content-security-policy': contentSecurityPolicy(brand),
+      'content-language': lang,
+      vary: 'accept-language',
       ...COMMON,
       ...fields,
     },

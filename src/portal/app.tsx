@@ -1,6 +1,6 @@
 /** @jsxImportSource hono/jsx */
 import { Hono } from 'hono'
-import { errorFacts, type GateError, toGateError } from '../base/errors.ts'
+import { CODES, errorFacts, type GateError, toGateError } from '../base/errors.ts'
 import type { Ports } from '../base/ports.ts'
 import type { ProviderPool } from '../identity/provider.ts'
 import type { StepUp } from '../identity/step-up.ts'
@@ -14,17 +14,20 @@ import { backChannelLogout } from './backchannel.ts'
 import { FailedSignIn } from './failure.ts'
 import { frontChannelLogout } from './frontchannel.ts'
 import { askPortal, type Destination, enter } from './hand-off.ts'
+import { wordsFor } from './language.ts'
 import { describePerson } from './me.ts'
 import { ApplicationsPage } from './pages/applications.tsx'
 import { type ErrorView, renderErrorPage } from './pages/errors.tsx'
 import { isPortalHost, ownPath, portalOrigin } from './place.ts'
 import type { Portal, PortalRequest } from './portal.ts'
 import { problemResponse } from './problem.ts'
+import { forgetRounds } from './rounds.ts'
 import { endSessions, showSessions } from './sessions.tsx'
 import { callback, login, type SignInTools } from './sign-in.tsx'
 import { confirmSignOut, goToProvider, signedOut, signOut } from './sign-out.tsx'
 import { stepUpProblem, stepUpQuery } from './step-up.ts'
 import { changeTokens, showTokens } from './tokens.tsx'
+import { sayError, type Words } from './words/words.ts'
 
 export interface PortalTools {
   readonly ports: Pick<Ports, 'now' | 'random' | 'log'>
@@ -121,18 +124,20 @@ function applications(ctx: PortalRequest): Response {
   if (!isPortalHost(ctx)) return redirectAnswer(302, `${portalOrigin(ctx)}${ownPath('')}`)
   const { session } = ctx
   if (session === null) return isPageLoad(ctx.request) ? redirectAnswer(302, ownPath('login')) : signInProblem(ctx)
+  const words = wordsFor(ctx.request)
   return pageAnswer(
-    String(
-      <ApplicationsPage
-        title={ctx.portal.title}
-        identity={session.identity}
-        applications={ctx.applications(session)}
-        sessionsAddress={ownPath('sessions')}
-        tokensAddress={ctx.portal.personalTokens ? ownPath('tokens') : null}
-        signOutAddress={ownPath('logout')}
-        switchAddress={`${ownPath('login')}?switch=1`}
-      />,
-    ),
+    words,
+    ctx.portal.brand,
+    <ApplicationsPage
+      words={words}
+      title={ctx.portal.title}
+      identity={session.identity}
+      applications={ctx.applications(session)}
+      sessionsAddress={ownPath('sessions')}
+      tokensAddress={ctx.portal.personalTokens ? ownPath('tokens') : null}
+      signOutAddress={ownPath('logout')}
+      switchAddress={`${ownPath('login')}?switch=1`}
+    />,
     200,
   )
 }
@@ -155,13 +160,15 @@ function signInProblem(ctx: PortalRequest): Response {
 }
 
 function notFound(ctx: PortalRequest): Response {
-  const say = 'Nothing is served at this address.'
-  if (!prefersPage(ctx.request)) return problemResponse(404, 'route.none', say, ctx.requestId)
+  if (!prefersPage(ctx.request)) return problemResponse(404, 'route.none', CODES['route.none'].say, ctx.requestId)
+  const words = wordsFor(ctx.request)
   return renderErrorPage({
+    words,
+    brand: ctx.portal.brand,
     status: 404,
-    title: say,
+    title: sayError(words, 'route.none'),
     reference: ctx.requestId,
-    actions: [{ label: 'Your applications', address: ownPath('') }],
+    actions: [{ label: words.yourApplications, address: ownPath('') }],
   })
 }
 
@@ -183,56 +190,68 @@ function fail(ctx: PortalRequest, thrown: unknown, ports: Pick<Ports, 'log'>): R
   const { status, say, retryAfterS } = error
   const retry: Record<string, string> = retryAfterS === undefined ? {} : { 'retry-after': String(retryAfterS) }
   if (!prefersPage(ctx.request)) return problemResponse(status, error.code, say, ctx.requestId, {}, retry)
-  return renderErrorPage({
+  const words = wordsFor(ctx.request)
+  const page = renderErrorPage({
+    words,
+    brand: ctx.portal.brand,
     status,
-    title: say,
+    title: sayError(words, error.code),
     reference: ctx.requestId,
-    ...advise(ctx, error, failed),
+    ...advise(ctx, words, error, failed),
     ...(retryAfterS === undefined ? {} : { retryAfterS }),
   })
+  // Whoever has read it may try again from the start.
+  if (error.code === 'sign_in.loop') page.headers.append('set-cookie', forgetRounds(ctx))
+  return page
 }
 
 /** What someone can do about a failed sign-in: loading the same address again would only find its state used up. */
-function advise(ctx: PortalRequest, error: GateError, failed: FailedSignIn | null): Partial<ErrorView> {
+function advise(ctx: PortalRequest, words: Words, error: GateError, failed: FailedSignIn | null): Partial<ErrorView> {
   const fresh = startingPoint(ctx, failed?.destination ?? null)
-  if (failed?.mayRestart === true) return { restartTo: fresh, actions: [{ label: 'Start again', address: fresh }] }
+  if (failed?.mayRestart === true) return { restartTo: fresh, actions: [{ label: words.startAgain, address: fresh }] }
   switch (error.code) {
     case 'provider.refused':
       return {
-        detail: 'You may have cancelled, or your account may not be let in here.',
+        detail: words.refusedAdvice,
         actions: [
-          { label: 'Try again', address: fresh },
-          { label: 'Use another account', address: `${ownPath('login')}?switch=1` },
+          { label: words.tryAgain, address: fresh },
+          { label: words.useOtherAccount, address: `${ownPath('login')}?switch=1` },
         ],
       }
     case 'sign_in.step_up':
       return {
-        detail: STEP_UP_DETAILS[String(error.facts.check)] ?? '',
+        detail: textOf(words.stepUp, error.facts.check),
         actions: [
-          { label: 'Try again', address: fresh },
-          { label: 'Your applications', address: ownPath('') },
+          { label: words.tryAgain, address: fresh },
+          { label: words.yourApplications, address: ownPath('') },
         ],
       }
     case 'sign_in.browser':
     case 'sign_in.ticket':
       return {
-        detail: 'It works best in one browser, with cookies allowed for this site.',
-        actions: [{ label: 'Start again', address: fresh }],
+        detail: textOf(words.causes, error.facts.reason) || words.browserAdvice,
+        actions: [{ label: words.startAgain, address: fresh }],
+      }
+    case 'sign_in.loop':
+      return {
+        detail: textOf(words.causes, error.facts.reason),
+        actions: [
+          { label: words.tryAgain, address: fresh },
+          { label: words.useOtherAccount, address: `${ownPath('login')}?switch=1` },
+        ],
       }
     case 'sign_in.state':
     case 'sign_in.callback':
     case 'provider.issuer':
-      return { actions: [{ label: 'Start again', address: fresh }] }
+      return { actions: [{ label: words.startAgain, address: fresh }] }
     default:
-      return failed === null ? {} : { refreshTo: fresh, actions: [{ label: 'Try again', address: fresh }] }
+      return failed === null ? {} : { refreshTo: fresh, actions: [{ label: words.tryAgain, address: fresh }] }
   }
 }
 
-/** Why a new sign-in was not enough: trying the same at once would only lead here again. */
-const STEP_UP_DETAILS: Readonly<Record<string, string>> = {
-  auth_time: 'This needs a sign-in of a moment ago, and the provider did not say that it asked you again.',
-  acr: 'This needs a stronger sign-in, and the provider did not say that yours was one.',
-  amr: 'This needs a sign-in by another method, and the provider did not say that you used it.',
+/** The sentence for a fact of an error; empty where there is none. */
+function textOf(texts: Readonly<Record<string, string>>, fact: unknown): string {
+  return typeof fact === 'string' && Object.hasOwn(texts, fact) ? (texts[fact] ?? '') : ''
 }
 
 function startingPoint(ctx: PortalRequest, destination: Destination | null): string {

@@ -3,8 +3,8 @@ import type { Destination } from './hand-off.ts'
 /**
  * A sign-in that failed after it was found, with where the person wanted to go.
  *
- * `mayRestart`: it can begin again by itself. Tabs that were opened in the same moment, before this browser had a cookie
- * of ours, each got one, and only the last was kept: the others fail once and then fit. Nothing of the failed attempt is
+ * `mayRestart`: it can begin again by itself. Where very many tabs were opened in the same moment, before this browser
+ * had a cookie of ours, each got one, and not all are kept: such a tab fails once and then fits. Nothing of the failed attempt is
  * used, so that an attacker's link leads to nothing but the victim's own sign-in.
  */
 export class FailedSignIn extends Error {

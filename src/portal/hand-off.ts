@@ -2,14 +2,16 @@ import { isToken, randomToken, sha256 } from '../base/bytes.ts'
 import { GateError } from '../base/errors.ts'
 import type { Ports } from '../base/ports.ts'
 import { parseReturnTo, type SafeReturnTo } from '../route/return-to.ts'
-import { cookieName, readCookie, writeCookie } from '../session/cookie.ts'
+import { cookieName, writeCookie } from '../session/cookie.ts'
 import type { Sealer } from '../session/seal.ts'
 import type { Session, Sessions } from '../session/session.ts'
 import { redirectAnswer } from './answer.ts'
+import { bindBrowser, checkBinding, isBound } from './binding.ts'
 import { FailedSignIn } from './failure.ts'
 import { isSecure, ownPath, portalOrigin } from './place.ts'
 import type { PortalRequest } from './portal.ts'
 import { readQuery } from './query.ts'
+import { causeOfNoCookie, countRound, refuseLoop } from './rounds.ts'
 
 /** Where someone goes once signed in: a path of this host, or a path of another host by way of a ticket. */
 export type Destination =
@@ -19,7 +21,7 @@ export type Destination =
       readonly origin: string
       readonly host: string
       readonly path: SafeReturnTo
-      /** SHA-256 of the ask cookie of the browser that wants to go there. */
+      /** SHA-256 of an ask cookie of the browser that wants to go there. */
       readonly ask: string
     }
 
@@ -37,7 +39,7 @@ const TICKET_LIFETIME_MS = 60_000
  * Sends an anonymous browser from a protected host to its portal.
  *
  * Nothing is stored: where to return to travels sealed, bound to a cookie of this browser on this host. A cookie that is
- * already there is kept, so that any number of tabs can ask at once.
+ * already there is kept, so that any number of tabs can ask at once. Throws `sign_in.loop`, in a FailedSignIn.
  */
 export async function askPortal(
   ctx: PortalRequest,
@@ -45,17 +47,15 @@ export async function askPortal(
   path: SafeReturnTo,
   extra: Readonly<Record<string, string>> = {},
 ): Promise<Response> {
-  const name = cookieName('ask', isSecure(ctx))
-  const ask = reuseToken(ctx, name) ?? randomToken(tools.ports.random)
+  if (extra.switch === undefined) await refuseLoop(ctx, tools.seal, path)
+  const ask = bindBrowser(ctx, 'ask', ASK_LIFETIME_MS, tools.ports.random)
   const to = await tools.seal.seal(
-    { origin: ctx.origin, host: ctx.target.host, path, ask: sha256(ask) },
+    { origin: ctx.origin, host: ctx.target.host, path, ask: sha256(ask.secret) },
     purposeOf(ctx),
     tools.ports.now() + ASK_LIFETIME_MS,
   )
   const query = new URLSearchParams({ to, ...extra })
-  return redirectAnswer(302, `${portalOrigin(ctx)}${ownPath('login')}?${query}`, [
-    writeCookie(name, ask, isSecure(ctx), ASK_LIFETIME_MS),
-  ])
+  return redirectAnswer(302, `${portalOrigin(ctx)}${ownPath('login')}?${query}`, ask.setCookies)
 }
 
 /** The destination that `askPortal` sealed for this portal; null for anything else, or for a host no longer served. */
@@ -114,25 +114,27 @@ export async function arrive(
  */
 export async function enter(ctx: PortalRequest, tools: HandOffTools): Promise<Response> {
   const ticket = readQuery(ctx).get('ticket') ?? ''
-  const ask = reuseToken(ctx, cookieName('ask', isSecure(ctx)))
   if (!isToken(ticket)) throw ticketError('it is not a ticket')
-  if (ask === null) {
-    throw ticketError(
-      'this browser sent no ask cookie',
-      'cookies may be blocked, or the link was opened in another browser',
-    )
+  if (!isBound(ctx, 'ask')) {
+    throw new GateError('sign_in.ticket', 'the ticket was refused: this browser sent no ask cookie', {
+      hint: 'cookies may be blocked, or the link was opened in another browser',
+      facts: { reason: causeOfNoCookie(ctx) },
+    })
   }
   const kept = parseTicket(await tools.sessions.takeOnce('ticket', ticket))
   if (kept === null) throw ticketError('it is unknown, used or expired')
   if (kept.host !== ctx.target.host || kept.portal !== ctx.portal.name)
     throw ticketError('it was made for another host')
-  if (kept.ask !== sha256(ask)) {
+  if (checkBinding(ctx, 'ask', kept.ask) !== 'same') {
     throw new FailedSignIn(ticketError('it was made for another browser'), { kind: 'here', path: kept.path }, true)
   }
   const token = await tools.sessions.join(kept.sessionId, ctx.target.host)
   if (token === null) throw ticketError('its session has ended')
   if (ctx.session !== null && ctx.session.id !== kept.sessionId) await tools.sessions.end(ctx.session.id)
-  return redirectAnswer(303, kept.path, [sessionCookie(ctx, token, cookieLifetimeMs(ctx, kept, tools.ports.now()))])
+  return redirectAnswer(303, kept.path, [
+    sessionCookie(ctx, token, cookieLifetimeMs(ctx, kept, tools.ports.now())),
+    await countRound(ctx, tools, kept.path),
+  ])
 }
 
 /**
@@ -150,12 +152,6 @@ export function cookieLifetimeMs(
 /** The Set-Cookie of this host's session cookie; 0 removes it. */
 export function sessionCookie(ctx: PortalRequest, token: string, lifetimeMs: number | null): string {
   return writeCookie(cookieName('session', isSecure(ctx)), token, isSecure(ctx), lifetimeMs)
-}
-
-/** The value of a short-lived cookie of ours when it has the shape we give it. */
-export function reuseToken(ctx: PortalRequest, name: string): string | null {
-  const value = readCookie(ctx.request.headers.get('cookie'), name)
-  return value !== null && isToken(value) ? value : null
 }
 
 interface Ticket {
@@ -183,6 +179,6 @@ function purposeOf({ portal }: PortalRequest): string {
   return `destination at ${portal.name}`
 }
 
-function ticketError(why: string, hint?: string): GateError {
-  return new GateError('sign_in.ticket', `the ticket was refused: ${why}`, hint === undefined ? {} : { hint })
+function ticketError(why: string): GateError {
+  return new GateError('sign_in.ticket', `the ticket was refused: ${why}`)
 }

@@ -5,6 +5,7 @@ import type { Session, SessionEntry } from '../session/session.ts'
 import { jsonAnswer, pageAnswer, redirectAnswer } from './answer.ts'
 import { describeEntry } from './entry.ts'
 import { proveForm, readOwnForm } from './form.ts'
+import { wordsFor } from './language.ts'
 import { SessionsPage } from './pages/sessions.tsx'
 import { isPortalHost, ownPath, portalOrigin } from './place.ts'
 import type { PortalRequest } from './portal.ts'
@@ -36,8 +37,10 @@ export async function showSessions(ctx: PortalRequest, tools: SignOutTools, sess
     const described = entries.map(entry => ({ ...describeEntry(entry), is_this: entry.session.id === session.id }))
     return jsonAnswer({ sessions: described, next })
   }
+  const words = wordsFor(ctx.request)
   const page = (
     <SessionsPage
+      words={words}
       title={ctx.portal.title}
       entries={entries}
       own={session}
@@ -47,7 +50,7 @@ export async function showSessions(ctx: PortalRequest, tools: SignOutTools, sess
       all={isAll ? { search, next } : null}
     />
   )
-  return pageAnswer(String(page), 200)
+  return pageAnswer(words, ctx.portal.brand, page, 200)
 }
 
 /**

@@ -5,9 +5,9 @@ import type { ProviderConfig } from '../config/types.ts'
 import type { LoginRequest, ProviderPool } from '../identity/provider.ts'
 import type { StepUp } from '../identity/step-up.ts'
 import { parseReturnTo } from '../route/return-to.ts'
-import { cookieName, writeCookie } from '../session/cookie.ts'
 import { describeAgent } from './agent.ts'
 import { pageAnswer, redirectAnswer } from './answer.ts'
+import { bindBrowser, checkBinding, isBound } from './binding.ts'
 import { FailedSignIn } from './failure.ts'
 import {
   arrive,
@@ -17,13 +17,14 @@ import {
   type HandOffTools,
   openDestination,
   parseDestination,
-  reuseToken,
   sessionCookie,
 } from './hand-off.ts'
+import { wordsFor } from './language.ts'
 import { SignInPage } from './pages/sign-in.tsx'
-import { isPortalHost, isSecure, ownPath, portalOrigin } from './place.ts'
+import { isPortalHost, ownPath, portalOrigin } from './place.ts'
 import type { PortalRequest } from './portal.ts'
 import { readQuery } from './query.ts'
+import { causeOfNoCookie, countRound, refuseLoop } from './rounds.ts'
 import { parseStepUp, readStepUp, STEP_UP_NAMES } from './step-up.ts'
 
 export interface SignInTools extends HandOffTools {
@@ -53,13 +54,15 @@ export async function login(ctx: PortalRequest, tools: SignInTools): Promise<Res
   }
   const destination = (await openDestination(ctx, tools.seal, query.get('to'))) ?? destinationHere(query.get('return'))
   if (ctx.session !== null && !isSwitch && stepUp === null) return arrive(ctx, tools, destination, ctx.session)
+  if (destination.kind === 'here' && !isSwitch) await refuseLoop(ctx, tools.seal, destination.path)
   const chosen = query.get('provider')
   const { rememberMs } = ctx.portal.lifetimes
   const provider = chosen === null && rememberMs !== null ? null : chooseProvider(ctx, chosen)
   if (provider === null) {
     const remember = rememberMs === null ? {} : { remember: rememberChoice(query, rememberMs) }
-    const page = <SignInPage title={ctx.portal.title} choices={choices(ctx, query)} {...remember} />
-    return pageAnswer(String(page), 200)
+    const words = wordsFor(ctx.request)
+    const page = <SignInPage words={words} title={ctx.portal.title} choices={choices(ctx, query)} {...remember} />
+    return pageAnswer(words, ctx.portal.brand, page, 200)
   }
 
   tools.noteStart(ctx.clientAddress)
@@ -75,8 +78,7 @@ export async function login(ctx: PortalRequest, tools: SignInTools): Promise<Res
     wantsRefresh: ctx.portal.lifetimes.refreshMs !== null,
     wantsAuthTime: ctx.wantsAuthTime,
   })
-  const cookie = cookieName('login', isSecure(ctx))
-  const binding = reuseToken(ctx, cookie) ?? randomToken(tools.ports.random)
+  const binding = bindBrowser(ctx, 'login', LOGIN_LIFETIME_MS, tools.ports.random)
   await tools.sessions.putOnce(
     'login',
     request.state,
@@ -84,7 +86,7 @@ export async function login(ctx: PortalRequest, tools: SignInTools): Promise<Res
       ...request,
       provider: provider.name,
       portal: ctx.portal.name,
-      binding: sha256(binding),
+      binding: sha256(binding.secret),
       destination,
       // A rule that wants a newer sign-in does not change what was chosen at the first.
       isRemembered:
@@ -93,7 +95,7 @@ export async function login(ctx: PortalRequest, tools: SignInTools): Promise<Res
     },
     { lifetimeMs: LOGIN_LIFETIME_MS, owner: ctx.clientAddress },
   )
-  return redirectAnswer(302, address, [writeCookie(cookie, binding, isSecure(ctx), LOGIN_LIFETIME_MS)])
+  return redirectAnswer(302, address, binding.setCookies)
 }
 
 /**
@@ -109,17 +111,17 @@ export async function callback(ctx: PortalRequest, tools: SignInTools): Promise<
   }
   const state = answer.get('state') ?? ''
   if (!isToken(state)) throw new GateError('sign_in.state', 'the answer has no state of ours')
-  const binding = reuseToken(ctx, cookieName('login', isSecure(ctx)))
-  if (binding === null) {
+  if (!isBound(ctx, 'login')) {
     throw new GateError('sign_in.browser', 'this browser sent no login cookie', {
       hint: 'cookies may be blocked, or the sign-in was begun in another browser or more than ten minutes ago',
+      facts: { reason: causeOfNoCookie(ctx) },
     })
   }
   const kept = parsePending(await tools.sessions.takeOnce('login', state))
   if (kept === null || kept.portal !== ctx.portal.name) {
     throw new GateError('sign_in.state', 'the state is unknown, used or expired')
   }
-  if (kept.binding !== sha256(binding)) {
+  if (checkBinding(ctx, 'login', kept.binding) !== 'same') {
     throw new FailedSignIn(
       new GateError('sign_in.browser', 'the state belongs to another browser'),
       kept.destination,
@@ -154,7 +156,9 @@ async function finish(
   })
   if (ctx.session !== null) await tools.sessions.end(ctx.session.id)
   const lifetimeMs = cookieLifetimeMs(ctx, session, tools.ports.now())
-  return arrive(ctx, tools, kept.destination, session, [sessionCookie(ctx, token, lifetimeMs)])
+  const { destination } = kept
+  const round = destination.kind === 'here' ? [await countRound(ctx, tools, destination.path)] : []
+  return arrive(ctx, tools, destination, session, [sessionCookie(ctx, token, lifetimeMs), ...round])
 }
 
 /** The provider that was asked for, or the only one; null where there is a choice to make. Throws `route.none` for a stranger. */

@@ -9,10 +9,12 @@ import type { Session, Sessions } from '../session/session.ts'
 import { pageAnswer, redirectAnswer } from './answer.ts'
 import { proveForm, readOwnForm } from './form.ts'
 import { sessionCookie } from './hand-off.ts'
+import { wordsFor } from './language.ts'
 import { SignedOutPage, SignOutPage } from './pages/sign-out.tsx'
 import { ownPath, portalOrigin } from './place.ts'
 import type { PortalRequest } from './portal.ts'
 import { readQuery } from './query.ts'
+import { forgetRounds } from './rounds.ts'
 
 export interface SignOutTools {
   readonly ports: Pick<Ports, 'now' | 'random' | 'log'>
@@ -29,7 +31,9 @@ export async function confirmSignOut(ctx: PortalRequest, tools: SignOutTools): P
   const { session } = ctx
   if (session === null) return signedOut(ctx, tools)
   const proof = await proveForm(session, tools.seal)
-  return pageAnswer(String(<SignOutPage title={ctx.portal.title} identity={session.identity} proof={proof} />), 200)
+  const words = wordsFor(ctx.request)
+  const page = <SignOutPage words={words} title={ctx.portal.title} identity={session.identity} proof={proof} />
+  return pageAnswer(words, ctx.portal.brand, page, 200)
 }
 
 /** Takes the form of `confirmSignOut`. Throws `access.origin` for a form that is not ours. */
@@ -49,7 +53,7 @@ export async function leave(ctx: PortalRequest, tools: SignOutTools, sessionIds:
   if (sessionIds.length > 0) await tools.sessions.end(...sessionIds)
   const next = ctx.session === null || idToken === null ? null : await prepareProvider(ctx, tools, ctx.session, idToken)
   const query = next === null ? '' : `?next=${next}`
-  return redirectAnswer(303, `${ownPath('signed-out')}${query}`, [sessionCookie(ctx, '', 0)])
+  return redirectAnswer(303, `${ownPath('signed-out')}${query}`, [sessionCookie(ctx, '', 0), forgetRounds(ctx)])
 }
 
 async function idTokenOf(ctx: PortalRequest, tools: SignOutTools, session: Session): Promise<string | null> {
@@ -105,15 +109,17 @@ export async function signedOut(ctx: PortalRequest, { sessions }: SignOutTools):
   const [next, state] = [query.get('next'), query.get('state')]
   const mayTake = ctx.request.method === 'GET' && !isPrefetch(ctx.request)
   const kept = mayTake && state !== null && isToken(state) ? await sessions.takeOnce('logout', state) : null
+  const words = wordsFor(ctx.request)
   const page = (
     <SignedOutPage
+      words={words}
       title={ctx.portal.title}
       signInAddress={ownPath('login')}
       providerAddress={next !== null && isToken(next) ? `${ownPath('provider-logout')}?next=${next}` : null}
       provider={textIn(kept, 'portal') === ctx.portal.name ? textIn(kept, 'label') : null}
     />
   )
-  return pageAnswer(String(page), 200)
+  return pageAnswer(words, ctx.portal.brand, page, 200)
 }
 
 function textIn(value: unknown, name: string): string | null {

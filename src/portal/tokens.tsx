@@ -7,6 +7,7 @@ import type { Session, Sessions } from '../session/session.ts'
 import type { HeldToken, Tokens } from '../session/tokens.ts'
 import { jsonAnswer, pageAnswer, redirectAnswer } from './answer.ts'
 import { proveForm, readOwnForm } from './form.ts'
+import { wordsFor } from './language.ts'
 import { TOKEN_DAYS, TokensPage } from './pages/tokens.tsx'
 import { isPortalHost, ownPath, portalOrigin } from './place.ts'
 import type { PortalRequest } from './portal.ts'
@@ -94,8 +95,10 @@ async function answer(ctx: PortalRequest, tools: TokenTools, session: Session, m
     const described = tokens.map(describe)
     return jsonAnswer(made === null ? { tokens: described } : { token: made, tokens: described })
   }
+  const words = wordsFor(ctx.request)
   const page = (
     <TokensPage
+      words={words}
       title={ctx.portal.title}
       tokens={tokens}
       made={made}
@@ -104,7 +107,7 @@ async function answer(ctx: PortalRequest, tools: TokenTools, session: Session, m
       proof={await proveForm(session, tools.seal)}
     />
   )
-  return pageAnswer(String(page), 200)
+  return pageAnswer(words, ctx.portal.brand, page, 200)
 }
 
 async function ownTokens({ sessions }: TokenTools, { portal, identity }: Session): Promise<readonly HeldToken[]> {

@@ -2,9 +2,11 @@ import { CODES, type Code, errorFacts, type GateError } from '../base/errors.ts'
 import type { Log } from '../base/ports.ts'
 import type { Decision } from '../policy/policy.ts'
 import { missingReasons, type Told } from '../policy/reasons.ts'
+import { wordsFor } from '../portal/language.ts'
 import { renderDeniedPage, renderErrorPage } from '../portal/pages/errors.tsx'
 import type { PortalRequest } from '../portal/portal.ts'
 import { problemResponse } from '../portal/problem.ts'
+import { sayError, sayReason } from '../portal/words/words.ts'
 import { VERSION_FIELDS } from '../proxy/websocket-handshake.ts'
 import { prefersPage } from '../route/page-load.ts'
 import type { Passage } from './pipeline.ts'
@@ -24,7 +26,7 @@ const RETRY_AFTER_S = 10
 
 export function createRespond(log: Log): Respond {
   return {
-    failed(passage, _context, error) {
+    failed(passage, context, error) {
       if (isClientGone(passage)) return new Response(null, { status: CLIENT_GONE })
       logFailure(log, passage, error)
       const { status, say, code } = error
@@ -35,9 +37,12 @@ export function createRespond(log: Log): Respond {
         const retry = retryAfterS === undefined ? {} : { 'retry-after': `${retryAfterS}` }
         return problemResponse(status, code, say, passage.id, {}, { ...retry, ...fields })
       }
+      const words = wordsFor(passage.request)
       const page = renderErrorPage({
+        words,
+        brand: context?.portal.brand ?? null,
         status,
-        title: say,
+        title: sayError(words, code),
         reference: passage.id,
         ...(retryAfterS === undefined ? {} : { retryAfterS }),
       })
@@ -55,17 +60,32 @@ export function createRespond(log: Log): Respond {
       const told = decision.verdict === 'deny' ? decision : NOTHING_TOLD
       if (!wantsPage(passage)) {
         const roles = decision.verdict === 'deny' ? decision.roles : []
-        return problemResponse(status, code, say, passage.id, { roles, needed: told.needed, reasons: told.reasons })
+        return problemResponse(status, code, say, passage.id, {
+          roles,
+          needed: told.needed,
+          reasons: told.reasons.map(reason => ({ code: reason.code, say: reason.say })),
+        })
       }
+      const words = wordsFor(passage.request)
       if (context === null || passage.session === null) {
-        const detail = told.reasons.map(reason => reason.say).join(' ')
-        return renderErrorPage({ status, title: say, reference: passage.id, ...(detail === '' ? {} : { detail }) })
+        const detail = told.reasons.map(reason => sayReason(words, reason.code, reason.detail)).join(' ')
+        const more = detail === '' ? {} : { detail }
+        return renderErrorPage({
+          words,
+          brand: context?.portal.brand ?? null,
+          status,
+          title: sayError(words, code),
+          reference: passage.id,
+          ...more,
+        })
       }
       return renderDeniedPage(context, passage.session, {
         needed: told.needed,
         had: decision.verdict === 'deny' ? decision.roles : [],
         // The roles that are needed are named by themselves.
-        reasons: told.reasons.filter(reason => reason.code !== 'role.missing').map(reason => reason.say),
+        reasons: told.reasons
+          .filter(reason => reason.code !== 'role.missing')
+          .flatMap(reason => sayReason(words, reason.code, reason.detail) ?? []),
         routeName: passage.route?.config.name ?? '',
       })
     },

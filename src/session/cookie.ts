@@ -8,7 +8,7 @@ const SECURE_PREFIX = '__Host-sallyport'
 const PLAIN_PREFIX = 'sallyport'
 
 /** What a cookie of ours is for. */
-export type CookieUse = 'session' | 'login' | 'ask'
+export type CookieUse = 'session' | 'login' | 'ask' | 'rounds'
 
 /** The cookie's name; plain HTTP has no `__Host-` prefix, since a browser would refuse it there (RFC 6265bis §4.1.3.2). */
 export function cookieName(use: CookieUse, isSecure: boolean): string {
@@ -31,6 +31,33 @@ export function readCookie(header: string | null, name: string): string | null {
   return null
 }
 
+/** A cookie of ours as it came. */
+export interface Cookie {
+  readonly name: string
+  readonly value: string
+}
+
+/** The cookies with this name, and those with this name and a short suffix (`suffixedName`), in the order they were sent. */
+export function readCookies(header: string | null, name: string): readonly Cookie[] {
+  if (header === null) return []
+  const found: Cookie[] = []
+  for (const pair of header.split(';')) {
+    const text = pair.replace(/^ +/, '')
+    const equals = text.indexOf('=')
+    if (equals === -1 || !text.startsWith(name)) continue
+    const suffix = text.slice(name.length, equals)
+    if (suffix === '' || SUFFIX.test(suffix)) found.push({ name: text.slice(0, equals), value: text.slice(equals + 1) })
+  }
+  return found
+}
+
+const SUFFIX = /^-[A-Za-z0-9_-]{3}$/
+
+/** A cookie name of ours with a suffix of its own, for what one browser may have several of; `seed` is base64url text. */
+export function suffixedName(name: string, seed: string): string {
+  return `${name}-${seed.slice(0, 3)}`
+}
+
 /** A Set-Cookie value: host-only, HttpOnly, SameSite=Lax, whole host; a null lifetime ends with the browser, 0 removes it. */
 export function writeCookie(name: string, value: string, isSecure: boolean, lifetimeMs: number | null): string {
   const age = lifetimeMs === null ? '' : `; Max-Age=${Math.floor(lifetimeMs / 1000)}`
@@ -44,8 +71,10 @@ export function isOwnCookie(name: string): boolean {
     : name.startsWith(PLAIN_PREFIX)
       ? name.slice(PLAIN_PREFIX.length)
       : null
-  return rest === '' || rest === '-login' || rest === '-ask'
+  return rest === '' || (rest !== null && OWN_REST.test(rest))
 }
+
+const OWN_REST = /^-(?:rounds|(?:login|ask)(?:-[A-Za-z0-9_-]{3})?)$/
 
 /** A Cookie field without our cookies, every other byte as it came; null when nothing is left. */
 export function stripOwnCookies(header: string): string | null {

@@ -7,6 +7,8 @@ export interface BrowserOptions {
   /** Added to every request, as a proxy in front would (x-forwarded-proto, …). */
   readonly headers?: Readonly<Record<string, string>>
   readonly transport?: Transport
+  /** Cookies that this browser will not keep, by name. */
+  readonly refuses?: (name: string) => boolean
 }
 
 /** An answer and the address that gave it. */
@@ -132,6 +134,11 @@ export class BrowserLite {
     return found.maxAgeS
   }
 
+  /** A host's cookies whose names begin like this. */
+  cookiesLike(host: string, start: string): readonly { readonly name: string; readonly value: string }[] {
+    return (this.#jars.get(host) ?? []).filter(({ name }) => name.startsWith(start))
+  }
+
   /** Puts a cookie into the jar, as an attacker with a foothold would. */
   plant(host: string, name: string, value: string, isSecure = false): void {
     this.#put(host, { name, value, path: '/', isSecure, maxAgeS: null })
@@ -154,6 +161,7 @@ export class BrowserLite {
         return [key.toLowerCase(), value]
       }),
     )
+    if (this.#options.refuses?.(name) === true) return
     const path = given.get('path') ?? '/'
     const isSecure = given.has('secure')
     if (isSecure && url.protocol !== 'https:') return

@@ -179,7 +179,8 @@ describe('a ticket belongs to the browser and the host that asked', () => {
   test('a ticket is good once, for a minute, on its own host', async () => {
     const browser = stand.browser()
     const ticket = await stopBefore('/.sallyport/enter', browser)
-    browser.plant('grafana.example.com', ASK, browser.cookie('kuma.example.com', ASK) ?? '', true)
+    for (const { name, value } of browser.cookiesLike('kuma.example.com', ASK))
+      browser.plant('grafana.example.com', name, value, true)
     const elsewhere = await browser.visit(`${GRAFANA}${ticket.pathname}${ticket.search}`, { headers: AS_PROGRAM })
     expect(await code(elsewhere)).toBe('sign_in.ticket')
 
@@ -210,6 +211,36 @@ describe('a ticket belongs to the browser and the host that asked', () => {
     const answer = await victim.visit(attackers.headers.get('location') ?? '')
     const entered = await victim.visit(new URL(answer.headers.get('location') ?? ''), { headers: AS_PROGRAM })
     expect([entered.status, await code(entered)]).toEqual([400, 'sign_in.ticket'])
+  })
+})
+
+describe('a count of rounds', () => {
+  const ROUNDS = cookieName('rounds', true)
+
+  test('that was invented, or belongs to another host, is none', async () => {
+    const browser = stand.browser()
+    for (let round = 0; round < 3; round++) {
+      await browser.signIn(`${KUMA}/`, 'user1')
+      browser.forget('kuma.example.com', SESSION)
+    }
+    const counted = browser.cookie('kuma.example.com', ROUNDS) ?? ''
+    expect((await browser.visit(`${KUMA}/`)).status).toBe(400)
+    for (const [host, value] of [
+      [GRAFANA, counted],
+      [KUMA, `${counted.startsWith('A') ? 'B' : 'A'}${counted.slice(1)}`],
+      [KUMA, 'x'],
+    ] as const) {
+      expect((await stand.ask('GET', `${host}/`, { ...PAGE, cookie: `${ROUNDS}=${value}` })).status).toBe(302)
+    }
+    stand.advance(61_000)
+    expect((await stand.ask('GET', `${KUMA}/`, { ...PAGE, cookie: `${ROUNDS}=${counted}` })).status).toBe(302)
+    stand.advance(-61_000)
+  })
+
+  test('a browser on plain HTTP, which keeps no Secure cookie, is told about https', async () => {
+    const address = `${KUMA}/.sallyport/enter?ticket=${'A'.repeat(43)}`
+    const page = await stand.ask('GET', address, { accept: 'text/html' })
+    expect(await page.text()).toContain('http:// instead of https://')
   })
 })
 
@@ -259,7 +290,7 @@ describe('sessions', () => {
       const cookie = `${SESSION}=${junk}; ${LOGIN}=${junk}; ${ASK}=${junk}`
       expect((await stand.ask('GET', `${KUMA}/`, { ...AS_PROGRAM, cookie })).status).toBe(401)
       const page = await stand.ask('GET', `${KUMA}/`, { ...PAGE, cookie })
-      expect(page.headers.getSetCookie()[0]).toMatch(/^__Host-sallyport-ask=[\w-]{43};/)
+      expect(page.headers.getSetCookie()[0]).toMatch(/^__Host-sallyport-ask-[\w-]{3}=[\w-]{43};/)
     }
   })
 })

@@ -1,11 +1,12 @@
 import { describe, expect, test } from 'bun:test'
-import type { PortalConfig } from '../../src/config/types.ts'
+import type { Brand, PortalConfig } from '../../src/config/types.ts'
 import { makeIdentity } from '../../src/identity/identity.ts'
 import { ApplicationsPage } from '../../src/portal/pages/applications.tsx'
 import { renderDeniedPage, renderErrorPage } from '../../src/portal/pages/errors.tsx'
 import { SignInPage } from '../../src/portal/pages/sign-in.tsx'
 import type { PortalRequest } from '../../src/portal/portal.ts'
 import { problemResponse } from '../../src/portal/problem.ts'
+import { EN } from '../../src/portal/words/en.ts'
 import { parseTarget } from '../../src/route/target.ts'
 import type { Session } from '../../src/session/session.ts'
 import { LIFETIMES } from '../kit/lifetimes.ts'
@@ -25,6 +26,7 @@ const portal: PortalConfig = {
   providerLogout: true,
   adminRole: null,
   personalTokens: false,
+  brand: { logo: null, colours: null },
 }
 
 function contextAt(address: string): PortalRequest {
@@ -52,7 +54,14 @@ function sessionOf(claims: Record<string, unknown>): Session {
 
 describe('the page of an error', () => {
   test('shows its sentence and the reference, escaped, with its status', async () => {
-    const answer = renderErrorPage({ status: 404, title: MARKUP, detail: MARKUP, reference: MARKUP })
+    const answer = renderErrorPage({
+      words: EN,
+      brand: null,
+      status: 404,
+      title: MARKUP,
+      detail: MARKUP,
+      reference: MARKUP,
+    })
     const text = await answer.text()
     expect(answer.status).toBe(404)
     expect(text.split(ESCAPED).length - 1).toBe(4)
@@ -61,11 +70,49 @@ describe('the page of an error', () => {
   })
 
   test('tries again by itself where that makes sense, not faster than one can read', async () => {
-    const answer = renderErrorPage({ status: 503, title: 'x', reference: 'r', retryAfterS: 1 })
+    const answer = renderErrorPage({ words: EN, brand: null, status: 503, title: 'x', reference: 'r', retryAfterS: 1 })
     expect(answer.headers.get('retry-after')).toBe('1')
     expect(await answer.text()).toContain('<meta http-equiv="refresh" content="3"/>')
-    const other = renderErrorPage({ status: 503, title: 'x', reference: 'r', retryAfterS: 9, refreshTo: '/a?b=1&c' })
+    const other = renderErrorPage({
+      brand: null,
+      words: EN,
+      status: 503,
+      title: 'x',
+      reference: 'r',
+      retryAfterS: 9,
+      refreshTo: '/a?b=1&c',
+    })
     expect(await other.text()).toContain('content="9;url=/a?b=1&amp;c"')
+  })
+})
+
+describe('the look of a portal', () => {
+  const svg = 'data:image/svg+xml;base64,PHN2Zy8+'
+  const brand: Brand = {
+    logo: svg,
+    colours: { light: { accent: '#34624f', tint: '#eaeeea' }, dark: { accent: '#86d2c2', tint: '#273433' } },
+  }
+
+  test('is its logo, as an image that runs nothing, and its colours, by the policy’s hash', async () => {
+    const answer = renderErrorPage({ words: EN, brand, status: 404, title: 'x', reference: 'r' })
+    const text = await answer.text()
+    expect(text).toContain(`<img class="mark" src="${svg}" alt=""/>`)
+    const styles = [...text.matchAll(/<style>([\s\S]*?)<\/style>/g)].map(([, style]) => style ?? '')
+    expect(styles).toHaveLength(2)
+    expect(styles[1]).toContain('--accent:#34624f')
+    const policy = answer.headers.get('content-security-policy') ?? ''
+    for (const style of styles) {
+      expect(policy).toContain(`'sha256-${new Bun.CryptoHasher('sha256').update(style).digest('base64')}'`)
+    }
+    expect(policy).toStartWith("default-src 'none'; style-src 'sha256-")
+    expect(policy).not.toContain('unsafe')
+  })
+
+  test('ends with the page: the next one without it has the gate', async () => {
+    await renderErrorPage({ words: EN, brand, status: 404, title: 'x', reference: 'r' }).text()
+    const plain = await renderErrorPage({ words: EN, brand: null, status: 404, title: 'x', reference: 'r' }).text()
+    expect(plain).not.toContain('<img')
+    expect(plain).not.toContain('#34624f')
   })
 })
 
@@ -98,11 +145,12 @@ describe('the page of a refusal', () => {
 })
 
 test('the choice of providers and the list of applications escape names and addresses', () => {
-  const choice = String(<SignInPage title={MARKUP} choices={[{ label: MARKUP, address: '/x?a=1&b="' }]} />)
+  const choice = String(<SignInPage words={EN} title={MARKUP} choices={[{ label: MARKUP, address: '/x?a=1&b="' }]} />)
   expect(choice).not.toContain('<b ')
   expect(choice).toContain('href="/x?a=1&amp;b=&quot;"')
   const page = String(
     <ApplicationsPage
+      words={EN}
       title={MARKUP}
       identity={sessionOf({ name: MARKUP }).identity}
       applications={[{ name: MARKUP, address: 'https://kuma.example.com/' }]}

@@ -85,6 +85,7 @@ export async function openStand(over: Partial<PortalConfig> = {}, hosts = [KUMA,
     providerLogout: true,
     adminRole: null,
     personalTokens: false,
+    brand: { logo: null, colours: null },
     ...over,
   }
   const providerOf = (name: string, label: string): ProviderConfig => ({

@@ -4,6 +4,7 @@ import {
   cookieName,
   isOwnCookie,
   readCookie,
+  readCookies,
   setsOwnCookie,
   stripOwnCookies,
   writeCookie,
@@ -30,10 +31,17 @@ describe('reading', () => {
   })
 })
 
+test('cookies of one use are read with and without their suffix, in order, and no others', () => {
+  const header = 'sallyport-ask-abc=1; a=2; sallyport-ask=3;sallyport-ask-abcd=4; xsallyport-ask=5; sallyport-ask-x_-=6'
+  expect(readCookies(header, cookieName('ask', false)).map(({ value }) => value)).toEqual(['1', '3', '6'])
+})
+
 describe('what goes upstream', () => {
   const cases: [string, string | null][] = [
     ['__Host-sallyport=v', null],
     ['sallyport=v; __Host-sallyport-ask=x', null],
+    ['sallyport-login-a_-=v; __Host-sallyport-ask-xyz=x; __Host-sallyport-rounds=y', null],
+    ['sallyport-login-toolong=1; sallyport-rounds-abc=2', 'sallyport-login-toolong=1; sallyport-rounds-abc=2'],
     ['a=1; __Host-sallyport=v; b=2', 'a=1; b=2'],
     ['__Host-sallyport=v;  a="x y"; b', 'a="x y"; b'],
     ['a=1;b=2;  __Host-sallyport=v;c=;;d', 'a=1;b=2;c=;;d'],
@@ -51,7 +59,7 @@ describe('what goes upstream', () => {
         fc.stringMatching(/^[a-z="' ]{0,8}$/),
       ),
       fc.tuple(
-        fc.constantFrom('sallyport', '__Host-sallyport', '__Host-sallyport-login', 'sallyport-ask'),
+        fc.constantFrom('sallyport', '__Host-sallyport', '__Host-sallyport-login', 'sallyport-ask-x-1'),
         fc.constant('secret'),
       ),
     )

@@ -1,11 +1,13 @@
 /** @jsxImportSource hono/jsx */
 import type { Identity } from '../../identity/identity.ts'
 import type { Application } from '../portal.ts'
+import type { Words } from '../words/words.ts'
 import { Document, Mark } from './layout.tsx'
 import { detailOf, nameOf } from './person.ts'
 
 /** The portal page: what this person may open. */
 export function ApplicationsPage(props: {
+  readonly words: Words
   readonly title: string
   readonly identity: Identity
   readonly applications: readonly Application[]
@@ -15,35 +17,36 @@ export function ApplicationsPage(props: {
   readonly signOutAddress: string
   readonly switchAddress: string
 }) {
+  const { words } = props
   const detail = detailOf(props.identity)
   return (
-    <Document title={props.title}>
+    <Document words={words} title={props.title}>
       <div class="hall">
         <header class="bar">
           <Mark />
           <span class="name">{props.title}</span>
-          <nav aria-label="Account">
-            <a href={props.sessionsAddress}>Your sessions</a>
-            {props.tokensAddress === null ? null : <a href={props.tokensAddress}>Your tokens</a>}
-            <a href={props.switchAddress}>Switch account</a>
-            <a href={props.signOutAddress}>Sign out</a>
+          <nav aria-label={words.accountMenu}>
+            <a href={props.sessionsAddress}>{words.yourSessions}</a>
+            {props.tokensAddress === null ? null : <a href={props.tokensAddress}>{words.yourTokens}</a>}
+            <a href={props.switchAddress}>{words.switchAccount}</a>
+            <a href={props.signOutAddress}>{words.signOut}</a>
           </nav>
         </header>
         <main>
-          <h1>Hello, {nameOf(props.identity)}</h1>
-          {detail === null ? null : <p class="soft who">Signed in as {detail}</p>}
-          {props.applications.length === 0 ? <Nothing /> : <List applications={props.applications} />}
+          <h1>{words.hello(nameOf(props.identity))}</h1>
+          {detail === null ? null : <p class="soft who">{words.signedInAs(detail)}</p>}
+          {props.applications.length === 0 ? <Nothing words={words} /> : <List applications={props.applications} />}
         </main>
       </div>
     </Document>
   )
 }
 
-function Nothing() {
+function Nothing({ words }: { readonly words: Words }) {
   return (
     <div class="empty">
-      <p>Nothing is open to you here yet.</p>
-      <p class="soft">Whoever runs this place can give you a role, or you can switch to another account.</p>
+      <p>{words.nothingOpen}</p>
+      <p class="soft">{words.nothingOpenAdvice}</p>
     </div>
   )
 }

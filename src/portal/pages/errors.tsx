@@ -1,16 +1,22 @@
 /** @jsxImportSource hono/jsx */
+import type { Brand } from '../../config/types.ts'
 import { parseReturnTo } from '../../route/return-to.ts'
 import type { Session } from '../../session/session.ts'
 import { pageAnswer } from '../answer.ts'
+import { wordsFor } from '../language.ts'
 import { ownPath } from '../place.ts'
 import type { PortalRequest } from '../portal.ts'
+import type { Words } from '../words/words.ts'
 import { Acts, Door } from './layout.tsx'
 import { detailOf, nameOf } from './person.ts'
 
 /** A failure as a page shows it. Every text may hold anything: it is escaped. */
 export interface ErrorView {
+  /** The look of its portal; null where there is none. */
+  readonly brand: Brand | null
+  readonly words: Words
   readonly status: number
-  /** The one sentence that says what happened: `say` of an error. */
+  /** The one sentence that says what happened. */
   readonly title: string
   /** The id that the log carries too. */
   readonly reference: string
@@ -31,7 +37,7 @@ const RESTART_S = 1
 
 /** An error page with all its fields; nothing of the request is in it but what `view` says. */
 export function renderErrorPage(view: ErrorView): Response {
-  const { retryAfterS, restartTo } = view
+  const { words, retryAfterS, restartTo } = view
   const afterS = retryAfterS === undefined ? null : Math.max(LEAST_REFRESH_S, Math.ceil(retryAfterS))
   const refresh =
     restartTo !== undefined
@@ -40,29 +46,36 @@ export function renderErrorPage(view: ErrorView): Response {
         ? {}
         : { refresh: { afterS, address: view.refreshTo ?? null } }
   const page = (
-    <Door title={view.title} {...refresh}>
-      <p class="code">ERROR {view.status}</p>
+    <Door words={words} title={view.title} {...refresh}>
+      <p class="code">{words.error(view.status)}</p>
       <h1>{view.title}</h1>
       {view.detail === undefined ? null : <p class="soft">{view.detail}</p>}
       {restartTo === undefined ? null : (
         <p class="soft">
           <span class="wait" aria-hidden="true" />
-          Starting again…
+          {words.startingAgain}
         </p>
       )}
       {afterS === null ? null : (
         <p class="soft">
           <span class="wait" aria-hidden="true" />
-          This page tries again by itself every {afterS} seconds.
+          {words.triesAgain(afterS)}
         </p>
       )}
       <Acts acts={view.actions ?? []} />
       <p class="note">
-        Reference <code>{view.reference}</code>
+        {`${words.reference} `}
+        <code>{view.reference}</code>
       </p>
     </Door>
   )
-  return pageAnswer(String(page), view.status, retryAfterS === undefined ? {} : { 'retry-after': String(retryAfterS) })
+  return pageAnswer(
+    words,
+    view.brand,
+    page,
+    view.status,
+    retryAfterS === undefined ? {} : { 'retry-after': String(retryAfterS) },
+  )
 }
 
 /** The page for someone who is signed in but lacks the role: who they are, what is missing, and the ways on. */
@@ -72,33 +85,34 @@ export function renderDeniedPage(
   view: {
     readonly needed: readonly string[]
     readonly had: readonly string[]
-    /** Sentences that say what else is missing. */
+    /** Sentences that say what else is missing, in the language of `ctx`. */
     readonly reasons: readonly string[]
     readonly routeName: string
   },
 ): Response {
   const { identity } = session
+  const words = wordsFor(ctx.request)
   const detail = detailOf(identity)
   const back = new URLSearchParams({ switch: '1', return: parseReturnTo(ctx.target.path + ctx.target.query) })
   const page = (
-    <Door title="Not open to you" place={ctx.portal.title}>
-      <h1>{view.routeName === '' ? 'This' : view.routeName} is not open to you</h1>
+    <Door words={words} title={words.notOpenTitle} place={ctx.portal.title}>
+      <h1>{words.notOpen(view.routeName === '' ? null : view.routeName)}</h1>
       {view.reasons.map(reason => (
         <p>{reason}</p>
       ))}
       <dl class="facts">
         <div>
-          <dt>You are</dt>
+          <dt>{words.youAre}</dt>
           <dd>
             {nameOf(identity)}
             {detail === null ? null : <div class="soft small">{detail}</div>}
           </dd>
         </div>
         <div>
-          <dt>Your roles</dt>
+          <dt>{words.yourRoles}</dt>
           <dd>
             {view.had.length === 0 ? (
-              <span class="soft">none</span>
+              <span class="soft">{words.none}</span>
             ) : (
               view.had.map(role => <span class="tag">{role}</span>)
             )}
@@ -106,7 +120,7 @@ export function renderDeniedPage(
         </div>
         {view.needed.length === 0 ? null : (
           <div>
-            <dt>{view.needed.length === 1 ? 'You need' : 'You need one of'}</dt>
+            <dt>{view.needed.length === 1 ? words.youNeed : words.youNeedOneOf}</dt>
             <dd>
               {view.needed.map(role => (
                 <span class="tag need">{role}</span>
@@ -117,21 +131,22 @@ export function renderDeniedPage(
       </dl>
       <Acts
         acts={[
-          { label: 'Switch account', address: `${ownPath('login')}?${back}` },
-          { label: 'Your applications', address: ownPath('') },
-          { label: 'Sign out', address: ownPath('logout') },
+          { label: words.switchAccount, address: `${ownPath('login')}?${back}` },
+          { label: words.yourApplications, address: ownPath('') },
+          { label: words.signOut, address: ownPath('logout') },
         ]}
       />
       <p class="note">
         {view.needed.length === 0 ? null : (
           <>
-            Whoever runs this place can give you the role.
+            {words.roleAdvice}
             <br />
           </>
         )}
-        Reference <code>{ctx.requestId}</code>
+        {`${words.reference} `}
+        <code>{ctx.requestId}</code>
       </p>
     </Door>
   )
-  return pageAnswer(String(page), 403)
+  return pageAnswer(words, ctx.portal.brand, page, 403)
 }

@@ -1,9 +1,13 @@
 /** @jsxImportSource hono/jsx */
-import type { Child } from 'hono/jsx'
+import { type Child, useContext } from 'hono/jsx'
+import type { Words } from '../words/words.ts'
+import { BrandContext, brandStyle } from './brand.tsx'
 import { STYLE } from './style.ts'
 
-/** A gate seen from outside: a round arch, its inner door ajar. Decoration: hidden from screen readers. */
+/** The portal's logo, or a gate seen from outside: a round arch, its inner door ajar. Decoration: hidden from screen readers. */
 export function Mark() {
+  const logo = useContext(BrandContext)?.logo ?? null
+  if (logo !== null) return <img class="mark" src={logo} alt="" />
   return (
     <svg class="mark" viewBox="0 0 48 48" fill="none" stroke="currentColor" stroke-width="2.25" aria-hidden="true">
       <path d="M5.5 43.5h37M9.5 43.5V21a14.5 14.5 0 0 1 29 0v22.500" stroke-linecap="round" />
@@ -23,14 +27,16 @@ const ICON =
 
 /** A whole document of ours. `refresh` loads an address again after some seconds, without scripts. */
 export function Document(props: {
+  readonly words: Words
   readonly title: string
   readonly refresh?: { readonly afterS: number; readonly address: string | null }
   readonly children?: Child
 }) {
   const { refresh } = props
+  const style = brandStyle(useContext(BrandContext))
   const again = refresh?.address === null ? '' : `;url=${refresh?.address ?? ''}`
   return (
-    <html lang="en">
+    <html lang={props.words.lang}>
       <head>
         <meta charset="utf-8" />
         <meta name="viewport" content="width=device-width, initial-scale=1" />
@@ -41,6 +47,7 @@ export function Document(props: {
         <link rel="icon" href={ICON} />
         {/* A constant of ours: escaped, it would not match its hash in the policy. */}
         <style dangerouslySetInnerHTML={{ __html: STYLE }} />
+        {style === null ? null : <style dangerouslySetInnerHTML={{ __html: style }} />}
       </head>
       <body>{props.children}</body>
     </html>
@@ -49,6 +56,7 @@ export function Document(props: {
 
 /** A document with one thing to say: the arch, the mark, and below it the words. */
 export function Door(props: {
+  readonly words: Words
   readonly title: string
   readonly place?: string
   readonly refresh?: { readonly afterS: number; readonly address: string | null }
@@ -56,7 +64,7 @@ export function Door(props: {
 }) {
   const title = props.place === undefined ? props.title : `${props.title} · ${props.place}`
   return (
-    <Document title={title} {...(props.refresh === undefined ? {} : { refresh: props.refresh })}>
+    <Document words={props.words} title={title} {...(props.refresh === undefined ? {} : { refresh: props.refresh })}>
       <main class="door">
         <div class="panel">
           <Mark />

@@ -2,12 +2,14 @@
 import type { Child } from 'hono/jsx'
 import type { Session, SessionEntry } from '../../session/session.ts'
 import { ownPath } from '../place.ts'
+import type { Words } from '../words/words.ts'
 import { Document, Mark } from './layout.tsx'
 import { detailOf, nameOf } from './person.ts'
 import { agoOf } from './time.ts'
 
 /** What the page shows. */
 export interface SessionsView {
+  readonly words: Words
   readonly title: string
   readonly entries: readonly SessionEntry[]
   /** The session that looks at it. */
@@ -23,31 +25,27 @@ export interface SessionsView {
 
 /** Sessions with where, when and on what, and a way to end each. */
 export function SessionsPage(view: SessionsView) {
-  const { title, entries, all, mayShowAll } = view
-  const heading = all === null ? 'Your sessions' : 'All sessions'
+  const { words, title, entries, all, mayShowAll } = view
+  const heading = all === null ? words.yourSessions : words.allSessions
   return (
-    <Document title={`${heading} · ${title}`}>
+    <Document words={words} title={`${heading} · ${title}`}>
       <div class="hall">
         <header class="bar">
           <Mark />
           <span class="name">{title}</span>
-          <nav aria-label="Account">
-            <a href={ownPath('')}>Applications</a>
-            {mayShowAll && all === null ? <a href={`${ownPath('sessions')}?all=1`}>All sessions</a> : null}
-            {all === null ? null : <a href={ownPath('sessions')}>Your sessions</a>}
-            <a href={ownPath('logout')}>Sign out</a>
+          <nav aria-label={words.accountMenu}>
+            <a href={ownPath('')}>{words.applications}</a>
+            {mayShowAll && all === null ? <a href={`${ownPath('sessions')}?all=1`}>{words.allSessions}</a> : null}
+            {all === null ? null : <a href={ownPath('sessions')}>{words.yourSessions}</a>}
+            <a href={ownPath('logout')}>{words.signOut}</a>
           </nav>
         </header>
         <main>
           <h1>{heading}</h1>
-          {all === null ? (
-            <p class="soft">Where you are signed in. Sign out whatever you do not recognise.</p>
-          ) : (
-            <Search value={all.search} />
-          )}
+          {all === null ? <p class="soft">{words.sessionsLead}</p> : <Search words={words} value={all.search} />}
           {entries.length === 0 ? (
             <div class="empty">
-              <p>Nobody is signed in who fits.</p>
+              <p>{words.nobodyFits}</p>
             </div>
           ) : (
             <ul class="rows">
@@ -56,7 +54,7 @@ export function SessionsPage(view: SessionsView) {
               ))}
             </ul>
           )}
-          {all === null ? <Everywhere proof={view.proof} /> : <More {...all} />}
+          {all === null ? <Everywhere words={words} proof={view.proof} /> : <More words={words} {...all} />}
         </main>
       </div>
     </Document>
@@ -66,51 +64,58 @@ export function SessionsPage(view: SessionsView) {
 function Row({ entry, view }: { readonly entry: SessionEntry; readonly view: SessionsView }) {
   const { session, agent, client, lastSeenMs } = entry
   const isThis = session.id === view.own.id
-  const device = agent === '' ? 'Unknown device' : agent
+  const { words } = view
+  const device = agent === '' ? words.unknownDevice : agent.replace(' on ', ` ${words.on} `)
   const name = nameOf(session.identity)
   return (
     <li class="row">
       <div>
         <h2>
-          {view.all === null ? device : name} {isThis ? <span class="tag">This device</span> : null}
+          {view.all === null ? device : name} {isThis ? <span class="tag">{words.thisDevice}</span> : null}
         </h2>
         <p class="soft small">
-          {view.all === null ? null : <Words parts={[detailOf(session.identity), device]} />}
-          <Words parts={[client === '' ? null : client]} />
-          Signed in <Time atMs={session.createdAtMs} nowMs={view.nowMs} />, last used{' '}
-          <Time atMs={isThis ? view.nowMs : lastSeenMs} nowMs={view.nowMs} />
+          {view.all === null ? null : <Parts parts={[detailOf(session.identity), device]} />}
+          <Parts parts={[client === '' ? null : client]} />
+          {`${words.signedInTime} `}
+          <Time words={words} atMs={session.createdAtMs} nowMs={view.nowMs} />
+          {`, ${words.lastUsedTime} `}
+          <Time words={words} atMs={isThis ? view.nowMs : lastSeenMs} nowMs={view.nowMs} />
         </p>
       </div>
       <Form proof={view.proof} act="end" id={session.id} all={view.all}>
-        <button class="act" type="submit" aria-label={`Sign out ${view.all === null ? device : `${name}, ${device}`}`}>
-          Sign out
+        <button
+          class="act"
+          type="submit"
+          aria-label={words.signOutOf(view.all === null ? device : `${name}, ${device}`)}
+        >
+          {words.signOut}
         </button>
       </Form>
     </li>
   )
 }
 
-function Words({ parts }: { readonly parts: readonly (string | null)[] }) {
+function Parts({ parts }: { readonly parts: readonly (string | null)[] }) {
   return <>{parts.map(part => (part === null ? null : `${part} · `))}</>
 }
 
-function Time({ atMs, nowMs }: { readonly atMs: number; readonly nowMs: number }) {
+function Time({ words, atMs, nowMs }: { readonly words: Words; readonly atMs: number; readonly nowMs: number }) {
   const iso = new Date(atMs).toISOString()
   return (
     <time datetime={iso} title={iso}>
-      {agoOf(atMs, nowMs)}
+      {agoOf(atMs, nowMs, words)}
     </time>
   )
 }
 
-function Everywhere({ proof }: { readonly proof: string }) {
+function Everywhere({ words, proof }: { readonly words: Words; readonly proof: string }) {
   return (
     <section class="foot">
-      <h2>Sign out everywhere</h2>
-      <p class="soft small">Ends all of these, on this device too.</p>
+      <h2>{words.signOutEverywhere}</h2>
+      <p class="soft small">{words.signOutEverywhereLead}</p>
       <Form proof={proof} act="end-all" all={null}>
         <button class="act" type="submit">
-          Sign out everywhere
+          {words.signOutEverywhere}
         </button>
       </Form>
     </section>
@@ -136,24 +141,27 @@ function Form(props: {
   )
 }
 
-function Search({ value }: { readonly value: string }) {
+function Search({ words, value }: { readonly words: Words; readonly value: string }) {
   return (
     <form class="search" method="get" action={ownPath('sessions')}>
       <input type="hidden" name="all" value="1" />
-      <label for="q">Name, e-mail, device or address</label>
+      <label for="q">{words.searchLabel}</label>
       <input id="q" name="q" type="search" value={value} maxlength={200} autocomplete="off" />
       <button class="act main" type="submit">
-        Search
+        {words.search}
       </button>
     </form>
   )
 }
 
-function More({ search, next }: { readonly search: string; readonly next: string | null }) {
+function More(props: { readonly words: Words; readonly search: string; readonly next: string | null }) {
+  const { words, search, next } = props
   if (next === null) return null
   return (
     <p class="more">
-      <a href={`${ownPath('sessions')}?${new URLSearchParams({ all: '1', q: search, after: next })}`}>Older sessions</a>
+      <a href={`${ownPath('sessions')}?${new URLSearchParams({ all: '1', q: search, after: next })}`}>
+        {words.olderSessions}
+      </a>
     </p>
   )
 }

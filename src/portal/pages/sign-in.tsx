@@ -1,35 +1,42 @@
 /** @jsxImportSource hono/jsx */
+import type { Words } from '../words/words.ts'
 import { Acts, Door } from './layout.tsx'
 import { spanOf } from './time.ts'
 
 /** Where to sign in, when a portal leaves the choice, and for how long, when it leaves that. */
 export function SignInPage(props: {
+  readonly words: Words
   readonly title: string
   readonly choices: readonly { readonly label: string; readonly address: string }[]
   readonly remember?: { readonly isOn: boolean; readonly lifetimeMs: number; readonly address: string }
 }) {
-  const { choices, remember } = props
+  const { words, choices, remember } = props
   return (
-    <Door title="Sign in" place={props.title}>
-      <h1>Sign in</h1>
-      {choices.length > 1 ? <p class="soft">Choose where your account is.</p> : null}
-      <Acts acts={choices.map(({ label, address }) => ({ label: `Continue with ${label}`, address }))} />
-      {remember === undefined ? null : <Remember {...remember} />}
+    <Door words={words} title={words.signIn} place={props.title}>
+      <h1>{words.signIn}</h1>
+      {choices.length > 1 ? <p class="soft">{words.chooseAccount}</p> : null}
+      <Acts acts={choices.map(({ label, address }) => ({ label: words.continueWith(label), address }))} />
+      {remember === undefined ? null : <Remember words={words} {...remember} />}
     </Door>
   )
 }
 
-function Remember({ isOn, lifetimeMs, address }: { isOn: boolean; lifetimeMs: number; address: string }) {
+function Remember(props: { words: Words; isOn: boolean; lifetimeMs: number; address: string }) {
+  const { words, isOn, lifetimeMs, address } = props
+  const [before, after] = words.remembered
   return isOn ? (
     <p class="note">
-      You will stay signed in on this device for {spanOf(lifetimeMs)}.<br />
-      <a href={address}>Only until the browser is closed</a>
+      {before}
+      {spanOf(lifetimeMs, words)}
+      {after}
+      <br />
+      <a href={address}>{words.rememberOff}</a>
     </p>
   ) : (
     <p class="note">
-      You will be signed out when the browser is closed.
+      {words.notRemembered}
       <br />
-      <a href={address}>Keep me signed in on this device</a>
+      <a href={address}>{words.rememberOn}</a>
     </p>
   )
 }

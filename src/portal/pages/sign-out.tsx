@@ -1,28 +1,38 @@
 /** @jsxImportSource hono/jsx */
 import type { Identity } from '../../identity/identity.ts'
 import { ownPath } from '../place.ts'
+import type { Words } from '../words/words.ts'
 import { Acts, Door } from './layout.tsx'
 import { detailOf, nameOf } from './person.ts'
 
 /** Asks before signing out. `proof` shows that the form came from this page. */
-export function SignOutPage(props: { readonly title: string; readonly identity: Identity; readonly proof: string }) {
+export function SignOutPage(props: {
+  readonly words: Words
+  readonly title: string
+  readonly identity: Identity
+  readonly proof: string
+}) {
+  const { words } = props
+  const [before, after] = words.signOutWho
   const detail = detailOf(props.identity)
   return (
-    <Door title="Sign out" place={props.title}>
-      <h1>Sign out?</h1>
+    <Door words={words} title={words.signOut} place={props.title}>
+      <h1>{words.signOutQuestion}</h1>
       <p class="who">
-        You are signed in as <strong>{nameOf(props.identity)}</strong>
-        {detail === null ? null : <span class="soft"> ({detail})</span>}. This ends it for every application here.
+        {before}
+        <strong>{nameOf(props.identity)}</strong>
+        {detail === null ? null : <span class="soft"> ({detail})</span>}
+        {`${after} ${words.signOutMeaning}`}
       </p>
       <div class="acts">
         <form method="post" action={ownPath('logout')}>
           <input type="hidden" name="proof" value={props.proof} />
           <button class="act main" type="submit">
-            Sign out
+            {words.signOut}
           </button>
         </form>
         <a class="act" href={ownPath('')}>
-          Stay signed in
+          {words.staySignedIn}
         </a>
       </div>
     </Door>
@@ -37,33 +47,35 @@ const ONWARD_AFTER_S = 0
  * `provider`, there too.
  */
 export function SignedOutPage(props: {
+  readonly words: Words
   readonly title: string
   readonly signInAddress: string
   readonly providerAddress: string | null
   readonly provider: string | null
 }) {
-  const { title, signInAddress, providerAddress, provider } = props
+  const { words, title, signInAddress, providerAddress, provider } = props
   if (providerAddress !== null) {
     return (
-      <Door title="Signed out" place={title} refresh={{ afterS: ONWARD_AFTER_S, address: providerAddress }}>
-        <h1>You are signed out here</h1>
+      <Door
+        words={words}
+        title={words.signedOut}
+        place={title}
+        refresh={{ afterS: ONWARD_AFTER_S, address: providerAddress }}
+      >
+        <h1>{words.signedOutHere}</h1>
         <p class="soft">
           <span class="wait" aria-hidden="true" />
-          Signing out at your sign-in provider…
+          {words.signingOutAtProvider}
         </p>
-        <Acts acts={[{ label: 'Go on', address: providerAddress }]} />
+        <Acts acts={[{ label: words.goOn, address: providerAddress }]} />
       </Door>
     )
   }
   return (
-    <Door title="Signed out" place={title}>
-      <h1>You are signed out</h1>
-      <p class="soft">
-        {provider === null
-          ? 'On a shared computer, sign out at your sign-in provider too.'
-          : `Here, and at ${provider}.`}
-      </p>
-      <Acts acts={[{ label: 'Sign in again', address: signInAddress }]} />
+    <Door words={words} title={words.signedOut} place={title}>
+      <h1>{words.youAreSignedOut}</h1>
+      <p class="soft">{provider === null ? words.sharedComputer : words.hereAndAt(provider)}</p>
+      <Acts acts={[{ label: words.signInAgain, address: signInAddress }]} />
     </Door>
   )
 }

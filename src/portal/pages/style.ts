@@ -25,6 +25,7 @@ a{color:var(--accent);text-underline-offset:.2em;text-decoration-thickness:1px}
 .panel::before{content:"";position:absolute;inset:.5rem;border:1px solid var(--line);border-radius:13rem 13rem .9rem .9rem;opacity:.75;pointer-events:none}
 .panel>*{position:relative}
 .mark{display:block;width:3.5rem;height:3.5rem;margin:0 auto 1.1rem;color:var(--accent)}
+img.mark{object-fit:contain}
 .place{margin-bottom:.5rem;color:var(--soft);font-size:.9375rem;letter-spacing:.01em;overflow-wrap:anywhere}
 .panel h1+p,.panel h1+.stack{margin-top:.85rem}
 .stack>*+*{margin-top:.85rem}

@@ -1,22 +1,27 @@
-const UNITS: readonly (readonly [number, string])[] = [
+import type { Words } from '../words/words.ts'
+
+const UNITS: readonly (readonly [number, 'day' | 'hour' | 'minute'])[] = [
   [86_400_000, 'day'],
   [3_600_000, 'hour'],
   [60_000, 'minute'],
 ]
 
 /** A span in its largest unit, rounded down: "30 days", "1 hour"; below a minute "less than a minute". */
-export function spanOf(ms: number): string {
-  for (const [unitMs, name] of UNITS) {
+export function spanOf(ms: number, words: Words): string {
+  for (const [unitMs, unit] of UNITS) {
     const count = Math.floor(ms / unitMs)
-    if (count > 0) return `${count} ${name}${count === 1 ? '' : 's'}`
+    if (count > 0) return new Intl.NumberFormat(words.lang, { style: 'unit', unit, unitDisplay: 'long' }).format(count)
   }
-  return 'less than a minute'
+  return words.lessThanMinute
 }
 
 /** How long ago something was, as people say it: "3 hours ago", "just now". */
-export function agoOf(atMs: number, nowMs: number): string {
-  const ms = nowMs - atMs
-  return ms < 60_000 ? 'just now' : `${spanOf(ms)} ago`
+export function agoOf(atMs: number, nowMs: number, words: Words): string {
+  for (const [unitMs, unit] of UNITS) {
+    const count = Math.floor((nowMs - atMs) / unitMs)
+    if (count > 0) return new Intl.RelativeTimeFormat(words.lang).format(-count, unit)
+  }
+  return words.justNow
 }
 
 /** The day of a moment, in UTC: "2027-06-30". */

@@ -1,14 +1,16 @@
 /** @jsxImportSource hono/jsx */
 import type { HeldToken } from '../../session/tokens.ts'
 import { ownPath } from '../place.ts'
+import type { Words } from '../words/words.ts'
 import { Document, Mark } from './layout.tsx'
-import { agoOf, dateOf } from './time.ts'
+import { agoOf, dateOf, spanOf } from './time.ts'
 
 /** Lifetimes on offer, in days; the second is the one that is chosen at first. */
 export const TOKEN_DAYS = [7, 30, 90, 365] as const
 
 /** What the page shows. */
 export interface TokensView {
+  readonly words: Words
   readonly title: string
   readonly tokens: readonly HeldToken[]
   /** A token that was made a moment ago; it is never shown again. */
@@ -21,25 +23,25 @@ export interface TokensView {
 }
 
 /** A person's tokens, a form for a new one, and a way to revoke each. */
-export function TokensPage({ title, tokens, made, roles, nowMs, proof }: TokensView) {
+export function TokensPage({ words, title, tokens, made, roles, nowMs, proof }: TokensView) {
   return (
-    <Document title={`Your tokens · ${title}`}>
+    <Document words={words} title={`${words.yourTokens} · ${title}`}>
       <div class="hall">
         <header class="bar">
           <Mark />
           <span class="name">{title}</span>
-          <nav aria-label="Account">
-            <a href={ownPath('')}>Applications</a>
-            <a href={ownPath('sessions')}>Your sessions</a>
-            <a href={ownPath('logout')}>Sign out</a>
+          <nav aria-label={words.accountMenu}>
+            <a href={ownPath('')}>{words.applications}</a>
+            <a href={ownPath('sessions')}>{words.yourSessions}</a>
+            <a href={ownPath('logout')}>{words.signOut}</a>
           </nav>
         </header>
         <main>
-          <h1>Your tokens</h1>
-          <p class="soft">For scripts and apps that cannot sign in. Whoever has one can do what you can.</p>
+          <h1>{words.yourTokens}</h1>
+          <p class="soft">{words.tokensLead}</p>
           {made === null ? null : (
             <div class="empty" role="status">
-              <p>This is the token. Copy it now: it is not shown again.</p>
+              <p>{words.tokenMade}</p>
               <p class="note">
                 <code>{made}</code>
               </p>
@@ -48,28 +50,26 @@ export function TokensPage({ title, tokens, made, roles, nowMs, proof }: TokensV
           <form class="search" method="post" action={ownPath('tokens')}>
             <input type="hidden" name="proof" value={proof} />
             <input type="hidden" name="act" value="create" />
-            <label for="name">What it is for</label>
+            <label for="name">{words.tokenPurpose}</label>
             <input id="name" name="name" type="text" required maxlength={100} autocomplete="off" />
-            <select name="days" aria-label="How long it is good">
+            <select name="days" aria-label={words.tokenLifetime}>
               {TOKEN_DAYS.map((days, index) => (
                 <option value={String(days)} selected={index === 1}>
-                  {days} days
+                  {spanOf(days * 86_400_000, words)}
                 </option>
               ))}
             </select>
             <button class="act main" type="submit">
-              Make a token
+              {words.makeToken}
             </button>
           </form>
           <p class="soft small">
-            {roles.length === 0
-              ? 'It will have no roles.'
-              : `It will have the roles that you have now: ${roles.join(', ')}.`}
+            {roles.length === 0 ? words.tokenWithoutRoles : words.tokenWithRoles(roles.join(', '))}
           </p>
           {tokens.length === 0 ? null : (
             <ul class="rows">
               {tokens.map(held => (
-                <Row held={held} nowMs={nowMs} proof={proof} />
+                <Row words={words} held={held} nowMs={nowMs} proof={proof} />
               ))}
             </ul>
           )}
@@ -79,7 +79,17 @@ export function TokensPage({ title, tokens, made, roles, nowMs, proof }: TokensV
   )
 }
 
-function Row({ held, nowMs, proof }: { readonly held: HeldToken; readonly nowMs: number; readonly proof: string }) {
+function Row({
+  words,
+  held,
+  nowMs,
+  proof,
+}: {
+  readonly words: Words
+  readonly held: HeldToken
+  readonly nowMs: number
+  readonly proof: string
+}) {
   const { name, session } = held
   const roles = session.identity.roles ?? []
   return (
@@ -88,15 +98,15 @@ function Row({ held, nowMs, proof }: { readonly held: HeldToken; readonly nowMs:
         <h2>{name}</h2>
         <p class="soft small">
           {roles.length === 0 ? null : `${roles.join(', ')} · `}
-          Made {agoOf(session.createdAtMs, nowMs)}, good until {dateOf(session.expiresAtMs)}
+          {words.tokenTimes(agoOf(session.createdAtMs, nowMs, words), dateOf(session.expiresAtMs))}
         </p>
       </div>
       <form method="post" action={ownPath('tokens')}>
         <input type="hidden" name="proof" value={proof} />
         <input type="hidden" name="act" value="revoke" />
         <input type="hidden" name="id" value={session.id} />
-        <button class="act" type="submit" aria-label={`Revoke ${name}`}>
-          Revoke
+        <button class="act" type="submit" aria-label={words.revokeNamed(name)}>
+          {words.revoke}
         </button>
       </form>
     </li>

@@ -1,0 +1,26 @@
+import { type Accent, parseDarkColour, parseLightColour } from './colour.ts'
+import { good } from './outcome.ts'
+import { type Keys, optional } from './table.ts'
+import { parsed, type Type } from './value.ts'
+
+const NAMES = { label: 'colour', expected: 'a colour such as "#34624f"' }
+const light: Type<Accent> = parsed(NAMES, parseLightColour)
+const dark: Type<Accent> = parsed(NAMES, parseDarkColour)
+const file = parsed({ label: 'file', expected: 'the path of an SVG file' }, good)
+
+/** How a portal's pages look. */
+export const BRAND = {
+  logo: optional(
+    file,
+    'logo.svg',
+    'the gate',
+    'What the pages show in place of the gate: an SVG file of at most 64 kB, read again when it changes.',
+  ),
+  colour: optional(
+    light,
+    '#34624f',
+    'patina',
+    'The colour of links and buttons. It has to be dark enough to be read; for dark screens a lighter one is made of it.',
+  ),
+  colour_dark: optional(dark, '#86d2c2', 'made of `colour`', 'That colour for dark screens, where you want another.'),
+} as const satisfies Keys

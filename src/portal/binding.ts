@@ -1,0 +1,60 @@
+import { isToken, randomToken, sha256 } from '../base/bytes.ts'
+import type { Ports } from '../base/ports.ts'
+import { cookieName, readCookies, suffixedName, writeCookie } from '../session/cookie.ts'
+import { isSecure } from './place.ts'
+import type { PortalRequest } from './portal.ts'
+
+/** What a step of a sign-in is bound to: a secret of this browser, and the fields that make the browser keep it. */
+export interface Binding {
+  readonly secret: string
+  readonly setCookies: readonly string[]
+}
+
+/**
+ * How many a browser keeps. Only tabs that ask in the same instant, before it has any, make more than one; the oldest go
+ * first, and a tab whose own is gone begins again by itself.
+ */
+const MOST_KEPT = 16
+
+/**
+ * A secret that this browser has already, or a new one.
+ *
+ * Each has a cookie name of its own, made from its hash: tabs that start in the same instant do not overwrite each other's.
+ */
+export function bindBrowser(
+  ctx: PortalRequest,
+  use: 'login' | 'ask',
+  lifetimeMs: number,
+  random: Ports['random'],
+): Binding {
+  const name = cookieName(use, isSecure(ctx))
+  const kept = boundCookies(ctx, use)
+  const secret = kept.at(-1)?.value ?? randomToken(random)
+  const own = suffixedName(name, sha256(secret))
+  const surplus = kept.slice(0, -MOST_KEPT).filter(cookie => cookie.name !== own)
+  return {
+    secret,
+    setCookies: [
+      writeCookie(own, secret, isSecure(ctx), lifetimeMs),
+      ...surplus.map(cookie => writeCookie(cookie.name, '', isSecure(ctx), 0)),
+    ],
+  }
+}
+
+/** Whether this browser has the secret with this SHA-256; `none` when it has none at all. */
+export function checkBinding(ctx: PortalRequest, use: 'login' | 'ask', hash: string): 'same' | 'other' | 'none' {
+  const kept = boundCookies(ctx, use)
+  if (kept.length === 0) return 'none'
+  return kept.some(({ value }) => sha256(value) === hash) ? 'same' : 'other'
+}
+
+/** Whether this browser has any such secret. */
+export function isBound(ctx: PortalRequest, use: 'login' | 'ask'): boolean {
+  return boundCookies(ctx, use).length > 0
+}
+
+/** Those of the shape that we give them: anything else was not ours. */
+function boundCookies(ctx: PortalRequest, use: 'login' | 'ask') {
+  const cookies = readCookies(ctx.request.headers.get('cookie'), cookieName(use, isSecure(ctx)))
+  return cookies.filter(({ value }) => isToken(value))
+}

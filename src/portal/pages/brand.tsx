@@ -1,0 +1,21 @@
+/** @jsxImportSource hono/jsx */
+
+import type { Child } from 'hono/jsx'
+import { createContext } from 'hono/jsx'
+import type { Brand } from '../../config/types.ts'
+
+/** How the page that is being drawn looks: its portal's logo and colours. */
+export const BrandContext = createContext<Brand | null>(null)
+
+/** A page drawn with a portal's look, as HTML. */
+export function drawPage(brand: Brand | null, page: Child): string {
+  return String(<BrandContext.Provider value={brand}>{page}</BrandContext.Provider>)
+}
+
+/** The stylesheet that puts a portal's colours over our own; null where it has none. */
+export function brandStyle(brand: Brand | null): string | null {
+  if (brand === null || brand.colours === null) return null
+  const { light, dark } = brand.colours
+  const root = ({ accent, tint }: typeof light) => `:root{--accent:${accent};--tint:${tint}}`
+  return `${root(light)}@media (prefers-color-scheme:dark){${root(dark)}}`
+}

@@ -1,0 +1,126 @@
+import { CODES, type Code } from '../../base/errors.ts'
+import { REASONS, type Reason } from '../../policy/reasons.ts'
+
+/** Reasons that a person may be told. */
+export type ToldReason = {
+  [R in Reason]: (typeof REASONS)[R]['say'] extends string ? R : never
+}[Reason]
+
+/** Words before and after something that stands between them. */
+export type Around = readonly [before: string, after: string]
+
+/**
+ * Every word of our pages in one language. A table that lacks one does not compile.
+ *
+ * Plain text: the pages escape it. Times and spans come from the language's own rules (Intl), not from here.
+ */
+export interface Words {
+  /** Language tag: the `lang` of the page, and its Content-Language. */
+  readonly lang: string
+  /** `say` of every error; null in English, where it is the error's own. */
+  readonly say: Readonly<Record<Code, string>> | null
+  /** Sentences of denials, with `{detail}` where one is filled in; null in English. */
+  readonly reasons: Readonly<Record<ToldReason, string>> | null
+
+  readonly signIn: string
+  readonly chooseAccount: string
+  continueWith(label: string): string
+  readonly remembered: Around
+  readonly notRemembered: string
+  readonly rememberOff: string
+  readonly rememberOn: string
+
+  readonly accountMenu: string
+  readonly applications: string
+  readonly yourApplications: string
+  readonly yourSessions: string
+  readonly yourTokens: string
+  readonly allSessions: string
+  readonly switchAccount: string
+  readonly signOut: string
+  hello(name: string): string
+  signedInAs(detail: string): string
+  readonly nothingOpen: string
+  readonly nothingOpenAdvice: string
+
+  readonly tokensLead: string
+  readonly tokenMade: string
+  readonly tokenPurpose: string
+  readonly tokenLifetime: string
+  readonly makeToken: string
+  readonly tokenWithoutRoles: string
+  tokenWithRoles(roles: string): string
+  tokenTimes(made: string, until: string): string
+  readonly revoke: string
+  revokeNamed(name: string): string
+
+  readonly sessionsLead: string
+  readonly nobodyFits: string
+  readonly unknownDevice: string
+  /** Between a browser and its system: "Firefox on Linux". */
+  readonly on: string
+  readonly thisDevice: string
+  readonly signedInTime: string
+  readonly lastUsedTime: string
+  readonly justNow: string
+  readonly lessThanMinute: string
+  signOutOf(what: string): string
+  readonly signOutEverywhere: string
+  readonly signOutEverywhereLead: string
+  readonly searchLabel: string
+  readonly search: string
+  readonly olderSessions: string
+
+  readonly signOutQuestion: string
+  readonly signOutWho: Around
+  readonly signOutMeaning: string
+  readonly staySignedIn: string
+  readonly signedOut: string
+  readonly signedOutHere: string
+  readonly signingOutAtProvider: string
+  readonly goOn: string
+  readonly youAreSignedOut: string
+  readonly sharedComputer: string
+  hereAndAt(provider: string): string
+  readonly signInAgain: string
+
+  error(status: number): string
+  readonly reference: string
+  readonly startingAgain: string
+  triesAgain(seconds: number): string
+  readonly tryAgain: string
+  readonly startAgain: string
+  readonly useOtherAccount: string
+
+  readonly notOpenTitle: string
+  /** null: the address has no name. */
+  notOpen(name: string | null): string
+  readonly youAre: string
+  readonly yourRoles: string
+  readonly none: string
+  readonly youNeed: string
+  readonly youNeedOneOf: string
+  readonly roleAdvice: string
+
+  readonly refusedAdvice: string
+  readonly browserAdvice: string
+  /** Why a new sign-in was not enough: trying the same at once would only lead here again. */
+  readonly stepUp: Readonly<Record<'auth_time' | 'acr' | 'amr', string>>
+  /** What can be seen of why a sign-in does not last, and what to do. */
+  readonly causes: Readonly<Record<'cookie' | 'plain_http' | 'session' | 'rule', string>>
+}
+
+/** The one sentence of an error. */
+export function sayError(words: Words, code: Code): string {
+  return words.say === null ? CODES[code].say : words.say[code]
+}
+
+/** The sentence of a denial's reason, with its detail; null for one that people are not told. */
+export function sayReason(words: Words, code: Reason, detail: string): string | null {
+  const say = words.reasons !== null && isTold(code) ? words.reasons[code] : REASONS[code].say
+  return say === null ? null : say.replace('{detail}', () => detail)
+}
+
+function isTold(code: Reason): code is ToldReason {
+  return REASONS[code].say !== null
+}

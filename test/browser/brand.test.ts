@@ -1,0 +1,57 @@
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import type { Browser } from 'playwright-core'
+import { findBarriers } from '../kit/accessible.ts'
+import { openChromium, watchedContext } from '../kit/chromium.ts'
+import { eventually } from '../kit/gate.ts'
+import { type OpenStand, openStand } from '../kit/stand.ts'
+
+setDefaultTimeout(60_000)
+
+const LOGO = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 10 10">
+<script>parent.document.title = 'taken over'; document.documentElement.setAttribute('onload', 'alert(1)')</script>
+<circle cx="5" cy="5" r="4" fill="#34624f"/></svg>`
+
+let browser: Browser
+let stand: OpenStand
+beforeAll(async () => {
+  browser = await openChromium()
+  stand = await openStand()
+  writeFileSync(join(dirname(stand.configPath), 'logo.svg'), LOGO)
+  const before = readFileSync(stand.configPath, 'utf8')
+  const look = '$&\nlogo = "logo.svg"\ncolour = "#7a3b5a"\n'
+  writeFileSync(stand.configPath, before.replace(/^\[portals\.[a-z]+\]$/m, look))
+  const page = () => fetch(`${stand.portal}/.sallyport/nothing`, { headers: { accept: 'text/html' } })
+  await eventually(async () => (await (await page()).text()).includes('#7a3b5a'), 'the portal has its look')
+})
+afterAll(async () => {
+  await browser?.close()
+  await stand?.stop()
+})
+
+test.each(['light', 'dark'] as const)(
+  'a logo and a colour of one’s own keep nobody out, in German: %s',
+  async scheme => {
+    const person = await watchedContext(browser, {
+      colorScheme: scheme,
+      locale: 'de-DE',
+      viewport: { width: 320, height: 700 },
+    })
+    const page = await person.open(`${stand.admin}/settings`)
+    await stand.become(page, 'Grace')
+    expect(await page.locator('html').getAttribute('lang')).toBe('de')
+    expect(await page.getByText('Konto wechseln').count()).toBe(1)
+    expect(await page.evaluate(`document.querySelector('img.mark').naturalWidth > 0`)).toBe(true)
+    const colour = await page.evaluate(`getComputedStyle(document.documentElement).getPropertyValue('--accent')`)
+    if (scheme === 'light') expect(colour).toBe('#7a3b5a')
+    else expect(colour).not.toBe('#86d2c2')
+    if (process.env.PICTURES !== undefined) {
+      await page.screenshot({ path: join(process.env.PICTURES, `own-look-${scheme}.png`), fullPage: true })
+    }
+    expect(await page.title()).toContain('Kein Zugriff')
+    expect(await findBarriers(page)).toEqual([])
+    expect(person.complaints).toEqual([])
+    await person.context.close()
+  },
+)

@@ -1,0 +1,90 @@
+import { describe, expect, test } from 'bun:test'
+import { CODES, type Code } from '../../../src/base/errors.ts'
+import { REASONS, type Reason } from '../../../src/policy/reasons.ts'
+import { agoOf, spanOf } from '../../../src/portal/pages/time.ts'
+import { chooseWords, LANGUAGES } from '../../../src/portal/words/choose.ts'
+import { DE } from '../../../src/portal/words/de.ts'
+import { EN } from '../../../src/portal/words/en.ts'
+import { sayError, sayReason } from '../../../src/portal/words/words.ts'
+
+describe('RFC 9110 §12.5.4: the language of a page', () => {
+  const cases: [string | null, string][] = [
+    [null, 'en'],
+    ['', 'en'],
+    ['*', 'en'],
+    ['de', 'de'],
+    ['DE-ch', 'de'],
+    ['de-Latn-AT', 'de'],
+    ['den', 'en'],
+    ['nl, pl', 'en'],
+    ['nl, fr;q=0.3', 'fr'],
+    ['de;q=0.5, fr;q=0.8, en;q=0.7', 'fr'],
+    ['fr, de', 'fr'],
+    ['de, fr', 'de'],
+    ['es-MX,es;q=0.9,en;q=0.8', 'es'],
+    ['en;q=0.2, *;q=0.5', 'de'],
+    ['en;q=0, *', 'de'],
+    ['de;q=0, en;q=0, fr;q=0.001', 'fr'],
+    ['de;q=0', 'en'],
+    ['de;q=2, es;q=0.1', 'es'],
+    ['de;q=x', 'en'],
+    ['de;q=0.1234, fr;q=0.1', 'fr'],
+    ['  de ; q=0.9 , fr;q=0.8', 'de'],
+    [`${'x,'.repeat(2000)}de`, 'en'],
+    ['<script>, __proto__, de', 'de'],
+  ]
+  test.each(cases)('for %p is %p', (field, lang) => expect(chooseWords(field).lang).toBe(lang))
+})
+
+/** Every text of a table, functions called, with the way to it. */
+function texts(value: unknown, at = ''): [string, string][] {
+  if (typeof value === 'string') return [[at, value]]
+  if (typeof value === 'function') return [[at, String(value('<7>'))]]
+  if (typeof value !== 'object' || value === null) return []
+  return Object.entries(value).flatMap(([key, entry]) => texts(entry, `${at}.${key}`))
+}
+
+describe.each(LANGUAGES.map(words => [words.lang, words] as const))('the table %s', (lang, words) => {
+  test('has a text for everything, with what is filled in', () => {
+    const all = texts(words)
+    const expected = texts(EN).map(([at]) => at)
+    expect(all.map(([at]) => at)).toEqual(expect.arrayContaining(expected))
+    for (const [at, text] of all) {
+      expect(text, at).not.toBe('')
+      expect(text, at).toBe(text.normalize('NFC'))
+    }
+    for (const [at] of texts(EN).filter(([, text]) => text.includes('<7>'))) {
+      expect(Object.fromEntries(all)[at], at).toContain('<7>')
+    }
+  })
+
+  test('says every error and every reason that people are told, with its detail', () => {
+    for (const code of Object.keys(CODES) as Code[]) {
+      const said = sayError(words, code)
+      expect(said).toMatch(/\.$/)
+      if (lang !== 'en') expect(said).not.toBe(CODES[code].say)
+    }
+    for (const code of Object.keys(REASONS) as Reason[]) {
+      const said = sayReason(words, code, '$& 08:00')
+      expect(said === null).toBe(REASONS[code].say === null)
+      expect(said?.includes('$& 08:00') ?? false).toBe(REASONS[code].say?.includes('{detail}') ?? false)
+      if (lang !== 'en' && said !== null) expect(said).not.toBe(String(REASONS[code].say))
+    }
+  })
+
+  test('is known to Intl', () => expect(Intl.NumberFormat.supportedLocalesOf([lang])).toEqual([lang]))
+})
+
+test('times and spans are said as the language says them', () => {
+  expect([spanOf(30 * 86_400_000, EN), spanOf(3_600_000, EN), spanOf(1, EN)]).toEqual([
+    '30 days',
+    '1 hour',
+    'less than a minute',
+  ])
+  expect([agoOf(0, 3 * 3_600_000, EN), agoOf(0, 59_999, EN)]).toEqual(['3 hours ago', 'just now'])
+  expect([spanOf(86_400_000, DE), agoOf(0, 120_000, DE), agoOf(0, 0, DE)]).toEqual([
+    '1 Tag',
+    'vor 2 Minuten',
+    'gerade eben',
+  ])
+})
