@@ -2,7 +2,7 @@ import type { Facts } from '../policy/condition.ts'
 import type { StreamOwner } from '../proxy/streams.ts'
 import type { Session } from '../session/session.ts'
 import { isMachine } from '../session/tokens.ts'
-import type { Passage } from './pipeline.ts'
+import type { Passage } from './passage.ts'
 
 /** The client's address where it is beyond doubt, else null. */
 export function provenClient({ client, isClientProven }: Passage): string | null {

@@ -4,7 +4,8 @@ import { decideToken } from '../policy/token.ts'
 import type { MaybePromise, Session } from '../session/session.ts'
 import type { HeldToken } from '../session/tokens.ts'
 import { provenClient } from './facts.ts'
-import type { Passage, PipelineTools } from './pipeline.ts'
+import type { Passage } from './passage.ts'
+import type { PipelineTools } from './pipeline.ts'
 import type { GateRoute } from './snapshot.ts'
 
 /** Whom a token stands for on a route: nobody where the route is public and takes none. */

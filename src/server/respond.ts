@@ -9,7 +9,7 @@ import { problemResponse } from '../portal/problem.ts'
 import { sayError, sayReason } from '../portal/words/words.ts'
 import { VERSION_FIELDS } from '../proxy/websocket-handshake.ts'
 import { prefersPage } from '../route/page-load.ts'
-import type { Passage } from './pipeline.ts'
+import type { Passage } from './passage.ts'
 
 /** Answers that are not an upstream's: a page for people, problem details for programs, one log line with the same reference. */
 export interface Respond {

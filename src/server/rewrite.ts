@@ -1,7 +1,7 @@
 import { type BoundRules, changeHeaders, type RequestValues } from '../proxy/field-rules.ts'
 import type { Target } from '../route/target.ts'
 import type { MaybePromise } from '../session/session.ts'
-import type { Passage } from './pipeline.ts'
+import type { Passage } from './passage.ts'
 import { type GateRoute, type Prepared, upstreamPath } from './snapshot.ts'
 
 type Answer = MaybePromise<Response | undefined>

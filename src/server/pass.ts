@@ -1,0 +1,88 @@
+import { changeFields } from '../proxy/field-rules.ts'
+import { type ForwardTools, forward, tooLarge } from '../proxy/forward.ts'
+import { requestFields, type SentFields } from '../proxy/request-fields.ts'
+import { provenClient } from './facts.ts'
+import { type Answer, originOf, type Passage, schemeOf } from './passage.ts'
+import { answerItself, changeAnswer, requestValues } from './rewrite.ts'
+import { type GateRoute, type Prepared, upstreamPath } from './snapshot.ts'
+import type { Sockets } from './sockets.ts'
+
+/** What sending a request on needs of the process. */
+export interface PassTools extends ForwardTools {
+  readonly sockets: Sockets
+  /** This gate's own name in Via; all workers of one gate share it. */
+  readonly pseudonym: string
+}
+
+/** Sends an allowed request on: to its upstream, by HTTP or as a WebSocket, or to what the route answers itself. */
+export function pass(passage: Passage, tools: PassTools, route: GateRoute, prepared: Prepared): Answer {
+  const { request, front, target, session, snapshot } = passage
+  if (target === null) throw new TypeError('a request is forwarded only once its target is known')
+  const { upstream } = route
+  if (upstream === null) return answerItself(passage, target, route, prepared, schemeOf(passage))
+  const { maxBodyBytes } = route.config
+  const isUnmeasured = maxBodyBytes !== null && !fitsLength(passage.sent, route, maxBodyBytes)
+  const fields = requestFields(passage.sent, {
+    target,
+    fateOf: snapshot.fateOf,
+    identityFields: prepared.fields,
+    peer: passage.peer,
+    client: passage.client,
+    isPeerTrusted: passage.isPeerTrusted,
+    scheme: schemeOf(passage),
+    requestId: passage.id,
+    pseudonym: tools.pseudonym,
+    checksMethod: route.policy.methods !== null || route.policy.needs.method,
+  })
+  const { requestRules, responseRules } = prepared
+  const values =
+    requestRules === null && responseRules === null ? null : requestValues(passage, target, schemeOf(passage))
+  if (requestRules !== null && values !== null) changeFields(fields, requestRules, values)
+  const { hostHeader } = route.config
+  if (hostHeader.kind === 'name') fields.host = hostHeader.name
+  if (upstream.authorization !== null) fields.authorization = upstream.authorization
+  const path = upstreamPath(route.config, target.path) + target.query
+  const { upgrade } = passage.sent
+  if (upgrade !== undefined && upgrade.toLowerCase() === 'websocket') {
+    const answer = tools.sockets.open({
+      request,
+      front,
+      route,
+      upstream,
+      session,
+      client: passage.client,
+      provenClient: provenClient(passage),
+      fields,
+      path,
+      origin: originOf(passage, target),
+    })
+    return values === null ? answer : changeAnswer(answer, responseRules, values)
+  }
+  const answer = forward(
+    {
+      request,
+      method: target.method,
+      upstream,
+      path,
+      fields,
+      hasOwnHost: route.config.hostHeader.kind === 'upstream',
+      timeoutMs: route.config.timeoutMs,
+      routeId: route.config.id,
+      maxBodyBytes: isUnmeasured ? maxBodyBytes : null,
+      client: passage.client,
+      provenClient: provenClient(passage),
+      session,
+      setIdleTimeout: seconds => front.timeout(request, seconds),
+    },
+    tools,
+  )
+  return values === null ? answer : changeAnswer(answer, responseRules, values)
+}
+
+/** Whether a body's announced length is within the limit; false where none is announced. Throws target.too_large. */
+function fitsLength(sent: SentFields, route: GateRoute, maxBytes: number): boolean {
+  const length = sent['content-length']
+  if (length === undefined) return false
+  if (Number(length) <= maxBytes) return true
+  throw tooLarge(route.config.id, maxBytes)
+}

@@ -1,0 +1,70 @@
+import { canonicalAddress } from '../base/net.ts'
+import type { SentFields } from '../proxy/request-fields.ts'
+import type { Target } from '../route/target.ts'
+import { cookieName, readCookie } from '../session/cookie.ts'
+import type { MaybePromise, Session } from '../session/session.ts'
+import type { GatePortal, GateRoute, Snapshot } from './snapshot.ts'
+
+/** What Bun hands to a request's handler, as far as the pipeline uses it. */
+export type Front = Bun.Server<unknown>
+
+/** What a request comes to; undefined once it has become a WebSocket. */
+export type Answer = MaybePromise<Response | undefined>
+
+/** One request on its way: everything decided so far, filled in from top to bottom. */
+export interface Passage {
+  readonly request: Request
+  /** The request's fields, read once, without the token. */
+  sent: SentFields
+  /** The token that the request came with; whoever brings one is never sent to sign in. */
+  token: string | null
+  readonly front: Front
+  readonly snapshot: Snapshot
+  readonly startedMs: number
+  readonly id: string
+  readonly peer: string
+  readonly isPeerTrusted: boolean
+  readonly client: string
+  /** Whether the client's address is beyond doubt. */
+  readonly isClientProven: boolean
+  target: Target | null
+  portal: GatePortal | null
+  route: GateRoute | null
+  session: Session | null
+}
+
+/** How clients reach this host: a portal decides for its hosts, so that no header can weaken its cookies. */
+export function schemeOf(passage: Passage): 'http' | 'https' {
+  const portal = passage.portal?.config ?? null
+  if (portal !== null && !portal.insecureCookies) return portal.url?.scheme ?? 'https'
+  if (passage.isPeerTrusted) {
+    const stated = passage.sent['x-forwarded-proto']
+    if (stated === 'https' || stated === 'http') return stated
+  }
+  return portal?.url?.scheme ?? 'http'
+}
+
+/** The origin by which the client knows the host that it asked. */
+export function originOf(passage: Passage, target: Target): string {
+  return `${schemeOf(passage)}://${target.authority}`
+}
+
+/** The value of this host's session cookie, or null. */
+export function sessionToken(passage: Passage): string | null {
+  const { cookie: cookies } = passage.sent
+  if (cookies === undefined) return null
+  return readCookie(cookies, cookieName('session', schemeOf(passage) === 'https'))
+}
+
+/** The host that the client asked for; a trusted proxy may have put its own into Host and kept the client's beside it. */
+export function hostField({ sent, isPeerTrusted }: Passage): string | null {
+  const forwarded = isPeerTrusted ? sent['x-forwarded-host'] : undefined
+  return forwarded ?? sent.host ?? null
+}
+
+/** The other end of the connection; a local socket counts as 127.0.0.1, so that trusting it is one rule. */
+export function peerAddress(front: Front, request: Request): string {
+  const address = front.requestIP(request)?.address
+  if (address === undefined) return '127.0.0.1'
+  return address.includes(':') ? (canonicalAddress(address) ?? address) : address
+}
