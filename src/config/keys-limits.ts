@@ -1,6 +1,6 @@
 import { duration } from './duration.ts'
 import { sizeOrOff } from './size.ts'
-import { defaulted, type Keys, optional, required, type Table, table } from './table.ts'
+import { defaulted, type Keys, optional, required, table } from './table.ts'
 import { choice, integer } from './value.ts'
 
 const PER = duration('1s', '24h')
@@ -30,8 +30,6 @@ export const ROUTE_RATE = {
     'Who shares an allowance: a client is an address (of IPv6 the first 64 bits), a user whoever is signed in (and the client, of anyone else), `"route"` all together.',
   ),
 } as const satisfies Keys
-
-export type RateTable = Table<typeof ROUTE_RATE>
 
 /** What `[server]` limits. */
 export const SERVER_LIMITS = {

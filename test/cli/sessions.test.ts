@@ -1,10 +1,10 @@
 import { expect, test } from 'bun:test'
-import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { run } from '../../src/cli/run.ts'
 import { runSessions } from '../../src/cli/sessions.ts'
 import { quietPorts } from '../kit/clock.ts'
 import { eventually, type Gate, PORTAL, startGate } from '../kit/gate.ts'
+import { type Ran, runIn } from '../kit/io.ts'
 import { startValkey } from '../kit/valkey.ts'
 
 const ROUTES = `${PORTAL}
@@ -15,23 +15,9 @@ portal = "home"
 allow = ["user"]
 `
 
-/** Runs the command on a gate's folder; answers exit code and output. */
-async function sessions(
-  gate: Pick<Gate, 'folder'>,
-  ...argv: string[]
-): Promise<{ code: number; out: string; err: string }> {
-  const out: string[] = []
-  const err: string[] = []
-  const io = {
-    stdout: (text: string) => void out.push(text),
-    stderr: (text: string) => void err.push(text),
-    colour: { stdout: false, stderr: false },
-    cwd: gate.folder,
-    env: () => undefined,
-    readText: (path: string) => readFileSync(path, 'utf8'),
-  }
-  const code = await runSessions(argv, io, { ...io, ...quietPorts({ now: Date.now }) })
-  return { code, out: out.join(''), err: err.join('') }
+/** Runs the command on a gate's folder. */
+function sessions(gate: Pick<Gate, 'folder'>, ...argv: string[]): Promise<Ran> {
+  return runIn(gate.folder, io => runSessions(argv, io, { ...io, ...quietPorts({ now: Date.now }) }))
 }
 
 async function status(gate: Gate, cookie: string): Promise<number> {

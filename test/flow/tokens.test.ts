@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { runTokens } from '../../src/cli/tokens.ts'
 import { fakeClock, quietPorts } from '../kit/clock.ts'
 import { eventually, type Gate, PORTAL, startGate } from '../kit/gate.ts'
+import { type Ran, runIn } from '../kit/io.ts'
 import { startValkey } from '../kit/valkey.ts'
 import { openWire } from '../kit/wire.ts'
 
@@ -46,19 +47,8 @@ function routes(): string {
 }
 
 /** Runs `sallyport tokens` on a gate's folder. */
-async function tokens(gate: Gate, ...argv: string[]): Promise<{ code: number; out: string; err: string }> {
-  const out: string[] = []
-  const err: string[] = []
-  const io = {
-    stdout: (text: string) => void out.push(text),
-    stderr: (text: string) => void err.push(text),
-    colour: { stdout: false, stderr: false },
-    cwd: gate.folder,
-    env: () => undefined,
-    readText: (path: string) => readFileSync(path, 'utf8'),
-  }
-  const code = await runTokens(argv, io, { ...io, ...quietPorts({ now: Date.now }) })
-  return { code, out: out.join(''), err: err.join('') }
+function tokens(gate: Gate, ...argv: string[]): Promise<Ran> {
+  return runIn(gate.folder, io => runTokens(argv, io, { ...io, ...quietPorts({ now: Date.now }) }))
 }
 
 async function create(gate: Gate, ...more: string[]): Promise<{ token: string; id: string }> {
