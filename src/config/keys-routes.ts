@@ -193,7 +193,7 @@ export const ROUTE = {
     list(origin, { single: true, mayBeEmpty: true }),
     [],
     ['https://app.example.com'],
-    "Origins besides the route's own whose pages may open WebSockets here.",
+    "Origins besides the route's own whose pages may open WebSockets here, and whose scripts may read our own refusals (401, 403, 429, 5xx); hosts of the same portal may read those anyway.",
   ),
   cors_preflight: defaulted(
     boolean,

@@ -14,10 +14,13 @@ export function isPageLoad(request: Request): boolean {
 /** Whether the answer will be looked at in a window, whatever the method: a form that was sent shows its answer too. */
 export function prefersPage(request: Request): boolean {
   const { headers } = request
-  if (headers.has('x-requested-with')) return false
+  // A service worker's script, from browsers without Fetch Metadata too (Service Workers §4.2.1, "Service-Worker").
+  if (headers.has('x-requested-with') || headers.has('service-worker')) return false
   const mode = headers.get('sec-fetch-mode')
   const destination = headers.get('sec-fetch-dest')
   if (mode === null && destination === null) return acceptsHtml(headers.get('accept'))
+  // A service worker that passes a page load on names no destination; no script can ask in this mode (Fetch §5.4, Request).
+  if (destination === 'empty') return mode === 'navigate'
   if (destination !== null && !PAGE_DESTINATIONS.has(destination)) return false
   return mode === null || mode === 'navigate'
 }

@@ -17,6 +17,7 @@ import { type Answer, type Front, hostField, type Passage, peerAddress, sessionT
 import { portalRequest } from './portal-request.ts'
 import { prepareSession } from './prepare.ts'
 import type { Rates } from './rates.ts'
+import { finishRefusal } from './refusal.ts'
 import type { Respond } from './respond.ts'
 import type { GateRoute, Snapshot } from './snapshot.ts'
 
@@ -190,15 +191,21 @@ function turnAway(passage: Passage, tools: PipelineTools, decision: Decision): A
   const context = passage.token === null ? portalRequest(passage) : null
   if (decision.verdict === 'sign-in' && context !== null) {
     tools.metrics.signInsAsked++
-    return tools.portal.challenge(context)
+    return refused(passage, tools.portal.challenge(context))
   }
   if (decision.verdict === 'step-up' && context !== null) {
     tools.metrics.signInsAsked++
     tools.respond.noteDecision(passage, decision)
-    return tools.portal.stepUp(context, decision.demand)
+    return refused(passage, tools.portal.stepUp(context, decision.demand))
   }
   tools.metrics.denied++
-  return tools.respond.denied(passage, context, decision)
+  return finishRefusal(passage, tools.respond.denied(passage, context, decision))
+}
+
+function refused(passage: Passage, answer: MaybePromise<Response>): MaybePromise<Response> {
+  return answer instanceof Promise
+    ? answer.then(response => finishRefusal(passage, response))
+    : finishRefusal(passage, answer)
 }
 
 function atPortal(passage: Passage, tools: PipelineTools): Answer {
@@ -242,5 +249,6 @@ function fail(passage: Passage, tools: PipelineTools, thrown: unknown): Response
   if (error.code.startsWith('upstream.')) tools.metrics.upstreamErrors++
   else if (error.code === 'target.too_large') tools.metrics.tooLarge++
   else if (error.code === 'limit.rate') tools.metrics.rateLimited++
-  return record(passage, tools, tools.respond.failed(passage, portalRequest(passage), error))
+  const answer = tools.respond.failed(passage, portalRequest(passage), error)
+  return record(passage, tools, finishRefusal(passage, answer))
 }

@@ -98,6 +98,27 @@ describe('one portal for many hosts', () => {
     expect(again.map(page => page.text)).toEqual(people.map(({ index }) => `user-${index} sees /again`))
   }, 30_000)
 
+  test('one sign-in serves hosts on domains that have nothing in common, without a cookie that any two of them share', async () => {
+    const hosts = ['https://kuma.example.com', 'https://wiki.example.org', 'https://shop.another-example.net']
+    const wide = await openStand({}, hosts)
+    try {
+      const browser = wide.browser()
+      const [first = '', ...others] = hosts
+      expect((await browser.signIn(`${first}/a`, 'user4')).text).toBe('user-4 sees /a')
+      for (const origin of others) {
+        const page = await browser.open(`${origin}/b?c=d`)
+        expect([page.address.href, page.text]).toEqual([`${origin}/b?c=d`, 'user-4 sees /b?c=d'])
+        expect(page.trail.every(address => !address.startsWith(wide.issuer))).toBe(true)
+      }
+      const cookies = [PORTAL, ...hosts].map(origin => browser.cookie(new URL(origin).hostname, '__Host-sallyport'))
+      expect(new Set(cookies).size).toBe(4)
+      await browser.submit(await browser.open(`${others[0]}/.sallyport/logout`))
+      for (const origin of hosts) expect((await browser.visit(`${origin}/a`)).status).toBe(302)
+    } finally {
+      await wide.close()
+    }
+  })
+
   test('anything but a page load gets 401 with the address of the sign-in, and never a redirect', async () => {
     for (const headers of [
       { accept: '*/*' },

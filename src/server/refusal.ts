@@ -1,0 +1,40 @@
+import { originOf, type Passage, schemeOf } from './passage.ts'
+
+/** What a script of another origin may read of a refusal, besides its status and body. */
+const EXPOSED = 'retry-after, www-authenticate'
+
+/**
+ * An answer of our own that is no success, as scripts of our own hosts can read it; changed in place.
+ *
+ * The origin that asks is named back, with credentials, where it is a host of the same portal by the same scheme and port, or
+ * stands in the route's `allowed_origins`. Never `*`, never a stranger's. Redirects and pages of ours are not touched: nobody's
+ * script has anything to read there. Where the route takes tokens, 401 says so (RFC 6750 §3, without an error: nothing was sent).
+ * Source: Fetch §3.3.3 (CORS protocol and credentials), RFC 9110 §12.5.5 (Vary).
+ */
+export function finishRefusal(passage: Passage, response: Response): Response {
+  const { status, headers } = response
+  if (status < 400) return response
+  if (status === 401 && passage.route?.config.tokens === true && !headers.has('www-authenticate')) {
+    headers.set('www-authenticate', 'Bearer realm="sallyport"')
+  }
+  const { origin } = passage.sent
+  if (origin === undefined) return response
+  headers.append('vary', 'origin')
+  if (!isOwnOrigin(passage, origin)) return response
+  headers.set('access-control-allow-origin', origin)
+  headers.set('access-control-allow-credentials', 'true')
+  headers.set('access-control-expose-headers', EXPOSED)
+  return response
+}
+
+function isOwnOrigin(passage: Passage, origin: string): boolean {
+  const { target, portal, route, snapshot } = passage
+  if (target === null || target.isReserved) return false
+  // A browser writes an origin in one spelling only; another one is nobody's.
+  const asking = URL.parse(origin)
+  if (asking === null || asking.origin !== origin) return false
+  if (route?.config.allowedOrigins.includes(origin) === true) return true
+  if (portal === null || snapshot.portals.lookup(asking.hostname) !== portal) return false
+  const own = URL.parse(originOf(passage, target))
+  return own !== null && asking.protocol === `${schemeOf(passage)}:` && asking.port === own.port
+}
