@@ -16,6 +16,7 @@ import { frontChannelLogout } from './frontchannel.ts'
 import { askPortal, type Destination, enter } from './hand-off.ts'
 import { wordsFor } from './language.ts'
 import { describePerson } from './me.ts'
+import { menuOf } from './menu.ts'
 import { ApplicationsPage } from './pages/applications.tsx'
 import { type ErrorView, renderErrorPage } from './pages/errors.tsx'
 import { isPortalHost, ownPath, portalOrigin } from './place.ts'
@@ -133,9 +134,7 @@ function applications(ctx: PortalRequest): Response {
       title={ctx.portal.title}
       identity={session.identity}
       applications={ctx.applications(session)}
-      sessionsAddress={ownPath('sessions')}
-      tokensAddress={ctx.portal.personalTokens ? ownPath('tokens') : null}
-      signOutAddress={ownPath('logout')}
+      menu={menuOf(ctx, words, '')}
       switchAddress={`${ownPath('login')}?switch=1`}
     />,
     200,

@@ -2,10 +2,12 @@
 import { GateError } from '../base/errors.ts'
 import { prefersPage } from '../route/page-load.ts'
 import type { Session, SessionEntry } from '../session/session.ts'
+import { isAdmin } from './admins.ts'
 import { jsonAnswer, pageAnswer, redirectAnswer } from './answer.ts'
 import { describeEntry } from './entry.ts'
 import { proveForm, readOwnForm } from './form.ts'
 import { wordsFor } from './language.ts'
+import { menuOf } from './menu.ts'
 import { SessionsPage } from './pages/sessions.tsx'
 import { isPortalHost, ownPath, portalOrigin } from './place.ts'
 import type { PortalRequest } from './portal.ts'
@@ -42,6 +44,7 @@ export async function showSessions(ctx: PortalRequest, tools: SignOutTools, sess
     <SessionsPage
       words={words}
       title={ctx.portal.title}
+      menu={menuOf(ctx, words, isAll ? null : 'sessions')}
       entries={entries}
       own={session}
       nowMs={tools.ports.now()}
@@ -92,10 +95,6 @@ async function endOne(
   if (!prefersPage(ctx.request)) return jsonAnswer({ ended: found !== null })
   const query = new URLSearchParams(isForAll ? { all: '1', q: form.get('q') ?? '' } : {})
   return redirectAnswer(303, `${ownPath('sessions')}${isForAll ? `?${query}` : ''}`)
-}
-
-function isAdmin({ portal, rolesOf }: PortalRequest, session: Session): boolean {
-  return portal.adminRole !== null && rolesOf(session).includes(portal.adminRole)
 }
 
 function isSamePerson(one: Session, other: Session): boolean {

@@ -8,6 +8,7 @@ import type { HeldToken, Tokens } from '../session/tokens.ts'
 import { jsonAnswer, pageAnswer, redirectAnswer } from './answer.ts'
 import { proveForm, readOwnForm } from './form.ts'
 import { wordsFor } from './language.ts'
+import { menuOf } from './menu.ts'
 import { TOKEN_DAYS, TokensPage } from './pages/tokens.tsx'
 import { isPortalHost, ownPath, portalOrigin } from './place.ts'
 import type { PortalRequest } from './portal.ts'
@@ -100,6 +101,7 @@ async function answer(ctx: PortalRequest, tools: TokenTools, session: Session, m
     <TokensPage
       words={words}
       title={ctx.portal.title}
+      menu={menuOf(ctx, words, 'tokens')}
       tokens={tokens}
       made={made}
       roles={ctx.rolesOf(session)}

@@ -154,14 +154,13 @@ test('the choice of providers and the list of applications escape names and addr
       title={MARKUP}
       identity={sessionOf({ name: MARKUP }).identity}
       applications={[{ name: MARKUP, address: 'https://kuma.example.com/' }]}
-      sessionsAddress="/s"
-      tokensAddress={null}
-      signOutAddress="/out"
+      menu={[{ label: MARKUP, address: '/s?a=1&b="', isHere: true }]}
       switchAddress="/switch"
     />,
   )
   expect(page).not.toContain('<b ')
   expect(page).toContain('>B<')
+  expect(page).toContain('<a href="/s?a=1&amp;b=&quot;" aria-current="page">')
 })
 
 test('RFC 9457: a problem has type, title, status, detail and our code', async () => {

@@ -216,9 +216,9 @@ describe('languages', () => {
     await browser.signIn(`${KUMA}/`, 'user1')
     const german: [string, string][] = [
       ['', 'Hallo, User 1'],
-      ['logout', 'Das Abmelden gilt für alle Anwendungen hier.'],
+      ['logout', 'Die Abmeldung gilt für alle Anwendungen hier.'],
       ['sessions', 'gerade eben'],
-      ['nothing', 'Unter dieser Adresse gibt es nichts.'],
+      ['nothing', 'Unter dieser Adresse ist nichts zu finden.'],
       ['enter', 'Diese Anmeldung ist abgelaufen oder wurde schon verwendet.'],
     ]
     for (const [page, text] of german) {

@@ -2,7 +2,7 @@
 import type { Identity } from '../../identity/identity.ts'
 import type { Application } from '../portal.ts'
 import type { Words } from '../words/words.ts'
-import { Document, Mark } from './layout.tsx'
+import { Hall, type MenuEntry } from './hall.tsx'
 import { detailOf, nameOf } from './person.ts'
 
 /** The portal page: what this person may open. */
@@ -11,34 +11,19 @@ export function ApplicationsPage(props: {
   readonly title: string
   readonly identity: Identity
   readonly applications: readonly Application[]
-  readonly sessionsAddress: string
-  /** Null where people make no tokens. */
-  readonly tokensAddress: string | null
-  readonly signOutAddress: string
+  readonly menu: readonly MenuEntry[]
   readonly switchAddress: string
 }) {
   const { words } = props
   const detail = detailOf(props.identity)
   return (
-    <Document words={words} title={props.title}>
-      <div class="hall">
-        <header class="bar">
-          <Mark />
-          <span class="name">{props.title}</span>
-          <nav aria-label={words.accountMenu}>
-            <a href={props.sessionsAddress}>{words.yourSessions}</a>
-            {props.tokensAddress === null ? null : <a href={props.tokensAddress}>{words.yourTokens}</a>}
-            <a href={props.switchAddress}>{words.switchAccount}</a>
-            <a href={props.signOutAddress}>{words.signOut}</a>
-          </nav>
-        </header>
-        <main>
-          <h1>{words.hello(nameOf(props.identity))}</h1>
-          {detail === null ? null : <p class="soft who">{words.signedInAs(detail)}</p>}
-          {props.applications.length === 0 ? <Nothing words={words} /> : <List applications={props.applications} />}
-        </main>
-      </div>
-    </Document>
+    <Hall words={words} title={props.title} heading={words.hello(nameOf(props.identity))} menu={props.menu}>
+      <p class="soft who">
+        {detail === null ? null : `${words.signedInAs(detail)} · `}
+        <a href={props.switchAddress}>{words.switchAccount}</a>
+      </p>
+      {props.applications.length === 0 ? <Nothing words={words} /> : <List applications={props.applications} />}
+    </Hall>
   )
 }
 

@@ -1,5 +1,6 @@
 /** @jsxImportSource hono/jsx */
 import { type Child, useContext } from 'hono/jsx'
+import { GROUNDS } from '../../config/colour.ts'
 import type { Words } from '../words/words.ts'
 import { BrandContext, brandStyle } from './brand.tsx'
 import { STYLE } from './style.ts'
@@ -42,6 +43,8 @@ export function Document(props: {
         <meta name="viewport" content="width=device-width, initial-scale=1" />
         <meta name="robots" content="noindex" />
         <meta name="color-scheme" content="light dark" />
+        <meta name="theme-color" media="(prefers-color-scheme: light)" content={GROUNDS.light[0]} />
+        <meta name="theme-color" media="(prefers-color-scheme: dark)" content={GROUNDS.dark[0]} />
         {refresh === undefined ? null : <meta http-equiv="refresh" content={`${refresh.afterS}${again}`} />}
         <title>{props.title}</title>
         <link rel="icon" href={ICON} />

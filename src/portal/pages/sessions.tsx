@@ -3,7 +3,7 @@ import type { Child } from 'hono/jsx'
 import type { Session, SessionEntry } from '../../session/session.ts'
 import { ownPath } from '../place.ts'
 import type { Words } from '../words/words.ts'
-import { Document, Mark } from './layout.tsx'
+import { Hall, type MenuEntry } from './hall.tsx'
 import { detailOf, nameOf } from './person.ts'
 import { agoOf } from './time.ts'
 
@@ -11,6 +11,7 @@ import { agoOf } from './time.ts'
 export interface SessionsView {
   readonly words: Words
   readonly title: string
+  readonly menu: readonly MenuEntry[]
   readonly entries: readonly SessionEntry[]
   /** The session that looks at it. */
   readonly own: Session
@@ -28,36 +29,26 @@ export function SessionsPage(view: SessionsView) {
   const { words, title, entries, all, mayShowAll } = view
   const heading = all === null ? words.yourSessions : words.allSessions
   return (
-    <Document words={words} title={`${heading} · ${title}`}>
-      <div class="hall">
-        <header class="bar">
-          <Mark />
-          <span class="name">{title}</span>
-          <nav aria-label={words.accountMenu}>
-            <a href={ownPath('')}>{words.applications}</a>
-            {mayShowAll && all === null ? <a href={`${ownPath('sessions')}?all=1`}>{words.allSessions}</a> : null}
-            {all === null ? null : <a href={ownPath('sessions')}>{words.yourSessions}</a>}
-            <a href={ownPath('logout')}>{words.signOut}</a>
-          </nav>
-        </header>
-        <main>
-          <h1>{heading}</h1>
-          {all === null ? <p class="soft">{words.sessionsLead}</p> : <Search words={words} value={all.search} />}
-          {entries.length === 0 ? (
-            <div class="empty">
-              <p>{words.nobodyFits}</p>
-            </div>
-          ) : (
-            <ul class="rows">
-              {entries.map(entry => (
-                <Row entry={entry} view={view} />
-              ))}
-            </ul>
-          )}
-          {all === null ? <Everywhere words={words} proof={view.proof} /> : <More words={words} {...all} />}
-        </main>
-      </div>
-    </Document>
+    <Hall words={words} title={title} heading={heading} menu={view.menu}>
+      {all === null ? <p class="soft">{words.sessionsLead}</p> : <Search words={words} value={all.search} />}
+      {mayShowAll && all === null ? (
+        <p>
+          <a href={`${ownPath('sessions')}?all=1`}>{words.allSessions}</a>
+        </p>
+      ) : null}
+      {entries.length === 0 ? (
+        <div class="empty">
+          <p>{words.nobodyFits}</p>
+        </div>
+      ) : (
+        <ul class="rows">
+          {entries.map(entry => (
+            <Row entry={entry} view={view} />
+          ))}
+        </ul>
+      )}
+      {all === null ? <Everywhere words={words} proof={view.proof} /> : <More words={words} {...all} />}
+    </Hall>
   )
 }
 

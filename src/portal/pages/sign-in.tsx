@@ -29,14 +29,16 @@ function Remember(props: { words: Words; isOn: boolean; lifetimeMs: number; addr
       {before}
       {spanOf(lifetimeMs, words)}
       {after}
-      <br />
-      <a href={address}>{words.rememberOff}</a>
+      <a class="quiet" href={address}>
+        {words.rememberOff}
+      </a>
     </p>
   ) : (
     <p class="note">
       {words.notRemembered}
-      <br />
-      <a href={address}>{words.rememberOn}</a>
+      <a class="quiet" href={address}>
+        {words.rememberOn}
+      </a>
     </p>
   )
 }

@@ -5,11 +5,11 @@
  */
 export const STYLE = `
 :root{color-scheme:light dark;
---ground:#efece5;--ground-2:#e3dfd5;--panel:#fdfcfa;--line:#d9d4c8;--ink:#23272b;--soft:#5f635f;--accent:#1d6358;--accent-ink:#fff;--tint:#e4efec;--warn:#9a3b26;--shade:0 1px 1px rgb(58 50 34/.05),0 18px 48px -20px rgb(58 50 34/.28);
+--ground:#efece5;--ground-2:#e3dfd5;--panel:#fdfcfa;--line:#d9d4c8;--edge:#8b877c;--ink:#23272b;--soft:#5f635f;--accent:#1d6358;--accent-ink:#fff;--tint:#e4efec;--warn:#9a3b26;--shade:0 1px 1px rgb(58 50 34/.05),0 18px 48px -20px rgb(58 50 34/.28);
 --serif:ui-serif,"Iowan Old Style","Palatino Linotype",Palatino,"Source Serif Pro",Charter,Georgia,serif;
 --sans:system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans","Helvetica Neue",sans-serif;
 --mono:ui-monospace,"SF Mono","Cascadia Mono",Menlo,Consolas,monospace}
-@media (prefers-color-scheme:dark){:root{--ground:#14181a;--ground-2:#0e1113;--panel:#1c2224;--line:#3a4345;--ink:#e9e7e1;--soft:#a3a9a6;--accent:#86d2c2;--accent-ink:#0c1f1b;--tint:#22312f;--warn:#f0a088;--shade:0 1px 0 rgb(255 255 255/.04) inset,0 24px 60px -24px rgb(0 0 0/.8)}}
+@media (prefers-color-scheme:dark){:root{--ground:#14181a;--ground-2:#0e1113;--panel:#1c2224;--line:#3a4345;--edge:#7d8886;--ink:#e9e7e1;--soft:#a3a9a6;--accent:#86d2c2;--accent-ink:#0c1f1b;--tint:#22312f;--warn:#f0a088;--shade:0 1px 0 rgb(255 255 255/.04) inset,0 24px 60px -24px rgb(0 0 0/.8)}}
 *,*::before,*::after{box-sizing:border-box}
 html{-webkit-text-size-adjust:100%;text-size-adjust:100%}
 body{margin:0;min-height:100vh;min-height:100dvh;display:flex;flex-direction:column;font:400 1.0625rem/1.6 var(--sans);color:var(--ink);background:linear-gradient(var(--ground),var(--ground-2)) fixed var(--ground-2)}
@@ -31,7 +31,7 @@ img.mark{object-fit:contain}
 .stack>*+*{margin-top:.85rem}
 .acts{display:grid;gap:.7rem;margin-top:1.9rem}
 .acts form{display:grid}
-.act{display:block;width:100%;padding:.8rem 1.1rem;font:600 1rem/1.3 var(--sans);text-align:center;text-decoration:none;color:var(--ink);background:transparent;border:1px solid var(--line);border-radius:.8rem;cursor:pointer;overflow-wrap:anywhere;transition:background-color .15s,border-color .15s}
+.act{display:flex;align-items:center;justify-content:center;width:100%;min-height:3rem;padding:.6rem 1.1rem;font:600 1rem/1.3 var(--sans);text-align:center;text-decoration:none;color:var(--ink);background:transparent;border:1px solid var(--line);border-radius:.8rem;cursor:pointer;overflow-wrap:anywhere;transition:background-color .15s,border-color .15s}
 .act:hover{background:var(--tint);border-color:var(--accent)}
 .act.main{color:var(--accent-ink);background:var(--accent);border-color:var(--accent)}
 .act.main:hover{background:color-mix(in oklab,var(--accent) 86%,var(--ink))}
@@ -42,17 +42,23 @@ img.mark{object-fit:contain}
 .facts dd{margin:0;overflow-wrap:anywhere}
 .tag{display:inline-block;margin:.06rem .3rem .06rem 0;padding:.02rem .6rem;font-size:.9375rem;background:var(--tint);border-radius:1rem}
 .tag.need{color:var(--warn);background:color-mix(in oklab,var(--warn) 12%,transparent);font-weight:600}
+.acts+.note{margin-top:1.4rem}
+.note .quiet{display:flex;align-items:center;justify-content:center;min-height:2.75rem;margin-top:.15rem}
 .note{margin-top:2rem;color:var(--soft);font-size:.8125rem;line-height:1.5}
 .note code{font:.8125rem/1 var(--mono);overflow-wrap:anywhere;user-select:all}
 .code{display:inline-block;margin-bottom:.6rem;font:600 .8125rem/1 var(--sans);letter-spacing:.12em;color:var(--warn)}
 .wait{display:inline-block;width:.55rem;height:.55rem;margin-right:.55rem;border-radius:50%;background:var(--accent);vertical-align:.05rem;animation:breathe 2.4s ease-in-out infinite}
 @keyframes breathe{50%{opacity:.25}}
-.hall{width:100%;max-width:62rem;margin:0 auto;padding:1.5rem 1.5rem 4rem}
-.bar{display:flex;align-items:center;gap:.8rem;padding-bottom:1.25rem;border-bottom:1px solid var(--line)}
+.hall{width:100%;max-width:66rem;margin:0 auto;padding:1rem 1.5rem 4rem}
+.bar{display:flex;flex-wrap:wrap;align-items:center;gap:.25rem .8rem;padding-bottom:.75rem;border-bottom:1px solid var(--line)}
 .bar .mark{width:2.1rem;height:2.1rem;margin:0}
 .bar .name{font:600 1.1875rem/1.25 var(--serif);margin-right:auto;overflow-wrap:anywhere}
-.bar nav{display:flex;gap:1.25rem;font-size:.9375rem;white-space:nowrap}
-.hall h1{margin-top:3rem}
+.bar nav{display:flex;flex-wrap:wrap;gap:0 .35rem;font-size:.9375rem}
+.bar nav a{display:flex;align-items:center;min-height:2.75rem;padding:0 .7rem;color:var(--ink);text-decoration:none;border-radius:.7rem}
+.bar nav a:hover{background:var(--tint);text-decoration:underline}
+.bar nav a[aria-current]{color:var(--accent);font-weight:600;box-shadow:inset 0 -2px var(--accent);border-radius:.7rem .7rem 0 0}
+.bar nav a:last-child{margin-right:-.7rem}
+.hall h1{margin-top:2.5rem;overflow-wrap:anywhere}
 .hall h1+p{margin-top:.5rem}
 .apps{display:grid;grid-template-columns:repeat(auto-fill,minmax(15.5rem,1fr));gap:1rem;margin:2.25rem 0 0;padding:0;list-style:none}
 .app{display:flex;align-items:center;gap:1rem;height:100%;padding:1.1rem 1.25rem;color:inherit;text-decoration:none;background:var(--panel);border:1px solid var(--line);border-radius:1rem;transition:border-color .15s,transform .15s,box-shadow .15s}
@@ -65,15 +71,18 @@ img.mark{object-fit:contain}
 .rows{margin:2.25rem 0 0;padding:0;list-style:none;border-top:1px solid var(--line)}
 .row{display:flex;align-items:center;gap:1.25rem;padding:1rem .125rem;border-bottom:1px solid var(--line)}
 .row>div{flex:1;min-width:0;overflow-wrap:anywhere}
-.row .act,.foot .act,.search .act{width:auto;padding:.55rem 1.1rem;font-size:.9375rem;white-space:nowrap}
+.row .act,.foot .act,.search .act{width:auto;min-height:2.75rem;padding:.4rem 1.1rem;font-size:.9375rem}
 .foot{margin-top:2.5rem}
 .foot .act{margin-top:1rem}
 .search{display:flex;flex-wrap:wrap;align-items:center;gap:.7rem;margin-top:1.5rem}
 .search label{width:100%;font-size:.9375rem;color:var(--soft)}
-.search input[type=search],.search input[type=text],.search select{flex:1;min-width:12rem;padding:.55rem .9rem;font:inherit;color:inherit;background:var(--panel);border:1px solid var(--line);border-radius:.8rem}
+.search input[type=search],.search input[type=text],.search select{flex:1;min-width:min(12rem,100%);min-height:2.75rem;padding:.5rem .9rem;font:inherit;color:inherit;background:var(--panel);border:1px solid var(--edge);border-radius:.8rem}
 .search+.small{margin-top:.7rem}
 .more{margin-top:1.5rem}
-@media (max-width:30rem){.door{align-items:flex-start;padding:1.25rem .85rem}.panel{padding:3rem 1.6rem 2rem;border-radius:50vw 50vw 1.25rem 1.25rem/11rem 11rem 1.25rem 1.25rem}.panel::before{border-radius:50vw 50vw .9rem .9rem/10.6rem 10.6rem .9rem .9rem}h1{font-size:1.5rem}.hall{padding:1.1rem 1.1rem 3rem}.hall h1{margin-top:2rem}.bar{flex-wrap:wrap}.bar nav{width:100%;flex-wrap:wrap;gap:.35rem 1.25rem}.facts>div{grid-template-columns:5.25rem 1fr}.row{flex-direction:column;align-items:flex-start;gap:.7rem}}
-@media (prefers-reduced-motion:reduce){*{animation:none!important;transition:none!important}}
-@media (forced-colors:active){.act,.app,.panel{border:1px solid}}
+@media (max-width:40rem){.bar nav{width:100%;margin:0 -.7rem}.bar nav a:last-child{margin-right:0}}
+@media (max-width:30rem){.door{align-items:flex-start;padding:1.25rem .85rem}.panel{padding:3rem 1.6rem 2rem;border-radius:50vw 50vw 1.25rem 1.25rem/11rem 11rem 1.25rem 1.25rem}.panel::before{border-radius:50vw 50vw .9rem .9rem/10.6rem 10.6rem .9rem .9rem}h1{font-size:1.5rem}.hall{padding:.85rem 1.1rem 3rem}.hall h1{margin-top:1.75rem}.facts>div{grid-template-columns:5.75rem 1fr}.row{flex-direction:column;align-items:flex-start;gap:.7rem}}
+@media (prefers-contrast:more){:root{--soft:var(--ink);--line:var(--edge);--edge:var(--ink)}}
+@media (prefers-reduced-motion:reduce){*{animation:none!important;transition:none!important}.app:hover{transform:none}}
+@media (forced-colors:active){.act,.app,.panel,.tag,.arch{border:1px solid}.wait{background:CanvasText;forced-color-adjust:none}.bar nav a[aria-current]{text-decoration:underline}}
+@media print{:root{--ground:#fff;--ground-2:#fff;--panel:#fff;--ink:#000;--soft:#333;--line:#bbb;--shade:none}body{display:block;min-height:0;background:none}.bar nav,.acts,.act,form,.wait{display:none!important}.panel{margin:0 auto;border-radius:1rem;break-inside:avoid}.panel::before{display:none}.app,.row{break-inside:avoid}}
 `

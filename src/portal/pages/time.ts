@@ -28,3 +28,8 @@ export function agoOf(atMs: number, nowMs: number, words: Words): string {
 export function dateOf(atMs: number): string {
   return new Date(atMs).toISOString().slice(0, 10)
 }
+
+/** The day of a moment as people write it, in UTC: "Jun 30, 2027". */
+export function dayOf(atMs: number, words: Words): string {
+  return new Intl.DateTimeFormat(words.lang, { dateStyle: 'medium', timeZone: 'UTC' }).format(atMs)
+}

@@ -2,8 +2,8 @@
 import type { HeldToken } from '../../session/tokens.ts'
 import { ownPath } from '../place.ts'
 import type { Words } from '../words/words.ts'
-import { Document, Mark } from './layout.tsx'
-import { agoOf, dateOf, spanOf } from './time.ts'
+import { Hall, type MenuEntry } from './hall.tsx'
+import { agoOf, dayOf, spanOf } from './time.ts'
 
 /** Lifetimes on offer, in days; the second is the one that is chosen at first. */
 export const TOKEN_DAYS = [7, 30, 90, 365] as const
@@ -12,6 +12,7 @@ export const TOKEN_DAYS = [7, 30, 90, 365] as const
 export interface TokensView {
   readonly words: Words
   readonly title: string
+  readonly menu: readonly MenuEntry[]
   readonly tokens: readonly HeldToken[]
   /** A token that was made a moment ago; it is never shown again. */
   readonly made: string | null
@@ -23,59 +24,43 @@ export interface TokensView {
 }
 
 /** A person's tokens, a form for a new one, and a way to revoke each. */
-export function TokensPage({ words, title, tokens, made, roles, nowMs, proof }: TokensView) {
+export function TokensPage({ words, title, menu, tokens, made, roles, nowMs, proof }: TokensView) {
   return (
-    <Document words={words} title={`${words.yourTokens} · ${title}`}>
-      <div class="hall">
-        <header class="bar">
-          <Mark />
-          <span class="name">{title}</span>
-          <nav aria-label={words.accountMenu}>
-            <a href={ownPath('')}>{words.applications}</a>
-            <a href={ownPath('sessions')}>{words.yourSessions}</a>
-            <a href={ownPath('logout')}>{words.signOut}</a>
-          </nav>
-        </header>
-        <main>
-          <h1>{words.yourTokens}</h1>
-          <p class="soft">{words.tokensLead}</p>
-          {made === null ? null : (
-            <div class="empty" role="status">
-              <p>{words.tokenMade}</p>
-              <p class="note">
-                <code>{made}</code>
-              </p>
-            </div>
-          )}
-          <form class="search" method="post" action={ownPath('tokens')}>
-            <input type="hidden" name="proof" value={proof} />
-            <input type="hidden" name="act" value="create" />
-            <label for="name">{words.tokenPurpose}</label>
-            <input id="name" name="name" type="text" required maxlength={100} autocomplete="off" />
-            <select name="days" aria-label={words.tokenLifetime}>
-              {TOKEN_DAYS.map((days, index) => (
-                <option value={String(days)} selected={index === 1}>
-                  {spanOf(days * 86_400_000, words)}
-                </option>
-              ))}
-            </select>
-            <button class="act main" type="submit">
-              {words.makeToken}
-            </button>
-          </form>
-          <p class="soft small">
-            {roles.length === 0 ? words.tokenWithoutRoles : words.tokenWithRoles(roles.join(', '))}
+    <Hall words={words} title={title} heading={words.yourTokens} menu={menu}>
+      <p class="soft">{words.tokensLead}</p>
+      {made === null ? null : (
+        <div class="empty" role="status">
+          <p>{words.tokenMade}</p>
+          <p class="note">
+            <code>{made}</code>
           </p>
-          {tokens.length === 0 ? null : (
-            <ul class="rows">
-              {tokens.map(held => (
-                <Row words={words} held={held} nowMs={nowMs} proof={proof} />
-              ))}
-            </ul>
-          )}
-        </main>
-      </div>
-    </Document>
+        </div>
+      )}
+      <form class="search" method="post" action={ownPath('tokens')}>
+        <input type="hidden" name="proof" value={proof} />
+        <input type="hidden" name="act" value="create" />
+        <label for="name">{words.tokenPurpose}</label>
+        <input id="name" name="name" type="text" required maxlength={100} autocomplete="off" />
+        <select name="days" aria-label={words.tokenLifetime}>
+          {TOKEN_DAYS.map((days, index) => (
+            <option value={String(days)} selected={index === 1}>
+              {spanOf(days * 86_400_000, words)}
+            </option>
+          ))}
+        </select>
+        <button class="act main" type="submit">
+          {words.makeToken}
+        </button>
+      </form>
+      <p class="soft small">{roles.length === 0 ? words.tokenWithoutRoles : words.tokenWithRoles(roles.join(', '))}</p>
+      {tokens.length === 0 ? null : (
+        <ul class="rows">
+          {tokens.map(held => (
+            <Row words={words} held={held} nowMs={nowMs} proof={proof} />
+          ))}
+        </ul>
+      )}
+    </Hall>
   )
 }
 
@@ -98,7 +83,7 @@ function Row({
         <h2>{name}</h2>
         <p class="soft small">
           {roles.length === 0 ? null : `${roles.join(', ')} · `}
-          {words.tokenTimes(agoOf(session.createdAtMs, nowMs, words), dateOf(session.expiresAtMs))}
+          {words.tokenTimes(agoOf(session.createdAtMs, nowMs, words), dayOf(session.expiresAtMs, words))}
         </p>
       </div>
       <form method="post" action={ownPath('tokens')}>

@@ -72,6 +72,14 @@ describe.each(LANGUAGES.map(words => [words.lang, words] as const))('the table %
     }
   })
 
+  test('is written as that language is: no straight quotes, and French spaces that break no line', () => {
+    for (const [at, text] of texts(words)) {
+      expect(text, at).not.toMatch(/["']|\.\.\./)
+      if (lang === 'fr') expect(text, at).not.toMatch(/[\p{L}}] [;!?:»]|[\p{L}}][;!?](?: |$)/u)
+      else expect(text, at).not.toMatch(/ [;!?:]/)
+    }
+  })
+
   test('is known to Intl', () => expect(Intl.NumberFormat.supportedLocalesOf([lang])).toEqual([lang]))
 })
 
