@@ -1,16 +1,4 @@
 import { cpus } from 'node:os'
-import type { Transfer } from './transfers.ts'
-
-/** The medians of one subject's rounds. */
-export interface Row {
-  readonly name: string
-  readonly cpuUsPerRequest: number
-  readonly cpuUsRounds: readonly number[]
-  readonly requestsPerS: number
-  readonly p50Ms: number
-  readonly p99Ms: number
-  readonly peakRssMb: number
-}
 
 /** A figure with what it ought to be at most. */
 export interface Target {
@@ -21,15 +9,17 @@ export interface Target {
   readonly isMet: boolean
 }
 
-export interface Results {
-  readonly machine: { readonly cpu: string; readonly cores: number; readonly bun: string }
-  readonly rows: readonly Row[]
-  readonly transfers: readonly Transfer[]
-  readonly startMs: readonly number[]
+/** The first row is the head. */
+export type Grid = readonly (readonly string[])[]
+
+/** What one part of the benchmark found out: tables for people, targets, and every figure for JSON. */
+export interface Findings {
+  readonly tables: readonly Grid[]
   readonly targets: readonly Target[]
+  readonly figures: object
 }
 
-export function machine(): Results['machine'] {
+export function machine(): { readonly cpu: string; readonly cores: number; readonly bun: string } {
   return { cpu: cpus()[0]?.model ?? 'unknown', cores: cpus().length, bun: Bun.version }
 }
 
@@ -44,40 +34,21 @@ export function target(name: string, value: number, atMost: number, unit: string
   return { name, value, unit, atMost, isMet: value <= atMost }
 }
 
-/** The results as aligned plain text. */
-export function render(results: Results): string {
-  const { cpu, cores, bun } = results.machine
-  const rows = results.rows.map(row => [
-    row.name,
-    row.cpuUsPerRequest.toFixed(1),
-    `${Math.min(...row.cpuUsRounds).toFixed(1)}-${Math.max(...row.cpuUsRounds).toFixed(1)}`,
-    row.requestsPerS.toFixed(0),
-    row.p50Ms.toFixed(2),
-    row.p99Ms.toFixed(2),
-    row.peakRssMb.toFixed(0),
-  ])
-  const transfers = results.transfers.map(one => [
-    one.name,
-    one.cpuMs.toFixed(0),
-    one.seconds.toFixed(2),
-    one.peakRssMb.toFixed(0),
-  ])
-  const targets = results.targets.map(one => [
-    one.name,
-    `${one.value.toFixed(2)} ${one.unit}`.trim(),
-    `${one.atMost} ${one.unit}`.trim(),
-    one.isMet ? 'met' : 'MISSED',
-  ])
+/** The targets as a table. */
+export function targetTable(targets: readonly Target[]): Grid {
   return [
-    `${cpu}, ${cores} cores, the proxy alone on one; Bun ${bun}`,
-    align([['small GET', 'CPU µs/request', 'rounds', 'requests/s', 'p50 ms', 'p99 ms', 'peak RSS MB'], ...rows]),
-    align([['100 MB through Sallyport, signed in', 'CPU ms', 'seconds', 'peak RSS MB'], ...transfers]),
-    align([['target', 'measured', 'at most', ''], ...targets]),
-  ].join('\n\n')
+    ['target', 'measured', 'at most', ''],
+    ...targets.map(one => [
+      one.name,
+      `${one.value.toFixed(2)} ${one.unit}`.trim(),
+      `${one.atMost} ${one.unit}`.trim(),
+      one.isMet ? 'met' : 'MISSED',
+    ]),
+  ]
 }
 
-/** The first column to the left, the others to the right, as far apart as their widest cell asks for. */
-function align(table: readonly (readonly string[])[]): string {
+/** A table as text: the first column to the left, the others to the right, as far apart as their widest cell asks for. */
+export function align(table: Grid): string {
   const widths = (table[0] ?? []).map((_, column) => Math.max(...table.map(row => row[column]?.length ?? 0)))
   return table
     .map(row =>

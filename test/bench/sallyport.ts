@@ -2,22 +2,23 @@ import { chmodSync, existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { BrowserLite } from '../kit/browser-lite.ts'
 import type { TestProvider } from '../kit/provider.ts'
-import { type Child, PROXY_CORE, startChild, untilServed } from './process.ts'
+import { type Child, freePort, PROXY_CORE, startChild, untilServed } from './process.ts'
+import { type Front, type FrontName, type Subject, subject, type Trust } from './subject.ts'
 
 const ROOT = join(import.meta.dir, '../..')
-export const BINARY = join(ROOT, 'dist/sallyport')
+const BINARY = join(ROOT, 'dist/sallyport')
 
-export const PUBLIC_HOST = 'public.localhost'
-export const PRIVATE_HOST = 'private.localhost'
-/** A protected host whose upstream swallows uploads. */
-export const UPLOAD_HOST = 'upload.localhost'
+/** Who may pass: everyone, or one who has signed in and has a role. Each has hosts of its own. */
+export type Access = 'public' | 'private'
 
 /** A folder with a routes.toml, and the compiled binary that serves it. */
 export interface Gate {
   readonly port: number
   start(): Child
+  untilServed(): Promise<number>
   /** Signs in for real, at the provider, and answers the Cookie field for a protected host. */
-  signIn(host: string): Promise<string>
+  signIn(front: FrontName): Promise<string>
+  host(front: FrontName, access: Access): string
 }
 
 /** Builds the executable unless it is there. */
@@ -32,23 +33,40 @@ export async function ensureBinary(): Promise<void> {
   if ((await build.exited) !== 0) throw new Error('dist/sallyport could not be built')
 }
 
+export interface GateOptions {
+  readonly folder: string
+  readonly fronts: readonly Front[]
+  readonly provider: TestProvider
+  readonly trust: Trust
+  /** Routes to be passed over, on hosts of their own. */
+  readonly otherRoutes?: number
+}
+
 /** Sallyport as people run it: session in SQLite, a role, identity fields, the access log on, into a file. */
-export function makeGate(
-  folder: string,
-  ports: { readonly gate: number; readonly admin: number; readonly upstream: number; readonly sink: number },
-  provider: TestProvider,
-): Gate {
+export async function makeGate({ folder, fronts, provider, trust, otherRoutes = 0 }: GateOptions): Promise<Gate> {
   mkdirSync(folder, { recursive: true })
+  const [port, admin] = [await freePort(), await freePort()]
   const file = join(folder, 'routes.toml')
-  const at = (host: string): string => `http://${host}:${ports.gate}`
-  const guarded = 'portal = "home"\nallow = ["user"]\nheaders = "x-token"'
-  const route = (host: string, upstream: number, rest: string): string =>
-    `[[routes]]\nhost = "${host}"\nupstream = "http://127.0.0.1:${upstream}"\n${rest}\n`
+  const at = (host: string): string => `http://${host}`
+  const host = (front: FrontName, access: Access): string => `${front}.${access}.localhost:${port}`
+  const route = ({ name, upstream }: Front, access: Access): string => {
+    const address =
+      name === 'secure'
+        ? `{ to = "https://127.0.0.1:${upstream}", tls = { ca = "${trust.caFile}", server_name = "${trust.serverName}" } }`
+        : `"http://127.0.0.1:${upstream}"`
+    const rules = access === 'public' ? 'allow = "public"' : 'portal = "home"\nallow = ["user"]\nheaders = "x-token"'
+    return `[[routes]]\nhost = "${name}.${access}.localhost"\nupstream = ${address}\n${rules}\n`
+  }
+  const others = Array.from(
+    { length: otherRoutes },
+    (_, index) =>
+      `[[routes]]\nhost = "host-${index >> 2}.example"\npath = "/${'abcd'[index & 3]}"\nupstream = "http://127.0.0.1:9"\nallow = "public"\n`,
+  )
   writeFileSync(
     file,
     `[server]
-listen = ["127.0.0.1:${ports.gate}"]
-admin = "127.0.0.1:${ports.admin}"
+listen = ["127.0.0.1:${port}"]
+admin = "127.0.0.1:${admin}"
 
 [providers.bench]
 issuer = "${provider.issuer}"
@@ -62,27 +80,55 @@ insecure_cookies = true
 [portals.home.roles]
 user = { groups = ["users"] }
 
-${route(PUBLIC_HOST, ports.upstream, 'allow = "public"')}
-${route(PRIVATE_HOST, ports.upstream, guarded)}
-${route(UPLOAD_HOST, ports.sink, guarded)}`,
+${[...fronts.flatMap(front => [route(front, 'public'), route(front, 'private')]), ...others].join('\n')}`,
   )
   chmodSync(file, 0o600)
-  return {
-    port: ports.gate,
+  const gate: Gate = {
+    port,
+    host,
     start: () =>
       startChild([BINARY, 'serve', '--config', file], {
         core: PROXY_CORE,
         cwd: folder,
         stdout: join(folder, 'access.log'),
       }),
-    async signIn(host) {
-      provider.allowRedirect(`${at(host)}/.sallyport/callback`)
-      await untilServed(ports.gate, `${PUBLIC_HOST}:${ports.gate}`)
-      const browser = new BrowserLite({ hosts: { [`${host}:${ports.gate}`]: `127.0.0.1:${ports.gate}` } })
-      const page = await browser.signIn(`${at(host)}/`, 'ada')
-      if (page.response.status !== 200)
+    untilServed: () => untilServed(port, host('app', 'public')),
+    async signIn(front) {
+      const address = at(host(front, 'private'))
+      provider.allowRedirect(`${address}/.sallyport/callback`)
+      const browser = new BrowserLite({ hosts: { [host(front, 'private')]: `127.0.0.1:${port}` } })
+      const page = await browser.signIn(`${address}/`, 'ada')
+      // The echo answers what is no WebSocket in its own way; by then the cookie is there.
+      if (page.response.status !== 200 && front !== 'echo')
         throw new Error(`signing in ended at ${page.address.href} with ${page.response.status}`)
-      return browser.cookieHeader(new URL(at(host)))
+      return browser.cookieHeader(new URL(address))
     },
   }
+  return gate
+}
+
+/** The gate as two subjects, with and without a sign-in: one process. */
+export function sallyport(gate: Gate, fronts: readonly Front[]): readonly [Subject, Subject] {
+  const cookies = new Map<FrontName, string>()
+  const whole = subject(
+    'public',
+    'Sallyport, public',
+    async () => {
+      const child = gate.start()
+      await gate.untilServed()
+      for (const { name } of fronts) cookies.set(name, await gate.signIn(name))
+      return child
+    },
+    front => ({ port: gate.port, headers: { host: gate.host(front, 'public') } }),
+  )
+  const signedIn: Subject = {
+    ...whole,
+    key: 'private',
+    name: 'Sallyport, signed in',
+    way: front => ({
+      port: gate.port,
+      headers: { host: gate.host(front, 'private'), cookie: cookies.get(front) ?? '' },
+    }),
+  }
+  return [whole, signedIn]
 }

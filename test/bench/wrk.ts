@@ -1,4 +1,5 @@
 import { LOAD_CORE, runChild } from './process.ts'
+import type { Way } from './subject.ts'
 
 export interface Load {
   readonly requests: number
@@ -7,41 +8,29 @@ export interface Load {
   readonly p99Ms: number
 }
 
+export interface LoadOptions {
+  readonly path?: string
+  readonly seconds: number
+  readonly connections: number
+}
+
 /**
  * One run of wrk on the load's core. Throws when any request failed: a proxy that refuses is fast.
  */
-export async function runWrk(
-  port: number,
-  seconds: number,
-  connections: number,
-  headers: Readonly<Record<string, string>>,
-): Promise<Load> {
-  const fields = Object.entries(headers).flatMap(([name, value]) => [
+export async function runWrk(way: Way, { path = '/', seconds, connections }: LoadOptions): Promise<Load> {
+  const fields = Object.entries(way.headers).flatMap(([name, value]) => [
     '-H',
     // wrk takes the place of its own Host by this spelling alone.
     `${name === 'host' ? 'Host' : name}: ${value}`,
   ])
-  const out = await runChild(
-    [
-      'wrk',
-      '-t',
-      '1',
-      '-c',
-      String(connections),
-      '-d',
-      `${seconds}s`,
-      '--latency',
-      ...fields,
-      `http://127.0.0.1:${port}/`,
-    ],
-    LOAD_CORE,
-  )
+  const load = ['-t', '1', '-c', String(connections), '-d', `${seconds}s`, '--latency']
+  const out = await runChild(['wrk', ...load, ...fields, `http://127.0.0.1:${way.port}${path}`], LOAD_CORE)
   if (/Non-2xx|Socket errors/.test(out)) throw new Error(`requests failed:\n${out}`)
   return {
     requests: Number(/(\d+) requests in/.exec(out)?.[1]),
     requestsPerS: Number(/Requests\/sec:\s*([\d.]+)/.exec(out)?.[1]),
-    p50Ms: milliseconds(/50%\s+(\S+)/.exec(out)?.[1]),
-    p99Ms: milliseconds(/99%\s+(\S+)/.exec(out)?.[1]),
+    p50Ms: milliseconds(/^ +50% +(\S+)/m.exec(out)?.[1]),
+    p99Ms: milliseconds(/^ +99% +(\S+)/m.exec(out)?.[1]),
   }
 }
 

@@ -1,4 +1,4 @@
-/** An upstream that reads a body to its end and answers how many bytes it had. */
+/** An upstream that reads a body to its end and answers how many bytes it had. Usage: bun upload.ts PORT */
 export {}
 
 const [port] = process.argv.slice(2)

@@ -1,0 +1,94 @@
+import { mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { makeAuthority } from '../kit/certificates.ts'
+import { startProvider } from '../kit/provider.ts'
+import { apache } from './apache.ts'
+import { startNginx } from './nginx.ts'
+import { bareBun, caddy, haproxy, nginx } from './peers.ts'
+import { freePort, LOAD_CORE, startChild, stopChildren, untilServed } from './process.ts'
+import { type Gate, makeGate, sallyport } from './sallyport.ts'
+import type { Front, FrontName, Subject, SubjectKey, Trust } from './subject.ts'
+
+export const TRANSFER_BYTES = 100 * 1024 * 1024
+
+/** Everything that the parts of the benchmark measure with. Subjects start when a part wants them. */
+export interface Stand {
+  readonly folder: string
+  readonly subjects: readonly Subject[]
+  readonly gate: Gate
+  /** Another gate before the same upstreams, with so many more routes. */
+  anotherGate(name: string, otherRoutes: number): Promise<Gate>
+  /** Ends everything that was started, and removes the folder. */
+  stop(): Promise<void>
+}
+
+/** Upstreams, provider and subjects; `only` leaves the others out. */
+export async function makeStand(only: readonly SubjectKey[] | null): Promise<Stand> {
+  const folder = mkdtempSync(join(tmpdir(), 'sallyport-bench-'))
+  const trust: Trust = { caFile: join(folder, 'ca.pem'), serverName: 'localhost' }
+  const upstreams = await startUpstreams(folder, trust)
+  const provider = await startProvider({
+    clients: [{ client_id: 'bench', client_secret: 'benchmark secret' }],
+    accounts: [{ sub: 'ada', name: 'Ada', email: 'ada@example.com', groups: ['users', 'staff'] }],
+  })
+  const gate = await makeGate({ folder: join(folder, 'gate'), fronts: await frontsTo(upstreams), provider, trust })
+  const all: readonly Subject[] = [
+    bareBun(await frontsTo(upstreams), trust),
+    ...sallyport(gate, await frontsTo(upstreams)),
+    nginx(folder, await frontsTo(upstreams), trust),
+    haproxy(folder, await frontsTo(upstreams), trust),
+    caddy(folder, await frontsTo(upstreams), trust),
+    apache(folder, await frontsTo(upstreams), provider, trust),
+  ]
+  return {
+    folder,
+    gate,
+    subjects: all.filter(({ key }) => only === null || only.includes(key)),
+    anotherGate: async (name, otherRoutes) =>
+      makeGate({ folder: join(folder, name), fronts: await frontsTo(upstreams), provider, trust, otherRoutes }),
+    async stop() {
+      await stopChildren()
+      await provider.stop()
+      rmSync(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+type Upstreams = Readonly<Record<FrontName, number>>
+
+/** A port for each upstream; a subject that serves by name alone does not use them. */
+async function frontsTo(upstreams: Upstreams): Promise<readonly Front[]> {
+  const fronts: Front[] = []
+  for (const name of ['app', 'upload', 'echo', 'secure'] as const) {
+    fronts.push({ name, port: await freePort(), upstream: upstreams[name] })
+  }
+  return fronts
+}
+
+/** nginx with a small answer, one of 10 kB and a large file, plain and over TLS; a reader of uploads; a WebSocket echo. */
+async function startUpstreams(folder: string, trust: Trust): Promise<Upstreams> {
+  const ports = { app: await freePort(), upload: await freePort(), echo: await freePort(), secure: await freePort() }
+  const files = join(folder, 'files')
+  mkdirSync(files)
+  writeFileSync(join(files, '10k'), 'x'.repeat(10_000))
+  writeFileSync(join(files, 'large'), '')
+  truncateSync(join(files, 'large'), TRANSFER_BYTES)
+  const authority = makeAuthority('Benchmark authority')
+  const { cert, key } = authority.issue('DNS:localhost,IP:127.0.0.1')
+  writeFileSync(trust.caFile, authority.cert)
+  writeFileSync(join(folder, 'cert.pem'), cert)
+  writeFileSync(join(folder, 'key.pem'), key, { mode: 0o600 })
+  startNginx(join(folder, 'nginx-upstream'), LOAD_CORE, [
+    `ssl_certificate ${folder}/cert.pem; ssl_certificate_key ${folder}/key.pem;`,
+    `server { listen 127.0.0.1:${ports.app} backlog=4096; listen 127.0.0.1:${ports.secure} ssl backlog=4096;`,
+    `  default_type text/plain; root ${files}; location = / { return 200 "hello from the upstream\\n"; } }`,
+  ])
+  for (const program of ['upload', 'echo'] as const) {
+    startChild([process.execPath, join(import.meta.dir, `programs/${program}.ts`), String(ports[program])], {
+      core: LOAD_CORE,
+    })
+  }
+  for (const port of [ports.app, ports.upload, ports.echo]) await untilServed(port, 'localhost')
+  return ports
+}
