@@ -111,6 +111,7 @@ function leadsTo({ upstream, answer }: RouteConfig): readonly string[] {
     )
   }
   if (answer === null) return []
+  if (answer.kind === 'verify') return ['the proxy in front (verify)']
   return [answer.kind === 'files' ? `files in ${answer.folder}` : `${answer.kind} with status ${answer.status}`]
 }
 

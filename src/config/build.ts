@@ -138,7 +138,8 @@ function buildAnswer(values: RouteTable['values'], directory: string): OwnAnswer
     }
   }
   const folder = known(values.files, 'files')
-  return folder === null ? null : { kind: 'files', folder: resolve(directory, folder) }
+  if (folder !== null) return { kind: 'files', folder: resolve(directory, folder) }
+  return known(values.verify, 'verify') === null ? null : { kind: 'verify' }
 }
 
 function buildFieldRules(table: FieldRuleTable | null): FieldRules | null {

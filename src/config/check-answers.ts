@@ -1,9 +1,10 @@
 import { foldFieldName } from './headers.ts'
+import type { RootTable } from './keys.ts'
 import { ROUTE, type RouteTable } from './keys-routes.ts'
 import type { Report } from './report.ts'
 
 /** What a route can lead to; each has one of these. */
-const TARGETS = ['upstream', 'redirect', 'respond', 'files']
+const TARGETS = ['upstream', 'redirect', 'respond', 'files', 'verify']
 
 /** What only makes sense with an upstream. */
 const UPSTREAM_ONLY = [
@@ -16,9 +17,21 @@ const UPSTREAM_ONLY = [
   'max_body',
 ]
 
+/** What has no meaning where the application is somebody else's to reach. */
+const NOT_FOR_VERIFY = [
+  'host_header',
+  'request_headers',
+  'response_headers',
+  'timeout',
+  'max_body',
+  'strip_prefix',
+  'add_prefix',
+]
+
 /** What a route says about where it leads, and how that fits together. */
-export function checkAnswers(route: RouteTable, report: Report): void {
+export function checkAnswers(route: RouteTable, root: RootTable, report: Report): void {
   checkTarget(route, report)
+  checkVerify(route, root, report)
   checkFields(route, report)
   const { entries } = route.raw
   const status = entries.get('status')
@@ -39,20 +52,32 @@ function checkTarget(route: RouteTable, report: Report): void {
   if (first === undefined) {
     // A misspelt key is one mistake, not also a missing one.
     if ([...entries.keys()].some(name => !Object.hasOwn(ROUTE, name))) return
-    const hint = 'add it, for example: upstream = "http://app:3000"; or redirect, respond or files in its place'
+    const hint = 'add it, for example: upstream = "http://app:3000"; or redirect, respond, files or verify in its place'
     report.mistake(route.at, 'key.missing', '[[routes]] needs the key upstream', { hint, part: 'key' })
   } else if (second !== undefined) {
     const at = entries.get(second)?.at ?? route.at
     const hint = `a route leads to one thing: keep ${first} or ${second}`
     report.mistake(at, 'route.target', `${second} is set beside ${first}`, { hint, part: 'key' })
   } else if (first !== 'upstream') {
-    for (const name of UPSTREAM_ONLY) {
+    for (const name of first === 'verify' ? NOT_FOR_VERIFY : UPSTREAM_ONLY) {
       const entry = entries.get(name)
       if (entry === undefined) continue
       const hint = 'remove it: there is no application to tell'
       report.mistake(entry.at, 'route.target', `${name} has no meaning for ${first}`, { hint, part: 'key' })
     }
   }
+}
+
+/** A route that nobody may ask about is open to nobody. */
+function checkVerify(route: RouteTable, root: RootTable, report: Report): void {
+  const entry = route.raw.entries.get('verify')
+  if (entry === undefined || route.values.verify !== true || root.values.server?.values.trusted_proxies?.length !== 0)
+    return
+  const hint = 'name the proxy in front in [server]: trusted_proxies = ["127.0.0.1"], with the address it comes from'
+  report.mistake(entry.at, 'route.verify', 'no proxy is trusted, so none may ask about this route', {
+    hint,
+    part: 'key',
+  })
 }
 
 /** `headers` and `request_headers` of one route, which may not both write a field. */

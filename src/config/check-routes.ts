@@ -20,7 +20,7 @@ export function checkRoutes(root: RootTable, report: Report): void {
     checkPortal(route, portals, report)
     checkRules(route, root, report)
     checkPrefix(route, report)
-    checkAnswers(route, report)
+    checkAnswers(route, root, report)
   }
   checkDuplicates(routes, report)
   checkHosts(root, routes, report)

@@ -97,6 +97,7 @@ export const DIAGNOSTIC_CODES = [
   'method.invalid',
   'strip_prefix.mismatch',
   'route.target',
+  'route.verify',
   'redirect.invalid',
   'respond.body',
   'origin.invalid',

@@ -3,7 +3,7 @@ import { quote } from './raw.ts'
 import { defaulted, type Keys, table } from './table.ts'
 import { parseParts } from './template.ts'
 import type { TemplatePart } from './types.ts'
-import { integer, parsed, type Type, text, wrongKind } from './value.ts'
+import { boolean, integer, parsed, type Type, text, wrongKind } from './value.ts'
 
 /** A whole address up to its path, or a path on the same host that no browser takes for another host. */
 const DESTINATION =
@@ -31,6 +31,17 @@ export const redirect = parsed(
 
 /** `files` of a route. */
 export const folder = parsed({ label: 'folder', expected: 'the path of a folder' }, good)
+
+/** `verify` of a route: the word is all that it says. */
+export const verify: Type<true> = {
+  ...boolean,
+  expected: 'true',
+  schema: { const: true },
+  read(raw, report) {
+    if (raw.kind === 'boolean' && raw.value) return true
+    return wrongKind(raw, 'true', report, 'leave it out where the route leads somewhere')
+  },
+}
 
 const REDIRECTS = [301, 302, 303, 307, 308]
 const anyStatus = integer(300, 399)

@@ -3,7 +3,7 @@ import { duration } from './duration.ts'
 import { requestRules, responseRules } from './field-rules.ts'
 import { headerSpec } from './headers.ts'
 import { parseHostHeader, parseHostPattern } from './host.ts'
-import { folder, redirect, redirectStatus, respond } from './keys-answers.ts'
+import { folder, redirect, redirectStatus, respond, verify } from './keys-answers.ts'
 import { ROUTE_LIMITS } from './keys-limits.ts'
 import { type AccessTable, accessRule, RULE_SCHEMA } from './keys-rules.ts'
 import { upstreamSpec } from './keys-upstreams.ts'
@@ -106,7 +106,7 @@ export const ROUTE = {
   upstream: optional(
     upstreamSpec,
     'http://app:3000',
-    '**required**, or one of the next three',
+    '**required**, or one of `redirect`, `respond`, `files` and `verify`',
     'Where the application answers: `http://`, `https://` or `unix:/path`. A list shares the load. `"@NAME"` is the table `[upstreams.NAME]`, and a table in its place has the same keys.',
   ),
   redirect: optional(
@@ -127,6 +127,12 @@ export const ROUTE = {
     '/srv/www',
     'none',
     "A folder of files to serve, instead of `upstream`; a relative path starts at the config file's folder. `index.html` is served for a folder; there are no listings, no names that begin with a dot, and no links that lead outside.",
+  ),
+  verify: optional(
+    verify,
+    true,
+    'none',
+    'Instead of `upstream`: nginx, Caddy or Traefik in front has the application, and asks `/.sallyport/verify` whether a request may pass. It has to be one of `trusted_proxies`.',
   ),
   portal: optional(
     text(),

@@ -305,6 +305,8 @@ export type OwnAnswer =
   | { readonly kind: 'respond'; readonly status: number; readonly body: string; readonly contentType: string }
   /** An absolute path. */
   | { readonly kind: 'files'; readonly folder: string }
+  /** A proxy in front has the application, and asks here whether requests may pass. */
+  | { readonly kind: 'verify' }
 
 /** What Host the upstream gets: the client's, the address's own, or a name. */
 export type HostHeader =

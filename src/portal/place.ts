@@ -10,6 +10,7 @@ export type OwnPage =
   | 'logout'
   | 'signed-out'
   | 'me'
+  | 'verify'
   | 'sessions'
   | 'tokens'
   | 'provider-logout'

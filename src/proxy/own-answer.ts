@@ -1,3 +1,4 @@
+import { GateError } from '../base/errors.ts'
 import type { OwnAnswer, TemplatePart } from '../config/types.ts'
 import type { RequestValues } from './field-rules.ts'
 import { compileFiles } from './files.ts'
@@ -31,6 +32,12 @@ export function compileAnswer(answer: OwnAnswer, isPublic: boolean): Answering {
       const files = compileFiles(answer.folder, isPublic)
       return ({ request, path, query, values }) => files({ request, path, query, shownPath: values.path })
     }
+    case 'verify':
+      return () => {
+        throw new GateError('route.none', 'the application of this route is behind the proxy in front, not here', {
+          hint: 'the proxy in front should send here only what it asks /.sallyport/verify, and what is refused',
+        })
+      }
   }
 }
 

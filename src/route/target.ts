@@ -55,7 +55,7 @@ export function parseTarget(method: string, address: string, hostHeader: string 
   const { host, authority } = parseAuthority(hostHeader)
 
   // "http://host/path?query": the path starts at the first slash after the scheme's two. "/path" where Host was unusable.
-  const scheme = address.indexOf('://')
+  const scheme = address.charCodeAt(0) === 0x2f ? -1 : address.indexOf('://')
   const pathStart = scheme === -1 ? 0 : address.indexOf('/', scheme + 3)
   if (pathStart === -1 || address.charCodeAt(pathStart) !== 0x2f) throw malformed('the target has no path')
   const queryStart = address.indexOf('?', pathStart)

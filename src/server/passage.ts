@@ -13,7 +13,8 @@ export type Answer = MaybePromise<Response | undefined>
 
 /** One request on its way: everything decided so far, filled in from top to bottom. */
 export interface Passage {
-  readonly request: Request
+  /** What is asked for; where a proxy in front asks for a verdict, the request that it asks about. */
+  request: Request
   /** The request's fields, read once, without the token. */
   sent: SentFields
   /** The token that the request came with; whoever brings one is never sent to sign in. */
@@ -27,6 +28,8 @@ export interface Passage {
   readonly client: string
   /** Whether the client's address is beyond doubt. */
   readonly isClientProven: boolean
+  /** Whether a proxy in front asks for the verdict alone: then nothing is forwarded. */
+  isQuestion: boolean
   target: Target | null
   portal: GatePortal | null
   route: GateRoute | null

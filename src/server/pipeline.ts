@@ -20,6 +20,7 @@ import type { Rates } from './rates.ts'
 import { finishRefusal } from './refusal.ts'
 import type { Respond } from './respond.ts'
 import type { GateRoute, Snapshot } from './snapshot.ts'
+import { approve, asksForVerdict, verify } from './verify.ts'
 
 export interface PipelineTools extends PassTools {
   readonly ports: Pick<Ports, 'fetch' | 'now' | 'log'>
@@ -35,6 +36,8 @@ export interface PipelineTools extends PassTools {
   /** The snapshot in force: read once a request. */
   current(): Snapshot
 }
+
+const NO_ROUTES: readonly GateRoute[] = Object.freeze([])
 
 export type Pipeline = (request: Request, front: Front) => MaybePromise<Response | undefined>
 
@@ -66,6 +69,7 @@ export function createPipeline(tools: PipelineTools): Pipeline {
       isPeerTrusted,
       client: named === null ? peer : named.address,
       isClientProven: named === null || named.isProven,
+      isQuestion: false,
       target: null,
       portal: null,
       route: null,
@@ -90,6 +94,12 @@ function enter(passage: Passage, tools: PipelineTools): Answer {
   const target = parseTarget(request.method, request.url, hostField(passage))
   passage.target = target
   if (snapshot.rate !== null) tools.rates.take(snapshot.rate, passage.client, null)
+  if (target.isReserved && asksForVerdict(target.path)) {
+    return verify(passage, {
+      follow: (route, also) => enterRoute(passage, tools, route, also),
+      fail: thrown => failure(passage, tools, thrown),
+    })
+  }
   const match = snapshot.table.match(target)
   const route = target.isReserved ? null : (match?.value ?? null)
   const portal = snapshot.portals.lookup(target.host) ?? null
@@ -102,24 +112,30 @@ function enter(passage: Passage, tools: PipelineTools): Answer {
     throw new GateError('route.none', `no route serves ${target.host}${target.path}`)
   }
   passage.route = route
+  return enterRoute(passage, tools, route, match?.also ?? NO_ROUTES)
+}
+
+/** The route is known: find out who asks, then decide. `also` are those that another reading of the path would reach. */
+function enterRoute(passage: Passage, tools: PipelineTools, route: GateRoute, also: readonly GateRoute[]): Answer {
+  const { target, portal } = passage
+  if (target === null) throw new TypeError('a route is entered only by a known target')
   // Who is signed in is looked up only after what does not depend on it.
   if (route.rate !== null && route.rate.by !== 'user') tools.rates.take(route.rate, passage.client, null)
   const machine = findMachine(passage, tools, route)
   if (machine !== null) {
-    const also = match?.also ?? []
     return machine instanceof Promise
       ? machine.then(found => settleMachine(passage, tools, route, found, also))
       : settleMachine(passage, tools, route, machine, also)
   }
   if (!route.needsSession || portal === null) {
-    return settle(passage, tools, route, null, match?.also ?? [])
+    return settle(passage, tools, route, null, also)
   }
   const token = sessionToken(passage)
-  if (token === null) return settle(passage, tools, route, null, match?.also ?? [])
+  if (token === null) return settle(passage, tools, route, null, also)
   const session = tools.sessions.find(token, target.host)
   return session instanceof Promise
-    ? session.then(found => settle(passage, tools, route, found, match?.also ?? []))
-    : settle(passage, tools, route, session, match?.also ?? [])
+    ? session.then(found => settle(passage, tools, route, found, also))
+    : settle(passage, tools, route, session, also)
 }
 
 /** Another reading of the path must not lead to a route that takes no tokens, or to another portal with like-named roles. */
@@ -171,7 +187,7 @@ function settle(
     if (verdict.verdict === 'allow') continue
     throw ambiguousPath(route, other)
   }
-  return pass(passage, tools, route, prepared)
+  return passage.isQuestion ? approve(passage, route, prepared) : pass(passage, tools, route, prepared)
 }
 
 /** A browser's question before a request across origins, which never has cookies (Fetch §4.8). It has no body either. */
@@ -245,10 +261,13 @@ function record(passage: Passage, tools: PipelineTools, response: Response | und
 }
 
 function fail(passage: Passage, tools: PipelineTools, thrown: unknown): Response | undefined {
+  return record(passage, tools, failure(passage, tools, thrown))
+}
+
+function failure(passage: Passage, tools: PipelineTools, thrown: unknown): Response {
   const error = toGateError(thrown)
   if (error.code.startsWith('upstream.')) tools.metrics.upstreamErrors++
   else if (error.code === 'target.too_large') tools.metrics.tooLarge++
   else if (error.code === 'limit.rate') tools.metrics.rateLimited++
-  const answer = tools.respond.failed(passage, portalRequest(passage), error)
-  return record(passage, tools, finishRefusal(passage, answer))
+  return finishRefusal(passage, tools.respond.failed(passage, portalRequest(passage), error))
 }

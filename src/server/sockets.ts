@@ -113,7 +113,7 @@ function overtaken({ owner }: Dialling): GateError {
 }
 
 /** Cookies travel with a handshake from any site, so the site has to be ours (RFC 6455 §10.2). Programs send no Origin. */
-function checkOrigin(origin: string | null, job: SocketJob): void {
+export function checkOrigin(origin: string | null, job: { readonly route: GateRoute; readonly origin: string }): void {
   if (
     origin === null ||
     origin.toLowerCase() === job.origin ||

@@ -178,6 +178,13 @@ describe('spellings that mean the same', () => {
     expect(accepts(route('').replace('"public"', '["public"]')).routes[0]?.allow).toEqual({ kind: 'public' }))
 })
 
+test('a route that a proxy in front asks about leads nowhere itself', () => {
+  const [asked] = accepts(
+    `[server]\ntrusted_proxies = ["10.0.0.2"]\n${route('verify = true\nheaders = "remote"\ncors_preflight = true').replace('upstream = "http://app"\n', '')}`,
+  ).routes
+  expect(asked).toMatchObject({ upstream: null, answer: { kind: 'verify' } })
+})
+
 const roles = (lines: string) =>
   accepts(`[portals.home]\nproviders = ["id"]\n[portals.home.roles]\nuser = { any = true }\n${lines}`).portals.get(
     'home',

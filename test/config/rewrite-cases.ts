@@ -54,6 +54,13 @@ export const REWRITE_CASES: readonly Case[] = [
       '«request_headers»',
     ),
   ],
+  ['key.type', 'verify that says no', own('verify = «false»')],
+  ['route.verify', 'a route that no proxy may ask about', own('«verify» = true')],
+  [
+    'route.target',
+    'a prefix where the proxy in front has the path',
+    `[server]\ntrusted_proxies = "10.0.0.2"\n${own('verify = true\npath = "/a"\n«strip_prefix» = "/a"')}`,
+  ],
   ['redirect.invalid', 'a host from the path', own('redirect = «"https://{path}"»')],
   ['redirect.invalid', 'a path that could name a host', own('redirect = «"/{path}"»')],
   ['redirect.invalid', 'an address without a scheme', own('redirect = «"//evil.example/"»')],

@@ -17,6 +17,13 @@ function codeOf(act: () => unknown): string {
   return 'none'
 }
 
+test('an address in the query of a target without a host is no part of the path', () => {
+  expect(parseTarget('GET', '/admin?next=http://x/open', 'app.example')).toMatchObject({
+    path: '/admin',
+    query: '?next=http://x/open',
+  })
+})
+
 describe('host', () => {
   const same: [string, string, string][] = [
     ['app.example', 'app.example', 'app.example'],
