@@ -18,7 +18,7 @@ const POLL_MS = 1000
  * Calls `onChange` after any of the files may have changed: saved in place, renamed over, relinked, removed or made again.
  *
  * Watches the folders, since a watch on a file goes deaf once the file is renamed away (Bun 1.4.5), and polls beside it.
- * May call without a change; the caller compares content.
+ * May call without a change; the caller compares content. What else is written in those folders costs a look at the files' stamps.
  */
 export function watchFiles(paths: readonly string[], onChange: () => void): FileWatch {
   let followed: readonly string[] = []
@@ -26,7 +26,11 @@ export function watchFiles(paths: readonly string[], onChange: () => void): File
   let stamps = ''
   let pending: Timer | null = null
 
-  function changed(): void {
+  /** Only what the files themselves are counts: a log or a database in the same folder is written all the time. */
+  function look(): void {
+    const now = stampsOf(followed)
+    if (now === stamps) return
+    stamps = now
     if (pending !== null) clearTimeout(pending)
     pending = setTimeout(() => {
       pending = null
@@ -47,7 +51,7 @@ export function watchFiles(paths: readonly string[], onChange: () => void): File
     stamps = stampsOf(followed)
     for (const folder of new Set(followed.map(path => dirname(path)))) {
       try {
-        const one = watch(folder, changed)
+        const one = watch(folder, look)
         // A watch that breaks (its folder was removed) leaves the poll.
         one.on('error', () => one.close())
         watches.push(one)
@@ -57,9 +61,7 @@ export function watchFiles(paths: readonly string[], onChange: () => void): File
     }
   }
 
-  const poll = setInterval(() => {
-    if (stampsOf(followed) !== stamps) changed()
-  }, POLL_MS)
+  const poll = setInterval(look, POLL_MS)
   poll.unref()
   follow(paths)
 
