@@ -1,6 +1,7 @@
 import { dlopen, ptr } from 'bun:ffi'
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
+import { setPriority } from 'node:os'
 
 /** The proxy under test has this core for itself; load, upstream and this program share the other. */
 export const PROXY_CORE = 0
@@ -9,17 +10,21 @@ export const LOAD_CORE = 1
 /** Where a program is kept that people rarely have on their PATH. */
 const PATH = `${process.env.PATH}:/usr/sbin:/sbin`
 
-let niceness = 0
+const AUTOGROUP = '/proc/self/autogroup'
 
-/** Lets everything that is started from now on go before the machine's other work; only root may. */
-export function goFirst(): void {
-  niceness = -15
-}
-
-/** The command, kept on one core. */
-function onCore(core: number, command: readonly string[]): string[] {
-  const pinned = ['taskset', '-c', String(core), ...command]
-  return niceness === 0 ? pinned : ['nice', '-n', String(niceness), ...pinned]
+/**
+ * Lets this program and everything it starts go before the machine's other work; only root may. Answers what undoes it.
+ *
+ * Linux shares cores between sessions first, and within one by niceness (sched(7), autogroups): it is the session that goes
+ * first, where there is such a thing.
+ */
+export function goFirst(): () => void {
+  const setTo = (niceness: number): void => {
+    if (existsSync(AUTOGROUP)) writeFileSync(AUTOGROUP, String(niceness))
+    else setPriority(niceness)
+  }
+  setTo(-15)
+  return () => setTo(0)
 }
 
 export interface Child {
@@ -45,7 +50,7 @@ export async function stopChildren(): Promise<void> {
 
 /** Starts a program on one core. What it says on standard error is shown when it ends before it is stopped. */
 export function startChild(command: readonly string[], options: ChildOptions): Child {
-  const child = Bun.spawn(onCore(options.core, command), {
+  const child = Bun.spawn(['taskset', '-c', String(options.core), ...command], {
     env: { PATH, ...options.env },
     stdin: 'ignore',
     stdout: options.stdout === undefined ? 'ignore' : Bun.file(options.stdout),
@@ -74,7 +79,7 @@ export function startChild(command: readonly string[], options: ChildOptions): C
 
 /** Runs a program to its end and answers what it printed; throws when it fails. */
 export async function runChild(command: readonly string[], core: number): Promise<string> {
-  const child = Bun.spawn(onCore(core, command), {
+  const child = Bun.spawn(['taskset', '-c', String(core), ...command], {
     env: { PATH },
     stdin: 'ignore',
     stderr: 'pipe',

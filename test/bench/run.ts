@@ -13,15 +13,20 @@
 import { writeFileSync } from 'node:fs'
 import { cpus } from 'node:os'
 import { parseArgs } from 'node:util'
+import { idle } from './parts/idle.ts'
 import type { Part } from './parts/part.ts'
+import { routes } from './parts/routes.ts'
 import { small } from './parts/small.ts'
+import { starts } from './parts/starts.ts'
+import { tls } from './parts/tls.ts'
+import { transfers } from './parts/transfers.ts'
 import { goFirst, leaveProxyCore } from './process.ts'
 import { align, type Findings, machine, targetTable } from './report.ts'
 import { ensureBinary } from './sallyport.ts'
 import { makeStand } from './stand.ts'
 import type { SubjectKey } from './subject.ts'
 
-const PARTS: Readonly<Record<string, Part>> = { small }
+const PARTS: Readonly<Record<string, Part>> = { small, transfers, tls, routes, idle, starts }
 
 const SUBJECTS: readonly SubjectKey[] = ['bun', 'public', 'private', 'nginx', 'haproxy', 'caddy', 'apache']
 
@@ -47,7 +52,7 @@ const effort = {
 }
 if (cpus().length < 2) fail('needs two cores, one for the proxy alone')
 
-if (values.urgent) goFirst()
+const goBack = values.urgent ? goFirst() : () => undefined
 await leaveProxyCore()
 await ensureBinary()
 const findings: Record<string, Findings> = {}
@@ -59,6 +64,7 @@ try {
   }
 } finally {
   await stand.stop()
+  goBack()
 }
 const targets = Object.values(findings).flatMap(found => found.targets)
 const { cpu, cores, bun } = machine()
