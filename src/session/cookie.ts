@@ -100,21 +100,29 @@ function joinKept(before: string | null, pairs: string): string {
 
 /** Whether the pair between two semicolons has a name of ours. */
 function isOwnPair(header: string, start: number, end: number): boolean {
-  const equals = header.indexOf('=', start)
   let from = start
-  let to = equals === -1 || equals > end ? end : equals
-  while (from < to && isBlank(header.charCodeAt(from))) from++
-  while (to > from && isBlank(header.charCodeAt(to - 1))) to--
+  while (from < end && isBlank(header.charCodeAt(from))) from++
   const first = header.charCodeAt(from)
-  return (first === 0x73 || first === 0x5f) && isOwnCookie(header.slice(from, to))
+  if (from === end || (first !== 0x73 && first !== 0x5f)) return false
+  // Within the pair alone: thousands of pairs without a value must not each be searched to the end of the field.
+  let to = from
+  while (to < end && header.charCodeAt(to) !== 0x3d) to++
+  while (to > from && isBlank(header.charCodeAt(to - 1))) to--
+  return isOwnCookie(header.slice(from, to))
 }
 
 function isBlank(code: number): boolean {
   return code === 0x20 || code === 0x09
 }
 
-/** Whether a Set-Cookie value from an upstream would write a cookie of ours. */
+/**
+ * Whether a Set-Cookie value from an upstream would write a cookie of ours, or one that comes back looking like it: a cookie
+ * without a name comes back as its value alone (RFC 6265bis §5.8.3), so that `=a=b` is read as `a=b`.
+ */
 export function setsOwnCookie(setCookie: string): boolean {
-  const end = setCookie.search(/[=;]/)
-  return isOwnCookie((end === -1 ? setCookie : setCookie.slice(0, end)).replace(/^[ \t]+|[ \t]+$/g, ''))
+  const semicolon = setCookie.indexOf(';')
+  const end = semicolon === -1 ? setCookie.length : semicolon
+  let start = 0
+  while (start < end && (isBlank(setCookie.charCodeAt(start)) || setCookie.charCodeAt(start) === 0x3d)) start++
+  return isOwnPair(setCookie, start, end)
 }

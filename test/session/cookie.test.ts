@@ -88,6 +88,14 @@ test.each([
   ['sallyport', true],
   ['sallyport-other=x', false],
   ['theme=sallyport=x', false],
+  // Without a name, the value alone comes back: `Cookie: sallyport=x`.
+  ['=sallyport=x', true],
+  [' = sallyport=x; Path=/', true],
+  ['==__Host-sallyport-login-abc=x', true],
+  ['=theme=sallyport', false],
+  ['', false],
+  ['=', false],
+  [';sallyport=x', false],
 ])('an upstream that sets %p sets one of ours: %p', (setCookie, isOurs) => {
   expect(setsOwnCookie(setCookie)).toBe(isOurs)
 })
