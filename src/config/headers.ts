@@ -16,9 +16,9 @@ export const OWNED =
 export const IDENTITY =
   /^(?:x-token-(?:subject|user-name|user-email|user-roles)|(?:x-forwarded|x-auth-request)-(?:user|email|groups|preferred-username)|remote-(?:user|name|email|groups))$/
 
-/** Names that a backend may fold into one (case, `_` and `.` for `-`) in their one spelling. */
+/** Names that a backend may fold into one (case, `_` and other marks for `-`) in their one spelling. */
 export function foldFieldName(name: string): string {
-  return name.toLowerCase().replace(/[_.]/g, '-')
+  return name.toLowerCase().replace(/[^a-z0-9]/g, '-')
 }
 
 /** RFC 9110 §5.6.2. */
@@ -87,7 +87,7 @@ const tableSpec: Type<HeaderSpec> = {
   },
 }
 
-/** Names that a backend may fold into one (case, `_` and `.` for `-`) count as the same name. */
+/** Names that a backend may fold into one count as the same name. */
 function checkName(name: string, entry: Raw, seen: Map<string, Path>, report: Report): void {
   const folded = foldFieldName(name)
   const first = seen.get(folded)

@@ -9,9 +9,7 @@ import type { Metadata } from './metadata.ts'
  * Source: RFC 6749 §4.1.2 and §3.1 (no parameter twice), RFC 9207 §2.4.
  */
 export function readAnswer(answer: URLSearchParams, metadata: Metadata, state: string): void {
-  for (const name of answer.keys()) {
-    if (answer.getAll(name).length > 1) throw callbackError('a parameter occurs twice')
-  }
+  if (repeatedName(answer) !== null) throw callbackError('a parameter occurs twice')
   if (answer.has('response')) throw callbackError('it is a packed response, which was not asked for')
 
   const issuer = answer.get('iss')
@@ -31,6 +29,20 @@ export function readAnswer(answer: URLSearchParams, metadata: Metadata, state: s
   if (error !== null) throw refusedError(error, answer.get('error_description'), metadata.issuer)
   if (answer.get('code') === null || answer.get('code') === '')
     throw callbackError('it has neither a code nor an error')
+}
+
+/**
+ * The first name that occurs a second time, or null.
+ *
+ * One look at each: anyone may send thousands of parameters, and to look each up among all the others would take seconds.
+ */
+export function repeatedName(query: URLSearchParams): string | null {
+  const seen = new Set<string>()
+  for (const name of query.keys()) {
+    if (seen.has(name)) return name
+    seen.add(name)
+  }
+  return null
 }
 
 function refusedError(error: string, description: string | null, issuer: string): GateError {

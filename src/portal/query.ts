@@ -1,4 +1,5 @@
 import { GateError } from '../base/errors.ts'
+import { repeatedName } from '../identity/answer.ts'
 import type { PortalRequest } from './portal.ts'
 
 /**
@@ -8,9 +9,7 @@ import type { PortalRequest } from './portal.ts'
  */
 export function readQuery({ target }: PortalRequest): URLSearchParams {
   const query = new URLSearchParams(target.query)
-  for (const name of query.keys()) {
-    if (query.getAll(name).length > 1)
-      throw new GateError('target.malformed', `parameter ${name.slice(0, 40)} occurs twice`)
-  }
+  const twice = repeatedName(query)
+  if (twice !== null) throw new GateError('target.malformed', `parameter ${twice.slice(0, 40)} occurs twice`)
   return query
 }

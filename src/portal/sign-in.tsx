@@ -2,6 +2,7 @@
 import { isToken, randomToken, sha256 } from '../base/bytes.ts'
 import { GateError } from '../base/errors.ts'
 import type { ProviderConfig } from '../config/types.ts'
+import { repeatedName } from '../identity/answer.ts'
 import type { LoginRequest, ProviderPool } from '../identity/provider.ts'
 import type { StepUp } from '../identity/step-up.ts'
 import { parseReturnTo } from '../route/return-to.ts'
@@ -105,10 +106,7 @@ export async function login(ctx: PortalRequest, tools: SignInTools): Promise<Res
  */
 export async function callback(ctx: PortalRequest, tools: SignInTools): Promise<Response> {
   const answer = new URLSearchParams(ctx.target.query)
-  for (const name of answer.keys()) {
-    if (answer.getAll(name).length > 1)
-      throw new GateError('sign_in.callback', 'a parameter of the answer occurs twice')
-  }
+  if (repeatedName(answer) !== null) throw new GateError('sign_in.callback', 'a parameter of the answer occurs twice')
   const state = answer.get('state') ?? ''
   if (!isToken(state)) throw new GateError('sign_in.state', 'the answer has no state of ours')
   if (!isBound(ctx, 'login')) {

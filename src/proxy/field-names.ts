@@ -1,8 +1,11 @@
 import type { HeaderPreset } from '../config/types.ts'
 
-/** Names as a backend may fold them: `X_Token.Subject` and `x-token-subject` are one field to many. */
+/**
+ * Names as a backend may fold them: `X_Token.Subject` and `x-token-subject` are one field to many. CGI makes `_` of a dash, and some
+ * that speak it (lighttpd 1.4, PHP) make it of everything else that is no letter and no digit.
+ */
 export function foldName(name: string): string {
-  return name.toLowerCase().replace(/[_.]/g, '-')
+  return name.toLowerCase().replace(/[^a-z0-9]/g, '-')
 }
 
 /** The identity fields of each preset, as `name: template`. Names as the peers use them. */
@@ -35,14 +38,58 @@ export const PRESETS: Readonly<Record<HeaderPreset, readonly { readonly name: st
     ],
   }
 
-/** Identity fields that peers also send: never taken from a client, whatever preset a route has. */
+/**
+ * Identity fields that other gates write without a signature, and that an application may still believe: never taken from a client,
+ * whatever preset a route has. Absent on purpose: signed ones, which an application can check by itself.
+ */
 const OTHER_IDENTITY = [
   'x-auth-request-access-token',
   'x-forwarded-access-token',
   'x-token-user-id',
-  'x-remote-user',
-  'x-webauth-user',
   'x-sallyport-token',
+  // Grafana, Kubernetes, Apache and many an application.
+  'x-remote-user',
+  'x-remote-group',
+  'x-remote-groups',
+  'x-remote-name',
+  'x-remote-email',
+  'x-webauth-user',
+  'x-webauth-name',
+  'x-webauth-email',
+  'x-webauth-groups',
+  'x-webauth-role',
+  'x-authenticated-user',
+  'x-auth-user',
+  'auth-user',
+  // authentik, Vouch, Pomerium, Tailscale, Cloudflare Access, Google, Azure.
+  'x-authentik-username',
+  'x-authentik-groups',
+  'x-authentik-email',
+  'x-authentik-name',
+  'x-authentik-uid',
+  'x-vouch-user',
+  'x-pomerium-claim-email',
+  'x-pomerium-claim-groups',
+  'tailscale-user-login',
+  'tailscale-user-name',
+  'cf-access-authenticated-user-email',
+  'x-goog-authenticated-user-email',
+  'x-goog-authenticated-user-id',
+  'x-ms-client-principal',
+  'x-ms-client-principal-id',
+  'x-ms-client-principal-name',
+  // Client certificates, as nginx, Traefik and Envoy tell of them.
+  'ssl-client-verify',
+  'ssl-client-cert',
+  'ssl-client-s-dn',
+  'x-ssl-client-verify',
+  'x-ssl-client-cert',
+  'x-ssl-client-s-dn',
+  'x-client-cert',
+  'x-client-verify',
+  'x-forwarded-tls-client-cert',
+  'x-forwarded-tls-client-cert-info',
+  'x-forwarded-client-cert',
 ]
 
 /** Fields that end at this hop (RFC 9110 §7.6.1, RFC 9112 §9.6 and §7.1.2). */
@@ -82,6 +129,19 @@ const FORWARDING = [
   'true-client-ip',
   'cf-connecting-ip',
   'fastly-client-ip',
+  'client-ip',
+  'proxy-client-ip',
+  'wl-proxy-client-ip',
+  'x-original-forwarded-for',
+  'x-azure-clientip',
+  'x-envoy-external-address',
+  'x-envoy-original-path',
+  'x-forwarded-path',
+  'x-forwarded-protocol',
+  'x-forwarded-client-ip',
+  'x-url-scheme',
+  'x-host',
+  'x-http-host-override',
   'x-original-url',
   'x-original-uri',
   'x-original-host',
@@ -103,6 +163,9 @@ const FRAMING = ['content-length', 'transfer-encoding', 'host', 'connection', 'c
 /** What becomes of a request field on its way upstream. */
 export type FieldFate = 'keep' | 'drop' | 'method-override'
 
+const MOST_KNOWN = 2048
+const LONGEST_KNOWN = 64
+
 /**
  * The fate of each request field, for a file whose own identity tables use `ownNames`.
  *
@@ -122,13 +185,14 @@ export function compileFieldFates(ownNames: Iterable<string>): (name: string) =>
     return overrides.has(folded) ? 'method-override' : 'keep'
   }
 
-  // Clients use a few dozen names: nearly every look-up is one map read. Bounded against made-up names.
+  // Clients use a few dozen names: nearly every look-up is one map read. Bounded against made-up names, of which one may be as
+  // long as a whole head.
   const known = new Map<string, FieldFate>()
   return name => {
     const before = known.get(name)
     if (before !== undefined) return before
     const fate = decide(name)
-    if (known.size < 2048) known.set(name, fate)
+    if (known.size < MOST_KNOWN && name.length <= LONGEST_KNOWN) known.set(name, fate)
     return fate
   }
 }

@@ -16,9 +16,9 @@ export function identityFieldNames(spec: HeaderSpec): readonly string[] {
 /**
  * A header spec as a function; null for a route that tells its upstream nothing.
  *
- * Encoding: text goes as UTF-8 bytes; control characters become spaces. Groups are joined with commas and roles with spaces;
- * a comma or a percent sign inside a group's name is percent-encoded, so that a list never gains a member. A field whose
- * every placeholder is absent is left out.
+ * Encoding: text goes as UTF-8 bytes; control characters, and white space at either end, are percent-encoded, in `{name}` they
+ * become spaces. Groups are joined with commas and roles with spaces; a comma or a percent sign inside a group's name is
+ * percent-encoded, so that a list never gains a member. A field whose every placeholder is absent is left out.
  * Shape of a template: text with `{sub}`, `{name}`, `{email}`, `{preferred_username}`, `{groups}`, `{roles}`, `{provider}` or
  * `{claims.NAME}`.
  */
@@ -67,13 +67,13 @@ function compileTemplate(template: string): Render {
 export function claimValue(name: string, identity: Identity, roles: readonly string[]): string | null {
   switch (name) {
     case 'sub':
-      return identity.subject
+      return exact(identity.subject)
     case 'name':
       return identity.name
     case 'email':
-      return identity.email
+      return identity.email === null ? null : exact(identity.email)
     case 'preferred_username':
-      return identity.preferredUsername
+      return identity.preferredUsername === null ? null : exact(identity.preferredUsername)
     case 'provider':
       return identity.provider
     case 'groups':
@@ -87,17 +87,31 @@ export function claimValue(name: string, identity: Identity, roles: readonly str
 
 function claimText(claims: Readonly<Record<string, unknown>>, name: string): string | null {
   const value = Object.hasOwn(claims, name) ? claims[name] : undefined
-  if (typeof value === 'string') return value
+  if (typeof value === 'string') return exact(value)
   if (typeof value === 'number' || typeof value === 'boolean') return String(value)
   return Array.isArray(value) ? joinList(value.filter(item => typeof item === 'string')) : null
 }
 
 function joinList(items: readonly string[]): string {
-  return items.map(item => item.replace(/[%,]/g, mark => (mark === '%' ? '%25' : '%2C'))).join(',')
+  return items.map(item => exact(item.replace(/[%,]/g, mark => (mark === '%' ? '%25' : '%2C')))).join(',')
 }
+
+/**
+ * A name that tells someone apart, with whatever would not arrive percent-encoded: HTTP drops white space at the ends of a
+ * field, readers of lists drop it at the ends of an entry, and `" admin"` must not become `admin` on the way.
+ */
+function exact(text: string): string {
+  return text.replace(/\p{Cc}|^\s|\s$/gu, encodeURIComponent)
+}
+
+const SPACE = 0x20
 
 /** Text as the characters of its UTF-8 bytes, which is how fetch puts bytes on the wire; no control character survives. */
 export function toFieldValue(text: string): string {
-  const printable = text.replace(/\p{Cc}/gu, ' ').replace(/^ +| +$/g, '')
-  return Buffer.from(printable, 'utf8').toString('latin1')
+  const printable = text.replace(/\p{Cc}/gu, ' ')
+  let start = 0
+  let end = printable.length
+  while (start < end && printable.charCodeAt(start) === SPACE) start++
+  while (end > start && printable.charCodeAt(end - 1) === SPACE) end--
+  return Buffer.from(printable.slice(start, end), 'utf8').toString('latin1')
 }

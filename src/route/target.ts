@@ -100,7 +100,7 @@ export function parseAuthority(hostHeader: string | null): { readonly host: stri
     throw new GateError('target.host', 'the Host field is missing, repeated or not a host name')
   }
   const host = name.toLowerCase()
-  const parsed = Object.freeze({ host, authority: port === undefined ? host : `${host}:${port}` })
+  const parsed = Object.freeze({ host, authority: port === undefined ? host : `${host}:${Number(port)}` })
   if (AUTHORITIES.size < MAX_AUTHORITIES) AUTHORITIES.set(hostHeader, parsed)
   return parsed
 }
@@ -111,6 +111,9 @@ const MAX_AUTHORITIES = 1024
 
 /** More readings than this have no honest cause. */
 const MAX_READINGS = 128
+
+/** All readings together: a long path with many of them has none either, and would take a tenth of a second to read. */
+const MAX_CHARACTERS = 256 * 1024
 
 /** Percent-encoding this deep has no honest cause either. */
 const MAX_DECODINGS = 2
@@ -138,7 +141,8 @@ function readPath(path: string): readonly string[] {
     found.add(text.replace(/;[^/]*/g, ''))
     found.add(cut === -1 ? text : text.slice(0, cut))
     found.add(text.toLowerCase())
-    if (found.size > MAX_READINGS) throw ambiguous('the path can be read in too many ways')
+    if (found.size > MAX_READINGS || found.size * path.length > MAX_CHARACTERS)
+      throw ambiguous('the path can be read in too many ways')
   }
   found.delete(path)
   return Object.freeze([...found])
