@@ -25,8 +25,11 @@ export interface Snapshot {
   readonly fingerprint: string
   readonly table: RouteTable<GateRoute>
   readonly routes: readonly GateRoute[]
-  /** The portal that a host belongs to: its own host, or a host with routes that name it. */
-  readonly portals: HostTable<GatePortal>
+  /**
+   * The portal that a host belongs to: its own host, or a host with routes that name it. Null for a host with routes of its own
+   * of which none does: it has no part in the portal of a wildcard above it.
+   */
+  readonly portals: HostTable<GatePortal | null>
   readonly trusted: NetworkSet
   /** For each client, whatever it asks for; null: no limit. */
   readonly rate: Rate | null
@@ -86,8 +89,8 @@ export function compileSnapshot(config: Config, fingerprint: string, pool: Upstr
     }),
   )
   const routes = config.routes.map(route => compileRoute(route, portals, config.providers, pool))
-  const hosts = new Map<string, GatePortal>()
-  for (const { config: route, portal } of routes) if (portal !== null) hosts.set(route.host, portal)
+  const hosts = new Map<string, GatePortal | null>()
+  for (const { config: route, portal } of routes) hosts.set(route.host, portal ?? hosts.get(route.host) ?? null)
   for (const portal of portals.values()) if (portal.config.url !== null) hosts.set(portal.config.url.host, portal)
   return Object.freeze({
     config,
