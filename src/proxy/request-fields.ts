@@ -68,6 +68,11 @@ export function requestFields(sent: SentFields, context: FieldContext): Record<s
   return fields
 }
 
+/** The fields without those by which some backends act on another method than the request's own. */
+export function withoutOverrides(sent: SentFields, fateOf: FieldContext['fateOf']): SentFields {
+  return Object.fromEntries(Object.entries(sent).filter(([name]) => fateOf(name) !== 'method-override'))
+}
+
 function dropConnectionOptions(fields: Record<string, string>, connection: string): void {
   const lower = connection.toLowerCase()
   if (lower === 'keep-alive' || lower === 'close' || lower === 'upgrade') return

@@ -1,6 +1,7 @@
 import { GateError } from '../base/errors.ts'
 import type { Denial } from '../policy/policy.ts'
 import { decideToken } from '../policy/token.ts'
+import { withoutOverrides } from '../proxy/request-fields.ts'
 import type { MaybePromise, Session } from '../session/session.ts'
 import type { HeldToken } from '../session/tokens.ts'
 import { provenClient } from './facts.ts'
@@ -48,6 +49,8 @@ function judge(passage: Passage, route: GateRoute, held: HeldToken | null): Mach
     throw refusal('the token is unknown, revoked or expired', 'sallyport tokens list shows those that are good')
   }
   if (held.session.portal !== route.config.portal) throw refusal('the token is of another portal')
+  // A token for some methods must not name another behind the limit's back.
+  if (held.limits.methods !== null) passage.sent = withoutOverrides(passage.sent, passage.snapshot.fateOf)
   const { host, path, readings } = target
   const facts = { host, path, readings, method: request.method, client: provenClient(passage) }
   return { session: held.session, denial: decideToken(held, facts) }

@@ -3,6 +3,7 @@ import { findClient } from '../base/net.ts'
 import type { Ports } from '../base/ports.ts'
 import { allowsMethod, type Decision, decideAccess, decidePolicy } from '../policy/policy.ts'
 import type { Portal } from '../portal/portal.ts'
+import { withoutOverrides } from '../proxy/request-fields.ts'
 import { parseTarget } from '../route/target.ts'
 import type { MaybePromise, Session, Sessions } from '../session/session.ts'
 import type { Tokens } from '../session/tokens.ts'
@@ -183,9 +184,12 @@ function settle(
   const isExcused = decision.verdict === 'sign-in' && route.config.corsPreflight && isPreflight(passage)
   if (decision.verdict !== 'allow' && !isExcused) return turnAway(passage, tools, decision)
   for (const other of also) {
-    const verdict = decidePolicy(other.policy, identity, requestFacts(passage, session))
-    if (verdict.verdict === 'allow') continue
-    throw ambiguousPath(route, other)
+    const { verdict } = decidePolicy(other.policy, identity, requestFacts(passage, session))
+    if (verdict !== 'allow') throw ambiguousPath(route, other)
+    // The other route was asked about this method, and no field may name another to its application.
+    if (other.policy.methods !== null || other.policy.needs.method) {
+      passage.sent = withoutOverrides(passage.sent, passage.snapshot.fateOf)
+    }
   }
   return passage.isQuestion ? approve(passage, route, prepared) : pass(passage, tools, route, prepared)
 }

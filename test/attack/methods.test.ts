@@ -1,0 +1,70 @@
+import { afterAll, beforeAll, expect, test } from 'bun:test'
+import { runTokens } from '../../src/cli/tokens.ts'
+import { quietPorts } from '../kit/clock.ts'
+import { type Gate, PORTAL, startGate } from '../kit/gate.ts'
+import { runIn } from '../kit/io.ts'
+import { rawRequest, sendThrough } from '../kit/through.ts'
+import { httpResponse, type RawUpstream, startRawUpstream } from '../kit/wire.ts'
+
+/** An API that may only be read, beside an application where any method goes. */
+let upstream: RawUpstream
+let gate: Gate
+let cookie: string
+
+beforeAll(async () => {
+  upstream = await startRawUpstream([httpResponse(200, 'UPSTREAM')])
+  const route = (path: string, more: string) =>
+    `[[routes]]\nhost = "app.example"\npath = "${path}"\nupstream = "http://127.0.0.1:${upstream.port}"\nportal = "home"\nallow = ["user"]\n${more}\n`
+  gate = await startGate(
+    [
+      PORTAL,
+      route('/', 'tokens = true'),
+      route('/api', 'methods = ["GET"]'),
+      route('/ruled', 'deny = [{ methods = ["DELETE"] }]'),
+    ].join('\n'),
+  )
+  cookie = (await gate.signIn('app.example', { sub: 'bob' })).cookie
+})
+
+afterAll(async () => {
+  await gate[Symbol.asyncDispose]()
+  await upstream.close()
+})
+
+const OVERRIDES = [
+  'X-HTTP-Method-Override: DELETE',
+  'X-HTTP-Method: DELETE',
+  'X-Method-Override: DELETE',
+  'X_HTTP_METHOD_OVERRIDE: DELETE',
+  'x.http.method: DELETE',
+]
+
+async function received(path: string, fields: readonly string[]): Promise<string> {
+  const raw = rawRequest(`GET ${path}`, 'app.example', [...fields, ...OVERRIDES])
+  const { response, received: bytes } = await sendThrough(gate.port, upstream, raw)
+  expect([path, response.status]).toEqual([path, 200])
+  return bytes
+}
+
+test('a field names another method only where no rule looks at methods', async () => {
+  expect(await received('/free', [`Cookie: ${cookie}`])).toContain('DELETE')
+  for (const path of ['/api/x', '/ruled/x']) expect(await received(path, [`Cookie: ${cookie}`])).not.toContain('DELETE')
+})
+
+test('nor where another reading of the path leads to such a rule', async () => {
+  for (const path of ['/x;/../api'.replace('/..', ''), '/API/x', '/%61pi/x', '/api%2fx', '//api/x'])
+    expect([path, (await received(path, [`Cookie: ${cookie}`])).includes('DELETE')]).toEqual([
+      path,
+      path.startsWith('/x'),
+    ])
+})
+
+test('nor for a token that is for some methods', async () => {
+  const create = async (...more: string[]) => {
+    const base = ['create', '--json', '--name', 'n', '--portal', 'home', '--service', 's', '--roles', 'user', ...more]
+    const { out } = await runIn(gate.folder, io => runTokens(base, io, { ...io, ...quietPorts({ now: Date.now }) }))
+    return `Authorization: Bearer ${JSON.parse(out).token}`
+  }
+  expect(await received('/free', [await create()])).toContain('DELETE')
+  expect(await received('/free', [await create('--methods', 'GET')])).not.toContain('DELETE')
+})
