@@ -47,7 +47,7 @@ interface Dialling {
 /**
  * Checks the handshake and its origin, dials the upstream first, then upgrades the client.
  *
- * Throws: access.origin (a page of another site on a route that is not public), websocket.handshake, websocket.version,
+ * Throws: access.origin (a page of another site, on a route that is not public or for someone who is signed in), websocket.handshake, websocket.version,
  * and what dialling throws. The upstream is untouched by what is refused here. Throws access.denied where the session or the
  * rules that allowed it ended while the upstream was dialled, which can take as long as the route's `timeout`.
  */
@@ -67,7 +67,7 @@ export function createSockets(relay: WebSocketRelay, ports: Pick<Ports, 'random'
       const { request, route, session } = job
       const mistake = checkHandshake(request)
       if (mistake !== null) throw mistake
-      if (route.config.allow.kind !== 'public') checkOrigin(request.headers.get('origin'), job)
+      if (route.config.allow.kind !== 'public' || session !== null) checkOrigin(request.headers.get('origin'), job)
       const owner = { routeId: route.config.id, session, method: request.method, client: job.provenClient }
       const one: Dialling = { owner, abort: new AbortController(), isOver: false }
       const signal = AbortSignal.any([request.signal, one.abort.signal])
