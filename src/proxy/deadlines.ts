@@ -1,6 +1,6 @@
 /** Something that is over at a given time, such as a request that waits for its upstream's first byte. */
 export interface Waiting {
-  /** Milliseconds since the epoch; changed only while it is not among the deadlines. */
+  /** Milliseconds since the epoch; its owner changes it only while it is not among the deadlines. */
   deadlineMs: number
   /** Its place among the deadlines, theirs alone to change; `NOWHERE` while it has none. */
   slot: number
@@ -37,9 +37,13 @@ export function openDeadlines(now: () => number): Deadlines {
     waiting[slot] = last
   }
 
+  let sweptAtMs = now()
   const timer = setInterval(() => {
-    if (waiting.length === 0) return
     const nowMs = now()
+    // A clock that was set back must not let anyone wait for as long again.
+    const backMs = sweptAtMs - nowMs
+    sweptAtMs = nowMs
+    if (backMs > 0) for (const one of waiting) one.deadlineMs -= backMs
     for (const one of waiting.filter(each => each.deadlineMs <= nowMs)) {
       if (one.slot === NOWHERE) continue
       remove(one)

@@ -106,7 +106,8 @@ function attempt(job: ForwardJob, tools: ForwardTools, origin: Origin): Promise<
 class Attempt implements Waiting {
   deadlineMs: number
   slot = NOWHERE
-  readonly #startedMs: number
+  /** How long it may wait beyond its deadline. */
+  #restMs: number
   readonly #job: ForwardJob
   readonly #tools: ForwardTools
   readonly #origin: Origin
@@ -132,8 +133,9 @@ class Attempt implements Waiting {
     this.#isPatient = isPatient
     this.#resolve = resolve
     this.#reject = reject
-    this.#startedMs = tools.ports.now()
-    this.deadlineMs = this.#startedMs + Math.min(job.timeoutMs, job.upstream.connectTimeoutMs / 2)
+    const firstMs = Math.min(job.timeoutMs, job.upstream.connectTimeoutMs / 2)
+    this.#restMs = job.timeoutMs - firstMs
+    this.deadlineMs = tools.ports.now() + firstMs
     origin.inFlight++
     tools.deadlines.add(this)
   }
@@ -158,12 +160,13 @@ class Attempt implements Waiting {
 
   /** fetch does not tell a slow connection from a slow answer: halfway to connect_timeout another connection asks. */
   expire(): void {
-    const { timeoutMs, upstream, routeId } = this.#job
-    if (this.#tools.ports.now() >= this.#startedMs + timeoutMs) {
+    const { upstream, routeId } = this.#job
+    if (this.#restMs === 0) {
       this.#abandon(timedOut(this.#job, this.#origin))
       return
     }
-    this.deadlineMs = this.#startedMs + timeoutMs
+    this.deadlineMs += this.#restMs
+    this.#restMs = 0
     this.#tools.deadlines.add(this)
     void reach(this.#origin.address, upstream.connectTimeoutMs / 2).then(isReachable => {
       if (!isReachable) this.#abandon(unreachable(routeId, this.#origin.label, upstream.connectTimeoutMs))

@@ -75,7 +75,7 @@ const LONGEST_REST_MS = 30_000
  * Requests that were under way together are one failure: only one that began after the rest lengthens it.
  */
 export function noteFailure(origin: Origin, nowMs: number): boolean {
-  if (nowMs < origin.restsUntilMs) return false
+  if (isResting(origin, nowMs)) return false
   origin.failures++
   origin.restsUntilMs = nowMs + Math.min(FIRST_REST_MS * 2 ** (origin.failures - 1), LONGEST_REST_MS)
   return origin.failures === 1
@@ -89,5 +89,10 @@ export function noteAnswer(origin: Origin): void {
 
 /** Whether requests should go to an address while there are others. */
 export function isUp(origin: Origin, nowMs: number): boolean {
-  return !origin.isUnwell && nowMs >= origin.restsUntilMs
+  return !origin.isUnwell && !isResting(origin, nowMs)
+}
+
+/** A rest longer than any that is given means that the clock was set back: it is over. */
+function isResting({ restsUntilMs }: Origin, nowMs: number): boolean {
+  return nowMs < restsUntilMs && restsUntilMs - nowMs <= LONGEST_REST_MS
 }

@@ -31,3 +31,18 @@ test('those whose time is over expire once, those that left or have time do not'
   await eventually(() => expired.length === 46, 'the others expire in their time')
   deadlines.close()
 })
+
+test('a clock that is set back lets nobody wait for as long again', async () => {
+  const clock = fakeClock()
+  const deadlines = openDeadlines(clock.now)
+  let isOver = false
+  deadlines.add({ deadlineMs: clock.now() + 2000, slot: NOWHERE, expire: () => {
+      isOver = true
+    } })
+  clock.advance(-3_600_000)
+  await Bun.sleep(450)
+  expect(isOver).toBe(false)
+  clock.advance(2001)
+  await eventually(() => isOver, 'it expires in its time')
+  deadlines.close()
+})

@@ -38,6 +38,13 @@ describe('an address that fails', () => {
     noteFailure(origin, 5000)
     expect(origin.restsUntilMs).toBe(6000)
   })
+  test('does not rest for long because the clock was set back', () => {
+    const origin = originOf('http://app')
+    noteFailure(origin, 10_000_000)
+    expect([isUp(origin, 10_000_000), isUp(origin, 6_400_000)]).toEqual([false, true])
+    expect(noteFailure(origin, 6_400_000)).toBe(false)
+    expect(origin.restsUntilMs).toBe(6_402_000)
+  })
   test('by its checks is down whatever requests say', () => {
     const origin = originOf('http://app')
     origin.isUnwell = true
