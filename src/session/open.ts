@@ -1,5 +1,6 @@
 import { isToken, randomToken, sha256 } from '../base/bytes.ts'
 import { errorFacts } from '../base/errors.ts'
+import { networkOf } from '../base/net.ts'
 import type { Ports } from '../base/ports.ts'
 import { expiryOf, isLive, lifetimesAt, longestIdleMs, type SessionLimits } from './life.ts'
 import type { CachedCookie, HeldSession } from './lru.ts'
@@ -127,8 +128,11 @@ export function openSessions(options: SessionOptions): OpenSessions {
     const flight = refreshes.run(held)
     if (!isPastLimit) return held.session
     const { id } = held.session
-    return flight.then(() => {
-      const { moments, session } = cache.held(id) ?? held
+    return flight.then(async () => {
+      const kept = cache.held(id)
+      // Gone from memory: it ended while the provider was asked, or it had to make room.
+      if (kept === undefined && (await guarded(() => store.findById(id))) === null) return null
+      const { moments, session } = kept ?? held
       return ports.now() < moments.limitAtMs ? session : null
     })
   }
@@ -262,7 +266,8 @@ export function openSessions(options: SessionOptions): OpenSessions {
     async putOnce(kind, key, value, { lifetimeMs, owner }) {
       const expiresAtMs = ports.now() + lifetimeMs
       const sealed = await sealer.seal(value, oncePurpose(kind), expiresAtMs)
-      return guarded(() => store.put({ kind, hash: sha256(key), owner, value: sealed, expiresAtMs }, ONCE_LIMITS))
+      const record = { kind, hash: sha256(key), owner: networkOf(owner), value: sealed, expiresAtMs }
+      return guarded(() => store.put(record, ONCE_LIMITS))
     },
     async takeOnce(kind, key) {
       const sealed = await guarded(() => store.take(kind, sha256(key), ports.now()))

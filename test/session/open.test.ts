@@ -176,6 +176,18 @@ describe('a single-use record', () => {
       expect(await sessions.takeOnce('login', 'k')).toBeNull()
     }))
 
+  test('is held by an IPv6 network, however many addresses it has, and pushes out nobody else’s', () =>
+    withSessions(async sessions => {
+      const options = (owner: string) => ({ lifetimeMs: HOUR, owner })
+      await sessions.putOnce('login', 'mine', { a: 1 }, options('2001:db8:0:2::1'))
+      for (let index = 0; index <= 500; index++) {
+        await sessions.putOnce('login', `k${index}`, {}, options(`2001:db8:0:1::${index.toString(16)}`))
+      }
+      expect(await sessions.takeOnce('login', 'k0')).toBeNull()
+      expect(await sessions.takeOnce('login', 'k1')).toEqual({})
+      expect(await sessions.takeOnce('login', 'mine')).toEqual({ a: 1 })
+    }))
+
   test('expires', () =>
     withSessions(async (sessions, clock) => {
       await sessions.putOnce('login', 'k', {}, { lifetimeMs: 1000, owner: 'o' })

@@ -235,6 +235,33 @@ describe('a provider that no longer vouches', () => {
     }))
 })
 
+describe('a sign-out while the provider is asked', () => {
+  test.each([0, 1])('lets nobody in who waits for the answer (room for %p in memory)', async cacheEntries =>
+    inWorld(async ({ clock, asked, signIn, another }) => {
+      const sessions = another({ limits: { ...LIFETIMES, cacheEntries, portals: new Map([['home', RULES]]) } })
+      const { token, session } = await signIn()
+      await sessions.find(token, HOST)
+      clock.advance(61 * MINUTE)
+      const { promise, resolve } = Promise.withResolvers<void>()
+      asked.gate = promise
+      const waiting = sessions.find(token, HOST)
+      await eventually(() => asked.tokens.length === 1, 'the provider is asked')
+      await sessions.end(session.id)
+      resolve()
+      expect(await waiting).toBeNull()
+      expect(await sessions.find(token, HOST)).toBeNull()
+    }),
+  )
+
+  test('lets in who waits for the answer where memory had no room for the session', () =>
+    inWorld(async ({ clock, signIn, another }) => {
+      const sessions = another({ limits: { ...LIFETIMES, cacheEntries: 0, portals: new Map([['home', RULES]]) } })
+      const { token } = await signIn()
+      clock.advance(61 * MINUTE)
+      expect((await sessions.find(token, HOST))?.identity.subject).toBe('ada')
+    }))
+})
+
 describe('a provider that cannot be asked', () => {
   test('ends nothing until the limit; it is tried again, not at every request', () =>
     inWorld(async ({ clock, asked, signIn, find, logged }) => {
