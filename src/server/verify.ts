@@ -83,13 +83,14 @@ function decide(passage: Passage, steps: VerifySteps): Answer {
  * Each is there whatever is known, if only empty: a proxy that copies them writes over what its client sent, and Caddy 2.6 writes
  * the name of its own placeholder for one that is missing.
  *
- * Throws `access.origin` for a WebSocket that a page of another site opens where not everybody may pass.
+ * Throws `access.origin` for a WebSocket that a page of another site opens where not everybody may pass, or for someone who is signed in.
  */
 export function approve(passage: Passage, route: GateRoute, prepared: Prepared): Response {
   const { sent, target } = passage
   // No hop drops this field of a handshake, as several do with Upgrade.
   const isHandshake = sent['sec-websocket-key'] !== undefined
-  if (isHandshake && target !== null && route.config.allow.kind !== 'public') {
+  const isSomeones = route.config.allow.kind !== 'public' || passage.session !== null
+  if (isHandshake && target !== null && isSomeones) {
     checkOrigin(sent.origin ?? null, { route, origin: originOf(passage, target) })
   }
   const headers = new Headers({ 'cache-control': 'no-store', authorization: sent.authorization ?? '' })

@@ -36,9 +36,13 @@ test('a clock that is set back lets nobody wait for as long again', async () => 
   const clock = fakeClock()
   const deadlines = openDeadlines(clock.now)
   let isOver = false
-  deadlines.add({ deadlineMs: clock.now() + 2000, slot: NOWHERE, expire: () => {
+  deadlines.add({
+    deadlineMs: clock.now() + 2000,
+    slot: NOWHERE,
+    expire: () => {
       isOver = true
-    } })
+    },
+  })
   clock.advance(-3_600_000)
   await Bun.sleep(450)
   expect(isOver).toBe(false)
