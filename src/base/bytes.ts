@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
 
-/** SHA-256 of text (as UTF-8), base64url without padding: 43 characters. How every secret is stored and compared. */
-export function sha256(text: string): string {
-  return createHash('sha256').update(text).digest('base64url')
+/** SHA-256 of bytes, or of text as UTF-8: base64url without padding: 43 characters. How every secret is stored and compared. */
+export function sha256(data: string | Uint8Array): string {
+  return createHash('sha256').update(data).digest('base64url')
 }
 
 /** Bytes as base64url without padding (RFC 4648 §5). */

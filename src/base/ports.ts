@@ -21,6 +21,8 @@ export interface Ports {
   fetch(address: string, init?: BunFetchRequestInit): Promise<Response>
   /** The file as UTF-8 text; throws what the platform throws. */
   readText(path: string): string
+  /** The same for a file that is not text. */
+  readBytes(path: string): Uint8Array
   /** An environment variable, or undefined. */
   env(name: string): string | undefined
   readonly log: Log

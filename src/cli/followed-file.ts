@@ -32,7 +32,7 @@ export interface FollowedFile {
  */
 export function followFile(
   path: string,
-  ports: Pick<Ports, 'readText' | 'env' | 'now'> & { readonly log: LevelledLog },
+  ports: Pick<Ports, 'readText' | 'readBytes' | 'env' | 'now'> & { readonly log: LevelledLog },
   onChange: () => void,
 ): FollowedFile {
   const { log } = ports
@@ -78,7 +78,7 @@ export function followFile(
   }
 }
 
-function loadFile(path: string, ports: Pick<Ports, 'readText' | 'env'>): Loaded<CheckedFile> {
+function loadFile(path: string, ports: Pick<Ports, 'readText' | 'readBytes' | 'env'>): Loaded<CheckedFile> {
   const loaded = loadConfig(path, ports)
   const files = [path, ...loaded.files]
   if (!loaded.ok) {

@@ -11,6 +11,8 @@ export interface Io {
   env(name: string): string | undefined
   /** A file as UTF-8 text; throws what the platform throws. */
   readText(path: string): string
+  /** The same for a file that is not text. */
+  readBytes(path: string): Uint8Array
 }
 
 /** A reader that has fallen this far behind loses lines, so that a stuck pipe never fills the memory. */
@@ -36,5 +38,6 @@ export function processIo(): Io {
     cwd: process.cwd(),
     env: name => process.env[name],
     readText: path => readFileSync(path, 'utf8'),
+    readBytes: path => readFileSync(path),
   }
 }

@@ -12,6 +12,7 @@ export function realPorts(io: Io, facts: Facts = {}): Omit<Ports, 'log'> & { rea
     random: byteCount => crypto.getRandomValues(new Uint8Array(byteCount)),
     fetch: (address, init) => fetch(address, init),
     readText: io.readText,
+    readBytes: io.readBytes,
     env: io.env,
     log: createLog({ write: io.stderr, now: Date.now, style: io.colour.stderr ? 'pretty' : 'json', facts }),
   }

@@ -4,6 +4,7 @@ import { buildMaxBody, buildRate } from './build-limits.ts'
 import { buildAllow, buildDeny, buildPerson } from './build-rules.ts'
 import { buildLifetimes, buildPortalLifetimes } from './build-sessions.ts'
 import { buildUpstream } from './build-upstreams.ts'
+import { buildApp } from './check-apps.ts'
 import type { FieldRuleTable } from './field-rules.ts'
 import type { ConfigFiles } from './files.ts'
 import { freezeDeep } from './freeze.ts'
@@ -93,7 +94,8 @@ function buildRule({ values }: RuleTable): RoleRule {
   return { any: known(values.any, 'any'), ...buildPerson(values) }
 }
 
-function buildRoute({ values }: RouteTable, root: RootTable, directory: string, files: ConfigFiles): RouteConfig {
+function buildRoute(table: RouteTable, root: RootTable, directory: string, files: ConfigFiles): RouteConfig {
+  const { values } = table
   const host = known(values.host, 'host')
   const path = known(values.path, 'path')
   const upstream = known(values.upstream, 'upstream')
@@ -121,6 +123,7 @@ function buildRoute({ values }: RouteTable, root: RootTable, directory: string, 
     rate: buildRate(rate?.values ?? null, known(rate === null ? 'client' : rate.values.by, 'by')),
     allowedOrigins: known(values.allowed_origins, 'allowed_origins'),
     name: known(values.name, 'name') ?? (path === '/' ? host : host + path),
+    app: buildApp(table, files),
   }
 }
 

@@ -2,6 +2,7 @@ import { dirname, resolve } from 'node:path'
 import { sha256 } from '../base/bytes.ts'
 import { checkBrands } from './brand.ts'
 import { buildConfig } from './build.ts'
+import { checkApps } from './check-apps.ts'
 import { checkLimits } from './check-limits.ts'
 import { checkPortals } from './check-portals.ts'
 import { checkProviders } from './check-providers.ts'
@@ -75,6 +76,7 @@ export function checkConfig(text: string, options: CheckOptions): CheckResult {
   checkLimits(values, report)
   checkUpstreams(values, configFiles, report)
   checkBrands(values, configFiles, report)
+  checkApps(values, configFiles, report)
   const fingerprint = sha256(JSON.stringify([text, ...filled, ...configFiles.contents]))
   const files = [...referred, ...configFiles.paths]
 

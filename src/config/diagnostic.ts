@@ -56,6 +56,8 @@ export const DIAGNOSTIC_CODES = [
   'portal.callback',
   'portal.colour',
   'portal.logo',
+  'app.icon',
+  'app.unlisted',
   'role.undefined',
   'role.reserved',
   'role.empty',

@@ -6,7 +6,7 @@ import { parsed, type Type } from './value.ts'
 const NAMES = { label: 'colour', expected: 'a colour such as "#34624f"' }
 const light: Type<Accent> = parsed(NAMES, parseLightColour)
 const dark: Type<Accent> = parsed(NAMES, parseDarkColour)
-const file = parsed({ label: 'file', expected: 'the path of an SVG file' }, good)
+const file = parsed({ label: 'file', expected: 'the path of an SVG, PNG or WebP file' }, good)
 
 /** How a portal's pages look. */
 export const BRAND = {
@@ -14,8 +14,9 @@ export const BRAND = {
     file,
     'logo.svg',
     'the gate',
-    'What the pages show in place of the gate: an SVG file of at most 64 kB, read again when it changes.',
+    'What the pages show in place of the gate: an SVG, PNG or WebP file of at most 64 kB, read again when it changes.',
   ),
+  logo_dark: optional(file, 'logo-dark.svg', '`logo`', 'The logo for dark screens, where you want another.'),
   colour: optional(
     light,
     '#34624f',

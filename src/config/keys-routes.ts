@@ -4,6 +4,7 @@ import { requestRules, responseRules } from './field-rules.ts'
 import { headerSpec } from './headers.ts'
 import { parseHostHeader, parseHostPattern } from './host.ts'
 import { folder, redirect, redirectStatus, respond, verify } from './keys-answers.ts'
+import { app } from './keys-app.ts'
 import { ROUTE_LIMITS } from './keys-limits.ts'
 import { type AccessTable, accessRule, RULE_SCHEMA } from './keys-rules.ts'
 import { upstreamSpec } from './keys-upstreams.ts'
@@ -209,6 +210,12 @@ export const ROUTE = {
   ),
   ...ROUTE_LIMITS,
   name: optional(text(), 'Uptime Kuma', 'host and path', 'What people see in the list of their applications.'),
+  app: optional(
+    app,
+    { icon: 'icons/kuma.svg', group: 'Monitoring' },
+    'name and letter',
+    'How it shows in that list; its keys are below. A route that lies under another one of its host shows only with this or a `name` of its own.',
+  ),
 } as const satisfies Keys
 
 export type RouteTable = Table<typeof ROUTE>

@@ -6,6 +6,7 @@ import type { Report } from './report.ts'
 /** What `${…}` may read; effects arrive as arguments. */
 export interface Sources {
   readText(path: string): string
+  readBytes(path: string): Uint8Array
   env(name: string): string | undefined
 }
 
@@ -26,7 +27,12 @@ const REFERENCE = /\$\$\{|\$\{(?:file:([^{}]+)|([A-Za-z_][A-Za-z0-9_]*))\}|\$\{[
  * A variable or file that is missing, unreadable or empty is a mistake that names it, never what it holds; the text is then
  * null, so that nothing else is said about it. Absent on purpose: defaults (`${X:-y}`) and references inside what was filled in.
  */
-export function substitute(tree: RawTable, directory: string, sources: Sources, report: Report): Substituted {
+export function substitute(
+  tree: RawTable,
+  directory: string,
+  sources: Pick<Sources, 'readText' | 'env'>,
+  report: Report,
+): Substituted {
   const files = new Map<string, string | { readonly failed: string }>()
   const filled: string[] = []
 

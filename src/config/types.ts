@@ -1,4 +1,6 @@
 import type { Accent } from './colour.ts'
+import type { Picture } from './picture.ts'
+
 /** The checked shape of routes.toml: what the rest of the program works from. Built by `checkConfig` alone, frozen. */
 export interface Config {
   readonly server: ServerConfig
@@ -139,6 +141,8 @@ export interface PortalConfig {
 export interface Brand {
   /** The image as a data: address. */
   readonly logo: string | null
+  /** The same for dark screens; null where it is `logo` too. */
+  readonly logoDark: string | null
   readonly colours: { readonly light: Accent; readonly dark: Accent } | null
 }
 
@@ -351,4 +355,16 @@ export interface RouteConfig {
   readonly allowedOrigins: readonly string[]
   /** What people see in the portal's list. */
   readonly name: string
+  readonly app: AppConfig
+}
+
+/** How a route shows in the portal's list. */
+export interface AppConfig {
+  /** Whether the file gives it a name or more of its own: then it is an application of its own, wherever it lies. */
+  readonly isNamed: boolean
+  /** Null: a letter. */
+  readonly icon: Picture | null
+  readonly group: string | null
+  readonly description: string | null
+  readonly isHidden: boolean
 }

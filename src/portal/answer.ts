@@ -5,16 +5,19 @@ import { brandStyle, drawPage } from './pages/brand.tsx'
 import { STYLE } from './pages/style.ts'
 import type { Words } from './words/words.ts'
 
+/** What a page loads: the icons of applications, or nothing at all. */
+type Shown = 'icons' | 'nothing'
+
 let stylePolicy: string | null = null
 
 /** Only what a page of ours holds: its stylesheets, by hash, its drawn images, and forms to this host. No scripts. */
-function contentSecurityPolicy(brand: Brand | null): string {
+function contentSecurityPolicy(brand: Brand | null, shows: Shown): string {
   stylePolicy ??= hashSource(STYLE)
   const own = brandStyle(brand)
   return [
     "default-src 'none'",
     `style-src ${stylePolicy}${own === null ? '' : ` ${hashSource(own)}`}`,
-    'img-src data:',
+    `img-src ${shows === 'icons' ? "'self' " : ''}data:`,
     "form-action 'self'",
     "frame-ancestors 'none'",
     "base-uri 'none'",
@@ -40,12 +43,13 @@ export function pageAnswer(
   page: Child,
   status: number,
   fields: Readonly<Record<string, string>> = {},
+  shows: Shown = 'nothing',
 ): Response {
   return new Response(`<!doctype html>${drawPage(brand, page)}`, {
     status,
     headers: {
       'content-type': 'text/html; charset=utf-8',
-      'content-security-policy': contentSecurityPolicy(brand),
+      'content-security-policy': contentSecurityPolicy(brand, shows),
       'content-language': lang,
       vary: 'accept-language',
       ...COMMON,

@@ -14,6 +14,7 @@ import { backChannelLogout } from './backchannel.ts'
 import { FailedSignIn } from './failure.ts'
 import { frontChannelLogout } from './frontchannel.ts'
 import { askPortal, type Destination, enter } from './hand-off.ts'
+import { sendIcon } from './icons.ts'
 import { wordsFor } from './language.ts'
 import { describePerson } from './me.ts'
 import { menuOf } from './menu.ts'
@@ -73,6 +74,10 @@ export function createPortal(tools: PortalTools): Portal {
   app.post(ownPath('sessions'), c => signedIn(c.env.ctx, session => endSessions(c.env.ctx, tools, session)))
   app.get(ownPath('tokens'), c => signedIn(c.env.ctx, session => showTokens(c.env.ctx, tools, session)))
   app.post(ownPath('tokens'), c => signedIn(c.env.ctx, session => changeTokens(c.env.ctx, tools, session)))
+  app.get(`${ownPath('icons')}/:hash`, c => {
+    const { ctx } = c.env
+    return ctx.session === null ? signInProblem(ctx) : sendIcon(ctx, c.req.param('hash'))
+  })
   app.get(ownPath('me'), c => {
     const { session } = c.env.ctx
     return session === null ? signInProblem(c.env.ctx) : jsonAnswer(describePerson(session, c.env.ctx.rolesOf(session)))
@@ -138,6 +143,8 @@ function applications(ctx: PortalRequest): Response {
       switchAddress={`${ownPath('login')}?switch=1`}
     />,
     200,
+    {},
+    'icons',
   )
 }
 

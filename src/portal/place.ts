@@ -13,6 +13,7 @@ export type OwnPage =
   | 'verify'
   | 'sessions'
   | 'tokens'
+  | 'icons'
   | 'provider-logout'
   | 'backchannel-logout'
   | 'frontchannel-logout'

@@ -1,3 +1,4 @@
+import type { Picture } from '../config/picture.ts'
 import type { PortalConfig, ProviderConfig } from '../config/types.ts'
 import type { StepUp } from '../identity/step-up.ts'
 import type { Target } from '../route/target.ts'
@@ -24,11 +25,20 @@ export interface PortalRequest {
   rolesOf(session: Session): readonly string[]
   /** What this person may open, for the portal page. */
   applications(session: Session): readonly Application[]
+  /** The icon of a route of this portal by its hash, or null. */
+  iconOf(hash: string): Picture | null
 }
 
 export interface Application {
   readonly name: string
   readonly address: string
+  readonly description: string | null
+  /** The heading that it stands under. */
+  readonly group: string | null
+  /** The address of its picture, on this host; null: a letter stands for it. */
+  readonly icon: string | null
+  /** Whether it answers, as far as this process knows; null where nothing has to. */
+  readonly health: 'up' | 'down' | 'unknown' | null
 }
 
 /** The portal as the server calls it: it answers, it never forwards, and it never throws. */

@@ -1,6 +1,6 @@
 import type { Log, Ports } from '../base/ports.ts'
 import type { HealthConfig } from '../config/types.ts'
-import type { Origin } from './origin.ts'
+import { noteAnswer, type Origin } from './origin.ts'
 import type { Upstream } from './upstream.ts'
 
 /** What a check needs of its upstream. */
@@ -37,6 +37,7 @@ export function openHealthChecks(
     async function ask(): Promise<void> {
       const fault = await faultOf(origin, headers, config, ports, closing.signal)
       if (closing.signal.aborted) return
+      if (fault === null && origin.failures < 0) noteAnswer(origin)
       ;[good, bad] = fault === null ? [good + 1, 0] : [0, bad + 1]
       if (!origin.isUnwell && bad >= config.unhealthyAfter) tell(ports.log, label, origin, fault)
       else if (origin.isUnwell && good >= config.healthyAfter) tell(ports.log, label, origin, null)

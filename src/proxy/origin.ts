@@ -24,7 +24,7 @@ export interface Origin {
   readonly protocol: 'http2' | undefined
   /** Requests that wait for their answer's head, answers that are watched to their end, and open WebSockets. */
   inFlight: number
-  /** Requests in a row that failed here; 0 while all is well. */
+  /** Requests in a row that failed here; 0 while all is well, -1 before anything was heard of it. */
   failures: number
   /** Until when (ms since the epoch) other addresses are preferred, after a failure. */
   restsUntilMs: number
@@ -50,7 +50,7 @@ export function createOrigin(address: UpstreamAddress, config: Pick<UpstreamConf
     tls: isHttps && config.tls !== null ? tlsOptions(config.tls) : undefined,
     protocol: isHttps && config.http2 ? 'http2' : undefined,
     inFlight: 0,
-    failures: 0,
+    failures: -1,
     restsUntilMs: 0,
     isUnwell: false,
   }
@@ -76,7 +76,7 @@ const LONGEST_REST_MS = 30_000
  */
 export function noteFailure(origin: Origin, nowMs: number): boolean {
   if (isResting(origin, nowMs)) return false
-  origin.failures++
+  origin.failures = Math.max(origin.failures, 0) + 1
   origin.restsUntilMs = nowMs + Math.min(FIRST_REST_MS * 2 ** (origin.failures - 1), LONGEST_REST_MS)
   return origin.failures === 1
 }

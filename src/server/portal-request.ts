@@ -1,9 +1,6 @@
-import { decideAccess } from '../policy/policy.ts'
 import type { PortalRequest } from '../portal/portal.ts'
-import type { Session } from '../session/session.ts'
-import { requestFacts } from './facts.ts'
-import { originOf, type Passage, schemeOf } from './passage.ts'
-import type { GatePortal } from './snapshot.ts'
+import { applicationsOf } from './applications.ts'
+import { originOf, type Passage } from './passage.ts'
 
 /** This request as the portal sees it; null on a host that belongs to no portal. */
 export function portalRequest(passage: Passage): PortalRequest | null {
@@ -22,19 +19,6 @@ export function portalRequest(passage: Passage): PortalRequest | null {
     serves: host => snapshot.portals.lookup(host) === portal,
     rolesOf: session => portal.rolesOf(session.identity),
     applications: session => applicationsOf(passage, portal, session),
+    iconOf: hash => portal.icons.get(hash) ?? null,
   }
-}
-
-function applicationsOf(passage: Passage, portal: GatePortal, session: Session): { name: string; address: string }[] {
-  const scheme = schemeOf(passage)
-  const port = passage.target?.authority.slice(passage.target.host.length) ?? ''
-  const applications: { name: string; address: string }[] = []
-  const facts = { ...requestFacts(passage, session), method: 'GET' }
-  for (const { config, policy, portal: own } of passage.snapshot.routes) {
-    if (own !== portal || config.host.startsWith('*.')) continue
-    const { verdict } = decideAccess(policy, session.identity, facts)
-    if (verdict !== 'allow' && verdict !== 'step-up') continue
-    applications.push({ name: config.name, address: `${scheme}://${config.host}${port}${config.path}` })
-  }
-  return applications
 }

@@ -1,4 +1,5 @@
 import { compileNetworks, type NetworkSet } from '../base/net.ts'
+import type { Picture } from '../config/picture.ts'
 import type { Config, PortalConfig, ProviderConfig, RouteConfig } from '../config/types.ts'
 import { compilePolicy, type Decision, decideAccess, NO_FACTS, type Policy } from '../policy/policy.ts'
 import { compileRate, type Rate } from '../policy/rate.ts'
@@ -43,6 +44,8 @@ export interface GatePortal {
   readonly rolesOf: RolesOf
   /** Whether a rule of a route of this portal looks at when the provider authenticated someone. */
   readonly wantsAuthTime: boolean
+  /** The icons of its routes by their hashes. */
+  readonly icons: ReadonlyMap<string, Picture>
 }
 
 /** A route with everything that its requests need, prepared. */
@@ -85,7 +88,11 @@ export function compileSnapshot(config: Config, fingerprint: string, pool: Upstr
   const portals = new Map(
     [...config.portals].map(([name, portal]) => {
       const roles = compileRoles(portal.roles)
-      return [name, Object.freeze({ config: portal, roles, rolesOf: roles.of, wantsAuthTime: aged.has(name) })]
+      const wantsAuthTime = aged.has(name)
+      return [
+        name,
+        Object.freeze({ config: portal, roles, rolesOf: roles.of, wantsAuthTime, icons: iconsOf(name, config.routes) }),
+      ]
     }),
   )
   const routes = config.routes.map(route => compileRoute(route, portals, config.providers, pool))
@@ -109,6 +116,11 @@ export function compileSnapshot(config: Config, fingerprint: string, pool: Upstr
 /** The upstreams that routes of a snapshot lead to. */
 export function upstreamsOf({ routes }: Snapshot): readonly Upstream[] {
   return routes.flatMap(({ upstream }) => (upstream === null ? [] : [upstream]))
+}
+
+function iconsOf(portal: string, routes: readonly RouteConfig[]): ReadonlyMap<string, Picture> {
+  const icons = routes.flatMap(route => (route.portal === portal && route.app.icon !== null ? [route.app.icon] : []))
+  return new Map(icons.map(icon => [icon.hash, icon]))
 }
 
 function looksAtAuthTime({ allow, deny }: RouteConfig): boolean {

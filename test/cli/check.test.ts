@@ -52,6 +52,7 @@ function run(command: typeof runCheck, ...argv: string[]): { code: number; out: 
     cwd: folder,
     env: () => undefined,
     readText: path => readFileSync(path, 'utf8'),
+    readBytes: path => readFileSync(path),
   }
   const code = command(argv, io)
   return { code, out, err }

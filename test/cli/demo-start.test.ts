@@ -36,6 +36,7 @@ async function run(
     cwd: dir,
     env: () => undefined,
     readText: () => '',
+    readBytes: () => new Uint8Array(),
   }
   return { code: await runDemo(argv, io, startServe, stopped), out: out.join(''), err: err.join('') }
 }

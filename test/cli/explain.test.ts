@@ -55,6 +55,7 @@ function run(...argv: string[]): { code: number; out: string; err: string } {
     cwd: folder.path,
     env: () => undefined,
     readText: (path: string) => readFileSync(path, 'utf8'),
+    readBytes: (path: string) => readFileSync(path),
   }
   const code = runExplain(argv, io, { ...io, now: () => Date.parse('2026-01-01T12:00:00Z') })
   return { code, out: out.join(''), err: err.join('') }

@@ -33,6 +33,7 @@ async function health(
     cwd: folder,
     env: name => env[name],
     readText: () => '',
+    readBytes: () => new Uint8Array(),
   })
   return { code, err }
 }

@@ -36,20 +36,23 @@ export function complete(fragment: string): string {
 
 export interface World {
   readonly env?: Readonly<Record<string, string>>
-  readonly files?: Readonly<Record<string, string>>
+  /** Bytes for what is no text. */
+  readonly files?: Readonly<Record<string, string | Uint8Array>>
 }
 
 /** Checks a text as the file /etc/sallyport/routes.toml, in a world of the test's own making. */
 export function check(text: string, { env = {}, files = {} }: World = {}): CheckResult {
+  const contentOf = (path: string) => {
+    const content = files[path]
+    if (content === undefined) throw Object.assign(new Error('no such file'), { code: 'ENOENT' })
+    return content
+  }
   const options: CheckOptions = {
     file: '/etc/sallyport/routes.toml',
     shownAs: 'routes.toml',
     env: name => env[name],
-    readText(path) {
-      const content = files[path]
-      if (content === undefined) throw Object.assign(new Error('no such file'), { code: 'ENOENT' })
-      return content
-    },
+    readText: path => Buffer.from(contentOf(path)).toString('utf8'),
+    readBytes: path => Buffer.from(contentOf(path)),
   }
   return checkConfig(text, options)
 }

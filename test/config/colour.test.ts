@@ -40,5 +40,5 @@ test('a portal has its logo as a data: address and its colours for both schemes'
   const brand = config.portals.get('home')?.brand
   expect(brand?.logo).toBe(`data:image/svg+xml;base64,${btoa(svg)}`)
   expect(brand?.colours?.light.accent).toBe('#34624f')
-  expect(accepts('').portals.get('home')?.brand).toEqual({ logo: null, colours: null })
+  expect(accepts('').portals.get('home')?.brand).toEqual({ logo: null, logoDark: null, colours: null })
 })

@@ -4,6 +4,7 @@ import { DIAGNOSTIC_CODES, type DiagnosticCode } from '../../src/config/diagnost
 import { loadConfig } from '../../src/config/load.ts'
 import { expectOne, type World } from './checks.ts'
 import { LIMIT_CASES } from './limit-cases.ts'
+import { PICTURE_CASES } from './picture-cases.ts'
 import { REWRITE_CASES } from './rewrite-cases.ts'
 import { UPSTREAM_CASES } from './upstream-cases.ts'
 
@@ -381,14 +382,7 @@ const CASES: readonly Case[] = [
   ['portal.colour', 'one too light for light pages', lasting('colour = «"#86d2c2"»')],
   ['portal.colour', 'one too dark for dark pages', lasting('colour = "#1d6358"\ncolour_dark = «"#1d6358"»')],
   ['portal.colour', 'a dark one alone', lasting('«colour_dark» = "#86d2c2"')],
-  ['portal.logo', 'a file that is not there', lasting('logo = «"logo.svg"»')],
-  ['portal.logo', 'a page', lasting('logo = «"a.svg"»'), { files: { '/etc/sallyport/a.svg': '<html><svg/></html>' } }],
-  [
-    'portal.logo',
-    'a huge one',
-    lasting('logo = «"a.svg"»'),
-    { files: { '/etc/sallyport/a.svg': `<svg>${' '.repeat(65_536)}</svg>` } },
-  ],
+  ...PICTURE_CASES,
   ...LIMIT_CASES,
   ...UPSTREAM_CASES,
   ...REWRITE_CASES,
@@ -415,7 +409,7 @@ test('file.unreadable: a file that is not there is one diagnostic', () => {
   const readText = () => {
     throw Object.assign(new Error('gone'), { code: 'ENOENT' })
   }
-  const result = loadConfig('/nowhere/routes.toml', { readText, env: () => undefined })
+  const result = loadConfig('/nowhere/routes.toml', { readText, readBytes: readText, env: () => undefined })
   expect(result.ok ? [] : result.diagnostics.map(({ code, line }) => [code, line])).toEqual([['file.unreadable', 1]])
 })
 
@@ -425,6 +419,11 @@ test('every code has a case', () => {
 })
 
 test('an empty file is refused, so that a save that is only half done is not taken', () => {
-  const result = checkConfig('', { file: 'routes.toml', env: () => undefined, readText: () => '' })
+  const result = checkConfig('', {
+    file: 'routes.toml',
+    env: () => undefined,
+    readText: () => '',
+    readBytes: () => new Uint8Array(),
+  })
   expect(result.ok ? [] : result.diagnostics.map(({ code }) => code)).toEqual(['route.none'])
 })

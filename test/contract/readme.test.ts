@@ -10,6 +10,7 @@ function complaints(text: string): readonly string[] {
   const result = checkConfig(text, {
     file: join(ROOT, 'routes.toml'),
     readText: path => readFileSync(path, 'utf8'),
+    readBytes: path => readFileSync(path),
     env: name => (name === 'POCKET_ID_SECRET' ? 'a secret' : undefined),
   })
   return (result.ok ? result.warnings : result.diagnostics).map(({ line, message }) => `${line}: ${message}`)

@@ -84,6 +84,7 @@ export async function startGate(toml: string, options: GateOptions = {}): Promis
         random: count => crypto.getRandomValues(new Uint8Array(count)),
         fetch: options.ports?.fetch ?? ((address, init) => fetch(address, init)),
         readText: path => readFileSync(path, 'utf8'),
+        readBytes: path => readFileSync(path),
         env: name => options.env?.[name],
         log: createLog({ now, style: 'json', write: line => void log.push(line) }),
       },

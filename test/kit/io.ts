@@ -23,6 +23,7 @@ export async function runIn(folder: string, command: (io: Io) => number | Promis
     cwd: folder,
     env: () => undefined,
     readText: path => readFileSync(path, 'utf8'),
+    readBytes: path => readFileSync(path),
   })
   return { code, out, err }
 }

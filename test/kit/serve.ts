@@ -13,6 +13,7 @@ export async function serveInProcess(configPath: string): Promise<{ readonly log
       random: count => crypto.getRandomValues(new Uint8Array(count)),
       fetch: (address, init) => fetch(address, { ...init, proxy: false }),
       readText: path => readFileSync(path, 'utf8'),
+      readBytes: path => readFileSync(path),
       env: name => process.env[name],
       log: createLog({ now, style: 'json', write: line => void log.push(line) }),
     },

@@ -26,7 +26,7 @@ const portal: PortalConfig = {
   providerLogout: true,
   adminRole: null,
   personalTokens: false,
-  brand: { logo: null, colours: null },
+  brand: { logo: null, logoDark: null, colours: null },
 }
 
 function contextAt(address: string): PortalRequest {
@@ -44,6 +44,7 @@ function contextAt(address: string): PortalRequest {
     serves: () => true,
     rolesOf: () => [],
     applications: () => [],
+    iconOf: () => null,
   }
 }
 
@@ -90,6 +91,7 @@ describe('the look of a portal', () => {
   const svg = 'data:image/svg+xml;base64,PHN2Zy8+'
   const brand: Brand = {
     logo: svg,
+    logoDark: null,
     colours: { light: { accent: '#34624f', tint: '#eaeeea' }, dark: { accent: '#86d2c2', tint: '#273433' } },
   }
 
@@ -153,7 +155,16 @@ test('the choice of providers and the list of applications escape names and addr
       words={EN}
       title={MARKUP}
       identity={sessionOf({ name: MARKUP }).identity}
-      applications={[{ name: MARKUP, address: 'https://kuma.example.com/' }]}
+      applications={[
+        {
+          name: MARKUP,
+          address: 'https://kuma.example.com/',
+          description: MARKUP,
+          group: MARKUP,
+          icon: null,
+          health: 'down',
+        },
+      ]}
       menu={[{ label: MARKUP, address: '/s?a=1&b="', isHere: true }]}
       switchAddress="/switch"
     />,

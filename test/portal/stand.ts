@@ -85,7 +85,7 @@ export async function openStand(over: Partial<PortalConfig> = {}, hosts = [KUMA,
     providerLogout: true,
     adminRole: null,
     personalTokens: false,
-    brand: { logo: null, colours: null },
+    brand: { logo: null, logoDark: null, colours: null },
     ...over,
   }
   const providerOf = (name: string, label: string): ProviderConfig => ({
@@ -138,7 +138,10 @@ export async function openStand(over: Partial<PortalConfig> = {}, hosts = [KUMA,
       serves: (host: string) => origins.has(host),
       rolesOf: ({ identity }) =>
         config.adminRole !== null && identity.groups.includes('admins') ? ['user', config.adminRole] : ['user'],
-      applications: () => [{ name: 'Kuma', address: `${KUMA}/` }],
+      applications: () => [
+        { name: 'Kuma', address: `${KUMA}/`, description: null, group: null, icon: null, health: 'up' },
+      ],
+      iconOf: () => null,
       session: null,
     } satisfies PortalRequest
     const token = readCookie(request.headers.get('cookie'), cookieName('session', isSecure(base)))

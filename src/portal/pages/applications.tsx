@@ -22,7 +22,11 @@ export function ApplicationsPage(props: {
         {detail === null ? null : `${words.signedInAs(detail)} · `}
         <a href={props.switchAddress}>{words.switchAccount}</a>
       </p>
-      {props.applications.length === 0 ? <Nothing words={words} /> : <List applications={props.applications} />}
+      {props.applications.length === 0 ? (
+        <Nothing words={words} />
+      ) : (
+        <Lists words={words} applications={props.applications} />
+      )}
     </Hall>
   )
 }
@@ -36,18 +40,42 @@ function Nothing({ words }: { readonly words: Words }) {
   )
 }
 
-function List(props: { readonly applications: readonly Application[] }) {
+/** In groups where there are any: in the order in which they are first named, what has none last. */
+function Lists({ words, applications }: { readonly words: Words; readonly applications: readonly Application[] }) {
+  const groups = Map.groupBy(applications, ({ group }) => group)
+  const rest = groups.get(null) ?? []
+  if (rest.length === applications.length) return <List words={words} applications={rest} Name="h2" />
+  const named = [...groups].flatMap(([group, of]) => (group === null ? [] : [{ group, of }]))
+  return (
+    <>
+      {[...named, ...(rest.length === 0 ? [] : [{ group: words.otherApplications, of: rest }])].map(({ group, of }) => (
+        <section class="group">
+          <h2>{group}</h2>
+          <List words={words} applications={of} Name="h3" />
+        </section>
+      ))}
+    </>
+  )
+}
+
+function List(props: {
+  readonly words: Words
+  readonly applications: readonly Application[]
+  readonly Name: 'h2' | 'h3'
+}) {
+  const { words, applications, Name } = props
   return (
     <ul class="apps">
-      {props.applications.map(({ name, address }) => (
+      {applications.map(({ name, address, description, icon, health }) => (
         <li>
           <a class="app" href={address}>
-            <span class="arch" aria-hidden="true">
-              {initialOf(name)}
-            </span>
+            {icon === null ? <Letter name={name} /> : <img class="icon" src={icon} alt="" width={44} height={44} />}
             <span>
-              <h2>{name}</h2>
-              <span class="soft small">{address.replace(/^https?:\/\//, '').replace(/\/$/, '')}</span>
+              <Name>{name}</Name>
+              <span class="soft small about">
+                {description ?? address.replace(/^https?:\/\//, '').replace(/\/$/, '')}
+              </span>
+              {health === null ? null : <span class={`small health ${health}`}>{words.health[health]}</span>}
             </span>
           </a>
         </li>
@@ -56,6 +84,16 @@ function List(props: { readonly applications: readonly Application[] }) {
   )
 }
 
-function initialOf(name: string): string {
-  return /[\p{L}\p{N}]/u.exec(name)?.[0].toLocaleUpperCase('en') ?? '·'
+/** As many as the stylesheet has. */
+const HUES = 6
+
+/** An arch with the first letter of a name, in a colour that stays the name's own. */
+function Letter({ name }: { readonly name: string }) {
+  const letter = /[\p{L}\p{N}]/u.exec(name)?.[0].toLocaleUpperCase('en') ?? '·'
+  const hue = [...name].reduce((sum, one) => (sum * 31 + (one.codePointAt(0) ?? 0)) % 65_521, 7) % HUES
+  return (
+    <span class={`arch hue-${hue}`} aria-hidden="true">
+      {letter}
+    </span>
+  )
 }

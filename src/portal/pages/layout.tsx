@@ -7,8 +7,8 @@ import { STYLE } from './style.ts'
 
 /** The portal's logo, or a gate seen from outside: a round arch, its inner door ajar. Decoration: hidden from screen readers. */
 export function Mark() {
-  const logo = useContext(BrandContext)?.logo ?? null
-  if (logo !== null) return <img class="mark" src={logo} alt="" />
+  const brand = useContext(BrandContext)
+  if (brand !== null && brand.logo !== null) return <Logo light={brand.logo} dark={brand.logoDark} />
   return (
     <svg class="mark" viewBox="0 0 48 48" fill="none" stroke="currentColor" stroke-width="2.25" aria-hidden="true">
       <path d="M5.5 43.5h37M9.5 43.5V21a14.5 14.5 0 0 1 29 0v22.500" stroke-linecap="round" />
@@ -16,6 +16,16 @@ export function Mark() {
       <path d="M16 22a8 8 0 0 1 8-8v29.500h-8z" fill="currentColor" stroke="none" opacity=".9" />
       <path d="M24 6.500v7.250M13.600 10.800l4.900 5.400M34.400 10.800l-4.900 5.400" stroke-linecap="round" />
     </svg>
+  )
+}
+
+function Logo({ light, dark }: { readonly light: string; readonly dark: string | null }) {
+  if (dark === null) return <img class="mark" src={light} alt="" />
+  return (
+    <picture>
+      <source srcset={dark} media="(prefers-color-scheme: dark)" />
+      <img class="mark" src={light} alt="" />
+    </picture>
   )
 }
 

@@ -5,15 +5,15 @@
  */
 export const STYLE = `
 :root{color-scheme:light dark;
---ground:#efece5;--ground-2:#e3dfd5;--panel:#fdfcfa;--line:#d9d4c8;--edge:#8b877c;--ink:#23272b;--soft:#5f635f;--accent:#1d6358;--accent-ink:#fff;--tint:#e4efec;--warn:#9a3b26;--shade:0 1px 1px rgb(58 50 34/.05),0 18px 48px -20px rgb(58 50 34/.28);
+--ground:#efece5;--ground-2:#e3dfd5;--panel:#fdfcfa;--line:#d9d4c8;--edge:#8b877c;--ink:#23272b;--soft:#5f635f;--accent:#1d6358;--accent-ink:#fff;--tint:#e4efec;--warn:#9a3b26;--good:#2f7d4f;--blue:#1f5687;--plum:#74397a;--ochre:#79530e;--brick:#933c28;--slate:#44525e;--shade:0 1px 1px rgb(58 50 34/.05),0 18px 48px -20px rgb(58 50 34/.28);
 --serif:ui-serif,"Iowan Old Style","Palatino Linotype",Palatino,"Source Serif Pro",Charter,Georgia,serif;
 --sans:system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans","Helvetica Neue",sans-serif;
 --mono:ui-monospace,"SF Mono","Cascadia Mono",Menlo,Consolas,monospace}
-@media (prefers-color-scheme:dark){:root{--ground:#14181a;--ground-2:#0e1113;--panel:#1c2224;--line:#3a4345;--edge:#7d8886;--ink:#e9e7e1;--soft:#a3a9a6;--accent:#86d2c2;--accent-ink:#0c1f1b;--tint:#22312f;--warn:#f0a088;--shade:0 1px 0 rgb(255 255 255/.04) inset,0 24px 60px -24px rgb(0 0 0/.8)}}
+@media (prefers-color-scheme:dark){:root{--ground:#14181a;--ground-2:#0e1113;--panel:#1c2224;--line:#3a4345;--edge:#7d8886;--ink:#e9e7e1;--soft:#a3a9a6;--accent:#86d2c2;--accent-ink:#0c1f1b;--tint:#22312f;--warn:#f0a088;--good:#7fcf9c;--blue:#9cc6f2;--plum:#ddb2e3;--ochre:#e6c078;--brick:#f2ab99;--slate:#bccad6;--shade:0 1px 0 rgb(255 255 255/.04) inset,0 24px 60px -24px rgb(0 0 0/.8)}}
 *,*::before,*::after{box-sizing:border-box}
 html{-webkit-text-size-adjust:100%;text-size-adjust:100%}
 body{margin:0;min-height:100vh;min-height:100dvh;display:flex;flex-direction:column;font:400 1.0625rem/1.6 var(--sans);color:var(--ink);background:linear-gradient(var(--ground),var(--ground-2)) fixed var(--ground-2)}
-h1{margin:0;font:600 1.75rem/1.22 var(--serif);letter-spacing:-.012em;text-wrap:balance}
+h1{margin:0;font:600 1.75rem/1.22 var(--serif);letter-spacing:-.012em;text-wrap:balance;overflow-wrap:anywhere;hyphens:auto}
 h2{margin:0;font:600 1.0625rem/1.35 var(--serif)}
 p{margin:0;text-wrap:pretty}
 a{color:var(--accent);text-underline-offset:.2em;text-decoration-thickness:1px}
@@ -58,14 +58,29 @@ img.mark{object-fit:contain}
 .bar nav a:hover{background:var(--tint);text-decoration:underline}
 .bar nav a[aria-current]{color:var(--accent);font-weight:600;box-shadow:inset 0 -2px var(--accent);border-radius:.7rem .7rem 0 0}
 .bar nav a:last-child{margin-right:-.7rem}
-.hall h1{margin-top:2.5rem;overflow-wrap:anywhere}
+.hall h1{margin-top:2.5rem}
 .hall h1+p{margin-top:.5rem}
 .apps{display:grid;grid-template-columns:repeat(auto-fill,minmax(15.5rem,1fr));gap:1rem;margin:2.25rem 0 0;padding:0;list-style:none}
 .app{display:flex;align-items:center;gap:1rem;height:100%;padding:1.1rem 1.25rem;color:inherit;text-decoration:none;background:var(--panel);border:1px solid var(--line);border-radius:1rem;transition:border-color .15s,transform .15s,box-shadow .15s}
 .app:hover{border-color:var(--accent);transform:translateY(-2px);box-shadow:var(--shade)}
-.app>span:last-child{min-width:0}
-.app h2,.app .small{overflow:hidden;text-overflow:ellipsis;white-space:nowrap}
-.arch{flex:none;display:grid;place-items:end center;width:2.6rem;height:3.1rem;padding-bottom:.42rem;font:600 1.25rem/1.2 var(--serif);color:var(--accent);background:var(--tint);border-radius:1.3rem 1.3rem .35rem .35rem}
+.app>span:last-child{min-width:0;flex:1}
+.app h2,.app h3{margin:0;font:600 1.0625rem/1.35 var(--serif);overflow:hidden;text-overflow:ellipsis;overflow-wrap:anywhere;hyphens:auto}
+.about{display:-webkit-box;-webkit-box-orient:vertical;-webkit-line-clamp:2;line-clamp:2;overflow:hidden;overflow-wrap:anywhere}
+.icon{flex:none;width:2.75rem;height:2.75rem;object-fit:contain;border-radius:.6rem}
+.group{margin-top:2.5rem}
+.group>h2{font-size:1.1875rem}
+.group>.apps{margin-top:1rem}
+.health{display:flex;align-items:center;gap:.45rem;margin-top:.15rem;color:var(--soft)}
+.health::before{content:"";flex:none;width:.55rem;height:.55rem;border:2px solid currentColor;border-radius:50%}
+.health.up::before{color:var(--good);background:currentColor}
+.health.down{color:var(--warn);font-weight:600}
+.health.down::before{border-radius:0;background:currentColor;transform:rotate(45deg) scale(.85)}
+.arch{flex:none;display:grid;place-items:end center;width:2.75rem;height:3.1rem;padding-bottom:.42rem;font:600 1.25rem/1.2 var(--serif);color:var(--accent);background:var(--tint);border-radius:1.3rem 1.3rem .35rem .35rem}
+.hue-1{color:var(--blue);background:color-mix(in srgb,var(--blue) 11%,var(--panel))}
+.hue-2{color:var(--plum);background:color-mix(in srgb,var(--plum) 11%,var(--panel))}
+.hue-3{color:var(--ochre);background:color-mix(in srgb,var(--ochre) 12%,var(--panel))}
+.hue-4{color:var(--brick);background:color-mix(in srgb,var(--brick) 11%,var(--panel))}
+.hue-5{color:var(--slate);background:color-mix(in srgb,var(--slate) 12%,var(--panel))}
 .empty{margin-top:2.25rem;padding:2rem 1.75rem;border:1px dashed var(--line);border-radius:1rem}
 .empty p+p{margin-top:.4rem}
 .rows{margin:2.25rem 0 0;padding:0;list-style:none;border-top:1px solid var(--line)}

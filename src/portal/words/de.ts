@@ -90,6 +90,8 @@ export const DE: Words = {
   signedInAs: detail => `Angemeldet als ${detail}`,
   nothingOpen: 'Hier ist für Sie noch nichts freigegeben.',
   nothingOpenAdvice: 'Die Administration kann Ihnen eine Rolle geben. Oder wechseln Sie das Konto.',
+  otherApplications: 'Weitere',
+  health: { up: 'In Betrieb', down: 'Antwortet nicht', unknown: 'Zustand unbekannt' },
 
   tokensLead:
     'Für Skripte und Apps, die sich nicht selbst anmelden können. Wer ein Token hat, kann alles tun, was Sie tun können.',

@@ -26,6 +26,8 @@ export const EN: Words = {
   signedInAs: detail => `Signed in as ${detail}`,
   nothingOpen: 'Nothing is open to you here yet.',
   nothingOpenAdvice: 'Whoever runs this place can give you a role, or you can switch to another account.',
+  otherApplications: 'More',
+  health: { up: 'Running', down: 'Not answering', unknown: 'State unknown' },
 
   tokensLead: 'For scripts and apps that cannot sign in by themselves. Whoever holds a token can do what you can do.',
   tokenMade: 'This is the token. Copy it now: it is not shown again.',

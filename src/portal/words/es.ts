@@ -90,6 +90,8 @@ export const ES: Words = {
   signedInAs: detail => `Sesión iniciada como ${detail}`,
   nothingOpen: 'Aquí todavía no tienes nada disponible.',
   nothingOpenAdvice: 'Quien administra este sitio puede darte un rol, o puedes cambiar de cuenta.',
+  otherApplications: 'Otras',
+  health: { up: 'En marcha', down: 'No responde', unknown: 'Estado desconocido' },
 
   tokensLead:
     'Para scripts y aplicaciones que no pueden iniciar sesión por sí mismos. Quien tenga un token puede hacer lo mismo que tú.',

@@ -91,6 +91,8 @@ export const FR: Words = {
   nothingOpen: 'Aucune application ne vous est encore ouverte ici.',
   nothingOpenAdvice:
     'La personne qui gère ce site peut vous donner un rôle\u202f; vous pouvez aussi changer de compte.',
+  otherApplications: 'Autres',
+  health: { up: 'En service', down: 'Ne répond pas', unknown: 'État inconnu' },
 
   tokensLead:
     'Pour les scripts et les applications qui ne peuvent pas se connecter eux-mêmes. Toute personne qui détient un jeton peut faire ce que vous pouvez faire.',

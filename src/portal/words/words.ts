@@ -42,6 +42,10 @@ export interface Words {
   signedInAs(detail: string): string
   readonly nothingOpen: string
   readonly nothingOpenAdvice: string
+  /** The heading of what is in no group, below those that are. */
+  readonly otherApplications: string
+  /** Whether an application answers, as far as is known. */
+  readonly health: Readonly<Record<'up' | 'down' | 'unknown', string>>
 
   readonly tokensLead: string
   readonly tokenMade: string

@@ -14,7 +14,7 @@ function expectGolden(name: string, actual: string): void {
 
 function render(name: string, colour: boolean): string {
   const text = readFileSync(here(name), 'utf8')
-  const result = checkConfig(text, { file: name, env: () => undefined, readText: () => '' })
+  const result = checkConfig(text, { file: name, env: () => undefined, readText: () => '', readBytes: () => new Uint8Array() })
   return renderDiagnostics(result.ok ? result.warnings : result.diagnostics, new Map([[name, text]]), { colour })
 }
 
@@ -30,7 +30,7 @@ test('colours add nothing but colour', () => {
 
 test('neither a file nor a value can drive the terminal', () => {
   const text = '# \u001b[2J\u202e\nx = "a\u001b[31m'
-  const result = checkConfig(text, { file: 'r\u001b.toml', env: () => undefined, readText: () => '' })
+  const result = checkConfig(text, { file: 'r\u001b.toml', env: () => undefined, readText: () => '', readBytes: () => new Uint8Array() })
   const shown = renderDiagnostics(result.ok ? [] : result.diagnostics, new Map([['r\u001b.toml', text]]), {
     colour: false,
   })

@@ -1,0 +1,49 @@
+import type { RouteConfig } from '../config/types.ts'
+import { decidePolicy } from '../policy/policy.ts'
+import { ownPath } from '../portal/place.ts'
+import type { Application } from '../portal/portal.ts'
+import { upstreamHealth } from '../proxy/upstream-health.ts'
+import type { Session } from '../session/session.ts'
+import { requestFacts } from './facts.ts'
+import { type Passage, schemeOf } from './passage.ts'
+import type { GatePortal, GateRoute } from './snapshot.ts'
+
+/**
+ * What this person may open at this portal, in the order of the file: decided by the gate's own rules, for a page load from
+ * where they are now. What only a newer sign-in is missing for is there too.
+ *
+ * Several routes of one host are one application, at the shortest path, unless the file tells them apart.
+ */
+export function applicationsOf(passage: Passage, portal: GatePortal, session: Session): readonly Application[] {
+  const facts = { ...requestFacts(passage, session), method: 'GET' }
+  const open = passage.snapshot.routes.filter(({ config, policy, portal: own }) => {
+    if (own !== portal || config.host.startsWith('*.')) return false
+    const { verdict } = decidePolicy(policy, session.identity, facts)
+    return verdict === 'allow' || verdict === 'step-up'
+  })
+  const scheme = schemeOf(passage)
+  const port = passage.target?.authority.slice(passage.target.host.length) ?? ''
+  return open
+    .filter(route => !route.config.app.isHidden && !isPart(route, open))
+    .map(({ config, upstream }) => ({
+      name: config.name,
+      address: `${scheme}://${config.host}${port}${config.path}`,
+      description: config.app.description,
+      group: config.app.group,
+      icon: config.app.icon === null ? null : `${ownPath('icons')}/${config.app.icon.hash}`,
+      health: upstream === null ? null : upstreamHealth(upstream, passage.startedMs),
+    }))
+}
+
+/** Whether a route belongs to the application of another one that this person may open. */
+function isPart({ config }: GateRoute, open: readonly GateRoute[]): boolean {
+  return open.some(({ config: other }) => {
+    if (other === config || other.host !== config.host) return false
+    const isSame = config.app.isNamed && other.app.isNamed && other.name === config.name
+    return (isSame || !config.app.isNamed) && isBelow(config, other)
+  })
+}
+
+function isBelow({ path }: RouteConfig, { path: above }: RouteConfig): boolean {
+  return above === '/' || path.startsWith(`${above}/`)
+}
