@@ -45,7 +45,7 @@ const BAD_ESCAPE = /%(?![0-9a-f]{2})/i
  * The canonical Target of a request.
  *
  * Shape: `address` is what Bun.serve calls `req.url`, `hostHeader` the Host field (two Host fields arrive joined by a comma).
- * Throws: target.method, target.host, target.malformed (no path, malformed or NUL escape, `#`), target.ambiguous (a dot segment
+ * Throws: target.method, target.host, target.malformed (no path, a malformed escape, one of a control character or of overlong UTF-8, `#`), target.ambiguous (a dot segment
  * in any reading, or a reading that is reserved when the path is not).
  * Source: RFC 9110 §4.2.3 and §7.2, RFC 3986 §6.2, RFC 9112 §3.2. The `#` and lone-byte rules answer Bun 1.4.5, which
  * leaves a fragment in `req.url` and turns a byte that is not UTF-8 into U+FFFD.
@@ -118,9 +118,16 @@ const MAX_CHARACTERS = 256 * 1024
 /** Percent-encoding this deep has no honest cause either. */
 const MAX_DECODINGS = 2
 
+/** Some parsers end at them, others leave them out; no honest path has one. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it looks for
+const CONTROL = /[\x00-\x1f\x7f]/
+
+/** An ASCII character in more bytes than it takes, which careless decoders accept (RFC 3629 §10); bytes as characters. */
+const OVERLONG = /[\xc0\xc1][\x80-\xbf]|\xe0[\x80-\x9f][\x80-\xbf]|\xf0[\x80-\x8f][\x80-\xbf]{2}/
+
 /**
  * All readings of a suspicious path other than the path itself: whatever a chain of backends makes of it by decoding, merging
- * slashes, turning backslashes, and cutting parameters or what follows `#`, in any order; each also in lower case.
+ * slashes, turning backslashes, and cutting parameters or what follows `#` or `?`, in any order; each also in lower case.
  *
  * Throws where one of them is refused outright.
  */
@@ -128,13 +135,14 @@ function readPath(path: string): readonly string[] {
   if (path.includes('#')) throw malformed('the path has a fragment')
   if (path.includes('\uFFFD') || /%ef%bf%bd/i.test(path)) throw malformed('the path is not UTF-8')
   if (BAD_ESCAPE.test(path)) throw malformed('the path has a malformed escape')
-  if (/%00|%0[ad]/i.test(path)) throw malformed('the path has an escaped control character')
   if (decodingsOf(path) > MAX_DECODINGS) throw ambiguous('the path is percent-encoded too often')
   const found = new Set([path])
   // A set goes on to what is added while it is walked: every reading is read again until none is new.
   for (const text of found) {
     if (hasDotSegment(text)) throw ambiguous('the path has a dot segment that a backend may resolve')
-    const cut = text.search(/[#\0]/)
+    if (CONTROL.test(text)) throw malformed('the path has an escaped control character')
+    if (OVERLONG.test(text)) throw malformed('the path has overlong UTF-8')
+    const cut = text.search(/[#?]/)
     found.add(decodeOnce(text))
     found.add(text.replaceAll('\\', '/'))
     found.add(text.replace(/\/{2,}/g, '/'))

@@ -1,0 +1,235 @@
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import fc from 'fast-check'
+import { type Gate, PORTAL, startGate } from '../kit/gate.ts'
+import { isOwn, needsOf, type PathRule, readingsOf } from '../kit/readings.ts'
+import { rawRequest, sendThrough } from '../kit/through.ts'
+import { httpResponse, type RawUpstream, startRawUpstream } from '../kit/wire.ts'
+
+interface Route extends PathRule {
+  readonly strip?: string
+  readonly add?: string
+}
+
+interface Table {
+  readonly what: string
+  /** More keys for the portal. */
+  readonly portal?: string
+  readonly routes: readonly Route[]
+}
+
+/** Files as people write them; the signed-in person of these tests is a `user` and no `admin`. */
+const TABLES: readonly Table[] = [
+  {
+    what: 'protected below public below protected',
+    routes: [
+      { path: '/', allow: 'user' },
+      { path: '/pub', allow: 'public' },
+      { path: '/pub/private', allow: 'admin' },
+      { path: '/pub/private/open', allow: 'public' },
+      { path: '/Files/Mine', allow: 'admin' },
+    ],
+  },
+  {
+    what: 'one application, its prefix stripped',
+    routes: [
+      { path: '/api', allow: 'public', strip: '/api' },
+      { path: '/api/admin', allow: 'admin', strip: '/api' },
+      { path: '/api/admin/login', allow: 'public', strip: '/api' },
+    ],
+  },
+  {
+    what: 'one application, its prefix exchanged for another',
+    routes: [
+      { path: '/v1', allow: 'public', strip: '/v1', add: '/svc/v1' },
+      { path: '/v1/secret', allow: 'admin', strip: '/v1', add: '/svc/v1' },
+      { path: '/v1/mine', allow: 'user', strip: '/v1', add: '/svc/v1' },
+    ],
+  },
+  {
+    what: 'a prefix in front of all',
+    routes: [
+      { path: '/', allow: 'public', add: '/site' },
+      { path: '/manage', allow: 'admin', add: '/site' },
+    ],
+  },
+  {
+    what: 'a callback among the routes',
+    portal: 'callback_path = "/oauth2/callback"',
+    routes: [
+      { path: '/', allow: 'public' },
+      { path: '/oauth2', allow: 'admin' },
+      { path: '/oauth2/static', allow: 'public' },
+    ],
+  },
+  {
+    what: 'names that differ by a letter, a dot or a dash',
+    routes: [
+      { path: '/', allow: 'public' },
+      { path: '/app', allow: 'admin' },
+      { path: '/app2', allow: 'public' },
+      { path: '/app.js', allow: 'public' },
+      { path: '/app-x', allow: 'user' },
+      { path: '/a', allow: 'user' },
+    ],
+  },
+]
+
+/** Ways to write the character at a place otherwise, or to put something before it. */
+const MUTATIONS: readonly ((text: string) => string)[] = [
+  one => `%${hex(one)}`,
+  one => `%${hex(one).toUpperCase()}`,
+  one => `%25${hex(one)}`,
+  one => `%${[...hex(one)].map(digit => `%${hex(digit)}`).join('')}`,
+  one => `%c${one < '@' ? '0' : '1'}%${((one.charCodeAt(0) & 0x3f) | 0x80).toString(16)}`,
+  one => `%u00${hex(one)}`,
+  one => (one === one.toUpperCase() ? one.toLowerCase() : one.toUpperCase()),
+  one => `/${one}`,
+  one => `/./${one}`,
+  one => `/x/../${one}`,
+  one => `/x/..;/${one}`,
+  one => `/x/%2e%2e/${one}`,
+  one => `%2f..%2f${one}`,
+  one => `;a=b${one}`,
+  one => `;${one}`,
+  one => `%3b${one}`,
+  one => `\\${one}`,
+  one => `%5c${one}`,
+  one => `%09${one}`,
+  one => `%00${one}`,
+  one => `%2500${one}`,
+  one => `%23${one}`,
+  one => `#${one}`,
+  one => `?${one}`,
+  one => `%3f${one}`,
+  one => `\t${one}`,
+  one => `\xe9${one}`,
+  one => `.${one}`,
+  one => `//${one}`,
+  one => `%2F${one}`,
+  () => '',
+]
+
+function hex(one: string): string {
+  return one.charCodeAt(0).toString(16).padStart(2, '0')
+}
+
+/** Paths near the routes of a table, written oddly in up to four places, and now and then as a whole address. */
+function targets({ routes }: Table): fc.Arbitrary<string> {
+  const bases = routes.flatMap(({ path }) => {
+    const base = path === '/' ? '' : path
+    return [base || '/', `${base}/x`, `${base}x`, `${base}/../${base}`, `${base}/x/..`, `${base}/`]
+  })
+  const edits = fc.array(fc.tuple(fc.nat(40), fc.constantFrom(...MUTATIONS)), { maxLength: 4 })
+  const joined = fc.tuple(fc.constantFrom(...bases), fc.constantFrom('', ...bases))
+  return fc
+    .tuple(joined, edits, fc.constantFrom('', '', '', '', 'http://app.example', 'http://x@other.example:1'))
+    .map(([[first, second], changes, origin]) => {
+      const pieces = [...(first + second)]
+      for (const [place, change] of changes) {
+        const at = place % pieces.length
+        pieces[at] = change(pieces[at] ?? '')
+      }
+      const path = pieces.join('')
+      return origin + (path.startsWith('/') ? path : `/${path}`)
+    })
+}
+
+/** Fields by which some backends choose another path or host. */
+const LIES = ['X-Original-URL: /LIE', 'X-Rewrite-URL: /LIE', 'X-Forwarded-Prefix: /LIE', 'X-Forwarded-Uri: /LIE']
+
+/** More rounds than usual: `ATTACK_RUNS=20000 bun test test/attack/route-tables.test.ts`. */
+const RUNS = Number(process.env.ATTACK_RUNS ?? 300)
+
+describe.each(TABLES)('$what', table => {
+  let upstream: RawUpstream
+  let gate: Gate
+  let cookie: string
+
+  beforeAll(async () => {
+    upstream = await startRawUpstream([httpResponse(200, 'UPSTREAM')])
+    const lines = table.routes.map(({ path, allow, strip, add }) =>
+      [
+        '[[routes]]\nhost = "app.example"',
+        `path = "${path}"`,
+        `upstream = "http://127.0.0.1:${upstream.port}"`,
+        allow === 'public' ? 'allow = "public"' : `portal = "home"\nallow = ["${allow}"]`,
+        strip === undefined ? '' : `strip_prefix = "${strip}"`,
+        add === undefined ? '' : `add_prefix = "${add}"`,
+      ].join('\n'),
+    )
+    gate = await startGate(
+      PORTAL.replace('insecure_cookies', `${table.portal ?? ''}\ninsecure_cookies`) + lines.join('\n'),
+    )
+    cookie = (await gate.signIn('app.example', { sub: 'bob' })).cookie
+  })
+
+  afterAll(async () => {
+    await gate[Symbol.asyncDispose]()
+    await upstream.close()
+  })
+
+  /** What a path of the application is called outside: every table gives all of its routes one way in. */
+  function outside(path: string): string | null {
+    const { strip = '', add = '' } = table.routes[0] ?? {}
+    if (path !== add && !path.startsWith(`${add}/`)) return null
+    return `${strip}${path.slice(add.length)}` || '/'
+  }
+
+  function isBeyond(target: string, isSignedIn: boolean): string | null {
+    const allowed = isSignedIn ? ['public', 'user'] : ['public']
+    for (const reading of readingsOf(target)) {
+      const path = outside(reading)
+      // A reading that ignores case may have its prefix in another spelling.
+      if (path === null && outside(reading.toLowerCase()) === null) return `${reading} is outside of the prefix`
+      if (path === null) continue
+      if (isOwn(path)) return `${path} is one of ours`
+      if (!needsOf(table.routes, path).every(need => need !== null && allowed.includes(need)))
+        return `${path} is not theirs`
+    }
+    return null
+  }
+
+  test.each([true, false])(
+    'no spelling leads beyond what someone may reach (signed in: %p)',
+    async isSignedIn => {
+      let passed = 0
+      await fc.assert(
+        fc.asyncProperty(targets(table), async target => {
+          const fields = isSignedIn ? [`Cookie: ${cookie}`, ...LIES] : LIES
+          const raw = Buffer.from(rawRequest(`GET ${target}`, 'app.example', fields), 'latin1')
+          const { response, received } = await sendThrough(gate.port, upstream, raw)
+          if (received === '') {
+            expect([0, 302, 400, 401, 403, 404, 414, 503, 505]).toContain(response.status)
+            return
+          }
+          passed++
+          expect(received).not.toContain('LIE')
+          const [, seen = ''] = /^GET (\S+) HTTP\/1\.1\r\n/.exec(received) ?? []
+          expect(seen).not.toContain('#')
+          expect([target, seen, isBeyond(seen, isSignedIn)]).toEqual([target, seen, null])
+        }),
+        { numRuns: RUNS },
+      )
+      // It is no proof to refuse everything.
+      expect(passed).toBeGreaterThan(RUNS / 50)
+    },
+    600_000,
+  )
+
+  test('each route is reached by its plain path', async () => {
+    for (const { path, allow, strip = '', add = '' } of table.routes) {
+      for (const isSignedIn of [true, false]) {
+        const raw = rawRequest(`GET ${path}?q=/../admin`, 'app.example', isSignedIn ? [`Cookie: ${cookie}`] : [])
+        const { received } = await sendThrough(gate.port, upstream, raw)
+        const isOpen = allow === 'public' || (isSignedIn && allow === 'user')
+        const inner = add + (path.slice(strip.length) || '/')
+        const seen = path === '/' && add !== '' ? `${add}/` : inner
+        expect([path, isSignedIn, received.split(' HTTP', 1)[0]]).toEqual([
+          path,
+          isSignedIn,
+          isOpen ? `GET ${seen}?q=/../admin` : '',
+        ])
+      }
+    }
+  })
+})

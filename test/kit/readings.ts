@@ -1,0 +1,67 @@
+/** What a rule says of one path: the longest one at a segment boundary decides. */
+export interface PathRule {
+  readonly path: string
+  /** `public`, or the role that it takes. */
+  readonly allow: string
+}
+
+/**
+ * Every path that some backend, or some chain of them, may make of a target that it received: by decoding, also of overlong UTF-8,
+ * merging slashes, turning backslashes, cutting parameters or what follows `#`, `?` or NUL, dropping control characters, resolving
+ * dots, and ignoring case, in any order.
+ */
+export function readingsOf(target: string): ReadonlySet<string> {
+  const found = new Set<string>()
+  const grow = (text: string, depth: number): void => {
+    if (found.has(text) || depth > 6) return
+    found.add(text)
+    const steps = [
+      text.replace(/%([0-9a-f]{2})/gi, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16))),
+      text.replace(/%u([0-9a-f]{4})/gi, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16))),
+      text.replace(/([\xc0\xc1])([\x80-\xbf])/g, (_, lead: string, tail: string) =>
+        String.fromCharCode(((lead.charCodeAt(0) & 0x1f) << 6) | (tail.charCodeAt(0) & 0x3f)),
+      ),
+      text.replace(/\/{2,}/g, '/'),
+      text.replaceAll('\\', '/'),
+      text.replace(/;[^/]*/g, ''),
+      text.replace(/[#?\0].*|%23.*|%00.*|%3f.*/is, ''),
+      // biome-ignore lint/suspicious/noControlCharactersInRegex: what some parsers drop
+      text.replace(/[\x00-\x1f\x7f]/g, ''),
+      text.toLowerCase(),
+      resolveDots(text),
+    ]
+    for (const step of steps) grow(step, depth + 1)
+  }
+  grow(target.split('?')[0] ?? '', 0)
+  return found
+}
+
+function resolveDots(path: string): string {
+  const kept: string[] = []
+  for (const segment of path.split('/')) {
+    if (segment === '..') kept.pop()
+    else if (segment !== '.') kept.push(segment)
+  }
+  return `/${kept.filter((segment, index) => index > 0 || segment !== '').join('/')}`
+}
+
+/** What a path needs by these rules, for a backend that heeds case and for one that does not; null where no rule has it. */
+export function needsOf(rules: readonly PathRule[], path: string): readonly (string | null)[] {
+  const fold = (text: string) => text.toLowerCase()
+  return [(text: string) => text, fold].map(spell => {
+    const under = rules.filter(
+      ({ path: rule }) => rule === '/' || spell(path) === spell(rule) || spell(path).startsWith(`${spell(rule)}/`),
+    )
+    return (
+      under.reduce<PathRule | null>(
+        (longest, rule) => (longest === null || rule.path.length > longest.path.length ? rule : longest),
+        null,
+      )?.allow ?? null
+    )
+  })
+}
+
+/** Whether a path is one of Sallyport's own, to some reader. */
+export function isOwn(path: string): boolean {
+  return /^\/\.sallyport(\/|$)/i.test(path)
+}
