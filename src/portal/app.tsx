@@ -204,7 +204,7 @@ function fail(ctx: PortalRequest, thrown: unknown, ports: Pick<Ports, 'log'>): R
     title: sayError(words, error.code),
     reference: ctx.requestId,
     ...advise(ctx, words, error, failed),
-    ...(retryAfterS === undefined ? {} : { retryAfterS }),
+    ...(retryAfterS === undefined ? {} : { retryAfterS, isRepeatable: ctx.request.method !== 'POST' }),
   })
   // Whoever has read it may try again from the start.
   if (error.code === 'sign_in.loop') page.headers.append('set-cookie', forgetRounds(ctx))

@@ -3,13 +3,15 @@ import type { Log } from '../base/ports.ts'
 import type { Decision } from '../policy/policy.ts'
 import { missingReasons, type Told } from '../policy/reasons.ts'
 import { wordsFor } from '../portal/language.ts'
-import { renderDeniedPage, renderErrorPage } from '../portal/pages/errors.tsx'
+import { type ErrorView, renderDeniedPage, renderErrorPage } from '../portal/pages/errors.tsx'
 import type { PortalRequest } from '../portal/portal.ts'
 import { problemResponse } from '../portal/problem.ts'
-import { sayError, sayReason } from '../portal/words/words.ts'
+import { sayError, sayReason, type Words } from '../portal/words/words.ts'
 import { VERSION_FIELDS } from '../proxy/websocket-handshake.ts'
 import { prefersPage } from '../route/page-load.ts'
+import { parseReturnTo } from '../route/return-to.ts'
 import type { Passage } from './passage.ts'
+import { mayRepeat, retryAfterS } from './retry.ts'
 
 /** Answers that are not an upstream's: a page for people, problem details for programs, one log line with the same reference. */
 export interface Respond {
@@ -21,20 +23,16 @@ export interface Respond {
   broken(error: unknown): Response
 }
 
-/** Seconds after which a page for a failing upstream tries again by itself. */
-const RETRY_AFTER_S = 10
-
 export function createRespond(log: Log): Respond {
   return {
     failed(passage, context, error) {
       if (isClientGone(passage)) return new Response(null, { status: CLIENT_GONE })
       logFailure(log, passage, error)
       const { status, say, code } = error
-      const retryAfterS =
-        error.retryAfterS ?? (status === 502 || status === 503 || status === 504 ? RETRY_AFTER_S : undefined)
+      const againS = retryAfterS(error, passage)
       const fields = EXTRA_FIELDS.get(code) ?? NO_FIELDS
       if (!wantsPage(passage)) {
-        const retry = retryAfterS === undefined ? {} : { 'retry-after': `${retryAfterS}` }
+        const retry = againS === undefined ? {} : { 'retry-after': `${againS}` }
         return problemResponse(status, code, say, passage.id, {}, { ...retry, ...fields })
       }
       const words = wordsFor(passage.request)
@@ -44,7 +42,7 @@ export function createRespond(log: Log): Respond {
         status,
         title: sayError(words, code),
         reference: passage.id,
-        ...(retryAfterS === undefined ? {} : { retryAfterS }),
+        ...(againS === undefined ? {} : { retryAfterS: againS, ...retryView(passage, words) }),
       })
       for (const [name, value] of Object.entries(fields)) page.headers.set(name, value)
       return page
@@ -110,6 +108,14 @@ const EXTRA_FIELDS: ReadonlyMap<Code, Readonly<Record<string, string>>> = new Ma
 ])
 
 const NO_FIELDS: Readonly<Record<string, string>> = {}
+
+/** What a page offers where asking again may help: the same address once more, or, for what was sent with a form, only words. */
+function retryView(passage: Passage, words: Words): Partial<ErrorView> {
+  if (!mayRepeat(passage)) return { isRepeatable: false, detail: words.notRepeated }
+  if (passage.target === null) return {}
+  const { path, query } = passage.target
+  return { actions: [{ label: words.tryAgain, address: parseReturnTo(path + query) }] }
+}
 
 /** Whoever comes with a token is a program, whatever it says that it accepts. */
 function wantsPage({ token, request }: Passage): boolean {

@@ -22,8 +22,10 @@ export interface ErrorView {
   readonly reference: string
   /** A second sentence: what to do. */
   readonly detail?: string
-  /** Makes the page load again by itself, and sets Retry-After. */
+  /** Makes the page load again by itself, where it is repeatable, and sets Retry-After. */
   readonly retryAfterS?: number
+  /** False for the answer to a form: nothing of ours sends one twice. */
+  readonly isRepeatable?: boolean
   /** What it loads then; the same address when absent. */
   readonly refreshTo?: string
   /** Goes there almost at once: a sign-in that can begin again by itself. */
@@ -37,8 +39,8 @@ const RESTART_S = 1
 
 /** An error page with all its fields; nothing of the request is in it but what `view` says. */
 export function renderErrorPage(view: ErrorView): Response {
-  const { words, retryAfterS, restartTo } = view
-  const afterS = retryAfterS === undefined ? null : Math.max(LEAST_REFRESH_S, Math.ceil(retryAfterS))
+  const { words, retryAfterS, restartTo, isRepeatable = true } = view
+  const afterS = retryAfterS === undefined || !isRepeatable ? null : Math.max(LEAST_REFRESH_S, Math.ceil(retryAfterS))
   const refresh =
     restartTo !== undefined
       ? { refresh: { afterS: RESTART_S, address: restartTo } }

@@ -139,6 +139,8 @@ export const DE: Words = {
   startingAgain: 'Die Anmeldung beginnt von vorn …',
   triesAgain: seconds => `Diese Seite versucht es in ${seconds} Sekunden von selbst erneut.`,
   tryAgain: 'Erneut versuchen',
+  notRepeated:
+    'Ihre Eingaben sind vielleicht nicht angekommen. Sie werden nicht von selbst erneut gesendet: Gehen Sie zurück, und versuchen Sie es gleich noch einmal.',
   startAgain: 'Von vorn beginnen',
   useOtherAccount: 'Anderes Konto verwenden',
 

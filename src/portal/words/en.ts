@@ -74,6 +74,8 @@ export const EN: Words = {
   startingAgain: 'Starting again…',
   triesAgain: seconds => `This page tries again by itself in ${seconds} seconds.`,
   tryAgain: 'Try again',
+  notRepeated:
+    'What you sent may not have arrived. It is not sent again by itself: go back, and try again in a moment.',
   startAgain: 'Start again',
   useOtherAccount: 'Use another account',
 

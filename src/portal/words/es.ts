@@ -139,6 +139,8 @@ export const ES: Words = {
   startingAgain: 'El inicio de sesión vuelve a empezar…',
   triesAgain: seconds => `Esta página lo volverá a intentar por sí sola en ${seconds} segundos.`,
   tryAgain: 'Reintentar',
+  notRepeated:
+    'Puede que tu envío no haya llegado. No se repetirá por sí solo: vuelve atrás e inténtalo de nuevo en un momento.',
   startAgain: 'Empezar de nuevo',
   useOtherAccount: 'Usar otra cuenta',
 

@@ -140,6 +140,8 @@ export const FR: Words = {
   startingAgain: 'La connexion reprend depuis le début…',
   triesAgain: seconds => `Cette page réessaiera d’elle-même dans ${seconds} secondes.`,
   tryAgain: 'Réessayer',
+  notRepeated:
+    'Votre envoi n’est peut-être pas arrivé. Il ne sera pas renvoyé automatiquement\u00a0: revenez en arrière et réessayez dans un instant.',
   startAgain: 'Recommencer',
   useOtherAccount: 'Utiliser un autre compte',
 

@@ -93,6 +93,8 @@ export interface Words {
   readonly startingAgain: string
   triesAgain(seconds: number): string
   readonly tryAgain: string
+  /** Of what was sent with a form: nobody sends it twice without being asked. */
+  readonly notRepeated: string
   readonly startAgain: string
   readonly useOtherAccount: string
 

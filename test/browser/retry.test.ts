@@ -1,0 +1,56 @@
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test'
+import type { Browser } from 'playwright-core'
+import { type AppHandler, startApp } from '../kit/app.ts'
+import { openChromium, watchedContext } from '../kit/chromium.ts'
+import { startGate } from '../kit/gate.ts'
+
+setDefaultTimeout(60_000)
+
+let browser: Browser
+beforeAll(async () => {
+  browser = await openChromium()
+})
+afterAll(() => browser?.close())
+
+const PAGE = '<!doctype html><title>Up</title><form method="post" action="/save"><button>Save</button></form>'
+
+const page: AppHandler = (_, response) => void response.setHeader('content-type', 'text/html').end(PAGE)
+
+test('the page of an application that is down becomes the application once it is up, without a script', async () => {
+  const app = await startApp('')
+  await app.stop()
+  const upstream = `upstream = "http://127.0.0.1:${app.port}"`
+  await using gate = await startGate(`[[routes]]\nhost = "app.localhost"\n${upstream}\nallow = "public"\n`)
+  const { context, open, complaints } = await watchedContext(browser, { javaScriptEnabled: false })
+  const tab = await open(`http://app.localhost:${gate.port}/deep?x=1`)
+  expect(await tab.textContent('main')).toContain('tries again by itself')
+  await using back = await startApp(page, { port: app.port })
+  await tab.getByRole('button', { name: 'Save' }).waitFor()
+  expect(new URL(tab.url()).search).toBe('?x=1')
+  expect(back.paths).toContain('/deep?x=1')
+  expect(complaints).toEqual([])
+  await context.close()
+})
+
+test('a form that met an application that went down is not sent a second time', async () => {
+  const methods: string[] = []
+  const app = await startApp(page)
+  const upstream = `upstream = "http://127.0.0.1:${app.port}"`
+  await using gate = await startGate(`[[routes]]\nhost = "app.localhost"\n${upstream}\nallow = "public"\n`)
+  const { context, open } = await watchedContext(browser, { javaScriptEnabled: false })
+  const tab = await open(`http://app.localhost:${gate.port}/`)
+  await app.stop()
+  await tab.getByRole('button', { name: 'Save' }).click()
+  await tab.getByText('It is not sent again by itself').waitFor()
+  await using _ = await startApp(
+    (request, response) => {
+      methods.push(request.method ?? '')
+      page(request, response)
+    },
+    { port: app.port },
+  )
+  expect(await tab.locator('meta[http-equiv=refresh]').count()).toBe(0)
+  await tab.goto(`http://app.localhost:${gate.port}/`)
+  expect(new Set(methods)).toEqual(new Set(['GET']))
+  await context.close()
+})
