@@ -94,7 +94,11 @@ export function startServer(options: ServeOptions): RunningServer {
   const { sessions, sealer } = openSessionState(
     config,
     ports,
-    askProviders(pool, name => live.current.config.providers.get(name)),
+    askProviders(
+      pool,
+      name => live.current.config.providers.get(name),
+      name => live.current.wantsAccess.has(name),
+    ),
   )
   const metrics = createMetrics()
   const rates = createRates(ports.now)

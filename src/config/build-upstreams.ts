@@ -1,9 +1,10 @@
+import { basicField } from '../base/basic.ts'
 import type { ConfigFiles } from './files.ts'
 import type { RootTable } from './keys.ts'
 import type { BASIC_AUTH, HEALTH, UPSTREAM_TLS, UpstreamSpec, UpstreamTable } from './keys-upstreams.ts'
 import { known } from './known.ts'
 import type { Table } from './table.ts'
-import type { HealthConfig, UpstreamConfig, UpstreamTls } from './types.ts'
+import type { HealthConfig, TemplatePart, UpstreamConfig, UpstreamTls } from './types.ts'
 
 /**
  * The upstream of a route without mistakes: a table of its own, one of `[upstreams]`, or addresses with every default.
@@ -36,7 +37,7 @@ function build(name: string | null, { values }: UpstreamTable, files: ConfigFile
     queue: known(values.queue, 'queue'),
     queueTimeoutMs: known(values.queue_timeout, 'queue_timeout'),
     health: health === null ? null : buildHealth(health),
-    authorization: basic === null ? null : basicField(basic),
+    ...(basic === null ? NO_CREDENTIALS : buildBasic(basic)),
   }
 }
 
@@ -59,10 +60,20 @@ function readPem(path: string, files: ConfigFiles): string {
   return file.text
 }
 
-/** RFC 7617 §2, with UTF-8 for what is not ASCII. */
-function basicField({ values }: Table<typeof BASIC_AUTH>): string {
-  const pair = `${known(values.user, 'user')}:${known(values.password, 'password')}`
-  return `Basic ${Buffer.from(pair, 'utf8').toString('base64')}`
+const NO_CREDENTIALS = { authorization: null, personal: null }
+
+/** What speaks of nobody is written once and for all. */
+function buildBasic({ values }: Table<typeof BASIC_AUTH>): Pick<UpstreamConfig, 'authorization' | 'personal'> {
+  const user = known(values.user, 'user')
+  const password = known(values.password, 'password')
+  const [name, secret] = [literalOf(user), literalOf(password)]
+  if (name === null || secret === null) return { authorization: null, personal: { user, password } }
+  return { authorization: basicField(name, secret), personal: null }
+}
+
+function literalOf(parts: readonly TemplatePart[]): string | null {
+  const texts = parts.filter(part => part.kind === 'text')
+  return texts.length === parts.length ? texts.map(({ text }) => text).join('') : null
 }
 
 function buildHealth({ values }: Table<typeof HEALTH>): HealthConfig {

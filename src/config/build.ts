@@ -116,6 +116,8 @@ function buildRoute(table: RouteTable, root: RootTable, directory: string, files
     hostHeader: known(values.host_header, 'host_header'),
     corsPreflight: known(values.cors_preflight, 'cors_preflight'),
     headers: known(values.headers, 'headers'),
+    assertion: buildAssertion(values),
+    passTokens: [...(known(values.pass_token, 'pass_token') ?? [])].map(([kind, header]) => ({ kind, header })),
     requestRules: buildFieldRules(known(values.request_headers, 'request_headers')),
     responseRules: buildFieldRules(known(values.response_headers, 'response_headers')),
     timeoutMs: known(values.timeout, 'timeout'),
@@ -143,6 +145,13 @@ function buildAnswer(values: RouteTable['values'], directory: string): OwnAnswer
   const folder = known(values.files, 'files')
   if (folder !== null) return { kind: 'files', folder: resolve(directory, folder) }
   return known(values.verify, 'verify') === null ? null : { kind: 'verify' }
+}
+
+function buildAssertion({ assertion }: RouteTable['values']): RouteConfig['assertion'] {
+  const table = known(assertion, 'assertion')
+  if (table === null) return null
+  const { audience, header, issuer } = table.values
+  return { audience: known(audience, 'audience'), header: known(header, 'header'), issuer: known(issuer, 'issuer') }
 }
 
 function buildFieldRules(table: FieldRuleTable | null): FieldRules | null {

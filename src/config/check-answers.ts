@@ -1,4 +1,3 @@
-import { foldFieldName } from './headers.ts'
 import type { RootTable } from './keys.ts'
 import { ROUTE, type RouteTable } from './keys-routes.ts'
 import type { Report } from './report.ts'
@@ -9,6 +8,8 @@ const TARGETS = ['upstream', 'redirect', 'respond', 'files', 'verify']
 /** What only makes sense with an upstream. */
 const UPSTREAM_ONLY = [
   'headers',
+  'assertion',
+  'pass_token',
   'host_header',
   'request_headers',
   'timeout',
@@ -32,7 +33,6 @@ const NOT_FOR_VERIFY = [
 export function checkAnswers(route: RouteTable, root: RootTable, report: Report): void {
   checkTarget(route, report)
   checkVerify(route, root, report)
-  checkFields(route, report)
   const { entries } = route.raw
   const status = entries.get('status')
   if (status !== undefined && !entries.has('redirect')) {
@@ -78,17 +78,4 @@ function checkVerify(route: RouteTable, root: RootTable, report: Report): void {
     hint,
     part: 'key',
   })
-}
-
-/** `headers` and `request_headers` of one route, which may not both write a field. */
-function checkFields({ values }: RouteTable, report: Report): void {
-  const { headers, request_headers: rules } = values
-  if (headers?.kind !== 'table' || !rules) return
-  const own = new Set(headers.fields.map(({ name }) => foldFieldName(name)))
-  const { set, append, remove } = rules.values
-  const names = [...(set ?? []), ...(append ?? [])].map(({ name }) => name).concat(remove ?? [])
-  const both = names.find(name => own.has(foldFieldName(name)))
-  if (both === undefined) return
-  const hint = 'headers writes it already; keep one'
-  report.mistake(rules.at, 'header.repeated', `${both} is in headers and in request_headers`, { hint, part: 'key' })
 }

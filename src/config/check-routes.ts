@@ -1,4 +1,5 @@
 import { checkAnswers } from './check-answers.ts'
+import { checkIdentity } from './check-identity.ts'
 import { namesIn } from './check-portals.ts'
 import { checkRules, needsPortal } from './check-rules.ts'
 import type { RootTable } from './keys.ts'
@@ -21,6 +22,7 @@ export function checkRoutes(root: RootTable, report: Report): void {
     checkRules(route, root, report)
     checkPrefix(route, report)
     checkAnswers(route, root, report)
+    checkIdentity(route, root, report)
   }
   checkDuplicates(routes, report)
   checkHosts(root, routes, report)

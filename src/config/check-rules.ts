@@ -39,12 +39,14 @@ export function checkRules(route: RouteTable, root: RootTable, report: Report): 
 }
 
 /** Whether anything in a route's rules asks who someone is: then there has to be a portal that can tell. */
-export function needsPortal({ values: { allow, deny, tokens } }: RouteTable): 'allow' | 'deny' | 'tokens' | null {
+export function needsPortal({ values, raw }: RouteTable): string | null {
+  const { allow, deny, tokens } = values
   if (allow?.kind === 'authenticated') return 'allow'
   if (allow?.kind === 'list' && !allow.entries.every(entry => typeof entry !== 'string' && entry.values.anonymous))
     return 'allow'
   if (deny && asksWho(deny)) return 'deny'
-  return tokens === true ? 'tokens' : null
+  if (tokens === true) return 'tokens'
+  return ['assertion', 'pass_token'].find(name => raw.entries.has(name)) ?? null
 }
 
 interface RuleCheck {

@@ -107,6 +107,7 @@ export const DIAGNOSTIC_CODES = [
   'header.owned',
   'header.repeated',
   'header.template',
+  'assertion.issuer',
 ] as const
 
 export type DiagnosticCode = (typeof DIAGNOSTIC_CODES)[number]

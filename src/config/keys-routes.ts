@@ -5,6 +5,7 @@ import { headerSpec } from './headers.ts'
 import { parseHostHeader, parseHostPattern } from './host.ts'
 import { folder, redirect, redirectStatus, respond, verify } from './keys-answers.ts'
 import { app } from './keys-app.ts'
+import { ROUTE_IDENTITY } from './keys-identity.ts'
 import { ROUTE_LIMITS } from './keys-limits.ts'
 import { type AccessTable, accessRule, RULE_SCHEMA } from './keys-rules.ts'
 import { upstreamSpec } from './keys-upstreams.ts'
@@ -183,6 +184,7 @@ export const ROUTE = {
     'x-token',
     'How the application learns who is there: a preset, or a table such as `{ X-User = "{name} <{email}>" }`. Whatever a client sends in these fields is removed.',
   ),
+  ...ROUTE_IDENTITY,
   request_headers: optional(
     requestRules,
     { set: { 'X-Site': '{host}' }, remove: ['Accept-Language'] },

@@ -2,11 +2,12 @@ import { parseUpstream } from './address.ts'
 import { duration } from './duration.ts'
 import { parseHost } from './host.ts'
 import { bad, good, type Parsed } from './outcome.ts'
-import { quote } from './raw.ts'
-import { createReport } from './report.ts'
+import { quote, type Raw } from './raw.ts'
+import { createReport, type Report } from './report.ts'
 import { defaulted, type Keys, optional, required, type Table, table } from './table.ts'
-import type { HashKey } from './types.ts'
-import { boolean, choice, either, integer, list, parsed, type Type, text } from './value.ts'
+import { splitTemplate } from './template.ts'
+import type { HashKey, TemplatePart } from './types.ts'
+import { boolean, choice, either, integer, list, parsed, type TextNames, type Type, text } from './value.ts'
 
 const address = parsed(
   { label: 'address', expected: 'an address such as "http://app:3000" or "unix:/run/app.sock"' },
@@ -40,9 +41,31 @@ function parseRequestPath(path: string): Parsed<string> {
   return bad('path.invalid', `${quote(path)} is not a path to ask for`, 'it begins with /, as in "/healthz"')
 }
 
-function parseUser(user: string): Parsed<string> {
-  if (!user.includes(':')) return good(user)
-  return bad('upstream.basic_auth', `${quote(user)} has a colon in it`, 'RFC 7617 has no way to send it', ':')
+/** Text that speaks of a person where it has a placeholder; what comes from `${…}` is taken as it is. */
+function credential(
+  names: TextNames,
+  check: (parts: readonly TemplatePart[], text: string) => Parsed<readonly TemplatePart[]>,
+) {
+  const literal = parsed(names, value => check([{ kind: 'text', text: value }], value))
+  const template = parsed(names, value => {
+    const parts = splitTemplate(value)
+    if (!parts.ok) return bad('upstream.basic_auth', parts.message, parts.hint, parts.mark)
+    const odd = parts.value.find(part => part.kind === 'request')
+    if (odd === undefined) return check(parts.value, value)
+    return bad('upstream.basic_auth', `{${odd.name}} says nothing of a person`, 'as in "{email}"', `{${odd.name}}`)
+  })
+  return {
+    ...template,
+    read: (raw: Raw, report: Report) =>
+      raw.kind === 'text' && !raw.isFilled && /[{}]/.test(raw.text ?? '')
+        ? template.read(raw, report)
+        : literal.read(raw, report),
+  }
+}
+
+function checkUser(parts: readonly TemplatePart[], text: string): Parsed<readonly TemplatePart[]> {
+  if (!parts.some(part => part.kind === 'text' && part.text.includes(':'))) return good(parts)
+  return bad('upstream.basic_auth', `${quote(text)} has a colon in it`, 'RFC 7617 has no way to send it', ':')
 }
 
 function parseHash(key: string): Parsed<HashKey> {
@@ -110,14 +133,14 @@ export const HEALTH = {
 /** `basic_auth` of an upstream: our name and password there. */
 export const BASIC_AUTH = {
   user: required(
-    parsed({ label: 'text', expected: 'a user name without a colon' }, parseUser),
+    credential({ label: 'template', expected: 'a user name without a colon' }, checkUser),
     'sallyport',
-    'The user name there; without a colon.',
+    'The user name there; without a colon. `{email}` and the other placeholders of `headers` stand for whoever is signed in; where they say nothing, no credentials are sent.',
   ),
   password: required(
-    parsed({ label: 'text', expected: 'a password', isSecret: true }, good),
+    credential({ label: 'template', expected: 'a password', isSecret: true }, good),
     '${APP_PASSWORD}',
-    'The password there.',
+    'The password there; it may have placeholders too. A brace that stands for itself is doubled, but not in what comes from the environment or a file.',
   ),
 } as const satisfies Keys
 

@@ -1,6 +1,7 @@
 import { REQUEST_FIELDS } from './field-rules.ts'
 import { RESPOND } from './keys-answers.ts'
 import { APP } from './keys-app.ts'
+import { ASSERTION, PASS_TOKEN } from './keys-identity.ts'
 import { ROUTE_RATE } from './keys-limits.ts'
 import { PORTAL, RULE } from './keys-portals.ts'
 import { ACCESS_TOKENS, PROVIDER } from './keys-providers.ts'
@@ -52,6 +53,16 @@ export const SECTIONS: readonly Section[] = [
   { title: '[upstreams.NAME.health]', doc: 'How each address is asked whether it is well.', keys: HEALTH },
   { title: '[[routes]]', doc: 'One host and path, where it leads, and who may pass.', keys: ROUTE },
   { title: '[routes.app]', doc: 'How a route shows on the portal page.', keys: APP },
+  {
+    title: '[routes.assertion]',
+    doc: 'A JWT (ES256) in a field of the request, good for five minutes and made anew in time.',
+    keys: ASSERTION,
+  },
+  {
+    title: '[routes.pass_token]',
+    doc: "Which of the provider's tokens go to the application, and in which field.",
+    keys: PASS_TOKEN,
+  },
   { title: '[routes.respond]', doc: 'An answer of the route’s own.', keys: RESPOND },
   {
     title: 'request_headers and response_headers',

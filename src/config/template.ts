@@ -14,6 +14,11 @@ export const REQUEST_PLACEHOLDERS = ['host', 'path', 'query', 'method', 'client'
  */
 export function parseParts(text: string): Parsed<readonly TemplatePart[]> {
   if (!/^[\x20-\x7e]+$/.test(text)) return bad('header.template', `${quote(text)} cannot be in a header`, 'ASCII only')
+  return splitTemplate(text)
+}
+
+/** The same for text that does not become a field as it is. */
+export function splitTemplate(text: string): Parsed<readonly TemplatePart[]> {
   const parts: TemplatePart[] = []
   let literal = ''
   let end = 0

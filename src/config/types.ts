@@ -216,6 +216,23 @@ export type HeaderSpec =
   | { readonly kind: 'preset'; readonly preset: HeaderPreset }
   | { readonly kind: 'table'; readonly fields: readonly { readonly name: string; readonly template: string }[] }
 
+/** A signed statement of who someone is, for one application. */
+export interface AssertionConfig {
+  readonly audience: string
+  /** Lower-case. */
+  readonly header: string
+  /** Null: the portal's own address. */
+  readonly issuer: string | null
+}
+
+export type ProviderTokenKind = 'access' | 'id'
+
+/** A token of the provider that goes to the application, and in which field (lower-case; `authorization` adds `Bearer`). */
+export interface PassedToken {
+  readonly kind: ProviderTokenKind
+  readonly header: string
+}
+
 export type UpstreamAddress =
   | {
       readonly kind: 'url'
@@ -277,6 +294,14 @@ export interface UpstreamConfig {
   readonly health: HealthConfig | null
   /** What we are called there, as an Authorization field (RFC 7617); null: nothing is sent. */
   readonly authorization: string | null
+  /** What each person is called there, in place of `authorization`; null: nobody in particular. */
+  readonly personal: BasicTemplates | null
+}
+
+/** Basic credentials that speak of a person. */
+export interface BasicTemplates {
+  readonly user: readonly TemplatePart[]
+  readonly password: readonly TemplatePart[]
 }
 
 /** What a template can say of the request itself. */
@@ -344,6 +369,8 @@ export interface RouteConfig {
   /** Whether CORS preflights pass to the upstream without a session. */
   readonly corsPreflight: boolean
   readonly headers: HeaderSpec
+  readonly assertion: AssertionConfig | null
+  readonly passTokens: readonly PassedToken[]
   readonly requestRules: FieldRules | null
   readonly responseRules: FieldRules | null
   /** How long the upstream may take to begin its answer. */

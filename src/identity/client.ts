@@ -12,7 +12,7 @@ import type { Metadata, MetadataSource } from './metadata.ts'
 import type { BeginOptions, EndSession, HeldTokens, LoginRequest, LoginResult, ProviderClient } from './provider.ts'
 import { refreshIdentity } from './refresh.ts'
 import { AUTH_TIME_MAX_AGE, checkStepUp, stepUpParameters } from './step-up.ts'
-import { redeemCode } from './token.ts'
+import { grantOf, redeemCode } from './token.ts'
 import { fetchUserinfo, mergeClaims } from './userinfo.ts'
 import type { ProviderFetch } from './wire.ts'
 
@@ -56,6 +56,7 @@ export function createProviderClient(
       readAnswer(answer, metadata, login.state)
       const auth = chooseClientAuth(config, metadata)
       const algorithms = chooseAlgorithms(config, metadata)
+      const askedAtMs = ports.now()
       const tokens = await redeemCode({ config, auth, metadata, answer, login, fetch: issuer.fetch })
       const claims = await verifyIdToken(
         tokens.idToken,
@@ -83,6 +84,7 @@ export function createProviderClient(
             })
       return {
         identity: makeIdentity(config.name, metadata.issuer, claims.sub, mergeClaims(claims, userinfo)),
+        access: grantOf(tokens, askedAtMs),
         idToken: tokens.idToken,
         refreshToken: tokens.refreshToken,
       }

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { JWTPayload } from 'jose'
+import { decodeJwt, type JWTPayload } from 'jose'
 import { GateError } from '../base/errors.ts'
 import type { KeySource } from './keys.ts'
 import { type ExpectedToken, SKEW_S, verifySigned } from './signed.ts'
@@ -91,6 +91,16 @@ function accessTokenHash(accessToken: string, alg: string): string {
     .update(accessToken)
     .digest()
   return digest.subarray(0, digest.length / 2).toString('base64url')
+}
+
+/** When an ID token that was verified once is over; null where that cannot be read. */
+export function idTokenExpiryMs(idToken: string): number | null {
+  try {
+    const { exp } = decodeJwt(idToken)
+    return typeof exp === 'number' ? exp * 1000 : null
+  } catch {
+    return null
+  }
 }
 
 /** A refusal with the rule that failed as fact `check`. */

@@ -24,8 +24,17 @@ export interface BeginOptions {
   readonly wantsAuthTime?: boolean
 }
 
+/** A provider's access token. */
+export interface AccessGrant {
+  readonly token: string
+  /** Null where the provider does not say. */
+  readonly expiresAtMs: number | null
+}
+
 export interface LoginResult {
   readonly identity: Identity
+  /** Kept only where an application is to have it; encrypted at rest. */
+  readonly access: AccessGrant
   /** Kept for `id_token_hint` at sign-out; encrypted at rest. */
   readonly idToken: string
   readonly refreshToken: string | null
@@ -48,7 +57,7 @@ export interface EndSession {
 
 /** What asking again came to. */
 export type RefreshResult =
-  | { readonly kind: 'renewed'; readonly identity: Identity; readonly idToken: string; readonly refreshToken: string }
+  | ({ readonly kind: 'renewed'; readonly refreshToken: string } & Pick<LoginResult, 'identity' | 'access' | 'idToken'>)
   /** The provider no longer vouches for this sign-in. */
   | { readonly kind: 'ended'; readonly reason: 'invalid_grant' | 'other_subject' }
 

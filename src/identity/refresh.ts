@@ -6,7 +6,7 @@ import { findChangedRule, type IdTokenClaims, refusal, verifyIdToken } from './i
 import { makeIdentity } from './identity.ts'
 import type { Metadata } from './metadata.ts'
 import type { HeldTokens, RefreshResult } from './provider.ts'
-import { redeemRefreshToken } from './token.ts'
+import { grantOf, redeemRefreshToken } from './token.ts'
 import { fetchUserinfo, mergeClaims } from './userinfo.ts'
 
 /** How a provider is asked again. */
@@ -55,6 +55,7 @@ export async function refreshIdentity(held: HeldTokens, context: RefreshContext)
       fresh === null && userinfo === null
         ? held.identity
         : makeIdentity(config.name, metadata.issuer, subject, mergeClaims(fullClaims(first, fresh), userinfo ?? {})),
+    access: grantOf(tokens, context.nowMs),
     idToken: tokens.idToken ?? held.idToken,
     refreshToken: tokens.refreshToken,
   }

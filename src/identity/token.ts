@@ -1,12 +1,22 @@
 import * as oauth from 'oauth4webapi'
 import { GateError } from '../base/errors.ts'
-import type { LoginRequest } from './provider.ts'
+import type { AccessGrant, LoginRequest } from './provider.ts'
 import { askTokens, type TokenRequest } from './token-endpoint.ts'
 
 export interface Tokens {
   readonly accessToken: string
+  /** From when it was asked for; null where the provider does not say. */
+  readonly expiresInS: number | null
   readonly idToken: string
   readonly refreshToken: string | null
+}
+
+/** An access token with the moment at which it is over, counted from before it was asked for. */
+export function grantOf(
+  { accessToken, expiresInS }: Pick<Tokens, 'accessToken' | 'expiresInS'>,
+  askedAtMs: number,
+): AccessGrant {
+  return { token: accessToken, expiresAtMs: expiresInS === null ? null : askedAtMs + expiresInS * 1000 }
 }
 
 /** How the answer to a code is asked for. */
@@ -44,12 +54,18 @@ export async function redeemCode(request: CodeRequest): Promise<Tokens> {
       }),
   )
   if (tokens.id_token === undefined) throw new GateError('provider.id_token', 'the provider sent no ID token')
-  return { accessToken: tokens.access_token, idToken: tokens.id_token, refreshToken: tokens.refresh_token ?? null }
+  return {
+    accessToken: tokens.access_token,
+    expiresInS: tokens.expires_in ?? null,
+    idToken: tokens.id_token,
+    refreshToken: tokens.refresh_token ?? null,
+  }
 }
 
 /** Tokens that a refresh brought; a provider need not send all of them again. */
 export interface FreshTokens {
   readonly accessToken: string
+  readonly expiresInS: number | null
   readonly idToken: string | null
   /** The one to use from now on: a new one, or the same. */
   readonly refreshToken: string
@@ -73,6 +89,7 @@ export async function redeemRefreshToken(
     )
     return {
       accessToken: tokens.access_token,
+      expiresInS: tokens.expires_in ?? null,
       idToken: tokens.id_token ?? null,
       refreshToken: tokens.refresh_token ?? refreshToken,
     }

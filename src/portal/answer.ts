@@ -73,6 +73,13 @@ export function jsonAnswer(value: object, status = 200): Response {
   })
 }
 
+/** Public keys (RFC 7517 §5), which anyone may keep for a while. */
+export function keySetAnswer(keys: readonly object[], maxAgeS: number): Response {
+  return new Response(`${JSON.stringify({ keys })}\n`, {
+    headers: { ...COMMON, 'content-type': 'application/jwk-set+json', 'cache-control': `public, max-age=${maxAgeS}` },
+  })
+}
+
 /** Done, and nothing to say: for servers that only look at the status. */
 export function doneAnswer(): Response {
   return new Response(null, { status: 200, headers: COMMON })

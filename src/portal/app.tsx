@@ -8,8 +8,10 @@ import { isPageLoad, isPrefetch, prefersPage } from '../route/page-load.ts'
 import { parseReturnTo } from '../route/return-to.ts'
 import type { Sealer } from '../session/seal.ts'
 import type { Session, Sessions } from '../session/session.ts'
+import type { Signing } from '../session/signing.ts'
+import { KEY_SET_MAX_AGE_S } from '../session/signing-keys.ts'
 import type { Tokens } from '../session/tokens.ts'
-import { emptyAnswer, jsonAnswer, pageAnswer, redirectAnswer } from './answer.ts'
+import { emptyAnswer, jsonAnswer, keySetAnswer, pageAnswer, redirectAnswer } from './answer.ts'
 import { backChannelLogout } from './backchannel.ts'
 import { FailedSignIn } from './failure.ts'
 import { frontChannelLogout } from './frontchannel.ts'
@@ -33,7 +35,7 @@ import { sayError, type Words } from './words/words.ts'
 
 export interface PortalTools {
   readonly ports: Pick<Ports, 'now' | 'random' | 'log'>
-  readonly sessions: Sessions & { readonly tokens: Tokens }
+  readonly sessions: Sessions & { readonly tokens: Tokens; readonly signing: Signing }
   readonly pool: ProviderPool
   readonly seal: Sealer
   readonly noteStart: SignInTools['noteStart']
@@ -78,6 +80,7 @@ export function createPortal(tools: PortalTools): Portal {
     const { ctx } = c.env
     return ctx.session === null ? signInProblem(ctx) : sendIcon(ctx, c.req.param('hash'))
   })
+  app.get(ownPath('jwks.json'), async () => keySetAnswer(await tools.sessions.signing.published(), KEY_SET_MAX_AGE_S))
   app.get(ownPath('me'), c => {
     const { session } = c.env.ctx
     return session === null ? signInProblem(c.env.ctx) : jsonAnswer(describePerson(session, c.env.ctx.rolesOf(session)))
@@ -110,9 +113,19 @@ export function createPortal(tools: PortalTools): Portal {
 }
 
 const METHODS: ReadonlyMap<string, string> = new Map([
-  ...(['', 'login', 'callback', 'enter', 'signed-out', 'me', 'provider-logout', 'frontchannel-logout'] as const).map(
-    page => [ownPath(page), 'GET, HEAD'] as const,
-  ),
+  ...(
+    [
+      '',
+      'login',
+      'callback',
+      'enter',
+      'signed-out',
+      'me',
+      'jwks.json',
+      'provider-logout',
+      'frontchannel-logout',
+    ] as const
+  ).map(page => [ownPath(page), 'GET, HEAD'] as const),
   ...(['logout', 'sessions', 'tokens'] as const).map(page => [ownPath(page), 'GET, HEAD, POST'] as const),
   [ownPath('backchannel-logout'), 'POST'],
 ])

@@ -14,6 +14,7 @@ export type OwnPage =
   | 'sessions'
   | 'tokens'
   | 'icons'
+  | 'jwks.json'
   | 'provider-logout'
   | 'backchannel-logout'
   | 'frontchannel-logout'

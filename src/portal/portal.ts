@@ -17,6 +17,8 @@ export interface PortalRequest {
   readonly providers: ReadonlyMap<string, ProviderConfig>
   /** Whether providers should say when they authenticated someone. */
   readonly wantsAuthTime: boolean
+  /** Whether an application of this portal is to have the provider's access token. */
+  readonly wantsAccess: boolean
   /** This host's live session at this portal, or null. */
   readonly session: Session | null
   /** Whether a route with this portal is served on a host. */

@@ -147,7 +147,11 @@ async function finish(
     portal: ctx.portal.name,
     host: ctx.target.host,
     identity: result.identity,
-    secrets: { idToken: result.idToken, refreshToken: result.refreshToken },
+    secrets: {
+      idToken: result.idToken,
+      refreshToken: result.refreshToken,
+      access: ctx.wantsAccess ? result.access : null,
+    },
     isRemembered: kept.isRemembered,
     agent: describeAgent(ctx.request.headers.get('user-agent')),
     client: ctx.clientAddress,

@@ -47,6 +47,7 @@ const OTHER_IDENTITY = [
   'x-forwarded-access-token',
   'x-token-user-id',
   'x-sallyport-token',
+  'x-sallyport-assertion',
   // Grafana, Kubernetes, Apache and many an application.
   'x-remote-user',
   'x-remote-group',

@@ -6,7 +6,15 @@ import { PRESETS } from './field-names.ts'
 export type Fields = readonly (readonly [name: string, value: string])[]
 
 /** What the upstream is told about someone. Prepared once per session and route, not per request. */
-export type IdentityFields = (identity: Identity, roles: readonly string[]) => Fields
+export type IdentityFields = (
+  identity: Identity,
+  roles: readonly string[],
+  /** Told of a field that was left out because nobody could take it in. */
+  onTooLong?: (name: string) => void,
+) => Fields
+
+/** No value is cut, since a part may mean something else: a longer one is left out, which few servers would take anyway. */
+export const MAX_VALUE_BYTES = 16 * 1024
 
 /** The names that a spec writes. */
 export function identityFieldNames(spec: HeaderSpec): readonly string[] {
@@ -18,7 +26,8 @@ export function identityFieldNames(spec: HeaderSpec): readonly string[] {
  *
  * Encoding: text goes as UTF-8 bytes; control characters, and white space at either end, are percent-encoded, in `{name}` they
  * become spaces. Groups are joined with commas and roles with spaces; a comma or a percent sign inside a group's name is
- * percent-encoded, so that a list never gains a member. A field whose every placeholder is absent is left out.
+ * percent-encoded, so that a list never gains a member. A field whose every placeholder is absent is left out, and one longer than
+ * `MAX_VALUE_BYTES`.
  * Shape of a template: text with `{sub}`, `{name}`, `{email}`, `{preferred_username}`, `{groups}`, `{roles}`, `{provider}` or
  * `{claims.NAME}`.
  */
@@ -28,11 +37,14 @@ export function compileIdentityFields(spec: HeaderSpec): IdentityFields | null {
     render: compileTemplate(field.template),
   }))
   if (fields.length === 0) return null
-  return (identity, roles) => {
+  return (identity, roles, onTooLong) => {
     const made: [string, string][] = []
     for (const { name, render } of fields) {
       const value = render(identity, roles)
-      if (value !== null) made.push([name, toFieldValue(value)])
+      if (value === null) continue
+      const bytes = toFieldValue(value)
+      if (bytes.length > MAX_VALUE_BYTES) onTooLong?.(name)
+      else made.push([name, bytes])
     }
     return Object.freeze(made)
   }

@@ -1,5 +1,6 @@
 import { changeFields } from '../proxy/field-rules.ts'
 import { type ForwardTools, forward, tooLarge } from '../proxy/forward.ts'
+import type { Fields } from '../proxy/identity-fields.ts'
 import { requestFields, type SentFields } from '../proxy/request-fields.ts'
 import { provenClient } from './facts.ts'
 import { type Answer, originOf, type Passage, schemeOf } from './passage.ts'
@@ -16,6 +17,14 @@ export interface PassTools extends ForwardTools {
 
 /** Sends an allowed request on: to its upstream, by HTTP or as a WebSocket, or to what the route answers itself. */
 export function pass(passage: Passage, tools: PassTools, route: GateRoute, prepared: Prepared): Answer {
+  if (prepared.live === null) return send(passage, tools, route, prepared, null)
+  const live = prepared.live()
+  return live instanceof Promise
+    ? live.then(fields => send(passage, tools, route, prepared, fields))
+    : send(passage, tools, route, prepared, live)
+}
+
+function send(passage: Passage, tools: PassTools, route: GateRoute, prepared: Prepared, live: Fields | null): Answer {
   const { request, front, target, session, snapshot } = passage
   if (target === null) throw new TypeError('a request is forwarded only once its target is known')
   const { upstream } = route
@@ -40,7 +49,10 @@ export function pass(passage: Passage, tools: PassTools, route: GateRoute, prepa
   if (requestRules !== null && values !== null) changeFields(fields, requestRules, values)
   const { hostHeader } = route.config
   if (hostHeader.kind === 'name') fields.host = hostHeader.name
-  if (upstream.authorization !== null) fields.authorization = upstream.authorization
+  const { authorization } = prepared
+  if (authorization === null) delete fields.authorization
+  else if (authorization !== undefined) fields.authorization = authorization
+  if (live !== null) for (const [name, value] of live) fields[name] = value
   const path = upstreamPath(route.config, target.path) + target.query
   const { upgrade } = passage.sent
   if (upgrade !== undefined && upgrade.toLowerCase() === 'websocket') {

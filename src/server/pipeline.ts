@@ -11,6 +11,7 @@ import type { AccessLog } from './access-log.ts'
 import type { AccessTokens } from './access-tokens.ts'
 import { takeToken } from './credential.ts'
 import { requestFacts } from './facts.ts'
+import type { LiveFieldTools } from './live-fields.ts'
 import { findMachine, type Machine } from './machine.ts'
 import type { Metrics } from './metrics.ts'
 import { type PassTools, pass } from './pass.ts'
@@ -25,7 +26,7 @@ import { approve, asksForVerdict, verify } from './verify.ts'
 
 export interface PipelineTools extends PassTools {
   readonly ports: Pick<Ports, 'fetch' | 'now' | 'log'>
-  readonly sessions: Sessions & { readonly tokens: Pick<Tokens, 'find'> }
+  readonly sessions: Sessions & LiveFieldTools['sessions'] & { readonly tokens: Pick<Tokens, 'find'> }
   readonly accessTokens: AccessTokens
   readonly portal: Portal
   readonly respond: Respond
@@ -179,7 +180,7 @@ function settle(
     const decision = decidePolicy(route.policy, identity, requestFacts(passage, session))
     return turnAway(passage, tools, decision)
   }
-  const prepared = session === null ? route.anonymous : prepareSession(route, session)
+  const prepared = session === null ? route.anonymous : prepareSession(route, session, tools)
   const decision = prepared.decision ?? decideAccess(route.policy, identity, requestFacts(passage, session))
   const isExcused = decision.verdict === 'sign-in' && route.config.corsPreflight && isPreflight(passage)
   if (decision.verdict !== 'allow' && !isExcused) return turnAway(passage, tools, decision)

@@ -15,6 +15,7 @@ export function portalRequest(passage: Passage): PortalRequest | null {
     portal: portal.config,
     providers: snapshot.config.providers,
     wantsAuthTime: portal.wantsAuthTime,
+    wantsAccess: snapshot.wantsAccess.has(portal.config.name),
     session: passage.session,
     serves: host => snapshot.portals.lookup(host) === portal,
     rolesOf: session => portal.rolesOf(session.identity),

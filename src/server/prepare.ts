@@ -1,6 +1,8 @@
 import { decideAccess, NO_FACTS } from '../policy/policy.ts'
+import { personalBasic } from '../proxy/basic-auth.ts'
 import { bindRules } from '../proxy/field-rules.ts'
 import type { Session } from '../session/session.ts'
+import { type LiveFieldTools, makeLiveFields, tellTooLong } from './live-fields.ts'
 import type { GateRoute, Prepared } from './snapshot.ts'
 
 const NO_FIELDS: Prepared['fields'] = Object.freeze([])
@@ -10,18 +12,27 @@ const NO_FIELDS: Prepared['fields'] = Object.freeze([])
  *
  * Made once for both; a reload brings new routes, and a refresh a new session, which are prepared anew.
  */
-export function prepareSession(route: GateRoute, session: Session): Prepared {
+export function prepareSession(route: GateRoute, session: Session, tools: LiveFieldTools): Prepared {
   const before = route.prepared.get(session)
   if (before !== undefined) return before
-  const { policy, identityFields } = route
-  const decision = policy.isStatic ? decideAccess(policy, session.identity, NO_FACTS) : null
-  const roles =
-    decision === null ? policy.rolesOf(session.identity) : decision.verdict === 'allow' ? decision.roles : null
+  const { policy, identityFields, config, portal } = route
+  const { identity } = session
+  const decision = policy.isStatic ? decideAccess(policy, identity, NO_FACTS) : null
+  const roles = decision === null ? policy.rolesOf(identity) : decision.verdict === 'allow' ? decision.roles : null
+  const personal = config.upstream?.personal ?? null
   const made = Object.freeze({
     decision,
-    fields: identityFields !== null && roles !== null ? identityFields(session.identity, roles) : NO_FIELDS,
-    requestRules: bindRules(route.config.requestRules, { identity: session.identity, roles: roles ?? [] }),
-    responseRules: bindRules(route.config.responseRules, { identity: session.identity, roles: roles ?? [] }),
+    fields:
+      identityFields !== null && roles !== null
+        ? identityFields(identity, roles, name => tellTooLong(config, session, name, tools))
+        : NO_FIELDS,
+    authorization:
+      personal === null || roles === null
+        ? route.anonymous.authorization
+        : personalBasic(personal, { identity, roles }),
+    live: portal === null || roles === null ? null : makeLiveFields(config, portal.config, session, roles, tools),
+    requestRules: bindRules(config.requestRules, { identity, roles: roles ?? [] }),
+    responseRules: bindRules(config.responseRules, { identity, roles: roles ?? [] }),
   })
   route.prepared.set(session, made)
   return made

@@ -18,6 +18,7 @@ import type { Upstream, UpstreamPool } from '../proxy/upstream.ts'
 import { compileHostTable, type HostTable } from '../route/hosts.ts'
 import { compileRouteTable, type RouteTable } from '../route/table.ts'
 import type { Session } from '../session/session.ts'
+import { type LiveFields, liveFieldNames } from './live-fields.ts'
 
 /** Everything compiled from one routes.toml. Read once a request and passed along; never changed, only replaced. */
 export interface Snapshot {
@@ -31,6 +32,8 @@ export interface Snapshot {
    * of which none does: it has no part in the portal of a wildcard above it.
    */
   readonly portals: HostTable<GatePortal | null>
+  /** Names of portals of which an application is to have the provider's access token. */
+  readonly wantsAccess: ReadonlySet<string>
   readonly trusted: NetworkSet
   /** For each client, whatever it asks for; null: no limit. */
   readonly rate: Rate | null
@@ -75,6 +78,10 @@ export interface Prepared {
   /** Null where each request is decided by itself. */
   readonly decision: Decision | null
   readonly fields: Fields
+  /** Authorization in place of what the client sends; null: none goes on, undefined: the client's own does. */
+  readonly authorization: string | null | undefined
+  /** Fields that are asked for anew with each request; null for none. */
+  readonly live: LiveFields | null
   /** What else changes in the fields of a request, and of its answer; null for nothing. */
   readonly requestRules: BoundRules | null
   readonly responseRules: BoundRules | null
@@ -105,10 +112,16 @@ export function compileSnapshot(config: Config, fingerprint: string, pool: Upstr
     routes,
     table: compileRouteTable(routes.map(route => ({ host: route.config.host, path: route.config.path, value: route }))),
     portals: compileHostTable(hosts),
+    wantsAccess: new Set(config.routes.flatMap(route => (passesAccess(route) ? (route.portal ?? []) : []))),
     trusted: compileNetworks(config.server.trustedProxies),
     rate: compileRate(config.server.rate, 'server'),
     fateOf: compileFieldFates(
-      config.routes.flatMap(route => [...identityFieldNames(route.headers), ...identityRuleNames(route.requestRules)]),
+      config.routes.flatMap(route => [
+        ...identityFieldNames(route.headers),
+        ...identityRuleNames(route.requestRules),
+        // Authorization is every application's own where it is not ours.
+        ...liveFieldNames(route).filter(name => name !== 'authorization'),
+      ]),
     ),
   })
 }
@@ -160,6 +173,8 @@ function compileRoute(
     anonymous: Object.freeze({
       decision: policy.isStatic ? decideAccess(policy, null, NO_FACTS) : null,
       fields: [],
+      authorization: ownAuthorization(route),
+      live: null,
       requestRules: bindRules(route.requestRules, NOBODY),
       responseRules: bindRules(route.responseRules, NOBODY),
     }),
@@ -171,8 +186,21 @@ function isForAll({ allow, deny }: RouteConfig): boolean {
   return allow.kind === 'public' && deny.length === 0
 }
 
-function saysWho({ requestRules, responseRules }: RouteConfig): boolean {
+function saysWho({ requestRules, responseRules, assertion, passTokens, upstream }: RouteConfig): boolean {
+  if (assertion !== null || passTokens.length > 0 || (upstream !== null && upstream.personal !== null)) return true
   return identityRuleNames(requestRules).length > 0 || identityRuleNames(responseRules).length > 0
+}
+
+/** What goes on as Authorization of nobody in particular: where a person's own has its place there, nothing. */
+function ownAuthorization(route: RouteConfig): string | null | undefined {
+  const { upstream } = route
+  if (upstream !== null && upstream.authorization !== null) return upstream.authorization
+  const isOurs = (upstream !== null && upstream.personal !== null) || liveFieldNames(route).includes('authorization')
+  return isOurs ? null : undefined
+}
+
+function passesAccess({ passTokens }: RouteConfig): boolean {
+  return passTokens.some(({ kind }) => kind === 'access')
 }
 
 /** The path that the upstream gets: without `strip_prefix`, which the matched path is known to begin with, and with `add_prefix`. */

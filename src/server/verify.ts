@@ -1,9 +1,10 @@
 import { GateError } from '../base/errors.ts'
 import { ownPath } from '../portal/place.ts'
-import { identityFieldNames } from '../proxy/identity-fields.ts'
+import { type Fields, identityFieldNames } from '../proxy/identity-fields.ts'
 import { parseReturnTo } from '../route/return-to.ts'
 import { parseTarget } from '../route/target.ts'
 import { stripOwnCookies } from '../session/cookie.ts'
+import { liveFieldNames } from './live-fields.ts'
 import { type Answer, hostField, originOf, type Passage, schemeOf } from './passage.ts'
 import type { GateRoute, Prepared } from './snapshot.ts'
 import { checkOrigin } from './sockets.ts'
@@ -85,7 +86,7 @@ function decide(passage: Passage, steps: VerifySteps): Answer {
  *
  * Throws `access.origin` for a WebSocket that a page of another site opens where not everybody may pass, or for someone who is signed in.
  */
-export function approve(passage: Passage, route: GateRoute, prepared: Prepared): Response {
+export function approve(passage: Passage, route: GateRoute, prepared: Prepared): Answer {
   const { sent, target } = passage
   // No hop drops this field of a handshake, as several do with Upgrade.
   const isHandshake = sent['sec-websocket-key'] !== undefined
@@ -93,10 +94,18 @@ export function approve(passage: Passage, route: GateRoute, prepared: Prepared):
   if (isHandshake && target !== null && isSomeones) {
     checkOrigin(sent.origin ?? null, { route, origin: originOf(passage, target) })
   }
-  const headers = new Headers({ 'cache-control': 'no-store', authorization: sent.authorization ?? '' })
+  const live = prepared.live === null ? [] : prepared.live()
+  return live instanceof Promise
+    ? live.then(fields => approval(passage, route, prepared, fields))
+    : approval(passage, route, prepared, live)
+}
+
+function approval({ sent }: Passage, { config }: GateRoute, prepared: Prepared, live: Fields): Response {
+  const authorization = prepared.authorization === undefined ? sent.authorization : prepared.authorization
+  const headers = new Headers({ 'cache-control': 'no-store', authorization: authorization ?? '' })
   headers.set('cookie', (sent.cookie === undefined ? null : stripOwnCookies(sent.cookie)) ?? '')
-  for (const name of identityFieldNames(route.config.headers)) headers.set(name, '')
-  for (const [name, value] of prepared.fields) headers.set(name, value)
+  for (const name of [...identityFieldNames(config.headers), ...liveFieldNames(config)]) headers.set(name, '')
+  for (const [name, value] of [...prepared.fields, ...live]) headers.set(name, value)
   return new Response(null, { status: 204, headers })
 }
 

@@ -7,13 +7,14 @@ import type { AskProvider } from './refresh.ts'
  * Asks the provider that vouched at sign-in, as the file in force describes it.
  *
  * Throws what the provider client throws, and `provider.discovery` for a provider that the file no longer has: its people
- * stay signed in until the limit, so that a slip of the pen signs nobody out.
+ * stay signed in until the limit, so that a slip of the pen signs nobody out. An access token is kept where the portal wants it.
  */
 export function askProviders(
   pool: ProviderPool,
   providerOf: (name: string) => ProviderConfig | undefined,
+  wantsAccess: (portal: string) => boolean = () => false,
 ): AskProvider {
-  return async ({ identity }, { idToken, refreshToken }) => {
+  return async ({ identity, portal }, { idToken, refreshToken }) => {
     const provider = providerOf(identity.provider)
     if (provider === undefined) {
       throw new GateError('provider.discovery', `the file has no provider ${identity.provider} any more`)
@@ -21,6 +22,7 @@ export function askProviders(
     const result = await pool.client(provider).refresh({ identity, idToken, refreshToken })
     if (result.kind === 'ended') return result
     const { idToken: newest, refreshToken: next } = result
-    return { kind: 'renewed', identity: result.identity, secrets: { idToken: newest, refreshToken: next } }
+    const access = wantsAccess(portal) ? result.access : null
+    return { kind: 'renewed', identity: result.identity, secrets: { idToken: newest, refreshToken: next, access } }
   }
 }

@@ -1,4 +1,5 @@
 import type { Moments } from './life.ts'
+import type { OpenedTokens } from './provider-tokens.ts'
 import type { Session } from './session.ts'
 
 /** What is in memory of one session, shared by all of its cookies. The Session itself never changes: it is replaced. */
@@ -13,6 +14,8 @@ export interface HeldSession {
   /** After a failure, nobody asks before then. */
   retryAtMs: number
   lastSeenMs: number
+  /** The provider's tokens, once somebody has asked for them. */
+  opened: OpenedTokens | null
   /** What the store knows of lastSeenMs. */
   storedSeenMs: number
 }

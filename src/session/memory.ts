@@ -50,7 +50,8 @@ export function createMemory(options: {
       const moments = momentsNow(row)
       const { dueAtMs } = moments
       const storedSeenMs = lastSeenMs
-      return { session, checkedAtMs, isRefreshable, moments, dueAtMs, retryAtMs: 0, lastSeenMs, storedSeenMs }
+      const rest = { dueAtMs, retryAtMs: 0, lastSeenMs, storedSeenMs, opened: null }
+      return { session, checkedAtMs, isRefreshable, moments, ...rest }
     },
     adopt(row, asked) {
       const held = cache.held(row.id) ?? asked

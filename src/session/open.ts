@@ -6,10 +6,12 @@ import { expiryOf, isLive, lifetimesAt, longestIdleMs, type SessionLimits } from
 import type { CachedCookie, HeldSession } from './lru.ts'
 import { createManagement } from './manage.ts'
 import { createMemory } from './memory.ts'
+import { createProviderTokens, type ProviderTokens } from './provider-tokens.ts'
 import { type AskProvider, createRefreshes } from './refresh.ts'
 import { guarded, storedIdentity } from './rows.ts'
 import type { Sealer } from './seal.ts'
 import type { MaybePromise, Session, Sessions } from './session.ts'
+import { createSigning, type Signing } from './signing.ts'
 import type { SessionStore, StoredSession } from './store.ts'
 import { createTokens, isAccessId, isTokenId, type Tokens } from './tokens.ts'
 
@@ -19,6 +21,10 @@ export type { SessionLimits } from './life.ts'
 export interface OpenSessions extends Sessions {
   /** Tokens of scripts and apps. To `end`, `onEnd` and `check` they are sessions. */
   readonly tokens: Tokens
+  /** The keys with which applications are told who someone is. */
+  readonly signing: Signing
+  /** Tokens of the provider, for applications that are to have them. */
+  readonly providerTokens: ProviderTokens
   configure(limits: SessionLimits): void
   /** Called with the id of every session that ends, here or in another process. */
   onEnd(listener: (sessionId: string) => void): void
@@ -73,6 +79,7 @@ export function openSessions(options: SessionOptions): OpenSessions {
   const memory = createMemory({ limits: options.limits, isAsking: options.ask !== undefined, onEvict: noteUse })
   const { cache, adopt } = memory
   const tokens = createTokens(store, ports, () => memory.limits.cacheEntries)
+  const signing = createSigning(store, sealer, ports)
   const refreshes =
     options.ask === undefined ? null : createRefreshes({ store, sealer, ports, ask: options.ask, adopt, forget })
 
@@ -209,12 +216,15 @@ export function openSessions(options: SessionOptions): OpenSessions {
     repeat(timers.purgeMs, 'purge old sessions', () =>
       store.purge(ports.now(), ports.now() - longestIdleMs(memory.limits)),
     ),
+    repeat(timers.purgeMs, 'look after the signing keys', signing.tend),
   ]
 
   return {
     find,
     end,
     tokens,
+    signing,
+    providerTokens: createProviderTokens({ store, sealer, ports, cache, refreshes }),
     ...createManagement({
       store,
       sealer,

@@ -14,6 +14,7 @@ import { PLACE_DIGITS } from './redis-rows.ts'
  *     subject:KEY sid:KEY portal:NAME   sorted sets, every score 0: "CREATED.ID" with CREATED padded, so that order is age
  *     expires seen        sorted sets: ID by the time of expiry and of last use, for `purge`
  *     token:HASH          a token as JSON; `tokens` is a hash of ID → HASH
+ *     shared:NAME         a value of all nodes, which stays
  *     changes             stream: what was done to sessions, for the caches of other nodes
  *     once:KIND:HASH      hash: value, owner, expires
  *     owner:KIND:KEY      sorted set: a client's records "KIND HASH KEY" by age; `once` has those of all, `once-expires` by expiry
@@ -193,6 +194,14 @@ if not got[1] then return false end
 forget(ARGV[1] .. ' ' .. ARGV[2] .. ' ' .. got[3])
 if tonumber(got[2]) <= tonumber(ARGV[3]) then return false end
 return got[1]
+`)
+
+/** name, the value before or nothing, the value after → 1, or 0 when it was another. */
+export const REPLACE_SHARED = script(`
+local key = p .. 'shared:' .. ARGV[1]
+if (redis.call('GET', key) or '') ~= ARGV[2] then return 0 end
+redis.call('SET', key, ARGV[3])
+return 1
 `)
 
 /** now, last use before which all are idle, how many of a kind at most, when changes are too old to tell → 1 when there may be more. */

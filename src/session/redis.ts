@@ -157,6 +157,13 @@ export function openRedisStore(address: RedisAddress, ports: Pick<Ports, 'now' |
       const value = await link.run(scripts.TAKE, [kind, hash, nowMs])
       return typeof value === 'string' ? value : null
     },
+    async readShared(name) {
+      const value = await link.send('GET', [`sallyport:1:shared:${name}`])
+      return typeof value === 'string' ? value : null
+    },
+    async replaceShared(name, before, after) {
+      return (await link.run(scripts.REPLACE_SHARED, [name, before ?? '', after])) === 1
+    },
     async purge(nowMs, idleBeforeMs) {
       for (let step = 0; step < PURGE_STEPS; step++) {
         const more = await link.run(scripts.PURGE, [nowMs, idleBeforeMs, BATCH, ports.now() - CHANGES_KEPT_MS])

@@ -1,5 +1,6 @@
 import { GateError } from '../base/errors.ts'
 import type { Identity } from '../identity/identity.ts'
+import type { AccessGrant } from '../identity/provider.ts'
 import type { Sealer } from './seal.ts'
 import type { MaybePromise, Session, SessionSecrets } from './session.ts'
 import type { RefreshedFields, StoredSession } from './store.ts'
@@ -44,7 +45,15 @@ export async function openSecrets(row: StoredSession, sealer: Sealer): Promise<S
   if (typeof opened !== 'object' || opened === null || !('idToken' in opened && 'refreshToken' in opened)) return null
   const { idToken, refreshToken } = opened
   if (typeof idToken !== 'string' || (refreshToken !== null && typeof refreshToken !== 'string')) return null
-  return { idToken, refreshToken }
+  const access = parseGrant(Reflect.get(opened, 'access'))
+  return { idToken, refreshToken, ...(access === null ? {} : { access }) }
+}
+
+function parseGrant(raw: unknown): AccessGrant | null {
+  if (typeof raw !== 'object' || raw === null || !('token' in raw) || !('expiresAtMs' in raw)) return null
+  const { token, expiresAtMs } = raw
+  if (typeof token !== 'string' || (expiresAtMs !== null && typeof expiresAtMs !== 'number')) return null
+  return { token, expiresAtMs }
 }
 
 function purposeOf(sessionId: string): string {

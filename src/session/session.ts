@@ -1,4 +1,5 @@
 import type { Identity } from '../identity/identity.ts'
+import type { AccessGrant } from '../identity/provider.ts'
 
 /** One sign-in of one person at one portal. Any number of hosts hold a cookie of their own for it. */
 export interface Session {
@@ -16,6 +17,8 @@ export interface Session {
 export interface SessionSecrets {
   readonly idToken: string
   readonly refreshToken: string | null
+  /** The provider's access token, where an application of the portal is to have it. */
+  readonly access?: AccessGrant | null
 }
 
 /** A live session with what its owner knows it by. */

@@ -1,7 +1,7 @@
 import type { Database } from 'bun:sqlite'
 
 /** The layout that this version reads and writes; a database with a higher number was written by a newer Sallyport. */
-export const LAYOUT = 3
+export const LAYOUT = 4
 
 const FIRST = `
   CREATE TABLE sessions (
@@ -59,7 +59,12 @@ const THIRD = `
   CREATE INDEX tokens_expires ON tokens (expires_ms);
 `
 
-const STEPS: readonly string[] = [FIRST, SECOND, THIRD]
+/** Values that all processes share. */
+const FOURTH = `
+  CREATE TABLE shared (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+`
+
+const STEPS: readonly string[] = [FIRST, SECOND, THIRD, FOURTH]
 
 /** The layout number that a database says it has; 0 for an empty one. */
 export function layoutOf(database: Database): number {

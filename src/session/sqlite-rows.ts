@@ -85,6 +85,9 @@ export function storeOn(database: Database): SessionStore {
     `DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE seen_ms <= ? LIMIT ${PURGE_BATCH})`,
   )
   const purgeOnce = database.query('DELETE FROM once WHERE expires_ms <= ?')
+  const shared = database.query<{ value: string }, [string]>('SELECT value FROM shared WHERE name = ?')
+  const insertShared = database.query('INSERT INTO shared (name, value) VALUES (?, ?) ON CONFLICT DO NOTHING')
+  const updateShared = database.query('UPDATE shared SET value = ?3 WHERE name = ?1 AND value = ?2')
   const purgeChanges = database.query('DELETE FROM removed WHERE at_ms <= ?')
 
   let seenVersion = version.get()?.data_version ?? 0
@@ -180,6 +183,11 @@ export function storeOn(database: Database): SessionStore {
     take(kind, hash, nowMs) {
       const row = takeOne.get(kind, hash)
       return row === null || row.expires_ms <= nowMs ? null : row.value
+    },
+    readShared: name => shared.get(name)?.value ?? null,
+    replaceShared(name, before, after) {
+      const done = before === null ? insertShared.run(name, after) : updateShared.run(name, before, after)
+      return done.changes > 0
     },
     purge(nowMs, idleBeforeMs) {
       purgeExpired.run(nowMs)

@@ -116,6 +116,10 @@ export interface SessionStore {
   listTokens(portal: string): MaybePromise<readonly StoredToken[]>
   /** Removes a token, and tells every other process as of a session; false when there is none. */
   removeToken(tokenId: string): MaybePromise<boolean>
+  /** A value that all processes and machines share, by its name; null where there is none. */
+  readShared(name: string): MaybePromise<string | null>
+  /** Puts a value in place of the one that was there (null: of none); false, and nothing is changed, where it is another by now. */
+  replaceShared(name: string, before: string | null, after: string): MaybePromise<boolean>
   /** Removes what has expired; `idleBeforeMs` is the last use before which any session is idle too long. */
   purge(nowMs: number, idleBeforeMs: number): MaybePromise<void>
   close(): MaybePromise<void>

@@ -3,6 +3,7 @@ import { checkConfig } from '../../src/config/check.ts'
 import { DIAGNOSTIC_CODES, type DiagnosticCode } from '../../src/config/diagnostic.ts'
 import { loadConfig } from '../../src/config/load.ts'
 import { expectOne, type World } from './checks.ts'
+import { IDENTITY_CASES } from './identity-cases.ts'
 import { LIMIT_CASES } from './limit-cases.ts'
 import { PICTURE_CASES } from './picture-cases.ts'
 import { REWRITE_CASES } from './rewrite-cases.ts'
@@ -383,6 +384,7 @@ const CASES: readonly Case[] = [
   ['portal.colour', 'one too dark for dark pages', lasting('colour = "#1d6358"\ncolour_dark = «"#1d6358"»')],
   ['portal.colour', 'a dark one alone', lasting('«colour_dark» = "#86d2c2"')],
   ...PICTURE_CASES,
+  ...IDENTITY_CASES,
   ...LIMIT_CASES,
   ...UPSTREAM_CASES,
   ...REWRITE_CASES,

@@ -278,6 +278,25 @@ describe.each(Object.entries(STORES))('the %s store', (_name, of) => {
     expiresAtMs: 4_000_000_000_000,
   }
 
+  test('a shared value is replaced by whoever knows what was there, and by nobody else', () =>
+    withStore(async (store, open) => {
+      const other = open()
+      try {
+        expect(await store.readShared('keys')).toBeNull()
+        expect(await store.replaceShared('keys', 'never', 'x')).toBe(false)
+        const firsts = [store, other].map(one => Promise.resolve(one.replaceShared('keys', null, 'one')))
+        expect((await Promise.all(firsts)).sort()).toEqual([false, true])
+        expect(await other.replaceShared('keys', 'one', 'two')).toBe(true)
+        expect(await store.replaceShared('keys', 'one', 'three')).toBe(false)
+        expect(await store.replaceShared('keys', null, 'three')).toBe(false)
+        expect([await store.readShared('keys'), await store.readShared('other')]).toEqual(['two', null])
+        await store.purge(4_000_000_000_000, 4_000_000_000_000)
+        expect(await store.readShared('keys')).toBe('two')
+      } finally {
+        await other.close()
+      }
+    }))
+
   test('a token is found by its hash and its id, and listed at its portal, newest first', () =>
     withStore(async (store, open) => {
       await store.insertToken(TOKEN)

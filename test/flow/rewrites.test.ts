@@ -56,6 +56,18 @@ upstream = { to = "${at}/checked", basic_auth = { user = "sallyport", password =
 allow = "public"
 
 [[routes]]
+host = "personal.example"
+upstream = { to = "${at}/checked/personal", basic_auth = { user = "{email}", password = "{claims.app}-{{x}}" }, health = { path = "/personal-health" } }
+portal = "home"
+allow = "public"
+
+[[routes]]
+host = "shared.example"
+upstream = { to = "${at}", basic_auth = { user = "{preferred_username}", password = "\${BRACED}" } }
+portal = "home"
+allow = ["user"]
+
+[[routes]]
 host = "cors.example"
 upstream = "${at}"
 portal = "home"
@@ -95,7 +107,7 @@ upstream = "${at}"
 portal = "home"
 allow = ["user"]
 `,
-    { env: { APP_PASSWORD: 'secret' } },
+    { env: { APP_PASSWORD: 'secret', BRACED: 'a{email}{' } },
   )
 })
 
@@ -155,6 +167,52 @@ describe('basic_auth', () => {
       'i',
     )
     await eventually(() => asked.test(checks.join('')), 'a health check with credentials')
+  })
+})
+
+describe('basic_auth with placeholders', () => {
+  const theirs = 'Authorization: Basic Zm9yZ2VkOng=\r\n'
+
+  /** What someone with these claims is called at the application. */
+  async function called(host: string, claims: Record<string, unknown>): Promise<readonly (string | undefined)[]> {
+    const { cookie } = await gate.signIn(host, claims)
+    const before = checks.length
+    const { sent } = await send(host, '/', `Cookie: ${cookie}\r\n${theirs}`)
+    const fields = [
+      ...sent('authorization'),
+      ...checks.slice(before).flatMap(head => /^authorization: (.*)\r$/im.exec(head)?.[1] ?? []),
+    ]
+    return fields.map(field => Buffer.from(field?.replace('Basic ', '') ?? '', 'base64').toString())
+  }
+
+  test('is each person’s own, as UTF-8, in place of what the client sends', async () => {
+    const claims = { email: 'zoë@example.com', app: 'pä:ss' }
+    expect(await called('personal.example', claims)).toEqual(['zoë@example.com:pä:ss-{x}'])
+  })
+  test('says what would not arrive as it is in another way, and never as somebody else’s', async () => {
+    const claims = { email: ' a\r\nb@example.com', app: 'p\n' }
+    expect(await called('personal.example', claims)).toEqual(['%20a%0D%0Ab@example.com:p%0A-{x}'])
+  })
+  test('takes a secret from outside as it is, braces and all', async () => {
+    expect(await called('shared.example', { preferred_username: 'ada' })).toEqual(['ada:a{email}{'])
+  })
+
+  test.each<[string, Record<string, unknown>]>([
+    ['a colon in the name', { email: 'admin:x@example.com', app: 'p' }],
+    ['no name', { app: 'p' }],
+    ['no password', { email: 'a@example.com' }],
+    ['a password of another type', { email: 'a@example.com', app: { secret: 'p' } }],
+    ['a name of another type', { email: ['a@example.com'], app: 'p' }],
+  ])('is nothing at all with %s, not even what the client sends', async (_what, claims) => {
+    expect(await called('personal.example', claims)).toEqual([])
+  })
+
+  test('is nothing for nobody, and nothing in health checks', async () => {
+    const before = checks.length
+    await send('personal.example', '/', theirs)
+    expect(checks.slice(before).join('')).not.toMatch(/^authorization/im)
+    await eventually(() => checks.some(head => head.includes('/personal-health')), 'a health check')
+    expect(checks.find(head => head.includes('/personal-health'))).not.toMatch(/^authorization/im)
   })
 })
 

@@ -25,6 +25,7 @@ export interface Gate extends AsyncDisposable {
   signIn(
     host: string,
     claims?: Record<string, unknown>,
+    portal?: string,
   ): Promise<{ readonly cookie: string; readonly sessionId: string }>
 }
 
@@ -104,11 +105,11 @@ export async function startGate(toml: string, options: GateOptions = {}): Promis
     save,
     port: portOf(server.addresses[0]),
     adminPort: portOf(server.admin),
-    async signIn(host, claims = {}) {
+    async signIn(host, claims = {}, portal = 'home') {
       const { sessions } = openSessionState(server.config, quietPorts({ now }))
       const identity = makeIdentity('id', 'http://127.0.0.1:9', String(claims.sub ?? 'ada'), claims)
       const secrets = { idToken: 'x', refreshToken: null }
-      const { token, session } = await sessions.start({ portal: 'home', host, identity, secrets })
+      const { token, session } = await sessions.start({ portal, host, identity, secrets })
       await sessions.close()
       return { cookie: `sallyport=${token}`, sessionId: session.id }
     },

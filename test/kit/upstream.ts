@@ -21,6 +21,7 @@ export function upstreamConfig(to: string | readonly string[], changed: Partial<
     queueTimeoutMs: 2000,
     health: null,
     authorization: null,
+    personal: null,
     ...changed,
   }
 }

@@ -40,6 +40,7 @@ function contextAt(address: string): PortalRequest {
     portal,
     providers: new Map(),
     wantsAuthTime: false,
+    wantsAccess: false,
     session: null,
     serves: () => true,
     rolesOf: () => [],

@@ -135,6 +135,7 @@ export async function openStand(over: Partial<PortalConfig> = {}, hosts = [KUMA,
       portal: config,
       providers,
       wantsAuthTime: false,
+      wantsAccess: false,
       serves: (host: string) => origins.has(host),
       rolesOf: ({ identity }) =>
         config.adminRole !== null && identity.groups.includes('admins') ? ['user', config.adminRole] : ['user'],
