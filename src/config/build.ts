@@ -122,6 +122,7 @@ function buildRoute(table: RouteTable, root: RootTable, directory: string, files
     responseRules: buildFieldRules(known(values.response_headers, 'response_headers')),
     timeoutMs: known(values.timeout, 'timeout'),
     maxBodyBytes: buildMaxBody(values, root),
+    keepPostsBytes: known(values.keep_posts, 'keep_posts').maxBytes,
     rate: buildRate(rate?.values ?? null, known(rate === null ? 'client' : rate.values.by, 'by')),
     allowedOrigins: known(values.allowed_origins, 'allowed_origins'),
     name: known(values.name, 'name') ?? (path === '/' ? host : host + path),

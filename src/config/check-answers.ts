@@ -16,6 +16,7 @@ const UPSTREAM_ONLY = [
   'allowed_origins',
   'cors_preflight',
   'max_body',
+  'keep_posts',
 ]
 
 /** What has no meaning where the application is somebody else's to reach. */

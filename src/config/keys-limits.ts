@@ -1,5 +1,5 @@
 import { duration } from './duration.ts'
-import { sizeOrOff } from './size.ts'
+import { sizeOrOff, sizeUpToOrOff } from './size.ts'
 import { defaulted, type Keys, optional, required, table } from './table.ts'
 import { choice, integer } from './value.ts'
 
@@ -54,6 +54,12 @@ export const ROUTE_LIMITS = {
     '100MB',
     'what `[server]` says: `max_body`',
     "How long a request's body may be; a longer one is answered with 413, before the application sees it where its length is announced.",
+  ),
+  keep_posts: defaulted(
+    sizeUpToOrOff('1MiB'),
+    'off',
+    '256KiB',
+    'Keeps a form that met an expired sign-in, up to this size, for half an hour: sealed, for the person whose page it came from. Once they have signed in again they are asked whether to send it.',
   ),
   rate: optional(
     table(ROUTE_RATE, { title: '`rate` of a route' }),

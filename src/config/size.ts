@@ -32,16 +32,31 @@ export interface SizeLimit {
   readonly maxBytes: number | null
 }
 
-/** A size in bytes, or `"off"` for no limit, which is then null. */
-export const sizeOrOff: Type<SizeLimit> = parsed<SizeLimit>(
-  {
-    label: 'size, or `"off"`',
-    expected: 'a size such as "100MB", or "off"',
-    numberHint: 'with a unit, in quotes: "{n}B"',
-  },
-  text => {
-    if (text === 'off') return good({ maxBytes: null })
+/** A size in bytes, or `"off"`, which is then null: for no limit, or for none of what it is the size of. */
+export const sizeOrOff: Type<SizeLimit> = sizeType(parseSize)
+
+/** As `sizeOrOff`, with the most that may be written. Throws TypeError where `most` is no size. */
+export function sizeUpToOrOff(most: string): Type<SizeLimit> {
+  const limit = parseSize(most)
+  if (!limit.ok) throw new TypeError(limit.message)
+  return sizeType(text => {
     const size = parseSize(text)
-    return size.ok ? good({ maxBytes: size.value }) : size
-  },
-)
+    if (!size.ok || (size.value > 0 && size.value <= limit.value)) return size
+    return bad('size.range', `${quote(text)} is out of range`, `up to ${most}, or "off"`)
+  })
+}
+
+function sizeType(parse: (text: string) => Parsed<number>): Type<SizeLimit> {
+  return parsed<SizeLimit>(
+    {
+      label: 'size, or `"off"`',
+      expected: 'a size such as "100MB", or "off"',
+      numberHint: 'with a unit, in quotes: "{n}B"',
+    },
+    text => {
+      if (text === 'off') return good({ maxBytes: null })
+      const size = parse(text)
+      return size.ok ? good({ maxBytes: size.value }) : size
+    },
+  )
+}

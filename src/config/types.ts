@@ -377,6 +377,8 @@ export interface RouteConfig {
   readonly timeoutMs: number
   /** How long a request's body may be; null: no limit. */
   readonly maxBodyBytes: number | null
+  /** How long a form may be that is kept while its sender signs in again; null: none is. */
+  readonly keepPostsBytes: number | null
   readonly rate: RateConfig | null
   /** Origins besides the route's own that may open WebSockets. */
   readonly allowedOrigins: readonly string[]

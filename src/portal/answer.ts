@@ -5,20 +5,23 @@ import { brandStyle, drawPage } from './pages/brand.tsx'
 import { STYLE } from './pages/style.ts'
 import type { Words } from './words/words.ts'
 
-/** What a page loads: the icons of applications, or nothing at all. */
-type Shown = 'icons' | 'nothing'
+/**
+ * What a page may beyond the usual: load the icons of applications, or hold a form whose answer leads to any host (browsers
+ * hold redirects against `form-action` too); or nothing at all.
+ */
+type Scope = 'icons' | 'leads-anywhere' | 'nothing'
 
 let stylePolicy: string | null = null
 
 /** Only what a page of ours holds: its stylesheets, by hash, its drawn images, and forms to this host. No scripts. */
-function contentSecurityPolicy(brand: Brand | null, shows: Shown): string {
+function contentSecurityPolicy(brand: Brand | null, scope: Scope): string {
   stylePolicy ??= hashSource(STYLE)
   const own = brandStyle(brand)
   return [
     "default-src 'none'",
     `style-src ${stylePolicy}${own === null ? '' : ` ${hashSource(own)}`}`,
-    `img-src ${shows === 'icons' ? "'self' " : ''}data:`,
-    "form-action 'self'",
+    `img-src ${scope === 'icons' ? "'self' " : ''}data:`,
+    `form-action 'self'${scope === 'leads-anywhere' ? ' https: http:' : ''}`,
     "frame-ancestors 'none'",
     "base-uri 'none'",
   ].join('; ')
@@ -43,13 +46,13 @@ export function pageAnswer(
   page: Child,
   status: number,
   fields: Readonly<Record<string, string>> = {},
-  shows: Shown = 'nothing',
+  scope: Scope = 'nothing',
 ): Response {
   return new Response(`<!doctype html>${drawPage(brand, page)}`, {
     status,
     headers: {
       'content-type': 'text/html; charset=utf-8',
-      'content-security-policy': contentSecurityPolicy(brand, shows),
+      'content-security-policy': contentSecurityPolicy(brand, scope),
       'content-language': lang,
       vary: 'accept-language',
       ...COMMON,

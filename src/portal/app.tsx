@@ -17,6 +17,7 @@ import { FailedSignIn } from './failure.ts'
 import { frontChannelLogout } from './frontchannel.ts'
 import { askPortal, type Destination, enter } from './hand-off.ts'
 import { sendIcon } from './icons.ts'
+import { discardKept, meetForm, releaseForm, showKept } from './kept.tsx'
 import { wordsFor } from './language.ts'
 import { describePerson } from './me.ts'
 import { menuOf } from './menu.ts'
@@ -81,6 +82,8 @@ export function createPortal(tools: PortalTools): Portal {
     return ctx.session === null ? signInProblem(ctx) : sendIcon(ctx, c.req.param('hash'))
   })
   app.get(ownPath('jwks.json'), async () => keySetAnswer(await tools.sessions.signing.published(), KEY_SET_MAX_AGE_S))
+  app.get(ownPath('kept'), c => signedIn(c.env.ctx, session => showKept(c.env.ctx, tools, session)))
+  app.post(ownPath('kept'), c => signedIn(c.env.ctx, session => discardKept(c.env.ctx, tools, session)))
   app.get(ownPath('me'), c => {
     const { session } = c.env.ctx
     return session === null ? signInProblem(c.env.ctx) : jsonAnswer(describePerson(session, c.env.ctx.rolesOf(session)))
@@ -99,13 +102,24 @@ export function createPortal(tools: PortalTools): Portal {
     return askPortal(ctx, tools, path, extra).catch((error: unknown) => fail(ctx, error, tools.ports))
   }
 
+  function meet(
+    ctx: PortalRequest,
+    code: 'access.sign_in' | 'access.step_up',
+    query: Readonly<Record<string, string>>,
+  ): Promise<Response> {
+    return meetForm(ctx, tools, code, query).catch((error: unknown) => fail(ctx, error, tools.ports))
+  }
+
   return Object.freeze({
     handle: (ctx: PortalRequest) => app.fetch(ctx.request, { ctx }),
     challenge(ctx: PortalRequest) {
+      if (isForm(ctx.request)) return meet(ctx, 'access.sign_in', {})
       if (!isPageLoad(ctx.request) || isPrefetch(ctx.request)) return signInProblem(ctx)
       return begin(ctx, {})
     },
+    release: (ctx: PortalRequest, id: string) => releaseForm(ctx, tools, id),
     stepUp(ctx: PortalRequest, demand: StepUp) {
+      if (isForm(ctx.request)) return meet(ctx, 'access.step_up', stepUpQuery(ctx, demand))
       if (!isPageLoad(ctx.request) || isPrefetch(ctx.request)) return stepUpProblem(ctx, demand)
       return begin(ctx, stepUpQuery(ctx, demand))
     },
@@ -126,9 +140,14 @@ const METHODS: ReadonlyMap<string, string> = new Map([
       'frontchannel-logout',
     ] as const
   ).map(page => [ownPath(page), 'GET, HEAD'] as const),
-  ...(['logout', 'sessions', 'tokens'] as const).map(page => [ownPath(page), 'GET, HEAD, POST'] as const),
+  ...(['logout', 'sessions', 'tokens', 'kept'] as const).map(page => [ownPath(page), 'GET, HEAD, POST'] as const),
   [ownPath('backchannel-logout'), 'POST'],
 ])
+
+/** Whether a person has sent a form whose answer they will look at. */
+function isForm(request: Request): boolean {
+  return request.method === 'POST' && prefersPage(request)
+}
 
 /** The path to route by: the callback's own address and the front page count as ours. */
 function pathOf(options: { readonly env?: Env['Bindings'] } | undefined): string {

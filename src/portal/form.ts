@@ -37,8 +37,19 @@ async function isOwn(ctx: PortalRequest, seal: Sealer, form: URLSearchParams): P
   return typeof proof === 'object' && proof !== null && 'sessionId' in proof && proof.sessionId === ctx.session.id
 }
 
+/** Whether a request comes from a page of this very host, by what its browser says; false where it says nothing. */
+export function isOwnOrigin({ request: { headers }, origin }: PortalRequest): boolean {
+  const site = headers.get('sec-fetch-site')
+  return site === null ? headers.get('origin') === origin : site === 'same-origin'
+}
+
 /** A request's body as text, or null when it is longer than this; no more than that is ever read. */
 export async function readBody(request: Request, maxBytes: number): Promise<string | null> {
+  return (await readBytes(request, maxBytes))?.toString('utf8') ?? null
+}
+
+/** The same as bytes. */
+export async function readBytes(request: Request, maxBytes: number): Promise<Buffer<ArrayBuffer> | null> {
   const reader = request.body?.getReader()
   const chunks: Uint8Array[] = []
   let size = 0
@@ -52,5 +63,5 @@ export async function readBody(request: Request, maxBytes: number): Promise<stri
     }
     chunks.push(value)
   }
-  return Buffer.concat(chunks).toString('utf8')
+  return Buffer.concat(chunks)
 }

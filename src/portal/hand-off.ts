@@ -8,6 +8,7 @@ import type { Session, Sessions } from '../session/session.ts'
 import { redirectAnswer } from './answer.ts'
 import { bindBrowser, checkBinding, isBound } from './binding.ts'
 import { FailedSignIn } from './failure.ts'
+import { ownerCookie, ownerOf } from './page-owner.ts'
 import { isSecure, ownPath, portalOrigin } from './place.ts'
 import type { PortalRequest } from './portal.ts'
 import { readQuery } from './query.ts'
@@ -101,6 +102,7 @@ export async function arrive(
       ask,
       path,
       portal: ctx.portal.name,
+      owner: ownerOf(session),
     },
     { lifetimeMs: TICKET_LIFETIME_MS, owner: ctx.clientAddress },
   )
@@ -131,9 +133,11 @@ export async function enter(ctx: PortalRequest, tools: HandOffTools): Promise<Re
   const token = await tools.sessions.join(kept.sessionId, ctx.target.host)
   if (token === null) throw ticketError('its session has ended')
   if (ctx.session !== null && ctx.session.id !== kept.sessionId) await tools.sessions.end(ctx.session.id)
+  const lifetimeMs = cookieLifetimeMs(ctx, kept, tools.ports.now())
   return redirectAnswer(303, kept.path, [
-    sessionCookie(ctx, token, cookieLifetimeMs(ctx, kept, tools.ports.now())),
+    sessionCookie(ctx, token, lifetimeMs),
     await countRound(ctx, tools, kept.path),
+    ...(ctx.hasKeptForms ? [await ownerCookie(ctx, tools, kept.owner, lifetimeMs)] : []),
   ])
 }
 
@@ -162,6 +166,7 @@ interface Ticket {
   readonly portal: string
   readonly ask: string
   readonly path: SafeReturnTo
+  readonly owner: string
 }
 
 function parseTicket(value: unknown): Ticket | null {
@@ -172,7 +177,9 @@ function parseTicket(value: unknown): Ticket | null {
   if (typeof sessionId !== 'string' || typeof host !== 'string' || typeof portal !== 'string') return null
   if (typeof ask !== 'string' || typeof path !== 'string' || typeof expiresAtMs !== 'number') return null
   const isRemembered = Reflect.get(value, 'isRemembered') === true
-  return { sessionId, expiresAtMs, isRemembered, host, portal, ask, path: parseReturnTo(path) }
+  const owner: unknown = Reflect.get(value, 'owner')
+  if (typeof owner !== 'string') return null
+  return { sessionId, expiresAtMs, isRemembered, host, portal, ask, path: parseReturnTo(path), owner }
 }
 
 function purposeOf({ portal }: PortalRequest): string {

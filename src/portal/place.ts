@@ -15,6 +15,7 @@ export type OwnPage =
   | 'tokens'
   | 'icons'
   | 'jwks.json'
+  | 'kept'
   | 'provider-logout'
   | 'backchannel-logout'
   | 'frontchannel-logout'

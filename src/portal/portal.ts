@@ -3,6 +3,7 @@ import type { PortalConfig, ProviderConfig } from '../config/types.ts'
 import type { StepUp } from '../identity/step-up.ts'
 import type { Target } from '../route/target.ts'
 import type { Session } from '../session/session.ts'
+import type { KeptForm } from './kept-form.ts'
 
 /** One request as the portal sees it. Everything it needs from the snapshot travels here as an argument. */
 export interface PortalRequest {
@@ -19,6 +20,10 @@ export interface PortalRequest {
   readonly wantsAuthTime: boolean
   /** Whether an application of this portal is to have the provider's access token. */
   readonly wantsAccess: boolean
+  /** How forms are kept on the route that was asked; null where none are, and for our own pages. */
+  readonly keepsForms: { readonly maxBytes: number; readonly name: string } | null
+  /** Whether any route of this portal keeps forms: then browsers are told whose pages they show. */
+  readonly hasKeptForms: boolean
   /** This host's live session at this portal, or null. */
   readonly session: Session | null
   /** Whether a route with this portal is served on a host. */
@@ -49,6 +54,8 @@ export interface Portal {
   handle(ctx: PortalRequest): Response | Promise<Response>
   /** An anonymous request to a protected route: a redirect to sign-in for page loads, 401 for the rest. */
   challenge(ctx: PortalRequest): Response | Promise<Response>
+  /** A kept form that its sender asks to be sent, given up once; a page of ours where there is none for them. */
+  release(ctx: PortalRequest, id: string): Promise<KeptForm | Response>
   /** Someone whose sign-in is too old or too weak for a route: a new sign-in for page loads, 401 for the rest. */
   stepUp(ctx: PortalRequest, demand: StepUp): Response | Promise<Response>
 }

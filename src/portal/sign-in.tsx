@@ -21,6 +21,7 @@ import {
   sessionCookie,
 } from './hand-off.ts'
 import { wordsFor } from './language.ts'
+import { ownerCookie, ownerOf } from './page-owner.ts'
 import { SignInPage } from './pages/sign-in.tsx'
 import { isPortalHost, ownPath, portalOrigin } from './place.ts'
 import type { PortalRequest } from './portal.ts'
@@ -160,7 +161,8 @@ async function finish(
   const lifetimeMs = cookieLifetimeMs(ctx, session, tools.ports.now())
   const { destination } = kept
   const round = destination.kind === 'here' ? [await countRound(ctx, tools, destination.path)] : []
-  return arrive(ctx, tools, destination, session, [sessionCookie(ctx, token, lifetimeMs), ...round])
+  const owner = ctx.hasKeptForms ? [await ownerCookie(ctx, tools, ownerOf(session), lifetimeMs)] : []
+  return arrive(ctx, tools, destination, session, [sessionCookie(ctx, token, lifetimeMs), ...round, ...owner])
 }
 
 /** The provider that was asked for, or the only one; null where there is a choice to make. Throws `route.none` for a stranger. */

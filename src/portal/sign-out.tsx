@@ -10,6 +10,7 @@ import { pageAnswer, redirectAnswer } from './answer.ts'
 import { proveForm, readOwnForm } from './form.ts'
 import { sessionCookie } from './hand-off.ts'
 import { wordsFor } from './language.ts'
+import { forgetOwner } from './page-owner.ts'
 import { SignedOutPage, SignOutPage } from './pages/sign-out.tsx'
 import { ownPath, portalOrigin } from './place.ts'
 import type { PortalRequest } from './portal.ts'
@@ -53,7 +54,11 @@ export async function leave(ctx: PortalRequest, tools: SignOutTools, sessionIds:
   if (sessionIds.length > 0) await tools.sessions.end(...sessionIds)
   const next = ctx.session === null || idToken === null ? null : await prepareProvider(ctx, tools, ctx.session, idToken)
   const query = next === null ? '' : `?next=${next}`
-  return redirectAnswer(303, `${ownPath('signed-out')}${query}`, [sessionCookie(ctx, '', 0), forgetRounds(ctx)])
+  return redirectAnswer(303, `${ownPath('signed-out')}${query}`, [
+    sessionCookie(ctx, '', 0),
+    forgetRounds(ctx),
+    ...(ctx.hasKeptForms ? [forgetOwner(ctx)] : []),
+  ])
 }
 
 async function idTokenOf(ctx: PortalRequest, tools: SignOutTools, session: Session): Promise<string | null> {

@@ -21,7 +21,7 @@ export function parseReturnTo(raw: string | null): SafeReturnTo {
 }
 
 /** Pages of ours that only show something. */
-const RETURNABLE = new Set(['/.sallyport/sessions'])
+const RETURNABLE = new Set(['/.sallyport/sessions', '/.sallyport/kept'])
 
 function isSafe(raw: string): boolean {
   if (raw.length > MAX_LENGTH || !PLAIN.test(raw) || raw.startsWith('//')) return false

@@ -21,6 +21,7 @@ import { prepareSession } from './prepare.ts'
 import type { Rates } from './rates.ts'
 import { finishRefusal } from './refusal.ts'
 import type { Respond } from './respond.ts'
+import { passKept } from './send-kept.ts'
 import type { GateRoute, Snapshot } from './snapshot.ts'
 import { approve, asksForVerdict, verify } from './verify.ts'
 
@@ -192,7 +193,10 @@ function settle(
       passage.sent = withoutOverrides(passage.sent, passage.snapshot.fateOf)
     }
   }
-  return passage.isQuestion ? approve(passage, route, prepared) : pass(passage, tools, route, prepared)
+  if (passage.isQuestion) return approve(passage, route, prepared)
+  return route.config.keepPostsBytes === null
+    ? pass(passage, tools, route, prepared)
+    : passKept(passage, tools, route, prepared)
 }
 
 /** A browser's question before a request across origins, which never has cookies (Fetch §4.8). It has no body either. */

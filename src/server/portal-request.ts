@@ -1,6 +1,7 @@
 import type { PortalRequest } from '../portal/portal.ts'
 import { applicationsOf } from './applications.ts'
 import { originOf, type Passage } from './passage.ts'
+import type { GateRoute } from './snapshot.ts'
 
 /** This request as the portal sees it; null on a host that belongs to no portal. */
 export function portalRequest(passage: Passage): PortalRequest | null {
@@ -16,10 +17,18 @@ export function portalRequest(passage: Passage): PortalRequest | null {
     providers: snapshot.config.providers,
     wantsAuthTime: portal.wantsAuthTime,
     wantsAccess: snapshot.wantsAccess.has(portal.config.name),
+    // Whoever asks for a verdict has the form, and we have not.
+    keepsForms: passage.isQuestion ? null : keepsForms(passage.route),
+    hasKeptForms: portal.hasKeptForms,
     session: passage.session,
     serves: host => snapshot.portals.lookup(host) === portal,
     rolesOf: session => portal.rolesOf(session.identity),
     applications: session => applicationsOf(passage, portal, session),
     iconOf: hash => portal.icons.get(hash) ?? null,
   }
+}
+
+function keepsForms(route: GateRoute | null): PortalRequest['keepsForms'] {
+  const maxBytes = route?.config.keepPostsBytes ?? null
+  return maxBytes === null || route === null ? null : { maxBytes, name: route.config.name }
 }

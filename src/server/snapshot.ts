@@ -49,6 +49,8 @@ export interface GatePortal {
   readonly wantsAuthTime: boolean
   /** The icons of its routes by their hashes. */
   readonly icons: ReadonlyMap<string, Picture>
+  /** Whether any route of this portal keeps forms. */
+  readonly hasKeptForms: boolean
 }
 
 /** A route with everything that its requests need, prepared. */
@@ -92,14 +94,13 @@ export interface Prepared {
  */
 export function compileSnapshot(config: Config, fingerprint: string, pool: UpstreamPool): Snapshot {
   const aged = new Set(config.routes.filter(looksAtAuthTime).map(route => route.portal))
+  const keeping = new Set(config.routes.filter(route => route.keepPostsBytes !== null).map(route => route.portal))
   const portals = new Map(
     [...config.portals].map(([name, portal]) => {
       const roles = compileRoles(portal.roles)
-      const wantsAuthTime = aged.has(name)
-      return [
-        name,
-        Object.freeze({ config: portal, roles, rolesOf: roles.of, wantsAuthTime, icons: iconsOf(name, config.routes) }),
-      ]
+      const [wantsAuthTime, hasKeptForms] = [aged.has(name), keeping.has(name)]
+      const icons = iconsOf(name, config.routes)
+      return [name, Object.freeze({ config: portal, roles, rolesOf: roles.of, wantsAuthTime, hasKeptForms, icons })]
     }),
   )
   const routes = config.routes.map(route => compileRoute(route, portals, config.providers, pool))

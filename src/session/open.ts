@@ -65,6 +65,9 @@ const TOUCH_GRAIN_MS = 30_000
 /** Single-use records: one client may hold a few hundred tabs' worth, and all clients together a bounded table. */
 const ONCE_LIMITS = { perOwner: 500, total: 50_000 }
 
+/** Forms are large: a handful for each person, and all together what a disk does not notice. */
+const POST_LIMITS = { perOwner: 8, total: 200 }
+
 /**
  * Sessions over a store: the LRU, the rules of lifetime, refreshes, hashing, sealing and the translation of the store's errors.
  *
@@ -277,10 +280,14 @@ export function openSessions(options: SessionOptions): OpenSessions {
       const expiresAtMs = ports.now() + lifetimeMs
       const sealed = await sealer.seal(value, oncePurpose(kind), expiresAtMs)
       const record = { kind, hash: sha256(key), owner: networkOf(owner), value: sealed, expiresAtMs }
-      return guarded(() => store.put(record, ONCE_LIMITS))
+      return guarded(() => store.put(record, kind === 'post' ? POST_LIMITS : ONCE_LIMITS))
     },
     async takeOnce(kind, key) {
       const sealed = await guarded(() => store.take(kind, sha256(key), ports.now()))
+      return sealed === null ? null : sealer.open(sealed, oncePurpose(kind))
+    },
+    async peekOnce(kind, key) {
+      const sealed = await guarded(() => store.peek(kind, sha256(key), ports.now()))
       return sealed === null ? null : sealer.open(sealed, oncePurpose(kind))
     },
     configure: memory.configure,

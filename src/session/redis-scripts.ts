@@ -17,7 +17,7 @@ import { PLACE_DIGITS } from './redis-rows.ts'
  *     shared:NAME         a value of all nodes, which stays
  *     changes             stream: what was done to sessions, for the caches of other nodes
  *     once:KIND:HASH      hash: value, owner, expires
- *     owner:KIND:KEY      sorted set: a client's records "KIND HASH KEY" by age; `once` has those of all, `once-expires` by expiry
+ *     owner:KIND:KEY      sorted set: a client's records "KIND HASH KEY" by age; `kind:KIND` has those of a kind, `once-expires` all by expiry
  *
  * Whatever belongs to one session or record has a time to live of its own, longer than `purge` needs, so that the server empties
  * itself should every node be gone.
@@ -49,7 +49,7 @@ local function forget(member)
   local kind, hash, owner = string.match(member, '^(%S+) (%S+) (%S+)$')
   redis.call('DEL', p .. 'once:' .. kind .. ':' .. hash)
   redis.call('ZREM', p .. 'owner:' .. kind .. ':' .. owner, member)
-  redis.call('ZREM', p .. 'once', member)
+  redis.call('ZREM', p .. 'kind:' .. kind, member)
   redis.call('ZREM', p .. 'once-expires', member)
 end
 `
@@ -172,9 +172,10 @@ local spare = redis.call('ZCARD', mine) - ARGV[7]
 if spare >= 0 then
   for _, member in ipairs(redis.call('ZRANGE', mine, 0, spare)) do forget(member) end
 end
-spare = redis.call('ZCARD', p .. 'once') - ARGV[8]
+local all = p .. 'kind:' .. kind
+spare = redis.call('ZCARD', all) - ARGV[8]
 if spare >= 0 then
-  for _, member in ipairs(redis.call('ZRANGE', p .. 'once', 0, spare)) do forget(member) end
+  for _, member in ipairs(redis.call('ZRANGE', all, 0, spare)) do forget(member) end
 end
 local age = redis.call('INCR', p .. 'once-count')
 local member = kind .. ' ' .. hash .. ' ' .. owner
@@ -182,7 +183,8 @@ redis.call('HSET', key, 'value', ARGV[4], 'expires', ARGV[5], 'owner', owner)
 redis.call('PEXPIRE', key, ttl)
 redis.call('ZADD', mine, age, member)
 live(mine, ttl)
-redis.call('ZADD', p .. 'once', age, member)
+redis.call('ZADD', all, age, member)
+live(all, ttl)
 redis.call('ZADD', p .. 'once-expires', ARGV[5], member)
 return 1
 `)
@@ -202,6 +204,13 @@ local key = p .. 'shared:' .. ARGV[1]
 if (redis.call('GET', key) or '') ~= ARGV[2] then return 0 end
 redis.call('SET', key, ARGV[3])
 return 1
+`)
+
+/** kind, hash, now → the value, which stays. */
+export const PEEK = script(`
+local got = redis.call('HMGET', p .. 'once:' .. ARGV[1] .. ':' .. ARGV[2], 'value', 'expires')
+if not got[1] or tonumber(got[2]) <= tonumber(ARGV[3]) then return false end
+return got[1]
 `)
 
 /** now, last use before which all are idle, how many of a kind at most, when changes are too old to tell → 1 when there may be more. */

@@ -164,6 +164,10 @@ export function openRedisStore(address: RedisAddress, ports: Pick<Ports, 'now' |
     async replaceShared(name, before, after) {
       return (await link.run(scripts.REPLACE_SHARED, [name, before ?? '', after])) === 1
     },
+    async peek(kind, hash, nowMs) {
+      const value = await link.run(scripts.PEEK, [kind, hash, nowMs])
+      return typeof value === 'string' ? value : null
+    },
     async purge(nowMs, idleBeforeMs) {
       for (let step = 0; step < PURGE_STEPS; step++) {
         const more = await link.run(scripts.PURGE, [nowMs, idleBeforeMs, BATCH, ports.now() - CHANGES_KEPT_MS])

@@ -34,8 +34,8 @@ export interface SessionEntry {
 /** A value now, or later: a cache hit costs no promise. */
 export type MaybePromise<T> = T | Promise<T>
 
-/** Kinds of single-use records: a pending sign-in, a hand-off ticket, a sign-out at the provider, a logout token that was taken. */
-export type OnceKind = 'login' | 'ticket' | 'logout' | 'logout-token'
+/** Kinds of single-use records: a pending sign-in, a hand-off ticket, a sign-out at the provider, a logout token that was taken, a form that met no session. */
+export type OnceKind = 'login' | 'ticket' | 'logout' | 'logout-token' | 'post'
 
 /** A sign-in that begins. */
 export interface SignIn {
@@ -94,4 +94,6 @@ export interface Sessions {
   ): Promise<boolean>
   /** The value, exactly once; null when unknown, expired or taken before. The caller checks the value's shape. */
   takeOnce(kind: OnceKind, key: string): Promise<unknown>
+  /** What `takeOnce` would answer, without taking it. */
+  peekOnce(kind: OnceKind, key: string): Promise<unknown>
 }

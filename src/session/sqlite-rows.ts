@@ -73,8 +73,13 @@ export function storeOn(database: Database): SessionStore {
     'DELETE FROM once WHERE seq IN (SELECT seq FROM once WHERE kind = ? AND owner = ? ORDER BY seq LIMIT ?)',
   )
   const span = database.query<{ n: number }, []>('SELECT coalesce(max(seq) - min(seq) + 1, 0) AS n FROM once')
-  const countAll = database.query<{ n: number }, []>('SELECT count(*) AS n FROM once')
-  const dropOldest = database.query('DELETE FROM once WHERE seq IN (SELECT seq FROM once ORDER BY seq LIMIT ?)')
+  const countKind = database.query<{ n: number }, [string]>('SELECT count(*) AS n FROM once WHERE kind = ?')
+  const dropOldestOfKind = database.query(
+    'DELETE FROM once WHERE seq IN (SELECT seq FROM once WHERE kind = ? ORDER BY seq LIMIT ?)',
+  )
+  const peekOne = database.query<{ value: string }, [string, string, number]>(
+    'SELECT value FROM once WHERE kind = ? AND hash = ? AND expires_ms > ?',
+  )
   const takeOne = database.query<{ value: string; expires_ms: number }, [string, string]>(
     'DELETE FROM once WHERE kind = ? AND hash = ? RETURNING value, expires_ms',
   )
@@ -174,8 +179,8 @@ export function storeOn(database: Database): SessionStore {
       if (mine >= limits.perOwner) dropOldestOfOwner.run(record.kind, record.owner, mine - limits.perOwner + 1)
       // The span of sequence numbers bounds the count from above and costs nothing; count only when it might matter.
       if ((span.get()?.n ?? 0) >= limits.total) {
-        const all = countAll.get()?.n ?? 0
-        if (all >= limits.total) dropOldest.run(all - limits.total + 1)
+        const all = countKind.get(record.kind)?.n ?? 0
+        if (all >= limits.total) dropOldestOfKind.run(record.kind, all - limits.total + 1)
       }
       putOne.run(record.kind, record.hash, record.owner, record.value, record.expiresAtMs)
       return true
@@ -189,6 +194,7 @@ export function storeOn(database: Database): SessionStore {
       const done = before === null ? insertShared.run(name, after) : updateShared.run(name, before, after)
       return done.changes > 0
     },
+    peek: (kind, hash, nowMs) => peekOne.get(kind, hash, nowMs)?.value ?? null,
     purge(nowMs, idleBeforeMs) {
       purgeExpired.run(nowMs)
       purgeIdle.run(idleBeforeMs)

@@ -103,12 +103,14 @@ export interface SessionStore {
   /** What was done by anyone since the last call, this process among them or not. */
   changesSince(): MaybePromise<StoredChanges>
   /**
-   * Keeps a record for one `take`; at most `perOwner` of a kind for one owner and `total` of it: the oldest make room.
+   * Keeps a record for one `take`; at most `perOwner` of a kind for one owner and `total` of that kind: its oldest make room.
    * False, and nothing is changed, where a record of this kind and hash is kept already.
    */
   put(record: StoredOnce, limits: { readonly perOwner: number; readonly total: number }): MaybePromise<boolean>
   /** The record's value once, or null. */
   take(kind: OnceKind, hash: string, nowMs: number): MaybePromise<string | null>
+  /** What `take` would answer; the record stays. */
+  peek(kind: OnceKind, hash: string, nowMs: number): MaybePromise<string | null>
   insertToken(token: StoredToken): MaybePromise<void>
   findToken(hash: string): MaybePromise<StoredToken | null>
   findTokenById(tokenId: string): MaybePromise<StoredToken | null>

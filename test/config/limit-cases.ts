@@ -7,12 +7,23 @@ const route = (lines: string) =>
 const alone = (lines: string) =>
   `[[routes]]\nhost = "a.example.com"\nupstream = "http://app"\nallow = "public"\n${lines}\n${route('').replace('app.', 'b.')}`
 
-/** Mistakes in max_body and rate, with «…» around what the caret has to underline. */
+const signIn = (lines: string) => route(lines).replace('"public"', '"authenticated"')
+
+/** Mistakes in max_body, keep_posts and rate, with «…» around what the caret has to underline. */
 export const LIMIT_CASES: readonly Case[] = [
   ['size.invalid', 'a size without a unit', route('max_body = «"100"»')],
   ['size.invalid', 'an unknown unit', '[server]\nmax_body = «"1 XB"»'],
   ['size.invalid', 'a size below nothing', route('max_body = «"-1MB"»')],
   ['size.invalid', 'parts of a byte beyond counting', route('max_body = «"999999999TB"»')],
+  ['size.range', 'forms that are too large to keep', signIn('keep_posts = «"2MB"»')],
+  ['size.range', 'forms of no size at all', signIn('keep_posts = «"0B"»')],
+  ['keep_posts.unused', 'kept forms where nobody signs in', route('«keep_posts» = "64kB"')],
+  ['keep_posts.unused', 'kept forms without a portal', alone('«keep_posts» = "64kB"')],
+  [
+    'route.target',
+    'kept forms without an application',
+    signIn('«keep_posts» = "64kB"').replace('upstream = "http://app"', 'redirect = "/x"'),
+  ],
   ['key.type', 'a size as a number', route('max_body = «100»')],
   ['rate.user', 'a rate by user where nobody signs in', alone('rate = { requests = 5, by = «"user"» }')],
   ['key.missing', 'a rate without a number', route('«rate» = { per = "1s" }')],

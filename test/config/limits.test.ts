@@ -30,6 +30,16 @@ describe('max_body', () => {
   })
 })
 
+describe('keep_posts', () => {
+  const keptOf = (text: string) => accepts(text).routes[0]?.keepPostsBytes
+  test('is off unless it is set', () => expect(keptOf(route())).toBeNull())
+  test('is a size up to 1 MiB, or off', () => {
+    expect(keptOf(route('keep_posts = "256KiB"'))).toBe(262_144)
+    expect(keptOf(route('keep_posts = "1MiB"'))).toBe(1_048_576)
+    expect(keptOf(route('keep_posts = "off"'))).toBeNull()
+  })
+})
+
 describe('rate', () => {
   test('is none unless it is set, and has defaults for all but its number', () => {
     expect(accepts(route()).routes[0]?.rate).toBeNull()

@@ -89,6 +89,7 @@ strip_prefix = ${v()}
 headers = ${v()}
 timeout = ${v()}
 allowed_origins = ${v()}
+keep_posts = ${v()}
 name = ${v()}
 [[routes]]
 host = ${v()}

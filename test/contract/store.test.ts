@@ -245,6 +245,35 @@ describe.each(Object.entries(STORES))('the %s store', (_name, of) => {
       expect(kept).toBe(LIMITS.total)
     }))
 
+  test('a record that is looked at stays, and is seen by its own kind, before it expires', () =>
+    withStore(async (store, open) => {
+      await store.put({ kind: 'post', hash: 'a', owner: 'o', value: 'v', expiresAtMs: 100 }, LIMITS)
+      const other = open()
+      try {
+        for (const one of [store, other, store]) expect(await one.peek('post', 'a', 99)).toBe('v')
+        expect(await store.peek('login', 'a', 0)).toBeNull()
+        expect(await store.peek('post', 'b', 0)).toBeNull()
+        expect(await store.peek('post', 'a', 100)).toBeNull()
+        expect(await other.take('post', 'a', 99)).toBe('v')
+        expect(await store.peek('post', 'a', 0)).toBeNull()
+      } finally {
+        await other.close()
+      }
+    }))
+
+  test('a kind that is full pushes out its own oldest, and no record of another kind', () =>
+    withStore(async store => {
+      for (let index = 0; index < 4; index++)
+        await store.put({ kind: 'login', hash: `l${index}`, owner: `o${index}`, value: 'v', expiresAtMs: 100 }, LIMITS)
+      for (let index = 0; index < 5; index++) {
+        const limits = { perOwner: 9, total: 2 }
+        await store.put({ kind: 'post', hash: `p${index}`, owner: `o${index}`, value: 'v', expiresAtMs: 100 }, limits)
+      }
+      for (let index = 0; index < 4; index++) expect(await store.take('login', `l${index}`, 0)).toBe('v')
+      const left = await Promise.all([0, 1, 2, 3, 4].map(index => store.take('post', `p${index}`, 0)))
+      expect(left).toEqual([null, null, null, 'v', 'v'])
+    }))
+
   test('a purge removes what is over, by age or by idleness, and nothing else', () =>
     withStore(async store => {
       await store.insert(storedSession('old', { expiresAtMs: 100, lastSeenMs: 90 }), {

@@ -5,6 +5,7 @@ import type { Ports } from '../../src/base/ports.ts'
 import { type RunningServer, startServer } from '../../src/cli/serve.ts'
 import { openSessionState } from '../../src/cli/session-state.ts'
 import { makeIdentity } from '../../src/identity/identity.ts'
+import { ownerOf } from '../../src/portal/page-owner.ts'
 import { quietPorts } from './clock.ts'
 import { temporaryFolder } from './folder.ts'
 
@@ -21,12 +22,15 @@ export interface Gate extends AsyncDisposable {
   readonly access: readonly string[]
   /** Saves another routes.toml in place; the head with listeners and store is put before it. */
   save(toml: string): void
-  /** A cookie of a live session, made as a sign-in makes it, without a provider. */
+  /**
+   * A cookie of a live session, made as a sign-in makes it, without a provider; `owner` is the one that says whose pages the
+   * browser shows.
+   */
   signIn(
     host: string,
     claims?: Record<string, unknown>,
     portal?: string,
-  ): Promise<{ readonly cookie: string; readonly sessionId: string }>
+  ): Promise<{ readonly cookie: string; readonly sessionId: string; readonly owner: string }>
 }
 
 export interface GateOptions {
@@ -106,12 +110,13 @@ export async function startGate(toml: string, options: GateOptions = {}): Promis
     port: portOf(server.addresses[0]),
     adminPort: portOf(server.admin),
     async signIn(host, claims = {}, portal = 'home') {
-      const { sessions } = openSessionState(server.config, quietPorts({ now }))
+      const { sessions, sealer } = openSessionState(server.config, quietPorts({ now }))
       const identity = makeIdentity('id', 'http://127.0.0.1:9', String(claims.sub ?? 'ada'), claims)
       const secrets = { idToken: 'x', refreshToken: null }
       const { token, session } = await sessions.start({ portal, host, identity, secrets })
       await sessions.close()
-      return { cookie: `sallyport=${token}`, sessionId: session.id }
+      const owner = await sealer.seal({ owner: ownerOf(session) }, `owner at ${portal} on ${host}`, now() + 3_600_000)
+      return { cookie: `sallyport=${token}`, sessionId: session.id, owner: `sallyport-owner=${owner}` }
     },
     async [Symbol.asyncDispose]() {
       await server.stop()

@@ -41,6 +41,8 @@ function contextAt(address: string): PortalRequest {
     providers: new Map(),
     wantsAuthTime: false,
     wantsAccess: false,
+    keepsForms: null,
+    hasKeptForms: false,
     session: null,
     serves: () => true,
     rolesOf: () => [],

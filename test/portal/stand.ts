@@ -136,6 +136,8 @@ export async function openStand(over: Partial<PortalConfig> = {}, hosts = [KUMA,
       providers,
       wantsAuthTime: false,
       wantsAccess: false,
+      keepsForms: null,
+      hasKeptForms: false,
       serves: (host: string) => origins.has(host),
       rolesOf: ({ identity }) =>
         config.adminRole !== null && identity.groups.includes('admins') ? ['user', config.adminRole] : ['user'],

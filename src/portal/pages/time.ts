@@ -24,6 +24,18 @@ export function agoOf(atMs: number, nowMs: number, words: Words): string {
   return words.justNow
 }
 
+/** A size in bytes as people say it: "12 kB", "340 byte". */
+export function sizeOf(bytes: number, words: Words): string {
+  const [count, unit] = bytes < 1000 ? [bytes, 'byte'] : [bytes / 1000, 'kilobyte']
+  const format = {
+    style: 'unit',
+    unit,
+    unitDisplay: unit === 'byte' ? 'long' : 'short',
+    maximumFractionDigits: 1,
+  } as const
+  return new Intl.NumberFormat(words.lang, format).format(count)
+}
+
 /** The day of a moment, in UTC: "2027-06-30". */
 export function dateOf(atMs: number): string {
   return new Date(atMs).toISOString().slice(0, 10)

@@ -153,6 +153,21 @@ export const DE: Words = {
   youNeedOneOf: 'Eine davon ist nötig',
   roleAdvice: 'Die Administration kann Ihnen die Rolle geben.',
 
+  formKept: span =>
+    `Was Sie gerade absenden wollten, wird ${span} aufbewahrt. Melden Sie sich an, dann werden Sie gefragt, ob es gesendet werden soll.`,
+  formLost:
+    'Was Sie gerade absenden wollten, wurde nicht weitergegeben und wird nicht aufbewahrt. Melden Sie sich an, gehen Sie dann zurück und senden Sie es noch einmal ab.',
+  sendQuestion: 'Jetzt senden?',
+  sendLead: name =>
+    `Sie wollten ein Formular an ${name} absenden, als Ihre Anmeldung ablief. Nur Sie können es senden.`,
+  sendTo: 'An',
+  sendSize: 'Größe',
+  sendKept: 'Aufbewahrt',
+  sendNow: 'Jetzt senden',
+  sendDiscard: 'Verwerfen',
+  nothingKept: 'Hier gibt es nichts zu senden',
+  nothingKeptWhy: 'Es wurde schon gesendet oder verworfen, ist zu alt, oder es wurde für jemand anderen aufbewahrt.',
+
   refusedAdvice: 'Vielleicht haben Sie abgebrochen, oder Ihr Konto ist hier nicht zugelassen.',
   browserAdvice: 'Am besten funktioniert es in einem einzigen Browser, der Cookies für diese Website zulässt.',
   stepUp: {

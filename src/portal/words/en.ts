@@ -88,6 +88,18 @@ export const EN: Words = {
   youNeedOneOf: 'You need one of',
   roleAdvice: 'Whoever runs this place can give you the role.',
 
+  formKept: span => `What you were sending is kept for ${span}. Sign in, and you are asked whether to send it.`,
+  formLost: 'What you were sending was not passed on, and it is not kept. Sign in, then go back and send it again.',
+  sendQuestion: 'Send it now?',
+  sendLead: name => `You were sending a form to ${name} when your sign-in ran out. Only you can send it.`,
+  sendTo: 'To',
+  sendSize: 'Size',
+  sendKept: 'Kept',
+  sendNow: 'Send it now',
+  sendDiscard: 'Discard it',
+  nothingKept: 'There is nothing here to send',
+  nothingKeptWhy: 'It has been sent or discarded already, it is too old, or it was kept for someone else.',
+
   refusedAdvice: 'You may have cancelled, or your account may not be let in here.',
   browserAdvice: 'It works best in one browser, with cookies allowed for this site.',
   stepUp: {

@@ -153,6 +153,20 @@ export const ES: Words = {
   youNeedOneOf: 'Necesitas uno de estos roles',
   roleAdvice: 'Quien administra este sitio puede darte el rol.',
 
+  formKept: span =>
+    `Lo que estabas enviando se conserva durante ${span}. Inicia sesión y se te preguntará si quieres enviarlo.`,
+  formLost:
+    'Lo que estabas enviando no se ha transmitido ni se conserva. Inicia sesión, vuelve atrás y envíalo de nuevo.',
+  sendQuestion: '¿Enviarlo ahora?',
+  sendLead: name => `Estabas enviando un formulario a ${name} cuando caducó tu sesión. Solo tú puedes enviarlo.`,
+  sendTo: 'A',
+  sendSize: 'Tamaño',
+  sendKept: 'Guardado',
+  sendNow: 'Enviar ahora',
+  sendDiscard: 'Descartar',
+  nothingKept: 'Aquí no hay nada que enviar',
+  nothingKeptWhy: 'Ya se envió o se descartó, es demasiado antiguo o se guardó para otra persona.',
+
   refusedAdvice: 'Puede que lo hayas cancelado, o que tu cuenta no esté admitida aquí.',
   browserAdvice: 'Funciona mejor en un solo navegador que permita las cookies de este sitio.',
   stepUp: {

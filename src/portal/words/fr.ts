@@ -154,6 +154,20 @@ export const FR: Words = {
   youNeedOneOf: 'Il vous faut l’un de ces rôles',
   roleAdvice: 'La personne qui gère ce site peut vous donner ce rôle.',
 
+  formKept: span =>
+    `Ce que vous envoyiez est conservé pendant ${span}. Connectez-vous : il vous sera demandé s’il faut l’envoyer.`,
+  formLost:
+    'Ce que vous envoyiez n’a pas été transmis et n’est pas conservé. Connectez-vous, puis revenez en arrière et envoyez-le de nouveau.',
+  sendQuestion: 'Envoyer maintenant ?',
+  sendLead: name => `Vous envoyiez un formulaire à ${name} quand votre connexion a expiré. Vous seul pouvez l’envoyer.`,
+  sendTo: 'À',
+  sendSize: 'Taille',
+  sendKept: 'Conservé',
+  sendNow: 'Envoyer maintenant',
+  sendDiscard: 'Abandonner',
+  nothingKept: 'Il n’y a rien à envoyer ici',
+  nothingKeptWhy: 'C’est déjà envoyé ou abandonné, trop ancien, ou conservé pour quelqu’un d’autre.',
+
   refusedAdvice: 'Vous avez peut-être annulé, ou bien votre compte n’est pas admis ici.',
   browserAdvice: 'Le mieux est d’utiliser un seul navigateur, qui accepte les cookies de ce site.',
   stepUp: {

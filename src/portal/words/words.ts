@@ -108,6 +108,18 @@ export interface Words {
   readonly youNeedOneOf: string
   readonly roleAdvice: string
 
+  formKept(span: string): string
+  readonly formLost: string
+  readonly sendQuestion: string
+  sendLead(name: string): string
+  readonly sendTo: string
+  readonly sendSize: string
+  readonly sendKept: string
+  readonly sendNow: string
+  readonly sendDiscard: string
+  readonly nothingKept: string
+  readonly nothingKeptWhy: string
+
   readonly refusedAdvice: string
   readonly browserAdvice: string
   /** Why a new sign-in was not enough: trying the same at once would only lead here again. */
