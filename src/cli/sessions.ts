@@ -116,6 +116,8 @@ async function revoke(
     if (all === true || (subject !== undefined && session.identity.subject === subject)) wanted.push(session.id)
   }
   const unique = [...new Set(wanted)]
+  // Whoever is put out is not to come back by a token.
+  for (const { session } of entries) if (unique.includes(session.id)) await sessions.tokens.suspend(session)
   if (unique.length > 0) await sessions.end(...unique)
   io.stdout(json === true ? `${JSON.stringify({ revoked: unique })}\n` : `${count(unique.length, 'session')} revoked\n`)
   return EXIT.ok

@@ -183,7 +183,7 @@ async function list(config: Config, sessions: OpenSessions, { json }: Values, io
       name,
       session.portal,
       session.identity.subject,
-      (session.identity.roles ?? []).join(','),
+      session.identity.roles?.join(',') ?? 'as theirs',
       limitsText(limits),
       dateOf(session.expiresAtMs),
     ])
@@ -213,7 +213,8 @@ function describe({ name, session, limits }: HeldToken): Readonly<Record<string,
     name,
     portal,
     subject: identity.subject,
-    roles: identity.roles,
+    /** null: those that its owner has at any time. */
+    roles: identity.roles ?? null,
     ...limits,
     created: new Date(createdAtMs).toISOString(),
     expires: new Date(expiresAtMs).toISOString(),

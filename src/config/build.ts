@@ -86,6 +86,7 @@ function buildPortal(
     providerLogout: known(values.provider_logout, 'provider_logout'),
     adminRole: known(values.admin_role, 'admin_role'),
     personalTokens: known(values.personal_tokens, 'personal_tokens'),
+    personalTokensRestMs: known(values.personal_tokens_rest, 'personal_tokens_rest'),
     brand: buildBrand(table, files),
   }
 }

@@ -1,4 +1,5 @@
 import { parsePortalUrl } from './address.ts'
+import { duration } from './duration.ts'
 import { BRAND } from './keys-brand.ts'
 import { PERSON } from './keys-rules.ts'
 import { PORTAL_SESSIONS } from './keys-sessions.ts'
@@ -88,7 +89,13 @@ export const PORTAL = {
     boolean,
     false,
     true,
-    'People may make tokens for themselves on the page `/.sallyport/tokens`, with the roles that they have then, for routes with `tokens = true`.',
+    'People may make tokens for themselves on the page `/.sallyport/tokens`, with the roles that they have at any time, for routes with `tokens = true`.',
+  ),
+  personal_tokens_rest: defaulted(
+    duration('1h', '365d'),
+    '30d',
+    '7d',
+    'How long such a token works after the provider last vouched for its owner, at a sign-in or a refresh; after that it rests until they sign in again.',
   ),
 } as const satisfies Keys
 

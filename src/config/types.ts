@@ -134,6 +134,8 @@ export interface PortalConfig {
   readonly adminRole: string | null
   /** Whether people may make tokens for themselves. */
   readonly personalTokens: boolean
+  /** How long such a token works after the provider last vouched for its owner. */
+  readonly personalTokensRestMs: number
   readonly brand: Brand
 }
 

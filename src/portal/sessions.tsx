@@ -88,6 +88,8 @@ async function endOne(
   if (found !== null && found.session.portal === ctx.portal.name) {
     const isOwn = isSamePerson(found.session, session)
     if (!isOwn && !isAdmin(ctx, session)) throw new GateError('access.denied', 'the session is another person’s')
+    // Whoever is put out is not to come back by a token.
+    if (!isOwn) await tools.sessions.tokens.suspend(found.session)
     await tools.sessions.end(id)
     const { subject } = session.identity
     if (!isOwn) tools.ports.log.info('An admin ended a session', { by: subject, user: found.session.identity.subject })

@@ -6,6 +6,7 @@ import type { ProviderPool } from '../identity/provider.ts'
 import { isPrefetch } from '../route/page-load.ts'
 import type { Sealer } from '../session/seal.ts'
 import type { Session, Sessions } from '../session/session.ts'
+import type { Tokens } from '../session/tokens.ts'
 import { pageAnswer, redirectAnswer } from './answer.ts'
 import { proveForm, readOwnForm } from './form.ts'
 import { sessionCookie } from './hand-off.ts'
@@ -19,7 +20,7 @@ import { forgetRounds } from './rounds.ts'
 
 export interface SignOutTools {
   readonly ports: Pick<Ports, 'now' | 'random' | 'log'>
-  readonly sessions: Sessions
+  readonly sessions: Sessions & { readonly tokens: Pick<Tokens, 'suspend'> }
   readonly pool: ProviderPool
   readonly seal: Sealer
 }

@@ -40,7 +40,7 @@ export async function showTokens(ctx: PortalRequest, tools: TokenTools, session:
 
 /**
  * Takes a form of the page: `act=create` with `name` and `days` answers with the token, this once; `act=revoke` with the `id` of
- * one's own ends it. A token has the roles that its owner has now. Throws `access.origin`, `target.malformed`, `access.denied`.
+ * one's own ends it. A token has the roles that its owner has at any time. Throws `access.origin`, `target.malformed`, `access.denied`.
  */
 export async function changeTokens(ctx: PortalRequest, tools: TokenTools, session: Session): Promise<Response> {
   if (!ctx.portal.personalTokens) throw new GateError('route.none', 'this portal has no personal tokens')
@@ -74,7 +74,8 @@ async function create(
     portal: session.portal,
     name,
     lifetimeMs: days * DAY_MS,
-    identity: { ...session.identity, roles: ctx.rolesOf(session) },
+    identity: session.identity,
+    follows: true,
     limits: { host: null, path: null, methods: null, networks: null },
   })
   tools.ports.log.info('A token was made', { user: session.identity.subject, token: held.session.id })
@@ -93,7 +94,7 @@ async function revoke(ctx: PortalRequest, tools: TokenTools, session: Session, i
 async function answer(ctx: PortalRequest, tools: TokenTools, session: Session, made: string | null): Promise<Response> {
   const tokens = await ownTokens(tools, session)
   if (!prefersPage(ctx.request)) {
-    const described = tokens.map(describe)
+    const described = tokens.map(held => describe(held, ctx.rolesOf(held.owner === null ? held.session : session)))
     return jsonAnswer(made === null ? { tokens: described } : { token: made, tokens: described })
   }
   const words = wordsFor(ctx.request)
@@ -119,8 +120,8 @@ async function ownTokens({ sessions }: TokenTools, { portal, identity }: Session
   )
 }
 
-function describe({ name, session }: HeldToken): object {
-  const { id, identity, createdAtMs, expiresAtMs } = session
+function describe({ name, session }: HeldToken, roles: readonly string[]): object {
+  const { id, createdAtMs, expiresAtMs } = session
   const [created, expires] = [createdAtMs, expiresAtMs].map(atMs => new Date(atMs).toISOString())
-  return { id, name, roles: identity.roles, created, expires }
+  return { id, name, roles, created, expires }
 }

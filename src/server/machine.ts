@@ -18,6 +18,8 @@ export interface Machine {
 
 type Tools = Pick<PipelineTools, 'sessions' | 'accessTokens'>
 
+const LOOK = 'sallyport tokens list shows those that are good'
+
 const NOBODY: Machine = Object.freeze({ session: null, denial: null })
 
 /**
@@ -46,7 +48,7 @@ function findByToken(passage: Passage, tools: Tools, route: GateRoute, token: st
 function judge(passage: Passage, route: GateRoute, held: HeldToken | null): Machine {
   const { target, request } = passage
   if (held === null || target === null) {
-    throw refusal('the token is unknown, revoked or expired', 'sallyport tokens list shows those that are good')
+    throw refusal('the token is unknown, revoked, expired, or at rest until its owner signs in again', LOOK)
   }
   if (held.session.portal !== route.config.portal) throw refusal('the token is of another portal')
   // A token for some methods must not name another behind the limit's back.

@@ -8,11 +8,17 @@ export interface SessionLimits extends Partial<LifetimeConfig> {
   readonly cacheEntries: number
   /** By portal; a portal that is not among them has the ones above. */
   readonly portals?: ReadonlyMap<string, PortalLifetimes>
+  /** How long a token that follows its owner works after the provider last vouched for them, by portal. */
+  readonly tokenRests?: ReadonlyMap<string, number>
 }
 
 /** The limits that a file says. */
 export function limitsOf({ sessions, portals }: Config): SessionLimits {
-  return { ...sessions, portals: new Map([...portals].map(([name, { lifetimes }]) => [name, lifetimes])) }
+  return {
+    ...sessions,
+    portals: new Map([...portals].map(([name, { lifetimes }]) => [name, lifetimes])),
+    tokenRests: new Map([...portals].map(([name, { personalTokensRestMs }]) => [name, personalTokensRestMs])),
+  }
 }
 
 /** The lifetimes of a portal. */

@@ -6,6 +6,7 @@ import { expiryOf, isLive, lifetimesAt, longestIdleMs, type SessionLimits } from
 import type { CachedCookie, HeldSession } from './lru.ts'
 import { createManagement } from './manage.ts'
 import { createMemory } from './memory.ts'
+import { isOwnerId, type Owner, ownerIdOf, type Standing, storedClaims } from './owners.ts'
 import { createProviderTokens, type ProviderTokens } from './provider-tokens.ts'
 import { type AskProvider, createRefreshes } from './refresh.ts'
 import { guarded, storedIdentity } from './rows.ts'
@@ -81,10 +82,15 @@ export function openSessions(options: SessionOptions): OpenSessions {
   const endListeners: ((sessionId: string) => void)[] = []
   const memory = createMemory({ limits: options.limits, isAsking: options.ask !== undefined, onEvict: noteUse })
   const { cache, adopt } = memory
-  const tokens = createTokens(store, ports, () => memory.limits.cacheEntries)
+  const tokens = createTokens(store, ports, {
+    capacity: () => memory.limits.cacheEntries,
+    restMs: portal => memory.limits.tokenRests?.get(portal) ?? Number.POSITIVE_INFINITY,
+  })
   const signing = createSigning(store, sealer, ports)
   const refreshes =
-    options.ask === undefined ? null : createRefreshes({ store, sealer, ports, ask: options.ask, adopt, forget })
+    options.ask === undefined
+      ? null
+      : createRefreshes({ store, sealer, ports, ask: options.ask, adopt, forget, note: noteOwner })
 
   function noteUse(held: HeldSession): void {
     if (held.lastSeenMs > held.storedSeenMs) unwritten.set(held.session.id, held.lastSeenMs)
@@ -155,6 +161,17 @@ export function openSessions(options: SessionOptions): OpenSessions {
     for (const listener of endListeners) listener(sessionId)
   }
 
+  /** What follows an owner is read again, and its streams end: what opens them again is decided by what is true now. */
+  function forgetOwner(ownerId: string): void {
+    for (const id of tokens.forgetOwner(ownerId)) for (const listener of endListeners) listener(id)
+  }
+
+  async function noteOwner(owner: Owner, standing: Standing, isLastWord = false): Promise<void> {
+    const id = ownerIdOf(owner)
+    const note = { identity: storedClaims(owner), standing, atMs: ports.now(), isLastWord }
+    if (await guarded(() => store.noteOwner(id, note))) forgetOwner(id)
+  }
+
   async function end(...sessionIds: readonly string[]): Promise<void> {
     // Out of memory first: should the store fail, this process at least stops honouring it until it is read again.
     for (const id of sessionIds) forget(id)
@@ -169,6 +186,7 @@ export function openSessions(options: SessionOptions): OpenSessions {
     for (const id of removed) forget(id)
     if (isIncomplete === true) emptyCache()
     for (const id of updated) {
+      if (isOwnerId(id)) forgetOwner(id)
       const held = cache.held(id)
       const row = held === undefined ? null : await store.findById(id)
       if (held !== undefined && row !== null && row.checkedAtMs > held.checkedAtMs) adopt(row, held)
@@ -225,7 +243,7 @@ export function openSessions(options: SessionOptions): OpenSessions {
   return {
     find,
     end,
-    tokens,
+    tokens: { ...tokens, suspend: owner => noteOwner(owner, 'revoked', true) },
     signing,
     providerTokens: createProviderTokens({ store, sealer, ports, cache, refreshes }),
     ...createManagement({
@@ -259,6 +277,7 @@ export function openSessions(options: SessionOptions): OpenSessions {
       const held = memory.hold(row)
       if (held === null) throw new TypeError('a session that was just made is one of ours')
       cache.add({ token, host, held, movedAtMs: nowMs })
+      await noteOwner(held.session, 'good', true)
       return { session: held.session, token }
     },
     async join(sessionId, host) {
@@ -290,7 +309,10 @@ export function openSessions(options: SessionOptions): OpenSessions {
       const sealed = await guarded(() => store.peek(kind, sha256(key), ports.now()))
       return sealed === null ? null : sealer.open(sealed, oncePurpose(kind))
     },
-    configure: memory.configure,
+    configure(limits) {
+      memory.configure(limits)
+      tokens.forgetAll()
+    },
     onEnd(listener) {
       endListeners.push(listener)
     },

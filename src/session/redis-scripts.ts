@@ -15,6 +15,7 @@ import { PLACE_DIGITS } from './redis-rows.ts'
  *     expires seen        sorted sets: ID by the time of expiry and of last use, for `purge`
  *     token:HASH          a token as JSON; `tokens` is a hash of ID → HASH
  *     shared:NAME         a value of all nodes, which stays
+ *     person:KEY          hash: what is known of someone with tokens that follow them
  *     changes             stream: what was done to sessions, for the caches of other nodes
  *     once:KIND:HASH      hash: value, owner, expires
  *     owner:KIND:KEY      sorted set: a client's records "KIND HASH KEY" by age; `kind:KIND` has those of a kind, `once-expires` all by expiry
@@ -160,6 +161,28 @@ if not hash then return 0 end
 redis.call('HDEL', p .. 'tokens', ARGV[1])
 redis.call('XADD', p .. 'changes', '*', 'removed', ARGV[1])
 return redis.call('DEL', p .. 'token:' .. hash)
+`)
+
+/** id, ttl, identity, standing, noted, expires. */
+export const KEEP_OWNER = script(`
+local key = p .. ARGV[1]
+if redis.call('EXISTS', key) == 0 then
+  redis.call('HSET', key, 'identity', ARGV[3], 'standing', ARGV[4], 'noted', ARGV[5], 'expires', ARGV[6])
+elseif tonumber(redis.call('HGET', key, 'expires')) < tonumber(ARGV[6]) then
+  redis.call('HSET', key, 'expires', ARGV[6])
+end
+live(key, ARGV[2])
+`)
+
+/** id, identity, standing, at, 1 for the last word → 1 where others have to hear of it. */
+export const NOTE_OWNER = script(`
+local key = p .. ARGV[1]
+local known = redis.call('HMGET', key, 'identity', 'standing')
+if not known[1] or (known[2] == 'revoked' and ARGV[5] ~= '1') then return 0 end
+redis.call('HSET', key, 'identity', ARGV[2], 'standing', ARGV[3], 'noted', ARGV[4])
+if known[1] == ARGV[2] and known[2] == ARGV[3] then return 0 end
+redis.call('XADD', p .. 'changes', '*', 'updated', ARGV[1])
+return 1
 `)
 
 /** kind, hash, owner's key, value, expires, ttl, per owner, total → 1, or 0 when there is one already. */

@@ -2,7 +2,7 @@ import { errorFacts, GateError } from '../base/errors.ts'
 import type { Ports } from '../base/ports.ts'
 import type { Identity } from '../identity/identity.ts'
 import type { HeldSession } from './lru.ts'
-import { guarded, openSecrets, storedIdentity } from './rows.ts'
+import { guarded, openSecrets, parseSession, storedIdentity } from './rows.ts'
 import type { Sealer } from './seal.ts'
 import type { Session, SessionSecrets } from './session.ts'
 import type { RefreshedFields, SessionStore, StoredSession } from './store.ts'
@@ -34,6 +34,8 @@ export interface RefreshTools {
   readonly ask: AskProvider
   /** Takes over what the store holds of a session; `held` is what was asked about, whether the cache still has it or not. */
   adopt(row: StoredSession, held: HeldSession): void
+  /** Tells the tokens of this person what the provider said. */
+  note(session: Pick<Session, 'portal' | 'identity'>, standing: 'good' | 'refused'): Promise<void>
   /** The session is gone: nothing in memory may stand for it. */
   forget(sessionId: string): void
 }
@@ -85,7 +87,7 @@ export function createRefreshes(tools: RefreshTools): Refreshes {
       if (kept !== undefined) return await write(row, kept, held)
       if (row.checkedAtMs > knownAtMs) return tools.adopt(row, held)
       const fields = await askAbout(held.session, row)
-      if (fields === null) return await end(id)
+      if (fields === null) return await end(held.session)
       await write(row, fields, held)
     } finally {
       await guarded(() => store.release(id))
@@ -113,18 +115,23 @@ export function createRefreshes(tools: RefreshTools): Refreshes {
       try {
         const isThere = await guarded(() => store.update(row.id, fields))
         unwritten.delete(row.id)
-        return isThere ? undefined : tools.forget(row.id)
+        if (!isThere) return tools.forget(row.id)
+        break
       } catch (error) {
         if (tries === WRITES) throw error
         await Bun.sleep(POLL_MS * tries)
       }
     }
+    const renewed = parseSession({ ...row, ...fields })
+    if (renewed !== null) await tools.note(renewed, 'good')
   }
 
-  async function end(sessionId: string): Promise<void> {
-    // Out of memory first: should the store fail, this process at least stops honouring it.
-    tools.forget(sessionId)
-    await guarded(() => store.remove(sessionId))
+  async function end(session: Session): Promise<void> {
+    // Out of memory first: should the store fail, this process at least stops honouring it. Tokens before the session: a session
+    // that is left would be asked about again, and tell them.
+    tools.forget(session.id)
+    await tools.note(session, 'refused')
+    await guarded(() => store.remove(session.id))
   }
 
   function postpone(held: HeldSession): void {

@@ -1,7 +1,7 @@
 import type { Database } from 'bun:sqlite'
 
 /** The layout that this version reads and writes; a database with a higher number was written by a newer Sallyport. */
-export const LAYOUT = 4
+export const LAYOUT = 5
 
 const FIRST = `
   CREATE TABLE sessions (
@@ -64,7 +64,15 @@ const FOURTH = `
   CREATE TABLE shared (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
 `
 
-const STEPS: readonly string[] = [FIRST, SECOND, THIRD, FOURTH]
+/** Owners of tokens that follow them. */
+const FIFTH = `
+  CREATE TABLE owners (
+    id TEXT PRIMARY KEY, identity TEXT NOT NULL, standing TEXT NOT NULL, noted_ms INTEGER NOT NULL, expires_ms INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX owners_expires ON owners (expires_ms);
+`
+
+const STEPS: readonly string[] = [FIRST, SECOND, THIRD, FOURTH, FIFTH]
 
 /** The layout number that a database says it has; 0 for an empty one. */
 export function layoutOf(database: Database): number {

@@ -1,4 +1,5 @@
 import type { Database } from 'bun:sqlite'
+import { ownersOn } from './sqlite-owners.ts'
 import { tokensOn } from './sqlite-tokens.ts'
 import type { SessionStore, StoredSession } from './store.ts'
 
@@ -99,9 +100,11 @@ export function storeOn(database: Database): SessionStore {
   let seenChange = newest.get()?.seq ?? 0
 
   const { purgeTokens, ...tokens } = tokensOn(database, id => tellChange.run(id, 0))
+  const { purgeOwners, ...owners } = ownersOn(database, id => tellChange.run(id, 1))
 
   return {
     ...tokens,
+    ...owners,
     insert: database.transaction((session, handle) => {
       insertSession.run(
         session.id,
@@ -200,6 +203,7 @@ export function storeOn(database: Database): SessionStore {
       purgeIdle.run(idleBeforeMs)
       purgeOnce.run(nowMs)
       purgeTokens(nowMs)
+      purgeOwners(nowMs)
       purgeChanges.run(nowMs - CHANGES_KEPT_MS)
     },
     close() {

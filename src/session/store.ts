@@ -1,3 +1,4 @@
+import type { Standing } from './owners.ts'
 import type { MaybePromise, OnceKind } from './session.ts'
 
 /** A sign-in as it is stored. `identity` is JSON; `secrets` is sealed. */
@@ -56,6 +57,34 @@ export interface StoredToken {
   readonly expiresAtMs: number
 }
 
+/** What is last known of someone who has tokens that follow them. `identity` is JSON. */
+export interface StoredOwner {
+  readonly id: string
+  readonly identity: string
+  readonly standing: Standing
+  /** When that was heard. */
+  readonly notedAtMs: number
+  /** When the last of their tokens ends. */
+  readonly expiresAtMs: number
+}
+
+/** Something that was heard of an owner. */
+export interface OwnerNote {
+  readonly identity: string
+  readonly standing: Standing
+  readonly atMs: number
+  /**
+   * A sign-in, or an admin's: the word of a refresh counts for nothing against an admin's. Otherwise what comes last counts,
+   * whatever its time: a clock that was set back must not keep a refusal out.
+   */
+  readonly isLastWord: boolean
+}
+
+/** A Standing as a store gives it back; what is none of ours bars. */
+export function parseStanding(text: string): Standing {
+  return text === 'good' || text === 'refused' ? text : 'revoked'
+}
+
 /** A part of a list, newest first. */
 export interface StoredPage {
   readonly sessions: readonly StoredSession[]
@@ -66,7 +95,7 @@ export interface StoredPage {
 /** What other processes did to sessions since somebody last asked. */
 export interface StoredChanges {
   readonly removed: readonly string[]
-  /** Updated by a refresh. Ids that are in `removed` too may be among them. */
+  /** Updated by a refresh, or owners of whom something else is true now. Ids that are in `removed` too may be among them. */
   readonly updated: readonly string[]
   /** More may have been done than is said here: whatever is in memory has to be read again. */
   readonly isIncomplete?: true
@@ -122,6 +151,11 @@ export interface SessionStore {
   readShared(name: string): MaybePromise<string | null>
   /** Puts a value in place of the one that was there (null: of none); false, and nothing is changed, where it is another by now. */
   replaceShared(name: string, before: string | null, after: string): MaybePromise<boolean>
+  /** Begins to keep what is known of an owner; of one that is kept already, only the later end counts. */
+  keepOwner(owner: StoredOwner): MaybePromise<void>
+  findOwner(ownerId: string): MaybePromise<StoredOwner | null>
+  /** Writes what was heard of an owner, and tells every other process; false where nobody has to hear of it. Does not begin to keep one. */
+  noteOwner(ownerId: string, note: OwnerNote): MaybePromise<boolean>
   /** Removes what has expired; `idleBeforeMs` is the last use before which any session is idle too long. */
   purge(nowMs: number, idleBeforeMs: number): MaybePromise<void>
   close(): MaybePromise<void>

@@ -3,9 +3,10 @@ import { compileNetworks, type NetworkSet } from '../base/net.ts'
 import type { Ports } from '../base/ports.ts'
 import type { AccessToken } from '../identity/access-token.ts'
 import type { Identity } from '../identity/identity.ts'
+import { identityOf, type Owner, ownerIdOf, storedClaims, withoutSignIn } from './owners.ts'
 import { guarded } from './rows.ts'
 import type { MaybePromise, Session } from './session.ts'
-import type { SessionStore, StoredToken } from './store.ts'
+import type { SessionStore, StoredOwner, StoredToken } from './store.ts'
 
 /** Where a token is taken; null: anywhere that its roles reach. */
 export interface TokenLimits {
@@ -18,10 +19,17 @@ export interface TokenLimits {
   readonly networks: readonly string[] | null
 }
 
-/** Who a token stands for (its roles frozen in the identity), and where. */
+/** Who a token stands for, and where. */
 export interface TokenGrant {
+  /** With the roles that it was made with; of a token that follows its owner, who that was then. */
   readonly identity: Identity
   readonly limits: TokenLimits
+}
+
+/** A grant as it is stored. */
+interface StoredGrant extends TokenGrant {
+  /** The id of the owner that the token follows; absent where it follows nobody. */
+  readonly owner?: string
 }
 
 /** A token in memory: its holder as a session, so that decisions and identity fields are prepared as for one. */
@@ -31,29 +39,39 @@ export interface HeldToken {
   readonly session: Session
   readonly limits: TokenLimits
   readonly networks: NetworkSet | null
+  /** The id of the owner that it follows; null: it has the roles that it was made with. */
+  readonly owner: string | null
+  /** From then on its owner has to be heard of again. */
+  readonly restsAtMs: number
 }
 
 export interface NewToken extends TokenGrant {
   readonly portal: string
   readonly name: string
   readonly lifetimeMs: number
+  /** It has the claims and roles that its owner has at any time, and rests where the provider refuses them. */
+  readonly follows?: boolean
 }
 
 /** Tokens as the rest of the program uses them. Throws `session.store` when the store fails. */
 export interface Tokens {
-  /** Who this text stands for, or null: unknown, revoked, expired. */
+  /** Who this text stands for, or null: unknown, revoked, expired, or at rest with its owner. */
   find(text: string): MaybePromise<HeldToken | null>
   /** Makes a token. `text` is said this once: only its hash is kept. */
   create(token: NewToken): Promise<{ readonly text: string; readonly held: HeldToken }>
-  /** Those of a portal that have not expired, newest first. */
+  /** Those of a portal that have not expired, newest first; of one that follows its owner, the identity is that of its making. */
   list(portal: string): Promise<readonly HeldToken[]>
+  /** An admin has ended a session of this person: what follows them rests, everywhere, until they sign in again. */
+  suspend(owner: Owner): Promise<void>
 }
 
 /** Tokens with what only the owner of the sessions does. */
-export interface OwnTokens extends Tokens {
+export interface OwnTokens extends Omit<Tokens, 'suspend'> {
   /** Forgets one that was removed here or elsewhere. */
   forget(tokenId: string): void
   forgetAll(): void
+  /** Something else is true of an owner: forgets what follows them, and answers the ids of what was in memory. */
+  forgetOwner(ownerId: string): readonly string[]
   /** Whether a token with this id is still good: what an open stream asks. */
   isLive(tokenId: string): Promise<boolean>
   revoke(tokenId: string): Promise<boolean>
@@ -95,12 +113,13 @@ export function isMachine({ id }: Session): boolean {
 /**
  * Tokens over the session store, with a least-recently-used cache in front.
  *
- * Junk is never remembered: it costs a test of its shape, and what has the shape of a token one hash and one indexed read.
+ * Junk is never remembered: it costs a test of its shape, and what has the shape of a token one hash and one indexed read. Neither
+ * is a token that rests.
  */
 export function createTokens(
   store: SessionStore,
   ports: Pick<Ports, 'now' | 'random'>,
-  capacity: () => number,
+  limits: { readonly capacity: () => number; readonly restMs: (portal: string) => number },
 ): OwnTokens {
   const cache = new Map<string, HeldToken>()
   const texts = new Map<string, string>()
@@ -108,7 +127,13 @@ export function createTokens(
 
   function find(text: string): MaybePromise<HeldToken | null> {
     const held = cache.get(text)
-    if (held !== undefined) return ports.now() < held.session.expiresAtMs ? held : null
+    if (held !== undefined) {
+      const nowMs = ports.now()
+      if (nowMs >= held.session.expiresAtMs) return null
+      if (nowMs < held.restsAtMs) return held
+      // By what this process knows; the owner may have been heard of since.
+      forget(held.session.id)
+    }
     if (!TOKEN_TEXT.test(text)) return null
     const before = forgotten
     const row = guarded(() => store.findToken(sha256(text)))
@@ -117,11 +142,29 @@ export function createTokens(
     return row.then(found => (forgotten === before ? admit(text, found) : find(text)))
   }
 
-  function admit(text: string, row: StoredToken | null): HeldToken | null {
+  function admit(text: string, row: StoredToken | null): MaybePromise<HeldToken | null> {
     const held = row === null ? null : holdToken(row)
     if (held === null || ports.now() >= held.session.expiresAtMs) return null
+    const { owner } = held
+    if (owner === null) return keep(text, held)
+    const before = forgotten
+    const found = guarded(() => store.findOwner(owner))
+    if (!(found instanceof Promise)) return keep(text, follow(held, found))
+    return found.then(one => (forgotten === before ? keep(text, follow(held, one)) : find(text)))
+  }
+
+  /** A token with what is known of its owner now; null where it rests. */
+  function follow(held: HeldToken, owner: StoredOwner | null): HeldToken | null {
+    const identity = owner === null ? null : identityOf(owner)
+    const restsAtMs = (owner?.notedAtMs ?? 0) + limits.restMs(held.session.portal)
+    if (identity === null || ports.now() >= restsAtMs) return null
+    return Object.freeze({ ...held, restsAtMs, session: Object.freeze({ ...held.session, identity }) })
+  }
+
+  function keep(text: string, held: HeldToken | null): HeldToken | null {
+    if (held === null) return null
     for (const [oldest, { session }] of cache) {
-      if (cache.size < capacity()) break
+      if (cache.size < limits.capacity()) break
       cache.delete(oldest)
       texts.delete(session.id)
     }
@@ -145,17 +188,31 @@ export function createTokens(
       cache.clear()
       texts.clear()
     },
-    async create({ portal, name, lifetimeMs, identity, limits }) {
+    forgetOwner(ownerId) {
+      forgotten++
+      const ids = [...cache.values()].flatMap(({ owner, session }) => (owner === ownerId ? [session.id] : []))
+      for (const id of ids) forget(id)
+      return ids
+    },
+    async create({ portal, name, lifetimeMs, identity, limits: where, follows = false }) {
       const text = TOKEN_PREFIX + randomToken(ports.random)
       const createdAtMs = ports.now()
+      const expiresAtMs = createdAtMs + lifetimeMs
+      const id = ownerIdOf({ portal, identity })
+      if (follows) {
+        const claims = storedClaims({ portal, identity })
+        const owner = { id, identity: claims, standing: 'good', notedAtMs: createdAtMs, expiresAtMs } as const
+        await guarded(() => store.keepOwner(owner))
+      }
+      const grant = { identity: withoutSignIn(identity), limits: where, ...(follows ? { owner: id } : {}) }
       const row: StoredToken = {
         id: TOKEN_ID + Buffer.from(ports.random(8)).toString('hex'),
         hash: sha256(text),
         portal,
         name,
-        grant: JSON.stringify({ identity: withoutSignIn(identity), limits } satisfies TokenGrant),
+        grant: JSON.stringify(grant satisfies StoredGrant),
         createdAtMs,
-        expiresAtMs: createdAtMs + lifetimeMs,
+        expiresAtMs,
       }
       await guarded(() => store.insertToken(row))
       const held = holdToken(row)
@@ -169,7 +226,10 @@ export function createTokens(
     },
     async isLive(tokenId) {
       const row = await guarded(() => store.findTokenById(tokenId))
-      return row !== null && ports.now() < row.expiresAtMs
+      const held = row === null ? null : holdToken(row)
+      if (held === null || ports.now() >= held.session.expiresAtMs) return false
+      const { owner } = held
+      return owner === null || follow(held, await guarded(() => store.findOwner(owner))) !== null
     },
     async revoke(tokenId) {
       forget(tokenId)
@@ -180,23 +240,20 @@ export function createTokens(
   }
 }
 
-/** How and when someone signed in (`auth_time`, `acr`, `amr`, `sid`) is not true of a token that they made then. */
-function withoutSignIn(identity: Identity): Identity {
-  const { auth_time: _time, acr: _acr, amr: _amr, sid: _sid, ...claims } = identity.claims
-  return { ...identity, claims }
-}
-
 /** A stored token as it is kept in memory; null for a row that is not one of ours. */
 function holdToken(row: StoredToken): HeldToken | null {
   try {
-    const { identity, limits } = JSON.parse(row.grant) as TokenGrant
-    if (typeof identity.subject !== 'string' || !Array.isArray(identity.roles)) return null
+    const { identity, limits, owner = null } = JSON.parse(row.grant) as StoredGrant
+    // Without roles and without an owner it would have those of anyone with such claims.
+    if (typeof identity.subject !== 'string' || (owner === null && !Array.isArray(identity.roles))) return null
     const { id, portal, createdAtMs, expiresAtMs } = row
     return Object.freeze({
       name: row.name,
       session: Object.freeze({ id, portal, identity, isRemembered: false, createdAtMs, expiresAtMs }),
       limits,
       networks: limits.networks === null ? null : compileNetworks(limits.networks),
+      owner,
+      restsAtMs: Number.POSITIVE_INFINITY,
     })
   } catch {
     return null

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { join } from 'node:path'
 import { openRedisStore } from '../../src/session/redis.ts'
 import { openSqliteStore } from '../../src/session/sqlite.ts'
-import type { SessionStore, StoredPage, StoredToken } from '../../src/session/store.ts'
+import type { OwnerNote, SessionStore, StoredOwner, StoredPage, StoredToken } from '../../src/session/store.ts'
 import { fakeClock, quietPorts } from '../kit/clock.ts'
 import { temporaryFolder } from '../kit/folder.ts'
 import { storedSession } from '../kit/stored.ts'
@@ -291,7 +291,9 @@ describe.each(Object.entries(STORES))('the %s store', (_name, of) => {
         sessionId: 'live',
         host: 'x',
       })
+      await store.keepOwner({ id: 'person:a', identity: '{}', standing: 'revoked', notedAtMs: 1, expiresAtMs: 999 })
       await store.purge(100, 50)
+      expect(await store.findOwner('person:a')).not.toBeNull()
       expect(await store.findByHash('old')).toBeNull()
       expect(await store.findByHash('idle')).toBeNull()
       expect(await store.findByHash('live')).not.toBeNull()
@@ -355,5 +357,59 @@ describe.each(Object.entries(STORES))('the %s store', (_name, of) => {
       } finally {
         await other.close()
       }
+    }))
+
+  const OWNER: StoredOwner = {
+    id: 'person:a',
+    identity: '{"n":1}',
+    standing: 'good',
+    notedAtMs: 100,
+    expiresAtMs: 4_000_000_000_000,
+  }
+  const HEARD: OwnerNote = { identity: '{"n":2}', standing: 'good', atMs: 200, isLastWord: false }
+
+  test('an owner is kept once, to the end of the last of their tokens, and what is heard of others is not kept', () =>
+    withStore(async (store, open) => {
+      expect(await store.noteOwner('person:a', HEARD)).toBe(false)
+      expect(await store.findOwner('person:a')).toBeNull()
+      await store.keepOwner(OWNER)
+      await store.keepOwner({ ...OWNER, identity: '{}', standing: 'refused', notedAtMs: 500, expiresAtMs: 5 })
+      expect(await store.findOwner('person:a')).toEqual(OWNER)
+      await store.keepOwner({ ...OWNER, expiresAtMs: 4_000_000_000_001 })
+      const other = open()
+      expect(await other.findOwner('person:a')).toEqual({ ...OWNER, expiresAtMs: 4_000_000_000_001 })
+      expect(await other.findOwner('person:b')).toBeNull()
+      await other.close()
+    }))
+
+  test('what is heard of an owner is told to other processes where it changes something, and only there', () =>
+    withStore(async (store, open) => {
+      const other = open()
+      try {
+        await store.keepOwner(OWNER)
+        await other.changesSince()
+        expect(await store.noteOwner('person:a', { ...HEARD, identity: OWNER.identity })).toBe(false)
+        expect(await store.findOwner('person:a')).toEqual({ ...OWNER, notedAtMs: 200 })
+        expect(await other.changesSince()).toEqual({ removed: [], updated: [] })
+        expect(await store.noteOwner('person:a', HEARD)).toBe(true)
+        expect(await other.changesSince()).toEqual({ removed: [], updated: ['person:a'] })
+        expect(await other.noteOwner('person:a', { ...HEARD, standing: 'refused', atMs: 300 })).toBe(true)
+        expect(await store.findOwner('person:a')).toMatchObject({ standing: 'refused', notedAtMs: 300 })
+      } finally {
+        await other.close()
+      }
+    }))
+
+  test('what is heard last counts, whatever its time; but the word of a refresh never against an admin’s', () =>
+    withStore(async store => {
+      await store.keepOwner(OWNER)
+      expect(await store.noteOwner('person:a', { ...HEARD, standing: 'refused', atMs: 50 })).toBe(true)
+      expect(await store.findOwner('person:a')).toMatchObject({ standing: 'refused', notedAtMs: 50 })
+      const revoked = { ...HEARD, standing: 'revoked', atMs: 300, isLastWord: true } as const
+      expect(await store.noteOwner('person:a', revoked)).toBe(true)
+      expect(await store.noteOwner('person:a', { ...HEARD, atMs: 400 })).toBe(false)
+      expect(await store.findOwner('person:a')).toMatchObject({ standing: 'revoked', notedAtMs: 300 })
+      expect(await store.noteOwner('person:a', { ...HEARD, atMs: 250, isLastWord: true })).toBe(true)
+      expect(await store.findOwner('person:a')).toMatchObject({ standing: 'good', notedAtMs: 250 })
     }))
 })

@@ -27,6 +27,7 @@ const portal: PortalConfig = {
   adminRole: null,
   personalTokens: false,
   brand: { logo: null, logoDark: null, colours: null },
+  personalTokensRestMs: 30 * 24 * 3_600_000,
 }
 
 function contextAt(address: string): PortalRequest {

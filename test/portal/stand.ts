@@ -86,6 +86,7 @@ export async function openStand(over: Partial<PortalConfig> = {}, hosts = [KUMA,
     adminRole: null,
     personalTokens: false,
     brand: { logo: null, logoDark: null, colours: null },
+    personalTokensRestMs: 30 * 24 * 3_600_000,
     ...over,
   }
   const providerOf = (name: string, label: string): ProviderConfig => ({
@@ -109,7 +110,12 @@ export async function openStand(over: Partial<PortalConfig> = {}, hosts = [KUMA,
   const sessions = openSessions({
     store: openSqliteStore(join(folder, 'test.db'), ports),
     sealer: seal,
-    limits: { ...LIFETIMES, cacheEntries: 1000, portals: new Map([['home', config.lifetimes]]) },
+    limits: {
+      ...LIFETIMES,
+      cacheEntries: 1000,
+      portals: new Map([['home', config.lifetimes]]),
+      tokenRests: new Map([['home', config.personalTokensRestMs]]),
+    },
     ports,
     ask: askProviders(pool, name => providers.get(name)),
   })

@@ -40,13 +40,14 @@ function make(browser: BrowserLite, page: Page, name: string): Promise<Page> {
 }
 
 describe('your tokens', () => {
-  test('are made on the page, shown once, and stand for their owner with the roles of that moment', async () => {
+  test('are made on the page, shown once, and stand for their owner', async () => {
     const browser = await signedIn('user20')
     const made = await make(browser, await browser.open(TOKENS), 'phone <b>')
     const token = /sp_[A-Za-z0-9_-]{43}/.exec(made.text)?.[0] ?? ''
     const held = await stand.sessions.tokens.find(token)
     expect(held?.name).toBe('phone <b>')
-    expect(held?.session).toMatchObject({ portal: 'home', identity: { subject: 'user-20', roles: ['user'] } })
+    expect(held?.session).toMatchObject({ portal: 'home', identity: { subject: 'user-20', groups: ['users'] } })
+    expect(held?.session.identity).not.toHaveProperty('roles')
     for (const claim of ['auth_time', 'acr', 'amr', 'sid'])
       expect(held?.session.identity.claims).not.toHaveProperty(claim)
     const again = await browser.open(TOKENS)

@@ -15,6 +15,7 @@ const ADA = makeIdentity('id', 'https://id.example', 'ada', {
   sid: 's',
   department: 'it',
 })
+const REST_MS = 500
 const NEW: NewToken = {
   portal: 'home',
   name: 'n',
@@ -35,7 +36,12 @@ function openTokens(folder: string, capacity = 10) {
       return store.findToken(hash)
     },
   }
-  return { clock, store, tokens: createTokens(counted, quietPorts(clock), () => capacity), reads: () => reads }
+  return {
+    clock,
+    store,
+    tokens: createTokens(counted, quietPorts(clock), { capacity: () => capacity, restMs: () => REST_MS }),
+    reads: () => reads,
+  }
 }
 
 test('a token is read once, and the same session value stands for it until it is evicted', async () => {
@@ -73,7 +79,7 @@ test('a token that is revoked while it is being read does not come back from tha
   const { promise, resolve } = Promise.withResolvers<StoredToken | null>()
   let isSlow = true
   const slow: SessionStore = { ...store, findToken: hash => (isSlow ? promise : store.findToken(hash)) }
-  const tokens = createTokens(slow, quietPorts(clock), () => 10)
+  const tokens = createTokens(slow, quietPorts(clock), { capacity: () => 10, restMs: () => REST_MS })
   const { text, held } = await tokens.create(NEW)
   const reading = tokens.find(text)
   const [row] = await store.listTokens('home')
