@@ -1,5 +1,5 @@
 import { compileHostTable } from './hosts.ts'
-import type { Target } from './target.ts'
+import { parseTarget, type Target } from './target.ts'
 
 /** What a table is built from: a configured host and path, and whatever the caller wants back. */
 export interface TableEntry<T> {
@@ -7,6 +7,8 @@ export interface TableEntry<T> {
   readonly host: string
   /** `/`, or `/x/y` without a trailing slash. */
   readonly path: string
+  /** The beginning of `path` that is taken off before a request is sent on; null or absent for nothing. */
+  readonly stripPrefix?: string | null
   readonly value: T
 }
 
@@ -29,6 +31,8 @@ interface HostPaths<T> {
   readonly byFoldedPath: ReadonlyMap<string, T>
   /** Some configured path has capitals: a request all in lower case may mean it too. */
   readonly hasCapitals: boolean
+  /** What is taken off before a request is sent on; null where nothing ever is. */
+  readonly prefixes: ReadonlyMap<T, string> | null
   /** Length of the longest configured path: no prefix beyond it is worth a look, however long the request's path is. */
   readonly longest: number
   readonly root: Match<T> | null
@@ -46,8 +50,8 @@ export function compileRouteTable<T>(entries: readonly TableEntry<T>[]): RouteTa
   const hosts = compileHostTable(
     [...Map.groupBy(entries, entry => entry.host)].map(([host, own]) => [host, compileHost(own)] as const),
   )
-  return Object.freeze({
-    match(target: Target) {
+  const table: RouteTable<T> = Object.freeze({
+    match(target: Target): Match<T> | null {
       const paths = hosts.lookup(target.host)
       if (paths === undefined) return null
       if (paths.root !== null) return paths.root
@@ -57,20 +61,42 @@ export function compileRouteTable<T>(entries: readonly TableEntry<T>[]): RouteTa
       if (readings.length === 0) return { value, also: NONE }
       const also = new Set<T>()
       for (const reading of readings) {
-        const other = longestPrefix(paths.byFoldedPath, reading.toLowerCase(), paths.longest)
-        if (other !== undefined && other !== value) also.add(other)
+        // For a backend that heeds case, and for one that does not.
+        for (const other of [
+          longestPrefix(paths.byPath, reading, paths.longest),
+          longestPrefix(paths.byFoldedPath, reading.toLowerCase(), paths.longest),
+        ]) {
+          if (other !== undefined) also.add(other)
+        }
       }
+      const sent = asSent(target, paths.prefixes?.get(value))
+      const again = sent === null ? null : table.match(sent)
+      if (again !== null) for (const other of [again.value, ...again.also]) also.add(other)
+      also.delete(value)
       return { value, also: also.size === 0 ? NONE : [...also] }
     },
   })
+  return table
+}
+
+/**
+ * A target whose path begins with several slashes once its prefix is taken off, with one in their place; null for any other.
+ * Bun's fetch (1.4.5) sends a run of leading slashes as one, and leaves the others as they are.
+ */
+function asSent(target: Target, prefix: string | undefined): Target | null {
+  if (prefix === undefined || !target.path.startsWith(`${prefix}//`)) return null
+  const path = prefix + target.path.slice(prefix.length).replace(/^\/+/, '/')
+  return parseTarget(target.method, path + target.query, target.authority)
 }
 
 function compileHost<T>(entries: readonly TableEntry<T>[]): HostPaths<T> {
   const only = entries.length === 1 ? entries[0] : undefined
+  const prefixes = new Map(entries.flatMap(({ value, stripPrefix }) => (stripPrefix ? [[value, stripPrefix]] : [])))
   return {
     byPath: new Map(entries.map(entry => [entry.path, entry.value])),
     byFoldedPath: new Map(entries.map(entry => [entry.path.toLowerCase(), entry.value])),
     hasCapitals: entries.some(entry => entry.path !== entry.path.toLowerCase()),
+    prefixes: prefixes.size === 0 ? null : prefixes,
     longest: Math.max(...entries.map(entry => entry.path.length)),
     root: only?.path === '/' ? Object.freeze({ value: only.value, also: NONE }) : null,
   }

@@ -111,7 +111,12 @@ export function compileSnapshot(config: Config, fingerprint: string, pool: Upstr
     config,
     fingerprint,
     routes,
-    table: compileRouteTable(routes.map(route => ({ host: route.config.host, path: route.config.path, value: route }))),
+    table: compileRouteTable(
+      routes.map(route => {
+        const { host, path, stripPrefix } = route.config
+        return { host, path, stripPrefix, value: route }
+      }),
+    ),
     portals: compileHostTable(hosts),
     wantsAccess: new Set(config.routes.flatMap(route => (passesAccess(route) ? (route.portal ?? []) : []))),
     trusted: compileNetworks(config.server.trustedProxies),

@@ -74,6 +74,14 @@ const TABLES: readonly Table[] = [
   },
 ]
 
+/** What an earlier run has found. */
+const FOUND = [
+  '/api//admin//login/x',
+  '/api/x/%2e%2e//admin/Login/apix',
+  '/%2foauth2/Static/',
+  '/%2fpub/private/Open/x',
+]
+
 /** Ways to write the character at a place otherwise, or to put something before it. */
 const MUTATIONS: readonly ((text: string) => string)[] = [
   one => `%${hex(one)}`,
@@ -215,6 +223,12 @@ describe.each(TABLES)('$what', table => {
     },
     600_000,
   )
+
+  test.each(FOUND)('%s, which was found so, leads nowhere beyond either', async target => {
+    const { received } = await sendThrough(gate.port, upstream, rawRequest(`GET ${target}`, 'app.example'))
+    const [, seen] = /^GET (\S+) HTTP\/1\.1\r\n/.exec(received) ?? []
+    if (seen !== undefined) expect([seen, isBeyond(seen, false)]).toEqual([seen, null])
+  })
 
   test('each route is reached by its plain path', async () => {
     for (const { path, allow, strip = '', add = '' } of table.routes) {

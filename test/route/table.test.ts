@@ -64,6 +64,25 @@ describe('another reading of the path', () => {
   })
 })
 
+describe('a path whose prefix is taken off', () => {
+  const entry = (path: string, stripPrefix: string | null) => ({ host: 'app.example', path, stripPrefix, value: path })
+  const table = compileRouteTable([
+    entry('/api', '/api'),
+    entry('/api/admin', '/api'),
+    entry('/api/admin/login', '/api'),
+    entry('/plain', null),
+  ])
+  test.each([
+    ['/api//admin//login/x', '/api', ['/api/admin', '/api/admin/login']],
+    ['/api///admin/x', '/api', ['/api/admin']],
+    ['/api//x', '/api', []],
+    ['/plain//x', '/plain', []],
+  ])('%s is %s, and may reach %p by how it is sent', (path, route, also) => {
+    const found = table.match(parseTarget('GET', `http://app.example${path}`, 'app.example'))
+    expect([found?.value, new Set(found?.also)]).toEqual([route, new Set(also)])
+  })
+})
+
 test('ten thousand hosts are found like ten', () => {
   const many = compileRouteTable(
     Array.from({ length: 10_000 }, (_, index) => ({ host: `h${index}.example`, path: '/', value: index })),
