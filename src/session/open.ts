@@ -217,7 +217,10 @@ export function openSessions(options: SessionOptions): OpenSessions {
 
   function repeat(everyMs: number, what: string, work: () => MaybePromise<unknown>): Timer {
     let isFailing = false
+    let isRunning = false
     const timer = setInterval(async () => {
+      if (isRunning) return
+      isRunning = true
       try {
         await work()
         isFailing = false
@@ -225,6 +228,8 @@ export function openSessions(options: SessionOptions): OpenSessions {
         // A store that is away for long is told once, not twice a second.
         if (!isFailing) ports.log.warn(`Could not ${what}; it is tried again`, errorFacts(error))
         isFailing = true
+      } finally {
+        isRunning = false
       }
     }, everyMs)
     timer.unref()

@@ -1,5 +1,7 @@
 import type { Database } from 'bun:sqlite'
-import { parseStanding, type SessionStore } from './store.ts'
+import type { MaybePromise } from './session.ts'
+import type { Patience } from './sqlite-patience.ts'
+import { parseStanding, type SessionStore, type StoredOwner } from './store.ts'
 
 interface OwnerRow {
   readonly id: string
@@ -12,11 +14,16 @@ interface OwnerRow {
 /** What of a SessionStore is about the owners of tokens. */
 export type OwnerStore = Pick<SessionStore, 'keepOwner' | 'findOwner' | 'noteOwner'>
 
-/** The owners in an open database; `tellChanged` lets other processes know of one of whom something else is true now. */
+/**
+ * The owners in an open database, written as patiently as the rest.
+ *
+ * `tellChanged` lets other processes know of one of whom something else is true now.
+ */
 export function ownersOn(
   database: Database,
+  patient: Patience,
   tellChanged: (id: string) => void,
-): OwnerStore & { purgeOwners(nowMs: number): void } {
+): OwnerStore & { purgeOwners(nowMs: number): MaybePromise<void> } {
   const keep = database.query(
     `INSERT INTO owners (id, identity, standing, noted_ms, expires_ms) VALUES (?, ?, ?, ?, ?)
      ON CONFLICT (id) DO UPDATE SET expires_ms = max(expires_ms, excluded.expires_ms)`,
@@ -24,10 +31,21 @@ export function ownersOn(
   const byId = database.query<OwnerRow, [string]>('SELECT * FROM owners WHERE id = ?')
   const note = database.query('UPDATE owners SET identity = ?2, standing = ?3, noted_ms = ?4 WHERE id = ?1')
   const purge = database.query('DELETE FROM owners WHERE expires_ms <= ?')
+  const write = patient(
+    database.transaction((id: string, identity: string, standing: string, atMs: number, isLastWord: boolean) => {
+      const row = byId.get(id)
+      if (row === null) return false
+      if (!isLastWord && row.standing === 'revoked') return false
+      note.run(id, identity, standing, atMs)
+      const isOther = row.identity !== identity || row.standing !== standing
+      if (isOther) tellChanged(id)
+      return isOther
+    }).immediate,
+  )
   return {
-    keepOwner({ id, identity, standing, notedAtMs, expiresAtMs }) {
+    keepOwner: patient(({ id, identity, standing, notedAtMs, expiresAtMs }: StoredOwner) => {
       keep.run(id, identity, standing, notedAtMs, expiresAtMs)
-    },
+    }),
     findOwner(id) {
       const row = byId.get(id)
       if (row === null) return null
@@ -39,22 +57,6 @@ export function ownersOn(
       if (byId.get(id) === null) return false
       return write(id, identity, standing, atMs, isLastWord)
     },
-    purgeOwners(nowMs) {
-      purge.run(nowMs)
-    },
-  }
-
-  function write(id: string, identity: string, standing: string, atMs: number, isLastWord: boolean): boolean {
-    return database
-      .transaction(() => {
-        const row = byId.get(id)
-        if (row === null) return false
-        if (!isLastWord && row.standing === 'revoked') return false
-        note.run(id, identity, standing, atMs)
-        const isOther = row.identity !== identity || row.standing !== standing
-        if (isOther) tellChanged(id)
-        return isOther
-      })
-      .immediate()
+    purgeOwners: patient((nowMs: number) => void purge.run(nowMs)),
   }
 }

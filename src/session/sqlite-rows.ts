@@ -1,13 +1,19 @@
 import type { Database } from 'bun:sqlite'
+import type { OnceKind } from './session.ts'
+import { bySlices, inSlices } from './slices.ts'
 import { ownersOn } from './sqlite-owners.ts'
+import { createPatience } from './sqlite-patience.ts'
 import { tokensOn } from './sqlite-tokens.ts'
-import type { SessionStore, StoredSession } from './store.ts'
+import type { RefreshedFields, SessionStore, StoredHandle, StoredOnce, StoredSession } from './store.ts'
 
 /** Removals and updates are told to other processes for this long; one that was away longer starts with an empty cache anyway. */
 const CHANGES_KEPT_MS = 60 * 60 * 1000
 
-/** Rows purged at a time, so that a large clean-up never holds up requests. */
-const PURGE_BATCH = 500
+/** Rows written at a time by work that has no hurry: with a million sessions, each costs a hundredth of a millisecond to a few tenths. */
+const SLICE = 50
+
+/** More changes than this are not told one by one: whoever asks reads again what is in memory. */
+const MOST_CHANGES = 5000
 
 interface SessionRow {
   readonly id: string
@@ -27,7 +33,10 @@ interface SessionRow {
   readonly is_refreshable: number
 }
 
-/** A SessionStore on an open database that has this version's layout. Every call is one statement or one transaction. */
+/**
+ * A SessionStore on an open database that has this version's layout. Every call is one statement or one transaction, but `touch`,
+ * `remove` and `purge`, which take slices of many rows. Writes are patient with other processes; reads never wait for one.
+ */
 export function storeOn(database: Database): SessionStore {
   const insertSession = database.query(
     `INSERT INTO sessions (id, portal, issuer, subject, sid, identity, secrets, agent, client, is_remembered, created_ms,
@@ -63,7 +72,7 @@ export function storeOn(database: Database): SessionStore {
   const version = database.query<{ data_version: number }, []>('PRAGMA data_version')
   const newest = database.query<{ seq: number | null }, []>('SELECT max(seq) AS seq FROM removed')
   const changedAfter = database.query<{ seq: number; session_id: string; is_update: number }, [number]>(
-    'SELECT seq, session_id, is_update FROM removed WHERE seq > ? ORDER BY seq',
+    `SELECT seq, session_id, is_update FROM removed WHERE seq > ? ORDER BY seq LIMIT ${MOST_CHANGES + 1}`,
   )
   const hasOnce = database.query('SELECT 1 FROM once WHERE kind = ? AND hash = ?')
   const putOne = database.query('INSERT INTO once (kind, hash, owner, value, expires_ms) VALUES (?, ?, ?, ?, ?)')
@@ -85,47 +94,87 @@ export function storeOn(database: Database): SessionStore {
     'DELETE FROM once WHERE kind = ? AND hash = ? RETURNING value, expires_ms',
   )
   const purgeExpired = database.query(
-    `DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE expires_ms <= ? LIMIT ${PURGE_BATCH})`,
+    `DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE expires_ms <= ? LIMIT ${SLICE})`,
   )
   const purgeIdle = database.query(
-    `DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE seen_ms <= ? LIMIT ${PURGE_BATCH})`,
+    `DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE seen_ms <= ? LIMIT ${SLICE})`,
   )
-  const purgeOnce = database.query('DELETE FROM once WHERE expires_ms <= ?')
+  const purgeOnce = database.query(
+    `DELETE FROM once WHERE seq IN (SELECT seq FROM once WHERE expires_ms <= ? LIMIT ${SLICE})`,
+  )
+  // The oldest come first by their numbers too: no more are looked at than are removed.
+  const purgeChanges = database.query(
+    `DELETE FROM removed WHERE at_ms <= ? AND seq IN (SELECT seq FROM removed ORDER BY seq LIMIT ${SLICE})`,
+  )
   const shared = database.query<{ value: string }, [string]>('SELECT value FROM shared WHERE name = ?')
   const insertShared = database.query('INSERT INTO shared (name, value) VALUES (?, ?) ON CONFLICT DO NOTHING')
   const updateShared = database.query('UPDATE shared SET value = ?3 WHERE name = ?1 AND value = ?2')
-  const purgeChanges = database.query('DELETE FROM removed WHERE at_ms <= ?')
 
   let seenVersion = version.get()?.data_version ?? 0
   let seenChange = newest.get()?.seq ?? 0
 
-  const { purgeTokens, ...tokens } = tokensOn(database, id => tellChange.run(id, 0))
-  const { purgeOwners, ...owners } = ownersOn(database, id => tellChange.run(id, 1))
+  const patient = createPatience()
+  let isClosed = false
+  const { purgeTokens, ...tokens } = tokensOn(database, patient, id => tellChange.run(id, 0))
+  const { purgeOwners, ...owners } = ownersOn(database, patient, id => tellChange.run(id, 1))
+
+  // It reads before it writes: begun as a writer, so that no other process can come between (SQLITE_BUSY_SNAPSHOT).
+  const putRecord = database.transaction(
+    (record: StoredOnce, limits: { readonly perOwner: number; readonly total: number }) => {
+      if (hasOnce.get(record.kind, record.hash) !== null) return false
+      const mine = countOwner.get(record.kind, record.owner)?.n ?? 0
+      if (mine >= limits.perOwner) dropOldestOfOwner.run(record.kind, record.owner, mine - limits.perOwner + 1)
+      // The span of sequence numbers bounds the count from above and costs nothing; count only when it might matter.
+      if ((span.get()?.n ?? 0) >= limits.total) {
+        const all = countKind.get(record.kind)?.n ?? 0
+        if (all >= limits.total) dropOldestOfKind.run(record.kind, all - limits.total + 1)
+      }
+      putOne.run(record.kind, record.hash, record.owner, record.value, record.expiresAtMs)
+      return true
+    },
+  )
+  const touchSome = patient(
+    database.transaction((seen: readonly (readonly [string, number])[]) => {
+      for (const [id, atMs] of seen) touchOne.run(id, atMs)
+    }),
+  )
+  const removeSome = patient(
+    database.transaction((ids: readonly string[]) => {
+      for (const id of ids) {
+        removeSession.run(id)
+        tellChange.run(id, 0)
+      }
+    }),
+  )
 
   return {
     ...tokens,
     ...owners,
-    insert: database.transaction((session, handle) => {
-      insertSession.run(
-        session.id,
-        session.portal,
-        session.issuer,
-        session.subject,
-        session.sid,
-        session.identity,
-        session.secrets,
-        session.agent,
-        session.client,
-        Number(session.isRemembered),
-        session.createdAtMs,
-        session.expiresAtMs,
-        session.lastSeenMs,
-        session.checkedAtMs,
-        Number(session.isRefreshable),
-      )
-      insertHandle.run(handle.hash, handle.sessionId, handle.host)
-    }),
-    addHandle: handle => insertHandle.run(handle.hash, handle.sessionId, handle.host).changes > 0,
+    insert: patient(
+      database.transaction((session: StoredSession, handle: StoredHandle) => {
+        insertSession.run(
+          session.id,
+          session.portal,
+          session.issuer,
+          session.subject,
+          session.sid,
+          session.identity,
+          session.secrets,
+          session.agent,
+          session.client,
+          Number(session.isRemembered),
+          session.createdAtMs,
+          session.expiresAtMs,
+          session.lastSeenMs,
+          session.checkedAtMs,
+          Number(session.isRefreshable),
+        )
+        insertHandle.run(handle.hash, handle.sessionId, handle.host)
+      }),
+    ),
+    addHandle: patient(
+      (handle: StoredHandle) => insertHandle.run(handle.hash, handle.sessionId, handle.host).changes > 0,
+    ),
     findByHash(hash) {
       const row = find.get(hash)
       return row === null ? null : { session: sessionOf(row), host: row.host }
@@ -145,68 +194,62 @@ export function storeOn(database: Database): SessionStore {
         next: last === undefined ? null : `${last.created_ms}.${last.id}`,
       }
     },
-    update: database.transaction((sessionId, fields) => {
-      const { identity, secrets, sid, checkedAtMs, isRefreshable } = fields
-      if (updateOne.run(sessionId, identity, secrets, sid, checkedAtMs, Number(isRefreshable)).changes === 0)
-        return false
-      tellChange.run(sessionId, 1)
-      return true
-    }),
-    lease: (sessionId, nowMs, untilMs) => takeLease.run(sessionId, nowMs, untilMs).changes > 0,
-    release(sessionId) {
-      endLease.run(sessionId)
-    },
-    touch: database.transaction(seen => {
-      for (const [id, atMs] of seen) touchOne.run(id, atMs)
-    }),
-    remove: database.transaction((...sessionIds) => {
-      for (const id of sessionIds) {
-        removeSession.run(id)
-        tellChange.run(id, 0)
-      }
-    }),
+    update: patient(
+      database.transaction((sessionId: string, fields: RefreshedFields) => {
+        const { identity, secrets, sid, checkedAtMs, isRefreshable } = fields
+        if (updateOne.run(sessionId, identity, secrets, sid, checkedAtMs, Number(isRefreshable)).changes === 0)
+          return false
+        tellChange.run(sessionId, 1)
+        return true
+      }),
+    ),
+    lease: patient(
+      (sessionId: string, nowMs: number, untilMs: number) => takeLease.run(sessionId, nowMs, untilMs).changes > 0,
+    ),
+    release: patient((sessionId: string) => void endLease.run(sessionId)),
+    touch: seen => bySlices([...seen], SLICE, touchSome),
+    remove: (...sessionIds) => bySlices(sessionIds, SLICE, removeSome),
     changesSince() {
       // data_version changes only when another connection has written: the usual answer costs one pragma and no read.
       const now = version.get()?.data_version ?? 0
       if (now === seenVersion) return NO_CHANGES
       seenVersion = now
       const rows = changedAfter.all(seenChange)
+      if (rows.length > MOST_CHANGES) {
+        seenChange = newest.get()?.seq ?? seenChange
+        return { ...NO_CHANGES, isIncomplete: true }
+      }
       seenChange = rows.at(-1)?.seq ?? seenChange
       const idsOf = (isUpdate: number) =>
         rows.filter(row => row.is_update === isUpdate).map(({ session_id }) => session_id)
       return { removed: idsOf(0), updated: idsOf(1) }
     },
-    put: database.transaction((record, limits) => {
-      if (hasOnce.get(record.kind, record.hash) !== null) return false
-      const mine = countOwner.get(record.kind, record.owner)?.n ?? 0
-      if (mine >= limits.perOwner) dropOldestOfOwner.run(record.kind, record.owner, mine - limits.perOwner + 1)
-      // The span of sequence numbers bounds the count from above and costs nothing; count only when it might matter.
-      if ((span.get()?.n ?? 0) >= limits.total) {
-        const all = countKind.get(record.kind)?.n ?? 0
-        if (all >= limits.total) dropOldestOfKind.run(record.kind, all - limits.total + 1)
-      }
-      putOne.run(record.kind, record.hash, record.owner, record.value, record.expiresAtMs)
-      return true
-    }),
-    take(kind, hash, nowMs) {
+    put: patient(putRecord.immediate),
+    take: patient((kind: OnceKind, hash: string, nowMs: number) => {
       const row = takeOne.get(kind, hash)
       return row === null || row.expires_ms <= nowMs ? null : row.value
-    },
+    }),
     readShared: name => shared.get(name)?.value ?? null,
-    replaceShared(name, before, after) {
+    replaceShared: patient((name: string, before: string | null, after: string) => {
       const done = before === null ? insertShared.run(name, after) : updateShared.run(name, before, after)
       return done.changes > 0
-    },
+    }),
     peek: (kind, hash, nowMs) => peekOne.get(kind, hash, nowMs)?.value ?? null,
-    purge(nowMs, idleBeforeMs) {
-      purgeExpired.run(nowMs)
-      purgeIdle.run(idleBeforeMs)
-      purgeOnce.run(nowMs)
-      purgeTokens(nowMs)
-      purgeOwners(nowMs)
-      purgeChanges.run(nowMs - CHANGES_KEPT_MS)
+    async purge(nowMs, idleBeforeMs) {
+      for (const [old, beforeMs] of [
+        [purgeExpired, nowMs],
+        [purgeIdle, idleBeforeMs],
+        [purgeOnce, nowMs],
+        [purgeChanges, nowMs - CHANGES_KEPT_MS],
+      ] as const) {
+        const slice = patient(() => !isClosed && old.run(beforeMs).changes > 0)
+        await inSlices(slice)
+      }
+      if (!isClosed) await purgeTokens(nowMs)
+      if (!isClosed) await purgeOwners(nowMs)
     },
     close() {
+      isClosed = true
       database.close()
     },
   }

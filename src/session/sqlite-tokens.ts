@@ -1,4 +1,6 @@
 import type { Database } from 'bun:sqlite'
+import type { MaybePromise } from './session.ts'
+import type { Patience } from './sqlite-patience.ts'
 import type { SessionStore, StoredToken } from './store.ts'
 
 interface TokenRow {
@@ -17,11 +19,12 @@ export type TokenStore = Pick<
   'insertToken' | 'findToken' | 'findTokenById' | 'listTokens' | 'removeToken'
 >
 
-/** The tokens of an open database; `tellRemoved` lets other processes know of one that is gone. */
+/** The tokens of an open database, written as patiently as the rest; `tellRemoved` lets other processes know of one that is gone. */
 export function tokensOn(
   database: Database,
+  patient: Patience,
   tellRemoved: (id: string) => void,
-): TokenStore & { purgeTokens(nowMs: number): void } {
+): TokenStore & { purgeTokens(nowMs: number): MaybePromise<void> } {
   const insert = database.query(
     'INSERT INTO tokens (id, hash, portal, name, grant_json, created_ms, expires_ms) VALUES (?, ?, ?, ?, ?, ?, ?)',
   )
@@ -33,21 +36,21 @@ export function tokensOn(
   const remove = database.query('DELETE FROM tokens WHERE id = ?')
   const purge = database.query('DELETE FROM tokens WHERE expires_ms <= ?')
   return {
-    insertToken(token) {
+    insertToken: patient((token: StoredToken) => {
       const { id, hash, portal, name, grant, createdAtMs, expiresAtMs } = token
       insert.run(id, hash, portal, name, grant, createdAtMs, expiresAtMs)
-    },
+    }),
     findToken: hash => tokenOf(byHash.get(hash)),
     findTokenById: id => tokenOf(byId.get(id)),
     listTokens: portal => byPortal.all(portal).flatMap(row => tokenOf(row) ?? []),
-    removeToken: database.transaction(tokenId => {
-      if (remove.run(tokenId).changes === 0) return false
-      tellRemoved(tokenId)
-      return true
-    }),
-    purgeTokens(nowMs) {
-      purge.run(nowMs)
-    },
+    removeToken: patient(
+      database.transaction((tokenId: string) => {
+        if (remove.run(tokenId).changes === 0) return false
+        tellRemoved(tokenId)
+        return true
+      }),
+    ),
+    purgeTokens: patient((nowMs: number) => void purge.run(nowMs)),
   }
 }
 

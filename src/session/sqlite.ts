@@ -1,45 +1,145 @@
 import { Database } from 'bun:sqlite'
-import { chmodSync, existsSync, renameSync } from 'node:fs'
-import { GateError } from '../base/errors.ts'
+import { chmodSync, existsSync, renameSync, statSync } from 'node:fs'
+import { errorFacts, GateError } from '../base/errors.ts'
 import type { Ports } from '../base/ports.ts'
+import type { MaybePromise } from './session.ts'
 import { LAYOUT, layoutOf, migrate } from './sqlite-layout.ts'
+import { ATTEMPT_MS } from './sqlite-patience.ts'
 import { storeOn } from './sqlite-rows.ts'
 import type { SessionStore } from './store.ts'
 
-/** How long a write waits for another process's. It blocks the event loop, so it is short: a writer holds the lock for microseconds. */
-const BUSY_TIMEOUT_MS = 250
+/** While opening, another process may be bringing the layout up to date; nobody is served yet. */
+const OPENING_TIMEOUT_MS = 2000
+
+/** A store, and which file it is on: another one may come to lie at the path. */
+interface OpenFile {
+  readonly store: SessionStore
+  readonly file: string | null
+}
 
 /**
  * A SessionStore in one SQLite file, in WAL mode with full synchronisation: what was acknowledged survives kill -9 and power loss.
  *
- * A damaged file is moved aside (name + `.damaged-TIME`) with a loud log, and a new one is begun: everyone signs in again,
- * nobody gets in. Throws `session.store` for a newer layout, a folder that is missing or a file that cannot be written.
+ * A damaged file, found so at the start or later, is moved aside (name + `.damaged-TIME`) with a loud log, and a new one is
+ * begun: everyone signs in again, nobody gets in. So it is where the file was removed or replaced under a running program.
+ * Throws `session.store` for a newer layout, a folder that is missing or a file that cannot be written.
  */
 export function openSqliteStore(path: string, ports: Pick<Ports, 'now' | 'log'>): SessionStore {
-  let database: Database
-  try {
-    database = openDatabase(path)
-  } catch (error) {
-    if (!isDamaged(error) || path === ':memory:') throw openFailed(path, error)
-    const aside = `${path}.damaged-${ports.now()}`
-    for (const suffix of ['', '-wal', '-shm']) if (existsSync(path + suffix)) renameSync(path + suffix, aside + suffix)
-    ports.log.error('The session database is damaged and was moved aside; everyone has to sign in again', {
-      path,
-      aside,
-    })
+  let open = openFile(path, ports)
+  let isAnother = false
+  let isTold = false
+
+  /** Whatever is at the path now takes the place of what is open. Where that fails, it is said once and tried again later. */
+  function reopen(why: string, prepare: () => void): void {
     try {
-      database = openDatabase(path)
-    } catch (again) {
-      throw openFailed(path, again)
+      prepare()
+      const next = openFile(path, ports)
+      void open.store.close()
+      open = next
+      isAnother = true
+      isTold = false
+      ports.log.error(why, { path })
+    } catch (error) {
+      if (!isTold) ports.log.error('The session database is lost, and no new one can be begun', errorFacts(error))
+      isTold = true
     }
   }
-  return storeOn(database)
+
+  function failed(error: unknown): never {
+    if (isDamaged(error) && path !== MEMORY) {
+      reopen('The session database was damaged while in use; everyone has to sign in again', () => {
+        // Another process may have moved it aside already: what lies there now is not what is damaged.
+        if (fileAt(path) === open.file) moveAside(path, ports)
+      })
+    }
+    throw error
+  }
+
+  function run<T>(act: (store: SessionStore) => MaybePromise<T>): MaybePromise<T> {
+    try {
+      const result = act(open.store)
+      return result instanceof Promise ? result.catch(failed) : result
+    } catch (error) {
+      return failed(error)
+    }
+  }
+
+  return {
+    insert: (session, handle) => run(store => store.insert(session, handle)),
+    addHandle: handle => run(store => store.addHandle(handle)),
+    findByHash: hash => run(store => store.findByHash(hash)),
+    findById: id => run(store => store.findById(id)),
+    findBySubject: (issuer, subject) => run(store => store.findBySubject(issuer, subject)),
+    findBySid: (issuer, sid) => run(store => store.findBySid(issuer, sid)),
+    list: (portal, page) => run(store => store.list(portal, page)),
+    update: (id, fields) => run(store => store.update(id, fields)),
+    lease: (id, nowMs, untilMs) => run(store => store.lease(id, nowMs, untilMs)),
+    release: id => run(store => store.release(id)),
+    touch: seen => run(store => store.touch(seen)),
+    remove: (...ids) => run(store => store.remove(...ids)),
+    put: (record, limits) => run(store => store.put(record, limits)),
+    take: (kind, hash, nowMs) => run(store => store.take(kind, hash, nowMs)),
+    peek: (kind, hash, nowMs) => run(store => store.peek(kind, hash, nowMs)),
+    readShared: name => run(store => store.readShared(name)),
+    replaceShared: (name, before, after) => run(store => store.replaceShared(name, before, after)),
+    insertToken: token => run(store => store.insertToken(token)),
+    findToken: hash => run(store => store.findToken(hash)),
+    findTokenById: id => run(store => store.findTokenById(id)),
+    listTokens: portal => run(store => store.listTokens(portal)),
+    removeToken: id => run(store => store.removeToken(id)),
+    keepOwner: owner => run(store => store.keepOwner(owner)),
+    findOwner: id => run(store => store.findOwner(id)),
+    noteOwner: (id, note) => run(store => store.noteOwner(id, note)),
+    purge: (nowMs, idleBeforeMs) => run(store => store.purge(nowMs, idleBeforeMs)),
+    changesSince() {
+      if (open.file !== null && fileAt(path) !== open.file) {
+        reopen('The session database was removed or replaced; who is not in the new one has to sign in again', () => {})
+      }
+      if (!isAnother) return run(store => store.changesSince())
+      isAnother = false
+      return { removed: [], updated: [], isIncomplete: true }
+    },
+    close: () => open.store.close(),
+  }
+}
+
+const MEMORY = ':memory:'
+
+function openFile(path: string, ports: Pick<Ports, 'now' | 'log'>): OpenFile {
+  try {
+    return { store: storeOn(openOrReplace(path, ports)), file: path === MEMORY ? null : fileAt(path) }
+  } catch (error) {
+    throw openFailed(path, error)
+  }
+}
+
+function openOrReplace(path: string, ports: Pick<Ports, 'now' | 'log'>): Database {
+  try {
+    return openDatabase(path)
+  } catch (error) {
+    if (!isDamaged(error) || path === MEMORY) throw error
+    moveAside(path, ports)
+    return openDatabase(path)
+  }
+}
+
+/** The log and the index first: a new database must never meet those of an old one. */
+function moveAside(path: string, ports: Pick<Ports, 'now' | 'log'>): void {
+  const aside = `${path}.damaged-${ports.now()}`
+  for (const suffix of ['-wal', '-shm', '']) if (existsSync(path + suffix)) renameSync(path + suffix, aside + suffix)
+  ports.log.error('The session database is damaged and was moved aside; everyone has to sign in again', { path, aside })
+}
+
+/** Which file lies at a path, as the system knows it; null where there is none. */
+function fileAt(path: string): string | null {
+  const stat = statSync(path, { throwIfNoEntry: false })
+  return stat === undefined ? null : `${stat.dev}:${stat.ino}`
 }
 
 function openDatabase(path: string): Database {
   const database = new Database(path, { create: true, strict: true })
   try {
-    database.run(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`)
+    database.run(`PRAGMA busy_timeout = ${OPENING_TIMEOUT_MS}`)
     const layout = layoutOf(database)
     if (layout > LAYOUT) {
       throw new GateError(
@@ -53,8 +153,9 @@ function openDatabase(path: string): Database {
     database.run('PRAGMA journal_mode = WAL')
     database.run('PRAGMA synchronous = FULL')
     database.run('PRAGMA foreign_keys = ON')
-    if (path !== ':memory:') chmodSync(path, 0o600)
+    if (path !== MEMORY) chmodSync(path, 0o600)
     if (layout < LAYOUT) migrate(database)
+    database.run(`PRAGMA busy_timeout = ${ATTEMPT_MS}`)
     return database
   } catch (error) {
     database.close()
@@ -62,11 +163,9 @@ function openDatabase(path: string): Database {
   }
 }
 
-/** SQLITE_CORRUPT and SQLITE_NOTADB (sqlite.org/rescode.html). */
+/** SQLITE_CORRUPT and its kin, and SQLITE_NOTADB (sqlite.org/rescode.html). */
 function isDamaged(error: unknown): boolean {
-  return (
-    error instanceof Error && 'code' in error && (error.code === 'SQLITE_CORRUPT' || error.code === 'SQLITE_NOTADB')
-  )
+  return error instanceof Error && 'code' in error && /^SQLITE_(?:CORRUPT|NOTADB)/.test(String(error.code))
 }
 
 function openFailed(path: string, error: unknown): GateError {
