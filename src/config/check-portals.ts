@@ -63,6 +63,7 @@ function checkUrl(
       part: 'key',
     })
   }
+  if (url === null) warnOfSharedHost(portal, report)
   if (!url) return
   const other = byHost.get(url.host)
   if (other === undefined) byHost.set(url.host, portal)
@@ -92,6 +93,22 @@ function checkUrl(
     const message = `${shown} is plain HTTP on this machine, and serves ${host}, which is not`
     report.mistake(at, 'portal.insecure', message, { hint, mark: 'http' })
   }
+}
+
+/** Without a host of its own, a portal's pages have the origin of the applications: their scripts can do what its forms do. */
+function warnOfSharedHost({ at, values }: PortalTable, report: Report): void {
+  const hint = 'give the portal a url, where no application is, if you do not trust all of them with that'
+  const { admin_role: admin, roles, personal_tokens: tokens } = values
+  const key = tokens === true ? 'personal_tokens' : admin && roles?.has(admin) ? 'admin_role' : null
+  if (key === null) return
+  const what =
+    key === 'personal_tokens'
+      ? 'make tokens in the name of whoever visits it'
+      : 'see and end all sessions when an admin visits it'
+  report.warn([...at, key], 'portal.shared_host', `without url, any application of this portal can ${what}`, {
+    hint,
+    part: 'key',
+  })
 }
 
 const CONDITIONS = ['providers', 'provider', 'subjects', 'emails', 'domains', 'groups', 'claims'] as const

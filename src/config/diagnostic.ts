@@ -54,6 +54,7 @@ export const DIAGNOSTIC_CODES = [
   'portal.host_taken',
   'portal.insecure',
   'portal.insecure_cookies',
+  'portal.shared_host',
   'portal.callback',
   'portal.colour',
   'portal.logo',

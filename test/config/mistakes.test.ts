@@ -206,6 +206,16 @@ const CASES: readonly Case[] = [
     'two portals on one host',
     `[portals.a]\nurl = "https://auth.example.com"\nproviders = ["id"]\n[portals.b]\nurl = «"https://AUTH.example.com:8443"»\nproviders = ["id"]\n${PUBLIC}\nportal = "a"\n[[routes]]\nhost = "b.example"\nupstream = "http://b"\nallow = "public"\nportal = "b"`,
   ],
+  [
+    'portal.shared_host',
+    'tokens made where applications are',
+    portal('«personal_tokens» = true\n[portals.home.roles]\nuser = { any = true }'),
+  ],
+  [
+    'portal.shared_host',
+    'an admin page where applications are',
+    portal('«admin_role» = "user"\n[portals.home.roles]\nuser = { any = true }'),
+  ],
   ['portal.insecure', 'plain HTTP for other machines', at('"«http»://auth.example.com"')],
   ['portal.insecure', 'a loopback portal for hosts that are not', at('"«http»://auth.localhost:8080"')],
   [
