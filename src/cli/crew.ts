@@ -23,7 +23,7 @@ export interface CrewOptions {
   readonly log: Log
   readonly now: () => number
   /** How to start the worker with this number, at this moment. */
-  worker(index: number): Omit<WorkerOptions, 'index'>
+  worker(index: number): Omit<WorkerOptions, 'index' | 'others'>
 }
 
 /** The wait before a worker is started again: doubled each time it dies young. */
@@ -49,13 +49,18 @@ export function createCrew(options: CrewOptions): Crew {
 
   function begin(index: number): WorkerProcess {
     const startedMs = options.now()
-    const worker = spawnWorker({ ...options.worker(index), index })
+    const worker = spawnWorker({ ...options.worker(index), index, others: () => askOthers(index) })
     members.set(index, worker)
     void worker.exited.then(exit => {
       members.delete(index)
       if (phase === 'running') replace(worker, exit, options.now() - startedMs)
     })
     return worker
+  }
+
+  function askOthers(index: number): Promise<readonly unknown[]> {
+    const others = [...members.values()].filter(worker => worker.index !== index)
+    return Promise.all(others.map(async worker => (await worker.ask('view')) ?? null))
   }
 
   function replace({ index, pid }: WorkerProcess, exit: Exit, livedMs: number): void {

@@ -1,7 +1,23 @@
 import type { Log } from '../base/ports.ts'
+import type { CheckResult } from '../config/check.ts'
 import type { Diagnostic } from '../config/diagnostic.ts'
+import { renderDiagnostics } from '../config/render.ts'
 import type { Config } from '../config/types.ts'
-import { restartKeys } from '../server/live.ts'
+import { type Loaded, restartKeys } from '../server/live.ts'
+
+/** A file that is not taken, with its mistakes as text for people. */
+export function refuse(
+  path: string,
+  { diagnostics, text, files }: Extract<CheckResult, { ok: false }>,
+): Extract<Loaded, { ok: false }> {
+  const errors = diagnostics.filter(({ severity }) => severity === 'error')
+  return {
+    ok: false,
+    refusal: renderDiagnostics(diagnostics, new Map([[path, text]]), { colour: false }),
+    mistakes: errors.map(({ line, message }) => `line ${line}: ${message}`),
+    files: [path, ...files],
+  }
+}
 
 /** Says what is questionable in a file that is taken all the same. */
 export function tellWarnings(log: Log, warnings: readonly Diagnostic[]): void {

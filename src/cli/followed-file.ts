@@ -2,12 +2,11 @@ import { GateError } from '../base/errors.ts'
 import type { LevelledLog } from '../base/log.ts'
 import type { Ports } from '../base/ports.ts'
 import { loadConfig } from '../config/load.ts'
-import { renderDiagnostics } from '../config/render.ts'
 import type { Config } from '../config/types.ts'
 import type { ConfigState } from '../server/admin.ts'
 import { createLive, type Loaded } from '../server/live.ts'
 import { type FileWatch, watchFiles } from '../server/watch.ts'
-import { tellRefused, tellTakenOver, tellWarnings } from './file-news.ts'
+import { refuse, tellRefused, tellTakenOver, tellWarnings } from './file-news.ts'
 
 /** routes.toml as a supervisor needs it: checked, not compiled. */
 interface CheckedFile {
@@ -80,11 +79,7 @@ export function followFile(
 
 function loadFile(path: string, ports: Pick<Ports, 'readText' | 'readBytes' | 'env'>): Loaded<CheckedFile> {
   const loaded = loadConfig(path, ports)
-  const files = [path, ...loaded.files]
-  if (!loaded.ok) {
-    const refusal = renderDiagnostics(loaded.diagnostics, new Map([[path, loaded.text]]), { colour: false })
-    return { ok: false, refusal, files }
-  }
+  if (!loaded.ok) return refuse(path, loaded)
   const { fingerprint, config, text, warnings } = loaded
-  return { ok: true, snapshot: { fingerprint, config, text }, files, warnings }
+  return { ok: true, snapshot: { fingerprint, config, text }, files: [path, ...loaded.files], warnings }
 }

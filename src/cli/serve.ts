@@ -4,7 +4,6 @@ import { GateError } from '../base/errors.ts'
 import type { LevelledLog } from '../base/log.ts'
 import type { Log, Ports } from '../base/ports.ts'
 import { loadConfig } from '../config/load.ts'
-import { renderDiagnostics } from '../config/render.ts'
 import type { Config } from '../config/types.ts'
 import { createProviderPool } from '../identity/pool.ts'
 import { createPortal } from '../portal/app.tsx'
@@ -16,10 +15,13 @@ import { createWebSocketRelay } from '../proxy/websocket.ts'
 import { openAccessLog } from '../server/access-log.ts'
 import { createAccessTokens } from '../server/access-tokens.ts'
 import { type AdminSources, configState, openAdmin } from '../server/admin.ts'
+import { createDenials } from '../server/denials.ts'
 import { addressText, listen } from '../server/listen.ts'
 import { createLive, type Loaded } from '../server/live.ts'
 import { createMetrics, type Gauge, renderMetrics } from '../server/metrics.ts'
+import { createOverview } from '../server/overview.ts'
 import { createPipeline } from '../server/pipeline.ts'
+import { type ProcessView, viewProcess } from '../server/process-view.ts'
 import { countStarts, createRates } from '../server/rates.ts'
 import { openRecheck } from '../server/recheck.ts'
 import { createRespond } from '../server/respond.ts'
@@ -29,7 +31,7 @@ import { upstreamGauges } from '../server/upstream-gauges.ts'
 import { type FileWatch, watchFiles } from '../server/watch.ts'
 import { askProviders } from '../session/ask.ts'
 import { limitsOf } from '../session/life.ts'
-import { tellRefused, tellTakenOver, tellWarnings } from './file-news.ts'
+import { refuse, tellRefused, tellTakenOver, tellWarnings } from './file-news.ts'
 import { openSessionState } from './session-state.ts'
 
 /** What a server needs from outside. */
@@ -52,6 +54,8 @@ export interface WorkerPart {
   readonly pseudonym: string
   /** Where to say what every worker says of the file, and the supervisor once for all. */
   readonly fileLog: Log
+  /** What the other workers know, with null for one that does not answer. */
+  askOthers(): Promise<readonly (ProcessView | null)[]>
 }
 
 /** A running server. Pairs with `stop`. */
@@ -62,6 +66,8 @@ export interface RunningServer {
   readonly config: Config
   /** What the admin listener tells of this process. */
   readonly sources: AdminSources
+  /** What this process alone knows, for the other workers. */
+  view(): ProcessView
   /** Reads the file again; answers what happened. */
   reload(): 'changed' | 'same' | 'refused'
   /** Takes no new requests, lets those in flight finish for `drain` at most, and closes everything. */
@@ -117,8 +123,10 @@ export function startServer(options: ServeOptions): RunningServer {
     },
   })
   const accessLog = openAccessLog(options.writeAccess, () => live.current.config.server.accessLog)
-  const respond = createRespond(ports.log)
+  const denials = createDenials()
+  const respond = createRespond(ports.log, denials)
   const ownName = makePseudonym(ports)
+  const ownView = () => viewProcess(denials, upstreams)
   const pipeline = createPipeline({
     ports,
     deadlines,
@@ -128,7 +136,14 @@ export function startServer(options: ServeOptions): RunningServer {
     metrics,
     rates,
     accessLog,
-    portal: createPortal({ ports, sessions, pool, seal: sealer, noteStart: countStarts(rates, metrics) }),
+    portal: createPortal({
+      ports,
+      sessions,
+      pool,
+      seal: sealer,
+      noteStart: countStarts(rates, metrics),
+      overview: createOverview({ live, pool, own: ownView, others: worker?.askOthers ?? (() => []) }),
+    }),
     respond,
     sockets,
     pseudonym: worker?.pseudonym ?? ownName,
@@ -212,6 +227,7 @@ export function startServer(options: ServeOptions): RunningServer {
     admin: admin === null ? null : listenedOn(admin, config.server.admin ?? undefined),
     config,
     sources,
+    view: ownView,
     reload,
     async stop() {
       isDraining = true
@@ -232,15 +248,9 @@ export function startServer(options: ServeOptions): RunningServer {
 
 function loadSnapshot(path: string, ports: ServeOptions['ports'], upstreams: UpstreamPool): Loaded {
   const loaded = loadConfig(path, ports)
-  const files = [path, ...loaded.files]
-  if (!loaded.ok)
-    return {
-      ok: false,
-      refusal: renderDiagnostics(loaded.diagnostics, new Map([[path, loaded.text]]), { colour: false }),
-      files,
-    }
+  if (!loaded.ok) return refuse(path, loaded)
   const snapshot = compileSnapshot(loaded.config, loaded.fingerprint, upstreams)
-  return { ok: true, snapshot, files, warnings: loaded.warnings }
+  return { ok: true, snapshot, files: [path, ...loaded.files], warnings: loaded.warnings }
 }
 
 /** A name in Via that no other gate has, so that one's own requests are recognised when they come back. */

@@ -1,16 +1,20 @@
-/** What the supervisor may ask a worker; each is a method of the worker's AdminSources. */
-export type Question = 'unready' | 'config' | 'metrics'
+/** What the supervisor may ask a worker: a method of its AdminSources, or what it alone knows (`view`). */
+export type Question = 'unready' | 'config' | 'metrics' | 'view'
 
 /** From the supervisor to a worker. */
 export type Order =
   | { readonly kind: 'ask'; readonly id: number; readonly what: Question }
   | { readonly kind: 'reload' }
   | { readonly kind: 'stop' }
+  /** What the others said, with null for one that did not. */
+  | { readonly kind: 'others'; readonly id: number; readonly values: readonly unknown[] }
 
 /** From a worker to the supervisor. */
 export type Report =
   | { readonly kind: 'listening' }
   | { readonly kind: 'answer'; readonly id: number; readonly value: unknown }
+  /** Wants the `view` of every other worker. */
+  | { readonly kind: 'ask-others'; readonly id: number }
 
 /** A message as an Order, or null for anything else: whoever holds the channel is us, but perhaps of another version. */
 export function parseOrder(raw: unknown): Order | null {
@@ -24,6 +28,10 @@ export function parseOrder(raw: unknown): Order | null {
       return 'id' in raw && typeof raw.id === 'number' && 'what' in raw && isQuestion(raw.what)
         ? { kind: 'ask', id: raw.id, what: raw.what }
         : null
+    case 'others':
+      return 'id' in raw && typeof raw.id === 'number' && 'values' in raw && Array.isArray(raw.values)
+        ? { kind: 'others', id: raw.id, values: raw.values }
+        : null
     default:
       return null
   }
@@ -36,9 +44,10 @@ export function parseReport(raw: unknown): Report | null {
   if (raw.kind === 'answer' && 'id' in raw && typeof raw.id === 'number') {
     return { kind: 'answer', id: raw.id, value: 'value' in raw ? raw.value : undefined }
   }
+  if (raw.kind === 'ask-others' && 'id' in raw && typeof raw.id === 'number') return { kind: 'ask-others', id: raw.id }
   return null
 }
 
 function isQuestion(raw: unknown): raw is Question {
-  return raw === 'unready' || raw === 'config' || raw === 'metrics'
+  return raw === 'unready' || raw === 'config' || raw === 'metrics' || raw === 'view'
 }

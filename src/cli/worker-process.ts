@@ -29,6 +29,8 @@ export interface WorkerOptions {
   /** Whole lines that it wrote. */
   readonly stdout: (lines: string) => void
   readonly stderr: (lines: string) => void
+  /** What the other workers know, for one that asks. */
+  readonly others: () => Promise<readonly unknown[]>
 }
 
 /** Well below the time that whoever asks the admin listener is likely to wait. */
@@ -55,7 +57,8 @@ export function spawnWorker(options: WorkerOptions): WorkerProcess {
       if (report.kind === 'listening') {
         isListening = true
         settleListening(true)
-      } else waiting.get(report.id)?.(report.value)
+      } else if (report.kind === 'answer') waiting.get(report.id)?.(report.value)
+      else void options.others().then(values => send({ kind: 'others', id: report.id, values }))
     },
   })
   const written = Promise.all([passLines(child.stdout, options.stdout), passLines(child.stderr, options.stderr)])

@@ -4,7 +4,8 @@ import type { Io } from './io.ts'
 import { realPorts } from './process.ts'
 import { type RunningServer, startServer, type WorkerPart } from './serve.ts'
 import { catchStrays, reportStart } from './start.ts'
-import { parseOrder, type Report } from './worker-messages.ts'
+import { parseOrder, type Question, type Report } from './worker-messages.ts'
+import { createOthers } from './worker-others.ts'
 
 const INDEX = 'SALLYPORT_WORKER'
 const PSEUDONYM = 'SALLYPORT_PSEUDONYM'
@@ -35,7 +36,7 @@ export async function runWorker(role: WorkerRole, configPath: string, io: Io): P
   const ports = realPorts(io, { worker: role.index })
   catchStrays(ports.log)
   const inForce = await Bun.stdin.text()
-  const worker: WorkerPart = { ...role, fileLog: hushed(ports.log) }
+  const worker: WorkerPart = { ...role, fileLog: hushed(ports.log), askOthers: createOthers() }
   const start = (readText: Io['readText']) =>
     startServer({ configPath, ports: { ...ports, readText }, writeAccess: io.stdout, worker })
   let server: RunningServer
@@ -71,7 +72,7 @@ async function serveOrders(server: RunningServer): Promise<void> {
       case 'reload':
         return void server.reload()
       case 'ask':
-        return report({ kind: 'answer', id: order.id, value: await server.sources[order.what]() })
+        return report({ kind: 'answer', id: order.id, value: await answerTo(order.what, server) })
     }
   })
   process.on('disconnect', stop)
@@ -80,6 +81,10 @@ async function serveOrders(server: RunningServer): Promise<void> {
   process.on('SIGTERM', stop)
   report({ kind: 'listening' })
   await stopped
+}
+
+function answerTo(what: Question, { sources, view }: RunningServer): unknown {
+  return what === 'view' ? view() : sources[what]()
 }
 
 function report(message: Report): void {

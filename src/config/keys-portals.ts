@@ -84,7 +84,12 @@ export const PORTAL = {
     true,
     'Signing out here signs out at the provider too, where it has that. Register `https://HOST/.sallyport/signed-out` there as the address to return to.',
   ),
-  admin_role: optional(word, 'admin', 'nobody', 'Who has this role sees, and may end, every session of this portal.'),
+  admin_role: optional(
+    word,
+    'admin',
+    'nobody',
+    'Who has this role sees, and may end, every session of this portal, and sees the page `/.sallyport/admin`.',
+  ),
   personal_tokens: defaulted(
     boolean,
     false,

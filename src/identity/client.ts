@@ -112,6 +112,8 @@ export function createProviderClient(
       return address.href
     },
 
+    state: () => issuer.metadata.state(),
+
     async readAccessToken(token: string, audience: string) {
       const metadata = await issuer.metadata.get()
       const algorithms = chooseAlgorithms(config, metadata)

@@ -2,6 +2,7 @@ import * as oauth from 'oauth4webapi'
 import { errorFacts, GateError, toGateError } from '../base/errors.ts'
 import type { Ports } from '../base/ports.ts'
 import type { ProviderConfig } from '../config/types.ts'
+import type { ProviderState } from './provider.ts'
 import { bareError, type ProviderFetch } from './wire.ts'
 
 /** A provider's discovery document with the endpoints that signing in needs, already checked. */
@@ -14,6 +15,8 @@ export type Metadata = oauth.AuthorizationServer & {
 /** Discovery as something to ask: lazy, cached, one request at a time, retried after a failure. */
 export interface MetadataSource {
   get(): Promise<Metadata>
+  /** What came of the last question. */
+  state(): ProviderState
 }
 
 const MAX_AGE_MS = 60 * 60_000
@@ -40,11 +43,14 @@ export function createMetadataSource(
   let failure: GateError | null = null
   let failures = 0
   let retryAtMs = 0
+  let state: ProviderState = { kind: 'unasked' }
 
   async function refresh(): Promise<Metadata> {
     try {
       known = await discover(config, fetchProvider)
-      staleAtMs = ports.now() + MAX_AGE_MS
+      const nowMs = ports.now()
+      staleAtMs = nowMs + MAX_AGE_MS
+      state = { kind: 'answers', atMs: nowMs }
       if (failures > 0) ports.log.info('the sign-in provider answers again', { issuer: config.issuer })
       failures = 0
       failure = null
@@ -53,6 +59,7 @@ export function createMetadataSource(
       failure = toGateError(thrown)
       const delayMs = Math.min(MAX_DELAY_MS, FIRST_DELAY_MS * 2 ** Math.min(failures, 10))
       failures++
+      if (state.kind !== 'fails') state = { kind: 'fails', sinceMs: ports.now() }
       retryAtMs = ports.now() + delayMs
       ports.log.warn('discovery failed', { issuer: config.issuer, retry_ms: delayMs, ...errorFacts(failure) })
       if (known !== null) return known
@@ -63,6 +70,7 @@ export function createMetadataSource(
   }
 
   return Object.freeze({
+    state: () => state,
     get() {
       const nowMs = ports.now()
       if (known !== null && nowMs < staleAtMs) return Promise.resolve(known)

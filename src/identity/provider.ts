@@ -55,6 +55,12 @@ export interface EndSession {
   readonly state: string
 }
 
+/** How a provider was when it was last asked for its discovery document, which is asked for at least hourly while people sign in. */
+export type ProviderState =
+  | { readonly kind: 'unasked' }
+  | { readonly kind: 'answers'; readonly atMs: number }
+  | { readonly kind: 'fails'; readonly sinceMs: number }
+
 /** What asking again came to. */
 export type RefreshResult =
   | ({ readonly kind: 'renewed'; readonly refreshToken: string } & Pick<LoginResult, 'identity' | 'access' | 'idToken'>)
@@ -80,6 +86,8 @@ export interface ProviderClient {
   readLogoutToken(token: string): Promise<LogoutToken>
   /** Checks an access token for this audience. Throws `access.token`, `provider.down`. */
   readAccessToken(token: string, audience: string): Promise<AccessToken>
+  /** What is known of the provider without asking it. */
+  state(): ProviderState
 }
 
 /** All provider clients of the process, keyed by what identifies one (issuer and client), so that they survive reloads. */

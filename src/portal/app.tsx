@@ -11,6 +11,7 @@ import type { Session, Sessions } from '../session/session.ts'
 import type { Signing } from '../session/signing.ts'
 import { KEY_SET_MAX_AGE_S } from '../session/signing-keys.ts'
 import type { Tokens } from '../session/tokens.ts'
+import { type AdminTools, showAdmin } from './admin.tsx'
 import { emptyAnswer, jsonAnswer, keySetAnswer, pageAnswer, redirectAnswer } from './answer.ts'
 import { backChannelLogout } from './backchannel.ts'
 import { FailedSignIn } from './failure.ts'
@@ -40,6 +41,7 @@ export interface PortalTools {
   readonly pool: ProviderPool
   readonly seal: Sealer
   readonly noteStart: SignInTools['noteStart']
+  readonly overview: AdminTools['overview']
 }
 
 interface Env {
@@ -77,6 +79,7 @@ export function createPortal(tools: PortalTools): Portal {
   app.post(ownPath('sessions'), c => signedIn(c.env.ctx, session => endSessions(c.env.ctx, tools, session)))
   app.get(ownPath('tokens'), c => signedIn(c.env.ctx, session => showTokens(c.env.ctx, tools, session)))
   app.post(ownPath('tokens'), c => signedIn(c.env.ctx, session => changeTokens(c.env.ctx, tools, session)))
+  app.get(ownPath('admin'), c => signedIn(c.env.ctx, session => showAdmin(c.env.ctx, tools, session)))
   app.get(`${ownPath('icons')}/:hash`, c => {
     const { ctx } = c.env
     return ctx.session === null ? signInProblem(ctx) : sendIcon(ctx, c.req.param('hash'))
@@ -135,6 +138,7 @@ const METHODS: ReadonlyMap<string, string> = new Map([
       'enter',
       'signed-out',
       'me',
+      'admin',
       'jwks.json',
       'provider-logout',
       'frontchannel-logout',
@@ -171,7 +175,7 @@ function applications(ctx: PortalRequest): Response {
       title={ctx.portal.title}
       identity={session.identity}
       applications={ctx.applications(session)}
-      menu={menuOf(ctx, words, '')}
+      menu={menuOf(ctx, session, words, '')}
       switchAddress={`${ownPath('login')}?switch=1`}
     />,
     200,

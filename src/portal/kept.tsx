@@ -9,7 +9,7 @@ import { findForm, KEPT_MS, type KeepTools, type KeptForm, keepForm, readSendAdd
 import { wordsFor } from './language.ts'
 import { renderErrorPage } from './pages/errors.tsx'
 import { KeptPage } from './pages/kept.tsx'
-import { spanOf } from './pages/time.ts'
+import { spanOf } from './pages/time.tsx'
 import { ownPath } from './place.ts'
 import type { PortalRequest } from './portal.ts'
 import { problemResponse } from './problem.ts'

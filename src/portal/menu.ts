@@ -1,14 +1,17 @@
+import type { Session } from '../session/session.ts'
+import { isAdmin } from './admins.ts'
 import type { MenuEntry } from './pages/hall.tsx'
 import { type OwnPage, ownPath } from './place.ts'
 import type { PortalRequest } from './portal.ts'
 import type { Words } from './words/words.ts'
 
 /** What the bar of every page for people who are signed in leads to; `here` is the page that it is on, null for one that it does not name. */
-export function menuOf({ portal }: PortalRequest, words: Words, here: OwnPage | null): readonly MenuEntry[] {
+export function menuOf(ctx: PortalRequest, session: Session, words: Words, here: OwnPage | null): readonly MenuEntry[] {
   const entries: readonly (readonly [page: OwnPage, label: string, isThere: boolean])[] = [
     ['', words.applications, true],
     ['sessions', words.yourSessions, true],
-    ['tokens', words.yourTokens, portal.personalTokens],
+    ['tokens', words.yourTokens, ctx.portal.personalTokens],
+    ['admin', words.administration, isAdmin(ctx, session)],
     ['logout', words.signOut, true],
   ]
   return entries

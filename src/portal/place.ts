@@ -16,6 +16,7 @@ export type OwnPage =
   | 'icons'
   | 'jwks.json'
   | 'kept'
+  | 'admin'
   | 'provider-logout'
   | 'backchannel-logout'
   | 'frontchannel-logout'

@@ -44,7 +44,7 @@ export async function showSessions(ctx: PortalRequest, tools: SignOutTools, sess
     <SessionsPage
       words={words}
       title={ctx.portal.title}
-      menu={menuOf(ctx, words, isAll ? null : 'sessions')}
+      menu={menuOf(ctx, session, words, isAll ? null : 'sessions')}
       entries={entries}
       own={session}
       nowMs={tools.ports.now()}

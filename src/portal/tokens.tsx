@@ -102,7 +102,7 @@ async function answer(ctx: PortalRequest, tools: TokenTools, session: Session, m
     <TokensPage
       words={words}
       title={ctx.portal.title}
-      menu={menuOf(ctx, words, 'tokens')}
+      menu={menuOf(ctx, session, words, 'tokens')}
       tokens={tokens}
       made={made}
       roles={ctx.rolesOf(session)}

@@ -5,6 +5,7 @@ import { type Balance, compileBalance } from './balance.ts'
 import { type HealthChecks, openHealthChecks } from './health.ts'
 import { createOrigin, isUp, type Origin } from './origin.ts'
 import { createSlots, type Slots } from './slots.ts'
+import { type Health, originHealth } from './upstream-health.ts'
 
 /** What an upstream needs that is more than one address without limits. */
 export interface Managed {
@@ -42,7 +43,10 @@ export interface OriginState {
   readonly upstream: string
   readonly address: string
   readonly isUp: boolean
+  readonly health: Health
   readonly inFlight: number
+  /** Requests in a row that failed there; below 0 where nothing was heard of it. */
+  readonly failures: number
 }
 
 /** All upstreams of the process. Pairs with `close`. */
@@ -90,7 +94,9 @@ export function createUpstreamPool(ports: Pick<Ports, 'fetch' | 'now' | 'log'>):
             upstream: upstream.label,
             address: origin.label,
             isUp: isUp(origin, nowMs) && (same?.isUp ?? true),
+            health: same?.health === 'down' ? 'down' : originHealth(origin, nowMs),
             inFlight: origin.inFlight + (same?.inFlight ?? 0),
+            failures: Math.max(origin.failures, same?.failures ?? -1),
           })
         }
       }

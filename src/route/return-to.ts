@@ -21,7 +21,7 @@ export function parseReturnTo(raw: string | null): SafeReturnTo {
 }
 
 /** Pages of ours that only show something. */
-const RETURNABLE = new Set(['/.sallyport/sessions', '/.sallyport/kept'])
+const RETURNABLE = new Set(['sessions', 'tokens', 'kept', 'admin'].map(page => `/.sallyport/${page}`))
 
 function isSafe(raw: string): boolean {
   if (raw.length > MAX_LENGTH || !PLAIN.test(raw) || raw.startsWith('//')) return false

@@ -13,6 +13,10 @@ export interface ReloadState {
   readonly atMs: number
   /** The mistakes for which the file was refused, as text for people; null when it is in force. */
   readonly refusal: string | null
+  /** The same mistakes one by one, each a sentence with its line; nothing of the file around them. */
+  readonly mistakes: readonly string[]
+  /** When what is in force was taken over. */
+  readonly inForceSinceMs: number
 }
 
 /** What one attempt to read the file came to. */
@@ -23,7 +27,12 @@ export type Loaded<S extends Versioned = Snapshot> =
       readonly files: readonly string[]
       readonly warnings: readonly Diagnostic[]
     }
-  | { readonly ok: false; readonly refusal: string; readonly files: readonly string[] }
+  | {
+      readonly ok: false
+      readonly refusal: string
+      readonly mistakes: readonly string[]
+      readonly files: readonly string[]
+    }
 
 /** The snapshot in force, and how it is replaced. */
 export interface Live<S extends Versioned = Snapshot> {
@@ -47,7 +56,8 @@ export function createLive<S extends Versioned>(options: {
   readonly onRefuse: (refusal: string) => void
 }): Live<S> {
   let current = options.initial
-  let state: ReloadState = { atMs: options.now(), refusal: null }
+  const startedMs = options.now()
+  let state: ReloadState = { atMs: startedMs, refusal: null, mistakes: [], inForceSinceMs: startedMs }
   return {
     get current() {
       return current
@@ -59,12 +69,13 @@ export function createLive<S extends Versioned>(options: {
       const loaded = options.load()
       if (!loaded.ok) {
         const isNew = state.refusal !== loaded.refusal
-        state = { atMs: options.now(), refusal: loaded.refusal }
+        state = { ...state, atMs: options.now(), refusal: loaded.refusal, mistakes: loaded.mistakes }
         if (isNew) options.onRefuse(loaded.refusal)
         return 'refused'
       }
-      state = { atMs: options.now(), refusal: null }
+      state = { ...state, atMs: options.now(), refusal: null, mistakes: [] }
       if (loaded.snapshot.fingerprint === current.fingerprint) return 'same'
+      state = { ...state, inForceSinceMs: state.atMs }
       const previous = current
       current = loaded.snapshot
       options.onChange(loaded, previous)

@@ -4,12 +4,14 @@ import type { Decision } from '../policy/policy.ts'
 import { missingReasons, type Told } from '../policy/reasons.ts'
 import { wordsFor } from '../portal/language.ts'
 import { type ErrorView, renderDeniedPage, renderErrorPage } from '../portal/pages/errors.tsx'
+import { nameOf } from '../portal/pages/person.ts'
 import type { PortalRequest } from '../portal/portal.ts'
 import { problemResponse } from '../portal/problem.ts'
 import { sayError, sayReason, type Words } from '../portal/words/words.ts'
 import { VERSION_FIELDS } from '../proxy/websocket-handshake.ts'
 import { prefersPage } from '../route/page-load.ts'
 import { parseReturnTo } from '../route/return-to.ts'
+import type { Denial, Denials } from './denials.ts'
 import type { Passage } from './passage.ts'
 import { mayRepeat, retryAfterS } from './retry.ts'
 
@@ -23,7 +25,7 @@ export interface Respond {
   broken(error: unknown): Response
 }
 
-export function createRespond(log: Log): Respond {
+export function createRespond(log: Log, denials: Pick<Denials, 'note'>): Respond {
   return {
     failed(passage, context, error) {
       if (isClientGone(passage)) return new Response(null, { status: CLIENT_GONE })
@@ -48,7 +50,7 @@ export function createRespond(log: Log): Respond {
       return page
     },
     denied(passage, context, decision) {
-      noteDecision(log, passage, decision)
+      noteDecision(log, denials, passage, decision)
       const code = decision.reason === 'method.not_listed' ? 'route.method' : 'access.denied'
       const { status, say } = CODES[code]
       if (decision.reason === 'method.not_listed') {
@@ -87,7 +89,7 @@ export function createRespond(log: Log): Respond {
         routeName: passage.route?.config.name ?? '',
       })
     },
-    noteDecision: (passage, decision) => noteDecision(log, passage, decision),
+    noteDecision: (passage, decision) => noteDecision(log, denials, passage, decision),
     broken(error) {
       log.warn('An upstream ended in the middle of its answer', errorFacts(error))
       const { status, say } = CODES['upstream.broken']
@@ -128,7 +130,8 @@ const CLIENT_GONE = 499
 const NOTHING_TOLD: Told = { needed: [], reasons: [] }
 
 /** What is missing goes to the log in full; what the client is told is less. */
-function noteDecision(log: Log, passage: Passage, decision: Decision): void {
+function noteDecision(log: Log, denials: Pick<Denials, 'note'>, passage: Passage, decision: Decision): void {
+  denials.note(denialOf(passage, decision))
   const facts = {
     id: passage.id,
     route: passage.route?.config.id,
@@ -140,6 +143,19 @@ function noteDecision(log: Log, passage: Passage, decision: Decision): void {
   if (decision.verdict === 'deny' && decision.reason === 'rule.broken') {
     log.error('A rule could not be judged, and so the request was denied', { ...facts, ...errorFacts(decision.fault) })
   } else log.info(decision.verdict === 'step-up' ? 'A new sign-in is asked for' : 'A request was denied', facts)
+}
+
+function denialOf({ id, startedMs, request, route, session, client }: Passage, { reason }: Decision): Denial {
+  return {
+    atMs: startedMs,
+    id,
+    portal: route?.config.portal ?? null,
+    route: route?.config.id ?? '',
+    method: request.method,
+    reason,
+    user: session === null ? null : nameOf(session.identity),
+    client,
+  }
 }
 
 function isClientGone(passage: Passage): boolean {

@@ -6,6 +6,7 @@ import type { Ports } from '../../src/base/ports.ts'
 import type { PortalConfig, ProviderConfig } from '../../src/config/types.ts'
 import { createProviderPool } from '../../src/identity/pool.ts'
 import { createPortal } from '../../src/portal/app.tsx'
+import type { Overview } from '../../src/portal/overview.ts'
 import { isSecure } from '../../src/portal/place.ts'
 import type { PortalRequest } from '../../src/portal/portal.ts'
 import { parseTarget } from '../../src/route/target.ts'
@@ -125,6 +126,7 @@ export async function openStand(over: Partial<PortalConfig> = {}, hosts = [KUMA,
     seal,
     pool,
     noteStart: countStarts(createRates(ports.now), createMetrics()),
+    overview: () => NOTHING_SEEN,
   })
   const origins = new Map([PORTAL, ...hosts].map(origin => [new URL(origin).host, origin]))
   let count = 0
@@ -190,6 +192,14 @@ export async function openStand(over: Partial<PortalConfig> = {}, hosts = [KUMA,
       rmSync(folder, { recursive: true, force: true })
     },
   }
+}
+
+const NOTHING_SEEN: Overview = {
+  processes: { all: 1, heard: 1 },
+  denials: [],
+  routes: [],
+  providers: [],
+  config: { inForceSinceMs: 0, mistakeCount: 0, mistakes: [] },
 }
 
 /** How a browser asks for a page. */

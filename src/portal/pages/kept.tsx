@@ -3,7 +3,7 @@ import { type KeptForm, sendAddress } from '../kept-form.ts'
 import { ownPath } from '../place.ts'
 import type { Words } from '../words/words.ts'
 import { Door } from './layout.tsx'
-import { agoOf, sizeOf } from './time.ts'
+import { agoOf, sizeOf } from './time.tsx'
 
 /** What someone was sending when their sign-in ran out, and whether to send it now. `proof` shows that a form came from here. */
 export function KeptPage(props: {

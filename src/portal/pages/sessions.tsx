@@ -5,7 +5,7 @@ import { ownPath } from '../place.ts'
 import type { Words } from '../words/words.ts'
 import { Hall, type MenuEntry } from './hall.tsx'
 import { detailOf, nameOf } from './person.ts'
-import { agoOf } from './time.ts'
+import { Time } from './time.tsx'
 
 /** What the page shows. */
 export interface SessionsView {
@@ -88,15 +88,6 @@ function Row({ entry, view }: { readonly entry: SessionEntry; readonly view: Ses
 
 function Parts({ parts }: { readonly parts: readonly (string | null)[] }) {
   return <>{parts.map(part => (part === null ? null : `${part} · `))}</>
-}
-
-function Time({ words, atMs, nowMs }: { readonly words: Words; readonly atMs: number; readonly nowMs: number }) {
-  const iso = new Date(atMs).toISOString()
-  return (
-    <time datetime={iso} title={iso}>
-      {agoOf(atMs, nowMs, words)}
-    </time>
-  )
 }
 
 function Everywhere({ words, proof }: { readonly words: Words; readonly proof: string }) {

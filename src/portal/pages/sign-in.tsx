@@ -1,7 +1,7 @@
 /** @jsxImportSource hono/jsx */
 import type { Words } from '../words/words.ts'
 import { Acts, Door } from './layout.tsx'
-import { spanOf } from './time.ts'
+import { spanOf } from './time.tsx'
 
 /** Where to sign in, when a portal leaves the choice, and for how long, when it leaves that. */
 export function SignInPage(props: {

@@ -81,6 +81,21 @@ img.mark{object-fit:contain}
 .hue-3{color:var(--ochre);background:color-mix(in srgb,var(--ochre) 12%,var(--panel))}
 .hue-4{color:var(--brick);background:color-mix(in srgb,var(--brick) 11%,var(--panel))}
 .hue-5{color:var(--slate);background:color-mix(in srgb,var(--slate) 12%,var(--panel))}
+.tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(8.5rem,100%),1fr));gap:1rem;margin:2rem 0 0}
+.tile{display:flex;flex-direction:column-reverse;justify-content:flex-end;padding:1rem 1.25rem;background:var(--panel);border:1px solid var(--line);border-radius:1rem}
+.tile dt{color:var(--soft);font-size:.875rem;line-height:1.4}
+.tile dd{margin:0;font:600 1.75rem/1.25 var(--serif)}
+.tile.bad{border-color:var(--warn)}
+.tile.bad dd{color:var(--warn)}
+.alert{margin-top:1rem;padding:1rem 1.25rem;background:color-mix(in srgb,var(--warn) 8%,var(--panel));border:1px solid var(--warn);border-radius:1rem;overflow-wrap:anywhere}
+.alert ul{margin:.5rem 0;padding-left:1.25rem}
+.group>.rows{margin-top:1rem}
+.group>p{margin-top:.5rem}
+.row h3{margin:0;font:600 1.0625rem/1.35 var(--serif)}
+.row code{font:.8125rem/1.4 var(--mono)}
+.row>span{flex:none;max-width:45%}
+.row>.origins{flex:0 1 24rem}
+.origins .health{margin-top:0}
 .empty{margin-top:2.25rem;padding:2rem 1.75rem;border:1px dashed var(--line);border-radius:1rem}
 .empty p+p{margin-top:.4rem}
 .rows{margin:2.25rem 0 0;padding:0;list-style:none;border-top:1px solid var(--line)}
@@ -94,10 +109,11 @@ img.mark{object-fit:contain}
 .search input[type=search],.search input[type=text],.search select{flex:1;min-width:min(12rem,100%);min-height:2.75rem;padding:.5rem .9rem;font:inherit;color:inherit;background:var(--panel);border:1px solid var(--edge);border-radius:.8rem}
 .search+.small{margin-top:.7rem}
 .more{margin-top:1.5rem}
+.more .act{display:inline-flex;width:auto;min-height:2.75rem;padding:.4rem 1.1rem;font-size:.9375rem}
 @media (max-width:40rem){.bar nav{width:100%;margin:0 -.7rem}.bar nav a:last-child{margin-right:0}}
-@media (max-width:30rem){.door{align-items:flex-start;padding:1.25rem .85rem}.panel{padding:3rem 1.6rem 2rem;border-radius:50vw 50vw 1.25rem 1.25rem/11rem 11rem 1.25rem 1.25rem}.panel::before{border-radius:50vw 50vw .9rem .9rem/10.6rem 10.6rem .9rem .9rem}h1{font-size:1.5rem}.hall{padding:.85rem 1.1rem 3rem}.hall h1{margin-top:1.75rem}.facts>div{grid-template-columns:5.75rem 1fr}.row{flex-direction:column;align-items:flex-start;gap:.7rem}}
+@media (max-width:30rem){.door{align-items:flex-start;padding:1.25rem .85rem}.panel{padding:3rem 1.6rem 2rem;border-radius:50vw 50vw 1.25rem 1.25rem/11rem 11rem 1.25rem 1.25rem}.panel::before{border-radius:50vw 50vw .9rem .9rem/10.6rem 10.6rem .9rem .9rem}h1{font-size:1.5rem}.hall{padding:.85rem 1.1rem 3rem}.hall h1{margin-top:1.75rem}.facts>div{grid-template-columns:5.75rem 1fr}.row{flex-direction:column;align-items:flex-start;gap:.7rem}.row>.origins{flex:none}.row>span{max-width:100%}}
 @media (prefers-contrast:more){:root{--soft:var(--ink);--line:var(--edge);--edge:var(--ink)}}
 @media (prefers-reduced-motion:reduce){*{animation:none!important;transition:none!important}.app:hover{transform:none}}
-@media (forced-colors:active){.act,.app,.panel,.tag,.arch{border:1px solid}.wait{background:CanvasText;forced-color-adjust:none}.bar nav a[aria-current]{text-decoration:underline}}
+@media (forced-colors:active){.act,.app,.panel,.tag,.arch,.tile,.alert{border:1px solid}.wait{background:CanvasText;forced-color-adjust:none}.bar nav a[aria-current]{text-decoration:underline}}
 @media print{:root{--ground:#fff;--ground-2:#fff;--panel:#fff;--ink:#000;--soft:#333;--line:#bbb;--shade:none}body{display:block;min-height:0;background:none}.bar nav,.acts,.act,form,.wait{display:none!important}.panel{margin:0 auto;border-radius:1rem;break-inside:avoid}.panel::before{display:none}.app,.row{break-inside:avoid}}
 `

@@ -3,7 +3,7 @@ import type { HeldToken } from '../../session/tokens.ts'
 import { ownPath } from '../place.ts'
 import type { Words } from '../words/words.ts'
 import { Hall, type MenuEntry } from './hall.tsx'
-import { agoOf, dayOf, spanOf } from './time.ts'
+import { agoOf, dayOf, spanOf } from './time.tsx'
 
 /** Lifetimes on offer, in days; the second is the one that is chosen at first. */
 export const TOKEN_DAYS = [7, 30, 90, 365] as const

@@ -1,4 +1,5 @@
 import { CODES, type Code } from '../../base/errors.ts'
+import type { ProviderState } from '../../identity/provider.ts'
 import { REASONS, type Reason } from '../../policy/reasons.ts'
 
 /** Reasons that a person may be told. */
@@ -74,6 +75,30 @@ export interface Words {
   readonly searchLabel: string
   readonly search: string
   readonly olderSessions: string
+
+  readonly administration: string
+  /** Of several processes, so many answered. */
+  heardOf(heard: number, all: number): string
+  readonly sessions: string
+  readonly people: string
+  activeLately(minutes: number): string
+  /** How many addresses of applications do not answer. */
+  readonly notAnswering: string
+  readonly lastActive: string
+  readonly turnedAway: string
+  readonly nobodyTurnedAway: string
+  readonly notSignedIn: string
+  readonly routes: string
+  readonly open: Readonly<Record<'public' | 'authenticated', string>>
+  /** Before the rules of `deny`. */
+  readonly shutOut: string
+  underWay(count: number): string
+  failedInRow(count: number): string
+  readonly providers: string
+  readonly providerStates: Readonly<Record<ProviderState['kind'], string>>
+  readonly configuration: string
+  readonly inForceSince: string
+  saveRefused(mistakes: number): string
 
   readonly signOutQuestion: string
   readonly signOutWho: Around

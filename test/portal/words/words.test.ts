@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import { CODES, type Code } from '../../../src/base/errors.ts'
 import { REASONS, type Reason } from '../../../src/policy/reasons.ts'
-import { agoOf, spanOf } from '../../../src/portal/pages/time.ts'
+import { agoOf, spanOf } from '../../../src/portal/pages/time.tsx'
 import { chooseWords, LANGUAGES } from '../../../src/portal/words/choose.ts'
 import { DE } from '../../../src/portal/words/de.ts'
 import { EN } from '../../../src/portal/words/en.ts'

@@ -1,3 +1,4 @@
+/** @jsxImportSource hono/jsx */
 import type { Words } from '../words/words.ts'
 
 const UNITS: readonly (readonly [number, 'day' | 'hour' | 'minute'])[] = [
@@ -44,4 +45,14 @@ export function dateOf(atMs: number): string {
 /** The day of a moment as people write it, in UTC: "Jun 30, 2027". */
 export function dayOf(atMs: number, words: Words): string {
   return new Intl.DateTimeFormat(words.lang, { dateStyle: 'medium', timeZone: 'UTC' }).format(atMs)
+}
+
+/** How long ago something was; the moment itself to machines, and to whoever points at it. */
+export function Time({ words, atMs, nowMs }: { readonly words: Words; readonly atMs: number; readonly nowMs: number }) {
+  const iso = new Date(atMs).toISOString()
+  return (
+    <time datetime={iso} title={iso}>
+      {agoOf(atMs, nowMs, words)}
+    </time>
+  )
 }

@@ -1,0 +1,53 @@
+/** @jsxImportSource hono/jsx */
+import { GateError } from '../base/errors.ts'
+import type { Ports } from '../base/ports.ts'
+import { prefersPage } from '../route/page-load.ts'
+import type { MaybePromise, Session, Sessions } from '../session/session.ts'
+import { isAdmin } from './admins.ts'
+import { pageAnswer, redirectAnswer } from './answer.ts'
+import { wordsFor } from './language.ts'
+import { menuOf } from './menu.ts'
+import type { Overview } from './overview.ts'
+import { AdminPage } from './pages/admin.tsx'
+import { isPortalHost, ownPath, portalOrigin } from './place.ts'
+import type { PortalRequest } from './portal.ts'
+import { surveySessions } from './survey.ts'
+
+export interface AdminTools {
+  readonly ports: Pick<Ports, 'now'>
+  readonly sessions: Sessions
+  /** What an admin of the portal with this name may see of the gate. */
+  overview(portal: string): MaybePromise<Overview>
+}
+
+/**
+ * Who is in, who was turned away, the routes and how their applications are: for those with the portal's admin role.
+ *
+ * Only on the host where people sign in: elsewhere, an application's own scripts could read it. Changes nothing.
+ * Throws `route.none` where the portal has no admins, `access.denied` for whoever is none, `session.store`.
+ */
+export async function showAdmin(ctx: PortalRequest, tools: AdminTools, session: Session): Promise<Response> {
+  if (ctx.portal.adminRole === null) throw new GateError('route.none', 'this portal has no admin_role')
+  if (!isPortalHost(ctx)) {
+    if (prefersPage(ctx.request)) return redirectAnswer(302, `${portalOrigin(ctx)}${ownPath('admin')}`)
+    throw new GateError('route.none', 'the gate is looked at on the portal’s own host')
+  }
+  if (!isAdmin(ctx, session)) throw new GateError('access.denied', 'the portal’s admin role is missing')
+  const nowMs = tools.ports.now()
+  const [survey, overview] = await Promise.all([
+    surveySessions(tools.sessions, ctx.portal.name, nowMs),
+    tools.overview(ctx.portal.name),
+  ])
+  const words = wordsFor(ctx.request)
+  const page = (
+    <AdminPage
+      words={words}
+      title={ctx.portal.title}
+      menu={menuOf(ctx, session, words, 'admin')}
+      survey={survey}
+      overview={overview}
+      nowMs={nowMs}
+    />
+  )
+  return pageAnswer(words, ctx.portal.brand, page, 200)
+}

@@ -1,0 +1,56 @@
+import type { ProviderState } from '../identity/provider.ts'
+import type { Reason } from '../policy/reasons.ts'
+import type { Application } from './portal.ts'
+
+/** Somebody who was turned away, or asked to sign in again. No address that was asked for: it may hold what is nobody's business. */
+export interface DenialView {
+  readonly atMs: number
+  /** The request's id, which the log carries too. */
+  readonly id: string
+  readonly route: string
+  readonly method: string
+  readonly reason: Reason
+  /** Who it was; null for somebody who is not signed in. */
+  readonly user: string | null
+  readonly client: string
+}
+
+/** One address of an application, over all processes that were asked. */
+export interface OriginView {
+  readonly address: string
+  readonly health: NonNullable<Application['health']>
+  readonly inFlight: number
+  /** Requests in a row that failed. */
+  readonly failures: number
+}
+
+export interface RouteView {
+  readonly id: string
+  readonly name: string
+  readonly access:
+    | { readonly kind: 'public' | 'authenticated' }
+    | { readonly kind: 'roles'; readonly roles: readonly string[] }
+    /** In the words of the file. */
+    | { readonly kind: 'rules'; readonly rules: readonly string[] }
+  /** Rules that shut out, in the words of the file. */
+  readonly deny: readonly string[]
+  readonly balance: string | null
+  readonly origins: readonly OriginView[]
+}
+
+/** What an admin of one portal sees of the gate, beside its sessions. */
+export interface Overview {
+  /** How many processes share the work, and how many of them are in this. */
+  readonly processes: { readonly all: number; readonly heard: number }
+  /** Newest first. */
+  readonly denials: readonly DenialView[]
+  readonly routes: readonly RouteView[]
+  readonly providers: readonly { readonly label: string; readonly issuer: string; readonly state: ProviderState }[]
+  readonly config: {
+    readonly inForceSinceMs: number
+    /** How many mistakes keep the last save from being in force. */
+    readonly mistakeCount: number
+    /** What they are, where this portal is the only one of the file. */
+    readonly mistakes: readonly string[]
+  }
+}

@@ -1,0 +1,256 @@
+/** @jsxImportSource hono/jsx */
+import type { Child } from 'hono/jsx'
+import { REASONS } from '../../policy/reasons.ts'
+import type { SessionEntry } from '../../session/session.ts'
+import type { DenialView, OriginView, Overview, RouteView } from '../overview.ts'
+import { ownPath } from '../place.ts'
+import { ACTIVE_MINUTES, type Survey } from '../survey.ts'
+import type { Words } from '../words/words.ts'
+import { Hall, type MenuEntry } from './hall.tsx'
+import { detailOf, nameOf } from './person.ts'
+import { Time } from './time.tsx'
+
+/** What the page shows. */
+export interface AdminView {
+  readonly words: Words
+  readonly title: string
+  readonly menu: readonly MenuEntry[]
+  readonly survey: Survey
+  readonly overview: Overview
+  readonly nowMs: number
+}
+
+/** So many are read at one look. */
+const DENIALS_SHOWN = 25
+
+/** The gate at one look: who is in, who was turned away, and how everything behind it is. Nothing here can be changed. */
+export function AdminPage({ words, title, menu, survey, overview, nowMs }: AdminView) {
+  const { denials, routes, providers, config, processes } = overview
+  const down = new Set(routes.flatMap(({ origins }) => origins.filter(isDown).map(({ address }) => address))).size
+  const count = (value: number) => new Intl.NumberFormat(words.lang).format(value)
+  return (
+    <Hall words={words} title={title} heading={words.administration} menu={menu}>
+      {processes.all === 1 ? null : <p class="soft">{words.heardOf(processes.heard, processes.all)}</p>}
+      <dl class="tiles">
+        <Tile name={words.sessions} value={`${count(survey.sessions)}${survey.hasMore ? '+' : ''}`} />
+        <Tile name={words.people} value={`${count(survey.people)}${survey.hasMore ? '+' : ''}`} />
+        <Tile name={words.activeLately(ACTIVE_MINUTES)} value={count(survey.active)} />
+        <Tile name={words.notAnswering} value={count(down)} isBad={down > 0} />
+      </dl>
+      <Configuration words={words} config={config} nowMs={nowMs} />
+      <Part heading={words.lastActive}>
+        <ul class="rows">
+          {survey.latest.map(entry => (
+            <Person words={words} entry={entry} nowMs={nowMs} />
+          ))}
+        </ul>
+        <p class="more">
+          <a class="act" href={`${ownPath('sessions')}?all=1`}>
+            {words.allSessions}
+          </a>
+        </p>
+      </Part>
+      <Part heading={words.turnedAway}>
+        {denials.length === 0 ? (
+          <p class="soft">{words.nobodyTurnedAway}</p>
+        ) : (
+          <ul class="rows">
+            {denials.slice(0, DENIALS_SHOWN).map(denial => (
+              <Refused words={words} denial={denial} nowMs={nowMs} />
+            ))}
+          </ul>
+        )}
+      </Part>
+      <Part heading={words.routes}>
+        <ul class="rows">
+          {routes.map(route => (
+            <Route words={words} route={route} />
+          ))}
+        </ul>
+      </Part>
+      <Part heading={words.providers}>
+        <ul class="rows">
+          {providers.map(({ label, issuer, state }) => (
+            <li class="row">
+              <div>
+                <h3>{label}</h3>
+                <p class="soft small">{issuer}</p>
+              </div>
+              <Health
+                state={state.kind === 'answers' ? 'up' : state.kind === 'fails' ? 'down' : 'unknown'}
+                text={words.providerStates[state.kind]}
+              >
+                {state.kind === 'unasked' ? null : (
+                  <>
+                    {' · '}
+                    <Time words={words} atMs={state.kind === 'answers' ? state.atMs : state.sinceMs} nowMs={nowMs} />
+                  </>
+                )}
+              </Health>
+            </li>
+          ))}
+        </ul>
+      </Part>
+    </Hall>
+  )
+}
+
+function isDown({ health }: OriginView): boolean {
+  return health === 'down'
+}
+
+function Part(props: { readonly heading: string; readonly children?: Child }) {
+  return (
+    <section class="group">
+      <h2>{props.heading}</h2>
+      {props.children}
+    </section>
+  )
+}
+
+function Tile({ name, value, isBad = false }: { readonly name: string; readonly value: string; isBad?: boolean }) {
+  return (
+    <div class={isBad ? 'tile bad' : 'tile'}>
+      <dt>{name}</dt>
+      <dd>{value}</dd>
+    </div>
+  )
+}
+
+/** A state in words, with a sign before it for a quick look. */
+function Health(props: { readonly state: OriginView['health']; readonly text: string; readonly children?: Child }) {
+  return (
+    <span class={`small health ${props.state}`}>
+      <span>
+        {props.text}
+        {props.children}
+      </span>
+    </span>
+  )
+}
+
+function Configuration(props: { words: Words; config: Overview['config']; nowMs: number }) {
+  const { words, config, nowMs } = props
+  const since = (
+    <p class="soft small">
+      {`${words.inForceSince} `}
+      <Time words={words} atMs={config.inForceSinceMs} nowMs={nowMs} />
+    </p>
+  )
+  if (config.mistakeCount === 0) return <Part heading={words.configuration}>{since}</Part>
+  return (
+    <Part heading={words.configuration}>
+      <div class="alert">
+        <p>{words.saveRefused(config.mistakeCount)}</p>
+        <ul lang="en">
+          {config.mistakes.map(mistake => (
+            <li>{mistake}</li>
+          ))}
+        </ul>
+        {since}
+      </div>
+    </Part>
+  )
+}
+
+function Person({ words, entry, nowMs }: { words: Words; entry: SessionEntry; nowMs: number }) {
+  const { identity } = entry.session
+  const parts = [detailOf(identity), entry.agent.replace(' on ', ` ${words.on} `), entry.client]
+  return (
+    <li class="row">
+      <div>
+        <h3>{nameOf(identity)}</h3>
+        <p class="soft small">{parts.filter(part => part !== null && part !== '').join(' · ')}</p>
+      </div>
+      <span class="soft small">
+        {`${words.lastUsedTime} `}
+        <Time words={words} atMs={entry.lastSeenMs} nowMs={nowMs} />
+      </span>
+    </li>
+  )
+}
+
+function Refused({ words, denial, nowMs }: { words: Words; denial: DenialView; nowMs: number }) {
+  return (
+    <li class="row">
+      <div>
+        <h3>{denial.route}</h3>
+        <p class="small">
+          <code>{denial.reason}</code> <span lang="en">{REASONS[denial.reason].why}</span>
+        </p>
+        <p class="soft small">
+          {[denial.user ?? words.notSignedIn, denial.client, denial.method].join(' · ')}
+          {` · ${words.reference} `}
+          <code>{denial.id}</code>
+        </p>
+      </div>
+      <span class="soft small">
+        <Time words={words} atMs={denial.atMs} nowMs={nowMs} />
+      </span>
+    </li>
+  )
+}
+
+function Route({ words, route }: { readonly words: Words; readonly route: RouteView }) {
+  return (
+    <li class="row">
+      <div>
+        <h3>{route.name}</h3>
+        {route.name === route.id ? null : <p class="soft small">{route.id}</p>}
+        <p class="small">
+          <Access words={words} route={route} />
+        </p>
+      </div>
+      {route.origins.length === 0 ? null : (
+        <div class="origins">
+          {route.balance === null ? null : <p class="soft small">{route.balance}</p>}
+          {route.origins.map(({ address, health, inFlight, failures }) => (
+            <p class="small">
+              <span class="soft">{address}</span>
+              <Health state={health} text={words.health[health]}>
+                {inFlight === 0 ? null : ` · ${words.underWay(inFlight)}`}
+                {failures === 0 ? null : ` · ${words.failedInRow(failures)}`}
+              </Health>
+            </p>
+          ))}
+        </div>
+      )}
+    </li>
+  )
+}
+
+function Access({ words, route: { access, deny } }: { readonly words: Words; readonly route: RouteView }) {
+  const shut =
+    deny.length === 0 ? null : (
+      <>
+        {` · ${words.shutOut} `}
+        <span lang="en">{deny.join('; ')}</span>
+      </>
+    )
+  switch (access.kind) {
+    case 'public':
+    case 'authenticated':
+      return (
+        <>
+          {words.open[access.kind]}
+          {shut}
+        </>
+      )
+    case 'roles':
+      return (
+        <>
+          {access.roles.map(role => (
+            <span class="tag">{role}</span>
+          ))}
+          {shut}
+        </>
+      )
+    case 'rules':
+      return (
+        <>
+          <span lang="en">{access.rules.join('; ')}</span>
+          {shut}
+        </>
+      )
+  }
+}

@@ -1,0 +1,65 @@
+import type { ProviderPool } from '../identity/provider.ts'
+import { describeRule } from '../policy/describe.ts'
+import type { Overview, RouteView } from '../portal/overview.ts'
+import type { MaybePromise } from '../session/session.ts'
+import type { Live } from './live.ts'
+import { mergeViews, type ProcessView } from './process-view.ts'
+import type { GateRoute } from './snapshot.ts'
+
+export interface OverviewTools {
+  readonly live: Live
+  readonly pool: Pick<ProviderPool, 'client'>
+  /** This process. */
+  own(): ProcessView
+  /** The other processes that share the work, with null for one that does not answer in time. */
+  others(): MaybePromise<readonly (ProcessView | null)[]>
+}
+
+/**
+ * What an admin of a portal may see of the gate. Where there are several portals, each admin sees what belongs to their own.
+ */
+export function createOverview({ live, pool, own, others }: OverviewTools): (portal: string) => Promise<Overview> {
+  return async portal => {
+    const around = await others()
+    const heard = around.filter(view => view !== null)
+    const { denials, origins } = mergeViews([own(), ...heard])
+    const { current, state } = live
+    const { portals, providers } = current.config
+    const isAlone = portals.size === 1
+    const isSeen = (name: string | null) => name === portal || (name === null && isAlone)
+    const names = portals.get(portal)?.providers ?? []
+    return {
+      processes: { all: around.length + 1, heard: heard.length + 1 },
+      denials: denials.filter(denial => isSeen(denial.portal)).map(({ portal: _, ...denial }) => denial),
+      routes: current.routes.filter(({ config }) => isSeen(config.portal)).map(route => viewRoute(route, origins)),
+      providers: names.flatMap(name => {
+        const provider = providers.get(name)
+        if (provider === undefined) return []
+        return [{ label: provider.label, issuer: provider.issuer, state: pool.client(provider).state() }]
+      }),
+      config: {
+        inForceSinceMs: state.inForceSinceMs,
+        mistakeCount: state.mistakes.length,
+        mistakes: isAlone ? state.mistakes : [],
+      },
+    }
+  }
+}
+
+function viewRoute({ config, upstream }: GateRoute, origins: ProcessView['origins']): RouteView {
+  const { id, name, allow, deny } = config
+  const balance = config.upstream === null || config.upstream.addresses.length === 1 ? null : config.upstream.balance
+  return {
+    id,
+    name,
+    access: allow.kind === 'rules' ? { kind: 'rules', rules: allow.rules.map(describeRule) } : allow,
+    deny: deny.map(describeRule),
+    balance,
+    origins: (upstream?.origins ?? []).flatMap(({ label }) => {
+      const known = origins.find(origin => origin.upstream === upstream?.label && origin.address === label)
+      if (known === undefined) return []
+      const { address, health, inFlight, failures } = known
+      return [{ address, health, inFlight, failures: Math.max(failures, 0) }]
+    }),
+  }
+}
