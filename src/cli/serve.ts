@@ -8,10 +8,11 @@ import type { Config } from '../config/types.ts'
 import { createProviderPool } from '../identity/pool.ts'
 import { createPortal } from '../portal/app.tsx'
 import { openDeadlines } from '../proxy/deadlines.ts'
-import { IDLE_TIMEOUT_S } from '../proxy/forward.ts'
+import { createPatience } from '../proxy/patience.ts'
 import { createOpenStreams, type StreamOwner } from '../proxy/streams.ts'
 import { createUpstreamPool, type UpstreamPool } from '../proxy/upstream.ts'
 import { createWebSocketRelay } from '../proxy/websocket.ts'
+import { createWholeBodies } from '../proxy/whole-body.ts'
 import { openAccessLog } from '../server/access-log.ts'
 import { createAccessTokens } from '../server/access-tokens.ts'
 import { type AdminSources, configState, openAdmin } from '../server/admin.ts'
@@ -42,6 +43,8 @@ export interface ServeOptions {
   readonly writeAccess: (lines: string) => void
   /** How often open streams are held against rules about time; a sensible default when absent. */
   readonly recheckMs?: number
+  /** How long a client's connection may be silent, in seconds; what Bun takes at most when absent. */
+  readonly idleTimeoutS?: number
   /** Set where this process is one of several that a supervisor started. */
   readonly worker?: WorkerPart
 }
@@ -80,7 +83,7 @@ export interface RunningServer {
  * Throws `config.invalid` with the rendered mistakes, `listen.failed`, `session.store`. What was opened before is closed again.
  */
 export function startServer(options: ServeOptions): RunningServer {
-  const { ports, worker } = options
+  const { ports, worker, idleTimeoutS = 255 } = options
   const fileLog = worker?.fileLog ?? ports.log
   const configPath = resolve(options.configPath)
   const upstreams = createUpstreamPool(ports)
@@ -127,10 +130,13 @@ export function startServer(options: ServeOptions): RunningServer {
   const respond = createRespond(ports.log, denials)
   const ownName = makePseudonym(ports)
   const ownView = () => viewProcess(denials, upstreams)
+  const opened: Bun.Server<unknown>[] = []
   const pipeline = createPipeline({
     ports,
     deadlines,
     streams,
+    wholeBodies: createWholeBodies(() => sum(opened.map(one => one.pendingRequests)) - streams.size),
+    patience: createPatience(deadlines, ports.now, idleTimeoutS),
     sessions,
     accessTokens: createAccessTokens(pool, ports),
     metrics,
@@ -152,7 +158,6 @@ export function startServer(options: ServeOptions): RunningServer {
   })
 
   let isDraining = false
-  const opened: Bun.Server<unknown>[] = []
   const gauges: readonly Gauge[] = [
     {
       name: 'requests_in_flight',
@@ -177,7 +182,7 @@ export function startServer(options: ServeOptions): RunningServer {
           fetch: pipeline,
           error: respond.broken,
           websocket: relay.handlers,
-          idleTimeoutS: IDLE_TIMEOUT_S,
+          idleTimeoutS,
           reusePort: worker !== undefined,
         }),
       )

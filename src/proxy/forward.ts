@@ -1,21 +1,26 @@
 import { GateError } from '../base/errors.ts'
 import type { Ports } from '../base/ports.ts'
-import type { Session } from '../session/session.ts'
+import type { MaybePromise, Session } from '../session/session.ts'
 import { type Deadlines, NOWHERE, type Waiting } from './deadlines.ts'
 import { translateFailure, unreachable } from './failures.ts'
+import { handOn, hasBody } from './hand-on.ts'
 import { limitBody } from './limited-body.ts'
 import { forwardManaged, SMALL_BODY_BYTES } from './managed.ts'
 import { noteAnswer, noteFailure, type Origin } from './origin.ts'
+import type { ClientSide, Patience } from './patience.ts'
 import { reach } from './reach.ts'
 import { cleanResponseFields } from './response-fields.ts'
 import type { OpenStreams } from './streams.ts'
 import { FETCH_PATIENCE_MS, type Upstream } from './upstream.ts'
+import type { WholeBodies } from './whole-body.ts'
 
 /** What the forwarder needs of the process. */
 export interface ForwardTools {
   readonly ports: Pick<Ports, 'fetch' | 'now' | 'log'>
   readonly deadlines: Deadlines
   readonly streams: OpenStreams
+  readonly wholeBodies: WholeBodies
+  readonly patience: Patience
 }
 
 /** One decided request, ready to go. */
@@ -39,12 +44,9 @@ export interface ForwardJob {
   readonly provenClient: string | null
   /** Whose request it is; null for nobody's. */
   readonly session: Session | null
-  /** Sets how long the client's connection may be silent: seconds, 0 for no limit (Bun's `server.timeout`). */
-  setIdleTimeout(seconds: number): void
+  /** Where the request came in. */
+  readonly front: ClientSide
 }
-
-/** How long a client's connection may be silent between and during ordinary requests: the most that Bun takes. */
-export const IDLE_TIMEOUT_S = 255
 
 /** After a missed deadline, how long an upstream's requests carry an abort of their own. */
 const GUARD_MS = 60_000
@@ -81,8 +83,8 @@ function attempt(job: ForwardJob, tools: ForwardTools, origin: Origin): Promise<
   if (origin.protocol !== undefined) init.protocol = origin.protocol
   if (expectsEvents(job.fields) || job.timeoutMs > FETCH_PATIENCE_MS || upstream.mayBeSilent) init.timeout = false
   // A slow upload or a slow first byte is silence on the client's side, and no fault of the client.
-  const isPatient = body !== null || job.timeoutMs > (IDLE_TIMEOUT_S - 5) * 1000
-  if (isPatient) job.setIdleTimeout(0)
+  const isPatient = body !== null || job.timeoutMs > (tools.patience.idleTimeoutS - 5) * 1000
+  if (isPatient) tools.patience.hold(job.front, request)
 
   return new Promise<Response>((resolve, reject) => {
     const one = new Attempt(job, tools, origin, guard, isPatient, resolve, reject)
@@ -113,7 +115,7 @@ class Attempt implements Waiting {
   readonly #origin: Origin
   readonly #guard: AbortController | null
   readonly #isPatient: boolean
-  readonly #resolve: (response: Response) => void
+  readonly #resolve: (response: MaybePromise<Response>) => void
   readonly #reject: (error: unknown) => void
   #isOver = false
 
@@ -123,7 +125,7 @@ class Attempt implements Waiting {
     origin: Origin,
     guard: AbortController | null,
     isPatient: boolean,
-    resolve: (response: Response) => void,
+    resolve: (response: MaybePromise<Response>) => void,
     reject: (error: unknown) => void,
   ) {
     this.#job = job
@@ -148,7 +150,7 @@ class Attempt implements Waiting {
     this.#end()
     if (this.#origin.failures !== 0) noteAnswer(this.#origin)
     try {
-      this.#resolve(finish(this.#job, this.#tools, response, this.#isPatient))
+      this.#resolve(finish(this.#job, this.#tools, this.#origin, response, this.#isPatient))
     } catch (error) {
       this.#reject(error)
     }
@@ -192,7 +194,7 @@ class Attempt implements Waiting {
     if (!this.#job.request.signal.aborted && error.code !== 'upstream.timeout' && error.code !== 'target.too_large') {
       noteFailure(this.#origin, this.#tools.ports.now())
     }
-    if (this.#isPatient) this.#job.setIdleTimeout(IDLE_TIMEOUT_S)
+    if (this.#isPatient) this.#tools.patience.release(this.#job.front, this.#job.request)
     this.#reject(error)
   }
 
@@ -203,30 +205,42 @@ class Attempt implements Waiting {
   }
 }
 
-function finish(job: ForwardJob, tools: ForwardTools, response: Response, isPatient: boolean): Response {
+function finish(
+  job: ForwardJob,
+  tools: ForwardTools,
+  origin: Origin,
+  response: Response,
+  isPatient: boolean,
+): MaybePromise<Response> {
   const { headers, status } = response
   if (status < 200) {
     throw new GateError('upstream.broken', `${job.routeId}: the upstream switched protocols unasked (status ${status})`)
   }
   cleanResponseFields(headers)
   const length = headers.get('content-length')
+  const type = headers.get('content-type')
   // Touching `body` turns it into a stream of JavaScript's own: only where it has to be one.
-  if (headers.get('content-type')?.startsWith('text/event-stream') === true && response.body !== null) {
-    job.setIdleTimeout(0)
+  if (type?.startsWith('text/event-stream') === true && response.body !== null) {
+    tools.patience.hold(job.front, job.request)
     const stream = tools.streams.wrap(response.body, {
       routeId: job.routeId,
       session: job.session,
       method: job.method,
       client: job.provenClient,
       lead: headers.has('content-encoding') ? '' : ':\n\n',
-      onEnd: () => job.setIdleTimeout(IDLE_TIMEOUT_S),
+      onEnd: () => tools.patience.release(job.front, job.request),
     })
     return new Response(stream, { status, statusText: response.statusText, headers })
   }
-  const isSmall =
-    (length !== null && Number(length) <= SMALL_BODY_BYTES) || status === 204 || status === 304 || job.method === 'HEAD'
-  if (isSmall === isPatient) job.setIdleTimeout(isSmall ? IDLE_TIMEOUT_S : 0)
-  return response
+  if (!hasBody(job.method, status) || (length !== null && Number(length) <= SMALL_BODY_BYTES)) {
+    if (isPatient) tools.patience.release(job.front, job.request)
+  } else if (!isPatient) tools.patience.hold(job.front, job.request)
+  const address = origin.base.length + job.path.length
+  const ready = handOn({ response, method: job.method, type, length, address }, tools.wholeBodies)
+  if (!(ready instanceof Promise)) return ready
+  return ready.catch((error: unknown) => {
+    throw translateFailure(error, job.routeId, origin.label)
+  })
 }
 
 /** An abort of the request's own, which also follows the client's. */

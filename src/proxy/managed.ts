@@ -5,6 +5,7 @@ import type { Origin } from './origin.ts'
 import type { Leave } from './slots.ts'
 import type { Managed } from './upstream.ts'
 import { watchBody } from './watched-body.ts'
+import { isHere } from './whole-body.ts'
 
 /** Sends a job to one address and answers with what came back; rejects with a GateError before the answer began. */
 export type Attempt = (job: ForwardJob, tools: ForwardTools, origin: Origin) => Promise<Response>
@@ -93,6 +94,7 @@ async function watch(
     status === 304 ||
     job.method === 'HEAD' ||
     rawLength === '0' ||
+    (rawLength !== null && isHere(response, Number(rawLength), origin.base.length + job.path.length)) ||
     (idleTimeoutMs === null && rawLength !== null && Number(rawLength) <= SMALL_BODY_BYTES)
   // Touching `body` turns it into a stream of JavaScript's own: only where it has to be one.
   if (isEnded || !(managed.countsBodies || idleTimeoutMs !== null) || response.body === null) {

@@ -84,7 +84,7 @@ function send(passage: Passage, tools: PassTools, route: GateRoute, prepared: Pr
       client: passage.client,
       provenClient: provenClient(passage),
       session,
-      setIdleTimeout: seconds => front.timeout(request, seconds),
+      front,
     },
     tools,
   )

@@ -43,6 +43,8 @@ export interface GateOptions {
   readonly ports?: Partial<Ports>
   /** How often open streams are held against rules about time. */
   readonly recheckMs?: number
+  /** How long a client's connection may be silent, in seconds. */
+  readonly idleTimeoutS?: number
 }
 
 /** A portal for plain HTTP with a provider that is never asked, for tests that bring their own sessions. */
@@ -94,6 +96,7 @@ export async function startGate(toml: string, options: GateOptions = {}): Promis
         log: createLog({ now, style: 'json', write: line => void log.push(line) }),
       },
       ...(options.recheckMs === undefined ? {} : { recheckMs: options.recheckMs }),
+      ...(options.idleTimeoutS === undefined ? {} : { idleTimeoutS: options.idleTimeoutS }),
       writeAccess: lines => void access.push(...lines.trimEnd().split('\n')),
     })
   } catch (error) {

@@ -1,0 +1,61 @@
+import { type Deadlines, NOWHERE, type Waiting } from './deadlines.ts'
+
+/** What Bun's server can do about the connection that a request came by. */
+export type ClientSide = Pick<Bun.Server<unknown>, 'timeout' | 'requestIP' | 'port'>
+
+/** How long a client's connection may be silent: as long as its request takes, and then no longer than any other. */
+export interface Patience {
+  /** Seconds that a connection may be silent between and during ordinary requests. */
+  readonly idleTimeoutS: number
+  /** However long this request takes, its connection stays. */
+  hold(side: ClientSide, request: Request): void
+  /** The usual limit again, while the request is still under way. */
+  release(side: ClientSide, request: Request): void
+}
+
+/** Most requests are over by then, and cost nothing more. */
+const FIRST_LOOK_MS = 2000
+
+/**
+ * Bun 1.4.5 cuts a connection that is silent for its idle timeout, whoever is silent on it and why. Taken off, it stays off for
+ * the next request on the connection and between the two. So it is never taken off: while the request is under way, its
+ * time begins anew, and whether it is under way shows in `requestIP`.
+ *
+ * On a local socket that shows nowhere: there it is taken off, and comes back with the next ordinary request.
+ */
+export function createPatience(deadlines: Deadlines, now: () => number, idleTimeoutS: number): Patience {
+  return {
+    idleTimeoutS,
+    hold(side, request) {
+      if (side.port === undefined) side.timeout(request, 0)
+      else deadlines.add(new Held(side, request, deadlines, now, idleTimeoutS))
+    },
+    release: (side, request) => side.timeout(request, idleTimeoutS),
+  }
+}
+
+class Held implements Waiting {
+  deadlineMs: number
+  slot = NOWHERE
+  readonly #side: ClientSide
+  readonly #request: Request
+  readonly #deadlines: Deadlines
+  readonly #now: () => number
+  readonly #idleTimeoutS: number
+
+  constructor(side: ClientSide, request: Request, deadlines: Deadlines, now: () => number, idleTimeoutS: number) {
+    this.#side = side
+    this.#request = request
+    this.#deadlines = deadlines
+    this.#now = now
+    this.#idleTimeoutS = idleTimeoutS
+    this.deadlineMs = now() + FIRST_LOOK_MS
+  }
+
+  expire(): void {
+    if (this.#side.requestIP(this.#request) === null) return
+    this.#side.timeout(this.#request, this.#idleTimeoutS)
+    this.deadlineMs = this.#now() + this.#idleTimeoutS * 400
+    this.#deadlines.add(this)
+  }
+}
