@@ -21,6 +21,8 @@ export interface Misbehaviour {
   readonly logoutState?: 'right' | 'none' | 'other'
   /** Whether its authorization endpoint signs in whoever comes; without it, there is no page. */
   readonly signsInAtOnce?: boolean
+  /** Laid over the parameters with which it sends the browser back; undefined removes one. */
+  readonly answer?: Readonly<Record<string, string | undefined>>
   /** Whether codes are redeemed for a refresh token too. */
   readonly givesRefreshToken?: boolean
   /** Waits before it answers at the token endpoint. */
@@ -29,7 +31,7 @@ export interface Misbehaviour {
   readonly instead?: Partial<Record<Endpoint, () => Response | Promise<Response>>>
 }
 
-export type Endpoint = 'discovery' | 'jwks' | 'token' | 'userinfo'
+export type Endpoint = 'discovery' | 'jwks' | 'authorize' | 'token' | 'userinfo'
 
 export interface BadProvider {
   readonly issuer: string
@@ -49,6 +51,8 @@ export interface BadProvider {
   readonly asked: Readonly<Record<Endpoint, number>>
   /** The last request at the token endpoint: its form and its Authorization. */
   readonly lastToken: () => { readonly form: URLSearchParams; readonly authorization: string | null }
+  /** What its authorization endpoint was asked last. */
+  readonly lastAuthorize: () => URLSearchParams
   readonly lastUserinfo: () => { readonly address: URL; readonly authorization: string | null }
   /** What its sign-out page (`/end`, which discovery names only where a test says so) was asked last. */
   readonly lastEnd: () => URLSearchParams | null
@@ -57,23 +61,27 @@ export interface BadProvider {
 
 export const BAD_PROVIDER_CLIENT = { clientId: 'client-1_a', clientSecret: 'se:cr+et%/-1' } as const
 
-/** A small provider on loopback that misbehaves on demand. `nowS` is the time it puts into tokens. Pairs with `stop`. */
-export async function startBadProvider(nowS: () => number = () => Math.floor(Date.now() / 1000)): Promise<BadProvider> {
+/** A small provider on loopback that misbehaves on demand. `nowS` is the time it puts into tokens, `alg` how it signs. Pairs with `stop`. */
+export async function startBadProvider(
+  nowS: () => number = () => Math.floor(Date.now() / 1000),
+  alg: 'RS256' | 'ES256' = 'RS256',
+): Promise<BadProvider> {
   let wrong: Misbehaviour = {}
   let generation = 0
   let pair = await makeKey()
   const stranger = await makeKey()
   const nonces = new Map<string, string>()
   const refreshTokens = new Set<string>()
-  const asked: Record<Endpoint, number> = { discovery: 0, jwks: 0, token: 0, userinfo: 0 }
+  const asked: Record<Endpoint, number> = { discovery: 0, jwks: 0, authorize: 0, token: 0, userinfo: 0 }
   let lastToken = { form: new URLSearchParams(), authorization: null as string | null }
+  let lastAuthorize = new URLSearchParams()
   let lastEnd: URLSearchParams | null = null
   let lastUserinfo = { address: new URL('http://x.example'), authorization: null as string | null }
 
   async function makeKey() {
-    const { privateKey, publicKey } = await generateKeyPair('RS256', { extractable: true })
+    const { privateKey, publicKey } = await generateKeyPair(alg, { extractable: true })
     const kid = `key-${++generation}`
-    return { privateKey, jwk: { ...(await exportJWK(publicKey)), kid, alg: 'RS256', use: 'sig' } }
+    return { privateKey, jwk: { ...(await exportJWK(publicKey)), kid, alg, use: 'sig' } }
   }
 
   function idToken(nonce: string | undefined, how: Misbehaviour): Promise<string> {
@@ -82,12 +90,14 @@ export async function startBadProvider(nowS: () => number = () => Math.floor(Dat
 
   async function sign(right: Record<string, unknown>, how: Misbehaviour): Promise<string> {
     const claims = { iss: issuer, aud: BAD_PROVIDER_CLIENT.clientId, iat: nowS(), ...right, ...how.claims }
-    const header = { alg: 'RS256', kid: pair.jwk.kid, ...how.header }
+    const header = { alg, kid: pair.jwk.kid, ...how.header }
     for (const bag of [claims, header]) {
       for (const [name, value] of Object.entries(bag)) if (value === undefined) Reflect.deleteProperty(bag, name)
     }
-    const unsigned = (alg: string) =>
-      [{ ...header, alg }, claims].map(part => Buffer.from(JSON.stringify(part)).toString('base64url')).join('.')
+    const unsigned = (claimed: string) =>
+      [{ ...header, alg: claimed }, claims]
+        .map(part => Buffer.from(JSON.stringify(part)).toString('base64url'))
+        .join('.')
     switch (how.signing) {
       case 'none':
         return `${unsigned('none')}.`
@@ -110,6 +120,7 @@ export async function startBadProvider(nowS: () => number = () => Math.floor(Dat
     const authorization = request.headers.get('authorization')
     if (endpoint === 'token') lastToken = { form: new URLSearchParams(await request.text()), authorization }
     if (endpoint === 'userinfo') lastUserinfo = { address: new URL(request.url), authorization }
+    if (endpoint === 'authorize') lastAuthorize = new URL(request.url).searchParams
     if (instead !== undefined) return instead()
     switch (endpoint) {
       case 'discovery':
@@ -119,7 +130,7 @@ export async function startBadProvider(nowS: () => number = () => Math.floor(Dat
           token_endpoint: `${issuer}/token`,
           userinfo_endpoint: `${issuer}/userinfo`,
           jwks_uri: `${issuer}/jwks`,
-          id_token_signing_alg_values_supported: ['RS256'],
+          id_token_signing_alg_values_supported: [alg],
           scopes_supported: ['openid', 'profile', 'email', 'groups'],
           authorization_response_iss_parameter_supported: true,
           ...wrong.discovery,
@@ -128,6 +139,8 @@ export async function startBadProvider(nowS: () => number = () => Math.floor(Dat
         const right = { keys: [pair.jwk] }
         return Response.json(wrong.jwks === undefined ? right : wrong.jwks(right))
       }
+      case 'authorize':
+        return wrong.signsInAtOnce === true ? authorize(lastAuthorize) : new Response('not here', { status: 404 })
       case 'token': {
         if (wrong.tokenDelayMs !== undefined) await Bun.sleep(wrong.tokenDelayMs)
         if (lastToken.form.get('grant_type') === 'refresh_token') return refresh(wrong.refresh ?? {})
@@ -168,6 +181,10 @@ export async function startBadProvider(nowS: () => number = () => Math.floor(Dat
     answer.searchParams.set('code', issueCode(asked.get('nonce') ?? ''))
     answer.searchParams.set('state', asked.get('state') ?? '')
     answer.searchParams.set('iss', issuer)
+    for (const [name, value] of Object.entries(wrong.answer ?? {})) {
+      if (value === undefined) answer.searchParams.delete(name)
+      else answer.searchParams.set(name, value)
+    }
     return Response.redirect(answer.href, 302)
   }
 
@@ -203,7 +220,7 @@ export async function startBadProvider(nowS: () => number = () => Math.floor(Dat
       if (path === '/jwks') return answer('jwks', request)
       if (path === '/token') return answer('token', request)
       if (path === '/userinfo') return answer('userinfo', request)
-      if (path === '/authorize' && wrong.signsInAtOnce === true) return authorize(new URL(request.url).searchParams)
+      if (path === '/authorize') return answer('authorize', request)
       if (path === '/end') return endSession(new URL(request.url).searchParams)
       return new Response('not here', { status: 404 })
     },
@@ -234,6 +251,7 @@ export async function startBadProvider(nowS: () => number = () => Math.floor(Dat
     },
     asked,
     lastToken: () => lastToken,
+    lastAuthorize: () => lastAuthorize,
     lastUserinfo: () => lastUserinfo,
     lastEnd: () => lastEnd,
     stop: () => server.stop(true),
