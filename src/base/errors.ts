@@ -17,6 +17,7 @@ export const CODES = {
   'access.step_up': { status: 401, say: 'Sign in again to open this.' },
   'access.token': { status: 401, say: 'The token is not valid here.' },
   'access.denied': { status: 403, say: 'You do not have access to this.' },
+  'access.password': { status: 401, say: 'The user name or the password is not right.' },
   'access.proxy': { status: 403, say: 'Only a trusted proxy may ask this.' },
   'access.origin': { status: 403, say: 'This request came from a page that may not make it.' },
   'files.none': { status: 404, say: 'Nothing is served at this address.' },

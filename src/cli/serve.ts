@@ -21,6 +21,7 @@ import { addressText, listen } from '../server/listen.ts'
 import { createLive, type Loaded } from '../server/live.ts'
 import { createMetrics, type Gauge, renderMetrics } from '../server/metrics.ts'
 import { createOverview } from '../server/overview.ts'
+import { createPasswords } from '../server/passwords.ts'
 import { createPipeline } from '../server/pipeline.ts'
 import { type ProcessView, viewProcess } from '../server/process-view.ts'
 import { countStarts, createRates } from '../server/rates.ts'
@@ -125,6 +126,7 @@ export function startServer(options: ServeOptions): RunningServer {
       tellRefused(fileLog, refusal)
     },
   })
+  const passwords = createPasswords({ ports, portal: name => live.current.config.portals.get(name) })
   const accessLog = openAccessLog(options.writeAccess, () => live.current.config.server.accessLog)
   const denials = createDenials()
   const respond = createRespond(ports.log, denials)
@@ -139,6 +141,7 @@ export function startServer(options: ServeOptions): RunningServer {
     patience: createPatience(deadlines, ports.now, idleTimeoutS),
     sessions,
     accessTokens: createAccessTokens(pool, ports),
+    passwords,
     metrics,
     rates,
     accessLog,
@@ -200,7 +203,11 @@ export function startServer(options: ServeOptions): RunningServer {
   const recheck = openRecheck({
     initial: first.snapshot,
     ports,
-    sessions,
+    sessions: {
+      onEnd: sessions.onEnd,
+      onChange: sessions.onChange,
+      check: async session => passwords.judge(session) ?? sessions.check(session),
+    },
     owners: () => [...streams.owners(), ...relay.owners(), ...sockets.owners()],
     closeWhere,
     everyMs: options.recheckMs,

@@ -8,6 +8,7 @@ import { buildApp } from './check-apps.ts'
 import type { FieldRuleTable } from './field-rules.ts'
 import type { ConfigFiles } from './files.ts'
 import { freezeDeep } from './freeze.ts'
+import { buildHtpasswd } from './htpasswd.ts'
 import type { RootTable } from './keys.ts'
 import type { PortalTable, RuleTable } from './keys-portals.ts'
 import type { RouteTable } from './keys-routes.ts'
@@ -78,13 +79,14 @@ function buildPortal(
     name,
     title: known(values.title, 'title'),
     url: known(values.url, 'url'),
-    providers: known(values.providers, 'providers'),
+    providers: known(values.providers, 'providers') ?? [],
     callbackPath: known(values.callback_path, 'callback_path'),
     insecureCookies: known(values.insecure_cookies, 'insecure_cookies'),
     roles: mapMap(known(values.roles, 'roles'), (_, rules) => rules.map(buildRule)),
     lifetimes: buildPortalLifetimes(values, sessions),
     providerLogout: known(values.provider_logout, 'provider_logout'),
     adminRole: known(values.admin_role, 'admin_role'),
+    passwords: buildHtpasswd(known(values.htpasswd, 'htpasswd'), files),
     personalTokens: known(values.personal_tokens, 'personal_tokens'),
     personalTokensRestMs: known(values.personal_tokens_rest, 'personal_tokens_rest'),
     brand: buildBrand(table, files),
@@ -112,6 +114,7 @@ function buildRoute(table: RouteTable, root: RootTable, directory: string, files
     deny: buildDeny(known(values.deny, 'deny')),
     methods: known(values.methods, 'methods'),
     tokens: known(values.tokens, 'tokens'),
+    passwords: known(values.passwords, 'passwords'),
     stripPrefix: known(values.strip_prefix, 'strip_prefix'),
     addPrefix: noRoot(known(values.add_prefix, 'add_prefix')),
     hostHeader: known(values.host_header, 'host_header'),

@@ -1,6 +1,6 @@
 import { isLoopbackHost } from '../base/net.ts'
 import type { RootTable } from './keys.ts'
-import type { PortalTable, RULE, RuleTable } from './keys-portals.ts'
+import { PORTAL, type PortalTable, type RULE, type RuleTable } from './keys-portals.ts'
 import { checkProviderNames } from './provider-names.ts'
 import { itemsOf, showRaw } from './raw.ts'
 import type { Report } from './report.ts'
@@ -13,6 +13,7 @@ export function checkPortals(root: RootTable, report: Report): void {
   const byHost = new Map<string, PortalTable>()
   for (const [name, portal] of root.values.portals ?? []) {
     checkReferences(portal, providers, report)
+    checkSomeone(name, portal, report)
     checkUrl(name, portal, root, byHost, report)
     for (const rules of portal.values.roles?.values() ?? []) {
       for (const rule of rules) checkRule(rule, portal, providers, report)
@@ -44,6 +45,15 @@ function checkReferences(portal: PortalTable, providers: readonly string[], repo
     const hint = raw.isFilled ? '' : didYouMean(raw.text, providers, `add a table [providers.${raw.text}]`)
     report.mistake(raw.at, 'provider.undefined', `there is no provider ${showRaw(raw)}`, { hint })
   }
+}
+
+/** A portal where nobody can be known is a slip. */
+function checkSomeone(name: string, { at, raw }: PortalTable, report: Report): void {
+  if (raw.entries.has('providers') || raw.entries.has('htpasswd')) return
+  // A misspelt key is one mistake, not also a missing one.
+  if ([...raw.entries.keys()].some(key => !Object.hasOwn(PORTAL, key))) return
+  const hint = 'add it, for example: providers = ["pocket-id"]'
+  report.mistake(at, 'key.missing', `[portals.${name}] needs the key providers`, { hint, part: 'key' })
 }
 
 function checkUrl(
@@ -120,7 +130,7 @@ function checkRule(rule: RuleTable, portal: PortalTable, providers: readonly str
       'any = true for everyone who can sign in; else name providers, subjects, emails, domains, groups or claims'
     report.mistake(at, 'role.empty', 'this role has no condition', { hint, part: 'key' })
   }
-  checkProviderNames(raw.entries, { all: providers, own: portal.values.providers }, report)
+  checkProviderNames(raw.entries, { all: providers, portal }, report)
 }
 
 /** An unknown key, or a mistaken one, counts as a condition: it was meant as one, and is reported itself. */

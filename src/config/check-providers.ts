@@ -1,3 +1,4 @@
+import { HTPASSWD } from './htpasswd.ts'
 import type { RootTable } from './keys.ts'
 import { showRaw } from './raw.ts'
 import type { Report } from './report.ts'
@@ -8,8 +9,14 @@ export function checkProviders(root: RootTable, report: Report): void {
   const portals = [...(root.values.portals?.values() ?? [])]
   const used = new Set(portals.flatMap(portal => portal.values.providers ?? []))
   // A misspelt name is reported where it is; that its provider is then unused would be the same mistake again.
-  const isCertain = portals.every(portal => portal.values.providers?.every(name => providers.has(name)))
+  const isCertain = portals.every(({ raw, values: { providers: own } }) =>
+    own === null ? raw.entries.has('htpasswd') : own?.every(name => providers.has(name)),
+  )
   for (const [name, { at, raw, values }] of root.values.providers ?? []) {
+    if (name === HTPASSWD) {
+      const hint = 'rules mean the htpasswd file of a portal by it; choose another name'
+      report.mistake(at, 'provider.reserved', `a provider cannot be called ${name}`, { hint, part: 'key' })
+    }
     const auth = values.client_auth
     const hasSecret = raw.entries.has('client_secret')
     if (auth === 'none' && hasSecret) {

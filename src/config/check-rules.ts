@@ -1,4 +1,5 @@
 import type { RootTable } from './keys.ts'
+import type { PortalTable } from './keys-portals.ts'
 import type { RouteTable, RuleList } from './keys-routes.ts'
 import { type AccessTable, PERSON } from './keys-rules.ts'
 import { checkProviderNames } from './provider-names.ts'
@@ -40,12 +41,13 @@ export function checkRules(route: RouteTable, root: RootTable, report: Report): 
 
 /** Whether anything in a route's rules asks who someone is: then there has to be a portal that can tell. */
 export function needsPortal({ values, raw }: RouteTable): string | null {
-  const { allow, deny, tokens } = values
+  const { allow, deny, tokens, passwords } = values
   if (allow?.kind === 'authenticated') return 'allow'
   if (allow?.kind === 'list' && !allow.entries.every(entry => typeof entry !== 'string' && entry.values.anonymous))
     return 'allow'
   if (deny && asksWho(deny)) return 'deny'
   if (tokens === true) return 'tokens'
+  if (passwords === true) return 'passwords'
   return ['assertion', 'pass_token'].find(name => raw.entries.has(name)) ?? null
 }
 
@@ -53,8 +55,8 @@ interface RuleCheck {
   readonly report: Report
   readonly route: RouteTable
   readonly providers: readonly string[]
-  /** The providers of the route's portal; undefined where that is not known. */
-  readonly own: readonly string[] | undefined
+  /** The route's portal; undefined where that is not known. */
+  readonly portal: PortalTable | undefined
   /** The portal's roles; null where they are not known. */
   readonly roles: readonly string[] | null
 }
@@ -68,7 +70,7 @@ function createRuleCheck(route: RouteTable, root: RootTable, report: Report): Ru
     report,
     route,
     providers: rawProviders?.kind === 'table' ? [...rawProviders.entries.keys()] : [],
-    own: portal?.values.providers,
+    portal,
     roles:
       portal === undefined || (rawRoles !== undefined && rawRoles.kind !== 'table')
         ? null
@@ -104,7 +106,7 @@ function partsOf({ values: { any, all, not } }: AccessTable): readonly AccessTab
 function checkRule(rule: AccessTable, check: RuleCheck): void {
   const { report } = check
   checkSaysSomething(rule, report)
-  checkProviderNames(rule.raw.entries, { all: check.providers, own: check.own }, report)
+  checkProviderNames(rule.raw.entries, { all: check.providers, portal: check.portal }, report)
   checkRoleNames(rule.raw.entries.get('roles'), check)
   checkMethods(rule, check)
   checkTimes(rule, report)

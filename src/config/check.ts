@@ -13,6 +13,7 @@ import { checkUpstreams } from './check-upstreams.ts'
 import type { Diagnostic } from './diagnostic.ts'
 import { createConfigFiles } from './files.ts'
 import { freezeDeep } from './freeze.ts'
+import { checkPasswords } from './htpasswd.ts'
 import { root } from './keys.ts'
 import { createLocator } from './locate.ts'
 import { parseToml } from './parse.ts'
@@ -75,6 +76,7 @@ export function checkConfig(text: string, options: CheckOptions): CheckResult {
   checkRoutes(values, report)
   checkLimits(values, report)
   checkUpstreams(values, configFiles, report)
+  checkPasswords(values, configFiles, report)
   checkBrands(values, configFiles, report)
   checkApps(values, configFiles, report)
   const fingerprint = sha256(JSON.stringify([text, ...filled, ...configFiles.contents]))

@@ -3,16 +3,17 @@ import { duration } from './duration.ts'
 import { BRAND } from './keys-brand.ts'
 import { PERSON } from './keys-rules.ts'
 import { PORTAL_SESSIONS } from './keys-sessions.ts'
+import { good } from './outcome.ts'
 import { parseCallbackPath } from './path.ts'
 import type { Raw } from './raw.ts'
-import { defaulted, type Key, type Keys, named, optional, required, type Table, table } from './table.ts'
+import { defaulted, type Key, type Keys, named, optional, type Table, table } from './table.ts'
 import { boolean, list, parsed, type Type, text, wrongKind } from './value.ts'
 
 const word = text()
 
 /** One rule of a role. Every key that is present must hold; within a key, any entry is enough. */
 export const RULE = {
-  any: defaulted(boolean, false, true, 'Everyone who can sign in at this portal.'),
+  any: defaulted(boolean, false, true, 'Everyone who can sign in at this portal, or has a password there.'),
   ...PERSON,
 } as const satisfies Keys
 
@@ -58,10 +59,17 @@ export const PORTAL = {
     'each protected host is its own',
     'A host of its own for signing in, for any number of other hosts; one callback address to register.',
   ),
-  providers: required(
+  providers: optional(
     list(word, { single: true }),
     ['pocket-id'],
+    '**required**, unless there is `htpasswd`',
     'Who may sign people in; more than one makes a choice.',
+  ),
+  htpasswd: optional(
+    parsed({ label: 'file', expected: 'the path of a file' }, good),
+    'people.htpasswd',
+    'none',
+    'Who may come with a name and a password, on routes with `passwords = true`: a file of lines that `htpasswd -B` writes (bcrypt; Argon2 and, with a warning, `$apr1$` are taken too), read again when it changes. To rules their provider is `"htpasswd"` and their subject `htpasswd:NAME`. A portal that has this alone asks for a password.',
   ),
   callback_path: defaulted(
     parsed({ label: 'path', expected: 'a path' }, parseCallbackPath),

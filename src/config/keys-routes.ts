@@ -165,6 +165,12 @@ export const ROUTE = {
     true,
     'Scripts and apps may come with a token (`sallyport tokens create`) instead of signing in. Needs a portal.',
   ),
+  passwords: defaulted(
+    boolean,
+    false,
+    true,
+    "People and programs may come with a name and a password (HTTP Basic) of the portal's `htpasswd` instead of signing in. Any other Basic credentials are then refused.",
+  ),
   strip_prefix: optional(path, '/api', 'nothing', 'A part of `path` that the application does not see.'),
   add_prefix: optional(
     path,

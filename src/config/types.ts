@@ -132,6 +132,8 @@ export interface PortalConfig {
   readonly providerLogout: boolean
   /** Who has this role sees and ends everyone's sessions at this portal; null: nobody does. */
   readonly adminRole: string | null
+  /** Who may come with which password: names and hashes; null: nobody. */
+  readonly passwords: ReadonlyMap<string, string> | null
   /** Whether people may make tokens for themselves. */
   readonly personalTokens: boolean
   /** How long such a token works after the provider last vouched for its owner. */
@@ -364,6 +366,8 @@ export interface RouteConfig {
   readonly methods: readonly string[] | null
   /** Whether scripts and apps may come with a token instead of signing in. */
   readonly tokens: boolean
+  /** Whether people and programs may come with a password of the portal's file. */
+  readonly passwords: boolean
   readonly stripPrefix: string | null
   /** Put before the path, after `stripPrefix` was taken off; without a trailing slash. */
   readonly addPrefix: string | null

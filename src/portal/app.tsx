@@ -26,7 +26,7 @@ import { ApplicationsPage } from './pages/applications.tsx'
 import { type ErrorView, renderErrorPage } from './pages/errors.tsx'
 import { isPortalHost, ownPath, portalOrigin } from './place.ts'
 import type { Portal, PortalRequest } from './portal.ts'
-import { problemResponse } from './problem.ts'
+import { BASIC_CHALLENGE, problemResponse } from './problem.ts'
 import { forgetRounds } from './rounds.ts'
 import { endSessions, showSessions } from './sessions.tsx'
 import { callback, login, type SignInTools } from './sign-in.tsx'
@@ -116,6 +116,7 @@ export function createPortal(tools: PortalTools): Portal {
   return Object.freeze({
     handle: (ctx: PortalRequest) => app.fetch(ctx.request, { ctx }),
     challenge(ctx: PortalRequest) {
+      if (ctx.portal.providers.length === 0) return passwordProblem(ctx)
       if (isForm(ctx.request)) return meet(ctx, 'access.sign_in', {})
       if (!isPageLoad(ctx.request) || isPrefetch(ctx.request)) return signInProblem(ctx)
       return begin(ctx, {})
@@ -199,6 +200,12 @@ function signedIn(
 function signInProblem(ctx: PortalRequest): Response {
   const extra = { sign_in: `${ctx.origin}${ownPath('login')}` }
   return problemResponse(401, 'access.sign_in', 'Sign in to open this.', ctx.requestId, extra)
+}
+
+/** A portal that has passwords alone asks for one: a browser then shows a form of its own. */
+function passwordProblem(ctx: PortalRequest): Response {
+  const fields = { 'www-authenticate': BASIC_CHALLENGE }
+  return problemResponse(401, 'access.sign_in', CODES['access.sign_in'].say, ctx.requestId, {}, fields)
 }
 
 function notFound(ctx: PortalRequest): Response {

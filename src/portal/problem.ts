@@ -17,6 +17,9 @@ const TITLES: Readonly<Record<number, string>> = {
   508: 'Loop Detected',
 }
 
+/** Asks for a name and a password (RFC 7617 §2 and §2.1). */
+export const BASIC_CHALLENGE = 'Basic realm="sallyport", charset="UTF-8"'
+
 /**
  * An error for programs, as problem details: status, title, detail, our closed `code`, and the reference the log carries.
  *

@@ -48,6 +48,7 @@ const CARRIED: readonly string[] = ['to', 'return', 'switch', ...STEP_UP_NAMES]
  * link can sign anyone out. Throws `limit.rate`, and what the provider client throws.
  */
 export async function login(ctx: PortalRequest, tools: SignInTools): Promise<Response> {
+  if (ctx.portal.providers.length === 0) throw new GateError('route.none', 'this portal has passwords alone')
   const query = readQuery(ctx)
   const isSwitch = query.get('switch') === '1'
   const stepUp = readStepUp(query)

@@ -3,8 +3,8 @@ import type { Ports } from '../base/ports.ts'
 import type { ProviderConfig } from '../config/types.ts'
 import { peekToken } from '../identity/logout-token.ts'
 import type { ProviderPool } from '../identity/provider.ts'
+import { accessSession } from '../session/machines.ts'
 import type { MaybePromise, Session } from '../session/session.ts'
-import { accessSession } from '../session/tokens.ts'
 
 /** Access tokens of providers, checked once and remembered until they expire. */
 export interface AccessTokens {

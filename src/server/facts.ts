@@ -1,7 +1,7 @@
 import type { Facts } from '../policy/condition.ts'
 import type { StreamOwner } from '../proxy/streams.ts'
+import { isMachine } from '../session/machines.ts'
 import type { Session } from '../session/session.ts'
-import { isMachine } from '../session/tokens.ts'
 import type { Passage } from './passage.ts'
 
 /** The client's address where it is beyond doubt, else null. */

@@ -2,10 +2,10 @@ import type { Ports } from '../base/ports.ts'
 import type { AssertionConfig, PassedToken, PortalConfig, RouteConfig } from '../config/types.ts'
 import { type Fields, MAX_VALUE_BYTES } from '../proxy/identity-fields.ts'
 import { ASSERTION_LIFETIME_S, makeAssertion } from '../session/assertion.ts'
+import { isMachine } from '../session/machines.ts'
 import type { OpenSessions } from '../session/open.ts'
 import type { MaybePromise, Session } from '../session/session.ts'
 import type { SigningKey } from '../session/signing-keys.ts'
-import { isMachine } from '../session/tokens.ts'
 
 /** Fields of one session on one route that change while it lasts: a promise only where something has to be read or asked for first. */
 export type LiveFields = () => MaybePromise<Fields>

@@ -14,24 +14,29 @@ export interface Machine {
   readonly session: Session | null
   /** The token's own limits are in the way. */
   readonly denial: Denial | null
+  /** The key by which a route says that it takes this. */
+  readonly by: 'tokens' | 'passwords'
 }
 
-type Tools = Pick<PipelineTools, 'sessions' | 'accessTokens'>
+type Tools = Pick<PipelineTools, 'sessions' | 'accessTokens' | 'passwords'>
 
 const LOOK = 'sallyport tokens list shows those that are good'
 
-const NOBODY: Machine = Object.freeze({ session: null, denial: null })
+const NOBODY: Machine = Object.freeze({ session: null, denial: null, by: 'tokens' })
 
 /**
- * Who comes with a token of ours, or with an access token that is ours to judge; null for everyone else, who may have a cookie. A
- * cookie beside a token counts for nothing: whoever says both means the token.
+ * Who comes with a token of ours, with an access token that is ours to judge, or with a password where the route takes them; null
+ * for everyone else, who may have a cookie. A cookie beside one of these counts for nothing: whoever says both means the other.
  *
- * Throws `access.token` for a token that is not good here; `session.store`, `provider.down` where that cannot be told.
+ * Throws `access.token` for a token that is not good here, `access.password` and `limit.rate` for passwords; `session.store`,
+ * `provider.down` where that cannot be told.
  */
 export function findMachine(passage: Passage, tools: Tools, route: GateRoute): MaybePromise<Machine> | null {
   if (passage.token !== null) return findByToken(passage, tools, route, passage.token)
   const { authorization } = passage.sent
-  if (authorization === undefined || route.accessTokens === null) return null
+  if (authorization === undefined) return null
+  const found = route.config.passwords ? findByPassword(passage, tools, route, authorization) : null
+  if (found !== null || route.accessTokens === null) return found
   return findByAccessToken(passage, tools, route, authorization)
 }
 
@@ -55,7 +60,7 @@ function judge(passage: Passage, route: GateRoute, held: HeldToken | null): Mach
   if (held.limits.methods !== null) passage.sent = withoutOverrides(passage.sent, passage.snapshot.fateOf)
   const { host, path, readings } = target
   const facts = { host, path, readings, method: request.method, client: provenClient(passage) }
-  return { session: held.session, denial: decideToken(held, facts) }
+  return { session: held.session, denial: decideToken(held, facts), by: 'tokens' }
 }
 
 /** An access token that is ours to judge goes no further, and its bearer is never sent to sign in. */
@@ -69,12 +74,34 @@ function findByAccessToken(
   if (portal === null || accessTokens === null) return null
   const found = tools.accessTokens.find(authorization, portal.config.name, accessTokens)
   if (found === null) return null
+  return keepBack(passage, authorization, found, 'tokens')
+}
+
+/** On a route that takes passwords, Basic is ours to judge: none of the application's own gets there. */
+function findByPassword(
+  passage: Passage,
+  tools: Tools,
+  { portal }: GateRoute,
+  authorization: string,
+): MaybePromise<Machine> | null {
+  if (portal === null) return null
+  const found = tools.passwords.find(authorization, portal.config, passage.client)
+  return found === null ? null : keepBack(passage, authorization, found, 'passwords')
+}
+
+/** Whoever is found by Authorization: the field goes no further, and its bearer is a program, whatever it says that it accepts. */
+function keepBack(
+  passage: Passage,
+  authorization: string,
+  found: MaybePromise<Session | null>,
+  by: Machine['by'],
+): MaybePromise<Machine> {
   const { authorization: _, ...rest } = passage.sent
   passage.sent = rest
   passage.token = authorization
   return found instanceof Promise
-    ? found.then(session => ({ session, denial: null }))
-    : { session: found, denial: null }
+    ? found.then(session => ({ session, denial: null, by }))
+    : { session: found, denial: null, by }
 }
 
 function refusal(why: string, hint?: string): GateError {

@@ -16,6 +16,7 @@ import { findMachine, type Machine } from './machine.ts'
 import type { Metrics } from './metrics.ts'
 import { type PassTools, pass } from './pass.ts'
 import { type Answer, type Front, hostField, type Passage, peerAddress, sessionToken } from './passage.ts'
+import type { Passwords } from './passwords.ts'
 import { portalRequest } from './portal-request.ts'
 import { prepareSession } from './prepare.ts'
 import type { Rates } from './rates.ts'
@@ -29,6 +30,7 @@ export interface PipelineTools extends PassTools {
   readonly ports: Pick<Ports, 'fetch' | 'now' | 'log'>
   readonly sessions: Sessions & LiveFieldTools['sessions'] & { readonly tokens: Pick<Tokens, 'find'> }
   readonly accessTokens: AccessTokens
+  readonly passwords: Passwords
   readonly portal: Portal
   readonly respond: Respond
   readonly accessLog: AccessLog
@@ -141,12 +143,12 @@ function enterRoute(passage: Passage, tools: PipelineTools, route: GateRoute, al
     : settle(passage, tools, route, session, also)
 }
 
-/** Another reading of the path must not lead to a route that takes no tokens, or to another portal with like-named roles. */
+/** Another reading of the path must not lead to a route that does not take what was brought, or to another portal with like-named roles. */
 function settleMachine(
   passage: Passage,
   tools: PipelineTools,
   route: GateRoute,
-  { session, denial }: Machine,
+  { session, denial, by }: Machine,
   also: readonly GateRoute[],
 ): Answer {
   if (denial !== null) {
@@ -154,7 +156,7 @@ function settleMachine(
     return turnAway(passage, tools, denial)
   }
   const stray =
-    session === null ? undefined : also.find(({ config }) => !config.tokens || config.portal !== route.config.portal)
+    session === null ? undefined : also.find(({ config }) => !config[by] || config.portal !== route.config.portal)
   if (stray !== undefined) throw ambiguousPath(route, stray)
   return settle(passage, tools, route, session, also)
 }

@@ -6,7 +6,7 @@ import { wordsFor } from '../portal/language.ts'
 import { type ErrorView, renderDeniedPage, renderErrorPage } from '../portal/pages/errors.tsx'
 import { nameOf } from '../portal/pages/person.ts'
 import type { PortalRequest } from '../portal/portal.ts'
-import { problemResponse } from '../portal/problem.ts'
+import { BASIC_CHALLENGE, problemResponse } from '../portal/problem.ts'
 import { sayError, sayReason, type Words } from '../portal/words/words.ts'
 import { VERSION_FIELDS } from '../proxy/websocket-handshake.ts'
 import { prefersPage } from '../route/page-load.ts'
@@ -106,6 +106,8 @@ const EXTRA_FIELDS: ReadonlyMap<Code, Readonly<Record<string, string>>> = new Ma
   ['websocket.version', VERSION_FIELDS],
   // RFC 6750 §3: what was wrong with the token.
   ['access.token', { 'www-authenticate': 'Bearer realm="sallyport", error="invalid_token"' }],
+  // RFC 7617 §2: what a browser asks its person again for.
+  ['access.password', { 'www-authenticate': BASIC_CHALLENGE }],
   ['target.too_large', { connection: 'close' }],
 ])
 

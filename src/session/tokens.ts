@@ -1,7 +1,6 @@
 import { randomToken, sha256 } from '../base/bytes.ts'
 import { compileNetworks, type NetworkSet } from '../base/net.ts'
 import type { Ports } from '../base/ports.ts'
-import type { AccessToken } from '../identity/access-token.ts'
 import type { Identity } from '../identity/identity.ts'
 import { identityOf, type Owner, ownerIdOf, storedClaims, withoutSignIn } from './owners.ts'
 import { guarded } from './rows.ts'
@@ -82,32 +81,12 @@ export const TOKEN_PREFIX = 'sp_'
 
 const TOKEN_TEXT = /^sp_[A-Za-z0-9_-]{43}$/
 
-/** Ids of tokens, and of what an access token stands for; no id of a session has a colon. */
+/** No id of a session has a colon. */
 const TOKEN_ID = 'token:'
-const ACCESS_ID = 'access:'
 
 /** Whether this is the id of a token and not of a session. */
 export function isTokenId(id: string): boolean {
   return id.startsWith(TOKEN_ID)
-}
-
-/** What a provider's access token stands for, for as long as it is good: a session that no store knows. */
-export function accessSession(
-  portal: string,
-  { identity, issuedAtMs, expiresAtMs }: AccessToken,
-  random: Ports['random'],
-): Session {
-  const id = ACCESS_ID + randomToken(random)
-  return Object.freeze({ id, portal, identity, isRemembered: false, createdAtMs: issuedAtMs, expiresAtMs })
-}
-
-export function isAccessId(id: string): boolean {
-  return id.startsWith(ACCESS_ID)
-}
-
-/** Whether nobody has signed in for this: it is a token's, or an access token's. */
-export function isMachine({ id }: Session): boolean {
-  return isTokenId(id) || isAccessId(id)
 }
 
 /**

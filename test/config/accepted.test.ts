@@ -185,6 +185,38 @@ test('a route that a proxy in front asks about leads nowhere itself', () => {
   expect(asked).toMatchObject({ upstream: null, answer: { kind: 'verify' } })
 })
 
+test('a portal may know people by passwords alone, and rules may ask for that', () => {
+  const text = `[portals.home]
+htpasswd = "people"
+[portals.home.roles]
+user = { any = true }
+script = { provider = "htpasswd", subjects = ["htpasswd:backup"] }
+[[routes]]
+host = "app.example.com"
+upstream = "http://app"
+portal = "home"
+allow = [{ providers = ["htpasswd"], networks = ["10.0.0.0/8"] }]
+passwords = true
+[[routes]]
+host = "id.example.com"
+upstream = "http://id"
+portal = "other"
+allow = "authenticated"
+[portals.other]
+providers = ["id"]
+`
+  const hash = '$2y$05$943bW.8ypxR06UthhB49iujMsGOis0z02KZGxZDx7c7w2a6DxBfpG'
+  const files = { '/etc/sallyport/people': `# people\r\nada:${hash}\r\n\r\nback up:${hash}  \n` }
+  const { portals, routes } = accepts(text, { files })
+  expect(portals.get('home')).toMatchObject({ providers: [] })
+  expect([...(portals.get('home')?.passwords ?? [])]).toEqual([
+    ['ada', hash],
+    ['back up', hash],
+  ])
+  expect(portals.get('other')?.passwords).toBeNull()
+  expect(routes.map(({ passwords }) => passwords)).toEqual([true, false])
+})
+
 const roles = (lines: string) =>
   accepts(`[portals.home]\nproviders = ["id"]\n[portals.home.roles]\nuser = { any = true }\n${lines}`).portals.get(
     'home',

@@ -5,6 +5,7 @@ import { loadConfig } from '../../src/config/load.ts'
 import { expectOne, type World } from './checks.ts'
 import { IDENTITY_CASES } from './identity-cases.ts'
 import { LIMIT_CASES } from './limit-cases.ts'
+import { PASSWORD_CASES } from './password-cases.ts'
 import { PICTURE_CASES } from './picture-cases.ts'
 import { REWRITE_CASES } from './rewrite-cases.ts'
 import { UPSTREAM_CASES } from './upstream-cases.ts'
@@ -396,6 +397,7 @@ const CASES: readonly Case[] = [
   ...PICTURE_CASES,
   ...IDENTITY_CASES,
   ...LIMIT_CASES,
+  ...PASSWORD_CASES,
   ...UPSTREAM_CASES,
   ...REWRITE_CASES,
   ['method.invalid', 'TRACE', route('methods = ["GET", «"TRACE"»]')],

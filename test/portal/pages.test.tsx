@@ -25,6 +25,7 @@ const portal: PortalConfig = {
   lifetimes: LIFETIMES,
   providerLogout: true,
   adminRole: null,
+  passwords: null,
   personalTokens: false,
   brand: { logo: null, logoDark: null, colours: null },
   personalTokensRestMs: 30 * 24 * 3_600_000,

@@ -17,6 +17,7 @@ export const DE: Words = {
     'access.step_up': 'Melden Sie sich erneut an, um diese Seite zu öffnen.',
     'access.denied': 'Sie haben keinen Zugriff auf diese Seite.',
     'access.token': 'Dieses Token ist hier nicht gültig.',
+    'access.password': 'Der Benutzername oder das Passwort ist nicht richtig.',
     'access.proxy': 'Das darf nur ein vertrauter Proxy fragen.',
     'access.origin': 'Diese Anfrage kam von einer Seite, die sie nicht stellen darf.',
     'upstream.refused': 'Die Anwendung ist nicht erreichbar.',

@@ -17,6 +17,7 @@ export const ES: Words = {
     'access.step_up': 'Vuelve a iniciar sesión para abrir esta página.',
     'access.denied': 'No tienes acceso a esta página.',
     'access.token': 'Este token no es válido aquí.',
+    'access.password': 'El nombre de usuario o la contraseña no son correctos.',
     'access.proxy': 'Solo un proxy de confianza puede preguntar esto.',
     'access.origin': 'Esta solicitud viene de una página que no puede hacerla.',
     'upstream.refused': 'No se ha podido contactar con la aplicación.',

@@ -17,6 +17,7 @@ export const FR: Words = {
     'access.step_up': 'Reconnectez-vous pour ouvrir cette page.',
     'access.denied': 'Vous n’avez pas accès à cette page.',
     'access.token': 'Ce jeton n’est pas valable ici.',
+    'access.password': 'Le nom d’utilisateur ou le mot de passe n’est pas correct.',
     'access.proxy': 'Seul un proxy de confiance peut demander cela.',
     'access.origin': 'Cette requête vient d’une page qui n’a pas le droit de la faire.',
     'upstream.refused': 'L’application est injoignable.',

@@ -1,0 +1,149 @@
+import type { ConfigFiles } from './files.ts'
+import type { RootTable } from './keys.ts'
+import type { PortalTable } from './keys-portals.ts'
+import type { RouteTable } from './keys-routes.ts'
+import { showRaw } from './raw.ts'
+import type { Report } from './report.ts'
+
+/** The name by which rules call a portal's file of passwords among its providers. */
+export const HTPASSWD = 'htpasswd'
+
+/** Who may come with which password: names, and what a password has to hash to. */
+export type Htpasswd = ReadonlyMap<string, string>
+
+interface Parsed {
+  readonly entries: Htpasswd
+  readonly faults: readonly string[]
+  readonly hasWeak: boolean
+}
+
+/** bcrypt and Argon2 in their own spelling, and the MD5 of Apache, which `htpasswd` makes unless told otherwise. */
+const BCRYPT = /^\$2[aby]\$(\d\d)\$[./A-Za-z0-9]{53}$/
+const ARGON2 = /^\$argon2(?:id|i|d)\$v=19\$m=(\d{1,9}),t=(\d{1,4}),p=(\d{1,3})\$[A-Za-z0-9+/]+\$[A-Za-z0-9+/]+$/
+const APR1 = /^\$apr1\$[./A-Za-z0-9]{1,8}\$[./A-Za-z0-9]{22}$/
+
+/** A hash beyond these would let one request keep a core or the memory busy for seconds. */
+const MOST_BCRYPT_COST = 16
+const MOST_ARGON2_KIB = 1024 * 1024
+
+/** A broken file is broken in every line: this many are told. */
+const FAULTS_TOLD = 5
+
+/** That every portal's file of passwords can be read and holds none that is easily guessed, and that it is used. */
+export function checkPasswords(root: RootTable, files: ConfigFiles, report: Report): void {
+  for (const [name, portal] of root.values.portals ?? []) {
+    checkFile(portal, files, report)
+    const entry = portal.raw.entries.get('htpasswd')
+    const routes = root.values.routes ?? []
+    if (entry === undefined || routes.some(({ values }) => values.passwords !== false && values.portal === name))
+      continue
+    const hint = 'set passwords = true in the routes that take them'
+    report.warn(entry.at, 'passwords.unused', `no route takes the passwords of the portal ${name}`, {
+      hint,
+      part: 'key',
+    })
+  }
+  for (const { raw, values } of root.values.routes ?? []) {
+    const entry = raw.entries.get('passwords')
+    const portal = values.portal ? root.values.portals?.get(values.portal) : undefined
+    if (portal === undefined) continue
+    const hasFile = portal.raw.entries.has('htpasswd')
+    if (values.passwords === false && hasFile && portal.values.providers === null) checkOnlyWay(raw, report)
+    if (values.passwords !== true || entry === undefined || hasFile) continue
+    const hint = `name it in the portal: htpasswd = "people.htpasswd"`
+    report.mistake(entry.at, 'passwords.none', 'the portal of this route has no file of passwords', {
+      hint,
+      part: 'key',
+    })
+  }
+}
+
+/** Where a portal has no provider, a route that asks who someone is and takes no passwords is open to nobody. */
+function checkOnlyWay({ at, entries }: RouteTable['raw'], report: Report): void {
+  const allow = entries.get('allow')
+  if (allow === undefined || (allow.kind === 'text' && allow.text === 'public')) return
+  const hint = 'set passwords = true here, or name providers in the portal'
+  report.mistake(
+    [...at, 'allow'],
+    'passwords.needed',
+    'nobody can sign in for this route: its portal has passwords alone',
+    {
+      hint,
+    },
+  )
+}
+
+function checkFile(portal: PortalTable, files: ConfigFiles, report: Report): void {
+  const entry = portal.raw.entries.get('htpasswd')
+  const path = portal.values.htpasswd
+  if (entry === undefined || !path) return
+  const file = files.read(path)
+  const mistake = (message: string, hint: string) => report.mistake(entry.at, 'portal.htpasswd', message, { hint })
+  if (!file.ok) {
+    mistake(
+      `the file ${showRaw(entry)} ${file.why}`,
+      "the path is absolute, or starts at the config file's folder; the user that runs Sallyport must be able to read it",
+    )
+    return
+  }
+  const { entries, faults, hasWeak } = parse(file.text)
+  for (const fault of faults.slice(0, FAULTS_TOLD)) {
+    mistake(
+      `${fault} of the file ${showRaw(entry)}`,
+      'htpasswd -B FILE NAME writes a good line (bcrypt); Argon2 is taken too',
+    )
+  }
+  if (faults.length === 0 && entries.size === 0) {
+    mistake(`the file ${showRaw(entry)} names nobody`, 'htpasswd -B FILE NAME adds a line')
+  }
+  if (!hasWeak || faults.length > 0) return
+  const hint = 'htpasswd -B FILE NAME replaces them with bcrypt, which is slow to guess'
+  report.warn(entry.at, 'portal.htpasswd_weak', `the file ${showRaw(entry)} has hashes of an old kind ($apr1$)`, {
+    hint,
+  })
+}
+
+/** The passwords of a portal; null where it has none. */
+export function buildHtpasswd(path: string | null, files: ConfigFiles): Htpasswd | null {
+  if (path === null) return null
+  const file = files.read(path)
+  if (!file.ok) throw new TypeError('a file that cannot be read is a mistake')
+  return parse(file.text).entries
+}
+
+/** Lines of `NAME:HASH`; blank ones, and those that begin with #, say nothing. No fault repeats what a line holds. */
+function parse(text: string): Parsed {
+  const entries = new Map<string, string>()
+  const faults: string[] = []
+  let hasWeak = false
+  for (const [index, raw] of text.split('\n').entries()) {
+    const line = raw.replace(/\r$/, '')
+    if (line.trim() === '' || line.startsWith('#')) continue
+    const colon = line.indexOf(':')
+    const [name, hash] = [line.slice(0, colon), line.slice(colon + 1).trimEnd()]
+    const fault =
+      colon < 1 ? 'has no name and hash in' : /\p{Cc}/u.test(name) ? 'has a control character in' : faultOf(hash)
+    if (fault !== null) faults.push(`${fault} line ${index + 1}`)
+    else if (entries.has(name)) faults.push(`a name is there for the second time in line ${index + 1}`)
+    else entries.set(name, hash)
+    hasWeak ||= APR1.test(hash)
+  }
+  return { entries, faults, hasWeak }
+}
+
+/** What is wrong with a hash, as the beginning of a sentence; null for a good one. */
+function faultOf(hash: string): string | null {
+  const bcrypt = BCRYPT.exec(hash)
+  if (bcrypt !== null) {
+    const cost = Number(bcrypt[1])
+    if (cost < 4) return 'bcrypt needs a cost of 4 or more in'
+    return cost > MOST_BCRYPT_COST ? `bcrypt may cost ${MOST_BCRYPT_COST} at most in` : null
+  }
+  const argon2 = ARGON2.exec(hash)
+  if (argon2 !== null) return Number(argon2[1]) > MOST_ARGON2_KIB ? 'Argon2 may take 1 GiB of memory at most in' : null
+  if (APR1.test(hash)) return null
+  if (hash.startsWith('{SHA}')) return 'SHA-1 is no protection for the password in'
+  if (/^\$[56]\$/.test(hash)) return 'the SHA of crypt(3) is not read in'
+  if (/^[./A-Za-z0-9]{13}$/.test(hash)) return 'the old crypt(3) is no protection for the password in'
+  return 'there is no hash that can be read, perhaps a password in clear text, in'
+}
