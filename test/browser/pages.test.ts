@@ -129,6 +129,7 @@ describe("the demo's own pages", () => {
       await page.screenshot({ path: join(PICTURES, `demo-${name}-${screen.name}.png`), fullPage: true })
       expect(await findBarriers(page)).toEqual([])
     }
+    await look(await person.open(demo.addresses.provider), 'provider')
     await look(await person.open(`${demo.addresses.provider}/authorize`), 'refused')
     await look(await person.open(`${demo.addresses.provider}/end-session`), 'signed-out')
     await look(await person.open(demo.addresses.public), 'public')
@@ -181,20 +182,30 @@ test('the look at a page finds what it is meant to find', async () => {
   const page = await open(stand.public)
   await page.setContent(`<h1>a</h1><h1>b</h1><p style="color:#999;background:#fff">faint</p>
     <p style="color:#000;background:linear-gradient(#fff,#222)">sinking</p><input><button></button>
-    <img src="data:,"><div style="width:3000px">wide</div>`)
+    <img src="data:,"><main></main><main><div style="width:3000px">wide</div>
+    <h3>deep</h3><nav><a href="/" style="outline:none">on</a></nav>
+    <p style="width:50px;overflow:hidden">Unbreakablylongword</p></main>`)
   expect((await findBarriers(page)).map(barrier => barrier.replace(/contrast of [\d.]+/, 'contrast'))).toEqual([
     'the page names no language',
     'the page has no title',
     'the page has 2 main headings',
     'the page has no single main landmark',
     'the page is wider than the screen',
+    '<h3> "deep" comes after a heading of level 1',
+    '<nav> "on" has no name',
     '<input> has no name',
     '<input> "" is too small a target',
     '<button></button> has no name',
     '<button> "" is too small a target',
     '<img src="data:,"> has no alternative',
+    '<h1> "a" is in no landmark',
+    '<h1> "b" is in no landmark',
+    '<p> "faint" is in no landmark',
     '<p> "faint" has a contrast',
+    '<p> "sinking" is in no landmark',
     '<p> "sinking" has a contrast',
+    '<a> "on" does not show the focus',
+    '<p> "Unbreakablylongword" is wider than its place',
   ])
   await context.close()
 })

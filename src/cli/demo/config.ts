@@ -44,8 +44,10 @@ client_id = "${DEMO_CLIENT_ID}"
 client_secret = "${plan.clientSecret}"
 
 [portals.home]
+title = "Sallyport demo"
 url = "${at.portal}"      # where people sign in
 providers = ["demo"]
+admin_role = "admin"                    # sees who is in and who was turned away
 insecure_cookies = true                 # plain HTTP, on this machine only
 
 [portals.home.roles]                    # role = who has it
@@ -58,6 +60,8 @@ upstream = "${at.service}"
 portal = "home"
 allow = ["user"]
 headers = "x-token"                     # tells the application who is asking
+name = "Demo service"
+app = { description = "For people with the role user" }
 
 [[routes]]
 host = "admin.localhost"
@@ -65,6 +69,8 @@ upstream = "${at.service}"
 portal = "home"
 allow = ["admin"]                       # try ["user"]: save, and reload the page as Grace
 headers = "x-token"
+name = "Admin area"
+app = { description = "For people with the role admin" }
 
 [[routes]]
 host = "public.localhost"

@@ -14,7 +14,7 @@ const BASE_STYLE = `
 body { margin: 0; background: var(--ground); color: var(--ink); font: 16px/1.5 system-ui, sans-serif; overflow-wrap: anywhere }
 h1 { font-size: 1.6rem; line-height: 1.2; margin: 0 0 .5rem } h2 { font-size: 1.05rem; margin: 0 0 .6rem }
 p { margin: 0 0 .8rem } code { font: .9em ui-monospace, monospace } a { color: var(--accent) }
-button { font: inherit; cursor: pointer; border: 0; border-radius: .5rem; padding: .55rem .9rem; background: var(--accent); color: var(--on-accent) }
+button { font: inherit; cursor: pointer; border: 0; border-radius: .5rem; min-height: 2.75rem; padding: .5rem 1rem; background: var(--accent); color: var(--on-accent) }
 :focus-visible { outline: 3px solid var(--accent); outline-offset: 2px }
 .soft { color: var(--soft) }
 .card { background: var(--card); border: 1px solid var(--line); border-radius: .9rem; padding: 1.2rem }

@@ -8,7 +8,7 @@ main { width: min(27rem, 100%) }
 .tag { display: inline-block; font-size: .8rem; letter-spacing: .04em; background: var(--mark); border-radius: .4rem; padding: .15rem .5rem; margin-bottom: .9rem }
 .person { display: flex; width: 100%; gap: .9rem; align-items: center; text-align: left; margin: 0 0 .6rem; padding: .7rem .8rem;
   background: transparent; color: var(--ink); border: 1px solid var(--line) }
-.person:hover { border-color: var(--accent) }
+ul { margin: 0 0 .8rem; padding-left: 1.2rem } .person:hover { border-color: var(--accent) }
 .person i { flex: none; display: grid; place-items: center; width: 2.6rem; height: 2.6rem; border-radius: 50%;
   background: var(--accent); color: var(--on-accent); font-style: normal; font-weight: 600 }
 .person b, .person small { display: block } .person small { color: var(--soft); font-size: .85rem }
@@ -51,6 +51,18 @@ ${DEMO_PEOPLE.map(
 /** An authorization request that may not be answered at its redirect address (RFC 6749 §4.1.2.1). */
 export function refusedPage(reason: string): Markup {
   return providerPage('This cannot work', html`<p>${reason}</p>`)
+}
+
+/** What whoever opens the provider itself finds. */
+export function homePage(): Markup {
+  return providerPage(
+    'This is where people sign in',
+    html`<p>It stands in the place of Pocket ID, or of any other OpenID provider. Nobody begins here: an application sends people over, and they
+come back to it. Open one of the addresses that the terminal names.</p>
+<p class="soft">These can sign in, without a password:</p>
+<ul>${DEMO_PEOPLE.map(({ name, about }) => html`<li><b>${name}</b>, who ${about}</li>`)}</ul>
+<p><a href="/.well-known/openid-configuration">Its discovery document, which Sallyport reads first</a></p>`,
+  )
 }
 
 /** The end of a sign-out that named nowhere to return to. */

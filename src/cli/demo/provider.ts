@@ -3,7 +3,7 @@ import { exportJWK, generateKeyPair, SignJWT } from 'jose'
 import type { Markup } from './look.ts'
 import { makeShortLived } from './once.ts'
 import { DEMO_PEOPLE, type DemoPerson } from './people.ts'
-import { choosePage, refusedPage, signedOutPage } from './provider-pages.ts'
+import { choosePage, homePage, refusedPage, signedOutPage } from './provider-pages.ts'
 import {
   authenticate,
   DEMO_SCOPES,
@@ -86,6 +86,8 @@ export async function makeDemoProvider(options: DemoProviderOptions): Promise<Ho
     waiting.put(request, asked)
     return page(choosePage(request, client.name))
   })
+
+  app.get('/', () => page(homePage()))
 
   app.post('/authorize/choice', async c => {
     const form = await formOf(c.req.raw)

@@ -73,10 +73,9 @@ export function firstScreen(demo: Demo, options: DemoOptions, colour: boolean): 
   const soft = paint('2')
   const at = demo.addresses
   const places: readonly (readonly [address: string, about: string])[] = [
-    [at.app, 'people with the role user'],
-    [at.admin, 'people with the role admin'],
-    [at.public, 'everyone, without signing in'],
-    [at.portal, 'the portal, where people sign in'],
+    [at.admin, 'refuses Grace, and says why; switch to Ada there'],
+    [at.portal, 'the portal: what each of them may open'],
+    [at.public, 'for everyone, without signing in'],
     [at.provider, 'the demo provider, in place of your own'],
   ]
   const width = Math.max(...places.map(([address]) => address.length))
@@ -87,16 +86,16 @@ export function firstScreen(demo: Demo, options: DemoOptions, colour: boolean): 
   return `
 ${bold('Sallyport demo')}: a gate, a provider and a service, all on this machine
 
-  ${bold('Open')}      ${link(at.app)}
-
-${places.map(([address, about]) => `    ${link(address)}${' '.repeat(width - address.length)}   ${soft(about)}`).join('\n')}
-
-  ${bold('Sign in')}   without a password, as
+  ${bold('Open')}      ${link(at.app)}   and sign in as Grace; nobody has a password
 
 ${people.join('\n')}
 
+  ${bold('Then')}
+
+${places.map(([address, about]) => `    ${link(address)}${' '.repeat(width - address.length)}   ${soft(about)}`).join('\n')}
+
   ${bold('Edit')}      ${demo.configPath}
-            ${soft('change allow = ["admin"] to ["user"] and save; reload the page as Grace')}
+            ${soft('change allow = ["admin"] to ["user"] and save; reload the admin page as Grace')}
 
   ${bold('Stop')}      Ctrl-C${options.dir === null ? soft(' (the folder goes too; --dir DIR keeps one)') : ''}
 

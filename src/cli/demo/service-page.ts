@@ -40,14 +40,18 @@ const KINDS: readonly { readonly kind: HeaderKind; readonly caption: string; rea
 const STYLE = `
 header, main { width: min(62rem, 100%); margin: 0 auto; padding: 1.2rem 1rem 0 } main { padding-bottom: 3rem }
 .tag { display: inline-block; font-size: .8rem; letter-spacing: .04em; background: var(--mark); border-radius: .4rem; padding: .15rem .5rem; margin-bottom: .6rem }
-nav { display: flex; flex-wrap: wrap; gap: .4rem 1.1rem }
+nav { display: flex; flex-wrap: wrap; gap: 0 .4rem; margin-left: -.7rem }
+nav a { display: inline-flex; align-items: center; min-height: 2.75rem; padding: 0 .7rem }
+ol { margin: 0; padding-left: 1.3rem } ol li + li { margin-top: .35rem }
+header + main > .card:first-child { margin-bottom: 1rem; border-color: var(--accent) }
+summary { display: flex; align-items: center; min-height: 2.75rem; cursor: pointer; color: var(--accent); text-decoration: underline }
 .grid { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fit, minmax(min(22rem, 100%), 1fr)); margin-bottom: 1rem }
 table { width: 100%; border-collapse: collapse; font-size: .9rem; margin-bottom: 1.2rem }
 caption { text-align: left; padding-bottom: .3rem } caption b { display: block }
 th, td { text-align: left; vertical-align: top; padding: .3rem .5rem; border-top: 1px solid var(--line); font-family: ui-monospace, monospace }
 th { font-weight: 400; width: 17rem; color: var(--soft) } .identity th, .identity td { background: var(--mark); color: var(--ink) }
 .clock { font: 600 2rem ui-monospace, monospace; margin: 0 } .row { display: flex; gap: .5rem; flex-wrap: wrap }
-input { font: inherit; color: inherit; background: var(--ground); border: 1px solid var(--soft); border-radius: .5rem; padding: .5rem .6rem; min-width: 0; flex: 1 1 9rem }
+input { font: inherit; color: inherit; background: var(--ground); border: 1px solid var(--soft); border-radius: .5rem; padding: .5rem .6rem; min-width: 0; min-height: 2.75rem; flex: 1 1 9rem }
 label { display: block; font-size: .9rem; margin-bottom: .3rem } output { display: block; margin-top: .6rem; min-height: 1.5em }
 @media (max-width: 36rem) { th { width: 38% } .card { padding: 1rem } }
 `
@@ -98,6 +102,7 @@ ${sites.map(site => html`<a href="${site.address}">${site.label}</a>\n`)}${
 </nav>
 </header>
 <main>
+${steps(sites, name)}
 <div class="grid">
 <section class="card" aria-labelledby="t1"><h2 id="t1">Server-sent events</h2>
 <p class="clock" id="clock">--:--:--</p><p class="soft" id="clock-state">connecting</p></section>
@@ -116,10 +121,31 @@ ${sites.map(site => html`<a href="${site.address}">${site.label}</a>\n`)}${
 </div>
 <section class="card" aria-labelledby="t5"><h2 id="t5">What this application received</h2>
 <p><code>${seen.method} ${seen.target}</code></p>
-${KINDS.map(part => headerTable(seen, part))}
+${KINDS.filter(({ kind }) => kind !== 'browser').map(part => headerTable(seen, part))}
+<details><summary>What the browser sent</summary>
+${KINDS.filter(({ kind }) => kind === 'browser').map(part => headerTable(seen, part))}</details>
 </section>
 </main>`
   return demoPage({ title: `${seen.host} · demo service`, body, style: STYLE, script: SERVICE_SCRIPT })
+}
+
+/** What there is to see in the first minute, for whoever has just come in. */
+function steps(sites: readonly DemoSite[], name: string | null): Markup {
+  const link = (label: string) => {
+    const site = sites.find(one => one.label === label)
+    return site === undefined ? html`${label}` : html`<a href="${site.address}">${label}</a>`
+  }
+  const first =
+    name === null
+      ? html`Open ${link('app')}: you are asked to sign in, as whom you like, and come back to the page that you wanted.`
+      : html`Open ${link('admin')}: Grace is refused there, and told which role is missing; she can switch to Ada at once.`
+  return html`<section class="card" aria-labelledby="t0"><h2 id="t0">What to try</h2>
+<ol>
+<li>${first}</li>
+<li>Open the ${link('portal')}: it lists what this person may open. Ada finds the admin page there.</li>
+<li>Edit the routes.toml that the terminal names, and save: it holds at once, and nobody is signed out.</li>
+<li>Sign out in one tab: the clock and the WebSocket stop in all others.</li>
+</ol></section>`
 }
 
 function headerTable(seen: SeenRequest, part: (typeof KINDS)[number]): Markup {
