@@ -3,8 +3,10 @@ import type { Page } from 'playwright-core'
 /**
  * What a page does that keeps people out, as sentences; empty when nothing was found.
  *
- * Looks at: language, title, one main heading, a main landmark, names of controls and images, text contrast as computed
- * (WCAG 2.2, 1.4.3: 4.5 to 1, or 3 to 1 for large text), a width that fits the screen, and targets of 24 by 24 pixels (2.5.8).
+ * Looks at: language, title, one main heading and an order of headings without gaps, landmarks around everything and names of
+ * those that lead on, names of controls and images, text contrast as computed (WCAG 2.2, 1.4.3: 4.5 to 1, or 3 to 1 for large
+ * text), edges of fields and the ring of the focus (1.4.11, 2.4.7: 3 to 1), a width that fits the screen (1.4.10), words that are
+ * cut off, and targets of 44 by 44 pixels (2.5.5).
  */
 export async function findBarriers(page: Page): Promise<readonly string[]> {
   const found: unknown = await page.evaluate(LOOK)
@@ -22,6 +24,13 @@ const LOOK = `(() => {
   if (headings.length !== 1) found.push('the page has ' + headings.length + ' main headings')
   if (document.querySelectorAll('main').length !== 1) found.push('the page has no single main landmark')
   if (document.documentElement.scrollWidth > innerWidth) found.push('the page is wider than the screen')
+  let level = 0
+  for (const heading of document.querySelectorAll('h1, h2, h3, h4, h5, h6')) {
+    const next = Number(heading.tagName[1])
+    if (next > level + 1) found.push(name(heading) + ' comes after a heading of level ' + level)
+    level = next
+  }
+  for (const nav of document.querySelectorAll('nav:not([aria-label]):not([aria-labelledby])')) found.push(name(nav) + ' has no name')
   const ids = [...document.querySelectorAll('[id]')].map(element => element.id)
   if (new Set(ids).size !== ids.length) found.push('an id is used twice')
 
@@ -35,7 +44,8 @@ const LOOK = `(() => {
     if (!(labelOf(element) + own).trim()) found.push(element.outerHTML.slice(0, 80) + ' has no name')
     const box = element.getBoundingClientRect()
     const isInline = element.tagName === 'A' && getComputedStyle(element).display === 'inline'
-    if (!isInline && (box.width < 24 || box.height < 24)) found.push(name(element) + ' is too small a target')
+    const isTicked = /^(checkbox|radio|file)$/.test(element.type ?? '')
+    if (!isInline && !isTicked && (box.width < 44 || box.height < 44)) found.push(name(element) + ' is too small a target')
   }
   for (const image of document.querySelectorAll('img:not([alt])')) found.push(image.outerHTML.slice(0, 80) + ' has no alternative')
 
@@ -51,6 +61,10 @@ const LOOK = `(() => {
   const light = colour => {
     const [r, g, b] = colour.slice(0, 3).map(part => part / 255).map(part => part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4)
     return 0.2126 * r + 0.7152 * g + 0.0722 * b
+  }
+  const contrastOf = (colour, ground) => {
+    const [bright, dim] = [light(over(rgba(colour), ground)), light(ground)].sort((left, right) => right - left)
+    return (bright + 0.05) / (dim + 0.05)
   }
   // Every colour that may lie behind a text: a gradient may show any of its stops there.
   const groundsOf = element => {
@@ -70,13 +84,30 @@ const LOOK = `(() => {
     const element = node.parentElement
     if (!node.data.trim() || /^(SCRIPT|STYLE)$/.test(element.tagName) || !isShown(element)) continue
     const style = getComputedStyle(element)
-    const ratio = Math.min(...groundsOf(element).map(ground => {
-      const [bright, dim] = [light(over(rgba(style.color), ground)), light(ground)].sort((left, right) => right - left)
-      return (bright + 0.05) / (dim + 0.05)
-    }))
+    const ratio = Math.min(...groundsOf(element).map(ground => contrastOf(style.color, ground)))
+    if (!element.closest('main, nav, header, footer')) found.push(name(element) + ' is in no landmark')
     const size = parseFloat(style.fontSize)
     const least = size >= 24 || (size >= 18.66 && Number(style.fontWeight) >= 700) ? 3 : 4.5
     if (ratio < least) found.push(name(element) + ' has a contrast of ' + ratio.toFixed(2))
+  }
+  for (const element of document.querySelectorAll('input:not([type=hidden], [type=checkbox], [type=radio], [type=file]), select, textarea')) {
+    const style = getComputedStyle(element)
+    const ratio = Math.min(...groundsOf(element.parentElement).map(ground => contrastOf(style.borderTopColor, ground)))
+    if (isShown(element) && (ratio < 3 || parseFloat(style.borderTopWidth) < 1)) found.push(element.outerHTML.slice(0, 60) + ' has an edge with a contrast of ' + ratio.toFixed(2))
+  }
+  for (const element of document.querySelectorAll('a[href], button, input:not([type=hidden]), select, textarea, summary')) {
+    if (!isShown(element)) continue
+    element.focus({ focusVisible: true, preventScroll: true })
+    const style = getComputedStyle(element)
+    const ratio = Math.min(...groundsOf(element.parentElement).map(ground => contrastOf(style.outlineColor, ground)))
+    if (style.outlineStyle === 'auto') continue
+    if (style.outlineStyle === 'none' || parseFloat(style.outlineWidth) < 2 || ratio < 3) found.push(name(element) + ' does not show the focus')
+    element.blur()
+  }
+  for (const element of document.querySelectorAll('h1, h2, h3, p, dd, dt, a, button, span, code')) {
+    const style = getComputedStyle(element)
+    const mayCut = style.webkitLineClamp !== 'none'
+    if (isShown(element) && !mayCut && style.display !== 'inline' && element.scrollWidth > element.clientWidth + 1) found.push(name(element) + ' is wider than its place')
   }
   return found
 })()`

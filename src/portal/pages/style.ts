@@ -5,7 +5,7 @@
  */
 export const STYLE = `
 :root{color-scheme:light dark;
---ground:#efece5;--ground-2:#e3dfd5;--panel:#fdfcfa;--line:#d9d4c8;--edge:#8b877c;--ink:#23272b;--soft:#5f635f;--accent:#1d6358;--accent-ink:#fff;--tint:#e4efec;--warn:#9a3b26;--good:#2f7d4f;--blue:#1f5687;--plum:#74397a;--ochre:#79530e;--brick:#933c28;--slate:#44525e;--shade:0 1px 1px rgb(58 50 34/.05),0 18px 48px -20px rgb(58 50 34/.28);
+--ground:#efece5;--ground-2:#e3dfd5;--panel:#fdfcfa;--line:#d9d4c8;--edge:#7b776c;--ink:#23272b;--soft:#5f635f;--accent:#1d6358;--accent-ink:#fff;--tint:#e4efec;--warn:#9a3b26;--good:#2f7d4f;--blue:#1f5687;--plum:#74397a;--ochre:#79530e;--brick:#933c28;--slate:#44525e;--shade:0 1px 1px rgb(58 50 34/.05),0 18px 48px -20px rgb(58 50 34/.28);
 --serif:ui-serif,"Iowan Old Style","Palatino Linotype",Palatino,"Source Serif Pro",Charter,Georgia,serif;
 --sans:system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans","Helvetica Neue",sans-serif;
 --mono:ui-monospace,"SF Mono","Cascadia Mono",Menlo,Consolas,monospace}
@@ -13,7 +13,8 @@ export const STYLE = `
 *,*::before,*::after{box-sizing:border-box}
 html{-webkit-text-size-adjust:100%;text-size-adjust:100%}
 body{margin:0;min-height:100vh;min-height:100dvh;display:flex;flex-direction:column;font:400 1.0625rem/1.6 var(--sans);color:var(--ink);background:linear-gradient(var(--ground),var(--ground-2)) fixed var(--ground-2)}
-h1{margin:0;font:600 1.75rem/1.22 var(--serif);letter-spacing:-.012em;text-wrap:balance;overflow-wrap:anywhere;hyphens:auto}
+h1{margin:0;font:600 1.75rem/1.22 var(--serif);letter-spacing:-.012em;text-wrap:balance}
+h1,h2,h3{overflow-wrap:anywhere;hyphens:auto}
 h2{margin:0;font:600 1.0625rem/1.35 var(--serif)}
 p{margin:0;text-wrap:pretty}
 a{color:var(--accent);text-underline-offset:.2em;text-decoration-thickness:1px}
@@ -64,7 +65,7 @@ img.mark{object-fit:contain}
 .app{display:flex;align-items:center;gap:1rem;height:100%;padding:1.1rem 1.25rem;color:inherit;text-decoration:none;background:var(--panel);border:1px solid var(--line);border-radius:1rem;transition:border-color .15s,transform .15s,box-shadow .15s}
 .app:hover{border-color:var(--accent);transform:translateY(-2px);box-shadow:var(--shade)}
 .app>span:last-child{min-width:0;flex:1}
-.app h2,.app h3{margin:0;font:600 1.0625rem/1.35 var(--serif);overflow:hidden;text-overflow:ellipsis;overflow-wrap:anywhere;hyphens:auto}
+.app h2,.app h3{margin:0;font:600 1.0625rem/1.35 var(--serif);overflow:hidden;text-overflow:ellipsis}
 .about{display:-webkit-box;-webkit-box-orient:vertical;-webkit-line-clamp:2;line-clamp:2;overflow:hidden;overflow-wrap:anywhere}
 .icon{flex:none;width:2.75rem;height:2.75rem;object-fit:contain;border-radius:.6rem}
 .group{margin-top:2.5rem}
@@ -96,6 +97,8 @@ img.mark{object-fit:contain}
 .row>span{flex:none;max-width:45%}
 .row>.origins{flex:0 1 24rem}
 .origins .health{margin-top:0}
+.made{margin-top:1.5rem;padding:1.25rem 1.5rem;background:var(--tint);border:1px solid var(--accent);border-radius:1rem}
+.made code{display:block;margin-top:.6rem;padding:.7rem .9rem;font:1rem/1.5 var(--mono);overflow-wrap:anywhere;background:var(--panel);border-radius:.6rem;user-select:all}
 .empty{margin-top:2.25rem;padding:2rem 1.75rem;border:1px dashed var(--line);border-radius:1rem}
 .empty p+p{margin-top:.4rem}
 .rows{margin:2.25rem 0 0;padding:0;list-style:none;border-top:1px solid var(--line)}

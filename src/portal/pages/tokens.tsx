@@ -29,9 +29,9 @@ export function TokensPage({ words, title, menu, tokens, made, roles, nowMs, pro
     <Hall words={words} title={title} heading={words.yourTokens} menu={menu}>
       <p class="soft">{words.tokensLead}</p>
       {made === null ? null : (
-        <div class="empty" role="status">
+        <div class="made" role="status">
           <p>{words.tokenMade}</p>
-          <p class="note">
+          <p>
             <code>{made}</code>
           </p>
         </div>

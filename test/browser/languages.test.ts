@@ -1,0 +1,116 @@
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
+import { mkdirSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Browser, Page } from 'playwright-core'
+import { LANGUAGES } from '../../src/portal/words/choose.ts'
+import { findBarriers } from '../kit/accessible.ts'
+import { openChromium, watchedContext } from '../kit/chromium.ts'
+import { type OpenStand, openStand, type Person } from '../kit/stand.ts'
+
+setDefaultTimeout(120_000)
+
+const PICTURES = process.env.PICTURES ?? join(tmpdir(), 'sallyport-pictures')
+const SCREENS = [
+  { name: 'light', colorScheme: 'light', viewport: { width: 1440, height: 900 } },
+  { name: 'dark-phone', colorScheme: 'dark', viewport: { width: 390, height: 844 }, reducedMotion: 'reduce' },
+] as const
+
+const app = (host: string, upstream: string, more: string) =>
+  `[[routes]]\nhost = "${host}.localhost"\nupstream = "${upstream}"\nportal = "home"\nallow = ["user"]\n${more}\n`
+const KEYS = `admin_role = "admin"
+personal_tokens = true
+remember = "30d"
+title = "Example Home"
+
+${app('one', 'http://127.0.0.1:1', 'name = "Wissensdatenbankverwaltungsoberfläche"\napp = { group = "Donaudampfschifffahrtsgesellschaft" }')}
+${app('two-words', 'http://127.0.0.1:1', 'name = "Photos"\napp = { description = "Everything that we ever took a picture of, and then some more of it that nobody looks at" }')}
+${app('later', 'http://127.0.0.1:1', 'name = "Later"\ndeny = [{ hours = "00:00-24:00" }]')}`
+
+let browser: Browser
+let stand: OpenStand
+beforeAll(async () => {
+  mkdirSync(PICTURES, { recursive: true })
+  browser = await openChromium()
+  stand = await openStand(KEYS)
+})
+afterAll(async () => {
+  await browser?.close()
+  await stand?.stop()
+})
+
+/** Addresses of pages for someone who is signed in, by name. */
+const LOOKED_AT: readonly (readonly [name: string, address: () => string])[] = [
+  ['portal', () => `${stand.portal}/`],
+  ['sessions', () => `${stand.portal}/.sallyport/sessions`],
+  ['all-sessions', () => `${stand.portal}/.sallyport/sessions?all=1`],
+  ['nobody-found', () => `${stand.portal}/.sallyport/sessions?all=1&q=nobody`],
+  ['tokens', () => `${stand.portal}/.sallyport/tokens`],
+  ['admin', () => `${stand.portal}/.sallyport/admin`],
+  ['sign-out', () => `${stand.portal}/.sallyport/logout`],
+  ['not-found', () => `${stand.portal}/.sallyport/nothing`],
+  ['nothing-kept', () => `${stand.portal}/.sallyport/kept?form=x`],
+  ['expired', () => `${stand.portal}/.sallyport/callback?code=c&state=s`],
+  ['denied', () => stand.app.replace('app.', 'later.')],
+  ['unreachable', () => stand.app.replace('app.', 'one.')],
+  ['no-host', () => stand.app.replace('app.', 'nowhere.')],
+  ['choice', () => stand.choice],
+]
+
+describe.each(LANGUAGES.map(({ lang }) => lang))('in %s', lang => {
+  test.each([...SCREENS])('no page keeps anyone out, down to a width of 320 pixels: $name', async screen => {
+    const person = await watchedContext(browser, { ...screen, locale: lang })
+    const found: [string, readonly string[]][] = []
+    async function look(page: Page, name: string): Promise<void> {
+      expect([name, await page.locator('html').getAttribute('lang')]).toEqual([name, lang])
+      await page.screenshot({ path: join(PICTURES, `${lang}-${name}-${screen.name}.png`), fullPage: true })
+      const barriers = [...(await findBarriers(page))]
+      if ('reducedMotion' in screen && (await page.evaluate('document.getAnimations().length')) !== 0) {
+        barriers.push('something moves for whoever wants no motion')
+      }
+      await page.setViewportSize({ width: 320, height: 700 })
+      if (await page.evaluate('document.documentElement.scrollWidth > innerWidth'))
+        barriers.push('wider than 320 pixels')
+      await page.setViewportSize(screen.viewport)
+      if (barriers.length > 0) found.push([name, barriers])
+    }
+    async function signIn(page: Page, who: Person): Promise<void> {
+      await page.locator('a.main').click()
+      await stand.become(page, who)
+    }
+    const page = await person.open(stand.app)
+    await look(page, 'sign-in')
+    await signIn(page, 'Ada')
+    for (const [name, address] of LOOKED_AT) {
+      await page.goto(address())
+      await look(page, name)
+    }
+    await page.goto(`${stand.portal}/.sallyport/tokens`)
+    await page.locator('input[name=name]').fill('Donaudampfschifffahrtsgesellschaftskapitänsmütze')
+    await page.locator('form.search button').click()
+    await look(page, 'token-made')
+    await page.goto(`${stand.portal}/.sallyport/logout`)
+    await page.locator('button.main').click()
+    await look(page, 'signed-out')
+    expect(found).toEqual([])
+    expect(person.complaints).toEqual([])
+    await person.context.close()
+  })
+})
+
+test('colours that the system forces, and paper, keep every word', async () => {
+  const person = await watchedContext(browser, { forcedColors: 'active' })
+  const page = await person.open(stand.app)
+  await page.locator('a.main').click()
+  await stand.become(page, 'Ada')
+  for (const path of ['/', '/.sallyport/admin', '/.sallyport/nothing']) {
+    await page.goto(`${stand.portal}${path}`)
+    expect(await findBarriers(page)).toEqual([])
+    await page.emulateMedia({ media: 'print', forcedColors: 'none' })
+    expect(await page.locator('h1').isVisible()).toBe(true)
+    expect(await page.locator('nav a, .act').filter({ visible: true }).count()).toBe(0)
+    await page.screenshot({ path: join(PICTURES, `print${path.replaceAll('/', '-')}.png`), fullPage: true })
+    await page.emulateMedia({ media: 'screen', forcedColors: 'active' })
+  }
+  await person.context.close()
+})
