@@ -3,6 +3,7 @@ import { createRemoteJWKSet, decodeJwt, jwtVerify } from 'jose'
 import { BrowserLite } from '../kit/browser-lite.ts'
 import { type Gate, startGate } from '../kit/gate.ts'
 import { startProvider, type TestAccount, type TestProvider } from '../kit/provider.ts'
+import { sendRaw } from '../kit/wire.ts'
 
 const PEOPLE = 50
 const ACCOUNTS: readonly TestAccount[] = Array.from({ length: PEOPLE }, (_, index) => ({
@@ -20,6 +21,8 @@ const HOSTS = ['app.example', 'other.example', 'own.example'] as const
 let provider: TestProvider
 let upstream: Bun.Server<undefined>
 let gate: Gate
+/** Requests that reached the application. */
+let asked = 0
 
 beforeAll(async () => {
   provider = await startProvider({
@@ -27,7 +30,14 @@ beforeAll(async () => {
     accounts: ACCOUNTS,
   })
   for (const host of ['auth.example', 'own.example']) provider.allowRedirect(`http://${host}/.sallyport/callback`)
-  upstream = Bun.serve({ port: 0, hostname: '127.0.0.1', fetch: request => Response.json(request.headers.toJSON()) })
+  upstream = Bun.serve({
+    port: 0,
+    hostname: '127.0.0.1',
+    fetch(request) {
+      asked++
+      return Response.json(request.headers.toJSON())
+    },
+  })
   const route = (host: string, portal: string) => `[[routes]]
 host = "${host}"
 upstream = { to = "http://127.0.0.1:${upstream.port}", basic_auth = { user = "{email}", password = "x" } }
@@ -86,6 +96,22 @@ function shuffled<T>(items: readonly T[]): readonly T[] {
     .sort(([one], [other]) => one - other)
     .map(([, item]) => item)
 }
+
+test('whoever is not signed in gets one whole answer, and not a byte of the application before or after it', async () => {
+  const before = asked
+  const heads = ['Accept: text/html\r\nSec-Fetch-Mode: navigate\r\nSec-Fetch-Dest: document\r\n', 'Accept: */*\r\n']
+  for (const fields of heads) {
+    for (const method of ['GET', 'HEAD', 'POST']) {
+      const request = `${method} /secret HTTP/1.1\r\nHost: own.example\r\n${fields}Content-Length: 0\r\nConnection: close\r\n\r\n`
+      const { raw, status, body } = await sendRaw(gate.port, request, { until: () => false, timeoutMs: 5000 })
+      const text = raw.toString('latin1')
+      expect([302, 401]).toContain(status)
+      expect(text.match(/HTTP\/1\.1 /g)).toHaveLength(1)
+      expect(body.length).toBe(method === 'HEAD' ? 0 : Number(/^content-length: (\d+)/im.exec(text)?.[1]))
+    }
+  }
+  expect(asked).toBe(before)
+})
 
 test('of fifty people who sign in at the same time, through one portal and another, none is ever taken for another, in any field', async () => {
   const at = `127.0.0.1:${gate.port}`

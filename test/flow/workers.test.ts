@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { createLocalJWKSet, jwtVerify } from 'jose'
 import { compiledBinary } from '../kit/binary.ts'
 import { BrowserLite } from '../kit/browser-lite.ts'
 import { type Child, FROM_SOURCE, freePort, startChild } from '../kit/child.ts'
@@ -28,7 +29,8 @@ beforeAll(async () => {
       const { pathname } = new URL(request.url)
       if (pathname === '/slow') await Bun.sleep(400)
       // The beginning of a request's id is its worker's own.
-      return new Response(request.headers.get('x-request-id')?.split('-')[1] ?? '')
+      const worker = request.headers.get('x-request-id')?.split('-')[1] ?? ''
+      return new Response(pathname === '/assertion' ? `${worker} ${request.headers.get('x-jwt')}` : worker)
     },
   })
 })
@@ -40,6 +42,39 @@ afterAll(async () => {
 
 function publicRoute(host: string): string {
   return `[[routes]]\nhost = "${host}"\nupstream = "http://127.0.0.1:${upstream.port}"\nallow = "public"\n`
+}
+
+/** A portal with a host of its own, where Ada can sign in, and an application of it; the application's table is the last. */
+function signInRoutes(port: number): string {
+  provider.allowRedirect(`http://auth.localhost:${port}/.sallyport/callback`)
+  return `
+[providers.id]
+issuer = "${provider.issuer}"
+client_id = "gate"
+client_secret = "\${GATE_SECRET}"
+
+[portals.home]
+url = "http://auth.localhost:${port}"
+providers = ["id"]
+
+[portals.home.roles]
+user = { any = true }
+
+[[routes]]
+host = "app.localhost"
+upstream = "http://127.0.0.1:${upstream.port}"
+portal = "home"
+allow = ["user"]
+`
+}
+
+/** A browser that the system may lead to another worker each time. */
+function browserAt(port: number): BrowserLite {
+  const at = `127.0.0.1:${port}`
+  return new BrowserLite({
+    hosts: { [`auth.localhost:${port}`]: at, [`app.localhost:${port}`]: at },
+    headers: { connection: 'close' },
+  })
 }
 
 interface Workers {
@@ -254,36 +289,36 @@ describe.each(PROGRAMS)('several workers of %s', (_what, program) => {
     expect((await ask(again.port, 'a.example')).status).toBe(200)
   }, 30_000)
 
+  test('sign assertions with one key, which each of them publishes', async () => {
+    using folder = temporaryFolder()
+    const port = await freePort()
+    const routes = `${signInRoutes(port)}assertion = { audience = "app", header = "X-Jwt" }\n`
+    await using _workers = await startWorkers(await program(), folder.path, routes, port)
+    const ada = browserAt(port)
+    expect((await ada.signIn(`http://app.localhost:${port}/`, 'ada')).response.status).toBe(200)
+    const cookie = ada.cookieHeader(new URL(`http://app.localhost:${port}/`))
+    const assertions = new Map<string, string>()
+    await eventually(async () => {
+      const [worker = '', assertion = ''] = (await ask(port, 'app.localhost', '/assertion', cookie)).body.split(' ')
+      return assertions.set(worker, assertion).size === 2
+    }, 'both workers have signed')
+    const sets = await Promise.all(
+      Array.from({ length: 20 }, async () => (await ask(port, 'auth.localhost', '/.sallyport/jwks.json')).body),
+    )
+    expect(new Set(sets).size).toBe(1)
+    const keys = createLocalJWKSet(JSON.parse(sets[0] ?? ''))
+    for (const assertion of assertions.values()) {
+      const { payload } = await jwtVerify(assertion, keys, { audience: 'app', issuer: `http://auth.localhost:${port}` })
+      expect(payload.sub).toBe('ada')
+    }
+  }, 30_000)
+
   test('sign-ins hold in every worker, and a sign-out is seen by every worker within a second', async () => {
     using folder = temporaryFolder()
     const port = await freePort()
-    provider.allowRedirect(`http://auth.localhost:${port}/.sallyport/callback`)
-    const routes = `
-[providers.id]
-issuer = "${provider.issuer}"
-client_id = "gate"
-client_secret = "\${GATE_SECRET}"
-
-[portals.home]
-url = "http://auth.localhost:${port}"
-providers = ["id"]
-
-[portals.home.roles]
-user = { any = true }
-
-[[routes]]
-host = "app.localhost"
-upstream = "http://127.0.0.1:${upstream.port}"
-portal = "home"
-allow = ["user"]
-`
-    await using _workers = await startWorkers(await program(), folder.path, routes, port)
+    await using _workers = await startWorkers(await program(), folder.path, signInRoutes(port), port)
     for (let round = 0; round < 3; round++) {
-      const at = `127.0.0.1:${port}`
-      const ada = new BrowserLite({
-        hosts: { [`auth.localhost:${port}`]: at, [`app.localhost:${port}`]: at },
-        headers: { connection: 'close' },
-      })
+      const ada = browserAt(port)
       const home = await ada.signIn(`http://app.localhost:${port}/deep`, 'ada')
       expect([home.response.status, home.address.pathname]).toEqual([200, '/deep'])
       const cookie = ada.cookieHeader(new URL(`http://app.localhost:${port}/`))

@@ -81,7 +81,9 @@ const tooLong = () => {
 const endless = () =>
   new Response(
     new ReadableStream({
-      pull(controller) {
+      async pull(controller) {
+        // The one who reads is in this very process, and has to have its turn.
+        await Bun.sleep(1)
         controller.enqueue(new Uint8Array(65_536).fill(0x20))
       },
     }),
