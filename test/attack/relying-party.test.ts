@@ -104,7 +104,6 @@ const STATUS: Readonly<Record<string, number>> = {
   'provider.issuer': 400,
   'sign_in.state': 400,
   'provider.refused': 403,
-  'provider.down': 503,
 }
 
 async function isAccepted({ open }: Visit): Promise<void> {
@@ -238,37 +237,6 @@ describe('the token endpoint and userinfo', () => {
       },
       { how: { userinfo: { name: 'Ada', email: 'ada@example.com' } } },
     ))
-})
-
-describe('an answer without end', () => {
-  /** White space in front of a document that never comes. */
-  const endless = () =>
-    new Response(
-      new ReadableStream({
-        async pull(controller) {
-          await Bun.sleep(1)
-          controller.enqueue(new Uint8Array(65_536).fill(0x20))
-        },
-      }),
-      { headers: { 'content-type': 'application/json' } },
-    )
-
-  test.each([
-    ['discovery', 'provider.down'],
-    ['jwks', 'provider.down'],
-    ['token', 'provider.down'],
-    ['userinfo', 'provider.userinfo'],
-  ] as const)('of %s is given up at a mebibyte, and the next sign-in works', (endpoint, code) =>
-    withVisit(
-      async visit => {
-        await isRefused(visit, code)
-        visit.behave({})
-        offsetMs += MINUTE
-        await isAccepted(visit)
-      },
-      { how: { instead: { [endpoint]: endless } } },
-    ),
-  )
 })
 
 describe('a refresh', () => {

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'bun:test'
-import { type BadProvider, startBadProvider } from '../kit/bad-provider.ts'
+import { type BadProvider, endless, startBadProvider } from '../kit/bad-provider.ts'
 import { BrowserLite } from '../kit/browser-lite.ts'
 import { eventually, type Gate, startGate } from '../kit/gate.ts'
 import { rawRequest } from '../kit/through.ts'
@@ -56,14 +56,6 @@ async function statusOf(host: string, cookie = ''): Promise<number> {
 }
 
 const WELL_KNOWN = '/.well-known/openid-configuration'
-
-/** A body without an end, as fast as it is read. */
-function endless(): Response {
-  const piece = new Uint8Array(256 * 1024).fill(0x20)
-  return new Response(new ReadableStream({ pull: controller => controller.enqueue(piece) }), {
-    headers: { 'content-type': 'application/json' },
-  })
-}
 
 const never = () => new Promise<Response>(() => {})
 

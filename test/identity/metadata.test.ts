@@ -3,7 +3,7 @@ import { GateError } from '../../src/base/errors.ts'
 import type { ProviderConfig } from '../../src/config/types.ts'
 import { createProviderPool } from '../../src/identity/pool.ts'
 import { bareError } from '../../src/identity/wire.ts'
-import { BAD_PROVIDER_CLIENT, type BadProvider, startBadProvider } from '../kit/bad-provider.ts'
+import { BAD_PROVIDER_CLIENT, type BadProvider, endless, startBadProvider } from '../kit/bad-provider.ts'
 
 const LIMITS = { timeoutMs: 300, maxBytes: 64 * 1024 }
 const LOGIN = { redirectUri: 'http://127.0.0.1/cb', state: 's', nonce: 'n', codeVerifier: 'v'.repeat(43) }
@@ -78,17 +78,6 @@ const tooLong = () => {
     headers: { 'content-type': 'application/json' },
   })
 }
-const endless = () =>
-  new Response(
-    new ReadableStream({
-      async pull(controller) {
-        // The one who reads is in this very process, and has to have its turn.
-        await Bun.sleep(1)
-        controller.enqueue(new Uint8Array(65_536).fill(0x20))
-      },
-    }),
-    { headers: { 'content-type': 'application/json' } },
-  )
 const trickle = () =>
   new Response(
     new ReadableStream({

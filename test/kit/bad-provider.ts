@@ -61,6 +61,18 @@ export interface BadProvider {
 
 export const BAD_PROVIDER_CLIENT = { clientId: 'client-1_a', clientSecret: 'se:cr+et%/-1' } as const
 
+/** An answer whose body has no end. It gives way after each piece: whoever reads it may be in this very process. */
+export function endless(): Response {
+  const piece = new Uint8Array(64 * 1024).fill(0x20)
+  const body = new ReadableStream({
+    async pull(controller) {
+      await Bun.sleep(1)
+      controller.enqueue(piece)
+    },
+  })
+  return new Response(body, { headers: { 'content-type': 'application/json' } })
+}
+
 /** A small provider on loopback that misbehaves on demand. `nowS` is the time it puts into tokens, `alg` how it signs. Pairs with `stop`. */
 export async function startBadProvider(
   nowS: () => number = () => Math.floor(Date.now() / 1000),
