@@ -10,6 +10,7 @@ import { createMemory } from './memory.ts'
 import { isOwnerId, type Owner, ownerIdOf, type Standing, storedClaims } from './owners.ts'
 import { createProviderTokens, type ProviderTokens } from './provider-tokens.ts'
 import { type AskProvider, createRefreshes } from './refresh.ts'
+import { repeatEvery } from './repeat.ts'
 import { guarded, storedIdentity } from './rows.ts'
 import type { Sealer } from './seal.ts'
 import type { MaybePromise, Session, Sessions } from './session.ts'
@@ -216,27 +217,8 @@ export function openSessions(options: SessionOptions): OpenSessions {
     }
   }
 
-  function repeat(everyMs: number, what: string, work: () => MaybePromise<unknown>): Timer {
-    let isFailing = false
-    let isRunning = false
-    const timer = setInterval(async () => {
-      if (isRunning) return
-      isRunning = true
-      try {
-        await work()
-        isFailing = false
-      } catch (error) {
-        // A store that is away for long is told once, not twice a second.
-        if (!isFailing) ports.log.warn(`Could not ${what}; it is tried again`, errorFacts(error))
-        isFailing = true
-      } finally {
-        isRunning = false
-      }
-    }, everyMs)
-    timer.unref()
-    return timer
-  }
-
+  const repeat = (everyMs: number, what: string, work: () => MaybePromise<unknown>) =>
+    repeatEvery(everyMs, { what, work, log: ports.log })
   const running = [
     repeat(timers.watchMs, 'look for sessions that ended elsewhere', hearOthers),
     repeat(timers.flushMs, 'write the last use of sessions', flush),
