@@ -152,6 +152,7 @@ class Attempt implements Waiting {
     try {
       this.#resolve(finish(this.#job, this.#tools, this.#origin, response, this.#isPatient))
     } catch (error) {
+      response.body?.cancel().catch(() => undefined)
       this.#reject(error)
     }
   }

@@ -33,7 +33,7 @@ const TOKEN = /^[!#$%&'*+.^_`|~0-9a-z-]+$/i
  * ours.
  *
  * Shape: the sent fields in (untouched), a new record out; names lower-case, Host as matched.
- * Throws `target.header` when Connection names something that is not a token, `upstream.loop` when the request passed here before.
+ * Throws `target.header` when Connection names something that is not a token or Content-Length is repeated, `upstream.loop` when the request passed here before.
  * Absent on purpose: Accept-Encoding stays, since bodies pass through undecoded.
  * Source: RFC 9110 §7.6.1 (Connection), §7.6.3 (Via), RFC 7239 (Forwarded).
  */
@@ -44,6 +44,10 @@ export function requestFields(sent: SentFields, context: FieldContext): Record<s
     throw new GateError('upstream.loop', 'the request came back here', {
       hint: 'an upstream address in routes.toml leads back to Sallyport itself',
     })
+  }
+  // Bun takes a length that is said twice alike, and joins the two; fetch then fails as if the upstream had.
+  if (sent['content-length']?.includes(',') === true) {
+    throw new GateError('target.header', 'Content-Length is said more than once')
   }
   // fetch would announce itself where the client did not.
   const fields: Record<string, string> = { host: target.authority, 'user-agent': '' }

@@ -1,3 +1,4 @@
+import { GateError } from '../base/errors.ts'
 import { setsOwnCookie } from '../session/cookie.ts'
 
 /**
@@ -6,6 +7,9 @@ import { setsOwnCookie } from '../session/cookie.ts'
  *
  * Set-Cookie fields keep their order and are never combined (RFC 9110 §5.3). A length beside a transfer coding is not to be
  * believed, nor passed on (RFC 9112 §6.3). Deleting what is not there costs less than finding out (Bun 1.4.5).
+ *
+ * Throws `upstream.broken` for a transfer coding other than chunked: Bun does not decode it, and the client would not know of it
+ * (RFC 9112 §6.1).
  */
 export function cleanResponseFields(headers: Headers): void {
   const connection = headers.get('connection')
@@ -18,7 +22,15 @@ export function cleanResponseFields(headers: Headers): void {
       }
     }
   }
-  if (headers.has('transfer-encoding')) headers.delete('content-length')
+  if (headers.has('transfer-encoding')) {
+    headers.delete('content-length')
+    if (!/^(?:chunked|identity)$/i.test(headers.get('transfer-encoding') ?? '')) {
+      throw new GateError(
+        'upstream.broken',
+        'an upstream compressed its message with a transfer coding nobody asked for',
+      )
+    }
+  }
   for (const name of HOP_BY_HOP) headers.delete(name)
   if (headers.has('set-cookie')) dropOwnCookies(headers)
 }

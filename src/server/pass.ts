@@ -1,6 +1,7 @@
 import { changeFields } from '../proxy/field-rules.ts'
 import { type ForwardTools, forward, tooLarge } from '../proxy/forward.ts'
 import type { Fields } from '../proxy/identity-fields.ts'
+import { countHop } from '../proxy/max-forwards.ts'
 import { requestFields, type SentFields } from '../proxy/request-fields.ts'
 import { provenClient } from './facts.ts'
 import { type Answer, originOf, type Passage, schemeOf } from './passage.ts'
@@ -43,6 +44,7 @@ function send(passage: Passage, tools: PassTools, route: GateRoute, prepared: Pr
     pseudonym: tools.pseudonym,
     checksMethod: route.policy.methods !== null || route.policy.needs.method,
   })
+  if (target.method === 'OPTIONS' && countHop(fields)) return new Response(null, { status: 204 })
   const { requestRules, responseRules } = prepared
   const values =
     requestRules === null && responseRules === null ? null : requestValues(passage, target, schemeOf(passage))

@@ -109,6 +109,7 @@ const EXTRA_FIELDS: ReadonlyMap<Code, Readonly<Record<string, string>>> = new Ma
   // RFC 7617 §2: what a browser asks its person again for.
   ['access.password', { 'www-authenticate': BASIC_CHALLENGE }],
   ['target.too_large', { connection: 'close' }],
+  ['target.header', { connection: 'close' }],
 ])
 
 const NO_FIELDS: Readonly<Record<string, string>> = {}
