@@ -27,7 +27,8 @@ export function parseArguments<const O extends NonNullable<ParseArgsConfig['opti
   io: Io,
 ): ParsedArguments<O> {
   const separator = argv.indexOf('--')
-  if ((separator === -1 ? argv : argv.slice(0, separator)).includes('--help')) {
+  const options = separator === -1 ? argv : argv.slice(0, separator)
+  if (options.includes('--help') || options.includes('-h')) {
     io.stdout(`${usage.text}\n`)
     return { ok: false, exitCode: EXIT.ok }
   }

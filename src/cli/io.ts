@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { readBytes, readText } from './read-file.ts'
 
 /** What a command may touch of the process it runs in; a test hands in its own. */
 export interface Io {
@@ -37,7 +37,7 @@ export function processIo(): Io {
     colour: { stdout: wantsColour(process.stdout), stderr: wantsColour(process.stderr) },
     cwd: process.cwd(),
     env: name => process.env[name],
-    readText: path => readFileSync(path, 'utf8'),
-    readBytes: path => readFileSync(path),
+    readText,
+    readBytes,
   }
 }

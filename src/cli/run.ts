@@ -72,6 +72,10 @@ export async function run(argv: readonly string[]): Promise<number> {
 }
 
 async function runServe(options: readonly string[], argv: readonly string[], io: Io): Promise<number> {
+  if (options.includes('--help') || options.includes('-h')) {
+    io.stdout(HELP)
+    return 0
+  }
   let config: string
   try {
     const { values } = parseArgs({

@@ -6,6 +6,7 @@
 export const DIAGNOSTIC_CODES = [
   'file.unreadable',
   'toml.syntax',
+  'toml.encoding',
   'toml.depth',
   'key.unknown',
   'key.missing',

@@ -20,6 +20,8 @@ export type ParsedToml = { readonly ok: true; readonly value: RawTable } | ({ re
  * Source: TOML 1.1.0.
  */
 export function parseToml(text: string): ParsedToml {
+  const odd = text.indexOf('\uFFFD')
+  if (odd !== -1) return { ok: false, ...notUtf8(text, odd) }
   let values: unknown
   try {
     values = parse(text)
@@ -34,6 +36,17 @@ export function parseToml(text: string): ParsedToml {
   if (!raw.ok) return { ok: false, refusal: raw, line: 1, column: 1 }
   if (raw.value.kind !== 'table') throw new TypeError('a TOML document is a table')
   return good(raw.value)
+}
+
+/** TOML is UTF-8: whatever is not was decoded to U+FFFD, and would be so in a title or a secret too. */
+function notUtf8(text: string, at: number): SyntaxRefusal {
+  const before = text.slice(0, at).split('\n')
+  const hint = 'save the file as UTF-8: here is a character in another encoding'
+  return {
+    refusal: bad('toml.encoding', 'this is not UTF-8 text', hint),
+    line: before.length,
+    column: (before.at(-1)?.length ?? 0) + 1,
+  }
 }
 
 /** The parser's message without its preamble and its own code frame. */

@@ -9,10 +9,13 @@ export interface RenderOptions {
 const FRAME_COLUMNS = 120
 const TAB = '    '
 
+/** More than anyone mends at a time; one missing quote can make thousands. */
+const MOST_SHOWN = 100
+
 /**
  * Diagnostics as a compiler shows them: message, place, the line with carets, hint; then how many there are.
  *
- * Shape: `sources` has the text of each file by the name that diagnostics give it; without it there is no frame. The answer
+ * Of very many, the first hundred; all of them are counted. Shape: `sources` has the text of each file by the name that diagnostics give it; without it there is no frame. The answer
  * ends with a line break; nothing for no diagnostics. Control and bidirectional characters become visible, so that neither a
  * file nor a value can drive the terminal.
  */
@@ -24,8 +27,11 @@ export function renderDiagnostics(
   if (diagnostics.length === 0) return ''
   const paint = options.colour ? ANSI : PLAIN
   const lines = new Map([...sources].map(([file, text]) => [file, text.split(/\r?\n/)]))
-  const blocks = diagnostics.map(diagnostic => renderOne(diagnostic, lines.get(diagnostic.file), paint))
-  return `${blocks.join('\n')}\n${summarise(diagnostics, paint)}\n`
+  const blocks = diagnostics
+    .slice(0, MOST_SHOWN)
+    .map(diagnostic => renderOne(diagnostic, lines.get(diagnostic.file), paint))
+  const more = diagnostics.length > MOST_SHOWN ? `\n… and ${diagnostics.length - MOST_SHOWN} more\n` : ''
+  return `${blocks.join('\n')}${more}\n${summarise(diagnostics, paint)}\n`
 }
 
 interface Paint {

@@ -41,7 +41,7 @@ export function substitute(
     if (known !== undefined) return known
     let content: string | { readonly failed: string }
     try {
-      content = sources.readText(path).replace(/[\r\n]+$/, '')
+      content = textOf(sources.readText(path))
     } catch (error) {
       content = { failed: whyUnreadable(error) }
     }
@@ -116,6 +116,17 @@ const FILE_HINT =
 
 const SYNTAX_HINT = 'write ${NAME} for an environment variable, ${file:/path} for a file, $${ for a literal ${'
 
+/**
+ * What a file holds, without the line breaks at its end and the mark that some editors write at its beginning. What is not UTF-8,
+ * as PowerShell's `>` writes it, would be another secret than the one that is meant.
+ */
+function textOf(text: string): string | { readonly failed: string } {
+  if (text.includes('\uFFFD')) return { failed: 'is not UTF-8 text' }
+  let end = text.length
+  while (end > 0 && /[\r\n]/.test(text.charAt(end - 1))) end--
+  return text.slice(text.startsWith('\uFEFF') ? 1 : 0, end)
+}
+
 /** Why a file cannot be read, as the end of a sentence. */
 export function whyUnreadable(error: unknown): string {
   const code = error instanceof Error && 'code' in error ? error.code : undefined
@@ -127,6 +138,10 @@ export function whyUnreadable(error: unknown): string {
       return 'may not be read by this user'
     case 'EISDIR':
       return 'is a folder'
+    case 'EFBIG':
+      return 'is longer than 16 MB'
+    case 'ELOOP':
+      return 'is a link that leads back to itself'
     case 'ENOTDIR':
       return 'does not exist: a part of its path is not a folder'
     default:

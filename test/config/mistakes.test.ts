@@ -36,6 +36,7 @@ const CASES: readonly Case[] = [
   ['toml.syntax', 'a value without quotes', '[server]\nlog_level = «d»ebug'],
   ['toml.syntax', 'a table that is there twice', '[server]\n[«s»erver]'],
   ['toml.syntax', 'a quote that is never closed', '[server]\nadmin = "127.0.0.1:1«\n»'],
+  ['toml.encoding', 'a title in Latin-1', '[server]\nlisten = []\n[portals.home]\ntitle = "B«\uFFFD»ro"'],
   ['toml.depth', 'absurd nesting', Array(40).fill('a').join('.').concat(' = 1')],
 
   ['key.unknown', 'a misspelt key', '[server]\n«acess_log» = true'],

@@ -13,6 +13,14 @@ describe('what ${…} becomes', () => {
   test('a variable', () => expect(secretOf('${S}', { env: { S: 'x' } })).toBe('x'))
   test('a file, without its last line break', () =>
     expect(secretOf('${file:/run/s}', { files: { '/run/s': 'x y\r\n' } })).toBe('x y'))
+  test('a file, without the mark that some editors write before it', () =>
+    expect(secretOf('${file:/run/s}', { files: { '/run/s': '\uFEFFx\n' } })).toBe('x'))
+  test('nothing of a file in another encoding, which is a mistake', () => {
+    const text = `[providers.id]\nissuer = "https://id.example.com"\nclient_id = "gate"\nclient_secret = '\${file:/run/s}'`
+    const result = check(text, { files: { '/run/s': '\uFFFD\uFFFDx\0y\0' } })
+    const found = result.ok ? [] : result.diagnostics.filter(({ code }) => code === 'substitution.unreadable')
+    expect(found.map(({ message }) => message)).toEqual(['the file "/run/s" is not UTF-8 text'])
+  })
   test('a file beside the config file, by a relative path', () =>
     expect(secretOf('${file:keys/s}', { files: { '/etc/sallyport/keys/s': 'x' } })).toBe('x'))
   test('a part of a text, more than once', () => expect(secretOf('a${S}b${S}', { env: { S: '-' } })).toBe('a-b-'))

@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs'
 import type { Io } from '../../src/cli/io.ts'
+import { readBytes, readText } from '../../src/cli/read-file.ts'
 
 /** What a command answered: its exit code, and all that it wrote. */
 export interface Ran {
@@ -22,8 +22,8 @@ export async function runIn(folder: string, command: (io: Io) => number | Promis
     colour: { stdout: false, stderr: false },
     cwd: folder,
     env: () => undefined,
-    readText: path => readFileSync(path, 'utf8'),
-    readBytes: path => readFileSync(path),
+    readText,
+    readBytes,
   })
   return { code, out, err }
 }
