@@ -2,6 +2,7 @@ import type { RootTable } from './keys.ts'
 import type { PortalTable } from './keys-portals.ts'
 import type { RouteTable, RuleList } from './keys-routes.ts'
 import { type AccessTable, PERSON } from './keys-rules.ts'
+import type { UpstreamTable } from './keys-upstreams.ts'
 import { checkProviderNames } from './provider-names.ts'
 import { itemsOf, type Raw, showRaw } from './raw.ts'
 import type { Report } from './report.ts'
@@ -48,7 +49,14 @@ export function needsPortal({ values, raw }: RouteTable): string | null {
   if (deny && asksWho(deny)) return 'deny'
   if (tokens === true) return 'tokens'
   if (passwords === true) return 'passwords'
+  if (values.upstream?.kind === 'own' && namesPeople(values.upstream.table)) return 'upstream'
   return ['assertion', 'pass_token'].find(name => raw.entries.has(name)) ?? null
+}
+
+/** Whether an upstream of a route's own calls each person by a name of theirs. */
+function namesPeople({ values: { basic_auth: basic } }: UpstreamTable): boolean {
+  const parts = [...(basic?.values.user ?? []), ...(basic?.values.password ?? [])]
+  return parts.some(part => part.kind === 'identity')
 }
 
 interface RuleCheck {

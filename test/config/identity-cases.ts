@@ -37,6 +37,11 @@ export const IDENTITY_CASES: readonly Case[] = [
   ],
   [
     'portal.missing',
+    'credentials of each person without a portal',
+    `${route('')}[[routes]]\nhost = "b.example"\nupstream = «{ to = "http://app", basic_auth = { user = "{email}", password = "x" } }»\nallow = "public"`,
+  ],
+  [
+    'portal.missing',
     'a token without a portal',
     `${route('')}[[routes]]\nhost = "b.example"\nupstream = "http://app"\nallow = "public"\npass_token = «"id"»`,
   ],
