@@ -6,7 +6,7 @@ import { upstreamHealth } from '../proxy/upstream-health.ts'
 import type { Session } from '../session/session.ts'
 import { requestFacts } from './facts.ts'
 import { type Passage, schemeOf } from './passage.ts'
-import type { GatePortal, GateRoute } from './snapshot.ts'
+import type { GatePortal } from './snapshot.ts'
 
 /**
  * What this person may open at this portal, in the order of the file: decided by the gate's own rules, for a page load from
@@ -21,10 +21,11 @@ export function applicationsOf(passage: Passage, portal: GatePortal, session: Se
     const { verdict } = decidePolicy(policy, session.identity, facts)
     return verdict === 'allow' || verdict === 'step-up'
   })
+  const byAddress = new Map(open.map(({ config }) => [config.host + config.path, config]))
   const scheme = schemeOf(passage)
   const port = passage.target?.authority.slice(passage.target.host.length) ?? ''
   return open
-    .filter(route => !route.config.app.isHidden && !isPart(route, open))
+    .filter(route => !route.config.app.isHidden && !isPart(route.config, byAddress))
     .map(({ config, upstream }) => ({
       name: config.name,
       address: `${scheme}://${config.host}${port}${config.path}`,
@@ -35,15 +36,12 @@ export function applicationsOf(passage: Passage, portal: GatePortal, session: Se
     }))
 }
 
-/** Whether a route belongs to the application of another one that this person may open. */
-function isPart({ config }: GateRoute, open: readonly GateRoute[]): boolean {
-  return open.some(({ config: other }) => {
-    if (other === config || other.host !== config.host) return false
-    const isSame = config.app.isNamed && other.app.isNamed && other.name === config.name
-    return (isSame || !config.app.isNamed) && isBelow(config, other)
-  })
-}
-
-function isBelow({ path }: RouteConfig, { path: above }: RouteConfig): boolean {
-  return above === '/' || path.startsWith(`${above}/`)
+/** Whether a route belongs to the application of one above it that this person may open. */
+function isPart({ host, path, name, app }: RouteConfig, byAddress: ReadonlyMap<string, RouteConfig>): boolean {
+  for (let at = path; at !== '/'; ) {
+    at = at.slice(0, at.lastIndexOf('/')) || '/'
+    const above = byAddress.get(host + at)
+    if (above !== undefined && (!app.isNamed || (above.app.isNamed && above.name === name))) return true
+  }
+  return false
 }

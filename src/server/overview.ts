@@ -3,7 +3,7 @@ import { describeRule } from '../policy/describe.ts'
 import type { Overview, RouteView } from '../portal/overview.ts'
 import type { MaybePromise } from '../session/session.ts'
 import type { Live } from './live.ts'
-import { mergeViews, type ProcessView } from './process-view.ts'
+import { keyOf, mergeViews, type ProcessView } from './process-view.ts'
 import type { GateRoute } from './snapshot.ts'
 
 export interface OverviewTools {
@@ -23,6 +23,7 @@ export function createOverview({ live, pool, own, others }: OverviewTools): (por
     const around = await others()
     const heard = around.filter(view => view !== null)
     const { denials, origins } = mergeViews([own(), ...heard])
+    const known = new Map(origins.map(origin => [keyOf(origin.upstream, origin.address), origin]))
     const { current, state } = live
     const { portals, providers } = current.config
     const isAlone = portals.size === 1
@@ -31,7 +32,7 @@ export function createOverview({ live, pool, own, others }: OverviewTools): (por
     return {
       processes: { all: around.length + 1, heard: heard.length + 1 },
       denials: denials.filter(denial => isSeen(denial.portal)).map(({ portal: _, ...denial }) => denial),
-      routes: current.routes.filter(({ config }) => isSeen(config.portal)).map(route => viewRoute(route, origins)),
+      routes: current.routes.filter(({ config }) => isSeen(config.portal)).map(route => viewRoute(route, known)),
       providers: names.flatMap(name => {
         const provider = providers.get(name)
         if (provider === undefined) return []
@@ -46,7 +47,9 @@ export function createOverview({ live, pool, own, others }: OverviewTools): (por
   }
 }
 
-function viewRoute({ config, upstream }: GateRoute, origins: ProcessView['origins']): RouteView {
+type Known = ReadonlyMap<string, ProcessView['origins'][number]>
+
+function viewRoute({ config, upstream }: GateRoute, known: Known): RouteView {
   const { id, name, allow, deny } = config
   const balance = config.upstream === null || config.upstream.addresses.length === 1 ? null : config.upstream.balance
   return {
@@ -56,9 +59,9 @@ function viewRoute({ config, upstream }: GateRoute, origins: ProcessView['origin
     deny: deny.map(describeRule),
     balance,
     origins: (upstream?.origins ?? []).flatMap(({ label }) => {
-      const known = origins.find(origin => origin.upstream === upstream?.label && origin.address === label)
-      if (known === undefined) return []
-      const { address, health, inFlight, failures } = known
+      const origin = known.get(keyOf(upstream?.label ?? '', label))
+      if (origin === undefined) return []
+      const { address, health, inFlight, failures } = origin
       return [{ address, health, inFlight, failures: Math.max(failures, 0) }]
     }),
   }

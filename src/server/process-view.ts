@@ -23,7 +23,7 @@ export function viewProcess(denials: Denials, upstreams: Pick<UpstreamPool, 'sta
 export function mergeViews(views: readonly ProcessView[]): ProcessView {
   const origins = new Map<string, ProcessView['origins'][number]>()
   for (const origin of views.flatMap(view => view.origins)) {
-    const key = `${origin.upstream} ${origin.address}`
+    const key = keyOf(origin.upstream, origin.address)
     const same = origins.get(key)
     if (same === undefined) origins.set(key, origin)
     else {
@@ -39,6 +39,11 @@ export function mergeViews(views: readonly ProcessView[]): ProcessView {
     denials: views.flatMap(view => view.denials).toSorted((one, other) => other.atMs - one.atMs),
     origins: [...origins.values()],
   }
+}
+
+/** What names an address of an upstream. */
+export function keyOf(upstream: string, address: string): string {
+  return `${upstream} ${address}`
 }
 
 const WORST = ['down', 'up', 'unknown'] as const

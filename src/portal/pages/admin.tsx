@@ -22,6 +22,7 @@ export interface AdminView {
 
 /** So many are read at one look. */
 const DENIALS_SHOWN = 25
+const ROUTES_SHOWN = 200
 
 /** The gate at one look: who is in, who was turned away, and how everything behind it is. Nothing here can be changed. */
 export function AdminPage({ words, title, menu, survey, overview, nowMs }: AdminView) {
@@ -63,10 +64,14 @@ export function AdminPage({ words, title, menu, survey, overview, nowMs }: Admin
       </Part>
       <Part heading={words.routes}>
         <ul class="rows">
-          {routes.map(route => (
-            <Route words={words} route={route} />
-          ))}
+          {[...routes]
+            .sort(worstFirst)
+            .slice(0, ROUTES_SHOWN)
+            .map(route => (
+              <Route words={words} route={route} />
+            ))}
         </ul>
+        {routes.length <= ROUTES_SHOWN ? null : <p class="soft">{words.andMore(routes.length - ROUTES_SHOWN)}</p>}
       </Part>
       <Part heading={words.providers}>
         <ul class="rows">
@@ -97,6 +102,11 @@ export function AdminPage({ words, title, menu, survey, overview, nowMs }: Admin
 
 function isDown({ health }: OriginView): boolean {
   return health === 'down'
+}
+
+/** What is down comes first; else the order of the file. */
+function worstFirst(one: RouteView, other: RouteView): number {
+  return Number(other.origins.some(isDown)) - Number(one.origins.some(isDown))
 }
 
 function Part(props: { readonly heading: string; readonly children?: Child }) {

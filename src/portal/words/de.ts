@@ -133,6 +133,7 @@ export const DE: Words = {
   nobodyTurnedAway: 'Seit dem Start wurde niemand abgewiesen.',
   notSignedIn: 'nicht angemeldet',
   routes: 'Routen',
+  andMore: count => `und ${count} weitere`,
   open: { public: 'Für alle offen', authenticated: 'Für alle offen, die angemeldet sind' },
   shutOut: 'ausgeschlossen:',
   underWay: count => `${count} in Arbeit`,

@@ -67,6 +67,7 @@ export const EN: Words = {
   nobodyTurnedAway: 'Nobody has been turned away since the gate was started.',
   notSignedIn: 'not signed in',
   routes: 'Routes',
+  andMore: count => `and ${count} more`,
   open: { public: 'Open to everyone', authenticated: 'Open to everyone who is signed in' },
   shutOut: 'shut out:',
   underWay: count => `${count} under way`,

@@ -133,6 +133,7 @@ export const ES: Words = {
   nobodyTurnedAway: 'No se ha rechazado a nadie desde el arranque.',
   notSignedIn: 'sin sesión',
   routes: 'Rutas',
+  andMore: count => `y ${count} más`,
   open: { public: 'Abierta a todo el mundo', authenticated: 'Abierta a quien haya iniciado sesión' },
   shutOut: 'excepto:',
   underWay: count => `${count} en curso`,

@@ -134,6 +134,7 @@ export const FR: Words = {
   nobodyTurnedAway: 'Personne n’a été refusé depuis le démarrage.',
   notSignedIn: 'non connecté',
   routes: 'Routes',
+  andMore: count => `et ${count} de plus`,
   open: { public: 'Ouverte à tous', authenticated: 'Ouverte à toute personne connectée' },
   shutOut: 'sauf\u00a0:',
   underWay: count => `${count} en cours`,

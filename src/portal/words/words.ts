@@ -89,6 +89,8 @@ export interface Words {
   readonly nobodyTurnedAway: string
   readonly notSignedIn: string
   readonly routes: string
+  /** Below a list that ends early. */
+  andMore(count: number): string
   readonly open: Readonly<Record<'public' | 'authenticated', string>>
   /** Before the rules of `deny`. */
   readonly shutOut: string
