@@ -10,24 +10,34 @@ export function describeSchedule({ spans, days, timezone }: Schedule): string {
 }
 
 function describeSpan({ fromMinute, untilMinute }: Span): string {
-  return `${clock(fromMinute)} to ${clock(untilMinute > 1440 ? untilMinute - 1440 : untilMinute)}`
+  return `${clockText(fromMinute)} to ${clockText(untilMinute)}`
 }
 
-function clock(minute: number): string {
-  return `${String(Math.floor(minute / 60)).padStart(2, '0')}:${String(minute % 60).padStart(2, '0')}`
+/** A minute of a day, or of the night after it, as clocks show it. */
+export function clockText(minute: number): string {
+  const shown = minute > 1440 ? minute - 1440 : minute
+  return `${String(Math.floor(shown / 60)).padStart(2, '0')}:${String(shown % 60).padStart(2, '0')}`
 }
 
-/** Stretches of three days and more by their ends. */
 function describeDays(days: readonly number[]): string {
-  const parts: string[] = []
+  const name = (day: number) => WEEKDAYS[day] ?? ''
+  return stretchesOf(days)
+    .map(([first, last]) => (first === last ? name(first) : `${name(first)} to ${name(last)}`))
+    .join(', ')
+}
+
+/** Stretches of three days and more by their ends, and each other day by itself. */
+export function stretchesOf(days: readonly number[]): readonly (readonly [first: number, last: number])[] {
+  const stretches: (readonly [number, number])[] = []
   for (let start = 0; start < days.length; ) {
     let end = start
     while (days[end + 1] === (days[end] ?? 0) + 1) end++
-    const names = days.slice(start, end + 1).map(day => WEEKDAYS[day] ?? '')
-    parts.push(...(names.length > 2 ? [`${names[0]} to ${names.at(-1)}`] : names))
+    const all = days.slice(start, end + 1)
+    const [first = 0, last = first] = [all[0], all.at(-1)]
+    stretches.push(...(all.length > 2 ? [[first, last] as const] : all.map(day => [day, day] as const)))
     start = end + 1
   }
-  return parts.join(', ')
+  return stretches
 }
 
 /** A rule on one line, as its keys say it: how `explain` names it. */

@@ -1,3 +1,5 @@
+import type { Schedule } from '../config/types.ts'
+
 /**
  * Why a decision came out as it did: a closed list. `why` completes an explanation for operators; `say` is a sentence for
  * the person who was turned away, where they may be told.
@@ -65,7 +67,15 @@ export interface Missing {
   readonly roles: readonly string[]
   /** When it would hold, in words; empty where the reason says it all. */
   readonly detail: string
+  /** The times in it, for those who say them in another language. */
+  readonly when?: When
 }
+
+/** When something is open. */
+export type When =
+  | { readonly kind: 'schedule'; readonly schedule: Schedule }
+  /** A date, as in the file. */
+  | { readonly kind: 'from' | 'until'; readonly text: string }
 
 export type ConditionKind = 'person' | 'sign-in' | 'request'
 
@@ -91,7 +101,15 @@ export function missingReasons(trials: readonly Trial[]): readonly Reason[] {
 /** What someone who was turned away may be told: sentences, and roles of which one would do. */
 export interface Told {
   readonly needed: readonly string[]
-  readonly reasons: readonly { readonly code: Reason; readonly say: string; readonly detail: string }[]
+  readonly reasons: readonly ToldReason[]
+}
+
+/** One sentence, in English, and what it is made of. */
+export interface ToldReason {
+  readonly code: Reason
+  readonly say: string
+  readonly detail: string
+  readonly when: When | null
 }
 
 /**
@@ -128,11 +146,11 @@ export function tellReason(reason: Reason): Told {
 }
 
 function tell(needed: readonly string[], found: readonly (Reason | Missing)[]): Told {
-  const reasons = new Map<string, { code: Reason; say: string; detail: string }>()
+  const reasons = new Map<string, ToldReason>()
   for (const one of found) {
-    const [code, detail] = typeof one === 'string' ? [one, ''] : [one.reason, one.detail]
+    const { reason: code, detail, when = null } = typeof one === 'string' ? { reason: one, detail: '' } : one
     const say = REASONS[code].say?.replace('{detail}', detail)
-    if (say !== undefined) reasons.set(say, { code, say, detail })
+    if (say !== undefined) reasons.set(say, { code, say, detail, when })
   }
   return { needed: [...new Set(needed)], reasons: [...reasons.values()] }
 }

@@ -3,7 +3,7 @@ import { openWallClock } from '../base/zone.ts'
 import type { AccessRule, Instant, Schedule } from '../config/types.ts'
 import { type Facts, NOTHING, type RequestCondition } from './condition.ts'
 import { describeSchedule } from './describe.ts'
-import type { Missing, Reason } from './reasons.ts'
+import type { Missing, Reason, When } from './reasons.ts'
 
 /** The conditions that a rule has about the request: where it comes from, what it does, and when. */
 export function compileRequest(rule: AccessRule): readonly RequestCondition[] {
@@ -57,7 +57,7 @@ function compileSchedule(schedule: Schedule): RequestCondition {
       }
       return 'no'
     },
-    missing: () => missing('hours.outside', describeSchedule(schedule)),
+    missing: () => missing('hours.outside', describeSchedule(schedule), { kind: 'schedule', schedule }),
   }
 }
 
@@ -66,7 +66,7 @@ function compileStart({ atMs, text }: Instant): RequestCondition {
     kind: 'request',
     needs: { ...NOTHING, time: true },
     judge: ({ nowMs }) => (nowMs >= atMs ? 'yes' : nowMs < atMs ? 'no' : 'unknown'),
-    missing: () => missing('date.before', `from ${text}`),
+    missing: () => missing('date.before', `from ${text}`, { kind: 'from', text }),
   }
 }
 
@@ -75,12 +75,12 @@ function compileEnd({ atMs, text }: Instant): RequestCondition {
     kind: 'request',
     needs: { ...NOTHING, time: true },
     judge: ({ nowMs }) => (nowMs < atMs ? 'yes' : nowMs >= atMs ? 'no' : 'unknown'),
-    missing: () => missing('date.after', `until ${text}`),
+    missing: () => missing('date.after', `until ${text}`, { kind: 'until', text }),
   }
 }
 
 const DAY_MINUTES = 24 * 60
 
-function missing(reason: Reason, detail = ''): Missing {
-  return { reason, kind: 'request', roles: [], detail }
+function missing(reason: Reason, detail = '', when?: When): Missing {
+  return { reason, kind: 'request', roles: [], detail, ...(when === undefined ? {} : { when }) }
 }

@@ -7,7 +7,8 @@ import { type ErrorView, renderDeniedPage, renderErrorPage } from '../portal/pag
 import { nameOf } from '../portal/pages/person.ts'
 import type { PortalRequest } from '../portal/portal.ts'
 import { BASIC_CHALLENGE, problemResponse } from '../portal/problem.ts'
-import { sayError, sayReason, type Words } from '../portal/words/words.ts'
+import { sayTold } from '../portal/words/times.ts'
+import { sayError, type Words } from '../portal/words/words.ts'
 import { VERSION_FIELDS } from '../proxy/websocket-handshake.ts'
 import { prefersPage } from '../route/page-load.ts'
 import { parseReturnTo } from '../route/return-to.ts'
@@ -68,7 +69,7 @@ export function createRespond(log: Log, denials: Pick<Denials, 'note'>): Respond
       }
       const words = wordsFor(passage.request)
       if (context === null || passage.session === null) {
-        const detail = told.reasons.map(reason => sayReason(words, reason.code, reason.detail)).join(' ')
+        const detail = told.reasons.map(reason => sayTold(words, reason)).join(' ')
         const more = detail === '' ? {} : { detail }
         return renderErrorPage({
           words,
@@ -85,7 +86,7 @@ export function createRespond(log: Log, denials: Pick<Denials, 'note'>): Respond
         // The roles that are needed are named by themselves.
         reasons: told.reasons
           .filter(reason => reason.code !== 'role.missing')
-          .flatMap(reason => sayReason(words, reason.code, reason.detail) ?? []),
+          .flatMap(reason => sayTold(words, reason) ?? []),
         routeName: passage.route?.config.name ?? '',
       })
     },

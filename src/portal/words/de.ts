@@ -192,6 +192,10 @@ export const DE: Words = {
   nothingKept: 'Hier gibt es nichts zu senden',
   nothingKeptWhy: 'Es wurde schon gesendet oder verworfen, ist zu alt, oder es wurde für jemand anderen aufbewahrt.',
 
+  hoursSpan: (from, until) => `${from} bis ${until} Uhr`,
+  daysSpan: (first, last) => `${first} bis ${last}`,
+  dates: { from: date => `ab ${date}`, until: date => `bis ${date}` },
+
   refusedAdvice: 'Vielleicht haben Sie abgebrochen, oder Ihr Konto ist hier nicht zugelassen.',
   browserAdvice: 'Am besten funktioniert es in einem einzigen Browser, der Cookies für diese Website zulässt.',
   stepUp: {

@@ -122,6 +122,10 @@ export const EN: Words = {
   nothingKept: 'There is nothing here to send',
   nothingKeptWhy: 'It has been sent or discarded already, it is too old, or it was kept for someone else.',
 
+  hoursSpan: (from, until) => `${from} to ${until}`,
+  daysSpan: (first, last) => `${first} to ${last}`,
+  dates: { from: date => `from ${date}`, until: date => `until ${date}` },
+
   refusedAdvice: 'You may have cancelled, or your account may not be let in here.',
   browserAdvice: 'It works best in one browser, with cookies allowed for this site.',
   stepUp: {

@@ -191,6 +191,10 @@ export const ES: Words = {
   nothingKept: 'Aquí no hay nada que enviar',
   nothingKeptWhy: 'Ya se envió o se descartó, es demasiado antiguo o se guardó para otra persona.',
 
+  hoursSpan: (from, until) => `de ${from} a ${until}`,
+  daysSpan: (first, last) => `de ${first} a ${last}`,
+  dates: { from: date => `a partir del ${date}`, until: date => `hasta el ${date}` },
+
   refusedAdvice: 'Puede que lo hayas cancelado, o que tu cuenta no esté admitida aquí.',
   browserAdvice: 'Funciona mejor en un solo navegador que permita las cookies de este sitio.',
   stepUp: {

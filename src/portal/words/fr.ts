@@ -192,6 +192,10 @@ export const FR: Words = {
   nothingKept: 'Il n’y a rien à envoyer ici',
   nothingKeptWhy: 'C’est déjà envoyé ou abandonné, trop ancien, ou conservé pour quelqu’un d’autre.',
 
+  hoursSpan: (from, until) => `de ${from} à ${until}`,
+  daysSpan: (first, last) => `du ${first} au ${last}`,
+  dates: { from: date => `à partir du ${date}`, until: date => `jusqu’au ${date}` },
+
   refusedAdvice: 'Vous avez peut-être annulé, ou bien votre compte n’est pas admis ici.',
   browserAdvice: 'Le mieux est d’utiliser un seul navigateur, qui accepte les cookies de ce site.',
   stepUp: {

@@ -147,6 +147,11 @@ export interface Words {
   readonly nothingKept: string
   readonly nothingKeptWhy: string
 
+  /** Between two times of day, and between two weekdays. */
+  hoursSpan(from: string, until: string): string
+  daysSpan(first: string, last: string): string
+  readonly dates: Readonly<Record<'from' | 'until', (date: string) => string>>
+
   readonly refusedAdvice: string
   readonly browserAdvice: string
   /** Why a new sign-in was not enough: trying the same at once would only lead here again. */
