@@ -1,3 +1,5 @@
+import { parseTarget } from './target.ts'
+
 declare const checked: unique symbol
 
 /** A path and query on the host that is asked: it can lead to no other origin, and to no page of ours. */
@@ -13,7 +15,7 @@ const PLAIN = /^\/(?:[!"$-[\]-~][!"$-[\]-~]*)?$/
  * Where to go after signing in; `/` for anything that is not a plain path and query of this host.
  *
  * Refused: another origin in any spelling (`//host`, `/\host`, a scheme), dot segments, control characters, spaces,
- * anything not ASCII, and our own pages, since returning to a sign-in page would sign in again, but for those that only show something.
+ * anything not ASCII, what no target may be, and our own pages, since returning to a sign-in page would sign in again, but for those that only show something.
  * Source: WHATWG URL §4.4 (backslash equals slash; tab and newline are dropped before parsing).
  */
 export function parseReturnTo(raw: string | null): SafeReturnTo {
@@ -23,9 +25,20 @@ export function parseReturnTo(raw: string | null): SafeReturnTo {
 /** Pages of ours that only show something. */
 const RETURNABLE = new Set(['sessions', 'tokens', 'kept', 'admin'].map(page => `/.sallyport/${page}`))
 
+/** Whether it would be taken for a target here: who would only be refused is better off on the front page. */
+function isTarget(raw: string): boolean {
+  try {
+    parseTarget('GET', `http://host${raw}`, 'host')
+    return true
+  } catch {
+    return false
+  }
+}
+
 function isSafe(raw: string): boolean {
   if (raw.length > MAX_LENGTH || !PLAIN.test(raw) || raw.startsWith('//')) return false
   const path = raw.split('?', 1)[0] ?? ''
   if (/\/(?:\.|%2e){1,2}(?:\/|$)/i.test(path)) return false
+  if (!isTarget(raw)) return false
   return RETURNABLE.has(path) || (path !== '/.sallyport' && !path.startsWith('/.sallyport/'))
 }
