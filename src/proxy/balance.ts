@@ -4,7 +4,8 @@ import { isUp, type Origin } from './origin.ts'
 
 /** Who asks: what a choice of address may depend on. */
 export interface Asker {
-  readonly request: { readonly headers: Headers }
+  /** The request's fields as they came, names lower-case. */
+  readonly sent: Readonly<Record<string, string>>
   /** The client's address. */
   readonly client: string
   readonly session: Session | null
@@ -61,16 +62,18 @@ function compileKey(hash: HashKey): (asker: Asker) => string | null {
         if (session === null) return null
         return `user ${session.identity.issuer} ${session.identity.subject}`
       }
-    case 'header':
-      return ({ request }) => request.headers.get(hash.name)
+    case 'header': {
+      const name = hash.name.toLowerCase()
+      return ({ sent }) => sent[name] ?? null
+    }
     case 'cookie':
-      return ({ request }) => cookieOf(request.headers.get('cookie'), hash.name)
+      return ({ sent }) => cookieOf(sent.cookie, hash.name)
   }
 }
 
 /** The first cookie with exactly this name. Source: RFC 6265 §4.2.1. */
-function cookieOf(field: string | null, name: string): string | null {
-  if (field === null) return null
+function cookieOf(field: string | undefined, name: string): string | null {
+  if (field === undefined) return null
   for (const pair of field.split('; ')) if (pair.startsWith(`${name}=`)) return pair.slice(name.length + 1)
   return null
 }

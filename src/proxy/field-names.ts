@@ -155,14 +155,23 @@ const FORWARDING = [
 /** Fields that make some backends act on another method than the one that was checked. */
 const METHOD_OVERRIDES = ['x-http-method', 'x-http-method-override', 'x-method-override']
 
-/** Fields that are read apart and written anew. */
-const REWRITTEN = ['host', 'cookie']
+/** Fields that every request goes on with as this hop writes them, whatever the client sent: nothing of theirs is left. */
+const REWRITTEN = [
+  'host',
+  'cookie',
+  'via',
+  'forwarded',
+  'x-forwarded-for',
+  'x-forwarded-host',
+  'x-forwarded-proto',
+  'x-request-id',
+]
 
 /** Framing belongs to the HTTP client that sends the request; only its exact spelling may pass. */
 const FRAMING = ['content-length', 'transfer-encoding', 'host', 'connection', 'cookie', 'upgrade', 'te', 'content-type']
 
-/** What becomes of a request field on its way upstream. */
-export type FieldFate = 'keep' | 'drop' | 'method-override'
+/** What becomes of a request field on its way upstream; `rewrite` is for what is written anew in every case. */
+export type FieldFate = 'keep' | 'drop' | 'rewrite' | 'method-override'
 
 const MOST_KNOWN = 2048
 const LONGEST_KNOWN = 64
@@ -176,10 +185,12 @@ export function compileFieldFates(ownNames: Iterable<string>): (name: string) =>
   const dropped = new Set<string>([...HOP_BY_HOP, ...FORWARDING, ...OTHER_IDENTITY, ...REWRITTEN].map(foldName))
   for (const fields of Object.values(PRESETS)) for (const field of fields) dropped.add(foldName(field.name))
   for (const name of ownNames) dropped.add(foldName(name))
+  const rewritten = new Set(REWRITTEN)
   const overrides = new Set(METHOD_OVERRIDES)
   const framing = new Set(FRAMING)
 
   function decide(name: string): FieldFate {
+    if (rewritten.has(name)) return 'rewrite'
     const folded = foldName(name)
     if (dropped.has(folded)) return 'drop'
     if (folded !== name && framing.has(folded)) return 'drop'

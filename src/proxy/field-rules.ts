@@ -66,27 +66,14 @@ function render(value: BoundValue, values: RequestValues): string | null {
 const BLANKED = 'user-agent'
 
 /** Changes a request's fields in place. */
-export function changeFields(fields: Record<string, string>, rules: BoundRules, values: RequestValues): void {
-  for (const name of rules.remove) dropField(fields, name)
-  for (const [name, bound] of rules.set) {
-    const value = render(bound, values)
-    if (value === null) dropField(fields, name)
-    else fields[name] = value
-  }
-  for (const [name, bound] of rules.append) {
-    const value = render(bound, values)
-    if (value === null) continue
-    const before = fields[name]
-    fields[name] = before === undefined || before === '' ? value : `${before}, ${value}`
-  }
+export function changeRequest(headers: Headers, rules: BoundRules, values: RequestValues): void {
+  // An empty field that is appended to would keep a comma for its emptiness.
+  if (headers.get(BLANKED) === '') headers.delete(BLANKED)
+  changeHeaders(headers, rules, values)
+  if (!headers.has(BLANKED)) headers.set(BLANKED, '')
 }
 
-function dropField(fields: Record<string, string>, name: string): void {
-  if (name === BLANKED) fields[name] = ''
-  else delete fields[name]
-}
-
-/** Changes an answer's fields in place. */
+/** Changes fields in place: an answer's as they are, a request's by way of `changeRequest`. */
 export function changeHeaders(headers: Headers, rules: BoundRules, values: RequestValues): void {
   for (const name of rules.remove) headers.delete(name)
   for (const [name, bound] of rules.set) {

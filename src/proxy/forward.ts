@@ -30,7 +30,9 @@ export interface ForwardJob {
   readonly upstream: Upstream
   /** Path and query as the upstream gets them. */
   readonly path: string
-  readonly fields: Record<string, string>
+  /** The request's fields as they came, and as they go on. */
+  readonly sent: Readonly<Record<string, string>>
+  readonly headers: Headers
   /** Whether Host becomes the address's own. */
   readonly hasOwnHost: boolean
   /** How long the upstream may take to begin its answer. */
@@ -67,12 +69,12 @@ export function forward(job: ForwardJob, tools: ForwardTools): Promise<Response>
 function attempt(job: ForwardJob, tools: ForwardTools, origin: Origin): Promise<Response> {
   const { request, upstream } = job
   const { body } = request
-  if (job.hasOwnHost) job.fields.host = origin.authority
+  if (job.hasOwnHost) job.headers.set('host', origin.authority)
   const isLimited = body !== null && job.maxBodyBytes !== null
   const guard = isLimited ? ownAbort(job) : upstream.guardedUntilMs > 0 ? guardOf(job, tools) : null
   const init: BunFetchRequestInit = {
     method: job.method,
-    headers: job.fields,
+    headers: job.headers,
     body,
     redirect: 'manual',
     decompress: false,
@@ -81,7 +83,7 @@ function attempt(job: ForwardJob, tools: ForwardTools, origin: Origin): Promise<
   if (origin.unix !== undefined) init.unix = origin.unix
   if (origin.tls !== undefined) init.tls = origin.tls
   if (origin.protocol !== undefined) init.protocol = origin.protocol
-  if (expectsEvents(job.fields) || job.timeoutMs > FETCH_PATIENCE_MS || upstream.mayBeSilent) init.timeout = false
+  if (expectsEvents(job.sent) || job.timeoutMs > FETCH_PATIENCE_MS || upstream.mayBeSilent) init.timeout = false
   // A slow upload or a slow first byte is silence on the client's side, and no fault of the client.
   const isPatient = body !== null || job.timeoutMs > (tools.patience.idleTimeoutS - 5) * 1000
   if (isPatient) tools.patience.hold(job.front, request)
@@ -267,8 +269,8 @@ export function tooLarge(routeId: string, maxBytes: number): GateError {
   })
 }
 
-function expectsEvents(fields: Readonly<Record<string, string>>): boolean {
-  return fields.accept?.startsWith('text/event-stream') === true
+function expectsEvents(sent: Readonly<Record<string, string>>): boolean {
+  return sent.accept?.startsWith('text/event-stream') === true
 }
 
 function timedOut(job: ForwardJob, origin: Origin): GateError {

@@ -5,10 +5,10 @@
  * number says nothing either.
  * Source: RFC 9110 §7.6.2.
  */
-export function countHop(fields: Record<string, string>): boolean {
-  const left = fields['max-forwards']
-  if (left === undefined || !/^[0-9]{1,15}$/.test(left)) return false
+export function countHop(headers: Headers): boolean {
+  const left = headers.get('max-forwards')
+  if (left === null || !/^[0-9]{1,15}$/.test(left)) return false
   if (Number(left) === 0) return true
-  fields['max-forwards'] = String(Number(left) - 1)
+  headers.set('max-forwards', String(Number(left) - 1))
   return false
 }

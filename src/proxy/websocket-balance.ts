@@ -21,12 +21,12 @@ export interface BalancedDial extends Omit<DialOptions, 'address' | 'tls' | 'con
  */
 export async function dialBalanced(
   upstream: Upstream,
-  asker: Asker & { readonly request: { readonly signal: AbortSignal } },
+  asker: Asker & { readonly signal: AbortSignal },
   ports: Pick<Ports, 'now' | 'log'>,
   options: BalancedDial,
 ): Promise<Dialled> {
   const { managed } = upstream
-  const leave = managed?.slots == null ? NOTHING_TO_LEAVE : await managed.slots.enter(asker.request.signal)
+  const leave = managed?.slots == null ? NOTHING_TO_LEAVE : await managed.slots.enter(asker.signal)
   const tried: Origin[] = []
   for (;;) {
     const origin = managed === null ? upstream.first : managed.balance(asker, tried, ports.now())
@@ -35,7 +35,7 @@ export async function dialBalanced(
     } catch (thrown) {
       const error = toGateError(thrown)
       tried.push(origin)
-      const isGone = asker.request.signal.aborted
+      const isGone = asker.signal.aborted
       if (!isGone && countsAgainst(error)) noteFailure(origin, ports.now())
       if (isGone || tried.length === upstream.origins.length || !mayGoOn(error)) {
         leave()

@@ -1,8 +1,8 @@
-import { changeFields } from '../proxy/field-rules.ts'
+import { changeRequest } from '../proxy/field-rules.ts'
 import { type ForwardTools, forward, tooLarge } from '../proxy/forward.ts'
 import type { Fields } from '../proxy/identity-fields.ts'
 import { countHop } from '../proxy/max-forwards.ts'
-import { requestFields, type SentFields } from '../proxy/request-fields.ts'
+import { changeRequestFields, type SentFields } from '../proxy/request-fields.ts'
 import { provenClient } from './facts.ts'
 import { type Answer, originOf, type Passage, schemeOf } from './passage.ts'
 import { answerItself, changeAnswer, requestValues } from './rewrite.ts'
@@ -32,7 +32,14 @@ function send(passage: Passage, tools: PassTools, route: GateRoute, prepared: Pr
   if (upstream === null) return answerItself(passage, target, route, prepared, schemeOf(passage))
   const { maxBodyBytes } = route.config
   const isUnmeasured = maxBodyBytes !== null && !fitsLength(passage.sent, route, maxBodyBytes)
-  const fields = requestFields(passage.sent, {
+  const { upgrade } = passage.sent
+  const isWebSocket = upgrade !== undefined && upgrade.toLowerCase() === 'websocket'
+  const { requestRules, responseRules } = prepared
+  // The request's own fields are changed, unless something was taken out of `sent`, or something reads them again: a handshake
+  // is looked at once more, and a rule may take away what an error page goes by.
+  const isOwn = passage.sent === passage.whole && !isWebSocket && requestRules === null
+  const headers = isOwn ? request.headers : new Headers(passage.sent)
+  changeRequestFields(headers, passage.sent, {
     target,
     fateOf: snapshot.fateOf,
     identityFields: prepared.fields,
@@ -44,20 +51,18 @@ function send(passage: Passage, tools: PassTools, route: GateRoute, prepared: Pr
     pseudonym: tools.pseudonym,
     checksMethod: route.policy.methods !== null || route.policy.needs.method,
   })
-  if (target.method === 'OPTIONS' && countHop(fields)) return new Response(null, { status: 204 })
-  const { requestRules, responseRules } = prepared
+  if (target.method === 'OPTIONS' && countHop(headers)) return new Response(null, { status: 204 })
   const values =
     requestRules === null && responseRules === null ? null : requestValues(passage, target, schemeOf(passage))
-  if (requestRules !== null && values !== null) changeFields(fields, requestRules, values)
+  if (requestRules !== null && values !== null) changeRequest(headers, requestRules, values)
   const { hostHeader } = route.config
-  if (hostHeader.kind === 'name') fields.host = hostHeader.name
+  if (hostHeader.kind === 'name') headers.set('host', hostHeader.name)
   const { authorization } = prepared
-  if (authorization === null) delete fields.authorization
-  else if (authorization !== undefined) fields.authorization = authorization
-  if (live !== null) for (const [name, value] of live) fields[name] = value
+  if (authorization === null) headers.delete('authorization')
+  else if (authorization !== undefined) headers.set('authorization', authorization)
+  if (live !== null) for (const [name, value] of live) headers.set(name, value)
   const path = upstreamPath(route.config, target.path) + target.query
-  const { upgrade } = passage.sent
-  if (upgrade !== undefined && upgrade.toLowerCase() === 'websocket') {
+  if (isWebSocket) {
     const answer = tools.sockets.open({
       request,
       front,
@@ -66,7 +71,8 @@ function send(passage: Passage, tools: PassTools, route: GateRoute, prepared: Pr
       session,
       client: passage.client,
       provenClient: provenClient(passage),
-      fields,
+      sent: passage.sent,
+      fields: headers.toJSON() as Record<string, string>,
       path,
       origin: originOf(passage, target),
     })
@@ -78,7 +84,8 @@ function send(passage: Passage, tools: PassTools, route: GateRoute, prepared: Pr
       method: target.method,
       upstream,
       path,
-      fields,
+      sent: passage.sent,
+      headers,
       hasOwnHost: route.config.hostHeader.kind === 'upstream',
       timeoutMs: route.config.timeoutMs,
       routeId: route.config.id,

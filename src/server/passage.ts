@@ -15,8 +15,10 @@ export type Answer = MaybePromise<Response | undefined>
 export interface Passage {
   /** What is asked for; where a proxy in front asks for a verdict, the request that it asks about. */
   request: Request
-  /** The request's fields, read once, without the token. */
+  /** The request's fields, read once, without the token. Replaced by fewer where not all of them may go on. */
   sent: SentFields
+  /** `sent` as long as it is all that the request came with; null where a token was taken out. */
+  readonly whole: SentFields | null
   /** The token that the request came with; whoever brings one is never sent to sign in. */
   token: string | null
   readonly front: Front

@@ -65,6 +65,7 @@ export function createPipeline(tools: PipelineTools): Pipeline {
     const passage: Passage = {
       request,
       sent,
+      whole: token === null ? sent : null,
       token,
       front,
       snapshot,

@@ -20,6 +20,8 @@ export interface SocketJob {
   readonly client: string
   /** The same where it is beyond doubt, else null. */
   readonly provenClient: string | null
+  /** The request's fields as they came, and as they go on. */
+  readonly sent: Readonly<Record<string, string>>
   readonly fields: Readonly<Record<string, string>>
   readonly path: string
   /** The origin of the host that was asked: pages of it may open the socket. */
@@ -73,7 +75,7 @@ export function createSockets(relay: WebSocketRelay, ports: Pick<Ports, 'random'
       const signal = AbortSignal.any([request.signal, one.abort.signal])
       dialling.add(one)
       try {
-        const asker = { request: { headers: request.headers, signal }, client: job.client, session }
+        const asker = { sent: job.sent, client: job.client, session, signal }
         const dialled = await dialBalanced(job.upstream, asker, ports, {
           what: route.config.id,
           path: job.path,

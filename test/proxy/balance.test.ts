@@ -13,7 +13,7 @@ function originsOf(count: number): Origin[] {
 function asker(client: string, fields: Record<string, string> = {}, subject: string | null = null): Asker {
   const identity = subject === null ? null : makeIdentity('id', 'https://id.example', subject, {})
   return {
-    request: { headers: new Headers(fields) },
+    sent: new Headers(fields).toJSON(),
     client,
     session:
       identity === null

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { GateError } from '../../src/base/errors.ts'
 import { compileFieldFates, foldName, PRESETS } from '../../src/proxy/field-names.ts'
-import { type FieldContext, requestFields } from '../../src/proxy/request-fields.ts'
+import { changeRequestFields, type FieldContext } from '../../src/proxy/request-fields.ts'
 import { parseTarget } from '../../src/route/target.ts'
 
 const CONTEXT: FieldContext = {
@@ -19,7 +19,9 @@ const CONTEXT: FieldContext = {
 }
 
 function forwards(sent: Record<string, string>, context: Partial<FieldContext> = {}): Record<string, string> {
-  return requestFields(new Headers(sent).toJSON(), { ...CONTEXT, ...context })
+  const headers = new Headers(sent)
+  changeRequestFields(headers, headers.toJSON(), { ...CONTEXT, ...context })
+  return headers.toJSON()
 }
 
 test('end-to-end fields pass as they are', () => {
