@@ -61,8 +61,8 @@ export function openAccessLog(write: (lines: string) => void, isEnabled: () => b
     write(record) {
       pending +=
         `{"time":"${timeText(record.atMs)}","level":"info","message":"request","id":"${record.id}","client":"${record.client}"` +
-        `,"method":"${record.method}","host":${quote(record.host)},"path":${quote(record.path)},"route":${quote(record.route)}` +
-        `,"user":${record.user === null ? 'null' : quote(record.user)},"status":${record.status},"ms":${record.tookMs}}\n`
+        `,"method":"${record.method}","host":${quoteCommon(record.host)},"path":${quote(record.path)},"route":${quoteCommon(record.route)}` +
+        `,"user":${record.user === null ? 'null' : quoteCommon(record.user)},"status":${record.status},"ms":${record.tookMs}}\n`
       if (pending.length > FLUSH_CHARACTERS) flush()
     },
     close() {
@@ -71,6 +71,21 @@ export function openAccessLog(write: (lines: string) => void, isEnabled: () => b
     },
   }
 }
+
+/**
+ * The same for what many records have in common: hosts, routes, people. One look-up costs less than a look at every
+ * character. Bounded, since clients choose hosts.
+ */
+function quoteCommon(text: string): string {
+  const before = COMMON.get(text)
+  if (before !== undefined) return before
+  const quoted = quote(text)
+  if (COMMON.size < MAX_COMMON && text.length < 256) COMMON.set(text, quoted)
+  return quoted
+}
+
+const COMMON = new Map<string, string>()
+const MAX_COMMON = 4096
 
 /** Printable ASCII without the two characters that JSON escapes. */
 const PLAIN = /^[ !#-[\]-~]*$/
