@@ -11,7 +11,7 @@ import { openDeadlines } from '../proxy/deadlines.ts'
 import { createPatience } from '../proxy/patience.ts'
 import { createOpenStreams, type StreamOwner } from '../proxy/streams.ts'
 import { createUpstreamPool, type UpstreamPool } from '../proxy/upstream.ts'
-import { createWebSocketRelay } from '../proxy/websocket.ts'
+import { createWebSocketRelay, GOING_AWAY } from '../proxy/websocket.ts'
 import { createWholeBodies } from '../proxy/whole-body.ts'
 import { openAccessLog } from '../server/access-log.ts'
 import { createAccessTokens } from '../server/access-tokens.ts'
@@ -228,9 +228,9 @@ export function startServer(options: ServeOptions): RunningServer {
     tellTakenOver(fileLog, { config: next.config, warnings }, previous.config)
   }
 
-  function closeWhere(isOver: (owner: StreamOwner) => boolean, reason: string): void {
+  function closeWhere(isOver: (owner: StreamOwner) => boolean, reason: string, code?: number): void {
     streams.closeWhere(isOver)
-    relay.closeWhere(isOver, undefined, reason)
+    relay.closeWhere(isOver, code, reason)
     sockets.closeWhere(isOver)
   }
 
@@ -246,7 +246,7 @@ export function startServer(options: ServeOptions): RunningServer {
       watching?.close()
       recheck.close()
       // Streams that never end by themselves would hold up the drain.
-      closeWhere(() => true, 'the server is stopping')
+      closeWhere(() => true, 'the server is stopping', GOING_AWAY)
       await within(live.current.config.server.drainMs, Promise.all(opened.map(server => server.stop())))
       await Promise.all(opened.map(server => server.stop(true)))
       await admin?.stop(true)

@@ -388,6 +388,8 @@ export interface RouteConfig {
   readonly rate: RateConfig | null
   /** Origins besides the route's own that may open WebSockets. */
   readonly allowedOrigins: readonly string[]
+  /** Whether permessage-deflate may be agreed upon. */
+  readonly websocketCompression: boolean
   /** What people see in the portal's list. */
   readonly name: string
   readonly app: AppConfig

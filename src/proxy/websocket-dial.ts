@@ -6,6 +6,7 @@ import { translateFailure, unreachable } from './failures.ts'
 import { addressLabel, type OriginTls } from './origin.ts'
 import { splitAuthority } from './reach.ts'
 import { cleanResponseFields } from './response-fields.ts'
+import type { FrameEncoder } from './websocket-encoder.ts'
 import { checkAcceptance, encodeHandshake, parseResponseHead, type ResponseHead } from './websocket-handshake.ts'
 import { MAX_REFUSAL_BYTES, refusalBody } from './websocket-refusal.ts'
 import { createUpstreamSocket, type UpstreamSocket } from './websocket-upstream.ts'
@@ -20,11 +21,14 @@ export interface DialOptions {
   readonly headers: Readonly<Record<string, string>>
   /** The subprotocols the client offers, in order. */
   readonly protocols: readonly string[]
+  /** Whether the client offers permessage-deflate and the upstream may agree to it. */
+  readonly offersDeflate: boolean
   /** How long the upstream may take to connect and to answer. */
   readonly timeoutMs: number
   /** How long it may take to connect; `timeoutMs` where it is left out. */
   readonly connectTimeoutMs?: number
   readonly random: (byteCount: number) => Uint8Array
+  readonly encoder: FrameEncoder
   /** The client's request: when it is gone, so is the dialling. */
   readonly signal?: AbortSignal
   /** The route, for the log. */
@@ -38,6 +42,8 @@ export type Dialled =
       readonly kind: 'open'
       /** What the upstream chose of the protocols offered; empty for none. */
       readonly protocol: string
+      /** Whether compression was agreed upon. */
+      readonly isCompressed: boolean
       /** Fields of the 101 that are for the client (cookies), hop-by-hop and handshake fields removed. */
       readonly headers: Headers
       readonly socket: UpstreamSocket
@@ -56,15 +62,15 @@ export type Dialled =
  * (not HTTP, or not a WebSocket server's 101).
  */
 export function dialUpstream(options: DialOptions): Promise<Dialled> {
-  const { address, protocols, random, what = 'a WebSocket', connectTimeoutMs = options.timeoutMs } = options
+  const { address, what = 'a WebSocket', connectTimeoutMs = options.timeoutMs } = options
   const label = addressLabel(address)
-  const key = Buffer.from(random(16)).toString('base64')
+  const key = Buffer.from(options.random(16)).toString('base64')
+  const asked = { protocols: options.protocols, offersDeflate: options.offersDeflate, key }
   const request = encodeHandshake({
+    ...asked,
     path: address.kind === 'unix' ? options.path : address.basePath + options.path,
     authority: address.kind === 'unix' ? 'localhost' : address.authority,
     headers: options.headers,
-    protocols,
-    key,
   })
   return new Promise((resolve, reject) => {
     let received: Buffer = Buffer.alloc(0)
@@ -108,15 +114,21 @@ export function dialUpstream(options: DialOptions): Promise<Dialled> {
       }
     }
     function open({ headers, length }: ResponseHead): void {
-      const protocol = checkAcceptance(headers, key, protocols)
+      const { protocol, isCompressed } = checkAcceptance(headers, asked)
       cleanResponseFields(headers)
       for (const name of [...headers.keys()]) if (name.startsWith('sec-websocket-')) headers.delete(name)
       settle()
       resolve({
         kind: 'open',
         protocol,
+        isCompressed,
         headers,
-        socket: createUpstreamSocket(socket, received.subarray(length), random),
+        socket: createUpstreamSocket({
+          socket,
+          early: received.subarray(length),
+          encoder: options.encoder,
+          isCompressed,
+        }),
       })
     }
     function refuse({ status, headers, length }: ResponseHead, isEnded: boolean): void {

@@ -1,3 +1,5 @@
+import { inflateMessage } from './websocket-deflate.ts'
+
 /** What a WebSocket carries: RFC 6455 §5.2. */
 export const OPCODE = { continuation: 0x0, text: 0x1, binary: 0x2, close: 0x8, ping: 0x9, pong: 0xa } as const
 
@@ -6,10 +8,10 @@ export type Opcode = (typeof OPCODE)[keyof typeof OPCODE]
 /** A close without a status (RFC 6455 §7.4.1): it means an empty Close frame, and is never written into one. */
 export const NO_STATUS = 1005
 
-/** Where a reader hands what it has read. Messages are whole; a Buffer is valid only during the call. */
+/** Where a reader hands what it has read. Messages are whole and inflated; a Buffer is valid only during the call. */
 export interface FrameEvents {
-  text(message: string): void
-  binary(message: Buffer): void
+  text(message: string, wasCompressed: boolean): void
+  binary(message: Buffer, wasCompressed: boolean): void
   ping(payload: Buffer): void
   /** The peer's Close frame; code 1005 when it gave none. Nothing follows it. */
   close(code: number, reason: string): void
@@ -19,31 +21,6 @@ export interface FrameEvents {
 export interface FrameFault {
   readonly closeCode: 1002 | 1007 | 1009
   readonly message: string
-}
-
-/**
- * A frame from client to server, masked with `mask` (4 bytes, unpredictable; RFC 6455 §5.3).
- *
- * Shape: one unfragmented frame; the payload is copied. The copy is laid out so that masking goes by 32-bit words.
- */
-export function encodeFrame(opcode: Opcode, payload: Uint8Array, mask: Uint8Array): Buffer {
-  const length = payload.length
-  const extended = length < 126 ? 0 : length < 65_536 ? 2 : 8
-  const headLength = 2 + extended + 4
-  const pad = (4 - (headLength % 4)) % 4
-  const bodyStart = pad + headLength
-  const memory = new ArrayBuffer(bodyStart + Math.ceil(length / 4) * 4)
-  const frame = Buffer.from(memory, pad, headLength + length)
-  frame[0] = 0x80 | opcode
-  frame[1] = 0x80 | (extended === 0 ? length : extended === 2 ? 126 : 127)
-  if (extended === 2) frame.writeUInt16BE(length, 2)
-  if (extended === 8) frame.writeBigUInt64BE(BigInt(length), 2)
-  frame.set(mask, headLength - 4)
-  frame.set(payload, headLength)
-  const words = new Uint32Array(memory, bodyStart)
-  const key = new Uint32Array(Uint8Array.from(mask).buffer)[0] ?? 0
-  for (let index = 0; index < words.length; index++) words[index] = (words[index] ?? 0) ^ key
-  return frame
 }
 
 /** The payload of a Close frame. The reason is cut to what a control frame holds, never inside a character. */
@@ -61,16 +38,24 @@ export function isWireCloseCode(code: number): boolean {
   return (code >= 1000 && code <= 1014 && (code < 1004 || code > 1006)) || (code >= 3000 && code <= 4999)
 }
 
+export interface FrameReaderOptions {
+  /** How long a message may be, compressed and inflated. */
+  readonly maxBytes: number
+  /** Whether permessage-deflate was agreed upon (RFC 7692), each message for itself. */
+  readonly isCompressed: boolean
+}
+
 /**
  * Reads the frames that a server sends, whatever the chunks they come in.
  *
  * Bounded: one message holds at most `maxBytes`, kept in one growing buffer, so that a flood of tiny fragments costs no more
- * than the bytes it brings. `read` answers a fault once, after which nothing more is read.
- * Absent on purpose: extensions. None is offered, so a reserved bit is a fault.
+ * than the bytes it brings. While it is held nothing is told, so that no more is inflated than somebody takes.
+ * `read` and `release` answer a fault once, after which nothing more is read.
  */
 export class FrameReader {
   readonly #events: FrameEvents
   readonly #maxBytes: number
+  readonly #isCompressed: boolean
   /** Bytes of a frame that is not complete yet. */
   #pending: Buffer = EMPTY
   #pendingLength = 0
@@ -78,11 +63,14 @@ export class FrameReader {
   #message: Buffer = EMPTY
   #messageLength = 0
   #messageOpcode = 0
+  #isMessageCompressed = false
+  #isHeld = false
   #isDone = false
 
-  constructor(events: FrameEvents, maxBytes: number) {
+  constructor(events: FrameEvents, { maxBytes, isCompressed }: FrameReaderOptions) {
     this.#events = events
     this.#maxBytes = maxBytes
+    this.#isCompressed = isCompressed
   }
 
   read(chunk: Buffer): FrameFault | null {
@@ -93,8 +81,29 @@ export class FrameReader {
       this.#pendingLength += chunk.length
       bytes = this.#pending.subarray(0, this.#pendingLength)
     }
+    return this.#advance(bytes)
+  }
+
+  /** Keeps whatever is read from now on, from the next frame. */
+  hold(): void {
+    this.#isHeld = true
+  }
+
+  /** Goes on with what was kept; what is told may lead to being held again. */
+  release(): FrameFault | null {
+    this.#isHeld = false
+    return this.#isDone || this.#pendingLength === 0
+      ? null
+      : this.#advance(this.#pending.subarray(0, this.#pendingLength))
+  }
+
+  get isHeld(): boolean {
+    return this.#isHeld
+  }
+
+  #advance(bytes: Buffer): FrameFault | null {
     let at = 0
-    while (!this.#isDone) {
+    while (!this.#isDone && !this.#isHeld) {
       const taken = this.#frame(bytes, at)
       if (typeof taken !== 'number') {
         this.#isDone = true
@@ -125,7 +134,10 @@ export class FrameReader {
     const second = bytes.readUInt8(start + 1)
     const opcode = first & 0x0f
     const isFinal = (first & 0x80) !== 0
-    if ((first & 0x70) !== 0) return fault(1002, 'a reserved bit is set though no extension was agreed')
+    const isCompressed = (first & 0x40) !== 0
+    if ((first & 0x30) !== 0 || (isCompressed && !(this.#isCompressed && isMessageStart(opcode)))) {
+      return fault(1002, 'a reserved bit is set though nothing was agreed that sets it here')
+    }
     if ((second & 0x80) !== 0) return fault(1002, 'a server must not mask its frames')
     let length = second & 0x7f
     let headLength = 2
@@ -142,15 +154,15 @@ export class FrameReader {
       headLength = 10
     }
     if (opcode < 0x8 && length + this.#messageLength > this.#maxBytes) {
-      return fault(1009, `a message is over ${this.#maxBytes} bytes`)
+      return tooLong(this.#maxBytes)
     }
     if (available < headLength + length) return 0
     const payload = bytes.subarray(start + headLength, start + headLength + length)
-    const wrong = opcode >= 0x8 ? this.#control(opcode, payload) : this.#data(opcode, isFinal, payload)
+    const wrong = opcode >= 0x8 ? this.#control(opcode, payload) : this.#data(opcode, isFinal, isCompressed, payload)
     return wrong ?? headLength + length
   }
 
-  #data(opcode: number, isFinal: boolean, payload: Buffer): FrameFault | null {
+  #data(opcode: number, isFinal: boolean, isCompressed: boolean, payload: Buffer): FrameFault | null {
     if (opcode === OPCODE.continuation) {
       if (this.#messageOpcode === 0) return fault(1002, 'a continuation continues nothing')
     } else if (opcode > OPCODE.binary) {
@@ -158,9 +170,10 @@ export class FrameReader {
     } else if (this.#messageOpcode !== 0) {
       return fault(1002, 'a message began inside another')
     } else if (isFinal) {
-      return this.#deliver(opcode, payload)
+      return this.#deliver(opcode, isCompressed, payload)
     } else {
       this.#messageOpcode = opcode
+      this.#isMessageCompressed = isCompressed
     }
     this.#message = append(this.#message, this.#messageLength, payload)
     this.#messageLength += payload.length
@@ -170,17 +183,20 @@ export class FrameReader {
     this.#message = EMPTY
     this.#messageLength = 0
     this.#messageOpcode = 0
-    return this.#deliver(messageOpcode, message)
+    return this.#deliver(messageOpcode, this.#isMessageCompressed, message)
   }
 
-  #deliver(opcode: number, message: Buffer): FrameFault | null {
+  #deliver(opcode: number, wasCompressed: boolean, payload: Buffer): FrameFault | null {
+    const message = wasCompressed ? inflateMessage(payload, this.#maxBytes) : payload
+    if (message === 'too_long') return tooLong(this.#maxBytes)
+    if (message === 'malformed') return fault(1007, 'a message cannot be inflated')
     if (opcode === OPCODE.binary) {
-      this.#events.binary(message)
+      this.#events.binary(message, wasCompressed)
       return null
     }
     const text = decodeText(message)
     if (text === null) return fault(1007, 'a text message is not UTF-8')
-    this.#events.text(text)
+    this.#events.text(text, wasCompressed)
     return null
   }
 
@@ -223,6 +239,14 @@ function decodeText(bytes: Buffer): string | null {
   } catch {
     return null
   }
+}
+
+function isMessageStart(opcode: number): boolean {
+  return opcode === OPCODE.text || opcode === OPCODE.binary
+}
+
+function tooLong(maxBytes: number): FrameFault {
+  return fault(1009, `a message is over ${maxBytes} bytes`)
 }
 
 function fault(closeCode: FrameFault['closeCode'], message: string): FrameFault {

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { GateError } from '../base/errors.ts'
+import { DEFLATE_OFFER, faultOfAcceptance } from './websocket-deflate.ts'
 
 /** What an answer with `websocket.version` must carry (RFC 6455 §4.4, RFC 9110 §15.5.22). */
 export const VERSION_FIELDS = { 'sec-websocket-version': '13', upgrade: 'websocket', connection: 'Upgrade' } as const
@@ -44,16 +45,19 @@ export interface HandshakeRequest {
   readonly authority: string
   readonly headers: Readonly<Record<string, string>>
   readonly protocols: readonly string[]
+  /** Whether permessage-deflate is offered. */
+  readonly offersDeflate: boolean
   readonly key: string
 }
 
 /**
  * The bytes that ask an upstream for a WebSocket.
  *
- * Fields of the handshake itself and of framing are dropped from `headers`: they are this hop's own. No extension is offered.
+ * Fields of the handshake itself and of framing are dropped from `headers`: they are this hop's own.
  * Throws TypeError for a name or value that would break the message apart.
  */
-export function encodeHandshake({ path, authority, headers, protocols, key }: HandshakeRequest): Buffer {
+export function encodeHandshake(request: HandshakeRequest): Buffer {
+  const { path, authority, headers, protocols, key } = request
   const target = path.replace(/[^\0-\x7f]+/g, encodeURIComponent)
   if (!TARGET.test(target)) throw new TypeError('the path cannot stand in a request line')
   let head = `GET ${target} HTTP/1.1\r\nhost: ${headers.host ?? authority}\r\n`
@@ -65,6 +69,7 @@ export function encodeHandshake({ path, authority, headers, protocols, key }: Ha
   }
   head += `connection: Upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: ${key}\r\n`
   if (protocols.length > 0) head += `sec-websocket-protocol: ${protocols.join(', ')}\r\n`
+  if (request.offersDeflate) head += `sec-websocket-extensions: ${DEFLATE_OFFER}\r\n`
   return Buffer.from(`${head}\r\n`, 'latin1')
 }
 
@@ -95,21 +100,38 @@ export function parseResponseHead(bytes: Buffer): ResponseHead | null {
   }
 }
 
+/** What an upstream agreed to with its 101. */
+export interface Acceptance {
+  /** The subprotocol; empty when it chose none. */
+  readonly protocol: string
+  /** Whether it may send compressed messages. */
+  readonly isCompressed: boolean
+}
+
 /**
- * The subprotocol that an upstream chose with its 101; empty when it chose none.
+ * What an upstream chose of what `asked` offers.
  *
  * Throws `upstream.broken` when the answer does not prove that a WebSocket server read this very handshake, or chose what
  * was not offered (RFC 6455 §4.1).
  */
-export function checkAcceptance(headers: Headers, key: string, offered: readonly string[]): string {
+export function checkAcceptance(
+  headers: Headers,
+  asked: Pick<HandshakeRequest, 'key' | 'protocols' | 'offersDeflate'>,
+): Acceptance {
   if (!hasToken(headers.get('upgrade') ?? '', 'websocket')) throw broken('its 101 is not for a WebSocket')
   if (!hasToken(headers.get('connection') ?? '', 'upgrade')) throw broken('its 101 does not name upgrade in Connection')
-  if (headers.get('sec-websocket-accept') !== acceptOf(key)) throw broken('its Sec-WebSocket-Accept is not for our key')
-  if (headers.has('sec-websocket-extensions')) throw broken('it uses an extension that was not offered')
+  if (headers.get('sec-websocket-accept') !== acceptOf(asked.key)) {
+    throw broken('its Sec-WebSocket-Accept is not for our key')
+  }
+  const extensions = headers.get('sec-websocket-extensions')
+  if (extensions !== null) {
+    const fault = asked.offersDeflate ? faultOfAcceptance(extensions) : 'it uses an extension that was not offered'
+    if (fault !== null) throw broken(fault)
+  }
   const protocol = headers.get('sec-websocket-protocol')
-  if (protocol === null) return ''
-  if (!offered.includes(protocol)) throw broken('it chose a subprotocol that was not offered')
-  return protocol
+  if (protocol !== null && !asked.protocols.includes(protocol))
+    throw broken('it chose a subprotocol that was not offered')
+  return { protocol: protocol ?? '', isCompressed: extensions !== null }
 }
 
 function parseFields(lines: readonly string[]): Headers {

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
-import { encodeClose, encodeFrame, FrameReader, OPCODE } from './websocket-frames.ts'
+import type { FrameEncoder } from './websocket-encoder.ts'
+import { encodeClose, type FrameFault, FrameReader, OPCODE, type Opcode } from './websocket-frames.ts'
 
 /** One message is at most this long, in either direction. */
 export const MAX_MESSAGE_BYTES = 16 * 1024 * 1024
@@ -12,9 +13,9 @@ const KEEP_ALIVE_MS = 30_000
 
 /** What an upstream says on an open WebSocket. `lost` is the connection's end without a Close, or a broken protocol. */
 export interface UpstreamEvents {
-  text(message: string): void
-  /** Valid only during the call. */
-  binary(message: Buffer): void
+  text(message: string, wasCompressed: boolean): void
+  /** The message is valid only during the call. */
+  binary(message: Buffer, wasCompressed: boolean): void
   /** The send buffer is empty again after `send` answered false. */
   drained(): void
   closed(code: number, reason: string): void
@@ -27,27 +28,38 @@ export interface UpstreamSocket {
   start(events: UpstreamEvents): void
   /** Whether more may be sent at once; otherwise wait for `drained`. */
   send(message: string | Uint8Array): boolean
+  /** What was sent and is not yet on its way. */
+  readonly waitingBytes: number
   /** Sends Close and waits for the answer, but not for long. */
   close(code: number, reason: string): void
   /** Cuts the connection. */
   destroy(): void
+  /** Tells of no further message, not even of what has arrived, and reads no more. */
   pause(): void
   resume(): void
 }
 
-/** An UpstreamSocket over a connection whose handshake is done; `early` are bytes that came after the handshake's answer. */
-export function createUpstreamSocket(
-  socket: Socket,
-  early: Buffer,
-  random: (byteCount: number) => Uint8Array,
-): UpstreamSocket {
+export interface UpstreamConnection {
+  /** Its handshake is done. */
+  readonly socket: Socket
+  /** Bytes that came together with the handshake's answer. */
+  readonly early: Buffer
+  readonly encoder: FrameEncoder
+  /** Whether the upstream may compress. What goes there never is: it is near, and need not be. */
+  readonly isCompressed: boolean
+}
+
+export function createUpstreamSocket({ socket, early, encoder, isCompressed }: UpstreamConnection): UpstreamSocket {
   let events: UpstreamEvents | null = null
   let state: 'open' | 'closing' | 'ended' = 'open'
   let endedEarly: string | null = null
   let cut: ReturnType<typeof setTimeout> | undefined
 
-  const write = (opcode: (typeof OPCODE)[keyof typeof OPCODE], payload: Uint8Array): boolean =>
-    socket.write(encodeFrame(opcode, payload, random(4)))
+  function write(opcode: Opcode, payload: string | Uint8Array): boolean {
+    const mayGoOn = socket.write(encoder.encode(opcode, payload))
+    if (socket.writableLength > 0) encoder.keep()
+    return mayGoOn
+  }
 
   function sendClose(code: number, reason: string): void {
     write(OPCODE.close, encodeClose(code, reason))
@@ -67,8 +79,8 @@ export function createUpstreamSocket(
 
   const reader = new FrameReader(
     {
-      text: message => state === 'open' && events?.text(message),
-      binary: message => state === 'open' && events?.binary(message),
+      text: (message, wasCompressed) => state === 'open' && events?.text(message, wasCompressed),
+      binary: (message, wasCompressed) => state === 'open' && events?.binary(message, wasCompressed),
       ping: payload => state === 'open' && void write(OPCODE.pong, payload),
       close(code, reason) {
         if (state === 'open') {
@@ -80,15 +92,18 @@ export function createUpstreamSocket(
         }
       },
     },
-    MAX_MESSAGE_BYTES,
+    { maxBytes: MAX_MESSAGE_BYTES, isCompressed },
   )
-  function read(chunk: Buffer): void {
-    const fault = reader.read(chunk)
+  function judge(fault: FrameFault | null): void {
     if (fault === null || state !== 'open') return
     state = 'closing'
     sendClose(fault.closeCode, '')
     socket.end()
     events?.lost(fault.message)
+  }
+  function goOn(): void {
+    judge(reader.release())
+    if (!reader.isHeld) socket.resume()
   }
 
   socket.pause()
@@ -103,29 +118,36 @@ export function createUpstreamSocket(
     start(given) {
       events = given
       if (endedEarly !== null) return given.lost(endedEarly)
-      socket.on('data', read)
-      if (early.length > 0) read(early)
-      socket.resume()
+      socket.on('data', (chunk: Buffer) => judge(reader.read(chunk)))
+      if (early.length > 0) judge(reader.read(early))
+      if (!reader.isHeld) socket.resume()
     },
     send(message) {
       if (state !== 'open') return true
-      return typeof message === 'string'
-        ? write(OPCODE.text, Buffer.from(message, 'utf8'))
-        : write(OPCODE.binary, message)
+      return write(typeof message === 'string' ? OPCODE.text : OPCODE.binary, message)
+    },
+    get waitingBytes() {
+      return socket.writableLength
     },
     close(code, reason) {
       if (state !== 'open') return
       state = 'closing'
       sendClose(code, reason)
       // A paused connection would never show the answer.
-      socket.resume()
+      goOn()
     },
     destroy() {
       state = 'ended'
       clearTimeout(cut)
       socket.destroy()
     },
-    pause: () => void (state === 'open' && socket.pause()),
-    resume: () => void (state === 'open' && socket.resume()),
+    pause() {
+      if (state !== 'open') return
+      reader.hold()
+      socket.pause()
+    },
+    resume() {
+      if (state === 'open') goOn()
+    },
   }
 }

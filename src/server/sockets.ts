@@ -5,6 +5,8 @@ import type { StreamOwner } from '../proxy/streams.ts'
 import type { Upstream } from '../proxy/upstream.ts'
 import type { RelayData, WebSocketRelay } from '../proxy/websocket.ts'
 import { dialBalanced } from '../proxy/websocket-balance.ts'
+import { offersDeflate } from '../proxy/websocket-deflate.ts'
+import { FrameEncoder } from '../proxy/websocket-encoder.ts'
 import { checkHandshake, parseProtocols } from '../proxy/websocket-handshake.ts'
 import type { MaybePromise, Session } from '../session/session.ts'
 import type { GateRoute } from './snapshot.ts'
@@ -55,6 +57,7 @@ interface Dialling {
  */
 export function createSockets(relay: WebSocketRelay, ports: Pick<Ports, 'random' | 'now' | 'log'>): Sockets {
   const dialling = new Set<Dialling>()
+  const encoder = new FrameEncoder(ports.random)
 
   return {
     owners: () => [...dialling].map(({ owner }) => owner),
@@ -82,8 +85,10 @@ export function createSockets(relay: WebSocketRelay, ports: Pick<Ports, 'random'
           hasOwnHost: route.config.hostHeader.kind === 'upstream',
           headers: job.fields,
           protocols: parseProtocols(request.headers) ?? [],
+          offersDeflate: route.config.websocketCompression && offersDeflate(request.headers),
           timeoutMs: route.config.timeoutMs,
           random: ports.random,
+          encoder,
           signal,
         })
         // From here to the upgrade nothing else runs: who closes streams finds this one either here or at the relay.

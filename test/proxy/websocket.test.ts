@@ -13,9 +13,11 @@ import type { UpstreamAddress } from '../../src/config/types.ts'
 import { makeIdentity } from '../../src/identity/identity.ts'
 import { createWebSocketRelay, type RelayData, type WebSocketRelay } from '../../src/proxy/websocket.ts'
 import { dialUpstream } from '../../src/proxy/websocket-dial.ts'
+import { FrameEncoder } from '../../src/proxy/websocket-encoder.ts'
 import { checkHandshake, parseProtocols, VERSION_FIELDS } from '../../src/proxy/websocket-handshake.ts'
 import type { Session } from '../../src/session/session.ts'
-import { type RawUpstream, sendRaw, startRawUpstream, type UpstreamConnection } from '../kit/wire.ts'
+import { acceptWebSocket, frameBytes, WEBSOCKET_KEY as KEY } from '../kit/websocket-wire.ts'
+import { hasHead, type RawUpstream, sendRaw, startRawUpstream, type UpstreamConnection } from '../kit/wire.ts'
 
 const stops: (() => unknown)[] = []
 const folder = mkdtempSync(join(tmpdir(), 'websocket-'))
@@ -42,6 +44,7 @@ function startProxy(address: UpstreamAddress, options: ProxyOptions = {}): Proxy
   const note = (message: string): void => void logged.push(message)
   const log: Log = { debug: note, info: note, warn: note, error: note }
   const relay = createWebSocketRelay(log)
+  const encoder = new FrameEncoder(options.random ?? randomBytes)
   const server = Bun.serve<RelayData>({
     port: 0,
     hostname: '127.0.0.1',
@@ -62,6 +65,8 @@ function startProxy(address: UpstreamAddress, options: ProxyOptions = {}): Proxy
           protocols: parseProtocols(request.headers) ?? [],
           timeoutMs: options.timeoutMs ?? 5000,
           random: options.random ?? randomBytes,
+          encoder,
+          offersDeflate: false,
           signal: request.signal,
         })
         if (dialled.kind === 'refused') return dialled.response
@@ -121,9 +126,7 @@ function portOf(server: WebSocketServer): number {
 /** An upstream that accepts the handshake as it should, and then has the raw connection to itself. */
 async function startRaw(then: (connection: UpstreamConnection) => Promise<void> | void): Promise<RawUpstream> {
   const upstream = await startRawUpstream(async connection => {
-    const { raw } = await connection.receive({ until: received => received.includes('\r\n\r\n') })
-    const key = /^sec-websocket-key: *(.*)\r$/im.exec(raw.toString('latin1'))?.[1] ?? ''
-    await connection.send(accepting(key))
+    await connection.send(acceptWebSocket(await connection.receive({ until: hasHead })))
     await then(connection)
   })
   stops.push(() => upstream.close())
@@ -136,20 +139,12 @@ async function startScript(...script: (string | number)[]): Promise<RawUpstream>
   return upstream
 }
 
-function accepting(key: string, fields = ''): string {
-  const accept = new Bun.CryptoHasher('sha1').update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64')
-  return `HTTP/1.1 101 X\r\nUpgrade: WebSocket\r\nConnection: keep-alive, Upgrade\r\nSec-WebSocket-Accept: ${accept}\r\n${fields}\r\n`
-}
-
 /** A frame as a server sends it; `first` is the byte with FIN and the opcode. */
 function frame(first: number, payload: Uint8Array | string): Buffer {
-  const body = Buffer.from(payload)
-  const head = body.length < 126 ? Buffer.alloc(2) : body.length < 65_536 ? Buffer.alloc(4) : Buffer.alloc(10)
-  head[0] = first
-  head[1] = body.length < 126 ? body.length : body.length < 65_536 ? 126 : 127
-  if (head.length === 4) head.writeUInt16BE(body.length, 2)
-  if (head.length === 10) head.writeBigUInt64BE(BigInt(body.length), 2)
-  return Buffer.concat([head, body])
+  return frameBytes(
+    { opcode: first & 15, isFinal: first >= 0x80, reserved: (first >> 4) & 7, payload: Buffer.from(payload) },
+    null,
+  )
 }
 
 interface Told {
@@ -187,7 +182,6 @@ async function until(holds: () => boolean): Promise<void> {
   }
 }
 
-const KEY = 'dGhlIHNhbXBsZSBub25jZQ=='
 const ask = (...fields: string[]): string =>
   ['GET /chat?room=1 HTTP/1.1', 'Host: app.example', ...fields, '', ''].join('\r\n')
 const HANDSHAKE = [
@@ -253,9 +247,10 @@ describe('the handshake', () => {
 
   test("a cookie in the upstream's 101 reaches the client, and its hop-by-hop fields do not", async () => {
     const upstream = await startRawUpstream(async connection => {
-      const { raw } = await connection.receive({ until: received => received.includes('\r\n\r\n') })
-      const key = /sec-websocket-key: *(.*)\r/i.exec(raw.toString('latin1'))?.[1] ?? ''
-      await connection.send(accepting(key, 'Set-Cookie: sticky=1\r\nSet-Cookie: b=2\r\nKeep-Alive: timeout=5\r\n'))
+      const request = await connection.receive({ until: hasHead })
+      await connection.send(
+        acceptWebSocket(request, ['Set-Cookie: sticky=1', 'Set-Cookie: b=2', 'Keep-Alive: timeout=5']),
+      )
     })
     stops.push(() => upstream.close())
     const answer = await sendRaw(startProxy(tcp(upstream.port)).port, ask(...HANDSHAKE))
@@ -358,13 +353,12 @@ describe('a refusal', () => {
   })
 
   test.each([
-    ['a subprotocol that was not offered', 'Sec-WebSocket-Protocol: secret\r\n'],
-    ['an extension that was not offered', 'Sec-WebSocket-Extensions: permessage-deflate\r\n'],
+    ['a subprotocol that was not offered', 'Sec-WebSocket-Protocol: secret'],
+    ['an extension that was not offered', 'Sec-WebSocket-Extensions: permessage-deflate'],
   ])('is made of a 101 that chooses %s', async (_, field) => {
     const upstream = await startRawUpstream(async connection => {
-      const { raw } = await connection.receive({ until: received => received.includes('\r\n\r\n') })
-      const key = /sec-websocket-key: *(.*)\r/i.exec(raw.toString('latin1'))?.[1] ?? ''
-      await connection.send(accepting(key, field))
+      const request = await connection.receive({ until: hasHead })
+      await connection.send(acceptWebSocket(request, [field]))
     })
     stops.push(() => upstream.close())
     const answer = await sendRaw(startProxy(tcp(upstream.port)).port, ask(...HANDSHAKE))
@@ -448,9 +442,8 @@ describe('messages', () => {
 
   test('what an upstream sends together with its 101 is not lost', async () => {
     const upstream = await startRawUpstream(async connection => {
-      const { raw } = await connection.receive({ until: received => received.includes('\r\n\r\n') })
-      const key = /sec-websocket-key: *(.*)\r/i.exec(raw.toString('latin1'))?.[1] ?? ''
-      await connection.send(Buffer.concat([Buffer.from(accepting(key)), frame(0x81, 'early')]))
+      const request = await connection.receive({ until: hasHead })
+      await connection.send(Buffer.concat([Buffer.from(acceptWebSocket(request)), frame(0x81, 'early')]))
     })
     stops.push(() => upstream.close())
     const client = new Client(`ws://127.0.0.1:${startProxy(tcp(upstream.port)).port}/`)
