@@ -41,7 +41,11 @@ function withForm(passage: Passage, form: Released, origin: string): Passage {
   const { request, front } = passage
   const { referer: _, ...sent } = passage.sent
   // The connection whose silence is measured is the original request's.
-  const own: Front = Object.create(front, { timeout: { value: (_: Request, s: number) => front.timeout(request, s) } })
+  const own: Front = Object.create(front, {
+    port: { value: front.port },
+    requestIP: { value: () => front.requestIP(request) },
+    timeout: { value: (_: Request, seconds: number) => front.timeout(request, seconds) },
+  })
   return {
     ...passage,
     front: own,
