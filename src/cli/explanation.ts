@@ -73,7 +73,9 @@ export function explain(config: Config, question: Question): Explanation {
   if (target.isReserved) {
     return { ...nothing, verdict: 'allow', reason: 'reserved', why: "Sallyport's own pages answer here" }
   }
-  const table = compileRouteTable(config.routes.map(route => ({ host: route.host, path: route.path, value: route })))
+  const table = compileRouteTable(
+    config.routes.map(route => ({ host: route.host, path: route.path, stripPrefix: route.stripPrefix, value: route })),
+  )
   const match = table.match(target)
   if (match === null) {
     const why = `no route has the host ${target.host} and this path`

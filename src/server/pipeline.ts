@@ -133,7 +133,7 @@ function enterRoute(passage: Passage, tools: PipelineTools, route: GateRoute, al
       ? machine.then(found => settleMachine(passage, tools, route, found, also))
       : settleMachine(passage, tools, route, machine, also)
   }
-  if (!route.needsSession || portal === null) {
+  if ((!route.needsSession && also.length === 0) || portal === null) {
     return settle(passage, tools, route, null, also)
   }
   const token = sessionToken(passage)
@@ -189,7 +189,9 @@ function settle(
   const isExcused = decision.verdict === 'sign-in' && route.config.corsPreflight && isPreflight(passage)
   if (decision.verdict !== 'allow' && !isExcused) return turnAway(passage, tools, decision)
   for (const other of also) {
-    const { verdict } = decidePolicy(other.policy, identity, requestFacts(passage, session))
+    // Who somebody is counts there as it would if that route were asked for, whatever this one looks at.
+    const there = found !== null && found.portal === other.config.portal ? found : null
+    const { verdict } = decidePolicy(other.policy, there?.identity ?? null, requestFacts(passage, there))
     if (verdict !== 'allow') throw ambiguousPath(route, other)
     // The other route was asked about this method, and no field may name another to its application.
     if (other.policy.methods !== null || other.policy.needs.method) {

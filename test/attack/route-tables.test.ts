@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
+import { explain } from '../../src/cli/explanation.ts'
+import { makeIdentity } from '../../src/identity/identity.ts'
 import { type Gate, PORTAL, startGate } from '../kit/gate.ts'
 import { isOwn, needsOf, type PathRule, readingsOf } from '../kit/readings.ts'
 import { rawRequest, sendThrough } from '../kit/through.ts'
@@ -223,6 +225,30 @@ describe.each(TABLES)('$what', table => {
     },
     600_000,
   )
+
+  test('explain says what the gate does', async () => {
+    const codes = { allow: [200, 302, 503], 'sign-in': [401], deny: [403], refused: [400], 'no-route': [404] }
+    const identity = makeIdentity('id', 'http://127.0.0.1:9', 'bob', { sub: 'bob' })
+    await fc.assert(
+      fc.asyncProperty(targets(table), fc.boolean(), async (target, isSignedIn) => {
+        const url = URL.parse(target, 'http://app.example')
+        // As a browser would send it: what it makes of an address before that is not the gate's.
+        if (url === null || url.host !== 'app.example') return
+        const raw = rawRequest(`GET ${url.pathname}${url.search}`, url.host, isSignedIn ? [`Cookie: ${cookie}`] : [])
+        const { response } = await sendThrough(gate.port, upstream, raw)
+        const facts = {
+          method: 'GET',
+          client: '127.0.0.1',
+          nowMs: Date.now(),
+          signedInAtMs: isSignedIn ? Date.now() : null,
+        }
+        const { verdict } = explain(gate.server.config, { url, identity: isSignedIn ? identity : null, facts })
+        const expected: readonly number[] = verdict === 'step-up' ? [] : codes[verdict]
+        expect([url.href, verdict, expected.includes(response.status)]).toEqual([url.href, verdict, true])
+      }),
+      { numRuns: RUNS },
+    )
+  }, 600_000)
 
   test.each(FOUND)('%s, which was found so, leads nowhere beyond either', async target => {
     const { received } = await sendThrough(gate.port, upstream, rawRequest(`GET ${target}`, 'app.example'))
