@@ -2,7 +2,8 @@ import { readBytes, readText } from './read-file.ts'
 
 /** What a command may touch of the process it runs in; a test hands in its own. */
 export interface Io {
-  stdout(text: string): void
+  /** A promise where the reader is behind: who has much to write waits for it, and loses nothing. */
+  stdout(text: string): void | Promise<void>
   stderr(text: string): void
   /** Whether each stream is a terminal that wants colours. */
   readonly colour: { readonly stdout: boolean; readonly stderr: boolean }
@@ -26,9 +27,29 @@ export function processIo(): Io {
     return stream.isTTY === true && process.env.TERM !== 'dumb'
   }
   const write = (stream: NodeJS.WriteStream) => {
-    stream.on('error', () => undefined)
-    return (text: string) => {
-      if (stream.writableLength < MAX_UNREAD_BYTES) stream.write(text)
+    // Once a write has failed, Bun 1.4.5 says of every one that it waits, and never that it is done.
+    let hasFailed = false
+    stream.on('error', () => {
+      hasFailed = true
+    })
+    let behind: Promise<void> | null = null
+    let unreadBytes = 0
+    const caughtUp = () =>
+      new Promise<void>(resolve => {
+        const done = () => {
+          for (const event of ['drain', 'error']) stream.off(event, done)
+          behind = null
+          unreadBytes = 0
+          resolve()
+        }
+        for (const event of ['drain', 'error']) stream.on(event, done)
+      })
+    return (text: string): void | Promise<void> => {
+      if (unreadBytes >= MAX_UNREAD_BYTES) return
+      if (stream.write(text) || hasFailed) return
+      unreadBytes += text.length
+      behind ??= caughtUp()
+      return behind
     }
   }
   return {

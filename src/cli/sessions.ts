@@ -9,6 +9,7 @@ import type { SessionEntry } from '../session/session.ts'
 import { EXIT, parseArguments } from './args.ts'
 import { columns } from './columns.ts'
 import type { Io } from './io.ts'
+import { newestFirst } from './newest-first.ts'
 import { type StorePorts, withSessions } from './with-sessions.ts'
 
 const USAGE = {
@@ -35,7 +36,11 @@ Looks at, or ends, the sign-ins in the session store of routes.toml. A running s
 
 /** As much of an id as a list shows. */
 const SHORT_ID = 10
-const PAGE = 500
+/** So that a running server, which writes to the same store, gets its turn. */
+const ENDED_AT_ONCE = 50
+
+/** Rows that are aligned with each other. */
+const TABLE_ROWS = 1000
 
 type Values = {
   readonly json?: boolean | undefined
@@ -68,27 +73,46 @@ function findMistake(act: string | undefined, ids: readonly string[], { subject,
 }
 
 async function list(config: Config, sessions: OpenSessions, values: Values, io: Io, nowMs: number): Promise<number> {
-  const entries = await allEntries(config, sessions)
-  if (values.json === true) {
-    io.stdout(`${JSON.stringify(entries.map(describeEntry), null, 2)}\n`)
-    return EXIT.ok
+  const entries = newestFirst(sessions, config.portals.keys())
+  return values.json === true ? listAsJson(entries, io) : listAsTable(entries, io, nowMs)
+}
+
+/** An array, written as it is read: it may be of any length. */
+async function listAsJson(entries: AsyncIterable<SessionEntry>, io: Io): Promise<number> {
+  let isFirst = true
+  for await (const entry of entries) {
+    const text = JSON.stringify(describeEntry(entry), null, 2).replaceAll('\n', '\n  ')
+    await io.stdout(`${isFirst ? '[' : ','}\n  ${text}`)
+    isFirst = false
   }
-  if (entries.length === 0) {
-    io.stdout('Nobody is signed in.\n')
-    return EXIT.ok
+  await io.stdout(isFirst ? '[]\n' : '\n]\n')
+  return EXIT.ok
+}
+
+/** A table, or, where people are many, one after the other. */
+async function listAsTable(entries: AsyncIterable<SessionEntry>, io: Io, nowMs: number): Promise<number> {
+  let rows: string[][] = []
+  let isEmpty = true
+  const write = async () => {
+    if (rows.length > 0)
+      await io.stdout(columns([['ID', 'WHO', 'PORTAL', 'DEVICE', 'SIGNED IN', 'LAST USED'], ...rows]))
+    rows = []
   }
-  const rows = entries.map(({ session, agent, client, lastSeenMs }) => {
+  for await (const { session, agent, client, lastSeenMs } of entries) {
+    isEmpty = false
     const detail = detailOf(session.identity)
-    return [
+    rows.push([
       session.id.slice(0, SHORT_ID),
       detail === null ? nameOf(session.identity) : `${nameOf(session.identity)} <${detail}>`,
       session.portal,
       [agent, client].filter(part => part !== '').join(', '),
       agoOf(session.createdAtMs, nowMs, EN),
       agoOf(lastSeenMs, nowMs, EN),
-    ]
-  })
-  io.stdout(columns([['ID', 'WHO', 'PORTAL', 'DEVICE', 'SIGNED IN', 'LAST USED'], ...rows]))
+    ])
+    if (rows.length === TABLE_ROWS) await write()
+  }
+  await write()
+  if (isEmpty) await io.stdout('Nobody is signed in.\n')
   return EXIT.ok
 }
 
@@ -99,39 +123,53 @@ async function revoke(
   { subject, all, json }: Values,
   io: Io,
 ): Promise<number> {
-  const entries = await allEntries(config, sessions)
-  const wanted: string[] = []
-  for (const id of ids) {
-    const found = entries.filter(({ session }) => session.id.startsWith(id))
-    const [only] = found
-    if (only === undefined || found.length > 1) {
-      io.stderr(
-        only === undefined ? `there is no session ${id}\n` : `${id} is the beginning of ${found.length} sessions\n`,
-      )
-      return EXIT.failed
+  const portals = [...config.portals.keys()]
+  const named = ids.length > 0 ? await findAll(sessions, portals, ids, io) : []
+  if (named === null) return EXIT.failed
+  await sessions.end(...named)
+  const revoked = [...named]
+  if (ids.length === 0) {
+    let some: string[] = []
+    const endThem = async () => {
+      await sessions.end(...some)
+      revoked.push(...some)
+      some = []
     }
-    wanted.push(only.session.id)
+    for await (const { session } of newestFirst(sessions, portals)) {
+      if (all === true || session.identity.subject === subject) some.push(session.id)
+      if (some.length === ENDED_AT_ONCE) await endThem()
+    }
+    await endThem()
   }
-  for (const { session } of entries) {
-    if (all === true || (subject !== undefined && session.identity.subject === subject)) wanted.push(session.id)
-  }
-  const unique = [...new Set(wanted)]
-  // Whoever is put out is not to come back by a token.
-  for (const { session } of entries) if (unique.includes(session.id)) await sessions.tokens.suspend(session)
-  if (unique.length > 0) await sessions.end(...unique)
-  io.stdout(json === true ? `${JSON.stringify({ revoked: unique })}\n` : `${count(unique.length, 'session')} revoked\n`)
+  await io.stdout(json === true ? `${JSON.stringify({ revoked })}\n` : `${count(revoked.length, 'session')} revoked\n`)
   return EXIT.ok
 }
 
-async function allEntries({ portals }: Config, sessions: OpenSessions): Promise<readonly SessionEntry[]> {
-  const entries: SessionEntry[] = []
-  for (const portal of portals.keys()) {
-    let after: string | null = null
-    do {
-      const page: Awaited<ReturnType<OpenSessions['list']>> = await sessions.list(portal, { after, limit: PAGE })
-      entries.push(...page.entries)
-      after = page.next
-    } while (after !== null)
+/** The sessions whose ids begin so, one for each; null, and the reason written, where there is none or more than one. */
+async function findAll(
+  sessions: OpenSessions,
+  portals: readonly string[],
+  ids: readonly string[],
+  io: Io,
+): Promise<readonly string[] | null> {
+  const found = new Map<string, string[]>()
+  const beginnings: string[] = []
+  for (const id of new Set(ids)) {
+    if ((await sessions.describe(id)) !== null) found.set(id, [id])
+    else beginnings.push(id)
   }
-  return entries.sort((one, other) => other.session.createdAtMs - one.session.createdAtMs)
+  if (beginnings.length > 0) {
+    for await (const { session } of newestFirst(sessions, portals)) {
+      for (const id of beginnings) {
+        if (session.id.startsWith(id)) found.set(id, [...(found.get(id) ?? []), session.id])
+      }
+    }
+  }
+  for (const id of ids) {
+    const all = found.get(id) ?? []
+    if (all.length === 1) continue
+    io.stderr(all.length === 0 ? `there is no session ${id}\n` : `${id} is the beginning of ${all.length} sessions\n`)
+    return null
+  }
+  return [...new Set([...found.values()].flat())]
 }
