@@ -8,6 +8,7 @@ import { renderDiagnostics } from '../config/render.ts'
 import { momentMs, parseMoment } from '../config/times.ts'
 import type { Config } from '../config/types.ts'
 import { type Identity, makeIdentity } from '../identity/identity.ts'
+import { guestIdentity } from '../session/links.ts'
 import { type Explanation, explain, renderExplanation } from './explanation.ts'
 import type { Io } from './io.ts'
 
@@ -17,7 +18,7 @@ const USAGE = `Usage: sallyport explain URL [--as sub=ada,groups=a,b] [--method 
 Says which route would take a request, which rule decides, and why. Nothing is contacted.
 
   --as         who asks: claims as name=value, lists with commas (sub=ada,email=ada@example.com,groups=admins,staff);
-               left out: nobody, not signed in
+               guest: whoever came by a guest link for this address; left out: nobody, not signed in
   --ip         where from; rules about networks cannot be judged without it
   --at         when: 2026-12-24T18:00:00+01:00, or without an offset in UTC; left out: now
   --signed-in  how long before that they signed in; left out: just then
@@ -75,7 +76,12 @@ export function runExplain(
     io.stderr(renderDiagnostics(loaded.diagnostics, new Map([[file, loaded.text]]), { colour: io.colour.stderr }))
     return 1
   }
-  const identity = values.as === undefined ? null : identityFrom(values.as, loaded.config)
+  const identity =
+    values.as === undefined
+      ? null
+      : values.as === 'guest'
+        ? guestIdentity('guest', 'example')
+        : identityFrom(values.as, loaded.config)
   const explanation = explain(loaded.config, {
     url,
     identity,
@@ -83,7 +89,7 @@ export function runExplain(
       method: values.method.toUpperCase(),
       client,
       nowMs,
-      signedInAtMs: identity === null ? null : nowMs - (age?.value ?? 0),
+      signedInAtMs: identity === null || identity.isGuest === true ? null : nowMs - (age?.value ?? 0),
     },
   })
   io.stdout(values.json ? `${JSON.stringify(explanation)}\n` : renderExplanation(explanation))

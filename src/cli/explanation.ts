@@ -146,6 +146,7 @@ function explainTrial({ allow, deny }: RouteConfig, { list, index, outcome, miss
 
 function whoText(identity: Identity | null): string {
   if (identity === null) return 'nobody (not signed in)'
+  if (identity.isGuest === true) return 'a guest, by a link for this address'
   const groups = identity.groups.length === 0 ? '' : `, groups ${identity.groups.join(' ')}`
   return `${identity.subject}${identity.email === null ? '' : ` <${identity.email}>`}${groups}`
 }

@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util'
 import { runCheck } from './check.ts'
 import { runDemo } from './demo/run.ts'
 import { runExplain } from './explain.ts'
+import { runGuests } from './guests.ts'
 import { runHealth } from './health.ts'
 import { type Io, processIo } from './io.ts'
 import { liftRequestLimit, realPorts } from './process.ts'
@@ -22,6 +23,7 @@ const HELP = `Sallyport: an authenticating reverse proxy. One executable, one ro
   sallyport explain URL [--as sub=ada,...]   which route, which rule, which verdict, and why
   sallyport sessions list | revoke           who is signed in; ends sign-ins on a running server
   sallyport tokens create | list | revoke    for scripts and apps, in place of signing in
+  sallyport guests create | list | revoke    links by which guests open one address without signing in
   sallyport demo                             everything on this machine, to try it in a minute
   sallyport schema                           the JSON schema of routes.toml, for editors
   sallyport health [ADDRESS]                 asks the admin listener; exit 0 when ready (for containers)
@@ -48,6 +50,8 @@ export async function run(argv: readonly string[]): Promise<number> {
       return runSessions(rest, io, realPorts(io))
     case 'tokens':
       return runTokens(rest, io, realPorts(io))
+    case 'guests':
+      return runGuests(rest, io, realPorts(io))
     case 'demo':
       liftRequestLimit(argv)
       return runDemo(rest, io, async configPath => startHere(configPath, io))

@@ -60,6 +60,7 @@ function buildEntry(entry: string | AccessTable): AccessRule {
     all: null,
     not: null,
     isAnonymous: false,
+    isForGuests: false,
   }
 }
 
@@ -81,6 +82,7 @@ function buildAccess({ values }: AccessTable): AccessRule {
     all: known(values.all, 'all')?.map(buildAccess) ?? null,
     not: not === null ? null : buildAccess(not),
     isAnonymous: known(values.anonymous, 'anonymous'),
+    isForGuests: known(values.guest_link, 'guest_link'),
   }
 }
 

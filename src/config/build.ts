@@ -10,12 +10,21 @@ import type { ConfigFiles } from './files.ts'
 import { freezeDeep } from './freeze.ts'
 import { buildHtpasswd } from './htpasswd.ts'
 import type { RootTable } from './keys.ts'
-import type { PortalTable, RuleTable } from './keys-portals.ts'
+import type { GUEST_LINKS, PortalTable, RuleTable } from './keys-portals.ts'
 import type { RouteTable } from './keys-routes.ts'
 import type { SESSIONS } from './keys-server.ts'
 import { known } from './known.ts'
-import type { Values } from './table.ts'
-import type { Config, FieldRules, OwnAnswer, PortalConfig, ProviderConfig, RoleRule, RouteConfig } from './types.ts'
+import type { Table, Values } from './table.ts'
+import type {
+  Config,
+  FieldRules,
+  GuestLinksConfig,
+  OwnAnswer,
+  PortalConfig,
+  ProviderConfig,
+  RoleRule,
+  RouteConfig,
+} from './types.ts'
 
 /**
  * The Config of a file without mistakes, frozen to the bottom.
@@ -89,7 +98,18 @@ function buildPortal(
     passwords: buildHtpasswd(known(values.htpasswd, 'htpasswd'), files),
     personalTokens: known(values.personal_tokens, 'personal_tokens'),
     personalTokensRestMs: known(values.personal_tokens_rest, 'personal_tokens_rest'),
+    guestLinks: buildGuestLinks(known(values.guest_links, 'guest_links')),
     brand: buildBrand(table, files),
+  }
+}
+
+function buildGuestLinks(table: Table<typeof GUEST_LINKS> | null): GuestLinksConfig | null {
+  if (table === null) return null
+  const { allow, max_lifetime, max_uses } = table.values
+  return {
+    allow: known(allow, 'allow'),
+    maxLifetimeMs: known(max_lifetime, 'max_lifetime'),
+    maxUses: known(max_uses, 'max_uses'),
   }
 }
 

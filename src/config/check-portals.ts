@@ -18,11 +18,28 @@ export function checkPortals(root: RootTable, report: Report): void {
     for (const rules of portal.values.roles?.values() ?? []) {
       for (const rule of rules) checkRule(rule, portal, providers, report)
     }
+    if (portal.values.guest_links && !mayHaveGuests(name, root)) {
+      const hint = 'say in a route who may open it: allow = ["user", { guest_link = true }]'
+      report.warn([...portal.at, 'guest_links'], 'portal.guest_links', 'no route lets guests in', { hint, part: 'key' })
+    }
     if (isUnused(name, root)) {
       const hint = `name it in a route: portal = "${name}"`
       report.warn(portal.at, 'portal.unused', `no route uses the portal ${name}`, { hint, part: 'key' })
     }
   }
+}
+
+/** A mistaken `allow`, or a misspelt portal, may have meant to. */
+function mayHaveGuests(name: string, { values: { routes = [], portals } }: RootTable): boolean {
+  return routes.some(({ values: { portal, allow } }) => {
+    const isOther = portal === null || (portal !== name && portal !== undefined && portals?.has(portal) === true)
+    if (isOther) return false
+    if (allow === undefined) return true
+    return (
+      allow.kind === 'list' &&
+      allow.entries.some(entry => typeof entry !== 'string' && entry.values.guest_link !== false)
+    )
+  })
 }
 
 /** Certain only where every route's own portal is known: a misspelt one may have meant this. */

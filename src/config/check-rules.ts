@@ -13,7 +13,7 @@ import { momentMs } from './times.ts'
 const IDENTITY_KEYS: readonly string[] = ['roles', ...Object.keys(PERSON), 'max_age', 'acr', 'amr']
 
 /** Keys that say something only together with others. */
-const SILENT_KEYS = new Set(['timezone', 'anonymous', 'require_verified_email'])
+const SILENT_KEYS = new Set(['timezone', 'anonymous', 'guest_link', 'require_verified_email'])
 
 /** What the rules of a route say: about roles and providers that exist, about each other, and whether they say anything. */
 export function checkRules(route: RouteTable, root: RootTable, report: Report): void {
@@ -24,13 +24,14 @@ export function checkRules(route: RouteTable, root: RootTable, report: Report): 
     for (const rule of tablesOf(allow)) {
       checkRule(rule, check)
       if (rule.values.anonymous === true) checkAnonymous(rule, report)
+      if (rule.values.guest_link === true) checkGuestLink(rule, check)
     }
   }
   if (!deny) return
   checkRoleNames(route.raw.entries.get('deny'), check)
   for (const rule of tablesOf(deny)) {
     checkRule(rule, check)
-    refuseAnonymous(rule, 'deny applies to everyone, signed in or not', report)
+    refuseOutermost(rule, 'deny applies to everyone, signed in or not', report)
   }
   if (allow?.kind === 'public' && asksWho(deny)) {
     const hint = 'allow = "authenticated" lets nobody around it'
@@ -67,6 +68,8 @@ interface RuleCheck {
   readonly portal: PortalTable | undefined
   /** The portal's roles; null where they are not known. */
   readonly roles: readonly string[] | null
+  /** Whether the portal has guest links; unknown where the portal is, or a mistake is in them. */
+  readonly linksOf: 'some' | 'none' | 'unknown'
 }
 
 function createRuleCheck(route: RouteTable, root: RootTable, report: Report): RuleCheck {
@@ -79,6 +82,8 @@ function createRuleCheck(route: RouteTable, root: RootTable, report: Report): Ru
     route,
     providers: rawProviders?.kind === 'table' ? [...rawProviders.entries.keys()] : [],
     portal,
+    linksOf:
+      portal?.values.guest_links === undefined ? 'unknown' : portal.values.guest_links === null ? 'none' : 'some',
     roles:
       portal === undefined || (rawRoles !== undefined && rawRoles.kind !== 'table')
         ? null
@@ -120,14 +125,14 @@ function checkRule(rule: AccessTable, check: RuleCheck): void {
   checkTimes(rule, report)
   for (const part of partsOf(rule)) {
     checkRule(part, check)
-    refuseAnonymous(part, 'it belongs to a whole entry of allow, not into a part of one', report)
+    refuseOutermost(part, 'it belongs to a whole entry of allow, not into a part of one', report)
   }
 }
 
 /** An unknown key, or a mistaken one, counts as a condition: it was meant as one, and is reported itself. */
 function checkSaysSomething({ at, raw, values }: AccessTable, report: Report): void {
   const says = [...raw.entries.keys()].some(name => !SILENT_KEYS.has(name)) || values.require_verified_email !== false
-  if (says || values.anonymous === true) return
+  if (says || values.anonymous === true || values.guest_link === true) return
   const hint = raw.entries.has('timezone')
     ? 'add hours, days, from or until'
     : 'it would hold for everyone; name roles, groups, networks or another condition'
@@ -186,8 +191,29 @@ function checkAnonymous(rule: AccessTable, report: Report): void {
   }
 }
 
-function refuseAnonymous(rule: AccessTable, why: string, report: Report): void {
-  if (rule.values.anonymous !== true) return
-  const hint = why
-  report.mistake([...rule.at, 'anonymous'], 'rule.anonymous', 'anonymous has no meaning here', { hint, part: 'key' })
+/** Nobody has vouched for a guest, so that nothing about a person can hold; and there has to be someone who makes links. */
+function checkGuestLink(rule: AccessTable, { route, report, linksOf }: RuleCheck): void {
+  const at = [...rule.at, 'guest_link']
+  const asks = identityKey(rule)
+  if (asks !== null) {
+    const hint = 'a guest has no account; use one rule for people and another for guests'
+    report.mistake(asks.at, 'rule.guest_link', 'this asks who someone is, in a rule for guests', { hint, part: 'key' })
+  } else if (rule.values.anonymous === true) {
+    const hint = 'with anonymous nobody needs a link; keep one of them'
+    report.mistake(at, 'rule.guest_link', 'guest_link is set beside anonymous', { hint, part: 'key' })
+  } else if (linksOf === 'none') {
+    const { portal } = route.values
+    const hint = `add guest_links = { allow = ["…"] } to [portals.${portal}]: who may make them`
+    report.mistake(at, 'rule.guest_link', 'the portal has no guest links', { hint, part: 'key' })
+  }
+}
+
+/** What is said of a whole entry of `allow` is said nowhere else. */
+function refuseOutermost({ at, values }: AccessTable, hint: string, report: Report): void {
+  if (values.anonymous === true) {
+    report.mistake([...at, 'anonymous'], 'rule.anonymous', 'anonymous has no meaning here', { hint, part: 'key' })
+  }
+  if (values.guest_link === true) {
+    report.mistake([...at, 'guest_link'], 'rule.guest_link', 'guest_link has no meaning here', { hint, part: 'key' })
+  }
 }

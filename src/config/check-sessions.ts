@@ -1,5 +1,5 @@
 import type { RootTable } from './keys.ts'
-import { type Path, type RawTable, showRaw } from './raw.ts'
+import { itemsOf, type Path, type Raw, type RawTable, showRaw } from './raw.ts'
 import type { Report } from './report.ts'
 import { didYouMean } from './suggest.ts'
 
@@ -24,7 +24,7 @@ export function checkSessions(root: RootTable, report: Report): void {
       const hint = 'make it longer than lifetime, or leave it out'
       report.mistake([...at, 'remember'], 'sessions.remember', 'remember is not longer than lifetime', { hint })
     }
-    checkAdminRole(raw, at, report)
+    checkOwnRoles(raw, report)
   }
 }
 
@@ -59,13 +59,18 @@ function checkLifetimes(
   }
 }
 
-function checkAdminRole(portal: RawTable, at: Path, report: Report): void {
-  const role = portal.entries.get('admin_role')
-  const roles = portal.entries.get('roles')
-  if (role?.kind !== 'text' || role.text === null || role.text === '') return
+/** The roles that a portal names itself: of whoever sees everything, and of those who make guest links. */
+function checkOwnRoles(portal: RawTable, report: Report): void {
+  const links = portal.entries.get('guest_links')
+  const named = [portal.entries.get('admin_role'), links?.kind === 'table' ? links.entries.get('allow') : undefined]
+  for (const role of named.flatMap(itemsOf)) checkOwnRole(role, portal.entries.get('roles'), report)
+}
+
+function checkOwnRole(role: Raw, roles: Raw | undefined, report: Report): void {
+  if (role.kind !== 'text' || role.text === null || role.text === '') return
   if (roles !== undefined && roles.kind !== 'table') return
   const known = [...(roles?.entries.keys() ?? [])]
   if (known.includes(role.text)) return
   const hint = role.isFilled ? '' : didYouMean(role.text, known, 'give it in this portal’s roles')
-  report.mistake([...at, 'admin_role'], 'role.undefined', `this portal has no role ${showRaw(role)}`, { hint })
+  report.mistake(role.at, 'role.undefined', `this portal has no role ${showRaw(role)}`, { hint })
 }

@@ -6,8 +6,8 @@ import { PORTAL_SESSIONS } from './keys-sessions.ts'
 import { good } from './outcome.ts'
 import { parseCallbackPath } from './path.ts'
 import type { Raw } from './raw.ts'
-import { defaulted, type Key, type Keys, named, optional, type Table, table } from './table.ts'
-import { boolean, list, parsed, type Type, text, wrongKind } from './value.ts'
+import { defaulted, type Key, type Keys, named, optional, required, type Table, table } from './table.ts'
+import { boolean, integer, list, parsed, type Type, text, wrongKind } from './value.ts'
 
 const word = text()
 
@@ -47,6 +47,17 @@ const roles = named(role, 'role', (name, at, report) => {
   const hint = `allow = "${name}" has a meaning of its own; choose another name`
   report.mistake(at, 'role.reserved', `a role cannot be called ${name}`, { hint, part: 'key' })
 })
+
+/** `guest_links` of a portal. */
+export const GUEST_LINKS = {
+  allow: required(
+    list(word, { single: true }),
+    ['admin'],
+    "Who may make them: any one of these of the portal's roles. Nobody can share what they may not open themselves.",
+  ),
+  max_lifetime: defaulted(duration('5m', '365d'), '7d', '24h', 'How long a link may last.'),
+  max_uses: defaulted(integer(1, 1_000), 100, 5, 'How often a link may be opened, each time in another browser.'),
+} as const satisfies Keys
 
 const url = parsed({ label: 'origin', expected: 'an address such as "https://auth.example.com"' }, parsePortalUrl)
 
@@ -109,6 +120,12 @@ export const PORTAL = {
     '30d',
     '7d',
     'How long such a token works after the provider last vouched for its owner, at a sign-in or a refresh; after that it rests until they sign in again.',
+  ),
+  guest_links: optional(
+    table(GUEST_LINKS, { title: '`guest_links` of a portal' }),
+    { allow: ['admin'], max_lifetime: '24h' },
+    'there are none',
+    'Lets people with a role make links by which guests open one host and path without signing in, where a rule says `guest_link = true`; its keys are below.',
   ),
 } as const satisfies Keys
 

@@ -141,6 +141,12 @@ const CONDITIONS = {
     true,
     'In `allow`: nobody has to sign in where this table holds. Whoever is signed in is still told to the application.',
   ),
+  guest_link: defaulted(
+    boolean,
+    false,
+    true,
+    'In `allow`: for whoever came by a guest link for this host and path, and for nobody else. Needs `guest_links` in the portal.',
+  ),
 } as const satisfies Keys
 
 /** A rule of a route as it was read. */

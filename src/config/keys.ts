@@ -3,7 +3,7 @@ import { RESPOND } from './keys-answers.ts'
 import { APP } from './keys-app.ts'
 import { ASSERTION, PASS_TOKEN } from './keys-identity.ts'
 import { ROUTE_RATE } from './keys-limits.ts'
-import { PORTAL, RULE } from './keys-portals.ts'
+import { GUEST_LINKS, PORTAL, RULE } from './keys-portals.ts'
 import { ACCESS_TOKENS, PROVIDER } from './keys-providers.ts'
 import { ROUTE } from './keys-routes.ts'
 import { ACCESS } from './keys-rules.ts'
@@ -38,6 +38,11 @@ export const SECTIONS: readonly Section[] = [
     title: '[portals.NAME.roles]',
     doc: 'Each key is a role, each value a rule with the keys below or a list of such rules. Every key of a rule must hold; of a list, any rule is enough.',
     keys: RULE,
+  },
+  {
+    title: '[portals.NAME.guest_links]',
+    doc: 'Links by which guests come in, who made them, and how far they go.',
+    keys: GUEST_LINKS,
   },
   {
     title: '[upstreams.NAME]',

@@ -138,7 +138,17 @@ export interface PortalConfig {
   readonly personalTokens: boolean
   /** How long such a token works after the provider last vouched for its owner. */
   readonly personalTokensRestMs: number
+  /** Who makes guest links, and how far they may go; null: there are none. */
+  readonly guestLinks: GuestLinksConfig | null
   readonly brand: Brand
+}
+
+/** `guest_links` of a portal. */
+export interface GuestLinksConfig {
+  /** Roles of the portal, of which one is enough. */
+  readonly allow: readonly string[]
+  readonly maxLifetimeMs: number
+  readonly maxUses: number
 }
 
 /** How a portal's pages look; null where it is our own look. */
@@ -204,6 +214,8 @@ export interface AccessRule extends PersonRule {
   readonly not: AccessRule | null
   /** In `allow`, outermost: nobody has to be signed in. */
   readonly isAnonymous: boolean
+  /** In `allow`, outermost: for whoever came by a guest link, and nobody else. */
+  readonly isForGuests: boolean
 }
 
 export type Allow =

@@ -6,6 +6,8 @@
 export interface Identity {
   /** The holder of a token has these roles of its portal and no others, whatever the claims; absent for people. */
   readonly roles?: readonly string[]
+  /** Came by a guest link, so that nobody vouched; absent for everyone else. */
+  readonly isGuest?: boolean
   /** The name of the `[providers.*]` table that vouched. */
   readonly provider: string
   readonly issuer: string

@@ -66,5 +66,6 @@ export function describeRule(rule: AccessRule): string {
   if (rule.any !== null) parts.push(`any of (${rule.any.map(describeRule).join('; ')})`)
   if (rule.not !== null) parts.push(`not (${describeRule(rule.not)})`)
   if (rule.isAnonymous) parts.push('signed in or not')
+  if (rule.isForGuests) parts.unshift('guests by a link')
   return parts.join(', ')
 }

@@ -2,7 +2,7 @@ import type { Allow, RouteConfig } from '../config/types.ts'
 import type { Identity } from '../identity/identity.ts'
 import type { StepUp } from '../identity/step-up.ts'
 import { type Facts, type Needs, NOTHING } from './condition.ts'
-import { chooseTold, type Reason, type Told, type Trial, tellRoles } from './reasons.ts'
+import { chooseTold, type Reason, type Told, type Trial, tellReason, tellRoles } from './reasons.ts'
 import type { Roles, RolesOf } from './roles.ts'
 import type { Asker } from './rule.ts'
 import {
@@ -118,6 +118,7 @@ function decidePlain(policy: Policy, identity: Identity | null): Decision {
   }
   if (!policy.hasPortal) return deny('portal.unknown', NO_ROLES, NO_TRIALS, NOTHING_TOLD)
   if (identity === null) return { verdict: 'sign-in', reason: 'identity.none' }
+  if (identity.isGuest === true) return deny('guest.none', NO_ROLES, NO_TRIALS, tellReason('person.other'))
   const roles = policy.rolesOf(identity)
   if (allow.kind === 'authenticated') return { verdict: 'allow', reason: 'identity.signed_in', roles }
   if (allow.kind === 'rules') throw new TypeError('a list of rules is compiled to a rule set')
@@ -135,7 +136,7 @@ function decideRules(policy: Policy, rules: RuleSet, asker: Asker): Decision {
   if (needsSignIn && policy.hasPortal) return { verdict: 'sign-in', reason: 'identity.none' }
   const trials = tryRuleSet(rules, asker)
   if (needsSignIn) return deny('portal.unknown', NO_ROLES, trials, chooseTold(trials))
-  const demand = identity === null ? null : findStepUp(rules, asker)
+  const demand = identity === null || identity.isGuest === true ? null : findStepUp(rules, asker)
   if (demand !== null) return { verdict: 'step-up', reason: reasonToStepUp(demand), roles, demand, trials }
   return deny(isShutOut ? 'rule.denied' : reasonToDeny(trials), roles, trials, chooseTold(trials))
 }

@@ -44,6 +44,8 @@ export const REASONS = {
   },
   'acr.other': { why: 'the sign-in was not at a level of the rule', say: 'It needs a stronger sign-in than yours.' },
   'amr.other': { why: 'the sign-in did not use a method of the rule', say: 'It needs a sign-in by another method.' },
+  'guest.only': { why: 'the rule is for guests who came by a link', say: null },
+  'guest.none': { why: 'this is not for guests who came by a link', say: null },
   'person.other': { why: 'the rules are for other people', say: 'It is open only to certain people.' },
   'token.host': { why: 'the token is not for this host', say: 'This token is not for this host.' },
   'token.path': { why: 'the token is not for this path', say: 'This token is not for this path.' },

@@ -14,6 +14,7 @@ import {
   judgeRule,
   needsOf,
   type Rule,
+  saysNothing,
 } from './rule.ts'
 import { any, type Truth } from './truth.ts'
 
@@ -28,6 +29,7 @@ export interface RuleSet {
 interface AllowRule {
   readonly rule: Rule
   readonly isAnonymous: boolean
+  readonly isForGuests: boolean
 }
 
 /** The rules of a route; null where `allow` says it all without a rule. */
@@ -40,9 +42,12 @@ export function compileRuleSet(
     open: allow.kind === 'public' ? 'everyone' : allow.kind === 'authenticated' ? 'signed-in' : 'listed',
     allow:
       allow.kind === 'rules'
-        ? allow.rules.map(entry => ({ rule: compileRule(entry, roles), isAnonymous: entry.isAnonymous }))
+        ? allow.rules.map(entry => {
+            const { isAnonymous, isForGuests } = entry
+            return { rule: compileRule(entry, roles), isAnonymous, isForGuests }
+          })
         : allow.kind === 'roles'
-          ? [{ rule: compileRoleRule(allow.roles, roles), isAnonymous: false }]
+          ? [{ rule: compileRoleRule(allow.roles, roles), isAnonymous: false, isForGuests: false }]
           : [],
     deny: deny.map(entry => compileRule(entry, roles)),
   })
@@ -62,11 +67,19 @@ export function denies({ deny }: RuleSet, asker: Asker): Truth {
 export function allows({ open, allow }: RuleSet, asker: Asker): Truth {
   if (open === 'everyone') return 'yes'
   if (open === 'listed') return any(allow, entry => judgeAllow(entry, asker))
+  if (asker.identity?.isGuest === true) return 'no'
   return asker.identity !== null ? 'yes' : asker.light === 'signed-in' ? 'unknown' : 'no'
 }
 
-/** Without `anonymous`, an entry of `allow` holds for nobody who is not signed in, whatever else it says. */
-function judgeAllow({ rule, isAnonymous }: AllowRule, asker: Asker): Truth {
+/**
+ * Without `anonymous`, an entry of `allow` holds for nobody who is not signed in, whatever else it says. One with `guest_link`
+ * holds for guests alone, and one without for no guest but where nobody has to sign in.
+ */
+function judgeAllow({ rule, isAnonymous, isForGuests }: AllowRule, asker: Asker): Truth {
+  const isGuest = asker.identity?.isGuest === true
+  if (isForGuests ? !isGuest : isGuest && !isAnonymous) return 'no'
+  if (isForGuests && !saysNothing(rule)) return judgeRule(rule, asker)
+  if (isForGuests) return 'yes'
   const truth = judgeRule(rule, asker)
   if (asker.identity !== null) return truth
   // Nothing in an anonymous entry is about people: a sign-in would not make it any clearer.
@@ -98,12 +111,20 @@ export function tryRuleSet({ allow, deny }: RuleSet, asker: Asker): readonly Tri
     ...deny.map((rule, index) => trial('deny', index, judgeRule(rule, asker), findMissing(rule, asker))),
     ...allow.map((entry, index) => {
       const missing = findMissing(entry.rule, asker)
-      const isNobody = asker.identity === null && !entry.isAnonymous
-      return trial('allow', index, judgeAllow(entry, asker), isNobody ? [NOBODY, ...missing] : missing)
+      return trial('allow', index, judgeAllow(entry, asker), [...missingOf(entry, asker), ...missing])
     }),
   ]
 }
 
+/** What an entry misses before any of its keys is looked at. */
+function missingOf({ isAnonymous, isForGuests }: AllowRule, { identity }: Asker): readonly Missing[] {
+  if (isForGuests) return identity?.isGuest === true ? [] : [GUESTS_ONLY]
+  if (isAnonymous) return []
+  return identity === null ? [NOBODY] : identity.isGuest === true ? [NO_GUESTS] : []
+}
+
+const GUESTS_ONLY: Missing = Object.freeze({ reason: 'guest.only', kind: 'person', roles: [], detail: '' })
+const NO_GUESTS: Missing = Object.freeze({ reason: 'guest.none', kind: 'person', roles: [], detail: '' })
 const NOBODY: Missing = Object.freeze({ reason: 'identity.none', kind: 'person', roles: [], detail: '' })
 
 function trial(list: Trial['list'], index: number, truth: Truth, missing: readonly Missing[]): Trial {

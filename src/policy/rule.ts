@@ -67,10 +67,11 @@ export function judgeRule(rule: Rule, asker: Asker): Truth {
   const { any: alternatives, not } = rule
   if (alternatives !== null) truth = both(truth, () => any(alternatives, part => judgeRule(part, asker)))
   if (not !== null) truth = both(truth, () => negate(judgeRule(not, asker)))
-  return truth === 'yes' && isEmpty(rule) ? 'unknown' : truth
+  return truth === 'yes' && saysNothing(rule) ? 'unknown' : truth
 }
 
-function isEmpty({ conditions, all, any, not }: Rule): boolean {
+/** Whether a rule has nothing in it. */
+export function saysNothing({ conditions, all, any, not }: Rule): boolean {
   return conditions.length === 0 && all.length === 0 && any === null && not === null
 }
 

@@ -18,7 +18,10 @@ export interface TokenFacts {
  *
  * Every reading of the path has to be within; an address that is in doubt is in no network.
  */
-export function decideToken({ limits, networks, session }: HeldToken, facts: TokenFacts): Denial | null {
+export function decideToken(
+  { limits, networks, session }: Pick<HeldToken, 'limits' | 'networks' | 'session'>,
+  facts: TokenFacts,
+): Denial | null {
   const reason = findLimit()
   if (reason === null) return null
   return { verdict: 'deny', reason, roles: session.identity.roles ?? [], trials: [], ...tellReason(reason) }

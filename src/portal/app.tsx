@@ -6,6 +6,7 @@ import type { ProviderPool } from '../identity/provider.ts'
 import type { StepUp } from '../identity/step-up.ts'
 import { isPageLoad, isPrefetch, prefersPage } from '../route/page-load.ts'
 import { parseReturnTo } from '../route/return-to.ts'
+import type { Links } from '../session/links.ts'
 import type { Sealer } from '../session/seal.ts'
 import type { Session, Sessions } from '../session/session.ts'
 import type { Signing } from '../session/signing.ts'
@@ -16,6 +17,8 @@ import { emptyAnswer, jsonAnswer, keySetAnswer, pageAnswer, redirectAnswer } fro
 import { backChannelLogout } from './backchannel.ts'
 import { FailedSignIn } from './failure.ts'
 import { frontChannelLogout } from './frontchannel.ts'
+import { acceptInvitation, showInvitation } from './guest.tsx'
+import { changeGuests, showGuests } from './guests.tsx'
 import { askPortal, type Destination, enter } from './hand-off.ts'
 import { sendIcon } from './icons.ts'
 import { discardKept, meetForm, releaseForm, showKept } from './kept.tsx'
@@ -37,7 +40,7 @@ import { sayError, type Words } from './words/words.ts'
 
 export interface PortalTools {
   readonly ports: Pick<Ports, 'now' | 'random' | 'log'>
-  readonly sessions: Sessions & { readonly tokens: Tokens; readonly signing: Signing }
+  readonly sessions: Sessions & { readonly links: Links } & { readonly tokens: Tokens; readonly signing: Signing }
   readonly pool: ProviderPool
   readonly seal: Sealer
   readonly noteStart: SignInTools['noteStart']
@@ -85,6 +88,10 @@ export function createPortal(tools: PortalTools): Portal {
     return ctx.session === null ? signInProblem(ctx) : sendIcon(ctx, c.req.param('hash'))
   })
   app.get(ownPath('jwks.json'), async () => keySetAnswer(await tools.sessions.signing.published(), KEY_SET_MAX_AGE_S))
+  app.get(ownPath('guests'), c => signedIn(c.env.ctx, session => showGuests(c.env.ctx, tools, session)))
+  app.post(ownPath('guests'), c => signedIn(c.env.ctx, session => changeGuests(c.env.ctx, tools, session)))
+  app.get(ownPath('guest'), c => showInvitation(c.env.ctx, tools))
+  app.post(ownPath('guest'), c => acceptInvitation(c.env.ctx, tools))
   app.get(ownPath('kept'), c => signedIn(c.env.ctx, session => showKept(c.env.ctx, tools, session)))
   app.post(ownPath('kept'), c => signedIn(c.env.ctx, session => discardKept(c.env.ctx, tools, session)))
   app.get(ownPath('me'), c => {
@@ -145,7 +152,9 @@ const METHODS: ReadonlyMap<string, string> = new Map([
       'frontchannel-logout',
     ] as const
   ).map(page => [ownPath(page), 'GET, HEAD'] as const),
-  ...(['logout', 'sessions', 'tokens', 'kept'] as const).map(page => [ownPath(page), 'GET, HEAD, POST'] as const),
+  ...(['logout', 'sessions', 'tokens', 'kept', 'guest', 'guests'] as const).map(
+    page => [ownPath(page), 'GET, HEAD, POST'] as const,
+  ),
   [ownPath('backchannel-logout'), 'POST'],
 ])
 

@@ -1,5 +1,6 @@
 import type { Session } from '../session/session.ts'
 import { isAdmin } from './admins.ts'
+import { linksOf, mayRevokeAll } from './guest-links.ts'
 import type { MenuEntry } from './pages/hall.tsx'
 import { type OwnPage, ownPath } from './place.ts'
 import type { PortalRequest } from './portal.ts'
@@ -7,10 +8,12 @@ import type { Words } from './words/words.ts'
 
 /** What the bar of every page for people who are signed in leads to; `here` is the page that it is on, null for one that it does not name. */
 export function menuOf(ctx: PortalRequest, session: Session, words: Words, here: OwnPage | null): readonly MenuEntry[] {
+  const hasLinks = linksOf(ctx, session) !== null || mayRevokeAll(ctx, session)
   const entries: readonly (readonly [page: OwnPage, label: string, isThere: boolean])[] = [
     ['', words.applications, true],
     ['sessions', words.yourSessions, true],
     ['tokens', words.yourTokens, ctx.portal.personalTokens],
+    ['guests', words.guestLinks, hasLinks],
     ['admin', words.administration, isAdmin(ctx, session)],
     ['logout', words.signOut, true],
   ]

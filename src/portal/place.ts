@@ -17,6 +17,8 @@ export type OwnPage =
   | 'jwks.json'
   | 'kept'
   | 'admin'
+  | 'guest'
+  | 'guests'
   | 'provider-logout'
   | 'backchannel-logout'
   | 'frontchannel-logout'

@@ -30,10 +30,20 @@ export interface PortalRequest {
   serves(host: string): boolean
   /** This person's roles at this portal, by the file in force now. */
   rolesOf(session: Session): readonly string[]
+  /** What a guest link for this host and path would open; null where none can be. */
+  shareable(host: string, path: string): Shareable | null
   /** What this person may open, for the portal page. */
   applications(session: Session): readonly Application[]
   /** The icon of a route of this portal by its hash, or null. */
   iconOf(hash: string): Picture | null
+}
+
+/** What a guest link for one host and path would open. */
+export interface Shareable {
+  /** What the application is called. */
+  readonly name: string
+  /** Whether this person may open it themselves, for certain and now. */
+  isOpenTo(session: Session): boolean
 }
 
 export interface Application {

@@ -5,12 +5,14 @@ import { allowsMethod, type Decision, decideAccess, decidePolicy } from '../poli
 import type { Portal } from '../portal/portal.ts'
 import { withoutOverrides } from '../proxy/request-fields.ts'
 import { parseTarget } from '../route/target.ts'
+import type { Links } from '../session/links.ts'
 import type { MaybePromise, Session, Sessions } from '../session/session.ts'
 import type { Tokens } from '../session/tokens.ts'
 import type { AccessLog } from './access-log.ts'
 import type { AccessTokens } from './access-tokens.ts'
 import { takeToken } from './credential.ts'
 import { requestFacts } from './facts.ts'
+import { findGuest } from './guests.ts'
 import type { LiveFieldTools } from './live-fields.ts'
 import { findMachine, type Machine } from './machine.ts'
 import type { Metrics } from './metrics.ts'
@@ -23,12 +25,13 @@ import type { Rates } from './rates.ts'
 import { finishRefusal } from './refusal.ts'
 import type { Respond } from './respond.ts'
 import { passKept } from './send-kept.ts'
-import type { GateRoute, Snapshot } from './snapshot.ts'
+import type { GateRoute, Prepared, Snapshot } from './snapshot.ts'
 import { approve, asksForVerdict, verify } from './verify.ts'
 
 export interface PipelineTools extends PassTools {
   readonly ports: Pick<Ports, 'fetch' | 'now' | 'log'>
-  readonly sessions: Sessions & LiveFieldTools['sessions'] & { readonly tokens: Pick<Tokens, 'find'> }
+  readonly sessions: Sessions &
+    LiveFieldTools['sessions'] & { readonly tokens: Pick<Tokens, 'find'>; readonly links: Pick<Links, 'find'> }
   readonly accessTokens: AccessTokens
   readonly passwords: Passwords
   readonly portal: Portal
@@ -187,7 +190,43 @@ function settle(
   const prepared = session === null ? route.anonymous : prepareSession(route, session, tools)
   const decision = prepared.decision ?? decideAccess(route.policy, identity, requestFacts(passage, session))
   const isExcused = decision.verdict === 'sign-in' && route.config.corsPreflight && isPreflight(passage)
-  if (decision.verdict !== 'allow' && !isExcused) return turnAway(passage, tools, decision)
+  if (decision.verdict !== 'allow' && !isExcused) {
+    if (!route.takesGuests || passage.token !== null) return turnAway(passage, tools, decision)
+    const guest = findGuest(passage, tools, route)
+    return guest instanceof Promise
+      ? guest.then(found => settleGuest(passage, tools, route, found, also, decision))
+      : settleGuest(passage, tools, route, guest, also, decision)
+  }
+  return proceed(passage, tools, route, prepared, found, also)
+}
+
+/** Whoever may not pass as themselves may still have a guest link for this address. */
+function settleGuest(
+  passage: Passage,
+  tools: PipelineTools,
+  route: GateRoute,
+  guest: Session | null,
+  also: readonly GateRoute[],
+  refusal: Decision,
+): Answer {
+  if (guest === null) return turnAway(passage, tools, refusal)
+  const prepared = prepareSession(route, guest, tools)
+  const decision = prepared.decision ?? decideAccess(route.policy, guest.identity, requestFacts(passage, guest))
+  // A guest who comes at the wrong time is told so, instead of being asked for an account.
+  if (decision.verdict !== 'allow') return turnAway(passage, tools, refusal.verdict === 'sign-in' ? decision : refusal)
+  passage.session = guest
+  return proceed(passage, tools, route, prepared, guest, also)
+}
+
+/** Allowed here, as whoever was found, and in every other reading of the path: on it goes. */
+function proceed(
+  passage: Passage,
+  tools: PipelineTools,
+  route: GateRoute,
+  prepared: Prepared,
+  found: Session | null,
+  also: readonly GateRoute[],
+): Answer {
   for (const other of also) {
     // Who somebody is counts there as it would if that route were asked for, whatever this one looks at.
     const there = found !== null && found.portal === other.config.portal ? found : null

@@ -1,6 +1,7 @@
 import type { PortalRequest } from '../portal/portal.ts'
 import { applicationsOf } from './applications.ts'
 import { originOf, type Passage } from './passage.ts'
+import { shareableAt } from './shareable.ts'
 import type { GateRoute } from './snapshot.ts'
 
 /** This request as the portal sees it; null on a host that belongs to no portal. */
@@ -23,6 +24,7 @@ export function portalRequest(passage: Passage): PortalRequest | null {
     session: passage.session,
     serves: host => snapshot.portals.lookup(host) === portal,
     rolesOf: session => portal.rolesOf(session.identity),
+    shareable: (host, path) => shareableAt(passage, portal, host, path),
     applications: session => applicationsOf(passage, portal, session),
     iconOf: hash => portal.icons.get(hash) ?? null,
   }

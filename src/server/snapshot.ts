@@ -67,6 +67,8 @@ export interface GateRoute {
   readonly rate: Rate | null
   /** Whether a request has to be told apart by who sends it. */
   readonly needsSession: boolean
+  /** Whether a rule lets in whoever came by a guest link. */
+  readonly takesGuests: boolean
   /** Providers whose access tokens are taken here; null: none. */
   readonly accessTokens: readonly ProviderConfig[] | null
   /** What nobody in particular gets here. */
@@ -175,6 +177,7 @@ function compileRoute(
       policy.rules !== null ||
       route.allow.kind !== 'public' ||
       (portal !== null && (identityFields !== null || saysWho(route) || route.rate?.by === 'user')),
+    takesGuests: takesGuests(route),
     accessTokens: route.tokens && portal !== null ? issuersOf(portal.config, providers) : null,
     anonymous: Object.freeze({
       decision: policy.isStatic ? decideAccess(policy, null, NO_FACTS) : null,
@@ -186,6 +189,11 @@ function compileRoute(
     }),
     prepared: new WeakMap<Session, Prepared>(),
   })
+}
+
+/** Whether a rule of a route lets in whoever came by a guest link. */
+export function takesGuests({ allow }: Pick<RouteConfig, 'allow'>): boolean {
+  return allow.kind === 'rules' && allow.rules.some(({ isForGuests }) => isForGuests)
 }
 
 function isForAll({ allow, deny }: RouteConfig): boolean {

@@ -2,6 +2,7 @@ import { randomToken } from '../base/bytes.ts'
 import type { Ports } from '../base/ports.ts'
 import type { AccessToken } from '../identity/access-token.ts'
 import type { Identity } from '../identity/identity.ts'
+import { isLinkId } from './links.ts'
 import type { Session } from './session.ts'
 import { isTokenId } from './tokens.ts'
 
@@ -33,7 +34,7 @@ export function isAccessId(id: string): boolean {
   return id.startsWith(ACCESS_ID)
 }
 
-/** Whether nobody has signed in for this: it is a token's, an access token's or a password's. */
+/** Whether nobody has signed in for this: it is a token's, an access token's, a password's or a guest link's. */
 export function isMachine({ id }: Session): boolean {
-  return isTokenId(id) || isAccessId(id) || id.startsWith(PASSWORD_ID)
+  return isTokenId(id) || isAccessId(id) || id.startsWith(PASSWORD_ID) || isLinkId(id)
 }

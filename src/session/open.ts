@@ -3,6 +3,7 @@ import { errorFacts } from '../base/errors.ts'
 import { networkOf } from '../base/net.ts'
 import type { Ports } from '../base/ports.ts'
 import { expiryOf, isLive, lifetimesAt, longestIdleMs, type SessionLimits } from './life.ts'
+import { createLinks, isLinkId, type Links } from './links.ts'
 import type { CachedCookie, HeldSession } from './lru.ts'
 import { isAccessId } from './machines.ts'
 import { createManagement } from './manage.ts'
@@ -24,6 +25,8 @@ export type { SessionLimits } from './life.ts'
 export interface OpenSessions extends Sessions {
   /** Tokens of scripts and apps. To `end`, `onEnd` and `check` they are sessions. */
   readonly tokens: Tokens
+  /** Guest links, of which the same holds: all guests of one are one session. */
+  readonly links: Links
   /** The keys with which applications are told who someone is. */
   readonly signing: Signing
   /** Tokens of the provider, for applications that are to have them. */
@@ -84,6 +87,7 @@ export function openSessions(options: SessionOptions): OpenSessions {
   const endListeners: ((sessionId: string) => void)[] = []
   const memory = createMemory({ limits: options.limits, isAsking: options.ask !== undefined, onEvict: noteUse })
   const { cache, adopt } = memory
+  const links = createLinks(store, sealer, ports, () => memory.limits.cacheEntries)
   const tokens = createTokens(store, ports, {
     capacity: () => memory.limits.cacheEntries,
     restMs: portal => memory.limits.tokenRests?.get(portal) ?? Number.POSITIVE_INFINITY,
@@ -160,6 +164,7 @@ export function openSessions(options: SessionOptions): OpenSessions {
     cache.dropSession(sessionId)
     unwritten.delete(sessionId)
     if (isTokenId(sessionId)) tokens.forget(sessionId)
+    else if (isLinkId(sessionId)) links.forget(sessionId)
     for (const listener of endListeners) listener(sessionId)
   }
 
@@ -177,8 +182,11 @@ export function openSessions(options: SessionOptions): OpenSessions {
   async function end(...sessionIds: readonly string[]): Promise<void> {
     // Out of memory first: should the store fail, this process at least stops honouring it until it is read again.
     for (const id of sessionIds) forget(id)
-    for (const id of sessionIds) if (isTokenId(id)) await tokens.revoke(id)
-    const others = sessionIds.filter(id => !isTokenId(id))
+    for (const id of sessionIds) {
+      if (isTokenId(id)) await tokens.revoke(id)
+      else if (isLinkId(id)) await links.revoke(id)
+    }
+    const others = sessionIds.filter(id => !isTokenId(id) && !isLinkId(id))
     if (others.length > 0) await guarded(() => store.remove(...others))
     for (const id of sessionIds) cache.dropSession(id)
   }
@@ -199,6 +207,7 @@ export function openSessions(options: SessionOptions): OpenSessions {
   function emptyCache(): void {
     endedCount++
     tokens.forgetAll()
+    links.forgetAll()
     for (const held of [...cache.all()]) {
       noteUse(held)
       cache.dropSession(held.session.id)
@@ -232,6 +241,7 @@ export function openSessions(options: SessionOptions): OpenSessions {
     find,
     end,
     tokens: { ...tokens, suspend: owner => noteOwner(owner, 'revoked', true) },
+    links,
     signing,
     providerTokens: createProviderTokens({ store, sealer, ports, cache, refreshes }),
     ...createManagement({
@@ -275,6 +285,7 @@ export function openSessions(options: SessionOptions): OpenSessions {
     async check({ id, expiresAtMs }) {
       if (isAccessId(id)) return ports.now() < expiresAtMs
       if (isTokenId(id)) return tokens.isLive(id)
+      if (isLinkId(id)) return links.isLive(id)
       const row = cache.held(id) === undefined ? await guarded(() => store.findById(id)) : null
       const held = cache.held(id) ?? (row === null ? null : memory.hold(row))
       const nowMs = ports.now()

@@ -14,6 +14,7 @@ import { PLACE_DIGITS } from './redis-rows.ts'
  *     subject:KEY sid:KEY portal:NAME   sorted sets, every score 0: "CREATED.ID" with CREATED padded, so that order is age
  *     expires seen        sorted sets: ID by the time of expiry and of last use, for `purge`
  *     token:HASH          a token as JSON; `tokens` is a hash of ID → HASH
+ *     link:HASH           a guest link as JSON, with its uses; `links` is a hash of ID → HASH
  *     shared:NAME         a value of all nodes, which stays
  *     person:KEY          hash: what is known of someone with tokens that follow them
  *     changes             stream: what was done to sessions, for the caches of other nodes
@@ -183,6 +184,31 @@ redis.call('HSET', key, 'identity', ARGV[2], 'standing', ARGV[3], 'noted', ARGV[
 if known[1] == ARGV[2] and known[2] == ARGV[3] then return 0 end
 redis.call('XADD', p .. 'changes', '*', 'updated', ARGV[1])
 return 1
+`)
+
+/** id, hash, the link, how often it may be used, expires, ttl. */
+export const INSERT_LINK = script(`
+local key = p .. 'link:' .. ARGV[2]
+redis.call('HSET', key, 'link', ARGV[3], 'uses', ARGV[4], 'expires', ARGV[5], 'used', 0)
+redis.call('PEXPIRE', key, ARGV[6])
+redis.call('HSET', p .. 'links', ARGV[1], ARGV[2])
+`)
+
+/** hash, now → the link and how often it has been used, this time included; nothing where it may not be. */
+export const USE_LINK = script(`
+local key = p .. 'link:' .. ARGV[1]
+local got = redis.call('HMGET', key, 'link', 'uses', 'expires', 'used')
+if not got[1] or tonumber(got[3]) <= tonumber(ARGV[2]) or tonumber(got[4]) >= tonumber(got[2]) then return false end
+return { got[1], redis.call('HINCRBY', key, 'used', 1) }
+`)
+
+/** id → 1, or 0 when there is none. */
+export const REMOVE_LINK = script(`
+local hash = redis.call('HGET', p .. 'links', ARGV[1])
+if not hash then return 0 end
+redis.call('HDEL', p .. 'links', ARGV[1])
+redis.call('XADD', p .. 'changes', '*', 'removed', ARGV[1])
+return redis.call('DEL', p .. 'link:' .. hash)
 `)
 
 /** kind, hash, owner's key, value, expires, ttl, per owner, total → 1, or 0 when there is one already. */

@@ -1,6 +1,7 @@
 import { sha256 } from '../base/bytes.ts'
 import type { Ports } from '../base/ports.ts'
 import { openRedisLink } from './redis-link.ts'
+import { linksOver } from './redis-links.ts'
 import { ownersOver } from './redis-owners.ts'
 import { fieldsOf, parseStored, portalIndex, refreshedFields, sidIndex, subjectIndex } from './redis-rows.ts'
 import * as scripts from './redis-scripts.ts'
@@ -88,6 +89,7 @@ export function openRedisStore(address: RedisAddress, ports: Pick<Ports, 'now' |
   return {
     ...tokensOver(link, ttlOf),
     ...ownersOver(link, ttlOf),
+    ...linksOver(link, ttlOf),
     async insert(session, handle) {
       const { id, expiresAtMs, lastSeenMs } = session
       const { host, hash } = handle

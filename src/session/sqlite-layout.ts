@@ -1,7 +1,7 @@
 import type { Database } from 'bun:sqlite'
 
 /** The layout that this version reads and writes; a database with a higher number was written by a newer Sallyport. */
-export const LAYOUT = 5
+export const LAYOUT = 6
 
 const FIRST = `
   CREATE TABLE sessions (
@@ -72,7 +72,17 @@ const FIFTH = `
   CREATE INDEX owners_expires ON owners (expires_ms);
 `
 
-const STEPS: readonly string[] = [FIRST, SECOND, THIRD, FOURTH, FIFTH]
+/** Guest links. */
+const SIXTH = `
+  CREATE TABLE links (
+    id TEXT PRIMARY KEY, hash TEXT NOT NULL UNIQUE, portal TEXT NOT NULL, grant_json TEXT NOT NULL, uses INTEGER NOT NULL,
+    used INTEGER NOT NULL, created_ms INTEGER NOT NULL, expires_ms INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX links_portal ON links (portal, created_ms, id);
+  CREATE INDEX links_expires ON links (expires_ms);
+`
+
+const STEPS: readonly string[] = [FIRST, SECOND, THIRD, FOURTH, FIFTH, SIXTH]
 
 /** The layout number that a database says it has; 0 for an empty one. */
 export function layoutOf(database: Database): number {

@@ -1,6 +1,7 @@
 import type { Database } from 'bun:sqlite'
 import type { OnceKind } from './session.ts'
 import { bySlices, inSlices } from './slices.ts'
+import { linksOn } from './sqlite-links.ts'
 import { ownersOn } from './sqlite-owners.ts'
 import { createPatience } from './sqlite-patience.ts'
 import { tokensOn } from './sqlite-tokens.ts'
@@ -116,6 +117,7 @@ export function storeOn(database: Database): SessionStore {
   const patient = createPatience()
   let isClosed = false
   const { purgeTokens, ...tokens } = tokensOn(database, patient, id => tellChange.run(id, 0))
+  const { purgeLinks, ...links } = linksOn(database, patient, id => tellChange.run(id, 0))
   const { purgeOwners, ...owners } = ownersOn(database, patient, id => tellChange.run(id, 1))
 
   // It reads before it writes: begun as a writer, so that no other process can come between (SQLITE_BUSY_SNAPSHOT).
@@ -150,6 +152,7 @@ export function storeOn(database: Database): SessionStore {
   return {
     ...tokens,
     ...owners,
+    ...links,
     insert: patient(
       database.transaction((session: StoredSession, handle: StoredHandle) => {
         insertSession.run(
@@ -247,6 +250,7 @@ export function storeOn(database: Database): SessionStore {
       }
       if (!isClosed) await purgeTokens(nowMs)
       if (!isClosed) await purgeOwners(nowMs)
+      if (!isClosed) await purgeLinks(nowMs)
     },
     close() {
       isClosed = true

@@ -85,6 +85,20 @@ export function parseStanding(text: string): Standing {
   return text === 'good' || text === 'refused' ? text : 'revoked'
 }
 
+/** A guest link. What it opens is JSON: the store does not look inside. */
+export interface StoredLink {
+  readonly id: string
+  /** The SHA-256 of the link's secret. */
+  readonly hash: string
+  readonly portal: string
+  readonly grant: string
+  /** How often it may be used, and has been. */
+  readonly uses: number
+  readonly used: number
+  readonly createdAtMs: number
+  readonly expiresAtMs: number
+}
+
 /** A part of a list, newest first. */
 export interface StoredPage {
   readonly sessions: readonly StoredSession[]
@@ -156,6 +170,15 @@ export interface SessionStore {
   findOwner(ownerId: string): MaybePromise<StoredOwner | null>
   /** Writes what was heard of an owner, and tells every other process; false where nobody has to hear of it. Does not begin to keep one. */
   noteOwner(ownerId: string, note: OwnerNote): MaybePromise<boolean>
+  insertLink(link: StoredLink): MaybePromise<void>
+  findLink(hash: string): MaybePromise<StoredLink | null>
+  findLinkById(linkId: string): MaybePromise<StoredLink | null>
+  /** Every guest link of a portal, newest first: people make them one by one. */
+  listLinks(portal: string): MaybePromise<readonly StoredLink[]>
+  /** Counts one use, in one step, and answers the link with it; null where it is gone, expired or used up. */
+  useLink(hash: string, nowMs: number): MaybePromise<StoredLink | null>
+  /** Removes a link, and tells every other process as of a session; false when there is none. */
+  removeLink(linkId: string): MaybePromise<boolean>
   /** Removes what has expired; `idleBeforeMs` is the last use before which any session is idle too long. */
   purge(nowMs: number, idleBeforeMs: number): MaybePromise<void>
   close(): MaybePromise<void>

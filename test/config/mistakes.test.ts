@@ -3,6 +3,7 @@ import { checkConfig } from '../../src/config/check.ts'
 import { DIAGNOSTIC_CODES, type DiagnosticCode } from '../../src/config/diagnostic.ts'
 import { loadConfig } from '../../src/config/load.ts'
 import { expectOne, type World } from './checks.ts'
+import { GUEST_CASES } from './guest-cases.ts'
 import { IDENTITY_CASES } from './identity-cases.ts'
 import { LIMIT_CASES } from './limit-cases.ts'
 import { PASSWORD_CASES } from './password-cases.ts'
@@ -396,6 +397,7 @@ const CASES: readonly Case[] = [
   ['portal.colour', 'one too dark for dark pages', lasting('colour = "#1d6358"\ncolour_dark = «"#1d6358"»')],
   ['portal.colour', 'a dark one alone', lasting('«colour_dark» = "#86d2c2"')],
   ...PICTURE_CASES,
+  ...GUEST_CASES,
   ...IDENTITY_CASES,
   ...LIMIT_CASES,
   ...PASSWORD_CASES,

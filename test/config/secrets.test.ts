@@ -80,6 +80,7 @@ title = ${v()}
 url = ${v()}
 providers = [${v()}]
 callback_path = ${v()}
+guest_links = { allow = [${v()}], max_lifetime = ${v()} }
 [portals.other]
 url = ${v()}
 providers = ["id"]

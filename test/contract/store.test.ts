@@ -2,7 +2,14 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { join } from 'node:path'
 import { openRedisStore } from '../../src/session/redis.ts'
 import { openSqliteStore } from '../../src/session/sqlite.ts'
-import type { OwnerNote, SessionStore, StoredOwner, StoredPage, StoredToken } from '../../src/session/store.ts'
+import type {
+  OwnerNote,
+  SessionStore,
+  StoredLink,
+  StoredOwner,
+  StoredPage,
+  StoredToken,
+} from '../../src/session/store.ts'
 import { fakeClock, quietPorts } from '../kit/clock.ts'
 import { temporaryFolder } from '../kit/folder.ts'
 import { storedSession } from '../kit/stored.ts'
@@ -341,6 +348,64 @@ describe.each(Object.entries(STORES))('the %s store', (_name, of) => {
       expect((await other.listTokens('home')).map(({ id }) => id)).toEqual(['token-2', 'token-1'])
       expect(await other.listTokens('nowhere')).toEqual([])
       await other.close()
+    }))
+
+  const LINK: StoredLink = {
+    id: 'guest:1',
+    hash: 'l1',
+    portal: 'home',
+    grant: '{"a":1}',
+    uses: 2,
+    used: 0,
+    createdAtMs: 10,
+    expiresAtMs: 4_000_000_000_000,
+  }
+
+  test('a guest link is found by its hash and its id, and listed at its portal, newest first', () =>
+    withStore(async (store, open) => {
+      await store.insertLink(LINK)
+      await store.insertLink({ ...LINK, id: 'guest:2', hash: 'l2', createdAtMs: 20 })
+      await store.insertLink({ ...LINK, id: 'guest:3', hash: 'l3', portal: 'work' })
+      const other = open()
+      expect(await other.findLink('l1')).toEqual(LINK)
+      expect(await other.findLinkById('guest:1')).toEqual(LINK)
+      expect(await other.findLink('guest:1')).toBeNull()
+      expect(await other.findLinkById('l1')).toBeNull()
+      expect((await other.listLinks('home')).map(({ id }) => id)).toEqual(['guest:2', 'guest:1'])
+      expect(await other.listLinks('nowhere')).toEqual([])
+      await other.close()
+    }))
+
+  test('a guest link is used as often as it may be, in any process, before it expires', () =>
+    withStore(async (store, open) => {
+      const other = open()
+      try {
+        await store.insertLink(LINK)
+        expect(await store.useLink('l2', 0)).toBeNull()
+        expect(await store.useLink('l1', LINK.expiresAtMs)).toBeNull()
+        const uses = await Promise.all([store, other, store, other].map(one => one.useLink('l1', 0)))
+        expect(uses.flatMap(link => link?.used ?? []).sort()).toEqual([1, 2])
+        expect(await store.findLink('l1')).toEqual({ ...LINK, used: 2 })
+      } finally {
+        await other.close()
+      }
+    }))
+
+  test('a guest link that is removed is gone, once, and another process learns of it', () =>
+    withStore(async (store, open) => {
+      const other = open()
+      try {
+        await store.insertLink(LINK)
+        await other.changesSince()
+        expect(await store.removeLink('guest:1')).toBe(true)
+        expect(await store.removeLink('guest:1')).toBe(false)
+        expect(await store.findLink('l1')).toBeNull()
+        expect(await store.useLink('l1', 0)).toBeNull()
+        expect(await store.listLinks('home')).toEqual([])
+        expect(await other.changesSince()).toEqual({ removed: ['guest:1'], updated: [] })
+      } finally {
+        await other.close()
+      }
     }))
 
   test('a token that is removed is gone, once, and another process learns of it', () =>

@@ -32,6 +32,7 @@ export function rule(keys: Partial<AccessRule>): AccessRule {
     all: null,
     not: null,
     isAnonymous: false,
+    isForGuests: false,
     ...keys,
   }
 }

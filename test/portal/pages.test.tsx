@@ -27,6 +27,7 @@ const portal: PortalConfig = {
   adminRole: null,
   passwords: null,
   personalTokens: false,
+  guestLinks: null,
   brand: { logo: null, logoDark: null, colours: null },
   personalTokensRestMs: 30 * 24 * 3_600_000,
 }
@@ -48,6 +49,7 @@ function contextAt(address: string): PortalRequest {
     session: null,
     serves: () => true,
     rolesOf: () => [],
+    shareable: () => null,
     applications: () => [],
     iconOf: () => null,
   }

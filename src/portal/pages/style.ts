@@ -111,6 +111,10 @@ img.mark{object-fit:contain}
 .search label{width:100%;font-size:.9375rem;color:var(--soft)}
 .search input[type=search],.search input[type=text],.search select{flex:1;min-width:min(12rem,100%);min-height:2.75rem;padding:.5rem .9rem;font:inherit;color:inherit;background:var(--panel);border:1px solid var(--edge);border-radius:.8rem}
 .search+.small{margin-top:.7rem}
+.fields{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(12rem,100%),1fr));align-items:end;gap:1rem;margin-top:1.5rem}
+.fields .wide{grid-column:1/-1}
+.fields label{display:block;margin-bottom:.35rem;font-size:.9375rem;color:var(--soft)}
+.fields input,.fields select{width:100%;min-height:2.75rem;padding:.5rem .9rem;font:inherit;color:inherit;background:var(--panel);border:1px solid var(--edge);border-radius:.8rem}
 .more{margin-top:1.5rem}
 .more .act{display:inline-flex;width:auto;min-height:2.75rem;padding:.4rem 1.1rem;font-size:.9375rem}
 @media (max-width:40rem){.bar nav{width:100%;margin:0 -.7rem}.bar nav a:last-child{margin-right:0}}

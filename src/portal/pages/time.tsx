@@ -37,6 +37,12 @@ export function sizeOf(bytes: number, words: Words): string {
   return new Intl.NumberFormat(words.lang, format).format(count)
 }
 
+/** A moment as people write it, to the minute: "Jun 30, 2027, 6:00 PM UTC". */
+export function momentOf(atMs: number, words: Words): string {
+  const format = { dateStyle: 'medium', timeStyle: 'short', timeZone: 'UTC' } as const
+  return `${new Intl.DateTimeFormat(words.lang, format).format(atMs)} UTC`
+}
+
 /** The day of a moment, in UTC: "2027-06-30". */
 export function dateOf(atMs: number): string {
   return new Date(atMs).toISOString().slice(0, 10)

@@ -106,6 +106,26 @@ export const DE: Words = {
   revoke: 'Widerrufen',
   revokeNamed: name => `${name} widerrufen`,
 
+  guestLinks: 'Gastlinks',
+  guestLinksLead:
+    'Wer einen hat, kann hier einen bestimmten Ort ohne Anmeldung öffnen, bis der Link endet oder Sie ihn widerrufen.',
+  linkMade: 'Das ist der Link. Kopieren Sie ihn jetzt: Er wird nicht noch einmal angezeigt.',
+  linkRefused: 'Diese Adresse lässt sich nicht teilen: Sie ist für Gäste nicht zugänglich, oder für Sie nicht.',
+  linkAddress: 'Adresse, die er öffnet',
+  linkFor: 'Für wen er ist',
+  linkUses: 'Wie oft er geöffnet werden kann',
+  makeLink: 'Link erstellen',
+  linkUsed: (used, uses) => `${used} von ${uses} Mal geöffnet`,
+  linkUntil: until => `bis ${until}`,
+  invited: 'Einladung',
+  invitedTo: name => `Sie sind zu ${name} eingeladen`,
+  invitation: (maker, until) => `${maker} lässt Sie es in diesem Browser bis ${until} öffnen.`,
+  openIt: 'Öffnen',
+  invitationNote: 'Jeder Browser, der ihn öffnet, zählt als eine Verwendung des Links.',
+  linkGone: 'Dieser Link gilt nicht mehr',
+  linkGoneWhy:
+    'Er ist abgelaufen, wurde widerrufen oder so oft geöffnet, wie es möglich war. Bitten Sie um einen neuen, wo Sie ihn bekommen haben.',
+
   sessionsLead: 'Hier sind Sie angemeldet. Melden Sie ab, was Sie nicht kennen.',
   nobodyFits: 'Keine Sitzung passt dazu.',
   unknownDevice: 'Unbekanntes Gerät',

@@ -107,6 +107,26 @@ export const FR: Words = {
   revoke: 'Révoquer',
   revokeNamed: name => `Révoquer ${name}`,
 
+  guestLinks: 'Liens d’invitation',
+  guestLinksLead:
+    'Qui en possède un peut ouvrir un endroit précis sans se connecter, jusqu’à ce qu’il expire ou que vous le révoquiez.',
+  linkMade: 'Voici le lien. Copiez-le maintenant : il ne sera plus affiché.',
+  linkRefused: 'Cette adresse ne peut pas être partagée : elle n’est pas ouverte aux invités, ou pas à vous.',
+  linkAddress: 'Adresse à ouvrir',
+  linkFor: 'À qui il est destiné',
+  linkUses: 'Nombre d’ouvertures possibles',
+  makeLink: 'Créer un lien',
+  linkUsed: (used, uses) => `ouvert ${used} fois sur ${uses}`,
+  linkUntil: until => `jusqu’au ${until}`,
+  invited: 'Invitation',
+  invitedTo: name => `Vous êtes invité à ouvrir ${name}`,
+  invitation: (maker, until) => `${maker} vous permet de l’ouvrir dans ce navigateur jusqu’au ${until}.`,
+  openIt: 'Ouvrir',
+  invitationNote: 'Chaque navigateur qui l’ouvre compte pour une utilisation du lien.',
+  linkGone: 'Ce lien n’est plus valable',
+  linkGoneWhy:
+    'Il a expiré, a été révoqué ou a été ouvert autant de fois que possible. Demandez-en un nouveau à la personne qui vous l’a envoyé.',
+
   sessionsLead: 'Les appareils sur lesquels vous êtes connecté. Fermez les sessions que vous ne reconnaissez pas.',
   nobodyFits: 'Aucune session ne correspond.',
   unknownDevice: 'Appareil inconnu',

@@ -59,6 +59,24 @@ export interface Words {
   readonly revoke: string
   revokeNamed(name: string): string
 
+  readonly guestLinks: string
+  readonly guestLinksLead: string
+  readonly linkMade: string
+  readonly linkRefused: string
+  readonly linkAddress: string
+  readonly linkFor: string
+  readonly linkUses: string
+  readonly makeLink: string
+  linkUsed(used: number, uses: number): string
+  linkUntil(until: string): string
+  readonly invited: string
+  invitedTo(name: string): string
+  invitation(maker: string, until: string): string
+  readonly openIt: string
+  readonly invitationNote: string
+  readonly linkGone: string
+  readonly linkGoneWhy: string
+
   readonly sessionsLead: string
   readonly nobodyFits: string
   readonly unknownDevice: string

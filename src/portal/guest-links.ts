@@ -1,0 +1,60 @@
+import { parseHost } from '../config/host.ts'
+import { parsePath } from '../config/path.ts'
+import type { GuestLinksConfig } from '../config/types.ts'
+import { parseReturnTo, type SafeReturnTo } from '../route/return-to.ts'
+import type { HeldLink } from '../session/links.ts'
+import type { Session } from '../session/session.ts'
+import { isAdmin } from './admins.ts'
+import { ownPath } from './place.ts'
+import type { PortalRequest } from './portal.ts'
+
+/** `guest_links` of the portal where this person may make some, else null. */
+export function linksOf({ portal, rolesOf }: PortalRequest, session: Session): GuestLinksConfig | null {
+  const roles = rolesOf(session)
+  return portal.guestLinks?.allow.some(role => roles.includes(role)) === true ? portal.guestLinks : null
+}
+
+/** Whether this person sees and revokes everyone's links. */
+export function mayRevokeAll(ctx: PortalRequest, session: Session): boolean {
+  return ctx.portal.guestLinks !== null && isAdmin(ctx, session)
+}
+
+/** Where a link leads, as its maker typed it. */
+export interface LinkPlace {
+  readonly origin: string
+  readonly host: string
+  readonly path: string
+  readonly landing: SafeReturnTo
+}
+
+/** An address that a guest link can be for; null for any other. What is behind `#` is left out. */
+export function parseLinkPlace(raw: string): LinkPlace | null {
+  const url = URL.parse(raw.includes('://') ? raw : `https://${raw}`)
+  if (url === null || !/^https?:$/.test(url.protocol) || url.username !== '' || url.password !== '') return null
+  const [host, path] = [parseHost(url.hostname), parsePath(url.pathname)]
+  const landing = url.pathname + url.search
+  if (!host.ok || !path.ok || parseReturnTo(landing) !== landing) return null
+  return { origin: url.origin, host: host.value, path: path.value, landing: parseReturnTo(landing) }
+}
+
+/** The link itself. Its secret travels in the query, which no log of ours has, and no page of ours tells on. */
+export function linkAddress(origin: string, text: string): string {
+  return `${origin}${ownPath('guest')}?link=${text}`
+}
+
+/** A link for scripts: no secret. */
+export function describeLink({ session, grant, uses, used }: HeldLink): Readonly<Record<string, unknown>> {
+  const { id, portal, createdAtMs, expiresAtMs } = session
+  return {
+    id,
+    name: grant.name,
+    portal,
+    host: grant.host,
+    path: grant.path,
+    made_by: grant.maker.subject === '' ? null : grant.maker.subject,
+    uses,
+    used,
+    created: new Date(createdAtMs).toISOString(),
+    expires: new Date(expiresAtMs).toISOString(),
+  }
+}

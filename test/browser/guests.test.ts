@@ -1,0 +1,88 @@
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test'
+import { mkdirSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Browser, Page } from 'playwright-core'
+import { findBarriers } from '../kit/accessible.ts'
+import { type App, startApp } from '../kit/app.ts'
+import { openChromium, watchedContext } from '../kit/chromium.ts'
+import { type OpenStand, openStand } from '../kit/stand.ts'
+
+setDefaultTimeout(60_000)
+
+const PICTURES = process.env.PICTURES ?? join(tmpdir(), 'sallyport-pictures')
+
+let browser: Browser
+let app: App
+let stand: OpenStand
+beforeAll(async () => {
+  mkdirSync(PICTURES, { recursive: true })
+  app = await startApp((request, response) => {
+    response.setHeader('content-type', 'text/html')
+    response.end(
+      `<!doctype html><title>Board</title><p id="who">${request.headers['x-token-user-name']}</p><p id="from">${request.headers.referer ?? 'nowhere'}</p>`,
+    )
+  })
+  stand = await openStand(
+    `guest_links = { allow = ["admin"], max_lifetime = "30d" }
+    [[routes]]\nhost = "board.localhost"\nupstream = "http://127.0.0.1:${app.port}"\nname = "The board"\nportal = "home"\nheaders = "x-token"
+    allow = ["user", { guest_link = true }]`,
+  )
+  browser = await openChromium()
+})
+afterAll(async () => {
+  await browser?.close()
+  await stand?.stop()
+  await app?.stop()
+})
+
+test.each([
+  { name: 'light', colorScheme: 'light', viewport: { width: 1100, height: 800 } },
+  { name: 'dark-phone', colorScheme: 'dark', viewport: { width: 320, height: 700 } },
+] as const)('someone makes a link, a guest opens it, and is out once it is revoked: $name', async screen => {
+  const [maker, guest] = [await watchedContext(browser, screen), await watchedContext(browser, screen)]
+  const look = async (page: Page, name: string) => {
+    await page.screenshot({ path: join(PICTURES, `${name}-${screen.name}.png`), fullPage: true })
+    expect([name, await findBarriers(page)]).toEqual([name, []])
+  }
+  try {
+    const board = stand.app.replace('app.', 'board.')
+    const page = await maker.open(`${stand.portal}/`)
+    await stand.become(page, 'Ada')
+    await page.getByRole('link', { name: 'Guest links' }).click()
+    await page.getByLabel('Address to open').fill(`${stand.admin}/settings`)
+    await page.getByLabel('Who it is for').fill('Aunt')
+    await page.getByRole('button', { name: 'Make a link' }).click()
+    expect(await page.getByRole('alert').textContent()).toContain('cannot be shared')
+    await look(page, 'guests-refused')
+    await page.getByLabel('Address to open').fill(`${board}/wall?of=summer`)
+    await page.getByLabel('Who it is for').fill('Aunt & uncle')
+    await page.getByLabel('How often it can be opened').fill('2')
+    await page.getByRole('button', { name: 'Make a link' }).click()
+    const link = (await page.getByRole('status').locator('code').textContent()) ?? ''
+    await look(page, 'guests')
+
+    const invitation = await guest.open(link)
+    await look(invitation, 'invitation')
+    expect(await invitation.textContent('main')).toContain('Ada lets you open it')
+    await invitation.getByRole('button', { name: 'Open' }).click()
+    expect(invitation.url()).toBe(`${board}/wall?of=summer`)
+    expect(await invitation.locator('#who').textContent()).toBe('Guest (Aunt & uncle)')
+    expect(await invitation.locator('#from').textContent()).toBe('nowhere')
+    expect(await invitation.evaluate('document.cookie')).toBe('')
+
+    await page.goto(`${stand.portal}/.sallyport/guests`)
+    const row = page.getByRole('listitem').filter({ hasText: 'Aunt & uncle' })
+    expect(await row.textContent()).toContain('opened 1 of 2 times')
+    await row.getByRole('button').click()
+    expect(await page.getByRole('listitem').count()).toBe(0)
+    await invitation.reload()
+    expect(new URL(invitation.url()).origin).not.toBe(board)
+    const gone = await guest.open(link)
+    expect(await gone.textContent('h1')).toBe('This link is not good any more')
+    await look(gone, 'invitation-gone')
+    expect([...maker.complaints, ...guest.complaints]).toEqual([])
+  } finally {
+    await Promise.all([maker.context.close(), guest.context.close()])
+  }
+})
