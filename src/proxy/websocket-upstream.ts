@@ -53,12 +53,27 @@ export function createUpstreamSocket({ socket, early, encoder, isCompressed }: U
   let events: UpstreamEvents | null = null
   let state: 'open' | 'closing' | 'ended' = 'open'
   let endedEarly: string | null = null
+  let unanswered: Buffer | null = null
   let cut: ReturnType<typeof setTimeout> | undefined
 
   function write(opcode: Opcode, payload: string | Uint8Array): boolean {
-    const mayGoOn = socket.write(encoder.encode(opcode, payload))
+    const frame = encoder.encode(opcode, payload)
+    // What waits keeps its memory: behind others a frame has no more than it needs.
+    if (socket.writableLength > 0) return socket.write(Buffer.from(frame))
+    const mayGoOn = socket.write(frame)
     if (socket.writableLength > 0) encoder.keep()
     return mayGoOn
+  }
+  /** RFC 6455 §5.5.3: where pings come faster than their answers leave, the last one is answered. */
+  function answer(ping: Buffer): void {
+    if (socket.writableNeedDrain) unanswered = Buffer.from(ping)
+    else write(OPCODE.pong, ping)
+  }
+  function onDrain(): void {
+    if (state !== 'open') return
+    if (unanswered !== null) write(OPCODE.pong, unanswered)
+    unanswered = null
+    events?.drained()
   }
 
   function sendClose(code: number, reason: string): void {
@@ -81,7 +96,7 @@ export function createUpstreamSocket({ socket, early, encoder, isCompressed }: U
     {
       text: (message, wasCompressed) => state === 'open' && events?.text(message, wasCompressed),
       binary: (message, wasCompressed) => state === 'open' && events?.binary(message, wasCompressed),
-      ping: payload => state === 'open' && void write(OPCODE.pong, payload),
+      ping: payload => state === 'open' && answer(payload),
       close(code, reason) {
         if (state === 'open') {
           state = 'closing'
@@ -112,7 +127,7 @@ export function createUpstreamSocket({ socket, early, encoder, isCompressed }: U
   socket.on('error', error => lose(error.message))
   socket.on('end', () => lose('the upstream closed without a Close frame'))
   socket.on('close', () => lose('the connection to the upstream ended'))
-  socket.on('drain', () => state === 'open' && events?.drained())
+  socket.on('drain', onDrain)
 
   return {
     start(given) {
