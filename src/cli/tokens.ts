@@ -178,14 +178,14 @@ async function list(config: Config, sessions: OpenSessions, { json }: Values, io
   if (json === true) io.stdout(`${JSON.stringify(held.map(describe), null, 2)}\n`)
   else if (held.length === 0) io.stdout('There are no tokens.\n')
   else {
-    const rows = held.map(({ name, session, limits }) => [
+    const rows = held.map(({ name, session, limits, restsAtMs }) => [
       session.id,
       name,
       session.portal,
       session.identity.subject,
       session.identity.roles?.join(',') ?? 'as theirs',
       limitsText(limits),
-      dateOf(session.expiresAtMs),
+      restsAtMs === 0 ? 'at rest' : dateOf(session.expiresAtMs),
     ])
     io.stdout(columns([['ID', 'NAME', 'PORTAL', 'FOR', 'ROLES', 'ONLY', 'UNTIL'], ...rows]))
   }
@@ -206,7 +206,7 @@ async function allTokens({ portals }: Config, { tokens }: OpenSessions): Promise
   return all
 }
 
-function describe({ name, session, limits }: HeldToken): Readonly<Record<string, unknown>> {
+function describe({ name, session, limits, restsAtMs }: HeldToken): Readonly<Record<string, unknown>> {
   const { id, portal, identity, createdAtMs, expiresAtMs } = session
   return {
     id,
@@ -216,6 +216,8 @@ function describe({ name, session, limits }: HeldToken): Readonly<Record<string,
     /** null: those that its owner has at any time. */
     roles: identity.roles ?? null,
     ...limits,
+    /** Its owner has to sign in before it works again. */
+    resting: restsAtMs === 0,
     created: new Date(createdAtMs).toISOString(),
     expires: new Date(expiresAtMs).toISOString(),
   }

@@ -120,8 +120,8 @@ async function ownTokens({ sessions }: TokenTools, { portal, identity }: Session
   )
 }
 
-function describe({ name, session }: HeldToken, roles: readonly string[]): object {
+function describe({ name, session, restsAtMs }: HeldToken, roles: readonly string[]): object {
   const { id, createdAtMs, expiresAtMs } = session
   const [created, expires] = [createdAtMs, expiresAtMs].map(atMs => new Date(atMs).toISOString())
-  return { id, name, roles, created, expires }
+  return { id, name, roles, resting: restsAtMs === 0, created, expires }
 }

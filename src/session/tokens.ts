@@ -40,7 +40,7 @@ export interface HeldToken {
   readonly networks: NetworkSet | null
   /** The id of the owner that it follows; null: it has the roles that it was made with. */
   readonly owner: string | null
-  /** From then on its owner has to be heard of again. */
+  /** From then on it rests, until its owner is heard of again; in a list, 0 for one that rests now. */
   readonly restsAtMs: number
 }
 
@@ -58,7 +58,7 @@ export interface Tokens {
   find(text: string): MaybePromise<HeldToken | null>
   /** Makes a token. `text` is said this once: only its hash is kept. */
   create(token: NewToken): Promise<{ readonly text: string; readonly held: HeldToken }>
-  /** Those of a portal that have not expired, newest first; of one that follows its owner, the identity is that of its making. */
+  /** Those of a portal that have not expired, newest first; of one that rests, the identity is that of its making. */
   list(portal: string): Promise<readonly HeldToken[]>
   /** An admin has ended a session of this person: what follows them rests, everywhere, until they sign in again. */
   suspend(owner: Owner): Promise<void>
@@ -201,7 +201,13 @@ export function createTokens(
     async list(portal) {
       const rows = await guarded(() => store.listTokens(portal))
       const nowMs = ports.now()
-      return rows.flatMap(row => (nowMs < row.expiresAtMs ? (holdToken(row) ?? []) : []))
+      const held = rows.flatMap(row => (nowMs < row.expiresAtMs ? (holdToken(row) ?? []) : []))
+      const owners = new Map<string, StoredOwner | null>()
+      for (const { owner } of held)
+        if (owner !== null && !owners.has(owner)) owners.set(owner, await guarded(() => store.findOwner(owner)))
+      return held.map(one =>
+        one.owner === null ? one : (follow(one, owners.get(one.owner) ?? null) ?? { ...one, restsAtMs: 0 }),
+      )
     },
     async isLive(tokenId) {
       const row = await guarded(() => store.findTokenById(tokenId))

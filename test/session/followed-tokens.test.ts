@@ -161,11 +161,13 @@ describe('a token that follows its owner', () => {
       // Whatever it had opened is closed, and what another process still has open is not good any more.
       expect(ended).toContain(id)
       expect(await other.check({ ...session, id })).toBe(false)
-      expect((await world.sessions.tokens.list('home')).map(one => one.session.id)).toEqual([id])
+      const listed = async () => (await other.tokens.list('home')).map(one => [one.session.id, one.restsAtMs === 0])
+      expect(await listed()).toEqual([[id, true]])
       await world.signIn()
       expect(await groupsOf(world.sessions, text)).toEqual(['users'])
       await eventually(async () => (await groupsOf(other, text)) !== null, 'it works again')
       expect(await other.check({ ...session, id })).toBe(true)
+      expect(await listed()).toEqual([[id, false]])
     }))
 
   test('rests once an admin has put its owner out, until a sign-in: no refresh of another session brings it back', () =>

@@ -75,7 +75,7 @@ function Row({
   readonly nowMs: number
   readonly proof: string
 }) {
-  const { name, session } = held
+  const { name, session, restsAtMs } = held
   const roles = session.identity.roles ?? []
   return (
     <li class="row">
@@ -85,6 +85,7 @@ function Row({
           {roles.length === 0 ? null : `${roles.join(', ')} · `}
           {words.tokenTimes(agoOf(session.createdAtMs, nowMs, words), dayOf(session.expiresAtMs, words))}
         </p>
+        {restsAtMs === 0 ? <p class="small">{words.tokenRests}</p> : null}
       </div>
       <form method="post" action={ownPath('tokens')}>
         <input type="hidden" name="proof" value={proof} />

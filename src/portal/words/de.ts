@@ -103,6 +103,7 @@ export const DE: Words = {
   tokenWithoutRoles: 'Das Token hat immer die Rollen, die Sie gerade haben; zurzeit keine.',
   tokenWithRoles: roles => `Das Token hat immer die Rollen, die Sie gerade haben; zurzeit: ${roles}.`,
   tokenTimes: (made, until) => `Erstellt ${made}, gültig bis ${until}`,
+  tokenRests: 'Ruht: Es gilt wieder, sobald Sie sich neu angemeldet haben.',
   revoke: 'Widerrufen',
   revokeNamed: name => `${name} widerrufen`,
 

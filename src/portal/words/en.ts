@@ -37,6 +37,7 @@ export const EN: Words = {
   tokenWithoutRoles: 'It has the roles that you have at any time; now there are none.',
   tokenWithRoles: roles => `It has the roles that you have at any time; now: ${roles}.`,
   tokenTimes: (made, until) => `Made ${made}, valid until ${until}`,
+  tokenRests: 'At rest: it works again once you have signed in anew.',
   revoke: 'Revoke',
   revokeNamed: name => `Revoke ${name}`,
 

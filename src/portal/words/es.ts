@@ -103,6 +103,7 @@ export const ES: Words = {
   tokenWithoutRoles: 'Tendrá en cada momento los roles que tengas tú; ahora, ninguno.',
   tokenWithRoles: roles => `Tendrá en cada momento los roles que tengas tú; ahora: ${roles}.`,
   tokenTimes: (made, until) => `Creado ${made}, válido hasta el ${until}`,
+  tokenRests: 'En reposo: volverá a funcionar cuando inicies sesión de nuevo.',
   revoke: 'Revocar',
   revokeNamed: name => `Revocar ${name}`,
 

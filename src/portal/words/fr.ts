@@ -104,6 +104,7 @@ export const FR: Words = {
   tokenWithoutRoles: 'Il a toujours les rôles que vous avez\u00a0; actuellement, aucun.',
   tokenWithRoles: roles => `Il a toujours les rôles que vous avez\u00a0; actuellement\u00a0: ${roles}.`,
   tokenTimes: (made, until) => `Créé ${made}, valable jusqu’au ${until}`,
+  tokenRests: 'En repos\u00a0: il fonctionnera de nouveau dès que vous vous serez reconnecté.',
   revoke: 'Révoquer',
   revokeNamed: name => `Révoquer ${name}`,
 

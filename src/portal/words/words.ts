@@ -56,6 +56,7 @@ export interface Words {
   readonly tokenWithoutRoles: string
   tokenWithRoles(roles: string): string
   tokenTimes(made: string, until: string): string
+  readonly tokenRests: string
   readonly revoke: string
   revokeNamed(name: string): string
 
