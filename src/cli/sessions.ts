@@ -116,6 +116,7 @@ async function listAsTable(entries: AsyncIterable<SessionEntry>, io: Io, nowMs: 
   return EXIT.ok
 }
 
+/** Whoever is put out is not to come back by a token: those that follow them rest. */
 async function revoke(
   config: Config,
   sessions: OpenSessions,
@@ -126,6 +127,10 @@ async function revoke(
   const portals = [...config.portals.keys()]
   const named = ids.length > 0 ? await findAll(sessions, portals, ids, io) : []
   if (named === null) return EXIT.failed
+  for (const id of named) {
+    const entry = await sessions.describe(id)
+    if (entry !== null) await sessions.tokens.suspend(entry.session)
+  }
   await sessions.end(...named)
   const revoked = [...named]
   if (ids.length === 0) {
@@ -136,7 +141,9 @@ async function revoke(
       some = []
     }
     for await (const { session } of newestFirst(sessions, portals)) {
-      if (all === true || session.identity.subject === subject) some.push(session.id)
+      if (all !== true && session.identity.subject !== subject) continue
+      await sessions.tokens.suspend(session)
+      some.push(session.id)
       if (some.length === ENDED_AT_ONCE) await endThem()
     }
     await endThem()

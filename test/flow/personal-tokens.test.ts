@@ -140,9 +140,17 @@ test('an admin who ends a session puts its owner’s tokens to rest, on the page
   await browser.submit(await browser.open(`${APP}/.sallyport/logout`))
   expect(await ask(token)).toBe('ada: staff user')
 
-  const byCommand = async () => {
-    const argv = ['revoke', '--subject', 'ada']
+  const byCommand = async (...whom: readonly string[]) => {
+    const argv = ['revoke', ...whom]
     return (await runIn(gate.folder, io => runSessions(argv, io, { ...io, ...quietPorts({ now }) }))).code
+  }
+  const bySubject = () => byCommand('--subject', 'ada')
+  const byId = async () => {
+    const { out } = await runIn(gate.folder, io =>
+      runSessions(['list', '--json'], io, { ...io, ...quietPorts({ now }) }),
+    )
+    const all: readonly { readonly id: string; readonly subject: string }[] = JSON.parse(out)
+    return byCommand('--', all.find(({ subject }) => subject === 'ada')?.id ?? '')
   }
   const onPage = async () => {
     const page = await admin.open(`${APP}/.sallyport/sessions?all=1&q=ada`)
@@ -159,7 +167,7 @@ test('an admin who ends a session puts its owner’s tokens to rest, on the page
     const answer = await admin.visit(`${APP}/.sallyport/sessions`, { method: 'POST', body: body.toString(), headers })
     return answer.status === 303 ? 0 : answer.status
   }
-  for (const end of [byCommand, onPage]) {
+  for (const end of [bySubject, byId, onPage]) {
     await signIn('ada')
     expect(await ask(token)).toBe('ada: staff user')
     expect(await end()).toBe(0)
