@@ -129,11 +129,12 @@ const HINTS: Readonly<Record<string, string>> = {
 
 /** What a provider says about an error, without the secrets that it may repeat. */
 function scrub(text: string, request: TokenRequest): string {
-  let clean = text.slice(0, 200)
+  let clean = text
   for (const secret of [...request.secrets, request.config.clientSecret]) {
     if (secret !== null && secret !== '') clean = clean.replaceAll(secret, '…')
   }
-  return clean
+  // Only now: half a secret would not be found.
+  return clean.slice(0, 200)
 }
 
 function unavailable(address: string, status: number): GateError {

@@ -27,7 +27,7 @@ import { describePerson } from './me.ts'
 import { menuOf } from './menu.ts'
 import { ApplicationsPage } from './pages/applications.tsx'
 import { type ErrorView, renderErrorPage } from './pages/errors.tsx'
-import { isPortalHost, ownPath, portalOrigin } from './place.ts'
+import { isCallback, isPortalHost, ownPath, portalOrigin } from './place.ts'
 import type { Portal, PortalRequest } from './portal.ts'
 import { BASIC_CHALLENGE, problemResponse } from './problem.ts'
 import { forgetRounds } from './rounds.ts'
@@ -168,7 +168,7 @@ function pathOf(options: { readonly env?: Env['Bindings'] } | undefined): string
   const ctx = options?.env?.ctx
   if (ctx === undefined) throw new TypeError('the portal is asked through handle() only')
   const { path } = ctx.target
-  if (path === ctx.portal.callbackPath) return ownPath('callback')
+  if (isCallback(ctx)) return ownPath('callback')
   return path === '/' || path === ownPath('').slice(0, -1) ? ownPath('') : path
 }
 

@@ -29,8 +29,13 @@ export function ownPath(page: OwnPage): string {
 }
 
 /** Whether people sign in at this very host: the portal's own, or any host of a portal without one. */
-export function isPortalHost({ portal, target }: PortalRequest): boolean {
+export function isPortalHost({ portal, target }: Pick<PortalRequest, 'portal' | 'target'>): boolean {
   return portal.url === null || portal.url.host === target.host
+}
+
+/** Whether a path is where providers send people back to: on every other host of a portal it is the application's own. */
+export function isCallback(ctx: Pick<PortalRequest, 'portal' | 'target'>): boolean {
+  return ctx.target.path === ctx.portal.callbackPath && isPortalHost(ctx)
 }
 
 /** The origin where people sign in for this request's portal. */

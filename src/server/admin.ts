@@ -1,3 +1,4 @@
+import { canonicalAddress, isLoopbackHost } from '../base/net.ts'
 import type { ListenAddress } from '../config/types.ts'
 import type { MaybePromise } from '../session/session.ts'
 import { listen } from './listen.ts'
@@ -36,12 +37,15 @@ export function configState({ current, state }: Live): ConfigState {
  * The admin listener: `/healthz` (alive), `/readyz` (taking requests; 503 while draining), `/config` (the file in force, and
  * why the last save was refused), `/metrics`. Never on the public listeners. Throws `listen.failed`.
  *
- * Reads only; a request with an Origin, which only a web page sends, is refused.
+ * Reads only; a request with an Origin, which only a web page sends, is refused. So is one that asks a listener on loopback by a
+ * name of elsewhere: a page whose name was made to lead here (DNS rebinding) sends no Origin for what it takes for its own host.
  */
 export function openAdmin(address: ListenAddress, sources: AdminSources): Bun.Server<unknown> {
+  const isLocal = address.kind === 'tcp' && isLoopbackHost(address.host)
   return listen(address, {
     async fetch(request) {
       if (request.headers.has('origin')) return text(403, 'not for web pages\n')
+      if (isLocal && isForeignName(request.headers.get('host'))) return text(403, 'ask by localhost or an address\n')
       if (request.method !== 'GET' && request.method !== 'HEAD') return text(405, 'read only\n')
       switch (request.url.slice(request.url.indexOf('/', 8)).split('?')[0]) {
         case '/healthz':
@@ -61,6 +65,13 @@ export function openAdmin(address: ListenAddress, sources: AdminSources): Bun.Se
       }
     },
   })
+}
+
+/** Whether a Host field names neither this machine nor an address; programs that send none are asked nothing. */
+function isForeignName(hostField: string | null): boolean {
+  if (hostField === null) return false
+  const host = /^(.*?)\.?(?::\d+)?$/.exec(hostField.toLowerCase())?.[1] ?? ''
+  return !isLoopbackHost(host) && canonicalAddress(host.replace(/^\[|\]$/g, '')) === null
 }
 
 function text(status: number, body: string): Response {

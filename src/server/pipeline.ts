@@ -2,6 +2,7 @@ import { GateError, toGateError } from '../base/errors.ts'
 import { findClient } from '../base/net.ts'
 import type { Ports } from '../base/ports.ts'
 import { allowsMethod, type Decision, decideAccess, decidePolicy } from '../policy/policy.ts'
+import { isCallback } from '../portal/place.ts'
 import type { Portal } from '../portal/portal.ts'
 import { withoutOverrides } from '../proxy/request-fields.ts'
 import { parseTarget } from '../route/target.ts'
@@ -113,7 +114,7 @@ function enter(passage: Passage, tools: PipelineTools): Answer {
   const route = target.isReserved ? null : (match?.value ?? null)
   const portal = snapshot.portals.lookup(target.host) ?? null
   passage.portal = portal
-  if (portal !== null && (target.isReserved || target.path === portal.config.callbackPath))
+  if (portal !== null && (target.isReserved || isCallback({ portal: portal.config, target })))
     return atPortal(passage, tools)
   if (target.isReserved) throw new GateError('route.none', `no portal serves ${target.host}`)
   if (route === null) {

@@ -1,5 +1,5 @@
 import { GateError } from '../base/errors.ts'
-import { ownPath } from '../portal/place.ts'
+import { isCallback, ownPath } from '../portal/place.ts'
 import { type Fields, identityFieldNames } from '../proxy/identity-fields.ts'
 import { parseReturnTo } from '../route/return-to.ts'
 import { parseTarget } from '../route/target.ts'
@@ -67,7 +67,8 @@ function decide(passage: Passage, steps: VerifySteps): Answer {
   })
   passage.sent = { ...passage.sent, 'x-forwarded-proto': stated.scheme }
   passage.isQuestion = true
-  if (target.isReserved || target.path === passage.portal?.config.callbackPath) {
+  const { portal } = passage
+  if (target.isReserved || (portal !== null && isCallback({ portal: portal.config, target }))) {
     throw new GateError('route.none', 'a verdict was asked for about a page of our own', {
       hint: `let the proxy in front hand ${ownPath('')} (and callback_path) on to Sallyport, without asking`,
     })

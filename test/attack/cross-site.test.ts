@@ -173,6 +173,18 @@ test('a page reads nothing of the admin listener, and nobody changes anything th
   expect((await at('GET /metrics')).status).toBe(200)
   for (const fields of [['Origin: https://evil.example'], ['Origin: null']])
     expect((await at('GET /metrics', fields)).status).toBe(403)
+  // DNS rebinding: the page's own name leads here, so that nothing is of another origin.
+  const named = (host: string) => sendRaw(gate.adminPort, rawRequest('GET /config', host))
+  for (const host of [
+    'evil.example',
+    `evil.example:${gate.adminPort}`,
+    'localhost.evil.example',
+    '127.0.0.1.evil.example',
+    'evil',
+  ])
+    expect([host, (await named(host)).status]).toEqual([host, 403])
+  for (const host of ['localhost', 'LOCALHOST.', 'gate.localhost:80', '[::1]', '192.168.1.7:9464'])
+    expect([host, (await named(host)).status]).toEqual([host, 200])
   for (const method of ['POST', 'PUT', 'DELETE', 'OPTIONS', 'TRACE'])
     expect((await at(`${method} /config`)).status).toBe(405)
   for (const path of ['/../config/x', '/%2e%2e/metricsx', '//metrics', '/metrics/', '/config.json', '/'])

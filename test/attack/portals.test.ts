@@ -127,6 +127,30 @@ describe('a host that is given to another portal', () => {
   })
 })
 
+test('a callback is answered where people sign in; elsewhere that path is the application’s own, under its own rules', async () => {
+  const route = (host: string, more: string) =>
+    `[[routes]]\nhost = "${host}"\nupstream = "http://127.0.0.1:${upstream.port}"\nportal = "home"\n${more}\n`
+  await using other = await startGate(
+    `[providers.id]
+issuer = "http://127.0.0.1:9"
+client_id = "gate"
+client_secret = "s"
+[portals.home]
+url = "http://auth.localhost"
+callback_path = "/oauth2/callback"
+providers = ["id"]
+insecure_cookies = true
+roles = { user = { any = true } }
+${route('app.localhost', 'allow = "public"')}${route('closed.localhost', 'allow = ["user"]')}`,
+  )
+  const at = (host: string) =>
+    sendThrough(other.port, upstream, rawRequest('GET /oauth2/callback?code=x&state=y', host))
+  expect((await at('auth.localhost')).received).toBe('')
+  expect((await at('app.localhost')).received).toStartWith('GET /oauth2/callback?code=x&state=y HTTP/1.1')
+  const closed = await at('closed.localhost')
+  expect([closed.response.status, closed.received]).toEqual([401, ''])
+})
+
 test('whoever says where they come from has no more of a rate for it', async () => {
   await using limited = await startGate(
     `[[routes]]\nhost = "few.example"\nrespond = { body = "x" }\nallow = "public"\nrate = { requests = 1, per = "1h", burst = 3, by = "client" }\n`,

@@ -443,6 +443,17 @@ describe('no secret reaches a log', () => {
     ['wrong signature', { signing: 'stranger' }],
     ['wrong userinfo', { userinfo: { sub: 'access-token-1' } }],
     [
+      'a description that is cut in the middle of one',
+      {
+        instead: {
+          token: () => {
+            const code = bad.lastToken().form.get('code')
+            return Response.json({ error: 'x', error_description: `${'x'.repeat(190)}${code}` }, { status: 400 })
+          },
+        },
+      },
+    ],
+    [
       'a description that repeats them',
       {
         instead: {
