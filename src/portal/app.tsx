@@ -268,6 +268,13 @@ function advise(ctx: PortalRequest, words: Words, error: GateError, failed: Fail
   const fresh = startingPoint(ctx, failed?.destination ?? null)
   if (failed?.mayRestart === true) return { restartTo: fresh, actions: [{ label: words.startAgain, address: fresh }] }
   switch (error.code) {
+    case 'access.denied':
+      return {
+        actions: [
+          { label: words.yourApplications, address: ownPath('') },
+          { label: words.switchAccount, address: `${ownPath('login')}?switch=1` },
+        ],
+      }
     case 'provider.refused':
       return {
         detail: words.refusedAdvice,

@@ -49,6 +49,7 @@ const LOOKED_AT: readonly (readonly [name: string, address: () => string])[] = [
   ['admin', () => `${stand.portal}/.sallyport/admin`],
   ['sign-out', () => `${stand.portal}/.sallyport/logout`],
   ['not-found', () => `${stand.portal}/.sallyport/nothing`],
+  ['guests', () => `${stand.portal}/.sallyport/guests`],
   ['nothing-kept', () => `${stand.portal}/.sallyport/kept?form=x`],
   ['expired', () => `${stand.portal}/.sallyport/callback?code=c&state=s`],
   ['denied', () => stand.app.replace('app.', 'later.')],

@@ -32,15 +32,15 @@ export function GuestsPage(view: GuestsView) {
     <Hall words={words} title={title} heading={words.guestLinks} menu={menu}>
       <p class="soft">{words.guestLinksLead}</p>
       {made === undefined ? null : (
-        <div class="empty" role="status">
+        <div class="made" role="status">
           <p>{words.linkMade}</p>
-          <p class="note">
+          <p>
             <code>{made}</code>
           </p>
         </div>
       )}
       {refused === undefined ? null : (
-        <div class="empty" role="alert">
+        <div class="alert" role="alert">
           <p>{words.linkRefused}</p>
         </div>
       )}

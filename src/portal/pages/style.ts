@@ -119,6 +119,7 @@ img.mark{object-fit:contain}
 .more .act{display:inline-flex;width:auto;min-height:2.75rem;padding:.4rem 1.1rem;font-size:.9375rem}
 @media (max-width:40rem){.bar nav{width:100%;margin:0 -.7rem}.bar nav a:last-child{margin-right:0}}
 @media (max-width:30rem){.door{align-items:flex-start;padding:1.25rem .85rem}.panel{padding:3rem 1.6rem 2rem;border-radius:50vw 50vw 1.25rem 1.25rem/11rem 11rem 1.25rem 1.25rem}.panel::before{border-radius:50vw 50vw .9rem .9rem/10.6rem 10.6rem .9rem .9rem}h1{font-size:1.5rem}.hall{padding:.85rem 1.1rem 3rem}.hall h1{margin-top:1.75rem}.facts>div{grid-template-columns:5.75rem 1fr}.row{flex-direction:column;align-items:flex-start;gap:.7rem}.row>.origins{flex:none}.row>span{max-width:100%}}
+@media (max-width:22rem){.facts>div{grid-template-columns:1fr;gap:.1rem}}
 @media (prefers-contrast:more){:root{--soft:var(--ink);--line:var(--edge);--edge:var(--ink)}}
 @media (prefers-reduced-motion:reduce){*{animation:none!important;transition:none!important}.app:hover{transform:none}}
 @media (forced-colors:active){.act,.app,.panel,.tag,.arch,.tile,.alert{border:1px solid}.wait{background:CanvasText;forced-color-adjust:none}.bar nav a[aria-current]{text-decoration:underline}}

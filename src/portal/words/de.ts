@@ -109,23 +109,23 @@ export const DE: Words = {
 
   guestLinks: 'Gastlinks',
   guestLinksLead:
-    'Wer einen hat, kann hier einen bestimmten Ort ohne Anmeldung öffnen, bis der Link endet oder Sie ihn widerrufen.',
-  linkMade: 'Das ist der Link. Kopieren Sie ihn jetzt: Er wird nicht noch einmal angezeigt.',
-  linkRefused: 'Diese Adresse lässt sich nicht teilen: Sie ist für Gäste nicht zugänglich, oder für Sie nicht.',
-  linkAddress: 'Adresse, die er öffnet',
-  linkFor: 'Für wen er ist',
-  linkUses: 'Wie oft er geöffnet werden kann',
+    'Wer einen Gastlink hat, kann damit eine bestimmte Seite ohne Anmeldung öffnen, bis der Link abläuft oder Sie ihn widerrufen.',
+  linkMade: 'Das ist der Gastlink. Kopieren Sie ihn jetzt: Er wird nicht noch einmal angezeigt.',
+  linkRefused: 'Diese Adresse lässt sich nicht teilen: Sie ist für Gäste oder für Sie selbst nicht zugänglich.',
+  linkAddress: 'Adresse, die der Link öffnet',
+  linkFor: 'Für wen der Link ist',
+  linkUses: 'Wie oft der Link geöffnet werden kann',
   makeLink: 'Link erstellen',
   linkUsed: (used, uses) => `${used} von ${uses} Mal geöffnet`,
   linkUntil: until => `bis ${until}`,
   invited: 'Einladung',
   invitedTo: name => `Sie sind zu ${name} eingeladen`,
-  invitation: (maker, until) => `${maker} lässt Sie es in diesem Browser bis ${until} öffnen.`,
+  invitation: (maker, until) => `${maker} ermöglicht Ihnen den Zugang in diesem Browser bis ${until}.`,
   openIt: 'Öffnen',
-  invitationNote: 'Jeder Browser, der ihn öffnet, zählt als eine Verwendung des Links.',
-  linkGone: 'Dieser Link gilt nicht mehr',
+  invitationNote: 'Jeder Browser, der den Link öffnet, zählt als eine Verwendung.',
+  linkGone: 'Dieser Link ist nicht mehr gültig',
   linkGoneWhy:
-    'Er ist abgelaufen, wurde widerrufen oder so oft geöffnet, wie es möglich war. Bitten Sie um einen neuen, wo Sie ihn bekommen haben.',
+    'Er ist abgelaufen, wurde widerrufen oder schon so oft geöffnet, wie es erlaubt war. Bitten Sie die Person, von der Sie ihn haben, um einen neuen.',
 
   sessionsLead: 'Hier sind Sie angemeldet. Melden Sie ab, was Sie nicht kennen.',
   nobodyFits: 'Keine Sitzung passt dazu.',
@@ -199,7 +199,7 @@ export const DE: Words = {
   roleAdvice: 'Die Administration kann Ihnen die Rolle geben.',
 
   formKept: span =>
-    `Was Sie gerade absenden wollten, wird ${span} aufbewahrt. Melden Sie sich an, dann werden Sie gefragt, ob es gesendet werden soll.`,
+    `Was Sie gerade absenden wollten, wird ${span} lang aufbewahrt. Melden Sie sich an, dann werden Sie gefragt, ob es gesendet werden soll.`,
   formLost:
     'Was Sie gerade absenden wollten, wurde nicht weitergegeben und wird nicht aufbewahrt. Melden Sie sich an, gehen Sie dann zurück und senden Sie es noch einmal ab.',
   sendQuestion: 'Jetzt senden?',
@@ -207,7 +207,7 @@ export const DE: Words = {
     `Sie wollten ein Formular an ${name} absenden, als Ihre Anmeldung ablief. Nur Sie können es senden.`,
   sendTo: 'An',
   sendSize: 'Größe',
-  sendKept: 'Aufbewahrt',
+  sendKept: 'Gesichert',
   sendNow: 'Jetzt senden',
   sendDiscard: 'Verwerfen',
   nothingKept: 'Hier gibt es nichts zu senden',

@@ -108,7 +108,8 @@ export const ES: Words = {
   revokeNamed: name => `Revocar ${name}`,
 
   guestLinks: 'Enlaces de invitado',
-  guestLinksLead: 'Quien tenga uno puede abrir un lugar concreto sin iniciar sesión, hasta que caduque o lo revoques.',
+  guestLinksLead:
+    'Quien tenga uno puede abrir una página concreta sin iniciar sesión, hasta que el enlace caduque o lo revoques.',
   linkMade: 'Este es el enlace. Cópialo ahora: no se volverá a mostrar.',
   linkRefused: 'Esta dirección no se puede compartir: no está abierta a invitados, o no lo está para ti.',
   linkAddress: 'Dirección que abre',

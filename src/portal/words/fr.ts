@@ -101,8 +101,8 @@ export const FR: Words = {
   tokenPurpose: 'Usage prévu',
   tokenLifetime: 'Durée de validité',
   makeToken: 'Créer un jeton',
-  tokenWithoutRoles: 'Il a toujours les rôles que vous avez\u00a0; actuellement, aucun.',
-  tokenWithRoles: roles => `Il a toujours les rôles que vous avez\u00a0; actuellement\u00a0: ${roles}.`,
+  tokenWithoutRoles: 'Il a toujours les rôles que vous avez\u202f; actuellement, aucun.',
+  tokenWithRoles: roles => `Il a toujours les rôles que vous avez\u202f; actuellement\u00a0: ${roles}.`,
   tokenTimes: (made, until) => `Créé ${made}, valable jusqu’au ${until}`,
   tokenRests: 'En repos\u00a0: il fonctionnera de nouveau dès que vous vous serez reconnecté.',
   revoke: 'Révoquer',
@@ -110,11 +110,11 @@ export const FR: Words = {
 
   guestLinks: 'Liens d’invitation',
   guestLinksLead:
-    'Qui en possède un peut ouvrir un endroit précis sans se connecter, jusqu’à ce qu’il expire ou que vous le révoquiez.',
-  linkMade: 'Voici le lien. Copiez-le maintenant : il ne sera plus affiché.',
-  linkRefused: 'Cette adresse ne peut pas être partagée : elle n’est pas ouverte aux invités, ou pas à vous.',
-  linkAddress: 'Adresse à ouvrir',
-  linkFor: 'À qui il est destiné',
+    'Toute personne qui en possède un peut ouvrir une page précise sans se connecter, jusqu’à ce que le lien expire ou que vous le révoquiez.',
+  linkMade: 'Voici le lien. Copiez-le maintenant\u00a0: il ne sera plus affiché.',
+  linkRefused: 'Cette adresse ne peut pas être partagée\u00a0: elle n’est pas ouverte aux invités, ou pas à vous.',
+  linkAddress: 'Adresse ouverte par le lien',
+  linkFor: 'Destinataire',
   linkUses: 'Nombre d’ouvertures possibles',
   makeLink: 'Créer un lien',
   linkUsed: (used, uses) => `ouvert ${used} fois sur ${uses}`,
@@ -200,11 +200,12 @@ export const FR: Words = {
   roleAdvice: 'La personne qui gère ce site peut vous donner ce rôle.',
 
   formKept: span =>
-    `Ce que vous envoyiez est conservé pendant ${span}. Connectez-vous : il vous sera demandé s’il faut l’envoyer.`,
+    `Ce que vous envoyiez est conservé pendant ${span}. Connectez-vous\u00a0: il vous sera demandé s’il faut l’envoyer.`,
   formLost:
     'Ce que vous envoyiez n’a pas été transmis et n’est pas conservé. Connectez-vous, puis revenez en arrière et envoyez-le de nouveau.',
-  sendQuestion: 'Envoyer maintenant ?',
-  sendLead: name => `Vous envoyiez un formulaire à ${name} quand votre connexion a expiré. Vous seul pouvez l’envoyer.`,
+  sendQuestion: 'Envoyer maintenant\u202f?',
+  sendLead: name =>
+    `Vous envoyiez un formulaire à ${name} quand votre connexion a expiré. Personne d’autre ne peut l’envoyer.`,
   sendTo: 'À',
   sendSize: 'Taille',
   sendKept: 'Conservé',
