@@ -1,15 +1,14 @@
 /** @jsxImportSource hono/jsx */
 import { GateError } from '../base/errors.ts'
 import type { Ports } from '../base/ports.ts'
-import { prefersPage } from '../route/page-load.ts'
 import type { MaybePromise, Session, Sessions } from '../session/session.ts'
 import { isAdmin } from './admins.ts'
-import { pageAnswer, redirectAnswer } from './answer.ts'
+import { pageAnswer } from './answer.ts'
+import { leadToPortal } from './elsewhere.ts'
 import { wordsFor } from './language.ts'
 import { menuOf } from './menu.ts'
 import type { Overview } from './overview.ts'
 import { AdminPage } from './pages/admin.tsx'
-import { isPortalHost, ownPath, portalOrigin } from './place.ts'
 import type { PortalRequest } from './portal.ts'
 import { surveySessions } from './survey.ts'
 
@@ -28,10 +27,8 @@ export interface AdminTools {
  */
 export async function showAdmin(ctx: PortalRequest, tools: AdminTools, session: Session): Promise<Response> {
   if (ctx.portal.adminRole === null) throw new GateError('route.none', 'this portal has no admin_role')
-  if (!isPortalHost(ctx)) {
-    if (prefersPage(ctx.request)) return redirectAnswer(302, `${portalOrigin(ctx)}${ownPath('admin')}`)
-    throw new GateError('route.none', 'the gate is looked at on the portal’s own host')
-  }
+  const away = leadToPortal(ctx, 'admin')
+  if (away !== null) return away
   if (!isAdmin(ctx, session)) throw new GateError('access.denied', 'the portal’s admin role is missing')
   const nowMs = tools.ports.now()
   const [survey, overview] = await Promise.all([

@@ -25,6 +25,7 @@ import { discardKept, meetForm, releaseForm, showKept } from './kept.tsx'
 import { wordsFor } from './language.ts'
 import { describePerson } from './me.ts'
 import { menuOf } from './menu.ts'
+import { nothingHere } from './nothing.ts'
 import { ApplicationsPage } from './pages/applications.tsx'
 import { type ErrorView, renderErrorPage } from './pages/errors.tsx'
 import { isCallback, isPortalHost, ownPath, portalOrigin } from './place.ts'
@@ -218,16 +219,10 @@ function passwordProblem(ctx: PortalRequest): Response {
 }
 
 function notFound(ctx: PortalRequest): Response {
-  if (!prefersPage(ctx.request)) return problemResponse(404, 'route.none', CODES['route.none'].say, ctx.requestId)
-  const words = wordsFor(ctx.request)
-  return renderErrorPage({
-    words,
-    brand: ctx.portal.brand,
-    status: 404,
+  return nothingHere(ctx, words => ({
     title: sayError(words, 'route.none'),
-    reference: ctx.requestId,
     actions: [{ label: words.yourApplications, address: ownPath('') }],
-  })
+  }))
 }
 
 function wrongMethod(ctx: PortalRequest, allow: string): Response {

@@ -1,19 +1,16 @@
 /** @jsxImportSource hono/jsx */
 import { sha256 } from '../base/bytes.ts'
-import { CODES } from '../base/errors.ts'
 import type { Ports } from '../base/ports.ts'
-import { prefersPage } from '../route/page-load.ts'
 import { cookieName, readCookies, suffixedName, writeCookie } from '../session/cookie.ts'
 import type { HeldLink, Links } from '../session/links.ts'
 import type { Sealer } from '../session/seal.ts'
 import { pageAnswer, redirectAnswer } from './answer.ts'
 import { readOwnForm } from './form.ts'
 import { wordsFor } from './language.ts'
-import { renderErrorPage } from './pages/errors.tsx'
+import { nothingHere } from './nothing.ts'
 import { InvitationPage } from './pages/invitation.tsx'
 import { isSecure } from './place.ts'
 import type { PortalRequest, Shareable } from './portal.ts'
-import { problemResponse } from './problem.ts'
 import { readQuery } from './query.ts'
 
 interface Tools {
@@ -91,15 +88,5 @@ function cookiesHere(ctx: PortalRequest) {
 }
 
 function noLink(ctx: PortalRequest): Response {
-  const { status, say } = CODES['route.none']
-  if (!prefersPage(ctx.request)) return problemResponse(status, 'route.none', say, ctx.requestId)
-  const words = wordsFor(ctx.request)
-  return renderErrorPage({
-    words,
-    brand: ctx.portal.brand,
-    status,
-    title: words.linkGone,
-    detail: words.linkGoneWhy,
-    reference: ctx.requestId,
-  })
+  return nothingHere(ctx, ({ linkGone, linkGoneWhy }) => ({ title: linkGone, detail: linkGoneWhy }))
 }

@@ -7,13 +7,14 @@ import type { HeldLink, Links } from '../session/links.ts'
 import type { Sealer } from '../session/seal.ts'
 import type { Session, Sessions } from '../session/session.ts'
 import { jsonAnswer, pageAnswer, redirectAnswer } from './answer.ts'
+import { leadToPortal } from './elsewhere.ts'
 import { proveForm, readOwnForm } from './form.ts'
 import { describeLink, linkAddress, linksOf, mayRevokeAll, parseLinkPlace } from './guest-links.ts'
 import { wordsFor } from './language.ts'
 import { menuOf } from './menu.ts'
 import { GuestsPage, type GuestsView } from './pages/guests.tsx'
 import { nameOf } from './pages/person.ts'
-import { isPortalHost, ownPath, portalOrigin } from './place.ts'
+import { isPortalHost, ownPath } from './place.ts'
 import type { PortalRequest } from './portal.ts'
 
 export interface GuestTools {
@@ -37,10 +38,8 @@ const HOURS = [1, 4, 24, 72, 168, 720] as const
  */
 export async function showGuests(ctx: PortalRequest, tools: GuestTools, session: Session): Promise<Response> {
   if (ctx.portal.guestLinks === null) throw new GateError('route.none', 'this portal has no guest links')
-  if (!isPortalHost(ctx)) {
-    if (prefersPage(ctx.request)) return redirectAnswer(302, `${portalOrigin(ctx)}${ownPath('guests')}`)
-    throw new GateError('route.none', 'guest links are listed on the portal’s own host')
-  }
+  const away = leadToPortal(ctx, 'guests')
+  if (away !== null) return away
   return answer(ctx, tools, session, {})
 }
 

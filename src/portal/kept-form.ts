@@ -12,6 +12,8 @@ export interface KeepTools {
   readonly ports: Pick<Ports, 'now' | 'random' | 'log'>
   readonly sessions: Sessions
   readonly seal: Sealer
+  /** Counts a sign-in that is about to begin, as keeping a form is the first step of one. Throws `limit.rate`. */
+  noteStart(clientAddress: string): void
 }
 
 /** A form that met no session, as it came. */
@@ -41,10 +43,11 @@ const LONGEST_PATH = 4096
  *
  * Only a form from a page of this very host, of someone who has signed in here before, whose name this browser still has:
  * another site's form is not sent later in anyone's name, and strangers fill no disk. Sealed at rest; a few for each person.
+ * Throws `limit.rate` where one client keeps them too fast.
  */
 export async function keepForm(
   ctx: PortalRequest,
-  { ports, sessions, seal }: KeepTools,
+  { ports, sessions, seal, noteStart }: KeepTools,
 ): Promise<{ readonly id: string; readonly setCookies: readonly string[] } | null> {
   const { request, target, keepsForms, portal } = ctx
   const { headers } = request
@@ -54,6 +57,7 @@ export async function keepForm(
     return null
   if (!isOwnOrigin(ctx) || Number(headers.get('content-length') ?? 0) > keepsForms.maxBytes) return null
   const owner = await readOwner(ctx, seal)
+  if (owner !== null) noteStart(ctx.clientAddress)
   const body = owner === null ? null : await readBytes(request, keepsForms.maxBytes)
   if (owner === null || body === null) return null
   const binding = bindBrowser(ctx, 'ask', KEPT_MS, ports.random)

@@ -1,18 +1,17 @@
 /** @jsxImportSource hono/jsx */
 import { CODES, type Code, GateError } from '../base/errors.ts'
-import { prefersPage } from '../route/page-load.ts'
 import { parseReturnTo } from '../route/return-to.ts'
 import type { Session } from '../session/session.ts'
 import { pageAnswer, redirectAnswer } from './answer.ts'
 import { proveForm, readOwnForm } from './form.ts'
 import { findForm, KEPT_MS, type KeepTools, type KeptForm, keepForm, readSendAddress, takeForm } from './kept-form.ts'
 import { wordsFor } from './language.ts'
+import { nothingHere } from './nothing.ts'
 import { renderErrorPage } from './pages/errors.tsx'
 import { KeptPage } from './pages/kept.tsx'
 import { spanOf } from './pages/time.tsx'
 import { ownPath } from './place.ts'
 import type { PortalRequest } from './portal.ts'
-import { problemResponse } from './problem.ts'
 import { readQuery } from './query.ts'
 import { sayError } from './words/words.ts'
 
@@ -110,16 +109,9 @@ export async function releaseForm(ctx: PortalRequest, tools: KeepTools, id: stri
 }
 
 function nothingKept(ctx: PortalRequest): Response {
-  const { status, say } = CODES['route.none']
-  if (!prefersPage(ctx.request)) return problemResponse(status, 'route.none', say, ctx.requestId)
-  const words = wordsFor(ctx.request)
-  return renderErrorPage({
-    words,
-    brand: ctx.portal.brand,
-    status,
+  return nothingHere(ctx, words => ({
     title: words.nothingKept,
     detail: words.nothingKeptWhy,
-    reference: ctx.requestId,
     actions: [{ label: words.goOn, address: '/' }],
-  })
+  }))
 }

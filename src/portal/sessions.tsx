@@ -4,12 +4,13 @@ import { prefersPage } from '../route/page-load.ts'
 import type { Session, SessionEntry } from '../session/session.ts'
 import { isAdmin } from './admins.ts'
 import { jsonAnswer, pageAnswer, redirectAnswer } from './answer.ts'
+import { leadToPortal } from './elsewhere.ts'
 import { describeEntry } from './entry.ts'
 import { proveForm, readOwnForm } from './form.ts'
 import { wordsFor } from './language.ts'
 import { menuOf } from './menu.ts'
 import { SessionsPage } from './pages/sessions.tsx'
-import { isPortalHost, ownPath, portalOrigin } from './place.ts'
+import { isPortalHost, ownPath } from './place.ts'
 import type { PortalRequest } from './portal.ts'
 import { readQuery } from './query.ts'
 import { leave, type SignOutTools } from './sign-out.tsx'
@@ -24,10 +25,8 @@ const LOOKED_THROUGH = 5_000
  * Only on the host where people sign in: elsewhere, an application's own scripts could read it.
  */
 export async function showSessions(ctx: PortalRequest, tools: SignOutTools, session: Session): Promise<Response> {
-  if (!isPortalHost(ctx)) {
-    if (prefersPage(ctx.request)) return redirectAnswer(302, `${portalOrigin(ctx)}${ownPath('sessions')}`)
-    throw new GateError('route.none', 'sessions are listed on the portal’s own host')
-  }
+  const away = leadToPortal(ctx, 'sessions')
+  if (away !== null) return away
   const query = readQuery(ctx)
   const isAll = query.get('all') === '1'
   if (isAll && !isAdmin(ctx, session)) throw new GateError('access.denied', 'the portal’s admin role is missing')

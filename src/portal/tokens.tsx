@@ -6,11 +6,12 @@ import type { Sealer } from '../session/seal.ts'
 import type { Session, Sessions } from '../session/session.ts'
 import type { HeldToken, Tokens } from '../session/tokens.ts'
 import { jsonAnswer, pageAnswer, redirectAnswer } from './answer.ts'
+import { leadToPortal } from './elsewhere.ts'
 import { proveForm, readOwnForm } from './form.ts'
 import { wordsFor } from './language.ts'
 import { menuOf } from './menu.ts'
 import { TOKEN_DAYS, TokensPage } from './pages/tokens.tsx'
-import { isPortalHost, ownPath, portalOrigin } from './place.ts'
+import { isPortalHost, ownPath } from './place.ts'
 import type { PortalRequest } from './portal.ts'
 
 export interface TokenTools {
@@ -31,10 +32,8 @@ const DAY_MS = 24 * 60 * 60 * 1000
  */
 export async function showTokens(ctx: PortalRequest, tools: TokenTools, session: Session): Promise<Response> {
   if (!ctx.portal.personalTokens) throw new GateError('route.none', 'this portal has no personal tokens')
-  if (!isPortalHost(ctx)) {
-    if (prefersPage(ctx.request)) return redirectAnswer(302, `${portalOrigin(ctx)}${ownPath('tokens')}`)
-    throw new GateError('route.none', 'tokens are listed on the portal’s own host')
-  }
+  const away = leadToPortal(ctx, 'tokens')
+  if (away !== null) return away
   return answer(ctx, tools, session, null)
 }
 

@@ -20,11 +20,13 @@ const app = (host: string, upstream: string, more: string) =>
   `[[routes]]\nhost = "${host}.localhost"\nupstream = "${upstream}"\nportal = "home"\nallow = ["user"]\n${more}\n`
 const KEYS = `admin_role = "admin"
 personal_tokens = true
+guest_links = { allow = ["admin"] }
 remember = "30d"
 title = "Example Home"
 
 ${app('one', 'http://127.0.0.1:1', 'name = "Wissensdatenbankverwaltungsoberfläche"\napp = { group = "Donaudampfschifffahrtsgesellschaft" }')}
 ${app('two-words', 'http://127.0.0.1:1', 'name = "Photos"\napp = { description = "Everything that we ever took a picture of, and then some more of it that nobody looks at" }')}
+${app('shared', 'http://127.0.0.1:1', 'name = "Shared"').replace('["user"]', '["user", { guest_link = true }]')}
 ${app('later', 'http://127.0.0.1:1', 'name = "Later"\ndeny = [{ hours = "00:00-24:00" }]')}`
 
 let browser: Browser
@@ -50,6 +52,7 @@ const LOOKED_AT: readonly (readonly [name: string, address: () => string])[] = [
   ['sign-out', () => `${stand.portal}/.sallyport/logout`],
   ['not-found', () => `${stand.portal}/.sallyport/nothing`],
   ['guests', () => `${stand.portal}/.sallyport/guests`],
+  ['no-link', () => `${stand.app}/.sallyport/guest?link=x`],
   ['nothing-kept', () => `${stand.portal}/.sallyport/kept?form=x`],
   ['expired', () => `${stand.portal}/.sallyport/callback?code=c&state=s`],
   ['denied', () => stand.app.replace('app.', 'later.')],
@@ -90,6 +93,17 @@ describe.each(LANGUAGES.map(({ lang }) => lang))('in %s', lang => {
     await page.locator('input[name=name]').fill('Donaudampfschifffahrtsgesellschaftskapitänsmütze')
     await page.locator('form.search button').click()
     await look(page, 'token-made')
+    await page.goto(`${stand.portal}/.sallyport/guests`)
+    await page.locator('input[name=address]').fill(stand.app)
+    await page.locator('input[name=name]').fill('Donaudampfschifffahrtsgesellschaftskapitänsmütze')
+    await page.locator('form.fields button').click()
+    await look(page, 'guest-link-refused')
+    await page.locator('input[name=address]').fill(stand.app.replace('app.', 'shared.'))
+    await page.locator('input[name=name]').fill('Donaudampfschifffahrtsgesellschaftskapitänsmütze')
+    await page.locator('form.fields button').click()
+    await look(page, 'guest-link-made')
+    await page.goto((await page.locator('[role=status] code').textContent()) ?? '')
+    await look(page, 'invitation')
     await page.goto(`${stand.portal}/.sallyport/logout`)
     await page.locator('button.main').click()
     await look(page, 'signed-out')

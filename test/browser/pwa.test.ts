@@ -44,7 +44,7 @@ function serve(path: string, response: ServerResponse): void {
   if (path === '/data') return void say('application/json', '{"n":1}')
   say(
     'text/html',
-    `<!doctype html><link rel="manifest" href="/app.webmanifest"><link rel="icon" href="/favicon.ico"><title>An app</title>
+    `<!doctype html><link rel="manifest" href="/app.webmanifest"${path === '/with' ? ' crossorigin="use-credentials"' : ''}><link rel="icon" href="/favicon.ico"><title>An app</title>
     <p id="path">${path}</p><script>navigator.serviceWorker.register('/sw.js')</script>`,
   )
 }
@@ -98,6 +98,19 @@ test('a manifest that is fetched without credentials is refused, not sent to sig
     )
     expect(direct).toEqual([401, false])
     expect(await page.locator('#path').textContent()).toBe('/')
+  } finally {
+    await person.context.close()
+  }
+})
+
+test('a manifest whose page asks for it with credentials is the application’s own', async () => {
+  const person = await watchedContext(browser)
+  try {
+    const page = await openApp(person)
+    await page.goto(`${pwa()}/with`)
+    const cdp = await person.context.newCDPSession(page)
+    const manifest: unknown = await cdp.send('Page.getAppManifest')
+    expect(JSON.stringify(manifest)).toContain('An app')
   } finally {
     await person.context.close()
   }

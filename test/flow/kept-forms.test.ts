@@ -363,6 +363,16 @@ describe('it is not kept, and the page says so,', () => {
   })
 })
 
+test('whoever has forms kept in a row has to wait like whoever signs in in a row', async () => {
+  await using gate = await startGate(routes())
+  const { owner } = await gate.signIn('app.test')
+  const answers = await Promise.all(Array.from({ length: 320 }, () => ask(gate, { cookies: [owner], body: 'a=b' })))
+  const limited = answers.filter(({ status }) => status === 429)
+  expect(limited.length).toBeGreaterThan(0)
+  expect(limited[0]?.field('retry-after')).toBe('1')
+  expect(answers.every(({ forwarded }) => forwarded === '')).toBe(true)
+})
+
 test('one person keeps eight forms at most: the oldest make room, nobody else’s', async () => {
   await using gate = await startGate(routes())
   const eve = await sendWithout(gate, {}, 'eve')

@@ -63,22 +63,25 @@ describe('redirects stay on our hosts', () => {
     },
   )
 
-  test.each(['logout', 'signed-out', 'enter', 'me', ''])('no parameter makes %s lead elsewhere', async page => {
-    for (const name of ['return', 'to', 'rd', 'redirect_uri', 'post_logout_redirect_uri']) {
-      const query = new URLSearchParams({ [name]: 'https://evil.example/' })
-      const browser = stand.browser()
-      await browser.signIn(`${KUMA}/`, 'user1')
-      for (const method of page === 'logout' ? ['GET', 'POST'] : ['GET']) {
-        const answer = await browser.visit(`${KUMA}/.sallyport/${page}?${query}`, {
-          method,
-          headers: { 'sec-fetch-site': 'same-origin' },
-        })
-        const location = answer.headers.get('location')
-        if (location !== null) expect(OURS.has(new URL(location, KUMA).origin)).toBe(true)
-        expect(await answer.text()).not.toContain('evil.example')
+  test.each(['logout', 'signed-out', 'enter', 'me', '', 'kept', 'guest', 'guests'])(
+    'no parameter makes %s lead elsewhere',
+    async page => {
+      for (const name of ['return', 'to', 'rd', 'redirect_uri', 'post_logout_redirect_uri']) {
+        const query = new URLSearchParams({ [name]: 'https://evil.example/' })
+        const browser = stand.browser()
+        await browser.signIn(`${KUMA}/`, 'user1')
+        for (const method of page === 'logout' ? ['GET', 'POST'] : ['GET']) {
+          const answer = await browser.visit(`${KUMA}/.sallyport/${page}?${query}`, {
+            method,
+            headers: { 'sec-fetch-site': 'same-origin' },
+          })
+          const location = answer.headers.get('location')
+          if (location !== null) expect(OURS.has(new URL(location, KUMA).origin)).toBe(true)
+          expect(await answer.text()).not.toContain('evil.example')
+        }
       }
-    }
-  })
+    },
+  )
 
   test('whatever is asked for, a challenge leads to the portal and nowhere else', async () => {
     await fc.assert(
