@@ -26,10 +26,7 @@ export function apache(folder: string, fronts: readonly Front[], provider: TestP
     mkdirSync(root, { recursive: true })
     writeFileSync(join(root, 'httpd.conf'), configuration(root, fronts, provider, trust))
     const child = startChild(['apache2', '-d', root, '-f', 'httpd.conf', '-D', 'FOREGROUND'], { core: PROXY_CORE })
-    for (const { name } of fronts) {
-      if (name === 'echo') cookies.set(name, cookies.get('app') ?? '')
-      else cookies.set(name, await signIn(name))
-    }
+    for (const { name } of fronts) cookies.set(name, await signIn(name))
     return child
   }
 
@@ -54,14 +51,14 @@ export function apache(folder: string, fronts: readonly Front[], provider: TestP
 
 function configuration(root: string, fronts: readonly Front[], provider: TestProvider, trust: Trust): string {
   const hosts = fronts.map(({ name, port, upstream }) => {
-    const scheme = { app: 'http', upload: 'http', echo: 'ws', secure: 'https' }[name]
+    const to = name === 'secure' ? `https://${trust.serverName}` : 'http://127.0.0.1'
     return `
 Listen 127.0.0.1:${port}
 <VirtualHost 127.0.0.1:${port}>
   ServerName ${HOST}:${port}
   OIDCRedirectURI http://${HOST}:${port}/callback
   SSLProxyEngine ${name === 'secure' ? 'on' : 'off'}
-  ProxyPass / ${scheme}://${name === 'secure' ? trust.serverName : '127.0.0.1'}:${upstream}/
+  ProxyPass / ${to}:${upstream}/ ${name === 'echo' ? 'upgrade=websocket' : ''}
   <Location />
     AuthType openid-connect
     Require claim groups:users

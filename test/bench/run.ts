@@ -3,7 +3,7 @@
  * in one run.
  *
  * Usage: bun test/bench/run.ts [--only PART,…] [--subjects KEY,…] [--rounds 5] [--seconds 1] [--connections 1,32,256]
- *                              [--quick] [--urgent] [--json FILE]
+ *                              [--sessions 1000000] [--quick] [--urgent] [--json FILE]
  *
  * The measure is CPU time per request of the proxy, pinned to a core of its own: it does not move with what the load or the
  * upstream cost on the other core. Rounds are interleaved, and what is compared is compared round by round.
@@ -16,17 +16,19 @@ import { parseArgs } from 'node:util'
 import { idle } from './parts/idle.ts'
 import type { Part } from './parts/part.ts'
 import { routes } from './parts/routes.ts'
+import { sessions } from './parts/sessions.ts'
 import { small } from './parts/small.ts'
 import { starts } from './parts/starts.ts'
 import { tls } from './parts/tls.ts'
 import { transfers } from './parts/transfers.ts'
+import { websocket } from './parts/websocket.ts'
 import { goFirst, leaveProxyCore } from './process.ts'
 import { align, type Findings, machine, targetTable } from './report.ts'
 import { ensureBinary } from './sallyport.ts'
 import { makeStand } from './stand.ts'
 import type { SubjectKey } from './subject.ts'
 
-const PARTS: Readonly<Record<string, Part>> = { small, transfers, tls, routes, idle, starts }
+const PARTS: Readonly<Record<string, Part>> = { small, transfers, websocket, tls, routes, idle, sessions, starts }
 
 const SUBJECTS: readonly SubjectKey[] = ['bun', 'public', 'private', 'nginx', 'haproxy', 'caddy', 'apache']
 
@@ -38,6 +40,7 @@ const { values } = parseArgs({
     seconds: { type: 'string', default: '1' },
     connections: { type: 'string', default: '1,32,256' },
     quick: { type: 'boolean', default: false },
+    sessions: { type: 'string' },
     urgent: { type: 'boolean', default: false },
     json: { type: 'string' },
   },
@@ -48,6 +51,7 @@ const keys = values.subjects === undefined ? null : chosen('subject', values.sub
 const effort = {
   rounds: Number(values.rounds ?? (values.quick ? 1 : 5)),
   seconds: Number(values.seconds),
+  most: Number(values.sessions ?? (values.quick ? 20_000 : 1_000_000)),
   connections: values.connections.split(',').map(Number),
 }
 if (cpus().length < 2) fail('needs two cores, one for the proxy alone')

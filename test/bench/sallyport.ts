@@ -40,10 +40,13 @@ export interface GateOptions {
   readonly trust: Trust
   /** Routes to be passed over, on hosts of their own. */
   readonly otherRoutes?: number
+  /** A session database that is there already; else one in the folder. */
+  readonly store?: string
 }
 
 /** Sallyport as people run it: session in SQLite, a role, identity fields, the access log on, into a file. */
-export async function makeGate({ folder, fronts, provider, trust, otherRoutes = 0 }: GateOptions): Promise<Gate> {
+export async function makeGate(options: GateOptions): Promise<Gate> {
+  const { folder, fronts, provider, trust, otherRoutes = 0, store = 'sallyport.db' } = options
   mkdirSync(folder, { recursive: true })
   const [port, admin] = [await freePort(), await freePort()]
   const file = join(folder, 'routes.toml')
@@ -67,6 +70,9 @@ export async function makeGate({ folder, fronts, provider, trust, otherRoutes = 
     `[server]
 listen = ["127.0.0.1:${port}"]
 admin = "127.0.0.1:${admin}"
+
+[sessions]
+store = "sqlite:${store}"
 
 [providers.bench]
 issuer = "${provider.issuer}"

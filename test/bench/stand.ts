@@ -7,7 +7,7 @@ import { apache } from './apache.ts'
 import { startNginx } from './nginx.ts'
 import { bareBun, caddy, haproxy, nginx } from './peers.ts'
 import { freePort, LOAD_CORE, startChild, stopChildren, untilServed } from './process.ts'
-import { type Gate, makeGate, sallyport } from './sallyport.ts'
+import { type Gate, type GateOptions, makeGate, sallyport } from './sallyport.ts'
 import type { Front, FrontName, Subject, SubjectKey, Trust } from './subject.ts'
 
 export const TRANSFER_BYTES = 100 * 1024 * 1024
@@ -17,8 +17,8 @@ export interface Stand {
   readonly folder: string
   readonly subjects: readonly Subject[]
   readonly gate: Gate
-  /** Another gate before the same upstreams, with so many more routes. */
-  anotherGate(name: string, otherRoutes: number): Promise<Gate>
+  /** Another gate before the same upstreams. */
+  anotherGate(name: string, options?: Pick<GateOptions, 'otherRoutes' | 'store'>): Promise<Gate>
   /** Ends everything that was started, and removes the folder. */
   stop(): Promise<void>
 }
@@ -45,8 +45,8 @@ export async function makeStand(only: readonly SubjectKey[] | null): Promise<Sta
     folder,
     gate,
     subjects: all.filter(({ key }) => only === null || only.includes(key)),
-    anotherGate: async (name, otherRoutes) =>
-      makeGate({ folder: join(folder, name), fronts: await frontsTo(upstreams), provider, trust, otherRoutes }),
+    anotherGate: async (name, options = {}) =>
+      makeGate({ folder: join(folder, name), fronts: await frontsTo(upstreams), provider, trust, ...options }),
     async stop() {
       await stopChildren()
       await provider.stop()

@@ -28,15 +28,19 @@ export function fillSessions(path: string, { count, host, nowMs }: ManySessions)
   void openSqliteStore(path, quietPorts({ now: () => nowMs })).close()
   const database = new Database(path, { strict: true })
   database.run('PRAGMA synchronous = OFF')
+  database.run('PRAGMA cache_size = -500000')
   const session = database.query(
     `INSERT INTO sessions (id, portal, issuer, subject, sid, identity, secrets, agent, client, is_remembered, created_ms,
        expires_ms, seen_ms, checked_ms, is_refreshable) VALUES (?, 'home', ?, ?, ?, ?, ?, 'Firefox on Linux', '192.0.2.1', 0, ?, ?, ?, ?, 0)`,
   )
   const handle = database.query('INSERT INTO handles (hash, session_id, host) VALUES (?, ?, ?)')
   const issuer = 'http://127.0.0.1:9'
+  // In the order in which the table keeps them: pages are written once.
+  const ids = Array.from({ length: count }, (_, index) => [sha256(`session ${index}`), index] as const)
+  ids.sort(([one], [other]) => (one < other ? -1 : 1))
   const fill = database.transaction((from: number, to: number) => {
-    for (let index = from; index < to; index++) {
-      const id = sha256(`session ${index}`)
+    for (let at = from; at < to; at++) {
+      const [id, index] = ids[at] ?? ['', 0]
       const subject = `person-${Math.floor(index / 3)}`
       const claims = {
         sub: subject,

@@ -8,6 +8,8 @@ export interface Effort {
   readonly seconds: number
   /** Connections of the small GET, each a table of its own. */
   readonly connections: readonly number[]
+  /** Stored sessions, beside a thousand. */
+  readonly most: number
 }
 
 /** One part of the benchmark. Throws when a request failed. */

@@ -11,7 +11,7 @@ const CONNECTIONS = 32
 export async function routes(stand: Stand, { rounds, seconds }: Effort): Promise<Findings> {
   const cells: Cell[] = []
   for (const count of [10, 10_000]) {
-    const gate = await stand.anotherGate(`routes-${count}`, count - OWN_ROUTES)
+    const gate = await stand.anotherGate(`routes-${count}`, { otherRoutes: count - OWN_ROUTES })
     const child = gate.start()
     await gate.untilServed()
     const way = { port: gate.port, headers: { host: gate.host('app', 'public') } }

@@ -8,7 +8,7 @@ const MOST_STARTS = 10
 export async function starts(stand: Stand, { rounds }: Effort): Promise<Findings> {
   const count = Math.min(MOST_STARTS, rounds * 2)
   console.error(`bench: ${count} starts`)
-  const gate = await stand.anotherGate('starts', 0)
+  const gate = await stand.anotherGate('starts')
   const taken: number[] = []
   for (let index = -1; index < count; index++) {
     const began = performance.now()
