@@ -25,6 +25,11 @@ allow = "public"
 host = "limited.example"
 upstream = { to = "http://127.0.0.1:${upstream.port}", max_connections = 1, queue = 0 }
 allow = "public"
+
+[[routes]]
+host = "pair.example"
+upstream = ["http://127.0.0.1:${upstream.port}", "http://localhost:${upstream.port}"]
+allow = "public"
 `)
 })
 
@@ -154,6 +159,13 @@ describe('a body is streamed', () => {
     expect(createWholeBodies(() => crowd + 1).collect(response, 1000, 0)).toBe(response)
     expect(createWholeBodies(() => crowd).collect(response, 1000, 0)).toBeInstanceOf(Promise)
   })
+  test('as Bun hands it on, where it is here already', async () => {
+    const app = Bun.serve({ port: 0, hostname: '127.0.0.1', fetch: () => new Response('x'.repeat(5000)) })
+    const address = `http://127.0.0.1:${app.port}/path`
+    const response = await fetch(address)
+    expect(createWholeBodies(() => 0).collect(response, 5000, address.length)).toBe(response)
+    await app.stop(true)
+  })
   test('where it is made of events, whatever its length says', async () => {
     const { promise: seen, resolve: see } = Promise.withResolvers<void>()
     script = async connection => {
@@ -181,6 +193,21 @@ describe('RFC 9112 §8: a body that breaks off is never seen as whole', () => {
     const response = await sendRaw(gate.port, get())
     expect(response.status).toBe(502)
     expect(response.raw.includes('short')).toBe(false)
+  })
+  test('before anything was sent, of several addresses: the next one is asked, for a method that may be repeated', async () => {
+    let asked = 0
+    script = async connection => {
+      const isFirst = asked++ === 0
+      await connection.send(head(1000))
+      await connection.send(2)
+      await connection.send(isFirst ? 'short' : bytes(1000))
+      if (isFirst) connection.close()
+    }
+    const response = await sendRaw(gate.port, get('pair.example'))
+    expect([response.status, asked, response.body.equals(bytes(1000))]).toEqual([200, 2, true])
+    asked = 0
+    const post = await sendRaw(gate.port, get('pair.example', 'POST'))
+    expect([post.status, asked]).toEqual([502, 1])
   })
   test('after its beginning was sent: the connection is cut', async () => {
     const { promise: seen, resolve: see } = Promise.withResolvers<void>()

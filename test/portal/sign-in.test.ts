@@ -34,6 +34,15 @@ describe('one portal for many hosts', () => {
     )
   })
 
+  test('RFC 6265bis §5.6: no cookie is longer than browsers keep, however much is opened and however long it is', async () => {
+    const browser = stand.browser()
+    for (let tab = 0; tab < 60; tab++) {
+      const answer = await browser.visit(`${KUMA}/${tab}/${'x'.repeat(tab * 60)}`)
+      for (const setCookie of answer.headers.getSetCookie()) expect(setCookie.length).toBeLessThan(4096)
+    }
+    expect(browser.cookieHeader(new URL(KUMA)).length).toBeLessThan(8 * 1024)
+  })
+
   test('no token, and no session cookie, is ever in an address', async () => {
     const browser = stand.browser()
     const first = await browser.open(`${KUMA}/`)
