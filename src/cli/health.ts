@@ -27,6 +27,16 @@ export async function runHealth(argv: readonly string[], io: Io): Promise<number
     io.stderr(parsed.ok ? USAGE : `${parsed.message}\nhint: ${parsed.hint}\n\n${USAGE}`)
     return 2
   }
+  const why = await askReady(text)
+  if (why === null) return 0
+  io.stderr(`${text} ${why}\n`)
+  return 1
+}
+
+/** Asks an admin listener whether the server is ready: null where it is, else what is the matter. Throws TypeError for what is no address. */
+export async function askReady(text: string): Promise<string | null> {
+  const parsed = parseListen(text)
+  if (!parsed.ok) throw new TypeError(`${text} is no address`)
   const address = parsed.value
   const host = address.kind === 'unix' ? 'localhost' : address.host.includes(':') ? `[${address.host}]` : address.host
   const url = `http://${host}:${address.kind === 'unix' ? 80 : address.port}/readyz`
@@ -38,10 +48,8 @@ export async function runHealth(argv: readonly string[], io: Io): Promise<number
   }
   try {
     const answer = await fetch(url, init)
-    if (answer.status === 200) return 0
-    io.stderr(`${text} is not ready: it answered ${answer.status}\n`)
+    return answer.status === 200 ? null : `is not ready: it answered ${answer.status}`
   } catch (error) {
-    io.stderr(`${text} does not answer: ${error instanceof Error ? error.message : String(error)}\n`)
+    return `does not answer: ${error instanceof Error ? error.message : String(error)}`
   }
-  return 1
 }

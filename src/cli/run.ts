@@ -2,6 +2,7 @@ import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { runCheck } from './check.ts'
 import { runDemo } from './demo/run.ts'
+import { runDoctor } from './doctor/run.ts'
 import { runExplain } from './explain.ts'
 import { runGuests } from './guests.ts'
 import { runHealth } from './health.ts'
@@ -21,6 +22,7 @@ const HELP = `Sallyport: an authenticating reverse proxy. One executable, one ro
   sallyport [serve] [--config routes.toml]   serve; every save of the file takes effect, as does SIGHUP
   sallyport check [routes.toml] [--json]     all mistakes, with line, caret and hint
   sallyport explain URL [--as sub=ada,...]   which route, which rule, which verdict, and why
+  sallyport doctor [routes.toml] [--json]    what is in the way of signing in, and how to mend it
   sallyport sessions list | revoke           who is signed in; ends sign-ins on a running server
   sallyport tokens create | list | revoke    for scripts and apps, in place of signing in
   sallyport guests create | list | revoke    links by which guests open one address without signing in
@@ -42,6 +44,8 @@ export async function run(argv: readonly string[]): Promise<number> {
       return runCheck(rest, io)
     case 'explain':
       return runExplain(rest, io, realPorts(io))
+    case 'doctor':
+      return runDoctor(rest, io, realPorts(io))
     case 'schema':
       return runSchema(rest, io)
     case 'health':

@@ -1,0 +1,52 @@
+/** `warning` is for what works now, or may be meant; `bad` for what will not work. */
+export type Grade = 'good' | 'warning' | 'bad'
+
+/** One thing that was looked at. */
+export interface Finding {
+  readonly grade: Grade
+  readonly what: string
+  /** How to mend it; null where there is nothing to mend. */
+  readonly hint: string | null
+}
+
+/** What was found about one part of the set-up. */
+export interface Section {
+  readonly about: string
+  readonly findings: readonly Finding[]
+}
+
+export function good(what: string): Finding {
+  return { grade: 'good', what, hint: null }
+}
+
+export function warning(what: string, hint: string): Finding {
+  return { grade: 'warning', what, hint }
+}
+
+export function bad(what: string, hint: string): Finding {
+  return { grade: 'bad', what, hint }
+}
+
+const MARKS: Readonly<Record<Grade, { readonly text: string; readonly colour: string }>> = {
+  good: { text: 'ok  ', colour: '32' },
+  warning: { text: 'warn', colour: '33' },
+  bad: { text: 'FAIL', colour: '31' },
+}
+
+/** The report for people: a heading for each part, a line for each finding, a hint below what needs one. */
+export function renderSections(sections: readonly Section[], hasColour: boolean): string {
+  const paint = (text: string, code: string) => (hasColour ? `\u001b[${code}m${text}\u001b[0m` : text)
+  return sections
+    .map(({ about, findings }) => {
+      const lines = findings.map(({ grade, what, hint }) => {
+        const mark = paint(MARKS[grade].text, MARKS[grade].colour)
+        return `  ${mark}  ${what}\n${hint === null ? '' : `        hint: ${hint}\n`}`
+      })
+      return `${paint(about, '1')}\n${lines.join('')}`
+    })
+    .join('\n')
+}
+
+export function countGrade(sections: readonly Section[], grade: Grade): number {
+  return sections.flatMap(({ findings }) => findings).filter(finding => finding.grade === grade).length
+}

@@ -1,0 +1,91 @@
+import { accessSync, constants, existsSync, statSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { randomToken } from '../../base/bytes.ts'
+import { errorFacts } from '../../base/errors.ts'
+import type { Ports } from '../../base/ports.ts'
+import type { Config, ListenAddress } from '../../config/types.ts'
+import { addressText, listen } from '../../server/listen.ts'
+import { openSessionState } from '../session-state.ts'
+import { bad, type Finding, good, type Section, warning } from './finding.ts'
+
+/** What this machine has to give: listeners that can be opened, and a place for sessions. */
+export async function examineMachine(
+  config: Config,
+  ports: Pick<Ports, 'now' | 'random' | 'log'>,
+  isRunning: boolean,
+): Promise<Section> {
+  return {
+    about: 'this machine',
+    findings: [
+      ...(isRunning ? [good('Sallyport is running')] : config.server.listen.map(examineListener)),
+      ...examineProxies(config),
+      await examineStore(config, ports),
+      ...examineKey(config),
+    ],
+  }
+}
+
+function examineListener(address: ListenAddress): Finding {
+  const where = addressText(address)
+  // To try a local socket would take it from whoever has it.
+  if (address.kind === 'unix') return good(`${where} is a local socket, made at start`)
+  try {
+    void listen(address, { fetch: () => new Response() }).stop(true)
+    return good(`${where} can be listened on`)
+  } catch (error) {
+    const { error: what, hint } = errorFacts(error)
+    return bad(String(what), typeof hint === 'string' ? hint : 'check listen in [server]')
+  }
+}
+
+/** A portal on HTTPS behind a plain listener has a proxy in front, of which the file should know. */
+function examineProxies({ server, portals }: Config): readonly Finding[] {
+  const isBehind = [...portals.values()].some(({ url }) => url?.scheme === 'https')
+  if (!isBehind || server.trustedProxies.length > 0) return []
+  return [
+    warning(
+      'no proxy is trusted, though a portal is on HTTPS and this machine listens on plain HTTP',
+      'name the proxy that ends TLS in trusted_proxies, or every client has its address',
+    ),
+  ]
+}
+
+async function examineStore(config: Config, ports: Pick<Ports, 'now' | 'random' | 'log'>): Promise<Finding> {
+  const { store } = config.sessions
+  if (store.kind === 'sqlite') return examineFile(store.path)
+  try {
+    const { sessions } = openSessionState(config, ports)
+    try {
+      await sessions.find(randomToken(ports.random), 'doctor.invalid')
+      return good('the session store answers')
+    } finally {
+      await sessions.close()
+    }
+  } catch (error) {
+    const { error: what, hint } = errorFacts(error)
+    return bad(`the session store does not answer: ${what}`, typeof hint === 'string' ? hint : 'check [sessions] store')
+  }
+}
+
+function examineFile(path: string): Finding {
+  if (path === ':memory:') return warning('sessions are in memory alone', 'a restart signs everyone out')
+  const what = existsSync(path) ? path : dirname(path)
+  try {
+    accessSync(what, constants.W_OK | constants.R_OK)
+    return good(`sessions are kept in ${path}`)
+  } catch {
+    return bad(
+      `sessions cannot be written to ${what}`,
+      'make that folder, or give it to the user that runs Sallyport; or change [sessions] store',
+    )
+  }
+}
+
+/** Whoever reads the key can open what is sealed in the database. */
+function examineKey({ sessions }: Config): readonly Finding[] {
+  if (sessions.store.kind !== 'sqlite' || sessions.store.path === ':memory:') return []
+  const path = join(dirname(sessions.store.path), 'sallyport.key')
+  const mode = statSync(path, { throwIfNoEntry: false })?.mode
+  if (mode === undefined || (mode & 0o077) === 0) return []
+  return [warning(`${path} can be read by other users of this machine`, `chmod 600 ${path}`)]
+}

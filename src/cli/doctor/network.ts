@@ -1,0 +1,76 @@
+import { lookup } from 'node:dns/promises'
+import { connect } from 'node:tls'
+import { isLoopbackHost } from '../../base/net.ts'
+import { splitAuthority } from '../../proxy/reach.ts'
+import { bad, type Finding, good, warning } from './finding.ts'
+
+const PATIENCE_MS = 5_000
+const DAY_MS = 86_400_000
+const SOON_DAYS = 14
+
+/** The addresses of a name as this machine resolves it; none where it does not. Names that only ever mean this machine have one. */
+export async function resolveName(host: string): Promise<readonly string[]> {
+  if (isLoopbackHost(host)) return ['127.0.0.1']
+  const { promise: tooLate, resolve: giveUp } = Promise.withResolvers<readonly string[]>()
+  const timer = setTimeout(giveUp, PATIENCE_MS, [])
+  const found = lookup(host, { all: true }).then(
+    all => all.map(({ address }) => address),
+    () => [],
+  )
+  const addresses = await Promise.race([found, tooLate])
+  clearTimeout(timer)
+  return addresses
+}
+
+/** The name and the certificate of an https address; nothing to say of plain HTTP. */
+export async function examineHttps(url: URL, nowMs: number): Promise<readonly Finding[]> {
+  const host = url.hostname.replace(/^\[|\]$/g, '')
+  if ((await resolveName(host)).length === 0) {
+    return [bad(`the name ${host} has no address here`, 'check the name and the DNS server of this machine')]
+  }
+  if (url.protocol !== 'https:') return []
+  const certificate = await fetchCertificate(url.host)
+  if (certificate === null) {
+    return [bad(`no TLS connection to ${url.host}`, 'check the address, the port, and what is in between')]
+  }
+  if (certificate.mistake !== null) {
+    return [
+      bad(
+        `the certificate of ${url.host} is not trusted here: ${certificate.mistake}`,
+        'use one that this machine trusts, or set NODE_EXTRA_CA_CERTS to the file of your own authority',
+      ),
+    ]
+  }
+  const days = Math.floor((certificate.endsAtMs - nowMs) / DAY_MS)
+  return [
+    days < SOON_DAYS
+      ? warning(`the certificate of ${url.host} is good for ${days} days only`, 'see that it is renewed')
+      : good(`has a trusted certificate for ${days} days`),
+  ]
+}
+
+interface Certificate {
+  /** Why it is not trusted; null where it is. */
+  readonly mistake: string | null
+  readonly endsAtMs: number
+}
+
+function fetchCertificate(authority: string): Promise<Certificate | null> {
+  const { host, port } = splitAuthority(authority, 443)
+  const isName = !/^[0-9.]+$|:/.test(host)
+  return new Promise(resolve => {
+    const socket = connect({ host, port, rejectUnauthorized: false, ...(isName ? { servername: host } : {}) })
+    const finish = (found: Certificate | null) => {
+      clearTimeout(timer)
+      socket.destroy()
+      resolve(found)
+    }
+    const timer = setTimeout(() => finish(null), PATIENCE_MS)
+    socket.once('secureConnect', () => {
+      const mistake = socket.authorized ? null : String(socket.authorizationError ?? 'unknown')
+      finish({ mistake, endsAtMs: Date.parse(socket.getPeerCertificate().valid_to) })
+    })
+    // Stays: a socket that was given up may still report an error.
+    socket.on('error', () => finish(null))
+  })
+}

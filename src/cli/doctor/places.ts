@@ -1,0 +1,75 @@
+import type { Ports } from '../../base/ports.ts'
+import type { Config, PortalConfig } from '../../config/types.ts'
+import { addressLabel } from '../../proxy/origin.ts'
+import { reach } from '../../proxy/reach.ts'
+import { bad, type Finding, good, type Section, warning } from './finding.ts'
+import { examineHttps, resolveName } from './network.ts'
+
+const PATIENCE_MS = 5_000
+
+/** A portal's own address, from outside as far as this machine is outside. */
+export async function examinePortal(portal: PortalConfig, ports: Pick<Ports, 'fetch' | 'now'>): Promise<Section> {
+  const about = `portal "${portal.name}"`
+  if (portal.url === null) return { about, findings: [good('is mounted on each of its hosts')] }
+  const address = `${portal.url.scheme}://${portal.url.authority}`
+  const transport = await examineHttps(new URL(address), ports.now())
+  if (transport.some(({ grade }) => grade === 'bad')) return { about, findings: transport }
+  const isThere = await answersAsSallyport(address, ports)
+  return {
+    about,
+    findings: [
+      ...transport,
+      isThere
+        ? good(`Sallyport answers at ${address}`)
+        : warning(
+            `no Sallyport answers at ${address}`,
+            'start it; behind another proxy, let that one pass this host on with its Host field',
+          ),
+    ],
+  }
+}
+
+/** The key set is at one place on every host of a portal, for anyone. */
+async function answersAsSallyport(address: string, { fetch }: Pick<Ports, 'fetch'>): Promise<boolean> {
+  try {
+    const signal = AbortSignal.timeout(PATIENCE_MS)
+    const answer = await fetch(`${address}/.sallyport/jwks.json`, { redirect: 'manual', signal })
+    const body: unknown = answer.status === 200 ? await answer.json() : null
+    return typeof body === 'object' && body !== null && 'keys' in body
+  } catch {
+    return false
+  }
+}
+
+/** Whether the hosts of the file have addresses. */
+export async function examineHosts(config: Config): Promise<Section> {
+  const hosts = [...new Set(config.routes.map(({ host }) => host))].filter(host => !host.startsWith('*.'))
+  const lost = (
+    await Promise.all(hosts.map(async host => ((await resolveName(host)).length === 0 ? host : null)))
+  ).filter(host => host !== null)
+  const findings: Finding[] = lost.map(host =>
+    warning(`${host} has no address here`, 'give it one in your DNS, that of the machine people reach Sallyport by'),
+  )
+  const found = hosts.length - lost.length
+  if (found > 0) findings.unshift(good(`${found === 1 ? 'one name has' : `${found} names have`} an address`))
+  return { about: 'hosts', findings }
+}
+
+/** Whether something takes connections at every upstream's address. */
+export async function examineUpstreams(config: Config): Promise<Section> {
+  const addresses = new Map(
+    config.routes.flatMap(({ id, upstream }) =>
+      (upstream?.addresses ?? []).map(address => [addressLabel(address), { address, id }] as const),
+    ),
+  )
+  const findings = await Promise.all(
+    [...addresses].map(async ([label, { address, id }]) => {
+      if (await reach(address, PATIENCE_MS)) return good(`${label} takes connections`)
+      return bad(
+        `${label} takes no connection (route "${id}")`,
+        'start the application, and check the name and port in upstream, as this machine or container sees them',
+      )
+    }),
+  )
+  return { about: 'upstreams', findings }
+}

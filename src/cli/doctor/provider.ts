@@ -1,0 +1,143 @@
+import { errorFacts } from '../../base/errors.ts'
+import type { Ports } from '../../base/ports.ts'
+import type { Config, PortalConfig, ProviderConfig } from '../../config/types.ts'
+import { type Answered, type Probe, probeProvider } from '../../identity/probe.ts'
+import { bad, type Finding, good, type Section, warning } from './finding.ts'
+import { examineHttps } from './network.ts'
+
+/** What ID tokens may be off by (OpenID Connect Core §3.1.3.7 leaves it to us). */
+const MAX_SKEW_MS = 60_000
+
+/** Whether people could sign in at a provider, and what would be in the way. */
+export async function examineProvider(
+  provider: ProviderConfig,
+  config: Config,
+  ports: Pick<Ports, 'now' | 'fetch' | 'log'>,
+): Promise<Section> {
+  const about = `provider "${provider.name}", ${provider.issuer}`
+  const transport = await examineHttps(new URL(provider.issuer), ports.now())
+  let probe: Probe
+  try {
+    probe = await probeProvider(provider, ports)
+  } catch (error) {
+    return { about, findings: [...transport, failed('does not answer discovery', error)] }
+  }
+  const portals = [...config.portals.values()].filter(({ providers }) => providers.includes(provider.name))
+  const callbacks = [...new Set(portals.flatMap(portal => callbacksOf(portal, config)))]
+  const findings = [
+    ...transport,
+    good('answers discovery, and is the issuer that the file names'),
+    ...examineClock(probe),
+    await examineKeys(probe),
+    ...(callbacks[0] === undefined ? [] : [await examineClient(probe, provider, callbacks[0])]),
+    ...(await Promise.all(callbacks.map(callback => examineCallback(probe, callback)))),
+    ...examineScopes(probe, provider, portals),
+    ...examineAbilities(probe, portals),
+  ]
+  return { about, findings }
+}
+
+/** The addresses that have to be registered for a portal: its own, or one for each host that it is mounted on. */
+export function callbacksOf(portal: PortalConfig, config: Config): readonly string[] {
+  if (portal.url !== null) return [`${portal.url.scheme}://${portal.url.authority}${portal.callbackPath}`]
+  const scheme = portal.insecureCookies ? 'http' : 'https'
+  return config.routes
+    .filter(route => route.portal === portal.name && !route.host.startsWith('*.'))
+    .map(route => `${scheme}://${route.host}${portal.callbackPath}`)
+}
+
+function examineClock({ clockAheadMs }: Probe): readonly Finding[] {
+  if (clockAheadMs === null) return []
+  const seconds = Math.abs(clockAheadMs) / 1000
+  if (Math.abs(clockAheadMs) <= MAX_SKEW_MS / 2) return [good('has the same time as this machine')]
+  const what = `says that this machine's clock is ${seconds} s ${clockAheadMs > 0 ? 'ahead' : 'behind'}`
+  const hint = 'set the clocks of both machines by NTP: beyond 60 s no sign-in is taken'
+  return [Math.abs(clockAheadMs) > MAX_SKEW_MS ? bad(what, hint) : warning(what, hint)]
+}
+
+async function examineKeys(probe: Probe): Promise<Finding> {
+  try {
+    await probe.askKeys()
+    return good('hands out its signing keys')
+  } catch (error) {
+    return failed('does not hand out its signing keys', error)
+  }
+}
+
+async function examineClient(probe: Probe, provider: ProviderConfig, callback: string): Promise<Finding> {
+  const what = provider.clientSecret === null ? 'client_id' : 'client_id and client_secret'
+  const { verdict, says } = await probe.askClient(callback)
+  if (verdict === 'good') return good(`takes ${what}`)
+  if (verdict === 'refused') {
+    return bad(
+      `refuses ${what}${quoted(says)}`,
+      'copy both from the provider again; a client without a secret has to be a public one there',
+    )
+  }
+  return warning(`does not say whether it takes ${what}${quoted(says)}`, 'sign in once, and look at the log')
+}
+
+async function examineCallback(probe: Probe, callback: string): Promise<Finding> {
+  let answered: Answered
+  try {
+    answered = await probe.askCallback(callback)
+  } catch (error) {
+    return failed(`cannot be asked about ${callback}`, error)
+  }
+  const { verdict, says } = answered
+  if (verdict === 'good') return good(`comes back to ${callback}`)
+  if (verdict === 'refused') {
+    return bad(`does not come back to ${callback}`, 'register exactly this address for the client at the provider')
+  }
+  return warning(
+    `does not say whether it comes back to ${callback}${quoted(says)}`,
+    'see that exactly this address is registered for the client at the provider',
+  )
+}
+
+function examineScopes({ metadata }: Probe, provider: ProviderConfig, portals: readonly PortalConfig[]): Finding[] {
+  const offered = metadata.scopes_supported
+  const missing = (provider.scopes ?? []).filter(scope => offered !== undefined && !offered.includes(scope))
+  const findings: Finding[] = []
+  if (missing.length > 0) {
+    findings.push(
+      warning(
+        `lists no scope ${missing.map(scope => `"${scope}"`).join(', ')}`,
+        'see what the provider calls it, or take it out of scopes',
+      ),
+    )
+  }
+  const asksForGroups = provider.scopes?.includes('groups') ?? offered?.includes('groups') ?? false
+  const needsGroups = portals.some(({ roles }) => [...roles.values()].flat().some(rule => rule.groups !== null))
+  if (needsGroups && !asksForGroups) {
+    findings.push(
+      warning(
+        'is not asked for groups, which roles look at',
+        'add "groups" to scopes where the provider knows that scope; some send groups without it',
+      ),
+    )
+  }
+  return findings
+}
+
+function examineAbilities({ metadata }: Probe, portals: readonly PortalConfig[]): Finding[] {
+  const findings: Finding[] = []
+  const methods = metadata.code_challenge_methods_supported
+  if (methods !== undefined && !methods.includes('S256')) {
+    findings.push(warning('does not list PKCE with S256', 'sign-ins use it all the same; a newer version may check it'))
+  }
+  if (portals.some(({ providerLogout }) => providerLogout) && metadata.end_session_endpoint === undefined) {
+    findings.push(warning('has no place to sign out', 'remove provider_logout: people stay signed in at the provider'))
+  }
+  return findings
+}
+
+function quoted(says: string | null): string {
+  return says === null ? '' : ` (${says})`
+}
+
+function failed(what: string, error: unknown): Finding {
+  const { error: why, hint, cause } = errorFacts(error)
+  const because = [why, cause].filter(part => part !== undefined).join('; ')
+  return bad(`${what}: ${because}`, typeof hint === 'string' ? hint : 'the provider’s own log says more')
+}

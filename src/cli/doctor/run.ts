@@ -1,0 +1,74 @@
+import { resolve } from 'node:path'
+import type { Ports } from '../../base/ports.ts'
+import { loadConfig } from '../../config/load.ts'
+import { renderDiagnostics } from '../../config/render.ts'
+import type { Config } from '../../config/types.ts'
+import { addressText } from '../../server/listen.ts'
+import { EXIT, parseArguments } from '../args.ts'
+import { askReady } from '../health.ts'
+import type { Io } from '../io.ts'
+import { countGrade, renderSections, type Section } from './finding.ts'
+import { examineMachine } from './machine.ts'
+import { examineHosts, examinePortal, examineUpstreams } from './places.ts'
+import { examineProvider } from './provider.ts'
+
+const USAGE = {
+  text: `usage: sallyport doctor [routes.toml] [--json]
+
+Looks at everything that a sign-in needs: the provider (discovery, issuer, clock, keys, client, callback, scopes), names,
+certificates, upstreams, listeners and the session store. Says what is wrong and how to mend it; changes nothing.
+Exit code: 0 where nothing fails (warnings may remain), 1 for any failure or mistake in the file, 2 for a wrong command line.
+
+  --json   the findings as JSON, for scripts`,
+  options: { json: { type: 'boolean' } },
+  maxPositionals: 1,
+} as const
+
+/** `sallyport doctor`: answers the exit code. */
+export async function runDoctor(
+  argv: readonly string[],
+  io: Io,
+  ports: Parameters<typeof loadConfig>[1] & Pick<Ports, 'now' | 'random' | 'fetch'>,
+): Promise<number> {
+  const parsed = parseArguments(argv, USAGE, io)
+  if (!parsed.ok) return parsed.exitCode
+  const file = parsed.positionals[0] ?? 'routes.toml'
+  const loaded = loadConfig(resolve(io.cwd, file), ports, file)
+  if (!loaded.ok) {
+    io.stderr(renderDiagnostics(loaded.diagnostics, new Map([[file, loaded.text]]), { colour: io.colour.stderr }))
+    return EXIT.failed
+  }
+  const sections = await examine(loaded.config, ports)
+  const failures = countGrade(sections, 'bad')
+  const isJson = parsed.values.json === true
+  io.stdout(
+    isJson
+      ? `${JSON.stringify({ ok: failures === 0, file, sections }, null, 2)}\n`
+      : `${renderSections(sections, io.colour.stdout)}\n${conclude(failures, countGrade(sections, 'warning'))}\n`,
+  )
+  return failures === 0 ? EXIT.ok : EXIT.failed
+}
+
+/** Everything is asked at once: the slowest answer is what it takes. */
+async function examine(config: Config, given: Pick<Ports, 'now' | 'random' | 'fetch'>): Promise<readonly Section[]> {
+  // What is found is said once, in the report.
+  const quiet = () => undefined
+  const ports = { ...given, log: { debug: quiet, info: quiet, warn: quiet, error: quiet } }
+  const { admin } = config.server
+  const isRunning = admin !== null && (await askReady(addressText(admin))) === null
+  const found = await Promise.all([
+    ...[...config.providers.values()].map(provider => examineProvider(provider, config, ports)),
+    ...[...config.portals.values()].map(portal => examinePortal(portal, ports)),
+    examineHosts(config),
+    examineUpstreams(config),
+    examineMachine(config, ports, isRunning),
+  ])
+  return found.filter(({ findings }) => findings.length > 0)
+}
+
+function conclude(failures: number, warnings: number): string {
+  const say = (count: number, what: string) => `${count} ${what}${count === 1 ? '' : 's'}`
+  if (failures === 0 && warnings === 0) return 'Nothing is wrong.'
+  if (failures === 0) return `Nothing fails; ${say(warnings, 'warning')}.`
+  return `${say(failures, 'failure')}${warnings === 0 ? '' : `, ${say(warnings, 'warning')}`}.`
+}
