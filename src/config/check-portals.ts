@@ -125,17 +125,17 @@ function checkUrl(
 /** Without a host of its own, a portal's pages have the origin of the applications: their scripts can do what its forms do. */
 function warnOfSharedHost({ at, values }: PortalTable, report: Report): void {
   const hint = 'give the portal a url, where no application is, if you do not trust all of them with that'
-  const { admin_role: admin, roles, personal_tokens: tokens } = values
-  const key = tokens === true ? 'personal_tokens' : admin && roles?.has(admin) ? 'admin_role' : null
-  if (key === null) return
-  const what =
-    key === 'personal_tokens'
-      ? 'make tokens in the name of whoever visits it'
-      : 'see and end all sessions when an admin visits it'
-  report.warn([...at, key], 'portal.shared_host', `without url, any application of this portal can ${what}`, {
-    hint,
-    part: 'key',
-  })
+  const { admin_role: admin, roles, personal_tokens: tokens, guest_links: guests } = values
+  const found: readonly (readonly [key: string, isSet: boolean, what: string])[] = [
+    ['personal_tokens', tokens === true, 'make tokens in the name of whoever visits it'],
+    ['guest_links', guests !== null && guests !== undefined, 'make guest links in the name of whoever visits it'],
+    ['admin_role', admin ? roles?.has(admin) === true : false, 'see and end all sessions when an admin visits it'],
+  ]
+  for (const [key, isSet, what] of found) {
+    if (!isSet) continue
+    const message = `without url, any application of this portal can ${what}`
+    report.warn([...at, key], 'portal.shared_host', message, { hint, part: 'key' })
+  }
 }
 
 const CONDITIONS = ['providers', 'provider', 'subjects', 'emails', 'domains', 'groups', 'claims'] as const

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { temporaryFolder } from '../kit/folder.ts'
 import { type Gate, PORTAL, startGate } from '../kit/gate.ts'
+import { ATTACK_RUNS } from '../kit/odd-targets.ts'
 import { rawRequest } from '../kit/through.ts'
 import { sendRaw } from '../kit/wire.ts'
 
@@ -142,7 +143,7 @@ describe('files', () => {
           if (location !== null) expect(new URL(location, 'http://files.example').origin).toBe('http://files.example')
         },
       ),
-      { numRuns: Number(process.env.ATTACK_RUNS ?? 400) },
+      { numRuns: ATTACK_RUNS },
     )
   }, 600_000)
 
@@ -219,7 +220,7 @@ describe('an answer with words of the request in it', () => {
         expect(location).toMatch(/^[\x21-\x7e]+$/)
         expect(places[host]).toContain(new URL(location, `http://${host}.example${start}`).origin)
       }),
-      { numRuns: Number(process.env.ATTACK_RUNS ?? 400) },
+      { numRuns: ATTACK_RUNS },
     )
   }, 600_000)
 
@@ -231,7 +232,7 @@ describe('an answer with words of the request in it', () => {
         const names = response.fields.map(([name]) => name.toLowerCase())
         expect(names.toSorted()).toEqual(['content-length', 'content-type', 'date', 'x-more', 'x-path'])
       }),
-      { numRuns: Number(process.env.ATTACK_RUNS ?? 200) },
+      { numRuns: ATTACK_RUNS },
     )
   }, 600_000)
 })

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { type Gate, PORTAL, startGate } from '../kit/gate.ts'
+import { ATTACK_RUNS } from '../kit/odd-targets.ts'
 import { isOwn, needsOf, type PathRule, readingsOf } from '../kit/readings.ts'
 import { httpResponse, type RawUpstream, sendRaw, startRawUpstream } from '../kit/wire.ts'
 
@@ -230,7 +231,7 @@ describe.each([true, false])('signed in: %p', isSignedIn => {
         const { received } = await ask(`/${pieces.join('')}`, isSignedIn)
         if (received !== null) expect([received, mayReach(received, isSignedIn)]).toEqual([received, true])
       }),
-      { numRuns: Number(process.env.ATTACK_RUNS ?? 300) },
+      { numRuns: ATTACK_RUNS },
     )
   }, 600_000)
 })

@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import { explain } from '../../src/cli/explanation.ts'
 import { makeIdentity } from '../../src/identity/identity.ts'
 import { type Gate, PORTAL, startGate } from '../kit/gate.ts'
+import { ATTACK_RUNS, oddTargets } from '../kit/odd-targets.ts'
 import { isOwn, needsOf, type PathRule, readingsOf } from '../kit/readings.ts'
 import { rawRequest, sendThrough } from '../kit/through.ts'
 import { httpResponse, type RawUpstream, startRawUpstream } from '../kit/wire.ts'
@@ -84,71 +85,8 @@ const FOUND = [
   '/%2fpub/private/Open/x',
 ]
 
-/** Ways to write the character at a place otherwise, or to put something before it. */
-const MUTATIONS: readonly ((text: string) => string)[] = [
-  one => `%${hex(one)}`,
-  one => `%${hex(one).toUpperCase()}`,
-  one => `%25${hex(one)}`,
-  one => `%${[...hex(one)].map(digit => `%${hex(digit)}`).join('')}`,
-  one => `%c${one < '@' ? '0' : '1'}%${((one.charCodeAt(0) & 0x3f) | 0x80).toString(16)}`,
-  one => `%u00${hex(one)}`,
-  one => (one === one.toUpperCase() ? one.toLowerCase() : one.toUpperCase()),
-  one => `/${one}`,
-  one => `/./${one}`,
-  one => `/x/../${one}`,
-  one => `/x/..;/${one}`,
-  one => `/x/%2e%2e/${one}`,
-  one => `%2f..%2f${one}`,
-  one => `;a=b${one}`,
-  one => `;${one}`,
-  one => `%3b${one}`,
-  one => `\\${one}`,
-  one => `%5c${one}`,
-  one => `%09${one}`,
-  one => `%00${one}`,
-  one => `%2500${one}`,
-  one => `%23${one}`,
-  one => `#${one}`,
-  one => `?${one}`,
-  one => `%3f${one}`,
-  one => `\t${one}`,
-  one => `\xe9${one}`,
-  one => `.${one}`,
-  one => `//${one}`,
-  one => `%2F${one}`,
-  () => '',
-]
-
-function hex(one: string): string {
-  return one.charCodeAt(0).toString(16).padStart(2, '0')
-}
-
-/** Paths near the routes of a table, written oddly in up to four places, and now and then as a whole address. */
-function targets({ routes }: Table): fc.Arbitrary<string> {
-  const bases = routes.flatMap(({ path }) => {
-    const base = path === '/' ? '' : path
-    return [base || '/', `${base}/x`, `${base}x`, `${base}/../${base}`, `${base}/x/..`, `${base}/`]
-  })
-  const edits = fc.array(fc.tuple(fc.nat(40), fc.constantFrom(...MUTATIONS)), { maxLength: 4 })
-  const joined = fc.tuple(fc.constantFrom(...bases), fc.constantFrom('', ...bases))
-  return fc
-    .tuple(joined, edits, fc.constantFrom('', '', '', '', 'http://app.example', 'http://x@other.example:1'))
-    .map(([[first, second], changes, origin]) => {
-      const pieces = [...(first + second)]
-      for (const [place, change] of changes) {
-        const at = place % pieces.length
-        pieces[at] = change(pieces[at] ?? '')
-      }
-      const path = pieces.join('')
-      return origin + (path.startsWith('/') ? path : `/${path}`)
-    })
-}
-
 /** Fields by which some backends choose another path or host. */
 const LIES = ['X-Original-URL: /LIE', 'X-Rewrite-URL: /LIE', 'X-Forwarded-Prefix: /LIE', 'X-Forwarded-Uri: /LIE']
-
-/** More rounds than usual: `ATTACK_RUNS=20000 bun test test/attack/route-tables.test.ts`. */
-const RUNS = Number(process.env.ATTACK_RUNS ?? 300)
 
 describe.each(TABLES)('$what', table => {
   let upstream: RawUpstream
@@ -204,7 +142,7 @@ describe.each(TABLES)('$what', table => {
     async isSignedIn => {
       let passed = 0
       await fc.assert(
-        fc.asyncProperty(targets(table), async target => {
+        fc.asyncProperty(oddTargets(table.routes.map(({ path }) => path)), async target => {
           const fields = isSignedIn ? [`Cookie: ${cookie}`, ...LIES] : LIES
           const raw = Buffer.from(rawRequest(`GET ${target}`, 'app.example', fields), 'latin1')
           const { response, received } = await sendThrough(gate.port, upstream, raw)
@@ -218,10 +156,10 @@ describe.each(TABLES)('$what', table => {
           expect(seen).not.toContain('#')
           expect([target, seen, isBeyond(seen, isSignedIn)]).toEqual([target, seen, null])
         }),
-        { numRuns: RUNS },
+        { numRuns: ATTACK_RUNS },
       )
       // It is no proof to refuse everything.
-      expect(passed).toBeGreaterThan(RUNS / 50)
+      expect(passed).toBeGreaterThan(ATTACK_RUNS / 50)
     },
     600_000,
   )
@@ -230,7 +168,7 @@ describe.each(TABLES)('$what', table => {
     const codes = { allow: [200, 302, 503], 'sign-in': [401], deny: [403], refused: [400], 'no-route': [404] }
     const identity = makeIdentity('id', 'http://127.0.0.1:9', 'bob', { sub: 'bob' })
     await fc.assert(
-      fc.asyncProperty(targets(table), fc.boolean(), async (target, isSignedIn) => {
+      fc.asyncProperty(oddTargets(table.routes.map(({ path }) => path)), fc.boolean(), async (target, isSignedIn) => {
         const url = URL.parse(target, 'http://app.example')
         // As a browser would send it: what it makes of an address before that is not the gate's.
         if (url === null || url.host !== 'app.example') return
@@ -246,7 +184,7 @@ describe.each(TABLES)('$what', table => {
         const expected: readonly number[] = verdict === 'step-up' ? [] : codes[verdict]
         expect([url.href, verdict, expected.includes(response.status)]).toEqual([url.href, verdict, true])
       }),
-      { numRuns: RUNS },
+      { numRuns: ATTACK_RUNS },
     )
   }, 600_000)
 

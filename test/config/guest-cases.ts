@@ -3,7 +3,7 @@ import type { DiagnosticCode } from '../../src/config/diagnostic.ts'
 type Case = readonly [code: DiagnosticCode, title: string, fragment: string]
 
 const portal = (lines: string) =>
-  `[portals.home]\nproviders = ["id"]\n${lines}\n[portals.home.roles]\nuser = { any = true }\n`
+  `[portals.home]\nurl = "https://auth.example.com"\nproviders = ["id"]\n${lines}\n[portals.home.roles]\nuser = { any = true }\n`
 const LINKS = portal('guest_links = { allow = ["user"] }')
 const route = (allow: string, more = '') =>
   `[[routes]]\nhost = "app.example.com"\nupstream = "http://app"\nportal = "home"\nallow = ${allow}\n${more}`

@@ -216,6 +216,11 @@ const CASES: readonly Case[] = [
   ],
   [
     'portal.shared_host',
+    'guest links made where applications are',
+    `${portal('«guest_links» = { allow = ["user"] }\n[portals.home.roles]\nuser = { any = true }\n')}${allowing('["user", { guest_link = true }]')}`,
+  ],
+  [
+    'portal.shared_host',
     'an admin page where applications are',
     portal('«admin_role» = "user"\n[portals.home.roles]\nuser = { any = true }'),
   ],
