@@ -16,6 +16,8 @@ export interface UpstreamEvents {
   text(message: string, wasCompressed: boolean): void
   /** The message is valid only during the call. */
   binary(message: Buffer, wasCompressed: boolean): void
+  /** It was answered already. Valid only during the call. */
+  ping(payload: Buffer): void
   /** The send buffer is empty again after `send` answered false. */
   drained(): void
   closed(code: number, reason: string): void
@@ -28,6 +30,8 @@ export interface UpstreamSocket {
   start(events: UpstreamEvents): void
   /** Whether more may be sent at once; otherwise wait for `drained`. */
   send(message: string | Uint8Array): boolean
+  /** Is left out while others wait: a ping that comes late says nothing. */
+  ping(payload: Uint8Array): void
   /** What was sent and is not yet on its way. */
   readonly waitingBytes: number
   /** Sends Close and waits for the answer, but not for long. */
@@ -96,7 +100,11 @@ export function createUpstreamSocket({ socket, early, encoder, isCompressed }: U
     {
       text: (message, wasCompressed) => state === 'open' && events?.text(message, wasCompressed),
       binary: (message, wasCompressed) => state === 'open' && events?.binary(message, wasCompressed),
-      ping: payload => state === 'open' && answer(payload),
+      ping(payload) {
+        if (state !== 'open') return
+        answer(payload)
+        events?.ping(payload)
+      },
       close(code, reason) {
         if (state === 'open') {
           state = 'closing'
@@ -140,6 +148,9 @@ export function createUpstreamSocket({ socket, early, encoder, isCompressed }: U
     send(message) {
       if (state !== 'open') return true
       return write(typeof message === 'string' ? OPCODE.text : OPCODE.binary, message)
+    },
+    ping(payload) {
+      if (state === 'open' && !socket.writableNeedDrain) write(OPCODE.ping, payload)
     },
     get waitingBytes() {
       return socket.writableLength

@@ -17,6 +17,8 @@ export interface RelayData {
  * Memory per connection is bounded: whoever reads too slowly stops the other side from being read. What a client sent in one
  * read is dispatched even when it is paused at once, and inflated that may be a thousand times as long: past MAX_WAITING_BYTES
  * the client is closed.
+ * Pings are answered here, each side's by its own leg, and passed on too: whoever sends them may mean to keep the way in between
+ * alive, through proxies that cut what is silent for a minute.
  * Compression is what client and application agree upon, each on its own leg: a message that came compressed from the
  * application goes on compressed, since only the application knows what may be (secrets compressed beside a stranger's text
  * can be told by length). Towards the application nothing is.
@@ -59,7 +61,7 @@ const MAX_COMPRESSED_BYTES = 1024 * 1024
 const IDLE_S = 120
 
 /** A WebSocketRelay without connections. An exception in one connection ends that one alone, with a word in the log. */
-export function createWebSocketRelay(log: Log): WebSocketRelay {
+export function createWebSocketRelay(log: Log, { idleS = IDLE_S } = {}): WebSocketRelay {
   const open = new Set<ServerWebSocket<RelayData>>()
 
   function end(ws: ServerWebSocket<RelayData>, error: unknown): void {
@@ -92,7 +94,7 @@ export function createWebSocketRelay(log: Log): WebSocketRelay {
     maxPayloadLength: MAX_MESSAGE_BYTES,
     backpressureLimit: MAX_WAITING_BYTES,
     closeOnBackpressureLimit: true,
-    idleTimeout: IDLE_S,
+    idleTimeout: idleS,
     sendPings: true,
     // Only where the application agreed: `upgrade` hides the client's offer otherwise.
     perMessageDeflate: true,
@@ -103,6 +105,9 @@ export function createWebSocketRelay(log: Log): WebSocketRelay {
         upstream.start({
           text: (message, wasCompressed) => guarded(ws, () => toClient(ws, message, wasCompressed)),
           binary: (message, wasCompressed) => guarded(ws, () => toClient(ws, message, wasCompressed)),
+          ping(payload) {
+            if (ws.getBufferedAmount() === 0) ws.ping(payload)
+          },
           drained: () => guarded(ws, () => ws.resume()),
           closed: (code, reason) => guarded(ws, () => closeClient(ws, code, reason)),
           lost(why) {
@@ -120,6 +125,9 @@ export function createWebSocketRelay(log: Log): WebSocketRelay {
           closeClient(ws, TOO_BIG, 'more at once than the application takes')
         else ws.pause()
       })
+    },
+    ping(ws, payload) {
+      guarded(ws, () => ws.data.upstream.ping(payload))
     },
     drain(ws) {
       guarded(ws, () => ws.data.upstream.resume())

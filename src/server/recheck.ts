@@ -27,6 +27,9 @@ export interface RecheckOptions {
 /** How often streams are held against rules about time, and their sessions looked at. */
 const EVERY_MS = 15_000
 
+/** How often to look for sessions whose time is over, which needs no question to the store. */
+const EXPIRY_MS = 1000
+
 /**
  * Streams are decided about when they open; after that, again at every reload, whenever their person is described otherwise
  * by the provider, and, while any rule is about time, every few seconds. A session that ends, by whatever hand or by its
@@ -67,6 +70,13 @@ export function openRecheck(options: RecheckOptions): Recheck {
     }
   }
 
+  function endExpired(): void {
+    const nowMs = ports.now()
+    const expired = new Set<string>()
+    for (const { session } of owners()) if (session !== null && session.expiresAtMs <= nowMs) expired.add(session.id)
+    for (const id of expired) end(id)
+  }
+
   sessions.onEnd(end)
   sessions.onChange(session => {
     changed.set(session.id, session)
@@ -82,12 +92,17 @@ export function openRecheck(options: RecheckOptions): Recheck {
     })
   }, options.everyMs ?? EVERY_MS)
   timer.unref()
+  const expiry = setInterval(endExpired, EXPIRY_MS)
+  expiry.unref()
   return {
     takeOver(next) {
       rules = indexRules(next)
       closeWhere(isOver, 'the rules have changed')
     },
-    close: () => clearInterval(timer),
+    close() {
+      clearInterval(timer)
+      clearInterval(expiry)
+    },
   }
 }
 

@@ -36,6 +36,7 @@ interface Proxy {
 interface ProxyOptions {
   readonly timeoutMs?: number
   readonly random?: (byteCount: number) => Uint8Array
+  readonly idleS?: number
 }
 
 /** A gate that does what the pipeline does around the code under test, and nothing else. */
@@ -43,7 +44,7 @@ function startProxy(address: UpstreamAddress, options: ProxyOptions = {}): Proxy
   const logged: string[] = []
   const note = (message: string): void => void logged.push(message)
   const log: Log = { debug: note, info: note, warn: note, error: note }
-  const relay = createWebSocketRelay(log)
+  const relay = createWebSocketRelay(log, { idleS: options.idleS ?? 120 })
   const encoder = new FrameEncoder(options.random ?? randomBytes)
   const server = Bun.serve<RelayData>({
     port: 0,
@@ -174,8 +175,8 @@ async function connectBoth(): Promise<{ proxy: Proxy; client: Client; upstream: 
   return { proxy, client, upstream }
 }
 
-async function until(holds: () => boolean): Promise<void> {
-  const deadline = performance.now() + 10_000
+async function until(holds: () => boolean, limitMs = 10_000): Promise<void> {
+  const deadline = performance.now() + limitMs
   while (!holds()) {
     if (performance.now() > deadline) throw new Error('it never came true')
     await Bun.sleep(5)
@@ -668,6 +669,26 @@ describe('back-pressure', () => {
     upstream.terminate()
     await seen
   })
+})
+
+describe('silence', () => {
+  test('is probed: a client that answers stays, one that has vanished is let go with its upstream', async () => {
+    const server = await startServer()
+    const closedUpstream: string[] = []
+    server.on('connection', (socket, request) => socket.on('close', () => closedUpstream.push(request.url ?? '')))
+    const proxy = startProxy(tcp(portOf(server)), { idleS: 8 })
+    const alive = await connect(proxy, '/alive')
+    let pings = 0
+    alive.on('ping', () => pings++)
+    const vanished = await connect(proxy, '/vanished')
+    vanished.pause()
+    await until(() => closedUpstream.length > 0, 30_000)
+    await until(() => pings > 0, 30_000)
+    expect(closedUpstream).toEqual(['/vanished'])
+    const message = once(alive, 'message')
+    for (const socket of server.clients) socket.send('still here')
+    expect(String((await message)[0])).toBe('still here')
+  }, 60_000)
 })
 
 /** Waits until a number has stopped changing. */
