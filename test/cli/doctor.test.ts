@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { runDoctor } from '../../src/cli/doctor/run.ts'
 import { readBytes, readText } from '../../src/cli/read-file.ts'
 import { makeAuthority } from '../kit/certificates.ts'
+import { FROM_SOURCE, freePort, startChild } from '../kit/child.ts'
 import { temporaryFolder } from '../kit/folder.ts'
 import { type Ran, runIn } from '../kit/io.ts'
 import { startProvider, type TestProvider } from '../kit/provider.ts'
@@ -33,14 +34,13 @@ interface Setup {
   readonly portal?: string
   readonly upstream?: string
   readonly issuer?: string
-  readonly server?: string
+  readonly listen?: string
   readonly store?: string
 }
 
 function fileOf(setup: Setup): string {
   return `[server]
-listen = ["127.0.0.1:0"]
-${setup.server ?? ''}
+${setup.listen ?? 'listen = ["127.0.0.1:0"]'}
 [sessions]
 store = "${setup.store ?? 'sqlite::memory:'}"
 [providers.id]
@@ -169,6 +169,23 @@ describe('sallyport doctor', () => {
     const tolerant = (text: string) =>
       text.replace(/\b(4[456]|1(?:19|2[01])) s/, (_, s: string) => `${s.startsWith('4') ? 45 : 120} s`)
     expect(tolerant((await examine({}, { aheadMs })).out)).toContain(line)
+  })
+
+  test('knows the Sallyport of this file where it listens, and no other program', async () => {
+    const port = await freePort()
+    const server = `listen = ["127.0.0.1:${port}"]`
+    const [, ...rest] = fileOf({}).split('listen = ["127.0.0.1:0"]')
+    await using child = await startChild({ command: FROM_SOURCE, folder: folder.path, toml: rest.join(''), port })
+    const running = await examine({ listen: server })
+    expect([running.code, running.out]).toEqual([0, expect.stringContaining('ok    Sallyport is running')])
+    child.process.kill('SIGKILL')
+    await child.process.exited
+    await using other = Bun.serve({ port, hostname: '127.0.0.1', fetch: () => new Response('hello') })
+    const taken = await examine({ listen: server })
+    expect([taken.code, taken.out]).toEqual([
+      1,
+      expect.stringContaining(`FAIL  127.0.0.1:${other.port} is already in use`),
+    ])
   })
 
   test('names a certificate that this machine does not trust', async () => {

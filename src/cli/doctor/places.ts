@@ -29,11 +29,15 @@ export async function examinePortal(portal: PortalConfig, ports: Pick<Ports, 'fe
   }
 }
 
-/** The key set is at one place on every host of a portal, for anyone. */
-async function answersAsSallyport(address: string, { fetch }: Pick<Ports, 'fetch'>): Promise<boolean> {
+/** Whether Sallyport answers at an address, for a host of a portal: its key set is at one place on all of them, for anyone. */
+export async function answersAsSallyport(
+  address: string,
+  { fetch }: Pick<Ports, 'fetch'>,
+  host = new URL(address).host,
+): Promise<boolean> {
   try {
     const signal = AbortSignal.timeout(PATIENCE_MS)
-    const answer = await fetch(`${address}/.sallyport/jwks.json`, { redirect: 'manual', signal })
+    const answer = await fetch(`${address}/.sallyport/jwks.json`, { headers: { host }, redirect: 'manual', signal })
     const body: unknown = answer.status === 200 ? await answer.json() : null
     return typeof body === 'object' && body !== null && 'keys' in body
   } catch {

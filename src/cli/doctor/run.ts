@@ -2,14 +2,14 @@ import { resolve } from 'node:path'
 import type { Ports } from '../../base/ports.ts'
 import { loadConfig } from '../../config/load.ts'
 import { renderDiagnostics } from '../../config/render.ts'
-import type { Config } from '../../config/types.ts'
+import type { Config, ListenAddress } from '../../config/types.ts'
 import { addressText } from '../../server/listen.ts'
 import { EXIT, parseArguments } from '../args.ts'
 import { askReady } from '../health.ts'
 import type { Io } from '../io.ts'
 import { countGrade, renderSections, type Section } from './finding.ts'
 import { examineMachine } from './machine.ts'
-import { examineHosts, examinePortal, examineUpstreams } from './places.ts'
+import { answersAsSallyport, examineHosts, examinePortal, examineUpstreams } from './places.ts'
 import { examineProvider } from './provider.ts'
 
 const USAGE = {
@@ -54,16 +54,30 @@ async function examine(config: Config, given: Pick<Ports, 'now' | 'random' | 'fe
   // What is found is said once, in the report.
   const quiet = () => undefined
   const ports = { ...given, log: { debug: quiet, info: quiet, warn: quiet, error: quiet } }
-  const { admin } = config.server
-  const isRunning = admin !== null && (await askReady(addressText(admin))) === null
   const found = await Promise.all([
     ...[...config.providers.values()].map(provider => examineProvider(provider, config, ports)),
     ...[...config.portals.values()].map(portal => examinePortal(portal, ports)),
     examineHosts(config),
     examineUpstreams(config),
-    examineMachine(config, ports, isRunning),
+    isRunning(config, ports).then(runs => examineMachine(config, ports, runs)),
   ])
   return found.filter(({ findings }) => findings.length > 0)
+}
+
+/** Whether a Sallyport of this file runs here: its admin listener says so, or it answers for a portal where it would listen. */
+async function isRunning({ server, portals, routes }: Config, ports: Pick<Ports, 'fetch'>): Promise<boolean> {
+  if (server.admin !== null && (await askReady(addressText(server.admin))) === null) return true
+  const host = [...portals.values()].map(({ url }) => url?.host).find(one => one !== undefined)
+  const served = host ?? routes.find(({ portal }) => portal !== null)?.host
+  if (served === undefined) return false
+  const here = server.listen.flatMap(address => (address.kind === 'tcp' ? [`http://${reachable(address)}`] : []))
+  return (await Promise.all(here.map(address => answersAsSallyport(address, ports, served)))).includes(true)
+}
+
+/** Where a listener is reached from this machine: one for all addresses has none of its own. */
+function reachable({ host, port }: Extract<ListenAddress, { kind: 'tcp' }>): string {
+  if (host === '0.0.0.0') return `127.0.0.1:${port}`
+  return host.includes(':') ? `[${host === '::' ? '::1' : host}]:${port}` : `${host}:${port}`
 }
 
 function conclude(failures: number, warnings: number): string {
