@@ -107,7 +107,7 @@ async function create(
   const { host, path, landing } = place
   const { text, held } = await sessions.links.create({
     ...{ portal: route.portal, name, host, path, landing, uses, lifetimeMs },
-    maker: { issuer: '', subject: '', name: '' },
+    by: null,
   })
   const address = linkAddress(place.origin, text)
   if (isJson) io.stdout(`${JSON.stringify({ ...describeLink(held), link: address }, null, 2)}\n`)

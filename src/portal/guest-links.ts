@@ -10,8 +10,12 @@ import type { PortalRequest } from './portal.ts'
 
 /** `guest_links` of the portal where this person may make some, else null. */
 export function linksOf({ portal, rolesOf }: PortalRequest, session: Session): GuestLinksConfig | null {
-  const roles = rolesOf(session)
-  return portal.guestLinks?.allow.some(role => roles.includes(role)) === true ? portal.guestLinks : null
+  return makesLinks(portal.guestLinks, rolesOf(session)) ? portal.guestLinks : null
+}
+
+/** Whether someone with these roles makes links: as long as they do, those that they have made work too. */
+export function makesLinks(links: GuestLinksConfig | null, roles: readonly string[]): boolean {
+  return links?.allow.some(role => roles.includes(role)) === true
 }
 
 /** Whether this person sees and revokes everyone's links. */

@@ -6,6 +6,7 @@ import type { HeldLink, Links } from '../session/links.ts'
 import type { Sealer } from '../session/seal.ts'
 import { pageAnswer, redirectAnswer } from './answer.ts'
 import { readOwnForm } from './form.ts'
+import { linksOf } from './guest-links.ts'
 import { wordsFor } from './language.ts'
 import { nothingHere } from './nothing.ts'
 import { InvitationPage } from './pages/invitation.tsx'
@@ -68,6 +69,7 @@ async function findLink(
 ): Promise<{ readonly held: HeldLink; readonly shared: Shareable } | null> {
   const held = await sessions.links.peek(text)
   if (held === null || held.session.portal !== ctx.portal.name || held.grant.host !== ctx.target.host) return null
+  if (held.maker !== null && linksOf(ctx, held.maker) === null) return null
   const shared = ctx.portal.guestLinks === null ? null : ctx.shareable(held.grant.host, held.grant.path)
   return shared === null ? null : { held, shared }
 }

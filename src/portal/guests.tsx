@@ -89,18 +89,17 @@ async function create(
   if (place === null || shared === null || !shared.isOpenTo(session) || !isReached(place.origin, ctx)) {
     return answer(ctx, tools, session, { refused: address })
   }
-  const { issuer, subject } = session.identity
   const { text, held } = await tools.sessions.links.create({
     portal: session.portal,
     name,
     host: place.host,
     path: place.path,
     landing: place.landing,
-    maker: { issuer, subject, name: nameOf(session.identity) },
+    by: { identity: session.identity, name: nameOf(session.identity) },
     uses,
     lifetimeMs: hours * HOUR_MS,
   })
-  const facts = { user: subject, link: held.session.id, host: place.host, path: place.path }
+  const facts = { user: session.identity.subject, link: held.session.id, host: place.host, path: place.path }
   tools.ports.log.info('A guest link was made', facts)
   return answer(ctx, tools, session, { made: linkAddress(place.origin, text) })
 }

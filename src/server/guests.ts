@@ -1,4 +1,5 @@
 import { decideToken } from '../policy/token.ts'
+import { makesLinks } from '../portal/guest-links.ts'
 import { cookieName, readCookies } from '../session/cookie.ts'
 import type { HeldLink, Links } from '../session/links.ts'
 import type { MaybePromise, Session } from '../session/session.ts'
@@ -25,7 +26,11 @@ export function findGuest(
   const { host, path, readings } = target
   const facts = { host, path, readings, method: request.method, client: null }
 
-  function fits({ session, grant }: HeldLink): boolean {
+  function fits({ session, grant, maker }: HeldLink): boolean {
+    const { portal } = route
+    // Whoever made it may have lost the role since.
+    if (portal === null || (maker !== null && !makesLinks(portal.config.guestLinks, portal.rolesOf(maker.identity))))
+      return false
     const limits = { host: grant.host, path: grant.path, methods: null, networks: null }
     return session.portal === route.config.portal && decideToken({ limits, networks: null, session }, facts) === null
   }

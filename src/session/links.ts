@@ -1,6 +1,7 @@
 import { randomToken, sha256 } from '../base/bytes.ts'
 import type { Ports } from '../base/ports.ts'
 import { type Identity, makeIdentity } from '../identity/identity.ts'
+import { identityOf, ownerIdOf, storedClaims } from './owners.ts'
 import { guarded } from './rows.ts'
 import type { Sealer } from './seal.ts'
 import type { MaybePromise, Session } from './session.ts'
@@ -20,17 +21,29 @@ export interface LinkGrant {
   readonly maker: { readonly issuer: string; readonly subject: string; readonly name: string }
 }
 
+/** A grant as it is stored. */
+interface StoredGrant extends LinkGrant {
+  /** The id of the person who made it, whom it follows; absent for an operator's. */
+  readonly owner?: string
+}
+
 /** A guest link in memory: its guests as one session, so that decisions and identity fields are prepared as for anyone. */
 export interface HeldLink {
   /** `id` is the link's, and the subject of its guests. */
   readonly session: Session
   readonly grant: LinkGrant
+  /** The id of the person whom it follows; null for an operator's link. */
+  readonly owner: string | null
+  /** What is last known of that person, as a session of theirs; null for an operator's link, and in a list. */
+  readonly maker: Session | null
   /** How often it may be opened, and how often it was when this was read. */
   readonly uses: number
   readonly used: number
 }
 
-export interface NewLink extends LinkGrant {
+export interface NewLink extends Omit<LinkGrant, 'maker'> {
+  /** The person who makes it, whom it then follows; null: an operator. */
+  readonly by: { readonly identity: Identity; readonly name: string } | null
   readonly portal: string
   readonly uses: number
   readonly lifetimeMs: number
@@ -40,13 +53,13 @@ export interface NewLink extends LinkGrant {
 export interface Links {
   /** Makes a link. `text` is said this once: only its hash is kept. */
   create(link: NewLink): Promise<{ readonly text: string; readonly held: HeldLink }>
-  /** The link that this text is of, used up or not; null: unknown, revoked, expired. Uses nothing. */
+  /** The link that this text is of, used up or not; null: unknown, revoked, expired, at rest with its maker. Uses nothing. */
   peek(text: string): Promise<HeldLink | null>
   /** Uses a link once; answers the value of its guest's cookie; null where `peek` answers null, and where it is used up. */
   use(text: string): Promise<{ readonly held: HeldLink; readonly cookie: string } | null>
-  /** The link behind a guest's cookie on a host, or null: revoked, expired, of another host, no cookie of ours. */
+  /** The link behind a guest's cookie on a host, or null: revoked, expired, at rest, of another host, no cookie of ours. */
   find(cookie: string, host: string): MaybePromise<HeldLink | null>
-  /** Those of a portal that have not expired, newest first. */
+  /** Those of a portal that have not expired, newest first, at rest or not. */
   list(portal: string): Promise<readonly HeldLink[]>
 }
 
@@ -55,6 +68,8 @@ export interface OwnLinks extends Links {
   /** Forgets one that was removed here or elsewhere. */
   forget(linkId: string): void
   forgetAll(): void
+  /** Something else is true of whoever makes links: forgets theirs, and answers the ids of those that were in memory. */
+  forgetOwner(ownerId: string): readonly string[]
   /** Whether a link with this id is still good: what an open stream asks. */
   isLive(linkId: string): Promise<boolean>
   revoke(linkId: string): Promise<boolean>
@@ -80,7 +95,8 @@ export function guestIdentity(linkId: string, name: string): Identity {
 
 /**
  * Guest links over the session store. A guest's cookie is sealed, and names the link alone: so there is nothing to keep for each
- * guest, and revoking the link ends all of them. What a cookie stands for is remembered until its link is removed or expires.
+ * guest, and revoking the link ends all of them. What a cookie stands for is remembered until its link is removed or expires, or
+ * until something else is true of its maker: whom the provider refuses, or whose session an admin ended, has no links that work.
  */
 export function createLinks(
   store: SessionStore,
@@ -108,8 +124,9 @@ export function createLinks(
     const row = await guarded(() => store.findLinkById(id))
     // One that was revoked while it was read must not come back from that reading.
     if (forgotten !== before) return read(cookie, host)
-    const found = row === null ? null : holdLink(row)
-    if (found === null || found.grant.host !== host || ports.now() >= found.session.expiresAtMs) return null
+    const found = row === null ? null : await follow(row)
+    if (forgotten !== before) return read(cookie, host)
+    if (found === null || found.grant.host !== host) return null
     const same = [...cache.values()].find(({ session }) => session.id === id) ?? found
     for (const oldest of cache.keys()) {
       if (cache.size < capacity()) break
@@ -117,6 +134,17 @@ export function createLinks(
     }
     cache.set(cookie, same)
     return same
+  }
+
+  /** A link that is good, with what is known of its maker now; null where it has expired, or rests. */
+  async function follow(row: StoredLink): Promise<HeldLink | null> {
+    const held = holdLink(row)
+    if (held === null || ports.now() >= row.expiresAtMs) return null
+    const { owner } = held
+    if (owner === null) return held
+    const known = await guarded(() => store.findOwner(owner))
+    const identity = known === null ? null : identityOf(known)
+    return identity === null ? null : Object.freeze({ ...held, maker: Object.freeze({ ...held.session, identity }) })
   }
 
   function forget(linkId: string): void {
@@ -131,18 +159,34 @@ export function createLinks(
       forgotten++
       cache.clear()
     },
-    async create({ portal, uses, lifetimeMs, name, host, path, landing, maker }) {
+    forgetOwner(ownerId) {
+      forgotten++
+      const ids = new Set([...cache.values()].flatMap(({ owner, session }) => (owner === ownerId ? [session.id] : [])))
+      for (const id of ids) forget(id)
+      return [...ids]
+    },
+    async create({ portal, uses, lifetimeMs, name, host, path, landing, by }) {
       const text = LINK_PREFIX + randomToken(ports.random)
       const createdAtMs = ports.now()
+      const expiresAtMs = createdAtMs + lifetimeMs
+      const owner = by === null ? null : ownerIdOf({ portal, identity: by.identity })
+      if (by !== null && owner !== null) {
+        const identity = storedClaims({ portal, identity: by.identity })
+        const known = { id: owner, identity, standing: 'good', notedAtMs: createdAtMs, expiresAtMs } as const
+        await guarded(() => store.keepOwner(known))
+      }
+      const { issuer, subject } = by?.identity ?? { issuer: '', subject: '' }
+      const maker = { issuer, subject, name: by?.name ?? '' }
+      const grant: StoredGrant = { name, host, path, landing, maker, ...(owner === null ? {} : { owner }) }
       const row: StoredLink = {
         id: LINK_ID + Buffer.from(ports.random(8)).toString('hex'),
         hash: sha256(text),
         portal,
-        grant: JSON.stringify({ name, host, path, landing, maker } satisfies LinkGrant),
+        grant: JSON.stringify(grant),
         uses,
         used: 0,
         createdAtMs,
-        expiresAtMs: createdAtMs + lifetimeMs,
+        expiresAtMs,
       }
       await guarded(() => store.insertLink(row))
       const held = holdLink(row)
@@ -152,7 +196,7 @@ export function createLinks(
     async peek(text) {
       if (!LINK_TEXT.test(text)) return null
       const row = await guarded(() => store.findLink(sha256(text)))
-      return row === null || ports.now() >= row.expiresAtMs ? null : holdLink(row)
+      return row === null ? null : follow(row)
     },
     async use(text) {
       if (!LINK_TEXT.test(text)) return null
@@ -169,7 +213,7 @@ export function createLinks(
     },
     async isLive(linkId) {
       const row = await guarded(() => store.findLinkById(linkId))
-      return row !== null && ports.now() < row.expiresAtMs
+      return row !== null && (await follow(row)) !== null
     },
     async revoke(linkId) {
       forget(linkId)
@@ -187,13 +231,13 @@ function purposeOf(host: string): string {
 /** A stored link as it is kept in memory; null for a row that is not one of ours. */
 function holdLink(row: StoredLink): HeldLink | null {
   try {
-    const grant = JSON.parse(row.grant) as LinkGrant
+    const { owner = null, ...grant } = JSON.parse(row.grant) as StoredGrant
     const texts = [grant.name, grant.host, grant.path, grant.landing, grant.maker.issuer, grant.maker.subject]
     if (!texts.every(text => typeof text === 'string')) return null
     const { id, portal, createdAtMs, expiresAtMs, uses, used } = row
     const identity = guestIdentity(id, grant.name)
     const session = Object.freeze({ id, portal, identity, isRemembered: false, createdAtMs, expiresAtMs })
-    return Object.freeze({ session, grant: Object.freeze(grant), uses, used })
+    return Object.freeze({ session, grant: Object.freeze(grant), owner, maker: null, uses, used })
   } catch {
     return null
   }

@@ -170,7 +170,8 @@ export function openSessions(options: SessionOptions): OpenSessions {
 
   /** What follows an owner is read again, and its streams end: what opens them again is decided by what is true now. */
   function forgetOwner(ownerId: string): void {
-    for (const id of tokens.forgetOwner(ownerId)) for (const listener of endListeners) listener(id)
+    for (const id of [...tokens.forgetOwner(ownerId), ...links.forgetOwner(ownerId)])
+      for (const listener of endListeners) listener(id)
   }
 
   async function noteOwner(owner: Owner, standing: Standing, isLastWord = false): Promise<void> {

@@ -45,14 +45,13 @@ beforeAll(async () => {
       path,
     ]
     const { out } = await runIn(gate.folder, io => runTokens(argv, io, { ...io, ...quietPorts({ now: Date.now }) }))
-    const maker = { issuer: '', subject: '', name: '' }
     const link = {
       portal: 'home',
       name: 'n',
       host: 'app.example',
       path,
       landing: path,
-      maker,
+      by: null,
       uses: 1,
       lifetimeMs: 60_000,
     }

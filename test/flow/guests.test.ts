@@ -381,6 +381,46 @@ describe('whoever has the role', () => {
     expect((await ask(gate, { cookie })).status).toBe(302)
   })
 
+  test('has links that follow them: gone with the role, or while an admin has ended a session of theirs', async () => {
+    await using gate = await startGate(routes(), { recheckMs: 20 })
+    const ada = await person(gate, 'ada', ['admins'])
+    const { link, links } = JSON.parse((await ada.send(form({ uses: '3' }))).text)
+    const made: Made = { link, id: links[0].id, text: new URL(link).searchParams.get('link') ?? '' }
+    const { cookie } = await open(gate, made)
+    const wire = await openWire(gate.port)
+    await wire.send(`GET /board/events HTTP/1.1\r\nHost: app.test\r\nCookie: ${cookie}\r\n\r\n`)
+    await wire.receive({ until: received => received.includes('begun') })
+    const isIn = async (status: number) => (await ask(gate, { cookie })).status === status
+    // A sign-in is when the gate hears of somebody anew, as a refresh is.
+    await person(gate, 'ada', ['users'])
+    await eventually(() => isIn(302), 'the guest is out')
+    await eventually(
+      () => wire.isClosed || wire.received.toString('latin1').endsWith('0\r\n\r\n'),
+      'the stream is closed',
+    )
+    wire.close()
+    expect((await open(gate, made)).status).toBe(404)
+    await person(gate, 'ada', ['admins'])
+    await eventually(() => isIn(200), 'the guest is in again')
+    expect((await open(gate, made)).status).toBe(303)
+
+    const root = await person(gate, 'root', ['roots'])
+    const all = { path: '/.sallyport/sessions?all=1', cookie: root.cookie, fields: { accept: 'application/json' } }
+    const listed: { sessions: { id: string; subject: string }[] } = JSON.parse((await ask(gate, all)).text)
+    const [own] = listed.sessions.filter(({ subject }) => subject === 'ada')
+    const body = `act=end&all=1&id=${own?.id}`
+    const ended = await ask(gate, {
+      path: '/.sallyport/sessions',
+      method: 'POST',
+      body,
+      cookie: root.cookie,
+      fields: SCRIPT,
+    })
+    expect(ended.status).toBe(200)
+    await eventually(() => isIn(302), 'the guest is out')
+    expect((await root.list()).links).toHaveLength(1)
+  })
+
   test('cannot share what they may not open, what no guest may, or what is not there', async () => {
     await using gate = await startGate(routes())
     const ada = await person(gate, 'ada', ['admins'])
