@@ -270,7 +270,7 @@ export function tooLarge(routeId: string, maxBytes: number): GateError {
 }
 
 function expectsEvents(sent: Readonly<Record<string, string>>): boolean {
-  return sent.accept?.startsWith('text/event-stream') === true
+  return sent.accept?.includes('text/event-stream') === true
 }
 
 function timedOut(job: ForwardJob, origin: Origin): GateError {

@@ -121,8 +121,8 @@ describe('RFC 9110 §5: fields', () => {
     ]
     const response = await answers(`${head(`${fields.join('\r\n')}\r\nContent-Length: 2\r\n`)}hi`)
     for (const field of fields) {
-      const [name = '', value = ''] = field.split(/: ?/, 2)
-      expect([name, response.field(name)]).toEqual([name, field.slice(name.length + 1).trim() || value])
+      const name = field.slice(0, field.indexOf(':'))
+      expect([name, valuesOf(response, name.toLowerCase())]).toEqual([name, [field.slice(name.length + 1).trim()]])
     }
   })
   test('RFC 6265 §3: cookies are never combined, and keep their order', async () => {

@@ -41,26 +41,52 @@ test('a request may be silent for longer than an idle connection, which is close
   await upstream.close()
 }, 120_000)
 
+test('fetch is told to wait for events as long as it takes, wherever Accept names them', async () => {
+  const timeouts = new Map<string, unknown>()
+  const upstream = await startQuiet()
+  await using gate = await startGate(
+    `[[routes]]\nhost = "app.example"\nupstream = "http://127.0.0.1:${upstream.port}"\nallow = "public"\n`,
+    {
+      ports: {
+        fetch(address, init) {
+          timeouts.set(new Headers(init?.headers).get('accept') ?? '', init?.timeout)
+          return fetch(address, init)
+        },
+      },
+    },
+  )
+  for (const accept of ['text/event-stream', 'application/json, text/event-stream', 'text/html']) {
+    const wire = await openWire(gate.port)
+    await wire.send(`POST /upload HTTP/1.1\r\nHost: app.example\r\nAccept: ${accept}\r\nContent-Length: 4\r\n\r\nabcd`)
+    expect((await wire.receive()).status).toBe(200)
+    wire.close()
+  }
+  expect([...timeouts.values()]).toEqual([false, false, undefined])
+  await upstream.close()
+})
+
 /** An upstream that is silent where a path says so. */
 function startQuiet(): Promise<RawUpstream> {
   return startRawUpstream(async connection => {
-    const { raw } = await connection.receive({ until: hasHead, timeoutMs: 60_000 })
-    const path = /^\S+ (\S+)/.exec(raw.toString('latin1'))?.[1]
-    if (path === '/late') {
-      await connection.send(SILENCE_MS)
-      await connection.send('HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 7\r\n\r\nat last')
-    } else if (path === '/pause') {
-      await connection.send(`${CHUNKED}1\r\na\r\n`)
-      await connection.send(SILENCE_MS)
-      await connection.send('1\r\nb\r\n0\r\n\r\n')
-    } else if (path === '/events') {
-      await connection.send(`${EVENTS}data: 1\n\n`)
-      await connection.send(SILENCE_MS)
-      await connection.send('data: 2\n\n')
-      connection.end()
-    } else if (path === '/upload') {
-      if (!raw.includes('abcd')) await connection.receive({ until: rest => rest.includes('cd'), timeoutMs: 60_000 })
-      await connection.send('HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 8\r\n\r\nuploaded')
+    while (!connection.isClosed) {
+      const { raw } = await connection.receive({ until: hasHead, timeoutMs: 60_000 })
+      const path = /^\S+ (\S+)/.exec(raw.toString('latin1'))?.[1]
+      if (path === '/late') {
+        await connection.send(SILENCE_MS)
+        await connection.send('HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 7\r\n\r\nat last')
+      } else if (path === '/pause') {
+        await connection.send(`${CHUNKED}1\r\na\r\n`)
+        await connection.send(SILENCE_MS)
+        await connection.send('1\r\nb\r\n0\r\n\r\n')
+      } else if (path === '/events') {
+        await connection.send(`${EVENTS}data: 1\n\n`)
+        await connection.send(SILENCE_MS)
+        await connection.send('data: 2\n\n')
+        connection.end()
+      } else if (path === '/upload') {
+        if (!raw.includes('abcd')) await connection.receive({ until: rest => rest.includes('cd'), timeoutMs: 60_000 })
+        await connection.send('HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 8\r\n\r\nuploaded')
+      }
     }
   })
 }

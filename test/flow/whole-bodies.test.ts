@@ -1,7 +1,15 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { BUDGET_BYTES, createWholeBodies, MAX_WHOLE_BYTES } from '../../src/proxy/whole-body.ts'
 import { eventually, type Gate, startGate } from '../kit/gate.ts'
-import { hasHead, openWire, type RawUpstream, sendRaw, startRawUpstream, type UpstreamConnection } from '../kit/wire.ts'
+import {
+  hasHead,
+  openWire,
+  type RawUpstream,
+  sendRaw,
+  startRawUpstream,
+  type UpstreamConnection,
+  type WireResponse,
+} from '../kit/wire.ts'
 
 /** What an upstream does with the connection that a request came by. */
 let script: (connection: UpstreamConnection) => Promise<void>
@@ -46,6 +54,10 @@ function get(host = 'app.example', method = 'GET'): string {
   return `${method} /file HTTP/1.1\r\nHost: ${host}\r\n\r\n`
 }
 
+function valuesOf(response: WireResponse, name: string): string[] {
+  return response.fields.filter(([field]) => field.toLowerCase() === name).map(([, value]) => value)
+}
+
 /** Bytes that show when a piece is missing or out of place. */
 function bytes(count: number): Buffer {
   return Buffer.from(Array.from({ length: count }, (_, index) => (index * 7 + (index >> 8)) & 255))
@@ -61,13 +73,10 @@ describe('RFC 9110 §8.6: Content-Length stays', () => {
       await connection.send(body.subarray(count / 3))
     }
     const response = await sendRaw(gate.port, get())
-    expect(response.field('content-length')).toBe(String(count))
+    expect(valuesOf(response, 'content-length')).toEqual([String(count)])
     expect(response.field('transfer-encoding')).toBeNull()
     expect(response.body.equals(body)).toBe(true)
-    expect(response.fields.filter(([name]) => /^set-cookie$/i.test(name)).map(([, value]) => value)).toEqual([
-      'a=1',
-      'b=2',
-    ])
+    expect(valuesOf(response, 'set-cookie')).toEqual(['a=1', 'b=2'])
     expect(response.field('etag')).toBe('"e"')
     expect(response.field('content-type')).toBe('application/x-test')
   })
@@ -150,7 +159,9 @@ describe('a body is streamed', () => {
     see()
     await eventually(() => wire.received.subarray(-5).equals(Buffer.from('0\r\n\r\n')), 'the rest')
     const response = wire.received
-    expect(dechunk(response.subarray(response.indexOf('\r\n\r\n') + 4)).equals(body)).toBe(true)
+    const bodyStart = response.indexOf('\r\n\r\n') + 4
+    expect(response.toString('latin1', 0, bodyStart)).not.toMatch(/content-length/i)
+    expect(dechunk(response.subarray(bodyStart)).equals(body)).toBe(true)
     wire.close()
   })
   test('where memory is short: every answer that has not left may hold a whole one', () => {
