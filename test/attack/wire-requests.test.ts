@@ -298,6 +298,42 @@ describe('RFC 9112 §6.3: a request whose end is in doubt is 400, closes, and no
   })
 })
 
+describe('RFC 9112 §3: a first line that is none is refused, and reaches nothing', () => {
+  const lines: readonly string[] = [
+    `GET / HTTP/1.2\r\n${HOST}`,
+    `GET / HTTP/2.0\r\n${HOST}`,
+    `GET / HTTP/11\r\n${HOST}`,
+    `GET / http/1.1\r\n${HOST}`,
+    `GET  /  HTTP/1.1\r\n${HOST}`,
+    `GET\t/\tHTTP/1.1\r\n${HOST}`,
+    `GET /a b HTTP/1.1\r\n${HOST}`,
+    `GET HTTP/1.1\r\n${HOST}`,
+    `GET a HTTP/1.1\r\n${HOST}`,
+    `G@T / HTTP/1.1\r\n${HOST}`,
+    `GET /\xe4 HTTP/1.1\r\n${HOST}`,
+    `GET /a\0b HTTP/1.1\r\n${HOST}`,
+    'GET / HTTP/1.1\nHost: app.example\n',
+    'GET /\r\n',
+    'PRI * HTTP/2.0\r\n\r\nSM\r\n',
+    '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n',
+  ]
+  test.each(lines)('%j', async line => {
+    const { status, received } = await forwards(`${line}\r\n`)
+    expect([400, 404, 405, 501, 505]).toContain(status)
+    expect(received).toBe('')
+  })
+})
+
+test('RFC 9110 §5.3: repeated fields are one list, and RFC 6265 §5.4: cookies one line, in order', async () => {
+  const { received } = await forwards(
+    `GET / HTTP/1.1\r\n${HOST}X-A: 1\r\nCookie: a=1\r\nX-A: 2, 3\r\nCookie: b=2; c=3\r\nX-Empty:\r\nX-Latin:  caf\xe9 \r\n\r\n`,
+  )
+  expect(valuesOf(received, 'x-a')).toEqual(['1, 2, 3'])
+  expect(valuesOf(received, 'cookie')).toEqual(['a=1; b=2; c=3'])
+  expect(valuesOf(received, 'x-empty')).toEqual([''])
+  expect(valuesOf(received, 'x-latin')).toEqual(['caf\xe9'])
+})
+
 test('RFC 9110 §15.5.15: a target that is too long is refused, and reaches nothing', async () => {
   const { status, received } = await forwards(`GET /${'a'.repeat(70_000)} HTTP/1.1\r\n${HOST}\r\n`)
   expect([414, 431]).toContain(status)

@@ -125,6 +125,11 @@ describe('RFC 9110 §5: fields', () => {
       expect([name, valuesOf(response, name.toLowerCase())]).toEqual([name, [field.slice(name.length + 1).trim()]])
     }
   })
+  test('may be many and long', async () => {
+    const many = Array.from({ length: 240 }, (_, index) => `X-${index}: ${index}\r\n`).join('')
+    const response = await answers(`${head(`${many}X-Long: ${'a'.repeat(100_000)}\r\nContent-Length: 2\r\n`)}hi`)
+    expect([response.status, response.field('x-239'), response.field('x-long')?.length]).toEqual([200, '239', 100_000])
+  })
   test('RFC 6265 §3: cookies are never combined, and keep their order', async () => {
     const cookies = [
       'a=1; Path=/',
