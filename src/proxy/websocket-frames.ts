@@ -38,6 +38,14 @@ export function isWireCloseCode(code: number): boolean {
   return (code >= 1000 && code <= 1014 && (code < 1004 || code > 1006)) || (code >= 3000 && code <= 4999)
 }
 
+/** Whether a server's bytes are one short frame and no more, judged by its head alone. */
+export function isOneFrame(bytes: Buffer): boolean {
+  const length = bytes[1] ?? 0
+  return length < 126
+    ? bytes.length <= 2 + length
+    : length === 126 && (bytes.length < 4 || bytes.length <= 4 + bytes.readUInt16BE(2))
+}
+
 export interface FrameReaderOptions {
   /** How long a message may be, compressed and inflated. */
   readonly maxBytes: number

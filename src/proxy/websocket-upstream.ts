@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net'
 import type { FrameEncoder } from './websocket-encoder.ts'
-import { encodeClose, type FrameFault, FrameReader, OPCODE, type Opcode } from './websocket-frames.ts'
+import { encodeClose, type FrameFault, FrameReader, isOneFrame, OPCODE } from './websocket-frames.ts'
+import { createOutbox } from './websocket-outbox.ts'
 
 /** One message is at most this long, in either direction. */
 export const MAX_MESSAGE_BYTES = 16 * 1024 * 1024
@@ -13,12 +14,16 @@ const KEEP_ALIVE_MS = 30_000
 
 /** What an upstream says on an open WebSocket. `lost` is the connection's end without a Close, or a broken protocol. */
 export interface UpstreamEvents {
+  /** Called around what came together; nothing is told outside of `act`, but for `full`, `drained` and the end. */
+  together(act: () => void): void
   text(message: string, wasCompressed: boolean): void
   /** The message is valid only during the call. */
   binary(message: Buffer, wasCompressed: boolean): void
   /** It was answered already. Valid only during the call. */
   ping(payload: Buffer): void
-  /** The send buffer is empty again after `send` answered false. */
+  /** What `send` took is not leaving at once: no more should be sent until `drained`. */
+  full(): void
+  /** The send buffer is empty again after `send` answered false, or after `full`. */
   drained(): void
   closed(code: number, reason: string): void
   lost(why: string): void
@@ -60,28 +65,23 @@ export function createUpstreamSocket({ socket, early, encoder, isCompressed }: U
   let unanswered: Buffer | null = null
   let cut: ReturnType<typeof setTimeout> | undefined
 
-  function write(opcode: Opcode, payload: string | Uint8Array): boolean {
-    const frame = encoder.encode(opcode, payload)
-    // What waits keeps its memory: behind others a frame has no more than it needs.
-    if (socket.writableLength > 0) return socket.write(Buffer.from(frame))
-    const mayGoOn = socket.write(frame)
-    if (socket.writableLength > 0) encoder.keep()
-    return mayGoOn
-  }
+  const outbox = createOutbox(socket, encoder, () => state === 'open' && events?.full())
+
   /** RFC 6455 §5.5.3: where pings come faster than their answers leave, the last one is answered. */
   function answer(ping: Buffer): void {
     if (socket.writableNeedDrain) unanswered = Buffer.from(ping)
-    else write(OPCODE.pong, ping)
+    else outbox.write(OPCODE.pong, ping)
   }
   function onDrain(): void {
     if (state !== 'open') return
-    if (unanswered !== null) write(OPCODE.pong, unanswered)
+    if (unanswered !== null) outbox.write(OPCODE.pong, unanswered)
     unanswered = null
     events?.drained()
   }
 
   function sendClose(code: number, reason: string): void {
-    write(OPCODE.close, encodeClose(code, reason))
+    outbox.write(OPCODE.close, encodeClose(code, reason))
+    outbox.flush()
     // RFC 6455 §7.1.1: the server is the one to close the connection.
     cut = setTimeout(() => socket.destroy(), CLOSE_WAIT_MS)
   }
@@ -124,8 +124,12 @@ export function createUpstreamSocket({ socket, early, encoder, isCompressed }: U
     socket.end()
     events?.lost(fault.message)
   }
+  function read(chunk: Buffer): void {
+    if (isOneFrame(chunk)) judge(reader.read(chunk))
+    else events?.together(() => judge(reader.read(chunk)))
+  }
   function goOn(): void {
-    judge(reader.release())
+    if (reader.isHeld) events?.together(() => judge(reader.release()))
     if (!reader.isHeld) socket.resume()
   }
 
@@ -141,19 +145,19 @@ export function createUpstreamSocket({ socket, early, encoder, isCompressed }: U
     start(given) {
       events = given
       if (endedEarly !== null) return given.lost(endedEarly)
-      socket.on('data', (chunk: Buffer) => judge(reader.read(chunk)))
-      if (early.length > 0) judge(reader.read(early))
+      socket.on('data', read)
+      if (early.length > 0) read(early)
       if (!reader.isHeld) socket.resume()
     },
     send(message) {
       if (state !== 'open') return true
-      return write(typeof message === 'string' ? OPCODE.text : OPCODE.binary, message)
+      return outbox.write(typeof message === 'string' ? OPCODE.text : OPCODE.binary, message)
     },
     ping(payload) {
-      if (state === 'open' && !socket.writableNeedDrain) write(OPCODE.ping, payload)
+      if (state === 'open' && !socket.writableNeedDrain) outbox.write(OPCODE.ping, payload)
     },
     get waitingBytes() {
-      return socket.writableLength
+      return outbox.waitingBytes
     },
     close(code, reason) {
       if (state !== 'open') return
@@ -164,6 +168,7 @@ export function createUpstreamSocket({ socket, early, encoder, isCompressed }: U
     },
     destroy() {
       state = 'ended'
+      outbox.flush()
       clearTimeout(cut)
       socket.destroy()
     },

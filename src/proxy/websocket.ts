@@ -84,6 +84,13 @@ export function createWebSocketRelay(log: Log, { idleS = IDLE_S } = {}): WebSock
     const status = ws.send(message, wasCompressed && message.length <= MAX_COMPRESSED_BYTES)
     if (status === -1) ws.data.upstream.pause()
   }
+  /** What came together goes together; only then is it seen whether it all left. */
+  function corked(ws: ServerWebSocket<RelayData>, act: () => void): void {
+    // On a client that has left, `cork` does nothing, and the upstream's last words would not be read.
+    if (ws.readyState === WebSocket.OPEN) ws.cork(act)
+    else act()
+    if (ws.getBufferedAmount() > 0) ws.data.upstream.pause()
+  }
   /** A client that is not being read would never be seen to answer. */
   function closeClient(ws: ServerWebSocket<RelayData>, code: number, reason: string): void {
     ws.resume()
@@ -103,11 +110,13 @@ export function createWebSocketRelay(log: Log, { idleS = IDLE_S } = {}): WebSock
       const { upstream } = ws.data
       guarded(ws, () =>
         upstream.start({
+          together: act => guarded(ws, () => corked(ws, act)),
           text: (message, wasCompressed) => guarded(ws, () => toClient(ws, message, wasCompressed)),
           binary: (message, wasCompressed) => guarded(ws, () => toClient(ws, message, wasCompressed)),
           ping(payload) {
             if (ws.getBufferedAmount() === 0) ws.ping(payload)
           },
+          full: () => guarded(ws, () => ws.pause()),
           drained: () => guarded(ws, () => ws.resume()),
           closed: (code, reason) => guarded(ws, () => closeClient(ws, code, reason)),
           lost(why) {

@@ -188,9 +188,19 @@ const utf8: Case[] = [
 
 const passing = (code: number, reason = ''): Expected => ({ ends: code, passesOn: { code, reason } })
 
+const HUNDRED = Array.from({ length: 100 }, (_, index) => `word ${index}`)
+
 const closing: Case[] = [
   made('a close without a code', [close(null)], passing(NO_STATUS)),
   made('a close after a message', [text('last words'), close(1000)], { arrives: ['last words'], ...passing(1000) }),
+  made('a close after many messages', [...HUNDRED.map(word => text(word)), close(1000)], {
+    arrives: HUNDRED,
+    ...passing(1000),
+  }),
+  made('what must not be after many messages', [...HUNDRED.map(word => text(word)), frame(3)], {
+    arrives: HUNDRED,
+    ends: 1002,
+  }),
   made('a close with a reason of 123 bytes', [close(1000, '*'.repeat(123))], passing(1000, '*'.repeat(123))),
   made('a close with a reason in other letters', [close(1001, 'tschüß 𝄞')], passing(1001, 'tschüß 𝄞')),
   ...[1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 3000, 3999, 4000, 4999].map(code =>
