@@ -8,7 +8,9 @@ const SILENCE_MS = 14_000
 const CHUNKED = 'HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n'
 const EVENTS = 'HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n'
 
-test('a request may be silent for longer than an idle connection, which is closed all the same afterwards', async () => {
+// All of these wait for Bun's timers, and so they wait together.
+
+test.concurrent('a request may be silent for longer than an idle connection, which is closed all the same afterwards', async () => {
   const upstream = await startQuiet()
   await using gate = await startGate(
     `[[routes]]\nhost = "app.example"\nupstream = "http://127.0.0.1:${upstream.port}"\nallow = "public"\ntimeout = "60s"\n`,
@@ -41,7 +43,7 @@ test('a request may be silent for longer than an idle connection, which is close
   await upstream.close()
 }, 120_000)
 
-test('fetch is told to wait for events as long as it takes, wherever Accept names them', async () => {
+test.concurrent('fetch is told to wait for events as long as it takes, wherever Accept names them', async () => {
   const timeouts = new Map<string, unknown>()
   const upstream = await startQuiet()
   await using gate = await startGate(
@@ -64,6 +66,43 @@ test('fetch is told to wait for events as long as it takes, wherever Accept name
   expect([...timeouts.values()]).toEqual([false, false, undefined])
   await upstream.close()
 })
+
+test.concurrent('a client that dawdles over its head is cut, and reaches nothing', async () => {
+  const upstream = await startQuiet()
+  await using gate = await startGate(
+    `[[routes]]\nhost = "app.example"\nupstream = "http://127.0.0.1:${upstream.port}"\nallow = "public"\n`,
+  )
+  const wire = await openWire(gate.port)
+  await wire.send('GET / HTTP/1.1\r\nHost: app.example\r\n')
+  const giveUpAt = performance.now() + 60_000
+  while (!wire.isClosed && performance.now() < giveUpAt) {
+    await wire.send('X: y\r\n')
+    await Bun.sleep(1000)
+  }
+  expect(wire.isClosed).toBe(true)
+  expect(upstream.connections.length).toBe(0)
+  await upstream.close()
+}, 90_000)
+
+test.concurrent('Bun 1.4.5 leaves an idle timeout that was taken off to the connection: when this fails, proxy/patience.ts is simpler', async () => {
+  const strict = Bun.serve({
+    port: 0,
+    hostname: '127.0.0.1',
+    idleTimeout: 1,
+    fetch(request, self) {
+      self.timeout(request, 0)
+      return new Response('ok')
+    },
+  })
+  const wire = await openWire(strict.port ?? 0)
+  await wire.send('GET / HTTP/1.1\r\nHost: app.example\r\n\r\n')
+  await wire.receive()
+  const other = await openWire(strict.port ?? 0)
+  await eventually(() => other.isClosed, 'a connection with the usual limit is closed', 20_000)
+  expect(wire.isClosed).toBe(false)
+  wire.close()
+  await strict.stop(true)
+}, 30_000)
 
 /** An upstream that is silent where a path says so. */
 function startQuiet(): Promise<RawUpstream> {
