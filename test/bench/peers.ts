@@ -42,6 +42,7 @@ export function nginx(folder: string, fronts: readonly Front[], trust: Trust): S
   )
 }
 
+/** With ten thousand clients it would otherwise save files by closing its connections to the upstream after each request. */
 export function haproxy(folder: string, fronts: readonly Front[], trust: Trust): Subject {
   const file = join(folder, 'haproxy.cfg')
   const tls = `ssl verify required ca-file ${trust.caFile} sni str(${trust.serverName}) verifyhost ${trust.serverName}`
@@ -61,6 +62,8 @@ backend to_${name}
   nbthread 1
   maxconn 16000
   no strict-limits
+  tune.pool-low-fd-ratio 90
+  tune.pool-high-fd-ratio 95
 defaults
   mode http
   timeout connect 5s

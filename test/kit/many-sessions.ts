@@ -1,4 +1,5 @@
 import { Database } from 'bun:sqlite'
+import { closeSync, fsyncSync, openSync } from 'node:fs'
 import { sha256 } from '../../src/base/bytes.ts'
 import { makeIdentity } from '../../src/identity/identity.ts'
 import { openSqliteStore } from '../../src/session/sqlite.ts'
@@ -56,4 +57,8 @@ export function fillSessions(path: string, { count, host, nowMs }: ManySessions)
   })
   for (let from = 0; from < count; from += 20_000) fill(from, Math.min(from + 20_000, count))
   database.close()
+  // What the system has yet to write of it would otherwise hold up the first who waits for a write of their own.
+  const file = openSync(path, 'r+')
+  fsyncSync(file)
+  closeSync(file)
 }
