@@ -1,6 +1,6 @@
-import type { Facts } from '../base/errors.ts'
+import { errorFacts, type Facts } from '../base/errors.ts'
 import { createLog, type LevelledLog } from '../base/log.ts'
-import type { Ports } from '../base/ports.ts'
+import type { Log, Ports } from '../base/ports.ts'
 import type { Io } from './io.ts'
 
 /**
@@ -25,16 +25,24 @@ const PROXY_VARIABLES = ['HTTP_PROXY', 'http_proxy', 'HTTPS_PROXY', 'https_proxy
 
 /**
  * Starts this program anew, in the same process, with Bun's limit on simultaneous fetches lifted and without its proxy
- * variables; returns when that is so.
+ * variables; returns when that is so, or, with a warning, where this cannot be done.
  *
  * Bun 1.4.5 allows 256 and reads these variables only at start; open event streams count, so a gate would silently stall.
  */
-export function liftRequestLimit(argv: readonly string[]): void {
+export function liftRequestLimit(argv: readonly string[], log: Log): void {
   const isLifted = process.env[REQUEST_LIMIT.name] !== undefined
   if (isLifted && PROXY_VARIABLES.every(name => process.env[name] === undefined)) return
   const { execve } = process
   if (execve === undefined) return
-  execve(process.execPath, [...ownCommand(), ...argv], ownEnvironment() as Record<string, string>)
+  try {
+    execve(process.execPath, [...ownCommand(), ...argv], ownEnvironment() as Record<string, string>)
+  } catch (error) {
+    // A sandbox may forbid it. What is then missing can be had by hand.
+    log.warn('Only 256 requests can be under way at a time', {
+      ...errorFacts(error),
+      hint: `start Sallyport with ${REQUEST_LIMIT.name}=${REQUEST_LIMIT.value} in its environment, and without HTTP_PROXY and its kin`,
+    })
+  }
 }
 
 /** What starts this program once more: the compiled executable, or Bun with the sources. */

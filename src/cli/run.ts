@@ -57,7 +57,7 @@ export async function run(argv: readonly string[]): Promise<number> {
     case 'guests':
       return runGuests(rest, io, realPorts(io))
     case 'demo':
-      liftRequestLimit(argv)
+      liftRequestLimit(argv, realPorts(io).log)
       return runDemo(rest, io, async configPath => startHere(configPath, io))
     case 'version':
     case '--version':
@@ -95,7 +95,7 @@ async function runServe(options: readonly string[], argv: readonly string[], io:
     io.stderr(`${error instanceof Error ? error.message : String(error)}\n\n${HELP}`)
     return 2
   }
-  liftRequestLimit(argv)
+  liftRequestLimit(argv, realPorts(io).log)
   const role = readWorkerRole(io)
   if (role !== null) return runWorker(role, config, io)
   const workers = countWorkers(config, io)

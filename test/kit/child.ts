@@ -19,6 +19,8 @@ export interface ChildOptions {
   readonly toml: string
   readonly port: number
   readonly env?: Readonly<Record<string, string>>
+  /** How long it may take to listen; ten seconds, unless the machine is an emulated one. */
+  readonly patienceMs?: number
 }
 
 /** The sources under this Bun. */
@@ -45,7 +47,7 @@ export async function startChild(options: ChildOptions): Promise<Child> {
   await eventually(
     () => output.includes('Sallyport is listening') || child.exitCode !== null,
     'the program listens',
-    10_000,
+    options.patienceMs ?? 10_000,
   )
   if (child.exitCode !== null) throw new Error(`the program ended with ${child.exitCode}: ${output}`)
   return {
