@@ -8,6 +8,7 @@ import { REASONS, type Reason, type Trial } from '../policy/reasons.ts'
 import { compileRoles } from '../policy/roles.ts'
 import { compileRouteTable } from '../route/table.ts'
 import { parseTarget, type Target } from '../route/target.ts'
+import { portalHosts } from '../server/snapshot.ts'
 
 /** One request that is asked about. */
 export interface Question {
@@ -75,6 +76,7 @@ export function explain(config: Config, question: Question): Explanation {
   }
   const table = compileRouteTable(
     config.routes.map(route => ({ host: route.host, path: route.path, stripPrefix: route.stripPrefix, value: route })),
+    portalHosts(config),
   )
   const match = table.match(target)
   if (match === null) {

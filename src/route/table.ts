@@ -44,12 +44,16 @@ const NONE: readonly never[] = Object.freeze([])
  * A table whose look-up costs the same for ten routes and ten thousand: one map look-up a host label, one a path segment.
  *
  * An exact host comes before any wildcard, the longest wildcard suffix before shorter ones, the longest path at segment
- * boundaries before shorter ones. The host is chosen first: a host with routes of its own never falls back to a wildcard.
+ * boundaries before shorter ones. The host is chosen first: a host with routes of its own never falls back to a wildcard, nor
+ * does one of `ownHosts`, which may have none.
  */
-export function compileRouteTable<T>(entries: readonly TableEntry<T>[]): RouteTable<T> {
-  const hosts = compileHostTable(
-    [...Map.groupBy(entries, entry => entry.host)].map(([host, own]) => [host, compileHost(own)] as const),
-  )
+export function compileRouteTable<T>(
+  entries: readonly TableEntry<T>[],
+  ownHosts: Iterable<string> = [],
+): RouteTable<T> {
+  const byHost = Map.groupBy(entries, entry => entry.host)
+  for (const host of ownHosts) if (!byHost.has(host)) byHost.set(host, [])
+  const hosts = compileHostTable([...byHost].map(([host, own]) => [host, compileHost(own)] as const))
   const table: RouteTable<T> = Object.freeze({
     match(target: Target): Match<T> | null {
       const paths = hosts.lookup(target.host)

@@ -118,6 +118,7 @@ export function compileSnapshot(config: Config, fingerprint: string, pool: Upstr
         const { host, path, stripPrefix } = route.config
         return { host, path, stripPrefix, value: route }
       }),
+      portalHosts(config),
     ),
     portals: compileHostTable(hosts),
     wantsAccess: new Set(config.routes.flatMap(route => (passesAccess(route) ? (route.portal ?? []) : []))),
@@ -132,6 +133,14 @@ export function compileSnapshot(config: Config, fingerprint: string, pool: Upstr
       ]),
     ),
   })
+}
+
+/**
+ * The hosts where people sign in. A wildcard above them does not serve them: what its application shows there would be of one origin
+ * with the pages that make tokens and end sessions.
+ */
+export function portalHosts({ portals }: Pick<Config, 'portals'>): readonly string[] {
+  return [...portals.values()].flatMap(({ url }) => (url === null ? [] : [url.host]))
 }
 
 /** The upstreams that routes of a snapshot lead to. */

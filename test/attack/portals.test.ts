@@ -151,6 +151,40 @@ ${route('app.localhost', 'allow = "public"')}${route('closed.localhost', 'allow 
   expect([closed.response.status, closed.received]).toEqual([401, ''])
 })
 
+test('the host where people sign in is served by no wildcard above it, unless a route names it', async () => {
+  const file = (more = '') => `[providers.id]
+issuer = "http://127.0.0.1:9"
+client_id = "gate"
+client_secret = "s"
+[portals.home]
+url = "http://auth.localhost"
+providers = ["id"]
+insecure_cookies = true
+roles = { user = { any = true } }
+[[routes]]
+host = "*.localhost"
+upstream = "http://127.0.0.1:${upstream.port}"
+allow = "public"
+${more}`
+  await using other = await startGate(file())
+  const at = async (host: string, path = '/x') => {
+    const { response, received } = await sendThrough(other.port, upstream, rawRequest(`GET ${path}`, host))
+    return [response.status, received !== '']
+  }
+  expect(await at('app.localhost')).toEqual([200, true])
+  expect(await at('auth.localhost')).toEqual([404, false])
+  expect(await at('AUTH.localhost.', '/x/y')).toEqual([404, false])
+  expect(await at('auth.localhost', '/')).toEqual([401, false])
+  expect(await at('auth.localhost', '/.sallyport/me')).toEqual([401, false])
+  other.save(
+    file(
+      `[[routes]]\nhost = "auth.localhost"\npath = "/x"\nupstream = "http://127.0.0.1:${upstream.port}"\nallow = "public"\n`,
+    ),
+  )
+  await eventually(async () => (await at('auth.localhost'))[0] === 200, 'the route is in force', 3000)
+  expect(await at('auth.localhost', '/y')).toEqual([404, false])
+})
+
 test('whoever says where they come from has no more of a rate for it', async () => {
   await using limited = await startGate(
     `[[routes]]\nhost = "few.example"\nrespond = { body = "x" }\nallow = "public"\nrate = { requests = 1, per = "1h", burst = 3, by = "client" }\n`,
