@@ -46,6 +46,8 @@ export interface ServeOptions {
   readonly recheckMs?: number
   /** How long a client's connection may be silent, in seconds; what Bun takes at most when absent. */
   readonly idleTimeoutS?: number
+  /** How long a body of known length is waited for, so that it keeps its length; a sensible default when absent. */
+  readonly bodyPatienceMs?: number
   /** Set where this process is one of several that a supervisor started. */
   readonly worker?: WorkerPart
 }
@@ -137,7 +139,10 @@ export function startServer(options: ServeOptions): RunningServer {
     ports,
     deadlines,
     streams,
-    wholeBodies: createWholeBodies(() => sum(opened.map(one => one.pendingRequests)) - streams.size),
+    wholeBodies: createWholeBodies(
+      () => sum(opened.map(one => one.pendingRequests)) - streams.size,
+      options.bodyPatienceMs,
+    ),
     patience: createPatience(deadlines, ports.now, idleTimeoutS),
     sessions,
     accessTokens: createAccessTokens(pool, ports),

@@ -18,7 +18,7 @@ export const MAX_WHOLE_BYTES = 512 * 1024
 /** What bodies may occupy together, those that a slow client has not taken yet among them. */
 export const BUDGET_BYTES = 64 * 1024 * 1024
 
-/** How long a body may take from its head to its end. */
+/** How long a body may take from its head to its end, where nothing else is said. */
 const PATIENCE_MS = 50
 
 /**
@@ -26,13 +26,13 @@ const PATIENCE_MS = 50
  *
  * `unsent` is how many answers are on their way to clients: each may hold a whole body, since nobody tells when one has left.
  */
-export function createWholeBodies(unsent: () => number): WholeBodies {
+export function createWholeBodies(unsent: () => number, patienceMs = PATIENCE_MS): WholeBodies {
   return {
     collect(response, length, address) {
       if (length > MAX_WHOLE_BYTES || isHere(response, length, address)) return response
       const { body } = response
       if (body === null || unsent() * MAX_WHOLE_BYTES > BUDGET_BYTES) return response
-      return collect(response, body)
+      return collect(response, body, patienceMs)
     },
   }
 }
@@ -64,11 +64,12 @@ function readerOf(body: ReadableStream<Bytes>) {
   return body.getReader()
 }
 
-async function collect(response: Response, body: ReadableStream<Bytes>): Promise<Response> {
+async function collect(response: Response, body: ReadableStream<Bytes>, patienceMs: number): Promise<Response> {
   const reader = readerOf(body)
   const pieces: Bytes[] = []
   const { promise: over, resolve: giveUp } = Promise.withResolvers<null>()
-  const timer = setTimeout(giveUp, PATIENCE_MS, null)
+  // Where this process itself was held up, what has come meanwhile is read first.
+  const timer = setTimeout(setImmediate, patienceMs, giveUp, null)
   try {
     for (;;) {
       const reading = reader.read()

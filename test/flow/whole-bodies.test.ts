@@ -14,7 +14,9 @@ import {
 /** What an upstream does with the connection that a request came by. */
 let script: (connection: UpstreamConnection) => Promise<void>
 let upstream: RawUpstream
+/** Waits long for bodies, so that nothing depends on how busy the machine is; and one that does not wait at all. */
 let gate: Gate
+let hasty: Gate
 
 beforeAll(async () => {
   upstream = await startRawUpstream(async connection => {
@@ -23,7 +25,7 @@ beforeAll(async () => {
       if (!connection.isClosed) await script(connection)
     }
   })
-  gate = await startGate(`
+  const toml = `
 [[routes]]
 host = "app.example"
 upstream = "http://127.0.0.1:${upstream.port}"
@@ -38,11 +40,14 @@ allow = "public"
 host = "pair.example"
 upstream = ["http://127.0.0.1:${upstream.port}", "http://localhost:${upstream.port}"]
 allow = "public"
-`)
+`
+  gate = await startGate(toml, { bodyPatienceMs: 10_000 })
+  hasty = await startGate(toml, { bodyPatienceMs: 1 })
 })
 
 afterAll(async () => {
   await gate[Symbol.asyncDispose]()
+  await hasty[Symbol.asyncDispose]()
   await upstream.close()
 })
 
@@ -153,7 +158,7 @@ describe('a body is streamed', () => {
         await connection.send(1)
       }
     }
-    const wire = await openWire(gate.port)
+    const wire = await openWire(hasty.port)
     await wire.send(get())
     await eventually(() => wire.received.length > 30_000, 'what came so far')
     see()
@@ -228,7 +233,7 @@ describe('RFC 9112 §8: a body that breaks off is never seen as whole', () => {
       await seen
       connection.close()
     }
-    const wire = await openWire(gate.port)
+    const wire = await openWire(hasty.port)
     await wire.send(get())
     await eventually(() => wire.received.includes('short'), 'the beginning')
     see()

@@ -11,7 +11,10 @@ import {
   type WireResponse,
 } from './wire.ts'
 
-/** A gate in front of an upstream on a raw socket, for tests that look at the bytes on both sides. Ends with its scope. */
+/**
+ * A gate in front of an upstream on a raw socket, for tests that look at the bytes on both sides. It waits long for bodies, so
+ * that nothing depends on how busy the machine is. Ends with its scope.
+ */
 export interface Exchange extends AsyncDisposable {
   readonly gate: Gate
   readonly upstream: RawUpstream
@@ -36,7 +39,7 @@ export async function startExchange(toml: (address: string) => string = publicRo
       else await script(connection, raw.toString('latin1'))
     }
   })
-  const gate = await startGate(toml(`http://127.0.0.1:${upstream.port}`))
+  const gate = await startGate(toml(`http://127.0.0.1:${upstream.port}`), { bodyPatienceMs: 10_000 })
   const exchange: Exchange = {
     gate,
     upstream,

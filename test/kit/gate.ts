@@ -45,6 +45,8 @@ export interface GateOptions {
   readonly recheckMs?: number
   /** How long a client's connection may be silent, in seconds. */
   readonly idleTimeoutS?: number
+  /** How long a body of known length is waited for. */
+  readonly bodyPatienceMs?: number
 }
 
 /** A portal for plain HTTP with a provider that is never asked, for tests that bring their own sessions. */
@@ -97,6 +99,7 @@ export async function startGate(toml: string, options: GateOptions = {}): Promis
       },
       ...(options.recheckMs === undefined ? {} : { recheckMs: options.recheckMs }),
       ...(options.idleTimeoutS === undefined ? {} : { idleTimeoutS: options.idleTimeoutS }),
+      ...(options.bodyPatienceMs === undefined ? {} : { bodyPatienceMs: options.bodyPatienceMs }),
       writeAccess: lines => void access.push(...lines.trimEnd().split('\n')),
     })
   } catch (error) {
