@@ -11,6 +11,11 @@ export const ICON: PictureLimits = { takes: [...LOGO.takes, 'image/x-icon'], mos
 
 /** That the file at a path is a picture; `entry` is where the path stands. */
 export function checkPicture({ entry, path, limits, code }: PicturePlace, files: ConfigFiles, report: Report): void {
+  if (/^[a-z][a-z0-9+.-]*:/i.test(path)) {
+    const hint = 'our pages load nothing from elsewhere: save the picture beside the config file, and name that file'
+    report.mistake(entry.at, code, `${showRaw(entry)} is an address, not a file`, { hint })
+    return
+  }
   const found = readPicture(path, limits, files)
   if (typeof found !== 'string') return
   const kinds = limits.takes.length === LOGO.takes.length ? 'SVG, PNG or WebP' : 'SVG, PNG, WebP or ICO'

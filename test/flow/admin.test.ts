@@ -5,7 +5,7 @@ import { openSessionState } from '../../src/cli/session-state.ts'
 import { loadConfig } from '../../src/config/load.ts'
 import { makeIdentity } from '../../src/identity/identity.ts'
 import { startApp } from '../kit/app.ts'
-import { FROM_SOURCE, freePort, startChild } from '../kit/child.ts'
+import { freePort, PROGRAMS, startChild } from '../kit/child.ts'
 import { quietPorts } from '../kit/clock.ts'
 import { temporaryFolder } from '../kit/folder.ts'
 import { eventually, type Gate, PORTAL, startGate } from '../kit/gate.ts'
@@ -126,39 +126,43 @@ describe('the admin page', () => {
     expect(said).not.toMatch(/other\.example|open\.example|publik/)
   })
 
-  test('of several workers is about all of them', async () => {
-    using folder = temporaryFolder()
-    const port = await freePort()
-    await using child = await startChild({
-      command: FROM_SOURCE,
-      folder: folder.path,
-      port,
-      toml: `workers = 2\n\n[sessions]\nstore = "sqlite:sallyport.db"\n${admins}${ROUTES}`,
-    })
-    const loaded = loadConfig(join(folder.path, 'routes.toml'), {
-      readText: path => readFileSync(path, 'utf8'),
-      readBytes: path => readFileSync(path),
-      env: () => undefined,
-    })
-    if (!loaded.ok) throw new Error('the file is good')
-    const { sessions } = openSessionState(loaded.config, quietPorts({ now: Date.now }))
-    const signIn = async (claims: typeof USER) => {
-      const identity = makeIdentity('id', 'http://127.0.0.1:9', claims.sub, claims)
-      const secrets = { idToken: 'x', refreshToken: null }
-      return `sallyport=${(await sessions.start({ portal: 'home', host: HOST, identity, secrets })).token}`
-    }
-    const [ada, grace] = [await signIn(ADMIN), await signIn(USER)]
-    await sessions.close()
-    // Each on a connection of its own, so that the system chooses a worker anew.
-    for (let count = 0; count < 20; count++) {
-      const answer = await fetch(`http://127.0.0.1:${port}/settings`, {
-        headers: { host: HOST, cookie: grace, connection: 'close' },
-        keepalive: false,
+  test.each(PROGRAMS)(
+    'of several workers of %s is about all of them',
+    async (_, program) => {
+      using folder = temporaryFolder()
+      const port = await freePort()
+      await using child = await startChild({
+        command: await program(),
+        folder: folder.path,
+        port,
+        toml: `workers = 2\n\n[sessions]\nstore = "sqlite:sallyport.db"\n${admins}${ROUTES}`,
       })
-      expect(answer.status).toBe(403)
-    }
-    const said = await words(child, ada)
-    expect(said).toContain('Counted over 2 of 2 processes.')
-    expect(said.match(/role\.missing/g)).toHaveLength(20)
-  }, 30_000)
+      const loaded = loadConfig(join(folder.path, 'routes.toml'), {
+        readText: path => readFileSync(path, 'utf8'),
+        readBytes: path => readFileSync(path),
+        env: () => undefined,
+      })
+      if (!loaded.ok) throw new Error('the file is good')
+      const { sessions } = openSessionState(loaded.config, quietPorts({ now: Date.now }))
+      const signIn = async (claims: typeof USER) => {
+        const identity = makeIdentity('id', 'http://127.0.0.1:9', claims.sub, claims)
+        const secrets = { idToken: 'x', refreshToken: null }
+        return `sallyport=${(await sessions.start({ portal: 'home', host: HOST, identity, secrets })).token}`
+      }
+      const [ada, grace] = [await signIn(ADMIN), await signIn(USER)]
+      await sessions.close()
+      // Each on a connection of its own, so that the system chooses a worker anew.
+      for (let count = 0; count < 20; count++) {
+        const answer = await fetch(`http://127.0.0.1:${port}/settings`, {
+          headers: { host: HOST, cookie: grace, connection: 'close' },
+          keepalive: false,
+        })
+        expect(answer.status).toBe(403)
+      }
+      const said = await words(child, ada)
+      expect(said).toContain('Counted over 2 of 2 processes.')
+      expect(said.match(/role\.missing/g)).toHaveLength(20)
+    },
+    30_000,
+  )
 })

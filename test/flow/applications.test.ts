@@ -175,6 +175,19 @@ describe('an icon', () => {
     expect((await ask(gate, '/.sallyport/icons/', cookie)).status).toBe(404)
   })
 
+  test('of another portal is not there, whoever asks', async () => {
+    const other = PORTAL.slice(PORTAL.indexOf('[portals.home]')).replaceAll('portals.home', 'portals.other')
+    const elsewhere = route(`app = { icon = "${join(folder.path, 'other.svg')}" }`, 'other.example')
+    writeFileSync(join(folder.path, 'other.svg'), SVG.replace('alert(1)', 'alert(2)'))
+    const toml = PORTAL + other + route('') + elsewhere.replace('portal = "home"', 'portal = "other"')
+    await using two = await startGate(toml)
+    const session = await two.signIn(HOST)
+    const hash = new Bun.CryptoHasher('sha256').update(SVG.replace('alert(1)', 'alert(2)')).digest('base64url')
+    expect((await ask(two, `/.sallyport/icons/${hash}`, session.cookie)).status).toBe(404)
+    const there = await two.signIn('other.example')
+    expect((await ask(two, `/.sallyport/icons/${hash}`, there.cookie, { host: 'other.example' })).status).toBe(401)
+  })
+
   test('that changes has another address, at once', async () => {
     const before = await iconAddress()
     writeFileSync(join(folder.path, 'new.svg'), SVG.replace('alert(1)', ''))

@@ -3,16 +3,11 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { compiledBinary } from '../kit/binary.ts'
 import { BrowserLite } from '../kit/browser-lite.ts'
-import { FROM_SOURCE, freePort, startChild } from '../kit/child.ts'
+import { freePort, PROGRAMS, startChild } from '../kit/child.ts'
 import { temporaryFolder } from '../kit/folder.ts'
 import { eventually } from '../kit/gate.ts'
 import { startProvider, type TestProvider } from '../kit/provider.ts'
 import { openWire, sendRaw } from '../kit/wire.ts'
-
-const PROGRAMS: readonly (readonly [string, () => Promise<readonly string[]>])[] = [
-  ['the sources', async () => FROM_SOURCE],
-  ['the executable', async () => [await compiledBinary()]],
-]
 
 let provider: TestProvider
 let upstream: Bun.Server<undefined>

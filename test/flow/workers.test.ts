@@ -2,17 +2,11 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createLocalJWKSet, jwtVerify } from 'jose'
-import { compiledBinary } from '../kit/binary.ts'
 import { BrowserLite } from '../kit/browser-lite.ts'
-import { type Child, FROM_SOURCE, freePort, startChild } from '../kit/child.ts'
+import { type Child, FROM_SOURCE, freePort, PROGRAMS, startChild } from '../kit/child.ts'
 import { temporaryFolder } from '../kit/folder.ts'
 import { eventually } from '../kit/gate.ts'
 import { startProvider, type TestProvider } from '../kit/provider.ts'
-
-const PROGRAMS: readonly (readonly [string, () => Promise<readonly string[]>])[] = [
-  ['the sources', async () => FROM_SOURCE],
-  ['the executable', async () => [await compiledBinary()]],
-]
 
 let provider: TestProvider
 let upstream: Bun.Server<undefined>

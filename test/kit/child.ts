@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
+import { compiledBinary } from './binary.ts'
 import { eventually } from './gate.ts'
 
 /** The program as a process of its own: the compiled executable, or the sources under Bun. */
@@ -25,6 +26,12 @@ export interface ChildOptions {
 
 /** The sources under this Bun. */
 export const FROM_SOURCE: readonly string[] = [process.execPath, join(import.meta.dir, '../../src/main.ts')]
+
+/** Both ways to run it, by name. */
+export const PROGRAMS: readonly (readonly [string, () => Promise<readonly string[]>])[] = [
+  ['the sources', async () => FROM_SOURCE],
+  ['the executable', async () => [await compiledBinary()]],
+]
 
 /** Starts the program on a routes.toml and waits until it listens. Killed at the end of the scope. */
 export async function startChild(options: ChildOptions): Promise<Child> {
