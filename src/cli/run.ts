@@ -6,6 +6,7 @@ import { runDoctor } from './doctor/run.ts'
 import { runExplain } from './explain.ts'
 import { runGuests } from './guests.ts'
 import { runHealth } from './health.ts'
+import { runImport } from './import/run.ts'
 import { type Io, processIo } from './io.ts'
 import { liftRequestLimit, realPorts } from './process.ts'
 import { runSchema } from './schema.ts'
@@ -27,6 +28,7 @@ const HELP = `Sallyport: an authenticating reverse proxy. One executable, one ro
   sallyport tokens create | list | revoke    for scripts and apps, in place of signing in
   sallyport guests create | list | revoke    links by which guests open one address without signing in
   sallyport demo                             everything on this machine, to try it in a minute
+  sallyport import FILE                      a routes.toml from an oauth2-proxy.cfg, and what is left to decide
   sallyport schema                           the JSON schema of routes.toml, for editors
   sallyport health [ADDRESS]                 asks the admin listener; exit 0 when ready (for containers)
   sallyport version
@@ -48,6 +50,8 @@ export async function run(argv: readonly string[]): Promise<number> {
       return runDoctor(rest, io, realPorts(io))
     case 'schema':
       return runSchema(rest, io)
+    case 'import':
+      return runImport(rest, io)
     case 'health':
       return runHealth(rest, io)
     case 'sessions':

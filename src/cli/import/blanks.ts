@@ -1,0 +1,61 @@
+/** Something that the new file takes from the environment, since the old one does not say it, or says it in the clear. */
+export interface Blank {
+  /** The variable's name. */
+  readonly name: string
+  /** What to set it to, for whoever has the old file at hand. Never the value. */
+  readonly meaning: string
+  /** A value of the same kind, by which the new file can be checked before the real one is known. */
+  readonly standIn: string
+}
+
+/** Collects what is left to be filled in. */
+export interface Blanks {
+  readonly list: readonly Blank[]
+  /** The reference for a new blank, as routes.toml writes it. A name that is taken for something else gets a number. */
+  add(name: string, meaning: string, standIn: string): string
+  /** A text of the old file in the spelling of the new one: what is in <angle brackets>, to be filled in there, is a blank here. */
+  literal(text: string): string
+}
+
+/** A host of the kind that nobody has (RFC 2606 §3), so that what is checked with it reaches nowhere. */
+export const STAND_IN_HOST = 'fill-in.example.com'
+
+/** No blanks yet. */
+export function createBlanks(): Blanks {
+  const list: Blank[] = []
+  const blanks: Blanks = {
+    list,
+    add(name, meaning, standIn) {
+      const base = variableName(name)
+      for (let count = 1; ; count++) {
+        const candidate = count === 1 ? base : `${base}_${count}`
+        const taken = list.find(blank => blank.name === candidate)
+        if (taken !== undefined && taken.meaning !== meaning) continue
+        if (taken === undefined) list.push({ name: candidate, meaning, standIn })
+        return `\${${candidate}}`
+      }
+    },
+    literal(text) {
+      const escaped = escapeReferences(text)
+      return escaped.replace(/(^|.)<([A-Za-z][A-Za-z0-9 ._-]{0,80})>/g, (_, before: string, name: string) => {
+        const isPort = before === ':'
+        const meaning = `what stands for <${name}>`
+        return before + blanks.add(name, meaning, isPort ? '8080' : STAND_IN_HOST)
+      })
+    },
+  }
+  return blanks
+}
+
+/** Text that means itself in routes.toml, where `${` begins a reference. */
+export function escapeReferences(text: string): string {
+  return text.replaceAll('${', () => '$${')
+}
+
+function variableName(text: string): string {
+  const name = text
+    .toUpperCase()
+    .replace(/[^A-Z0-9]+/g, '_')
+    .replace(/^_+|_+$/g, '')
+  return /^[A-Z]/.test(name) ? name : `SALLYPORT_${name}`
+}

@@ -1,0 +1,33 @@
+/**
+ * What became of something in an imported file: somebody has to decide about it, it is not carried over, it means something
+ * else now, or it is carried over.
+ */
+export type Outcome = 'decide' | 'left' | 'changed' | 'kept'
+
+export interface Note {
+  readonly outcome: Outcome
+  /** 1-based, in the imported file; null for what that file does not say. */
+  readonly line: number | null
+  /** The option or directive, as it is called there. */
+  readonly option: string
+  /** What became of it, and what to do. Never a secret. */
+  readonly say: string
+}
+
+/** Collects notes while a file is imported. */
+export interface Notes {
+  readonly list: readonly Note[]
+  add(outcome: Outcome, option: string, line: number | null, say: string): void
+}
+
+/** No notes yet. The same note for the same line is kept once. */
+export function createNotes(): Notes {
+  const list: Note[] = []
+  return {
+    list,
+    add(outcome, option, line, say) {
+      if (list.some(note => note.option === option && note.line === line && note.say === say)) return
+      list.push({ outcome, line, option, say })
+    },
+  }
+}

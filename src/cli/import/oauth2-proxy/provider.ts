@@ -1,0 +1,122 @@
+import { STAND_IN_HOST } from '../blanks.ts'
+import type { Entry, Section } from '../draft.ts'
+import { type Desk, note } from './desk.ts'
+
+/** Issuers of providers that are meant by their name alone. */
+const ISSUERS: Readonly<Record<string, string>> = {
+  google: 'https://accounts.google.com',
+  gitlab: 'https://gitlab.com',
+}
+
+/** Kinds that speak OAuth 2 in ways of their own, without ID tokens. */
+const NOT_OPENID = new Set([
+  'github',
+  'bitbucket',
+  'facebook',
+  'linkedin',
+  'digitalocean',
+  'nextcloud',
+  'srht',
+  'keycloak',
+])
+
+/** The provider's name in the new file. */
+export const PROVIDER = 'oidc'
+
+/** `[providers.oidc]`: the issuer, and the client that is registered there already. */
+export function providerSection(desk: Desk): Section {
+  const { options, blanks } = desk
+  const id = options.text('client_id')
+  const entries: Entry[] = [
+    ...label(desk),
+    { key: 'issuer', value: issuer(desk) },
+    {
+      key: 'client_id',
+      value:
+        id === null
+          ? blanks.add('OIDC_CLIENT_ID', 'the client, as registered at the provider', 'client')
+          : blanks.literal(id),
+    },
+    ...secret(desk),
+  ]
+  note(desk, 'kept', 'client_id', `client_id in [providers.${PROVIDER}]`)
+  const scopes = (options.text('scope') ?? '').split(/[\s,]+/).filter(scope => scope !== '')
+  if (scopes.length > 0) {
+    entries.push({
+      key: 'scopes',
+      value: scopes.map(blanks.literal),
+      comment: 'scope; "offline_access" lets groups follow the provider',
+    })
+    note(desk, 'kept', 'scope', 'scopes; with "offline_access" among them, groups that change there change here')
+  }
+  if (options.flag('skip_jwt_bearer_tokens') === true) {
+    // The client itself is the audience of ID tokens, which are no credentials for a gate.
+    const stated = options.list('oidc_extra_audiences').find(name => name !== id)
+    const meaning = 'what aud of access tokens for this gate holds: its name as an API at the provider'
+    const audience =
+      stated === undefined ? blanks.add('API_AUDIENCE', meaning, `https://${STAND_IN_HOST}`) : blanks.literal(stated)
+    entries.push({
+      key: 'access_tokens',
+      value: { audience },
+      comment: 'skip_jwt_bearer_tokens',
+    })
+    note(
+      desk,
+      'decide',
+      'skip_jwt_bearer_tokens',
+      'JWT access tokens (RFC 9068) for this audience are taken; ID tokens, which were taken too, are not',
+    )
+  } else note(desk, 'kept', 'skip_jwt_bearer_tokens', 'no bearer tokens are taken')
+  return { title: `[providers.${PROVIDER}]`, entries }
+}
+
+function label(desk: Desk): readonly Entry[] {
+  const name = desk.options.text('provider_display_name')
+  if (name === null) return []
+  note(desk, 'kept', 'provider_display_name', 'label')
+  return [{ key: 'label', value: desk.blanks.literal(name) }]
+}
+
+function issuer(desk: Desk): string {
+  const { options, blanks } = desk
+  const kind = options.text('provider') ?? 'google'
+  const stated = options.text('oidc_issuer_url')
+  if (NOT_OPENID.has(kind)) {
+    note(
+      desk,
+      'decide',
+      'provider',
+      `${kind} is no OpenID provider: put one that lets people in from there (Pocket ID, Keycloak, Dex) in front of it, and name that`,
+    )
+  } else note(desk, 'kept', 'provider', 'whatever speaks OpenID Connect; discovery tells the rest')
+  note(desk, 'kept', 'oidc_issuer_url', 'issuer; it has to be exactly what the provider calls itself')
+  if (stated !== null) return blanks.literal(stated)
+  const tenant = options.text('azure_tenant')
+  if ((kind === 'azure' || kind === 'entra-id') && tenant !== null) {
+    note(desk, 'kept', 'azure_tenant', 'in issuer')
+    return `https://login.microsoftonline.com/${blanks.literal(tenant)}/v2.0`
+  }
+  return (
+    ISSUERS[kind] ??
+    blanks.add('OIDC_ISSUER', 'the provider’s address, as its metadata has it in "issuer"', `https://${STAND_IN_HOST}`)
+  )
+}
+
+function secret(desk: Desk): readonly Entry[] {
+  const { options, blanks } = desk
+  const file = options.text('client_secret_file')
+  if (file !== null) {
+    note(desk, 'kept', 'client_secret_file', 'client_secret, read from the same file')
+    note(desk, 'left', 'client_secret', 'client_secret_file has it')
+    return [{ key: 'client_secret', value: `\${file:${file}}`, comment: 'client_secret_file' }]
+  }
+  if (!options.has('client_secret')) return []
+  const line = options.line('client_secret')
+  note(desk, 'kept', 'client_secret', 'client_secret, from the environment: secrets are not copied')
+  return [
+    {
+      key: 'client_secret',
+      value: blanks.add('OIDC_CLIENT_SECRET', `what client_secret says in line ${line}`, 'fill-in'),
+    },
+  ]
+}

@@ -1,0 +1,235 @@
+import type { Json } from '../../../config/raw.ts'
+import { STAND_IN_HOST } from '../blanks.ts'
+import type { Entry, Section } from '../draft.ts'
+import { spellDuration } from '../durations.ts'
+import { type Desk, note } from './desk.ts'
+import { identityEntries } from './identity.ts'
+import { PORTAL, ROLE } from './people.ts'
+import { type OpenPath, readOpenPath } from './skip-auth.ts'
+import { readUpstreams, type Service } from './upstreams.ts'
+
+/** Where the routes of the new file are, before their rules are known. */
+export interface Places {
+  readonly host: string
+  /** The portal's own address, where it served other hosts; null: it is on the application's host. */
+  readonly portalUrl: string | null
+  readonly services: readonly Service[]
+  /** Whether a proxy in front asked about each request, and has the application itself. */
+  readonly isAsked: boolean
+}
+
+/** What was protected, and on which host: the file says the first, and sometimes the second. */
+export function findPlaces(desk: Desk): Places {
+  const { options, blanks } = desk
+  const services = readUpstreams(desk)
+  const isAsked = services.every(({ kind }) => kind === 'static' || kind === 'none')
+  const redirect = /^(https?):\/\/([^/:?#]+)/.exec(options.text('redirect_url') ?? '')
+  const scheme = redirect?.[1]
+  const own = redirect?.[2] === undefined ? null : blanks.literal(redirect[2])
+  const isShared = isAsked && own !== null && ['cookie_domain', 'cookie_domains', 'whitelist_domains'].some(options.has)
+  note(
+    desk,
+    'kept',
+    'redirect_url',
+    isShared ? 'url and callback_path of the portal' : 'the host of the routes, and callback_path',
+  )
+  if (desk.host === null && (own === null || isShared)) {
+    desk.notes.add(
+      'decide',
+      'host',
+      null,
+      'a route names its host, which the file does not say: give --host app.example.com, or write it',
+    )
+  }
+  const host =
+    desk.host ??
+    (isShared || own === null
+      ? blanks.add('APP_HOST', 'the host by which people reach the application', STAND_IN_HOST)
+      : own)
+  return { host, portalUrl: isShared ? `${scheme}://${own}` : null, services, isAsked }
+}
+
+interface Access {
+  readonly path: string
+  readonly allow: Json
+  readonly comment?: string
+}
+
+/** `[[routes]]`: each upstream, and each path that was open. */
+export function routeSections(desk: Desk, places: Places): readonly Section[] {
+  const who = identityEntries(desk, places.isAsked)
+  const accesses = new Map<string, Access>(places.services.map(({ path }) => [path, { path, allow: allowed(desk) }]))
+  for (const access of openPaths(desk)) accesses.set(access.path, access)
+  const paths = [...accesses.values()].sort((one, other) => one.path.localeCompare(other.path))
+  return paths.flatMap(access => {
+    const service = serviceFor(access.path, places.services)
+    if (service !== null) return [route(desk, places, access, service, who)]
+    desk.notes.add(
+      'left',
+      'skip_auth_routes',
+      desk.options.line('skip_auth_routes'),
+      `no upstream serves ${access.path}`,
+    )
+    return []
+  })
+}
+
+function route(desk: Desk, { host }: Places, access: Access, service: Service, who: readonly Entry[]): Section {
+  const isPublic = access.allow === 'public'
+  const { options } = desk
+  const takes: Entry[] = isPublic
+    ? []
+    : [
+        ...(options.flag('skip_jwt_bearer_tokens') === true
+          ? [{ key: 'tokens', value: true, comment: 'skip_jwt_bearer_tokens' }]
+          : []),
+        ...(options.has('htpasswd_file') ? [{ key: 'passwords', value: true, comment: 'htpasswd_file' }] : []),
+      ]
+  const knowsPeople = service.kind === 'upstream' || service.kind === 'none'
+  return {
+    title: '[[routes]]',
+    entries: [
+      { key: 'host', value: host },
+      { key: 'path', value: access.path === '/' ? null : access.path },
+      ...target(desk, service),
+      { key: 'portal', value: PORTAL },
+      { key: 'allow', value: access.allow, ...(access.comment === undefined ? {} : { comment: access.comment }) },
+      ...takes,
+      ...(knowsPeople ? who : []),
+      ...(service.kind === 'upstream' ? upstreamEntries(desk) : []),
+    ],
+  }
+}
+
+function target(desk: Desk, service: Service): readonly Entry[] {
+  switch (service.kind) {
+    case 'none':
+      return [
+        { key: 'verify', value: true, comment: 'your proxy asks /.sallyport/verify; the README has its configuration' },
+      ]
+    case 'static':
+      return [
+        {
+          key: 'respond',
+          value: { status: service.status, body: 'Authenticated' },
+          comment: `static://${service.status}`,
+        },
+      ]
+    case 'files':
+      return [
+        { key: 'files', value: service.folder },
+        { key: 'strip_prefix', value: service.path === '/' ? null : service.path },
+      ]
+    case 'upstream':
+      return [{ key: 'upstream', value: upstream(desk, service) }]
+  }
+}
+
+function upstream(desk: Desk, { address, login }: Extract<Service, { kind: 'upstream' }>): Json {
+  const { options } = desk
+  const isTrusting = options.flag('ssl_upstream_insecure_skip_verify') === true && address.startsWith('https:')
+  // There is one Authorization, and the ID token has it where one is passed on.
+  const isTaken = options.flag('pass_authorization_header') === true
+  const isNamed = options.has('basic_auth_password') && options.flag('pass_basic_auth') !== false
+  const basic = isTaken ? null : isNamed ? personal(desk) : login
+  if (!isTrusting && basic === null) return address
+  return {
+    to: address,
+    ...(isTrusting ? { tls: { insecure_skip_verify: true } } : {}),
+    ...(basic === null ? {} : { basic_auth: basic }),
+  }
+}
+
+/** What each person is called in `basic_auth`. */
+function personal({ options, blanks }: Desk): Json {
+  const meaning = `what basic_auth_password says in line ${options.line('basic_auth_password')}`
+  return {
+    user: options.flag('prefer_email_to_user') === true ? '{email}' : '{sub}',
+    password: blanks.add('BASIC_AUTH_PASSWORD', meaning, 'fill-in'),
+  }
+}
+
+function upstreamEntries(desk: Desk): readonly Entry[] {
+  const { options } = desk
+  const timeoutMs = options.durationMs('upstream_timeout')
+  const keepsHost = options.flag('pass_host_header') !== false
+  const opensPreflights = options.flag('skip_auth_preflight') === true
+  note(
+    desk,
+    'decide',
+    'ssl_upstream_insecure_skip_verify',
+    'tls = { insecure_skip_verify = true } on https upstreams: name their CA instead, tls = { ca = "FILE" }',
+  )
+  note(
+    desk,
+    'kept',
+    'basic_auth_password',
+    'basic_auth of the upstream, from the environment, unless an ID token goes there',
+  )
+  note(desk, 'kept', 'pass_host_header', keepsHost ? 'the Host that the client asked for' : 'host_header = "upstream"')
+  note(desk, 'kept', 'upstream_timeout', 'timeout of the routes')
+  note(
+    desk,
+    'kept',
+    'skip_auth_preflight',
+    opensPreflights ? 'cors_preflight: nothing but preflights passes' : 'preflights need a sign-in',
+  )
+  return [
+    ...(keepsHost ? [] : [{ key: 'host_header', value: 'upstream', comment: 'pass_host_header = false' }]),
+    ...(opensPreflights ? [{ key: 'cors_preflight', value: true, comment: 'skip_auth_preflight' }] : []),
+    ...(timeoutMs === null || timeoutMs < 1
+      ? []
+      : [{ key: 'timeout', value: spellDuration(timeoutMs), comment: 'upstream_timeout' }]),
+  ]
+}
+
+function serviceFor(path: string, services: readonly Service[]): Service | null {
+  const above = services.filter(
+    service => service.path === '/' || path === service.path || path.startsWith(`${service.path}/`),
+  )
+  return above.sort((one, other) => other.path.length - one.path.length)[0] ?? null
+}
+
+/** Who passes where nothing else is said: the role, and the networks of `trusted_ips` without signing in. */
+function allowed(desk: Desk): readonly Json[] {
+  const networks = desk.options.list('trusted_ips')
+  note(desk, 'kept', 'trusted_ips', 'networks in allow, where nobody has to sign in')
+  return networks.length === 0 ? [ROLE] : [ROLE, { networks, anonymous: true }]
+}
+
+function openPaths(desk: Desk): readonly Access[] {
+  const { options, notes } = desk
+  const byPath = new Map<string, Access>()
+  for (const option of ['skip_auth_routes', 'skip_auth_regex']) {
+    const line = options.line(option)
+    for (const entry of options.list(option)) {
+      const open = readOpenPath(entry)
+      if (open === null) {
+        notes.add(
+          'decide',
+          option,
+          line,
+          `${entry}: no path says this, so it stays closed; write a route with path = "…" and allow = "public"`,
+        )
+        continue
+      }
+      const allow = allowFor(desk, open, byPath.get(open.path)?.allow)
+      byPath.set(open.path, { path: open.path, allow, comment: option })
+      const wider = open.isExact ? 'decide' : 'kept'
+      const say = open.isExact ? ', and here everything below it too' : open.isLoose ? ', at the segment boundary' : ''
+      notes.add(
+        wider,
+        option,
+        line,
+        `${entry}: ${open.path} is open${open.method === null ? '' : ` for ${open.method}`}${say}`,
+      )
+    }
+  }
+  return [...byPath.values()]
+}
+
+function allowFor(desk: Desk, { method }: OpenPath, before: Json | undefined): Json {
+  if (method === null || before === 'public') return 'public'
+  const rest = Array.isArray(before) ? before : allowed(desk)
+  return [...rest, { methods: [method], anonymous: true }]
+}

@@ -1,0 +1,32 @@
+/** What a `skip_auth_routes` entry opens, in the words of routes.toml. */
+export interface OpenPath {
+  readonly path: string
+  /** Null: every method. */
+  readonly method: string | null
+  /** Whether the expression ends there, so that nothing below the path was meant. */
+  readonly isExact: boolean
+  /** Whether it also took paths that go on after it in the same segment, as `^/api` takes `/apix`. */
+  readonly isLoose: boolean
+}
+
+/** What an expression may end in and still mean "and whatever comes after it". */
+const OPEN_END = /(?:\(\/\.\*\)\?\$|\(\/\|\$\)|\/\.\*\$?|\/\.\+\$?|\.\*\$?)$/
+
+/**
+ * A `skip_auth_routes` or `skip_auth_regex` entry (`GET=^/health$`, `^/static/`) as a path; null for one that no path says.
+ *
+ * Only expressions that are anchored at the beginning and spell out their path: whatever else could open more than it seems to.
+ */
+export function readOpenPath(entry: string): OpenPath | null {
+  const [, word = '', operator, expression = ''] = /^(?:([A-Za-z]*)(!?=))?(.*)$/s.exec(entry) ?? []
+  if (operator === '!=' || !expression.startsWith('^/')) return null
+  const method = word === '' ? null : word.toUpperCase()
+  const open = OPEN_END.exec(expression)?.[0]
+  const exact = open === undefined ? /\/?\??\$$/.exec(expression)?.[0] : undefined
+  const end = open ?? exact ?? ''
+  const body = expression.slice(1, expression.length - end.length)
+  if (!/^(?:[A-Za-z0-9/_~.-]|\\[./_-])*$/.test(body)) return null
+  const path = body.replaceAll('\\', '').replace(/\/+$/, '') || '/'
+  const endsAtSegment = exact !== undefined || body.endsWith('/') || body === '' || /^\(?\//.test(end)
+  return { path, method, isExact: exact !== undefined, isLoose: !endsAtSegment }
+}

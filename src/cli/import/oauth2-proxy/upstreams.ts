@@ -1,0 +1,101 @@
+import { type Desk, note } from './desk.ts'
+
+/** One entry of `upstreams`: what answers below a path. */
+export type Service =
+  | {
+      readonly kind: 'upstream'
+      readonly path: string
+      readonly address: string
+      /** The name and password that its address held. */
+      readonly login: { readonly user: string; readonly password: string } | null
+    }
+  | { readonly kind: 'files'; readonly path: string; readonly folder: string }
+  | { readonly kind: 'static'; readonly path: string; readonly status: number }
+  /** There is none: a proxy in front asked about each request. */
+  | { readonly kind: 'none'; readonly path: string }
+
+/** The services of a file; where it has none, the one that a proxy in front asks about. */
+export function readUpstreams(desk: Desk): readonly Service[] {
+  const { options, notes } = desk
+  const services: Service[] = []
+  for (const stated of options.list('upstreams')) {
+    const service = readUpstream(stated, desk)
+    if (service === null) {
+      notes.add(
+        'decide',
+        'upstreams',
+        options.line('upstreams'),
+        'an entry is no http, https, unix, file or static address: write its route',
+      )
+    } else if (services.some(({ path }) => path === service.path)) {
+      notes.add('decide', 'upstreams', options.line('upstreams'), `${service.path} is there twice; the first was taken`)
+    } else services.push(service)
+  }
+  if (services.length > 0) return services
+  if (!options.has('upstreams')) {
+    notes.add(
+      'decide',
+      'upstreams',
+      null,
+      'not in this file, so a proxy in front seems to ask /oauth2/auth: it asks /.sallyport/verify now (see "Behind a proxy of your own" in the README). Where a flag has the upstream, write it in place of verify',
+    )
+  }
+  return [{ kind: 'none', path: '/' }]
+}
+
+function readUpstream(stated: string, desk: Desk): Service | null {
+  const { blanks, options } = desk
+  const [, scheme = '', rest = ''] = /^([a-z0-9]+):\/\/(.*)$/is.exec(stated) ?? []
+  switch (scheme.toLowerCase()) {
+    case 'http':
+    case 'https': {
+      const [, login, authority = '', path = ''] = /^(?:([^/@]*)@)?([^/?#]+)([^?#]*)/.exec(rest) ?? []
+      if (authority === '') return null
+      if (path !== '' && path !== '/' && !path.endsWith('/')) {
+        note(desk, 'changed', 'upstreams', `${path} was that one path; here everything below it is served too`)
+      } else note(desk, 'kept', 'upstreams', 'upstream of the routes, by path')
+      return {
+        kind: 'upstream',
+        path: path.replace(/\/+$/, '') || '/',
+        address: `${scheme.toLowerCase()}://${blanks.literal(authority)}`,
+        login: login === undefined || options.flag('pass_authorization_header') === true ? null : loginOf(login, desk),
+      }
+    }
+    case 'unix': {
+      note(desk, 'kept', 'upstreams', 'upstream of the routes, by path')
+      return {
+        kind: 'upstream',
+        path: '/',
+        address: `unix:/${blanks.literal(rest.replace(/^\/+/, '').replace(/:.*$/, ''))}`,
+        login: null,
+      }
+    }
+    case 'file': {
+      const [folder = '', fragment] = rest.split('#')
+      note(desk, 'changed', 'upstreams', 'files of a route: with ranges and index.html, without listings')
+      return { kind: 'files', path: (fragment ?? folder).replace(/\/+$/, '') || '/', folder: blanks.literal(folder) }
+    }
+    case 'static': {
+      const status = /^[2-5]\d\d$/.test(rest) ? Number(rest) : 200
+      note(
+        desk,
+        'decide',
+        'upstreams',
+        'the same answer for everyone who may pass; where a proxy in front asked /oauth2/auth, write verify = true in place of respond, and trusted_proxies',
+      )
+      return { kind: 'static', path: '/', status }
+    }
+    default:
+      return null
+  }
+}
+
+/** The name of `user:password@`; the password is asked for, and so is a name with braces, which `basic_auth` would read as a placeholder. */
+function loginOf(login: string, { blanks, options }: Desk): { readonly user: string; readonly password: string } {
+  const user = login.split(':')[0] ?? ''
+  const what = (part: string) => `the ${part} in the address of upstreams in line ${options.line('upstreams')}`
+  return {
+    user: /[{}]/.test(user) ? blanks.add('UPSTREAM_USER', what('name'), 'fill-in') : blanks.literal(user),
+    password: blanks.add('UPSTREAM_PASSWORD', what('password'), 'fill-in'),
+  }
+}

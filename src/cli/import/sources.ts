@@ -1,0 +1,63 @@
+import { createLocator } from '../../config/locate.ts'
+import { parseToml } from '../../config/parse.ts'
+import { renderDiagnostics } from '../../config/render.ts'
+import type { Blanks } from './blanks.ts'
+import type { Section } from './draft.ts'
+import type { Notes } from './notes.ts'
+import { convertOauth2Proxy } from './oauth2-proxy/convert.ts'
+import { readOptions } from './oauth2-proxy/options.ts'
+
+/** What can be imported. */
+export const KINDS = ['oauth2-proxy', 'caddyfile'] as const
+export type Kind = (typeof KINDS)[number]
+
+/** What every importer is given. */
+export interface Tools {
+  readonly notes: Notes
+  readonly blanks: Blanks
+  readonly host: string | null
+  readText(path: string): string
+}
+
+/** A file that can be read, as what makes the new one; or why it cannot. */
+export type Source =
+  | { readonly ok: true; readonly convert: (tools: Tools) => readonly Section[] }
+  | { readonly ok: false; readonly why: string }
+
+/** Reads the old file's syntax, as what it is said or seen to be. */
+export function findSource(text: string, file: string, stated: Kind | null, colour: boolean): Source {
+  switch (stated ?? seeKind(text)) {
+    case 'caddyfile':
+      return { ok: false, why: 'a Caddyfile cannot be read yet' }
+    case 'oauth2-proxy':
+      return readOauth2Proxy(text, file, colour)
+    case 'alpha':
+      return {
+        ok: false,
+        why: `${file} is the YAML of oauth2-proxy's --alpha-config, which is not read; import the oauth2-proxy.cfg beside it, and carry its upstreams and providers over by hand`,
+      }
+    case null:
+      return {
+        ok: false,
+        why: `${file} looks like neither an oauth2-proxy.cfg nor a Caddyfile; say which it is with --from`,
+      }
+  }
+}
+
+function seeKind(text: string): Kind | 'alpha' | null {
+  if (/^(?:providers|upstreamConfig|injectRequestHeaders|injectResponseHeaders)\s*:/m.test(text)) return 'alpha'
+  if (/^\s*[a-z0-9_]+\s*=/m.test(text)) return 'oauth2-proxy'
+  return /\{\s*(?:#.*)?$/m.test(text) ? 'caddyfile' : null
+}
+
+function readOauth2Proxy(text: string, file: string, colour: boolean): Source {
+  const parsed = parseToml(text)
+  if (parsed.ok) {
+    return { ok: true, convert: tools => convertOauth2Proxy({ ...tools, options: readOptions(parsed.value, text) }) }
+  }
+  const { code, message, hint } = parsed.refusal
+  const place = createLocator(text).fromUnits(parsed.line, parsed.column)
+  // The frame would show the line as it is, and a broken line may be the one with the secret.
+  const diagnostic = { severity: 'error', code, message, hint, path: '', file, ...place } as const
+  return { ok: false, why: renderDiagnostics([diagnostic], new Map(), { colour }) }
+}
