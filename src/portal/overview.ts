@@ -4,6 +4,8 @@ import type { Application } from './portal.ts'
 
 /** Somebody who was turned away, or asked to sign in again. No address that was asked for: it may hold what is nobody's business. */
 export interface DenialView {
+  /** How often the same person met the same reason at the same route; `atMs` and `id` are of the last time. */
+  readonly count: number
   readonly atMs: number
   /** The request's id, which the log carries too. */
   readonly id: string

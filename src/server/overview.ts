@@ -1,6 +1,6 @@
 import type { ProviderPool } from '../identity/provider.ts'
 import { describeRule } from '../policy/describe.ts'
-import type { Overview, RouteView } from '../portal/overview.ts'
+import type { DenialView, Overview, RouteView } from '../portal/overview.ts'
 import type { MaybePromise } from '../session/session.ts'
 import type { Live } from './live.ts'
 import { keyOf, mergeViews, type ProcessView } from './process-view.ts'
@@ -31,7 +31,7 @@ export function createOverview({ live, pool, own, others }: OverviewTools): (por
     const names = portals.get(portal)?.providers ?? []
     return {
       processes: { all: around.length + 1, heard: heard.length + 1 },
-      denials: denials.filter(denial => isSeen(denial.portal)).map(({ portal: _, ...denial }) => denial),
+      denials: groupDenials(denials.filter(denial => isSeen(denial.portal))),
       routes: current.routes.filter(({ config }) => isSeen(config.portal)).map(route => viewRoute(route, known)),
       providers: names.flatMap(name => {
         const provider = providers.get(name)
@@ -45,6 +45,18 @@ export function createOverview({ live, pool, own, others }: OverviewTools): (por
       },
     }
   }
+}
+
+/** Of equals the last one, with how many they are: something that asks every second must not hide everything else. */
+function groupDenials(denials: ProcessView['denials']): readonly DenialView[] {
+  const groups = new Map<string, DenialView>()
+  for (const { portal: _, ...denial } of denials) {
+    const { route, method, reason, user, client } = denial
+    const key = JSON.stringify([route, method, reason, user, client])
+    const last = groups.get(key)
+    groups.set(key, last === undefined ? { ...denial, count: 1 } : { ...last, count: last.count + 1 })
+  }
+  return [...groups.values()]
 }
 
 type Known = ReadonlyMap<string, ProcessView['origins'][number]>

@@ -184,7 +184,9 @@ function Refused({ words, denial, nowMs }: { words: Words; denial: DenialView; n
   return (
     <li class="row">
       <div>
-        <h3>{denial.route}</h3>
+        <h3>
+          {denial.route} {denial.count === 1 ? null : <span class="tag">{words.times(denial.count)}</span>}
+        </h3>
         <p class="small">
           <code>{denial.reason}</code> <span lang="en">{REASONS[denial.reason].why}</span>
         </p>

@@ -153,6 +153,7 @@ export const DE: Words = {
   turnedAway: 'Kürzlich abgewiesen',
   nobodyTurnedAway: 'Seit dem Start wurde niemand abgewiesen.',
   notSignedIn: 'nicht angemeldet',
+  times: count => `${count}-mal`,
   routes: 'Routen',
   andMore: count => `und ${count} weitere`,
   open: { public: 'Für alle offen', authenticated: 'Für alle offen, die angemeldet sind' },

@@ -86,6 +86,7 @@ export const EN: Words = {
   turnedAway: 'Turned away lately',
   nobodyTurnedAway: 'Nobody has been turned away since the gate was started.',
   notSignedIn: 'not signed in',
+  times: count => `${count} times`,
   routes: 'Routes',
   andMore: count => `and ${count} more`,
   open: { public: 'Open to everyone', authenticated: 'Open to everyone who is signed in' },

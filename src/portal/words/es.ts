@@ -153,6 +153,7 @@ export const ES: Words = {
   turnedAway: 'Rechazos recientes',
   nobodyTurnedAway: 'No se ha rechazado a nadie desde el arranque.',
   notSignedIn: 'sin sesión',
+  times: count => `${count} veces`,
   routes: 'Rutas',
   andMore: count => `y ${count} más`,
   open: { public: 'Abierta a todo el mundo', authenticated: 'Abierta a quien haya iniciado sesión' },

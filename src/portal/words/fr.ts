@@ -154,6 +154,7 @@ export const FR: Words = {
   turnedAway: 'Refus récents',
   nobodyTurnedAway: 'Personne n’a été refusé depuis le démarrage.',
   notSignedIn: 'non connecté',
+  times: count => `${count} fois`,
   routes: 'Routes',
   andMore: count => `et ${count} de plus`,
   open: { public: 'Ouverte à tous', authenticated: 'Ouverte à toute personne connectée' },

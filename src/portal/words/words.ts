@@ -107,6 +107,8 @@ export interface Words {
   readonly turnedAway: string
   readonly nobodyTurnedAway: string
   readonly notSignedIn: string
+  /** How often something happened, more than once. */
+  times(count: number): string
   readonly routes: string
   /** Below a list that ends early. */
   andMore(count: number): string
