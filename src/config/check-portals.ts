@@ -90,7 +90,8 @@ function checkUrl(
       part: 'key',
     })
   }
-  if (url === null) warnOfSharedHost(portal, report)
+  const isShared = url === null || root.values.routes?.some(({ values: { host } }) => url && host === url.host) === true
+  if (isShared) warnOfSharedHost(portal, report)
   if (!url) return
   const other = byHost.get(url.host)
   if (other === undefined) byHost.set(url.host, portal)
@@ -122,9 +123,9 @@ function checkUrl(
   }
 }
 
-/** Without a host of its own, a portal's pages have the origin of the applications: their scripts can do what its forms do. */
+/** Beside an application, a portal's pages have its origin: its scripts can do what their forms do. */
 function warnOfSharedHost({ at, values }: PortalTable, report: Report): void {
-  const hint = 'give the portal a url, where no application is, if you do not trust all of them with that'
+  const hint = 'give the portal a url with a host where no application is, if you do not trust all of them with that'
   const { admin_role: admin, roles, personal_tokens: tokens, guest_links: guests } = values
   const found: readonly (readonly [key: string, isSet: boolean, what: string])[] = [
     ['personal_tokens', tokens === true, 'make tokens in the name of whoever visits it'],
@@ -133,7 +134,7 @@ function warnOfSharedHost({ at, values }: PortalTable, report: Report): void {
   ]
   for (const [key, isSet, what] of found) {
     if (!isSet) continue
-    const message = `without url, any application of this portal can ${what}`
+    const message = `an application on the host of the portal's pages can ${what}`
     report.warn([...at, key], 'portal.shared_host', message, { hint, part: 'key' })
   }
 }

@@ -216,6 +216,11 @@ const CASES: readonly Case[] = [
   ],
   [
     'portal.shared_host',
+    'tokens made on a portal’s own host, which an application has too',
+    `${portal('url = "https://app.example.com"\n«personal_tokens» = true\n[portals.home.roles]\nuser = { any = true }\n')}${allowing('["user"]')}`,
+  ],
+  [
+    'portal.shared_host',
     'guest links made where applications are',
     `${portal('«guest_links» = { allow = ["user"] }\n[portals.home.roles]\nuser = { any = true }\n')}${allowing('["user", { guest_link = true }]')}`,
   ],
