@@ -139,10 +139,12 @@ export function startServer(options: ServeOptions): RunningServer {
     ports,
     deadlines,
     streams,
-    wholeBodies: createWholeBodies(
-      () => sum(opened.map(one => one.pendingRequests)) - streams.size,
-      options.bodyPatienceMs,
-    ),
+    wholeBodies: createWholeBodies({
+      unsent: () => sum(opened.map(one => one.pendingRequests)) - streams.size,
+      deadlines,
+      now: ports.now,
+      patienceMs: options.bodyPatienceMs,
+    }),
     patience: createPatience(deadlines, ports.now, idleTimeoutS),
     sessions,
     accessTokens: createAccessTokens(pool, ports),

@@ -145,6 +145,7 @@ function buildRoute(table: RouteTable, root: RootTable, directory: string, files
     requestRules: buildFieldRules(known(values.request_headers, 'request_headers')),
     responseRules: buildFieldRules(known(values.response_headers, 'response_headers')),
     timeoutMs: known(values.timeout, 'timeout'),
+    keepLengthBytes: known(values.keep_length, 'keep_length').maxBytes,
     maxBodyBytes: buildMaxBody(values, root),
     keepPostsBytes: known(values.keep_posts, 'keep_posts').maxBytes,
     rate: buildRate(rate?.values ?? null, known(rate === null ? 'client' : rate.values.by, 'by')),

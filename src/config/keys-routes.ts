@@ -13,6 +13,7 @@ import { method } from './method.ts'
 import { parsePath, parseRoutePath } from './path.ts'
 import { itemsOf, type Raw, type RawText, showRaw } from './raw.ts'
 import type { Report } from './report.ts'
+import { sizeUpToOrOff } from './size.ts'
 import { defaulted, type Keys, optional, required, type Table } from './table.ts'
 import { boolean, either, list, parsed, type Type, text } from './value.ts'
 
@@ -204,6 +205,12 @@ export const ROUTE = {
     "What changes in the fields of this route's answers; the same keys. Our own pages and errors have theirs.",
   ),
   timeout: defaulted(duration('1ms', '24h'), '60s', '5m', 'How long the application may take to begin its answer.'),
+  keep_length: defaulted(
+    sizeUpToOrOff('16MiB'),
+    'off',
+    '4MiB',
+    'Answers up to this size keep their `Content-Length`, for clients that cannot do without, such as firmware updaters and some players. Each is read whole before it goes on, for up to 5 seconds, and 64 MiB of them are held at a time; the others are sent in chunks. Up to 512 KiB the length stays anyway, where an application sends an answer in one go.',
+  ),
   allowed_origins: defaulted(
     list(origin, { single: true, mayBeEmpty: true }),
     [],

@@ -393,6 +393,8 @@ export interface RouteConfig {
   readonly responseRules: FieldRules | null
   /** How long the upstream may take to begin its answer. */
   readonly timeoutMs: number
+  /** Up to what length an answer is read whole so that it keeps its length; null: as long as that costs little. */
+  readonly keepLengthBytes: number | null
   /** How long a request's body may be; null: no limit. */
   readonly maxBodyBytes: number | null
   /** How long a form may be that is kept while its sender signs in again; null: none is. */

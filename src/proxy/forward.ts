@@ -40,6 +40,8 @@ export interface ForwardJob {
   readonly routeId: string
   /** How long a body of unannounced length may be; null: no limit, or the length was announced and has been checked. */
   readonly maxBodyBytes: number | null
+  /** Up to what length the answer is read whole, whatever that costs; null where nobody asked for it. */
+  readonly keepLengthBytes: number | null
   /** The client's address. */
   readonly client: string
   /** The same where it is beyond doubt, else null: what rules about networks look at. */
@@ -239,7 +241,7 @@ function finish(
     if (isPatient) tools.patience.release(job.front, job.request)
   } else if (!isPatient) tools.patience.hold(job.front, job.request)
   const address = origin.base.length + job.path.length
-  const ready = handOn({ response, method: job.method, type, length, address }, tools.wholeBodies)
+  const ready = handOn({ response, method: job.method, type, length, address, asker: job }, tools.wholeBodies)
   if (!(ready instanceof Promise)) return ready
   return ready.catch((error: unknown) => {
     throw translateFailure(error, job.routeId, origin.label)

@@ -1,5 +1,5 @@
 import type { MaybePromise } from '../session/session.ts'
-import { streamed, type WholeBodies } from './whole-body.ts'
+import { type Asker, streamed, type WholeBodies } from './whole-body.ts'
 
 /** An answer whose fields are clean, and what is known about it. */
 export interface Clean {
@@ -11,6 +11,7 @@ export interface Clean {
   readonly length: string | null
   /** How long the address is that was fetched. */
   readonly address: number
+  readonly asker: Asker
 }
 
 /** Whether an answer has a body at all, whatever its length says (RFC 9112 §6.3). */
@@ -24,7 +25,10 @@ export function hasBody(method: string, status: number): boolean {
  *
  * Rejects with what fetch says where a body that is collected breaks off.
  */
-export function handOn({ response, method, type, length, address }: Clean, whole: WholeBodies): MaybePromise<Response> {
+export function handOn(
+  { response, method, type, length, address, asker }: Clean,
+  whole: WholeBodies,
+): MaybePromise<Response> {
   const { status, headers } = response
   if (!hasBody(method, status)) {
     // RFC 9112 §6.1: what a GET would be answered with.
@@ -33,5 +37,5 @@ export function handOn({ response, method, type, length, address }: Clean, whole
     return response
   }
   if (type === null && length !== '0' && response.body !== null) return streamed(response, response.body)
-  return length === null ? response : whole.collect(response, Number(length), address)
+  return length === null ? response : whole.collect(response, Number(length), address, asker)
 }

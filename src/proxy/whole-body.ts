@@ -1,38 +1,86 @@
 import { estimateShallowMemoryUsageOf } from 'bun:jsc'
+import { type Deadlines, NOWHERE, type Waiting } from './deadlines.ts'
+import type { ClientSide } from './patience.ts'
 
-/** Known-length bodies that arrive at once, kept whole so that Bun sends them with their Content-Length. */
+/** Whose answer it is, and whether that client cannot do without its length. */
+export interface Asker {
+  readonly front: ClientSide
+  readonly request: Request
+  /** Up to what length; null where nobody said so. */
+  readonly keepLengthBytes: number | null
+}
+
+/** Known-length bodies, kept whole so that Bun sends them with their Content-Length. */
 export interface WholeBodies {
   /**
    * The same answer with its body in memory, or with what came of it so far in front of the rest.
    *
-   * Answers at once where the body is here already, is none of this one's business (longer than `MAX_WHOLE_BYTES`), or there is
-   * no memory left for it. `address` is how long the address that was fetched is. Rejects with what fetch says where the body
-   * breaks off before anything was sent.
+   * Answers at once where the body is here already, is none of this one's business (longer than `MAX_WHOLE_BYTES` and than the
+   * asker's own limit), or there is no memory left for it. `address` is how long the address that was fetched is. Rejects with
+   * what fetch says where the body breaks off before anything was sent.
    */
-  collect(response: Response, length: number, address: number): Response | Promise<Response>
+  collect(response: Response, length: number, address: number, asker: Asker): Response | Promise<Response>
+}
+
+export interface WholeBodiesTools {
+  /** How many answers are on their way to clients: each may hold a whole body, since nobody tells when one has left. */
+  readonly unsent: () => number
+  readonly deadlines: Deadlines
+  readonly now: () => number
+  /** How long a body may take from its head to its end. */
+  readonly patienceMs: number | undefined
 }
 
 /** Up to here a body costs a fifth more when it is collected; from 1 MB on it costs three times as much. */
 export const MAX_WHOLE_BYTES = 512 * 1024
 
-/** What bodies may occupy together, those that a slow client has not taken yet among them. */
+/** What bodies may occupy together, those that a slow client has not taken yet among them; and those of `keep_length` as much again. */
 export const BUDGET_BYTES = 64 * 1024 * 1024
 
-/** How long a body may take from its head to its end, where nothing else is said. */
 const PATIENCE_MS = 50
 
-/**
- * Bun 1.4.5 makes every response chunked whose body is not complete when its head is made (Bun issue 10507).
- *
- * `unsent` is how many answers are on their way to clients: each may hold a whole body, since nobody tells when one has left.
- */
-export function createWholeBodies(unsent: () => number, patienceMs = PATIENCE_MS): WholeBodies {
+/** How long a body may take whose client cannot do without its length. */
+const KEPT_PATIENCE_MS = 5000
+
+/** Bun 1.4.5 makes every response chunked whose body is not complete when its head is made (Bun issue 10507). */
+export function createWholeBodies({ unsent, deadlines, now, patienceMs = PATIENCE_MS }: WholeBodiesTools): WholeBodies {
+  const kept = createReserve(deadlines, now)
   return {
-    collect(response, length, address) {
-      if (length > MAX_WHOLE_BYTES || isHere(response, length, address)) return response
+    collect(response, length, address, asker) {
+      const isKept = asker.keepLengthBytes !== null && length <= asker.keepLengthBytes
+      if ((!isKept && length > MAX_WHOLE_BYTES) || isHere(response, length, address)) return response
       const { body } = response
-      if (body === null || unsent() * MAX_WHOLE_BYTES > BUDGET_BYTES) return response
+      if (body === null) return response
+      if (isKept && kept.take(length, asker)) return collect(response, body, KEPT_PATIENCE_MS)
+      if (length > MAX_WHOLE_BYTES || unsent() * MAX_WHOLE_BYTES > BUDGET_BYTES) return response
       return collect(response, body, patienceMs)
+    },
+  }
+}
+
+/** How often a request is looked at that memory is reserved for. */
+const LOOK_MS = 1000
+
+/** Memory for the bodies of some requests, each until its request is over: then, and not before, `requestIP` knows nobody. */
+function createReserve(deadlines: Deadlines, now: () => number): { take(bytes: number, asker: Asker): boolean } {
+  let taken = 0
+  return {
+    take(bytes, { front, request }) {
+      if (taken + bytes > BUDGET_BYTES) return false
+      taken += bytes
+      const look: Waiting = {
+        slot: NOWHERE,
+        deadlineMs: now() + LOOK_MS,
+        expire() {
+          if (front.requestIP(request) === null) taken -= bytes
+          else {
+            look.deadlineMs = now() + LOOK_MS
+            deadlines.add(look)
+          }
+        },
+      }
+      deadlines.add(look)
+      return true
     },
   }
 }

@@ -90,6 +90,7 @@ function send(passage: Passage, tools: PassTools, route: GateRoute, prepared: Pr
       timeoutMs: route.config.timeoutMs,
       routeId: route.config.id,
       maxBodyBytes: isUnmeasured ? maxBodyBytes : null,
+      keepLengthBytes: route.config.keepLengthBytes,
       client: passage.client,
       provenClient: provenClient(passage),
       session,

@@ -15,6 +15,7 @@ export const LIMIT_CASES: readonly Case[] = [
   ['size.invalid', 'an unknown unit', '[server]\nmax_body = «"1 XB"»'],
   ['size.invalid', 'a size below nothing', route('max_body = «"-1MB"»')],
   ['size.invalid', 'parts of a byte beyond counting', route('max_body = «"999999999TB"»')],
+  ['size.range', 'answers that are too long to keep', route('keep_length = «"17MiB"»')],
   ['size.range', 'forms that are too large to keep', signIn('keep_posts = «"2MB"»')],
   ['size.range', 'forms of no size at all', signIn('keep_posts = «"0B"»')],
   ['keep_posts.unused', 'kept forms where nobody signs in', route('«keep_posts» = "64kB"')],

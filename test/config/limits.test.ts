@@ -30,6 +30,13 @@ describe('max_body', () => {
   })
 })
 
+test('keep_length is off unless a route says otherwise', () => {
+  const keptOf = (text: string) => accepts(text).routes[0]?.keepLengthBytes
+  expect(keptOf(route(''))).toBeNull()
+  expect(keptOf(route('keep_length = "4MiB"'))).toBe(4_194_304)
+  expect(keptOf(route('keep_length = "off"'))).toBeNull()
+})
+
 describe('keep_posts', () => {
   const keptOf = (text: string) => accepts(text).routes[0]?.keepPostsBytes
   test('is off unless it is set', () => expect(keptOf(route())).toBeNull())

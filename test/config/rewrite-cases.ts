@@ -77,5 +77,10 @@ export const REWRITE_CASES: readonly Case[] = [
   ['choice.unknown', 'a media type that is none', own('respond = { content_type = «"html"» }')],
   ['number.range', 'an informational status', own('respond = { status = «100» }')],
   ['key.unknown', 'a misspelt key of respond', own('respond = { «text» = "x" }')],
+  [
+    'route.target',
+    'a length of answers that are our own',
+    own('redirect = "https://b.example/"\n«keep_length» = "1MB"'),
+  ],
   ['route.target', 'a limit for bodies that nobody reads', own('redirect = "https://b.example/"\n«max_body» = "1MB"')],
 ]

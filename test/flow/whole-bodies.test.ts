@@ -8,6 +8,7 @@ import {
   sendRaw,
   startRawUpstream,
   type UpstreamConnection,
+  type Wire,
   type WireResponse,
 } from '../kit/wire.ts'
 
@@ -37,6 +38,12 @@ upstream = { to = "http://127.0.0.1:${upstream.port}", max_connections = 1, queu
 allow = "public"
 
 [[routes]]
+host = "kept.example"
+upstream = "http://127.0.0.1:${upstream.port}"
+allow = "public"
+keep_length = "16MiB"
+
+[[routes]]
 host = "pair.example"
 upstream = ["http://127.0.0.1:${upstream.port}", "http://localhost:${upstream.port}"]
 allow = "public"
@@ -50,6 +57,18 @@ afterAll(async () => {
   await hasty[Symbol.asyncDispose]()
   await upstream.close()
 })
+
+/** Whose answer it is where nothing depends on it. */
+const NOBODY = {
+  front: { port: 1, timeout: () => undefined, requestIP: () => null },
+  request: new Request('http://app.example/'),
+  keepLengthBytes: null,
+}
+
+function bodies(unsent: number) {
+  const deadlines = { add: () => undefined, remove: () => undefined, close: () => undefined }
+  return createWholeBodies({ unsent: () => unsent, deadlines, now: () => 0, patienceMs: undefined })
+}
 
 function head(length: number | string, fields = '', status = '200 OK'): string {
   return `HTTP/1.1 ${status}\r\nContent-Type: application/x-test\r\nContent-Length: ${length}\r\n${fields}\r\n`
@@ -132,6 +151,52 @@ describe('RFC 9110 §8.6: Content-Length stays', () => {
   })
 })
 
+describe('keep_length', () => {
+  const MIB = 1024 * 1024
+
+  /** A body of this length, in pieces that take their time. */
+  function sends(length: number): void {
+    script = async connection => {
+      await connection.send(head(length))
+      for (let left = length; left > 0; left -= MIB) {
+        await connection.send(20)
+        await connection.send(Buffer.alloc(Math.min(left, MIB), 'x'))
+      }
+    }
+  }
+
+  test('keeps the length of longer and slower ones', async () => {
+    sends(4 * MIB)
+    const response = await sendRaw(hasty.port, get('kept.example'))
+    expect([valuesOf(response, 'content-length'), response.body.length]).toEqual([[String(4 * MIB)], 4 * MIB])
+  })
+  test('but not of those that are longer still', async () => {
+    sends(17 * MIB)
+    const response = await sendRaw(hasty.port, get('kept.example'), { until: hasHead })
+    expect([response.field('content-length'), response.field('transfer-encoding')]).toEqual([null, 'chunked'])
+  })
+  test('within a memory of its own, which is free again once they have left', async () => {
+    sends(16 * MIB)
+    const wires: Wire[] = []
+    const held = BUDGET_BYTES / (16 * MIB)
+    for (let count = 0; count <= held; count++) {
+      const wire = await openWire(hasty.port)
+      await wire.send(get('kept.example'))
+      await eventually(() => hasHead(wire.received), 'the head', 20_000)
+      wire.pause()
+      expect(/content-length/i.test(wire.received.toString('latin1', 0, 500))).toBe(count < held)
+      wires.push(wire)
+    }
+    for (const wire of wires) wire.close()
+    sends(2 * MIB)
+    await eventually(
+      async () => (await sendRaw(hasty.port, get('kept.example'))).field('content-length') === String(2 * MIB),
+      'the length again',
+      20_000,
+    )
+  }, 60_000)
+})
+
 describe('a body is streamed', () => {
   test('where it is longer than what is worth collecting', async () => {
     const body = bytes(MAX_WHOLE_BYTES + 1)
@@ -172,14 +237,14 @@ describe('a body is streamed', () => {
   test('where memory is short: every answer that has not left may hold a whole one', () => {
     const response = new Response(new ReadableStream(), { headers: { 'content-length': '1000' } })
     const crowd = BUDGET_BYTES / MAX_WHOLE_BYTES
-    expect(createWholeBodies(() => crowd + 1).collect(response, 1000, 0)).toBe(response)
-    expect(createWholeBodies(() => crowd).collect(response, 1000, 0)).toBeInstanceOf(Promise)
+    expect(bodies(crowd + 1).collect(response, 1000, 0, NOBODY)).toBe(response)
+    expect(bodies(crowd).collect(response, 1000, 0, NOBODY)).toBeInstanceOf(Promise)
   })
   test('as Bun hands it on, where it is here already', async () => {
     const app = Bun.serve({ port: 0, hostname: '127.0.0.1', fetch: () => new Response('x'.repeat(5000)) })
     const address = `http://127.0.0.1:${app.port}/path`
     const response = await fetch(address)
-    expect(createWholeBodies(() => 0).collect(response, 5000, address.length)).toBe(response)
+    expect(bodies(0).collect(response, 5000, address.length, NOBODY)).toBe(response)
     await app.stop(true)
   })
   test('where it is made of events, whatever its length says', async () => {
