@@ -10,13 +10,15 @@ export interface Passed {
 /** Sends exactly these bytes to a gate, and looks at what its upstream got of them. One request at a time for each upstream. */
 export async function sendThrough(
   port: number,
-  upstream: Pick<RawUpstream, 'text'>,
+  upstream: Pick<RawUpstream, 'connections'>,
   parts: WirePart | readonly WirePart[],
   options: WireOptions = {},
 ): Promise<Passed> {
-  const before = upstream.text.length
+  // A connection that is used again is not the newest one.
+  const before = upstream.connections.map(({ received }) => received.length)
   const response = await sendRaw(port, parts, options)
-  return { response, received: upstream.text.slice(before) }
+  const fresh = upstream.connections.map(({ received }, index) => received.subarray(before[index] ?? 0))
+  return { response, received: Buffer.concat(fresh).toString('latin1') }
 }
 
 /** A request without a body, on a connection of its own: its line and its fields as they are given. */
