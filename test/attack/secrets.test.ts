@@ -83,7 +83,7 @@ test('no secret of a sign-in, of a request or of the file is in a log, a page, a
     FIELD,
     BODY,
     'access-token-1',
-    'eyJ',
+    'eyJhbGci',
     'code-',
     BAD_PROVIDER_CLIENT.clientSecret,
     'refresh-',
