@@ -4,6 +4,7 @@
  */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { eventually } from '../kit/gate.ts'
+import { askForWebSocket, frameBytes } from '../kit/websocket-wire.ts'
 import { hasHead, openWire, type RawUpstream, sendRaw, startRawUpstream, type WireResponse } from '../kit/wire.ts'
 
 /** What the next request is answered with, and the address of the last one as its handler saw it. */
@@ -167,5 +168,42 @@ describe('fetch', () => {
     const before = upstream.text.length
     await fetch(`http://127.0.0.1:${upstream.port}///slashes`)
     expect(upstream.text.slice(before)).toStartWith('GET /slashes HTTP/1.1')
+  })
+})
+
+describe('WebSockets of Bun.serve', () => {
+  const serve = (handle: (ws: Bun.ServerWebSocket<undefined>) => void) =>
+    Bun.serve<undefined>({
+      port: 0,
+      hostname: '127.0.0.1',
+      fetch: (request, own) => (own.upgrade(request) ? undefined : new Response('no WebSocket')),
+      websocket: { message: handle },
+    })
+
+  test('bring what one read brought even after a pause: when this fails, proxy/websocket.ts need not close who sends too much', async () => {
+    let brought = 0
+    const own = serve(ws => {
+      brought++
+      ws.pause()
+    })
+    const wire = await openWire(own.port ?? 0)
+    await wire.send(askForWebSocket('a.example'))
+    await wire.receive({ until: hasHead })
+    const one = frameBytes({ opcode: 1, payload: Buffer.from('x'), isFinal: true, reserved: 0 }, Buffer.alloc(4))
+    await wire.send(Buffer.concat(Array(100).fill(one)))
+    await eventually(() => brought > 0, 'the first message')
+    await Bun.sleep(50)
+    expect(brought).toBe(100)
+    wire.close()
+    await own.stop(true)
+  })
+
+  test('choose a subprotocol by themselves: when this fails, proxy/websocket.ts need not hide the offer', async () => {
+    const own = serve(() => undefined)
+    const wire = await openWire(own.port ?? 0)
+    await wire.send(askForWebSocket('a.example', '/', ['Sec-WebSocket-Protocol: soap, wamp']))
+    expect((await wire.receive({ until: hasHead })).field('sec-websocket-protocol')).toBe('soap')
+    wire.close()
+    await own.stop(true)
   })
 })

@@ -1,0 +1,87 @@
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test'
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { Browser } from 'playwright-core'
+import { WebSocketServer } from 'ws'
+import { openChromium, watchedContext } from '../kit/chromium.ts'
+import { type Gate, PORTAL, startGate } from '../kit/gate.ts'
+
+setDefaultTimeout(60_000)
+
+let browser: Browser
+let gate: Gate
+const app = createServer((_, response) => response.setHeader('content-type', 'text/html').end('<title>app</title>'))
+const sockets = new WebSocketServer({
+  server: app,
+  perMessageDeflate: { threshold: 0 },
+  handleProtocols: offered => [...offered].at(-1) ?? false,
+})
+
+beforeAll(async () => {
+  sockets.on('connection', socket =>
+    socket.on('message', (data: Buffer, isBinary: boolean) => {
+      if (String(data) === 'close') socket.close(4321, 'as you say')
+      else socket.send(data, { binary: isBinary })
+    }),
+  )
+  app.listen(0, '127.0.0.1')
+  await once(app, 'listening')
+  const address = app.address()
+  const port = typeof address === 'object' && address !== null ? address.port : 0
+  gate = await startGate(
+    `${PORTAL}
+[[routes]]
+host = "app.localhost"
+upstream = "http://127.0.0.1:${port}"
+portal = "home"
+allow = ["user"]
+websocket_compression = true
+`,
+  )
+  browser = await openChromium()
+})
+afterAll(async () => {
+  await browser?.close()
+  await gate?.[Symbol.asyncDispose]()
+  for (const client of sockets.clients) client.terminate()
+  app.close()
+})
+
+test('Chromium agrees on compression and a subprotocol, gets every message back as it was, and hears why it ends', async () => {
+  const { cookie } = await gate.signIn('app.localhost')
+  const { context, complaints, open } = await watchedContext(browser)
+  const [name = '', value = ''] = cookie.split('=', 2)
+  await context.addCookies([{ name, value, url: `http://app.localhost:${gate.port}` }])
+  const page = await open(`http://app.localhost:${gate.port}/`)
+  const told = await page.evaluate(async address => {
+    const socket = new WebSocket(address, ['soap', 'wamp'])
+    socket.binaryType = 'arraybuffer'
+    const received: (string | number)[] = []
+    socket.onmessage = ({ data }) => {
+      received.push(typeof data === 'string' ? data.length : -data.byteLength)
+      if (received.length === 4) socket.send('close')
+    }
+    const ended = new Promise<CloseEvent>(resolve => {
+      socket.onclose = resolve
+    })
+    await new Promise(resolve => {
+      socket.onopen = resolve
+    })
+    const { extensions, protocol } = socket
+    socket.send('short')
+    socket.send('over and over '.repeat(20_000))
+    socket.send(new Uint8Array(100_000))
+    socket.send('ß'.repeat(1_000_000))
+    const { code, reason } = await ended
+    return { extensions, protocol, received, code, reason }
+  }, `ws://app.localhost:${gate.port}/`)
+  expect(told).toEqual({
+    extensions: 'permessage-deflate; client_no_context_takeover; server_no_context_takeover',
+    protocol: 'wamp',
+    received: [5, 280_000, -100_000, 1_000_000],
+    code: 4321,
+    reason: 'as you say',
+  })
+  expect(complaints).toEqual([])
+  await context.close()
+})
