@@ -14,6 +14,8 @@ const WAVE = 200
 /** Files that this program needs besides. */
 const OTHER_FILES = 500
 const CONNECTIONS = 32
+/** A collector of garbage that works when there is nothing else to do has had its turn by then. */
+const SETTLE_MS = 2000
 const ROUNDS = 3
 
 interface Row {
@@ -68,6 +70,7 @@ async function measure(subject: Subject, count: number, rounds: number, seconds:
   }
   await runWrk(way, { seconds, connections: CONNECTIONS })
   const cpuUsBefore = await cost()
+  await Bun.sleep(SETTLE_MS)
   const rssBefore = rssKb(pid)
   const sockets: Socket[] = []
   try {
@@ -75,6 +78,7 @@ async function measure(subject: Subject, count: number, rounds: number, seconds:
       const wave = Math.min(WAVE, count - sockets.length)
       sockets.push(...(await Promise.all(Array.from({ length: wave }, () => openIdle(way)))))
     }
+    await Bun.sleep(SETTLE_MS)
     const kbPerConnection = (rssKb(pid) - rssBefore) / count
     const cpuUsMeanwhile = await cost()
     const open = sockets.filter(socket => !socket.destroyed).length
