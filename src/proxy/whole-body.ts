@@ -31,7 +31,7 @@ export interface WholeBodiesTools {
   readonly patienceMs: number | undefined
 }
 
-/** Up to here a body costs a fifth more when it is collected; from 1 MB on it costs three times as much. */
+/** Up to here a body that is late costs a fifth more when it is collected; from 1 MB on three times as much. */
 export const MAX_WHOLE_BYTES = 512 * 1024
 
 /** What bodies may occupy together, those that a slow client has not taken yet among them; and those of `keep_length` as much again. */
