@@ -22,7 +22,7 @@ export function runCheck(argv: readonly string[], io: Io): number {
   const parsed = parseArguments(argv, USAGE, io)
   if (!parsed.ok) return parsed.exitCode
   const file = parsed.positionals[0] ?? 'routes.toml'
-  const result = loadConfig(resolve(io.cwd, file), io, file)
+  const result = loadConfig(resolve(io.cwd, file), { ...io, now: Date.now }, file)
   const diagnostics = result.ok ? result.warnings : result.diagnostics
   if (parsed.values.json === true) {
     io.stdout(`${JSON.stringify({ ok: result.ok, file, diagnostics }, null, 2)}\n`)
@@ -37,6 +37,7 @@ function praise(file: string, config: Config, warnings: readonly Diagnostic[]): 
   const hosts = new Set(config.routes.map(route => route.host)).size
   const what = `${count(config.routes.length, 'route')} on ${count(hosts, 'host')}`
   const who = `${count(config.portals.size, 'portal')}, ${count(config.providers.size, 'provider')}`
+  const secure = config.tls === null ? '' : `, ${count(config.tls.certificates.length, 'certificate')}`
   const but = warnings.length === 0 ? '' : ` (${count(warnings.length, 'warning')})`
-  return `${file} is good: ${what}, ${who}${but}`
+  return `${file} is good: ${what}, ${who}${secure}${but}`
 }

@@ -1,4 +1,5 @@
 import { GateError } from '../base/errors.ts'
+import { findCertificate } from '../config/certificate.ts'
 import type { AccessRule, Config, RouteConfig } from '../config/types.ts'
 import type { Identity } from '../identity/identity.ts'
 import type { Facts } from '../policy/condition.ts'
@@ -38,6 +39,8 @@ export interface Explanation {
   readonly upstream: readonly string[]
   readonly portal: string | null
   readonly allow: string
+  /** The names of the certificate that a browser is shown at this host; null without HTTPS of our own. */
+  readonly certificate: string | null
   readonly who: string
   readonly roles: readonly string[]
   readonly rules: readonly ExplainedRule[]
@@ -60,6 +63,7 @@ export function explain(config: Config, question: Question): Explanation {
     method: facts.method,
     ip: facts.client,
     at: new Date(facts.nowMs).toISOString(),
+    certificate: certificateText(config, url.hostname),
     who: whoText(identity),
     step_up: null,
   }
@@ -146,6 +150,15 @@ function explainTrial({ allow, deny }: RouteConfig, { list, index, outcome, miss
   }
 }
 
+function certificateText({ tls }: Config, host: string): string | null {
+  if (tls === null) return null
+  const own = findCertificate(tls.certificates, host)
+  const shown = own ?? tls.certificates[0]
+  if (shown === undefined) return 'no certificate'
+  const what = `the certificate for ${shown.names.join(', ') || 'no host'}, until ${new Date(shown.expiresAtMs).toISOString().slice(0, 10)}`
+  return own === undefined ? `${what}, which is not for ${host}` : what
+}
+
 function whoText(identity: Identity | null): string {
   if (identity === null) return 'nobody (not signed in)'
   if (identity.isGuest === true) return 'a guest, by a link for this address'
@@ -171,9 +184,26 @@ function count(number: number, what: string): string {
 
 /** An Explanation for people. */
 export function renderExplanation(explanation: Explanation): string {
-  const { method, url, ip, at, route, upstream, allow, portal, who, roles, rules, verdict, why, reason, step_up } =
-    explanation
+  const {
+    method,
+    url,
+    ip,
+    at,
+    route,
+    upstream,
+    allow,
+    portal,
+    certificate,
+    who,
+    roles,
+    rules,
+    verdict,
+    why,
+    reason,
+    step_up,
+  } = explanation
   const rows: [string, string][] = [['request', `${method} ${url}`]]
+  if (certificate !== null) rows.push(['shows', certificate])
   if (route !== null) {
     rows.push(['route', `${route} -> ${upstream.join(', ')}`])
     rows.push(['allow', allow + (portal === null ? '' : ` (portal ${portal})`)])

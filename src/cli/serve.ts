@@ -16,8 +16,10 @@ import { createWholeBodies } from '../proxy/whole-body.ts'
 import { openAccessLog } from '../server/access-log.ts'
 import { createAccessTokens } from '../server/access-tokens.ts'
 import { type AdminSources, configState, openAdmin } from '../server/admin.ts'
+import { certificateGauges, watchExpiry } from '../server/certificate-expiry.ts'
 import { createDenials } from '../server/denials.ts'
-import { addressText, listen } from '../server/listen.ts'
+import { type Fronts, openFronts } from '../server/fronts.ts'
+import { addressOf } from '../server/listen.ts'
 import { createLive, type Loaded } from '../server/live.ts'
 import { createMetrics, type Gauge, renderMetrics } from '../server/metrics.ts'
 import { createOverview } from '../server/overview.ts'
@@ -48,6 +50,8 @@ export interface ServeOptions {
   readonly idleTimeoutS?: number
   /** How long a body of known length is waited for, so that it keeps its length; a sensible default when absent. */
   readonly bodyPatienceMs?: number
+  /** How long an HTTPS listener whose certificates were replaced goes on. */
+  readonly partingMs?: number
   /** Set where this process is one of several that a supervisor started. */
   readonly worker?: WorkerPart
 }
@@ -68,6 +72,8 @@ export interface WorkerPart {
 export interface RunningServer {
   /** Addresses that are listened on, as the file writes them, with the real port where the file says 0. */
   readonly addresses: readonly string[]
+  /** The same for HTTPS. */
+  readonly secureAddresses: readonly string[]
   readonly admin: string | null
   readonly config: Config
   /** What the admin listener tells of this process. */
@@ -133,14 +139,14 @@ export function startServer(options: ServeOptions): RunningServer {
   const denials = createDenials()
   const respond = createRespond(ports.log, denials)
   const ownName = makePseudonym(ports)
+  const certificates = () => live.current.config.tls?.certificates ?? []
   const ownView = () => viewProcess(denials, upstreams)
-  const opened: Bun.Server<unknown>[] = []
   const pipeline = createPipeline({
     ports,
     deadlines,
     streams,
     wholeBodies: createWholeBodies({
-      unsent: () => sum(opened.map(one => one.pendingRequests)) - streams.size,
+      unsent: () => fronts.pendingRequests - streams.size,
       deadlines,
       now: ports.now,
       patienceMs: options.bodyPatienceMs,
@@ -172,11 +178,12 @@ export function startServer(options: ServeOptions): RunningServer {
     {
       name: 'requests_in_flight',
       help: 'Requests being answered.',
-      read: () => sum(opened.map(one => one.pendingRequests)),
+      read: () => fronts.pendingRequests,
     },
     { name: 'websockets_open', help: 'Open WebSockets.', read: () => relay.openCount },
     { name: 'event_streams_open', help: 'Open event streams.', read: () => streams.size },
     ...upstreamGauges(upstreams),
+    ...(config.tls === null ? [] : certificateGauges(certificates)),
   ]
   const sources: AdminSources = {
     unready: () => (isDraining ? 'draining' : null),
@@ -184,22 +191,21 @@ export function startServer(options: ServeOptions): RunningServer {
     metrics: () => renderMetrics(metrics, gauges),
   }
   const places = config.server.listen.filter(({ kind }) => kind === 'tcp' || worker === undefined || worker.index === 1)
+  let fronts: Fronts
   let admin: Bun.Server<unknown> | null = null
   try {
-    for (const address of places) {
-      opened.push(
-        listen(address, {
-          fetch: pipeline,
-          error: respond.broken,
-          websocket: relay.handlers,
-          idleTimeoutS,
-          reusePort: worker !== undefined,
-        }),
-      )
-    }
     if (config.server.admin !== null && worker === undefined) admin = openAdmin(config.server.admin, sources)
+    fronts = openFronts({
+      plain: places,
+      tls: config.tls,
+      listener: { fetch: pipeline, error: respond.broken, websocket: relay.handlers, idleTimeoutS },
+      hstsS: () => live.current.config.tls?.hstsS ?? null,
+      partingMs: options.partingMs,
+      isShared: worker !== undefined,
+      log: ports.log,
+    })
   } catch (error) {
-    for (const one of opened) one.stop(true)
+    void admin?.stop(true)
     deadlines.close()
     accessLog.close()
     void sessions.close()
@@ -219,6 +225,7 @@ export function startServer(options: ServeOptions): RunningServer {
     closeWhere,
     everyMs: options.recheckMs,
   })
+  const expiry = watchExpiry(certificates, { now: ports.now, log: fileLog })
   watching = watchFiles(first.files, reload)
 
   function reload(): 'changed' | 'same' | 'refused' {
@@ -231,8 +238,14 @@ export function startServer(options: ServeOptions): RunningServer {
     ports.log.setLevel(next.config.server.logLevel)
     pool.retain(next.config.providers.values())
     upstreams.retain(upstreamsOf(next))
+    useCertificates(next.config, previous.config)
     recheck.takeOver(next)
     tellTakenOver(fileLog, { config: next.config, warnings }, previous.config)
+  }
+
+  function useCertificates({ tls: next }: Config, { tls: previous }: Config): void {
+    if (next === null || isSame(next.certificates, previous?.certificates)) return
+    fronts.useCertificates(next.certificates)
   }
 
   function closeWhere(isOver: (owner: StreamOwner) => boolean, reason: string, code?: number): void {
@@ -242,8 +255,9 @@ export function startServer(options: ServeOptions): RunningServer {
   }
 
   return {
-    addresses: opened.map((server, index) => listenedOn(server, places[index])),
-    admin: admin === null ? null : listenedOn(admin, config.server.admin ?? undefined),
+    addresses: fronts.addresses,
+    secureAddresses: fronts.secureAddresses,
+    admin: admin === null ? null : addressOf(admin, config.server.admin),
     config,
     sources,
     view: ownView,
@@ -252,10 +266,10 @@ export function startServer(options: ServeOptions): RunningServer {
       isDraining = true
       watching?.close()
       recheck.close()
+      expiry.close()
       // Streams that never end by themselves would hold up the drain.
       closeWhere(() => true, 'the server is stopping', GOING_AWAY)
-      await within(live.current.config.server.drainMs, Promise.all(opened.map(server => server.stop())))
-      await Promise.all(opened.map(server => server.stop(true)))
+      await fronts.stop(live.current.config.server.drainMs)
       await admin?.stop(true)
       upstreams.close()
       deadlines.close()
@@ -278,19 +292,6 @@ export function makePseudonym(ports: Pick<Ports, 'random'>): string {
   return `sallyport-${letters.slice(0, 8)}`
 }
 
-function listenedOn(server: Bun.Server<unknown>, address: Config['server']['listen'][number] | undefined): string {
-  if (address === undefined) throw new TypeError('every listener has an address')
-  return addressText(address.kind === 'unix' ? address : { ...address, port: server.port ?? address.port })
-}
-
-/** Waits for some work, but no longer than this. */
-async function within(limitMs: number, work: Promise<unknown>): Promise<void> {
-  const { promise: limit, resolve: giveUp } = Promise.withResolvers<void>()
-  const timer = setTimeout(giveUp, limitMs)
-  await Promise.race([work, limit])
-  clearTimeout(timer)
-}
-
-function sum(numbers: readonly number[]): number {
-  return numbers.reduce((total, one) => total + one, 0)
+function isSame(one: unknown, other: unknown): boolean {
+  return JSON.stringify(one) === JSON.stringify(other)
 }

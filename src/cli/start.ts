@@ -10,7 +10,12 @@ export function startHere(configPath: string, io: Io): RunningServer {
   const ports = realPorts(io)
   catchStrays(ports.log)
   const server = startServer({ configPath, ports, writeAccess: io.stdout })
-  tellListening(ports.log, { on: server.addresses.join(', '), admin: server.admin, config: configPath })
+  tellListening(ports.log, {
+    on: server.addresses.join(', '),
+    https: server.secureAddresses.join(', ') || null,
+    admin: server.admin,
+    config: configPath,
+  })
   return server
 }
 
@@ -24,7 +29,13 @@ export function catchStrays(log: Log): void {
 /** The line that says that requests are taken; other programs wait for it. */
 export function tellListening(
   log: Log,
-  facts: { readonly on: string; readonly admin: string | null; readonly config: string; readonly workers?: number },
+  facts: {
+    readonly on: string
+    readonly https: string | null
+    readonly admin: string | null
+    readonly config: string
+    readonly workers?: number
+  },
 ): void {
   log.info('Sallyport is listening', { version: versionText(), ...facts })
 }

@@ -48,9 +48,9 @@ export async function runSupervisor(options: SupervisorOptions): Promise<number>
     // Each worker watches the file as well; told, all of them have it at once.
     const followed = followFile(options.configPath, ports, () => crew.reload())
     file = followed
-    const { server } = followed.current.config
+    const { server, tls } = followed.current.config
     const crew = openCrew(options, ports, () => followed.current.text)
-    await tryAddresses(server.listen)
+    await tryAddresses([...server.listen, ...(tls?.listen ?? [])])
     const sources = createCrewSources(
       crew,
       () => followed.state,
@@ -78,6 +78,7 @@ export async function runSupervisor(options: SupervisorOptions): Promise<number>
     if (isUp && !isStopping) {
       tellListening(ports.log, {
         on: server.listen.map(addressText).join(', '),
+        https: tls?.listen.map(addressText).join(', ') ?? null,
         admin: server.admin === null ? null : addressText(server.admin),
         config: options.configPath,
         workers: options.workers,

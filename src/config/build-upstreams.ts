@@ -3,6 +3,7 @@ import type { ConfigFiles } from './files.ts'
 import type { RootTable } from './keys.ts'
 import type { BASIC_AUTH, HEALTH, UPSTREAM_TLS, UpstreamSpec, UpstreamTable } from './keys-upstreams.ts'
 import { known } from './known.ts'
+import { readPem } from './pem-file.ts'
 import type { Table } from './table.ts'
 import type { HealthConfig, TemplatePart, UpstreamConfig, UpstreamTls } from './types.ts'
 
@@ -51,13 +52,6 @@ function buildTls({ values }: Table<typeof UPSTREAM_TLS>, files: ConfigFiles): U
     own: cert === null || key === null ? null : { cert: readPem(cert, files), key: readPem(key, files) },
     insecureSkipVerify: known(values.insecure_skip_verify, 'insecure_skip_verify'),
   }
-}
-
-/** A file that was checked: one that cannot be read is never left out, which would mean less protection than was asked for. */
-function readPem(path: string, files: ConfigFiles): string {
-  const file = files.read(path)
-  if (!file.ok) throw new TypeError(`${path} ${file.why}, and there is no diagnostic`)
-  return file.text
 }
 
 const NO_CREDENTIALS = { authorization: null, personal: null }

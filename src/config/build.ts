@@ -3,6 +3,7 @@ import { buildBrand } from './brand.ts'
 import { buildMaxBody, buildRate } from './build-limits.ts'
 import { buildAllow, buildDeny, buildPerson } from './build-rules.ts'
 import { buildLifetimes, buildPortalLifetimes } from './build-sessions.ts'
+import { buildTls } from './build-tls.ts'
 import { buildUpstream } from './build-upstreams.ts'
 import { buildApp } from './check-apps.ts'
 import type { FieldRuleTable } from './field-rules.ts'
@@ -45,6 +46,7 @@ export function buildConfig(root: RootTable, directory: string, files: ConfigFil
       drainMs: known(server.drain, 'drain'),
       rate: buildRate(known(server.rate, 'rate')?.values ?? null, 'client'),
     },
+    tls: buildTls(known(root.values.tls, 'tls'), files),
     sessions: {
       store: known(sessions.store, 'store')(directory),
       key: known(sessions.key, 'key'),

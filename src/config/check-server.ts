@@ -8,8 +8,13 @@ export function checkServer(root: RootTable, report: Report): void {
   if (server === undefined) return
   const { listen, admin, workers } = server.values
   const places = new Map<string, readonly (string | number)[]>()
+  const tls = root.values.tls
   const addresses = [
     ...itemsOf(server.raw.entries.get('listen')).map((raw, index) => ({ raw, address: listen?.[index] })),
+    ...(tls ? itemsOf(tls.raw.entries.get('listen')) : []).map((raw, index) => ({
+      raw,
+      address: tls?.values.listen?.[index],
+    })),
     ...itemsOf(server.raw.entries.get('admin')).map(raw => ({ raw, address: admin })),
   ]
   for (const { raw, address } of addresses) {

@@ -1,8 +1,9 @@
 import type { ConfigFiles } from './files.ts'
 import type { RootTable } from './keys.ts'
 import type { UpstreamTable } from './keys-upstreams.ts'
-import { checkCertificates, checkPrivateKey, isPair, type PemFault } from './pem.ts'
-import { type Raw, showRaw } from './raw.ts'
+import { checkCertificates, checkPrivateKey, isPair } from './pem.ts'
+import { checkPem } from './pem-file.ts'
+import { showRaw } from './raw.ts'
 import type { Report } from './report.ts'
 import { didYouMean } from './suggest.ts'
 
@@ -60,6 +61,8 @@ function checkTable(table: UpstreamTable, files: ConfigFiles, report: Report): v
   if (values.tls) checkTls(values.tls, files, report)
 }
 
+const PEM_CODES = { file: 'upstream.file', pem: 'upstream.pem' } as const
+
 function checkTls(table: NonNullable<UpstreamTable['values']['tls']>, files: ConfigFiles, report: Report): void {
   const { raw, values } = table
   if (values.insecure_skip_verify === true) {
@@ -68,9 +71,9 @@ function checkTls(table: NonNullable<UpstreamTable['values']['tls']>, files: Con
     const message = 'any certificate is trusted: anyone on the way can read and change everything'
     report.warn(at, 'upstream.insecure', message, { hint, part: 'key' })
   }
-  checkPem(raw.entries.get('ca'), values.ca, checkCertificates, files, report)
-  const cert = checkPem(raw.entries.get('cert'), values.cert, checkCertificates, files, report)
-  const key = checkPem(raw.entries.get('key'), values.key, checkPrivateKey, files, report)
+  checkPem(raw.entries.get('ca'), values.ca, checkCertificates, PEM_CODES, files, report)
+  const cert = checkPem(raw.entries.get('cert'), values.cert, checkCertificates, PEM_CODES, files, report)
+  const key = checkPem(raw.entries.get('key'), values.key, checkPrivateKey, PEM_CODES, files, report)
   for (const [one, other] of [
     ['cert', 'key'],
     ['key', 'cert'],
@@ -83,28 +86,4 @@ function checkTls(table: NonNullable<UpstreamTable['values']['tls']>, files: Con
   if (cert === null || key === null || keyEntry === undefined || isPair(cert, key)) return
   const hint = `the first certificate in ${showRaw(raw.entries.get('cert'))} has another key`
   report.mistake(keyEntry.at, 'upstream.pair', 'key does not belong to cert', { hint })
-}
-
-/** The text of a good PEM file; null, with a mistake where there is one, for any other. */
-function checkPem(
-  entry: Raw | undefined,
-  path: string | null | undefined,
-  faultOf: (text: string) => PemFault,
-  files: ConfigFiles,
-  report: Report,
-): string | null {
-  if (entry === undefined || !path) return null
-  const file = files.read(path)
-  if (!file.ok) {
-    const hint =
-      "the path is absolute, or starts at the config file's folder; the user that runs Sallyport must be able to read it"
-    report.mistake(entry.at, 'upstream.file', `the file ${showRaw(entry)} ${file.why}`, { hint })
-    return null
-  }
-  const fault = faultOf(file.text)
-  if (fault === null) return file.text
-  report.mistake(entry.at, 'upstream.pem', `the file ${showRaw(entry)} ${fault}`, {
-    hint: 'PEM is text that begins with -----BEGIN',
-  })
-  return null
 }

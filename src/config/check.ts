@@ -9,6 +9,7 @@ import { checkProviders } from './check-providers.ts'
 import { checkRoutes } from './check-routes.ts'
 import { checkServer } from './check-server.ts'
 import { checkSessions } from './check-sessions.ts'
+import { checkTls } from './check-tls.ts'
 import { checkUpstreams } from './check-upstreams.ts'
 import type { Diagnostic } from './diagnostic.ts'
 import { createConfigFiles } from './files.ts'
@@ -75,6 +76,7 @@ export function checkConfig(text: string, options: CheckOptions): CheckResult {
   checkPortals(values, report)
   checkRoutes(values, report)
   checkLimits(values, report)
+  checkTls(values, configFiles, options.now?.() ?? null, report)
   checkUpstreams(values, configFiles, report)
   checkPasswords(values, configFiles, report)
   checkBrands(values, configFiles, report)

@@ -13,7 +13,8 @@ const address = parsed(
   { label: 'address', expected: 'an address such as "http://app:3000" or "unix:/run/app.sock"' },
   parseUpstream,
 )
-const file = parsed({ label: 'file', expected: 'the path of a PEM file' }, good)
+/** A file with certificates or a key. */
+export const pemFile = parsed({ label: 'file', expected: 'the path of a PEM file' }, good)
 const serverName = parsed({ label: 'host', expected: 'a host such as "app.internal"' }, parseServerName)
 const requestPath = parsed({ label: 'path', expected: 'a path such as "/healthz"' }, parseRequestPath)
 const hash: Type<HashKey> = parsed(
@@ -83,7 +84,7 @@ function parseHash(key: string): Parsed<HashKey> {
 /** `tls` of an upstream: whom to trust, and who we are. */
 export const UPSTREAM_TLS = {
   ca: optional(
-    file,
+    pemFile,
     'internal-ca.pem',
     "the system's",
     'The only authorities whose certificates are trusted: a PEM file, read again when it changes.',
@@ -95,12 +96,12 @@ export const UPSTREAM_TLS = {
     'The name that the certificate must have, where it is not the host of the address.',
   ),
   cert: optional(
-    file,
+    pemFile,
     'gate.pem',
     'none',
     'Our own certificate, for an upstream that asks for one: a PEM file with its chain.',
   ),
-  key: optional(file, 'gate-key.pem', 'none', 'The private key of `cert`: a PEM file without a passphrase.'),
+  key: optional(pemFile, 'gate-key.pem', 'none', 'The private key of `cert`: a PEM file without a passphrase.'),
   insecure_skip_verify: defaulted(
     boolean,
     false,

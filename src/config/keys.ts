@@ -8,8 +8,9 @@ import { ACCESS_TOKENS, PROVIDER } from './keys-providers.ts'
 import { ROUTE } from './keys-routes.ts'
 import { ACCESS } from './keys-rules.ts'
 import { SERVER, SESSIONS } from './keys-server.ts'
+import { CERTIFICATE, TLS, TLS_REFUSED } from './keys-tls.ts'
 import { BASIC_AUTH, HEALTH, UPSTREAM, UPSTREAM_TLS } from './keys-upstreams.ts'
-import { defaulted, type Homes, type Keys, named, type Table, table, tables } from './table.ts'
+import { defaulted, type Homes, type Keys, named, optional, type Table, table, tables } from './table.ts'
 
 /** One table of routes.toml, as the reference shows it. */
 export interface Section {
@@ -26,6 +27,8 @@ export interface Section {
  */
 export const SECTIONS: readonly Section[] = [
   { title: '[server]', doc: 'The listeners and the process.', keys: SERVER },
+  { title: '[tls]', doc: 'HTTPS by Sallyport itself. Without this table, a TLS proxy has to be in front.', keys: TLS },
+  { title: '[[tls.certificates]]', doc: 'A certificate and its key.', keys: CERTIFICATE },
   { title: '[sessions]', doc: 'How long a sign-in lasts, and where it is kept.', keys: SESSIONS },
   { title: '[providers.NAME]', doc: 'An OpenID provider, and this proxy as its client.', keys: PROVIDER },
   {
@@ -101,6 +104,12 @@ const homes = findHomes
 /** The whole file. */
 export const ROOT = {
   server: defaulted(table(SERVER, { title: '[server]', homes }), {}, {}, 'The listeners and the process.'),
+  tls: optional(
+    table(TLS, { title: '[tls]', homes, refused: TLS_REFUSED }),
+    {},
+    'no HTTPS',
+    'HTTPS by Sallyport itself.',
+  ),
   sessions: defaulted(
     table(SESSIONS, { title: '[sessions]', homes }),
     {},
@@ -126,16 +135,4 @@ export const ROOT = {
 export type RootTable = Table<typeof ROOT>
 
 /** Reads the whole file. */
-export const root = table(ROOT, {
-  title: 'the file',
-  homes,
-  refused: new Map([
-    [
-      'tls',
-      {
-        message: 'Sallyport does not terminate TLS yet',
-        hint: 'put Sallyport behind your TLS proxy for now, name that proxy in trusted_proxies, and remove [tls]',
-      },
-    ],
-  ]),
-})
+export const root = table(ROOT, { title: 'the file', homes })

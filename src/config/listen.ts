@@ -25,6 +25,14 @@ export function parseListen(text: string): Parsed<ListenAddress> {
   return good({ kind: 'tcp', host: host.value.replace(/^\[|\]$/g, ''), port })
 }
 
+/** The same without local sockets: what browsers reach. */
+export function parsePortListen(text: string): Parsed<Extract<ListenAddress, { kind: 'tcp' }>> {
+  const address = parseListen(text)
+  if (!address.ok) return address
+  if (address.value.kind === 'tcp') return good(address.value)
+  return bad('listen.invalid', `${quote(text)} is no address for TLS`, 'with a port: "0.0.0.0:443"')
+}
+
 /** `unix:` and an absolute path. */
 export function parseUnixPath(
   text: string,

@@ -32,6 +32,32 @@ export function isPair(certificates: string, key: string): boolean {
   return certificate !== null && parsed !== null && certificate.checkPrivateKey(parsed)
 }
 
+/** What a server certificate says of itself. */
+export interface CertificateFacts {
+  /** DNS names, lower-case; `*.example.com` for one label below. None of its addresses: a client does not ask for those by name. */
+  readonly names: readonly string[]
+  readonly validFromMs: number
+  readonly expiresAtMs: number
+}
+
+/** The facts of the first certificate of a good text. Throws TypeError for any other. */
+export function readCertificateFacts(text: string): CertificateFacts {
+  const first = [...text.matchAll(BLOCK)].find(([, label]) => label === 'CERTIFICATE')?.[0]
+  const certificate = first === undefined ? null : readCertificate(first)
+  if (certificate === null) throw new TypeError('a PEM text that was not checked')
+  return {
+    names: dnsNames(certificate.subjectAltName ?? ''),
+    validFromMs: Date.parse(certificate.validFrom),
+    expiresAtMs: Date.parse(certificate.validTo),
+  }
+}
+
+/** `DNS:a.example, IP Address:127.0.0.1` as node:crypto writes it; a name with odd characters is quoted there and is none of ours. */
+function dnsNames(subjectAltName: string): readonly string[] {
+  const names = subjectAltName.split(', ').flatMap(entry => /^DNS:([A-Za-z0-9*._-]+)$/.exec(entry)?.[1] ?? [])
+  return [...new Set(names.map(name => name.toLowerCase()))]
+}
+
 function readCertificate(pem: string): X509Certificate | null {
   try {
     return new X509Certificate(pem)

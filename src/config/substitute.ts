@@ -8,6 +8,8 @@ export interface Sources {
   readText(path: string): string
   readBytes(path: string): Uint8Array
   env(name: string): string | undefined
+  /** Milliseconds since the epoch; without it nothing is said that depends on the day. */
+  now?(): number
 }
 
 export interface Substituted {

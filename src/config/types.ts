@@ -4,6 +4,8 @@ import type { Picture } from './picture.ts'
 /** The checked shape of routes.toml: what the rest of the program works from. Built by `checkConfig` alone, frozen. */
 export interface Config {
   readonly server: ServerConfig
+  /** Null: no HTTPS. */
+  readonly tls: TlsConfig | null
   readonly sessions: SessionsConfig
   readonly providers: ReadonlyMap<string, ProviderConfig>
   readonly portals: ReadonlyMap<string, PortalConfig>
@@ -20,6 +22,28 @@ export type ListenAddress =
       readonly port: number
     }
   | { readonly kind: 'unix'; readonly path: string }
+
+/** A certificate with its chain and its key, as PEM texts; the key is secret. */
+export interface ServerCertificate {
+  readonly cert: string
+  readonly key: string
+  /** DNS names, lower-case; `*.example.com` for one label below. */
+  readonly names: readonly string[]
+  readonly expiresAtMs: number
+}
+
+/** `[tls]`. */
+export interface TlsConfig {
+  readonly listen: readonly Extract<ListenAddress, { kind: 'tcp' }>[]
+  /** In the order of the file: the first serves whoever asks for a name that none has. */
+  readonly certificates: readonly ServerCertificate[]
+  readonly http2: boolean
+  readonly redirectHttp: boolean
+  /** The port by which browsers come. */
+  readonly publicPort: number
+  /** Null: no Strict-Transport-Security. */
+  readonly hstsS: number | null
+}
 
 export interface ServerConfig {
   readonly listen: readonly ListenAddress[]

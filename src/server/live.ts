@@ -90,6 +90,8 @@ export function restartKeys(next: Config, previous: Config): readonly string[] {
     ['server.listen', config => config.server.listen],
     ['server.admin', config => config.server.admin],
     ['server.workers', config => config.server.workers],
+    ['tls.listen', config => config.tls?.listen],
+    ['tls.http2', config => config.tls?.http2],
     ['sessions.store', config => config.sessions.store],
     ['sessions.key', config => config.sessions.key],
   ]

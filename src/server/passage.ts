@@ -46,7 +46,7 @@ export function schemeOf(passage: Passage): 'http' | 'https' {
     const stated = passage.sent['x-forwarded-proto']
     if (stated === 'https' || stated === 'http') return stated
   }
-  return portal?.url?.scheme ?? 'http'
+  return passage.front.protocol === 'https' ? 'https' : (portal?.url?.scheme ?? 'http')
 }
 
 /** The origin by which the client knows the host that it asked. */

@@ -27,6 +27,7 @@ import { finishRefusal } from './refusal.ts'
 import type { Respond } from './respond.ts'
 import { passKept } from './send-kept.ts'
 import type { GateRoute, Prepared, Snapshot } from './snapshot.ts'
+import { redirectToHttps } from './to-https.ts'
 import { approve, asksForVerdict, verify } from './verify.ts'
 
 export interface PipelineTools extends PassTools {
@@ -110,6 +111,8 @@ function enter(passage: Passage, tools: PipelineTools): Answer {
       fail: thrown => failure(passage, tools, thrown),
     })
   }
+  const away = snapshot.redirectPort === null ? null : redirectToHttps(passage, target, snapshot.redirectPort)
+  if (away !== null) return away
   const match = snapshot.table.match(target)
   const route = target.isReserved ? null : (match?.value ?? null)
   const portal = snapshot.portals.lookup(target.host) ?? null

@@ -37,6 +37,8 @@ export interface Snapshot {
   readonly trusted: NetworkSet
   /** For each client, whatever it asks for; null: no limit. */
   readonly rate: Rate | null
+  /** Where clients that come by plain HTTP are sent; null: they are served. */
+  readonly redirectPort: number | null
   readonly fateOf: (name: string) => FieldFate
 }
 
@@ -124,6 +126,7 @@ export function compileSnapshot(config: Config, fingerprint: string, pool: Upstr
     wantsAccess: new Set(config.routes.flatMap(route => (passesAccess(route) ? (route.portal ?? []) : []))),
     trusted: compileNetworks(config.server.trustedProxies),
     rate: compileRate(config.server.rate, 'server'),
+    redirectPort: config.tls?.redirectHttp === true ? config.tls.publicPort : null,
     fateOf: compileFieldFates(
       config.routes.flatMap(route => [
         ...identityFieldNames(route.headers),

@@ -116,6 +116,7 @@ test('sallyport schema prints a JSON schema of every table', () => {
   expect(code).toBe(0)
   expect(Object.keys(JSON.parse(out).properties)).toEqual([
     'server',
+    'tls',
     'sessions',
     'providers',
     'portals',

@@ -3,6 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { runExplain } from '../../src/cli/explain.ts'
 import type { Explanation } from '../../src/cli/explanation.ts'
+import { makeAuthority } from '../kit/certificates.ts'
 import { temporaryFolder } from '../kit/folder.ts'
 
 const FILE = `
@@ -154,4 +155,17 @@ describe('explain', () => {
 
 test('a route without an upstream is told by what it answers', () => {
   expect(explain('https://old.example.com/x').upstream).toEqual(['redirect with status 302'])
+})
+
+test('says which certificate a browser is shown', () => {
+  const own = temporaryFolder()
+  const { cert, key } = makeAuthority().issue('DNS:app.example.com')
+  writeFileSync(join(own.path, 'app.pem'), cert)
+  writeFileSync(join(own.path, 'app.key'), key)
+  writeFileSync(join(own.path, 'routes.toml'), `[tls]\ncertificates = [{ cert = "app.pem", key = "app.key" }]\n${FILE}`)
+  const config = ['--config', join(own.path, 'routes.toml')]
+  expect(run('https://app.example.com/', ...config).out).toContain('the certificate for app.example.com, until 20')
+  expect(run('https://vault.example.com/', ...config).out).toContain('which is not for vault.example.com')
+  expect(run('https://app.example.com/').out).not.toContain('certificate')
+  own[Symbol.dispose]()
 })

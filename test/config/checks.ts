@@ -38,10 +38,11 @@ export interface World {
   readonly env?: Readonly<Record<string, string>>
   /** Bytes for what is no text. */
   readonly files?: Readonly<Record<string, string | Uint8Array>>
+  readonly now?: () => number
 }
 
 /** Checks a text as the file /etc/sallyport/routes.toml, in a world of the test's own making. */
-export function check(text: string, { env = {}, files = {} }: World = {}): CheckResult {
+export function check(text: string, { env = {}, files = {}, now }: World = {}): CheckResult {
   const contentOf = (path: string) => {
     const content = files[path]
     if (content === undefined) throw Object.assign(new Error('no such file'), { code: 'ENOENT' })
@@ -53,6 +54,7 @@ export function check(text: string, { env = {}, files = {} }: World = {}): Check
     env: name => env[name],
     readText: path => Buffer.from(contentOf(path)).toString('utf8'),
     readBytes: path => Buffer.from(contentOf(path)),
+    ...(now === undefined ? {} : { now }),
   }
   return checkConfig(text, options)
 }

@@ -9,6 +9,7 @@ import { LIMIT_CASES } from './limit-cases.ts'
 import { PASSWORD_CASES } from './password-cases.ts'
 import { PICTURE_CASES } from './picture-cases.ts'
 import { REWRITE_CASES } from './rewrite-cases.ts'
+import { TLS_CASES } from './tls-cases.ts'
 import { UPSTREAM_CASES } from './upstream-cases.ts'
 
 /** A code, what is wrong, and a fragment with «…» around what the caret has to underline. */
@@ -69,7 +70,6 @@ const CASES: readonly Case[] = [
   ['key.type', 'text where a rule belongs', rule('«"admins"»')],
   ['key.type', 'one bracket for a list of tables', 'routes = «{ host = "a.example" }»'],
   ['key.twice', 'provider beside providers', rule('{ providers = ["id"], «provider» = "id" }')],
-  ['key.not_built', 'TLS', '[«tls»]\nlisten = ["0.0.0.0:443"]'],
   ['name.invalid', 'a role with a space in its name', rule('{ any = true }\n«"big boss"» = { any = true }')],
 
   ['text.empty', 'empty text', portal('title = «""»\n[portals.home.roles]\nuser = { any = true }')],
@@ -411,6 +411,7 @@ const CASES: readonly Case[] = [
   ...IDENTITY_CASES,
   ...LIMIT_CASES,
   ...PASSWORD_CASES,
+  ...TLS_CASES,
   ...UPSTREAM_CASES,
   ...REWRITE_CASES,
   ['method.invalid', 'TRACE', route('methods = ["GET", «"TRACE"»]')],

@@ -12,6 +12,8 @@ import { temporaryFolder } from './folder.ts'
 /** The real server on a free port, in this process. Stops and cleans up at the end of the scope: `await using gate = …`. */
 export interface Gate extends AsyncDisposable {
   readonly port: number
+  /** Of HTTPS; NaN where there is none. */
+  readonly securePort: number
   readonly adminPort: number
   readonly server: RunningServer
   readonly folder: string
@@ -47,6 +49,10 @@ export interface GateOptions {
   readonly idleTimeoutS?: number
   /** How long a body of known length is waited for. */
   readonly bodyPatienceMs?: number
+  /** Files in the gate's folder, by their names. */
+  readonly files?: Readonly<Record<string, string>>
+  /** How long an HTTPS listener whose certificates were replaced goes on. */
+  readonly partingMs?: number
 }
 
 /** A portal for plain HTTP with a provider that is never asked, for tests that bring their own sessions. */
@@ -80,6 +86,7 @@ export async function startGate(toml: string, options: GateOptions = {}): Promis
     '',
   ].join('\n')
   const save = (text: string) => writeFileSync(configPath, head + text)
+  for (const [name, text] of Object.entries(options.files ?? {})) writeFileSync(join(folder.path, name), text)
   save(toml)
   const log: string[] = []
   const access: string[] = []
@@ -98,6 +105,7 @@ export async function startGate(toml: string, options: GateOptions = {}): Promis
         log: createLog({ now, style: 'json', write: line => void log.push(line) }),
       },
       ...(options.recheckMs === undefined ? {} : { recheckMs: options.recheckMs }),
+      ...(options.partingMs === undefined ? {} : { partingMs: options.partingMs }),
       ...(options.idleTimeoutS === undefined ? {} : { idleTimeoutS: options.idleTimeoutS }),
       ...(options.bodyPatienceMs === undefined ? {} : { bodyPatienceMs: options.bodyPatienceMs }),
       writeAccess: lines => void access.push(...lines.trimEnd().split('\n')),
@@ -114,6 +122,7 @@ export async function startGate(toml: string, options: GateOptions = {}): Promis
     access,
     save,
     port: portOf(server.addresses[0]),
+    securePort: portOf(server.secureAddresses[0]),
     adminPort: portOf(server.admin),
     async signIn(host, claims = {}, portal = 'home') {
       const { sessions, sealer } = openSessionState(server.config, quietPorts({ now }))

@@ -1,0 +1,110 @@
+import { isCovered } from './certificate.ts'
+import type { ConfigFiles } from './files.ts'
+import type { RootTable } from './keys.ts'
+import type { CertificateTable, TlsTable } from './keys-tls.ts'
+import { type CertificateFacts, checkCertificates, checkPrivateKey, isPair, readCertificateFacts } from './pem.ts'
+import { checkPem } from './pem-file.ts'
+import { type Path, type Raw, showRaw } from './raw.ts'
+import type { Report } from './report.ts'
+
+/** How long before its end a certificate is spoken of. */
+export const EXPIRY_WARNING_MS = 14 * 24 * 60 * 60 * 1000
+
+/**
+ * What `[tls]` says together with the files that it names, and with the hosts that are to be served. `nowMs` null: nobody knows
+ * the day.
+ *
+ * A certificate that has expired is a warning: refusing the file would stop what still works, and after a restart everything.
+ */
+export function checkTls(root: RootTable, files: ConfigFiles, nowMs: number | null, report: Report): void {
+  const { tls } = root.values
+  if (!tls) return
+  const { certificates } = tls.values
+  if (certificates === null) {
+    const hint = 'add certificates = [{ cert = "example.com.pem", key = "example.com-key.pem" }]'
+    report.mistake(tls.at, 'tls.certificates', '[tls] names no certificate', { hint, part: 'key' })
+    return
+  }
+  if (certificates === undefined) return
+  if (certificates.length === 0) {
+    const hint = 'name at least one: { cert = "example.com.pem", key = "example.com-key.pem" }'
+    report.mistake([...tls.at, 'certificates'], 'tls.certificates', 'certificates is an empty list', { hint })
+    return
+  }
+  const facts = certificates.map(certificate => checkCertificate(certificate, files, nowMs, report))
+  const known = facts.filter(found => found !== null)
+  // Where a certificate could not be read, nobody knows what it would have covered.
+  if (known.length === facts.length) warnOfUncovered(root, tls, known, report)
+}
+
+const PEM_CODES = { file: 'tls.file', pem: 'tls.pem' } as const
+
+function checkCertificate(
+  { raw, values }: CertificateTable,
+  files: ConfigFiles,
+  nowMs: number | null,
+  report: Report,
+): CertificateFacts | null {
+  const entry = raw.entries.get('cert')
+  const cert = checkPem(entry, values.cert, checkCertificates, PEM_CODES, files, report)
+  const key = checkPem(raw.entries.get('key'), values.key, checkPrivateKey, PEM_CODES, files, report)
+  const keyEntry = raw.entries.get('key')
+  if (cert !== null && key !== null && keyEntry !== undefined && !isPair(cert, key)) {
+    const hint = `the first certificate in ${showRaw(entry)} has another key; the server's own certificate comes before its chain`
+    report.mistake(keyEntry.at, 'tls.pair', 'key does not belong to cert', { hint })
+    return null
+  }
+  if (cert === null || key === null || entry === undefined) return null
+  const facts = readCertificateFacts(cert)
+  if (facts.names.length === 0) {
+    const hint = 'browsers look at the names under subjectAltName alone; it is used only where no other fits'
+    report.warn(entry.at, 'tls.names', 'this certificate has no host names', { hint })
+  }
+  if (nowMs !== null) warnOfExpiry(entry, facts, nowMs, report)
+  return facts
+}
+
+function warnOfExpiry(entry: Raw, { validFromMs, expiresAtMs }: CertificateFacts, nowMs: number, report: Report): void {
+  const hint = 'put a newer one in its place: it is read when the file changes'
+  if (nowMs >= expiresAtMs) {
+    report.warn(entry.at, 'tls.expiry', `this certificate expired on ${day(expiresAtMs)}: browsers refuse it`, { hint })
+  } else if (nowMs >= expiresAtMs - EXPIRY_WARNING_MS) {
+    report.warn(entry.at, 'tls.expiry', `this certificate expires on ${day(expiresAtMs)}`, { hint })
+  } else if (nowMs < validFromMs) {
+    report.warn(entry.at, 'tls.expiry', `this certificate is not valid before ${day(validFromMs)}`, {
+      hint: "look at this machine's clock too",
+    })
+  }
+}
+
+function day(ms: number): string {
+  return new Date(ms).toISOString().slice(0, 10)
+}
+
+/** Browsers that come to a host without a certificate of its name see a warning page, or nothing with HSTS. */
+function warnOfUncovered(root: RootTable, tls: TlsTable, facts: readonly CertificateFacts[], report: Report): void {
+  const names = new Set(facts.flatMap(found => found.names))
+  const seen = new Set<string>()
+  for (const { host, at } of servedHosts(root)) {
+    if (seen.has(host) || isAddress(host) || isCovered(host, names)) continue
+    seen.add(host)
+    const hint = `the certificates are for ${[...names].slice(0, 5).join(', ') || 'no host at all'}`
+    report.warn(at, 'tls.uncovered', `no certificate in [${tls.at.join('.')}] is for ${host}`, { hint })
+  }
+}
+
+/** An address is not asked for by name: whoever comes to it gets the first certificate. */
+export function isAddress(host: string): boolean {
+  return /^[0-9.]+$|^\[/.test(host)
+}
+
+/** The hosts that browsers reach by HTTPS, with where the file says so: of routes, and of portals that have their own. */
+export function servedHosts(root: RootTable): readonly { readonly host: string; readonly at: Path }[] {
+  const routes = (root.values.routes ?? []).flatMap(({ at, values: { host } }) =>
+    host === undefined ? [] : [{ host, at: [...at, 'host'] }],
+  )
+  const portals = [...(root.values.portals ?? new Map()).values()].flatMap(({ at, values: { url } }) =>
+    url?.scheme === 'https' ? [{ host: url.host, at: [...at, 'url'] }] : [],
+  )
+  return [...portals, ...routes]
+}

@@ -1,0 +1,93 @@
+import type { Log } from '../base/ports.ts'
+import type { ListenAddress, ServerCertificate, TlsConfig } from '../config/types.ts'
+import { addressOf, addressText, type ListenerOptions, listen } from './listen.ts'
+import { openSecureFront, type SecureFront } from './secure-front.ts'
+
+/** Every public listener of a process. Pairs with `stop`. */
+export interface Fronts {
+  /** Those for plain HTTP, as the file writes them, with the real port where it says 0. */
+  readonly addresses: readonly string[]
+  /** Those for HTTPS. */
+  readonly secureAddresses: readonly string[]
+  readonly pendingRequests: number
+  /** Serves HTTPS with these certificates from now on, without failing a request. */
+  useCertificates(certificates: readonly ServerCertificate[]): void
+  /** Takes no new requests and lets those in flight finish, up to a limit. */
+  stop(limitMs: number): Promise<void>
+}
+
+export interface FrontsOptions {
+  readonly plain: readonly ListenAddress[]
+  readonly tls: TlsConfig | null
+  readonly listener: ListenerOptions
+  /** Seconds that browsers are told to use HTTPS alone; null: not told. Asked for with each answer by HTTPS. */
+  readonly hstsS: () => number | null
+  /** How long a replaced HTTPS listener goes on; a sensible time when absent. */
+  readonly partingMs?: number | undefined
+  /** Whether other processes have the same listeners: whoever starts them has tried the addresses. */
+  readonly isShared: boolean
+  readonly log: Log
+}
+
+/** Long enough for a page's requests to end, short against the lifetime of any certificate. */
+const PARTING_MS = 5_000
+
+/** Opens all of them, or none. Throws `listen.failed`. */
+export function openFronts(options: FrontsOptions): Fronts {
+  const { tls, listener, isShared, log, partingMs = PARTING_MS } = options
+  const plain: Bun.Server<unknown>[] = []
+  const secure: SecureFront[] = []
+  const servers = () => [...plain, ...secure.flatMap(front => [...front.servers])]
+  try {
+    for (const address of options.plain) plain.push(listen(address, { ...listener, reusePort: isShared }))
+    const secured: ListenerOptions = { ...listener, fetch: withHsts(listener.fetch, options.hstsS) }
+    for (const address of tls?.listen ?? []) {
+      const { certificates, http2 } = tls ?? { certificates: [], http2: false }
+      secure.push(openSecureFront({ address, certificates, http2, listener: secured, partingMs, isShared, log }))
+    }
+  } catch (error) {
+    for (const one of servers()) one.stop(true)
+    throw error
+  }
+  return {
+    addresses: plain.map((server, index) => addressOf(server, options.plain[index])),
+    get secureAddresses() {
+      return secure.map(({ address }) => addressText(address))
+    },
+    get pendingRequests() {
+      let count = 0
+      for (const server of plain) count += server.pendingRequests
+      for (const front of secure) for (const server of front.servers) count += server.pendingRequests
+      return count
+    },
+    useCertificates(certificates) {
+      for (const front of secure) front.take(certificates)
+    },
+    async stop(limitMs) {
+      for (const front of secure) front.close()
+      await within(limitMs, Promise.all(servers().map(server => server.stop())))
+      await Promise.all(servers().map(server => server.stop(true)))
+    },
+  }
+}
+
+/** RFC 6797 §7.2: by HTTPS alone, and once: an application's own word gives way. */
+function withHsts(fetch: ListenerOptions['fetch'], hstsS: () => number | null): ListenerOptions['fetch'] {
+  const add = (response: Response | undefined) => {
+    const seconds = hstsS()
+    if (seconds !== null) response?.headers.set('strict-transport-security', `max-age=${seconds}`)
+    return response
+  }
+  return (request, front) => {
+    const answer = fetch(request, front)
+    return answer instanceof Promise ? answer.then(add) : add(answer)
+  }
+}
+
+/** Waits for some work, but no longer than this. */
+async function within(limitMs: number, work: Promise<unknown>): Promise<void> {
+  const { promise: limit, resolve: giveUp } = Promise.withResolvers<void>()
+  const timer = setTimeout(giveUp, limitMs)
+  await Promise.race([work, limit])
+  clearTimeout(timer)
+}
