@@ -28,7 +28,7 @@ const HELP = `Sallyport: an authenticating reverse proxy. One executable, one ro
   sallyport tokens create | list | revoke    for scripts and apps, in place of signing in
   sallyport guests create | list | revoke    links by which guests open one address without signing in
   sallyport demo                             everything on this machine, to try it in a minute
-  sallyport import FILE                      a routes.toml from an oauth2-proxy.cfg, and what is left to decide
+  sallyport import FILE                      a routes.toml from an oauth2-proxy.cfg or a Caddyfile
   sallyport schema                           the JSON schema of routes.toml, for editors
   sallyport health [ADDRESS]                 asks the admin listener; exit 0 when ready (for containers)
   sallyport version

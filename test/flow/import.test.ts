@@ -63,6 +63,9 @@ async function signInThrough(
   const imported = run('import', old.name, '--out', 'routes.toml')
   const report = await new Response(imported.stderr).text()
   expect([await imported.exited, report]).toEqual([0, expect.stringContaining('The new file is good.')])
+  const path = join(folder.path, 'routes.toml')
+  // Everybody may have 8080 already.
+  writeFileSync(path, readFileSync(path, 'utf8').replace('"0.0.0.0:8080"', `"127.0.0.1:${port}"`))
   expect(await run('check').exited).toBe(0)
 
   provider.allowRedirect(callback)
@@ -81,7 +84,7 @@ async function signInThrough(
     const seen = JSON.parse(page.text)
     const stranger = new BrowserLite({ hosts: { 'app.example.com': `127.0.0.1:${port}` } })
     expect((await stranger.visit('https://app.example.com/')).status).toBe(302)
-    return { seen, routes: readFileSync(join(folder.path, 'routes.toml'), 'utf8'), report }
+    return { seen, routes: readFileSync(path, 'utf8'), report }
   } finally {
     server.kill('SIGKILL')
     await server.exited
@@ -108,6 +111,58 @@ email_domains = ["*"]
 cookie_secure="true"
 
 http_address="127.0.0.1:<listen-port>"
+`
+
+/** The Caddyfile of the same documentation, for caddy-security. */
+const POCKET_ID_CADDYFILE = `{
+	http_port 443
+	order authenticate before respond
+	security {
+		oauth identity provider generic {
+			delay_start 3
+			realm generic
+			driver generic
+			client_id client-id-from-pocket-id # ours
+			client_secret client-secret-from-pocket-id # ours
+			scopes openid email profile
+			base_auth_url ISSUER
+			metadata_url ISSUER/.well-known/openid-configuration
+		}
+
+		authentication portal myportal {
+			crypto default token lifetime 3600 # seconds
+			enable identity provider generic
+			cookie insecure off # "on" without HTTPS
+
+			transform user {
+				match realm generic
+				action add role user
+			}
+		}
+
+		authorization policy mypolicy {
+			set auth url /auth/oauth2/generic
+			allow roles user
+			inject headers with claims
+		}
+	}
+}
+
+https://<domain-of-your-service> {
+	@auth {
+		path /auth/oauth2/generic
+		path /auth/oauth2/generic/authorization-code-callback
+    }
+
+	route @auth {
+		authenticate with myportal
+	}
+
+	route /* {
+		authorize with mypolicy
+		reverse_proxy http://<service-to-be-proxied>:<port> # ours
+	}
+}
 `
 
 describe('a file that was imported serves as the old one did', () => {
@@ -154,5 +209,27 @@ allowed_groups = ["ops"]
       aud: 'other-client',
     })
     expect(seen['x-forwarded-access-token']).toMatch(/^\S+$/)
+  })
+
+  test('Caddyfile: the same callback, and X-Token-* for the application', async () => {
+    const { seen, routes, report } = await signInThrough(
+      { name: 'Caddyfile', text: POCKET_ID_CADDYFILE.replaceAll('ISSUER', provider.issuer) },
+      'https://app.example.com/auth/oauth2/generic/authorization-code-callback',
+      {
+        GENERIC_CLIENT_SECRET: SECRET,
+        DOMAIN_OF_YOUR_SERVICE: 'app.example.com',
+        SERVICE_TO_BE_PROXIED: '127.0.0.1',
+        PORT: String(upstream.port),
+      },
+    )
+    expect(seen).toMatchObject({
+      path: '/deep/link',
+      host: 'app.example.com',
+      'x-token-subject': 'ada-1',
+      'x-token-user-name': 'Ada',
+      'x-token-user-email': 'ada@example.com',
+      'x-token-user-roles': 'user',
+    })
+    expect(routes + report).not.toContain(SECRET)
   })
 })

@@ -13,6 +13,8 @@ export interface Blanks {
   readonly list: readonly Blank[]
   /** The reference for a new blank, as routes.toml writes it. A name that is taken for something else gets a number. */
   add(name: string, meaning: string, standIn: string): string
+  /** The reference for a variable that the old file names itself. */
+  variable(name: string, meaning: string, standIn: string): string
   /** A text of the old file in the spelling of the new one: what is in <angle brackets>, to be filled in there, is a blank here. */
   literal(text: string): string
 }
@@ -34,6 +36,10 @@ export function createBlanks(): Blanks {
         if (taken === undefined) list.push({ name: candidate, meaning, standIn })
         return `\${${candidate}}`
       }
+    },
+    variable(name, meaning, standIn) {
+      if (!list.some(blank => blank.name === name)) list.push({ name, meaning, standIn })
+      return `\${${name}}`
     },
     literal(text) {
       const escaped = escapeReferences(text)

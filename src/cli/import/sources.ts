@@ -2,6 +2,8 @@ import { createLocator } from '../../config/locate.ts'
 import { parseToml } from '../../config/parse.ts'
 import { renderDiagnostics } from '../../config/render.ts'
 import type { Blanks } from './blanks.ts'
+import { convertCaddyfile } from './caddyfile/convert.ts'
+import { parseCaddyfile } from './caddyfile/parse.ts'
 import type { Section } from './draft.ts'
 import type { Notes } from './notes.ts'
 import { convertOauth2Proxy } from './oauth2-proxy/convert.ts'
@@ -28,7 +30,7 @@ export type Source =
 export function findSource(text: string, file: string, stated: Kind | null, colour: boolean): Source {
   switch (stated ?? seeKind(text)) {
     case 'caddyfile':
-      return { ok: false, why: 'a Caddyfile cannot be read yet' }
+      return readCaddyfile(text, file)
     case 'oauth2-proxy':
       return readOauth2Proxy(text, file, colour)
     case 'alpha':
@@ -60,4 +62,10 @@ function readOauth2Proxy(text: string, file: string, colour: boolean): Source {
   // The frame would show the line as it is, and a broken line may be the one with the secret.
   const diagnostic = { severity: 'error', code, message, hint, path: '', file, ...place } as const
   return { ok: false, why: renderDiagnostics([diagnostic], new Map(), { colour }) }
+}
+
+function readCaddyfile(text: string, file: string): Source {
+  const parsed = parseCaddyfile(text)
+  if (!parsed.ok) return { ok: false, why: `${file}:${parsed.line}: ${parsed.why}` }
+  return { ok: true, convert: tools => convertCaddyfile(tools, parsed.value) }
 }

@@ -1,0 +1,33 @@
+import { type Blanks, escapeReferences, STAND_IN_HOST } from '../blanks.ts'
+import type { Notes } from '../notes.ts'
+
+/** What the parts of an import have in hand. */
+export interface Desk {
+  readonly notes: Notes
+  readonly blanks: Blanks
+}
+
+const PLACEHOLDER = /(^|.)\{(?:\$([A-Za-z_][A-Za-z0-9_]*)(?::([^}]*))?|env\.([A-Za-z_][A-Za-z0-9_]*)|file\.([^}]+))\}/g
+
+/**
+ * A text of the Caddyfile in the spelling of routes.toml: `{$NAME}` and `{env.NAME}` become `${NAME}`, `{file.PATH}` a `${file:PATH}`.
+ *
+ * `standIn` is a value of the kind that is meant, for checking the new file where the variable is not set.
+ */
+export function spell({ blanks }: Desk, text: string, standIn: string = STAND_IN_HOST): string {
+  if (!/\{(?:\$|env\.|file\.)/.test(text)) return blanks.literal(text)
+  return escapeReferences(text).replace(
+    PLACEHOLDER,
+    (_, before: string, name?: string, fallback?: string, variable?: string, path?: string) => {
+      if (path !== undefined) return `${before}\${file:${path}}`
+      const meaning = 'the variable of this name, as before'
+      const otherwise = fallback === undefined ? '' : '; routes.toml has no defaults, as the Caddyfile has one for it'
+      return before + blanks.variable(name ?? variable ?? '', meaning + otherwise, before === ':' ? '8080' : standIn)
+    },
+  )
+}
+
+/** A name as routes.toml allows it for providers, portals and roles. */
+export function nameFor(text: string): string {
+  return text.replace(/[^A-Za-z0-9_-]+/g, '-').replace(/^-+|-+$/g, '') || 'name'
+}

@@ -1,0 +1,89 @@
+import type { Entry } from '../draft.ts'
+import { type Desk, spell } from './desk.ts'
+import type { Caddyfile, Directive } from './parse.ts'
+
+const SAID: Readonly<Record<string, readonly ['left' | 'changed' | 'decide', string]>> = {
+  acme_ca: ['left', 'certificates are the TLS proxy’s in front'],
+  acme_dns: ['left', 'certificates are the TLS proxy’s in front'],
+  admin: [
+    'decide',
+    'admin = "127.0.0.1:9464" in [server] answers /healthz, /readyz and /metrics; the file is reloaded when it is saved',
+  ],
+  auto_https: ['left', 'plain HTTP is not redirected here: let the TLS proxy in front do that'],
+  debug: ['decide', 'log_level = "debug" in [server]'],
+  email: ['left', 'certificates are the TLS proxy’s in front'],
+  http_port: ['decide', 'listen in [server] is plain HTTP, whatever the port: 8080 unless you say otherwise'],
+  https_port: [
+    'decide',
+    'Sallyport listens on plain HTTP here: keep a TLS proxy in front, and name it in trusted_proxies',
+  ],
+  log: ['left', 'one log for all, JSON on standard output'],
+  order: ['changed', 'nothing to write: signing in and rules always come before whatever answers'],
+  storage: ['left', 'sessions are in SQLite beside the file; store in [sessions] changes that'],
+}
+
+/** Options that are shown with what they say; others may say a secret. */
+const SAYS_WHAT = new Set(['http_port', 'https_port', 'order', 'auto_https'])
+
+/** What of `security` is not about OpenID Connect. */
+const ELSEWHERE: Readonly<Record<string, string>> = {
+  saml: 'SAML is not spoken: a provider that speaks OpenID Connect (Pocket ID, Keycloak) can stand in for it',
+  ldap: 'LDAP is not spoken: a provider that speaks OpenID Connect (Pocket ID, Keycloak) can stand in front of it',
+  local: 'people with passwords of their own: htpasswd in a portal, or better a provider such as Pocket ID',
+  user: 'people are registered at the provider',
+  messaging: 'nothing is mailed',
+  credentials: 'nothing is mailed',
+  sso: 'applications sign people in at the provider themselves',
+  secrets: 'secrets come from the environment (${NAME}) or files (${file:/path})',
+}
+
+/** Notes the global options, and answers the directives of `security`. */
+export function globalOptions({ notes }: Desk, options: readonly Directive[]): readonly Directive[] {
+  const security: Directive[] = []
+  for (const { name, args, line, block } of options) {
+    if (name === 'security') security.push(...(block ?? []))
+    else {
+      const said = SAID[name] ?? (['left', 'not an option that is known here'] as const)
+      const shown = SAYS_WHAT.has(name) ? [name, ...args].join(' ').slice(0, 60) : name
+      notes.add(said[0], shown, line, said[1])
+    }
+  }
+  for (const { name, args, line } of security) {
+    // What follows the name of a provider may be its secret.
+    const text = [name, ...args.slice(0, name === 'oauth' ? 3 : 2)].join(' ').slice(0, 60)
+    if (/^(?:oauth identity provider|authentication portal|authorization policy) /.test(text))
+      notes.add('kept', text, line, 'a table of its own')
+    else
+      notes.add(
+        'decide',
+        [name, ...args.slice(0, 1)].join(' '),
+        line,
+        ELSEWHERE[name] ?? 'not a directive that is known here',
+      )
+  }
+  return security
+}
+
+/** `listen` in `[server]`. Caddy did TLS by itself wherever an address did not say `http://`. */
+export function listenEntries(desk: Desk, { options, sites }: Caddyfile): readonly Entry[] {
+  const port = options.find(({ name }) => name === 'http_port')?.args[0]
+  const isSecure = sites.some(({ addresses }) =>
+    addresses.some(address => !address.startsWith('http://') && !/:80$/.test(address)),
+  )
+  if (isSecure) {
+    desk.notes.add(
+      'decide',
+      'https',
+      null,
+      'Caddy had certificates of its own; Sallyport listens on plain HTTP here: keep a TLS proxy in front, and name it in trusted_proxies',
+    )
+  }
+  const isUsable = port !== undefined && port !== '443' && /^\d+$|^\{/.test(port)
+  return [
+    {
+      key: 'listen',
+      value: [`0.0.0.0:${isUsable ? spell(desk, port, '8080') : '8080'}`],
+      comment: 'plain HTTP, behind a TLS proxy',
+    },
+  ]
+}

@@ -1,0 +1,210 @@
+import type { Json } from '../../../config/raw.ts'
+import { STAND_IN_HOST } from '../blanks.ts'
+import type { Entry } from '../draft.ts'
+import { type Desk, spell } from './desk.ts'
+import type { Directive } from './parse.ts'
+import { claimFor } from './policy.ts'
+
+/** What answers, as entries of a route; `headers` is what its directive itself says of who is there. */
+export interface Answer {
+  readonly entries: readonly Entry[]
+  readonly headers: Readonly<Record<string, string>>
+}
+
+const BALANCE: Readonly<Record<string, string>> = {
+  round_robin: 'round-robin',
+  least_conn: 'least-connections',
+  ip_hash: 'hash',
+  client_ip_hash: 'hash',
+}
+
+/** `reverse_proxy TO… { … }`, its matcher taken off. */
+export function readReverseProxy(desk: Desk, { args, line, block }: Directive): Answer {
+  const said = (outcome: 'decide' | 'left' | 'changed' | 'kept', option: string, at: number, say: string) =>
+    desk.notes.add(outcome, option, at, say)
+  const lines = block ?? []
+  const transport = lines.find(({ name }) => name === 'transport')?.block ?? []
+  const isTls = transport.some(({ name }) => name.startsWith('tls'))
+  const to = [...args, ...lines.filter(({ name }) => name === 'to').flatMap(({ args: more }) => more)].map(address =>
+    upstreamAddress(desk, address, isTls),
+  )
+  const extra: Record<string, Json> = {}
+  const entries: Entry[] = []
+  const headers: Record<string, string> = {}
+  const set: Record<string, Json> = {}
+  const removed: string[] = []
+  for (const { name, args: words, line: at } of lines) {
+    const [first = '', ...rest] = words
+    if (name === 'to') continue
+    if (name === 'lb_policy' && BALANCE[first] !== undefined) extra.balance = BALANCE[first]
+    else if (name === 'health_uri') extra.health = { path: spell(desk, first) }
+    else if (name === 'header_up') readHeaderUp(desk, first, rest.join(' '), at, { headers, set, removed, entries })
+    else if (name === 'transport') {
+      const isTrusting = transport.some(one => one.name === 'tls_insecure_skip_verify')
+      if (isTrusting) extra.tls = { insecure_skip_verify: true }
+      const other = transport.filter(one => one.name !== 'tls' && one.name !== 'tls_insecure_skip_verify')
+      if (isTrusting)
+        said(
+          'decide',
+          'tls_insecure_skip_verify',
+          at,
+          'tls = { insecure_skip_verify = true }: name the CA instead, tls = { ca = "FILE" }',
+        )
+      for (const one of other)
+        said(
+          'left',
+          `transport ${one.name}`,
+          one.line,
+          'see the keys of [upstreams.NAME] and [upstreams.NAME.tls] in the README',
+        )
+      continue
+    } else if (name === 'flush_interval')
+      said('changed', name, at, 'nothing to write: every answer is streamed as it comes')
+    else if (name === 'trusted_proxies') said('decide', name, at, 'trusted_proxies in [server] is for everything')
+    else {
+      said('left', name, at, 'see the keys of [upstreams.NAME] in the README')
+      continue
+    }
+    if (name === 'lb_policy' || name === 'health_uri') said('kept', name, at, 'in the upstream')
+  }
+  if (Object.keys(set).length + removed.length > 0) {
+    entries.push({
+      key: 'request_headers',
+      value: { ...(Object.keys(set).length > 0 ? { set } : {}), ...(removed.length > 0 ? { remove: removed } : {}) },
+    })
+  }
+  said('kept', 'reverse_proxy', line, 'upstream of a route')
+  const upstream: Json =
+    to.length === 0
+      ? desk.blanks.add('UPSTREAM', `the application of reverse_proxy in line ${line}`, `http://${STAND_IN_HOST}`)
+      : to.length === 1
+        ? (to[0] ?? '')
+        : to
+  return {
+    entries: [
+      { key: 'upstream', value: Object.keys(extra).length === 0 ? upstream : { to: upstream, ...extra } },
+      ...entries,
+    ],
+    headers,
+  }
+}
+
+/** `app:3000`, `:3000`, `https://app` and `unix//run/app.sock`. */
+function upstreamAddress(desk: Desk, address: string, isTls: boolean): string {
+  if (address.startsWith('unix/')) return `unix:${address.slice('unix/'.length)}`
+  const spelt = spell(desk, address.replace(/^h2c:\/\//, 'http://'))
+  if (/^[a-z0-9]+:\/\//i.test(spelt)) return spelt
+  const place = spelt.startsWith(':') ? `127.0.0.1${spelt}` : spelt
+  return `${isTls || /:443$/.test(place) ? 'https' : 'http'}://${place}`
+}
+
+interface UpFields {
+  readonly headers: Record<string, string>
+  readonly set: Record<string, Json>
+  readonly removed: string[]
+  readonly entries: Entry[]
+}
+
+/** Fields that Sallyport writes itself, as Caddy does. */
+const FORWARDING = /^(?:x-forwarded-(?:for|proto|host|port)|x-real-ip|forwarded|via|connection|upgrade)$/i
+const SECRET = /auth|token|key|secret|cookie|password/i
+
+function readHeaderUp(desk: Desk, name: string, value: string, line: number, to: UpFields): void {
+  const said = (outcome: 'decide' | 'left' | 'kept' | 'changed', say: string) =>
+    desk.notes.add(outcome, `header_up ${name}`, line, say)
+  const user = /^\{http\.auth\.user\.([^}]+)\}$/.exec(value)?.[1]
+  const claim = user === undefined ? null : user === 'id' ? 'email' : claimFor(user)
+  if (/^host$/i.test(name)) {
+    const isOwn = /^\{(?:upstream_hostport|http\.reverse_proxy\.upstream\.hostport)\}$/.test(value)
+    if (isOwn) to.entries.push({ key: 'host_header', value: 'upstream' })
+    else if (!value.includes('{')) to.entries.push({ key: 'host_header', value })
+    said('kept', isOwn || !value.includes('{') ? 'host_header' : 'the Host that the client asked for')
+  } else if (FORWARDING.test(name))
+    said('changed', 'nothing to write: Sallyport says it itself, and believes only trusted_proxies')
+  else if (claim !== null) {
+    to.headers[name] = claim
+    said('kept', 'headers of the route')
+  } else if (name.startsWith('-')) {
+    to.removed.push(name.slice(1))
+    said('kept', 'request_headers')
+  } else if (value.includes('{') && !/^\{\$\w+\}$|^\{env\.\w+\}$/.test(value))
+    said('decide', 'write it as request_headers = { set = … }, with {host}, {path}, {email} and the like')
+  else if (SECRET.test(name) && !value.includes('{')) {
+    to.set[name.replace(/^\+/, '')] = desk.blanks.add(
+      `HEADER_${name}`,
+      `what header_up says in line ${line}`,
+      'fill-in',
+    )
+    said('kept', 'request_headers, from the environment: it may be a secret')
+  } else {
+    to.set[name.replace(/^\+/, '')] = spell(desk, value)
+    said('kept', 'request_headers')
+  }
+}
+
+/** `respond [BODY] [STATUS]`; null for what cannot be said. */
+export function readRespond(desk: Desk, { args, line, block }: Directive): Answer | null {
+  const [first = '', second] = args
+  const isStatus = second === undefined && /^[2-5]\d\d$/.test(first)
+  const body = isStatus ? '' : first
+  const status = Number(isStatus ? first : (second ?? 200))
+  if (block !== null || !(status >= 200 && status < 600) || /\{[^$]/.test(body)) {
+    desk.notes.add('decide', 'respond', line, 'write it as respond = { status = …, body = "…" }')
+    return null
+  }
+  desk.notes.add('kept', 'respond', line, 'respond of a route')
+  return {
+    entries: [{ key: 'respond', value: { status, ...(body === '' ? {} : { body: spell(desk, body) }) } }],
+    headers: {},
+  }
+}
+
+const REDIRECTS: Readonly<Record<string, number>> = {
+  permanent: 301,
+  temporary: 302,
+  '301': 301,
+  '302': 302,
+  '303': 303,
+  '307': 307,
+  '308': 308,
+}
+
+/** `redir TO [CODE]`; null for what cannot be said. */
+export function readRedir(desk: Desk, { args, line }: Directive): Answer | null {
+  const [to = '', code = '302'] = args
+  const spelt = spell(desk, to).replaceAll('{uri}', '{path}{query}')
+  const status = REDIRECTS[code]
+  if (status === undefined || /(?<!\$)\{(?!(?:host|path|query)\})/.test(spelt)) {
+    desk.notes.add('decide', 'redir', line, 'write it as redirect = "…", with {host}, {path} and {query}')
+    return null
+  }
+  desk.notes.add('kept', 'redir', line, 'redirect of a route')
+  return {
+    entries: [
+      { key: 'redirect', value: spelt },
+      { key: 'status', value: status === 302 ? null : status },
+    ],
+    headers: {},
+  }
+}
+
+/** `file_server`, with the `root` that is in force; null where there is none. */
+export function readFileServer(desk: Desk, { args, line }: Directive, root: string | null): Answer | null {
+  if (root === null) {
+    desk.notes.add(
+      'decide',
+      'file_server',
+      line,
+      'which folder is not said by a root directive here: write files = "…"',
+    )
+    return null
+  }
+  const isBrowsed = args.includes('browse')
+  desk.notes.add(
+    isBrowsed ? 'changed' : 'kept',
+    'file_server',
+    line,
+    'files of a route: with ranges and index.html, without listings',
+  )
+  return { entries: [{ key: 'files', value: spell(desk, root, '/') }], headers: {} }
+}

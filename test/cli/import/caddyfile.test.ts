@@ -1,0 +1,422 @@
+import { describe, expect, test } from 'bun:test'
+import fc from 'fast-check'
+import { type ImportedJson, imported, section } from './imported.ts'
+
+const PROVIDER = `
+    oauth identity provider pocket {
+      realm home
+      driver generic
+      client_id gate
+      client_secret s3cret-client
+      base_auth_url https://id.example.com
+      metadata_url https://id.example.com/.well-known/openid-configuration
+    }`
+
+interface Parts {
+  /** In place of the provider. */
+  readonly provider?: string
+  readonly portal?: string
+  readonly policy?: string
+  /** Sites; by default one that is protected and is its portal. */
+  readonly sites?: string
+  /** More global options. */
+  readonly options?: string
+}
+
+const SITES = `
+app.example.com {
+  route /auth/* {
+    authenticate with home
+  }
+  route {
+    authorize with users
+    reverse_proxy app:3000
+  }
+}`
+
+const TRANSFORM = 'transform user {\n match realm home\n action add role user\n }'
+
+/** A whole Caddyfile, so that a case says only what it is about. */
+function caddyfile({
+  provider = PROVIDER,
+  portal = TRANSFORM,
+  policy = 'allow roles user',
+  sites = SITES,
+  options = '',
+}: Parts): string {
+  return `{
+  ${options}
+  security {${provider}
+    authentication portal home {
+      enable identity provider pocket
+      ${portal}
+    }
+    authorization policy users {
+      set auth url /auth/oauth2/home
+      ${policy}
+    }
+  }
+}
+${sites}
+`
+}
+
+async function made(parts: Parts): Promise<ImportedJson> {
+  return imported(caddyfile(parts), ['--from', 'caddyfile'])
+}
+
+interface Case {
+  readonly about: string
+  readonly parts: Parts
+  /** Title and position of a table → lines that it has. */
+  readonly has: Readonly<Record<string, readonly string[]>>
+  readonly note?: string
+}
+
+const CASES: readonly Case[] = [
+  {
+    about: 'a portal on the application’s own host keeps its callback',
+    parts: {},
+    has: {
+      '[providers.pocket]': [
+        'issuer = "https://id.example.com"',
+        'client_secret = "${POCKET_CLIENT_SECRET}"',
+        'client_auth = "client_secret_post"',
+      ],
+      '[portals.home]': ['providers = ["pocket"]', 'callback_path = "/auth/oauth2/home/authorization-code-callback"'],
+      '[portals.home.roles]': ['user = { any = true }'],
+      '[[routes]]': ['host = "app.example.com"', 'upstream = "http://app:3000"', 'portal = "home"', 'allow = ["user"]'],
+    },
+  },
+  {
+    about: 'a portal that serves other hosts gets a url',
+    parts: {
+      policy: 'set auth url https://auth.example.com/\nallow roles user',
+      sites: `auth.example.com {\n authenticate with home\n}\na.example.com, b.example.com {\n authorize with users\n reverse_proxy :3000\n}`,
+    },
+    has: {
+      '[portals.home]': [
+        'url = "https://auth.example.com"',
+        'callback_path = "/oauth2/home/authorization-code-callback"',
+      ],
+      '[[routes]]': ['host = "a.example.com"', 'upstream = "http://127.0.0.1:3000"'],
+      '[[routes]] 1': ['host = "b.example.com"'],
+    },
+  },
+  {
+    about: 'variables stay variables, and files files',
+    parts: {
+      provider: PROVIDER.replace('s3cret-client', '{file./run/secrets/oidc}').replace('gate', '{env.CLIENT}'),
+      sites: SITES.replace('app.example.com', '{$HOST:s3cret.example.com}').replace('app:3000', '{$APP}:{$PORT}'),
+    },
+    has: {
+      '[providers.pocket]': ['client_id = "${CLIENT}"', 'client_secret = "${file:/run/secrets/oidc}"'],
+      '[[routes]]': ['host = "${HOST}"', 'upstream = "http://${APP}:${PORT}"'],
+    },
+  },
+  {
+    about: 'a lifetime in seconds',
+    parts: { portal: `${TRANSFORM}\ncrypto default token lifetime 5400\ncrypto key sign-verify s3cret-key` },
+    has: { '[portals.home]': ['lifetime = "1h30m"', 'idle = "1h30m"'] },
+    note: 'changed 19 crypto key: no longer needed',
+  },
+  {
+    about: 'cookie insecure on',
+    parts: { portal: `cookie insecure on\n${TRANSFORM}` },
+    has: { '[portals.home]': ['insecure_cookies = true'] },
+    note: 'decide 14 cookie insecure on',
+  },
+  {
+    about: 'roles of several transforms, with all of their conditions',
+    parts: {
+      portal: `transform user {\n match groups staff ops\n match email ada@example.com\n action add role user\n}
+transform user {\n suffix match email @Example.org\n add role user authp/admin\n}`,
+    },
+    has: {
+      '[portals.home.roles]': [
+        'user = [{ groups = ["staff", "ops"], emails = ["ada@example.com"] }, { domains = ["example.org"] }]',
+        'authp-admin = { domains = ["example.org"] }',
+      ],
+    },
+  },
+  {
+    about: 'a condition that no rule says makes no role',
+    parts: { portal: 'transform user {\n regex match email .*\n action add role user\n}' },
+    has: { '[portals.home.roles]': ['user = [{ groups = ["user"] }, { claims = { roles = ["user"] } }]'] },
+    note: 'decide 14 transform user: no rule says when',
+  },
+  {
+    about: 'whom a transform blocks, nobody lets in',
+    parts: { portal: `${TRANSFORM}\ntransform user {\n match email eve@example.com\n block\n}` },
+    has: { '[[routes]]': ['deny = [{ emails = ["eve@example.com"] }]'] },
+  },
+  {
+    about: 'whom it blocks in a way that cannot be told closes the routes',
+    parts: { portal: `${TRANSFORM}\ntransform user {\n regex match email .*\n block\n}` },
+    has: { '[[routes]]': ['allow = [{ subjects = ["${WHO_MAY}"] }]'] },
+  },
+  {
+    about: 'claims as headers',
+    parts: { policy: 'allow roles user\ninject headers with claims' },
+    has: { '[[routes]]': ['headers = "x-token"'] },
+  },
+  {
+    about: 'claims as headers, beside some of its own',
+    parts: {
+      policy: 'allow roles user\ninject headers with claims\ninject header X-Nick from userinfo|preferred_username',
+      sites: SITES.replace('app:3000', 'app:3000 {\n header_up X-Mail {http.auth.user.email}\n }'),
+    },
+    has: {
+      '[[routes]]': [
+        'headers = { X-Token-Subject = "sub", X-Token-User-Name = "name", X-Token-User-Email = "email", X-Token-User-Roles = "roles", X-Nick = "preferred_username", X-Mail = "email" }',
+      ],
+    },
+  },
+  {
+    about: 'rules of every kind',
+    parts: {
+      policy: `allow roles user authp/admin
+allow email ada@example.com
+allow roles ops with get
+deny groups interns
+acl rule {\n comment they may\n match realm home\n match role editor\n allow stop log info\n}
+acl rule {\n match any\n deny log warn\n}
+acl default deny`,
+    },
+    has: {
+      '[[routes]]': [
+        'allow = ["user", "authp-admin", { emails = ["ada@example.com"] }, { roles = ["ops"], methods = ["GET"] }, { providers = ["pocket"], roles = ["editor"] }]',
+        'deny = [{ groups = ["interns"] }]',
+      ],
+    },
+  },
+  { about: 'everyone', parts: { policy: 'allow roles any' }, has: { '[[routes]]': ['allow = "authenticated"'] } },
+  {
+    about: 'a policy that says nothing lets nobody in',
+    parts: { policy: '' },
+    has: { '[[routes]]': ['allow = [{ subjects = ["${WHO_MAY}"] }]'] },
+    note: 'decide 19 authorization policy users: who may pass cannot all be told',
+  },
+  {
+    about: 'a denial that no rule says closes the routes',
+    parts: { policy: 'allow roles user\nacl rule {\n regex match email evil\n deny\n}' },
+    has: { '[[routes]]': ['allow = [{ subjects = ["${WHO_MAY}"] }]'] },
+  },
+  {
+    about: 'paths that need no sign-in',
+    parts: { policy: 'allow roles user\nbypass uri prefix /hook\nbypass uri regex ^/x' },
+    has: { '[[routes]] 1': ['path = "/hook"', 'allow = "public"'] },
+    note: 'decide 23 bypass uri regex ^/x: no path says this, so it stays closed',
+  },
+  {
+    about: 'authorize for a part of a site, and handle_path in another',
+    parts: {
+      sites: `app.example.com {
+  authorize /private/* with users
+  reverse_proxy app:3000
+  handle_path /api/* {
+    reverse_proxy api:80
+  }
+}`,
+    },
+    has: {
+      '[[routes]]': ['upstream = "http://app:3000"', 'allow = "public"'],
+      '[[routes]] 1': ['path = "/private"', 'allow = ["user"]'],
+      '[[routes]] 2': ['path = "/api"', 'upstream = "http://api:80"', 'strip_prefix = "/api"', 'allow = "public"'],
+    },
+  },
+  {
+    about: 'in a route, what comes before authorize is open',
+    parts: {
+      sites:
+        'app.example.com {\n route {\n reverse_proxy /hook/* app:1\n authorize with users\n reverse_proxy app:2\n }\n}',
+    },
+    has: {
+      '[[routes]]': ['path = "/hook"', 'allow = "public"'],
+      '[[routes]] 1': ['upstream = "http://app:2"', 'allow = ["user"]'],
+    },
+  },
+  {
+    about: 'hosts by matchers, and the rest of their wildcard',
+    parts: {
+      sites:
+        '*.example.com {\n @a host a.example.com\n handle @a {\n authorize with users\n reverse_proxy a:1\n }\n handle {\n respond 404\n }\n}',
+    },
+    has: {
+      '[[routes]]': ['host = "*.example.com"', 'respond = { status = 404 }', 'allow = "public"'],
+      '[[routes]] 1': ['host = "a.example.com"', 'upstream = "http://a:1"', 'allow = ["user"]'],
+    },
+  },
+  {
+    about: 'a guarded block that no route can say guards what would be open in its place',
+    parts: {
+      sites:
+        'app.example.com {\n @far not remote_ip private_ranges\n handle @far {\n authorize with users\n reverse_proxy a:1\n }\n handle {\n reverse_proxy a:1\n }\n}',
+    },
+    has: { '[[routes]]': ['allow = ["user"]'] },
+    note: 'decide 27 handle @far: its matcher is about more than host and path',
+  },
+  {
+    about: 'authorize with a matcher that no route can say guards everything',
+    parts: { sites: 'app.example.com {\n @w method POST\n authorize @w with users\n reverse_proxy a:1\n}' },
+    has: { '[[routes]]': ['allow = ["user"]'] },
+    note: 'decide 27 authorize @w with users: its matcher is about more than host and path; everything is guarded',
+  },
+  {
+    about: 'two policies on one way let nobody in',
+    parts: {
+      policy: 'allow roles user\n}\nauthorization policy others {\nallow roles other',
+      sites:
+        'app.example.com {\n authorize with users\n handle /x/* {\n authorize with others\n reverse_proxy a:1\n }\n}',
+    },
+    has: { '[[routes]]': ['path = "/x"', 'allow = [{ subjects = ["${WHO_MAY}"] }]'] },
+    note: 'decide 31 authorize: users and others both had to allow',
+  },
+  {
+    about: 'a policy that is not there lets nobody in',
+    parts: { sites: 'app.example.com {\n authorize with missing\n reverse_proxy a:1\n}' },
+    has: { '[[routes]]': ['allow = [{ subjects = ["${WHO_MAY}"] }]'] },
+    note: 'decide 26 authorize: there is no policy missing',
+  },
+  {
+    about: 'snippets with arguments, and files that cannot be followed',
+    parts: {
+      sites:
+        '(gate) {\n authorize with {args[0]}\n}\napp.example.com {\n import gate users\n import ../more/*.caddy\n reverse_proxy a:1\n}',
+    },
+    has: { '[[routes]]': ['allow = ["user"]'] },
+    note: 'decide 30 import: ../more/*.caddy cannot be followed',
+  },
+  {
+    about: 'upstreams of every kind',
+    parts: {
+      sites: `app.example.com {
+  authorize with users
+  handle /a/* {
+    reverse_proxy https://a:8443 b:1 {
+      lb_policy least_conn
+      health_uri /up
+      header_up Host {upstream_hostport}
+      header_up Authorization "Basic s3cret-basic"
+      header_up X-Site lab
+      header_up -Accept-Language
+      transport http {
+        tls_insecure_skip_verify
+      }
+    }
+  }
+  reverse_proxy unix//run/app.sock
+}`,
+    },
+    has: {
+      '[[routes]]': [
+        'upstream = { to = ["https://a:8443", "https://b:1"], balance = "least-connections", health = { path = "/up" }, tls = { insecure_skip_verify = true } }',
+        'host_header = "upstream"',
+        'request_headers = { set = { Authorization = "${HEADER_AUTHORIZATION}", X-Site = "lab" }, remove = ["Accept-Language"] }',
+      ],
+      '[[routes]] 1': ['upstream = "unix:/run/app.sock"'],
+    },
+  },
+  {
+    about: 'answers of its own',
+    parts: {
+      sites:
+        'http://a.example.com {\n redir https://{host}{uri} permanent\n}\nb.example.com {\n root * /srv/www\n file_server browse\n handle /up {\n respond "fine" 200\n }\n}',
+    },
+    has: {
+      '[[routes]]': ['redirect = "https://{host}{path}{query}"', 'status = 301'],
+      '[[routes]] 1': ['files = "/srv/www"', 'allow = "public"'],
+      '[[routes]] 2': ['path = "/up"', 'respond = { status = 200, body = "fine" }'],
+    },
+  },
+]
+
+describe('a Caddyfile', () => {
+  for (const { about, parts, has, note } of CASES) {
+    test(about, async () => {
+      const { routes, mistakes, notes, everything } = await made(parts)
+      for (const [at, lines] of Object.entries(has)) {
+        const [, title = '', index = '0'] = /^(\S+)(?: (\d+))?$/.exec(at) ?? []
+        expect(section(routes, title, Number(index))).toEqual(expect.arrayContaining([...lines]))
+      }
+      if (note !== undefined) expect(notes.join('\n')).toContain(note)
+      expect(mistakes).toEqual([])
+      expect(everything).not.toContain('s3cret')
+    })
+  }
+
+  test('shows no secret, wherever one may stand', async () => {
+    const { everything, mistakes } = await made({
+      options: 'acme_dns provider s3cret-dns\n  email s3cret@example.com',
+      provider: `${PROVIDER}\n oauth identity provider google s3-id s3cret-google\n saml identity provider x s3cret-saml\n`,
+      portal: `${TRANSFORM}\n crypto key sign-verify s3cret-a\n surprise s3cret-b`,
+      policy: 'allow roles user\n crypto key verify s3cret-c\n surprise_again s3cret-d',
+      sites: `${SITES}\nx.example.com {\n basic_auth {\n ada s3cret-e\n }\n header Authorization s3cret-f\n surprise s3cret-g\n reverse_proxy a:1 {\n header_up X-Api-Key s3cret-h\n }\n}`,
+    })
+    expect(mistakes).toEqual([])
+    expect(everything).not.toContain('s3cret')
+  })
+
+  test('has a note for every directive', async () => {
+    const { notes } = await made({
+      sites: `${SITES}\nx.example.com {\n encode gzip\n tls internal\n made_up 1\n vars a b\n reverse_proxy a:1\n}`,
+    })
+    for (const name of ['encode', 'tls', 'made_up', 'vars', 'reverse_proxy']) {
+      expect(notes.filter(note => note.includes(` ${name}: `))).not.toEqual([])
+    }
+  })
+
+  test('that is broken is named by its line', async () => {
+    expect(imported('app.example.com {\n reverse_proxy a:1\n', ['--from', 'caddyfile'])).rejects.toThrow(
+      'old:1: this { is not closed',
+    )
+  })
+
+  test('is imported or refused, whatever it says', async () => {
+    const word = fc.constantFrom(
+      'a',
+      '/x',
+      '/x*',
+      '*',
+      '@m',
+      '{$V}',
+      '<b>',
+      'with',
+      'users',
+      'https://h.example',
+      ':80',
+      '"',
+      '${x}',
+    )
+    const name = fc.constantFrom(
+      'reverse_proxy',
+      'authorize',
+      'authenticate',
+      'handle',
+      'handle_path',
+      'route',
+      'respond',
+      'redir',
+      'root',
+      'file_server',
+      'import',
+      'uri',
+      '@m',
+      'header_up',
+      'transport',
+    )
+    const directive = fc
+      .tuple(name, fc.array(word, { maxLength: 3 }), fc.boolean())
+      .map(([one, args, opens]) => `${one} ${args.join(' ')}${opens ? ' {\n' : '\n'}`)
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.oneof(directive, fc.constant('}\n')), { maxLength: 12 }), async lines => {
+        const open = lines.join('').split('{\n').length - 1 - lines.filter(line => line === '}\n').length
+        const text = caddyfile({ sites: `a.example.com {\n${lines.join('')}${'}\n'.repeat(Math.max(0, open) + 1)}` })
+        await imported(text, ['--from', 'caddyfile']).catch((thrown: Error) =>
+          expect(thrown.message).toMatch(/^old:\d+: /),
+        )
+      }),
+      { numRuns: 150 },
+    )
+  })
+})

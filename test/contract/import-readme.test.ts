@@ -1,0 +1,27 @@
+import { expect, test } from 'bun:test'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { imported } from '../cli/import/imported.ts'
+
+const README = readFileSync(join(import.meta.dir, '../../README.md'), 'utf8')
+
+/** Lines that mean something, so that what a person reads and what the command writes can be compared. */
+function meaning(text: string): readonly string[] {
+  const lines = text.split('\n').map(line => line.replace(/\s+# .*$/, '').trimEnd())
+  return lines.filter(line => line !== '' && !line.startsWith('#'))
+}
+
+for (const [kind, fence] of [
+  ['oauth2-proxy', 'cfg'],
+  ['caddyfile', 'caddyfile'],
+] as const) {
+  test(`what the README shows of an imported ${kind} file is what comes of it`, async () => {
+    const chapter = README.slice(README.indexOf('## Coming from oauth2-proxy or caddy-security'))
+    const [, old = '', made = ''] =
+      new RegExp(`\`\`\`${fence}\n([\\s\\S]*?)\`\`\`\n\n\`\`\`toml\n([\\s\\S]*?)\`\`\``).exec(chapter) ?? []
+    expect(old).toContain('client_secret')
+    const { routes, code } = await imported(old, ['--from', kind])
+    expect(code).toBe(0)
+    expect(meaning(routes)).toEqual(meaning(made))
+  })
+}
