@@ -7,6 +7,7 @@ import { runExplain } from './explain.ts'
 import { runGuests } from './guests.ts'
 import { runHealth } from './health.ts'
 import { runImport } from './import/run.ts'
+import { runInit } from './init/run.ts'
 import { type Io, processIo } from './io.ts'
 import { liftRequestLimit, realPorts } from './process.ts'
 import { runSchema } from './schema.ts'
@@ -14,6 +15,7 @@ import type { RunningServer } from './serve.ts'
 import { runSessions } from './sessions.ts'
 import { reportStart, startHere } from './start.ts'
 import { countWorkers, runSupervisor } from './supervise.ts'
+import { processTerminal, type Terminal } from './terminal.ts'
 import { runTokens } from './tokens.ts'
 import { versionText } from './version.ts'
 import { readWorkerRole, runWorker } from './worker.ts'
@@ -28,6 +30,7 @@ const HELP = `Sallyport: an authenticating reverse proxy. One executable, one ro
   sallyport tokens create | list | revoke    for scripts and apps, in place of signing in
   sallyport guests create | list | revoke    links by which guests open one address without signing in
   sallyport demo                             everything on this machine, to try it in a minute
+  sallyport init                             asks little, and writes a first routes.toml
   sallyport import FILE                      a routes.toml from an oauth2-proxy.cfg or a Caddyfile
   sallyport schema                           the JSON schema of routes.toml, for editors
   sallyport health [ADDRESS]                 asks the admin listener; exit 0 when ready (for containers)
@@ -50,6 +53,8 @@ export async function run(argv: readonly string[]): Promise<number> {
       return runDoctor(rest, io, realPorts(io))
     case 'schema':
       return runSchema(rest, io)
+    case 'init':
+      return runAtTerminal(terminal => runInit(rest, io, realPorts(io), terminal))
     case 'import':
       return runImport(rest, io)
     case 'health':
@@ -80,6 +85,15 @@ export async function run(argv: readonly string[]): Promise<number> {
       if (first.startsWith('-')) return runServe(argv, argv, io)
       io.stderr(`sallyport has no command "${first}"\n\n${HELP}`)
       return 2
+  }
+}
+
+async function runAtTerminal(command: (terminal: Terminal | null) => Promise<number>): Promise<number> {
+  const terminal = processTerminal()
+  try {
+    return await command(terminal)
+  } finally {
+    terminal?.close()
   }
 }
 

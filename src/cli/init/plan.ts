@@ -1,0 +1,93 @@
+import type { Json } from '../../config/raw.ts'
+import type { Section } from '../import/draft.ts'
+
+/** Everything that a first routes.toml says. */
+export interface Plan {
+  /** The provider's table. */
+  readonly provider: string
+  readonly issuer: string
+  readonly clientId: string
+  /** The file with the client's secret, as the new file names it; null: a public client. */
+  readonly secretFile: string | null
+  /** The portal's own address; null: it is on the application's host. */
+  readonly portal: string | null
+  readonly host: string
+  readonly upstream: string
+  /** Whose members may; null: everyone who can sign in. */
+  readonly group: string | null
+}
+
+/** The address that has to be registered at the provider. */
+export function callbackOf({ portal, host }: Pick<Plan, 'portal' | 'host'>): string {
+  return `${portal ?? `https://${host}`}/.sallyport/callback`
+}
+
+/** The sections of the new file. */
+export function planSections(plan: Plan): readonly Section[] {
+  const who: Json = plan.group === null ? { any: true } : { groups: [plan.group] }
+  return [
+    {
+      title: '[server]',
+      entries: [
+        { key: 'listen', value: ['0.0.0.0:8080'], comment: 'plain HTTP, behind your TLS proxy' },
+        { key: 'admin', value: '127.0.0.1:9464', comment: '/healthz, /readyz, /metrics and /config, for this machine' },
+      ],
+      also: [
+        'trusted_proxies = ["10.0.0.2"]   # the address that your TLS proxy comes from, so that its X-Forwarded-* count',
+      ],
+    },
+    {
+      about: 'Sign-ins are kept in sallyport.db beside this file, and its key in sallyport.key: keep both.',
+      title: '[sessions]',
+      entries: [
+        { key: 'lifetime', value: '12h' },
+        { key: 'idle', value: '2h' },
+      ],
+    },
+    {
+      title: `[providers.${plan.provider}]`,
+      entries: [
+        { key: 'issuer', value: plan.issuer },
+        { key: 'client_id', value: plan.clientId },
+        {
+          key: 'client_secret',
+          value: plan.secretFile === null ? null : `\${file:${plan.secretFile}}`,
+          comment: 'a file beside this one; ${NAME} would be a variable',
+        },
+      ],
+    },
+    {
+      about: `Where people sign in. Registered at the provider: ${callbackOf(plan)}`,
+      title: '[portals.home]',
+      entries: [
+        { key: 'url', value: plan.portal },
+        { key: 'providers', value: [plan.provider] },
+      ],
+      also:
+        plan.portal === null
+          ? ['url = "https://auth.example.com"     # a host of its own, so that one sign-in serves many hosts']
+          : [],
+    },
+    {
+      about: 'Role = who has it: groups, emails, domains, claims, or any = true for everyone who can sign in.',
+      title: '[portals.home.roles]',
+      entries: [{ key: 'user', value: who }],
+      also: ['admin = { groups = ["admins"] }'],
+    },
+    {
+      about: 'One table for each host (and path). "sallyport explain https://HOST/" says who may pass, and why.',
+      title: '[[routes]]',
+      entries: [
+        { key: 'host', value: plan.host },
+        { key: 'upstream', value: plan.upstream },
+        { key: 'portal', value: 'home' },
+        { key: 'allow', value: ['user'] },
+        {
+          key: 'headers',
+          value: 'x-forwarded',
+          comment: 'tells the application who is there; or x-auth-request, remote, x-token, none',
+        },
+      ],
+    },
+  ]
+}

@@ -1,0 +1,81 @@
+import { parseIssuer, parsePortalUrl, parseUpstream } from '../../config/address.ts'
+import { parseHost } from '../../config/host.ts'
+import { bad, good, type Parsed } from '../../config/outcome.ts'
+import type { Question } from './ask.ts'
+
+/** Where the provider is. `find` asks it, so that a slip is known before anything else is asked. */
+export function issuerQuestion(find: (issuer: string) => Promise<Parsed<string>>): Question {
+  return {
+    flag: '--issuer',
+    prompt: "Your provider's address: Pocket ID's, or the issuer of another",
+    fallback: null,
+    async parse(text) {
+      const issuer = parseIssuer(withScheme(text, 'https'))
+      return issuer.ok ? find(issuer.value) : issuer
+    },
+  }
+}
+
+export const HOST: Question = {
+  flag: '--host',
+  prompt: 'The host by which people reach your first application, such as app.example.com',
+  fallback: null,
+  parse: parseHost,
+}
+
+export const UPSTREAM: Question = {
+  flag: '--upstream',
+  prompt: 'Where it answers itself, such as http://app:3000',
+  fallback: null,
+  parse(text) {
+    const address = text.startsWith('unix:') ? text : withScheme(text, 'http')
+    const parsed = parseUpstream(address)
+    return parsed.ok ? good(address) : parsed
+  },
+}
+
+export const PORTAL: Question = {
+  flag: '--portal',
+  prompt:
+    'An address of its own for signing in, such as https://auth.example.com, can serve many hosts.\nYours; nothing: people sign in on the application’s host',
+  fallback: '',
+  parse(text) {
+    if (text === 'own') return good('')
+    const portal = parsePortalUrl(withScheme(text, 'https'))
+    return portal.ok ? good(`${portal.value.scheme}://${portal.value.authority}`) : portal
+  },
+}
+
+export const GROUP: Question = {
+  flag: '--group NAME or --everyone',
+  prompt: 'The group whose members may pass; nothing: everyone who can sign in',
+  fallback: '',
+  parse: text => (text.trim() === '' ? bad('text.empty', 'a group has a name') : good(text)),
+}
+
+export const API_KEY: Question = {
+  flag: '--api-key-file',
+  prompt: 'An API key of Pocket ID, to make the client there; nothing: you make it yourself',
+  fallback: '',
+  isSecret: true,
+  parse: good,
+}
+
+export const CLIENT_ID: Question = {
+  flag: '--client-id',
+  prompt: 'The client id',
+  fallback: null,
+  parse: good,
+}
+
+export const CLIENT_SECRET: Question = {
+  flag: '--client-secret-file or --public',
+  prompt: 'The client secret; nothing: a public client',
+  fallback: '',
+  isSecret: true,
+  parse: good,
+}
+
+function withScheme(text: string, scheme: string): string {
+  return /^[a-z][a-z0-9+.-]*:\/\//i.test(text) ? text : `${scheme}://${text}`
+}

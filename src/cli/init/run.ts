@@ -1,0 +1,240 @@
+import { existsSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
+import { GateError, toGateError } from '../../base/errors.ts'
+import type { Ports } from '../../base/ports.ts'
+import { loadConfig } from '../../config/load.ts'
+import { bad, good, type Parsed } from '../../config/outcome.ts'
+import { renderDiagnostics } from '../../config/render.ts'
+import { whyUnreadable } from '../../config/substitute.ts'
+import { createMetadataSource, type Metadata } from '../../identity/metadata.ts'
+import { createProviderFetch, DEFAULT_WIRE_LIMITS } from '../../identity/wire.ts'
+import { EXIT, parseArguments } from '../args.ts'
+import { renderSections } from '../doctor/finding.ts'
+import { examineProvider } from '../doctor/provider.ts'
+import { writeToml } from '../import/draft.ts'
+import { checkDraft } from '../import/self-check.ts'
+import type { Io } from '../io.ts'
+import type { Terminal } from '../terminal.ts'
+import { type Asker, createAsker, type Question, type Unanswered } from './ask.ts'
+import { callbackOf, type Plan, planSections } from './plan.ts'
+import { isPocketId, makeClient } from './pocket-id.ts'
+import * as questions from './questions.ts'
+import { reserveFiles } from './reserve.ts'
+
+const USAGE = {
+  text: `usage: sallyport init [--out routes.toml] [options]
+
+Asks little, looks whether the provider answers, and writes a first routes.toml with the client's secret in a file beside it. It can make
+the client at Pocket ID. Nothing is overwritten. Without a terminal every question needs its flag.
+Exit code: 0 written, 1 not, 2 for a wrong command line or missing flags.
+
+  --issuer ADDRESS           your provider: Pocket ID's address, or the issuer of another
+  --host HOST                the host by which people reach the first application
+  --upstream ADDRESS         where that application answers
+  --portal ADDRESS           an address of its own for signing in; "own" for the application's host
+  --group NAME, --everyone   who may pass
+  --client-id ID             the client, as registered at the provider
+  --client-secret-file FILE  its secret; --public for a client that has none
+  --api-key-file FILE        an API key of Pocket ID, to make the client there
+  --yes                      ask nothing, and take what is usual where a flag is missing
+  --offline                  do not look whether the provider answers`,
+  options: {
+    out: { type: 'string', default: 'routes.toml' },
+    issuer: { type: 'string' },
+    host: { type: 'string' },
+    upstream: { type: 'string' },
+    portal: { type: 'string' },
+    group: { type: 'string' },
+    everyone: { type: 'boolean' },
+    'client-id': { type: 'string' },
+    'client-secret-file': { type: 'string' },
+    public: { type: 'boolean' },
+    'api-key-file': { type: 'string' },
+    yes: { type: 'boolean' },
+    offline: { type: 'boolean' },
+  },
+  maxPositionals: 0,
+} as const
+
+type Flags = Extract<ReturnType<typeof parseArguments<typeof USAGE.options>>, { ok: true }>['values']
+type InitPorts = Parameters<typeof loadConfig>[1] & Pick<Ports, 'now' | 'random' | 'fetch'>
+
+/** The secret's file, beside the new one. */
+const SECRET_FILE = 'client-secret'
+
+/** `sallyport init`: answers the exit code. `terminal` is who can be asked; null: nobody. */
+export async function runInit(
+  argv: readonly string[],
+  io: Io,
+  ports: InitPorts,
+  terminal: Terminal | null,
+): Promise<number> {
+  const parsed = parseArguments(argv, USAGE, io)
+  if (!parsed.ok) return parsed.exitCode
+  const flags = parsed.values
+  const out = resolve(io.cwd, flags.out)
+  const secretPath = join(dirname(out), SECRET_FILE)
+  const taken = [out, secretPath].find(path => existsSync(path))
+  if (taken !== undefined) {
+    io.stderr(`${taken} exists already, and is left as it is; name another with --out FOLDER/routes.toml\n`)
+    return EXIT.failed
+  }
+  try {
+    return await begin({ flags, io, ports, out, secretPath, asker: createAsker(io, terminal, flags.yes === true) })
+  } catch (thrown) {
+    const { message, hint } = toGateError(thrown)
+    io.stderr(`${message}\n${hint === undefined ? '' : `hint: ${hint}\n`}`)
+    return EXIT.failed
+  }
+}
+
+interface Init {
+  readonly flags: Flags
+  readonly io: Io
+  readonly ports: InitPorts
+  readonly out: string
+  readonly secretPath: string
+  readonly asker: Asker
+}
+
+/** The client's credentials: known, or to be made with an API key. */
+type Client =
+  | { readonly kind: 'known'; readonly id: string; readonly secret: string | null }
+  | { readonly kind: 'make'; readonly apiKey: string }
+
+async function begin(init: Init): Promise<number> {
+  const { flags, io, asker } = init
+  const unclear = new Set<Unanswered>()
+  const answer = async (question: Question, stated: string | undefined): Promise<string> => {
+    if (unclear.has('left') || unclear.has('wrong')) return ''
+    const given = await asker.answer(question, stated)
+    if (given !== 'missing' && given !== 'wrong' && given !== 'left') return given
+    unclear.add(given)
+    return ''
+  }
+  let found: Metadata | null = null
+  const find = async (issuer: string): Promise<Parsed<string>> => {
+    if (flags.offline === true) return good(issuer)
+    const known = await askProvider(issuer, init.ports)
+    if (known.ok) found = known.value
+    return known.ok ? good(issuer) : known
+  }
+  const issuer = await answer(questions.issuerQuestion(find), flags.issuer)
+  const host = await answer(questions.HOST, flags.host)
+  const upstream = await answer(questions.UPSTREAM, flags.upstream)
+  const portal = await answer(questions.PORTAL, flags.portal)
+  const group = flags.everyone === true ? '' : await answer(questions.GROUP, flags.group)
+  const place = { portal: portal === '' ? null : portal, host }
+  const client = await findClient(init, answer, place, found !== null && isPocketId(found))
+  if (unclear.size > 0) {
+    if (asker.missing.length > 0) io.stderr(`not a terminal, and missing: ${asker.missing.join(', ')}\n`)
+    if (unclear.has('left')) io.stderr('\nNothing was written.\n')
+    return unclear.has('left') ? EXIT.failed : EXIT.usage
+  }
+  const provider = found !== null && isPocketId(found) ? 'pocket-id' : 'oidc'
+  return finish(init, client, { provider, issuer, ...place, upstream, group: group === '' ? null : group })
+}
+
+/** The provider's metadata, asked for now; or why it cannot be had. */
+async function askProvider(issuer: string, ports: InitPorts): Promise<Parsed<Metadata>> {
+  const quiet = () => undefined
+  const log = { debug: quiet, info: quiet, warn: quiet, error: quiet }
+  const fetch = createProviderFetch(ports, DEFAULT_WIRE_LIMITS)
+  try {
+    return good(await createMetadataSource({ issuer, metadataUrl: null }, fetch, { now: ports.now, log }).get())
+  } catch (thrown) {
+    const { message, hint = '' } = toGateError(thrown)
+    return bad('issuer.invalid', message, hint)
+  }
+}
+
+async function findClient(
+  { flags, io }: Init,
+  answer: (question: Question, stated: string | undefined) => Promise<string>,
+  place: Pick<Plan, 'portal' | 'host'>,
+  mayMake: boolean,
+): Promise<Client> {
+  const keyFile = flags['api-key-file']
+  if (keyFile !== undefined) return { kind: 'make', apiKey: readSecret(keyFile, io) }
+  if (flags['client-id'] === undefined && flags.yes !== true && mayMake) {
+    const apiKey = await answer(questions.API_KEY, undefined)
+    if (apiKey !== '') return { kind: 'make', apiKey }
+  }
+  if (flags['client-id'] === undefined && place.host !== '') {
+    io.stderr(`  Register a client at the provider, with this callback: ${callbackOf(place)}\n`)
+  }
+  const id = await answer(questions.CLIENT_ID, flags['client-id'])
+  if (flags.public === true) return { kind: 'known', id, secret: null }
+  const secretFile = flags['client-secret-file']
+  const secret =
+    secretFile === undefined
+      ? await answer({ ...questions.CLIENT_SECRET, fallback: flags.yes === true ? null : '' }, undefined)
+      : readSecret(secretFile, io)
+  return { kind: 'known', id, secret: secret === '' ? null : secret }
+}
+
+function readSecret(path: string, io: Io): string {
+  try {
+    return io.readText(resolve(io.cwd, path)).trim()
+  } catch (thrown) {
+    throw new GateError('config.unreadable', `${path} ${whyUnreadable(thrown)}`)
+  }
+}
+
+/** Writes what is known, once it is certain that it can be written and is good. */
+async function finish(init: Init, client: Client, known: Omit<Plan, 'clientId' | 'secretFile'>): Promise<number> {
+  const { io, ports, out, secretPath, flags } = init
+  const textOf = (id: string, hasSecret: boolean) => {
+    const plan = { ...known, clientId: id, secretFile: hasSecret ? SECRET_FILE : null }
+    return writeToml(planSections(plan), [
+      'Written by "sallyport init". Edit and save: that is enough while "sallyport serve" runs.',
+      'The README has every key.',
+    ])
+  }
+  const draft = textOf(client.kind === 'known' ? client.id : 'client', client.kind === 'make' || client.secret !== null)
+  const { mistakes } = checkDraft(draft, out, [], io)
+  if (mistakes.length > 0) {
+    io.stderr(renderDiagnostics(mistakes, new Map([['routes.toml', draft]]), { colour: io.colour.stderr }))
+    io.stderr('Nothing was written.\n')
+    return EXIT.failed
+  }
+  const needsSecret = client.kind === 'make' || client.secret !== null
+  const files = reserveFiles(needsSecret ? [out, secretPath] : [out])
+  let { id, secret } = client.kind === 'known' ? client : { id: '', secret: null }
+  try {
+    if (client.kind === 'make') {
+      const asked = {
+        name: `Sallyport (${known.host})`,
+        callback: callbackOf(known),
+        launch: known.portal ?? `https://${known.host}`,
+      }
+      ;({ id, secret } = await makeClient(known.issuer, client.apiKey, asked, ports))
+    }
+  } catch (thrown) {
+    files.discard()
+    throw thrown
+  }
+  files.write(out, textOf(id, needsSecret), 0o644)
+  if (needsSecret) files.write(secretPath, `${secret ?? ''}\n`, 0o600)
+  io.stdout(`Written: ${flags.out}${needsSecret ? `, and ${SECRET_FILE} beside it, for you alone to read` : ''}\n`)
+  if (client.kind === 'make') io.stdout(`Made at Pocket ID: the client ${id}, with the callback ${callbackOf(known)}\n`)
+  if (needsSecret && secret === null) {
+    io.stdout(`Pocket ID gave out no secret: make one for this client there, and put it into ${SECRET_FILE}\n`)
+    return EXIT.failed
+  }
+  if (flags.offline !== true) await look(init)
+  io.stdout(`Then: sallyport serve --config ${flags.out}\n`)
+  return EXIT.ok
+}
+
+/** What the provider says of the client and its callback, as `doctor` finds it. */
+async function look({ io, ports, out, flags }: Init): Promise<void> {
+  const loaded = loadConfig(out, ports, flags.out)
+  if (!loaded.ok) return
+  const quiet = () => undefined
+  const log = { debug: quiet, info: quiet, warn: quiet, error: quiet }
+  const sections = await Promise.all(
+    [...loaded.config.providers.values()].map(provider => examineProvider(provider, loaded.config, { ...ports, log })),
+  )
+  io.stdout(`\n${renderSections(sections, io.colour.stdout)}\n`)
+}

@@ -1,0 +1,366 @@
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { createLog } from '../../src/base/log.ts'
+import type { Ports } from '../../src/base/ports.ts'
+import { runCheck } from '../../src/cli/check.ts'
+import { runInit } from '../../src/cli/init/run.ts'
+import type { Io } from '../../src/cli/io.ts'
+import { FROM_SOURCE } from '../kit/child.ts'
+import { temporaryFolder } from '../kit/folder.ts'
+import { eventually } from '../kit/gate.ts'
+import { type Ran, runIn } from '../kit/io.ts'
+import { startProvider, type TestProvider } from '../kit/provider.ts'
+
+const SECRET = 's3cret-of-the-client'
+
+let provider: TestProvider
+beforeAll(async () => {
+  provider = await startProvider({
+    clients: [
+      { client_id: 'gate', client_secret: SECRET, redirect_uris: ['https://app.example.com/.sallyport/callback'] },
+      { client_id: 'open' },
+    ],
+    accounts: [],
+  })
+})
+afterAll(() => provider.stop())
+
+function portsFor(io: Io): Ports {
+  return {
+    now: Date.now,
+    random: count => crypto.getRandomValues(new Uint8Array(count)),
+    fetch: (address, init) => fetch(address, init),
+    readText: io.readText,
+    readBytes: io.readBytes,
+    env: io.env,
+    log: createLog({ now: Date.now, style: 'json', write: () => {} }),
+  }
+}
+
+interface Written extends Ran {
+  readonly routes: string | null
+  readonly secret: string | null
+  readonly secretMode: number | null
+  /** What `sallyport check` says of it. */
+  readonly isGood: boolean
+}
+
+/** Runs the command without a terminal in a folder with these files. */
+async function init(argv: readonly string[], files: Readonly<Record<string, string>> = {}): Promise<Written> {
+  using folder = temporaryFolder()
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(folder.path, name), text)
+  const ran = await runIn(folder.path, io => runInit(argv, io, portsFor(io), null))
+  const read = (name: string) => {
+    const path = join(folder.path, name)
+    return existsSync(path) ? readFileSync(path, 'utf8') : null
+  }
+  const secretPath = join(folder.path, 'client-secret')
+  const checked = await runIn(folder.path, io => runCheck([], io))
+  return {
+    ...ran,
+    routes: read('routes.toml'),
+    secret: read('client-secret'),
+    secretMode: existsSync(secretPath) ? statSync(secretPath).mode & 0o777 : null,
+    isGood: checked.code === 0,
+  }
+}
+
+const PLACE = ['--host', 'app.example.com', '--upstream', 'http://app:3000']
+
+describe('init without a terminal', () => {
+  test('names every flag that it would have asked for, and writes nothing', async () => {
+    const { code, err, routes } = await init([])
+    expect(code).toBe(2)
+    expect(err).toContain(
+      'missing: --issuer, --host, --upstream, --portal, --group NAME or --everyone, --client-id, --client-secret-file or --public',
+    )
+    expect(routes).toBeNull()
+  })
+
+  test('writes a file that serves, with the secret beside it for its owner alone, and says what the provider says', async () => {
+    const { code, out, routes, secret, secretMode, isGood } = await init(
+      [
+        '--issuer',
+        provider.issuer,
+        ...PLACE,
+        '--portal',
+        'own',
+        '--group',
+        'staff',
+        '--client-id',
+        'gate',
+        '--client-secret-file',
+        'given',
+      ],
+      { given: `${SECRET}\n` },
+    )
+    expect([code, isGood]).toEqual([0, true])
+    expect(routes).toContain(`issuer = "${provider.issuer}"`)
+    expect(routes).toContain('client_secret = "${file:client-secret}"')
+    expect(routes).toContain('user = { groups = ["staff"] }')
+    expect(routes).not.toContain('\nurl = ')
+    expect(routes).not.toContain(SECRET)
+    expect([secret, secretMode]).toEqual([`${SECRET}\n`, 0o600])
+    expect(out).toContain('takes client_id and client_secret')
+    expect(out).toContain('comes back to https://app.example.com/.sallyport/callback')
+    expect(out).not.toContain(SECRET)
+  })
+
+  test('--yes takes what is usual, and still needs what nothing is usual for', async () => {
+    const some = await init(['--yes', '--issuer', provider.issuer, '--client-id', 'open', '--public'])
+    expect([some.code, some.routes]).toEqual([2, null])
+    expect(some.err).toContain('missing: --host, --upstream\n')
+    const all = await init(['--yes', '--issuer', provider.issuer, '--client-id', 'open', '--public', ...PLACE])
+    expect([all.code, all.isGood, all.secret]).toEqual([0, true, null])
+    expect(all.routes).toContain('user = { any = true }')
+    expect(all.routes).not.toContain('client_secret')
+  })
+
+  test('a portal of its own, and addresses without their scheme', async () => {
+    const { routes, isGood } = await init([
+      '--yes',
+      '--offline',
+      '--issuer',
+      'id.example.com',
+      '--client-id',
+      'gate',
+      '--public',
+      '--portal',
+      'auth.example.com/',
+      '--host',
+      'app.example.com',
+      '--upstream',
+      'app:3000',
+    ])
+    expect(isGood).toBe(true)
+    for (const line of [
+      'issuer = "https://id.example.com"',
+      'url = "https://auth.example.com"',
+      'upstream = "http://app:3000"',
+    ]) {
+      expect(routes).toContain(line)
+    }
+  })
+
+  test('overwrites neither the file nor the secret', async () => {
+    for (const name of ['routes.toml', 'client-secret']) {
+      const { code, err, routes, secret } = await init(['--yes', '--offline'], { [name]: 'mine' })
+      expect([code, name === 'routes.toml' ? routes : secret]).toEqual([1, 'mine'])
+      expect(err).toContain(`${name} exists already`)
+    }
+  })
+
+  const slips: readonly (readonly [about: string, argv: readonly string[], code: number, say: string])[] = [
+    ['an issuer on plain HTTP', ['--issuer', 'http://id.example.com'], 2, 'is not https'],
+    ['a provider that does not answer', ['--issuer', 'http://127.0.0.1:9'], 2, 'cannot be reached'],
+    [
+      'a host that is an address',
+      ['--offline', '--issuer', 'https://id.example.com', '--host', 'https://a'],
+      2,
+      'leave the scheme out',
+    ],
+    [
+      'a secret that cannot be read',
+      ['--offline', '--issuer', 'https://id.example.com', '--client-id', 'x', '--client-secret-file', 'none'],
+      1,
+      'none does not exist',
+    ],
+    [
+      'a portal on plain HTTP',
+      [
+        '--offline',
+        '--issuer',
+        'https://id.example.com',
+        '--client-id',
+        'x',
+        '--public',
+        '--portal',
+        'http://auth.example.com',
+        ...PLACE,
+      ],
+      1,
+      'is plain HTTP',
+    ],
+  ]
+  for (const [about, argv, code, say] of slips) {
+    test(`${about} is told, and nothing is written`, async () => {
+      const ran = await init(['--yes', ...argv])
+      expect([ran.code, ran.routes, ran.secret]).toEqual([code, null, null])
+      expect(ran.err).toContain(say)
+    })
+  }
+})
+
+/**
+ * Pocket ID's discovery and the two places where its API makes clients and their secrets. Pocket ID itself cannot be had on a
+ * test machine, so this is the one provider here that is not the real program.
+ */
+function servePocketId(options: { readonly secretAt: 'secret' | 'secrets' | null }) {
+  const asked: { readonly path: string; readonly key: string | null; readonly body: unknown }[] = []
+  const server: Bun.Server<undefined> = Bun.serve({
+    port: 0,
+    hostname: '127.0.0.1',
+    async fetch(request) {
+      const { pathname } = new URL(request.url)
+      const at = (path: string) => `http://127.0.0.1:${server.port}${path}`
+      if (pathname === '/.well-known/openid-configuration') {
+        return Response.json({
+          issuer: at(''),
+          authorization_endpoint: at('/authorize'),
+          token_endpoint: at('/api/oidc/token'),
+          jwks_uri: at('/.well-known/jwks.json'),
+        })
+      }
+      if (request.method !== 'POST' || !pathname.startsWith('/api/oidc/clients'))
+        return new Response(null, { status: 404 })
+      const key = request.headers.get('x-api-key')
+      asked.push({ path: pathname, key, body: await request.json() })
+      if (key !== 'api-key') return Response.json({ error: 'no' }, { status: 401 })
+      if (pathname === '/api/oidc/clients') return Response.json({ id: 'made-1' }, { status: 201 })
+      return pathname === `/api/oidc/clients/made-1/${options.secretAt}`
+        ? Response.json({ secret: SECRET })
+        : new Response(null, { status: 404 })
+    },
+  })
+  return { server, asked, issuer: `http://127.0.0.1:${server.port}` }
+}
+
+describe('init makes the client at Pocket ID', () => {
+  for (const secretAt of ['secret', 'secrets'] as const) {
+    test(`with an API key, and its secret from /${secretAt}`, async () => {
+      const { server, asked, issuer } = servePocketId({ secretAt })
+      await using _ = { [Symbol.asyncDispose]: () => server.stop(true) }
+      const { code, out, routes, secret, isGood } = await init(
+        ['--yes', '--issuer', issuer, ...PLACE, '--api-key-file', 'key'],
+        { key: 'api-key\n' },
+      )
+      expect([code, isGood, secret]).toEqual([0, true, `${SECRET}\n`])
+      expect(routes).toContain('[providers.pocket-id]')
+      expect(routes).toContain('client_id = "made-1"')
+      expect(out).toContain('Made at Pocket ID: the client made-1')
+      expect(asked[0]).toEqual({
+        path: '/api/oidc/clients',
+        key: 'api-key',
+        body: {
+          name: 'Sallyport (app.example.com)',
+          callbackURLs: ['https://app.example.com/.sallyport/callback'],
+          logoutCallbackURLs: ['https://app.example.com/.sallyport/signed-out'],
+          launchURL: 'https://app.example.com',
+          isPublic: false,
+          pkceEnabled: true,
+        },
+      })
+    })
+  }
+
+  test('and says so where it gives out no secret', async () => {
+    const { server, issuer } = servePocketId({ secretAt: null })
+    await using _ = { [Symbol.asyncDispose]: () => server.stop(true) }
+    const { code, out } = await init(['--yes', '--issuer', issuer, ...PLACE, '--api-key-file', 'key'], {
+      key: 'api-key',
+    })
+    expect(code).toBe(1)
+    expect(out).toContain('make one for this client there, and put it into client-secret')
+  })
+
+  test('and leaves nothing behind where the key is refused', async () => {
+    const { server, issuer } = servePocketId({ secretAt: 'secret' })
+    await using _ = { [Symbol.asyncDispose]: () => server.stop(true) }
+    const { code, err, routes, secret } = await init(['--yes', '--issuer', issuer, ...PLACE, '--api-key-file', 'key'], {
+      key: 'wrong',
+    })
+    expect([code, routes, secret]).toEqual([1, null, null])
+    expect(err).toContain('Pocket ID does not take this API key')
+    expect(err).not.toContain('wrong')
+  })
+})
+
+/** Runs the program at a pseudo terminal, and types each answer once its question is there. */
+async function talk(
+  folder: string,
+  dialogue: readonly (readonly [question: string, answer: string])[],
+  argv: readonly string[] = [],
+) {
+  let screen = ''
+  const child = Bun.spawn([...FROM_SOURCE, 'init', ...argv], {
+    cwd: folder,
+    env: { PATH: process.env.PATH ?? '', HOME: folder, TERM: 'xterm', NO_COLOR: '1' },
+    terminal: {
+      cols: 200,
+      rows: 50,
+      data: (_, data) => {
+        screen += new TextDecoder().decode(data)
+      },
+    },
+  })
+  let from = 0
+  for (const [question, answer] of dialogue) {
+    await eventually(
+      () => screen.indexOf(question, from) >= 0 || child.exitCode !== null,
+      `it asks: ${question}\n${screen}`,
+      10_000,
+    )
+    from = screen.indexOf(question, from) + question.length
+    child.terminal?.write(answer)
+  }
+  const code = await child.exited
+  child.terminal?.close()
+  return { code, screen }
+}
+
+describe('init at a terminal', () => {
+  test('asks again after a slip, shows no secret, and writes what was answered', async () => {
+    using folder = temporaryFolder()
+    const { code, screen } = await talk(folder.path, [
+      ["Your provider's address", 'http://127.0.0.1:9\r'],
+      ['cannot be reached', ''],
+      ["Your provider's address", `${provider.issuer}\r`],
+      ['your first application', 'app.example.com:8080\r'],
+      ['leave the port out', ''],
+      ['your first application', 'app.example.com\r'],
+      ['Where it answers itself', 'app:3000\r'],
+      ['An address of its own', '\r'],
+      ['The group whose members', 'staff\r'],
+      ['https://app.example.com/.sallyport/callback', ''],
+      ['The client id', 'gate\r'],
+      ['The client secret', `${SECRET}\r`],
+    ])
+    expect([code, screen]).toEqual([0, expect.stringContaining('Written: routes.toml')])
+    expect(screen).not.toContain(SECRET)
+    expect(readFileSync(join(folder.path, 'client-secret'), 'utf8')).toBe(`${SECRET}\n`)
+    const routes = readFileSync(join(folder.path, 'routes.toml'), 'utf8')
+    for (const line of ['host = "app.example.com"', 'upstream = "http://app:3000"', 'user = { groups = ["staff"] }']) {
+      expect(routes).toContain(line)
+    }
+    expect((await runIn(folder.path, io => runCheck([], io))).code).toBe(0)
+  }, 20_000)
+
+  test('offers to make the client where the provider is Pocket ID', async () => {
+    using folder = temporaryFolder()
+    const { server, issuer } = servePocketId({ secretAt: 'secret' })
+    await using _ = { [Symbol.asyncDispose]: () => server.stop(true) }
+    const { code, screen } = await talk(
+      folder.path,
+      [
+        ['An address of its own', 'auth.example.com\r'],
+        ['An API key of Pocket ID', 'api-key\r'],
+      ],
+      ['--issuer', issuer, ...PLACE, '--everyone'],
+    )
+    expect([code, screen]).toEqual([0, expect.stringContaining('Made at Pocket ID: the client made-1')])
+    expect(screen).not.toContain('api-key')
+    expect(readFileSync(join(folder.path, 'routes.toml'), 'utf8')).toContain('url = "https://auth.example.com"')
+  }, 20_000)
+
+  test('that ends in the middle writes nothing', async () => {
+    using folder = temporaryFolder()
+    const { code, screen } = await talk(
+      folder.path,
+      [['your first application', '\u0004']],
+      ['--issuer', provider.issuer],
+    )
+    expect([code, screen]).toEqual([1, expect.stringContaining('Nothing was written.')])
+    expect(existsSync(join(folder.path, 'routes.toml'))).toBe(false)
+  }, 20_000)
+})
