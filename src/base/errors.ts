@@ -47,6 +47,8 @@ export const CODES = {
   'sign_in.step_up': { status: 403, say: 'The provider did not confirm the sign-in that this needs.' },
   'sign_in.ticket': { status: 400, say: 'This sign-in has expired or was already used.' },
   'session.store': { status: 503, say: 'Sign-in is not available at the moment.' },
+  'acme.refused': { status: 502, say: 'The server is not set up correctly.' },
+  'acme.unreachable': { status: 502, say: 'The server is not set up correctly.' },
   'config.unreadable': { status: 500, say: 'The server is not set up correctly.' },
   'config.invalid': { status: 500, say: 'The server is not set up correctly.' },
   'listen.failed': { status: 500, say: 'The server could not start.' },

@@ -37,7 +37,12 @@ function praise(file: string, config: Config, warnings: readonly Diagnostic[]): 
   const hosts = new Set(config.routes.map(route => route.host)).size
   const what = `${count(config.routes.length, 'route')} on ${count(hosts, 'host')}`
   const who = `${count(config.portals.size, 'portal')}, ${count(config.providers.size, 'provider')}`
-  const secure = config.tls === null ? '' : `, ${count(config.tls.certificates.length, 'certificate')}`
   const but = warnings.length === 0 ? '' : ` (${count(warnings.length, 'warning')})`
-  return `${file} is good: ${what}, ${who}${secure}${but}`
+  return `${file} is good: ${what}, ${who}${certificatesOf(config)}${but}`
+}
+
+function certificatesOf({ tls }: Config): string {
+  if (tls === null) return ''
+  const own = `, ${count(tls.certificates.length, 'certificate')}`
+  return tls.acme === null ? own : `${own} and ${tls.acme.names.length} to be obtained`
 }

@@ -153,6 +153,8 @@ function explainTrial({ allow, deny }: RouteConfig, { list, index, outcome, miss
 function certificateText({ tls }: Config, host: string): string | null {
   if (tls === null) return null
   const own = findCertificate(tls.certificates, host)
+  if (own === undefined && tls.acme?.names.includes(host) === true)
+    return `a certificate for ${host} from ${tls.acme.directory}`
   const shown = own ?? tls.certificates[0]
   if (shown === undefined) return 'no certificate'
   const what = `the certificate for ${shown.names.join(', ') || 'no host'}, until ${new Date(shown.expiresAtMs).toISOString().slice(0, 10)}`

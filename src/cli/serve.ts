@@ -15,6 +15,7 @@ import { createWebSocketRelay, GOING_AWAY } from '../proxy/websocket.ts'
 import { createWholeBodies } from '../proxy/whole-body.ts'
 import { openAccessLog } from '../server/access-log.ts'
 import { createAccessTokens } from '../server/access-tokens.ts'
+import { type AcmeTimers, createAcme } from '../server/acme.ts'
 import { type AdminSources, configState, openAdmin } from '../server/admin.ts'
 import { certificateGauges, watchExpiry } from '../server/certificate-expiry.ts'
 import { createDenials } from '../server/denials.ts'
@@ -52,6 +53,8 @@ export interface ServeOptions {
   readonly bodyPatienceMs?: number
   /** How long an HTTPS listener whose certificates were replaced goes on. */
   readonly partingMs?: number
+  /** How often certificates from an authority are looked after; sensible times when absent. */
+  readonly acmeTimers?: AcmeTimers
   /** Set where this process is one of several that a supervisor started. */
   readonly worker?: WorkerPart
 }
@@ -109,7 +112,7 @@ export function startServer(options: ServeOptions): RunningServer {
   ports.log.setLevel(config.server.logLevel)
   tellWarnings(fileLog, first.warnings)
 
-  const { sessions, sealer } = openSessionState(
+  const { sessions, sealer, store } = openSessionState(
     config,
     ports,
     askProviders(
@@ -139,7 +142,15 @@ export function startServer(options: ServeOptions): RunningServer {
   const denials = createDenials()
   const respond = createRespond(ports.log, denials)
   const ownName = makePseudonym(ports)
-  const certificates = () => live.current.config.tls?.certificates ?? []
+  const acme = createAcme({
+    config: () => live.current.config.tls?.acme ?? null,
+    store,
+    sealer,
+    ports,
+    onChange: () => fronts.useCertificates(certificates()),
+    timers: options.acmeTimers,
+  })
+  const certificates = () => [...(live.current.config.tls?.certificates ?? []), ...acme.certificates]
   const ownView = () => viewProcess(denials, upstreams)
   const pipeline = createPipeline({
     ports,
@@ -198,6 +209,8 @@ export function startServer(options: ServeOptions): RunningServer {
     fronts = openFronts({
       plain: places,
       tls: config.tls,
+      certificates: certificates(),
+      challenge: acme.answer,
       listener: { fetch: pipeline, error: respond.broken, websocket: relay.handlers, idleTimeoutS },
       hstsS: () => live.current.config.tls?.hstsS ?? null,
       partingMs: options.partingMs,
@@ -206,6 +219,7 @@ export function startServer(options: ServeOptions): RunningServer {
     })
   } catch (error) {
     void admin?.stop(true)
+    acme.close()
     deadlines.close()
     accessLog.close()
     void sessions.close()
@@ -225,7 +239,7 @@ export function startServer(options: ServeOptions): RunningServer {
     closeWhere,
     everyMs: options.recheckMs,
   })
-  const expiry = watchExpiry(certificates, { now: ports.now, log: fileLog })
+  const expiry = watchExpiry(() => live.current.config.tls?.certificates ?? [], { now: ports.now, log: fileLog })
   watching = watchFiles(first.files, reload)
 
   function reload(): 'changed' | 'same' | 'refused' {
@@ -238,14 +252,9 @@ export function startServer(options: ServeOptions): RunningServer {
     ports.log.setLevel(next.config.server.logLevel)
     pool.retain(next.config.providers.values())
     upstreams.retain(upstreamsOf(next))
-    useCertificates(next.config, previous.config)
+    fronts.useCertificates(certificates())
     recheck.takeOver(next)
     tellTakenOver(fileLog, { config: next.config, warnings }, previous.config)
-  }
-
-  function useCertificates({ tls: next }: Config, { tls: previous }: Config): void {
-    if (next === null || isSame(next.certificates, previous?.certificates)) return
-    fronts.useCertificates(next.certificates)
   }
 
   function closeWhere(isOver: (owner: StreamOwner) => boolean, reason: string, code?: number): void {
@@ -267,6 +276,7 @@ export function startServer(options: ServeOptions): RunningServer {
       watching?.close()
       recheck.close()
       expiry.close()
+      acme.close()
       // Streams that never end by themselves would hold up the drain.
       closeWhere(() => true, 'the server is stopping', GOING_AWAY)
       await fronts.stop(live.current.config.server.drainMs)
@@ -290,8 +300,4 @@ function loadSnapshot(path: string, ports: ServeOptions['ports'], upstreams: Ups
 export function makePseudonym(ports: Pick<Ports, 'random'>): string {
   const letters = randomToken(ports.random).replace(/[^A-Za-z0-9]/g, '')
   return `sallyport-${letters.slice(0, 8)}`
-}
-
-function isSame(one: unknown, other: unknown): boolean {
-  return JSON.stringify(one) === JSON.stringify(other)
 }

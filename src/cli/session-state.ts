@@ -8,6 +8,10 @@ import { openRedisStore } from '../session/redis.ts'
 import type { AskProvider } from '../session/refresh.ts'
 import { createSealer, type Sealer } from '../session/seal.ts'
 import { openSqliteStore } from '../session/sqlite.ts'
+import type { SessionStore } from '../session/store.ts'
+
+/** What processes share besides sessions. */
+export type Shared = Pick<SessionStore, 'readShared' | 'replaceShared'>
 
 /**
  * The sessions of a file, and the sealer with their key: what the server and the commands about sessions both open.
@@ -18,12 +22,12 @@ export function openSessionState(
   config: Config,
   ports: Pick<Ports, 'now' | 'random' | 'log'>,
   ask?: AskProvider,
-): { readonly sessions: OpenSessions; readonly sealer: Sealer } {
+): { readonly sessions: OpenSessions; readonly sealer: Sealer; readonly store: Shared } {
   const sealer = createSealer(sealKey(config.sessions, ports), ports)
   const { store: where } = config.sessions
   const store = where.kind === 'redis' ? openRedisStore(where, ports) : openSqliteStore(where.path, ports)
   const asking = ask === undefined ? {} : { ask }
-  return { sealer, sessions: openSessions({ store, sealer, limits: limitsOf(config), ports, ...asking }) }
+  return { sealer, store, sessions: openSessions({ store, sealer, limits: limitsOf(config), ports, ...asking }) }
 }
 
 function sealKey({ key, store }: SessionsConfig, ports: Pick<Ports, 'random'>): Uint8Array {

@@ -46,7 +46,7 @@ export function buildConfig(root: RootTable, directory: string, files: ConfigFil
       drainMs: known(server.drain, 'drain'),
       rate: buildRate(known(server.rate, 'rate')?.values ?? null, 'client'),
     },
-    tls: buildTls(known(root.values.tls, 'tls'), files),
+    tls: buildTls(known(root.values.tls, 'tls'), root, files),
     sessions: {
       store: known(sessions.store, 'store')(directory),
       key: known(sessions.key, 'key'),

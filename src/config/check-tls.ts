@@ -1,10 +1,10 @@
-import { isCovered } from './certificate.ts'
+import { isCertifiable, isCovered, servedHosts } from './certificate.ts'
 import type { ConfigFiles } from './files.ts'
 import type { RootTable } from './keys.ts'
-import type { CertificateTable, TlsTable } from './keys-tls.ts'
+import type { AcmeTable, CertificateTable, TlsTable } from './keys-tls.ts'
 import { type CertificateFacts, checkCertificates, checkPrivateKey, isPair, readCertificateFacts } from './pem.ts'
 import { checkPem } from './pem-file.ts'
-import { type Path, type Raw, showRaw } from './raw.ts'
+import { type Raw, showRaw } from './raw.ts'
 import type { Report } from './report.ts'
 
 /** How long before its end a certificate is spoken of. */
@@ -19,22 +19,33 @@ export const EXPIRY_WARNING_MS = 14 * 24 * 60 * 60 * 1000
 export function checkTls(root: RootTable, files: ConfigFiles, nowMs: number | null, report: Report): void {
   const { tls } = root.values
   if (!tls) return
-  const { certificates } = tls.values
-  if (certificates === null) {
-    const hint = 'add certificates = [{ cert = "example.com.pem", key = "example.com-key.pem" }]'
+  const { certificates, acme } = tls.values
+  if (acme) checkAcme(acme, root, files, report)
+  if (certificates === null && acme === null) {
+    const hint =
+      'add certificates = [{ cert = "example.com.pem", key = "example.com-key.pem" }], or acme = { email = "me@example.com" }'
     report.mistake(tls.at, 'tls.certificates', '[tls] names no certificate', { hint, part: 'key' })
     return
   }
-  if (certificates === undefined) return
-  if (certificates.length === 0) {
+  if (certificates === undefined || acme === undefined) return
+  if (certificates?.length === 0) {
     const hint = 'name at least one: { cert = "example.com.pem", key = "example.com-key.pem" }'
     report.mistake([...tls.at, 'certificates'], 'tls.certificates', 'certificates is an empty list', { hint })
     return
   }
-  const facts = certificates.map(certificate => checkCertificate(certificate, files, nowMs, report))
+  const facts = (certificates ?? []).map(certificate => checkCertificate(certificate, files, nowMs, report))
   const known = facts.filter(found => found !== null)
   // Where a certificate could not be read, nobody knows what it would have covered.
   if (known.length === facts.length) warnOfUncovered(root, tls, known, report)
+}
+
+function checkAcme({ at, raw, values }: AcmeTable, root: RootTable, files: ConfigFiles, report: Report): void {
+  checkPem(raw.entries.get('ca'), values.ca, checkCertificates, PEM_CODES, files, report)
+  const store = root.values.sessions?.values.store?.('/')
+  if (store?.kind === 'sqlite' && store.path === ':memory:') {
+    const hint = 'give the store a file: asking anew at every start meets the limits of the authority'
+    report.mistake(at, 'tls.acme_store', 'certificates would be forgotten at every restart', { hint, part: 'key' })
+  }
 }
 
 const PEM_CODES = { file: 'tls.file', pem: 'tls.pem' } as const
@@ -88,23 +99,18 @@ function warnOfUncovered(root: RootTable, tls: TlsTable, facts: readonly Certifi
   for (const { host, at } of servedHosts(root)) {
     if (seen.has(host) || isAddress(host) || isCovered(host, names)) continue
     seen.add(host)
-    const hint = `the certificates are for ${[...names].slice(0, 5).join(', ') || 'no host at all'}`
+    if (tls.values.acme && isCertifiable(host)) continue
+    const hint = tls.values.acme
+      ? UNCERTIFIABLE
+      : `the certificates are for ${[...names].slice(0, 5).join(', ') || 'no host at all'}`
     report.warn(at, 'tls.uncovered', `no certificate in [${tls.at.join('.')}] is for ${host}`, { hint })
   }
 }
 
+const UNCERTIFIABLE =
+  'acme is for whole names that others can reach; a wildcard takes a certificate from elsewhere, named in certificates'
+
 /** An address is not asked for by name: whoever comes to it gets the first certificate. */
 export function isAddress(host: string): boolean {
   return /^[0-9.]+$|^\[/.test(host)
-}
-
-/** The hosts that browsers reach by HTTPS, with where the file says so: of routes, and of portals that have their own. */
-export function servedHosts(root: RootTable): readonly { readonly host: string; readonly at: Path }[] {
-  const routes = (root.values.routes ?? []).flatMap(({ at, values: { host } }) =>
-    host === undefined ? [] : [{ host, at: [...at, 'host'] }],
-  )
-  const portals = [...(root.values.portals ?? new Map()).values()].flatMap(({ at, values: { url } }) =>
-    url?.scheme === 'https' ? [{ host: url.host, at: [...at, 'url'] }] : [],
-  )
-  return [...portals, ...routes]
 }

@@ -33,6 +33,8 @@ export const DIAGNOSTIC_CODES = [
   'listen.repeated',
   'workers.unshared',
   'tls.certificates',
+  'tls.acme',
+  'tls.acme_store',
   'tls.file',
   'tls.pem',
   'tls.pair',

@@ -1,6 +1,9 @@
 import { duration } from './duration.ts'
+import { parseEmail } from './email.ts'
 import { pemFile } from './keys-upstreams.ts'
 import { parsePortListen } from './listen.ts'
+import { bad, good, type Parsed } from './outcome.ts'
+import { quote } from './raw.ts'
 import { defaulted, type Keys, optional, required, type Table, table, tables } from './table.ts'
 import type { ListenAddress } from './types.ts'
 import { boolean, integer, list, parsed, type Type } from './value.ts'
@@ -13,6 +16,43 @@ export const CERTIFICATE = {
     'The certificate with its chain, its own first: a PEM file, as `fullchain.pem` of certbot. It is chosen by the names in it.',
   ),
   key: required(pemFile, 'example.com-key.pem', 'Its private key: a PEM file without a passphrase.'),
+} as const satisfies Keys
+
+const directory = parsed(
+  { label: 'https address', expected: 'an address such as "https://acme-v02.api.letsencrypt.org/directory"' },
+  parseDirectory,
+)
+
+function parseDirectory(text: string): Parsed<string> {
+  const address = URL.parse(text)
+  if (address?.protocol === 'https:' && address.username === '' && address.hash === '') return good(text)
+  return bad(
+    'tls.acme',
+    `${quote(text)} is not the address of a directory`,
+    'it begins with https://, without a name in it',
+  )
+}
+
+/** `acme` of `[tls]`. */
+export const ACME = {
+  email: optional(
+    parsed({ label: 'e-mail address', expected: 'an e-mail address' }, parseEmail),
+    'me@example.com',
+    'none',
+    'Where the authority may write to you.',
+  ),
+  directory: defaulted(
+    directory,
+    'https://acme-v02.api.letsencrypt.org/directory',
+    'https://acme-staging-v02.api.letsencrypt.org/directory',
+    "The authority's directory. Naming it, or leaving it at Let's Encrypt, agrees to the authority's terms of service.",
+  ),
+  ca: optional(
+    pemFile,
+    'internal-ca.pem',
+    "the system's",
+    'The only authorities whose certificates are trusted at `directory`: a PEM file, for an authority of your own.',
+  ),
 } as const satisfies Keys
 
 const portAddress: Type<Extract<ListenAddress, { kind: 'tcp' }>> = parsed(
@@ -33,6 +73,12 @@ export const TLS = {
     [{ cert: 'example.com.pem', key: 'example.com-key.pem' }],
     'none',
     'Certificates and their keys; each connection gets the one that has its name, or else the first. Read again when a file changes, without cutting anyone off.',
+  ),
+  acme: optional(
+    table(ACME, { title: 'acme' }),
+    { email: 'me@example.com' },
+    'none',
+    'Obtain and renew certificates for every host that none of `certificates` is for, by http-01 on port 80; its keys are below.',
   ),
   http2: defaulted(
     boolean,
@@ -61,6 +107,7 @@ export const TLS = {
 } as const satisfies Keys
 
 export type TlsTable = Table<typeof TLS>
+export type AcmeTable = Table<typeof ACME>
 export type CertificateTable = Table<typeof CERTIFICATE>
 
 /** Keys that people look for here. */

@@ -8,7 +8,7 @@ import { ACCESS_TOKENS, PROVIDER } from './keys-providers.ts'
 import { ROUTE } from './keys-routes.ts'
 import { ACCESS } from './keys-rules.ts'
 import { SERVER, SESSIONS } from './keys-server.ts'
-import { CERTIFICATE, TLS, TLS_REFUSED } from './keys-tls.ts'
+import { ACME, CERTIFICATE, TLS, TLS_REFUSED } from './keys-tls.ts'
 import { BASIC_AUTH, HEALTH, UPSTREAM, UPSTREAM_TLS } from './keys-upstreams.ts'
 import { defaulted, type Homes, type Keys, named, optional, type Table, table, tables } from './table.ts'
 
@@ -29,6 +29,7 @@ export const SECTIONS: readonly Section[] = [
   { title: '[server]', doc: 'The listeners and the process.', keys: SERVER },
   { title: '[tls]', doc: 'HTTPS by Sallyport itself. Without this table, a TLS proxy has to be in front.', keys: TLS },
   { title: '[[tls.certificates]]', doc: 'A certificate and its key.', keys: CERTIFICATE },
+  { title: '[tls.acme]', doc: 'Who gives certificates, and to whom (RFC 8555).', keys: ACME },
   { title: '[sessions]', doc: 'How long a sign-in lasts, and where it is kept.', keys: SESSIONS },
   { title: '[providers.NAME]', doc: 'An OpenID provider, and this proxy as its client.', keys: PROVIDER },
   {

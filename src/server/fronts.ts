@@ -20,6 +20,10 @@ export interface FrontsOptions {
   readonly plain: readonly ListenAddress[]
   readonly tls: TlsConfig | null
   readonly listener: ListenerOptions
+  /** The answer to an authority that proves a name by plain HTTP; null for any other request. */
+  readonly challenge: (request: Request) => Promise<Response> | null
+  /** What HTTPS begins with; while there are none, it is not listened for. */
+  readonly certificates: readonly ServerCertificate[]
   /** Seconds that browsers are told to use HTTPS alone; null: not told. Asked for with each answer by HTTPS. */
   readonly hstsS: () => number | null
   /** How long a replaced HTTPS listener goes on; a sensible time when absent. */
@@ -37,13 +41,18 @@ export function openFronts(options: FrontsOptions): Fronts {
   const { tls, listener, isShared, log, partingMs = PARTING_MS } = options
   const plain: Bun.Server<unknown>[] = []
   const secure: SecureFront[] = []
+  let inForce = options.certificates
   const servers = () => [...plain, ...secure.flatMap(front => [...front.servers])]
   try {
-    for (const address of options.plain) plain.push(listen(address, { ...listener, reusePort: isShared }))
+    const open: ListenerOptions =
+      tls === null ? listener : { ...listener, fetch: withChallenge(listener.fetch, options) }
+    for (const address of options.plain) plain.push(listen(address, { ...open, reusePort: isShared }))
     const secured: ListenerOptions = { ...listener, fetch: withHsts(listener.fetch, options.hstsS) }
     for (const address of tls?.listen ?? []) {
-      const { certificates, http2 } = tls ?? { certificates: [], http2: false }
-      secure.push(openSecureFront({ address, certificates, http2, listener: secured, partingMs, isShared, log }))
+      const { http2 } = tls ?? { http2: false }
+      secure.push(
+        openSecureFront({ address, certificates: inForce, http2, listener: secured, partingMs, isShared, log }),
+      )
     }
   } catch (error) {
     for (const one of servers()) one.stop(true)
@@ -61,6 +70,8 @@ export function openFronts(options: FrontsOptions): Fronts {
       return count
     },
     useCertificates(certificates) {
+      if (isSame(certificates, inForce)) return
+      inForce = certificates
       for (const front of secure) front.take(certificates)
     },
     async stop(limitMs) {
@@ -69,6 +80,20 @@ export function openFronts(options: FrontsOptions): Fronts {
       await Promise.all(servers().map(server => server.stop(true)))
     },
   }
+}
+
+/** An authority asks before anyone is sent to HTTPS, which may not work yet. */
+function withChallenge(
+  fetch: ListenerOptions['fetch'],
+  { challenge }: Pick<FrontsOptions, 'challenge'>,
+): ListenerOptions['fetch'] {
+  return (request, front) => challenge(request) ?? fetch(request, front)
+}
+
+function isSame(some: readonly ServerCertificate[], others: readonly ServerCertificate[]): boolean {
+  const text = (certificates: readonly ServerCertificate[]) =>
+    certificates.map(({ cert, key }) => cert + key).join('\n')
+  return text(some) === text(others)
 }
 
 /** RFC 6797 §7.2: by HTTPS alone, and once: an application's own word gives way. */

@@ -78,6 +78,22 @@ export const TLS_CASES: readonly Case[] = [
   ],
   [
     'tls.uncovered',
+    'a wildcard, of which an authority asks for more than http-01',
+    `[tls]\nacme = {}\n[[routes]]\nhost = «"*.example.com"»\nupstream = "http://app"\nallow = "public"\nportal = "home"`,
+  ],
+  [
+    'tls.uncovered',
+    'a host of this machine, for which no authority vouches',
+    `[tls]\nacme = {}\n[[routes]]\nhost = «"app.localhost"»\nupstream = "http://app"\nallow = "public"\nportal = "home"`,
+  ],
+  ['tls.acme', 'an authority without https', '[tls]\nacme = { directory = «"http://ca.example.com/dir"» }'],
+  ['tls.acme', 'an authority that is no address', '[tls]\nacme = { directory = «"letsencrypt"» }'],
+  ['email.invalid', 'an address that nobody has', '[tls]\nacme = { email = «"me"» }'],
+  ['key.unknown', 'a misspelt key of acme', '[tls]\nacme = { «mail» = "me@example.com" }'],
+  ['tls.file', 'an authority of our own that is not there', '[tls]\nacme = { ca = «"lost.pem"» }'],
+  ['tls.acme_store', 'a store that forgets', '[tls]\n«acme» = {}\n[sessions]\nstore = "sqlite::memory:"'],
+  [
+    'tls.uncovered',
     'a wildcard that no certificate is for',
     `${tls(`[${gate}]`)}[[routes]]\nhost = «"*.example.com"»\nupstream = "http://app"\nallow = "public"\nportal = "home"`,
     { files },

@@ -47,6 +47,28 @@ test('a certificate that changes is another configuration; without [tls] there i
   expect(accepts('').tls).toBeNull()
 })
 
+test('acme is for every whole host that no certificate is for, each once', () => {
+  const hosts = ['new.example.com', 'new.example.com', 'deep.new.example.com', '10.0.0.1', 'other.example.org']
+  const routes = hosts.map(
+    (host, index) =>
+      `[[routes]]\nhost = "${host}"\npath = "/${index}"\nupstream = "http://app"\nallow = "public"\nportal = "home"\n`,
+  )
+  const { tls } = accepts(
+    `[tls]\ncertificates = ${certificates}\nacme = { email = "Me@example.com" }\n${routes.join('')}`,
+    {
+      files,
+    },
+  )
+  expect(tls?.acme).toEqual({
+    email: 'me@example.com',
+    directory: 'https://acme-v02.api.letsencrypt.org/directory',
+    ca: null,
+    names: ['deep.new.example.com', 'other.example.org'],
+  })
+  const alone = accepts('[tls]\nacme = {}').tls
+  expect([alone?.certificates, alone?.acme?.names]).toEqual([[], ['auth.example.com', 'app.example.com']])
+})
+
 test('a host gets the certificate with its name before one with a wildcard, which is for one label alone', () => {
   const found = accepts(`[tls]\ncertificates = ${certificates}`, { files }).tls?.certificates ?? []
   const indexFor = (host: string) => {

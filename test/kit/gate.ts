@@ -6,6 +6,7 @@ import { type RunningServer, startServer } from '../../src/cli/serve.ts'
 import { openSessionState } from '../../src/cli/session-state.ts'
 import { makeIdentity } from '../../src/identity/identity.ts'
 import { ownerOf } from '../../src/portal/page-owner.ts'
+import type { AcmeTimers } from '../../src/server/acme.ts'
 import { quietPorts } from './clock.ts'
 import { temporaryFolder } from './folder.ts'
 
@@ -36,6 +37,8 @@ export interface Gate extends AsyncDisposable {
 }
 
 export interface GateOptions {
+  /** Where plain HTTP is; a free port when absent. */
+  readonly listen?: string
   readonly env?: Readonly<Record<string, string>>
   /** More keys for `[server]`. */
   readonly server?: string
@@ -53,6 +56,8 @@ export interface GateOptions {
   readonly files?: Readonly<Record<string, string>>
   /** How long an HTTPS listener whose certificates were replaced goes on. */
   readonly partingMs?: number
+  /** How often certificates from an authority are looked after. */
+  readonly acmeTimers?: AcmeTimers
 }
 
 /** A portal for plain HTTP with a provider that is never asked, for tests that bring their own sessions. */
@@ -76,7 +81,7 @@ export async function startGate(toml: string, options: GateOptions = {}): Promis
   const configPath = join(folder.path, 'routes.toml')
   const head = [
     '[server]',
-    'listen = ["127.0.0.1:0"]',
+    `listen = ["${options.listen ?? '127.0.0.1:0'}"]`,
     'admin = "127.0.0.1:0"',
     'drain = "2s"',
     options.server ?? '',
@@ -105,6 +110,7 @@ export async function startGate(toml: string, options: GateOptions = {}): Promis
         log: createLog({ now, style: 'json', write: line => void log.push(line) }),
       },
       ...(options.recheckMs === undefined ? {} : { recheckMs: options.recheckMs }),
+      ...(options.acmeTimers === undefined ? {} : { acmeTimers: options.acmeTimers }),
       ...(options.partingMs === undefined ? {} : { partingMs: options.partingMs }),
       ...(options.idleTimeoutS === undefined ? {} : { idleTimeoutS: options.idleTimeoutS }),
       ...(options.bodyPatienceMs === undefined ? {} : { bodyPatienceMs: options.bodyPatienceMs }),

@@ -47,6 +47,8 @@ export const DE: Words = {
     'files.none': 'Unter dieser Adresse ist nichts zu finden.',
     'files.folder': 'Die Dateien unter dieser Adresse sind zurzeit nicht lesbar.',
     'session.store': 'Die Anmeldung ist zurzeit nicht möglich.',
+    'acme.refused': 'Der Server ist nicht richtig eingerichtet.',
+    'acme.unreachable': 'Der Server ist nicht richtig eingerichtet.',
     'config.unreadable': 'Der Server ist nicht richtig eingerichtet.',
     'config.invalid': 'Der Server ist nicht richtig eingerichtet.',
     'listen.failed': 'Der Server konnte nicht starten.',

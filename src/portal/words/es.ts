@@ -47,6 +47,8 @@ export const ES: Words = {
     'files.none': 'No hay nada en esta dirección.',
     'files.folder': 'Los archivos de esta dirección no se pueden leer en este momento.',
     'session.store': 'No se puede iniciar sesión en este momento.',
+    'acme.refused': 'El servidor no está bien configurado.',
+    'acme.unreachable': 'El servidor no está bien configurado.',
     'config.unreadable': 'El servidor no está bien configurado.',
     'config.invalid': 'El servidor no está bien configurado.',
     'listen.failed': 'El servidor no ha podido arrancar.',

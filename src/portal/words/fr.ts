@@ -47,6 +47,8 @@ export const FR: Words = {
     'files.none': 'Il n’y a rien à cette adresse.',
     'files.folder': 'Les fichiers de cette adresse sont illisibles pour le moment.',
     'session.store': 'La connexion est impossible pour le moment.',
+    'acme.refused': 'Le serveur n’est pas configuré correctement.',
+    'acme.unreachable': 'Le serveur n’est pas configuré correctement.',
     'config.unreadable': 'Le serveur n’est pas configuré correctement.',
     'config.invalid': 'Le serveur n’est pas configuré correctement.',
     'listen.failed': 'Le serveur n’a pas pu démarrer.',
