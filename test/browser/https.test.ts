@@ -1,0 +1,102 @@
+import { afterAll, beforeAll, expect, test } from 'bun:test'
+import type { Browser } from 'playwright-core'
+import { makeAuthority } from '../kit/certificates.ts'
+import { freePort } from '../kit/child.ts'
+import { openChromium, watchedContext } from '../kit/chromium.ts'
+import { type Gate, startGate } from '../kit/gate.ts'
+import { startProvider, type TestProvider } from '../kit/provider.ts'
+
+let browser: Browser
+let provider: TestProvider
+let upstream: Bun.Server<undefined>
+let gate: Gate
+let app: string
+let plain: string
+
+beforeAll(async () => {
+  const { cert, key } = makeAuthority().issue('DNS:app.localhost')
+  const securePort = await freePort()
+  app = `https://app.localhost:${securePort}`
+  browser = await openChromium()
+  provider = await startProvider({
+    host: 'localhost',
+    clients: [{ client_id: 'gate', client_secret: 'gate-secret' }],
+    accounts: [{ sub: 'ada', name: 'Ada', email: 'ada@example.com', groups: [] }],
+  })
+  provider.allowRedirect(`${app}/.sallyport/callback`)
+  upstream = Bun.serve({
+    port: 0,
+    hostname: '127.0.0.1',
+    fetch(request, server) {
+      if (server.upgrade(request)) return
+      const who = request.headers.get('x-token-user-email') ?? 'nobody'
+      return new Response(`<!doctype html><link rel="icon" href="data:,"><title>App</title><h1>${who}</h1>`, {
+        headers: { 'content-type': 'text/html' },
+      })
+    },
+    websocket: { message: (socket, message) => void socket.send(`echo of ${message}`) },
+  })
+  gate = await startGate(
+    `[tls]
+listen = ["127.0.0.1:${securePort}"]
+certificates = [{ cert = "app.pem", key = "app.key" }]
+hsts = "1d"
+
+[providers.id]
+issuer = "${provider.issuer}"
+client_id = "gate"
+client_secret = "gate-secret"
+
+[portals.home]
+providers = ["id"]
+[portals.home.roles]
+user = { any = true }
+
+[[routes]]
+host = "app.localhost"
+upstream = "http://127.0.0.1:${upstream.port}"
+portal = "home"
+allow = ["user"]
+headers = "x-token"
+`,
+    { files: { 'app.pem': cert, 'app.key': key } },
+  )
+  plain = `http://app.localhost:${gate.port}`
+})
+
+afterAll(async () => {
+  await browser.close()
+  await gate[Symbol.asyncDispose]()
+  await provider.stop()
+  await upstream.stop(true)
+})
+
+test('someone who comes by plain HTTP signs in by HTTPS and works there, over HTTP/2 and WebSockets', async () => {
+  const { context, complaints, open } = await watchedContext(browser, { ignoreHTTPSErrors: true })
+  const page = await open(`${plain}/deep?link=1`)
+  await page.getByLabel('Login').fill('ada')
+  await page.getByRole('button', { name: 'Sign in' }).click()
+  await page.waitForURL(`${app}/deep?link=1`)
+  expect(await page.getByRole('heading').textContent()).toBe('ada@example.com')
+
+  const session = (await context.cookies(app)).find(({ name }) => name === '__Host-sallyport')
+  expect(session).toMatchObject({ secure: true, httpOnly: true, sameSite: 'Lax', path: '/' })
+  expect(await page.evaluate<string>('performance.getEntriesByType("navigation")[0].nextHopProtocol')).toBe('h2')
+  const echo = await page.evaluate<string>(`new Promise((resolve, reject) => {
+    const socket = new WebSocket('wss://' + location.host + '/socket')
+    socket.onopen = () => socket.send('hello')
+    socket.onmessage = ({ data }) => resolve(data)
+    socket.onerror = () => reject(new Error('the WebSocket failed'))
+  })`)
+  expect(echo).toBe('echo of hello')
+
+  await page.goto(`${app}/.sallyport/logout`)
+  await page
+    .getByRole('button', { name: /sign out/i })
+    .first()
+    .click()
+  await page.waitForLoadState()
+  expect((await context.cookies(app)).filter(({ name }) => name === '__Host-sallyport')).toEqual([])
+  expect(complaints).toEqual([])
+  await context.close()
+})
