@@ -33,12 +33,12 @@ export function createBlanks(): Blanks {
         const candidate = count === 1 ? base : `${base}_${count}`
         const taken = list.find(blank => blank.name === candidate)
         if (taken !== undefined && taken.meaning !== meaning) continue
-        if (taken === undefined) list.push({ name: candidate, meaning, standIn })
+        if (taken === undefined) list.push({ name: candidate, meaning, standIn: apart(standIn, list.length) })
         return `\${${candidate}}`
       }
     },
     variable(name, meaning, standIn) {
-      if (!list.some(blank => blank.name === name)) list.push({ name, meaning, standIn })
+      if (!list.some(blank => blank.name === name)) list.push({ name, meaning, standIn: apart(standIn, list.length) })
       return `\${${name}}`
     },
     literal(text) {
@@ -51,6 +51,11 @@ export function createBlanks(): Blanks {
     },
   }
   return blanks
+}
+
+/** Hosts that are to be filled in are different ones. */
+function apart(standIn: string, count: number): string {
+  return standIn.replace(STAND_IN_HOST, `${count}.${STAND_IN_HOST}`)
 }
 
 /** Text that means itself in routes.toml, where `${` begins a reference. */

@@ -29,7 +29,11 @@ export function planSections(plan: Plan): readonly Section[] {
     {
       title: '[server]',
       entries: [
-        { key: 'listen', value: ['0.0.0.0:8080'], comment: 'plain HTTP, behind your TLS proxy' },
+        {
+          key: 'listen',
+          value: ['0.0.0.0:8080'],
+          comment: 'plain HTTP, behind your TLS proxy; or see [tls] in the README',
+        },
         { key: 'admin', value: '127.0.0.1:9464', comment: '/healthz, /readyz, /metrics and /config, for this machine' },
       ],
       also: [

@@ -206,7 +206,22 @@ acl default deny`,
     about: 'paths that need no sign-in',
     parts: { policy: 'allow roles user\nbypass uri prefix /hook\nbypass uri regex ^/x' },
     has: { '[[routes]] 1': ['path = "/hook"', 'allow = "public"'] },
-    note: 'decide 23 bypass uri regex ^/x: no path says this, so it stays closed',
+    note: 'decide 23 bypass uri regex ^/x: a path is everything below it here, so this stays closed',
+  },
+  {
+    about: 'one path alone that needs no sign-in stays closed',
+    parts: { policy: 'allow roles user\nbypass uri exact /\nbypass uri prefix x*y' },
+    has: { '[[routes]]': ['allow = ["user"]'] },
+    note: 'decide 22 bypass uri exact /: a path is everything below it here',
+  },
+  {
+    about: 'one path alone that is open in a guarded site stays closed',
+    parts: {
+      sites:
+        'app.example.com {\n handle /up {\n reverse_proxy a:1\n }\n redir / /app\n handle {\n authorize with users\n reverse_proxy a:1\n }\n}',
+    },
+    has: { '[[routes]]': ['upstream = "http://a:1"', 'allow = ["user"]'], '[[routes]] 1': [] },
+    note: 'decide 27 reverse_proxy: app.example.com/up was open at that one path',
   },
   {
     about: 'authorize for a part of a site, and handle_path in another',
@@ -235,6 +250,19 @@ acl default deny`,
       '[[routes]]': ['path = "/hook"', 'allow = "public"'],
       '[[routes]] 1': ['upstream = "http://app:2"', 'allow = ["user"]'],
     },
+  },
+  {
+    about: 'a site for plain HTTP beside the one for HTTPS, and sites without a name',
+    parts: {
+      sites:
+        'http://a.example.com {\n redir https://{host}{uri}\n}\na.example.com {\n reverse_proxy a:1\n}\n:8080 {\n reverse_proxy b:1\n}\n:8081 {\n reverse_proxy c:1\n}',
+    },
+    has: {
+      '[[routes]]': ['host = "a.example.com"', 'upstream = "http://a:1"'],
+      '[[routes]] 1': ['host = "${APP_HOST}"', 'upstream = "http://b:1"'],
+      '[[routes]] 2': ['host = "${APP_HOST_2}"', 'upstream = "http://c:1"'],
+    },
+    note: 'changed 26 http://: a.example.com over plain HTTP',
   },
   {
     about: 'hosts by matchers, and the rest of their wildcard',

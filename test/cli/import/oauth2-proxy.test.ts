@@ -49,6 +49,18 @@ const CASES: readonly Case[] = [
     note: 'kept 9 trusted_proxy_ips',
   },
   {
+    options: 'reverse_proxy = true\ntrusted_ips = ["10.0.0.0/8"]',
+    at: '[server]',
+    has: ['trusted_proxies = ["${PROXY_ADDRESS}"]'],
+    note: 'decide 8 reverse_proxy',
+  },
+  {
+    options: 'https_address = ":8443"\ntls_cert_file = "/nowhere/cert.pem"\ntls_key_file = "/nowhere/key.pem"',
+    at: '[server]',
+    has: [],
+    note: 'decide 9 tls_cert_file: they cannot be read here',
+  },
+  {
     options: 'cookie_expire = "1h30m0s"\ncookie_refresh = "5m"',
     at: '[sessions]',
     has: ['lifetime = "1h30m"', 'idle = "1h30m"', 'refresh = "5m"'],
@@ -254,7 +266,9 @@ describe('an oauth2-proxy.cfg', () => {
 
   test('opens what skip_auth_routes opened, and nothing that no path can say', async () => {
     const routes = [
+      'POST=^/hook/',
       'GET=^/health$',
+      '^/$',
       '^/static/',
       '^/a\\.b/.*',
       '/unanchored',
@@ -271,12 +285,12 @@ describe('an oauth2-proxy.cfg', () => {
     expect(found).toEqual([
       ['allow = ["user"]'],
       ['path = "/a.b"', 'allow = "public"'],
-      ['path = "/health"', 'allow = ["user", { methods = ["GET"], anonymous = true }]'],
+      ['path = "/hook"', 'allow = ["user", { methods = ["POST"], anonymous = true }]'],
       ['path = "/static"', 'allow = "public"'],
       [],
     ])
-    expect(notes.filter(note => note.includes('it stays closed')).length).toBe(5)
-    expect(notes.join('\n')).toContain('/health is open for GET, and here everything below it too')
+    expect(notes.filter(note => note.includes('it stays closed')).length).toBe(7)
+    expect(notes.join('\n')).toContain('GET=^/health$: a path is everything below it here, so it stays closed')
   })
 
   test('takes the addresses of a list that can be read', async () => {

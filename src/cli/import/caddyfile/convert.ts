@@ -2,7 +2,7 @@ import type { Json } from '../../../config/raw.ts'
 import type { Section } from '../draft.ts'
 import type { Desk } from './desk.ts'
 import { globalOptions, listenEntries } from './global.ts'
-import { hostsOf } from './hosts.ts'
+import { hostsOf, mergeHosts } from './hosts.ts'
 import type { Caddyfile, Directive } from './parse.ts'
 import { planRoutes, type RoutePlan } from './plan.ts'
 import { CLAIM_FIELDS, readPolicy } from './policy.ts'
@@ -18,7 +18,10 @@ export function convertCaddyfile(desk: Desk, caddyfile: Caddyfile): readonly Sec
   const providers = named(security, 'oauth', 'identity', 'provider').map(one => readProvider(desk, one))
   const portals = named(security, 'authentication', 'portal').map(one => readPortal(desk, one, providers))
   const policies = named(security, 'authorization', 'policy').map(one => readPolicy(desk, one, providers))
-  const hosts = file.sites.flatMap(site => hostsOf(desk, site))
+  const hosts = mergeHosts(
+    desk,
+    file.sites.flatMap(site => hostsOf(desk, site)),
+  )
   const plans = hosts.flatMap(host => planRoutes(desk, host, { hosts, portals, policies }))
   return [
     { title: '[server]', entries: listenEntries(desk, file) },

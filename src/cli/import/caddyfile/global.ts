@@ -3,19 +3,19 @@ import { type Desk, spell } from './desk.ts'
 import type { Caddyfile, Directive } from './parse.ts'
 
 const SAID: Readonly<Record<string, readonly ['left' | 'changed' | 'decide', string]>> = {
-  acme_ca: ['left', 'certificates are the TLS proxy’s in front'],
-  acme_dns: ['left', 'certificates are the TLS proxy’s in front'],
+  acme_ca: ['left', 'certificates come from files that [tls] names, or are the TLS proxy’s in front'],
+  acme_dns: ['left', 'certificates come from files that [tls] names, or are the TLS proxy’s in front'],
   admin: [
     'decide',
     'admin = "127.0.0.1:9464" in [server] answers /healthz, /readyz and /metrics; the file is reloaded when it is saved',
   ],
-  auto_https: ['left', 'plain HTTP is not redirected here: let the TLS proxy in front do that'],
+  auto_https: ['left', 'with [tls], plain HTTP is sent to https unless redirect_http = false'],
   debug: ['decide', 'log_level = "debug" in [server]'],
-  email: ['left', 'certificates are the TLS proxy’s in front'],
+  email: ['left', 'certificates come from files that [tls] names, or are the TLS proxy’s in front'],
   http_port: ['decide', 'listen in [server] is plain HTTP, whatever the port: 8080 unless you say otherwise'],
   https_port: [
     'decide',
-    'Sallyport listens on plain HTTP here: keep a TLS proxy in front, and name it in trusted_proxies',
+    'listen in [tls], with certificates; or keep a TLS proxy in front, and name it in trusted_proxies',
   ],
   log: ['left', 'one log for all, JSON on standard output'],
   order: ['changed', 'nothing to write: signing in and rules always come before whatever answers'],
@@ -75,7 +75,7 @@ export function listenEntries(desk: Desk, { options, sites }: Caddyfile): readon
       'decide',
       'https',
       null,
-      'Caddy had certificates of its own; Sallyport listens on plain HTTP here: keep a TLS proxy in front, and name it in trusted_proxies',
+      'Caddy had certificates of its own: name files of yours in [tls] (README, HTTPS), or keep a TLS proxy in front, and name it in trusted_proxies',
     )
   }
   const isUsable = port !== undefined && port !== '443' && /^\d+$|^\{/.test(port)
@@ -83,7 +83,7 @@ export function listenEntries(desk: Desk, { options, sites }: Caddyfile): readon
     {
       key: 'listen',
       value: [`0.0.0.0:${isUsable ? spell(desk, port, '8080') : '8080'}`],
-      comment: 'plain HTTP, behind a TLS proxy',
+      comment: 'plain HTTP, behind a TLS proxy; or add [tls]',
     },
   ]
 }

@@ -31,6 +31,27 @@ export function hostsOf(desk: Desk, site: Site): readonly Host[] {
     .filter(host => host.services.length + host.placements.length > 0)
 }
 
+/** Each host once. What a site of its own says for plain HTTP, beside another for HTTPS, is what is sent on to that. */
+export function mergeHosts(desk: Desk, hosts: readonly Host[]): readonly Host[] {
+  const byName = Map.groupBy(hosts, ({ name }) => name)
+  return [...byName].map(([name, sites]) => {
+    const secure = sites.filter(({ isPlain }) => !isPlain)
+    const kept = secure.length > 0 ? secure : sites
+    for (const { services } of sites.filter(site => !kept.includes(site))) {
+      for (const { line } of services) {
+        const say = `${name} over plain HTTP: with [tls] it is sent to https, otherwise the TLS proxy in front does that`
+        desk.notes.add('changed', 'http://', line, say)
+      }
+    }
+    return {
+      name,
+      isPlain: secure.length === 0,
+      services: kept.flatMap(({ services }) => services),
+      placements: kept.flatMap(({ placements }) => placements),
+    }
+  })
+}
+
 /** `https://app.example.com:443`, `:8080`, `{$DOMAIN}` or `http://<domain>`. */
 function readAddress(desk: Desk, address: string, line: number): { readonly name: string; readonly isPlain: boolean } {
   const [, scheme, rest = ''] = /^(?:(https?):\/\/)?(.*)$/s.exec(address) ?? []

@@ -1,7 +1,7 @@
 import type { Json } from '../../../config/raw.ts'
 import { type Desk, spell } from './desk.ts'
 import type { Host } from './hosts.ts'
-import { isBelow, readPattern } from './matcher.ts'
+import { isBelow } from './matcher.ts'
 import { nobody, type Policy } from './policy.ts'
 import type { Portal } from './portal.ts'
 import type { Guard, Service } from './site.ts'
@@ -26,37 +26,56 @@ export interface Parts {
   readonly policies: readonly Policy[]
 }
 
-/** The routes of a host: each service, and each path in it that another rule holds for. */
+/**
+ * The routes of a host: each service, and each path in it that another rule holds for.
+ *
+ * What answered at one path alone comes last: below it, a route would answer in place of the others.
+ */
 export function planRoutes(desk: Desk, host: Host, parts: Parts): readonly RoutePlan[] {
   const plans = new Map<string, RoutePlan>()
-  for (const service of host.services) {
+  const ordered = [...host.services.filter(one => !one.isExact), ...host.services.filter(one => one.isExact)]
+  for (const service of ordered) {
     for (const path of pathsOf(service, parts)) {
       const before = plans.get(path)
-      if (before === undefined) plans.set(path, planRoute(desk, host, path, service, parts))
-      else if (before.service !== service && (before.service.hosts === null) === (service.hosts === null)) {
-        desk.notes.add(
-          'decide',
-          'reverse_proxy',
-          service.line,
-          `${host.name}${path} is served twice; the first was taken`,
-        )
+      if (before === undefined) {
+        const plan = planRoute(desk, host, path, service, parts)
+        if (!service.isExact || mayBeWider(desk, plan, [...plans.values()])) plans.set(path, plan)
+      } else if (before.service !== service && (before.service.hosts === null) === (service.hosts === null)) {
+        const say = `${host.name}${path} is served twice: write by hand what is meant for some of its requests alone`
+        desk.notes.add('decide', 'reverse_proxy', service.line, say)
       }
     }
   }
   return [...plans.values()]
 }
 
+/** Whether something that answered at one path may answer below it too: not where that would open what a rule guards. */
+function mayBeWider(desk: Desk, { host, path, service, allow }: RoutePlan, plans: readonly RoutePlan[]): boolean {
+  const above = plans
+    .filter(plan => isBelow(path, plan.path))
+    .sort((one, other) => other.path.length - one.path.length)[0]
+  const isApplication = service.answer.entries.some(({ key }) => key === 'upstream' || key === 'files')
+  if (allow === 'public' && isApplication && above !== undefined && above.allow !== 'public') {
+    const say = `${host.name}${path} was open at that one path; a route is everything below it, so it stays closed: write it by hand if that may be open`
+    desk.notes.add('decide', 'reverse_proxy', service.line, say)
+    return false
+  }
+  desk.notes.add(
+    'changed',
+    'reverse_proxy',
+    service.line,
+    `${path} was that one path; here everything below it is served too`,
+  )
+  return true
+}
+
 function pathsOf(service: Service, { policies }: Parts): ReadonlySet<string> {
   const paths = [service.path]
   for (const { path, policy } of service.guards) {
     const open = policies.find(({ was }) => was === policy)?.open ?? []
-    paths.push(path, ...open.map(openPath).filter(opened => isBelow(opened, path)))
+    paths.push(path, ...open.filter(opened => isBelow(opened, path)))
   }
   return new Set(paths.filter(path => isBelow(path, service.path)))
-}
-
-function openPath(pattern: string): string {
-  return readPattern(pattern)?.path ?? '/'
 }
 
 function planRoute(desk: Desk, host: Host, path: string, service: Service, parts: Parts): RoutePlan {
@@ -66,7 +85,7 @@ function planRoute(desk: Desk, host: Host, path: string, service: Service, parts
   if (guard === undefined) return { ...plan, policy: null, portal: null, allow: 'public' }
   const policy = parts.policies.find(({ was }) => was === guard.policy) ?? null
   const portal = portalFor(desk, policy, host, parts)
-  if (policy?.open.some(open => isBelow(path, openPath(open))) === true) {
+  if (policy?.open.some(open => isBelow(path, open)) === true) {
     return { ...plan, policy, portal, isBypassed: true, allow: 'public' }
   }
   const isKnown = policy !== null && portal?.isClosed !== true && isOnly(desk, guard, guards)

@@ -1,6 +1,7 @@
 import type { Json } from '../../../config/raw.ts'
 import { allOf, readCondition } from './conditions.ts'
 import type { Desk } from './desk.ts'
+import { readPattern } from './matcher.ts'
 import type { Directive } from './parse.ts'
 import type { Provider } from './provider.ts'
 
@@ -85,17 +86,18 @@ export function readPolicy(desk: Desk, { args, line, block }: Directive, provide
     } else if (name === 'acl' && words[0] === 'default') {
       isOpenToAll ||= words[1] === 'allow'
       said('kept', words[1] === 'allow' ? 'allow = "authenticated"' : 'whoever no rule allows is denied')
-    } else if (name === 'bypass' && words[0] === 'uri' && (words[1] === 'prefix' || words[1] === 'exact')) {
-      open.push(words[2] ?? '/')
-      said(
-        words[1] === 'prefix' ? 'kept' : 'decide',
-        words[1] === 'prefix'
-          ? 'a route with allow = "public"'
-          : 'a route with allow = "public": here everything below it is open too',
-      )
-    } else if (name === 'bypass')
-      said('decide', 'no path says this, so it stays closed; write a route with path = "…" and allow = "public"')
-    else if (text === 'inject headers with claims') {
+    } else if (name === 'bypass') {
+      const path = words[0] === 'uri' && words[1] === 'prefix' ? readPattern(`${words[2] ?? ''}/*`) : null
+      if (path === null) {
+        said(
+          'decide',
+          'a path is everything below it here, so this stays closed; where that may be open, write a route with path = "…" and allow = "public"',
+        )
+      } else {
+        open.push(path.path)
+        said('kept', 'a route with allow = "public", at the segment boundary')
+      }
+    } else if (text === 'inject headers with claims') {
       hasClaims = true
       said('kept', 'headers = "x-token": the same fields; what a client sends in them is removed')
     } else if (name === 'inject' && words[0] === 'header' && words[2] === 'from') {

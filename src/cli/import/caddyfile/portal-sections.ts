@@ -46,7 +46,7 @@ export function portalSections(
 /** Null: it is on each host that it protects, as it was. */
 function addressOf(desk: Desk, portal: Portal, own: readonly Host[], used: readonly RoutePlan[]): string | null {
   if (used.every(({ host }) => own.includes(host))) return null
-  const [home] = own
+  const home = own.find(({ name }) => !name.startsWith('*'))
   if (home !== undefined) return `${home.isPlain ? 'http' : 'https'}://${home.name}`
   const stated = used
     .map(({ policy }) => /^https?:\/\/[^/]+/.exec(policy?.authUrl ?? '')?.[0])

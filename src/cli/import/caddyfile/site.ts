@@ -1,5 +1,5 @@
 import type { Desk } from './desk.ts'
-import { EVERYTHING, isMatcher, type Matched, readMatcher, readPattern, within } from './matcher.ts'
+import { EVERYTHING, isMatcher, type Matched, type MatchedPath, readMatcher, readPattern, within } from './matcher.ts'
 import type { Directive, Site } from './parse.ts'
 import { type Answer, readFileServer, readRedir, readRespond, readReverseProxy } from './services.ts'
 
@@ -14,6 +14,8 @@ export interface Guard {
 export interface Service {
   readonly hosts: readonly string[] | null
   readonly path: string
+  /** Whether it answered at this path alone, and not below it. */
+  readonly isExact: boolean
   readonly stripPrefix: string | null
   /** In the order in which a request meets them. */
   readonly guards: readonly Guard[]
@@ -35,7 +37,7 @@ export interface ReadSite {
 }
 
 interface Scope {
-  readonly paths: readonly string[]
+  readonly paths: readonly MatchedPath[]
   readonly hosts: readonly string[] | null
   readonly stripPrefix: string | null
   readonly root: string | null
@@ -58,7 +60,7 @@ const SAID: Readonly<Record<string, string>> = {
   request_header: 'request_headers = { set = { … }, remove = [ … ] } in the routes',
   rewrite: 'strip_prefix and add_prefix in the routes',
   templates: 'files are served as they are',
-  tls: 'certificates are the TLS proxy’s in front',
+  tls: '[tls] certificates in routes.toml, or the TLS proxy in front',
   try_files: 'files of a route are served as they are named; index.html for folders',
   uri: 'strip_prefix and add_prefix in the routes',
   vars: 'nothing is named beforehand',
@@ -88,9 +90,13 @@ export function readSite(desk: Desk, site: Site): ReadSite {
     const { stripPrefix } = scope
     const paths = matched.paths.flatMap(({ path, isExact, isLoose }) => {
       const absolute = stripPrefix === null ? path : path === '/' ? stripPrefix : stripPrefix + path
-      return scope.paths.map(own => within({ path: absolute, isExact, isLoose }, own)?.path ?? null)
+      return scope.paths.map(own => {
+        const found = within({ path: absolute, isExact, isLoose }, own.path)
+        if (found === null || !own.isExact) return found
+        return found.path === own.path ? { ...found, isExact: true } : null
+      })
     })
-    const kept = [...new Set(paths.filter(path => path !== null))]
+    const kept = paths.filter(path => path !== null)
     return kept.length === 0 ? null : { ...scope, paths: kept, hosts: matched.hosts ?? scope.hosts }
   }
 
@@ -100,7 +106,7 @@ export function readSite(desk: Desk, site: Site): ReadSite {
     if (directive.name !== 'handle_path' && chosen(directive).matched !== null) return []
     if (directive.name === 'handle_path' && readPattern(directive.args[0] ?? '') !== null) return []
     return policiesIn(directive.block ?? []).flatMap(({ policy, line }) =>
-      scope.paths.map(path => ({ path, policy, line })),
+      scope.paths.map(({ path }) => ({ path, policy, line })),
     )
   }
 
@@ -121,7 +127,7 @@ export function readSite(desk: Desk, site: Site): ReadSite {
     if (matched === null || matched.hosts !== null) unsayable(directive, 'everything is guarded')
     if (matched !== null) sayLoose(directive, matched)
     const scoped = matched === null ? scope : narrow(scope, { ...matched, hosts: null })
-    return (scoped ?? scope).paths.map(path => ({ path, policy, line: directive.line }))
+    return (scoped ?? scope).paths.map(({ path }) => ({ path, policy, line: directive.line }))
   }
 
   function add(directive: Directive, scope: Scope, read: (rest: Directive, scope: Scope) => Answer | null): void {
@@ -133,24 +139,17 @@ export function readSite(desk: Desk, site: Site): ReadSite {
     const scoped = narrow(scope, matched)
     const answer = scoped === null ? null : read(rest, scoped)
     if (scoped === null || answer === null) return
-    for (const path of scoped.paths) {
+    for (const { path, isExact } of scoped.paths) {
       services.push({
         hosts: scoped.hosts,
         path,
+        isExact,
         stripPrefix: scoped.stripPrefix,
         guards: scoped.guards,
         answer,
         line: directive.line,
       })
     }
-    const exact = matched.paths.filter(({ path, isExact }) => isExact && path !== '/')
-    for (const { path } of exact)
-      desk.notes.add(
-        'changed',
-        directive.name,
-        directive.line,
-        `${path} was that one path; here everything below it is served too`,
-      )
   }
 
   function enter(directive: Directive, scope: Scope): void {
@@ -167,7 +166,7 @@ export function readSite(desk: Desk, site: Site): ReadSite {
   function enterStripped(directive: Directive, scope: Scope): void {
     const pattern = readPattern(directive.args[0] ?? '')
     const scoped = pattern === null ? null : narrow(scope, { paths: [pattern], hosts: null })
-    const [path] = scoped?.paths ?? []
+    const path = scoped?.paths[0]?.path
     if (scoped === null || path === undefined || directive.block === null) {
       unsayable(directive, 'write its routes by hand')
       return
@@ -200,7 +199,7 @@ export function readSite(desk: Desk, site: Site): ReadSite {
         const { matched, rest } = chosen(directive)
         const scoped = matched === null ? scope : (narrow(scope, matched) ?? scope)
         const portal = rest.args[0] === 'with' ? (rest.args[1] ?? '') : (rest.args[0] ?? '')
-        placements.push({ portal, hosts: scoped.hosts, paths: scoped.paths, line })
+        placements.push({ portal, hosts: scoped.hosts, paths: scoped.paths.map(({ path }) => path), line })
         desk.notes.add(
           'kept',
           'authenticate',
@@ -217,7 +216,7 @@ export function readSite(desk: Desk, site: Site): ReadSite {
     }
   }
 
-  walk(site.block, { paths: ['/'], hosts: null, stripPrefix: null, root: null, guards: [] }, false)
+  walk(site.block, { paths: EVERYTHING.paths, hosts: null, stripPrefix: null, root: null, guards: [] }, false)
   return { services, placements }
 }
 

@@ -5,13 +5,14 @@ import { portalSections } from './people.ts'
 import { providerSection } from './provider.ts'
 import { findPlaces, routeSections } from './routes.ts'
 import { READ, SAID } from './said.ts'
-import { serverSection, sessionsSection } from './server.ts'
+import { serverSection, sessionsSection, tlsSections } from './server.ts'
 
 /** Every section of the new file, for an oauth2-proxy.cfg; every option of the old one has a note afterwards. */
 export function convertOauth2Proxy(desk: Desk): readonly Section[] {
   const places = findPlaces(desk)
   const sections = [
     serverSection(desk, places.isAsked && places.services.some(({ kind }) => kind === 'none')),
+    ...tlsSections(desk),
     sessionsSection(desk),
     providerSection(desk),
     ...portalSections(desk, places.portalUrl),

@@ -44,13 +44,11 @@ export function portalSections(desk: Desk, url: string | null): readonly Section
       'htpasswd in the portal: as HTTP Basic, without a form; bcrypt, Argon2 or $apr1$, not {SHA}',
     )
   }
-  if (options.flag('cookie_secure') === false) {
-    entries.push({
-      key: 'insecure_cookies',
-      value: true,
-      comment: 'cookie_secure = false: only for tests on plain HTTP',
-    })
-    note(desk, 'decide', 'cookie_secure', 'insecure_cookies = true: take it out as soon as people come by https')
+  const isPlain = options.text('redirect_url')?.startsWith('http://') === true
+  if (isPlain || options.flag('cookie_secure') === false) {
+    entries.push({ key: 'insecure_cookies', value: true, comment: 'plain HTTP: only for tests' })
+    const say = 'insecure_cookies = true, for people who come by plain HTTP: take it out as soon as they come by https'
+    note(desk, 'decide', isPlain ? ['redirect_url', 'cookie_secure'] : 'cookie_secure', say)
   } else note(desk, 'kept', 'cookie_secure', 'cookies are Secure, and people are expected by https')
   note(
     desk,

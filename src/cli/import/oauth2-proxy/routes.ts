@@ -213,15 +213,19 @@ function openPaths(desk: Desk): readonly Access[] {
         )
         continue
       }
+      if (open.isExact) {
+        const say = `${entry}: a path is everything below it here, so it stays closed; if that may be open too, write a route with path = "${open.path}" and allow = "public"`
+        notes.add('decide', option, line, say)
+        continue
+      }
       const allow = allowFor(desk, open, byPath.get(open.path)?.allow)
       byPath.set(open.path, { path: open.path, allow, comment: option })
-      const wider = open.isExact ? 'decide' : 'kept'
-      const say = open.isExact ? ', and here everything below it too' : open.isLoose ? ', at the segment boundary' : ''
+      const whom = open.method === null ? '' : ` for ${open.method}`
       notes.add(
-        wider,
+        'kept',
         option,
         line,
-        `${entry}: ${open.path} is open${open.method === null ? '' : ` for ${open.method}`}${say}`,
+        `${entry}: ${open.path} is open${whom}${open.isLoose ? ', at the segment boundary' : ''}`,
       )
     }
   }

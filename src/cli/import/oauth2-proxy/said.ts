@@ -77,7 +77,7 @@ export const SAID: Readonly<Record<string, Said>> = {
   ],
   flush_interval: ['changed', 'nothing to write: every answer is streamed as it comes'],
   footer: LOOK,
-  force_https: ['decide', 'plain HTTP is not redirected here: let the TLS proxy in front do that'],
+  force_https: ['decide', 'with [tls], plain HTTP is sent to https; without it, let the TLS proxy in front do that'],
   force_json_errors: ['changed', 'nothing to write: programs get problem details (JSON), page loads get pages'],
   gcp_healthchecks: [
     'left',

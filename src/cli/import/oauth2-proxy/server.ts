@@ -16,9 +16,14 @@ export function serverSection(desk: Desk, isAsked: boolean): Section {
     entries.push({ key: 'trusted_proxies', value: proxies, comment: 'trusted_proxy_ips' })
     note(desk, 'kept', 'trusted_proxy_ips', 'trusted_proxies in [server]')
     note(desk, 'kept', 'reverse_proxy', 'X-Forwarded-* count from trusted_proxies alone')
-  } else if (isAsked) {
+  } else if (isAsked || (options.flag('reverse_proxy') === true && options.has('trusted_ips'))) {
+    // Everyone has the proxy's address until it is named, and trusted_ips may hold that.
     const proxy = desk.blanks.add('PROXY_ADDRESS', 'the address that the proxy in front comes from', '10.0.0.2')
-    entries.push({ key: 'trusted_proxies', value: [proxy], comment: 'who may ask /.sallyport/verify' })
+    entries.push({
+      key: 'trusted_proxies',
+      value: [proxy],
+      comment: isAsked ? 'who may ask /.sallyport/verify' : 'whose X-Forwarded-* count',
+    })
     note(
       desk,
       'decide',
@@ -44,13 +49,59 @@ export function serverSection(desk: Desk, isAsked: boolean): Section {
   if (options.flag('request_logging') === false)
     entries.push({ key: 'access_log', value: false, comment: 'request_logging' })
   note(desk, 'kept', 'request_logging', 'access_log in [server]')
+  return { title: '[server]', entries, also }
+}
+
+/** `[tls]`, where the certificate is at hand; else what to write is in the report. */
+export function tlsSections(desk: Desk): readonly Section[] {
+  const { options, blanks } = desk
+  const files = ['tls_cert_file', 'tls_key_file']
+  const [cert = null, key = null] = files.map(name => options.text(name))
+  if (cert === null || key === null) {
+    note(desk, 'left', ['https_address', ...files], 'HTTPS takes a certificate and a key: see [tls] in the README')
+    return []
+  }
+  const place = blanks.literal(address(options.text('https_address') ?? ':443'))
+  if (![cert, key].every(path => isReadable(desk, path))) {
+    const say = `they cannot be read here; where they are, write [tls] with listen = ["${place}"] and certificates = [{ cert = "…", key = "…" }]`
+    note(desk, 'decide', ['https_address', ...files], say)
+    return []
+  }
+  note(desk, 'kept', ['https_address', ...files], 'listen and certificates in [tls]')
+  const sendsOn = options.flag('force_https') === true
   note(
     desk,
-    'decide',
-    ['https_address', 'tls_cert_file', 'tls_key_file'],
-    'Sallyport listens on plain HTTP here: keep a TLS proxy in front, and name it in trusted_proxies',
+    'kept',
+    'force_https',
+    sendsOn ? 'redirect_http in [tls], which is usual' : 'redirect_http = false in [tls]',
   )
-  return { title: '[server]', entries, also }
+  return [
+    {
+      title: '[tls]',
+      entries: [
+        { key: 'listen', value: [place], comment: 'https_address' },
+        { key: 'certificates', value: [{ cert: blanks.literal(cert), key: blanks.literal(key) }] },
+        ...(sendsOn
+          ? []
+          : [
+              {
+                key: 'redirect_http',
+                value: false,
+                comment: 'oauth2-proxy serves plain HTTP too, without force_https',
+              },
+            ]),
+      ],
+    },
+  ]
+}
+
+function isReadable({ readText }: Desk, path: string): boolean {
+  try {
+    readText(path)
+    return true
+  } catch {
+    return false
+  }
 }
 
 function listen(desk: Desk): Entry {
