@@ -26,7 +26,7 @@ export function apache(folder: string, fronts: readonly Front[], provider: TestP
     mkdirSync(root, { recursive: true })
     writeFileSync(join(root, 'httpd.conf'), configuration(root, fronts, provider, trust))
     const child = startChild(['apache2', '-d', root, '-f', 'httpd.conf', '-D', 'FOREGROUND'], { core: PROXY_CORE })
-    for (const { name } of fronts) cookies.set(name, await signIn(name))
+    for (const { name } of fronts) if (name !== 'https') cookies.set(name, await signIn(name))
     return child
   }
 
@@ -50,9 +50,11 @@ export function apache(folder: string, fronts: readonly Front[], provider: TestP
 }
 
 function configuration(root: string, fronts: readonly Front[], provider: TestProvider, trust: Trust): string {
-  const hosts = fronts.map(({ name, port, upstream }) => {
-    const to = name === 'secure' ? `https://${trust.serverName}` : 'http://127.0.0.1'
-    return `
+  const hosts = fronts
+    .filter(({ name }) => name !== 'https')
+    .map(({ name, port, upstream }) => {
+      const to = name === 'secure' ? `https://${trust.serverName}` : 'http://127.0.0.1'
+      return `
 Listen 127.0.0.1:${port}
 <VirtualHost 127.0.0.1:${port}>
   ServerName ${HOST}:${port}
@@ -64,7 +66,7 @@ Listen 127.0.0.1:${port}
     Require claim groups:users
   </Location>
 </VirtualHost>`
-  })
+    })
   return `
 ${NAMES.split(' ')
   .map(name => `LoadModule ${name}_module ${MODULES}/mod_${name}.so`)

@@ -17,9 +17,18 @@ const SCRIPT = join(import.meta.dir, 'programs/bare-bun.ts')
 
 /** `Bun.serve` with `fetch` and nothing between. It forwards no WebSocket. */
 export function bareBun(fronts: readonly Front[], trust: Trust): Subject {
-  const pairs = fronts.map(({ name, port, upstream }) => `${port}=${name === 'secure' ? 'https' : 'http'}:${upstream}`)
+  const pairs = fronts.map(
+    ({ name, port, upstream }) =>
+      `${port}${name === 'https' ? 's' : ''}=${name === 'secure' ? 'https' : 'http'}:${upstream}`,
+  )
   // The same limit that Sallyport's binary lifts for itself: 256 requests at a time.
-  const env = { BUN_CONFIG_MAX_HTTP_REQUESTS: '65535', BENCH_CA: trust.caFile, BENCH_SERVER_NAME: trust.serverName }
+  const env = {
+    BUN_CONFIG_MAX_HTTP_REQUESTS: '65535',
+    BENCH_CA: trust.caFile,
+    BENCH_SERVER_NAME: trust.serverName,
+    BENCH_CERT: trust.certFile,
+    BENCH_KEY: trust.keyFile,
+  }
   return peer('bun', 'bare Bun.serve → fetch', fronts, () =>
     startChild([process.execPath, SCRIPT, ...pairs], { core: PROXY_CORE, env }),
   )
@@ -30,15 +39,19 @@ export function nginx(folder: string, fronts: readonly Front[], trust: Trust): S
     ({ name, upstream }) => `upstream ${name} { server 127.0.0.1:${upstream}; keepalive 512; }`,
   )
   const servers = fronts.map(
-    ({ name, port }) => `server { listen 127.0.0.1:${port} backlog=4096; server_name ${HOST}; location / {
+    ({
+      name,
+      port,
+    }) => `server { listen 127.0.0.1:${port}${name === 'https' ? ' ssl' : ''} backlog=4096; server_name ${HOST}; location / {
   proxy_pass ${name === 'secure' ? 'https' : 'http'}://${name}; proxy_http_version 1.1; proxy_set_header Host $host;
   proxy_set_header Connection ${name === 'echo' ? 'upgrade; proxy_set_header Upgrade $http_upgrade' : '""'};
   proxy_request_buffering off; proxy_max_temp_file_size 0;
   proxy_ssl_verify on; proxy_ssl_trusted_certificate ${trust.caFile}; proxy_ssl_name ${trust.serverName}; proxy_ssl_server_name on;
 } }`,
   )
+  const own = `ssl_certificate ${trust.certFile}; ssl_certificate_key ${trust.keyFile};`
   return peer('nginx', 'nginx', fronts, () =>
-    startNginx(join(folder, 'nginx-proxy'), PROXY_CORE, [...upstreams, ...servers]),
+    startNginx(join(folder, 'nginx-proxy'), PROXY_CORE, [own, ...upstreams, ...servers]),
   )
 }
 
@@ -48,7 +61,7 @@ export function haproxy(folder: string, fronts: readonly Front[], trust: Trust):
   const tls = `ssl verify required ca-file ${trust.caFile} sni str(${trust.serverName}) verifyhost ${trust.serverName}`
   const proxies = fronts.map(
     ({ name, port, upstream }) => `frontend ${name}
-  bind 127.0.0.1:${port} backlog 4096
+  bind 127.0.0.1:${port} backlog 4096${name === 'https' ? ` ssl crt ${trust.bothFile}` : ''}
   default_backend to_${name}
 backend to_${name}
   http-reuse always
@@ -83,8 +96,9 @@ export function caddy(folder: string, fronts: readonly Front[], trust: Trust): S
       tls_trusted_ca_certs ${trust.caFile}
       tls_server_name ${trust.serverName}
     }`
-    return `http://${HOST}:${port} {
+    return `${name === 'https' ? `https://${HOST}:${port}, https://127.0.0.1:${port}` : `http://${HOST}:${port}`} {
   bind 127.0.0.1
+  ${name === 'https' ? `tls ${trust.certFile} ${trust.keyFile}` : ''}
   reverse_proxy ${name === 'secure' ? 'https://' : ''}127.0.0.1:${upstream} {
     ${name === 'secure' ? tls : ''}
   }
@@ -119,6 +133,10 @@ function peer(key: SubjectKey, name: string, fronts: readonly Front[], launch: (
       await untilServed(frontOf(fronts, 'app').port, HOST)
       return child
     },
-    front => ({ port: frontOf(fronts, front).port, headers: { host: HOST } }),
+    front => ({
+      port: frontOf(fronts, front).port,
+      headers: { host: HOST },
+      ...(front === 'https' ? { scheme: 'https' } : {}),
+    }),
   )
 }

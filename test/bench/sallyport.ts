@@ -14,6 +14,7 @@ export type Access = 'public' | 'private'
 /** A folder with a routes.toml, and the compiled binary that serves it. */
 export interface Gate {
   readonly port: number
+  readonly securePort: number
   start(): Child
   untilServed(): Promise<number>
   /** Signs in for real, at the provider, and answers the Cookie field for a protected host. */
@@ -48,7 +49,7 @@ export interface GateOptions {
 export async function makeGate(options: GateOptions): Promise<Gate> {
   const { folder, fronts, provider, trust, otherRoutes = 0, store = 'sallyport.db' } = options
   mkdirSync(folder, { recursive: true })
-  const [port, admin] = [await freePort(), await freePort()]
+  const [port, securePort, admin] = [await freePort(), await freePort(), await freePort()]
   const file = join(folder, 'routes.toml')
   const at = (host: string): string => `http://${host}`
   const host = (front: FrontName, access: Access): string => `${front}.${access}.localhost:${port}`
@@ -71,6 +72,11 @@ export async function makeGate(options: GateOptions): Promise<Gate> {
 listen = ["127.0.0.1:${port}"]
 admin = "127.0.0.1:${admin}"
 
+[tls]
+listen = ["127.0.0.1:${securePort}"]
+certificates = [{ cert = "${trust.certFile}", key = "${trust.keyFile}" }]
+redirect_http = false
+
 [sessions]
 store = "sqlite:${store}"
 
@@ -91,6 +97,7 @@ ${[...fronts.flatMap(front => [route(front, 'public'), route(front, 'private')])
   chmodSync(file, 0o600)
   const gate: Gate = {
     port,
+    securePort,
     host,
     start: () =>
       startChild([BINARY, 'serve', '--config', file], {
@@ -116,6 +123,13 @@ ${[...fronts.flatMap(front => [route(front, 'public'), route(front, 'private')])
 /** The gate as two subjects, with and without a sign-in: one process. */
 export function sallyport(gate: Gate, fronts: readonly Front[]): readonly [Subject, Subject] {
   const cookies = new Map<FrontName, string>()
+  const place = (front: FrontName) =>
+    front === 'https' ? ({ scheme: 'https', port: gate.securePort } as const) : { port: gate.port }
+  /** Signed in by plain HTTP; by TLS the same cookie has the name that it has there. */
+  const cookieFor = (front: FrontName) => {
+    const cookie = cookies.get(front) ?? ''
+    return front === 'https' ? cookie.replace(/(^|; )sallyport=/, '$1__Host-sallyport=') : cookie
+  }
   const whole = subject(
     'public',
     'Sallyport, public',
@@ -125,15 +139,15 @@ export function sallyport(gate: Gate, fronts: readonly Front[]): readonly [Subje
       for (const { name } of fronts) cookies.set(name, await gate.signIn(name))
       return child
     },
-    front => ({ port: gate.port, headers: { host: gate.host(front, 'public') } }),
+    front => ({ ...place(front), headers: { host: gate.host(front, 'public') } }),
   )
   const signedIn: Subject = {
     ...whole,
     key: 'private',
     name: 'Sallyport, signed in',
     way: front => ({
-      port: gate.port,
-      headers: { host: gate.host(front, 'private'), cookie: cookies.get(front) ?? '' },
+      ...place(front),
+      headers: { host: gate.host(front, 'private'), cookie: cookieFor(front) },
     }),
   }
   return [whole, signedIn]

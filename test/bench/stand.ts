@@ -26,7 +26,13 @@ export interface Stand {
 /** Upstreams, provider and subjects; `only` leaves the others out. */
 export async function makeStand(only: readonly SubjectKey[] | null): Promise<Stand> {
   const folder = mkdtempSync(join(tmpdir(), 'sallyport-bench-'))
-  const trust: Trust = { caFile: join(folder, 'ca.pem'), serverName: 'localhost' }
+  const trust: Trust = {
+    caFile: join(folder, 'ca.pem'),
+    serverName: 'localhost',
+    certFile: join(folder, 'cert.pem'),
+    keyFile: join(folder, 'key.pem'),
+    bothFile: join(folder, 'both.pem'),
+  }
   const upstreams = await startUpstreams(folder, trust)
   const provider = await startProvider({
     clients: [{ client_id: 'bench', client_secret: 'benchmark secret' }],
@@ -60,7 +66,7 @@ type Upstreams = Readonly<Record<FrontName, number>>
 /** A port for each upstream; a subject that serves by name alone does not use them. */
 async function frontsTo(upstreams: Upstreams): Promise<readonly Front[]> {
   const fronts: Front[] = []
-  for (const name of ['app', 'upload', 'echo', 'secure'] as const) {
+  for (const name of ['app', 'upload', 'echo', 'secure', 'https'] as const) {
     fronts.push({ name, port: await freePort(), upstream: upstreams[name] })
   }
   return fronts
@@ -68,7 +74,8 @@ async function frontsTo(upstreams: Upstreams): Promise<readonly Front[]> {
 
 /** nginx with a small answer, one of 10 kB and a large file, plain and over TLS; a reader of uploads; a WebSocket echo. */
 async function startUpstreams(folder: string, trust: Trust): Promise<Upstreams> {
-  const ports = { app: await freePort(), upload: await freePort(), echo: await freePort(), secure: await freePort() }
+  const app = await freePort()
+  const ports = { app, https: app, upload: await freePort(), echo: await freePort(), secure: await freePort() }
   const files = join(folder, 'files')
   mkdirSync(files)
   writeFileSync(join(files, '10k'), 'x'.repeat(10_000))
@@ -77,10 +84,14 @@ async function startUpstreams(folder: string, trust: Trust): Promise<Upstreams> 
   const authority = makeAuthority('Benchmark authority')
   const { cert, key } = authority.issue('DNS:localhost,IP:127.0.0.1')
   writeFileSync(trust.caFile, authority.cert)
-  writeFileSync(join(folder, 'cert.pem'), cert)
-  writeFileSync(join(folder, 'key.pem'), key, { mode: 0o600 })
+  writeFileSync(trust.certFile, cert)
+  for (const [file, text] of [
+    [trust.keyFile, key],
+    [trust.bothFile, cert + key],
+  ] as const)
+    writeFileSync(file, text, { mode: 0o600 })
   startNginx(join(folder, 'nginx-upstream'), LOAD_CORE, [
-    `ssl_certificate ${folder}/cert.pem; ssl_certificate_key ${folder}/key.pem;`,
+    `ssl_certificate ${trust.certFile}; ssl_certificate_key ${trust.keyFile};`,
     `server { listen 127.0.0.1:${ports.app} backlog=4096; listen 127.0.0.1:${ports.secure} ssl backlog=4096;`,
     `  default_type text/plain; root ${files}; location = / { return 200 "hello from the upstream\\n"; } }`,
   ])

@@ -1,7 +1,7 @@
 import type { Child } from './process.ts'
 
-/** What a subject forwards to: the small answers, the reader of uploads, the WebSocket echo, the small answers over TLS. */
-export type FrontName = 'app' | 'upload' | 'echo' | 'secure'
+/** What a subject forwards to: the small answers, the reader of uploads, the WebSocket echo, the small answers over TLS; or the small answers again, for clients over TLS. */
+export type FrontName = 'app' | 'upload' | 'echo' | 'secure' | 'https'
 
 /** One upstream of a subject, and the port on which a peer offers it. */
 export interface Front {
@@ -12,6 +12,8 @@ export interface Front {
 
 /** How one kind of request reaches a subject. */
 export interface Way {
+  /** `http` when absent. */
+  readonly scheme?: 'https'
   readonly port: number
   /** `host`, and `cookie` where the subject has signed somebody in. Names are lower-case. */
   readonly headers: Readonly<Record<string, string>>
@@ -35,6 +37,10 @@ export interface Subject {
 export interface Trust {
   readonly caFile: string
   readonly serverName: string
+  /** The certificate and key that every subject shows its clients, and both in one file. */
+  readonly certFile: string
+  readonly keyFile: string
+  readonly bothFile: string
 }
 
 /** A subject that is started at most once at a time. `launch` answers when it serves. */

@@ -24,7 +24,10 @@ export async function runWrk(way: Way, { path = '/', seconds, connections }: Loa
     `${name === 'host' ? 'Host' : name}: ${value}`,
   ])
   const load = ['-t', '1', '-c', String(connections), '-d', `${seconds}s`, '--latency']
-  const out = await runChild(['wrk', ...load, ...fields, `http://127.0.0.1:${way.port}${path}`], LOAD_CORE)
+  const out = await runChild(
+    ['wrk', ...load, ...fields, `${way.scheme ?? 'http'}://127.0.0.1:${way.port}${path}`],
+    LOAD_CORE,
+  )
   if (/Non-2xx|Socket errors/.test(out)) throw new Error(`requests failed:\n${out}`)
   return {
     requests: Number(/(\d+) requests in/.exec(out)?.[1]),

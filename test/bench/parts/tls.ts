@@ -1,30 +1,32 @@
 import type { Findings } from '../report.ts'
 import { type Cell, LOAD_COLUMNS, loadCells, measureRounds } from '../rounds.ts'
 import type { Stand } from '../stand.ts'
+import type { FrontName } from '../subject.ts'
 import type { Effort } from './part.ts'
 
 const CONNECTIONS = 32
 
-/**
- * A small GET to an upstream over TLS, whose certificate every subject checks against an authority of our own.
- *
- * Absent: TLS from the client. Where the gate speaks it, its cells belong here: `Way` then says the scheme, and wrk takes it.
- */
-export async function tls({ subjects }: Stand, { rounds, seconds }: Effort): Promise<Findings> {
+/** A small GET over TLS: to an upstream whose certificate is checked against an authority of our own, and from a client, by HTTP/1.1. */
+export async function tls(stand: Stand, effort: Effort): Promise<Findings> {
+  const upstream = await measure(stand, effort, 'secure', 'TLS to the upstream')
+  const client = await measure(stand, effort, 'https', 'TLS from the client')
+  return {
+    tables: [upstream, client].map(({ what, rows }) => [
+      [`small GET, ${what}, ${CONNECTIONS} connections`, ...LOAD_COLUMNS],
+      ...rows.map(row => [row.name, ...loadCells(row)]),
+    ]),
+    targets: [],
+    figures: { upstream: upstream.rows, client: client.rows },
+  }
+}
+
+async function measure({ subjects }: Stand, { rounds, seconds }: Effort, front: FrontName, what: string) {
   const cells: Cell[] = []
   for (const subject of subjects) {
+    // Apache signs in by plain HTTP alone here.
+    if (front === 'https' && subject.key === 'apache') continue
     const child = await subject.start()
-    cells.push({ name: subject.name, child, way: subject.way('secure'), load: { seconds, connections: CONNECTIONS } })
+    cells.push({ name: subject.name, child, way: subject.way(front), load: { seconds, connections: CONNECTIONS } })
   }
-  const rows = await measureRounds('TLS to the upstream', cells, rounds)
-  return {
-    tables: [
-      [
-        [`small GET, TLS to the upstream, ${CONNECTIONS} connections`, ...LOAD_COLUMNS],
-        ...rows.map(row => [row.name, ...loadCells(row)]),
-      ],
-    ],
-    targets: [],
-    figures: rows,
-  }
+  return { what, rows: await measureRounds(what, cells, rounds) }
 }

@@ -5,6 +5,8 @@
  */
 import { readFileSync } from 'node:fs'
 
+// A port with `s` behind it speaks TLS with its clients.
+const { BENCH_CERT: certFile = '', BENCH_KEY: keyFile = '' } = process.env
 const { BENCH_CA: caFile, BENCH_SERVER_NAME: serverName = '' } = process.env
 
 for (const pair of process.argv.slice(2)) {
@@ -13,7 +15,10 @@ for (const pair of process.argv.slice(2)) {
   const origin = `${scheme}://127.0.0.1:${upstreamPort}`
   const tls = scheme === 'https' && caFile ? { tls: { ca: readFileSync(caFile, 'utf8'), serverName } } : {}
   Bun.serve({
-    port: Number(port),
+    port: Number.parseInt(port ?? '', 10),
+    ...(port?.endsWith('s')
+      ? { tls: { cert: readFileSync(certFile, 'utf8'), key: readFileSync(keyFile, 'utf8') } }
+      : {}),
     hostname: '127.0.0.1',
     maxRequestBodySize: Number.MAX_SAFE_INTEGER,
     idleTimeout: 60,
