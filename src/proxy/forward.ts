@@ -50,6 +50,8 @@ export interface ForwardJob {
   readonly session: Session | null
   /** Where the request came in. */
   readonly front: ClientSide
+  /** The request by which `front` knows the connection: `request`, unless that one was made here. */
+  readonly connection: Request
 }
 
 /** After a missed deadline, how long an upstream's requests carry an abort of their own. */
@@ -88,7 +90,7 @@ function attempt(job: ForwardJob, tools: ForwardTools, origin: Origin): Promise<
   if (expectsEvents(job.sent) || job.timeoutMs > FETCH_PATIENCE_MS || upstream.mayBeSilent) init.timeout = false
   // A slow upload or a slow first byte is silence on the client's side, and no fault of the client.
   const isPatient = body !== null || job.timeoutMs > (tools.patience.idleTimeoutS - 5) * 1000
-  if (isPatient) tools.patience.hold(job.front, request)
+  if (isPatient) tools.patience.hold(job.front, job.connection)
 
   return new Promise<Response>((resolve, reject) => {
     const one = new Attempt(job, tools, origin, guard, isPatient, resolve, reject)
@@ -199,7 +201,7 @@ class Attempt implements Waiting {
     if (!this.#job.request.signal.aborted && error.code !== 'upstream.timeout' && error.code !== 'target.too_large') {
       noteFailure(this.#origin, this.#tools.ports.now())
     }
-    if (this.#isPatient) this.#tools.patience.release(this.#job.front, this.#job.request)
+    if (this.#isPatient) this.#tools.patience.release(this.#job.front, this.#job.connection)
     this.#reject(error)
   }
 
@@ -226,20 +228,20 @@ function finish(
   const type = headers.get('content-type')
   // Touching `body` turns it into a stream of JavaScript's own: only where it has to be one.
   if (type?.startsWith('text/event-stream') === true && response.body !== null) {
-    tools.patience.hold(job.front, job.request)
+    tools.patience.hold(job.front, job.connection)
     const stream = tools.streams.wrap(response.body, {
       routeId: job.routeId,
       session: job.session,
       method: job.method,
       client: job.provenClient,
       lead: headers.has('content-encoding') ? '' : ':\n\n',
-      onEnd: () => tools.patience.release(job.front, job.request),
+      onEnd: () => tools.patience.release(job.front, job.connection),
     })
     return new Response(stream, { status, statusText: response.statusText, headers })
   }
   if (!hasBody(job.method, status) || (length !== null && Number(length) <= SMALL_BODY_BYTES)) {
-    if (isPatient) tools.patience.release(job.front, job.request)
-  } else if (!isPatient) tools.patience.hold(job.front, job.request)
+    if (isPatient) tools.patience.release(job.front, job.connection)
+  } else if (!isPatient) tools.patience.hold(job.front, job.connection)
   const address = origin.base.length + job.path.length
   const ready = handOn({ response, method: job.method, type, length, address, asker: job }, tools.wholeBodies)
   if (!(ready instanceof Promise)) return ready

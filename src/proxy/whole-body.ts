@@ -5,7 +5,7 @@ import type { ClientSide } from './patience.ts'
 /** Whose answer it is, and whether that client cannot do without its length. */
 export interface Asker {
   readonly front: ClientSide
-  readonly request: Request
+  readonly connection: Request
   /** Up to what length; null where nobody said so. */
   readonly keepLengthBytes: number | null
 }
@@ -65,14 +65,14 @@ const LOOK_MS = 1000
 function createReserve(deadlines: Deadlines, now: () => number): { take(bytes: number, asker: Asker): boolean } {
   let taken = 0
   return {
-    take(bytes, { front, request }) {
+    take(bytes, { front, connection }) {
       if (taken + bytes > BUDGET_BYTES) return false
       taken += bytes
       const look: Waiting = {
         slot: NOWHERE,
         deadlineMs: now() + LOOK_MS,
         expire() {
-          if (front.requestIP(request) === null) taken -= bytes
+          if (front.requestIP(connection) === null) taken -= bytes
           else {
             look.deadlineMs = now() + LOOK_MS
             deadlines.add(look)

@@ -95,6 +95,7 @@ function send(passage: Passage, tools: PassTools, route: GateRoute, prepared: Pr
       provenClient: provenClient(passage),
       session,
       front,
+      connection: passage.connection,
     },
     tools,
   )

@@ -22,6 +22,8 @@ export interface Passage {
   /** The token that the request came with; whoever brings one is never sent to sign in. */
   token: string | null
   readonly front: Front
+  /** The request by which Bun knows the connection: `request`, but where a kept form goes on in its place. */
+  readonly connection: Request
   readonly snapshot: Snapshot
   readonly startedMs: number
   readonly id: string

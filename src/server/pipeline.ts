@@ -73,6 +73,7 @@ export function createPipeline(tools: PipelineTools): Pipeline {
       whole: token === null ? sent : null,
       token,
       front,
+      connection: request,
       snapshot,
       startedMs: tools.ports.now(),
       id: `${tools.idPrefix}-${(count++).toString(36)}`,

@@ -2,7 +2,7 @@ import { readSendAddress } from '../portal/kept-form.ts'
 import type { Portal } from '../portal/portal.ts'
 import type { SentFields } from '../proxy/request-fields.ts'
 import { type PassTools, pass } from './pass.ts'
-import type { Answer, Front, Passage } from './passage.ts'
+import type { Answer, Passage } from './passage.ts'
 import { portalRequest } from './portal-request.ts'
 import type { GateRoute, Prepared } from './snapshot.ts'
 
@@ -38,17 +38,10 @@ function isButton(sent: SentFields, method: string): boolean {
 
 /** The request as it would have come in the first place: the page's own origin, which our page does not tell, with it. */
 function withForm(passage: Passage, form: Released, origin: string): Passage {
-  const { request, front } = passage
+  const { request } = passage
   const { referer: _, ...sent } = passage.sent
-  // The connection whose silence is measured is the original request's.
-  const own: Front = Object.create(front, {
-    port: { value: front.port },
-    requestIP: { value: () => front.requestIP(request) },
-    timeout: { value: (_: Request, seconds: number) => front.timeout(request, seconds) },
-  })
   return {
     ...passage,
-    front: own,
     request: new Request(request.url, { method: 'POST', body: form.body, signal: request.signal }),
     sent: {
       ...sent,

@@ -61,7 +61,7 @@ afterAll(async () => {
 /** Whose answer it is where nothing depends on it. */
 const NOBODY = {
   front: { port: 1, timeout: () => undefined, requestIP: () => null },
-  request: new Request('http://app.example/'),
+  connection: new Request('http://app.example/'),
   keepLengthBytes: null,
 }
 
