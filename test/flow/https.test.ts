@@ -4,7 +4,7 @@ import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { makeAuthority } from '../kit/certificates.ts'
 import { freePort } from '../kit/child.ts'
-import { eventually, type Gate, PORTAL, startGate } from '../kit/gate.ts'
+import { eventually, type Gate, type GateOptions, PORTAL, startGate } from '../kit/gate.ts'
 import { certificateFor, openHttp2, openSecure, secureFetch } from '../kit/secure.ts'
 
 const authority = makeAuthority()
@@ -24,6 +24,8 @@ beforeAll(() => {
       if (pathname === '/socket' && server.upgrade(request)) return
       if (pathname === '/slow') await Bun.sleep(600)
       if (pathname === '/length') return new Response(`${(await request.bytes()).length}`)
+      if (pathname === '/events') request.signal.addEventListener('abort', () => void aborts++)
+      if (pathname === '/large') return new Response(large())
       if (pathname === '/events') return new Response(events(), { headers: { 'content-type': 'text/event-stream' } })
       return Response.json(request.headers.toJSON(), {
         headers: { connection: 'keep-alive', 'keep-alive': 'timeout=5', 'strict-transport-security': 'max-age=1' },
@@ -33,6 +35,15 @@ beforeAll(() => {
   })
 })
 afterAll(() => upstream.stop(true))
+
+let aborts = 0
+let sentBytes = 0
+const LARGE_BYTES = 128 * 1024 * 1024
+
+async function* large() {
+  const piece = new Uint8Array(1024 * 1024)
+  for (sentBytes = 0; sentBytes < LARGE_BYTES; sentBytes += piece.length) yield piece
+}
 
 async function* events() {
   yield 'data: first\n\n'
@@ -50,8 +61,12 @@ certificates = [{ cert = "app.pem", key = "app.key" }, { cert = "wild.pem", key 
 ${more}
 `
 
-function startSecure(more = '', routes = route('app.example.com') + route('*.wild.example.com')): Promise<Gate> {
-  return startGate(`${tls(more)}${routes}`, { files, partingMs: 200 })
+function startSecure(
+  more = '',
+  routes = route('app.example.com') + route('*.wild.example.com'),
+  options: GateOptions = {},
+): Promise<Gate> {
+  return startGate(`${tls(more)}${routes}`, { files, partingMs: 200, ...options })
 }
 
 describe('HTTPS', () => {
@@ -206,7 +221,18 @@ describe('HTTP/2', () => {
   test('carries event streams, the first event at once', async () => {
     await using gate = await startSecure()
     using client = openHttp2(at(gate))
+    const before = aborts
     expect(await client.begin('/events')).toContain('data: first')
+    await eventually(() => aborts > before, 'the application learns that the client is gone')
+  })
+
+  test('waits for slow readers without filling the memory, however long their connection is silent', async () => {
+    await using gate = await startSecure('', route('app.example.com'), { idleTimeoutS: 1 })
+    using client = openHttp2(at(gate))
+    const reading = client.dawdle('/large', 2500)
+    await Bun.sleep(2000)
+    expect(sentBytes).toBeLessThan(LARGE_BYTES / 4)
+    expect(await reading).toBe(LARGE_BYTES)
   })
 })
 

@@ -62,6 +62,8 @@ export interface Http2Client extends Disposable {
   ask(path: string, fields?: Readonly<Record<string, string>>, body?: Uint8Array): Promise<Http2Answer>
   /** The first piece of a body; the rest is not waited for. */
   begin(path: string): Promise<string>
+  /** Asks, reads nothing for a while, and then everything: how many bytes came. */
+  dawdle(path: string, pauseMs: number): Promise<number>
 }
 
 /** Connects, and insists on HTTP/2. */
@@ -100,6 +102,20 @@ export function openHttp2({ port, name, ca }: SecureOptions): Http2Client {
         resolve(piece.toString('utf8'))
         stream.close()
       })
+      return promise
+    },
+    async dawdle(path, pauseMs) {
+      const stream = session.request({ ':path': path, ':scheme': 'https', ':authority': `${name}:${port}` })
+      stream.pause()
+      await Bun.sleep(pauseMs)
+      const { promise, resolve, reject } = Promise.withResolvers<number>()
+      let count = 0
+      stream.on('data', (piece: Buffer) => {
+        count += piece.length
+      })
+      stream.on('error', reject)
+      stream.on('end', () => resolve(count))
+      stream.resume()
       return promise
     },
     [Symbol.dispose]: () => session.destroy(),
