@@ -235,9 +235,22 @@ acl default deny`,
 }`,
     },
     has: {
-      '[[routes]]': ['upstream = "http://app:3000"', 'allow = "public"'],
-      '[[routes]] 1': ['path = "/private"', 'allow = ["user"]'],
-      '[[routes]] 2': ['path = "/api"', 'upstream = "http://api:80"', 'strip_prefix = "/api"', 'allow = "public"'],
+      '[[routes]]': ['path = "/api"', 'upstream = "http://api:80"', 'strip_prefix = "/api"', 'allow = "public"'],
+      '[[routes]] 1': ['upstream = "http://app:3000"', 'allow = "public"'],
+      '[[routes]] 2': ['path = "/private"', 'allow = ["user"]'],
+    },
+  },
+  {
+    about: 'a block that only authorizes guards what comes after it',
+    parts: {
+      sites:
+        'app.example.com {\n reverse_proxy app:1\n route /admin/* {\n authorize with users\n }\n handle /api/* {\n authorize with users\n reverse_proxy /api/v1/* api:1\n }\n}',
+    },
+    has: {
+      '[[routes]]': ['path = "/api/v1"', 'upstream = "http://api:1"', 'allow = ["user"]'],
+      '[[routes]] 1': ['upstream = "http://app:1"', 'allow = "public"'],
+      '[[routes]] 2': ['path = "/api"', 'upstream = "http://app:1"', 'allow = ["user"]'],
+      '[[routes]] 3': ['path = "/admin"', 'upstream = "http://app:1"', 'allow = ["user"]'],
     },
   },
   {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'bun:test'
+import { makeAuthority } from '../../kit/certificates.ts'
 import { imported, section } from './imported.ts'
 
 const CLIENT = `
@@ -298,6 +299,18 @@ describe('an oauth2-proxy.cfg', () => {
     const { routes } = await imported(text, [], { emails: 'ada@example.com\n# nobody\n\ngrace@example.org\n' })
     expect(section(routes, '[portals.home.roles]')).toEqual([
       'user = { emails = ["ada@example.com", "grace@example.org"] }',
+    ])
+  })
+
+  test('with a certificate at hand listens for HTTPS itself', async () => {
+    const { cert, key } = makeAuthority().issue('DNS:app.example.com')
+    const text = `${CLIENT}tls_cert_file = "cert.pem"\ntls_key_file = "key.pem"\nhttps_address = ":8443"\n`
+    const { routes, mistakes } = await imported(text, [], { 'cert.pem': cert, 'key.pem': key })
+    expect(mistakes).toEqual([])
+    expect(section(routes, '[tls]')).toEqual([
+      'listen = ["0.0.0.0:8443"]',
+      'certificates = [{ cert = "cert.pem", key = "key.pem" }]',
+      'redirect_http = false',
     ])
   })
 

@@ -35,14 +35,21 @@ export function planRoutes(desk: Desk, host: Host, parts: Parts): readonly Route
   const plans = new Map<string, RoutePlan>()
   const ordered = [...host.services.filter(one => !one.isExact), ...host.services.filter(one => one.isExact)]
   for (const service of ordered) {
-    for (const path of pathsOf(service, parts)) {
+    for (const path of pathsOf(service, host, parts)) {
       const before = plans.get(path)
       if (before === undefined) {
         const plan = planRoute(desk, host, path, service, parts)
         if (!service.isExact || mayBeWider(desk, plan, [...plans.values()])) plans.set(path, plan)
-      } else if (before.service !== service && (before.service.hosts === null) === (service.hosts === null)) {
+      } else if (
+        path === service.path &&
+        before.service !== service &&
+        (before.service.hosts === null) === (service.hosts === null)
+      ) {
         const say = `${host.name}${path} is served twice: write by hand what is meant for some of its requests alone`
         desk.notes.add('decide', 'reverse_proxy', service.line, say)
+        // Which of them a request met is not certain, so whoever may pass is who may pass the stricter one.
+        const plan = planRoute(desk, host, path, service, parts)
+        if (before.allow === 'public' && plan.allow !== 'public') plans.set(path, plan)
       }
     }
   }
@@ -69,17 +76,21 @@ function mayBeWider(desk: Desk, { host, path, service, allow }: RoutePlan, plans
   return true
 }
 
-function pathsOf(service: Service, { policies }: Parts): ReadonlySet<string> {
+function pathsOf(service: Service, host: Host, { policies }: Parts): ReadonlySet<string> {
   const paths = [service.path]
-  for (const { path, policy } of service.guards) {
+  for (const { path, policy } of guardsAt(service, host)) {
     const open = policies.find(({ was }) => was === policy)?.open ?? []
     paths.push(path, ...open.filter(opened => isBelow(opened, path)))
   }
   return new Set(paths.filter(path => isBelow(path, service.path)))
 }
 
+function guardsAt({ guards }: Service, { name }: Host): readonly Guard[] {
+  return guards.filter(({ hosts }) => hosts === null || hosts.includes(name))
+}
+
 function planRoute(desk: Desk, host: Host, path: string, service: Service, parts: Parts): RoutePlan {
-  const guards = service.guards.filter(guard => isBelow(path, guard.path))
+  const guards = guardsAt(service, host).filter(guard => isBelow(path, guard.path))
   const [guard] = guards
   const plan = { host, path, service, isBypassed: false, deny: [] }
   if (guard === undefined) return { ...plan, policy: null, portal: null, allow: 'public' }

@@ -1,10 +1,21 @@
 import type { Desk } from './desk.ts'
-import { EVERYTHING, isMatcher, type Matched, type MatchedPath, readMatcher, readPattern, within } from './matcher.ts'
+import {
+  EVERYTHING,
+  isBelow,
+  isMatcher,
+  type Matched,
+  type MatchedPath,
+  readMatcher,
+  readPattern,
+  within,
+} from './matcher.ts'
 import type { Directive, Site } from './parse.ts'
 import { type Answer, readFileServer, readRedir, readRespond, readReverseProxy } from './services.ts'
 
 /** An `authorize` that a request meets on its way. */
 export interface Guard {
+  /** Null: any host of the site. */
+  readonly hosts: readonly string[] | null
   readonly path: string
   readonly policy: string
   readonly line: number
@@ -43,6 +54,9 @@ interface Scope {
   readonly root: string | null
   readonly guards: readonly Guard[]
 }
+
+/** The order in which Caddy sorts what answers; whatever is not here comes before. */
+const ORDER = ['redir', 'handle', 'route', 'respond', 'reverse_proxy', 'file_server']
 
 const SAID: Readonly<Record<string, string>> = {
   basic_auth: 'htpasswd in a portal, and passwords = true in the route; the hashes (bcrypt) go into its file',
@@ -106,7 +120,7 @@ export function readSite(desk: Desk, site: Site): ReadSite {
     if (directive.name !== 'handle_path' && chosen(directive).matched !== null) return []
     if (directive.name === 'handle_path' && readPattern(directive.args[0] ?? '') !== null) return []
     return policiesIn(directive.block ?? []).flatMap(({ policy, line }) =>
-      scope.paths.map(({ path }) => ({ path, policy, line })),
+      scope.paths.map(({ path }) => ({ hosts: scope.hosts, path, policy, line })),
     )
   }
 
@@ -127,7 +141,7 @@ export function readSite(desk: Desk, site: Site): ReadSite {
     if (matched === null || matched.hosts !== null) unsayable(directive, 'everything is guarded')
     if (matched !== null) sayLoose(directive, matched)
     const scoped = matched === null ? scope : narrow(scope, { ...matched, hosts: null })
-    return (scoped ?? scope).paths.map(({ path }) => ({ path, policy, line: directive.line }))
+    return (scoped ?? scope).paths.map(({ path }) => ({ hosts: scope.hosts, path, policy, line: directive.line }))
   }
 
   function add(directive: Directive, scope: Scope, read: (rest: Directive, scope: Scope) => Answer | null): void {
@@ -152,68 +166,93 @@ export function readSite(desk: Desk, site: Site): ReadSite {
     }
   }
 
-  function enter(directive: Directive, scope: Scope): void {
+  function enter(directive: Directive, scope: Scope): readonly Guard[] {
     const { matched, rest } = chosen(directive)
     if (matched === null) {
       unsayable(directive, 'write its routes by hand')
-      return
+      return []
     }
     if (policiesIn(rest.block ?? []).length > 0) sayLoose(directive, matched)
     const scoped = narrow(scope, matched)
-    if (scoped !== null && rest.block !== null) walk(rest.block, scoped, directive.name === 'route')
+    return scoped === null || rest.block === null ? [] : walk(rest.block, scoped, directive.name === 'route')
   }
 
-  function enterStripped(directive: Directive, scope: Scope): void {
+  function enterStripped(directive: Directive, scope: Scope): readonly Guard[] {
     const pattern = readPattern(directive.args[0] ?? '')
     const scoped = pattern === null ? null : narrow(scope, { paths: [pattern], hosts: null })
     const path = scoped?.paths[0]?.path
     if (scoped === null || path === undefined || directive.block === null) {
       unsayable(directive, 'write its routes by hand')
-      return
+      return []
     }
     desk.notes.add('kept', 'handle_path', directive.line, 'strip_prefix of a route')
-    walk(directive.block, { ...scoped, stripPrefix: path === '/' ? null : path }, false)
+    return walk(directive.block, { ...scoped, stripPrefix: path === '/' ? null : path }, false)
   }
 
-  /** A `route` keeps the order that it is written in; elsewhere `authorize` comes before whatever answers. */
-  function walk(directives: readonly Directive[], outer: Scope, isOrdered: boolean): void {
+  /** A `route` keeps the order that it is written in; elsewhere Caddy's own holds, and the longest path comes first. */
+  function inOrder(directives: readonly Directive[], isOrdered: boolean): readonly Directive[] {
+    if (isOrdered) return directives
+    const length = (directive: Directive) =>
+      Math.max(...(chosen(directive).matched?.paths ?? []).map(({ path }) => (path === '/' ? 0 : path.length)))
+    const rank = ({ name }: Directive) => Math.max(0, ORDER.indexOf(name === 'handle_path' ? 'handle' : name))
+    return [...directives].sort((one, other) => rank(one) - rank(other) || length(other) - length(one))
+  }
+
+  /** Answers every rule in a block: what it let through goes on to whatever comes after the block, and is guarded there too. */
+  function walk(directives: readonly Directive[], outer: Scope, isOrdered: boolean): readonly Guard[] {
     const root = directives.find(({ name }) => name === 'root')
     let scope: Scope = root === undefined ? outer : { ...outer, root: root.args.at(-1) ?? null }
     const strip = directives.find(({ name, args }) => name === 'uri' && args[0] === 'strip_prefix' && args.length === 2)
     const prefix = readPattern(strip?.args[1] ?? '')
     if (prefix !== null) scope = { ...scope, stripPrefix: prefix.path }
-    scope = { ...scope, guards: [...scope.guards, ...directives.flatMap(directive => lostGuards(directive, scope))] }
-    if (!isOrdered) {
-      const guards = directives
-        .filter(({ name }) => name === 'authorize')
-        .flatMap(directive => guardsOf(directive, scope))
+    const met = (guards: readonly Guard[]) => {
       scope = { ...scope, guards: [...scope.guards, ...guards] }
     }
-    for (const directive of directives) {
+    met(directives.flatMap(directive => lostGuards(directive, scope)))
+    if (!isOrdered) {
+      met(directives.filter(({ name }) => name === 'authorize').flatMap(directive => guardsOf(directive, scope)))
+    }
+    const handled: string[] = []
+    for (const directive of inOrder(directives, isOrdered)) {
       const { name, line } = directive
       if (name.startsWith('@') || name === 'root' || directive === strip) continue
+      if (isShadowed(directive, scope, handled)) {
+        desk.notes.add('left', name, line, 'another handle before it takes all of its requests')
+        continue
+      }
       if (name === 'authorize') {
-        if (isOrdered) scope = { ...scope, guards: [...scope.guards, ...guardsOf(directive, scope)] }
+        if (isOrdered) met(guardsOf(directive, scope))
         desk.notes.add('kept', 'authorize', line, 'portal, allow and headers of the routes')
-      } else if (name === 'authenticate') {
-        const { matched, rest } = chosen(directive)
-        const scoped = matched === null ? scope : (narrow(scope, matched) ?? scope)
-        const portal = rest.args[0] === 'with' ? (rest.args[1] ?? '') : (rest.args[0] ?? '')
-        placements.push({ portal, hosts: scoped.hosts, paths: scoped.paths.map(({ path }) => path), line })
-        desk.notes.add(
-          'kept',
-          'authenticate',
-          line,
-          'nothing to route: a portal’s paths are reserved on its host, below /.sallyport/ and at callback_path',
-        )
-      } else if (name === 'route' || name === 'handle') enter(directive, scope)
-      else if (name === 'handle_path') enterStripped(directive, scope)
+      } else if (name === 'authenticate') place(directive, scope)
+      else if (name === 'route' || name === 'handle') met(enter(directive, scope))
+      else if (name === 'handle_path') met(enterStripped(directive, scope))
       else if (name === 'reverse_proxy') add(directive, scope, rest => readReverseProxy(desk, rest))
       else if (name === 'respond') add(directive, scope, rest => readRespond(desk, rest))
       else if (name === 'redir') add(directive, scope, rest => readRedir(desk, rest))
       else if (name === 'file_server') add(directive, scope, (rest, at) => readFileServer(desk, rest, at.root))
       else desk.notes.add('left', name, line, SAID[name] ?? 'not a directive that is known here')
     }
+    return scope.guards.slice(outer.guards.length)
+  }
+
+  /** Of the handles of a block only one is entered. `handled` are the paths of those before, and gets this one's. */
+  function isShadowed(directive: Directive, scope: Scope, handled: string[]): boolean {
+    if (directive.name !== 'handle' && directive.name !== 'handle_path') return false
+    const { matched } = chosen(directive)
+    const paths = (matched === null ? null : narrow(scope, matched))?.paths ?? []
+    if (paths.length > 0 && paths.every(({ path }) => handled.some(before => isBelow(path, before)))) return true
+    const isPlain = matched?.hosts === null && matched.paths.every(({ isExact, isLoose }) => !isExact && !isLoose)
+    if (isPlain) handled.push(...paths.filter(({ isExact }) => !isExact).map(({ path }) => path))
+    return false
+  }
+
+  function place(directive: Directive, scope: Scope): void {
+    const { matched, rest } = chosen(directive)
+    const { hosts, paths } = matched === null ? scope : (narrow(scope, matched) ?? scope)
+    const portal = rest.args[0] === 'with' ? (rest.args[1] ?? '') : (rest.args[0] ?? '')
+    placements.push({ portal, hosts, paths: paths.map(({ path }) => path), line: directive.line })
+    const say = 'nothing to route: a portal’s paths are reserved on its host, below /.sallyport/ and at callback_path'
+    desk.notes.add('kept', 'authenticate', directive.line, say)
   }
 
   walk(site.block, { paths: EVERYTHING.paths, hosts: null, stripPrefix: null, root: null, guards: [] }, false)
