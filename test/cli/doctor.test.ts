@@ -188,6 +188,24 @@ describe('sallyport doctor', () => {
     ])
   })
 
+  test('knows one that speaks HTTPS itself, and expects no proxy in front of it', async () => {
+    const { cert, key } = makeAuthority().issue('DNS:auth.localhost,DNS:app.localhost')
+    writeFileSync(join(folder.path, 'cert.pem'), cert)
+    writeFileSync(join(folder.path, 'key.pem'), key, { mode: 0o600 })
+    const [plain, port] = [await freePort(), await freePort()]
+    const section = `[tls]
+listen = ["127.0.0.1:${port}"]
+certificates = [{ cert = "cert.pem", key = "key.pem" }]
+public_port = ${port}
+`
+    const setup = { url: `https://auth.localhost:${port}` }
+    const toml = section + fileOf(setup).replace('[server]\nlisten = ["127.0.0.1:0"]\n', '')
+    await using _child = await startChild({ command: FROM_SOURCE, folder: folder.path, toml, port: plain })
+    const { out } = await examine({ ...setup, listen: `listen = ["127.0.0.1:${plain}"]\n${section}` })
+    expect(out).toContain('ok    Sallyport is running')
+    expect(out).not.toContain('no proxy is trusted')
+  })
+
   test('names a certificate that this machine does not trust', async () => {
     const { cert, key } = makeAuthority().issue('DNS:localhost')
     await using server = Bun.serve({ port: 0, tls: { cert, key }, fetch: () => new Response() })

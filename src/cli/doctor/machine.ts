@@ -17,12 +17,16 @@ export async function examineMachine(
   return {
     about: 'this machine',
     findings: [
-      ...(isRunning ? [good('Sallyport is running')] : config.server.listen.map(examineListener)),
+      ...(isRunning ? [good('Sallyport is running')] : listenersOf(config).map(examineListener)),
       ...examineProxies(config),
       await examineStore(config, ports),
       ...examineKey(config),
     ],
   }
+}
+
+function listenersOf({ server, tls }: Config): readonly ListenAddress[] {
+  return [...server.listen, ...(tls?.listen ?? [])]
 }
 
 function examineListener(address: ListenAddress): Finding {
@@ -39,9 +43,9 @@ function examineListener(address: ListenAddress): Finding {
 }
 
 /** A portal on HTTPS behind a plain listener has a proxy in front, of which the file should know. */
-function examineProxies({ server, portals }: Config): readonly Finding[] {
+function examineProxies({ server, tls, portals }: Config): readonly Finding[] {
   const isBehind = [...portals.values()].some(({ url }) => url?.scheme === 'https')
-  if (!isBehind || server.trustedProxies.length > 0) return []
+  if (!isBehind || tls !== null || server.trustedProxies.length > 0) return []
   return [
     warning(
       'no proxy is trusted, though a portal is on HTTPS and this machine listens on plain HTTP',

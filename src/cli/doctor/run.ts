@@ -65,12 +65,15 @@ async function examine(config: Config, given: Pick<Ports, 'now' | 'random' | 'fe
 }
 
 /** Whether a Sallyport of this file runs here: its admin listener says so, or it answers for a portal where it would listen. */
-async function isRunning({ server, portals, routes }: Config, ports: Pick<Ports, 'fetch'>): Promise<boolean> {
+async function isRunning({ server, tls, portals, routes }: Config, ports: Pick<Ports, 'fetch'>): Promise<boolean> {
   if (server.admin !== null && (await askReady(addressText(server.admin))) === null) return true
   const host = [...portals.values()].map(({ url }) => url?.host).find(one => one !== undefined)
   const served = host ?? routes.find(({ portal }) => portal !== null)?.host
   if (served === undefined) return false
-  const here = server.listen.flatMap(address => (address.kind === 'tcp' ? [`http://${reachable(address)}`] : []))
+  const here = [
+    ...server.listen.flatMap(address => (address.kind === 'tcp' ? [`http://${reachable(address)}`] : [])),
+    ...(tls?.listen ?? []).map(address => `https://${reachable(address)}`),
+  ]
   return (await Promise.all(here.map(address => answersAsSallyport(address, ports, served)))).includes(true)
 }
 

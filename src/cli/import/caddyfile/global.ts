@@ -3,15 +3,15 @@ import { type Desk, spell } from './desk.ts'
 import type { Caddyfile, Directive } from './parse.ts'
 
 const SAID: Readonly<Record<string, readonly ['left' | 'changed' | 'decide', string]>> = {
-  acme_ca: ['left', 'certificates come from files that [tls] names, or are the TLS proxy’s in front'],
-  acme_dns: ['left', 'certificates come from files that [tls] names, or are the TLS proxy’s in front'],
+  acme_ca: ['left', 'say it to [tls] in acme = { directory = "…" }, where Sallyport is to make the certificates'],
+  acme_dns: ['left', 'Sallyport proves names over HTTP alone: name the files of wildcard certificates in [tls]'],
   admin: [
     'decide',
     'admin = "127.0.0.1:9464" in [server] answers /healthz, /readyz and /metrics; the file is reloaded when it is saved',
   ],
   auto_https: ['left', 'with [tls], plain HTTP is sent to https unless redirect_http = false'],
   debug: ['decide', 'log_level = "debug" in [server]'],
-  email: ['left', 'certificates come from files that [tls] names, or are the TLS proxy’s in front'],
+  email: ['left', 'say it to [tls] in acme = { email = "…" }, where Sallyport is to make the certificates'],
   http_port: ['decide', 'listen in [server] is plain HTTP, whatever the port: 8080 unless you say otherwise'],
   https_port: [
     'decide',
@@ -75,7 +75,7 @@ export function listenEntries(desk: Desk, { options, sites }: Caddyfile): readon
       'decide',
       'https',
       null,
-      'Caddy had certificates of its own: name files of yours in [tls] (README, HTTPS), or keep a TLS proxy in front, and name it in trusted_proxies',
+      'Caddy made certificates of its own: [tls] does that with acme = { email = "…" }, or takes files of yours (README, HTTPS); or keep a TLS proxy in front, and name it in trusted_proxies',
     )
   }
   const isUsable = port !== undefined && port !== '443' && /^\d+$|^\{/.test(port)
