@@ -36,7 +36,7 @@ export const GUEST_CASES: readonly Case[] = [
   [
     'rule.guest_link',
     'guests inside of a rule',
-    LINKS + `${OPEN}\n${route('[{ any = [{ networks = "10.0.0.0/8", «guest_link» = true }] }]').replace('app.', 'b.')}`,
+    `${LINKS}${OPEN}\n${route('[{ any = [{ networks = "10.0.0.0/8", «guest_link» = true }] }]').replace('app.', 'b.')}`,
   ],
   [
     'rule.guest_link',
@@ -46,7 +46,7 @@ export const GUEST_CASES: readonly Case[] = [
   [
     'rule.empty',
     'a rule that is not for guests, and nothing else',
-    LINKS + `${OPEN}\n${route('[«{ guest_link = false }»]').replace('app.', 'b.')}`,
+    `${LINKS}${OPEN}\n${route('[«{ guest_link = false }»]').replace('app.', 'b.')}`,
   ],
   ['role.undefined', 'links made by nobody there is', portal('guest_links = { allow = [«"users"»] }') + OPEN],
   ['list.empty', 'links made by nobody', portal('guest_links = { allow = «[]» }') + OPEN],

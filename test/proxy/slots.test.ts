@@ -33,8 +33,13 @@ test('those who wait come in the order in which they came', async () => {
   const slots = slotsOf(1, 2)
   const first = await enter(slots)
   const order: string[] = []
-  const second = enter(slots).then(leave => (order.push('second'), leave))
-  const third = enter(slots).then(leave => (order.push('third'), leave))
+  const enterAs = async (name: string) => {
+    const leave = await enter(slots)
+    order.push(name)
+    return leave
+  }
+  const second = enterAs('second')
+  const third = enterAs('third')
   first()
   ;(await second)()
   ;(await third)()
