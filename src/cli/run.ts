@@ -1,5 +1,6 @@
 import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
+import { loadConfig } from '../config/load.ts'
 import { runCheck } from './check.ts'
 import { runDemo } from './demo/run.ts'
 import { runDoctor } from './doctor/run.ts'
@@ -116,11 +117,12 @@ async function runServe(options: readonly string[], argv: readonly string[], io:
   liftRequestLimit(argv, realPorts(io).log)
   const role = readWorkerRole(io)
   if (role !== null) return runWorker(role, config, io)
-  const workers = countWorkers(config, io)
+  const loaded = loadConfig(resolve(config), { ...io, now: Date.now })
+  const workers = countWorkers(loaded)
   if (workers > 1) return runSupervisor({ configPath: config, workers, argv, io })
   let server: RunningServer
   try {
-    server = startHere(config, io)
+    server = startHere(config, io, loaded)
   } catch (error) {
     reportStart(error, io)
     return 1

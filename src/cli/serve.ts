@@ -3,6 +3,7 @@ import { randomToken } from '../base/bytes.ts'
 import { GateError } from '../base/errors.ts'
 import type { LevelledLog } from '../base/log.ts'
 import type { Log, Ports } from '../base/ports.ts'
+import type { CheckResult } from '../config/check.ts'
 import { loadConfig } from '../config/load.ts'
 import type { Config } from '../config/types.ts'
 import { createProviderPool } from '../identity/pool.ts'
@@ -42,6 +43,8 @@ import { openSessionState } from './session-state.ts'
 /** What a server needs from outside. */
 export interface ServeOptions {
   readonly configPath: string
+  /** The file as it was just read, where whoever starts has read it already: ten thousand routes take a second. */
+  readonly loaded?: CheckResult
   readonly ports: Omit<Ports, 'log'> & { readonly log: LevelledLog }
   /** Where access records go, in batches of whole lines. */
   readonly writeAccess: (lines: string) => void
@@ -100,13 +103,13 @@ export function startServer(options: ServeOptions): RunningServer {
   const configPath = resolve(options.configPath)
   const upstreams = createUpstreamPool(ports)
   const pool = createProviderPool(ports)
+  let watching: FileWatch | null = null
   const load = (): Loaded => {
-    const loaded = loadSnapshot(configPath, ports, upstreams)
+    const loaded = compileLoaded(configPath, loadConfig(configPath, ports), upstreams)
     watching?.follow(loaded.files)
     return loaded
   }
-  let watching: FileWatch | null = null
-  const first = load()
+  const first = compileLoaded(configPath, options.loaded ?? loadConfig(configPath, ports), upstreams)
   if (!first.ok) throw new GateError('config.invalid', first.refusal.trimEnd())
   const { config } = first.snapshot
   ports.log.setLevel(config.server.logLevel)
@@ -289,8 +292,7 @@ export function startServer(options: ServeOptions): RunningServer {
   }
 }
 
-function loadSnapshot(path: string, ports: ServeOptions['ports'], upstreams: UpstreamPool): Loaded {
-  const loaded = loadConfig(path, ports)
+function compileLoaded(path: string, loaded: CheckResult, upstreams: UpstreamPool): Loaded {
   if (!loaded.ok) return refuse(path, loaded)
   const snapshot = compileSnapshot(loaded.config, loaded.fingerprint, upstreams)
   return { ok: true, snapshot, files: [path, ...loaded.files], warnings: loaded.warnings }

@@ -1,15 +1,19 @@
 import { errorFacts, GateError } from '../base/errors.ts'
 import type { Log } from '../base/ports.ts'
+import type { CheckResult } from '../config/check.ts'
 import type { Io } from './io.ts'
 import { realPorts } from './process.ts'
 import { type RunningServer, startServer } from './serve.ts'
 import { versionText } from './version.ts'
 
-/** Starts the server in this process, with the real effects, and says where it listens. Throws what `startServer` throws. */
-export function startHere(configPath: string, io: Io): RunningServer {
+/**
+ * Starts the server in this process, with the real effects, and says where it listens; `loaded` is its file, where that has been
+ * read already. Throws what `startServer` throws.
+ */
+export function startHere(configPath: string, io: Io, loaded?: CheckResult): RunningServer {
   const ports = realPorts(io)
   catchStrays(ports.log)
-  const server = startServer({ configPath, ports, writeAccess: io.stdout })
+  const server = startServer({ configPath, ports, writeAccess: io.stdout, ...(loaded === undefined ? {} : { loaded }) })
   tellListening(ports.log, {
     on: server.addresses.join(', '),
     https: server.secureAddresses.join(', ') || null,

@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os'
-import { loadConfig } from '../config/load.ts'
+import type { CheckResult } from '../config/check.ts'
 import type { Config } from '../config/types.ts'
 import { openAdmin } from '../server/admin.ts'
 import { addressText, listen } from '../server/listen.ts'
@@ -23,9 +23,8 @@ export interface SupervisorOptions {
 /** What a worker may need beyond `drain` to close its store and to write its log. */
 const CLOSE_MS = 2000
 
-/** How many workers the file asks for; 1 where it has mistakes, which the start then tells. */
-export function countWorkers(configPath: string, io: Io): number {
-  const loaded = loadConfig(configPath, io)
+/** How many workers a file asks for; 1 where it has mistakes, which the start then tells. */
+export function countWorkers(loaded: CheckResult): number {
   if (!loaded.ok) return 1
   const { workers } = loaded.config.server
   return workers === 'auto' ? availableParallelism() : workers
