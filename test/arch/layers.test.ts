@@ -24,15 +24,17 @@ const SINGLE_IMPORTERS: Readonly<Record<string, string>> = {
 }
 
 /** Imports from the text: Bun's transpiler leaves out those that are only types. */
-const IMPORT = /(?:^|\n)\s*(?:import|export)\s(?:[^'"]*?\sfrom\s)?['"]([^'"]+)['"]/g
+const IMPORT = /(?:^|\n)\s*(?:import|export)\s(type\s)?(?:[^'"]*?\sfrom\s)?['"]([^'"]+)['"]/g
 
 interface Import {
   readonly file: string
   readonly names: string
+  /** Types alone, so nothing runs because of it. */
+  readonly isType: boolean
 }
 
-function importsOf(text: string): string[] {
-  return [...text.matchAll(IMPORT)].map(match => match[1] ?? '')
+function importsOf(text: string): Omit<Import, 'file'>[] {
+  return [...text.matchAll(IMPORT)].map(([, type, names = '']) => ({ names, isType: type !== undefined }))
 }
 
 function rankOf(room: string): number {
@@ -42,13 +44,14 @@ function rankOf(room: string): number {
 const files = [...new Glob('**/*.{ts,tsx}').scanSync(SRC)].sort()
 const imports: Import[] = []
 for (const file of files) {
-  for (const names of importsOf(await Bun.file(join(SRC, file)).text())) imports.push({ file, names })
+  for (const found of importsOf(await Bun.file(join(SRC, file)).text())) imports.push({ file, ...found })
 }
 
 test('the text of every import form is seen', () => {
   const text =
     "import a from './a.ts'\nimport type { B } from \"../b.ts\"\nexport { c } from './c.ts'\nimport './d.ts'\nimport {\n  e,\n} from 'e'\n"
-  expect(importsOf(text)).toEqual(['./a.ts', '../b.ts', './c.ts', './d.ts', 'e'])
+  expect(importsOf(text).map(({ names }) => names)).toEqual(['./a.ts', '../b.ts', './c.ts', './d.ts', 'e'])
+  expect(importsOf(text).filter(({ isType }) => isType)).toEqual([{ names: '../b.ts', isType: true }])
   expect(imports.length).toBeGreaterThan(100)
 })
 
@@ -73,6 +76,33 @@ test('imports point down only', () => {
       banned.push(`${file} imports ${target}: ${from} and ${to} stand side by side; what both need belongs below`)
   }
   expect(banned).toEqual([])
+})
+
+test('no file runs because of itself: what goes around in a circle loads in an order that nobody chose', () => {
+  const needs = new Map<string, string[]>()
+  for (const { file, names, isType } of imports) {
+    if (isType || !names.startsWith('.')) continue
+    needs.set(file, [...(needs.get(file) ?? []), relative(SRC, resolve(SRC, dirname(file), names))])
+  }
+  const circles: string[] = []
+  const isDone = new Set<string>()
+  const follow = (file: string, path: readonly string[]) => {
+    if (path.includes(file)) circles.push([...path.slice(path.indexOf(file)), file].join(' → '))
+    if (isDone.has(file) || path.includes(file)) return
+    for (const next of needs.get(file) ?? []) follow(next, [...path, file])
+    isDone.add(file)
+  }
+  for (const file of files) follow(file, [])
+  expect(circles).toEqual([])
+})
+
+test('ARCHITECTURE.md names files that there are', async () => {
+  const root = resolve(SRC, '..')
+  const text = await Bun.file(join(root, 'ARCHITECTURE.md')).text()
+  const named = [...text.matchAll(/`([\w./*-]+\.tsx?)`/g)].map(match => match[1] ?? '')
+  expect(named.length).toBeGreaterThan(30)
+  const isThere = (pattern: string) => [...new Glob(pattern).scanSync({ cwd: root, dot: true })].length > 0
+  expect(named.filter(name => ![name, `src/${name}`, `src/*/${name}`].some(isThere))).toEqual([])
 })
 
 test('packages that may be changed one day stand behind one file', () => {
