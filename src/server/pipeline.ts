@@ -202,6 +202,8 @@ function settle(
       ? guest.then(found => settleGuest(passage, tools, route, found, also, decision))
       : settleGuest(passage, tools, route, guest, also, decision)
   }
+  // Nobody is asked who they are for OPTIONS alone: no field may name another method to the application.
+  if (isExcused) passage.sent = withoutOverrides(passage.sent, passage.snapshot.fateOf)
   return proceed(passage, tools, route, prepared, found, also)
 }
 

@@ -21,6 +21,7 @@ beforeAll(async () => {
       route('/', 'tokens = true'),
       route('/api', 'methods = ["GET"]'),
       route('/ruled', 'deny = [{ methods = ["DELETE"] }]'),
+      route('/asked', 'cors_preflight = true'),
     ].join('\n'),
   )
   cookie = (await gate.signIn('app.example', { sub: 'bob' })).cookie
@@ -57,6 +58,15 @@ test('nor where another reading of the path leads to such a rule', async () => {
       path,
       path.startsWith('/x'),
     ])
+})
+
+test('nor where a preflight passes because nobody has signed in', async () => {
+  const asks = ['Origin: http://other.example', 'Access-Control-Request-Method: DELETE']
+  const raw = rawRequest('OPTIONS /asked', 'app.example', [...asks, ...OVERRIDES])
+  const { response, received: bytes } = await sendThrough(gate.port, upstream, raw)
+  expect(response.status).toBe(200)
+  expect(bytes).toContain('Access-Control-Request-Method: DELETE')
+  expect(bytes.match(/DELETE/g)).toHaveLength(1)
 })
 
 test('nor for a token that is for some methods', async () => {
