@@ -96,10 +96,9 @@ export function createPasswords({ ports, portal: portalOf }: PasswordTools): Pas
     const leave = await enter()
     let isRight: boolean
     try {
-      const fullAtMs = count(client)
+      count(client)
       isRight = (await verifyPassword(password, hash)) && known !== undefined
-      // What was right was no wrong one.
-      if (isRight) wrong.set(networkOf(client), fullAtMs - WRONG.intervalMs)
+      if (isRight) uncount(client)
     } finally {
       leave()
     }
@@ -116,7 +115,7 @@ export function createPasswords({ ports, portal: portalOf }: PasswordTools): Pas
   }
 
   /** Counts one more password of an address as wrong until it is known to be right. Throws `limit.rate`. */
-  function count(client: string): FullAtMs {
+  function count(client: string): void {
     const address = networkOf(client)
     const decision = decideRate(WRONG, wrong.get(address) ?? 0, ports.now())
     if (!decision.isAllowed) {
@@ -132,7 +131,13 @@ export function createPasswords({ ports, portal: portalOf }: PasswordTools): Pas
     if (!decideRate(WRONG, decision.fullAtMs, ports.now()).isAllowed) {
       ports.log.warn('An address is close to giving too many wrong passwords', { client })
     }
-    return decision.fullAtMs
+  }
+
+  /** What was right was no wrong one; those that were counted meanwhile stay. */
+  function uncount(client: string): void {
+    const address = networkOf(client)
+    const fullAtMs = wrong.get(address)
+    if (fullAtMs !== undefined) wrong.set(address, fullAtMs - WRONG.intervalMs)
   }
 
   function remember(id: string, ground: Ground, portal: string): Session {

@@ -125,6 +125,17 @@ test('a flood from one address is hashed ten times, and the rest is turned away 
   expect(codes.filter(code => code === 'limit.rate')).toHaveLength(50)
 })
 
+test('a right password that takes long takes back its own count, and none of the wrong ones that came meanwhile', async () => {
+  const { passwords, state, change } = open()
+  const slow = await Bun.password.hash('secret', { algorithm: 'bcrypt', cost: 12 })
+  change(new Map([...(state.portal.passwords ?? []), ['eve', slow]]))
+  const right = codeOf(() => passwords.find(basic('eve:secret'), state.portal, '192.0.2.1'))
+  const guess = (text: string) => codeOf(() => passwords.find(basic(`ada:${text}`), state.portal, '192.0.2.1'))
+  for (let index = 0; index < 9; index++) expect(await guess(`guess${index}`)).toBe('access.password')
+  expect(await right).toBe('none')
+  expect([await guess('one more'), await guess('and another')]).toEqual(['access.password', 'limit.rate'])
+})
+
 test('other work goes on while passwords are hashed', async () => {
   const { passwords, state, change } = open()
   change(new Map([['ada', await Bun.password.hash('secret', { algorithm: 'bcrypt', cost: 12 })]]))
