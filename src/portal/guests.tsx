@@ -16,10 +16,11 @@ import { GuestsPage, type GuestsView } from './pages/guests.tsx'
 import { nameOf } from './pages/person.ts'
 import { isPortalHost, ownPath } from './place.ts'
 import type { PortalRequest } from './portal.ts'
+import { takeBackIfOver } from './take-back.ts'
 
 export interface GuestTools {
   readonly ports: Pick<Ports, 'now' | 'log'>
-  readonly sessions: Pick<Sessions, 'end'> & { readonly links: Links }
+  readonly sessions: Pick<Sessions, 'describe' | 'end'> & { readonly links: Links }
   readonly seal: Sealer
 }
 
@@ -46,7 +47,7 @@ export async function showGuests(ctx: PortalRequest, tools: GuestTools, session:
 /**
  * Takes a form of the page: `act=create` with `address`, `name`, `hours` and `uses` answers with the link, this once; `act=revoke`
  * with the `id` of one's own (or of anyone's, for admins) ends it and whatever it opened, at once.
- * Throws `access.origin`, `access.denied`, `target.malformed`, `route.none`.
+ * Throws `access.origin`, `access.denied`, `access.sign_in`, `target.malformed`, `route.none`.
  */
 export async function changeGuests(ctx: PortalRequest, tools: GuestTools, session: Session): Promise<Response> {
   if (ctx.portal.guestLinks === null) throw new GateError('route.none', 'this portal has no guest links')
@@ -99,6 +100,7 @@ async function create(
     uses,
     lifetimeMs: hours * HOUR_MS,
   })
+  await takeBackIfOver(tools.sessions, session, held.session.id)
   const facts = { user: session.identity.subject, link: held.session.id, host: place.host, path: place.path }
   tools.ports.log.info('A guest link was made', facts)
   return answer(ctx, tools, session, { made: linkAddress(place.origin, text) })

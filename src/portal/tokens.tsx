@@ -13,10 +13,11 @@ import { menuOf } from './menu.ts'
 import { TOKEN_DAYS, TokensPage } from './pages/tokens.tsx'
 import { isPortalHost, ownPath } from './place.ts'
 import type { PortalRequest } from './portal.ts'
+import { takeBackIfOver } from './take-back.ts'
 
 export interface TokenTools {
   readonly ports: Pick<Ports, 'now' | 'log'>
-  readonly sessions: Pick<Sessions, 'end'> & { readonly tokens: Tokens }
+  readonly sessions: Pick<Sessions, 'describe' | 'end'> & { readonly tokens: Tokens }
   readonly seal: Sealer
 }
 
@@ -39,7 +40,8 @@ export async function showTokens(ctx: PortalRequest, tools: TokenTools, session:
 
 /**
  * Takes a form of the page: `act=create` with `name` and `days` answers with the token, this once; `act=revoke` with the `id` of
- * one's own ends it. A token has the roles that its owner has at any time. Throws `access.origin`, `target.malformed`, `access.denied`.
+ * one's own ends it. A token has the roles that its owner has at any time. Throws `access.origin`, `target.malformed`, `access.denied`,
+ * `access.sign_in`.
  */
 export async function changeTokens(ctx: PortalRequest, tools: TokenTools, session: Session): Promise<Response> {
   if (!ctx.portal.personalTokens) throw new GateError('route.none', 'this portal has no personal tokens')
@@ -77,6 +79,7 @@ async function create(
     follows: true,
     limits: { host: null, path: null, methods: null, networks: null },
   })
+  await takeBackIfOver(tools.sessions, session, held.session.id)
   tools.ports.log.info('A token was made', { user: session.identity.subject, token: held.session.id })
   return answer(ctx, tools, session, text)
 }
