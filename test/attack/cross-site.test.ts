@@ -1,14 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { type Gate, PORTAL, startGate } from '../kit/gate.ts'
 import { rawRequest, sendThrough } from '../kit/through.ts'
+import { WEBSOCKET_FIELDS } from '../kit/websocket-wire.ts'
 import { httpResponse, type RawUpstream, sendRaw, startRawUpstream } from '../kit/wire.ts'
-
-const HANDSHAKE = [
-  'Upgrade: websocket',
-  'Connection: Upgrade',
-  'Sec-WebSocket-Version: 13',
-  'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
-]
 
 let upstream: RawUpstream
 let gate: Gate
@@ -48,7 +42,7 @@ describe('a WebSocket that a page of another site asks for', () => {
     sendThrough(
       gate.port,
       upstream,
-      [`GET /ws HTTP/1.1`, `Host: ${host}.example`, ...HANDSHAKE, ...fields, '', ''].join('\r\n'),
+      [`GET /ws HTTP/1.1`, `Host: ${host}.example`, ...WEBSOCKET_FIELDS, ...fields, '', ''].join('\r\n'),
     )
 
   test.each([

@@ -6,6 +6,7 @@ import { type Gate, PORTAL, startGate } from '../kit/gate.ts'
 import { ATTACK_RUNS, oddTargets } from '../kit/odd-targets.ts'
 import { isOwn, needsOf, type PathRule, readingsOf } from '../kit/readings.ts'
 import { rawRequest, sendThrough } from '../kit/through.ts'
+import { WEBSOCKET_FIELDS } from '../kit/websocket-wire.ts'
 import { httpResponse, type RawUpstream, startRawUpstream } from '../kit/wire.ts'
 
 interface Route extends PathRule {
@@ -85,14 +86,6 @@ const FOUND = [
   '/%2fpub/private/Open/x',
 ]
 
-/** The path of a WebSocket is written by ourselves, with nothing of fetch in between; this upstream refuses them all. */
-const HANDSHAKE = [
-  'Upgrade: websocket',
-  'Connection: Upgrade',
-  'Sec-WebSocket-Version: 13',
-  'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
-]
-
 /** Fields by which some backends choose another path or host. */
 const LIES = [
   'X-Original-URL: /forged-place',
@@ -153,8 +146,9 @@ describe.each(TABLES)('$what', table => {
   test.each([
     ['no spelling', true, []],
     ['no spelling', false, []],
-    ['no WebSocket', true, HANDSHAKE],
-    ['no WebSocket', false, HANDSHAKE],
+    // Its path is written by ourselves, with nothing of fetch in between; this upstream refuses them all.
+    ['no WebSocket', true, WEBSOCKET_FIELDS],
+    ['no WebSocket', false, WEBSOCKET_FIELDS],
   ])(
     '%s leads beyond what someone may reach (signed in: %p)',
     async (_what, isSignedIn, more) => {

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { type Gate, PORTAL, startGate } from '../kit/gate.ts'
+import { WEBSOCKET_KEY } from '../kit/websocket-wire.ts'
 import { sendRaw, type WireResponse } from '../kit/wire.ts'
 
 const APP = 'app.example'
@@ -242,7 +243,7 @@ describe('what is stated', () => {
 
 test('a WebSocket that a page of another site opens is refused, by the field that no hop drops', async () => {
   const cookie = await cookieOf()
-  const handshake = (origin: string) => [cookie, 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==', `Origin: ${origin}`]
+  const handshake = (origin: string) => [cookie, `Sec-WebSocket-Key: ${WEBSOCKET_KEY}`, `Origin: ${origin}`]
   expect((await relayed(forwarded('/', handshake('https://evil.example')))).status).toBe(403)
   expect((await toNginx(original('/', handshake('null')))).status).toBe(403)
   expect((await relayed(forwarded('/', handshake(`http://${APP}`)))).status).toBe(204)

@@ -7,6 +7,7 @@ import { makeIdentity } from '../../src/identity/identity.ts'
 import { quietPorts } from '../kit/clock.ts'
 import { temporaryFolder } from '../kit/folder.ts'
 import { type Gate, type GateOptions, PORTAL, startGate } from '../kit/gate.ts'
+import { WEBSOCKET_KEY } from '../kit/websocket-wire.ts'
 
 const DAY = 24 * 3_600_000
 let offsetMs = 0
@@ -201,7 +202,7 @@ describe('an assertion', () => {
     await using gate = await gateWith()
     const { cookie } = await gate.signIn('app.example')
     const fields = { upgrade: 'websocket', connection: 'Upgrade', 'sec-websocket-version': '13' }
-    const got = await told(gate, 'app.example', { cookie, ...fields, 'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==' })
+    const got = await told(gate, 'app.example', { cookie, ...fields, 'sec-websocket-key': WEBSOCKET_KEY })
     expect(got.upgrade).toBe('websocket')
     await verifierOf(gate)(got[ASSERTION])
   })

@@ -3,6 +3,7 @@ import { BAD_PROVIDER_CLIENT, type BadProvider, type Misbehaviour, startBadProvi
 import { BrowserLite } from '../kit/browser-lite.ts'
 import { temporaryFolder } from '../kit/folder.ts'
 import { eventually, type Gate, startGate } from '../kit/gate.ts'
+import { askForWebSocket } from '../kit/websocket-wire.ts'
 import { openWire } from '../kit/wire.ts'
 
 const MINUTE = 60_000
@@ -162,9 +163,7 @@ describe('refresh', () => {
     const reader = events.body?.getReader()
     await reader?.read()
     const wire = await openWire(gate.port)
-    await wire.send(
-      `GET /ws HTTP/1.1\r\nHost: app.example\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nOrigin: http://app.example\r\nCookie: ${cookie}\r\n\r\n`,
-    )
+    await wire.send(askForWebSocket('app.example', '/ws', ['Origin: http://app.example', `Cookie: ${cookie}`]))
     await eventually(() => wire.received.includes('101 Switching'), 'the WebSocket is open')
     behave({ userinfo: { groups: [] } })
     offsetMs += 2 * MINUTE

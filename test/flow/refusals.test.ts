@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { PORTAL, startGate } from '../kit/gate.ts'
+import { WEBSOCKET_FIELDS } from '../kit/websocket-wire.ts'
 import { type RawUpstream, sendRaw, startRawUpstream, type WireResponse } from '../kit/wire.ts'
 
 let upstream: RawUpstream
@@ -130,15 +131,7 @@ test('RFC 6750 §3: 401 names Bearer where the route takes tokens, and nothing e
 })
 
 test.each([
-  [
-    'a WebSocket',
-    [
-      'Upgrade: websocket',
-      'Connection: Upgrade',
-      'Sec-WebSocket-Version: 13',
-      'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
-    ],
-  ],
+  ['a WebSocket', WEBSOCKET_FIELDS],
   ['an event stream', ['Accept: text/event-stream', 'Sec-Fetch-Mode: cors', 'Sec-Fetch-Dest: empty']],
   ['a manifest', ['Sec-Fetch-Mode: cors', 'Sec-Fetch-Dest: manifest']],
   ['a service worker', ['Sec-Fetch-Mode: same-origin', 'Sec-Fetch-Dest: serviceworker', 'Service-Worker: script']],

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { eventually, type Gate, PORTAL, startGate } from '../kit/gate.ts'
+import { askForWebSocket } from '../kit/websocket-wire.ts'
 import { openWire, sendRaw } from '../kit/wire.ts'
 
 let upstream: Bun.Server<undefined>
@@ -201,11 +202,9 @@ describe('a reload acts on live sessions at once', () => {
       `GET /events HTTP/1.1\r\nHost: app.example\r\nCookie: ${cookie}\r\nAccept: text/event-stream\r\n\r\n`,
     )
     const socket = await openWire(gate.port)
-    const handshake =
-      'Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n'
-    await socket.send(`GET / HTTP/1.1\r\nHost: app.example\r\nCookie: ${cookie}\r\n${handshake}`)
+    await socket.send(askForWebSocket('app.example', '/', [`Cookie: ${cookie}`]))
     const stays = await openWire(gate.port)
-    await stays.send(`GET / HTTP/1.1\r\nHost: other.example\r\nCookie: ${other.cookie}\r\n${handshake}`)
+    await stays.send(askForWebSocket('other.example', '/', [`Cookie: ${other.cookie}`]))
     await eventually(() => events.received.includes('begun'), 'the event stream begins')
     await eventually(() => socket.received.includes(' 101 ') && stays.received.includes(' 101 '), 'the WebSockets open')
     gate.save(PORTAL + route('app.example', 'admin') + route('other.example', 'user'))

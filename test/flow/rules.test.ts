@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { type FakeClock, fakeClock } from '../kit/clock.ts'
 import { eventually, type Gate, PORTAL, startGate } from '../kit/gate.ts'
+import { askForWebSocket } from '../kit/websocket-wire.ts'
 import { openWire } from '../kit/wire.ts'
 
 let upstream: Bun.Server<undefined>
@@ -158,18 +159,13 @@ describe('one decision for each request', () => {
 })
 
 describe('a stream that is open', () => {
-  const handshake =
-    'Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n'
-
   async function openStreams(gate: Gate, cookie: string) {
     const events = await openWire(gate.port)
     await events.send(
       `GET /events HTTP/1.1\r\nHost: ${HOST}\r\nCookie: ${cookie}\r\nAccept: text/event-stream\r\nX-Forwarded-For: 203.0.113.9\r\n\r\n`,
     )
     const socket = await openWire(gate.port)
-    await socket.send(
-      `GET / HTTP/1.1\r\nHost: ${HOST}\r\nCookie: ${cookie}\r\nX-Forwarded-For: 203.0.113.9\r\n${handshake}`,
-    )
+    await socket.send(askForWebSocket(HOST, '/', [`Cookie: ${cookie}`, 'X-Forwarded-For: 203.0.113.9']))
     await eventually(() => events.received.includes('begun'), 'the event stream begins')
     await eventually(() => socket.received.includes(' 101 '), 'the WebSocket opens')
     return {

@@ -1,11 +1,10 @@
 import { describe, expect, test } from 'bun:test'
 import { eventually, type Gate, PORTAL, startGate } from '../kit/gate.ts'
+import { WEBSOCKET_KEY } from '../kit/websocket-wire.ts'
 import { hasHead, openWire, type RawUpstream, sendRaw, startRawUpstream, type Wire } from '../kit/wire.ts'
 
-const KEY = 'dGhlIHNhbXBsZSBub25jZQ=='
-
 function handshake(cookie: string, version = '13'): string {
-  const fields = `Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: ${version}\r\nSec-WebSocket-Key: ${KEY}`
+  const fields = `Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: ${version}\r\nSec-WebSocket-Key: ${WEBSOCKET_KEY}`
   return `GET /ws HTTP/1.1\r\nHost: app.example\r\nCookie: ${cookie}\r\n${fields}\r\n\r\n`
 }
 

@@ -4,19 +4,17 @@ import type { WireResponse } from './wire.ts'
 /** A client's key, from RFC 6455 §1.3. */
 export const WEBSOCKET_KEY = 'dGhlIHNhbXBsZSBub25jZQ=='
 
+/** The fields of a client's handshake, as lines. */
+export const WEBSOCKET_FIELDS = [
+  'Upgrade: websocket',
+  'Connection: Upgrade',
+  'Sec-WebSocket-Version: 13',
+  `Sec-WebSocket-Key: ${WEBSOCKET_KEY}`,
+] as const
+
 /** A client's handshake, with more fields as lines. */
 export function askForWebSocket(host: string, path = '/', fields: readonly string[] = []): string {
-  return [
-    `GET ${path} HTTP/1.1`,
-    `Host: ${host}`,
-    'Upgrade: websocket',
-    'Connection: Upgrade',
-    'Sec-WebSocket-Version: 13',
-    `Sec-WebSocket-Key: ${WEBSOCKET_KEY}`,
-    ...fields,
-    '',
-    '',
-  ].join('\r\n')
+  return [`GET ${path} HTTP/1.1`, `Host: ${host}`, ...WEBSOCKET_FIELDS, ...fields, '', ''].join('\r\n')
 }
 
 /** The 101 to a handshake that arrived at a raw upstream, with more fields as lines. */

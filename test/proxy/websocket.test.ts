@@ -16,7 +16,7 @@ import { dialUpstream } from '../../src/proxy/websocket-dial.ts'
 import { FrameEncoder } from '../../src/proxy/websocket-encoder.ts'
 import { checkHandshake, parseProtocols, VERSION_FIELDS } from '../../src/proxy/websocket-handshake.ts'
 import type { Session } from '../../src/session/session.ts'
-import { acceptWebSocket, frameBytes, WEBSOCKET_KEY as KEY } from '../kit/websocket-wire.ts'
+import { acceptWebSocket, frameBytes, WEBSOCKET_KEY as KEY, WEBSOCKET_FIELDS } from '../kit/websocket-wire.ts'
 import { hasHead, type RawUpstream, sendRaw, startRawUpstream, type UpstreamConnection } from '../kit/wire.ts'
 
 const stops: (() => unknown)[] = []
@@ -185,29 +185,23 @@ async function until(holds: () => boolean, limitMs = 10_000): Promise<void> {
 
 const ask = (...fields: string[]): string =>
   ['GET /chat?room=1 HTTP/1.1', 'Host: app.example', ...fields, '', ''].join('\r\n')
-const HANDSHAKE = [
-  'Upgrade: websocket',
-  'Connection: Upgrade',
-  'Sec-WebSocket-Version: 13',
-  `Sec-WebSocket-Key: ${KEY}`,
-]
 const without = (name: string, ...more: string[]): string =>
-  ask(...HANDSHAKE.filter(field => !field.startsWith(`${name}:`)), ...more)
+  ask(...WEBSOCKET_FIELDS.filter(field => !field.startsWith(`${name}:`)), ...more)
 
 describe('the handshake', () => {
   test.each([
     ['no key', without('Sec-WebSocket-Key'), 400],
     ['a key of 15 bytes', without('Sec-WebSocket-Key', 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25j'), 400],
     ['a key that is not base64', without('Sec-WebSocket-Key', 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZ!=='), 400],
-    ['two keys', ask(...HANDSHAKE, `Sec-WebSocket-Key: ${KEY}`), 400],
+    ['two keys', ask(...WEBSOCKET_FIELDS, `Sec-WebSocket-Key: ${KEY}`), 400],
     ['Connection without upgrade', without('Connection', 'Connection: keep-alive'), 400],
     ['no Upgrade', without('Upgrade'), 400],
     ['Upgrade to something else', without('Upgrade', 'Upgrade: h2c'), 400],
-    ['a subprotocol that is no token', ask(...HANDSHAKE, 'Sec-WebSocket-Protocol: a b'), 400],
-    ['a subprotocol offered twice', ask(...HANDSHAKE, 'Sec-WebSocket-Protocol: a, a'), 400],
+    ['a subprotocol that is no token', ask(...WEBSOCKET_FIELDS, 'Sec-WebSocket-Protocol: a b'), 400],
+    ['a subprotocol offered twice', ask(...WEBSOCKET_FIELDS, 'Sec-WebSocket-Protocol: a, a'), 400],
     ['no version', without('Sec-WebSocket-Version'), 426],
     ['version 8', without('Sec-WebSocket-Version', 'Sec-WebSocket-Version: 8'), 426],
-    ['a method other than GET', ask(...HANDSHAKE, 'Content-Length: 0').replace('GET', 'POST'), 400],
+    ['a method other than GET', ask(...WEBSOCKET_FIELDS, 'Content-Length: 0').replace('GET', 'POST'), 400],
   ])('RFC 6455 §4.2.1: %s is refused and the upstream hears nothing', async (_, request, status) => {
     const upstream = await startScript()
     const proxy = startProxy(tcp(upstream.port))
@@ -220,7 +214,10 @@ describe('the handshake', () => {
   test('the upstream is asked at its base path, with the fields given and a key of its own', async () => {
     const upstream = await startRaw(() => {})
     const proxy = startProxy(tcp(upstream.port, '/base'))
-    await sendRaw(proxy.port, ask(...HANDSHAKE, 'Sec-WebSocket-Extensions: permessage-deflate', 'X-Token-Subject: kim'))
+    await sendRaw(
+      proxy.port,
+      ask(...WEBSOCKET_FIELDS, 'Sec-WebSocket-Extensions: permessage-deflate', 'X-Token-Subject: kim'),
+    )
     const [requestLine, ...fields] = upstream.text.split('\r\n')
     expect(requestLine).toBe('GET /base/chat?room=1 HTTP/1.1')
     expect(fields).toContain('host: app.example')
@@ -241,7 +238,7 @@ describe('the handshake', () => {
   test('an upstream that chooses no subprotocol leaves the client without one', async () => {
     const upstream = await startRaw(() => {})
     const proxy = startProxy(tcp(upstream.port))
-    const answer = await sendRaw(proxy.port, ask(...HANDSHAKE, 'Sec-WebSocket-Protocol: soap, wamp'))
+    const answer = await sendRaw(proxy.port, ask(...WEBSOCKET_FIELDS, 'Sec-WebSocket-Protocol: soap, wamp'))
     expect(answer.status).toBe(101)
     expect(answer.field('Sec-WebSocket-Protocol')).toBeNull()
   })
@@ -254,7 +251,7 @@ describe('the handshake', () => {
       )
     })
     stops.push(() => upstream.close())
-    const answer = await sendRaw(startProxy(tcp(upstream.port)).port, ask(...HANDSHAKE))
+    const answer = await sendRaw(startProxy(tcp(upstream.port)).port, ask(...WEBSOCKET_FIELDS))
     expect(answer.fields.filter(([name]) => /^set-cookie$/i.test(name)).map(([, value]) => value)).toEqual([
       'sticky=1',
       'b=2',
@@ -304,7 +301,7 @@ describe('a refusal', () => {
     ['that is no refusal but a page', 'HTTP/1.1 200 OK\r\nContent-Length: 4\r\nX-Why: rank\r\n\r\npage', 200, 'page'],
   ])('%s reaches the client with status, fields and body', async (_, script, status, body) => {
     const upstream = await startScript(script)
-    const answer = await sendRaw(startProxy(tcp(upstream.port)).port, ask(...HANDSHAKE))
+    const answer = await sendRaw(startProxy(tcp(upstream.port)).port, ask(...WEBSOCKET_FIELDS))
     expect(answer.status).toBe(status)
     expect(answer.body.toString()).toBe(body)
     expect(answer.field('x-why')).toBe('rank')
@@ -319,7 +316,7 @@ describe('a refusal', () => {
       connection.end()
     })
     stops.push(() => upstream.close())
-    const answer = await sendRaw(startProxy(tcp(upstream.port)).port, ask(...HANDSHAKE))
+    const answer = await sendRaw(startProxy(tcp(upstream.port)).port, ask(...WEBSOCKET_FIELDS))
     expect([answer.status, answer.body.toString()]).toEqual([403, 'until the end'])
   })
 
@@ -330,7 +327,7 @@ describe('a refusal', () => {
       while (!connection.isClosed) await connection.send('x'.repeat(65_536))
     })
     stops.push(() => upstream.close())
-    const answer = await sendRaw(startProxy(tcp(upstream.port)).port, ask(...HANDSHAKE))
+    const answer = await sendRaw(startProxy(tcp(upstream.port)).port, ask(...WEBSOCKET_FIELDS))
     expect([answer.status, answer.body.length, answer.field('x-why')]).toEqual([403, 0, 'rank'])
   })
 
@@ -349,7 +346,7 @@ describe('a refusal', () => {
     ['has an endless head', `HTTP/1.1 403 No\r\n${'X-A: b\r\n'.repeat(10_000)}`],
   ])('that %s becomes 502', async (_, script) => {
     const upstream = await startScript(script)
-    const answer = await sendRaw(startProxy(tcp(upstream.port)).port, ask(...HANDSHAKE))
+    const answer = await sendRaw(startProxy(tcp(upstream.port)).port, ask(...WEBSOCKET_FIELDS))
     expect([answer.status, answer.body.toString()]).toEqual([502, 'upstream.broken'])
   })
 
@@ -362,7 +359,7 @@ describe('a refusal', () => {
       await connection.send(acceptWebSocket(request, [field]))
     })
     stops.push(() => upstream.close())
-    const answer = await sendRaw(startProxy(tcp(upstream.port)).port, ask(...HANDSHAKE))
+    const answer = await sendRaw(startProxy(tcp(upstream.port)).port, ask(...WEBSOCKET_FIELDS))
     expect([answer.status, answer.body.toString()]).toEqual([502, 'upstream.broken'])
   })
 
@@ -372,20 +369,20 @@ describe('a refusal', () => {
       connection.close()
     })
     stops.push(() => upstream.close())
-    expect((await sendRaw(startProxy(tcp(upstream.port)).port, ask(...HANDSHAKE))).status).toBe(502)
+    expect((await sendRaw(startProxy(tcp(upstream.port)).port, ask(...WEBSOCKET_FIELDS))).status).toBe(502)
   })
 
   test('an upstream that does not listen becomes 502', async () => {
     const upstream = await startScript()
     await upstream.close()
-    const answer = await sendRaw(startProxy(tcp(upstream.port)).port, ask(...HANDSHAKE))
+    const answer = await sendRaw(startProxy(tcp(upstream.port)).port, ask(...WEBSOCKET_FIELDS))
     expect([answer.status, answer.body.toString()]).toEqual([502, 'upstream.refused'])
   })
 
   test('an upstream that says nothing becomes 504', async () => {
     const upstream = await startRawUpstream(() => {})
     stops.push(() => upstream.close())
-    const answer = await sendRaw(startProxy(tcp(upstream.port), { timeoutMs: 100 }).port, ask(...HANDSHAKE))
+    const answer = await sendRaw(startProxy(tcp(upstream.port), { timeoutMs: 100 }).port, ask(...WEBSOCKET_FIELDS))
     expect([answer.status, answer.body.toString()]).toEqual([504, 'upstream.timeout'])
   })
 
@@ -393,7 +390,7 @@ describe('a refusal', () => {
     const upstream = await startRawUpstream(() => {})
     stops.push(() => upstream.close())
     const proxy = startProxy(tcp(upstream.port), { timeoutMs: 60_000 })
-    await sendRaw(proxy.port, ask(...HANDSHAKE), {
+    await sendRaw(proxy.port, ask(...WEBSOCKET_FIELDS), {
       until: () => upstream.connections.length > 0,
       timeoutMs: 1000,
     }).catch(() => {})
@@ -574,7 +571,7 @@ describe('closing', () => {
     const server = await startServer()
     const proxy = startProxy(tcp(portOf(server)))
     const accepted = once(server, 'connection')
-    const answer = sendRaw(proxy.port, [ask(...HANDSHAKE), 200, Buffer.from([0x81, 0x01, 0x61])], {
+    const answer = sendRaw(proxy.port, [ask(...WEBSOCKET_FIELDS), 200, Buffer.from([0x81, 0x01, 0x61])], {
       until: () => false,
     })
     const [upstream] = await accepted
