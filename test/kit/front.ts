@@ -1,7 +1,8 @@
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { eventually } from './gate.ts'
+import { nginxCommand } from './nginx.ts'
 
 /** Somebody's own proxy, as a process of its own. Killed at the end of the scope. */
 export interface Front extends AsyncDisposable {
@@ -10,23 +11,12 @@ export interface Front extends AsyncDisposable {
 
 /** nginx with these lines in its http block, which listen on `port`. */
 export function startNginx(folder: string, port: number, http: string): Promise<Front> {
-  const home = join(folder, 'nginx')
-  mkdirSync(home, { recursive: true })
-  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
-    name => `${name}_temp_path ${home}/${name};`,
-  )
-  const file = join(home, 'nginx.conf')
-  writeFileSync(
-    file,
-    `daemon off; worker_processes 1; pid ${home}/pid; error_log stderr warn;
-events { worker_connections 256; }
-http { access_log off; ${temporary.join(' ')}
-${http}
-}
-`,
-  )
-  const asRoot = process.getuid?.() === 0 ? ['-g', 'user root;'] : []
-  return start(['nginx', '-p', home, '-c', file, ...asRoot], port, {})
+  const command = nginxCommand(join(folder, 'nginx'), {
+    main: 'error_log stderr warn;',
+    events: 'worker_connections 256;',
+    http,
+  })
+  return start(command, port, {})
 }
 
 /** Caddy with these site blocks, which listen on `port`. */
