@@ -5,6 +5,7 @@ import type { PortalRequest } from './portal.ts'
 
 const FORM_PURPOSE = 'form'
 const MAX_FORM_BYTES = 4096
+const LONGEST_NAME = 100
 
 /** What a form of ours carries to show that it came from our page, made for this session. */
 export function proveForm(session: Session, seal: Sealer): Promise<string> {
@@ -24,6 +25,12 @@ export async function readOwnForm(ctx: PortalRequest, seal: Sealer): Promise<URL
   throw new GateError('access.origin', 'a form came from a page that is not ours', {
     facts: { origin: headers.get('origin'), site: headers.get('sec-fetch-site') },
   })
+}
+
+/** What a person calls something of theirs, by the field `name`; null where that is nothing, or too long for a list. */
+export function parseName(form: URLSearchParams): string | null {
+  const name = (form.get('name') ?? '').replace(/\p{Cc}/gu, '').trim()
+  return name === '' || name.length > LONGEST_NAME ? null : name
 }
 
 async function isOwn(ctx: PortalRequest, seal: Sealer, form: URLSearchParams): Promise<boolean> {

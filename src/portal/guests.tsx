@@ -8,7 +8,7 @@ import type { Sealer } from '../session/seal.ts'
 import type { Session, Sessions } from '../session/session.ts'
 import { jsonAnswer, pageAnswer, redirectAnswer } from './answer.ts'
 import { leadToPortal } from './elsewhere.ts'
-import { proveForm, readOwnForm } from './form.ts'
+import { parseName, proveForm, readOwnForm } from './form.ts'
 import { describeLink, linkAddress, linksOf, mayRevokeAll, parseLinkPlace } from './guest-links.ts'
 import { wordsFor } from './language.ts'
 import { menuOf } from './menu.ts'
@@ -26,7 +26,6 @@ export interface GuestTools {
 
 /** Nobody needs more at a time, and the list of a portal stays one that can be read at once. */
 const MOST_OF_ONE = 100
-const LONGEST_NAME = 100
 const HOUR_MS = 60 * 60 * 1000
 
 /** Lifetimes on offer, in hours, as far as the portal allows them. */
@@ -71,10 +70,10 @@ async function create(
 ): Promise<Response> {
   const limits = linksOf(ctx, session)
   if (limits === null) throw new GateError('access.denied', 'none of the roles that make guest links is held')
-  const name = (form.get('name') ?? '').replace(/\p{Cc}/gu, '').trim()
+  const name = parseName(form)
   const hours = hoursWithin(limits).find(one => String(one) === form.get('hours'))
   const uses = Number(form.get('uses'))
-  if (name === '' || name.length > LONGEST_NAME || hours === undefined || !isCount(uses, limits.maxUses)) {
+  if (name === null || hours === undefined || !isCount(uses, limits.maxUses)) {
     throw new GateError(
       'target.malformed',
       'a link has a name, a lifetime and a number of uses within its portal’s limits',

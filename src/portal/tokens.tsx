@@ -7,7 +7,7 @@ import type { Session, Sessions } from '../session/session.ts'
 import type { HeldToken, Tokens } from '../session/tokens.ts'
 import { jsonAnswer, pageAnswer, redirectAnswer } from './answer.ts'
 import { leadToPortal } from './elsewhere.ts'
-import { proveForm, readOwnForm } from './form.ts'
+import { parseName, proveForm, readOwnForm } from './form.ts'
 import { wordsFor } from './language.ts'
 import { menuOf } from './menu.ts'
 import { TOKEN_DAYS, TokensPage } from './pages/tokens.tsx'
@@ -23,7 +23,6 @@ export interface TokenTools {
 
 /** Nobody needs more at a time, and the list of a portal stays one that can be read at once. */
 const MOST_OF_ONE = 50
-const LONGEST_NAME = 100
 const DAY_MS = 24 * 60 * 60 * 1000
 
 /**
@@ -63,9 +62,9 @@ async function create(
   session: Session,
   form: URLSearchParams,
 ): Promise<Response> {
-  const name = (form.get('name') ?? '').replace(/\p{Cc}/gu, '').trim()
+  const name = parseName(form)
   const days = TOKEN_DAYS.find(one => String(one) === form.get('days'))
-  if (name === '' || name.length > LONGEST_NAME || days === undefined) {
+  if (name === null || days === undefined) {
     throw new GateError('target.malformed', 'a token has a name, and one of the lifetimes on offer')
   }
   if ((await ownTokens(tools, session)).length >= MOST_OF_ONE) {
