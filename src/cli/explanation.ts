@@ -1,6 +1,7 @@
 import { GateError } from '../base/errors.ts'
 import { findCertificate } from '../config/certificate.ts'
-import type { AccessRule, Config, RouteConfig } from '../config/types.ts'
+import type { Config, RouteConfig } from '../config/types.ts'
+import type { AccessRule } from '../config/types-rules.ts'
 import type { Identity } from '../identity/identity.ts'
 import type { Facts } from '../policy/condition.ts'
 import { describeRule } from '../policy/describe.ts'

@@ -4,7 +4,7 @@ import { parseUnixPath } from './listen.ts'
 import { bad, good, type Parsed } from './outcome.ts'
 import { parsePath } from './path.ts'
 import { quote } from './raw.ts'
-import type { UpstreamAddress } from './types.ts'
+import type { UpstreamAddress } from './types-upstreams.ts'
 
 type AddressCode = 'issuer.invalid' | 'portal.url' | 'upstream.invalid' | 'origin.invalid'
 

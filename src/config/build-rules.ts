@@ -3,7 +3,7 @@ import type { AccessTable, PERSON } from './keys-rules.ts'
 import { known } from './known.ts'
 import type { Values } from './table.ts'
 import { type Moment, momentMs } from './times.ts'
-import type { AccessRule, Allow, Instant, PersonRule, Schedule } from './types.ts'
+import type { AccessRule, Allow, Instant, PersonRule, Schedule } from './types-rules.ts'
 
 const NOBODY_IN_PARTICULAR: PersonRule = {
   providers: null,

@@ -5,7 +5,8 @@ import type { BASIC_AUTH, HEALTH, UPSTREAM_TLS, UpstreamSpec, UpstreamTable } fr
 import { known } from './known.ts'
 import { readPem } from './pem-file.ts'
 import type { Table } from './table.ts'
-import type { HealthConfig, TemplatePart, UpstreamConfig, UpstreamTls } from './types.ts'
+import type { TemplatePart } from './types.ts'
+import type { HealthConfig, UpstreamConfig, UpstreamTls } from './types-upstreams.ts'
 
 /**
  * The upstream of a route without mistakes: a table of its own, one of `[upstreams]`, or addresses with every default.

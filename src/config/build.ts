@@ -23,9 +23,9 @@ import type {
   OwnAnswer,
   PortalConfig,
   ProviderConfig,
-  RoleRule,
   RouteConfig,
 } from './types.ts'
+import type { RoleRule } from './types-rules.ts'
 
 /**
  * The Config of a file without mistakes, frozen to the bottom.

@@ -3,7 +3,7 @@ import { bad, good, type Parsed } from './outcome.ts'
 import { quote, type Raw } from './raw.ts'
 import type { Report } from './report.ts'
 import { didYouMean } from './suggest.ts'
-import type { Span } from './types.ts'
+import type { Span } from './types-rules.ts'
 import { parsed, refuse, type Type, wrongKind } from './value.ts'
 
 /** `mon` to `sun`, in the order of ISO 8601. */

@@ -1,5 +1,7 @@
 import type { Accent } from './colour.ts'
 import type { Picture } from './picture.ts'
+import type { AccessRule, Allow, RoleRule } from './types-rules.ts'
+import type { UpstreamConfig } from './types-upstreams.ts'
 
 /** The checked shape of routes.toml: what the rest of the program works from. Built by `checkConfig` alone, frozen. */
 export interface Config {
@@ -196,71 +198,6 @@ export interface Brand {
   readonly colours: { readonly light: Accent; readonly dark: Accent } | null
 }
 
-/** Conditions about a person: every key that is present must hold. Within a key any entry is enough. */
-export interface PersonRule {
-  readonly providers: readonly string[] | null
-  readonly subjects: readonly string[] | null
-  /** Whole addresses and whole domains are one key: an address matches by either. */
-  readonly emails: readonly string[] | null
-  readonly domains: readonly string[] | null
-  readonly groups: readonly string[] | null
-  readonly claims: ReadonlyMap<string, readonly (string | number | boolean)[]> | null
-  readonly requireVerifiedEmail: boolean
-}
-
-/** One way to have a role. */
-export interface RoleRule extends PersonRule {
-  readonly any: boolean
-}
-
-/** A part of a day; `untilMinute` is not included, and more than 1440 where it goes over midnight. */
-export interface Span {
-  readonly fromMinute: number
-  readonly untilMinute: number
-}
-
-/** When a rule holds, on the clocks of one zone. */
-export interface Schedule {
-  /** Null: all day. */
-  readonly spans: readonly Span[] | null
-  /** 0 is Monday; the day on which a span begins. Null: every day. */
-  readonly days: readonly number[] | null
-  readonly timezone: string
-}
-
-/** A moment with the text that stands for it in the file. */
-export interface Instant {
-  readonly atMs: number
-  readonly text: string
-}
-
-/** One rule of `allow` or `deny`. Every key that is present must hold; null is absent. */
-export interface AccessRule extends PersonRule {
-  readonly roles: readonly string[] | null
-  readonly networks: readonly string[] | null
-  readonly methods: readonly string[] | null
-  readonly schedule: Schedule | null
-  readonly from: Instant | null
-  readonly until: Instant | null
-  readonly maxAgeMs: number | null
-  readonly acr: readonly string[] | null
-  readonly amr: readonly string[] | null
-  readonly any: readonly AccessRule[] | null
-  readonly all: readonly AccessRule[] | null
-  readonly not: AccessRule | null
-  /** In `allow`, outermost: nobody has to be signed in. */
-  readonly isAnonymous: boolean
-  /** In `allow`, outermost: for whoever came by a guest link, and nobody else. */
-  readonly isForGuests: boolean
-}
-
-export type Allow =
-  | { readonly kind: 'public' }
-  | { readonly kind: 'authenticated' }
-  | { readonly kind: 'roles'; readonly roles: readonly string[] }
-  /** Any one is enough; a role beside rules is a rule too. */
-  | { readonly kind: 'rules'; readonly rules: readonly AccessRule[] }
-
 export type HeaderPreset = 'none' | 'x-token' | 'x-forwarded' | 'x-auth-request' | 'remote'
 
 /** Which identity the upstream is told: a preset, or fields with templates such as `{email}`. */
@@ -283,77 +220,6 @@ export type ProviderTokenKind = 'access' | 'id'
 export interface PassedToken {
   readonly kind: ProviderTokenKind
   readonly header: string
-}
-
-export type UpstreamAddress =
-  | {
-      readonly kind: 'url'
-      readonly scheme: 'http' | 'https'
-      /** host or host:port, as it appears in the address. */
-      readonly authority: string
-      /** Put before the request's path; empty, or `/x` without a trailing slash. */
-      readonly basePath: string
-    }
-  | { readonly kind: 'unix'; readonly path: string }
-
-/** By what requests are kept on one of several addresses; what a request lacks is replaced by its client's address. */
-export type HashKey =
-  | { readonly kind: 'client' }
-  | { readonly kind: 'user' }
-  | { readonly kind: 'cookie'; readonly name: string }
-  /** Lower-case. */
-  | { readonly kind: 'header'; readonly name: string }
-
-/** TLS to an upstream, as PEM texts. */
-export interface UpstreamTls {
-  /** The only authorities trusted; null: the system's. */
-  readonly ca: string | null
-  readonly serverName: string | null
-  /** Our certificate and its key, for an upstream that asks. */
-  readonly own: { readonly cert: string; readonly key: string } | null
-  readonly insecureSkipVerify: boolean
-}
-
-/** How each address of an upstream is asked whether it is well. */
-export interface HealthConfig {
-  readonly path: string
-  /** The Host field; null: the address's own. */
-  readonly host: string | null
-  readonly intervalMs: number
-  readonly timeoutMs: number
-  readonly unhealthyAfter: number
-  readonly healthyAfter: number
-  /** Null: any 2xx. */
-  readonly status: readonly number[] | null
-}
-
-export interface UpstreamConfig {
-  /** The table's name in `[upstreams]`; null for one that is written at its route. */
-  readonly name: string | null
-  readonly addresses: readonly UpstreamAddress[]
-  readonly balance: 'round-robin' | 'least-connections' | 'hash'
-  /** Used where `balance` is `hash`. */
-  readonly hash: HashKey
-  readonly tls: UpstreamTls | null
-  readonly http2: boolean
-  readonly connectTimeoutMs: number
-  /** Null: what Bun's fetch allows. */
-  readonly idleTimeoutMs: number | null
-  /** Null: no limit. */
-  readonly maxConnections: number | null
-  readonly queue: number
-  readonly queueTimeoutMs: number
-  readonly health: HealthConfig | null
-  /** What we are called there, as an Authorization field (RFC 7617); null: nothing is sent. */
-  readonly authorization: string | null
-  /** What each person is called there, in place of `authorization`; null: nobody in particular. */
-  readonly personal: BasicTemplates | null
-}
-
-/** Basic credentials that speak of a person. */
-export interface BasicTemplates {
-  readonly user: readonly TemplatePart[]
-  readonly password: readonly TemplatePart[]
 }
 
 /** What a template can say of the request itself. */

@@ -1,4 +1,4 @@
-import type { PersonRule } from '../config/types.ts'
+import type { PersonRule } from '../config/types-rules.ts'
 import type { Identity } from '../identity/identity.ts'
 import type { PersonCondition } from './condition.ts'
 import type { Reason } from './reasons.ts'

@@ -1,4 +1,5 @@
-import type { Allow, RouteConfig } from '../config/types.ts'
+import type { RouteConfig } from '../config/types.ts'
+import type { Allow } from '../config/types-rules.ts'
 import type { Identity } from '../identity/identity.ts'
 import type { StepUp } from '../identity/step-up.ts'
 import { type Facts, type Needs, NOTHING } from './condition.ts'

@@ -1,4 +1,4 @@
-import type { RoleRule } from '../config/types.ts'
+import type { RoleRule } from '../config/types-rules.ts'
 import type { Identity } from '../identity/identity.ts'
 import { compilePerson } from './person.ts'
 import { all, any, type Truth } from './truth.ts'

@@ -1,5 +1,5 @@
 import type { Log, Ports } from '../base/ports.ts'
-import type { HealthConfig } from '../config/types.ts'
+import type { HealthConfig } from '../config/types-upstreams.ts'
 import { noteAnswer, type Origin } from './origin.ts'
 import type { Upstream } from './upstream.ts'
 

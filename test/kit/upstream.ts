@@ -1,5 +1,5 @@
 import { parseUpstream } from '../../src/config/address.ts'
-import type { UpstreamConfig } from '../../src/config/types.ts'
+import type { UpstreamConfig } from '../../src/config/types-upstreams.ts'
 
 /** The upstream that a file with only these addresses gets, changed where a test says so. Throws for a bad address. */
 export function upstreamConfig(to: string | readonly string[], changed: Partial<UpstreamConfig> = {}): UpstreamConfig {

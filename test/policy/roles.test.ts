@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import type { RoleRule } from '../../src/config/types.ts'
+import type { RoleRule } from '../../src/config/types-rules.ts'
 import { makeIdentity } from '../../src/identity/identity.ts'
 import { compileRoles } from '../../src/policy/roles.ts'
 
