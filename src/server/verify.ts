@@ -32,7 +32,8 @@ export function asksForVerdict(path: string): boolean {
  * client is to see.
  *
  * Which fields state the request is the address's to say, never the request's: a proxy overwrites its own dialect, and what a
- * client writes in the other one is not read. From then on the passage is that request's, so that the decision, the pages and
+ * client writes in the other one is not read. Only routes with `verify` have an answer: what everybody may see here says nothing about
+ * what a proxy in front has under the same name. From then on the passage is that request's, so that the decision, the pages and
  * the access record are the ones it would have had here. Throws `access.proxy`, `target.malformed`, `route.none`, and what
  * `steps.follow` throws; where nginx asks, nothing.
  */
@@ -76,7 +77,27 @@ function decide(passage: Passage, steps: VerifySteps): Answer {
   const match = snapshot.table.match(target)
   if (match === null) throw new GateError('route.none', `no route serves ${target.host}${target.path}`)
   passage.route = match.value
+  if (!isAsked(match.value)) {
+    throw new GateError(
+      'route.none',
+      `"${match.value.config.id}" has an answer here, and no proxy in front its application`,
+      {
+        hint: 'where the proxy in front has the application, the route says verify = true',
+      },
+    )
+  }
+  if (!match.also.every(isAsked)) {
+    throw new GateError(
+      'target.ambiguous',
+      'the path can be read as one of which no proxy in front has the application',
+    )
+  }
   return steps.follow(match.value, match.also)
+}
+
+/** Whether the application of a route is behind a proxy in front: what others may do is no word about anything there. */
+function isAsked({ config }: GateRoute): boolean {
+  return config.answer?.kind === 'verify'
 }
 
 /**

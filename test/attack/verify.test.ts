@@ -5,6 +5,14 @@ import { sendRaw, type WireResponse } from '../kit/wire.ts'
 
 const APP = 'app.example'
 
+/** Hosts that are served here, of which no proxy in front has the application. */
+const OTHERS = [
+  ['proxied.example', 'upstream = "http://127.0.0.1:9"'],
+  ['answered.example', 'respond = { body = "ours" }'],
+  ['moved.example', 'redirect = "https://elsewhere.example/"'],
+  ['filed.example', 'files = "/usr/share"'],
+] as const
+
 /** Behind a proxy on this machine that is trusted; and one that trusts another machine alone. */
 let trusting: Gate
 let direct: Gate
@@ -23,6 +31,8 @@ beforeAll(async () => {
     route('path = "/few"\nallow = "public"\nrate = { requests = 1, per = "1h" }'),
     route('path = "/friend"\nallow = ["user"]\nallowed_origins = ["https://friend.example"]'),
     route('allow = "public"', 'open.example'),
+    ...OTHERS.map(([host, leads]) => `[[routes]]\nhost = "${host}"\n${leads}\nallow = "public"\n`),
+    `[[routes]]\nhost = "${APP}"\npath = "/own"\nrespond = { body = "ours" }\nallow = "public"\n`,
   ].join('\n')
   trusting = await startGate(toml, { server: 'trusted_proxies = ["127.0.0.1"]' })
   direct = await startGate(toml, { server: 'trusted_proxies = ["192.0.2.1"]' })
@@ -158,6 +168,27 @@ test('the address to sign in at stays on the host that was asked for', async () 
       }
     }
   }
+})
+
+describe('a route that no proxy in front has the application of', () => {
+  test.each(OTHERS)('%s: no verdict is given about it, though everybody may go there', async host => {
+    expect((await send(trusting, '/', [], host)).status).not.toBe(401)
+    for (const answer of [
+      await relayed(forwarded('/', [], 'GET', host)),
+      await toNginx(original('/', [], 'GET', host)),
+      await relayed(forwarded('/', [await cookieOf(['admins'])], 'GET', host)),
+    ]) {
+      expect(answer.status).toBeGreaterThanOrEqual(400)
+    }
+  })
+
+  test('nor is one given about a path that may be read as one of its paths', async () => {
+    const cookie = await cookieOf(['admins'])
+    expect((await relayed(forwarded('/own', [cookie]))).status).toBe(404)
+    for (const uri of ['/OWN', '/%6fwn', '//own/x', '/;x/own', '/%2fown']) {
+      expect([uri, (await relayed(forwarded(uri, [cookie]))).status]).toEqual([uri, 400])
+    }
+  })
 })
 
 describe('what is stated', () => {
