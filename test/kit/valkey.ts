@@ -9,7 +9,7 @@ export interface Valkey extends AsyncDisposable {
   readonly port: number
   /** One of its databases, with the password. */
   url(database?: number): string
-  /** A command's answer, as `valkey-cli` shows it. */
+  /** A command's answer, as its command line client shows it. */
   ask(database: number, ...command: string[]): Promise<string>
   kill(): Promise<void>
   /** Stops it without ending it: connections stay, and nothing answers. */
@@ -25,7 +25,10 @@ export interface ValkeyOptions {
   readonly tls?: { readonly cert: string; readonly key: string }
 }
 
-/** Starts `valkey-server` (Debian's package of that name) on a free port, with every write on the disk at once. */
+/** Debian 12 and Ubuntu have no Valkey; Redis 7 speaks and is started the same way. */
+const PROGRAM = Bun.which('valkey-server') === null ? 'redis' : 'valkey'
+
+/** Starts `valkey-server`, or `redis-server` where there is none, on a free port, with every write on the disk at once. */
 export async function startValkey({ password, tls }: ValkeyOptions = {}): Promise<Valkey> {
   const folder = mkdtempSync(join(tmpdir(), 'sallyport-valkey-'))
   const port = await freePort()
@@ -49,7 +52,7 @@ export async function startValkey({ password, tls }: ValkeyOptions = {}): Promis
   let server: Bun.Subprocess | null = null
 
   async function ask(database: number, ...command: string[]): Promise<string> {
-    const client = Bun.spawn(['valkey-cli', '-p', `${port}`, '-n', `${database}`, ...auth, ...secure, ...command], {
+    const client = Bun.spawn([`${PROGRAM}-cli`, '-p', `${port}`, '-n', `${database}`, ...auth, ...secure, ...command], {
       stdout: 'pipe',
       stderr: 'pipe',
     })
@@ -61,7 +64,7 @@ export async function startValkey({ password, tls }: ValkeyOptions = {}): Promis
     const settings = ['--bind', '127.0.0.1', '--dir', folder, '--databases', '1000', '--save', '']
     const durable = ['--appendonly', 'yes', '--appendfsync', 'always']
     const secret = password === undefined ? [] : ['--requirepass', password]
-    server = Bun.spawn(['valkey-server', ...listening, ...settings, ...durable, ...secret], {
+    server = Bun.spawn([`${PROGRAM}-server`, ...listening, ...settings, ...durable, ...secret], {
       stdin: 'ignore',
       stdout: 'ignore',
       stderr: 'inherit',
