@@ -43,6 +43,11 @@ export function portalOrigin({ portal, origin }: PortalRequest): string {
   return portal.url === null ? origin : `${portal.url.scheme}://${portal.url.authority}`
 }
 
+/** The address that providers send this request's browser back to: it is registered there, to the letter. */
+export function callbackAddress(ctx: PortalRequest): string {
+  return `${portalOrigin(ctx)}${ctx.portal.callbackPath}`
+}
+
 /** Whether this host's cookies are Secure and carry the `__Host-` prefix. */
 export function isSecure({ origin }: PortalRequest): boolean {
   return origin.startsWith('https:')

@@ -23,7 +23,7 @@ import {
 import { wordsFor } from './language.ts'
 import { ownerCookie, ownerOf } from './page-owner.ts'
 import { SignInPage } from './pages/sign-in.tsx'
-import { isPortalHost, ownPath, portalOrigin } from './place.ts'
+import { callbackAddress, isPortalHost, ownPath } from './place.ts'
 import type { PortalRequest } from './portal.ts'
 import { readQuery } from './query.ts'
 import { causeOfNoCookie, countRound, refuseLoop } from './rounds.ts'
@@ -70,7 +70,7 @@ export async function login(ctx: PortalRequest, tools: SignInTools): Promise<Res
 
   tools.noteStart(ctx.clientAddress)
   const request: LoginRequest = {
-    redirectUri: `${portalOrigin(ctx)}${ctx.portal.callbackPath}`,
+    redirectUri: callbackAddress(ctx),
     state: randomToken(tools.ports.random),
     nonce: randomToken(tools.ports.random),
     codeVerifier: randomToken(tools.ports.random),
@@ -102,7 +102,8 @@ export async function login(ctx: PortalRequest, tools: SignInTools): Promise<Res
 }
 
 /**
- * Takes the provider's answer: a new session, always; the one that this browser had here ends.
+ * Takes the provider's answer, at the very address that the sign-in was begun for: a new session, always; the one that this
+ * browser had here ends.
  *
  * Throws `sign_in.callback`, `sign_in.state`, `sign_in.browser`, or FailedSignIn around what the provider client threw.
  */
@@ -120,6 +121,13 @@ export async function callback(ctx: PortalRequest, tools: SignInTools): Promise<
   const kept = parsePending(await tools.sessions.takeOnce('login', state))
   if (kept === null || kept.portal !== ctx.portal.name) {
     throw new GateError('sign_in.state', 'the state is unknown, used or expired')
+  }
+  // Whoever reads code and state on one host, as an application's script can, must not finish on another.
+  if (kept.redirectUri !== callbackAddress(ctx)) {
+    throw new GateError('sign_in.state', 'the sign-in was begun for another address than this one', {
+      hint: 'where this is no attack, a proxy in front names another host, scheme or port at the end than at the beginning',
+      facts: { begun: kept.redirectUri, ended: callbackAddress(ctx) },
+    })
   }
   if (checkBinding(ctx, 'login', kept.binding) !== 'same') {
     throw new FailedSignIn(

@@ -83,7 +83,7 @@ async function prepareProvider(
     const address = await pool.client(provider).endSession({ idToken, returnTo, state })
     if (address === null) return null
     const options = { lifetimeMs: PROVIDER_LIFETIME_MS, owner: ctx.clientAddress }
-    await sessions.putOnce('logout', next, { address, label: provider.label }, options)
+    await sessions.putOnce('logout', next, { address, origin: ctx.origin }, options)
     await sessions.putOnce('logout', state, { portal: ctx.portal.name, label: provider.label }, options)
     return next
   } catch (thrown) {
@@ -96,11 +96,15 @@ async function prepareProvider(
   }
 }
 
-/** Leads to the provider's sign-out, once; an address that is used up leads nowhere. */
+/**
+ * Leads to the provider's sign-out, once, on the host that signed out; an address that is used up leads nowhere.
+ *
+ * What it leads to carries an ID token: another host's scripts must not read it.
+ */
 export async function goToProvider(ctx: PortalRequest, { sessions }: SignOutTools): Promise<Response> {
   const next = readQuery(ctx).get('next') ?? ''
   const kept = isToken(next) ? await sessions.takeOnce('logout', next) : null
-  const address = textIn(kept, 'address')
+  const address = textIn(kept, 'origin') === ctx.origin ? textIn(kept, 'address') : null
   return redirectAnswer(302, address ?? ownPath('signed-out'))
 }
 

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { cookieName } from '../../src/session/cookie.ts'
-import type { BrowserLite, Page } from '../kit/browser-lite.ts'
-import { GRAFANA, KUMA, openStand, PAGE, PORTAL, type Stand } from './stand.ts'
+import type { BrowserLite } from '../kit/browser-lite.ts'
+import { AS_PROGRAM, codeOf, GRAFANA, KUMA, openStand, PAGE, PORTAL, type Stand, stopAt } from './stand.ts'
 
 const SESSION = cookieName('session', true)
 const LOGIN = cookieName('login', true)
@@ -15,32 +15,8 @@ beforeAll(async () => {
 })
 afterAll(() => stand.close())
 
-/** Signs in up to the point where the browser would load one of our addresses, and answers that address unloaded. */
-async function stopBefore(path: string, browser: BrowserLite, login = 'user1'): Promise<URL> {
-  let form: Page = await browser.open(`${KUMA}/wanted`)
-  if (form.address.origin !== stand.issuer) throw new Error('expected the provider')
-  let url = new URL(/action="([^"]+)"/.exec(form.text)?.[1] ?? '', form.address)
-  let init: RequestInit = {
-    method: 'POST',
-    body: new URLSearchParams({ login, password: 'x', action: 'sign-in' }).toString(),
-    headers: { 'content-type': 'application/x-www-form-urlencoded' },
-  }
-  for (let step = 0; step < 10; step++) {
-    const response = await browser.visit(url, init)
-    url = new URL(response.headers.get('location') ?? '', url)
-    init = {}
-    if (OURS.has(url.origin) && url.pathname === path) return url
-    form = { ...form, address: url }
-  }
-  throw new Error(`never reached ${path}`)
-}
-
-async function code(response: Response): Promise<unknown> {
-  const problem: unknown = await response.json()
-  return typeof problem === 'object' && problem !== null && 'code' in problem ? problem.code : null
-}
-
-const AS_PROGRAM = { accept: 'application/json', 'sec-fetch-mode': 'cors', 'sec-fetch-dest': 'empty' }
+/** Signs in on the way to a page of one application, up to one of our addresses, which is not loaded. */
+const stopBefore = (path: string, browser: BrowserLite) => stopAt(stand, `${KUMA}/wanted`, path, browser)
 
 describe('redirects stay on our hosts', () => {
   const hosts = ['//evil.example', 'https://evil.example/', '/\\evil.example', '/%09/evil.example', '\\\\evil.example']
@@ -120,7 +96,7 @@ describe('a sign-in belongs to the browser that began it', () => {
     const callback = await stopBefore('/.sallyport/callback', attacker)
     const victim = stand.browser()
     const answer = await victim.visit(callback, { headers: AS_PROGRAM })
-    expect([answer.status, await code(answer)]).toEqual([400, 'sign_in.browser'])
+    expect([answer.status, await codeOf(answer)]).toEqual([400, 'sign_in.browser'])
     expect(victim.cookie('auth.example.com', SESSION)).toBeNull()
   })
 
@@ -140,7 +116,7 @@ describe('a sign-in belongs to the browser that began it', () => {
     const callback = await stopBefore('/.sallyport/callback', browser)
     expect((await browser.visit(callback)).status).toBe(303)
     const again = await browser.visit(callback, { headers: AS_PROGRAM })
-    expect([again.status, await code(again)]).toEqual([400, 'sign_in.state'])
+    expect([again.status, await codeOf(again)]).toEqual([400, 'sign_in.state'])
     expect(again.headers.getSetCookie()).toEqual([])
   })
 
@@ -155,7 +131,7 @@ describe('a sign-in belongs to the browser that began it', () => {
     const browser = stand.browser()
     const callback = await stopBefore('/.sallyport/callback', browser)
     stand.advance(11 * 60_000)
-    expect(await code(await browser.visit(callback, { headers: AS_PROGRAM }))).toBe('sign_in.state')
+    expect(await codeOf(await browser.visit(callback, { headers: AS_PROGRAM }))).toBe('sign_in.state')
     stand.advance(-11 * 60_000)
   })
 
@@ -163,7 +139,7 @@ describe('a sign-in belongs to the browser that began it', () => {
     const browser = stand.browser()
     await browser.open(`${KUMA}/`)
     const answer = await browser.visit(`${PORTAL}/.sallyport/callback?code=x&state=${state}`, { headers: AS_PROGRAM })
-    expect([answer.status, await code(answer)]).toEqual([400, 'sign_in.state'])
+    expect([answer.status, await codeOf(answer)]).toEqual([400, 'sign_in.state'])
   })
 })
 
@@ -172,10 +148,10 @@ describe('a ticket belongs to the browser and the host that asked', () => {
     const ticket = await stopBefore('/.sallyport/enter', stand.browser())
     const victim = stand.browser()
     const bare = await victim.visit(ticket, { headers: AS_PROGRAM })
-    expect([bare.status, await code(bare)]).toEqual([400, 'sign_in.ticket'])
+    expect([bare.status, await codeOf(bare)]).toEqual([400, 'sign_in.ticket'])
     await victim.visit(`${KUMA}/`)
     const asked = await victim.visit(ticket, { headers: AS_PROGRAM })
-    expect([asked.status, await code(asked)]).toEqual([400, 'sign_in.ticket'])
+    expect([asked.status, await codeOf(asked)]).toEqual([400, 'sign_in.ticket'])
     expect(victim.cookie('kuma.example.com', SESSION)).toBeNull()
   })
 
@@ -185,17 +161,17 @@ describe('a ticket belongs to the browser and the host that asked', () => {
     for (const { name, value } of browser.cookiesLike('kuma.example.com', ASK))
       browser.plant('grafana.example.com', name, value, true)
     const elsewhere = await browser.visit(`${GRAFANA}${ticket.pathname}${ticket.search}`, { headers: AS_PROGRAM })
-    expect(await code(elsewhere)).toBe('sign_in.ticket')
+    expect(await codeOf(elsewhere)).toBe('sign_in.ticket')
 
     const other = stand.browser()
     const second = await stopBefore('/.sallyport/enter', other)
     expect((await other.visit(second)).status).toBe(303)
-    expect(await code(await other.visit(second, { headers: AS_PROGRAM }))).toBe('sign_in.ticket')
+    expect(await codeOf(await other.visit(second, { headers: AS_PROGRAM }))).toBe('sign_in.ticket')
 
     const late = stand.browser()
     const third = await stopBefore('/.sallyport/enter', late)
     stand.advance(61_000)
-    expect(await code(await late.visit(third, { headers: AS_PROGRAM }))).toBe('sign_in.ticket')
+    expect(await codeOf(await late.visit(third, { headers: AS_PROGRAM }))).toBe('sign_in.ticket')
     stand.advance(-61_000)
   })
 
@@ -204,7 +180,7 @@ describe('a ticket belongs to the browser and the host that asked', () => {
     const ticket = await stopBefore('/.sallyport/enter', browser)
     const session = await stand.sessions.find(browser.cookie('auth.example.com', SESSION) ?? '', 'auth.example.com')
     await stand.sessions.end(session?.id ?? '')
-    expect(await code(await browser.visit(ticket, { headers: AS_PROGRAM }))).toBe('sign_in.ticket')
+    expect(await codeOf(await browser.visit(ticket, { headers: AS_PROGRAM }))).toBe('sign_in.ticket')
   })
 
   test('an attacker’s link to the portal hands a signed-in victim’s ticket to nobody', async () => {
@@ -213,7 +189,7 @@ describe('a ticket belongs to the browser and the host that asked', () => {
     await victim.signIn(`${PORTAL}/`, 'user2')
     const answer = await victim.visit(attackers.headers.get('location') ?? '')
     const entered = await victim.visit(new URL(answer.headers.get('location') ?? ''), { headers: AS_PROGRAM })
-    expect([entered.status, await code(entered)]).toEqual([400, 'sign_in.ticket'])
+    expect([entered.status, await codeOf(entered)]).toEqual([400, 'sign_in.ticket'])
   })
 })
 
@@ -285,7 +261,7 @@ describe('sessions', () => {
     const victim = stand.browser()
     victim.plant('auth.example.com', LOGIN, 'B'.repeat(43), true)
     victim.plant('kuma.example.com', ASK, 'B'.repeat(43), true)
-    expect(await code(await victim.visit(callback, { headers: AS_PROGRAM }))).toBe('sign_in.browser')
+    expect(await codeOf(await victim.visit(callback, { headers: AS_PROGRAM }))).toBe('sign_in.browser')
   })
 
   test('junk in our cookies is anonymous', async () => {
@@ -327,7 +303,7 @@ describe('signing out', () => {
       method: 'POST',
       headers: { ...AS_PROGRAM, ...headers },
     })
-    expect([answer.status, await code(answer)]).toEqual([403, 'access.origin'])
+    expect([answer.status, await codeOf(answer)]).toEqual([403, 'access.origin'])
     expect((await browser.open(`${KUMA}/still`)).text).toBe('user-1 sees /still')
   })
 
@@ -376,7 +352,7 @@ describe('duplicated parameters are 400 and burn nothing', () => {
       const doubled = new URL(callback)
       doubled.searchParams.append(name, doubled.searchParams.get(name) ?? '1')
       doubled.searchParams.append(name, '2')
-      expect(await code(await browser.visit(doubled, { headers: AS_PROGRAM }))).toBe('sign_in.callback')
+      expect(await codeOf(await browser.visit(doubled, { headers: AS_PROGRAM }))).toBe('sign_in.callback')
     }
     expect((await browser.visit(callback)).status).toBe(303)
   })
@@ -385,7 +361,7 @@ describe('duplicated parameters are 400 and burn nothing', () => {
     const browser = stand.browser()
     const ticket = await stopBefore('/.sallyport/enter', browser)
     const doubled = await browser.visit(`${ticket.href}&ticket=${'A'.repeat(43)}`, { headers: AS_PROGRAM })
-    expect([doubled.status, await code(doubled)]).toEqual([400, 'target.malformed'])
+    expect([doubled.status, await codeOf(doubled)]).toEqual([400, 'target.malformed'])
     expect((await browser.visit(ticket)).status).toBe(303)
     for (const origin of [PORTAL, KUMA]) {
       const twice = await stand.ask('GET', `${origin}/.sallyport/login?return=/a&return=/b`, AS_PROGRAM)

@@ -228,7 +228,7 @@ describe('languages', () => {
       ['logout', 'Die Abmeldung gilt für alle Anwendungen hier.'],
       ['sessions', 'gerade eben'],
       ['nothing', 'Unter dieser Adresse ist nichts zu finden.'],
-      ['enter', 'Diese Anmeldung ist abgelaufen oder wurde schon verwendet.'],
+      ['callback', 'Diese Anmeldung ist abgelaufen oder wurde schon verwendet.'],
     ]
     for (const [page, text] of german) {
       const answer = await browser.visit(`${PORTAL}/.sallyport/${page}`, { headers: GERMAN })

@@ -17,7 +17,7 @@ import { cookieName, readCookie } from '../../src/session/cookie.ts'
 import { type OpenSessions, openSessions } from '../../src/session/open.ts'
 import { createSealer, type Sealer } from '../../src/session/seal.ts'
 import { openSqliteStore } from '../../src/session/sqlite.ts'
-import { BrowserLite, type Transport } from '../kit/browser-lite.ts'
+import { BrowserLite, type Page, type Transport } from '../kit/browser-lite.ts'
 import { LIFETIMES } from '../kit/lifetimes.ts'
 import { startProvider, type TestAccount } from '../kit/provider.ts'
 
@@ -207,3 +207,40 @@ const NOTHING_SEEN: Overview = {
 
 /** How a browser asks for a page. */
 export const PAGE = { 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'document', accept: 'text/html' } as const
+
+/**
+ * Signs in up to the point where the browser would load an address of ours with this path, and answers that address unloaded:
+ * what whoever reads over its shoulder would have.
+ */
+export async function stopAt(
+  stand: Stand,
+  start: string,
+  path: string,
+  browser: BrowserLite,
+  login = 'user1',
+): Promise<URL> {
+  const form: Page = await browser.open(start)
+  if (form.address.origin !== stand.issuer) throw new Error('expected the provider')
+  let url = new URL(/action="([^"]+)"/.exec(form.text)?.[1] ?? '', form.address)
+  let init: RequestInit = {
+    method: 'POST',
+    body: new URLSearchParams({ login, password: 'x', action: 'sign-in' }).toString(),
+    headers: { 'content-type': 'application/x-www-form-urlencoded' },
+  }
+  for (let step = 0; step < 10; step++) {
+    const response = await browser.visit(url, init)
+    url = new URL(response.headers.get('location') ?? '', url)
+    init = {}
+    if (url.origin !== stand.issuer && url.pathname === path) return url
+  }
+  throw new Error(`never reached ${path}`)
+}
+
+/** For a page load that is to be answered as a program is: problem details say which code it was. */
+export const AS_PROGRAM = { accept: 'application/json', 'x-requested-with': 'a test' } as const
+
+/** The code of problem details; null where there is none. */
+export async function codeOf(response: Response): Promise<unknown> {
+  const problem: unknown = await response.json()
+  return typeof problem === 'object' && problem !== null && 'code' in problem ? problem.code : null
+}
