@@ -64,8 +64,10 @@ export type ProviderState =
 /** What asking again came to. */
 export type RefreshResult =
   | ({ readonly kind: 'renewed'; readonly refreshToken: string } & Pick<LoginResult, 'identity' | 'access' | 'idToken'>)
-  /** The provider no longer vouches for this sign-in. */
-  | { readonly kind: 'ended'; readonly reason: 'invalid_grant' | 'other_subject' }
+  /** The provider no longer vouches for this sign-in, and said so with this word. */
+  | { readonly kind: 'ended'; readonly reason: 'refused'; readonly says: string }
+  /** It vouches for somebody else. */
+  | { readonly kind: 'ended'; readonly reason: 'other_subject' }
 
 /**
  * One OpenID provider as its relying party sees it. Discovery and keys are lazy, cached, and retried after a failure.

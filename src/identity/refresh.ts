@@ -37,7 +37,7 @@ export async function refreshIdentity(held: HeldTokens, context: RefreshContext)
     })
   }
   const tokens = await redeemRefreshToken({ config, auth, metadata, fetch: issuer.fetch }, held.refreshToken)
-  if (tokens === null) return { kind: 'ended', reason: 'invalid_grant' }
+  if (tokens.kind === 'refused') return { kind: 'ended', reason: 'refused', says: tokens.says }
   const first = readFirst(held, config)
   const fresh = tokens.idToken === null ? null : await readFresh(tokens.idToken, tokens.accessToken, context)
   const changed = fresh === null ? null : findChangedRule(first, fresh)

@@ -2,6 +2,7 @@ import * as oauth from 'oauth4webapi'
 import { GateError } from '../base/errors.ts'
 import type { ClientAuth, ProviderConfig } from '../config/types.ts'
 import type { Metadata } from './metadata.ts'
+import { blameFor, readTokenError, type TokenError } from './token-error.ts'
 import { bareError, type ProviderFetch } from './wire.ts'
 
 /** What every question at a token endpoint takes. */
@@ -25,7 +26,7 @@ export interface TokenCall {
  * Asks a token endpoint, and translates whatever goes wrong.
  *
  * `send` and `read` are the two halves of one grant in oauth4webapi. Throws `provider.token` when the provider says no or
- * answers oddly (fact `provider_error` holds its own word), `provider.id_token` when the library already finds fault with
+ * answers oddly (facts: `provider_error` its own word, `is_about` what that is about), `provider.id_token` when the library already finds fault with
  * the ID token, `provider.down` when it cannot answer.
  */
 export async function askTokens(
@@ -45,9 +46,11 @@ export async function askTokens(
     options: { [oauth.customFetch]: request.fetch, [oauth.allowInsecureRequests]: config.issuer.startsWith('http:') },
   }
   let status = 0
+  let said: TokenError | null = null
   try {
     const response = await send(call)
     status = response.status
+    if (status >= 400) said = await readTokenError(response.clone())
     if (status >= 500 || status === 429) throw unavailable(metadata.token_endpoint, status)
     const tokens = await read(call, response)
     if (tokens.token_type !== 'bearer') throw new Error('not a bearer token answer')
@@ -60,7 +63,7 @@ export async function askTokens(
         cause: bareError(thrown),
       })
     }
-    throw tokenError(thrown, status, request)
+    throw tokenError(thrown, status, said, request)
   }
 }
 
@@ -101,15 +104,15 @@ function claimOf(thrown: unknown): string {
   return /JWT "([a-z_]+)"/.exec(thrown.message)?.[1] ?? (/"alg"/.test(thrown.message) ? 'alg' : 'format')
 }
 
-function tokenError(thrown: unknown, status: number, request: TokenRequest): GateError {
-  const error =
-    thrown instanceof oauth.ResponseBodyError ? thrown.error.slice(0, 64) : status === 401 ? 'invalid_client' : null
-  const says = thrown instanceof oauth.ResponseBodyError ? scrub(thrown.error_description ?? '', request) : ''
+function tokenError(thrown: unknown, status: number, said: TokenError | null, request: TokenRequest): GateError {
+  const error = said !== null ? scrub(said.word, request, 64) : status === 401 ? 'invalid_client' : null
+  const says = scrub(said?.description ?? '', request, 200)
   return new GateError('provider.token', `the token endpoint of ${request.config.issuer} did not give a token`, {
     hint: HINTS[error ?? ''] ?? 'the provider’s own log says more',
     facts: {
       provider: request.config.name,
       status,
+      is_about: blameFor(status, said),
       client_auth: request.auth,
       ...(error === null ? {} : { provider_error: error }),
       ...(says === '' ? {} : { provider_says: says }),
@@ -128,13 +131,13 @@ const HINTS: Readonly<Record<string, string>> = {
 }
 
 /** What a provider says about an error, without the secrets that it may repeat. */
-function scrub(text: string, request: TokenRequest): string {
+function scrub(text: string, request: TokenRequest, maxLength: number): string {
   let clean = text
   for (const secret of [...request.secrets, request.config.clientSecret]) {
     if (secret !== null && secret !== '') clean = clean.replaceAll(secret, '…')
   }
   // Only now: half a secret would not be found.
-  return clean.slice(0, 200)
+  return clean.slice(0, maxLength)
 }
 
 function unavailable(address: string, status: number): GateError {

@@ -2,6 +2,7 @@ import * as oauth from 'oauth4webapi'
 import { GateError } from '../base/errors.ts'
 import type { AccessGrant, LoginRequest } from './provider.ts'
 import { askTokens, type TokenRequest } from './token-endpoint.ts'
+import type { Blame } from './token-error.ts'
 
 export interface Tokens {
   readonly accessToken: string
@@ -62,24 +63,30 @@ export async function redeemCode(request: CodeRequest): Promise<Tokens> {
   }
 }
 
-/** Tokens that a refresh brought; a provider need not send all of them again. */
-export interface FreshTokens {
-  readonly accessToken: string
-  readonly expiresInS: number | null
-  readonly idToken: string | null
-  /** The one to use from now on: a new one, or the same. */
-  readonly refreshToken: string
-}
+/** What became of a refresh token. */
+export type Refreshed =
+  | {
+      /** A provider need not send all of them again. */
+      readonly kind: 'renewed'
+      readonly accessToken: string
+      readonly expiresInS: number | null
+      readonly idToken: string | null
+      /** The one to use from now on: a new one, or the same. */
+      readonly refreshToken: string
+    }
+  /** The provider no longer honours it, and said so with this word: the sign-in is over. */
+  | { readonly kind: 'refused'; readonly says: string }
 
 /**
- * Tokens for a refresh token; null when the provider no longer honours it (`invalid_grant`): the sign-in is over.
+ * Tokens for a refresh token, or that it is refused.
  *
- * Throws what `askTokens` throws. Source: RFC 6749 §6 and §5.2.
+ * Throws what `askTokens` throws, where that says nothing of the person. Source: RFC 6749 §6 and §5.2; `blameFor` for the
+ * words of providers that do not keep to it.
  */
 export async function redeemRefreshToken(
   request: Omit<TokenRequest, 'secrets'>,
   refreshToken: string,
-): Promise<FreshTokens | null> {
+): Promise<Refreshed> {
   const { metadata } = request
   try {
     const tokens = await askTokens(
@@ -88,13 +95,16 @@ export async function redeemRefreshToken(
       ({ client }, response) => oauth.processRefreshTokenResponse(metadata, client, response),
     )
     return {
+      kind: 'renewed',
       accessToken: tokens.access_token,
       expiresInS: tokens.expires_in ?? null,
       idToken: tokens.id_token ?? null,
       refreshToken: tokens.refresh_token ?? refreshToken,
     }
   } catch (thrown) {
-    if (thrown instanceof GateError && thrown.facts.provider_error === 'invalid_grant') return null
+    if (thrown instanceof GateError && thrown.facts.is_about === ('grant' satisfies Blame)) {
+      return { kind: 'refused', says: String(thrown.facts.provider_error) }
+    }
     throw thrown
   }
 }

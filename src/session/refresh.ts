@@ -10,7 +10,8 @@ import type { RefreshedFields, SessionStore, StoredSession } from './store.ts'
 /** What asking a session's provider again came to. */
 export type Asked =
   | { readonly kind: 'renewed'; readonly identity: Identity; readonly secrets: SessionSecrets }
-  | { readonly kind: 'ended'; readonly reason: string }
+  /** `says`: the provider's own word for it, where it has one. */
+  | { readonly kind: 'ended'; readonly reason: string; readonly says?: string }
 
 /** Asks the provider of a session who this is now. A throw says nothing of the person: the old answer counts a while longer. */
 export type AskProvider = (
@@ -102,7 +103,8 @@ export function createRefreshes(tools: RefreshTools): Refreshes {
     const asked = await tools.ask(session, { ...secrets, refreshToken })
     const { subject, provider } = session.identity
     if (asked.kind === 'ended') {
-      ports.log.info('The provider has ended a sign-in', { user: subject, provider, reason: asked.reason })
+      const { reason, says } = asked
+      ports.log.info('The provider has ended a sign-in', { user: subject, provider, reason, provider_error: says })
       return null
     }
     return { ...(await storedIdentity(session, asked.identity, asked.secrets, sealer)), checkedAtMs: ports.now() }

@@ -5,6 +5,7 @@ import type { ProviderConfig } from '../../src/config/types.ts'
 import { createProviderPool } from '../../src/identity/pool.ts'
 import type { HeldTokens, LoginRequest, ProviderClient } from '../../src/identity/provider.ts'
 import { BAD_PROVIDER_CLIENT, type BadProvider, type Misbehaviour, startBadProvider } from '../kit/bad-provider.ts'
+import recorded from '../recorded/token-refusals.json'
 
 const NOW_S = 1_900_000_000
 let nowMs = NOW_S * 1000
@@ -127,7 +128,53 @@ describe('oidcc-client-test-refresh-token', () => {
     const client = clientOf()
     const held = await signIn(client)
     bad.revokeAll()
-    expect(await client.refresh(held)).toEqual({ kind: 'ended', reason: 'invalid_grant' })
+    expect(await client.refresh(held)).toEqual({ kind: 'ended', reason: 'refused', says: 'invalid_grant' })
+  })
+})
+
+/** What the token endpoint answers to a refresh. */
+const answering = (status: number, body: unknown, headers: Record<string, string> = {}): Misbehaviour => ({
+  instead: {
+    token: () => new Response(typeof body === 'string' ? body : JSON.stringify(body), { status, headers }),
+  },
+})
+
+const JSON_TYPE = { 'content-type': 'application/json' }
+
+describe('a refresh that the provider refuses is the end of the sign-in', () => {
+  const measured = recorded.rows.filter(({ isAbout }) => isAbout === 'person')
+  test('there are words that were measured', () => expect(measured).toHaveLength(2))
+  test.each(measured.map(row => [`${row.program}, ${row.when}`, row] as const))(
+    'in its own words (%s)',
+    async (_, row) => {
+      const result = await refresh({}, answering(row.status, row.body, JSON_TYPE))
+      expect(result).toEqual({ kind: 'ended', reason: 'refused', says: row.body.error })
+    },
+  )
+
+  const challenge = { ...JSON_TYPE, 'www-authenticate': 'Bearer error="invalid_token"' }
+  const CASES: readonly [string, number, unknown, string, Record<string, string>?][] = [
+    ['access_denied with 400', 400, { error: 'access_denied' }, 'access_denied'],
+    ['access_denied with 403', 403, { error: 'access_denied' }, 'access_denied'],
+    ['interaction_required', 400, { error: 'interaction_required' }, 'interaction_required'],
+    ['invalid_scope', 400, { error: 'invalid_scope' }, 'invalid_scope'],
+    ['with a challenge beside it', 403, { error: 'access_denied' }, 'access_denied', challenge],
+    ['as text that is JSON', 400, { error: 'access_denied' }, 'access_denied', { 'content-type': 'text/plain' }],
+    ['with an error that is no text', 403, { error: { code: 7 } }, '{"code":7}'],
+    ['invalid_grant with 401', 401, { error: 'invalid_grant' }, 'invalid_grant'],
+    ['in capitals', 400, { error: 'Invalid_Grant' }, 'Invalid_Grant'],
+  ]
+  test.each(CASES)('%s', async (_what, status, body, says, headers = JSON_TYPE) => {
+    expect(await refresh({}, answering(status, body, headers))).toEqual({ kind: 'ended', reason: 'refused', says })
+  })
+
+  test('its word is told without the token that it repeats, and not at any length', async () => {
+    const client = clientOf()
+    const held = await signIn(client)
+    const word = () => `what is ${held.refreshToken}? ${'x'.repeat(100)}`
+    bad.behave({ instead: { token: () => Response.json({ error: word() }, { status: 400 }) } })
+    const says = `what is …? ${'x'.repeat(100)}`.slice(0, 64)
+    expect(await client.refresh(held)).toEqual({ kind: 'ended', reason: 'refused', says })
   })
 })
 
@@ -182,6 +229,48 @@ describe('a refresh says nothing of the person', () => {
   ]
   test.each(DOWN)('with %s', async (_what, how, code) => {
     expect((await refusal(refresh({}, how))).code).toBe(code)
+  })
+
+  const ABOUT_US = ['invalid_client', 'unauthorized_client', 'unsupported_grant_type', 'invalid_request']
+  const ABOUT_THE_MOMENT = ['temporarily_unavailable', 'server_error', 'slow_down']
+  test.each(
+    [...ABOUT_US, ...ABOUT_THE_MOMENT].flatMap(error => [
+      [error, 400],
+      [error, 403],
+    ]),
+  )('with the word %s and %d', async (error, status) => {
+    expect((await refusal(refresh({}, answering(status, { error }, JSON_TYPE)))).code).toBe('provider.token')
+  })
+
+  const measured = recorded.rows.filter(({ isAbout }) => isAbout !== 'person')
+  test('there are words that were measured', () => expect(measured).toHaveLength(4))
+  test.each(measured.map(row => [`${row.program}, ${row.when}`, row] as const))(
+    'in its own words (%s)',
+    async (_, row) => {
+      const found = await refusal(refresh({}, answering(row.status, row.body, JSON_TYPE)))
+      expect(found.code).toBe('provider.token')
+    },
+  )
+
+  const HTML = { 'content-type': 'text/html' }
+  const STANDS_IN: readonly [string, number, unknown, Record<string, string>, string][] = [
+    ['a proxy’s page, 403', 403, '<h1>Forbidden</h1>', HTML, 'provider.token'],
+    ['a proxy’s page, 400', 400, '<h1>Bad Request</h1>', HTML, 'provider.token'],
+    ['a proxy’s page, 404', 404, '<h1>Not Found</h1>', HTML, 'provider.token'],
+    ['a proxy’s page, 502', 502, '<h1>Bad Gateway</h1>', HTML, 'provider.down'],
+    ['an empty 403', 403, '', {}, 'provider.token'],
+    ['a page that says it is JSON', 403, '<h1>Forbidden</h1>', JSON_TYPE, 'provider.token'],
+    ['JSON without an error', 403, { message: 'no' }, JSON_TYPE, 'provider.token'],
+    ['JSON with an empty error', 400, { error: '' }, JSON_TYPE, 'provider.token'],
+    ['JSON that is a list', 400, ['error'], JSON_TYPE, 'provider.token'],
+    ['JSON that is a text', 400, '"error"', JSON_TYPE, 'provider.token'],
+    ['an error with 404', 404, { error: 'not found' }, JSON_TYPE, 'provider.token'],
+    ['an error with 401', 401, { error: 'who are you?' }, JSON_TYPE, 'provider.token'],
+    ['an error with 429', 429, { error: 'access_denied' }, JSON_TYPE, 'provider.down'],
+    ['an error with 500', 500, { error: 'access_denied' }, JSON_TYPE, 'provider.down'],
+  ]
+  test.each(STANDS_IN)('with %s', async (_what, status, body, headers, code) => {
+    expect((await refusal(refresh({}, answering(status, body, headers)))).code).toBe(code)
   })
 
   test('where the provider in the file has another issuer by now', async () => {
