@@ -13,6 +13,11 @@ export interface Patience {
   release(side: ClientSide, request: Request): void
 }
 
+/** Whether these requests come by a socket in the file system, where nobody has an address. A port that is closed is 0. */
+export function isLocalSocket({ port }: Pick<ClientSide, 'port'>): boolean {
+  return port === undefined
+}
+
 /** Most requests are over by then, and cost nothing more. */
 const FIRST_LOOK_MS = 2000
 
@@ -27,7 +32,7 @@ export function createPatience(deadlines: Deadlines, now: () => number, idleTime
   return {
     idleTimeoutS,
     hold(side, request) {
-      if (side.port === undefined) side.timeout(request, 0)
+      if (isLocalSocket(side)) side.timeout(request, 0)
       else deadlines.add(new Held(side, request, deadlines, now, idleTimeoutS))
     },
     release: (side, request) => side.timeout(request, idleTimeoutS),

@@ -1,4 +1,5 @@
 import { canonicalAddress } from '../base/net.ts'
+import { isLocalSocket } from '../proxy/patience.ts'
 import type { SentFields } from '../proxy/request-fields.ts'
 import type { Target } from '../route/target.ts'
 import { cookieName, readCookie } from '../session/cookie.ts'
@@ -27,6 +28,7 @@ export interface Passage {
   readonly snapshot: Snapshot
   readonly startedMs: number
   readonly id: string
+  /** `NOBODY` where the connection is gone; nothing is decided for it. */
   readonly peer: string
   readonly isPeerTrusted: boolean
   readonly client: string
@@ -39,6 +41,9 @@ export interface Passage {
   route: GateRoute | null
   session: Session | null
 }
+
+/** In place of an address where there is none; in no network. */
+export const NOBODY = '-'
 
 /** How clients reach this host: a portal decides for its hosts, so that no header can weaken its cookies. */
 export function schemeOf(passage: Passage): 'http' | 'https' {
@@ -69,9 +74,12 @@ export function hostField({ sent, isPeerTrusted }: Passage): string | null {
   return forwarded ?? sent.host ?? null
 }
 
-/** The other end of the connection; a local socket counts as 127.0.0.1, so that trusting it is one rule. */
-export function peerAddress(front: Front, request: Request): string {
+/**
+ * The other end of the connection; a local socket counts as 127.0.0.1, so that trusting it is one rule. Null where nobody knows:
+ * Bun has no address for a connection whose reset has arrived, and its request is still handed over.
+ */
+export function peerAddress(front: Front, request: Request): string | null {
   const address = front.requestIP(request)?.address
-  if (address === undefined) return '127.0.0.1'
+  if (address === undefined) return isLocalSocket(front) ? '127.0.0.1' : null
   return address.includes(':') ? (canonicalAddress(address) ?? address) : address
 }

@@ -18,7 +18,7 @@ import type { LiveFieldTools } from './live-fields.ts'
 import { findMachine, type Machine } from './machine.ts'
 import type { Metrics } from './metrics.ts'
 import { type PassTools, pass } from './pass.ts'
-import { type Answer, type Front, hostField, type Passage, peerAddress, sessionToken } from './passage.ts'
+import { type Answer, type Front, hostField, NOBODY, type Passage, peerAddress, sessionToken } from './passage.ts'
 import type { Passwords } from './passwords.ts'
 import { portalRequest } from './portal-request.ts'
 import { prepareSession } from './prepare.ts'
@@ -54,8 +54,8 @@ export type Pipeline = (request: Request, front: Front) => MaybePromise<Response
 /**
  * The path of every request, in order: target, client, reserved paths, route, session, decision, forwarding, record.
  *
- * Invariants: the snapshot is read once; nothing is authorised by anything but `Target`; whatever throws ends as an error
- * answer and never as a forwarded request. Answers undefined only for a request that became a WebSocket.
+ * Invariants: the snapshot is read once; nothing is decided for a connection without an address; nothing is authorised by anything but
+ * `Target`; whatever throws ends as an error answer and never as a forwarded request. Answers undefined only for a request that became a WebSocket.
  */
 export function createPipeline(tools: PipelineTools): Pipeline {
   let count = 0
@@ -65,7 +65,7 @@ export function createPipeline(tools: PipelineTools): Pipeline {
     const sent = request.headers.toJSON() as Record<string, string>
     const token = takeToken(sent)
     const peer = peerAddress(front, request)
-    const isPeerTrusted = snapshot.trusted.has(peer)
+    const isPeerTrusted = peer !== null && snapshot.trusted.has(peer)
     const named = isPeerTrusted ? findClient(peer, sent['x-forwarded-for'] ?? null, snapshot.trusted) : null
     const passage: Passage = {
       request,
@@ -77,10 +77,10 @@ export function createPipeline(tools: PipelineTools): Pipeline {
       snapshot,
       startedMs: tools.ports.now(),
       id: `${tools.idPrefix}-${(count++).toString(36)}`,
-      peer,
+      peer: peer ?? NOBODY,
       isPeerTrusted,
-      client: named === null ? peer : named.address,
-      isClientProven: named === null || named.isProven,
+      client: named === null ? (peer ?? NOBODY) : named.address,
+      isClientProven: named === null ? peer !== null : named.isProven,
       isQuestion: false,
       target: null,
       portal: null,
@@ -88,7 +88,7 @@ export function createPipeline(tools: PipelineTools): Pipeline {
       session: null,
     }
     try {
-      const answer = enter(passage, tools)
+      const answer = peer === null ? tools.respond.gone() : enter(passage, tools)
       return answer instanceof Promise
         ? answer.then(
             response => record(passage, tools, response),

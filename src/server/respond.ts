@@ -20,6 +20,8 @@ import { mayRepeat, retryAfterS } from './retry.ts'
 export interface Respond {
   failed(passage: Passage, context: PortalRequest | null, error: GateError): Response
   denied(passage: Passage, context: PortalRequest | null, decision: Decision): Response
+  /** For a client that is known to have left. */
+  gone(): Response
   /** One log line for a decision that something else answers. */
   noteDecision(passage: Passage, decision: Decision): void
   /** For an upstream's body that failed before Bun had sent the head; Bun tells no request here. */
@@ -29,7 +31,7 @@ export interface Respond {
 export function createRespond(log: Log, denials: Pick<Denials, 'note'>): Respond {
   return {
     failed(passage, context, error) {
-      if (isClientGone(passage)) return new Response(null, { status: CLIENT_GONE })
+      if (isClientGone(passage)) return gone()
       logFailure(log, passage, error)
       const { status, say, code } = error
       const againS = retryAfterS(error, passage)
@@ -90,6 +92,7 @@ export function createRespond(log: Log, denials: Pick<Denials, 'note'>): Respond
         routeName: passage.route?.config.name ?? '',
       })
     },
+    gone,
     noteDecision: (passage, decision) => noteDecision(log, denials, passage, decision),
     broken(error) {
       log.warn('An upstream ended in the middle of its answer', errorFacts(error))
@@ -130,6 +133,10 @@ function wantsPage({ token, request }: Passage): boolean {
 
 /** What nginx logs when the client went away before the answer: nobody sees it but the access log. */
 const CLIENT_GONE = 499
+
+function gone(): Response {
+  return new Response(null, { status: CLIENT_GONE })
+}
 
 const NOTHING_TOLD: Told = { needed: [], reasons: [] }
 

@@ -1,8 +1,8 @@
 /** Requests by HTTP/2 that no honest client sends, frame by frame: what the application gets decides. */
 import { afterAll, beforeAll, expect, test } from 'bun:test'
-import { connect, type TLSSocket } from 'node:tls'
 import { makeAuthority } from '../kit/certificates.ts'
 import { type Gate, PORTAL, startGate } from '../kit/gate.ts'
+import { type Field, FLAG, FRAME, frame, headers, openHttp2Wire, packed } from '../kit/http2-wire.ts'
 
 const authority = makeAuthority()
 const own = authority.issue('DNS:app.example.com')
@@ -40,8 +40,6 @@ afterAll(async () => {
   await upstream.stop(true)
 })
 
-type Field = readonly [name: string, value: string]
-
 const HEAD: readonly Field[] = [
   [':method', 'GET'],
   [':scheme', 'https'],
@@ -55,68 +53,19 @@ function replaced(name: string, value: string): readonly Field[] {
 
 const POST = replaced(':method', 'POST')
 
-const [DATA, HEADERS, RESET, SETTINGS, GOAWAY] = [0, 1, 3, 4, 7]
-const [END_STREAM, END_HEADERS] = [1, 4]
-
-function frame(type: number, flags: number, stream: number, payload: Uint8Array): Buffer {
-  const head = Buffer.alloc(9)
-  head.writeUIntBE(payload.length, 0, 3)
-  head[3] = type
-  head[4] = flags
-  head.writeUInt32BE(stream, 5)
-  return Buffer.concat([head, payload])
-}
-
-/** HPACK as plain as it can be: literals that are not indexed (RFC 7541 §6.2.2). */
-function packed(fields: readonly Field[]): Buffer {
-  const text = (value: string) => {
-    const bytes = Buffer.from(value, 'latin1')
-    if (bytes.length > 126) throw new TypeError('a short text')
-    return Buffer.concat([Buffer.from([bytes.length]), bytes])
-  }
-  return Buffer.concat(fields.flatMap(([name, value]) => [Buffer.from([0]), text(name), text(value)]))
-}
-
-function headers(fields: readonly Field[], isLast: boolean, stream = 1): Buffer {
-  return frame(HEADERS, END_HEADERS | (isLast ? END_STREAM : 0), stream, packed(fields))
-}
-
-async function openRaw(): Promise<{ socket: TLSSocket; frames: () => readonly { type: number; stream: number }[] }> {
-  const socket = connect({
-    host: '127.0.0.1',
-    port: gate.securePort,
-    servername: 'app.example.com',
-    ca: authority.cert,
-    ALPNProtocols: ['h2'],
-  })
-  let got = Buffer.alloc(0)
-  socket.on('data', (bytes: Buffer) => {
-    got = Buffer.concat([got, bytes])
-  })
-  socket.on('error', () => undefined)
-  await new Promise(resolve => socket.once('secureConnect', resolve))
-  socket.write(Buffer.concat([Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'), frame(SETTINGS, 0, 0, Buffer.alloc(0))]))
-  const frames = () => {
-    const found: { type: number; stream: number }[] = []
-    for (let at = 0; at + 9 <= got.length && at + 9 + got.readUIntBE(at, 3) <= got.length; ) {
-      found.push({ type: got[at + 3] ?? -1, stream: got.readUInt32BE(at + 5) & 0x7fffffff })
-      at += 9 + got.readUIntBE(at, 3)
-    }
-    return found
-  }
-  return { socket, frames }
-}
+const openRaw = () => openHttp2Wire({ port: gate.securePort, name: 'app.example.com', ca: authority.cert })
 
 /** Sends frames; answers what became of the first stream, and what the application saw. */
 async function send(...parts: readonly Buffer[]) {
   seen = []
   const { socket, frames } = await openRaw()
   socket.write(Buffer.concat(parts))
-  const isOver = () => frames().some(({ type, stream }) => type === GOAWAY || (stream === 1 && type !== 8))
+  const isOver = () =>
+    frames().some(({ type, stream }) => type === FRAME.goAway || (stream === 1 && type !== FRAME.windowUpdate))
   for (let waits = 0; waits < 300 && !isOver() && !socket.destroyed; waits++) await Bun.sleep(10)
-  const kinds = frames().filter(({ type }) => type !== SETTINGS && type !== 8)
+  const kinds = frames().filter(({ type }) => type !== FRAME.settings && type !== FRAME.windowUpdate)
   socket.destroy()
-  return { isAnswered: kinds.some(({ type }) => type === HEADERS || type === DATA), seen }
+  return { isAnswered: kinds.some(({ type }) => type === FRAME.headers || type === FRAME.data), seen }
 }
 
 test('a plain request arrives as it was meant', async () => {
@@ -166,19 +115,19 @@ const MALFORMED: readonly (readonly [what: string, ...frames: Buffer[]])[] = [
   [
     '§8.2.2: Transfer-Encoding',
     headers([...POST, ['transfer-encoding', 'chunked']], false),
-    frame(DATA, 1, 1, Buffer.from('0\r\n\r\n')),
+    frame(FRAME.data, FLAG.endStream, 1, Buffer.from('0\r\n\r\n')),
   ],
   ['§8.2.2: Upgrade', headers([...HEAD, ['upgrade', 'h2c']], true)],
   ['§8.2.2: TE that is not trailers', headers([...HEAD, ['te', 'gzip']], true)],
   [
     '§8.1.1: two lengths',
     headers([...POST, ['content-length', '1'], ['content-length', '2']], false),
-    frame(DATA, 1, 1, Buffer.from('a')),
+    frame(FRAME.data, FLAG.endStream, 1, Buffer.from('a')),
   ],
   [
     '§8.1.1: a length that is no number',
     headers([...POST, ['content-length', '+1']], false),
-    frame(DATA, 1, 1, Buffer.from('a')),
+    frame(FRAME.data, FLAG.endStream, 1, Buffer.from('a')),
   ],
   ['§8.1.1: a length without a body', headers([...POST, ['content-length', '1']], true)],
   ['RFC 8441: an extended CONNECT', headers([...replaced(':method', 'CONNECT'), [':protocol', 'websocket']], true)],
@@ -192,7 +141,10 @@ test.each([
   ['shorter', '1', 'abc'],
   ['longer', '9', 'abc'],
 ])('RFC 9113 §8.1.1: of a body with a %s length no whole request arrives', async (_, length, body) => {
-  const got = await send(headers([...POST, ['content-length', length]], false), frame(DATA, 1, 1, Buffer.from(body)))
+  const got = await send(
+    headers([...POST, ['content-length', length]], false),
+    frame(FRAME.data, FLAG.endStream, 1, Buffer.from(body)),
+  )
   expect(got).toEqual({ isAnswered: false, seen: [] })
 })
 
@@ -209,7 +161,7 @@ test('streams that are opened and reset in a row neither reach the application n
     const parts: Buffer[] = []
     for (let index = 0; index < 500; index++) {
       const stream = 1 + 2 * (round * 500 + index)
-      parts.push(headers(HEAD, true, stream), frame(RESET, 0, stream, cancel))
+      parts.push(headers(HEAD, true, stream), frame(FRAME.reset, 0, stream, cancel))
     }
     socket.write(Buffer.concat(parts))
     await Bun.sleep(1)
@@ -222,11 +174,11 @@ test('streams that are opened and reset in a row neither reach the application n
 
 test('a head that never ends is cut off (CVE-2024-27316)', async () => {
   const { socket, frames } = await openRaw()
-  const piece = frame(9, 0, 1, packed([['x-a', 'a'.repeat(100)]]))
-  socket.write(frame(HEADERS, END_STREAM, 1, packed(HEAD)))
+  const piece = frame(FRAME.continuation, 0, 1, packed([['x-a', 'a'.repeat(100)]]))
+  socket.write(frame(FRAME.headers, FLAG.endStream, 1, packed(HEAD)))
   const flood = Buffer.concat(Array<Buffer>(1000).fill(piece))
   let sent = 0
-  const isOver = () => socket.destroyed || frames().some(({ type }) => type === GOAWAY || type === RESET)
+  const isOver = () => socket.destroyed || frames().some(({ type }) => type === FRAME.goAway || type === FRAME.reset)
   while (!isOver() && sent < 50_000_000) {
     socket.write(flood)
     sent += flood.length
