@@ -45,9 +45,24 @@ export async function fetchUserinfo(request: {
   }
 }
 
-/** Both statements about the person as one: userinfo is the fresher and fuller, the ID token the signed one. */
+/** Claims, each with the one that says whether it was verified. */
+const VERIFIED_BY: readonly (readonly [claim: string, verified: string])[] = [
+  ['email', 'email_verified'],
+  ['phone_number', 'phone_number_verified'],
+]
+
+/**
+ * Both statements about the person as one: userinfo is the fresher and fuller, the ID token the signed one.
+ *
+ * An address and whether it was verified come from one of them: that the one knows it to be verified says nothing of what the other has.
+ */
 export function mergeClaims(idToken: IdTokenClaims, userinfo: Record<string, unknown>): Record<string, unknown> {
   const merged: Record<string, unknown> = { ...idToken }
   for (const [name, value] of Object.entries(userinfo)) if (!SIGNED_ONLY.has(name)) merged[name] = value
+  for (const [claim, verified] of VERIFIED_BY) {
+    const source = Object.hasOwn(userinfo, claim) ? userinfo : idToken
+    if (Object.hasOwn(source, verified)) merged[verified] = source[verified]
+    else delete merged[verified]
+  }
   return merged
 }

@@ -34,6 +34,7 @@ function config(over: Partial<ProviderConfig> = {}): ProviderConfig {
     ...BAD_PROVIDER_CLIENT,
     clientAuth: null,
     scopes: null,
+    trustsEmails: false,
     idTokenAlg: null,
     accessTokens: null,
     ...over,
@@ -84,6 +85,40 @@ test('a right answer becomes an identity, with userinfo merged over the ID token
   expect(identity.groups).toEqual(['staff'])
   expect(refreshToken).toBeNull()
   expect(Object.keys(identity.claims)).not.toContain('nonce')
+})
+
+describe('an address and whether it was verified', () => {
+  const own = { email: 'own@example.com', email_verified: true }
+  test.each([
+    ['userinfo alone, where it has an address', own, { email: 'root@example.com' }, 'root@example.com', null],
+    ['userinfo, which has both', own, { email: 'root@example.com', email_verified: false }, 'root@example.com', false],
+    [
+      'userinfo, which verified it, after an ID token that did not',
+      { ...own, email_verified: false },
+      { email: 'own@example.com', email_verified: true },
+      'own@example.com',
+      true,
+    ],
+    ['the ID token, where userinfo has no address', own, {}, 'own@example.com', true],
+    [
+      'the ID token, whatever userinfo says of none',
+      { email: 'own@example.com' },
+      { email_verified: true },
+      'own@example.com',
+      null,
+    ],
+    ['userinfo, though its address is none', own, { email: null }, null, null],
+  ])('come from %s', async (_, claims, userinfo, email, verified) => {
+    bad.behave({ claims, userinfo })
+    const { identity } = await signIn()
+    expect([identity.email, identity.emailVerified]).toEqual([email, verified])
+  })
+
+  test('hold for telephone numbers too', async () => {
+    bad.behave({ claims: { phone_number: '+1', phone_number_verified: true }, userinfo: { phone_number: '+2' } })
+    const { claims } = (await signIn()).identity
+    expect([claims.phone_number, claims.phone_number_verified]).toEqual(['+2', undefined])
+  })
 })
 
 test('userinfo cannot speak for the token: protocol claims come from the ID token alone', async () => {
