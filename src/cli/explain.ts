@@ -17,7 +17,8 @@ const USAGE = `Usage: sallyport explain URL [--as sub=ada,groups=a,b] [--method 
 
 Says which route would take a request, which rule decides, and why. Nothing is contacted.
 
-  --as         who asks: claims as name=value, lists with commas (sub=ada,email=ada@example.com,groups=admins,staff);
+  --as         who asks: claims as name=value, lists with commas (sub=ada,groups=admins,staff; an address
+               counts as it does at a sign-in: email=ada@example.com,email_verified=true);
                guest: whoever came by a guest link for this address; left out: nobody, not signed in
   --ip         where from; rules about networks cannot be judged without it
   --at         when: 2026-12-24T18:00:00+01:00, or without an offset in UTC; left out: now

@@ -3,6 +3,7 @@ import { findCertificate } from '../config/certificate.ts'
 import type { Config, RouteConfig } from '../config/types.ts'
 import type { AccessRule } from '../config/types-rules.ts'
 import type { Identity } from '../identity/identity.ts'
+import { trustedEmails } from '../identity/vouched.ts'
 import type { Facts } from '../policy/condition.ts'
 import { describeRule } from '../policy/describe.ts'
 import { compilePolicy, type Decision, decidePolicy, tryRules } from '../policy/policy.ts'
@@ -130,7 +131,7 @@ function decideFor(
   { identity, facts }: Question,
 ): { decision: Decision; roles: readonly string[]; trials: readonly Trial[] } {
   const portal = route.portal === null ? undefined : config.portals.get(route.portal)
-  const compiled = portal === undefined ? null : compileRoles(portal.roles)
+  const compiled = portal === undefined ? null : compileRoles(portal.roles, trustedEmails(config.providers))
   const policy = compilePolicy(route, compiled)
   return {
     decision: decidePolicy(policy, identity, facts),

@@ -74,6 +74,7 @@ function buildProvider(name: string, { values }: ProviderTable): ProviderConfig 
     clientSecret: known(values.client_secret, 'client_secret'),
     clientAuth: known(values.client_auth, 'client_auth'),
     scopes: known(values.scopes, 'scopes'),
+    trustsEmails: known(values.emails, 'emails') === 'trusted',
     idTokenAlg: known(values.id_token_alg, 'id_token_alg'),
     accessTokens: accessTokens === null ? null : { audience: known(accessTokens.values.audience, 'audience') },
   }

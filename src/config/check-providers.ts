@@ -49,6 +49,11 @@ export function checkProviders(root: RootTable, report: Report): void {
       const hint = 'add "openid": without it the provider does not say who someone is'
       report.mistake([...at, 'scopes'], 'scopes.openid', 'scopes does not have "openid"', { hint })
     }
+    if (values.emails === 'trusted') {
+      const hint = 'right only where nobody can enter an address there that is not theirs'
+      const message = 'e-mail addresses of this provider count without its saying that it verified them'
+      report.warn([...at, 'emails'], 'provider.emails', message, { hint })
+    }
     if (isCertain && !used.has(name)) {
       const hint = `name it in a portal: providers = ["${name}"]`
       report.warn(at, 'provider.unused', `no portal uses the provider ${name}`, { hint, part: 'key' })

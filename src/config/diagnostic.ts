@@ -57,6 +57,7 @@ export const DIAGNOSTIC_CODES = [
   'scopes.openid',
   'provider.undefined',
   'provider.unused',
+  'provider.emails',
   'portal.undefined',
   'portal.unused',
   'portal.missing',

@@ -2,7 +2,7 @@ import { parseIssuer, parseMetadataUrl } from './address.ts'
 import { bad, good, type Parsed } from './outcome.ts'
 import { quote } from './raw.ts'
 import { suggest } from './suggest.ts'
-import { type Keys, optional, required, table } from './table.ts'
+import { defaulted, type Keys, optional, required, table } from './table.ts'
 import { choice, list, parsed, text } from './value.ts'
 
 /** Algorithms whose key cannot be made by anyone but the provider (RFC 7518 §3.1, RFC 8037, RFC 9864). */
@@ -82,6 +82,12 @@ export const PROVIDER = {
     ['openid', 'profile', 'email', 'groups'],
     '`openid`, `profile`, `email`, and `groups` where the provider lists it',
     'What to ask the provider for; `openid` is always among it.',
+  ),
+  emails: defaulted(
+    choice(['verified', 'trusted']),
+    'verified',
+    'trusted',
+    'Which of its e-mail addresses count in rules and are told to applications: those of which it says `email_verified`, or all; `"trusted"` is right where nobody can enter an address that is not theirs.',
   ),
   id_token_alg: optional(
     algorithm,

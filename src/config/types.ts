@@ -147,6 +147,8 @@ export interface ProviderConfig {
   readonly clientAuth: ClientAuth | null
   /** Null: openid, profile, email, and groups where discovery lists it. */
   readonly scopes: readonly string[] | null
+  /** Whether its e-mail addresses count without its saying that it verified them. */
+  readonly trustsEmails: boolean
   /** Pins the ID token's algorithm; null: what discovery allows, without `none` and HMAC. */
   readonly idTokenAlg: string | null
   /** How its access tokens say that they are for us; null: none are taken. */

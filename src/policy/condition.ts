@@ -23,7 +23,8 @@ export interface Needs {
 /** About who asks: the same for as long as the provider's word stands. */
 export interface PersonCondition {
   readonly kind: 'person'
-  readonly missing: Missing
+  /** Why it does not hold for someone; for nobody: null. */
+  missing(identity: Identity | null): Missing
   judge(identity: Identity): Truth
 }
 

@@ -1,18 +1,19 @@
 import type { PersonRule } from '../config/types-rules.ts'
 import type { Identity } from '../identity/identity.ts'
+import { isEmailVouched, type TrustedEmails } from '../identity/vouched.ts'
 import type { PersonCondition } from './condition.ts'
-import type { Reason } from './reasons.ts'
+import type { Missing, Reason } from './reasons.ts'
 
 /**
  * The conditions that a rule has about a person: one for each key, all of which must hold; within a key any entry is enough.
  *
  * Text is compared whole and exactly, except e-mail addresses and domains, which ignore ASCII case. A claim that is absent
- * matches nothing; of one with an odd type nothing can be said.
+ * matches nothing; of one with an odd type nothing can be said, nor of an e-mail address for which nobody answers.
  */
-export function compilePerson(rule: PersonRule): readonly PersonCondition[] {
+export function compilePerson(rule: PersonRule, trusted: TrustedEmails): readonly PersonCondition[] {
   const conditions: PersonCondition[] = []
-  const add = (reason: Reason, judge: PersonCondition['judge']) =>
-    conditions.push({ kind: 'person', missing: { reason, kind: 'person', roles: [], detail: '' }, judge })
+  const add = (reason: Reason, judge: PersonCondition['judge'], reasonFor = (_: Identity): Reason => reason) =>
+    conditions.push({ kind: 'person', missing: who => lack(who === null ? reason : reasonFor(who)), judge })
   if (rule.providers !== null)
     add(
       'provider.other',
@@ -24,10 +25,22 @@ export function compilePerson(rule: PersonRule): readonly PersonCondition[] {
       oneOf(rule.subjects, identity => identity.subject),
     )
   if (rule.groups !== null) add('group.missing', compileGroups(rule.groups))
-  if (rule.emails !== null || rule.domains !== null) add('email.other', compileEmails(rule))
-  for (const [claim, values] of rule.claims ?? []) add('claim.other', compileClaim(claim, values))
+  if (rule.emails !== null || rule.domains !== null) {
+    const lists = listsOf(rule)
+    add('email.other', compileEmails(lists, trusted), identity =>
+      lists(identity) === 'yes' ? 'email.unverified' : 'email.other',
+    )
+  }
+  for (const [claim, values] of rule.claims ?? []) {
+    const judge = compileClaim(claim, values)
+    add('claim.other', claim === 'email' ? compileEmails(judge, trusted) : judge)
+  }
   if (rule.requireVerifiedEmail) add('email.unverified', identity => (identity.emailVerified === true ? 'yes' : 'no'))
   return conditions
+}
+
+function lack(reason: Reason): Missing {
+  return { reason, kind: 'person', roles: [], detail: '' }
 }
 
 function oneOf(values: readonly string[], pick: (identity: Identity) => string): PersonCondition['judge'] {
@@ -60,20 +73,23 @@ function isScalar(value: unknown): boolean {
   return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean'
 }
 
-/**
- * Whole addresses and domains are one key. An address that the provider calls unverified, or that can be read in more than
- * one way, matches nothing, and where it matters is not taken for another's either.
- */
-function compileEmails(rule: PersonRule): PersonCondition['judge'] {
+/** An address for which nobody answers matches nothing, and where it matters is not taken for another's either. */
+function compileEmails(matches: PersonCondition['judge'], trusted: TrustedEmails): PersonCondition['judge'] {
+  return identity => {
+    const truth = matches(identity)
+    return truth === 'yes' && !isEmailVouched(identity, trusted) ? 'unknown' : truth
+  }
+}
+
+/** Whole addresses and domains are one key. Of an address that can be read in more than one way nothing can be said. */
+function listsOf(rule: PersonRule): PersonCondition['judge'] {
   const emails = new Set(rule.emails ?? [])
   const domains = new Set(rule.domains ?? [])
   return identity => {
     if (identity.email === null) return claimOf(identity, 'email') === undefined ? 'no' : 'unknown'
     const email = foldEmail(identity.email)
     if (email === null) return 'unknown'
-    const isListed = emails.has(email) || domains.has(email.slice(email.indexOf('@') + 1))
-    if (!isListed) return 'no'
-    return identity.emailVerified === false ? 'unknown' : 'yes'
+    return emails.has(email) || domains.has(email.slice(email.indexOf('@') + 1)) ? 'yes' : 'no'
   }
 }
 

@@ -2,10 +2,11 @@ import type { RouteConfig } from '../config/types.ts'
 import type { Allow } from '../config/types-rules.ts'
 import type { Identity } from '../identity/identity.ts'
 import type { StepUp } from '../identity/step-up.ts'
+import { NO_TRUSTED_EMAILS } from '../identity/vouched.ts'
 import { type Facts, type Needs, NOTHING } from './condition.ts'
 import { chooseTold, type Reason, type Told, type Trial, tellReason, tellRoles } from './reasons.ts'
 import type { Roles, RolesOf } from './roles.ts'
-import type { Asker } from './rule.ts'
+import type { Asker, RuleRoles } from './rule.ts'
 import {
   allows,
   compileRuleSet,
@@ -57,6 +58,7 @@ export interface Policy {
 
 const NO_ROLES: readonly string[] = Object.freeze([])
 const NO_TRIALS: readonly Trial[] = Object.freeze([])
+const NO_PORTAL: RuleRoles = Object.freeze({ judges: new Map(), trusted: NO_TRUSTED_EMAILS })
 const NOTHING_TOLD: Told = Object.freeze({ needed: [], reasons: [] })
 
 /** For policies that look at no facts. */
@@ -64,7 +66,7 @@ export const NO_FACTS: Facts = Object.freeze({ method: '', client: null, nowMs: 
 
 /** The rules of a route with its portal's roles; null for a route without a portal. */
 export function compilePolicy(route: Pick<RouteConfig, 'allow' | 'deny' | 'methods'>, roles: Roles | null): Policy {
-  const rules = compileRuleSet(route, roles?.judges ?? new Map())
+  const rules = compileRuleSet(route, roles ?? NO_PORTAL)
   const needs = rules === null ? NOTHING : needsOfSet(rules)
   return Object.freeze({
     allow: route.allow,

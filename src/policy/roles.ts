@@ -1,5 +1,6 @@
 import type { RoleRule } from '../config/types-rules.ts'
 import type { Identity } from '../identity/identity.ts'
+import type { TrustedEmails } from '../identity/vouched.ts'
 import { compilePerson } from './person.ts'
 import { all, any, type Truth } from './truth.ts'
 
@@ -13,6 +14,8 @@ export type RoleJudges = ReadonlyMap<string, (identity: Identity) => Truth>
 export interface Roles {
   readonly of: RolesOf
   readonly judges: RoleJudges
+  /** Whose e-mail addresses rules believe. */
+  readonly trusted: TrustedEmails
 }
 
 /**
@@ -22,10 +25,10 @@ export interface Roles {
  *
  * A role has one or more rules, any of which is enough; within a rule every key must hold; within a key any entry is enough.
  */
-export function compileRoles(roles: ReadonlyMap<string, readonly RoleRule[]>): Roles {
+export function compileRoles(roles: ReadonlyMap<string, readonly RoleRule[]>, trusted: TrustedEmails): Roles {
   const judges: RoleJudges = new Map(
     [...roles].map(([role, rules]) => {
-      const compiled = rules.map(compileRule)
+      const compiled = rules.map(rule => compileRule(rule, trusted))
       return [
         role,
         (identity: Identity): Truth =>
@@ -39,11 +42,11 @@ export function compileRoles(roles: ReadonlyMap<string, readonly RoleRule[]>): R
   )
   const entries = [...judges]
   const of: RolesOf = identity => entries.filter(([, judge]) => judge(identity) === 'yes').map(([role]) => role)
-  return Object.freeze({ of, judges })
+  return Object.freeze({ of, judges, trusted })
 }
 
-function compileRule(rule: RoleRule): (identity: Identity) => Truth {
-  const conditions = compilePerson(rule)
+function compileRule(rule: RoleRule, trusted: TrustedEmails): (identity: Identity) => Truth {
+  const conditions = compilePerson(rule, trusted)
   // A rule without a key would hold for everyone; the checker refuses it, and so does this.
   if (conditions.length === 0) return () => (rule.any ? 'yes' : 'no')
   return identity => all(conditions, condition => condition.judge(identity))

@@ -2,7 +2,6 @@ import type { RouteConfig } from '../config/types.ts'
 import type { StepUp } from '../identity/step-up.ts'
 import type { Needs } from './condition.ts'
 import type { Missing, Trial } from './reasons.ts'
-import type { RoleJudges } from './roles.ts'
 import {
   type Asker,
   compileRoleRule,
@@ -14,6 +13,7 @@ import {
   judgeRule,
   needsOf,
   type Rule,
+  type RuleRoles,
   saysNothing,
 } from './rule.ts'
 import { any, type Truth } from './truth.ts'
@@ -33,10 +33,7 @@ interface AllowRule {
 }
 
 /** The rules of a route; null where `allow` says it all without a rule. */
-export function compileRuleSet(
-  { allow, deny }: Pick<RouteConfig, 'allow' | 'deny'>,
-  roles: RoleJudges,
-): RuleSet | null {
+export function compileRuleSet({ allow, deny }: Pick<RouteConfig, 'allow' | 'deny'>, roles: RuleRoles): RuleSet | null {
   if (allow.kind !== 'rules' && deny.length === 0) return null
   return Object.freeze({
     open: allow.kind === 'public' ? 'everyone' : allow.kind === 'authenticated' ? 'signed-in' : 'listed',
@@ -47,7 +44,7 @@ export function compileRuleSet(
             return { rule: compileRule(entry, roles), isAnonymous, isForGuests }
           })
         : allow.kind === 'roles'
-          ? [{ rule: compileRoleRule(allow.roles, roles), isAnonymous: false, isForGuests: false }]
+          ? [{ rule: compileRoleRule(allow.roles, roles.judges), isAnonymous: false, isForGuests: false }]
           : [],
     deny: deny.map(entry => compileRule(entry, roles)),
   })

@@ -5,7 +5,7 @@ import { type Condition, type Facts, type Needs, NOTHING, type PersonCondition }
 import { compilePerson } from './person.ts'
 import type { Missing } from './reasons.ts'
 import { compileRequest } from './request.ts'
-import type { RoleJudges } from './roles.ts'
+import type { RoleJudges, Roles } from './roles.ts'
 import { compileSignIn } from './sign-in.ts'
 import { all, any, negate, type Truth } from './truth.ts'
 
@@ -31,12 +31,15 @@ export interface Asker {
   readonly light: 'now' | 'signed-in' | 'stepped-up'
 }
 
+/** What a rule asks the portal: who has its roles, and whose e-mail addresses count. */
+export type RuleRoles = Pick<Roles, 'judges' | 'trusted'>
+
 /** A rule of the file as closures; roles by what the portal says of them. */
-export function compileRule(rule: AccessRule, roles: RoleJudges): Rule {
+export function compileRule(rule: AccessRule, roles: RuleRoles): Rule {
   return Object.freeze({
     conditions: [
-      ...(rule.roles === null ? [] : [compileRoleNames(rule.roles, roles)]),
-      ...compilePerson(rule),
+      ...(rule.roles === null ? [] : [compileRoleNames(rule.roles, roles.judges)]),
+      ...compilePerson(rule, roles.trusted),
       ...compileSignIn(rule),
       ...compileRequest(rule),
     ],
@@ -55,7 +58,7 @@ function compileRoleNames(names: readonly string[], judges: RoleJudges): PersonC
   const wanted = names.map(name => judges.get(name)).filter(judge => judge !== undefined)
   return {
     kind: 'person',
-    missing: { reason: 'role.missing', kind: 'person', roles: names, detail: '' },
+    missing: () => ({ reason: 'role.missing', kind: 'person', roles: names, detail: '' }),
     judge: identity => any(wanted, judge => judge(identity)),
   }
 }
@@ -111,7 +114,10 @@ function partsOf(rule: Rule): readonly Rule[] {
 export function findMissing(rule: Rule, asker: Asker): readonly Missing[] {
   const found = rule.conditions
     .filter(condition => judgeCondition(condition, asker) !== 'yes')
-    .map(condition => (condition.kind === 'request' ? condition.missing(asker.facts) : condition.missing))
+    .map(condition => {
+      if (condition.kind === 'request') return condition.missing(asker.facts)
+      return condition.kind === 'person' ? condition.missing(asker.identity) : condition.missing
+    })
   for (const part of rule.all) found.push(...findMissing(part, asker))
   if (rule.any !== null && any(rule.any, part => judgeRule(part, asker)) !== 'yes') {
     found.push(...rule.any.flatMap(part => findMissing(part, asker)))

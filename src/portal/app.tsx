@@ -96,8 +96,8 @@ export function createPortal(tools: PortalTools): Portal {
   app.get(ownPath('kept'), c => signedIn(c.env.ctx, session => showKept(c.env.ctx, tools, session)))
   app.post(ownPath('kept'), c => signedIn(c.env.ctx, session => discardKept(c.env.ctx, tools, session)))
   app.get(ownPath('me'), c => {
-    const { session } = c.env.ctx
-    return session === null ? signInProblem(c.env.ctx) : jsonAnswer(describePerson(session, c.env.ctx.rolesOf(session)))
+    const { ctx } = c.env
+    return ctx.session === null ? signInProblem(ctx) : jsonAnswer(describePerson(ctx.session, ctx.told(ctx.session)))
   })
   app.all('*', c => {
     const allow = METHODS.get(c.req.path)

@@ -1,4 +1,5 @@
 import type { Session } from '../session/session.ts'
+import type { Told } from './portal.ts'
 
 /** Who is signed in, for scripts: what `/.sallyport/me` answers. Names are part of the interface. */
 export interface Person {
@@ -15,8 +16,8 @@ export interface Person {
   readonly expires_at: string
 }
 
-/** A session as `me` shows it: no id, no token. */
-export function describePerson({ identity, createdAtMs, expiresAtMs }: Session, roles: readonly string[]): Person {
+/** A session as `me` shows it: no id, no token; of the person what applications are told. */
+export function describePerson({ createdAtMs, expiresAtMs }: Session, { identity, roles }: Told): Person {
   return {
     subject: identity.subject,
     provider: identity.provider,

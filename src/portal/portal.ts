@@ -1,5 +1,6 @@
 import type { Picture } from '../config/picture.ts'
 import type { PortalConfig, ProviderConfig } from '../config/types.ts'
+import type { Identity } from '../identity/identity.ts'
 import type { StepUp } from '../identity/step-up.ts'
 import type { Target } from '../route/target.ts'
 import type { Session } from '../session/session.ts'
@@ -30,12 +31,20 @@ export interface PortalRequest {
   serves(host: string): boolean
   /** This person's roles at this portal, by the file in force now. */
   rolesOf(session: Session): readonly string[]
+  /** What applications and their scripts may be told of this person. */
+  told(session: Session): Told
   /** What a guest link for this host and path would open; null where none can be. */
   shareable(host: string, path: string): Shareable | null
   /** What this person may open, for the portal page. */
   applications(session: Session): readonly Application[]
   /** The icon of a route of this portal by its hash, or null. */
   iconOf(hash: string): Picture | null
+}
+
+/** Someone without what nobody answers for, and with their roles. */
+export interface Told {
+  readonly identity: Identity
+  readonly roles: readonly string[]
 }
 
 /** What a guest link for one host and path would open. */

@@ -1,5 +1,6 @@
 import type { Ports } from '../base/ports.ts'
 import type { AssertionConfig, PassedToken, PortalConfig, RouteConfig } from '../config/types.ts'
+import type { Told } from '../portal/portal.ts'
 import { type Fields, MAX_VALUE_BYTES } from '../proxy/identity-fields.ts'
 import { ASSERTION_LIFETIME_S, makeAssertion } from '../session/assertion.ts'
 import { isMachine } from '../session/machines.ts'
@@ -32,7 +33,7 @@ export function makeLiveFields(
   route: RouteConfig,
   portal: PortalConfig,
   session: Session,
-  roles: readonly string[],
+  told: Told,
   tools: LiveFieldTools,
 ): LiveFields | null {
   const makers: [name: string, make: MakeField][] = []
@@ -40,7 +41,7 @@ export function makeLiveFields(
   const { assertion, passTokens } = route
   if (assertion !== null) {
     const issuer = assertion.issuer ?? originOf(route, portal)
-    makers.push([assertion.header, asserter({ ...assertion, issuer }, session, roles, tools)])
+    makers.push([assertion.header, asserter({ ...assertion, issuer }, session, told, tools)])
   }
   // Nobody has signed in for a machine, so its provider gave nothing.
   if (!isMachine(session)) for (const token of passTokens) makers.push([token.header, carrier(token, session, tools)])
@@ -72,11 +73,10 @@ function isSettled(value: MaybePromise<string | null>): value is string | null {
 /** Signs once, and anew before that one is over; a clock that was set back makes a new one too. */
 function asserter(
   { issuer, audience }: AssertionConfig & { readonly issuer: string },
-  session: Session,
-  roles: readonly string[],
+  { expiresAtMs: sessionExpiresAtMs }: Session,
+  { identity, roles }: Told,
   { ports, sessions }: LiveFieldTools,
 ): MakeField {
-  const { identity, expiresAtMs: sessionExpiresAtMs } = session
   const claims = { issuer, audience, identity, roles, sessionExpiresAtMs }
   let text = ''
   let madeAtMs = Number.NEGATIVE_INFINITY

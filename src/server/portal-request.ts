@@ -1,3 +1,4 @@
+import { vouchedPart } from '../identity/vouched.ts'
 import type { PortalRequest } from '../portal/portal.ts'
 import { applicationsOf } from './applications.ts'
 import { originOf, type Passage } from './passage.ts'
@@ -24,6 +25,10 @@ export function portalRequest(passage: Passage): PortalRequest | null {
     session: passage.session,
     serves: host => snapshot.portals.lookup(host) === portal,
     rolesOf: session => portal.rolesOf(session.identity),
+    told: ({ identity }) => ({
+      identity: vouchedPart(identity, portal.roles.trusted),
+      roles: portal.rolesOf(identity),
+    }),
     shareable: (host, path) => shareableAt(passage, portal, host, path),
     applications: session => applicationsOf(passage, portal, session),
     iconOf: hash => portal.icons.get(hash) ?? null,

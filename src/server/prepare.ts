@@ -1,9 +1,10 @@
+import { NO_TRUSTED_EMAILS, vouchedPart } from '../identity/vouched.ts'
 import { decideAccess, NO_FACTS } from '../policy/policy.ts'
 import { personalBasic } from '../proxy/basic-auth.ts'
 import { bindRules } from '../proxy/field-rules.ts'
 import type { Session } from '../session/session.ts'
 import { type LiveFieldTools, makeLiveFields, tellTooLong } from './live-fields.ts'
-import type { GateRoute, Prepared } from './snapshot.ts'
+import type { GatePortal, GateRoute, Prepared } from './snapshot.ts'
 
 const NO_FIELDS: Prepared['fields'] = Object.freeze([])
 
@@ -20,20 +21,39 @@ export function prepareSession(route: GateRoute, session: Session, tools: LiveFi
   const decision = policy.isStatic ? decideAccess(policy, identity, NO_FACTS) : null
   const roles = decision === null ? policy.rolesOf(identity) : decision.verdict === 'allow' ? decision.roles : null
   const personal = config.upstream?.personal ?? null
+  const told = vouchedPart(identity, portal?.roles.trusted ?? NO_TRUSTED_EMAILS)
+  if (told !== identity && portal !== null) tellHeldBack(portal, session, tools)
   const made = Object.freeze({
     decision,
     fields:
       identityFields !== null && roles !== null
-        ? identityFields(identity, roles, name => tellTooLong(config, session, name, tools))
+        ? identityFields(told, roles, name => tellTooLong(config, session, name, tools))
         : NO_FIELDS,
     authorization:
       personal === null || roles === null
         ? route.anonymous.authorization
-        : personalBasic(personal, { identity, roles }),
-    live: portal === null || roles === null ? null : makeLiveFields(config, portal.config, session, roles, tools),
-    requestRules: bindRules(config.requestRules, { identity, roles: roles ?? [] }),
-    responseRules: bindRules(config.responseRules, { identity, roles: roles ?? [] }),
+        : personalBasic(personal, { identity: told, roles }),
+    live:
+      portal === null || roles === null
+        ? null
+        : makeLiveFields(config, portal.config, session, { identity: told, roles }, tools),
+    requestRules: bindRules(config.requestRules, { identity: told, roles: roles ?? [] }),
+    responseRules: bindRules(config.responseRules, { identity: told, roles: roles ?? [] }),
   })
   route.prepared.set(session, made)
   return made
+}
+
+/** Said once for each provider of a portal, until the next reload: an application that knows people by it shows nobody or a stranger. */
+function tellHeldBack({ heldBack }: GatePortal, { identity }: Session, { ports }: LiveFieldTools): void {
+  if (heldBack.has(identity.provider)) return
+  heldBack.add(identity.provider)
+  ports.log.warn(
+    'The provider does not say that it verified an e-mail address: no rule and no application learns of it',
+    {
+      provider: identity.provider,
+      user: identity.subject,
+      hint: `have it verified there; or set emails = "trusted" in [providers.${identity.provider}], if nobody can enter an address there that is not theirs`,
+    },
+  )
 }

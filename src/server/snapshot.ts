@@ -1,6 +1,7 @@
 import { compileNetworks, type NetworkSet } from '../base/net.ts'
 import type { Picture } from '../config/picture.ts'
 import type { Config, PortalConfig, ProviderConfig, RouteConfig } from '../config/types.ts'
+import { trustedEmails } from '../identity/vouched.ts'
 import { compilePolicy, type Decision, decideAccess, NO_FACTS, type Policy } from '../policy/policy.ts'
 import { compileRate, type Rate } from '../policy/rate.ts'
 import { compileRoles, type Roles, type RolesOf } from '../policy/roles.ts'
@@ -47,6 +48,8 @@ export interface GatePortal {
   readonly config: PortalConfig
   readonly roles: Roles
   readonly rolesOf: RolesOf
+  /** Providers of which the log has told that e-mail addresses of theirs are held back. */
+  readonly heldBack: Set<string>
   /** Whether a rule of a route of this portal looks at when the provider authenticated someone. */
   readonly wantsAuthTime: boolean
   /** The icons of its routes by their hashes. */
@@ -99,12 +102,15 @@ export interface Prepared {
 export function compileSnapshot(config: Config, fingerprint: string, pool: UpstreamPool): Snapshot {
   const aged = new Set(config.routes.filter(looksAtAuthTime).map(route => route.portal))
   const keeping = new Set(config.routes.filter(route => route.keepPostsBytes !== null).map(route => route.portal))
+  const trusted = trustedEmails(config.providers)
   const portals = new Map(
     [...config.portals].map(([name, portal]) => {
-      const roles = compileRoles(portal.roles)
+      const roles = compileRoles(portal.roles, trusted)
       const [wantsAuthTime, hasKeptForms] = [aged.has(name), keeping.has(name)]
       const icons = iconsOf(name, config.routes)
-      return [name, Object.freeze({ config: portal, roles, rolesOf: roles.of, wantsAuthTime, hasKeptForms, icons })]
+      const heldBack = new Set<string>()
+      const own = { config: portal, roles, rolesOf: roles.of, heldBack, wantsAuthTime, hasKeptForms, icons }
+      return [name, Object.freeze(own)]
     }),
   )
   const routes = config.routes.map(route => compileRoute(route, portals, config.providers, pool))

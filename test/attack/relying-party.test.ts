@@ -235,7 +235,7 @@ describe('the token endpoint and userinfo', () => {
         expect(rsa.lastAuthorize().get('scope')).toBe('openid profile email groups')
         expect(seen.at(-1)).toMatchObject({ 'x-token-user-name': 'Ada', 'x-token-user-email': 'ada@example.com' })
       },
-      { how: { userinfo: { name: 'Ada', email: 'ada@example.com' } } },
+      { how: { userinfo: { name: 'Ada', email: 'ada@example.com', email_verified: true } } },
     ))
 })
 

@@ -36,7 +36,7 @@ export async function makeStand(only: readonly SubjectKey[] | null): Promise<Sta
   const upstreams = await startUpstreams(folder, trust)
   const provider = await startProvider({
     clients: [{ client_id: 'bench', client_secret: 'benchmark secret' }],
-    accounts: [{ sub: 'ada', name: 'Ada', email: 'ada@example.com', groups: ['users', 'staff'] }],
+    accounts: [{ sub: 'ada', name: 'Ada', email: 'ada@example.com', email_verified: true, groups: ['users', 'staff'] }],
   })
   const gate = await makeGate({ folder: join(folder, 'gate'), fronts: await frontsTo(upstreams), provider, trust })
   const all: readonly Subject[] = [

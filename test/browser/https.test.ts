@@ -21,7 +21,7 @@ beforeAll(async () => {
   provider = await startProvider({
     host: 'localhost',
     clients: [{ client_id: 'gate', client_secret: 'gate-secret' }],
-    accounts: [{ sub: 'ada', name: 'Ada', email: 'ada@example.com', groups: [] }],
+    accounts: [{ sub: 'ada', name: 'Ada', email: 'ada@example.com', email_verified: true, groups: [] }],
   })
   provider.allowRedirect(`${app}/.sallyport/callback`)
   upstream = Bun.serve({

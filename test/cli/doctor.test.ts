@@ -3,6 +3,7 @@ import { chmodSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { runDoctor } from '../../src/cli/doctor/run.ts'
 import { readBytes, readText } from '../../src/cli/read-file.ts'
+import { type BadProvider, startBadProvider } from '../kit/bad-provider.ts'
 import { makeAuthority } from '../kit/certificates.ts'
 import { FROM_SOURCE, freePort, startChild } from '../kit/child.ts'
 import { temporaryFolder } from '../kit/folder.ts'
@@ -11,6 +12,7 @@ import { startProvider, type TestProvider } from '../kit/provider.ts'
 import { httpResponse, type RawUpstream, startRawUpstream } from '../kit/wire.ts'
 
 let provider: TestProvider
+let bad: BadProvider
 let upstream: RawUpstream
 const folder = temporaryFolder()
 const PORTAL = 'http://auth.localhost:8480'
@@ -18,10 +20,13 @@ const PORTAL = 'http://auth.localhost:8480'
 beforeAll(async () => {
   provider = await startProvider({ clients: [{ client_id: 'gate', client_secret: 'a secret' }], accounts: [] })
   provider.allowRedirect(`${PORTAL}/.sallyport/callback`)
+  bad = await startBadProvider()
+  bad.behave({ discovery: { claims_supported: ['sub', 'email'] } })
   upstream = await startRawUpstream([httpResponse(200, 'ok')])
 })
 afterAll(async () => {
   await provider.stop()
+  await bad.stop()
   await upstream.close()
   folder[Symbol.dispose]()
 })
@@ -149,6 +154,11 @@ describe('sallyport doctor', () => {
       () => ({ provider: 'scopes = ["openid"]', roles: '{ groups = ["admins"] }' }),
       'is not asked for groups',
     ],
+    [
+      'a provider that does not tell which addresses it verified',
+      () => ({ issuer: bad.issuer }),
+      'does not list the claim email_verified',
+    ],
     ['a portal where no Sallyport answers', () => ({}), `no Sallyport answers at ${PORTAL}`],
     [
       'a proxy in front that the file does not know of',
@@ -156,6 +166,10 @@ describe('sallyport doctor', () => {
       'no proxy is trusted, though a portal is on HTTPS',
     ],
   ]
+  test('asks nothing of e-mail addresses that the file trusts', async () => {
+    const { out } = await examine({ issuer: bad.issuer, provider: 'emails = "trusted"' })
+    expect(out).not.toContain('email_verified')
+  })
   test.each(doubts)('warns of %s', async (_, setup, line) => {
     expect((await examine(setup())).out).toContain(`warn  ${line}`)
   })

@@ -171,6 +171,8 @@ const CASES: readonly Case[] = [
     '[portals.home]\nproviders = [«"di"»]\n[portals.home.roles]\nuser = { any = true }\n[providers.id]\nissuer = "https://id.example.com"\nclient_id = "gate"\n[portals.other]\nproviders = ["id"]\n[[routes]]\nhost = "a.example"\nupstream = "http://a"\nallow = "public"\nportal = "home"\n[[routes]]\nhost = "b.example"\nupstream = "http://a"\nallow = "public"\nportal = "other"',
   ],
   ['provider.undefined', 'a misspelt provider in a rule', rule('{ provider = «"ids"» }')],
+  ['choice.unknown', 'addresses that count in another way', provider('emails = «"all"»')],
+  ['provider.emails', 'a provider whose addresses count unverified', provider('emails = «"trusted"»')],
   [
     'provider.unused',
     'a provider that no portal names',

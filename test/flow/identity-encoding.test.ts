@@ -60,6 +60,7 @@ describe.each(NAMES)('the preset %s', preset => {
     sub: 'ada',
     name: 'Ada',
     email: 'ada@example.com',
+    email_verified: true,
     preferred_username: 'ada.l',
     groups: ['staff', 'ops'],
   }

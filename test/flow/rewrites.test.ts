@@ -186,11 +186,11 @@ describe('basic_auth with placeholders', () => {
   }
 
   test('is each person’s own, as UTF-8, in place of what the client sends', async () => {
-    const claims = { email: 'zoë@example.com', app: 'pä:ss' }
+    const claims = { email: 'zoë@example.com', email_verified: true, app: 'pä:ss' }
     expect(await called('personal.example', claims)).toEqual(['zoë@example.com:pä:ss-{x}'])
   })
   test('says what would not arrive as it is in another way, and never as somebody else’s', async () => {
-    const claims = { email: ' a\r\nb@example.com', app: 'p\n' }
+    const claims = { email: ' a\r\nb@example.com', email_verified: true, app: 'p\n' }
     expect(await called('personal.example', claims)).toEqual(['%20a%0D%0Ab@example.com:p%0A-{x}'])
   })
   test('takes a secret from outside as it is, braces and all', async () => {
@@ -198,10 +198,10 @@ describe('basic_auth with placeholders', () => {
   })
 
   test.each<[string, Record<string, unknown>]>([
-    ['a colon in the name', { email: 'admin:x@example.com', app: 'p' }],
+    ['a colon in the name', { email: 'admin:x@example.com', email_verified: true, app: 'p' }],
     ['no name', { app: 'p' }],
-    ['no password', { email: 'a@example.com' }],
-    ['a password of another type', { email: 'a@example.com', app: { secret: 'p' } }],
+    ['no password', { email: 'a@example.com', email_verified: true }],
+    ['a password of another type', { email: 'a@example.com', email_verified: true, app: { secret: 'p' } }],
     ['a name of another type', { email: ['a@example.com'], app: 'p' }],
   ])('is nothing at all with %s, not even what the client sends', async (_what, claims) => {
     expect(await called('personal.example', claims)).toEqual([])

@@ -45,9 +45,30 @@ beforeAll(async () => {
   provider = await startProvider({
     clients: [{ client_id: 'gate', client_secret: 'gate-secret' }],
     accounts: [
-      { sub: 'ada', name: 'Ada', preferred_username: 'ada', email: 'ada@example.com', groups: ['admins', 'users'] },
-      { sub: 'grace', name: 'Grace', preferred_username: 'grace', email: 'grace@example.com', groups: ['users'] },
-      { sub: 'guest', name: 'Guest', preferred_username: 'gäst', email: 'guest@example.org', groups: [] },
+      {
+        sub: 'ada',
+        name: 'Ada',
+        preferred_username: 'ada',
+        email: 'ada@example.com',
+        email_verified: true,
+        groups: ['admins', 'users'],
+      },
+      {
+        sub: 'grace',
+        name: 'Grace',
+        preferred_username: 'grace',
+        email: 'grace@example.com',
+        email_verified: true,
+        groups: ['users'],
+      },
+      {
+        sub: 'guest',
+        name: 'Guest',
+        preferred_username: 'gäst',
+        email: 'guest@example.org',
+        email_verified: true,
+        groups: [],
+      },
     ],
   })
   for (const host of [AUTH, OWN]) provider.allowRedirect(`http://${host}/.sallyport/callback`)

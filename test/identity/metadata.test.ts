@@ -36,7 +36,14 @@ async function start(): Promise<BadProvider> {
 }
 
 function config(issuer: string, over: Partial<ProviderConfig> = {}): ProviderConfig {
-  const rest = { metadataUrl: null, clientAuth: null, scopes: null, idTokenAlg: null, accessTokens: null }
+  const rest = {
+    metadataUrl: null,
+    clientAuth: null,
+    scopes: null,
+    trustsEmails: false,
+    idTokenAlg: null,
+    accessTokens: null,
+  }
   return { name: 'test', label: 'Test', issuer, ...BAD_PROVIDER_CLIENT, ...rest, ...over }
 }
 

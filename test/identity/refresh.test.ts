@@ -36,6 +36,7 @@ function clientOf(over: Partial<ProviderConfig> = {}): ProviderClient {
     ...BAD_PROVIDER_CLIENT,
     clientAuth: null,
     scopes: null,
+    trustsEmails: false,
     idTokenAlg: null,
     accessTokens: null,
     ...over,

@@ -86,9 +86,30 @@ export async function openStand(portal = ''): Promise<OpenStand> {
     host: 'localhost',
     clients: ['main', 'other'].map(name => ({ client_id: name, client_secret: `secret of ${name}` })),
     accounts: [
-      { sub: 'ada', name: 'Ada', preferred_username: 'ada', email: 'ada@example.com', groups: ['admins', 'users'] },
-      { sub: 'grace', name: 'Grace', preferred_username: 'grace', email: 'grace@example.com', groups: ['users'] },
-      { sub: 'guest', name: 'Guest', preferred_username: 'guest', email: 'guest@example.org', groups: [] },
+      {
+        sub: 'ada',
+        name: 'Ada',
+        preferred_username: 'ada',
+        email: 'ada@example.com',
+        email_verified: true,
+        groups: ['admins', 'users'],
+      },
+      {
+        sub: 'grace',
+        name: 'Grace',
+        preferred_username: 'grace',
+        email: 'grace@example.com',
+        email_verified: true,
+        groups: ['users'],
+      },
+      {
+        sub: 'guest',
+        name: 'Guest',
+        preferred_username: 'guest',
+        email: 'guest@example.org',
+        email_verified: true,
+        groups: [],
+      },
     ],
   })
   for (const host of ['auth', 'two']) {

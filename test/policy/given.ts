@@ -1,6 +1,7 @@
 /** How the tests of this room build rules and ask about them. */
 import type { AccessRule, Allow, RoleRule } from '../../src/config/types-rules.ts'
 import { type Identity, makeIdentity } from '../../src/identity/identity.ts'
+import { NO_TRUSTED_EMAILS, type TrustedEmails } from '../../src/identity/vouched.ts'
 import type { Facts } from '../../src/policy/condition.ts'
 import { compilePolicy, type Decision, decidePolicy, type Policy } from '../../src/policy/policy.ts'
 import { compileRoles } from '../../src/policy/roles.ts'
@@ -62,16 +63,18 @@ export interface Given {
   readonly who?: Identity | null
   readonly facts?: Partial<Facts>
   readonly hasPortal?: boolean
+  /** Providers whose e-mail addresses count without being verified. */
+  readonly trusted?: TrustedEmails
 }
 
-export function policyOf({ allow, deny = [], hasPortal = true }: Given): Policy {
+export function policyOf({ allow, deny = [], hasPortal = true, trusted = NO_TRUSTED_EMAILS }: Given): Policy {
   return compilePolicy(
     {
       allow: 'kind' in allow ? allow : { kind: 'rules', rules: allow.map(rule) },
       deny: deny.map(rule),
       methods: null,
     },
-    hasPortal ? compileRoles(ROLES) : null,
+    hasPortal ? compileRoles(ROLES, trusted) : null,
   )
 }
 

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import type { Allow } from '../../src/config/types-rules.ts'
 import { makeIdentity } from '../../src/identity/identity.ts'
+import { NO_TRUSTED_EMAILS } from '../../src/identity/vouched.ts'
 import { compilePolicy, decidePolicy, NO_FACTS } from '../../src/policy/policy.ts'
 
 const ADA = makeIdentity('id', 'https://id.example', 'ada', {})
@@ -19,7 +20,7 @@ interface Case {
 }
 
 function decide({ allow, who, roles = [], methods, method = 'GET' }: Case) {
-  const portal = roles === null ? null : { of: () => roles, judges: new Map() }
+  const portal = roles === null ? null : { of: () => roles, judges: new Map(), trusted: NO_TRUSTED_EMAILS }
   const policy = compilePolicy({ allow, deny: [], methods: methods ?? null }, portal)
   return decidePolicy(policy, who, { ...NO_FACTS, method })
 }

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import type { RoleRule } from '../../src/config/types-rules.ts'
 import { makeIdentity } from '../../src/identity/identity.ts'
+import { NO_TRUSTED_EMAILS, type TrustedEmails } from '../../src/identity/vouched.ts'
 import { compileRoles } from '../../src/policy/roles.ts'
 
 const NOTHING: RoleRule = {
@@ -19,9 +20,10 @@ function holds(
   rules: Partial<RoleRule> | readonly Partial<RoleRule>[],
   claims: Record<string, unknown>,
   provider = 'id',
+  trusted: TrustedEmails = NO_TRUSTED_EMAILS,
 ): boolean {
   const list = (Array.isArray(rules) ? rules : [rules]) as readonly Partial<RoleRule>[]
-  const { of } = compileRoles(new Map([['role', list.map(rule => ({ ...NOTHING, ...rule }))]]))
+  const { of } = compileRoles(new Map([['role', list.map(rule => ({ ...NOTHING, ...rule }))]]), trusted)
   return of(makeIdentity(provider, 'https://id.example', 'ada', claims)).includes('role')
 }
 
@@ -69,9 +71,6 @@ describe('e-mail', () => {
   const cases: [Record<string, unknown>, boolean][] = [
     [{ email: 'aunt@example.org' }, true],
     [{ email: 'Aunt@Example.ORG' }, true],
-    [{ email: 'aunt@example.org', email_verified: true }, true],
-    [{ email: 'aunt@example.org', email_verified: false }, false],
-    [{ email: 'aunt@example.org', email_verified: 'true' }, false],
     [{ email: 'anyone@friends.example' }, true],
     [{ email: 'anyone@sub.friends.example' }, false],
     [{ email: 'anyone@notfriends.example' }, false],
@@ -85,12 +84,26 @@ describe('e-mail', () => {
     [{}, false],
   ]
   test.each(cases)('%j matches the address or the domain: %p', (claims, expected) => {
-    expect(holds({ emails: ['aunt@example.org'], domains: ['friends.example'] }, claims)).toBe(expected)
+    const rule = { emails: ['aunt@example.org'], domains: ['friends.example'] }
+    expect(holds(rule, { ...claims, email_verified: true })).toBe(expected)
+    expect(holds(rule, claims, 'id', new Set(['id']))).toBe(expected)
+  })
+
+  test.each([undefined, false, 'true', 1, null])('that is verified: %j, matches nothing', verified => {
+    const claims = { email: 'aunt@example.org', email_verified: verified }
+    const address = { claims: new Map([['email', ['aunt@example.org']]]) }
+    for (const rule of [{ emails: ['aunt@example.org'] }, { domains: ['example.org'] }, address]) {
+      expect(holds(rule, claims)).toBe(false)
+      expect(holds(rule, claims, 'id', new Set(['other']))).toBe(false)
+      expect(holds(rule, claims, 'id', new Set(['id']))).toBe(true)
+      expect(holds(rule, { ...claims, email_verified: true })).toBe(true)
+    }
   })
 
   test('may have to be verified', () => {
     const rule = { domains: ['friends.example'], requireVerifiedEmail: true }
     expect(holds(rule, { email: 'a@friends.example' })).toBe(false)
+    expect(holds(rule, { email: 'a@friends.example' }, 'id', new Set(['id']))).toBe(false)
     expect(holds(rule, { email: 'a@friends.example', email_verified: true })).toBe(true)
   })
 })

@@ -52,7 +52,7 @@ function personal(keys: PersonRule, who: Identity): readonly Possible[] {
     else {
       const [, domain = ''] = held.toLowerCase().split('@')
       const isListed = keys.emails?.includes(held.toLowerCase()) || keys.domains?.includes(domain)
-      const isDisowned = claims.email_verified !== undefined && claims.email_verified !== true
+      const isDisowned = claims.email_verified !== true
       parts.push(isListed ? (isDisowned ? BOTH : YES) : NO)
     }
   }

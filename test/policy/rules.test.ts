@@ -38,7 +38,8 @@ const CASES: readonly Case[] = [
   ['another subject', { subjects: ['Ada'] }, ada(), {}, 'no'],
   ['a provider', { providers: ['id'] }, ada(), {}, 'yes'],
   ['another provider', { providers: ['other'] }, ada(), {}, 'no'],
-  ['an e-mail address', { emails: ['a@b.example'] }, ada({ email: 'A@B.example' }), {}, 'yes'],
+  ['an e-mail address', { emails: ['a@b.example'] }, ada({ email: 'A@B.example', email_verified: true }), {}, 'yes'],
+  ['an e-mail address that nobody verified', { emails: ['a@b.example'] }, ada({ email: 'a@b.example' }), {}, 'unknown'],
   ['another e-mail address', { emails: ['a@b.example'] }, ada({ email: 'c@b.example' }), {}, 'no'],
   [
     'an unverified address',

@@ -49,6 +49,7 @@ function contextAt(address: string): PortalRequest {
     session: null,
     serves: () => true,
     rolesOf: () => [],
+    told: ({ identity }) => ({ identity, roles: [] }),
     shareable: () => null,
     applications: () => [],
     iconOf: () => null,

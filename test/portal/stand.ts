@@ -101,6 +101,7 @@ export async function openStand(over: Partial<PortalConfig> = {}, hosts = [KUMA,
     clientSecret: 'the-client-secret',
     clientAuth: null,
     scopes: null,
+    trustsEmails: false,
     idTokenAlg: null,
     accessTokens: null,
   })
@@ -151,6 +152,7 @@ export async function openStand(over: Partial<PortalConfig> = {}, hosts = [KUMA,
       serves: (host: string) => origins.has(host),
       rolesOf: ({ identity }) =>
         config.adminRole !== null && identity.groups.includes('admins') ? ['user', config.adminRole] : ['user'],
+      told: ({ identity }) => ({ identity, roles: ['user'] }),
       shareable: () => null,
       applications: () => [
         { name: 'Kuma', address: `${KUMA}/`, description: null, group: null, icon: null, health: 'up' },

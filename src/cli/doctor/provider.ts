@@ -32,6 +32,7 @@ export async function examineProvider(
     ...(callbacks[0] === undefined ? [] : [await examineClient(probe, provider, callbacks[0])]),
     ...(await Promise.all(callbacks.map(callback => examineCallback(probe, callback)))),
     ...examineScopes(probe, provider, portals),
+    ...examineEmails(probe, provider),
     ...examineAbilities(probe, portals),
   ]
   return { about, findings }
@@ -118,6 +119,17 @@ function examineScopes({ metadata }: Probe, provider: ProviderConfig, portals: r
     )
   }
   return findings
+}
+
+function examineEmails({ metadata }: Probe, { trustsEmails }: ProviderConfig): Finding[] {
+  const claims = metadata.claims_supported
+  if (trustsEmails || !Array.isArray(claims) || claims.includes('email_verified')) return []
+  return [
+    warning(
+      'does not list the claim email_verified: its e-mail addresses may count in no rule and be told to no application',
+      'set emails = "trusted" in its table, if nobody can enter an address there that is not theirs',
+    ),
+  ]
 }
 
 function examineAbilities({ metadata }: Probe, portals: readonly PortalConfig[]): Finding[] {

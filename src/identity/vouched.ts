@@ -1,0 +1,31 @@
+import type { ProviderConfig } from '../config/types.ts'
+import type { Identity } from './identity.ts'
+
+/** The providers whose e-mail addresses count without their saying that they verified them, by the names of their tables. */
+export type TrustedEmails = ReadonlySet<string>
+
+export const NO_TRUSTED_EMAILS: TrustedEmails = new Set()
+
+/** Those of which the file says `emails = "trusted"`. */
+export function trustedEmails(providers: ReadonlyMap<string, ProviderConfig>): TrustedEmails {
+  return new Set([...providers.values()].filter(provider => provider.trustsEmails).map(({ name }) => name))
+}
+
+/**
+ * Whether anybody answers for this person's e-mail address: at many a provider people enter it themselves, and it may be another's.
+ *
+ * Source: OpenID Connect Core 1.0 §5.1 (email_verified); where it is absent, nobody does.
+ */
+export function isEmailVouched({ provider, emailVerified }: Identity, trusted: TrustedEmails): boolean {
+  return emailVerified === true || trusted.has(provider)
+}
+
+/**
+ * What may be told of someone outside: their identity without an e-mail address for which nobody answers, whether in `email` or among
+ * the claims. The very same value where there is nothing to leave out.
+ */
+export function vouchedPart(identity: Identity, trusted: TrustedEmails): Identity {
+  if (isEmailVouched(identity, trusted) || !Object.hasOwn(identity.claims, 'email')) return identity
+  const { email: _unvouched, ...claims } = identity.claims
+  return Object.freeze({ ...identity, email: null, claims: Object.freeze(claims) })
+}
