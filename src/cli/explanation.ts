@@ -11,6 +11,7 @@ import { REASONS, type Reason, type Trial } from '../policy/reasons.ts'
 import { compileRoles } from '../policy/roles.ts'
 import { compileRouteTable } from '../route/table.ts'
 import { parseTarget, type Target } from '../route/target.ts'
+import { addressText } from '../server/listen.ts'
 import { portalHosts } from '../server/snapshot.ts'
 
 /** One request that is asked about. */
@@ -94,7 +95,7 @@ export function explain(config: Config, question: Question): Explanation {
   const described = {
     ...base,
     route: route.id,
-    upstream: leadsTo(route),
+    upstream: leadsTo(route, config),
     portal: route.portal,
     allow: allowText(route),
     roles,
@@ -114,14 +115,15 @@ export function explain(config: Config, question: Question): Explanation {
 }
 
 /** The addresses of the upstream, or what answers in its place. */
-function leadsTo({ upstream, answer }: RouteConfig): readonly string[] {
+function leadsTo({ upstream, answer }: RouteConfig, { server }: Config): readonly string[] {
   if (upstream !== null) {
     return upstream.addresses.map(one =>
       one.kind === 'unix' ? `unix:${one.path}` : `${one.scheme}://${one.authority}${one.basePath}`,
     )
   }
   if (answer === null) return []
-  if (answer.kind === 'verify') return ['the proxy in front (verify)']
+  if (answer.kind === 'verify')
+    return [`the proxy in front, which asks at ${server.verify.map(addressText).join(' or ')} (verify)`]
   return [answer.kind === 'files' ? `files in ${answer.folder}` : `${answer.kind} with status ${answer.status}`]
 }
 

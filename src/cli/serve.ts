@@ -26,7 +26,7 @@ import { createLive, type Loaded } from '../server/live.ts'
 import { createMetrics, type Gauge, renderMetrics } from '../server/metrics.ts'
 import { createOverview } from '../server/overview.ts'
 import { createPasswords } from '../server/passwords.ts'
-import { createPipeline } from '../server/pipeline.ts'
+import { createPipelines } from '../server/pipeline.ts'
 import { type ProcessView, viewProcess } from '../server/process-view.ts'
 import { countStarts, createRates } from '../server/rates.ts'
 import { openRecheck } from '../server/recheck.ts'
@@ -80,6 +80,8 @@ export interface RunningServer {
   readonly addresses: readonly string[]
   /** The same for HTTPS. */
   readonly secureAddresses: readonly string[]
+  /** Where proxies in front ask for verdicts. */
+  readonly verifyAddresses: readonly string[]
   readonly admin: string | null
   readonly config: Config
   /** What the admin listener tells of this process. */
@@ -155,7 +157,7 @@ export function startServer(options: ServeOptions): RunningServer {
   })
   const certificates = () => [...(live.current.config.tls?.certificates ?? []), ...acme.certificates]
   const ownView = () => viewProcess(denials, upstreams)
-  const pipeline = createPipeline({
+  const pipelines = createPipelines({
     ports,
     deadlines,
     streams,
@@ -204,17 +206,19 @@ export function startServer(options: ServeOptions): RunningServer {
     config: () => configState(live),
     metrics: () => renderMetrics(metrics, gauges),
   }
-  const places = config.server.listen.filter(({ kind }) => kind === 'tcp' || worker === undefined || worker.index === 1)
+  const own = (places: Config['server']['listen']) =>
+    places.filter(({ kind }) => kind === 'tcp' || worker === undefined || worker.index === 1)
   let fronts: Fronts
   let admin: Bun.Server<unknown> | null = null
   try {
     if (config.server.admin !== null && worker === undefined) admin = openAdmin(config.server.admin, sources)
     fronts = openFronts({
-      plain: places,
+      plain: own(config.server.listen),
+      verify: { places: own(config.server.verify), fetch: pipelines.questions },
       tls: config.tls,
       certificates: certificates(),
       challenge: acme.answer,
-      listener: { fetch: pipeline, error: respond.broken, websocket: relay.handlers, idleTimeoutS },
+      listener: { fetch: pipelines.requests, error: respond.broken, websocket: relay.handlers, idleTimeoutS },
       hstsS: () => live.current.config.tls?.hstsS ?? null,
       partingMs: options.partingMs,
       isShared: worker !== undefined,
@@ -269,6 +273,7 @@ export function startServer(options: ServeOptions): RunningServer {
   return {
     addresses: fronts.addresses,
     secureAddresses: fronts.secureAddresses,
+    verifyAddresses: fronts.verifyAddresses,
     admin: admin === null ? null : addressOf(admin, config.server.admin),
     config,
     sources,

@@ -17,6 +17,7 @@ export function startHere(configPath: string, io: Io, loaded?: CheckResult): Run
   tellListening(ports.log, {
     on: server.addresses.join(', '),
     https: server.secureAddresses.join(', ') || null,
+    verify: server.verifyAddresses.join(', ') || null,
     admin: server.admin,
     config: configPath,
   })
@@ -36,6 +37,7 @@ export function tellListening(
   facts: {
     readonly on: string
     readonly https: string | null
+    readonly verify: string | null
     readonly admin: string | null
     readonly config: string
     readonly workers?: number

@@ -49,7 +49,7 @@ export async function runSupervisor(options: SupervisorOptions): Promise<number>
     file = followed
     const { server, tls } = followed.current.config
     const crew = openCrew(options, ports, () => followed.current.text)
-    await tryAddresses([...server.listen, ...(tls?.listen ?? [])])
+    await tryAddresses([...server.listen, ...server.verify, ...(tls?.listen ?? [])])
     const sources = createCrewSources(
       crew,
       () => followed.state,
@@ -78,6 +78,7 @@ export async function runSupervisor(options: SupervisorOptions): Promise<number>
       tellListening(ports.log, {
         on: server.listen.map(addressText).join(', '),
         https: tls?.listen.map(addressText).join(', ') ?? null,
+        verify: server.verify.map(addressText).join(', ') || null,
         admin: server.admin === null ? null : addressText(server.admin),
         config: options.configPath,
         workers: options.workers,

@@ -41,6 +41,7 @@ export function buildConfig(root: RootTable, directory: string, files: ConfigFil
       trustedProxies: known(server.trusted_proxies, 'trusted_proxies'),
       workers: known(server.workers, 'workers'),
       admin: known(server.admin, 'admin'),
+      verify: known(server.verify, 'verify') ?? [],
       accessLog: known(server.access_log, 'access_log'),
       logLevel: known(server.log_level, 'log_level'),
       drainMs: known(server.drain, 'drain'),

@@ -71,14 +71,20 @@ function checkTarget(route: RouteTable, report: Report): void {
   }
 }
 
-/** A route that nobody may ask about is open to nobody. */
+/** A route that nobody may ask about, or has nowhere to, is open to nobody. */
 function checkVerify(route: RouteTable, root: RootTable, report: Report): void {
   const entry = route.raw.entries.get('verify')
-  if (entry === undefined || route.values.verify !== true || root.values.server?.values.trusted_proxies?.length !== 0)
-    return
-  const hint = 'name the proxy in front in [server]: trusted_proxies = ["127.0.0.1"], with the address it comes from'
-  report.mistake(entry.at, 'route.verify', 'no proxy is trusted, so none may ask about this route', {
-    hint,
-    part: 'key',
-  })
+  const server = root.values.server?.values
+  if (entry === undefined || route.values.verify !== true || server === undefined) return
+  const isServed = server.verify !== null
+  const isTrusting = server.trusted_proxies?.length !== 0
+  if (isServed && isTrusting) return
+  const missing = [
+    ...(isServed ? [] : ['verify = "127.0.0.1:9080", a place that the proxy in front reaches and its clients do not']),
+    ...(isTrusting ? [] : ['trusted_proxies = ["127.0.0.1"], the address that this proxy comes from']),
+  ]
+  const what = isTrusting
+    ? 'nothing is served where a proxy could ask about this route'
+    : 'no proxy is trusted, so none may ask about this route'
+  report.mistake(entry.at, 'route.verify', what, { hint: `add to [server]: ${missing.join('; and ')}`, part: 'key' })
 }

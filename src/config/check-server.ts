@@ -1,13 +1,14 @@
 import type { RootTable } from './keys.ts'
-import { itemsOf, showRaw } from './raw.ts'
+import { itemsOf, type Path, showRaw } from './raw.ts'
 import type { Report } from './report.ts'
+import type { ListenAddress } from './types.ts'
 
 /** What the keys of `[server]` say about each other, and about the session store. */
 export function checkServer(root: RootTable, report: Report): void {
   const { server } = root.values
   if (server === undefined) return
-  const { listen, admin, workers } = server.values
-  const places = new Map<string, readonly (string | number)[]>()
+  const { listen, admin, verify, workers } = server.values
+  const places: { readonly address: ListenAddress; readonly at: Path }[] = []
   const tls = root.values.tls
   const addresses = [
     ...itemsOf(server.raw.entries.get('listen')).map((raw, index) => ({ raw, address: listen?.[index] })),
@@ -16,12 +17,12 @@ export function checkServer(root: RootTable, report: Report): void {
       address: tls?.values.listen?.[index],
     })),
     ...itemsOf(server.raw.entries.get('admin')).map(raw => ({ raw, address: admin })),
+    ...itemsOf(server.raw.entries.get('verify')).map((raw, index) => ({ raw, address: verify?.[index] })),
   ]
   for (const { raw, address } of addresses) {
     if (!address || (address.kind === 'tcp' && address.port === 0)) continue
-    const key = address.kind === 'unix' ? `unix:${address.path}` : `${address.host} ${address.port}`
-    const first = places.get(key)
-    if (first === undefined) places.set(key, raw.at)
+    const first = places.find(place => isSamePlace(place.address, address))?.at
+    if (first === undefined) places.push({ address, at: raw.at })
     else
       report.mistake(raw.at, 'listen.repeated', `${showRaw(raw)} is listened on twice`, { hint: 'remove one', first })
   }
@@ -32,8 +33,11 @@ export function checkServer(root: RootTable, report: Report): void {
     }
   }
   if (workers !== undefined && workers !== 1) {
-    for (const [index, raw] of itemsOf(server.raw.entries.get('listen')).entries()) {
-      const address = listen?.[index]
+    const shared = [
+      ...itemsOf(server.raw.entries.get('listen')).map((raw, index) => ({ raw, address: listen?.[index] })),
+      ...itemsOf(server.raw.entries.get('verify')).map((raw, index) => ({ raw, address: verify?.[index] })),
+    ]
+    for (const { raw, address } of shared) {
       if (address?.kind === 'tcp' && address.port === 0) {
         const hint = 'each worker would be given a port of its own; name one'
         report.mistake(raw.at, 'workers.unshared', 'several workers cannot share a port that is chosen at start', {
@@ -48,7 +52,27 @@ export function checkServer(root: RootTable, report: Report): void {
       })
     }
   }
+  const isAsked = root.values.routes?.some(({ values }) => values.verify === true) ?? true
+  if (verify && !isAsked) {
+    const hint = 'remove it, or say verify = true in the routes whose applications a proxy in front has'
+    report.warn([...server.at, 'verify'], 'verify.unused', 'no route is one that a proxy in front asks about', {
+      hint,
+      part: 'key',
+    })
+  }
   checkStore(root, report)
+}
+
+/** Whether two listeners would have one port: that of every address has it on each, too. */
+function isSamePlace(one: ListenAddress, other: ListenAddress): boolean {
+  if (one.kind === 'unix' || other.kind === 'unix')
+    return one.kind === 'unix' && other.kind === 'unix' && one.path === other.path
+  if (one.port !== other.port) return false
+  return one.host === other.host || isEverywhere(one.host, other.host) || isEverywhere(other.host, one.host)
+}
+
+function isEverywhere(all: string, host: string): boolean {
+  return all === '0.0.0.0' ? !host.includes(':') : all === '::' && host.includes(':')
 }
 
 function checkStore({ values: { server, sessions } }: RootTable, report: Report): void {

@@ -122,6 +122,7 @@ export const DIAGNOSTIC_CODES = [
   'keep_posts.unused',
   'route.target',
   'route.verify',
+  'verify.unused',
   'redirect.invalid',
   'respond.body',
   'origin.invalid',

@@ -135,7 +135,7 @@ export const ROUTE = {
     verify,
     true,
     'none',
-    'Instead of `upstream`: nginx, Caddy or Traefik in front has the application, and asks `/.sallyport/verify` whether a request may pass. It has to be one of `trusted_proxies`.',
+    'Instead of `upstream`: a proxy in front (nginx, Caddy, Traefik, HAProxy, Envoy) has the application, and asks whether a request may pass. `[server]` says where it asks (`verify`), and that it may (`trusted_proxies`).',
   ),
   portal: optional(
     text(),

@@ -46,6 +46,12 @@ export const SERVER = {
     'not served',
     'Where `/healthz`, `/readyz` and `/metrics` are answered; never on the public listeners.',
   ),
+  verify: optional(
+    list(listenAddress, { single: true }),
+    '127.0.0.1:9080',
+    'not served',
+    'Where proxies in front ask about routes with `verify = true`: a place that they reach and their clients do not. Nothing else is answered there, and no verdict is given anywhere else.',
+  ),
   access_log: defaulted(boolean, true, false, 'One line in the log for every request.'),
   log_level: defaulted(
     choice(['debug', 'info', 'warn', 'error']),

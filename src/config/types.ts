@@ -66,6 +66,8 @@ export interface ServerConfig {
   /** Processes that share the listeners; `auto` is one for each core. */
   readonly workers: number | 'auto'
   readonly admin: ListenAddress | null
+  /** Where proxies in front ask whether a request may pass; none: nobody asks. */
+  readonly verify: readonly ListenAddress[]
   readonly accessLog: boolean
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error'
   /** How long requests in flight may take to finish after SIGTERM. */

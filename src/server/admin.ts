@@ -35,7 +35,7 @@ export function configState({ current, state }: Live): ConfigState {
 
 /**
  * The admin listener: `/healthz` (alive), `/readyz` (taking requests; 503 while draining), `/config` (the file in force, and
- * why the last save was refused), `/metrics`. Never on the public listeners. Throws `listen.failed`.
+ * why the last save was refused), `/metrics`. Never on the other listeners. Throws `listen.failed`.
  *
  * Reads only; a request with an Origin, which only a web page sends, is refused. So is one that asks a listener on loopback by a
  * name of elsewhere: a page whose name was made to lead here (DNS rebinding) sends no Origin for what it takes for its own host.

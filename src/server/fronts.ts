@@ -3,12 +3,14 @@ import type { ListenAddress, ServerCertificate, TlsConfig } from '../config/type
 import { addressOf, addressText, type ListenerOptions, listen } from './listen.ts'
 import { openSecureFront, type SecureFront } from './secure-front.ts'
 
-/** Every public listener of a process. Pairs with `stop`. */
+/** Every listener of a process but the admin listener. Pairs with `stop`. */
 export interface Fronts {
   /** Those for plain HTTP, as the file writes them, with the real port where it says 0. */
   readonly addresses: readonly string[]
   /** Those for HTTPS. */
   readonly secureAddresses: readonly string[]
+  /** Those where proxies in front ask for verdicts. */
+  readonly verifyAddresses: readonly string[]
   readonly pendingRequests: number
   /** Serves HTTPS with these certificates from now on, without failing a request. */
   useCertificates(certificates: readonly ServerCertificate[]): void
@@ -19,6 +21,8 @@ export interface Fronts {
 export interface FrontsOptions {
   readonly plain: readonly ListenAddress[]
   readonly tls: TlsConfig | null
+  /** Where proxies in front ask for verdicts, in plain HTTP, and what answers there. */
+  readonly verify: { readonly places: readonly ListenAddress[]; readonly fetch: ListenerOptions['fetch'] }
   readonly listener: ListenerOptions
   /** The answer to an authority that proves a name by plain HTTP; null for any other request. */
   readonly challenge: (request: Request) => Promise<Response> | null
@@ -38,15 +42,18 @@ const PARTING_MS = 5_000
 
 /** Opens all of them, or none. Throws `listen.failed`. */
 export function openFronts(options: FrontsOptions): Fronts {
-  const { tls, listener, isShared, log, partingMs = PARTING_MS } = options
+  const { tls, verify, listener, isShared, log, partingMs = PARTING_MS } = options
   const plain: Bun.Server<unknown>[] = []
+  const asked: Bun.Server<unknown>[] = []
   const secure: SecureFront[] = []
   let inForce = options.certificates
-  const servers = () => [...plain, ...secure.flatMap(front => [...front.servers])]
+  const servers = () => [...plain, ...asked, ...secure.flatMap(front => [...front.servers])]
   try {
     const open: ListenerOptions =
       tls === null ? listener : { ...listener, fetch: withChallenge(listener.fetch, options) }
     for (const address of options.plain) plain.push(listen(address, { ...open, reusePort: isShared }))
+    for (const address of verify.places)
+      asked.push(listen(address, { ...listener, fetch: verify.fetch, reusePort: isShared }))
     const secured: ListenerOptions = { ...listener, fetch: withHsts(listener.fetch, options.hstsS) }
     for (const address of tls?.listen ?? []) {
       const { http2 } = tls ?? { http2: false }
@@ -63,6 +70,7 @@ export function openFronts(options: FrontsOptions): Fronts {
     get secureAddresses() {
       return secure.map(({ address }) => addressText(address))
     },
+    verifyAddresses: asked.map((server, index) => addressOf(server, verify.places[index])),
     get pendingRequests() {
       let count = 0
       for (const server of plain) count += server.pendingRequests

@@ -89,6 +89,7 @@ export function restartKeys(next: Config, previous: Config): readonly string[] {
   const fixed: readonly (readonly [string, (config: Config) => unknown])[] = [
     ['server.listen', config => config.server.listen],
     ['server.admin', config => config.server.admin],
+    ['server.verify', config => config.server.verify],
     ['server.workers', config => config.server.workers],
     ['tls.listen', config => config.tls?.listen],
     ['tls.http2', config => config.tls?.http2],

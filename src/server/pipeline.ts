@@ -51,16 +51,28 @@ const NO_ROUTES: readonly GateRoute[] = Object.freeze([])
 
 export type Pipeline = (request: Request, front: Front) => MaybePromise<Response | undefined>
 
+/** What becomes of a request by the kind of listener that it came to. */
+export interface Pipelines {
+  /** What anyone may ask for. */
+  readonly requests: Pipeline
+  /** What a proxy in front asks: whether a request may pass. Nothing else is answered there. */
+  readonly questions: Pipeline
+}
+
 /**
  * The path of every request, in order: target, client, reserved paths, route, session, decision, forwarding, record.
  *
  * Invariants: the snapshot is read once; nothing is decided for a connection without an address; nothing is authorised by anything but
  * `Target`; whatever throws ends as an error answer and never as a forwarded request. Answers undefined only for a request that became a WebSocket.
  */
-export function createPipeline(tools: PipelineTools): Pipeline {
+export function createPipelines(tools: PipelineTools): Pipelines {
   let count = 0
+  return {
+    requests: (request, front) => take(request, front, enter),
+    questions: (request, front) => take(request, front, enterQuestion),
+  }
 
-  return (request, front) => {
+  function take(request: Request, front: Front, begin: typeof enter): ReturnType<Pipeline> {
     const snapshot = tools.current()
     const sent = request.headers.toJSON() as Record<string, string>
     const token = takeToken(sent)
@@ -88,7 +100,7 @@ export function createPipeline(tools: PipelineTools): Pipeline {
       session: null,
     }
     try {
-      const answer = peer === null ? tools.respond.gone() : enter(passage, tools)
+      const answer = peer === null ? tools.respond.gone() : begin(passage, tools)
       return answer instanceof Promise
         ? answer.then(
             response => record(passage, tools, response),
@@ -107,9 +119,8 @@ function enter(passage: Passage, tools: PipelineTools): Answer {
   passage.target = target
   if (snapshot.rate !== null) tools.rates.take(snapshot.rate, passage.client, null)
   if (target.isReserved && asksForVerdict(target.path)) {
-    return verify(passage, {
-      follow: (route, also) => enterRoute(passage, tools, route, also),
-      fail: thrown => failure(passage, tools, thrown),
+    throw new GateError('route.none', 'a verdict was asked for on a listener that clients reach', {
+      hint: 'let the proxy in front ask where verify in [server] says',
     })
   }
   const away = snapshot.redirectPort === null ? null : redirectToHttps(passage, target, snapshot.redirectPort)
@@ -127,6 +138,19 @@ function enter(passage: Passage, tools: PipelineTools): Answer {
   }
   passage.route = route
   return enterRoute(passage, tools, route, match?.also ?? NO_ROUTES)
+}
+
+/** On a listener for proxies in front, where clients have no say but by what such a proxy states of them. */
+function enterQuestion(passage: Passage, tools: PipelineTools): Answer {
+  const { request, snapshot } = passage
+  passage.target = parseTarget(request.method, request.url, passage.sent.host ?? null)
+  return verify(passage, {
+    limit: () => {
+      if (snapshot.rate !== null) tools.rates.take(snapshot.rate, passage.client, null)
+    },
+    follow: (route, also) => enterRoute(passage, tools, route, also),
+    fail: thrown => failure(passage, tools, thrown),
+  })
 }
 
 /** The route is known: find out who asks, then decide. `also` are those that another reading of the path would reach. */

@@ -11,6 +11,8 @@ import { checkOrigin } from './sockets.ts'
 
 /** What the pipeline does with the request that is asked about, once its route is known. */
 export interface VerifySteps {
+  /** Counts the request for its client. Throws `limit.rate`. */
+  limit(): void
   /** Session, decision, and what it comes to. Throws what a request there would. */
   follow(route: GateRoute, also: readonly GateRoute[]): Answer
   /** The answer for what was thrown. */
@@ -34,11 +36,17 @@ export function asksForVerdict(path: string): boolean {
  * Which fields state the request is the address's to say, never the request's: a proxy overwrites its own dialect, and what a
  * client writes in the other one is not read. Only routes with `verify` have an answer: what everybody may see here says nothing about
  * what a proxy in front has under the same name. From then on the passage is that request's, so that the decision, the pages and
- * the access record are the ones it would have had here. Throws `access.proxy`, `target.malformed`, `route.none`, and what
- * `steps.follow` throws; where nginx asks, nothing.
+ * the access record are the ones it would have had here. Throws `route.none` for any other address than those where proxies ask;
+ * where Caddy and Traefik ask, also `access.proxy`, `target.malformed` and what `steps` throw.
  */
 export function verify(passage: Passage, steps: VerifySteps): Answer {
-  if (passage.target?.path !== STATUS_ONLY) return decide(passage, steps)
+  const asked = passage.target?.path
+  if (asked === undefined || !asksForVerdict(asked)) {
+    throw new GateError('route.none', 'proxies in front ask here for verdicts, and nothing else is served', {
+      hint: `let the proxy in front hand ${ownPath('')} and the portal's host on to a public listener`,
+    })
+  }
+  if (asked !== STATUS_ONLY) return decide(passage, steps)
   const conclude = (answer: Response | undefined) => statusOnly(passage, answer)
   const fail = (thrown: unknown) => conclude(steps.fail(thrown))
   try {
@@ -56,6 +64,7 @@ function decide(passage: Passage, steps: VerifySteps): Answer {
       hint: 'if that is your proxy, name its address in trusted_proxies of [server]',
     })
   }
+  steps.limit()
   const stated = passage.target?.path === STATUS_ONLY ? readOriginal(passage) : readForwarded(passage)
   const { snapshot } = passage
   const target = parseTarget(stated.method, `http://host${stated.path}`, stated.host)

@@ -23,7 +23,9 @@ beforeAll(async () => {
     ({ path, allow }) =>
       `[[routes]]\nhost = "app.example"\npath = "${path}"\nverify = true\n${allow === 'public' ? 'allow = "public"' : `portal = "home"\nallow = ["${allow}"]`}\n`,
   )
-  gate = await startGate(PORTAL + routes.join('\n'), { server: 'trusted_proxies = ["127.0.0.1"]' })
+  gate = await startGate(PORTAL + routes.join('\n'), {
+    server: 'trusted_proxies = ["127.0.0.1"]\nverify = "127.0.0.1:0"',
+  })
   cookie = (await gate.signIn('app.example', { sub: 'bob' })).cookie
 })
 afterAll(() => gate[Symbol.asyncDispose]())
@@ -45,7 +47,7 @@ describe.each(ASKING)('%s', (page, ask) => {
           const target = raw.replace(/^http:\/\/[^/\\?#]*/, '')
           const fields = [...ask(target), 'X-Forwarded-For: 198.51.100.1', ...(isSignedIn ? [`Cookie: ${cookie}`] : [])]
           const request = rawRequest(`GET /.sallyport/${page}`, 'app.example', fields)
-          const { status } = await sendRaw(gate.port, Buffer.from(request, 'latin1'))
+          const { status } = await sendRaw(gate.verifyPort, Buffer.from(request, 'latin1'))
           if (status !== 204) return
           passed++
           const beyond = [...readingsOf(target)].find(

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import { type Gate, PORTAL, startGate } from '../kit/gate.ts'
+import { eventually, type Gate, PORTAL, startGate } from '../kit/gate.ts'
 import { WEBSOCKET_KEY } from '../kit/websocket-wire.ts'
 import { sendRaw, type WireResponse } from '../kit/wire.ts'
 
@@ -34,8 +34,8 @@ beforeAll(async () => {
     ...OTHERS.map(([host, leads]) => `[[routes]]\nhost = "${host}"\n${leads}\nallow = "public"\n`),
     `[[routes]]\nhost = "${APP}"\npath = "/own"\nrespond = { body = "ours" }\nallow = "public"\n`,
   ].join('\n')
-  trusting = await startGate(toml, { server: 'trusted_proxies = ["127.0.0.1"]' })
-  direct = await startGate(toml, { server: 'trusted_proxies = ["192.0.2.1"]' })
+  trusting = await startGate(toml, { server: 'trusted_proxies = ["127.0.0.1"]\nverify = "127.0.0.1:0"' })
+  direct = await startGate(toml, { server: 'trusted_proxies = ["192.0.2.1"]\nverify = "127.0.0.1:0"' })
 })
 
 afterAll(async () => {
@@ -45,9 +45,9 @@ afterAll(async () => {
 
 type Lines = readonly string[]
 
-function send(gate: Gate, path: string, lines: Lines, host = APP): Promise<WireResponse> {
+function send(port: number, path: string, lines: Lines, host = APP): Promise<WireResponse> {
   const head = [`GET ${path} HTTP/1.1`, `Host: ${host}`, 'Connection: close', ...lines]
-  return sendRaw(gate.port, Buffer.from(`${head.join('\r\n')}\r\n\r\n`, 'latin1'))
+  return sendRaw(port, Buffer.from(`${head.join('\r\n')}\r\n\r\n`, 'latin1'))
 }
 
 /** Asks as Caddy and Traefik do. */
@@ -64,8 +64,8 @@ const original = (uri: string, more: Lines = [], method = 'GET', host = APP): Li
   `X-Original-URL: http://${host}${uri}`,
   ...more,
 ]
-const relayed = (lines: Lines) => send(trusting, '/.sallyport/verify', lines, 'sallyport')
-const toNginx = (lines: Lines) => send(trusting, '/.sallyport/verify/nginx', lines, 'sallyport')
+const relayed = (lines: Lines) => send(trusting.verifyPort, '/.sallyport/verify', lines, 'sallyport')
+const toNginx = (lines: Lines) => send(trusting.verifyPort, '/.sallyport/verify/nginx', lines, 'sallyport')
 const PAGE = ['Accept: text/html', 'Sec-Fetch-Mode: navigate', 'Sec-Fetch-Dest: document']
 
 async function cookieOf(groups: readonly string[] = [], gate = trusting): Promise<string> {
@@ -84,7 +84,7 @@ describe('an untrusted peer', () => {
     const cookie = await cookieOf(['admins'], direct)
     for (const path of ['/.sallyport/verify', '/.sallyport/verify/nginx']) {
       for (const own of [[], [cookie]]) {
-        const answer = await send(direct, path, [...lines, ...own])
+        const answer = await send(direct.verifyPort, path, [...lines, ...own])
         expect(answer.status).toBe(403)
         expect(answer.field('x-token-subject')).toBeNull()
       }
@@ -93,12 +93,52 @@ describe('an untrusted peer', () => {
 
   test('changes nothing by stating another request beside its own', async () => {
     for (const lines of [forwarded('/open'), original('/open'), ['X-Rewrite-URL: /open']]) {
-      expect((await send(direct, '/', lines)).status).toBe(401)
+      expect((await send(direct.port, '/', lines)).status).toBe(401)
     }
   })
 
   test('is not told what the application of such a route is', async () => {
-    expect((await send(direct, '/open/x', [])).status).toBe(404)
+    expect((await send(direct.port, '/open/x', [])).status).toBe(404)
+  })
+})
+
+describe('where clients reach it', () => {
+  const paths = ['/.sallyport/verify', '/.sallyport/verify/nginx', '/.sallyport/verify/', '/.sallyport/verify?x']
+
+  test.each(paths)('%s is nothing, for anyone: what a script would read in the answer is not there', async path => {
+    const cookie = await cookieOf(['admins'])
+    for (const lines of [forwarded('/', [cookie]), original('/', [cookie]), [cookie]]) {
+      for (const host of [APP, 'open.example', 'nowhere.example']) {
+        const answer = await send(trusting.port, path, lines, host)
+        expect([host, answer.status, answer.field('x-token-subject')]).toEqual([host, 404, null])
+      }
+    }
+  })
+})
+
+describe('where proxies ask', () => {
+  test.each([
+    '/',
+    '/open',
+    '/.sallyport/',
+    '/.sallyport/login',
+    '/.sallyport/me',
+    '/.sallyport/jwks.json',
+    '/.sallyport/verify/x',
+  ])('%s is nothing: no page of ours and no application is there', async path => {
+    const cookie = await cookieOf(['admins'])
+    for (const lines of [[], [cookie], forwarded('/', [cookie])]) {
+      expect((await send(trusting.verifyPort, path, lines)).status).toBe(404)
+    }
+  })
+
+  test('ids of requests there and elsewhere are never the same', async () => {
+    await relayed(forwarded('/open'))
+    await send(trusting.port, '/own', [])
+    const ids = () => trusting.access.map(line => JSON.parse(line).id)
+    await eventually(() => trusting.access.some(line => line.includes('"/own"')), 'the access log has both')
+    expect(ids().length).toBeGreaterThan(1)
+    expect(new Set(ids()).size).toBe(ids().length)
   })
 })
 
@@ -172,7 +212,7 @@ test('the address to sign in at stays on the host that was asked for', async () 
 
 describe('a route that no proxy in front has the application of', () => {
   test.each(OTHERS)('%s: no verdict is given about it, though everybody may go there', async host => {
-    expect((await send(trusting, '/', [], host)).status).not.toBe(401)
+    expect((await send(trusting.port, '/', [], host)).status).not.toBe(401)
     for (const answer of [
       await relayed(forwarded('/', [], 'GET', host)),
       await toNginx(original('/', [], 'GET', host)),
@@ -228,7 +268,8 @@ describe('what is stated', () => {
         .replace('X-Forwarded-Method', 'X-Original-Method')
         .replace('X-Forwarded-Uri: ', 'X-Original-URL: http://app.example'),
     )
-    if (title === 'the other dialect' || title.startsWith('a host that')) return
+    // What states a host of the one dialect is not read in the other.
+    if (title === 'the other dialect' || /host/.test(title)) return
     const { status } = await toNginx([...same, cookie])
     expect(status === 400 || status === 403).toBe(true)
   })

@@ -7,6 +7,9 @@ import { makeAuthority } from '../kit/certificates.ts'
 import { temporaryFolder } from '../kit/folder.ts'
 
 const FILE = `
+[server]
+trusted_proxies = "10.0.0.2"
+verify = "127.0.0.1:9080"
 [providers.id]
 issuer = "https://id.example.com"
 client_id = "gate"
@@ -32,6 +35,10 @@ deny = [{ networks = ["203.0.113.0/24"] }]
 host = "hook.example.com"
 upstream = "http://hook:3000"
 allow = [{ networks = ["192.0.2.0/24"], methods = ["POST"], anonymous = true }]
+[[routes]]
+host = "behind.example.com"
+verify = true
+allow = "public"
 [[routes]]
 host = "old.example.com"
 redirect = "https://app.example.com{path}"
@@ -68,6 +75,12 @@ function explain(...argv: string[]): Explanation & { readonly code: number } {
 }
 
 describe('explain', () => {
+  test('a route that a proxy in front asks about says where it asks', () => {
+    expect(explain('behind.example.com').upstream).toEqual([
+      'the proxy in front, which asks at 127.0.0.1:9080 (verify)',
+    ])
+  })
+
   const cases: [argv: string[], verdict: string, reason: string, code: number][] = [
     [['app.example.com', '--as', 'sub=ada'], 'allow', 'role.held', 0],
     [['app.example.com'], 'sign-in', 'identity.none', 3],

@@ -83,6 +83,7 @@ test('a file without [server] and [sessions] has every default', () => {
     trustedProxies: [],
     workers: 1,
     admin: null,
+    verify: [],
     accessLog: true,
     logLevel: 'info',
     drainMs: 10_000,
@@ -179,10 +180,15 @@ describe('spellings that mean the same', () => {
 })
 
 test('a route that a proxy in front asks about leads nowhere itself', () => {
-  const [asked] = accepts(
-    `[server]\ntrusted_proxies = ["10.0.0.2"]\n${route('verify = true\nheaders = "remote"\ncors_preflight = true').replace('upstream = "http://app"\n', '')}`,
-  ).routes
-  expect(asked).toMatchObject({ upstream: null, answer: { kind: 'verify' } })
+  const { server, routes } = accepts(
+    `[server]\ntrusted_proxies = ["10.0.0.2"]\nverify = ["127.0.0.1:9080", "unix:/run/verify.sock"]\n${route('verify = true\nheaders = "remote"\ncors_preflight = true').replace('upstream = "http://app"\n', '')}`,
+  )
+  expect(routes[0]).toMatchObject({ upstream: null, answer: { kind: 'verify' } })
+  expect(server.verify).toEqual([
+    { kind: 'tcp', host: '127.0.0.1', port: 9080 },
+    { kind: 'unix', path: '/run/verify.sock' },
+  ])
+  expect(accepts('').server.verify).toEqual([])
 })
 
 test('a portal may know people by passwords alone, and rules may ask for that', () => {

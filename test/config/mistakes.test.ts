@@ -31,6 +31,8 @@ const allowing = (allow: string, more = '') =>
   `[[routes]]\nhost = "app.example.com"\nupstream = "http://app"\nportal = "home"\nallow = ${allow}\n${more}`
 const ruled = (rule: string) => allowing(`[${rule}]`)
 const denying = (deny: string) => allowing('"authenticated"', `deny = ${deny}`)
+const asked = (lines: string) =>
+  `[server]\ntrusted_proxies = "10.0.0.2"\n${lines}\n${route('').replace('upstream = "http://app"', 'verify = true')}`
 const lasting = (lines: string) => portal(`${lines}\n[portals.home.roles]\nuser = { any = true }`)
 const PUBLIC = `[[routes]]\nhost = "open.example.com"\nupstream = "http://app"\nallow = "public"`
 
@@ -114,6 +116,11 @@ const CASES: readonly Case[] = [
     'the same address twice',
     '[server]\nlisten = ["127.0.0.1:1", "127.0.0.1:2"]\nadmin = «"127.0.0.1:2"»',
   ],
+  ['listen.repeated', 'verify on a public port', asked('listen = ["0.0.0.0:1"]\nverify = «"127.0.0.1:1"»')],
+  ['listen.repeated', 'every address beside one', '[server]\nlisten = ["[::1]:1"]\nadmin = «"[::]:1"»'],
+  ['listen.invalid', 'verify without an address', asked('verify = «"9080"»')],
+  ['verify.unused', 'verify without a route to ask about', '[server]\n«verify» = "127.0.0.1:9080"'],
+  ['workers.unshared', 'a port to ask at that is chosen at start', asked('verify = [«"127.0.0.1:0"»]\nworkers = 2')],
   [
     'workers.unshared',
     'a port for several workers that is chosen at start',

@@ -61,9 +61,19 @@ export const REWRITE_CASES: readonly Case[] = [
   ['key.type', 'verify that says no', own('verify = «false»')],
   ['route.verify', 'a route that no proxy may ask about', own('«verify» = true')],
   [
+    'route.verify',
+    'a route about which nobody may ask where something is served',
+    `[server]\nverify = "127.0.0.1:9080"\n${own('«verify» = true')}`,
+  ],
+  [
+    'route.verify',
+    'a route about which a proxy has nowhere to ask',
+    `[server]\ntrusted_proxies = "10.0.0.2"\n${own('«verify» = true')}`,
+  ],
+  [
     'route.target',
     'a prefix where the proxy in front has the path',
-    `[server]\ntrusted_proxies = "10.0.0.2"\n${own('verify = true\npath = "/a"\n«strip_prefix» = "/a"')}`,
+    `[server]\ntrusted_proxies = "10.0.0.2"\nverify = "127.0.0.1:9080"\n${own('verify = true\npath = "/a"\n«strip_prefix» = "/a"')}`,
   ],
   ['redirect.invalid', 'a host from the path', own('redirect = «"https://{path}"»')],
   ['redirect.invalid', 'a path that could name a host', own('redirect = «"/{path}"»')],

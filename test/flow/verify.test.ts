@@ -33,6 +33,7 @@ function snippet(language: string, port: number): string {
   if (block === undefined) throw new Error(`the README has nothing for ${language}`)
   return block
     .replaceAll('sallyport:8080', `127.0.0.1:${gate.port}`)
+    .replaceAll('sallyport:9080', `127.0.0.1:${gate.verifyPort}`)
     .replaceAll('app:3000', `127.0.0.1:${application.port}`)
     .replace('listen 80;', `listen 127.0.0.1:${port};`)
     .replace(/^app\.example\.com \{/m, `http://app.example.com:${port} {\n    bind 127.0.0.1`)
@@ -108,7 +109,7 @@ ${[
     ].join('\n'),
   )
   .join('\n')}`,
-    { server: 'trusted_proxies = ["127.0.0.1"]' },
+    { server: 'trusted_proxies = ["127.0.0.1"]\nverify = "127.0.0.1:0"' },
   )
   const nginxPort = await freePort()
   const nginxPortal = `server { listen 127.0.0.1:${nginxPort}; server_name ${AUTH}; location / { proxy_pass http://127.0.0.1:${gate.port}; proxy_set_header Host $http_host; proxy_set_header X-Forwarded-Host $http_host; proxy_set_header X-Forwarded-For $remote_addr; } }`

@@ -135,6 +135,21 @@ async function metric(workers: Workers, series: string): Promise<number> {
   )
 }
 
+test('a proxy in front asks any worker, on the port that is for it alone', async () => {
+  using folder = temporaryFolder()
+  const [port, verify] = [await freePort(), await freePort()]
+  const route = publicRoute('a.example').replace(/upstream = .*/, 'verify = true')
+  const server = `trusted_proxies = "127.0.0.1"\nverify = "127.0.0.1:${verify}"\n`
+  await using _workers = await startWorkers(FROM_SOURCE, folder.path, server + route, port)
+  const question = { 'x-forwarded-method': 'GET', 'x-forwarded-uri': '/', 'x-forwarded-host': 'a.example' }
+  const statusAt = async (at: number) => {
+    const headers = { ...question, connection: 'close' }
+    const answer = await fetch(`http://127.0.0.1:${at}/.sallyport/verify`, { headers, keepalive: false })
+    return answer.status
+  }
+  for (let index = 0; index < 10; index++) expect([await statusAt(verify), await statusAt(port)]).toEqual([204, 404])
+})
+
 function isAlive(pid: number): boolean {
   return existsSync(`/proc/${pid}`) && !readFileSync(`/proc/${pid}/stat`, 'latin1').includes(') Z ')
 }

@@ -16,6 +16,8 @@ export interface Gate extends AsyncDisposable {
   /** Of HTTPS; NaN where there is none. */
   readonly securePort: number
   readonly adminPort: number
+  /** Where proxies in front ask; NaN where there is none. */
+  readonly verifyPort: number
   readonly server: RunningServer
   readonly folder: string
   readonly configPath: string
@@ -130,6 +132,7 @@ export async function startGate(toml: string, options: GateOptions = {}): Promis
     port: portOf(server.addresses[0]),
     securePort: portOf(server.secureAddresses[0]),
     adminPort: portOf(server.admin),
+    verifyPort: portOf(server.verifyAddresses[0]),
     async signIn(host, claims = {}, portal = 'home') {
       const { sessions, sealer } = openSessionState(server.config, quietPorts({ now }))
       const identity = makeIdentity('id', 'http://127.0.0.1:9', String(claims.sub ?? 'ada'), claims)

@@ -26,7 +26,7 @@ export async function examineMachine(
 }
 
 function listenersOf({ server, tls }: Config): readonly ListenAddress[] {
-  return [...server.listen, ...(tls?.listen ?? [])]
+  return [...server.listen, ...(tls?.listen ?? []), ...server.verify]
 }
 
 function examineListener(address: ListenAddress): Finding {

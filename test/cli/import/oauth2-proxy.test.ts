@@ -229,6 +229,13 @@ const CASES: readonly Case[] = [
     note: 'decide - upstreams: not in this file',
   },
   {
+    options: 'http_address = "0.0.0.0:4180"',
+    without: ['upstreams'],
+    at: '[server]',
+    has: ['listen = ["0.0.0.0:4180"]', 'verify = "0.0.0.0:9080"'],
+    note: 'kept 7 http_address: listen in [server]',
+  },
+  {
     options: 'trusted_ips = ["10.1.0.0/16"]',
     at: '[[routes]]',
     has: ['allow = ["user", { networks = ["10.1.0.0/16"], anonymous = true }]'],

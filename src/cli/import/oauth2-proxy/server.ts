@@ -22,7 +22,7 @@ export function serverSection(desk: Desk, isAsked: boolean): Section {
     entries.push({
       key: 'trusted_proxies',
       value: [proxy],
-      comment: isAsked ? 'who may ask /.sallyport/verify' : 'whose X-Forwarded-* count',
+      comment: isAsked ? 'who may ask at verify' : 'whose X-Forwarded-* count',
     })
     note(
       desk,
@@ -41,6 +41,10 @@ export function serverSection(desk: Desk, isAsked: boolean): Section {
       'there anyone’s X-Forwarded-* counted; here nobody’s until trusted_proxies in [server] names your proxy',
     )
   } else note(desk, 'kept', 'reverse_proxy', 'X-Forwarded-* of strangers are dropped')
+  if (isAsked) {
+    const comment = 'where your proxy asks /.sallyport/verify, and no client comes'
+    entries.push({ key: 'verify', value: placeToAsk(entries[0]), comment })
+  }
   const metrics = options.text('metrics_address')
   if (metrics !== null) {
     entries.push({ key: 'admin', value: address(metrics), comment: 'metrics_address: /metrics, /healthz, /readyz' })
@@ -114,6 +118,13 @@ function listen(desk: Desk): Entry {
   }
   note(desk, 'kept', 'http_address', 'listen in [server]')
   return { key: 'listen', value: [desk.blanks.literal(address(stated))], comment: 'http_address' }
+}
+
+/** A port of its own, at the address where oauth2-proxy listened. */
+function placeToAsk(listened: Entry | undefined): string {
+  const stated = Array.isArray(listened?.value) ? String(listened.value[0]) : ''
+  const [, host = '127.0.0.1', port = ''] = /^(.+):(\d+)$/.exec(stated) ?? []
+  return `${host}:${port === '9080' ? 9081 : 9080}`
 }
 
 /** `:4180`, `http://127.0.0.1:4180` and `unix:///run/x.sock` in the spelling of routes.toml. */

@@ -37,7 +37,7 @@ export function readUpstreams(desk: Desk): readonly Service[] {
       'decide',
       'upstreams',
       null,
-      'not in this file, so a proxy in front seems to ask /oauth2/auth: it asks /.sallyport/verify now (see "Behind a proxy of your own" in the README). Where a flag has the upstream, write it in place of verify',
+      'not in this file, so a proxy in front seems to ask /oauth2/auth: it asks /.sallyport/verify now, at verify of [server] (see "Behind a proxy of your own" in the README). Where a flag has the upstream, write it in place of verify',
     )
   }
   return [{ kind: 'none', path: '/' }]
@@ -81,7 +81,7 @@ function readUpstream(stated: string, desk: Desk): Service | null {
         desk,
         'decide',
         'upstreams',
-        'the same answer for everyone who may pass; where a proxy in front asked /oauth2/auth, write verify = true in place of respond, and trusted_proxies',
+        'the same answer for everyone who may pass; where a proxy in front asked /oauth2/auth, write verify = true in place of respond, and verify and trusted_proxies in [server]',
       )
       return { kind: 'static', path: '/', status }
     }
