@@ -109,6 +109,11 @@ export function allowsMethod(policy: Policy, method: string): boolean {
   return policy.methods === null || policy.methods.has(method)
 }
 
+/** Whether the verdict may be another for another method: then an application must not act on one that was not judged. */
+export function looksAtMethod({ methods, needs }: Policy): boolean {
+  return methods !== null || needs.method
+}
+
 /** Every entry of `allow` and `deny`, with what it came to; none where `allow` has no rules. For `explain`. */
 export function tryRules(policy: Policy, identity: Identity | null, facts: Facts): readonly Trial[] {
   return policy.rules === null ? NO_TRIALS : tryRuleSet(policy.rules, { identity, facts, light: 'now' })

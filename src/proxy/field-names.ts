@@ -152,8 +152,8 @@ const FORWARDING = [
   'front-end-https',
 ]
 
-/** Fields that make some backends act on another method than the one that was checked. */
-const METHOD_OVERRIDES = ['x-http-method', 'x-http-method-override', 'x-method-override']
+/** Fields that make some backends act on another method than the one that was checked, as `foldName` writes them. */
+export const METHOD_OVERRIDES: readonly string[] = ['x-http-method', 'x-http-method-override', 'x-method-override']
 
 /** Fields that every request goes on with as this hop writes them, whatever the client sent: nothing of theirs is left. */
 const REWRITTEN = [

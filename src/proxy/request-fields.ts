@@ -75,11 +75,6 @@ export function changeRequestFields(headers: Headers, sent: SentFields, context:
   for (const [name, value] of context.identityFields) headers.set(name, value)
 }
 
-/** The fields without those by which some backends act on another method than the request's own. */
-export function withoutOverrides(sent: SentFields, fateOf: FieldContext['fateOf']): SentFields {
-  return Object.fromEntries(Object.entries(sent).filter(([name]) => fateOf(name) !== 'method-override'))
-}
-
 function dropConnectionOptions(headers: Headers, connection: string): void {
   const lower = connection.toLowerCase()
   if (lower === 'keep-alive' || lower === 'close' || lower === 'upgrade') return

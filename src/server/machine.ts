@@ -1,10 +1,10 @@
 import { GateError } from '../base/errors.ts'
 import type { Denial } from '../policy/policy.ts'
 import { decideToken } from '../policy/token.ts'
-import { withoutOverrides } from '../proxy/request-fields.ts'
 import type { MaybePromise, Session } from '../session/session.ts'
 import type { HeldToken } from '../session/tokens.ts'
 import { provenClient } from './facts.ts'
+import { holdToMethod } from './one-method.ts'
 import type { Passage } from './passage.ts'
 import type { PipelineTools } from './pipeline.ts'
 import type { GateRoute } from './snapshot.ts'
@@ -28,7 +28,7 @@ const NOBODY: Machine = Object.freeze({ session: null, denial: null, by: 'tokens
  * Who comes with a token of ours, with an access token that is ours to judge, or with a password where the route takes them; null
  * for everyone else, who may have a cookie. A cookie beside one of these counts for nothing: whoever says both means the other.
  *
- * Throws `access.token` for a token that is not good here, `access.password` and `limit.rate` for passwords; `session.store`,
+ * Throws `access.token` for a token that is not good here, `access.denied` for one of some methods that comes with the name of another, `access.password` and `limit.rate` for passwords; `session.store`,
  * `provider.down` where that cannot be told.
  */
 export function findMachine(passage: Passage, tools: Tools, route: GateRoute): MaybePromise<Machine> | null {
@@ -57,7 +57,7 @@ function judge(passage: Passage, route: GateRoute, held: HeldToken | null): Mach
   }
   if (held.session.portal !== route.config.portal) throw refusal('the token is of another portal')
   // A token for some methods must not name another behind the limit's back.
-  if (held.limits.methods !== null) passage.sent = withoutOverrides(passage.sent, passage.snapshot.fateOf)
+  if (held.limits.methods !== null) holdToMethod(passage)
   const { host, path, readings } = target
   const facts = { host, path, readings, method: request.method, client: provenClient(passage) }
   return { session: held.session, denial: decideToken(held, facts), by: 'tokens' }

@@ -1,3 +1,4 @@
+import { looksAtMethod } from '../policy/policy.ts'
 import { changeRequest } from '../proxy/field-rules.ts'
 import { type ForwardTools, forward, tooLarge } from '../proxy/forward.ts'
 import type { Fields } from '../proxy/identity-fields.ts'
@@ -49,7 +50,7 @@ function send(passage: Passage, tools: PassTools, route: GateRoute, prepared: Pr
     scheme: schemeOf(passage),
     requestId: passage.id,
     pseudonym: tools.pseudonym,
-    checksMethod: route.policy.methods !== null || route.policy.needs.method,
+    checksMethod: looksAtMethod(route.policy),
   })
   if (target.method === 'OPTIONS' && countHop(headers)) return new Response(null, { status: 204 })
   const values =

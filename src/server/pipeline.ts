@@ -1,10 +1,9 @@
 import { GateError, toGateError } from '../base/errors.ts'
 import { findClient } from '../base/net.ts'
 import type { Ports } from '../base/ports.ts'
-import { allowsMethod, type Decision, decideAccess, decidePolicy } from '../policy/policy.ts'
+import { allowsMethod, type Decision, decideAccess, decidePolicy, looksAtMethod } from '../policy/policy.ts'
 import { isCallback } from '../portal/place.ts'
 import type { Portal } from '../portal/portal.ts'
-import { withoutOverrides } from '../proxy/request-fields.ts'
 import { parseTarget } from '../route/target.ts'
 import type { Links } from '../session/links.ts'
 import type { MaybePromise, Session, Sessions } from '../session/session.ts'
@@ -17,6 +16,7 @@ import { findGuest } from './guests.ts'
 import type { LiveFieldTools } from './live-fields.ts'
 import { findMachine, type Machine } from './machine.ts'
 import type { Metrics } from './metrics.ts'
+import { holdToMethod, refuseOverrides } from './one-method.ts'
 import { type PassTools, pass } from './pass.ts'
 import { type Answer, type Front, hostField, NOBODY, type Passage, peerAddress, sessionToken } from './passage.ts'
 import type { Passwords } from './passwords.ts'
@@ -226,8 +226,8 @@ function settle(
       ? guest.then(found => settleGuest(passage, tools, route, found, also, decision))
       : settleGuest(passage, tools, route, guest, also, decision)
   }
-  // Nobody is asked who they are for OPTIONS alone: no field may name another method to the application.
-  if (isExcused) passage.sent = withoutOverrides(passage.sent, passage.snapshot.fateOf)
+  // Nobody is asked who they are for OPTIONS alone: nothing may name another method to the application.
+  if (isExcused) holdToMethod(passage)
   return proceed(passage, tools, route, prepared, found, also)
 }
 
@@ -264,10 +264,9 @@ function proceed(
     const { verdict } = decidePolicy(other.policy, there?.identity ?? null, requestFacts(passage, there))
     if (verdict !== 'allow') throw ambiguousPath(route, other)
     // The other route was asked about this method, and no field may name another to its application.
-    if (other.policy.methods !== null || other.policy.needs.method) {
-      passage.sent = withoutOverrides(passage.sent, passage.snapshot.fateOf)
-    }
+    if (looksAtMethod(other.policy)) holdToMethod(passage)
   }
+  if (looksAtMethod(route.policy)) refuseOverrides(passage)
   if (passage.isQuestion) return approve(passage, route, prepared)
   return route.config.keepPostsBytes === null
     ? pass(passage, tools, route, prepared)

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from 'bun:test'
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { runTokens } from '../../src/cli/tokens.ts'
 import { quietPorts } from '../kit/clock.ts'
 import { type Gate, PORTAL, startGate } from '../kit/gate.ts'
@@ -77,4 +77,37 @@ test('nor for a token that is for some methods', async () => {
   }
   expect(await received('/free', [await create()])).toContain('DELETE')
   expect(await received('/free', [await create('--methods', 'GET')])).not.toContain('DELETE')
+})
+
+/** Queries by which some framework takes another method than the request's own. */
+const PARAMETERS = [
+  '_method=DELETE',
+  'a=b&_method=DELETE',
+  'a=b;_method=DELETE',
+  '_METHOD=delete',
+  '%5fmethod=DELETE',
+  '_%6Dethod=DELETE',
+  '.method=DELETE',
+  '+_method=DELETE',
+  '_method%00=DELETE',
+  '_method[]=DELETE',
+  'X-HTTP-Method-Override=DELETE',
+  'x_http_method=DELETE',
+]
+
+describe('a parameter cannot be taken off, and so the request is refused', () => {
+  test.each(PARAMETERS)('?%s', async query => {
+    const ask = (path: string, ...fields: string[]) =>
+      sendThrough(gate.port, upstream, rawRequest(`GET ${path}?${query}`, 'app.example', fields))
+    for (const path of ['/api/x', '/ruled/x', '/API/x']) {
+      const { response, received: bytes } = await ask(path, `Cookie: ${cookie}`)
+      expect([path, response.status, bytes]).toEqual([path, 403, ''])
+    }
+    expect((await ask('/free', `Cookie: ${cookie}`)).response.status).toBe(200)
+  })
+
+  test('names that only look alike pass', async () => {
+    const raw = rawRequest('GET /api/x?method=a&my_method=b&_methods=c&x=_method', 'app.example', [`Cookie: ${cookie}`])
+    expect((await sendThrough(gate.port, upstream, raw)).response.status).toBe(200)
+  })
 })

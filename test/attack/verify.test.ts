@@ -1,5 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { runTokens } from '../../src/cli/tokens.ts'
+import { quietPorts } from '../kit/clock.ts'
 import { eventually, type Gate, PORTAL, startGate } from '../kit/gate.ts'
+import { runIn } from '../kit/io.ts'
 import { WEBSOCKET_KEY } from '../kit/websocket-wire.ts'
 import { sendRaw, type WireResponse } from '../kit/wire.ts'
 
@@ -26,6 +29,8 @@ beforeAll(async () => {
     route('path = "/admin"\nallow = ["admin"]'),
     route('path = "/open"\nallow = "public"'),
     route('path = "/read"\nallow = ["user"]\nmethods = ["GET"]'),
+    route('path = "/ruled"\nallow = ["user"]\ndeny = [{ methods = ["DELETE"] }]'),
+    route('path = "/machines"\nallow = ["user"]\ntokens = true'),
     route('path = "/inner"\nallow = [{ networks = ["10.0.0.0/8"], anonymous = true }]'),
     route('path = "/cors"\nallow = ["user"]\ncors_preflight = true'),
     route('path = "/few"\nallow = "public"\nrate = { requests = 1, per = "1h" }'),
@@ -302,6 +307,40 @@ describe('what is stated', () => {
     expect((await relayed(forwarded('/cors', preflight, 'OPTIONS'))).status).toBe(204)
     expect((await relayed(forwarded('/cors', preflight))).status).toBe(401)
     expect((await relayed(forwarded('/', preflight, 'OPTIONS'))).status).toBe(401)
+  })
+
+  const overrides: [title: string, query: string, lines: Lines][] = [
+    ['X-HTTP-Method-Override', '', ['X-HTTP-Method-Override: DELETE']],
+    ['X-HTTP-Method', '', ['X-HTTP-Method: DELETE']],
+    ['X-Method-Override', '', ['X-Method-Override: DELETE']],
+    ['another spelling', '', ['x_http.method_override: DELETE']],
+    ['a parameter', '?_method=DELETE', []],
+  ]
+  test.each(overrides)('another method by %s: refused where methods are looked at', async (_, query, lines) => {
+    const cookie = await cookieOf()
+    for (const path of ['/read', '/ruled', '/READ', '/%72ead']) {
+      expect([path, (await relayed(forwarded(path + query, [cookie, ...lines]))).status]).toEqual([path, 403])
+      expect([path, (await toNginx(original(path + query, [cookie, ...lines]))).status]).toEqual([path, 403])
+    }
+    const preflight = ['Origin: https://page.example', 'Access-Control-Request-Method: POST']
+    expect((await relayed(forwarded(`/cors${query}`, [...preflight, ...lines], 'OPTIONS'))).status).toBe(403)
+    expect((await relayed(forwarded(`/${query}`, [cookie, ...lines]))).status).toBe(204)
+    expect((await toNginx(original(`/${query}`, [cookie, ...lines]))).status).toBe(204)
+  })
+
+  test.each(overrides)('another method by %s: refused for a token of some methods', async (_, query, lines) => {
+    const create = async (...more: string[]) => {
+      const base = ['create', '--json', '--name', 'n', '--portal', 'home', '--service', 's', '--roles', 'user', ...more]
+      const { out } = await runIn(trusting.folder, io =>
+        runTokens(base, io, { ...io, ...quietPorts({ now: Date.now }) }),
+      )
+      return `Authorization: Bearer ${JSON.parse(out).token}`
+    }
+    const [any, few] = [await create(), await create('--methods', 'GET')]
+    expect((await relayed(forwarded('/machines', [few]))).status).toBe(204)
+    expect((await relayed(forwarded(`/machines${query}`, [few, ...lines]))).status).toBe(403)
+    expect((await toNginx(original(`/machines${query}`, [few, ...lines]))).status).toBe(403)
+    expect((await relayed(forwarded(`/machines${query}`, [any, ...lines]))).status).toBe(204)
   })
 
   test('the client’s address is the last that no trusted proxy added', async () => {
