@@ -4,12 +4,13 @@ import { decidePolicy } from '../policy/policy.ts'
 import type { StreamOwner } from '../proxy/streams.ts'
 import type { OpenSessions } from '../session/open.ts'
 import type { Session } from '../session/session.ts'
+import { needsNoVoucher, type Vouchers, vouchersOf } from '../session/vouchers.ts'
 import { streamFacts } from './facts.ts'
 import type { Snapshot } from './snapshot.ts'
 
 /** Open streams, held against the rules in force and the sessions behind them. Pairs with `close`. */
 export interface Recheck {
-  /** Closes what a new snapshot no longer allows. */
+  /** Closes what a new snapshot no longer allows. The sessions have its limits by then. */
   takeOver(next: Snapshot): void
   close(): void
 }
@@ -33,7 +34,7 @@ const EXPIRY_MS = 1000
 /**
  * Streams are decided about when they open; after that, again at every reload, whenever their person is described otherwise
  * by the provider, and, while any rule is about time, every few seconds. A session that ends, by whatever hand or by its
- * time, closes its streams. The decision is the gate's own.
+ * time, closes its streams, and so does a file by which nobody vouches for it any more. The decision is the gate's own.
  */
 export function openRecheck(options: RecheckOptions): Recheck {
   const { ports, sessions, owners, closeWhere } = options
@@ -45,6 +46,7 @@ export function openRecheck(options: RecheckOptions): Recheck {
     const policy = rules.byRoute.get(owner.routeId)
     if (policy === undefined) return true
     const session = owner.session === null ? null : (changed.get(owner.session.id) ?? owner.session)
+    if (session !== null && !isVouchedFor(session, rules.vouchers)) return true
     const facts = streamFacts({ ...owner, session }, ports.now())
     return decidePolicy(policy, session?.identity ?? null, facts).verdict !== 'allow'
   }
@@ -82,14 +84,17 @@ export function openRecheck(options: RecheckOptions): Recheck {
     changed.set(session.id, session)
     closeWhere(owner => owner.session?.id === session.id && isOver(owner), 'the rules no longer allow it')
   })
-  let isChecking = false
+  let running: Promise<void> = Promise.resolve()
+  let waiting = 0
+  /** One look at a time, and one more after the one under way: what it has seen already may be otherwise now. */
+  function look(): void {
+    if (waiting > 1) return
+    waiting++
+    running = running.then(checkSessions).finally(() => waiting--)
+  }
   const timer = setInterval(() => {
     if (rules.isTimed) closeWhere(isOver, 'the time that the rules allow is over')
-    if (isChecking) return
-    isChecking = true
-    void checkSessions().finally(() => {
-      isChecking = false
-    })
+    if (waiting === 0) look()
   }, options.everyMs ?? EVERY_MS)
   timer.unref()
   const expiry = setInterval(endExpired, EXPIRY_MS)
@@ -98,6 +103,8 @@ export function openRecheck(options: RecheckOptions): Recheck {
     takeOver(next) {
       rules = indexRules(next)
       closeWhere(isOver, 'the rules have changed')
+      // On whom a guest link or a token stands, only the store knows.
+      look()
     },
     close() {
       clearInterval(timer)
@@ -106,8 +113,13 @@ export function openRecheck(options: RecheckOptions): Recheck {
   }
 }
 
-function indexRules({ routes }: Snapshot) {
+function isVouchedFor(session: Session, vouchers: Vouchers): boolean {
+  return needsNoVoucher(session.identity) || vouchers.counts(session)
+}
+
+function indexRules({ config, routes }: Snapshot) {
   return {
+    vouchers: vouchersOf(config),
     byRoute: new Map(routes.map(({ config, policy }) => [config.id, policy])),
     isTimed: routes.some(({ policy }) => policy.needs.time),
   }

@@ -6,8 +6,8 @@ import type { AskProvider } from './refresh.ts'
 /**
  * Asks the provider that vouched at sign-in, as the file in force describes it.
  *
- * Throws what the provider client throws, and `provider.discovery` for a provider that the file no longer has: its people
- * stay signed in until the limit, so that a slip of the pen signs nobody out. An access token is kept where the portal wants it.
+ * Throws what the provider client throws, and `provider.discovery` for a provider that the file no longer has, for a question that
+ * a reload overtakes. An access token is kept where the portal wants it.
  */
 export function askProviders(
   pool: ProviderPool,

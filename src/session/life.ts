@@ -1,7 +1,8 @@
 import type { Config, LifetimeConfig, PortalLifetimes } from '../config/types.ts'
 import type { StoredSession } from './store.ts'
+import { type Vouchers, vouchersOf } from './vouchers.ts'
 
-/** The lifetimes and sizes of the file; a reload may change them while sessions live. */
+/** The lifetimes and sizes of the file, and who vouches for people; a reload may change them while sessions live. */
 export interface SessionLimits extends Partial<LifetimeConfig> {
   readonly lifetimeMs: number
   readonly idleMs: number
@@ -10,14 +11,18 @@ export interface SessionLimits extends Partial<LifetimeConfig> {
   readonly portals?: ReadonlyMap<string, PortalLifetimes>
   /** How long a token that follows its owner works after the provider last vouched for them, by portal. */
   readonly tokenRests?: ReadonlyMap<string, number>
+  /** Whom these do not vouch for has no session, and no token or guest link that works. */
+  readonly vouchers: Vouchers
 }
 
 /** The limits that a file says. */
-export function limitsOf({ sessions, portals }: Config): SessionLimits {
+export function limitsOf(config: Config): SessionLimits {
+  const { sessions, portals } = config
   return {
     ...sessions,
     portals: new Map([...portals].map(([name, { lifetimes }]) => [name, lifetimes])),
     tokenRests: new Map([...portals].map(([name, { personalTokensRestMs }]) => [name, personalTokensRestMs])),
+    vouchers: vouchersOf(config),
   }
 }
 

@@ -1,7 +1,7 @@
 import { randomToken, sha256 } from '../base/bytes.ts'
 import type { Ports } from '../base/ports.ts'
 import { type Identity, makeIdentity } from '../identity/identity.ts'
-import { identityOf, ownerIdOf, storedClaims } from './owners.ts'
+import { identityOf, type Owner, ownerIdOf, storedClaims } from './owners.ts'
 import { guarded } from './rows.ts'
 import type { Sealer } from './seal.ts'
 import type { MaybePromise, Session } from './session.ts'
@@ -102,7 +102,11 @@ export function createLinks(
   store: SessionStore,
   sealer: Sealer,
   ports: Pick<Ports, 'now' | 'random'>,
-  capacity: () => number,
+  limits: {
+    readonly capacity: () => number
+    /** Whether whoever vouched for the maker of a link still counts at its portal. */
+    readonly vouches: (maker: Owner) => boolean
+  },
 ): OwnLinks {
   /** By the cookie's value; of one link, all have the same value. */
   const cache = new Map<string, HeldLink>()
@@ -129,7 +133,7 @@ export function createLinks(
     if (found === null || found.grant.host !== host) return null
     const same = [...cache.values()].find(({ session }) => session.id === id) ?? found
     for (const oldest of cache.keys()) {
-      if (cache.size < capacity()) break
+      if (cache.size < limits.capacity()) break
       cache.delete(oldest)
     }
     cache.set(cookie, same)
@@ -144,7 +148,8 @@ export function createLinks(
     if (owner === null) return held
     const known = await guarded(() => store.findOwner(owner))
     const identity = known === null ? null : identityOf(known)
-    return identity === null ? null : Object.freeze({ ...held, maker: Object.freeze({ ...held.session, identity }) })
+    if (identity === null || !limits.vouches({ portal: held.session.portal, identity })) return null
+    return Object.freeze({ ...held, maker: Object.freeze({ ...held.session, identity }) })
   }
 
   function forget(linkId: string): void {
@@ -201,7 +206,7 @@ export function createLinks(
     async use(text) {
       if (!LINK_TEXT.test(text)) return null
       const row = await guarded(() => store.useLink(sha256(text), ports.now()))
-      const held = row === null ? null : holdLink(row)
+      const held = row === null ? null : await follow(row)
       if (held === null) return null
       const { session, grant } = held
       return { held, cookie: await sealer.seal({ id: session.id }, purposeOf(grant.host), session.expiresAtMs) }

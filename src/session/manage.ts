@@ -25,7 +25,8 @@ export function createManagement(
     const session = parseSession(row)
     const lastSeenMs = Math.max(row.lastSeenMs, tools.lastUseOf(row.id))
     const moments = momentsOf(row, lifetimesAt(tools.limits(), row.portal))
-    if (session === null || !isLive(moments, lastSeenMs, ports.now())) return null
+    if (session === null || !tools.limits().vouchers.counts(session)) return null
+    if (!isLive(moments, lastSeenMs, ports.now())) return null
     return { session, agent: row.agent, client: row.client, lastSeenMs }
   }
 

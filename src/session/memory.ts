@@ -8,15 +8,15 @@ import type { StoredSession } from './store.ts'
 export interface SessionMemory {
   readonly cache: SessionCache
   readonly limits: SessionLimits
-  /** A stored session as it would be kept in memory; null for a row that is not one of ours. */
+  /** A stored session as it would be kept in memory; null for a row that is not one of ours, and for whom nobody vouches now. */
   hold(row: StoredSession): HeldSession | null
   /**
    * Takes over what a refresh, here or elsewhere, has made of a session. The same claims are the same Session value.
    * `asked` stands in for one that the cache has let go of meanwhile.
    */
   adopt(row: StoredSession, asked: HeldSession): void
-  /** Works everything out anew by other limits. */
-  configure(next: SessionLimits): void
+  /** Works everything out anew by other limits; answers the ids of sessions for which nobody vouches by these. */
+  configure(next: SessionLimits): readonly string[]
   /** Called with the new value of every session that `adopt` has changed. */
   onChange(listener: (session: Session) => void): void
 }
@@ -45,7 +45,7 @@ export function createMemory(options: {
     },
     hold(row) {
       const session = parseSession(row)
-      if (session === null) return null
+      if (session === null || !limits.vouchers.counts(session)) return null
       const { checkedAtMs, isRefreshable, lastSeenMs } = row
       const moments = momentsNow(row)
       const { dueAtMs } = moments
@@ -74,6 +74,7 @@ export function createMemory(options: {
         held.dueAtMs = Math.min(Math.max(held.moments.dueAtMs, held.retryAtMs), held.moments.limitAtMs)
       }
       cache.resize(next.cacheEntries)
+      return [...cache.all()].flatMap(({ session }) => (next.vouchers.counts(session) ? [] : [session.id]))
     },
     onChange(listener) {
       listeners.push(listener)

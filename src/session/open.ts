@@ -1,5 +1,5 @@
 import { isToken, randomToken, sha256 } from '../base/bytes.ts'
-import { errorFacts } from '../base/errors.ts'
+import { errorFacts, GateError } from '../base/errors.ts'
 import { networkOf } from '../base/net.ts'
 import type { Ports } from '../base/ports.ts'
 import { expiryOf, isLive, lifetimesAt, longestIdleMs, type SessionLimits } from './life.ts'
@@ -87,9 +87,13 @@ export function openSessions(options: SessionOptions): OpenSessions {
   const endListeners: ((sessionId: string) => void)[] = []
   const memory = createMemory({ limits: options.limits, isAsking: options.ask !== undefined, onEvict: noteUse })
   const { cache, adopt } = memory
-  const links = createLinks(store, sealer, ports, () => memory.limits.cacheEntries)
-  const tokens = createTokens(store, ports, {
+  const ofLimits = {
     capacity: () => memory.limits.cacheEntries,
+    vouches: (owner: Owner) => memory.limits.vouchers.counts(owner),
+  }
+  const links = createLinks(store, sealer, ports, ofLimits)
+  const tokens = createTokens(store, ports, {
+    ...ofLimits,
     restMs: portal => memory.limits.tokenRests?.get(portal) ?? Number.POSITIVE_INFINITY,
   })
   const signing = createSigning(store, sealer, ports)
@@ -153,7 +157,8 @@ export function openSessions(options: SessionOptions): OpenSessions {
     return flight.then(async () => {
       const kept = cache.held(id)
       // Gone from memory: it ended while the provider was asked, or it had to make room.
-      if (kept === undefined && (await guarded(() => store.findById(id))) === null) return null
+      const row = kept === undefined ? await guarded(() => store.findById(id)) : null
+      if (kept === undefined && (row === null || memory.hold(row) === null)) return null
       const { moments, session } = kept ?? held
       return ports.now() < moments.limitAtMs ? session : null
     })
@@ -254,6 +259,9 @@ export function openSessions(options: SessionOptions): OpenSessions {
       end,
     }),
     async start({ portal, host, identity, secrets, isRemembered = false, agent = '', client = '' }) {
+      if (!memory.limits.vouchers.counts({ portal, identity })) {
+        throw new GateError('sign_in.state', `the provider ${identity.provider} was taken from the portal meanwhile`)
+      }
       const nowMs = ports.now()
       const token = randomToken(ports.random)
       const id = randomToken(ports.random)
@@ -310,8 +318,10 @@ export function openSessions(options: SessionOptions): OpenSessions {
       return sealed === null ? null : sealer.open(sealed, oncePurpose(kind))
     },
     configure(limits) {
-      memory.configure(limits)
+      // They end for whoever streams; for requests, they are nobody's session by the new limits.
+      for (const id of memory.configure(limits)) forget(id)
       tokens.forgetAll()
+      links.forgetAll()
     },
     onEnd(listener) {
       endListeners.push(listener)

@@ -57,7 +57,7 @@ export interface SignIn {
 export interface Sessions {
   /** The session behind this host's cookie, or null. Counts as use for the idle lifetime. */
   find(token: string, host: string): MaybePromise<Session | null>
-  /** A new sign-in; answers the new session and the cookie's value for this host. */
+  /** A new sign-in; answers the new session and the cookie's value for this host. Throws `sign_in.state` for whom nobody vouches. */
   start(signIn: SignIn): Promise<{ readonly session: Session; readonly token: string }>
   /** A cookie value for one more host of a live session, or null when the session is gone. */
   join(sessionId: string, host: string): Promise<string | null>

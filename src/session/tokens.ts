@@ -6,6 +6,7 @@ import { identityOf, type Owner, ownerIdOf, storedClaims, withoutSignIn } from '
 import { guarded } from './rows.ts'
 import type { MaybePromise, Session } from './session.ts'
 import type { SessionStore, StoredOwner, StoredToken } from './store.ts'
+import { needsNoVoucher } from './vouchers.ts'
 
 /** Where a token is taken; null: anywhere that its roles reach. */
 export interface TokenLimits {
@@ -54,7 +55,7 @@ export interface NewToken extends TokenGrant {
 
 /** Tokens as the rest of the program uses them. Throws `session.store` when the store fails. */
 export interface Tokens {
-  /** Who this text stands for, or null: unknown, revoked, expired, or at rest with its owner. */
+  /** Who this text stands for, or null: unknown, revoked, expired, or at rest with its owner, or with the provider that vouched. */
   find(text: string): MaybePromise<HeldToken | null>
   /** Makes a token. `text` is said this once: only its hash is kept. */
   create(token: NewToken): Promise<{ readonly text: string; readonly held: HeldToken }>
@@ -98,7 +99,12 @@ export function isTokenId(id: string): boolean {
 export function createTokens(
   store: SessionStore,
   ports: Pick<Ports, 'now' | 'random'>,
-  limits: { readonly capacity: () => number; readonly restMs: (portal: string) => number },
+  limits: {
+    readonly capacity: () => number
+    readonly restMs: (portal: string) => number
+    /** Whether whoever vouched for the holder of a token still counts at its portal. */
+    readonly vouches: (holder: Owner) => boolean
+  },
 ): OwnTokens {
   const cache = new Map<string, HeldToken>()
   const texts = new Map<string, string>()
@@ -125,11 +131,16 @@ export function createTokens(
     const held = row === null ? null : holdToken(row)
     if (held === null || ports.now() >= held.session.expiresAtMs) return null
     const { owner } = held
-    if (owner === null) return keep(text, held)
+    if (owner === null) return keep(text, stand(held))
     const before = forgotten
     const found = guarded(() => store.findOwner(owner))
     if (!(found instanceof Promise)) return keep(text, follow(held, found))
     return found.then(one => (forgotten === before ? keep(text, follow(held, one)) : find(text)))
+  }
+
+  /** A token with roles of its own; null where it rests, as it names someone for whom nobody vouches any more. */
+  function stand(held: HeldToken): HeldToken | null {
+    return needsNoVoucher(held.session.identity) || limits.vouches(held.session) ? held : null
   }
 
   /** A token with what is known of its owner now; null where it rests. */
@@ -137,6 +148,7 @@ export function createTokens(
     const identity = owner === null ? null : identityOf(owner)
     const restsAtMs = (owner?.notedAtMs ?? 0) + limits.restMs(held.session.portal)
     if (identity === null || ports.now() >= restsAtMs) return null
+    if (!limits.vouches({ portal: held.session.portal, identity })) return null
     return Object.freeze({ ...held, restsAtMs, session: Object.freeze({ ...held.session, identity }) })
   }
 
@@ -205,16 +217,17 @@ export function createTokens(
       const owners = new Map<string, StoredOwner | null>()
       for (const { owner } of held)
         if (owner !== null && !owners.has(owner)) owners.set(owner, await guarded(() => store.findOwner(owner)))
-      return held.map(one =>
-        one.owner === null ? one : (follow(one, owners.get(one.owner) ?? null) ?? { ...one, restsAtMs: 0 }),
-      )
+      return held.map(one => {
+        const now = one.owner === null ? stand(one) : follow(one, owners.get(one.owner) ?? null)
+        return now ?? { ...one, restsAtMs: 0 }
+      })
     },
     async isLive(tokenId) {
       const row = await guarded(() => store.findTokenById(tokenId))
       const held = row === null ? null : holdToken(row)
       if (held === null || ports.now() >= held.session.expiresAtMs) return false
       const { owner } = held
-      return owner === null || follow(held, await guarded(() => store.findOwner(owner))) !== null
+      return (owner === null ? stand(held) : follow(held, await guarded(() => store.findOwner(owner)))) !== null
     },
     async revoke(tokenId) {
       forget(tokenId)

@@ -28,7 +28,7 @@ export interface Gate extends AsyncDisposable {
   /** Saves another routes.toml in place; the head with listeners and store is put before it. */
   save(toml: string): void
   /**
-   * A cookie of a live session, made as a sign-in makes it, without a provider; `owner` is the one that says whose pages the
+   * A cookie of a live session, made as a sign-in at the portal's first provider makes it, without asking that; `owner` is the one that says whose pages the
    * browser shows.
    */
   signIn(
@@ -135,7 +135,9 @@ export async function startGate(toml: string, options: GateOptions = {}): Promis
     verifyPort: portOf(server.verifyAddresses[0]),
     async signIn(host, claims = {}, portal = 'home') {
       const { sessions, sealer } = openSessionState(server.config, quietPorts({ now }))
-      const identity = makeIdentity('id', 'http://127.0.0.1:9', String(claims.sub ?? 'ada'), claims)
+      const [provider = ''] = server.config.portals.get(portal)?.providers ?? []
+      const issuer = server.config.providers.get(provider)?.issuer ?? ''
+      const identity = makeIdentity(provider, issuer, String(claims.sub ?? 'ada'), claims)
       const secrets = { idToken: 'x', refreshToken: null }
       const { token, session } = await sessions.start({ portal, host, identity, secrets })
       await sessions.close()

@@ -1,4 +1,5 @@
 import type { PortalLifetimes } from '../../src/config/types.ts'
+import type { Vouchers } from '../../src/session/vouchers.ts'
 
 /** A portal's lifetimes as the file has them by default, but for refreshes, which only some tests want. */
 export const LIFETIMES: PortalLifetimes = {
@@ -8,3 +9,6 @@ export const LIFETIMES: PortalLifetimes = {
   refreshLimitMs: 0,
   rememberMs: null,
 }
+
+/** For tests in which it does not matter who vouches: any provider's word counts. */
+export const ANY_PROVIDER: Vouchers = { keys: new Set(), counts: () => true }

@@ -18,7 +18,7 @@ import { type OpenSessions, openSessions } from '../../src/session/open.ts'
 import { createSealer, type Sealer } from '../../src/session/seal.ts'
 import { openSqliteStore } from '../../src/session/sqlite.ts'
 import { BrowserLite, type Page, type Transport } from '../kit/browser-lite.ts'
-import { LIFETIMES } from '../kit/lifetimes.ts'
+import { ANY_PROVIDER, LIFETIMES } from '../kit/lifetimes.ts'
 import { startProvider, type TestAccount } from '../kit/provider.ts'
 
 export const PORTAL = 'https://auth.example.com'
@@ -117,6 +117,7 @@ export async function openStand(over: Partial<PortalConfig> = {}, hosts = [KUMA,
     limits: {
       ...LIFETIMES,
       cacheEntries: 1000,
+      vouchers: ANY_PROVIDER,
       portals: new Map([['home', config.lifetimes]]),
       tokenRests: new Map([['home', config.personalTokensRestMs]]),
     },

@@ -9,7 +9,7 @@ import { openSqliteStore } from '../../src/session/sqlite.ts'
 import { type FakeClock, fakeClock, quietPorts } from '../kit/clock.ts'
 import { temporaryFolder } from '../kit/folder.ts'
 import { eventually } from '../kit/gate.ts'
-import { LIFETIMES } from '../kit/lifetimes.ts'
+import { ANY_PROVIDER, LIFETIMES } from '../kit/lifetimes.ts'
 
 const MINUTE = 60_000
 const DAY = 24 * 60 * MINUTE
@@ -49,6 +49,7 @@ async function inWorld(act: (world: World) => Promise<void>): Promise<void> {
         lifetimeMs: 100 * DAY,
         idleMs: 100 * DAY,
         cacheEntries: 100,
+        vouchers: ANY_PROVIDER,
         portals: new Map([
           [
             'home',

@@ -8,9 +8,10 @@ import { createSealer } from '../../src/session/seal.ts'
 import { openSqliteStore } from '../../src/session/sqlite.ts'
 import { type FakeClock, fakeClock, quietPorts } from '../kit/clock.ts'
 import { temporaryFolder } from '../kit/folder.ts'
+import { ANY_PROVIDER } from '../kit/lifetimes.ts'
 
 const HOUR = 3_600_000
-const LIMITS: SessionLimits = { lifetimeMs: 12 * HOUR, idleMs: 2 * HOUR, cacheEntries: 100 }
+const LIMITS: SessionLimits = { lifetimeMs: 12 * HOUR, idleMs: 2 * HOUR, cacheEntries: 100, vouchers: ANY_PROVIDER }
 const KEY = new Uint8Array(32).fill(7)
 const ADA = makeIdentity('id', 'https://id.example', 'ada', { name: 'Ada', groups: ['admins'] })
 const SIGN_IN = {

@@ -7,6 +7,7 @@ import { createSealer } from '../../src/session/seal.ts'
 import type { SessionStore } from '../../src/session/store.ts'
 import { quietPorts } from '../kit/clock.ts'
 import { eventually } from '../kit/gate.ts'
+import { ANY_PROVIDER } from '../kit/lifetimes.ts'
 import { storedSession } from '../kit/stored.ts'
 import { startValkey, type Valkey } from '../kit/valkey.ts'
 
@@ -157,7 +158,7 @@ describe('after a lost connection', () => {
     const sessions = openSessions({
       store: openRedisStore(address, PORTS),
       sealer: createSealer(new Uint8Array(32), PORTS),
-      limits: { lifetimeMs: 60_000, idleMs: 60_000, cacheEntries: 10 },
+      limits: { lifetimeMs: 60_000, idleMs: 60_000, cacheEntries: 10, vouchers: ANY_PROVIDER },
       ports: PORTS,
       timers: { watchMs: 20, flushMs: 60_000, purgeMs: 60_000 },
     })

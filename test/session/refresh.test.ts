@@ -11,7 +11,7 @@ import { openSqliteStore } from '../../src/session/sqlite.ts'
 import { type FakeClock, fakeClock, quietPorts } from '../kit/clock.ts'
 import { temporaryFolder } from '../kit/folder.ts'
 import { eventually } from '../kit/gate.ts'
-import { LIFETIMES } from '../kit/lifetimes.ts'
+import { ANY_PROVIDER, LIFETIMES } from '../kit/lifetimes.ts'
 
 const MINUTE = 60_000
 const RULES: PortalLifetimes = { ...LIFETIMES, refreshMs: 15 * MINUTE, refreshLimitMs: 60 * MINUTE }
@@ -74,7 +74,7 @@ async function inWorld(act: (world: World) => Promise<void>, rules: PortalLifeti
     const sessions = openSessions({
       store: openSqliteStore(join(folder.path, 's.db'), ports),
       sealer: createSealer(new Uint8Array(32).fill(7), ports),
-      limits: { ...LIFETIMES, cacheEntries: 100, portals: new Map([['home', rules]]) },
+      limits: { ...LIFETIMES, vouchers: ANY_PROVIDER, cacheEntries: 100, portals: new Map([['home', rules]]) },
       ports,
       ask: asked.ask,
       timers: { watchMs: 20, flushMs: 20, purgeMs: 20 },
@@ -238,7 +238,9 @@ describe('a provider that no longer vouches', () => {
 describe('a sign-out while the provider is asked', () => {
   test.each([0, 1])('lets nobody in who waits for the answer (room for %p in memory)', async cacheEntries =>
     inWorld(async ({ clock, asked, signIn, another }) => {
-      const sessions = another({ limits: { ...LIFETIMES, cacheEntries, portals: new Map([['home', RULES]]) } })
+      const sessions = another({
+        limits: { ...LIFETIMES, vouchers: ANY_PROVIDER, cacheEntries, portals: new Map([['home', RULES]]) },
+      })
       const { token, session } = await signIn()
       await sessions.find(token, HOST)
       clock.advance(61 * MINUTE)
@@ -255,7 +257,9 @@ describe('a sign-out while the provider is asked', () => {
 
   test('lets in who waits for the answer where memory had no room for the session', () =>
     inWorld(async ({ clock, signIn, another }) => {
-      const sessions = another({ limits: { ...LIFETIMES, cacheEntries: 0, portals: new Map([['home', RULES]]) } })
+      const sessions = another({
+        limits: { ...LIFETIMES, vouchers: ANY_PROVIDER, cacheEntries: 0, portals: new Map([['home', RULES]]) },
+      })
       const { token } = await signIn()
       clock.advance(61 * MINUTE)
       expect((await sessions.find(token, HOST))?.identity.subject).toBe('ada')
@@ -297,7 +301,12 @@ describe('a provider that cannot be asked', () => {
       const { token } = await signIn()
       clock.advance(5 * MINUTE)
       const rules = { ...RULES, refreshMs: MINUTE, refreshLimitMs: 4 * MINUTE }
-      sessions.configure({ ...LIFETIMES, cacheEntries: 100, portals: new Map([['home', rules]]) })
+      sessions.configure({
+        ...LIFETIMES,
+        vouchers: ANY_PROVIDER,
+        cacheEntries: 100,
+        portals: new Map([['home', rules]]),
+      })
       asked.answer = 'ended'
       expect(await find(token)).toBeNull()
     }))
@@ -411,7 +420,12 @@ describe('lifetimes of a portal', () => {
     inWorld(async ({ clock, signIn, find, sessions }) => {
       const kept = await signIn({ isRemembered: true })
       clock.advance(DAY)
-      sessions.configure({ ...LIFETIMES, cacheEntries: 100, portals: new Map([['home', LIFETIMES]]) })
+      sessions.configure({
+        ...LIFETIMES,
+        vouchers: ANY_PROVIDER,
+        cacheEntries: 100,
+        portals: new Map([['home', LIFETIMES]]),
+      })
       expect(await find(kept.token)).toBeNull()
     }, REMEMBER))
 

@@ -11,6 +11,7 @@ import type { SessionStore } from '../../src/session/store.ts'
 import { fakeClock, quietPorts } from '../kit/clock.ts'
 import { temporaryFolder } from '../kit/folder.ts'
 import { eventually } from '../kit/gate.ts'
+import { ANY_PROVIDER } from '../kit/lifetimes.ts'
 import { storedSession } from '../kit/stored.ts'
 
 const ports = quietPorts(fakeClock())
@@ -195,7 +196,7 @@ describe('a database that is damaged while it is in use', () => {
     const sessions = openSessions({
       store: openSqliteStore(path, real),
       sealer: createSealer(new Uint8Array(32), real),
-      limits: { lifetimeMs: 1e9, idleMs: 1e9, cacheEntries: 10 },
+      limits: { lifetimeMs: 1e9, idleMs: 1e9, cacheEntries: 10, vouchers: ANY_PROVIDER },
       ports: real,
       timers: { watchMs: 20, flushMs: 1e6, purgeMs: 1e6 },
     })

@@ -39,7 +39,11 @@ function openTokens(folder: string, capacity = 10) {
   return {
     clock,
     store,
-    tokens: createTokens(counted, quietPorts(clock), { capacity: () => capacity, restMs: () => REST_MS }),
+    tokens: createTokens(counted, quietPorts(clock), {
+      capacity: () => capacity,
+      restMs: () => REST_MS,
+      vouches: () => true,
+    }),
     reads: () => reads,
   }
 }
@@ -79,7 +83,11 @@ test('a token that is revoked while it is being read does not come back from tha
   const { promise, resolve } = Promise.withResolvers<StoredToken | null>()
   let isSlow = true
   const slow: SessionStore = { ...store, findToken: hash => (isSlow ? promise : store.findToken(hash)) }
-  const tokens = createTokens(slow, quietPorts(clock), { capacity: () => 10, restMs: () => REST_MS })
+  const tokens = createTokens(slow, quietPorts(clock), {
+    capacity: () => 10,
+    restMs: () => REST_MS,
+    vouches: () => true,
+  })
   const { text, held } = await tokens.create(NEW)
   const reading = tokens.find(text)
   const [row] = await store.listTokens('home')

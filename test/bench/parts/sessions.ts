@@ -4,6 +4,7 @@ import { openSessions } from '../../../src/session/open.ts'
 import { createSealer } from '../../../src/session/seal.ts'
 import { openSqliteStore } from '../../../src/session/sqlite.ts'
 import { quietPorts } from '../../kit/clock.ts'
+import { ANY_PROVIDER } from '../../kit/lifetimes.ts'
 import { cookieOf, fillSessions } from '../../kit/many-sessions.ts'
 import { type Findings, median, target } from '../report.ts'
 import type { Gate } from '../sallyport.ts'
@@ -80,7 +81,7 @@ async function look(path: string, count: number): Promise<Omit<Row, 'count' | 's
   const open = openSessions({
     store,
     sealer: createSealer(new Uint8Array(32), ports),
-    limits: { lifetimeMs: 12 * 3_600_000, idleMs: 12 * 3_600_000, cacheEntries: 1 },
+    limits: { lifetimeMs: 12 * 3_600_000, idleMs: 12 * 3_600_000, cacheEntries: 1, vouchers: ANY_PROVIDER },
     ports,
   })
   try {
