@@ -14,7 +14,7 @@ export const OWNED =
 
 /** The fields of the presets. */
 export const IDENTITY =
-  /^(?:x-token-(?:subject|user-name|user-email|user-roles)|(?:x-forwarded|x-auth-request)-(?:user|email|groups|preferred-username)|remote-(?:user|name|email|groups))$/
+  /^(?:x-token-(?:subject|user-name|user-email|user-roles|provider)|(?:x-forwarded|x-auth-request)-(?:user|email|groups|preferred-username|provider)|remote-(?:user|name|email|groups|provider))$/
 
 /** Names that a backend may fold into one (case, `_` and other marks for `-`) in their one spelling. */
 export function foldFieldName(name: string): string {

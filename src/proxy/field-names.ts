@@ -38,6 +38,15 @@ export const PRESETS: Readonly<Record<HeaderPreset, readonly { readonly name: st
     ],
   }
 
+/** The field of each preset that says which provider vouched, for portals that have several. */
+export const PROVIDER_FIELDS: Readonly<Record<HeaderPreset, string | null>> = {
+  none: null,
+  'x-token': 'x-token-provider',
+  'x-forwarded': 'x-forwarded-provider',
+  'x-auth-request': 'x-auth-request-provider',
+  remote: 'remote-provider',
+}
+
 /**
  * Identity fields that other gates write without a signature, and that an application may still believe: never taken from a client,
  * whatever preset a route has. Absent on purpose: signed ones, which an application can check by itself.
@@ -184,6 +193,7 @@ const LONGEST_KNOWN = 64
 export function compileFieldFates(ownNames: Iterable<string>): (name: string) => FieldFate {
   const dropped = new Set<string>([...HOP_BY_HOP, ...FORWARDING, ...OTHER_IDENTITY, ...REWRITTEN].map(foldName))
   for (const fields of Object.values(PRESETS)) for (const field of fields) dropped.add(foldName(field.name))
+  for (const name of Object.values(PROVIDER_FIELDS)) if (name !== null) dropped.add(foldName(name))
   for (const name of ownNames) dropped.add(foldName(name))
   const rewritten = new Set(REWRITTEN)
   const overrides = new Set(METHOD_OVERRIDES)

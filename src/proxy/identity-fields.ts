@@ -1,6 +1,6 @@
 import type { HeaderSpec } from '../config/types.ts'
 import type { Identity } from '../identity/identity.ts'
-import { PRESETS } from './field-names.ts'
+import { PRESETS, PROVIDER_FIELDS } from './field-names.ts'
 
 /** Fields to add to a request: lower-case name, value ready for the wire. */
 export type Fields = readonly (readonly [name: string, value: string])[]
@@ -16,9 +16,9 @@ export type IdentityFields = (
 /** No value is cut, since a part may mean something else: a longer one is left out, which few servers would take anyway. */
 export const MAX_VALUE_BYTES = 16 * 1024
 
-/** The names that a spec writes. */
+/** The names that a spec may write. */
 export function identityFieldNames(spec: HeaderSpec): readonly string[] {
-  return fieldsOf(spec).map(field => field.name)
+  return fieldsOf(spec, true).map(field => field.name)
 }
 
 /**
@@ -29,10 +29,11 @@ export function identityFieldNames(spec: HeaderSpec): readonly string[] {
  * percent-encoded, so that a list never gains a member. A field whose every placeholder is absent is left out, and one longer than
  * `MAX_VALUE_BYTES`.
  * Shape of a template: text with `{sub}`, `{name}`, `{email}`, `{preferred_username}`, `{groups}`, `{roles}`, `{provider}` or
- * `{claims.NAME}`.
+ * `{claims.NAME}`. `hasSeveral`: people come from more than one place, in each of which a `sub` is somebody else; a preset then says
+ * from which.
  */
-export function compileIdentityFields(spec: HeaderSpec): IdentityFields | null {
-  const fields = fieldsOf(spec).map(field => ({
+export function compileIdentityFields(spec: HeaderSpec, hasSeveral: boolean): IdentityFields | null {
+  const fields = fieldsOf(spec, hasSeveral).map(field => ({
     name: field.name.toLowerCase(),
     render: compileTemplate(field.template),
   }))
@@ -50,8 +51,15 @@ export function compileIdentityFields(spec: HeaderSpec): IdentityFields | null {
   }
 }
 
-function fieldsOf(spec: HeaderSpec): readonly { readonly name: string; readonly template: string }[] {
-  return spec.kind === 'preset' ? PRESETS[spec.preset] : spec.fields
+function fieldsOf(
+  spec: HeaderSpec,
+  hasSeveral: boolean,
+): readonly { readonly name: string; readonly template: string }[] {
+  if (spec.kind === 'table') return spec.fields
+  const provider = hasSeveral ? PROVIDER_FIELDS[spec.preset] : null
+  return provider === null
+    ? PRESETS[spec.preset]
+    : [...PRESETS[spec.preset], { name: provider, template: '{provider}' }]
 }
 
 type Render = (identity: Identity, roles: readonly string[]) => string | null
@@ -87,7 +95,7 @@ export function claimValue(name: string, identity: Identity, roles: readonly str
     case 'preferred_username':
       return identity.preferredUsername === null ? null : exact(identity.preferredUsername)
     case 'provider':
-      return identity.provider
+      return identity.provider === '' ? null : identity.provider
     case 'groups':
       return identity.groups.length === 0 ? null : joinList(identity.groups)
     case 'roles':

@@ -174,6 +174,11 @@ function issuersOf(portal: PortalConfig, providers: Config['providers']): readon
   return found.length === 0 ? null : found
 }
 
+/** Whether people come to a portal from more than one place, in each of which a name is somebody else's. */
+function hasSeveral({ providers, passwords }: PortalConfig): boolean {
+  return providers.length + (passwords === null ? 0 : 1) > 1
+}
+
 function compileRoute(
   route: RouteConfig,
   portals: ReadonlyMap<string, GatePortal>,
@@ -181,7 +186,7 @@ function compileRoute(
   pool: UpstreamPool,
 ): GateRoute {
   const portal = route.portal === null ? null : (portals.get(route.portal) ?? null)
-  const identityFields = compileIdentityFields(route.headers)
+  const identityFields = compileIdentityFields(route.headers, portal !== null && hasSeveral(portal.config))
   const policy = compilePolicy(route, portal?.roles ?? null)
   return Object.freeze({
     config: route,

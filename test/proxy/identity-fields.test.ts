@@ -17,11 +17,13 @@ function tells(
   spec: HeaderPreset | Record<string, string>,
   claims: Record<string, unknown> = ADA,
   roles: readonly string[] = ['user', 'admin'],
+  hasSeveral = false,
 ) {
   const fields = compileIdentityFields(
     typeof spec === 'string'
       ? { kind: 'preset', preset: spec }
       : { kind: 'table', fields: Object.entries(spec).map(([name, template]) => ({ name, template })) },
+    hasSeveral,
   )
   return fields === null
     ? null
@@ -58,6 +60,23 @@ describe('a preset', () => {
     }))
   test('leaves out what the provider did not say', () =>
     expect(tells('x-token', { sub: 'ada-1' }, [])).toEqual({ 'x-token-subject': 'ada-1' }))
+})
+
+describe('where people come from several places', () => {
+  const cases: [HeaderPreset, string][] = [
+    ['x-token', 'x-token-provider'],
+    ['x-forwarded', 'x-forwarded-provider'],
+    ['x-auth-request', 'x-auth-request-provider'],
+    ['remote', 'remote-provider'],
+  ]
+  test.each(cases)('the preset %s says from which', (preset, name) => {
+    expect(tells(preset, ADA, [], true)).toEqual({ ...tells(preset, ADA, []), [name]: 'id' })
+    expect(tells(preset, ADA, [])).not.toHaveProperty(name)
+  })
+  test('none says nothing, and a table what it says', () => {
+    expect(tells('none', ADA, [], true)).toBeNull()
+    expect(tells({ 'X-Who': '{sub}' }, ADA, [], true)).toEqual({ 'x-who': 'ada-1' })
+  })
 })
 
 describe('a table', () => {

@@ -21,7 +21,9 @@ export type HeaderKind = 'identity' | 'forwarding' | 'browser'
 
 /** The kind of a header field by its name, in lower case. */
 export function headerKind(name: string): HeaderKind {
-  if (/^(?:x-token-|x-auth-request-|remote-|x-forwarded-(?:user|email|groups|preferred-username)$)/.test(name)) {
+  if (
+    /^(?:x-token-|x-auth-request-|remote-|x-forwarded-(?:user|email|groups|preferred-username|provider)$)/.test(name)
+  ) {
     return 'identity'
   }
   return /^(?:x-forwarded-|x-real-ip$|x-request-id$|forwarded$|via$|traceparent$)/.test(name) ? 'forwarding' : 'browser'
