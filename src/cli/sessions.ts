@@ -13,14 +13,15 @@ import { newestFirst } from './newest-first.ts'
 import { type StorePorts, withSessions } from './with-sessions.ts'
 
 const USAGE = {
-  text: `usage: sallyport sessions list [--json] | sallyport sessions revoke ID... | --subject SUB | --all
+  text: `usage: sallyport sessions list [--json] | sallyport sessions revoke ID... | --subject SUB [--provider NAME] | --all
 
 Looks at, or ends, the sign-ins in the session store of routes.toml. A running server goes along within a second.
 
   list              who is signed in, newest first
   revoke ID...      ends these; the beginning of an id is enough where it fits only one (an id that begins with a dash goes
                     behind --)
-  --subject SUB     ends all of the person whom a provider calls so
+  --subject SUB     ends all of whom a provider calls so: several people, where several providers call somebody so
+  --provider NAME   of these, only those who signed in at this one
   --all             ends everyone's
   --json            as JSON, for scripts
   --config FILE     another file than routes.toml
@@ -29,6 +30,7 @@ Looks at, or ends, the sign-ins in the session store of routes.toml. A running s
     json: { type: 'boolean' },
     config: { type: 'string', short: 'c', default: 'routes.toml' },
     subject: { type: 'string' },
+    provider: { type: 'string' },
     all: { type: 'boolean' },
   },
   maxPositionals: 1000,
@@ -45,6 +47,7 @@ const TABLE_ROWS = 1000
 type Values = {
   readonly json?: boolean | undefined
   readonly subject?: string | undefined
+  readonly provider?: string | undefined
   readonly all?: boolean | undefined
 }
 
@@ -64,11 +67,17 @@ export async function runSessions(argv: readonly string[], io: Io, ports: StoreP
   )
 }
 
-function findMistake(act: string | undefined, ids: readonly string[], { subject, all }: Values): string | null {
-  if (act === 'list') return ids.length > 0 || subject !== undefined || all === true ? 'list takes no sessions' : null
+function findMistake(
+  act: string | undefined,
+  ids: readonly string[],
+  { subject, provider, all }: Values,
+): string | null {
+  const namesSome = ids.length > 0 || subject !== undefined || provider !== undefined || all === true
+  if (act === 'list') return namesSome ? 'list takes no sessions' : null
   if (act !== 'revoke') return act === undefined ? 'say list or revoke' : `sessions has no command "${act}"`
   const ways = [ids.length > 0, subject !== undefined, all === true].filter(Boolean).length
   if (ways !== 1) return 'revoke takes ids, --subject or --all, and one of these only'
+  if (provider !== undefined && subject === undefined) return '--provider says where --subject signed in'
   return ids.some(id => id === '') || subject === '' ? 'an empty name names nobody' : null
 }
 
@@ -121,9 +130,14 @@ async function revoke(
   config: Config,
   sessions: OpenSessions,
   ids: readonly string[],
-  { subject, all, json }: Values,
+  { subject, provider, all, json }: Values,
   io: Io,
 ): Promise<number> {
+  // A misspelt name must not pass for somebody who is not signed in.
+  if (provider !== undefined && !config.providers.has(provider)) {
+    io.stderr(`there is no provider "${provider}"\n`)
+    return EXIT.failed
+  }
   const portals = [...config.portals.keys()]
   const named = ids.length > 0 ? await findAll(sessions, portals, ids, io) : []
   if (named === null) return EXIT.failed
@@ -141,7 +155,9 @@ async function revoke(
       some = []
     }
     for await (const { session } of newestFirst(sessions, portals)) {
-      if (all !== true && session.identity.subject !== subject) continue
+      const { identity } = session
+      const isMeant = identity.subject === subject && (provider === undefined || identity.provider === provider)
+      if (all !== true && !isMeant) continue
       await sessions.tokens.suspend(session)
       some.push(session.id)
       if (some.length === ENDED_AT_ONCE) await endThem()

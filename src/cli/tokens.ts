@@ -24,7 +24,8 @@ server, and stop at once when they are revoked.
   --name N          what you will know it by
   --portal P        the portal whose routes it is for
   --service NAME    it stands for a service: the subject is token:NAME
-  --subject SUB     it stands for the person whom the portal's first provider calls so
+  --subject SUB     it stands for the person whom the portal's provider calls so
+  --provider NAME   which provider, where the portal has several
   --roles a,b       the roles it has, and no others, whatever the person has; none without this
   --host H          only for this host
   --path /p         only for this path and what is below it
@@ -43,6 +44,7 @@ server, and stop at once when they are revoked.
     portal: { type: 'string' },
     service: { type: 'string' },
     subject: { type: 'string' },
+    provider: { type: 'string' },
     roles: { type: 'string' },
     host: { type: 'string' },
     path: { type: 'string' },
@@ -61,7 +63,7 @@ type Values = Readonly<Partial<Record<Exclude<keyof (typeof USAGE)['options'], '
 interface Wanted {
   readonly name: string
   readonly portal: string
-  readonly holder: { readonly service: string } | { readonly subject: string }
+  readonly holder: { readonly service: string } | { readonly subject: string; readonly provider: string | null }
   readonly roles: readonly string[]
   readonly limits: TokenLimits
   readonly lifetimeMs: number
@@ -100,16 +102,17 @@ export async function runTokens(argv: readonly string[], io: Io, ports: StorePor
 }
 
 function parseWanted(values: Values): Wanted {
-  const { name, portal, service, subject, roles, host, path, methods, networks, expires = '90d' } = values
+  const { name, portal, service, subject, provider, roles, host, path, methods, networks, expires = '90d' } = values
   if (!name) throw new Mistake('say --name: what you will know it by')
   if (!portal) throw new Mistake('say --portal: whose routes it is for')
   if (!service === !subject) throw new Mistake('say --service or --subject, and one of the two')
+  if (provider !== undefined && !subject) throw new Mistake('--provider says whose --subject it is')
   const lifetimeMs = checked('--expires', parseDuration(expires))
   if (lifetimeMs === 0 || lifetimeMs > LONGEST_MS) throw new Mistake('--expires is from 1ms to 3650d')
   return {
     name,
     portal,
-    holder: service ? { service } : { subject: subject ?? '' },
+    holder: service ? { service } : { subject: subject ?? '', provider: provider ?? null },
     roles: roles === undefined ? [] : listed('--roles', roles),
     limits: {
       host: host === undefined ? null : checked('--host', parseHost(host)),
@@ -149,12 +152,14 @@ async function create(
   const unknown = wanted.roles.find(role => !portal.roles.has(role))
   if (unknown !== undefined) return failed(`portal "${portal.name}" has no role "${unknown}"`, io)
   const { name, limits, lifetimeMs } = wanted
+  const identity = identityOf(wanted, portal, providers)
+  if (typeof identity === 'string') return failed(identity, io)
   const { text, held } = await sessions.tokens.create({
     portal: portal.name,
     name,
     lifetimeMs,
     limits,
-    identity: identityOf(wanted, portal, providers),
+    identity,
   })
   if (json === true) io.stdout(`${JSON.stringify({ ...describe(held), token: text }, null, 2)}\n`)
   else {
@@ -164,12 +169,24 @@ async function create(
   return EXIT.ok
 }
 
-/** A service comes from no provider; a person's token says who it is for, and nothing that only a provider can vouch for. */
-function identityOf({ holder, roles }: Wanted, portal: PortalConfig, providers: Config['providers']): Identity {
+/**
+ * A service comes from no provider; a person's token says who it is for, and nothing that only a provider can vouch for.
+ *
+ * A `sub` is somebody at one provider alone: text where it is not clear at which, or the portal has it not.
+ */
+function identityOf(
+  { holder, roles }: Wanted,
+  portal: PortalConfig,
+  providers: Config['providers'],
+): Identity | string {
   if ('service' in holder) {
     return { ...makeIdentity('', '', `token:${holder.service}`, { name: holder.service }), roles }
   }
-  const provider = portal.providers[0] ?? ''
+  const own = portal.providers
+  if (holder.provider === null && own.length > 1) return `say --provider: portal "${portal.name}" has ${own.join(', ')}`
+  const provider = holder.provider ?? own[0] ?? ''
+  if (holder.provider !== null && !own.includes(provider))
+    return `portal "${portal.name}" has no provider "${provider}"`
   return { ...makeIdentity(provider, providers.get(provider)?.issuer ?? '', holder.subject, {}), roles }
 }
 
@@ -213,6 +230,8 @@ function describe({ name, session, limits, restsAtMs }: HeldToken): Readonly<Rec
     name,
     portal,
     subject: identity.subject,
+    /** null: a service, which comes from none. */
+    provider: identity.provider === '' ? null : identity.provider,
     /** null: those that its owner has at any time. */
     roles: identity.roles ?? null,
     ...limits,
