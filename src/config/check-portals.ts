@@ -1,4 +1,5 @@
 import { isLoopbackHost } from '../base/net.ts'
+import { createIssuerCheck } from './check-issuers.ts'
 import type { RootTable } from './keys.ts'
 import { PORTAL, type PortalTable, type RULE, type RuleTable } from './keys-portals.ts'
 import { checkProviderNames } from './provider-names.ts'
@@ -15,8 +16,12 @@ export function checkPortals(root: RootTable, report: Report): void {
     checkReferences(portal, providers, report)
     checkSomeone(name, portal, report)
     checkUrl(name, portal, root, byHost, report)
+    const issuers = createIssuerCheck(portal, root, report)
     for (const rules of portal.values.roles?.values() ?? []) {
-      for (const rule of rules) checkRule(rule, portal, providers, report)
+      for (const rule of rules) {
+        checkRule(rule, portal, providers, report)
+        issuers.check(rule, true)
+      }
     }
     if (portal.values.guest_links && !mayHaveGuests(name, root)) {
       const hint = 'say in a route who may open it: allow = ["user", { guest_link = true }]'

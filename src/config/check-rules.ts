@@ -1,3 +1,4 @@
+import { createIssuerCheck } from './check-issuers.ts'
 import type { RootTable } from './keys.ts'
 import type { PortalTable } from './keys-portals.ts'
 import type { RouteTable, RuleList } from './keys-routes.ts'
@@ -19,10 +20,12 @@ const SILENT_KEYS = new Set(['timezone', 'anonymous', 'guest_link', 'require_ver
 export function checkRules(route: RouteTable, root: RootTable, report: Report): void {
   const { allow, deny } = route.values
   const check = createRuleCheck(route, root, report)
+  const issuers = createIssuerCheck(check.portal, root, report)
   if (allow?.kind === 'list') {
     checkRoleNames(route.raw.entries.get('allow'), check)
     for (const rule of tablesOf(allow)) {
       checkRule(rule, check)
+      issuers.check(rule, true)
       if (rule.values.anonymous === true) checkAnonymous(rule, report)
       if (rule.values.guest_link === true) checkGuestLink(rule, check)
     }
@@ -31,6 +34,7 @@ export function checkRules(route: RouteTable, root: RootTable, report: Report): 
   checkRoleNames(route.raw.entries.get('deny'), check)
   for (const rule of tablesOf(deny)) {
     checkRule(rule, check)
+    issuers.check(rule, false)
     refuseOutermost(rule, 'deny applies to everyone, signed in or not', report)
   }
   if (allow?.kind === 'public' && asksWho(deny)) {

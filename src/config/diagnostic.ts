@@ -96,6 +96,8 @@ export const DIAGNOSTIC_CODES = [
   'deny.everyone',
   'deny.signed_out',
   'rule.empty',
+  'rule.providers',
+  'rule.subjects',
   'rule.depth',
   'rule.anonymous',
   'rule.guest_link',

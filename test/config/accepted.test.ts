@@ -3,6 +3,7 @@ import { SECTIONS } from '../../src/config/keys.ts'
 import { parseRaw } from '../../src/config/raw.ts'
 import { createReport } from '../../src/config/report.ts'
 import { accepts, check } from './checks.ts'
+import { GOOD_ISSUERS } from './issuer-cases.ts'
 
 /** The product's own example, without [tls]. */
 const EXAMPLE = `
@@ -52,6 +53,11 @@ upstream = ["http://10.0.0.5:3000", "http://10.0.0.6:3000"]
 portal = "home"
 allow = ["admin"]
 `
+
+test.each(GOOD_ISSUERS)('of a portal with several providers, a rule may be about %s', (_, fragment) => {
+  const result = check(fragment)
+  expect(result.ok && result.warnings).toEqual([])
+})
 
 test('the example of the documentation is good, without a warning', () => {
   const result = check(EXAMPLE, { env: { POCKET_ID_SECRET: 's3cret' } })

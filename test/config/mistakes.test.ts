@@ -5,6 +5,7 @@ import { loadConfig } from '../../src/config/load.ts'
 import { expectOne, type World } from './checks.ts'
 import { GUEST_CASES } from './guest-cases.ts'
 import { IDENTITY_CASES } from './identity-cases.ts'
+import { ISSUER_CASES } from './issuer-cases.ts'
 import { LIMIT_CASES } from './limit-cases.ts'
 import { PASSWORD_CASES } from './password-cases.ts'
 import { PICTURE_CASES } from './picture-cases.ts'
@@ -418,6 +419,7 @@ const CASES: readonly Case[] = [
   ...PICTURE_CASES,
   ...GUEST_CASES,
   ...IDENTITY_CASES,
+  ...ISSUER_CASES,
   ...LIMIT_CASES,
   ...PASSWORD_CASES,
   ...TLS_CASES,
