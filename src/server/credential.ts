@@ -6,6 +6,9 @@ type OwnFields = Record<string, string>
 /** Wherever a token stands in a field, however the rest of it looks. */
 const ANY_TOKEN = /sp_[A-Za-z0-9_-]{43}/
 
+/** Where a token comes beside an Authorization of the application's own. */
+export const TOKEN_FIELD = 'x-sallyport-token'
+
 /** No token of ours comes in a field that is longer. */
 const LONGEST = 4096
 
@@ -19,12 +22,12 @@ const LONGEST = 4096
  */
 export function takeToken(fields: OwnFields): string | null {
   const { authorization } = fields
-  const own = fields['x-sallyport-token']
+  const own = fields[TOKEN_FIELD]
   if (authorization === undefined && own === undefined) return null
   const carried = authorization === undefined ? null : tokenOf(authorization)
   if (carried !== null) delete fields.authorization
   if (own === undefined) return carried
-  delete fields['x-sallyport-token']
+  delete fields[TOKEN_FIELD]
   return carried === null || carried === own ? own : ''
 }
 

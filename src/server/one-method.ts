@@ -9,7 +9,7 @@ import type { Passage } from './passage.ts'
  */
 export function holdToMethod(passage: Passage): void {
   refuseOverrides(passage)
-  if (!passage.isQuestion) passage.sent = withoutOverrides(passage.sent, passage.snapshot.fateOf)
+  if (passage.question === null) passage.sent = withoutOverrides(passage.sent, passage.snapshot.fateOf)
 }
 
 /**
@@ -18,10 +18,10 @@ export function holdToMethod(passage: Passage): void {
  *
  * Throws `access.denied`. Absent on purpose: bodies, which nobody reads here.
  */
-export function refuseOverrides({ isQuestion, sent, snapshot, target }: Passage): void {
+export function refuseOverrides({ question, sent, snapshot, target }: Passage): void {
   const parameter = target === null ? null : overridingParameter(target.query)
   if (parameter !== null) throw refusal(`the parameter ${parameter.slice(0, 100)}`)
-  const field = isQuestion ? overridingField(sent, snapshot.fateOf) : null
+  const field = question === null ? null : overridingField(sent, snapshot.fateOf)
   if (field !== null) throw refusal(`the field ${field.slice(0, 100)}`)
 }
 

@@ -12,6 +12,14 @@ export type Front = Bun.Server<unknown>
 /** What a request comes to; undefined once it has become a WebSocket. */
 export type Answer = MaybePromise<Response | undefined>
 
+/** What a proxy in front makes of a verdict. */
+export interface Question {
+  /** Whether it looks at the status alone, and passes nothing of our answer on to its client. */
+  readonly isStatusOnly: boolean
+  /** What becomes of a field of which nothing is known: it is there and empty, it is not there, or it is named as one to remove. */
+  readonly unknown: 'empty' | 'absent' | 'removed'
+}
+
 /** One request on its way: everything decided so far, filled in from top to bottom. */
 export interface Passage {
   /** What is asked for; where a proxy in front asks for a verdict, the request that it asks about. */
@@ -34,8 +42,8 @@ export interface Passage {
   readonly client: string
   /** Whether the client's address is beyond doubt. */
   readonly isClientProven: boolean
-  /** Whether a proxy in front asks for the verdict alone: then nothing is forwarded. */
-  isQuestion: boolean
+  /** How a proxy in front asks for the verdict alone: then nothing is forwarded. Null for a client's own request. */
+  question: Question | null
   target: Target | null
   portal: GatePortal | null
   route: GateRoute | null
@@ -56,9 +64,11 @@ export function schemeOf(passage: Passage): 'http' | 'https' {
   return passage.front.protocol === 'https' ? 'https' : (portal?.url?.scheme ?? 'http')
 }
 
-/** The origin by which the client knows the host that it asked. */
-export function originOf(passage: Passage, target: Target): string {
-  return `${schemeOf(passage)}://${target.authority}`
+/** The origin by which the client knows the host that it asked; as everywhere, without the port that its scheme has anyway. */
+export function originOf(passage: Passage, { host, authority }: Target): string {
+  const scheme = schemeOf(passage)
+  const isUsual = authority === `${host}:${scheme === 'https' ? 443 : 80}`
+  return `${scheme}://${isUsual ? host : authority}`
 }
 
 /** The value of this host's session cookie, or null. */

@@ -28,7 +28,8 @@ import type { Respond } from './respond.ts'
 import { passKept } from './send-kept.ts'
 import type { GateRoute, Prepared, Snapshot } from './snapshot.ts'
 import { redirectToHttps } from './to-https.ts'
-import { approve, asksForVerdict, verify } from './verify.ts'
+import { approve, verify } from './verify.ts'
+import { dialectAt, tellsOfBody } from './verify-dialects.ts'
 
 export interface PipelineTools extends PassTools {
   readonly ports: Pick<Ports, 'fetch' | 'now' | 'log'>
@@ -93,7 +94,7 @@ export function createPipelines(tools: PipelineTools): Pipelines {
       isPeerTrusted,
       client: named === null ? (peer ?? NOBODY) : named.address,
       isClientProven: named === null ? peer !== null : named.isProven,
-      isQuestion: false,
+      question: null,
       target: null,
       portal: null,
       route: null,
@@ -118,7 +119,7 @@ function enter(passage: Passage, tools: PipelineTools): Answer {
   const target = parseTarget(request.method, request.url, hostField(passage))
   passage.target = target
   if (snapshot.rate !== null) tools.rates.take(snapshot.rate, passage.client, null)
-  if (target.isReserved && asksForVerdict(target.path)) {
+  if (target.isReserved && dialectAt(target.path) !== null) {
     throw new GateError('route.none', 'a verdict was asked for on a listener that clients reach', {
       hint: 'let the proxy in front ask where verify in [server] says',
     })
@@ -267,21 +268,21 @@ function proceed(
     if (looksAtMethod(other.policy)) holdToMethod(passage)
   }
   if (looksAtMethod(route.policy)) refuseOverrides(passage)
-  if (passage.isQuestion) return approve(passage, route, prepared)
+  if (passage.question !== null) return approve(passage, route, prepared)
   return route.config.keepPostsBytes === null
     ? pass(passage, tools, route, prepared)
     : passKept(passage, tools, route, prepared)
 }
 
 /** A browser's question before a request across origins, which never has cookies (Fetch §4.8). It has no body either. */
-function isPreflight({ request, sent, session }: Passage): boolean {
+function isPreflight({ request, sent, session, question }: Passage): boolean {
   return (
     request.method === 'OPTIONS' &&
     session === null &&
     sent.origin !== undefined &&
     sent['access-control-request-method'] !== undefined &&
     sent.upgrade === undefined &&
-    request.body === null
+    (question === null ? request.body === null : !tellsOfBody(sent))
   )
 }
 

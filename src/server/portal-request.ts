@@ -20,7 +20,7 @@ export function portalRequest(passage: Passage): PortalRequest | null {
     wantsAuthTime: portal.wantsAuthTime,
     wantsAccess: snapshot.wantsAccess.has(portal.config.name),
     // Whoever asks for a verdict has the form, and we have not.
-    keepsForms: passage.isQuestion ? null : keepsForms(passage.route),
+    keepsForms: passage.question !== null ? null : keepsForms(passage.route),
     hasKeptForms: portal.hasKeptForms,
     session: passage.session,
     serves: host => snapshot.portals.lookup(host) === portal,

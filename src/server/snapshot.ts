@@ -68,6 +68,8 @@ export interface GateRoute {
   /** Null for a route with an upstream. */
   readonly answering: Answering | null
   readonly identityFields: IdentityFields | null
+  /** The fields that say who is there, in lower case, each once; Cookie is none of them, Authorization may be. */
+  readonly toldNames: readonly string[]
   /** Null: no limit. */
   readonly rate: Rate | null
   /** Whether a request has to be told apart by who sends it. */
@@ -195,6 +197,9 @@ function compileRoute(
     upstream: route.upstream === null ? null : pool.upstream(route.upstream),
     answering: route.answer === null ? null : compileAnswer(route.answer, isForAll(route)),
     identityFields,
+    toldNames: [
+      ...new Set([...identityFieldNames(route.headers), ...liveFieldNames(route)].map(name => name.toLowerCase())),
+    ],
     rate: compileRate(route.rate, route.id),
     needsSession:
       policy.rules !== null ||

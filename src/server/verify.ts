@@ -1,13 +1,15 @@
 import { GateError } from '../base/errors.ts'
 import { isCallback, ownPath } from '../portal/place.ts'
-import { type Fields, identityFieldNames } from '../proxy/identity-fields.ts'
+import { foldName } from '../proxy/field-names.ts'
+import type { Fields } from '../proxy/identity-fields.ts'
 import { parseReturnTo } from '../route/return-to.ts'
 import { parseTarget } from '../route/target.ts'
 import { stripOwnCookies } from '../session/cookie.ts'
-import { liveFieldNames } from './live-fields.ts'
-import { type Answer, hostField, originOf, type Passage, schemeOf } from './passage.ts'
+import { TOKEN_FIELD } from './credential.ts'
+import { type Answer, originOf, type Passage } from './passage.ts'
 import type { GateRoute, Prepared } from './snapshot.ts'
 import { checkOrigin } from './sockets.ts'
+import { type Dialect, dialectAt } from './verify-dialects.ts'
 
 /** What the pipeline does with the request that is asked about, once its route is known. */
 export interface VerifySteps {
@@ -19,16 +21,6 @@ export interface VerifySteps {
   fail(thrown: unknown): Response
 }
 
-/** Where Caddy and Traefik ask, whose clients get our answer as it is. */
-const RELAYED = ownPath('verify')
-/** Where nginx asks, which looks at the status alone. */
-const STATUS_ONLY = `${RELAYED}/nginx`
-
-/** Whether this path of ours is one where a proxy in front asks. */
-export function asksForVerdict(path: string): boolean {
-  return path === RELAYED || path === STATUS_ONLY
-}
-
 /**
  * Answers a proxy in front that asks whether a request may pass: 204 with the identity fields where it may, else what the
  * client is to see.
@@ -37,27 +29,27 @@ export function asksForVerdict(path: string): boolean {
  * client writes in the other one is not read. Only routes with `verify` have an answer: what everybody may see here says nothing about
  * what a proxy in front has under the same name. From then on the passage is that request's, so that the decision, the pages and
  * the access record are the ones it would have had here. Throws `route.none` for any other address than those where proxies ask;
- * where Caddy and Traefik ask, also `access.proxy`, `target.malformed` and what `steps` throw.
+ * but where the status alone is looked at, also `access.proxy`, `target.malformed`, `target.header` and what `steps` throw.
  */
 export function verify(passage: Passage, steps: VerifySteps): Answer {
-  const asked = passage.target?.path
-  if (asked === undefined || !asksForVerdict(asked)) {
+  const dialect = passage.target === null ? null : dialectAt(passage.target.path)
+  if (dialect === null) {
     throw new GateError('route.none', 'proxies in front ask here for verdicts, and nothing else is served', {
       hint: `let the proxy in front hand ${ownPath('')} and the portal's host on to a public listener`,
     })
   }
-  if (asked !== STATUS_ONLY) return decide(passage, steps)
-  const conclude = (answer: Response | undefined) => statusOnly(passage, answer)
+  const conclude = (answer: Response | undefined) =>
+    dialect.isStatusOnly ? statusOnly(passage, answer) : relayed(passage, answer)
   const fail = (thrown: unknown) => conclude(steps.fail(thrown))
   try {
-    const answer = decide(passage, steps)
+    const answer = decide(passage, dialect, steps)
     return answer instanceof Promise ? answer.then(conclude, fail) : conclude(answer)
   } catch (thrown) {
     return fail(thrown)
   }
 }
 
-function decide(passage: Passage, steps: VerifySteps): Answer {
+function decide(passage: Passage, dialect: Dialect, steps: VerifySteps): Answer {
   if (!passage.isPeerTrusted) {
     throw new GateError('access.proxy', `${passage.peer} is no trusted proxy, and asked for a verdict`, {
       facts: { peer: passage.peer },
@@ -65,7 +57,7 @@ function decide(passage: Passage, steps: VerifySteps): Answer {
     })
   }
   steps.limit()
-  const stated = passage.target?.path === STATUS_ONLY ? readOriginal(passage) : readForwarded(passage)
+  const stated = dialect.read(passage, dialect.address)
   const { snapshot } = passage
   const target = parseTarget(stated.method, `http://host${stated.path}`, stated.host)
   if (stated.path.startsWith('//')) throw new GateError('target.ambiguous', 'the path begins with several slashes')
@@ -76,7 +68,7 @@ function decide(passage: Passage, steps: VerifySteps): Answer {
     headers: passage.request.headers,
   })
   passage.sent = { ...passage.sent, 'x-forwarded-proto': stated.scheme }
-  passage.isQuestion = true
+  passage.question = dialect
   const { portal } = passage
   if (target.isReserved || (portal !== null && isCallback({ portal: portal.config, target }))) {
     throw new GateError('route.none', 'a verdict was asked for about a page of our own', {
@@ -101,7 +93,25 @@ function decide(passage: Passage, steps: VerifySteps): Answer {
       'the path can be read as one of which no proxy in front has the application',
     )
   }
+  refuseSpellings(passage, match.value)
   return steps.follow(match.value, match.also)
+}
+
+/**
+ * Refuses a field that an application may take for one of those that say who is there, by another spelling (`Remote_User`): the proxy
+ * in front writes over the one, and passes the other on. Nobody sends such a field in good faith.
+ */
+function refuseSpellings({ sent, snapshot }: Passage, { toldNames }: GateRoute): void {
+  for (const name in sent) {
+    if (snapshot.fateOf(name) !== 'drop' || toldNames.includes(name)) continue
+    const folded = foldName(name)
+    if (toldNames.some(told => foldName(told) === folded)) {
+      throw new GateError(
+        'target.header',
+        `the field ${name.slice(0, 100)} may be taken for one that says who is there`,
+      )
+    }
+  }
 }
 
 /** Whether the application of a route is behind a proxy in front: what others may do is no word about anything there. */
@@ -112,8 +122,7 @@ function isAsked({ config }: GateRoute): boolean {
 /**
  * That the request may pass: the fields that say who is there, and what is left of Cookie and Authorization without our own.
  *
- * Each is there whatever is known, if only empty: a proxy that copies them writes over what its client sent, and Caddy 2.6 writes
- * the name of its own placeholder for one that is missing.
+ * Where nothing is known a field is empty, or is left out, as the dialect has it.
  *
  * Throws `access.origin` for a WebSocket that a page of another site opens where not everybody may pass, or for someone who is signed in.
  */
@@ -131,57 +140,32 @@ export function approve(passage: Passage, route: GateRoute, prepared: Prepared):
     : approval(passage, route, prepared, live)
 }
 
-function approval({ sent }: Passage, { config }: GateRoute, prepared: Prepared, live: Fields): Response {
+function approval(passage: Passage, route: GateRoute, prepared: Prepared, live: Fields): Response {
+  const { sent, question } = passage
   const authorization = prepared.authorization === undefined ? sent.authorization : prepared.authorization
-  const headers = new Headers({ 'cache-control': 'no-store', authorization: authorization ?? '' })
-  headers.set('cookie', (sent.cookie === undefined ? null : stripOwnCookies(sent.cookie)) ?? '')
-  for (const name of [...identityFieldNames(config.headers), ...liveFieldNames(config)]) headers.set(name, '')
-  for (const [name, value] of [...prepared.fields, ...live]) headers.set(name, value)
+  const known = new Map<string, string>([...prepared.fields, ...live])
+  if (!known.has('authorization') && authorization) known.set('authorization', authorization)
+  const cookie = sent.cookie === undefined ? null : stripOwnCookies(sent.cookie)
+  if (cookie) known.set('cookie', cookie)
+  const headers = new Headers({ 'cache-control': 'no-store' })
+  const unknown: string[] = []
+  for (const name of new Set(['cookie', 'authorization', ...route.toldNames])) {
+    const value = known.get(name)
+    if (value) headers.set(name, value)
+    else if (question?.unknown === 'empty') headers.set(name, '')
+    else unknown.push(name)
+  }
+  if (question?.unknown === 'removed')
+    headers.set('x-envoy-auth-headers-to-remove', [...unknown, TOKEN_FIELD].join(','))
   return new Response(null, { status: 204, headers })
 }
 
-interface Stated {
-  readonly method: string
-  readonly host: string | null
-  /** With the query; printable ASCII. */
-  readonly path: string
-  readonly scheme: 'http' | 'https'
-}
-
-const METHOD = /^[A-Z-]+$/
-const PATH = /^\/[\x21-\x7e]*$/
-const URL_PARTS = /^(https?|wss?):\/\/([^/?#\s]+)(\/[\x21-\x7e]*)$/i
-
-/** `X-Forwarded-Method`, `-Uri`, `-Host` and `-Proto`: what Caddy's `forward_auth` and Traefik's ForwardAuth write. */
-function readForwarded(passage: Passage): Stated {
-  const { sent } = passage
-  const method = sent['x-forwarded-method']
-  const path = sent['x-forwarded-uri']
-  if (method === undefined || path === undefined || !METHOD.test(method) || !PATH.test(path)) {
-    throw unstated('X-Forwarded-Method and X-Forwarded-Uri', RELAYED)
-  }
-  const scheme = sent['x-forwarded-proto']
-  return { method, path, host: hostField(passage), scheme: isSecure(scheme) ? 'https' : 'http' }
-}
-
-/** `X-Original-Method` and `X-Original-URL`: what nginx is told to write, and the nginx ingress of Kubernetes writes by itself. */
-function readOriginal({ sent }: Passage): Stated {
-  const method = sent['x-original-method']
-  const [, scheme, host, path] = URL_PARTS.exec(sent['x-original-url'] ?? '') ?? []
-  if (method === undefined || host === undefined || path === undefined || !METHOD.test(method)) {
-    throw unstated('X-Original-Method and X-Original-URL', STATUS_ONLY)
-  }
-  return { method, host, path, scheme: isSecure(scheme) ? 'https' : 'http' }
-}
-
-function isSecure(scheme: string | undefined): boolean {
-  return scheme !== undefined && /^(?:https|wss)$/i.test(scheme)
-}
-
-function unstated(fields: string, address: string): GateError {
-  return new GateError('target.malformed', `${fields} do not state one request`, {
-    hint: `at ${address} the proxy in front has to set both, to the method and address that its client asked for`,
-  })
+/** What the client is to see, as the proxy in front passes it on; Traefik takes an address without a host for one of ours. */
+function relayed(passage: Passage, answer: Response | undefined): Response | undefined {
+  const location = answer?.headers.get('location')
+  if (answer === undefined || passage.target === null || !location?.startsWith('/')) return answer
+  answer.headers.set('location', originOf(passage, passage.target) + location)
+  return answer
 }
 
 /**
@@ -204,5 +188,5 @@ function signInAddress(passage: Passage, location: string): string {
   const query = new URLSearchParams(location.slice(location.indexOf('?') + 1))
   query.delete('to')
   query.set('return', parseReturnTo(target.path + target.query))
-  return `${schemeOf(passage)}://${target.authority}${ownPath('login')}?${query}`
+  return `${originOf(passage, target)}${ownPath('login')}?${query}`
 }

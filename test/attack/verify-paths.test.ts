@@ -33,6 +33,14 @@ afterAll(() => gate[Symbol.asyncDispose]())
 /** How Caddy and Traefik ask, and how nginx does. */
 const ASKING: readonly (readonly [who: string, ask: (target: string) => readonly string[]])[] = [
   ['verify', target => ['X-Forwarded-Method: GET', `X-Forwarded-Uri: ${target}`, 'X-Forwarded-Host: app.example']],
+  [
+    'verify/traefik',
+    target => ['X-Forwarded-Method: GET', `X-Forwarded-Uri: ${target}`, 'X-Forwarded-Host: app.example'],
+  ],
+  [
+    'verify/envoy/open',
+    target => ['X-Forwarded-Method: GET', `X-Forwarded-Uri: ${target}`, 'X-Forwarded-Host: app.example'],
+  ],
   ['verify/nginx', target => ['X-Original-Method: GET', `X-Original-URL: http://app.example${target}`]],
 ]
 

@@ -69,6 +69,9 @@ const original = (uri: string, more: Lines = [], method = 'GET', host = APP): Li
   `X-Original-URL: http://${host}${uri}`,
   ...more,
 ]
+const toTraefik = (lines: Lines) => send(trusting.verifyPort, '/.sallyport/verify/traefik', lines, 'sallyport')
+const toEnvoy = (lines: Lines, path = '/any/path?q=1') =>
+  send(trusting.verifyPort, `/.sallyport/verify/envoy${path}`, lines, 'sallyport')
 const relayed = (lines: Lines) => send(trusting.verifyPort, '/.sallyport/verify', lines, 'sallyport')
 const toNginx = (lines: Lines) => send(trusting.verifyPort, '/.sallyport/verify/nginx', lines, 'sallyport')
 const PAGE = ['Accept: text/html', 'Sec-Fetch-Mode: navigate', 'Sec-Fetch-Dest: document']
@@ -149,12 +152,7 @@ describe('where proxies ask', () => {
 
 test('who may pass is named in the fields of the route, whatever the request says in them', async () => {
   const cookie = await cookieOf(['admins'])
-  const forged = [
-    'X-Token-Subject: root',
-    'X_Token_Subject: root',
-    'X-Token-User-Roles: root',
-    'X-Forwarded-User: root',
-  ]
+  const forged = ['X-Token-Subject: root', 'X-Token-User-Roles: root', 'X-Forwarded-User: root']
   for (const answer of [
     await relayed(forwarded('/admin/x', [cookie, ...forged])),
     await toNginx(original('/admin/x', [cookie, ...forged])),
@@ -181,6 +179,77 @@ test('where nobody is known every field is there and empty, so that a proxy that
   expect(answer.field('authorization')).toBe('Basic YTpi')
 })
 
+test.each(['X_Token_Subject', 'x.token.subject', 'X-Token_User-Roles', 'X~Token~User~Name'])(
+  '%s, which an application may take for a field about who is there, is refused on every route',
+  async name => {
+    const cookie = await cookieOf(['admins'])
+    for (const lines of [[cookie, `${name}: root`], [`${name}: root`]]) {
+      for (const uri of ['/open', '/admin']) {
+        for (const ask of [relayed, toTraefik, toEnvoy]) expect((await ask(forwarded(uri, lines))).status).toBe(400)
+        expect((await toNginx(original(uri, lines))).status).toBe(403)
+      }
+    }
+  },
+)
+
+test('Traefik is told nothing in empty fields, which it would pass on', async () => {
+  const nobody = await toTraefik(forwarded('/open/x', ['X-Token-Subject: root', 'Cookie: sallyport=junk']))
+  expect(nobody.status).toBe(204)
+  for (const name of ['x-token-subject', 'x-token-user-email', 'cookie', 'authorization'])
+    expect(nobody.field(name)).toBeNull()
+  const known = await toTraefik(forwarded('/admin', [await cookieOf(['admins']), 'Authorization: Basic YTpi']))
+  expect(['x-token-subject', 'authorization', 'cookie'].map(name => known.field(name))).toEqual([
+    'ada',
+    'Basic YTpi',
+    null,
+  ])
+})
+
+test('a path that Traefik took a prefix off before it asked is not judged', async () => {
+  const answer = await toTraefik(forwarded('/open/x', ['X-Forwarded-Prefix: /admin']))
+  expect(answer.status).toBe(400)
+})
+
+test('Envoy is told which fields of its client to take off', async () => {
+  const removed = async (lines: Lines) =>
+    (await toEnvoy(forwarded('/open', lines))).field('x-envoy-auth-headers-to-remove')
+  expect(await removed(['X-Token-Subject: root', 'Cookie: a=b'])).toBe(
+    'authorization,x-token-subject,x-token-user-name,x-token-user-email,x-token-user-roles,x-sallyport-token',
+  )
+  expect(await removed([await cookieOf(['admins']), 'Authorization: Basic YTpi'])).toBe(
+    'cookie,x-token-user-name,x-token-user-email,x-sallyport-token',
+  )
+})
+
+test('the path behind the address where Envoy asks decides nothing: the fields state what is judged', async () => {
+  expect((await toEnvoy(forwarded('/admin'), '/open')).status).toBe(401)
+  expect((await toEnvoy(forwarded('/open'), '/admin')).status).toBe(204)
+  expect((await toEnvoy(original('/open'), '/open')).status).toBe(400)
+  for (const path of ['', '/../../login', '/%2e%2e/x', '/%zz'])
+    expect((await toEnvoy(forwarded('/open'), path)).status).toBeGreaterThanOrEqual(400)
+})
+
+test('a port that the scheme has anyway is no other origin: nginx says it with every host', async () => {
+  const page = await send(trusting.verifyPort, '/.sallyport/verify/nginx', original('/deep', PAGE, 'GET', `${APP}:80`))
+  expect(page.field('x-sallyport-sign-in')).toBe(`http://${APP}/.sallyport/login?return=%2Fdeep`)
+  const odd = await toNginx(original('/deep', PAGE, 'GET', `${APP}:443`))
+  expect(odd.field('x-sallyport-sign-in')).toBe(`http://${APP}:443/.sallyport/login?return=%2Fdeep`)
+  const handshake = [await cookieOf(), `Sec-WebSocket-Key: ${WEBSOCKET_KEY}`, `Origin: http://${APP}`]
+  expect((await toNginx(original('/', handshake, 'GET', `${APP}:80`))).status).toBe(204)
+  expect((await toNginx(original('/', handshake, 'GET', `${APP}:443`))).status).toBe(403)
+})
+
+test('a host that Host contradicts is refused, where Host names one that is served here', async () => {
+  const ask = (host: string, stated: string) =>
+    send(trusting.verifyPort, '/.sallyport/verify', forwarded('/open', [], 'GET', stated), host)
+  for (const host of ['open.example', 'OPEN.example:80', 'open.example.', 'proxied.example']) {
+    expect([host, (await ask(host, APP)).status]).toEqual([host, 400])
+  }
+  for (const host of [APP, `${APP}:8080`, 'APP.example.', 'sallyport:9080', '127.0.0.1']) {
+    expect([host, (await ask(host, APP)).status]).toEqual([host, 204])
+  }
+})
+
 test('a name in other letters arrives as UTF-8, and no control character leaves', async () => {
   const { cookie } = await trusting.signIn(APP, { sub: 'gäst 雪\r\nx-evil: 1', name: 'a\nb' })
   const answer = await relayed(forwarded('/', [`Cookie: ${cookie}`]))
@@ -190,7 +259,7 @@ test('a name in other letters arrives as UTF-8, and no control character leaves'
 
 test('page loads are sent to sign in where answers are relayed, and nginx is told where', async () => {
   const page = await relayed(forwarded('/deep?q=1', PAGE))
-  expect([page.status, page.field('location')]).toEqual([302, '/.sallyport/login?return=%2Fdeep%3Fq%3D1'])
+  expect([page.status, page.field('location')]).toEqual([302, `http://${APP}/.sallyport/login?return=%2Fdeep%3Fq%3D1`])
   const status = await toNginx(original('/deep?q=1', PAGE))
   expect([status.status, status.field('location')]).toEqual([401, null])
   expect(status.field('x-sallyport-sign-in')).toBe(`http://${APP}/.sallyport/login?return=%2Fdeep%3Fq%3D1`)
@@ -306,6 +375,16 @@ describe('what is stated', () => {
     const preflight = ['Origin: https://page.example', 'Access-Control-Request-Method: POST']
     expect((await relayed(forwarded('/cors', preflight, 'OPTIONS'))).status).toBe(204)
     expect((await relayed(forwarded('/cors', preflight))).status).toBe(401)
+    for (const body of ['Content-Type: text/plain', 'X-Original-Body: 3', 'X-Original-Body: chunked']) {
+      expect([body, (await relayed(forwarded('/cors', [...preflight, body], 'OPTIONS'))).status]).toEqual([body, 401])
+      expect((await toNginx(original('/cors', [...preflight, body], 'OPTIONS'))).status).toBe(401)
+    }
+    for (const none of ['X-Original-Body: 0', 'X-Original-Body:']) {
+      expect((await relayed(forwarded('/cors', [...preflight, none], 'OPTIONS'))).status).toBe(204)
+    }
+    for (const override of ['X-HTTP-Method-Override: DELETE', 'X_Method_Override: GET']) {
+      expect((await relayed(forwarded('/cors', [...preflight, override], 'OPTIONS'))).status).toBe(403)
+    }
     expect((await relayed(forwarded('/', preflight, 'OPTIONS'))).status).toBe(401)
   })
 
