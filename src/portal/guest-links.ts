@@ -27,6 +27,8 @@ export function mayRevokeAll(ctx: PortalRequest, session: Session): boolean {
 export interface LinkPlace {
   readonly origin: string
   readonly host: string
+  /** The host, or host:port. */
+  readonly authority: string
   readonly path: string
   readonly landing: SafeReturnTo
 }
@@ -38,7 +40,8 @@ export function parseLinkPlace(raw: string): LinkPlace | null {
   const [host, path] = [parseHost(url.hostname), parsePath(url.pathname)]
   const landing = url.pathname + url.search
   if (!host.ok || !path.ok || parseReturnTo(landing) !== landing) return null
-  return { origin: url.origin, host: host.value, path: path.value, landing: parseReturnTo(landing) }
+  const { origin, host: authority } = url
+  return { origin, host: host.value, authority, path: path.value, landing: parseReturnTo(landing) }
 }
 
 /** The link itself. Its secret travels in the query, which no log of ours has, and no page of ours tells on. */

@@ -102,7 +102,7 @@ async function create(
   await takeBackIfOver(tools.sessions, session, held.session.id)
   const facts = { user: session.identity.subject, link: held.session.id, host: place.host, path: place.path }
   tools.ports.log.info('A guest link was made', facts)
-  return answer(ctx, tools, session, { made: linkAddress(place.origin, text) })
+  return answer(ctx, tools, session, { made: linkAddress(ctx.reachedAt(place), text) })
 }
 
 /** A link has to lead where browsers really are: by this portal's own scheme. */

@@ -51,7 +51,7 @@ export async function askPortal(
   if (extra.switch === undefined) await refuseLoop(ctx, tools.seal, path)
   const ask = bindBrowser(ctx, 'ask', ASK_LIFETIME_MS, tools.ports.random)
   const to = await tools.seal.seal(
-    { origin: ctx.origin, host: ctx.target.host, path, ask: sha256(ask.secret) },
+    { origin: ctx.reachedAt(ctx.target), host: ctx.target.host, path, ask: sha256(ask.secret) },
     purposeOf(ctx),
     tools.ports.now() + ASK_LIFETIME_MS,
   )

@@ -12,6 +12,11 @@ export interface PortalRequest {
   readonly target: Target
   /** The origin by which the client knows this host: scheme, host and port. */
   readonly origin: string
+  /**
+   * The origin by which browsers are led to a host of this portal: with a port of ours, whatever port was named. `authority` is
+   * the host, or host:port.
+   */
+  reachedAt(at: { readonly host: string; readonly authority: string }): string
   readonly clientAddress: string
   readonly requestId: string
   /** The portal that this host belongs to. */

@@ -1,7 +1,8 @@
 import { vouchedPart } from '../identity/vouched.ts'
 import type { PortalRequest } from '../portal/portal.ts'
 import { applicationsOf } from './applications.ts'
-import { originOf, type Passage } from './passage.ts'
+import { ownOrigin } from './own-ports.ts'
+import { originOf, type Passage, schemeOf } from './passage.ts'
 import { shareableAt } from './shareable.ts'
 import type { GateRoute } from './snapshot.ts'
 
@@ -13,6 +14,7 @@ export function portalRequest(passage: Passage): PortalRequest | null {
     request: passage.request,
     target,
     origin: originOf(passage, target),
+    reachedAt: at => ownOrigin(portal.ports, schemeOf(passage), at),
     clientAddress: passage.client,
     requestId: passage.id,
     portal: portal.config,

@@ -20,6 +20,7 @@ import { compileHostTable, type HostTable } from '../route/hosts.ts'
 import { compileRouteTable, type RouteTable } from '../route/table.ts'
 import type { Session } from '../session/session.ts'
 import { type LiveFields, liveFieldNames } from './live-fields.ts'
+import { compilePorts, type OwnPorts } from './own-ports.ts'
 
 /** Everything compiled from one routes.toml. Read once a request and passed along; never changed, only replaced. */
 export interface Snapshot {
@@ -56,6 +57,8 @@ export interface GatePortal {
   readonly icons: ReadonlyMap<string, Picture>
   /** Whether any route of this portal keeps forms. */
   readonly hasKeptForms: boolean
+  /** By which ports browsers reach its hosts, by scheme; null for a portal without a `url`. */
+  readonly ports: OwnPorts | null
 }
 
 /** A route with everything that its requests need, prepared. */
@@ -111,7 +114,8 @@ export function compileSnapshot(config: Config, fingerprint: string, pool: Upstr
       const [wantsAuthTime, hasKeptForms] = [aged.has(name), keeping.has(name)]
       const icons = iconsOf(name, config.routes)
       const heldBack = new Set<string>()
-      const own = { config: portal, roles, rolesOf: roles.of, heldBack, wantsAuthTime, hasKeptForms, icons }
+      const ports = portal.url === null ? null : compilePorts(portal.url, config)
+      const own = { config: portal, roles, rolesOf: roles.of, heldBack, wantsAuthTime, hasKeptForms, icons, ports }
       return [name, Object.freeze(own)]
     }),
   )

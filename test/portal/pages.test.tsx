@@ -38,6 +38,7 @@ function contextAt(address: string): PortalRequest {
     request: new Request(address),
     target: parseTarget('GET', address, host),
     origin: `https://${host}`,
+    reachedAt: ({ authority }) => `https://${authority}`,
     clientAddress: '192.0.2.1',
     requestId: 'req-7',
     portal,
