@@ -14,7 +14,7 @@ import { type AskProvider, createRefreshes } from './refresh.ts'
 import { repeatEvery } from './repeat.ts'
 import { guarded, storedIdentity } from './rows.ts'
 import type { Sealer } from './seal.ts'
-import type { MaybePromise, Session, Sessions } from './session.ts'
+import type { MaybePromise, OnceKind, Session, Sessions } from './session.ts'
 import { createSigning, type Signing } from './signing.ts'
 import type { SessionStore, StoredSession } from './store.ts'
 import { createTokens, isTokenId, type Tokens } from './tokens.ts'
@@ -68,11 +68,17 @@ const DEFAULT_TIMERS: SessionTimers = { watchMs: 500, flushMs: 5_000, purgeMs: 6
 /** A session's last use is written once it is this much newer than what the store knows. */
 const TOUCH_GRAIN_MS = 30_000
 
-/** Single-use records: one client may hold a few hundred tabs' worth, and all clients together a bounded table. */
-const ONCE_LIMITS = { perOwner: 500, total: 50_000 }
-
-/** Forms are large: a handful for each person, and all together what a disk does not notice. */
-const POST_LIMITS = { perOwner: 8, total: 200 }
+/** How many records of a kind one owner may hold, and all owners together: a bounded table. */
+export const ONCE_LIMITS: Readonly<Record<OnceKind, { readonly perOwner: number; readonly total: number }>> = {
+  // More than one address may begin within their lifetime, by three workers (`SIGN_IN_STARTS` in `server/rates.ts`): whoever begins
+  // too many is told to wait, and pushes out nobody who shares the address.
+  login: { perOwner: 10_000, total: 50_000 },
+  ticket: { perOwner: 100, total: 50_000 },
+  logout: { perOwner: 500, total: 50_000 },
+  'logout-token': { perOwner: 500, total: 50_000 },
+  // Forms are large: a handful for each person, and all together what a disk does not notice.
+  post: { perOwner: 8, total: 200 },
+}
 
 /**
  * Sessions over a store: the LRU, the rules of lifetime, refreshes, hashing, sealing and the translation of the store's errors.
@@ -307,7 +313,7 @@ export function openSessions(options: SessionOptions): OpenSessions {
       const expiresAtMs = ports.now() + lifetimeMs
       const sealed = await sealer.seal(value, oncePurpose(kind), expiresAtMs)
       const record = { kind, hash: sha256(key), owner: networkOf(owner), value: sealed, expiresAtMs }
-      return guarded(() => store.put(record, kind === 'post' ? POST_LIMITS : ONCE_LIMITS))
+      return guarded(() => store.put(record, ONCE_LIMITS[kind]))
     },
     async takeOnce(kind, key) {
       const sealed = await guarded(() => store.take(kind, sha256(key), ports.now()))

@@ -20,6 +20,7 @@ import { PLACE_DIGITS } from './redis-rows.ts'
  *     changes             stream: what was done to sessions, for the caches of other nodes
  *     once:KIND:HASH      hash: value, owner, expires
  *     owner:KIND:KEY      sorted set: a client's records "KIND HASH KEY" by age; `kind:KIND` has those of a kind, `once-expires` all by expiry
+ *     load:KIND           sorted set: clients by how many records of a kind they have
  *
  * Whatever belongs to one session or record has a time to live of its own, longer than `purge` needs, so that the server empties
  * itself should every node be gone.
@@ -52,7 +53,10 @@ local function forget(member)
   redis.call('DEL', p .. 'once:' .. kind .. ':' .. hash)
   redis.call('ZREM', p .. 'owner:' .. kind .. ':' .. owner, member)
   redis.call('ZREM', p .. 'kind:' .. kind, member)
-  redis.call('ZREM', p .. 'once-expires', member)
+  local load = p .. 'load:' .. kind
+  if redis.call('ZREM', p .. 'once-expires', member) == 1 and tonumber(redis.call('ZINCRBY', load, -1, owner)) <= 0 then
+    redis.call('ZREM', load, owner)
+  end
 end
 `
 
@@ -221,10 +225,13 @@ local spare = redis.call('ZCARD', mine) - ARGV[7]
 if spare >= 0 then
   for _, member in ipairs(redis.call('ZRANGE', mine, 0, spare)) do forget(member) end
 end
-local all = p .. 'kind:' .. kind
+local all, load = p .. 'kind:' .. kind, p .. 'load:' .. kind
 spare = redis.call('ZCARD', all) - ARGV[8]
 if spare >= 0 then
-  for _, member in ipairs(redis.call('ZRANGE', all, 0, spare)) do forget(member) end
+  local most = redis.call('ZREVRANGE', load, 0, 0, 'WITHSCORES')
+  local from = all
+  if most[1] and tonumber(most[2]) > 1 then from = p .. 'owner:' .. kind .. ':' .. most[1] end
+  for _, member in ipairs(redis.call('ZRANGE', from, 0, spare)) do forget(member) end
 end
 local age = redis.call('INCR', p .. 'once-count')
 local member = kind .. ' ' .. hash .. ' ' .. owner
@@ -234,6 +241,8 @@ redis.call('ZADD', mine, age, member)
 live(mine, ttl)
 redis.call('ZADD', all, age, member)
 live(all, ttl)
+redis.call('ZINCRBY', load, 1, owner)
+live(load, ttl)
 redis.call('ZADD', p .. 'once-expires', ARGV[5], member)
 return 1
 `)

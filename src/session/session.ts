@@ -83,8 +83,8 @@ export interface Sessions {
     readonly sid: string | null
   }): Promise<number>
   /**
-   * Keeps a value for one later `takeOnce`. `owner` (a client's address; all of one IPv6 network are one) bounds how many one
-   * client may hold: its oldest makes room, nobody else's. False where this key is kept already.
+   * Keeps a value for one later `takeOnce`. `owner` (a client's address, all of one IPv6 network being one, or an id) bounds how many
+   * one may hold: its own oldest makes room, or that of whoever holds most. False where this key is kept already.
    */
   putOnce(
     kind: OnceKind,

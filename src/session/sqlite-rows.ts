@@ -85,8 +85,11 @@ export function storeOn(database: Database): SessionStore {
   )
   const span = database.query<{ n: number }, []>('SELECT coalesce(max(seq) - min(seq) + 1, 0) AS n FROM once')
   const countKind = database.query<{ n: number }, [string]>('SELECT count(*) AS n FROM once WHERE kind = ?')
-  const dropOldestOfKind = database.query(
-    'DELETE FROM once WHERE seq IN (SELECT seq FROM once WHERE kind = ? ORDER BY seq LIMIT ?)',
+  const dropOldestOfLargest = database.query(
+    `DELETE FROM once WHERE seq IN (
+       SELECT seq FROM once WHERE kind = ?1 AND owner = (
+         SELECT owner FROM once WHERE kind = ?1 GROUP BY owner ORDER BY count(*) DESC, min(seq) LIMIT 1
+       ) ORDER BY seq LIMIT ?2)`,
   )
   const peekOne = database.query<{ value: string }, [string, string, number]>(
     'SELECT value FROM once WHERE kind = ? AND hash = ? AND expires_ms > ?',
@@ -129,7 +132,7 @@ export function storeOn(database: Database): SessionStore {
       // The span of sequence numbers bounds the count from above and costs nothing; count only when it might matter.
       if ((span.get()?.n ?? 0) >= limits.total) {
         const all = countKind.get(record.kind)?.n ?? 0
-        if (all >= limits.total) dropOldestOfKind.run(record.kind, all - limits.total + 1)
+        if (all >= limits.total) dropOldestOfLargest.run(record.kind, all - limits.total + 1)
       }
       putOne.run(record.kind, record.hash, record.owner, record.value, record.expiresAtMs)
       return true

@@ -146,7 +146,8 @@ export interface SessionStore {
   /** What was done by anyone since the last call, this process among them or not. */
   changesSince(): MaybePromise<StoredChanges>
   /**
-   * Keeps a record for one `take`; at most `perOwner` of a kind for one owner and `total` of that kind: its oldest make room.
+   * Keeps a record for one `take`; at most `perOwner` of a kind for one owner, whose oldest make room, and `total` of that kind:
+   * then the oldest of the owner who has most make room, so that nobody with a few is pushed out by somebody with many.
    * False, and nothing is changed, where a record of this kind and hash is kept already.
    */
   put(record: StoredOnce, limits: { readonly perOwner: number; readonly total: number }): MaybePromise<boolean>

@@ -242,6 +242,25 @@ describe.each(Object.entries(STORES))('the %s store', (_name, of) => {
       expect(await store.take('login', 'flood4', 0)).toBe('v')
     }))
 
+  test('where all owners together have the total, whoever has most makes room, and nobody with a few', () =>
+    withStore(async store => {
+      const limits = { perOwner: 9, total: 6 }
+      const put = (owner: string, index: number) =>
+        store.put({ kind: 'login', hash: `${owner}${index}`, owner, value: 'v', expiresAtMs: 100 }, limits)
+      await put('ada', 0)
+      for (let index = 0; index < 8; index++) await put('flood', index)
+      for (const owner of ['bob', 'cy']) await put(owner, 0)
+      for (let index = 8; index < 12; index++) await put('flood', index)
+      for (const owner of ['ada', 'bob', 'cy']) expect(await store.take('login', `${owner}0`, 0)).toBe('v')
+      const left = await Promise.all(Array.from({ length: 12 }, (_, index) => store.take('login', `flood${index}`, 0)))
+      expect(left.flatMap((value, index) => (value === null ? [] : [index]))).toEqual([9, 10, 11])
+      // What was taken counts for nobody any more.
+      for (let index = 0; index < 6; index++) await put(`new${index}`, 0)
+      await put('ada', 1)
+      const second = await Promise.all([0, 1, 2, 3, 4, 5].map(index => store.take('login', `new${index}0`, 0)))
+      expect(second).toEqual([null, 'v', 'v', 'v', 'v', 'v'])
+    }))
+
   test('all owners together stay within the total', () =>
     withStore(async store => {
       for (let index = 0; index < 10; index++) {

@@ -3,7 +3,9 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { GateError } from '../../src/base/errors.ts'
 import { makeIdentity } from '../../src/identity/identity.ts'
-import { type OpenSessions, openSessions, type SessionLimits } from '../../src/session/open.ts'
+import { LOGIN_LIFETIME_MS } from '../../src/portal/sign-in.tsx'
+import { SIGN_IN_STARTS } from '../../src/server/rates.ts'
+import { ONCE_LIMITS, type OpenSessions, openSessions, type SessionLimits } from '../../src/session/open.ts'
 import { createSealer } from '../../src/session/seal.ts'
 import { openSqliteStore } from '../../src/session/sqlite.ts'
 import { type FakeClock, fakeClock, quietPorts } from '../kit/clock.ts'
@@ -180,14 +182,19 @@ describe('a single-use record', () => {
   test('is held by an IPv6 network, however many addresses it has, and pushes out nobody else’s', () =>
     withSessions(async sessions => {
       const options = (owner: string) => ({ lifetimeMs: HOUR, owner })
-      await sessions.putOnce('login', 'mine', { a: 1 }, options('2001:db8:0:2::1'))
+      await sessions.putOnce('logout', 'mine', { a: 1 }, options('2001:db8:0:2::1'))
       for (let index = 0; index <= 500; index++) {
-        await sessions.putOnce('login', `k${index}`, {}, options(`2001:db8:0:1::${index.toString(16)}`))
+        await sessions.putOnce('logout', `k${index}`, {}, options(`2001:db8:0:1::${index.toString(16)}`))
       }
-      expect(await sessions.takeOnce('login', 'k0')).toBeNull()
-      expect(await sessions.takeOnce('login', 'k1')).toEqual({})
-      expect(await sessions.takeOnce('login', 'mine')).toEqual({ a: 1 })
+      expect(await sessions.takeOnce('logout', 'k0')).toBeNull()
+      expect(await sessions.takeOnce('logout', 'k1')).toEqual({})
+      expect(await sessions.takeOnce('logout', 'mine')).toEqual({ a: 1 })
     }))
+
+  test('of a sign-in is pushed out by nobody of the same address: they are told to wait before there are so many', () => {
+    const { burst, intervalMs } = SIGN_IN_STARTS
+    expect(burst + LOGIN_LIFETIME_MS / intervalMs).toBeLessThan(ONCE_LIMITS.login.perOwner / 3)
+  })
 
   test('expires', () =>
     withSessions(async (sessions, clock) => {
