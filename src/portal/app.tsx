@@ -37,6 +37,7 @@ import { callback, login, type SignInTools } from './sign-in.tsx'
 import { confirmSignOut, goToProvider, signedOut, signOut } from './sign-out.tsx'
 import { stepUpProblem, stepUpQuery } from './step-up.ts'
 import { changeTokens, showTokens } from './tokens.tsx'
+import { checkWindow } from './window.ts'
 import { sayError, type Words } from './words/words.ts'
 
 export interface PortalTools {
@@ -57,6 +58,9 @@ const ACTIONS = new Set(
   (['login', 'callback', 'enter', 'logout', 'provider-logout', 'frontchannel-logout'] as const).map(ownPath),
 )
 
+/** The steps of a sign-in, which windows alone take. */
+const STEPS = new Set((['login', 'callback', 'enter'] as const).map(ownPath))
+
 /** The portal: every page and endpoint of our own. Whatever a handler throws becomes an answer here. */
 export function createPortal(tools: PortalTools): Portal {
   // Routed by the canonical path alone; the address that Hono would parse itself is never looked at.
@@ -66,6 +70,7 @@ export function createPortal(tools: PortalTools): Portal {
     if (ACTIONS.has(c.req.path)) {
       if (c.req.method === 'HEAD') return emptyAnswer(204)
       if (isPrefetch(c.req.raw)) return emptyAnswer(503)
+      if (STEPS.has(c.req.path)) checkWindow(c.env.ctx)
     }
     return next()
   })

@@ -36,7 +36,7 @@ export interface SignInTools extends HandOffTools {
 }
 
 /** How long someone may take at the provider. */
-const LOGIN_LIFETIME_MS = 10 * 60_000
+export const LOGIN_LIFETIME_MS = 10 * 60_000
 
 /** What every page of a sign-in hands on to the next. */
 const CARRIED: readonly string[] = ['to', 'return', 'switch', ...STEP_UP_NAMES]

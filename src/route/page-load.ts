@@ -2,13 +2,36 @@
 const PAGE_DESTINATIONS = new Set(['document', 'iframe', 'frame', 'fencedframe'])
 
 /**
- * Whether a person is loading a page, so that an answer may be a redirect to sign-in.
+ * Whether a person is loading a page into a window, so that an answer may be a redirect to sign-in.
  *
- * Everything else (scripts, images, manifests, service workers, tools) gets a status: a redirect would hand it a page of HTML.
+ * Everything else (scripts, images, frames, manifests, service workers, tools) gets a status: a redirect would hand it a page of
+ * HTML, and a frame that nobody sees would begin a sign-in that nobody wants.
  * Source: W3C Fetch Metadata §2; without those fields, the Accept of RFC 9110 §12.5.1 decides.
  */
 export function isPageLoad(request: Request): boolean {
-  return (request.method === 'GET' || request.method === 'HEAD') && prefersPage(request)
+  return (
+    (request.method === 'GET' || request.method === 'HEAD') && prefersPage(request) && loaderOf(request) !== 'other'
+  )
+}
+
+/**
+ * What asks, as far as its browser says: a `window` itself, the service `worker` of a window, which passes its page load on, or any
+ * `other` thing, such as a frame, an image or a script. No page can make its browser say otherwise (the names are forbidden to
+ * scripts, Fetch §2.2.2). Browsers that say nothing, as over plain HTTP, count as windows.
+ * Source: W3C Fetch Metadata §2.1 (Sec-Fetch-Dest) and §2.2 (Sec-Fetch-Mode).
+ */
+export function loaderOf({ headers }: Request): 'window' | 'worker' | 'other' {
+  const mode = headers.get('sec-fetch-mode')
+  if (mode !== null && mode !== 'navigate') return 'other'
+  switch (headers.get('sec-fetch-dest')) {
+    case null:
+    case 'document':
+      return 'window'
+    case 'empty':
+      return mode === null ? 'other' : 'worker'
+    default:
+      return 'other'
+  }
 }
 
 /** Whether the answer will be looked at in a window, whatever the method: a form that was sent shows its answer too. */

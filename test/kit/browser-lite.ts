@@ -4,7 +4,7 @@ export type Transport = (address: URL, init: RequestInit & { readonly headers: H
 export interface BrowserOptions {
   /** Authority in the address → `127.0.0.1:port` that really listens; the Host field keeps the address's own. */
   readonly hosts?: Readonly<Record<string, string>>
-  /** Added to every request, as a proxy in front would (x-forwarded-proto, …). */
+  /** Added to every request, as a proxy in front would (x-forwarded-proto, …); an empty one is left out, as by older browsers. */
   readonly headers?: Readonly<Record<string, string>>
   readonly transport?: Transport
   /** Cookies that this browser will not keep, by name. */
@@ -53,6 +53,7 @@ export class BrowserLite {
       ...this.#options.headers,
     })
     for (const [name, value] of new Headers(init.headers)) headers.set(name, value)
+    for (const [name, value] of [...headers]) if (value === '') headers.delete(name)
     const cookie = this.cookieHeader(url)
     if (cookie !== '') headers.set('cookie', cookie)
     const send = this.#options.transport ?? this.#send

@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { isPageLoad, isPrefetch, prefersPage } from '../../src/route/page-load.ts'
+import { isPageLoad, isPrefetch, loaderOf, prefersPage } from '../../src/route/page-load.ts'
 
 const request = (headers: Record<string, string>, method = 'GET') =>
   new Request('http://x.example/', { method, headers })
@@ -16,7 +16,6 @@ const CASES: readonly [string, Record<string, string>, boolean][] = [
     { 'sec-fetch-mode': 'same-origin', 'sec-fetch-dest': 'empty' },
     false,
   ],
-  ['a frame in a page', { 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'iframe' }, true],
   ['an older browser', { accept: 'text/html,application/xhtml+xml,*/*;q=0.8' }, true],
   ['a script that fetches', { 'sec-fetch-mode': 'cors', 'sec-fetch-dest': 'empty', accept: 'text/html' }, false],
   ['an image', { 'sec-fetch-mode': 'no-cors', 'sec-fetch-dest': 'image', accept: 'image/*' }, false],
@@ -49,4 +48,31 @@ test.each([
 ])('a browser that fetches ahead is told apart: %j', headers => {
   expect(isPrefetch(request(headers))).toBe(true)
   expect(isPrefetch(request({}))).toBe(false)
+})
+
+test('a frame is shown a page, and is led nowhere', () => {
+  for (const destination of ['iframe', 'frame', 'fencedframe']) {
+    const frame = { 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': destination, accept: 'text/html' }
+    expect([prefersPage(request(frame)), isPageLoad(request(frame))]).toEqual([true, false])
+  }
+})
+
+test.each([
+  ['a window', { 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'document' }, 'window'],
+  ['a browser that says nothing', { accept: 'text/html' }, 'window'],
+  ['a browser that says half of it', { 'sec-fetch-mode': 'navigate' }, 'window'],
+  [
+    'a service worker that passes a page load on',
+    { 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'empty' },
+    'worker',
+  ],
+  ['a script that fetches', { 'sec-fetch-mode': 'cors', 'sec-fetch-dest': 'empty' }, 'other'],
+  ['a script, as half of it says', { 'sec-fetch-dest': 'empty' }, 'other'],
+  ['a script that claims a window', { 'sec-fetch-mode': 'no-cors', 'sec-fetch-dest': 'document' }, 'other'],
+  ['a hidden frame', { 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'iframe' }, 'other'],
+  ['an image', { 'sec-fetch-mode': 'no-cors', 'sec-fetch-dest': 'image' }, 'other'],
+  ['an object', { 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'object' }, 'other'],
+  ['a destination of later years', { 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'hologram' }, 'other'],
+] as const)('%s is told from what else asks', (_title, headers, loader) => {
+  expect(loaderOf(request(headers))).toBe(loader)
 })
