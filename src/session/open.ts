@@ -1,6 +1,5 @@
 import { isToken, randomToken, sha256 } from '../base/bytes.ts'
 import { errorFacts, GateError } from '../base/errors.ts'
-import { networkOf } from '../base/net.ts'
 import type { Ports } from '../base/ports.ts'
 import { expiryOf, isLive, lifetimesAt, longestIdleMs, type SessionLimits } from './life.ts'
 import { createLinks, isLinkId, type Links } from './links.ts'
@@ -8,16 +7,19 @@ import type { CachedCookie, HeldSession } from './lru.ts'
 import { isAccessId } from './machines.ts'
 import { createManagement } from './manage.ts'
 import { createMemory } from './memory.ts'
+import { createOnce } from './once.ts'
 import { isOwnerId, type Owner, ownerIdOf, type Standing, storedClaims } from './owners.ts'
 import { createProviderTokens, type ProviderTokens } from './provider-tokens.ts'
 import { type AskProvider, createRefreshes } from './refresh.ts'
 import { repeatEvery } from './repeat.ts'
 import { guarded, storedIdentity } from './rows.ts'
 import type { Sealer } from './seal.ts'
-import type { MaybePromise, OnceKind, Session, Sessions } from './session.ts'
+import type { MaybePromise, Session, Sessions } from './session.ts'
 import { createSigning, type Signing } from './signing.ts'
 import type { SessionStore, StoredSession } from './store.ts'
 import { createTokens, isTokenId, type Tokens } from './tokens.ts'
+import { withdrawnBetween } from './vouchers.ts'
+import { createWithdrawal } from './withdrawal.ts'
 
 export type { SessionLimits } from './life.ts'
 
@@ -68,18 +70,6 @@ const DEFAULT_TIMERS: SessionTimers = { watchMs: 500, flushMs: 5_000, purgeMs: 6
 /** A session's last use is written once it is this much newer than what the store knows. */
 const TOUCH_GRAIN_MS = 30_000
 
-/** How many records of a kind one owner may hold, and all owners together: a bounded table. */
-export const ONCE_LIMITS: Readonly<Record<OnceKind, { readonly perOwner: number; readonly total: number }>> = {
-  // More than one address may begin within their lifetime, by three workers (`SIGN_IN_STARTS` in `server/rates.ts`): whoever begins
-  // too many is told to wait, and pushes out nobody who shares the address.
-  login: { perOwner: 10_000, total: 50_000 },
-  ticket: { perOwner: 100, total: 50_000 },
-  logout: { perOwner: 500, total: 50_000 },
-  'logout-token': { perOwner: 500, total: 50_000 },
-  // Forms are large: a handful for each person, and all together what a disk does not notice.
-  post: { perOwner: 8, total: 200 },
-}
-
 /**
  * Sessions over a store: the LRU, the rules of lifetime, refreshes, hashing, sealing and the translation of the store's errors.
  *
@@ -107,6 +97,15 @@ export function openSessions(options: SessionOptions): OpenSessions {
     options.ask === undefined
       ? null
       : createRefreshes({ store, sealer, ports, ask: options.ask, adopt, forget, note: noteOwner })
+
+  const withdrawal = createWithdrawal({
+    store,
+    ports,
+    end,
+    suspend,
+    ownersAt: async portal =>
+      [...(await tokens.list(portal)), ...(await links.list(portal))].flatMap(({ owner }) => owner ?? []),
+  })
 
   function noteUse(held: HeldSession): void {
     if (held.lastSeenMs > held.storedSeenMs) unwritten.set(held.session.id, held.lastSeenMs)
@@ -186,9 +185,15 @@ export function openSessions(options: SessionOptions): OpenSessions {
   }
 
   async function noteOwner(owner: Owner, standing: Standing, isLastWord = false): Promise<void> {
+    // The answer to a question that the file has overtaken is nobody's word.
+    if (standing === 'good' && !ofLimits.vouches(owner)) return
     const id = ownerIdOf(owner)
     const note = { identity: storedClaims(owner), standing, atMs: ports.now(), isLastWord }
     if (await guarded(() => store.noteOwner(id, note))) forgetOwner(id)
+  }
+
+  function suspend(owner: Owner): Promise<void> {
+    return noteOwner(owner, 'revoked', true)
   }
 
   async function end(...sessionIds: readonly string[]): Promise<void> {
@@ -252,7 +257,7 @@ export function openSessions(options: SessionOptions): OpenSessions {
   return {
     find,
     end,
-    tokens: { ...tokens, suspend: owner => noteOwner(owner, 'revoked', true) },
+    tokens: { ...tokens, suspend },
     links,
     signing,
     providerTokens: createProviderTokens({ store, sealer, ports, cache, refreshes }),
@@ -309,31 +314,21 @@ export function openSessions(options: SessionOptions): OpenSessions {
       unwritten.set(id, nowMs)
       return nowMs < held.dueAtMs || (await whenDue(held, nowMs)) !== null
     },
-    async putOnce(kind, key, value, { lifetimeMs, owner }) {
-      const expiresAtMs = ports.now() + lifetimeMs
-      const sealed = await sealer.seal(value, oncePurpose(kind), expiresAtMs)
-      const record = { kind, hash: sha256(key), owner: networkOf(owner), value: sealed, expiresAtMs }
-      return guarded(() => store.put(record, ONCE_LIMITS[kind]))
-    },
-    async takeOnce(kind, key) {
-      const sealed = await guarded(() => store.take(kind, sha256(key), ports.now()))
-      return sealed === null ? null : sealer.open(sealed, oncePurpose(kind))
-    },
-    async peekOnce(kind, key) {
-      const sealed = await guarded(() => store.peek(kind, sha256(key), ports.now()))
-      return sealed === null ? null : sealer.open(sealed, oncePurpose(kind))
-    },
+    ...createOnce(store, sealer, ports),
     configure(limits) {
+      const withdrawn = withdrawnBetween(memory.limits.vouchers, limits.vouchers)
       // They end for whoever streams; for requests, they are nobody's session by the new limits.
       for (const id of memory.configure(limits)) forget(id)
       tokens.forgetAll()
       links.forgetAll()
+      void withdrawal.run(withdrawn)
     },
     onEnd(listener) {
       endListeners.push(listener)
     },
     onChange: memory.onChange,
     async close() {
+      withdrawal.close()
       for (const timer of running) clearInterval(timer)
       await flush().catch((error: unknown) =>
         ports.log.warn('The last use of some sessions could not be written', errorFacts(error)),
@@ -341,8 +336,4 @@ export function openSessions(options: SessionOptions): OpenSessions {
       await store.close()
     },
   }
-}
-
-function oncePurpose(kind: string): string {
-  return `once ${kind}`
 }

@@ -1,9 +1,15 @@
-import type { Config } from '../config/types.ts'
+import type { PortalConfig, ProviderConfig } from '../config/types.ts'
 import type { Identity } from '../identity/identity.ts'
 import type { Session } from './session.ts'
 
 /** Someone at a portal, as a provider described them or as we did. */
 type Someone = Pick<Session, 'portal' | 'identity'>
+
+/** What a file says of portals and their providers. */
+interface Said {
+  readonly portals: ReadonlyMap<string, Pick<PortalConfig, 'name' | 'providers'>>
+  readonly providers: ReadonlyMap<string, Pick<ProviderConfig, 'issuer'>>
+}
 
 /** Whose word counts at which portal, by the file in force. */
 export interface Vouchers {
@@ -17,7 +23,7 @@ export interface Vouchers {
 }
 
 /** The providers of each portal. Issuers are as discovery has to repeat them, to the letter, so that nothing needs to be asked. */
-export function vouchersOf({ portals, providers }: Pick<Config, 'portals' | 'providers'>): Vouchers {
+export function vouchersOf({ portals, providers }: Said): Vouchers {
   const keys = new Set<string>()
   for (const portal of portals.values()) {
     for (const name of portal.providers) {
@@ -36,10 +42,21 @@ export function needsNoVoucher({ issuer }: Pick<Identity, 'issuer'>): boolean {
   return issuer === ''
 }
 
-/** The portals that had a provider before which they have not now. */
-export function portalsThatLost(before: Vouchers, now: Vouchers): readonly string[] {
-  const lost = [...before.keys].filter(key => !now.keys.has(key))
-  return [...new Set(lost.map(portalOf))]
+/** What a change of the file has taken away. */
+export interface Withdrawn {
+  /** Portals that have lost a provider. */
+  readonly portals: readonly string[]
+  /** Whether someone was vouched for by a provider that is gone. */
+  includes(someone: Someone): boolean
+}
+
+/** What counted before and does not now. */
+export function withdrawnBetween(before: Vouchers, now: Vouchers): Withdrawn {
+  const lost = new Set([...before.keys].filter(key => !now.keys.has(key)))
+  return {
+    portals: [...new Set(Array.from(lost, portalOf))],
+    includes: ({ portal, identity }) => lost.has(keyOf(portal, identity.provider, identity.issuer)),
+  }
 }
 
 function keyOf(portal: string, provider: string, issuer: string): string {

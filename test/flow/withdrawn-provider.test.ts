@@ -144,3 +144,36 @@ test('a token of a service goes on; one that names a person rests without that p
     ['token:backup', false],
   ])
 })
+
+const again = async (gate: Gate) => ({ session: { host: HOST, cookie: (await gate.signIn(HOST)).cookie } })
+
+describe.each(['sqlite', 'redis'] as const)('a provider that is put back (sessions in %s)', kind => {
+  test('brings nobody back, be it put back at once', async () => {
+    await using valkey = kind === 'redis' ? await startValkey() : null
+    const store = valkey === null ? {} : { store: valkey.url(), sessions: `key = "${KEY}"` }
+    await using gate = await startGate(toml(), store)
+    const all = await collectBelongings(gate, HOST, (await gate.signIn(HOST)).cookie)
+    take(gate, { ofPortal: ['other'] })
+    take(gate, {})
+    const isOut = async () => (await askAsAll(gate, all)).every(status => status === 401)
+    await eventually(isOut, 'they are out')
+    await eventually(() => gate.log.some(line => line.includes('have ended')), 'that is told')
+    expect((await fetch(`http://127.0.0.1:${gate.port}/`, { headers: (await again(gate)).session })).status).toBe(200)
+  })
+
+  test('brings nobody back: they sign in again, and their tokens and links then work', async () => {
+    await using valkey = kind === 'redis' ? await startValkey() : null
+    const store = valkey === null ? {} : { store: valkey.url(), sessions: `key = "${KEY}"` }
+    await using gate = await startGate(toml(), store)
+    const all = await collectBelongings(gate, HOST, (await gate.signIn(HOST)).cookie)
+    const others = await Promise.all(Array.from({ length: 250 }, (_, index) => gate.signIn(HOST, { sub: `s${index}` })))
+    take(gate, { ofPortal: ['other'] })
+    await eventually(() => gate.log.some(line => line.includes('have ended')), 'all of them have ended')
+    take(gate, {})
+    expect(await askAsAll(gate, all)).toEqual([401, 401, 401])
+    for (const { cookie } of others) {
+      expect((await askAsAll(gate, { ...all, session: { host: HOST, cookie } }))[0]).toBe(401)
+    }
+    expect(await askAsAll(gate, { ...all, ...(await again(gate)) })).toEqual([200, 200, 200])
+  }, 30_000)
+})

@@ -1,0 +1,130 @@
+import { expect, test } from 'bun:test'
+import { join } from 'node:path'
+import { GateError } from '../../src/base/errors.ts'
+import { makeIdentity } from '../../src/identity/identity.ts'
+import { openSessions, type SessionLimits } from '../../src/session/open.ts'
+import { createSealer } from '../../src/session/seal.ts'
+import { openSqliteStore } from '../../src/session/sqlite.ts'
+import { vouchersOf } from '../../src/session/vouchers.ts'
+import { fakeClock, quietPorts } from '../kit/clock.ts'
+import { temporaryFolder } from '../kit/folder.ts'
+import { eventually } from '../kit/gate.ts'
+import { LIFETIMES } from '../kit/lifetimes.ts'
+import { storedSession } from '../kit/stored.ts'
+
+const MINUTE = 60_000
+const HOST = 'app.example'
+const ADA = makeIdentity('id', 'https://id.example', 'ada', { groups: ['users'] })
+
+/** The limits of a file in which the portal has these providers. */
+function limitsWith(...providers: readonly string[]): SessionLimits {
+  return {
+    ...LIFETIMES,
+    cacheEntries: 100,
+    portals: new Map([['home', { ...LIFETIMES, refreshMs: 15 * MINUTE, refreshLimitMs: 60 * MINUTE }]]),
+    vouchers: vouchersOf({
+      providers: new Map([['id', { issuer: 'https://id.example' }]]),
+      portals: new Map([['home', { name: 'home', providers }]]),
+    }),
+  }
+}
+
+const HERE = limitsWith('id')
+const GONE = limitsWith()
+
+function openWorld(path: string) {
+  const clock = fakeClock()
+  const ports = quietPorts(clock)
+  const store = openSqliteStore(join(path, 's.db'), ports)
+  const answer = Promise.withResolvers<void>()
+  /** Until then, nothing is ended in the store. */
+  const sweep = Promise.withResolvers<void>()
+  let asked = 0
+  const sessions = openSessions({
+    store: { ...store, listTokens: portal => sweep.promise.then(() => store.listTokens(portal)) },
+    sealer: createSealer(new Uint8Array(32).fill(7), ports),
+    limits: HERE,
+    ports,
+    async ask() {
+      asked++
+      await answer.promise
+      return { kind: 'renewed', identity: ADA, secrets: { idToken: 'i', refreshToken: 'r2' } }
+    },
+    timers: { watchMs: 20, flushMs: 20, purgeMs: 20 },
+  })
+  const signIn = () =>
+    sessions.start({ portal: 'home', host: HOST, identity: ADA, secrets: { idToken: 'i', refreshToken: 'r1' } })
+  return { clock, store, sessions, signIn, answer: answer.resolve, sweep: sweep.resolve, asked: () => asked }
+}
+
+test('whoever waits for a provider’s answer is not let in with it once the provider is gone', async () => {
+  using folder = temporaryFolder()
+  const { clock, sessions, signIn, answer, sweep, asked } = openWorld(folder.path)
+  const { token, session } = await signIn()
+  const { text } = await sessions.tokens.create({
+    ...{ portal: 'home', name: 'n', lifetimeMs: 9e9, identity: ADA, follows: true },
+    limits: { host: null, path: null, methods: null, networks: null },
+  })
+  clock.advance(61 * MINUTE)
+  const waiting = sessions.find(token, HOST)
+  await eventually(() => asked() === 1, 'the provider is asked')
+  sessions.configure(GONE)
+  clock.advance(MINUTE)
+  answer()
+  expect(await waiting).toBeNull()
+  expect(await sessions.check(session)).toBe(false)
+  // Nor does that answer vouch for the token, should the provider be back.
+  sweep()
+  sessions.configure(HERE)
+  await eventually(async () => (await sessions.describe(session.id)) === null, 'the session has ended')
+  expect(await sessions.tokens.find(text)).toBeNull()
+  await sessions.close()
+})
+
+test('nobody signs in by a provider that has just left the portal', async () => {
+  using folder = temporaryFolder()
+  const { sessions, signIn } = openWorld(folder.path)
+  sessions.configure(GONE)
+  const thrown = await signIn().catch((error: unknown) => error)
+  expect(thrown instanceof GateError ? thrown.code : thrown).toBe('sign_in.state')
+  await sessions.close()
+})
+
+test('a stored session that does not say who vouched is nobody’s', async () => {
+  using folder = temporaryFolder()
+  const { store, sessions, signIn, clock } = openWorld(folder.path)
+  const { session } = await signIn()
+  const row = { ...storedSession('odd'), portal: 'home', createdAtMs: clock.now(), expiresAtMs: session.expiresAtMs }
+  for (const [index, identity] of [
+    { subject: 'ada', groups: [] },
+    { subject: 'ada', groups: [], provider: '', issuer: '' },
+    { subject: 'ada', groups: [], provider: 'id' },
+  ].entries()) {
+    const id = `odd${index}`
+    await store.insert({ ...row, id, identity: JSON.stringify(identity) }, { hash: id, sessionId: id, host: HOST })
+    expect(await sessions.describe(id)).toBeNull()
+  }
+  expect(await sessions.describe(session.id)).not.toBeNull()
+  await sessions.close()
+})
+
+test('a portal has the providers that it names, each with its issuer', () => {
+  const { counts } = vouchersOf({
+    providers: new Map([
+      ['a', { issuer: 'https://a.example' }],
+      ['b', { issuer: 'https://b.example' }],
+    ]),
+    portals: new Map([
+      ['home', { name: 'home', providers: ['a'] }],
+      ['none', { name: 'none', providers: [] }],
+    ]),
+  })
+  const by = (portal: string, name: string, issuer: string) =>
+    counts({ portal, identity: makeIdentity(name, issuer, 'ada', {}) })
+  expect(by('home', 'a', 'https://a.example')).toBe(true)
+  expect(by('home', 'b', 'https://b.example')).toBe(false)
+  expect(by('home', 'a', 'https://a.example/')).toBe(false)
+  expect(by('home', 'a', 'https://b.example')).toBe(false)
+  expect(by('none', 'a', 'https://a.example')).toBe(false)
+  expect(by('home', '', '')).toBe(false)
+})
