@@ -131,7 +131,7 @@ test('a token of a service goes on; one that names a person rests without that p
   const ask = async (token: string) =>
     (await fetch(`http://127.0.0.1:${gate.port}/`, { headers: { host: HOST, authorization: `Bearer ${token}` } }))
       .status
-  const [service, person] = [await create('--service', 'backup'), await create('--subject', 'ada')]
+  const [service, person] = [await create('--service', 'backup'), await create('--subject', 'ada', '--provider', 'id')]
   expect([await ask(service), await ask(person)]).toEqual([200, 200])
   take(gate, { ofPortal: ['other'] })
   expect([await ask(service), await ask(person)]).toEqual([200, 401])
