@@ -6,6 +6,7 @@ import { translateFailure, unreachable } from './failures.ts'
 import { handOn, hasBody } from './hand-on.ts'
 import { limitBody } from './limited-body.ts'
 import { forwardManaged, SMALL_BODY_BYTES } from './managed.ts'
+import { type Mention, writeMentions } from './mentions.ts'
 import { noteAnswer, noteFailure, type Origin } from './origin.ts'
 import type { ClientSide, Patience } from './patience.ts'
 import { reach } from './reach.ts'
@@ -52,6 +53,8 @@ export interface ForwardJob {
   readonly front: ClientSide
   /** The request by which `front` knows the connection: `request`, unless that one was made here. */
   readonly connection: Request
+  /** The fields that mention other resources of the application; null for nearly all. */
+  readonly mentions: readonly Mention[] | null
 }
 
 /** After a missed deadline, how long an upstream's requests carry an abort of their own. */
@@ -74,6 +77,7 @@ function attempt(job: ForwardJob, tools: ForwardTools, origin: Origin): Promise<
   const { request, upstream } = job
   const { body } = request
   if (job.hasOwnHost) job.headers.set('host', origin.authority)
+  if (job.mentions !== null) writeMentions(job.headers, job.mentions, origin)
   const isLimited = body !== null && job.maxBodyBytes !== null
   const guard = isLimited ? ownAbort(job) : upstream.guardedUntilMs > 0 ? guardOf(job, tools) : null
   const init: BunFetchRequestInit = {

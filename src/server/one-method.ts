@@ -9,19 +9,20 @@ import type { Passage } from './passage.ts'
  */
 export function holdToMethod(passage: Passage): void {
   refuseOverrides(passage)
-  if (passage.question === null) passage.sent = withoutOverrides(passage.sent, passage.snapshot.fateOf)
+  if (passage.question === null && !passage.isMention)
+    passage.sent = withoutOverrides(passage.sent, passage.snapshot.fateOf)
 }
 
 /**
  * Refuses what names another method and cannot be taken off: a parameter, since queries pass as they are; and any field where a
- * proxy in front asks for a verdict, since it is the one that sends the request on.
+ * proxy in front asks for a verdict, since it is the one that sends the request on, or where another request mentions this one.
  *
  * Throws `access.denied`. Absent on purpose: bodies, which nobody reads here.
  */
-export function refuseOverrides({ question, sent, snapshot, target }: Passage): void {
+export function refuseOverrides({ question, isMention, sent, snapshot, target }: Passage): void {
   const parameter = target === null ? null : overridingParameter(target.query)
   if (parameter !== null) throw refusal(`the parameter ${parameter.slice(0, 100)}`)
-  const field = question === null ? null : overridingField(sent, snapshot.fateOf)
+  const field = question !== null || isMention ? overridingField(sent, snapshot.fateOf) : null
   if (field !== null) throw refusal(`the field ${field.slice(0, 100)}`)
 }
 

@@ -64,6 +64,8 @@ function send(passage: Passage, tools: PassTools, route: GateRoute, prepared: Pr
   if (live !== null) for (const [name, value] of live) headers.set(name, value)
   const path = upstreamPath(route.config, target.path) + target.query
   if (isWebSocket) {
+    // A handshake has no use for them, and nothing here writes them for an address that is yet to be chosen.
+    for (const { name } of passage.mentions ?? []) headers.delete(name)
     const answer = tools.sockets.open({
       request,
       front,
@@ -97,6 +99,7 @@ function send(passage: Passage, tools: PassTools, route: GateRoute, prepared: Pr
       session,
       front,
       connection: passage.connection,
+      mentions: passage.mentions,
     },
     tools,
   )

@@ -1,4 +1,5 @@
 import { canonicalAddress } from '../base/net.ts'
+import type { Mention } from '../proxy/mentions.ts'
 import { isLocalSocket } from '../proxy/patience.ts'
 import type { SentFields } from '../proxy/request-fields.ts'
 import type { Target } from '../route/target.ts'
@@ -44,6 +45,12 @@ export interface Passage {
   readonly isClientProven: boolean
   /** How a proxy in front asks for the verdict alone: then nothing is forwarded. Null for a client's own request. */
   question: Question | null
+  /** Whether another request mentions this one: then only whether it would pass is wanted. */
+  readonly isMention: boolean
+  /** The request as it came to its route, where a field of it mentions other addresses; null for nearly all. */
+  asked: Passage | null
+  /** The fields that mention other addresses, once these have been judged. */
+  mentions: readonly Mention[] | null
   target: Target | null
   portal: GatePortal | null
   route: GateRoute | null

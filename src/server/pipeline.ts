@@ -15,6 +15,7 @@ import { requestFacts } from './facts.ts'
 import { findGuest } from './guests.ts'
 import type { LiveFieldTools } from './live-fields.ts'
 import { findMachine, type Machine } from './machine.ts'
+import { judgeMentions, MAY_BE, mentionsOthers } from './mentions.ts'
 import type { Metrics } from './metrics.ts'
 import { holdToMethod, refuseOverrides } from './one-method.ts'
 import { type PassTools, pass } from './pass.ts'
@@ -95,6 +96,9 @@ export function createPipelines(tools: PipelineTools): Pipelines {
       client: named === null ? (peer ?? NOBODY) : named.address,
       isClientProven: named === null ? peer !== null : named.isProven,
       question: null,
+      isMention: false,
+      asked: null,
+      mentions: null,
       target: null,
       portal: null,
       route: null,
@@ -159,7 +163,10 @@ function enterRoute(passage: Passage, tools: PipelineTools, route: GateRoute, al
   const { target, portal } = passage
   if (target === null) throw new TypeError('a route is entered only by a known target')
   // Who is signed in is looked up only after what does not depend on it.
-  if (route.rate !== null && route.rate.by !== 'user') tools.rates.take(route.rate, passage.client, null)
+  if (!passage.isMention) {
+    if (mentionsOthers(passage.sent)) passage.asked = { ...passage }
+    if (route.rate !== null && route.rate.by !== 'user') tools.rates.take(route.rate, passage.client, null)
+  }
   const machine = findMachine(passage, tools, route)
   if (machine !== null) {
     return machine instanceof Promise
@@ -211,7 +218,8 @@ function settle(
 ): Answer {
   const session = found !== null && found.portal === route.config.portal ? found : null
   passage.session = session
-  if (route.rate !== null && route.rate.by === 'user') tools.rates.take(route.rate, passage.client, session)
+  if (route.rate !== null && route.rate.by === 'user' && !passage.isMention)
+    tools.rates.take(route.rate, passage.client, session)
   const identity = session?.identity ?? null
   if (!allowsMethod(route.policy, passage.request.method)) {
     const decision = decidePolicy(route.policy, identity, requestFacts(passage, session))
@@ -268,6 +276,19 @@ function proceed(
     if (looksAtMethod(other.policy)) holdToMethod(passage)
   }
   if (looksAtMethod(route.policy)) refuseOverrides(passage)
+  if (passage.isMention) return MAY_BE
+  if (passage.asked === null || (route.upstream === null && passage.question === null))
+    return goOn(passage, tools, route, prepared)
+  return judgeMentions(passage.asked, route, (there, its, also) => enterRoute(there, tools, its, also)).then(
+    mentions => {
+      passage.mentions = mentions
+      return goOn(passage, tools, route, prepared)
+    },
+  )
+}
+
+/** Everything has been decided. */
+function goOn(passage: Passage, tools: PipelineTools, route: GateRoute, prepared: Prepared): Answer {
   if (passage.question !== null) return approve(passage, route, prepared)
   return route.config.keepPostsBytes === null
     ? pass(passage, tools, route, prepared)
@@ -288,7 +309,7 @@ function isPreflight({ request, sent, session, question }: Passage): boolean {
 
 /** Any verdict that is not to allow, and any that nobody knows. */
 function turnAway(passage: Passage, tools: PipelineTools, decision: Decision): Answer {
-  const context = passage.token === null ? portalRequest(passage) : null
+  const context = passage.token === null && !passage.isMention ? portalRequest(passage) : null
   if (decision.verdict === 'sign-in' && context !== null) {
     tools.metrics.signInsAsked++
     return refused(passage, tools.portal.challenge(context))

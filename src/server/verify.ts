@@ -115,7 +115,7 @@ function refuseSpellings({ sent, snapshot }: Passage, { toldNames }: GateRoute):
 }
 
 /** Whether the application of a route is behind a proxy in front: what others may do is no word about anything there. */
-function isAsked({ config }: GateRoute): boolean {
+export function isAsked({ config }: GateRoute): boolean {
   return config.answer?.kind === 'verify'
 }
 

@@ -1,0 +1,26 @@
+import type { Origin } from './origin.ts'
+
+/** A field that mentions other resources of an application: what stands around their paths, which are whole but for its address. */
+export interface Mention {
+  readonly name: 'destination' | 'if'
+  /** One more than there are paths. */
+  readonly texts: readonly string[]
+  /** With their queries. */
+  readonly paths: readonly string[]
+}
+
+/**
+ * Writes these fields as an application at this address reads them: with its scheme, the Host that it gets, and its base path.
+ *
+ * A server compares them with what it takes itself for (Apache answers 502 to another scheme), and knows nothing of what is in
+ * front of it. A field that a rule has taken away stays away.
+ */
+export function writeMentions(headers: Headers, mentions: readonly Mention[], { address, authority }: Origin): void {
+  const scheme = address.kind === 'unix' ? 'http' : address.scheme
+  const basePath = address.kind === 'unix' ? '' : address.basePath
+  const base = `${scheme}://${headers.get('host') ?? authority}${basePath}`
+  for (const { name, texts, paths } of mentions) {
+    if (!headers.has(name)) continue
+    headers.set(name, texts.map((text, index) => (index === 0 ? text : `${base}${paths[index - 1]}${text}`)).join(''))
+  }
+}
