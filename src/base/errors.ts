@@ -13,6 +13,7 @@ export const CODES = {
   'limit.rate': { status: 429, say: 'Too many requests came in a short time.' },
   'route.none': { status: 404, say: 'Nothing is served at this address.' },
   'route.method': { status: 405, say: 'This method is not allowed at this address.' },
+  'route.service_worker': { status: 403, say: 'This application may keep no service worker in browsers.' },
   'access.sign_in': { status: 401, say: 'Sign in to open this.' },
   'access.step_up': { status: 401, say: 'Sign in again to open this.' },
   'access.token': { status: 401, say: 'The token is not valid here.' },

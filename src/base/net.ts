@@ -55,6 +55,15 @@ export function networkOf(address: string): string {
 }
 
 /**
+ * What a client moves about in: the first 24 bits of an IPv4 address, as of one provider's pool, or 64 of an IPv6 one.
+ * Text that is no address is itself.
+ */
+export function neighbourhoodOf(address: string): string {
+  const network = networkOf(address)
+  return ipaddr.IPv4.isValidFourPartDecimal(network) ? network.replace(/\.\d+$/, '.0/24') : network
+}
+
+/**
  * The client's address: the peer's own, unless the peer is a trusted proxy; then the last address of X-Forwarded-For
  * that no trusted proxy added.
  *

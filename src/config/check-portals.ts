@@ -27,6 +27,10 @@ export function checkPortals(root: RootTable, report: Report): void {
       const hint = 'say in a route who may open it: allow = ["user", { guest_link = true }]'
       report.warn([...portal.at, 'guest_links'], 'portal.guest_links', 'no route lets guests in', { hint, part: 'key' })
     }
+    if (portal.values.bind_tickets === true && portal.values.url === null) {
+      const message = 'a portal without a url gives no tickets'
+      report.warn([...portal.at, 'bind_tickets'], 'portal.bind_tickets', message, { hint: 'remove it', part: 'key' })
+    }
     if (isUnused(name, root)) {
       const hint = `name it in a route: portal = "${name}"`
       report.warn(portal.at, 'portal.unused', `no route uses the portal ${name}`, { hint, part: 'key' })

@@ -68,6 +68,7 @@ export const DIAGNOSTIC_CODES = [
   'portal.shared_host',
   'portal.callback',
   'portal.guest_links',
+  'portal.bind_tickets',
   'portal.colour',
   'portal.logo',
   'portal.htpasswd',

@@ -109,6 +109,12 @@ export const PORTAL = {
     'nobody',
     'Who has this role sees, and may end, every session of this portal, and sees the page `/.sallyport/admin`.',
   ),
+  bind_tickets: defaulted(
+    boolean,
+    false,
+    true,
+    'Takes the ticket by which this portal signs a browser in at another host only from the network that it was given to (IPv4 /24, IPv6 /64). Where browsers reach one host by IPv4 and the other by IPv6, nobody can sign in.',
+  ),
   personal_tokens: defaulted(
     boolean,
     false,

@@ -229,6 +229,12 @@ export const ROUTE = {
     true,
     'Lets CORS preflights (OPTIONS with `Origin` and `Access-Control-Request-Method`, without a body) through where signing in is all that is missing; browsers send them without cookies.',
   ),
+  service_workers: defaulted(
+    boolean,
+    true,
+    false,
+    'Whether browsers may fetch the script of a service worker from here (`Service-Worker: script`). A service worker sees what its browser brings to the host, sign-ins among it; one that is there already stays until the browser forgets it.',
+  ),
   ...ROUTE_LIMITS,
   name: optional(text(), 'Uptime Kuma', 'host and path', 'What people see in the list of their applications.'),
   app: optional(

@@ -176,6 +176,8 @@ export interface PortalConfig {
   readonly adminRole: string | null
   /** Who may come with which password: names and hashes; null: nobody. */
   readonly passwords: ReadonlyMap<string, string> | null
+  /** Whether a ticket is taken only from the network that it was given to. */
+  readonly bindTickets: boolean
   /** Whether people may make tokens for themselves. */
   readonly personalTokens: boolean
   /** How long such a token works after the provider last vouched for its owner. */
@@ -292,6 +294,8 @@ export interface RouteConfig {
   readonly hostHeader: HostHeader
   /** Whether CORS preflights pass to the upstream without a session. */
   readonly corsPreflight: boolean
+  /** Whether browsers may fetch the script of a service worker. */
+  readonly serviceWorkers: boolean
   readonly headers: HeaderSpec
   readonly assertion: AssertionConfig | null
   readonly passTokens: readonly PassedToken[]

@@ -1,5 +1,6 @@
 import { isToken, randomToken, sha256 } from '../base/bytes.ts'
 import { GateError } from '../base/errors.ts'
+import { neighbourhoodOf } from '../base/net.ts'
 import type { Ports } from '../base/ports.ts'
 import { parseReturnTo, type SafeReturnTo } from '../route/return-to.ts'
 import { cookieName, writeCookie } from '../session/cookie.ts'
@@ -13,6 +14,7 @@ import { isSecure, ownPath, portalOrigin } from './place.ts'
 import type { PortalRequest } from './portal.ts'
 import { readQuery } from './query.ts'
 import { causeOfNoCookie, countRound, refuseLoop } from './rounds.ts'
+import { checkWindowItself } from './window.ts'
 
 /** Where someone goes once signed in: a path of this host, or a path of another host by way of a ticket. */
 export type Destination =
@@ -34,7 +36,8 @@ export interface HandOffTools {
 
 /** How long a sign-in page may stay open before its destination is forgotten. */
 const ASK_LIFETIME_MS = 60 * 60_000
-const TICKET_LIFETIME_MS = 60_000
+/** As long as a redirect takes: what is read on the way is of no use later. */
+const TICKET_LIFETIME_MS = 10_000
 
 /**
  * Sends an anonymous browser from a protected host to its portal.
@@ -80,7 +83,12 @@ export function parseDestination(value: unknown): Destination | null {
   return { kind: 'away', origin, host, ask, path: parseReturnTo(path) }
 }
 
-/** Sends a signed-in browser on: at once on this host, with a single-use ticket to another. */
+/** A ticket goes to a window itself, and on the same host nobody needs one. Throws `access.origin`, before anything has begun. */
+export function checkTraveller(ctx: PortalRequest, destination: Destination): void {
+  if (destination.kind === 'away') checkWindowItself(ctx)
+}
+
+/** Sends a signed-in browser on: at once on this host, with a single-use ticket to another. Throws as `checkTraveller`. */
 export async function arrive(
   ctx: PortalRequest,
   tools: HandOffTools,
@@ -89,6 +97,7 @@ export async function arrive(
   setCookies: readonly string[] = [],
 ): Promise<Response> {
   if (destination.kind === 'here') return redirectAnswer(303, destination.path, setCookies)
+  checkTraveller(ctx, destination)
   const ticket = randomToken(tools.ports.random)
   const { host, ask, path, origin } = destination
   await tools.sessions.putOnce(
@@ -103,8 +112,9 @@ export async function arrive(
       path,
       portal: ctx.portal.name,
       owner: ownerOf(session),
+      network: neighbourhoodOf(ctx.clientAddress),
     },
-    { lifetimeMs: TICKET_LIFETIME_MS, owner: ctx.clientAddress },
+    { lifetimeMs: TICKET_LIFETIME_MS, owner: session.id },
   )
   return redirectAnswer(303, `${origin}${ownPath('enter')}?ticket=${ticket}`, setCookies)
 }
@@ -129,6 +139,12 @@ export async function enter(ctx: PortalRequest, tools: HandOffTools): Promise<Re
     throw ticketError('it was made for another host')
   if (checkBinding(ctx, 'ask', kept.ask) !== 'same') {
     throw new FailedSignIn(ticketError('it was made for another browser'), { kind: 'here', path: kept.path }, true)
+  }
+  if (ctx.portal.bindTickets && kept.network !== neighbourhoodOf(ctx.clientAddress)) {
+    throw new GateError('sign_in.ticket', 'the ticket was refused: it was given to another network', {
+      hint: 'where people reach one host by IPv4 and another by IPv6, or by proxies in turn, bind_tickets keeps them out',
+      facts: { given: kept.network, entered: neighbourhoodOf(ctx.clientAddress) },
+    })
   }
   const token = await tools.sessions.join(kept.sessionId, ctx.target.host)
   if (token === null) throw ticketError('its session has ended')
@@ -167,6 +183,7 @@ interface Ticket {
   readonly ask: string
   readonly path: SafeReturnTo
   readonly owner: string
+  readonly network: string
 }
 
 function parseTicket(value: unknown): Ticket | null {
@@ -177,9 +194,9 @@ function parseTicket(value: unknown): Ticket | null {
   if (typeof sessionId !== 'string' || typeof host !== 'string' || typeof portal !== 'string') return null
   if (typeof ask !== 'string' || typeof path !== 'string' || typeof expiresAtMs !== 'number') return null
   const isRemembered = Reflect.get(value, 'isRemembered') === true
-  const owner: unknown = Reflect.get(value, 'owner')
-  if (typeof owner !== 'string') return null
-  return { sessionId, expiresAtMs, isRemembered, host, portal, ask, path: parseReturnTo(path), owner }
+  const [owner, network]: readonly unknown[] = [Reflect.get(value, 'owner'), Reflect.get(value, 'network')]
+  if (typeof owner !== 'string' || typeof network !== 'string') return null
+  return { sessionId, expiresAtMs, isRemembered, host, portal, ask, path: parseReturnTo(path), owner, network }
 }
 
 function purposeOf({ portal }: PortalRequest): string {

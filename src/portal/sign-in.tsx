@@ -13,6 +13,7 @@ import { FailedSignIn } from './failure.ts'
 import {
   arrive,
   askPortal,
+  checkTraveller,
   cookieLifetimeMs,
   type Destination,
   type HandOffTools,
@@ -56,6 +57,7 @@ export async function login(ctx: PortalRequest, tools: SignInTools): Promise<Res
     return askPortal(ctx, tools, parseReturnTo(query.get('return')), handedOn(query, ['switch', ...STEP_UP_NAMES]))
   }
   const destination = (await openDestination(ctx, tools.seal, query.get('to'))) ?? destinationHere(query.get('return'))
+  checkTraveller(ctx, destination)
   if (ctx.session !== null && !isSwitch && stepUp === null) return arrive(ctx, tools, destination, ctx.session)
   if (destination.kind === 'here' && !isSwitch) await refuseLoop(ctx, tools.seal, destination.path)
   const chosen = query.get('provider')
@@ -137,6 +139,7 @@ export async function callback(ctx: PortalRequest, tools: SignInTools): Promise<
     )
   }
   try {
+    checkTraveller(ctx, kept.destination)
     return await finish(ctx, tools, kept, answer, state)
   } catch (thrown) {
     throw new FailedSignIn(thrown, kept.destination, false)

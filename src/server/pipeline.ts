@@ -162,6 +162,12 @@ function enterQuestion(passage: Passage, tools: PipelineTools): Answer {
 function enterRoute(passage: Passage, tools: PipelineTools, route: GateRoute, also: readonly GateRoute[]): Answer {
   const { target, portal } = passage
   if (target === null) throw new TypeError('a route is entered only by a known target')
+  if (!route.config.serviceWorkers && asksForServiceWorker(passage)) {
+    throw new GateError('route.service_worker', 'the script of a service worker was asked for', {
+      facts: { route: route.config.id },
+      hint: `if the application may have one, remove service_workers from "${route.config.id}"`,
+    })
+  }
   // Who is signed in is looked up only after what does not depend on it.
   if (!passage.isMention) {
     if (mentionsOthers(passage.sent)) passage.asked = { ...passage }
@@ -305,6 +311,11 @@ function isPreflight({ request, sent, session, question }: Passage): boolean {
     sent.upgrade === undefined &&
     (question === null ? request.body === null : !tellsOfBody(sent))
   )
+}
+
+/** Whether a browser registers a service worker, or looks for a newer one (Service Workers §4.2.1, W3C Fetch Metadata §2.1). */
+function asksForServiceWorker({ sent }: Passage): boolean {
+  return sent['service-worker'] !== undefined || sent['sec-fetch-dest'] === 'serviceworker'
 }
 
 /** Any verdict that is not to allow, and any that nobody knows. */

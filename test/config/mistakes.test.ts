@@ -239,6 +239,11 @@ const CASES: readonly Case[] = [
     'an admin page where applications are',
     portal('«admin_role» = "user"\n[portals.home.roles]\nuser = { any = true }'),
   ],
+  [
+    'portal.bind_tickets',
+    'tickets of a portal that gives none',
+    portal('«bind_tickets» = true\n[portals.home.roles]\nuser = { any = true }'),
+  ],
   ['portal.insecure', 'plain HTTP for other machines', at('"«http»://auth.example.com"')],
   ['portal.insecure', 'a loopback portal for hosts that are not', at('"«http»://auth.localhost:8080"')],
   [

@@ -26,6 +26,7 @@ const portal: PortalConfig = {
   providerLogout: true,
   adminRole: null,
   passwords: null,
+  bindTickets: false,
   personalTokens: false,
   guestLinks: null,
   brand: { logo: null, logoDark: null, colours: null },

@@ -13,6 +13,7 @@ export const DE: Words = {
     'limit.rate': 'In kurzer Zeit sind zu viele Anfragen eingegangen.',
     'route.none': 'Unter dieser Adresse ist nichts zu finden.',
     'route.method': 'Diese Methode ist unter dieser Adresse nicht erlaubt.',
+    'route.service_worker': 'Diese Anwendung darf keinen Service Worker im Browser einrichten.',
     'access.sign_in': 'Melden Sie sich an, um diese Seite zu öffnen.',
     'access.step_up': 'Melden Sie sich erneut an, um diese Seite zu öffnen.',
     'access.denied': 'Sie haben keinen Zugriff auf diese Seite.',

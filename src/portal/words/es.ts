@@ -13,6 +13,7 @@ export const ES: Words = {
     'limit.rate': 'Se han recibido demasiadas solicitudes en poco tiempo.',
     'route.none': 'No hay nada en esta dirección.',
     'route.method': 'Este método no está permitido en esta dirección.',
+    'route.service_worker': 'Esta aplicación no puede instalar un service worker en el navegador.',
     'access.sign_in': 'Inicia sesión para abrir esta página.',
     'access.step_up': 'Vuelve a iniciar sesión para abrir esta página.',
     'access.denied': 'No tienes acceso a esta página.',

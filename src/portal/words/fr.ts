@@ -13,6 +13,7 @@ export const FR: Words = {
     'limit.rate': 'Trop de requêtes ont été reçues en peu de temps.',
     'route.none': 'Il n’y a rien à cette adresse.',
     'route.method': 'Cette méthode n’est pas autorisée à cette adresse.',
+    'route.service_worker': 'Cette application n’a pas le droit d’installer un service worker dans le navigateur.',
     'access.sign_in': 'Connectez-vous pour ouvrir cette page.',
     'access.step_up': 'Reconnectez-vous pour ouvrir cette page.',
     'access.denied': 'Vous n’avez pas accès à cette page.',
