@@ -1,5 +1,6 @@
 import type { Facts } from './errors.ts'
 import type { Log } from './ports.ts'
+import { showUnseen } from './visible.ts'
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
 
@@ -43,22 +44,15 @@ export function createLog(options: LogOptions): LevelledLog {
   }
 }
 
+/** No fact can forge a line or drive a terminal. */
 function prettyLine(level: LogLevel, nowMs: number, message: string, facts: Facts | undefined): string {
   const time = new Date(nowMs).toISOString().slice(11, 19)
   let rest = ''
   let hint = ''
   for (const [name, value] of Object.entries(facts ?? {})) {
     if (value === undefined || value === null) continue
-    if (name === 'hint') hint = `\n         hint: ${oneLine(String(value))}`
-    else rest += ` \x1b[2m${name}=\x1b[0m${oneLine(String(value))}`
+    if (name === 'hint') hint = `\n         hint: ${showUnseen(String(value))}`
+    else rest += ` \x1b[2m${name}=\x1b[0m${showUnseen(String(value))}`
   }
-  return `\x1b[2m${time}\x1b[0m ${COLOUR[level]}${level.padEnd(5)}\x1b[0m ${oneLine(message)}${rest}${hint}\n`
-}
-
-/** Control characters as escapes, so that no fact can forge a line or drive a terminal. */
-function oneLine(text: string): string {
-  return text.replace(
-    /[\p{Cc}\u2028\u2029]/gu,
-    character => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  )
+  return `\x1b[2m${time}\x1b[0m ${COLOUR[level]}${level.padEnd(5)}\x1b[0m ${showUnseen(message)}${rest}${hint}\n`
 }

@@ -1,4 +1,6 @@
 import { describe, expect, test } from 'bun:test'
+import { createLog } from '../../src/base/log.ts'
+import { columns } from '../../src/cli/columns.ts'
 import type { Brand, PortalConfig } from '../../src/config/types.ts'
 import { makeIdentity } from '../../src/identity/identity.ts'
 import { ApplicationsPage } from '../../src/portal/pages/applications.tsx'
@@ -155,6 +157,33 @@ describe('the page of a refusal', () => {
     expect(await denied({})).toContain('subject-1')
   })
 })
+
+/** Marks that turn the direction of what stands around them (UAX #9 §2), each as it is and as it is shown. */
+const TURNING = [0x061c, 0x200e, 0x200f, 0x202a, 0x202b, 0x202c, 0x202d, 0x202e, 0x2066, 0x2067, 0x2068, 0x2069]
+
+test.each(TURNING.map(code => [String.fromCodePoint(code), `\\u${code.toString(16).padStart(4, '0')}`]))(
+  'a mark that turns the direction of text is shown as an escape: %j',
+  async (mark, shown) => {
+    const name = `Eve${mark}nimda`
+    const page = await renderDeniedPage(
+      contextAt('https://kuma.example.com/'),
+      sessionOf({ name, email: `${mark}@x` }),
+      {
+        needed: [],
+        had: [],
+        reasons: [],
+        routeName: 'Kuma',
+      },
+    ).text()
+    expect(page).toContain(`Eve${shown}nimda`)
+    expect(page).toContain(`${shown}@x`)
+    expect(page).not.toContain(mark)
+    expect(columns([['NAME'], [name]])).toBe(`NAME\nEve${shown}nimda\n`)
+    const lines: string[] = []
+    createLog({ style: 'pretty', now: () => 0, write: line => void lines.push(line) }).info('x', { user: name })
+    expect(lines[0]).toContain(`Eve${shown}nimda`)
+  },
+)
 
 test('the choice of providers and the list of applications escape names and addresses', () => {
   const choice = String(<SignInPage words={EN} title={MARKUP} choices={[{ label: MARKUP, address: '/x?a=1&b="' }]} />)

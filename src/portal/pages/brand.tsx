@@ -2,14 +2,15 @@
 
 import type { Child } from 'hono/jsx'
 import { createContext } from 'hono/jsx'
+import { showTurning } from '../../base/visible.ts'
 import type { Brand } from '../../config/types.ts'
 
 /** How the page that is being drawn looks: its portal's logo and colours. */
 export const BrandContext = createContext<Brand | null>(null)
 
-/** A page drawn with a portal's look, as HTML. */
+/** A page drawn with a portal's look, as HTML. What people and providers call themselves turns nothing around on it. */
 export function drawPage(brand: Brand | null, page: Child): string {
-  return String(<BrandContext.Provider value={brand}>{page}</BrandContext.Provider>)
+  return showTurning(String(<BrandContext.Provider value={brand}>{page}</BrandContext.Provider>))
 }
 
 /** The stylesheet that puts a portal's colours over our own; null where it has none. */
