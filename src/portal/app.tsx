@@ -102,6 +102,7 @@ export function createPortal(tools: PortalTools): Portal {
   app.post(ownPath('kept'), c => signedIn(c.env.ctx, session => discardKept(c.env.ctx, tools, session)))
   app.get(ownPath('me'), c => {
     const { ctx } = c.env
+    if (!ctx.isTold) return notFound(ctx)
     return ctx.session === null ? signInProblem(ctx) : jsonAnswer(describePerson(ctx.session, ctx.told(ctx.session)))
   })
   app.all('*', c => {

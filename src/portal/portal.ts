@@ -36,6 +36,8 @@ export interface PortalRequest {
   serves(host: string): boolean
   /** This person's roles at this portal, by the file in force now. */
   rolesOf(session: Session): readonly string[]
+  /** Whether this host's application, and so its scripts, is told who is there. */
+  readonly isTold: boolean
   /** What applications and their scripts may be told of this person. */
   told(session: Session): Told
   /** What a guest link for this host and path would open; null where none can be. */

@@ -27,6 +27,7 @@ export function portalRequest(passage: Passage): PortalRequest | null {
     session: passage.session,
     serves: host => snapshot.portals.lookup(host) === portal,
     rolesOf: session => portal.rolesOf(session.identity),
+    isTold: snapshot.isTold.lookup(target.host) === true,
     told: ({ identity }) => ({
       identity: vouchedPart(identity, portal.roles.trusted),
       roles: portal.rolesOf(identity),

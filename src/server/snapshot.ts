@@ -34,6 +34,11 @@ export interface Snapshot {
    * of which none does: it has no part in the portal of a wildcard above it.
    */
   readonly portals: HostTable<GatePortal | null>
+  /**
+   * Whether a host's scripts may ask who is there: where any route of it tells its application, whose scripts they are; and on a
+   * portal's own host, where no application is.
+   */
+  readonly isTold: HostTable<boolean>
   /** Names of portals of which an application is to have the provider's access token. */
   readonly wantsAccess: ReadonlySet<string>
   readonly trusted: NetworkSet
@@ -123,10 +128,14 @@ export function compileSnapshot(config: Config, fingerprint: string, pool: Upstr
   const hosts = new Map<string, GatePortal | null>()
   for (const { config: route, portal } of routes) hosts.set(route.host, portal ?? hosts.get(route.host) ?? null)
   for (const portal of portals.values()) if (portal.config.url !== null) hosts.set(portal.config.url.host, portal)
+  const told = new Map<string, boolean>()
+  for (const route of routes) told.set(route.config.host, told.get(route.config.host) === true || tellsWho(route))
+  for (const host of portalHosts(config)) told.set(host, told.get(host) ?? true)
   return Object.freeze({
     config,
     fingerprint,
     routes,
+    isTold: compileHostTable(told),
     table: compileRouteTable(
       routes.map(route => {
         const { host, path, stripPrefix } = route.config
@@ -230,6 +239,11 @@ export function takesGuests({ allow }: Pick<RouteConfig, 'allow'>): boolean {
 
 function isForAll({ allow, deny }: RouteConfig): boolean {
   return allow.kind === 'public' && deny.length === 0
+}
+
+/** Whether an application learns who is there. */
+function tellsWho({ config, portal, identityFields }: GateRoute): boolean {
+  return portal !== null && (identityFields !== null || saysWho(config))
 }
 
 function saysWho({ requestRules, responseRules, assertion, passTokens, upstream }: RouteConfig): boolean {

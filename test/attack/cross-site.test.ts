@@ -21,7 +21,7 @@ beforeAll(async () => {
   gate = await startGate(
     [
       portal,
-      route('closed', 'portal = "home"\nallow = ["user"]'),
+      route('closed', 'portal = "home"\nallow = ["user"]\nheaders = "x-token"'),
       route('told', 'portal = "home"\nallow = "public"\nheaders = "x-token"'),
       route('open', 'allow = "public"'),
       route('inner', 'allow = [{ networks = ["127.0.0.0/8"], anonymous = true }]'),

@@ -184,7 +184,7 @@ describe('an untrusted client does not say what addresses are made from', () => 
 
 describe('a host with routes of its own', () => {
   test('has no part in the portal of a wildcard above it', async () => {
-    const at = (host: string) => sendThrough(gate.port, upstream, rawRequest('GET /.sallyport/me', host))
+    const at = (host: string) => sendThrough(gate.port, upstream, rawRequest('GET /.sallyport/sessions', host))
     expect((await at('other.wild.example')).response.status).toBe(401)
     const { response, received } = await at('open.wild.example')
     expect([response.status, received]).toEqual([404, ''])

@@ -214,10 +214,10 @@ test('Envoy is told which fields of its client to take off', async () => {
   const removed = async (lines: Lines) =>
     (await toEnvoy(forwarded('/open', lines))).field('x-envoy-auth-headers-to-remove')
   expect(await removed(['X-Token-Subject: root', 'Cookie: a=b'])).toBe(
-    'authorization,x-token-subject,x-token-user-name,x-token-user-email,x-token-user-roles,x-sallyport-token',
+    'authorization,x-token-subject,x-token-user-name,x-token-user-email,x-token-user-roles,x-token-provider,x-sallyport-token',
   )
   expect(await removed([await cookieOf(['admins']), 'Authorization: Basic YTpi'])).toBe(
-    'cookie,x-token-user-name,x-token-user-email,x-sallyport-token',
+    'cookie,x-token-user-name,x-token-user-email,x-token-provider,x-sallyport-token',
   )
 })
 

@@ -53,6 +53,7 @@ function contextAt(address: string): PortalRequest {
     session: null,
     serves: () => true,
     rolesOf: () => [],
+    isTold: true,
     told: ({ identity }) => ({ identity, roles: [] }),
     shareable: () => null,
     applications: () => [],

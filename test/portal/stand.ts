@@ -155,6 +155,7 @@ export async function openStand(over: Partial<PortalConfig> = {}, hosts = [KUMA,
       serves: (host: string) => origins.has(host),
       rolesOf: ({ identity }) =>
         config.adminRole !== null && identity.groups.includes('admins') ? ['user', config.adminRole] : ['user'],
+      isTold: true,
       told: ({ identity }) => ({ identity, roles: ['user'] }),
       shareable: () => null,
       applications: () => [
