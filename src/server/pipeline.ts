@@ -4,6 +4,7 @@ import type { Ports } from '../base/ports.ts'
 import { allowsMethod, type Decision, decideAccess, decidePolicy, looksAtMethod } from '../policy/policy.ts'
 import { isCallback } from '../portal/place.ts'
 import type { Portal } from '../portal/portal.ts'
+import type { SentFields } from '../proxy/request-fields.ts'
 import { parseTarget } from '../route/target.ts'
 import type { Links } from '../session/links.ts'
 import type { MaybePromise, Session, Sessions } from '../session/session.ts'
@@ -122,6 +123,7 @@ function enter(passage: Passage, tools: PipelineTools): Answer {
   const { request, snapshot } = passage
   const target = parseTarget(request.method, request.url, hostField(passage))
   passage.target = target
+  refuseTrailers(passage.sent)
   if (snapshot.rate !== null) tools.rates.take(snapshot.rate, passage.client, null)
   if (target.isReserved && dialectAt(target.path) !== null) {
     throw new GateError('route.none', 'a verdict was asked for on a listener that clients reach', {
@@ -143,6 +145,19 @@ function enter(passage: Passage, tools: PipelineTools): Answer {
   }
   passage.route = route
   return enterRoute(passage, tools, route, match?.also ?? NO_ROUTES)
+}
+
+/**
+ * Refuses a request that says that fields come after its body (RFC 9110 §6.6.2).
+ *
+ * Bun 1.4.5 hands such a request over, and once all of it has come answers 400 by itself: it would be carried out, and its client
+ * told that it was not. By HTTP/2 it drops the fields, and all is well.
+ */
+function refuseTrailers({ trailer, 'transfer-encoding': coding }: SentFields): void {
+  if (trailer === undefined || coding === undefined) return
+  throw new GateError('target.header', 'Trailer announces fields after the body, which cannot be passed on', {
+    hint: 'whoever sends this can leave its trailers out, or say its length instead of sending chunks',
+  })
 }
 
 /** On a listener for proxies in front, where clients have no say but by what such a proxy states of them. */

@@ -148,6 +148,16 @@ test.each([
   expect(got).toEqual({ isAnswered: false, seen: [] })
 })
 
+test('RFC 9113 §8.1: what comes after a body is dropped, and the rest arrives', async () => {
+  const got = await send(
+    headers([...POST, ['trailer', 'x-after']], false),
+    frame(FRAME.data, 0, 1, Buffer.from('hi')),
+    headers([['x-after', '1']], true),
+  )
+  expect(got.isAnswered).toBe(true)
+  expect(got.seen.map(({ fields }) => [fields.trailer, fields['x-after']])).toEqual([[undefined, undefined]])
+})
+
 test('a host is judged by its own rules, whichever certificate the connection was opened with', async () => {
   const got = await send(headers(replaced(':authority', 'other.example.com'), true))
   expect(got).toEqual({ isAnswered: true, seen: [] })

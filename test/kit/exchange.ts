@@ -8,6 +8,7 @@ import {
   type UpstreamConnection,
   type Wire,
   type WireOptions,
+  type WirePart,
   type WireResponse,
 } from './wire.ts'
 
@@ -21,7 +22,10 @@ export interface Exchange extends AsyncDisposable {
   /** What the upstream does with a connection once a head came by it; a text is sent as it is. */
   script: string | ((connection: UpstreamConnection, head: string) => Promise<void>)
   /** Sends these bytes; answers what the client got, and what the upstream got meanwhile. */
-  send(request: string, options?: WireOptions): Promise<{ readonly response: WireResponse; readonly received: string }>
+  send(
+    request: string | readonly WirePart[],
+    options?: WireOptions,
+  ): Promise<{ readonly response: WireResponse; readonly received: string }>
   open(): Promise<Wire>
 }
 
