@@ -15,6 +15,7 @@ import type { GUEST_LINKS, PortalTable, RuleTable } from './keys-portals.ts'
 import type { RouteTable } from './keys-routes.ts'
 import type { SESSIONS } from './keys-server.ts'
 import { known } from './known.ts'
+import type { Surroundings } from './surroundings.ts'
 import type { Table, Values } from './table.ts'
 import type {
   Config,
@@ -32,7 +33,7 @@ import type { RoleRule } from './types-rules.ts'
  *
  * Throws TypeError where a value is missing: a mistake that was not reported is a bug of ours.
  */
-export function buildConfig(root: RootTable, directory: string, files: ConfigFiles): Config {
+export function buildConfig(root: RootTable, directory: string, files: ConfigFiles, around: Surroundings): Config {
   const server = known(root.values.server, 'server').values
   const sessions = known(root.values.sessions, 'sessions').values
   return freezeDeep({
@@ -40,7 +41,7 @@ export function buildConfig(root: RootTable, directory: string, files: ConfigFil
       listen: known(server.listen, 'listen'),
       trustedProxies: known(server.trusted_proxies, 'trusted_proxies'),
       workers: known(server.workers, 'workers'),
-      admin: known(server.admin, 'admin'),
+      admin: known(server.admin, 'admin') ?? around.admin,
       verify: known(server.verify, 'verify') ?? [],
       accessLog: known(server.access_log, 'access_log'),
       logLevel: known(server.log_level, 'log_level'),
@@ -49,7 +50,7 @@ export function buildConfig(root: RootTable, directory: string, files: ConfigFil
     },
     tls: buildTls(known(root.values.tls, 'tls'), root, files),
     sessions: {
-      store: known(sessions.store, 'store')(directory),
+      store: known(sessions.store, 'store')?.(directory) ?? around.store,
       key: known(sessions.key, 'key'),
       ...buildLifetimes(sessions),
       cacheEntries: known(sessions.cache, 'cache'),

@@ -21,6 +21,7 @@ import { parseToml } from './parse.ts'
 import { formatPath } from './raw.ts'
 import { createReport, type Report } from './report.ts'
 import { type Sources, substitute } from './substitute.ts'
+import { readSurroundings } from './surroundings.ts'
 import type { Config } from './types.ts'
 
 export interface CheckOptions extends Sources {
@@ -81,6 +82,7 @@ export function checkConfig(text: string, options: CheckOptions): CheckResult {
   checkPasswords(values, configFiles, report)
   checkBrands(values, configFiles, report)
   checkApps(values, configFiles, report)
+  const around = readSurroundings(options.env, directory, report)
   const fingerprint = sha256(JSON.stringify([text, ...filled, ...configFiles.contents]))
   const files = [...referred, ...configFiles.paths]
 
@@ -90,7 +92,7 @@ export function checkConfig(text: string, options: CheckOptions): CheckResult {
   }
   return freezeDeep<CheckResult>({
     ok: true,
-    config: buildConfig(values, directory, configFiles),
+    config: buildConfig(values, directory, configFiles, around),
     warnings: diagnostics,
     fingerprint,
     text,

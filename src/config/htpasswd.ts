@@ -4,6 +4,7 @@ import type { PortalTable } from './keys-portals.ts'
 import type { RouteTable } from './keys-routes.ts'
 import { showRaw } from './raw.ts'
 import type { Report } from './report.ts'
+import { FILE_HINT } from './substitute.ts'
 
 /** The name by which rules call a portal's file of passwords among its providers. */
 export const HTPASSWD = 'htpasswd'
@@ -80,10 +81,7 @@ function checkFile(portal: PortalTable, files: ConfigFiles, report: Report): voi
   const file = files.read(path)
   const mistake = (message: string, hint: string) => report.mistake(entry.at, 'portal.htpasswd', message, { hint })
   if (!file.ok) {
-    mistake(
-      `the file ${showRaw(entry)} ${file.why}`,
-      "the path is absolute, or starts at the config file's folder; the user that runs Sallyport must be able to read it",
-    )
+    mistake(`the file ${showRaw(entry)} ${file.why}`, FILE_HINT)
     return
   }
   const { entries, faults, hasWeak } = parse(file.text)

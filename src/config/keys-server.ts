@@ -43,7 +43,7 @@ export const SERVER = {
   admin: optional(
     listenAddress,
     '127.0.0.1:9464',
-    'not served',
+    'what `SALLYPORT_ADMIN` says where it is set (in the container `127.0.0.1:9464`), else not served',
     'Where `/healthz`, `/readyz` and `/metrics` are answered; never on the public listeners.',
   ),
   verify: optional(
@@ -80,10 +80,10 @@ const sealKey: Type<string> = parsed(
 
 /** `[sessions]`: how long a sign-in lasts, and where it is kept. */
 export const SESSIONS = {
-  store: defaulted(
+  store: optional(
     store,
-    'sqlite:sallyport.db',
     'sqlite:/var/lib/sallyport/sallyport.db',
+    '`sqlite:sallyport.db`, in the folder that `SALLYPORT_DATA` names where it is set (in the container `/data`)',
     'The session database; a relative path starts at the config file\'s folder. `sqlite::memory:` forgets everyone at a restart. `redis://` and `rediss://` are for several machines: `"rediss://:${REDIS_PASSWORD}@valkey.example.com:6379/0"`.',
   ),
   key: optional(

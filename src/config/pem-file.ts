@@ -3,6 +3,7 @@ import type { ConfigFiles } from './files.ts'
 import type { PemFault } from './pem.ts'
 import { type Raw, showRaw } from './raw.ts'
 import type { Report } from './report.ts'
+import { FILE_HINT } from './substitute.ts'
 
 /** What a file that cannot be read, and one that is not PEM, are called. */
 export interface PemCodes {
@@ -22,9 +23,7 @@ export function checkPem(
   if (entry === undefined || !path) return null
   const file = files.read(path)
   if (!file.ok) {
-    const hint =
-      "the path is absolute, or starts at the config file's folder; the user that runs Sallyport must be able to read it"
-    report.mistake(entry.at, codes.file, `the file ${showRaw(entry)} ${file.why}`, { hint })
+    report.mistake(entry.at, codes.file, `the file ${showRaw(entry)} ${file.why}`, { hint: FILE_HINT })
     return null
   }
   const fault = faultOf(file.text)

@@ -113,8 +113,9 @@ export function substitute(
   return { tree: filledTree, files: [...files.keys()], filled }
 }
 
-const FILE_HINT =
-  "the path is absolute, or starts at the config file's folder; the user that runs Sallyport must be able to read it"
+/** What mends a file that cannot be read, as far as its path and its owner go. */
+export const FILE_HINT =
+  "the path is absolute, or starts at the config file's folder; the user that runs Sallyport must be able to read it (in the container: chown 65532 FILE)"
 
 const SYNTAX_HINT = 'write ${NAME} for an environment variable, ${file:/path} for a file, $${ for a literal ${'
 

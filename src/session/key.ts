@@ -1,6 +1,7 @@
 import { closeSync, linkSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs'
 import { GateError } from '../base/errors.ts'
 import type { Ports } from '../base/ports.ts'
+import { UNWRITABLE_HINT } from './store.ts'
 
 const KEY_BYTES = 32
 
@@ -32,7 +33,7 @@ export function openKey(path: string, ports: Pick<Ports, 'random'>): Uint8Array<
   } catch (error) {
     throw new GateError('session.store', `the key file ${path} cannot be made`, {
       cause: error,
-      hint: 'the folder has to exist and be writable by the user that runs Sallyport; see [sessions] store',
+      hint: UNWRITABLE_HINT,
     })
   }
 }

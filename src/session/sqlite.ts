@@ -6,7 +6,7 @@ import type { MaybePromise } from './session.ts'
 import { LAYOUT, layoutOf, migrate } from './sqlite-layout.ts'
 import { ATTEMPT_MS } from './sqlite-patience.ts'
 import { storeOn } from './sqlite-rows.ts'
-import type { SessionStore } from './store.ts'
+import { type SessionStore, UNWRITABLE_HINT } from './store.ts'
 
 /** While opening, another process may be bringing the layout up to date; nobody is served yet. */
 const OPENING_TIMEOUT_MS = 2000
@@ -178,6 +178,6 @@ function openFailed(path: string, error: unknown): GateError {
   if (error instanceof GateError) return error
   return new GateError('session.store', `the session database ${path} cannot be opened`, {
     cause: error,
-    hint: 'the folder has to exist and be writable by the user that runs Sallyport; see [sessions] store',
+    hint: UNWRITABLE_HINT,
   })
 }

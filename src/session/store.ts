@@ -1,6 +1,10 @@
 import type { Standing } from './owners.ts'
 import type { MaybePromise, OnceKind } from './session.ts'
 
+/** What mends a folder in which neither a database nor its key can be made. */
+export const UNWRITABLE_HINT =
+  'its folder has to exist and be writable by the user that runs Sallyport; or name another in [sessions]: store = "sqlite:/data/sallyport.db"'
+
 /** A sign-in as it is stored. `identity` is JSON; `secrets` is sealed. */
 export interface StoredSession {
   readonly id: string

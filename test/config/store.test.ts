@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import { parseSealKey, parseStore } from '../../src/config/store.ts'
+import type { ListenAddress } from '../../src/config/types.ts'
 import { accepts, check, complete } from './checks.ts'
 
 function store(text: string): unknown {
@@ -60,5 +61,39 @@ describe('a key', () => {
     }
     const bad = check(complete('[sessions]\nkey = "hunter2-hunter2"'))
     expect(JSON.stringify('diagnostics' in bad && bad.diagnostics)).not.toContain('hunter2')
+  })
+})
+
+describe('what the environment says for a file that says nothing', () => {
+  const image = { SALLYPORT_DATA: '/data', SALLYPORT_ADMIN: '127.0.0.1:9464' }
+  const admin: ListenAddress = { kind: 'tcp', host: '127.0.0.1', port: 9464 }
+
+  test('is where the database belongs, and where the admin listener is', () => {
+    const { sessions, server } = accepts('', { env: image })
+    expect([sessions.store, server.admin]).toEqual([{ kind: 'sqlite', path: '/data/sallyport.db' }, admin])
+  })
+
+  test.each([{}, { SALLYPORT_DATA: '', SALLYPORT_ADMIN: '' }])(
+    'is nothing: beside the file, and no listener: %j',
+    env => {
+      const { sessions, server } = accepts('', { env })
+      expect([sessions.store, server.admin]).toEqual([{ kind: 'sqlite', path: '/etc/sallyport/sallyport.db' }, null])
+    },
+  )
+
+  test('gives way to the file, whose own relative path starts at its folder', () => {
+    const own = '[server]\nadmin = "unix:/run/admin"\n[sessions]\nstore = "sqlite:own.db"'
+    const { sessions, server } = accepts(own, { env: image })
+    expect(sessions.store).toEqual({ kind: 'sqlite', path: '/etc/sallyport/own.db' })
+    expect(server.admin).toEqual({ kind: 'unix', path: '/run/admin' })
+  })
+
+  test('is a mistake where it is no address, and is not repeated', () => {
+    const result = check(complete(''), { env: { SALLYPORT_ADMIN: 'hunter2' } })
+    const said = 'diagnostics' in result ? result.diagnostics : []
+    expect(said.map(({ code, message }) => [code, message])).toEqual([
+      ['listen.invalid', 'the environment variable SALLYPORT_ADMIN is not an address'],
+    ])
+    expect(JSON.stringify(said)).not.toContain('hunter2')
   })
 })

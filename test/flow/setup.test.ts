@@ -15,6 +15,7 @@ const COMMANDS = [
   'pebble',
   'pebble-challtestsrv',
   'qemu-aarch64',
+  'buildah',
 ]
 
 interface Machine {
@@ -121,8 +122,8 @@ describe('what the tests need from the system', () => {
     ])
   })
 
-  test('whoever is not root is told what is missing, and who installs it', async () => {
-    const { status, said, installed } = await setUp({ has: allBut('caddy', 'pebble'), isRoot: false })
+  test('whoever is not root is told what is missing, and who installs it; containers are root’s alone', async () => {
+    const { status, said, installed } = await setUp({ has: allBut('caddy', 'pebble', 'buildah'), isRoot: false })
     expect([status, installed]).toEqual([1, null])
     expect(said).toEqual(['setup: missing commands; "sh .ci/setup test" as root installs them: caddy pebble'])
   })

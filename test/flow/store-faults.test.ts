@@ -6,6 +6,7 @@ import { compiledBinary } from '../kit/binary.ts'
 import { BrowserLite, type Page } from '../kit/browser-lite.ts'
 import { type Child, freePort, startChild } from '../kit/child.ts'
 import { temporaryFolder } from '../kit/folder.ts'
+import { mayMount, mountSmall } from '../kit/mount.ts'
 import { oneHost, siteAt } from '../kit/one-host.ts'
 import { startProvider, type TestProvider } from '../kit/provider.ts'
 
@@ -136,24 +137,6 @@ test('a database of a newer version is a clear refusal, and is left as it was', 
   expect(words).toContain(path)
   expect(statSync(path).mtimeMs).toBe(before)
 }, 30_000)
-
-/** A small disk of its own; only root may mount one. */
-function mountSmall(folder: string, options: string): { [Symbol.dispose](): void } {
-  const mounted = Bun.spawnSync(['mount', '-t', 'tmpfs', '-o', options, 'none', folder], { stderr: 'pipe' })
-  if (!mounted.success) throw new Error(mounted.stderr.toString())
-  return { [Symbol.dispose]: () => void Bun.spawnSync(['umount', '-l', folder]) }
-}
-
-function mayMount(): boolean {
-  if (process.getuid?.() !== 0) return false
-  using folder = temporaryFolder()
-  try {
-    mountSmall(folder.path, 'size=64k')[Symbol.dispose]()
-    return true
-  } catch {
-    return false
-  }
-}
 
 describe.skipIf(!mayMount())('a disk', () => {
   test('that is full leaves everyone signed in, refuses sign-ins with a word, and heals', async () => {

@@ -41,7 +41,8 @@ export function planSections(plan: Plan): readonly Section[] {
       ],
     },
     {
-      about: 'Sign-ins are kept in sallyport.db beside this file, and its key in sallyport.key: keep both.',
+      about:
+        'Sign-ins are kept in sallyport.db beside this file (in the container in /data), with a key in sallyport.key: keep both.',
       title: '[sessions]',
       entries: [
         { key: 'lifetime', value: '12h' },

@@ -216,7 +216,9 @@ async function finish(init: Init, client: Client, known: Omit<Plan, 'clientId' |
   }
   files.write(out, textOf(id, needsSecret), 0o644)
   if (needsSecret) files.write(secretPath, `${secret ?? ''}\n`, 0o600)
-  io.stdout(`Written: ${flags.out}${needsSecret ? `, and ${SECRET_FILE} beside it, for you alone to read` : ''}\n`)
+  io.stdout(
+    `Written: ${flags.out}${needsSecret ? `, and ${SECRET_FILE} beside it, for you alone to read (for the container: chown 65532 ${SECRET_FILE})` : ''}\n`,
+  )
   if (client.kind === 'make') io.stdout(`Made at Pocket ID: the client ${id}, with the callback ${callbackOf(known)}\n`)
   if (needsSecret && secret === null) {
     io.stdout(`Pocket ID gave out no secret: make one for this client there, and put it into ${SECRET_FILE}\n`)
