@@ -40,6 +40,7 @@ export const CODES = {
   'provider.logout_token': { status: 400, say: 'The logout token was refused.' },
   'provider.userinfo': { status: 502, say: 'Sign-in could not be completed.' },
   'provider.issuer': { status: 400, say: 'The answer came from a provider that was not asked.' },
+  'provider.subject': { status: 403, say: 'This account cannot be used here.' },
   'provider.refused': { status: 403, say: 'The provider did not sign you in.' },
   'sign_in.callback': { status: 400, say: 'The answer from the provider could not be understood.' },
   'sign_in.state': { status: 400, say: 'This sign-in has expired or was already used.' },

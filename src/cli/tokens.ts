@@ -6,6 +6,7 @@ import type { Parsed } from '../config/outcome.ts'
 import { parsePath } from '../config/path.ts'
 import type { Config, PortalConfig } from '../config/types.ts'
 import { type Identity, makeIdentity } from '../identity/identity.ts'
+import { isOwnSubject, OWN_SUBJECTS } from '../identity/own-subjects.ts'
 import { dateOf } from '../portal/pages/time.tsx'
 import type { OpenSessions } from '../session/open.ts'
 import type { HeldToken, TokenLimits } from '../session/tokens.ts'
@@ -180,9 +181,12 @@ function identityOf(
   providers: Config['providers'],
 ): Identity | string {
   if ('service' in holder) {
-    return { ...makeIdentity('', '', `token:${holder.service}`, { name: holder.service }), roles }
+    return { ...makeIdentity('', '', `${OWN_SUBJECTS.service}${holder.service}`, { name: holder.service }), roles }
   }
   const own = portal.providers
+  if (own.length > 0 && isOwnSubject(holder.subject)) {
+    return `no provider may call somebody "${holder.subject}": subjects that begin so are Sallyport’s own (for a service, say --service)`
+  }
   if (holder.provider === null && own.length > 1) return `say --provider: portal "${portal.name}" has ${own.join(', ')}`
   const provider = holder.provider ?? own[0] ?? ''
   if (holder.provider !== null && !own.includes(provider))

@@ -2,6 +2,7 @@ import type { JWTPayload } from 'jose'
 import { GateError } from '../base/errors.ts'
 import { type Identity, makeIdentity } from './identity.ts'
 import type { KeySource } from './keys.ts'
+import { isOwnSubject } from './own-subjects.ts'
 import { type ExpectedToken, SKEW_S, verifySigned } from './signed.ts'
 import { bareError } from './wire.ts'
 
@@ -35,6 +36,7 @@ export async function verifyAccessToken(
   if (header.typ !== undefined && !/^(?:application\/)?(?:at\+)?jwt$/i.test(header.typ)) throw refusal('typ')
   const { sub, iat, exp } = claims
   if (typeof sub !== 'string' || sub === '' || sub.length > MAX_SUBJECT_LENGTH) throw refusal('sub')
+  if (isOwnSubject(sub)) throw refusal('sub')
   if (exp === undefined) throw refusal('exp')
   if (iat === undefined || iat > expected.nowMs / 1000 + SKEW_S) throw refusal('iat')
   const foreign = findForeign(claims)

@@ -9,6 +9,7 @@ import { makeIdentity } from './identity.ts'
 import type { KeySource } from './keys.ts'
 import { verifyLogoutToken } from './logout-token.ts'
 import type { Metadata, MetadataSource } from './metadata.ts'
+import { isOwnSubject, OWN_SUBJECTS } from './own-subjects.ts'
 import type { BeginOptions, EndSession, HeldTokens, LoginRequest, LoginResult, ProviderClient } from './provider.ts'
 import { refreshIdentity } from './refresh.ts'
 import { AUTH_TIME_MAX_AGE, checkStepUp, stepUpParameters } from './step-up.ts'
@@ -71,6 +72,7 @@ export function createProviderClient(
         issuer.keys,
         metadata.jwks_uri,
       )
+      refuseOwnSubject(claims.sub, config)
       if (login.stepUp) checkStepUp(claims, login.stepUp, ports.now())
       const userinfo =
         metadata.userinfo_endpoint === undefined
@@ -135,6 +137,16 @@ export function createProviderClient(
         metadata.jwks_uri,
       )
     },
+  })
+}
+
+/** Throws `provider.subject` for a `sub` that would make its bearer one of ours to rules and applications. */
+function refuseOwnSubject(subject: string, { name }: ProviderConfig): void {
+  if (!isOwnSubject(subject)) return
+  const prefixes = Object.values(OWN_SUBJECTS).join(', ')
+  throw new GateError('provider.subject', 'the provider calls someone by a subject that is given here alone', {
+    hint: `subjects that begin with ${prefixes}, or that can be read so, are ours: let the provider state another sub`,
+    facts: { provider: name, subject, check: 'sub' },
   })
 }
 

@@ -1,6 +1,7 @@
 import { decodeJwt, type JWTPayload } from 'jose'
 import { GateError } from '../base/errors.ts'
 import type { KeySource } from './keys.ts'
+import { isOwnSubject } from './own-subjects.ts'
 import { type ExpectedToken, SKEW_S, verifySigned } from './signed.ts'
 import { bareError } from './wire.ts'
 
@@ -51,7 +52,7 @@ export async function verifyLogoutToken(
   if (claims.nonce !== undefined) throw refusal('nonce')
   if (!isText(jti)) throw refusal('jti')
   const [subject, sid] = [optionalText(claims, 'sub'), optionalText(claims, 'sid')]
-  if (subject === null && sid === null) throw refusal('sub')
+  if (subject === null ? sid === null : isOwnSubject(subject)) throw refusal('sub')
   return { subject, sid, id: jti, expiresAtMs: (Math.min(exp, iat + MAX_AGE_S) + SKEW_S) * 1000 }
 }
 

@@ -276,9 +276,10 @@ function advise(ctx: PortalRequest, words: Words, error: GateError, failed: Fail
           { label: words.switchAccount, address: `${ownPath('login')}?switch=1` },
         ],
       }
+    case 'provider.subject':
     case 'provider.refused':
       return {
-        detail: words.refusedAdvice,
+        detail: error.code === 'provider.subject' ? words.subjectAdvice : words.refusedAdvice,
         actions: [
           { label: words.tryAgain, address: fresh },
           { label: words.useOtherAccount, address: `${ownPath('login')}?switch=1` },

@@ -2,7 +2,6 @@ import { createHmac } from 'node:crypto'
 import { GateError } from '../base/errors.ts'
 import { networkOf } from '../base/net.ts'
 import type { Ports } from '../base/ports.ts'
-import { HTPASSWD } from '../config/htpasswd.ts'
 import type { PortalConfig } from '../config/types.ts'
 import { parseBasic, passwordIdentity, verifyPassword } from '../identity/password.ts'
 import { decideRate, type FullAtMs, type Rate } from '../policy/rate.ts'
@@ -142,7 +141,7 @@ export function createPasswords({ ports, portal: portalOf }: PasswordTools): Pas
 
   function remember(id: string, ground: Ground, portal: string): Session {
     const nowMs = ports.now()
-    const session = passwordSession(portal, passwordIdentity(HTPASSWD, ground.name), nowMs, ports.random)
+    const session = passwordSession(portal, passwordIdentity(ground.name), nowMs, ports.random)
     grounds.set(session, ground)
     if (remembered.size >= MOST_REMEMBERED) for (const oldest of remembered.keys()) if (remembered.delete(oldest)) break
     remembered.set(id, { ...ground, session, untilMs: nowMs + REMEMBERED_MS })

@@ -1,6 +1,7 @@
 import { randomToken, sha256 } from '../base/bytes.ts'
 import type { Ports } from '../base/ports.ts'
 import { type Identity, makeIdentity } from '../identity/identity.ts'
+import { OWN_SUBJECTS } from '../identity/own-subjects.ts'
 import { identityOf, type Owner, ownerIdOf, storedClaims } from './owners.ts'
 import { guarded } from './rows.ts'
 import type { Sealer } from './seal.ts'
@@ -80,8 +81,8 @@ const LINK_PREFIX = 'sg_'
 
 const LINK_TEXT = /^sg_[A-Za-z0-9_-]{43}$/
 
-/** No id of a session has a colon. */
-const LINK_ID = 'guest:'
+/** The id is the subject of the link's guests, too. No id of a session has a colon. */
+const LINK_ID = OWN_SUBJECTS.guest
 
 /** Whether this is the id of a guest link and not of a session. */
 export function isLinkId(id: string): boolean {

@@ -1,5 +1,6 @@
 import type { PortalConfig, ProviderConfig } from '../config/types.ts'
 import type { Identity } from '../identity/identity.ts'
+import { isOwnSubject } from '../identity/own-subjects.ts'
 import type { Session } from './session.ts'
 
 /** Someone at a portal, as a provider described them or as we did. */
@@ -17,7 +18,8 @@ export interface Vouchers {
   readonly keys: ReadonlySet<string>
   /**
    * Whether the provider that vouched for someone is one of their portal's, under the name and with the issuer that it had then:
-   * another issuer under an old name is another provider, whose `sub` may be another person's.
+   * another issuer under an old name is another provider, whose `sub` may be another person's. No provider's word makes anybody
+   * one of our own.
    */
   counts(someone: Someone): boolean
 }
@@ -33,7 +35,8 @@ export function vouchersOf({ portals, providers }: Said): Vouchers {
   }
   return Object.freeze({
     keys,
-    counts: ({ portal, identity }: Someone) => keys.has(keyOf(portal, identity.provider, identity.issuer)),
+    counts: ({ portal, identity }: Someone) =>
+      keys.has(keyOf(portal, identity.provider, identity.issuer)) && !isOwnSubject(identity.subject),
   })
 }
 

@@ -72,7 +72,7 @@ test('what cannot be read is refused, and another scheme is none of ours', () =>
 })
 
 test('whoever a file names is nobody that a provider could name', () => {
-  expect(passwordIdentity('htpasswd', 'ada')).toMatchObject({
+  expect(passwordIdentity('ada')).toMatchObject({
     provider: 'htpasswd',
     issuer: '',
     subject: 'htpasswd:ada',

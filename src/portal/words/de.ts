@@ -38,6 +38,7 @@ export const DE: Words = {
     'provider.logout_token': 'Das Abmelde-Token wurde abgelehnt.',
     'provider.userinfo': 'Die Anmeldung konnte nicht abgeschlossen werden.',
     'provider.issuer': 'Die Antwort kam von einem anderen Anmeldedienst als dem gefragten.',
+    'provider.subject': 'Dieses Konto kann hier nicht verwendet werden.',
     'provider.refused': 'Der Anmeldedienst hat Sie nicht angemeldet.',
     'sign_in.callback': 'Die Antwort des Anmeldedienstes konnte nicht gelesen werden.',
     'sign_in.state': 'Diese Anmeldung ist abgelaufen oder wurde schon verwendet.',
@@ -221,6 +222,8 @@ export const DE: Words = {
   daysSpan: (first, last) => `${first} bis ${last}`,
   dates: { from: date => `ab ${date}`, until: date => `bis ${date}` },
 
+  subjectAdvice:
+    'Der Anmeldedienst gibt ihm eine Kennung, die hier vergeben ist. Wer den Anmeldedienst betreibt, kann das ändern.',
   refusedAdvice: 'Vielleicht haben Sie abgebrochen, oder Ihr Konto ist hier nicht zugelassen.',
   browserAdvice: 'Am besten funktioniert es in einem einzigen Browser, der Cookies für diese Website zulässt.',
   stepUp: {

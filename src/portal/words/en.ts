@@ -147,6 +147,8 @@ export const EN: Words = {
   daysSpan: (first, last) => `${first} to ${last}`,
   dates: { from: date => `from ${date}`, until: date => `until ${date}` },
 
+  subjectAdvice:
+    'The sign-in provider gives it an identifier that is reserved here. Whoever runs the provider can change that.',
   refusedAdvice: 'You may have cancelled, or your account may not be let in here.',
   browserAdvice: 'It works best in one browser, with cookies allowed for this site.',
   stepUp: {

@@ -38,6 +38,7 @@ export const ES: Words = {
     'provider.logout_token': 'Se ha rechazado el token de cierre de sesión.',
     'provider.userinfo': 'No se ha podido completar el inicio de sesión.',
     'provider.issuer': 'La respuesta viene de un servicio de inicio de sesión distinto del consultado.',
+    'provider.subject': 'Esta cuenta no se puede usar aquí.',
     'provider.refused': 'El servicio de inicio de sesión no te ha identificado.',
     'sign_in.callback': 'No se ha podido leer la respuesta del servicio de inicio de sesión.',
     'sign_in.state': 'Este inicio de sesión ha caducado o ya se ha usado.',
@@ -220,6 +221,8 @@ export const ES: Words = {
   daysSpan: (first, last) => `de ${first} a ${last}`,
   dates: { from: date => `a partir del ${date}`, until: date => `hasta el ${date}` },
 
+  subjectAdvice:
+    'El servicio de inicio de sesión le da un identificador que aquí está reservado. Quien administra ese servicio puede cambiarlo.',
   refusedAdvice: 'Puede que lo hayas cancelado, o que tu cuenta no esté admitida aquí.',
   browserAdvice: 'Funciona mejor en un solo navegador que permita las cookies de este sitio.',
   stepUp: {

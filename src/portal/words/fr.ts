@@ -38,6 +38,7 @@ export const FR: Words = {
     'provider.logout_token': 'Le jeton de déconnexion a été refusé.',
     'provider.userinfo': 'La connexion n’a pas pu aboutir.',
     'provider.issuer': 'La réponse vient d’un service de connexion qui n’a pas été sollicité.',
+    'provider.subject': 'Ce compte ne peut pas être utilisé ici.',
     'provider.refused': 'Le service de connexion ne vous a pas connecté.',
     'sign_in.callback': 'La réponse du service de connexion n’a pas pu être lue.',
     'sign_in.state': 'Cette connexion a expiré ou a déjà servi.',
@@ -222,6 +223,8 @@ export const FR: Words = {
   daysSpan: (first, last) => `du ${first} au ${last}`,
   dates: { from: date => `à partir du ${date}`, until: date => `jusqu’au ${date}` },
 
+  subjectAdvice:
+    'Le service de connexion lui donne un identifiant qui est réservé ici. La personne qui gère ce service peut le changer.',
   refusedAdvice: 'Vous avez peut-être annulé, ou bien votre compte n’est pas admis ici.',
   browserAdvice: 'Le mieux est d’utiliser un seul navigateur, qui accepte les cookies de ce site.',
   stepUp: {

@@ -173,6 +173,7 @@ export interface Words {
   daysSpan(first: string, last: string): string
   readonly dates: Readonly<Record<'from' | 'until', (date: string) => string>>
 
+  readonly subjectAdvice: string
   readonly refusedAdvice: string
   readonly browserAdvice: string
   /** Why a new sign-in was not enough: trying the same at once would only lead here again. */

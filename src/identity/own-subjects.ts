@@ -1,0 +1,54 @@
+import { HTPASSWD } from '../config/htpasswd.ts'
+
+/** How the subjects begin that are given here, and not by a provider. */
+export const OWN_SUBJECTS = {
+  /** Whoever a file of passwords names. */
+  password: `${HTPASSWD}:`,
+  /** Whoever came by a guest link. */
+  guest: 'guest:',
+  /** A service that has a token. */
+  service: 'token:',
+} as const
+
+/** The same without their colons, as `readings` leaves them. */
+const RESERVED = new Set(Object.values(OWN_SUBJECTS).map(prefix => prefix.slice(0, -1)))
+
+/** Nothing is escaped more often by accident, and a subject is short. */
+const MOST_ESCAPES = 8
+
+/**
+ * Whether a subject is one of our own, in this or any spelling that an application may take for it.
+ *
+ * No provider's `sub` may be: it would be that person to rules with `subjects`, and to every application. Applications fold names in
+ * ways of their own, so what counts is how the part before the first colon reads with escapes undone, in compatibility form (a
+ * full-width colon is a colon), without accents, case, blanks, marks and signs. What is refused in vain by that has a name like
+ * `Guest:` for its accounts.
+ */
+export function isOwnSubject(subject: string): boolean {
+  let text = subject
+  for (let times = 0; times <= MOST_ESCAPES; times++) {
+    if (RESERVED.has(nameBeforeColon(text))) return true
+    const next = unescapeOnce(text)
+    if (next === text) return false
+    text = next
+  }
+  // Whatever is escaped so often was written to be misread.
+  return true
+}
+
+function nameBeforeColon(text: string): string {
+  const plain = text.normalize('NFKD')
+  const colon = plain.indexOf(':')
+  if (colon === -1) return ''
+  // Upper case first: it alone makes two letters of a sharp s.
+  return plain
+    .slice(0, colon)
+    .toUpperCase()
+    .toLowerCase()
+    .normalize('NFKD')
+    .replace(/[^\p{L}\p{N}]/gu, '')
+}
+
+function unescapeOnce(text: string): string {
+  return text.replace(/(?:%[0-9a-f]{2})+/gi, run => Buffer.from(run.replaceAll('%', ''), 'hex').toString('utf8'))
+}
