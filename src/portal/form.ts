@@ -3,24 +3,32 @@ import type { Sealer } from '../session/seal.ts'
 import type { Session } from '../session/session.ts'
 import type { PortalRequest } from './portal.ts'
 
-const FORM_PURPOSE = 'form'
 const MAX_FORM_BYTES = 4096
 const LONGEST_NAME = 100
 
-/** What a form of ours carries to show that it came from our page, made for this session. */
-export function proveForm(session: Session, seal: Sealer): Promise<string> {
-  return seal.seal({ sessionId: session.id }, FORM_PURPOSE, session.expiresAtMs)
+/** Whose form it is: a session's, or a guest link's, by its id. */
+type FormOwner = Pick<Session, 'id' | 'expiresAtMs'>
+
+/** What a form of ours carries to show that it came from our page on this very host, made for this session or link. */
+export function proveForm(ctx: PortalRequest, owner: FormOwner, seal: Sealer): Promise<string> {
+  return seal.seal({ of: owner.id }, purposeOf(ctx), owner.expiresAtMs)
 }
 
 /**
- * The fields of a form of ours. Throws `access.origin` for another site's, or one without the proof of this session.
+ * The fields of a form of ours. Throws `access.origin` for another site's, or one without the proof of this session; `ownerOf` says
+ * the id of whose else the form is.
  *
  * Sec-Fetch-Site says it where a browser sends it, Origin where that is not `null`. Over plain HTTP our own page has
  * neither (its referrer policy makes Origin `null`), so there the form's sealed proof decides.
  */
-export async function readOwnForm(ctx: PortalRequest, seal: Sealer): Promise<URLSearchParams> {
+export async function readOwnForm(
+  ctx: PortalRequest,
+  seal: Sealer,
+  ownerOf: (form: URLSearchParams) => Promise<string | null> | string | null = () => ctx.session?.id ?? null,
+): Promise<URLSearchParams> {
   const form = new URLSearchParams((await readBody(ctx.request, MAX_FORM_BYTES)) ?? '')
-  if (await isOwn(ctx, seal, form)) return form
+  const isOwn = isSameOrigin(ctx) ?? (await isProven(ctx, seal, form, await ownerOf(form)))
+  if (isOwn) return form
   const { headers } = ctx.request
   throw new GateError('access.origin', 'a form came from a page that is not ours', {
     facts: { origin: headers.get('origin'), site: headers.get('sec-fetch-site') },
@@ -33,15 +41,29 @@ export function parseName(form: URLSearchParams): string | null {
   return name === '' || name.length > LONGEST_NAME ? null : name
 }
 
-async function isOwn(ctx: PortalRequest, seal: Sealer, form: URLSearchParams): Promise<boolean> {
-  const { headers } = ctx.request
+/** What the browser says of the page that sends; null where it says nothing. */
+function isSameOrigin({ request: { headers }, origin: own }: PortalRequest): boolean | null {
   const site = headers.get('sec-fetch-site')
   if (site !== null) return site === 'same-origin'
   const origin = headers.get('origin')
-  if (origin !== null && origin !== 'null') return origin === ctx.origin
-  if (ctx.session === null) return true
-  const proof = await seal.open(form.get('proof') ?? '', FORM_PURPOSE)
-  return typeof proof === 'object' && proof !== null && 'sessionId' in proof && proof.sessionId === ctx.session.id
+  return origin === null || origin === 'null' ? null : origin === own
+}
+
+/** Without an owner nothing can be proven: a cross-site form comes without cookies, and must not take those of this host away. */
+async function isProven(
+  ctx: PortalRequest,
+  seal: Sealer,
+  form: URLSearchParams,
+  owner: string | null,
+): Promise<boolean> {
+  if (owner === null) return false
+  const proof = await seal.open(form.get('proof') ?? '', purposeOf(ctx))
+  return typeof proof === 'object' && proof !== null && 'of' in proof && proof.of === owner
+}
+
+/** A page of one host proves nothing on another: its application's scripts can read it there. */
+function purposeOf({ portal, origin }: PortalRequest): string {
+  return `form at ${portal.name} on ${origin}`
 }
 
 /** Whether a request comes from a page of this very host, by what its browser says; false where it says nothing. */

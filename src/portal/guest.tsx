@@ -5,7 +5,7 @@ import { cookieName, readCookies, suffixedName, writeCookie } from '../session/c
 import type { HeldLink, Links } from '../session/links.ts'
 import type { Sealer } from '../session/seal.ts'
 import { pageAnswer, redirectAnswer } from './answer.ts'
-import { readOwnForm } from './form.ts'
+import { proveForm, readOwnForm } from './form.ts'
 import { linksOf } from './guest-links.ts'
 import { wordsFor } from './language.ts'
 import { nothingHere } from './nothing.ts'
@@ -32,9 +32,10 @@ export async function showInvitation(ctx: PortalRequest, tools: Tools): Promise<
   const found = await findLink(ctx, tools, text)
   if (found === null || (isUsedUp(found.held) && !(await isHeldHere(ctx, tools, found.held)))) return noLink(ctx)
   const words = wordsFor(ctx.request)
-  const page = (
-    <InvitationPage words={words} title={ctx.portal.title} held={found.held} name={found.shared.name} text={text} />
-  )
+  const { held, shared } = found
+  const proof = await proveForm(ctx, held.session, tools.seal)
+  const { title } = ctx.portal
+  const page = <InvitationPage words={words} title={title} held={held} name={shared.name} text={text} proof={proof} />
   return pageAnswer(words, ctx.portal.brand, page, 200, {}, 'leads-anywhere')
 }
 
@@ -43,9 +44,10 @@ export async function showInvitation(ctx: PortalRequest, tools: Tools): Promise<
  * it already goes straight on. Throws `access.origin`.
  */
 export async function acceptInvitation(ctx: PortalRequest, tools: Tools): Promise<Response> {
-  const form = await readOwnForm(ctx, tools.seal)
+  const find = (form: URLSearchParams) => findLink(ctx, tools, form.get('link') ?? '')
+  const form = await readOwnForm(ctx, tools.seal, async sent => (await find(sent))?.held.session.id ?? null)
   const text = form.get('link') ?? ''
-  const found = await findLink(ctx, tools, text)
+  const found = await find(form)
   if (found !== null && (await isHeldHere(ctx, tools, found.held))) return redirectAnswer(303, found.held.grant.landing)
   const used = found === null ? null : await tools.sessions.links.use(text)
   if (used === null) return noLink(ctx)

@@ -155,7 +155,7 @@ async function answer(
       own={session}
       offer={limits === null ? null : { hours: hoursWithin(limits), maxUses: limits.maxUses }}
       nowMs={tools.ports.now()}
-      proof={await proveForm(session, tools.seal)}
+      proof={await proveForm(ctx, session, tools.seal)}
       {...outcome}
     />
   )

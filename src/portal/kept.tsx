@@ -70,7 +70,7 @@ export async function showKept(ctx: PortalRequest, tools: KeepTools, session: Se
       id={id}
       origin={ctx.origin}
       nowMs={tools.ports.now()}
-      proof={await proveForm(session, tools.seal)}
+      proof={await proveForm(ctx, session, tools.seal)}
     />
   )
   // An application may lead on to any host once it has the form, and browsers ask this page's policy about that.

@@ -47,7 +47,7 @@ export async function showSessions(ctx: PortalRequest, tools: SignOutTools, sess
       entries={entries}
       own={session}
       nowMs={tools.ports.now()}
-      proof={await proveForm(session, tools.seal)}
+      proof={await proveForm(ctx, session, tools.seal)}
       mayShowAll={isAdmin(ctx, session)}
       all={isAll ? { search, next } : null}
     />

@@ -32,7 +32,7 @@ const PROVIDER_LIFETIME_MS = 10 * 60_000
 export async function confirmSignOut(ctx: PortalRequest, tools: SignOutTools): Promise<Response> {
   const { session } = ctx
   if (session === null) return signedOut(ctx, tools)
-  const proof = await proveForm(session, tools.seal)
+  const proof = await proveForm(ctx, session, tools.seal)
   const words = wordsFor(ctx.request)
   const page = <SignOutPage words={words} title={ctx.portal.title} identity={session.identity} proof={proof} />
   return pageAnswer(words, ctx.portal.brand, page, 200)

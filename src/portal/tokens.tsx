@@ -108,7 +108,7 @@ async function answer(ctx: PortalRequest, tools: TokenTools, session: Session, m
       made={made}
       roles={ctx.rolesOf(session)}
       nowMs={tools.ports.now()}
-      proof={await proveForm(session, tools.seal)}
+      proof={await proveForm(ctx, session, tools.seal)}
     />
   )
   return pageAnswer(words, ctx.portal.brand, page, 200)

@@ -14,8 +14,10 @@ export function InvitationPage(props: {
   readonly name: string
   /** The link's secret. */
   readonly text: string
+  /** Shows that the form came from this page. */
+  readonly proof: string
 }) {
-  const { words, title, held, name, text } = props
+  const { words, title, held, name, text, proof } = props
   const { maker } = held.grant
   const until = momentOf(held.session.expiresAtMs, words)
   return (
@@ -25,6 +27,7 @@ export function InvitationPage(props: {
       <div class="acts">
         <form method="post" action={ownPath('guest')}>
           <input type="hidden" name="link" value={text} />
+          <input type="hidden" name="proof" value={proof} />
           <button class="act main" type="submit">
             {words.openIt}
           </button>
