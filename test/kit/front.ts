@@ -30,6 +30,13 @@ export function startCaddy(folder: string, port: number, sites: string): Promise
   })
 }
 
+/** HAProxy with this whole configuration, which listens on `port`. */
+export function startHaproxy(folder: string, port: number, text: string): Promise<Front> {
+  const file = join(folder, 'haproxy.cfg')
+  writeFileSync(file, text)
+  return start(['haproxy', '-f', file], port, {})
+}
+
 async function start(command: readonly string[], port: number, env: Readonly<Record<string, string>>): Promise<Front> {
   const child = Bun.spawn([...command], {
     env: { PATH: `${process.env.PATH}:/usr/sbin:/sbin`, ...env },

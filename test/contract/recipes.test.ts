@@ -1,0 +1,146 @@
+import { describe, expect, test } from 'bun:test'
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { PRESETS } from '../../src/proxy/field-names.ts'
+import { dialectAt } from '../../src/server/verify-dialects.ts'
+import { recipe } from '../kit/recipes.ts'
+
+/**
+ * Traefik and Envoy are in no package that this project installs: their files are read here as they read them, and held to what a
+ * verdict needs. Those of nginx, Caddy and HAProxy run in test/flow/recipes.test.ts.
+ */
+const ROOT = join(import.meta.dir, '../..')
+
+/** A part of a YAML document, found by its keys and indices. Throws where there is none. */
+function at(document: unknown, ...path: readonly (string | number)[]): unknown {
+  return path.reduce((node: unknown, key) => {
+    if (typeof node !== 'object' || node === null || !(key in node)) throw new Error(`no ${path.join('.')} (${key})`)
+    return (node as Record<string | number, unknown>)[key]
+  }, document)
+}
+
+const names = (document: unknown) => Object.keys(document as object)
+const text = (document: unknown, ...path: readonly (string | number)[]) => String(at(document, ...path))
+const listOf = (document: unknown, ...path: readonly (string | number)[]) => at(document, ...path) as readonly unknown[]
+const pathOf = (address: string) => new URL(address).pathname
+
+/** Fields of the preset that the recipes are for, and what an application may fold into them. */
+const TOLD = PRESETS.remote.map(({ name }) => name)
+const SPELLINGS = TOLD.flatMap(name => [name, name.replace('-', '_'), name.replace('-', '.'), name.toUpperCase()])
+
+describe('docs/recipes/traefik.yaml', () => {
+  const traefik = Bun.YAML.parse(recipe('traefik.yaml'))
+  const auth = at(traefik, 'http', 'middlewares', 'sallyport', 'forwardAuth')
+  const matching = text(auth, 'authResponseHeadersRegex')
+  const pattern = new RegExp(matching.replace('(?i)', ''), 'i')
+
+  test('asks in its own dialect, where what is not known is left out, and believes nothing that clients say', () => {
+    expect(dialectAt(pathOf(text(auth, 'address')))).toMatchObject({ unknown: 'absent', isStatusOnly: false })
+    expect(at(auth, 'trustForwardHeader')).toBe(false)
+    expect(names(auth)).not.toContain('authRequestHeaders')
+  })
+
+  test('takes what is said of people off requests in every spelling, and what is Sallyport’s own, and nothing else', () => {
+    expect(matching.startsWith('(?i)^')).toBe(true)
+    for (const name of [...SPELLINGS, 'Cookie', 'authorization', 'X-Sallyport-Token', 'x_sallyport_token']) {
+      expect([name, pattern.test(name)]).toEqual([name, true])
+    }
+    for (const name of ['Accept', 'Set-Cookie', 'X-Remote', 'Proxy-Authorization', 'Cookie2', 'Host', 'X-Request-Id']) {
+      expect([name, pattern.test(name)]).toEqual([name, false])
+    }
+  })
+
+  test('finds Sallyport’s own pages before any application, whose rules it ranks by their length', () => {
+    const routers = at(traefik, 'http', 'routers')
+    expect(text(routers, 'sallyport', 'rule')).toBe('PathPrefix(`/.sallyport/`)')
+    const longest = Math.max(...names(routers).map(name => text(routers, name, 'rule').length))
+    expect(at(routers, 'sallyport', 'priority')).toBeGreaterThan(Math.max(longest, 256))
+    for (const open of ['sallyport', 'portal']) {
+      expect(text(routers, open, 'service')).toBe('sallyport')
+      expect(names(at(routers, open))).not.toContain('middlewares')
+    }
+    expect(listOf(routers, 'app', 'middlewares')[0]).toBe('sallyport')
+  })
+
+  test('traefik-compose.yaml says the same by labels', () => {
+    const compose = Bun.YAML.parse(recipe('traefik-compose.yaml'))
+    const labels = Object.fromEntries(
+      ['sallyport', 'app'].flatMap(service => Object.entries(at(compose, 'services', service, 'labels') as object)),
+    ) as Record<string, string>
+    const said = (path: string) => labels[`traefik.http.${path}`]?.replaceAll('$$', '$')
+    for (const key of names(auth)) {
+      expect([key, said(`middlewares.sallyport.forwardAuth.${key}`)]).toEqual([key, text(auth, key)])
+    }
+    const routers = at(traefik, 'http', 'routers')
+    for (const router of names(routers)) {
+      for (const key of names(at(routers, router))) {
+        expect([router, key, said(`routers.${router}.${key}`)]).toEqual([router, key, text(routers, router, key)])
+      }
+    }
+    expect(listOf(compose, 'services', 'traefik', 'ports')).toEqual(['80:80'])
+    expect(names(at(compose, 'services', 'sallyport'))).not.toContain('ports')
+    const own = text(compose, 'services', 'traefik', 'networks', 'web', 'ipv4_address')
+    expect(recipe('traefik-compose.yaml')).toContain(`trusted_proxies = ["${own}"]`)
+  })
+})
+
+describe('docs/recipes/envoy.yaml', () => {
+  const envoy = Bun.YAML.parse(recipe('envoy.yaml'))
+  const filters = ['static_resources', 'listeners', 0, 'filter_chains', 0, 'filters', 0, 'typed_config'] as const
+  const manager = at(envoy, ...filters)
+  const auth = at(manager, 'http_filters', 0, 'typed_config')
+
+  test('asks in its own dialect, with every field and the request as it will be sent on, and lets nothing pass unanswered', () => {
+    const prefix = text(auth, 'http_service', 'path_prefix')
+    expect(dialectAt(`${prefix}/any/path`)).toMatchObject({ unknown: 'removed', isStatusOnly: false })
+    expect(at(auth, 'failure_mode_allow')).toBe(false)
+    expect(text(auth, 'allowed_headers', 'patterns', 0, 'safe_regex', 'regex')).toBe('.*')
+    const added = listOf(auth, 'http_service', 'authorization_request', 'headers_to_add')
+    expect(added).toEqual([
+      { key: 'x-forwarded-method', value: '%REQ(:METHOD)%' },
+      { key: 'x-forwarded-uri', value: '%REQ(:PATH)%' },
+      { key: 'x-forwarded-host', value: '%REQ(:AUTHORITY)%' },
+      { key: 'x-forwarded-proto', value: '%REQ(:SCHEME)%' },
+    ])
+    expect(at(manager, 'normalize_path')).toBe(true)
+    expect(at(manager, 'use_remote_address')).toBe(true)
+    expect(at(manager, 'common_http_protocol_options', 'headers_with_underscores_action')).toBe('REJECT_REQUEST')
+  })
+
+  test('passes on all that is said of people', () => {
+    const patterns = listOf(auth, 'http_service', 'authorization_response', 'allowed_upstream_headers', 'patterns')
+    const passes = (name: string) =>
+      patterns.some(pattern => {
+        const { prefix, exact } = pattern as { readonly prefix?: string; readonly exact?: string }
+        return prefix === undefined ? exact === name : name.startsWith(prefix)
+      })
+    for (const name of [...TOLD, 'cookie', 'authorization']) expect([name, passes(name)]).toEqual([name, true])
+  })
+
+  test('asks about everything but Sallyport’s own pages, and takes no host from a client but Host', () => {
+    for (const host of listOf(manager, 'route_config', 'virtual_hosts')) {
+      for (const route of listOf(host, 'routes')) {
+        const isOpen = names(route).includes('typed_per_filter_config')
+        expect([text(route, 'match', 'prefix'), text(route, 'route', 'cluster'), isOpen]).toEqual(
+          isOpen ? [expect.stringMatching(/^\/(?:\.sallyport\/)?$/), 'sallyport', true] : ['/', 'app', false],
+        )
+        if (isOpen) expect(listOf(route, 'request_headers_to_remove')).toContain('x-forwarded-host')
+      }
+      expect(listOf(host, 'domains')).not.toContain('*')
+    }
+  })
+})
+
+test('the README leads to every recipe, and to nothing in docs that is not there', () => {
+  const readme = readFileSync(join(ROOT, 'README.md'), 'utf8')
+  const linked = [...readme.matchAll(/\]\(docs\/recipes\/([^)#]+)\)/g)].map(([, file = '']) => file)
+  expect([...new Set(linked)].sort()).toEqual(readdirSync(join(ROOT, 'docs/recipes')).sort())
+})
+
+test('each recipe names every field of the preset that it is for, and Sallyport’s own that goes no further', () => {
+  for (const file of ['nginx.conf', 'Caddyfile']) {
+    for (const name of [...TOLD, 'cookie', 'authorization', 'x-sallyport-token']) {
+      expect([file, name, recipe(file).toLowerCase().includes(name)]).toEqual([file, name, true])
+    }
+  }
+})
