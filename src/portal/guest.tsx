@@ -6,7 +6,6 @@ import type { HeldLink, Links } from '../session/links.ts'
 import type { Sealer } from '../session/seal.ts'
 import { pageAnswer, redirectAnswer } from './answer.ts'
 import { proveForm, readOwnForm } from './form.ts'
-import { linksOf } from './guest-links.ts'
 import { wordsFor } from './language.ts'
 import { nothingHere } from './nothing.ts'
 import { InvitationPage } from './pages/invitation.tsx'
@@ -71,9 +70,8 @@ async function findLink(
 ): Promise<{ readonly held: HeldLink; readonly shared: Shareable } | null> {
   const held = await sessions.links.peek(text)
   if (held === null || held.session.portal !== ctx.portal.name || held.grant.host !== ctx.target.host) return null
-  if (held.maker !== null && linksOf(ctx, held.maker) === null) return null
   const shared = ctx.portal.guestLinks === null ? null : ctx.shareable(held.grant.host, held.grant.path)
-  return shared === null ? null : { held, shared }
+  return shared?.isSharedWith(held.session) === true ? { held, shared } : null
 }
 
 function isUsedUp({ used, uses }: HeldLink): boolean {

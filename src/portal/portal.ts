@@ -60,6 +60,8 @@ export interface Shareable {
   readonly name: string
   /** Whether this person may open it themselves, for certain and now. */
   isOpenTo(session: Session): boolean
+  /** Whether whoever made the link of this guest may share it now; an operator may at any time. */
+  isSharedWith(guest: Session): boolean
 }
 
 export interface Application {

@@ -251,7 +251,7 @@ function settle(
   const isExcused = decision.verdict === 'sign-in' && route.config.corsPreflight && isPreflight(passage)
   if (decision.verdict !== 'allow' && !isExcused) {
     if (!route.takesGuests || passage.token !== null) return turnAway(passage, tools, decision)
-    const guest = findGuest(passage, tools, route)
+    const guest = findGuest(passage, tools, route, also)
     return guest instanceof Promise
       ? guest.then(found => settleGuest(passage, tools, route, found, also, decision))
       : settleGuest(passage, tools, route, guest, also, decision)

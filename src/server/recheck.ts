@@ -6,6 +6,7 @@ import type { OpenSessions } from '../session/open.ts'
 import type { Session } from '../session/session.ts'
 import { needsNoVoucher, type Vouchers, vouchersOf } from '../session/vouchers.ts'
 import { streamFacts } from './facts.ts'
+import { mayMakerOpen } from './guests.ts'
 import type { Snapshot } from './snapshot.ts'
 
 /** Open streams, held against the rules in force and the sessions behind them. Pairs with `close`. */
@@ -43,12 +44,13 @@ export function openRecheck(options: RecheckOptions): Recheck {
   const changed = new Map<string, Session>()
 
   function isOver(owner: StreamOwner): boolean {
-    const policy = rules.byRoute.get(owner.routeId)
-    if (policy === undefined) return true
+    const route = rules.byRoute.get(owner.routeId)
+    if (route === undefined) return true
     const session = owner.session === null ? null : (changed.get(owner.session.id) ?? owner.session)
     if (session !== null && !isVouchedFor(session, rules.vouchers)) return true
     const facts = streamFacts({ ...owner, session }, ports.now())
-    return decidePolicy(policy, session?.identity ?? null, facts).verdict !== 'allow'
+    if (session !== null && !mayMakerOpen(route, session, facts)) return true
+    return decidePolicy(route.policy, session?.identity ?? null, facts).verdict !== 'allow'
   }
 
   function end(sessionId: string): void {
@@ -120,7 +122,7 @@ function isVouchedFor(session: Session, vouchers: Vouchers): boolean {
 function indexRules({ config, routes }: Snapshot) {
   return {
     vouchers: vouchersOf(config),
-    byRoute: new Map(routes.map(({ config, policy }) => [config.id, policy])),
+    byRoute: new Map(routes.map(route => [route.config.id, route])),
     isTimed: routes.some(({ policy }) => policy.needs.time),
   }
 }

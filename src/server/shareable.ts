@@ -3,6 +3,7 @@ import { decidePolicy } from '../policy/policy.ts'
 import type { Shareable } from '../portal/portal.ts'
 import { parseTarget } from '../route/target.ts'
 import { requestFacts } from './facts.ts'
+import { mayMakerOpen } from './guests.ts'
 import type { Passage } from './passage.ts'
 import type { GatePortal, GateRoute } from './snapshot.ts'
 
@@ -19,6 +20,7 @@ export function shareableAt(passage: Passage, portal: GatePortal, host: string, 
       const facts = { ...requestFacts(passage, session), method: 'GET' }
       return decidePolicy(route.policy, session.identity, facts).verdict === 'allow'
     },
+    isSharedWith: guest => mayMakerOpen(route, guest, { ...requestFacts(passage, null), method: 'GET' }),
   }
 }
 

@@ -30,13 +30,11 @@ interface StoredGrant extends LinkGrant {
 
 /** A guest link in memory: its guests as one session, so that decisions and identity fields are prepared as for anyone. */
 export interface HeldLink {
-  /** `id` is the link's, and the subject of its guests. */
+  /** `id` is the link's, and the subject of its guests; `maker` is left out in a list. */
   readonly session: Session
   readonly grant: LinkGrant
   /** The id of the person whom it follows; null for an operator's link. */
   readonly owner: string | null
-  /** What is last known of that person, as a session of theirs; null for an operator's link, and in a list. */
-  readonly maker: Session | null
   /** How often it may be opened, and how often it was when this was read. */
   readonly uses: number
   readonly used: number
@@ -150,7 +148,7 @@ export function createLinks(
     const known = await guarded(() => store.findOwner(owner))
     const identity = known === null ? null : identityOf(known)
     if (identity === null || !limits.vouches({ portal: held.session.portal, identity })) return null
-    return Object.freeze({ ...held, maker: Object.freeze({ ...held.session, identity }) })
+    return Object.freeze({ ...held, session: Object.freeze({ ...held.session, maker: identity }) })
   }
 
   function forget(linkId: string): void {
@@ -243,7 +241,7 @@ function holdLink(row: StoredLink): HeldLink | null {
     const { id, portal, createdAtMs, expiresAtMs, uses, used } = row
     const identity = guestIdentity(id, grant.name)
     const session = Object.freeze({ id, portal, identity, isRemembered: false, createdAtMs, expiresAtMs })
-    return Object.freeze({ session, grant: Object.freeze(grant), owner, maker: null, uses, used })
+    return Object.freeze({ session, grant: Object.freeze(grant), owner, uses, used })
   } catch {
     return null
   }

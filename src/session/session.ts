@@ -11,6 +11,11 @@ export interface Session {
   readonly isRemembered: boolean
   readonly createdAtMs: number
   readonly expiresAtMs: number
+  /**
+   * Of guests: what is last known of the person whose link they came by. Guests may open no more than that person may; absent for
+   * everyone else, and for guests of an operator.
+   */
+  readonly maker?: Identity
 }
 
 /** What is kept beside a session and sealed at rest. */

@@ -1,123 +1,16 @@
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { afterAll, describe, expect, test } from 'bun:test'
 import { readFileSync } from 'node:fs'
 import { runExplain } from '../../src/cli/explain.ts'
-import { runGuests } from '../../src/cli/guests.ts'
-import { fakeClock, quietPorts } from '../kit/clock.ts'
-import { eventually, type Gate, type GateOptions, PORTAL, startGate } from '../kit/gate.ts'
-import { type Ran, runIn } from '../kit/io.ts'
+import { FORM, form, type Made, PAGE, SCRIPT, startBoard } from '../kit/board.ts'
+import { fakeClock } from '../kit/clock.ts'
+import { eventually, type GateOptions, startGate } from '../kit/gate.ts'
+import { runIn } from '../kit/io.ts'
 import { startValkey } from '../kit/valkey.ts'
 import { openWire } from '../kit/wire.ts'
 
-let upstream: Bun.Server<undefined>
-/** Every request as the upstream saw it. */
-const seen: string[] = []
-
-beforeAll(() => {
-  upstream = Bun.serve({
-    port: 0,
-    hostname: '127.0.0.1',
-    idleTimeout: 0,
-    fetch(request) {
-      seen.push(`${request.method} ${request.url} ${JSON.stringify(request.headers.toJSON())}`)
-      if (!new URL(request.url).pathname.endsWith('/events')) {
-        return new Response(request.headers.get('x-token-subject') ?? 'nobody')
-      }
-      const body = new ReadableStream({
-        start: controller => controller.enqueue(new TextEncoder().encode('data: begun\n\n')),
-      })
-      return new Response(body, { headers: { 'content-type': 'text/event-stream' } })
-    },
-  })
-})
-afterAll(() => upstream.stop(true))
-
-function routes(links = 'guest_links = { allow = ["admin"], max_uses = 5 }'): string {
-  const route = (host: string, more: string) =>
-    `[[routes]]\nhost = "${host}"\nname = "Board & more"\nupstream = "http://127.0.0.1:${upstream.port}"\nportal = "home"\nheaders = "x-token"\n${more}\n`
-  return [
-    PORTAL.replace('insecure_cookies = true', `insecure_cookies = true\nadmin_role = "root"\n${links}`),
-    'root = { groups = ["roots"] }\n',
-    route('app.test', 'allow = ["user", { guest_link = true }]'),
-    route('app.test', 'path = "/admin"\nallow = ["admin", { guest_link = true }]'),
-    route('app.test', 'path = "/people"\nallow = "authenticated"'),
-    route('app.test', 'path = "/open"\nallow = [{ methods = ["GET"], anonymous = true }]'),
-    route(
-      'app.test',
-      'path = "/read"\nallow = [{ guest_link = true, methods = ["GET", "HEAD"] }, { networks = "10.0.0.0/8", guest_link = true }]\ndeny = [{ claims = { banned = true } }]',
-    ),
-    route('app.test', 'path = "/loose"\nallow = [{ not = { groups = ["interns"] } }]'),
-    route('other.test', 'allow = ["user", { guest_link = true }]'),
-    route('*.wild.test', 'allow = ["user", { guest_link = true }]'),
-  ].join('\n')
-}
-
-/** The same without any link. */
-function routesWithout(): string {
-  return routes('')
-    .replaceAll(', { guest_link = true }', '')
-    .replaceAll('guest_link = true, ', '')
-    .replaceAll(', guest_link = true', '')
-}
-
-function guests(gate: Gate, ...argv: string[]): Promise<Ran> {
-  return runIn(gate.folder, io => runGuests(argv, io, { ...io, ...quietPorts({ now: Date.now }) }))
-}
-
-interface Made {
-  readonly link: string
-  readonly id: string
-  /** The secret in the link. */
-  readonly text: string
-}
-
-async function create(gate: Gate, url = 'http://app.test/board', ...more: string[]): Promise<Made> {
-  const { code, out, err } = await guests(gate, 'create', '--json', '--name', 'Aunt', '--url', url, ...more)
-  if (code !== 0) throw new Error(err)
-  const { link, id }: { link: string; id: string } = JSON.parse(out)
-  return { link, id, text: new URL(link).searchParams.get('link') ?? '' }
-}
-
-interface Asked {
-  readonly host?: string
-  readonly path?: string
-  readonly method?: string
-  readonly cookie?: string
-  readonly body?: string
-  readonly fields?: Readonly<Record<string, string>>
-}
-
-const PAGE = { accept: 'text/html', 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'document' }
-const FORM = { ...PAGE, 'sec-fetch-site': 'same-origin', 'content-type': 'application/x-www-form-urlencoded' }
-
-async function ask(gate: Gate, asked: Asked) {
-  const { host = 'app.test', path = '/board', method = 'GET', cookie, body, fields = PAGE } = asked
-  const before = seen.length
-  const answer = await fetch(`http://127.0.0.1:${gate.port}${path}`, {
-    method,
-    redirect: 'manual',
-    headers: { host, ...fields, ...(cookie === undefined ? {} : { cookie }) },
-    ...(body === undefined ? {} : { body }),
-  })
-  return {
-    status: answer.status,
-    text: await answer.text(),
-    headers: answer.headers,
-    forwarded: seen.slice(before).join('\n'),
-  }
-}
-
-/** Opens a link as a guest does: answers the cookie, and where the button led. */
-async function open(gate: Gate, { text }: Made, more: Asked = {}) {
-  const answer = await ask(gate, {
-    path: '/.sallyport/guest',
-    method: 'POST',
-    body: `link=${text}`,
-    fields: FORM,
-    ...more,
-  })
-  const cookie = answer.headers.getSetCookie().find(line => line.startsWith('sallyport-guest-'))
-  return { ...answer, cookie: cookie?.split(';', 1)[0] ?? '', line: cookie ?? '' }
-}
+const board = startBoard()
+afterAll(board.stop)
+const { seen, routes, routesWithout, guests, create, ask, open, person } = board
 
 describe('a guest link', () => {
   test('shows who invites to what, and its button opens that place in this browser, with an identity of its own', async () => {
@@ -338,26 +231,6 @@ describe('its end', () => {
 })
 
 describe('whoever has the role', () => {
-  const SCRIPT = { accept: 'application/json', 'sec-fetch-site': 'same-origin', 'content-type': FORM['content-type'] }
-  const form = (more: Readonly<Record<string, string>> = {}) =>
-    new URLSearchParams({
-      act: 'create',
-      address: 'http://app.test/board',
-      name: 'Aunt',
-      hours: '24',
-      uses: '2',
-      ...more,
-    }).toString()
-
-  async function person(gate: Gate, sub: string, groups: readonly string[]) {
-    const { cookie } = await gate.signIn('app.test', { sub, name: sub.toUpperCase(), groups })
-    const send = (body: string, fields: Readonly<Record<string, string>> = SCRIPT) =>
-      ask(gate, { path: '/.sallyport/guests', method: 'POST', body, cookie, fields })
-    const list = async () =>
-      JSON.parse((await ask(gate, { path: '/.sallyport/guests', cookie, fields: { accept: 'application/json' } })).text)
-    return { cookie, send, list }
-  }
-
   test('makes links of what they may open themselves, sees and revokes their own; an admin sees and revokes all', async () => {
     await using gate = await startGate(routes())
     const [ada, bob, root] = await Promise.all([

@@ -1,0 +1,191 @@
+import { runGuests } from '../../src/cli/guests.ts'
+import { quietPorts } from './clock.ts'
+import { type Gate, PORTAL } from './gate.ts'
+import { type Ran, runIn } from './io.ts'
+
+/** A guest link that was made. */
+export interface Made {
+  readonly link: string
+  readonly id: string
+  /** The secret in the link. */
+  readonly text: string
+}
+
+/** One request to a board; by default for its page, as a browser asks for it. */
+export interface Asked {
+  readonly host?: string
+  readonly path?: string
+  readonly method?: string
+  readonly cookie?: string
+  readonly body?: string
+  readonly fields?: Readonly<Record<string, string>>
+}
+
+/** Someone who is signed in, and the page of their guest links as a script reads it. */
+export interface Person {
+  readonly cookie: string
+  send(body: string, fields?: Readonly<Record<string, string>>): Promise<Answer>
+  list(): Promise<{ readonly links: readonly { readonly id: string; readonly name: string }[] }>
+}
+
+export interface Answer {
+  readonly status: number
+  readonly text: string
+  readonly headers: Headers
+  /** What of it came to the application, as text. */
+  readonly forwarded: string
+}
+
+export const PAGE = { accept: 'text/html', 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'document' } as const
+export const FORM = {
+  ...PAGE,
+  'sec-fetch-site': 'same-origin',
+  'content-type': 'application/x-www-form-urlencoded',
+} as const
+export const SCRIPT = {
+  accept: 'application/json',
+  'sec-fetch-site': 'same-origin',
+  'content-type': FORM['content-type'],
+} as const
+
+/** The form that makes a link for the board. */
+export function form(more: Readonly<Record<string, string>> = {}): string {
+  const fields = { act: 'create', address: 'http://app.test/board', name: 'Aunt', hours: '24', uses: '2' }
+  return new URLSearchParams({ ...fields, ...more }).toString()
+}
+
+/** An application that can be shared by guest links, and everything that people and guests do with them. Pairs with `stop`. */
+export function startBoard() {
+  /** Every request as the application saw it. */
+  const seen: string[] = []
+  const upstream = Bun.serve({
+    port: 0,
+    hostname: '127.0.0.1',
+    idleTimeout: 0,
+    fetch(request) {
+      seen.push(`${request.method} ${request.url} ${JSON.stringify(request.headers.toJSON())}`)
+      if (!new URL(request.url).pathname.endsWith('/events')) {
+        return new Response(request.headers.get('x-token-subject') ?? 'nobody')
+      }
+      const body = new ReadableStream({
+        start: controller => controller.enqueue(new TextEncoder().encode('data: begun\n\n')),
+      })
+      return new Response(body, { headers: { 'content-type': 'text/event-stream' } })
+    },
+  })
+
+  function routes(links = 'guest_links = { allow = ["admin"], max_uses = 5 }'): string {
+    return [portal(links), ...ROUTES.map(([host, more]) => route(host, more))].join('\n')
+  }
+
+  /** One route of the application on a host. */
+  function route(host: string, more: string): string {
+    return `[[routes]]\nhost = "${host}"\nname = "Board & more"\nupstream = "http://127.0.0.1:${upstream.port}"\nportal = "home"\nheaders = "x-token"\n${more}\n`
+  }
+
+  /** The same without any link. */
+  function routesWithout(): string {
+    return routes('')
+      .replaceAll(', { guest_link = true }', '')
+      .replaceAll('guest_link = true, ', '')
+      .replaceAll(', guest_link = true', '')
+  }
+
+  function guests(gate: Gate, ...argv: string[]): Promise<Ran> {
+    return runIn(gate.folder, io => runGuests(argv, io, { ...io, ...quietPorts({ now: Date.now }) }))
+  }
+
+  /** A link of an operator's. */
+  async function create(gate: Gate, url = 'http://app.test/board', ...more: string[]): Promise<Made> {
+    const { code, out, err } = await guests(gate, 'create', '--json', '--name', 'Aunt', '--url', url, ...more)
+    if (code !== 0) throw new Error(err)
+    const { link, id }: { link: string; id: string } = JSON.parse(out)
+    return { link, id, text: new URL(link).searchParams.get('link') ?? '' }
+  }
+
+  async function ask(gate: Gate, asked: Asked): Promise<Answer> {
+    const { host = 'app.test', path = '/board', method = 'GET', cookie, body, fields = PAGE } = asked
+    const before = seen.length
+    const answer = await fetch(`http://127.0.0.1:${gate.port}${path}`, {
+      method,
+      redirect: 'manual',
+      headers: { host, ...fields, ...(cookie === undefined ? {} : { cookie }) },
+      ...(body === undefined ? {} : { body }),
+    })
+    return {
+      status: answer.status,
+      text: await answer.text(),
+      headers: answer.headers,
+      forwarded: seen.slice(before).join('\n'),
+    }
+  }
+
+  /** Opens a link as a guest does: answers the cookie, and where the button led. */
+  async function open(gate: Gate, { text }: Made, more: Asked = {}) {
+    const answer = await ask(gate, {
+      path: '/.sallyport/guest',
+      method: 'POST',
+      body: `link=${text}`,
+      fields: FORM,
+      ...more,
+    })
+    const cookie = answer.headers.getSetCookie().find(line => line.startsWith('sallyport-guest-'))
+    return { ...answer, cookie: cookie?.split(';', 1)[0] ?? '', line: cookie ?? '' }
+  }
+
+  async function person(gate: Gate, sub: string, groups: readonly string[]): Promise<Person> {
+    const { cookie } = await gate.signIn('app.test', { sub, name: sub.toUpperCase(), groups })
+    return {
+      cookie,
+      send: (body, fields = SCRIPT) => ask(gate, { path: '/.sallyport/guests', method: 'POST', body, cookie, fields }),
+      async list() {
+        const fields = { accept: 'application/json' }
+        return JSON.parse((await ask(gate, { path: '/.sallyport/guests', cookie, fields })).text)
+      },
+    }
+  }
+
+  /** A link that someone makes for themselves; throws where they may not. */
+  async function share(by: Person, address: string): Promise<Made> {
+    const answer = await by.send(form({ address, uses: '5' }))
+    if (answer.status !== 200) throw new Error(answer.text)
+    const { link, links }: { link: string; links: readonly { id: string }[] } = JSON.parse(answer.text)
+    return { link, id: links[0]?.id ?? '', text: new URL(link).searchParams.get('link') ?? '' }
+  }
+
+  return {
+    seen,
+    routes,
+    route,
+    share,
+    routesWithout,
+    guests,
+    create,
+    ask,
+    open,
+    person,
+    stop: () => upstream.stop(true),
+  }
+}
+
+/** The portal of the board; `links` is more of its table. */
+export function portal(links: string): string {
+  return [
+    PORTAL.replace('insecure_cookies = true', `insecure_cookies = true\nadmin_role = "root"\n${links}`),
+    'root = { groups = ["roots"] }\n',
+  ].join('\n')
+}
+
+const ROUTES: readonly (readonly [host: string, more: string])[] = [
+  ['app.test', 'allow = ["user", { guest_link = true }]'],
+  ['app.test', 'path = "/admin"\nallow = ["admin", { guest_link = true }]'],
+  ['app.test', 'path = "/people"\nallow = "authenticated"'],
+  ['app.test', 'path = "/open"\nallow = [{ methods = ["GET"], anonymous = true }]'],
+  [
+    'app.test',
+    'path = "/read"\nallow = [{ guest_link = true, methods = ["GET", "HEAD"] }, { networks = "10.0.0.0/8", guest_link = true }]\ndeny = [{ claims = { banned = true } }]',
+  ],
+  ['app.test', 'path = "/loose"\nallow = [{ not = { groups = ["interns"] } }]'],
+  ['other.test', 'allow = ["user", { guest_link = true }]'],
+  ['*.wild.test', 'allow = ["user", { guest_link = true }]'],
+]
