@@ -28,8 +28,22 @@ export interface Issuer {
 export function createProviderClient(
   config: ProviderConfig,
   issuer: Issuer,
-  ports: Pick<Ports, 'now'>,
+  ports: Pick<Ports, 'now' | 'log'>,
 ): ProviderClient {
+  const told = new Set<string>()
+
+  /** Once for each member: a provider sends it with every answer. */
+  function tellOdd(members: readonly string[]): void {
+    const news = members.filter(name => !told.has(name))
+    for (const name of news) told.add(name)
+    if (news.length === 0) return
+    ports.log.warn('A provider answers with tokens, but not all of that is as it has to be: this counts as absent', {
+      provider: config.name,
+      members: news,
+      source: 'RFC 6749 §5.1',
+    })
+  }
+
   return Object.freeze({
     config,
     async begin(login: LoginRequest, options: BeginOptions = {}) {
@@ -58,7 +72,7 @@ export function createProviderClient(
       const auth = chooseClientAuth(config, metadata)
       const algorithms = chooseAlgorithms(config, metadata)
       const askedAtMs = ports.now()
-      const tokens = await redeemCode({ config, auth, metadata, answer, login, fetch: issuer.fetch })
+      const tokens = await redeemCode({ config, auth, metadata, answer, login, tellOdd, fetch: issuer.fetch })
       const claims = await verifyIdToken(
         tokens.idToken,
         {
@@ -96,7 +110,7 @@ export function createProviderClient(
       const metadata = await issuer.metadata.get()
       const auth = chooseClientAuth(config, metadata)
       const algorithms = chooseAlgorithms(config, metadata)
-      return refreshIdentity(held, { config, issuer, metadata, auth, algorithms, nowMs: ports.now() })
+      return refreshIdentity(held, { config, issuer, metadata, auth, algorithms, tellOdd, nowMs: ports.now() })
     },
 
     async endSession({ idToken, returnTo, state }: EndSession) {

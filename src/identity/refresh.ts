@@ -7,6 +7,7 @@ import { makeIdentity } from './identity.ts'
 import type { Metadata } from './metadata.ts'
 import type { HeldTokens, RefreshResult } from './provider.ts'
 import { grantOf, redeemRefreshToken } from './token.ts'
+import type { TokenRequest } from './token-endpoint.ts'
 import { fetchUserinfo, mergeClaims } from './userinfo.ts'
 
 /** How a provider is asked again. */
@@ -16,6 +17,7 @@ export interface RefreshContext {
   readonly metadata: Metadata
   readonly auth: ClientAuth
   readonly algorithms: readonly string[]
+  readonly tellOdd: TokenRequest['tellOdd']
   readonly nowMs: number
 }
 
@@ -30,13 +32,13 @@ const OF_THE_SIGN_IN = ['auth_time', 'acr', 'amr', 'sid'] as const
  * Source: OpenID Connect Core 1.0 §12 (refresh), §12.2 (what a new ID token may not change), §5.3.2 (userinfo's sub).
  */
 export async function refreshIdentity(held: HeldTokens, context: RefreshContext): Promise<RefreshResult> {
-  const { config, issuer, metadata, auth } = context
+  const { config, issuer, metadata, auth, tellOdd } = context
   if (held.identity.issuer !== metadata.issuer) {
     throw new GateError('provider.issuer', `the sign-in is from ${held.identity.issuer}, not from ${metadata.issuer}`, {
       hint: `the provider ${config.name} had another issuer when this person signed in`,
     })
   }
-  const tokens = await redeemRefreshToken({ config, auth, metadata, fetch: issuer.fetch }, held.refreshToken)
+  const tokens = await redeemRefreshToken({ config, auth, metadata, tellOdd, fetch: issuer.fetch }, held.refreshToken)
   if (tokens.kind === 'refused') return { kind: 'ended', reason: 'refused', says: tokens.says }
   const first = readFirst(held, config)
   const fresh = tokens.idToken === null ? null : await readFresh(tokens.idToken, tokens.accessToken, context)

@@ -2,6 +2,7 @@ import * as oauth from 'oauth4webapi'
 import { GateError } from '../base/errors.ts'
 import type { ClientAuth, ProviderConfig } from '../config/types.ts'
 import type { Metadata } from './metadata.ts'
+import { tidyAnswer } from './token-answer.ts'
 import { blameFor, readTokenError, type TokenError } from './token-error.ts'
 import { bareError, type ProviderFetch } from './wire.ts'
 
@@ -11,6 +12,8 @@ export interface TokenRequest {
   readonly auth: ClientAuth
   readonly metadata: Metadata
   readonly fetch: ProviderFetch
+  /** Hears which members of an answer count as absent, since they are not what they have to be. */
+  readonly tellOdd: (members: readonly string[]) => void
   /** What is redeemed: a provider may repeat it in an error, and it must not reach a log. */
   readonly secrets: readonly (string | null)[]
 }
@@ -52,8 +55,10 @@ export async function askTokens(
     status = response.status
     if (status >= 400) said = await readTokenError(response.clone())
     if (status >= 500 || status === 429) throw unavailable(metadata.token_endpoint, status)
-    const tokens = await read(call, response)
+    const { response: tidied, odd } = await tidyAnswer(response)
+    const tokens = await read(call, tidied)
     if (tokens.token_type !== 'bearer') throw new Error('not a bearer token answer')
+    if (odd.length > 0) request.tellOdd(odd)
     return tokens
   } catch (thrown) {
     if (thrown instanceof GateError) throw thrown
