@@ -34,6 +34,8 @@ export interface TestProviderOptions {
   readonly accounts: readonly TestAccount[]
   /** 0, unless a test brings a stopped provider back. */
   readonly port?: number
+  /** Whether every claim comes with the scope openid, in the ID token too, as some providers do it. */
+  readonly tellsAll?: boolean
   /** The name in the issuer; `127.0.0.1` by default. */
   readonly host?: '127.0.0.1' | 'localhost'
 }
@@ -93,8 +95,9 @@ async function configuration(options: TestProviderOptions): Promise<object> {
     })),
     jwks: { keys },
     cookies: { keys: ['a key for the cookies of a test'] },
+    conformIdTokenClaims: options.tellsAll !== true,
     claims: {
-      openid: ['sub'],
+      openid: ['sub', ...(options.tellsAll === true ? namesOfClaims(options.accounts) : [])],
       email: ['email', 'email_verified'],
       profile: ['name', 'preferred_username', 'locale', 'department'],
       groups: ['groups'],
@@ -119,6 +122,10 @@ async function configuration(options: TestProviderOptions): Promise<object> {
     },
     ttl: { AccessToken: 300, AuthorizationCode: 60, IdToken: 300, Interaction: 600, Session: 3600, Grant: 3600 },
   }
+}
+
+function namesOfClaims(accounts: readonly TestAccount[]): readonly string[] {
+  return [...new Set(accounts.flatMap(account => Object.keys(account)))]
 }
 
 interface Consent {
