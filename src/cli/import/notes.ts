@@ -1,8 +1,8 @@
 /**
- * What became of something in an imported file: somebody has to decide about it, it is not carried over, it means something
- * else now, or it is carried over.
+ * What became of something in an imported file: it guarded something and is not carried over, so that nobody passes there;
+ * somebody has to decide about it, it is not carried over, it means something else now, or it is carried over.
  */
-export type Outcome = 'decide' | 'left' | 'changed' | 'kept'
+export type Outcome = 'closed' | 'decide' | 'left' | 'changed' | 'kept'
 
 export interface Note {
   readonly outcome: Outcome

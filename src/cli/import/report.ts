@@ -4,6 +4,7 @@ import type { Note, Outcome } from './notes.ts'
 import type { Checked } from './self-check.ts'
 
 const TITLES: readonly (readonly [outcome: Outcome, title: string])[] = [
+  ['closed', 'Closed until you decide'],
   ['decide', 'To decide'],
   ['left', 'Not carried over'],
   ['changed', 'Changed'],
@@ -43,14 +44,20 @@ export function renderReport({ from, text, notes, checked }: Imported, colour: b
     const shown = renderDiagnostics(mistakes, new Map([['routes.toml', text]]), { colour })
     blocks.push(`${strong('To mend in routes.toml before it can be served')}\n\n${shown}`)
   }
-  blocks.push(`${conclusion(checked)}\n`)
+  blocks.push(`${conclusion(checked, isClosed(notes))}\n`)
   return blocks.join('\n')
 }
 
-function conclusion({ mistakes, unset, missingFiles }: Checked): string {
+/** Whether something that was guarded is closed, as what guarded it is not carried over. */
+export function isClosed(notes: readonly Note[]): boolean {
+  return notes.some(({ outcome }) => outcome === 'closed')
+}
+
+function conclusion({ mistakes, unset, missingFiles }: Checked, hasClosed: boolean): string {
   if (mistakes.length > 0) return 'The new file is not good yet: see above.'
-  if (unset.length + missingFiles.length > 0) return 'The new file is good once what is named above is there.'
-  return 'The new file is good.'
+  const until = unset.length + missingFiles.length > 0 ? ' once what is named above is there' : ''
+  if (!hasClosed) return `The new file is good${until}.`
+  return `The new file can be served${until}, but what is closed above lets nobody in until you decide.`
 }
 
 function indent(text: string): string {

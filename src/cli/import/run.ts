@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs'
+import { readdirSync, writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { whyUnreadable } from '../../config/substitute.ts'
 import { EXIT, parseArguments } from '../args.ts'
@@ -6,7 +6,7 @@ import type { Io } from '../io.ts'
 import { createBlanks } from './blanks.ts'
 import { writeToml } from './draft.ts'
 import { createNotes } from './notes.ts'
-import { type Imported, renderReport } from './report.ts'
+import { type Imported, isClosed, renderReport } from './report.ts'
 import { checkDraft } from './self-check.ts'
 import { findSource, KINDS, type Kind } from './sources.ts'
 
@@ -15,7 +15,8 @@ const USAGE = {
 
 Makes a routes.toml of an oauth2-proxy.cfg, or of a Caddyfile with caddy-security. The new file goes to standard output, and a report
 of what needs a decision to standard error, line by line. Secrets are not copied: the report says what to set. No network.
-Exit code: 0 for a file that "sallyport check" takes, 1 for one that needs mending or could not be made, 2 for a wrong command line.
+Exit code: 0 for a file that "sallyport check" takes, 1 for one that needs mending, could not be made, or lets nobody in where
+something guarded the old one that is not carried over; 2 for a wrong command line.
 
   --from KIND   what FILE is, where that cannot be seen
   --host HOST   the application's host, which an oauth2-proxy.cfg often does not say
@@ -64,7 +65,7 @@ export function runImport(argv: readonly string[], io: Io): number {
     const problem = save(resolve(io.cwd, out), out, made.text, force === true)
     if (problem !== null) return fail(problem)
   }
-  const isGood = made.checked.mistakes.length === 0
+  const isGood = made.checked.mistakes.length === 0 && !isClosed(made.notes)
   if (json === true) {
     io.stdout(`${JSON.stringify({ ok: isGood, from: file, ...made.shown }, null, 2)}\n`)
   } else {
@@ -90,7 +91,8 @@ function importText(
   { file, kind, host, target }: Task,
   io: Io,
 ): (Imported & { readonly shown: object }) | string {
-  const source = findSource(text, file, kind, io.colour.stderr)
+  const files = { readText: io.readText, listFolder: (path: string) => readdirSync(path) }
+  const source = findSource(text, { path: resolve(io.cwd, file), shownAs: file, files }, kind, io.colour.stderr)
   if (!source.ok) return source.why
   const notes = createNotes()
   const blanks = createBlanks()

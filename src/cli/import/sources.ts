@@ -3,6 +3,7 @@ import { parseToml } from '../../config/parse.ts'
 import { renderDiagnostics } from '../../config/render.ts'
 import type { Blanks } from './blanks.ts'
 import { convertCaddyfile } from './caddyfile/convert.ts'
+import type { Files } from './caddyfile/imports.ts'
 import { parseCaddyfile } from './caddyfile/parse.ts'
 import type { Section } from './draft.ts'
 import type { Notes } from './notes.ts'
@@ -21,27 +22,36 @@ export interface Tools {
   readText(path: string): string
 }
 
+/** Where the old file is. */
+export interface OldFile {
+  readonly path: string
+  /** As it was named. */
+  readonly shownAs: string
+  /** What it may name. */
+  readonly files: Files
+}
+
 /** A file that can be read, as what makes the new one; or why it cannot. */
 export type Source =
   | { readonly ok: true; readonly convert: (tools: Tools) => readonly Section[] }
   | { readonly ok: false; readonly why: string }
 
 /** Reads the old file's syntax, as what it is said or seen to be. */
-export function findSource(text: string, file: string, stated: Kind | null, colour: boolean): Source {
+export function findSource(text: string, file: OldFile, stated: Kind | null, colour: boolean): Source {
   switch (stated ?? seeKind(text)) {
     case 'caddyfile':
       return readCaddyfile(text, file)
     case 'oauth2-proxy':
-      return readOauth2Proxy(text, file, colour)
+      return readOauth2Proxy(text, file.shownAs, colour)
     case 'alpha':
       return {
         ok: false,
-        why: `${file} is the YAML of oauth2-proxy's --alpha-config, which is not read; import the oauth2-proxy.cfg beside it, and carry its upstreams and providers over by hand`,
+        why: `${file.shownAs} is the YAML of oauth2-proxy's --alpha-config, which is not read; import the oauth2-proxy.cfg beside it, and carry its upstreams and providers over by hand`,
       }
     case null:
       return {
         ok: false,
-        why: `${file} looks like neither an oauth2-proxy.cfg nor a Caddyfile; say which it is with --from`,
+        why: `${file.shownAs} looks like neither an oauth2-proxy.cfg nor a Caddyfile; say which it is with --from`,
       }
   }
 }
@@ -64,8 +74,8 @@ function readOauth2Proxy(text: string, file: string, colour: boolean): Source {
   return { ok: false, why: renderDiagnostics([diagnostic], new Map(), { colour }) }
 }
 
-function readCaddyfile(text: string, file: string): Source {
-  const parsed = parseCaddyfile(text)
-  if (!parsed.ok) return { ok: false, why: `${file}:${parsed.line}: ${parsed.why}` }
+function readCaddyfile(text: string, { path, shownAs, files }: OldFile): Source {
+  const parsed = parseCaddyfile(text, path, files)
+  if (!parsed.ok) return { ok: false, why: `${shownAs}:${parsed.line}: ${parsed.why}` }
   return { ok: true, convert: tools => convertCaddyfile(tools, parsed.value) }
 }

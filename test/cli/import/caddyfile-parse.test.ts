@@ -1,7 +1,27 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { lexCaddyfile } from '../../../src/cli/import/caddyfile/lex.ts'
-import { parseCaddyfile } from '../../../src/cli/import/caddyfile/parse.ts'
+import { type ParsedCaddyfile, parseCaddyfile } from '../../../src/cli/import/caddyfile/parse.ts'
+
+/** The tree of a text that lies at `/etc/caddy/Caddyfile`, with these files beside it. */
+function tree(text: string, files: Readonly<Record<string, string>> = {}): ParsedCaddyfile {
+  const folder = '/etc/caddy'
+  const paths = Object.keys(files).map(name => `${folder}/${name}`)
+  return parseCaddyfile(text, `${folder}/Caddyfile`, {
+    readText(path) {
+      const found = files[path.slice(folder.length + 1)]
+      if (found === undefined) throw new Error(`no ${path}`)
+      return found
+    },
+    listFolder(path) {
+      const names = paths
+        .filter(one => one.startsWith(`${path}/`))
+        .map(one => one.slice(path.length + 1).split('/')[0] ?? '')
+      if (names.length === 0) throw new Error(`no ${path}`)
+      return [...new Set(names)]
+    },
+  })
+}
 
 /** The words of a text, those that begin a line after a `|`. */
 function words(text: string): string {
@@ -27,12 +47,13 @@ describe('the words of a Caddyfile', () => {
 
 describe('the tree of a Caddyfile', () => {
   test('has options, snippets and sites, with their lines', () => {
-    const parsed = parseCaddyfile('{\n  debug\n}\n(a) {\n  b\n}\nx.com,\ny.com {\n  c d {\n    e\n  }\n}\n')
+    const parsed = tree('{\n  debug\n}\n(a) {\n  b\n}\nx.com,\ny.com {\n  c d {\n    e\n  }\n}\n')
     expect(parsed).toEqual({
       ok: true,
       value: {
         options: [{ name: 'debug', args: [], line: 2, block: null }],
         snippets: new Map([['a', [{ name: 'b', args: [], line: 5, block: null }]]]),
+        imports: [],
         sites: [
           {
             addresses: ['x.com', 'y.com'],
@@ -45,7 +66,7 @@ describe('the tree of a Caddyfile', () => {
   })
 
   test('a file of one site needs no braces', () => {
-    const parsed = parseCaddyfile('x.com\nreverse_proxy app:3000\n')
+    const parsed = tree('x.com\nreverse_proxy app:3000\n')
     expect(
       parsed.ok && parsed.value.sites.map(({ addresses, block }) => [addresses, block.map(one => one.name)]),
     ).toEqual([[['x.com'], ['reverse_proxy']]])
@@ -58,7 +79,7 @@ describe('the tree of a Caddyfile', () => {
     [`x.com ${'{\na '.repeat(100)}`, 65, 'blocks stand in each other absurdly deep'],
   ]
   for (const [text, line, why] of broken) {
-    test(why, () => expect(parseCaddyfile(text)).toEqual({ ok: false, line, why }))
+    test(why, () => expect(tree(text)).toEqual({ ok: false, line, why }))
   }
 
   test('never throws, whatever the text is', () => {
@@ -80,9 +101,76 @@ describe('the tree of a Caddyfile', () => {
     )
     fc.assert(
       fc.property(fc.array(fc.oneof(piece, fc.string({ maxLength: 5 })), { maxLength: 60 }), pieces => {
-        parseCaddyfile(pieces.join(''))
+        tree(pieces.join(''))
       }),
       { numRuns: 500 },
     )
   })
+
+  const SITE = 'a.com {\n import gate users {\n  extra one\n }\n}\n'
+  const imports: readonly (readonly [
+    about: string,
+    text: string,
+    files: Readonly<Record<string, string>>,
+    sites: unknown,
+  ])[] = [
+    [
+      'a snippet with arguments',
+      `(gate) {\n authorize with {args[0]}\n}\n${SITE}`,
+      {},
+      { 'a.com': ['authorize with users'] },
+    ],
+    [
+      'and with those that are left',
+      `(gate) {\n a {args[:]}\n b x{args.0}\n}\n${SITE}`,
+      {},
+      { 'a.com': ['a users', 'b xusers'] },
+    ],
+    ['and with a block', `(gate) {\n {block}\n b {blocks.extra}\n}\n${SITE}`, {}, { 'a.com': ['extra one', 'b one'] }],
+    ['a snippet in a snippet', `(in) {\n b\n}\n(gate) {\n import in\n}\n${SITE}`, {}, { 'a.com': ['b'] }],
+    [
+      'a file beside it',
+      'import more\na.com {\n a\n}\n',
+      { more: 'b.com {\n b\n}\n' },
+      { 'b.com': ['b'], 'a.com': ['a'] },
+    ],
+    [
+      'files of a folder, by name',
+      'import sites/*.caddy\n',
+      {
+        'sites/b.caddy': 'b.com {\n import ../in\n}\n',
+        'sites/a.caddy': 'a.com {\n a\n}',
+        'sites/.c.caddy': 'c.com {\n}',
+        in: 'b',
+      },
+      { 'a.com': ['a'], 'b.com': ['b'] },
+    ],
+    ['a snippet of a file', 'import parts\na.com {\n import p\n}\n', { parts: '(p) {\n b\n}\n' }, { 'a.com': ['b'] }],
+    [
+      'what a block imports and is not there stays as it is',
+      'a.com {\n import nothing x\n b\n}\n',
+      {},
+      { 'a.com': ['import nothing x', 'b'] },
+    ],
+    ['and so does what imports itself', '(a) {\n import a\n}\nb.com {\n import a\n}\n', {}, { 'b.com': ['import a'] }],
+  ]
+  for (const [about, text, files, sites] of imports) {
+    test(`import: ${about}`, () => {
+      const parsed = tree(text, files)
+      const made =
+        parsed.ok &&
+        parsed.value.sites.map(({ addresses, block }) => [
+          addresses[0],
+          block.map(one => [one.name, ...one.args].join(' ')),
+        ])
+      expect(made && Object.fromEntries(made)).toEqual(sites)
+    })
+  }
+
+  for (const target of ['sites/*.caddy', 'nothing']) {
+    test(`import of ${target}, outside of all sites, that is not there is told`, () => {
+      const why = `${target} cannot be followed from here, and may say who may come in`
+      expect(tree(`a.com {\n}\nimport ${target}\n`)).toEqual({ ok: false, line: 3, why })
+    })
+  }
 })

@@ -65,6 +65,9 @@ async function made(parts: Parts): Promise<ImportedJson> {
   return imported(caddyfile(parts), ['--from', 'caddyfile'])
 }
 
+const PRIVATE = '"192.168.0.0/16", "172.16.0.0/12", "10.0.0.0/8", "127.0.0.0/8", "fd00::/8", "::1/128"'
+const EVERYONE = '{ networks = ["0.0.0.0/0", "::/0"] }'
+
 interface Case {
   readonly about: string
   readonly parts: Parts
@@ -186,7 +189,10 @@ acl default deny`,
     has: {
       '[[routes]]': [
         'allow = ["user", "authp-admin", { emails = ["ada@example.com"] }, { roles = ["ops"], methods = ["GET"] }, { providers = ["pocket"], roles = ["editor"] }]',
-        'deny = [{ groups = ["interns"] }]',
+        'deny = [{ roles = ["interns"] }]',
+      ],
+      '[portals.home.roles]': [
+        'interns = [{ groups = ["interns"] }, { claims = { roles = ["interns"] } }, { claims = { role = ["interns"] } }, { claims = { group = ["interns"] } }, { claims = { realm_access = ["interns"] } }, { claims = { app_metadata = ["interns"] } }]',
       ],
     },
   },
@@ -195,7 +201,7 @@ acl default deny`,
     about: 'a policy that says nothing lets nobody in',
     parts: { policy: '' },
     has: { '[[routes]]': ['allow = [{ subjects = ["${WHO_MAY}"] }]'] },
-    note: 'decide 19 authorization policy users: who may pass cannot all be told',
+    note: 'closed 19 authorization policy users: who may pass cannot all be told',
   },
   {
     about: 'a denial that no rule says closes the routes',
@@ -212,7 +218,7 @@ acl default deny`,
     about: 'one path alone that needs no sign-in stays closed',
     parts: { policy: 'allow roles user\nbypass uri exact /\nbypass uri prefix x*y' },
     has: { '[[routes]]': ['allow = ["user"]'] },
-    note: 'decide 22 bypass uri exact /: a path is everything below it here',
+    note: 'decide 23 bypass uri prefix x*y: a path is everything below it here',
   },
   {
     about: 'one path alone that is open in a guarded site stays closed',
@@ -221,7 +227,7 @@ acl default deny`,
         'app.example.com {\n handle /up {\n reverse_proxy a:1\n }\n redir / /app\n handle {\n authorize with users\n reverse_proxy a:1\n }\n}',
     },
     has: { '[[routes]]': ['upstream = "http://a:1"', 'allow = ["user"]'], '[[routes]] 1': [] },
-    note: 'decide 27 reverse_proxy: app.example.com/up was open at that one path',
+    note: 'decide - app.example.com/: one route is for the path and for all that is below it: redir in line 29',
   },
   {
     about: 'authorize for a part of a site, and handle_path in another',
@@ -235,8 +241,8 @@ acl default deny`,
 }`,
     },
     has: {
-      '[[routes]]': ['path = "/api"', 'upstream = "http://api:80"', 'strip_prefix = "/api"', 'allow = "public"'],
-      '[[routes]] 1': ['upstream = "http://app:3000"', 'allow = "public"'],
+      '[[routes]]': ['upstream = "http://app:3000"', 'allow = "public"'],
+      '[[routes]] 1': ['path = "/api"', 'upstream = "http://api:80"', 'strip_prefix = "/api"', 'allow = "public"'],
       '[[routes]] 2': ['path = "/private"', 'allow = ["user"]'],
     },
   },
@@ -247,21 +253,21 @@ acl default deny`,
         'app.example.com {\n reverse_proxy app:1\n route /admin/* {\n authorize with users\n }\n handle /api/* {\n authorize with users\n reverse_proxy /api/v1/* api:1\n }\n}',
     },
     has: {
-      '[[routes]]': ['path = "/api/v1"', 'upstream = "http://api:1"', 'allow = ["user"]'],
-      '[[routes]] 1': ['upstream = "http://app:1"', 'allow = "public"'],
-      '[[routes]] 2': ['path = "/api"', 'upstream = "http://app:1"', 'allow = ["user"]'],
-      '[[routes]] 3': ['path = "/admin"', 'upstream = "http://app:1"', 'allow = ["user"]'],
+      '[[routes]]': ['upstream = "http://app:1"', 'allow = "public"'],
+      '[[routes]] 1': ['path = "/api"', 'upstream = "http://app:1"', 'allow = ["user"]'],
+      '[[routes]] 2': ['path = "/admin"', 'upstream = "http://app:1"', 'allow = ["user"]'],
+      '[[routes]] 3': ['path = "/api/v1"', 'upstream = "http://api:1"', 'allow = ["user"]'],
     },
   },
   {
-    about: 'in a route, what comes before authorize is open',
+    about: 'in a route, what comes before authorize is open, but for the path above it',
     parts: {
       sites:
         'app.example.com {\n route {\n reverse_proxy /hook/* app:1\n authorize with users\n reverse_proxy app:2\n }\n}',
     },
     has: {
-      '[[routes]]': ['path = "/hook"', 'allow = "public"'],
-      '[[routes]] 1': ['upstream = "http://app:2"', 'allow = ["user"]'],
+      '[[routes]]': ['upstream = "http://app:2"', 'allow = ["user"]'],
+      '[[routes]] 1': ['path = "/hook"', 'upstream = "http://app:1"', 'allow = ["user"]'],
     },
   },
   {
@@ -275,7 +281,7 @@ acl default deny`,
       '[[routes]] 1': ['host = "${APP_HOST}"', 'upstream = "http://b:1"'],
       '[[routes]] 2': ['host = "${APP_HOST_2}"', 'upstream = "http://c:1"'],
     },
-    note: 'changed 26 http://: a.example.com over plain HTTP',
+    note: 'changed 25 http://: a.example.com over plain HTTP',
   },
   {
     about: 'hosts by matchers, and the rest of their wildcard',
@@ -289,19 +295,20 @@ acl default deny`,
     },
   },
   {
-    about: 'a guarded block that no route can say guards what would be open in its place',
+    about: 'where a request comes from is a rule about networks',
     parts: {
       sites:
         'app.example.com {\n @far not remote_ip private_ranges\n handle @far {\n authorize with users\n reverse_proxy a:1\n }\n handle {\n reverse_proxy a:1\n }\n}',
     },
-    has: { '[[routes]]': ['allow = ["user"]'] },
-    note: 'decide 27 handle @far: its matcher is about more than host and path',
+    has: {
+      '[server]': ['trusted_proxies = ["${PROXY_ADDRESS}"]'],
+      '[[routes]]': [`allow = [{ networks = [${PRIVATE}], anonymous = true }, "user"]`],
+    },
   },
   {
-    about: 'authorize with a matcher that no route can say guards everything',
+    about: 'what a request does is a rule about methods',
     parts: { sites: 'app.example.com {\n @w method POST\n authorize @w with users\n reverse_proxy a:1\n}' },
-    has: { '[[routes]]': ['allow = ["user"]'] },
-    note: 'decide 27 authorize @w with users: its matcher is about more than host and path; everything is guarded',
+    has: { '[[routes]]': ['allow = ["user", { not = { methods = ["POST"] }, anonymous = true }]'] },
   },
   {
     about: 'two policies on one way let nobody in',
@@ -311,13 +318,13 @@ acl default deny`,
         'app.example.com {\n authorize with users\n handle /x/* {\n authorize with others\n reverse_proxy a:1\n }\n}',
     },
     has: { '[[routes]]': ['path = "/x"', 'allow = [{ subjects = ["${WHO_MAY}"] }]'] },
-    note: 'decide 31 authorize: users and others both had to allow',
+    note: 'closed 31 authorize: users and others both had to allow',
   },
   {
     about: 'a policy that is not there lets nobody in',
     parts: { sites: 'app.example.com {\n authorize with missing\n reverse_proxy a:1\n}' },
     has: { '[[routes]]': ['allow = [{ subjects = ["${WHO_MAY}"] }]'] },
-    note: 'decide 26 authorize: there is no policy missing',
+    note: 'closed 26 authorize: there is no policy missing',
   },
   {
     about: 'snippets with arguments, and files that cannot be followed',
@@ -325,8 +332,8 @@ acl default deny`,
       sites:
         '(gate) {\n authorize with {args[0]}\n}\napp.example.com {\n import gate users\n import ../more/*.caddy\n reverse_proxy a:1\n}',
     },
-    has: { '[[routes]]': ['allow = ["user"]'] },
-    note: 'decide 30 import: ../more/*.caddy cannot be followed',
+    has: { '[[routes]]': ['allow = ["user"]', `deny = [${EVERYONE}]`] },
+    note: 'closed 30 import: the routes that it is for let nobody in: put what it says in its place',
   },
   {
     about: 'upstreams of every kind',
@@ -350,12 +357,12 @@ acl default deny`,
 }`,
     },
     has: {
-      '[[routes]]': [
+      '[[routes]] 1': [
         'upstream = { to = ["https://a:8443", "https://b:1"], balance = "least-connections", health = { path = "/up" }, tls = { insecure_skip_verify = true } }',
         'host_header = "upstream"',
         'request_headers = { set = { Authorization = "${HEADER_AUTHORIZATION}", X-Site = "lab" }, remove = ["Accept-Language"] }',
       ],
-      '[[routes]] 1': ['upstream = "unix:/run/app.sock"'],
+      '[[routes]]': ['upstream = "unix:/run/app.sock"'],
     },
   },
   {

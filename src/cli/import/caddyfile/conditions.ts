@@ -1,5 +1,5 @@
 import type { Json } from '../../../config/raw.ts'
-import { type Desk, nameFor, spell } from './desk.ts'
+import { type Desk, isDynamic, nameFor, spell } from './desk.ts'
 
 /** Conditions of go-authcrunch, as the keys of a rule; null where no key says the same. */
 export type Conditions = Readonly<Record<string, Json>>
@@ -7,9 +7,17 @@ export type Conditions = Readonly<Record<string, Json>>
 /** What the words of a condition may be preceded by; without one it is `exact`. */
 const MANNERS = ['exact', 'partial', 'prefix', 'suffix', 'regex', 'always', 'no']
 
+/** Roles and groups are one field there, by any of these names. */
+export const ROLE_FIELDS: readonly string[] = ['role', 'roles', 'group', 'groups']
+
+/** Fields of a person that a provider states, which are what they are called. */
+const CLAIMS = ['name', 'given_name', 'family_name', 'picture']
+
 /**
- * `[exact] match FIELD VALUE…` as keys of a rule. `roles` become `roles` where they are of this gate (in a policy), and are
- * otherwise what the provider says (in a transform).
+ * `[exact] match FIELD VALUE…` as keys of a rule. Roles are this gate's own in a policy (`of` is gate), and what the provider
+ * says, whatever it calls it, in a transform.
+ *
+ * Null for every other field: what go-authcrunch has not heard of holds for nobody there, and may hold for somebody here.
  */
 export function readCondition(
   desk: Desk,
@@ -20,15 +28,17 @@ export function readCondition(
   const manner = MANNERS.find(word => word === words[0]) ?? 'exact'
   const rest = words[0] === manner ? words.slice(1) : words
   const [verb, field = '', ...stated] = rest
-  if (verb !== 'match') return null
-  if (field === 'any' && stated.length === 0 && manner === 'exact') return {}
+  if (verb !== 'match' || field === 'any' || stated.length === 0 || stated.some(isDynamic)) return null
   const values = stated.map(value => spell(desk, value))
-  if (values.length === 0) return null
   if (manner === 'suffix') {
     const isDomain = (field === 'email' || field === 'mail') && stated.every(value => /^@[^@*]+$/.test(value))
     return isDomain ? { domains: values.map(value => value.slice(1).toLowerCase()) } : null
   }
   if (manner !== 'exact') return null
+  if (ROLE_FIELDS.includes(field)) {
+    return of === 'provider' ? { groups: values } : stated.every(isFixed) ? { roles: stated.map(nameFor) } : null
+  }
+  if (CLAIMS.includes(field)) return of === 'provider' || field === 'name' ? { claims: { [field]: values } } : null
   switch (field) {
     case 'email':
     case 'mail':
@@ -36,22 +46,25 @@ export function readCondition(
     case 'sub':
     case 'subject':
       return { subjects: values }
-    case 'realm':
-    case 'origin': {
+    case 'realm': {
       const providers = stated.map(providerOfRealm)
       return providers.every(name => name !== null) ? { providers } : null
     }
-    case 'group':
-    case 'groups':
-      return { groups: values }
-    case 'role':
-    case 'roles':
-      return of === 'gate' ? { roles: stated.map(nameFor) } : { groups: values }
     case 'method':
-      return { methods: stated.map(method => method.toUpperCase()) }
+    case 'http_method':
+      return of === 'gate' ? { methods: stated.map(method => method.toUpperCase()) } : null
     default:
-      return /^[A-Za-z0-9_-]+$/.test(field) ? { claims: { [field]: values } } : null
+      return null
   }
+}
+
+/** Whether a condition holds for everyone who signs in, in a transform. */
+export function isAnyone(words: readonly string[]): boolean {
+  return words.filter(word => word !== 'exact').join(' ') === 'match any'
+}
+
+function isFixed(text: string): boolean {
+  return !/[{}<>]/.test(text)
 }
 
 /** Several conditions that all have to hold, as one rule; null where two of them ask about the same key. */
@@ -64,4 +77,13 @@ export function allOf(conditions: readonly Conditions[]): Conditions | null {
     }
   }
   return rule
+}
+
+/**
+ * Where go-authcrunch looks for the roles of a person, as rules of which each is enough: what nobody who has one of `names`
+ * escapes. A claim inside of `realm_access` cannot be named, so that whoever has any such claim is taken for one who may.
+ */
+export function statedRoles(names: readonly string[]): readonly Conditions[] {
+  const claims = ['roles', 'role', 'group', 'realm_access', 'app_metadata']
+  return [{ groups: names }, ...claims.map(claim => ({ claims: { [claim]: names } }))]
 }

@@ -1,30 +1,33 @@
 import type { Json } from '../../../config/raw.ts'
-import type { Section } from '../draft.ts'
+import type { Entry, Section } from '../draft.ts'
+import { boundPlaces } from './bind.ts'
 import type { Desk } from './desk.ts'
-import { globalOptions, listenEntries } from './global.ts'
-import { hostsOf, mergeHosts } from './hosts.ts'
+import { directiveOrder } from './directives.ts'
+import { globalOptions, serverEntries } from './global.ts'
+import { hostsOf } from './hosts.ts'
 import type { Caddyfile, Directive } from './parse.ts'
 import { planRoutes, type RoutePlan } from './plan.ts'
 import { CLAIM_FIELDS, readPolicy } from './policy.ts'
 import { readPortal } from './portal.ts'
 import { portalSections } from './portal-sections.ts'
 import { readProvider } from './provider.ts'
-import { expandSnippets } from './snippets.ts'
+import type { Served } from './ruling.ts'
+import { openSite } from './site.ts'
 
 /** Every section of the new file, for a Caddyfile; every directive of the old one has a note afterwards. */
-export function convertCaddyfile(desk: Desk, caddyfile: Caddyfile): readonly Section[] {
-  const file = expandSnippets(caddyfile, desk.notes)
+export function convertCaddyfile(desk: Desk, file: Caddyfile): readonly Section[] {
+  for (const { line, what } of file.imports) desk.notes.add('kept', 'import', line, `what ${what} says`)
   const security = globalOptions(desk, file.options)
   const providers = named(security, 'oauth', 'identity', 'provider').map(one => readProvider(desk, one))
   const portals = named(security, 'authentication', 'portal').map(one => readPortal(desk, one, providers))
   const policies = named(security, 'authorization', 'policy').map(one => readPolicy(desk, one, providers))
-  const hosts = mergeHosts(
-    desk,
-    file.sites.flatMap(site => hostsOf(desk, site)),
-  )
+  const order = directiveOrder(file.options)
+  const { listen, closedAt } = boundPlaces(desk, file)
+  const sites = file.sites.map(site => ({ site, walk: openSite(desk, site.block, order), closed: closedAt(site) }))
+  const hosts = hostsOf(desk, sites)
   const plans = hosts.flatMap(host => planRoutes(desk, host, { hosts, portals, policies }))
   return [
-    { title: '[server]', entries: listenEntries(desk, file) },
+    { title: '[server]', entries: serverEntries(desk, file, listen, plans.some(looksAtClients)) },
     ...providers.map(({ section }) => section),
     ...portals.flatMap(portal => portalSections(desk, portal, hosts, plans)),
     ...plans.map(routeSection),
@@ -38,22 +41,51 @@ function named(directives: readonly Directive[], first: string, ...words: readon
     .map(directive => ({ ...directive, args: directive.args.slice(words.length) }))
 }
 
-function routeSection({ host, path, service, policy, isBypassed, portal, allow, deny }: RoutePlan): Section {
-  const { entries, headers } = service.answer
-  const hasUpstream = entries.some(({ key }) => key === 'upstream')
+/** Everyone, by any address: whoever decides about a closed route takes it out. */
+const EVERYONE: Json = { networks: ['0.0.0.0/0', '::/0'] }
+
+function routeSection({ host, path, served, closed, policies, portal, allow, deny }: RoutePlan): Section {
+  const isOwn = typeof served === 'number'
+  const hasUpstream = !isOwn && served.answer.answer.entries.some(({ key }) => key === 'upstream')
+  const headers = policies.find(one => one.headers !== null)?.headers ?? null
   return {
     title: '[[routes]]',
     entries: [
       { key: 'host', value: host.name },
       { key: 'path', value: path === '/' ? null : path },
-      ...entries,
-      { key: 'strip_prefix', value: service.stripPrefix },
+      ...(isOwn ? [{ key: 'respond', value: { status: served } }] : answerEntries(served)),
       { key: 'portal', value: portal?.name ?? null },
-      { key: 'allow', value: allow, ...(isBypassed ? { comment: 'bypass' } : {}) },
-      { key: 'deny', value: isBypassed || deny.length === 0 ? null : deny },
-      { key: 'headers', value: hasUpstream ? identity(policy?.headers ?? null, headers) : null },
+      { key: 'allow', value: allow },
+      ...(closed.length > 0
+        ? [{ key: 'deny', value: [EVERYONE], comment: `everyone, until you decide: ${closed.join(', ')}` }]
+        : [{ key: 'deny', value: deny.length === 0 ? null : deny }]),
+      { key: 'headers', value: hasUpstream ? identity(headers, served.answer.answer.headers) : null },
     ],
   }
+}
+
+/** What answers, with what is done to the request for it. */
+function answerEntries({ answer, stripPrefix, addPrefix, requestHeaders }: Served): readonly Entry[] {
+  const { entries, requestHeaders: own } = answer.answer
+  if (entries.some(({ key }) => key === 'respond')) return entries
+  const set = { ...requestHeaders.set, ...own.set }
+  const remove = [...requestHeaders.remove, ...own.remove]
+  const changes = {
+    ...(Object.keys(set).length > 0 ? { set } : {}),
+    ...(remove.length > 0 ? { remove } : {}),
+  }
+  const hasUpstream = entries.some(({ key }) => key === 'upstream')
+  return [
+    ...entries,
+    { key: 'request_headers', value: hasUpstream && Object.keys(changes).length > 0 ? changes : null },
+    { key: 'strip_prefix', value: stripPrefix },
+    { key: 'add_prefix', value: addPrefix },
+  ]
+}
+
+/** Whether a route asks where clients come from. */
+function looksAtClients({ allow, deny }: RoutePlan): boolean {
+  return JSON.stringify([allow, deny]).includes('"networks"')
 }
 
 /** What the policy sends, with what `header_up` adds to it. */

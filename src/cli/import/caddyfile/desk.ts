@@ -27,6 +27,11 @@ export function spell({ blanks }: Desk, text: string, standIn: string = STAND_IN
   )
 }
 
+/** Whether a text holds a placeholder that only a request could fill in. */
+export function isDynamic(text: string): boolean {
+  return /\{(?!\$|env\.|file\.)/.test(text)
+}
+
 /** A name as routes.toml allows it for providers, portals and roles. */
 export function nameFor(text: string): string {
   return text.replace(/[^A-Za-z0-9_-]+/g, '-').replace(/^-+|-+$/g, '') || 'name'

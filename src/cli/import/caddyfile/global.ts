@@ -2,7 +2,8 @@ import type { Entry } from '../draft.ts'
 import { type Desk, spell } from './desk.ts'
 import type { Caddyfile, Directive } from './parse.ts'
 
-const SAID: Readonly<Record<string, readonly ['left' | 'changed' | 'decide', string]>> = {
+const SAID: Readonly<Record<string, readonly ['left' | 'changed' | 'decide' | 'kept', string]>> = {
+  default_bind: ['kept', 'listen in [server], where all sites are at the same addresses'],
   acme_ca: ['left', 'say it to [tls] in acme = { directory = "…" }, where Sallyport is to make the certificates'],
   acme_dns: ['left', 'Sallyport proves names over HTTP alone: name the files of wildcard certificates in [tls]'],
   admin: [
@@ -64,8 +65,16 @@ export function globalOptions({ notes }: Desk, options: readonly Directive[]): r
   return security
 }
 
-/** `listen` in `[server]`. Caddy did TLS by itself wherever an address did not say `http://`. */
-export function listenEntries(desk: Desk, { options, sites }: Caddyfile): readonly Entry[] {
+/**
+ * `listen` in `[server]`, at these addresses, and the proxy in front where rules ask where clients come from (`asksClients`).
+ * Caddy did TLS by itself wherever an address did not say `http://`.
+ */
+export function serverEntries(
+  desk: Desk,
+  { options, sites }: Caddyfile,
+  places: readonly string[],
+  asksClients: boolean,
+): readonly Entry[] {
   const port = options.find(({ name }) => name === 'http_port')?.args[0]
   const isSecure = sites.some(({ addresses }) =>
     addresses.some(address => !address.startsWith('http://') && !/:80$/.test(address)),
@@ -79,11 +88,20 @@ export function listenEntries(desk: Desk, { options, sites }: Caddyfile): readon
     )
   }
   const isUsable = port !== undefined && port !== '443' && /^\d+$|^\{/.test(port)
+  const at = isUsable ? spell(desk, port, '8080') : '8080'
   return [
     {
       key: 'listen',
-      value: [`0.0.0.0:${isUsable ? spell(desk, port, '8080') : '8080'}`],
+      value: places.map(place => `${place}:${at}`),
       comment: 'plain HTTP, behind a TLS proxy; or add [tls]',
     },
+    ...(isSecure && asksClients ? [proxyInFront(desk)] : []),
   ]
+}
+
+/** Everyone has the address of a proxy that is not named, and a rule about networks may hold for that. */
+function proxyInFront({ blanks }: Desk): Entry {
+  const meaning = 'the address that the TLS proxy in front comes from; without one, take trusted_proxies out'
+  const value = [blanks.add('PROXY_ADDRESS', meaning, '10.0.0.2')]
+  return { key: 'trusted_proxies', value, comment: 'so that networks in rules see the clients' }
 }

@@ -1,3 +1,4 @@
+import { expandImports, type Files, type Followed } from './imports.ts'
 import { lexCaddyfile, type Token } from './lex.ts'
 
 /** A directive with its arguments and its block; null where it has none. */
@@ -19,6 +20,8 @@ export interface Caddyfile {
   readonly options: readonly Directive[]
   readonly snippets: ReadonlyMap<string, readonly Directive[]>
   readonly sites: readonly Site[]
+  /** Imports that were followed; those that could not be are directives. */
+  readonly imports: readonly Followed[]
 }
 
 export type ParsedCaddyfile =
@@ -37,19 +40,25 @@ class Broken extends Error {
   }
 }
 
-/** The tree of a Caddyfile: global options, snippets and sites; or the first place where it is none. Never throws for any text. */
-export function parseCaddyfile(text: string): ParsedCaddyfile {
+/**
+ * The tree of a Caddyfile: global options, snippets and sites; or the first place where it is none. Never throws for any text.
+ *
+ * `file` is where it is, for what it imports from `files`.
+ */
+export function parseCaddyfile(text: string, file: string, files: Files): ParsedCaddyfile {
   const lexed = lexCaddyfile(text)
   if (!lexed.ok) return lexed
+  const expanded = expandImports(lexed.tokens, file, files)
+  if (!expanded.ok) return expanded
   try {
-    return { ok: true, value: readFile(lexed.tokens) }
+    return { ok: true, value: { ...readFile(expanded.tokens), imports: expanded.followed } }
   } catch (thrown) {
     if (!(thrown instanceof Broken)) throw thrown
     return { ok: false, line: thrown.line, why: thrown.message }
   }
 }
 
-function readFile(tokens: readonly Token[]): Caddyfile {
+function readFile(tokens: readonly Token[]): Omit<Caddyfile, 'imports'> {
   const options: Directive[] = []
   const snippets = new Map<string, readonly Directive[]>()
   const sites: Site[] = []

@@ -1,132 +1,162 @@
-import type { Json } from '../../../config/raw.ts'
-import { type Desk, spell } from './desk.ts'
-import type { Host } from './hosts.ts'
-import { isBelow } from './matcher.ts'
-import { nobody, type Policy } from './policy.ts'
-import type { Portal } from './portal.ts'
-import type { Guard, Service } from './site.ts'
+import { parseRoutePath } from '../../../config/path.ts'
+import { type Access, accessFor, type Parts } from './access.ts'
+import type { Desk } from './desk.ts'
+import { type Host, outcomesAt, patternsOf } from './hosts.ts'
+import { boundaryOf, isBelow, mustBegin, type Place } from './place.ts'
+import type { Policy } from './policy.ts'
+import { type Branch, isApplication, isRefusal, keyOf, ruleOn, ruleOnBoth, type Served } from './ruling.ts'
+import type { Guard, Outcome } from './way.ts'
 
 /** A route before it is written. */
-export interface RoutePlan {
+export interface RoutePlan extends Access {
   readonly host: Host
   readonly path: string
-  readonly service: Service
-  readonly policy: Policy | null
-  /** Whether its policy leaves it open. */
-  readonly isBypassed: boolean
-  readonly portal: Portal | null
-  readonly allow: Json
-  readonly deny: readonly Json[]
-}
-
-/** What routes are made of. */
-export interface Parts {
-  readonly hosts: readonly Host[]
-  readonly portals: readonly Portal[]
-  readonly policies: readonly Policy[]
+  /** A status where nothing of the file's answers. */
+  readonly served: Served | number
+  /** What is there is closed for these reasons; none: it is not. */
+  readonly closed: readonly string[]
 }
 
 /**
- * The routes of a host: each service, and each path in it that another rule holds for.
+ * The routes of a host: for each place that the file tells from others, who answers there and who may pass.
  *
- * What answered at one path alone comes last: below it, a route would answer in place of the others.
+ * A place that is as what is around it needs no route.
  */
 export function planRoutes(desk: Desk, host: Host, parts: Parts): readonly RoutePlan[] {
+  const paths = boundariesOf(host, parts.policies)
+  const boundaries = [...paths.keys()]
   const plans = new Map<string, RoutePlan>()
-  const ordered = [...host.services.filter(one => !one.isExact), ...host.services.filter(one => one.isExact)]
-  for (const service of ordered) {
-    for (const path of pathsOf(service, host, parts)) {
-      const before = plans.get(path)
-      if (before === undefined) {
-        const plan = planRoute(desk, host, path, service, parts)
-        if (!service.isExact || mayBeWider(desk, plan, [...plans.values()])) plans.set(path, plan)
-      } else if (
-        path === service.path &&
-        before.service !== service &&
-        (before.service.hosts === null) === (service.hosts === null)
-      ) {
-        const say = `${host.name}${path} is served twice: write by hand what is meant for some of its requests alone`
-        desk.notes.add('decide', 'reverse_proxy', service.line, say)
-        // Which of them a request met is not certain, so whoever may pass is who may pass the stricter one.
-        const plan = planRoute(desk, host, path, service, parts)
-        if (before.allow === 'public' && plan.allow !== 'public') plans.set(path, plan)
-      }
+  const around = new Map<string, readonly Branch[]>()
+  for (const [path, spelt] of [...paths].sort(([one], [other]) => one.length - other.length)) {
+    const rule = (cell: Place['cell']) => {
+      const place: Place = { host: host.name, path, cell, boundaries }
+      return ruleOn(outcomesAt(host, place).map(outcome => withoutBypassed(outcome, place, spelt, parts.policies)))
     }
+    const below = rule('below')
+    around.set(path, below)
+    const above = nearest(boundaries, path)
+    const branches = ruleOnBoth(spelt, rule('point'), below, answerOf(above === null ? undefined : around.get(above)))
+    const inherited = nearestPlan(plans, path)
+    const plan = planRoute(desk, { host, path: spelt }, branches, inherited, parts)
+    if (plan !== null && !(inherited !== null && isSame(plan, inherited))) plans.set(path, plan)
   }
   return [...plans.values()]
 }
 
-/** Whether something that answered at one path may answer below it too: not where that would open what a rule guards. */
-function mayBeWider(desk: Desk, { host, path, service, allow }: RoutePlan, plans: readonly RoutePlan[]): boolean {
-  const above = plans
-    .filter(plan => isBelow(path, plan.path))
-    .sort((one, other) => other.path.length - one.path.length)[0]
-  const isApplication = service.answer.entries.some(({ key }) => key === 'upstream' || key === 'files')
-  if (allow === 'public' && isApplication && above !== undefined && above.allow !== 'public') {
-    const say = `${host.name}${path} was open at that one path; a route is everything below it, so it stays closed: write it by hand if that may be open`
-    desk.notes.add('decide', 'reverse_proxy', service.line, say)
-    return false
-  }
-  desk.notes.add(
-    'changed',
-    'reverse_proxy',
-    service.line,
-    `${path} was that one path; here everything below it is served too`,
+/** Where routes may begin, lower-case, with their spelling in the file: the root, and wherever a pattern begins. */
+function boundariesOf(host: Host, policies: readonly Policy[]): ReadonlyMap<string, string> {
+  const open = policies.flatMap(policy => policy.open.map(({ path }) => path))
+  const found = [...patternsOf(host), ...open].map(boundaryOf).filter(path => path !== null)
+  const usable = found.filter(path => parseRoutePath(path).ok)
+  return new Map(['/', ...usable].map(path => [path.toLowerCase(), path]))
+}
+
+/** An outcome without the guards that let all of a place's requests by. */
+function withoutBypassed(outcome: Outcome, { path, cell }: Place, spelt: string, policies: readonly Policy[]): Outcome {
+  const isOpen = ({ policy, seesPath }: Guard) =>
+    seesPath &&
+    policies.some(
+      ({ was, open }) =>
+        was === policy &&
+        open.some(bypass =>
+          bypass.isExact
+            ? cell === 'point' && bypass.path === spelt
+            : mustBegin(bypass.path, { host: '', path: spelt, cell, boundaries: [] }),
+        ),
+    )
+  const guards = outcome.guards.filter(guard => !isOpen(guard))
+  return path === '' || guards.length === outcome.guards.length ? outcome : { ...outcome, guards }
+}
+
+function nearest(paths: readonly string[], path: string): string | null {
+  const above = paths.filter(other => other !== path && isBelow(path, other))
+  return above.sort((one, other) => other.length - one.length)[0] ?? null
+}
+
+function nearestPlan(plans: ReadonlyMap<string, RoutePlan>, path: string): RoutePlan | null {
+  const above = nearest([...plans.keys()], path)
+  return above === null ? null : (plans.get(above) ?? null)
+}
+
+/** What answers most of a place's requests. */
+function answerOf(branches: readonly Branch[] | undefined): string | null {
+  const fate = branches?.at(-1)?.fate
+  return fate?.kind === 'served' ? keyOf(fate.served) : null
+}
+
+type Spot = Pick<RoutePlan, 'host' | 'path'>
+
+function planRoute(
+  desk: Desk,
+  spot: Spot,
+  branches: readonly Branch[],
+  inherited: RoutePlan | null,
+  parts: Parts,
+): RoutePlan | null {
+  sayShared(desk, spot, branches)
+  const main = mainOf(branches)
+  const own = branches.flatMap(({ literals, fate }) =>
+    fate.kind === 'served' && main !== null && keyOf(fate.served) === keyOf(main)
+      ? [{ literals, guards: fate.guards }]
+      : [],
   )
-  return true
-}
-
-function pathsOf(service: Service, host: Host, { policies }: Parts): ReadonlySet<string> {
-  const paths = [service.path]
-  for (const { path, policy } of guardsAt(service, host)) {
-    const open = policies.find(({ was }) => was === policy)?.open ?? []
-    paths.push(path, ...open.filter(opened => isBelow(opened, path)))
+  if (main !== null && own.length > 0) {
+    sayParted(desk, spot, branches, main)
+    return { ...spot, served: main, closed: [], ...accessFor(desk, spot.host, own, parts) }
   }
-  return new Set(paths.filter(path => isBelow(path, service.path)))
-}
-
-function guardsAt({ guards }: Service, { name }: Host): readonly Guard[] {
-  return guards.filter(({ hosts }) => hosts === null || hosts.includes(name))
-}
-
-function planRoute(desk: Desk, host: Host, path: string, service: Service, parts: Parts): RoutePlan {
-  const guards = guardsAt(service, host).filter(guard => isBelow(path, guard.path))
-  const [guard] = guards
-  const plan = { host, path, service, isBypassed: false, deny: [] }
-  if (guard === undefined) return { ...plan, policy: null, portal: null, allow: 'public' }
-  const policy = parts.policies.find(({ was }) => was === guard.policy) ?? null
-  const portal = portalFor(desk, policy, host, parts)
-  if (policy?.open.some(open => isBelow(path, open)) === true) {
-    return { ...plan, policy, portal, isBypassed: true, allow: 'public' }
+  const closed = branches.flatMap(({ fate }) => (fate.kind === 'closed' ? [fate] : []))
+  const [first] = closed
+  if (first !== undefined) {
+    const why = [...new Set(closed.flatMap(fate => fate.why))]
+    desk.notes.add('closed', `${spot.host.name}${spot.path}`, null, `nobody passes, for want of ${why.join(', ')}`)
+    const access = accessFor(desk, spot.host, [{ literals: [], guards: closed.flatMap(({ guards }) => guards) }], parts)
+    return { ...spot, served: first.served ?? 403, closed: why, ...access }
   }
-  const isKnown = policy !== null && portal?.isClosed !== true && isOnly(desk, guard, guards)
-  if (policy === null) {
-    const say = `there is no policy ${guard.policy} in this file: write allow of its routes by hand`
-    desk.notes.add('decide', 'authorize', guard.line, say)
-  }
-  const deny = [...(policy?.deny ?? []), ...(portal?.denied ?? [])]
-  return { ...plan, policy, portal, allow: isKnown ? policy.allow : [nobody(desk)], deny }
+  const isRefused = branches.some(({ fate }) => fate.kind === 'refused')
+  const isPortal = branches.every(({ fate }) => fate.kind === 'portal')
+  // A portal's own paths stay behind the sign-in of what is around them, where that has one.
+  if (isPortal && (inherited === null || inherited.allow !== 'public')) return null
+  if (!isRefused && (inherited === null || typeof inherited.served === 'number')) return null
+  return { ...spot, served: isRefused ? 403 : 404, closed: [], policies: [], portal: null, allow: 'public', deny: [] }
 }
 
-/** Several policies on one way all had to allow, which one list of rules does not say. */
-function isOnly(desk: Desk, guard: Guard, guards: readonly Guard[]): boolean {
-  const other = guards.find(({ policy }) => policy !== guard.policy)
-  if (other === undefined) return true
-  const say = `${guard.policy} and ${other.policy} both had to allow ${guard.path}: write allow of its routes by hand`
-  desk.notes.add('decide', 'authorize', other.line, say)
-  return false
+/** The answer of a place: that of the requests of which least is asked, an application before others. */
+function mainOf(branches: readonly Branch[]): Served | null {
+  const served = branches.flatMap(({ fate }) => (fate.kind === 'served' ? [fate.served] : []))
+  return served.findLast(isApplication) ?? served.at(-1) ?? null
 }
 
-/** The portal of a policy: the one that its address for signing in leads to, or that is on the same host. */
-function portalFor(desk: Desk, policy: Policy | null, host: Host, { hosts, portals }: Parts): Portal | null {
-  const [first] = portals
-  if (portals.length <= 1) return first ?? null
-  const place = /^https?:\/\/([^/:]+)/.exec(policy?.authUrl ?? '')?.[1]
-  const where = place === undefined ? host : hosts.find(({ name }) => name === spell(desk, place))
-  const found = portals.find(({ was }) => where?.placements.some(({ portal }) => portal === was))
-  if (found === undefined && policy !== null) {
-    const say = `which portal it belongs to cannot be seen; ${first?.name} was taken`
-    desk.notes.add('decide', `authorization policy ${policy.was}`, policy.line, say)
+/** Something had the path for itself, or what is below it. */
+function sayShared(desk: Desk, { host, path }: Spot, branches: readonly Branch[]): void {
+  for (const { fate } of branches) {
+    if (fate.kind === 'closed' || fate.also === undefined) continue
+    const say = `one route is for the path and for all that is below it: ${fate.also}, which had a part of that, is not carried over`
+    desk.notes.add('decide', `${host.name}${path}`, null, say)
   }
-  return found ?? first ?? null
+}
+
+/** Some of the requests had another answer, or none. */
+function sayParted(desk: Desk, { host, path }: Spot, branches: readonly Branch[], main: Served): void {
+  for (const { fate } of branches) {
+    if (fate.kind === 'served' && keyOf(fate.served) !== keyOf(main) && !isRefusal(fate.served)) {
+      const { name, line } = fate.served.answer
+      const say = `some of the requests for ${host.name}${path} went elsewhere, and a route has one answer: those are refused`
+      desk.notes.add('closed', name, line, say)
+    } else if (fate.kind === 'closed') {
+      const say = `some of the requests are refused, for want of ${fate.why.join(', ')}`
+      desk.notes.add('closed', `${host.name}${path}`, null, say)
+    }
+  }
+}
+
+function isSame(one: RoutePlan, other: RoutePlan): boolean {
+  const meaning = ({ served, closed, allow, deny, portal, policies }: RoutePlan) => [
+    typeof served === 'number' ? served : keyOf(served),
+    closed,
+    allow,
+    deny,
+    portal?.name,
+    policies.map(({ headers }) => headers),
+  ]
+  return JSON.stringify(meaning(one)) === JSON.stringify(meaning(other))
 }

@@ -1,22 +1,28 @@
 import type { Json } from '../../../config/raw.ts'
-import { allOf, readCondition } from './conditions.ts'
+import { compileAccessList, type ListedRule, readListed, readShortcut } from './access-list.ts'
 import type { Desk } from './desk.ts'
-import { readPattern } from './matcher.ts'
 import type { Directive } from './parse.ts'
 import type { Provider } from './provider.ts'
+
+/** Paths that need no sign-in: those that begin like this, or (`isExact`) are this. */
+export interface Bypass {
+  readonly path: string
+  readonly isExact: boolean
+}
 
 /** An `authorization policy`, in the words of routes.toml. */
 export interface Policy {
   readonly was: string
   readonly line: number
   readonly authUrl: string | null
-  readonly allow: Json
+  /** Null: what it asks for cannot all be told, so that nobody passes. */
+  readonly allow: Json | null
   readonly deny: readonly Json[]
   readonly headers: Json
-  /** Paths that need no sign-in. */
-  readonly open: readonly string[]
-  /** Every role that it asks for. */
+  readonly open: readonly Bypass[]
+  /** Every role that it asks for, and those of them that shut people out. */
   readonly roles: readonly string[]
+  readonly deniedRoles: readonly string[]
 }
 
 /** Fields of `inject headers with claims`, as `x-token` names them. */
@@ -33,7 +39,10 @@ const SAID: Readonly<Record<string, readonly ['left' | 'changed' | 'decide', str
   crypto: ['changed', 'no longer needed: there is no token to verify, the session is kept here'],
   disable: ['changed', 'nothing to write: whatever is not a page load gets 401, page loads are redirected'],
   enable: ['changed', 'nothing to write: our cookies never go to an application, and no script is needed to redirect'],
-  validate: ['decide', 'networks, methods and tokens = true in a route say such things'],
+  set: [
+    'left',
+    'a route’s portal decides that: its 403 page says which role is missing, sessions come from its cookie alone',
+  ],
   with: [
     'decide',
     'tokens = true in the route, and sallyport tokens create, let scripts in; htpasswd in the portal takes passwords',
@@ -42,61 +51,117 @@ const SAID: Readonly<Record<string, readonly ['left' | 'changed' | 'decide', str
 
 /** `authorization policy NAME { … }`. What cannot be said lets nobody in. */
 export function readPolicy(desk: Desk, { args, line, block }: Directive, providers: readonly Provider[]): Policy {
-  const allow: Json[] = []
-  const deny: Json[] = []
-  const open: string[] = []
+  const lines = block ?? []
+  const was = args[0] ?? ''
+  const { headers, authUrl, open } = readPassing(desk, lines)
+  const guards = lines.filter(one => isGuard(one))
+  for (const guard of guards) {
+    const shown = guard.name === 'validate' ? ['validate', ...guard.args].join(' ') : guard.name
+    const say = INSTEAD[guard.args.join(' ')] ?? 'not known here, so it may guard something'
+    desk.notes.add('closed', shown, guard.line, `the routes of this policy let nobody in: ${say}`)
+  }
+  const rules = readRules(desk, lines, providers)
+  const { allow, deny, lost } = compileAccessList(rules)
+  if (lost !== null) {
+    desk.notes.add(
+      'closed',
+      lost.shown,
+      lost.line,
+      'no rule says whom this shuts out: the routes of this policy let nobody in',
+    )
+  }
+  const isTold = guards.length === 0 && lost === null && allow.length > 0
+  if (!isTold) {
+    desk.notes.add(
+      'closed',
+      `authorization policy ${was}`,
+      line,
+      'who may pass cannot all be told: write allow of its routes by hand, which let nobody in until then',
+    )
+  }
+  return {
+    was,
+    line,
+    authUrl,
+    allow: isTold ? allow : null,
+    deny,
+    headers,
+    open,
+    roles: [...rolesIn(allow), ...rolesIn(deny)],
+    // Those in what is let in before a denial count as well: whoever is wrongly taken for one of them escapes it.
+    deniedRoles: rolesIn(deny),
+  }
+}
+
+const INSTEAD: Readonly<Record<string, string>> = {
+  'path acl': 'tokens listed the paths that their bearers may open; write rules for each path',
+  'source address': 'a session held for the address that it began at alone; networks in a rule asks for one',
+}
+
+const READ = new Set(['allow', 'deny', 'acl', 'bypass', 'inject', 'comment'])
+
+function isGuard({ name, args }: Directive): boolean {
+  if (name === 'validate') return args.join(' ') !== 'bearer header'
+  return !READ.has(name) && !Object.hasOwn(SAID, name)
+}
+
+/** `allow`, `deny` and `acl`, in their order. */
+function readRules(desk: Desk, lines: readonly Directive[], providers: readonly Provider[]): readonly ListedRule[] {
+  const realm = (name: string) => providers.find(provider => provider.realm === name)?.name ?? null
+  const isShort = ({ name }: Directive) => name === 'allow' || name === 'deny'
+  const seesMethods = lines.some(
+    one =>
+      (isShort(one) && one.args.some(word => word === 'with' || word === 'to')) || one.args.join(' ') === 'path acl',
+  )
+  return lines.flatMap(one => {
+    const { name, args, line } = one
+    if (name === 'acl' && args[0] === 'default') {
+      const say = 'nothing to write: whoever no rule allows is denied, there too, whatever it says'
+      desk.notes.add(args[1] === 'deny' ? 'kept' : 'changed', [name, ...args].join(' '), line, say)
+      return []
+    }
+    const rule = isShort(one)
+      ? readShortcut(desk, one, realm)
+      : name === 'acl'
+        ? readListed(desk, one, realm, seesMethods)
+        : null
+    if (rule === null) return []
+    noteRule(desk, rule)
+    return [rule]
+  })
+}
+
+function noteRule(desk: Desk, { isAllowed, whom, line, shown }: ListedRule): void {
+  if (whom === 'unclear') {
+    if (isAllowed) desk.notes.add('decide', shown, line, 'no rule says this: write it into allow of the routes')
+  } else if (whom === 'nobody') {
+    desk.notes.add('changed', shown, line, 'nothing to write: there it held for nobody')
+  } else if (whom === 'everyone' && isAllowed) desk.notes.add('kept', shown, line, 'allow = "authenticated"')
+  else desk.notes.add('kept', shown, line, `${isAllowed ? 'allow' : 'deny'} of the routes, which asks deny first`)
+}
+
+/** What of a policy is not about who may pass. */
+function readPassing(desk: Desk, lines: readonly Directive[]): Pick<Policy, 'headers' | 'authUrl' | 'open'> {
+  const open: Bypass[] = []
   const fields: Record<string, string> = {}
-  let isOpenToAll = false
-  // A denial that is lost would let in more people than before.
-  let isClosed = false
   let hasClaims = false
   let authUrl: string | null = null
-  const realm = (name: string) => providers.find(provider => provider.realm === name)?.name ?? null
-  for (const directive of block ?? []) {
-    const { name, args: words, line: at } = directive
+  for (const { name, args: words, line: at } of lines) {
     const text = [name, ...words].join(' ')
     // The last word of `crypto` may be a key.
     const shown = name === 'crypto' ? name : text.slice(0, 60)
     const said = (outcome: 'decide' | 'left' | 'changed' | 'kept', say: string) =>
       desk.notes.add(outcome, shown, at, say)
-    if (name === 'allow' || name === 'deny') {
-      const list = name === 'allow' ? allow : deny
-      const rule = readShortcut(desk, words, realm)
-      if (rule === 'any' && name === 'allow') isOpenToAll = true
-      else if (rule === null || rule === 'any') {
-        said('decide', `no rule says this: write it into ${name} of the routes`)
-        isClosed ||= name === 'deny'
-        continue
-      } else list.push(...rule)
-      said('kept', `${name} of the routes`)
-    } else if (name === 'acl' && words[0] === 'rule') {
-      const rule = readAclRule(desk, directive, realm)
-      if (rule === 'everyone denied') said('kept', 'whoever no rule allows is denied')
-      else if (rule === 'everyone allowed') {
-        isOpenToAll = true
-        said('kept', 'allow = "authenticated"')
-      } else if (rule === null) {
-        isClosed ||= directive.block?.some(({ name: action }) => action === 'deny') === true
-        said('decide', 'no rule says this: write it into allow or deny of the routes')
-      } else {
-        const list = rule.isAllowed ? allow : deny
-        list.push(rule.rule)
-        said('kept', 'allow and deny of the routes; deny is asked first')
-      }
-    } else if (name === 'acl' && words[0] === 'default') {
-      isOpenToAll ||= words[1] === 'allow'
-      said('kept', words[1] === 'allow' ? 'allow = "authenticated"' : 'whoever no rule allows is denied')
-    } else if (name === 'bypass') {
-      const path = words[0] === 'uri' && words[1] === 'prefix' ? readPattern(`${words[2] ?? ''}/*`) : null
-      if (path === null) {
-        said(
-          'decide',
-          'a path is everything below it here, so this stays closed; where that may be open, write a route with path = "…" and allow = "public"',
-        )
-      } else {
-        open.push(path.path)
-        said('kept', 'a route with allow = "public", at the segment boundary')
-      }
+    if (name === 'bypass') {
+      const [what, manner = '', path = ''] = words
+      const isTold = what === 'uri' && (manner === 'prefix' || manner === 'exact') && /^\/[A-Za-z0-9/_~.-]*$/.test(path)
+      if (isTold) open.push({ path, isExact: manner === 'exact' })
+      said(
+        isTold ? 'kept' : 'decide',
+        isTold
+          ? 'a route with allow = "public", as far as paths go at the boundaries of their segments'
+          : 'a path is everything below it here, so this stays closed; where that may be open, write a route with path = "…" and allow = "public"',
+      )
     } else if (text === 'inject headers with claims') {
       hasClaims = true
       said('kept', 'headers = "x-token": the same fields; what a client sends in them is removed')
@@ -110,40 +175,12 @@ export function readPolicy(desk: Desk, { args, line, block }: Directive, provide
         'changed',
         'nothing to write: a route’s portal knows where people sign in, and that they come back to where they were',
       )
-    } else if (name === 'set')
-      said(
-        'left',
-        'a route’s portal decides that: its 403 page says which role is missing, sessions come from its cookie alone',
-      )
+    } else if (name === 'validate' && text === 'validate bearer header') said('left', 'nothing to write')
     else if (SAID[name] !== undefined) said(SAID[name][0], SAID[name][1])
-    else desk.notes.add('left', name, at, 'not a directive that is known here')
   }
-  const headers =
-    Object.keys(fields).length === 0
-      ? hasClaims
-        ? 'x-token'
-        : null
-      : { ...(hasClaims ? CLAIM_FIELDS : {}), ...fields }
-  const isKnown = !isClosed && (isOpenToAll || allow.length > 0)
-  if (!isKnown) {
-    desk.notes.add(
-      'decide',
-      `authorization policy ${args[0] ?? ''}`,
-      line,
-      'who may pass cannot all be told: write allow of its routes by hand, which let nobody in until then',
-    )
-  }
-  const rules = !isKnown ? [nobody(desk)] : isOpenToAll ? 'authenticated' : allow
-  return {
-    was: args[0] ?? '',
-    line,
-    authUrl,
-    allow: rules,
-    deny,
-    headers,
-    open,
-    roles: [...allow, ...deny].flatMap(rolesOf),
-  }
+  const own = hasClaims ? { ...CLAIM_FIELDS, ...fields } : fields
+  const headers = Object.keys(fields).length > 0 ? own : hasClaims ? 'x-token' : null
+  return { headers, authUrl, open }
 }
 
 /** A rule that holds for nobody until it is filled in. */
@@ -153,46 +190,14 @@ export function nobody({ blanks }: Desk): Json {
   }
 }
 
-type Shortcut = readonly Json[] | 'any' | null
-
-/** `roles admin editor [with get] [to /path]`. */
-function readShortcut(desk: Desk, words: readonly string[], realm: (name: string) => string | null): Shortcut {
-  const end = words.findIndex(word => word === 'with' || word === 'to')
-  const [field = '', ...values] = end === -1 ? words : words.slice(0, end)
-  const tail = end === -1 ? [] : words.slice(end)
-  if (tail.includes('to') || tail.length > 2) return null
-  const method = tail[0] === 'with' ? tail[1] : undefined
-  if (values.includes('*') || values.includes('any')) return method === undefined ? 'any' : null
-  const condition = readCondition(desk, ['match', field, ...values], 'gate', realm)
-  if (condition === null) return null
-  const { roles } = condition
-  if (method === undefined) return Array.isArray(roles) ? roles : [condition]
-  return [{ ...condition, methods: [method.toUpperCase()] }]
-}
-
-function readAclRule(
-  desk: Desk,
-  { block }: Directive,
-  realm: (name: string) => string | null,
-): { readonly rule: Json; readonly isAllowed: boolean } | 'everyone allowed' | 'everyone denied' | null {
-  const lines = (block ?? []).filter(({ name }) => name !== 'comment')
-  const action = lines.find(({ name }) => name === 'allow' || name === 'deny')
-  const conditions = lines
-    .filter(line => line !== action)
-    .map(({ name, args }) => readCondition(desk, [name, ...args], 'gate', realm))
-  const known = conditions.filter(condition => condition !== null)
-  const rule = known.length === conditions.length && known.length > 0 ? allOf(known) : null
-  if (rule === null || action === undefined) return null
-  if (Object.keys(rule).length === 0) return action.name === 'allow' ? 'everyone allowed' : 'everyone denied'
-  const { roles } = rule
-  const isOneRole = Object.keys(rule).length === 1 && Array.isArray(roles) && roles.length === 1
-  return { rule: isOneRole ? (roles[0] ?? rule) : rule, isAllowed: action.name === 'allow' }
-}
-
-function rolesOf(rule: Json): readonly string[] {
-  if (typeof rule === 'string') return [rule]
-  if (typeof rule !== 'object' || rule === null || Array.isArray(rule) || !('roles' in rule)) return []
-  return Array.isArray(rule.roles) ? rule.roles.filter(role => typeof role === 'string') : []
+/** Every role that rules name, in their parts too. */
+function rolesIn(rule: Json): readonly string[] {
+  if (typeof rule === 'string') return rule === 'authenticated' ? [] : [rule]
+  if (Array.isArray(rule)) return rule.flatMap(rolesIn)
+  if (typeof rule !== 'object' || rule === null) return []
+  return ['roles', 'any', 'all', 'not'].flatMap(key =>
+    rolesIn(Object.entries(rule).find(([name]) => name === key)?.[1] ?? null),
+  )
 }
 
 /** A field of go-authcrunch as a placeholder of `headers`; null for one that is inside of another. */

@@ -1,10 +1,10 @@
 import type { Json } from '../../../config/raw.ts'
 import { STAND_IN_HOST } from '../blanks.ts'
 import type { Entry, Section } from '../draft.ts'
+import { statedRoles } from './conditions.ts'
 import { type Desk, nameFor, spell } from './desk.ts'
 import type { Host } from './hosts.ts'
 import type { RoutePlan } from './plan.ts'
-import type { Policy } from './policy.ts'
 import type { Portal } from './portal.ts'
 
 /** `[portals.NAME]` and its roles, for a portal of the file, by where it is and which routes are its own. */
@@ -49,7 +49,7 @@ function addressOf(desk: Desk, portal: Portal, own: readonly Host[], used: reado
   const home = own.find(({ name }) => !name.startsWith('*'))
   if (home !== undefined) return `${home.isPlain ? 'http' : 'https'}://${home.name}`
   const stated = used
-    .map(({ policy }) => /^https?:\/\/[^/]+/.exec(policy?.authUrl ?? '')?.[0])
+    .flatMap(({ policies }) => policies.map(({ authUrl }) => /^https?:\/\/[^/]+/.exec(authUrl ?? '')?.[0]))
     .find(address => address !== undefined)
   if (stated !== undefined) return spell(desk, stated)
   return `https://${desk.blanks.add('PORTAL_HOST', `the host where people sign in at ${portal.was}`, STAND_IN_HOST)}`
@@ -63,7 +63,9 @@ function callbackPath(desk: Desk, portal: Portal, own: readonly Host[], used: re
     desk.notes.add('decide', 'authentication portal', portal.line, say)
   }
   const placed = own.flatMap(({ placements }) => placements.filter(({ portal: name }) => name === portal.was))
-  const asked = used.map(({ policy }) => policy?.authUrl?.replace(/^https?:\/\/[^/]*/, '') ?? '')
+  const asked = used.flatMap(({ policies }) =>
+    policies.map(({ authUrl }) => authUrl?.replace(/^https?:\/\/[^/]*/, '') ?? ''),
+  )
   const paths = [...placed.flatMap(placement => placement.paths), ...asked]
   const above = paths.map(path => /^(.*?)\/oauth2\//.exec(path)?.[1]).find(base => base !== undefined)
   const plain = paths.map(path => path.replace(/\/(?:login)?$/, '')).find(path => path !== '')
@@ -75,13 +77,24 @@ function roles(desk: Desk, portal: Portal, used: readonly RoutePlan[]): readonly
   const made = new Map<string, Json>(
     [...portal.roles].map(([name, rules]) => [name, rules.length === 1 ? (rules[0] ?? []) : rules]),
   )
-  const policies = new Set(used.map(({ policy }) => policy).filter((policy): policy is Policy => policy !== null))
-  for (const { was, line, roles: asked } of policies) {
+  const policies = new Set(used.flatMap(({ policies: own }) => own))
+  for (const { was, line, roles: asked, deniedRoles } of policies) {
     for (const role of asked.filter(name => !made.has(name))) {
       const say = `no transform makes the role ${role}: it is who has the group or the role of that name at the provider`
       desk.notes.add('decide', `authorization policy ${was}`, line, say)
       made.set(role, [{ groups: [role] }, { claims: { roles: [role] } }])
     }
+    // Whom a policy shuts out by a role, nobody may be for want of a claim.
+    for (const role of deniedRoles) made.set(role, [...listOf(made.get(role)), ...statedRoles([role])])
   }
-  return [...made].map(([key, value]) => ({ key, value }))
+  return [...made].map(([key, value]) => ({ key, value: withoutTwins(value) }))
+}
+
+function listOf(value: Json | undefined): readonly Json[] {
+  return Array.isArray(value) ? value : value === undefined ? [] : [value]
+}
+
+/** A list with each of its entries once. */
+function withoutTwins(value: Json): Json {
+  return Array.isArray(value) ? [...new Map(value.map(one => [JSON.stringify(one), one])).values()] : value
 }

@@ -1,7 +1,7 @@
 import type { Json } from '../../../config/raw.ts'
 import { spellDuration } from '../durations.ts'
-import { allOf, type Conditions, readCondition } from './conditions.ts'
-import { type Desk, nameFor } from './desk.ts'
+import { allOf, type Conditions, isAnyone, ROLE_FIELDS, readCondition, statedRoles } from './conditions.ts'
+import { type Desk, isDynamic, nameFor } from './desk.ts'
 import type { Directive } from './parse.ts'
 import type { Provider } from './provider.ts'
 
@@ -19,6 +19,8 @@ export interface Portal {
   readonly isClosed: boolean
   /** By role, rules of which any is enough. */
   readonly roles: ReadonlyMap<string, readonly Json[]>
+  /** Whether more people had a role than its rules say, so that no denial may rest on it. */
+  isUncertain(role: string): boolean
 }
 
 const COOKIES =
@@ -30,7 +32,8 @@ const LOOK =
 export function readPortal(desk: Desk, { args, line, block }: Directive, providers: readonly Provider[]): Portal {
   const was = args[0] ?? 'portal'
   const own: Provider[] = []
-  const made: Made = { roles: new Map(), denied: [], isClosed: false }
+  const made: Made = { roles: new Map(), uncertain: new Set(), denied: [], isClosed: false }
+  let hasWaysIn = false
   let lifetime: string | null = null
   let isInsecure = false
   for (const directive of block ?? []) {
@@ -40,6 +43,7 @@ export function readPortal(desk: Desk, { args, line, block }: Directive, provide
     if (starts(words, 'enable', 'identity', 'provider') || starts(words, 'enable', 'identity', 'providers')) {
       const named = words.slice(3).map(name => providers.find(provider => provider.was === name))
       own.push(...named.filter(provider => provider !== undefined))
+      hasWaysIn = true
       said(named.includes(undefined) ? 'decide' : 'kept', 'providers of the portal')
     } else if (starts(words, 'crypto', 'default', 'token', 'lifetime')) {
       const seconds = Number(words[4])
@@ -68,6 +72,7 @@ export function readPortal(desk: Desk, { args, line, block }: Directive, provide
     else if (starts(words, 'transform')) readTransform(desk, directive, providers, made)
     else if (words[0] === 'ui') said('left', LOOK)
     else if (starts(words, 'enable', 'identity', 'store') || starts(words, 'enable', 'identity', 'stores')) {
+      hasWaysIn = true
       said(
         'decide',
         'people with passwords of their own: htpasswd in the portal, or better a provider such as Pocket ID',
@@ -76,74 +81,106 @@ export function readPortal(desk: Desk, { args, line, block }: Directive, provide
       said('changed', 'admin_role in the portal opens /.sallyport/admin and everyone’s sessions')
     else if (starts(words, 'trust', 'login') || starts(words, 'trust', 'logout'))
       said('left', 'people return to hosts of this file’s routes, and nowhere else')
+    else if (words[0] === 'set') said('left', COOKIES)
     else if (words[0] === 'validate' || starts(words, 'enable', 'source'))
       said('left', 'sessions are not bound to an address; networks in a rule of allow asks for one')
-    else desk.notes.add('left', directive.name, directive.line, 'not a directive that is known here')
+    else if (words[0] !== 'comment') {
+      made.isClosed = true
+      const say = 'not a directive that is known here, so it may say who may come in: its routes let nobody in'
+      desk.notes.add('closed', directive.name, directive.line, say)
+    }
   }
-  return { name: nameFor(was), was, line, providers: own.length > 0 ? own : providers, lifetime, isInsecure, ...made }
+  const isElsewhere = hasWaysIn && own.length === 0
+  if (isElsewhere) {
+    const say = 'nobody could sign in by a provider that is known here: its routes let nobody in'
+    desk.notes.add('closed', 'authentication portal', line, say)
+  }
+  return {
+    name: nameFor(was),
+    was,
+    line,
+    providers: own.length > 0 ? own : providers,
+    lifetime,
+    isInsecure,
+    denied: made.denied,
+    isClosed: made.isClosed || isElsewhere,
+    roles: made.roles,
+    isUncertain: role => made.uncertain.has(role) || made.uncertain.has(ANY_ROLE),
+  }
 }
 
 /** What transforms make of people. */
 interface Made {
   readonly roles: Map<string, Json[]>
+  readonly uncertain: Set<string>
   readonly denied: Json[]
   isClosed: boolean
 }
+
+/** For roles whose names a person's own fields make. */
+const ANY_ROLE = '*'
+
+/** Fields that policies and other transforms look at: what changes them changes who may. */
+const JUDGED =
+  /^(?:e?mail|sub|subject|realm|origin|name|aud|audience|org|organization|scopes?|iss|issuer|addr|address|exp|acl|nested)$/
 
 function readTransform(desk: Desk, { block, line }: Directive, providers: readonly Provider[], made: Made): void {
   const { notes } = desk
   const matches = (block ?? []).filter(({ name, args }) => [name, ...args].includes('match'))
   const actions = (block ?? []).filter(directive => !matches.includes(directive))
   const realm = (name: string) => providers.find(provider => provider.realm === name)?.name ?? null
-  const read = matches.map(({ name, args }) => readCondition(desk, [name, ...args], 'provider', realm))
+  const asked = matches.map(({ name, args }) => [name, ...args]).filter(words => !isAnyone(words))
+  const read = asked.map(words => readCondition(desk, words, 'provider', realm))
   const known = read.filter(condition => condition !== null)
-  const rule = known.length === read.length ? allOf(known) : null
+  const rule = matches.length > 0 && known.length === read.length ? allOf(known) : null
+  const asksRoles = asked.some(words => words.some(word => ROLE_FIELDS.includes(word)))
+  const closes = (shown: string, at: number, say: string) => {
+    made.isClosed = true
+    notes.add('closed', shown, at, `${say}: the routes let nobody in until their allow is written by hand`)
+  }
   for (const { name, args, line: at } of actions) {
     const [verb = '', object = '', ...stated] = name === 'action' ? args : [name, ...args]
     const shown = `${verb} ${object}`.trimEnd()
-    if (verb === 'ui')
+    if (verb === 'ui' || verb === 'link')
       notes.add('left', shown, at, 'routes are the list of applications: name = "…" and app = { … } in a route')
     else if (verb === 'require') {
-      notes.add(
-        'decide',
+      closes(
         shown,
         at,
         'amr = ["mfa"] or acr = ["…"] in a rule of allow asks the provider for it, and checks that it was so',
       )
     } else if (verb === 'block' || verb === 'deny') {
-      if (rule !== null && Object.keys(rule).length > 0) {
-        made.denied.push(rule)
+      const denied = rule === null ? null : spellDenied(rule)
+      if (denied === null) closes(shown, at, 'no rule says whom this shuts out')
+      else {
+        made.denied.push(...denied)
         notes.add('kept', shown, at, 'deny of the routes')
-      } else {
-        made.isClosed = true
-        notes.add(
-          'decide',
-          shown,
-          at,
-          'no rule says whom this shuts out: the routes let nobody in until their allow is written by hand',
-        )
       }
-    } else if (verb === 'add' && /^roles?$/.test(object) && rule !== null) {
-      const roles = stated.map(nameFor)
-      notes.add('kept', 'transform user', line, `the role ${roles.join(', ')}`)
-      for (const role of roles) made.roles.set(role, [...(made.roles.get(role) ?? []), spellRule(rule, providers)])
-    } else if (verb === 'add') {
-      notes.add(
-        'decide',
-        'transform user',
-        line,
-        `no rule says when this is added (${stated.join(', ')}): write the role by hand`,
-      )
-    } else {
-      made.isClosed = true
-      notes.add(
-        'decide',
-        shown,
-        at,
-        'what takes a role away cannot be told: the routes let nobody in until their allow is written by hand',
-      )
-    }
+    } else if (verb === 'add' && ROLE_FIELDS.includes(object)) {
+      const roles = stated.map(role => (isDynamic(role) ? ANY_ROLE : nameFor(role)))
+      if (rule === null || asksRoles) for (const role of roles) made.uncertain.add(role)
+      const named = roles.filter(role => role !== ANY_ROLE)
+      if (named.length < roles.length) made.uncertain.add(ANY_ROLE)
+      if (rule === null || named.length < roles.length) {
+        const what = stated.join(', ')
+        notes.add('decide', 'transform user', line, `no rule says when this is added (${what}): write the role by hand`)
+      }
+      if (rule === null) continue
+      notes.add('kept', 'transform user', line, `the role ${named.join(', ')}`)
+      for (const role of named) made.roles.set(role, [...(made.roles.get(role) ?? []), spellRule(rule, providers)])
+    } else if (verb === 'add' && !JUDGED.test(object)) {
+      notes.add('left', shown, at, 'claims are what the provider says; headers of the routes name them')
+    } else closes(shown, at, 'what changes or takes away what policies ask for cannot be told')
   }
+}
+
+/** Everyone of whom a condition may hold, wherever the provider says what roles there are; null for everyone at all. */
+function spellDenied(rule: Conditions): readonly Json[] | null {
+  const { groups, ...rest } = rule
+  if (Object.keys(rule).length === 0) return null
+  if (!Array.isArray(groups)) return [rule]
+  const names = groups.filter(group => typeof group === 'string')
+  return statedRoles(names).map(stated => allOf([rest, stated]) ?? { all: [rest, stated] })
 }
 
 /** A rule for everyone of the only provider is a rule for everyone. */

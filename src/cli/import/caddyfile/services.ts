@@ -9,7 +9,18 @@ import { claimFor } from './policy.ts'
 export interface Answer {
   readonly entries: readonly Entry[]
   readonly headers: Readonly<Record<string, string>>
+  readonly requestHeaders: HeaderChanges
+  /** Whether it keeps everyone out. */
+  readonly isRefusal: boolean
 }
+
+/** Fields of a request that are written, and those that are taken out. */
+export interface HeaderChanges {
+  readonly set: Readonly<Record<string, string>>
+  readonly remove: readonly string[]
+}
+
+const UNCHANGED: HeaderChanges = { set: {}, remove: [] }
 
 const BALANCE: Readonly<Record<string, string>> = {
   round_robin: 'round-robin',
@@ -18,8 +29,25 @@ const BALANCE: Readonly<Record<string, string>> = {
   client_ip_hash: 'hash',
 }
 
-/** `reverse_proxy TO… { … }`, its matcher taken off. */
-export function readReverseProxy(desk: Desk, { args, line, block }: Directive): Answer {
+/** Lines of a `reverse_proxy` about how it asks an application, and not about what passes. */
+const ASKING =
+  /^(?:to|dynamic|lb_.*|health_.*|fail_duration|max_fails|unhealthy_.*|flush_interval|(?:request|response)_buffers|stream_.*|trusted_proxies|header_up|header_down|transport|verbose_logs)$/
+
+/** `reverse_proxy TO… { … }`, its matcher taken off; null where it does more than to ask an application. */
+export function readReverseProxy(desk: Desk, { args, line, block }: Directive): Answer | null {
+  const other = (block ?? []).find(
+    ({ name, args: words }) => !ASKING.test(name) || (name === 'transport' && words[0] !== 'http'),
+  )
+  if (other !== undefined) {
+    const shown = `reverse_proxy ${other.name}`
+    desk.notes.add(
+      'closed',
+      shown,
+      other.line,
+      'not carried over, and it may guard something: nobody gets this application',
+    )
+    return null
+  }
   const said = (outcome: 'decide' | 'left' | 'changed' | 'kept', option: string, at: number, say: string) =>
     desk.notes.add(outcome, option, at, say)
   const lines = block ?? []
@@ -31,7 +59,7 @@ export function readReverseProxy(desk: Desk, { args, line, block }: Directive): 
   const extra: Record<string, Json> = {}
   const entries: Entry[] = []
   const headers: Record<string, string> = {}
-  const set: Record<string, Json> = {}
+  const set: Record<string, string> = {}
   const removed: string[] = []
   for (const { name, args: words, line: at } of lines) {
     const [first = '', ...rest] = words
@@ -67,12 +95,6 @@ export function readReverseProxy(desk: Desk, { args, line, block }: Directive): 
     }
     if (name === 'lb_policy' || name === 'health_uri') said('kept', name, at, 'in the upstream')
   }
-  if (Object.keys(set).length + removed.length > 0) {
-    entries.push({
-      key: 'request_headers',
-      value: { ...(Object.keys(set).length > 0 ? { set } : {}), ...(removed.length > 0 ? { remove: removed } : {}) },
-    })
-  }
   said('kept', 'reverse_proxy', line, 'upstream of a route')
   const upstream: Json =
     to.length === 0
@@ -86,6 +108,8 @@ export function readReverseProxy(desk: Desk, { args, line, block }: Directive): 
       ...entries,
     ],
     headers,
+    requestHeaders: { set, remove: removed },
+    isRefusal: false,
   }
 }
 
@@ -100,7 +124,7 @@ function upstreamAddress(desk: Desk, address: string, isTls: boolean): string {
 
 interface UpFields {
   readonly headers: Record<string, string>
-  readonly set: Record<string, Json>
+  readonly set: Record<string, string>
   readonly removed: string[]
   readonly entries: Entry[]
 }
@@ -127,9 +151,14 @@ function readHeaderUp(desk: Desk, name: string, value: string, line: number, to:
   } else if (name.startsWith('-')) {
     to.removed.push(name.slice(1))
     said('kept', 'request_headers')
-  } else if (value.includes('{') && !/^\{\$\w+\}$|^\{env\.\w+\}$/.test(value))
-    said('decide', 'write it as request_headers = { set = … }, with {host}, {path}, {email} and the like')
-  else if (SECRET.test(name) && !value.includes('{')) {
+  } else if (value.includes('{') && !/^\{\$\w+\}$|^\{env\.\w+\}$/.test(value)) {
+    // What it overwrote, a client could say now.
+    to.removed.push(name.replace(/^[+?]/, ''))
+    said(
+      'decide',
+      'write it as request_headers = { set = … }, with {host}, {path}, {email} and the like; a client’s is removed',
+    )
+  } else if (SECRET.test(name) && !value.includes('{')) {
     to.set[name.replace(/^\+/, '')] = desk.blanks.add(
       `HEADER_${name}`,
       `what header_up says in line ${line}`,
@@ -156,6 +185,8 @@ export function readRespond(desk: Desk, { args, line, block }: Directive): Answe
   return {
     entries: [{ key: 'respond', value: { status, ...(body === '' ? {} : { body: spell(desk, body) }) } }],
     headers: {},
+    requestHeaders: UNCHANGED,
+    isRefusal: status >= 400,
   }
 }
 
@@ -185,11 +216,28 @@ export function readRedir(desk: Desk, { args, line }: Directive): Answer | null 
       { key: 'status', value: status === 302 ? null : status },
     ],
     headers: {},
+    requestHeaders: UNCHANGED,
+    isRefusal: false,
   }
 }
 
+/** Lines of a `file_server` that hide nothing. */
+const FILES = ['root', 'browse', 'index', 'precompressed', 'etag_file_extensions', 'disable_canonical_uris']
+
 /** `file_server`, with the `root` that is in force; null where there is none. */
-export function readFileServer(desk: Desk, { args, line }: Directive, root: string | null): Answer | null {
+export function readFileServer(desk: Desk, { args, line, block }: Directive, inForce: string | null): Answer | null {
+  const lines = block ?? []
+  const other = lines.find(({ name }) => !FILES.includes(name))
+  if (other !== undefined) {
+    desk.notes.add(
+      'closed',
+      `file_server ${other.name}`,
+      other.line,
+      'a folder is served as a whole, so that nobody gets this one',
+    )
+    return null
+  }
+  const root = lines.find(({ name }) => name === 'root')?.args[0] ?? inForce
   if (root === null) {
     desk.notes.add(
       'decide',
@@ -206,5 +254,10 @@ export function readFileServer(desk: Desk, { args, line }: Directive, root: stri
     line,
     'files of a route: with ranges and index.html, without listings',
   )
-  return { entries: [{ key: 'files', value: spell(desk, root, '/') }], headers: {} }
+  return {
+    entries: [{ key: 'files', value: spell(desk, root, '/') }],
+    headers: {},
+    requestHeaders: UNCHANGED,
+    isRefusal: false,
+  }
 }

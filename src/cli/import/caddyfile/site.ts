@@ -1,275 +1,210 @@
 import type { Desk } from './desk.ts'
-import {
-  EVERYTHING,
-  isBelow,
-  isMatcher,
-  type Matched,
-  type MatchedPath,
-  readMatcher,
-  readPattern,
-  within,
-} from './matcher.ts'
-import type { Directive, Site } from './parse.ts'
+import { HARMLESS, INSTEAD, sortDirectives } from './directives.ts'
+import { isMatcher, type Named, namedIn, readMatcher, type Test, takeMatcher } from './matcher.ts'
+import type { Directive } from './parse.ts'
+import type { Place } from './place.ts'
 import { type Answer, readFileServer, readRedir, readRespond, readReverseProxy } from './services.ts'
+import { close, type End, type Outcome, part, type Way } from './way.ts'
 
-/** An `authorize` that a request meets on its way. */
-export interface Guard {
-  /** Null: any host of the site. */
-  readonly hosts: readonly string[] | null
-  readonly path: string
-  readonly policy: string
-  readonly line: number
+/** What came of the directives of a block: requests that somebody answered, and those that go on to whatever comes after it. */
+interface Walked {
+  readonly ended: readonly Outcome[]
+  readonly going: readonly Way[]
 }
 
-/** Something that answers below a path of a site. */
-export interface Service {
-  readonly hosts: readonly string[] | null
-  readonly path: string
-  /** Whether it answered at this path alone, and not below it. */
-  readonly isExact: boolean
-  readonly stripPrefix: string | null
-  /** In the order in which a request meets them. */
-  readonly guards: readonly Guard[]
-  readonly answer: Answer
-  readonly line: number
-}
+/** Of these directives, a request meets the first of a block that is for it, and no other. */
+const SINGLE = new Set(['handle', 'root', 'rewrite'])
 
-/** An `authenticate`: where a portal is. */
-export interface Placement {
-  readonly portal: string
-  readonly hosts: readonly string[] | null
-  readonly paths: readonly string[]
-  readonly line: number
-}
+/** Ways through a block beyond these cannot be followed any more. */
+const MAX_WAYS = 96
 
-export interface ReadSite {
-  readonly services: readonly Service[]
-  readonly placements: readonly Placement[]
-}
+/** What becomes of the requests for a place in a site, as Caddy's handlers meet them; what cannot be told goes every way. */
+export type SiteWalk = (place: Place, start: Way) => readonly Outcome[]
 
-interface Scope {
-  readonly paths: readonly MatchedPath[]
-  readonly hosts: readonly string[] | null
-  readonly stripPrefix: string | null
-  readonly root: string | null
-  readonly guards: readonly Guard[]
-}
+/** Reads a site's directives once, for any number of places. `order` is how Caddy sorts them. */
+export function openSite(desk: Desk, block: readonly Directive[], order: readonly string[]): SiteWalk {
+  const answers = new Map<Directive, Answer | null>()
 
-/** The order in which Caddy sorts what answers; whatever is not here comes before. */
-const ORDER = ['redir', 'handle', 'route', 'respond', 'reverse_proxy', 'file_server']
-
-const SAID: Readonly<Record<string, string>> = {
-  basic_auth: 'htpasswd in a portal, and passwords = true in the route; the hashes (bcrypt) go into its file',
-  basicauth: 'htpasswd in a portal, and passwords = true in the route; the hashes (bcrypt) go into its file',
-  encode: 'answers keep the coding that the application gives them',
-  error: 'respond = { status = … } in a route',
-  forward_auth: 'a route asks nobody else; write who may into allow',
-  handle_errors: 'pages for errors are Sallyport’s own',
-  header: 'response_headers = { set = { … }, remove = [ … ] } in the routes',
-  intercept: 'answers of applications are passed on',
-  log: 'one log for all, JSON on standard output; access_log = false in [server] leaves requests out',
-  method: 'methods are passed on as they are',
-  php_fastcgi: 'FastCGI is not spoken: put a web server in front of PHP, and name it as upstream',
-  request_body: 'max_body = "…" in the routes',
-  request_header: 'request_headers = { set = { … }, remove = [ … ] } in the routes',
-  rewrite: 'strip_prefix and add_prefix in the routes',
-  templates: 'files are served as they are',
-  tls: '[tls] certificates in routes.toml, or the TLS proxy in front',
-  try_files: 'files of a route are served as they are named; index.html for folders',
-  uri: 'strip_prefix and add_prefix in the routes',
-  vars: 'nothing is named beforehand',
-}
-
-/** What a site serves, who guards it, and where its portals are. */
-export function readSite(desk: Desk, site: Site): ReadSite {
-  const named = new Map<string, Directive>()
-  collectNamed(site.block, named)
-  const services: Service[] = []
-  const placements: Placement[] = []
-  const unsayable = (directive: Directive, what: string) =>
-    desk.notes.add(
-      'decide',
-      [directive.name, ...directive.args].join(' ').slice(0, 60),
-      directive.line,
-      `its matcher is about more than host and path; ${what}`,
-    )
-
-  function chosen(directive: Directive): { readonly matched: Matched | null; readonly rest: Directive } {
-    const [word] = directive.args
-    if (word === undefined || !isMatcher(word)) return { matched: EVERYTHING, rest: directive }
-    return { matched: readMatcher(word, named), rest: { ...directive, args: directive.args.slice(1) } }
+  function note(directive: Directive, say: string, outcome: 'kept' | 'left' | 'decide' | 'changed' = 'kept'): void {
+    desk.notes.add(outcome, directive.name, directive.line, say)
   }
 
-  function narrow(scope: Scope, matched: Matched): Scope | null {
-    const { stripPrefix } = scope
-    const paths = matched.paths.flatMap(({ path, isExact, isLoose }) => {
-      const absolute = stripPrefix === null ? path : path === '/' ? stripPrefix : stripPrefix + path
-      return scope.paths.map(own => {
-        const found = within({ path: absolute, isExact, isLoose }, own.path)
-        if (found === null || !own.isExact) return found
-        return found.path === own.path ? { ...found, isExact: true } : null
+  /** Closes the way for good, and says which directive did it. */
+  function closing(directive: Directive, way: Way): Way {
+    const { name, line } = directive
+    const say = INSTEAD[name] ?? 'not a directive that is known here, so it may guard something'
+    desk.notes.add('closed', name, line, `the routes that it is for let nobody in: ${say}`)
+    return close(way, `${name} in line ${line}`)
+  }
+
+  function walk(directives: readonly Directive[], start: Way, outer: Named, isOrdered: boolean, place: Place): Walked {
+    const named = namedIn(directives, outer)
+    const pathsOf = ({ args }: Directive) => {
+      const test = isMatcher(args[0]) && args[0] !== '*' ? readMatcher(args[0], named) : null
+      return test === null ? null : plainPaths(test)
+    }
+    const ended: Outcome[] = []
+    let going: readonly { readonly way: Way; readonly done: readonly string[] }[] = [{ way: start, done: [] }]
+    for (const directive of isOrdered ? directives : sortDirectives(directives, order, pathsOf)) {
+      if (directive.name.startsWith('@')) continue
+      const group = directive.name === 'handle_path' ? 'handle' : directive.name
+      const isSingle = SINGLE.has(group)
+      going = going.flatMap(one => {
+        if (isSingle && one.done.includes(group)) return [one]
+        const { test, rest } = testOf(directive, named)
+        const { held, missed } = part(test, one.way, place)
+        const through = held === null ? null : step(rest, held, named, place)
+        ended.push(...(through?.ended ?? []))
+        return [
+          ...(missed === null ? [] : [{ ...one, way: missed }]),
+          ...(through?.going ?? []).map(way => ({ way, done: isSingle ? [...one.done, group] : one.done })),
+        ]
       })
-    })
-    const kept = paths.filter(path => path !== null)
-    return kept.length === 0 ? null : { ...scope, paths: kept, hosts: matched.hosts ?? scope.hosts }
-  }
-
-  /** Rules in a block whose matcher no route can say: what it let nobody see must not be open elsewhere. */
-  function lostGuards(directive: Directive, scope: Scope): readonly Guard[] {
-    if (!/^(?:route|handle|handle_path)$/.test(directive.name)) return []
-    if (directive.name !== 'handle_path' && chosen(directive).matched !== null) return []
-    if (directive.name === 'handle_path' && readPattern(directive.args[0] ?? '') !== null) return []
-    return policiesIn(directive.block ?? []).flatMap(({ policy, line }) =>
-      scope.paths.map(({ path }) => ({ hosts: scope.hosts, path, policy, line })),
-    )
-  }
-
-  function sayLoose({ name, line }: Directive, matched: Matched): void {
-    for (const { path } of matched.paths.filter(({ isLoose }) => isLoose)) {
-      desk.notes.add(
-        'decide',
-        name,
-        line,
-        `${path}* meant paths such as ${path}x too; here it is ${path} and what is below it, and ${path}x is as the rest`,
-      )
-    }
-  }
-
-  function guardsOf(directive: Directive, scope: Scope): readonly Guard[] {
-    const { matched, rest } = chosen(directive)
-    const policy = rest.args[0] === 'with' ? (rest.args[1] ?? '') : (rest.args[0] ?? '')
-    if (matched === null || matched.hosts !== null) unsayable(directive, 'everything is guarded')
-    if (matched !== null) sayLoose(directive, matched)
-    const scoped = matched === null ? scope : narrow(scope, { ...matched, hosts: null })
-    return (scoped ?? scope).paths.map(({ path }) => ({ hosts: scope.hosts, path, policy, line: directive.line }))
-  }
-
-  function add(directive: Directive, scope: Scope, read: (rest: Directive, scope: Scope) => Answer | null): void {
-    const { matched, rest } = chosen(directive)
-    if (matched === null) {
-      unsayable(directive, 'write its route by hand')
-      return
-    }
-    const scoped = narrow(scope, matched)
-    const answer = scoped === null ? null : read(rest, scoped)
-    if (scoped === null || answer === null) return
-    for (const { path, isExact } of scoped.paths) {
-      services.push({
-        hosts: scoped.hosts,
-        path,
-        isExact,
-        stripPrefix: scoped.stripPrefix,
-        guards: scoped.guards,
-        answer,
-        line: directive.line,
-      })
-    }
-  }
-
-  function enter(directive: Directive, scope: Scope): readonly Guard[] {
-    const { matched, rest } = chosen(directive)
-    if (matched === null) {
-      unsayable(directive, 'write its routes by hand')
-      return []
-    }
-    if (policiesIn(rest.block ?? []).length > 0) sayLoose(directive, matched)
-    const scoped = narrow(scope, matched)
-    return scoped === null || rest.block === null ? [] : walk(rest.block, scoped, directive.name === 'route')
-  }
-
-  function enterStripped(directive: Directive, scope: Scope): readonly Guard[] {
-    const pattern = readPattern(directive.args[0] ?? '')
-    const scoped = pattern === null ? null : narrow(scope, { paths: [pattern], hosts: null })
-    const path = scoped?.paths[0]?.path
-    if (scoped === null || path === undefined || directive.block === null) {
-      unsayable(directive, 'write its routes by hand')
-      return []
-    }
-    desk.notes.add('kept', 'handle_path', directive.line, 'strip_prefix of a route')
-    return walk(directive.block, { ...scoped, stripPrefix: path === '/' ? null : path }, false)
-  }
-
-  /** A `route` keeps the order that it is written in; elsewhere Caddy's own holds, and the longest path comes first. */
-  function inOrder(directives: readonly Directive[], isOrdered: boolean): readonly Directive[] {
-    if (isOrdered) return directives
-    const length = (directive: Directive) =>
-      Math.max(...(chosen(directive).matched?.paths ?? []).map(({ path }) => (path === '/' ? 0 : path.length)))
-    const rank = ({ name }: Directive) => Math.max(0, ORDER.indexOf(name === 'handle_path' ? 'handle' : name))
-    return [...directives].sort((one, other) => rank(one) - rank(other) || length(other) - length(one))
-  }
-
-  /** Answers every rule in a block: what it let through goes on to whatever comes after the block, and is guarded there too. */
-  function walk(directives: readonly Directive[], outer: Scope, isOrdered: boolean): readonly Guard[] {
-    const root = directives.find(({ name }) => name === 'root')
-    let scope: Scope = root === undefined ? outer : { ...outer, root: root.args.at(-1) ?? null }
-    const strip = directives.find(({ name, args }) => name === 'uri' && args[0] === 'strip_prefix' && args.length === 2)
-    const prefix = readPattern(strip?.args[1] ?? '')
-    if (prefix !== null) scope = { ...scope, stripPrefix: prefix.path }
-    const met = (guards: readonly Guard[]) => {
-      scope = { ...scope, guards: [...scope.guards, ...guards] }
-    }
-    met(directives.flatMap(directive => lostGuards(directive, scope)))
-    if (!isOrdered) {
-      met(directives.filter(({ name }) => name === 'authorize').flatMap(directive => guardsOf(directive, scope)))
-    }
-    const handled: string[] = []
-    for (const directive of inOrder(directives, isOrdered)) {
-      const { name, line } = directive
-      if (name.startsWith('@') || name === 'root' || directive === strip) continue
-      if (isShadowed(directive, scope, handled)) {
-        desk.notes.add('left', name, line, 'another handle before it takes all of its requests')
-        continue
+      if (going.length + ended.length > MAX_WAYS) {
+        const what = `${directive.name} in line ${directive.line}`
+        desk.notes.add('closed', directive.name, directive.line, 'its matchers part requests in too many ways')
+        return { ended: [...ended, { ...close(start, what), end: { kind: 'nothing' } }], going: [] }
       }
-      if (name === 'authorize') {
-        if (isOrdered) met(guardsOf(directive, scope))
-        desk.notes.add('kept', 'authorize', line, 'portal, allow and headers of the routes')
-      } else if (name === 'authenticate') place(directive, scope)
-      else if (name === 'route' || name === 'handle') met(enter(directive, scope))
-      else if (name === 'handle_path') met(enterStripped(directive, scope))
-      else if (name === 'reverse_proxy') add(directive, scope, rest => readReverseProxy(desk, rest))
-      else if (name === 'respond') add(directive, scope, rest => readRespond(desk, rest))
-      else if (name === 'redir') add(directive, scope, rest => readRedir(desk, rest))
-      else if (name === 'file_server') add(directive, scope, (rest, at) => readFileServer(desk, rest, at.root))
-      else desk.notes.add('left', name, line, SAID[name] ?? 'not a directive that is known here')
     }
-    return scope.guards.slice(outer.guards.length)
+    return { ended, going: going.map(({ way }) => way) }
   }
 
-  /** Of the handles of a block only one is entered. `handled` are the paths of those before, and gets this one's. */
-  function isShadowed(directive: Directive, scope: Scope, handled: string[]): boolean {
-    if (directive.name !== 'handle' && directive.name !== 'handle_path') return false
-    const { matched } = chosen(directive)
-    const paths = (matched === null ? null : narrow(scope, matched))?.paths ?? []
-    if (paths.length > 0 && paths.every(({ path }) => handled.some(before => isBelow(path, before)))) return true
-    const isPlain = matched?.hosts === null && matched.paths.every(({ isExact, isLoose }) => !isExact && !isLoose)
-    if (isPlain) handled.push(...paths.filter(({ isExact }) => !isExact).map(({ path }) => path))
-    return false
+  /** What a directive does to a request that it is for; its matcher is taken off. */
+  function step(directive: Directive, way: Way, named: Named, place: Place): Walked {
+    const goesOn = (next: Way): Walked => ({ ended: [], going: [next] })
+    const ends = (end: End): Walked => ({ ended: [{ ...way, end }], going: [] })
+    const { name, args, line, block: inner } = directive
+    switch (name) {
+      case 'handle':
+      case 'route':
+        return inner === null ? goesOn(way) : walk(inner, way, named, name === 'route', place)
+      case 'handle_path': {
+        note(directive, 'strip_prefix of a route')
+        const prefix = (args[0] ?? '').replace(/\/?\*$/, '')
+        const stripped = prefix === '' ? way : strip(way, prefix)
+        return walk(inner ?? [], stripped ?? closing(directive, way), named, false, place)
+      }
+      case 'authorize': {
+        const policy = (args[0] === 'with' ? args[1] : args[0]) ?? ''
+        note(directive, 'portal, allow and headers of the routes')
+        const seesPath = !way.isRewritten && way.stripPrefix === null
+        return goesOn({ ...way, guards: [...way.guards, { policy, line, seesPath }] })
+      }
+      case 'authenticate':
+        note(directive, PLACED)
+        return ends({ kind: 'portal' })
+      case 'abort':
+      case 'error':
+        note(directive, 'nobody passes in allow, and nothing else answers there')
+        return ends({ kind: 'refused', isKept: true, what: `${name} in line ${line}` })
+      case 'reverse_proxy':
+      case 'respond':
+      case 'redir':
+      case 'file_server': {
+        const answer = answerOf(directive, way)
+        if (answer === null) return ends({ kind: 'refused', isKept: false, what: `${name} in line ${line}` })
+        return ends({ kind: 'answer', answer, line, name })
+      }
+      case 'php_fastcgi':
+        return { ended: [{ ...closing(directive, way), end: { kind: 'nothing' } }], going: [] }
+      case 'bind':
+        return goesOn(way)
+      case 'root':
+        return goesOn({ ...way, root: args[0] ?? null })
+      case 'uri':
+      case 'rewrite':
+      case 'request_header':
+        return goesOn(change(directive, way) ?? { ...closing(directive, way), isRewritten: name !== 'request_header' })
+      default:
+        if (Object.hasOwn(HARMLESS, name) && !(name === 'tls' && asksCertificates(directive))) {
+          note(directive, HARMLESS[name] ?? '', 'left')
+          return goesOn(way)
+        }
+        return goesOn({ ...closing(directive, way), isRewritten: way.isRewritten || name === 'try_files' })
+    }
   }
 
-  function place(directive: Directive, scope: Scope): void {
-    const { matched, rest } = chosen(directive)
-    const { hosts, paths } = matched === null ? scope : (narrow(scope, matched) ?? scope)
-    const portal = rest.args[0] === 'with' ? (rest.args[1] ?? '') : (rest.args[0] ?? '')
-    placements.push({ portal, hosts, paths: paths.map(({ path }) => path), line: directive.line })
-    const say = 'nothing to route: a portal’s paths are reserved on its host, below /.sallyport/ and at callback_path'
-    desk.notes.add('kept', 'authenticate', directive.line, say)
+  function answerOf(directive: Directive, way: Way): Answer | null {
+    if (directive.name === 'file_server') return readFileServer(desk, directive, way.root)
+    const known = answers.get(directive)
+    if (known !== undefined) return known
+    const read = READERS[directive.name]?.(desk, directive) ?? null
+    answers.set(directive, read)
+    return read
   }
 
-  walk(site.block, { paths: EVERYTHING.paths, hosts: null, stripPrefix: null, root: null, guards: [] }, false)
-  return { services, placements }
+  /** A change of the request that a route can make too; null for any other. */
+  function change(directive: Directive, way: Way): Way | null {
+    const { name, args } = directive
+    const [first = '', second = ''] = args
+    const isPlain = args.every(word => !/[{}]/.test(word))
+    if (name === 'uri' && first === 'strip_prefix' && args.length === 2) {
+      note(directive, 'strip_prefix of a route')
+      return strip(way, second)
+    }
+    if (name === 'rewrite') {
+      const prefix = args.length === 1 ? /^(\/[^{}]*[^{}/])\{uri\}$/.exec(first)?.[1] : undefined
+      if (prefix === undefined || way.addPrefix !== null || way.isRewritten) return null
+      note(directive, 'add_prefix of a route')
+      return { ...way, addPrefix: prefix, isRewritten: true }
+    }
+    if (name !== 'request_header' || !isPlain || directive.block !== null) return null
+    const { set, remove } = way.requestHeaders
+    if (first.startsWith('-') && args.length === 1 && !first.includes('*')) {
+      note(directive, 'request_headers of a route')
+      return { ...way, requestHeaders: { set, remove: [...remove, first.slice(1)] } }
+    }
+    if (args.length !== 2 || !/^[A-Za-z]/.test(first)) return null
+    note(directive, 'request_headers of a route')
+    return { ...way, requestHeaders: { set: { ...set, [first]: second }, remove } }
+  }
+
+  return (place, start) => {
+    const { ended, going } = walk(block, start, new Map(), false, place)
+    return [...ended, ...going.map(way => ({ ...way, end: { kind: 'nothing' } as const }))]
+  }
 }
 
-function collectNamed(directives: readonly Directive[], named: Map<string, Directive>): void {
-  for (const directive of directives) {
-    if (directive.name.startsWith('@')) named.set(directive.name, directive)
-    collectNamed(directive.block ?? [], named)
-  }
+const PLACED = 'nothing to route: a portal’s paths are reserved on its host, below /.sallyport/ and at callback_path'
+
+const READERS: Readonly<Record<string, (desk: Desk, directive: Directive) => Answer | null>> = {
+  reverse_proxy: readReverseProxy,
+  respond: readRespond,
+  redir: readRedir,
 }
 
-/** Every `authorize` in a block, however deep. */
-function policiesIn(directives: readonly Directive[]): readonly { readonly policy: string; readonly line: number }[] {
-  return directives.flatMap(({ name, args, line, block }) => [
-    ...(name === 'authorize' ? [{ policy: args.at(-1) ?? '', line }] : []),
-    ...policiesIn(block ?? []),
-  ])
+/** A way whose path has lost what it begins with; null where that was changed before. */
+function strip(way: Way, prefix: string): Way | null {
+  const path = prefix.replace(/\/+$/, '')
+  if (way.stripPrefix !== null || way.isRewritten || !/^\/[^*?[\\{%]*$/.test(path)) return null
+  return { ...way, stripPrefix: path }
+}
+
+/** The paths of a matcher that chooses by paths, perhaps among others; none for one that does not. */
+function plainPaths(test: Test): readonly string[] {
+  if (test.kind === 'path') return test.patterns
+  return test.kind === 'all' ? test.parts.flatMap(one => (one.kind === 'path' ? one.patterns : [])) : []
+}
+
+/** A directive's own test. `root` and `rewrite` of one word have none: the word is what they say. */
+function testOf(directive: Directive, named: Named): { readonly test: Test; readonly rest: Directive } {
+  const { name, args, block } = directive
+  if (name === 'handle_path') {
+    const pattern = args[0] ?? ''
+    const test: Test = isMatcher(pattern) ? readMatcher(pattern, named) : { kind: 'unknown' }
+    return { test, rest: directive }
+  }
+  if ((name === 'root' || name === 'rewrite') && args.length === 1) return { test: ALL, rest: directive }
+  if (TAKES_NONE.has(name)) return { test: ALL, rest: directive }
+  if (name === 'authorize' && args.length === 0 && block === null) return { test: ALL, rest: directive }
+  return takeMatcher(directive, named)
+}
+
+const ALL: Test = { kind: 'all', parts: [] }
+
+/** Directives of a whole site, which have no matcher. */
+const TAKES_NONE = new Set(['tls', 'bind', 'import', 'log', 'handle_errors'])
+
+function asksCertificates({ name, block }: Directive): boolean {
+  return name === 'client_auth' || (block ?? []).some(asksCertificates)
 }

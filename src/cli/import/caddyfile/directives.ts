@@ -1,0 +1,126 @@
+import type { Directive } from './parse.ts'
+
+/**
+ * Directives that guard nothing: a site without them lets nobody see more. Whatever is neither here nor read by the walk closes
+ * the places that it is for.
+ */
+export const HARMLESS: Readonly<Record<string, string>> = {
+  encode: 'answers keep the coding that the application gives them',
+  handle_errors: 'pages for errors are Sallyport’s own',
+  header: 'response_headers = { set = { … }, remove = [ … ] } in the routes',
+  log: 'one log for all, JSON on standard output; access_log = false in [server] leaves requests out',
+  log_append: 'one log for all, JSON on standard output',
+  log_name: 'one log for all, JSON on standard output',
+  log_skip: 'access_log = false in [server] leaves requests out of the log',
+  push: 'nothing is pushed',
+  request_body: 'max_body = "…" in the routes',
+  skip_log: 'access_log = false in [server] leaves requests out of the log',
+  timeouts: 'timeout = "…" in the routes',
+  tls: '[tls] certificates in routes.toml, or the TLS proxy in front',
+  tracing: 'nothing is traced; X-Request-Id is in the log',
+  vars: 'nothing is named beforehand',
+}
+
+/** What to write in place of a directive that closes the places it is for. */
+export const INSTEAD: Readonly<Record<string, string>> = {
+  basic_auth:
+    'htpasswd = "FILE" in the portal with lines of the same hashes (bcrypt), passwords = true and allow = [{ provider = "htpasswd" }] in the route',
+  bind: 'this site was reachable at that address alone: give it a Sallyport of its own, or a rule with networks',
+  forward_auth: 'a route asks nobody else; write who may into allow',
+  import: 'put what it says in its place, and import again',
+  method: 'methods are passed on as they are',
+  php_fastcgi: 'FastCGI is not spoken: put a web server in front of PHP, and name it as upstream',
+  request_header: 'request_headers = { set = { … }, remove = [ … ] } in the route',
+  rewrite: 'strip_prefix and add_prefix in the route',
+  templates: 'files are served as they are',
+  tls: 'client certificates are not asked for; a rule, or a TLS proxy in front that asks for them',
+  try_files: 'files of a route are served as they are named; index.html for folders',
+  uri: 'strip_prefix and add_prefix in the route',
+}
+
+/** The order in which Caddy sorts directives, with those of caddy-security where they put themselves. */
+const ORDER: readonly string[] = [
+  'tracing',
+  'map',
+  'vars',
+  'fs',
+  'root',
+  'log_append',
+  'skip_log',
+  'log_skip',
+  'log_name',
+  'header',
+  'copy_response_headers',
+  'request_body',
+  'timeouts',
+  'redir',
+  'method',
+  'rewrite',
+  'uri',
+  'try_files',
+  'authorize',
+  'basicauth',
+  'basic_auth',
+  'forward_auth',
+  'request_header',
+  'encode',
+  'push',
+  'intercept',
+  'templates',
+  'invoke',
+  'handle',
+  'route',
+  'abort',
+  'error',
+  'copy_response',
+  'authenticate',
+  'respond',
+  'metrics',
+  'reverse_proxy',
+  'php_fastcgi',
+  'file_server',
+  'acme_server',
+]
+
+/** That order, with what the `order` options of a file change in it. */
+export function directiveOrder(options: readonly Directive[]): readonly string[] {
+  let order = ORDER
+  for (const { name, args } of options) {
+    const [moved = '', where, other = ''] = args
+    if (name !== 'order') continue
+    const rest = order.filter(one => one !== moved)
+    const at = rest.indexOf(other)
+    if (where === 'first') order = [moved, ...rest]
+    else if (where === 'last') order = [...rest, moved]
+    else if (at !== -1) order = rest.toSpliced(where === 'after' ? at + 1 : at, 0, moved)
+  }
+  return order
+}
+
+/**
+ * Directives as Caddy sorts them: by that order, those of one name by the length of their path, the longest first.
+ *
+ * `pathsOf` are the paths of a directive's matcher, null where it has none.
+ */
+export function sortDirectives(
+  directives: readonly Directive[],
+  order: readonly string[],
+  pathsOf: (directive: Directive) => readonly string[] | null,
+): readonly Directive[] {
+  const rank = ({ name }: Directive) => order.indexOf(name === 'handle_path' ? 'handle' : name)
+  return [...directives].sort((one, other) => {
+    if (rank(one) !== rank(other)) return rank(one) - rank(other)
+    const [mine, theirs] = [pathsOf(one), pathsOf(other)]
+    const [myPath, theirPath] = [mine, theirs].map(paths => (paths?.length === 1 ? (paths[0] ?? '') : ''))
+    if (myPath && theirPath) return comparePaths(myPath, theirPath)
+    return Number(mine === null) - Number(theirs === null)
+  })
+}
+
+function comparePaths(one: string, other: string): number {
+  const mine = one.replace(/\*$/, '')
+  const theirs = other.replace(/\*$/, '')
+  if (mine === theirs) return one.length - other.length
+  if (mine.length !== theirs.length) return theirs.length - mine.length
+  return mine < theirs ? -1 : 1
+}

@@ -1,0 +1,128 @@
+import type { Conditions } from './conditions.ts'
+import type { Test } from './matcher.ts'
+
+/**
+ * Paths of a host that one route serves: a path itself (`point`), or whatever is below it and below no other boundary (`below`).
+ *
+ * `path` is lower-case, `/` or `/x/y`; Caddy's own path matchers do not heed case.
+ */
+export interface Place {
+  readonly host: string
+  readonly path: string
+  readonly cell: 'point' | 'below'
+  /** Where other routes begin, this one's among them. */
+  readonly boundaries: readonly string[]
+}
+
+/**
+ * What can be said of a test at a place: the same for every request there, or what a rule says of the request (`isHeld`: or the
+ * contrary of it), or `unknown`: it may hold for some and not for others.
+ */
+export type Verdict =
+  | { readonly kind: 'yes' | 'no' | 'unknown' }
+  | { readonly kind: 'rule'; readonly rule: Conditions; readonly isHeld: boolean }
+
+const YES: Verdict = { kind: 'yes' }
+const NO: Verdict = { kind: 'no' }
+const UNKNOWN: Verdict = { kind: 'unknown' }
+
+/** What holds of a test at a place. */
+export function judge(test: Test, place: Place): Verdict {
+  switch (test.kind) {
+    case 'path':
+      return some(test.patterns.map(pattern => judgePattern(pattern.toLowerCase(), place)))
+    case 'host':
+      return some(test.names.map(name => judgeHost(name, place.host)))
+    case 'rule':
+      return { kind: 'rule', rule: test.rule, isHeld: true }
+    case 'below':
+      return mayBegin(test.prefix.toLowerCase(), place) ? UNKNOWN : NO
+    case 'unknown':
+      return UNKNOWN
+    case 'all':
+      return every(test.parts.map(part => judge(part, place)))
+    case 'not':
+      return contrary(judge(test.part, place))
+  }
+}
+
+/** Where routes have to begin so that a path pattern can be told from the rest; null where it begins with no path. */
+export function boundaryOf(pattern: string): string | null {
+  const literal = literalPart(pattern)
+  if (!literal.startsWith('/')) return null
+  const whole = literal === pattern || pattern === `${literal}*`
+  const path = whole ? literal : literal.slice(0, literal.lastIndexOf('/'))
+  return path.replace(/\/+$/, '') || '/'
+}
+
+/** Whether a place has paths that begin like this. */
+export function mayBegin(prefix: string, { path, cell, boundaries }: Place): boolean {
+  if (path.startsWith(prefix)) return true
+  if (cell === 'point') return false
+  const under = path === '/' ? '/' : `${path}/`
+  if (under.startsWith(prefix)) return true
+  if (!prefix.startsWith(under)) return false
+  // Whatever goes on in the segment where the prefix ends belongs to the nearest boundary above it.
+  const above = prefix.slice(0, prefix.lastIndexOf('/')) || '/'
+  return !boundaries.some(other => other !== path && isBelow(other, path) && isBelow(above, other))
+}
+
+/** Whether all of a place's paths begin like this. */
+export function mustBegin(prefix: string, { path, cell }: Place): boolean {
+  return (cell === 'point' ? path : path === '/' ? '/' : `${path}/`).startsWith(prefix)
+}
+
+export function isBelow(path: string, scope: string): boolean {
+  return scope === '/' || path === scope || path.startsWith(`${scope}/`)
+}
+
+function judgePattern(pattern: string, place: Place): Verdict {
+  if (pattern === '*' || pattern === '/*') return YES
+  const literal = literalPart(pattern)
+  if (literal === pattern) {
+    const { path, cell, boundaries } = place
+    if (cell === 'point') return pattern === path ? YES : NO
+    if (boundaries.includes(pattern)) return NO
+    return mayBegin(pattern, place) ? UNKNOWN : NO
+  }
+  if (!mayBegin(literal, place)) return NO
+  return pattern === `${literal}*` && mustBegin(literal, place) ? YES : UNKNOWN
+}
+
+/** What a pattern spells out before its first star, or whatever else Caddy reads as more than itself. */
+function literalPart(pattern: string): string {
+  const end = pattern.search(/[*?[\\{%]|\/\//)
+  return end === -1 ? pattern : pattern.slice(0, end)
+}
+
+/** A name for the host itself, or for the wildcard that it is under. Hosts that are named elsewhere have places of their own. */
+function judgeHost(name: string, host: string): Verdict {
+  if (name === host || name === '*') return YES
+  if (name.startsWith('*.') && !host.startsWith('*')) {
+    return host.endsWith(name.slice(1)) && !host.slice(0, -name.length + 1).includes('.') ? YES : NO
+  }
+  return name.includes('*') && host.includes('*') ? UNKNOWN : NO
+}
+
+function contrary(verdict: Verdict): Verdict {
+  if (verdict.kind === 'rule') return { ...verdict, isHeld: !verdict.isHeld }
+  return verdict.kind === 'yes' ? NO : verdict.kind === 'no' ? YES : UNKNOWN
+}
+
+function every(verdicts: readonly Verdict[]): Verdict {
+  if (verdicts.some(({ kind }) => kind === 'no')) return NO
+  if (verdicts.some(({ kind }) => kind === 'unknown')) return UNKNOWN
+  const rules = verdicts.filter(verdict => verdict.kind === 'rule')
+  const [first, ...others] = rules
+  if (first === undefined) return YES
+  return others.length === 0 ? first : { kind: 'rule', rule: { all: rules.map(spellRule) }, isHeld: true }
+}
+
+function some(verdicts: readonly Verdict[]): Verdict {
+  return contrary(every(verdicts.map(contrary)))
+}
+
+/** A verdict that a rule says, as that rule. */
+export function spellRule({ rule, isHeld }: Pick<Extract<Verdict, { kind: 'rule' }>, 'rule' | 'isHeld'>): Conditions {
+  return isHeld ? rule : { not: rule }
+}

@@ -1,0 +1,173 @@
+import type { End, Guard, Literal, Outcome } from './way.ts'
+
+/** An answer of the old file's, with what is done to a request for it. */
+export interface Served extends Pick<Outcome, 'stripPrefix' | 'addPrefix' | 'requestHeaders'> {
+  readonly answer: Extract<End, { kind: 'answer' }>
+}
+
+/**
+ * What becomes of the requests of which the same is known: `served` to whoever passes the guards, `closed` where something else
+ * guarded it, `refused` to everyone, a `portal`'s, or `nothing` answers. `also` is what had a part of them, and has not any more.
+ */
+export type Fate =
+  | { readonly kind: 'served'; readonly served: Served; readonly guards: readonly Guard[]; readonly also?: string }
+  | {
+      readonly kind: 'closed'
+      readonly served: Served | null
+      readonly guards: readonly Guard[]
+      readonly why: readonly string[]
+    }
+  | { readonly kind: 'refused' | 'portal' | 'nothing'; readonly also?: string }
+
+/** The fate of those requests that all of the literals hold for. */
+export interface Branch {
+  readonly literals: readonly Literal[]
+  readonly fate: Fate
+}
+
+/** More rules of one place than these are not followed. */
+const MAX_RULES = 4
+
+/**
+ * One fate for each kind of request, where the outcomes say what may become of it. Where they do not agree, it is the strictest:
+ * the guards of all of them, and nobody at all where not all of them have the same answer.
+ */
+export function ruleOn(outcomes: readonly Outcome[]): readonly Branch[] {
+  const literals = new Map<string, Literal>()
+  for (const outcome of outcomes) for (const [key, literal] of outcome.literals) literals.set(key, literal)
+  const keys = [...literals.keys()]
+  if (keys.length > MAX_RULES) {
+    const fate = join(outcomes)
+    const why = ['more matchers than rules can say']
+    const served = fate.kind === 'served' || fate.kind === 'closed' ? fate.served : null
+    return [{ literals: [], fate: { kind: 'closed', served, guards: guardsOf(outcomes), why } }]
+  }
+  return settle(outcomes, keys, literals)
+}
+
+function settle(
+  outcomes: readonly Outcome[],
+  keys: readonly string[],
+  literals: ReadonlyMap<string, Literal>,
+): readonly Branch[] {
+  const [key, ...rest] = keys
+  const literal = key === undefined ? undefined : literals.get(key)
+  if (key === undefined || literal === undefined) return [{ literals: [], fate: join(outcomes) }]
+  const those = (isHeld: boolean) => outcomes.filter(({ literals: own }) => own.get(key)?.isHeld !== !isHeld)
+  const held = settle(those(true), rest, literals)
+  const missed = settle(those(false), rest, literals)
+  if (JSON.stringify(held) === JSON.stringify(missed)) return held
+  const under = (branches: readonly Branch[], isHeld: boolean) =>
+    branches.map(branch => ({ ...branch, literals: [{ ...literal, isHeld }, ...branch.literals] }))
+  return [...under(held, true), ...under(missed, false)]
+}
+
+function join(outcomes: readonly Outcome[]): Fate {
+  // A portal's own paths are reserved, wherever they are.
+  const ended = outcomes.filter(({ end }) => end.kind !== 'portal')
+  if (ended.length === 0) return { kind: outcomes.length > 0 ? 'portal' : 'nothing' }
+  const why = [...new Set(ended.flatMap(({ closed }) => closed))]
+  const answers = new Map(ended.flatMap(outcome => servedBy(outcome)).map(one => [keyOf(one), one]))
+  const served = [...answers.values()].at(-1) ?? null
+  const guards = guardsOf(ended)
+  if (why.length > 0) return { kind: 'closed', served, guards, why }
+  const others = ended.filter(({ end }) => end.kind !== 'answer')
+  if (served !== null && answers.size === 1 && others.length === 0) return { kind: 'served', served, guards }
+  const lost = others.flatMap(({ end }) => (end.kind === 'refused' && !end.isKept ? [end.what] : []))
+  if (served === null && lost.length > 0) return { kind: 'closed', served, guards, why: [...new Set(lost)] }
+  if (served === null) return { kind: others.some(({ end }) => end.kind === 'refused') ? 'refused' : 'nothing' }
+  return { kind: 'closed', served, guards, why: [...new Set(ended.map(({ end }) => describe(end)))] }
+}
+
+function servedBy({ end, stripPrefix, addPrefix, requestHeaders }: Outcome): readonly Served[] {
+  return end.kind === 'answer' ? [{ answer: end, stripPrefix, addPrefix, requestHeaders }] : []
+}
+
+function guardsOf(outcomes: readonly Outcome[]): readonly Guard[] {
+  return [...new Map(outcomes.flatMap(({ guards }) => guards).map(guard => [JSON.stringify(guard), guard])).values()]
+}
+
+function describe(end: End): string {
+  return end.kind === 'answer' ? `${end.name} in line ${end.line}` : end.kind === 'refused' ? end.what : 'nothing else'
+}
+
+/** What tells an answer from others. */
+export function keyOf({ answer, stripPrefix, addPrefix, requestHeaders }: Served): string {
+  return JSON.stringify([answer.answer, stripPrefix, addPrefix, requestHeaders])
+}
+
+/** Whether it is an application that answers, or files: not an answer of the file's own. */
+export function isApplication({ answer }: Served): boolean {
+  return answer.answer.entries.some(({ key }) => key === 'upstream' || key === 'files')
+}
+
+/** Whether it is an answer of the file's own that keeps everyone out. */
+export function isRefusal({ answer }: Served): boolean {
+  return answer.answer.isRefusal
+}
+
+/**
+ * The fate of a path together with that of all that is below it, which are one route.
+ *
+ * Where both are served, by different ones, one of them answers for both, to whoever passes the guards of both: a refusal before
+ * all others, an answer of the file's own before an application (but not for a whole host), and before what answers around them
+ * (`around`) what is there for this path alone.
+ */
+export function ruleOnBoth(
+  path: string,
+  point: readonly Branch[],
+  below: readonly Branch[],
+  around: string | null,
+): readonly Branch[] {
+  if (JSON.stringify(point) === JSON.stringify(below)) return below
+  return point.flatMap(one =>
+    below.flatMap(other => {
+      const literals = both(one.literals, other.literals)
+      return literals === null ? [] : [{ literals, fate: joinCells(path, one.fate, other.fate, around) }]
+    }),
+  )
+}
+
+function both(one: readonly Literal[], other: readonly Literal[]): readonly Literal[] | null {
+  const all = new Map(one.map(literal => [JSON.stringify(literal.rule), literal]))
+  for (const literal of other) {
+    const known = all.get(JSON.stringify(literal.rule))
+    if (known !== undefined && known.isHeld !== literal.isHeld) return null
+    all.set(JSON.stringify(literal.rule), literal)
+  }
+  return [...all.values()]
+}
+
+function joinCells(path: string, point: Fate, below: Fate, around: string | null): Fate {
+  if (point.kind === 'portal') return below
+  if (below.kind === 'portal') return point
+  if (point.kind === 'served' && below.kind === 'served') {
+    const guards = [...new Map([...point.guards, ...below.guards].map(one => [JSON.stringify(one), one])).values()]
+    if (keyOf(point.served) === keyOf(below.served)) return { ...below, guards }
+    const served = prefer(path, point.served, below.served, around)
+    const also = describe((served === point.served ? below : point).served.answer)
+    return { kind: 'served', served, guards, also }
+  }
+  const [served, other] = point.kind === 'served' ? [point, below] : [below, point]
+  if (served.kind !== 'served') return strictest(point, below)
+  if (other.kind === 'closed') return { ...other, served: other.served ?? served.served }
+  // The path above an application is one that its slash was forgotten in.
+  if (other.kind === 'nothing' && (point === other || !isApplication(served.served))) return served
+  if (other.kind === 'refused') return { ...other, also: describe(served.served.answer) }
+  const { answer } = served.served
+  const what = `${answer.name} in line ${answer.line}, which was for ${point.kind === 'served' ? path : `${path}/…`} alone`
+  return { ...served, kind: 'closed', why: [what] }
+}
+
+function prefer(path: string, point: Served, below: Served, around: string | null): Served {
+  if (isRefusal(point) !== isRefusal(below)) return isRefusal(point) ? point : below
+  if (isApplication(point) !== isApplication(below)) {
+    return isApplication(point) === (path === '/') ? point : below
+  }
+  return keyOf(below) === around ? point : below
+}
+
+function strictest(one: Fate, other: Fate): Fate {
+  if (one.kind === 'closed' || other.kind === 'closed') return one.kind === 'closed' ? one : other
+  return one.kind === 'refused' ? one : other
+}

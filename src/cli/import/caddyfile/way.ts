@@ -1,0 +1,118 @@
+import type { Conditions } from './conditions.ts'
+import type { Test } from './matcher.ts'
+import { isBelow, judge, type Place, spellRule, type Verdict } from './place.ts'
+import type { Answer, HeaderChanges } from './services.ts'
+
+/** An `authorize` that a request meets. `seesPath`: nothing has changed its path before. */
+export interface Guard {
+  readonly policy: string
+  readonly line: number
+  readonly seesPath: boolean
+}
+
+/** What a rule says of the requests that go one way, or the contrary of it. */
+export interface Literal {
+  readonly rule: Conditions
+  readonly isHeld: boolean
+}
+
+/** What has happened to a request until somebody answers it. */
+export interface Way {
+  /** By the text of the rule. */
+  readonly literals: ReadonlyMap<string, Literal>
+  /** In the order in which they are met. */
+  readonly guards: readonly Guard[]
+  /** What guards it and is not carried over, each with its line: nobody may pass. */
+  readonly closed: readonly string[]
+  readonly stripPrefix: string | null
+  readonly addPrefix: string | null
+  /** Whether its path became something that cannot be told. */
+  readonly isRewritten: boolean
+  /** The folder for files. */
+  readonly root: string | null
+  readonly requestHeaders: HeaderChanges
+}
+
+/** Who answers in the end. `refused` is nobody: with an error as it was (`isKept`), or where the answer cannot be carried over. */
+export type End =
+  | { readonly kind: 'answer'; readonly answer: Answer; readonly line: number; readonly name: string }
+  | { readonly kind: 'refused'; readonly isKept: boolean; readonly what: string }
+  | { readonly kind: 'portal' }
+  | { readonly kind: 'nothing' }
+
+/** A way to its end. */
+export interface Outcome extends Way {
+  readonly end: End
+}
+
+export const START: Way = {
+  literals: new Map(),
+  guards: [],
+  closed: [],
+  stripPrefix: null,
+  addPrefix: null,
+  isRewritten: false,
+  root: null,
+  requestHeaders: { set: {}, remove: [] },
+}
+
+/** Ways that a test parts: those where it holds, and those where it does not. One that cannot be told may go either way. */
+export interface Parting {
+  readonly held: Way | null
+  readonly missed: Way | null
+}
+
+/** What a test does to a way at a place. */
+export function part(test: Test, way: Way, place: Place): Parting {
+  const verdict = judgeOn(test, way, place)
+  switch (verdict.kind) {
+    case 'yes':
+      return { held: way, missed: null }
+    case 'no':
+      return { held: null, missed: way }
+    case 'unknown':
+      return { held: way, missed: way }
+    case 'rule': {
+      const key = JSON.stringify(verdict.rule)
+      const known = way.literals.get(key)
+      if (known !== undefined) {
+        return known.isHeld === verdict.isHeld ? { held: way, missed: null } : { held: null, missed: way }
+      }
+      const going = (isHeld: boolean): Way => ({
+        ...way,
+        literals: new Map([...way.literals, [key, { rule: verdict.rule, isHeld }]]),
+      })
+      return { held: going(verdict.isHeld), missed: going(!verdict.isHeld) }
+    }
+  }
+}
+
+/** What holds of a test for a request that came this way: it sees the path as it has become. */
+export function judgeOn(test: Test, way: Way, place: Place): Verdict {
+  if (way.isRewritten) return asksPath(test) ? { kind: 'unknown' } : judge(test, place)
+  const { stripPrefix } = way
+  const prefix = stripPrefix?.toLowerCase() ?? null
+  if (prefix === null || !isBelow(place.path, prefix)) return judge(test, place)
+  const path = place.path.slice(prefix.length) || '/'
+  const boundaries = place.boundaries.filter(at => isBelow(at, prefix)).map(at => at.slice(prefix.length) || '/')
+  const seen = judge(test, { ...place, path, boundaries })
+  if (path !== '/' || place.cell === 'point') return seen
+  // What is below the prefix is the root as well.
+  const root = judge(test, { ...place, path, boundaries, cell: 'point' })
+  return JSON.stringify(root) === JSON.stringify(seen) ? seen : { kind: 'unknown' }
+}
+
+function asksPath(test: Test): boolean {
+  if (test.kind === 'all') return test.parts.some(asksPath)
+  return test.kind === 'not' ? asksPath(test.part) : test.kind === 'path' || test.kind === 'below'
+}
+
+/** The same way, closed. */
+export function close(way: Way, what: string): Way {
+  return way.closed.includes(what) ? way : { ...way, closed: [...way.closed, what] }
+}
+
+/** What is said of the requests that come a way, as rules that all hold. */
+export function spellLiterals(literals: readonly Literal[]): readonly Conditions[] {
+  return literals.map(spellRule)
+}
