@@ -30,19 +30,20 @@ export async function examinePortal(portal: PortalConfig, ports: Pick<Ports, 'fe
 }
 
 /**
- * Whether Sallyport answers at an address, for a host of a portal: its key set is at one place on all of them, for anyone.
+ * Whether Sallyport answers at an address, for a host of a portal (that of `fields`, or the address's own): its key set is at one place on all of them, for anyone.
  *
  * Whose certificate it shows is another question.
  */
 export async function answersAsSallyport(
   address: string,
   { fetch }: Pick<Ports, 'fetch'>,
-  host = new URL(address).host,
+  fields: Readonly<Record<string, string>> = {},
 ): Promise<boolean> {
+  const host = fields.host ?? new URL(address).host
   try {
     const signal = AbortSignal.timeout(PATIENCE_MS)
     const tls = { serverName: host.replace(/:\d+$/, ''), rejectUnauthorized: false }
-    const init: BunFetchRequestInit = { headers: { host }, redirect: 'manual', signal, tls }
+    const init: BunFetchRequestInit = { headers: { ...fields, host }, redirect: 'manual', signal, tls }
     const answer = await fetch(`${address}/.sallyport/jwks.json`, init)
     const body: unknown = answer.status === 200 ? await answer.json() : null
     return typeof body === 'object' && body !== null && 'keys' in body

@@ -8,6 +8,7 @@ import { EXIT, parseArguments } from '../args.ts'
 import { askReady } from '../health.ts'
 import type { Io } from '../io.ts'
 import { countGrade, renderSections, type Section } from './finding.ts'
+import { examineFronts } from './fronts.ts'
 import { examineMachine } from './machine.ts'
 import { answersAsSallyport, examineHosts, examinePortal, examineUpstreams } from './places.ts'
 import { examineProvider } from './provider.ts'
@@ -16,7 +17,7 @@ const USAGE = {
   text: `usage: sallyport doctor [routes.toml] [--json]
 
 Looks at everything that a sign-in needs: the provider (discovery, issuer, clock, keys, client, callback, scopes), names,
-certificates, upstreams, listeners and the session store. Says what is wrong and how to mend it; changes nothing.
+certificates, upstreams, proxies in front, listeners and the session store. Says what is wrong and how to mend it; changes nothing.
 Exit code: 0 where nothing fails (warnings may remain), 1 for any failure or mistake in the file, 2 for a wrong command line.
 
   --json   the findings as JSON, for scripts`,
@@ -59,6 +60,7 @@ async function examine(config: Config, given: Pick<Ports, 'now' | 'random' | 'fe
     ...[...config.portals.values()].map(portal => examinePortal(portal, ports)),
     examineHosts(config),
     examineUpstreams(config),
+    examineFronts(config, ports),
     isRunning(config, ports).then(runs => examineMachine(config, ports, runs)),
   ])
   return found.filter(({ findings }) => findings.length > 0)
@@ -74,7 +76,7 @@ async function isRunning({ server, tls, portals, routes }: Config, ports: Pick<P
     ...server.listen.flatMap(address => (address.kind === 'tcp' ? [`http://${reachable(address)}`] : [])),
     ...(tls?.listen ?? []).map(address => `https://${reachable(address)}`),
   ]
-  return (await Promise.all(here.map(address => answersAsSallyport(address, ports, served)))).includes(true)
+  return (await Promise.all(here.map(address => answersAsSallyport(address, ports, { host: served })))).includes(true)
 }
 
 /** Where a listener is reached from this machine: one for all addresses has none of its own. */

@@ -1,0 +1,99 @@
+import type { Ports } from '../../base/ports.ts'
+import type { Config } from '../../config/types.ts'
+import { bad, type Finding, good, type Section, warning } from './finding.ts'
+import { answersAsSallyport } from './places.ts'
+
+const PATIENCE_MS = 5_000
+
+/** A name that no portal has: whoever makes Sallyport believe it takes the host from its client. */
+const NOBODYS_HOST = 'doctor.invalid'
+
+interface Place {
+  readonly origin: string
+  /** Whether a proxy in front has the application there. */
+  readonly isAsked: boolean
+}
+
+/**
+ * Whether proxies in front can be relied on: who may ask for verdicts, and, asked through them as a client would, whether they hand
+ * Sallyport's own pages on, keep verdicts to themselves, and say which host was asked for by what they chose it by.
+ *
+ * What a proxy believes of this machine it may not believe of others: where it takes our word, that is a warning.
+ */
+export async function examineFronts(config: Config, ports: Pick<Ports, 'fetch'>): Promise<Section> {
+  const about = 'proxies in front'
+  const { trustedProxies } = config.server
+  if (trustedProxies.length === 0) return { about, findings: [] }
+  const found = await Promise.all(placesOf(config).map(place => examinePlace(place, ports)))
+  return { about, findings: [...examineRanges(config), ...found.flat()] }
+}
+
+function examineRanges({ server, routes }: Config): readonly Finding[] {
+  if (!routes.some(({ answer }) => answer?.kind === 'verify')) return []
+  return server.trustedProxies
+    .filter(network => !/^(?:[0-9.]+\/32|[0-9a-f:]+\/128)$/.test(network))
+    .map(network =>
+      warning(
+        `whoever is in ${network} may ask for verdicts, and state any host, path and address`,
+        "name your proxy's own address in trusted_proxies, in place of the network that it is in",
+      ),
+    )
+}
+
+/** Where people come by a proxy, as far as the file says: portals of their own, and applications of a proxy in front. */
+function placesOf({ portals, routes }: Config): readonly Place[] {
+  const places = new Map<string, Place>()
+  for (const { url } of portals.values()) {
+    if (url !== null) places.set(url.host, { origin: `${url.scheme}://${url.authority}`, isAsked: false })
+  }
+  for (const { host, answer, portal: name } of routes) {
+    const portal = name === null ? undefined : portals.get(name)
+    if (answer?.kind !== 'verify' || portal === undefined || host.startsWith('*.')) continue
+    const scheme = portal.url?.scheme ?? (portal.insecureCookies ? 'http' : 'https')
+    const port = portal.url === null ? '' : portal.url.authority.slice(portal.url.host.length)
+    places.set(host, { origin: `${scheme}://${host}${port}`, isAsked: true })
+  }
+  return [...places.values()]
+}
+
+async function examinePlace({ origin, isAsked }: Place, ports: Pick<Ports, 'fetch'>): Promise<readonly Finding[]> {
+  if (!(await answersAsSallyport(origin, ports))) {
+    // Of a portal's own address this is said where portals are looked at.
+    if (!isAsked) return []
+    const hint = 'let the proxy in front hand /.sallyport/ on to a public listener of Sallyport, without asking'
+    return [warning(`no Sallyport answers below ${origin}/.sallyport/`, hint)]
+  }
+  const [isOwn, givesVerdicts] = await Promise.all([
+    answersAsSallyport(origin, ports, { 'x-forwarded-host': NOBODYS_HOST }),
+    answersQuestions(origin, ports),
+  ])
+  const findings: Finding[] = []
+  if (givesVerdicts) {
+    findings.push(
+      bad(
+        `${origin} gives verdicts to clients`,
+        'let the proxy in front hand /.sallyport/ on to listen of [server], not to verify: a script of a page could read them',
+      ),
+    )
+  }
+  if (!isOwn) {
+    findings.push(
+      warning(
+        `${origin} believes this machine when it names another host in X-Forwarded-Host`,
+        'where this machine is no proxy, let yours write X-Forwarded-Host anew; what it trusts must not hold clients',
+      ),
+    )
+  }
+  return findings.length > 0 ? findings : [good(`${origin} leads to Sallyport, and names its own host`)]
+}
+
+/** Whether anything but "nothing is here" comes from where proxies ask. */
+async function answersQuestions(origin: string, { fetch }: Pick<Ports, 'fetch'>): Promise<boolean> {
+  try {
+    const signal = AbortSignal.timeout(PATIENCE_MS)
+    const init: BunFetchRequestInit = { redirect: 'manual', signal, tls: { rejectUnauthorized: false } }
+    return (await fetch(`${origin}/.sallyport/verify`, init)).status !== 404
+  } catch {
+    return false
+  }
+}
