@@ -2,12 +2,13 @@ import { errorFacts } from '../base/errors.ts'
 import type { Ports } from '../base/ports.ts'
 import { decidePolicy } from '../policy/policy.ts'
 import type { StreamOwner } from '../proxy/streams.ts'
+import { isAccessId, keyFor } from '../session/machines.ts'
 import type { OpenSessions } from '../session/open.ts'
 import type { Session } from '../session/session.ts'
 import { needsNoVoucher, type Vouchers, vouchersOf } from '../session/vouchers.ts'
 import { streamFacts } from './facts.ts'
 import { mayMakerOpen } from './guests.ts'
-import type { Snapshot } from './snapshot.ts'
+import type { GateRoute, Snapshot } from './snapshot.ts'
 
 /** Open streams, held against the rules in force and the sessions behind them. Pairs with `close`. */
 export interface Recheck {
@@ -47,7 +48,7 @@ export function openRecheck(options: RecheckOptions): Recheck {
     const route = rules.byRoute.get(owner.routeId)
     if (route === undefined) return true
     const session = owner.session === null ? null : (changed.get(owner.session.id) ?? owner.session)
-    if (session !== null && !isVouchedFor(session, rules.vouchers)) return true
+    if (session !== null && !(takes(route, session) && isVouchedFor(session, rules.vouchers))) return true
     const facts = streamFacts({ ...owner, session }, ports.now())
     if (session !== null && !mayMakerOpen(route, session, facts)) return true
     return decidePolicy(route.policy, session?.identity ?? null, facts).verdict !== 'allow'
@@ -113,6 +114,13 @@ export function openRecheck(options: RecheckOptions): Recheck {
       clearInterval(expiry)
     },
   }
+}
+
+/** Whether a request with this would still be this session's: on a route of its portal, which takes what it comes with. */
+function takes({ config, accessTokens }: GateRoute, session: Session): boolean {
+  const key = keyFor(session)
+  if (session.portal !== config.portal || (key !== null && !config[key])) return false
+  return !isAccessId(session.id) || accessTokens?.some(({ name }) => name === session.identity.provider) === true
 }
 
 function isVouchedFor(session: Session, vouchers: Vouchers): boolean {

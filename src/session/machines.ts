@@ -34,6 +34,12 @@ export function isAccessId(id: string): boolean {
   return id.startsWith(ACCESS_ID)
 }
 
+/** The key by which a route says that it takes this; null where none is needed: for people who signed in, and for guests, whom a rule lets in. */
+export function keyFor({ id }: Pick<Session, 'id'>): 'tokens' | 'passwords' | null {
+  if (id.startsWith(PASSWORD_ID)) return 'passwords'
+  return isTokenId(id) || isAccessId(id) ? 'tokens' : null
+}
+
 /** Whether nobody has signed in for this: it is a token's, an access token's, a password's or a guest link's. */
 export function isMachine({ id }: Session): boolean {
   return isTokenId(id) || isAccessId(id) || id.startsWith(PASSWORD_ID) || isLinkId(id)
