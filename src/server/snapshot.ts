@@ -6,7 +6,7 @@ import { compilePolicy, type Decision, decideAccess, NO_FACTS, type Policy } fro
 import { compileRate, type Rate } from '../policy/rate.ts'
 import { compileRoles, type Roles, type RolesOf } from '../policy/roles.ts'
 import { looksAtAge } from '../policy/sign-in.ts'
-import { compileFieldFates, type FieldFate } from '../proxy/field-names.ts'
+import { compileFieldFates, type FieldFate, foldName } from '../proxy/field-names.ts'
 import { type BoundRules, bindRules, identityRuleNames, NOBODY } from '../proxy/field-rules.ts'
 import {
   compileIdentityFields,
@@ -76,8 +76,8 @@ export interface GateRoute {
   /** Null for a route with an upstream. */
   readonly answering: Answering | null
   readonly identityFields: IdentityFields | null
-  /** The fields that say who is there, in lower case, each once; Cookie is none of them, Authorization may be. */
-  readonly toldNames: readonly string[]
+  /** What a proxy in front is told with a verdict; null where no proxy has the application. */
+  readonly told: ToldFields | null
   /** Null: no limit. */
   readonly rate: Rate | null
   /** Whether a request has to be told apart by who sends it. */
@@ -90,6 +90,14 @@ export interface GateRoute {
   readonly anonymous: Prepared
   /** What each live session gets here. Dies with the snapshot, so a reload decides anew; and with the session. */
   readonly prepared: WeakMap<Session, Prepared>
+}
+
+/** The fields of a verdict by which a proxy in front changes its client's request. */
+export interface ToldFields {
+  /** Cookie and Authorization, and what says who is there; in lower case, each once. */
+  readonly names: ReadonlySet<string>
+  /** What applications may fold these names to. */
+  readonly folded: ReadonlySet<string>
 }
 
 /** The part of an answer that is the same for every request of one session on one route. */
@@ -210,9 +218,7 @@ function compileRoute(
     upstream: route.upstream === null ? null : pool.upstream(route.upstream),
     answering: route.answer === null ? null : compileAnswer(route.answer, isForAll(route)),
     identityFields,
-    toldNames: [
-      ...new Set([...identityFieldNames(route.headers), ...liveFieldNames(route)].map(name => name.toLowerCase())),
-    ],
+    told: route.answer?.kind === 'verify' ? compileTold(route) : null,
     rate: compileRate(route.rate, route.id),
     needsSession:
       policy.rules !== null ||
@@ -235,6 +241,12 @@ function compileRoute(
 /** Whether a rule of a route lets in whoever came by a guest link. */
 export function takesGuests({ allow }: Pick<RouteConfig, 'allow'>): boolean {
   return allow.kind === 'rules' && allow.rules.some(({ isForGuests }) => isForGuests)
+}
+
+function compileTold(route: RouteConfig): ToldFields {
+  const own = [...identityFieldNames(route.headers), ...liveFieldNames(route)].map(name => name.toLowerCase())
+  const names = new Set(['cookie', 'authorization', ...own])
+  return Object.freeze({ names, folded: new Set([...names].map(foldName)) })
 }
 
 function isForAll({ allow, deny }: RouteConfig): boolean {

@@ -7,7 +7,7 @@ import { parseTarget } from '../route/target.ts'
 import { stripOwnCookies } from '../session/cookie.ts'
 import { TOKEN_FIELD } from './credential.ts'
 import { type Answer, originOf, type Passage } from './passage.ts'
-import type { GateRoute, Prepared } from './snapshot.ts'
+import type { GateRoute, Prepared, ToldFields } from './snapshot.ts'
 import { checkOrigin } from './sockets.ts'
 import { type Dialect, dialectAt } from './verify-dialects.ts'
 
@@ -78,22 +78,16 @@ function decide(passage: Passage, dialect: Dialect, steps: VerifySteps): Answer 
   const match = snapshot.table.match(target)
   if (match === null) throw new GateError('route.none', `no route serves ${target.host}${target.path}`)
   passage.route = match.value
-  if (!isAsked(match.value)) {
-    throw new GateError(
-      'route.none',
-      `"${match.value.config.id}" has an answer here, and no proxy in front its application`,
-      {
-        hint: 'where the proxy in front has the application, the route says verify = true',
-      },
-    )
+  const { told, config } = match.value
+  if (told === null) {
+    throw new GateError('route.none', `"${config.id}" has an answer here, and no proxy in front its application`, {
+      hint: 'where the proxy in front has the application, the route says verify = true',
+    })
   }
   if (!match.also.every(isAsked)) {
-    throw new GateError(
-      'target.ambiguous',
-      'the path can be read as one of which no proxy in front has the application',
-    )
+    throw new GateError('target.ambiguous', 'the path may be read as one whose application no proxy in front has')
   }
-  refuseSpellings(passage, match.value)
+  refuseSpellings(passage, told)
   return steps.follow(match.value, match.also)
 }
 
@@ -101,22 +95,17 @@ function decide(passage: Passage, dialect: Dialect, steps: VerifySteps): Answer 
  * Refuses a field that an application may take for one of those that say who is there, by another spelling (`Remote_User`): the proxy
  * in front writes over the one, and passes the other on. Nobody sends such a field in good faith.
  */
-function refuseSpellings({ sent, snapshot }: Passage, { toldNames }: GateRoute): void {
+function refuseSpellings({ sent, snapshot }: Passage, { names, folded }: ToldFields): void {
   for (const name in sent) {
-    if (snapshot.fateOf(name) !== 'drop' || toldNames.includes(name)) continue
-    const folded = foldName(name)
-    if (toldNames.some(told => foldName(told) === folded)) {
-      throw new GateError(
-        'target.header',
-        `the field ${name.slice(0, 100)} may be taken for one that says who is there`,
-      )
-    }
+    if (snapshot.fateOf(name) !== 'drop' || names.has(name) || !folded.has(foldName(name))) continue
+    const what = `the field ${name.slice(0, 100)} may be taken for one that says who is there`
+    throw new GateError('target.header', what)
   }
 }
 
 /** Whether the application of a route is behind a proxy in front: what others may do is no word about anything there. */
-export function isAsked({ config }: GateRoute): boolean {
-  return config.answer?.kind === 'verify'
+export function isAsked({ told }: GateRoute): boolean {
+  return told !== null
 }
 
 /**
@@ -149,7 +138,7 @@ function approval(passage: Passage, route: GateRoute, prepared: Prepared, live: 
   if (cookie) known.set('cookie', cookie)
   const headers = new Headers({ 'cache-control': 'no-store' })
   const unknown: string[] = []
-  for (const name of new Set(['cookie', 'authorization', ...route.toldNames])) {
+  for (const name of route.told?.names ?? []) {
     const value = known.get(name)
     if (value) headers.set(name, value)
     else if (question?.unknown === 'empty') headers.set(name, '')

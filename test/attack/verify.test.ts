@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { join } from 'node:path'
 import { runTokens } from '../../src/cli/tokens.ts'
 import { quietPorts } from '../kit/clock.ts'
+import { temporaryFolder } from '../kit/folder.ts'
 import { eventually, type Gate, PORTAL, startGate } from '../kit/gate.ts'
 import { runIn } from '../kit/io.ts'
 import { WEBSOCKET_KEY } from '../kit/websocket-wire.ts'
@@ -108,6 +110,21 @@ describe('an untrusted peer', () => {
   test('is not told what the application of such a route is', async () => {
     expect((await send(direct.port, '/open/x', [])).status).toBe(404)
   })
+})
+
+test('a local socket may be where proxies ask, and counts as 127.0.0.1', async () => {
+  using folder = temporaryFolder()
+  const socket = join(folder.path, 'verify.sock')
+  const route = '[[routes]]\nhost = "app.example"\nverify = true\nallow = "public"\n'
+  for (const [trusted, status] of [
+    ['127.0.0.1', 204],
+    ['192.0.2.1', 403],
+  ]) {
+    await using gate = await startGate(route, { server: `trusted_proxies = ["${trusted}"]\nverify = "unix:${socket}"` })
+    const head = ['GET /.sallyport/verify HTTP/1.1', 'Host: sallyport', 'Connection: close', ...forwarded('/')]
+    expect((await sendRaw(socket, `${head.join('\r\n')}\r\n\r\n`)).status).toBe(Number(status))
+    expect(gate.server.verifyAddresses).toEqual([`unix:${socket}`])
+  }
 })
 
 describe('where clients reach it', () => {
