@@ -9,8 +9,9 @@ import type { Config } from '../config/types.ts'
 import { createProviderPool } from '../identity/pool.ts'
 import { createPortal } from '../portal/app.tsx'
 import { openDeadlines } from '../proxy/deadlines.ts'
+import { createExchanges } from '../proxy/exchanges.ts'
 import { createPatience } from '../proxy/patience.ts'
-import { createOpenStreams, type StreamOwner } from '../proxy/streams.ts'
+import { createEventStreams } from '../proxy/streams.ts'
 import { createUpstreamPool, type UpstreamPool } from '../proxy/upstream.ts'
 import { createWebSocketRelay, GOING_AWAY } from '../proxy/websocket.ts'
 import { createWholeBodies } from '../proxy/whole-body.ts'
@@ -48,7 +49,7 @@ export interface ServeOptions {
   readonly ports: Omit<Ports, 'log'> & { readonly log: LevelledLog }
   /** Where access records go, in batches of whole lines. */
   readonly writeAccess: (lines: string) => void
-  /** How often open streams are held against rules about time; a sensible default when absent. */
+  /** How often what is open is held against rules about time; a sensible default when absent. */
   readonly recheckMs?: number
   /** How long a client's connection may be silent, in seconds; what Bun takes at most when absent. */
   readonly idleTimeoutS?: number
@@ -128,9 +129,10 @@ export function startServer(options: ServeOptions): RunningServer {
   )
   const metrics = createMetrics()
   const rates = createRates(ports.now)
-  const streams = createOpenStreams()
+  const exchanges = createExchanges()
+  const streams = createEventStreams()
   const relay = createWebSocketRelay(ports.log)
-  const sockets = createSockets(relay, ports)
+  const sockets = createSockets(relay, exchanges, ports)
   const deadlines = openDeadlines(ports.now)
   const live = createLive({
     initial: first.snapshot,
@@ -160,6 +162,7 @@ export function startServer(options: ServeOptions): RunningServer {
   const pipelines = createPipelines({
     ports,
     deadlines,
+    exchanges,
     streams,
     wholeBodies: createWholeBodies({
       unsent: () => fronts.pendingRequests - streams.size,
@@ -242,8 +245,11 @@ export function startServer(options: ServeOptions): RunningServer {
       onChange: sessions.onChange,
       check: async session => passwords.judge(session) ?? sessions.check(session),
     },
-    owners: () => [...streams.owners(), ...relay.owners(), ...sockets.owners()],
-    closeWhere,
+    owners: () => [...exchanges.owners(), ...relay.owners()],
+    endWhere(isOver, reason) {
+      exchanges.endWhere(isOver, reason)
+      relay.closeWhere(isOver, undefined, reason)
+    },
     everyMs: options.recheckMs,
   })
   const expiry = watchExpiry(() => live.current.config.tls?.certificates ?? [], { now: ports.now, log: fileLog })
@@ -264,12 +270,6 @@ export function startServer(options: ServeOptions): RunningServer {
     tellTakenOver(fileLog, { config: next.config, warnings }, previous.config)
   }
 
-  function closeWhere(isOver: (owner: StreamOwner) => boolean, reason: string, code?: number): void {
-    streams.closeWhere(isOver)
-    relay.closeWhere(isOver, code, reason)
-    sockets.closeWhere(isOver)
-  }
-
   return {
     addresses: fronts.addresses,
     secureAddresses: fronts.secureAddresses,
@@ -285,8 +285,9 @@ export function startServer(options: ServeOptions): RunningServer {
       recheck.close()
       expiry.close()
       acme.close()
-      // Streams that never end by themselves would hold up the drain.
-      closeWhere(() => true, 'the server is stopping', GOING_AWAY)
+      // What never ends by itself would hold up the drain.
+      streams.closeAll()
+      relay.closeWhere(() => true, GOING_AWAY, 'the server is stopping')
       await fronts.stop(live.current.config.server.drainMs)
       await admin?.stop(true)
       upstreams.close()

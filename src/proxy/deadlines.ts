@@ -1,3 +1,5 @@
+import { createRoster, NOWHERE } from './roster.ts'
+
 /** Something that is over at a given time, such as a request that waits for its upstream's first byte. */
 export interface Waiting {
   /** Milliseconds since the epoch; its owner changes it only while it is not among the deadlines. */
@@ -6,8 +8,6 @@ export interface Waiting {
   slot: number
   expire(): void
 }
-
-export const NOWHERE = -1
 
 /**
  * Deadlines of all requests in flight, kept by one timer: a place in a list instead of a timer and a signal for each request.
@@ -24,18 +24,12 @@ export interface Deadlines {
 const SWEEP_MS = 200
 
 export function openDeadlines(now: () => number): Deadlines {
-  // A list whose last entry fills the gap of one that leaves: a Set that thousands enter and leave each second costs 2 µs for each.
-  const waiting: Waiting[] = []
-
-  function remove(one: Waiting): void {
-    const { slot } = one
-    if (slot === NOWHERE) return
-    one.slot = NOWHERE
-    const last = waiting.pop()
-    if (last === undefined || last === one) return
-    last.slot = slot
-    waiting[slot] = last
-  }
+  const waiting = createRoster<Waiting>(
+    one => one.slot,
+    (one, slot) => {
+      one.slot = slot
+    },
+  )
 
   let sweptAtMs = now()
   const timer = setInterval(() => {
@@ -43,22 +37,14 @@ export function openDeadlines(now: () => number): Deadlines {
     // A clock that was set back must not let anyone wait for as long again.
     const backMs = sweptAtMs - nowMs
     sweptAtMs = nowMs
-    if (backMs > 0) for (const one of waiting) one.deadlineMs -= backMs
-    for (const one of waiting.filter(each => each.deadlineMs <= nowMs)) {
+    if (backMs > 0) for (const one of waiting.members) one.deadlineMs -= backMs
+    for (const one of waiting.members.filter(each => each.deadlineMs <= nowMs)) {
       if (one.slot === NOWHERE) continue
-      remove(one)
+      waiting.remove(one)
       one.expire()
     }
   }, SWEEP_MS)
   timer.unref()
 
-  return {
-    add(one) {
-      if (one.slot !== NOWHERE) return
-      one.slot = waiting.length
-      waiting.push(one)
-    },
-    remove,
-    close: () => clearInterval(timer),
-  }
+  return { add: waiting.add, remove: waiting.remove, close: () => clearInterval(timer) }
 }

@@ -1,8 +1,12 @@
 import { GateError, toGateError } from '../base/errors.ts'
+import { type Exchange, overtaken } from './exchanges.ts'
 import { isUnsent, translateFailure } from './failures.ts'
 import type { ForwardJob, ForwardTools } from './forward.ts'
 import type { Origin } from './origin.ts'
-import type { Leave } from './slots.ts'
+import { hasLeft } from './patience.ts'
+import { NOWHERE } from './roster.ts'
+import type { Leave, Slots } from './slots.ts'
+import { isEventStream } from './streams.ts'
 import type { Managed } from './upstream.ts'
 import { watchBody } from './watched-body.ts'
 import { isHere } from './whole-body.ts'
@@ -29,7 +33,7 @@ export async function forwardManaged(
   attempt: Attempt,
 ): Promise<Response> {
   const { slots } = managed
-  const leave = slots === null ? NOTHING_TO_LEAVE : await slots.enter(job.request.signal)
+  const leave = slots === null ? NOTHING_TO_LEAVE : await waitForTurn(job, tools, slots)
   const tried: Origin[] = []
   let wasLost = false
   for (;;) {
@@ -42,7 +46,7 @@ export async function forwardManaged(
       tried.push(origin)
       const isLost = LOST.has(error.code)
       const mayGoOn = isUnsent(error) ? isUntouched(job) : isLost && !wasLost && isRepeatable(job)
-      if (!mayGoOn || tried.length === job.upstream.origins.length || job.request.signal.aborted) {
+      if (!mayGoOn || tried.length === job.upstream.origins.length || hasLeft(job.front, job.connection)) {
         leave()
         throw error
       }
@@ -53,6 +57,34 @@ export async function forwardManaged(
 }
 
 const NOTHING_TO_LEAVE: Leave = () => undefined
+
+/** A place, now or when there is one. Whoever waits is an exchange already: what allowed it may end before its turn comes. */
+async function waitForTurn(
+  { routeId, session, method, provenClient, connection }: ForwardJob,
+  { exchanges }: ForwardTools,
+  slots: Slots,
+): Promise<Leave> {
+  const free = slots.take()
+  if (free !== null) return free
+  const abort = new AbortController()
+  let ended: GateError | null = null
+  const one: Exchange = {
+    owner: { routeId, session, method, client: provenClient },
+    place: NOWHERE,
+    end(reason) {
+      ended = overtaken(one.owner, reason)
+      abort.abort()
+    },
+  }
+  exchanges.add(one)
+  try {
+    return await slots.enter(AbortSignal.any([connection.signal, abort.signal]))
+  } catch (error) {
+    throw ended ?? error
+  } finally {
+    exchanges.remove(one)
+  }
+}
 
 /** The answer did not begin, and the application may have seen the request. */
 const LOST: ReadonlySet<string> = new Set(['upstream.broken', 'upstream.unreachable'])
@@ -87,7 +119,7 @@ async function watch(
 ): Promise<Response> {
   const { headers, status } = response
   const rawLength = headers.get('content-length')
-  const isEvents = headers.get('content-type')?.startsWith('text/event-stream') === true
+  const isEvents = isEventStream(headers.get('content-type'))
   const idleTimeoutMs = isEvents ? null : managed.idleTimeoutMs
   const isEnded =
     status === 204 ||

@@ -1,4 +1,5 @@
-import { type Deadlines, NOWHERE, type Waiting } from './deadlines.ts'
+import type { Deadlines, Waiting } from './deadlines.ts'
+import { NOWHERE } from './roster.ts'
 
 /** What Bun's server can do about the connection that a request came by. */
 export type ClientSide = Pick<Bun.Server<unknown>, 'timeout' | 'requestIP' | 'port'>
@@ -9,13 +10,18 @@ export interface Patience {
   readonly idleTimeoutS: number
   /** However long this request takes, its connection stays. */
   hold(side: ClientSide, request: Request): void
-  /** The usual limit again, while the request is still under way. */
-  release(side: ClientSide, request: Request): void
+  /** The usual time begins anew, while the request is still under way. */
+  renew(side: ClientSide, request: Request): void
 }
 
 /** Whether these requests come by a socket in the file system, where nobody has an address. A port that is closed is 0. */
 export function isLocalSocket({ port }: Pick<ClientSide, 'port'>): boolean {
   return port === undefined
+}
+
+/** Whether a request is over, or whoever sent it is gone. It shows nowhere on a local socket: never there. */
+export function hasLeft(side: ClientSide, request: Request): boolean {
+  return !isLocalSocket(side) && side.requestIP(request) === null
 }
 
 /** Most requests are over by then, and cost nothing more. */
@@ -35,7 +41,7 @@ export function createPatience(deadlines: Deadlines, now: () => number, idleTime
       if (isLocalSocket(side)) side.timeout(request, 0)
       else deadlines.add(new Held(side, request, deadlines, now, idleTimeoutS))
     },
-    release: (side, request) => side.timeout(request, idleTimeoutS),
+    renew: (side, request) => side.timeout(request, idleTimeoutS),
   }
 }
 
@@ -58,7 +64,7 @@ class Held implements Waiting {
   }
 
   expire(): void {
-    if (this.#side.requestIP(this.#request) === null) return
+    if (hasLeft(this.#side, this.#request)) return
     this.#side.timeout(this.#request, this.#idleTimeoutS)
     this.deadlineMs = this.#now() + this.#idleTimeoutS * 400
     this.#deadlines.add(this)

@@ -8,6 +8,8 @@ export type Leave = () => void
 export interface Slots {
   readonly taken: number
   readonly waiting: number
+  /** A place at once; null where none is free. */
+  take(): Leave | null
   /**
    * A place at once, or when one is given back; first come, first served.
    *
@@ -39,7 +41,14 @@ export function createSlots(limits: SlotLimits): Slots {
     }
   }
 
+  function take(): Leave | null {
+    if (taken >= limits.maxConnections) return null
+    taken++
+    return place()
+  }
+
   return {
+    take,
     get taken() {
       return taken
     },
@@ -47,10 +56,8 @@ export function createSlots(limits: SlotLimits): Slots {
       return queue.size
     },
     enter(signal) {
-      if (taken < limits.maxConnections) {
-        taken++
-        return place()
-      }
+      const free = take()
+      if (free !== null) return free
       if (queue.size >= limits.queue) throw busy(limits, 'and as many as may wait do')
       return new Promise((resolve, reject) => {
         const timer = setTimeout(() => giveUp(`and none ended in ${limits.queueTimeoutMs} ms`), limits.queueTimeoutMs)

@@ -1,20 +1,5 @@
-import type { Session } from '../session/session.ts'
-
-/** Whose an exchange that may stay open for hours is, and by which route it was allowed. */
-export interface StreamOwner {
-  readonly routeId: string
-  readonly session: Session | null
-  readonly method: string
-  /** The client's address; null where it is in doubt. */
-  readonly client: string | null
-}
-
-interface OpenStream extends StreamOwner {
-  close(): void
-}
-
-/** The event streams in flight, so that a reload or a sign-out can close those that are no longer allowed. */
-export interface OpenStreams {
+/** The event streams in flight: they are told of their end, where any other answer is cut. */
+export interface EventStreams {
   /** How many are open. */
   readonly size: number
   /**
@@ -25,53 +10,53 @@ export interface OpenStreams {
    */
   wrap(
     body: ReadableStream<Uint8Array>,
-    of: StreamOwner & { readonly lead: string; readonly onEnd: () => void },
-  ): ReadableStream<Uint8Array>
-  /** Whose are open. */
-  owners(): Iterable<StreamOwner>
-  closeWhere(isOver: (stream: StreamOwner) => boolean): void
+    of: { readonly lead: string; readonly onEnd: () => void },
+  ): { readonly stream: ReadableStream<Uint8Array>; close(): void }
+  closeAll(): void
 }
 
-export function createOpenStreams(): OpenStreams {
-  const open = new Set<OpenStream>()
+/** Whether a Content-Type says events, in any case (RFC 9110 §8.3.1). */
+export function isEventStream(type: string | null): boolean {
+  return type !== null && EVENTS.test(type)
+}
+
+const EVENTS = /^\s*text\/event-stream\s*(?:;|$)/i
+
+export function createEventStreams(): EventStreams {
+  const open = new Set<() => void>()
   return {
     get size() {
       return open.size
     },
-    wrap(body, { routeId, session, method, client, lead, onEnd }) {
+    wrap(body, { lead, onEnd }) {
       const reader = body.getReader()
-      let entry: OpenStream | null = null
+      let closeStream: (() => void) | null = null
       function finish(): void {
-        if (entry === null || !open.delete(entry)) return
-        onEnd()
+        if (open.delete(close)) onEnd()
       }
-      return new ReadableStream<Uint8Array>({
+      function close(): void {
+        if (!open.has(close)) return
+        finish()
+        closeStream?.()
+        reader.cancel().catch(() => undefined)
+      }
+      open.add(close)
+      const stream = new ReadableStream<Uint8Array>({
         start(controller) {
           if (lead !== '') controller.enqueue(new TextEncoder().encode(lead))
-          entry = {
-            routeId,
-            session,
-            method,
-            client,
-            close() {
-              finish()
-              controller.close()
-              reader.cancel().catch(() => undefined)
-            },
-          }
-          open.add(entry)
+          closeStream = () => controller.close()
         },
         async pull(controller) {
           try {
             const { done, value } = await reader.read()
             // Closed from here while the read was under way.
-            if (entry !== null && !open.has(entry)) return
+            if (!open.has(close)) return
             if (done) {
               finish()
               controller.close()
             } else controller.enqueue(value)
           } catch (error) {
-            if (entry !== null && !open.has(entry)) return
+            if (!open.has(close)) return
             finish()
             controller.error(error)
           }
@@ -81,10 +66,10 @@ export function createOpenStreams(): OpenStreams {
           return reader.cancel(reason)
         },
       })
+      return { stream, close }
     },
-    owners: () => open,
-    closeWhere(isOver) {
-      for (const stream of open) if (isOver(stream)) stream.close()
+    closeAll() {
+      for (const close of open) close()
     },
   }
 }

@@ -31,11 +31,6 @@ export interface Upstream {
   readonly authorization: string | null
   /** Whether an answer may be silent for longer than Bun's fetch would allow. */
   readonly mayBeSilent: boolean
-  /**
-   * Until when (ms since the epoch) requests carry an abort of their own: set when one did not answer in time. An abort costs
-   * two microseconds a request, which an upstream that answers need not pay.
-   */
-  guardedUntilMs: number
 }
 
 /** One address as the metrics show it. */
@@ -126,7 +121,6 @@ function createUpstream(key: string, config: UpstreamConfig): Upstream {
     connectTimeoutMs: config.connectTimeoutMs,
     authorization: config.authorization,
     mayBeSilent: (config.idleTimeoutMs ?? 0) > FETCH_PATIENCE_MS,
-    guardedUntilMs: 0,
   }
 }
 

@@ -1,5 +1,6 @@
 import { GateError } from '../base/errors.ts'
-import { type Deadlines, NOWHERE, type Waiting } from './deadlines.ts'
+import type { Deadlines, Waiting } from './deadlines.ts'
+import { NOWHERE } from './roster.ts'
 
 export interface BodyWatch {
   /** How long the upstream may be silent while someone reads; null for as long as it likes. */

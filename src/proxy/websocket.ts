@@ -1,13 +1,13 @@
 import type { Server, ServerWebSocket, WebSocketHandler } from 'bun'
 import type { Log } from '../base/ports.ts'
-import type { StreamOwner } from './streams.ts'
+import type { ExchangeOwner } from './exchanges.ts'
 import type { Dialled } from './websocket-dial.ts'
 import { isWireCloseCode, NO_STATUS } from './websocket-frames.ts'
 import { MAX_MESSAGE_BYTES, type UpstreamSocket } from './websocket-upstream.ts'
 
 /** One relayed WebSocket: `ServerWebSocket.data`. */
 export interface RelayData {
-  readonly owner: StreamOwner
+  readonly owner: ExchangeOwner
   readonly upstream: UpstreamSocket
 }
 
@@ -35,12 +35,12 @@ export interface WebSocketRelay {
     server: Server<RelayData>,
     request: Request,
     dialled: Extract<Dialled, { kind: 'open' }>,
-    owner: StreamOwner & { readonly headers?: Headers | Record<string, string> },
+    owner: ExchangeOwner & { readonly headers?: Headers | Record<string, string> },
   ): Response | undefined
   /** Whose are open. */
-  owners(): Iterable<StreamOwner>
+  owners(): Iterable<ExchangeOwner>
   /** Closes every WebSocket whose owner matches, on both sides; answers how many. Default: 1008, policy. */
-  closeWhere(matches: (owner: StreamOwner) => boolean, code?: number, reason?: string): number
+  closeWhere(matches: (owner: ExchangeOwner) => boolean, code?: number, reason?: string): number
 }
 
 /** RFC 6455 §7.4.1; the last one is registered at IANA as "Bad Gateway". */

@@ -1,6 +1,7 @@
 import { estimateShallowMemoryUsageOf } from 'bun:jsc'
-import { type Deadlines, NOWHERE, type Waiting } from './deadlines.ts'
+import type { Deadlines, Waiting } from './deadlines.ts'
 import type { ClientSide } from './patience.ts'
+import { NOWHERE } from './roster.ts'
 
 /** Whose answer it is, and whether that client cannot do without its length. */
 export interface Asker {

@@ -1,5 +1,5 @@
 import type { Facts } from '../policy/condition.ts'
-import type { StreamOwner } from '../proxy/streams.ts'
+import type { ExchangeOwner } from '../proxy/exchanges.ts'
 import { isMachine } from '../session/machines.ts'
 import type { Session } from '../session/session.ts'
 import type { Passage } from './passage.ts'
@@ -19,8 +19,8 @@ export function requestFacts(passage: Passage, session: Session | null): Facts {
   }
 }
 
-/** The same for a stream that is open already, at the present time. */
-export function streamFacts({ method, client, session }: StreamOwner, nowMs: number): Facts {
+/** The same for an exchange that is under way already, at the present time. */
+export function exchangeFacts({ method, client, session }: ExchangeOwner, nowMs: number): Facts {
   return { method, client, nowMs, signedInAtMs: signedInAtMs(session) }
 }
 

@@ -1,6 +1,7 @@
 import { looksAtMethod } from '../policy/policy.ts'
+import { tooLarge } from '../proxy/attempt.ts'
 import { changeRequest } from '../proxy/field-rules.ts'
-import { type ForwardTools, forward, tooLarge } from '../proxy/forward.ts'
+import { type ForwardTools, forward } from '../proxy/forward.ts'
 import type { Fields } from '../proxy/identity-fields.ts'
 import { countHop } from '../proxy/max-forwards.ts'
 import { changeRequestFields, type SentFields } from '../proxy/request-fields.ts'

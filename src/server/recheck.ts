@@ -1,18 +1,18 @@
 import { errorFacts } from '../base/errors.ts'
 import type { Ports } from '../base/ports.ts'
 import { decidePolicy } from '../policy/policy.ts'
-import type { StreamOwner } from '../proxy/streams.ts'
+import type { ExchangeOwner } from '../proxy/exchanges.ts'
 import { isAccessId, keyFor } from '../session/machines.ts'
 import type { OpenSessions } from '../session/open.ts'
 import type { Session } from '../session/session.ts'
 import { needsNoVoucher, type Vouchers, vouchersOf } from '../session/vouchers.ts'
-import { streamFacts } from './facts.ts'
+import { exchangeFacts } from './facts.ts'
 import { mayMakerOpen } from './guests.ts'
 import type { GateRoute, Snapshot } from './snapshot.ts'
 
-/** Open streams, held against the rules in force and the sessions behind them. Pairs with `close`. */
+/** What is under way, held against the rules in force and the sessions behind it. Pairs with `close`. */
 export interface Recheck {
-  /** Closes what a new snapshot no longer allows. The sessions have its limits by then. */
+  /** Ends what a new snapshot no longer allows. The sessions have its limits by then. */
   takeOver(next: Snapshot): void
   close(): void
 }
@@ -21,45 +21,49 @@ export interface RecheckOptions {
   readonly initial: Snapshot
   readonly ports: Pick<Ports, 'now' | 'log'>
   readonly sessions: Pick<OpenSessions, 'check' | 'onChange' | 'onEnd'>
-  /** Everything that is open, of whatever kind. */
-  readonly owners: () => Iterable<StreamOwner>
-  readonly closeWhere: (isOver: (owner: StreamOwner) => boolean, reason: string) => void
+  /** Whose everything is that is under way, of whatever kind. */
+  readonly owners: () => Iterable<ExchangeOwner>
+  readonly endWhere: (isOver: (owner: ExchangeOwner) => boolean, reason: string) => void
   readonly everyMs?: number | undefined
 }
 
-/** How often streams are held against rules about time, and their sessions looked at. */
+/** How often what is under way is held against rules about time, and its sessions looked at. */
 const EVERY_MS = 15_000
 
 /** How often to look for sessions whose time is over, which needs no question to the store. */
 const EXPIRY_MS = 1000
 
 /**
- * Streams are decided about when they open; after that, again at every reload, whenever their person is described otherwise
- * by the provider, and, while any rule is about time, every few seconds. A session that ends, by whatever hand or by its
- * time, closes its streams, and so does a file by which nobody vouches for it any more. The decision is the gate's own.
+ * Requests are decided about when they begin; what goes on after that, again at every reload, whenever its person is described
+ * otherwise by the provider, and, while any rule is about time, every few seconds. A session that ends, by whatever hand or by
+ * its time, ends what it has under way, and so does a file by which nobody vouches for it any more. The decision is the
+ * gate's own.
  */
 export function openRecheck(options: RecheckOptions): Recheck {
-  const { ports, sessions, owners, closeWhere } = options
+  const { ports, sessions, owners, endWhere } = options
   let rules = indexRules(options.initial)
-  /** Sessions that have changed since their streams opened. */
+  /** Sessions that have changed since what they have under way began. */
   const changed = new Map<string, Session>()
 
-  function isOver(owner: StreamOwner): boolean {
+  function isOver(owner: ExchangeOwner): boolean {
     const route = rules.byRoute.get(owner.routeId)
     if (route === undefined) return true
     const session = owner.session === null ? null : (changed.get(owner.session.id) ?? owner.session)
     if (session !== null && !(takes(route, session) && isVouchedFor(session, rules.vouchers))) return true
-    const facts = streamFacts({ ...owner, session }, ports.now())
+    const facts = exchangeFacts({ ...owner, session }, ports.now())
     if (session !== null && !mayMakerOpen(route, session, facts)) return true
-    return decidePolicy(route.policy, session?.identity ?? null, facts).verdict !== 'allow'
+    const { verdict } = decidePolicy(route.policy, session?.identity ?? null, facts)
+    // A preflight of nobody was let through without what the rules ask for.
+    const isPreflight = session === null && route.config.corsPreflight && owner.method === 'OPTIONS'
+    return verdict !== 'allow' && !(verdict === 'sign-in' && isPreflight)
   }
 
   function end(sessionId: string): void {
     changed.delete(sessionId)
-    closeWhere(({ session }) => session?.id === sessionId, 'the session has ended')
+    endWhere(({ session }) => session?.id === sessionId, 'the session has ended')
   }
 
-  /** Asks about every session that has a stream: nobody else would, of a page that only listens. */
+  /** Asks about every session that has something under way: nobody else would, of a page that only listens. */
   async function checkSessions(): Promise<void> {
     const open = new Map<string, Session>()
     for (const { session } of owners()) if (session !== null) open.set(session.id, session)
@@ -85,7 +89,7 @@ export function openRecheck(options: RecheckOptions): Recheck {
   sessions.onEnd(end)
   sessions.onChange(session => {
     changed.set(session.id, session)
-    closeWhere(owner => owner.session?.id === session.id && isOver(owner), 'the rules no longer allow it')
+    endWhere(owner => owner.session?.id === session.id && isOver(owner), 'the rules no longer allow it')
   })
   let running: Promise<void> = Promise.resolve()
   let waiting = 0
@@ -96,7 +100,7 @@ export function openRecheck(options: RecheckOptions): Recheck {
     running = running.then(checkSessions).finally(() => waiting--)
   }
   const timer = setInterval(() => {
-    if (rules.isTimed) closeWhere(isOver, 'the time that the rules allow is over')
+    if (rules.isTimed) endWhere(isOver, 'the time that the rules allow is over')
     if (waiting === 0) look()
   }, options.everyMs ?? EVERY_MS)
   timer.unref()
@@ -105,7 +109,7 @@ export function openRecheck(options: RecheckOptions): Recheck {
   return {
     takeOver(next) {
       rules = indexRules(next)
-      closeWhere(isOver, 'the rules have changed')
+      endWhere(isOver, 'the rules have changed')
       // On whom a guest link or a token stands, only the store knows.
       look()
     },

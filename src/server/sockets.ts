@@ -1,7 +1,8 @@
 import { GateError } from '../base/errors.ts'
 import type { Ports } from '../base/ports.ts'
+import { type Exchange, type Exchanges, overtaken } from '../proxy/exchanges.ts'
 import { cleanResponseFields } from '../proxy/response-fields.ts'
-import type { StreamOwner } from '../proxy/streams.ts'
+import { NOWHERE } from '../proxy/roster.ts'
 import type { Upstream } from '../proxy/upstream.ts'
 import type { RelayData, WebSocketRelay } from '../proxy/websocket.ts'
 import { dialBalanced } from '../proxy/websocket-balance.ts'
@@ -34,18 +35,6 @@ export interface SocketJob {
 export interface Sockets {
   /** Undefined once the request has become a WebSocket; a refusal by the upstream is passed back as it came. */
   open(job: SocketJob): MaybePromise<Response | undefined>
-  /** Whose are being dialled: open streams in all but name, since they were decided about already. */
-  owners(): Iterable<StreamOwner>
-  /** Gives up every one that is being dialled and whose owner matches. */
-  closeWhere(matches: (owner: StreamOwner) => boolean): void
-}
-
-/** A WebSocket whose upstream is being dialled. */
-interface Dialling {
-  readonly owner: StreamOwner
-  /** Ends the dialling. */
-  readonly abort: AbortController
-  isOver: boolean
 }
 
 /**
@@ -53,30 +42,35 @@ interface Dialling {
  *
  * Throws: access.origin (a page of another site, on a route that is not public or for someone who is signed in), websocket.handshake, websocket.version,
  * and what dialling throws. The upstream is untouched by what is refused here. Throws access.denied where the session or the
- * rules that allowed it ended while the upstream was dialled, which can take as long as the route's `timeout`.
+ * rules that allowed it ended while the upstream was dialled, which can take as long as the route's `timeout`: until then it is
+ * one of the `exchanges`, and from then on the relay's.
  */
-export function createSockets(relay: WebSocketRelay, ports: Pick<Ports, 'random' | 'now' | 'log'>): Sockets {
-  const dialling = new Set<Dialling>()
+export function createSockets(
+  relay: WebSocketRelay,
+  exchanges: Exchanges,
+  ports: Pick<Ports, 'random' | 'now' | 'log'>,
+): Sockets {
   const encoder = new FrameEncoder(ports.random)
 
   return {
-    owners: () => [...dialling].map(({ owner }) => owner),
-    closeWhere(matches) {
-      for (const one of dialling) {
-        if (!matches(one.owner)) continue
-        one.isOver = true
-        one.abort.abort()
-      }
-    },
     async open(job) {
       const { request, route, session } = job
       const mistake = checkHandshake(request)
       if (mistake !== null) throw mistake
       if (route.config.allow.kind !== 'public' || session !== null) checkOrigin(request.headers.get('origin'), job)
       const owner = { routeId: route.config.id, session, method: request.method, client: job.provenClient }
-      const one: Dialling = { owner, abort: new AbortController(), isOver: false }
-      const signal = AbortSignal.any([request.signal, one.abort.signal])
-      dialling.add(one)
+      const abort = new AbortController()
+      const signal = AbortSignal.any([request.signal, abort.signal])
+      const dialling: Exchange & { ended: GateError | null } = {
+        owner,
+        place: NOWHERE,
+        ended: null,
+        end(reason) {
+          dialling.ended = overtaken(owner, reason)
+          abort.abort()
+        },
+      }
+      exchanges.add(dialling)
       try {
         const asker = { sent: job.sent, client: job.client, session, signal }
         const dialled = await dialBalanced(job.upstream, asker, ports, {
@@ -91,10 +85,10 @@ export function createSockets(relay: WebSocketRelay, ports: Pick<Ports, 'random'
           encoder,
           signal,
         })
-        // From here to the upgrade nothing else runs: who closes streams finds this one either here or at the relay.
-        if (one.isOver) {
+        // From here to the upgrade nothing else runs: who ends exchanges finds this one either here or at the relay.
+        if (dialling.ended !== null) {
           if (dialled.kind === 'open') dialled.socket.destroy()
-          throw overtaken(one)
+          throw dialling.ended
         }
         if (dialled.kind === 'refused') {
           cleanResponseFields(dialled.response.headers)
@@ -105,18 +99,12 @@ export function createSockets(relay: WebSocketRelay, ports: Pick<Ports, 'random'
         const server = job.front as Bun.Server<RelayData>
         return relay.upgrade(server, request, dialled, { ...owner, headers: dialled.headers })
       } catch (error) {
-        throw one.isOver ? overtaken(one) : error
+        throw dialling.ended ?? error
       } finally {
-        dialling.delete(one)
+        exchanges.remove(dialling)
       }
     },
   }
-}
-
-function overtaken({ owner }: Dialling): GateError {
-  return new GateError('access.denied', 'what allowed a WebSocket ended while it was being opened', {
-    facts: { route: owner.routeId },
-  })
 }
 
 /** Cookies travel with a handshake from any site, so the site has to be ours (RFC 6455 §10.2). Programs send no Origin. */

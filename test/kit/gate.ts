@@ -36,6 +36,8 @@ export interface Gate extends AsyncDisposable {
     claims?: Record<string, unknown>,
     portal?: string,
   ): Promise<{ readonly cookie: string; readonly sessionId: string; readonly owner: string }>
+  /** Ends a session as another process would: the gate hears of it by the store. */
+  end(sessionId: string): Promise<void>
 }
 
 export interface GateOptions {
@@ -143,6 +145,11 @@ export async function startGate(toml: string, options: GateOptions = {}): Promis
       await sessions.close()
       const owner = await sealer.seal({ owner: ownerOf(session) }, `owner at ${portal} on ${host}`, now() + 3_600_000)
       return { cookie: `sallyport=${token}`, sessionId: session.id, owner: `sallyport-owner=${owner}` }
+    },
+    async end(sessionId) {
+      const { sessions } = openSessionState(server.config, quietPorts({ now }))
+      await sessions.end(sessionId)
+      await sessions.close()
     },
     async [Symbol.asyncDispose]() {
       await server.stop()

@@ -62,6 +62,8 @@ export interface Http2Client extends Disposable {
   ask(path: string, fields?: Readonly<Record<string, string>>, body?: Uint8Array): Promise<Http2Answer>
   /** The first piece of a body; the rest is not waited for. */
   begin(path: string): Promise<string>
+  /** Asks, and goes on reading once a first piece is there; `closed` resolves with how the stream was closed (RFC 9113 §7). */
+  hold(path: string, fields?: Readonly<Record<string, string>>): Promise<{ readonly closed: Promise<number> }>
   /** Asks, reads nothing for a while, and then everything: how many bytes came. */
   dawdle(path: string, pauseMs: number): Promise<number>
 }
@@ -102,6 +104,19 @@ export function openHttp2({ port, name, ca }: SecureOptions): Http2Client {
         resolve(piece.toString('utf8'))
         stream.close()
       })
+      return promise
+    },
+    hold(path, fields = {}) {
+      const { promise, resolve, reject } = Promise.withResolvers<{ readonly closed: Promise<number> }>()
+      const { promise: closed, resolve: close } = Promise.withResolvers<number>()
+      const head = { ':path': path, ':scheme': 'https', ':authority': `${name}:${port}` }
+      const stream = session.request({ ...head, ...fields })
+      stream.on('error', reject)
+      stream.on('close', () => close(stream.rstCode ?? 0))
+      stream.on('response', got => {
+        if (got[':status'] !== 200) reject(new Error(`${path}: ${got[':status']}`))
+      })
+      stream.on('data', () => resolve({ closed }))
       return promise
     },
     async dawdle(path, pauseMs) {

@@ -1,5 +1,6 @@
 import { expect, test } from 'bun:test'
-import { NOWHERE, openDeadlines, type Waiting } from '../../src/proxy/deadlines.ts'
+import { openDeadlines, type Waiting } from '../../src/proxy/deadlines.ts'
+import { NOWHERE } from '../../src/proxy/roster.ts'
 import { fakeClock } from '../kit/clock.ts'
 import { eventually } from '../kit/gate.ts'
 

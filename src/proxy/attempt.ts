@@ -1,0 +1,340 @@
+import { GateError } from '../base/errors.ts'
+import type { MaybePromise } from '../session/session.ts'
+import type { Waiting } from './deadlines.ts'
+import { type Exchange, type ExchangeOwner, overtaken } from './exchanges.ts'
+import { translateFailure, unreachable } from './failures.ts'
+import type { ForwardJob, ForwardTools } from './forward.ts'
+import { handOn, hasBody } from './hand-on.ts'
+import { limitBody } from './limited-body.ts'
+import { writeMentions } from './mentions.ts'
+import { noteAnswer, noteFailure, type Origin } from './origin.ts'
+import { hasLeft, isLocalSocket } from './patience.ts'
+import { reach } from './reach.ts'
+import { cleanResponseFields } from './response-fields.ts'
+import { NOWHERE } from './roster.ts'
+import { isEventStream } from './streams.ts'
+import { FETCH_PATIENCE_MS } from './upstream.ts'
+import { watchBody } from './watched-body.ts'
+import { isHere } from './whole-body.ts'
+
+/** Most requests are answered by then, and never ask what became of their client. */
+const YOUNG_MS = 300
+
+/** How long after its head an answer that goes on is first looked at, so that a client's leave is seen within a second; and how often then. */
+const FIRST_LOOK_MS = 700
+const LOOK_MS = 5000
+
+/**
+ * Sends a job to one address and answers with what came back, streaming in both directions.
+ *
+ * Rejects as `forward` does, before the answer began.
+ */
+export function attempt(job: ForwardJob, tools: ForwardTools, origin: Origin): Promise<Response> {
+  const { request, upstream } = job
+  const { body } = request
+  if (job.hasOwnHost) job.headers.set('host', origin.authority)
+  if (job.mentions !== null) writeMentions(job.headers, job.mentions, origin)
+  const init: BunFetchRequestInit = {
+    method: job.method,
+    headers: job.headers,
+    body,
+    redirect: 'manual',
+    decompress: false,
+  }
+  if (origin.unix !== undefined) init.unix = origin.unix
+  if (origin.tls !== undefined) init.tls = origin.tls
+  if (origin.protocol !== undefined) init.protocol = origin.protocol
+  if (expectsEvents(job.sent) || job.timeoutMs > FETCH_PATIENCE_MS || upstream.mayBeSilent) init.timeout = false
+  // A slow upload or a slow first byte is silence on the client's side, and no fault of the client.
+  const isPatient = body !== null || job.timeoutMs > (tools.patience.idleTimeoutS - 5) * 1000
+  if (isPatient) tools.patience.hold(job.front, job.connection)
+
+  return new Promise<Response>((resolve, reject) => {
+    const one = new Attempt(job, tools, origin, isPatient, resolve, reject)
+    init.signal = one.signal
+    if (body !== null && job.maxBodyBytes !== null) {
+      const { maxBodyBytes } = job
+      init.body = limitBody(
+        body,
+        maxBodyBytes,
+        () => tooLarge(job.routeId, maxBodyBytes),
+        error => one.cut(error),
+      )
+    }
+    tools.ports.fetch(origin.base + job.path, init).then(
+      response => one.answer(response),
+      (error: unknown) => one.fail(error),
+    )
+  })
+}
+
+/** Before the head: `young`, then followed to its client and `connecting`, then `late`. After it: `answered`, until it is `over`. */
+type Stage = 'young' | 'connecting' | 'late' | 'answered' | 'over'
+
+/**
+ * One request under way to one address. It is an exchange until its answer is over, and waits among the deadlines: for its head,
+ * and after that for whoever looks whether it goes on.
+ *
+ * Its abort is its own, and follows the client's only once the request is no longer young: a listener on each request costs 2 µs.
+ */
+class Attempt implements Waiting, Exchange {
+  deadlineMs: number
+  slot = NOWHERE
+  place = NOWHERE
+  /** How long the first half of connecting may take, and how long it may wait beyond that. */
+  readonly #connectMs: number
+  readonly #restMs: number
+  readonly #job: ForwardJob
+  readonly #tools: ForwardTools
+  readonly #origin: Origin
+  readonly #abort = new AbortController()
+  readonly #isPatient: boolean
+  readonly #resolve: (response: MaybePromise<Response>) => void
+  readonly #reject: (error: unknown) => void
+  #stage: Stage = 'young'
+  #hasLeft = false
+  /** Whether the answer's body is being read here, to go on as a whole. */
+  #isCollecting = false
+  /** Why it was ended from here; null where it was not. */
+  #ended: string | null = null
+  /** Ends the answer's events; null where it is of another kind. */
+  #closeEvents: (() => void) | null = null
+
+  constructor(
+    job: ForwardJob,
+    tools: ForwardTools,
+    origin: Origin,
+    isPatient: boolean,
+    resolve: (response: MaybePromise<Response>) => void,
+    reject: (error: unknown) => void,
+  ) {
+    this.#job = job
+    this.#tools = tools
+    this.#origin = origin
+    this.#isPatient = isPatient
+    this.#resolve = resolve
+    this.#reject = reject
+    this.#connectMs = Math.min(job.timeoutMs, job.upstream.connectTimeoutMs / 2)
+    this.#restMs = job.timeoutMs - this.#connectMs
+    this.deadlineMs = tools.ports.now() + Math.min(YOUNG_MS, this.#connectMs)
+    origin.inFlight++
+    tools.deadlines.add(this)
+    tools.exchanges.add(this)
+    // Nothing else shows there that a client has left.
+    if (isLocalSocket(job.front)) this.#follow()
+  }
+
+  get signal(): AbortSignal {
+    return this.#abort.signal
+  }
+
+  get owner(): ExchangeOwner {
+    const { routeId, session, method, provenClient } = this.#job
+    return { routeId, session, method, client: provenClient }
+  }
+
+  get #isWaiting(): boolean {
+    return this.#stage !== 'answered' && this.#stage !== 'over'
+  }
+
+  answer(response: Response): void {
+    if (!this.#isWaiting) {
+      response.body?.cancel().catch(() => undefined)
+      return
+    }
+    this.#stage = 'answered'
+    this.#origin.inFlight--
+    this.#tools.deadlines.remove(this)
+    if (this.#origin.failures !== 0) noteAnswer(this.#origin)
+    try {
+      this.#resolve(this.#handOn(response))
+    } catch (error) {
+      this.#leave()
+      response.body?.cancel().catch(() => undefined)
+      this.#reject(error)
+    }
+  }
+
+  fail(error: unknown): void {
+    if (this.#isWaiting) this.#refuse(translateFailure(error, this.#job.routeId, this.#origin.label))
+  }
+
+  expire(): void {
+    const { front, connection } = this.#job
+    switch (this.#stage) {
+      case 'young':
+        this.#stage = 'connecting'
+        this.#wait(Math.max(0, this.#connectMs - YOUNG_MS))
+        if (!isLocalSocket(front)) this.#follow()
+        return
+      case 'connecting':
+        this.#connect()
+        return
+      case 'late':
+        this.#abandon(timedOut(this.#job, this.#origin))
+        return
+      case 'answered':
+        if (hasLeft(front, connection)) {
+          this.#leave()
+          // Bun lets the upstream go with the client, but for a body that is read here.
+          if (this.#isCollecting) this.#abort.abort('a client left')
+        } else {
+          const { patience } = this.#tools
+          patience.renew(front, connection)
+          this.#wait(Math.min(LOOK_MS, patience.idleTimeoutS * 400))
+        }
+        return
+      case 'over':
+    }
+  }
+
+  /** The body is too long: the upstream's request is broken off, even when its answer has begun. */
+  cut(error: GateError): void {
+    if (this.#isWaiting) this.#refuse(error)
+    this.#abort.abort(error.message)
+  }
+
+  end(reason: string): void {
+    this.#ended = reason
+    if (this.#isWaiting) this.#refuse(overtaken(this.#job, reason))
+    this.#leave()
+    if (this.#closeEvents === null) this.#abort.abort(`an exchange was ended: ${reason}`)
+    else this.#closeEvents()
+  }
+
+  /** fetch does not tell a slow connection from a slow answer: halfway to connect_timeout another connection asks. */
+  #connect(): void {
+    const { upstream, routeId, timeoutMs } = this.#job
+    if (this.#restMs === 0) {
+      this.#abandon(timedOut(this.#job, this.#origin))
+      return
+    }
+    this.#stage = 'late'
+    this.#wait(timeoutMs - this.#connectMs)
+    void reach(this.#origin.address, upstream.connectTimeoutMs / 2).then(isReachable => {
+      if (!isReachable) this.#abandon(unreachable(routeId, this.#origin.label, upstream.connectTimeoutMs))
+    })
+  }
+
+  /** From here on the upstream is released as soon as the client leaves, if that has not happened yet. */
+  #follow(): void {
+    const { front, connection } = this.#job
+    const onLeave = (): void => {
+      this.#hasLeft = true
+      this.#abort.abort('a client left')
+    }
+    if (hasLeft(front, connection)) onLeave()
+    else connection.signal.addEventListener('abort', onLeave, { once: true })
+  }
+
+  #wait(ms: number): void {
+    this.deadlineMs += ms
+    this.#tools.deadlines.add(this)
+  }
+
+  #abandon(error: GateError): void {
+    if (!this.#isWaiting) return
+    this.#refuse(error)
+    this.#abort.abort(error.message)
+  }
+
+  #refuse(error: GateError): void {
+    this.#origin.inFlight--
+    this.#leave()
+    const { front, connection } = this.#job
+    const isClients = this.#hasLeft || hasLeft(front, connection)
+    if (!isClients && !BLAMELESS.has(error.code)) noteFailure(this.#origin, this.#tools.ports.now())
+    if (this.#isPatient) this.#tools.patience.renew(front, connection)
+    this.#reject(error)
+  }
+
+  #leave(): void {
+    this.#stage = 'over'
+    this.#tools.deadlines.remove(this)
+    this.#tools.exchanges.remove(this)
+  }
+
+  #handOn(response: Response): MaybePromise<Response> {
+    const job = this.#job
+    const { patience, streams, wholeBodies, ports } = this.#tools
+    const { headers, status, statusText } = response
+    if (status < 200) {
+      throw new GateError(
+        'upstream.broken',
+        `${job.routeId}: the upstream switched protocols unasked (status ${status})`,
+      )
+    }
+    cleanResponseFields(headers)
+    const length = headers.get('content-length')
+    const type = headers.get('content-type')
+    const address = this.#origin.base.length + job.path.length
+    const onEnd = (): void => {
+      this.#leave()
+      patience.renew(job.front, job.connection)
+    }
+    // Touching `body` turns it into a stream of JavaScript's own: only where it has to be one.
+    if (isEventStream(type) && response.body !== null) {
+      patience.hold(job.front, job.connection)
+      const { stream, close } = streams.wrap(response.body, {
+        lead: headers.has('content-encoding') ? '' : ':\n\n',
+        onEnd,
+      })
+      this.#closeEvents = close
+      return new Response(stream, { status, statusText, headers })
+    }
+    let answer = response
+    if (
+      !hasBody(job.method, status) ||
+      length === '0' ||
+      (length !== null && isHere(response, Number(length), address))
+    ) {
+      this.#leave()
+      if (this.#isPatient) patience.renew(job.front, job.connection)
+    } else if (!isLocalSocket(job.front)) {
+      this.deadlineMs = ports.now()
+      this.#wait(FIRST_LOOK_MS)
+    } else if (response.body !== null) {
+      // There it does not show whether a request is over, but for the end of its body.
+      if (!this.#isPatient) patience.hold(job.front, job.connection)
+      const label = `${job.routeId}: ${this.#origin.label}`
+      const watch = { idleTimeoutMs: null, now: ports.now, deadlines: this.#tools.deadlines, label, onEnd }
+      answer = new Response(watchBody(response.body, watch).stream, { status, statusText, headers })
+    }
+    const ready = handOn({ response: answer, method: job.method, type, length, address, asker: job }, wholeBodies)
+    if (!(ready instanceof Promise)) return ready
+    this.#isCollecting = true
+    return ready.then(
+      collected => {
+        this.#isCollecting = false
+        return collected
+      },
+      (error: unknown) => {
+        throw this.#ended === null
+          ? translateFailure(error, job.routeId, this.#origin.label)
+          : overtaken(job, this.#ended)
+      },
+    )
+  }
+}
+
+/** Of no account against an upstream: a slow answer may be the request's own doing, and the others are the gate's. */
+const BLAMELESS: ReadonlySet<string> = new Set(['upstream.timeout', 'target.too_large', 'access.denied'])
+
+/** A request's body is longer than its route takes. */
+export function tooLarge(routeId: string, maxBytes: number): GateError {
+  return new GateError('target.too_large', `${routeId}: the body is longer than ${maxBytes} bytes`, {
+    facts: { route: routeId },
+    hint: `raise max_body for "${routeId}" in routes.toml if the application takes longer ones`,
+  })
+}
+
+function expectsEvents(sent: Readonly<Record<string, string>>): boolean {
+  return sent.accept?.includes('text/event-stream') === true
+}
+
+function timedOut(job: ForwardJob, origin: Origin): GateError {
+  return new GateError('upstream.timeout', `${job.routeId}: no response head after ${job.timeoutMs} ms`, {
+    facts: { route: job.routeId, upstream: origin.label },
+    hint: `raise timeout for "${job.routeId}" in routes.toml if the application needs longer`,
+  })
+}
