@@ -1,3 +1,4 @@
+import type { GateError } from '../base/errors.ts'
 import type { ProviderConfig } from '../config/types.ts'
 import type { AccessToken } from './access-token.ts'
 import type { Identity } from './identity.ts'
@@ -64,6 +65,8 @@ export type ProviderState =
 /** What asking again came to. */
 export type RefreshResult =
   | ({ readonly kind: 'renewed'; readonly refreshToken: string } & Pick<LoginResult, 'identity' | 'access' | 'idToken'>)
+  /** It gave tokens, and used up the one that it was asked with; who this is cannot be told for the moment, for this reason. */
+  | { readonly kind: 'unclear'; readonly refreshToken: string; readonly failure: GateError }
   /** The provider no longer vouches for this sign-in, and said so with this word. */
   | { readonly kind: 'ended'; readonly reason: 'refused'; readonly says: string }
   /** It vouches for somebody else. */

@@ -1,12 +1,12 @@
 import { decodeJwt, type JWTPayload } from 'jose'
-import { GateError } from '../base/errors.ts'
+import { GateError, toGateError } from '../base/errors.ts'
 import type { ClientAuth, ProviderConfig } from '../config/types.ts'
 import type { Issuer } from './client.ts'
 import { findChangedRule, type IdTokenClaims, refusal, verifyIdToken } from './id-token.ts'
 import { makeIdentity } from './identity.ts'
 import type { Metadata } from './metadata.ts'
 import type { HeldTokens, RefreshResult } from './provider.ts'
-import { grantOf, redeemRefreshToken } from './token.ts'
+import { grantOf, type Refreshed, redeemRefreshToken } from './token.ts'
 import type { TokenRequest } from './token-endpoint.ts'
 import { fetchUserinfo, mergeClaims } from './userinfo.ts'
 
@@ -28,7 +28,8 @@ const OF_THE_SIGN_IN = ['auth_time', 'acr', 'amr', 'sid'] as const
  * Asks the provider again who someone is: a new ID token where it sends one, userinfo where it has that.
  *
  * A provider that sends neither has still said, by giving tokens, that the sign-in holds; its claims stay as they were.
- * Throws `provider.down`, `provider.token`, `provider.id_token`, `provider.userinfo`.
+ * What fails once there are tokens is no throw: most providers have used up the refresh token by then, and whoever came with it again
+ * would be signed out. Throws `provider.issuer`, `provider.down`, `provider.token`.
  * Source: OpenID Connect Core 1.0 §12 (refresh), §12.2 (what a new ID token may not change), §5.3.2 (userinfo's sub).
  */
 export async function refreshIdentity(held: HeldTokens, context: RefreshContext): Promise<RefreshResult> {
@@ -40,6 +41,20 @@ export async function refreshIdentity(held: HeldTokens, context: RefreshContext)
   }
   const tokens = await redeemRefreshToken({ config, auth, metadata, tellOdd, fetch: issuer.fetch }, held.refreshToken)
   if (tokens.kind === 'refused') return { kind: 'ended', reason: 'refused', says: tokens.says }
+  try {
+    return await readIdentity(held, tokens, context)
+  } catch (thrown) {
+    return { kind: 'unclear', refreshToken: tokens.refreshToken, failure: toGateError(thrown) }
+  }
+}
+
+/** Who this is by the tokens that came. Throws `provider.down`, `provider.id_token`, `provider.userinfo`. */
+async function readIdentity(
+  held: HeldTokens,
+  tokens: Extract<Refreshed, { kind: 'renewed' }>,
+  context: RefreshContext,
+): Promise<RefreshResult> {
+  const { config, issuer, metadata } = context
   const first = readFirst(held, config)
   const fresh = tokens.idToken === null ? null : await readFresh(tokens.idToken, tokens.accessToken, context)
   const changed = fresh === null ? null : findChangedRule(first, fresh)

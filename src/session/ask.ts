@@ -20,7 +20,7 @@ export function askProviders(
       throw new GateError('provider.discovery', `the file has no provider ${identity.provider} any more`)
     }
     const result = await pool.client(provider).refresh({ identity, idToken, refreshToken })
-    if (result.kind === 'ended') return result
+    if (result.kind !== 'renewed') return result
     const { idToken: newest, refreshToken: next } = result
     const access = wantsAccess(portal) ? result.access : null
     return { kind: 'renewed', identity: result.identity, secrets: { idToken: newest, refreshToken: next, access } }

@@ -10,6 +10,8 @@ import type { RefreshedFields, SessionStore, StoredSession } from './store.ts'
 /** What asking a session's provider again came to. */
 export type Asked =
   | { readonly kind: 'renewed'; readonly identity: Identity; readonly secrets: SessionSecrets }
+  /** It gave tokens, but what is true of the person could not be told: this refresh token is the one to ask with from now on. */
+  | { readonly kind: 'unclear'; readonly refreshToken: string; readonly failure: Error }
   /** `says`: the provider's own word for it, where it has one. */
   | { readonly kind: 'ended'; readonly reason: string; readonly says?: string }
 
@@ -87,27 +89,38 @@ export function createRefreshes(tools: RefreshTools): Refreshes {
       const kept = unwritten.get(id)
       if (kept !== undefined) return await write(row, kept, held)
       if (row.checkedAtMs > knownAtMs) return tools.adopt(row, held)
-      const fields = await askAbout(held.session, row)
+      const { fields, failure } = await askAbout(held.session, row)
       if (fields === null) return await end(held.session)
       await write(row, fields, held)
+      if (failure !== null) throw failure
     } finally {
       await guarded(() => store.release(id))
     }
   }
 
-  async function askAbout(session: Session, row: StoredSession): Promise<RefreshedFields | null> {
+  /** What to write of a session, null where it has ended; and what failed, though there is something to write. */
+  async function askAbout(
+    session: Session,
+    row: StoredSession,
+  ): Promise<{ readonly fields: RefreshedFields | null; readonly failure: Error | null }> {
     const secrets = await openSecrets(row, sealer)
     if (secrets === null) throw new GateError('session.store', 'the secrets of a session were sealed by another key')
     const { refreshToken } = secrets
-    if (refreshToken === null) return { ...row, isRefreshable: false }
+    if (refreshToken === null) return { fields: { ...row, isRefreshable: false }, failure: null }
     const asked = await tools.ask(session, { ...secrets, refreshToken })
     const { subject, provider } = session.identity
     if (asked.kind === 'ended') {
       const { reason, says } = asked
       ports.log.info('The provider has ended a sign-in', { user: subject, provider, reason, provider_error: says })
-      return null
+      return { fields: null, failure: null }
     }
-    return { ...(await storedIdentity(session, asked.identity, asked.secrets, sealer)), checkedAtMs: ports.now() }
+    if (asked.kind === 'unclear') {
+      const next = { ...secrets, refreshToken: asked.refreshToken }
+      const { secrets: sealed } = await storedIdentity(session, session.identity, next, sealer)
+      return { fields: { ...row, secrets: sealed }, failure: asked.failure }
+    }
+    const fields = await storedIdentity(session, asked.identity, asked.secrets, sealer)
+    return { fields: { ...fields, checkedAtMs: ports.now() }, failure: null }
   }
 
   async function write(row: StoredSession, fields: RefreshedFields, held: HeldSession): Promise<void> {
@@ -124,7 +137,8 @@ export function createRefreshes(tools: RefreshTools): Refreshes {
         await Bun.sleep(POLL_MS * tries)
       }
     }
-    const renewed = parseSession({ ...row, ...fields })
+    // Without a newer answer, nobody has vouched.
+    const renewed = fields.checkedAtMs === row.checkedAtMs ? null : parseSession({ ...row, ...fields })
     if (renewed !== null) await tools.note(renewed, 'good')
   }
 

@@ -102,6 +102,8 @@ async function signIn(
   return { browser, cookie: `sallyport=${browser.cookie('app.example', 'sallyport')}` }
 }
 
+const told = (gate: Gate) => gate.log.filter(line => line.includes('could not be checked'))
+
 /** What a script with this cookie is answered. */
 async function status(gate: Gate, cookie: string, host = 'app.example', path = '/'): Promise<number> {
   const answer = await fetch(`http://127.0.0.1:${gate.port}${path}`, { headers: { host, cookie }, redirect: 'manual' })
@@ -155,6 +157,36 @@ describe('refresh', () => {
     offsetMs += MINUTE
     expect(await status(gate, cookie)).toBe(200)
   })
+
+  test.each<[string, Misbehaviour]>([
+    ['whose userinfo fails', { instead: { userinfo: () => new Response('', { status: 503 }) } }],
+    ['whose keys cannot be had', { refresh: { signing: 'stranger' } }],
+  ])(
+    'a provider %s right after it gave tokens ends nothing, and is asked with the newest of these',
+    async (_what, how) => {
+      await using gate = await gateWith('refresh = "1m"\nrefresh_limit = "10m"')
+      const { cookie } = await signIn(gate)
+      const before = bad.asked.token
+      behave(how)
+      for (const times of [1, 2]) {
+        offsetMs += 2 * MINUTE
+        expect(await status(gate, cookie)).toBe(200)
+        await eventually(() => bad.asked.token === before + times, 'it was asked')
+        await eventually(() => told(gate).length === times, 'it was told')
+      }
+      behave({ userinfo: { groups: ['staff', 'more'] } })
+      offsetMs += MINUTE
+      await status(gate, cookie)
+      await eventually(() => bad.asked.token === before + 3, 'it is asked once more')
+      await Bun.sleep(50)
+      expect(await status(gate, cookie)).toBe(200)
+      expect(told(gate)).toHaveLength(2)
+      // What was said last of the person is from before all this: until the limit, and no longer.
+      behave(how)
+      offsetMs += 11 * MINUTE
+      expect(await status(gate, cookie)).toBe(401)
+    },
+  )
 
   test('groups that changed act at once after it, on requests and on streams that are open', async () => {
     await using gate = await gateWith('refresh = "1m"')

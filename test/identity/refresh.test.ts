@@ -3,7 +3,7 @@ import { GateError } from '../../src/base/errors.ts'
 import type { Ports } from '../../src/base/ports.ts'
 import type { ProviderConfig } from '../../src/config/types.ts'
 import { createProviderPool } from '../../src/identity/pool.ts'
-import type { HeldTokens, LoginRequest, ProviderClient } from '../../src/identity/provider.ts'
+import type { HeldTokens, LoginRequest, ProviderClient, RefreshResult } from '../../src/identity/provider.ts'
 import { BAD_PROVIDER_CLIENT, type BadProvider, type Misbehaviour, startBadProvider } from '../kit/bad-provider.ts'
 import recorded from '../recorded/token-refusals.json'
 
@@ -60,9 +60,14 @@ async function signIn(client = clientOf(), how: Misbehaviour = {}): Promise<Held
   return { identity, idToken, refreshToken }
 }
 
+function isUnclear(result: unknown): result is Extract<RefreshResult, { kind: 'unclear' }> {
+  return typeof result === 'object' && result !== null && 'kind' in result && result.kind === 'unclear'
+}
+
+/** What failed, before there were tokens or after. */
 async function refusal(attempt: Promise<unknown>): Promise<{ code: string; check: unknown }> {
   const thrown = await attempt.then(
-    result => result,
+    result => (isUnclear(result) ? result.failure : result),
     (error: unknown) => error,
   )
   if (!(thrown instanceof GateError)) throw new Error(`not refused with a GateError: ${JSON.stringify(thrown)}`)
@@ -85,7 +90,7 @@ describe('oidcc-client-test-refresh-token', () => {
     nowMs += 600_000
     bad.behave({ refresh: { claims: { email: 'new@example.com' } }, userinfo: { groups: ['other'], name: 'New Name' } })
     const result = await client.refresh(held)
-    if (result.kind !== 'renewed') throw new Error(result.reason)
+    if (result.kind !== 'renewed') throw new Error(result.kind)
     expect(result.identity).toMatchObject({
       subject: 'user-1',
       issuer: bad.issuer,
@@ -109,7 +114,7 @@ describe('oidcc-client-test-refresh-token', () => {
       { userinfo: { groups: ['other'] } },
       { claims: { sid: 'their-1', auth_time: NOW_S, acr: 'high' } },
     )
-    if (result.kind !== 'renewed') throw new Error(result.reason)
+    if (result.kind !== 'renewed') throw new Error(result.kind)
     expect(result.identity.groups).toEqual(['other'])
     expect(result.identity.claims).toMatchObject({ sid: 'their-1', auth_time: NOW_S, acr: 'high' })
   })
@@ -120,7 +125,7 @@ describe('oidcc-client-test-refresh-token', () => {
       {},
       { claims: { sid: 'their-1', acr: 'high' } },
     )
-    if (result.kind !== 'renewed') throw new Error(result.reason)
+    if (result.kind !== 'renewed') throw new Error(result.kind)
     expect(result.identity.claims).toMatchObject({ sid: 'their-1', acr: 'high' })
     expect(result.refreshToken).toStartWith('refresh-')
   })
@@ -273,6 +278,25 @@ describe('a refresh says nothing of the person', () => {
   test.each(STANDS_IN)('with %s', async (_what, status, body, headers, code) => {
     expect((await refusal(refresh({}, answering(status, body, headers)))).code).toBe(code)
   })
+
+  const LATE: readonly [string, NonNullable<Misbehaviour['refresh']>, Misbehaviour][] = [
+    ['userinfo fails', {}, { instead: { userinfo: () => new Response('', { status: 500 }) } }],
+    ['the ID token is signed by a stranger', { signing: 'stranger' }, {}],
+    ['the ID token has another auth_time', { claims: { auth_time: 1 } }, {}],
+  ]
+  test.each(LATE)(
+    'where %s once there are tokens, and the newest of these is the one to ask with',
+    async (_what, how, more) => {
+      const client = clientOf()
+      const held = await signIn(client, { claims: { auth_time: NOW_S } })
+      bad.behave({ ...more, refresh: how })
+      const result = await client.refresh(held)
+      if (!isUnclear(result)) throw new Error(`it was ${result.kind}`)
+      expect(result.refreshToken).not.toBe(held.refreshToken)
+      bad.behave({ refresh: { claims: { auth_time: NOW_S } } })
+      expect((await client.refresh({ ...held, refreshToken: result.refreshToken })).kind).toBe('renewed')
+    },
+  )
 
   test('where the provider in the file has another issuer by now', async () => {
     const client = clientOf()
