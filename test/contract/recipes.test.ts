@@ -7,7 +7,7 @@ import { recipe } from '../kit/recipes.ts'
 
 /**
  * Traefik and Envoy are in no package that this project installs: their files are read here as they read them, and held to what a
- * verdict needs. Those of nginx, Caddy and HAProxy run in test/flow/recipes.test.ts.
+ * verdict needs. Those of nginx, Caddy and HAProxy run in test/flow/recipes.test.ts and test/attack/recipes.test.ts.
  */
 const ROOT = join(import.meta.dir, '../..')
 

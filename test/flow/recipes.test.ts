@@ -3,71 +3,22 @@ import { runTokens } from '../../src/cli/tokens.ts'
 import { quietPorts } from '../kit/clock.ts'
 import { eventually } from '../kit/gate.ts'
 import { runIn } from '../kit/io.ts'
-import { startProvider, type TestProvider } from '../kit/provider.ts'
-import { HOSTS, openRecipeStand, PROXIES, type RecipeStand } from '../kit/recipes.ts'
-import type { Received } from '../kit/telling-app.ts'
+import { HOSTS, isRefused, openRecipes, PROXIES, type RecipeStand, type Recipes } from '../kit/recipes.ts'
 import { askForWebSocket, frameBytes, framesIn } from '../kit/websocket-wire.ts'
-import { openWire, sendRaw, type WireResponse } from '../kit/wire.ts'
+import { openWire, sendRaw } from '../kit/wire.ts'
 
 setDefaultTimeout(60_000)
 
-let provider: TestProvider
-const stands = new Map<string, RecipeStand>()
-
+let recipes: Recipes
 beforeAll(async () => {
-  provider = await startProvider({
-    clients: [{ client_id: 'gate', client_secret: 'gate-secret' }],
-    accounts: [
-      { sub: 'ada', name: 'Ada', preferred_username: 'ada', email: 'ada@example.com', groups: ['admins', 'users'] },
-      { sub: 'grace', name: 'Grace', preferred_username: 'grace', email: 'grace@example.com', groups: ['users'] },
-    ],
-  })
-  for (const name of PROXIES) stands.set(name, await openRecipeStand(name, provider))
+  recipes = await openRecipes()
 })
-
-afterAll(async () => {
-  for (const stand of stands.values()) await stand[Symbol.asyncDispose]()
-  await provider.stop()
-})
-
-interface Asked {
-  readonly status: number
-  readonly body: string
-  readonly answer: WireResponse
-  /** What applications got of it. */
-  readonly saw: readonly Received[]
-}
+afterAll(() => recipes[Symbol.asyncDispose]())
 
 describe.each([...PROXIES])('docs/recipes for %s', name => {
-  function stand(): RecipeStand {
-    const found = stands.get(name)
-    if (found === undefined) throw new Error(`${name} was not started`)
-    return found
-  }
-  /** A request of a program with these raw lines among its fields, on a connection of its own. */
-  async function ask(
-    target: string,
-    lines: readonly string[] = [],
-    more: { method?: string; host?: string; body?: string } = {},
-  ) {
-    const { app, port } = stand()
-    const before = app.received.length
-    const host = more.host ?? `${HOSTS.app}:${port}`
-    const head = [`${more.method ?? 'GET'} ${target} HTTP/1.1`, `Host: ${host}`, 'Connection: close', ...lines]
-    const answer = await sendRaw(port, `${head.join('\r\n')}\r\n\r\n${more.body ?? ''}`, {
-      until: () => false,
-      timeoutMs: 20_000,
-    })
-    const body = answer.body.toString('utf8')
-    return { status: answer.status, body, answer, saw: app.received.slice(before) } satisfies Asked
-  }
-  const isRefused = ({ status, saw }: Asked) => (status === 0 || status >= 300) && status < 500 && saw.length === 0
-  /** The cookie of someone who is signed in at an application, as a field. */
-  async function cookieOf(sub: string, application: keyof typeof HOSTS = 'app', groups: readonly string[] = ['users']) {
-    const { gate } = stand()
-    const { cookie } = await gate.signIn(HOSTS[application], { sub, preferred_username: sub, groups })
-    return `Cookie: ${cookie}`
-  }
+  const stand = () => recipes.stand(name)
+  const ask: RecipeStand['ask'] = (...asked) => stand().ask(...asked)
+  const cookieOf: RecipeStand['cookieOf'] = (...whose) => stand().cookieOf(...whose)
 
   describe('people', () => {
     test.each(['app', 'own'] as const)(
@@ -172,154 +123,6 @@ describe.each([...PROXIES])('docs/recipes for %s', name => {
       }
       expect(isRefused(await ask('/', preflight, { method: 'OPTIONS' }))).toBe(true)
     })
-  })
-
-  describe('a client that says who it is', () => {
-    const names = ['User', 'Name', 'Email', 'Groups'].flatMap(part =>
-      ['-', '_', '.'].flatMap(dash => [`Remote${dash}${part}`, `remote${dash}${part}`.toUpperCase()]),
-    )
-
-    test.each(names)('%s arrives in no spelling, on a public path, as nobody and as somebody', async field => {
-      const grace = await cookieOf('grace')
-      for (const [target, lines] of [
-        ['/open/x', []],
-        ['/open/x', [grace]],
-        ['/x', [grace]],
-      ] as const) {
-        const { status, saw } = await ask(target, [...lines, `${field}: forged`])
-        expect(JSON.stringify(saw)).not.toContain('forged')
-        // Other spellings are refused, or dropped by the proxy; our own are written over.
-        if (field.includes('-')) expect([target, status]).toEqual([target, 200])
-      }
-    })
-
-    test('nothing that is not known arrives as an empty field', async () => {
-      const { fields } = (await ask('/open/x', ['Cookie: sallyport=junk', 'Remote-User: forged'])).saw[0] ?? {}
-      expect(fields).toBeDefined()
-      for (const one of ['cookie', 'authorization', 'remote-user', 'remote-name', 'remote-email', 'remote-groups']) {
-        expect([one, fields?.[one]]).toEqual([one, undefined])
-      }
-    })
-  })
-
-  describe('a client that states another request', () => {
-    const statements: readonly (readonly string[])[] = [
-      ['X-Forwarded-Uri: /open'],
-      ['X-Forwarded-Method: OPTIONS', 'X-Forwarded-Uri: /open'],
-      ['X-Original-URL: http://app.example.com/open', 'X-Original-Method: GET'],
-      ['X-Original-URI: /open', 'X-Rewrite-URL: /open', 'X-Forwarded-Path: /open'],
-      ['X-Forwarded-Host: open.example.com'],
-      ['X-Forwarded-Host: own.example.com', 'X-Forwarded-Uri: /open'],
-      ['X-Forwarded-Prefix: /open', 'X-Original-Body: 0'],
-      ['X-Forwarded-For: 127.0.0.1', 'X-Real-IP: 127.0.0.1'],
-      ['Forwarded: host=open.example.com;proto=https', 'X-Forwarded-Uri: /open', 'X-Forwarded-Uri: /open'],
-      ['X_Forwarded_Uri: /open', 'X_Forwarded_Host: open.example.com', 'X.Original.URL: http://app.example.com/open'],
-      ['Connection: X-Original-URL, X-Forwarded-Uri, X-Forwarded-Host', 'X-Forwarded-Uri: /open'],
-      ['X-HTTP-Method-Override: GET'],
-    ]
-    test.each(statements.map(lines => [lines] as const))('is judged by its own: %p', async lines => {
-      for (const target of ['/', '/admin', '/open/../admin', '/admin/../open/../admin']) {
-        expect([target, isRefused(await ask(target, lines))]).toEqual([target, true])
-      }
-    })
-
-    test('another host in the address than in Host is judged as what is served, and reaches nothing else', async () => {
-      const { port } = stand()
-      const grace = await cookieOf('grace')
-      for (const [target, host] of [
-        [`http://${HOSTS.adm}/secret`, `${HOSTS.app}:${port}`],
-        [`http://${HOSTS.adm}:${port}/secret`, `${HOSTS.app}:${port}`],
-        [`http://${HOSTS.adm}/secret`, `${HOSTS.open}:${port}`],
-        [`http://${HOSTS.adm}/secret`, 'answered.example.com'],
-        [`http://${HOSTS.adm}/secret`, 'x.wide.example.com'],
-        ['http://x.wide.example.com/secret', HOSTS.adm],
-        [`HTTP://${HOSTS.adm.toUpperCase()}/secret`, HOSTS.open],
-        [`http://x@${HOSTS.adm}/secret`, HOSTS.open],
-        [`http://${HOSTS.app}/admin`, HOSTS.open],
-      ] as const) {
-        for (const lines of [[], [grace]]) {
-          const { saw } = await ask(target, lines, { host })
-          expect([target, host, saw]).toEqual([target, host, []])
-        }
-      }
-      // The other way round there is nothing to gain: whoever may see the public one sees that.
-      for (const { application } of (await ask(`http://${HOSTS.open}/x`, [], { host: HOSTS.adm })).saw) {
-        expect(application).toBe('open')
-      }
-    })
-
-    test('a host that the proxy does not serve reaches no application', async () => {
-      const { port } = stand()
-      const grace = await cookieOf('grace')
-      for (const host of [
-        'answered.example.com',
-        'nowhere.example.com',
-        'x.wide.example.com',
-        `127.0.0.1:${port}`,
-        '',
-        `${HOSTS.open}.evil.example`,
-        `evil-${HOSTS.open}`,
-      ]) {
-        const { saw } = await ask('/secret', [grace], { host })
-        expect([host, saw]).toEqual([host, []])
-      }
-      const two = await ask('/secret', [`Host: ${HOSTS.open}`, grace], { host: HOSTS.adm })
-      for (const { application } of two.saw) expect(application).toBe('open')
-    })
-  })
-
-  test('what the application could read as another route’s path is not let through', async () => {
-    const grace = await cookieOf('grace')
-    for (const target of [
-      '//admin',
-      '/open/..%2fadmin',
-      '/open/%2e%2e/admin',
-      '/open;/../admin',
-      '/open%2f..%2fadmin',
-      '/open//..//admin',
-      '/open\\..\\admin',
-      '/%6fpen/..;/admin',
-      '/%61dmin',
-      '/ADMIN',
-      '/admin;x',
-      '/open/%zz',
-      '/open%00/x',
-      '/open/../%61dmin',
-      '/.sallyport/../admin',
-      '/.sallyport/%2e%2e/admin',
-      '/.sallyport/..;/admin',
-    ]) {
-      for (const lines of [[], [grace]]) {
-        const { status, saw } = await ask(target, lines)
-        const seen = saw.map(one => one.target)
-        expect([target, status === 0 || status >= 300, seen]).toEqual([target, true, []])
-      }
-    }
-  })
-
-  test('whoever asks for a verdict through the proxy gets none', async () => {
-    const { app } = stand()
-    const before = app.received.length
-    for (const page of [
-      'verify',
-      'verify/nginx',
-      'verify/traefik',
-      'verify/envoy/',
-      'verify/',
-      'verify?x',
-      'x/../verify',
-    ]) {
-      const grace = await cookieOf('grace')
-      for (const lines of [
-        [grace],
-        [grace, 'X-Forwarded-Method: GET', 'X-Forwarded-Uri: /', `X-Forwarded-Host: ${HOSTS.app}`],
-        [grace, 'X-Original-Method: GET', `X-Original-URL: http://${HOSTS.app}/`],
-      ]) {
-        const { status, answer } = await ask(`/.sallyport/${page}`, lines)
-        expect([page, status, answer.field('remote-user')]).toEqual([page, 404, null])
-      }
-    }
-    expect(app.received.length).toBe(before)
   })
 
   test('a WebSocket opens for whoever may pass, and for no page of another site', async () => {

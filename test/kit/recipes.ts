@@ -5,8 +5,9 @@ import { freePort } from './child.ts'
 import { temporaryFolder } from './folder.ts'
 import { type Front, startCaddy, startHaproxy, startNginx } from './front.ts'
 import { type Gate, startGate } from './gate.ts'
-import type { TestProvider } from './provider.ts'
-import { startTellingApp, type TellingApp } from './telling-app.ts'
+import { startProvider, type TestProvider } from './provider.ts'
+import { type Received, startTellingApp, type TellingApp } from './telling-app.ts'
+import { sendRaw, type WireResponse } from './wire.ts'
 
 const RECIPES = join(import.meta.dir, '../../docs/recipes')
 
@@ -39,6 +40,59 @@ export interface RecipeStand extends AsyncDisposable {
   /** The address of an application, as a browser has it. */
   address(application: Application, path?: string): string
   browser(): BrowserLite
+  /** A request of a program with these raw lines among its fields, on a connection of its own. */
+  ask(target: string, lines?: readonly string[], more?: AskMore): Promise<Asked>
+  /** The cookie of someone who is signed in at an application, as a field. */
+  cookieOf(sub: string, application?: Application): Promise<string>
+}
+
+export interface AskMore {
+  readonly method?: string
+  /** What Host says, in place of the application for users. */
+  readonly host?: string
+  readonly body?: string
+}
+
+export interface Asked {
+  /** 0 for a connection that was closed without an answer. */
+  readonly status: number
+  readonly body: string
+  readonly answer: WireResponse
+  /** What applications got of it. */
+  readonly saw: readonly Received[]
+}
+
+/** Whether a request was turned away without a failure of ours, and no application heard of it. */
+export function isRefused({ status, saw }: Asked): boolean {
+  return (status === 0 || status >= 300) && status < 500 && saw.length === 0
+}
+
+/** Every recipe that runs here, with one provider for all: Ada is an admin, Grace a user. */
+export interface Recipes extends AsyncDisposable {
+  stand(name: ProxyName): RecipeStand
+}
+
+export async function openRecipes(): Promise<Recipes> {
+  const provider = await startProvider({
+    clients: [{ client_id: 'gate', client_secret: 'gate-secret' }],
+    accounts: [
+      { sub: 'ada', name: 'Ada', preferred_username: 'ada', email: 'ada@example.com', groups: ['admins', 'users'] },
+      { sub: 'grace', name: 'Grace', preferred_username: 'grace', email: 'grace@example.com', groups: ['users'] },
+    ],
+  })
+  const stands = new Map<ProxyName, RecipeStand>()
+  for (const name of PROXIES) stands.set(name, await openRecipeStand(name, provider))
+  return {
+    stand(name) {
+      const found = stands.get(name)
+      if (found === undefined) throw new Error(`${name} was not started`)
+      return found
+    },
+    async [Symbol.asyncDispose]() {
+      for (const stand of stands.values()) await stand[Symbol.asyncDispose]()
+      await provider.stop()
+    },
+  }
 }
 
 const RECIPE_FILES: Readonly<Record<ProxyName, string>> = {
@@ -48,8 +102,8 @@ const RECIPE_FILES: Readonly<Record<ProxyName, string>> = {
   HAProxy: 'haproxy.cfg',
 }
 
-/** Starts all of it on free ports. What differs from the file is addresses, and that there are four applications. */
-export async function openRecipeStand(name: ProxyName, provider: TestProvider): Promise<RecipeStand> {
+/** Starts one of them on free ports. What differs from the file is addresses, and that there are four applications. */
+async function openRecipeStand(name: ProxyName, provider: TestProvider): Promise<RecipeStand> {
   const folder = temporaryFolder()
   const port = await freePort()
   const at = (host: string) => `${host}:${port}`
@@ -70,6 +124,19 @@ export async function openRecipeStand(name: ProxyName, provider: TestProvider): 
     app,
     address: (application, path = '/') => `http://${at(HOSTS[application])}${path}`,
     browser: () => new BrowserLite({ hosts: Object.fromEntries(hosts.map(host => [at(host), `127.0.0.1:${port}`])) }),
+    async ask(target, lines = [], more = {}) {
+      const before = app.received.length
+      const host = more.host ?? at(HOSTS.app)
+      const head = [`${more.method ?? 'GET'} ${target} HTTP/1.1`, `Host: ${host}`, 'Connection: close', ...lines]
+      const bytes = `${head.join('\r\n')}\r\n\r\n${more.body ?? ''}`
+      const answer = await sendRaw(port, bytes, { until: () => false, timeoutMs: 20_000 })
+      const body = answer.body.toString('utf8')
+      return { status: answer.status, body, answer, saw: app.received.slice(before) }
+    },
+    async cookieOf(sub, application = 'app') {
+      const { cookie } = await gate.signIn(HOSTS[application], { sub, preferred_username: sub, groups: ['users'] })
+      return `Cookie: ${cookie}`
+    },
     async [Symbol.asyncDispose]() {
       await front[Symbol.asyncDispose]()
       await gate[Symbol.asyncDispose]()
