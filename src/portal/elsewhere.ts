@@ -8,8 +8,9 @@ import type { PortalRequest } from './portal.ts'
  * The way from an application's host to a page that is on the host where people sign in alone, since an application's own
  * scripts could read and use it elsewhere; null where that host was asked. Throws `route.none` for programs.
  */
-export function leadToPortal(ctx: PortalRequest, page: OwnPage): Response | null {
+export function leadToPortal(ctx: PortalRequest, page: OwnPage, setCookies: readonly string[] = []): Response | null {
   if (isPortalHost(ctx)) return null
-  if (prefersPage(ctx.request)) return redirectAnswer(302, `${portalOrigin(ctx)}${ownPath(page)}`)
+  const status = ctx.request.method === 'POST' ? 303 : 302
+  if (prefersPage(ctx.request)) return redirectAnswer(status, `${portalOrigin(ctx)}${ownPath(page)}`, setCookies)
   throw new GateError('route.none', `${ownPath(page)} is on the portal’s own host`)
 }

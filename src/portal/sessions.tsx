@@ -33,7 +33,7 @@ export async function showSessions(ctx: PortalRequest, tools: SignOutTools, sess
   const search = (query.get('q') ?? '').slice(0, 200)
   const { entries, next } = isAll
     ? await findAll(ctx, tools, search, query.get('after'))
-    : { entries: await tools.sessions.ofOwner(session), next: null }
+    : { entries: await tools.sessions.ofOwner(session, boundsOf(ctx)), next: null }
   if (!prefersPage(ctx.request)) {
     const described = entries.map(entry => ({ ...describeEntry(entry), is_this: entry.session.id === session.id }))
     return jsonAnswer({ sessions: described, next })
@@ -64,7 +64,7 @@ export async function endSessions(ctx: PortalRequest, tools: SignOutTools, sessi
   const form = await readOwnForm(ctx, tools.seal)
   switch (form.get('act')) {
     case 'end-all': {
-      const own = await tools.sessions.ofOwner(session)
+      const own = await tools.sessions.ofOwner(session, boundsOf(ctx))
       return leave(ctx, tools, [...new Set([session.id, ...own.map(entry => entry.session.id)])])
     }
     case 'end':
@@ -83,7 +83,9 @@ async function endOne(
   const id = form.get('id') ?? ''
   if (id === session.id) return leave(ctx, tools, [id])
   const isForAll = form.get('all') === '1'
-  const found = await tools.sessions.describe(id)
+  const bounds = boundsOf(ctx)
+  const isWithin = bounds === null || (await tools.sessions.isKnownAt(id, bounds))
+  const found = isWithin ? await tools.sessions.describe(id) : null
   if (found !== null && found.session.portal === ctx.portal.name) {
     const isOwn = isSamePerson(found.session, session)
     if (!isOwn && !isAdmin(ctx, session)) throw new GateError('access.denied', 'the session is another person’s')
@@ -96,6 +98,16 @@ async function endOne(
   if (!prefersPage(ctx.request)) return jsonAnswer({ ended: found !== null })
   const query = new URLSearchParams(isForAll ? { all: '1', q: form.get('q') ?? '' } : {})
   return redirectAnswer(303, `${ownPath('sessions')}${isForAll ? `?${query}` : ''}`)
+}
+
+/**
+ * The host whose sessions may be seen and ended from here; null: any of the portal.
+ *
+ * Of a portal that is mounted on each host, the application of every host has the origin of these pages: its scripts may do what
+ * forms here do, and are to reach no other host by that.
+ */
+function boundsOf({ portal, target }: PortalRequest): string | null {
+  return portal.url === null ? target.host : null
 }
 
 function isSamePerson(one: Session, other: Session): boolean {

@@ -8,6 +8,7 @@ import type { Sealer } from '../session/seal.ts'
 import type { Session, Sessions } from '../session/session.ts'
 import type { Tokens } from '../session/tokens.ts'
 import { pageAnswer, redirectAnswer } from './answer.ts'
+import { leadToPortal } from './elsewhere.ts'
 import { proveForm, readOwnForm } from './form.ts'
 import { sessionCookie } from './hand-off.ts'
 import { wordsFor } from './language.ts'
@@ -28,8 +29,15 @@ export interface SignOutTools {
 /** How long someone may take at the provider, and before they go there. */
 const PROVIDER_LIFETIME_MS = 10 * 60_000
 
-/** Asks whether to sign out. A link alone signs nobody out: only the form on this page does. */
+/**
+ * Asks whether to sign out. A link alone signs nobody out: only the form on this page does.
+ *
+ * Only on the host where people sign in: elsewhere an application's scripts could send the form, and sign people out of every other
+ * application. They may ask, and the person is asked back.
+ */
 export async function confirmSignOut(ctx: PortalRequest, tools: SignOutTools): Promise<Response> {
+  const away = leadToPortal(ctx, 'logout', [forgetRounds(ctx)])
+  if (away !== null) return away
   const { session } = ctx
   if (session === null) return signedOut(ctx, tools)
   const proof = await proveForm(ctx, session, tools.seal)
@@ -38,8 +46,10 @@ export async function confirmSignOut(ctx: PortalRequest, tools: SignOutTools): P
   return pageAnswer(words, ctx.portal.brand, page, 200)
 }
 
-/** Takes the form of `confirmSignOut`. Throws `access.origin` for a form that is not ours. */
+/** Takes the form of `confirmSignOut`; one that is sent elsewhere leads to it. Throws `access.origin` for a form that is not ours. */
 export async function signOut(ctx: PortalRequest, tools: SignOutTools): Promise<Response> {
+  const away = leadToPortal(ctx, 'logout', [forgetRounds(ctx)])
+  if (away !== null) return away
   await readOwnForm(ctx, tools.seal)
   return leave(ctx, tools, ctx.session === null ? [] : [ctx.session.id])
 }

@@ -18,7 +18,7 @@ export interface ManageTools {
 /** How sessions are looked at and ended by people and providers, off the path of requests: straight from the store. */
 export function createManagement(
   tools: ManageTools,
-): Pick<Sessions, 'secretsOf' | 'describe' | 'ofOwner' | 'list' | 'endFor'> {
+): Pick<Sessions, 'secretsOf' | 'describe' | 'ofOwner' | 'isKnownAt' | 'list' | 'endFor'> {
   const { store, sealer, ports } = tools
 
   function entryOf(row: StoredSession): SessionEntry | null {
@@ -34,6 +34,10 @@ export function createManagement(
     return rows.map(entryOf).filter(entry => entry !== null)
   }
 
+  async function isKnownAt(sessionId: string, host: string): Promise<boolean> {
+    return (await guarded(() => store.findHosts(sessionId))).includes(host)
+  }
+
   return {
     async secretsOf(sessionId) {
       const row = await guarded(() => store.findById(sessionId))
@@ -43,9 +47,13 @@ export function createManagement(
       const row = await guarded(() => store.findById(sessionId))
       return row === null ? null : entryOf(row)
     },
-    async ofOwner({ portal, identity }) {
+    isKnownAt,
+    async ofOwner({ portal, identity }, host) {
       const rows = await guarded(() => store.findBySubject(identity.issuer, identity.subject))
-      return entriesOf(rows.filter(row => row.portal === portal))
+      const own = entriesOf(rows.filter(row => row.portal === portal))
+      if (host === null) return own
+      const isHere = await Promise.all(own.map(({ session }) => isKnownAt(session.id, host)))
+      return own.filter((_, index) => isHere[index])
     },
     async list(portal, page) {
       const { sessions, next } = await guarded(() => store.list(portal, page))

@@ -98,6 +98,16 @@ local id, host = string.match(handle, '^(%S+) (.*)$')
 return { id, host, redis.call('HGETALL', p .. 'session:' .. id) }
 `)
 
+/** id → the hosts of its cookies. */
+export const FIND_HOSTS = script(`
+local hosts = {}
+for _, hash in ipairs(redis.call('SMEMBERS', p .. 'handles:' .. ARGV[1])) do
+  local handle = redis.call('GET', p .. 'handle:' .. hash)
+  if handle then hosts[#hosts + 1] = string.match(handle, '^%S+ (.*)$') end
+end
+return hosts
+`)
+
 /** index, newest place to look at (as ZREVRANGEBYLEX takes it), how many → a list of { id, fields, place }. */
 export const LIST = script(`
 local found = {}

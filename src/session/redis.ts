@@ -111,6 +111,10 @@ export function openRedisStore(address: RedisAddress, ports: Pick<Ports, 'now' |
     async findById(sessionId) {
       return parseStored(sessionId, pairsOf(await link.send('HGETALL', [`sallyport:1:session:${sessionId}`])))
     },
+    async findHosts(sessionId) {
+      const hosts = await link.run(scripts.FIND_HOSTS, [sessionId])
+      return Array.isArray(hosts) ? [...new Set(hosts.map(String))] : []
+    },
     async findBySubject(issuer, subject) {
       return sessionsOf(await listed(subjectIndex(issuer, subject), '+', MOST_OF_ONE))
     },

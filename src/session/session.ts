@@ -72,8 +72,13 @@ export interface Sessions {
   secretsOf(sessionId: string): Promise<SessionSecrets | null>
   /** The live session with this id, or null. */
   describe(sessionId: string): Promise<SessionEntry | null>
-  /** Every live session of the person behind this one, at its portal, newest first. */
-  ofOwner(session: Session): Promise<readonly SessionEntry[]>
+  /**
+   * Every live session of the person behind this one, at its portal, newest first; of those with a cookie for `host` alone, where
+   * one is given.
+   */
+  ofOwner(session: Session, host: string | null): Promise<readonly SessionEntry[]>
+  /** Whether this host has a cookie for a session. */
+  isKnownAt(sessionId: string, host: string): Promise<boolean>
   /** Live sessions of a portal, newest first, beginning after what `next` of the part before said. Parts may be shorter than `limit`. */
   list(
     portal: string,

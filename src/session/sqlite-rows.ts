@@ -49,6 +49,9 @@ export function storeOn(database: Database): SessionStore {
   const find = database.query<SessionRow & { readonly host: string }, [string]>(
     'SELECT s.*, h.host AS host FROM handles h JOIN sessions s ON s.id = h.session_id WHERE h.hash = ?',
   )
+  const hostsOf = database.query<{ readonly host: string }, [string]>(
+    'SELECT DISTINCT host FROM handles WHERE session_id = ?',
+  )
   const byId = database.query<SessionRow, [string]>('SELECT * FROM sessions WHERE id = ?')
   const bySubject = database.query<SessionRow, [string, string]>(
     'SELECT * FROM sessions WHERE issuer = ? AND subject = ? ORDER BY created_ms DESC, id DESC',
@@ -189,6 +192,7 @@ export function storeOn(database: Database): SessionStore {
       const row = byId.get(sessionId)
       return row === null ? null : sessionOf(row)
     },
+    findHosts: sessionId => hostsOf.all(sessionId).map(({ host }) => host),
     findBySubject: (issuer, subject) => bySubject.all(issuer, subject).map(sessionOf),
     findBySid: (issuer, sid) => bySid.all(issuer, sid).map(sessionOf),
     list(portal, { after, limit }) {

@@ -66,6 +66,7 @@ export function openSqliteStore(path: string, ports: Pick<Ports, 'now' | 'log'>)
 
   return {
     insert: (session, handle) => run(store => store.insert(session, handle)),
+    findHosts: sessionId => run(store => store.findHosts(sessionId)),
     addHandle: handle => run(store => store.addHandle(handle)),
     findByHash: hash => run(store => store.findByHash(hash)),
     findById: id => run(store => store.findById(id)),

@@ -132,6 +132,8 @@ export interface SessionStore {
   /** The session behind a hash and the host it was made for. */
   findByHash(hash: string): MaybePromise<{ readonly session: StoredSession; readonly host: string } | null>
   findById(sessionId: string): MaybePromise<StoredSession | null>
+  /** The hosts that have a cookie for a session, each once. */
+  findHosts(sessionId: string): MaybePromise<readonly string[]>
   /** Sessions of one person at one issuer, at any portal, newest first. */
   findBySubject(issuer: string, subject: string): MaybePromise<readonly StoredSession[]>
   /** Sessions that come from one session at an issuer, at any portal, newest first. */

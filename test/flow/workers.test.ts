@@ -338,7 +338,7 @@ describe.each(PROGRAMS)('several workers of %s', (_what, program) => {
         return seen.add(body).size === 2
       }, 'both workers know the session')
 
-      const origin = `http://app.localhost:${port}`
+      const origin = `http://auth.localhost:${port}`
       const out = await ada.visit(`${origin}/.sallyport/logout`, {
         method: 'POST',
         headers: { origin, 'sec-fetch-site': 'same-origin' },

@@ -280,10 +280,11 @@ describe('signing out', () => {
     await browser.signIn(`${KUMA}/`, 'user1')
     await browser.open(`${GRAFANA}/`)
     const confirm = await browser.open(`${KUMA}/.sallyport/logout`)
+    expect(confirm.address.href).toBe(`${PORTAL}/.sallyport/logout`)
     expect((await browser.open(`${KUMA}/still`)).text).toBe('user-1 sees /still')
     const out = await browser.submit(confirm)
     expect(out.address.pathname).toBe('/.sallyport/signed-out')
-    expect(browser.cookie('kuma.example.com', SESSION)).toBeNull()
+    expect(browser.cookie('auth.example.com', SESSION)).toBeNull()
     for (const origin of [KUMA, GRAFANA, PORTAL]) {
       expect((await browser.visit(`${origin}/.sallyport/me`, { headers: AS_PROGRAM })).status).toBe(401)
     }
@@ -299,7 +300,7 @@ describe('signing out', () => {
   ] as const)('a form of another page signs nobody out: %j', async headers => {
     const browser = stand.browser()
     await browser.signIn(`${KUMA}/`, 'user1')
-    const answer = await browser.visit(`${KUMA}/.sallyport/logout`, {
+    const answer = await browser.visit(`${PORTAL}/.sallyport/logout`, {
       method: 'POST',
       headers: { ...AS_PROGRAM, ...headers },
     })
@@ -315,7 +316,7 @@ describe('signing out', () => {
     const victim = stand.browser()
     await victim.signIn(`${KUMA}/`, 'user1')
     const body = `proof=${proof}`
-    const answer = await victim.visit(`${KUMA}/.sallyport/logout`, {
+    const answer = await victim.visit(`${PORTAL}/.sallyport/logout`, {
       method: 'POST',
       body,
       headers: { origin: 'null', 'content-length': String(body.length) },
@@ -338,7 +339,7 @@ describe('what a browser does ahead of a click sets nothing in motion', () => {
     const ticket = new URL((await browser.visit(callback)).headers.get('location') ?? '')
     await browser.visit(ticket, init)
     expect((await browser.visit(ticket)).status).toBe(303)
-    await browser.visit(`${KUMA}/.sallyport/logout`, init)
+    await browser.visit(`${PORTAL}/.sallyport/logout`, init)
     await browser.visit(`${KUMA}/.sallyport/login?switch=1`, init)
     expect((await browser.open(`${KUMA}/still`)).text).toBe('user-1 sees /still')
   })

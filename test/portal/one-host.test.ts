@@ -79,12 +79,12 @@ describe('what is begun on one host ends on that host: a portal with a host of i
     const next = /provider-logout\?next=([\w-]+)/.exec(out.text)?.[1] ?? ''
     const at = (origin: string) => browser.visit(`${origin}/.sallyport/provider-logout?next=${next}`)
     expect((await at(GRAFANA)).headers.get('location')).toBe('/.sallyport/signed-out')
-    expect((await at(KUMA)).headers.get('location')).toBe('/.sallyport/signed-out')
+    expect((await at(PORTAL)).headers.get('location')).toBe('/.sallyport/signed-out')
 
     await browser.signIn(`${KUMA}/`, 'user1')
     const again = await browser.submit(await browser.open(`${KUMA}/.sallyport/logout`))
     const good = /provider-logout\?next=([\w-]+)/.exec(again.text)?.[1] ?? ''
-    const answer = await browser.visit(`${KUMA}/.sallyport/provider-logout?next=${good}`)
+    const answer = await browser.visit(`${PORTAL}/.sallyport/provider-logout?next=${good}`)
     expect(answer.headers.get('location')).toStartWith(`${stand.issuer}/`)
   })
 })
