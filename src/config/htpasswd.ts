@@ -109,6 +109,12 @@ export function buildHtpasswd(path: string | null, files: ConfigFiles): Htpasswd
   return parse(file.text).entries
 }
 
+/** What is wrong with the text of such a file, a sentence for each line that is; none for a good one. */
+export function passwordFaults(text: string): readonly string[] {
+  const { entries, faults } = parse(text)
+  return faults.length === 0 && entries.size === 0 ? ['it names nobody'] : faults
+}
+
 /** Lines of `NAME:HASH`; blank ones, and those that begin with #, say nothing. No fault repeats what a line holds. */
 function parse(text: string): Parsed {
   const entries = new Map<string, string>()

@@ -10,7 +10,7 @@ const CADDY: Readonly<Record<string, Counts>> = {
   'c04-aclpath': [54, 0, 0],
   'c04c-aclmethod': [34, 2, 0],
   'c06-bypass': [180, 18, 0],
-  'c08-transform': [28, 8, 0],
+  'c08-transform': [34, 2, 0],
   'c09c-drop': [12, 24, 0],
   'c11-addr': [36, 0, 0],
   'c13-sites': [20, 4, 0],
@@ -28,7 +28,23 @@ const CADDY: Readonly<Record<string, Counts>> = {
   'c51-groupsdeny': [36, 0, 0],
   'c53-rewrite': [36, 0, 0],
   'c61-ident': [36, 0, 0],
-  'c63-eve': [30, 6, 0],
+  'c63-eve': [36, 0, 0],
+}
+const OAUTH2_PROXY: Readonly<Record<string, Counts>> = {
+  devnull: [42, 0, 0],
+  'o01-groups': [42, 0, 0],
+  'o03-emails': [42, 0, 0],
+  'o04-trusted': [42, 0, 0],
+  'o06-ups': [133, 32, 24],
+  'o08-tokens': [42, 0, 0],
+  'o08c-nohdr': [42, 0, 0],
+  'o10-claims': [42, 0, 0],
+  'o11-unverif': [42, 0, 0],
+  'o15-preflight': [42, 0, 0],
+  'o19-overlap': [84, 0, 0],
+  'o21-ws': [42, 0, 0],
+  'o23-none': [42, 0, 0],
+  sha: [42, 0, 0],
 }
 
 let surroundings: Surroundings
@@ -49,5 +65,12 @@ describe('nothing that Caddy with caddy-security refused is open in what is made
   for (const recording of recordingsOf('caddy-security')) {
     // Whoever got no session there was not judged by any rule.
     test(recording.name, () => holds(recording, 'whoever got in', CADDY[recording.name]))
+  }
+})
+
+describe('nothing that oauth2-proxy refused is open in what is made of its file', () => {
+  for (const recording of recordingsOf('oauth2-proxy')) {
+    // It judged people as they signed in: whoever got no session there is to get nothing here.
+    test(recording.name, () => holds(recording, 'everyone', OAUTH2_PROXY[recording.name]))
   }
 })

@@ -20,6 +20,9 @@ export interface Section {
   readonly also?: readonly string[]
 }
 
+/** A rule of `deny` for everyone, by any address: whoever decides about a closed route takes it out. */
+export const EVERYONE: Json = { networks: ['0.0.0.0/0', '::/0'] }
+
 /** What an importer makes of a file. */
 export interface Draft {
   readonly sections: readonly Section[]

@@ -121,13 +121,13 @@ const CASES: readonly Case[] = [
   {
     options: 'allowed_groups = ["staff"]\noidc_groups_claim = "teams"\nallowed_roles = ["admin"]',
     at: '[portals.home.roles]',
-    has: ['user = { claims = { teams = ["staff"], roles = ["admin"] } }'],
+    has: ['user = { require_verified_email = true, claims = { teams = ["staff"], roles = ["admin"] } }'],
     note: 'decide 10 allowed_roles',
   },
   {
     options: 'provider = "github"\ngithub_org = "example"',
     at: '[portals.home.roles]',
-    has: ['user = { subjects = ["${WHO_MAY}"] }'],
+    has: ['user = { require_verified_email = true, subjects = ["${WHO_MAY}"] }'],
     note: 'decide 8 provider: github is no OpenID provider',
   },
   {
@@ -242,11 +242,24 @@ const CASES: readonly Case[] = [
     note: 'kept 8 trusted_ips',
   },
   {
-    options: 'skip_jwt_bearer_token = true',
-    at: '[[routes]]',
-    has: [],
-    hasNot: ['tokens'],
-    note: 'left 8 skip_jwt_bearer_token: not an option that is known here',
+    options: 'insecure_oidc_allow_unverified_email = true\nemail_domains = ["corp.example"]',
+    without: ['email_domains'],
+    at: '[providers.oidc]',
+    has: ['emails = "trusted"'],
+    note: 'decide 7 insecure_oidc_allow_unverified_email',
+  },
+  {
+    options: '',
+    at: '[portals.home.roles]',
+    has: ['user = { require_verified_email = true }'],
+    note: 'changed 7 email_domains: whoever has a verified e-mail address, as there',
+  },
+  {
+    options: 'oidc_email_claim = "upn"\nemail_domains = ["corp.example"]',
+    without: ['email_domains'],
+    at: '[portals.home.roles]',
+    has: ['user = { subjects = ["${WHO_MAY}"] }'],
+    note: 'decide 8 email_domains: domains look at the claim email, and not at upn',
   },
 ]
 
@@ -354,4 +367,39 @@ cookie_domains = ".example.com"
     expect(code).toBe(0)
     expect(routes).toContain('label = "$${HOME} # x"')
   })
+})
+
+test('an option that is not known closes the routes, as it may have kept people out', async () => {
+  const { routes, notes, code } = await imported(`${CLIENT}skip_jwt_bearer_token = true\n`)
+  expect(code).toBe(1)
+  expect(section(routes, '[[routes]]')).toContain('deny = [{ networks = ["0.0.0.0/0", "::/0"] }]')
+  expect(section(routes, '[[routes]]').join('\n')).not.toContain('tokens')
+  expect(notes.join('\n')).toContain(
+    'closed 8 skip_jwt_bearer_token: not an option that is known here, so that the routes let nobody in',
+  )
+})
+
+test('a path that is open is open below another upstream’s path too', async () => {
+  const upstreams =
+    'upstreams = ["http://a:1/", "http://b:1/app/private/"]\nskip_auth_routes = ["^/app", "GET=^/app/private/x"]\n'
+  const { routes } = await imported(CLIENT.replace(/^upstreams.*$/m, upstreams))
+  const all = [0, 1, 2, 3].map(index => section(routes, '[[routes]]', index).join(' '))
+  expect(all.map(line => /path = "([^"]+)"/.exec(line)?.[1] ?? '/')).toEqual([
+    '/',
+    '/app',
+    '/app/private',
+    '/app/private/x',
+  ])
+  expect(all.map(line => line.includes('allow = "public"'))).toEqual([false, true, true, true])
+})
+
+test('a file of passwords that cannot be taken lets nobody in by one', async () => {
+  const { routes, notes, mistakes } = await imported(`${CLIENT}htpasswd_file = "people"\n`, [], {
+    people: 'ann:{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=',
+  })
+  expect(mistakes).toEqual([])
+  expect(routes).not.toMatch(/htpasswd|passwords/)
+  expect(notes.join('\n')).toContain(
+    'decide 8 htpasswd_file: not carried over, so that nobody comes in by a password: SHA-1',
+  )
 })

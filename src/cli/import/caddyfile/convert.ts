@@ -1,5 +1,5 @@
 import type { Json } from '../../../config/raw.ts'
-import type { Entry, Section } from '../draft.ts'
+import { type Entry, EVERYONE, type Section } from '../draft.ts'
 import { boundPlaces } from './bind.ts'
 import type { Desk } from './desk.ts'
 import { directiveOrder } from './directives.ts'
@@ -40,9 +40,6 @@ function named(directives: readonly Directive[], first: string, ...words: readon
     .filter(({ name, args }) => name === first && words.every((word, index) => args[index] === word))
     .map(directive => ({ ...directive, args: directive.args.slice(words.length) }))
 }
-
-/** Everyone, by any address: whoever decides about a closed route takes it out. */
-const EVERYONE: Json = { networks: ['0.0.0.0/0', '::/0'] }
 
 function routeSection({ host, path, served, closed, policies, portal, allow, deny }: RoutePlan): Section {
   const isOwn = typeof served === 'number'

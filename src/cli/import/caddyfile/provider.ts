@@ -69,7 +69,11 @@ export function readProvider(desk: Desk, { args, line, block }: Directive): Prov
           },
         ]
       : []),
+    { key: 'emails', value: 'trusted', comment: 'as caddy-security, which does not ask whether they are verified' },
   ]
+  const say =
+    'emails = "trusted": addresses counted whether anybody verified them or not; take it out, unless nobody can enter one there that is not theirs. Whoever has none could not sign in, and can now'
+  desk.notes.add('decide', `oauth identity provider ${was}`, line, say)
   note(desk, block ?? [], name)
   return { name, was, realm: value('realm') ?? was, section: { title: `[providers.${name}]`, entries } }
 }

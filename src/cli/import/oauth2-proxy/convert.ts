@@ -1,5 +1,5 @@
 import { suggest } from '../../../config/suggest.ts'
-import type { Section } from '../draft.ts'
+import { EVERYONE, type Section } from '../draft.ts'
 import type { Desk } from './desk.ts'
 import { portalSections } from './people.ts'
 import { providerSection } from './provider.ts'
@@ -18,11 +18,20 @@ export function convertOauth2Proxy(desk: Desk): readonly Section[] {
     ...portalSections(desk, places.portalUrl),
     ...routeSections(desk, places),
   ]
-  sayTheRest(desk)
-  return sections
+  const unknown = sayTheRest(desk)
+  return unknown.length === 0 ? sections : sections.map(section => closed(section, unknown))
 }
 
-function sayTheRest({ options, notes }: Desk): void {
+/** A route that lets nobody in: an option that is not known may have kept people out. */
+function closed(section: Section, unknown: readonly string[]): Section {
+  if (section.title !== '[[routes]]') return section
+  const comment = `everyone, until you decide: ${unknown.join(', ')}`
+  return { ...section, entries: [...section.entries, { key: 'deny', value: [EVERYONE], comment }] }
+}
+
+/** Notes what has no note yet, and answers the options that nothing is known of. */
+function sayTheRest({ options, notes }: Desk): readonly string[] {
+  const unknown: string[] = []
   for (const name of options.names) {
     if (notes.list.some(note => note.option === name)) continue
     const line = options.line(name)
@@ -35,7 +44,9 @@ function sayTheRest({ options, notes }: Desk): void {
     else {
       const meant = suggest(name, [...READ, ...Object.keys(SAID)])
       const hint = meant === null || meant === name ? '' : `; is ${meant} meant?`
-      notes.add('left', name, line, `not an option that is known here${hint}`)
+      unknown.push(name)
+      notes.add('closed', name, line, `not an option that is known here, so that the routes let nobody in${hint}`)
     }
   }
+  return unknown
 }

@@ -1,8 +1,9 @@
+import { passwordFaults } from '../../../config/htpasswd.ts'
 import type { Json } from '../../../config/raw.ts'
 import { STAND_IN_HOST } from '../blanks.ts'
 import type { Entry, Section } from '../draft.ts'
 import { type Desk, note } from './desk.ts'
-import { PROVIDER } from './provider.ts'
+import { PROVIDER, trustsEmails } from './provider.ts'
 
 /** The portal's name in the new file, and the one role that everyone who could sign in there has. */
 export const PORTAL = 'home'
@@ -34,15 +35,10 @@ export function portalSections(desk: Desk, url: string | null): readonly Section
     { key: 'providers', value: [PROVIDER] },
     { key: 'callback_path', value: callbackPath(desk), comment: 'registered at the provider already' },
   ]
-  const passwords = options.text('htpasswd_file')
+  const passwords = passwordFile(desk)
   if (passwords !== null) {
     entries.push({ key: 'htpasswd', value: blanks.literal(passwords), comment: 'htpasswd_file' })
-    note(
-      desk,
-      'changed',
-      'htpasswd_file',
-      'htpasswd in the portal: as HTTP Basic, without a form; bcrypt, Argon2 or $apr1$, not {SHA}',
-    )
+    note(desk, 'changed', 'htpasswd_file', 'htpasswd in the portal: as HTTP Basic, without a form')
   }
   const isPlain = options.text('redirect_url')?.startsWith('http://') === true
   if (isPlain || options.flag('cookie_secure') === false) {
@@ -66,6 +62,23 @@ export function portalSections(desk: Desk, url: string | null): readonly Section
   ]
 }
 
+/** The file with passwords; null where there is none, or one that protects them too little to be taken (`{SHA}`). */
+export function passwordFile(desk: Desk): string | null {
+  const path = desk.options.text('htpasswd_file')
+  if (path === null) return null
+  let text: string
+  try {
+    text = desk.readText(path)
+  } catch {
+    return path
+  }
+  const [fault] = passwordFaults(text)
+  if (fault === undefined) return path
+  const say = `not carried over, so that nobody comes in by a password: ${fault}; make its lines anew (htpasswd -B), and name it as htpasswd in the portal`
+  note(desk, 'decide', 'htpasswd_file', say)
+  return null
+}
+
 function callbackPath(desk: Desk): string {
   const { options } = desk
   const prefix = options.text('proxy_prefix') ?? '/oauth2'
@@ -83,9 +96,10 @@ function callbackPath(desk: Desk): string {
 function whoMay(desk: Desk): Json {
   const { options } = desk
   const groups = options.list('allowed_groups')
-  const claims = { ...groupsInClaim(desk, groups), ...keycloakRoles(desk) }
+  const { claims: ownClaims, ...address } = whoseAddress(desk)
+  const claims = { ...tableOf(ownClaims), ...groupsInClaim(desk, groups), ...keycloakRoles(desk) }
   const rule = {
-    ...whoseAddress(desk),
+    ...address,
     ...inGroups(desk, groups),
     ...(Object.keys(claims).length > 0 ? { claims } : {}),
     ...otherwise(desk),
@@ -101,28 +115,32 @@ function whoMay(desk: Desk): Json {
     ['htpasswd_user_groups', 'htpasswd_user_group'],
     'people with a password have no groups here: { provider = "htpasswd" } in a role names them',
   )
-  return options.has('htpasswd_file') && !isAnyone && passesByPassword ? [own, { provider: 'htpasswd' }] : own
+  return passwordFile(desk) !== null && !isAnyone && passesByPassword ? [own, { provider: 'htpasswd' }] : own
+}
+
+function tableOf(value: Json | undefined): Readonly<Record<string, Json>> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return {}
+  return Object.fromEntries(Object.entries(value))
 }
 
 function whoseAddress(desk: Desk): Readonly<Record<string, Json>> {
   const { options, blanks } = desk
   const stated = options.list('email_domains')
-  note(
-    desk,
-    'changed',
-    'insecure_oidc_allow_unverified_email',
-    'addresses that the provider calls unverified match no domains and no emails here',
-  )
   if (stated.includes('*')) {
+    const say = trustsEmails(desk)
+      ? 'whoever had an e-mail address, verified or not, which no rule says: whoever has a verified one'
+      : 'whoever has a verified e-mail address, as there; a provider that says nothing of that (email_verified) lets nobody in'
     note(
       desk,
-      'changed',
+      trustsEmails(desk) ? 'decide' : 'changed',
       'email_domains',
-      'whoever can sign in at the provider, with or without an e-mail address; require_verified_email = true in the role asks for one',
+      `${say}; { any = true } in the role is everyone`,
     )
     note(desk, 'left', 'authenticated_emails_file', 'email_domains lets everyone in')
-    return {}
+    return { require_verified_email: true }
   }
+  const other = otherEmails(desk)
+  if (other !== null) return other
   const isPattern = (domain: string) => /^\*?\./.test(domain)
   const domains = stated.filter(domain => !isPattern(domain)).map(domain => blanks.literal(domain.toLowerCase()))
   if (stated.some(isPattern)) {
@@ -148,6 +166,22 @@ function whoseAddress(desk: Desk): Readonly<Record<string, Json>> {
   return {
     domains: [blanks.add('EMAIL_DOMAIN', 'the domain of those who may sign in; or write another rule', STAND_IN_HOST)],
   }
+}
+
+/** Addresses in a claim of another name: single ones can be asked for there, domains cannot. */
+function otherEmails(desk: Desk): Readonly<Record<string, Json>> | null {
+  const { options, blanks } = desk
+  const claim = options.text('oidc_email_claim') ?? 'email'
+  if (claim === 'email') return null
+  const emails = listedAddresses(desk)
+  if (options.list('email_domains').length === 0 && emails.length > 0) return { claims: { [claim]: emails } }
+  note(
+    desk,
+    'decide',
+    'email_domains',
+    `domains look at the claim email, and not at ${claim}: write who may into the role`,
+  )
+  return { subjects: [blanks.add('WHO_MAY', 'a sub of somebody who may; better, a rule in its place', 'somebody')] }
 }
 
 function listedAddresses(desk: Desk): readonly string[] {

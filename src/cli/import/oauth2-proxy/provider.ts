@@ -49,6 +49,11 @@ export function providerSection(desk: Desk): Section {
     })
     note(desk, 'kept', 'scope', 'scopes; with "offline_access" among them, groups that change there change here')
   }
+  if (trustsEmails(desk)) {
+    entries.push({ key: 'emails', value: 'trusted', comment: 'insecure_oidc_allow_unverified_email' })
+    const say = 'emails = "trusted": take it out, unless nobody can enter an address there that is not theirs'
+    note(desk, 'decide', 'insecure_oidc_allow_unverified_email', say)
+  } else note(desk, 'kept', 'insecure_oidc_allow_unverified_email', 'addresses that nobody verified count for nothing')
   if (options.flag('skip_jwt_bearer_tokens') === true) {
     // The client itself is the audience of ID tokens, which are no credentials for a gate.
     const stated = options.list('oidc_extra_audiences').find(name => name !== id)
@@ -68,6 +73,11 @@ export function providerSection(desk: Desk): Section {
     )
   } else note(desk, 'kept', 'skip_jwt_bearer_tokens', 'no bearer tokens are taken')
   return { title: `[providers.${PROVIDER}]`, entries }
+}
+
+/** Whether addresses counted that the provider called unverified. */
+export function trustsEmails({ options }: Desk): boolean {
+  return options.flag('insecure_oidc_allow_unverified_email') === true
 }
 
 function label(desk: Desk): readonly Entry[] {

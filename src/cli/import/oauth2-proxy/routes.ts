@@ -4,7 +4,7 @@ import type { Entry, Section } from '../draft.ts'
 import { spellDuration } from '../durations.ts'
 import { type Desk, note } from './desk.ts'
 import { identityEntries } from './identity.ts'
-import { PORTAL, ROLE } from './people.ts'
+import { PORTAL, passwordFile, ROLE } from './people.ts'
 import { type OpenPath, readOpenPath } from './skip-auth.ts'
 import { readUpstreams, type Service } from './upstreams.ts'
 
@@ -58,10 +58,11 @@ interface Access {
 /** `[[routes]]`: each upstream, and each path that was open. */
 export function routeSections(desk: Desk, places: Places): readonly Section[] {
   const who = identityEntries(desk, places.isAsked)
-  const accesses = new Map<string, Access>(places.services.map(({ path }) => [path, { path, allow: allowed(desk) }]))
-  for (const access of openPaths(desk)) accesses.set(access.path, access)
-  const paths = [...accesses.values()].sort((one, other) => one.path.localeCompare(other.path))
-  return paths.flatMap(access => {
+  note(desk, 'kept', 'trusted_ips', 'networks in allow, where nobody has to sign in')
+  const open = openPaths(desk)
+  const paths = new Set([...places.services.map(({ path }) => path), ...open.map(({ path }) => path)])
+  return [...paths].sort().flatMap(path => {
+    const access = accessAt(desk, path, open)
     const service = serviceFor(access.path, places.services)
     if (service !== null) return [route(desk, places, access, service, who)]
     desk.notes.add(
@@ -83,7 +84,7 @@ function route(desk: Desk, { host }: Places, access: Access, service: Service, w
         ...(options.flag('skip_jwt_bearer_tokens') === true
           ? [{ key: 'tokens', value: true, comment: 'skip_jwt_bearer_tokens' }]
           : []),
-        ...(options.has('htpasswd_file') ? [{ key: 'passwords', value: true, comment: 'htpasswd_file' }] : []),
+        ...(passwordFile(desk) !== null ? [{ key: 'passwords', value: true, comment: 'htpasswd_file' }] : []),
       ]
   const knowsPeople = service.kind === 'upstream' || service.kind === 'none'
   return {
@@ -193,13 +194,26 @@ function serviceFor(path: string, services: readonly Service[]): Service | null 
 /** Who passes where nothing else is said: the role, and the networks of `trusted_ips` without signing in. */
 function allowed(desk: Desk): readonly Json[] {
   const networks = desk.options.list('trusted_ips')
-  note(desk, 'kept', 'trusted_ips', 'networks in allow, where nobody has to sign in')
   return networks.length === 0 ? [ROLE] : [ROLE, { networks, anonymous: true }]
 }
 
-function openPaths(desk: Desk): readonly Access[] {
+/** Who passes at a path: whoever may everywhere, and what was open there or above it, by whichever upstream it is served. */
+function accessAt(desk: Desk, path: string, all: readonly Opened[]): Access {
+  const open = all.filter(one => one.path === '/' || path === one.path || path.startsWith(`${one.path}/`))
+  const [first] = open
+  if (first === undefined) return { path, allow: allowed(desk) }
+  if (open.some(({ method }) => method === null)) return { path, allow: 'public', comment: first.option }
+  const methods = [...new Set(open.flatMap(({ method }) => method ?? []))]
+  return { path, allow: [...allowed(desk), { methods, anonymous: true }], comment: first.option }
+}
+
+interface Opened extends OpenPath {
+  readonly option: string
+}
+
+function openPaths(desk: Desk): readonly Opened[] {
   const { options, notes } = desk
-  const byPath = new Map<string, Access>()
+  const opened: Opened[] = []
   for (const option of ['skip_auth_routes', 'skip_auth_regex']) {
     const line = options.line(option)
     for (const entry of options.list(option)) {
@@ -218,8 +232,7 @@ function openPaths(desk: Desk): readonly Access[] {
         notes.add('decide', option, line, say)
         continue
       }
-      const allow = allowFor(desk, open, byPath.get(open.path)?.allow)
-      byPath.set(open.path, { path: open.path, allow, comment: option })
+      opened.push({ ...open, option })
       const whom = open.method === null ? '' : ` for ${open.method}`
       notes.add(
         'kept',
@@ -229,11 +242,5 @@ function openPaths(desk: Desk): readonly Access[] {
       )
     }
   }
-  return [...byPath.values()]
-}
-
-function allowFor(desk: Desk, { method }: OpenPath, before: Json | undefined): Json {
-  if (method === null || before === 'public') return 'public'
-  const rest = Array.isArray(before) ? before : allowed(desk)
-  return [...rest, { methods: [method], anonymous: true }]
+  return opened
 }
