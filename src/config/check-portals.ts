@@ -102,6 +102,11 @@ function checkUrl(
   const isShared = url === null || root.values.routes?.some(({ values: { host } }) => url && host === url.host) === true
   if (isShared) warnOfSharedHost(portal, report)
   if (!url) return
+  if (leadsAway(name, url.host, root) && hasScripts(name, url.host, root)) {
+    const message = `an application on ${shown}, where people sign in, can be any of them on every host of this portal`
+    const hint = 'give the portal a url with a host where no application is, if you do not trust it with that'
+    report.warn(at, 'portal.shared_host', message, { hint })
+  }
   const other = byHost.get(url.host)
   if (other === undefined) byHost.set(url.host, portal)
   else {
@@ -130,6 +135,19 @@ function checkUrl(
     const message = `${shown} is plain HTTP on this machine, and serves ${host}, which is not`
     report.mistake(at, 'portal.insecure', message, { hint, mark: 'http' })
   }
+}
+
+/** Whether people who sign in at a portal are led on to other hosts than its own. */
+function leadsAway(portal: string, own: string, { values: { routes = [] } }: RootTable): boolean {
+  return routes.some(({ values }) => values.portal === portal && values.host !== undefined && values.host !== own)
+}
+
+/** Whether something that may bring scripts of its own is served on a portal's host; another portal's there is a mistake. */
+function hasScripts(name: string, own: string, { values: { routes = [] } }: RootTable): boolean {
+  return routes.some(
+    ({ values: { host, portal, upstream, files } }) =>
+      host === own && (portal === name || portal === null) && (upstream || files),
+  )
 }
 
 /** Beside an application, a portal's pages have its origin: its scripts can do what their forms do. */

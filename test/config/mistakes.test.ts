@@ -244,6 +244,11 @@ const CASES: readonly Case[] = [
     'tickets of a portal that gives none',
     portal('«bind_tickets» = true\n[portals.home.roles]\nuser = { any = true }'),
   ],
+  [
+    'portal.shared_host',
+    'an application where people sign in for others',
+    `${portal('url = «"https://auth.example.com"»\n[portals.home.roles]\nuser = { any = true }\n')}${allowing('["user"]')}\n[[routes]]\nhost = "auth.example.com"\nupstream = "http://wiki"\nallow = "public"\n`,
+  ],
   ['portal.insecure', 'plain HTTP for other machines', at('"«http»://auth.example.com"')],
   ['portal.insecure', 'a loopback portal for hosts that are not', at('"«http»://auth.localhost:8080"')],
   [

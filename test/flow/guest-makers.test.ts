@@ -1,6 +1,7 @@
 import { afterAll, expect, test } from 'bun:test'
 import { portal, startBoard } from '../kit/board.ts'
 import { eventually, type Gate, startGate } from '../kit/gate.ts'
+import { askForWebSocket } from '../kit/websocket-wire.ts'
 import { openWire, type Wire } from '../kit/wire.ts'
 
 const board = startBoard()
@@ -71,9 +72,13 @@ test('it is the file of now that counts: what it closes to them is closed to the
   const made = await share(bob, 'http://app.test/board')
   const { cookie } = await open(gate, made)
   const stream = await listen(gate, '/board/events', cookie)
+  const socket = await openWire(gate.port)
+  await socket.send(askForWebSocket('app.test', '/board/live', [`Cookie: ${cookie}`]))
+  await eventually(() => socket.received.includes(' 101 '), 'the WebSocket opens')
   gate.save(`${portal(LINKS)}\n${route('app.test', 'allow = ["admin", { guest_link = true }]')}`)
   await eventually(() => isOver(stream), 'the stream is closed')
-  stream.close()
+  await eventually(() => socket.received.includes(Buffer.from([0x88])), 'the WebSocket is closed')
+  for (const wire of [stream, socket]) wire.close()
   expect(await statuses(gate, cookie, ['/board'])).toEqual([302])
   const page = await ask(gate, { path: `/.sallyport/guest?link=${made.text}` })
   expect([page.status, (await open(gate, made)).cookie]).toEqual([404, ''])

@@ -62,8 +62,9 @@ export function startBoard() {
     port: 0,
     hostname: '127.0.0.1',
     idleTimeout: 0,
-    fetch(request) {
+    fetch(request, server) {
       seen.push(`${request.method} ${request.url} ${JSON.stringify(request.headers.toJSON())}`)
+      if (server.upgrade(request)) return undefined
       if (!new URL(request.url).pathname.endsWith('/events')) {
         return new Response(request.headers.get('x-token-subject') ?? 'nobody')
       }
@@ -72,6 +73,7 @@ export function startBoard() {
       })
       return new Response(body, { headers: { 'content-type': 'text/event-stream' } })
     },
+    websocket: { message: () => undefined },
   })
 
   function routes(links = 'guest_links = { allow = ["admin"], max_uses = 5 }'): string {
