@@ -242,6 +242,7 @@ export function startServer(options: ServeOptions): RunningServer {
     ports,
     sessions: {
       onEnd: sessions.onEnd,
+      onOwner: sessions.onOwner,
       onChange: sessions.onChange,
       check: async session => passwords.judge(session) ?? sessions.check(session),
     },

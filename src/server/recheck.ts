@@ -20,7 +20,7 @@ export interface Recheck {
 export interface RecheckOptions {
   readonly initial: Snapshot
   readonly ports: Pick<Ports, 'now' | 'log'>
-  readonly sessions: Pick<OpenSessions, 'check' | 'onChange' | 'onEnd'>
+  readonly sessions: Pick<OpenSessions, 'check' | 'onChange' | 'onEnd' | 'onOwner'>
   /** Whose everything is that is under way, of whatever kind. */
   readonly owners: () => Iterable<ExchangeOwner>
   readonly endWhere: (isOver: (owner: ExchangeOwner) => boolean, reason: string) => void
@@ -87,6 +87,8 @@ export function openRecheck(options: RecheckOptions): Recheck {
   }
 
   sessions.onEnd(end)
+  // Whatever is in memory by then: what opens them again is decided by what is true now.
+  sessions.onOwner(ownerId => endWhere(({ session }) => session?.follows === ownerId, 'its owner is another by now'))
   sessions.onChange(session => {
     changed.set(session.id, session)
     endWhere(owner => owner.session?.id === session.id && isOver(owner), 'the rules no longer allow it')

@@ -67,8 +67,8 @@ export interface OwnLinks extends Links {
   /** Forgets one that was removed here or elsewhere. */
   forget(linkId: string): void
   forgetAll(): void
-  /** Something else is true of whoever makes links: forgets theirs, and answers the ids of those that were in memory. */
-  forgetOwner(ownerId: string): readonly string[]
+  /** Something else is true of whoever makes links: forgets theirs. */
+  forgetOwner(ownerId: string): void
   /** Whether a link with this id is still good: what an open stream asks. */
   isLive(linkId: string): Promise<boolean>
   revoke(linkId: string): Promise<boolean>
@@ -165,9 +165,7 @@ export function createLinks(
     },
     forgetOwner(ownerId) {
       forgotten++
-      const ids = new Set([...cache.values()].flatMap(({ owner, session }) => (owner === ownerId ? [session.id] : [])))
-      for (const id of ids) forget(id)
-      return [...ids]
+      for (const [cookie, { owner }] of cache) if (owner === ownerId) cache.delete(cookie)
     },
     async create({ portal, uses, lifetimeMs, name, host, path, landing, by }) {
       const text = LINK_PREFIX + randomToken(ports.random)
@@ -240,7 +238,10 @@ function holdLink(row: StoredLink): HeldLink | null {
     if (!texts.every(text => typeof text === 'string')) return null
     const { id, portal, createdAtMs, expiresAtMs, uses, used } = row
     const identity = guestIdentity(id, grant.name)
-    const session = Object.freeze({ id, portal, identity, isRemembered: false, createdAtMs, expiresAtMs })
+    const session = Object.freeze({
+      ...{ id, portal, identity, isRemembered: false, createdAtMs, expiresAtMs },
+      ...(owner === null ? {} : { follows: owner }),
+    })
     return Object.freeze({ session, grant: Object.freeze(grant), owner, uses, used })
   } catch {
     return null

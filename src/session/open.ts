@@ -36,6 +36,8 @@ export interface OpenSessions extends Sessions {
   configure(limits: SessionLimits): void
   /** Called with the id of every session that ends, here or in another process. */
   onEnd(listener: (sessionId: string) => void): void
+  /** Called with the id of every owner of whom something else is true, as was heard here or in another process. */
+  onOwner(listener: (ownerId: string) => void): void
   /** Called with the new value of every session whose person the provider now describes otherwise. */
   onChange(listener: (session: Session) => void): void
   /**
@@ -81,6 +83,7 @@ export function openSessions(options: SessionOptions): OpenSessions {
   let endedCount = 0
   const unwritten = new Map<string, number>()
   const endListeners: ((sessionId: string) => void)[] = []
+  const ownerListeners: ((ownerId: string) => void)[] = []
   const memory = createMemory({ limits: options.limits, isAsking: options.ask !== undefined, onEvict: noteUse })
   const { cache, adopt } = memory
   const ofLimits = {
@@ -180,8 +183,9 @@ export function openSessions(options: SessionOptions): OpenSessions {
 
   /** What follows an owner is read again, and its streams end: what opens them again is decided by what is true now. */
   function forgetOwner(ownerId: string): void {
-    for (const id of [...tokens.forgetOwner(ownerId), ...links.forgetOwner(ownerId)])
-      for (const listener of endListeners) listener(id)
+    tokens.forgetOwner(ownerId)
+    links.forgetOwner(ownerId)
+    for (const listener of ownerListeners) listener(ownerId)
   }
 
   async function noteOwner(owner: Owner, standing: Standing, isLastWord = false): Promise<void> {
@@ -325,6 +329,9 @@ export function openSessions(options: SessionOptions): OpenSessions {
     },
     onEnd(listener) {
       endListeners.push(listener)
+    },
+    onOwner(listener) {
+      ownerListeners.push(listener)
     },
     onChange: memory.onChange,
     async close() {

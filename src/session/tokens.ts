@@ -70,8 +70,8 @@ export interface OwnTokens extends Omit<Tokens, 'suspend'> {
   /** Forgets one that was removed here or elsewhere. */
   forget(tokenId: string): void
   forgetAll(): void
-  /** Something else is true of an owner: forgets what follows them, and answers the ids of what was in memory. */
-  forgetOwner(ownerId: string): readonly string[]
+  /** Something else is true of an owner: forgets what follows them. */
+  forgetOwner(ownerId: string): void
   /** Whether a token with this id is still good: what an open stream asks. */
   isLive(tokenId: string): Promise<boolean>
   revoke(tokenId: string): Promise<boolean>
@@ -181,9 +181,7 @@ export function createTokens(
     },
     forgetOwner(ownerId) {
       forgotten++
-      const ids = [...cache.values()].flatMap(({ owner, session }) => (owner === ownerId ? [session.id] : []))
-      for (const id of ids) forget(id)
-      return ids
+      for (const { owner, session } of [...cache.values()]) if (owner === ownerId) forget(session.id)
     },
     async create({ portal, name, lifetimeMs, identity, limits: where, follows = false }) {
       const text = TOKEN_PREFIX + randomToken(ports.random)
@@ -247,7 +245,10 @@ function holdToken(row: StoredToken): HeldToken | null {
     const { id, portal, createdAtMs, expiresAtMs } = row
     return Object.freeze({
       name: row.name,
-      session: Object.freeze({ id, portal, identity, isRemembered: false, createdAtMs, expiresAtMs }),
+      session: Object.freeze({
+        ...{ id, portal, identity, isRemembered: false, createdAtMs, expiresAtMs },
+        ...(owner === null ? {} : { follows: owner }),
+      }),
       limits,
       networks: limits.networks === null ? null : compileNetworks(limits.networks),
       owner,

@@ -100,6 +100,22 @@ describe.each(['sqlite', 'redis'] as const)('a person whom the provider has put 
   )
 })
 
+test('streams end at once where nothing in memory tells any more whose they are', async () => {
+  await using gate = await startGate(toml(), { ports: { now } })
+  const all = await signIn(gate)
+  const open = await streamAsAll(gate, all)
+  gate.save(`${toml()}\n# another file, the same rules\n`)
+  expect(gate.server.reload()).toBe('changed')
+  // A save looks at everything that is open; that is over by then.
+  await Bun.sleep(100)
+  expect(open()).toBe(3)
+  answer(400, { error: 'access_denied' })
+  offsetMs += 2 * MINUTE
+  // Only the session asks, and so only that is in memory again.
+  expect((await fetch(`http://127.0.0.1:${gate.port}/`, { headers: all.session })).status).toBe(200)
+  await eventually(() => open() === 0, 'every stream has ended')
+})
+
 describe('a provider that says nothing of the person', () => {
   const OUTAGES = [
     ...recorded.rows.filter(({ isAbout }) => isAbout !== 'person'),
