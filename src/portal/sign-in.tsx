@@ -27,6 +27,7 @@ import { SignInPage } from './pages/sign-in.tsx'
 import { callbackAddress, isPortalHost, ownPath } from './place.ts'
 import type { PortalRequest } from './portal.ts'
 import { readQuery } from './query.ts'
+import { hasChosenRemember, offerRemember } from './remember.ts'
 import { causeOfNoCookie, countRound, refuseLoop } from './rounds.ts'
 import { parseStepUp, readStepUp, STEP_UP_NAMES } from './step-up.ts'
 
@@ -63,12 +64,8 @@ export async function login(ctx: PortalRequest, tools: SignInTools): Promise<Res
   const chosen = query.get('provider')
   const { rememberMs } = ctx.portal.lifetimes
   const provider = chosen === null && rememberMs !== null ? null : chooseProvider(ctx, chosen)
-  if (provider === null) {
-    const remember = rememberMs === null ? {} : { remember: rememberChoice(query, rememberMs) }
-    const words = wordsFor(ctx.request)
-    const page = <SignInPage words={words} title={ctx.portal.title} choices={choices(ctx, query)} {...remember} />
-    return pageAnswer(words, ctx.portal.brand, page, 200)
-  }
+  const isRemembered = await hasChosenRemember(ctx, tools.seal, query.get('remember'))
+  if (provider === null) return choosePage(ctx, tools, query, isRemembered)
 
   tools.noteStart(ctx.clientAddress)
   const request: LoginRequest = {
@@ -94,9 +91,7 @@ export async function login(ctx: PortalRequest, tools: SignInTools): Promise<Res
       binding: sha256(binding.secret),
       destination,
       // A rule that wants a newer sign-in does not change what was chosen at the first.
-      isRemembered:
-        rememberMs !== null &&
-        (query.get('remember') === '1' || (stepUp !== null && ctx.session?.isRemembered === true)),
+      isRemembered: isRemembered || (rememberMs !== null && stepUp !== null && ctx.session?.isRemembered === true),
     },
     { lifetimeMs: LOGIN_LIFETIME_MS, owner: ctx.clientAddress },
   )
@@ -187,21 +182,32 @@ function chooseProvider({ portal, providers }: PortalRequest, name: string | nul
   return provider
 }
 
-function choices({ portal, providers }: PortalRequest, query: URLSearchParams) {
-  return portal.providers.map(name => {
-    const next = new URLSearchParams({
-      ...handedOn(query, [...CARRIED, 'remember']),
-      provider: name,
-    })
-    return { label: providers.get(name)?.label ?? name, address: `${ownPath('login')}?${next}` }
-  })
+/** The page that asks where to sign in, and for how long, as far as the portal leaves it open. */
+async function choosePage(
+  ctx: PortalRequest,
+  tools: SignInTools,
+  query: URLSearchParams,
+  isOn: boolean,
+): Promise<Response> {
+  const { rememberMs } = ctx.portal.lifetimes
+  const offer = rememberMs === null ? null : await offerRemember(ctx, tools)
+  const carried = handedOn(query, CARRIED)
+  const made = offer === null ? {} : { remember: offer.value }
+  const choices = ctx.portal.providers.map(name => ({
+    label: ctx.providers.get(name)?.label ?? name,
+    address: ownAddress({ ...carried, ...(isOn ? made : {}), provider: name }),
+  }))
+  const other = ownAddress({ ...carried, ...(isOn ? {} : made) })
+  const remember = rememberMs === null ? {} : { remember: { isOn, lifetimeMs: rememberMs, address: other } }
+  const words = wordsFor(ctx.request)
+  const page = <SignInPage words={words} title={ctx.portal.title} choices={choices} {...remember} />
+  const answer = pageAnswer(words, ctx.portal.brand, page, 200)
+  for (const setCookie of offer?.setCookies ?? []) answer.headers.append('set-cookie', setCookie)
+  return answer
 }
 
-/** The same page with the other choice: a link, since browsers hold what a form leads to against its page's policy. */
-function rememberChoice(query: URLSearchParams, rememberMs: number) {
-  const isOn = query.get('remember') === '1'
-  const next = new URLSearchParams({ ...handedOn(query, CARRIED), ...(isOn ? {} : { remember: '1' }) })
-  return { isOn, lifetimeMs: rememberMs, address: `${ownPath('login')}?${next}` }
+function ownAddress(query: Record<string, string>): string {
+  return `${ownPath('login')}?${new URLSearchParams(query)}`
 }
 
 /** These parameters of one of our addresses, for another of ours. */

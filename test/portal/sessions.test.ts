@@ -228,7 +228,7 @@ describe('a portal where people may stay signed in', () => {
       const browser = own.browser()
       const page = await browser.open(`${KUMA}/wanted`)
       expect(page.address.origin).toBe(PORTAL)
-      const keep = /href="([^"]+remember=1)">Keep me signed in on this device</.exec(page.text)?.[1] ?? ''
+      const keep = /href="([^"]+remember=[^"]+)">Keep me signed in on this device</.exec(page.text)?.[1] ?? ''
       const chosen = await browser.open(new URL(keep.replaceAll('&amp;', '&'), PORTAL))
       expect(chosen.text).toContain('for 30 days')
       const go = /<a class="act main" href="([^"]+)">Continue with Pocket ID</.exec(chosen.text)?.[1] ?? ''
@@ -257,6 +257,26 @@ describe('a portal where people may stay signed in', () => {
       for (const host of ['auth', 'kuma']) expect(browser.cookieAge(`${host}.example.com`, SESSION)).toBeNull()
       own.advance(3 * 3_600_000)
       expect((await browser.visit(`${KUMA}/`)).status).toBe(302)
+    } finally {
+      await own.close()
+    }
+  })
+
+  test.each(['1', 'of another browser'])('is not chosen by another site’s link: remember=%s', async value => {
+    const own = await openStand({ lifetimes: { ...LIFETIMES, rememberMs: 30 * DAY } })
+    try {
+      const other = await own.browser().open(`${PORTAL}/.sallyport/login`)
+      const theirs = /remember=([^"&]+)">Keep me signed in/.exec(other.text)?.[1] ?? ''
+      const remember = value === '1' ? value : decodeURIComponent(theirs)
+      expect(remember).not.toBe('')
+      const browser = own.browser()
+      const page = await browser.open(`${PORTAL}/.sallyport/login?${new URLSearchParams({ remember })}`)
+      expect(page.text).toContain('>Keep me signed in on this device<')
+      const query = new URLSearchParams({ remember, provider: 'pocket-id' })
+      const form = await browser.open(`${PORTAL}/.sallyport/login?${query}`)
+      await browser.submit(form, { login: 'user1', password: 'x' })
+      expect(browser.cookieAge('auth.example.com', SESSION)).toBeNull()
+      expect(await list(browser)).toMatchObject([{ is_remembered: false }])
     } finally {
       await own.close()
     }
