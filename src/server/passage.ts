@@ -17,6 +17,8 @@ export type Answer = MaybePromise<Response | undefined>
 export interface Question {
   /** Whether it looks at the status alone, and passes nothing of our answer on to its client. */
   readonly isStatusOnly: boolean
+  /** The status that lets a request pass. */
+  readonly passes: 200 | 204
   /** What becomes of a field of which nothing is known: it is there and empty, it is not there, or it is named as one to remove. */
   readonly unknown: 'empty' | 'absent' | 'removed'
 }

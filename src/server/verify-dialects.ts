@@ -29,14 +29,14 @@ const ADDRESS = ownPath('verify')
  * - Caddy, HAProxy and whoever copies named fields, over what its client sent: each is there, if only empty, since Caddy 2.6 writes
  *   the name of its own placeholder for one that is missing.
  * - Traefik removes what it copies first, and would pass an empty field on.
- * - Envoy asks at the path of the request itself, behind an address, and removes what the answer names.
+ * - Envoy asks at the path of the request itself, behind an address, takes 200 alone for a yes, and removes what the answer names.
  * - nginx, and its ingress in Kubernetes, look at the status alone.
  */
 const DIALECTS: readonly Dialect[] = [
-  { address: ADDRESS, read: readForwarded, isStatusOnly: false, unknown: 'empty' },
-  { address: `${ADDRESS}/traefik`, read: readTraefik, isStatusOnly: false, unknown: 'absent' },
-  { address: `${ADDRESS}/envoy/`, read: readForwarded, isStatusOnly: false, unknown: 'removed' },
-  { address: `${ADDRESS}/nginx`, read: readOriginal, isStatusOnly: true, unknown: 'empty' },
+  { address: ADDRESS, read: readForwarded, isStatusOnly: false, passes: 204, unknown: 'empty' },
+  { address: `${ADDRESS}/traefik`, read: readTraefik, isStatusOnly: false, passes: 204, unknown: 'absent' },
+  { address: `${ADDRESS}/envoy/`, read: readForwarded, isStatusOnly: false, passes: 200, unknown: 'removed' },
+  { address: `${ADDRESS}/nginx`, read: readOriginal, isStatusOnly: true, passes: 204, unknown: 'empty' },
 ]
 
 /** The dialect of an address of ours; null where nobody asks. */

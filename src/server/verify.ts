@@ -22,7 +22,7 @@ export interface VerifySteps {
 }
 
 /**
- * Answers a proxy in front that asks whether a request may pass: 204 with the identity fields where it may, else what the
+ * Answers a proxy in front that asks whether a request may pass: 204 (200 for Envoy) with the identity fields where it may, else what the
  * client is to see.
  *
  * Which fields state the request is the address's to say, never the request's: a proxy overwrites its own dialect, and what a
@@ -146,7 +146,7 @@ function approval(passage: Passage, route: GateRoute, prepared: Prepared, live: 
   }
   if (question?.unknown === 'removed')
     headers.set('x-envoy-auth-headers-to-remove', [...unknown, TOKEN_FIELD].join(','))
-  return new Response(null, { status: 204, headers })
+  return new Response(null, { status: question?.passes ?? 204, headers })
 }
 
 /** What the client is to see, as the proxy in front passes it on; Traefik takes an address without a host for one of ours. */

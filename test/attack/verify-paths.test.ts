@@ -56,7 +56,7 @@ describe.each(ASKING)('%s', (page, ask) => {
           const fields = [...ask(target), 'X-Forwarded-For: 198.51.100.1', ...(isSignedIn ? [`Cookie: ${cookie}`] : [])]
           const request = rawRequest(`GET /.sallyport/${page}`, 'app.example', fields)
           const { status } = await sendRaw(gate.verifyPort, Buffer.from(request, 'latin1'))
-          if (status !== 204) return
+          if (status !== 204 && status !== 200) return
           passed++
           const beyond = [...readingsOf(target)].find(
             path => isOwn(path) || !needsOf(RULES, path).every(need => need !== null && allowed.includes(need)),

@@ -92,7 +92,7 @@ describe('docs/recipes/envoy.yaml', () => {
 
   test('asks in its own dialect, with every field and the request as it will be sent on, and lets nothing pass unanswered', () => {
     const prefix = text(auth, 'http_service', 'path_prefix')
-    expect(dialectAt(`${prefix}/any/path`)).toMatchObject({ unknown: 'removed', isStatusOnly: false })
+    expect(dialectAt(`${prefix}/any/path`)).toMatchObject({ unknown: 'removed', isStatusOnly: false, passes: 200 })
     expect(at(auth, 'failure_mode_allow')).toBe(false)
     expect(text(auth, 'allowed_headers', 'patterns', 0, 'safe_regex', 'regex')).toBe('.*')
     const added = listOf(auth, 'http_service', 'authorization_request', 'headers_to_add')
