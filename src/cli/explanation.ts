@@ -82,7 +82,10 @@ export function explain(config: Config, question: Question): Explanation {
     return { ...nothing, verdict: 'allow', reason: 'reserved', why: "Sallyport's own pages answer here" }
   }
   const table = compileRouteTable(
-    config.routes.map(route => ({ host: route.host, path: route.path, stripPrefix: route.stripPrefix, value: route })),
+    config.routes.map(route => {
+      const { host, path, isExact, stripPrefix } = route
+      return { host, path, isExact, stripPrefix, value: route }
+    }),
     portalHosts(config),
   )
   const match = table.match(target)

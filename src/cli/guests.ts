@@ -120,7 +120,9 @@ async function create(
 
 /** The one route that an address is of, by every reading of its path. */
 function routeAt({ routes }: Config, { host, path }: LinkPlace): RouteConfig | null {
-  const table = compileRouteTable(routes.map(route => ({ host: route.host, path: route.path, value: route })))
+  const table = compileRouteTable(
+    routes.map(route => ({ host: route.host, path: route.path, isExact: route.isExact, value: route })),
+  )
   const match = table.match(parseTarget('GET', `http://host${path}`, host))
   return match === null || match.also.length > 0 ? null : match.value
 }

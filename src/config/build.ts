@@ -127,12 +127,14 @@ function buildRoute(table: RouteTable, root: RootTable, directory: string, files
   const { values } = table
   const host = known(values.host, 'host')
   const path = known(values.path, 'path')
+  const isExact = known(values.exact, 'exact')
   const upstream = known(values.upstream, 'upstream')
   const rate = known(values.rate, 'rate')
   return {
-    id: host + path,
+    id: host + path + (isExact ? ' (exact)' : ''),
     host,
     path,
+    isExact,
     upstream: upstream === null ? null : buildUpstream(upstream, root, files),
     answer: buildAnswer(values, directory),
     portal: known(values.portal, 'portal'),

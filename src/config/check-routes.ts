@@ -62,9 +62,9 @@ function checkDuplicates(routes: readonly RouteTable[], report: Report): void {
   const exact = new Map<string, RouteTable>()
   const folded = new Map<string, RouteTable>()
   for (const route of routes) {
-    const { host, path } = route.values
-    if (host === undefined || path === undefined) continue
-    const key = host + path
+    const { host, path, exact: isExact } = route.values
+    if (host === undefined || path === undefined || isExact === undefined) continue
+    const key = `${host}${path} ${isExact}`
     const at = [...route.at, route.raw.entries.has('path') ? 'path' : 'host']
     const what = `${showRaw(route.raw.entries.get('host'))}${route.raw.entries.has('path') ? ` with path ${showRaw(route.raw.entries.get('path'))}` : ''}`
     const same = exact.get(key)

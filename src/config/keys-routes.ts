@@ -106,6 +106,12 @@ export const ROUTE = {
     '/api',
     'The path and everything below it, at segment boundaries; the longest path of a host wins.',
   ),
+  exact: defaulted(
+    boolean,
+    false,
+    true,
+    'Whether this route is for `path` alone: what is below it, and the path with a slash at its end, is for other routes.',
+  ),
   upstream: optional(
     upstreamSpec,
     'http://app:3000',

@@ -268,12 +268,14 @@ export type HostHeader =
   | { readonly kind: 'name'; readonly name: string }
 
 export interface RouteConfig {
-  /** host + path as configured: how logs, `explain` and messages name it. */
+  /** host + path as configured, marked where it is for the path alone: how logs, `explain` and messages name it. */
   readonly id: string
   /** Lower-case ASCII; `*.example.com` for a wildcard. */
   readonly host: string
   /** `/`, or `/x/y` without a trailing slash: matched at segment boundaries. */
   readonly path: string
+  /** Whether nothing below the path is meant. */
+  readonly isExact: boolean
   /** Null for a route that answers by itself. */
   readonly upstream: UpstreamConfig | null
   /** Null for a route with an upstream. */

@@ -7,6 +7,8 @@ export interface TableEntry<T> {
   readonly host: string
   /** `/`, or `/x/y` without a trailing slash. */
   readonly path: string
+  /** Whether it is for the path alone, and not for what is below it; absent: it is not. */
+  readonly isExact?: boolean
   /** The beginning of `path` that is taken off before a request is sent on; null or absent for nothing. */
   readonly stripPrefix?: string | null
   readonly value: T
@@ -24,11 +26,19 @@ export interface RouteTable<T> {
   match(target: Target): Match<T> | null
 }
 
-/** Entries of one host, by exact path; `root` is set when `/` is the only one. */
+/** Entries by path. */
+interface Paths<T> {
+  /** Those that are for all that is below their path as well. */
+  readonly below: ReadonlyMap<string, T>
+  /** Those that are for their path alone; null: there are none. */
+  readonly alone: ReadonlyMap<string, T> | null
+}
+
+/** Entries of one host; `root` is set when `/` is the only one. */
 interface HostPaths<T> {
-  readonly byPath: ReadonlyMap<string, T>
-  /** Lower-case path → entries, for readings by a backend that ignores case. */
-  readonly byFoldedPath: ReadonlyMap<string, T>
+  readonly byPath: Paths<T>
+  /** By lower-case path, for readings by a backend that ignores case. */
+  readonly byFoldedPath: Paths<T>
   /** Some configured path has capitals: a request all in lower case may mean it too. */
   readonly hasCapitals: boolean
   /** What is taken off before a request is sent on; null where nothing ever is. */
@@ -44,7 +54,7 @@ const NONE: readonly never[] = Object.freeze([])
  * A table whose look-up costs the same for ten routes and ten thousand: one map look-up a host label, one a path segment.
  *
  * An exact host comes before any wildcard, the longest wildcard suffix before shorter ones, the longest path at segment
- * boundaries before shorter ones. The host is chosen first: a host with routes of its own never falls back to a wildcard, nor
+ * boundaries before shorter ones, and an entry for a path alone before one of the same path. The host is chosen first: a host with routes of its own never falls back to a wildcard, nor
  * does one of `ownHosts`, which may have none.
  */
 export function compileRouteTable<T>(
@@ -59,7 +69,7 @@ export function compileRouteTable<T>(
       const paths = hosts.lookup(target.host)
       if (paths === undefined) return null
       if (paths.root !== null) return paths.root
-      const value = longestPrefix(paths.byPath, target.path, paths.longest)
+      const value = find(paths.byPath, target.path, paths.longest)
       if (value === undefined) return null
       const readings = target.readings.length === 0 && paths.hasCapitals ? [target.path] : target.readings
       if (readings.length === 0) return { value, also: NONE }
@@ -67,8 +77,8 @@ export function compileRouteTable<T>(
       for (const reading of readings) {
         // For a backend that heeds case, and for one that does not.
         for (const other of [
-          longestPrefix(paths.byPath, reading, paths.longest),
-          longestPrefix(paths.byFoldedPath, reading.toLowerCase(), paths.longest),
+          find(paths.byPath, reading, paths.longest),
+          find(paths.byFoldedPath, reading.toLowerCase(), paths.longest),
         ]) {
           if (other !== undefined) also.add(other)
         }
@@ -97,13 +107,27 @@ function compileHost<T>(entries: readonly TableEntry<T>[]): HostPaths<T> {
   const only = entries.length === 1 ? entries[0] : undefined
   const prefixes = new Map(entries.flatMap(({ value, stripPrefix }) => (stripPrefix ? [[value, stripPrefix]] : [])))
   return {
-    byPath: new Map(entries.map(entry => [entry.path, entry.value])),
-    byFoldedPath: new Map(entries.map(entry => [entry.path.toLowerCase(), entry.value])),
+    byPath: pathsOf(entries, path => path),
+    byFoldedPath: pathsOf(entries, path => path.toLowerCase()),
     hasCapitals: entries.some(entry => entry.path !== entry.path.toLowerCase()),
     prefixes: prefixes.size === 0 ? null : prefixes,
     longest: Math.max(...entries.map(entry => entry.path.length)),
-    root: only?.path === '/' ? Object.freeze({ value: only.value, also: NONE }) : null,
+    root: only?.path === '/' && only.isExact !== true ? Object.freeze({ value: only.value, also: NONE }) : null,
   }
+}
+
+function pathsOf<T>(entries: readonly TableEntry<T>[], spell: (path: string) => string): Paths<T> {
+  const map = (own: readonly TableEntry<T>[]) => new Map(own.map(({ path, value }) => [spell(path), value]))
+  const alone = entries.filter(({ isExact }) => isExact === true)
+  return {
+    below: map(entries.filter(({ isExact }) => isExact !== true)),
+    alone: alone.length === 0 ? null : map(alone),
+  }
+}
+
+/** The value for a path: that of the path alone, else of the longest beginning of it. */
+function find<T>({ below, alone }: Paths<T>, path: string, longest: number): T | undefined {
+  return alone?.get(path) ?? longestPrefix(below, path, longest)
 }
 
 /** The value of the longest key that is `path` or ends where a segment of it ends. */

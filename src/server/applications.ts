@@ -21,7 +21,8 @@ export function applicationsOf(passage: Passage, portal: GatePortal, session: Se
     const { verdict } = decidePolicy(policy, session.identity, facts)
     return verdict === 'allow' || verdict === 'step-up'
   })
-  const byAddress = new Map(open.map(({ config }) => [config.host + config.path, config]))
+  const whole = open.filter(({ config }) => !config.isExact)
+  const byAddress = new Map(whole.map(({ config }) => [config.host + config.path, config]))
   const scheme = schemeOf(passage)
   const port = passage.target?.authority.slice(passage.target.host.length) ?? ''
   return open
@@ -36,8 +37,9 @@ export function applicationsOf(passage: Passage, portal: GatePortal, session: Se
     }))
 }
 
-/** Whether a route belongs to the application of one above it that this person may open. */
-function isPart({ host, path, name, app }: RouteConfig, byAddress: ReadonlyMap<string, RouteConfig>): boolean {
+/** Whether a route belongs to the application of one above it that this person may open, or is a single address. */
+function isPart({ host, path, isExact, name, app }: RouteConfig, byAddress: ReadonlyMap<string, RouteConfig>): boolean {
+  if (isExact && !app.isNamed) return true
   for (let at = path; at !== '/'; ) {
     at = at.slice(0, at.lastIndexOf('/')) || '/'
     const above = byAddress.get(host + at)

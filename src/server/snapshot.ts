@@ -146,8 +146,8 @@ export function compileSnapshot(config: Config, fingerprint: string, pool: Upstr
     isTold: compileHostTable(told),
     table: compileRouteTable(
       routes.map(route => {
-        const { host, path, stripPrefix } = route.config
-        return { host, path, stripPrefix, value: route }
+        const { host, path, isExact, stripPrefix } = route.config
+        return { host, path, isExact, stripPrefix, value: route }
       }),
       portalHosts(config),
     ),

@@ -329,6 +329,11 @@ const CASES: readonly Case[] = [
   ['route.none', 'no route at all', 'routes = «[]»'],
   ['route.duplicate', 'a host twice', `${route('')}\n${onHost('«"APP.example.com"»')}`],
   ['route.duplicate', 'a path twice, once with a slash behind', `${onPath('"/a"')}\n${onPath('«"/a/"»')}`],
+  [
+    'route.duplicate',
+    'a path alone twice',
+    `${onPath('"/a"')}\n${route('path = "/a"\nexact = true')}\n${route('path = «"/a"»\nexact = true')}`,
+  ],
   ['route.case', 'two spellings of a path', `${onPath('"/a"')}\n${onPath('«"/A"»')}`],
   ['allow.mixed', 'public beside a role', allowing('["user", «"public"»]')],
   ['allow.mixed', 'authenticated beside a role', allowing('[«"authenticated"», "user"]')],

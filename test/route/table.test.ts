@@ -83,6 +83,47 @@ describe('a path whose prefix is taken off', () => {
   })
 })
 
+describe('a route for a path alone', () => {
+  const entry = (path: string, isExact: boolean) => ({
+    host: 'app.example',
+    path,
+    isExact,
+    value: isExact ? `${path} alone` : path,
+  })
+  const table = compileRouteTable([
+    entry('/', false),
+    entry('/', true),
+    entry('/up', true),
+    entry('/Api', false),
+    entry('/Api', true),
+  ])
+  const cases: [path: string, route: string, also: string[]][] = [
+    ['/up', '/up alone', []],
+    ['/up/x', '/', []],
+    ['/up/', '/', []],
+    ['/UP', '/', ['/up alone']],
+    ['/up;v=1', '/', ['/up alone']],
+    ['/upx', '/', []],
+    ['/', '/ alone', []],
+    ['/Api', '/Api alone', ['/']],
+    ['/Api/x', '/Api', ['/']],
+    ['/Api/', '/Api', ['/']],
+    ['/api', '/', ['/Api alone']],
+    ['/api/x', '/', ['/Api']],
+  ]
+  test.each(cases)('%s is %s, and may reach %p', (path, route, also) => {
+    const found = table.match(parseTarget('GET', `http://app.example${path}`, 'app.example'))
+    expect([found?.value, new Set(found?.also)]).toEqual([route, new Set(also)])
+  })
+
+  test('is for nothing else, where there is no other', () => {
+    const single = compileRouteTable([entry('/', true)])
+    const at = (path: string) =>
+      single.match(parseTarget('GET', `http://app.example${path}`, 'app.example'))?.value ?? null
+    expect(['/', '/x'].map(at)).toEqual(['/ alone', null])
+  })
+})
+
 test('ten thousand hosts are found like ten', () => {
   const many = compileRouteTable(
     Array.from({ length: 10_000 }, (_, index) => ({ host: `h${index}.example`, path: '/', value: index })),
