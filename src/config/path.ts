@@ -10,7 +10,7 @@ export const RESERVED_PREFIX = '/.sallyport'
 /**
  * A path in its one spelling: `/`, or `/x/y` without a trailing slash ("/x/" and "/x" mean the same).
  *
- * Refused: whatever some backend reads in another way (escapes, parameters, doubled slashes, dot segments), since a rule
+ * Refused: whatever some backend reads in another way (escapes, parameters, doubled slashes, dot segments, dots at the end), since a rule
  * written with it would not protect what it seems to.
  */
 export function parsePath(text: string): Parsed<string> {
@@ -24,6 +24,10 @@ export function parsePath(text: string): Parsed<string> {
   if (text.includes('//')) return bad('path.invalid', not, 'single slashes only', '//')
   const dots = /\/(\.{1,2})(?:\/|$)/.exec(text)?.[1]
   if (dots !== undefined) return bad('path.invalid', not, 'write the path that it leads to, without . and ..', dots)
+  const dropped = /(\.)(?:\/|$)/.exec(text)?.[1] ?? /:\$/.exec(text)?.[0]
+  if (dropped !== undefined) {
+    return bad('path.invalid', not, 'no dot at the end of a name, and no ":$": Windows leaves them out', dropped)
+  }
   if (text.includes('%'))
     return bad('path.invalid', not, 'no percent-escapes: requests are matched before decoding', '%')
   if (text.includes('?')) return bad('path.invalid', not, 'routes are chosen by path; the query is passed on', '?')

@@ -1,4 +1,5 @@
 import { GateError } from '../base/errors.ts'
+import { ambiguous, hasReadings, malformed, readPath } from './readings.ts'
 
 /** Where a request is going, in its one canonical spelling. The only reader of Host and of the request's address. */
 export interface Target {
@@ -12,7 +13,7 @@ export interface Target {
   /** Empty, or begins with `?`. */
   readonly query: string
   /**
-   * Other ways in which a backend could read `path` (decoded, slashes merged, parameters cut, lower-cased).
+   * Other ways in which a backend could read `path` (decoded, slashes merged, parameters cut, lower-cased, normalised).
    * Empty for nearly all; each must be reachable too, or the request is refused.
    */
   readonly readings: readonly string[]
@@ -36,19 +37,15 @@ const NO_READINGS: readonly string[] = Object.freeze([])
 /** Lower-case letters, digits, dots, dashes and underscores, or an IPv6 literal; a port may follow. */
 const AUTHORITY = /^(?:([a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?)\.?|(\[[0-9a-f:.]+\]))(?::([0-9]{1,5}))?$/i
 
-/** Anything that some backend reads otherwise than byte for byte: escapes, parameters, doubled slashes, dots, capitals. */
-const SUSPICIOUS = /[^!"$&-:<-@[\]-~]|[A-Z]|\/\/|\/\.\.?(?:\/|$)/
-
-const BAD_ESCAPE = /%(?![0-9a-f]{2})/i
-
 /**
  * The canonical Target of a request.
  *
  * Shape: `address` is what Bun.serve calls `req.url`, `hostHeader` the Host field (two Host fields arrive joined by a comma).
- * Throws: target.method, target.host, target.malformed (no path, a malformed escape, one of a control character or of overlong UTF-8, `#`), target.ambiguous (a dot segment
- * in any reading, or a reading that is reserved when the path is not).
+ * Throws: target.method, target.host, target.malformed (no path, a malformed escape, one of a control character or of overlong UTF-8, `#`,
+ * bytes that are not UTF-8), target.ambiguous (a dot segment in any reading, or a reading that is reserved when the path is not).
  * Source: RFC 9110 §4.2.3 and §7.2, RFC 3986 §6.2, RFC 9112 §3.2. The `#` and lone-byte rules answer Bun 1.4.5, which
- * leaves a fragment in `req.url` and turns a byte that is not UTF-8 into U+FFFD.
+ * leaves a fragment in `req.url` and turns a byte that is not UTF-8 into U+FFFD: in a query into `%EF%BF%BD`, in capitals, so that a
+ * client's own replacement character passes in small letters alone.
  */
 export function parseTarget(method: string, address: string, hostHeader: string | null): Target {
   if (!METHODS.has(method)) throw new GateError('target.method', `method ${method.slice(0, 20)} is not forwarded`)
@@ -64,7 +61,8 @@ export function parseTarget(method: string, address: string, hostHeader: string 
   const path = rawPath.charCodeAt(1) === 0x2f ? rawPath.replace(/^\/+/, '/') : rawPath
   const query = queryStart === -1 ? '' : address.slice(queryStart)
   if (query.includes('#')) throw malformed('the target has a fragment')
-  const readings = SUSPICIOUS.test(path) ? readPath(path) : NO_READINGS
+  if (query.includes('%EF%BF%BD')) throw malformed('the query is not UTF-8')
+  const readings = hasReadings(path) ? readPath(path) : NO_READINGS
   const isReserved = isReservedPath(path)
   if (!isReserved && readings.length > 0 && readings.some(isReservedPath)) {
     throw ambiguous(`the path can be read as one under ${RESERVED_PATH}`)
@@ -108,78 +106,3 @@ export function parseAuthority(hostHeader: string | null): { readonly host: stri
 /** Pure memo of spellings: bounded, and never holds a refusal. */
 const AUTHORITIES = new Map<string, { readonly host: string; readonly authority: string }>()
 const MAX_AUTHORITIES = 1024
-
-/** More readings than this have no honest cause. */
-const MAX_READINGS = 128
-
-/** All readings together: a long path with many of them has none either, and would take a tenth of a second to read. */
-const MAX_CHARACTERS = 256 * 1024
-
-/** Percent-encoding this deep has no honest cause either. */
-const MAX_DECODINGS = 2
-
-/** Some parsers end at them, others leave them out; no honest path has one. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it looks for
-const CONTROL = /[\x00-\x1f\x7f]/
-
-/** An ASCII character in more bytes than it takes, which careless decoders accept (RFC 3629 §10); bytes as characters. */
-const OVERLONG = /[\xc0\xc1][\x80-\xbf]|\xe0[\x80-\x9f][\x80-\xbf]|\xf0[\x80-\x8f][\x80-\xbf]{2}/
-
-/**
- * All readings of a suspicious path other than the path itself: whatever a chain of backends makes of it by decoding, merging
- * slashes, turning backslashes, and cutting parameters or what follows `#` or `?`, in any order; each also in lower case.
- *
- * Throws where one of them is refused outright.
- */
-function readPath(path: string): readonly string[] {
-  if (path.includes('#')) throw malformed('the path has a fragment')
-  if (path.includes('\uFFFD') || /%ef%bf%bd/i.test(path)) throw malformed('the path is not UTF-8')
-  if (BAD_ESCAPE.test(path)) throw malformed('the path has a malformed escape')
-  if (decodingsOf(path) > MAX_DECODINGS) throw ambiguous('the path is percent-encoded too often')
-  const found = new Set([path])
-  // A set goes on to what is added while it is walked: every reading is read again until none is new.
-  for (const text of found) {
-    if (hasDotSegment(text)) throw ambiguous('the path has a dot segment that a backend may resolve')
-    if (CONTROL.test(text)) throw malformed('the path has an escaped control character')
-    if (OVERLONG.test(text)) throw malformed('the path has overlong UTF-8')
-    const cut = text.search(/[#?]/)
-    found.add(decodeOnce(text))
-    found.add(text.replaceAll('\\', '/'))
-    found.add(text.replace(/\/{2,}/g, '/'))
-    found.add(text.replace(/;[^/]*/g, ''))
-    found.add(cut === -1 ? text : text.slice(0, cut))
-    found.add(text.toLowerCase())
-    if (found.size > MAX_READINGS || found.size * path.length > MAX_CHARACTERS)
-      throw ambiguous('the path can be read in too many ways')
-  }
-  found.delete(path)
-  return Object.freeze([...found])
-}
-
-/** How often a path can be decoded before nothing changes; counts no further than one too many. */
-function decodingsOf(path: string): number {
-  let text = path
-  for (let count = 0; count <= MAX_DECODINGS; count++) {
-    const decoded = decodeOnce(text)
-    if (decoded === text) return count
-    text = decoded
-  }
-  return MAX_DECODINGS + 1
-}
-
-/** Percent-decoding, byte by byte into characters: enough to find separators; malformed escapes stay as they are. */
-function decodeOnce(text: string): string {
-  return text.replace(/%([0-9a-f]{2})/gi, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)))
-}
-
-function hasDotSegment(path: string): boolean {
-  return /(?:^|\/)\.\.?(?:\/|$)/.test(path)
-}
-
-function malformed(message: string): GateError {
-  return new GateError('target.malformed', message)
-}
-
-function ambiguous(message: string): GateError {
-  return new GateError('target.ambiguous', message)
-}

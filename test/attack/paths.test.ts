@@ -12,6 +12,7 @@ const RULES: readonly PathRule[] = [
   { path: '/admin', allow: 'admin' },
   { path: '/app/public', allow: 'public' },
   { path: '/Secret', allow: 'admin' },
+  { path: '/kate', allow: 'admin' },
 ]
 
 let upstream: RawUpstream
@@ -186,6 +187,40 @@ const FIXED = [
   '/..%3b/admin',
   '/.%3b/admin',
   '/x/.%252e/admin',
+  // The Kelvin sign, the long s, wide letters, and an ellipsis of two.
+  '/%E2%84%AAate',
+  '/%e2%84%aaate/x',
+  '/%25E2%2584%25AAate',
+  '/\xe2\x84\xaaate',
+  '/%C5%BFecret',
+  '/adm%C4%B1n',
+  '/%EF%BD%81dmin',
+  '/%EF%BC%A1%EF%BC%A4min',
+  '/x%EF%BC%8Fadmin',
+  '/%EF%BC%8F..%EF%BC%8Fadmin',
+  '/app/public/%E2%80%A5/admin',
+  '/app/public/%E2%80%A4%E2%80%A4/%E2%80%A4%E2%80%A4/admin',
+  '/%EF%BC%8561dmin',
+  '/admin%EF%BC%9Bx',
+  // What Windows leaves out.
+  '/admin.',
+  '/admin...',
+  '/admin./x',
+  '/admin%2e',
+  '/admin%20',
+  '/admin%20/x',
+  '/admin%20.%20.',
+  '/admin::$INDEX_ALLOCATION',
+  '/admin:$I30:$INDEX_ALLOCATION/x',
+  '/admin%3A%3a$index_allocation',
+  '/admin.::$DATA',
+  '/admin%E3%80%80',
+  '/app/public/..%20/..%20./admin',
+  '/app/public/...%20/admin',
+  '/.sallyport./login',
+  '/.sallyport%20/login',
+  '/.sallyport::$INDEX_ALLOCATION/login',
+  '/.%C5%BFallyport/login',
 ]
 
 describe.each([true, false])('signed in: %p', isSignedIn => {
@@ -225,6 +260,15 @@ describe.each([true, false])('signed in: %p', isSignedIn => {
       '%61',
       '?',
       '.sallyport',
+      '%20',
+      '::$INDEX_ALLOCATION',
+      ':$i30:$a',
+      '%E2%84%AAate',
+      '%25e2%2584%25aa',
+      'kate',
+      '%EF%BD%81',
+      '%EF%BC%8F',
+      '%E2%80%A5',
     )
     await fc.assert(
       fc.asyncProperty(fc.array(piece, { minLength: 1, maxLength: 7 }), async pieces => {
@@ -244,6 +288,11 @@ test('ordinary paths do pass: the rules above are not met by refusing everything
     '/static/a%20b.js',
     '/app/%C3%A9',
     '/x%2Fy',
+    '/app/Men%C3%BC.%20Caf%C3%A9/IMG%201.JPG',
+    '/app/%E5%86%99%E7%9C%9F/e%CC%81.txt',
+    '/app/Kelvin:300.5%E2%84%AA',
+    '/x./y',
+    '/...',
   ]) {
     expect([target, (await ask(target, true)).received]).toEqual([target, target])
   }

@@ -43,6 +43,35 @@ function valuesOf(head: string, name: string): string[] {
     .map(line => line.slice(name.length + 1).trim())
 }
 
+describe('a query', () => {
+  const asked = async (query: string) => {
+    const { status, received } = await forwards(`GET /x${query} HTTP/1.1\r\n${HOST}Connection: close\r\n\r\n`)
+    return [status, received.split(' HTTP/1.1', 1)[0]]
+  }
+
+  test.each([
+    '?a=\xe4',
+    '?a=\xff&b=\xc3\xa9',
+    '?\xc0\xaf',
+    '?a=\xed\xa0\x80',
+    '?a=\xf4\x90\x80\x80',
+    '?a=\xef\xbf\xbd',
+  ])('of bytes that are not UTF-8 (%j), of which Bun makes others, is refused', async query => {
+    expect(await asked(query)).toEqual([400, ''])
+  })
+
+  test.each(['?a=%E4', '?a=%ff%C0%AF', '?a=%ef%bf%bd', '?a=%zz', '?=&&;%2f%2F+%20'])(
+    'of escapes (%s) is passed on as it is',
+    async query => {
+      expect(await asked(query)).toEqual([200, `GET /x${query}`])
+    },
+  )
+
+  test('of UTF-8 is passed on with its bytes escaped', async () => {
+    expect(await asked('?a=\xc3\xa9')).toEqual([200, 'GET /x?a=%C3%A9'])
+  })
+})
+
 describe('trailers, of which Bun 1.4.5 makes a 400 once a request has been carried out', () => {
   /** The end comes when the application could long have begun. */
   const chunked = (announces: string) => [

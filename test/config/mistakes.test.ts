@@ -320,6 +320,8 @@ const CASES: readonly Case[] = [
   ['path.invalid', 'a star', onPath('"/api/«*»"')],
   ['path.invalid', 'two slashes', onPath('"/a«//»b"')],
   ['path.invalid', 'a dot segment', onPath('"/a/«..»/b"')],
+  ['path.invalid', 'a dot that Windows drops', onPath('"/a«.»/b"')],
+  ['path.invalid', 'a stream of Windows', onPath('"/a:«:$»DATA"')],
   ['path.invalid', 'an escape', onPath('"/a«%»2fb"')],
   ['path.invalid', 'a parameter', onPath('"/a«;»b"')],
   ['path.invalid', 'a backslash', onPath("'/a«\\»b'")],

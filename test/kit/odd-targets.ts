@@ -32,8 +32,32 @@ const MUTATIONS: readonly ((text: string) => string)[] = [
   one => `.${one}`,
   one => `//${one}`,
   one => `%2F${one}`,
+  one => `${one}.`,
+  one => `${one}%20`,
+  one => `${one}%2e%20.`,
+  one => `${one}::$INDEX_ALLOCATION`,
+  one => `${one}%3a$i30%3A$INDEX_ALLOCATION`,
+  one => utf8(wide(one)),
+  one => utf8(LOOK_ALIKES.get(one.toLowerCase()) ?? wide(one)),
+  one => `%25${utf8(LOOK_ALIKES.get(one.toLowerCase()) ?? wide(one)).slice(1)}`,
   () => '',
 ]
+
+/** Letters that become ASCII only where case is folded, or by NFC alone. */
+const LOOK_ALIKES = new Map([
+  ['k', '\u212a'],
+  ['s', '\u017f'],
+  ['i', '\u0131'],
+])
+
+/** The wide form of a printable character, which NFKC makes a plain one. */
+function wide(one: string): string {
+  return one > ' ' && one <= '~' ? String.fromCharCode(one.charCodeAt(0) + 0xfee0) : one
+}
+
+function utf8(text: string): string {
+  return [...Buffer.from(text, 'utf8')].map(byte => `%${byte.toString(16)}`).join('')
+}
 
 function hex(one: string): string {
   return one.charCodeAt(0).toString(16).padStart(2, '0')

@@ -8,7 +8,7 @@ export interface PathRule {
 /**
  * Every path that some backend, or some chain of them, may make of a target that it received: by decoding, also of overlong UTF-8,
  * merging slashes, turning backslashes, cutting parameters or what follows `#`, `?` or NUL, dropping control characters, resolving
- * dots, and ignoring case, in any order.
+ * dots, leaving out what Windows does at the end of names, normalising Unicode and ignoring case, in any order.
  */
 export function readingsOf(target: string): ReadonlySet<string> {
   const found = new Set<string>()
@@ -27,13 +27,30 @@ export function readingsOf(target: string): ReadonlySet<string> {
       text.replace(/[#?\0].*|%23.*|%00.*|%3f.*/is, ''),
       // biome-ignore lint/suspicious/noControlCharactersInRegex: what some parsers drop
       text.replace(/[\x00-\x1f\x7f]/g, ''),
-      text.toLowerCase(),
+      isBytes(text) ? text.replace(/[A-Z]/g, one => one.toLowerCase()) : text.toLowerCase(),
       resolveDots(text),
+      ...normalised(text),
+      text.replace(/ +(?=\/|$)/g, ''),
+      text.replace(/[. ]+(?=\/|$)/g, ''),
+      text.replace(/:[^/]*\$[^/]*/g, ''),
     ]
     for (const step of steps) grow(step, depth + 1)
   }
   grow(target.split('?')[0] ?? '', 0)
   return found
+}
+
+/** Whether these are bytes as characters, of which a part of one letter has no case of its own. */
+function isBytes(text: string): boolean {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: bytes
+  return /^[\x00-\xff]*$/.test(text)
+}
+
+/** Of bytes as characters, and of characters beyond them: Unicode's own forms, and its case folding. */
+function normalised(text: string): readonly string[] {
+  if (!/[^\x20-\x7e]/.test(text)) return []
+  const read = isBytes(text) ? Buffer.from(text, 'latin1').toString('utf8') : text
+  return [read, read.normalize('NFC'), read.normalize('NFKC'), read.toUpperCase().toLowerCase()]
 }
 
 function resolveDots(path: string): string {

@@ -98,6 +98,13 @@ describe('path', () => {
     ['/a#b', 'target.malformed'],
     ['/a?b#c', 'target.malformed'],
     ['/a\uFFFDb', 'target.malformed'],
+    ['/a?b=%EF%BF%BD', 'target.malformed'],
+    ['/a/%E2%80%A5/b', 'target.ambiguous'],
+    ['/a/..%20/b', 'target.ambiguous'],
+    ['/a/. ./b', 'target.ambiguous'],
+    ['/.sallyport./login', 'target.ambiguous'],
+    ['/.sallyport%20/login', 'target.ambiguous'],
+    ['/.%C5%BFallyport/login', 'target.ambiguous'],
     ['/a%2525252e', 'target.ambiguous'],
     ['/.SALLYPORT/login', 'target.ambiguous'],
     ['/%2esallyport/login', 'target.ambiguous'],
@@ -120,6 +127,24 @@ describe('path', () => {
     expect(target('/a//b').readings).toContain('/a/b')
     expect(target('/a%23b').readings).toContain('/a')
   })
+
+  test('so is what Unicode and Windows make of it', () => {
+    expect(target('/%E2%84%AAate').readings).toEqual(expect.arrayContaining(['/Kate', '/kate']))
+    expect(target('/%EF%BC%AB%C5%BFs').readings).toEqual(expect.arrayContaining(['/kss']))
+    expect(target('/a./b%20/c').readings).toContain('/a/b/c')
+    expect(target('/a::$INDEX_ALLOCATION/b').readings).toContain('/a/b')
+    expect(target('/a:$I30:$INDEX_ALLOCATION').readings).toContain('/a')
+    expect(target('/a.b/c-d:e/$f').readings).toEqual([])
+  })
+
+  // What took the square of a path's length would not end within the patience of a test.
+  test.each(['. ', '.', '%20.', ':$', '::$a', '%C3%A4', '%EF%B7%BA', 'e%CC%81', '%EF%BC%8E'])(
+    'a million characters of %j are refused in no time',
+    piece => {
+      const path = `/A${piece.repeat(1_000_000 / piece.length)}x./b`
+      expect(codeOf(() => target(path))).toBe('target.ambiguous')
+    },
+  )
 
   test('%2F and %2f have the same readings apart from their own spelling', () => {
     const decoded = (path: string) => target(path).readings.filter(reading => !reading.includes('%'))

@@ -1,0 +1,126 @@
+import { GateError } from '../base/errors.ts'
+
+/**
+ * Anything that some backend reads otherwise than byte for byte: escapes, parameters, doubled slashes, capitals, and what Windows drops
+ * from the end of a name (dots, `::$DATA`).
+ */
+const SUSPICIOUS = /[^!"$&-:<-@[\]-~]|[A-Z]|\/\/|\.(?:\/|$)|:\$/
+
+const BAD_ESCAPE = /%(?![0-9a-f]{2})/i
+
+/** Whether `readPath` has anything to say of a path: for nearly all, one look at its characters is enough. */
+export function hasReadings(path: string): boolean {
+  return SUSPICIOUS.test(path)
+}
+
+/** More readings than this have no honest cause. */
+const MAX_READINGS = 128
+
+/** All readings together: a long path with many of them has none either, and would take a tenth of a second to read. */
+const MAX_CHARACTERS = 256 * 1024
+
+/** Percent-encoding this deep has no honest cause either. */
+const MAX_DECODINGS = 2
+
+/** Some parsers end at them, others leave them out; no honest path has one. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it looks for
+const CONTROL = /[\x00-\x1f\x7f]/
+
+/** An ASCII character in more bytes than it takes, which careless decoders accept (RFC 3629 §10); bytes as characters. */
+const OVERLONG = /[\xc0\xc1][\x80-\xbf]|\xe0[\x80-\x9f][\x80-\xbf]|\xf0[\x80-\x8f][\x80-\xbf]{2}/
+
+/**
+ * All readings of a suspicious path other than the path itself: whatever a chain of backends makes of it by decoding, merging
+ * slashes, turning backslashes, cutting parameters or what follows `#` or `?`, normalising (NFC, NFKC, case folding), and leaving out
+ * what Windows does, in any order; each also in lower case.
+ *
+ * Shape: bytes as characters, in every reading. Throws where one of them is refused outright: target.malformed, target.ambiguous.
+ */
+export function readPath(path: string): readonly string[] {
+  if (path.includes('#')) throw malformed('the path has a fragment')
+  if (path.includes('\uFFFD') || /%ef%bf%bd/i.test(path)) throw malformed('the path is not UTF-8')
+  if (BAD_ESCAPE.test(path)) throw malformed('the path has a malformed escape')
+  if (decodingsOf(path) > MAX_DECODINGS) throw ambiguous('the path is percent-encoded too often')
+  const found = new Set([path])
+  // A set goes on to what is added while it is walked: every reading is read again until none is new.
+  for (const text of found) {
+    if (hasDotSegment(text)) throw ambiguous('the path has a dot segment that a backend may resolve')
+    if (CONTROL.test(text)) throw malformed('the path has an escaped control character')
+    if (OVERLONG.test(text)) throw malformed('the path has overlong UTF-8')
+    const cut = text.search(/[#?]/)
+    found.add(decodeOnce(text))
+    found.add(text.replaceAll('\\', '/'))
+    found.add(text.replace(/\/{2,}/g, '/'))
+    found.add(text.replace(/;[^/]*/g, ''))
+    found.add(cut === -1 ? text : text.slice(0, cut))
+    found.add(text.replace(/[A-Z]+/g, capitals => capitals.toLowerCase()))
+    if (NOT_ASCII.test(text)) addNormalised(found, text)
+    if (DROPPED.test(text)) addWithoutDropped(found, text)
+    if (found.size > MAX_READINGS || found.size * path.length > MAX_CHARACTERS)
+      throw ambiguous('the path can be read in too many ways')
+  }
+  found.delete(path)
+  return Object.freeze([...found])
+}
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: where ASCII ends
+const NOT_ASCII = /[^\x00-\x7f]/
+
+/**
+ * What a backend that knows Unicode makes of these bytes: the Kelvin sign is K by NFC, wide letters are plain ones by NFKC, and
+ * `ſ` is s where case is folded. To capitals and back folds as Unicode does (§3.13, full case folding), and a little more.
+ */
+function addNormalised(found: Set<string>, bytes: string): void {
+  const text = Buffer.from(bytes, 'latin1').toString('utf8')
+  for (const one of [text.normalize('NFC'), text.normalize('NFKC'), text.toUpperCase().toLowerCase()]) {
+    found.add(Buffer.from(one, 'utf8').toString('latin1'))
+  }
+}
+
+/** A name with an end that Windows leaves out. */
+const DROPPED = /[. ](?:\/|$)|:\$/
+
+/** Windows opens `admin` for `admin. .`, and for `admin::$INDEX_ALLOCATION` and `admin:$I30:$INDEX_ALLOCATION`, which are the folder itself. */
+function addWithoutDropped(found: Set<string>, text: string): void {
+  found.add(text.split('/').map(withoutEnd).join('/'))
+  found.add(text.replace(/:[^/:]*:\$[^/]*/g, ''))
+}
+
+/** Without dots and blanks at its end; walked by hand, since an expression takes the square of their number. */
+function withoutEnd(name: string): string {
+  let end = name.length
+  while (end > 0 && (name[end - 1] === '.' || name[end - 1] === ' ')) end--
+  return name.slice(0, end)
+}
+
+/** How often a path can be decoded before nothing changes; counts no further than one too many. */
+function decodingsOf(path: string): number {
+  let text = path
+  for (let count = 0; count <= MAX_DECODINGS; count++) {
+    const decoded = decodeOnce(text)
+    if (decoded === text) return count
+    text = decoded
+  }
+  return MAX_DECODINGS + 1
+}
+
+/** Percent-decoding, byte by byte into characters: enough to find separators; malformed escapes stay as they are. */
+function decodeOnce(text: string): string {
+  return text.replace(/%([0-9a-f]{2})/gi, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)))
+}
+
+/** Whether a segment is `.` or `..`, or dots and blanks, of which Windows may make one. */
+function hasDotSegment(path: string): boolean {
+  for (const [, segment = ''] of path.matchAll(/\/([. ]+)(?=\/|$)/g)) {
+    if (segment.length < 3 ? segment.includes('.') : segment.includes('.') && segment.includes(' ')) return true
+  }
+  return false
+}
+
+export function malformed(message: string): GateError {
+  return new GateError('target.malformed', message)
+}
+
+export function ambiguous(message: string): GateError {
+  return new GateError('target.ambiguous', message)
+}
