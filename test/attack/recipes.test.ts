@@ -63,6 +63,23 @@ describe.each([...PROXIES])('docs/recipes for %s, against hostile clients', name
       }
     })
 
+    test('has the address that it comes from, whatever it says', async () => {
+      if (name === 'Caddy that trusts where clients are') {
+        // It was told to believe what they say of addresses, and so is Sallyport.
+        expect((await ask('/inner', ['X-Forwarded-For: 10.1.2.3'])).status).toBe(200)
+        return
+      }
+      for (const lines of [
+        [],
+        ['X-Forwarded-For: 10.1.2.3'],
+        ['X-Forwarded-For: 10.1.2.3, 127.0.0.1', 'X-Real-IP: 10.1.2.3'],
+        ['X_Forwarded_For: 10.1.2.3', 'Forwarded: for=10.1.2.3'],
+        ['Connection: X-Forwarded-For', 'X-Forwarded-For: 10.1.2.3'],
+      ]) {
+        expect([lines, isRefused(await ask('/inner', lines))]).toEqual([lines, true])
+      }
+    })
+
     test('another host in the address than in Host is judged as what is served, and reaches nothing else', async () => {
       const { port } = stand()
       const grace = await cookieOf('grace')

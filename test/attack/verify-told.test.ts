@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { APP, askersOf, forwarded, type Lines, original, PAGE, startAsked } from '../kit/asking.ts'
 import type { Gate } from '../kit/gate.ts'
+import { recipe } from '../kit/recipes.ts'
 import { WEBSOCKET_KEY } from '../kit/websocket-wire.ts'
+import type { WireResponse } from '../kit/wire.ts'
 
 /** Behind a proxy on this machine that is trusted. */
 let trusting: Gate
@@ -66,6 +68,53 @@ test('Traefik is told nothing in empty fields, which it would pass on', async ()
     null,
   ])
 })
+
+/** What reaches an application, as lower-case names, once a proxy has changed the fields of a request by an answer. */
+type Change = (sent: readonly string[], answer: WireResponse) => ReadonlyMap<string, string>
+
+function mapOf(lines: readonly string[]): Map<string, string> {
+  return new Map(lines.map(line => [line.split(': ')[0]?.toLowerCase() ?? '', line.slice(line.indexOf(': ') + 2)]))
+}
+
+/** ForwardAuth, by the rule of the recipe: what matches is taken off, then copied from the answer. */
+const byTraefik: Change = (sent, answer) => {
+  const rule = /authResponseHeadersRegex: \(\?i\)(.*)/.exec(recipe('traefik.yaml'))?.[1] ?? ''
+  const pattern = new RegExp(rule.replace('remote', 'x[-_.]token'), 'i')
+  const kept = [...mapOf(sent)].filter(([name]) => !pattern.test(name))
+  return new Map([...kept, ...answer.fields.filter(([name]) => pattern.test(name))])
+}
+
+/** External authorization: what the answer names is taken off, what it has is written over. */
+const byEnvoy: Change = (sent, answer) => {
+  const fields = mapOf(sent)
+  for (const name of answer.field('x-envoy-auth-headers-to-remove')?.split(',') ?? []) fields.delete(name)
+  for (const [name, value] of answer.fields)
+    if (/^(?:x-token-.*|cookie|authorization)$/i.test(name)) fields.set(name.toLowerCase(), value)
+  return fields
+}
+
+test.each([
+  ['Traefik', byTraefik, toTraefik],
+  ['Envoy', byEnvoy, toEnvoy],
+] as const)(
+  'what %s makes of an answer has nothing that its client forged, and nothing empty',
+  async (_, change, ask) => {
+    const cookie = await cookieOf(['admins'])
+    const forged = ['X-Token-Subject: root', 'X-Token-User-Name: root', 'X-Token-User-Roles: root']
+    for (const own of [[], ['Cookie: a=b'], [cookie], [`${cookie}; a=b`, 'Authorization: Basic YTpi']]) {
+      const sent = [...forged, ...own, 'X-Sallyport-Token: none', 'Accept: text/plain']
+      // With a token, a cookie counts for nothing: the question is asked with one or the other.
+      const asked = own.includes(cookie) || own.length > 1 ? sent.filter(line => !line.startsWith('X-Sallyport')) : sent
+      const made = change(sent, await ask(forwarded('/open', asked)))
+      expect(JSON.stringify([...made])).not.toContain('root')
+      expect([...made.values()]).not.toContain('')
+      expect(made.has('x-sallyport-token')).toBe(false)
+      expect(made.get('accept')).toBe('text/plain')
+      expect(made.get('cookie') ?? 'a=b').toBe('a=b')
+      expect(made.get('x-token-subject')).toBe(own.join().includes('sallyport=') ? 'ada' : undefined)
+    }
+  },
+)
 
 test('Envoy is told which fields of its client to take off', async () => {
   const removed = async (lines: Lines) =>

@@ -231,6 +231,7 @@ function routes(provider: TestProvider, portalUrl: string): string {
     route(application, 'path = "/open"\nallow = "public"'),
     route(application, 'path = "/fresh"\nallow = [{ roles = ["user"], max_age = "1m" }]'),
     route(application, 'path = "/read"\nallow = ["user"]\nmethods = ["GET"]'),
+    route(application, 'path = "/inner"\nallow = [{ networks = ["10.0.0.0/8"], anonymous = true }]'),
     route(application, 'path = "/cors"\nallow = ["user"]\ncors_preflight = true'),
   ]
   return [
