@@ -142,6 +142,11 @@ describe.each([...PROXIES])('docs/recipes for %s, against hostile clients', name
       '/open/%zz',
       '/open%00/x',
       '/open/../%61dmin',
+      '/adm%C4%B1n',
+      '/%EF%BD%81dmin/x',
+      '/admin.',
+      '/admin%20/x',
+      '/admin::$INDEX_ALLOCATION',
       '/.sallyport/../admin',
       '/.sallyport/%2e%2e/admin',
       '/.sallyport/..;/admin',
@@ -152,6 +157,27 @@ describe.each([...PROXIES])('docs/recipes for %s, against hostile clients', name
         expect([target, status === 0 || status >= 300, seen]).toEqual([target, true, []])
       }
     }
+  })
+
+  test('what is copied arrives nowhere but where its sender may write', async () => {
+    const grace = await cookieOf('grace')
+    const copy = (destination: string, ...lines: readonly string[]) =>
+      ask('/x', [grace, `Destination: ${destination}`, ...lines], { method: 'COPY' })
+    for (const destination of ['/y', stand().address('app', '/y')]) {
+      const { status, saw } = await copy(destination)
+      expect([destination, status, saw.map(one => one.target)]).toEqual([destination, 200, ['/x']])
+    }
+    for (const destination of [
+      '/admin/y',
+      stand().address('app', '/ADMIN/y'),
+      stand().address('app', '/read/y'),
+      stand().address('adm', '/y'),
+      'http://elsewhere.example/y',
+      'y',
+    ]) {
+      expect([destination, isRefused(await copy(destination))]).toEqual([destination, true])
+    }
+    expect(isRefused(await copy('/y', 'If: </admin/y> (["e"])'))).toBe(true)
   })
 
   test('whoever asks for a verdict through the proxy gets none', async () => {
