@@ -40,6 +40,7 @@ export function buildConfig(root: RootTable, directory: string, files: ConfigFil
     server: {
       listen: known(server.listen, 'listen'),
       trustedProxies: known(server.trusted_proxies, 'trusted_proxies'),
+      trustedFields: known(server.trusted_fields, 'trusted_fields'),
       workers: known(server.workers, 'workers'),
       admin: known(server.admin, 'admin') ?? around.admin,
       verify: known(server.verify, 'verify') ?? [],

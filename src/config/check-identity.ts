@@ -3,6 +3,7 @@ import type { RootTable } from './keys.ts'
 import type { RouteTable } from './keys-routes.ts'
 import type { Path } from './raw.ts'
 import type { Report } from './report.ts'
+import type { FieldTemplate } from './types.ts'
 
 /** A field that a key of a route writes, and where the file says so. */
 interface Writer {
@@ -41,6 +42,18 @@ function writersOf({ values, raw }: RouteTable, root: RootTable): readonly Write
   }
   for (const name of tokens?.values() ?? []) writers.push({ name, key: 'pass_token', at: at('pass_token') })
   return writers
+}
+
+/** The fields in which a route tells its application who is there, but for those of a preset. */
+export function fieldsAbout({ values }: RouteTable): readonly string[] {
+  const { headers, assertion, pass_token: tokens, request_headers: rules } = values
+  const isAbout = ({ parts }: FieldTemplate) => parts.some(({ kind }) => kind === 'identity')
+  return [
+    ...(headers?.kind === 'table' ? headers.fields : []).map(({ name }) => name),
+    ...(assertion?.values.header === undefined ? [] : [assertion.values.header]),
+    ...(tokens?.values() ?? []),
+    ...[...(rules?.values.set ?? []), ...(rules?.values.append ?? [])].filter(isAbout).map(({ name }) => name),
+  ]
 }
 
 function ruleWriters({ values, raw }: RouteTable): readonly Writer[] {

@@ -1,3 +1,5 @@
+import { fieldsAbout } from './check-identity.ts'
+import { foldFieldName } from './headers.ts'
 import type { RootTable } from './keys.ts'
 import { itemsOf, type Path, showRaw } from './raw.ts'
 import type { Report } from './report.ts'
@@ -32,6 +34,7 @@ export function checkServer(root: RootTable, report: Report): void {
       report.warn(raw.at, 'network.everyone', `${showRaw(raw)} trusts everyone`, { hint })
     }
   }
+  checkTrustedFields(root, report)
   if (workers !== undefined && workers !== 1) {
     const shared = [
       ...itemsOf(server.raw.entries.get('listen')).map((raw, index) => ({ raw, address: listen?.[index] })),
@@ -61,6 +64,26 @@ export function checkServer(root: RootTable, report: Report): void {
     })
   }
   checkStore(root, report)
+}
+
+/** A field that a proxy sets is set by a proxy that is named, and is none that a route writes. */
+function checkTrustedFields({ values: { server, routes } }: RootTable, report: Report): void {
+  const fields = server?.values.trusted_fields ?? []
+  if (server === undefined || fields.length === 0) return
+  if (server.values.trusted_proxies?.length === 0) {
+    const hint = 'name the proxy that sets them in trusted_proxies'
+    report.mistake([...server.at, 'trusted_fields'], 'network.missing', 'trusted_fields without a trusted proxy', {
+      hint,
+      part: 'key',
+    })
+  }
+  const written = new Set(routes?.flatMap(route => fieldsAbout(route)).map(foldFieldName))
+  for (const [index, raw] of itemsOf(server.raw.entries.get('trusted_fields')).entries()) {
+    const name = fields[index]
+    if (name === undefined || !written.has(foldFieldName(name))) continue
+    const hint = 'a route tells its application in it who is there; take another name for one of the two'
+    report.mistake(raw.at, 'header.owned', `${showRaw(raw)} cannot be a trusted field`, { hint })
+  }
 }
 
 /** Whether two listeners would have one port: that of every address has it on each, too. */

@@ -43,6 +43,7 @@ export const DIAGNOSTIC_CODES = [
   'tls.uncovered',
   'network.invalid',
   'network.everyone',
+  'network.missing',
   'store.invalid',
   'store.memory',
   'sessions.idle',

@@ -1,7 +1,10 @@
 import { duration } from './duration.ts'
+import { foldFieldName, IDENTITY, OWNED, TOKEN } from './headers.ts'
 import { SERVER_LIMITS } from './keys-limits.ts'
 import { LIFETIME, REFRESH, REFRESH_LIMIT } from './keys-sessions.ts'
 import { parseListen, parseNetwork } from './listen.ts'
+import { bad, good, type Parsed } from './outcome.ts'
+import { quote } from './raw.ts'
 import { parseSealKey, parseStore, type StoreAt } from './store.ts'
 import { defaulted, type Keys, optional } from './table.ts'
 import type { ListenAddress } from './types.ts'
@@ -18,6 +21,22 @@ const listenAddress: Type<ListenAddress> = parsed(
 
 const network = parsed({ label: 'CIDR', expected: 'a network such as "10.0.0.0/8"' }, parseNetwork)
 
+function parseTrustedField(name: string): Parsed<string> {
+  if (!TOKEN.test(name)) return bad('header.name', `${quote(name)} is not a field name`, 'letters, digits and dashes')
+  const folded = foldFieldName(name)
+  if (OWNED.test(folded) || IDENTITY.test(folded) || OURS.test(folded)) {
+    const hint = 'Sallyport writes or reads it itself; a trusted proxy can say it in a field of another name'
+    return bad('header.owned', `${quote(name)} cannot be a trusted field`, hint)
+  }
+  return good(name.toLowerCase())
+}
+
+/** What goes on as it is from anyone, is ours alone to write, or names another method than the one that is judged. */
+const OURS =
+  /^(?:x-sallyport-.*|x-request-id|http2-settings|authorization|content-.*|x-http-method.*|x-method-override)$/
+
+const trustedField = parsed({ label: 'field name', expected: 'the name of a field' }, parseTrustedField)
+
 const workers: Type<number | 'auto'> = either(raw => raw.kind === 'text', choice(['auto']), integer(1, 256))
 
 /** `[server]`: the listeners and the process. */
@@ -33,6 +52,12 @@ export const SERVER = {
     [],
     ['10.0.0.0/8'],
     'Peers whose `X-Forwarded-*` fields are believed. From anyone else they are dropped.',
+  ),
+  trusted_fields: defaulted(
+    list(trustedField, { single: true, mayBeEmpty: true }),
+    [],
+    ['X-SSL-Client-Verify', 'X-SSL-Client-S-DN'],
+    'Fields in which `trusted_proxies` say who is there, such as by a client certificate. From them they go on to applications, from anyone else they are dropped. What other gates are known to write is dropped where it is not named here.',
   ),
   workers: defaulted(
     workers,

@@ -63,6 +63,8 @@ export interface ServerConfig {
   readonly listen: readonly ListenAddress[]
   /** CIDRs (or single addresses, as /32 or /128) of peers whose X-Forwarded-* count. */
   readonly trustedProxies: readonly string[]
+  /** Fields that those may set, in lower case. */
+  readonly trustedFields: readonly string[]
   /** Processes that share the listeners; `auto` is one for each core. */
   readonly workers: number | 'auto'
   readonly admin: ListenAddress | null

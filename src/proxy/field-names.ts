@@ -1,4 +1,5 @@
 import type { HeaderPreset } from '../config/types.ts'
+import { saysWho } from './other-gates.ts'
 
 /**
  * Names as a backend may fold them: `X_Token.Subject` and `x-token-subject` are one field to many. CGI makes `_` of a dash, and some
@@ -47,61 +48,6 @@ export const PROVIDER_FIELDS: Readonly<Record<HeaderPreset, string | null>> = {
   remote: 'remote-provider',
 }
 
-/**
- * Identity fields that other gates write without a signature, and that an application may still believe: never taken from a client,
- * whatever preset a route has. Absent on purpose: signed ones, which an application can check by itself.
- */
-const OTHER_IDENTITY = [
-  'x-auth-request-access-token',
-  'x-forwarded-access-token',
-  'x-token-user-id',
-  'x-sallyport-token',
-  'x-sallyport-assertion',
-  // Grafana, Kubernetes, Apache and many an application.
-  'x-remote-user',
-  'x-remote-group',
-  'x-remote-groups',
-  'x-remote-name',
-  'x-remote-email',
-  'x-webauth-user',
-  'x-webauth-name',
-  'x-webauth-email',
-  'x-webauth-groups',
-  'x-webauth-role',
-  'x-authenticated-user',
-  'x-auth-user',
-  'auth-user',
-  // authentik, Vouch, Pomerium, Tailscale, Cloudflare Access, Google, Azure.
-  'x-authentik-username',
-  'x-authentik-groups',
-  'x-authentik-email',
-  'x-authentik-name',
-  'x-authentik-uid',
-  'x-vouch-user',
-  'x-pomerium-claim-email',
-  'x-pomerium-claim-groups',
-  'tailscale-user-login',
-  'tailscale-user-name',
-  'cf-access-authenticated-user-email',
-  'x-goog-authenticated-user-email',
-  'x-goog-authenticated-user-id',
-  'x-ms-client-principal',
-  'x-ms-client-principal-id',
-  'x-ms-client-principal-name',
-  // Client certificates, as nginx, Traefik and Envoy tell of them.
-  'ssl-client-verify',
-  'ssl-client-cert',
-  'ssl-client-s-dn',
-  'x-ssl-client-verify',
-  'x-ssl-client-cert',
-  'x-ssl-client-s-dn',
-  'x-client-cert',
-  'x-client-verify',
-  'x-forwarded-tls-client-cert',
-  'x-forwarded-tls-client-cert-info',
-  'x-forwarded-client-cert',
-]
-
 /** Fields that end at this hop (RFC 9110 §7.6.1, RFC 9112 §9.6 and §7.1.2). */
 const HOP_BY_HOP: readonly string[] = [
   'connection',
@@ -120,17 +66,6 @@ const HOP_BY_HOP: readonly string[] = [
 const FORWARDING = [
   'forwarded',
   'via',
-  'x-forwarded-for',
-  'x-forwarded-host',
-  'x-forwarded-proto',
-  'x-forwarded-port',
-  'x-forwarded-scheme',
-  'x-forwarded-ssl',
-  'x-forwarded-server',
-  'x-forwarded-prefix',
-  'x-forwarded-uri',
-  'x-forwarded-method',
-  'x-forwarded-by',
   'x-forwarded',
   'forwarded-for',
   'x-real-ip',
@@ -142,24 +77,19 @@ const FORWARDING = [
   'client-ip',
   'proxy-client-ip',
   'wl-proxy-client-ip',
-  'x-original-forwarded-for',
   'x-azure-clientip',
-  'x-envoy-external-address',
-  'x-envoy-original-path',
-  'x-forwarded-path',
-  'x-forwarded-protocol',
-  'x-forwarded-client-ip',
   'x-url-scheme',
   'x-host',
   'x-http-host-override',
-  'x-original-url',
-  'x-original-uri',
-  'x-original-host',
-  'x-original-method',
-  'x-rewrite-url',
+  'x-override-url',
   'x-request-id',
   'front-end-https',
+  // Where the nginx ingress of Kubernetes says what was asked for.
+  'x-auth-request-redirect',
 ]
+
+/** The same where a proxy has names of its own for it: another address or method than the one that was judged. */
+const FORWARDING_PREFIXES = ['x-forwarded-', 'x-original-', 'x-rewrite-', 'x-envoy-']
 
 /** Fields that make some backends act on another method than the one that was checked, as `foldName` writes them. */
 export const METHOD_OVERRIDES: readonly string[] = ['x-http-method', 'x-http-method-override', 'x-method-override']
@@ -179,32 +109,49 @@ const REWRITTEN = [
 /** Framing belongs to the HTTP client that sends the request; only its exact spelling may pass. */
 const FRAMING = ['content-length', 'transfer-encoding', 'host', 'connection', 'cookie', 'upgrade', 'te', 'content-type']
 
-/** What becomes of a request field on its way upstream; `rewrite` is for what is written anew in every case. */
-export type FieldFate = 'keep' | 'drop' | 'rewrite' | 'method-override'
+/**
+ * What becomes of a request field on its way upstream. `identity` says who someone is and is dropped, `trusted` goes on from a trusted
+ * proxy alone, `rewrite` is written anew in every case.
+ */
+export type FieldFate = 'keep' | 'drop' | 'identity' | 'trusted' | 'rewrite' | 'method-override'
 
 const MOST_KNOWN = 2048
 const LONGEST_KNOWN = 64
 
 /**
- * The fate of each request field, for a file whose own identity tables use `ownNames`.
+ * The fate of each request field, for a file whose own identity tables use `ownNames`, and whose trusted proxies may set
+ * `trustedNames` (lower case; nothing that is ours to write can be among them).
  *
- * Every identity field of every preset is dropped on every route, in any spelling that a backend might fold into it.
+ * Every identity field of every preset and of other gates is dropped on every route, in any spelling that a backend might fold into
+ * it; a trusted one in every spelling but its own.
  */
-export function compileFieldFates(ownNames: Iterable<string>): (name: string) => FieldFate {
-  const dropped = new Set<string>([...HOP_BY_HOP, ...FORWARDING, ...OTHER_IDENTITY, ...REWRITTEN].map(foldName))
-  for (const fields of Object.values(PRESETS)) for (const field of fields) dropped.add(foldName(field.name))
-  for (const name of Object.values(PROVIDER_FIELDS)) if (name !== null) dropped.add(foldName(name))
-  for (const name of ownNames) dropped.add(foldName(name))
+export function compileFieldFates(
+  ownNames: Iterable<string>,
+  trustedNames: Iterable<string> = [],
+): (name: string) => FieldFate {
+  const told = new Set<string>()
+  for (const fields of Object.values(PRESETS)) for (const field of fields) told.add(foldName(field.name))
+  for (const name of Object.values(PROVIDER_FIELDS)) if (name !== null) told.add(foldName(name))
+  for (const name of ownNames) told.add(foldName(name))
+  const ended = new Set<string>([...HOP_BY_HOP, ...REWRITTEN].map(foldName))
+  const forwarding = new Set<string>(FORWARDING.map(foldName))
   const rewritten = new Set(REWRITTEN)
   const overrides = new Set(METHOD_OVERRIDES)
   const framing = new Set(FRAMING)
+  const trusted = new Set(trustedNames)
+  const trustedFolded = new Set([...trusted].map(foldName))
 
   function decide(name: string): FieldFate {
     if (rewritten.has(name)) return 'rewrite'
     const folded = foldName(name)
-    if (dropped.has(folded)) return 'drop'
+    if (told.has(folded)) return 'identity'
+    if (ended.has(folded)) return 'drop'
     if (folded !== name && framing.has(folded)) return 'drop'
-    return overrides.has(folded) ? 'method-override' : 'keep'
+    if (overrides.has(folded)) return 'method-override'
+    if (trustedFolded.has(folded)) return trusted.has(name) ? 'trusted' : 'identity'
+    if (forwarding.has(folded)) return 'drop'
+    if (saysWho(folded)) return 'identity'
+    return FORWARDING_PREFIXES.some(prefix => folded.startsWith(prefix)) ? 'drop' : 'keep'
   }
 
   // Clients use a few dozen names: nearly every look-up is one map read. Bounded against made-up names, of which one may be as

@@ -15,7 +15,7 @@ export interface FieldContext {
   /** The address of the connection's other end, and the client's as decided from it. */
   readonly peer: string
   readonly client: string
-  /** Whether the peer is a trusted proxy, whose X-Forwarded-For is continued. */
+  /** Whether the peer is a trusted proxy, whose X-Forwarded-For is continued and whose `trusted_fields` go on. */
   readonly isPeerTrusted: boolean
   readonly scheme: 'http' | 'https'
   readonly requestId: string
@@ -52,7 +52,7 @@ export function changeRequestFields(headers: Headers, sent: SentFields, context:
   }
   for (const name in sent) {
     const fate = fateOf(name)
-    if (fate === 'drop' || (fate === 'method-override' && context.checksMethod)) headers.delete(name)
+    if (fate !== 'keep' && fate !== 'rewrite' && !passes(fate, context)) headers.delete(name)
   }
   if (cookie?.includes('sallyport') === true) {
     const rest = stripOwnCookies(cookie)
@@ -73,6 +73,10 @@ export function changeRequestFields(headers: Headers, sent: SentFields, context:
   const by = client.includes(':') ? `"[${client}]"` : client
   headers.set('forwarded', `for=${by};host="${target.authority}";proto=${context.scheme}`)
   for (const [name, value] of context.identityFields) headers.set(name, value)
+}
+
+function passes(fate: FieldFate, { isPeerTrusted, checksMethod }: FieldContext): boolean {
+  return (fate === 'trusted' && isPeerTrusted) || (fate === 'method-override' && !checksMethod)
 }
 
 function dropConnectionOptions(headers: Headers, connection: string): void {

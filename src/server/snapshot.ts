@@ -6,7 +6,7 @@ import { compilePolicy, type Decision, decideAccess, NO_FACTS, type Policy } fro
 import { compileRate, type Rate } from '../policy/rate.ts'
 import { compileRoles, type Roles, type RolesOf } from '../policy/roles.ts'
 import { looksAtAge } from '../policy/sign-in.ts'
-import { compileFieldFates, type FieldFate, foldName } from '../proxy/field-names.ts'
+import { compileFieldFates, type FieldFate } from '../proxy/field-names.ts'
 import { type BoundRules, bindRules, identityRuleNames, NOBODY } from '../proxy/field-rules.ts'
 import {
   compileIdentityFields,
@@ -96,8 +96,6 @@ export interface GateRoute {
 export interface ToldFields {
   /** Cookie and Authorization, and what says who is there; in lower case, each once. */
   readonly names: ReadonlySet<string>
-  /** What applications may fold these names to. */
-  readonly folded: ReadonlySet<string>
 }
 
 /** The part of an answer that is the same for every request of one session on one route. */
@@ -163,6 +161,7 @@ export function compileSnapshot(config: Config, fingerprint: string, pool: Upstr
         // Authorization is every application's own where it is not ours.
         ...liveFieldNames(route).filter(name => name !== 'authorization'),
       ]),
+      config.server.trustedFields,
     ),
   })
 }
@@ -245,8 +244,7 @@ export function takesGuests({ allow }: Pick<RouteConfig, 'allow'>): boolean {
 
 function compileTold(route: RouteConfig): ToldFields {
   const own = [...identityFieldNames(route.headers), ...liveFieldNames(route)].map(name => name.toLowerCase())
-  const names = new Set(['cookie', 'authorization', ...own])
-  return Object.freeze({ names, folded: new Set([...names].map(foldName)) })
+  return Object.freeze({ names: new Set(['cookie', 'authorization', ...own]) })
 }
 
 function isForAll({ allow, deny }: RouteConfig): boolean {

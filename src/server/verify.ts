@@ -1,6 +1,5 @@
 import { GateError } from '../base/errors.ts'
 import { isCallback, ownPath } from '../portal/place.ts'
-import { foldName } from '../proxy/field-names.ts'
 import type { Fields } from '../proxy/identity-fields.ts'
 import { parseReturnTo } from '../route/return-to.ts'
 import { parseTarget } from '../route/target.ts'
@@ -87,19 +86,21 @@ function decide(passage: Passage, dialect: Dialect, steps: VerifySteps): Answer 
   if (!match.also.every(isAsked)) {
     throw new GateError('target.ambiguous', 'the path may be read as one whose application no proxy in front has')
   }
-  refuseSpellings(passage, told)
+  refuseIdentity(passage, told)
   return steps.follow(match.value, match.also)
 }
 
 /**
- * Refuses a field that an application may take for one of those that say who is there, by another spelling (`Remote_User`): the proxy
- * in front writes over the one, and passes the other on. Nobody sends such a field in good faith.
+ * Refuses a field that an application may take for one that says who is there: another spelling of one that we write
+ * (`Remote_User`), or what another gate would write. The proxy in front writes over ours, and passes all others on. Nobody sends
+ * such a field in good faith.
  */
-function refuseSpellings({ sent, snapshot }: Passage, { names, folded }: ToldFields): void {
+function refuseIdentity({ sent, snapshot }: Passage, { names }: ToldFields): void {
   for (const name in sent) {
-    if (snapshot.fateOf(name) !== 'drop' || names.has(name) || !folded.has(foldName(name))) continue
+    if (snapshot.fateOf(name) !== 'identity' || names.has(name)) continue
     const what = `the field ${name.slice(0, 100)} may be taken for one that says who is there`
-    throw new GateError('target.header', what)
+    const hint = 'if the proxy in front sets it, and its clients cannot, name it in trusted_fields of [server]'
+    throw new GateError('target.header', what, { hint })
   }
 }
 

@@ -32,6 +32,26 @@ const NAMES = [
   'x-remote-user',
   'x-webauth-user',
   'x-authentik-username',
+  'x-authentik-entitlements',
+  'x-pomerium-claim-anything',
+  'tailscale-app-capabilities',
+  'x-vouch-idp-claims-email',
+  'oidc-claim-sub',
+  'x-amzn-oidc-identity',
+  'x-consumer-username',
+  'x-authenticated-groups',
+  'x-auth-username',
+  'x-auth-subject',
+  'x-remote-extra-scopes',
+  'remote-addr',
+  'x-ssl-client-s-dn-cn',
+  'x-arr-clientcert',
+  'client-cert',
+  'x-amzn-mtls-clientcert-subject',
+  'x-forwarded-roles',
+  'x-original-path',
+  'x-override-url',
+  'x-sallyport-anything',
   'x-ms-client-principal',
   'tailscale-user-login',
   'ssl-client-verify',
@@ -234,5 +254,50 @@ test('no health checker, crawler or inner-looking client is let in for what it c
   ]) {
     const { status, head } = await ask('told', [line], { isSignedIn: false })
     expect([line, status, head]).toEqual([line, 401, null])
+  }
+})
+
+describe('a field that trusted_fields names', () => {
+  const PROXIED = 'trusted_proxies = ["127.0.0.1"]\ntrusted_fields = ["X-SSL-Client-Verify", "X-Corp-Dn"]'
+  const HANDSHAKE = [
+    'Connection: Upgrade',
+    'Upgrade: websocket',
+    'Sec-WebSocket-Version: 13',
+    'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
+  ]
+  const SAID = [
+    'X-SSL-Client-Verify: SUCCESS',
+    'X-Corp-Dn: CN=ada',
+    'X-SSL-Client-S-DN: CN=mallory',
+    'X_Corp_Dn: CN=mallory',
+  ]
+
+  const said = (line: string) => line.slice(line.indexOf(':') + 2)
+
+  async function head(server: string, more: readonly string[]): Promise<string> {
+    await using one = await startGate(
+      `[[routes]]\nhost = "app.example"\nupstream = "http://127.0.0.1:${upstream.port}"\nallow = "public"\n`,
+      { server },
+    )
+    const { received } = await sendThrough(one.port, upstream, rawRequest('GET /', 'app.example', [...SAID, ...more]))
+    return received
+  }
+
+  for (const [what, more] of [
+    ['a request', []],
+    ['a WebSocket', HANDSHAKE],
+  ] as const) {
+    test(`goes on with ${what} from a trusted proxy, in this spelling alone, and no other field does`, async () => {
+      const received = await head(PROXIED, more)
+      expect(linesOf(received, 'x-ssl-client-verify').map(said)).toEqual(['SUCCESS'])
+      expect(linesOf(received, 'x-corp-dn').map(said)).toEqual(['CN=ada'])
+      expect(received).not.toContain('mallory')
+    })
+
+    test(`is dropped from ${what} of anyone else`, async () => {
+      const received = await head(PROXIED.replace('127.0.0.1', '203.0.113.1'), more)
+      expect(received).toContain('GET / HTTP/1.1')
+      expect(received).not.toMatch(/SUCCESS|CN=/)
+    })
   }
 })

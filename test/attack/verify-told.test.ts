@@ -16,7 +16,7 @@ const { relayed, toTraefik, toEnvoy, toNginx, cookieOf } = askersOf(() => trusti
 
 test('who may pass is named in the fields of the route, whatever the request says in them', async () => {
   const cookie = await cookieOf(['admins'])
-  const forged = ['X-Token-Subject: root', 'X-Token-User-Roles: root', 'X-Forwarded-User: root']
+  const forged = ['X-Token-Subject: root', 'X-Token-User-Roles: root']
   for (const answer of [
     await relayed(forwarded('/admin/x', [cookie, ...forged])),
     await toNginx(original('/admin/x', [cookie, ...forged])),
@@ -55,6 +55,32 @@ test.each(['X_Token_Subject', 'x.token.subject', 'X-Token_User-Roles', 'X~Token~
     }
   },
 )
+
+test('what another gate would write is refused, since the proxy in front passes it on', async () => {
+  const cookie = await cookieOf()
+  const names = [
+    'X-Authentik-Username',
+    'x_pomerium.claim_email',
+    'X-Forwarded-User',
+    'Remote-User',
+    'X-SSL-Client-S-DN',
+  ]
+  for (const name of names) {
+    expect([name, (await relayed(forwarded('/', [cookie, `${name}: mallory`]))).status]).toEqual([name, 400])
+    expect([name, (await toNginx(original('/', [cookie, `${name}: mallory`]))).status]).toEqual([name, 403])
+  }
+  // What the nginx ingress of Kubernetes says of its own accord, and a credential that an application asks for.
+  for (const line of ['X-Auth-Request-Redirect: /x', 'X-Auth-Token: secret']) {
+    expect([line, (await toNginx(original('/', [cookie, line]))).status]).toEqual([line, 204])
+  }
+})
+
+test('what the proxy in front says in trusted_fields is refused in another spelling alone', async () => {
+  await using naming = await startAsked('127.0.0.1', 'trusted_fields = ["X-SSL-Client-S-DN"]')
+  const asking = askersOf(() => naming)
+  expect((await asking.relayed(forwarded('/open', ['X-SSL-Client-S-DN: CN=ada']))).status).toBe(204)
+  expect((await asking.relayed(forwarded('/open', ['X_SSL_Client_S_DN: CN=mallory']))).status).toBe(400)
+})
 
 test('Traefik is told nothing in empty fields, which it would pass on', async () => {
   const nobody = await toTraefik(forwarded('/open/x', ['X-Token-Subject: root', 'Cookie: sallyport=junk']))

@@ -35,6 +35,7 @@ const denying = (deny: string) => allowing('"authenticated"', `deny = ${deny}`)
 const asked = (lines: string) =>
   `[server]\ntrusted_proxies = "10.0.0.2"\n${lines}\n${route('').replace('upstream = "http://app"', 'verify = true')}`
 const lasting = (lines: string) => portal(`${lines}\n[portals.home.roles]\nuser = { any = true }`)
+const TRUSTING = '[server]\ntrusted_proxies = "10.0.0.2"\n'
 const PUBLIC = `[[routes]]\nhost = "open.example.com"\nupstream = "http://app"\nallow = "public"`
 
 const CASES: readonly Case[] = [
@@ -137,6 +138,25 @@ const CASES: readonly Case[] = [
   ['network.invalid', 'a short IPv4 form', '[server]\ntrusted_proxies = [«"10.1/16"»]'],
   ['network.invalid', 'a prefix beyond the address', '[server]\ntrusted_proxies = ["10.0.0.0«/33»"]'],
   ['network.invalid', 'a name', '[server]\ntrusted_proxies = [«"proxy.example.com"»]'],
+  ['header.name', 'a trusted field that is no name', `${TRUSTING}trusted_fields = ["X-Ok", «"x y"»]`],
+  ...['X-Forwarded-For', 'remote_user', 'Cookie', 'X-Sallyport-Token', 'X-Request-Id', 'X-HTTP-Method-Override'].map(
+    (name): Case => ['header.owned', `${name} as a trusted field`, `${TRUSTING}trusted_fields = «"${name}"»`],
+  ),
+  [
+    'header.owned',
+    'a trusted field that a route writes',
+    `${TRUSTING}trusted_fields = [«"X_Who"»]\n${route('headers = { "X-Who" = "sub" }')}`,
+  ],
+  [
+    'header.owned',
+    'a trusted field in which a rule of a route says who is there',
+    `${TRUSTING}trusted_fields = [«"X-Who"»]\n${route('request_headers = { set = { "X-Who" = "{sub}" } }')}`,
+  ],
+  [
+    'network.missing',
+    'a trusted field without a trusted proxy',
+    '[server]\n«trusted_fields» = ["X-SSL-Client-Verify"]',
+  ],
   ['network.everyone', 'a network of everyone', '[server]\ntrusted_proxies = [«"0.0.0.0/0"»]'],
   ['store.invalid', 'a path without its kind', '[sessions]\nstore = «"sallyport.db"»'],
   ['store.invalid', 'Redis without a host', '[sessions]\nstore = «"redis://"»'],

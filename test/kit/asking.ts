@@ -18,7 +18,7 @@ export const PAGE = ['Accept: text/html', 'Sec-Fetch-Mode: navigate', 'Sec-Fetch
 export type Lines = readonly string[]
 
 /** A gate with routes of every kind that proxies in front ask about; `trusted` is the one that may. */
-export function startAsked(trusted = '127.0.0.1'): Promise<Gate> {
+export function startAsked(trusted = '127.0.0.1', server = ''): Promise<Gate> {
   const route = (more: string, host = APP) =>
     `[[routes]]\nhost = "${host}"\nverify = true\nportal = "home"\nheaders = "x-token"\n${more}\n`
   const toml = [
@@ -37,7 +37,7 @@ export function startAsked(trusted = '127.0.0.1'): Promise<Gate> {
     ...OTHERS.map(([host, leads]) => `[[routes]]\nhost = "${host}"\n${leads}\nallow = "public"\n`),
     `[[routes]]\nhost = "${APP}"\npath = "/own"\nrespond = { body = "ours" }\nallow = "public"\n`,
   ].join('\n')
-  return startGate(toml, { server: `trusted_proxies = ["${trusted}"]\nverify = "127.0.0.1:0"` })
+  return startGate(toml, { server: `trusted_proxies = ["${trusted}"]\nverify = "127.0.0.1:0"\n${server}` })
 }
 
 /** One request on a connection of its own. */
