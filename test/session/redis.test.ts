@@ -51,7 +51,7 @@ test('every key names the layout, and whatever belongs to one session or record 
     await store.addHandle({ hash: 'another', sessionId: 'a', host: 'y.example' })
     await insert(store, 'b', Date.now() + 120_000)
     await store.update('a', { identity: '{}', secrets: 't', sid: 's2', checkedAtMs: 1, isRefreshable: true })
-    await store.put({ kind: 'login', hash: 'h', owner: 'o', value: 'v', expiresAtMs: Date.now() + 1000 }, LIMITS)
+    await store.put({ kind: 'login', hash: 'h', owner: 'o', value: 'v', expiresAtMs: Date.now() + 60_000 }, LIMITS)
     const owner = { id: 'person:o', identity: '{}', standing: 'good', notedAtMs: 1 } as const
     await store.keepOwner({ ...owner, expiresAtMs: Date.now() + 60_000 })
     await store.noteOwner('person:o', { identity: '{}', standing: 'refused', atMs: 2, isLastWord: false })
