@@ -70,6 +70,7 @@ describe('what guards in a Caddyfile and is not carried over closes its routes',
     expect(routesOf(made)).toEqual([
       'a "http://app:1" allow = "public"',
       `a "/private" "http://app:1" allow = "public" ${EVERYONE}`,
+      'a "/private" exact = true "http://app:1" allow = "public"',
     ])
     expect(made.routes).toContain(`${EVERYONE} # everyone, until you decide: basic_auth in line 21`)
     expect(made.notes.join('\n')).toContain('closed 21 basic_auth: the routes that it is for let nobody in: htpasswd')
@@ -91,8 +92,10 @@ describe('what guards in a Caddyfile and is not carried over closes its routes',
       'route {\n error /internal/* 403\n respond /closed/* 403\n reverse_proxy app:1\n}',
       [
         'a "http://app:1" allow = "public"',
-        `a "/closed" respond = { status = 403 } allow = "public"`,
-        `a "/internal" respond = { status = 403 } allow = "public"`,
+        'a "/closed" respond = { status = 403 } allow = "public"',
+        'a "/closed" exact = true "http://app:1" allow = "public"',
+        'a "/internal" respond = { status = 403 } allow = "public"',
+        'a "/internal" exact = true "http://app:1" allow = "public"',
       ],
     ],
     [
@@ -108,25 +111,36 @@ describe('what guards in a Caddyfile and is not carried over closes its routes',
     [
       'a prefix that ends within a segment guards all that it may be for',
       'handle /adm* {\n authorize with users\n reverse_proxy app:1\n}\nhandle {\n reverse_proxy app:1\n}',
-      ['a "http://app:1" allow = ["user"]'],
+      ['a "http://app:1" allow = ["user"]', 'a "/" exact = true "http://app:1" allow = "public"'],
     ],
     [
       'what is public below a path alone is not public at the path',
       'handle /pub/* {\n reverse_proxy app:1\n}\nhandle {\n authorize with users\n reverse_proxy app:1\n}',
-      ['a "http://app:1" allow = ["user"]'],
+      [
+        'a "http://app:1" allow = ["user"]',
+        'a "/pub" "http://app:1" allow = "public"',
+        'a "/pub" exact = true "http://app:1" allow = ["user"]',
+      ],
     ],
     [
       'a path in the address of a site is one',
       '}\na.example.com/pub/* {\n reverse_proxy pub:1\n}\nb.example.com {\n reverse_proxy b:1',
-      ['a "/pub" "http://pub:1" allow = "public"', 'host = "b.example.com" "http://b:1" allow = "public"'],
+      [
+        'a "/pub" "http://pub:1" allow = "public"',
+        'a "/pub" exact = true respond = { status = 404 } allow = "public"',
+        'host = "b.example.com" "http://b:1" allow = "public"',
+      ],
     ],
     [
       'a matcher of a block is not one of another block',
       '@x path /x/*\nhandle /a/* {\n @x path /a/x/*\n authorize @x with users\n reverse_proxy app:1\n}\nhandle @x {\n reverse_proxy app:2\n}',
       [
         'a "/x" "http://app:2" allow = "public"',
+        'a "/x" exact = true respond = { status = 404 } allow = "public"',
         'a "/a" "http://app:1" allow = "public"',
+        'a "/a" exact = true respond = { status = 404 } allow = "public"',
         'a "/a/x" "http://app:1" allow = ["user"]',
+        'a "/a/x" exact = true "http://app:1" allow = "public"',
       ],
     ],
     [

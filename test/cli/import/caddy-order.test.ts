@@ -12,7 +12,7 @@ interface Part {
 }
 
 const PATHS = ['', '/a/*', '/a/b/*', '/c/*']
-const REQUESTS = ['/', '/a/x', '/a/b/x', '/c/x', '/d']
+const REQUESTS = ['/', '/a', '/a/x', '/a/b', '/a/b/x', '/c', '/c/x', '/d']
 
 function write(parts: readonly Part[]): string {
   return parts
@@ -92,9 +92,10 @@ function allowAt(routes: string, path: string): string | null {
     const own = route.entries.get('path')
     const at = own?.kind === 'text' ? own.source : ''
     const allow = route.entries.get('allow')
-    const isHere = at === '' || path === at || path.startsWith(`${at}/`)
-    if (isHere && at.length >= best.length)
-      best = { length: at.length, allow: allow?.kind === 'text' ? allow.source : 'rules' }
+    const isExact = route.entries.has('exact')
+    const isHere = isExact ? path === at : at === '' || path === at || path.startsWith(`${at}/`)
+    const length = at.length + (isExact ? 0.5 : 0)
+    if (isHere && length >= best.length) best = { length, allow: allow?.kind === 'text' ? allow.source : 'rules' }
   }
   return best.allow
 }

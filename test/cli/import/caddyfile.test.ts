@@ -215,19 +215,25 @@ acl default deny`,
     note: 'decide 23 bypass uri regex ^/x: a path is everything below it here, so this stays closed',
   },
   {
-    about: 'one path alone that needs no sign-in stays closed',
+    about: 'one path alone that needs no sign-in',
     parts: { policy: 'allow roles user\nbypass uri exact /\nbypass uri prefix x*y' },
-    has: { '[[routes]]': ['allow = ["user"]'] },
+    has: {
+      '[[routes]]': ['allow = ["user"]'],
+      '[[routes]] 1': ['path = "/"', 'exact = true', 'allow = "public"'],
+    },
     note: 'decide 23 bypass uri prefix x*y: a path is everything below it here',
   },
   {
-    about: 'one path alone that is open in a guarded site stays closed',
+    about: 'one path alone that is open, or leads elsewhere, in a guarded site',
     parts: {
       sites:
         'app.example.com {\n handle /up {\n reverse_proxy a:1\n }\n redir / /app\n handle {\n authorize with users\n reverse_proxy a:1\n }\n}',
     },
-    has: { '[[routes]]': ['upstream = "http://a:1"', 'allow = ["user"]'], '[[routes]] 1': [] },
-    note: 'decide - app.example.com/: one route is for the path and for all that is below it: redir in line 29',
+    has: {
+      '[[routes]]': ['upstream = "http://a:1"', 'allow = ["user"]'],
+      '[[routes]] 1': ['path = "/"', 'exact = true', 'redirect = "/app"', 'allow = "public"'],
+      '[[routes]] 2': ['path = "/up"', 'exact = true', 'upstream = "http://a:1"', 'allow = "public"'],
+    },
   },
   {
     about: 'authorize for a part of a site, and handle_path in another',
@@ -243,7 +249,9 @@ acl default deny`,
     has: {
       '[[routes]]': ['upstream = "http://app:3000"', 'allow = "public"'],
       '[[routes]] 1': ['path = "/api"', 'upstream = "http://api:80"', 'strip_prefix = "/api"', 'allow = "public"'],
-      '[[routes]] 2': ['path = "/private"', 'allow = ["user"]'],
+      '[[routes]] 2': ['path = "/api"', 'exact = true', 'upstream = "http://app:3000"'],
+      '[[routes]] 3': ['path = "/private"', 'allow = ["user"]'],
+      '[[routes]] 4': ['path = "/private"', 'exact = true', 'allow = "public"'],
     },
   },
   {
@@ -255,8 +263,11 @@ acl default deny`,
     has: {
       '[[routes]]': ['upstream = "http://app:1"', 'allow = "public"'],
       '[[routes]] 1': ['path = "/api"', 'upstream = "http://app:1"', 'allow = ["user"]'],
-      '[[routes]] 2': ['path = "/admin"', 'upstream = "http://app:1"', 'allow = ["user"]'],
-      '[[routes]] 3': ['path = "/api/v1"', 'upstream = "http://api:1"', 'allow = ["user"]'],
+      '[[routes]] 2': ['path = "/api"', 'exact = true', 'upstream = "http://app:1"', 'allow = "public"'],
+      '[[routes]] 3': ['path = "/admin"', 'upstream = "http://app:1"', 'allow = ["user"]'],
+      '[[routes]] 4': ['path = "/admin"', 'exact = true', 'upstream = "http://app:1"', 'allow = "public"'],
+      '[[routes]] 5': ['path = "/api/v1"', 'upstream = "http://api:1"', 'allow = ["user"]'],
+      '[[routes]] 6': ['path = "/api/v1"', 'exact = true', 'upstream = "http://app:1"', 'allow = ["user"]'],
     },
   },
   {
@@ -267,7 +278,8 @@ acl default deny`,
     },
     has: {
       '[[routes]]': ['upstream = "http://app:2"', 'allow = ["user"]'],
-      '[[routes]] 1': ['path = "/hook"', 'upstream = "http://app:1"', 'allow = ["user"]'],
+      '[[routes]] 1': ['path = "/hook"', 'upstream = "http://app:1"', 'allow = "public"'],
+      '[[routes]] 2': ['path = "/hook"', 'exact = true', 'upstream = "http://app:2"', 'allow = ["user"]'],
     },
   },
   {

@@ -297,21 +297,27 @@ describe('an oauth2-proxy.cfg', () => {
       '^/v[12]/',
       '^/(a|b)/',
       '^/x|/',
+      '^/up/$',
     ]
     const { routes: text, notes, code } = await imported(`${CLIENT}skip_auth_routes = ${JSON.stringify(routes)}`)
     expect(code).toBe(0)
-    const found = [0, 1, 2, 3, 4].map(index =>
-      section(text, '[[routes]]', index).filter(line => /^(?:path|allow) /.test(line)),
+    const found = Array.from({ length: 10 }, (_, index) =>
+      section(text, '[[routes]]', index).filter(line => /^(?:path|exact|allow) /.test(line)),
     )
     expect(found).toEqual([
       ['allow = ["user"]'],
+      ['path = "/"', 'exact = true', 'allow = "public"'],
       ['path = "/a.b"', 'allow = "public"'],
+      ['path = "/a.b"', 'exact = true', 'allow = ["user"]'],
+      ['path = "/health"', 'exact = true', 'allow = ["user", { methods = ["GET"], anonymous = true }]'],
       ['path = "/hook"', 'allow = ["user", { methods = ["POST"], anonymous = true }]'],
+      ['path = "/hook"', 'exact = true', 'allow = ["user"]'],
       ['path = "/static"', 'allow = "public"'],
+      ['path = "/static"', 'exact = true', 'allow = ["user"]'],
       [],
     ])
-    expect(notes.filter(note => note.includes('it stays closed')).length).toBe(7)
-    expect(notes.join('\n')).toContain('GET=^/health$: a path is everything below it here, so it stays closed')
+    expect(notes.filter(note => note.includes('it stays closed')).length).toBe(6)
+    expect(notes.join('\n')).toContain('^/up/$: no path says this, so it stays closed')
   })
 
   test('takes the addresses of a list that can be read', async () => {
@@ -379,18 +385,25 @@ test('an option that is not known closes the routes, as it may have kept people 
   )
 })
 
-test('a path that is open is open below another upstream’s path too', async () => {
-  const upstreams =
-    'upstreams = ["http://a:1/", "http://b:1/app/private/"]\nskip_auth_routes = ["^/app", "GET=^/app/private/x"]\n'
-  const { routes } = await imported(CLIENT.replace(/^upstreams.*$/m, upstreams))
-  const all = [0, 1, 2, 3].map(index => section(routes, '[[routes]]', index).join(' '))
-  expect(all.map(line => /path = "([^"]+)"/.exec(line)?.[1] ?? '/')).toEqual([
-    '/',
-    '/app',
-    '/app/private',
-    '/app/private/x',
+test('a path that is open is open below another upstream’s path too, and each path is served as it was', async () => {
+  const upstreams = ['http://a:1/', 'http://b:1/app/private/', 'http://c:1/app/one']
+  const options = `upstreams = ${JSON.stringify(upstreams)}\nskip_auth_routes = ["^/app/", "GET=^/app/private/x"]\n`
+  const { routes } = await imported(CLIENT.replace(/^upstreams.*$/m, options))
+  const seen = Array.from({ length: 7 }, (_, index) =>
+    section(routes, '[[routes]]', index)
+      .filter(line => /^(?:path|exact|upstream|allow) /.test(line))
+      .map(line => line.replace(/^(?:path|upstream|allow) = /, ''))
+      .join(' '),
+  )
+  expect(seen).toEqual([
+    '"http://a:1" ["user"]',
+    '"/app" "http://a:1" "public"',
+    '"/app" exact = true "http://a:1" ["user"]',
+    '"/app/one" exact = true "http://c:1" "public"',
+    '"/app/private" "http://b:1" "public"',
+    '"/app/private" exact = true "http://a:1" "public"',
+    '',
   ])
-  expect(all.map(line => line.includes('allow = "public"'))).toEqual([false, true, true, true])
 })
 
 test('a file of passwords that cannot be taken lets nobody in by one', async () => {

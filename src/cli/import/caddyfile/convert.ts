@@ -41,7 +41,7 @@ function named(directives: readonly Directive[], first: string, ...words: readon
     .map(directive => ({ ...directive, args: directive.args.slice(words.length) }))
 }
 
-function routeSection({ host, path, served, closed, policies, portal, allow, deny }: RoutePlan): Section {
+function routeSection({ host, path, isExact, served, closed, policies, portal, allow, deny }: RoutePlan): Section {
   const isOwn = typeof served === 'number'
   const hasUpstream = !isOwn && served.answer.answer.entries.some(({ key }) => key === 'upstream')
   const headers = policies.find(one => one.headers !== null)?.headers ?? null
@@ -49,7 +49,8 @@ function routeSection({ host, path, served, closed, policies, portal, allow, den
     title: '[[routes]]',
     entries: [
       { key: 'host', value: host.name },
-      { key: 'path', value: path === '/' ? null : path },
+      { key: 'path', value: path === '/' && !isExact ? null : path },
+      { key: 'exact', value: isExact ? true : null },
       ...(isOwn ? [{ key: 'respond', value: { status: served } }] : answerEntries(served)),
       { key: 'portal', value: portal?.name ?? null },
       { key: 'allow', value: allow },

@@ -4,13 +4,15 @@ import type { Desk } from './desk.ts'
 import { type Host, outcomesAt, patternsOf } from './hosts.ts'
 import { boundaryOf, isBelow, mustBegin, type Place } from './place.ts'
 import type { Policy } from './policy.ts'
-import { type Branch, isApplication, isRefusal, keyOf, ruleOn, ruleOnBoth, type Served } from './ruling.ts'
+import { type Branch, isApplication, isRefusal, keyOf, ruleOn, type Served } from './ruling.ts'
 import type { Guard, Outcome } from './way.ts'
 
 /** A route before it is written. */
 export interface RoutePlan extends Access {
   readonly host: Host
   readonly path: string
+  /** Whether it is for the path alone. */
+  readonly isExact: boolean
   /** A status where nothing of the file's answers. */
   readonly served: Served | number
   /** What is there is closed for these reasons; none: it is not. */
@@ -20,27 +22,32 @@ export interface RoutePlan extends Access {
 /**
  * The routes of a host: for each place that the file tells from others, who answers there and who may pass.
  *
- * A place that is as what is around it needs no route.
+ * A place that is as what is around it needs no route. A path that is not as what is below it has one for itself.
  */
 export function planRoutes(desk: Desk, host: Host, parts: Parts): readonly RoutePlan[] {
   const paths = boundariesOf(host, parts.policies)
   const boundaries = [...paths.keys()]
-  const plans = new Map<string, RoutePlan>()
-  const around = new Map<string, readonly Branch[]>()
+  const whole = new Map<string, RoutePlan>()
+  const plans: RoutePlan[] = []
   for (const [path, spelt] of [...paths].sort(([one], [other]) => one.length - other.length)) {
-    const rule = (cell: Place['cell']) => {
+    const planAt = (cell: Place['cell'], around: RoutePlan | null) => {
       const place: Place = { host: host.name, path, cell, boundaries }
-      return ruleOn(outcomesAt(host, place).map(outcome => withoutBypassed(outcome, place, spelt, parts.policies)))
+      const outcomes = outcomesAt(host, place).map(one => withoutBypassed(one, place, spelt, parts.policies))
+      const spot = { host, path: spelt, isExact: cell === 'point' }
+      const plan = planRoute(desk, spot, ruleOn(outcomes), around, parts)
+      return plan === null || (around !== null && isSame(plan, around)) ? null : plan
     }
-    const below = rule('below')
-    around.set(path, below)
-    const above = nearest(boundaries, path)
-    const branches = ruleOnBoth(spelt, rule('point'), below, answerOf(above === null ? undefined : around.get(above)))
-    const inherited = nearestPlan(plans, path)
-    const plan = planRoute(desk, { host, path: spelt }, branches, inherited, parts)
-    if (plan !== null && !(inherited !== null && isSame(plan, inherited))) plans.set(path, plan)
+    const around = nearestPlan(whole, path)
+    const below = planAt('below', around)
+    if (below !== null) whole.set(path, below)
+    const point = planAt('point', below ?? around)
+    if (point !== null && below !== null && isOpen(point) && !isOpen(below)) {
+      const say = 'this path alone is open, as it was: a matcher that ends in /* does not hold for it'
+      desk.notes.add('decide', `${host.name}${spelt}`, null, say)
+    }
+    plans.push(...[below, point].filter(plan => plan !== null))
   }
-  return [...plans.values()]
+  return plans
 }
 
 /** Where routes may begin, lower-case, with their spelling in the file: the root, and wherever a pattern begins. */
@@ -52,7 +59,7 @@ function boundariesOf(host: Host, policies: readonly Policy[]): ReadonlyMap<stri
 }
 
 /** An outcome without the guards that let all of a place's requests by. */
-function withoutBypassed(outcome: Outcome, { path, cell }: Place, spelt: string, policies: readonly Policy[]): Outcome {
+function withoutBypassed(outcome: Outcome, { cell }: Place, spelt: string, policies: readonly Policy[]): Outcome {
   const isOpen = ({ policy, seesPath }: Guard) =>
     seesPath &&
     policies.some(
@@ -65,26 +72,16 @@ function withoutBypassed(outcome: Outcome, { path, cell }: Place, spelt: string,
         ),
     )
   const guards = outcome.guards.filter(guard => !isOpen(guard))
-  return path === '' || guards.length === outcome.guards.length ? outcome : { ...outcome, guards }
+  return guards.length === outcome.guards.length ? outcome : { ...outcome, guards }
 }
 
-function nearest(paths: readonly string[], path: string): string | null {
-  const above = paths.filter(other => other !== path && isBelow(path, other))
-  return above.sort((one, other) => other.length - one.length)[0] ?? null
-}
-
+/** The route that serves what is around a path. */
 function nearestPlan(plans: ReadonlyMap<string, RoutePlan>, path: string): RoutePlan | null {
-  const above = nearest([...plans.keys()], path)
-  return above === null ? null : (plans.get(above) ?? null)
+  const above = [...plans].filter(([other]) => other !== path && isBelow(path, other))
+  return above.sort(([one], [other]) => other.length - one.length)[0]?.[1] ?? null
 }
 
-/** What answers most of a place's requests. */
-function answerOf(branches: readonly Branch[] | undefined): string | null {
-  const fate = branches?.at(-1)?.fate
-  return fate?.kind === 'served' ? keyOf(fate.served) : null
-}
-
-type Spot = Pick<RoutePlan, 'host' | 'path'>
+type Spot = Pick<RoutePlan, 'host' | 'path' | 'isExact'>
 
 function planRoute(
   desk: Desk,
@@ -93,7 +90,6 @@ function planRoute(
   inherited: RoutePlan | null,
   parts: Parts,
 ): RoutePlan | null {
-  sayShared(desk, spot, branches)
   const main = mainOf(branches)
   const own = branches.flatMap(({ literals, fate }) =>
     fate.kind === 'served' && main !== null && keyOf(fate.served) === keyOf(main)
@@ -126,15 +122,6 @@ function mainOf(branches: readonly Branch[]): Served | null {
   return served.findLast(isApplication) ?? served.at(-1) ?? null
 }
 
-/** Something had the path for itself, or what is below it. */
-function sayShared(desk: Desk, { host, path }: Spot, branches: readonly Branch[]): void {
-  for (const { fate } of branches) {
-    if (fate.kind === 'closed' || fate.also === undefined) continue
-    const say = `one route is for the path and for all that is below it: ${fate.also}, which had a part of that, is not carried over`
-    desk.notes.add('decide', `${host.name}${path}`, null, say)
-  }
-}
-
 /** Some of the requests had another answer, or none. */
 function sayParted(desk: Desk, { host, path }: Spot, branches: readonly Branch[], main: Served): void {
   for (const { fate } of branches) {
@@ -147,6 +134,11 @@ function sayParted(desk: Desk, { host, path }: Spot, branches: readonly Branch[]
       desk.notes.add('closed', `${host.name}${path}`, null, say)
     }
   }
+}
+
+/** Whether an application answers anyone there. */
+function isOpen({ served, closed, allow, deny }: RoutePlan): boolean {
+  return typeof served !== 'number' && allow === 'public' && closed.length + deny.length === 0
 }
 
 function isSame(one: RoutePlan, other: RoutePlan): boolean {

@@ -7,17 +7,17 @@ export interface Served extends Pick<Outcome, 'stripPrefix' | 'addPrefix' | 'req
 
 /**
  * What becomes of the requests of which the same is known: `served` to whoever passes the guards, `closed` where something else
- * guarded it, `refused` to everyone, a `portal`'s, or `nothing` answers. `also` is what had a part of them, and has not any more.
+ * guarded it, `refused` to everyone, a `portal`'s, or `nothing` answers.
  */
 export type Fate =
-  | { readonly kind: 'served'; readonly served: Served; readonly guards: readonly Guard[]; readonly also?: string }
+  | { readonly kind: 'served'; readonly served: Served; readonly guards: readonly Guard[] }
   | {
       readonly kind: 'closed'
       readonly served: Served | null
       readonly guards: readonly Guard[]
       readonly why: readonly string[]
     }
-  | { readonly kind: 'refused' | 'portal' | 'nothing'; readonly also?: string }
+  | { readonly kind: 'refused' | 'portal' | 'nothing' }
 
 /** The fate of those requests that all of the literals hold for. */
 export interface Branch {
@@ -104,70 +104,4 @@ export function isApplication({ answer }: Served): boolean {
 /** Whether it is an answer of the file's own that keeps everyone out. */
 export function isRefusal({ answer }: Served): boolean {
   return answer.answer.isRefusal
-}
-
-/**
- * The fate of a path together with that of all that is below it, which are one route.
- *
- * Where both are served, by different ones, one of them answers for both, to whoever passes the guards of both: a refusal before
- * all others, an answer of the file's own before an application (but not for a whole host), and before what answers around them
- * (`around`) what is there for this path alone.
- */
-export function ruleOnBoth(
-  path: string,
-  point: readonly Branch[],
-  below: readonly Branch[],
-  around: string | null,
-): readonly Branch[] {
-  if (JSON.stringify(point) === JSON.stringify(below)) return below
-  return point.flatMap(one =>
-    below.flatMap(other => {
-      const literals = both(one.literals, other.literals)
-      return literals === null ? [] : [{ literals, fate: joinCells(path, one.fate, other.fate, around) }]
-    }),
-  )
-}
-
-function both(one: readonly Literal[], other: readonly Literal[]): readonly Literal[] | null {
-  const all = new Map(one.map(literal => [JSON.stringify(literal.rule), literal]))
-  for (const literal of other) {
-    const known = all.get(JSON.stringify(literal.rule))
-    if (known !== undefined && known.isHeld !== literal.isHeld) return null
-    all.set(JSON.stringify(literal.rule), literal)
-  }
-  return [...all.values()]
-}
-
-function joinCells(path: string, point: Fate, below: Fate, around: string | null): Fate {
-  if (point.kind === 'portal') return below
-  if (below.kind === 'portal') return point
-  if (point.kind === 'served' && below.kind === 'served') {
-    const guards = [...new Map([...point.guards, ...below.guards].map(one => [JSON.stringify(one), one])).values()]
-    if (keyOf(point.served) === keyOf(below.served)) return { ...below, guards }
-    const served = prefer(path, point.served, below.served, around)
-    const also = describe((served === point.served ? below : point).served.answer)
-    return { kind: 'served', served, guards, also }
-  }
-  const [served, other] = point.kind === 'served' ? [point, below] : [below, point]
-  if (served.kind !== 'served') return strictest(point, below)
-  if (other.kind === 'closed') return { ...other, served: other.served ?? served.served }
-  // The path above an application is one that its slash was forgotten in.
-  if (other.kind === 'nothing' && (point === other || !isApplication(served.served))) return served
-  if (other.kind === 'refused') return { ...other, also: describe(served.served.answer) }
-  const { answer } = served.served
-  const what = `${answer.name} in line ${answer.line}, which was for ${point.kind === 'served' ? path : `${path}/…`} alone`
-  return { ...served, kind: 'closed', why: [what] }
-}
-
-function prefer(path: string, point: Served, below: Served, around: string | null): Served {
-  if (isRefusal(point) !== isRefusal(below)) return isRefusal(point) ? point : below
-  if (isApplication(point) !== isApplication(below)) {
-    return isApplication(point) === (path === '/') ? point : below
-  }
-  return keyOf(below) === around ? point : below
-}
-
-function strictest(one: Fate, other: Fate): Fate {
-  if (one.kind === 'closed' || other.kind === 'closed') return one.kind === 'closed' ? one : other
-  return one.kind === 'refused' ? one : other
 }

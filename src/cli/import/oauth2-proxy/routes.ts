@@ -1,3 +1,4 @@
+import { isUnder } from '../../../config/path.ts'
 import type { Json } from '../../../config/raw.ts'
 import { STAND_IN_HOST } from '../blanks.ts'
 import type { Entry, Section } from '../draft.ts'
@@ -50,32 +51,49 @@ export function findPlaces(desk: Desk): Places {
 }
 
 interface Access {
-  readonly path: string
   readonly allow: Json
   readonly comment?: string
 }
 
-/** `[[routes]]`: each upstream, and each path that was open. */
+/** A route before it is written: for all that is below a path, or (`isExact`) for the path alone. */
+interface Plan extends Access {
+  readonly path: string
+  readonly isExact: boolean
+  readonly service: Service
+}
+
+/** `[[routes]]`: each upstream, and each path that was open. One that is as what is around it needs no route. */
 export function routeSections(desk: Desk, places: Places): readonly Section[] {
   const who = identityEntries(desk, places.isAsked)
   note(desk, 'kept', 'trusted_ips', 'networks in allow, where nobody has to sign in')
   const open = openPaths(desk)
   const paths = new Set([...places.services.map(({ path }) => path), ...open.map(({ path }) => path)])
-  return [...paths].sort().flatMap(path => {
-    const access = accessAt(desk, path, open)
-    const service = serviceFor(access.path, places.services)
-    if (service !== null) return [route(desk, places, access, service, who)]
-    desk.notes.add(
-      'left',
-      'skip_auth_routes',
-      desk.options.line('skip_auth_routes'),
-      `no upstream serves ${access.path}`,
-    )
-    return []
+  const whole: Plan[] = []
+  const plans = [...paths].sort().flatMap(path => {
+    const planAt = (isExact: boolean, around: Plan | undefined): Plan | null => {
+      const service = serviceAt(path, isExact, places.services)
+      if (service === null) return null
+      const plan = { path, isExact, service, ...accessAt(desk, path, isExact, open) }
+      return around !== undefined && isSame(plan, around) ? null : plan
+    }
+    const around = whole.filter(({ path: other }) => isUnder(path, other)).at(-1)
+    const below = planAt(false, around)
+    if (below !== null) whole.push(below)
+    const point = planAt(true, below ?? around)
+    if (below === null && point === null && around === undefined) {
+      const line = desk.options.line('skip_auth_routes')
+      desk.notes.add('left', 'skip_auth_routes', line, `no upstream serves ${path}`)
+    }
+    return [below, point].filter(plan => plan !== null)
   })
+  return plans.map(plan => route(desk, places, plan, who))
 }
 
-function route(desk: Desk, { host }: Places, access: Access, service: Service, who: readonly Entry[]): Section {
+function isSame(one: Plan, other: Plan): boolean {
+  return one.service === other.service && JSON.stringify(one.allow) === JSON.stringify(other.allow)
+}
+
+function route(desk: Desk, { host }: Places, { service, ...access }: Plan, who: readonly Entry[]): Section {
   const isPublic = access.allow === 'public'
   const { options } = desk
   const takes: Entry[] = isPublic
@@ -91,7 +109,8 @@ function route(desk: Desk, { host }: Places, access: Access, service: Service, w
     title: '[[routes]]',
     entries: [
       { key: 'host', value: host },
-      { key: 'path', value: access.path === '/' ? null : access.path },
+      { key: 'path', value: access.path === '/' && !access.isExact ? null : access.path },
+      { key: 'exact', value: access.isExact ? true : null },
       ...target(desk, service),
       { key: 'portal', value: PORTAL },
       { key: 'allow', value: access.allow, ...(access.comment === undefined ? {} : { comment: access.comment }) },
@@ -184,9 +203,12 @@ function upstreamEntries(desk: Desk): readonly Entry[] {
   ]
 }
 
-function serviceFor(path: string, services: readonly Service[]): Service | null {
+/** What serves a path alone, or all that is below it. */
+function serviceAt(path: string, isExact: boolean, services: readonly Service[]): Service | null {
+  const own = services.find(service => isExact && service.isExact && service.path === path)
+  if (own !== undefined) return own
   const above = services.filter(
-    service => service.path === '/' || path === service.path || path.startsWith(`${service.path}/`),
+    service => !service.isExact && isUnder(path, service.path) && !(isExact && path === service.path && path !== '/'),
   )
   return above.sort((one, other) => other.path.length - one.path.length)[0] ?? null
 }
@@ -197,14 +219,17 @@ function allowed(desk: Desk): readonly Json[] {
   return networks.length === 0 ? [ROLE] : [ROLE, { networks, anonymous: true }]
 }
 
-/** Who passes at a path: whoever may everywhere, and what was open there or above it, by whichever upstream it is served. */
-function accessAt(desk: Desk, path: string, all: readonly Opened[]): Access {
-  const open = all.filter(one => one.path === '/' || path === one.path || path.startsWith(`${one.path}/`))
+/** Who passes at a path alone, or below it: whoever may everywhere, and what was open there, whichever upstream serves it. */
+function accessAt(desk: Desk, path: string, isExact: boolean, all: readonly Opened[]): Access {
+  const open = all.filter(one => {
+    if (one.isExact) return isExact && path === one.path
+    return isUnder(path, one.path) && !(isExact && one.isBelow && path === one.path)
+  })
   const [first] = open
-  if (first === undefined) return { path, allow: allowed(desk) }
-  if (open.some(({ method }) => method === null)) return { path, allow: 'public', comment: first.option }
+  if (first === undefined) return { allow: allowed(desk) }
+  if (open.some(({ method }) => method === null)) return { allow: 'public', comment: first.option }
   const methods = [...new Set(open.flatMap(({ method }) => method ?? []))]
-  return { path, allow: [...allowed(desk), { methods, anonymous: true }], comment: first.option }
+  return { allow: [...allowed(desk), { methods, anonymous: true }], comment: first.option }
 }
 
 interface Opened extends OpenPath {
@@ -227,18 +252,13 @@ function openPaths(desk: Desk): readonly Opened[] {
         )
         continue
       }
-      if (open.isExact) {
-        const say = `${entry}: a path is everything below it here, so it stays closed; if that may be open too, write a route with path = "${open.path}" and allow = "public"`
-        notes.add('decide', option, line, say)
-        continue
-      }
       opened.push({ ...open, option })
       const whom = open.method === null ? '' : ` for ${open.method}`
       notes.add(
         'kept',
         option,
         line,
-        `${entry}: ${open.path} is open${whom}${open.isLoose ? ', at the segment boundary' : ''}`,
+        `${entry}: ${open.path}${open.isExact ? ' alone' : ''} is open${whom}${open.isLoose ? ', at the segment boundary' : ''}`,
       )
     }
   }

@@ -5,6 +5,8 @@ export interface OpenPath {
   readonly method: string | null
   /** Whether the expression ends there, so that nothing below the path was meant. */
   readonly isExact: boolean
+  /** Whether the path itself was not meant, but only what is below it, as `^/api/` says. */
+  readonly isBelow: boolean
   /** Whether it also took paths that go on after it in the same segment, as `^/api` takes `/apix`. */
   readonly isLoose: boolean
 }
@@ -22,11 +24,14 @@ export function readOpenPath(entry: string): OpenPath | null {
   if (operator === '!=' || !expression.startsWith('^/')) return null
   const method = word === '' ? null : word.toUpperCase()
   const open = OPEN_END.exec(expression)?.[0]
-  const exact = open === undefined ? /\/?\??\$$/.exec(expression)?.[0] : undefined
+  const exact = open === undefined ? /(?:\/\?)?\$$/.exec(expression)?.[0] : undefined
   const end = open ?? exact ?? ''
   const body = expression.slice(1, expression.length - end.length)
   if (!/^(?:[A-Za-z0-9/_~.-]|\\[./_-])*$/.test(body)) return null
   const path = body.replaceAll('\\', '').replace(/\/+$/, '') || '/'
+  // It ends in a slash: the path is not what it means, and another spelling of it is none of its own here.
+  if (exact !== undefined && body.endsWith('/') && path !== '/') return null
   const endsAtSegment = exact !== undefined || body.endsWith('/') || body === '' || /^\(?\//.test(end)
-  return { path, method, isExact: exact !== undefined, isLoose: !endsAtSegment }
+  const isBelow = path !== '/' && (body.endsWith('/') || /^\/\./.test(end))
+  return { path, method, isExact: exact !== undefined, isBelow, isLoose: !endsAtSegment }
 }

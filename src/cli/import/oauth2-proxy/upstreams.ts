@@ -1,18 +1,25 @@
 import { type Desk, note } from './desk.ts'
 
 /** One entry of `upstreams`: what answers below a path. */
-export type Service =
-  | {
-      readonly kind: 'upstream'
-      readonly path: string
-      readonly address: string
-      /** The name and password that its address held. */
-      readonly login: { readonly user: string; readonly password: string } | null
-    }
-  | { readonly kind: 'files'; readonly path: string; readonly folder: string }
-  | { readonly kind: 'static'; readonly path: string; readonly status: number }
-  /** There is none: a proxy in front asked about each request. */
-  | { readonly kind: 'none'; readonly path: string }
+export type Service = Place &
+  (
+    | {
+        readonly kind: 'upstream'
+        readonly address: string
+        /** The name and password that its address held. */
+        readonly login: { readonly user: string; readonly password: string } | null
+      }
+    | { readonly kind: 'files'; readonly folder: string }
+    | { readonly kind: 'static'; readonly status: number }
+    /** There is none: a proxy in front asked about each request. */
+    | { readonly kind: 'none' }
+  )
+
+/** A path that ends in a slash is for what is below it (and not for itself), any other for itself alone (`isExact`). */
+interface Place {
+  readonly path: string
+  readonly isExact: boolean
+}
 
 /** The services of a file; where it has none, the one that a proxy in front asks about. */
 export function readUpstreams(desk: Desk): readonly Service[] {
@@ -27,7 +34,7 @@ export function readUpstreams(desk: Desk): readonly Service[] {
         options.line('upstreams'),
         'an entry is no http, https, unix, file or static address: write its route',
       )
-    } else if (services.some(({ path }) => path === service.path)) {
+    } else if (services.some(({ path, isExact }) => path === service.path && isExact === service.isExact)) {
       notes.add('decide', 'upstreams', options.line('upstreams'), `${service.path} is there twice; the first was taken`)
     } else services.push(service)
   }
@@ -40,7 +47,7 @@ export function readUpstreams(desk: Desk): readonly Service[] {
       'not in this file, so a proxy in front seems to ask /oauth2/auth: it asks /.sallyport/verify now, at verify of [server] (see "Behind a proxy of your own" in the README). Where a flag has the upstream, write it in place of verify',
     )
   }
-  return [{ kind: 'none', path: '/' }]
+  return [{ kind: 'none', ...ROOT }]
 }
 
 function readUpstream(stated: string, desk: Desk): Service | null {
@@ -51,12 +58,10 @@ function readUpstream(stated: string, desk: Desk): Service | null {
     case 'https': {
       const [, login, authority = '', path = ''] = /^(?:([^/@]*)@)?([^/?#]+)([^?#]*)/.exec(rest) ?? []
       if (authority === '') return null
-      if (path !== '' && path !== '/' && !path.endsWith('/')) {
-        note(desk, 'changed', 'upstreams', `${path} was that one path; here everything below it is served too`)
-      } else note(desk, 'kept', 'upstreams', 'upstream of the routes, by path')
+      note(desk, 'kept', 'upstreams', 'upstream of the routes, by path')
       return {
         kind: 'upstream',
-        path: path.replace(/\/+$/, '') || '/',
+        ...placeOf(path),
         address: `${scheme.toLowerCase()}://${blanks.literal(authority)}`,
         login: login === undefined || options.flag('pass_authorization_header') === true ? null : loginOf(login, desk),
       }
@@ -65,7 +70,7 @@ function readUpstream(stated: string, desk: Desk): Service | null {
       note(desk, 'kept', 'upstreams', 'upstream of the routes, by path')
       return {
         kind: 'upstream',
-        path: '/',
+        ...ROOT,
         address: `unix:/${blanks.literal(rest.replace(/^\/+/, '').replace(/:.*$/, ''))}`,
         login: null,
       }
@@ -73,7 +78,7 @@ function readUpstream(stated: string, desk: Desk): Service | null {
     case 'file': {
       const [folder = '', fragment] = rest.split('#')
       note(desk, 'changed', 'upstreams', 'files of a route: with ranges and index.html, without listings')
-      return { kind: 'files', path: (fragment ?? folder).replace(/\/+$/, '') || '/', folder: blanks.literal(folder) }
+      return { kind: 'files', ...placeOf(fragment ?? folder), folder: blanks.literal(folder) }
     }
     case 'static': {
       const status = /^[2-5]\d\d$/.test(rest) ? Number(rest) : 200
@@ -83,11 +88,17 @@ function readUpstream(stated: string, desk: Desk): Service | null {
         'upstreams',
         'the same answer for everyone who may pass; where a proxy in front asked /oauth2/auth, write verify = true in place of respond, and verify and trusted_proxies in [server]',
       )
-      return { kind: 'static', path: '/', status }
+      return { kind: 'static', ...ROOT, status }
     }
     default:
       return null
   }
+}
+
+const ROOT: Place = { path: '/', isExact: false }
+
+function placeOf(stated: string): Place {
+  return { path: stated.replace(/\/+$/, '') || '/', isExact: stated !== '' && !stated.endsWith('/') }
 }
 
 /** The name of `user:password@`; the password is asked for, and so is a name with braces, which `basic_auth` would read as a placeholder. */
