@@ -100,7 +100,8 @@ function checkUrl(
     })
   }
   const isShared = url === null || root.values.routes?.some(({ values: { host } }) => url && host === url.host) === true
-  if (isShared) warnOfSharedHost(portal, report)
+  if (url === null && isMountedOften(name, root)) refuseOnEachHost(portal, report)
+  else if (isShared) warnOfSharedHost(portal, report)
   if (!url) return
   if (leadsAway(name, url.host, root) && hasScripts(name, url.host, root)) {
     const message = `an application on ${shown}, where people sign in, can be any of them on every host of this portal`
@@ -151,19 +152,38 @@ function hasScripts(name: string, own: string, { values: { routes = [] } }: Root
 }
 
 /** Beside an application, a portal's pages have its origin: its scripts can do what their forms do. */
-function warnOfSharedHost({ at, values }: PortalTable, report: Report): void {
+function warnOfSharedHost(portal: PortalTable, report: Report): void {
   const hint = 'give the portal a url with a host where no application is, if you do not trust all of them with that'
+  for (const [key, what] of powersOf(portal)) {
+    const message = `an application on the host of the portal's pages can ${what}`
+    report.warn([...portal.at, key], 'portal.shared_host', message, { hint, part: 'key' })
+  }
+}
+
+/** Whether a portal without a host of its own is mounted on more than one. */
+function isMountedOften(name: string, { values: { routes = [] } }: RootTable): boolean {
+  const hosts = new Set(routes.flatMap(({ values: { portal, host } }) => (portal === name && host ? [host] : [])))
+  return hosts.size > 1 || [...hosts].some(host => host.startsWith('*.'))
+}
+
+/** What is made on such pages holds on every host of the portal, so that each host's application would rule the others. */
+function refuseOnEachHost(portal: PortalTable, report: Report): void {
+  const hint = 'give the portal a url with a host where no application is, or each host a portal of its own'
+  for (const [key, what] of powersOf(portal)) {
+    const message = `this portal is on several hosts, and the application on any of them could ${what}, for all of them`
+    report.mistake([...portal.at, key], 'portal.several_hosts', message, { hint, part: 'key' })
+  }
+}
+
+/** What a portal's pages can do beyond the sign-in of whoever visits them, with the key that has them do it. */
+function powersOf({ values }: PortalTable): readonly (readonly [key: string, what: string])[] {
   const { admin_role: admin, roles, personal_tokens: tokens, guest_links: guests } = values
   const found: readonly (readonly [key: string, isSet: boolean, what: string])[] = [
     ['personal_tokens', tokens === true, 'make tokens in the name of whoever visits it'],
     ['guest_links', guests !== null && guests !== undefined, 'make guest links in the name of whoever visits it'],
     ['admin_role', admin ? roles?.has(admin) === true : false, 'see and end all sessions when an admin visits it'],
   ]
-  for (const [key, isSet, what] of found) {
-    if (!isSet) continue
-    const message = `an application on the host of the portal's pages can ${what}`
-    report.warn([...at, key], 'portal.shared_host', message, { hint, part: 'key' })
-  }
+  return found.flatMap(([key, isSet, what]) => (isSet ? [[key, what] as const] : []))
 }
 
 const CONDITIONS = ['providers', 'provider', 'subjects', 'emails', 'domains', 'groups', 'claims'] as const

@@ -67,6 +67,7 @@ export const DIAGNOSTIC_CODES = [
   'portal.insecure',
   'portal.insecure_cookies',
   'portal.shared_host',
+  'portal.several_hosts',
   'portal.callback',
   'portal.guest_links',
   'portal.bind_tickets',

@@ -21,14 +21,16 @@ beforeAll(async () => {
   gate = await startGate(
     [
       portal,
+      // A portal that is on several hosts makes no tokens.
+      '[portals.told]\nproviders = ["id"]\ninsecure_cookies = true\nroles.user = { any = true }\n',
       route('closed', 'portal = "home"\nallow = ["user"]\nheaders = "x-token"'),
-      route('told', 'portal = "home"\nallow = "public"\nheaders = "x-token"'),
+      route('told', 'portal = "told"\nallow = "public"\nheaders = "x-token"'),
       route('open', 'allow = "public"'),
       route('inner', 'allow = [{ networks = ["127.0.0.0/8"], anonymous = true }]'),
     ].join('\n'),
   )
   cookie = (await gate.signIn('closed.example', { sub: 'ada', groups: ['admins'] })).cookie
-  openCookie = (await gate.signIn('told.example', { sub: 'ada' })).cookie
+  openCookie = (await gate.signIn('told.example', { sub: 'ada' }, 'told')).cookie
   other = await gate.signIn('closed.example', { sub: 'bob' })
 })
 

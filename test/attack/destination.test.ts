@@ -28,7 +28,10 @@ beforeAll(async () => {
     `[[routes]]\nhost = "${host}"\npath = "${path}"\nportal = "home"\nallow = ${allow}\n${more}\n`
   gate = await startGate(
     [
-      PORTAL.replace('insecure_cookies = true', 'insecure_cookies = true\nguest_links = { allow = ["admin"] }'),
+      PORTAL.replace(
+        'insecure_cookies = true',
+        'insecure_cookies = true\nurl = "http://auth.example"\nguest_links = { allow = ["admin"] }',
+      ),
       route('/', '["user"]', `${to}\ntokens = true`),
       route('/private', '["admin"]'),
       route('/read', '["user"]', `${to}\nmethods = ["GET", "PROPFIND", "COPY"]`),

@@ -260,6 +260,21 @@ const CASES: readonly Case[] = [
     portal('«admin_role» = "user"\n[portals.home.roles]\nuser = { any = true }'),
   ],
   [
+    'portal.several_hosts',
+    'tokens made on each of several hosts, for all of them',
+    `${portal('«personal_tokens» = true\n[portals.home.roles]\nuser = { any = true }\n')}${allowing('["user"]')}\n${PUBLIC}\nportal = "home"`,
+  ],
+  [
+    'portal.several_hosts',
+    'guest links made on any name below a wildcard',
+    `${portal('«guest_links» = { allow = ["user"] }\n[portals.home.roles]\nuser = { any = true }\n')}${allowing('["user", { guest_link = true }]').replace('app.', '*.')}`,
+  ],
+  [
+    'portal.several_hosts',
+    'an admin page on each of several hosts',
+    `${portal('«admin_role» = "user"\n[portals.home.roles]\nuser = { any = true }\n')}${allowing('["user"]')}\n${PUBLIC}\nportal = "home"`,
+  ],
+  [
     'portal.bind_tickets',
     'tickets of a portal that gives none',
     portal('«bind_tickets» = true\n[portals.home.roles]\nuser = { any = true }'),

@@ -1,7 +1,7 @@
 import { afterAll, describe, expect, test } from 'bun:test'
 import { readFileSync } from 'node:fs'
 import { runExplain } from '../../src/cli/explain.ts'
-import { FORM, form, type Made, PAGE, SCRIPT, startBoard } from '../kit/board.ts'
+import { AUTH, FORM, form, type Made, PAGE, SCRIPT, startBoard } from '../kit/board.ts'
 import { fakeClock } from '../kit/clock.ts'
 import { eventually, type GateOptions, startGate } from '../kit/gate.ts'
 import { runIn } from '../kit/io.ts'
@@ -278,17 +278,12 @@ describe('whoever has the role', () => {
     expect((await open(gate, made)).status).toBe(303)
 
     const root = await person(gate, 'root', ['roots'])
-    const all = { path: '/.sallyport/sessions?all=1', cookie: root.cookie, fields: { accept: 'application/json' } }
+    const page = { host: AUTH, cookie: root.pageCookie }
+    const all = { ...page, path: '/.sallyport/sessions?all=1', fields: { accept: 'application/json' } }
     const listed: { sessions: { id: string; subject: string }[] } = JSON.parse((await ask(gate, all)).text)
     const [own] = listed.sessions.filter(({ subject }) => subject === 'ada')
     const body = `act=end&all=1&id=${own?.id}`
-    const ended = await ask(gate, {
-      path: '/.sallyport/sessions',
-      method: 'POST',
-      body,
-      cookie: root.cookie,
-      fields: SCRIPT,
-    })
+    const ended = await ask(gate, { ...page, path: '/.sallyport/sessions', method: 'POST', body, fields: SCRIPT })
     expect(ended.status).toBe(200)
     await eventually(() => isIn(302), 'the guest is out')
     expect((await root.list()).links).toHaveLength(1)
@@ -344,8 +339,11 @@ describe('whoever has the role', () => {
     expect((await ada.send(form(), { accept: 'application/json', origin: 'http://other.test' })).status).toBe(403)
     const eve = await person(gate, 'eve', ['users'])
     expect((await eve.send(form())).status).toBe(403)
-    expect((await ask(gate, { path: '/.sallyport/guests', cookie: eve.cookie })).status).toBe(403)
-    expect((await ask(gate, { path: '/.sallyport/guests' })).status).toBe(302)
+    const page = { host: AUTH, path: '/.sallyport/guests' }
+    expect((await ask(gate, { ...page, cookie: eve.pageCookie })).status).toBe(403)
+    expect((await ask(gate, page)).status).toBe(302)
+    const away = await ask(gate, { path: '/.sallyport/guests', cookie: ada.cookie })
+    expect([away.status, away.headers.get('location')]).toEqual([302, `http://${AUTH}/.sallyport/guests`])
     const { cookie } = await open(gate, await create(gate, 'http://app.test/'))
     expect((await ask(gate, { path: '/.sallyport/guests', cookie })).status).toBe(302)
   })
@@ -353,9 +351,9 @@ describe('whoever has the role', () => {
   test('finds the page in the menu, and nobody else does', async () => {
     await using gate = await startGate(routes())
     const [ada, eve] = await Promise.all([person(gate, 'ada', ['admins']), person(gate, 'eve', ['users'])])
-    const menu = async (cookie: string) => (await ask(gate, { path: '/.sallyport/', cookie })).text
-    expect(await menu(ada.cookie)).toContain('href="/.sallyport/guests"')
-    expect(await menu(eve.cookie)).not.toContain('/.sallyport/guests')
+    const menu = async (cookie: string) => (await ask(gate, { host: AUTH, path: '/.sallyport/', cookie })).text
+    expect(await menu(ada.pageCookie)).toContain('href="/.sallyport/guests"')
+    expect(await menu(eve.pageCookie)).not.toContain('/.sallyport/guests')
   })
 
   test('has no such page where the portal has no links', async () => {

@@ -23,7 +23,10 @@ export interface Asked {
 
 /** Someone who is signed in, and the page of their guest links as a script reads it. */
 export interface Person {
+  /** Of the application's host. */
   readonly cookie: string
+  /** Of the portal's own, where links are made. */
+  readonly pageCookie: string
   send(body: string, fields?: Readonly<Record<string, string>>): Promise<Answer>
   list(): Promise<{ readonly links: readonly { readonly id: string; readonly name: string }[] }>
 }
@@ -35,6 +38,9 @@ export interface Answer {
   /** What of it came to the application, as text. */
   readonly forwarded: string
 }
+
+/** Where people make links. */
+export const AUTH = 'auth.test'
 
 export const PAGE = { accept: 'text/html', 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'document' } as const
 export const FORM = {
@@ -136,13 +142,15 @@ export function startBoard() {
   }
 
   async function person(gate: Gate, sub: string, groups: readonly string[]): Promise<Person> {
-    const { cookie } = await gate.signIn('app.test', { sub, name: sub.toUpperCase(), groups })
+    const claims = { sub, name: sub.toUpperCase(), groups }
+    const { cookie } = await gate.signIn('app.test', claims)
+    const page = { host: AUTH, path: '/.sallyport/guests', cookie: (await gate.signIn(AUTH, claims)).cookie }
     return {
       cookie,
-      send: (body, fields = SCRIPT) => ask(gate, { path: '/.sallyport/guests', method: 'POST', body, cookie, fields }),
+      pageCookie: page.cookie,
+      send: (body, fields = SCRIPT) => ask(gate, { ...page, method: 'POST', body, fields }),
       async list() {
-        const fields = { accept: 'application/json' }
-        return JSON.parse((await ask(gate, { path: '/.sallyport/guests', cookie, fields })).text)
+        return JSON.parse((await ask(gate, { ...page, fields: { accept: 'application/json' } })).text)
       },
     }
   }
@@ -173,7 +181,10 @@ export function startBoard() {
 /** The portal of the board; `links` is more of its table. */
 export function portal(links: string): string {
   return [
-    PORTAL.replace('insecure_cookies = true', `insecure_cookies = true\nadmin_role = "root"\n${links}`),
+    PORTAL.replace(
+      'insecure_cookies = true',
+      `insecure_cookies = true\nurl = "http://${AUTH}"\nadmin_role = "root"\n${links}`,
+    ),
     'root = { groups = ["roots"] }\n',
   ].join('\n')
 }
