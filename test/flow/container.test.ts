@@ -56,7 +56,7 @@ describe.skipIf(!mayMount())('the container', () => {
     upstream = await startRawUpstream([httpResponse(200, 'from upstream')])
   }, 180_000)
   afterAll(async () => {
-    image[Symbol.dispose]()
+    image?.[Symbol.dispose]()
     await upstream.close()
   })
 

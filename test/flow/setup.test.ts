@@ -12,6 +12,7 @@ const COMMANDS = [
   'valkey-server',
   'nginx',
   'caddy',
+  'haproxy',
   'pebble',
   'pebble-challtestsrv',
   'qemu-aarch64',

@@ -178,12 +178,14 @@ export async function runContainer({ config, root }: Image, options: ContainerOp
     }
   }
   await eventually(() => pidText().endsWith('\n') || child.exitCode !== null, 'the container starts', 10_000)
+  const pid = Number(pidText())
   return {
-    pid: Number(pidText()),
+    pid,
     exited: child.exited,
     output: () => output,
     async [Symbol.asyncDispose]() {
-      child.kill('SIGKILL')
+      // With its process 1 all others end. That it dies with its parent is forgotten where it takes another user.
+      if (child.exitCode === null && pid > 1) process.kill(pid, 'SIGKILL')
       await child.exited
     },
   }
