@@ -226,11 +226,14 @@ allow = [{ roles = ["user"] }, { methods = "HEAD", anonymous = true }]
 assertion = { audience = "app" }
 pass_token = "id"
 `
-  await using gate = await startGate(front, { ports: { now }, server: 'trusted_proxies = ["127.0.0.1"]' })
+  await using gate = await startGate(front, {
+    ports: { now },
+    server: 'trusted_proxies = ["127.0.0.1"]\nverify = "127.0.0.1:0"',
+  })
   const ask = (method: string, fields: Record<string, string>) =>
-    fetch(`http://127.0.0.1:${gate.port}/.sallyport/verify`, {
+    fetch(`http://127.0.0.1:${gate.verifyPort}/.sallyport/verify`, {
       headers: {
-        host: 'app.example',
+        'x-forwarded-host': 'app.example',
         'x-forwarded-method': method,
         'x-forwarded-uri': '/',
         authorization: 'Bearer theirs',
