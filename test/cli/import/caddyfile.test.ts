@@ -72,7 +72,7 @@ interface Case {
   readonly about: string
   readonly parts: Parts
   /** Title and position of a table → lines that it has. */
-  readonly has: Readonly<Record<string, readonly string[]>>
+  readonly has: Readonly<Record<string, readonly unknown[]>>
   readonly note?: string
 }
 
@@ -194,6 +194,104 @@ acl default deny`,
       '[portals.home.roles]': [
         'interns = [{ groups = ["interns"] }, { claims = { roles = ["interns"] } }, { claims = { role = ["interns"] } }, { claims = { group = ["interns"] } }, { claims = { realm_access = ["interns"] } }, { claims = { app_metadata = ["interns"] } }]',
       ],
+    },
+  },
+  {
+    about: 'roles whose names routes.toml does not have, each by itself',
+    parts: { portal: '', policy: 'allow roles ops/a ops-a\ndeny roles ops/b' },
+    has: {
+      '[[routes]]': ['allow = ["ops-a", "ops-a-2"]', 'deny = [{ roles = ["ops-b"] }]'],
+      '[portals.home.roles]': [
+        'ops-a = [{ groups = ["ops/a"] }, { claims = { roles = ["ops/a"] } }]',
+        'ops-a-2 = [{ groups = ["ops-a"] }, { claims = { roles = ["ops-a"] } }]',
+        expect.stringContaining('ops-b = [{ groups = ["ops/b"] }, { claims = { roles = ["ops/b"] } }'),
+      ],
+    },
+  },
+  {
+    about: 'rules in their order',
+    parts: {
+      policy: `acl rule {\n match sub ada\n allow stop\n}
+acl rule {\n match role users\n match method DELETE\n deny stop\n}
+acl rule {\n match realm home\n match role a b\n allow any\n}
+acl rule {\n match email eve@x.test\n match path /x\n deny any\n}
+allow roles user with get`,
+    },
+    has: {
+      '[[routes]]': [
+        'allow = [{ subjects = ["ada"] }, { any = [{ providers = ["pocket"] }, { roles = ["a", "b"] }] }]',
+        'deny = [{ all = [{ roles = ["users"], methods = ["DELETE"] }, { not = { any = [{ subjects = ["ada"] }] } }] }, { not = { any = [{ subjects = ["ada"] }] } }]',
+      ],
+    },
+  },
+  {
+    about: 'fields that nobody has there, and defaults, let nobody in',
+    parts: {
+      policy:
+        'allow org any\nallow department it\nacl rule {\n match any\n allow\n}\nacl default allow\nallow email any\nallow email Ada@x.test',
+    },
+    has: { '[[routes]]': ['allow = [{ require_verified_email = true }, { claims = { email = ["Ada@x.test"] } }]'] },
+    note: 'decide 21 allow org any: no rule says this',
+  },
+  {
+    about: 'a denial of what cannot be told closes the routes',
+    parts: { policy: 'allow roles user\ndeny org acme' },
+    has: { '[[routes]]': ['allow = [{ subjects = ["${WHO_MAY}"] }]'] },
+    note: 'closed 22 deny org acme: no rule says whom this shuts out',
+  },
+  {
+    about: 'a denial by a role that more people may have than can be told closes the routes',
+    parts: {
+      portal: `${TRANSFORM}\ntransform user {\n regex match email ^e\n action add role banned\n}`,
+      policy: 'allow roles user\ndeny roles banned',
+    },
+    has: { '[[routes]]': ['allow = [{ subjects = ["${WHO_MAY}"] }]'] },
+    note: 'authorization policy users: who has the role banned, which it shuts out, cannot all be told',
+  },
+  ...['validate path acl', 'validate source address', 'surprise'].map(guard => ({
+    about: `a policy with ${guard}`,
+    parts: { policy: `allow roles user\n${guard}` },
+    has: { '[[routes]]': ['allow = [{ subjects = ["${WHO_MAY}"] }]'] },
+    note: `closed 22 ${guard}: the routes of this policy let nobody in`,
+  })),
+  ...['action require mfa', 'action overwrite roles x', 'action add email x@y.test'].map(action => ({
+    about: `a transform with ${action}`,
+    parts: { portal: `${TRANSFORM}\ntransform user {\n match realm home\n ${action}\n}` },
+    has: { '[[routes]]': ['allow = [{ subjects = ["${WHO_MAY}"] }]'] },
+    note: 'closed 20 ',
+  })),
+  {
+    about: 'groups that the provider is not asked for',
+    parts: { provider: PROVIDER.replace('driver generic', 'driver generic\n user_group_filters ^x') },
+    has: { '[[routes]]': ['allow = [{ subjects = ["${WHO_MAY}"] }]'] },
+    note: 'closed 7 user_group_filters: groups in a role names those that count',
+  },
+  {
+    about: 'what people are called by',
+    parts: {
+      policy: 'allow roles user\nset user identity sub',
+      sites: SITES.replace('app:3000', 'app:3000 {\n header_up X-User {http.auth.user.id}\n }'),
+    },
+    has: { '[[routes]]': ['headers = { X-User = "sub" }'] },
+    note: 'kept 22 set user identity sub: {http.auth.user.id} is sub',
+  },
+  {
+    about: 'hosts in any letter case',
+    parts: {
+      sites:
+        'APP.example.com {\n @a host App.Example.com\n authorize @a with users\n reverse_proxy a:1\n}\n&(named) {\n reverse_proxy b:1\n}',
+    },
+    has: { '[[routes]]': ['host = "app.example.com"', 'allow = ["user"]'], '[[routes]] 1': [] },
+  },
+  {
+    about: 'files that are tried, and applications that are not',
+    parts: {
+      sites:
+        'a.example.com {\n root * /srv\n try_files {path} /index.html\n file_server\n}\nb.example.com {\n try_files {path} /x\n reverse_proxy b:1\n}',
+    },
+    has: {
+      '[[routes]]': ['files = "/srv"', 'allow = "public"'],
+      '[[routes]] 1': ['host = "b.example.com"', `deny = [${EVERYONE}]`],
     },
   },
   { about: 'everyone', parts: { policy: 'allow roles any' }, has: { '[[routes]]': ['allow = "authenticated"'] } },

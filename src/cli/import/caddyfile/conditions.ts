@@ -1,5 +1,5 @@
 import type { Json } from '../../../config/raw.ts'
-import { type Desk, isDynamic, nameFor, spell } from './desk.ts'
+import { type Desk, isDynamic, spell } from './desk.ts'
 
 /** Conditions of go-authcrunch, as the keys of a rule; null where no key says the same. */
 export type Conditions = Readonly<Record<string, Json>>
@@ -36,13 +36,18 @@ export function readCondition(
   }
   if (manner !== 'exact') return null
   if (ROLE_FIELDS.includes(field)) {
-    return of === 'provider' ? { groups: values } : stated.every(isFixed) ? { roles: stated.map(nameFor) } : null
+    return of === 'provider'
+      ? { groups: values }
+      : stated.every(isFixed)
+        ? { roles: stated.map(role => desk.names.of('role', role)) }
+        : null
   }
   if (CLAIMS.includes(field)) return of === 'provider' || field === 'name' ? { claims: { [field]: values } } : null
   switch (field) {
     case 'email':
     case 'mail':
-      return { emails: values }
+      // There, case counts.
+      return values.some(value => value !== value.toLowerCase()) ? { claims: { email: values } } : { emails: values }
     case 'sub':
     case 'subject':
       return { subjects: values }

@@ -1,7 +1,7 @@
 import type { Json } from '../../../config/raw.ts'
 import { type Entry, EVERYONE, type Section } from '../draft.ts'
 import { boundPlaces } from './bind.ts'
-import type { Desk } from './desk.ts'
+import { createNames, type Desk } from './desk.ts'
 import { directiveOrder } from './directives.ts'
 import { globalOptions, serverEntries } from './global.ts'
 import { hostsOf } from './hosts.ts'
@@ -12,10 +12,12 @@ import { readPortal } from './portal.ts'
 import { portalSections } from './portal-sections.ts'
 import { readProvider } from './provider.ts'
 import type { Served } from './ruling.ts'
+import { USER_ID } from './services.ts'
 import { openSite } from './site.ts'
 
 /** Every section of the new file, for a Caddyfile; every directive of the old one has a note afterwards. */
-export function convertCaddyfile(desk: Desk, file: Caddyfile): readonly Section[] {
+export function convertCaddyfile(tools: Omit<Desk, 'names'>, file: Caddyfile): readonly Section[] {
+  const desk: Desk = { ...tools, names: createNames() }
   for (const { line, what } of file.imports) desk.notes.add('kept', 'import', line, `what ${what} says`)
   const security = globalOptions(desk, file.options)
   const providers = named(security, 'oauth', 'identity', 'provider').map(one => readProvider(desk, one))
@@ -45,6 +47,7 @@ function routeSection({ host, path, isExact, served, closed, policies, portal, a
   const isOwn = typeof served === 'number'
   const hasUpstream = !isOwn && served.answer.answer.entries.some(({ key }) => key === 'upstream')
   const headers = policies.find(one => one.headers !== null)?.headers ?? null
+  const userId = policies[0]?.userId ?? 'email'
   return {
     title: '[[routes]]',
     entries: [
@@ -57,7 +60,7 @@ function routeSection({ host, path, isExact, served, closed, policies, portal, a
       ...(closed.length > 0
         ? [{ key: 'deny', value: [EVERYONE], comment: `everyone, until you decide: ${closed.join(', ')}` }]
         : [{ key: 'deny', value: deny.length === 0 ? null : deny }]),
-      { key: 'headers', value: hasUpstream ? identity(headers, served.answer.answer.headers) : null },
+      { key: 'headers', value: hasUpstream ? identity(headers, callBy(served.answer.answer.headers, userId)) : null },
     ],
   }
 }
@@ -84,6 +87,11 @@ function answerEntries({ answer, stripPrefix, addPrefix, requestHeaders }: Serve
 /** Whether a route asks where clients come from. */
 function looksAtClients({ allow, deny }: RoutePlan): boolean {
   return JSON.stringify([allow, deny]).includes('"networks"')
+}
+
+/** Fields with what people are called by in its place. */
+function callBy(fields: Readonly<Record<string, string>>, userId: string): Readonly<Record<string, string>> {
+  return Object.fromEntries(Object.entries(fields).map(([name, claim]) => [name, claim === USER_ID ? userId : claim]))
 }
 
 /** What the policy sends, with what `header_up` adds to it. */

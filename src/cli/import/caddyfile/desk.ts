@@ -5,6 +5,32 @@ import type { Notes } from '../notes.ts'
 export interface Desk {
   readonly notes: Notes
   readonly blanks: Blanks
+  readonly names: Names
+}
+
+/** Names of the new file for those of the old one. */
+export interface Names {
+  /** The same name for the same text, and another one for any other, within a kind. */
+  of(kind: 'role' | 'provider' | 'portal', text: string): string
+  /** The text of a name that was given. */
+  textOf(kind: 'role' | 'provider' | 'portal', name: string): string
+}
+
+/** No names yet. */
+export function createNames(): Names {
+  const given = new Map<string, string>()
+  return {
+    of(kind, text) {
+      for (let count = 1; ; count++) {
+        const name = count === 1 ? nameFor(text) : `${nameFor(text)}-${count}`
+        const owner = given.get(`${kind} ${name}`)
+        if (owner !== undefined && owner !== text) continue
+        given.set(`${kind} ${name}`, text)
+        return name
+      }
+    },
+    textOf: (kind, name) => given.get(`${kind} ${name}`) ?? name,
+  }
 }
 
 const PLACEHOLDER = /(^|.)\{(?:\$([A-Za-z_][A-Za-z0-9_]*)(?::([^}]*))?|env\.([A-Za-z_][A-Za-z0-9_]*)|file\.([^}]+))\}/g

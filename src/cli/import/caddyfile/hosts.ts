@@ -1,6 +1,6 @@
 import { STAND_IN_HOST } from '../blanks.ts'
 import { type Desk, spell } from './desk.ts'
-import { hostsIn, pathsIn } from './matcher.ts'
+import { hostsIn, lowerHost, pathsIn } from './matcher.ts'
 import type { Directive, Site } from './parse.ts'
 import { judge, type Place } from './place.ts'
 import { type Placement, placementsIn } from './placements.ts'
@@ -119,10 +119,19 @@ function isUnderWildcard(name: string, wildcard: string): boolean {
 /** `https://app.example.com:443/path`, `:8080`, `{$DOMAIN}` or `http://<domain>`. */
 function readAddress(desk: Desk, address: string, line: number): Address {
   const [, scheme, rest = ''] = /^(?:(https?):\/\/)?(.*)$/s.exec(address) ?? []
-  const spelt = spell(desk, rest)
+  const authority = rest.replace(/\/.*$/s, '')
+  const spelt = spell(desk, lowerHost(authority) + rest.slice(authority.length))
   const place = spelt.replace(/\/.*$/, '')
   const path = spelt.slice(place.length)
   const name = place.replace(/:(?:\d+|\$\{\w+\})$/, '')
+  if (name.startsWith('*.')) {
+    desk.notes.add(
+      'changed',
+      address,
+      line,
+      'a wildcard is for names at any depth here: ask which of them lead to Sallyport',
+    )
+  }
   const found = {
     isPlain: scheme === 'http' || place.endsWith(':80'),
     path: path === '' || path === '/' || path === '/*' ? null : path,

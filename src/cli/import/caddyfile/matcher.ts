@@ -64,7 +64,7 @@ export function pathsIn({ name, args, block }: Directive): readonly string[] {
 export function hostsIn({ name, args, block }: Directive): readonly string[] {
   const at = args.indexOf('host')
   const own = name === 'host' ? args : name.startsWith('@') && at === 0 ? args.slice(1) : []
-  return [...own, ...(block ?? []).flatMap(hostsIn)]
+  return [...own.map(lowerHost), ...(block ?? []).flatMap(hostsIn)]
 }
 
 function readDefinition({ args, block }: Directive, named: Named): Test {
@@ -81,7 +81,7 @@ function readSet(lines: readonly Directive[], named: Named): Test {
   for (const line of lines.filter(({ name }, index) => MERGED.has(name) === false || isFirst(lines, index))) {
     const { name, args, block } = line
     if (name === 'path') parts.push({ kind: 'path', patterns: several('path') })
-    else if (name === 'host') parts.push({ kind: 'host', names: several('host') })
+    else if (name === 'host') parts.push({ kind: 'host', names: several('host').map(lowerHost) })
     else if (name === 'method') parts.push(rule({ methods: several('method') }, /^[A-Z]+$/))
     else if (name === 'remote_ip' || name === 'client_ip') parts.push(networks(several(name)))
     else if (name === 'path_regexp') parts.push(beginning(args.at(-1) ?? ''))
@@ -92,6 +92,11 @@ function readSet(lines: readonly Directive[], named: Named): Test {
     } else parts.push(UNKNOWN)
   }
   return parts.length === 0 ? UNKNOWN : { kind: 'all', parts }
+}
+
+/** Hosts do not heed case, and names of variables do. */
+export function lowerHost(name: string): string {
+  return /[{<]/.test(name) ? name : name.toLowerCase()
 }
 
 const MERGED = new Set(['path', 'host', 'method', 'remote_ip', 'client_ip'])

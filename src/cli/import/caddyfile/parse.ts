@@ -96,6 +96,8 @@ function readFile(tokens: readonly Token[]): Omit<Caddyfile, 'imports'> {
     }
     const read = readBlock(tokens, at + 1, opening.line, 1)
     at = read.next
+    // A named route serves nothing by itself; invoke, which does, closes.
+    if (/^&\(.+\)$/.test(first.text)) continue
     if (snippet === undefined) sites.push({ addresses: addressesOf(head), line: first.line, block: read.directives })
     else snippets.set(snippet, read.directives)
   }

@@ -19,6 +19,8 @@ export interface Policy {
   readonly allow: Json | null
   readonly deny: readonly Json[]
   readonly headers: Json
+  /** The field that people are called by. */
+  readonly userId: string
   readonly open: readonly Bypass[]
   /** Every role that it asks for, and those of them that shut people out. */
   readonly roles: readonly string[]
@@ -53,7 +55,7 @@ const SAID: Readonly<Record<string, readonly ['left' | 'changed' | 'decide', str
 export function readPolicy(desk: Desk, { args, line, block }: Directive, providers: readonly Provider[]): Policy {
   const lines = block ?? []
   const was = args[0] ?? ''
-  const { headers, authUrl, open } = readPassing(desk, lines)
+  const { headers, authUrl, userId, open } = readPassing(desk, lines)
   const guards = lines.filter(one => isGuard(one))
   for (const guard of guards) {
     const shown = guard.name === 'validate' ? ['validate', ...guard.args].join(' ') : guard.name
@@ -86,6 +88,7 @@ export function readPolicy(desk: Desk, { args, line, block }: Directive, provide
     allow: isTold ? allow : null,
     deny,
     headers,
+    userId,
     open,
     roles: [...rolesIn(allow), ...rolesIn(deny)],
     // Those in what is let in before a denial count as well: whoever is wrongly taken for one of them escapes it.
@@ -140,12 +143,16 @@ function noteRule(desk: Desk, { isAllowed, whom, line, shown }: ListedRule): voi
   else desk.notes.add('kept', shown, line, `${isAllowed ? 'allow' : 'deny'} of the routes, which asks deny first`)
 }
 
+/** What `set user identity` may name; it is the e-mail address otherwise. */
+const USER_IDS: Readonly<Record<string, string>> = { sub: 'sub', subject: 'sub', id: 'claims.jti' }
+
 /** What of a policy is not about who may pass. */
-function readPassing(desk: Desk, lines: readonly Directive[]): Pick<Policy, 'headers' | 'authUrl' | 'open'> {
+function readPassing(desk: Desk, lines: readonly Directive[]): Pick<Policy, 'headers' | 'authUrl' | 'userId' | 'open'> {
   const open: Bypass[] = []
   const fields: Record<string, string> = {}
   let hasClaims = false
   let authUrl: string | null = null
+  let userId = 'email'
   for (const { name, args: words, line: at } of lines) {
     const text = [name, ...words].join(' ')
     // The last word of `crypto` may be a key.
@@ -164,7 +171,10 @@ function readPassing(desk: Desk, lines: readonly Directive[]): Pick<Policy, 'hea
       )
     } else if (text === 'inject headers with claims') {
       hasClaims = true
-      said('kept', 'headers = "x-token": the same fields; what a client sends in them is removed')
+      said(
+        'changed',
+        'headers = "x-token": the same fields; roles are those of the portal alone, without what the provider calls roles or groups',
+      )
     } else if (name === 'inject' && words[0] === 'header' && words[2] === 'from') {
       const field = claimFor(words[3] ?? '')
       if (field !== null) fields[words[1] ?? ''] = field
@@ -175,12 +185,15 @@ function readPassing(desk: Desk, lines: readonly Directive[]): Pick<Policy, 'hea
         'changed',
         'nothing to write: a route’s portal knows where people sign in, and that they come back to where they were',
       )
+    } else if (name === 'set' && words[0] === 'user' && words[1] === 'identity') {
+      userId = USER_IDS[words[2] ?? ''] ?? 'email'
+      said('kept', `{http.auth.user.id} is ${userId}`)
     } else if (name === 'validate' && text === 'validate bearer header') said('left', 'nothing to write')
     else if (SAID[name] !== undefined) said(SAID[name][0], SAID[name][1])
   }
   const own = hasClaims ? { ...CLAIM_FIELDS, ...fields } : fields
   const headers = Object.keys(fields).length > 0 ? own : hasClaims ? 'x-token' : null
-  return { headers, authUrl, open }
+  return { headers, authUrl, userId, open }
 }
 
 /** A rule that holds for nobody until it is filled in. */

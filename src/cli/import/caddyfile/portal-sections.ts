@@ -82,10 +82,13 @@ function roles(desk: Desk, portal: Portal, used: readonly RoutePlan[]): readonly
     for (const role of asked.filter(name => !made.has(name))) {
       const say = `no transform makes the role ${role}: it is who has the group or the role of that name at the provider`
       desk.notes.add('decide', `authorization policy ${was}`, line, say)
-      made.set(role, [{ groups: [role] }, { claims: { roles: [role] } }])
+      const text = desk.names.textOf('role', role)
+      made.set(role, [{ groups: [text] }, { claims: { roles: [text] } }])
     }
     // Whom a policy shuts out by a role, nobody may be for want of a claim.
-    for (const role of deniedRoles) made.set(role, [...listOf(made.get(role)), ...statedRoles([role])])
+    for (const role of deniedRoles) {
+      made.set(role, [...listOf(made.get(role)), ...statedRoles([desk.names.textOf('role', role)])])
+    }
   }
   return [...made].map(([key, value]) => ({ key, value: withoutTwins(value) }))
 }

@@ -1,7 +1,7 @@
 import type { Json } from '../../../config/raw.ts'
 import { spellDuration } from '../durations.ts'
 import { allOf, type Conditions, isAnyone, ROLE_FIELDS, readCondition, statedRoles } from './conditions.ts'
-import { type Desk, isDynamic, nameFor } from './desk.ts'
+import { type Desk, isDynamic } from './desk.ts'
 import type { Directive } from './parse.ts'
 import type { Provider } from './provider.ts'
 
@@ -96,14 +96,14 @@ export function readPortal(desk: Desk, { args, line, block }: Directive, provide
     desk.notes.add('closed', 'authentication portal', line, say)
   }
   return {
-    name: nameFor(was),
+    name: desk.names.of('portal', was),
     was,
     line,
     providers: own.length > 0 ? own : providers,
     lifetime,
     isInsecure,
     denied: made.denied,
-    isClosed: made.isClosed || isElsewhere,
+    isClosed: made.isClosed || isElsewhere || (own.length > 0 ? own : providers).some(one => one.isClosed),
     roles: made.roles,
     isUncertain: role => made.uncertain.has(role) || made.uncertain.has(ANY_ROLE),
   }
@@ -157,7 +157,7 @@ function readTransform(desk: Desk, { block, line }: Directive, providers: readon
         notes.add('kept', shown, at, 'deny of the routes')
       }
     } else if (verb === 'add' && ROLE_FIELDS.includes(object)) {
-      const roles = stated.map(role => (isDynamic(role) ? ANY_ROLE : nameFor(role)))
+      const roles = stated.map(role => (isDynamic(role) ? ANY_ROLE : desk.names.of('role', role)))
       if (rule === null || asksRoles) for (const role of roles) made.uncertain.add(role)
       const named = roles.filter(role => role !== ANY_ROLE)
       if (named.length < roles.length) made.uncertain.add(ANY_ROLE)

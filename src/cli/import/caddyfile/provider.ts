@@ -1,6 +1,6 @@
 import { STAND_IN_HOST } from '../blanks.ts'
 import type { Entry, Section } from '../draft.ts'
-import { type Desk, nameFor, spell } from './desk.ts'
+import { type Desk, spell } from './desk.ts'
 import type { Directive } from './parse.ts'
 
 /** An `oauth identity provider`. */
@@ -9,6 +9,8 @@ export interface Provider {
   /** What it was called in the portal. */
   readonly was: string
   readonly realm: string
+  /** Whether something keeps people out, or roles from them, that is not carried over. */
+  readonly isClosed: boolean
   readonly section: Section
 }
 
@@ -19,6 +21,12 @@ const ISSUERS: Readonly<Record<string, string>> = {
   gitlab: 'https://gitlab.com',
 }
 const NOT_OPENID = ['github', 'facebook', 'discord', 'linkedin', 'nextcloud']
+
+/** Directives that leave out what people would have a role by. */
+const FILTERS: Readonly<Record<string, string>> = {
+  user_group_filters: 'groups in a role names those that count',
+  user_org_filters: 'claims in a role names those that count',
+}
 
 /** Directives whose meaning does not depend on their value. */
 const SAID: Readonly<Record<string, readonly ['left' | 'changed', string]>> = {
@@ -42,8 +50,6 @@ const SAID: Readonly<Record<string, readonly ['left' | 'changed', string]>> = {
   jwks: ['left', 'discovery says it'],
   required_token_fields: ['left', 'the ID token is required, and nothing else'],
   response_type: ['left', 'it is always code, with PKCE'],
-  user_group_filters: ['left', 'groups in a role names those that count'],
-  user_org_filters: ['left', 'claims in a role names those that count'],
   user_info_roles_field_name: ['left', 'claims in a role names the field'],
 }
 
@@ -52,7 +58,7 @@ export function readProvider(desk: Desk, { args, line, block }: Directive): Prov
   const [was = 'oidc', idWord, secretWord] = args
   const given = new Map((block ?? []).map(one => [one.name, one]))
   const value = (name: string) => given.get(name)?.args[0] ?? null
-  const name = nameFor(was)
+  const name = desk.names.of('provider', was)
   const driver = value('driver') ?? was
   const scopes = given.get('scopes')?.args ?? []
   const entries: readonly Entry[] = [
@@ -74,8 +80,9 @@ export function readProvider(desk: Desk, { args, line, block }: Directive): Prov
   const say =
     'emails = "trusted": addresses counted whether anybody verified them or not; take it out, unless nobody can enter one there that is not theirs. Whoever has none could not sign in, and can now'
   desk.notes.add('decide', `oauth identity provider ${was}`, line, say)
-  note(desk, block ?? [], name)
-  return { name, was, realm: value('realm') ?? was, section: { title: `[providers.${name}]`, entries } }
+  const isClosed = (block ?? []).some(one => !isKnown(one))
+  note(desk, block ?? [])
+  return { name, was, realm: value('realm') ?? was, isClosed, section: { title: `[providers.${name}]`, entries } }
 }
 
 function issuer(desk: Desk, driver: string, value: (name: string) => string | null, line: number): string {
@@ -128,24 +135,32 @@ function secret(desk: Desk, stated: string | null, was: string, line: number): r
   ]
 }
 
-function note({ notes }: Desk, block: readonly Directive[], name: string): void {
-  const kept: Readonly<Record<string, string>> = {
-    realm: 'in the callback address; roles ask for the provider by its name',
-    driver: 'whatever speaks OpenID Connect; discovery tells the rest',
-    client_id: `client_id in [providers.${name}]`,
-    client_secret: 'client_secret, from the environment: secrets are not copied',
-    scopes: 'scopes',
-    base_auth_url: 'issuer; it has to be exactly what the provider calls itself',
-    metadata_url: 'issuer, which is the part before /.well-known/; metadata_url where it is elsewhere',
-    tenant_id: 'in issuer',
-    domain_name: 'in issuer',
-  }
+const KEPT: Readonly<Record<string, string>> = {
+  realm: 'in the callback address; roles ask for the provider by its name',
+  driver: 'whatever speaks OpenID Connect; discovery tells the rest',
+  client_id: 'client_id',
+  client_secret: 'client_secret, from the environment: secrets are not copied',
+  scopes: 'scopes',
+  base_auth_url: 'issuer; it has to be exactly what the provider calls itself',
+  metadata_url: 'issuer, which is the part before /.well-known/; metadata_url where it is elsewhere',
+  tenant_id: 'in issuer',
+  domain_name: 'in issuer',
+}
+
+function isKnown({ name }: Directive): boolean {
+  return Object.hasOwn(SAID, name) || Object.hasOwn(KEPT, name)
+}
+
+function note({ notes }: Desk, block: readonly Directive[]): void {
   for (const directive of block) {
     const said = SAID[directive.name]
-    const say = kept[directive.name]
+    const say = KEPT[directive.name]
     if (said !== undefined)
       notes.add(said[0], [directive.name, ...directive.args.slice(0, 1)].join(' '), directive.line, said[1])
     else if (say !== undefined) notes.add('kept', directive.name, directive.line, say)
-    else notes.add('left', directive.name, directive.line, 'not a directive that is known here')
+    else {
+      const say = FILTERS[directive.name] ?? 'not a directive that is known here, so it may say who may come in'
+      notes.add('closed', directive.name, directive.line, `${say}: the routes of its portals let nobody in`)
+    }
   }
 }

@@ -122,6 +122,9 @@ function upstreamAddress(desk: Desk, address: string, isTls: boolean): string {
   return `${isTls || /:443$/.test(place) ? 'https' : 'http'}://${place}`
 }
 
+/** What `{http.auth.user.id}` stands for, until it is known by which policy people come. */
+export const USER_ID = 'auth.id'
+
 interface UpFields {
   readonly headers: Record<string, string>
   readonly set: Record<string, string>
@@ -137,7 +140,7 @@ function readHeaderUp(desk: Desk, name: string, value: string, line: number, to:
   const said = (outcome: 'decide' | 'left' | 'kept' | 'changed', say: string) =>
     desk.notes.add(outcome, `header_up ${name}`, line, say)
   const user = /^\{http\.auth\.user\.([^}]+)\}$/.exec(value)?.[1]
-  const claim = user === undefined ? null : user === 'id' ? 'email' : claimFor(user)
+  const claim = user === undefined ? null : user === 'id' ? USER_ID : claimFor(user)
   if (/^host$/i.test(name)) {
     const isOwn = /^\{(?:upstream_hostport|http\.reverse_proxy\.upstream\.hostport)\}$/.test(value)
     if (isOwn) to.entries.push({ key: 'host_header', value: 'upstream' })

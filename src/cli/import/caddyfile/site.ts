@@ -103,6 +103,9 @@ export function openSite(desk: Desk, block: readonly Directive[], order: readonl
       case 'file_server': {
         const answer = answerOf(directive, way)
         if (answer === null) return ends({ kind: 'refused', isKept: false, what: `${name} in line ${line}` })
+        if (way.tried !== null && name === 'reverse_proxy') {
+          return { ended: [{ ...close(way, way.tried), end: { kind: 'answer', answer, line, name } }], going: [] }
+        }
         return ends({ kind: 'answer', answer, line, name })
       }
       case 'php_fastcgi':
@@ -111,6 +114,9 @@ export function openSite(desk: Desk, block: readonly Directive[], order: readonl
         return goesOn(way)
       case 'root':
         return goesOn({ ...way, root: args[0] ?? null })
+      case 'try_files':
+        desk.notes.add('left', name, line, INSTEAD[name] ?? '')
+        return goesOn({ ...way, tried: `${name} in line ${line}`, isRewritten: true })
       case 'uri':
       case 'rewrite':
       case 'request_header':
@@ -120,7 +126,7 @@ export function openSite(desk: Desk, block: readonly Directive[], order: readonl
           note(directive, HARMLESS[name] ?? '', 'left')
           return goesOn(way)
         }
-        return goesOn({ ...closing(directive, way), isRewritten: way.isRewritten || name === 'try_files' })
+        return goesOn(closing(directive, way))
     }
   }
 

@@ -28,6 +28,8 @@ export interface Way {
   readonly addPrefix: string | null
   /** Whether its path became something that cannot be told. */
   readonly isRewritten: boolean
+  /** Another path may be tried, which is for files alone to do: what tries it, with its line. */
+  readonly tried: string | null
   /** The folder for files. */
   readonly root: string | null
   readonly requestHeaders: HeaderChanges
@@ -52,6 +54,7 @@ export const START: Way = {
   stripPrefix: null,
   addPrefix: null,
   isRewritten: false,
+  tried: null,
   root: null,
   requestHeaders: { set: {}, remove: [] },
 }
