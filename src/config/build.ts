@@ -154,6 +154,7 @@ function buildRoute(table: RouteTable, root: RootTable, directory: string, files
     passTokens: [...(known(values.pass_token, 'pass_token') ?? [])].map(([kind, header]) => ({ kind, header })),
     requestRules: buildFieldRules(known(values.request_headers, 'request_headers')),
     responseRules: buildFieldRules(known(values.response_headers, 'response_headers')),
+    passFields: (known(values.pass_fields, 'pass_fields') ?? []).map(name => name.toLowerCase()),
     timeoutMs: known(values.timeout, 'timeout'),
     keepLengthBytes: known(values.keep_length, 'keep_length').maxBytes,
     maxBodyBytes: buildMaxBody(values, root),

@@ -16,6 +16,16 @@ export const OWNED =
 export const IDENTITY =
   /^(?:x-token-(?:subject|user-name|user-email|user-roles|provider)|(?:x-forwarded|x-auth-request)-(?:user|email|groups|preferred-username|provider)|remote-(?:user|name|email|groups|provider))$/
 
+/** Fields of an answer that act on a whole host, beyond the route whose application sends them. */
+export const HOST_WIDE = [
+  'Clear-Site-Data',
+  'Alt-Svc',
+  'NEL',
+  'Report-To',
+  'Reporting-Endpoints',
+  'Service-Worker-Allowed',
+] as const
+
 /** Names that a backend may fold into one (case, `_` and other marks for `-`) in their one spelling. */
 export function foldFieldName(name: string): string {
   return name.toLowerCase().replace(/[^a-z0-9]/g, '-')

@@ -1,7 +1,7 @@
 import { parseOrigin } from './address.ts'
 import { duration } from './duration.ts'
 import { requestRules, responseRules } from './field-rules.ts'
-import { headerSpec } from './headers.ts'
+import { HOST_WIDE, headerSpec } from './headers.ts'
 import { parseHostHeader, parseHostPattern } from './host.ts'
 import { folder, redirect, redirectStatus, respond, verify } from './keys-answers.ts'
 import { app } from './keys-app.ts'
@@ -15,7 +15,7 @@ import { itemsOf, type Raw, type RawText, showRaw } from './raw.ts'
 import type { Report } from './report.ts'
 import { sizeUpToOrOff } from './size.ts'
 import { defaulted, type Keys, optional, required, type Table } from './table.ts'
-import { boolean, either, list, parsed, type Type, text } from './value.ts'
+import { boolean, choice, either, list, parsed, type Type, text } from './value.ts'
 
 const REFERENCE = { $ref: `#/definitions/${RULE_SCHEMA}` }
 
@@ -209,6 +209,12 @@ export const ROUTE = {
     { set: { 'X-Frame-Options': 'DENY' }, remove: ['Server'] },
     'nothing',
     "What changes in the fields of this route's answers; the same keys. Our own pages and errors have theirs.",
+  ),
+  pass_fields: optional(
+    list(choice(HOST_WIDE), { single: true }),
+    ['Clear-Site-Data'],
+    'none',
+    'Fields of answers that act on the whole host, and so do not pass unless they are named: `Clear-Site-Data`, `Alt-Svc`, `NEL`, `Report-To`, `Reporting-Endpoints`, and `Service-Worker-Allowed` beyond this route.',
   ),
   timeout: defaulted(duration('1ms', '24h'), '60s', '5m', 'How long the application may take to begin its answer.'),
   keep_length: defaulted(

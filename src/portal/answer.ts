@@ -39,6 +39,10 @@ const COMMON: Readonly<Record<string, string>> = Object.freeze({
   'x-frame-options': 'DENY',
 })
 
+/** What is ours is no part of another origin's document (Fetch §3.7), and shares no window with one (HTML Standard §7.1.3). */
+const WITHIN = { 'cross-origin-resource-policy': 'same-origin' } as const
+const ALONE = { 'cross-origin-opener-policy': 'same-origin', ...WITHIN } as const
+
 /** A page of ours in one language, drawn with a portal's look. */
 export function pageAnswer(
   { lang }: Words,
@@ -56,6 +60,7 @@ export function pageAnswer(
       'content-language': lang,
       vary: 'accept-language',
       ...COMMON,
+      ...ALONE,
       ...fields,
     },
   })
@@ -72,7 +77,7 @@ export function redirectAnswer(status: 302 | 303, location: string, setCookies: 
 export function jsonAnswer(value: object, status = 200): Response {
   return new Response(`${JSON.stringify(value)}\n`, {
     status,
-    headers: { 'content-type': 'application/json', ...COMMON },
+    headers: { 'content-type': 'application/json', ...COMMON, ...WITHIN },
   })
 }
 

@@ -264,7 +264,7 @@ class Attempt implements Waiting, Exchange {
         `${job.routeId}: the upstream switched protocols unasked (status ${status})`,
       )
     }
-    cleanResponseFields(headers)
+    cleanResponseFields(headers, job.bounds)
     const length = headers.get('content-length')
     const type = headers.get('content-type')
     const address = this.#origin.base.length + job.path.length

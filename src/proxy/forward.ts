@@ -6,6 +6,7 @@ import type { Exchanges } from './exchanges.ts'
 import { forwardManaged } from './managed.ts'
 import type { Mention } from './mentions.ts'
 import type { ClientSide, Patience } from './patience.ts'
+import type { AnswerBounds } from './response-fields.ts'
 import type { EventStreams } from './streams.ts'
 import type { Upstream } from './upstream.ts'
 import type { WholeBodies } from './whole-body.ts'
@@ -45,6 +46,8 @@ export interface ForwardJob {
   readonly provenClient: string | null
   /** Whose request it is; null for nobody's. */
   readonly session: Session | null
+  /** How far the answer may bounds. */
+  readonly bounds: AnswerBounds
   /** Where the request came in. */
   readonly front: ClientSide
   /** The request by which `front` knows the connection: `request`, unless that one was made here. */

@@ -5,7 +5,7 @@ import type { UpstreamAddress } from '../config/types-upstreams.ts'
 import { translateFailure, unreachable } from './failures.ts'
 import { addressLabel, type OriginTls } from './origin.ts'
 import { splitAuthority } from './reach.ts'
-import { cleanResponseFields } from './response-fields.ts'
+import { type AnswerBounds, cleanResponseFields, OWN_PATHS_ONLY } from './response-fields.ts'
 import type { FrameEncoder } from './websocket-encoder.ts'
 import { checkAcceptance, encodeHandshake, parseResponseHead, type ResponseHead } from './websocket-handshake.ts'
 import { MAX_REFUSAL_BYTES, refusalBody } from './websocket-refusal.ts'
@@ -29,6 +29,8 @@ export interface DialOptions {
   readonly connectTimeoutMs?: number
   readonly random: (byteCount: number) => Uint8Array
   readonly encoder: FrameEncoder
+  /** How far the answer's fields may reach; no further than anybody's where it is left out. */
+  readonly bounds?: AnswerBounds
   /** The client's request: when it is gone, so is the dialling. */
   readonly signal?: AbortSignal
   /** The route, for the log. */
@@ -115,7 +117,7 @@ export function dialUpstream(options: DialOptions): Promise<Dialled> {
     }
     function open({ headers, length }: ResponseHead): void {
       const { protocol, isCompressed } = checkAcceptance(headers, asked)
-      cleanResponseFields(headers)
+      cleanResponseFields(headers, options.bounds ?? OWN_PATHS_ONLY)
       for (const name of [...headers.keys()]) if (name.startsWith('sec-websocket-')) headers.delete(name)
       settle()
       resolve({
@@ -136,7 +138,7 @@ export function dialUpstream(options: DialOptions): Promise<Dialled> {
       const isTooLong = bytes.length > MAX_REFUSAL_BYTES
       const body = isTooLong ? null : refusalBody({ status, headers, length }, bytes, isEnded)
       if (body === null && !isTooLong) return
-      cleanResponseFields(headers)
+      cleanResponseFields(headers, options.bounds ?? OWN_PATHS_ONLY)
       headers.delete('content-length')
       if (isTooLong) for (const name of ['content-type', 'content-encoding']) headers.delete(name)
       const hasBody = body !== null && body.length > 0

@@ -95,6 +95,7 @@ function send(passage: Passage, tools: PassTools, route: GateRoute, prepared: Pr
       routeId: route.config.id,
       maxBodyBytes: isUnmeasured ? maxBodyBytes : null,
       keepLengthBytes: route.config.keepLengthBytes,
+      bounds: route.bounds,
       client: passage.client,
       provenClient: provenClient(passage),
       session,

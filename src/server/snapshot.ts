@@ -15,6 +15,7 @@ import {
   identityFieldNames,
 } from '../proxy/identity-fields.ts'
 import { type Answering, compileAnswer } from '../proxy/own-answer.ts'
+import { type AnswerBounds, compileBounds } from '../proxy/response-fields.ts'
 import type { Upstream, UpstreamPool } from '../proxy/upstream.ts'
 import { compileHostTable, type HostTable } from '../route/hosts.ts'
 import { compileRouteTable, type RouteTable } from '../route/table.ts'
@@ -76,6 +77,8 @@ export interface GateRoute {
   /** Null for a route with an upstream. */
   readonly answering: Answering | null
   readonly identityFields: IdentityFields | null
+  /** How far the answers of its application may reach. */
+  readonly bounds: AnswerBounds
   /** What a proxy in front is told with a verdict; null where no proxy has the application. */
   readonly told: ToldFields | null
   /** Null: no limit. */
@@ -217,6 +220,7 @@ function compileRoute(
     upstream: route.upstream === null ? null : pool.upstream(route.upstream),
     answering: route.answer === null ? null : compileAnswer(route.answer, isForAll(route)),
     identityFields,
+    bounds: compileBounds(route.path, route.passFields),
     told: route.answer?.kind === 'verify' ? compileTold(route) : null,
     rate: compileRate(route.rate, route.id),
     needsSession:

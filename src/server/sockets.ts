@@ -1,7 +1,6 @@
 import { GateError } from '../base/errors.ts'
 import type { Ports } from '../base/ports.ts'
 import { type Exchange, type Exchanges, overtaken } from '../proxy/exchanges.ts'
-import { cleanResponseFields } from '../proxy/response-fields.ts'
 import { NOWHERE } from '../proxy/roster.ts'
 import type { Upstream } from '../proxy/upstream.ts'
 import type { RelayData, WebSocketRelay } from '../proxy/websocket.ts'
@@ -81,6 +80,7 @@ export function createSockets(
           protocols: parseProtocols(request.headers) ?? [],
           offersDeflate: route.config.websocketCompression && offersDeflate(request.headers),
           timeoutMs: route.config.timeoutMs,
+          bounds: route.bounds,
           random: ports.random,
           encoder,
           signal,
@@ -90,11 +90,7 @@ export function createSockets(
           if (dialled.kind === 'open') dialled.socket.destroy()
           throw dialling.ended
         }
-        if (dialled.kind === 'refused') {
-          cleanResponseFields(dialled.response.headers)
-          return dialled.response
-        }
-        cleanResponseFields(dialled.headers)
+        if (dialled.kind === 'refused') return dialled.response
         // Every listener is made with the relay's handlers, whose data this is.
         const server = job.front as Bun.Server<RelayData>
         return relay.upgrade(server, request, dialled, { ...owner, headers: dialled.headers })

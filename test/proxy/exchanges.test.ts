@@ -4,6 +4,7 @@ import { openDeadlines } from '../../src/proxy/deadlines.ts'
 import { createExchanges, type Exchange } from '../../src/proxy/exchanges.ts'
 import { type ForwardTools, forward } from '../../src/proxy/forward.ts'
 import { createPatience } from '../../src/proxy/patience.ts'
+import { OWN_PATHS_ONLY } from '../../src/proxy/response-fields.ts'
 import { NOWHERE } from '../../src/proxy/roster.ts'
 import { createEventStreams, isEventStream } from '../../src/proxy/streams.ts'
 import { createUpstreamPool } from '../../src/proxy/upstream.ts'
@@ -86,6 +87,7 @@ function startFront(where: { readonly port: number; readonly hostname: string } 
         front,
         connection: request,
         mentions: null,
+        bounds: OWN_PATHS_ONLY,
       }
       return forward(job, tools).catch(() => new Response(null, { status: 502 }))
     },
