@@ -41,6 +41,7 @@ export function createWithdrawal({ store, ports, end, ownersAt, suspend }: Withd
     let after: string | null = null
     let ended = 0
     await inSlices(async () => {
+      if (isClosed) return false
       const page = await guarded(() => store.list(portal, { after, limit: PAGE }))
       const gone = page.sessions
         .map(parseSession)
@@ -48,7 +49,7 @@ export function createWithdrawal({ store, ports, end, ownersAt, suspend }: Withd
       if (gone.length > 0) await end(...gone.map(({ id }) => id))
       ended += gone.length
       after = page.next
-      return after !== null && !isClosed
+      return after !== null
     })
     return ended
   }
