@@ -27,28 +27,37 @@ export function makeAuthority(commonName = 'Test authority'): Authority {
         for (const part of ['cert', 'key'] as const) writeFileSync(join(folder, `ca-${part}`), own[part])
         writeFileSync(join(folder, 'extensions'), `subjectAltName=${names}\n`)
         openssl(folder, [...REQUEST, '-keyout', 'key', '-out', 'request', '-subj', '/CN=test'])
-        const validity = isExpired
-          ? ['-not_before', '20200101000000Z', '-not_after', '20200201000000Z']
-          : ['-days', '2']
-        const authority = ['-CA', 'ca-cert', '-CAkey', 'ca-key', '-CAcreateserial']
-        openssl(folder, [
-          'x509',
-          '-req',
-          '-in',
-          'request',
-          '-out',
-          'cert',
-          '-extfile',
-          'extensions',
-          ...authority,
-          ...validity,
-        ])
+        const result = ['-in', 'request', '-out', 'cert', '-extfile', 'extensions']
+        if (isExpired) {
+          writeFileSync(join(folder, 'register'), '')
+          writeFileSync(join(folder, 'ca'), REGISTER)
+          const years = ['-startdate', '20200101000000Z', '-enddate', '20200201000000Z']
+          openssl(folder, ['ca', '-batch', '-config', 'ca', ...years, ...result])
+        } else {
+          const by = ['-CA', 'ca-cert', '-CAkey', 'ca-key', '-CAcreateserial', '-days', '2']
+          openssl(folder, ['x509', '-req', ...by, ...result])
+        }
         return read(folder)
       }),
   }
 }
 
 const REQUEST = ['req', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes']
+
+/** OpenSSL 3.0 dates a certificate freely only for an authority that keeps a register. */
+const REGISTER = `[ca]
+default_ca = own
+[own]
+certificate = ca-cert
+private_key = ca-key
+database = register
+new_certs_dir = .
+rand_serial = yes
+default_md = sha256
+policy = any
+[any]
+commonName = supplied
+`
 
 function inFolder(work: (folder: string) => Certificate): Certificate {
   using folder = temporaryFolder()
