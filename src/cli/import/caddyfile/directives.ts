@@ -108,7 +108,7 @@ export function sortDirectives(
   pathsOf: (directive: Directive) => readonly string[] | null,
 ): readonly Directive[] {
   const rank = ({ name }: Directive) => order.indexOf(name === 'handle_path' ? 'handle' : name)
-  return [...directives].sort((one, other) => {
+  return insertionSort(directives, (one, other) => {
     if (rank(one) !== rank(other)) return rank(one) - rank(other)
     const [mine, theirs] = [pathsOf(one), pathsOf(other)]
     const [myPath, theirPath] = [mine, theirs].map(paths => (paths?.length === 1 ? (paths[0] ?? '') : ''))
@@ -123,4 +123,18 @@ function comparePaths(one: string, other: string): number {
   if (mine === theirs) return one.length - other.length
   if (mine.length !== theirs.length) return theirs.length - mine.length
   return mine < theirs ? -1 : 1
+}
+
+/**
+ * Each in its turn as far to the front as it comes before the one that is there. Of two matchers without a path neither comes
+ * first, so that the order of three may depend on how they are sorted: this is how Go does it, for up to twenty.
+ */
+function insertionSort<T>(items: readonly T[], compare: (one: T, other: T) => number): readonly T[] {
+  const out: T[] = []
+  for (const item of items) {
+    let at = out.length
+    for (let before = out[at - 1]; before !== undefined && compare(item, before) < 0; before = out[at - 1]) at--
+    out.splice(at, 0, item)
+  }
+  return out
 }

@@ -1,4 +1,5 @@
 import { parseRoutePath } from '../../../config/path.ts'
+import { EVERYONE } from '../draft.ts'
 import { type Access, accessFor, type Parts } from './access.ts'
 import type { Desk } from './desk.ts'
 import { type Host, outcomesAt, patternsOf } from './hosts.ts'
@@ -98,7 +99,10 @@ function planRoute(
   )
   if (main !== null && own.length > 0) {
     sayParted(desk, spot, branches, main)
-    return { ...spot, served: main, closed: [], ...accessFor(desk, spot.host, own, parts) }
+    const access = accessFor(desk, spot.host, own, parts)
+    // Other spellings of the path are served by what is around it, to whom this lets in as well.
+    const deny = isRefusal(main) && isServed(inherited) ? [EVERYONE] : access.deny
+    return { ...spot, served: main, closed: [], ...access, deny }
   }
   const closed = branches.flatMap(({ fate }) => (fate.kind === 'closed' ? [fate] : []))
   const [first] = closed
@@ -113,7 +117,15 @@ function planRoute(
   // A portal's own paths stay behind the sign-in of what is around them, where that has one.
   if (isPortal && (inherited === null || inherited.allow !== 'public')) return null
   if (!isRefused && (inherited === null || typeof inherited.served === 'number')) return null
-  return { ...spot, served: isRefused ? 403 : 404, closed: [], policies: [], portal: null, allow: 'public', deny: [] }
+  return {
+    ...spot,
+    served: isRefused ? 403 : 404,
+    closed: [],
+    policies: [],
+    portal: null,
+    allow: 'public',
+    deny: isServed(inherited) ? [EVERYONE] : [],
+  }
 }
 
 /** The answer of a place: that of the requests of which least is asked, an application before others. */
@@ -134,6 +146,11 @@ function sayParted(desk: Desk, { host, path }: Spot, branches: readonly Branch[]
       desk.notes.add('closed', `${host.name}${path}`, null, say)
     }
   }
+}
+
+/** Whether somebody gets something there. */
+function isServed(plan: RoutePlan | null): boolean {
+  return plan !== null && typeof plan.served !== 'number' && !isRefusal(plan.served)
 }
 
 /** Whether an application answers anyone there. */

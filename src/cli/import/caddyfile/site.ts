@@ -39,14 +39,14 @@ export function openSite(desk: Desk, block: readonly Directive[], order: readonl
 
   function walk(directives: readonly Directive[], start: Way, outer: Named, isOrdered: boolean, place: Place): Walked {
     const named = namedIn(directives, outer)
+    const met = directives.filter(({ name }) => !name.startsWith('@'))
     const pathsOf = ({ args }: Directive) => {
       const test = isMatcher(args[0]) && args[0] !== '*' ? readMatcher(args[0], named) : null
       return test === null ? null : plainPaths(test)
     }
     const ended: Outcome[] = []
     let going: readonly { readonly way: Way; readonly done: readonly string[] }[] = [{ way: start, done: [] }]
-    for (const directive of isOrdered ? directives : sortDirectives(directives, order, pathsOf)) {
-      if (directive.name.startsWith('@')) continue
+    for (const directive of isOrdered ? met : sortDirectives(met, order, pathsOf)) {
       const group = directive.name === 'handle_path' ? 'handle' : directive.name
       const isSingle = SINGLE.has(group)
       going = going.flatMap(one => {
