@@ -1,6 +1,6 @@
 import type { Json } from '../../../config/raw.ts'
 import { allOf, type Conditions, ROLE_FIELDS, readCondition } from './conditions.ts'
-import type { Desk } from './desk.ts'
+import { type Desk, withoutTwins } from './desk.ts'
 import type { Directive } from './parse.ts'
 
 /**
@@ -51,7 +51,7 @@ export function compileAccessList(rules: readonly ListedRule[]): AccessList {
       if (isFinal && whom !== 'everyone' && whom !== 'unclear') passed.push(whom)
       continue
     }
-    const others: Conditions | null = passed.length === 0 ? null : { not: { any: passed } }
+    const others: Conditions | null = passed.length === 0 ? null : { not: { any: [...passed] } }
     if (whom !== 'everyone' && whom !== 'unclear') deny.push(others === null ? whom : { all: [whom, others] })
     else {
       if (others === null) lost ??= rule
@@ -59,7 +59,7 @@ export function compileAccessList(rules: readonly ListedRule[]): AccessList {
       break
     }
   }
-  return { allow: isOpen ? 'authenticated' : allow, deny, lost }
+  return { allow: isOpen ? 'authenticated' : withoutTwins(allow), deny: withoutTwins(deny), lost }
 }
 
 /** A rule of roles alone is their names. */

@@ -1,6 +1,6 @@
 import type { Json } from '../../../config/raw.ts'
 import type { Conditions } from './conditions.ts'
-import { type Desk, spell } from './desk.ts'
+import { type Desk, spell, withoutTwins } from './desk.ts'
 import type { Host } from './hosts.ts'
 import { nobody, type Policy } from './policy.ts'
 import type { Portal } from './portal.ts'
@@ -67,8 +67,8 @@ export function accessFor(desk: Desk, host: Host, all: readonly Guarded[], parts
     } else if (when.length === 0) isOpen = 'authenticated'
     else allow.push(oneRule(when))
   }
-  const listed = allow.length > 0 ? allow : [nobody(desk)]
-  return { policies, portal, allow: isOpen ?? listed, deny: isOpen === 'public' ? [] : deny }
+  const listed = allow.length > 0 ? withoutTwins(allow) : [nobody(desk)]
+  return { policies, portal, allow: isOpen ?? listed, deny: isOpen === 'public' ? [] : withoutTwins(deny) }
 }
 
 /** Whether everyone passes where a literal does not hold, so that a rule need not ask for it. */

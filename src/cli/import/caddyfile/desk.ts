@@ -1,3 +1,4 @@
+import type { Json } from '../../../config/raw.ts'
 import { type Blanks, escapeReferences, STAND_IN_HOST } from '../blanks.ts'
 import type { Notes } from '../notes.ts'
 
@@ -51,6 +52,11 @@ export function spell({ blanks }: Desk, text: string, standIn: string = STAND_IN
       return before + blanks.variable(name ?? variable ?? '', meaning + otherwise, before === ':' ? '8080' : standIn)
     },
   )
+}
+
+/** A list with each of its entries once. */
+export function withoutTwins(list: readonly Json[]): readonly Json[] {
+  return [...new Map(list.map(one => [JSON.stringify(one), one])).values()]
 }
 
 /** Whether a text holds a placeholder that only a request could fill in. */

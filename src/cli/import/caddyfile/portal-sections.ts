@@ -2,7 +2,7 @@ import type { Json } from '../../../config/raw.ts'
 import { STAND_IN_HOST } from '../blanks.ts'
 import type { Entry, Section } from '../draft.ts'
 import { statedRoles } from './conditions.ts'
-import { type Desk, nameFor, spell } from './desk.ts'
+import { type Desk, nameFor, spell, withoutTwins } from './desk.ts'
 import type { Host } from './hosts.ts'
 import type { RoutePlan } from './plan.ts'
 import type { Portal } from './portal.ts'
@@ -90,14 +90,9 @@ function roles(desk: Desk, portal: Portal, used: readonly RoutePlan[]): readonly
       made.set(role, [...listOf(made.get(role)), ...statedRoles([desk.names.textOf('role', role)])])
     }
   }
-  return [...made].map(([key, value]) => ({ key, value: withoutTwins(value) }))
+  return [...made].map(([key, value]) => ({ key, value: Array.isArray(value) ? withoutTwins(value) : value }))
 }
 
 function listOf(value: Json | undefined): readonly Json[] {
   return Array.isArray(value) ? value : value === undefined ? [] : [value]
-}
-
-/** A list with each of its entries once. */
-function withoutTwins(value: Json): Json {
-  return Array.isArray(value) ? [...new Map(value.map(one => [JSON.stringify(one), one])).values()] : value
 }
