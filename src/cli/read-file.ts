@@ -1,15 +1,23 @@
-import { closeSync, openSync, readSync } from 'node:fs'
+import { closeSync, openSync, readSync, statSync } from 'node:fs'
 
 /** Far beyond any routes.toml, secret or picture: what is longer was named by mistake, and would be in memory many times over. */
 export const MAX_FILE_BYTES = 16 * 1024 * 1024
 
 const PIECE_BYTES = 256 * 1024
 
+/** A pipe that whoever started this process holds open, as for `<(…)` in a shell: nobody is waited for there. */
+const OPEN_PIPE = /^\/(?:dev\/fd|proc\/self\/fd)\/[0-9]+$/
+
 /**
- * All bytes of a file, a pipe included. Throws what the platform throws, and an error with the code `EFBIG` for more than
- * `MAX_FILE_BYTES`, of which no more than that was read.
+ * All bytes of a file. Throws what the platform throws, an error with the code `EFBIG` for more than `MAX_FILE_BYTES`, of which no
+ * more than that was read, and one with `EPIPE` or `ENODEV` for a named pipe, a socket or a device: to open a pipe is to wait for
+ * its other end, and everything else in this process would wait too.
  */
 export function readBytes(path: string): Buffer {
+  const kind = statSync(path)
+  if (kind.isFIFO() ? !OPEN_PIPE.test(path) : !kind.isFile() && !kind.isDirectory()) {
+    throw Object.assign(new Error(`${path} is no file`), { code: kind.isFIFO() ? 'EPIPE' : 'ENODEV' })
+  }
   const file = openSync(path, 'r')
   try {
     const pieces: Buffer[] = []

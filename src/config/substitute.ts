@@ -143,6 +143,10 @@ export function whyUnreadable(error: unknown): string {
       return 'is a folder'
     case 'EFBIG':
       return 'is longer than 16 MB'
+    case 'EPIPE':
+      return 'is a pipe, not a file'
+    case 'ENODEV':
+      return 'is a device, not a file'
     case 'ELOOP':
       return 'is a link that leads back to itself'
     case 'ENOTDIR':

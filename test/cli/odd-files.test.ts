@@ -28,6 +28,7 @@ beforeAll(() => {
   mkdirSync(join(folder.path, 'folder.toml'))
   symlinkSync('loop.toml', join(folder.path, 'loop.toml'))
   symlinkSync('/dev/zero', join(folder.path, 'zero.toml'))
+  expect(Bun.spawnSync(['mkfifo', join(folder.path, 'pipe.toml')]).exitCode).toBe(0)
 })
 afterAll(() => folder[Symbol.dispose]())
 
@@ -47,7 +48,8 @@ describe('sallyport check', () => {
     ['folder', /folder\.toml is a folder/],
     ['loop', /loop\.toml is a link that leads back to itself/],
     ['long', /long\.toml is longer than 16 MB/],
-    ['zero', /zero\.toml is longer than 16 MB/],
+    ['zero', /zero\.toml is a device, not a file/],
+    ['pipe', /pipe\.toml is a pipe, not a file/],
     ['missing', /missing\.toml does not exist/],
   ])('says in plain words what is wrong with %s.toml, and exits 1', async (name, words) => {
     const { code, out, err } = await check(`${name}.toml`)
@@ -56,6 +58,28 @@ describe('sallyport check', () => {
     expect(err.match(/^error/gm)).toHaveLength(1)
     // biome-ignore lint/suspicious/noControlCharactersInRegex: what would drive a terminal
     expect(err).not.toMatch(/[\x00-\x09\x0b-\x1f\x7f]/)
+  })
+
+  test.each([
+    ['pipe.toml', 'is a pipe, not a file'],
+    ['/dev/zero', 'is a device, not a file'],
+  ])('waits for no ${file:%s}, nor for one that another key names', async (path, words) => {
+    const name = `names-${path.replaceAll('/', '-')}.toml`
+    writeFileSync(
+      join(folder.path, name),
+      `[providers.id]\nissuer = "https://id.example.com"\nclient_id = "gate"\nclient_secret = "\${file:${path}}"\n[[routes]]\nhost = "a.example"\nupstream = { to = "https://app", tls = { ca = "${path}" } }\nallow = "public"\n`,
+    )
+    const { code, err } = await check(name)
+    expect(code).toBe(1)
+    expect(err.split(words)).toHaveLength(3)
+  })
+
+  test('reads a pipe that whoever started it holds open', async () => {
+    const line = `exec "$@" <(cat good.toml)`
+    const command = ['bash', '-c', line, 'bash', ...FROM_SOURCE, 'check']
+    const child = Bun.spawn(command, { cwd: folder.path, stdout: 'pipe', stderr: 'pipe', stdin: 'ignore' })
+    const err = await new Response(child.stderr).text()
+    expect([await child.exited, err]).toEqual([0, ''])
   })
 
   test('shows the first hundred of very many mistakes, and counts them all', async () => {
