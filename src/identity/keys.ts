@@ -12,18 +12,20 @@ export interface KeySource {
 }
 
 const MAX_AGE_MS = 10 * 60_000
-const COOL_DOWN_MS = 60_000
+/** How long nobody asks again after an answer that brought nothing new. */
+const COOL_DOWN_MS = 10_000
 
 /**
  * The key set of one issuer.
  *
- * Keys that a provider withdraws are forgotten within ten minutes. A key nobody has seen costs one request; further
- * unknown keys cost none for a minute, so that a storm of invented ids never becomes a storm of requests.
+ * Keys that a provider withdraws are forgotten within ten minutes. A key nobody has seen costs one request; and
+ * while that brings nothing new, further ones cost none for ten seconds, so that a storm of invented ids never becomes a storm of
+ * requests. Keys that did change may change again at once.
  * Throws `provider.down` when the keys cannot be had.
  * Source: OpenID Connect Core 1.0 §10.1.1 (rotation of signing keys).
  */
 export function createKeySource(fetchProvider: ProviderFetch, ports: Pick<Ports, 'now'>): KeySource {
-  let known: { readonly address: string; readonly fetchedAtMs: number; readonly keys: JWTVerifyGetKey } | null = null
+  let known: ({ readonly address: string; readonly fetchedAtMs: number } & Fetched) | null = null
   let inFlight: { readonly address: string; readonly keys: Promise<JWTVerifyGetKey> } | null = null
   let refetchedAtMs = Number.NEGATIVE_INFINITY
 
@@ -31,8 +33,9 @@ export function createKeySource(fetchProvider: ProviderFetch, ports: Pick<Ports,
     if (inFlight?.address === address) return inFlight.keys
     const keys = fetchKeys(address, fetchProvider)
       .then(fetched => {
-        known = { address, fetchedAtMs: ports.now(), keys: fetched }
-        return fetched
+        if (fetched.text !== known?.text) refetchedAtMs = Number.NEGATIVE_INFINITY
+        known = { address, fetchedAtMs: ports.now(), ...fetched }
+        return fetched.keys
       })
       .finally(() => {
         inFlight = null
@@ -56,11 +59,24 @@ export function createKeySource(fetchProvider: ProviderFetch, ports: Pick<Ports,
   })
 }
 
-async function fetchKeys(address: string, fetchProvider: ProviderFetch): Promise<JWTVerifyGetKey> {
+interface Fetched {
+  readonly keys: JWTVerifyGetKey
+  /** The same as they were written, in whatever order, to be compared. */
+  readonly text: string
+}
+
+async function fetchKeys(address: string, fetchProvider: ProviderFetch): Promise<Fetched> {
   const response = await fetchProvider(address, { headers: { accept: 'application/json, application/jwk-set+json' } })
   try {
     if (response.status !== 200) throw new Error(`it answered ${response.status}`)
-    return createLocalJWKSet(parseKeySet(await response.json()))
+    const keySet = parseKeySet(await response.json())
+    return {
+      keys: createLocalJWKSet(keySet),
+      text: keySet.keys
+        .map(key => JSON.stringify(key))
+        .sort()
+        .join(),
+    }
   } catch (thrown) {
     throw new GateError('provider.down', `the signing keys at ${address} cannot be had`, {
       hint: 'open that address in a browser: it has to show a JSON document with "keys"',
