@@ -49,6 +49,10 @@ export const CODES = {
   'sign_in.step_up': { status: 403, say: 'The provider did not confirm the sign-in that this needs.' },
   'sign_in.ticket': { status: 400, say: 'This sign-in has expired or was already used.' },
   'session.store': { status: 503, say: 'Sign-in is not available at the moment.' },
+  'session.end': {
+    status: 503,
+    say: 'Nothing was signed out or revoked: it could not be stored, and what was to end is still valid. Try again in a moment.',
+  },
   'acme.refused': { status: 502, say: 'The server is not set up correctly.' },
   'acme.unreachable': { status: 502, say: 'The server is not set up correctly.' },
   'config.unreadable': { status: 500, say: 'The server is not set up correctly.' },

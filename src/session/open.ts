@@ -203,12 +203,16 @@ export function openSessions(options: SessionOptions): OpenSessions {
   async function end(...sessionIds: readonly string[]): Promise<void> {
     // Out of memory first: should the store fail, this process at least stops honouring it until it is read again.
     for (const id of sessionIds) forget(id)
-    for (const id of sessionIds) {
-      if (isTokenId(id)) await tokens.revoke(id)
-      else if (isLinkId(id)) await links.revoke(id)
+    try {
+      for (const id of sessionIds) {
+        if (isTokenId(id)) await tokens.revoke(id)
+        else if (isLinkId(id)) await links.revoke(id)
+      }
+      const others = sessionIds.filter(id => !isTokenId(id) && !isLinkId(id))
+      if (others.length > 0) await guarded(() => store.remove(...others))
+    } catch (error) {
+      throw notEnded(error)
     }
-    const others = sessionIds.filter(id => !isTokenId(id) && !isLinkId(id))
-    if (others.length > 0) await guarded(() => store.remove(...others))
     for (const id of sessionIds) cache.dropSession(id)
   }
 
@@ -343,4 +347,13 @@ export function openSessions(options: SessionOptions): OpenSessions {
       await store.close()
     },
   }
+}
+
+/** Whoever asked for an end has to know that there was none: the store still has what was to end, and it will be read again. */
+function notEnded(cause: unknown): GateError {
+  return new GateError('session.end', 'what was to end is still valid: the session store failed', {
+    cause,
+    hint: 'see whether its disk is full, another process holds the database, or Redis answers; then end it again',
+    retryAfterS: 5,
+  })
 }

@@ -49,6 +49,8 @@ export const DE: Words = {
     'files.none': 'Unter dieser Adresse ist nichts zu finden.',
     'files.folder': 'Die Dateien unter dieser Adresse sind zurzeit nicht lesbar.',
     'session.store': 'Die Anmeldung ist zurzeit nicht möglich.',
+    'session.end':
+      'Nichts wurde abgemeldet oder widerrufen: Es ließ sich nicht speichern, und was enden sollte, gilt weiter. Versuchen Sie es gleich noch einmal.',
     'acme.refused': 'Der Server ist nicht richtig eingerichtet.',
     'acme.unreachable': 'Der Server ist nicht richtig eingerichtet.',
     'config.unreadable': 'Der Server ist nicht richtig eingerichtet.',

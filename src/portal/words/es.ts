@@ -49,6 +49,8 @@ export const ES: Words = {
     'files.none': 'No hay nada en esta dirección.',
     'files.folder': 'Los archivos de esta dirección no se pueden leer en este momento.',
     'session.store': 'No se puede iniciar sesión en este momento.',
+    'session.end':
+      'No se ha cerrado ni revocado nada: no se pudo guardar, y lo que debía terminar sigue siendo válido. Inténtelo de nuevo en un momento.',
     'acme.refused': 'El servidor no está bien configurado.',
     'acme.unreachable': 'El servidor no está bien configurado.',
     'config.unreadable': 'El servidor no está bien configurado.',

@@ -49,6 +49,8 @@ export const FR: Words = {
     'files.none': 'Il n’y a rien à cette adresse.',
     'files.folder': 'Les fichiers de cette adresse sont illisibles pour le moment.',
     'session.store': 'La connexion est impossible pour le moment.',
+    'session.end':
+      'Rien n’a été déconnecté ni révoqué\u00a0: l’enregistrement a échoué, et ce qui devait prendre fin reste valable. Réessayez dans un instant.',
     'acme.refused': 'Le serveur n’est pas configuré correctement.',
     'acme.unreachable': 'Le serveur n’est pas configuré correctement.',
     'config.unreadable': 'Le serveur n’est pas configuré correctement.',
