@@ -91,7 +91,7 @@ export const PERSON = {
     claims,
     { department: ['it', 'support'] },
     'any',
-    'Each of these claims is, or as a list holds, one of the values.',
+    'Each of these claims is, or as a list holds, one of the values. `"realm_access.roles"` is the claim `roles` in the claim `realm_access`.',
   ),
   require_verified_email: defaulted(boolean, false, true, 'The provider says that the e-mail address is verified.'),
 } as const satisfies Keys

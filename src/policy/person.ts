@@ -60,8 +60,10 @@ function compileGroups(wanted: readonly string[]): PersonCondition['judge'] {
 
 function compileClaim(claim: string, values: readonly (string | number | boolean)[]): PersonCondition['judge'] {
   const accepted = new Set<unknown>(values)
+  const path = claim.split('.')
   return identity => {
-    const held = claimOf(identity, claim)
+    const own = claimOf(identity, claim)
+    const held = own === undefined && path.length > 1 ? claimWithin(identity.claims, path) : own
     if (held === undefined) return 'no'
     const entries: readonly unknown[] = Array.isArray(held) ? held : [held]
     if (entries.some(entry => accepted.has(entry))) return 'yes'
@@ -96,6 +98,18 @@ function listsOf(rule: PersonRule): PersonCondition['judge'] {
 /** Lower-case, or null for what is not exactly one local part and one domain in visible ASCII (look-alikes match nothing). */
 function foldEmail(email: string): string | null {
   return /^[!-?A-~]+@[!-?A-~]+$/.test(email) ? email.toLowerCase() : null
+}
+
+/** What is in claims that hold others, by their names; null where one of them holds none, so that nothing can be said. */
+function claimWithin(claims: Readonly<Record<string, unknown>>, path: readonly string[]): unknown {
+  let held: unknown = claims
+  for (const name of path) {
+    if (typeof held !== 'object' || held === null || Array.isArray(held)) return null
+    const found: [string, unknown] | undefined = Object.entries(held).find(([own]) => own === name)
+    if (found === undefined) return undefined
+    held = found[1]
+  }
+  return held
 }
 
 function claimOf(identity: Identity, name: string): unknown {

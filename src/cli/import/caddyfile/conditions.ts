@@ -84,11 +84,8 @@ export function allOf(conditions: readonly Conditions[]): Conditions | null {
   return rule
 }
 
-/**
- * Where go-authcrunch looks for the roles of a person, as rules of which each is enough: what nobody who has one of `names`
- * escapes. A claim inside of `realm_access` cannot be named, so that whoever has any such claim is taken for one who may.
- */
+/** Where go-authcrunch looks for the roles of a person, as rules of which each is enough. */
 export function statedRoles(names: readonly string[]): readonly Conditions[] {
-  const claims = ['roles', 'role', 'group', 'realm_access', 'app_metadata']
+  const claims = ['roles', 'role', 'group', 'realm_access.roles', 'app_metadata.authorization.roles']
   return [{ groups: names }, ...claims.map(claim => ({ claims: { [claim]: names } }))]
 }

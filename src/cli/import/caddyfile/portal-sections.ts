@@ -83,7 +83,7 @@ function roles(desk: Desk, portal: Portal, used: readonly RoutePlan[]): readonly
       const say = `no transform makes the role ${role}: it is who has the group or the role of that name at the provider`
       desk.notes.add('decide', `authorization policy ${was}`, line, say)
       const text = desk.names.textOf('role', role)
-      made.set(role, [{ groups: [text] }, { claims: { roles: [text] } }])
+      made.set(role, statedRoles([text]))
     }
     // Whom a policy shuts out by a role, nobody may be for want of a claim.
     for (const role of deniedRoles) {
