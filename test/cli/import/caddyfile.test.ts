@@ -265,6 +265,27 @@ allow roles user with get`,
     note: 'closed 20 ',
   })),
   {
+    about: 'whom a transform blocks for a role that another one made',
+    parts: {
+      portal: `${TRANSFORM}\ntransform user {\n match email eve@x.test\n action add role banned\n}
+transform user {\n match role banned\n block\n}`,
+    },
+    has: {
+      '[[routes]]': [
+        expect.stringMatching(/^deny = \[\{ groups = \["banned"\] \}, .*, \{ emails = \["eve@x.test"\] \}\]$/),
+      ],
+    },
+  },
+  {
+    about: 'a policy of which no portal can be seen lets nobody in',
+    parts: {
+      portal: `${TRANSFORM}\n}\nauthentication portal other {\n enable identity provider pocket\n ${TRANSFORM}`,
+      sites: 'app.example.com {\n authorize with users\n reverse_proxy a:1\n}',
+    },
+    has: { '[[routes]]': ['allow = [{ subjects = ["${WHO_MAY}"] }]'] },
+    note: 'authorization policy users: which portal it belongs to cannot be seen: its routes let nobody in',
+  },
+  {
     about: 'groups that the provider is not asked for',
     parts: { provider: PROVIDER.replace('driver generic', 'driver generic\n user_group_filters ^x') },
     has: { '[[routes]]': ['allow = [{ subjects = ["${WHO_MAY}"] }]'] },

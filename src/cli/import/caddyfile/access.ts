@@ -43,8 +43,9 @@ export function accessFor(desk: Desk, host: Host, all: readonly Guarded[], parts
       continue
     }
     const policy = policyOf(desk, guards, parts)
-    const own: Portal | null = portalFor(desk, policy, host, parts)
+    const { portal: own, isCertain } = portalFor(desk, policy, host, parts)
     portal ??= own
+    if (!isCertain) continue
     if (policy !== null) policies.push(policy)
     if (policy === null || policy.allow === null || own?.isClosed === true || isUncertain(desk, policy, own)) continue
     if (own !== portal) {
@@ -116,16 +117,23 @@ function isUncertain(desk: Desk, { was, line, deniedRoles }: Policy, portal: Por
   return true
 }
 
+interface Found {
+  readonly portal: Portal | null
+  /** Whether the file says so; else it is one of several. */
+  readonly isCertain: boolean
+}
+
 /** The portal of a policy: the one that its address for signing in leads to, or that is on the same host. */
-function portalFor(desk: Desk, policy: Policy | null, host: Host, { hosts, portals }: Parts): Portal | null {
+function portalFor(desk: Desk, policy: Policy | null, host: Host, { hosts, portals }: Parts): Found {
   const [first] = portals
-  if (portals.length <= 1) return first ?? null
+  if (portals.length <= 1) return { portal: first ?? null, isCertain: true }
   const place = /^https?:\/\/([^/:]+)/.exec(policy?.authUrl ?? '')?.[1]
   const where = place === undefined ? host : hosts.find(({ name }) => name === spell(desk, place))
   const found = portals.find(({ was }) => where?.placements.some(({ portal }) => portal === was))
   if (found === undefined && policy !== null) {
-    const say = `which portal it belongs to cannot be seen; ${first?.name} was taken`
-    desk.notes.add('decide', `authorization policy ${policy.was}`, policy.line, say)
+    const say =
+      'which portal it belongs to cannot be seen: its routes let nobody in; name it as portal, and write allow'
+    desk.notes.add('closed', `authorization policy ${policy.was}`, policy.line, say)
   }
-  return found ?? first ?? null
+  return { portal: found ?? first ?? null, isCertain: found !== undefined }
 }

@@ -150,7 +150,7 @@ function readTransform(desk: Desk, { block, line }: Directive, providers: readon
         'amr = ["mfa"] or acr = ["…"] in a rule of allow asks the provider for it, and checks that it was so',
       )
     } else if (verb === 'block' || verb === 'deny') {
-      const denied = rule === null ? null : spellDenied(rule)
+      const denied = rule === null ? null : spellDenied(desk, rule, made)
       if (denied === null) closes(shown, at, 'no rule says whom this shuts out')
       else {
         made.denied.push(...denied)
@@ -174,13 +174,19 @@ function readTransform(desk: Desk, { block, line }: Directive, providers: readon
   }
 }
 
-/** Everyone of whom a condition may hold, wherever the provider says what roles there are; null for everyone at all. */
-function spellDenied(rule: Conditions): readonly Json[] | null {
+/**
+ * Everyone of whom a condition may hold, wherever the provider says what roles there are, and by those that transforms before
+ * it made; null for everyone at all, and for people whom no rule can name.
+ */
+function spellDenied(desk: Desk, rule: Conditions, made: Made): readonly Json[] | null {
   const { groups, ...rest } = rule
   if (Object.keys(rule).length === 0) return null
   if (!Array.isArray(groups)) return [rule]
   const names = groups.filter(group => typeof group === 'string')
-  return statedRoles(names).map(stated => allOf([rest, stated]) ?? { all: [rest, stated] })
+  const roles = names.map(name => desk.names.of('role', name))
+  if (made.uncertain.has(ANY_ROLE) || roles.some(role => made.uncertain.has(role))) return null
+  const ways: readonly Json[] = [...statedRoles(names), ...roles.flatMap(role => made.roles.get(role) ?? [])]
+  return ways.map(way => (Object.keys(rest).length === 0 ? way : { all: [rest, way] }))
 }
 
 /** A rule for everyone of the only provider is a rule for everyone. */
