@@ -11,7 +11,7 @@ const CADDY: Readonly<Record<string, Counts>> = {
   'c04c-aclmethod': [36, 0, 0],
   'c06-bypass': [183, 15, 0],
   'c08-transform': [36, 0, 0],
-  'c09c-drop': [12, 24, 0],
+  'c09c-drop': [36, 0, 0],
   'c11-addr': [36, 0, 0],
   'c13-sites': [24, 0, 0],
   'c14-other-guards': [21, 0, 0],

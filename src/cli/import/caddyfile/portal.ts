@@ -134,9 +134,13 @@ function readTransform(desk: Desk, { block, line }: Directive, providers: readon
   const known = read.filter(condition => condition !== null)
   const rule = matches.length > 0 && known.length === read.length ? allOf(known) : null
   const asksRoles = asked.some(words => words.some(word => ROLE_FIELDS.includes(word)))
-  const closes = (shown: string, at: number, say: string) => {
-    made.isClosed = true
-    notes.add('closed', shown, at, `${say}: the routes let nobody in until their allow is written by hand`)
+  const denied = rule === null ? null : spellDenied(desk, rule, made)
+  /** What it does to people may keep them out somewhere: they are let in nowhere. */
+  const keepsOut = (shown: string, at: number, say: string) => {
+    if (denied === null) made.isClosed = true
+    else made.denied.push(...denied)
+    const whom = denied === null ? 'the routes let nobody in' : 'the routes deny those whom it is for'
+    notes.add('closed', shown, at, `${say}: ${whom}, until that is written by hand`)
   }
   for (const { name, args, line: at } of actions) {
     const [verb = '', object = '', ...stated] = name === 'action' ? args : [name, ...args]
@@ -144,14 +148,13 @@ function readTransform(desk: Desk, { block, line }: Directive, providers: readon
     if (verb === 'ui' || verb === 'link')
       notes.add('left', shown, at, 'routes are the list of applications: name = "…" and app = { … } in a route')
     else if (verb === 'require') {
-      closes(
+      keepsOut(
         shown,
         at,
         'amr = ["mfa"] or acr = ["…"] in a rule of allow asks the provider for it, and checks that it was so',
       )
     } else if (verb === 'block' || verb === 'deny') {
-      const denied = rule === null ? null : spellDenied(desk, rule, made)
-      if (denied === null) closes(shown, at, 'no rule says whom this shuts out')
+      if (denied === null) keepsOut(shown, at, 'no rule says whom this shuts out')
       else {
         made.denied.push(...denied)
         notes.add('kept', shown, at, 'deny of the routes')
@@ -170,7 +173,7 @@ function readTransform(desk: Desk, { block, line }: Directive, providers: readon
       for (const role of named) made.roles.set(role, [...(made.roles.get(role) ?? []), spellRule(rule, providers)])
     } else if (verb === 'add' && !JUDGED.test(object)) {
       notes.add('left', shown, at, 'claims are what the provider says; headers of the routes name them')
-    } else closes(shown, at, 'what changes or takes away what policies ask for cannot be told')
+    } else keepsOut(shown, at, 'what changes or takes away what policies ask for cannot be told')
   }
 }
 
