@@ -24,8 +24,9 @@ export function boundPlaces(desk: Desk, { options, sites }: Caddyfile): BoundPla
   const [first = []] = asked
   const isCommon = first.length > 0 && asked.every(one => one.join(' ') === first.join(' ')) && first.every(isPlace)
   if (isCommon) {
-    for (const bind of sites.map(bindOf))
-      if (bind !== undefined) desk.notes.add('kept', bind.name, bind.line, 'listen in [server]')
+    for (const bind of sites.map(bindOf)) {
+      if (bind !== undefined && bind !== general) desk.notes.add('kept', 'bind', bind.line, 'listen in [server]')
+    }
     return { listen: first.map(spellPlace), closedAt: () => null }
   }
   return {

@@ -3,7 +3,7 @@ import { type Desk, spell } from './desk.ts'
 import type { Caddyfile, Directive } from './parse.ts'
 
 const SAID: Readonly<Record<string, readonly ['left' | 'changed' | 'decide' | 'kept', string]>> = {
-  default_bind: ['kept', 'listen in [server], where all sites are at the same addresses'],
+  default_bind: ['changed', 'listen in [server] where all sites are at the same addresses; others are closed'],
   acme_ca: ['left', 'say it to [tls] in acme = { directory = "…" }, where Sallyport is to make the certificates'],
   acme_dns: ['left', 'Sallyport proves names over HTTP alone: name the files of wildcard certificates in [tls]'],
   admin: [
@@ -19,7 +19,7 @@ const SAID: Readonly<Record<string, readonly ['left' | 'changed' | 'decide' | 'k
     'listen in [tls], with certificates; or keep a TLS proxy in front, and name it in trusted_proxies',
   ],
   log: ['left', 'one log for all, JSON on standard output'],
-  order: ['changed', 'nothing to write: signing in and rules always come before whatever answers'],
+  order: ['kept', 'in what the routes say'],
   storage: ['left', 'sessions are in SQLite beside the file; store in [sessions] changes that'],
 }
 
