@@ -8,25 +8,13 @@ import type { Sealer } from '../session/seal.ts'
 import type { Session, Sessions } from '../session/session.ts'
 import { redirectAnswer } from './answer.ts'
 import { bindBrowser, checkBinding, isBound } from './binding.ts'
-import { FailedSignIn } from './failure.ts'
+import { type Destination, FailedSignIn } from './failure.ts'
 import { ownerCookie, ownerOf } from './page-owner.ts'
 import { isSecure, ownPath, portalOrigin } from './place.ts'
 import type { PortalRequest } from './portal.ts'
 import { readQuery } from './query.ts'
 import { causeOfNoCookie, countRound, refuseLoop } from './rounds.ts'
 import { checkWindowItself } from './window.ts'
-
-/** Where someone goes once signed in: a path of this host, or a path of another host by way of a ticket. */
-export type Destination =
-  | { readonly kind: 'here'; readonly path: string }
-  | {
-      readonly kind: 'away'
-      readonly origin: string
-      readonly host: string
-      readonly path: SafeReturnTo
-      /** SHA-256 of an ask cookie of the browser that wants to go there. */
-      readonly ask: string
-    }
 
 export interface HandOffTools {
   readonly ports: Pick<Ports, 'now' | 'random'>

@@ -6,7 +6,7 @@ import type { Session, Sessions } from '../session/session.ts'
 import { bindBrowser, checkBinding } from './binding.ts'
 import { isOwnOrigin, readBytes } from './form.ts'
 import { ownerOf, readOwner } from './page-owner.ts'
-import type { PortalRequest } from './portal.ts'
+import type { KeptForm, PortalRequest } from './portal.ts'
 
 export interface KeepTools {
   readonly ports: Pick<Ports, 'now' | 'random' | 'log'>
@@ -14,19 +14,6 @@ export interface KeepTools {
   readonly seal: Sealer
   /** Counts a sign-in that is about to begin, as keeping a form is the first step of one. Throws `limit.rate`. */
   noteStart(clientAddress: string): void
-}
-
-/** A form that met no session, as it came. */
-export interface KeptForm {
-  /** Path and query, on the host where it was sent. */
-  readonly path: string
-  readonly type: string
-  readonly body: Uint8Array<ArrayBuffer>
-  /** The page that it came from, as a path of the same host; null where that is not known. */
-  readonly from: string | null
-  /** What people call the application. */
-  readonly name: string
-  readonly atMs: number
 }
 
 /** How long a form is kept. */
@@ -117,20 +104,4 @@ function refererPath({ request, origin }: PortalRequest): string | null {
   if (referer === null || referer.origin !== origin) return null
   const path = referer.pathname + referer.search
   return parseReturnTo(path) === path ? path : null
-}
-
-/** The parameter by which a form is sent from where it was first sent to: always the last one of the address. */
-const SEND = 'sallyport-send'
-
-const SENT = new RegExp(`[?&]${SEND}=([A-Za-z0-9_-]{43})$`)
-
-/** Where the button leads that sends a form: its own address, so that the application's answer stands under it. */
-export function sendAddress({ path }: Pick<KeptForm, 'path'>, id: string): string {
-  return `${path}${path.includes('?') ? '&' : '?'}${SEND}=${id}`
-}
-
-/** The id in such an address, and the query without it; null for any other. */
-export function readSendAddress(query: string): { readonly id: string; readonly query: string } | null {
-  const found = SENT.exec(query)
-  return found?.[1] === undefined ? null : { id: found[1], query: query.slice(0, found.index) }
 }

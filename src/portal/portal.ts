@@ -4,7 +4,6 @@ import type { Identity } from '../identity/identity.ts'
 import type { StepUp } from '../identity/step-up.ts'
 import type { Target } from '../route/target.ts'
 import type { Session } from '../session/session.ts'
-import type { KeptForm } from './kept-form.ts'
 
 /** One request as the portal sees it. Everything it needs from the snapshot travels here as an argument. */
 export interface PortalRequest {
@@ -74,6 +73,19 @@ export interface Application {
   readonly icon: string | null
   /** Whether it answers, as far as this process knows; null where nothing has to. */
   readonly health: 'up' | 'down' | 'unknown' | null
+}
+
+/** A form that met no session, as it came. */
+export interface KeptForm {
+  /** Path and query, on the host where it was sent. */
+  readonly path: string
+  readonly type: string
+  readonly body: Uint8Array<ArrayBuffer>
+  /** The page that it came from, as a path of the same host; null where that is not known. */
+  readonly from: string | null
+  /** What people call the application. */
+  readonly name: string
+  readonly atMs: number
 }
 
 /** The portal as the server calls it: it answers, it never forwards, and it never throws. */

@@ -9,13 +9,12 @@ import { parseReturnTo } from '../route/return-to.ts'
 import { describeAgent } from './agent.ts'
 import { pageAnswer, redirectAnswer } from './answer.ts'
 import { bindBrowser, checkBinding, isBound } from './binding.ts'
-import { FailedSignIn } from './failure.ts'
+import { type Destination, FailedSignIn } from './failure.ts'
 import {
   arrive,
   askPortal,
   checkTraveller,
   cookieLifetimeMs,
-  type Destination,
   type HandOffTools,
   openDestination,
   parseDestination,

@@ -1,4 +1,4 @@
-import { readSendAddress } from '../portal/kept-form.ts'
+import { readSendAddress } from '../portal/place.ts'
 import type { Portal } from '../portal/portal.ts'
 import type { SentFields } from '../proxy/request-fields.ts'
 import { type PassTools, pass } from './pass.ts'

@@ -1,6 +1,6 @@
 /** @jsxImportSource hono/jsx */
-import { type KeptForm, sendAddress } from '../kept-form.ts'
-import { ownPath } from '../place.ts'
+import { ownPath, sendAddress } from '../place.ts'
+import type { KeptForm } from '../portal.ts'
 import type { Words } from '../words/words.ts'
 import { Door } from './layout.tsx'
 import { agoOf, sizeOf } from './time.tsx'
