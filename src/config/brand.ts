@@ -3,10 +3,11 @@ import type { ConfigFiles } from './files.ts'
 import type { RootTable } from './keys.ts'
 import type { PortalTable } from './keys-portals.ts'
 import { known } from './known.ts'
-import { dataAddress, type Picture } from './picture.ts'
+import { dataAddress } from './picture.ts'
 import { buildPicture, checkPicture, LOGO } from './pictures.ts'
 import type { Report } from './report.ts'
 import type { Brand } from './types.ts'
+import type { Picture } from './types-values.ts'
 
 /** That every logo is a picture of a reasonable size, and that what is for the dark has its like for the light. */
 export function checkBrands(root: RootTable, files: ConfigFiles, report: Report): void {

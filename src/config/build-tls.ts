@@ -1,10 +1,11 @@
-import { findCertificate, isCertifiable, servedHosts } from './certificate.ts'
+import { findCertificate, isCertifiable } from './certificate.ts'
 import type { ConfigFiles } from './files.ts'
 import type { RootTable } from './keys.ts'
 import type { AcmeTable, TlsTable } from './keys-tls.ts'
 import { known } from './known.ts'
 import { readCertificateFacts } from './pem.ts'
 import { readPem } from './pem-file.ts'
+import { servedHosts } from './served-hosts.ts'
 import type { AcmeConfig, ServerCertificate, TlsConfig } from './types.ts'
 
 /** `[tls]` of a file without mistakes. Throws TypeError where a value is missing. */

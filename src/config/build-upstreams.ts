@@ -5,8 +5,8 @@ import type { BASIC_AUTH, HEALTH, UPSTREAM_TLS, UpstreamSpec, UpstreamTable } fr
 import { known } from './known.ts'
 import { readPem } from './pem-file.ts'
 import type { Table } from './table.ts'
-import type { TemplatePart } from './types.ts'
 import type { HealthConfig, UpstreamConfig, UpstreamTls } from './types-upstreams.ts'
+import type { TemplatePart } from './types-values.ts'
 
 /**
  * The upstream of a route without mistakes: a table of its own, one of `[upstreams]`, or addresses with every default.

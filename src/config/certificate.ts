@@ -1,6 +1,4 @@
 import { isLoopbackHost } from '../base/net.ts'
-import type { RootTable } from './keys.ts'
-import type { Path } from './raw.ts'
 import type { ServerCertificate } from './types.ts'
 
 /** Whether a certificate with these names is for a host; a wildcard stands for one label (RFC 9525 §6.3). */
@@ -17,17 +15,6 @@ export function findCertificate(
     certificates.find(({ names }) => names.includes(host)) ??
     certificates.find(({ names }) => isCovered(host, new Set(names)))
   )
-}
-
-/** The hosts that browsers reach by HTTPS, with where the file says so: of routes, and of portals that have their own. */
-export function servedHosts(root: RootTable): readonly { readonly host: string; readonly at: Path }[] {
-  const routes = (root.values.routes ?? []).flatMap(({ at, values: { host } }) =>
-    host === undefined ? [] : [{ host, at: [...at, 'host'] }],
-  )
-  const portals = [...(root.values.portals ?? new Map()).values()].flatMap(({ at, values: { url } }) =>
-    url?.scheme === 'https' ? [{ host: url.host, at: [...at, 'url'] }] : [],
-  )
-  return [...portals, ...routes]
 }
 
 /** Whether http-01 can prove that a host is ours: not of a wildcard, an address, or a name that means this machine everywhere. */

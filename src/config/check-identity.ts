@@ -3,7 +3,7 @@ import type { RootTable } from './keys.ts'
 import type { RouteTable } from './keys-routes.ts'
 import type { Path } from './raw.ts'
 import type { Report } from './report.ts'
-import type { FieldTemplate } from './types.ts'
+import type { FieldTemplate } from './types-values.ts'
 
 /** A field that a key of a route writes, and where the file says so. */
 interface Writer {

@@ -1,4 +1,4 @@
-import { isCertifiable, isCovered, servedHosts } from './certificate.ts'
+import { isCertifiable, isCovered } from './certificate.ts'
 import type { ConfigFiles } from './files.ts'
 import type { RootTable } from './keys.ts'
 import type { AcmeTable, CertificateTable, TlsTable } from './keys-tls.ts'
@@ -6,6 +6,7 @@ import { type CertificateFacts, checkCertificates, checkPrivateKey, isPair, read
 import { checkPem } from './pem-file.ts'
 import { type Raw, showRaw } from './raw.ts'
 import type { Report } from './report.ts'
+import { servedHosts } from './served-hosts.ts'
 
 /** How long before its end a certificate is spoken of. */
 export const EXPIRY_WARNING_MS = 14 * 24 * 60 * 60 * 1000

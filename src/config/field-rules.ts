@@ -4,7 +4,7 @@ import { type Path, quote, type Raw } from './raw.ts'
 import type { Report } from './report.ts'
 import { type Keys, optional, type Table, table } from './table.ts'
 import { parseParts } from './template.ts'
-import type { FieldTemplate, TemplatePart } from './types.ts'
+import type { FieldTemplate, TemplatePart } from './types-values.ts'
 import { list, mapped, parsed, type Type, wrongKind } from './value.ts'
 
 type Direction = 'request' | 'response'

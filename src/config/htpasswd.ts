@@ -1,10 +1,4 @@
 import type { ConfigFiles } from './files.ts'
-import type { RootTable } from './keys.ts'
-import type { PortalTable } from './keys-portals.ts'
-import type { RouteTable } from './keys-routes.ts'
-import { showRaw } from './raw.ts'
-import type { Report } from './report.ts'
-import { FILE_HINT } from './substitute.ts'
 
 /** The name by which rules call a portal's file of passwords among its providers. */
 export const HTPASSWD = 'htpasswd'
@@ -12,7 +6,8 @@ export const HTPASSWD = 'htpasswd'
 /** Who may come with which password: names, and what a password has to hash to. */
 export type Htpasswd = ReadonlyMap<string, string>
 
-interface Parsed {
+/** What a file of passwords says, and what is wrong with it: a sentence's beginning for each line that is. */
+export interface ReadHtpasswd {
   readonly entries: Htpasswd
   readonly faults: readonly string[]
   readonly hasWeak: boolean
@@ -27,96 +22,22 @@ const APR1 = /^\$apr1\$[./A-Za-z0-9]{1,8}\$[./A-Za-z0-9]{22}$/
 const MOST_BCRYPT_COST = 16
 const MOST_ARGON2_KIB = 1024 * 1024
 
-/** A broken file is broken in every line: this many are told. */
-const FAULTS_TOLD = 5
-
-/** That every portal's file of passwords can be read and holds none that is easily guessed, and that it is used. */
-export function checkPasswords(root: RootTable, files: ConfigFiles, report: Report): void {
-  for (const [name, portal] of root.values.portals ?? []) {
-    checkFile(portal, files, report)
-    const entry = portal.raw.entries.get('htpasswd')
-    const routes = root.values.routes ?? []
-    if (entry === undefined || routes.some(({ values }) => values.passwords !== false && values.portal === name))
-      continue
-    const hint = 'set passwords = true in the routes that take them'
-    report.warn(entry.at, 'passwords.unused', `no route takes the passwords of the portal ${name}`, {
-      hint,
-      part: 'key',
-    })
-  }
-  for (const { raw, values } of root.values.routes ?? []) {
-    const entry = raw.entries.get('passwords')
-    const portal = values.portal ? root.values.portals?.get(values.portal) : undefined
-    if (portal === undefined) continue
-    const hasFile = portal.raw.entries.has('htpasswd')
-    if (values.passwords === false && hasFile && portal.values.providers === null) checkOnlyWay(raw, report)
-    if (values.passwords !== true || entry === undefined || hasFile) continue
-    const hint = `name it in the portal: htpasswd = "people.htpasswd"`
-    report.mistake(entry.at, 'passwords.none', 'the portal of this route has no file of passwords', {
-      hint,
-      part: 'key',
-    })
-  }
-}
-
-/** Where a portal has no provider, a route that asks who someone is and takes no passwords is open to nobody. */
-function checkOnlyWay({ at, entries }: RouteTable['raw'], report: Report): void {
-  const allow = entries.get('allow')
-  if (allow === undefined || (allow.kind === 'text' && allow.text === 'public')) return
-  const hint = 'set passwords = true here, or name providers in the portal'
-  report.mistake(
-    [...at, 'allow'],
-    'passwords.needed',
-    'nobody can sign in for this route: its portal has passwords alone',
-    {
-      hint,
-    },
-  )
-}
-
-function checkFile(portal: PortalTable, files: ConfigFiles, report: Report): void {
-  const entry = portal.raw.entries.get('htpasswd')
-  const path = portal.values.htpasswd
-  if (entry === undefined || !path) return
-  const file = files.read(path)
-  const mistake = (message: string, hint: string) => report.mistake(entry.at, 'portal.htpasswd', message, { hint })
-  if (!file.ok) {
-    mistake(`the file ${showRaw(entry)} ${file.why}`, FILE_HINT)
-    return
-  }
-  const { entries, faults, hasWeak } = parse(file.text)
-  for (const fault of faults.slice(0, FAULTS_TOLD)) {
-    mistake(
-      `${fault} of the file ${showRaw(entry)}`,
-      'htpasswd -B FILE NAME writes a good line (bcrypt); Argon2 is taken too',
-    )
-  }
-  if (faults.length === 0 && entries.size === 0) {
-    mistake(`the file ${showRaw(entry)} names nobody`, 'htpasswd -B FILE NAME adds a line')
-  }
-  if (!hasWeak || faults.length > 0) return
-  const hint = 'htpasswd -B FILE NAME replaces them with bcrypt, which is slow to guess'
-  report.warn(entry.at, 'portal.htpasswd_weak', `the file ${showRaw(entry)} has hashes of an old kind ($apr1$)`, {
-    hint,
-  })
-}
-
 /** The passwords of a portal; null where it has none. */
 export function buildHtpasswd(path: string | null, files: ConfigFiles): Htpasswd | null {
   if (path === null) return null
   const file = files.read(path)
   if (!file.ok) throw new TypeError('a file that cannot be read is a mistake')
-  return parse(file.text).entries
+  return readHtpasswd(file.text).entries
 }
 
 /** What is wrong with the text of such a file, a sentence for each line that is; none for a good one. */
 export function passwordFaults(text: string): readonly string[] {
-  const { entries, faults } = parse(text)
+  const { entries, faults } = readHtpasswd(text)
   return faults.length === 0 && entries.size === 0 ? ['it names nobody'] : faults
 }
 
 /** Lines of `NAME:HASH`; blank ones, and those that begin with #, say nothing. No fault repeats what a line holds. */
-function parse(text: string): Parsed {
+export function readHtpasswd(text: string): ReadHtpasswd {
   const entries = new Map<string, string>()
   const faults: string[] = []
   let hasWeak = false

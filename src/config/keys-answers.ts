@@ -2,7 +2,7 @@ import { bad, good, type Parsed } from './outcome.ts'
 import { quote } from './raw.ts'
 import { defaulted, type Keys, table } from './table.ts'
 import { parseParts } from './template.ts'
-import type { TemplatePart } from './types.ts'
+import type { TemplatePart } from './types-values.ts'
 import { boolean, integer, parsed, type Type, text, wrongKind } from './value.ts'
 
 /** A whole address up to its path, or a path on the same host that no browser takes for another host. */

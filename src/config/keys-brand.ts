@@ -1,6 +1,7 @@
-import { type Accent, parseDarkColour, parseLightColour } from './colour.ts'
+import { parseDarkColour, parseLightColour } from './colour.ts'
 import { good } from './outcome.ts'
 import { type Keys, optional } from './table.ts'
+import type { Accent } from './types-values.ts'
 import { parsed, type Type } from './value.ts'
 
 const NAMES = { label: 'colour', expected: 'a colour such as "#34624f"' }

@@ -6,8 +6,8 @@ import { quote, type Raw } from './raw.ts'
 import { createReport, type Report } from './report.ts'
 import { defaulted, type Keys, optional, required, type Table, table } from './table.ts'
 import { splitTemplate } from './template.ts'
-import type { TemplatePart } from './types.ts'
 import type { HashKey } from './types-upstreams.ts'
+import type { TemplatePart } from './types-values.ts'
 import { boolean, choice, either, integer, list, parsed, type TextNames, type Type, text } from './value.ts'
 
 const address = parsed(

@@ -1,7 +1,8 @@
 import type { ConfigFiles } from './files.ts'
-import { type Picture, type PictureLimits, parsePicture } from './picture.ts'
+import { type PictureLimits, parsePicture } from './picture.ts'
 import { type Raw, showRaw } from './raw.ts'
 import type { Report } from './report.ts'
+import type { Picture } from './types-values.ts'
 
 /** What the portal's logos may be. A logo travels in every page. */
 export const LOGO: PictureLimits = { takes: ['image/svg+xml', 'image/png', 'image/webp'], mostBytes: 64 * 1024 }

@@ -2,7 +2,7 @@ import { PLACEHOLDERS } from './headers.ts'
 import { bad, good, type Parsed } from './outcome.ts'
 import { quote } from './raw.ts'
 import { didYouMean } from './suggest.ts'
-import type { RequestPlaceholder, TemplatePart } from './types.ts'
+import type { RequestPlaceholder, TemplatePart } from './types-values.ts'
 
 /** What a template may name of the request itself. */
 export const REQUEST_PLACEHOLDERS = ['host', 'path', 'query', 'method', 'client', 'request_id', 'scheme'] as const

@@ -1,4 +1,4 @@
-import type { TemplatePart } from './types.ts'
+import type { TemplatePart } from './types-values.ts'
 
 export type UpstreamAddress =
   | {

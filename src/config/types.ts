@@ -1,7 +1,6 @@
-import type { Accent } from './colour.ts'
-import type { Picture } from './picture.ts'
 import type { AccessRule, Allow, RoleRule } from './types-rules.ts'
 import type { UpstreamConfig } from './types-upstreams.ts'
+import type { Accent, FieldTemplate, Picture, TemplatePart } from './types-values.ts'
 
 /** The checked shape of routes.toml: what the rest of the program works from. Built by `checkConfig` alone, frozen. */
 export interface Config {
@@ -228,22 +227,6 @@ export type ProviderTokenKind = 'access' | 'id'
 export interface PassedToken {
   readonly kind: ProviderTokenKind
   readonly header: string
-}
-
-/** What a template can say of the request itself. */
-export type RequestPlaceholder = 'host' | 'path' | 'query' | 'method' | 'client' | 'request_id' | 'scheme'
-
-/** A piece of a template: text as it is, something about the person, or something about the request. */
-export type TemplatePart =
-  | { readonly kind: 'text'; readonly text: string }
-  /** A placeholder of `headers`: `email`, `claims.NAME`. */
-  | { readonly kind: 'identity'; readonly name: string }
-  | { readonly kind: 'request'; readonly name: RequestPlaceholder }
-
-/** A field with its value; the name is lower-case. */
-export interface FieldTemplate {
-  readonly name: string
-  readonly parts: readonly TemplatePart[]
 }
 
 /** What becomes of the fields of a request or an answer, in this order. Each name is in one place only. */

@@ -1,5 +1,5 @@
-import type { Picture } from '../config/picture.ts'
 import type { PortalConfig, ProviderConfig } from '../config/types.ts'
+import type { Picture } from '../config/types-values.ts'
 import type { Identity } from '../identity/identity.ts'
 import type { StepUp } from '../identity/step-up.ts'
 import type { Target } from '../route/target.ts'

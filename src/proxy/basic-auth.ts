@@ -1,6 +1,6 @@
 import { basicField } from '../base/basic.ts'
-import type { TemplatePart } from '../config/types.ts'
 import type { BasicTemplates } from '../config/types-upstreams.ts'
+import type { TemplatePart } from '../config/types-values.ts'
 import type { Person } from './field-rules.ts'
 import { claimValue } from './identity-fields.ts'
 

@@ -1,5 +1,6 @@
 import { GateError } from '../base/errors.ts'
-import type { OwnAnswer, TemplatePart } from '../config/types.ts'
+import type { OwnAnswer } from '../config/types.ts'
+import type { TemplatePart } from '../config/types-values.ts'
 import type { RequestValues } from './field-rules.ts'
 import { compileFiles } from './files.ts'
 

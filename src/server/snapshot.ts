@@ -1,6 +1,6 @@
 import { compileNetworks, type NetworkSet } from '../base/net.ts'
-import type { Picture } from '../config/picture.ts'
 import type { Config, PortalConfig, ProviderConfig, RouteConfig } from '../config/types.ts'
+import type { Picture } from '../config/types-values.ts'
 import { trustedEmails } from '../identity/vouched.ts'
 import { compilePolicy, type Decision, decideAccess, NO_FACTS, type Policy } from '../policy/policy.ts'
 import { compileRate, type Rate } from '../policy/rate.ts'
