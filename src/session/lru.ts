@@ -1,6 +1,19 @@
+import type { ProviderTokenKind } from '../config/types.ts'
 import type { Moments } from './life.ts'
-import type { OpenedTokens } from './provider-tokens.ts'
 import type { Session } from './session.ts'
+
+/** The tokens of one session as the store had them after the check at this time. */
+export interface OpenedTokens extends Readonly<Record<ProviderTokenKind, OpenedToken | null>> {
+  readonly checkedAtMs: number
+  /** Which of them the provider was just asked for, and gave nothing better. */
+  readonly vain: Set<ProviderTokenKind>
+}
+
+/** A token with when it ends, in milliseconds since the epoch. */
+export interface OpenedToken {
+  readonly text: string
+  readonly expiresAtMs: number
+}
 
 /** What is in memory of one session, shared by all of its cookies. The Session itself never changes: it is replaced. */
 export interface HeldSession {

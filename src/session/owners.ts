@@ -6,12 +6,6 @@ import type { StoredOwner } from './store.ts'
 /** Someone whose tokens follow them: who it is, at which portal. */
 export type Owner = Pick<Session, 'portal' | 'identity'>
 
-/**
- * What was last heard of an owner: `good`, the provider vouched for them; `refused`, it did not any more; `revoked`, an admin
- * ended a session of theirs.
- */
-export type Standing = 'good' | 'refused' | 'revoked'
-
 /** No id of a session has a colon. */
 const OWNER_ID = 'person:'
 

@@ -1,7 +1,7 @@
 import type { Ports } from '../base/ports.ts'
 import type { ProviderTokenKind } from '../config/types.ts'
 import { idTokenExpiryMs } from '../identity/id-token.ts'
-import type { HeldSession, SessionCache } from './lru.ts'
+import type { HeldSession, OpenedToken, OpenedTokens, SessionCache } from './lru.ts'
 import type { Refreshes } from './refresh.ts'
 import { guarded, openSecrets } from './rows.ts'
 import type { Sealer } from './seal.ts'
@@ -15,18 +15,6 @@ export interface ProviderTokens {
    * one question to the provider for everyone who waits. Throws `session.store`.
    */
   find(session: Session, kind: ProviderTokenKind): MaybePromise<string | null>
-}
-
-/** The tokens of one session as the store had them after the check at this time. */
-export interface OpenedTokens extends Readonly<Record<ProviderTokenKind, OpenedToken | null>> {
-  readonly checkedAtMs: number
-  /** Which of them the provider was just asked for, and gave nothing better. */
-  readonly vain: Set<ProviderTokenKind>
-}
-
-interface OpenedToken {
-  readonly text: string
-  readonly expiresAtMs: number
 }
 
 export interface ProviderTokenTools {

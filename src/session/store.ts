@@ -1,4 +1,3 @@
-import type { Standing } from './owners.ts'
 import type { MaybePromise, OnceKind } from './session.ts'
 
 /** What mends a folder in which neither a database nor its key can be made. */
@@ -60,6 +59,12 @@ export interface StoredToken {
   readonly createdAtMs: number
   readonly expiresAtMs: number
 }
+
+/**
+ * What was last heard of an owner: `good`, the provider vouched for them; `refused`, it did not any more; `revoked`, an admin
+ * ended a session of theirs.
+ */
+export type Standing = 'good' | 'refused' | 'revoked'
 
 /** What is last known of someone who has tokens that follow them. `identity` is JSON. */
 export interface StoredOwner {
