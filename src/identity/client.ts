@@ -6,23 +6,15 @@ import { verifyAccessToken } from './access-token.ts'
 import { readAnswer } from './answer.ts'
 import { ASYMMETRIC_ALGORITHMS, verifyIdToken } from './id-token.ts'
 import { makeIdentity } from './identity.ts'
-import type { KeySource } from './keys.ts'
+import type { Issuer } from './issuer.ts'
 import { verifyLogoutToken } from './logout-token.ts'
-import type { Metadata, MetadataSource } from './metadata.ts'
+import type { Metadata } from './metadata.ts'
 import { isOwnSubject, OWN_SUBJECTS } from './own-subjects.ts'
 import type { BeginOptions, EndSession, HeldTokens, LoginRequest, LoginResult, ProviderClient } from './provider.ts'
 import { refreshIdentity } from './refresh.ts'
 import { AUTH_TIME_MAX_AGE, checkStepUp, stepUpParameters } from './step-up.ts'
 import { grantOf, redeemCode } from './token.ts'
 import { fetchUserinfo, mergeClaims } from './userinfo.ts'
-import type { ProviderFetch } from './wire.ts'
-
-/** What all clients of one issuer share. */
-export interface Issuer {
-  readonly metadata: MetadataSource
-  readonly keys: KeySource
-  readonly fetch: ProviderFetch
-}
 
 /** A ProviderClient for one `[providers.*]` table, on what is shared for its issuer. */
 export function createProviderClient(

@@ -1,6 +1,7 @@
 import type { Ports } from '../base/ports.ts'
 import type { ProviderConfig } from '../config/types.ts'
-import { createProviderClient, type Issuer } from './client.ts'
+import { createProviderClient } from './client.ts'
+import type { Issuer } from './issuer.ts'
 import { createKeySource } from './keys.ts'
 import { createMetadataSource } from './metadata.ts'
 import type { ProviderClient, ProviderPool } from './provider.ts'

@@ -1,0 +1,10 @@
+import type { KeySource } from './keys.ts'
+import type { MetadataSource } from './metadata.ts'
+import type { ProviderFetch } from './wire.ts'
+
+/** What all clients of one issuer share. */
+export interface Issuer {
+  readonly metadata: MetadataSource
+  readonly keys: KeySource
+  readonly fetch: ProviderFetch
+}
