@@ -1,60 +1,6 @@
-import type { Ports } from '../base/ports.ts'
-import type { Session } from '../session/session.ts'
 import { attempt } from './attempt.ts'
-import type { Deadlines } from './deadlines.ts'
-import type { Exchanges } from './exchanges.ts'
+import type { ForwardJob, ForwardTools } from './job.ts'
 import { forwardManaged } from './managed.ts'
-import type { Mention } from './mentions.ts'
-import type { ClientSide, Patience } from './patience.ts'
-import type { AnswerBounds } from './response-fields.ts'
-import type { EventStreams } from './streams.ts'
-import type { Upstream } from './upstream.ts'
-import type { WholeBodies } from './whole-body.ts'
-
-/** What the forwarder needs of the process. */
-export interface ForwardTools {
-  readonly ports: Pick<Ports, 'fetch' | 'now' | 'log'>
-  readonly deadlines: Deadlines
-  readonly exchanges: Exchanges
-  readonly streams: EventStreams
-  readonly wholeBodies: WholeBodies
-  readonly patience: Patience
-}
-
-/** One decided request, ready to go. */
-export interface ForwardJob {
-  readonly request: Request
-  readonly method: string
-  readonly upstream: Upstream
-  /** Path and query as the upstream gets them. */
-  readonly path: string
-  /** The request's fields as they came, and as they go on. */
-  readonly sent: Readonly<Record<string, string>>
-  readonly headers: Headers
-  /** Whether Host becomes the address's own. */
-  readonly hasOwnHost: boolean
-  /** How long the upstream may take to begin its answer. */
-  readonly timeoutMs: number
-  readonly routeId: string
-  /** How long a body of unannounced length may be; null: no limit, or the length was announced and has been checked. */
-  readonly maxBodyBytes: number | null
-  /** Up to what length the answer is read whole, whatever that costs; null where nobody asked for it. */
-  readonly keepLengthBytes: number | null
-  /** The client's address. */
-  readonly client: string
-  /** The same where it is beyond doubt, else null: what rules about networks look at. */
-  readonly provenClient: string | null
-  /** Whose request it is; null for nobody's. */
-  readonly session: Session | null
-  /** How far the answer may bounds. */
-  readonly bounds: AnswerBounds
-  /** Where the request came in. */
-  readonly front: ClientSide
-  /** The request by which `front` knows the connection: `request`, unless that one was made here. */
-  readonly connection: Request
-  /** The fields that mention other resources of the application; null for nearly all. */
-  readonly mentions: readonly Mention[] | null
-}
 
 /**
  * Sends a request to its upstream and answers with what came back, streaming in both directions.

@@ -1,10 +1,13 @@
 import type { Log, Ports } from '../base/ports.ts'
 import type { HealthConfig } from '../config/types-upstreams.ts'
 import { noteAnswer, type Origin } from './origin.ts'
-import type { Upstream } from './upstream.ts'
 
-/** What a check needs of its upstream. */
-export type CheckedUpstream = Pick<Upstream, 'label' | 'origins' | 'authorization'>
+/** What a check needs of its upstream: what it is called in the log, its addresses, and the Authorization that it sends. */
+interface CheckedUpstream {
+  readonly label: string
+  readonly origins: readonly Origin[]
+  readonly authorization: string | null
+}
 
 /** Running checks of one upstream. Pairs with `close`. */
 export interface HealthChecks {

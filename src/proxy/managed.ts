@@ -1,7 +1,7 @@
 import { GateError, toGateError } from '../base/errors.ts'
 import { type Exchange, overtaken } from './exchanges.ts'
 import { isUnsent, translateFailure } from './failures.ts'
-import type { ForwardJob, ForwardTools } from './forward.ts'
+import type { ForwardJob, ForwardTools } from './job.ts'
 import type { Origin } from './origin.ts'
 import { hasLeft } from './patience.ts'
 import { NOWHERE } from './roster.ts'

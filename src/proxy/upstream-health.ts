@@ -1,5 +1,4 @@
 import type { Origin } from './origin.ts'
-import type { Upstream } from './upstream.ts'
 
 /** What is known of an application without asking it: from its last request and from health checks. */
 export type Health = 'up' | 'down' | 'unknown'
@@ -15,7 +14,7 @@ export function originHealth({ isUnwell, failures, restsUntilMs }: Origin, nowMs
 }
 
 /** How an upstream is: up where any of its addresses is, down where all of them are. */
-export function upstreamHealth({ origins }: Pick<Upstream, 'origins'>, nowMs: number): Health {
+export function upstreamHealth({ origins }: { readonly origins: readonly Origin[] }, nowMs: number): Health {
   const all = origins.map(origin => originHealth(origin, nowMs))
   if (all.includes('up')) return 'up'
   return all.every(one => one === 'down') ? 'down' : 'unknown'
