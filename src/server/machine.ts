@@ -6,8 +6,8 @@ import type { HeldToken } from '../session/tokens.ts'
 import { provenClient } from './facts.ts'
 import { holdToMethod } from './one-method.ts'
 import type { Passage } from './passage.ts'
-import type { PipelineTools } from './pipeline.ts'
 import type { GateRoute } from './snapshot.ts'
+import type { PipelineTools } from './tools.ts'
 
 /** Whom a token stands for on a route: nobody where the route is public and takes none. */
 export interface Machine {

@@ -1,47 +1,19 @@
 import { GateError, toGateError } from '../base/errors.ts'
 import { findClient } from '../base/net.ts'
-import type { Ports } from '../base/ports.ts'
 import { isCallback } from '../portal/place.ts'
-import type { Portal } from '../portal/portal.ts'
 import type { SentFields } from '../proxy/request-fields.ts'
 import { parseTarget } from '../route/target.ts'
-import type { Links } from '../session/links.ts'
-import type { MaybePromise, Session, Sessions } from '../session/session.ts'
-import type { Tokens } from '../session/tokens.ts'
-import type { AccessLog } from './access-log.ts'
-import type { AccessTokens } from './access-tokens.ts'
+import type { MaybePromise, Session } from '../session/session.ts'
 import { takeToken } from './credential.ts'
 import { enterRoute } from './decide.ts'
-import type { LiveFieldTools } from './live-fields.ts'
-import type { Metrics } from './metrics.ts'
-import type { PassTools } from './pass.ts'
 import { type Answer, type Front, hostField, NOBODY, type Passage, peerAddress, sessionToken } from './passage.ts'
-import type { Passwords } from './passwords.ts'
 import { portalRequest } from './portal-request.ts'
-import type { Rates } from './rates.ts'
 import { finishRefusal } from './refusal.ts'
-import type { Respond } from './respond.ts'
-import type { GateRoute, Snapshot } from './snapshot.ts'
+import type { GateRoute } from './snapshot.ts'
 import { redirectToHttps } from './to-https.ts'
+import type { PipelineTools } from './tools.ts'
 import { verify } from './verify.ts'
 import { dialectAt } from './verify-dialects.ts'
-
-export interface PipelineTools extends PassTools {
-  readonly ports: Pick<Ports, 'fetch' | 'now' | 'log'>
-  readonly sessions: Sessions &
-    LiveFieldTools['sessions'] & { readonly tokens: Pick<Tokens, 'find'>; readonly links: Pick<Links, 'find'> }
-  readonly accessTokens: AccessTokens
-  readonly passwords: Passwords
-  readonly portal: Portal
-  readonly respond: Respond
-  readonly accessLog: AccessLog
-  readonly metrics: Metrics
-  readonly rates: Rates
-  /** The beginning of this process's request ids. */
-  readonly idPrefix: string
-  /** The snapshot in force: read once a request. */
-  current(): Snapshot
-}
 
 const NO_ROUTES: readonly GateRoute[] = Object.freeze([])
 
