@@ -9,6 +9,7 @@ import { enterRoute } from './decide.ts'
 import { type Answer, type Front, hostField, NOBODY, type Passage, peerAddress, sessionToken } from './passage.ts'
 import { portalRequest } from './portal-request.ts'
 import { finishRefusal } from './refusal.ts'
+import { isClientGone } from './respond.ts'
 import type { GateRoute } from './snapshot.ts'
 import { redirectToHttps } from './to-https.ts'
 import type { PipelineTools } from './tools.ts'
@@ -180,7 +181,8 @@ function fail(passage: Passage, tools: PipelineTools, thrown: unknown): Response
 
 function failure(passage: Passage, tools: PipelineTools, thrown: unknown): Response {
   const error = toGateError(thrown)
-  if (error.code.startsWith('upstream.')) tools.metrics.upstreamErrors++
+  // What fails because its client left is no failure of an upstream.
+  if (error.code.startsWith('upstream.') && !isClientGone(passage)) tools.metrics.upstreamErrors++
   else if (error.code === 'target.too_large') tools.metrics.tooLarge++
   else if (error.code === 'limit.rate') tools.metrics.rateLimited++
   return finishRefusal(passage, tools.respond.failed(passage, portalRequest(passage), error))

@@ -9,6 +9,7 @@ import type { PortalRequest } from '../portal/portal.ts'
 import { BASIC_CHALLENGE, problemResponse } from '../portal/problem.ts'
 import { sayTold } from '../portal/words/times.ts'
 import { sayError, type Words } from '../portal/words/words.ts'
+import { hasLeft } from '../proxy/patience.ts'
 import { VERSION_FIELDS } from '../proxy/websocket-handshake.ts'
 import { prefersPage } from '../route/page-load.ts'
 import { parseReturnTo } from '../route/return-to.ts'
@@ -169,8 +170,9 @@ function denialOf({ id, startedMs, request, route, session, client }: Passage, {
   }
 }
 
-function isClientGone(passage: Passage): boolean {
-  return passage.request.signal.aborted
+/** Whether nobody waits for the answer any more. */
+export function isClientGone({ request, front, connection }: Passage): boolean {
+  return request.signal.aborted || hasLeft(front, connection)
 }
 
 function logFailure(log: Log, passage: Passage, error: GateError): void {
