@@ -128,7 +128,12 @@ function causes(cause: unknown): string | undefined {
 }
 
 function describe(thrown: unknown): string {
-  if (!(thrown instanceof Error)) return String(thrown)
+  if (!(thrown instanceof Error)) return withoutQueries(String(thrown))
   const code = 'code' in thrown && typeof thrown.code === 'string' ? ` (${thrown.code})` : ''
-  return `${thrown.name}: ${thrown.message}${code}`
+  return `${thrown.name}: ${withoutQueries(thrown.message)}${code}`
+}
+
+/** A library's words without what an address in them asks for: a query may hold secrets. */
+function withoutQueries(text: string): string {
+  return text.replace(/(\b[a-z][a-z0-9+.-]*:\/\/[^\s"'`<>?#]*)[?#][^\s"'`<>]*/gi, '$1')
 }

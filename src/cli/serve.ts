@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
 import { randomToken } from '../base/bytes.ts'
-import { GateError } from '../base/errors.ts'
+import { errorFacts, GateError } from '../base/errors.ts'
 import type { LevelledLog } from '../base/log.ts'
 import type { Log, Ports } from '../base/ports.ts'
 import type { CheckResult } from '../config/check.ts'
@@ -171,6 +171,10 @@ export function startServer(options: ServeOptions): RunningServer {
       patienceMs: options.bodyPatienceMs,
     }),
     patience: createPatience(deadlines, ports.now, idleTimeoutS),
+    noteTruncated(error) {
+      metrics.truncated++
+      ports.log.warn('An upstream ended in the middle of its answer', errorFacts(error))
+    },
     sessions,
     accessTokens: createAccessTokens(pool, ports),
     passwords,

@@ -2,7 +2,7 @@ import { GateError } from '../base/errors.ts'
 import type { MaybePromise } from '../session/session.ts'
 import type { Waiting } from './deadlines.ts'
 import { type Exchange, type ExchangeOwner, overtaken } from './exchanges.ts'
-import { translateFailure, unreachable } from './failures.ts'
+import { isUpstreams, translateFailure, unreachable } from './failures.ts'
 import { handOn, hasBody } from './hand-on.ts'
 import type { ForwardJob, ForwardTools } from './job.ts'
 import { limitBody } from './limited-body.ts'
@@ -14,7 +14,7 @@ import { cleanResponseFields } from './response-fields.ts'
 import { NOWHERE } from './roster.ts'
 import { isEventStream } from './streams.ts'
 import { FETCH_PATIENCE_MS } from './upstream.ts'
-import { watchBody } from './watched-body.ts'
+import { type BodyWatch, watchBody } from './watched-body.ts'
 import { isHere } from './whole-body.ts'
 
 /** Most requests are answered by then, and never ask what became of their client. */
@@ -256,13 +256,15 @@ class Attempt implements Waiting, Exchange {
 
   #handOn(response: Response): MaybePromise<Response> {
     const job = this.#job
+    const origin = this.#origin
     const { patience, streams, wholeBodies, ports } = this.#tools
     const { headers, status, statusText } = response
-    if (status < 200) {
-      throw new GateError(
-        'upstream.broken',
-        `${job.routeId}: the upstream switched protocols unasked (status ${status})`,
-      )
+    if (status < 200 || status > 599) {
+      const what =
+        status < 200 ? 'the upstream switched protocols unasked' : 'the upstream answered with no status of HTTP'
+      throw new GateError('upstream.broken', `${job.routeId}: ${what} (${status})`, {
+        facts: { route: job.routeId, upstream: this.#origin.label },
+      })
     }
     cleanResponseFields(headers, job.bounds)
     const length = headers.get('content-length')
@@ -272,12 +274,18 @@ class Attempt implements Waiting, Exchange {
       this.#leave()
       patience.renew(job.front, job.connection)
     }
+    const onBreak = (error: GateError): void => {
+      if (!hasLeft(job.front, job.connection)) this.#tools.noteTruncated(error)
+    }
     // Touching `body` turns it into a stream of JavaScript's own: only where it has to be one.
     if (isEventStream(type) && response.body !== null) {
       patience.hold(job.front, job.connection)
       const { stream, close } = streams.wrap(response.body, {
         lead: headers.has('content-encoding') ? '' : ':\n\n',
         onEnd,
+        onBreak(error) {
+          if (isUpstreams(error)) onBreak(translateFailure(error, job.routeId, origin.label))
+        },
       })
       this.#closeEvents = close
       return new Response(stream, { status, statusText, headers })
@@ -290,15 +298,25 @@ class Attempt implements Waiting, Exchange {
     ) {
       this.#leave()
       if (this.#isPatient) patience.renew(job.front, job.connection)
-    } else if (!isLocalSocket(job.front)) {
+    } else if ((isLocalSocket(job.front) || job.path.includes('?')) && response.body !== null) {
+      // On a local socket it does not show whether a request is over, but for the end of its body. And Bun 1.4.5 writes the
+      // whole address on standard error where a body breaks off that it has in its own hands: a query may hold secrets.
+      if (!this.#isPatient) patience.hold(job.front, job.connection)
+      const watch: BodyWatch = {
+        idleTimeoutMs: null,
+        now: ports.now,
+        deadlines: this.#tools.deadlines,
+        route: job.routeId,
+        upstream: this.#origin.label,
+        onEnd(error) {
+          onEnd()
+          if (error !== undefined) onBreak(error)
+        },
+      }
+      answer = new Response(watchBody(response.body, watch).stream, { status, statusText, headers })
+    } else {
       this.deadlineMs = ports.now()
       this.#wait(FIRST_LOOK_MS)
-    } else if (response.body !== null) {
-      // There it does not show whether a request is over, but for the end of its body.
-      if (!this.#isPatient) patience.hold(job.front, job.connection)
-      const label = `${job.routeId}: ${this.#origin.label}`
-      const watch = { idleTimeoutMs: null, now: ports.now, deadlines: this.#tools.deadlines, label, onEnd }
-      answer = new Response(watchBody(response.body, watch).stream, { status, statusText, headers })
     }
     const ready = handOn({ response: answer, method: job.method, type, length, address, asker: job }, wholeBodies)
     if (!(ready instanceof Promise)) return ready

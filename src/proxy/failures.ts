@@ -75,6 +75,22 @@ export function unreachable(what: string, label: string, connectTimeoutMs: numbe
   })
 }
 
+/**
+ * What a body of ours ends with where an upstream's broke off: Bun 1.4.5 may write it on standard error as it is, and its own error holds
+ * the whole address, query included.
+ */
+export class BrokenOff extends Error {
+  constructor() {
+    super('an upstream ended in the middle of its answer')
+    this.name = 'BrokenOff'
+  }
+}
+
+/** Whether a body's end is news of its upstream: not where this process ended it (an abort's reason is a text), nor a second time. */
+export function isUpstreams(error: unknown): boolean {
+  return error instanceof Error && !(error instanceof BrokenOff)
+}
+
 /** Whether a failed request certainly never reached an application, so that any method may be tried elsewhere. */
 export function isUnsent(error: GateError): boolean {
   return error.code === 'upstream.refused' || error.code === 'upstream.untrusted'

@@ -1,3 +1,4 @@
+import type { GateError } from '../base/errors.ts'
 import type { Ports } from '../base/ports.ts'
 import type { Session } from '../session/session.ts'
 import type { Deadlines } from './deadlines.ts'
@@ -17,6 +18,8 @@ export interface ForwardTools {
   readonly streams: EventStreams
   readonly wholeBodies: WholeBodies
   readonly patience: Patience
+  /** Told of an answer that broke off after its beginning was sent. */
+  noteTruncated(error: GateError): void
 }
 
 /** One decided request, ready to go. */

@@ -134,20 +134,17 @@ async function watch(
     return response
   }
   origin.inFlight++
-  const label = `${job.routeId}: ${origin.label}`
   let hasBegun = false
   const { stream, begun } = watchBody(response.body, {
     idleTimeoutMs,
     now: tools.ports.now,
     deadlines: tools.deadlines,
-    label,
+    route: job.routeId,
+    upstream: origin.label,
     onEnd(error) {
       origin.inFlight--
       leave()
-      if (error !== undefined && hasBegun) {
-        const facts = { route: job.routeId, upstream: origin.label, code: error.code, hint: error.hint }
-        tools.ports.log.warn('An upstream fell silent in the middle of its answer', facts)
-      }
+      if (error !== undefined && hasBegun && !hasLeft(job.front, job.connection)) tools.noteTruncated(error)
     },
   })
   // Bun 1.4.5 holds the head back until the first byte of a body, so waiting for it delays nothing, and a failure before it

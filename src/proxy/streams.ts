@@ -1,3 +1,5 @@
+import { BrokenOff } from './failures.ts'
+
 /** The event streams in flight: they are told of their end, where any other answer is cut. */
 export interface EventStreams {
   /** How many are open. */
@@ -6,11 +8,12 @@ export interface EventStreams {
    * An event stream that begins at once and can be closed from here.
    *
    * `lead` is sent first: Bun 1.4.5 holds the response head back until a first byte of the body, and a comment line is no
-   * event (HTML Standard §9.2.6). `onEnd` is called once, however the stream ends.
+   * event (HTML Standard §9.2.6). `onEnd` is called once, however the stream ends, and
+   * `onBreak` after it where the upstream broke off.
    */
   wrap(
     body: ReadableStream<Uint8Array>,
-    of: { readonly lead: string; readonly onEnd: () => void },
+    of: { readonly lead: string; readonly onEnd: () => void; readonly onBreak: (error: unknown) => void },
   ): { readonly stream: ReadableStream<Uint8Array>; close(): void }
   closeAll(): void
 }
@@ -28,7 +31,7 @@ export function createEventStreams(): EventStreams {
     get size() {
       return open.size
     },
-    wrap(body, { lead, onEnd }) {
+    wrap(body, { lead, onEnd, onBreak }) {
       const reader = body.getReader()
       let closeStream: (() => void) | null = null
       function finish(): void {
@@ -58,7 +61,8 @@ export function createEventStreams(): EventStreams {
           } catch (error) {
             if (!open.has(close)) return
             finish()
-            controller.error(error)
+            controller.error(new BrokenOff())
+            onBreak(error)
           }
         },
         cancel(reason) {

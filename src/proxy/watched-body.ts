@@ -1,5 +1,6 @@
 import { GateError } from '../base/errors.ts'
 import type { Deadlines, Waiting } from './deadlines.ts'
+import { BrokenOff, isUpstreams, translateFailure } from './failures.ts'
 import { NOWHERE } from './roster.ts'
 
 export interface BodyWatch {
@@ -7,9 +8,10 @@ export interface BodyWatch {
   readonly idleTimeoutMs: number | null
   readonly now: () => number
   readonly deadlines: Deadlines
-  /** What an upstream that fell silent is called: route and address. */
-  readonly label: string
-  /** Called once, however the body ends; with the error where the upstream fell silent. */
+  /** Whose answer it is, and the address that gives it. */
+  readonly route: string
+  readonly upstream: string
+  /** Called once, however the body ends; with the error where the upstream broke off or fell silent. */
   onEnd(error?: GateError): void
 }
 
@@ -47,7 +49,7 @@ export function watchBody(body: ReadableStream<Uint8Array>, watch: BodyWatch): W
               slot: NOWHERE,
               deadlineMs: watch.now() + idleTimeoutMs,
               expire() {
-                const error = stalled(watch.label, idleTimeoutMs)
+                const error = stalled(`${watch.route}: ${watch.upstream}`, idleTimeoutMs)
                 end(error)
                 fail(error)
                 controller.error(error)
@@ -67,9 +69,9 @@ export function watchBody(body: ReadableStream<Uint8Array>, watch: BodyWatch): W
       } catch (error) {
         if (waiting !== null) deadlines.remove(waiting)
         if (isOver) return
-        end()
+        end(isUpstreams(error) ? translateFailure(error, watch.route, watch.upstream) : undefined)
         fail(error)
-        controller.error(error)
+        controller.error(new BrokenOff())
       }
     },
     cancel(reason) {

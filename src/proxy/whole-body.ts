@@ -1,5 +1,6 @@
 import { estimateShallowMemoryUsageOf } from 'bun:jsc'
 import type { Deadlines, Waiting } from './deadlines.ts'
+import { BrokenOff } from './failures.ts'
 import type { ClientSide } from './patience.ts'
 import { NOWHERE } from './roster.ts'
 
@@ -153,10 +154,14 @@ function goOn(pieces: readonly Bytes[], reading: ReturnType<Reader['read']>, rea
         for (const piece of pieces) controller.enqueue(piece)
       },
       async pull(controller) {
-        const { done, value } = await (next ?? reader.read())
-        next = null
-        if (done) controller.close()
-        else controller.enqueue(value)
+        try {
+          const { done, value } = await (next ?? reader.read())
+          next = null
+          if (done) controller.close()
+          else controller.enqueue(value)
+        } catch {
+          throw new BrokenOff()
+        }
       },
       cancel: reason => reader.cancel(reason),
     },

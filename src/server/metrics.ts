@@ -5,6 +5,7 @@ export interface Metrics {
   signInsAsked: number
   denied: number
   upstreamErrors: number
+  truncated: number
   tooLarge: number
   rateLimited: number
   reloads: number
@@ -17,6 +18,7 @@ export function createMetrics(): Metrics {
     signInsAsked: 0,
     denied: 0,
     upstreamErrors: 0,
+    truncated: 0,
     tooLarge: 0,
     rateLimited: 0,
     reloads: 0,
@@ -48,6 +50,11 @@ export function renderMetrics(metrics: Metrics, gauges: readonly Gauge[]): strin
   counter('sign_ins_asked', 'Requests that were asked to sign in.', metrics.signInsAsked)
   counter('denied', 'Requests that a rule denied.', metrics.denied)
   counter('upstream_errors', 'Requests whose upstream failed.', metrics.upstreamErrors)
+  counter(
+    'truncated',
+    'Answers that broke off after their beginning was sent, but for those that Bun alone sees.',
+    metrics.truncated,
+  )
   counter('too_large', 'Requests whose body was longer than max_body.', metrics.tooLarge)
   counter('rate_limited', 'Requests that came faster than a rate allows.', metrics.rateLimited)
   counter('reloads', 'Configurations taken over.', metrics.reloads)

@@ -43,6 +43,7 @@ const tools: ForwardTools = {
   streams: createEventStreams(),
   wholeBodies: createWholeBodies({ unsent: () => 0, deadlines, now: Date.now, patienceMs: undefined }),
   patience: createPatience(deadlines, Date.now, 255),
+  noteTruncated: () => undefined,
 }
 
 let app: RawUpstream
