@@ -101,10 +101,16 @@ function parseNetwork(text: string): [ipaddr.IPv4 | ipaddr.IPv6, number] {
   return [address, address.kind() === 'ipv4' ? 32 : 128]
 }
 
-/** Only the four-part decimal form of IPv4 is an address here; `0x7f.1` and `127.1` are not. */
+/**
+ * Only the four-part decimal form of IPv4 is an address here, at the end of an IPv6 one too; `0x7f.1`, `127.1` and
+ * `::ffff:010.0.0.1` are none: others read them as other addresses, or as none.
+ */
 function parseAddress(text: string): ipaddr.IPv4 | ipaddr.IPv6 | null {
   if (ipaddr.IPv4.isValidFourPartDecimal(text)) return ipaddr.IPv4.parse(text)
   // ipaddr.js 2 takes `::10.0.0.1` (RFC 4291 §2.5.5.1, deprecated) for the mapped `::ffff:10.0.0.1`, which it is not.
   if (!ipaddr.IPv6.isValid(text) || /^::\d{1,3}\./.test(text)) return null
+  // And octal, hexadecimal and padded numbers in such an end.
+  const end = text.includes('.') ? /:([^:%]*\.[^:%]*)(?:%|$)/.exec(text)?.[1] : undefined
+  if (end !== undefined && !ipaddr.IPv4.isValidFourPartDecimal(end)) return null
   return ipaddr.process(text)
 }

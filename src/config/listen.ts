@@ -1,4 +1,5 @@
 import ipaddr from 'ipaddr.js'
+import { canonicalAddress } from '../base/net.ts'
 import { parseHost } from './host.ts'
 import { bad, good, type Parsed } from './outcome.ts'
 import { quote } from './raw.ts'
@@ -59,7 +60,7 @@ export function parseNetwork(text: string): Parsed<string> {
   const match = /^([0-9a-f:.]+)(?:\/(\d{1,3}))?$/i.exec(text)
   const [, address = '', prefix] = match ?? []
   const isIpv4 = ipaddr.IPv4.isValidFourPartDecimal(address)
-  if (match === null || (!isIpv4 && !ipaddr.IPv6.isValid(address))) {
+  if (match === null || canonicalAddress(address) === null) {
     return bad('network.invalid', not, 'as in "10.0.0.0/8", "192.168.1.7" or "fd00::/8"')
   }
   const most = isIpv4 ? 32 : 128

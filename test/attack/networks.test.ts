@@ -147,6 +147,10 @@ describe('addresses', () => {
     ['127.1', null],
     ['0177.0.0.1', null],
     ['2130706433', null],
+    ['::ffff:010.0.0.1', null],
+    ['::ffff:0x7f.0.0.1', null],
+    ['::ffff:127.0.0.01', null],
+    ['::ffff:127.0.0.1%eth0.1', null],
     ['localhost', null],
     ['', null],
   ]
