@@ -83,7 +83,12 @@ const DROPPED = /[. ](?:\/|$)|:\$/
 /** Windows opens `admin` for `admin. .`, and for `admin::$INDEX_ALLOCATION` and `admin:$I30:$INDEX_ALLOCATION`, which are the folder itself. */
 function addWithoutDropped(found: Set<string>, text: string): void {
   found.add(text.split('/').map(withoutEnd).join('/'))
-  found.add(text.replace(/:[^/:]*:\$[^/]*/g, ''))
+  found.add(text.split('/').map(withoutStream).join('/'))
+}
+
+/** Without what a stream's type is about, from its first colon on: Windows knows more types than are written down. */
+function withoutStream(name: string): string {
+  return name.includes(':$') ? name.slice(0, name.indexOf(':')) : name
 }
 
 /** Without dots and blanks at its end; walked by hand, since an expression takes the square of their number. */

@@ -32,7 +32,7 @@ export function readingsOf(target: string): ReadonlySet<string> {
       ...normalised(text),
       text.replace(/ +(?=\/|$)/g, ''),
       text.replace(/[. ]+(?=\/|$)/g, ''),
-      text.replace(/:[^/]*\$[^/]*/g, ''),
+      text.replace(/:(?:[^/]*:)?\$[^/]*/g, ''),
     ]
     for (const step of steps) grow(step, depth + 1)
   }
