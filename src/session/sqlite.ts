@@ -1,8 +1,18 @@
 import { Database } from 'bun:sqlite'
-import { chmodSync, existsSync, renameSync, statSync } from 'node:fs'
+import { chmodSync } from 'node:fs'
 import { errorFacts, GateError } from '../base/errors.ts'
 import type { Ports } from '../base/ports.ts'
 import type { MaybePromise } from './session.ts'
+import {
+  type Companions,
+  closeDescriptor,
+  fileAt,
+  noteCompanions,
+  renameDatabase,
+  setAsideForeignLog,
+  setAsideOwn,
+} from './sqlite-companions.ts'
+import { copyDatabase } from './sqlite-copy.ts'
 import { LAYOUT, layoutOf, migrate } from './sqlite-layout.ts'
 import { ATTEMPT_MS } from './sqlite-patience.ts'
 import { storeOn } from './sqlite-rows.ts'
@@ -15,16 +25,23 @@ const OPENING_TIMEOUT_MS = 2000
 interface OpenFile {
   readonly store: SessionStore
   readonly file: string | null
+  readonly companions: Companions
 }
 
 /**
  * A SessionStore in one SQLite file, in WAL mode with full synchronisation: what was acknowledged survives kill -9 and power loss.
  *
  * A damaged file, found so at the start or later, is moved aside (name + `.damaged-TIME`) with a loud log, and a new one is
- * begun: everyone signs in again, nobody gets in. So it is where the file was removed or replaced under a running program.
+ * begun: everyone signs in again, nobody gets in. Where the file was removed or replaced, under a running program or before it
+ * starts, what it left beside it is set aside (name + `.replaced-TIME`) and never played on the new one. A copy of a file of an
+ * older layout is kept (name + `.layout-N`). `onReplaced` sees the store that took another's place.
  * Throws `session.store` for a newer layout, a folder that is missing or a file that cannot be written.
  */
-export function openSqliteStore(path: string, ports: Pick<Ports, 'now' | 'log'>): SessionStore {
+export function openSqliteStore(
+  path: string,
+  ports: Pick<Ports, 'now' | 'log'>,
+  onReplaced: (store: SessionStore) => void = () => {},
+): SessionStore {
   let open = openFile(path, ports)
   let isAnother = false
   let isTold = false
@@ -34,11 +51,13 @@ export function openSqliteStore(path: string, ports: Pick<Ports, 'now' | 'log'>)
     try {
       prepare()
       const next = openFile(path, ports)
+      // Its file is no longer at the path: closing it writes nothing there and removes nothing.
       void open.store.close()
       open = next
       isAnother = true
       isTold = false
       ports.log.error(why, { path })
+      onReplaced(open.store)
     } catch (error) {
       if (!isTold) ports.log.error('The session database is lost, and no new one can be begun', errorFacts(error))
       isTold = true
@@ -100,7 +119,9 @@ export function openSqliteStore(path: string, ports: Pick<Ports, 'now' | 'log'>)
     purge: (nowMs, idleBeforeMs) => run(store => store.purge(nowMs, idleBeforeMs)),
     changesSince() {
       if (open.file !== null && fileAt(path) !== open.file) {
-        reopen('The session database was removed or replaced; who is not in the new one has to sign in again', () => {})
+        reopen('The session database was removed or replaced; who is not in the new one has to sign in again', () =>
+          setAsideOwn(path, open.companions, ports),
+        )
       }
       if (!isAnother) return run(store => store.changesSince())
       isAnother = false
@@ -113,10 +134,34 @@ export function openSqliteStore(path: string, ports: Pick<Ports, 'now' | 'log'>)
 const MEMORY = ':memory:'
 
 function openFile(path: string, ports: Pick<Ports, 'now' | 'log'>): OpenFile {
+  const isInMemory = path === MEMORY
+  let kept: number | null = null
   try {
-    return { store: storeOn(openOrReplace(path, ports)), file: path === MEMORY ? null : fileAt(path) }
+    kept = isInMemory ? null : setAsideForeignLog(path, ports)
+    const store = storeOn(openOrReplace(path, ports))
+    return {
+      store: closingAfter(store, kept),
+      file: isInMemory ? null : fileAt(path),
+      companions: isInMemory ? NO_COMPANIONS : noteCompanions(path),
+    }
   } catch (error) {
+    closeDescriptor(kept)
     throw openFailed(path, error)
+  }
+}
+
+const NO_COMPANIONS: Companions = { log: null, index: null }
+
+function closingAfter(store: SessionStore, kept: number | null): SessionStore {
+  if (kept === null) return store
+  let isClosed = false
+  return {
+    ...store,
+    close() {
+      void store.close()
+      if (!isClosed) closeDescriptor(kept)
+      isClosed = true
+    },
   }
 }
 
@@ -130,17 +175,10 @@ function openOrReplace(path: string, ports: Pick<Ports, 'now' | 'log'>): Databas
   }
 }
 
-/** The log and the index first: a new database must never meet those of an old one. */
 function moveAside(path: string, ports: Pick<Ports, 'now' | 'log'>): void {
   const aside = `${path}.damaged-${ports.now()}`
-  for (const suffix of ['-wal', '-shm', '']) if (existsSync(path + suffix)) renameSync(path + suffix, aside + suffix)
+  renameDatabase(path, aside)
   ports.log.error('The session database is damaged and was moved aside; everyone has to sign in again', { path, aside })
-}
-
-/** Which file lies at a path, as the system knows it; null where there is none. */
-function fileAt(path: string): string | null {
-  const stat = statSync(path, { throwIfNoEntry: false })
-  return stat === undefined ? null : `${stat.dev}:${stat.ino}`
 }
 
 function openDatabase(path: string): Database {
@@ -161,12 +199,24 @@ function openDatabase(path: string): Database {
     database.run('PRAGMA synchronous = FULL')
     database.run('PRAGMA foreign_keys = ON')
     if (path !== MEMORY) chmodSync(path, 0o600)
-    if (layout < LAYOUT) migrate(database)
+    if (layout < LAYOUT) {
+      if (layout > 0) keepCopy(database, `${path}.layout-${layout}`)
+      migrate(database)
+    }
     database.run(`PRAGMA busy_timeout = ${ATTEMPT_MS}`)
     return database
   } catch (error) {
     database.close()
     throw error
+  }
+}
+
+/** For whoever goes back to the version before; of several processes, or attempts, the first has kept it. */
+function keepCopy(database: Database, to: string): void {
+  try {
+    copyDatabase(database, to)
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error
   }
 }
 

@@ -1,0 +1,24 @@
+import type { Database } from 'bun:sqlite'
+import { closeSync, existsSync, fsyncSync, linkSync, openSync, rmSync } from 'node:fs'
+
+/**
+ * Writes a whole copy of an open database to a path where nothing is yet, mode 0600; what is in its log is in it.
+ *
+ * The copy is one file, of one moment, also while others write; it appears as a whole and on the disk. Throws what SQLite or
+ * the system throws, `EEXIST` among it.
+ */
+export function copyDatabase(database: Database, to: string): void {
+  if (existsSync(to)) throw Object.assign(new Error(`${to} exists`), { code: 'EEXIST' })
+  const draft = `${to}.${process.pid}.new`
+  try {
+    // SQLite fills a file that is empty, and leaves its mode as it is.
+    closeSync(openSync(draft, 'wx', 0o600))
+    database.query('VACUUM INTO ?').run(draft)
+    const file = openSync(draft, 'r+')
+    fsyncSync(file)
+    closeSync(file)
+    linkSync(draft, to)
+  } finally {
+    rmSync(draft, { force: true })
+  }
+}

@@ -1,0 +1,123 @@
+import { Database } from 'bun:sqlite'
+import { describe, expect, test } from 'bun:test'
+import { copyFileSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { openSqliteStore } from '../../src/session/sqlite.ts'
+import type { SessionStore } from '../../src/session/store.ts'
+import { fakeClock, quietPorts } from '../kit/clock.ts'
+import { temporaryFolder } from '../kit/folder.ts'
+import { storedSession } from '../kit/stored.ts'
+
+const ports = quietPorts(fakeClock())
+
+async function add(store: SessionStore, id: string): Promise<void> {
+  await store.insert(storedSession(id), { hash: `h-${id}`, sessionId: id, host: 'x' })
+}
+
+/** A whole copy, as SQLite makes it: one file, without a log beside it. */
+function backUp(path: string, to: string): void {
+  const database = new Database(path)
+  database.query('VACUUM INTO ?').run(to)
+  database.close()
+}
+
+/** What a process leaves that was killed: its files, as they lay there while it ran. */
+async function leaveBehind(path: string, ids: readonly string[]): Promise<void> {
+  const living = `${path}.living`
+  const store = openSqliteStore(living, ports)
+  for (const id of ids) await add(store, id)
+  for (const suffix of ['', '-wal', '-shm']) renameSync(living + suffix, path + suffix)
+  if (existsSync(`${living}-place`)) renameSync(`${living}-place`, `${path}-place`)
+  await store.close()
+  expect(existsSync(`${path}-wal`)).toBe(true)
+}
+
+function isWhole(path: string): boolean {
+  const database = new Database(path)
+  const row = database.query<{ integrity_check: string }, []>('PRAGMA integrity_check').get()
+  database.close()
+  return row?.integrity_check === 'ok'
+}
+
+function asides(folder: string): readonly string[] {
+  return readdirSync(folder).filter(name => name.includes('.replaced-'))
+}
+
+describe('a database that is put in place of another', () => {
+  test('under a running gate is what the gate, and its other workers, go on with; the old log is not played on it', async () => {
+    using folder = temporaryFolder()
+    const path = join(folder.path, 's.db')
+    const first = openSqliteStore(path, ports)
+    const second = openSqliteStore(path, ports)
+    for (let index = 0; index < 50; index++) await add(first, `early${index}`)
+    backUp(path, join(folder.path, 'copy.db'))
+    for (let index = 0; index < 500; index++) await add(first, `late${index}`)
+    renameSync(join(folder.path, 'copy.db'), path)
+    for (const store of [first, second]) {
+      expect(await store.changesSince()).toEqual({ removed: [], updated: [], isIncomplete: true })
+      expect(store.findByHash('h-early49')).not.toBeNull()
+      expect(store.findByHash('h-late499')).toBeNull()
+    }
+    await add(first, 'new')
+    expect(second.findByHash('h-new')).not.toBeNull()
+    expect(await first.changesSince()).toMatchObject({ removed: [] })
+    expect(asides(folder.path).filter(name => name.endsWith('-wal')).length).toBe(1)
+    await second.close()
+    await first.close()
+    expect(isWhole(path)).toBe(true)
+  })
+
+  test('after kill -9 does not meet the log that was left', async () => {
+    using folder = temporaryFolder()
+    const path = join(folder.path, 's.db')
+    await leaveBehind(path, ['early'])
+    const early = openSqliteStore(path, ports)
+    expect(early.findByHash('h-early')).not.toBeNull()
+    await early.close()
+    backUp(path, join(folder.path, 'copy.db'))
+    await leaveBehind(path, ['late'])
+    renameSync(join(folder.path, 'copy.db'), path)
+    const store = openSqliteStore(path, ports)
+    expect(store.findByHash('h-early')).not.toBeNull()
+    expect(store.findByHash('h-late')).toBeNull()
+    expect(asides(folder.path).some(name => name.endsWith('-wal'))).toBe(true)
+    await store.close()
+    expect(isWhole(path)).toBe(true)
+  })
+
+  test('by cp, over the file that was there, does not meet it either', async () => {
+    using folder = temporaryFolder()
+    const path = join(folder.path, 's.db')
+    const early = openSqliteStore(join(folder.path, 'early.db'), ports)
+    await add(early, 'early')
+    await early.close()
+    backUp(join(folder.path, 'early.db'), join(folder.path, 'copy.db'))
+    await leaveBehind(path, ['late'])
+    copyFileSync(join(folder.path, 'copy.db'), path)
+    const store = openSqliteStore(path, ports)
+    expect(store.findByHash('h-early')).not.toBeNull()
+    expect(store.findByHash('h-late')).toBeNull()
+    await store.close()
+    expect(isWhole(path)).toBe(true)
+  })
+})
+
+describe('the log that a killed process left', () => {
+  test('is played where it belongs, also in a copy of the whole folder', async () => {
+    using folder = temporaryFolder()
+    const path = join(folder.path, 's.db')
+    await leaveBehind(path, ['ada'])
+    const elsewhere = join(folder.path, 'elsewhere')
+    mkdirSync(elsewhere)
+    for (const name of readdirSync(folder.path).filter(each => each.startsWith('s.db')))
+      copyFileSync(join(folder.path, name), join(elsewhere, name))
+    rmSync(`${path}-shm`)
+    for (const where of [path, join(elsewhere, 's.db')]) {
+      const store = openSqliteStore(where, ports)
+      expect(store.findByHash('h-ada')).not.toBeNull()
+      await store.close()
+    }
+    expect(asides(folder.path)).toEqual([])
+    expect(asides(elsewhere)).toEqual([])
+  })
+})
