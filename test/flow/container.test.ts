@@ -144,7 +144,7 @@ describe.skipIf(!mayMount())('the container', () => {
     const container = await here.run()
     await using _ = container
     expect(await container.exited).toBe(1)
-    expect(container.output()).toContain('/etc/sallyport/sallyport.key cannot be made')
+    expect(container.output()).toContain('/etc/sallyport/sallyport.db cannot be opened')
     expect(container.output()).toContain('store = "sqlite:/data/sallyport.db"')
   }, 60_000)
 
