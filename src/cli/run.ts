@@ -1,6 +1,7 @@
 import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { loadConfig } from '../config/load.ts'
+import { runBackup } from './backup.ts'
 import { runCheck } from './check.ts'
 import { runDemo } from './demo/run.ts'
 import { runDoctor } from './doctor/run.ts'
@@ -11,6 +12,7 @@ import { runImport } from './import/run.ts'
 import { runInit } from './init/run.ts'
 import { type Io, processIo } from './io.ts'
 import { liftRequestLimit, realPorts } from './process.ts'
+import { runRestore } from './restore.ts'
 import { runSchema } from './schema.ts'
 import type { RunningServer } from './serve.ts'
 import { runSessions } from './sessions.ts'
@@ -30,6 +32,7 @@ const HELP = `Sallyport: an authenticating reverse proxy. One executable, one ro
   sallyport sessions list | revoke           who is signed in; ends sign-ins on a running server
   sallyport tokens create | list | revoke    for scripts and apps, in place of signing in
   sallyport guests create | list | revoke    links by which guests open one address without signing in
+  sallyport backup FILE | restore FILE       the session database, whole, also while the server runs
   sallyport demo                             everything on this machine, to try it in a minute
   sallyport init                             asks little, and writes a first routes.toml
   sallyport import FILE                      a routes.toml from an oauth2-proxy.cfg or a Caddyfile
@@ -66,6 +69,10 @@ export async function run(argv: readonly string[]): Promise<number> {
       return runTokens(rest, io, realPorts(io))
     case 'guests':
       return runGuests(rest, io, realPorts(io))
+    case 'backup':
+      return runBackup(rest, io, realPorts(io))
+    case 'restore':
+      return runRestore(rest, io, realPorts(io))
     case 'demo':
       liftRequestLimit(argv, realPorts(io).log)
       return runDemo(rest, io, async configPath => startHere(configPath, io))

@@ -4,7 +4,7 @@ import { errorFacts } from '../base/errors.ts'
 import type { Ports } from '../base/ports.ts'
 import { loadConfig } from '../config/load.ts'
 import { renderDiagnostics } from '../config/render.ts'
-import type { Config } from '../config/types.ts'
+import type { Config, StoreConfig } from '../config/types.ts'
 import type { OpenSessions } from '../session/open.ts'
 import { EXIT } from './args.ts'
 import type { Io } from './io.ts'
@@ -12,6 +12,32 @@ import { openSessionState } from './session-state.ts'
 
 /** What commands on the session store need from outside. */
 export type StorePorts = Parameters<typeof loadConfig>[1] & Pick<Ports, 'now' | 'random' | 'log'>
+
+/** The config of a file; null, and the mistakes written, where it has any. */
+export function configOf(file: string, io: Io, ports: StorePorts): Config | null {
+  const loaded = loadConfig(resolve(io.cwd, file), ports, file)
+  if (loaded.ok) return loaded.config
+  io.stderr(renderDiagnostics(loaded.diagnostics, new Map([[file, loaded.text]]), { colour: io.colour.stderr }))
+  return null
+}
+
+/** Whether a store is one that only a running server has, or none yet; the reason is then written. */
+export function isOutOfReach(store: StoreConfig, io: Io): boolean {
+  if (store.kind !== 'sqlite' || existsSync(store.path)) return false
+  io.stderr(
+    store.path === ':memory:'
+      ? 'the sessions are in the memory of the running server alone: see [sessions] store\n'
+      : `there is no session database ${store.path} yet\n`,
+  )
+  return true
+}
+
+/** Writes what went wrong, with its hint and cause, after a sentence's beginning; answers the exit code. */
+export function tellFailure(beginning: string, failure: unknown, io: Io): number {
+  const { error, hint, cause } = errorFacts(failure)
+  for (const line of [`${beginning}: ${error}`, hint, cause]) if (line !== undefined) io.stderr(`${line}\n`)
+  return EXIT.failed
+}
 
 /**
  * Runs a command on the session store of a file, and answers its exit code; 1 where the file or the store cannot be read, with
@@ -23,22 +49,9 @@ export async function withSessions(
   ports: StorePorts,
   act: (config: Config, sessions: OpenSessions) => Promise<number>,
 ): Promise<number> {
-  const loaded = loadConfig(resolve(io.cwd, file), ports, file)
-  if (!loaded.ok) {
-    io.stderr(renderDiagnostics(loaded.diagnostics, new Map([[file, loaded.text]]), { colour: io.colour.stderr }))
-    return EXIT.failed
-  }
-  const { config } = loaded
-  const { store } = config.sessions
-  if (store.kind === 'sqlite' && !existsSync(store.path)) {
-    // To open it would make it, and its key, as whoever runs this.
-    io.stderr(
-      store.path === ':memory:'
-        ? 'the sessions are in the memory of the running server alone: see [sessions] store\n'
-        : `there is no session database ${store.path} yet\n`,
-    )
-    return EXIT.failed
-  }
+  const config = configOf(file, io, ports)
+  // To open a database that is not there would make it, and its key, as whoever runs this.
+  if (config === null || isOutOfReach(config.sessions.store, io)) return EXIT.failed
   try {
     const { sessions } = openSessionState(config, ports)
     try {
@@ -47,9 +60,6 @@ export async function withSessions(
       await sessions.close()
     }
   } catch (error) {
-    const { error: what, hint, cause } = errorFacts(error)
-    for (const line of [`the sessions cannot be read: ${what}`, hint, cause])
-      if (line !== undefined) io.stderr(`${line}\n`)
-    return EXIT.failed
+    return tellFailure('the sessions cannot be read', error, io)
   }
 }

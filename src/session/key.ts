@@ -1,4 +1,4 @@
-import { closeSync, linkSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs'
+import { closeSync, fsyncSync, linkSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs'
 import { GateError } from '../base/errors.ts'
 import type { Ports } from '../base/ports.ts'
 import { UNWRITABLE_HINT } from './store.ts'
@@ -17,9 +17,7 @@ export function openKey(path: string, ports: Pick<Ports, 'random'>): Uint8Array<
   const fresh = ports.random(KEY_BYTES)
   const draft = `${path}.${process.pid}.new`
   try {
-    const file = openSync(draft, 'wx', 0o600)
-    writeSync(file, `${Buffer.from(fresh).toString('base64url')}\n`)
-    closeSync(file)
+    writeKey(draft, fresh)
     try {
       linkSync(draft, path)
       return fresh
@@ -38,7 +36,19 @@ export function openKey(path: string, ports: Pick<Ports, 'random'>): Uint8Array<
   }
 }
 
-function readKey(path: string): Uint8Array<ArrayBuffer> | null {
+/** Writes a key to a path where nothing is yet, mode 0600. Throws what the system throws, `EEXIST` among it. */
+export function writeKey(path: string, key: Uint8Array): void {
+  const file = openSync(path, 'wx', 0o600)
+  try {
+    writeSync(file, `${Buffer.from(key).toString('base64url')}\n`)
+    fsyncSync(file)
+  } finally {
+    closeSync(file)
+  }
+}
+
+/** The key in a file; null where there is no such file. Throws `session.store` for what is not a key. */
+export function readKey(path: string): Uint8Array<ArrayBuffer> | null {
   let text: string
   try {
     text = readFileSync(path, 'utf8')

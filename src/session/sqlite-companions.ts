@@ -82,7 +82,13 @@ export function setAsideOwn(path: string, own: Companions, ports: Pick<Ports, 'n
 
 /** Renames a database with all that belongs to it: what lies beside it first, so that a new one never meets that. */
 export function renameDatabase(path: string, to: string): void {
-  for (const suffix of [LOG, INDEX, '']) if (existsSync(path + suffix)) renameSync(path + suffix, to + suffix)
+  renameCompanions(path, to)
+  renameSync(path, to)
+}
+
+/** Renames what lies beside a database. */
+export function renameCompanions(path: string, to: string): void {
+  for (const suffix of [LOG, INDEX]) if (existsSync(path + suffix)) renameSync(path + suffix, to + suffix)
 }
 
 function setAside(path: string, suffixes: readonly string[], ports: Pick<Ports, 'now' | 'log'>): void {

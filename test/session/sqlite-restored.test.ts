@@ -1,6 +1,6 @@
 import { Database } from 'bun:sqlite'
 import { describe, expect, test } from 'bun:test'
-import { copyFileSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { openSqliteStore } from '../../src/session/sqlite.ts'
 import type { SessionStore } from '../../src/session/store.ts'
@@ -120,4 +120,22 @@ describe('the log that a killed process left', () => {
     expect(asides(folder.path)).toEqual([])
     expect(asides(elsewhere)).toEqual([])
   })
+})
+
+test('a database of an older layout is kept as it was before it is brought up to date', async () => {
+  using folder = temporaryFolder()
+  const path = join(folder.path, 's.db')
+  const old = new Database(path)
+  old.run('CREATE TABLE sessions (id TEXT PRIMARY KEY)')
+  old.run("INSERT INTO sessions VALUES ('kept')")
+  // A step that cannot be taken, since what it makes is there already: the copy outlives the attempt.
+  old.run('PRAGMA user_version = 5')
+  old.run('CREATE TABLE links (id TEXT)')
+  old.close()
+  for (let attempt = 0; attempt < 2; attempt++) expect(() => openSqliteStore(path, ports)).toThrow()
+  const copy = new Database(`${path}.layout-5`)
+  expect(copy.query('SELECT id FROM sessions').all()).toEqual([{ id: 'kept' }])
+  expect(copy.query('PRAGMA user_version').get()).toEqual({ user_version: 5 })
+  copy.close()
+  expect(statSync(`${path}.layout-5`).mode & 0o777).toBe(0o600)
 })

@@ -1,0 +1,85 @@
+import { chownSync, existsSync, linkSync, renameSync, statSync } from 'node:fs'
+import { resolve } from 'node:path'
+import type { Ports } from '../base/ports.ts'
+import { readKey, writeKey } from '../session/key.ts'
+import { printOf } from '../session/key-fit.ts'
+import { type CheckedBackup, openBackup } from '../session/sqlite-backup.ts'
+import { EXIT, parseArguments } from './args.ts'
+import { refuse, refuseRedis } from './backup.ts'
+import type { Io } from './io.ts'
+import { keyPathOf } from './session-state.ts'
+import { configOf, type StorePorts, tellFailure } from './with-sessions.ts'
+
+const USAGE = {
+  text: `usage: sallyport restore FILE [--with-key]
+
+Puts a backup in place of the session database of routes.toml, also while the server runs: it goes on with that one within a
+second. What was there stays beside it, as NAME.replaced-TIME. Who signed out since the backup is signed in again.
+
+  --with-key        the key in FILE.key too; a server that runs has to be restarted then
+  --config FILE     another file than routes.toml
+  exit code 0 done, 1 nothing was changed, 2 wrong usage`,
+  options: {
+    'with-key': { type: 'boolean' },
+    config: { type: 'string', short: 'c', default: 'routes.toml' },
+  },
+  maxPositionals: 1,
+} as const
+
+/** `sallyport restore`: answers the exit code. */
+export function runRestore(argv: readonly string[], io: Io, ports: StorePorts): number {
+  const parsed = parseArguments(argv, USAGE, io)
+  if (!parsed.ok) return parsed.exitCode
+  const { values, positionals } = parsed
+  const [name = ''] = positionals
+  if (name === '') {
+    io.stderr(`say which backup\n${USAGE.text.split('\n')[0]}\n`)
+    return EXIT.usage
+  }
+  const config = configOf(values.config, io, ports)
+  if (config === null) return EXIT.failed
+  const { store, key: given } = config.sessions
+  if (store.kind === 'redis') return refuseRedis(io)
+  if (store.path === ':memory:') {
+    io.stderr('the sessions are in the memory of the running server alone: see [sessions] store\n')
+    return EXIT.failed
+  }
+  const from = resolve(io.cwd, name)
+  let backup: CheckedBackup | null = null
+  try {
+    const place = keyPathOf(store.path)
+    const present = given === null ? readKey(place) : Buffer.from(given, 'base64url')
+    const brought = values['with-key'] === true ? readKey(`${from}.key`) : present
+    if (values['with-key'] === true && brought === null) return refuse(`there is no key ${from}.key`, io)
+    backup = openBackup(from, store.path, ports)
+    if (brought === null && backup.keyPrint !== null) return refuse(`${place} is missing: ${OTHER_KEY}`, io)
+    if (brought !== null && backup.keyPrint !== null && backup.keyPrint !== printOf(brought)) {
+      return refuse(`${name} was sealed with another key: ${OTHER_KEY}`, io)
+    }
+    const isOther = brought !== null && (present === null || printOf(present) !== printOf(brought))
+    if (isOther && given !== null) return refuse(`[sessions] key is not the one in ${from}.key: put that there`, io)
+    if (isOther) replaceKey(place, brought, ports)
+    const aside = backup.putInPlace()
+    io.stdout(`${store.path} is ${name} now${aside === null ? '' : `; what was there is ${aside}`}\n`)
+    if (isOther) io.stdout('The key is another one: restart a server that runs.\n')
+    return EXIT.ok
+  } catch (error) {
+    return tellFailure('nothing was restored', error, io)
+  } finally {
+    backup?.discard()
+  }
+}
+
+const OTHER_KEY = 'bring its key, with --with-key where FILE.key has it'
+
+/** Puts a key in place of the one at a path, which stays beside it. */
+function replaceKey(path: string, key: Uint8Array, { now }: Pick<Ports, 'now'>): void {
+  const draft = `${path}.${process.pid}.new`
+  writeKey(draft, key)
+  if (existsSync(path)) {
+    const { uid, gid } = statSync(path)
+    chownSync(draft, uid, gid)
+    linkSync(path, `${path}.replaced-${now()}`)
+  }
+  renameSync(draft, path)
+}
