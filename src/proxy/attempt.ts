@@ -1,21 +1,17 @@
 import { GateError } from '../base/errors.ts'
 import type { MaybePromise } from '../session/session.ts'
+import { type AnswerLife, prepareAnswer } from './answer.ts'
 import type { Waiting } from './deadlines.ts'
 import { type Exchange, type ExchangeOwner, overtaken } from './exchanges.ts'
-import { isUpstreams, translateFailure, unreachable } from './failures.ts'
-import { handOn, hasBody } from './hand-on.ts'
+import { translateFailure, unreachable } from './failures.ts'
 import type { ForwardJob, ForwardTools } from './job.ts'
-import { limitBody } from './limited-body.ts'
+import { limitBody, tooLarge } from './limited-body.ts'
 import { writeMentions } from './mentions.ts'
 import { noteAnswer, noteFailure, type Origin } from './origin.ts'
 import { hasLeft, isLocalSocket } from './patience.ts'
 import { reach } from './reach.ts'
-import { cleanResponseFields } from './response-fields.ts'
 import { NOWHERE } from './roster.ts'
-import { isEventStream } from './streams.ts'
 import { FETCH_PATIENCE_MS } from './upstream.ts'
-import { type BodyWatch, watchBody } from './watched-body.ts'
-import { isHere } from './whole-body.ts'
 
 /** Most requests are answered by then, and never ask what became of their client. */
 const YOUNG_MS = 300
@@ -77,7 +73,7 @@ type Stage = 'young' | 'connecting' | 'late' | 'answered' | 'over'
  *
  * Its abort is its own, and follows the client's only once the request is no longer young: a listener on each request costs 2 µs.
  */
-class Attempt implements Waiting, Exchange {
+class Attempt implements Waiting, Exchange, AnswerLife {
   deadlineMs: number
   slot = NOWHERE
   place = NOWHERE
@@ -194,6 +190,19 @@ class Attempt implements Waiting, Exchange {
     this.#abort.abort(error.message)
   }
 
+  onOver(): void {
+    this.#leave()
+  }
+
+  onOpen(): void {
+    this.deadlineMs = this.#tools.ports.now()
+    this.#wait(FIRST_LOOK_MS)
+  }
+
+  onEvents(close: () => void): void {
+    this.#closeEvents = close
+  }
+
   end(reason: string): void {
     this.#ended = reason
     if (this.#isWaiting) this.#refuse(overtaken(this.#job, reason))
@@ -255,70 +264,11 @@ class Attempt implements Waiting, Exchange {
   }
 
   #handOn(response: Response): MaybePromise<Response> {
-    const job = this.#job
-    const origin = this.#origin
-    const { patience, streams, wholeBodies, ports } = this.#tools
-    const { headers, status, statusText } = response
-    if (status < 200 || status > 599) {
-      const what =
-        status < 200 ? 'the upstream switched protocols unasked' : 'the upstream answered with no status of HTTP'
-      throw new GateError('upstream.broken', `${job.routeId}: ${what} (${status})`, {
-        facts: { route: job.routeId, upstream: this.#origin.label },
-      })
-    }
-    cleanResponseFields(headers, job.bounds)
-    const length = headers.get('content-length')
-    const type = headers.get('content-type')
-    const address = this.#origin.base.length + job.path.length
-    const onEnd = (): void => {
-      this.#leave()
-      patience.renew(job.front, job.connection)
-    }
-    const onBreak = (error: GateError): void => {
-      if (!hasLeft(job.front, job.connection)) this.#tools.noteTruncated(error)
-    }
-    // Touching `body` turns it into a stream of JavaScript's own: only where it has to be one.
-    if (isEventStream(type) && response.body !== null) {
-      patience.hold(job.front, job.connection)
-      const { stream, close } = streams.wrap(response.body, {
-        lead: headers.has('content-encoding') ? '' : ':\n\n',
-        onEnd,
-        onBreak(error) {
-          if (isUpstreams(error)) onBreak(translateFailure(error, job.routeId, origin.label))
-        },
-      })
-      this.#closeEvents = close
-      return new Response(stream, { status, statusText, headers })
-    }
-    let answer = response
-    if (
-      !hasBody(job.method, status) ||
-      length === '0' ||
-      (length !== null && isHere(response, Number(length), address))
-    ) {
-      this.#leave()
-      if (this.#isPatient) patience.renew(job.front, job.connection)
-    } else if ((isLocalSocket(job.front) || job.path.includes('?')) && response.body !== null) {
-      // On a local socket it does not show whether a request is over, but for the end of its body. And Bun 1.4.5 writes the
-      // whole address on standard error where a body breaks off that it has in its own hands: a query may hold secrets.
-      if (!this.#isPatient) patience.hold(job.front, job.connection)
-      const watch: BodyWatch = {
-        idleTimeoutMs: null,
-        now: ports.now,
-        deadlines: this.#tools.deadlines,
-        route: job.routeId,
-        upstream: this.#origin.label,
-        onEnd(error) {
-          onEnd()
-          if (error !== undefined) onBreak(error)
-        },
-      }
-      answer = new Response(watchBody(response.body, watch).stream, { status, statusText, headers })
-    } else {
-      this.deadlineMs = ports.now()
-      this.#wait(FIRST_LOOK_MS)
-    }
-    const ready = handOn({ response: answer, method: job.method, type, length, address, asker: job }, wholeBodies)
+    const ready = prepareAnswer(response, this.#job, this.#tools, {
+      origin: this.#origin,
+      isPatient: this.#isPatient,
+      life: this,
+    })
     if (!(ready instanceof Promise)) return ready
     this.#isCollecting = true
     return ready.then(
@@ -328,8 +278,8 @@ class Attempt implements Waiting, Exchange {
       },
       (error: unknown) => {
         throw this.#ended === null
-          ? translateFailure(error, job.routeId, this.#origin.label)
-          : overtaken(job, this.#ended)
+          ? translateFailure(error, this.#job.routeId, this.#origin.label)
+          : overtaken(this.#job, this.#ended)
       },
     )
   }
@@ -337,14 +287,6 @@ class Attempt implements Waiting, Exchange {
 
 /** Of no account against an upstream: a slow answer may be the request's own doing, and the others are the gate's. */
 const BLAMELESS: ReadonlySet<string> = new Set(['upstream.timeout', 'target.too_large', 'access.denied'])
-
-/** A request's body is longer than its route takes. */
-export function tooLarge(routeId: string, maxBytes: number): GateError {
-  return new GateError('target.too_large', `${routeId}: the body is longer than ${maxBytes} bytes`, {
-    facts: { route: routeId },
-    hint: `raise max_body for "${routeId}" in routes.toml if the application takes longer ones`,
-  })
-}
 
 function expectsEvents(sent: Readonly<Record<string, string>>): boolean {
   return sent.accept?.includes('text/event-stream') === true

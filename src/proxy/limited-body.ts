@@ -1,4 +1,4 @@
-import type { GateError } from '../base/errors.ts'
+import { GateError } from '../base/errors.ts'
 
 /**
  * A body that ends in `error` as soon as it is longer than allowed; nothing beyond the limit is passed on.
@@ -39,4 +39,12 @@ export function limitBody(
     },
     { highWaterMark: 0 },
   )
+}
+
+/** A request's body is longer than its route takes. */
+export function tooLarge(routeId: string, maxBytes: number): GateError {
+  return new GateError('target.too_large', `${routeId}: the body is longer than ${maxBytes} bytes`, {
+    facts: { route: routeId },
+    hint: `raise max_body for "${routeId}" in routes.toml if the application takes longer ones`,
+  })
 }
