@@ -54,6 +54,7 @@ describe('the tree of a Caddyfile', () => {
         options: [{ name: 'debug', args: [], line: 2, block: null }],
         snippets: new Map([['a', [{ name: 'b', args: [], line: 5, block: null }]]]),
         imports: [],
+        files: ['/etc/caddy/Caddyfile'],
         sites: [
           {
             addresses: ['x.com', 'y.com'],
@@ -146,6 +147,12 @@ describe('the tree of a Caddyfile', () => {
       { 'a.com': ['a'], 'b.com': ['b'] },
     ],
     ['a snippet of a file', 'import parts\na.com {\n import p\n}\n', { parts: '(p) {\n b\n}\n' }, { 'a.com': ['b'] }],
+    [
+      'what a snippet imports is beside the file of the snippet',
+      'import d/parts\na.com {\n import p\n}\n',
+      { 'd/parts': '(p) {\n import in\n}\n', 'd/in': 'right', in: 'wrong' },
+      { 'a.com': ['right'] },
+    ],
     [
       'what a block imports and is not there stays as it is',
       'a.com {\n import nothing x\n b\n}\n',

@@ -28,7 +28,7 @@ export function readCondition(
   const manner = MANNERS.find(word => word === words[0]) ?? 'exact'
   const rest = words[0] === manner ? words.slice(1) : words
   const [verb, field = '', ...stated] = rest
-  if (verb !== 'match' || field === 'any' || stated.length === 0 || stated.some(isDynamic)) return null
+  if (verb !== 'match' || field === 'any' || stated.length === 0 || stated.some(isOpen)) return null
   const values = stated.map(value => spell(desk, value))
   if (manner === 'suffix') {
     const isDomain = (field === 'email' || field === 'mail') && stated.every(value => /^@[^@*]+$/.test(value))
@@ -66,6 +66,11 @@ export function readCondition(
 /** Whether a condition holds for everyone who signs in, in a transform. */
 export function isAnyone(words: readonly string[]): boolean {
   return words.filter(word => word !== 'exact').join(' ') === 'match any'
+}
+
+/** Whether a value is filled in elsewhere: by a request, or by a variable, which may hold several. */
+function isOpen(text: string): boolean {
+  return isDynamic(text) || text.includes('{$')
 }
 
 function isFixed(text: string): boolean {

@@ -16,16 +16,20 @@ import { USER_ID } from './services.ts'
 import { openSite } from './site.ts'
 
 /** Every section of the new file, for a Caddyfile; every directive of the old one has a note afterwards. */
-export function convertCaddyfile(tools: Omit<Desk, 'names'>, file: Caddyfile): readonly Section[] {
-  const desk: Desk = { ...tools, names: createNames() }
+export function convertCaddyfile(tools: Omit<Desk, 'names' | 'oldFiles'>, file: Caddyfile): readonly Section[] {
+  const desk: Desk = { ...tools, names: createNames(), oldFiles: file.files }
   for (const { line, what } of file.imports) desk.notes.add('kept', 'import', line, `what ${what} says`)
-  const security = globalOptions(desk, file.options)
+  const { security, unknown } = globalOptions(desk, file.options)
   const providers = named(security, 'oauth', 'identity', 'provider').map(one => readProvider(desk, one))
   const portals = named(security, 'authentication', 'portal').map(one => readPortal(desk, one, providers))
   const policies = named(security, 'authorization', 'policy').map(one => readPolicy(desk, one, providers))
   const order = directiveOrder(file.options)
   const { listen, closedAt } = boundPlaces(desk, file)
-  const sites = file.sites.map(site => ({ site, walk: openSite(desk, site.block, order), closed: closedAt(site) }))
+  const sites = file.sites.map(site => ({
+    site,
+    walk: openSite(desk, site.block, order),
+    closed: unknown ?? closedAt(site),
+  }))
   const hosts = hostsOf(desk, sites)
   const plans = hosts.flatMap(host => planRoutes(desk, host, { hosts, portals, policies }))
   return [

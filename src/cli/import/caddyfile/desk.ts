@@ -7,6 +7,8 @@ export interface Desk {
   readonly notes: Notes
   readonly blanks: Blanks
   readonly names: Names
+  /** The Caddyfile and whatever it imports, as absolute paths. */
+  readonly oldFiles: readonly string[]
 }
 
 /** Names of the new file for those of the old one. */

@@ -38,15 +38,62 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   secrets: 'secrets come from the environment (${NAME}) or files (${file:/path})',
 }
 
-/** Notes the global options, and answers the directives of `security`. */
-export function globalOptions({ notes }: Desk, options: readonly Directive[]): readonly Directive[] {
+/** Options that say nothing about who gets what. Whatever is not here, nor in what is said above, may. */
+const HARMLESS = new Set([
+  'acme_ca_root',
+  'acme_eab',
+  'cert_issuer',
+  'cert_lifetime',
+  'default_sni',
+  'dns',
+  'ech',
+  'events',
+  'fallback_sni',
+  'filesystem',
+  'grace_period',
+  'key_type',
+  'local_certs',
+  'metrics',
+  'ocsp_interval',
+  'ocsp_stapling',
+  'on_demand_tls',
+  'persist_config',
+  'pki',
+  'preferred_chains',
+  'renew_interval',
+  'renewal_window_ratio',
+  'shutdown_delay',
+  'skip_install_trust',
+  'storage_check',
+  'storage_clean_interval',
+])
+
+/** What `servers` may hold without keeping anybody out. */
+const OF_SERVERS =
+  /^(?:name|timeouts|trusted_proxies|trusted_proxies_strict|client_ip_headers|max_header_size|enable_full_duplex|log_credentials|protocols?|strict_sni_host|metrics|trace|keepalive_\w+|experimental_http3|0rtt)$/
+
+/** Notes the global options, and answers the directives of `security`; `unknown` is the first option that may guard something. */
+export function globalOptions(
+  { notes }: Desk,
+  options: readonly Directive[],
+): { readonly security: readonly Directive[]; readonly unknown: string | null } {
   const security: Directive[] = []
+  let unknown: string | null = null
   for (const { name, args, line, block } of options) {
     if (name === 'security') security.push(...(block ?? []))
     else {
-      const said = SAID[name] ?? (['left', 'not an option that is known here'] as const)
+      const said = Object.hasOwn(SAID, name) ? SAID[name] : undefined
+      const guard = name === 'servers' ? (block ?? []).find(one => !OF_SERVERS.test(one.name)) : undefined
       const shown = SAYS_WHAT.has(name) ? [name, ...args].join(' ').slice(0, 60) : name
-      notes.add(said[0], shown, line, said[1])
+      if (said !== undefined) notes.add(said[0], shown, line, said[1])
+      else if (HARMLESS.has(name) || (name === 'servers' && guard === undefined))
+        notes.add('left', shown, line, 'nothing to write')
+      else {
+        const what = guard === undefined ? name : `servers ${guard.name}`
+        unknown ??= `${what} in line ${guard?.line ?? line}`
+        const say = 'not an option that is known here, so it may guard something: all routes let nobody in'
+        notes.add('closed', what, guard?.line ?? line, say)
+      }
     }
   }
   for (const { name, args, line } of security) {
@@ -62,7 +109,7 @@ export function globalOptions({ notes }: Desk, options: readonly Directive[]): r
         ELSEWHERE[name] ?? 'not a directive that is known here',
       )
   }
-  return security
+  return { security, unknown }
 }
 
 /**

@@ -10,7 +10,13 @@ export interface Files {
 
 /** A file's words with every import replaced by what it stands for; or the place of one that cannot be followed. */
 export type Expanded =
-  | { readonly ok: true; readonly tokens: readonly Token[]; readonly followed: readonly Followed[] }
+  | {
+      readonly ok: true
+      readonly tokens: readonly Token[]
+      readonly followed: readonly Followed[]
+      /** Every file that was read, the first one among them. */
+      readonly files: readonly string[]
+    }
   | { readonly ok: false; readonly line: number; readonly why: string }
 
 export interface Followed {
@@ -42,7 +48,8 @@ class Lost extends Error {
  */
 export function expandImports(tokens: readonly Token[], file: string, files: Files): Expanded {
   const followed: Followed[] = []
-  const snippets = new Map<string, readonly Token[]>()
+  const snippets = new Map<string, Source>()
+  const read = new Set([file])
   let count = 0
 
   function expand(words: readonly Token[], from: string, outerDepth: number, level: number): readonly Token[] {
@@ -55,7 +62,7 @@ export function expandImports(tokens: readonly Token[], file: string, files: Fil
       const name = /^\((.+)\)$/.exec(token.text)?.[1]
       if (depth === 0 && token.startsLine && name !== undefined && words[at + 1]?.brace === '{') {
         const end = closingBrace(words, at + 1)
-        snippets.set(name, words.slice(at + 2, end))
+        snippets.set(name, { words: words.slice(at + 2, end), path: from })
         out.push(...words.slice(at, end + 1))
         at = end
       } else if (token.startsLine && token.text === 'import' && token.brace === null) {
@@ -96,11 +103,12 @@ export function expandImports(tokens: readonly Token[], file: string, files: Fil
 
   function find(target: string, from: string, line: number): readonly Source[] | null {
     const snippet = snippets.get(target)
-    if (snippet !== undefined) return [{ words: snippet, path: from }]
+    if (snippet !== undefined) return [snippet]
     const pattern = isAbsolute(target) ? target : join(dirname(from), target)
     try {
       const paths = /[*?[]/.test(pattern) ? findFiles(pattern, files) : [pattern]
       return paths.map(path => {
+        read.add(path)
         const lexed = lexCaddyfile(files.readText(path))
         if (!lexed.ok) throw new Lost(line, `${target}, line ${lexed.line}: ${lexed.why}`)
         return { words: lexed.tokens.map(word => ({ ...word, line })), path }
@@ -112,7 +120,7 @@ export function expandImports(tokens: readonly Token[], file: string, files: Fil
   }
 
   try {
-    return { ok: true, tokens: expand(tokens, file, 0, 0), followed }
+    return { ok: true, tokens: expand(tokens, file, 0, 0), followed, files: [...read] }
   } catch (thrown) {
     if (!(thrown instanceof Lost)) throw thrown
     return { ok: false, line: thrown.line, why: thrown.message }

@@ -25,6 +25,8 @@ export function lexCaddyfile(source: string): Lexed {
   const tokens: Token[] = []
   let line = 1
   let isFresh = true
+  /** Whether a backslash was met that nothing has followed yet, so that the next line goes on with this one. */
+  let isEscaped = false
   let at = 0
   const add = (word: string, fromLine: number, brace: Token['brace'] = null) => {
     tokens.push({ text: word, line: fromLine, startsLine: isFresh, brace })
@@ -34,19 +36,22 @@ export function lexCaddyfile(source: string): Lexed {
     const character = text.charAt(at)
     if (character === '\n') {
       line++
-      isFresh = true
+      isFresh ||= !isEscaped
+      isEscaped = false
       at++
     } else if (/\s/.test(character)) at++
-    else if (character === '\\' && text.charAt(at + 1) === '\n') {
-      line++
-      at += 2
-    } else if (character === '#') {
+    else if (character === '#') {
       const end = text.indexOf('\n', at)
-      at = end === -1 ? text.length : end
+      const comment = text.slice(at, end === -1 ? text.length : end)
+      // One anywhere in it counts for the end of the line.
+      isEscaped ||= comment.includes('\\')
+      at += comment.length
     } else if (character === '"' || character === '`') {
       const end = endOfQuote(text, at)
       if (end === -1) return { ok: false, line, why: `a ${character} is not closed` }
       const inner = text.slice(at + 1, end)
+      // Caddy counts it as a brace where it looks for the end of a block, and as a word elsewhere.
+      if (isEscaped || inner === '{' || inner === '}') return { ok: false, line, why: ODD_QUOTE }
       add(character === '"' ? inner.replaceAll('\\"', '"') : inner, line)
       line += inner.split('\n').length - 1
       at = end + 1
@@ -60,14 +65,19 @@ export function lexCaddyfile(source: string): Lexed {
       line += inner.split('\n').length
       at = start + found.index + found[0].length
     } else {
-      const word = /^[^\s]+/.exec(text.slice(at))?.[0] ?? character
+      const raw = /^[^\s]+/.exec(text.slice(at))?.[0] ?? character
+      at += raw.length
+      const before = isEscaped ? '\\' : ''
+      isEscaped = /(?:^|[^\\])(?:\\\\)*\\$/.test(raw)
+      const word = before + (isEscaped ? raw.slice(0, -1) : raw)
       const isBrace = word === '{' || word === '}'
-      add(word, line, isBrace ? word : null)
-      at += word.length
+      if (word !== '') add(word, line, isBrace ? word : null)
     }
   }
   return { ok: true, tokens }
 }
+
+const ODD_QUOTE = 'a brace in quotes, or a quote after a backslash, is read in more than one way: write it otherwise'
 
 function endOfQuote(text: string, start: number): number {
   const quote = text.charAt(start)

@@ -30,9 +30,14 @@ export function isMatcher(word: string | undefined): word is string {
   return word !== undefined && (word === '*' || word.startsWith('/') || word.startsWith('@'))
 }
 
+/** Directives with nothing but a matcher before their block. */
+const IN_BLOCKS = new Set(['handle', 'route', 'handle_path'])
+
 /** A directive's test, and the directive without its matcher. */
 export function takeMatcher(directive: Directive, named: Named): { readonly test: Test; readonly rest: Directive } {
   const [word, ...args] = directive.args
+  // A variable may hold a matcher: where nothing else can stand, it does.
+  if (word !== undefined && IN_BLOCKS.has(directive.name) && !isMatcher(word)) return { test: UNKNOWN, rest: directive }
   if (!isMatcher(word)) return { test: ALWAYS, rest: directive }
   return { test: readMatcher(word, named), rest: { ...directive, args } }
 }
@@ -62,8 +67,8 @@ export function pathsIn({ name, args, block }: Directive): readonly string[] {
 
 /** Every host that a definition, or the directives in it, name. */
 export function hostsIn({ name, args, block }: Directive): readonly string[] {
-  const at = args.indexOf('host')
-  const own = name === 'host' ? args : name.startsWith('@') && at === 0 ? args.slice(1) : []
+  const at = name.startsWith('@') || name === 'not' ? args.indexOf('host') : -1
+  const own = name === 'host' ? args : at === -1 ? [] : args.slice(at + 1)
   return [...own.map(lowerHost), ...(block ?? []).flatMap(hostsIn)]
 }
 
@@ -84,8 +89,10 @@ function readSet(lines: readonly Directive[], named: Named): Test {
     else if (name === 'host') parts.push({ kind: 'host', names: several('host').map(lowerHost) })
     else if (name === 'method') parts.push(rule({ methods: several('method') }, /^[A-Z]+$/))
     else if (name === 'remote_ip' || name === 'client_ip') parts.push(networks(several(name)))
-    else if (name === 'path_regexp') parts.push(beginning(args.at(-1) ?? ''))
-    else if (name === 'not') {
+    else if (name === 'path_regexp') {
+      const isOnly = lines.filter(other => other.name === name).length === 1
+      parts.push(isOnly ? beginning(args.at(-1) ?? '') : UNKNOWN)
+    } else if (name === 'not') {
       const [first, ...rest] = args
       const inner = first === undefined ? (block ?? []) : [{ name: first, args: rest, line: line.line, block }]
       parts.push(inner.length === 0 ? UNKNOWN : { kind: 'not', part: readSet(inner, named) })

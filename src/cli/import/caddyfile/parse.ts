@@ -20,6 +20,8 @@ export interface Caddyfile {
   readonly options: readonly Directive[]
   readonly snippets: ReadonlyMap<string, readonly Directive[]>
   readonly sites: readonly Site[]
+  /** It and every file that it imports, as absolute paths. */
+  readonly files: readonly string[]
   /** Imports that were followed; those that could not be are directives. */
   readonly imports: readonly Followed[]
 }
@@ -51,14 +53,14 @@ export function parseCaddyfile(text: string, file: string, files: Files): Parsed
   const expanded = expandImports(lexed.tokens, file, files)
   if (!expanded.ok) return expanded
   try {
-    return { ok: true, value: { ...readFile(expanded.tokens), imports: expanded.followed } }
+    return { ok: true, value: { ...readFile(expanded.tokens), imports: expanded.followed, files: expanded.files } }
   } catch (thrown) {
     if (!(thrown instanceof Broken)) throw thrown
     return { ok: false, line: thrown.line, why: thrown.message }
   }
 }
 
-function readFile(tokens: readonly Token[]): Omit<Caddyfile, 'imports'> {
+function readFile(tokens: readonly Token[]): Omit<Caddyfile, 'imports' | 'files'> {
   const options: Directive[] = []
   const snippets = new Map<string, readonly Directive[]>()
   const sites: Site[] = []

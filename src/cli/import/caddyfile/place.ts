@@ -98,6 +98,8 @@ function literalPart(pattern: string): string {
 /** A name for the host itself, or for the wildcard that it is under. Hosts that are named elsewhere have places of their own. */
 function judgeHost(name: string, host: string): Verdict {
   if (name === host || name === '*') return YES
+  // A variable may hold any name.
+  if (/[{<$]/.test(name + host)) return UNKNOWN
   if (name.startsWith('*.') && !host.startsWith('*')) {
     return host.endsWith(name.slice(1)) && !host.slice(0, -name.length + 1).includes('.') ? YES : NO
   }

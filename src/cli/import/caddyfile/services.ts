@@ -1,3 +1,4 @@
+import { dirname, resolve } from 'node:path'
 import type { Json } from '../../../config/raw.ts'
 import { STAND_IN_HOST } from '../blanks.ts'
 import type { Entry } from '../draft.ts'
@@ -66,7 +67,7 @@ export function readReverseProxy(desk: Desk, { args, line, block }: Directive): 
     if (name === 'to') continue
     if (name === 'lb_policy' && BALANCE[first] !== undefined) extra.balance = BALANCE[first]
     else if (name === 'health_uri') extra.health = { path: spell(desk, first) }
-    else if (name === 'header_up') readHeaderUp(desk, first, rest.join(' '), at, { headers, set, removed, entries })
+    else if (name === 'header_up') readHeaderUp(desk, first, rest, at, { headers, set, removed, entries })
     else if (name === 'transport') {
       const isTrusting = transport.some(one => one.name === 'tls_insecure_skip_verify')
       if (isTrusting) extra.tls = { insecure_skip_verify: true }
@@ -136,7 +137,9 @@ interface UpFields {
 const FORWARDING = /^(?:x-forwarded-(?:for|proto|host|port)|x-real-ip|forwarded|via|connection|upgrade)$/i
 const SECRET = /auth|token|key|secret|cookie|password/i
 
-function readHeaderUp(desk: Desk, name: string, value: string, line: number, to: UpFields): void {
+/** `header_up NAME VALUE`; a second value is what the first is replaced by, which is said as little as a placeholder. */
+function readHeaderUp(desk: Desk, name: string, stated: readonly string[], line: number, to: UpFields): void {
+  const value = stated.length > 1 ? '{replaced}' : (stated[0] ?? '')
   const said = (outcome: 'decide' | 'left' | 'kept' | 'changed', say: string) =>
     desk.notes.add(outcome, `header_up ${name}`, line, say)
   const user = /^\{http\.auth\.user\.([^}]+)\}$/.exec(value)?.[1]
@@ -180,7 +183,9 @@ export function readRespond(desk: Desk, { args, line, block }: Directive): Answe
   const isStatus = second === undefined && /^[2-5]\d\d$/.test(first)
   const body = isStatus ? '' : first
   const status = Number(isStatus ? first : (second ?? 200))
-  if (block !== null || !(status >= 200 && status < 600) || /\{[^$]/.test(body)) {
+  // A variable that stands alone may be a status.
+  const isUnclear = second === undefined && first.startsWith('{$')
+  if (block !== null || isUnclear || !(status >= 200 && status < 600) || /\{[^$]/.test(body)) {
     desk.notes.add('decide', 'respond', line, 'write it as respond = { status = …, body = "…" }')
     return null
   }
@@ -240,6 +245,12 @@ export function readFileServer(desk: Desk, { args, line, block }: Directive, inF
     )
     return null
   }
+  const unread = args.find(word => word !== 'browse')
+  if (unread !== undefined) {
+    const say = `what ${unread} stands for cannot be told, so that nobody gets this folder`
+    desk.notes.add('closed', 'file_server', line, say)
+    return null
+  }
   const root = lines.find(({ name }) => name === 'root')?.args[0] ?? inForce
   if (root === null) {
     desk.notes.add(
@@ -248,6 +259,14 @@ export function readFileServer(desk: Desk, { args, line, block }: Directive, inF
       line,
       'which folder is not said by a root directive here: write files = "…"',
     )
+    return null
+  }
+  // Caddy serves none of its own files.
+  const place = resolve(dirname(desk.oldFiles[0] ?? '/'), root)
+  const isOver = desk.oldFiles.some(path => `${path}/`.startsWith(place === '/' ? '/' : `${place}/`))
+  if (isOver) {
+    const say = 'the Caddyfile is in this folder, and was hidden: nobody gets the folder; serve one without it'
+    desk.notes.add('closed', 'file_server', line, say)
     return null
   }
   const isBrowsed = args.includes('browse')
