@@ -32,7 +32,7 @@ const OVERLONG = /[\xc0\xc1][\x80-\xbf]|\xe0[\x80-\x9f][\x80-\xbf]|\xf0[\x80-\x8
 /**
  * All readings of a suspicious path other than the path itself: whatever a chain of backends makes of it by decoding, merging
  * slashes, turning backslashes, cutting parameters or what follows `#` or `?`, normalising (NFC, NFKC, case folding), and leaving out
- * what Windows does, in any order; each also in lower case.
+ * what Windows does and what nobody sees, in any order; each also in lower case.
  *
  * Shape: bytes as characters, in every reading. Throws where one of them is refused outright: target.malformed, target.ambiguous.
  */
@@ -68,14 +68,18 @@ const NOT_ASCII = /[^\x00-\x7f]/
 
 /**
  * What a backend that knows Unicode makes of these bytes: the Kelvin sign is K by NFC, wide letters are plain ones by NFKC, and
- * `ſ` is s where case is folded. To capitals and back folds as Unicode does (§3.13, full case folding), and a little more.
+ * `ſ` is s where case is folded. To capitals and back folds as Unicode does (§3.13, full case folding), and a little more. Marks that
+ * nobody sees, such as a joiner or a soft hyphen, are left out by NFKC_Casefold (§3.13, R5) and by HFS+.
  */
 function addNormalised(found: Set<string>, bytes: string): void {
   const text = Buffer.from(bytes, 'latin1').toString('utf8')
-  for (const one of [text.normalize('NFC'), text.normalize('NFKC'), text.toUpperCase().toLowerCase()]) {
+  const seen = text.replace(UNSEEN, '')
+  for (const one of [seen, text.normalize('NFC'), text.normalize('NFKC'), text.toUpperCase().toLowerCase()]) {
     found.add(Buffer.from(one, 'utf8').toString('latin1'))
   }
 }
+
+const UNSEEN = /\p{Default_Ignorable_Code_Point}/gu
 
 /** A name with an end that Windows leaves out. */
 const DROPPED = /[. ](?:\/|$)|:\$/

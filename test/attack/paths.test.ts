@@ -201,6 +201,14 @@ const FIXED = [
   '/app/public/%E2%80%A5/admin',
   '/app/public/%E2%80%A4%E2%80%A4/%E2%80%A4%E2%80%A4/admin',
   '/%EF%BC%8561dmin',
+  // What a reader without regard for marks that nobody sees leaves out: a joiner, a soft hyphen, a byte order mark.
+  '/ad%E2%80%8Cmin',
+  '/ad%e2%80%8dmin/x',
+  '/adm%C2%ADin',
+  '/adm%25C2%25ADin',
+  '/%EF%BB%BFadmin',
+  '/admin%EF%B8%8F',
+  '/%E2%80%8B%E2%84%AAate',
   '/admin%EF%BC%9Bx',
   // What Windows leaves out.
   '/admin.',
@@ -272,6 +280,8 @@ describe.each([true, false])('signed in: %p', isSignedIn => {
       '%EF%BD%81',
       '%EF%BC%8F',
       '%E2%80%A5',
+      '%E2%80%8D',
+      '%c2%ad',
     )
     await fc.assert(
       fc.asyncProperty(fc.array(piece, { minLength: 1, maxLength: 7 }), async pieces => {
@@ -294,6 +304,7 @@ test('ordinary paths do pass: the rules above are not met by refusing everything
     '/app/Men%C3%BC.%20Caf%C3%A9/IMG%201.JPG',
     '/app/%E5%86%99%E7%9C%9F/e%CC%81.txt',
     '/app/Kelvin:300.5%E2%84%AA',
+    '/app/%F0%9F%91%A9%E2%80%8D%F0%9F%92%BB%EF%B8%8F.txt',
     '/x./y',
     '/...',
   ]) {

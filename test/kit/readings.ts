@@ -8,7 +8,8 @@ export interface PathRule {
 /**
  * Every path that some backend, or some chain of them, may make of a target that it received: by decoding, also of overlong UTF-8,
  * merging slashes, turning backslashes, cutting parameters or what follows `#`, `?` or NUL, dropping control characters, resolving
- * dots, leaving out what Windows does at the end of names, normalising Unicode and ignoring case, in any order.
+ * dots, leaving out what Windows does at the end of names and marks that nobody sees, normalising Unicode and ignoring case, in any
+ * order.
  */
 export function readingsOf(target: string): ReadonlySet<string> {
   const found = new Set<string>()
@@ -50,7 +51,8 @@ function isBytes(text: string): boolean {
 function normalised(text: string): readonly string[] {
   if (!/[^\x20-\x7e]/.test(text)) return []
   const read = isBytes(text) ? Buffer.from(text, 'latin1').toString('utf8') : text
-  return [read, read.normalize('NFC'), read.normalize('NFKC'), read.toUpperCase().toLowerCase()]
+  const seen = read.replace(/\p{Default_Ignorable_Code_Point}/gu, '')
+  return [read, seen, read.normalize('NFC'), read.normalize('NFKC'), read.toUpperCase().toLowerCase()]
 }
 
 function resolveDots(path: string): string {
