@@ -38,6 +38,7 @@ import { upstreamGauges } from '../server/upstream-gauges.ts'
 import { type FileWatch, watchFiles } from '../server/watch.ts'
 import { askProviders } from '../session/ask.ts'
 import { limitsOf } from '../session/life.ts'
+import { crewSizeOf } from './crew-size.ts'
 import { refuse, tellRefused, tellTakenOver, tellWarnings } from './file-news.ts'
 import { openSessionState } from './session-state.ts'
 
@@ -186,7 +187,7 @@ export function startServer(options: ServeOptions): RunningServer {
       sessions,
       pool,
       seal: sealer,
-      noteStart: countStarts(rates, metrics),
+      noteStart: countStarts(rates, metrics, worker === undefined ? 1 : crewSizeOf(config.server)),
       overview: createOverview({ live, pool, own: ownView, others: worker?.askOthers ?? (() => []) }),
     }),
     respond,

@@ -1,10 +1,10 @@
-import { availableParallelism } from 'node:os'
 import type { CheckResult } from '../config/check.ts'
 import type { Config } from '../config/types.ts'
 import { openAdmin } from '../server/admin.ts'
 import { addressText, listen } from '../server/listen.ts'
 import { type Crew, createCrew } from './crew.ts'
 import { createCrewSources } from './crew-admin.ts'
+import { crewSizeOf } from './crew-size.ts'
 import { type FollowedFile, followFile } from './followed-file.ts'
 import type { Io } from './io.ts'
 import { ownCommand, ownEnvironment, realPorts } from './process.ts'
@@ -25,9 +25,7 @@ const CLOSE_MS = 2000
 
 /** How many workers a file asks for; 1 where it has mistakes, which the start then tells. */
 export function countWorkers(loaded: CheckResult): number {
-  if (!loaded.ok) return 1
-  const { workers } = loaded.config.server
-  return workers === 'auto' ? availableParallelism() : workers
+  return loaded.ok ? crewSizeOf(loaded.config.server) : 1
 }
 
 /**

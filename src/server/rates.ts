@@ -44,19 +44,30 @@ export function createRates(now: () => number, maxBuckets = MAX_BUCKETS): Rates 
   }
 }
 
+/** What comes back to a client in all workers together, and what these let begin at once at most. */
+const STARTS_INTERVAL_MS = 200
+const STARTS_BURST = 300
+const STARTS_BURST_OF_ALL = 6000
+
 /**
- * How often one client may begin to sign in: each start is a question to the provider and an entry in the store.
+ * How often one client may begin to sign in at each of several workers: each start is a question to the provider and an entry in the
+ * store.
  *
  * Built in, and meant for loops and floods alone. Many people share the address of an office, so it is wide, and what was
- * used up comes back at five a second: nobody is ever locked out.
+ * used up comes back at five a second: nobody is ever locked out. Workers count each for itself, so that each has its part: all
+ * together may not begin more than one address may hold (`ONCE_LIMITS` in `session/once.ts`).
  */
-export const SIGN_IN_STARTS: Rate = Object.freeze({ name: 'sign-in', by: 'client', intervalMs: 200, burst: 300 })
+export function signInStarts(workers: number): Rate {
+  const burst = Math.min(STARTS_BURST, Math.ceil(STARTS_BURST_OF_ALL / workers))
+  return Object.freeze({ name: 'sign-in', by: 'client', intervalMs: STARTS_INTERVAL_MS * workers, burst })
+}
 
 /** What the portal calls before it sends someone to a provider. */
-export function countStarts(rates: Rates, metrics: Metrics): (clientAddress: string) => void {
+export function countStarts(rates: Rates, metrics: Metrics, workers: number): (clientAddress: string) => void {
+  const starts = signInStarts(workers)
   return clientAddress => {
     try {
-      rates.take(SIGN_IN_STARTS, clientAddress, null)
+      rates.take(starts, clientAddress, null)
     } catch (error) {
       metrics.rateLimited++
       throw error

@@ -8,7 +8,7 @@ import type { SessionStore } from './store.ts'
 
 /** How many records of a kind one owner may hold, and all owners together: a bounded table. */
 export const ONCE_LIMITS: Readonly<Record<OnceKind, { readonly perOwner: number; readonly total: number }>> = {
-  // More than one address may begin within their lifetime, by three workers (`SIGN_IN_STARTS` in `server/rates.ts`): whoever begins
+  // More than one address may begin within their lifetime, by all workers (`signInStarts` in `server/rates.ts`): whoever begins
   // too many is told to wait, and pushes out nobody who shares the address.
   login: { perOwner: 10_000, total: 50_000 },
   ticket: { perOwner: 100, total: 50_000 },

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import { SIGN_IN_STARTS } from '../../src/server/rates.ts'
+import { signInStarts } from '../../src/server/rates.ts'
 import { type App, startApp } from '../kit/app.ts'
 import { fakeClock } from '../kit/clock.ts'
 import { type Gate, PORTAL, startGate } from '../kit/gate.ts'
@@ -108,7 +108,7 @@ describe('a rate', () => {
 test('one client may begin many sign-ins, but not without end, and is let in again in a moment', async () => {
   const page = 'Accept: text/html\r\nSec-Fetch-Mode: navigate\r\n'
   const start = async () => (await send('members', '192.0.2.20', page, '/.sallyport/login')).status
-  for (let begun = 0; begun < SIGN_IN_STARTS.burst; begun++) expect(await start()).toBe(503)
+  for (let begun = 0; begun < signInStarts(1).burst; begun++) expect(await start()).toBe(503)
   const response = await send('members', '192.0.2.20', page, '/.sallyport/login')
   expect(response.status).toBe(429)
   expect(response.field('retry-after')).toBe('1')

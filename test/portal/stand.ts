@@ -130,7 +130,7 @@ export async function openStand(over: Partial<PortalConfig> = {}, hosts = [KUMA,
     sessions,
     seal,
     pool,
-    noteStart: countStarts(createRates(ports.now), createMetrics()),
+    noteStart: countStarts(createRates(ports.now), createMetrics(), 1),
     overview: () => NOTHING_SEEN,
   })
   const origins = new Map([PORTAL, ...hosts].map(origin => [new URL(origin).host, origin]))

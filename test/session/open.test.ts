@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { GateError } from '../../src/base/errors.ts'
 import { makeIdentity } from '../../src/identity/identity.ts'
 import { LOGIN_LIFETIME_MS } from '../../src/portal/sign-in.tsx'
-import { SIGN_IN_STARTS } from '../../src/server/rates.ts'
+import { signInStarts } from '../../src/server/rates.ts'
 import { ONCE_LIMITS } from '../../src/session/once.ts'
 import { type OpenSessions, openSessions, type SessionLimits } from '../../src/session/open.ts'
 import { createSealer } from '../../src/session/seal.ts'
@@ -193,8 +193,11 @@ describe('a single-use record', () => {
     }))
 
   test('of a sign-in is pushed out by nobody of the same address: they are told to wait before there are so many', () => {
-    const { burst, intervalMs } = SIGN_IN_STARTS
-    expect(burst + LOGIN_LIFETIME_MS / intervalMs).toBeLessThan(ONCE_LIMITS.login.perOwner / 3)
+    for (const workers of [1, 2, 3, 4, 8, 64, 256]) {
+      const { burst, intervalMs } = signInStarts(workers)
+      const begun = workers * (burst + LOGIN_LIFETIME_MS / intervalMs)
+      expect([workers, begun < ONCE_LIMITS.login.perOwner]).toEqual([workers, true])
+    }
   })
 
   test('expires', () =>
