@@ -1,0 +1,35 @@
+/** One thing that takes what strangers send, and what has to hold whatever that is. */
+export interface Subject {
+  /** Its file in test/corpus is called so. */
+  readonly name: string
+  /** What the first inputs are made of: good ones and known bad ones. */
+  readonly seeds: readonly (string | Uint8Array)[]
+  /** Pieces that mean something to it. */
+  readonly words: readonly string[]
+  /** How long an input may become. */
+  readonly maxBytes: number
+  open(): Promise<Probe> | Probe
+}
+
+/** A subject that is ready. */
+export interface Probe {
+  /**
+   * Tries one input, and answers what it led to, in few words: an input whose words are new is kept. Throws where anything does not
+   * hold that should.
+   */
+  attempt(input: Uint8Array): Promise<string> | string
+  close?(): Promise<void>
+}
+
+/** Says what does not hold. */
+export class Finding extends Error {}
+
+/** Throws a Finding with these facts unless something holds. */
+export function hold(claim: boolean, what: string, ...facts: readonly unknown[]): asserts claim {
+  if (!claim) throw new Finding([what, ...facts.map(fact => JSON.stringify(fact))].join(' '))
+}
+
+/** Bytes as the characters of Latin-1, and back. */
+export const textOf = (bytes: Uint8Array): string => Buffer.from(bytes).toString('latin1')
+export const bytesOf = (text: string | Uint8Array): Uint8Array =>
+  typeof text === 'string' ? Buffer.from(text, 'latin1') : text

@@ -1,0 +1,25 @@
+import type { Subject } from './subject.ts'
+import { answers } from './subjects/answers.ts'
+import { cookies } from './subjects/cookies.ts'
+import { forwarded } from './subjects/forwarded.ts'
+import { frames } from './subjects/frames.ts'
+import { hosts } from './subjects/hosts.ts'
+import { jwts } from './subjects/jwts.ts'
+import { requests } from './subjects/requests.ts'
+import { targets } from './subjects/targets.ts'
+import { tickets } from './subjects/tickets.ts'
+import { toml } from './subjects/toml.ts'
+
+/** Everything that takes what strangers send. */
+export const SUBJECTS: readonly Subject[] = [
+  targets,
+  hosts,
+  cookies,
+  tickets,
+  forwarded,
+  jwts,
+  toml,
+  frames,
+  requests,
+  answers,
+]
