@@ -29,13 +29,13 @@ const ADDRESS = ownPath('verify')
  * - Caddy, HAProxy and whoever copies named fields, over what its client sent: each is there, if only empty, since Caddy 2.6 writes
  *   the name of its own placeholder for one that is missing.
  * - Traefik removes what it copies first, and would pass an empty field on.
- * - Envoy asks at the path of the request itself, behind an address, takes 200 alone for a yes, and removes what the answer names.
+ * - Envoy asks by the request itself, whose path it puts behind an address, takes 200 alone for a yes, and removes what the answer names.
  * - nginx, and its ingress in Kubernetes, look at the status alone.
  */
 const DIALECTS: readonly Dialect[] = [
   { address: ADDRESS, read: readForwarded, isStatusOnly: false, passes: 204, unknown: 'empty' },
   { address: `${ADDRESS}/traefik`, read: readTraefik, isStatusOnly: false, passes: 204, unknown: 'absent' },
-  { address: `${ADDRESS}/envoy/`, read: readForwarded, isStatusOnly: false, passes: 200, unknown: 'removed' },
+  { address: `${ADDRESS}/envoy/`, read: readEnvoy, isStatusOnly: false, passes: 200, unknown: 'removed' },
   { address: `${ADDRESS}/nginx`, read: readOriginal, isStatusOnly: true, passes: 204, unknown: 'empty' },
 ]
 
@@ -80,6 +80,21 @@ function readTraefik(passage: Passage, address: string): Stated {
     })
   }
   return readForwarded(passage, address)
+}
+
+/**
+ * The same, where the request that asks says it too: Envoy passes its client's fields on, and what it is told to write over them would be
+ * the client's word were it left out. Bun has percent-encoded some characters of the one, and so of the other.
+ */
+function readEnvoy(passage: Passage, address: string): Stated {
+  const stated = readForwarded(passage, address)
+  const { request, target } = passage
+  const asked = target === null ? '' : target.path.slice(address.length - 1) + target.query
+  if (stated.method === request.method && new Request(`http://host${stated.path}`).url === `http://host${asked}`)
+    return stated
+  throw new GateError('target.malformed', 'the request that asks, and its fields, name different ones', {
+    hint: `below ${address} the proxy in front asks with its client's own method and path, and writes both into X-Forwarded-Method and X-Forwarded-Uri`,
+  })
 }
 
 /**

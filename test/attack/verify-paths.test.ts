@@ -30,7 +30,7 @@ beforeAll(async () => {
 })
 afterAll(() => gate[Symbol.asyncDispose]())
 
-/** How Caddy and Traefik ask, and how nginx does. */
+/** How Caddy and Traefik ask, how Envoy does, by the request's own path besides, and how nginx does. */
 const ASKING: readonly (readonly [who: string, ask: (target: string) => readonly string[]])[] = [
   ['verify', target => ['X-Forwarded-Method: GET', `X-Forwarded-Uri: ${target}`, 'X-Forwarded-Host: app.example']],
   [
@@ -38,7 +38,7 @@ const ASKING: readonly (readonly [who: string, ask: (target: string) => readonly
     target => ['X-Forwarded-Method: GET', `X-Forwarded-Uri: ${target}`, 'X-Forwarded-Host: app.example'],
   ],
   [
-    'verify/envoy/open',
+    'verify/envoy',
     target => ['X-Forwarded-Method: GET', `X-Forwarded-Uri: ${target}`, 'X-Forwarded-Host: app.example'],
   ],
   ['verify/nginx', target => ['X-Original-Method: GET', `X-Original-URL: http://app.example${target}`]],
@@ -54,7 +54,8 @@ describe.each(ASKING)('%s', (page, ask) => {
         fc.asyncProperty(oddTargets(RULES.map(({ path }) => path)), async raw => {
           const target = raw.replace(/^http:\/\/[^/\\?#]*/, '')
           const fields = [...ask(target), 'X-Forwarded-For: 198.51.100.1', ...(isSignedIn ? [`Cookie: ${cookie}`] : [])]
-          const request = rawRequest(`GET /.sallyport/${page}`, 'app.example', fields)
+          const behind = page === 'verify/envoy' ? target : ''
+          const request = rawRequest(`GET /.sallyport/${page}${behind}`, 'app.example', fields)
           const { status } = await sendRaw(gate.verifyPort, Buffer.from(request, 'latin1'))
           if (status !== 204 && status !== 200) return
           passed++

@@ -41,8 +41,8 @@ export function startAsked(trusted = '127.0.0.1', server = ''): Promise<Gate> {
 }
 
 /** One request on a connection of its own. */
-export function send(port: number, path: string, lines: Lines, host = APP): Promise<WireResponse> {
-  const head = [`GET ${path} HTTP/1.1`, `Host: ${host}`, 'Connection: close', ...lines]
+export function send(port: number, path: string, lines: Lines, host = APP, method = 'GET'): Promise<WireResponse> {
+  const head = [`${method} ${path} HTTP/1.1`, `Host: ${host}`, 'Connection: close', ...lines]
   return sendRaw(port, Buffer.from(`${head.join('\r\n')}\r\n\r\n`, 'latin1'))
 }
 
@@ -62,13 +62,19 @@ export function original(uri: string, more: Lines = [], method = 'GET', host = A
   return [`X-Original-Method: ${method}`, `X-Original-URL: http://${host}${uri}`, ...more]
 }
 
+function fieldOf(lines: Lines, name: string): string {
+  return lines.find(line => line.startsWith(`${name}: `))?.slice(name.length + 2) ?? ''
+}
+
 /** Ways to ask a gate that is started later. */
 export function askersOf(gate: () => Gate) {
   const at = (page: string, lines: Lines) => send(gate().verifyPort, `/.sallyport/verify${page}`, lines, 'sallyport')
   return {
     relayed: (lines: Lines) => at('', lines),
     toTraefik: (lines: Lines) => at('/traefik', lines),
-    toEnvoy: (lines: Lines, path = '/any/path?q=1') => at(`/envoy${path}`, lines),
+    /** As the request itself, which the fields repeat; or as another one. */
+    toEnvoy: (lines: Lines, path = fieldOf(lines, 'X-Forwarded-Uri'), method = fieldOf(lines, 'X-Forwarded-Method')) =>
+      send(gate().verifyPort, `/.sallyport/verify/envoy${path}`, lines, 'sallyport', method || 'GET'),
     toNginx: (lines: Lines) => at('/nginx', lines),
     /** The cookie of someone who is signed in, as a field. */
     cookieOf: async (groups: readonly string[] = []) =>
