@@ -23,7 +23,10 @@ export interface Identity {
   readonly claims: Readonly<Record<string, unknown>>
 }
 
-/** Claims that belong to the token, not to the person (OpenID Connect Core §2, RFC 7519 §4.1), and a name that is none. */
+/**
+ * Claims that belong to the token, not to the person (OpenID Connect Core §2, RFC 7519 §4.1; the last ones are Microsoft Entra's own and
+ * others in each token), and a name that is none.
+ */
 const IGNORED_CLAIMS = new Set([
   'iss',
   'aud',
@@ -37,6 +40,9 @@ const IGNORED_CLAIMS = new Set([
   'c_hash',
   's_hash',
   '__proto__',
+  'aio',
+  'rh',
+  'uti',
 ])
 
 /**

@@ -18,9 +18,9 @@ export function isOwnerId(id: string): boolean {
   return id.startsWith(OWNER_ID)
 }
 
-/** How and when someone signed in (`auth_time`, `acr`, `amr`, `sid`) is not true of a token of theirs. */
+/** How and when someone signed in (`auth_time`, `acr`, `amr`, `sid`, Keycloak's `session_state`) is not true of a token of theirs. */
 export function withoutSignIn(identity: Identity): Identity {
-  const { auth_time: _time, acr: _acr, amr: _amr, sid: _sid, ...claims } = identity.claims
+  const { auth_time: _time, acr: _acr, amr: _amr, sid: _sid, session_state: _state, ...claims } = identity.claims
   return { ...identity, claims }
 }
 

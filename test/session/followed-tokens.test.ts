@@ -140,9 +140,13 @@ describe('a token that follows its owner', () => {
       const { session, token } = await world.signIn()
       const text = await world.tokenOf(session)
       const before = await world.sessions.tokens.find(text)
-      world.answer = makeIdentity('id', 'https://id.example', 'ada', { groups: ['users'], auth_time: 2, sid: 's2' })
+      const ended: string[] = []
+      world.sessions.onOwner(id => ended.push(id))
+      const ofTheToken = { auth_time: 2, sid: 's2', session_state: 's2', uti: 'u2', rh: 'r2', aio: 'a2' }
+      world.answer = makeIdentity('id', 'https://id.example', 'ada', { groups: ['users'], ...ofTheToken })
       await world.refresh(token)
       expect((await world.sessions.tokens.find(text))?.session).toBe(before?.session as Session)
+      expect(ended).toEqual([])
     }))
 
   test('rests in every process once the provider refuses its owner, and works again after they sign in', () =>
