@@ -12,6 +12,7 @@ const NOBODY_IN_PARTICULAR: PersonRule = {
   domains: null,
   groups: null,
   claims: null,
+  requireEmail: false,
   requireVerifiedEmail: false,
 }
 
@@ -25,6 +26,7 @@ export function buildPerson(values: Values<typeof PERSON>): PersonRule {
     domains: known(values.domains, 'domains'),
     groups: known(values.groups, 'groups'),
     claims: known(values.claims, 'claims'),
+    requireEmail: known(values.require_email, 'require_email'),
     requireVerifiedEmail: known(values.require_verified_email, 'require_verified_email'),
   }
 }

@@ -2,6 +2,7 @@ import { isLoopbackHost } from '../base/net.ts'
 import { createIssuerCheck } from './check-issuers.ts'
 import type { RootTable } from './keys.ts'
 import { PORTAL, type PortalTable, type RULE, type RuleTable } from './keys-portals.ts'
+import { SWITCHES } from './keys-rules.ts'
 import { checkProviderNames } from './provider-names.ts'
 import { itemsOf, showRaw } from './raw.ts'
 import type { Report } from './report.ts'
@@ -201,6 +202,6 @@ function checkRule(rule: RuleTable, portal: PortalTable, providers: readonly str
 /** An unknown key, or a mistaken one, counts as a condition: it was meant as one, and is reported itself. */
 function saysSomething(entries: ReadonlyMap<string, unknown>, values: Values<typeof RULE>): boolean {
   if (CONDITIONS.some(name => entries.has(name))) return true
-  if (values.any !== false || values.require_verified_email !== false) return true
-  return [...entries.keys()].some(name => name !== 'any' && name !== 'require_verified_email')
+  if (values.any !== false || SWITCHES.some(name => values[name] !== false)) return true
+  return [...entries.keys()].some(name => name !== 'any' && SWITCHES.every(own => own !== name))
 }

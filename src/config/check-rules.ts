@@ -2,7 +2,7 @@ import { createIssuerCheck } from './check-issuers.ts'
 import type { RootTable } from './keys.ts'
 import type { PortalTable } from './keys-portals.ts'
 import type { RouteTable, RuleList } from './keys-routes.ts'
-import { type AccessTable, PERSON } from './keys-rules.ts'
+import { type AccessTable, PERSON, SWITCHES } from './keys-rules.ts'
 import type { UpstreamTable } from './keys-upstreams.ts'
 import { checkProviderNames } from './provider-names.ts'
 import { itemsOf, type Raw, showRaw } from './raw.ts'
@@ -14,7 +14,7 @@ import { momentMs } from './times.ts'
 const IDENTITY_KEYS: readonly string[] = ['roles', ...Object.keys(PERSON), 'max_age', 'acr', 'amr']
 
 /** Keys that say something only together with others. */
-const SILENT_KEYS = new Set(['timezone', 'anonymous', 'guest_link', 'require_verified_email'])
+const SILENT_KEYS = new Set<string>(['timezone', 'anonymous', 'guest_link', ...SWITCHES])
 
 /** What the rules of a route say: about roles and providers that exist, about each other, and whether they say anything. */
 export function checkRules(route: RouteTable, root: RootTable, report: Report): void {
@@ -106,7 +106,7 @@ function asksWho(list: RuleList): boolean {
 /** The first key in a rule, or in the rules in it, that asks who someone is. */
 function identityKey(rule: AccessTable): Raw | null {
   for (const [name, raw] of rule.raw.entries) {
-    const says = name !== 'require_verified_email' || rule.values.require_verified_email !== false
+    const says = SWITCHES.every(own => own !== name || rule.values[own] !== false)
     if (says && IDENTITY_KEYS.includes(name)) return raw
   }
   for (const part of partsOf(rule)) {
@@ -135,7 +135,8 @@ function checkRule(rule: AccessTable, check: RuleCheck): void {
 
 /** An unknown key, or a mistaken one, counts as a condition: it was meant as one, and is reported itself. */
 function checkSaysSomething({ at, raw, values }: AccessTable, report: Report): void {
-  const says = [...raw.entries.keys()].some(name => !SILENT_KEYS.has(name)) || values.require_verified_email !== false
+  const says =
+    [...raw.entries.keys()].some(name => !SILENT_KEYS.has(name)) || SWITCHES.some(name => values[name] !== false)
   if (says || values.anonymous === true || values.guest_link === true) return
   const hint = raw.entries.has('timezone')
     ? 'add hours, days, from or until'

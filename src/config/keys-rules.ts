@@ -25,6 +25,9 @@ const scalar: Type<Scalar> = {
   },
 }
 
+/** Conditions that are there or not: `false` says nothing. */
+export const SWITCHES = ['require_email', 'require_verified_email'] as const
+
 const scalars = list(scalar, { single: true })
 
 const claims: Type<ReadonlyMap<string, readonly Scalar[]>> = {
@@ -93,7 +96,18 @@ export const PERSON = {
     'any',
     'Each of these claims is, or as a list holds, one of the values. `"realm_access.roles"` is the claim `roles` in the claim `realm_access`.',
   ),
-  require_verified_email: defaulted(boolean, false, true, 'The provider says that the e-mail address is verified.'),
+  require_email: defaulted(
+    boolean,
+    false,
+    true,
+    'There is an e-mail address that counts: verified, or of a provider with `emails = "trusted"`.',
+  ),
+  require_verified_email: defaulted(
+    boolean,
+    false,
+    true,
+    'There is an e-mail address, and the provider says that it is verified.',
+  ),
 } as const satisfies Keys
 
 /** Conditions about how someone signed in, and about the request. */

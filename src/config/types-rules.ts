@@ -7,6 +7,7 @@ export interface PersonRule {
   readonly domains: readonly string[] | null
   readonly groups: readonly string[] | null
   readonly claims: ReadonlyMap<string, readonly (string | number | boolean)[]> | null
+  readonly requireEmail: boolean
   readonly requireVerifiedEmail: boolean
 }
 

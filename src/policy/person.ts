@@ -3,6 +3,7 @@ import type { Identity } from '../identity/identity.ts'
 import { isEmailVouched, type TrustedEmails } from '../identity/vouched.ts'
 import type { PersonCondition } from './condition.ts'
 import type { Missing, Reason } from './reasons.ts'
+import type { Truth } from './truth.ts'
 
 /**
  * The conditions that a rule has about a person: one for each key, all of which must hold; within a key any entry is enough.
@@ -35,7 +36,11 @@ export function compilePerson(rule: PersonRule, trusted: TrustedEmails): readonl
     const judge = compileClaim(claim, values)
     add('claim.other', claim === 'email' ? compileEmails(judge, trusted) : judge)
   }
-  if (rule.requireVerifiedEmail) add('email.unverified', identity => (identity.emailVerified === true ? 'yes' : 'no'))
+  const reasonForNone = ({ email }: Identity): Reason => (email === null ? 'email.none' : 'email.unverified')
+  if (rule.requireEmail)
+    add('email.none', identity => addressOf(identity, isEmailVouched(identity, trusted)), reasonForNone)
+  if (rule.requireVerifiedEmail)
+    add('email.unverified', identity => addressOf(identity, identity.emailVerified === true), reasonForNone)
   return conditions
 }
 
@@ -93,6 +98,12 @@ function listsOf(rule: PersonRule): PersonCondition['judge'] {
     if (email === null) return 'unknown'
     return emails.has(email) || domains.has(email.slice(email.indexOf('@') + 1)) ? 'yes' : 'no'
   }
+}
+
+/** Whether there is an address, and it counts. Of what is no text, or an empty one, nothing can be said. */
+function addressOf(identity: Identity, counts: boolean): Truth {
+  if (identity.email === null) return claimOf(identity, 'email') === undefined ? 'no' : 'unknown'
+  return counts ? 'yes' : 'no'
 }
 
 /** Lower-case, or null for what is not exactly one local part and one domain in visible ASCII (look-alikes match nothing). */

@@ -20,6 +20,7 @@ export const REASONS = {
   'provider.other': { why: 'the provider that vouched is not among those of the rule', say: null },
   'subject.other': { why: 'the subject is not among those of the rule', say: null },
   'email.other': { why: 'the e-mail address or its domain is not among those of the rule', say: null },
+  'email.none': { why: 'the provider states no e-mail address', say: null },
   'email.unverified': { why: 'the provider does not say that the e-mail address is verified', say: null },
   'group.missing': { why: 'none of the groups is held', say: null },
   'claim.other': { why: 'a claim has none of the values of the rule', say: null },

@@ -244,6 +244,7 @@ describe('roles', () => {
     domains: null,
     groups: null,
     claims: null,
+    requireEmail: false,
     requireVerifiedEmail: false,
   }
   test('one rule is a list of one', () =>

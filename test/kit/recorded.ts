@@ -107,7 +107,6 @@ export async function startSurroundings(): Promise<Surroundings> {
 export async function askAgain(
   { config, signedIn, rows }: Recording,
   { provider, apps }: Surroundings,
-  rowsOf: 'everyone' | 'whoever got in',
 ): Promise<Comparison> {
   const text = [...apps].reduce(
     (before, [port, app]) => before.replaceAll(`127.0.0.1:${port}`, `127.0.0.1:${app.port}`),
@@ -119,8 +118,10 @@ export async function askAgain(
   const browsers = new Map<string | null, BrowserLite>()
   const compared: Record<'closed' | 'elsewhere' | 'opened', string[]> = { closed: [], elsewhere: [], opened: [] }
   let same = 0
+  // Where nobody at all got a session, nobody was judged.
+  const isJudged = Object.values(signedIn).includes(true)
   for (const row of rows) {
-    if (row.who !== null && rowsOf === 'whoever got in' && signedIn[row.who] !== true) continue
+    if (row.who !== null && !isJudged) continue
     const browser = browsers.get(row.who) ?? (await signIn(row, origin, gate))
     browsers.set(row.who, browser)
     const response = await browser.visit(`${origin}${row.path}`, { method: row.method })

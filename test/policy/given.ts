@@ -13,6 +13,7 @@ const NOBODY_IN_PARTICULAR = {
   domains: null,
   groups: null,
   claims: null,
+  requireEmail: false,
   requireVerifiedEmail: false,
 }
 

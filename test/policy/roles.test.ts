@@ -12,6 +12,7 @@ const NOTHING: RoleRule = {
   domains: null,
   groups: null,
   claims: null,
+  requireEmail: false,
   requireVerifiedEmail: false,
 }
 

@@ -63,7 +63,13 @@ function personal(keys: PersonRule, who: Identity): readonly Possible[] {
     else if (list.some(entry => values.includes(entry))) parts.push(YES)
     else parts.push(list.every(entry => ['string', 'number', 'boolean'].includes(typeof entry)) ? NO : BOTH)
   }
-  if (keys.requireVerifiedEmail) parts.push(certain(claims.email_verified === true))
+  // The same people, where no provider is trusted with its addresses.
+  if (keys.requireEmail || keys.requireVerifiedEmail) {
+    const held = claims.email
+    if (held === undefined) parts.push(NO)
+    else if (typeof held !== 'string' || held === '') parts.push(BOTH)
+    else parts.push(certain(claims.email_verified === true))
+  }
   return parts
 }
 
@@ -131,6 +137,7 @@ const leaf = {
   emails: text('a@b.example', 'c@d.example'),
   domains: text('b.example', 'd.example'),
   claims: fc.constantFrom(new Map([['level', [3, 'x']]]), new Map([['team', [true]]])),
+  requireEmail: fc.constant(true),
   requireVerifiedEmail: fc.constant(true),
   maxAgeMs: fc.constantFrom(60_000, 3_600_000),
   acr: text('low', 'high'),

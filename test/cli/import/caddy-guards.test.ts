@@ -24,6 +24,9 @@ function site(lines: string, options = ''): Promise<ImportedJson> {
   return imported(`{\n ${options}\n ${SECURITY}\n}\na.example.com {\n${lines}\n}\n`, ['--from', 'caddyfile'])
 }
 
+/** Behind a portal, whoever has no e-mail address gets nothing. */
+const NO_EMAIL = 'deny = [{ not = { require_email = true } }]'
+
 /** Host, path, what answers and who may, of each route: one line each. */
 function routesOf({ routes }: ImportedJson): readonly string[] {
   const titles = routes.split('\n').filter(line => line === '[[routes]]')
@@ -106,20 +109,20 @@ describe('what guards in a Caddyfile and is not carried over closes its routes',
     [
       'where the strictest way is told, that is for all',
       '@who header X-Key secret\nhandle @who {\n reverse_proxy app:1\n}\nhandle {\n authorize with users\n reverse_proxy app:1\n}',
-      ['a "http://app:1" allow = ["user"]'],
+      [`a "http://app:1" allow = ["user"] ${NO_EMAIL}`],
     ],
     [
       'a prefix that ends within a segment guards all that it may be for',
       'handle /adm* {\n authorize with users\n reverse_proxy app:1\n}\nhandle {\n reverse_proxy app:1\n}',
-      ['a "http://app:1" allow = ["user"]', 'a "/" exact = true "http://app:1" allow = "public"'],
+      [`a "http://app:1" allow = ["user"] ${NO_EMAIL}`, 'a "/" exact = true "http://app:1" allow = "public"'],
     ],
     [
       'what is public below a path alone is not public at the path',
       'handle /pub/* {\n reverse_proxy app:1\n}\nhandle {\n authorize with users\n reverse_proxy app:1\n}',
       [
-        'a "http://app:1" allow = ["user"]',
+        `a "http://app:1" allow = ["user"] ${NO_EMAIL}`,
         'a "/pub" "http://app:1" allow = "public"',
-        'a "/pub" exact = true "http://app:1" allow = ["user"]',
+        `a "/pub" exact = true "http://app:1" allow = ["user"] ${NO_EMAIL}`,
       ],
     ],
     [
@@ -139,7 +142,7 @@ describe('what guards in a Caddyfile and is not carried over closes its routes',
         `a "/x" exact = true respond = { status = 404 } allow = "public" ${EVERYONE}`,
         'a "/a" "http://app:1" allow = "public"',
         `a "/a" exact = true respond = { status = 404 } allow = "public" ${EVERYONE}`,
-        'a "/a/x" "http://app:1" allow = ["user"]',
+        `a "/a/x" "http://app:1" allow = ["user"] ${NO_EMAIL}`,
         'a "/a/x" exact = true "http://app:1" allow = "public"',
       ],
     ],

@@ -157,7 +157,7 @@ transform user {\n suffix match email @Example.org\n add role user authp/admin\n
   {
     about: 'whom a transform blocks, nobody lets in',
     parts: { portal: `${TRANSFORM}\ntransform user {\n match email eve@example.com\n block\n}` },
-    has: { '[[routes]]': ['deny = [{ emails = ["eve@example.com"] }]'] },
+    has: { '[[routes]]': ['deny = [{ emails = ["eve@example.com"] }, { not = { require_email = true } }]'] },
   },
   {
     about: 'whom it blocks in a way that cannot be told closes the routes',
@@ -195,7 +195,7 @@ acl default deny`,
     has: {
       '[[routes]]': [
         'allow = ["user", "authp-admin", { emails = ["ada@example.com"] }, { roles = ["ops"], methods = ["GET"] }, { providers = ["pocket"], roles = ["editor"] }]',
-        'deny = [{ roles = ["interns"] }]',
+        'deny = [{ roles = ["interns"] }, { not = { require_email = true } }]',
       ],
       '[portals.home.roles]': [`interns = ${stated('interns')}`],
     },
@@ -204,7 +204,10 @@ acl default deny`,
     about: 'roles whose names routes.toml does not have, each by itself',
     parts: { portal: '', policy: 'allow roles ops/a ops-a\ndeny roles ops/b' },
     has: {
-      '[[routes]]': ['allow = ["ops-a", "ops-a-2"]', 'deny = [{ roles = ["ops-b"] }]'],
+      '[[routes]]': [
+        'allow = ["ops-a", "ops-a-2"]',
+        'deny = [{ roles = ["ops-b"] }, { not = { require_email = true } }]',
+      ],
       '[portals.home.roles]': [
         `ops-a = ${stated('ops/a')}`,
         `ops-a-2 = ${stated('ops-a')}`,
@@ -224,7 +227,7 @@ allow roles user with get`,
     has: {
       '[[routes]]': [
         'allow = [{ subjects = ["ada"] }, { any = [{ providers = ["pocket"] }, { roles = ["a", "b"] }] }]',
-        'deny = [{ all = [{ roles = ["users"], methods = ["DELETE"] }, { not = { any = [{ subjects = ["ada"] }] } }] }, { not = { any = [{ subjects = ["ada"] }] } }]',
+        'deny = [{ all = [{ roles = ["users"], methods = ["DELETE"] }, { not = { any = [{ subjects = ["ada"] }] } }] }, { not = { any = [{ subjects = ["ada"] }] } }, { not = { require_email = true } }]',
       ],
     },
   },
@@ -234,7 +237,7 @@ allow roles user with get`,
       policy:
         'allow org any\nallow department it\nacl rule {\n match any\n allow\n}\nacl default allow\nallow email any\nallow email Ada@x.test',
     },
-    has: { '[[routes]]': ['allow = [{ require_verified_email = true }, { claims = { email = ["Ada@x.test"] } }]'] },
+    has: { '[[routes]]': ['allow = [{ require_email = true }, { claims = { email = ["Ada@x.test"] } }]'] },
     note: 'decide 21 allow org any: no rule says this',
   },
   {
@@ -261,7 +264,9 @@ allow roles user with get`,
   ...['action require mfa', 'action overwrite roles x', 'action add email x@y.test'].map(action => ({
     about: `a transform with ${action} keeps out those whom it is for`,
     parts: { portal: `${TRANSFORM}\ntransform user {\n match email bob@x.test\n ${action}\n}` },
-    has: { '[[routes]]': ['allow = ["user"]', 'deny = [{ emails = ["bob@x.test"] }]'] },
+    has: {
+      '[[routes]]': ['allow = ["user"]', 'deny = [{ emails = ["bob@x.test"] }, { not = { require_email = true } }]'],
+    },
     note: 'closed 20 ',
   })),
   {
@@ -272,7 +277,9 @@ transform user {\n match role banned\n block\n}`,
     },
     has: {
       '[[routes]]': [
-        expect.stringMatching(/^deny = \[\{ groups = \["banned"\] \}, .*, \{ emails = \["eve@x.test"\] \}\]$/),
+        expect.stringMatching(
+          /^deny = \[\{ groups = \["banned"\] \}, .*, \{ emails = \["eve@x.test"\] \}, \{ not = \{ require_email = true \} \}\]$/,
+        ),
       ],
     },
   },

@@ -121,13 +121,13 @@ const CASES: readonly Case[] = [
   {
     options: 'allowed_groups = ["staff"]\noidc_groups_claim = "teams"\nallowed_roles = ["admin"]',
     at: '[portals.home.roles]',
-    has: ['user = { require_verified_email = true, claims = { teams = ["staff"], roles = ["admin"] } }'],
+    has: ['user = { require_email = true, claims = { teams = ["staff"], roles = ["admin"] } }'],
     note: 'decide 10 allowed_roles',
   },
   {
     options: 'provider = "github"\ngithub_org = "example"',
     at: '[portals.home.roles]',
-    has: ['user = { require_verified_email = true, subjects = ["${WHO_MAY}"] }'],
+    has: ['user = { require_email = true, subjects = ["${WHO_MAY}"] }'],
     note: 'decide 8 provider: github is no OpenID provider',
   },
   {
@@ -251,7 +251,7 @@ const CASES: readonly Case[] = [
   {
     options: '',
     at: '[portals.home.roles]',
-    has: ['user = { require_verified_email = true }'],
+    has: ['user = { require_email = true }'],
     note: 'changed 7 email_domains: whoever has a verified e-mail address, as there',
   },
   {

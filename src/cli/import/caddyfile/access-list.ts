@@ -120,7 +120,7 @@ export function readListed(
 /** Whoever has a field at all: everyone has roles there, if only those of a guest. */
 function whoHas(field: string): Whom {
   if (ROLE_FIELDS.includes(field) || field === 'sub' || field === 'subject') return 'everyone'
-  return field === 'email' || field === 'mail' ? { require_verified_email: true } : 'unclear'
+  return field === 'email' || field === 'mail' ? { require_email: true } : 'unclear'
 }
 
 /** All of them. What is unclear is left out of a denial, which then holds for more people. */

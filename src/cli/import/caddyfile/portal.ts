@@ -102,12 +102,15 @@ export function readPortal(desk: Desk, { args, line, block }: Directive, provide
     providers: own.length > 0 ? own : providers,
     lifetime,
     isInsecure,
-    denied: made.denied,
+    denied: [...made.denied, WITHOUT_EMAIL],
     isClosed: made.isClosed || isElsewhere || (own.length > 0 ? own : providers).some(one => one.isClosed),
     roles: made.roles,
     isUncertain: role => made.uncertain.has(role) || made.uncertain.has(ANY_ROLE),
   }
 }
+
+/** Whoever has no e-mail address got no session at caddy-security: its tokens are made out to one. */
+const WITHOUT_EMAIL: Json = { not: { require_email: true } }
 
 /** What transforms make of people. */
 interface Made {

@@ -78,7 +78,7 @@ export function readProvider(desk: Desk, { args, line, block }: Directive): Prov
     { key: 'emails', value: 'trusted', comment: 'as caddy-security, which does not ask whether they are verified' },
   ]
   const say =
-    'emails = "trusted": addresses counted whether anybody verified them or not; take it out, unless nobody can enter one there that is not theirs. Whoever has none could not sign in, and can now'
+    'emails = "trusted": addresses counted whether anybody verified them or not; take it out, unless nobody can enter one there that is not theirs. Whoever has none could not sign in, and passes no rule now'
   desk.notes.add('decide', `oauth identity provider ${was}`, line, say)
   const isClosed = (block ?? []).some(one => !isKnown(one))
   note(desk, block ?? [])

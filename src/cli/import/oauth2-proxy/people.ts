@@ -128,16 +128,11 @@ function whoseAddress(desk: Desk): Readonly<Record<string, Json>> {
   const stated = options.list('email_domains')
   if (stated.includes('*')) {
     const say = trustsEmails(desk)
-      ? 'whoever had an e-mail address, verified or not, which no rule says: whoever has a verified one'
+      ? 'whoever has an e-mail address, verified or not, as there'
       : 'whoever has a verified e-mail address, as there; a provider that says nothing of that (email_verified) lets nobody in'
-    note(
-      desk,
-      trustsEmails(desk) ? 'decide' : 'changed',
-      'email_domains',
-      `${say}; { any = true } in the role is everyone`,
-    )
+    note(desk, 'changed', 'email_domains', `${say}; { any = true } in the role is everyone`)
     note(desk, 'left', 'authenticated_emails_file', 'email_domains lets everyone in')
-    return { require_verified_email: true }
+    return { require_email: true }
   }
   const other = otherEmails(desk)
   if (other !== null) return other
