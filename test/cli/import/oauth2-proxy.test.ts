@@ -416,3 +416,36 @@ test('a file of passwords that cannot be taken lets nobody in by one', async () 
     'decide 8 htpasswd_file: not carried over, so that nobody comes in by a password: SHA-1',
   )
 })
+
+describe('what oauth2-proxy took by the letter', () => {
+  const role = async (options: string) =>
+    section((await imported(CLIENT.replace('email_domains = "*"', '') + options)).routes, '[portals.home.roles]')
+
+  test('is taken so: a domain with a space before it is no other domain', async () => {
+    for (const stated of ['["example.com", " example.org"]', '"example.com, example.org"']) {
+      const made = await imported(CLIENT.replace('"*"', stated))
+      expect(made.code).toBe(1)
+      expect(made.mistakes.map(({ message }) => message).join()).toContain(' example.org')
+    }
+  })
+
+  test('an expression with a space before it, or with a method in the older option, opens nothing', async () => {
+    for (const open of ['skip_auth_routes = [" ^/open"]', 'skip_auth_regex = ["GET=^/open"]']) {
+      const made = await imported(CLIENT + open)
+      expect([open, made.routes.includes('/open"')]).toEqual([open, false])
+    }
+    expect((await imported(`${CLIENT}skip_auth_routes = ["GET=^/open"]`)).routes).toContain('path = "/open"')
+  })
+
+  test('addresses are those of the claim that it looked at, by any of its names', async () => {
+    for (const option of ['oidc_email_claim', 'user_id_claim']) {
+      for (const domains of ['["*"]', '["example.com"]']) {
+        const made = await role(`${option} = "upn"\nemail_domains = ${domains}\n`)
+        expect([option, domains, made]).toEqual([option, domains, ['user = { subjects = ["${WHO_MAY}"] }']])
+      }
+    }
+    expect(await role('user_id_claim = "email"\nemail_domains = ["example.com"]')).toContain(
+      'user = { domains = ["example.com"] }',
+    )
+  })
+})

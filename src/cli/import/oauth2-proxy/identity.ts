@@ -1,7 +1,7 @@
 import type { Json } from '../../../config/raw.ts'
 import type { Entry } from '../draft.ts'
 import { type Desk, note } from './desk.ts'
-import { claimOfGroups } from './people.ts'
+import { claimOfEmail, claimOfGroups } from './people.ts'
 
 /** How the application learned who is there, or the proxy in front where that asked about each request. */
 export function identityEntries(desk: Desk, isAsked: boolean): readonly Entry[] {
@@ -50,7 +50,7 @@ export function identityEntries(desk: Desk, isAsked: boolean): readonly Entry[] 
 function fieldsFor(desk: Desk, preset: string, prefix: string): Entry {
   const { options } = desk
   const groups = claimOfGroups(desk)
-  const email = options.text('oidc_email_claim') ?? 'email'
+  const email = claimOfEmail(desk)
   const isEmailFirst = options.flag('prefer_email_to_user') === true
   note(
     desk,

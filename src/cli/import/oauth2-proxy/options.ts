@@ -31,7 +31,8 @@ export function readOptions(tree: RawTable, text: string): Options {
       const raw = get(name)
       const items = itemsOf(raw).map(plain)
       const parts = raw?.kind === 'list' ? items : items.flatMap(item => item.split(','))
-      return parts.map(part => part.trim()).filter(part => part !== '')
+      // A space is part of its entry: what is taken off could make an entry hold that did not.
+      return parts.filter(part => part.trim() !== '')
     },
     flag: name => {
       const word = first(name).toLowerCase()

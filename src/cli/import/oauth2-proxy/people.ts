@@ -126,7 +126,7 @@ function tableOf(value: Json | undefined): Readonly<Record<string, Json>> {
 function whoseAddress(desk: Desk): Readonly<Record<string, Json>> {
   const { options, blanks } = desk
   const stated = options.list('email_domains')
-  if (stated.includes('*')) {
+  if (stated.includes('*') && claimOfEmail(desk) === 'email') {
     const say = trustsEmails(desk)
       ? 'whoever has an e-mail address, verified or not, as there'
       : 'whoever has a verified e-mail address, as there; a provider that says nothing of that (email_verified) lets nobody in'
@@ -166,7 +166,7 @@ function whoseAddress(desk: Desk): Readonly<Record<string, Json>> {
 /** Addresses in a claim of another name: single ones can be asked for there, domains cannot. */
 function otherEmails(desk: Desk): Readonly<Record<string, Json>> | null {
   const { options, blanks } = desk
-  const claim = options.text('oidc_email_claim') ?? 'email'
+  const claim = claimOfEmail(desk)
   if (claim === 'email') return null
   const emails = listedAddresses(desk)
   if (options.list('email_domains').length === 0 && emails.length > 0) return { claims: { [claim]: emails } }
@@ -220,6 +220,11 @@ function groupsInClaim(desk: Desk, groups: readonly string[]): Readonly<Record<s
   if (groups.length === 0 || claim === 'groups') return {}
   note(desk, 'kept', 'allowed_groups', 'claims of the role')
   return { [claim]: groups.map(desk.blanks.literal) }
+}
+
+/** The claim that holds the address that counts; `user_id_claim` is an older name for it. */
+export function claimOfEmail({ options }: Desk): string {
+  return options.text('oidc_email_claim') ?? options.text('user_id_claim') ?? 'email'
 }
 
 /** The claim that holds the groups. */

@@ -239,10 +239,10 @@ interface Opened extends OpenPath {
 function openPaths(desk: Desk): readonly Opened[] {
   const { options, notes } = desk
   const opened: Opened[] = []
-  for (const option of ['skip_auth_routes', 'skip_auth_regex']) {
+  for (const option of ['skip_auth_routes', 'skip_auth_regex'] as const) {
     const line = options.line(option)
     for (const entry of options.list(option)) {
-      const open = readOpenPath(entry)
+      const open = readOpenPath(entry, option)
       if (open === null) {
         notes.add(
           'decide',

@@ -176,7 +176,7 @@ export const SAID: Readonly<Record<string, Said>> = {
   tls_min_version: TLS_SETTINGS,
   upstream_timeout: NO_UPSTREAM,
   use_system_trust_store: ['kept', 'the system’s authorities are trusted'],
-  user_id_claim: ['left', 'people are known by sub'],
+  user_id_claim: ['changed', 'the claim of addresses, as oidc_email_claim; people are known by sub'],
   validate_url: NOT_OIDC,
   whitelist_domains: ['changed', 'nothing to write: people return to hosts of this file’s routes, and nowhere else'],
 }

@@ -19,8 +19,10 @@ const OPEN_END = /(?:\(\/\.\*\)\?\$|\(\/\|\$\)|\/\.\*\$?|\/\.\+\$?|\.\*\$?)$/
  *
  * Only expressions that are anchored at the beginning and spell out their path: whatever else could open more than it seems to.
  */
-export function readOpenPath(entry: string): OpenPath | null {
-  const [, word = '', operator, expression = ''] = /^(?:([A-Za-z]*)(!?=))?(.*)$/s.exec(entry) ?? []
+export function readOpenPath(entry: string, option: 'skip_auth_routes' | 'skip_auth_regex'): OpenPath | null {
+  // The older option knows no methods: what looks like one is the beginning of a path there.
+  const form = option === 'skip_auth_routes' ? /^(?:([A-Za-z]*)(!?=))?(.*)$/s : /^()()(.*)$/s
+  const [, word = '', operator, expression = ''] = form.exec(entry) ?? []
   if (operator === '!=' || !expression.startsWith('^/')) return null
   const method = word === '' ? null : word.toUpperCase()
   const open = OPEN_END.exec(expression)?.[0]
