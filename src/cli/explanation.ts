@@ -83,8 +83,8 @@ export function explain(config: Config, question: Question): Explanation {
   }
   const table = compileRouteTable(
     config.routes.map(route => {
-      const { host, path, isExact, stripPrefix } = route
-      return { host, path, isExact, stripPrefix, value: route }
+      const { host, path, isExact, isOneLabel, stripPrefix } = route
+      return { host, path, isExact, isOneLabel, stripPrefix, value: route }
     }),
     portalHosts(config),
   )

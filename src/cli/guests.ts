@@ -121,7 +121,10 @@ async function create(
 /** The one route that an address is of, by every reading of its path. */
 function routeAt({ routes }: Config, { host, path }: LinkPlace): RouteConfig | null {
   const table = compileRouteTable(
-    routes.map(route => ({ host: route.host, path: route.path, isExact: route.isExact, value: route })),
+    routes.map(route => {
+      const { isExact, isOneLabel } = route
+      return { host: route.host, path: route.path, isExact, isOneLabel, value: route }
+    }),
   )
   const match = table.match(parseTarget('GET', `http://host${path}`, host))
   return match === null || match.also.length > 0 ? null : match.value

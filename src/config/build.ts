@@ -136,6 +136,7 @@ function buildRoute(table: RouteTable, root: RootTable, directory: string, files
     host,
     path,
     isExact,
+    isOneLabel: known(values.one_label, 'one_label'),
     upstream: upstream === null ? null : buildUpstream(upstream, root, files),
     answer: buildAnswer(values, directory),
     portal: known(values.portal, 'portal'),

@@ -21,6 +21,7 @@ export function checkRoutes(root: RootTable, report: Report): void {
     checkPortal(route, portals, report)
     checkRules(route, root, report)
     checkPrefix(route, report)
+    checkOneLabel(route, report)
     checkAnswers(route, root, report)
     checkIdentity(route, root, report)
   }
@@ -43,6 +44,13 @@ function checkPortal(route: RouteTable, portals: readonly string[], report: Repo
     const hint = raw.isFilled ? '' : didYouMean(raw.text, portals, `add a table [portals.${raw.text}]`)
     report.mistake(raw.at, 'portal.undefined', `there is no portal ${showRaw(raw)}`, { hint })
   }
+}
+
+function checkOneLabel({ raw, values: { one_label: isOneLabel, host } }: RouteTable, report: Report): void {
+  const stated = raw.entries.get('one_label')
+  if (stated === undefined || isOneLabel !== true || host === undefined || host.startsWith('*.')) return
+  const hint = 'it is for wildcards such as "*.example.com"; leave it out'
+  report.mistake(stated.at, 'one_label.host', `${showRaw(raw.entries.get('host'))} is one name already`, { hint })
 }
 
 function checkPrefix(route: RouteTable, report: Report): void {

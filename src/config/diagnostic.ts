@@ -123,6 +123,7 @@ export const DIAGNOSTIC_CODES = [
   'upstream.pair',
   'upstream.insecure',
   'method.invalid',
+  'one_label.host',
   'strip_prefix.mismatch',
   'keep_posts.unused',
   'route.target',

@@ -106,6 +106,12 @@ export const ROUTE = {
     '/api',
     'The path and everything below it, at segment boundaries; the longest path of a host wins.',
   ),
+  one_label: defaulted(
+    boolean,
+    false,
+    true,
+    'Whether a wildcard host stands for one label: `a.example.com`, and not `a.b.example.com`, which is 404 then.',
+  ),
   exact: defaulted(
     boolean,
     false,

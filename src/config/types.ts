@@ -261,6 +261,8 @@ export interface RouteConfig {
   readonly path: string
   /** Whether nothing below the path is meant. */
   readonly isExact: boolean
+  /** Whether the star of its host is one label. */
+  readonly isOneLabel: boolean
   /** Null for a route that answers by itself. */
   readonly upstream: UpstreamConfig | null
   /** Null for a route with an upstream. */

@@ -9,6 +9,8 @@ export interface TableEntry<T> {
   readonly path: string
   /** Whether it is for the path alone, and not for what is below it; absent: it is not. */
   readonly isExact?: boolean
+  /** Whether the star of its host stands for one label alone; absent: for any number. */
+  readonly isOneLabel?: boolean
   /** The beginning of `path` that is taken off before a request is sent on; null or absent for nothing. */
   readonly stripPrefix?: string | null
   readonly value: T
@@ -46,6 +48,8 @@ interface HostPaths<T> {
   /** Length of the longest configured path: no prefix beyond it is worth a look, however long the request's path is. */
   readonly longest: number
   readonly root: Match<T> | null
+  /** Entries that names below the wildcard's own do not reach, and where the last of those names ends; null: there are none. */
+  readonly shallow: { readonly values: ReadonlySet<T>; readonly suffix: number } | null
 }
 
 const NONE: readonly never[] = Object.freeze([])
@@ -68,9 +72,11 @@ export function compileRouteTable<T>(
     match(target: Target): Match<T> | null {
       const paths = hosts.lookup(target.host)
       if (paths === undefined) return null
-      if (paths.root !== null) return paths.root
+      const { shallow } = paths
+      if (paths.root !== null) return shallow !== null && isDeeper(target.host, shallow.suffix) ? null : paths.root
       const value = find(paths.byPath, target.path, paths.longest)
       if (value === undefined) return null
+      if (shallow?.values.has(value) === true && isDeeper(target.host, shallow.suffix)) return null
       const readings = target.readings.length === 0 && paths.hasCapitals ? [target.path] : target.readings
       if (readings.length === 0) return { value, also: NONE }
       const also = new Set<T>()
@@ -112,8 +118,20 @@ function compileHost<T>(entries: readonly TableEntry<T>[]): HostPaths<T> {
     hasCapitals: entries.some(entry => entry.path !== entry.path.toLowerCase()),
     prefixes: prefixes.size === 0 ? null : prefixes,
     longest: Math.max(...entries.map(entry => entry.path.length)),
+    shallow: shallowOf(entries),
     root: only?.path === '/' && only.isExact !== true ? Object.freeze({ value: only.value, also: NONE }) : null,
   }
+}
+
+function shallowOf<T>(entries: readonly TableEntry<T>[]): HostPaths<T>['shallow'] {
+  const own = entries.filter(({ isOneLabel }) => isOneLabel === true)
+  const [first] = own
+  return first === undefined ? null : { values: new Set(own.map(({ value }) => value)), suffix: first.host.length - 1 }
+}
+
+/** Whether a name has more than one label before the last `suffix` letters, which begin with a dot. */
+function isDeeper(host: string, suffix: number): boolean {
+  return host.lastIndexOf('.', host.length - suffix - 1) !== -1
 }
 
 function pathsOf<T>(entries: readonly TableEntry<T>[], spell: (path: string) => string): Paths<T> {

@@ -147,8 +147,8 @@ export function compileSnapshot(config: Config, fingerprint: string, pool: Upstr
     isTold: compileHostTable(told),
     table: compileRouteTable(
       routes.map(route => {
-        const { host, path, isExact, stripPrefix } = route.config
-        return { host, path, isExact, stripPrefix, value: route }
+        const { host, path, isExact, isOneLabel, stripPrefix } = route.config
+        return { host, path, isExact, isOneLabel, stripPrefix, value: route }
       }),
       portalHosts(config),
     ),

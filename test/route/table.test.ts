@@ -124,6 +124,26 @@ describe('a route for a path alone', () => {
   })
 })
 
+describe('a wildcard for one label', () => {
+  const entry = (path: string, isOneLabel: boolean) => ({ host: '*.app.example', path, isOneLabel, value: path })
+  const at = (host: string, path: string, entries: readonly ReturnType<typeof entry>[]) =>
+    compileRouteTable(entries).match(parseTarget('GET', `http://${host}${path}`, host))?.value ?? null
+
+  test('is for no name of more, whatever the path is', () => {
+    for (const entries of [[entry('/', true)], [entry('/', true), entry('/x', true), entry('/any', false)]]) {
+      expect(at('a.app.example', '/', entries)).toBe('/')
+      expect(at('a.b.app.example', '/', entries)).toBeNull()
+      expect(at('app.app.example', '/y', entries)).toBe('/')
+      expect(at('app.example.app.example', '/y', entries)).toBeNull()
+    }
+  })
+
+  test('takes nothing from routes that do not say so', () => {
+    const entries = [entry('/', true), entry('/any', false)]
+    expect([at('a.b.app.example', '/any/x', entries), at('a.b.app.example', '/x', entries)]).toEqual(['/any', null])
+  })
+})
+
 test('ten thousand hosts are found like ten', () => {
   const many = compileRouteTable(
     Array.from({ length: 10_000 }, (_, index) => ({ host: `h${index}.example`, path: '/', value: index })),

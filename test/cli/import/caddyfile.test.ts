@@ -438,7 +438,7 @@ transform user {\n match role banned\n block\n}`,
         '*.example.com {\n @a host a.example.com\n handle @a {\n authorize with users\n reverse_proxy a:1\n }\n handle {\n respond 404\n }\n}',
     },
     has: {
-      '[[routes]]': ['host = "*.example.com"', 'respond = { status = 404 }', 'allow = "public"'],
+      '[[routes]]': ['host = "*.example.com"', 'one_label = true', 'respond = { status = 404 }', 'allow = "public"'],
       '[[routes]] 1': ['host = "a.example.com"', 'upstream = "http://a:1"', 'allow = ["user"]'],
     },
   },

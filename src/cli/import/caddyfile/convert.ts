@@ -57,6 +57,7 @@ function routeSection({ host, path, isExact, served, closed, policies, portal, a
     entries: [
       { key: 'host', value: host.name },
       { key: 'path', value: path === '/' && !isExact ? null : path },
+      { key: 'one_label', value: host.name.startsWith('*.') ? true : null },
       { key: 'exact', value: isExact ? true : null },
       ...(isOwn ? [{ key: 'respond', value: { status: served } }] : answerEntries(served)),
       { key: 'portal', value: portal?.name ?? null },

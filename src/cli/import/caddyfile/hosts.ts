@@ -125,12 +125,7 @@ function readAddress(desk: Desk, address: string, line: number): Address {
   const path = spelt.slice(place.length)
   const name = place.replace(/:(?:\d+|\$\{\w+\})$/, '')
   if (name.startsWith('*.')) {
-    desk.notes.add(
-      'changed',
-      address,
-      line,
-      'a wildcard is for names at any depth here: ask which of them lead to Sallyport',
-    )
+    desk.notes.add('kept', address, line, 'one_label = true: its star is for one label, as there')
   }
   const found = {
     isPlain: scheme === 'http' || place.endsWith(':80'),
