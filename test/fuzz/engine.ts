@@ -6,7 +6,7 @@ export interface RunOptions {
   readonly seed: number
   /** What was kept before. */
   readonly corpus: readonly Uint8Array[]
-  /** An input that takes longer, three times over, is a finding; default 250, and Infinity where the machine may be busy. */
+  /** An input that takes longer, three times over, is a finding: Infinity where the machine may be busy. */
   readonly slowMs?: number
   /** Asked before each input, with how many were tried. */
   goesOn(tried: number): boolean
@@ -38,8 +38,9 @@ const MAX_FINDINGS = 10
  * Bun has no cheap way to see which lines ran, so that what an input led to, in the subject's own words, stands for it.
  * The same seed, corpus and number of inputs make the same run.
  */
-export async function fuzz(subject: Subject, { seed, corpus, slowMs = 250, goesOn }: RunOptions): Promise<Outcome> {
+export async function fuzz(subject: Subject, { seed, corpus, slowMs, goesOn }: RunOptions): Promise<Outcome> {
   const random = createRandom(seed)
+  const limitMs = slowMs ?? subject.slowMs ?? 250
   const words = subject.words.map(bytesOf)
   const pool: Uint8Array[] = []
   const fresh: Uint8Array[] = []
@@ -50,12 +51,16 @@ export async function fuzz(subject: Subject, { seed, corpus, slowMs = 250, goesO
 
   const take = async (input: Uint8Array, isKept: boolean): Promise<void> => {
     tried++
-    const result = await judge(probe, input, slowMs)
+    const result = await judge(probe, input, limitMs)
     if (result instanceof Error) {
       const kind = kindOf(result)
       if (!findings.has(kind)) {
-        const shortest = await shorten(probe, input, kind, slowMs)
-        findings.set(kind, { input: shortest, message: String(await judge(probe, shortest, slowMs)) })
+        const shortest = await shorten(probe, input, kind, limitMs)
+        const again = await judge(probe, shortest, limitMs)
+        findings.set(kind, {
+          input: again instanceof Error ? shortest : input,
+          message: again instanceof Error ? String(again) : `once: ${result}`,
+        })
       }
       return
     }

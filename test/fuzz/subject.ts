@@ -8,6 +8,8 @@ export interface Subject {
   readonly words: readonly string[]
   /** How long an input may become. */
   readonly maxBytes: number
+  /** How long one may take; default 250, for what waits for nobody. */
+  readonly slowMs?: number
   open(): Promise<Probe> | Probe
 }
 

@@ -72,6 +72,7 @@ export const answers: Subject = {
     ],
   ],
   maxBytes: 600,
+  slowMs: 5000,
   async open() {
     let said: Uint8Array = new Uint8Array(0)
     const upstream = await startRawUpstream(async connection => {

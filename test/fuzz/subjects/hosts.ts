@@ -32,6 +32,7 @@ export const hosts: Subject = {
       }
       const { host, authority } = parsed
       hold(/^(?:[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?|\[[0-9a-f:.]+\])$/.test(host), 'a host is of plain letters', host)
+      hold(!host.includes('..') && host.length < 256, 'a host has no empty part', host)
       const [again, port] = [parseAuthority(authority), authority.slice(host.length)]
       hold(again.host === host && again.authority === authority, 'a host is read as itself', authority)
       hold(authority.startsWith(host) && /^(?:|:\d{1,5})$/.test(port), 'an authority is a host and a port', authority)

@@ -12,6 +12,9 @@ const RULES: readonly PathRule[] = [
 ]
 const HOSTS = ['app.example', 'told.example']
 
+/** Fields that say who somebody is. */
+const NAMED = /^(?:x-token-(?:subject|user-(?:id|name|email|roles))|remote-user|x-forwarded-user)$/
+
 /** How long bytes are waited for that may never come: a request may want more of itself. */
 const PATIENCE_MS = 25
 
@@ -92,6 +95,7 @@ export const requests: Subject = {
     ],
   ],
   maxBytes: 700,
+  slowMs: 5000,
   async open() {
     let received: Message[] = []
     let broken: string | null = null
@@ -169,8 +173,9 @@ function checkRequest({ startLine, fields }: Message): void {
   hold(HOSTS.includes(valuesOf('x-forwarded-host').join()), 'the host that was asked', fields)
   for (const [name, value] of fields) {
     const folded = name.replace(/[^a-z0-9]/g, '-')
-    hold(!/^(?:x-token|remote-user|x-forwarded-user)/.test(folded), 'nobody says who they are', name, value)
+    hold(!NAMED.test(folded), 'nobody says who they are', name, value)
     hold(!/(?:^|; *)sallyport=/.test(name === 'cookie' ? value : ''), 'no cookie of ours', value)
-    hold(!['upgrade', 'te', 'trailer', 'proxy-connection', 'keep-alive'].includes(name), 'what ends here', name, value)
+    hold(name !== 'te' || /^trailers$/i.test(value), 'what ends here', name, value)
+    hold(!['upgrade', 'trailer', 'proxy-connection', 'keep-alive'].includes(name), 'what ends here', name, value)
   }
 }
