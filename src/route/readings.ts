@@ -77,6 +77,8 @@ function addNormalised(found: Set<string>, bytes: string): void {
   for (const one of [seen, text.normalize('NFC'), text.normalize('NFKC'), text.toUpperCase().toLowerCase()]) {
     found.add(Buffer.from(one, 'utf8').toString('latin1'))
   }
+  // For whom a byte is a character, this one is a hyphen that nobody sees.
+  found.add(bytes.replaceAll('\xad', ''))
 }
 
 const UNSEEN = /\p{Default_Ignorable_Code_Point}/gu

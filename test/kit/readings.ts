@@ -52,7 +52,9 @@ function normalised(text: string): readonly string[] {
   if (!/[^\x20-\x7e]/.test(text)) return []
   const read = isBytes(text) ? Buffer.from(text, 'latin1').toString('utf8') : text
   const seen = read.replace(/\p{Default_Ignorable_Code_Point}/gu, '')
-  return [read, seen, read.normalize('NFC'), read.normalize('NFKC'), read.toUpperCase().toLowerCase()]
+  // Where a byte is a character, one of them is not seen.
+  const seenBytes = text.replaceAll('\xad', '')
+  return [read, seen, seenBytes, read.normalize('NFC'), read.normalize('NFKC'), read.toUpperCase().toLowerCase()]
 }
 
 function resolveDots(path: string): string {
