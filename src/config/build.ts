@@ -162,6 +162,7 @@ function buildRoute(table: RouteTable, root: RootTable, directory: string, files
     keepPostsBytes: known(values.keep_posts, 'keep_posts').maxBytes,
     rate: buildRate(rate?.values ?? null, known(rate === null ? 'client' : rate.values.by, 'by')),
     allowedOrigins: known(values.allowed_origins, 'allowed_origins'),
+    websockets: known(values.websockets, 'websockets'),
     websocketCompression: known(values.websocket_compression, 'websocket_compression'),
     name: known(values.name, 'name') ?? (path === '/' ? host : host + path),
     app: buildApp(table, files),

@@ -235,6 +235,12 @@ export const ROUTE = {
     ['https://app.example.com'],
     "Origins besides the route's own whose pages may open WebSockets here, and whose scripts may read our own refusals (401, 403, 429, 5xx); hosts of the same portal may read those anyway.",
   ),
+  websockets: defaulted(
+    boolean,
+    true,
+    false,
+    'Whether WebSockets pass. Where they do not, a handshake reaches the application as the plain request that it is without `Upgrade`.',
+  ),
   websocket_compression: defaulted(
     boolean,
     false,

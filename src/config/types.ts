@@ -304,6 +304,8 @@ export interface RouteConfig {
   /** Origins besides the route's own that may open WebSockets. */
   readonly allowedOrigins: readonly string[]
   /** Whether permessage-deflate may be agreed upon. */
+  /** Whether WebSockets pass. */
+  readonly websockets: boolean
   readonly websocketCompression: boolean
   /** What people see in the portal's list. */
   readonly name: string

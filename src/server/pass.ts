@@ -36,7 +36,7 @@ function send(passage: Passage, tools: PassTools, route: GateRoute, prepared: Pr
   const { maxBodyBytes } = route.config
   const isUnmeasured = maxBodyBytes !== null && !fitsLength(passage.sent, route, maxBodyBytes)
   const { upgrade } = passage.sent
-  const isWebSocket = upgrade !== undefined && upgrade.toLowerCase() === 'websocket'
+  const isWebSocket = route.config.websockets && upgrade !== undefined && upgrade.toLowerCase() === 'websocket'
   const { requestRules, responseRules } = prepared
   // The request's own fields are changed, unless something was taken out of `sent`, or something reads them again: a handshake
   // is looked at once more, and a rule may take away what an error page goes by.

@@ -46,6 +46,19 @@ describe('RFC 6455 §4.4: a handshake of another version', () => {
   )
 })
 
+test('without WebSockets on its route, a handshake is the plain request that is left of it', async () => {
+  const upstream = await startRawUpstream(async connection => {
+    await connection.receive({ until: hasHead, timeoutMs: 60_000 })
+    await connection.send('HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nplain')
+  })
+  await using gate = await startGate(`${file(upstream, 'user')}websockets = false\n`)
+  const { cookie } = await gate.signIn('app.example')
+  const response = await sendRaw(gate.port, handshake(cookie))
+  expect([response.status, response.body.toString()]).toEqual([200, 'plain'])
+  expect(upstream.connections.map(({ received }) => /^upgrade:/im.test(received.toString()))).toEqual([false])
+  await upstream.close()
+})
+
 describe('a WebSocket whose upstream has not answered yet is given up', () => {
   async function expectGivenUp(wire: Wire, upstream: RawUpstream): Promise<void> {
     const response = await wire.receive()

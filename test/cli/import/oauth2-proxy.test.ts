@@ -106,6 +106,12 @@ const CASES: readonly Case[] = [
     note: 'changed 7 proxy_prefix',
   },
   {
+    options: 'proxy_websockets = false',
+    at: '[[routes]]',
+    has: ['websockets = false'],
+    note: 'kept 8 proxy_websockets',
+  },
+  {
     options: 'cookie_secure = false',
     at: '[portals.home]',
     has: ['insecure_cookies = true'],

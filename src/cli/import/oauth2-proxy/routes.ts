@@ -173,6 +173,7 @@ function upstreamEntries(desk: Desk): readonly Entry[] {
   const { options } = desk
   const timeoutMs = options.durationMs('upstream_timeout')
   const keepsHost = options.flag('pass_host_header') !== false
+  const passesSockets = options.flag('proxy_websockets') !== false
   const opensPreflights = options.flag('skip_auth_preflight') === true
   note(
     desk,
@@ -187,6 +188,8 @@ function upstreamEntries(desk: Desk): readonly Entry[] {
     'basic_auth of the upstream, from the environment, unless an ID token goes there',
   )
   note(desk, 'kept', 'pass_host_header', keepsHost ? 'the Host that the client asked for' : 'host_header = "upstream"')
+  const sockets = passesSockets ? 'WebSockets pass, as they do by themselves' : 'websockets = false in the routes'
+  note(desk, 'kept', 'proxy_websockets', sockets)
   note(desk, 'kept', 'upstream_timeout', 'timeout of the routes')
   note(
     desk,
@@ -196,6 +199,7 @@ function upstreamEntries(desk: Desk): readonly Entry[] {
   )
   return [
     ...(keepsHost ? [] : [{ key: 'host_header', value: 'upstream', comment: 'pass_host_header = false' }]),
+    ...(passesSockets ? [] : [{ key: 'websockets', value: false, comment: 'proxy_websockets' }]),
     ...(opensPreflights ? [{ key: 'cors_preflight', value: true, comment: 'skip_auth_preflight' }] : []),
     ...(timeoutMs === null || timeoutMs < 1
       ? []

@@ -128,7 +128,7 @@ export const SAID: Readonly<Record<string, Said>> = {
   prompt: ['left', 'nobody is asked again without need; for a fresh sign-in write max_age in a rule'],
   provider_ca_files: ['decide', 'start Sallyport with NODE_EXTRA_CA_CERTS=FILE, so that it trusts this CA too'],
   pubjwk_url: ['left', 'a client proves itself with client_secret, or as a public client with PKCE'],
-  proxy_websockets: ['changed', 'nothing to write: WebSockets pass wherever their route lets the handshake through'],
+  proxy_websockets: NO_UPSTREAM,
   ready_path: [
     'changed',
     'admin = "127.0.0.1:9464" in [server] answers /healthz and /readyz, never on the public listener',
