@@ -11,7 +11,8 @@ export interface Message {
 /** Why bytes are no message: more have to come, or they are none. */
 export type NoMessage = 'more' | 'malformed'
 
-const FIELD = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\t\x20-\x7e\x80-\xff]*?)[ \t]*$/
+/** DEL may stay in a value (RFC 9110 §5.5), and Bun 1.4.5 lets it pass. */
+const FIELD = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\t\x20-\xff]*?)[ \t]*$/
 
 /**
  * Reads one request, or the answer to a request: RFC 9112 §2 to §7, with every freedom left out.

@@ -71,7 +71,7 @@ export const jwts: Subject = {
           ISSUER,
         )
         checkAccepted(token, claims, isOurs)
-        return `taken ${isOurs} ${Object.keys(claims).sort().slice(0, 8)}`
+        return `taken ${isOurs} ${Array.isArray(claims.aud)} ${['azp', 'nbf', 'at_hash'].filter(name => name in claims)}`
       } catch (thrown) {
         if (!(thrown instanceof GateError) || thrown.code !== 'provider.id_token') throw thrown
         hold(!`${thrown.message} ${thrown.hint}`.includes(token) || token === '', 'no token is told', token)
