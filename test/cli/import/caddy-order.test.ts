@@ -120,7 +120,8 @@ function follow(parts: readonly Part[], from: Asked, isOrdered: boolean, before:
   let hasHandled = false
   for (const { kind, matcher, parts: inner } of isOrdered ? parts : sorted(parts)) {
     const isHandle = kind === 'handle' || kind === 'handle_path'
-    if ((isHandle && hasHandled) || !holds(matcher, asked)) continue
+    // In a route, several of them may be met.
+    if ((isHandle && hasHandled && !isOrdered) || !holds(matcher, asked)) continue
     if (kind === 'authorize') isGuarded ||= !isBypassed(asked)
     else if (kind === 'one' || kind === 'two') return { end: kind, isGuarded }
     else if (isHandle || kind === 'route') {

@@ -65,6 +65,16 @@ describe('what only looks as if it guarded less', () => {
       `*.example.com {\n @d host {$ADMIN}\n authorize @d with users\n reverse_proxy app:1\n}`,
     ],
     [
+      'a star in a host may be any label',
+      'a.example.com',
+      'a.example.com {\n @d host a.*.com\n authorize @d with users\n reverse_proxy app:1\n}',
+    ],
+    [
+      'in a route, a request may meet several handles',
+      'a.example.com',
+      'a.example.com {\n route {\n handle /pub/* {\n request_header X-A b\n}\n handle {\n authorize with users\n}\n reverse_proxy app:1\n}\n}',
+    ],
+    [
       'a variable before a block may be a matcher',
       'a.example.com',
       `a.example.com {\n handle {$PUB} {\n reverse_proxy app:1\n}\nhandle {\n ${GUARDED}\n}\n}`,

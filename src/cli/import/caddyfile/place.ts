@@ -100,10 +100,12 @@ function judgeHost(name: string, host: string): Verdict {
   if (name === host || name === '*') return YES
   // A variable may hold any name.
   if (/[{<$]/.test(name + host)) return UNKNOWN
-  if (name.startsWith('*.') && !host.startsWith('*')) {
-    return host.endsWith(name.slice(1)) && !host.slice(0, -name.length + 1).includes('.') ? YES : NO
-  }
-  return name.includes('*') && host.includes('*') ? UNKNOWN : NO
+  if (!name.includes('*')) return NO
+  if (host.includes('*')) return UNKNOWN
+  // A star is one label, wherever it stands.
+  const labels = host.split('.')
+  const asked = name.split('.')
+  return asked.length === labels.length && asked.every((label, at) => label === '*' || label === labels[at]) ? YES : NO
 }
 
 function contrary(verdict: Verdict): Verdict {

@@ -12,7 +12,7 @@ interface Walked {
   readonly going: readonly Way[]
 }
 
-/** Of these directives, a request meets the first of a block that is for it, and no other. */
+/** Of these directives, a request meets the first of a block that is for it, and no other; but for a `route`. */
 const SINGLE = new Set(['handle', 'root', 'rewrite'])
 
 /** Ways through a block beyond these cannot be followed any more. */
@@ -50,13 +50,15 @@ export function openSite(desk: Desk, block: readonly Directive[], order: readonl
       const group = directive.name === 'handle_path' ? 'handle' : directive.name
       const isSingle = SINGLE.has(group)
       going = going.flatMap(one => {
-        if (isSingle && one.done.includes(group)) return [one]
+        const isDone = isSingle && one.done.includes(group)
+        if (isDone && !isOrdered) return [one]
         const { test, rest } = testOf(directive, named)
         const { held, missed } = part(test, one.way, place)
         const through = held === null ? null : step(rest, held, named, place)
         ended.push(...(through?.ended ?? []))
         return [
-          ...(missed === null ? [] : [{ ...one, way: missed }]),
+          // In a route, others of the kind are met as well; by its documentation a handle is not.
+          ...(isDone && held !== null ? [one] : missed === null ? [] : [{ ...one, way: missed }]),
           ...(through?.going ?? []).map(way => ({ way, done: isSingle ? [...one.done, group] : one.done })),
         ]
       })
