@@ -41,6 +41,7 @@ import { limitsOf } from '../session/life.ts'
 import { crewSizeOf } from './crew-size.ts'
 import { refuse, tellRefused, tellTakenOver, tellWarnings } from './file-news.ts'
 import { openSessionState } from './session-state.ts'
+import { spareMemory } from './spare-memory.ts'
 
 /** What a server needs from outside. */
 export interface ServeOptions {
@@ -143,6 +144,7 @@ export function startServer(options: ServeOptions): RunningServer {
     onRefuse(refusal) {
       metrics.reloadsRefused++
       tellRefused(fileLog, refusal)
+      spareMemory(live.current.routes.length)
     },
   })
   const passwords = createPasswords({ ports, portal: name => live.current.config.portals.get(name) })
@@ -242,6 +244,7 @@ export function startServer(options: ServeOptions): RunningServer {
   }
 
   upstreams.retain(upstreamsOf(first.snapshot))
+  spareMemory(first.snapshot.routes.length)
   const recheck = openRecheck({
     initial: first.snapshot,
     ports,
@@ -273,6 +276,7 @@ export function startServer(options: ServeOptions): RunningServer {
     upstreams.retain(upstreamsOf(next))
     fronts.useCertificates(certificates())
     recheck.takeOver(next)
+    spareMemory(next.routes.length)
     tellTakenOver(fileLog, { config: next.config, warnings }, previous.config)
   }
 

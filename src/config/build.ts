@@ -8,7 +8,7 @@ import { buildUpstream } from './build-upstreams.ts'
 import { buildApp } from './check-apps.ts'
 import type { FieldRuleTable } from './field-rules.ts'
 import type { ConfigFiles } from './files.ts'
-import { freezeDeep } from './freeze.ts'
+import { freezeShared } from './freeze.ts'
 import { buildHtpasswd } from './htpasswd.ts'
 import type { RootTable } from './keys.ts'
 import type { GUEST_LINKS, PortalTable, RuleTable } from './keys-portals.ts'
@@ -36,7 +36,7 @@ import type { RoleRule } from './types-rules.ts'
 export function buildConfig(root: RootTable, directory: string, files: ConfigFiles, around: Surroundings): Config {
   const server = known(root.values.server, 'server').values
   const sessions = known(root.values.sessions, 'sessions').values
-  return freezeDeep({
+  return freezeShared({
     server: {
       listen: known(server.listen, 'listen'),
       trustedProxies: known(server.trusted_proxies, 'trusted_proxies'),

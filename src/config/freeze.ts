@@ -18,6 +18,48 @@ export function freezeDeep<T>(value: T): T {
   return value
 }
 
+/**
+ * The same, with parts that say the same as one: of ten thousand routes, most differ in their host alone, and a frozen list
+ * costs Bun a few hundred bytes. Plain objects and lists are compared; anything else is itself.
+ */
+export function freezeShared<T>(value: T): T {
+  const known = new Map<string, object>()
+  const numbers = new Map<object, number>()
+
+  function nameOf(value: unknown): string {
+    if (typeof value !== 'object' || value === null) return `${typeof value}:${String(value).length}:${String(value)}`
+    let number = numbers.get(value)
+    if (number === undefined) {
+      number = numbers.size
+      numbers.set(value, number)
+    }
+    return `#${number}`
+  }
+
+  function share(value: unknown): unknown {
+    if (typeof value !== 'object' || value === null || numbers.has(value)) return value
+    if (value instanceof Map) {
+      if (!Object.isFrozen(value)) for (const [key, entry] of value) value.set(key, share(entry))
+      return freezeDeep(value)
+    }
+    const isList = Array.isArray(value)
+    if (!isList && Object.getPrototypeOf(value) !== Object.prototype) return freezeDeep(value)
+    let name = isList ? '[' : '{'
+    for (const [key, entry] of Object.entries(value)) {
+      const shared = share(entry)
+      if (shared !== entry) Reflect.set(value, key, shared)
+      name += isList ? `${nameOf(shared)},` : `${key.length}:${key}=${nameOf(shared)},`
+    }
+    const same = known.get(name)
+    if (same !== undefined) return same
+    known.set(name, Object.freeze(value))
+    nameOf(value)
+    return value
+  }
+
+  return share(value) as T
+}
+
 function refuseWriting(): never {
   throw new TypeError('a checked configuration does not change')
 }

@@ -1,3 +1,4 @@
+import { freezeDeep } from './freeze.ts'
 import { formatPath, type Json, type Path, parseRaw, quote, type Raw, type RawTable } from './raw.ts'
 import type { Report } from './report.ts'
 import { suggest } from './suggest.ts'
@@ -30,11 +31,21 @@ export function optional<T>(type: Type<T>, example: Json, fallbackNote: string, 
 
 /** A key with a default, given as it would be written in the file and checked the same way. */
 export function defaulted<T>(type: Type<T>, fallback: Json, example: Json, doc: string): Key<T> {
+  let known: { readonly value: T } | null = null
   const absent = (at: Path, report: Report) => {
+    // Ten thousand routes leave out thirty keys each.
+    if (known !== null) return known.value
     const raw = parseRaw(fallback, at)
-    return raw.ok ? type.read(raw.value, report) : undefined
+    const value = raw.ok ? type.read(raw.value, report) : undefined
+    // A table says where it is, so that it is one of its own at each place.
+    if (value !== undefined && !isObject(fallback) && !hasPlace(value)) known = { value: freezeDeep(value) }
+    return value
   }
   return { type, isRequired: false, fallback, fallbackNote: '', doc, example, absent }
+}
+
+function hasPlace(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && 'at' in value
 }
 
 export type Keys = Readonly<Record<string, Key<unknown>>>

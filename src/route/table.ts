@@ -109,8 +109,16 @@ function asSent(target: Target, prefix: string | undefined): Target | null {
   return parseTarget(target.method, path + target.query, target.authority)
 }
 
+const NOWHERE: Paths<never> = Object.freeze({ below: new Map<string, never>(), alone: null })
+
+/** What no path is looked for in. */
+const NO_PATHS = { byPath: NOWHERE, byFoldedPath: NOWHERE, hasCapitals: false, prefixes: null, longest: 0 } as const
+
 function compileHost<T>(entries: readonly TableEntry<T>[]): HostPaths<T> {
   const only = entries.length === 1 ? entries[0] : undefined
+  if (only?.path === '/' && only.isExact !== true) {
+    return { ...NO_PATHS, shallow: shallowOf(entries), root: Object.freeze({ value: only.value, also: NONE }) }
+  }
   const prefixes = new Map(entries.flatMap(({ value, stripPrefix }) => (stripPrefix ? [[value, stripPrefix]] : [])))
   return {
     byPath: pathsOf(entries, path => path),
@@ -119,7 +127,7 @@ function compileHost<T>(entries: readonly TableEntry<T>[]): HostPaths<T> {
     prefixes: prefixes.size === 0 ? null : prefixes,
     longest: Math.max(...entries.map(entry => entry.path.length)),
     shallow: shallowOf(entries),
-    root: only?.path === '/' && only.isExact !== true ? Object.freeze({ value: only.value, also: NONE }) : null,
+    root: null,
   }
 }
 

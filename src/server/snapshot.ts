@@ -2,26 +2,22 @@ import { compileNetworks, type NetworkSet } from '../base/net.ts'
 import type { Config, PortalConfig, ProviderConfig, RouteConfig } from '../config/types.ts'
 import type { Picture } from '../config/types-values.ts'
 import { trustedEmails } from '../identity/vouched.ts'
-import { compilePolicy, type Decision, decideAccess, NO_FACTS, type Policy } from '../policy/policy.ts'
+import type { Decision, Policy } from '../policy/policy.ts'
 import { compileRate, type Rate } from '../policy/rate.ts'
 import { compileRoles, type Roles, type RolesOf } from '../policy/roles.ts'
 import { looksAtAge } from '../policy/sign-in.ts'
 import { compileFieldFates, type FieldFate } from '../proxy/field-names.ts'
-import { type BoundRules, bindRules, identityRuleNames, NOBODY } from '../proxy/field-rules.ts'
-import {
-  compileIdentityFields,
-  type Fields,
-  type IdentityFields,
-  identityFieldNames,
-} from '../proxy/identity-fields.ts'
+import { type BoundRules, identityRuleNames } from '../proxy/field-rules.ts'
+import { type Fields, type IdentityFields, identityFieldNames } from '../proxy/identity-fields.ts'
 import { type Answering, compileAnswer } from '../proxy/own-answer.ts'
-import { type AnswerBounds, compileBounds } from '../proxy/response-fields.ts'
+import type { AnswerBounds } from '../proxy/response-fields.ts'
 import type { Upstream, UpstreamPool } from '../proxy/upstream.ts'
 import { compileHostTable, type HostTable } from '../route/hosts.ts'
 import { compileRouteTable, type RouteTable } from '../route/table.ts'
 import type { Session } from '../session/session.ts'
 import { type LiveFields, liveFieldNames } from './live-fields.ts'
 import { compilePorts, type OwnPorts } from './own-ports.ts'
+import { createSharedParts, type SharedParts } from './shared-parts.ts'
 
 /** Everything compiled from one routes.toml. Read once a request and passed along; never changed, only replaced. */
 export interface Snapshot {
@@ -133,7 +129,8 @@ export function compileSnapshot(config: Config, fingerprint: string, pool: Upstr
       return [name, Object.freeze(own)]
     }),
   )
-  const routes = config.routes.map(route => compileRoute(route, portals, config.providers, pool))
+  const parts = createSharedParts(pool, portal => issuersOf(portal.config, config.providers))
+  const routes = config.routes.map(route => compileRoute(route, portals, parts))
   const hosts = new Map<string, GatePortal | null>()
   for (const { config: route, portal } of routes) hosts.set(route.host, portal ?? hosts.get(route.host) ?? null)
   for (const portal of portals.values()) if (portal.config.url !== null) hosts.set(portal.config.url.host, portal)
@@ -204,23 +201,18 @@ function hasSeveral({ providers, passwords }: PortalConfig): boolean {
   return providers.length + (passwords === null ? 0 : 1) > 1
 }
 
-function compileRoute(
-  route: RouteConfig,
-  portals: ReadonlyMap<string, GatePortal>,
-  providers: Config['providers'],
-  pool: UpstreamPool,
-): GateRoute {
+function compileRoute(route: RouteConfig, portals: ReadonlyMap<string, GatePortal>, parts: SharedParts): GateRoute {
   const portal = route.portal === null ? null : (portals.get(route.portal) ?? null)
-  const identityFields = compileIdentityFields(route.headers, portal !== null && hasSeveral(portal.config))
-  const policy = compilePolicy(route, portal?.roles ?? null)
+  const identityFields = parts.identityFields(route.headers, portal !== null && hasSeveral(portal.config))
+  const policy = parts.policy(route, portal?.roles ?? null)
   return Object.freeze({
     config: route,
     policy,
     portal,
-    upstream: route.upstream === null ? null : pool.upstream(route.upstream),
+    upstream: route.upstream === null ? null : parts.upstream(route.upstream),
     answering: route.answer === null ? null : compileAnswer(route.answer, isForAll(route)),
     identityFields,
-    bounds: compileBounds(route.path, route.passFields),
+    bounds: parts.bounds(route.path, route.passFields),
     told: route.answer?.kind === 'verify' ? compileTold(route) : null,
     rate: compileRate(route.rate, route.id),
     needsSession:
@@ -228,15 +220,8 @@ function compileRoute(
       route.allow.kind !== 'public' ||
       (portal !== null && (identityFields !== null || saysWho(route) || route.rate?.by === 'user')),
     takesGuests: takesGuests(route),
-    accessTokens: route.tokens && portal !== null ? issuersOf(portal.config, providers) : null,
-    anonymous: Object.freeze({
-      decision: policy.isStatic ? decideAccess(policy, null, NO_FACTS) : null,
-      fields: [],
-      authorization: ownAuthorization(route),
-      live: null,
-      requestRules: bindRules(route.requestRules, NOBODY),
-      responseRules: bindRules(route.responseRules, NOBODY),
-    }),
+    accessTokens: route.tokens && portal !== null ? parts.issuers(portal) : null,
+    anonymous: parts.anonymous(policy, ownAuthorization(route), route.requestRules, route.responseRules),
     prepared: new WeakMap<Session, Prepared>(),
   })
 }
