@@ -10,6 +10,8 @@ export const CODES = {
   'target.method': { status: 405, say: 'This method is not served here.' },
   'target.header': { status: 400, say: 'The request has a malformed header field.' },
   'target.too_large': { status: 413, say: 'This is larger than may be sent here.' },
+  'target.stalled': { status: 408, say: 'The request did not come to its end in time.' },
+  'limit.open': { status: 429, say: 'Too much is open at the same time.' },
   'limit.rate': { status: 429, say: 'Too many requests came in a short time.' },
   'route.none': { status: 404, say: 'Nothing is served at this address.' },
   'route.method': { status: 405, say: 'This method is not allowed at this address.' },

@@ -10,6 +10,7 @@ import { createProviderPool } from '../identity/pool.ts'
 import { createPortal } from '../portal/app.tsx'
 import { openDeadlines } from '../proxy/deadlines.ts'
 import { createExchanges } from '../proxy/exchanges.ts'
+import { createFlows } from '../proxy/flows.ts'
 import { createPatience } from '../proxy/patience.ts'
 import { createEventStreams } from '../proxy/streams.ts'
 import { createUpstreamPool, type UpstreamPool } from '../proxy/upstream.ts'
@@ -40,6 +41,7 @@ import { askProviders } from '../session/ask.ts'
 import { limitsOf } from '../session/life.ts'
 import { crewSizeOf } from './crew-size.ts'
 import { refuse, tellRefused, tellTakenOver, tellWarnings } from './file-news.ts'
+import { usualStallMemory } from './memory.ts'
 import { openSessionState } from './session-state.ts'
 import { spareMemory } from './spare-memory.ts'
 
@@ -57,6 +59,8 @@ export interface ServeOptions {
   readonly idleTimeoutS?: number
   /** How long a body of known length is waited for, so that it keeps its length; a sensible default when absent. */
   readonly bodyPatienceMs?: number
+  /** What `stall_memory` is where the file does not say; a part of what the process may use when absent. */
+  readonly stallMemoryBytes?: number
   /** How long an HTTPS listener whose certificates were replaced goes on. */
   readonly partingMs?: number
   /** How often certificates from an authority are looked after; sensible times when absent. */
@@ -147,6 +151,16 @@ export function startServer(options: ServeOptions): RunningServer {
       spareMemory(live.current.routes.length)
     },
   })
+  const usualBytes = options.stallMemoryBytes ?? usualStallMemory(config.server.workers)
+  const flows = createFlows({
+    deadlines,
+    now: ports.now,
+    limits() {
+      const { maxOpen, stallMs, memoryBytes } = live.current.config.server.flows
+      return { maxOpen, stallMs, memoryBytes: memoryBytes ?? usualBytes }
+    },
+    onCut: (_kind, why) => metrics.cut[why]++,
+  })
   const passwords = createPasswords({ ports, portal: name => live.current.config.portals.get(name) })
   const accessLog = openAccessLog(options.writeAccess, () => live.current.config.server.accessLog)
   const denials = createDenials()
@@ -166,6 +180,7 @@ export function startServer(options: ServeOptions): RunningServer {
     ports,
     deadlines,
     exchanges,
+    flows,
     streams,
     wholeBodies: createWholeBodies({
       unsent: () => fronts.pendingRequests - streams.size,
@@ -207,6 +222,13 @@ export function startServer(options: ServeOptions): RunningServer {
       read: () => fronts.pendingRequests,
     },
     { name: 'websockets_open', help: 'Open WebSockets.', read: () => relay.openCount },
+    { name: 'answers_open', help: 'Answers under way, event streams among them.', read: () => flows.open.answers },
+    { name: 'uploads_open', help: 'Requests whose bodies are being sent.', read: () => flows.open.uploads },
+    {
+      name: 'untaken_bytes',
+      help: 'What answers and uploads that nobody takes may hold.',
+      read: () => flows.heldBytes,
+    },
     { name: 'event_streams_open', help: 'Open event streams.', read: () => streams.size },
     ...upstreamGauges(upstreams),
     ...(config.tls === null ? [] : certificateGauges(certificates)),

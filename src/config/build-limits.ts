@@ -1,14 +1,24 @@
 import type { RootTable } from './keys.ts'
-import type { SERVER_RATE } from './keys-limits.ts'
+import type { SERVER_LIMITS, SERVER_RATE } from './keys-limits.ts'
 import type { RouteTable } from './keys-routes.ts'
 import { known } from './known.ts'
 import type { Values } from './table.ts'
-import type { RateConfig } from './types.ts'
+import type { FlowsConfig, RateConfig } from './types.ts'
 
 /** How long a body may be on a route: what it says itself, else what `[server]` says. */
 export function buildMaxBody(route: RouteTable['values'], root: RootTable): number | null {
   const own = known(route.max_body, 'max_body')
   return (own ?? known(known(root.values.server, 'server').values.max_body, 'max_body')).maxBytes
+}
+
+/** What `[server]` says of bodies that are under way. */
+export function buildFlows(server: Values<typeof SERVER_LIMITS>): FlowsConfig {
+  const maxOpen = known(server.max_open, 'max_open')
+  return {
+    maxOpen: maxOpen === 'off' ? null : maxOpen,
+    stallMs: known(server.stall_timeout, 'stall_timeout'),
+    memoryBytes: known(server.stall_memory, 'stall_memory'),
+  }
 }
 
 /** The allowance that a table gives to each of those that `by` tells apart. */

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
 import { buildBrand } from './brand.ts'
-import { buildMaxBody, buildRate } from './build-limits.ts'
+import { buildFlows, buildMaxBody, buildRate } from './build-limits.ts'
 import { buildAllow, buildDeny, buildPerson } from './build-rules.ts'
 import { buildLifetimes, buildPortalLifetimes } from './build-sessions.ts'
 import { buildTls } from './build-tls.ts'
@@ -47,6 +47,7 @@ export function buildConfig(root: RootTable, directory: string, files: ConfigFil
       accessLog: known(server.access_log, 'access_log'),
       logLevel: known(server.log_level, 'log_level'),
       drainMs: known(server.drain, 'drain'),
+      flows: buildFlows(server),
       rate: buildRate(known(server.rate, 'rate')?.values ?? null, 'client'),
     },
     tls: buildTls(known(root.values.tls, 'tls'), root, files),

@@ -1,10 +1,13 @@
 import { duration } from './duration.ts'
-import { sizeOrOff, sizeUpToOrOff } from './size.ts'
+import { sizeFrom, sizeOrOff, sizeUpToOrOff } from './size.ts'
 import { defaulted, type Keys, optional, required, table } from './table.ts'
-import { choice, integer } from './value.ts'
+import { choice, either, integer } from './value.ts'
 
 const PER = duration('1s', '24h')
 const COUNT = integer(1, 1_000_000)
+
+/** A count, or `"off"` for any. */
+const countOrOff = either(raw => raw.kind === 'text', choice(['off']), COUNT)
 
 const ALLOWANCE = {
   requests: required(COUNT, 100, 'How many requests may come in the time of `per`, spread over it evenly.'),
@@ -38,6 +41,24 @@ export const SERVER_LIMITS = {
     'off',
     '1GB',
     "How long a request's body may be, on routes that do not say otherwise; a longer one is answered with 413.",
+  ),
+  max_open: defaulted(
+    countOrOff,
+    1000,
+    200,
+    'How many answers and uploads each client may have under way; further requests are answered with 429. A client is an address (of IPv6 the first 64 bits).',
+  ),
+  stall_timeout: defaulted(
+    duration('1s', '24h'),
+    '60s',
+    '5m',
+    'How long a client may take nothing of its answer, or send nothing of its request, and an application take nothing of a request, before it is cut.',
+  ),
+  stall_memory: optional(
+    sizeFrom('10MB'),
+    '256MB',
+    'a quarter of the memory that the process may use',
+    'What answers and uploads that nobody takes may hold together, in each process, at 2.5 MB each. Beyond it the client that holds most loses the one that has waited longest.',
   ),
   rate: optional(
     table(SERVER_RATE, { title: '`rate` of `[server]`' }),

@@ -222,7 +222,12 @@ export const ROUTE = {
     'none',
     'Fields of answers that act on the whole host, and so do not pass unless they are named: `Clear-Site-Data`, `Alt-Svc`, `NEL`, `Report-To`, `Reporting-Endpoints`, and `Service-Worker-Allowed` beyond this route.',
   ),
-  timeout: defaulted(duration('1ms', '24h'), '60s', '5m', 'How long the application may take to begin its answer.'),
+  timeout: defaulted(
+    duration('1ms', '24h'),
+    '60s',
+    '5m',
+    'How long the application may take to begin its answer, from the end of the request.',
+  ),
   keep_length: defaulted(
     sizeUpToOrOff('16MiB'),
     'off',

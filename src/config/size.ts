@@ -46,6 +46,20 @@ export function sizeUpToOrOff(most: string): Type<SizeLimit> {
   })
 }
 
+/** A size in bytes, with the least that may be written. Throws TypeError where `least` is no size. */
+export function sizeFrom(least: string): Type<number> {
+  const limit = parseSize(least)
+  if (!limit.ok) throw new TypeError(limit.message)
+  return parsed<number>(
+    { label: 'size', expected: 'a size such as "100MB"', numberHint: 'with a unit, in quotes: "{n}B"' },
+    text => {
+      const size = parseSize(text)
+      if (!size.ok || size.value >= limit.value) return size
+      return bad('size.range', `${quote(text)} is out of range`, `from ${least}`)
+    },
+  )
+}
+
 function sizeType(parse: (text: string) => Parsed<number>): Type<SizeLimit> {
   return parsed<SizeLimit>(
     {

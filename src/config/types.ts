@@ -73,8 +73,19 @@ export interface ServerConfig {
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error'
   /** How long requests in flight may take to finish after SIGTERM. */
   readonly drainMs: number
+  readonly flows: FlowsConfig
   /** For each client; null: no limit. */
   readonly rate: RateConfig | null
+}
+
+/** How much bodies under way may take of the process. */
+export interface FlowsConfig {
+  /** How many one client may have; null for any number. */
+  readonly maxOpen: number | null
+  /** How long one may go without progress. */
+  readonly stallMs: number
+  /** What those that nobody takes may hold together; null for a part of what the process may use. */
+  readonly memoryBytes: number | null
 }
 
 /** How many requests may come. */

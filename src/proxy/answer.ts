@@ -1,19 +1,24 @@
 import { GateError } from '../base/errors.ts'
 import type { MaybePromise } from '../session/session.ts'
-import { isUpstreams, translateFailure } from './failures.ts'
+import { BrokenOff, isUpstreams, translateFailure } from './failures.ts'
+import { type Flows, SMALL_BYTES } from './flows.ts'
 import { handOn, hasBody } from './hand-on.ts'
 import type { ForwardJob, ForwardTools } from './job.ts'
 import type { Origin } from './origin.ts'
+import { type PacedBody, paceBody } from './paced-body.ts'
 import { hasLeft, isLocalSocket } from './patience.ts'
 import { cleanResponseFields } from './response-fields.ts'
 import { isEventStream } from './streams.ts'
-import { watchBody } from './watched-body.ts'
-import { isHere } from './whole-body.ts'
+import { bytesHere } from './whole-body.ts'
 
 /** What whoever asked the upstream hears of its answer. */
 export interface AnswerLife {
   /** It is over, or as good as over: all of it is here. Called more than once where several notice. */
   onOver(): void
+  /** It goes on piece by piece. */
+  onPaced(body: PacedBody): void
+  /** Its client takes no more of it, and it has to make room. */
+  onStall(): void
   /** It goes on, and nobody says when it is over. */
   onOpen(): void
   /** It is made of events, and `close` is how they end. */
@@ -40,51 +45,73 @@ export function prepareAnswer(
   const length = headers.get('content-length')
   const type = headers.get('content-type')
   const address = origin.base.length + job.path.length
-  function onEnd(): void {
-    life.onOver()
-    patience.renew(front, connection)
-  }
-  function onBreak(error: GateError): void {
-    if (!hasLeft(front, connection)) tools.noteTruncated(error)
+  let isPaced = false
+  /** A body that goes on piece by piece, so that it shows whether its client takes it. */
+  function pace(body: ReadableStream<Uint8Array>, onEnd: () => void): ReadableStream<Uint8Array> {
+    const flow = tools.flows.enter({
+      kind: 'answer',
+      client: job.client,
+      length: length === null ? Number.POSITIVE_INFINITY : Number(length),
+      cut: life.onStall.bind(life),
+    })
+    const paced = paceBody(body, {
+      flow,
+      limit: null,
+      onEnd,
+      onBreak(error) {
+        if (isUpstreams(error) && !hasLeft(front, connection)) {
+          tools.noteTruncated(translateFailure(error, routeId, origin.label))
+        }
+        return new BrokenOff()
+      },
+    })
+    isPaced = true
+    life.onPaced(paced)
+    return paced.stream
   }
   // Touching `body` turns it into a stream of JavaScript's own: only where it has to be one.
   if (isEventStream(type) && response.body !== null) {
     patience.hold(front, connection)
-    const { stream, close } = tools.streams.wrap(response.body, {
-      lead: headers.has('content-encoding') ? '' : ':\n\n',
-      onEnd,
-      onBreak(error) {
-        if (isUpstreams(error)) onBreak(translateFailure(error, routeId, origin.label))
-      },
-    })
+    const { stream, close } = tools.streams.wrap(
+      pace(response.body, () => undefined),
+      { lead: headers.has('content-encoding') ? '' : ':\n\n', onEnd: () => life.onOver(), onBreak: () => undefined },
+    )
     life.onEvents(close)
     return new Response(stream, { status, statusText, headers })
   }
-  let answer = response
-  const isWhole =
-    !hasBody(method, status) || length === '0' || (length !== null && isHere(response, Number(length), address))
-  if (isWhole) {
+  const here = hasBody(method, status) ? bytesHere(response, length, address) : 0
+  // What is handed on whole cannot be taken back.
+  const isGoingOn = here === null || (here > SMALL_BYTES && !isLocalSocket(front) && !tools.flows.hasRoom(here))
+  if (!isGoingOn) {
     life.onOver()
-    if (isPatient) patience.renew(front, connection)
-  } else if ((isLocalSocket(front) || job.path.includes('?')) && response.body !== null) {
-    // On a local socket it does not show whether a request is over, but for the end of its body. And Bun 1.4.5 writes the
-    // whole address on standard error where a body breaks off that it has in its own hands: a query may hold secrets.
-    if (!isPatient) patience.hold(front, connection)
-    const { stream } = watchBody(response.body, {
-      idleTimeoutMs: null,
-      now: tools.ports.now,
-      deadlines: tools.deadlines,
-      route: routeId,
-      upstream: origin.label,
-      onEnd(error) {
-        onEnd()
-        if (error !== undefined) onBreak(error)
-      },
-    })
-    answer = new Response(stream, { status, statusText, headers })
-  }
-  if (!isWhole && !isLocalSocket(front)) life.onOpen()
-  return handOn({ response: answer, method, type, length, address, asker: job }, tools.wholeBodies)
+    holdWhole(here, job, tools.flows)
+  } else if (!isLocalSocket(front)) life.onOpen()
+  else if (!isPatient) patience.hold(front, connection)
+  const ready = handOn(
+    { response, method, type, length, address, asker: job, isGoingOn, pace: body => pace(body, () => life.onOver()) },
+    tools.wholeBodies,
+  )
+  if (!(ready instanceof Promise)) return ready
+  return ready.then(collected => {
+    if (isPaced) return collected
+    life.onOver()
+    holdWhole(Number(length), job, tools.flows)
+    return collected
+  })
+}
+
+/** Counts an answer that is handed on whole until its client has taken it; nothing shows how much of it that has. */
+function holdWhole(bytes: number, { front, connection, client }: ForwardJob, flows: Flows): void {
+  if (bytes <= SMALL_BYTES || isLocalSocket(front)) return
+  const flow = flows.enter({
+    kind: 'answer',
+    client,
+    length: bytes,
+    isOver: () => hasLeft(front, connection),
+    // Bun closes it where nothing is taken for some seconds, and not before.
+    cut: () => front.timeout(connection, 1),
+  })
+  flow.given()
 }
 
 function checkStatus(status: number, routeId: string, origin: Origin): void {

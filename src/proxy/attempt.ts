@@ -5,12 +5,13 @@ import type { Waiting } from './deadlines.ts'
 import { type Exchange, type ExchangeOwner, overtaken } from './exchanges.ts'
 import { translateFailure, unreachable } from './failures.ts'
 import type { ForwardJob, ForwardTools } from './job.ts'
-import { limitBody, tooLarge } from './limited-body.ts'
 import { writeMentions } from './mentions.ts'
 import { noteAnswer, noteFailure, type Origin } from './origin.ts'
+import { type PacedBody, paceBody } from './paced-body.ts'
 import { hasLeft, isLocalSocket } from './patience.ts'
 import { reach } from './reach.ts'
 import { NOWHERE } from './roster.ts'
+import { stalledUpload, tooLarge } from './uploads.ts'
 import { FETCH_PATIENCE_MS } from './upstream.ts'
 
 /** Most requests are answered by then, and never ask what became of their client. */
@@ -26,8 +27,8 @@ const LOOK_MS = 5000
  * Rejects as `forward` does, before the answer began.
  */
 export function attempt(job: ForwardJob, tools: ForwardTools, origin: Origin): Promise<Response> {
-  const { request, upstream } = job
-  const { body } = request
+  const { upstream, body } = job
+  tools.flows.admit(job.client)
   if (job.hasOwnHost) job.headers.set('host', origin.authority)
   if (job.mentions !== null) writeMentions(job.headers, job.mentions, origin)
   const init: BunFetchRequestInit = {
@@ -42,21 +43,14 @@ export function attempt(job: ForwardJob, tools: ForwardTools, origin: Origin): P
   if (origin.protocol !== undefined) init.protocol = origin.protocol
   if (expectsEvents(job.sent) || job.timeoutMs > FETCH_PATIENCE_MS || upstream.mayBeSilent) init.timeout = false
   // A slow upload or a slow first byte is silence on the client's side, and no fault of the client.
-  const isPatient = body !== null || job.timeoutMs > (tools.patience.idleTimeoutS - 5) * 1000
+  const isStreamed = body instanceof ReadableStream
+  const isPatient = isStreamed || job.timeoutMs > (tools.patience.idleTimeoutS - 5) * 1000
   if (isPatient) tools.patience.hold(job.front, job.connection)
 
   return new Promise<Response>((resolve, reject) => {
     const one = new Attempt(job, tools, origin, isPatient, resolve, reject)
     init.signal = one.signal
-    if (body !== null && job.maxBodyBytes !== null) {
-      const { maxBodyBytes } = job
-      init.body = limitBody(
-        body,
-        maxBodyBytes,
-        () => tooLarge(job.routeId, maxBodyBytes),
-        error => one.cut(error),
-      )
-    }
+    if (isStreamed) init.body = one.send(body)
     tools.ports.fetch(origin.base + job.path, init).then(
       response => one.answer(response),
       (error: unknown) => one.fail(error),
@@ -95,6 +89,12 @@ class Attempt implements Waiting, Exchange, AnswerLife {
   #ended: string | null = null
   /** Ends the answer's events; null where it is of another kind. */
   #closeEvents: (() => void) | null = null
+  /** The request's body, while it is being sent piece by piece. */
+  #upload: PacedBody | null = null
+  /** Whether the request's body was let go before its end. */
+  #isCutShort = false
+  /** The answer's body, where it goes on piece by piece. */
+  #download: PacedBody | null = null
 
   constructor(
     job: ForwardJob,
@@ -133,12 +133,49 @@ class Attempt implements Waiting, Exchange, AnswerLife {
     return this.#stage !== 'answered' && this.#stage !== 'over'
   }
 
+  /** The request's body, as it is to be sent: from its end on the application's time counts. */
+  send(body: ReadableStream<Uint8Array>): ReadableStream<Uint8Array> {
+    const { routeId, client, sent, maxBodyBytes, timeoutMs } = this.#job
+    const length = sent['content-length']
+    const flow = this.#tools.flows.enter({
+      kind: 'upload',
+      client,
+      length: length === undefined ? Number.POSITIVE_INFINITY : Number(length),
+      cut: (_why, waitsFor) => this.cut(stalledUpload(routeId, waitsFor)),
+    })
+    const limit =
+      maxBodyBytes === null ? null : { maxBytes: maxBodyBytes, onExceeded: () => this.#exceed(maxBodyBytes) }
+    this.#upload = paceBody(body, {
+      flow,
+      limit,
+      onBreak: error => error,
+      onEnd: isWhole => {
+        this.#upload = null
+        this.#isCutShort = !isWhole
+        if (this.#stage === 'late') {
+          this.#tools.deadlines.remove(this)
+          this.deadlineMs = this.#tools.ports.now()
+          this.#wait(timeoutMs)
+        }
+      },
+    })
+    return this.#upload.stream
+  }
+
+  /** Refused before whoever reads the body is told, since fetch reports a failed one in words of its own. */
+  #exceed(maxBytes: number): GateError {
+    const error = tooLarge(this.#job.routeId, maxBytes)
+    this.cut(error)
+    return error
+  }
+
   answer(response: Response): void {
     if (!this.#isWaiting) {
       response.body?.cancel().catch(() => undefined)
       return
     }
     this.#stage = 'answered'
+    this.#upload?.forgo()
     this.#origin.inFlight--
     this.#tools.deadlines.remove(this)
     if (this.#origin.failures !== 0) noteAnswer(this.#origin)
@@ -167,13 +204,15 @@ class Attempt implements Waiting, Exchange, AnswerLife {
         this.#connect()
         return
       case 'late':
-        this.#abandon(timedOut(this.#job, this.#origin))
+        // Its time does not begin before all of the request is sent, and how that goes on is watched by itself.
+        if (this.#upload === null) this.#abandon(timedOut(this.#job, this.#origin))
+        else this.#wait(this.#job.timeoutMs)
         return
       case 'answered':
         if (hasLeft(front, connection)) {
-          this.#leave()
           // Bun lets the upstream go with the client, but for a body that is read here.
-          if (this.#isCollecting) this.#abort.abort('a client left')
+          if (this.#isCollecting || this.#download !== null) this.#abort.abort('a client left')
+          this.#leave()
         } else {
           const { patience } = this.#tools
           patience.renew(front, connection)
@@ -191,7 +230,7 @@ class Attempt implements Waiting, Exchange, AnswerLife {
   }
 
   onOver(): void {
-    this.#leave()
+    this.#finish()
   }
 
   onOpen(): void {
@@ -203,23 +242,39 @@ class Attempt implements Waiting, Exchange, AnswerLife {
     this.#closeEvents = close
   }
 
+  onPaced(body: PacedBody): void {
+    this.#download = body
+  }
+
+  /** Both sides are let go, and the client's connection is closed where it goes on to take nothing. */
+  onStall(): void {
+    const { front, connection, routeId, client } = this.#job
+    const facts = { route: routeId, upstream: this.#origin.label, client }
+    this.#tools.ports.log.info('An answer was cut: its client took no more of it', facts)
+    this.end('its client takes no more of it')
+    front.timeout(connection, 1)
+  }
+
   end(reason: string): void {
     this.#ended = reason
     if (this.#isWaiting) this.#refuse(overtaken(this.#job, reason))
+    if (this.#closeEvents === null) {
+      this.#abort.abort(`an exchange was ended: ${reason}`)
+      this.#download?.cut(new Error(`ended: ${reason}`))
+    } else this.#closeEvents()
     this.#leave()
-    if (this.#closeEvents === null) this.#abort.abort(`an exchange was ended: ${reason}`)
-    else this.#closeEvents()
   }
 
   /** fetch does not tell a slow connection from a slow answer: halfway to connect_timeout another connection asks. */
   #connect(): void {
-    const { upstream, routeId, timeoutMs } = this.#job
-    if (this.#restMs === 0) {
+    const { upstream, routeId, body, timeoutMs } = this.#job
+    const isStreamed = body instanceof ReadableStream
+    if (this.#restMs === 0 && !isStreamed) {
       this.#abandon(timedOut(this.#job, this.#origin))
       return
     }
     this.#stage = 'late'
-    this.#wait(timeoutMs - this.#connectMs)
+    this.#wait(isStreamed ? timeoutMs : timeoutMs - this.#connectMs)
     void reach(this.#origin.address, upstream.connectTimeoutMs / 2).then(isReachable => {
       if (!isReachable) this.#abandon(unreachable(routeId, this.#origin.label, upstream.connectTimeoutMs))
     })
@@ -249,16 +304,27 @@ class Attempt implements Waiting, Exchange, AnswerLife {
 
   #refuse(error: GateError): void {
     this.#origin.inFlight--
-    this.#leave()
+    this.#finish()
     const { front, connection } = this.#job
     const isClients = this.#hasLeft || hasLeft(front, connection)
     if (!isClients && !BLAMELESS.has(error.code)) noteFailure(this.#origin, this.#tools.ports.now())
-    if (this.#isPatient) this.#tools.patience.renew(front, connection)
     this.#reject(error)
+  }
+
+  /** Its connection is as any other's from here on; where the rest of a request is still to come, not for long. */
+  #finish(): void {
+    const { front, connection } = this.#job
+    const { patience } = this.#tools
+    const isCutShort = this.#isCutShort || this.#upload !== null
+    this.#leave()
+    if (isCutShort) patience.part(front, connection)
+    else if (this.#isPatient || this.#download !== null) patience.renew(front, connection)
   }
 
   #leave(): void {
     this.#stage = 'over'
+    this.#upload?.cut(new Error('the exchange is over'))
+    this.#download?.cut(new Error('the exchange is over'))
     this.#tools.deadlines.remove(this)
     this.#tools.exchanges.remove(this)
   }

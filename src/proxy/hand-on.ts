@@ -12,6 +12,10 @@ export interface Clean {
   /** How long the address is that was fetched. */
   readonly address: number
   readonly asker: Asker
+  /** Whether not all of its body is here. */
+  readonly isGoingOn: boolean
+  /** A body that goes on, piece by piece. */
+  pace(body: ReadableStream<Uint8Array>): ReadableStream<Uint8Array>
 }
 
 /** Whether an answer has a body at all, whatever its length says (RFC 9112 §6.3). */
@@ -26,7 +30,7 @@ export function hasBody(method: string, status: number): boolean {
  * Rejects with what fetch says where a body that is collected breaks off.
  */
 export function handOn(
-  { response, method, type, length, address, asker }: Clean,
+  { response, method, type, length, address, asker, isGoingOn, pace }: Clean,
   whole: WholeBodies,
 ): MaybePromise<Response> {
   const { status, headers } = response
@@ -36,6 +40,14 @@ export function handOn(
       headers.set('transfer-encoding', 'chunked')
     return response
   }
-  if (type === null && length !== '0' && response.body !== null) return streamed(response, response.body)
-  return length === null ? response : whole.collect(response, Number(length), address, asker)
+  if (type === null && length !== '0' && response.body !== null)
+    return streamed(response, response.body, isGoingOn ? pace : asItIs)
+  const ready = length === null ? response : whole.collect(response, Number(length), address, asker, pace)
+  if (ready !== response || !isGoingOn || response.body === null) return ready
+  const { statusText } = response
+  return new Response(pace(response.body), { status, statusText, headers })
+}
+
+function asItIs<T>(body: T): T {
+  return body
 }

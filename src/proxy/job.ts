@@ -3,6 +3,7 @@ import type { Ports } from '../base/ports.ts'
 import type { Session } from '../session/session.ts'
 import type { Deadlines } from './deadlines.ts'
 import type { Exchanges } from './exchanges.ts'
+import type { Flows } from './flows.ts'
 import type { Mention } from './mentions.ts'
 import type { ClientSide, Patience } from './patience.ts'
 import type { AnswerBounds } from './response-fields.ts'
@@ -15,6 +16,7 @@ export interface ForwardTools {
   readonly ports: Pick<Ports, 'fetch' | 'now' | 'log'>
   readonly deadlines: Deadlines
   readonly exchanges: Exchanges
+  readonly flows: Flows
   readonly streams: EventStreams
   readonly wholeBodies: WholeBodies
   readonly patience: Patience
@@ -25,6 +27,8 @@ export interface ForwardTools {
 /** One decided request, ready to go. */
 export interface ForwardJob {
   readonly request: Request
+  /** What is sent of its body: a short one has been read by then. */
+  readonly body: ReadableStream<Uint8Array> | Uint8Array<ArrayBuffer> | null
   readonly method: string
   readonly upstream: Upstream
   /** Path and query as the upstream gets them. */
@@ -34,7 +38,7 @@ export interface ForwardJob {
   readonly headers: Headers
   /** Whether Host becomes the address's own. */
   readonly hasOwnHost: boolean
-  /** How long the upstream may take to begin its answer. */
+  /** How long the upstream may take to begin its answer, from the end of the request. */
   readonly timeoutMs: number
   readonly routeId: string
   /** How long a body of unannounced length may be; null: no limit, or the length was announced and has been checked. */

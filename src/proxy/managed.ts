@@ -104,8 +104,8 @@ function isRepeatable(job: ForwardJob): boolean {
   return IDEMPOTENT.has(job.method) && job.request.body === null
 }
 
-function isUntouched({ request }: ForwardJob): boolean {
-  return request.body === null || (!request.bodyUsed && !request.body.locked)
+function isUntouched({ request, body }: ForwardJob): boolean {
+  return !(body instanceof ReadableStream) || (!request.bodyUsed && !body.locked)
 }
 
 /** The answer, with its body watched where something depends on its end. */

@@ -2,7 +2,7 @@ import type { Deadlines, Waiting } from './deadlines.ts'
 import { NOWHERE } from './roster.ts'
 
 /** What Bun's server can do about the connection that a request came by. */
-export type ClientSide = Pick<Bun.Server<unknown>, 'timeout' | 'requestIP' | 'port'>
+export type ClientSide = Pick<Bun.Server<unknown>, 'timeout' | 'requestIP' | 'port' | 'protocol'>
 
 /** How long a client's connection may be silent: as long as its request takes, and then no longer than any other. */
 export interface Patience {
@@ -12,6 +12,8 @@ export interface Patience {
   hold(side: ClientSide, request: Request): void
   /** The usual time begins anew, while the request is still under way. */
   renew(side: ClientSide, request: Request): void
+  /** It is answered while the rest of it is still being sent: the answer can be read, and then its connection is closed. */
+  part(side: ClientSide, request: Request): void
 }
 
 /** Whether these requests come by a socket in the file system, where nobody has an address. A port that is closed is 0. */
@@ -23,6 +25,9 @@ export function isLocalSocket({ port }: Pick<ClientSide, 'port'>): boolean {
 export function hasLeft(side: ClientSide, request: Request): boolean {
   return !isLocalSocket(side) && side.requestIP(request) === null
 }
+
+/** As long as nginx lingers: what is closed at once, with bytes that nobody has read, may cost the client its answer (RFC 9112 §9.6). */
+const PARTING_S = 5
 
 /** Most requests are over by then, and cost nothing more. */
 const FIRST_LOOK_MS = 2000
@@ -42,6 +47,8 @@ export function createPatience(deadlines: Deadlines, now: () => number, idleTime
       else deadlines.add(new Held(side, request, deadlines, now, idleTimeoutS))
     },
     renew: (side, request) => side.timeout(request, idleTimeoutS),
+    // Bun 1.4.5 reads on and counts none of it. By HTTP/2 the connection is not this request's alone; there it is the usual time.
+    part: (side, request) => side.timeout(request, side.protocol === 'https' ? idleTimeoutS : PARTING_S),
   }
 }
 

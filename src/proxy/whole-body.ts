@@ -1,6 +1,5 @@
 import { estimateShallowMemoryUsageOf } from 'bun:jsc'
 import type { Deadlines, Waiting } from './deadlines.ts'
-import { BrokenOff } from './failures.ts'
 import type { ClientSide } from './patience.ts'
 import { NOWHERE } from './roster.ts'
 
@@ -12,6 +11,9 @@ export interface Asker {
   readonly keepLengthBytes: number | null
 }
 
+/** What makes a body go on piece by piece. */
+export type Pacing = (body: ReadableStream<Uint8Array>) => ReadableStream<Uint8Array>
+
 /** Known-length bodies, kept whole so that Bun sends them with their Content-Length. */
 export interface WholeBodies {
   /**
@@ -21,7 +23,7 @@ export interface WholeBodies {
    * asker's own limit), or there is no memory left for it. `address` is how long the address that was fetched is. Rejects with
    * what fetch says where the body breaks off before anything was sent.
    */
-  collect(response: Response, length: number, address: number, asker: Asker): Response | Promise<Response>
+  collect(response: Response, length: number, address: number, asker: Asker, pace: Pacing): Response | Promise<Response>
 }
 
 export interface WholeBodiesTools {
@@ -48,14 +50,14 @@ const KEPT_PATIENCE_MS = 5000
 export function createWholeBodies({ unsent, deadlines, now, patienceMs = PATIENCE_MS }: WholeBodiesTools): WholeBodies {
   const kept = createReserve(deadlines, now)
   return {
-    collect(response, length, address, asker) {
+    collect(response, length, address, asker, pace) {
       const isKept = asker.keepLengthBytes !== null && length <= asker.keepLengthBytes
       if ((!isKept && length > MAX_WHOLE_BYTES) || isHere(response, length, address)) return response
       const { body } = response
       if (body === null) return response
-      if (isKept && kept.take(length, asker)) return collect(response, body, KEPT_PATIENCE_MS)
+      if (isKept && kept.take(length, asker)) return collect(response, body, KEPT_PATIENCE_MS, pace)
       if (length > MAX_WHOLE_BYTES || unsent() * MAX_WHOLE_BYTES > BUDGET_BYTES) return response
-      return collect(response, body, patienceMs)
+      return collect(response, body, patienceMs, pace)
     },
   }
 }
@@ -100,6 +102,20 @@ export function isHere(response: Response, length: number, address: number): boo
   return held - address - extra >= length || (held >= length && held - response.url.length - extra >= length)
 }
 
+/**
+ * How much of a fetched body is here, where that is all of it; null where more of it is to come.
+ *
+ * One without a length weighs what has come of it only once its end has: a small one mostly comes in one piece.
+ */
+export function bytesHere(response: Response, length: string | null, address: number): number | null {
+  if (length !== null) return isHere(response, Number(length), address) ? Number(length) : null
+  const held = estimateShallowMemoryUsageOf(response) - emptyWeight() - response.statusText.length
+  // Most are not: then the address need not be asked for, which Bun may have changed.
+  if (held <= address - 4) return null
+  const bytes = held - response.url.length
+  return bytes > 0 ? bytes : null
+}
+
 let weight: number | null = null
 
 function emptyWeight(): number {
@@ -114,7 +130,12 @@ function readerOf(body: ReadableStream<Bytes>) {
   return body.getReader()
 }
 
-async function collect(response: Response, body: ReadableStream<Bytes>, patienceMs: number): Promise<Response> {
+async function collect(
+  response: Response,
+  body: ReadableStream<Bytes>,
+  patienceMs: number,
+  pace: Pacing,
+): Promise<Response> {
   const reader = readerOf(body)
   const pieces: Bytes[] = []
   const { promise: over, resolve: giveUp } = Promise.withResolvers<null>()
@@ -124,7 +145,7 @@ async function collect(response: Response, body: ReadableStream<Bytes>, patience
     for (;;) {
       const reading = reader.read()
       const read = await Promise.race([reading, over])
-      if (read === null) return withBody(response, goOn(pieces, reading, reader))
+      if (read === null) return withBody(response, pace(goOn(pieces, reading, reader)))
       if (read.done) break
       pieces.push(read.value)
     }
@@ -136,12 +157,12 @@ async function collect(response: Response, body: ReadableStream<Bytes>, patience
 }
 
 /** The same answer with a body of which Bun knows nothing but its bytes: what it would add for a whole one is left out. */
-export function streamed(response: Response, body: ReadableStream<Bytes>): Response {
+export function streamed(response: Response, body: ReadableStream<Bytes>, pace: Pacing): Response {
   const reader = readerOf(body)
-  return withBody(response, goOn([], reader.read(), reader))
+  return withBody(response, pace(goOn([], reader.read(), reader)))
 }
 
-function withBody({ status, statusText, headers }: Response, body: Bytes | ReadableStream<Bytes>): Response {
+function withBody({ status, statusText, headers }: Response, body: Bytes | ReadableStream<Uint8Array>): Response {
   return new Response(body, { status, statusText, headers })
 }
 
@@ -154,14 +175,10 @@ function goOn(pieces: readonly Bytes[], reading: ReturnType<Reader['read']>, rea
         for (const piece of pieces) controller.enqueue(piece)
       },
       async pull(controller) {
-        try {
-          const { done, value } = await (next ?? reader.read())
-          next = null
-          if (done) controller.close()
-          else controller.enqueue(value)
-        } catch {
-          throw new BrokenOff()
-        }
+        const { done, value } = await (next ?? reader.read())
+        next = null
+        if (done) controller.close()
+        else controller.enqueue(value)
       },
       cancel: reason => reader.cancel(reason),
     },

@@ -8,6 +8,9 @@ export interface Metrics {
   truncated: number
   tooLarge: number
   rateLimited: number
+  openLimited: number
+  /** Answers and uploads that were cut, by why. */
+  readonly cut: Record<'stalled' | 'memory', number>
   reloads: number
   reloadsRefused: number
 }
@@ -21,6 +24,8 @@ export function createMetrics(): Metrics {
     truncated: 0,
     tooLarge: 0,
     rateLimited: 0,
+    openLimited: 0,
+    cut: { stalled: 0, memory: 0 },
     reloads: 0,
     reloadsRefused: 0,
   }
@@ -57,6 +62,9 @@ export function renderMetrics(metrics: Metrics, gauges: readonly Gauge[]): strin
   )
   counter('too_large', 'Requests whose body was longer than max_body.', metrics.tooLarge)
   counter('rate_limited', 'Requests that came faster than a rate allows.', metrics.rateLimited)
+  counter('open_limited', 'Requests of clients that had max_open under way.', metrics.openLimited)
+  counter('stalled', 'Answers and uploads cut for want of progress.', metrics.cut.stalled)
+  counter('memory_cut', 'Answers and uploads cut to stay within stall_memory.', metrics.cut.memory)
   counter('reloads', 'Configurations taken over.', metrics.reloads)
   counter('reloads_refused', 'Configurations refused for their mistakes.', metrics.reloadsRefused)
   for (const gauge of gauges) {

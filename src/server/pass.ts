@@ -3,9 +3,9 @@ import { changeRequest } from '../proxy/field-rules.ts'
 import { forward } from '../proxy/forward.ts'
 import type { Fields } from '../proxy/identity-fields.ts'
 import type { ForwardTools } from '../proxy/job.ts'
-import { tooLarge } from '../proxy/limited-body.ts'
 import { countHop } from '../proxy/max-forwards.ts'
 import { changeRequestFields, type SentFields } from '../proxy/request-fields.ts'
+import { tooLarge } from '../proxy/uploads.ts'
 import { provenClient } from './facts.ts'
 import { type Answer, originOf, type Passage, schemeOf } from './passage.ts'
 import { answerItself, changeAnswer, requestValues } from './rewrite.ts'
@@ -86,6 +86,7 @@ function send(passage: Passage, tools: PassTools, route: GateRoute, prepared: Pr
   const answer = forward(
     {
       request,
+      body: request.body,
       method: target.method,
       upstream,
       path,

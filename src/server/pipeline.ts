@@ -185,5 +185,6 @@ function failure(passage: Passage, tools: PipelineTools, thrown: unknown): Respo
   if (error.code.startsWith('upstream.') && !isClientGone(passage)) tools.metrics.upstreamErrors++
   else if (error.code === 'target.too_large') tools.metrics.tooLarge++
   else if (error.code === 'limit.rate') tools.metrics.rateLimited++
+  else if (error.code === 'limit.open') tools.metrics.openLimited++
   return finishRefusal(passage, tools.respond.failed(passage, portalRequest(passage), error))
 }

@@ -81,12 +81,13 @@ const data = (text: string, isLast = false) =>
 
 /**
  * Sends frames, and waits for the stream's reset. What stands between them as a text is waited for: as much of the body has to
- * have reached the application.
+ * have reached the application. A number is a pause in milliseconds.
  */
-async function send(...parts: readonly (Buffer | string)[]): Promise<void> {
+async function send(...parts: readonly (Buffer | string | number)[]): Promise<void> {
   const { socket, frames } = await openHttp2Wire({ port: gate.securePort, name: HOST, ca: authority.cert })
   for (const part of parts) {
     if (typeof part === 'string') await eventually(() => bodyOf(path) === part, `${JSON.stringify(part)} upstream`)
+    else if (typeof part === 'number') await Bun.sleep(part)
     else socket.write(part)
   }
   await eventually(() => frames().some(({ stream, type }) => stream === 1 && type === FRAME.reset), 'a reset stream')
@@ -122,11 +123,13 @@ describe('at once: the stream is reset, and the application gets no whole reques
 
 describe('bit by bit: the stream is reset, and no byte goes beyond the length that the application was told', () => {
   const SMUGGLED = data('GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n', true)
-  const cases: [what: string, length: string, parts: readonly (Buffer | string)[], isWhole: boolean][] = [
-    ['less than the length', '9', [data('abc'), 'abc', data('', true)], false],
-    ['more, before the length is reached', '9', [data('abc'), 'abc', SMUGGLED], false],
+  const cases: [what: string, length: string, parts: readonly (Buffer | string | number)[], isWhole: boolean][] = [
+    // Too long to be read whole before it is sent on.
+    ['less than the length', '100000', [data('abc'), 'abc', data('', true)], false],
+    ['less than a short length', '9', [data('abc'), 100, data('', true)], false],
+    ['more, before the length is reached', '9', [data('abc'), 100, SMUGGLED], false],
+    ['more, after the length is reached', '3', [data('abc'), 100, SMUGGLED], false],
     // The application has all that it was promised by then, and nobody can take that back.
-    ['more, after the length is reached', '3', [data('abc'), 'abc', SMUGGLED], true],
     ['something after none', '0', ['', SMUGGLED], true],
   ]
   test.each(cases)('%s', async (_, length, parts, isWhole) => {

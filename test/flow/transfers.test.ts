@@ -239,7 +239,9 @@ describe('an abort reaches the other side', () => {
     await eventually(() => upstream.isClosed, 'the upstream knows')
   })
   test('from the client, in the middle of its body', async () => {
-    const { wire, upstream } = await open('POST / HTTP/1.1\r\nHost: held.example\r\nContent-Length: 1000\r\n\r\nbegun')
+    const { wire, upstream } = await open(
+      'POST / HTTP/1.1\r\nHost: held.example\r\nContent-Length: 100000\r\n\r\nbegun',
+    )
     await eventually(() => upstream.received.includes('begun'), 'the beginning')
     wire.close()
     await eventually(() => upstream.isClosed, 'the upstream knows')
@@ -254,7 +256,9 @@ describe('an abort reaches the other side', () => {
     expect(wire.received.toString('latin1')).not.toEndWith('0\r\n\r\n')
   })
   test('from the upstream, in the middle of the request: 502', async () => {
-    const { wire, upstream } = await open('POST / HTTP/1.1\r\nHost: held.example\r\nContent-Length: 1000\r\n\r\nbegun')
+    const { wire, upstream } = await open(
+      'POST / HTTP/1.1\r\nHost: held.example\r\nContent-Length: 100000\r\n\r\nbegun',
+    )
     await eventually(() => upstream.received.includes('begun'), 'the beginning')
     upstream.close()
     expect((await wire.receive()).status).toBe(502)

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { join } from 'node:path'
 import { openDeadlines } from '../../src/proxy/deadlines.ts'
 import { createExchanges, type Exchange } from '../../src/proxy/exchanges.ts'
+import { createFlows } from '../../src/proxy/flows.ts'
 import { forward } from '../../src/proxy/forward.ts'
 import type { ForwardTools } from '../../src/proxy/job.ts'
 import { createPatience } from '../../src/proxy/patience.ts'
@@ -40,6 +41,12 @@ const tools: ForwardTools = {
   ports,
   deadlines,
   exchanges,
+  flows: createFlows({
+    deadlines,
+    now: Date.now,
+    limits: () => ({ maxOpen: null, stallMs: 60_000, memoryBytes: 100_000_000 }),
+    onCut: () => undefined,
+  }),
   streams: createEventStreams(),
   wholeBodies: createWholeBodies({ unsent: () => 0, deadlines, now: Date.now, patienceMs: undefined }),
   patience: createPatience(deadlines, Date.now, 255),
@@ -73,6 +80,7 @@ function startFront(where: { readonly port: number; readonly hostname: string } 
       const path = request.url.slice(request.url.indexOf('/', 8))
       const job = {
         request,
+        body: request.body,
         method: request.method,
         upstream,
         path,

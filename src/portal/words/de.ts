@@ -10,6 +10,8 @@ export const DE: Words = {
     'target.method': 'Diese Methode wird hier nicht unterstützt.',
     'target.header': 'Die Anfrage enthält ein fehlerhaftes Header-Feld.',
     'target.too_large': 'Die Daten sind größer, als hier erlaubt ist.',
+    'target.stalled': 'Die Anfrage ist nicht rechtzeitig vollständig angekommen.',
+    'limit.open': 'Es ist zu viel gleichzeitig geöffnet.',
     'limit.rate': 'In kurzer Zeit sind zu viele Anfragen eingegangen.',
     'route.none': 'Unter dieser Adresse ist nichts zu finden.',
     'route.method': 'Diese Methode ist unter dieser Adresse nicht erlaubt.',

@@ -10,6 +10,8 @@ export const ES: Words = {
     'target.method': 'Este método no se admite aquí.',
     'target.header': 'La solicitud tiene un campo de cabecera mal formado.',
     'target.too_large': 'El envío es más grande de lo que se permite aquí.',
+    'target.stalled': 'La solicitud no ha llegado completa a tiempo.',
+    'limit.open': 'Hay demasiado abierto al mismo tiempo.',
     'limit.rate': 'Se han recibido demasiadas solicitudes en poco tiempo.',
     'route.none': 'No hay nada en esta dirección.',
     'route.method': 'Este método no está permitido en esta dirección.',

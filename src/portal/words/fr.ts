@@ -10,6 +10,8 @@ export const FR: Words = {
     'target.method': 'Cette méthode n’est pas prise en charge ici.',
     'target.header': 'La requête contient un champ d’en-tête mal formé.',
     'target.too_large': 'L’envoi est plus volumineux que ce qui est autorisé ici.',
+    'target.stalled': 'La requête n’est pas arrivée en entier à temps.',
+    'limit.open': 'Trop de choses sont ouvertes en même temps.',
     'limit.rate': 'Trop de requêtes ont été reçues en peu de temps.',
     'route.none': 'Il n’y a rien à cette adresse.',
     'route.method': 'Cette méthode n’est pas autorisée à cette adresse.',
