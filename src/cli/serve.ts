@@ -274,6 +274,7 @@ export function startServer(options: ServeOptions): RunningServer {
       onEnd: sessions.onEnd,
       onOwner: sessions.onOwner,
       onChange: sessions.onChange,
+      follower: sessions.follower,
       check: async session => passwords.judge(session) ?? sessions.check(session),
     },
     owners: () => [...exchanges.owners(), ...relay.owners()],

@@ -20,7 +20,7 @@ export interface Recheck {
 export interface RecheckOptions {
   readonly initial: Snapshot
   readonly ports: Pick<Ports, 'now' | 'log'>
-  readonly sessions: Pick<OpenSessions, 'check' | 'onChange' | 'onEnd' | 'onOwner'>
+  readonly sessions: Pick<OpenSessions, 'check' | 'follower' | 'onChange' | 'onEnd' | 'onOwner'>
   /** Whose everything is that is under way, of whatever kind. */
   readonly owners: () => Iterable<ExchangeOwner>
   readonly endWhere: (isOver: (owner: ExchangeOwner) => boolean, reason: string) => void
@@ -79,6 +79,26 @@ export function openRecheck(options: RecheckOptions): Recheck {
     }
   }
 
+  /** Holds what a session has under way against the rules as the person that it is by now. */
+  function judgeAs(session: Session): void {
+    changed.set(session.id, session)
+    endWhere(owner => owner.session?.id === session.id && isOver(owner), 'the rules no longer allow it')
+  }
+
+  /** The same for the tokens and links that follow an owner, of whom something else is true: whom they stand for is read again. */
+  async function follow(ownerId: string): Promise<void> {
+    const ids = new Set<string>()
+    for (const { session } of owners()) if (session?.follows === ownerId) ids.add(session.id)
+    for (const id of ids) {
+      const now = await sessions.follower(id).catch((error: unknown) => {
+        ports.log.warn('Whom an open stream stands for by now could not be read, and so it ends', errorFacts(error))
+        return null
+      })
+      if (now === null) end(id)
+      else judgeAs(now)
+    }
+  }
+
   function endExpired(): void {
     const nowMs = ports.now()
     const expired = new Set<string>()
@@ -87,11 +107,11 @@ export function openRecheck(options: RecheckOptions): Recheck {
   }
 
   sessions.onEnd(end)
-  // Whatever is in memory by then: what opens them again is decided by what is true now.
-  sessions.onOwner(ownerId => endWhere(({ session }) => session?.follows === ownerId, 'its owner is another by now'))
-  sessions.onChange(session => {
-    changed.set(session.id, session)
-    endWhere(owner => owner.session?.id === session.id && isOver(owner), 'the rules no longer allow it')
+  sessions.onChange(judgeAs)
+  // One at a time: what was known first must not be the last word.
+  let following: Promise<void> = Promise.resolve()
+  sessions.onOwner(ownerId => {
+    following = following.then(() => follow(ownerId))
   })
   let running: Promise<void> = Promise.resolve()
   let waiting = 0

@@ -69,8 +69,8 @@ export interface OwnLinks extends Links {
   forgetAll(): void
   /** Something else is true of whoever makes links: forgets theirs. */
   forgetOwner(ownerId: string): void
-  /** Whether a link with this id is still good: what an open stream asks. */
-  isLive(linkId: string): Promise<boolean>
+  /** As whom the guests of a link with this id come now, and null where it is no good any more: what an open stream asks. */
+  current(linkId: string): Promise<Session | null>
   revoke(linkId: string): Promise<boolean>
 }
 
@@ -213,9 +213,9 @@ export function createLinks(
       const nowMs = ports.now()
       return rows.flatMap(row => (nowMs < row.expiresAtMs ? (holdLink(row) ?? []) : []))
     },
-    async isLive(linkId) {
+    async current(linkId) {
       const row = await guarded(() => store.findLinkById(linkId))
-      return row !== null && (await follow(row)) !== null
+      return row === null ? null : ((await follow(row))?.session ?? null)
     },
     async revoke(linkId) {
       forget(linkId)

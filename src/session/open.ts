@@ -45,6 +45,8 @@ export interface OpenSessions extends Sessions {
    * that is due, and counts as use.
    */
   check(session: Session): Promise<boolean>
+  /** What a token or a link that follows an owner stands for now; null where it is no good any more, and for everything else. */
+  follower(id: string): Promise<Session | null>
   /** Writes what is pending and closes the store. */
   close(): Promise<void>
 }
@@ -181,7 +183,12 @@ export function openSessions(options: SessionOptions): OpenSessions {
     for (const listener of endListeners) listener(sessionId)
   }
 
-  /** What follows an owner is read again, and its streams end: what opens them again is decided by what is true now. */
+  async function follower(id: string): Promise<Session | null> {
+    if (isTokenId(id)) return tokens.current(id)
+    return isLinkId(id) ? links.current(id) : null
+  }
+
+  /** What follows an owner is read again before its next use, and whoever has it under way is told. */
   function forgetOwner(ownerId: string): void {
     tokens.forgetOwner(ownerId)
     links.forgetOwner(ownerId)
@@ -310,10 +317,10 @@ export function openSessions(options: SessionOptions): OpenSessions {
       const token = randomToken(ports.random)
       return (await guarded(() => store.addHandle({ hash: sha256(token), sessionId, host }))) ? token : null
     },
+    follower,
     async check({ id, expiresAtMs }) {
       if (isAccessId(id)) return ports.now() < expiresAtMs
-      if (isTokenId(id)) return tokens.isLive(id)
-      if (isLinkId(id)) return links.isLive(id)
+      if (isTokenId(id) || isLinkId(id)) return (await follower(id)) !== null
       const row = cache.held(id) === undefined ? await guarded(() => store.findById(id)) : null
       const held = cache.held(id) ?? (row === null ? null : memory.hold(row))
       const nowMs = ports.now()

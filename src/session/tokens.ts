@@ -72,8 +72,8 @@ export interface OwnTokens extends Omit<Tokens, 'suspend'> {
   forgetAll(): void
   /** Something else is true of an owner: forgets what follows them. */
   forgetOwner(ownerId: string): void
-  /** Whether a token with this id is still good: what an open stream asks. */
-  isLive(tokenId: string): Promise<boolean>
+  /** Who a token with this id stands for now, and null where it is no good any more: what an open stream asks. */
+  current(tokenId: string): Promise<Session | null>
   revoke(tokenId: string): Promise<boolean>
 }
 
@@ -220,12 +220,13 @@ export function createTokens(
         return now ?? { ...one, restsAtMs: 0 }
       })
     },
-    async isLive(tokenId) {
+    async current(tokenId) {
       const row = await guarded(() => store.findTokenById(tokenId))
       const held = row === null ? null : holdToken(row)
-      if (held === null || ports.now() >= held.session.expiresAtMs) return false
+      if (held === null || ports.now() >= held.session.expiresAtMs) return null
       const { owner } = held
-      return (owner === null ? stand(held) : follow(held, await guarded(() => store.findOwner(owner)))) !== null
+      const good = owner === null ? stand(held) : follow(held, await guarded(() => store.findOwner(owner)))
+      return good?.session ?? null
     },
     async revoke(tokenId) {
       forget(tokenId)
