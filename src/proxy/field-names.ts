@@ -91,6 +91,9 @@ const FORWARDING = [
 /** The same where a proxy has names of its own for it: another address or method than the one that was judged. */
 const FORWARDING_PREFIXES = ['x-forwarded-', 'x-original-', 'x-rewrite-', 'x-envoy-']
 
+/** What below these prefixes an application's own scripts say: the name that an upload had. */
+const APPLICATIONS_OWN: ReadonlySet<string> = new Set(['x-original-filename', 'x-original-file-name'])
+
 /** Fields that make some backends act on another method than the one that was checked, as `foldName` writes them. */
 export const METHOD_OVERRIDES: readonly string[] = ['x-http-method', 'x-http-method-override', 'x-method-override']
 
@@ -151,6 +154,7 @@ export function compileFieldFates(
     if (trustedFolded.has(folded)) return trusted.has(name) ? 'trusted' : 'identity'
     if (forwarding.has(folded)) return 'drop'
     if (saysWho(folded)) return 'identity'
+    if (APPLICATIONS_OWN.has(folded)) return 'keep'
     return FORWARDING_PREFIXES.some(prefix => folded.startsWith(prefix)) ? 'drop' : 'keep'
   }
 
