@@ -11,8 +11,8 @@ import { REASONS, type Reason, type Trial } from '../policy/reasons.ts'
 import { compileRoles } from '../policy/roles.ts'
 import { compileRouteTable } from '../route/table.ts'
 import { parseTarget, type Target } from '../route/target.ts'
+import { portalHosts } from '../server/compile.ts'
 import { addressText } from '../server/listen.ts'
-import { portalHosts } from '../server/snapshot.ts'
 
 /** One request that is asked about. */
 export interface Question {

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { checkConfig } from '../../../src/config/check.ts'
 import { renderDiagnostics } from '../../../src/config/render.ts'
 import { createUpstreamPool } from '../../../src/proxy/upstream.ts'
-import { compileSnapshot } from '../../../src/server/snapshot.ts'
+import { compileSnapshot } from '../../../src/server/compile.ts'
 import { hold, type Subject } from '../subject.ts'
 
 const FILE = '/etc/sallyport/routes.toml'
