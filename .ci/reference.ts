@@ -4,7 +4,7 @@
  * Usage: bun .ci/reference.ts. The block lies between `<!-- keys:begin -->` and `<!-- keys:end -->`; the rest is untouched.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
-import { configReference } from '../src/config/reference.ts'
+import { configReference } from '../src/config/keys/reference.ts'
 
 const path = new URL('../README.md', import.meta.url).pathname
 const before = readFileSync(path, 'utf8')

@@ -3,7 +3,7 @@
  *
  * Usage: bun .ci/sign-in-page.ts ADDRESS. Exits 1 unless redirects end at a page on another host with a form to sign in.
  */
-import { BrowserLite } from '../test/kit/browser-lite.ts'
+import { BrowserLite } from '../test/kit/browser/browser-lite.ts'
 
 const [address = ''] = process.argv.slice(2)
 const { address: end, response, text } = await new BrowserLite().open(address)

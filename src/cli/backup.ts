@@ -1,10 +1,10 @@
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
+import { EXIT, parseArguments } from '../console/args.ts'
+import type { Io } from '../console/io.ts'
+import { keyPathOf } from '../process/session-state.ts'
 import { readKey, writeKey } from '../session/key.ts'
-import { backUpDatabase } from '../session/sqlite-backup.ts'
-import { EXIT, parseArguments } from './args.ts'
-import type { Io } from './io.ts'
-import { keyPathOf } from './session-state.ts'
+import { backUpDatabase } from '../session/sqlite/backup.ts'
 import { configOf, isOutOfReach, type StorePorts, tellFailure } from './with-sessions.ts'
 
 const USAGE = {

@@ -1,10 +1,10 @@
 import { resolve } from 'node:path'
-import type { Diagnostic } from '../config/diagnostic.ts'
 import { loadConfig } from '../config/load.ts'
-import { count, renderDiagnostics } from '../config/render.ts'
+import type { Diagnostic } from '../config/text/diagnostic.ts'
+import { count, renderDiagnostics } from '../config/text/render.ts'
 import type { Config } from '../config/types.ts'
-import { EXIT, parseArguments } from './args.ts'
-import type { Io } from './io.ts'
+import { EXIT, parseArguments } from '../console/args.ts'
+import type { Io } from '../console/io.ts'
 
 const USAGE = {
   text: `usage: sallyport check [routes.toml] [--json]

@@ -1,7 +1,7 @@
 import { GateError } from '../base/errors.ts'
-import { findCertificate } from '../config/certificate.ts'
 import type { Config, RouteConfig } from '../config/types.ts'
 import type { AccessRule } from '../config/types-rules.ts'
+import { findCertificate } from '../config/values/certificate.ts'
 import type { Identity } from '../identity/identity.ts'
 import { trustedEmails } from '../identity/vouched.ts'
 import type { Facts } from '../policy/condition.ts'
@@ -11,8 +11,8 @@ import { REASONS, type Reason, type Trial } from '../policy/reasons.ts'
 import { compileRoles } from '../policy/roles.ts'
 import { compileRouteTable } from '../route/table.ts'
 import { parseTarget, type Target } from '../route/target.ts'
-import { portalHosts } from '../server/compile.ts'
-import { addressText } from '../server/listen.ts'
+import { portalHosts } from '../server/config/compile.ts'
+import { addressText } from '../server/listen/listen.ts'
 
 /** One request that is asked about. */
 export interface Question {

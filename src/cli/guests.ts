@@ -1,16 +1,16 @@
-import { parseDuration } from '../config/duration.ts'
 import type { Config, GuestLinksConfig, RouteConfig } from '../config/types.ts'
-import { describeLink, type LinkPlace, linkAddress, parseLinkPlace } from '../portal/guest-links.ts'
+import { parseDuration } from '../config/values/duration.ts'
+import { EXIT, parseArguments } from '../console/args.ts'
+import { columns } from '../console/columns.ts'
+import type { Io } from '../console/io.ts'
+import { describeLink, type LinkPlace, linkAddress, parseLinkPlace } from '../portal/account/guest-link-address.ts'
 import { momentOf } from '../portal/pages/time.tsx'
 import { EN } from '../portal/words/en.ts'
 import { compileRouteTable } from '../route/table.ts'
 import { parseTarget } from '../route/target.ts'
-import { takesGuests } from '../server/compile.ts'
-import type { HeldLink } from '../session/links.ts'
+import { takesGuests } from '../server/config/compile.ts'
+import type { HeldGuestLink } from '../session/credentials/guest-links.ts'
 import type { OpenSessions } from '../session/open.ts'
-import { EXIT, parseArguments } from './args.ts'
-import { columns } from './columns.ts'
-import type { Io } from './io.ts'
 import { type StorePorts, withSessions } from './with-sessions.ts'
 
 const USAGE = {
@@ -161,8 +161,8 @@ async function revoke(config: Config, sessions: OpenSessions, id: string, io: Io
   return EXIT.ok
 }
 
-async function allLinks({ portals }: Config, { links }: OpenSessions): Promise<readonly HeldLink[]> {
-  const all: HeldLink[] = []
+async function allLinks({ portals }: Config, { links }: OpenSessions): Promise<readonly HeldGuestLink[]> {
+  const all: HeldGuestLink[] = []
   for (const portal of portals.keys()) all.push(...(await links.list(portal)))
   return all
 }

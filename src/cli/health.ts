@@ -1,5 +1,5 @@
-import { parseListen } from '../config/listen.ts'
-import type { Io } from './io.ts'
+import { parseListen } from '../config/values/listen.ts'
+import type { Io } from '../console/io.ts'
 
 const DEFAULT_ADDRESS = '127.0.0.1:9464'
 

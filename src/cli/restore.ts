@@ -1,13 +1,13 @@
 import { chownSync, existsSync, linkSync, renameSync, statSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type { Ports } from '../base/ports.ts'
+import { EXIT, parseArguments } from '../console/args.ts'
+import type { Io } from '../console/io.ts'
+import { keyPathOf } from '../process/session-state.ts'
 import { readKey, writeKey } from '../session/key.ts'
 import { printOf } from '../session/key-fit.ts'
-import { type CheckedBackup, openBackup } from '../session/sqlite-backup.ts'
-import { EXIT, parseArguments } from './args.ts'
+import { type CheckedBackup, openBackup } from '../session/sqlite/backup.ts'
 import { refuse, refuseRedis } from './backup.ts'
-import type { Io } from './io.ts'
-import { keyPathOf } from './session-state.ts'
 import { configOf, type StorePorts, tellFailure } from './with-sessions.ts'
 
 const USAGE = {

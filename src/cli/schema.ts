@@ -1,6 +1,6 @@
-import { configSchema } from '../config/schema.ts'
-import { EXIT, parseArguments } from './args.ts'
-import type { Io } from './io.ts'
+import { configSchema } from '../config/keys/schema.ts'
+import { EXIT, parseArguments } from '../console/args.ts'
+import type { Io } from '../console/io.ts'
 
 const USAGE = {
   text: `usage: sallyport schema

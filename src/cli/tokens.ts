@@ -1,18 +1,18 @@
-import { parseDuration } from '../config/duration.ts'
-import { parseHost } from '../config/host.ts'
-import { parseNetwork } from '../config/listen.ts'
-import { parseMethod } from '../config/method.ts'
-import type { Parsed } from '../config/outcome.ts'
-import { parsePath } from '../config/path.ts'
+import type { Parsed } from '../config/text/outcome.ts'
 import type { Config, PortalConfig } from '../config/types.ts'
+import { parseDuration } from '../config/values/duration.ts'
+import { parseHost } from '../config/values/host.ts'
+import { parseNetwork } from '../config/values/listen.ts'
+import { parseMethod } from '../config/values/method.ts'
+import { parsePath } from '../config/values/path.ts'
+import { EXIT, parseArguments } from '../console/args.ts'
+import { columns } from '../console/columns.ts'
+import type { Io } from '../console/io.ts'
 import { type Identity, makeIdentity } from '../identity/identity.ts'
 import { isOwnSubject, OWN_SUBJECTS } from '../identity/own-subjects.ts'
 import { dateOf } from '../portal/pages/time.tsx'
+import type { ApiTokenLimits, HeldApiToken } from '../session/credentials/api-tokens.ts'
 import type { OpenSessions } from '../session/open.ts'
-import type { HeldToken, TokenLimits } from '../session/tokens.ts'
-import { EXIT, parseArguments } from './args.ts'
-import { columns } from './columns.ts'
-import type { Io } from './io.ts'
 import { type StorePorts, withSessions } from './with-sessions.ts'
 
 const USAGE = {
@@ -66,7 +66,7 @@ interface Wanted {
   readonly portal: string
   readonly holder: { readonly service: string } | { readonly subject: string; readonly provider: string | null }
   readonly roles: readonly string[]
-  readonly limits: TokenLimits
+  readonly limits: ApiTokenLimits
   readonly lifetimeMs: number
 }
 
@@ -221,13 +221,13 @@ async function revoke(config: Config, sessions: OpenSessions, id: string, io: Io
   return EXIT.ok
 }
 
-async function allTokens({ portals }: Config, { tokens }: OpenSessions): Promise<readonly HeldToken[]> {
-  const all: HeldToken[] = []
+async function allTokens({ portals }: Config, { tokens }: OpenSessions): Promise<readonly HeldApiToken[]> {
+  const all: HeldApiToken[] = []
   for (const portal of portals.keys()) all.push(...(await tokens.list(portal)))
   return all
 }
 
-function describe({ name, session, limits, restsAtMs }: HeldToken): Readonly<Record<string, unknown>> {
+function describe({ name, session, limits, restsAtMs }: HeldApiToken): Readonly<Record<string, unknown>> {
   const { id, portal, identity, createdAtMs, expiresAtMs } = session
   return {
     id,
@@ -246,7 +246,7 @@ function describe({ name, session, limits, restsAtMs }: HeldToken): Readonly<Rec
   }
 }
 
-function limitsText({ host, path, methods, networks }: TokenLimits): string {
+function limitsText({ host, path, methods, networks }: ApiTokenLimits): string {
   const place = host === null && path === null ? [] : [`${host ?? '*'}${path ?? ''}`]
   return [...place, ...(methods ?? []), ...(networks ?? [])].join(' ') || 'anywhere'
 }

@@ -3,12 +3,12 @@ import { resolve } from 'node:path'
 import { errorFacts } from '../base/errors.ts'
 import type { Ports } from '../base/ports.ts'
 import { loadConfig } from '../config/load.ts'
-import { renderDiagnostics } from '../config/render.ts'
+import { renderDiagnostics } from '../config/text/render.ts'
 import type { Config, StoreConfig } from '../config/types.ts'
+import { EXIT } from '../console/args.ts'
+import type { Io } from '../console/io.ts'
+import { openSessionState } from '../process/session-state.ts'
 import type { OpenSessions } from '../session/open.ts'
-import { EXIT } from './args.ts'
-import type { Io } from './io.ts'
-import { openSessionState } from './session-state.ts'
 
 /** What commands on the session store need from outside. */
 export type StorePorts = Parameters<typeof loadConfig>[1] & Pick<Ports, 'now' | 'random' | 'log'>

@@ -1,8 +1,8 @@
 import { resolve } from 'node:path'
 import { sha256 } from '../base/bytes.ts'
+import { freezeDeep } from '../base/freeze.ts'
 import { type CheckResult, checkConfig } from './check.ts'
-import { freezeDeep } from './freeze.ts'
-import { type Sources, whyUnreadable } from './substitute.ts'
+import { type Sources, whyUnreadable } from './text/substitute.ts'
 
 /**
  * The routes.toml at a path, checked. A file that cannot be read is one diagnostic, `file.unreadable`.

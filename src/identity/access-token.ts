@@ -1,10 +1,10 @@
 import type { JWTPayload } from 'jose'
 import { GateError } from '../base/errors.ts'
+import { bareError } from './http.ts'
 import { type Identity, makeIdentity } from './identity.ts'
 import type { KeySource } from './keys.ts'
 import { isOwnSubject } from './own-subjects.ts'
 import { type ExpectedToken, SKEW_S, verifySigned } from './signed.ts'
-import { bareError } from './wire.ts'
 
 /** Whom an access token stands for, and until when. */
 export interface AccessToken {

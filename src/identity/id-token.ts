@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto'
 import { decodeJwt, type JWTPayload } from 'jose'
 import { GateError } from '../base/errors.ts'
+import { bareError } from './http.ts'
 import type { KeySource } from './keys.ts'
 import { type ExpectedToken, SKEW_S, verifySigned } from './signed.ts'
-import { bareError } from './wire.ts'
 
 /** What an ID token has to say for this sign-in. */
 export interface ExpectedIdToken extends ExpectedToken {

@@ -1,6 +1,6 @@
+import type { ProviderFetch } from './http.ts'
 import type { KeySource } from './keys.ts'
 import type { MetadataSource } from './metadata.ts'
-import type { ProviderFetch } from './wire.ts'
 
 /** What all clients of one issuer share. */
 export interface Issuer {

@@ -1,7 +1,7 @@
 import { createLocalJWKSet, type JSONWebKeySet, type JWTVerifyGetKey } from 'jose'
 import { GateError } from '../base/errors.ts'
 import type { Ports } from '../base/ports.ts'
-import { bareError, type ProviderFetch } from './wire.ts'
+import { bareError, type ProviderFetch } from './http.ts'
 
 /** A provider's signing keys: cached, fetched once for everyone who waits. */
 export interface KeySource {

@@ -1,9 +1,9 @@
 import { decodeJwt, type JWTPayload } from 'jose'
 import { GateError } from '../base/errors.ts'
+import { bareError } from './http.ts'
 import type { KeySource } from './keys.ts'
 import { isOwnSubject } from './own-subjects.ts'
 import { type ExpectedToken, SKEW_S, verifySigned } from './signed.ts'
-import { bareError } from './wire.ts'
 
 /** Whose sessions a provider ends, as its logout token says; at least one of `subject` and `sid` is there. */
 export interface LogoutToken {

@@ -2,8 +2,8 @@ import * as oauth from 'oauth4webapi'
 import { errorFacts, GateError, toGateError } from '../base/errors.ts'
 import type { Ports } from '../base/ports.ts'
 import type { ProviderConfig } from '../config/types.ts'
+import { bareError, type ProviderFetch } from './http.ts'
 import type { ProviderState } from './provider.ts'
-import { bareError, type ProviderFetch } from './wire.ts'
 
 /** A provider's discovery document with the endpoints that signing in needs, already checked. */
 export type Metadata = oauth.AuthorizationServer & {

@@ -1,4 +1,4 @@
-import { HTPASSWD } from '../config/htpasswd.ts'
+import { HTPASSWD } from '../config/values/htpasswd.ts'
 
 /** How the subjects begin that are given here, and not by a provider. */
 export const OWN_SUBJECTS = {

@@ -1,5 +1,5 @@
 import { timingSafeEqual } from 'node:crypto'
-import { HTPASSWD } from '../config/htpasswd.ts'
+import { HTPASSWD } from '../config/values/htpasswd.ts'
 import { apr1 } from './apr1.ts'
 import { type Identity, makeIdentity } from './identity.ts'
 import { OWN_SUBJECTS } from './own-subjects.ts'

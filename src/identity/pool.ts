@@ -1,11 +1,11 @@
 import type { Ports } from '../base/ports.ts'
 import type { ProviderConfig } from '../config/types.ts'
 import { createProviderClient } from './client.ts'
+import { createProviderFetch, DEFAULT_WIRE_LIMITS, type WireLimits } from './http.ts'
 import type { Issuer } from './issuer.ts'
 import { createKeySource } from './keys.ts'
 import { createMetadataSource } from './metadata.ts'
 import type { ProviderClient, ProviderPool } from './provider.ts'
-import { createProviderFetch, DEFAULT_WIRE_LIMITS, type WireLimits } from './wire.ts'
 
 /**
  * The provider clients of the process. Making a client asks nothing of the network.

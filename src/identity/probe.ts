@@ -2,10 +2,10 @@ import { GateError, toGateError } from '../base/errors.ts'
 import type { Ports } from '../base/ports.ts'
 import type { ProviderConfig } from '../config/types.ts'
 import { createProviderClient } from './client.ts'
+import { createProviderFetch, DEFAULT_WIRE_LIMITS, type ProviderFetch } from './http.ts'
 import { createKeySource } from './keys.ts'
 import { createMetadataSource, type Metadata } from './metadata.ts'
 import type { LoginRequest, ProviderClient } from './provider.ts'
-import { createProviderFetch, DEFAULT_WIRE_LIMITS, type ProviderFetch } from './wire.ts'
 
 /** What asking came to: `unclear` where the provider's answer can mean either. */
 export type Verdict = 'good' | 'refused' | 'unclear'

@@ -1,10 +1,10 @@
 import * as oauth from 'oauth4webapi'
 import { GateError } from '../base/errors.ts'
 import type { ClientAuth, ProviderConfig } from '../config/types.ts'
+import { bareError, type ProviderFetch } from './http.ts'
 import type { Metadata } from './metadata.ts'
-import { tidyAnswer } from './token-answer.ts'
 import { blameFor, readTokenError, type TokenError } from './token-error.ts'
-import { bareError, type ProviderFetch } from './wire.ts'
+import { tidyResponse } from './token-response.ts'
 
 /** What every question at a token endpoint takes. */
 export interface TokenRequest {
@@ -55,7 +55,7 @@ export async function askTokens(
     status = response.status
     if (status >= 400) said = await readTokenError(response.clone())
     if (status >= 500 || status === 429) throw unavailable(metadata.token_endpoint, status)
-    const { response: tidied, odd } = await tidyAnswer(response)
+    const { response: tidied, odd } = await tidyResponse(response)
     const tokens = await read(call, tidied)
     if (tokens.token_type !== 'bearer') throw new Error('not a bearer token answer')
     if (odd.length > 0) request.tellOdd(odd)

@@ -4,7 +4,7 @@ import type { AccessGrant, LoginRequest } from './provider.ts'
 import { askTokens, type TokenRequest } from './token-endpoint.ts'
 import type { Blame } from './token-error.ts'
 
-export interface Tokens {
+export interface TokenResponse {
   readonly accessToken: string
   /** From when it was asked for; null where the provider does not say. */
   readonly expiresInS: number | null
@@ -14,7 +14,7 @@ export interface Tokens {
 
 /** An access token with the moment at which it is over, counted from before it was asked for. */
 export function grantOf(
-  { accessToken, expiresInS }: Pick<Tokens, 'accessToken' | 'expiresInS'>,
+  { accessToken, expiresInS }: Pick<TokenResponse, 'accessToken' | 'expiresInS'>,
   askedAtMs: number,
 ): AccessGrant {
   return { token: accessToken, expiresAtMs: expiresInS === null ? null : askedAtMs + expiresInS * 1000 }
@@ -32,7 +32,7 @@ export interface CodeRequest extends Omit<TokenRequest, 'secrets'> {
  *
  * Throws what `askTokens` throws. Source: RFC 6749 §4.1.3, RFC 7636 §4.5.
  */
-export async function redeemCode(request: CodeRequest): Promise<Tokens> {
+export async function redeemCode(request: CodeRequest): Promise<TokenResponse> {
   const { metadata, login, answer } = request
   const tokens = await askTokens(
     { ...request, secrets: [answer.get('code'), login.codeVerifier] },

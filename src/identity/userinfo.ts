@@ -1,9 +1,9 @@
 import * as oauth from 'oauth4webapi'
 import { GateError } from '../base/errors.ts'
 import type { ProviderConfig } from '../config/types.ts'
+import { bareError, type ProviderFetch } from './http.ts'
 import type { IdTokenClaims } from './id-token.ts'
 import type { Metadata } from './metadata.ts'
-import { bareError, type ProviderFetch } from './wire.ts'
 
 /** Claims about the token or the act of signing in: only the signed ID token may state them. */
 const SIGNED_ONLY = new Set(

@@ -1,4 +1,4 @@
-import type { HeldToken } from '../session/tokens.ts'
+import type { HeldApiToken } from '../session/credentials/api-tokens.ts'
 import type { Denial } from './policy.ts'
 import { type Reason, tellReason } from './reasons.ts'
 
@@ -19,7 +19,7 @@ export interface TokenFacts {
  * Every reading of the path has to be within; an address that is in doubt is in no network.
  */
 export function decideToken(
-  { limits, networks, session }: Pick<HeldToken, 'limits' | 'networks' | 'session'>,
+  { limits, networks, session }: Pick<HeldApiToken, 'limits' | 'networks' | 'session'>,
   facts: TokenFacts,
 ): Denial | null {
   const reason = findLimit()

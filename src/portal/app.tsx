@@ -6,43 +6,46 @@ import type { ProviderPool } from '../identity/provider.ts'
 import type { StepUp } from '../identity/step-up.ts'
 import { isPageLoad, isPrefetch, prefersPage } from '../route/page-load.ts'
 import { parseReturnTo } from '../route/return-to.ts'
-import type { Links } from '../session/links.ts'
+import type { ApiTokens } from '../session/credentials/api-tokens.ts'
+import type { GuestLinks } from '../session/credentials/guest-links.ts'
 import type { Sealer } from '../session/seal.ts'
 import type { Session, Sessions } from '../session/session.ts'
-import type { Signing } from '../session/signing.ts'
-import { KEY_SET_MAX_AGE_S } from '../session/signing-keys.ts'
-import type { Tokens } from '../session/tokens.ts'
-import { type AdminTools, showAdmin } from './admin.tsx'
+import { KEY_SET_MAX_AGE_S } from '../session/signing/keys.ts'
+import type { Signing } from '../session/signing/signing.ts'
+import { type AdminTools, showAdmin } from './account/admin.tsx'
+import { changeTokens, showTokens } from './account/api-tokens.tsx'
+import { changeGuests, showGuests } from './account/guest-links.tsx'
+import { sendIcon } from './account/icons.ts'
+import { menuOf } from './account/menu.ts'
+import { acceptInvitation, showInvitation } from './account/open-guest-link.tsx'
+import { endSessions, showSessions } from './account/sessions.tsx'
 import { emptyAnswer, jsonAnswer, keySetAnswer, pageAnswer, redirectAnswer } from './answer.ts'
-import { backChannelLogout } from './backchannel.ts'
-import { type Destination, FailedSignIn } from './failure.ts'
-import { frontChannelLogout } from './frontchannel.ts'
-import { acceptInvitation, showInvitation } from './guest.tsx'
-import { changeGuests, showGuests } from './guests.tsx'
-import { askPortal, enter } from './hand-off.ts'
-import { sendIcon } from './icons.ts'
-import { discardKept, meetForm, releaseForm, showKept } from './kept.tsx'
+import { type ErrorView, renderErrorPage } from './error-pages.tsx'
 import { wordsFor } from './language.ts'
-import { describePerson } from './me.ts'
-import { menuOf } from './menu.ts'
-import { nothingHere } from './nothing.ts'
+import { pageNotFound } from './not-found.ts'
 import { ApplicationsPage } from './pages/applications.tsx'
-import { type ErrorView, renderErrorPage } from './pages/errors.tsx'
 import { isCallback, isPortalHost, ownPath, portalOrigin } from './place.ts'
 import type { Portal, PortalRequest } from './portal.ts'
 import { BASIC_CHALLENGE, problemResponse } from './problem.ts'
-import { forgetRounds } from './rounds.ts'
-import { endSessions, showSessions } from './sessions.tsx'
-import { callback, login, type SignInTools } from './sign-in.tsx'
-import { confirmSignOut, goToProvider, signedOut, signOut } from './sign-out.tsx'
-import { stepUpProblem, stepUpQuery } from './step-up.ts'
-import { changeTokens, showTokens } from './tokens.tsx'
-import { checkWindow } from './window.ts'
+import { discardKept, meetForm, releaseForm, showKept } from './replay/replay.tsx'
+import { type Destination, FailedSignIn } from './sign-in/failure.ts'
+import { forgetRounds } from './sign-in/login-loop.ts'
+import { describePerson } from './sign-in/me.ts'
+import { callback, login, type SignInTools } from './sign-in/sign-in.tsx'
+import { stepUpProblem, stepUpQuery } from './sign-in/step-up.ts'
+import { askPortal, enter } from './sign-in/ticket.ts'
+import { checkWindow } from './sign-in/window.ts'
+import { backChannelLogout } from './sign-out/backchannel.ts'
+import { frontChannelLogout } from './sign-out/frontchannel.ts'
+import { confirmSignOut, goToProvider, signedOut, signOut } from './sign-out/sign-out.tsx'
 import { sayError, type Words } from './words/words.ts'
 
 export interface PortalTools {
   readonly ports: Pick<Ports, 'now' | 'random' | 'log'>
-  readonly sessions: Sessions & { readonly links: Links } & { readonly tokens: Tokens; readonly signing: Signing }
+  readonly sessions: Sessions & { readonly links: GuestLinks } & {
+    readonly tokens: ApiTokens
+    readonly signing: Signing
+  }
   readonly pool: ProviderPool
   readonly seal: Sealer
   readonly noteStart: SignInTools['noteStart']
@@ -225,7 +228,7 @@ function passwordProblem(ctx: PortalRequest): Response {
 }
 
 function notFound(ctx: PortalRequest): Response {
-  return nothingHere(ctx, words => ({
+  return pageNotFound(ctx, words => ({
     title: sayError(words, 'route.none'),
     actions: [{ label: words.yourApplications, address: ownPath('') }],
   }))

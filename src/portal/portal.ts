@@ -40,7 +40,7 @@ export interface PortalRequest {
   /** What applications and their scripts may be told of this person. */
   told(session: Session): Told
   /** What a guest link for this host and path would open; null where none can be. */
-  shareable(host: string, path: string): Shareable | null
+  shareable(host: string, path: string): GuestTarget | null
   /** What this person may open, for the portal page. */
   applications(session: Session): readonly Application[]
   /** The icon of a route of this portal by its hash, or null. */
@@ -54,7 +54,7 @@ export interface Told {
 }
 
 /** What a guest link for one host and path would open. */
-export interface Shareable {
+export interface GuestTarget {
   /** What the application is called. */
   readonly name: string
   /** Whether this person may open it themselves, for certain and now. */

@@ -1,15 +1,15 @@
 import { GateError } from '../base/errors.ts'
 import type { MaybePromise } from '../session/session.ts'
+import { isEventStream } from './body/event-streams.ts'
+import { type Flows, SMALL_BYTES } from './body/flows.ts'
+import { type PacedBody, paceBody } from './body/paced.ts'
+import { handOn, hasBody } from './body/response-body.ts'
+import { bytesHere } from './body/whole.ts'
 import { BrokenOff, isUpstreams, translateFailure } from './failures.ts'
-import { type Flows, SMALL_BYTES } from './flows.ts'
-import { handOn, hasBody } from './hand-on.ts'
+import { cleanResponseFields } from './fields/response.ts'
 import type { ForwardJob, ForwardTools } from './job.ts'
-import type { Origin } from './origin.ts'
-import { type PacedBody, paceBody } from './paced-body.ts'
-import { hasLeft, isLocalSocket } from './patience.ts'
-import { cleanResponseFields } from './response-fields.ts'
-import { isEventStream } from './streams.ts'
-import { bytesHere } from './whole-body.ts'
+import { hasLeft, isLocalSocket } from './lifetime/client-idle.ts'
+import type { Origin } from './upstream/origin.ts'
 
 /** What whoever asked the upstream hears of its answer. */
 export interface AnswerLife {

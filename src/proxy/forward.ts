@@ -1,6 +1,6 @@
 import { attempt } from './attempt.ts'
 import type { ForwardJob, ForwardTools } from './job.ts'
-import { forwardManaged } from './managed.ts'
+import { forwardManaged } from './retrying.ts'
 import { hasSmallBody, readSmallBody } from './small-body.ts'
 
 /**

@@ -1,8 +1,8 @@
 import { GateError } from '../base/errors.ts'
-import { type Exchange, overtaken } from './exchanges.ts'
+import { stalledUpload } from './body/uploads.ts'
 import type { ForwardJob, ForwardTools } from './job.ts'
-import { NOWHERE } from './roster.ts'
-import { stalledUpload } from './uploads.ts'
+import { type Exchange, overtaken } from './lifetime/exchanges.ts'
+import { NOWHERE } from './lifetime/roster.ts'
 
 /** A body up to this length is read whole first, which costs a third less than to stream it. */
 export const SMALL_UPLOAD_BYTES = 64 * 1024

@@ -1,23 +1,23 @@
 import { isToken, randomToken, sha256 } from '../base/bytes.ts'
 import { errorFacts, GateError } from '../base/errors.ts'
 import type { Ports } from '../base/ports.ts'
+import { type ApiTokens, createApiTokens, isApiTokenId } from './credentials/api-tokens.ts'
+import { createGuestLinks, type GuestLinks, isGuestLinkId } from './credentials/guest-links.ts'
+import { isAccessId } from './credentials/machine-sessions.ts'
+import { createManagement } from './credentials/manage.ts'
+import { isOwnerId, type Owner, ownerIdOf, storedClaims } from './credentials/owners.ts'
 import { expiryOf, isLive, lifetimesAt, longestIdleMs, type SessionLimits } from './life.ts'
-import { createLinks, isLinkId, type Links } from './links.ts'
 import type { CachedCookie, HeldSession } from './lru.ts'
-import { isAccessId } from './machines.ts'
-import { createManagement } from './manage.ts'
 import { createMemory } from './memory.ts'
-import { createOnce } from './once.ts'
-import { isOwnerId, type Owner, ownerIdOf, storedClaims } from './owners.ts'
 import { createProviderTokens, type ProviderTokens } from './provider-tokens.ts'
+import { repeatEvery } from './redis/repeat.ts'
 import { type AskProvider, createRefreshes } from './refresh.ts'
-import { repeatEvery } from './repeat.ts'
 import { guarded, storedIdentity } from './rows.ts'
 import type { Sealer } from './seal.ts'
 import type { MaybePromise, Session, Sessions } from './session.ts'
-import { createSigning, type Signing } from './signing.ts'
+import { createSigning, type Signing } from './signing/signing.ts'
+import { createOnce } from './single-use.ts'
 import type { SessionStore, Standing, StoredSession } from './store.ts'
-import { createTokens, isTokenId, type Tokens } from './tokens.ts'
 import { withdrawnBetween } from './vouchers.ts'
 import { createWithdrawal } from './withdrawal.ts'
 
@@ -26,9 +26,9 @@ export type { SessionLimits } from './life.ts'
 /** Sessions together with what only their owner does: change limits, listen for ends and changes, close. */
 export interface OpenSessions extends Sessions {
   /** Tokens of scripts and apps. To `end`, `onEnd` and `check` they are sessions. */
-  readonly tokens: Tokens
+  readonly tokens: ApiTokens
   /** Guest links, of which the same holds: all guests of one are one session. */
-  readonly links: Links
+  readonly links: GuestLinks
   /** The keys with which applications are told who someone is. */
   readonly signing: Signing
   /** Tokens of the provider, for applications that are to have them. */
@@ -92,8 +92,8 @@ export function openSessions(options: SessionOptions): OpenSessions {
     capacity: () => memory.limits.cacheEntries,
     vouches: (owner: Owner) => memory.limits.vouchers.counts(owner),
   }
-  const links = createLinks(store, sealer, ports, ofLimits)
-  const tokens = createTokens(store, ports, {
+  const links = createGuestLinks(store, sealer, ports, ofLimits)
+  const tokens = createApiTokens(store, ports, {
     ...ofLimits,
     restMs: portal => memory.limits.tokenRests?.get(portal) ?? Number.POSITIVE_INFINITY,
   })
@@ -178,14 +178,14 @@ export function openSessions(options: SessionOptions): OpenSessions {
     endedCount++
     cache.dropSession(sessionId)
     unwritten.delete(sessionId)
-    if (isTokenId(sessionId)) tokens.forget(sessionId)
-    else if (isLinkId(sessionId)) links.forget(sessionId)
+    if (isApiTokenId(sessionId)) tokens.forget(sessionId)
+    else if (isGuestLinkId(sessionId)) links.forget(sessionId)
     for (const listener of endListeners) listener(sessionId)
   }
 
   async function follower(id: string): Promise<Session | null> {
-    if (isTokenId(id)) return tokens.current(id)
-    return isLinkId(id) ? links.current(id) : null
+    if (isApiTokenId(id)) return tokens.current(id)
+    return isGuestLinkId(id) ? links.current(id) : null
   }
 
   /** What follows an owner is read again before its next use, and whoever has it under way is told. */
@@ -212,10 +212,10 @@ export function openSessions(options: SessionOptions): OpenSessions {
     for (const id of sessionIds) forget(id)
     try {
       for (const id of sessionIds) {
-        if (isTokenId(id)) await tokens.revoke(id)
-        else if (isLinkId(id)) await links.revoke(id)
+        if (isApiTokenId(id)) await tokens.revoke(id)
+        else if (isGuestLinkId(id)) await links.revoke(id)
       }
-      const others = sessionIds.filter(id => !isTokenId(id) && !isLinkId(id))
+      const others = sessionIds.filter(id => !isApiTokenId(id) && !isGuestLinkId(id))
       if (others.length > 0) await guarded(() => store.remove(...others))
     } catch (error) {
       throw notEnded(error)
@@ -320,7 +320,7 @@ export function openSessions(options: SessionOptions): OpenSessions {
     follower,
     async check({ id, expiresAtMs }) {
       if (isAccessId(id)) return ports.now() < expiresAtMs
-      if (isTokenId(id) || isLinkId(id)) return (await follower(id)) !== null
+      if (isApiTokenId(id) || isGuestLinkId(id)) return (await follower(id)) !== null
       const row = cache.held(id) === undefined ? await guarded(() => store.findById(id)) : null
       const held = cache.held(id) ?? (row === null ? null : memory.hold(row))
       const nowMs = ports.now()

@@ -11,7 +11,7 @@ export interface Session {
   readonly isRemembered: boolean
   readonly createdAtMs: number
   readonly expiresAtMs: number
-  /** The id of the owner whom a token or a guest link follows (`owners.ts`); absent where it follows nobody. */
+  /** The id of the owner whom a token or a guest link follows (`session/credentials/owners.ts`); absent where it follows nobody. */
   readonly follows?: string
   /**
    * Of guests: what is last known of the person whose link they came by. Guests may open no more than that person may; absent for

@@ -49,7 +49,7 @@ export interface StoredOnce {
 }
 
 /** A token of a script or an app. What it stands for and where it is taken is JSON: the store does not look inside. */
-export interface StoredToken {
+export interface StoredApiToken {
   readonly id: string
   /** The SHA-256 of the token itself. */
   readonly hash: string
@@ -95,7 +95,7 @@ export function parseStanding(text: string): Standing {
 }
 
 /** A guest link. What it opens is JSON: the store does not look inside. */
-export interface StoredLink {
+export interface StoredGuestLink {
   readonly id: string
   /** The SHA-256 of the link's secret. */
   readonly hash: string
@@ -166,11 +166,11 @@ export interface SessionStore {
   take(kind: OnceKind, hash: string, nowMs: number): MaybePromise<string | null>
   /** What `take` would answer; the record stays. */
   peek(kind: OnceKind, hash: string, nowMs: number): MaybePromise<string | null>
-  insertToken(token: StoredToken): MaybePromise<void>
-  findToken(hash: string): MaybePromise<StoredToken | null>
-  findTokenById(tokenId: string): MaybePromise<StoredToken | null>
+  insertToken(token: StoredApiToken): MaybePromise<void>
+  findToken(hash: string): MaybePromise<StoredApiToken | null>
+  findTokenById(tokenId: string): MaybePromise<StoredApiToken | null>
   /** Every token of a portal, newest first: operators make them, and there are few. */
-  listTokens(portal: string): MaybePromise<readonly StoredToken[]>
+  listTokens(portal: string): MaybePromise<readonly StoredApiToken[]>
   /** Removes a token, and tells every other process as of a session; false when there is none. */
   removeToken(tokenId: string): MaybePromise<boolean>
   /** A value that all processes and machines share, by its name; null where there is none. */
@@ -182,13 +182,13 @@ export interface SessionStore {
   findOwner(ownerId: string): MaybePromise<StoredOwner | null>
   /** Writes what was heard of an owner, and tells every other process; false where nobody has to hear of it. Does not begin to keep one. */
   noteOwner(ownerId: string, note: OwnerNote): MaybePromise<boolean>
-  insertLink(link: StoredLink): MaybePromise<void>
-  findLink(hash: string): MaybePromise<StoredLink | null>
-  findLinkById(linkId: string): MaybePromise<StoredLink | null>
+  insertLink(link: StoredGuestLink): MaybePromise<void>
+  findLink(hash: string): MaybePromise<StoredGuestLink | null>
+  findLinkById(linkId: string): MaybePromise<StoredGuestLink | null>
   /** Every guest link of a portal, newest first: people make them one by one. */
-  listLinks(portal: string): MaybePromise<readonly StoredLink[]>
+  listLinks(portal: string): MaybePromise<readonly StoredGuestLink[]>
   /** Counts one use, in one step, and answers the link with it; null where it is gone, expired or used up. */
-  useLink(hash: string, nowMs: number): MaybePromise<StoredLink | null>
+  useLink(hash: string, nowMs: number): MaybePromise<StoredGuestLink | null>
   /** Removes a link, and tells every other process as of a session; false when there is none. */
   removeLink(linkId: string): MaybePromise<boolean>
   /** Removes what has expired; `idleBeforeMs` is the last use before which any session is idle too long. */

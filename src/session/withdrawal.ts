@@ -1,9 +1,9 @@
 import { errorFacts } from '../base/errors.ts'
 import type { Ports } from '../base/ports.ts'
-import { identityOf, type Owner } from './owners.ts'
+import { identityOf, type Owner } from './credentials/owners.ts'
 import { guarded, parseSession } from './rows.ts'
 import type { Session } from './session.ts'
-import { inSlices } from './slices.ts'
+import { inSlices } from './sqlite/slices.ts'
 import type { SessionStore } from './store.ts'
 import type { Withdrawn } from './vouchers.ts'
 

@@ -4,86 +4,253 @@ import { Glob } from 'bun'
 
 const SRC = resolve(import.meta.dir, '../../src')
 
-/** Lowest first. Rooms that share a rank may not import each other. */
-const RANKS: readonly (readonly string[])[] = [
-  ['base'],
-  ['config'],
-  ['route'],
-  ['identity'],
-  ['session'],
-  ['policy'],
-  ['portal', 'proxy'],
-  ['server'],
-  ['cli'],
+/** What is on one floor of a room: folders, or files that stand alone. */
+interface Floor {
+  readonly parts: readonly string[]
+  /** Why none of them may know what is above, or beside it. */
+  readonly ban: string
+}
+
+interface Room {
+  readonly name: string
+  /** Why it may not know what is above, or beside it. */
+  readonly ban: string
+  /** The rooms that it may know where these are not all below it. */
+  readonly knows?: readonly string[]
+  /**
+   * Its parts, lowest first; absent where nothing in it has to be apart. Where a folder has parts, each of its files is in one of
+   * them, so that a new one has to be put somewhere.
+   */
+  readonly floors?: readonly Floor[]
+}
+
+/** Lowest first. Those that share a rank may not import each other, and neither may parts that share a floor: what both need belongs below. */
+const RANKS: readonly (readonly Room[])[] = [
+  [{ name: 'base', ban: 'what everything stands on can be used and tested without the rest' }],
+  [
+    {
+      name: 'config',
+      ban: 'a file is checked without being served',
+      floors: [
+        { parts: ['text'], ban: 'text and places are the same for any file, whatever its keys mean' },
+        { parts: ['types-rules.ts', 'types-values.ts'], ban: 'a type names no code, and not who uses it' },
+        { parts: ['types-upstreams.ts'], ban: 'a type names no code, and not who uses it' },
+        { parts: ['types.ts'], ban: 'what a configuration is depends on no way of writing one' },
+        { parts: ['values'], ban: 'a kind of value is read the same under any key' },
+        { parts: ['keys'], ban: 'one table says which keys there are; checks, reference and schema come from it' },
+        { parts: ['checks', 'environment.ts'], ban: 'a check sees what a file says, not what is made of it' },
+        { parts: ['build'], ban: 'what is built has been checked: it asks nothing and refuses nothing' },
+        { parts: ['check.ts'], ban: 'a file is judged without being served' },
+        { parts: ['load.ts'], ban: 'a file is read without being served' },
+      ],
+    },
+  ],
+  [{ name: 'route', ban: 'where a request leads does not depend on who sends it' }],
+  [{ name: 'identity', ban: 'what a provider says is checked before anyone acts on it' }],
+  [
+    {
+      name: 'session',
+      ban: 'sessions are kept without knowing what they open',
+      floors: [
+        { parts: ['session.ts'], ban: 'a session is a value, whoever keeps it' },
+        {
+          parts: ['cookie.ts', 'seal.ts', 'vouchers.ts'],
+          ban: 'how a session is carried, sealed or vouched for does not depend on where it is kept',
+        },
+        { parts: ['store.ts'], ban: 'the contract of stores says nothing of any of them' },
+        { parts: ['key.ts', 'key-fit.ts', 'life.ts', 'rows.ts'], ban: 'all stores share these' },
+        { parts: ['sqlite'], ban: 'a store knows rows and nothing of their meaning' },
+        { parts: ['credentials', 'signing'], ban: 'they are found by any store, for any request' },
+        { parts: ['lru.ts', 'redis'], ban: 'what is kept in memory, or elsewhere, is not the truth' },
+        { parts: ['memory.ts', 'refresh.ts'], ban: 'a session is renewed without anyone asking for it' },
+        {
+          parts: ['ask.ts', 'provider-tokens.ts', 'single-use.ts', 'withdrawal.ts'],
+          ban: 'each is one thing that sessions can do, put together in open.ts',
+        },
+        { parts: ['open.ts'], ban: 'sessions are opened without knowing what they are asked for' },
+      ],
+    },
+  ],
+  [{ name: 'policy', ban: 'a decision is a function of what it is told' }],
+  [
+    {
+      name: 'proxy',
+      ban: 'it knows nobody by name: identity arrives as ready-made fields',
+      floors: [
+        {
+          parts: ['failures.ts', 'fields', 'lifetime'],
+          ban: 'fields, failures and deadlines are the same for every upstream',
+        },
+        { parts: ['local'], ban: 'a route that answers itself has no upstream' },
+        { parts: ['body'], ban: 'a body is passed on without knowing where it came from' },
+        { parts: ['upstream'], ban: 'where requests go does not depend on what they are' },
+        { parts: ['job.ts'], ban: 'what is to be forwarded does not say how' },
+        {
+          parts: ['answer.ts', 'small-body.ts'],
+          ban: 'a body is read or handed on, whoever asked and how often',
+        },
+        { parts: ['attempt.ts', 'retrying.ts'], ban: 'one tries, the other repeats: neither begins' },
+        {
+          parts: ['forward.ts', 'websocket'],
+          ban: 'the proxy knows nobody by name: identity arrives as ready-made fields',
+        },
+      ],
+    },
+    {
+      name: 'portal',
+      ban: 'it answers, and never forwards',
+      floors: [
+        { parts: ['words'], ban: 'words know no page' },
+        {
+          parts: ['language.ts', 'portal.ts', 'problem.ts', 'session-counts.ts', 'user-agent.ts'],
+          ban: 'what a request to the portal is does not depend on any page',
+        },
+        {
+          parts: ['form.ts', 'overview.ts', 'place.ts', 'query.ts'],
+          ban: 'what a request to the portal is does not depend on any page',
+        },
+        { parts: ['login-cookie.ts'], ban: 'a browser is bound the same way for every step' },
+        { parts: ['pages'], ban: 'a page shows what it is given, and does nothing' },
+        { parts: ['answer.ts'], ban: 'every page is answered with the same fields' },
+        { parts: ['error-pages.tsx'], ban: 'anything may fail, so what says it needs nothing' },
+        { parts: ['not-found.ts'], ban: 'anything may be missing, so what says it needs nothing' },
+        { parts: ['replay'], ban: 'a kept form outlives the sign-in that it waits for' },
+        { parts: ['sign-in'], ban: 'nobody is signed in yet' },
+        { parts: ['sign-out'], ban: 'whoever leaves needs nothing of an account any more' },
+        { parts: ['account'], ban: 'the parts of an account are put together in app.tsx' },
+        { parts: ['app.tsx'], ban: 'the portal answers, it never forwards' },
+      ],
+    },
+  ],
+  [
+    {
+      name: 'server',
+      ban: 'it serves what it is given, in any process',
+      floors: [
+        { parts: ['config'], ban: 'what is compiled once per file knows no request' },
+        { parts: ['listen'], ban: 'a listener hands requests on, to whoever it was given' },
+        { parts: ['credentials', 'observe'], ban: 'who comes, and what is told of it, is asked by the request path' },
+        { parts: ['acme', 'request'], ban: 'certificates are obtained without serving, and served without obtaining' },
+      ],
+    },
+  ],
+  [{ name: 'console', ban: 'what commands share knows none of them' }],
+  [
+    {
+      name: 'import',
+      ban: 'the converter writes a file, and knows nothing that runs it',
+      knows: ['base', 'config', 'console'],
+    },
+    { name: 'process', ban: 'it serves without knowing which command started it' },
+  ],
+  [{ name: 'cli', ban: 'commands are chosen by main.ts alone' }],
 ]
+
+/** Rooms that may touch the process and the clock: everything else can be tested with values. */
+const PROCESS_ROOMS = ['console/', 'process/', 'cli/', 'main.ts']
 
 /** One file alone may import these packages, so that changing one is changing one file. */
 const SINGLE_IMPORTERS: Readonly<Record<string, string>> = {
-  'smol-toml': 'config/parse.ts',
-  'toml-eslint-parser': 'config/locate.ts',
+  'smol-toml': 'config/text/parse.ts',
+  'toml-eslint-parser': 'config/text/locate.ts',
 }
 
 /** Imports from the text: Bun's transpiler leaves out those that are only types. */
-const IMPORT = /(?:^|\n)\s*(?:import|export)\s(type\s)?(?:[^'"]*?\sfrom\s)?['"]([^'"]+)['"]/g
+const IMPORT = /(?:^|\n)\s*(?:import|export)\s(?:[^'"]*?\sfrom\s)?['"]([^'"]+)['"]/g
 
 interface Import {
   readonly file: string
   readonly names: string
-  /** Types alone, so nothing runs because of it. */
-  readonly isType: boolean
 }
 
-function importsOf(text: string): Omit<Import, 'file'>[] {
-  return [...text.matchAll(IMPORT)].map(([, type, names = '']) => ({ names, isType: type !== undefined }))
+function importsOf(text: string): string[] {
+  return [...text.matchAll(IMPORT)].map(([, names = '']) => names)
 }
 
-function rankOf(room: string): number {
-  return RANKS.findIndex(rank => rank.includes(room))
+interface Place {
+  readonly room: Room
+  readonly rank: number
+  /** Its part of the room, with its floor; null where the room has no parts. */
+  readonly part: { readonly name: string; readonly floor: Floor; readonly index: number } | null
+}
+
+/** Where a file lives; null for one that is in no room, or in no part of one that has parts. `main.ts` stands above all of them. */
+function placeOf(file: string): Place | null {
+  const name = file.split('/')[0] ?? ''
+  const rank = RANKS.findIndex(rooms => rooms.some(room => room.name === name))
+  const room = RANKS[rank]?.find(one => one.name === name)
+  if (room === undefined) return null
+  const { floors } = room
+  if (floors === undefined) return { room, rank, part: null }
+  const rest = file.slice(name.length + 1)
+  const parts = floors.flatMap((floor, index) =>
+    floor.parts
+      .filter(part => rest === part || rest.startsWith(`${part}/`))
+      .map(part => ({ name: part, floor, index })),
+  )
+  return parts.length === 1 && parts[0] !== undefined ? { room, rank, part: parts[0] } : null
+}
+
+/** Why one place may not import another; null where it may. */
+function banOf(from: Place, to: Place): string | null {
+  if (from.room !== to.room) {
+    const { name, ban, knows } = from.room
+    const isKnown = to.rank < from.rank && (knows?.includes(to.room.name) ?? true)
+    return isKnown ? null : `${name} does not know ${to.room.name}: ${ban}`
+  }
+  if (from.part === null || to.part === null || from.part.name === to.part.name) return null
+  return to.part.index < from.part.index
+    ? null
+    : `${from.part.name} does not know ${to.part.name}: ${from.part.floor.ban}`
+}
+
+function targetOf({ file, names }: Import): string {
+  return relative(SRC, resolve(SRC, dirname(file), names))
 }
 
 const files = [...new Glob('**/*.{ts,tsx}').scanSync(SRC)].sort()
 const imports: Import[] = []
 for (const file of files) {
-  for (const found of importsOf(await Bun.file(join(SRC, file)).text())) imports.push({ file, ...found })
+  for (const names of importsOf(await Bun.file(join(SRC, file)).text())) imports.push({ file, names })
 }
+const own = imports.filter(({ names }) => names.startsWith('.'))
 
 test('the text of every import form is seen', () => {
   const text =
     "import a from './a.ts'\nimport type { B } from \"../b.ts\"\nexport { c } from './c.ts'\nimport './d.ts'\nimport {\n  e,\n} from 'e'\n"
-  expect(importsOf(text).map(({ names }) => names)).toEqual(['./a.ts', '../b.ts', './c.ts', './d.ts', 'e'])
-  expect(importsOf(text).filter(({ isType }) => isType)).toEqual([{ names: '../b.ts', isType: true }])
+  expect(importsOf(text)).toEqual(['./a.ts', '../b.ts', './c.ts', './d.ts', 'e'])
   expect(imports.length).toBeGreaterThan(100)
 })
 
-test('every file lives in a room that has a rank', () => {
-  const homeless = files.filter(file => file !== 'main.ts' && rankOf(file.split('/')[0] ?? '') === -1)
-  expect(homeless).toEqual([])
+test('every file lives in one part of one room, and every part has a file', () => {
+  expect(files.filter(file => file !== 'main.ts' && placeOf(file) === null)).toEqual([])
+  const lived = new Set(files.map(file => placeOf(file)).map(place => `${place?.room.name}/${place?.part?.name ?? ''}`))
+  const parts = RANKS.flat().flatMap(({ name, floors }) =>
+    floors === undefined ? [`${name}/`] : floors.flatMap(floor => floor.parts.map(part => `${name}/${part}`)),
+  )
+  expect(parts.filter(part => !lived.has(part))).toEqual([])
 })
 
 test('imports point down only', () => {
   const banned: string[] = []
-  for (const { file, names } of imports) {
-    if (!names.startsWith('.') || file === 'main.ts') continue
-    const target = relative(SRC, resolve(SRC, dirname(file), names))
+  for (const one of own) {
+    const { file } = one
+    if (file === 'main.ts') continue
+    const target = targetOf(one)
     if (target.startsWith('..')) {
       if (target !== '../package.json') banned.push(`${file} imports ${target}: the program consists of src alone`)
       continue
     }
-    const [from, to] = [file.split('/')[0] ?? '', target.split('/')[0] ?? '']
-    if (from === to) continue
-    if (rankOf(to) > rankOf(from)) banned.push(`${file} imports ${target}: ${from} is below ${to} and must not know it`)
-    if (rankOf(to) === rankOf(from))
-      banned.push(`${file} imports ${target}: ${from} and ${to} stand side by side; what both need belongs below`)
+    const [from, to] = [placeOf(file), placeOf(target)]
+    const ban = from === null || to === null ? 'one of them lives nowhere' : banOf(from, to)
+    if (ban !== null) banned.push(`${file} imports ${target}: ${ban}`)
   }
   expect(banned).toEqual([])
 })
 
-test('no file runs because of itself: what goes around in a circle loads in an order that nobody chose', () => {
+test('no file needs itself, not even for a type: what goes around in a circle cannot be read from one end', () => {
   const needs = new Map<string, string[]>()
-  for (const { file, names, isType } of imports) {
-    if (isType || !names.startsWith('.')) continue
-    needs.set(file, [...(needs.get(file) ?? []), relative(SRC, resolve(SRC, dirname(file), names))])
-  }
+  for (const one of own) needs.set(one.file, [...(needs.get(one.file) ?? []), targetOf(one)])
   const circles: string[] = []
   const isDone = new Set<string>()
   const follow = (file: string, path: readonly string[]) => {
@@ -94,6 +261,11 @@ test('no file runs because of itself: what goes around in a circle loads in an o
   }
   for (const file of files) follow(file, [])
   expect(circles).toEqual([])
+})
+
+test('no folder has so many files side by side that nobody reads the list', () => {
+  const counts = Map.groupBy(files, file => dirname(file))
+  expect([...counts].filter(([, { length }]) => length > 25).map(([folder]) => folder)).toEqual([])
 })
 
 test('ARCHITECTURE.md names files that there are', async () => {
@@ -110,10 +282,10 @@ test('packages that may be changed one day stand behind one file', () => {
   expect(banned).toEqual([])
 })
 
-test('only src/cli touches the process, so that everything else can be tested with values', async () => {
+test('only what runs as a process touches it, so that everything else can be tested with values', async () => {
   const banned: string[] = []
   for (const file of files) {
-    if (file.startsWith('cli/') || file === 'main.ts') continue
+    if (PROCESS_ROOMS.some(room => file.startsWith(room))) continue
     const text = await Bun.file(join(SRC, file)).text()
     for (const [index, line] of text.split('\n').entries()) {
       if (/^\s*(\/?\*|\/\/)/.test(line)) continue

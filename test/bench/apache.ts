@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { BrowserLite } from '../kit/browser-lite.ts'
-import type { TestProvider } from '../kit/provider.ts'
+import { BrowserLite } from '../kit/browser/browser-lite.ts'
+import type { TestProvider } from '../kit/provider/provider.ts'
 import { type Child, PROXY_CORE, startChild, untilAnswered } from './process.ts'
 import { type Front, type FrontName, frontOf, type Subject, subject, type Trust } from './subject.ts'
 

@@ -1,4 +1,4 @@
-import { nginxCommand } from '../kit/nginx.ts'
+import { nginxCommand } from '../kit/programs/nginx.ts'
 import { type Child, startChild } from './process.ts'
 
 /** nginx with one worker on one core, all its files in a folder of ours. `lines` belong into its http block. */

@@ -1,7 +1,7 @@
 import { chmodSync, existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { BrowserLite } from '../kit/browser-lite.ts'
-import type { TestProvider } from '../kit/provider.ts'
+import { BrowserLite } from '../kit/browser/browser-lite.ts'
+import type { TestProvider } from '../kit/provider/provider.ts'
 import { type Child, freePort, PROXY_CORE, startChild, untilServed } from './process.ts'
 import { type Front, type FrontName, type Subject, subject, type Trust } from './subject.ts'
 

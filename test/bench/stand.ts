@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { makeAuthority } from '../kit/certificates.ts'
-import { startProvider } from '../kit/provider.ts'
+import { startProvider } from '../kit/provider/provider.ts'
 import { apache } from './apache.ts'
 import { startNginx } from './nginx.ts'
 import { bareBun, caddy, haproxy, nginx } from './peers.ts'

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { readFileSync, writeFileSync } from 'node:fs'
 import type { Browser, Page } from 'playwright-core'
-import { openChromium, type WatchedContext, watchedContext } from '../kit/chromium.ts'
+import { openChromium, type WatchedContext, watchedContext } from '../kit/browser/chromium.ts'
 import { openBinaryStand, openStand, type Person, type Stand } from '../kit/stand.ts'
 
 setDefaultTimeout(60_000)

@@ -3,9 +3,9 @@ import { mkdirSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Browser, Page } from 'playwright-core'
-import { findBarriers } from '../kit/accessible.ts'
-import { type App, startApp } from '../kit/app.ts'
-import { openChromium, watchedContext } from '../kit/chromium.ts'
+import { type App, startApp } from '../kit/applications/app.ts'
+import { findBarriers } from '../kit/browser/accessible.ts'
+import { openChromium, watchedContext } from '../kit/browser/chromium.ts'
 import { type OpenStand, openStand } from '../kit/stand.ts'
 
 setDefaultTimeout(60_000)

@@ -2,11 +2,11 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, setDefaul
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Browser, Page } from 'playwright-core'
 import { findFreePort } from '../../src/cli/demo/listen.ts'
-import { type App, startApp } from '../kit/app.ts'
-import { BrowserLite } from '../kit/browser-lite.ts'
-import { openChromium, type WatchedContext, watchedContext } from '../kit/chromium.ts'
+import { type App, startApp } from '../kit/applications/app.ts'
+import { BrowserLite } from '../kit/browser/browser-lite.ts'
+import { openChromium, type WatchedContext, watchedContext } from '../kit/browser/chromium.ts'
 import { type Gate, startGate } from '../kit/gate.ts'
-import { startProvider, type TestProvider } from '../kit/provider.ts'
+import { startProvider, type TestProvider } from '../kit/provider/provider.ts'
 
 setDefaultTimeout(60_000)
 

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import type { Browser } from 'playwright-core'
+import { openChromium, watchedContext } from '../kit/browser/chromium.ts'
 import { makeAuthority } from '../kit/certificates.ts'
-import { freePort } from '../kit/child.ts'
-import { openChromium, watchedContext } from '../kit/chromium.ts'
 import { type Gate, startGate } from '../kit/gate.ts'
-import { startProvider, type TestProvider } from '../kit/provider.ts'
+import { freePort } from '../kit/programs/child.ts'
+import { startProvider, type TestProvider } from '../kit/provider/provider.ts'
 
 let browser: Browser
 let provider: TestProvider

@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Browser, Page } from 'playwright-core'
 import { LANGUAGES } from '../../src/portal/words/choose.ts'
-import { findBarriers } from '../kit/accessible.ts'
-import { openChromium, watchedContext } from '../kit/chromium.ts'
+import { findBarriers } from '../kit/browser/accessible.ts'
+import { openChromium, watchedContext } from '../kit/browser/chromium.ts'
 import { type OpenStand, openStand, type Person } from '../kit/stand.ts'
 
 setDefaultTimeout(120_000)

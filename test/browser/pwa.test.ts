@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test'
 import type { ServerResponse } from 'node:http'
 import type { Browser, Page } from 'playwright-core'
-import { type App, startApp } from '../kit/app.ts'
-import { openChromium, type WatchedContext, watchedContext } from '../kit/chromium.ts'
+import { type App, startApp } from '../kit/applications/app.ts'
+import { openChromium, type WatchedContext, watchedContext } from '../kit/browser/chromium.ts'
 import { type OpenStand, openStand } from '../kit/stand.ts'
 
 setDefaultTimeout(60_000)

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test'
 import type { Browser, Page } from 'playwright-core'
-import { openChromium, type WatchedContext, watchedContext } from '../kit/chromium.ts'
+import { openChromium, type WatchedContext, watchedContext } from '../kit/browser/chromium.ts'
 import { type OpenStand, openStand } from '../kit/stand.ts'
 
 setDefaultTimeout(60_000)

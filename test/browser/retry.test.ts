@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test'
 import type { Browser } from 'playwright-core'
-import { type AppHandler, startApp } from '../kit/app.ts'
-import { openChromium, watchedContext } from '../kit/chromium.ts'
+import { type AppHandler, startApp } from '../kit/applications/app.ts'
+import { openChromium, watchedContext } from '../kit/browser/chromium.ts'
 import { startGate } from '../kit/gate.ts'
 
 setDefaultTimeout(60_000)

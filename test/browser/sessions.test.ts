@@ -3,8 +3,8 @@ import { mkdirSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Browser, Page } from 'playwright-core'
-import { findBarriers } from '../kit/accessible.ts'
-import { openChromium, type WatchedContext, watchedContext } from '../kit/chromium.ts'
+import { findBarriers } from '../kit/browser/accessible.ts'
+import { openChromium, type WatchedContext, watchedContext } from '../kit/browser/chromium.ts'
 import { type OpenStand, openStand, type Person } from '../kit/stand.ts'
 
 setDefaultTimeout(60_000)

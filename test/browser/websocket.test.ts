@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { Browser } from 'playwright-core'
 import { WebSocketServer } from 'ws'
-import { openChromium, watchedContext } from '../kit/chromium.ts'
+import { openChromium, watchedContext } from '../kit/browser/chromium.ts'
 import { type Gate, PORTAL, startGate } from '../kit/gate.ts'
 
 setDefaultTimeout(60_000)

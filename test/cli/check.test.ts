@@ -3,8 +3,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { runCheck } from '../../src/cli/check.ts'
-import type { Io } from '../../src/cli/io.ts'
 import { runSchema } from '../../src/cli/schema.ts'
+import type { Io } from '../../src/console/io.ts'
 
 const GOOD = `
 [providers.id]

@@ -2,10 +2,10 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { runCheck } from '../../src/cli/check.ts'
-import { MAX_FILE_BYTES } from '../../src/cli/read-file.ts'
-import { FROM_SOURCE } from '../kit/child.ts'
+import { MAX_FILE_BYTES } from '../../src/console/read-file.ts'
 import { temporaryFolder } from '../kit/folder.ts'
 import { runIn } from '../kit/io.ts'
+import { FROM_SOURCE } from '../kit/programs/child.ts'
 
 const GOOD = '[[routes]]\nhost = "a.example"\nrespond = { body = "hi" }\nallow = "public"\n'
 

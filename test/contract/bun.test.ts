@@ -4,8 +4,8 @@
  */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { eventually } from '../kit/gate.ts'
-import { askForWebSocket, frameBytes } from '../kit/websocket-wire.ts'
-import { hasHead, openWire, type RawUpstream, sendRaw, startRawUpstream, type WireResponse } from '../kit/wire.ts'
+import { askForWebSocket, frameBytes } from '../kit/wire/websocket.ts'
+import { hasHead, openWire, type RawUpstream, sendRaw, startRawUpstream, type WireResponse } from '../kit/wire/wire.ts'
 
 /** What the next request is answered with, and the address of the last one as its handler saw it. */
 let answer: (request: Request) => Response | Promise<Response> = () => new Response('ok')

@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { imported } from '../cli/import/imported.ts'
+import { imported } from '../import/imported.ts'
 
 const README = readFileSync(join(import.meta.dir, '../../README.md'), 'utf8')
 

@@ -1,13 +1,13 @@
 import { describe, expect, test } from 'bun:test'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { PRESETS } from '../../src/proxy/field-names.ts'
-import { dialectAt } from '../../src/server/verify-dialects.ts'
-import { recipe } from '../kit/recipes.ts'
+import { PRESETS } from '../../src/proxy/fields/names.ts'
+import { dialectAt } from '../../src/server/request/verify-dialects.ts'
+import { recipe } from '../kit/programs/recipes.ts'
 
 /**
  * Traefik and Envoy are in no package that this project installs: their files are read here as they read them, and held to what a
- * verdict needs. Those of nginx, Caddy and HAProxy run in test/flow/recipes.test.ts and test/attack/recipes.test.ts.
+ * verdict needs. Those of nginx, Caddy and HAProxy run in test/flow/operations/recipes.test.ts and test/attack/verify/recipes.test.ts.
  */
 const ROOT = join(import.meta.dir, '../..')
 

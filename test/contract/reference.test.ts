@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test'
 import { readFileSync } from 'node:fs'
-import { configReference } from '../../src/config/reference.ts'
+import { configReference } from '../../src/config/keys/reference.ts'
 
 const MEND = 'README.md and the table of keys differ: run `bun .ci/reference.ts` and commit README.md'
 

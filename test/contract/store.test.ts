@@ -1,19 +1,19 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { join } from 'node:path'
-import { openRedisStore } from '../../src/session/redis.ts'
-import { openSqliteStore } from '../../src/session/sqlite.ts'
+import { openRedisStore } from '../../src/session/redis/store.ts'
+import { openSqliteStore } from '../../src/session/sqlite/store.ts'
 import type {
   OwnerNote,
   SessionStore,
-  StoredLink,
+  StoredApiToken,
+  StoredGuestLink,
   StoredOwner,
   StoredPage,
-  StoredToken,
 } from '../../src/session/store.ts'
 import { fakeClock, quietPorts } from '../kit/clock.ts'
 import { temporaryFolder } from '../kit/folder.ts'
-import { storedSession } from '../kit/stored.ts'
-import { startValkey, type Valkey } from '../kit/valkey.ts'
+import { startValkey, type Valkey } from '../kit/programs/valkey.ts'
+import { storedSession } from '../kit/sessions/stored.ts'
 
 let valkey: Valkey
 let database = 0
@@ -328,7 +328,7 @@ describe.each(Object.entries(STORES))('the %s store', (_name, of) => {
       expect(await store.findByHash('live')).not.toBeNull()
     }))
 
-  const TOKEN: StoredToken = {
+  const TOKEN: StoredApiToken = {
     id: 'token-1',
     hash: 'h1',
     portal: 'home',
@@ -372,7 +372,7 @@ describe.each(Object.entries(STORES))('the %s store', (_name, of) => {
       await other.close()
     }))
 
-  const LINK: StoredLink = {
+  const LINK: StoredGuestLink = {
     id: 'guest:1',
     hash: 'l1',
     portal: 'home',

@@ -1,9 +1,9 @@
 import { afterEach, expect, test } from 'bun:test'
 import { GateError } from '../../src/base/errors.ts'
 import type { ProviderConfig } from '../../src/config/types.ts'
+import { bareError } from '../../src/identity/http.ts'
 import { createProviderPool } from '../../src/identity/pool.ts'
-import { bareError } from '../../src/identity/wire.ts'
-import { BAD_PROVIDER_CLIENT, type BadProvider, endless, startBadProvider } from '../kit/bad-provider.ts'
+import { BAD_PROVIDER_CLIENT, type BadProvider, endless, startBadProvider } from '../kit/provider/bad-provider.ts'
 
 const LIMITS = { timeoutMs: 300, maxBytes: 64 * 1024 }
 const LOGIN = { redirectUri: 'http://127.0.0.1/cb', state: 's', nonce: 'n', codeVerifier: 'v'.repeat(43) }

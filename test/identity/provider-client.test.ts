@@ -4,7 +4,12 @@ import type { Ports } from '../../src/base/ports.ts'
 import type { ProviderConfig } from '../../src/config/types.ts'
 import { createProviderPool } from '../../src/identity/pool.ts'
 import type { LoginRequest, LoginResult, ProviderClient } from '../../src/identity/provider.ts'
-import { BAD_PROVIDER_CLIENT, type BadProvider, type Misbehaviour, startBadProvider } from '../kit/bad-provider.ts'
+import {
+  BAD_PROVIDER_CLIENT,
+  type BadProvider,
+  type Misbehaviour,
+  startBadProvider,
+} from '../kit/provider/bad-provider.ts'
 
 const NOW_S = 1_900_000_000
 let nowMs = NOW_S * 1000

@@ -1,5 +1,5 @@
 import { type Gate, PORTAL, startGate } from './gate.ts'
-import { sendRaw, type WireResponse } from './wire.ts'
+import { sendRaw, type WireResponse } from './wire/wire.ts'
 
 export const APP = 'app.example'
 

@@ -1,5 +1,5 @@
-import type { Io } from '../../src/cli/io.ts'
-import { readBytes, readText } from '../../src/cli/read-file.ts'
+import type { Io } from '../../src/console/io.ts'
+import { readBytes, readText } from '../../src/console/read-file.ts'
 
 /** What a command answered: its exit code, and all that it wrote. */
 export interface Ran {

@@ -1,9 +1,9 @@
 import { heapStats } from 'bun:jsc'
 import { checkConfig } from '../../src/config/check.ts'
 import type { Config } from '../../src/config/types.ts'
-import { createUpstreamPool } from '../../src/proxy/upstream.ts'
-import { compileSnapshot } from '../../src/server/compile.ts'
-import type { Snapshot } from '../../src/server/snapshot.ts'
+import { createUpstreamPool } from '../../src/proxy/upstream/upstream.ts'
+import { compileSnapshot } from '../../src/server/config/compile.ts'
+import type { Snapshot } from '../../src/server/config/snapshot.ts'
 import { fakeClock, quietPorts } from './clock.ts'
 import { PORTAL } from './gate.ts'
 

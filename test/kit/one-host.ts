@@ -1,4 +1,4 @@
-import type { TestProvider } from './provider.ts'
+import type { TestProvider } from './provider/provider.ts'
 
 /** The site that `oneHost` protects, on this port. */
 export function siteAt(port: number): URL {

@@ -1,12 +1,12 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { runImport } from '../../src/cli/import/run.ts'
-import { type App, startApp } from './app.ts'
-import { BrowserLite } from './browser-lite.ts'
+import { runImport } from '../../src/import/run.ts'
+import { type App, startApp } from './applications/app.ts'
+import { BrowserLite } from './browser/browser-lite.ts'
 import { temporaryFolder } from './folder.ts'
 import { type Gate, startGate } from './gate.ts'
 import { runIn } from './io.ts'
-import { startProvider, type TestAccount, type TestProvider } from './provider.ts'
+import { startProvider, type TestAccount, type TestProvider } from './provider/provider.ts'
 
 /** One request to the old program, and what came of it; the words are those of test/recorded/README.md. */
 export interface RecordedRow {

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { createLog } from '../../src/base/log.ts'
-import { startServer } from '../../src/cli/serve.ts'
+import { startServer } from '../../src/process/serve.ts'
 
 /** Sallyport in this process, with the real clock, randomness, network and disk; its log is kept, to be shown when a test fails. */
 export async function serveInProcess(configPath: string): Promise<{ readonly log: string[]; stop(): Promise<void> }> {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import { guestIdentity } from '../../src/session/links.ts'
+import { guestIdentity } from '../../src/session/credentials/guest-links.ts'
 import { decide, type Given, rule } from './given.ts'
 
 const GUEST = guestIdentity('guest:1', 'Aunt')

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { cookieName } from '../../src/session/cookie.ts'
-import type { BrowserLite } from '../kit/browser-lite.ts'
+import type { BrowserLite } from '../kit/browser/browser-lite.ts'
 import { AS_PROGRAM, codeOf, GRAFANA, KUMA, openStand, PAGE, PORTAL, type Stand, stopAt } from './stand.ts'
 
 const SESSION = cookieName('session', true)

@@ -7,11 +7,11 @@ import { type OpenSessions, openSessions, type SessionOptions } from '../../src/
 import type { AskProvider } from '../../src/session/refresh.ts'
 import { createSealer } from '../../src/session/seal.ts'
 import type { Session } from '../../src/session/session.ts'
-import { openSqliteStore } from '../../src/session/sqlite.ts'
+import { openSqliteStore } from '../../src/session/sqlite/store.ts'
 import { type FakeClock, fakeClock, quietPorts } from '../kit/clock.ts'
 import { temporaryFolder } from '../kit/folder.ts'
 import { eventually } from '../kit/gate.ts'
-import { ANY_PROVIDER, LIFETIMES } from '../kit/lifetimes.ts'
+import { ANY_PROVIDER, LIFETIMES } from '../kit/sessions/lifetimes.ts'
 
 const MINUTE = 60_000
 const RULES: PortalLifetimes = { ...LIFETIMES, refreshMs: 15 * MINUTE, refreshLimitMs: 60 * MINUTE }

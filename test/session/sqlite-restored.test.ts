@@ -2,11 +2,11 @@ import { Database } from 'bun:sqlite'
 import { describe, expect, test } from 'bun:test'
 import { copyFileSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { openSqliteStore } from '../../src/session/sqlite.ts'
+import { openSqliteStore } from '../../src/session/sqlite/store.ts'
 import type { SessionStore } from '../../src/session/store.ts'
 import { fakeClock, quietPorts } from '../kit/clock.ts'
 import { temporaryFolder } from '../kit/folder.ts'
-import { storedSession } from '../kit/stored.ts'
+import { storedSession } from '../kit/sessions/stored.ts'
 
 const ports = quietPorts(fakeClock())
 

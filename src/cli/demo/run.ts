@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { toGateError } from '../../base/errors.ts'
-import type { Io } from '../io.ts'
+import type { Io } from '../../console/io.ts'
 import { DEMO_PEOPLE } from './people.ts'
 import { type Demo, type DemoOptions, type StartServe, startDemo } from './start.ts'
 

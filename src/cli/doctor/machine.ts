@@ -4,8 +4,8 @@ import { randomToken } from '../../base/bytes.ts'
 import { errorFacts } from '../../base/errors.ts'
 import type { Ports } from '../../base/ports.ts'
 import type { Config, ListenAddress } from '../../config/types.ts'
-import { addressText, listen } from '../../server/listen.ts'
-import { openSessionState } from '../session-state.ts'
+import { openSessionState } from '../../process/session-state.ts'
+import { addressText, listen } from '../../server/listen/listen.ts'
 import { bad, type Finding, good, type Section, warning } from './finding.ts'
 
 /** What this machine has to give: listeners that can be opened, and a place for sessions. */

@@ -1,7 +1,7 @@
 import { lookup } from 'node:dns/promises'
 import { connect } from 'node:tls'
 import { isLoopbackHost } from '../../base/net.ts'
-import { splitAuthority } from '../../proxy/reach.ts'
+import { splitAuthority } from '../../proxy/upstream/reach.ts'
 import { bad, type Finding, good, warning } from './finding.ts'
 
 const PATIENCE_MS = 5_000

@@ -1,7 +1,7 @@
 import type { Ports } from '../../base/ports.ts'
 import type { Config, PortalConfig } from '../../config/types.ts'
-import { addressLabel } from '../../proxy/origin.ts'
-import { reach } from '../../proxy/reach.ts'
+import { addressLabel } from '../../proxy/upstream/origin.ts'
+import { reach } from '../../proxy/upstream/reach.ts'
 import { bad, type Finding, good, type Section, warning } from './finding.ts'
 import { examineHttps, resolveName } from './network.ts'
 

@@ -1,6 +1,6 @@
-import type { Parsed } from '../../config/outcome.ts'
-import type { Io } from '../io.ts'
-import type { Terminal } from '../terminal.ts'
+import type { Parsed } from '../../config/text/outcome.ts'
+import type { Io } from '../../console/io.ts'
+import type { Terminal } from '../../console/terminal.ts'
 
 /** One thing to know, by a flag or by asking. */
 export interface Question {

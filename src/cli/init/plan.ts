@@ -1,5 +1,5 @@
-import type { Json } from '../../config/raw.ts'
-import type { Section } from '../import/draft.ts'
+import type { Json } from '../../config/text/raw.ts'
+import type { Section } from '../../import/draft.ts'
 
 /** Everything that a first routes.toml says. */
 export interface Plan {

@@ -1,6 +1,6 @@
 import { GateError } from '../../base/errors.ts'
 import type { Ports } from '../../base/ports.ts'
-import { createProviderFetch, DEFAULT_WIRE_LIMITS } from '../../identity/wire.ts'
+import { createProviderFetch, DEFAULT_WIRE_LIMITS } from '../../identity/http.ts'
 
 /** A client that was made at the provider. */
 export interface MadeClient {

@@ -1,6 +1,6 @@
-import { parseIssuer, parsePortalUrl, parseUpstream } from '../../config/address.ts'
-import { parseHost } from '../../config/host.ts'
-import { bad, good, type Parsed } from '../../config/outcome.ts'
+import { bad, good, type Parsed } from '../../config/text/outcome.ts'
+import { parseIssuer, parsePortalUrl, parseUpstream } from '../../config/values/address.ts'
+import { parseHost } from '../../config/values/host.ts'
 import type { Question } from './ask.ts'
 
 /** Where the provider is. `find` asks it, so that a slip is known before anything else is asked. */

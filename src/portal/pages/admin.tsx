@@ -4,18 +4,18 @@ import { REASONS } from '../../policy/reasons.ts'
 import type { SessionEntry } from '../../session/session.ts'
 import type { DenialView, OriginView, Overview, RouteView } from '../overview.ts'
 import { ownPath } from '../place.ts'
-import { ACTIVE_MINUTES, type Survey } from '../survey.ts'
+import { ACTIVE_MINUTES, type SessionCounts } from '../session-counts.ts'
 import type { Words } from '../words/words.ts'
-import { Hall, type MenuEntry } from './hall.tsx'
 import { detailOf, nameOf } from './person.ts'
 import { Time } from './time.tsx'
+import { type MenuEntry, WidePage } from './wide-page.tsx'
 
 /** What the page shows. */
 export interface AdminView {
   readonly words: Words
   readonly title: string
   readonly menu: readonly MenuEntry[]
-  readonly survey: Survey
+  readonly survey: SessionCounts
   readonly overview: Overview
   readonly nowMs: number
 }
@@ -30,7 +30,7 @@ export function AdminPage({ words, title, menu, survey, overview, nowMs }: Admin
   const down = new Set(routes.flatMap(({ origins }) => origins.filter(isDown).map(({ address }) => address))).size
   const count = (value: number) => new Intl.NumberFormat(words.lang).format(value)
   return (
-    <Hall words={words} title={title} heading={words.administration} menu={menu}>
+    <WidePage words={words} title={title} heading={words.administration} menu={menu}>
       {processes.all === 1 ? null : <p class="soft">{words.heardOf(processes.heard, processes.all)}</p>}
       <dl class="tiles">
         <Tile name={words.sessions} value={`${count(survey.sessions)}${survey.hasMore ? '+' : ''}`} />
@@ -96,7 +96,7 @@ export function AdminPage({ words, title, menu, survey, overview, nowMs }: Admin
           ))}
         </ul>
       </Part>
-    </Hall>
+    </WidePage>
   )
 }
 

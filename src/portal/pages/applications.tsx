@@ -2,8 +2,8 @@
 import type { Identity } from '../../identity/identity.ts'
 import type { Application } from '../portal.ts'
 import type { Words } from '../words/words.ts'
-import { Hall, type MenuEntry } from './hall.tsx'
 import { detailOf, nameOf } from './person.ts'
+import { type MenuEntry, WidePage } from './wide-page.tsx'
 
 /** The portal page: what this person may open. */
 export function ApplicationsPage(props: {
@@ -17,7 +17,7 @@ export function ApplicationsPage(props: {
   const { words } = props
   const detail = detailOf(props.identity)
   return (
-    <Hall words={words} title={props.title} heading={words.hello(nameOf(props.identity))} menu={props.menu}>
+    <WidePage words={words} title={props.title} heading={words.hello(nameOf(props.identity))} menu={props.menu}>
       <p class="soft who">
         {detail === null ? null : `${words.signedInAs(detail)} · `}
         <a href={props.switchAddress}>{words.switchAccount}</a>
@@ -27,7 +27,7 @@ export function ApplicationsPage(props: {
       ) : (
         <Lists words={words} applications={props.applications} />
       )}
-    </Hall>
+    </WidePage>
   )
 }
 

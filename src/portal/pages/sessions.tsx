@@ -3,9 +3,9 @@ import type { Child } from 'hono/jsx'
 import type { Session, SessionEntry } from '../../session/session.ts'
 import { ownPath } from '../place.ts'
 import type { Words } from '../words/words.ts'
-import { Hall, type MenuEntry } from './hall.tsx'
 import { detailOf, nameOf } from './person.ts'
 import { Time } from './time.tsx'
+import { type MenuEntry, WidePage } from './wide-page.tsx'
 
 /** What the page shows. */
 export interface SessionsView {
@@ -29,7 +29,7 @@ export function SessionsPage(view: SessionsView) {
   const { words, title, entries, all, mayShowAll } = view
   const heading = all === null ? words.yourSessions : words.allSessions
   return (
-    <Hall words={words} title={title} heading={heading} menu={view.menu}>
+    <WidePage words={words} title={title} heading={heading} menu={view.menu}>
       {all === null ? <p class="soft">{words.sessionsLead}</p> : <Search words={words} value={all.search} />}
       {mayShowAll && all === null ? (
         <p>
@@ -48,7 +48,7 @@ export function SessionsPage(view: SessionsView) {
         </ul>
       )}
       {all === null ? <Everywhere words={words} proof={view.proof} /> : <More words={words} {...all} />}
-    </Hall>
+    </WidePage>
   )
 }
 

@@ -1,6 +1,6 @@
 /** @jsxImportSource hono/jsx */
 import type { Words } from '../words/words.ts'
-import { Acts, Door } from './layout.tsx'
+import { Acts, NarrowPage } from './narrow-page.tsx'
 import { spanOf } from './time.tsx'
 
 /** Where to sign in, when a portal leaves the choice, and for how long, when it leaves that. */
@@ -12,12 +12,12 @@ export function SignInPage(props: {
 }) {
   const { words, choices, remember } = props
   return (
-    <Door words={words} title={words.signIn} place={props.title}>
+    <NarrowPage words={words} title={words.signIn} place={props.title}>
       <h1>{words.signIn}</h1>
       {choices.length > 1 ? <p class="soft">{words.chooseAccount}</p> : null}
       <Acts acts={choices.map(({ label, address }) => ({ label: words.continueWith(label), address }))} />
       {remember === undefined ? null : <Remember words={words} {...remember} />}
-    </Door>
+    </NarrowPage>
   )
 }
 

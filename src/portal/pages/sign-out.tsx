@@ -2,7 +2,7 @@
 import type { Identity } from '../../identity/identity.ts'
 import { ownPath } from '../place.ts'
 import type { Words } from '../words/words.ts'
-import { Acts, Door } from './layout.tsx'
+import { Acts, NarrowPage } from './narrow-page.tsx'
 import { detailOf, nameOf } from './person.ts'
 
 /** Asks before signing out. `proof` shows that the form came from this page. */
@@ -16,7 +16,7 @@ export function SignOutPage(props: {
   const [before, after] = words.signOutWho
   const detail = detailOf(props.identity)
   return (
-    <Door words={words} title={words.signOut} place={props.title}>
+    <NarrowPage words={words} title={words.signOut} place={props.title}>
       <h1>{words.signOutQuestion}</h1>
       <p class="who">
         {before}
@@ -35,7 +35,7 @@ export function SignOutPage(props: {
           {words.staySignedIn}
         </a>
       </div>
-    </Door>
+    </NarrowPage>
   )
 }
 
@@ -56,7 +56,7 @@ export function SignedOutPage(props: {
   const { words, title, signInAddress, providerAddress, provider } = props
   if (providerAddress !== null) {
     return (
-      <Door
+      <NarrowPage
         words={words}
         title={words.signedOut}
         place={title}
@@ -68,14 +68,14 @@ export function SignedOutPage(props: {
           {words.signingOutAtProvider}
         </p>
         <Acts acts={[{ label: words.goOn, address: providerAddress }]} />
-      </Door>
+      </NarrowPage>
     )
   }
   return (
-    <Door words={words} title={words.signedOut} place={title}>
+    <NarrowPage words={words} title={words.signedOut} place={title}>
       <h1>{words.youAreSignedOut}</h1>
       <p class="soft">{provider === null ? words.sharedComputer : words.hereAndAt(provider)}</p>
       <Acts acts={[{ label: words.signInAgain, address: signInAddress }]} />
-    </Door>
+    </NarrowPage>
   )
 }

@@ -1,5 +1,5 @@
 import { startGate } from '../../kit/gate.ts'
-import { httpResponse, openWire, startRawUpstream } from '../../kit/wire.ts'
+import { httpResponse, openWire, startRawUpstream } from '../../kit/wire/wire.ts'
 import { readMessage } from '../framing.ts'
 import { hold, type Subject, textOf } from '../subject.ts'
 

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { inflateRawSync } from 'node:zlib'
-import { FrameReader } from '../../../src/proxy/websocket-frames.ts'
-import { frameBytes } from '../../kit/websocket-wire.ts'
+import { FrameReader } from '../../../src/proxy/websocket/frames.ts'
+import { frameBytes } from '../../kit/wire/websocket.ts'
 import { hold, type Subject } from '../subject.ts'
 
 /** How long a message may be, so that a short input can be too long. */

@@ -1,6 +1,6 @@
 import { PORTAL, startGate } from '../../kit/gate.ts'
-import { isOwn, needsOf, type PathRule, readingsOf } from '../../kit/readings.ts'
-import { httpResponse, openWire, startRawUpstream } from '../../kit/wire.ts'
+import { isOwn, needsOf, type PathRule, readingsOf } from '../../kit/wire/readings.ts'
+import { httpResponse, openWire, startRawUpstream } from '../../kit/wire/wire.ts'
 import { type Message, readMessage } from '../framing.ts'
 import { hold, type Subject, textOf } from '../subject.ts'
 

@@ -1,7 +1,7 @@
 import { GateError } from '../../../src/base/errors.ts'
 import { compileRouteTable } from '../../../src/route/table.ts'
 import { parseTarget } from '../../../src/route/target.ts'
-import { isOwn, needsOf, type PathRule, readingsOf } from '../../kit/readings.ts'
+import { isOwn, needsOf, type PathRule, readingsOf } from '../../kit/wire/readings.ts'
 import { hold, type Subject, textOf } from '../subject.ts'
 
 const RULES: readonly PathRule[] = [

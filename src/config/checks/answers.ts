@@ -1,0 +1,90 @@
+import type { RootTable } from '../keys/keys.ts'
+import { ROUTE, type RouteTable } from '../keys/routes.ts'
+import type { Report } from '../text/report.ts'
+
+/** What a route can lead to; each has one of these. */
+const TARGETS = ['upstream', 'redirect', 'respond', 'files', 'verify']
+
+/** What only makes sense with an upstream. */
+const UPSTREAM_ONLY = [
+  'headers',
+  'assertion',
+  'pass_token',
+  'host_header',
+  'request_headers',
+  'timeout',
+  'keep_length',
+  'allowed_origins',
+  'cors_preflight',
+  'max_body',
+  'keep_posts',
+]
+
+/** What has no meaning where the application is somebody else's to reach. */
+const NOT_FOR_VERIFY = [
+  'host_header',
+  'request_headers',
+  'response_headers',
+  'timeout',
+  'keep_length',
+  'max_body',
+  'strip_prefix',
+  'add_prefix',
+]
+
+/** What a route says about where it leads, and how that fits together. */
+export function checkAnswers(route: RouteTable, root: RootTable, report: Report): void {
+  checkTarget(route, report)
+  checkVerify(route, root, report)
+  const { entries } = route.raw
+  const status = entries.get('status')
+  if (status !== undefined && !entries.has('redirect')) {
+    const hint = 'the status of a fixed answer stands in respond = { status = … }'
+    report.mistake(status.at, 'route.target', 'status belongs to redirect', { hint, part: 'key' })
+  }
+  const fixed = route.values.respond?.values
+  const body = route.values.respond?.raw.entries.get('body')
+  if (body !== undefined && fixed?.body && (fixed.status === 204 || fixed.status === 205 || fixed.status === 304)) {
+    report.mistake(body.at, 'respond.body', `an answer with the status ${fixed.status} has no body`, { part: 'key' })
+  }
+}
+
+function checkTarget(route: RouteTable, report: Report): void {
+  const { entries } = route.raw
+  const [first, second] = TARGETS.filter(name => entries.has(name))
+  if (first === undefined) {
+    // A misspelt key is one mistake, not also a missing one.
+    if ([...entries.keys()].some(name => !Object.hasOwn(ROUTE, name))) return
+    const hint = 'add it, for example: upstream = "http://app:3000"; or redirect, respond, files or verify in its place'
+    report.mistake(route.at, 'key.missing', '[[routes]] needs the key upstream', { hint, part: 'key' })
+  } else if (second !== undefined) {
+    const at = entries.get(second)?.at ?? route.at
+    const hint = `a route leads to one thing: keep ${first} or ${second}`
+    report.mistake(at, 'route.target', `${second} is set beside ${first}`, { hint, part: 'key' })
+  } else if (first !== 'upstream') {
+    for (const name of first === 'verify' ? NOT_FOR_VERIFY : UPSTREAM_ONLY) {
+      const entry = entries.get(name)
+      if (entry === undefined) continue
+      const hint = 'remove it: there is no application to tell'
+      report.mistake(entry.at, 'route.target', `${name} has no meaning for ${first}`, { hint, part: 'key' })
+    }
+  }
+}
+
+/** A route that nobody may ask about, or has nowhere to, is open to nobody. */
+function checkVerify(route: RouteTable, root: RootTable, report: Report): void {
+  const entry = route.raw.entries.get('verify')
+  const server = root.values.server?.values
+  if (entry === undefined || route.values.verify !== true || server === undefined) return
+  const isServed = server.verify !== null
+  const isTrusting = server.trusted_proxies?.length !== 0
+  if (isServed && isTrusting) return
+  const missing = [
+    ...(isServed ? [] : ['verify = "127.0.0.1:9080", a place that the proxy in front reaches and its clients do not']),
+    ...(isTrusting ? [] : ['trusted_proxies = ["127.0.0.1"], the address that this proxy comes from']),
+  ]
+  const what = isTrusting
+    ? 'nothing is served where a proxy could ask about this route'
+    : 'no proxy is trusted, so none may ask about this route'
+  report.mistake(entry.at, 'route.verify', what, { hint: `add to [server]: ${missing.join('; and ')}`, part: 'key' })
+}

@@ -1,0 +1,78 @@
+import type { RootTable } from '../keys/keys.ts'
+import type { RouteTable } from '../keys/routes.ts'
+import type { Path } from '../text/raw.ts'
+import type { Report } from '../text/report.ts'
+import type { FieldTemplate } from '../types-values.ts'
+import { foldFieldName } from '../values/headers.ts'
+
+/** A field that a key of a route writes, and where the file says so. */
+interface Writer {
+  readonly name: string
+  readonly key: string
+  readonly at: Path
+}
+
+/** What a route tells its application about someone: each field written by one key, and an `iss` that is known beforehand. */
+export function checkIdentity(route: RouteTable, root: RootTable, report: Report): void {
+  const seen = new Map<string, Writer>()
+  for (const writer of [...writersOf(route, root), ...ruleWriters(route)]) {
+    const folded = foldFieldName(writer.name)
+    const first = seen.get(folded)
+    if (first === undefined) seen.set(folded, writer)
+    else if (first.key !== writer.key || writer.key === 'pass_token') {
+      const hint = `${first.key} writes it already; keep one`
+      const message = `${writer.name} is in ${first.key} and in ${writer.key}`
+      report.mistake(writer.at, 'header.repeated', message, { hint, part: 'key' })
+    }
+  }
+  checkIssuer(route, root, report)
+}
+
+function writersOf({ values, raw }: RouteTable, root: RootTable): readonly Writer[] {
+  const { headers, assertion, pass_token: tokens, upstream } = values
+  const at = (key: string): Path => raw.entries.get(key)?.at ?? raw.at
+  const writers: Writer[] = []
+  if (headers?.kind === 'table') {
+    for (const { name } of headers.fields) writers.push({ name, key: 'headers', at: at('headers') })
+  }
+  const table = upstream?.kind === 'own' ? upstream.table : root.values.upstreams?.get(upstream?.name ?? '')
+  if (table?.values.basic_auth) writers.push({ name: 'Authorization', key: 'basic_auth', at: at('upstream') })
+  if (assertion?.values.header !== undefined) {
+    writers.push({ name: assertion.values.header, key: 'assertion', at: at('assertion') })
+  }
+  for (const name of tokens?.values() ?? []) writers.push({ name, key: 'pass_token', at: at('pass_token') })
+  return writers
+}
+
+/** The fields in which a route tells its application who is there, but for those of a preset. */
+export function fieldsAbout({ values }: RouteTable): readonly string[] {
+  const { headers, assertion, pass_token: tokens, request_headers: rules } = values
+  const isAbout = ({ parts }: FieldTemplate) => parts.some(({ kind }) => kind === 'identity')
+  return [
+    ...(headers?.kind === 'table' ? headers.fields : []).map(({ name }) => name),
+    ...(assertion?.values.header === undefined ? [] : [assertion.values.header]),
+    ...(tokens?.values() ?? []),
+    ...[...(rules?.values.set ?? []), ...(rules?.values.append ?? [])].filter(isAbout).map(({ name }) => name),
+  ]
+}
+
+function ruleWriters({ values, raw }: RouteTable): readonly Writer[] {
+  const rules = values.request_headers
+  if (!rules) return []
+  const { set, append, remove } = rules.values
+  const names = [...(set ?? []), ...(append ?? [])].map(({ name }) => name).concat(remove ?? [])
+  return names.map(name => ({ name, key: 'request_headers', at: raw.entries.get('request_headers')?.at ?? raw.at }))
+}
+
+/** Without an address of its own, a portal is on each host; what a wildcard stands for is known only with a request. */
+function checkIssuer({ values, raw }: RouteTable, root: RootTable, report: Report): void {
+  const portal = root.values.portals?.get(values.portal ?? '')
+  const entry = raw.entries.get('assertion')
+  if (!values.assertion || entry === undefined || values.assertion.raw.entries.has('issuer')) return
+  if (values.host?.startsWith('*.') !== true || portal?.values.url !== null) return
+  const hint = 'add issuer = "https://…" to it, or give the portal a url'
+  report.mistake(entry.at, 'assertion.issuer', 'on many hosts at once, an assertion has no address to come from', {
+    hint,
+    part: 'key',
+  })
+}

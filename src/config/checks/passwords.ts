@@ -1,0 +1,82 @@
+import type { RootTable } from '../keys/keys.ts'
+import type { PortalTable } from '../keys/portals.ts'
+import type { RouteTable } from '../keys/routes.ts'
+import { showRaw } from '../text/raw.ts'
+import type { Report } from '../text/report.ts'
+import { FILE_HINT } from '../text/substitute.ts'
+import type { ConfigFiles } from '../values/files.ts'
+import { readHtpasswd } from '../values/htpasswd.ts'
+
+/** A broken file is broken in every line: this many are told. */
+const FAULTS_TOLD = 5
+
+/** That every portal's file of passwords can be read and holds none that is easily guessed, and that it is used. */
+export function checkPasswords(root: RootTable, files: ConfigFiles, report: Report): void {
+  for (const [name, portal] of root.values.portals ?? []) {
+    checkFile(portal, files, report)
+    const entry = portal.raw.entries.get('htpasswd')
+    const routes = root.values.routes ?? []
+    if (entry === undefined || routes.some(({ values }) => values.passwords !== false && values.portal === name))
+      continue
+    const hint = 'set passwords = true in the routes that take them'
+    report.warn(entry.at, 'passwords.unused', `no route takes the passwords of the portal ${name}`, {
+      hint,
+      part: 'key',
+    })
+  }
+  for (const { raw, values } of root.values.routes ?? []) {
+    const entry = raw.entries.get('passwords')
+    const portal = values.portal ? root.values.portals?.get(values.portal) : undefined
+    if (portal === undefined) continue
+    const hasFile = portal.raw.entries.has('htpasswd')
+    if (values.passwords === false && hasFile && portal.values.providers === null) checkOnlyWay(raw, report)
+    if (values.passwords !== true || entry === undefined || hasFile) continue
+    const hint = `name it in the portal: htpasswd = "people.htpasswd"`
+    report.mistake(entry.at, 'passwords.none', 'the portal of this route has no file of passwords', {
+      hint,
+      part: 'key',
+    })
+  }
+}
+
+/** Where a portal has no provider, a route that asks who someone is and takes no passwords is open to nobody. */
+function checkOnlyWay({ at, entries }: RouteTable['raw'], report: Report): void {
+  const allow = entries.get('allow')
+  if (allow === undefined || (allow.kind === 'text' && allow.text === 'public')) return
+  const hint = 'set passwords = true here, or name providers in the portal'
+  report.mistake(
+    [...at, 'allow'],
+    'passwords.needed',
+    'nobody can sign in for this route: its portal has passwords alone',
+    {
+      hint,
+    },
+  )
+}
+
+function checkFile(portal: PortalTable, files: ConfigFiles, report: Report): void {
+  const entry = portal.raw.entries.get('htpasswd')
+  const path = portal.values.htpasswd
+  if (entry === undefined || !path) return
+  const file = files.read(path)
+  const mistake = (message: string, hint: string) => report.mistake(entry.at, 'portal.htpasswd', message, { hint })
+  if (!file.ok) {
+    mistake(`the file ${showRaw(entry)} ${file.why}`, FILE_HINT)
+    return
+  }
+  const { entries, faults, hasWeak } = readHtpasswd(file.text)
+  for (const fault of faults.slice(0, FAULTS_TOLD)) {
+    mistake(
+      `${fault} of the file ${showRaw(entry)}`,
+      'htpasswd -B FILE NAME writes a good line (bcrypt); Argon2 is taken too',
+    )
+  }
+  if (faults.length === 0 && entries.size === 0) {
+    mistake(`the file ${showRaw(entry)} names nobody`, 'htpasswd -B FILE NAME adds a line')
+  }
+  if (!hasWeak || faults.length > 0) return
+  const hint = 'htpasswd -B FILE NAME replaces them with bcrypt, which is slow to guess'
+  report.warn(entry.at, 'portal.htpasswd_weak', `the file ${showRaw(entry)} has hashes of an old kind ($apr1$)`, {
+    hint,
+  })
+}

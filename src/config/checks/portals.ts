@@ -1,0 +1,207 @@
+import { isLoopbackHost } from '../../base/net.ts'
+import type { RootTable } from '../keys/keys.ts'
+import { PORTAL, type PortalTable, type RULE, type RuleTable } from '../keys/portals.ts'
+import { SWITCHES } from '../keys/rules.ts'
+import type { Values } from '../keys/table.ts'
+import { itemsOf, showRaw } from '../text/raw.ts'
+import type { Report } from '../text/report.ts'
+import { didYouMean } from '../text/suggest.ts'
+import { createIssuerCheck } from './issuers.ts'
+import { checkProviderNames } from './provider-names.ts'
+
+/** What portals say about each other, about providers, and about the routes they serve. */
+export function checkPortals(root: RootTable, report: Report): void {
+  const providers = namesIn(root, 'providers')
+  const byHost = new Map<string, PortalTable>()
+  for (const [name, portal] of root.values.portals ?? []) {
+    checkReferences(portal, providers, report)
+    checkSomeone(name, portal, report)
+    checkUrl(name, portal, root, byHost, report)
+    const issuers = createIssuerCheck(portal, root, report)
+    for (const rules of portal.values.roles?.values() ?? []) {
+      for (const rule of rules) {
+        checkRule(rule, portal, providers, report)
+        issuers.check(rule, true)
+      }
+    }
+    if (portal.values.guest_links && !mayHaveGuests(name, root)) {
+      const hint = 'say in a route who may open it: allow = ["user", { guest_link = true }]'
+      report.warn([...portal.at, 'guest_links'], 'portal.guest_links', 'no route lets guests in', { hint, part: 'key' })
+    }
+    if (portal.values.bind_tickets === true && portal.values.url === null) {
+      const message = 'a portal without a url gives no tickets'
+      report.warn([...portal.at, 'bind_tickets'], 'portal.bind_tickets', message, { hint: 'remove it', part: 'key' })
+    }
+    if (isUnused(name, root)) {
+      const hint = `name it in a route: portal = "${name}"`
+      report.warn(portal.at, 'portal.unused', `no route uses the portal ${name}`, { hint, part: 'key' })
+    }
+  }
+}
+
+/** A mistaken `allow`, or a misspelt portal, may have meant to. */
+function mayHaveGuests(name: string, { values: { routes = [], portals } }: RootTable): boolean {
+  return routes.some(({ values: { portal, allow } }) => {
+    const isOther = portal === null || (portal !== name && portal !== undefined && portals?.has(portal) === true)
+    if (isOther) return false
+    if (allow === undefined) return true
+    return (
+      allow.kind === 'list' &&
+      allow.entries.some(entry => typeof entry !== 'string' && entry.values.guest_link !== false)
+    )
+  })
+}
+
+/** Certain only where every route's own portal is known: a misspelt one may have meant this. */
+function isUnused(name: string, { values: { routes = [], portals } }: RootTable): boolean {
+  if (routes.length === 0) return false
+  return routes.every(
+    ({ values: { portal } }) => portal === null || (portal !== name && portal !== undefined && portals?.has(portal)),
+  )
+}
+
+/** Names of a root table's entries as they are in the file, mistaken or not, so that one mistake does not cause another. */
+export function namesIn(root: RootTable, key: 'providers' | 'portals'): readonly string[] {
+  const raw = root.raw.entries.get(key)
+  return raw?.kind === 'table' ? [...raw.entries.keys()] : []
+}
+
+function checkReferences(portal: PortalTable, providers: readonly string[], report: Report): void {
+  for (const raw of itemsOf(portal.raw.entries.get('providers'))) {
+    if (raw.kind !== 'text' || raw.text === null || raw.text === '' || providers.includes(raw.text)) continue
+    const hint = raw.isFilled ? '' : didYouMean(raw.text, providers, `add a table [providers.${raw.text}]`)
+    report.mistake(raw.at, 'provider.undefined', `there is no provider ${showRaw(raw)}`, { hint })
+  }
+}
+
+/** A portal where nobody can be known is a slip. */
+function checkSomeone(name: string, { at, raw }: PortalTable, report: Report): void {
+  if (raw.entries.has('providers') || raw.entries.has('htpasswd')) return
+  // A misspelt key is one mistake, not also a missing one.
+  if ([...raw.entries.keys()].some(key => !Object.hasOwn(PORTAL, key))) return
+  const hint = 'add it, for example: providers = ["pocket-id"]'
+  report.mistake(at, 'key.missing', `[portals.${name}] needs the key providers`, { hint, part: 'key' })
+}
+
+function checkUrl(
+  name: string,
+  portal: PortalTable,
+  root: RootTable,
+  byHost: Map<string, PortalTable>,
+  report: Report,
+): void {
+  const { url, insecure_cookies: isInsecure } = portal.values
+  const at = [...portal.at, 'url']
+  const shown = showRaw(portal.raw.entries.get('url'))
+  if (isInsecure === true) {
+    const hint = 'for tests on plain HTTP only; never where other people are on the network'
+    report.warn([...portal.at, 'insecure_cookies'], 'portal.insecure_cookies', 'cookies are sent over plain HTTP', {
+      hint,
+      part: 'key',
+    })
+  }
+  const isShared = url === null || root.values.routes?.some(({ values: { host } }) => url && host === url.host) === true
+  if (url === null && isMountedOften(name, root)) refuseOnEachHost(portal, report)
+  else if (isShared) warnOfSharedHost(portal, report)
+  if (!url) return
+  if (leadsAway(name, url.host, root) && hasScripts(name, url.host, root)) {
+    const message = `an application on ${shown}, where people sign in, can be any of them on every host of this portal`
+    const hint = 'give the portal a url with a host where no application is, if you do not trust it with that'
+    report.warn(at, 'portal.shared_host', message, { hint })
+  }
+  const other = byHost.get(url.host)
+  if (other === undefined) byHost.set(url.host, portal)
+  else {
+    const hint = 'one host can be one portal; a portal may have any number of providers and roles'
+    report.mistake(at, 'portal.host_taken', `${shown} is another portal's host too`, {
+      hint,
+      first: [...other.at, 'url'],
+    })
+  }
+  if (url.scheme === 'https' || isInsecure !== false) return
+  if (!isLoopbackHost(url.host)) {
+    const hint = 'use https://; for a test without TLS set insecure_cookies = true'
+    report.mistake(at, 'portal.insecure', `${shown} is plain HTTP: cookies and sign-ins could be read on the way`, {
+      hint,
+      mark: 'http',
+    })
+    return
+  }
+  const route = root.values.routes?.find(
+    candidate =>
+      candidate.values.portal === name && candidate.values.host !== undefined && !isLoopbackHost(candidate.values.host),
+  )
+  if (route !== undefined) {
+    const host = showRaw(route.raw.entries.get('host'))
+    const hint = 'give the portal an https:// address that browsers reach, or set insecure_cookies = true for a test'
+    const message = `${shown} is plain HTTP on this machine, and serves ${host}, which is not`
+    report.mistake(at, 'portal.insecure', message, { hint, mark: 'http' })
+  }
+}
+
+/** Whether people who sign in at a portal are led on to other hosts than its own. */
+function leadsAway(portal: string, own: string, { values: { routes = [] } }: RootTable): boolean {
+  return routes.some(({ values }) => values.portal === portal && values.host !== undefined && values.host !== own)
+}
+
+/** Whether something that may bring scripts of its own is served on a portal's host; another portal's there is a mistake. */
+function hasScripts(name: string, own: string, { values: { routes = [] } }: RootTable): boolean {
+  return routes.some(
+    ({ values: { host, portal, upstream, files } }) =>
+      host === own && (portal === name || portal === null) && (upstream || files),
+  )
+}
+
+/** Beside an application, a portal's pages have its origin: its scripts can do what their forms do. */
+function warnOfSharedHost(portal: PortalTable, report: Report): void {
+  const hint = 'give the portal a url with a host where no application is, if you do not trust all of them with that'
+  for (const [key, what] of powersOf(portal)) {
+    const message = `an application on the host of the portal's pages can ${what}`
+    report.warn([...portal.at, key], 'portal.shared_host', message, { hint, part: 'key' })
+  }
+}
+
+/** Whether a portal without a host of its own is mounted on more than one. */
+function isMountedOften(name: string, { values: { routes = [] } }: RootTable): boolean {
+  const hosts = new Set(routes.flatMap(({ values: { portal, host } }) => (portal === name && host ? [host] : [])))
+  return hosts.size > 1 || [...hosts].some(host => host.startsWith('*.'))
+}
+
+/** What is made on such pages holds on every host of the portal, so that each host's application would rule the others. */
+function refuseOnEachHost(portal: PortalTable, report: Report): void {
+  const hint = 'give the portal a url with a host where no application is, or each host a portal of its own'
+  for (const [key, what] of powersOf(portal)) {
+    const message = `this portal is on several hosts, and the application on any of them could ${what}, for all of them`
+    report.mistake([...portal.at, key], 'portal.several_hosts', message, { hint, part: 'key' })
+  }
+}
+
+/** What a portal's pages can do beyond the sign-in of whoever visits them, with the key that has them do it. */
+function powersOf({ values }: PortalTable): readonly (readonly [key: string, what: string])[] {
+  const { admin_role: admin, roles, personal_tokens: tokens, guest_links: guests } = values
+  const found: readonly (readonly [key: string, isSet: boolean, what: string])[] = [
+    ['personal_tokens', tokens === true, 'make tokens in the name of whoever visits it'],
+    ['guest_links', guests !== null && guests !== undefined, 'make guest links in the name of whoever visits it'],
+    ['admin_role', admin ? roles?.has(admin) === true : false, 'see and end all sessions when an admin visits it'],
+  ]
+  return found.flatMap(([key, isSet, what]) => (isSet ? [[key, what] as const] : []))
+}
+
+const CONDITIONS = ['providers', 'provider', 'subjects', 'emails', 'domains', 'groups', 'claims'] as const
+
+function checkRule(rule: RuleTable, portal: PortalTable, providers: readonly string[], report: Report): void {
+  const { raw, values, at } = rule
+  if (!saysSomething(rule.raw.entries, values)) {
+    const hint =
+      'any = true for everyone who can sign in; else name providers, subjects, emails, domains, groups or claims'
+    report.mistake(at, 'role.empty', 'this role has no condition', { hint, part: 'key' })
+  }
+  checkProviderNames(raw.entries, { all: providers, portal }, report)
+}
+
+/** An unknown key, or a mistaken one, counts as a condition: it was meant as one, and is reported itself. */
+function saysSomething(entries: ReadonlyMap<string, unknown>, values: Values<typeof RULE>): boolean {
+  if (CONDITIONS.some(name => entries.has(name))) return true
+  if (values.any !== false || SWITCHES.some(name => values[name] !== false)) return true
+  return [...entries.keys()].some(name => name !== 'any' && SWITCHES.every(own => own !== name))
+}

@@ -1,0 +1,224 @@
+import type { RootTable } from '../keys/keys.ts'
+import type { PortalTable } from '../keys/portals.ts'
+import type { RouteTable, RuleList } from '../keys/routes.ts'
+import { type AccessTable, PERSON, SWITCHES } from '../keys/rules.ts'
+import type { UpstreamTable } from '../keys/upstreams.ts'
+import { itemsOf, type Raw, showRaw } from '../text/raw.ts'
+import type { Report } from '../text/report.ts'
+import { didYouMean } from '../text/suggest.ts'
+import { momentMs } from '../values/times.ts'
+import { createIssuerCheck } from './issuers.ts'
+import { checkProviderNames } from './provider-names.ts'
+
+/** Keys that can hold for nobody who is not signed in. */
+const IDENTITY_KEYS: readonly string[] = ['roles', ...Object.keys(PERSON), 'max_age', 'acr', 'amr']
+
+/** Keys that say something only together with others. */
+const SILENT_KEYS = new Set<string>(['timezone', 'anonymous', 'guest_link', ...SWITCHES])
+
+/** What the rules of a route say: about roles and providers that exist, about each other, and whether they say anything. */
+export function checkRules(route: RouteTable, root: RootTable, report: Report): void {
+  const { allow, deny } = route.values
+  const check = createRuleCheck(route, root, report)
+  const issuers = createIssuerCheck(check.portal, root, report)
+  if (allow?.kind === 'list') {
+    checkRoleNames(route.raw.entries.get('allow'), check)
+    for (const rule of tablesOf(allow)) {
+      checkRule(rule, check)
+      issuers.check(rule, true)
+      if (rule.values.anonymous === true) checkAnonymous(rule, report)
+      if (rule.values.guest_link === true) checkGuestLink(rule, check)
+    }
+  }
+  if (!deny) return
+  checkRoleNames(route.raw.entries.get('deny'), check)
+  for (const rule of tablesOf(deny)) {
+    checkRule(rule, check)
+    issuers.check(rule, false)
+    refuseOutermost(rule, 'deny applies to everyone, signed in or not', report)
+  }
+  if (allow?.kind === 'public' && asksWho(deny)) {
+    const hint = 'allow = "authenticated" lets nobody around it'
+    report.warn([...route.at, 'deny'], 'deny.signed_out', 'whoever signs out gets past this, as the route is public', {
+      hint,
+    })
+  }
+}
+
+/** Whether anything in a route's rules asks who someone is: then there has to be a portal that can tell. */
+export function needsPortal({ values, raw }: RouteTable): string | null {
+  const { allow, deny, tokens, passwords } = values
+  if (allow?.kind === 'authenticated') return 'allow'
+  if (allow?.kind === 'list' && !allow.entries.every(entry => typeof entry !== 'string' && entry.values.anonymous))
+    return 'allow'
+  if (deny && asksWho(deny)) return 'deny'
+  if (tokens === true) return 'tokens'
+  if (passwords === true) return 'passwords'
+  if (values.upstream?.kind === 'own' && namesPeople(values.upstream.table)) return 'upstream'
+  return ['assertion', 'pass_token'].find(name => raw.entries.has(name)) ?? null
+}
+
+/** Whether an upstream of a route's own calls each person by a name of theirs. */
+function namesPeople({ values: { basic_auth: basic } }: UpstreamTable): boolean {
+  const parts = [...(basic?.values.user ?? []), ...(basic?.values.password ?? [])]
+  return parts.some(part => part.kind === 'identity')
+}
+
+interface RuleCheck {
+  readonly report: Report
+  readonly route: RouteTable
+  readonly providers: readonly string[]
+  /** The route's portal; undefined where that is not known. */
+  readonly portal: PortalTable | undefined
+  /** The portal's roles; null where they are not known. */
+  readonly roles: readonly string[] | null
+  /** Whether the portal has guest links; unknown where the portal is, or a mistake is in them. */
+  readonly linksOf: 'some' | 'none' | 'unknown'
+}
+
+function createRuleCheck(route: RouteTable, root: RootTable, report: Report): RuleCheck {
+  const { portal: name } = route.values
+  const portal = name ? root.values.portals?.get(name) : undefined
+  const rawRoles = portal?.raw.entries.get('roles')
+  const rawProviders = root.raw.entries.get('providers')
+  return {
+    report,
+    route,
+    providers: rawProviders?.kind === 'table' ? [...rawProviders.entries.keys()] : [],
+    portal,
+    linksOf:
+      portal?.values.guest_links === undefined ? 'unknown' : portal.values.guest_links === null ? 'none' : 'some',
+    roles:
+      portal === undefined || (rawRoles !== undefined && rawRoles.kind !== 'table')
+        ? null
+        : [...(rawRoles?.entries.keys() ?? [])],
+  }
+}
+
+function tablesOf({ entries }: RuleList): readonly AccessTable[] {
+  return entries.filter(entry => typeof entry !== 'string')
+}
+
+function asksWho(list: RuleList): boolean {
+  return list.entries.some(entry => typeof entry === 'string' || identityKey(entry) !== null)
+}
+
+/** The first key in a rule, or in the rules in it, that asks who someone is. */
+function identityKey(rule: AccessTable): Raw | null {
+  for (const [name, raw] of rule.raw.entries) {
+    const says = SWITCHES.every(own => own !== name || rule.values[own] !== false)
+    if (says && IDENTITY_KEYS.includes(name)) return raw
+  }
+  for (const part of partsOf(rule)) {
+    const found = identityKey(part)
+    if (found !== null) return found
+  }
+  return null
+}
+
+function partsOf({ values: { any, all, not } }: AccessTable): readonly AccessTable[] {
+  return [...(any ?? []), ...(all ?? []), ...(not ? [not] : [])]
+}
+
+function checkRule(rule: AccessTable, check: RuleCheck): void {
+  const { report } = check
+  checkSaysSomething(rule, report)
+  checkProviderNames(rule.raw.entries, { all: check.providers, portal: check.portal }, report)
+  checkRoleNames(rule.raw.entries.get('roles'), check)
+  checkMethods(rule, check)
+  checkTimes(rule, report)
+  for (const part of partsOf(rule)) {
+    checkRule(part, check)
+    refuseOutermost(part, 'it belongs to a whole entry of allow, not into a part of one', report)
+  }
+}
+
+/** An unknown key, or a mistaken one, counts as a condition: it was meant as one, and is reported itself. */
+function checkSaysSomething({ at, raw, values }: AccessTable, report: Report): void {
+  const says =
+    [...raw.entries.keys()].some(name => !SILENT_KEYS.has(name)) || SWITCHES.some(name => values[name] !== false)
+  if (says || values.anonymous === true || values.guest_link === true) return
+  const hint = raw.entries.has('timezone')
+    ? 'add hours, days, from or until'
+    : 'it would hold for everyone; name roles, groups, networks or another condition'
+  report.mistake(at, 'rule.empty', 'this rule has no condition', { hint })
+}
+
+function checkRoleNames(raw: Raw | undefined, { roles, route, report }: RuleCheck): void {
+  const { portal } = route.values
+  if (roles === null || !portal) return
+  for (const item of itemsOf(raw)) {
+    if (item.kind !== 'text' || item.text === null || item.text === '' || roles.includes(item.text)) continue
+    const words = item.at.at(-1) === 'allow' || item.at.at(-2) === 'allow' ? ['public', 'authenticated'] : []
+    const none = `define it under [portals.${portal}.roles]`
+    const hint = item.isFilled ? '' : didYouMean(item.source, [...roles, ...words], none)
+    const shown = showRaw(route.raw.entries.get('portal'))
+    report.mistake(item.at, 'role.undefined', `the portal ${shown} has no role ${showRaw(item)}`, { hint })
+  }
+}
+
+function checkMethods({ raw, values }: AccessTable, { route, report }: RuleCheck): void {
+  const { methods: own } = values
+  const { methods: served } = route.values
+  if (!own || !served || own.some(name => served.includes(name))) return
+  const hint = 'the route itself lists its methods, and none of these is among them'
+  report.mistake(raw.entries.get('methods')?.at ?? raw.at, 'rule.method', 'this rule can never hold', { hint })
+}
+
+function checkTimes({ raw, values }: AccessTable, report: Report): void {
+  const { from, until, timezone, hours, days } = values
+  if (from && until && momentMs(from, timezone ?? 'UTC', 'start') >= momentMs(until, timezone ?? 'UTC', 'end')) {
+    const at = raw.entries.get('until')?.at ?? raw.at
+    report.mistake(at, 'rule.dates', 'until is not after from, so this rule can never hold', { hint: 'swap them?' })
+  }
+  const zone = raw.entries.get('timezone')
+  // What was refused is undefined, and would have used it.
+  const usesZone = hours !== null || days !== null || [from, until].some(one => one !== null && one?.kind !== 'instant')
+  if (zone === undefined || usesZone) return
+  // A rule of a time zone alone is reported as one that says nothing.
+  if ([...raw.entries.keys()].every(name => SILENT_KEYS.has(name))) return
+  const hint = 'it belongs to hours, days, or dates without an offset'
+  report.mistake(zone.at, 'timezone.unused', 'nothing in this rule is told in a time zone', { hint, part: 'key' })
+}
+
+/** Without a sign-in there is nobody to ask about; without a condition it would be a public route in disguise. */
+function checkAnonymous(rule: AccessTable, report: Report): void {
+  const asks = identityKey(rule)
+  const hint = 'nobody is known without a sign-in; use one rule for people and another for networks'
+  if (asks !== null) {
+    report.mistake(asks.at, 'rule.anonymous', 'this asks who someone is, in a rule without a sign-in', {
+      hint,
+      part: 'key',
+    })
+  } else if ([...rule.raw.entries.keys()].every(name => SILENT_KEYS.has(name))) {
+    const open = 'to let everyone in, write allow = "public"; else add networks, hours, methods or dates'
+    report.mistake([...rule.at, 'anonymous'], 'rule.anonymous', 'this rule lets everyone in', { hint: open })
+  }
+}
+
+/** Nobody has vouched for a guest, so that nothing about a person can hold; and there has to be someone who makes links. */
+function checkGuestLink(rule: AccessTable, { route, report, linksOf }: RuleCheck): void {
+  const at = [...rule.at, 'guest_link']
+  const asks = identityKey(rule)
+  if (asks !== null) {
+    const hint = 'a guest has no account; use one rule for people and another for guests'
+    report.mistake(asks.at, 'rule.guest_link', 'this asks who someone is, in a rule for guests', { hint, part: 'key' })
+  } else if (rule.values.anonymous === true) {
+    const hint = 'with anonymous nobody needs a link; keep one of them'
+    report.mistake(at, 'rule.guest_link', 'guest_link is set beside anonymous', { hint, part: 'key' })
+  } else if (linksOf === 'none') {
+    const { portal } = route.values
+    const hint = `add guest_links = { allow = ["…"] } to [portals.${portal}]: who may make them`
+    report.mistake(at, 'rule.guest_link', 'the portal has no guest links', { hint, part: 'key' })
+  }
+}
+
+/** What is said of a whole entry of `allow` is said nowhere else. */
+function refuseOutermost({ at, values }: AccessTable, hint: string, report: Report): void {
+  if (values.anonymous === true) {
+    report.mistake([...at, 'anonymous'], 'rule.anonymous', 'anonymous has no meaning here', { hint, part: 'key' })
+  }
+  if (values.guest_link === true) {
+    report.mistake([...at, 'guest_link'], 'rule.guest_link', 'guest_link has no meaning here', { hint, part: 'key' })
+  }
+}

@@ -1,0 +1,115 @@
+import type { RootTable } from '../keys/keys.ts'
+import { itemsOf, type Path, showRaw } from '../text/raw.ts'
+import type { Report } from '../text/report.ts'
+import type { ListenAddress } from '../types.ts'
+import { foldFieldName } from '../values/headers.ts'
+import { fieldsAbout } from './identity.ts'
+
+/** What the keys of `[server]` say about each other, and about the session store. */
+export function checkServer(root: RootTable, report: Report): void {
+  const { server } = root.values
+  if (server === undefined) return
+  const { listen, admin, verify, workers } = server.values
+  const places: { readonly address: ListenAddress; readonly at: Path }[] = []
+  const tls = root.values.tls
+  const addresses = [
+    ...itemsOf(server.raw.entries.get('listen')).map((raw, index) => ({ raw, address: listen?.[index] })),
+    ...(tls ? itemsOf(tls.raw.entries.get('listen')) : []).map((raw, index) => ({
+      raw,
+      address: tls?.values.listen?.[index],
+    })),
+    ...itemsOf(server.raw.entries.get('admin')).map(raw => ({ raw, address: admin })),
+    ...itemsOf(server.raw.entries.get('verify')).map((raw, index) => ({ raw, address: verify?.[index] })),
+  ]
+  for (const { raw, address } of addresses) {
+    if (!address || (address.kind === 'tcp' && address.port === 0)) continue
+    const first = places.find(place => isSamePlace(place.address, address))?.at
+    if (first === undefined) places.push({ address, at: raw.at })
+    else
+      report.mistake(raw.at, 'listen.repeated', `${showRaw(raw)} is listened on twice`, { hint: 'remove one', first })
+  }
+  for (const [index, raw] of itemsOf(server.raw.entries.get('trusted_proxies')).entries()) {
+    if (server.values.trusted_proxies?.[index]?.endsWith('/0')) {
+      const hint = 'anyone can then name any client address; name the proxy in front'
+      report.warn(raw.at, 'network.everyone', `${showRaw(raw)} trusts everyone`, { hint })
+    }
+  }
+  checkTrustedFields(root, report)
+  if (workers !== undefined && workers !== 1) {
+    const shared = [
+      ...itemsOf(server.raw.entries.get('listen')).map((raw, index) => ({ raw, address: listen?.[index] })),
+      ...itemsOf(server.raw.entries.get('verify')).map((raw, index) => ({ raw, address: verify?.[index] })),
+    ]
+    for (const { raw, address } of shared) {
+      if (address?.kind === 'tcp' && address.port === 0) {
+        const hint = 'each worker would be given a port of its own; name one'
+        report.mistake(raw.at, 'workers.unshared', 'several workers cannot share a port that is chosen at start', {
+          hint,
+        })
+      }
+    }
+    if (listen?.every(address => address.kind === 'unix') === true) {
+      const hint = 'a local socket belongs to the first worker, so the others have nothing to do; listen on a port too'
+      report.warn([...server.at, 'workers'], 'workers.unshared', 'several workers cannot share a local socket', {
+        hint,
+      })
+    }
+  }
+  const isAsked = root.values.routes?.some(({ values }) => values.verify === true) ?? true
+  if (verify && !isAsked) {
+    const hint = 'remove it, or say verify = true in the routes whose applications a proxy in front has'
+    report.warn([...server.at, 'verify'], 'verify.unused', 'no route is one that a proxy in front asks about', {
+      hint,
+      part: 'key',
+    })
+  }
+  checkStore(root, report)
+}
+
+/** A field that a proxy sets is set by a proxy that is named, and is none that a route writes. */
+function checkTrustedFields({ values: { server, routes } }: RootTable, report: Report): void {
+  const fields = server?.values.trusted_fields ?? []
+  if (server === undefined || fields.length === 0) return
+  if (server.values.trusted_proxies?.length === 0) {
+    const hint = 'name the proxy that sets them in trusted_proxies'
+    report.mistake([...server.at, 'trusted_fields'], 'network.missing', 'trusted_fields without a trusted proxy', {
+      hint,
+      part: 'key',
+    })
+  }
+  const written = new Set(routes?.flatMap(route => fieldsAbout(route)).map(foldFieldName))
+  for (const [index, raw] of itemsOf(server.raw.entries.get('trusted_fields')).entries()) {
+    const name = fields[index]
+    if (name === undefined || !written.has(foldFieldName(name))) continue
+    const hint = 'a route tells its application in it who is there; take another name for one of the two'
+    report.mistake(raw.at, 'header.owned', `${showRaw(raw)} cannot be a trusted field`, { hint })
+  }
+}
+
+/** Whether two listeners would have one port: that of every address has it on each, too. */
+function isSamePlace(one: ListenAddress, other: ListenAddress): boolean {
+  if (one.kind === 'unix' || other.kind === 'unix')
+    return one.kind === 'unix' && other.kind === 'unix' && one.path === other.path
+  if (one.port !== other.port) return false
+  return one.host === other.host || isEverywhere(one.host, other.host) || isEverywhere(other.host, one.host)
+}
+
+function isEverywhere(all: string, host: string): boolean {
+  return all === '0.0.0.0' ? !host.includes(':') : all === '::' && host.includes(':')
+}
+
+function checkStore({ values: { server, sessions } }: RootTable, report: Report): void {
+  const store = sessions?.values.store?.('/')
+  const workers = server?.values.workers
+  if (server !== undefined && store?.kind === 'sqlite' && store.path === ':memory:' && workers && workers !== 1) {
+    const hint = 'each worker would know only its own sign-ins; give the store a file'
+    report.mistake([...server.at, 'workers'], 'store.memory', 'several workers cannot share sessions in memory', {
+      hint,
+    })
+  }
+  if (sessions !== undefined && store?.kind === 'redis' && sessions.values.key === null) {
+    report.mistake([...sessions.at, 'store'], 'sessions.key', 'sessions in Redis need a key that every machine has', {
+      hint: 'make one with "openssl rand -base64 32 > sallyport.key", give it to each, and add key = "${file:sallyport.key}"',
+    })
+  }
+}

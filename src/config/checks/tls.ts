@@ -1,0 +1,123 @@
+import type { RootTable } from '../keys/keys.ts'
+import type { AcmeTable, CertificateTable, TlsTable } from '../keys/tls.ts'
+import { type Raw, showRaw } from '../text/raw.ts'
+import type { Report } from '../text/report.ts'
+import { isCertifiable, isCovered } from '../values/certificate.ts'
+import type { ConfigFiles } from '../values/files.ts'
+import {
+  type CertificateFacts,
+  checkCertificates,
+  checkPrivateKey,
+  isPair,
+  readCertificateFacts,
+} from '../values/pem.ts'
+import { checkPem } from '../values/pem-file.ts'
+import { servedHosts } from './served-hosts.ts'
+
+/** How long before its end a certificate is spoken of. */
+export const EXPIRY_WARNING_MS = 14 * 24 * 60 * 60 * 1000
+
+/**
+ * What `[tls]` says together with the files that it names, and with the hosts that are to be served. `nowMs` null: nobody knows
+ * the day.
+ *
+ * A certificate that has expired is a warning: refusing the file would stop what still works, and after a restart everything.
+ */
+export function checkTls(root: RootTable, files: ConfigFiles, nowMs: number | null, report: Report): void {
+  const { tls } = root.values
+  if (!tls) return
+  const { certificates, acme } = tls.values
+  if (acme) checkAcme(acme, root, files, report)
+  if (certificates === null && acme === null) {
+    const hint =
+      'add certificates = [{ cert = "example.com.pem", key = "example.com-key.pem" }], or acme = { email = "me@example.com" }'
+    report.mistake(tls.at, 'tls.certificates', '[tls] names no certificate', { hint, part: 'key' })
+    return
+  }
+  if (certificates === undefined || acme === undefined) return
+  if (certificates?.length === 0) {
+    const hint = 'name at least one: { cert = "example.com.pem", key = "example.com-key.pem" }'
+    report.mistake([...tls.at, 'certificates'], 'tls.certificates', 'certificates is an empty list', { hint })
+    return
+  }
+  const facts = (certificates ?? []).map(certificate => checkCertificate(certificate, files, nowMs, report))
+  const known = facts.filter(found => found !== null)
+  // Where a certificate could not be read, nobody knows what it would have covered.
+  if (known.length === facts.length) warnOfUncovered(root, tls, known, report)
+}
+
+function checkAcme({ at, raw, values }: AcmeTable, root: RootTable, files: ConfigFiles, report: Report): void {
+  checkPem(raw.entries.get('ca'), values.ca, checkCertificates, PEM_CODES, files, report)
+  const store = root.values.sessions?.values.store?.('/')
+  if (store?.kind === 'sqlite' && store.path === ':memory:') {
+    const hint = 'give the store a file: asking anew at every start meets the limits of the authority'
+    report.mistake(at, 'tls.acme_store', 'certificates would be forgotten at every restart', { hint, part: 'key' })
+  }
+}
+
+const PEM_CODES = { file: 'tls.file', pem: 'tls.pem' } as const
+
+function checkCertificate(
+  { raw, values }: CertificateTable,
+  files: ConfigFiles,
+  nowMs: number | null,
+  report: Report,
+): CertificateFacts | null {
+  const entry = raw.entries.get('cert')
+  const cert = checkPem(entry, values.cert, checkCertificates, PEM_CODES, files, report)
+  const key = checkPem(raw.entries.get('key'), values.key, checkPrivateKey, PEM_CODES, files, report)
+  const keyEntry = raw.entries.get('key')
+  if (cert !== null && key !== null && keyEntry !== undefined && !isPair(cert, key)) {
+    const hint = `the first certificate in ${showRaw(entry)} has another key; the server's own certificate comes before its chain`
+    report.mistake(keyEntry.at, 'tls.pair', 'key does not belong to cert', { hint })
+    return null
+  }
+  if (cert === null || key === null || entry === undefined) return null
+  const facts = readCertificateFacts(cert)
+  if (facts.names.length === 0) {
+    const hint = 'browsers look at the names under subjectAltName alone; it is used only where no other fits'
+    report.warn(entry.at, 'tls.names', 'this certificate has no host names', { hint })
+  }
+  if (nowMs !== null) warnOfExpiry(entry, facts, nowMs, report)
+  return facts
+}
+
+function warnOfExpiry(entry: Raw, { validFromMs, expiresAtMs }: CertificateFacts, nowMs: number, report: Report): void {
+  const hint = 'put a newer one in its place: it is read when the file changes'
+  if (nowMs >= expiresAtMs) {
+    report.warn(entry.at, 'tls.expiry', `this certificate expired on ${day(expiresAtMs)}: browsers refuse it`, { hint })
+  } else if (nowMs >= expiresAtMs - EXPIRY_WARNING_MS) {
+    report.warn(entry.at, 'tls.expiry', `this certificate expires on ${day(expiresAtMs)}`, { hint })
+  } else if (nowMs < validFromMs) {
+    report.warn(entry.at, 'tls.expiry', `this certificate is not valid before ${day(validFromMs)}`, {
+      hint: "look at this machine's clock too",
+    })
+  }
+}
+
+function day(ms: number): string {
+  return new Date(ms).toISOString().slice(0, 10)
+}
+
+/** Browsers that come to a host without a certificate of its name see a warning page, or nothing with HSTS. */
+function warnOfUncovered(root: RootTable, tls: TlsTable, facts: readonly CertificateFacts[], report: Report): void {
+  const names = new Set(facts.flatMap(found => found.names))
+  const seen = new Set<string>()
+  for (const { host, at } of servedHosts(root)) {
+    if (seen.has(host) || isAddress(host) || isCovered(host, names)) continue
+    seen.add(host)
+    if (tls.values.acme && isCertifiable(host)) continue
+    const hint = tls.values.acme
+      ? UNCERTIFIABLE
+      : `the certificates are for ${[...names].slice(0, 5).join(', ') || 'no host at all'}`
+    report.warn(at, 'tls.uncovered', `no certificate in [${tls.at.join('.')}] is for ${host}`, { hint })
+  }
+}
+
+const UNCERTIFIABLE =
+  'acme is for whole names that others can reach; a wildcard takes a certificate from elsewhere, named in certificates'
+
+/** An address is not asked for by name: whoever comes to it gets the first certificate. */
+export function isAddress(host: string): boolean {
+  return /^[0-9.]+$|^\[/.test(host)
+}

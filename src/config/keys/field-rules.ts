@@ -1,0 +1,149 @@
+import { good, type Parsed } from '../text/outcome.ts'
+import { type Path, quote, type Raw } from '../text/raw.ts'
+import type { Report } from '../text/report.ts'
+import type { FieldTemplate, TemplatePart } from '../types-values.ts'
+import { foldFieldName, IDENTITY, OWNED, TOKEN } from '../values/headers.ts'
+import { parseParts } from '../values/template.ts'
+import { list, mapped, parsed, type Type, wrongKind } from '../values/value.ts'
+import { type Keys, optional, type Table, table } from './table.ts'
+
+type Direction = 'request' | 'response'
+
+/** What rules may not touch beyond `OWNED`, by direction: the log's reference upstream, and how a body is to be read. */
+const ALSO_OWNED: Readonly<Record<Direction, RegExp>> = {
+  request: /^x-request-id$/,
+  response: /^content-(?:encoding|range)$/,
+}
+
+const parts: Type<readonly TemplatePart[]> = parsed(
+  { label: 'template', expected: 'text, with placeholders such as "{email}" or "{host}"' },
+  parseParts,
+)
+const anyName = parsed({ label: 'field name', expected: 'the name of a field' }, (name): Parsed<string> => good(name))
+
+function fieldTable(direction: Direction): Type<readonly FieldTemplate[]> {
+  const expected = 'a table of FIELD = "template"'
+  return {
+    label: 'table of templates',
+    expected,
+    schema: { type: 'object', minProperties: 1, additionalProperties: parts.schema },
+    read(raw, report) {
+      if (raw.kind !== 'table') return wrongKind(raw, expected, report)
+      if (raw.entries.size === 0) {
+        report.mistake(raw.at, 'list.empty', 'this table of fields is empty', { hint: 'leave it out' })
+      }
+      const fields: FieldTemplate[] = []
+      for (const [name, entry] of raw.entries) {
+        checkFieldName(name, entry, direction, 'key', report)
+        const value = parts.read(entry, report)
+        if (value !== undefined) fields.push({ name: name.toLowerCase(), parts: value })
+      }
+      return fields
+    },
+  }
+}
+
+function removals(direction: Direction): Type<readonly string[]> {
+  const names = list(anyName, { single: true })
+  return mapped(
+    {
+      ...names,
+      read(raw, report) {
+        for (const item of raw.kind === 'list' ? raw.items : [raw]) {
+          if (item.kind === 'text' && item.text !== null && item.text !== '') {
+            checkFieldName(item.text, item, direction, 'value', report)
+          }
+        }
+        return names.read(raw, report)
+      },
+    },
+    values => values.map(name => name.toLowerCase()),
+  )
+}
+
+function checkFieldName(name: string, entry: Raw, direction: Direction, part: 'key' | 'value', report: Report): void {
+  const folded = foldFieldName(name)
+  if (!TOKEN.test(name)) {
+    const hint = 'letters, digits and dashes'
+    report.mistake(entry.at, 'header.name', `${quote(name)} is not a field name`, { hint, part })
+  } else if (OWNED.test(folded) || ALSO_OWNED[direction].test(folded)) {
+    const hint = 'Sallyport and the HTTP connection need it as it is'
+    report.mistake(entry.at, 'header.owned', `${quote(name)} cannot be changed here`, { hint, part })
+  } else if (IDENTITY.test(folded)) {
+    const hint = 'who is there is said by the key headers, and by nothing else'
+    report.mistake(entry.at, 'header.owned', `${quote(name)} cannot be changed here`, { hint, part })
+  }
+}
+
+function keysFor(direction: Direction) {
+  return {
+    set: optional(
+      fieldTable(direction),
+      { 'X-Frame-Options': 'DENY' },
+      'nothing',
+      'Fields to write in place of those that are there. One that speaks of a person of whom that is not known is removed.',
+    ),
+    append: optional(
+      fieldTable(direction),
+      { Vary: 'Cookie' },
+      'nothing',
+      'Values to add to what is there already. One that speaks of a person of whom that is not known is left out.',
+    ),
+    remove: optional(removals(direction), ['Server'], 'nothing', 'Fields to take out.'),
+  } as const satisfies Keys
+}
+
+/** `request_headers` of a route. */
+export const REQUEST_FIELDS = keysFor('request')
+
+const RESPONSE_FIELDS = keysFor('response')
+
+export type FieldRuleTable = Table<typeof REQUEST_FIELDS>
+
+/** `request_headers`: what changes on the way to the application. */
+export const requestRules = once(table(REQUEST_FIELDS, { title: 'request_headers' }))
+
+/** `response_headers`: what changes on the way back. */
+export const responseRules = once(table(RESPONSE_FIELDS, { title: 'response_headers' }))
+
+/** The same table, each field in at most one place: names that a backend may fold into one count as one. */
+function once(rules: Type<FieldRuleTable>): Type<FieldRuleTable> {
+  return {
+    ...rules,
+    get schema() {
+      return rules.schema
+    },
+    read(raw, report) {
+      const read = rules.read(raw, report)
+      if (raw.kind === 'table') checkOnce(raw.entries, report)
+      return read
+    },
+  }
+}
+
+function checkOnce(entries: ReadonlyMap<string, Raw>, report: Report): void {
+  const seen = new Map<string, Path>()
+  for (const entry of entries.values()) {
+    for (const [name, at, part] of namesOf(entry)) {
+      const folded = foldFieldName(name)
+      const first = seen.get(folded)
+      if (first === undefined) seen.set(folded, at)
+      else {
+        const hint = 'set, append or remove it, once'
+        report.mistake(at, 'header.repeated', `${quote(name)} is here twice`, { hint, part, first })
+      }
+    }
+  }
+}
+
+function namesOf(entry: Raw): readonly (readonly [name: string, at: Path, part: 'key' | 'value'])[] {
+  if (entry.kind === 'table') return [...entry.entries].map(([name, { at }]) => [name, at, 'key'])
+  const items = entry.kind === 'list' ? entry.items : [entry]
+  const known = new Set<string>()
+  return items.flatMap(item => {
+    // The very same text twice in a list is reported as such.
+    if (item.kind !== 'text' || item.text === null || known.has(item.text)) return []
+    known.add(item.text)
+    return [[item.text, item.at, 'value'] as const]
+  })
+}

@@ -1,0 +1,107 @@
+import { bad, good, type Parsed } from '../text/outcome.ts'
+import { quote } from '../text/raw.ts'
+import type { ProviderTokenKind } from '../types.ts'
+import { foldFieldName, IDENTITY, OWNED, TOKEN } from '../values/headers.ts'
+import { choice, either, parsed, type Type, text } from '../values/value.ts'
+import { defaulted, type Keys, optional, required, type Table, table } from './table.ts'
+
+/** The field in which an assertion travels unless the file says otherwise. */
+const ASSERTION_HEADER = 'x-sallyport-assertion'
+
+function parseFieldName(name: string): Parsed<string> {
+  const folded = foldFieldName(name)
+  if (!TOKEN.test(name)) return bad('header.name', `${quote(name)} is not a field name`, 'letters, digits and dashes')
+  if (OWNED.test(folded) || IDENTITY.test(folded) || folded === 'x-request-id') {
+    const hint = 'it has a meaning of its own; choose another name'
+    return bad('header.owned', `${quote(name)} cannot be set here`, hint)
+  }
+  return good(name.toLowerCase())
+}
+
+const fieldName = parsed({ label: 'field name', expected: 'the name of a field' }, parseFieldName)
+
+/** `assertion` of a route. */
+export const ASSERTION = {
+  audience: required(
+    text(),
+    'grafana',
+    'What `aud` says: the application that is told. One that accepts no other `aud` takes no assertion made for another.',
+  ),
+  header: defaulted(
+    fieldName,
+    ASSERTION_HEADER,
+    'X-Jwt-Assertion',
+    'The field that carries it. In `Authorization` it comes after `Bearer`, in place of what a client sends.',
+  ),
+  issuer: optional(
+    text(),
+    'https://auth.example.com',
+    "the portal's `url`, else `https://` and `host`",
+    'What `iss` says. The keys are at this address and `/.sallyport/jwks.json`, as long as it is one of a portal.',
+  ),
+} as const satisfies Keys
+
+/** `pass_token` of a route, as a table. */
+export const PASS_TOKEN = {
+  access: optional(
+    fieldName,
+    'X-Forwarded-Access-Token',
+    'not sent',
+    "The field for the provider's access token; in `Authorization` it comes after `Bearer`.",
+  ),
+  id: optional(
+    fieldName,
+    'Authorization',
+    'not sent',
+    "The field for the provider's ID token; in `Authorization` it comes after `Bearer`.",
+  ),
+} as const satisfies Keys
+
+/** Which of a provider's tokens go to the application, each with its field in lower case. */
+export type PassTokenValue = ReadonlyMap<ProviderTokenKind, string>
+
+const kind = choice(['access', 'id'])
+const fields: Type<Table<typeof PASS_TOKEN>> = table(PASS_TOKEN, { title: 'pass_token' })
+
+const byKind: Type<PassTokenValue> = {
+  ...kind,
+  read(raw, report) {
+    const name = kind.read(raw, report)
+    return name === undefined ? undefined : new Map([[name, 'authorization']])
+  },
+}
+
+const byField: Type<PassTokenValue> = {
+  ...fields,
+  read(raw, report) {
+    const read = fields.read(raw, report)
+    if (read === undefined) return undefined
+    if (raw.kind === 'table' && raw.entries.size === 0) {
+      report.mistake(raw.at, 'list.empty', 'pass_token names no token', { hint: 'leave it out' })
+    }
+    const { access, id } = read.values
+    return new Map([...(access ? [['access', access] as const] : []), ...(id ? [['id', id] as const] : [])])
+  },
+}
+
+const passToken: Type<PassTokenValue> = {
+  ...either(raw => raw.kind === 'table', byField, byKind),
+  label: '"access", "id", or table',
+  expected: '"access", "id", or a table such as { access = "X-Forwarded-Access-Token" }',
+}
+
+/** What a route tells its application about someone besides `headers`. */
+export const ROUTE_IDENTITY = {
+  assertion: optional(
+    table(ASSERTION, { title: 'assertion' }),
+    { audience: 'grafana' },
+    'none',
+    'A signed statement of who is there (a JWT), which the application can check with the keys at `/.sallyport/jwks.json`; its keys are below. Needs a portal.',
+  ),
+  pass_token: optional(
+    passToken,
+    { access: 'X-Forwarded-Access-Token' },
+    'none',
+    'The provider\'s own token of whoever is signed in: `"access"` or `"id"` as `Authorization: Bearer`, or a table with the keys below. Whoever has it can act for that person. Needs a portal.',
+  ),
+} as const satisfies Keys

@@ -1,0 +1,139 @@
+import { RESPOND } from './answers.ts'
+import { APP } from './app.ts'
+import { REQUEST_FIELDS } from './field-rules.ts'
+import { ASSERTION, PASS_TOKEN } from './identity.ts'
+import { ROUTE_RATE } from './limits.ts'
+import { GUEST_LINKS, PORTAL, RULE } from './portals.ts'
+import { ACCESS_TOKENS, PROVIDER } from './providers.ts'
+import { ROUTE } from './routes.ts'
+import { ACCESS } from './rules.ts'
+import { SERVER, SESSIONS } from './server.ts'
+import { defaulted, type Homes, type Keys, named, optional, type Table, table, tables } from './table.ts'
+import { ACME, CERTIFICATE, TLS, TLS_REFUSED } from './tls.ts'
+import { BASIC_AUTH, HEALTH, UPSTREAM, UPSTREAM_TLS } from './upstreams.ts'
+
+/** One table of routes.toml, as the reference shows it. */
+export interface Section {
+  /** As in the file. */
+  readonly title: string
+  readonly doc: string
+  readonly keys: Keys
+}
+
+/**
+ * Every table that routes.toml can have, in the order of the reference.
+ *
+ * The one place where keys are: the checker, the suggestions, the JSON schema and the README's table all come from it.
+ */
+export const SECTIONS: readonly Section[] = [
+  { title: '[server]', doc: 'The listeners and the process.', keys: SERVER },
+  { title: '[tls]', doc: 'HTTPS by Sallyport itself. Without this table, a TLS proxy has to be in front.', keys: TLS },
+  { title: '[[tls.certificates]]', doc: 'A certificate and its key.', keys: CERTIFICATE },
+  { title: '[tls.acme]', doc: 'Who gives certificates, and to whom (RFC 8555).', keys: ACME },
+  { title: '[sessions]', doc: 'How long a sign-in lasts, and where it is kept.', keys: SESSIONS },
+  { title: '[providers.NAME]', doc: 'An OpenID provider, and this proxy as its client.', keys: PROVIDER },
+  {
+    title: '[providers.NAME.access_tokens]',
+    doc: 'Which access tokens of a provider are meant for this gate.',
+    keys: ACCESS_TOKENS,
+  },
+  { title: '[portals.NAME]', doc: 'Where people sign in, and who is who.', keys: PORTAL },
+  {
+    title: '[portals.NAME.roles]',
+    doc: 'Each key is a role, each value a rule with the keys below or a list of such rules. Every key of a rule must hold; of a list, any rule is enough.',
+    keys: RULE,
+  },
+  {
+    title: '[portals.NAME.guest_links]',
+    doc: 'Links by which guests come in, who made them, and how far they go.',
+    keys: GUEST_LINKS,
+  },
+  {
+    title: '[upstreams.NAME]',
+    doc: 'An application with more to say about it than its addresses; a route names it as `"@NAME"`, or has such a table as its own `upstream`.',
+    keys: UPSTREAM,
+  },
+  { title: '[upstreams.NAME.tls]', doc: 'Whom to trust at `https://` addresses, and who we are.', keys: UPSTREAM_TLS },
+  {
+    title: '[upstreams.NAME.basic_auth]',
+    doc: 'Who we are to the application, in clear text unless it is `https://`.',
+    keys: BASIC_AUTH,
+  },
+  { title: '[upstreams.NAME.health]', doc: 'How each address is asked whether it is well.', keys: HEALTH },
+  { title: '[[routes]]', doc: 'One host and path, where it leads, and who may pass.', keys: ROUTE },
+  { title: '[routes.app]', doc: 'How a route shows on the portal page.', keys: APP },
+  {
+    title: '[routes.assertion]',
+    doc: 'A JWT (ES256) in a field of the request, good for five minutes and made anew in time.',
+    keys: ASSERTION,
+  },
+  {
+    title: '[routes.pass_token]',
+    doc: "Which of the provider's tokens go to the application, and in which field.",
+    keys: PASS_TOKEN,
+  },
+  { title: '[routes.respond]', doc: 'An answer of the route’s own.', keys: RESPOND },
+  {
+    title: 'request_headers and response_headers',
+    doc: 'Values are text with placeholders: `{sub}` and the others of `headers`, `{claims.NAME}`, and `{host}`, `{path}`, `{query}`, `{method}`, `{client}`, `{request_id}`, `{scheme}`. A brace that stands for itself is doubled.',
+    keys: REQUEST_FIELDS,
+  },
+  {
+    title: 'rate',
+    doc: 'How many requests may come to a route, or to the whole server (there without `by`).',
+    keys: ROUTE_RATE,
+  },
+  {
+    title: 'allow and deny',
+    doc: 'Each entry of `allow` or `deny` in `[[routes]]` is a role or a table with the keys below. Every key of a table must hold; of a list, any entry is enough.',
+    keys: ACCESS,
+  },
+]
+
+/** Keys that live in exactly one table. */
+function findHomes(): Homes {
+  const homes = new Map<string, string>()
+  for (const name of SECTIONS.flatMap(section => Object.keys(section.keys))) {
+    const owners = SECTIONS.filter(section => Object.hasOwn(section.keys, name))
+    if (owners.length === 1 && owners[0] !== undefined) homes.set(name, owners[0].title)
+  }
+  return homes
+}
+
+const homes = findHomes
+
+/** The whole file. */
+export const ROOT = {
+  server: defaulted(table(SERVER, { title: '[server]', homes }), {}, {}, 'The listeners and the process.'),
+  tls: optional(
+    table(TLS, { title: '[tls]', homes, refused: TLS_REFUSED }),
+    {},
+    'no HTTPS',
+    'HTTPS by Sallyport itself.',
+  ),
+  sessions: defaulted(
+    table(SESSIONS, { title: '[sessions]', homes }),
+    {},
+    {},
+    'How long a sign-in lasts, and where it is kept.',
+  ),
+  providers: defaulted(
+    named(table(PROVIDER, { title: '[providers.NAME]', homes }), 'provider'),
+    {},
+    {},
+    'OpenID providers by name.',
+  ),
+  portals: defaulted(named(table(PORTAL, { title: '[portals.NAME]', homes }), 'portal'), {}, {}, 'Portals by name.'),
+  upstreams: defaulted(
+    named(table(UPSTREAM, { title: '[upstreams.NAME]', homes }), 'upstream'),
+    {},
+    {},
+    'Upstreams by name.',
+  ),
+  routes: defaulted(tables(table(ROUTE, { title: '[[routes]]', homes }), 'routes'), [], [], 'What is served.'),
+} as const satisfies Keys
+
+export type RootTable = Table<typeof ROOT>
+
+/** Reads the whole file. */
+export const root = table(ROOT, { title: 'the file', homes })

@@ -1,0 +1,91 @@
+import { duration } from '../values/duration.ts'
+import { sizeFrom, sizeOrOff, sizeUpToOrOff } from '../values/size.ts'
+import { choice, either, integer } from '../values/value.ts'
+import { defaulted, type Keys, optional, required, table } from './table.ts'
+
+const PER = duration('1s', '24h')
+const COUNT = integer(1, 1_000_000)
+
+/** A count, or `"off"` for any. */
+const countOrOff = either(raw => raw.kind === 'text', choice(['off']), COUNT)
+
+const ALLOWANCE = {
+  requests: required(COUNT, 100, 'How many requests may come in the time of `per`, spread over it evenly.'),
+  per: defaulted(PER, '1m', '1s', 'The time for `requests`.'),
+  burst: optional(
+    COUNT,
+    20,
+    'as many as `requests`',
+    'How many may come at once after a pause; further ones follow as `requests` and `per` allow.',
+  ),
+} as const satisfies Keys
+
+/** `rate` of `[server]`: for each client, whatever it asks for. */
+export const SERVER_RATE = ALLOWANCE
+
+/** `rate` of a route. */
+export const ROUTE_RATE = {
+  ...ALLOWANCE,
+  by: defaulted(
+    choice(['client', 'user', 'route']),
+    'client',
+    'user',
+    'Who shares an allowance: a client is an address (of IPv6 the first 64 bits), a user whoever is signed in (and the client, of anyone else), `"route"` all together.',
+  ),
+} as const satisfies Keys
+
+/** What `[server]` limits. */
+export const SERVER_LIMITS = {
+  max_body: defaulted(
+    sizeOrOff,
+    'off',
+    '1GB',
+    "How long a request's body may be, on routes that do not say otherwise; a longer one is answered with 413.",
+  ),
+  max_open: defaulted(
+    countOrOff,
+    1000,
+    200,
+    'How many answers and uploads each client may have under way; further requests are answered with 429. A client is an address (of IPv6 the first 64 bits).',
+  ),
+  stall_timeout: defaulted(
+    duration('1s', '24h'),
+    '60s',
+    '5m',
+    'How long a client may take nothing of its answer, or send nothing of its request, and an application take nothing of a request, before it is cut.',
+  ),
+  stall_memory: optional(
+    sizeFrom('10MB'),
+    '256MB',
+    'a quarter of the memory that the process may use',
+    'What answers and uploads that nobody takes may hold together, in each process, at 2.5 MB each. Beyond it the client that holds most loses the one that has waited longest.',
+  ),
+  rate: optional(
+    table(SERVER_RATE, { title: '`rate` of `[server]`' }),
+    { requests: 600, per: '1m', burst: 200 },
+    'no limit',
+    'How many requests each client may send, to all routes and pages together; further ones are answered with 429. The keys are those of a route, without `by`.',
+  ),
+} as const satisfies Keys
+
+/** What a route limits. */
+export const ROUTE_LIMITS = {
+  max_body: optional(
+    sizeOrOff,
+    '100MB',
+    'what `[server]` says: `max_body`',
+    "How long a request's body may be; a longer one is answered with 413, before the application sees it where its length is announced.",
+  ),
+  keep_posts: defaulted(
+    sizeUpToOrOff('1MiB'),
+    'off',
+    '256KiB',
+    'Keeps a form that met an expired sign-in, up to this size, for half an hour: sealed, for the person whose page it came from. Once they have signed in again they are asked whether to send it.',
+  ),
+  rate: optional(
+    table(ROUTE_RATE, { title: '`rate` of a route' }),
+    { requests: 100, per: '1m', burst: 20, by: 'user' },
+    'no limit',
+    'How many requests may come; further ones are answered with 429 and `Retry-After`. The keys are below.',
+  ),
+} as const satisfies Keys

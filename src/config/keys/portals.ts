@@ -1,0 +1,147 @@
+import { good } from '../text/outcome.ts'
+import type { Raw } from '../text/raw.ts'
+import { parsePortalUrl } from '../values/address.ts'
+import { duration } from '../values/duration.ts'
+import { parseCallbackPath } from '../values/path.ts'
+import { boolean, integer, list, parsed, type Type, text, wrongKind } from '../values/value.ts'
+import { BRAND } from './brand.ts'
+import { PERSON } from './rules.ts'
+import { PORTAL_SESSIONS } from './sessions.ts'
+import { defaulted, type Key, type Keys, named, optional, required, type Table, table } from './table.ts'
+
+const word = text()
+
+/** One rule of a role. Every key that is present must hold; within a key, any entry is enough. */
+export const RULE = {
+  any: defaulted(boolean, false, true, 'Everyone who can sign in at this portal, or has a password there.'),
+  ...PERSON,
+} as const satisfies Keys
+
+export type RuleTable = Table<typeof RULE>
+
+const rule = table(RULE, { title: '[portals.NAME.roles]' })
+const rules = list(rule)
+
+/** A rule, or a list of rules of which any is enough. */
+const role: Type<readonly RuleTable[]> = {
+  label: 'rule, or list of rules',
+  expected: 'a rule such as { groups = ["admins"] }, or a list of rules',
+  get schema() {
+    return { anyOf: [rule.schema, rules.schema] }
+  },
+  read(raw, report) {
+    if (raw.kind === 'list') return rules.read(raw, report)
+    const hint = raw.kind === 'text' || raw.kind === 'boolean' ? roleHint(raw) : ''
+    if (raw.kind !== 'table') return wrongKind(raw, role.expected, report, hint)
+    const one = rule.read(raw, report)
+    return one === undefined ? undefined : [one]
+  },
+}
+
+function roleHint(raw: Raw): string {
+  return raw.kind === 'boolean' ? '{ any = true } is everyone who can sign in' : 'for a group: { groups = ["…"] }'
+}
+
+const roles = named(role, 'role', (name, at, report) => {
+  if (name !== 'public' && name !== 'authenticated') return
+  const hint = `allow = "${name}" has a meaning of its own; choose another name`
+  report.mistake(at, 'role.reserved', `a role cannot be called ${name}`, { hint, part: 'key' })
+})
+
+/** `guest_links` of a portal. */
+export const GUEST_LINKS = {
+  allow: required(
+    list(word, { single: true }),
+    ['admin'],
+    "Who may make them: any one of these of the portal's roles. Nobody can share what they may not open themselves.",
+  ),
+  max_lifetime: defaulted(duration('5m', '365d'), '7d', '24h', 'How long a link may last.'),
+  max_uses: defaulted(integer(1, 1_000), 100, 5, 'How often a link may be opened, each time in another browser.'),
+} as const satisfies Keys
+
+const url = parsed({ label: 'origin', expected: 'an address such as "https://auth.example.com"' }, parsePortalUrl)
+
+/** `[portals.NAME]`: where people sign in, and who is who. */
+export const PORTAL = {
+  title: defaulted(text(), 'Sallyport', 'Home', 'What the pages call this place.'),
+  url: optional(
+    url,
+    'https://auth.example.com',
+    'each protected host is its own',
+    'A host of its own for signing in, for any number of other hosts; one callback address to register.',
+  ),
+  providers: optional(
+    list(word, { single: true }),
+    ['pocket-id'],
+    '**required**, unless there is `htpasswd`',
+    'Who may sign people in; more than one makes a choice.',
+  ),
+  htpasswd: optional(
+    parsed({ label: 'file', expected: 'the path of a file' }, good),
+    'people.htpasswd',
+    'none',
+    'Who may come with a name and a password, on routes with `passwords = true`: a file of lines that `htpasswd -B` writes (bcrypt; Argon2 and, with a warning, `$apr1$` are taken too), read again when it changes. To rules their provider is `"htpasswd"` and their subject `htpasswd:NAME`. A portal that has this alone asks for a password.',
+  ),
+  callback_path: defaulted(
+    parsed({ label: 'path', expected: 'a path' }, parseCallbackPath),
+    '/.sallyport/callback',
+    '/oauth2/callback',
+    'Where providers send people back to; keeps an address that is registered already.',
+  ),
+  insecure_cookies: defaulted(
+    boolean,
+    false,
+    true,
+    'Cookies without `Secure` and `__Host-`, so that plain HTTP works. Anyone on the way can take over a session.',
+  ),
+  roles: rolesKey(),
+  ...BRAND,
+  ...PORTAL_SESSIONS,
+  provider_logout: defaulted(
+    boolean,
+    false,
+    true,
+    'Signing out here signs out at the provider too, where it has that. Register `https://HOST/.sallyport/signed-out` there as the address to return to.',
+  ),
+  admin_role: optional(
+    word,
+    'admin',
+    'nobody',
+    'Who has this role sees, and may end, every session of this portal, and sees the page `/.sallyport/admin`.',
+  ),
+  bind_tickets: defaulted(
+    boolean,
+    false,
+    true,
+    'Takes the ticket by which this portal signs a browser in at another host only from the network that it was given to (IPv4 /24, IPv6 /64). Where browsers reach one host by IPv4 and the other by IPv6, nobody can sign in.',
+  ),
+  personal_tokens: defaulted(
+    boolean,
+    false,
+    true,
+    'People may make tokens for themselves on the page `/.sallyport/tokens`, with the roles that they have at any time, for routes with `tokens = true`.',
+  ),
+  personal_tokens_rest: defaulted(
+    duration('1h', '365d'),
+    '30d',
+    '7d',
+    'How long such a token works after the provider last vouched for its owner, at a sign-in or a refresh; after that it rests until they sign in again.',
+  ),
+  guest_links: optional(
+    table(GUEST_LINKS, { title: '`guest_links` of a portal' }),
+    { allow: ['admin'], max_lifetime: '24h' },
+    'there are none',
+    'Lets people with a role make links by which guests open one host and path without signing in, where a rule says `guest_link = true`; its keys are below.',
+  ),
+} as const satisfies Keys
+
+function rolesKey(): Key<ReadonlyMap<string, readonly RuleTable[]>> {
+  return defaulted(
+    roles,
+    {},
+    { admin: { groups: ['admins'] } },
+    'Role = who has it: a rule, or a list of rules of which any is enough.',
+  )
+}
+
+export type PortalTable = Table<typeof PORTAL>

@@ -1,0 +1,104 @@
+import { bad, good, type Parsed } from '../text/outcome.ts'
+import { quote } from '../text/raw.ts'
+import { suggest } from '../text/suggest.ts'
+import { parseIssuer, parseMetadataUrl } from '../values/address.ts'
+import { choice, list, parsed, text } from '../values/value.ts'
+import { defaulted, type Keys, optional, required, table } from './table.ts'
+
+/** Algorithms whose key cannot be made by anyone but the provider (RFC 7518 §3.1, RFC 8037, RFC 9864). */
+const ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519']
+
+function parseAlgorithm(name: string): Parsed<string> {
+  if (ALGORITHMS.includes(name)) return good(name)
+  if (name.toLowerCase() === 'none') {
+    return bad(
+      'id_token_alg.refused',
+      'an unsigned ID token proves nothing',
+      'leave id_token_alg out, and let the provider sign',
+    )
+  }
+  if (/^HS\d/i.test(name)) {
+    const hint = 'set the provider to RS256, ES256 or EdDSA'
+    return bad(
+      'id_token_alg.refused',
+      `${quote(name)} would let anyone who knows the client secret sign in as anyone`,
+      hint,
+    )
+  }
+  const meant = suggest(name, ALGORITHMS)
+  const hint = meant === null ? `known are ${ALGORITHMS.join(', ')}` : `did you mean "${meant}"?`
+  return bad('choice.unknown', `${quote(name)} is not a signature algorithm`, hint)
+}
+
+const issuer = parsed(
+  { label: 'https address', expected: 'an https address such as "https://id.example.com"' },
+  parseIssuer,
+)
+const metadataUrl = parsed({ label: 'https address', expected: 'an https address' }, parseMetadataUrl)
+const secret = parsed({ label: 'text', expected: 'text', isSecret: true }, good)
+const algorithm = parsed(
+  { label: ALGORITHMS.map(name => `"${name}"`).join(', '), expected: 'a signature algorithm such as "RS256"' },
+  parseAlgorithm,
+)
+
+/** `access_tokens` of a provider. */
+export const ACCESS_TOKENS = {
+  audience: required(
+    text(),
+    'https://api.example.com',
+    'What the `aud` of such a token has to hold: the name that this gate has as an API at the provider.',
+  ),
+} as const satisfies Keys
+
+/** `[providers.NAME]`: one OpenID provider, and this proxy as its client. */
+export const PROVIDER = {
+  label: optional(text(), 'Pocket ID', "the table's name", 'What people see on the button, where there is a choice.'),
+  issuer: required(
+    issuer,
+    'https://id.example.com',
+    'The provider, exactly as it names itself in its metadata; a trailing slash counts.',
+  ),
+  metadata_url: optional(
+    metadataUrl,
+    'https://id.internal.example.com/.well-known/openid-configuration',
+    'issuer + `/.well-known/openid-configuration`',
+    "Where the provider's metadata is, if it is not below the issuer.",
+  ),
+  client_id: required(text(), '3f0c5a1e-8a53-4c6e-9d1b-2f7a64b0c1de', 'The client, as registered at the provider.'),
+  client_secret: optional(
+    secret,
+    '${POCKET_ID_SECRET}',
+    'a public client with PKCE',
+    "The client's secret, from the environment or a file rather than in this one.",
+  ),
+  client_auth: optional(
+    choice(['client_secret_basic', 'client_secret_post', 'none']),
+    'client_secret_post',
+    'what the provider prefers',
+    'How the client proves itself at the token endpoint.',
+  ),
+  scopes: optional(
+    list(text()),
+    ['openid', 'profile', 'email', 'groups'],
+    '`openid`, `profile`, `email`, and `groups` where the provider lists it',
+    'What to ask the provider for; `openid` is always among it.',
+  ),
+  emails: defaulted(
+    choice(['verified', 'trusted']),
+    'verified',
+    'trusted',
+    'Which of its e-mail addresses count in rules and are told to applications: those of which it says `email_verified`, or all; `"trusted"` is right where nobody can enter an address that is not theirs.',
+  ),
+  id_token_alg: optional(
+    algorithm,
+    'RS256',
+    'what the provider lists, without `none` and HMAC',
+    'The only signature algorithm that an ID token, or an access token, may have.',
+  ),
+  access_tokens: optional(
+    table(ACCESS_TOKENS, { title: 'access_tokens' }),
+    { audience: 'https://api.example.com' },
+    'none are taken',
+    'Programs may come with a JWT access token of this provider, on routes with `tokens = true`; its keys are below.',
+  ),
+} as const satisfies Keys

@@ -1,0 +1,277 @@
+import { itemsOf, type Raw, type RawText, showRaw } from '../text/raw.ts'
+import type { Report } from '../text/report.ts'
+import { parseOrigin } from '../values/address.ts'
+import { duration } from '../values/duration.ts'
+import { HOST_WIDE, headerSpec } from '../values/headers.ts'
+import { parseHostHeader, parseHostPattern } from '../values/host.ts'
+import { method } from '../values/method.ts'
+import { parsePath, parseRoutePath } from '../values/path.ts'
+import { sizeUpToOrOff } from '../values/size.ts'
+import { boolean, choice, either, list, parsed, type Type, text } from '../values/value.ts'
+import { folder, redirect, redirectStatus, respond, verify } from './answers.ts'
+import { app } from './app.ts'
+import { requestRules, responseRules } from './field-rules.ts'
+import { ROUTE_IDENTITY } from './identity.ts'
+import { ROUTE_LIMITS } from './limits.ts'
+import { type AccessTable, accessRule, RULE_SCHEMA } from './rules.ts'
+import { defaulted, type Keys, optional, required, type Table } from './table.ts'
+import { upstreamSpec } from './upstreams.ts'
+
+const REFERENCE = { $ref: `#/definitions/${RULE_SCHEMA}` }
+
+const host = parsed(
+  { label: 'host', expected: 'a host such as "app.example.com" or "*.example.com"' },
+  parseHostPattern,
+)
+const routePath = parsed({ label: 'path', expected: 'a path such as "/app"' }, parseRoutePath)
+const path = parsed({ label: 'path', expected: 'a path such as "/app"' }, parsePath)
+const hostHeader = parsed(
+  { label: '`"pass"`, `"upstream"` or host', expected: '"pass", "upstream" or a host such as "app.internal"' },
+  parseHostHeader,
+)
+const origin = parsed({ label: 'origin', expected: 'an origin such as "https://app.example.com"' }, parseOrigin)
+/** What `allow` and `deny` hold, as it was read: names of roles and rules. */
+export interface RuleList {
+  readonly kind: 'list'
+  readonly entries: readonly (string | AccessTable)[]
+}
+
+export type AllowValue = { readonly kind: 'public' } | { readonly kind: 'authenticated' } | RuleList
+
+const ruleOrRole: Type<string | AccessTable> = either(
+  raw => raw.kind === 'table',
+  accessRule,
+  text('a role\'s name, or a rule such as { groups = ["ops"], networks = ["10.0.0.0/8"] }'),
+)
+const rules = list(ruleOrRole, {
+  single: true,
+  emptyHint: 'for everyone: "public"; for all who are signed in: "authenticated"; else name roles or rules',
+})
+const schema = { anyOf: [text().schema, REFERENCE, { type: 'array', items: { anyOf: [text().schema, REFERENCE] } }] }
+
+function readRules(raw: Raw, report: Report): RuleList | undefined {
+  const entries = rules.read(raw.kind === 'table' ? { kind: 'list', at: raw.at, items: [raw] } : raw, report)
+  return entries === undefined ? undefined : { kind: 'list', entries }
+}
+
+/** The word among the entries that stands for more than a role. */
+function findWord(raw: Raw): RawText | undefined {
+  return itemsOf(raw)
+    .filter(item => item.kind === 'text')
+    .find(item => item.text === 'public' || item.text === 'authenticated')
+}
+
+const allow: Type<AllowValue> = {
+  label: '`"public"`, `"authenticated"`, role, rule, or a list of roles and rules',
+  expected: '"public", "authenticated", or a list of roles and rules',
+  schema,
+  read(raw, report) {
+    const value = readRules(raw, report)
+    const word = findWord(raw)
+    if (word === undefined) return value
+    const isPublic = word.text === 'public'
+    if (itemsOf(raw).length === 1) return { kind: isPublic ? 'public' : 'authenticated' }
+    const hint = isPublic
+      ? 'public lets everyone in, with or without a role; keep one of them'
+      : 'authenticated lets in everyone who is signed in; keep one of them'
+    report.mistake(word.at, 'allow.mixed', `${showRaw(word)} cannot be mixed with roles and rules`, { hint })
+    return undefined
+  },
+}
+
+const deny: Type<RuleList> = {
+  label: 'role, rule, or a list of roles and rules',
+  expected: 'a list of roles and rules',
+  schema,
+  read(raw, report) {
+    const value = readRules(raw, report)
+    const word = findWord(raw)
+    if (word === undefined) return value
+    const hint = 'to close a route, remove it; to shut out some, name roles or write rules'
+    report.mistake(word.at, 'deny.everyone', `deny = ${showRaw(word)} would shut everyone out`, { hint })
+    return undefined
+  },
+}
+
+/** `[[routes]]`: one host and path, where it leads, and who may pass. */
+export const ROUTE = {
+  host: required(
+    host,
+    'app.example.com',
+    'The host, exact or `*.example.com`; an exact one comes first, then the longest wildcard.',
+  ),
+  path: defaulted(
+    routePath,
+    '/',
+    '/api',
+    'The path and everything below it, at segment boundaries; the longest path of a host wins.',
+  ),
+  one_label: defaulted(
+    boolean,
+    false,
+    true,
+    'Whether a wildcard host stands for one label: `a.example.com`, and not `a.b.example.com`, which is 404 then.',
+  ),
+  exact: defaulted(
+    boolean,
+    false,
+    true,
+    'Whether this route is for `path` alone: what is below it, and the path with a slash at its end, is for other routes.',
+  ),
+  upstream: optional(
+    upstreamSpec,
+    'http://app:3000',
+    '**required**, or one of `redirect`, `respond`, `files` and `verify`',
+    'Where the application answers: `http://`, `https://` or `unix:/path`. A list shares the load. `"@NAME"` is the table `[upstreams.NAME]`, and a table in its place has the same keys.',
+  ),
+  redirect: optional(
+    redirect,
+    'https://new.example.com{path}{query}',
+    'none',
+    'Send people elsewhere, instead of `upstream`: an address or a path, with `{host}`, `{path}` (after `strip_prefix` and `add_prefix`) and `{query}`.',
+  ),
+  status: optional(redirectStatus, 308, '302', 'The status of `redirect`: 301, 302, 303, 307 or 308.'),
+  respond: optional(
+    respond,
+    { status: 503, body: 'Back at noon.' },
+    'none',
+    'Always the same answer, instead of `upstream`; its keys are below.',
+  ),
+  files: optional(
+    folder,
+    '/srv/www',
+    'none',
+    "A folder of files to serve, instead of `upstream`; a relative path starts at the config file's folder. `index.html` is served for a folder; there are no listings, no names that begin with a dot, and no links that lead outside.",
+  ),
+  verify: optional(
+    verify,
+    true,
+    'none',
+    'Instead of `upstream`: a proxy in front (nginx, Caddy, Traefik, HAProxy, Envoy) has the application, and asks whether a request may pass. `[server]` says where it asks (`verify`), and that it may (`trusted_proxies`).',
+  ),
+  portal: optional(
+    text(),
+    'home',
+    'none',
+    'The portal where people sign in for this route; needed unless `allow` is `"public"`.',
+  ),
+  allow: required(
+    allow,
+    ['user'],
+    "Who may pass: any one of these of the portal's roles, or of these rules, is enough. The keys of a rule are below.",
+  ),
+  deny: optional(
+    deny,
+    [{ networks: ['203.0.113.0/24'] }],
+    'nobody',
+    'Who may not, whatever `allow` says: the same roles and rules. What cannot be judged counts as denied.',
+  ),
+  methods: optional(
+    list(method, { single: true }),
+    ['GET', 'HEAD'],
+    'all',
+    'Methods that are served; others are answered with 405.',
+  ),
+  tokens: defaulted(
+    boolean,
+    false,
+    true,
+    'Scripts and apps may come with a token (`sallyport tokens create`) instead of signing in. Needs a portal.',
+  ),
+  passwords: defaulted(
+    boolean,
+    false,
+    true,
+    "People and programs may come with a name and a password (HTTP Basic) of the portal's `htpasswd` instead of signing in. Any other Basic credentials are then refused.",
+  ),
+  strip_prefix: optional(path, '/api', 'nothing', 'A part of `path` that the application does not see.'),
+  add_prefix: optional(
+    path,
+    '/app',
+    'nothing',
+    'Put before the path that the application sees, after `strip_prefix` was taken off.',
+  ),
+  host_header: defaulted(
+    hostHeader,
+    'pass',
+    'upstream',
+    'The Host that the application sees: what the client asked for, `"upstream"` for the address it has here, or a name. `X-Forwarded-Host` is always what the client asked for.',
+  ),
+  headers: defaulted(
+    headerSpec,
+    'none',
+    'x-token',
+    'How the application learns who is there: a preset, or a table such as `{ X-User = "{name} <{email}>" }`. Whatever a client sends in these fields is removed.',
+  ),
+  ...ROUTE_IDENTITY,
+  request_headers: optional(
+    requestRules,
+    { set: { 'X-Site': '{host}' }, remove: ['Accept-Language'] },
+    'nothing',
+    'What else changes in the fields of a request, after forged ones were removed; its keys are below.',
+  ),
+  response_headers: optional(
+    responseRules,
+    { set: { 'X-Frame-Options': 'DENY' }, remove: ['Server'] },
+    'nothing',
+    "What changes in the fields of this route's answers; the same keys. Our own pages and errors have theirs.",
+  ),
+  pass_fields: optional(
+    list(choice(HOST_WIDE), { single: true }),
+    ['Clear-Site-Data'],
+    'none',
+    'Fields of answers that act on the whole host, and so do not pass unless they are named: `Clear-Site-Data`, `Alt-Svc`, `NEL`, `Report-To`, `Reporting-Endpoints`, and `Service-Worker-Allowed` beyond this route.',
+  ),
+  timeout: defaulted(
+    duration('1ms', '24h'),
+    '60s',
+    '5m',
+    'How long the application may take to begin its answer, from the end of the request.',
+  ),
+  keep_length: defaulted(
+    sizeUpToOrOff('16MiB'),
+    'off',
+    '4MiB',
+    'Answers up to this size keep their `Content-Length`, for clients that cannot do without, such as firmware updaters and some players. Each is read whole before it goes on, for up to 5 seconds, and 64 MiB of them are held at a time; the others are sent in chunks. Up to 512 KiB the length stays anyway, where an application sends an answer in one go.',
+  ),
+  allowed_origins: defaulted(
+    list(origin, { single: true, mayBeEmpty: true }),
+    [],
+    ['https://app.example.com'],
+    "Origins besides the route's own whose pages may open WebSockets here, and whose scripts may read our own refusals (401, 403, 429, 5xx); hosts of the same portal may read those anyway.",
+  ),
+  websockets: defaulted(
+    boolean,
+    true,
+    false,
+    'Whether WebSockets pass. Where they do not, a handshake reaches the application as the plain request that it is without `Upgrade`.',
+  ),
+  websocket_compression: defaulted(
+    boolean,
+    false,
+    true,
+    'Lets browser and application agree to compress WebSocket messages (permessage-deflate). What the application sends compressed goes on compressed, up to 1 MiB a message; towards the application nothing is. Costs processor time: about 30 ms a MiB.',
+  ),
+  cors_preflight: defaulted(
+    boolean,
+    false,
+    true,
+    'Lets CORS preflights (OPTIONS with `Origin` and `Access-Control-Request-Method`, without a body) through where signing in is all that is missing; browsers send them without cookies.',
+  ),
+  service_workers: defaulted(
+    boolean,
+    true,
+    false,
+    'Whether browsers may fetch the script of a service worker from here (`Service-Worker: script`). A service worker sees what its browser brings to the host, sign-ins among it; one that is there already stays until the browser forgets it.',
+  ),
+  ...ROUTE_LIMITS,
+  name: optional(text(), 'Uptime Kuma', 'host and path', 'What people see in the list of their applications.'),
+  app: optional(
+    app,
+    { icon: 'icons/kuma.svg', group: 'Monitoring' },
+    'name and letter',
+    'How it shows in that list; its keys are below. A route that lies under another one of its host shows only with this or a `name` of its own.',
+  ),
+} as const satisfies Keys
+
+export type RouteTable = Table<typeof ROUTE>

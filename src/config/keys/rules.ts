@@ -1,0 +1,214 @@
+import { bad, good } from '../text/outcome.ts'
+import { type Json, type Path, quote, type RawTable } from '../text/raw.ts'
+import { duration } from '../values/duration.ts'
+import { parseEmail, parseEmailDomain } from '../values/email.ts'
+import { parseNetwork } from '../values/listen.ts'
+import { method } from '../values/method.ts'
+import { days, hours, moment, zone } from '../values/times.ts'
+import { boolean, list, parsed, type Type, text, wrongKind } from '../values/value.ts'
+import { defaulted, type Key, type Keys, optional, type Table, table, type Values } from './table.ts'
+
+type Scalar = string | number | boolean
+
+const word = text()
+const words = list(word, { single: true })
+
+/** A claim's value is compared as it is: text with text, number with number. */
+const scalar: Type<Scalar> = {
+  label: 'text, number or boolean',
+  expected: 'text, a number, true or false',
+  schema: { type: ['string', 'number', 'boolean'] },
+  read(raw, report) {
+    if (raw.kind === 'boolean') return raw.value
+    if ((raw.kind === 'integer' || raw.kind === 'float') && Number.isFinite(raw.value)) return raw.value
+    return raw.kind === 'text' ? word.read(raw, report) : wrongKind(raw, 'text, a number, true or false', report)
+  },
+}
+
+/** Conditions that are there or not: `false` says nothing. */
+export const SWITCHES = ['require_email', 'require_verified_email'] as const
+
+const scalars = list(scalar, { single: true })
+
+const claims: Type<ReadonlyMap<string, readonly Scalar[]>> = {
+  label: 'table',
+  expected: 'a table of claim = value, or a list of values',
+  schema: { type: 'object', minProperties: 1, additionalProperties: scalars.schema },
+  read(raw, report) {
+    if (raw.kind !== 'table')
+      return wrongKind(raw, 'a table of claim = value', report, 'claims = { department = ["it"] }')
+    if (raw.entries.size === 0) {
+      report.mistake(raw.at, 'list.empty', 'claims is an empty table', {
+        hint: 'it would match everyone; name a claim',
+      })
+    }
+    const values = new Map<string, readonly Scalar[]>()
+    for (const [name, entry] of raw.entries) {
+      const value = scalars.read(entry, report)
+      if (value !== undefined) values.set(name, value)
+    }
+    return values
+  },
+}
+
+const email = parsed({ label: 'e-mail address', expected: 'an e-mail address' }, parseEmail)
+const domain = parsed({ label: 'domain', expected: 'a domain such as "example.com"' }, parseEmailDomain)
+const network = parsed({ label: 'CIDR', expected: 'a network such as "10.0.0.0/8"' }, parseNetwork)
+
+/** `acr_values` separates them with spaces (OpenID Connect Core §3.1.2.1), so that none may have one. */
+const reference = parsed({ label: 'text', expected: 'text without spaces' }, value =>
+  /^[!-~]+$/.test(value)
+    ? good(value)
+    : bad(
+        'reference.invalid',
+        `${quote(value)} has a space or a letter beyond ASCII`,
+        'each value by itself, in a list',
+      ),
+)
+const references = list(reference, { single: true })
+
+/** Conditions about a person, the same for a portal's roles and for a route's rules. */
+export const PERSON = {
+  providers: optional(words, ['pocket-id'], 'any', 'Signed in at one of these providers.'),
+  provider: optional(word, 'pocket-id', 'any', 'The same, for a single provider.'),
+  subjects: optional(
+    words,
+    ['8c9f3a52-1d7b-4a87-b0a1-5f3d2f0c7e11'],
+    'any',
+    'The `sub` claim is one of these: the surest way to name a person.',
+  ),
+  emails: optional(
+    list(email, { single: true }),
+    ['aunt@example.org'],
+    'any',
+    'The `email` claim is one of these, in any letter case. Together with `domains` it is one key: either is enough.',
+  ),
+  domains: optional(
+    list(domain, { single: true }),
+    ['friends.example'],
+    'any',
+    'The `email` claim ends in @ and one of these; subdomains do not count.',
+  ),
+  groups: optional(words, ['admins'], 'any', 'The `groups` claim holds one of these, whole and in this letter case.'),
+  claims: optional(
+    claims,
+    { department: ['it', 'support'] },
+    'any',
+    'Each of these claims is, or as a list holds, one of the values. `"realm_access.roles"` is the claim `roles` in the claim `realm_access`.',
+  ),
+  require_email: defaulted(
+    boolean,
+    false,
+    true,
+    'There is an e-mail address that counts: verified, or of a provider with `emails = "trusted"`.',
+  ),
+  require_verified_email: defaulted(
+    boolean,
+    false,
+    true,
+    'There is an e-mail address, and the provider says that it is verified.',
+  ),
+} as const satisfies Keys
+
+/** Conditions about how someone signed in, and about the request. */
+const CONDITIONS = {
+  roles: optional(words, ['admin'], 'any', "One of these of the portal's roles."),
+  ...PERSON,
+  networks: optional(
+    list(network, { single: true }),
+    ['192.168.0.0/16', 'fd00::/8'],
+    'any',
+    'The client has an address in one of these networks.',
+  ),
+  methods: optional(list(method, { single: true }), ['GET', 'HEAD'], 'all', 'The method is one of these.'),
+  hours: optional(
+    list(hours, { single: true }),
+    '08:00-18:00',
+    'all day',
+    'The time of day, until not included; `22:00-06:00` goes over midnight and belongs to the day on which it begins.',
+  ),
+  days: optional(list(days, { single: true }), ['mon-fri'], 'every day', 'The day of the week.'),
+  timezone: optional(zone, 'Europe/Berlin', '`UTC`', 'What `hours`, `days` and dates without an offset are told in.'),
+  from: optional(moment, '2026-01-01', 'always', 'Not before this. A date alone begins with its day.'),
+  until: optional(moment, '2026-12-31', 'always', 'Not after this. A date alone includes its day.'),
+  max_age: optional(
+    duration('1m', '365d'),
+    '15m',
+    'any',
+    'The provider authenticated the person at most this long ago (`auth_time`, else the sign-in here); else they sign in again.',
+  ),
+  acr: optional(
+    references,
+    ['phr'],
+    'any',
+    'The provider states one of these levels of authentication (`acr`); else people are asked to sign in again, with it.',
+  ),
+  amr: optional(
+    references,
+    ['mfa', 'hwk'],
+    'any',
+    'The provider states one of these methods of authentication (`amr`); else people are asked to sign in again.',
+  ),
+  anonymous: defaulted(
+    boolean,
+    false,
+    true,
+    'In `allow`: nobody has to sign in where this table holds. Whoever is signed in is still told to the application.',
+  ),
+  guest_link: defaulted(
+    boolean,
+    false,
+    true,
+    'In `allow`: for whoever came by a guest link for this host and path, and for nobody else. Needs `guest_links` in the portal.',
+  ),
+} as const satisfies Keys
+
+/** A rule of a route as it was read. */
+export interface AccessTable {
+  readonly at: Path
+  readonly raw: RawTable
+  readonly values: Values<typeof CONDITIONS> & {
+    readonly any: readonly AccessTable[] | null | undefined
+    readonly all: readonly AccessTable[] | null | undefined
+    readonly not: AccessTable | null | undefined
+  }
+}
+
+/** How deep rules may stand in rules: enough for everything that is still understood. */
+const MAX_DEPTH = 4
+
+/** Where the schema keeps the rule, which holds itself. */
+export const RULE_SCHEMA = 'rule'
+
+/** A rule in a rule. */
+const nested: Type<AccessTable> = {
+  label: 'rule',
+  expected: 'a rule such as { roles = ["admin"] }',
+  schema: { $ref: `#/definitions/${RULE_SCHEMA}` },
+  read(raw, report) {
+    const depth = raw.at.filter(step => step === 'any' || step === 'all' || step === 'not').length
+    if (depth <= MAX_DEPTH) return accessRule.read(raw, report)
+    const hint = 'split it into several rules of the list, of which any is enough'
+    report.mistake(raw.at, 'rule.depth', `rules stand in each other more than ${MAX_DEPTH} deep`, { hint })
+    return undefined
+  },
+}
+
+/** One table of `allow` or `deny`. */
+export const ACCESS = {
+  ...CONDITIONS,
+  any: rulesKey([{ groups: ['ops'] }, { networks: ['10.0.0.0/8'] }], 'One of these rules holds, or more.'),
+  all: rulesKey([{ groups: ['ops'] }, { claims: { level: [3] } }], 'All of these rules hold.'),
+  not: ruleKey({ groups: ['interns'] }, 'This rule does not hold, and it is certain that it does not.'),
+} as const satisfies Keys
+
+function rulesKey(example: Json, doc: string): Key<readonly AccessTable[] | null> {
+  return optional(list(nested), example, 'nothing', doc)
+}
+
+function ruleKey(example: Json, doc: string): Key<AccessTable | null> {
+  return optional(nested, example, 'nothing', doc)
+}
+
+/** A rule of `allow` or `deny`. */
+export const accessRule: Type<Table<typeof ACCESS>> = table(ACCESS, { title: 'a rule' })

@@ -1,0 +1,135 @@
+import { bad, good, type Parsed } from '../text/outcome.ts'
+import { quote } from '../text/raw.ts'
+import type { ListenAddress } from '../types.ts'
+import { duration } from '../values/duration.ts'
+import { foldFieldName, IDENTITY, OWNED, TOKEN } from '../values/headers.ts'
+import { parseListen, parseNetwork } from '../values/listen.ts'
+import { parseSealKey, parseStore, type StoreAt } from '../values/store.ts'
+import { boolean, choice, either, integer, list, parsed, type Type } from '../values/value.ts'
+import { SERVER_LIMITS } from './limits.ts'
+import { LIFETIME, REFRESH, REFRESH_LIMIT } from './sessions.ts'
+import { defaulted, type Keys, optional } from './table.ts'
+
+const listenAddress: Type<ListenAddress> = parsed(
+  {
+    label: '`host:port` or `unix:/path`',
+    expected: '"host:port" or "unix:/path"',
+    numberHint: 'with the address, in quotes: "0.0.0.0:{n}"',
+  },
+  parseListen,
+)
+
+const network = parsed({ label: 'CIDR', expected: 'a network such as "10.0.0.0/8"' }, parseNetwork)
+
+function parseTrustedField(name: string): Parsed<string> {
+  if (!TOKEN.test(name)) return bad('header.name', `${quote(name)} is not a field name`, 'letters, digits and dashes')
+  const folded = foldFieldName(name)
+  if (OWNED.test(folded) || IDENTITY.test(folded) || OURS.test(folded)) {
+    const hint = 'Sallyport writes or reads it itself; a trusted proxy can say it in a field of another name'
+    return bad('header.owned', `${quote(name)} cannot be a trusted field`, hint)
+  }
+  return good(name.toLowerCase())
+}
+
+/** What goes on as it is from anyone, is ours alone to write, or names another method than the one that is judged. */
+const OURS =
+  /^(?:x-sallyport-.*|x-request-id|http2-settings|authorization|content-.*|x-http-method.*|x-method-override)$/
+
+const trustedField = parsed({ label: 'field name', expected: 'the name of a field' }, parseTrustedField)
+
+const workers: Type<number | 'auto'> = either(raw => raw.kind === 'text', choice(['auto']), integer(1, 256))
+
+/** `[server]`: the listeners and the process. */
+export const SERVER = {
+  listen: defaulted(
+    list(listenAddress, { single: true }),
+    ['0.0.0.0:8080'],
+    ['0.0.0.0:8080', '[::]:8080'],
+    'Where to accept plain HTTP, from browsers or from a TLS proxy in front.',
+  ),
+  trusted_proxies: defaulted(
+    list(network, { single: true, mayBeEmpty: true }),
+    [],
+    ['10.0.0.0/8'],
+    'Peers whose `X-Forwarded-*` fields are believed. From anyone else they are dropped.',
+  ),
+  trusted_fields: defaulted(
+    list(trustedField, { single: true, mayBeEmpty: true }),
+    [],
+    ['X-SSL-Client-Verify', 'X-SSL-Client-S-DN'],
+    'Fields in which `trusted_proxies` say who is there, such as by a client certificate. From them they go on to applications, from anyone else they are dropped. What other gates are known to write is dropped where it is not named here.',
+  ),
+  workers: defaulted(
+    workers,
+    1,
+    'auto',
+    'Processes that share the ports and the sessions; `"auto"` is one for each core. A `unix:` listener is the first one’s alone.',
+  ),
+  admin: optional(
+    listenAddress,
+    '127.0.0.1:9464',
+    'what `SALLYPORT_ADMIN` says where it is set (in the container `127.0.0.1:9464`), else not served',
+    'Where `/healthz`, `/readyz` and `/metrics` are answered; never on the public listeners.',
+  ),
+  verify: optional(
+    list(listenAddress, { single: true }),
+    '127.0.0.1:9080',
+    'not served',
+    'Where proxies in front ask about routes with `verify = true`: a place that they reach and their clients do not. Nothing else is answered there, and no verdict is given anywhere else.',
+  ),
+  access_log: defaulted(boolean, true, false, 'One line in the log for every request.'),
+  log_level: defaulted(
+    choice(['debug', 'info', 'warn', 'error']),
+    'info',
+    'debug',
+    'The least important kind of line that is written.',
+  ),
+  drain: defaulted(
+    duration('0s', '1h'),
+    '10s',
+    '30s',
+    'How long requests in flight may take to finish after a signal to stop.',
+  ),
+  ...SERVER_LIMITS,
+} as const satisfies Keys
+
+const store: Type<StoreAt> = parsed(
+  { label: '`sqlite:PATH` or `redis://HOST`', expected: '"sqlite:PATH" or "redis://HOST"' },
+  parseStore,
+)
+
+const sealKey: Type<string> = parsed(
+  { label: '32 bytes in base64', expected: 'a key of 32 bytes in base64', isSecret: true },
+  parseSealKey,
+)
+
+/** `[sessions]`: how long a sign-in lasts, and where it is kept. */
+export const SESSIONS = {
+  store: optional(
+    store,
+    'sqlite:/var/lib/sallyport/sallyport.db',
+    '`sqlite:sallyport.db`, in the folder that `SALLYPORT_DATA` names where it is set (in the container `/data`)',
+    'The session database; a relative path starts at the config file\'s folder. `sqlite::memory:` forgets everyone at a restart. `redis://` and `rediss://` are for several machines: `"rediss://:${REDIS_PASSWORD}@valkey.example.com:6379/0"`.',
+  ),
+  key: optional(
+    sealKey,
+    '${file:/run/secrets/sallyport-key}',
+    '`sallyport.key` beside the database, made at the first start',
+    'Seals tokens and pending sign-ins at rest: 32 bytes, as `openssl rand -base64 32` makes them. Needed for `redis://`, the same on every machine.',
+  ),
+  lifetime: defaulted(LIFETIME, '12h', '7d', 'How long a sign-in lasts, from its start.'),
+  idle: defaulted(LIFETIME, '2h', '30m', 'How long a sign-in lasts without a request.'),
+  refresh: defaulted(
+    REFRESH,
+    '15m',
+    '5m',
+    'How often the provider is asked again who someone is and whether they may still sign in, or `"off"`. It takes a refresh token: `offline_access` is asked for where the provider lists it.',
+  ),
+  refresh_limit: optional(
+    REFRESH_LIMIT,
+    '2h',
+    '4 × `refresh`',
+    'How long old answers count while the provider cannot be asked.',
+  ),
+  cache: defaulted(integer(1, 10_000_000), 10_000, 50_000, 'Sessions kept in memory in front of the database.'),
+} as const satisfies Keys

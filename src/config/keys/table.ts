@@ -1,0 +1,234 @@
+import { freezeDeep } from '../../base/freeze.ts'
+import { formatPath, type Json, type Path, parseRaw, quote, type Raw, type RawTable } from '../text/raw.ts'
+import type { Report } from '../text/report.ts'
+import { suggest } from '../text/suggest.ts'
+import { type Type, wrongKind } from '../values/value.ts'
+
+/** One key of a table: everything that the checker, the reference and the schema say about it. */
+export interface Key<T> {
+  readonly type: Type<T>
+  readonly isRequired: boolean
+  /** As in the file; undefined where there is none. */
+  readonly fallback: Json | undefined
+  /** The default in words, where it is computed from something else. */
+  readonly fallbackNote: string
+  readonly doc: string
+  readonly example: Json
+  /** The value of a key that is not in the file. */
+  readonly absent: (at: Path, report: Report) => T | undefined
+}
+
+/** A key that must be there. */
+export function required<T>(type: Type<T>, example: Json, doc: string): Key<T> {
+  const absent = () => undefined
+  return { type, isRequired: true, fallback: undefined, fallbackNote: '', doc, example, absent }
+}
+
+/** A key that may be left out and is then null; `fallbackNote` says what that means. */
+export function optional<T>(type: Type<T>, example: Json, fallbackNote: string, doc: string): Key<T | null> {
+  return { type, isRequired: false, fallback: undefined, fallbackNote, doc, example, absent: () => null }
+}
+
+/** A key with a default, given as it would be written in the file and checked the same way. */
+export function defaulted<T>(type: Type<T>, fallback: Json, example: Json, doc: string): Key<T> {
+  let known: { readonly value: T } | null = null
+  const absent = (at: Path, report: Report) => {
+    // Ten thousand routes leave out thirty keys each.
+    if (known !== null) return known.value
+    const raw = parseRaw(fallback, at)
+    const value = raw.ok ? type.read(raw.value, report) : undefined
+    // A table says where it is, so that it is one of its own at each place.
+    if (value !== undefined && !isObject(fallback) && !hasPlace(value)) known = { value: freezeDeep(value) }
+    return value
+  }
+  return { type, isRequired: false, fallback, fallbackNote: '', doc, example, absent }
+}
+
+function hasPlace(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && 'at' in value
+}
+
+export type Keys = Readonly<Record<string, Key<unknown>>>
+
+/** The values of a table; undefined where a mistake was reported. */
+export type Values<K extends Keys> = { readonly [N in keyof K]: K[N] extends Key<infer T> ? T | undefined : never }
+
+/** A table that was read: its values, and where they were. */
+export interface Table<K extends Keys> {
+  readonly at: Path
+  readonly raw: RawTable
+  readonly values: Values<K>
+}
+
+/** Where a key lives that people look for in the wrong table: name → `[server]`. */
+export type Homes = ReadonlyMap<string, string>
+
+export interface TableOptions {
+  /** As in the file: `[server]`, `[[routes]]`. */
+  readonly title: string
+  /** Keys with a message of their own instead of "unknown key". */
+  readonly refused?: ReadonlyMap<string, { readonly message: string; readonly hint: string }>
+  /** Where keys of other tables belong. */
+  readonly homes?: () => Homes
+}
+
+/** A table with these keys and no others. */
+export function table<K extends Keys>(keys: K, options: TableOptions): Type<Table<K>> {
+  const names = Object.keys(keys)
+  return {
+    label: 'table',
+    expected: 'a table',
+    get schema() {
+      return tableSchema(keys)
+    },
+    read(raw, report) {
+      if (raw.kind !== 'table') return wrongKind(raw, `a table, ${titleAt(options.title, raw.at)}`, report)
+      // A misspelt key is one mistake, not also a missing one.
+      const meant = new Set<string | null>()
+      for (const [name, entry] of raw.entries) {
+        if (!Object.hasOwn(keys, name)) meant.add(reportUnknown(name, entry, names, options, report))
+      }
+      const values: Record<string, unknown> = {}
+      for (const [name, key] of Object.entries(keys)) {
+        const entry = raw.entries.get(name)
+        if (entry !== undefined) values[name] = key.type.read(entry, report)
+        else {
+          values[name] = key.absent([...raw.at, name], report)
+          if (key.isRequired && !meant.has(name)) reportMissing(name, key, raw, options, report)
+        }
+      }
+      return { at: raw.at, raw, values: values as Values<K> }
+    },
+  }
+}
+
+/** Answers the key that was probably meant. */
+function reportUnknown(
+  name: string,
+  entry: Raw,
+  names: readonly string[],
+  options: TableOptions,
+  report: Report,
+): string | null {
+  const refused = options.refused?.get(name)
+  if (refused !== undefined) {
+    report.mistake(entry.at, 'key.not_built', refused.message, { hint: refused.hint, part: 'key' })
+    return null
+  }
+  const meant = suggest(name, names)
+  const home = options.homes?.().get(name)
+  const hint =
+    home !== undefined && home !== options.title
+      ? `${name} belongs in ${home}`
+      : meant !== null
+        ? `did you mean "${meant}"?`
+        : `the keys here are ${names.join(', ')}`
+  report.mistake(
+    entry.at,
+    'key.unknown',
+    `unknown key ${quote(name)} in ${titleAt(options.title, entry.at.slice(0, -1))}`,
+    { hint, part: 'key' },
+  )
+  return meant
+}
+
+/** `[providers.NAME]` with the name that is meant. */
+function titleAt(title: string, at: Path): string {
+  return title.includes('NAME') ? `[${formatPath(at)}]` : title
+}
+
+function reportMissing(name: string, key: Key<unknown>, raw: RawTable, options: TableOptions, report: Report): void {
+  const hint = `add it, for example: ${name} = ${formatToml(key.example)}`
+  report.mistake(raw.at, 'key.missing', `${titleAt(options.title, raw.at)} needs the key ${name}`, {
+    hint,
+    part: 'key',
+  })
+}
+
+function tableSchema(keys: Keys): Json {
+  const properties: Record<string, Json> = {}
+  for (const [name, key] of Object.entries(keys)) {
+    const fallback = key.fallback === undefined ? {} : { default: key.fallback }
+    properties[name] = { description: key.doc, ...fallback, examples: [key.example], ...objectOf(key.type.schema) }
+  }
+  const needed = Object.keys(keys).filter(name => keys[name]?.isRequired)
+  return { type: 'object', additionalProperties: false, ...(needed.length > 0 ? { required: needed } : {}), properties }
+}
+
+function isObject(value: Json): value is { readonly [name: string]: Json } {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** A schema as the object it always is, so that it can be spread. */
+export function objectOf(schema: Json): { readonly [name: string]: Json } {
+  if (isObject(schema)) return schema
+  throw new TypeError('a schema is an object')
+}
+
+const NAME = /^[A-Za-z0-9_-]+$/
+
+/** Tables by name: `[providers.NAME]`. `what` is how a message calls one; `check` may refuse further names. */
+export function named<T>(
+  of: Type<T>,
+  what: string,
+  check: (name: string, at: Path, report: Report) => void = () => {},
+): Type<ReadonlyMap<string, T>> {
+  return {
+    label: `tables by ${what} name`,
+    expected: `tables, one for each ${what}`,
+    get schema() {
+      return {
+        type: 'object',
+        propertyNames: { pattern: NAME.source },
+        additionalProperties: of.schema,
+      }
+    },
+    read(raw, report) {
+      if (raw.kind !== 'table') return wrongKind(raw, `tables, one for each ${what}`, report)
+      const values = new Map<string, T>()
+      for (const [name, entry] of raw.entries) {
+        if (NAME.test(name)) check(name, entry.at, report)
+        else {
+          const hint = 'letters, digits, - and _ only'
+          report.mistake(entry.at, 'name.invalid', `${quote(name)} cannot be the name of a ${what}`, {
+            hint,
+            part: 'key',
+          })
+        }
+        const value = of.read(entry, report)
+        if (value !== undefined) values.set(name, value)
+      }
+      return values
+    },
+  }
+}
+
+/** A list of tables: `[[routes]]`. */
+export function tables<T>(of: Type<T>, name: string): Type<readonly T[]> {
+  const expected = `a list of tables ([[${name}]])`
+  return {
+    label: 'list of tables',
+    expected,
+    get schema() {
+      return { type: 'array', items: of.schema }
+    },
+    read(raw, report) {
+      if (raw.kind === 'table') return wrongKind(raw, expected, report, `write [[${name}]] with two brackets`)
+      if (raw.kind !== 'list') return wrongKind(raw, expected, report)
+      return raw.items.map(item => of.read(item, report)).filter(value => value !== undefined)
+    },
+  }
+}
+
+/** A value as TOML writes it on one line. */
+export function formatToml(value: Json): string {
+  if (Array.isArray(value)) return `[${value.map(formatToml).join(', ')}]`
+  if (isObject(value)) {
+    if (Object.keys(value).length === 0) return '{}'
+    const entries = Object.entries(value).map(
+      ([name, item]) => `${NAME.test(name) ? name : JSON.stringify(name)} = ${formatToml(item)}`,
+    )
+    return `{ ${entries.join(', ')} }`
+  }
+  return JSON.stringify(value)
+}

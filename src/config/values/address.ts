@@ -1,0 +1,119 @@
+import { isLoopbackHost } from '../../base/net.ts'
+import { bad, good, type Parsed } from '../text/outcome.ts'
+import { quote } from '../text/raw.ts'
+import type { UpstreamAddress } from '../types-upstreams.ts'
+import { parseHost } from './host.ts'
+import { parseUnixPath } from './listen.ts'
+import { parsePath } from './path.ts'
+
+type AddressCode = 'issuer.invalid' | 'portal.url' | 'upstream.invalid' | 'origin.invalid'
+
+interface HttpAddress {
+  readonly scheme: 'http' | 'https'
+  readonly host: string
+  /** host, or host:port where the port is not the scheme's own. */
+  readonly authority: string
+  /** Everything after the authority, as written. */
+  readonly rest: string
+}
+
+/** An http or https address in its parts. A user name or password in it is refused without being repeated. */
+function parseHttp(text: string, code: AddressCode, what: string): Parsed<HttpAddress> {
+  const not = `${quote(text)} is not ${what}`
+  const match = /^([a-z][a-z0-9+.-]*):\/\/([^/?#\\]*)(.*)$/i.exec(text)
+  if (match === null)
+    return bad(code, not, `with a scheme: "${/:(?:443|8443)\b/.test(text) ? 'https' : 'http'}://${text}"`)
+  const [, schemeText = '', authority = '', rest = ''] = match
+  if (authority.includes('@'))
+    return bad(code, `a user name or password cannot be in ${what}`, 'remove everything up to the @')
+  const scheme = schemeText.toLowerCase()
+  if (scheme !== 'http' && scheme !== 'https') {
+    const hint = /^wss?$/.test(scheme)
+      ? `WebSockets pass through http${scheme.slice(2)}://`
+      : 'it begins with http:// or https://'
+    return bad(code, not, hint, schemeText)
+  }
+  if (/\s/.test(text)) return bad(code, not, 'there is a space in it')
+  const portText = /:(\d*)$/.exec(authority)?.[1]
+  const host = parseHost(portText === undefined ? authority : authority.slice(0, -portText.length - 1))
+  if (!host.ok) return bad(code, not, host.hint, host.mark)
+  const port = portText === undefined ? null : Number(portText)
+  if (port !== null && (portText === '' || port < 1 || port > 65_535)) {
+    return bad(code, not, 'the port is a number from 1 to 65535', `:${portText}`)
+  }
+  const isUsualPort = port === null || port === (scheme === 'https' ? 443 : 80)
+  return good({ scheme, host: host.value, authority: isUsualPort ? host.value : `${host.value}:${port}`, rest })
+}
+
+/**
+ * An issuer, exactly as written: it is compared byte for byte with what the provider says of itself.
+ *
+ * https, or http on loopback. Source: OpenID Connect Discovery 1.0 §3 (issuer), §4 (its metadata address).
+ */
+export function parseIssuer(text: string): Parsed<string> {
+  const wellKnown = text.indexOf('/.well-known/')
+  if (wellKnown > 0) {
+    const hint = `the issuer is the part before it: "${text.slice(0, wellKnown)}"`
+    return bad('issuer.invalid', `${quote(text)} is a metadata address, not an issuer`, hint, text.slice(wellKnown))
+  }
+  const odd = /[?#]/.exec(text)?.[0]
+  if (odd !== undefined)
+    return bad('issuer.invalid', `${quote(text)} is not an issuer`, 'an issuer has no query and no fragment', odd)
+  return parseProviderAddress(text, 'an issuer')
+}
+
+/** Where a provider's metadata is: https, or http on loopback; no fragment. */
+export function parseMetadataUrl(text: string): Parsed<string> {
+  if (text.includes('#'))
+    return bad('issuer.invalid', `${quote(text)} is not a metadata address`, 'without a fragment', '#')
+  return parseProviderAddress(text, 'a metadata address')
+}
+
+function parseProviderAddress(text: string, what: string): Parsed<string> {
+  const address = parseHttp(text, 'issuer.invalid', what)
+  if (!address.ok) return address
+  if (address.value.scheme === 'http' && !isLoopbackHost(address.value.host)) {
+    const hint = 'over plain http anyone on the way can sign in as anyone; http is for loopback only'
+    return bad('issuer.insecure', `${quote(text)} is not https`, hint, 'http')
+  }
+  return good(text)
+}
+
+/** A portal's own origin. A trailing slash is allowed and means nothing. */
+export function parsePortalUrl(text: string): Parsed<Omit<HttpAddress, 'rest'>> {
+  const address = parseHttp(text, 'portal.url', "a portal's address")
+  if (!address.ok) return address
+  const { rest, ...origin } = address.value
+  if (rest !== '' && rest !== '/') {
+    const hint = `a portal has a host of its own, without a path: "${origin.scheme}://${origin.authority}"`
+    return bad('portal.url', `${quote(text)} is not a portal's address`, hint, rest)
+  }
+  return good(origin)
+}
+
+/** An origin as browsers write it in the Origin field (RFC 6454 §6.2). */
+export function parseOrigin(text: string): Parsed<string> {
+  const address = parseHttp(text, 'origin.invalid', 'an origin')
+  if (!address.ok) return address
+  const { scheme, authority, rest } = address.value
+  const origin = `${scheme}://${authority}`
+  if (rest !== '') return bad('origin.invalid', `${quote(text)} is not an origin`, `without a path: "${origin}"`, rest)
+  return good(origin)
+}
+
+/** Where an application answers: `http://host:port`, `https://…`, either with a path to put in front, or `unix:/path`. */
+export function parseUpstream(text: string): Parsed<UpstreamAddress> {
+  const not = `${quote(text)} is not an upstream`
+  if (text.startsWith('unix:')) return parseUnixPath(text, 'upstream.invalid', not)
+  if (text.startsWith('@')) {
+    return bad('upstream.invalid', not, `a name stands alone: upstream = "${text}", with the list in its table`)
+  }
+  const address = parseHttp(text, 'upstream.invalid', 'an upstream')
+  if (!address.ok) return address
+  const { scheme, authority, rest } = address.value
+  const odd = /[?#]/.exec(rest)?.[0]
+  if (odd !== undefined) return bad('upstream.invalid', not, 'an upstream has no query and no fragment', odd)
+  const path = parsePath(rest === '' ? '/' : rest)
+  if (!path.ok) return bad('upstream.invalid', not, path.hint, path.mark)
+  return good({ kind: 'url', scheme, authority, basePath: path.value === '/' ? '' : path.value })
+}

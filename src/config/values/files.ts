@@ -1,0 +1,64 @@
+import { resolve } from 'node:path'
+import { sha256 } from '../../base/bytes.ts'
+import { type Sources, whyUnreadable } from '../text/substitute.ts'
+
+interface Unreadable {
+  readonly ok: false
+  /** As the end of a sentence. */
+  readonly why: string
+}
+
+/** A file's text, or why it cannot be read. */
+export type FileText = { readonly ok: true; readonly text: string } | Unreadable
+
+/** The same for a file that is not text. */
+export type FileBytes = { readonly ok: true; readonly bytes: Uint8Array } | Unreadable
+
+/** Files that routes.toml names by their paths, each read once in one check. */
+export interface ConfigFiles {
+  /** A relative path starts at the config file's folder. */
+  read(path: string): FileText
+  readBytes(path: string): FileBytes
+  /** Absolute paths of all that were asked for, readable or not: what a reload has to watch. */
+  readonly paths: readonly string[]
+  /** What was read, in order. Secret: for hashing only. */
+  readonly contents: readonly string[]
+}
+
+/** Files below a config file's folder; nothing is read before it is asked for. */
+export function createConfigFiles(directory: string, sources: Pick<Sources, 'readText' | 'readBytes'>): ConfigFiles {
+  const texts = new Map<string, FileText>()
+  const binaries = new Map<string, FileBytes>()
+
+  function readOnce<T>(
+    known: Map<string, T | Unreadable>,
+    path: string,
+    read: (absolute: string) => T,
+  ): T | Unreadable {
+    const absolute = resolve(directory, path)
+    const before = known.get(absolute)
+    if (before !== undefined) return before
+    let file: T | Unreadable
+    try {
+      file = read(absolute)
+    } catch (error) {
+      file = { ok: false, why: whyUnreadable(error) }
+    }
+    known.set(absolute, file)
+    return file
+  }
+
+  return {
+    read: path => readOnce(texts, path, absolute => ({ ok: true, text: sources.readText(absolute) })),
+    readBytes: path => readOnce(binaries, path, absolute => ({ ok: true, bytes: sources.readBytes(absolute) })),
+    get paths() {
+      return [...new Set([...texts.keys(), ...binaries.keys()])]
+    },
+    get contents() {
+      return [
+        ...[...texts.values()].flatMap(file => (file.ok ? [file.text] : [])),
+        ...[...binaries.values()].flatMap(file => (file.ok ? [sha256(file.bytes)] : [])),
+      ]
+    },
+  }
+}

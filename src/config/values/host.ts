@@ -1,0 +1,72 @@
+import { bad, good, type Parsed } from '../text/outcome.ts'
+import { quote } from '../text/raw.ts'
+import type { HostHeader } from '../types.ts'
+
+/** What a request's host can be after `parseTarget`; anything else in the file could never match. */
+const HOST = /^(?:[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?\.)*[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?$/
+
+/**
+ * A host in its one spelling: lower-case ASCII, IDN as punycode, IPv6 in brackets. No scheme, port, path or trailing dot.
+ *
+ * Source: RFC 3986 §3.2.2; IDN by the URL Standard's host parser (UTS #46), as browsers do it.
+ */
+export function parseHost(text: string): Parsed<string> {
+  const not = `${quote(text)} is not a host name`
+  const scheme = /^[a-z][a-z0-9+.-]*:\/\//i.exec(text)?.[0]
+  if (scheme !== undefined)
+    return bad('host.invalid', not, 'leave the scheme out: only the name, such as "app.example.com"', scheme)
+  const slash = text.indexOf('/')
+  if (slash >= 0) return bad('host.invalid', not, 'a path goes into the key path', text.slice(slash))
+  const odd = /[\s@?#%\\<>^|"'`,;(){}]/.exec(text)?.[0]
+  if (odd !== undefined) return bad('host.invalid', not, `${quote(odd)} cannot be in a host name`, odd)
+  if (text.includes('*')) return bad('host.wildcard', `${quote(text)} may not be a wildcard here`, '', '*')
+  if (text.startsWith('[')) return parseIpv6(text, not)
+  const port = /:\d*$/.exec(text)?.[0]
+  if (port !== undefined && text.indexOf(':') === text.length - port.length) {
+    return bad('host.invalid', not, 'leave the port out: a route serves its host on every port', port)
+  }
+  if (text.includes(':')) return bad('host.invalid', not, `IPv6 goes in brackets: "[${text}]"`)
+  if (text.endsWith('.')) return bad('host.invalid', not, `without the trailing dot: "${text.replace(/\.+$/, '')}"`)
+  const host = URL.parse(`http://${text}/`)?.hostname
+  const plain = text.toLowerCase()
+  if (host === undefined || host.length > 253 || !HOST.test(host) || host.split('.').some(label => label.length > 63)) {
+    return bad('host.invalid', not, 'letters, digits and dashes, with dots between')
+  }
+  // The URL parser reads 0x7f.1 and 127.1 as addresses; a request's Host is compared as it is written.
+  if (/^[\x20-\x7e]+$/.test(text) && host !== plain) return bad('host.invalid', not, `write "${host}"`)
+  return good(host)
+}
+
+/** What `host_header` can be: two words, or a host with a port where the application wants one. */
+export function parseHostHeader(text: string): Parsed<HostHeader> {
+  if (text === 'pass' || text === 'upstream') return good({ kind: text })
+  const port = /:([0-9]{1,5})$/.exec(text)
+  const host = parseHost(port === null ? text : text.slice(0, port.index))
+  if (!host.ok) return host
+  if (port !== null && Number(port[1]) > 65_535) return bad('host.invalid', `${quote(text)} is not a host`, '', port[0])
+  return good({ kind: 'name', name: port === null ? host.value : host.value + port[0] })
+}
+
+/** As `parseHost`, or `*.` and such a host: one star, which is the whole first label. */
+export function parseHostPattern(text: string): Parsed<string> {
+  if (!text.includes('*')) return parseHost(text)
+  if (!text.startsWith('*.') || text.lastIndexOf('*') > 0 || text === '*.') {
+    const hint =
+      text === '*'
+        ? 'a route for every host is not possible: name the domain, "*.example.com"'
+        : 'only as the whole first label: "*.example.com"'
+    return bad('host.wildcard', `${quote(text)} is not a wildcard host`, hint)
+  }
+  const rest = parseHost(text.slice(2))
+  if (!rest.ok) return rest
+  if (rest.value.startsWith('[') || /(?:^|\.)\d+$/.test(rest.value)) {
+    return bad('host.wildcard', `${quote(text)} is not a wildcard host`, 'an address has no wildcard')
+  }
+  return good(`*.${rest.value}`)
+}
+
+function parseIpv6(text: string, not: string): Parsed<string> {
+  if (!text.endsWith(']')) return bad('host.invalid', not, 'leave the port out: a route serves its host on every port')
+  const host = URL.parse(`http://${text}/`)?.hostname
+  return host === undefined ? bad('host.invalid', not, 'the address in the brackets is not IPv6') : good(host)
+}

@@ -1,0 +1,69 @@
+import { bad, good, type Parsed } from '../text/outcome.ts'
+import { quote } from '../text/raw.ts'
+
+/** Characters of a path that every backend reads the same way (RFC 3986 §3.3, without escapes and parameters). */
+const SEGMENTS = /^(?:\/[A-Za-z0-9._~!$&'()+,=:@-]*)+$/
+
+/** What Sallyport answers itself, on every host. */
+export const RESERVED_PREFIX = '/.sallyport'
+
+/**
+ * A path in its one spelling: `/`, or `/x/y` without a trailing slash ("/x/" and "/x" mean the same).
+ *
+ * Refused: whatever some backend reads in another way (escapes, parameters, doubled slashes, dot segments, dots at the end), since a rule
+ * written with it would not protect what it seems to.
+ */
+export function parsePath(text: string): Parsed<string> {
+  const not = `${quote(text)} is not a path`
+  if (/^https?:\/\//i.test(text)) return bad('path.invalid', not, 'only what comes after the host: "/app"')
+  if (!text.startsWith('/')) return bad('path.invalid', not, `begin with a slash: "/${text}"`)
+  if (text.includes('*')) {
+    const base = text.slice(0, text.indexOf('*')).replace(/\/+$/, '') || '/'
+    return bad('path.invalid', not, `a path serves everything below it: "${base}"`, '*')
+  }
+  if (text.includes('//')) return bad('path.invalid', not, 'single slashes only', '//')
+  const dots = /\/(\.{1,2})(?:\/|$)/.exec(text)?.[1]
+  if (dots !== undefined) return bad('path.invalid', not, 'write the path that it leads to, without . and ..', dots)
+  const dropped = /(\.)(?:\/|$)/.exec(text)?.[1] ?? /:\$/.exec(text)?.[0]
+  if (dropped !== undefined) {
+    return bad('path.invalid', not, 'no dot at the end of a name, and no ":$": Windows leaves them out', dropped)
+  }
+  if (text.includes('%'))
+    return bad('path.invalid', not, 'no percent-escapes: requests are matched before decoding', '%')
+  if (text.includes('?')) return bad('path.invalid', not, 'routes are chosen by path; the query is passed on', '?')
+  if (!SEGMENTS.test(text)) {
+    const odd = [...text].find(character => !SEGMENTS.test(`/${character}`)) ?? ''
+    return bad('path.invalid', not, `${quote(odd)} cannot be in a path`, odd)
+  }
+  return good(text.length > 1 && text.endsWith('/') ? text.slice(0, -1) : text)
+}
+
+/** As `parsePath`, outside of what Sallyport answers itself. */
+export function parseRoutePath(text: string): Parsed<string> {
+  const path = parsePath(text)
+  if (path.ok && isUnder(path.value.toLowerCase(), RESERVED_PREFIX)) {
+    return bad(
+      'path.reserved',
+      `${quote(text)} belongs to Sallyport itself`,
+      `everything below ${RESERVED_PREFIX} is reserved on every host`,
+    )
+  }
+  return path
+}
+
+/** Where a provider sends people back to: any path of its own, and of the reserved ones only the default. */
+export function parseCallbackPath(text: string): Parsed<string> {
+  const path = parsePath(text)
+  if (!path.ok) return path
+  if (path.value === '/') return bad('portal.callback', 'the callback cannot be "/"', 'it needs a path of its own')
+  if (path.value !== `${RESERVED_PREFIX}/callback` && isUnder(path.value.toLowerCase(), RESERVED_PREFIX)) {
+    const hint = `of the paths below ${RESERVED_PREFIX} only ${RESERVED_PREFIX}/callback, the default`
+    return bad('portal.callback', `${quote(text)} is another page of Sallyport's`, hint)
+  }
+  return path
+}
+
+/** Whether a path is a prefix path or lies below it, at a segment boundary. */
+export function isUnder(path: string, prefix: string): boolean {
+  return prefix === '/' || path === prefix || path.startsWith(`${prefix}/`)
+}

@@ -1,0 +1,76 @@
+import { bad, good, type Parsed } from '../text/outcome.ts'
+import { quote } from '../text/raw.ts'
+import { parsed, type Type } from './value.ts'
+
+/** Decimal units by SI, binary ones by IEC 80000-13. */
+const UNIT_BYTES: ReadonlyMap<string, number> = new Map([
+  ['b', 1],
+  ['kb', 1_000],
+  ['mb', 1_000_000],
+  ['gb', 1_000_000_000],
+  ['tb', 1_000_000_000_000],
+  ['kib', 1_024],
+  ['mib', 1_048_576],
+  ['gib', 1_073_741_824],
+  ['tib', 1_099_511_627_776],
+])
+
+const SIZE = /^(\d{1,9}(?:\.\d{1,3})?) ?([A-Za-z]{1,3})$/
+
+/** Bytes from `10kB`, `100MB`, `1.5GB`, `512KiB`, `0B`: a number with a unit in any letter case, a whole number of bytes. */
+export function parseSize(text: string): Parsed<number> {
+  const [, count = '', unit = ''] = SIZE.exec(text) ?? []
+  const unitBytes = UNIT_BYTES.get(unit.toLowerCase())
+  const bytes = unitBytes === undefined ? Number.NaN : Math.round(Number(count) * unitBytes)
+  if (Number.isSafeInteger(bytes)) return good(bytes)
+  const hint = /^\d+$/.test(text) ? `with a unit: "${text}B"?` : 'a number with B, kB, MB, GB, KiB, MiB or GiB: "100MB"'
+  return bad('size.invalid', `${quote(text)} is not a size`, hint)
+}
+
+/** How long something may be; null for no limit. */
+export interface SizeLimit {
+  readonly maxBytes: number | null
+}
+
+/** A size in bytes, or `"off"`, which is then null: for no limit, or for none of what it is the size of. */
+export const sizeOrOff: Type<SizeLimit> = sizeType(parseSize)
+
+/** As `sizeOrOff`, with the most that may be written. Throws TypeError where `most` is no size. */
+export function sizeUpToOrOff(most: string): Type<SizeLimit> {
+  const limit = parseSize(most)
+  if (!limit.ok) throw new TypeError(limit.message)
+  return sizeType(text => {
+    const size = parseSize(text)
+    if (!size.ok || (size.value > 0 && size.value <= limit.value)) return size
+    return bad('size.range', `${quote(text)} is out of range`, `up to ${most}, or "off"`)
+  })
+}
+
+/** A size in bytes, with the least that may be written. Throws TypeError where `least` is no size. */
+export function sizeFrom(least: string): Type<number> {
+  const limit = parseSize(least)
+  if (!limit.ok) throw new TypeError(limit.message)
+  return parsed<number>(
+    { label: 'size', expected: 'a size such as "100MB"', numberHint: 'with a unit, in quotes: "{n}B"' },
+    text => {
+      const size = parseSize(text)
+      if (!size.ok || size.value >= limit.value) return size
+      return bad('size.range', `${quote(text)} is out of range`, `from ${least}`)
+    },
+  )
+}
+
+function sizeType(parse: (text: string) => Parsed<number>): Type<SizeLimit> {
+  return parsed<SizeLimit>(
+    {
+      label: 'size, or `"off"`',
+      expected: 'a size such as "100MB", or "off"',
+      numberHint: 'with a unit, in quotes: "{n}B"',
+    },
+    text => {
+      if (text === 'off') return good({ maxBytes: null })
+      const size = parse(text)
+      return size.ok ? good({ maxBytes: size.value }) : size
+    },
+  )
+}

@@ -1,0 +1,56 @@
+import { bad, good, type Parsed } from '../text/outcome.ts'
+import { quote } from '../text/raw.ts'
+import { didYouMean } from '../text/suggest.ts'
+import type { RequestPlaceholder, TemplatePart } from '../types-values.ts'
+import { PLACEHOLDERS } from './headers.ts'
+
+/** What a template may name of the request itself. */
+export const REQUEST_PLACEHOLDERS = ['host', 'path', 'query', 'method', 'client', 'request_id', 'scheme'] as const
+
+/**
+ * A template in its parts: literal text with `{placeholder}` in it; `{{` and `}}` are braces. Text without braces is literal.
+ *
+ * Refused: unknown placeholders (claims are `{claims.NAME}`), braces that do not pair, text that a field cannot carry.
+ */
+export function parseParts(text: string): Parsed<readonly TemplatePart[]> {
+  if (!/^[\x20-\x7e]+$/.test(text)) return bad('header.template', `${quote(text)} cannot be in a header`, 'ASCII only')
+  return splitTemplate(text)
+}
+
+/** The same for text that does not become a field as it is. */
+export function splitTemplate(text: string): Parsed<readonly TemplatePart[]> {
+  const parts: TemplatePart[] = []
+  let literal = ''
+  let end = 0
+  for (const match of text.matchAll(/\{\{|\}\}|\{([^{}]*)\}|[{}]/g)) {
+    const [piece, inner] = match
+    literal += text.slice(end, match.index)
+    end = match.index + piece.length
+    if (piece === '{{' || piece === '}}') {
+      literal += piece[0]
+      continue
+    }
+    if (inner === undefined) {
+      const hint = 'a placeholder is written {email}, a brace that stands for itself {{ or }}'
+      return bad('header.template', `a brace in ${quote(text)} has no partner`, hint, piece)
+    }
+    const placeholder = readPlaceholder(inner)
+    if (placeholder === null) {
+      const hint = didYouMean(inner, [...PLACEHOLDERS, 'claims.NAME', ...REQUEST_PLACEHOLDERS])
+      return bad('header.template', `there is no placeholder ${quote(inner)}`, hint, piece)
+    }
+    if (literal !== '') parts.push({ kind: 'text', text: literal })
+    literal = ''
+    parts.push(placeholder)
+  }
+  literal += text.slice(end)
+  if (literal !== '') parts.push({ kind: 'text', text: literal })
+  return good(parts)
+}
+
+function readPlaceholder(name: string): TemplatePart | null {
+  const ofRequest: RequestPlaceholder | undefined = REQUEST_PLACEHOLDERS.find(known => known === name)
+  if (ofRequest !== undefined) return { kind: 'request', name: ofRequest }
+  const isIdentity = PLACEHOLDERS.some(known => known === name) || /^claims\.[^\s{}]+$/.test(name)
+  return isIdentity ? { kind: 'identity', name } : null
+}

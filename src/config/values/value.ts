@@ -1,0 +1,206 @@
+import { bad, good, type Parsed, type Refusal } from '../text/outcome.ts'
+import { describeRaw, type Json, type Path, quote, type Raw, type RawText, showRaw } from '../text/raw.ts'
+import type { Report } from '../text/report.ts'
+import { suggest } from '../text/suggest.ts'
+
+/** What a key takes: how it is checked, how it is named in the reference, and its JSON schema, all in one place. */
+export interface Type<T> {
+  /** As the reference's type column says it: `text`, `list of hosts`. */
+  readonly label: string
+  /** Completes "must be …". */
+  readonly expected: string
+  readonly schema: Json
+  /** The value, or undefined when there is a mistake in it, which is then in the report. */
+  read(raw: Raw, report: Report): T | undefined
+}
+
+/** Text with `${…}` in it satisfies every text schema: what it becomes is not known to an editor. */
+const REFERENCE_SCHEMA = { type: 'string', pattern: '\\$\\{' }
+
+/** How `parsed` describes a type of text. */
+export interface TextNames {
+  readonly label: string
+  readonly expected: string
+  /** JSON schema of the text; plain text unless given. */
+  readonly schema?: Json
+  /** Never quote the value, wherever it came from. */
+  readonly isSecret?: boolean
+  /** What to write when a number stands where text belongs; `{n}` is the number. */
+  readonly numberHint?: string
+}
+
+/** Text that a parser turns into a value. Control characters and empty text are refused before the parser sees it. */
+export function parsed<T>(names: TextNames, parse: (text: string, at: Path) => Parsed<T>): Type<T> {
+  const { label, expected, schema = { type: 'string' }, isSecret = false, numberHint } = names
+  return {
+    label,
+    expected,
+    schema,
+    read(raw, report) {
+      if (raw.kind !== 'text') {
+        const isNumber = raw.kind === 'integer' || raw.kind === 'float'
+        const hint = isNumber && numberHint !== undefined ? numberHint.replace('{n}', String(raw.value)) : TEXT_HINT
+        return wrongKind(raw, expected, report, isSecret ? '' : hint)
+      }
+      if (raw.text === null) return undefined
+      const checked = checkText(raw.text, keyOf(raw.at))
+      const outcome = checked.ok ? parse(raw.text, raw.at) : checked
+      if (outcome.ok) return outcome.value
+      refuse(raw, raw.isFilled || isSecret ? veil(raw, outcome, expected) : outcome, report)
+      return undefined
+    },
+  }
+}
+
+const TEXT_HINT = 'text goes in double quotes'
+
+/** Any text that is not empty. */
+export function text(expected = 'text'): Type<string> {
+  return parsed({ label: 'text', expected }, good)
+}
+
+/** One of a few words. */
+export function choice<const T extends string>(words: readonly T[]): Type<T> {
+  const label = words.map(word => `"${word}"`).join(', ')
+  const names = { label, expected: `one of ${label}`, schema: { anyOf: [{ enum: words }, REFERENCE_SCHEMA] } }
+  return parsed(names, value => {
+    const word = words.find(candidate => candidate === value)
+    if (word !== undefined) return good(word)
+    const meant = suggest(value, words)
+    return bad(
+      'choice.unknown',
+      `${quote(value)} is not one of ${label}`,
+      meant === null ? '' : `did you mean "${meant}"?`,
+    )
+  })
+}
+
+/** A whole number within bounds. */
+export function integer(least: number, most: number): Type<number> {
+  const expected = `a whole number from ${least} to ${most}`
+  return {
+    label: 'integer',
+    expected,
+    schema: { type: 'integer', minimum: least, maximum: most },
+    read(raw, report) {
+      if (raw.kind !== 'integer') return wrongKind(raw, expected, report, 'numbers are written without quotes')
+      if (raw.value >= least && raw.value <= most) return raw.value
+      report.mistake(raw.at, 'number.range', `${keyOf(raw.at)} must be ${expected}`)
+      return undefined
+    },
+  }
+}
+
+/** true or false. */
+export const boolean: Type<boolean> = {
+  label: 'boolean',
+  expected: 'true or false',
+  schema: { type: 'boolean' },
+  read(raw, report) {
+    if (raw.kind === 'boolean') return raw.value
+    return wrongKind(raw, 'true or false', report, 'without quotes')
+  },
+}
+
+export interface ListOptions {
+  /** A single value may stand for a list of one. */
+  readonly single?: boolean
+  /** An empty list is allowed, and means none. */
+  readonly mayBeEmpty?: boolean
+  /** What to write instead of an empty list. */
+  readonly emptyHint?: string
+}
+
+/** A list. Two equal texts in one list are a mistake, and so is an empty list unless it is allowed. */
+export function list<T>(of: Type<T>, options: ListOptions = {}): Type<readonly T[]> {
+  const { single = false, mayBeEmpty = false, emptyHint = 'leave the key out, or name at least one' } = options
+  const expected = `a list, each entry ${of.expected}`
+  const schema = { type: 'array', items: of.schema, ...(mayBeEmpty ? {} : { minItems: 1 }), uniqueItems: true }
+  return {
+    label: single ? `${of.label}, or a list` : `list of ${of.label}`,
+    expected,
+    schema: single ? { anyOf: [of.schema, schema] } : schema,
+    read(raw, report) {
+      if (raw.kind !== 'list') {
+        if (!single || raw.kind === 'table') return wrongKind(raw, expected, report, listHint(raw))
+        const value = of.read(raw, report)
+        return value === undefined ? undefined : [value]
+      }
+      if (raw.items.length === 0 && !mayBeEmpty) {
+        report.mistake(raw.at, 'list.empty', `${keyOf(raw.at)} is an empty list`, { hint: emptyHint })
+        return undefined
+      }
+      const seen = new Map<string, Path>()
+      const values: T[] = []
+      let isWhole = true
+      for (const item of raw.items) {
+        const value = of.read(item, report)
+        if (value === undefined) isWhole = false
+        else values.push(value)
+        if (item.kind !== 'text' || item.text === null) continue
+        const first = seen.get(item.text)
+        if (first === undefined) seen.set(item.text, item.at)
+        else report.mistake(item.at, 'list.repeated', `${showRaw(item)} is in this list twice`, { hint: 'remove one' })
+      }
+      return isWhole ? values : undefined
+    },
+  }
+}
+
+function listHint(raw: Raw): string {
+  return raw.kind === 'text' ? `in brackets: [${showRaw(raw)}]` : 'lists are written in brackets: ["a", "b"]'
+}
+
+/** Either of two types, told apart by what TOML says the value is. */
+export function either<A, B>(isFirst: (raw: Raw) => boolean, first: Type<A>, second: Type<B>): Type<A | B> {
+  return {
+    label: `${first.label}, or ${second.label}`,
+    expected: `${first.expected}, or ${second.expected}`,
+    schema: { anyOf: [first.schema, second.schema] },
+    read: (raw, report) => (isFirst(raw) ? first.read(raw, report) : second.read(raw, report)),
+  }
+}
+
+/** A type whose value is turned into another, without further mistakes. */
+export function mapped<A, B>(type: Type<A>, turn: (value: A) => B): Type<B> {
+  return {
+    ...type,
+    read(raw, report) {
+      const value = type.read(raw, report)
+      return value === undefined ? undefined : turn(value)
+    },
+  }
+}
+
+/** Reports `key.type` for a node of another kind than the key takes. */
+export function wrongKind(raw: Raw, expected: string, report: Report, hint = ''): undefined {
+  report.mistake(raw.at, 'key.type', `${keyOf(raw.at)} must be ${expected}, not ${describeRaw(raw)}`, { hint })
+  return undefined
+}
+
+/** Reports a refusal where its text is. */
+export function refuse(raw: Raw, refusal: Refusal, report: Report): void {
+  report.mistake(raw.at, refusal.code, refusal.message, { hint: refusal.hint, mark: refusal.mark })
+}
+
+/** The last key of a path as a subject: `listen`, or `an entry of listen`. */
+export function keyOf(at: Path): string {
+  const name = at.findLast(step => typeof step === 'string') ?? 'the file'
+  return typeof at.at(-1) === 'number' && at.length > 2 ? `an entry of ${name}` : String(name)
+}
+
+function checkText(value: string, key: string): Parsed<string> {
+  if (value === '') return bad('text.empty', `${key} is empty text`, 'leave it out, or write something')
+  if (CONTROL.test(value)) return bad('text.control', `${key} has a line break or another control character in it`)
+  return good(value)
+}
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it looks for
+const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/
+
+/** A refusal that says what is wrong without a word of a value that is not in the file itself. */
+function veil(raw: RawText, refusal: Refusal, expected: string): Refusal {
+  if (!raw.isFilled) return { ...refusal, message: `${keyOf(raw.at)} must be ${expected}`, hint: '', mark: null }
+  const message = `${quote(raw.source)}, once filled in, is not ${expected}`
+  return bad(refusal.code, message, 'look at what the variable or file holds: it is not shown here')
+}

@@ -1,0 +1,107 @@
+import type { Json } from '../../config/text/raw.ts'
+import { type Entry, EVERYONE, type Section } from '../draft.ts'
+import { boundPlaces } from './bind.ts'
+import { type Context, createNames } from './context.ts'
+import { directiveOrder } from './directives.ts'
+import { globalOptions, serverEntries } from './global.ts'
+import { hostsOf } from './hosts.ts'
+import type { Caddyfile, Directive } from './parse.ts'
+import { planRoutes, type RoutePlan } from './plan.ts'
+import { CLAIM_FIELDS, readPolicy } from './policy.ts'
+import { readPortal } from './portal.ts'
+import { portalSections } from './portal-sections.ts'
+import { readProvider } from './provider.ts'
+import type { Served } from './ruling.ts'
+import { USER_ID } from './services.ts'
+import { openSite } from './site.ts'
+
+/** Every section of the new file, for a Caddyfile; every directive of the old one has a note afterwards. */
+export function convertCaddyfile(tools: Omit<Context, 'names' | 'oldFiles'>, file: Caddyfile): readonly Section[] {
+  const context: Context = { ...tools, names: createNames(), oldFiles: file.files }
+  for (const { line, what } of file.imports) context.notes.add('kept', 'import', line, `what ${what} says`)
+  const { security, unknown } = globalOptions(context, file.options)
+  const providers = named(security, 'oauth', 'identity', 'provider').map(one => readProvider(context, one))
+  const portals = named(security, 'authentication', 'portal').map(one => readPortal(context, one, providers))
+  const policies = named(security, 'authorization', 'policy').map(one => readPolicy(context, one, providers))
+  const order = directiveOrder(file.options)
+  const { listen, closedAt } = boundPlaces(context, file)
+  const sites = file.sites.map(site => ({
+    site,
+    walk: openSite(context, site.block, order),
+    closed: unknown ?? closedAt(site),
+  }))
+  const hosts = hostsOf(context, sites)
+  const plans = hosts.flatMap(host => planRoutes(context, host, { hosts, portals, policies }))
+  return [
+    { title: '[server]', entries: serverEntries(context, file, listen, plans.some(looksAtClients)) },
+    ...providers.map(({ section }) => section),
+    ...portals.flatMap(portal => portalSections(context, portal, hosts, plans)),
+    ...plans.map(routeSection),
+  ]
+}
+
+/** Directives that begin with these words, without them. */
+function named(directives: readonly Directive[], first: string, ...words: readonly string[]): readonly Directive[] {
+  return directives
+    .filter(({ name, args }) => name === first && words.every((word, index) => args[index] === word))
+    .map(directive => ({ ...directive, args: directive.args.slice(words.length) }))
+}
+
+function routeSection({ host, path, isExact, served, closed, policies, portal, allow, deny }: RoutePlan): Section {
+  const isOwn = typeof served === 'number'
+  const hasUpstream = !isOwn && served.answer.answer.entries.some(({ key }) => key === 'upstream')
+  const headers = policies.find(one => one.headers !== null)?.headers ?? null
+  const userId = policies[0]?.userId ?? 'email'
+  return {
+    title: '[[routes]]',
+    entries: [
+      { key: 'host', value: host.name },
+      { key: 'path', value: path === '/' && !isExact ? null : path },
+      { key: 'one_label', value: host.name.startsWith('*.') ? true : null },
+      { key: 'exact', value: isExact ? true : null },
+      ...(isOwn ? [{ key: 'respond', value: { status: served } }] : answerEntries(served)),
+      { key: 'portal', value: portal?.name ?? null },
+      { key: 'allow', value: allow },
+      ...(closed.length > 0
+        ? [{ key: 'deny', value: [EVERYONE], comment: `everyone, until you decide: ${closed.join(', ')}` }]
+        : [{ key: 'deny', value: deny.length === 0 ? null : deny }]),
+      { key: 'headers', value: hasUpstream ? identity(headers, callBy(served.answer.answer.headers, userId)) : null },
+    ],
+  }
+}
+
+/** What answers, with what is done to the request for it. */
+function answerEntries({ answer, stripPrefix, addPrefix, requestHeaders }: Served): readonly Entry[] {
+  const { entries, requestHeaders: own } = answer.answer
+  if (entries.some(({ key }) => key === 'respond')) return entries
+  const set = { ...requestHeaders.set, ...own.set }
+  const remove = [...requestHeaders.remove, ...own.remove]
+  const changes = {
+    ...(Object.keys(set).length > 0 ? { set } : {}),
+    ...(remove.length > 0 ? { remove } : {}),
+  }
+  const hasUpstream = entries.some(({ key }) => key === 'upstream')
+  return [
+    ...entries,
+    { key: 'request_headers', value: hasUpstream && Object.keys(changes).length > 0 ? changes : null },
+    { key: 'strip_prefix', value: stripPrefix },
+    { key: 'add_prefix', value: addPrefix },
+  ]
+}
+
+/** Whether a route asks where clients come from. */
+function looksAtClients({ allow, deny }: RoutePlan): boolean {
+  return JSON.stringify([allow, deny]).includes('"networks"')
+}
+
+/** Fields with what people are called by in its place. */
+function callBy(fields: Readonly<Record<string, string>>, userId: string): Readonly<Record<string, string>> {
+  return Object.fromEntries(Object.entries(fields).map(([name, claim]) => [name, claim === USER_ID ? userId : claim]))
+}
+
+/** What the policy sends, with what `header_up` adds to it. */
+function identity(policy: Json, own: Readonly<Record<string, string>>): Json {
+  if (Object.keys(own).length === 0) return policy
+  if (policy === 'x-token') return { ...CLAIM_FIELDS, ...own }
+  return typeof policy === 'object' && policy !== null && !Array.isArray(policy) ? { ...policy, ...own } : own
+}

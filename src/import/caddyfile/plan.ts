@@ -1,0 +1,176 @@
+import { parseRoutePath } from '../../config/values/path.ts'
+import { EVERYONE } from '../draft.ts'
+import { type Access, accessFor, type Parts } from './access.ts'
+import type { Context } from './context.ts'
+import { type Host, outcomesAt, patternsOf } from './hosts.ts'
+import { boundaryOf, isBelow, mustBegin, type Place } from './place.ts'
+import type { Policy } from './policy.ts'
+import { type Branch, isApplication, isRefusal, keyOf, ruleOn, type Served } from './ruling.ts'
+import type { Guard, Outcome } from './way.ts'
+
+/** A route before it is written. */
+export interface RoutePlan extends Access {
+  readonly host: Host
+  readonly path: string
+  /** Whether it is for the path alone. */
+  readonly isExact: boolean
+  /** A status where nothing of the file's answers. */
+  readonly served: Served | number
+  /** What is there is closed for these reasons; none: it is not. */
+  readonly closed: readonly string[]
+}
+
+/**
+ * The routes of a host: for each place that the file tells from others, who answers there and who may pass.
+ *
+ * A place that is as what is around it needs no route. A path that is not as what is below it has one for itself.
+ */
+export function planRoutes(context: Context, host: Host, parts: Parts): readonly RoutePlan[] {
+  const paths = boundariesOf(host, parts.policies)
+  const boundaries = [...paths.keys()]
+  const whole = new Map<string, RoutePlan>()
+  const plans: RoutePlan[] = []
+  for (const [path, spelt] of [...paths].sort(([one], [other]) => one.length - other.length)) {
+    const planAt = (cell: Place['cell'], around: RoutePlan | null) => {
+      const place: Place = { host: host.name, path, cell, boundaries }
+      const outcomes = outcomesAt(host, place).map(one => withoutBypassed(one, place, spelt, parts.policies))
+      const spot = { host, path: spelt, isExact: cell === 'point' }
+      const plan = planRoute(context, spot, ruleOn(outcomes), around, parts)
+      return plan === null || (around !== null && isSame(plan, around)) ? null : plan
+    }
+    const around = nearestPlan(whole, path)
+    const below = planAt('below', around)
+    if (below !== null) whole.set(path, below)
+    const point = planAt('point', below ?? around)
+    if (point !== null && below !== null && isOpen(point) && !isOpen(below)) {
+      const say = 'this path alone is open, as it was: a matcher that ends in /* does not hold for it'
+      context.notes.add('decide', `${host.name}${spelt}`, null, say)
+    }
+    plans.push(...[below, point].filter(plan => plan !== null))
+  }
+  return plans
+}
+
+/** Where routes may begin, lower-case, with their spelling in the file: the root, and wherever a pattern begins. */
+function boundariesOf(host: Host, policies: readonly Policy[]): ReadonlyMap<string, string> {
+  const open = policies.flatMap(policy => policy.open.map(({ path }) => path))
+  const found = [...patternsOf(host), ...open].map(boundaryOf).filter(path => path !== null)
+  const usable = found.filter(path => parseRoutePath(path).ok)
+  return new Map(['/', ...usable].map(path => [path.toLowerCase(), path]))
+}
+
+/** An outcome without the guards that let all of a place's requests by. */
+function withoutBypassed(outcome: Outcome, { cell }: Place, spelt: string, policies: readonly Policy[]): Outcome {
+  const isOpen = ({ policy, seesPath }: Guard) =>
+    seesPath &&
+    policies.some(
+      ({ was, open }) =>
+        was === policy &&
+        open.some(bypass =>
+          bypass.isExact
+            ? cell === 'point' && bypass.path === spelt
+            : mustBegin(bypass.path, { host: '', path: spelt, cell, boundaries: [] }),
+        ),
+    )
+  const guards = outcome.guards.filter(guard => !isOpen(guard))
+  return guards.length === outcome.guards.length ? outcome : { ...outcome, guards }
+}
+
+/** The route that serves what is around a path. */
+function nearestPlan(plans: ReadonlyMap<string, RoutePlan>, path: string): RoutePlan | null {
+  const above = [...plans].filter(([other]) => other !== path && isBelow(path, other))
+  return above.sort(([one], [other]) => other.length - one.length)[0]?.[1] ?? null
+}
+
+type Spot = Pick<RoutePlan, 'host' | 'path' | 'isExact'>
+
+function planRoute(
+  context: Context,
+  spot: Spot,
+  branches: readonly Branch[],
+  inherited: RoutePlan | null,
+  parts: Parts,
+): RoutePlan | null {
+  const main = mainOf(branches)
+  const own = branches.flatMap(({ literals, fate }) =>
+    fate.kind === 'served' && main !== null && keyOf(fate.served) === keyOf(main)
+      ? [{ literals, guards: fate.guards }]
+      : [],
+  )
+  if (main !== null && own.length > 0) {
+    sayParted(context, spot, branches, main)
+    const access = accessFor(context, spot.host, own, parts)
+    // Other spellings of the path are served by what is around it, to whom this lets in as well.
+    const deny = isRefusal(main) && isServed(inherited) ? [EVERYONE] : access.deny
+    return { ...spot, served: main, closed: [], ...access, deny }
+  }
+  const closed = branches.flatMap(({ fate }) => (fate.kind === 'closed' ? [fate] : []))
+  const [first] = closed
+  if (first !== undefined) {
+    const why = [...new Set(closed.flatMap(fate => fate.why))]
+    context.notes.add('closed', `${spot.host.name}${spot.path}`, null, `nobody passes, for want of ${why.join(', ')}`)
+    const access = accessFor(
+      context,
+      spot.host,
+      [{ literals: [], guards: closed.flatMap(({ guards }) => guards) }],
+      parts,
+    )
+    return { ...spot, served: first.served ?? 403, closed: why, ...access }
+  }
+  const isRefused = branches.some(({ fate }) => fate.kind === 'refused')
+  const isPortal = branches.every(({ fate }) => fate.kind === 'portal')
+  // A portal's own paths stay behind the sign-in of what is around them, where that has one.
+  if (isPortal && (inherited === null || inherited.allow !== 'public')) return null
+  if (!isRefused && (inherited === null || typeof inherited.served === 'number')) return null
+  return {
+    ...spot,
+    served: isRefused ? 403 : 404,
+    closed: [],
+    policies: [],
+    portal: null,
+    allow: 'public',
+    deny: isServed(inherited) ? [EVERYONE] : [],
+  }
+}
+
+/** The answer of a place: that of the requests of which least is asked, an application before others. */
+function mainOf(branches: readonly Branch[]): Served | null {
+  const served = branches.flatMap(({ fate }) => (fate.kind === 'served' ? [fate.served] : []))
+  return served.findLast(isApplication) ?? served.at(-1) ?? null
+}
+
+/** Some of the requests had another answer, or none. */
+function sayParted(context: Context, { host, path }: Spot, branches: readonly Branch[], main: Served): void {
+  for (const { fate } of branches) {
+    if (fate.kind === 'served' && keyOf(fate.served) !== keyOf(main) && !isRefusal(fate.served)) {
+      const { name, line } = fate.served.answer
+      const say = `some of the requests for ${host.name}${path} went elsewhere, and a route has one answer: those are refused`
+      context.notes.add('closed', name, line, say)
+    } else if (fate.kind === 'closed') {
+      const say = `some of the requests are refused, for want of ${fate.why.join(', ')}`
+      context.notes.add('closed', `${host.name}${path}`, null, say)
+    }
+  }
+}
+
+/** Whether somebody gets something there. */
+function isServed(plan: RoutePlan | null): boolean {
+  return plan !== null && typeof plan.served !== 'number' && !isRefusal(plan.served)
+}
+
+/** Whether an application answers anyone there. */
+function isOpen({ served, closed, allow, deny }: RoutePlan): boolean {
+  return typeof served !== 'number' && allow === 'public' && closed.length + deny.length === 0
+}
+
+function isSame(one: RoutePlan, other: RoutePlan): boolean {
+  const meaning = ({ served, closed, allow, deny, portal, policies }: RoutePlan) => [
+    typeof served === 'number' ? served : keyOf(served),
+    closed,
+    allow,
+    deny,
+    portal?.name,
+    policies.map(({ headers }) => headers),
+  ]
+  return JSON.stringify(meaning(one)) === JSON.stringify(meaning(other))
+}

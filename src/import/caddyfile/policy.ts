@@ -1,0 +1,228 @@
+import type { Json } from '../../config/text/raw.ts'
+import { compileAccessList, type ListedRule, readListed, readShortcut } from './access-list.ts'
+import type { Context } from './context.ts'
+import type { Directive } from './parse.ts'
+import type { Provider } from './provider.ts'
+
+/** Paths that need no sign-in: those that begin like this, or (`isExact`) are this. */
+export interface Bypass {
+  readonly path: string
+  readonly isExact: boolean
+}
+
+/** An `authorization policy`, in the words of routes.toml. */
+export interface Policy {
+  readonly was: string
+  readonly line: number
+  readonly authUrl: string | null
+  /** Null: what it asks for cannot all be told, so that nobody passes. */
+  readonly allow: Json | null
+  readonly deny: readonly Json[]
+  readonly headers: Json
+  /** The field that people are called by. */
+  readonly userId: string
+  readonly open: readonly Bypass[]
+  /** Every role that it asks for, and those of them that shut people out. */
+  readonly roles: readonly string[]
+  readonly deniedRoles: readonly string[]
+}
+
+/** Fields of `inject headers with claims`, as `x-token` names them. */
+export const CLAIM_FIELDS: Readonly<Record<string, string>> = {
+  'X-Token-Subject': 'sub',
+  'X-Token-User-Name': 'name',
+  'X-Token-User-Email': 'email',
+  'X-Token-User-Roles': 'roles',
+}
+
+const KNOWN_FIELDS = ['sub', 'name', 'email', 'roles', 'groups', 'preferred_username']
+
+const SAID: Readonly<Record<string, readonly ['left' | 'changed' | 'decide', string]>> = {
+  crypto: ['changed', 'no longer needed: there is no token to verify, the session is kept here'],
+  disable: ['changed', 'nothing to write: whatever is not a page load gets 401, page loads are redirected'],
+  enable: ['changed', 'nothing to write: our cookies never go to an application, and no script is needed to redirect'],
+  set: [
+    'left',
+    'a route’s portal decides that: its 403 page says which role is missing, sessions come from its cookie alone',
+  ],
+  with: [
+    'decide',
+    'tokens = true in the route, and sallyport tokens create, let scripts in; htpasswd in the portal takes passwords',
+  ],
+}
+
+/** `authorization policy NAME { … }`. What cannot be said lets nobody in. */
+export function readPolicy(context: Context, { args, line, block }: Directive, providers: readonly Provider[]): Policy {
+  const lines = block ?? []
+  const was = args[0] ?? ''
+  const { headers, authUrl, userId, open } = readPassing(context, lines)
+  const guards = lines.filter(one => isGuard(one))
+  for (const guard of guards) {
+    const shown = guard.name === 'validate' ? ['validate', ...guard.args].join(' ') : guard.name
+    const say = INSTEAD[guard.args.join(' ')] ?? 'not known here, so it may guard something'
+    context.notes.add('closed', shown, guard.line, `the routes of this policy let nobody in: ${say}`)
+  }
+  const rules = readRules(context, lines, providers)
+  const { allow, deny, lost } = compileAccessList(rules)
+  if (lost !== null) {
+    context.notes.add(
+      'closed',
+      lost.shown,
+      lost.line,
+      'no rule says whom this shuts out: the routes of this policy let nobody in',
+    )
+  }
+  const isTold = guards.length === 0 && lost === null && allow.length > 0
+  if (!isTold) {
+    context.notes.add(
+      'closed',
+      `authorization policy ${was}`,
+      line,
+      'who may pass cannot all be told: write allow of its routes by hand, which let nobody in until then',
+    )
+  }
+  return {
+    was,
+    line,
+    authUrl,
+    allow: isTold ? allow : null,
+    deny,
+    headers,
+    userId,
+    open,
+    roles: [...rolesIn(allow), ...rolesIn(deny)],
+    // Those in what is let in before a denial count as well: whoever is wrongly taken for one of them escapes it.
+    deniedRoles: rolesIn(deny),
+  }
+}
+
+const INSTEAD: Readonly<Record<string, string>> = {
+  'path acl': 'tokens listed the paths that their bearers may open; write rules for each path',
+  'source address': 'a session held for the address that it began at alone; networks in a rule asks for one',
+}
+
+const READ = new Set(['allow', 'deny', 'acl', 'bypass', 'inject', 'comment'])
+
+function isGuard({ name, args }: Directive): boolean {
+  if (name === 'validate') return args.join(' ') !== 'bearer header'
+  return !READ.has(name) && !Object.hasOwn(SAID, name)
+}
+
+/** `allow`, `deny` and `acl`, in their order. */
+function readRules(
+  context: Context,
+  lines: readonly Directive[],
+  providers: readonly Provider[],
+): readonly ListedRule[] {
+  const realm = (name: string) => providers.find(provider => provider.realm === name)?.name ?? null
+  const isShort = ({ name }: Directive) => name === 'allow' || name === 'deny'
+  const seesMethods = lines.some(
+    one =>
+      (isShort(one) && one.args.some(word => word === 'with' || word === 'to')) || one.args.join(' ') === 'path acl',
+  )
+  return lines.flatMap(one => {
+    const { name, args, line } = one
+    if (name === 'acl' && args[0] === 'default') {
+      const say = 'nothing to write: whoever no rule allows is denied, there too, whatever it says'
+      context.notes.add(args[1] === 'deny' ? 'kept' : 'changed', [name, ...args].join(' '), line, say)
+      return []
+    }
+    const rule = isShort(one)
+      ? readShortcut(context, one, realm)
+      : name === 'acl'
+        ? readListed(context, one, realm, seesMethods)
+        : null
+    if (rule === null) return []
+    noteRule(context, rule)
+    return [rule]
+  })
+}
+
+function noteRule(context: Context, { isAllowed, whom, line, shown }: ListedRule): void {
+  if (whom === 'unclear') {
+    if (isAllowed) context.notes.add('decide', shown, line, 'no rule says this: write it into allow of the routes')
+  } else if (whom === 'nobody') {
+    context.notes.add('changed', shown, line, 'nothing to write: there it held for nobody')
+  } else if (whom === 'everyone' && isAllowed) context.notes.add('kept', shown, line, 'allow = "authenticated"')
+  else context.notes.add('kept', shown, line, `${isAllowed ? 'allow' : 'deny'} of the routes, which asks deny first`)
+}
+
+/** What `set user identity` may name; it is the e-mail address otherwise. */
+const USER_IDS: Readonly<Record<string, string>> = { sub: 'sub', subject: 'sub', id: 'claims.jti' }
+
+/** What of a policy is not about who may pass. */
+function readPassing(
+  context: Context,
+  lines: readonly Directive[],
+): Pick<Policy, 'headers' | 'authUrl' | 'userId' | 'open'> {
+  const open: Bypass[] = []
+  const fields: Record<string, string> = {}
+  let hasClaims = false
+  let authUrl: string | null = null
+  let userId = 'email'
+  for (const { name, args: words, line: at } of lines) {
+    const text = [name, ...words].join(' ')
+    // The last word of `crypto` may be a key.
+    const shown = name === 'crypto' ? name : text.slice(0, 60)
+    const said = (outcome: 'decide' | 'left' | 'changed' | 'kept', say: string) =>
+      context.notes.add(outcome, shown, at, say)
+    if (name === 'bypass') {
+      const [what, manner = '', path = ''] = words
+      const isTold = what === 'uri' && (manner === 'prefix' || manner === 'exact') && /^\/[A-Za-z0-9/_~.-]*$/.test(path)
+      if (isTold) open.push({ path, isExact: manner === 'exact' })
+      said(
+        isTold ? 'kept' : 'decide',
+        isTold
+          ? 'a route with allow = "public", as far as paths go at the boundaries of their segments'
+          : 'a path is everything below it here, so this stays closed; where that may be open, write a route with path = "…" and allow = "public"',
+      )
+    } else if (text === 'inject headers with claims') {
+      hasClaims = true
+      said(
+        'changed',
+        'headers = "x-token": the same fields; roles are those of the portal alone, without what the provider calls roles or groups',
+      )
+    } else if (name === 'inject' && words[0] === 'header' && words[2] === 'from') {
+      const field = claimFor(words[3] ?? '')
+      if (field !== null) fields[words[1] ?? ''] = field
+      said(field === null ? 'decide' : 'kept', 'headers of the routes')
+    } else if (name === 'set' && words[0] === 'auth' && words[1] === 'url') {
+      authUrl = words[2] ?? null
+      said(
+        'changed',
+        'nothing to write: a route’s portal knows where people sign in, and that they come back to where they were',
+      )
+    } else if (name === 'set' && words[0] === 'user' && words[1] === 'identity') {
+      userId = USER_IDS[words[2] ?? ''] ?? 'email'
+      said('kept', `{http.auth.user.id} is ${userId}`)
+    } else if (name === 'validate' && text === 'validate bearer header') said('left', 'nothing to write')
+    else if (SAID[name] !== undefined) said(SAID[name][0], SAID[name][1])
+  }
+  const own = hasClaims ? { ...CLAIM_FIELDS, ...fields } : fields
+  const headers = Object.keys(fields).length > 0 ? own : hasClaims ? 'x-token' : null
+  return { headers, authUrl, userId, open }
+}
+
+/** A rule that holds for nobody until it is filled in. */
+export function nobody({ blanks }: Context): Json {
+  return {
+    subjects: [blanks.add('WHO_MAY', 'a sub of somebody who is meant; better, a rule in its place', 'somebody')],
+  }
+}
+
+/** Every role that rules name, in their parts too. */
+function rolesIn(rule: Json): readonly string[] {
+  if (typeof rule === 'string') return rule === 'authenticated' ? [] : [rule]
+  if (Array.isArray(rule)) return rule.flatMap(rolesIn)
+  if (typeof rule !== 'object' || rule === null) return []
+  return ['roles', 'any', 'all', 'not'].flatMap(key =>
+    rolesIn(Object.entries(rule).find(([name]) => name === key)?.[1] ?? null),
+  )
+}
+
+/** A field of go-authcrunch as a placeholder of `headers`; null for one that is inside of another. */
+export function claimFor(field: string): string | null {
+  const plain = field.replace(/^userinfo\|/, '')
+  if (KNOWN_FIELDS.includes(plain)) return plain
+  return /^[A-Za-z0-9_-]+$/.test(plain) ? `claims.${plain}` : null
+}

@@ -1,0 +1,98 @@
+import type { Json } from '../../config/text/raw.ts'
+import { STAND_IN_HOST } from '../blanks.ts'
+import type { Entry, Section } from '../draft.ts'
+import { statedRoles } from './conditions.ts'
+import { type Context, nameFor, spell, withoutTwins } from './context.ts'
+import type { Host } from './hosts.ts'
+import type { RoutePlan } from './plan.ts'
+import type { Portal } from './portal.ts'
+
+/** `[portals.NAME]` and its roles, for a portal of the file, by where it is and which routes are its own. */
+export function portalSections(
+  context: Context,
+  portal: Portal,
+  hosts: readonly Host[],
+  plans: readonly RoutePlan[],
+): readonly Section[] {
+  const own = hosts.filter(({ placements }) => placements.some(({ portal: name }) => name === portal.was))
+  const used = plans.filter(plan => plan.portal === portal)
+  const isPlain = portal.isInsecure || used.some(({ host }) => host.isPlain)
+  const entries: readonly Entry[] = [
+    { key: 'url', value: addressOf(context, portal, own, used) },
+    { key: 'providers', value: portal.providers.map(({ name }) => name) },
+    {
+      key: 'callback_path',
+      value: callbackPath(context, portal, own, used),
+      comment: 'registered at the provider already',
+    },
+    ...(portal.lifetime === null
+      ? []
+      : [
+          { key: 'lifetime', value: portal.lifetime, comment: 'crypto default token lifetime' },
+          { key: 'idle', value: portal.lifetime },
+        ]),
+    ...(isPlain ? [{ key: 'insecure_cookies', value: true, comment: 'plain HTTP: only for tests' }] : []),
+  ]
+  return [
+    { title: `[portals.${portal.name}]`, entries },
+    {
+      title: `[portals.${portal.name}.roles]`,
+      about: 'Role = who has it; routes name roles in allow.',
+      entries: roles(context, portal, used),
+    },
+  ]
+}
+
+/** Null: it is on each host that it protects, as it was. */
+function addressOf(context: Context, portal: Portal, own: readonly Host[], used: readonly RoutePlan[]): string | null {
+  if (used.every(({ host }) => own.includes(host))) return null
+  const home = own.find(({ name }) => !name.startsWith('*'))
+  if (home !== undefined) return `${home.isPlain ? 'http' : 'https'}://${home.name}`
+  const stated = used
+    .flatMap(({ policies }) => policies.map(({ authUrl }) => /^https?:\/\/[^/]+/.exec(authUrl ?? '')?.[0]))
+    .find(address => address !== undefined)
+  if (stated !== undefined) return spell(context, stated)
+  return `https://${context.blanks.add('PORTAL_HOST', `the host where people sign in at ${portal.was}`, STAND_IN_HOST)}`
+}
+
+/** The callback that is registered: below wherever the portal was, and with the first provider's realm. */
+function callbackPath(context: Context, portal: Portal, own: readonly Host[], used: readonly RoutePlan[]): string {
+  const [first, ...others] = portal.providers
+  if (others.length > 0) {
+    const say = `one callback serves all providers of a portal: register ${first?.was}’s at the others too`
+    context.notes.add('decide', 'authentication portal', portal.line, say)
+  }
+  const placed = own.flatMap(({ placements }) => placements.filter(({ portal: name }) => name === portal.was))
+  const asked = used.flatMap(({ policies }) =>
+    policies.map(({ authUrl }) => authUrl?.replace(/^https?:\/\/[^/]*/, '') ?? ''),
+  )
+  const paths = [...placed.flatMap(placement => placement.paths), ...asked]
+  const above = paths.map(path => /^(.*?)\/oauth2\//.exec(path)?.[1]).find(base => base !== undefined)
+  const plain = paths.map(path => path.replace(/\/(?:login)?$/, '')).find(path => path !== '')
+  return `${above ?? plain ?? ''}/oauth2/${nameFor(first?.realm ?? 'generic')}/authorization-code-callback`
+}
+
+/** The roles that transforms make, and those that policies ask for and nothing makes: groups of that name. */
+function roles(context: Context, portal: Portal, used: readonly RoutePlan[]): readonly Entry[] {
+  const made = new Map<string, Json>(
+    [...portal.roles].map(([name, rules]) => [name, rules.length === 1 ? (rules[0] ?? []) : rules]),
+  )
+  const policies = new Set(used.flatMap(({ policies: own }) => own))
+  for (const { was, line, roles: asked, deniedRoles } of policies) {
+    for (const role of asked.filter(name => !made.has(name))) {
+      const say = `no transform makes the role ${role}: it is who has the group or the role of that name at the provider`
+      context.notes.add('decide', `authorization policy ${was}`, line, say)
+      const text = context.names.textOf('role', role)
+      made.set(role, statedRoles([text]))
+    }
+    // Whom a policy shuts out by a role, nobody may be for want of a claim.
+    for (const role of deniedRoles) {
+      made.set(role, [...listOf(made.get(role)), ...statedRoles([context.names.textOf('role', role)])])
+    }
+  }
+  return [...made].map(([key, value]) => ({ key, value: Array.isArray(value) ? withoutTwins(value) : value }))
+}
+
+function listOf(value: Json | undefined): readonly Json[] {
+  return Array.isArray(value) ? value : value === undefined ? [] : [value]
+}

@@ -1,0 +1,166 @@
+import { STAND_IN_HOST } from '../blanks.ts'
+import type { Entry, Section } from '../draft.ts'
+import { type Context, spell } from './context.ts'
+import type { Directive } from './parse.ts'
+
+/** An `oauth identity provider`. */
+export interface Provider {
+  readonly name: string
+  /** What it was called in the portal. */
+  readonly was: string
+  readonly realm: string
+  /** Whether something keeps people out, or roles from them, that is not carried over. */
+  readonly isClosed: boolean
+  readonly section: Section
+}
+
+const WELL_KNOWN = '/.well-known/openid-configuration'
+
+const ISSUERS: Readonly<Record<string, string>> = {
+  google: 'https://accounts.google.com',
+  gitlab: 'https://gitlab.com',
+}
+const NOT_OPENID = ['github', 'facebook', 'discord', 'linkedin', 'nextcloud']
+
+/** Directives that leave out what people would have a role by. */
+const FILTERS: Readonly<Record<string, string>> = {
+  user_group_filters: 'groups in a role names those that count',
+  user_org_filters: 'claims in a role names those that count',
+}
+
+/** Directives whose meaning does not depend on their value. */
+const SAID: Readonly<Record<string, readonly ['left' | 'changed', string]>> = {
+  delay_start: [
+    'changed',
+    'nothing to write: it starts at once, and asks the provider when somebody signs in, again and again until it answers',
+  ],
+  retry_attempts: ['changed', 'nothing to write: a provider that does not answer is asked again for ever'],
+  retry_interval: [
+    'changed',
+    'nothing to write: a provider that does not answer is asked again after 1 s, then ever more slowly',
+  ],
+  authorization_url: ['left', 'discovery says it'],
+  token_url: ['left', 'discovery says it'],
+  logout_url: ['left', 'discovery says it; provider_logout = true in the portal signs out there too'],
+  disable: ['left', 'nothing that protects a sign-in can be switched off'],
+  enable: ['left', 'no cookie holds a token of the provider; pass_token in a route hands one to the application'],
+  extract: ['changed', 'nothing to write: all of userinfo is there for rules and headers, as claims.NAME'],
+  icon: ['left', 'label is what the button says'],
+  identity_token_field_name: ['left', 'the ID token is in id_token'],
+  jwks: ['left', 'discovery says it'],
+  required_token_fields: ['left', 'the ID token is required, and nothing else'],
+  response_type: ['left', 'it is always code, with PKCE'],
+  user_info_roles_field_name: ['left', 'claims in a role names the field'],
+}
+
+/** `oauth identity provider NAME { … }`. */
+export function readProvider(context: Context, { args, line, block }: Directive): Provider {
+  const [was = 'oidc', idWord, secretWord] = args
+  const given = new Map((block ?? []).map(one => [one.name, one]))
+  const value = (name: string) => given.get(name)?.args[0] ?? null
+  const name = context.names.of('provider', was)
+  const driver = value('driver') ?? was
+  const scopes = given.get('scopes')?.args ?? []
+  const entries: readonly Entry[] = [
+    { key: 'issuer', value: issuer(context, driver, value, line) },
+    ...metadata(context, value),
+    clientId(context, value('client_id') ?? idWord ?? null, was),
+    ...secret(context, value('client_secret') ?? secretWord ?? null, was, given.get('client_secret')?.line ?? line),
+    ...(scopes.length > 0
+      ? [
+          {
+            key: 'scopes',
+            value: scopes.map(scope => spell(context, scope)),
+            comment: '"groups" lets roles ask for groups, "offline_access" lets them follow the provider',
+          },
+        ]
+      : []),
+    { key: 'emails', value: 'trusted', comment: 'as caddy-security, which does not ask whether they are verified' },
+  ]
+  const say =
+    'emails = "trusted": addresses counted whether anybody verified them or not; take it out, unless nobody can enter one there that is not theirs. Whoever has none could not sign in, and passes no rule now'
+  context.notes.add('decide', `oauth identity provider ${was}`, line, say)
+  const isClosed = (block ?? []).some(one => !isKnown(one))
+  note(context, block ?? [])
+  return { name, was, realm: value('realm') ?? was, isClosed, section: { title: `[providers.${name}]`, entries } }
+}
+
+function issuer(context: Context, driver: string, value: (name: string) => string | null, line: number): string {
+  if (NOT_OPENID.includes(driver)) {
+    context.notes.add(
+      'decide',
+      'driver',
+      line,
+      `${driver} is no OpenID provider: put one that lets people in from there (Pocket ID, Keycloak, Dex) in front of it, and name that`,
+    )
+  }
+  const metadataUrl = value('metadata_url')
+  const base =
+    metadataUrl?.endsWith(WELL_KNOWN) === true ? metadataUrl.slice(0, -WELL_KNOWN.length) : value('base_auth_url')
+  if (base !== null) return spell(context, base, `https://${STAND_IN_HOST}`)
+  const tenant = value('tenant_id')
+  if (driver === 'azure' && tenant !== null) return `https://login.microsoftonline.com/${spell(context, tenant)}/v2.0`
+  const domain = value('domain_name')
+  if (domain !== null) return `https://${spell(context, domain)}`
+  return (
+    ISSUERS[driver] ??
+    context.blanks.add(
+      'OIDC_ISSUER',
+      'the provider’s address, as its metadata has it in "issuer"',
+      `https://${STAND_IN_HOST}`,
+    )
+  )
+}
+
+function metadata(context: Context, value: (name: string) => string | null): readonly Entry[] {
+  const url = value('metadata_url')
+  if (url === null || url.endsWith(WELL_KNOWN)) return []
+  return [{ key: 'metadata_url', value: spell(context, url, `https://${STAND_IN_HOST}${WELL_KNOWN}`) }]
+}
+
+function clientId(context: Context, id: string | null, was: string): Entry {
+  const missing = () => context.blanks.add(`${was}_CLIENT_ID`, 'the client, as registered at the provider', 'client')
+  return { key: 'client_id', value: id === null ? missing() : spell(context, id) }
+}
+
+function secret(context: Context, stated: string | null, was: string, line: number): readonly Entry[] {
+  if (stated === null) return []
+  const isReference = /^\{(?:\$[A-Za-z_]\w*|env\.\w+|file\.[^}]+)\}$/.test(stated)
+  const value = isReference
+    ? spell(context, stated, 'fill-in')
+    : context.blanks.add(`${was}_CLIENT_SECRET`, `what client_secret says in line ${line}`, 'fill-in')
+  return [
+    { key: 'client_secret', value },
+    { key: 'client_auth', value: 'client_secret_post', comment: 'as caddy-security sends it' },
+  ]
+}
+
+const KEPT: Readonly<Record<string, string>> = {
+  realm: 'in the callback address; roles ask for the provider by its name',
+  driver: 'whatever speaks OpenID Connect; discovery tells the rest',
+  client_id: 'client_id',
+  client_secret: 'client_secret, from the environment: secrets are not copied',
+  scopes: 'scopes',
+  base_auth_url: 'issuer; it has to be exactly what the provider calls itself',
+  metadata_url: 'issuer, which is the part before /.well-known/; metadata_url where it is elsewhere',
+  tenant_id: 'in issuer',
+  domain_name: 'in issuer',
+}
+
+function isKnown({ name }: Directive): boolean {
+  return Object.hasOwn(SAID, name) || Object.hasOwn(KEPT, name)
+}
+
+function note({ notes }: Context, block: readonly Directive[]): void {
+  for (const directive of block) {
+    const said = SAID[directive.name]
+    const say = KEPT[directive.name]
+    if (said !== undefined)
+      notes.add(said[0], [directive.name, ...directive.args.slice(0, 1)].join(' '), directive.line, said[1])
+    else if (say !== undefined) notes.add('kept', directive.name, directive.line, say)
+    else {
+      const say = FILTERS[directive.name] ?? 'not a directive that is known here, so it may say who may come in'
+      notes.add('closed', directive.name, directive.line, `${say}: the routes of its portals let nobody in`)
+    }
+  }
+}

@@ -1,0 +1,289 @@
+import { dirname, resolve } from 'node:path'
+import type { Json } from '../../config/text/raw.ts'
+import { STAND_IN_HOST } from '../blanks.ts'
+import type { Entry } from '../draft.ts'
+import { type Context, spell } from './context.ts'
+import type { Directive } from './parse.ts'
+import { claimFor } from './policy.ts'
+
+/** What answers, as entries of a route; `headers` is what its directive itself says of who is there. */
+export interface Answer {
+  readonly entries: readonly Entry[]
+  readonly headers: Readonly<Record<string, string>>
+  readonly requestHeaders: HeaderChanges
+  /** Whether it keeps everyone out. */
+  readonly isRefusal: boolean
+}
+
+/** Fields of a request that are written, and those that are taken out. */
+export interface HeaderChanges {
+  readonly set: Readonly<Record<string, string>>
+  readonly remove: readonly string[]
+}
+
+const UNCHANGED: HeaderChanges = { set: {}, remove: [] }
+
+const BALANCE: Readonly<Record<string, string>> = {
+  round_robin: 'round-robin',
+  least_conn: 'least-connections',
+  ip_hash: 'hash',
+  client_ip_hash: 'hash',
+}
+
+/** Lines of a `reverse_proxy` about how it asks an application, and not about what passes. */
+const ASKING =
+  /^(?:to|dynamic|lb_.*|health_.*|fail_duration|max_fails|unhealthy_.*|flush_interval|(?:request|response)_buffers|stream_.*|trusted_proxies|header_up|header_down|transport|verbose_logs)$/
+
+/** `reverse_proxy TO… { … }`, its matcher taken off; null where it does more than to ask an application. */
+export function readReverseProxy(context: Context, { args, line, block }: Directive): Answer | null {
+  const other = (block ?? []).find(
+    ({ name, args: words }) => !ASKING.test(name) || (name === 'transport' && words[0] !== 'http'),
+  )
+  if (other !== undefined) {
+    const shown = `reverse_proxy ${other.name}`
+    context.notes.add(
+      'closed',
+      shown,
+      other.line,
+      'not carried over, and it may guard something: nobody gets this application',
+    )
+    return null
+  }
+  const said = (outcome: 'decide' | 'left' | 'changed' | 'kept', option: string, at: number, say: string) =>
+    context.notes.add(outcome, option, at, say)
+  const lines = block ?? []
+  const transport = lines.find(({ name }) => name === 'transport')?.block ?? []
+  const isTls = transport.some(({ name }) => name.startsWith('tls'))
+  const to = [...args, ...lines.filter(({ name }) => name === 'to').flatMap(({ args: more }) => more)].map(address =>
+    upstreamAddress(context, address, isTls),
+  )
+  const extra: Record<string, Json> = {}
+  const entries: Entry[] = []
+  const headers: Record<string, string> = {}
+  const set: Record<string, string> = {}
+  const removed: string[] = []
+  for (const { name, args: words, line: at } of lines) {
+    const [first = '', ...rest] = words
+    if (name === 'to') continue
+    if (name === 'lb_policy' && BALANCE[first] !== undefined) extra.balance = BALANCE[first]
+    else if (name === 'health_uri') extra.health = { path: spell(context, first) }
+    else if (name === 'header_up') readHeaderUp(context, first, rest, at, { headers, set, removed, entries })
+    else if (name === 'transport') {
+      const isTrusting = transport.some(one => one.name === 'tls_insecure_skip_verify')
+      if (isTrusting) extra.tls = { insecure_skip_verify: true }
+      const other = transport.filter(one => one.name !== 'tls' && one.name !== 'tls_insecure_skip_verify')
+      if (isTrusting)
+        said(
+          'decide',
+          'tls_insecure_skip_verify',
+          at,
+          'tls = { insecure_skip_verify = true }: name the CA instead, tls = { ca = "FILE" }',
+        )
+      for (const one of other)
+        said(
+          'left',
+          `transport ${one.name}`,
+          one.line,
+          'see the keys of [upstreams.NAME] and [upstreams.NAME.tls] in the README',
+        )
+      continue
+    } else if (name === 'flush_interval')
+      said('changed', name, at, 'nothing to write: every answer is streamed as it comes')
+    else if (name === 'trusted_proxies') said('decide', name, at, 'trusted_proxies in [server] is for everything')
+    else {
+      said('left', name, at, 'see the keys of [upstreams.NAME] in the README')
+      continue
+    }
+    if (name === 'lb_policy' || name === 'health_uri') said('kept', name, at, 'in the upstream')
+  }
+  said('kept', 'reverse_proxy', line, 'upstream of a route')
+  const upstream: Json =
+    to.length === 0
+      ? context.blanks.add('UPSTREAM', `the application of reverse_proxy in line ${line}`, `http://${STAND_IN_HOST}`)
+      : to.length === 1
+        ? (to[0] ?? '')
+        : to
+  return {
+    entries: [
+      { key: 'upstream', value: Object.keys(extra).length === 0 ? upstream : { to: upstream, ...extra } },
+      ...entries,
+    ],
+    headers,
+    requestHeaders: { set, remove: removed },
+    isRefusal: false,
+  }
+}
+
+/** `app:3000`, `:3000`, `https://app` and `unix//run/app.sock`. */
+function upstreamAddress(context: Context, address: string, isTls: boolean): string {
+  if (address.startsWith('unix/')) return `unix:${address.slice('unix/'.length)}`
+  const spelt = spell(context, address.replace(/^h2c:\/\//, 'http://'))
+  if (/^[a-z0-9]+:\/\//i.test(spelt)) return spelt
+  const place = spelt.startsWith(':') ? `127.0.0.1${spelt}` : spelt
+  return `${isTls || /:443$/.test(place) ? 'https' : 'http'}://${place}`
+}
+
+/** What `{http.auth.user.id}` stands for, until it is known by which policy people come. */
+export const USER_ID = 'auth.id'
+
+interface UpFields {
+  readonly headers: Record<string, string>
+  readonly set: Record<string, string>
+  readonly removed: string[]
+  readonly entries: Entry[]
+}
+
+/** Fields that Sallyport writes itself, as Caddy does. */
+const FORWARDING = /^(?:x-forwarded-(?:for|proto|host|port)|x-real-ip|forwarded|via|connection|upgrade)$/i
+const SECRET = /auth|token|key|secret|cookie|password/i
+
+/** `header_up NAME VALUE`; a second value is what the first is replaced by, which is said as little as a placeholder. */
+function readHeaderUp(context: Context, name: string, stated: readonly string[], line: number, to: UpFields): void {
+  const value = stated.length > 1 ? '{replaced}' : (stated[0] ?? '')
+  const said = (outcome: 'decide' | 'left' | 'kept' | 'changed', say: string) =>
+    context.notes.add(outcome, `header_up ${name}`, line, say)
+  const user = /^\{http\.auth\.user\.([^}]+)\}$/.exec(value)?.[1]
+  const claim = user === undefined ? null : user === 'id' ? USER_ID : claimFor(user)
+  if (/^host$/i.test(name)) {
+    const isOwn = /^\{(?:upstream_hostport|http\.reverse_proxy\.upstream\.hostport)\}$/.test(value)
+    if (isOwn) to.entries.push({ key: 'host_header', value: 'upstream' })
+    else if (!value.includes('{')) to.entries.push({ key: 'host_header', value })
+    said('kept', isOwn || !value.includes('{') ? 'host_header' : 'the Host that the client asked for')
+  } else if (FORWARDING.test(name))
+    said('changed', 'nothing to write: Sallyport says it itself, and believes only trusted_proxies')
+  else if (claim !== null) {
+    to.headers[name] = claim
+    said('kept', 'headers of the route')
+  } else if (name.startsWith('-')) {
+    to.removed.push(name.slice(1))
+    said('kept', 'request_headers')
+  } else if (value.includes('{') && !/^\{\$\w+\}$|^\{env\.\w+\}$/.test(value)) {
+    // What it overwrote, a client could say now.
+    to.removed.push(name.replace(/^[+?]/, ''))
+    said(
+      'decide',
+      'write it as request_headers = { set = … }, with {host}, {path}, {email} and the like; a client’s is removed',
+    )
+  } else if (SECRET.test(name) && !value.includes('{')) {
+    to.set[name.replace(/^\+/, '')] = context.blanks.add(
+      `HEADER_${name}`,
+      `what header_up says in line ${line}`,
+      'fill-in',
+    )
+    said('kept', 'request_headers, from the environment: it may be a secret')
+  } else {
+    to.set[name.replace(/^\+/, '')] = spell(context, value)
+    said('kept', 'request_headers')
+  }
+}
+
+/** `respond [BODY] [STATUS]`; null for what cannot be said. */
+export function readRespond(context: Context, { args, line, block }: Directive): Answer | null {
+  const [first = '', second] = args
+  const isStatus = second === undefined && /^[2-5]\d\d$/.test(first)
+  const body = isStatus ? '' : first
+  const status = Number(isStatus ? first : (second ?? 200))
+  // A variable that stands alone may be a status.
+  const isUnclear = second === undefined && first.startsWith('{$')
+  if (block !== null || isUnclear || !(status >= 200 && status < 600) || /\{[^$]/.test(body)) {
+    context.notes.add('decide', 'respond', line, 'write it as respond = { status = …, body = "…" }')
+    return null
+  }
+  context.notes.add('kept', 'respond', line, 'respond of a route')
+  return {
+    entries: [{ key: 'respond', value: { status, ...(body === '' ? {} : { body: spell(context, body) }) } }],
+    headers: {},
+    requestHeaders: UNCHANGED,
+    isRefusal: status >= 400,
+  }
+}
+
+const REDIRECTS: Readonly<Record<string, number>> = {
+  permanent: 301,
+  temporary: 302,
+  '301': 301,
+  '302': 302,
+  '303': 303,
+  '307': 307,
+  '308': 308,
+}
+
+/** `redir TO [CODE]`; null for what cannot be said. */
+export function readRedir(context: Context, { args, line }: Directive): Answer | null {
+  const [to = '', code = '302'] = args
+  const spelt = spell(context, to).replaceAll('{uri}', '{path}{query}')
+  const status = REDIRECTS[code]
+  if (status === undefined || /(?<!\$)\{(?!(?:host|path|query)\})/.test(spelt)) {
+    context.notes.add('decide', 'redir', line, 'write it as redirect = "…", with {host}, {path} and {query}')
+    return null
+  }
+  context.notes.add('kept', 'redir', line, 'redirect of a route')
+  return {
+    entries: [
+      { key: 'redirect', value: spelt },
+      { key: 'status', value: status === 302 ? null : status },
+    ],
+    headers: {},
+    requestHeaders: UNCHANGED,
+    isRefusal: false,
+  }
+}
+
+/** Lines of a `file_server` that hide nothing. */
+const FILES = ['root', 'browse', 'index', 'precompressed', 'etag_file_extensions', 'disable_canonical_uris']
+
+/** `file_server`, with the `root` that is in force; null where there is none. */
+export function readFileServer(
+  context: Context,
+  { args, line, block }: Directive,
+  inForce: string | null,
+): Answer | null {
+  const lines = block ?? []
+  const other = lines.find(({ name }) => !FILES.includes(name))
+  if (other !== undefined) {
+    context.notes.add(
+      'closed',
+      `file_server ${other.name}`,
+      other.line,
+      'a folder is served as a whole, so that nobody gets this one',
+    )
+    return null
+  }
+  const unread = args.find(word => word !== 'browse')
+  if (unread !== undefined) {
+    const say = `what ${unread} stands for cannot be told, so that nobody gets this folder`
+    context.notes.add('closed', 'file_server', line, say)
+    return null
+  }
+  const root = lines.find(({ name }) => name === 'root')?.args[0] ?? inForce
+  if (root === null) {
+    context.notes.add(
+      'decide',
+      'file_server',
+      line,
+      'which folder is not said by a root directive here: write files = "…"',
+    )
+    return null
+  }
+  // Caddy serves none of its own files.
+  const place = resolve(dirname(context.oldFiles[0] ?? '/'), root)
+  const isOver = context.oldFiles.some(path => `${path}/`.startsWith(place === '/' ? '/' : `${place}/`))
+  if (isOver) {
+    const say = 'the Caddyfile is in this folder, and was hidden: nobody gets the folder; serve one without it'
+    context.notes.add('closed', 'file_server', line, say)
+    return null
+  }
+  const isBrowsed = args.includes('browse')
+  context.notes.add(
+    isBrowsed ? 'changed' : 'kept',
+    'file_server',
+    line,
+    'files of a route: with ranges and index.html, without listings',
+  )
+  return {
+    entries: [{ key: 'files', value: spell(context, root, '/') }],
+    headers: {},
+    requestHeaders: UNCHANGED,
+    isRefusal: false,
+  }
+}

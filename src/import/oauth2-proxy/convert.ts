@@ -1,0 +1,52 @@
+import { suggest } from '../../config/text/suggest.ts'
+import { EVERYONE, type Section } from '../draft.ts'
+import type { Context } from './context.ts'
+import { OPTION_TABLE, READ } from './option-table.ts'
+import { portalSections } from './people.ts'
+import { providerSection } from './provider.ts'
+import { findPlaces, routeSections } from './routes.ts'
+import { serverSection, sessionsSection, tlsSections } from './server.ts'
+
+/** Every section of the new file, for an oauth2-proxy.cfg; every option of the old one has a note afterwards. */
+export function convertOauth2Proxy(context: Context): readonly Section[] {
+  const places = findPlaces(context)
+  const sections = [
+    serverSection(context, places.isAsked && places.services.some(({ kind }) => kind === 'none')),
+    ...tlsSections(context),
+    sessionsSection(context),
+    providerSection(context),
+    ...portalSections(context, places.portalUrl),
+    ...routeSections(context, places),
+  ]
+  const unknown = sayTheRest(context)
+  return unknown.length === 0 ? sections : sections.map(section => closed(section, unknown))
+}
+
+/** A route that lets nobody in: an option that is not known may have kept people out. */
+function closed(section: Section, unknown: readonly string[]): Section {
+  if (section.title !== '[[routes]]') return section
+  const comment = `everyone, until you decide: ${unknown.join(', ')}`
+  return { ...section, entries: [...section.entries, { key: 'deny', value: [EVERYONE], comment }] }
+}
+
+/** Notes what has no note yet, and answers the options that nothing is known of. */
+function sayTheRest({ options, notes }: Context): readonly string[] {
+  const unknown: string[] = []
+  for (const name of options.names) {
+    if (notes.list.some(note => note.option === name)) continue
+    const line = options.line(name)
+    if (options.text(name) === null) {
+      notes.add('left', name, line, 'it says nothing')
+      continue
+    }
+    const said = Object.hasOwn(OPTION_TABLE, name) ? OPTION_TABLE[name] : undefined
+    if (said !== undefined) notes.add(said[0], name, line, said[1])
+    else {
+      const meant = suggest(name, [...READ, ...Object.keys(OPTION_TABLE)])
+      const hint = meant === null || meant === name ? '' : `; is ${meant} meant?`
+      unknown.push(name)
+      notes.add('closed', name, line, `not an option that is known here, so that the routes let nobody in${hint}`)
+    }
+  }
+  return unknown
+}

@@ -1,0 +1,89 @@
+import type { Json } from '../../config/text/raw.ts'
+import type { Entry } from '../draft.ts'
+import { type Context, note } from './context.ts'
+import { claimOfEmail, claimOfGroups } from './people.ts'
+
+/** How the application learned who is there, or the proxy in front where that asked about each request. */
+export function identityEntries(context: Context, isAsked: boolean): readonly Entry[] {
+  const { options } = context
+  const isNamed = options.flag('pass_basic_auth') !== false || options.flag('pass_user_headers') !== false
+  if (!isAsked) {
+    note(
+      context,
+      'left',
+      'set_xauthrequest',
+      'answers to people carry no X-Auth-Request-*; headers = "x-auth-request" sends them to the application',
+    )
+    note(context, 'left', ['set_authorization_header', 'set_basic_auth'], 'answers to people carry no credentials')
+    note(
+      context,
+      'kept',
+      ['pass_user_headers', 'pass_basic_auth'],
+      isNamed ? 'headers of the routes' : 'no headers say who is there',
+    )
+    note(
+      context,
+      'changed',
+      'skip_auth_strip_headers',
+      'nothing to write: what a client sends in these fields is removed on every route',
+    )
+    return [
+      ...(isNamed ? [fieldsFor(context, 'x-forwarded', 'X-Forwarded')] : []),
+      ...tokens(context, 'X-Forwarded-Access-Token', 'pass_authorization_header'),
+    ]
+  }
+  const isTold = options.flag('set_xauthrequest') === true
+  note(context, isTold ? 'kept' : 'changed', 'set_xauthrequest', 'headers of the route, in the answer to your proxy')
+  note(context, 'left', 'set_basic_auth', 'the answer to your proxy carries no Basic credentials')
+  note(
+    context,
+    'left',
+    ['pass_user_headers', 'pass_basic_auth', 'skip_auth_strip_headers'],
+    'your proxy has the application: what it sends there is its own',
+  )
+  return [
+    ...(isTold ? [fieldsFor(context, 'x-auth-request', 'X-Auth-Request')] : []),
+    ...tokens(context, 'X-Auth-Request-Access-Token', 'set_authorization_header'),
+  ]
+}
+
+function fieldsFor(context: Context, preset: string, prefix: string): Entry {
+  const { options } = context
+  const groups = claimOfGroups(context)
+  const email = claimOfEmail(context)
+  const isEmailFirst = options.flag('prefer_email_to_user') === true
+  note(
+    context,
+    'kept',
+    'prefer_email_to_user',
+    isEmailFirst ? `${prefix}-User is the e-mail address` : `${prefix}-User is the subject`,
+  )
+  note(context, 'changed', 'oidc_groups_claim', 'the claim is named where groups are asked for or passed on')
+  note(
+    context,
+    email === 'email' ? 'kept' : 'decide',
+    'oidc_email_claim',
+    'emails and domains look at the claim email; the header names this one',
+  )
+  const claim = (name: string, known: string) => (name === known ? known : `claims.${name}`)
+  if (!isEmailFirst && groups === 'groups' && email === 'email')
+    return { key: 'headers', value: preset, comment: `the ${prefix}-* of oauth2-proxy` }
+  const fields: Record<string, Json> = {
+    [`${prefix}-User`]: isEmailFirst ? claim(email, 'email') : 'sub',
+    ...(isEmailFirst ? {} : { [`${prefix}-Email`]: claim(email, 'email') }),
+    [`${prefix}-Groups`]: claim(groups, 'groups'),
+    [`${prefix}-Preferred-Username`]: 'preferred_username',
+  }
+  return { key: 'headers', value: fields }
+}
+
+function tokens(context: Context, accessField: string, authorizationOption: string): readonly Entry[] {
+  const { options } = context
+  const hasAccess = options.flag('pass_access_token') === true
+  const hasId = options.flag(authorizationOption) === true
+  note(context, 'kept', 'pass_access_token', hasAccess ? `pass_token: ${accessField}` : 'no access token is passed on')
+  note(context, 'kept', authorizationOption, hasId ? 'pass_token: the ID token, as Bearer' : 'no ID token is passed on')
+  if (!hasAccess && !hasId) return []
+  const value: Json = !hasAccess ? 'id' : hasId ? { access: accessField, id: 'Authorization' } : { access: accessField }
+  return [{ key: 'pass_token', value }]
+}

@@ -1,0 +1,206 @@
+import type { Outcome } from '../notes.ts'
+
+type OptionEntry = readonly [outcome: Outcome, say: string]
+
+const NO_LOGS: OptionEntry = [
+  'left',
+  'the log is JSON on standard output, for whatever collects it; see access_log and log_level in [server]',
+]
+const OTHER_PROVIDER: OptionEntry = [
+  'left',
+  'it belongs to a provider that is no OpenID provider here; write the rule in [portals.home.roles]',
+]
+const NOT_OIDC: OptionEntry = [
+  'left',
+  'whatever it names comes from discovery; issuer (or metadata_url) is all that is needed',
+]
+const OWN_COOKIE: OptionEntry = [
+  'left',
+  'the cookie is __Host-, HttpOnly, SameSite=Lax and each host’s own; it holds no token, so that it never grows',
+]
+const SIGN_IN_STATE: OptionEntry = ['left', 'sign-ins under way are kept on the server, for any number of tabs']
+const LOOK: OptionEntry = [
+  'left',
+  'the pages are Sallyport’s own; title, logo and colour in [portals.home] make them yours',
+]
+const NO_REDIS: OptionEntry = [
+  'left',
+  'store = "rediss://…" is a single Redis or Valkey; for one machine SQLite, the default, is enough',
+]
+const NO_UPSTREAM: OptionEntry = ['left', 'no route has an upstream here']
+const NOBODY_TOLD: OptionEntry = ['left', 'no header says who is there']
+const TLS_SETTINGS: OptionEntry = ['left', 'TLS 1.2 and 1.3 with current ciphers, nothing to choose']
+
+/** Options whose meaning does not depend on their value. What is not here and has no place in the code is unknown. */
+export const OPTION_TABLE: Readonly<Record<string, OptionEntry>> = {
+  acr_values: [
+    'decide',
+    'there it was only asked for; acr = ["…"] in a rule of allow asks for it and checks the answer',
+  ],
+  allow_query_semicolons: ['left', 'queries are passed on as they are'],
+  api_routes: ['changed', 'nothing to write: whatever is not a page load gets 401, on every path'],
+  approval_prompt: ['left', 'nobody is asked again without need; for a fresh sign-in write max_age in a rule'],
+  auth_logging: NO_LOGS,
+  auth_logging_format: NO_LOGS,
+  azure_tenant: OTHER_PROVIDER,
+  backend_logout_url: [
+    'decide',
+    'provider_logout = true in [portals.home] signs out at the provider; register https://HOST/.sallyport/signed-out there first',
+  ],
+  banner: LOOK,
+  basic_auth_password: NO_UPSTREAM,
+  bearer_token_login_fallback: ['left', 'a token that is not good is 401, never a redirect'],
+  code_challenge_method: ['kept', 'PKCE with S256, always'],
+  cookie_csrf_expire: SIGN_IN_STATE,
+  cookie_csrf_per_request: SIGN_IN_STATE,
+  cookie_csrf_per_request_limit: SIGN_IN_STATE,
+  cookie_csrf_samesite: SIGN_IN_STATE,
+  cookie_httponly: OWN_COOKIE,
+  cookie_name: OWN_COOKIE,
+  cookie_path: OWN_COOKIE,
+  cookie_samesite: OWN_COOKIE,
+  cookie_secret: [
+    'changed',
+    'no longer needed: a key is made at the first start and kept as sallyport.key beside the database; keep both. Everyone signs in once more',
+  ],
+  cookie_secret_file: [
+    'changed',
+    'no longer needed: a key is made at the first start and kept as sallyport.key beside the database; keep both. Everyone signs in once more',
+  ],
+  custom_sign_in_logo: ['decide', 'logo = "FILE" in [portals.home] takes an SVG, PNG or WebP file'],
+  custom_templates_dir: LOOK,
+  disable_keep_alives: ['left', 'connections to applications are kept; nothing to set'],
+  display_htpasswd_form: ['left', 'passwords come as HTTP Basic, there is no form for them'],
+  encode_state: ['left', 'the state of a sign-in is a reference, the rest is kept on the server'],
+  errors_to_info_log: NO_LOGS,
+  exclude_logging_paths: NO_LOGS,
+  extra_jwt_issuers: [
+    'decide',
+    'make a table [providers.NAME] for each, with access_tokens = { audience = "…" }, and name it in the portal',
+  ],
+  flush_interval: ['changed', 'nothing to write: every answer is streamed as it comes'],
+  footer: LOOK,
+  force_https: ['decide', 'with [tls], plain HTTP is sent to https; without it, let the TLS proxy in front do that'],
+  force_json_errors: ['changed', 'nothing to write: programs get problem details (JSON), page loads get pages'],
+  gcp_healthchecks: [
+    'left',
+    'admin = "127.0.0.1:9464" in [server] answers /healthz and /readyz; no user agent gets past a rule',
+  ],
+  google_admin_email: OTHER_PROVIDER,
+  google_groups: OTHER_PROVIDER,
+  google_group: OTHER_PROVIDER,
+  google_service_account_json: OTHER_PROVIDER,
+  google_target_principal: OTHER_PROVIDER,
+  google_use_application_default_credentials: OTHER_PROVIDER,
+  google_use_organization_id: OTHER_PROVIDER,
+  insecure_oidc_skip_issuer_verification: [
+    'left',
+    'the issuer is always checked; write it exactly as the provider’s metadata does',
+  ],
+  insecure_oidc_skip_nonce: ['left', 'a nonce is always sent and checked'],
+  jwt_key: ['left', 'a client proves itself with client_secret, or as a public client with PKCE'],
+  jwt_key_file: ['left', 'a client proves itself with client_secret, or as a public client with PKCE'],
+  logging_compress: NO_LOGS,
+  logging_filename: NO_LOGS,
+  logging_local_time: NO_LOGS,
+  logging_max_age: NO_LOGS,
+  logging_max_backups: NO_LOGS,
+  logging_max_size: NO_LOGS,
+  login_url: NOT_OIDC,
+  metrics_secure_address: ['left', 'admin is plain HTTP, for this machine or the network behind'],
+  metrics_tls_cert_file: ['left', 'admin is plain HTTP, for this machine or the network behind'],
+  metrics_tls_key_file: ['left', 'admin is plain HTTP, for this machine or the network behind'],
+  oidc_audience_claims: ['left', 'aud of an ID token has to be client_id'],
+  oidc_email_claim: NOBODY_TOLD,
+  oidc_extra_audiences: [
+    'left',
+    'aud of an ID token has to be client_id; for bearer tokens see access_tokens in the provider’s table',
+  ],
+  oidc_groups_claim: NOBODY_TOLD,
+  oidc_jwks_url: NOT_OIDC,
+  oidc_public_key_files: NOT_OIDC,
+  pass_authorization_header: ['left', 'your proxy has the application: set_authorization_header is what counts there'],
+  pass_host_header: NO_UPSTREAM,
+  ping_path: [
+    'changed',
+    'admin = "127.0.0.1:9464" in [server] answers /healthz and /readyz, never on the public listener',
+  ],
+  ping_user_agent: ['left', 'no user agent gets past a rule; use /healthz of admin'],
+  prefer_email_to_user: NOBODY_TOLD,
+  profile_url: NOT_OIDC,
+  prompt: ['left', 'nobody is asked again without need; for a fresh sign-in write max_age in a rule'],
+  provider_ca_files: ['decide', 'start Sallyport with NODE_EXTRA_CA_CERTS=FILE, so that it trusts this CA too'],
+  pubjwk_url: ['left', 'a client proves itself with client_secret, or as a public client with PKCE'],
+  proxy_websockets: NO_UPSTREAM,
+  ready_path: [
+    'changed',
+    'admin = "127.0.0.1:9464" in [server] answers /healthz and /readyz, never on the public listener',
+  ],
+  real_client_ip_header: [
+    'changed',
+    'the client’s address comes from X-Forwarded-For of a proxy that trusted_proxies names, and from no other field',
+  ],
+  redeem_url: NOT_OIDC,
+  redis_ca_path: ['decide', 'start Sallyport with NODE_EXTRA_CA_CERTS=FILE, so that it trusts this CA too'],
+  redis_cluster_connection_urls: NO_REDIS,
+  redis_connection_idle_timeout: NO_REDIS,
+  redis_insecure_skip_tls_verify: [
+    'left',
+    'certificates of Redis are always checked; NODE_EXTRA_CA_CERTS names a CA of your own',
+  ],
+  redis_sentinel_connection_urls: NO_REDIS,
+  redis_sentinel_master_name: NO_REDIS,
+  redis_sentinel_password: NO_REDIS,
+  redis_use_cluster: NO_REDIS,
+  redis_use_sentinel: NO_REDIS,
+  relative_redirect_url: ['changed', 'nothing to write: each host has its own callback, and only hosts of the file'],
+  request_id_header: ['changed', 'X-Request-Id is made for every request, and is in the log'],
+  request_logging_format: NO_LOGS,
+  resource: ['left', 'it is not sent to the provider'],
+  session_cookie_minimal: ['changed', 'nothing to write: the cookie holds a random id and nothing else'],
+  show_debug_on_error: ['left', 'pages show a reference, and the log has the cause under it'],
+  signature_key: [
+    'decide',
+    'GAP-Signature is not made; assertion = { audience = "…" } in a route sends a signed JWT that applications can check',
+  ],
+  silence_ping_logging: NO_LOGS,
+  skip_auth_preflight: NO_UPSTREAM,
+  skip_claims_from_profile_url: ['left', 'userinfo is asked where the provider has it'],
+  skip_oidc_discovery: NOT_OIDC,
+  skip_provider_button: ['changed', 'nothing to write: a choice is shown only where a portal has several providers'],
+  ssl_insecure_skip_verify: [
+    'left',
+    'the provider’s certificate is always checked; NODE_EXTRA_CA_CERTS names a CA of your own',
+  ],
+  ssl_upstream_insecure_skip_verify: NO_UPSTREAM,
+  standard_logging: NO_LOGS,
+  standard_logging_format: NO_LOGS,
+  tls_cipher_suites: TLS_SETTINGS,
+  tls_min_version: TLS_SETTINGS,
+  upstream_timeout: NO_UPSTREAM,
+  use_system_trust_store: ['kept', 'the system’s authorities are trusted'],
+  user_id_claim: ['changed', 'the claim of addresses, as oidc_email_claim; people are known by sub'],
+  validate_url: NOT_OIDC,
+  whitelist_domains: ['changed', 'nothing to write: people return to hosts of this file’s routes, and nowhere else'],
+}
+
+/** Options whose meaning depends on what they say: those that are most often misspelt. */
+export const READ: readonly string[] = [
+  'allowed_groups',
+  'client_id',
+  'client_secret',
+  'cookie_expire',
+  'email_domains',
+  'htpasswd_file',
+  'http_address',
+  'oidc_issuer_url',
+  'pass_access_token',
+  'provider',
+  'proxy_prefix',
+  'redirect_url',
+  'reverse_proxy',
+  'scope',
+  'set_xauthrequest',
+  'skip_auth_routes',
+  'upstreams',
+]

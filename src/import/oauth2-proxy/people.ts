@@ -1,0 +1,260 @@
+import type { Json } from '../../config/text/raw.ts'
+import { passwordFaults } from '../../config/values/htpasswd.ts'
+import { STAND_IN_HOST } from '../blanks.ts'
+import type { Entry, Section } from '../draft.ts'
+import { type Context, note } from './context.ts'
+import { PROVIDER, trustsEmails } from './provider.ts'
+
+/** The portal's name in the new file, and the one role that everyone who could sign in there has. */
+export const PORTAL = 'home'
+export const ROLE = 'user'
+
+/** Options that keep people out by what no OpenID claim is certain to say. */
+const OTHER_RESTRICTIONS = [
+  'bitbucket_repository',
+  'bitbucket_team',
+  'entra_id_allowed_tenants',
+  'github_org',
+  'github_repo',
+  'github_team',
+  'github_users',
+  'gitlab_group',
+  'gitlab_groups',
+  'gitlab_projects',
+  'google_group',
+  'google_groups',
+  'keycloak_group',
+  'keycloak_groups',
+]
+
+/** `[portals.home]`: on the application's own host, as oauth2-proxy is, with the callback that is registered already. */
+export function portalSections(context: Context, url: string | null): readonly Section[] {
+  const { options, blanks } = context
+  const entries: Entry[] = [
+    ...(url === null ? [] : [{ key: 'url', value: url, comment: 'redirect_url' }]),
+    { key: 'providers', value: [PROVIDER] },
+    { key: 'callback_path', value: callbackPath(context), comment: 'registered at the provider already' },
+  ]
+  const passwords = passwordFile(context)
+  if (passwords !== null) {
+    entries.push({ key: 'htpasswd', value: blanks.literal(passwords), comment: 'htpasswd_file' })
+    note(context, 'changed', 'htpasswd_file', 'htpasswd in the portal: as HTTP Basic, without a form')
+  }
+  const isPlain = options.text('redirect_url')?.startsWith('http://') === true
+  if (isPlain || options.flag('cookie_secure') === false) {
+    entries.push({ key: 'insecure_cookies', value: true, comment: 'plain HTTP: only for tests' })
+    const say = 'insecure_cookies = true, for people who come by plain HTTP: take it out as soon as they come by https'
+    note(context, 'decide', isPlain ? ['redirect_url', 'cookie_secure'] : 'cookie_secure', say)
+  } else note(context, 'kept', 'cookie_secure', 'cookies are Secure, and people are expected by https')
+  note(
+    context,
+    'changed',
+    ['cookie_domain', 'cookie_domains'],
+    'no cookie is shared: each host has its own; with url in [portals.home] one sign-in serves all hosts',
+  )
+  return [
+    { title: `[portals.${PORTAL}]`, entries },
+    {
+      title: `[portals.${PORTAL}.roles]`,
+      about: 'Role = who has it; routes name roles in allow. { groups = ["…"] }, { emails = ["…"] } and so on.',
+      entries: [{ key: ROLE, value: whoMay(context) }],
+    },
+  ]
+}
+
+/** The file with passwords; null where there is none, or one that protects them too little to be taken (`{SHA}`). */
+export function passwordFile(context: Context): string | null {
+  const path = context.options.text('htpasswd_file')
+  if (path === null) return null
+  let text: string
+  try {
+    text = context.readText(path)
+  } catch {
+    return path
+  }
+  const [fault] = passwordFaults(text)
+  if (fault === undefined) return path
+  const say = `not carried over, so that nobody comes in by a password: ${fault}; make its lines anew (htpasswd -B), and name it as htpasswd in the portal`
+  note(context, 'decide', 'htpasswd_file', say)
+  return null
+}
+
+function callbackPath(context: Context): string {
+  const { options } = context
+  const prefix = options.text('proxy_prefix') ?? '/oauth2'
+  note(
+    context,
+    'changed',
+    'proxy_prefix',
+    'only the callback keeps it; sign-out is /.sallyport/logout, the portal page /.sallyport/',
+  )
+  const path = /^https?:\/\/[^/]*(\/[^?#]+)/.exec(options.text('redirect_url') ?? '')?.[1]
+  return path ?? `${prefix.replace(/\/$/, '')}/callback`
+}
+
+/** Who could sign in there, as the rule of a role. What cannot be told lets nobody in until it is filled in. */
+function whoMay(context: Context): Json {
+  const { options } = context
+  const groups = options.list('allowed_groups')
+  const { claims: ownClaims, ...address } = whoseAddress(context)
+  const claims = { ...tableOf(ownClaims), ...groupsInClaim(context, groups), ...keycloakRoles(context) }
+  const rule = {
+    ...address,
+    ...inGroups(context, groups),
+    ...(Object.keys(claims).length > 0 ? { claims } : {}),
+    ...otherwise(context),
+  }
+  const isAnyone = Object.keys(rule).length === 0
+  const own: Json = isAnyone ? { any: true } : rule
+  // Its groups are of its own file: where groups are asked for, only those whom it puts into one pass.
+  const theirs = options.list('htpasswd_user_groups').concat(options.list('htpasswd_user_group'))
+  const passesByPassword = groups.length === 0 || groups.some(group => theirs.includes(group))
+  note(
+    context,
+    'changed',
+    ['htpasswd_user_groups', 'htpasswd_user_group'],
+    'people with a password have no groups here: { provider = "htpasswd" } in a role names them',
+  )
+  return passwordFile(context) !== null && !isAnyone && passesByPassword ? [own, { provider: 'htpasswd' }] : own
+}
+
+function tableOf(value: Json | undefined): Readonly<Record<string, Json>> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return {}
+  return Object.fromEntries(Object.entries(value))
+}
+
+function whoseAddress(context: Context): Readonly<Record<string, Json>> {
+  const { options, blanks } = context
+  const stated = options.list('email_domains')
+  if (stated.includes('*') && claimOfEmail(context) === 'email') {
+    const say = trustsEmails(context)
+      ? 'whoever has an e-mail address, verified or not, as there'
+      : 'whoever has a verified e-mail address, as there; a provider that says nothing of that (email_verified) lets nobody in'
+    note(context, 'changed', 'email_domains', `${say}; { any = true } in the role is everyone`)
+    note(context, 'left', 'authenticated_emails_file', 'email_domains lets everyone in')
+    return { require_email: true }
+  }
+  const other = otherEmails(context)
+  if (other !== null) return other
+  const isPattern = (domain: string) => /^\*?\./.test(domain)
+  const domains = stated.filter(domain => !isPattern(domain)).map(domain => blanks.literal(domain.toLowerCase()))
+  if (stated.some(isPattern)) {
+    note(
+      context,
+      'decide',
+      'email_domains',
+      'subdomains do not count in domains: write each that people have an address in',
+    )
+  } else note(context, 'kept', 'email_domains', 'domains of the role')
+  const emails = listedAddresses(context)
+  if (domains.length + emails.length > 0) {
+    return { ...(domains.length > 0 ? { domains } : {}), ...(emails.length > 0 ? { emails } : {}) }
+  }
+  if (!options.has('email_domains') && !options.has('authenticated_emails_file')) {
+    context.notes.add(
+      'decide',
+      'email_domains',
+      null,
+      'not in this file, so a flag or OAUTH2_PROXY_EMAIL_DOMAINS may have it: write who may into the role; { any = true } is everyone',
+    )
+  }
+  return {
+    domains: [blanks.add('EMAIL_DOMAIN', 'the domain of those who may sign in; or write another rule', STAND_IN_HOST)],
+  }
+}
+
+/** Addresses in a claim of another name: single ones can be asked for there, domains cannot. */
+function otherEmails(context: Context): Readonly<Record<string, Json>> | null {
+  const { options, blanks } = context
+  const claim = claimOfEmail(context)
+  if (claim === 'email') return null
+  const emails = listedAddresses(context)
+  if (options.list('email_domains').length === 0 && emails.length > 0) return { claims: { [claim]: emails } }
+  note(
+    context,
+    'decide',
+    'email_domains',
+    `domains look at the claim email, and not at ${claim}: write who may into the role`,
+  )
+  return { subjects: [blanks.add('WHO_MAY', 'a sub of somebody who may; better, a rule in its place', 'somebody')] }
+}
+
+function listedAddresses(context: Context): readonly string[] {
+  const { options, blanks } = context
+  const path = options.text('authenticated_emails_file')
+  if (path === null) return []
+  try {
+    const addresses = context
+      .readText(path)
+      .split('\n')
+      .map(line => line.split(',')[0]?.trim().replace(/^"|"$/g, '') ?? '')
+      .filter(address => /^[^\s@]+@[^\s@]+$/.test(address))
+    note(context, 'kept', 'authenticated_emails_file', 'emails of the role, which are the list from now on')
+    return [...new Set(addresses)].map(blanks.literal)
+  } catch {
+    note(
+      context,
+      'decide',
+      'authenticated_emails_file',
+      'it cannot be read from here: write its addresses into the role, as emails = ["…"]',
+    )
+    return [
+      blanks.add(
+        'EMAIL_ADDRESS',
+        `an address from the authenticated_emails_file in line ${options.line('authenticated_emails_file')}`,
+        `someone@${STAND_IN_HOST}`,
+      ),
+    ]
+  }
+}
+
+function inGroups(context: Context, groups: readonly string[]): Readonly<Record<string, Json>> {
+  if (groups.length === 0 || claimOfGroups(context) !== 'groups') return {}
+  note(context, 'kept', 'allowed_groups', 'groups of the role')
+  return { groups: groups.map(context.blanks.literal) }
+}
+
+/** Groups that the provider states in a claim of another name. */
+function groupsInClaim(context: Context, groups: readonly string[]): Readonly<Record<string, Json>> {
+  const claim = claimOfGroups(context)
+  if (groups.length === 0 || claim === 'groups') return {}
+  note(context, 'kept', 'allowed_groups', 'claims of the role')
+  return { [claim]: groups.map(context.blanks.literal) }
+}
+
+/** The claim that holds the address that counts; `user_id_claim` is an older name for it. */
+export function claimOfEmail({ options }: Context): string {
+  return options.text('oidc_email_claim') ?? options.text('user_id_claim') ?? 'email'
+}
+
+/** The claim that holds the groups. */
+export function claimOfGroups({ options }: Context): string {
+  return options.text('oidc_groups_claim') ?? 'groups'
+}
+
+function keycloakRoles(context: Context): Readonly<Record<string, Json>> {
+  const roles = context.options.list('allowed_roles')
+  if (roles.length === 0) return {}
+  note(
+    context,
+    'decide',
+    'allowed_roles',
+    'have Keycloak put its roles into a claim "roles" (a mapper with that token claim name); the role asks for them there',
+  )
+  return { roles: roles.map(context.blanks.literal) }
+}
+
+/** A restriction that is lost would let in more people than before. */
+function otherwise(context: Context): Readonly<Record<string, Json>> {
+  const present = OTHER_RESTRICTIONS.filter(name => context.options.has(name))
+  if (present.length === 0) return {}
+  note(
+    context,
+    'decide',
+    present,
+    'no claim is certain to say this: write who may into the role, by groups, emails or claims, in place of the subject there',
+  )
+  return {
+    subjects: [context.blanks.add('WHO_MAY', 'a sub of somebody who may; better, a rule in its place', 'somebody')],
+  }
+}

@@ -1,0 +1,133 @@
+import { STAND_IN_HOST } from '../blanks.ts'
+import type { Entry, Section } from '../draft.ts'
+import { type Context, note } from './context.ts'
+
+/** Issuers of providers that are meant by their name alone. */
+const ISSUERS: Readonly<Record<string, string>> = {
+  google: 'https://accounts.google.com',
+  gitlab: 'https://gitlab.com',
+}
+
+/** Kinds that speak OAuth 2 in ways of their own, without ID tokens. */
+const NOT_OPENID = new Set([
+  'github',
+  'bitbucket',
+  'facebook',
+  'linkedin',
+  'digitalocean',
+  'nextcloud',
+  'srht',
+  'keycloak',
+])
+
+/** The provider's name in the new file. */
+export const PROVIDER = 'oidc'
+
+/** `[providers.oidc]`: the issuer, and the client that is registered there already. */
+export function providerSection(context: Context): Section {
+  const { options, blanks } = context
+  const id = options.text('client_id')
+  const entries: Entry[] = [
+    ...label(context),
+    { key: 'issuer', value: issuer(context) },
+    {
+      key: 'client_id',
+      value:
+        id === null
+          ? blanks.add('OIDC_CLIENT_ID', 'the client, as registered at the provider', 'client')
+          : blanks.literal(id),
+    },
+    ...secret(context),
+  ]
+  note(context, 'kept', 'client_id', `client_id in [providers.${PROVIDER}]`)
+  const scopes = (options.text('scope') ?? '').split(/[\s,]+/).filter(scope => scope !== '')
+  if (scopes.length > 0) {
+    entries.push({
+      key: 'scopes',
+      value: scopes.map(blanks.literal),
+      comment: 'scope; "offline_access" lets groups follow the provider',
+    })
+    note(context, 'kept', 'scope', 'scopes; with "offline_access" among them, groups that change there change here')
+  }
+  if (trustsEmails(context)) {
+    entries.push({ key: 'emails', value: 'trusted', comment: 'insecure_oidc_allow_unverified_email' })
+    const say = 'emails = "trusted": take it out, unless nobody can enter an address there that is not theirs'
+    note(context, 'decide', 'insecure_oidc_allow_unverified_email', say)
+  } else
+    note(context, 'kept', 'insecure_oidc_allow_unverified_email', 'addresses that nobody verified count for nothing')
+  if (options.flag('skip_jwt_bearer_tokens') === true) {
+    // The client itself is the audience of ID tokens, which are no credentials for a gate.
+    const stated = options.list('oidc_extra_audiences').find(name => name !== id)
+    const meaning = 'what aud of access tokens for this gate holds: its name as an API at the provider'
+    const audience =
+      stated === undefined ? blanks.add('API_AUDIENCE', meaning, `https://${STAND_IN_HOST}`) : blanks.literal(stated)
+    entries.push({
+      key: 'access_tokens',
+      value: { audience },
+      comment: 'skip_jwt_bearer_tokens',
+    })
+    note(
+      context,
+      'decide',
+      'skip_jwt_bearer_tokens',
+      'JWT access tokens (RFC 9068) for this audience are taken; ID tokens, which were taken too, are not',
+    )
+  } else note(context, 'kept', 'skip_jwt_bearer_tokens', 'no bearer tokens are taken')
+  return { title: `[providers.${PROVIDER}]`, entries }
+}
+
+/** Whether addresses counted that the provider called unverified. */
+export function trustsEmails({ options }: Context): boolean {
+  return options.flag('insecure_oidc_allow_unverified_email') === true
+}
+
+function label(context: Context): readonly Entry[] {
+  const name = context.options.text('provider_display_name')
+  if (name === null) return []
+  note(context, 'kept', 'provider_display_name', 'label')
+  return [{ key: 'label', value: context.blanks.literal(name) }]
+}
+
+function issuer(context: Context): string {
+  const { options, blanks } = context
+  const kind = options.text('provider') ?? 'google'
+  const stated = options.text('oidc_issuer_url')
+  if (NOT_OPENID.has(kind)) {
+    note(
+      context,
+      'decide',
+      'provider',
+      `${kind} is no OpenID provider: put one that lets people in from there (Pocket ID, Keycloak, Dex) in front of it, and name that`,
+    )
+  } else note(context, 'kept', 'provider', 'whatever speaks OpenID Connect; discovery tells the rest')
+  note(context, 'kept', 'oidc_issuer_url', 'issuer; it has to be exactly what the provider calls itself')
+  if (stated !== null) return blanks.literal(stated)
+  const tenant = options.text('azure_tenant')
+  if ((kind === 'azure' || kind === 'entra-id') && tenant !== null) {
+    note(context, 'kept', 'azure_tenant', 'in issuer')
+    return `https://login.microsoftonline.com/${blanks.literal(tenant)}/v2.0`
+  }
+  return (
+    ISSUERS[kind] ??
+    blanks.add('OIDC_ISSUER', 'the provider’s address, as its metadata has it in "issuer"', `https://${STAND_IN_HOST}`)
+  )
+}
+
+function secret(context: Context): readonly Entry[] {
+  const { options, blanks } = context
+  const file = options.text('client_secret_file')
+  if (file !== null) {
+    note(context, 'kept', 'client_secret_file', 'client_secret, read from the same file')
+    note(context, 'left', 'client_secret', 'client_secret_file has it')
+    return [{ key: 'client_secret', value: `\${file:${file}}`, comment: 'client_secret_file' }]
+  }
+  if (!options.has('client_secret')) return []
+  const line = options.line('client_secret')
+  note(context, 'kept', 'client_secret', 'client_secret, from the environment: secrets are not copied')
+  return [
+    {
+      key: 'client_secret',
+      value: blanks.add('OIDC_CLIENT_SECRET', `what client_secret says in line ${line}`, 'fill-in'),
+    },
+  ]
+}

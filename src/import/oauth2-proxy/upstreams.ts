@@ -1,0 +1,113 @@
+import { type Context, note } from './context.ts'
+
+/** One entry of `upstreams`: what answers below a path. */
+export type Service = Place &
+  (
+    | {
+        readonly kind: 'upstream'
+        readonly address: string
+        /** The name and password that its address held. */
+        readonly login: { readonly user: string; readonly password: string } | null
+      }
+    | { readonly kind: 'files'; readonly folder: string }
+    | { readonly kind: 'static'; readonly status: number }
+    /** There is none: a proxy in front asked about each request. */
+    | { readonly kind: 'none' }
+  )
+
+/** A path that ends in a slash is for what is below it (and not for itself), any other for itself alone (`isExact`). */
+interface Place {
+  readonly path: string
+  readonly isExact: boolean
+}
+
+/** The services of a file; where it has none, the one that a proxy in front asks about. */
+export function readUpstreams(context: Context): readonly Service[] {
+  const { options, notes } = context
+  const services: Service[] = []
+  for (const stated of options.list('upstreams')) {
+    const service = readUpstream(stated, context)
+    if (service === null) {
+      notes.add(
+        'decide',
+        'upstreams',
+        options.line('upstreams'),
+        'an entry is no http, https, unix, file or static address: write its route',
+      )
+    } else if (services.some(({ path, isExact }) => path === service.path && isExact === service.isExact)) {
+      notes.add('decide', 'upstreams', options.line('upstreams'), `${service.path} is there twice; the first was taken`)
+    } else services.push(service)
+  }
+  if (services.length > 0) return services
+  if (!options.has('upstreams')) {
+    notes.add(
+      'decide',
+      'upstreams',
+      null,
+      'not in this file, so a proxy in front seems to ask /oauth2/auth: it asks /.sallyport/verify now, at verify of [server] (see "Behind a proxy of your own" in the README). Where a flag has the upstream, write it in place of verify',
+    )
+  }
+  return [{ kind: 'none', ...ROOT }]
+}
+
+function readUpstream(stated: string, context: Context): Service | null {
+  const { blanks, options } = context
+  const [, scheme = '', rest = ''] = /^([a-z0-9]+):\/\/(.*)$/is.exec(stated) ?? []
+  switch (scheme.toLowerCase()) {
+    case 'http':
+    case 'https': {
+      const [, login, authority = '', path = ''] = /^(?:([^/@]*)@)?([^/?#]+)([^?#]*)/.exec(rest) ?? []
+      if (authority === '') return null
+      note(context, 'kept', 'upstreams', 'upstream of the routes, by path')
+      return {
+        kind: 'upstream',
+        ...placeOf(path),
+        address: `${scheme.toLowerCase()}://${blanks.literal(authority)}`,
+        login:
+          login === undefined || options.flag('pass_authorization_header') === true ? null : loginOf(login, context),
+      }
+    }
+    case 'unix': {
+      note(context, 'kept', 'upstreams', 'upstream of the routes, by path')
+      return {
+        kind: 'upstream',
+        ...ROOT,
+        address: `unix:/${blanks.literal(rest.replace(/^\/+/, '').replace(/:.*$/, ''))}`,
+        login: null,
+      }
+    }
+    case 'file': {
+      const [folder = '', fragment] = rest.split('#')
+      note(context, 'changed', 'upstreams', 'files of a route: with ranges and index.html, without listings')
+      return { kind: 'files', ...placeOf(fragment ?? folder), folder: blanks.literal(folder) }
+    }
+    case 'static': {
+      const status = /^[2-5]\d\d$/.test(rest) ? Number(rest) : 200
+      note(
+        context,
+        'decide',
+        'upstreams',
+        'the same answer for everyone who may pass; where a proxy in front asked /oauth2/auth, write verify = true in place of respond, and verify and trusted_proxies in [server]',
+      )
+      return { kind: 'static', ...ROOT, status }
+    }
+    default:
+      return null
+  }
+}
+
+const ROOT: Place = { path: '/', isExact: false }
+
+function placeOf(stated: string): Place {
+  return { path: stated.replace(/\/+$/, '') || '/', isExact: stated !== '' && !stated.endsWith('/') }
+}
+
+/** The name of `user:password@`; the password is asked for, and so is a name with braces, which `basic_auth` would read as a placeholder. */
+function loginOf(login: string, { blanks, options }: Context): { readonly user: string; readonly password: string } {
+  const user = login.split(':')[0] ?? ''
+  const what = (part: string) => `the ${part} in the address of upstreams in line ${options.line('upstreams')}`
+  return {
+    user: /[{}]/.test(user) ? blanks.add('UPSTREAM_USER', what('name'), 'fill-in') : blanks.literal(user),
+    password: blanks.add('UPSTREAM_PASSWORD', what('password'), 'fill-in'),
+  }
+}

@@ -1,0 +1,50 @@
+/** @jsxImportSource hono/jsx */
+import { GateError } from '../../base/errors.ts'
+import type { Ports } from '../../base/ports.ts'
+import type { MaybePromise, Session, Sessions } from '../../session/session.ts'
+import { pageAnswer } from '../answer.ts'
+import { wordsFor } from '../language.ts'
+import type { Overview } from '../overview.ts'
+import { AdminPage } from '../pages/admin.tsx'
+import type { PortalRequest } from '../portal.ts'
+import { countSessions } from '../session-counts.ts'
+import { leadToPortal } from '../sign-in/to-portal.ts'
+import { isAdmin } from './admins.ts'
+import { menuOf } from './menu.ts'
+
+export interface AdminTools {
+  readonly ports: Pick<Ports, 'now'>
+  readonly sessions: Sessions
+  /** What an admin of the portal with this name may see of the gate. */
+  overview(portal: string): MaybePromise<Overview>
+}
+
+/**
+ * Who is in, who was turned away, the routes and how their applications are: for those with the portal's admin role.
+ *
+ * Only on the host where people sign in: elsewhere, an application's own scripts could read it. Changes nothing.
+ * Throws `route.none` where the portal has no admins, `access.denied` for whoever is none, `session.store`.
+ */
+export async function showAdmin(ctx: PortalRequest, tools: AdminTools, session: Session): Promise<Response> {
+  if (ctx.portal.adminRole === null) throw new GateError('route.none', 'this portal has no admin_role')
+  const away = leadToPortal(ctx, 'admin')
+  if (away !== null) return away
+  if (!isAdmin(ctx, session)) throw new GateError('access.denied', 'the portal’s admin role is missing')
+  const nowMs = tools.ports.now()
+  const [survey, overview] = await Promise.all([
+    countSessions(tools.sessions, ctx.portal.name, nowMs),
+    tools.overview(ctx.portal.name),
+  ])
+  const words = wordsFor(ctx.request)
+  const page = (
+    <AdminPage
+      words={words}
+      title={ctx.portal.title}
+      menu={menuOf(ctx, session, words, 'admin')}
+      survey={survey}
+      overview={overview}
+      nowMs={nowMs}
+    />
+  )
+  return pageAnswer(words, ctx.portal.brand, page, 200)
+}

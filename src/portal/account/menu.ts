@@ -1,0 +1,23 @@
+import type { Session } from '../../session/session.ts'
+import type { MenuEntry } from '../pages/wide-page.tsx'
+import { type OwnPage, ownPath } from '../place.ts'
+import type { PortalRequest } from '../portal.ts'
+import type { Words } from '../words/words.ts'
+import { isAdmin } from './admins.ts'
+import { linksOf, mayRevokeAll } from './guest-link-address.ts'
+
+/** What the bar of every page for people who are signed in leads to; `here` is the page that it is on, null for one that it does not name. */
+export function menuOf(ctx: PortalRequest, session: Session, words: Words, here: OwnPage | null): readonly MenuEntry[] {
+  const hasLinks = linksOf(ctx, session) !== null || mayRevokeAll(ctx, session)
+  const entries: readonly (readonly [page: OwnPage, label: string, isThere: boolean])[] = [
+    ['', words.applications, true],
+    ['sessions', words.yourSessions, true],
+    ['tokens', words.yourTokens, ctx.portal.personalTokens],
+    ['guests', words.guestLinks, hasLinks],
+    ['admin', words.administration, isAdmin(ctx, session)],
+    ['logout', words.signOut, true],
+  ]
+  return entries
+    .filter(([, , isThere]) => isThere)
+    .map(([page, label]) => ({ label, address: ownPath(page), isHere: page === here }))
+}

@@ -1,0 +1,94 @@
+/** @jsxImportSource hono/jsx */
+import { sha256 } from '../../base/bytes.ts'
+import type { Ports } from '../../base/ports.ts'
+import { cookieName, readCookies, suffixedName, writeCookie } from '../../session/cookie.ts'
+import type { GuestLinks, HeldGuestLink } from '../../session/credentials/guest-links.ts'
+import type { Sealer } from '../../session/seal.ts'
+import { pageAnswer, redirectAnswer } from '../answer.ts'
+import { proveForm, readOwnForm } from '../form.ts'
+import { wordsFor } from '../language.ts'
+import { pageNotFound } from '../not-found.ts'
+import { InvitationPage } from '../pages/open-guest-link.tsx'
+import { isSecure } from '../place.ts'
+import type { GuestTarget, PortalRequest } from '../portal.ts'
+import { readQuery } from '../query.ts'
+
+interface Tools {
+  readonly ports: Pick<Ports, 'now' | 'log'>
+  readonly sessions: { readonly links: GuestLinks }
+  readonly seal: Sealer
+}
+
+/** The gate itself looks at no more than this (`server/request/guests.ts`); the oldest go first. */
+const MOST_KEPT = 8
+
+/**
+ * The page that a guest link leads to: who invites to what, and a button. Loading it uses nothing, so that previews, prefetches
+ * and mail scanners burn no link.
+ */
+export async function showInvitation(ctx: PortalRequest, tools: Tools): Promise<Response> {
+  const text = readQuery(ctx).get('link') ?? ''
+  const found = await findLink(ctx, tools, text)
+  if (found === null || (isUsedUp(found.held) && !(await isHeldHere(ctx, tools, found.held)))) return noLink(ctx)
+  const words = wordsFor(ctx.request)
+  const { held, shared } = found
+  const proof = await proveForm(ctx, held.session, tools.seal)
+  const { title } = ctx.portal
+  const page = <InvitationPage words={words} title={title} held={held} name={shared.name} text={text} proof={proof} />
+  return pageAnswer(words, ctx.portal.brand, page, 200, {}, 'leads-anywhere')
+}
+
+/**
+ * Takes the form of that page: uses the link once, and gives this browser the cookie of a guest of this host. A browser that has
+ * it already goes straight on. Throws `access.origin`.
+ */
+export async function acceptInvitation(ctx: PortalRequest, tools: Tools): Promise<Response> {
+  const find = (form: URLSearchParams) => findLink(ctx, tools, form.get('link') ?? '')
+  const form = await readOwnForm(ctx, tools.seal, async sent => (await find(sent))?.held.session.id ?? null)
+  const text = form.get('link') ?? ''
+  const found = await find(form)
+  if (found !== null && (await isHeldHere(ctx, tools, found.held))) return redirectAnswer(303, found.held.grant.landing)
+  const used = found === null ? null : await tools.sessions.links.use(text)
+  if (used === null) return noLink(ctx)
+  const { session, grant } = used.held
+  tools.ports.log.info('A guest link was used', { link: session.id, client: ctx.clientAddress, used: used.held.used })
+  const name = suffixedName(cookieName('guest', isSecure(ctx)), sha256(session.id))
+  const surplus = cookiesHere(ctx)
+    .filter(cookie => cookie.name !== name)
+    .slice(0, 1 - MOST_KEPT)
+  return redirectAnswer(303, grant.landing, [
+    writeCookie(name, used.cookie, isSecure(ctx), session.expiresAtMs - tools.ports.now()),
+    ...surplus.map(cookie => writeCookie(cookie.name, '', isSecure(ctx), 0)),
+  ])
+}
+
+/** A link that is good at this very host, by the file in force now. */
+async function findLink(
+  ctx: PortalRequest,
+  { sessions }: Tools,
+  text: string,
+): Promise<{ readonly held: HeldGuestLink; readonly shared: GuestTarget } | null> {
+  const held = await sessions.links.peek(text)
+  if (held === null || held.session.portal !== ctx.portal.name || held.grant.host !== ctx.target.host) return null
+  const shared = ctx.portal.guestLinks === null ? null : ctx.shareable(held.grant.host, held.grant.path)
+  return shared?.isSharedWith(held.session) === true ? { held, shared } : null
+}
+
+function isUsedUp({ used, uses }: HeldGuestLink): boolean {
+  return used >= uses
+}
+
+/** Whether this browser is one of those that used the link. */
+async function isHeldHere(ctx: PortalRequest, { sessions }: Tools, { session }: HeldGuestLink): Promise<boolean> {
+  const kept = cookiesHere(ctx).slice(0, MOST_KEPT)
+  const found = await Promise.all(kept.map(({ value }) => sessions.links.find(value, ctx.target.host)))
+  return found.some(held => held?.session.id === session.id)
+}
+
+function cookiesHere(ctx: PortalRequest) {
+  return readCookies(ctx.request.headers.get('cookie'), cookieName('guest', isSecure(ctx)))
+}
+
+function noLink(ctx: PortalRequest): Response {
+  return pageNotFound(ctx, ({ linkGone, linkGoneWhy }) => ({ title: linkGone, detail: linkGoneWhy }))
+}

@@ -1,0 +1,139 @@
+/** @jsxImportSource hono/jsx */
+import { GateError } from '../../base/errors.ts'
+import { prefersPage } from '../../route/page-load.ts'
+import type { Session, SessionEntry } from '../../session/session.ts'
+import { jsonAnswer, pageAnswer, redirectAnswer } from '../answer.ts'
+import { proveForm, readOwnForm } from '../form.ts'
+import { wordsFor } from '../language.ts'
+import { SessionsPage } from '../pages/sessions.tsx'
+import { isPortalHost, ownPath } from '../place.ts'
+import type { PortalRequest } from '../portal.ts'
+import { readQuery } from '../query.ts'
+import { describeEntry } from '../sign-in/entry.ts'
+import { leadToPortal } from '../sign-in/to-portal.ts'
+import { leave, type SignOutTools } from '../sign-out/sign-out.tsx'
+import { isAdmin } from './admins.ts'
+import { menuOf } from './menu.ts'
+
+/** Sessions shown at a time, and how many are looked through for them before the rest waits for a click. */
+const SHOWN = 50
+const LOOKED_THROUGH = 5_000
+
+/**
+ * The sessions of whoever asks; with `all=1`, for those with the portal's admin role, everyone's, with `q` looked for in them.
+ *
+ * Only on the host where people sign in: elsewhere, an application's own scripts could read it.
+ */
+export async function showSessions(ctx: PortalRequest, tools: SignOutTools, session: Session): Promise<Response> {
+  const away = leadToPortal(ctx, 'sessions')
+  if (away !== null) return away
+  const query = readQuery(ctx)
+  const isAll = query.get('all') === '1'
+  if (isAll && !isAdmin(ctx, session)) throw new GateError('access.denied', 'the portal’s admin role is missing')
+  const search = (query.get('q') ?? '').slice(0, 200)
+  const { entries, next } = isAll
+    ? await findAll(ctx, tools, search, query.get('after'))
+    : { entries: await tools.sessions.ofOwner(session, boundsOf(ctx)), next: null }
+  if (!prefersPage(ctx.request)) {
+    const described = entries.map(entry => ({ ...describeEntry(entry), is_this: entry.session.id === session.id }))
+    return jsonAnswer({ sessions: described, next })
+  }
+  const words = wordsFor(ctx.request)
+  const page = (
+    <SessionsPage
+      words={words}
+      title={ctx.portal.title}
+      menu={menuOf(ctx, session, words, isAll ? null : 'sessions')}
+      entries={entries}
+      own={session}
+      nowMs={tools.ports.now()}
+      proof={await proveForm(ctx, session, tools.seal)}
+      mayShowAll={isAdmin(ctx, session)}
+      all={isAll ? { search, next } : null}
+    />
+  )
+  return pageAnswer(words, ctx.portal.brand, page, 200)
+}
+
+/**
+ * Takes a form of the page: `act=end` with the `id` of one's own session, or of anyone's for admins; `act=end-all` for all of
+ * one's own. To end the session that asks is to sign out. Throws `access.origin`, `access.denied`, `target.malformed`.
+ */
+export async function endSessions(ctx: PortalRequest, tools: SignOutTools, session: Session): Promise<Response> {
+  if (!isPortalHost(ctx)) throw new GateError('access.origin', 'sessions are ended on the portal’s own host')
+  const form = await readOwnForm(ctx, tools.seal)
+  switch (form.get('act')) {
+    case 'end-all': {
+      const own = await tools.sessions.ofOwner(session, boundsOf(ctx))
+      return leave(ctx, tools, [...new Set([session.id, ...own.map(entry => entry.session.id)])])
+    }
+    case 'end':
+      return endOne(ctx, tools, session, form)
+    default:
+      throw new GateError('target.malformed', 'the form says neither end nor end-all')
+  }
+}
+
+async function endOne(
+  ctx: PortalRequest,
+  tools: SignOutTools,
+  session: Session,
+  form: URLSearchParams,
+): Promise<Response> {
+  const id = form.get('id') ?? ''
+  if (id === session.id) return leave(ctx, tools, [id])
+  const isForAll = form.get('all') === '1'
+  const bounds = boundsOf(ctx)
+  const isWithin = bounds === null || (await tools.sessions.isKnownAt(id, bounds))
+  const found = isWithin ? await tools.sessions.describe(id) : null
+  if (found !== null && found.session.portal === ctx.portal.name) {
+    const isOwn = isSamePerson(found.session, session)
+    if (!isOwn && !isAdmin(ctx, session)) throw new GateError('access.denied', 'the session is another person’s')
+    // Whoever is put out is not to come back by a token.
+    if (!isOwn) await tools.sessions.tokens.suspend(found.session)
+    await tools.sessions.end(id)
+    const { subject } = session.identity
+    if (!isOwn) tools.ports.log.info('An admin ended a session', { by: subject, user: found.session.identity.subject })
+  }
+  if (!prefersPage(ctx.request)) return jsonAnswer({ ended: found !== null })
+  const query = new URLSearchParams(isForAll ? { all: '1', q: form.get('q') ?? '' } : {})
+  return redirectAnswer(303, `${ownPath('sessions')}${isForAll ? `?${query}` : ''}`)
+}
+
+/**
+ * The host whose sessions may be seen and ended from here; null: any of the portal.
+ *
+ * Of a portal that is mounted on each host, the application of every host has the origin of these pages: its scripts may do what
+ * forms here do, and are to reach no other host by that.
+ */
+function boundsOf({ portal, target }: PortalRequest): string | null {
+  return portal.url === null ? target.host : null
+}
+
+function isSamePerson(one: Session, other: Session): boolean {
+  return one.identity.issuer === other.identity.issuer && one.identity.subject === other.identity.subject
+}
+
+/** A page of everyone's sessions that have this text in them; `next` goes on where the search stopped. */
+async function findAll(
+  { portal }: PortalRequest,
+  { sessions }: SignOutTools,
+  search: string,
+  from: string | null,
+): Promise<{ readonly entries: readonly SessionEntry[]; readonly next: string | null }> {
+  const wanted = search.trim().toLowerCase()
+  const entries: SessionEntry[] = []
+  let after = from
+  for (let looked = 0; looked < LOOKED_THROUGH && entries.length < SHOWN; looked += SHOWN) {
+    const page = await sessions.list(portal.name, { after, limit: SHOWN })
+    entries.push(...page.entries.filter(entry => wanted === '' || textsOf(entry).some(text => text.includes(wanted))))
+    after = page.next
+    if (after === null) break
+  }
+  return { entries, next: after }
+}
+
+function textsOf({ session, agent, client }: SessionEntry): readonly string[] {
+  const { name, preferredUsername, email, subject } = session.identity
+  return [name, preferredUsername, email, subject, agent, client].map(text => (text ?? '').toLowerCase())
+}

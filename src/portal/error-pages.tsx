@@ -1,0 +1,154 @@
+/** @jsxImportSource hono/jsx */
+import type { Brand } from '../config/types.ts'
+import { parseReturnTo } from '../route/return-to.ts'
+import type { Session } from '../session/session.ts'
+import { pageAnswer } from './answer.ts'
+import { wordsFor } from './language.ts'
+import { Acts, NarrowPage } from './pages/narrow-page.tsx'
+import { detailOf, nameOf } from './pages/person.ts'
+import { ownPath } from './place.ts'
+import type { PortalRequest } from './portal.ts'
+import type { Words } from './words/words.ts'
+
+/** A failure as a page shows it. Every text may hold anything: it is escaped. */
+export interface ErrorView {
+  /** The look of its portal; null where there is none. */
+  readonly brand: Brand | null
+  readonly words: Words
+  readonly status: number
+  /** The one sentence that says what happened. */
+  readonly title: string
+  /** The id that the log carries too. */
+  readonly reference: string
+  /** A second sentence: what to do. */
+  readonly detail?: string
+  /** Makes the page load again by itself, where it is repeatable, and sets Retry-After. */
+  readonly retryAfterS?: number
+  /** False for the answer to a form: nothing of ours sends one twice. */
+  readonly isRepeatable?: boolean
+  /** What it loads then; the same address when absent. */
+  readonly refreshTo?: string
+  /** Goes there almost at once: a sign-in that can begin again by itself. */
+  readonly restartTo?: string
+  readonly actions?: readonly { readonly label: string; readonly address: string }[]
+}
+
+/** A page that reloads faster than this would only flicker. */
+const LEAST_REFRESH_S = 3
+const RESTART_S = 1
+
+/** An error page with all its fields; nothing of the request is in it but what `view` says. */
+export function renderErrorPage(view: ErrorView): Response {
+  const { words, retryAfterS, restartTo, isRepeatable = true } = view
+  const afterS = retryAfterS === undefined || !isRepeatable ? null : Math.max(LEAST_REFRESH_S, Math.ceil(retryAfterS))
+  const refresh =
+    restartTo !== undefined
+      ? { refresh: { afterS: RESTART_S, address: restartTo } }
+      : afterS === null
+        ? {}
+        : { refresh: { afterS, address: view.refreshTo ?? null } }
+  const page = (
+    <NarrowPage words={words} title={view.title} {...refresh}>
+      <p class="code">{words.error(view.status)}</p>
+      <h1>{view.title}</h1>
+      {view.detail === undefined ? null : <p class="soft">{view.detail}</p>}
+      {restartTo === undefined ? null : (
+        <p class="soft">
+          <span class="wait" aria-hidden="true" />
+          {words.startingAgain}
+        </p>
+      )}
+      {afterS === null ? null : (
+        <p class="soft">
+          <span class="wait" aria-hidden="true" />
+          {words.triesAgain(afterS)}
+        </p>
+      )}
+      <Acts acts={view.actions ?? []} />
+      <p class="note">
+        {`${words.reference} `}
+        <code>{view.reference}</code>
+      </p>
+    </NarrowPage>
+  )
+  return pageAnswer(
+    words,
+    view.brand,
+    page,
+    view.status,
+    retryAfterS === undefined ? {} : { 'retry-after': String(retryAfterS) },
+  )
+}
+
+/** The page for someone who is signed in but lacks the role: who they are, what is missing, and the ways on. */
+export function renderDeniedPage(
+  ctx: PortalRequest,
+  session: Session,
+  view: {
+    readonly needed: readonly string[]
+    readonly had: readonly string[]
+    /** Sentences that say what else is missing, in the language of `ctx`. */
+    readonly reasons: readonly string[]
+    readonly routeName: string
+  },
+): Response {
+  const { identity } = session
+  const words = wordsFor(ctx.request)
+  const detail = detailOf(identity)
+  const back = new URLSearchParams({ switch: '1', return: parseReturnTo(ctx.target.path + ctx.target.query) })
+  const page = (
+    <NarrowPage words={words} title={words.notOpenTitle} place={ctx.portal.title}>
+      <h1>{words.notOpen(view.routeName === '' ? null : view.routeName)}</h1>
+      {view.reasons.map(reason => (
+        <p>{reason}</p>
+      ))}
+      <dl class="facts">
+        <div>
+          <dt>{words.youAre}</dt>
+          <dd>
+            {nameOf(identity)}
+            {detail === null ? null : <div class="soft small">{detail}</div>}
+          </dd>
+        </div>
+        <div>
+          <dt>{words.yourRoles}</dt>
+          <dd>
+            {view.had.length === 0 ? (
+              <span class="soft">{words.none}</span>
+            ) : (
+              view.had.map(role => <span class="tag">{role}</span>)
+            )}
+          </dd>
+        </div>
+        {view.needed.length === 0 ? null : (
+          <div>
+            <dt>{view.needed.length === 1 ? words.youNeed : words.youNeedOneOf}</dt>
+            <dd>
+              {view.needed.map(role => (
+                <span class="tag need">{role}</span>
+              ))}
+            </dd>
+          </div>
+        )}
+      </dl>
+      <Acts
+        acts={[
+          { label: words.switchAccount, address: `${ownPath('login')}?${back}` },
+          { label: words.yourApplications, address: ownPath('') },
+          { label: words.signOut, address: ownPath('logout') },
+        ]}
+      />
+      <p class="note">
+        {view.needed.length === 0 ? null : (
+          <>
+            {words.roleAdvice}
+            <br />
+          </>
+        )}
+        {`${words.reference} `}
+        <code>{ctx.requestId}</code>
+      </p>
+    </NarrowPage>
+  )
+  return pageAnswer(words, ctx.portal.brand, page, 403)
+}

@@ -1,0 +1,18 @@
+import { CODES } from '../base/errors.ts'
+import { prefersPage } from '../route/page-load.ts'
+import { type ErrorView, renderErrorPage } from './error-pages.tsx'
+import { wordsFor } from './language.ts'
+import type { PortalRequest } from './portal.ts'
+import { problemResponse } from './problem.ts'
+import type { Words } from './words/words.ts'
+
+/** 404 at an address of ours: a page for people, in the words that `say` chooses, and problem details for programs. */
+export function pageNotFound(
+  ctx: PortalRequest,
+  say: (words: Words) => Pick<ErrorView, 'title' | 'detail' | 'actions'>,
+): Response {
+  const { status, say: said } = CODES['route.none']
+  if (!prefersPage(ctx.request)) return problemResponse(status, 'route.none', said, ctx.requestId)
+  const words = wordsFor(ctx.request)
+  return renderErrorPage({ words, brand: ctx.portal.brand, status, reference: ctx.requestId, ...say(words) })
+}

@@ -1,0 +1,100 @@
+/** @jsxImportSource hono/jsx */
+import type { HeldApiToken } from '../../session/credentials/api-tokens.ts'
+import { ownPath } from '../place.ts'
+import type { Words } from '../words/words.ts'
+import { agoOf, dayOf, spanOf } from './time.tsx'
+import { type MenuEntry, WidePage } from './wide-page.tsx'
+
+/** Lifetimes on offer, in days; the second is the one that is chosen at first. */
+export const TOKEN_DAYS = [7, 30, 90, 365] as const
+
+/** What the page shows. */
+export interface TokensView {
+  readonly words: Words
+  readonly title: string
+  readonly menu: readonly MenuEntry[]
+  readonly tokens: readonly HeldApiToken[]
+  /** A token that was made a moment ago; it is never shown again. */
+  readonly made: string | null
+  /** What a new token could do. */
+  readonly roles: readonly string[]
+  readonly nowMs: number
+  /** Shows that a form came from this page. */
+  readonly proof: string
+}
+
+/** A person's tokens, a form for a new one, and a way to revoke each. */
+export function TokensPage({ words, title, menu, tokens, made, roles, nowMs, proof }: TokensView) {
+  return (
+    <WidePage words={words} title={title} heading={words.yourTokens} menu={menu}>
+      <p class="soft">{words.tokensLead}</p>
+      {made === null ? null : (
+        <div class="made" role="status">
+          <p>{words.tokenMade}</p>
+          <p>
+            <code>{made}</code>
+          </p>
+        </div>
+      )}
+      <form class="search" method="post" action={ownPath('tokens')}>
+        <input type="hidden" name="proof" value={proof} />
+        <input type="hidden" name="act" value="create" />
+        <label for="name">{words.tokenPurpose}</label>
+        <input id="name" name="name" type="text" required maxlength={100} autocomplete="off" />
+        <select name="days" aria-label={words.tokenLifetime}>
+          {TOKEN_DAYS.map((days, index) => (
+            <option value={String(days)} selected={index === 1}>
+              {spanOf(days * 86_400_000, words)}
+            </option>
+          ))}
+        </select>
+        <button class="act main" type="submit">
+          {words.makeToken}
+        </button>
+      </form>
+      <p class="soft small">{roles.length === 0 ? words.tokenWithoutRoles : words.tokenWithRoles(roles.join(', '))}</p>
+      {tokens.length === 0 ? null : (
+        <ul class="rows">
+          {tokens.map(held => (
+            <Row words={words} held={held} nowMs={nowMs} proof={proof} />
+          ))}
+        </ul>
+      )}
+    </WidePage>
+  )
+}
+
+function Row({
+  words,
+  held,
+  nowMs,
+  proof,
+}: {
+  readonly words: Words
+  readonly held: HeldApiToken
+  readonly nowMs: number
+  readonly proof: string
+}) {
+  const { name, session, restsAtMs } = held
+  const roles = session.identity.roles ?? []
+  return (
+    <li class="row">
+      <div>
+        <h2>{name}</h2>
+        <p class="soft small">
+          {roles.length === 0 ? null : `${roles.join(', ')} · `}
+          {words.tokenTimes(agoOf(session.createdAtMs, nowMs, words), dayOf(session.expiresAtMs, words))}
+        </p>
+        {restsAtMs === 0 ? <p class="small">{words.tokenRests}</p> : null}
+      </div>
+      <form method="post" action={ownPath('tokens')}>
+        <input type="hidden" name="proof" value={proof} />
+        <input type="hidden" name="act" value="revoke" />
+        <input type="hidden" name="id" value={session.id} />
+        <button class="act" type="submit" aria-label={words.revokeNamed(name)}>
+          {words.revoke}
+        </button>
+      </form>
+    </li>
+  )
+}

@@ -1,0 +1,104 @@
+/** @jsxImportSource hono/jsx */
+import { type Child, useContext } from 'hono/jsx'
+import { GROUNDS } from '../../config/values/colour.ts'
+import type { Words } from '../words/words.ts'
+import { BrandContext, brandStyle } from './brand.tsx'
+import { STYLE } from './style.ts'
+
+/** The portal's logo, or a gate seen from outside: a round arch, its inner door ajar. Decoration: hidden from screen readers. */
+export function Mark() {
+  const brand = useContext(BrandContext)
+  if (brand !== null && brand.logo !== null) return <Logo light={brand.logo} dark={brand.logoDark} />
+  return (
+    <svg class="mark" viewBox="0 0 48 48" fill="none" stroke="currentColor" stroke-width="2.25" aria-hidden="true">
+      <path d="M5.5 43.5h37M9.5 43.5V21a14.5 14.5 0 0 1 29 0v22.500" stroke-linecap="round" />
+      <path d="M16 43.500V22a8 8 0 0 1 16 0v21.500" stroke-linecap="round" />
+      <path d="M16 22a8 8 0 0 1 8-8v29.500h-8z" fill="currentColor" stroke="none" opacity=".9" />
+      <path d="M24 6.500v7.250M13.600 10.800l4.900 5.400M34.400 10.800l-4.900 5.400" stroke-linecap="round" />
+    </svg>
+  )
+}
+
+function Logo({ light, dark }: { readonly light: string; readonly dark: string | null }) {
+  if (dark === null) return <img class="mark" src={light} alt="" />
+  return (
+    <picture>
+      <source srcset={dark} media="(prefers-color-scheme: dark)" />
+      <img class="mark" src={light} alt="" />
+    </picture>
+  )
+}
+
+/** The mark as the page's icon, drawn inline so that no further request is made. */
+const ICON =
+  'data:image/svg+xml,' +
+  encodeURIComponent(
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><path d="M4 31V16a12 12 0 0 1 24 0v15z" fill="#1d6358"/><path d="M11 31V17a5 5 0 0 1 10 0v14z" fill="#fdfcfa"/></svg>',
+  )
+
+/** A whole document of ours. `refresh` loads an address again after some seconds, without scripts. */
+export function Document(props: {
+  readonly words: Words
+  readonly title: string
+  readonly refresh?: { readonly afterS: number; readonly address: string | null }
+  readonly children?: Child
+}) {
+  const { refresh } = props
+  const style = brandStyle(useContext(BrandContext))
+  const again = refresh?.address === null ? '' : `;url=${refresh?.address ?? ''}`
+  return (
+    <html lang={props.words.lang}>
+      <head>
+        <meta charset="utf-8" />
+        <meta name="viewport" content="width=device-width, initial-scale=1" />
+        <meta name="robots" content="noindex" />
+        <meta name="color-scheme" content="light dark" />
+        <meta name="theme-color" media="(prefers-color-scheme: light)" content={GROUNDS.light[0]} />
+        <meta name="theme-color" media="(prefers-color-scheme: dark)" content={GROUNDS.dark[0]} />
+        {refresh === undefined ? null : <meta http-equiv="refresh" content={`${refresh.afterS}${again}`} />}
+        <title>{props.title}</title>
+        <link rel="icon" href={ICON} />
+        {/* A constant of ours: escaped, it would not match its hash in the policy. */}
+        <style dangerouslySetInnerHTML={{ __html: STYLE }} />
+        {style === null ? null : <style dangerouslySetInnerHTML={{ __html: style }} />}
+      </head>
+      <body>{props.children}</body>
+    </html>
+  )
+}
+
+/** A document with one thing to say: the arch, the mark, and below it the words. */
+export function NarrowPage(props: {
+  readonly words: Words
+  readonly title: string
+  readonly place?: string
+  readonly refresh?: { readonly afterS: number; readonly address: string | null }
+  readonly children?: Child
+}) {
+  const title = props.place === undefined ? props.title : `${props.title} · ${props.place}`
+  return (
+    <Document words={props.words} title={title} {...(props.refresh === undefined ? {} : { refresh: props.refresh })}>
+      <main class="door">
+        <div class="panel">
+          <Mark />
+          {props.place === undefined ? null : <p class="place">{props.place}</p>}
+          {props.children}
+        </div>
+      </main>
+    </Document>
+  )
+}
+
+/** Links that are acts, the first one the main one. */
+export function Acts(props: { readonly acts: readonly { readonly label: string; readonly address: string }[] }) {
+  if (props.acts.length === 0) return null
+  return (
+    <div class="acts">
+      {props.acts.map((act, index) => (
+        <a class={index === 0 ? 'act main' : 'act'} href={act.address}>
+          {act.label}
+        </a>
+      ))}
+    </div>
+  )
+}

@@ -1,0 +1,45 @@
+/** @jsxImportSource hono/jsx */
+import type { Child } from 'hono/jsx'
+import type { Words } from '../words/words.ts'
+import { Document, Mark } from './narrow-page.tsx'
+
+/** One way on from a page for people who are signed in. */
+export interface MenuEntry {
+  readonly label: string
+  readonly address: string
+  /** Whether it is the page that is shown. */
+  readonly isHere: boolean
+}
+
+/** A document with room for lists: a bar with the portal's name and the menu, and below it one heading and what it is about. */
+export function WidePage(props: {
+  readonly words: Words
+  /** What the portal is called. */
+  readonly title: string
+  readonly heading: string
+  readonly menu: readonly MenuEntry[]
+  readonly children?: Child
+}) {
+  const { words, title, heading, menu } = props
+  return (
+    <Document words={words} title={heading === title ? title : `${heading} · ${title}`}>
+      <div class="hall">
+        <header class="bar">
+          <Mark />
+          <span class="name">{title}</span>
+          <nav aria-label={words.accountMenu}>
+            {menu.map(({ label, address, isHere }) => (
+              <a href={address} aria-current={isHere ? 'page' : undefined}>
+                {label}
+              </a>
+            ))}
+          </nav>
+        </header>
+        <main>
+          <h1>{heading}</h1>
+          {props.children}
+        </main>
+      </div>
+    </Document>
+  )
+}

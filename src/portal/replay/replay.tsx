@@ -1,0 +1,117 @@
+/** @jsxImportSource hono/jsx */
+import { CODES, type Code, GateError } from '../../base/errors.ts'
+import { parseReturnTo } from '../../route/return-to.ts'
+import type { Session } from '../../session/session.ts'
+import { pageAnswer, redirectAnswer } from '../answer.ts'
+import { renderErrorPage } from '../error-pages.tsx'
+import { proveForm, readOwnForm } from '../form.ts'
+import { wordsFor } from '../language.ts'
+import { pageNotFound } from '../not-found.ts'
+import { KeptPage } from '../pages/replay.tsx'
+import { spanOf } from '../pages/time.tsx'
+import { ownPath, readSendAddress } from '../place.ts'
+import type { KeptForm, PortalRequest } from '../portal.ts'
+import { readQuery } from '../query.ts'
+import { sayError } from '../words/words.ts'
+import { findForm, KEPT_MS, type KeepTools, keepForm, takeForm } from './stored-form.ts'
+
+/**
+ * The page for someone whose form met no session (or one that is too old: then `code` and `query` are those of a step-up): kept
+ * where the route says so, and lost else. It leads to sign-in by a link, since browsers hold the redirects that follow a form
+ * against the policy of the page that the form is on, which is the application's.
+ */
+export async function meetForm(
+  ctx: PortalRequest,
+  tools: KeepTools,
+  code: Extract<Code, 'access.sign_in' | 'access.step_up'>,
+  query: Readonly<Record<string, string>>,
+): Promise<Response> {
+  // Someone who was about to send a kept form has lost the session again: the form is still there.
+  const before = readSendAddress(ctx.target.query)
+  const kept = before === null ? await keepForm(ctx, tools) : { id: before.id, setCookies: [] }
+  const words = wordsFor(ctx.request)
+  const back = kept === null ? parseReturnTo(backPath(ctx)) : keptAddress(kept.id)
+  const page = renderErrorPage({
+    words,
+    brand: ctx.portal.brand,
+    status: CODES[code].status,
+    title: sayError(words, code),
+    detail: kept === null ? words.formLost : words.formKept(spanOf(KEPT_MS, words)),
+    reference: ctx.requestId,
+    actions: [
+      { label: words.signIn, address: `${ownPath('login')}?${new URLSearchParams({ ...query, return: back })}` },
+    ],
+  })
+  for (const setCookie of kept?.setCookies ?? []) page.headers.append('set-cookie', setCookie)
+  return page
+}
+
+/** The page that the form came from; without one, the path without what may have been part of the sending. */
+function backPath({ request, origin, target }: PortalRequest): string {
+  const referer = URL.parse(request.headers.get('referer') ?? '')
+  return referer?.origin === origin ? referer.pathname + referer.search : target.path
+}
+
+function keptAddress(id: string): string {
+  return `${ownPath('kept')}?form=${id}`
+}
+
+/** Shows what is kept, with a button that sends it and one that discards it. Looking at it changes nothing. */
+export async function showKept(ctx: PortalRequest, tools: KeepTools, session: Session): Promise<Response> {
+  const id = readQuery(ctx).get('form') ?? ''
+  const form = await findForm(ctx, tools, id, session)
+  if (form === null) return nothingKept(ctx)
+  const words = wordsFor(ctx.request)
+  const page = (
+    <KeptPage
+      words={words}
+      title={ctx.portal.title}
+      form={form}
+      id={id}
+      origin={ctx.origin}
+      nowMs={tools.ports.now()}
+      proof={await proveForm(ctx, session, tools.seal)}
+    />
+  )
+  // An application may lead on to any host once it has the form, and browsers ask this page's policy about that.
+  return pageAnswer(words, ctx.portal.brand, page, 200, {}, 'leads-anywhere')
+}
+
+/** Takes the form of the page that discards: `act=discard` with the id. Throws `access.origin`, `target.malformed`. */
+export async function discardKept(ctx: PortalRequest, tools: KeepTools, session: Session): Promise<Response> {
+  const own = await readOwnForm(ctx, tools.seal)
+  if (own.get('act') !== 'discard') throw new GateError('target.malformed', 'the form does not say discard')
+  const id = own.get('form') ?? ''
+  const form = await findForm(ctx, tools, id, session)
+  if (form === null) return nothingKept(ctx)
+  await takeForm(tools, id)
+  return redirectAnswer(303, form.from ?? '/')
+}
+
+/**
+ * Gives up a kept form to be sent, once, on the word of its own sender at its own address; a page where there is none.
+ *
+ * Its id is known to the page that `showKept` drew alone; beside that, another site's request is refused where the browser says
+ * that it is one. Throws `access.origin`.
+ */
+export async function releaseForm(ctx: PortalRequest, tools: KeepTools, id: string): Promise<KeptForm | Response> {
+  const { headers } = ctx.request
+  const [site, origin] = [headers.get('sec-fetch-site'), headers.get('origin')]
+  if ((site !== null && site !== 'same-origin') || (origin !== null && origin !== 'null' && origin !== ctx.origin)) {
+    throw new GateError('access.origin', 'a kept form was asked for by another site', { facts: { origin, site } })
+  }
+  const { session } = ctx
+  const form = session === null ? null : await findForm(ctx, tools, id, session)
+  if (form === null || form.path !== ctx.target.path + ctx.target.query) return nothingKept(ctx)
+  if (!(await takeForm(tools, id))) return nothingKept(ctx)
+  tools.ports.log.info('A kept form is sent', { id: ctx.requestId, user: session?.identity.subject })
+  return form
+}
+
+function nothingKept(ctx: PortalRequest): Response {
+  return pageNotFound(ctx, words => ({
+    title: words.nothingKept,
+    detail: words.nothingKeptWhy,
+    actions: [{ label: words.goOn, address: '/' }],
+  }))
+}

@@ -1,0 +1,34 @@
+import type { SafeReturnTo } from '../../route/return-to.ts'
+
+/** Where someone goes once signed in: a path of this host, or a path of another host by way of a ticket. */
+export type Destination =
+  | { readonly kind: 'here'; readonly path: string }
+  | {
+      readonly kind: 'away'
+      readonly origin: string
+      readonly host: string
+      readonly path: SafeReturnTo
+      /** SHA-256 of an ask cookie of the browser that wants to go there. */
+      readonly ask: string
+    }
+
+/**
+ * A sign-in that failed after it was found, with where the person wanted to go.
+ *
+ * `mayRestart`: it can begin again by itself. Where very many tabs were opened in the same moment, before this browser
+ * had a cookie of ours, each got one, and not all are kept: such a tab fails once and then fits. Nothing of the failed attempt is
+ * used, so that an attacker's link leads to nothing but the victim's own sign-in.
+ */
+export class FailedSignIn extends Error {
+  readonly failure: unknown
+  readonly destination: Destination
+  readonly mayRestart: boolean
+
+  constructor(failure: unknown, destination: Destination, mayRestart: boolean) {
+    super('a sign-in failed', { cause: failure })
+    this.name = 'FailedSignIn'
+    this.failure = failure
+    this.destination = destination
+    this.mayRestart = mayRestart
+  }
+}

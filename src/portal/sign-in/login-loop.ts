@@ -1,0 +1,107 @@
+import { sha256 } from '../../base/bytes.ts'
+import { GateError } from '../../base/errors.ts'
+import type { Ports } from '../../base/ports.ts'
+import { cookieName, readCookie, writeCookie } from '../../session/cookie.ts'
+import type { Sealer } from '../../session/seal.ts'
+import { isSecure } from '../place.ts'
+import type { PortalRequest } from '../portal.ts'
+import { FailedSignIn } from './failure.ts'
+
+interface RoundTools {
+  readonly ports: Pick<Ports, 'now'>
+  readonly seal: Sealer
+}
+
+/** One address of this host, and how often a sign-in has just ended there. */
+type Round = readonly [path: string, count: number]
+
+const MOST_ROUNDS = 3
+const WINDOW_MS = 60_000
+const MOST_PATHS = 4
+
+/**
+ * The Set-Cookie that notes a sign-in that has just ended at this path.
+ *
+ * Nothing is kept here: the count travels sealed with the browser, for a minute, and each path of a host has its own, so that
+ * tabs do not count for each other.
+ */
+export async function countRound(ctx: PortalRequest, { ports, seal }: RoundTools, path: string): Promise<string> {
+  const rounds = await readRounds(ctx, seal)
+  const key = keyOf(path)
+  const others = rounds.filter(([other]) => other !== key).slice(1 - MOST_PATHS)
+  const count = countOf(rounds, key) + 1
+  const sealed = await seal.seal({ rounds: [...others, [key, count]] }, purposeOf(ctx), ports.now() + WINDOW_MS)
+  return writeCookie(cookieName('rounds', isSecure(ctx)), sealed, isSecure(ctx), WINDOW_MS)
+}
+
+/**
+ * Throws `sign_in.loop` where someone is about to be sent to sign in for a path again, though that has just happened three
+ * times, each within a minute of the one before. fact `reason` says what can be seen of why.
+ */
+export async function refuseLoginLoop(ctx: PortalRequest, seal: Sealer, path: string): Promise<void> {
+  if (countOf(await readRounds(ctx, seal), keyOf(path)) < MOST_ROUNDS) return
+  const cause = causeOfLoop(ctx)
+  const error = new GateError('sign_in.loop', `signing in did not last, ${MOST_ROUNDS} times in a row`, {
+    hint: HINTS[cause],
+    facts: { reason: cause },
+  })
+  throw new FailedSignIn(error, { kind: 'here', path }, false)
+}
+
+/** The Set-Cookie that begins the count anew. */
+export function forgetRounds(ctx: PortalRequest): string {
+  return writeCookie(cookieName('rounds', isSecure(ctx)), '', isSecure(ctx), 0)
+}
+
+/** What can be seen of why a sign-in does not last. */
+export type LoopCause = 'cookie' | 'plain_http' | 'session' | 'rule'
+
+/**
+ * Why this browser came without a cookie that it was given a moment ago.
+ *
+ * Browsers send Sec-Fetch-Mode over https alone, and over plain HTTP they keep no Secure cookie.
+ */
+export function causeOfNoCookie(ctx: PortalRequest): 'cookie' | 'plain_http' {
+  return isSecure(ctx) && !ctx.request.headers.has('sec-fetch-mode') ? 'plain_http' : 'cookie'
+}
+
+function causeOfLoop(ctx: PortalRequest): LoopCause {
+  if (ctx.session !== null) return 'rule'
+  const cookie = readCookie(ctx.request.headers.get('cookie'), cookieName('session', isSecure(ctx)))
+  return cookie === null ? causeOfNoCookie(ctx) : 'session'
+}
+
+const HINTS: Readonly<Record<LoopCause, string>> = {
+  cookie:
+    'the browser sends no session cookie: it blocks cookies, or something on the way removes Set-Cookie or Cookie',
+  plain_http: 'the browser seems to use plain HTTP, where it keeps no Secure cookie: serve this host over https only',
+  session:
+    'the cookie comes back, but its session is not known: several servers without a common store, or a wrong clock?',
+  rule: 'the route asks for a new sign-in, and the one that follows is not new or strong enough: look at its max_age, acr and amr',
+}
+
+async function readRounds(ctx: PortalRequest, seal: Sealer): Promise<readonly Round[]> {
+  const sealed = readCookie(ctx.request.headers.get('cookie'), cookieName('rounds', isSecure(ctx)))
+  return sealed === null ? [] : parseRounds(await seal.open(sealed, purposeOf(ctx)))
+}
+
+function parseRounds(value: unknown): readonly Round[] {
+  if (typeof value !== 'object' || value === null || !('rounds' in value) || !Array.isArray(value.rounds)) return []
+  return value.rounds.flatMap((round: unknown): readonly Round[] => {
+    if (!Array.isArray(round)) return []
+    const [path, count]: readonly unknown[] = round
+    return typeof path === 'string' && typeof count === 'number' ? [[path, count]] : []
+  })
+}
+
+function countOf(rounds: readonly Round[], key: string): number {
+  return rounds.find(([path]) => path === key)?.[1] ?? 0
+}
+
+function keyOf(path: string): string {
+  return sha256(path).slice(0, 12)
+}
+
+function purposeOf({ portal, target }: PortalRequest): string {
+  return `rounds at ${portal.name} on ${target.host}`
+}

@@ -1,0 +1,256 @@
+/** @jsxImportSource hono/jsx */
+import { isToken, randomToken, sha256 } from '../../base/bytes.ts'
+import { GateError } from '../../base/errors.ts'
+import type { ProviderConfig } from '../../config/types.ts'
+import { repeatedName } from '../../identity/answer.ts'
+import type { LoginRequest, ProviderPool } from '../../identity/provider.ts'
+import type { StepUp } from '../../identity/step-up.ts'
+import { parseReturnTo } from '../../route/return-to.ts'
+import { pageAnswer, redirectAnswer } from '../answer.ts'
+import { wordsFor } from '../language.ts'
+import { bindBrowser, checkBinding, isBound } from '../login-cookie.ts'
+import { SignInPage } from '../pages/sign-in.tsx'
+import { callbackAddress, isPortalHost, ownPath } from '../place.ts'
+import type { PortalRequest } from '../portal.ts'
+import { readQuery } from '../query.ts'
+import { ownerCookie, ownerOf } from '../replay/page-owner.ts'
+import { describeAgent } from '../user-agent.ts'
+import { type Destination, FailedSignIn } from './failure.ts'
+import { causeOfNoCookie, countRound, refuseLoginLoop } from './login-loop.ts'
+import { hasChosenRemember, offerRemember } from './remember.ts'
+import { parseStepUp, readStepUp, STEP_UP_NAMES } from './step-up.ts'
+import {
+  arrive,
+  askPortal,
+  checkTraveller,
+  cookieLifetimeMs,
+  type HandOffTools,
+  openDestination,
+  parseDestination,
+  sessionCookie,
+} from './ticket.ts'
+
+export interface SignInTools extends HandOffTools {
+  readonly pool: ProviderPool
+  /** Counts a sign-in that is about to begin at a provider. Throws `limit.rate` where one client begins too many. */
+  noteStart(clientAddress: string): void
+}
+
+/** How long someone may take at the provider. */
+export const LOGIN_LIFETIME_MS = 10 * 60_000
+
+/** What every page of a sign-in hands on to the next. */
+const CARRIED: readonly string[] = ['to', 'return', 'switch', ...STEP_UP_NAMES]
+
+/**
+ * Begins a sign-in, or skips it where this browser is signed in.
+ *
+ * `switch=1` asks the provider for another account; the present session ends only once the new one begins, so that no
+ * link can sign anyone out. Throws `limit.rate`, and what the provider client throws.
+ */
+export async function login(ctx: PortalRequest, tools: SignInTools): Promise<Response> {
+  if (ctx.portal.providers.length === 0) throw new GateError('route.none', 'this portal has passwords alone')
+  const query = readQuery(ctx)
+  const isSwitch = query.get('switch') === '1'
+  const stepUp = readStepUp(query)
+  if (!isPortalHost(ctx)) {
+    return askPortal(ctx, tools, parseReturnTo(query.get('return')), handedOn(query, ['switch', ...STEP_UP_NAMES]))
+  }
+  const destination = (await openDestination(ctx, tools.seal, query.get('to'))) ?? destinationHere(query.get('return'))
+  checkTraveller(ctx, destination)
+  if (ctx.session !== null && !isSwitch && stepUp === null) return arrive(ctx, tools, destination, ctx.session)
+  if (destination.kind === 'here' && !isSwitch) await refuseLoginLoop(ctx, tools.seal, destination.path)
+  const chosen = query.get('provider')
+  const { rememberMs } = ctx.portal.lifetimes
+  const provider = chosen === null && rememberMs !== null ? null : chooseProvider(ctx, chosen)
+  const isRemembered = await hasChosenRemember(ctx, tools.seal, query.get('remember'))
+  if (provider === null) return choosePage(ctx, tools, query, isRemembered)
+
+  tools.noteStart(ctx.clientAddress)
+  const request: LoginRequest = {
+    redirectUri: callbackAddress(ctx),
+    state: randomToken(tools.ports.random),
+    nonce: randomToken(tools.ports.random),
+    codeVerifier: randomToken(tools.ports.random),
+    stepUp,
+  }
+  const address = await tools.pool.client(provider).begin(request, {
+    asksForAccount: isSwitch,
+    wantsRefresh: ctx.portal.lifetimes.refreshMs !== null,
+    wantsAuthTime: ctx.wantsAuthTime,
+  })
+  const binding = bindBrowser(ctx, 'login', LOGIN_LIFETIME_MS, tools.ports.random)
+  await tools.sessions.putOnce(
+    'login',
+    request.state,
+    {
+      ...request,
+      provider: provider.name,
+      portal: ctx.portal.name,
+      binding: sha256(binding.secret),
+      destination,
+      // A rule that wants a newer sign-in does not change what was chosen at the first.
+      isRemembered: isRemembered || (rememberMs !== null && stepUp !== null && ctx.session?.isRemembered === true),
+    },
+    { lifetimeMs: LOGIN_LIFETIME_MS, owner: ctx.clientAddress },
+  )
+  return redirectAnswer(302, address, binding.setCookies)
+}
+
+/**
+ * Takes the provider's answer, at the very address that the sign-in was begun for: a new session, always; the one that this
+ * browser had here ends.
+ *
+ * Throws `sign_in.callback`, `sign_in.state`, `sign_in.browser`, or FailedSignIn around what the provider client threw.
+ */
+export async function callback(ctx: PortalRequest, tools: SignInTools): Promise<Response> {
+  const answer = new URLSearchParams(ctx.target.query)
+  if (repeatedName(answer) !== null) throw new GateError('sign_in.callback', 'a parameter of the answer occurs twice')
+  const state = answer.get('state') ?? ''
+  if (!isToken(state)) throw new GateError('sign_in.state', 'the answer has no state of ours')
+  if (!isBound(ctx, 'login')) {
+    throw new GateError('sign_in.browser', 'this browser sent no login cookie', {
+      hint: 'cookies may be blocked, or the sign-in was begun in another browser or more than ten minutes ago',
+      facts: { reason: causeOfNoCookie(ctx) },
+    })
+  }
+  const kept = parsePending(await tools.sessions.takeOnce('login', state))
+  if (kept === null || kept.portal !== ctx.portal.name) {
+    throw new GateError('sign_in.state', 'the state is unknown, used or expired')
+  }
+  // Whoever reads code and state on one host, as an application's script can, must not finish on another.
+  if (kept.redirectUri !== callbackAddress(ctx)) {
+    throw new GateError('sign_in.state', 'the sign-in was begun for another address than this one', {
+      hint: 'where this is no attack, a proxy in front names another host, scheme or port at the end than at the beginning',
+      facts: { begun: kept.redirectUri, ended: callbackAddress(ctx) },
+    })
+  }
+  if (checkBinding(ctx, 'login', kept.binding) !== 'same') {
+    throw new FailedSignIn(
+      new GateError('sign_in.browser', 'the state belongs to another browser'),
+      kept.destination,
+      true,
+    )
+  }
+  try {
+    checkTraveller(ctx, kept.destination)
+    return await finish(ctx, tools, kept, answer, state)
+  } catch (thrown) {
+    throw new FailedSignIn(thrown, kept.destination, false)
+  }
+}
+
+async function finish(
+  ctx: PortalRequest,
+  tools: SignInTools,
+  kept: Pending,
+  answer: URLSearchParams,
+  state: string,
+): Promise<Response> {
+  const provider = chooseProvider(ctx, kept.provider)
+  if (provider === null) throw new GateError('sign_in.state', `provider ${kept.provider} is gone from this portal`)
+  const result = await tools.pool.client(provider).finish(answer, { ...kept, state })
+  const { session, token } = await tools.sessions.start({
+    portal: ctx.portal.name,
+    host: ctx.target.host,
+    identity: result.identity,
+    secrets: {
+      idToken: result.idToken,
+      refreshToken: result.refreshToken,
+      access: ctx.wantsAccess ? result.access : null,
+    },
+    isRemembered: kept.isRemembered,
+    agent: describeAgent(ctx.request.headers.get('user-agent')),
+    client: ctx.clientAddress,
+  })
+  if (ctx.session !== null) await tools.sessions.end(ctx.session.id)
+  const lifetimeMs = cookieLifetimeMs(ctx, session, tools.ports.now())
+  const { destination } = kept
+  const round = destination.kind === 'here' ? [await countRound(ctx, tools, destination.path)] : []
+  const owner = ctx.hasKeptForms ? [await ownerCookie(ctx, tools, ownerOf(session), lifetimeMs)] : []
+  return arrive(ctx, tools, destination, session, [sessionCookie(ctx, token, lifetimeMs), ...round, ...owner])
+}
+
+/** The provider that was asked for, or the only one; null where there is a choice to make. Throws `route.none` for a stranger. */
+function chooseProvider({ portal, providers }: PortalRequest, name: string | null): ProviderConfig | null {
+  const [only, ...others] = portal.providers
+  const chosen = name ?? (others.length === 0 ? only : undefined)
+  if (chosen === undefined) return null
+  const provider = portal.providers.includes(chosen) ? providers.get(chosen) : undefined
+  if (provider === undefined) throw new GateError('route.none', 'this portal has no such provider')
+  return provider
+}
+
+/** The page that asks where to sign in, and for how long, as far as the portal leaves it open. */
+async function choosePage(
+  ctx: PortalRequest,
+  tools: SignInTools,
+  query: URLSearchParams,
+  isOn: boolean,
+): Promise<Response> {
+  const { rememberMs } = ctx.portal.lifetimes
+  const offer = rememberMs === null ? null : await offerRemember(ctx, tools)
+  const carried = handedOn(query, CARRIED)
+  const made = offer === null ? {} : { remember: offer.value }
+  const choices = ctx.portal.providers.map(name => ({
+    label: ctx.providers.get(name)?.label ?? name,
+    address: ownAddress({ ...carried, ...(isOn ? made : {}), provider: name }),
+  }))
+  const other = ownAddress({ ...carried, ...(isOn ? {} : made) })
+  const remember = rememberMs === null ? {} : { remember: { isOn, lifetimeMs: rememberMs, address: other } }
+  const words = wordsFor(ctx.request)
+  const page = <SignInPage words={words} title={ctx.portal.title} choices={choices} {...remember} />
+  const answer = pageAnswer(words, ctx.portal.brand, page, 200)
+  for (const setCookie of offer?.setCookies ?? []) answer.headers.append('set-cookie', setCookie)
+  return answer
+}
+
+function ownAddress(query: Record<string, string>): string {
+  return `${ownPath('login')}?${new URLSearchParams(query)}`
+}
+
+/** These parameters of one of our addresses, for another of ours. */
+function handedOn(query: URLSearchParams, names: readonly string[]): Record<string, string> {
+  const kept: Record<string, string> = {}
+  for (const name of names) {
+    const value = query.get(name)
+    if (value !== null) kept[name] = value
+  }
+  return kept
+}
+
+/** Without a deep link, the portal page: what someone who typed the sign-in address wants to see. */
+function destinationHere(rawReturn: string | null): Destination {
+  return { kind: 'here', path: rawReturn === null ? ownPath('') : parseReturnTo(rawReturn) }
+}
+
+interface Pending {
+  readonly redirectUri: string
+  readonly nonce: string
+  readonly codeVerifier: string
+  readonly provider: string
+  readonly portal: string
+  readonly binding: string
+  readonly destination: Destination
+  readonly stepUp: StepUp | null
+  readonly isRemembered: boolean
+}
+
+function parsePending(value: unknown): Pending | null {
+  if (typeof value !== 'object' || value === null) return null
+  const text = (name: string) => {
+    const field: unknown = Reflect.get(value, name)
+    return typeof field === 'string' ? field : null
+  }
+  const [redirectUri, nonce, codeVerifier] = [text('redirectUri'), text('nonce'), text('codeVerifier')]
+  const [provider, portal, binding] = [text('provider'), text('portal'), text('binding')]
+  const destination = parseDestination(Reflect.get(value, 'destination'))
+  if (redirectUri === null || nonce === null || codeVerifier === null || destination === null) return null
+  if (provider === null || portal === null || binding === null) return null
+  const rawStepUp: unknown = Reflect.get(value, 'stepUp')
+  const stepUp = parseStepUp(rawStepUp)
+  // What was asked for and cannot be read must not turn into an ordinary sign-in.
+  if (rawStepUp !== null && rawStepUp !== undefined && stepUp === null) return null
+  const isRemembered = Reflect.get(value, 'isRemembered') === true
+  return { redirectUri, nonce, codeVerifier, provider, portal, binding, destination, stepUp, isRemembered }
+}

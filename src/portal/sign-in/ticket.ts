@@ -1,0 +1,196 @@
+import { isToken, randomToken, sha256 } from '../../base/bytes.ts'
+import { GateError } from '../../base/errors.ts'
+import { neighbourhoodOf } from '../../base/net.ts'
+import type { Ports } from '../../base/ports.ts'
+import { parseReturnTo, type SafeReturnTo } from '../../route/return-to.ts'
+import { cookieName, writeCookie } from '../../session/cookie.ts'
+import type { Sealer } from '../../session/seal.ts'
+import type { Session, Sessions } from '../../session/session.ts'
+import { redirectAnswer } from '../answer.ts'
+import { bindBrowser, checkBinding, isBound } from '../login-cookie.ts'
+import { isSecure, ownPath, portalOrigin } from '../place.ts'
+import type { PortalRequest } from '../portal.ts'
+import { readQuery } from '../query.ts'
+import { ownerCookie, ownerOf } from '../replay/page-owner.ts'
+import { type Destination, FailedSignIn } from './failure.ts'
+import { causeOfNoCookie, countRound, refuseLoginLoop } from './login-loop.ts'
+import { checkWindowItself } from './window.ts'
+
+export interface HandOffTools {
+  readonly ports: Pick<Ports, 'now' | 'random'>
+  readonly sessions: Sessions
+  readonly seal: Sealer
+}
+
+/** How long a sign-in page may stay open before its destination is forgotten. */
+const ASK_LIFETIME_MS = 60 * 60_000
+/** As long as a redirect takes: what is read on the way is of no use later. */
+const TICKET_LIFETIME_MS = 10_000
+
+/**
+ * Sends an anonymous browser from a protected host to its portal.
+ *
+ * Nothing is stored: where to return to travels sealed, bound to a cookie of this browser on this host. A cookie that is
+ * already there is kept, so that any number of tabs can ask at once. Throws `sign_in.loop`, in a FailedSignIn.
+ */
+export async function askPortal(
+  ctx: PortalRequest,
+  tools: HandOffTools,
+  path: SafeReturnTo,
+  extra: Readonly<Record<string, string>> = {},
+): Promise<Response> {
+  if (extra.switch === undefined) await refuseLoginLoop(ctx, tools.seal, path)
+  const ask = bindBrowser(ctx, 'ask', ASK_LIFETIME_MS, tools.ports.random)
+  const to = await tools.seal.seal(
+    { origin: ctx.reachedAt(ctx.target), host: ctx.target.host, path, ask: sha256(ask.secret) },
+    purposeOf(ctx),
+    tools.ports.now() + ASK_LIFETIME_MS,
+  )
+  const query = new URLSearchParams({ to, ...extra })
+  return redirectAnswer(302, `${portalOrigin(ctx)}${ownPath('login')}?${query}`, ask.setCookies)
+}
+
+/** The destination that `askPortal` sealed for this portal; null for anything else, or for a host no longer served. */
+export async function openDestination(
+  ctx: PortalRequest,
+  seal: Sealer,
+  sealed: string | null,
+): Promise<Destination | null> {
+  if (sealed === null) return null
+  const destination = parseDestination(await seal.open(sealed, purposeOf(ctx)))
+  return destination?.kind === 'away' && ctx.serves(destination.host) ? destination : null
+}
+
+/** A Destination from what was sealed or stored; null for any other shape. */
+export function parseDestination(value: unknown): Destination | null {
+  if (typeof value !== 'object' || value === null || !('path' in value) || typeof value.path !== 'string') return null
+  if ('kind' in value && value.kind === 'here') return { kind: 'here', path: value.path }
+  if (!('origin' in value && 'host' in value && 'ask' in value)) return null
+  const { origin, host, ask, path } = value
+  if (typeof origin !== 'string' || typeof host !== 'string' || typeof ask !== 'string') return null
+  return { kind: 'away', origin, host, ask, path: parseReturnTo(path) }
+}
+
+/** A ticket goes to a window itself, and on the same host nobody needs one. Throws `access.origin`, before anything has begun. */
+export function checkTraveller(ctx: PortalRequest, destination: Destination): void {
+  if (destination.kind === 'away') checkWindowItself(ctx)
+}
+
+/** Sends a signed-in browser on: at once on this host, with a single-use ticket to another. Throws as `checkTraveller`. */
+export async function arrive(
+  ctx: PortalRequest,
+  tools: HandOffTools,
+  destination: Destination,
+  session: Session,
+  setCookies: readonly string[] = [],
+): Promise<Response> {
+  if (destination.kind === 'here') return redirectAnswer(303, destination.path, setCookies)
+  checkTraveller(ctx, destination)
+  const ticket = randomToken(tools.ports.random)
+  const { host, ask, path, origin } = destination
+  await tools.sessions.putOnce(
+    'ticket',
+    ticket,
+    {
+      sessionId: session.id,
+      expiresAtMs: session.expiresAtMs,
+      isRemembered: session.isRemembered,
+      host,
+      ask,
+      path,
+      portal: ctx.portal.name,
+      owner: ownerOf(session),
+      network: neighbourhoodOf(ctx.clientAddress),
+    },
+    { lifetimeMs: TICKET_LIFETIME_MS, owner: session.id },
+  )
+  return redirectAnswer(303, `${origin}${ownPath('enter')}?ticket=${ticket}`, setCookies)
+}
+
+/**
+ * Turns a ticket into this host's own cookie, for the browser that asked and for nobody else.
+ *
+ * Throws `sign_in.ticket`. Without the ask cookie the ticket is left alone: it may still be good where it belongs.
+ */
+export async function enter(ctx: PortalRequest, tools: HandOffTools): Promise<Response> {
+  const ticket = readQuery(ctx).get('ticket') ?? ''
+  if (!isToken(ticket)) throw ticketError('it is not a ticket')
+  if (!isBound(ctx, 'ask')) {
+    throw new GateError('sign_in.ticket', 'the ticket was refused: this browser sent no ask cookie', {
+      hint: 'cookies may be blocked, or the link was opened in another browser',
+      facts: { reason: causeOfNoCookie(ctx) },
+    })
+  }
+  const kept = parseTicket(await tools.sessions.takeOnce('ticket', ticket))
+  if (kept === null) throw ticketError('it is unknown, used or expired')
+  if (kept.host !== ctx.target.host || kept.portal !== ctx.portal.name)
+    throw ticketError('it was made for another host')
+  if (checkBinding(ctx, 'ask', kept.ask) !== 'same') {
+    throw new FailedSignIn(ticketError('it was made for another browser'), { kind: 'here', path: kept.path }, true)
+  }
+  if (ctx.portal.bindTickets && kept.network !== neighbourhoodOf(ctx.clientAddress)) {
+    throw new GateError('sign_in.ticket', 'the ticket was refused: it was given to another network', {
+      hint: 'where people reach one host by IPv4 and another by IPv6, or by proxies in turn, bind_tickets keeps them out',
+      facts: { given: kept.network, entered: neighbourhoodOf(ctx.clientAddress) },
+    })
+  }
+  const token = await tools.sessions.join(kept.sessionId, ctx.target.host)
+  if (token === null) throw ticketError('its session has ended')
+  if (ctx.session !== null && ctx.session.id !== kept.sessionId) await tools.sessions.end(ctx.session.id)
+  const lifetimeMs = cookieLifetimeMs(ctx, kept, tools.ports.now())
+  return redirectAnswer(303, kept.path, [
+    sessionCookie(ctx, token, lifetimeMs),
+    await countRound(ctx, tools, kept.path),
+    ...(ctx.hasKeptForms ? [await ownerCookie(ctx, tools, kept.owner, lifetimeMs)] : []),
+  ])
+}
+
+/**
+ * How long a session's cookies live: as long as the session may. Null, as long as the browser, where people may choose to
+ * stay signed in, and this one did not.
+ */
+export function cookieLifetimeMs(
+  { portal }: PortalRequest,
+  session: Pick<Session, 'expiresAtMs' | 'isRemembered'>,
+  nowMs: number,
+): number | null {
+  return portal.lifetimes.rememberMs !== null && !session.isRemembered ? null : session.expiresAtMs - nowMs
+}
+
+/** The Set-Cookie of this host's session cookie; 0 removes it. */
+export function sessionCookie(ctx: PortalRequest, token: string, lifetimeMs: number | null): string {
+  return writeCookie(cookieName('session', isSecure(ctx)), token, isSecure(ctx), lifetimeMs)
+}
+
+interface Ticket {
+  readonly sessionId: string
+  readonly expiresAtMs: number
+  readonly isRemembered: boolean
+  readonly host: string
+  readonly portal: string
+  readonly ask: string
+  readonly path: SafeReturnTo
+  readonly owner: string
+  readonly network: string
+}
+
+function parseTicket(value: unknown): Ticket | null {
+  if (typeof value !== 'object' || value === null) return null
+  if (!('sessionId' in value && 'host' in value && 'portal' in value && 'ask' in value && 'path' in value)) return null
+  const { sessionId, host, portal, ask, path } = value
+  const expiresAtMs: unknown = Reflect.get(value, 'expiresAtMs')
+  if (typeof sessionId !== 'string' || typeof host !== 'string' || typeof portal !== 'string') return null
+  if (typeof ask !== 'string' || typeof path !== 'string' || typeof expiresAtMs !== 'number') return null
+  const isRemembered = Reflect.get(value, 'isRemembered') === true
+  const [owner, network]: readonly unknown[] = [Reflect.get(value, 'owner'), Reflect.get(value, 'network')]
+  if (typeof owner !== 'string' || typeof network !== 'string') return null
+  return { sessionId, expiresAtMs, isRemembered, host, portal, ask, path: parseReturnTo(path), owner, network }
+}
+
+function purposeOf({ portal }: PortalRequest): string {
+  return `destination at ${portal.name}`
+}
+
+function ticketError(why: string): GateError {
+  return new GateError('sign_in.ticket', `the ticket was refused: ${why}`)
+}

@@ -1,0 +1,16 @@
+import { GateError } from '../../base/errors.ts'
+import { prefersPage } from '../../route/page-load.ts'
+import { redirectAnswer } from '../answer.ts'
+import { isPortalHost, type OwnPage, ownPath, portalOrigin } from '../place.ts'
+import type { PortalRequest } from '../portal.ts'
+
+/**
+ * The way from an application's host to a page that is on the host where people sign in alone, since an application's own
+ * scripts could read and use it elsewhere; null where that host was asked. Throws `route.none` for programs.
+ */
+export function leadToPortal(ctx: PortalRequest, page: OwnPage, setCookies: readonly string[] = []): Response | null {
+  if (isPortalHost(ctx)) return null
+  const status = ctx.request.method === 'POST' ? 303 : 302
+  if (prefersPage(ctx.request)) return redirectAnswer(status, `${portalOrigin(ctx)}${ownPath(page)}`, setCookies)
+  throw new GateError('route.none', `${ownPath(page)} is on the portal’s own host`)
+}

@@ -1,0 +1,28 @@
+import { GateError } from '../../base/errors.ts'
+import { loaderOf } from '../../route/page-load.ts'
+import type { PortalRequest } from '../portal.ts'
+
+/**
+ * A step of a sign-in is taken by a window alone: an image or a hidden frame of any page would else begin one, and go on until the
+ * visitors of that page may begin no more. Throws `access.origin`.
+ *
+ * What a service worker of this very host passes on counts as its window.
+ */
+export function checkWindow({ request }: PortalRequest): void {
+  if (loaderOf(request) === 'other') throw notAWindow(request)
+}
+
+/**
+ * The same for what is not to pass through anyone's hands: a ticket to another host goes to a window itself.
+ * Throws `access.origin`.
+ */
+export function checkWindowItself({ request }: PortalRequest): void {
+  if (loaderOf(request) !== 'window') throw notAWindow(request)
+}
+
+function notAWindow({ headers }: Request): GateError {
+  return new GateError('access.origin', 'a step of a sign-in was asked for by something that is no window', {
+    facts: { destination: headers.get('sec-fetch-dest'), mode: headers.get('sec-fetch-mode') },
+    hint: 'an application in a frame of another: open it once in a window of its own, which signs its host in',
+  })
+}

@@ -1,0 +1,99 @@
+import { errorFacts, GateError } from '../../base/errors.ts'
+import type { Ports } from '../../base/ports.ts'
+import type { ProviderConfig } from '../../config/types.ts'
+import { type LogoutToken, peekToken } from '../../identity/logout-token.ts'
+import type { ProviderPool } from '../../identity/provider.ts'
+import type { Sessions } from '../../session/session.ts'
+import { doneAnswer, jsonAnswer } from '../answer.ts'
+import { readBody } from '../form.ts'
+import type { PortalRequest } from '../portal.ts'
+
+export interface BackChannelTools {
+  readonly ports: Pick<Ports, 'now' | 'log'>
+  readonly sessions: Sessions
+  readonly pool: ProviderPool
+}
+
+const MAX_BYTES = 32 * 1024
+
+/**
+ * Takes a provider's word that a person has signed out there: ends what the logout token names, in every process.
+ *
+ * 200 when it is done, whether or not there was a session; 400 for a token that is refused, and then nothing is ended.
+ * Throws `provider.down` or `session.store` where it could not be told or done: the provider may send the token again.
+ * Source: OpenID Connect Back-Channel Logout 1.0 §2.5 to §2.8.
+ */
+export async function backChannelLogout(ctx: PortalRequest, tools: BackChannelTools): Promise<Response> {
+  try {
+    const { token, provider } = await readToken(ctx, tools)
+    const count = await endOnce(ctx, tools, token, provider)
+    tools.ports.log.info('A provider signed someone out', {
+      provider: provider.name,
+      user: token.subject,
+      sessions: count,
+    })
+    return doneAnswer()
+  } catch (thrown) {
+    if (!(thrown instanceof GateError) || thrown.code !== 'provider.logout_token') throw thrown
+    tools.ports.log.warn('A logout token was refused', {
+      id: ctx.requestId,
+      client: ctx.clientAddress,
+      ...errorFacts(thrown),
+    })
+    return jsonAnswer({ error: 'invalid_request', error_description: thrown.say }, 400)
+  }
+}
+
+async function readToken(
+  ctx: PortalRequest,
+  { pool }: BackChannelTools,
+): Promise<{ readonly token: LogoutToken; readonly provider: ProviderConfig }> {
+  const type = ctx.request.headers.get('content-type') ?? ''
+  if (!/^application\/x-www-form-urlencoded\s*(?:;|$)/i.test(type)) throw refusal('content_type')
+  const body = await readBody(ctx.request, MAX_BYTES)
+  const [text, ...more] = new URLSearchParams(body ?? '').getAll('logout_token')
+  if (text === undefined || more.length > 0) throw refusal('logout_token')
+  const claimed = peekToken(text)
+  if (claimed === null) throw refusal('format')
+  const ofIssuer = providersOf(ctx).filter(({ issuer }) => issuer === claimed.issuer)
+  if (ofIssuer.length === 0) throw refusal('iss')
+  const provider = ofIssuer.find(({ clientId }) => claimed.audiences.includes(clientId))
+  if (provider === undefined) throw refusal('aud')
+  return { token: await pool.client(provider).readLogoutToken(text), provider }
+}
+
+async function endOnce(
+  ctx: PortalRequest,
+  { ports, sessions }: BackChannelTools,
+  token: LogoutToken,
+  provider: ProviderConfig,
+): Promise<number> {
+  const { issuer, clientId } = provider
+  const name = `${issuer} ${token.id}`
+  const lifetimeMs = token.expiresAtMs - ports.now()
+  if (!(await sessions.putOnce('logout-token', name, {}, { lifetimeMs, owner: issuer }))) throw refusal('jti')
+  try {
+    const same = [...ctx.providers.values()].filter(one => one.issuer === issuer && one.clientId === clientId)
+    return await sessions.endFor({
+      issuer,
+      providers: same.map(one => one.name),
+      subject: token.subject,
+      sid: token.sid,
+    })
+  } catch (thrown) {
+    // Nothing was ended: the same token, sent again, must not then pass for a replay.
+    await sessions.takeOnce('logout-token', name)
+    throw thrown
+  }
+}
+
+/** The providers of the portal that was asked. */
+export function providersOf({ portal, providers }: PortalRequest): readonly ProviderConfig[] {
+  return portal.providers.map(name => providers.get(name)).filter(provider => provider !== undefined)
+}
+
+function refusal(check: string): GateError {
+  return new GateError('provider.logout_token', `the logout token was refused: ${check} does not hold`, {
+    facts: { check },
+  })
+}

@@ -1,0 +1,30 @@
+import { GateError } from '../../base/errors.ts'
+import { frameAnswer } from '../answer.ts'
+import type { PortalRequest } from '../portal.ts'
+import { readQuery } from '../query.ts'
+import type { BackChannelTools } from './backchannel.ts'
+import { providersOf } from './backchannel.ts'
+
+/**
+ * The page that a provider loads in a frame of its own sign-out page: ends the sessions that come from its session `sid`.
+ *
+ * `iss` and `sid` are both required, though the specification lets a provider leave them out: in somebody else's frame no
+ * browser sends our cookies, and a `sid` is what no stranger knows. The page may be framed by that provider and by nobody else.
+ * Throws `target.malformed` where either is missing, and for an issuer that is none of this portal's.
+ * Source: OpenID Connect Front-Channel Logout 1.0 §2 and §3.
+ */
+export async function frontChannelLogout(ctx: PortalRequest, tools: BackChannelTools): Promise<Response> {
+  const query = readQuery(ctx)
+  const [issuer, sid] = [query.get('iss'), query.get('sid')]
+  if (issuer === null || sid === null || sid === '') throw malformed('it needs iss and sid')
+  const providers = providersOf(ctx).filter(provider => provider.issuer === issuer)
+  if (providers.length === 0) throw malformed('its iss is none of this portal’s providers')
+  const names = providers.map(({ name }) => name)
+  const count = await tools.sessions.endFor({ issuer, providers: names, subject: null, sid })
+  tools.ports.log.info('A provider signed someone out', { provider: names.join(', '), sessions: count })
+  return frameAnswer('<title>Signed out</title>', new URL(issuer).origin)
+}
+
+function malformed(why: string): GateError {
+  return new GateError('target.malformed', `a front-channel logout was refused: ${why}`)
+}

@@ -1,0 +1,149 @@
+/** @jsxImportSource hono/jsx */
+import { isToken, randomToken } from '../../base/bytes.ts'
+import { errorFacts } from '../../base/errors.ts'
+import type { Ports } from '../../base/ports.ts'
+import type { ProviderPool } from '../../identity/provider.ts'
+import { isPrefetch } from '../../route/page-load.ts'
+import type { ApiTokens } from '../../session/credentials/api-tokens.ts'
+import type { Sealer } from '../../session/seal.ts'
+import type { Session, Sessions } from '../../session/session.ts'
+import { pageAnswer, redirectAnswer } from '../answer.ts'
+import { proveForm, readOwnForm } from '../form.ts'
+import { wordsFor } from '../language.ts'
+import { SignedOutPage, SignOutPage } from '../pages/sign-out.tsx'
+import { ownPath, portalOrigin } from '../place.ts'
+import type { PortalRequest } from '../portal.ts'
+import { readQuery } from '../query.ts'
+import { forgetOwner } from '../replay/page-owner.ts'
+import { forgetRounds } from '../sign-in/login-loop.ts'
+import { sessionCookie } from '../sign-in/ticket.ts'
+import { leadToPortal } from '../sign-in/to-portal.ts'
+
+export interface SignOutTools {
+  readonly ports: Pick<Ports, 'now' | 'random' | 'log'>
+  readonly sessions: Sessions & { readonly tokens: Pick<ApiTokens, 'suspend'> }
+  readonly pool: ProviderPool
+  readonly seal: Sealer
+}
+
+/** How long someone may take at the provider, and before they go there. */
+const PROVIDER_LIFETIME_MS = 10 * 60_000
+
+/**
+ * Asks whether to sign out. A link alone signs nobody out: only the form on this page does.
+ *
+ * Only on the host where people sign in: elsewhere an application's scripts could send the form, and sign people out of every other
+ * application. They may ask, and the person is asked back.
+ */
+export async function confirmSignOut(ctx: PortalRequest, tools: SignOutTools): Promise<Response> {
+  const away = leadToPortal(ctx, 'logout', [forgetRounds(ctx)])
+  if (away !== null) return away
+  const { session } = ctx
+  if (session === null) return signedOut(ctx, tools)
+  const proof = await proveForm(ctx, session, tools.seal)
+  const words = wordsFor(ctx.request)
+  const page = <SignOutPage words={words} title={ctx.portal.title} identity={session.identity} proof={proof} />
+  return pageAnswer(words, ctx.portal.brand, page, 200)
+}
+
+/** Takes the form of `confirmSignOut`; one that is sent elsewhere leads to it. Throws `access.origin` for a form that is not ours. */
+export async function signOut(ctx: PortalRequest, tools: SignOutTools): Promise<Response> {
+  const away = leadToPortal(ctx, 'logout', [forgetRounds(ctx)])
+  if (away !== null) return away
+  await readOwnForm(ctx, tools.seal)
+  return leave(ctx, tools, ctx.session === null ? [] : [ctx.session.id])
+}
+
+/**
+ * Ends sessions, this browser's among them, on every host, and this host's cookie with them; then on to the provider.
+ *
+ * What happens at the provider changes nothing here. The way there leads over a page of ours: browsers hold the redirects
+ * that follow a form against `form-action`, and a provider may lead through any number of hosts.
+ */
+export async function leave(ctx: PortalRequest, tools: SignOutTools, sessionIds: readonly string[]): Promise<Response> {
+  const idToken = ctx.session === null ? null : await idTokenOf(ctx, tools, ctx.session)
+  if (sessionIds.length > 0) await tools.sessions.end(...sessionIds)
+  const next = ctx.session === null || idToken === null ? null : await prepareProvider(ctx, tools, ctx.session, idToken)
+  const query = next === null ? '' : `?next=${next}`
+  return redirectAnswer(303, `${ownPath('signed-out')}${query}`, [
+    sessionCookie(ctx, '', 0),
+    forgetRounds(ctx),
+    ...(ctx.hasKeptForms ? [forgetOwner(ctx)] : []),
+  ])
+}
+
+async function idTokenOf(ctx: PortalRequest, tools: SignOutTools, session: Session): Promise<string | null> {
+  if (!ctx.portal.providerLogout) return null
+  const secrets = await tools.sessions.secretsOf(session.id)
+  return secrets === null || secrets.idToken === '' ? null : secrets.idToken
+}
+
+/** Keeps the provider's sign-out address for `goToProvider`, and the state that it has to bring back; null where there is none. */
+async function prepareProvider(
+  ctx: PortalRequest,
+  { ports, sessions, pool }: SignOutTools,
+  session: Session,
+  idToken: string,
+): Promise<string | null> {
+  const provider = ctx.providers.get(session.identity.provider)
+  if (provider === undefined || provider.issuer !== session.identity.issuer) return null
+  try {
+    const [next, state] = [randomToken(ports.random), randomToken(ports.random)]
+    const returnTo = `${portalOrigin(ctx)}${ownPath('signed-out')}`
+    const address = await pool.client(provider).endSession({ idToken, returnTo, state })
+    if (address === null) return null
+    const options = { lifetimeMs: PROVIDER_LIFETIME_MS, owner: ctx.clientAddress }
+    await sessions.putOnce('logout', next, { address, origin: ctx.origin }, options)
+    await sessions.putOnce('logout', state, { portal: ctx.portal.name, label: provider.label }, options)
+    return next
+  } catch (thrown) {
+    ports.log.warn('Someone signed out here, but could not be sent on to the provider', {
+      id: ctx.requestId,
+      provider: provider.name,
+      ...errorFacts(thrown),
+    })
+    return null
+  }
+}
+
+/**
+ * Leads to the provider's sign-out, once, on the host that signed out; an address that is used up leads nowhere.
+ *
+ * What it leads to carries an ID token: another host's scripts must not read it.
+ */
+export async function goToProvider(ctx: PortalRequest, { sessions }: SignOutTools): Promise<Response> {
+  const next = readQuery(ctx).get('next') ?? ''
+  const kept = isToken(next) ? await sessions.takeOnce('logout', next) : null
+  const address = textIn(kept, 'origin') === ctx.origin ? textIn(kept, 'address') : null
+  return redirectAnswer(302, address ?? ownPath('signed-out'))
+}
+
+/**
+ * Says that this is done. With `next`, the provider comes next; with a `state` that we gave, it has been there.
+ *
+ * A state that is missing, used or another's says nothing of the provider: the page then speaks of this place alone.
+ * Source: OpenID Connect RP-Initiated Logout 1.0 §2 and §3 (state).
+ */
+export async function signedOut(ctx: PortalRequest, { sessions }: SignOutTools): Promise<Response> {
+  const query = readQuery(ctx)
+  const [next, state] = [query.get('next'), query.get('state')]
+  const mayTake = ctx.request.method === 'GET' && !isPrefetch(ctx.request)
+  const kept = mayTake && state !== null && isToken(state) ? await sessions.takeOnce('logout', state) : null
+  const words = wordsFor(ctx.request)
+  const page = (
+    <SignedOutPage
+      words={words}
+      title={ctx.portal.title}
+      signInAddress={ownPath('login')}
+      providerAddress={next !== null && isToken(next) ? `${ownPath('provider-logout')}?next=${next}` : null}
+      provider={textIn(kept, 'portal') === ctx.portal.name ? textIn(kept, 'label') : null}
+    />
+  )
+  return pageAnswer(words, ctx.portal.brand, page, 200)
+}
+
+function textIn(value: unknown, name: string): string | null {
+  if (typeof value !== 'object' || value === null) return null
+  const text: unknown = Reflect.get(value, name)
+  return typeof text === 'string' ? text : null
+}

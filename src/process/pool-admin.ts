@@ -1,0 +1,93 @@
+import type { AdminSources, ConfigState } from '../server/observe/admin.ts'
+import { type Family, keepCounts, parseMetrics, renderFamilies, sumMetrics } from '../server/observe/metrics-sum.ts'
+import type { WorkerPool } from './worker-pool.ts'
+import type { WorkerProcess } from './worker-process.ts'
+
+/** What `/config` says of several processes: of the gate as a whole, and of each. */
+interface CrewConfig extends ConfigState {
+  readonly workers: readonly (
+    | ({ readonly worker: number; readonly pid: number } & ConfigState)
+    | { readonly worker: number; readonly pid: number; readonly answers: false }
+  )[]
+}
+
+/**
+ * What the admin listener tells of all workers together; whoever does not answer in time is not ready.
+ *
+ * Counts never fall: a worker that does not answer counts with what it said last, and so does one that is gone.
+ * `own` is what the supervisor itself knows of the file.
+ */
+export function createPoolSources(pool: WorkerPool, own: () => ConfigState, isStopping: () => boolean): AdminSources {
+  const last = new Map<WorkerProcess, readonly Family[]>()
+  let gone: readonly Family[] = []
+
+  function ownFamilies(members: readonly WorkerProcess[]): readonly Family[] {
+    const running = members.filter(worker => worker.isListening).length
+    return [
+      family('sallyport_workers', 'gauge', 'Worker processes that take requests.', running),
+      family(
+        'sallyport_worker_restarts_total',
+        'counter',
+        'Workers started in the place of one that died.',
+        pool.restarts,
+      ),
+    ]
+  }
+
+  return {
+    async unready() {
+      if (isStopping()) return 'draining'
+      const { members } = pool
+      const listening = members.filter(worker => worker.isListening)
+      if (listening.length < pool.size) return `${listening.length} of ${pool.size} workers listen`
+      const answers = await Promise.all(
+        listening.map(async worker => [worker.index, await worker.ask('unready')] as const),
+      )
+      for (const [index, answer] of answers) {
+        if (answer === null) continue
+        return `worker ${index}: ${typeof answer === 'string' ? answer : 'does not answer'}`
+      }
+      return null
+    },
+    async config() {
+      const workers = await Promise.all(
+        pool.members.map(async worker => {
+          const state = parseConfigState(await worker.ask('config'))
+          const who = { worker: worker.index, pid: worker.pid }
+          return state === null ? ({ ...who, answers: false } as const) : { ...who, ...state }
+        }),
+      )
+      const state = own()
+      const refused = workers.map(one => ('refused' in one ? one.refused : null)).find(refusal => refusal !== null)
+      const told: CrewConfig = { ...state, refused: state.refused ?? refused ?? null, workers }
+      return told
+    },
+    async metrics() {
+      const { members } = pool
+      await Promise.all(
+        members.map(async worker => {
+          const text = await worker.ask('metrics')
+          if (typeof text === 'string') last.set(worker, parseMetrics(text))
+        }),
+      )
+      const living = new Set(pool.members)
+      for (const [worker, families] of last) {
+        if (living.has(worker)) continue
+        gone = sumMetrics([gone, keepCounts(families)])
+        last.delete(worker)
+      }
+      return renderFamilies(sumMetrics([...last.values(), gone, ownFamilies(pool.members)]))
+    },
+  }
+}
+
+function family(name: string, kind: string, help: string, value: number): Family {
+  return { name, kind, help, series: new Map([[name, value]]) }
+}
+
+function parseConfigState(raw: unknown): ConfigState | null {
+  if (typeof raw !== 'object' || raw === null) return null
+  const { fingerprint, routes, last_read, refused } = raw as Partial<Record<keyof ConfigState, unknown>>
+  if (typeof fingerprint !== 'string' || typeof routes !== 'number' || typeof last_read !== 'string') return null
+  return { fingerprint, routes, last_read, refused: typeof refused === 'string' ? refused : null }
+}

@@ -1,0 +1,93 @@
+import { existsSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { errorFacts, GateError } from '../base/errors.ts'
+import type { Ports } from '../base/ports.ts'
+import type { Config, SessionsConfig } from '../config/types.ts'
+import { openKey } from '../session/key.ts'
+import { fitsStore, KEY_NAME } from '../session/key-fit.ts'
+import { limitsOf } from '../session/life.ts'
+import { type OpenSessions, openSessions } from '../session/open.ts'
+import { openRedisStore } from '../session/redis/store.ts'
+import type { AskProvider } from '../session/refresh.ts'
+import { createSealer, type Sealer } from '../session/seal.ts'
+import { openSqliteStore } from '../session/sqlite/store.ts'
+import type { SessionStore } from '../session/store.ts'
+
+/** What processes share besides sessions. */
+export type Shared = Pick<SessionStore, 'readShared' | 'replaceShared'>
+
+/**
+ * The sessions of a file, and the sealer with their key: what the server and the commands about sessions both open.
+ *
+ * Without `ask`, no provider is asked about anyone. Pairs with `sessions.close`. Throws `session.store`, also where the key is
+ * not the one that the database was sealed with: nothing in it is changed then. Of a Redis store that is told in the log.
+ */
+export function openSessionState(
+  config: Config,
+  ports: Pick<Ports, 'now' | 'random' | 'log'>,
+  ask?: AskProvider,
+): { readonly sessions: OpenSessions; readonly sealer: Sealer; readonly store: Shared } {
+  const { store: where } = config.sessions
+  let key: Uint8Array = new Uint8Array()
+  const store =
+    where.kind === 'redis'
+      ? openRedisStore(where, ports)
+      : openSqliteStore(where.path, ports, next => tellOtherKey(next, key, config.sessions, ports))
+  try {
+    key = sealKey(config.sessions, store, ports)
+    const isFitting = fitsStore(store, key)
+    if (isFitting === false) throw otherKey(config.sessions)
+    if (isFitting instanceof Promise) tellLater(isFitting, config.sessions, ports)
+    const sealer = createSealer(key, ports)
+    const asking = ask === undefined ? {} : { ask }
+    return { sealer, store, sessions: openSessions({ store, sealer, limits: limitsOf(config), ports, ...asking }) }
+  } catch (error) {
+    void store.close()
+    throw error
+  }
+}
+
+/** Where the key of a database is, whose file has none: beside it. */
+export function keyPathOf(databasePath: string): string {
+  return join(dirname(databasePath), 'sallyport.key')
+}
+
+function sealKey({ key, store }: SessionsConfig, shared: Shared, ports: Pick<Ports, 'random'>): Uint8Array {
+  if (key !== null) return Buffer.from(key, 'base64url')
+  if (store.kind === 'redis') throw new TypeError('a file whose sessions are in Redis has a key')
+  if (store.path === ':memory:') return ports.random(32)
+  const path = keyPathOf(store.path)
+  if (!existsSync(path) && shared.readShared(KEY_NAME) !== null) {
+    throw new GateError('session.store', `the key file ${path} is missing, and ${store.path} was sealed with it`, {
+      hint: `bring it back from a backup, or move ${store.path} away: everyone then signs in again`,
+    })
+  }
+  return openKey(path, ports)
+}
+
+function otherKey({ key, store }: SessionsConfig): GateError {
+  const place = store.kind === 'redis' ? store.shownAs : store.path
+  const name = key !== null || store.kind === 'redis' ? 'the key of [sessions]' : `the key in ${keyPathOf(store.path)}`
+  const anew = store.kind === 'redis' ? 'another database of that server' : 'another path'
+  return new GateError('session.store', `${name} is not the one that ${place} was sealed with`, {
+    hint: `bring that key back, or give [sessions] store ${anew}: everyone then signs in again`,
+  })
+}
+
+/** A database that takes the place of another while the gate runs may come with another key. */
+function tellOtherKey(store: Shared, key: Uint8Array, sessions: SessionsConfig, ports: Pick<Ports, 'log'>): void {
+  tellLater(
+    Promise.resolve().then(() => fitsStore(store, key)),
+    sessions,
+    ports,
+  )
+}
+
+function tellLater(isFitting: Promise<boolean>, sessions: SessionsConfig, { log }: Pick<Ports, 'log'>): void {
+  isFitting.then(
+    isIt => {
+      if (!isIt) log.error('The key does not fit the session store', errorFacts(otherKey(sessions)))
+    },
+    error => log.error('Whether the key fits the session store cannot be found out', errorFacts(error)),
+  )
+}

@@ -1,0 +1,59 @@
+import { errorFacts, GateError } from '../base/errors.ts'
+import type { Log } from '../base/ports.ts'
+import type { CheckResult } from '../config/check.ts'
+import type { Io } from '../console/io.ts'
+import { realPorts } from '../console/process.ts'
+import { versionText } from '../console/version.ts'
+import { type RunningServer, startServer } from './serve.ts'
+
+/**
+ * Starts the server in this process, with the real effects, and says where it listens; `loaded` is its file, where that has been
+ * read already. Throws what `startServer` throws.
+ */
+export function startHere(configPath: string, io: Io, loaded?: CheckResult): RunningServer {
+  const ports = realPorts(io)
+  catchStrays(ports.log)
+  const server = startServer({ configPath, ports, writeAccess: io.stdout, ...(loaded === undefined ? {} : { loaded }) })
+  tellListening(ports.log, {
+    on: server.addresses.join(', '),
+    https: server.secureAddresses.join(', ') || null,
+    verify: server.verifyAddresses.join(', ') || null,
+    admin: server.admin,
+    config: configPath,
+  })
+  return server
+}
+
+/** Logs what nobody caught. Bun ends the process for a throw in a timer or a WebSocket handler that nobody listens for. */
+export function catchStrays(log: Log): void {
+  const tell = (error: unknown) => log.error('An error of ours was caught at the last moment', errorFacts(error))
+  process.on('uncaughtException', tell)
+  process.on('unhandledRejection', tell)
+}
+
+/** The line that says that requests are taken; other programs wait for it. */
+export function tellListening(
+  log: Log,
+  facts: {
+    readonly on: string
+    readonly https: string | null
+    readonly verify: string | null
+    readonly admin: string | null
+    readonly config: string
+    readonly workers?: number
+  },
+): void {
+  log.info('Sallyport is listening', { version: versionText(), ...facts })
+}
+
+/** Why nothing was started: for people, so without a stack; mistakes in the file are shown as they are. */
+export function reportStart(error: unknown, io: Io): void {
+  if (error instanceof GateError && error.code === 'config.invalid') {
+    io.stderr(`${error.message}\n`)
+    return
+  }
+  const { error: what, hint, cause } = errorFacts(error)
+  io.stderr(`Sallyport cannot start: ${what}\n`)
+  if (hint !== undefined) io.stderr(`hint: ${hint}\n`)
+  if (cause !== undefined) io.stderr(`cause: ${cause}\n`)
+}

@@ -1,0 +1,121 @@
+import type { Log } from '../base/ports.ts'
+import { type Exit, spawnWorker, type WorkerOptions, type WorkerProcess } from './worker-process.ts'
+
+/** The workers of one supervisor, kept alive. */
+export interface WorkerPool {
+  /** How many there should be. */
+  readonly size: number
+  /** Those whose process lives, listening or not. */
+  readonly members: readonly WorkerProcess[]
+  /** How many were started in the place of one that died. */
+  readonly restarts: number
+  /** Starts the first worker, and the others once it listens; false when it ended instead. */
+  start(): Promise<boolean>
+  reload(): void
+  /** Starts nothing more, lets every worker drain, ends by force what is left after the limit. */
+  stop(limitMs: number): Promise<void>
+  /** Ends every worker by force, at once. */
+  kill(): void
+}
+
+export interface WorkerPoolOptions {
+  readonly size: number
+  readonly log: Log
+  readonly now: () => number
+  /** How to start the worker with this number, at this moment. */
+  worker(index: number): Omit<WorkerOptions, 'index' | 'others'>
+}
+
+/** The wait before a worker is started again: doubled each time it dies young. */
+const FIRST_WAIT_MS = 100
+const LONGEST_WAIT_MS = 10_000
+
+/** A worker that lived this long is started again without delay. */
+const GROWN_UP_MS = 30_000
+
+/**
+ * Workers 1 to `size`, each started again when it dies.
+ *
+ * Only the first start can fail for good: when the very first worker ends before it listens, its reason is one that another try
+ * would meet again (a port in use, a store that cannot be opened), and it has told it.
+ */
+export function createWorkerPool(options: WorkerPoolOptions): WorkerPool {
+  const { log } = options
+  const members = new Map<number, WorkerProcess>()
+  const waits = new Map<number, number>()
+  const timers = new Map<number, Timer>()
+  let restarts = 0
+  let phase: 'starting' | 'running' | 'stopping' = 'starting'
+
+  function begin(index: number): WorkerProcess {
+    const startedMs = options.now()
+    const worker = spawnWorker({ ...options.worker(index), index, others: () => askOthers(index) })
+    members.set(index, worker)
+    void worker.exited.then(exit => {
+      members.delete(index)
+      if (phase === 'running') replace(worker, exit, options.now() - startedMs)
+    })
+    return worker
+  }
+
+  function askOthers(index: number): Promise<readonly unknown[]> {
+    const others = [...members.values()].filter(worker => worker.index !== index)
+    return Promise.all(others.map(async worker => (await worker.ask('view')) ?? null))
+  }
+
+  function replace({ index, pid }: WorkerProcess, exit: Exit, livedMs: number): void {
+    const waitMs = livedMs >= GROWN_UP_MS ? FIRST_WAIT_MS : (waits.get(index) ?? FIRST_WAIT_MS)
+    waits.set(index, Math.min(waitMs * 2, LONGEST_WAIT_MS))
+    log.error('A worker died and is started again', { worker: index, pid, ...exit, lived_ms: livedMs, wait_ms: waitMs })
+    timers.set(
+      index,
+      setTimeout(async () => {
+        timers.delete(index)
+        restarts++
+        const worker = begin(index)
+        if (await worker.listening) log.info('A worker is back', { worker: index, pid: worker.pid })
+      }, waitMs),
+    )
+  }
+
+  return {
+    size: options.size,
+    get members() {
+      return [...members.values()].sort((one, other) => one.index - other.index)
+    },
+    get restarts() {
+      return restarts
+    },
+    async start() {
+      const isUp = await begin(1).listening
+      if (!isUp || phase === 'stopping') return isUp
+      phase = 'running'
+      const others = Array.from({ length: options.size - 1 }, (_, index) => begin(index + 2))
+      await Promise.all(others.map(worker => worker.listening))
+      return true
+    },
+    reload() {
+      for (const worker of members.values()) worker.tell('reload')
+    },
+    async stop(limitMs) {
+      phase = 'stopping'
+      for (const timer of timers.values()) clearTimeout(timer)
+      const ending = [...members.values()]
+      for (const worker of ending) worker.tell('stop')
+      const force = setTimeout(() => {
+        const stuck = ending.filter(worker => members.get(worker.index) === worker)
+        log.warn('Workers that did not stop in time are ended by force', {
+          workers: stuck.map(({ index }) => `${index}`),
+        })
+        for (const worker of stuck) worker.kill()
+      }, limitMs)
+      await Promise.all(ending.map(worker => worker.exited))
+      clearTimeout(force)
+    },
+    kill() {
+      phase = 'stopping'
+      for (const timer of timers.values()) clearTimeout(timer)
+      for (const worker of members.values()) worker.kill()
+    },
+  }
+}

@@ -1,0 +1,97 @@
+import { GateError } from '../base/errors.ts'
+import type { Log } from '../base/ports.ts'
+import type { Io } from '../console/io.ts'
+import { realPorts } from '../console/process.ts'
+import { type RunningServer, startServer, type WorkerPart } from './serve.ts'
+import { catchStrays, reportStart } from './start.ts'
+import { parseOrder, type Question, type Report } from './worker-messages.ts'
+import { createOthers } from './worker-others.ts'
+
+const INDEX = 'SALLYPORT_WORKER'
+const PSEUDONYM = 'SALLYPORT_PSEUDONYM'
+
+/** Which worker a process is, as its supervisor says. */
+export type WorkerRole = Pick<WorkerPart, 'index' | 'pseudonym'>
+
+/** The role in the words of the environment; the other half of `readWorkerRole`. */
+export function workerEnvironment(role: WorkerRole): Readonly<Record<string, string>> {
+  return { [INDEX]: `${role.index}`, [PSEUDONYM]: role.pseudonym }
+}
+
+/** The role that a supervisor gave this process, or null for a process that has none: then it is no worker. */
+export function readWorkerRole(io: Pick<Io, 'env'>): WorkerRole | null {
+  const index = Number(io.env(INDEX))
+  const pseudonym = io.env(PSEUDONYM)
+  if (process.send === undefined || !Number.isInteger(index) || pseudonym === undefined) return null
+  return { index, pseudonym }
+}
+
+/**
+ * Serves as one of several workers until the supervisor says stop, or is gone; answers the exit code.
+ *
+ * What comes in on standard input is the file as it was last in force: should the one on disk have a mistake by now, a worker that
+ * is started in place of a dead one begins with that, and tells the mistake as the others do.
+ */
+export async function runWorker(role: WorkerRole, configPath: string, io: Io): Promise<number> {
+  const ports = realPorts(io, { worker: role.index })
+  catchStrays(ports.log)
+  const inForce = await Bun.stdin.text()
+  const worker: WorkerPart = { ...role, fileLog: hushed(ports.log), askOthers: createOthers() }
+  const start = (readText: Io['readText']) =>
+    startServer({ configPath, ports: { ...ports, readText }, writeAccess: io.stdout, worker })
+  let server: RunningServer
+  try {
+    try {
+      server = start(ports.readText)
+    } catch (error) {
+      if (!(error instanceof GateError) || error.code !== 'config.invalid' || inForce === '') throw error
+      let isStarting = true
+      server = start(path => (isStarting && path === configPath ? inForce : ports.readText(path)))
+      isStarting = false
+      server.reload()
+    }
+  } catch (error) {
+    reportStart(error, io)
+    process.disconnect?.()
+    return 1
+  }
+  await serveOrders(server)
+  await server.stop()
+  process.disconnect?.()
+  return 0
+}
+
+/** Does what the supervisor says, until it says stop. A terminal sends signals to all of a group: any of them means the same here. */
+async function serveOrders(server: RunningServer): Promise<void> {
+  const { promise: stopped, resolve: stop } = Promise.withResolvers<void>()
+  process.on('message', async raw => {
+    const order = parseOrder(raw)
+    switch (order?.kind) {
+      case 'stop':
+        return stop()
+      case 'reload':
+        return void server.reload()
+      case 'ask':
+        return report({ kind: 'answer', id: order.id, value: await answerTo(order.what, server) })
+    }
+  })
+  process.on('disconnect', stop)
+  process.on('SIGHUP', () => server.reload())
+  process.on('SIGINT', stop)
+  process.on('SIGTERM', stop)
+  report({ kind: 'listening' })
+  await stopped
+}
+
+function answerTo(what: Question, { sources, view }: RunningServer): unknown {
+  return what === 'view' ? view() : sources[what]()
+}
+
+function report(message: Report): void {
+  if (process.connected) process.send?.(message)
+}
+
+/** The news of the file come from the supervisor, once; here they are for whoever looks closely. */
+function hushed({ debug }: Log): Log {
+  return { debug, info: debug, warn: debug, error: debug }
+}

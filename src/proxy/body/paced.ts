@@ -1,0 +1,97 @@
+import type { GateError } from '../../base/errors.ts'
+import type { Flow } from './flows.ts'
+
+export interface Pace {
+  readonly flow: Flow
+  /** How long the body may be; null for any length. */
+  readonly limit: { readonly maxBytes: number; onExceeded(): GateError } | null
+  /** It broke off: what whoever reads it is told. Called after `onEnd`. */
+  onBreak(error: unknown): unknown
+  /** Called once, however it ends; `isWhole` where all of it was taken. */
+  onEnd(isWhole: boolean): void
+}
+
+/** A body whose pieces pass one at a time. */
+export interface PacedBody {
+  readonly stream: ReadableStream<Uint8Array>
+  /** Breaks it off for both sides. */
+  cut(error: unknown): void
+  /** Whether it goes on counts no more. */
+  forgo(): void
+}
+
+/** Smaller pieces show progress sooner: 64 KiB in `stall_timeout` is the least that counts. */
+const PIECE_BYTES = 64 * 1024
+
+/**
+ * A body that goes on as it is taken, so that it shows whom it waits for: fetch and `Bun.serve` (1.4.5) tell nobody when a body
+ * is handed from one to the other.
+ *
+ * It is untouched until it is read, so that a request that was not sent can go to another address. Nothing beyond the limit
+ * is passed on: what reads it gets the error of `onExceeded`.
+ */
+export function paceBody(body: ReadableStream<Uint8Array>, { flow, limit, onBreak, onEnd }: Pace): PacedBody {
+  const open = () => body.getReader()
+  let reader: ReturnType<typeof open> | null = null
+  let rest: Uint8Array | null = null
+  let leftBytes = limit?.maxBytes ?? Number.POSITIVE_INFINITY
+  let controls: ReadableStreamDefaultController<Uint8Array> | null = null
+  let isOver = false
+
+  function end(isWhole: boolean): void {
+    isOver = true
+    flow.leave()
+    onEnd(isWhole)
+  }
+  function cut(error: unknown): void {
+    if (isOver) return
+    end(false)
+    rest = null
+    controls?.error(error)
+    // What nobody has begun to read is its owner's to let go.
+    reader?.cancel(error).catch(() => undefined)
+  }
+  function give(bytes: Uint8Array): void {
+    rest = bytes.byteLength > PIECE_BYTES ? bytes.subarray(PIECE_BYTES) : null
+    controls?.enqueue(rest === null ? bytes : bytes.subarray(0, PIECE_BYTES))
+    flow.given()
+  }
+
+  const stream = new ReadableStream<Uint8Array>(
+    {
+      start(controller) {
+        controls = controller
+      },
+      pull(controller) {
+        flow.taken()
+        if (rest !== null) return give(rest)
+        reader ??= open()
+        return reader.read().then(
+          ({ done, value }) => {
+            if (isOver) return
+            if (done) {
+              end(true)
+              controller.close()
+              return
+            }
+            leftBytes -= value.byteLength
+            if (limit !== null && leftBytes < 0) cut(limit.onExceeded())
+            else give(value)
+          },
+          (error: unknown) => {
+            if (isOver) return
+            end(false)
+            controller.error(onBreak(error))
+          },
+        )
+      },
+      cancel(reason) {
+        if (isOver) return
+        end(false)
+        return reader?.cancel(reason)
+      },
+    },
+    { highWaterMark: 0 },
+  )
+  return { stream, cut, forgo: () => flow.leave() }
+}

@@ -1,0 +1,53 @@
+import type { MaybePromise } from '../../session/session.ts'
+import { type Asker, streamed, type WholeBodies } from './whole.ts'
+
+/** An answer whose fields are clean, and what is known about it. */
+export interface Clean {
+  readonly response: Response
+  readonly method: string
+  /** Its Content-Type; null for none. */
+  readonly type: string | null
+  /** Its Content-Length; null for none. */
+  readonly length: string | null
+  /** How long the address is that was fetched. */
+  readonly address: number
+  readonly asker: Asker
+  /** Whether not all of its body is here. */
+  readonly isGoingOn: boolean
+  /** A body that goes on, piece by piece. */
+  pace(body: ReadableStream<Uint8Array>): ReadableStream<Uint8Array>
+}
+
+/** Whether an answer has a body at all, whatever its length says (RFC 9112 §6.3). */
+export function hasBody(method: string, status: number): boolean {
+  return status !== 204 && status !== 304 && method !== 'HEAD'
+}
+
+/**
+ * The answer in the form from which Bun 1.4.5 makes what the upstream sent: with its length where that can be, without one
+ * where there was none (to HEAD it would say 0), and without a Content-Type where there was none.
+ *
+ * Rejects with what fetch says where a body that is collected breaks off.
+ */
+export function handOn(
+  { response, method, type, length, address, asker, isGoingOn, pace }: Clean,
+  whole: WholeBodies,
+): MaybePromise<Response> {
+  const { status, headers } = response
+  if (!hasBody(method, status)) {
+    // RFC 9112 §6.1: what a GET would be answered with.
+    if (length === null && method === 'HEAD' && status !== 204 && status !== 304)
+      headers.set('transfer-encoding', 'chunked')
+    return response
+  }
+  if (type === null && length !== '0' && response.body !== null)
+    return streamed(response, response.body, isGoingOn ? pace : asItIs)
+  const ready = length === null ? response : whole.collect(response, Number(length), address, asker, pace)
+  if (ready !== response || !isGoingOn || response.body === null) return ready
+  const { statusText } = response
+  return new Response(pace(response.body), { status, statusText, headers })
+}
+
+function asItIs<T>(body: T): T {
+  return body
+}

@@ -1,0 +1,36 @@
+import { type FieldFate, foldName, METHOD_OVERRIDES } from './names.ts'
+import type { SentFields } from './request.ts'
+
+type FateOf = (name: string) => FieldFate
+
+/** What frameworks read from a query besides the names of the fields: `_method`, in the spellings that PHP makes one of. */
+const PARAMETERS = new Set([...METHOD_OVERRIDES, '-method'])
+
+/** The fields without those by which some backends act on another method than the request's own. */
+export function withoutOverrides(sent: SentFields, fateOf: FateOf): SentFields {
+  return Object.fromEntries(Object.entries(sent).filter(([name]) => fateOf(name) !== 'method-override'))
+}
+
+/** The field by which a request names another method, or null. */
+export function overridingField(sent: SentFields, fateOf: FateOf): string | null {
+  for (const name in sent) if (fateOf(name) === 'method-override') return name
+  return null
+}
+
+/** The parameter of a query (empty, or with its `?`) by which a request names another method, as it is written; or null. */
+export function overridingParameter(query: string): string | null {
+  if (query === '') return null
+  for (const part of query.slice(1).split(/[&;]/)) {
+    const [name = ''] = part.split('=', 1)
+    if (PARAMETERS.has(foldName(readName(name)))) return name
+  }
+  return null
+}
+
+/** A name as forms are read: a plus is a blank, what is no escape stays, and PHP ends a name at NUL and at a bracket. */
+function readName(name: string): string {
+  const text = name
+    .replaceAll('+', ' ')
+    .replace(/%([0-9a-f]{2})/gi, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)))
+  return text.split(/[\0[]/, 1).join('').trim()
+}

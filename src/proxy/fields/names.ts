@@ -1,0 +1,171 @@
+import type { HeaderPreset } from '../../config/types.ts'
+import { saysWho } from './other-gates.ts'
+
+/**
+ * Names as a backend may fold them: `X_Token.Subject` and `x-token-subject` are one field to many. CGI makes `_` of a dash, and some
+ * that speak it (lighttpd 1.4, PHP) make it of everything else that is no letter and no digit.
+ */
+export function foldName(name: string): string {
+  return name.toLowerCase().replace(/[^a-z0-9]/g, '-')
+}
+
+/** The identity fields of each preset, as `name: template`. Names as the peers use them. */
+export const PRESETS: Readonly<Record<HeaderPreset, readonly { readonly name: string; readonly template: string }[]>> =
+  {
+    none: [],
+    'x-token': [
+      { name: 'x-token-subject', template: '{sub}' },
+      { name: 'x-token-user-name', template: '{name}' },
+      { name: 'x-token-user-email', template: '{email}' },
+      { name: 'x-token-user-roles', template: '{roles}' },
+    ],
+    'x-forwarded': [
+      { name: 'x-forwarded-user', template: '{sub}' },
+      { name: 'x-forwarded-email', template: '{email}' },
+      { name: 'x-forwarded-groups', template: '{groups}' },
+      { name: 'x-forwarded-preferred-username', template: '{preferred_username}' },
+    ],
+    'x-auth-request': [
+      { name: 'x-auth-request-user', template: '{sub}' },
+      { name: 'x-auth-request-email', template: '{email}' },
+      { name: 'x-auth-request-groups', template: '{groups}' },
+      { name: 'x-auth-request-preferred-username', template: '{preferred_username}' },
+    ],
+    remote: [
+      { name: 'remote-user', template: '{preferred_username}' },
+      { name: 'remote-name', template: '{name}' },
+      { name: 'remote-email', template: '{email}' },
+      { name: 'remote-groups', template: '{groups}' },
+    ],
+  }
+
+/** The field of each preset that says which provider vouched, for portals that have several. */
+export const PROVIDER_FIELDS: Readonly<Record<HeaderPreset, string | null>> = {
+  none: null,
+  'x-token': 'x-token-provider',
+  'x-forwarded': 'x-forwarded-provider',
+  'x-auth-request': 'x-auth-request-provider',
+  remote: 'remote-provider',
+}
+
+/** Fields that end at this hop (RFC 9110 §7.6.1, RFC 9112 §9.6 and §7.1.2). */
+const HOP_BY_HOP: readonly string[] = [
+  'connection',
+  'keep-alive',
+  'proxy-connection',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+  'http2-settings',
+]
+
+/** What proxies tell about the client: ours alone to say. */
+const FORWARDING = [
+  'forwarded',
+  'via',
+  'x-forwarded',
+  'forwarded-for',
+  'x-real-ip',
+  'x-client-ip',
+  'x-cluster-client-ip',
+  'true-client-ip',
+  'cf-connecting-ip',
+  'fastly-client-ip',
+  'client-ip',
+  'proxy-client-ip',
+  'wl-proxy-client-ip',
+  'x-azure-clientip',
+  'x-url-scheme',
+  'x-host',
+  'x-http-host-override',
+  'x-override-url',
+  'x-request-id',
+  'front-end-https',
+  // Where the nginx ingress of Kubernetes says what was asked for.
+  'x-auth-request-redirect',
+]
+
+/** The same where a proxy has names of its own for it: another address or method than the one that was judged. */
+const FORWARDING_PREFIXES = ['x-forwarded-', 'x-original-', 'x-rewrite-', 'x-envoy-']
+
+/** What below these prefixes an application's own scripts say: the name that an upload had. */
+const APPLICATIONS_OWN: ReadonlySet<string> = new Set(['x-original-filename', 'x-original-file-name'])
+
+/** Fields that make some backends act on another method than the one that was checked, as `foldName` writes them. */
+export const METHOD_OVERRIDES: readonly string[] = ['x-http-method', 'x-http-method-override', 'x-method-override']
+
+/** Fields that every request goes on with as this hop writes them, whatever the client sent: nothing of theirs is left. */
+const REWRITTEN = [
+  'host',
+  'cookie',
+  'via',
+  'forwarded',
+  'x-forwarded-for',
+  'x-forwarded-host',
+  'x-forwarded-proto',
+  'x-request-id',
+]
+
+/** Framing belongs to the HTTP client that sends the request; only its exact spelling may pass. */
+const FRAMING = ['content-length', 'transfer-encoding', 'host', 'connection', 'cookie', 'upgrade', 'te', 'content-type']
+
+/**
+ * What becomes of a request field on its way upstream. `identity` says who someone is and is dropped, `trusted` goes on from a trusted
+ * proxy alone, `rewrite` is written anew in every case.
+ */
+export type FieldFate = 'keep' | 'drop' | 'identity' | 'trusted' | 'rewrite' | 'method-override'
+
+const MOST_KNOWN = 2048
+const LONGEST_KNOWN = 64
+
+/**
+ * The fate of each request field, for a file whose own identity tables use `ownNames`, and whose trusted proxies may set
+ * `trustedNames` (lower case; nothing that is ours to write can be among them).
+ *
+ * Every identity field of every preset and of other gates is dropped on every route, in any spelling that a backend might fold into
+ * it; a trusted one in every spelling but its own.
+ */
+export function compileFieldFates(
+  ownNames: Iterable<string>,
+  trustedNames: Iterable<string> = [],
+): (name: string) => FieldFate {
+  const told = new Set<string>()
+  for (const fields of Object.values(PRESETS)) for (const field of fields) told.add(foldName(field.name))
+  for (const name of Object.values(PROVIDER_FIELDS)) if (name !== null) told.add(foldName(name))
+  for (const name of ownNames) told.add(foldName(name))
+  const ended = new Set<string>([...HOP_BY_HOP, ...REWRITTEN].map(foldName))
+  const forwarding = new Set<string>(FORWARDING.map(foldName))
+  const rewritten = new Set(REWRITTEN)
+  const overrides = new Set(METHOD_OVERRIDES)
+  const framing = new Set(FRAMING)
+  const trusted = new Set(trustedNames)
+  const trustedFolded = new Set([...trusted].map(foldName))
+
+  function decide(name: string): FieldFate {
+    if (rewritten.has(name)) return 'rewrite'
+    const folded = foldName(name)
+    if (told.has(folded)) return 'identity'
+    if (ended.has(folded)) return 'drop'
+    if (folded !== name && framing.has(folded)) return 'drop'
+    if (overrides.has(folded)) return 'method-override'
+    if (trustedFolded.has(folded)) return trusted.has(name) ? 'trusted' : 'identity'
+    if (forwarding.has(folded)) return 'drop'
+    if (saysWho(folded)) return 'identity'
+    if (APPLICATIONS_OWN.has(folded)) return 'keep'
+    return FORWARDING_PREFIXES.some(prefix => folded.startsWith(prefix)) ? 'drop' : 'keep'
+  }
+
+  // Clients use a few dozen names: nearly every look-up is one map read. Bounded against made-up names, of which one may be as
+  // long as a whole head.
+  const known = new Map<string, FieldFate>()
+  return name => {
+    const before = known.get(name)
+    if (before !== undefined) return before
+    const fate = decide(name)
+    if (known.size < MOST_KNOWN && name.length <= LONGEST_KNOWN) known.set(name, fate)
+    return fate
+  }
+}

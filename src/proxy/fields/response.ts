@@ -1,0 +1,115 @@
+import { GateError } from '../../base/errors.ts'
+import { HOST_WIDE } from '../../config/values/headers.ts'
+import { setsOwnCookie } from '../../session/cookie.ts'
+
+/** How far the answers of a route's application may bounds. */
+export interface AnswerBounds {
+  /** Fields that act on the whole host and pass all the same, in lower case. */
+  readonly passed: ReadonlySet<string>
+  /** The route's path with a slash at its end: what is below it is the application's own. */
+  readonly below: string
+}
+
+/** No further than anybody's. */
+export const OWN_PATHS_ONLY: AnswerBounds = Object.freeze({ passed: new Set<string>(), below: '/' })
+
+export function compileBounds(path: string, passFields: readonly string[]): AnswerBounds {
+  return Object.freeze({ passed: new Set(passFields), below: path.endsWith('/') ? path : `${path}/` })
+}
+
+/** Why a field of an answer is looked at; any other goes on. */
+type Concern = 'hop' | 'connection' | 'coding' | 'cookies' | 'host' | 'scope'
+
+const CONCERNS: ReadonlyMap<string, Concern> = new Map<string, Concern>([
+  ['connection', 'connection'],
+  ['transfer-encoding', 'coding'],
+  ['keep-alive', 'hop'],
+  ['proxy-connection', 'hop'],
+  ['proxy-authenticate', 'hop'],
+  ['trailer', 'hop'],
+  ['upgrade', 'hop'],
+  ['set-cookie', 'cookies'],
+  ...HOST_WIDE.map((name): [string, Concern] => [name.toLowerCase(), 'host']),
+  ['service-worker-allowed', 'scope'],
+])
+
+/** What the gate alone says, to proxies in front. */
+const OURS = 'x-sallyport-'
+
+/**
+ * Takes out of an upstream's answer what ends at this hop, what would overwrite our cookies or speak as us, and what would act on the
+ * whole host (`bounds`): one application of several must not sign people out of the others, or have their addresses reported. Works in
+ * place: a response that is handed on untouched is what Bun sends cheapest.
+ *
+ * Set-Cookie fields keep their order and are never combined (RFC 9110 §5.3). A length beside a transfer coding is not to be
+ * believed, nor passed on (RFC 9112 §6.3). Reading all fields once costs what asking for a dozen does (Bun 1.4.5).
+ *
+ * Throws `upstream.broken` for a transfer coding other than chunked: Bun does not decode it, and the client would not know of it
+ * (RFC 9112 §6.1).
+ * Source: RFC 9110 §7.6.1 (Connection, and the fields that end at a hop without it).
+ */
+export function cleanResponseFields(headers: Headers, bounds: AnswerBounds): void {
+  const fields = headers.toJSON() as Record<string, string>
+  for (const name in fields) {
+    const concern = CONCERNS.get(name)
+    if (concern === undefined) {
+      if (name.startsWith(OURS)) headers.delete(name)
+    } else settle(headers, name, concern, fields[name] ?? '', bounds)
+  }
+}
+
+function settle(headers: Headers, name: string, concern: Concern, value: string, bounds: AnswerBounds): void {
+  switch (concern) {
+    case 'hop':
+      headers.delete(name)
+      return
+    case 'connection':
+      headers.delete(name)
+      if (value !== 'keep-alive' && value !== 'close') dropOptions(headers, value)
+      return
+    case 'coding':
+      headers.delete('content-length')
+      if (!/^(?:chunked|identity)$/i.test(value)) {
+        throw new GateError(
+          'upstream.broken',
+          'an upstream compressed its message with a transfer coding nobody asked for',
+        )
+      }
+      headers.delete(name)
+      return
+    case 'cookies':
+      dropOwnCookies(headers)
+      return
+    case 'host':
+      if (!bounds.passed.has(name)) headers.delete(name)
+      return
+    case 'scope':
+      if (!bounds.passed.has(name) && !isBelow(value, bounds.below)) headers.delete(name)
+  }
+}
+
+function dropOptions(headers: Headers, connection: string): void {
+  for (const option of connection.split(',')) {
+    const name = option.trim()
+    if (FIELD_NAME.test(name)) headers.delete(name)
+  }
+}
+
+/**
+ * Whether a service worker's widest scope is within what is below a path; a relative one is not looked into.
+ * Source: Service Workers §4.6 (the scope is the beginning of an address).
+ */
+function isBelow(scope: string, below: string): boolean {
+  if (!/^\/(?![/\\])/.test(scope)) return false
+  const { pathname } = new URL(scope, 'http://host')
+  return pathname.startsWith(below)
+}
+
+function dropOwnCookies(headers: Headers): void {
+  const cookies = headers.getSetCookie()
+  if (!cookies.some(setsOwnCookie)) return
+  headers.delete('set-cookie')
+  for (const cookie of cookies) if (!setsOwnCookie(cookie)) headers.append('set-cookie', cookie)
+}
+
+const FIELD_NAME = /^[!#$%&'*+.^_`|~0-9a-z-]+$/i

@@ -1,0 +1,58 @@
+import { GateError } from '../../base/errors.ts'
+import type { Session } from '../../session/session.ts'
+import { createRoster } from './roster.ts'
+
+/** Whose an exchange is that may go on for hours, and by which route it was allowed. */
+export interface ExchangeOwner {
+  readonly routeId: string
+  readonly session: Session | null
+  readonly method: string
+  /** The client's address; null where it is in doubt. */
+  readonly client: string | null
+}
+
+/** A request that was allowed and is not over: it waits for its turn, is being sent, is not answered yet, or its answer goes on. */
+export interface Exchange {
+  readonly owner: ExchangeOwner
+  /** Its place among the exchanges, theirs alone to change; `NOWHERE` while it has none. */
+  place: number
+  /** Ends it for both sides. An answer that has not begun is `access.denied`; one that has is cut, so that nobody takes it for whole. */
+  end(reason: string): void
+}
+
+/**
+ * All exchanges under way by HTTP, so that a sign-out, a reload or the end of a rule's hours ends those that are no longer allowed.
+ *
+ * Those that are over leave by themselves, some only when they are next looked at: to end them is harmless.
+ */
+export interface Exchanges {
+  add(one: Exchange): void
+  remove(one: Exchange): void
+  owners(): Iterable<ExchangeOwner>
+  endWhere(isOver: (owner: ExchangeOwner) => boolean, reason: string): void
+}
+
+export function createExchanges(): Exchanges {
+  const open = createRoster<Exchange>(
+    one => one.place,
+    (one, place) => {
+      one.place = place
+    },
+  )
+  return {
+    add: open.add,
+    remove: open.remove,
+    owners: () => open.members.map(({ owner }) => owner),
+    endWhere(isOver, reason) {
+      // Each leaves its place when it ends.
+      for (const one of open.members.filter(({ owner }) => isOver(owner))) one.end(reason)
+    },
+  }
+}
+
+/** What allowed an exchange ended while it was under way. */
+export function overtaken({ routeId }: Pick<ExchangeOwner, 'routeId'>, reason: string): GateError {
+  return new GateError('access.denied', `${routeId}: ended while it was under way: ${reason}`, {
+    facts: { route: routeId },
+  })
+}

@@ -1,0 +1,51 @@
+import { GateError } from '../../base/errors.ts'
+import type { OwnAnswer } from '../../config/types.ts'
+import type { TemplatePart } from '../../config/types-values.ts'
+import type { RequestValues } from '../fields/rules.ts'
+import { compileFiles } from './files.ts'
+
+/** A request that its route answers by itself. */
+export interface OwnRequest {
+  readonly request: Request
+  /** The path below the route, after `strip_prefix` and `add_prefix`. */
+  readonly path: string
+  readonly query: string
+  readonly values: RequestValues
+}
+
+/** How a route without an upstream answers. */
+export type Answering = (asked: OwnRequest) => Response | Promise<Response>
+
+/** A redirect, a fixed response or a folder of files as a function. What is fixed is prepared here. */
+export function compileAnswer(answer: OwnAnswer, isPublic: boolean): Answering {
+  switch (answer.kind) {
+    case 'redirect': {
+      const { location, status } = answer
+      return ({ path, values }) =>
+        new Response(null, { status, headers: { location: locationOf(location, { ...values, path }) } })
+    }
+    case 'respond': {
+      const { status, body, contentType } = answer
+      const headers: Readonly<Record<string, string>> = body === '' ? {} : { 'content-type': contentType }
+      return () => new Response(body === '' ? null : body, { status, headers })
+    }
+    case 'files': {
+      const files = compileFiles(answer.folder, isPublic)
+      return ({ request, path, query, values }) => files({ request, path, query, shownPath: values.path })
+    }
+    case 'verify':
+      return () => {
+        throw new GateError('route.none', 'the application of this route is behind the proxy in front, not here', {
+          hint: 'the proxy in front should send here only what it asks /.sallyport/verify, and what is refused',
+        })
+      }
+  }
+}
+
+/** An address in ASCII: whatever else is in a path or query is percent-encoded (RFC 3986 §2.1). */
+function locationOf(parts: readonly TemplatePart[], values: RequestValues): string {
+  let address = ''
+  for (const part of parts)
+    if (part.kind !== 'identity') address += part.kind === 'text' ? part.text : values[part.name]
+  return address.toWellFormed().replace(/[^\x21-\x7e]+/gu, encodeURIComponent)
+}

@@ -1,0 +1,159 @@
+import { GateError, toGateError } from '../base/errors.ts'
+import { isEventStream } from './body/event-streams.ts'
+import { watchBody } from './body/watched.ts'
+import { isHere } from './body/whole.ts'
+import { isUnsent, translateFailure } from './failures.ts'
+import type { ForwardJob, ForwardTools } from './job.ts'
+import { hasLeft } from './lifetime/client-idle.ts'
+import { type Exchange, overtaken } from './lifetime/exchanges.ts'
+import { NOWHERE } from './lifetime/roster.ts'
+import type { Origin } from './upstream/origin.ts'
+import type { Leave, Slots } from './upstream/slots.ts'
+import type { Managed } from './upstream/upstream.ts'
+
+/** Sends a job to one address and answers with what came back; rejects with a GateError before the answer began. */
+export type Attempt = (job: ForwardJob, tools: ForwardTools, origin: Origin) => Promise<Response>
+
+/** A body up to this length fits the buffers on the way: it is as good as ended when its head arrives. */
+export const SMALL_BODY_BYTES = 64 * 1024
+
+/**
+ * A request to an upstream of several addresses or with limits: waits for a place, chooses an address, and goes on to the
+ * next one where that is safe.
+ *
+ * Safe is: whatever certainly was not sent (no connection, no trust), for any method while its body is untouched; and what
+ * was lost before the answer began, for idempotent methods without a body, once (a request that kills an application must
+ * not kill them all). Everything else fails as it did. Rejects with upstream.busy and what the attempts reject with.
+ * Source: RFC 9110 §9.2.2 (idempotent methods may be repeated).
+ */
+export async function forwardManaged(
+  job: ForwardJob,
+  tools: ForwardTools,
+  managed: Managed,
+  attempt: Attempt,
+): Promise<Response> {
+  const { slots } = managed
+  const leave = slots === null ? NOTHING_TO_LEAVE : await waitForTurn(job, tools, slots)
+  const tried: Origin[] = []
+  let wasLost = false
+  for (;;) {
+    const origin = managed.balance(job, tried, tools.ports.now())
+    try {
+      const response = await attempt(job, tools, origin)
+      return await watch(response, job, tools, managed, origin, leave)
+    } catch (thrown) {
+      const error = toGateError(thrown)
+      tried.push(origin)
+      const isLost = LOST.has(error.code)
+      const mayGoOn = isUnsent(error) ? isUntouched(job) : isLost && !wasLost && isRepeatable(job)
+      if (!mayGoOn || tried.length === job.upstream.origins.length || hasLeft(job.front, job.connection)) {
+        leave()
+        throw error
+      }
+      wasLost ||= isLost
+      tools.ports.log.warn('A request goes on to another address', { ...error.facts, why: error.message })
+    }
+  }
+}
+
+const NOTHING_TO_LEAVE: Leave = () => undefined
+
+/** A place, now or when there is one. Whoever waits is an exchange already: what allowed it may end before its turn comes. */
+async function waitForTurn(
+  { routeId, session, method, provenClient, connection }: ForwardJob,
+  { exchanges }: ForwardTools,
+  slots: Slots,
+): Promise<Leave> {
+  const free = slots.take()
+  if (free !== null) return free
+  const abort = new AbortController()
+  let ended: GateError | null = null
+  const one: Exchange = {
+    owner: { routeId, session, method, client: provenClient },
+    place: NOWHERE,
+    end(reason) {
+      ended = overtaken(one.owner, reason)
+      abort.abort()
+    },
+  }
+  exchanges.add(one)
+  try {
+    return await slots.enter(AbortSignal.any([connection.signal, abort.signal]))
+  } catch (error) {
+    throw ended ?? error
+  } finally {
+    exchanges.remove(one)
+  }
+}
+
+/** The answer did not begin, and the application may have seen the request. */
+const LOST: ReadonlySet<string> = new Set(['upstream.broken', 'upstream.unreachable'])
+
+const IDEMPOTENT: ReadonlySet<string> = new Set([
+  'GET',
+  'HEAD',
+  'OPTIONS',
+  'PUT',
+  'DELETE',
+  'PROPFIND',
+  'REPORT',
+  'SEARCH',
+])
+
+function isRepeatable(job: ForwardJob): boolean {
+  return IDEMPOTENT.has(job.method) && job.request.body === null
+}
+
+function isUntouched({ request, body }: ForwardJob): boolean {
+  return !(body instanceof ReadableStream) || (!request.bodyUsed && !body.locked)
+}
+
+/** The answer, with its body watched where something depends on its end. */
+async function watch(
+  response: Response,
+  job: ForwardJob,
+  tools: ForwardTools,
+  managed: Managed,
+  origin: Origin,
+  leave: Leave,
+): Promise<Response> {
+  const { headers, status } = response
+  const rawLength = headers.get('content-length')
+  const isEvents = isEventStream(headers.get('content-type'))
+  const idleTimeoutMs = isEvents ? null : managed.idleTimeoutMs
+  const isEnded =
+    status === 204 ||
+    status === 304 ||
+    job.method === 'HEAD' ||
+    rawLength === '0' ||
+    (rawLength !== null && isHere(response, Number(rawLength), origin.base.length + job.path.length)) ||
+    (idleTimeoutMs === null && rawLength !== null && Number(rawLength) <= SMALL_BODY_BYTES)
+  // Touching `body` turns it into a stream of JavaScript's own: only where it has to be one.
+  if (isEnded || !(managed.countsBodies || idleTimeoutMs !== null) || response.body === null) {
+    leave()
+    return response
+  }
+  origin.inFlight++
+  let hasBegun = false
+  const { stream, begun } = watchBody(response.body, {
+    idleTimeoutMs,
+    now: tools.ports.now,
+    deadlines: tools.deadlines,
+    route: job.routeId,
+    upstream: origin.label,
+    onEnd(error) {
+      origin.inFlight--
+      leave()
+      if (error !== undefined && hasBegun && !hasLeft(job.front, job.connection)) tools.noteTruncated(error)
+    },
+  })
+  // Bun 1.4.5 holds the head back until the first byte of a body, so waiting for it delays nothing, and a failure before it
+  // can still be told. Where nothing depends on it, it is not waited for.
+  if (idleTimeoutMs !== null) {
+    await begun.catch((error: unknown) => {
+      throw error instanceof GateError ? error : translateFailure(error, job.routeId, origin.label)
+    })
+  }
+  hasBegun = true
+  return new Response(stream, { status, statusText: response.statusText, headers })
+}

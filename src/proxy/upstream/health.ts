@@ -1,0 +1,99 @@
+import type { Log, Ports } from '../../base/ports.ts'
+import type { HealthConfig } from '../../config/types-upstreams.ts'
+import { noteAnswer, type Origin } from './origin.ts'
+
+/** What a check needs of its upstream: what it is called in the log, its addresses, and the Authorization that it sends. */
+interface CheckedUpstream {
+  readonly label: string
+  readonly origins: readonly Origin[]
+  readonly authorization: string | null
+}
+
+/** Running checks of one upstream. Pairs with `close`. */
+export interface HealthChecks {
+  close(): void
+}
+
+/**
+ * Asks every address by itself whether it is well, first at once and then at its interval, and sets `isUnwell`.
+ *
+ * A change is a line in the log. Redirects are not followed; HTTP_PROXY does not apply; an answer counts by its status
+ * alone. An address is taken for well until enough checks in a row say otherwise.
+ */
+export function openHealthChecks(
+  upstream: CheckedUpstream,
+  config: HealthConfig,
+  ports: Pick<Ports, 'fetch' | 'log'>,
+): HealthChecks {
+  const { label, origins, authorization } = upstream
+  const headers = {
+    'user-agent': 'sallyport-health',
+    ...(config.host === null ? {} : { host: config.host }),
+    ...(authorization === null ? {} : { authorization }),
+  }
+  const closing = new AbortController()
+  const timers = new Set<Timer>()
+
+  function watch(origin: Origin): void {
+    let good = 0
+    let bad = 0
+    async function ask(): Promise<void> {
+      const fault = await faultOf(origin, headers, config, ports, closing.signal)
+      if (closing.signal.aborted) return
+      if (fault === null && origin.failures < 0) noteAnswer(origin)
+      ;[good, bad] = fault === null ? [good + 1, 0] : [0, bad + 1]
+      if (!origin.isUnwell && bad >= config.unhealthyAfter) tell(ports.log, label, origin, fault)
+      else if (origin.isUnwell && good >= config.healthyAfter) tell(ports.log, label, origin, null)
+      const timer = setTimeout(() => {
+        timers.delete(timer)
+        void ask()
+      }, config.intervalMs)
+      timer.unref()
+      timers.add(timer)
+    }
+    void ask()
+  }
+
+  for (const origin of origins) watch(origin)
+  return {
+    close() {
+      closing.abort()
+      for (const timer of timers) clearTimeout(timer)
+    },
+  }
+}
+
+function tell(log: Log, upstream: string, origin: Origin, fault: string | null): void {
+  origin.isUnwell = fault !== null
+  const facts = { upstream, address: origin.label }
+  if (fault === null) log.info('An address of an upstream is well again', facts)
+  else log.warn('An address of an upstream is not well, and is left out', { ...facts, why: fault })
+}
+
+/** What is wrong with an address, in words for the log; null for nothing. Never rejects. */
+async function faultOf(
+  origin: Origin,
+  headers: Readonly<Record<string, string>>,
+  config: HealthConfig,
+  ports: Pick<Ports, 'fetch'>,
+  closing: AbortSignal,
+): Promise<string | null> {
+  const init: BunFetchRequestInit & { readonly proxy: false } = {
+    headers,
+    redirect: 'manual',
+    decompress: false,
+    proxy: false,
+    signal: AbortSignal.any([closing, AbortSignal.timeout(config.timeoutMs)]),
+    ...(origin.unix === undefined ? {} : { unix: origin.unix }),
+    ...(origin.tls === undefined ? {} : { tls: origin.tls }),
+    ...(origin.protocol === undefined ? {} : { protocol: origin.protocol }),
+  }
+  try {
+    const { status, body } = await ports.fetch(origin.base + config.path, init)
+    body?.cancel().catch(() => undefined)
+    const isGood = config.status === null ? status >= 200 && status <= 299 : config.status.includes(status)
+    return isGood ? null : `status ${status}`
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error)
+  }
+}

@@ -1,0 +1,35 @@
+import { connect } from 'node:net'
+import type { UpstreamAddress } from '../../config/types-upstreams.ts'
+
+/**
+ * Whether a connection to an address comes about within this time. Never rejects; a refusal counts as none.
+ *
+ * fetch does not tell that it is still connecting, so this asks beside it. A socket file needs no asking.
+ */
+export function reach(address: UpstreamAddress, limitMs: number): Promise<boolean> {
+  if (address.kind === 'unix') return Promise.resolve(true)
+  const { host, port } = splitAuthority(address.authority, address.scheme === 'https' ? 443 : 80)
+  return new Promise(resolve => {
+    const socket = connect({ host, port })
+    const timer = setTimeout(() => finish(false), limitMs)
+    function finish(isReachable: boolean): void {
+      clearTimeout(timer)
+      socket.destroy()
+      resolve(isReachable)
+    }
+    socket.once('connect', () => finish(true))
+    // Stays: a socket that was given up may still report an error.
+    socket.on('error', () => finish(false))
+  })
+}
+
+/** Host (IPv6 without brackets) and port of an authority. Throws TypeError where there is no host. */
+export function splitAuthority(
+  authority: string,
+  defaultPort: number,
+): { readonly host: string; readonly port: number } {
+  const match = /^(?:\[([^\]]+)\]|([^:]+))(?::([0-9]+))?$/.exec(authority)
+  const host = match?.[1] ?? match?.[2]
+  if (host === undefined) throw new TypeError('the upstream address has no host')
+  return { host, port: match?.[3] === undefined ? defaultPort : Number(match[3]) }
+}

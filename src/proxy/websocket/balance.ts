@@ -1,0 +1,80 @@
+import { type GateError, toGateError } from '../../base/errors.ts'
+import type { Ports } from '../../base/ports.ts'
+import { isUnsent } from '../failures.ts'
+import type { Asker } from '../upstream/balance.ts'
+import { noteAnswer, noteFailure, type Origin } from '../upstream/origin.ts'
+import type { Leave } from '../upstream/slots.ts'
+import type { Upstream } from '../upstream/upstream.ts'
+import { type Dialled, type DialOptions, dialUpstream } from './dial.ts'
+
+/** What a dial needs besides what the upstream itself says. */
+export interface BalancedDial extends Omit<DialOptions, 'address' | 'tls' | 'connectTimeoutMs' | 'onClosed'> {
+  /** Whether Host becomes the address's own. */
+  readonly hasOwnHost: boolean
+}
+
+/**
+ * Asks an upstream for a WebSocket at the address that is due, and at the others where none came about.
+ *
+ * A WebSocket counts as under way, and keeps its place among `max_connections`, until its connection is over.
+ * Throws `upstream.busy`, and what `dialUpstream` throws for the last address that was tried.
+ */
+export async function dialBalanced(
+  upstream: Upstream,
+  asker: Asker & { readonly signal: AbortSignal },
+  ports: Pick<Ports, 'now' | 'log'>,
+  options: BalancedDial,
+): Promise<Dialled> {
+  const { managed } = upstream
+  const leave = managed?.slots == null ? NOTHING_TO_LEAVE : await managed.slots.enter(asker.signal)
+  const tried: Origin[] = []
+  for (;;) {
+    const origin = managed === null ? upstream.first : managed.balance(asker, tried, ports.now())
+    try {
+      return await dialCounted(origin, upstream, options, leave)
+    } catch (thrown) {
+      const error = toGateError(thrown)
+      tried.push(origin)
+      const isGone = asker.signal.aborted
+      if (!isGone && countsAgainst(error)) noteFailure(origin, ports.now())
+      if (isGone || tried.length === upstream.origins.length || !mayGoOn(error)) {
+        leave()
+        throw error
+      }
+      ports.log.warn('A WebSocket goes on to another address', { ...error.facts, why: error.message })
+    }
+  }
+}
+
+const NOTHING_TO_LEAVE: Leave = () => undefined
+
+async function dialCounted(origin: Origin, upstream: Upstream, options: BalancedDial, leave: Leave): Promise<Dialled> {
+  let isClosed = false
+  let isOpen = false
+  origin.inFlight++
+  const dialled = await dialUpstream({
+    ...options,
+    headers: options.hasOwnHost ? { ...options.headers, host: origin.authority } : options.headers,
+    address: origin.address,
+    tls: origin.tls,
+    connectTimeoutMs: upstream.connectTimeoutMs,
+    onClosed() {
+      origin.inFlight--
+      isClosed = true
+      if (isOpen) leave()
+    },
+  })
+  noteAnswer(origin)
+  if (dialled.kind === 'refused' || isClosed) leave()
+  else isOpen = true
+  return dialled
+}
+
+/** A handshake is a GET that changes nothing, so it may be repeated where no connection came about. */
+function mayGoOn(error: GateError): boolean {
+  return isUnsent(error) || error.code === 'upstream.unreachable'
+}
+
+function countsAgainst(error: GateError): boolean {
+  return error.code.startsWith('upstream.') && error.code !== 'upstream.timeout'
+}

@@ -1,0 +1,73 @@
+import type { Opcode } from './frames.ts'
+
+/** A frame's payload begins here, so that its mask and its masking go by 32-bit words; the head lies before it. */
+const BODY_START = 16
+
+/** Frames up to about this length are laid into the same memory, one after the other. */
+const SHARED_BYTES = 65_536 + BODY_START
+
+const MASKS_AT_A_TIME = 1024
+
+interface Memory {
+  readonly bytes: Buffer
+  readonly words: Uint32Array
+}
+
+/**
+ * Makes the frames that a client sends to a server, for all WebSockets of the process.
+ *
+ * Masks are unpredictable (RFC 6455 §5.3), drawn many at a time; memory is reused wherever the kernel took a frame at once.
+ */
+export class FrameEncoder {
+  readonly #random: (byteCount: number) => Uint8Array
+  #masks: Uint32Array = new Uint32Array(0)
+  #masksUsed = 0
+  #shared: Memory | null = null
+
+  constructor(random: (byteCount: number) => Uint8Array) {
+    this.#random = random
+  }
+
+  /** One whole message or control frame. Valid until the next call, unless it is kept. */
+  encode(opcode: Opcode, payload: string | Uint8Array): Buffer {
+    const length = typeof payload === 'string' ? Buffer.byteLength(payload) : payload.length
+    const end = BODY_START + length
+    const { bytes, words } = this.#memory(end)
+    const mask = this.#mask()
+    const extended = length < 126 ? 0 : length < 65_536 ? 2 : 8
+    const start = BODY_START - 6 - extended
+    bytes[start] = 0x80 | opcode
+    bytes[start + 1] = 0x80 | (extended === 0 ? length : extended === 2 ? 126 : 127)
+    if (extended === 2) bytes.writeUInt16BE(length, start + 2)
+    if (extended === 8) bytes.writeBigUInt64BE(BigInt(length), start + 2)
+    words[BODY_START / 4 - 1] = mask
+    if (typeof payload === 'string') bytes.write(payload, BODY_START)
+    else bytes.set(payload, BODY_START)
+    for (let index = BODY_START / 4; index * 4 < end; index++) words[index] = (words[index] ?? 0) ^ mask
+    return bytes.subarray(start, end)
+  }
+
+  /** The last frame is still needed: what comes next is laid elsewhere. */
+  keep(): void {
+    this.#shared = null
+  }
+
+  #memory(byteCount: number): Memory {
+    if (byteCount > SHARED_BYTES) return makeMemory(byteCount)
+    this.#shared ??= makeMemory(SHARED_BYTES)
+    return this.#shared
+  }
+
+  #mask(): number {
+    if (this.#masksUsed === this.#masks.length) {
+      this.#masks = new Uint32Array(Uint8Array.from(this.#random(4 * MASKS_AT_A_TIME)).buffer)
+      this.#masksUsed = 0
+    }
+    return this.#masks[this.#masksUsed++] ?? 0
+  }
+}
+
+function makeMemory(byteCount: number): Memory {
+  const bytes = Buffer.allocUnsafeSlow(Math.ceil(byteCount / 4) * 4)
+  return { bytes, words: new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4) }
+}

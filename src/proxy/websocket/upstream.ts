@@ -1,0 +1,184 @@
+import type { Socket } from 'node:net'
+import type { FrameEncoder } from './encoder.ts'
+import { encodeClose, type FrameFault, FrameReader, isOneFrame, OPCODE } from './frames.ts'
+import { createOutbox } from './outbox.ts'
+
+/** One message is at most this long, in either direction. */
+export const MAX_MESSAGE_BYTES = 16 * 1024 * 1024
+
+/** How long an upstream may take to answer our Close before the connection is cut. */
+const CLOSE_WAIT_MS = 1000
+
+/** An idle connection is probed, so that an upstream that vanished without a word is noticed. */
+const KEEP_ALIVE_MS = 30_000
+
+/** What an upstream says on an open WebSocket. `lost` is the connection's end without a Close, or a broken protocol. */
+export interface UpstreamEvents {
+  /** Called around what came together; nothing is told outside of `act`, but for `full`, `drained` and the end. */
+  together(act: () => void): void
+  text(message: string, wasCompressed: boolean): void
+  /** The message is valid only during the call. */
+  binary(message: Buffer, wasCompressed: boolean): void
+  /** It was answered already. Valid only during the call. */
+  ping(payload: Buffer): void
+  /** What `send` took is not leaving at once: no more should be sent until `drained`. */
+  full(): void
+  /** The send buffer is empty again after `send` answered false, or after `full`. */
+  drained(): void
+  closed(code: number, reason: string): void
+  lost(why: string): void
+}
+
+/** An open WebSocket to an upstream, quiet until `start`. After `closed` or `lost` nothing more is told. */
+export interface UpstreamSocket {
+  /** Begins to read, first what came together with the handshake. */
+  start(events: UpstreamEvents): void
+  /** Whether more may be sent at once; otherwise wait for `drained`. */
+  send(message: string | Uint8Array): boolean
+  /** Is left out while others wait: a ping that comes late says nothing. */
+  ping(payload: Uint8Array): void
+  /** What was sent and is not yet on its way. */
+  readonly waitingBytes: number
+  /** Sends Close and waits for the answer, but not for long. */
+  close(code: number, reason: string): void
+  /** Cuts the connection. */
+  destroy(): void
+  /** Tells of no further message, not even of what has arrived, and reads no more. */
+  pause(): void
+  resume(): void
+}
+
+export interface UpstreamConnection {
+  /** Its handshake is done. */
+  readonly socket: Socket
+  /** Bytes that came together with the handshake's answer. */
+  readonly early: Buffer
+  readonly encoder: FrameEncoder
+  /** Whether the upstream may compress. What goes there never is: it is near, and need not be. */
+  readonly isCompressed: boolean
+}
+
+export function createUpstreamSocket({ socket, early, encoder, isCompressed }: UpstreamConnection): UpstreamSocket {
+  let events: UpstreamEvents | null = null
+  let state: 'open' | 'closing' | 'ended' = 'open'
+  let endedEarly: string | null = null
+  let unanswered: Buffer | null = null
+  let cut: ReturnType<typeof setTimeout> | undefined
+
+  const outbox = createOutbox(socket, encoder, () => state === 'open' && events?.full())
+
+  /** RFC 6455 §5.5.3: where pings come faster than their answers leave, the last one is answered. */
+  function answer(ping: Buffer): void {
+    if (socket.writableNeedDrain) unanswered = Buffer.from(ping)
+    else outbox.write(OPCODE.pong, ping)
+  }
+  function onDrain(): void {
+    if (state !== 'open') return
+    if (unanswered !== null) outbox.write(OPCODE.pong, unanswered)
+    unanswered = null
+    events?.drained()
+  }
+
+  function sendClose(code: number, reason: string): void {
+    outbox.write(OPCODE.close, encodeClose(code, reason))
+    outbox.flush()
+    // RFC 6455 §7.1.1: the server is the one to close the connection.
+    cut = setTimeout(() => socket.destroy(), CLOSE_WAIT_MS)
+  }
+  function lose(why: string): void {
+    if (state === 'ended') return
+    const wasOpen = state === 'open'
+    state = 'ended'
+    clearTimeout(cut)
+    socket.destroy()
+    if (!wasOpen) return
+    if (events === null) endedEarly = why
+    else events.lost(why)
+  }
+
+  const reader = new FrameReader(
+    {
+      text: (message, wasCompressed) => state === 'open' && events?.text(message, wasCompressed),
+      binary: (message, wasCompressed) => state === 'open' && events?.binary(message, wasCompressed),
+      ping(payload) {
+        if (state !== 'open') return
+        answer(payload)
+        events?.ping(payload)
+      },
+      close(code, reason) {
+        if (state === 'open') {
+          state = 'closing'
+          sendClose(code, reason)
+          events?.closed(code, reason)
+        } else {
+          socket.destroy()
+        }
+      },
+    },
+    { maxBytes: MAX_MESSAGE_BYTES, isCompressed },
+  )
+  function judge(fault: FrameFault | null): void {
+    if (fault === null || state !== 'open') return
+    state = 'closing'
+    sendClose(fault.closeCode, '')
+    socket.end()
+    events?.lost(fault.message)
+  }
+  function read(chunk: Buffer): void {
+    if (isOneFrame(chunk)) judge(reader.read(chunk))
+    else events?.together(() => judge(reader.read(chunk)))
+  }
+  function goOn(): void {
+    if (reader.isHeld) events?.together(() => judge(reader.release()))
+    if (!reader.isHeld) socket.resume()
+  }
+
+  socket.pause()
+  socket.setNoDelay(true)
+  socket.setKeepAlive(true, KEEP_ALIVE_MS)
+  socket.on('error', error => lose(error.message))
+  socket.on('end', () => lose('the upstream closed without a Close frame'))
+  socket.on('close', () => lose('the connection to the upstream ended'))
+  socket.on('drain', onDrain)
+
+  return {
+    start(given) {
+      events = given
+      if (endedEarly !== null) return given.lost(endedEarly)
+      socket.on('data', read)
+      if (early.length > 0) read(early)
+      if (!reader.isHeld) socket.resume()
+    },
+    send(message) {
+      if (state !== 'open') return true
+      return outbox.write(typeof message === 'string' ? OPCODE.text : OPCODE.binary, message)
+    },
+    ping(payload) {
+      if (state === 'open' && !socket.writableNeedDrain) outbox.write(OPCODE.ping, payload)
+    },
+    get waitingBytes() {
+      return outbox.waitingBytes
+    },
+    close(code, reason) {
+      if (state !== 'open') return
+      state = 'closing'
+      sendClose(code, reason)
+      // A paused connection would never show the answer.
+      goOn()
+    },
+    destroy() {
+      state = 'ended'
+      outbox.flush()
+      clearTimeout(cut)
+      socket.destroy()
+    },
+    pause() {
+      if (state !== 'open') return
+      reader.hold()
+      socket.pause()
+    },
+    resume() {
+      if (state === 'open') goOn()
+    },
+  }
+}

@@ -1,0 +1,165 @@
+import { compileNetworks } from '../../base/net.ts'
+import type { Config, PortalConfig, ProviderConfig, RouteConfig } from '../../config/types.ts'
+import type { Picture } from '../../config/types-values.ts'
+import { trustedEmails } from '../../identity/vouched.ts'
+import { compileRate } from '../../policy/rate.ts'
+import { compileRoles } from '../../policy/roles.ts'
+import { looksAtAge } from '../../policy/sign-in.ts'
+import { identityFieldNames } from '../../proxy/fields/identity.ts'
+import { compileFieldFates } from '../../proxy/fields/names.ts'
+import { identityRuleNames } from '../../proxy/fields/rules.ts'
+import { compileAnswer } from '../../proxy/local/answer.ts'
+import type { UpstreamPool } from '../../proxy/upstream/upstream.ts'
+import { compileHostTable } from '../../route/hosts.ts'
+import { compileRouteTable } from '../../route/table.ts'
+import type { Session } from '../../session/session.ts'
+import { liveFieldNames } from './live-fields.ts'
+import { compilePorts } from './own-ports.ts'
+import { createSharedParts, type SharedParts } from './shared-parts.ts'
+import type { GatePortal, GateRoute, Prepared, Snapshot, ToldFields } from './snapshot.ts'
+
+/**
+ * Compiles a checked Config. No network, no disk; upstreams come from the pool, so that those that stay are the same ones.
+ */
+export function compileSnapshot(config: Config, fingerprint: string, pool: UpstreamPool): Snapshot {
+  const aged = new Set(config.routes.filter(looksAtAuthTime).map(route => route.portal))
+  const keeping = new Set(config.routes.filter(route => route.keepPostsBytes !== null).map(route => route.portal))
+  const trusted = trustedEmails(config.providers)
+  const portals = new Map(
+    [...config.portals].map(([name, portal]) => {
+      const roles = compileRoles(portal.roles, trusted)
+      const [wantsAuthTime, hasKeptForms] = [aged.has(name), keeping.has(name)]
+      const icons = iconsOf(name, config.routes)
+      const heldBack = new Set<string>()
+      const ports = portal.url === null ? null : compilePorts(portal.url, config)
+      const own = { config: portal, roles, rolesOf: roles.of, heldBack, wantsAuthTime, hasKeptForms, icons, ports }
+      return [name, Object.freeze(own)]
+    }),
+  )
+  const parts = createSharedParts(pool, portal => issuersOf(portal.config, config.providers))
+  const routes = config.routes.map(route => compileRoute(route, portals, parts))
+  const hosts = new Map<string, GatePortal | null>()
+  for (const { config: route, portal } of routes) hosts.set(route.host, portal ?? hosts.get(route.host) ?? null)
+  for (const portal of portals.values()) if (portal.config.url !== null) hosts.set(portal.config.url.host, portal)
+  const told = new Map<string, boolean>()
+  for (const route of routes) told.set(route.config.host, told.get(route.config.host) === true || tellsWho(route))
+  for (const host of portalHosts(config)) told.set(host, told.get(host) ?? true)
+  return Object.freeze({
+    config,
+    fingerprint,
+    routes,
+    isTold: compileHostTable(told),
+    table: compileRouteTable(
+      routes.map(route => {
+        const { host, path, isExact, isOneLabel, stripPrefix } = route.config
+        return { host, path, isExact, isOneLabel, stripPrefix, value: route }
+      }),
+      portalHosts(config),
+    ),
+    portals: compileHostTable(hosts),
+    wantsAccess: new Set(config.routes.flatMap(route => (passesAccess(route) ? (route.portal ?? []) : []))),
+    trusted: compileNetworks(config.server.trustedProxies),
+    rate: compileRate(config.server.rate, 'server'),
+    redirectPort: config.tls?.redirectHttp === true ? config.tls.publicPort : null,
+    fateOf: compileFieldFates(
+      config.routes.flatMap(route => [
+        ...identityFieldNames(route.headers),
+        ...identityRuleNames(route.requestRules),
+        // Authorization is every application's own where it is not ours.
+        ...liveFieldNames(route).filter(name => name !== 'authorization'),
+      ]),
+      config.server.trustedFields,
+    ),
+  })
+}
+
+/**
+ * The hosts where people sign in. A wildcard above them does not serve them: what its application shows there would be of one origin
+ * with the pages that make tokens and end sessions.
+ */
+export function portalHosts({ portals }: Pick<Config, 'portals'>): readonly string[] {
+  return [...portals.values()].flatMap(({ url }) => (url === null ? [] : [url.host]))
+}
+
+function iconsOf(portal: string, routes: readonly RouteConfig[]): ReadonlyMap<string, Picture> {
+  const icons = routes.flatMap(route => (route.portal === portal && route.app.icon !== null ? [route.app.icon] : []))
+  return new Map(icons.map(icon => [icon.hash, icon]))
+}
+
+function looksAtAuthTime({ allow, deny }: RouteConfig): boolean {
+  return (allow.kind === 'rules' && allow.rules.some(looksAtAge)) || deny.some(looksAtAge)
+}
+
+function issuersOf(portal: PortalConfig, providers: Config['providers']): readonly ProviderConfig[] | null {
+  const found = portal.providers.flatMap(name => {
+    const provider = providers.get(name)
+    return provider === undefined || provider.accessTokens === null ? [] : [provider]
+  })
+  return found.length === 0 ? null : found
+}
+
+/** Whether people come to a portal from more than one place, in each of which a name is somebody else's. */
+function hasSeveral({ providers, passwords }: PortalConfig): boolean {
+  return providers.length + (passwords === null ? 0 : 1) > 1
+}
+
+function compileRoute(route: RouteConfig, portals: ReadonlyMap<string, GatePortal>, parts: SharedParts): GateRoute {
+  const portal = route.portal === null ? null : (portals.get(route.portal) ?? null)
+  const identityFields = parts.identityFields(route.headers, portal !== null && hasSeveral(portal.config))
+  const policy = parts.policy(route, portal?.roles ?? null)
+  return Object.freeze({
+    config: route,
+    policy,
+    portal,
+    upstream: route.upstream === null ? null : parts.upstream(route.upstream),
+    answering: route.answer === null ? null : compileAnswer(route.answer, isForAll(route)),
+    identityFields,
+    bounds: parts.bounds(route.path, route.passFields),
+    told: route.answer?.kind === 'verify' ? compileTold(route) : null,
+    rate: compileRate(route.rate, route.id),
+    needsSession:
+      policy.rules !== null ||
+      route.allow.kind !== 'public' ||
+      (portal !== null && (identityFields !== null || saysWho(route) || route.rate?.by === 'user')),
+    takesGuests: takesGuests(route),
+    accessTokens: route.tokens && portal !== null ? parts.issuers(portal) : null,
+    anonymous: parts.anonymous(policy, ownAuthorization(route), route.requestRules, route.responseRules),
+    prepared: new WeakMap<Session, Prepared>(),
+  })
+}
+
+/** Whether a rule of a route lets in whoever came by a guest link. */
+export function takesGuests({ allow }: Pick<RouteConfig, 'allow'>): boolean {
+  return allow.kind === 'rules' && allow.rules.some(({ isForGuests }) => isForGuests)
+}
+
+function compileTold(route: RouteConfig): ToldFields {
+  const own = [...identityFieldNames(route.headers), ...liveFieldNames(route)].map(name => name.toLowerCase())
+  return Object.freeze({ names: new Set(['cookie', 'authorization', ...own]) })
+}
+
+function isForAll({ allow, deny }: RouteConfig): boolean {
+  return allow.kind === 'public' && deny.length === 0
+}
+
+/** Whether an application learns who is there. */
+function tellsWho({ config, portal, identityFields }: GateRoute): boolean {
+  return portal !== null && (identityFields !== null || saysWho(config))
+}
+
+function saysWho({ requestRules, responseRules, assertion, passTokens, upstream }: RouteConfig): boolean {
+  if (assertion !== null || passTokens.length > 0 || (upstream !== null && upstream.personal !== null)) return true
+  return identityRuleNames(requestRules).length > 0 || identityRuleNames(responseRules).length > 0
+}
+
+/** What goes on as Authorization of nobody in particular: where a person's own has its place there, nothing. */
+function ownAuthorization(route: RouteConfig): string | null | undefined {
+  const { upstream } = route
+  if (upstream !== null && upstream.authorization !== null) return upstream.authorization
+  const isOurs = (upstream !== null && upstream.personal !== null) || liveFieldNames(route).includes('authorization')
+  return isOurs ? null : undefined
+}
+
+function passesAccess({ passTokens }: RouteConfig): boolean {
+  return passTokens.some(({ kind }) => kind === 'access')
+}

@@ -1,0 +1,100 @@
+import type { Diagnostic } from '../../config/text/diagnostic.ts'
+import type { Config } from '../../config/types.ts'
+import type { Snapshot } from './snapshot.ts'
+
+/** What is made of a file; equal fingerprints are the same content. */
+interface Versioned {
+  readonly fingerprint: string
+}
+
+/** What became of the last attempt to read the file. */
+export interface ReloadState {
+  /** Milliseconds since the epoch. */
+  readonly atMs: number
+  /** The mistakes for which the file was refused, as text for people; null when it is in force. */
+  readonly refusal: string | null
+  /** The same mistakes one by one, each a sentence with its line; nothing of the file around them. */
+  readonly mistakes: readonly string[]
+  /** When what is in force was taken over. */
+  readonly inForceSinceMs: number
+}
+
+/** What one attempt to read the file came to. */
+export type Loaded<S extends Versioned = Snapshot> =
+  | {
+      readonly ok: true
+      readonly snapshot: S
+      readonly files: readonly string[]
+      readonly warnings: readonly Diagnostic[]
+    }
+  | {
+      readonly ok: false
+      readonly refusal: string
+      readonly mistakes: readonly string[]
+      readonly files: readonly string[]
+    }
+
+/** The snapshot in force, and how it is replaced. */
+export interface Live<S extends Versioned = Snapshot> {
+  readonly current: S
+  readonly state: ReloadState
+  /** Reads the file and takes it over if it is good and different; answers what happened. */
+  reload(): 'changed' | 'same' | 'refused'
+}
+
+/**
+ * Holds the current snapshot. A reload reads, checks and compiles everything first; taking over is one assignment, so that
+ * no request ever sees half of a file. A refused file leaves the old one in force.
+ *
+ * `onChange` runs after the assignment; `onRefuse` once for each new refusal.
+ */
+export function createLive<S extends Versioned>(options: {
+  readonly initial: S
+  readonly now: () => number
+  readonly load: () => Loaded<S>
+  readonly onChange: (next: Extract<Loaded<S>, { ok: true }>, previous: S) => void
+  readonly onRefuse: (refusal: string) => void
+}): Live<S> {
+  let current = options.initial
+  const startedMs = options.now()
+  let state: ReloadState = { atMs: startedMs, refusal: null, mistakes: [], inForceSinceMs: startedMs }
+  return {
+    get current() {
+      return current
+    },
+    get state() {
+      return state
+    },
+    reload() {
+      const loaded = options.load()
+      if (!loaded.ok) {
+        const isNew = state.refusal !== loaded.refusal
+        state = { ...state, atMs: options.now(), refusal: loaded.refusal, mistakes: loaded.mistakes }
+        if (isNew) options.onRefuse(loaded.refusal)
+        return 'refused'
+      }
+      state = { ...state, atMs: options.now(), refusal: null, mistakes: [] }
+      if (loaded.snapshot.fingerprint === current.fingerprint) return 'same'
+      state = { ...state, inForceSinceMs: state.atMs }
+      const previous = current
+      current = loaded.snapshot
+      options.onChange(loaded, previous)
+      return 'changed'
+    },
+  }
+}
+
+/** Keys that are read at start only, and differ between two files: a restart is needed for them. */
+export function restartKeys(next: Config, previous: Config): readonly string[] {
+  const fixed: readonly (readonly [string, (config: Config) => unknown])[] = [
+    ['server.listen', config => config.server.listen],
+    ['server.admin', config => config.server.admin],
+    ['server.verify', config => config.server.verify],
+    ['server.workers', config => config.server.workers],
+    ['tls.listen', config => config.tls?.listen],
+    ['tls.http2', config => config.tls?.http2],
+    ['sessions.store', config => config.sessions.store],
+    ['sessions.key', config => config.sessions.key],
+  ]
+  return fixed.filter(([, pick]) => JSON.stringify(pick(next)) !== JSON.stringify(pick(previous))).map(([key]) => key)
+}

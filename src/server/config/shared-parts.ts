@@ -1,0 +1,84 @@
+import type { ProviderConfig, RouteConfig } from '../../config/types.ts'
+import { compilePolicy, decideAccess, NO_FACTS, type Policy } from '../../policy/policy.ts'
+import type { Roles } from '../../policy/roles.ts'
+import { compileIdentityFields } from '../../proxy/fields/identity.ts'
+import { compileBounds } from '../../proxy/fields/response.ts'
+import { bindRules, NOBODY } from '../../proxy/fields/rules.ts'
+import type { UpstreamPool } from '../../proxy/upstream/upstream.ts'
+import type { GatePortal, Prepared } from './snapshot.ts'
+
+/**
+ * Parts of routes, each compiled once for all routes of a snapshot for which it is the same.
+ *
+ * That is found out by identity: parts of a Config that say the same are one (`freezeShared`). Dies with the compilation.
+ */
+export interface SharedParts {
+  policy(route: RouteConfig, roles: Roles | null): Policy
+  readonly upstream: UpstreamPool['upstream']
+  readonly identityFields: typeof compileIdentityFields
+  readonly bounds: typeof compileBounds
+  issuers(portal: GatePortal): readonly ProviderConfig[] | null
+  anonymous(
+    policy: Policy,
+    authorization: Prepared['authorization'],
+    requestRules: RouteConfig['requestRules'],
+    responseRules: RouteConfig['responseRules'],
+  ): Prepared
+}
+
+export function createSharedParts(
+  pool: UpstreamPool,
+  issuersOf: (portal: GatePortal) => readonly ProviderConfig[] | null,
+): SharedParts {
+  const policies = shared(
+    (
+      allow: RouteConfig['allow'],
+      deny: RouteConfig['deny'],
+      methods: RouteConfig['methods'],
+      roles: Roles | null,
+    ): Policy => compilePolicy({ allow, deny, methods }, roles),
+  )
+  return {
+    policy: ({ allow, deny, methods }, roles) => policies(allow, deny, methods, roles),
+    upstream: shared(pool.upstream),
+    identityFields: shared(compileIdentityFields),
+    bounds: shared(compileBounds),
+    issuers: shared(issuersOf),
+    anonymous: shared((policy, authorization, requestRules, responseRules) =>
+      Object.freeze({
+        decision: policy.isStatic ? decideAccess(policy, null, NO_FACTS) : null,
+        fields: NO_FIELDS,
+        authorization,
+        live: null,
+        requestRules: bindRules(requestRules, NOBODY),
+        responseRules: bindRules(responseRules, NOBODY),
+      }),
+    ),
+  }
+}
+
+const NO_FIELDS: Prepared['fields'] = Object.freeze([])
+
+/** Answers of a function by its arguments. */
+interface Known<B> {
+  readonly next: Map<unknown, Known<B>>
+  made: { readonly value: B } | null
+}
+
+/** A function that is called once for the same arguments. */
+function shared<Args extends readonly unknown[], B>(make: (...args: Args) => B): (...args: Args) => B {
+  const begin: Known<B> = { next: new Map(), made: null }
+  return (...args) => {
+    let known = begin
+    for (const arg of args) {
+      let next = known.next.get(arg)
+      if (next === undefined) {
+        next = { next: new Map(), made: null }
+        known.next.set(arg, next)
+      }
+      known = next
+    }
+    known.made ??= { value: make(...args) }
+    return known.made.value
+  }
+}

@@ -1,0 +1,126 @@
+import type { NetworkSet } from '../../base/net.ts'
+import type { Config, PortalConfig, ProviderConfig, RouteConfig } from '../../config/types.ts'
+import type { Picture } from '../../config/types-values.ts'
+import type { Decision, Policy } from '../../policy/policy.ts'
+import type { Rate } from '../../policy/rate.ts'
+import type { Roles, RolesOf } from '../../policy/roles.ts'
+import type { Fields, IdentityFields } from '../../proxy/fields/identity.ts'
+import type { FieldFate } from '../../proxy/fields/names.ts'
+import type { AnswerBounds } from '../../proxy/fields/response.ts'
+import type { BoundRules } from '../../proxy/fields/rules.ts'
+import type { Answering } from '../../proxy/local/answer.ts'
+import type { Upstream } from '../../proxy/upstream/upstream.ts'
+import type { HostTable } from '../../route/hosts.ts'
+import type { RouteTable } from '../../route/table.ts'
+import type { Session } from '../../session/session.ts'
+import type { LiveFields } from './live-fields.ts'
+import type { OwnPorts } from './own-ports.ts'
+
+/** Everything compiled from one routes.toml. Read once a request and passed along; never changed, only replaced. */
+export interface Snapshot {
+  readonly config: Config
+  /** What the file and its secrets hash to: the same fingerprint is the same snapshot. */
+  readonly fingerprint: string
+  readonly table: RouteTable<GateRoute>
+  readonly routes: readonly GateRoute[]
+  /**
+   * The portal that a host belongs to: its own host, or a host with routes that name it. Null for a host with routes of its own
+   * of which none does: it has no part in the portal of a wildcard above it.
+   */
+  readonly portals: HostTable<GatePortal | null>
+  /**
+   * Whether a host's scripts may ask who is there: where any route of it tells its application, whose scripts they are; and on a
+   * portal's own host, where no application is.
+   */
+  readonly isTold: HostTable<boolean>
+  /** Names of portals of which an application is to have the provider's access token. */
+  readonly wantsAccess: ReadonlySet<string>
+  readonly trusted: NetworkSet
+  /** For each client, whatever it asks for; null: no limit. */
+  readonly rate: Rate | null
+  /** Where clients that come by plain HTTP are sent; null: they are served. */
+  readonly redirectPort: number | null
+  readonly fateOf: (name: string) => FieldFate
+}
+
+/** A portal with its roles compiled. */
+export interface GatePortal {
+  readonly config: PortalConfig
+  readonly roles: Roles
+  readonly rolesOf: RolesOf
+  /** Providers of which the log has told that e-mail addresses of theirs are held back. */
+  readonly heldBack: Set<string>
+  /** Whether a rule of a route of this portal looks at when the provider authenticated someone. */
+  readonly wantsAuthTime: boolean
+  /** The icons of its routes by their hashes. */
+  readonly icons: ReadonlyMap<string, Picture>
+  /** Whether any route of this portal keeps forms. */
+  readonly hasKeptForms: boolean
+  /** By which ports browsers reach its hosts, by scheme; null for a portal without a `url`. */
+  readonly ports: OwnPorts | null
+}
+
+/** A route with everything that its requests need, prepared. */
+export interface GateRoute {
+  readonly config: RouteConfig
+  readonly policy: Policy
+  readonly portal: GatePortal | null
+  /** Null for a route that answers by itself. */
+  readonly upstream: Upstream | null
+  /** Null for a route with an upstream. */
+  readonly answering: Answering | null
+  readonly identityFields: IdentityFields | null
+  /** How far the answers of its application may reach. */
+  readonly bounds: AnswerBounds
+  /** What a proxy in front is told with a verdict; null where no proxy has the application. */
+  readonly told: ToldFields | null
+  /** Null: no limit. */
+  readonly rate: Rate | null
+  /** Whether a request has to be told apart by who sends it. */
+  readonly needsSession: boolean
+  /** Whether a rule lets in whoever came by a guest link. */
+  readonly takesGuests: boolean
+  /** Providers whose access tokens are taken here; null: none. */
+  readonly accessTokens: readonly ProviderConfig[] | null
+  /** What nobody in particular gets here. */
+  readonly anonymous: Prepared
+  /** What each live session gets here. Dies with the snapshot, so a reload decides anew; and with the session. */
+  readonly prepared: WeakMap<Session, Prepared>
+}
+
+/** The fields of a verdict by which a proxy in front changes its client's request. */
+export interface ToldFields {
+  /** Cookie and Authorization, and what says who is there; in lower case, each once. */
+  readonly names: ReadonlySet<string>
+}
+
+/** The part of an answer that is the same for every request of one session on one route. */
+export interface Prepared {
+  /** Null where each request is decided by itself. */
+  readonly decision: Decision | null
+  readonly fields: Fields
+  /** Authorization in place of what the client sends; null: none goes on, undefined: the client's own does. */
+  readonly authorization: string | null | undefined
+  /** Fields that are asked for anew with each request; null for none. */
+  readonly live: LiveFields | null
+  /** What else changes in the fields of a request, and of its answer; null for nothing. */
+  readonly requestRules: BoundRules | null
+  readonly responseRules: BoundRules | null
+}
+
+/** The upstreams that routes of a snapshot lead to. */
+export function upstreamsOf({ routes }: Snapshot): readonly Upstream[] {
+  return routes.flatMap(({ upstream }) => (upstream === null ? [] : [upstream]))
+}
+
+/** The path that the upstream gets: without `strip_prefix`, which the matched path is known to begin with, and with `add_prefix`. */
+export function upstreamPath(route: RouteConfig, path: string): string {
+  const rest = stripped(route, path)
+  return route.addPrefix === null ? rest : route.addPrefix + rest
+}
+
+function stripped(route: RouteConfig, path: string): string {
+  if (route.stripPrefix === null || !path.startsWith(route.stripPrefix)) return path
+  const rest = path.slice(route.stripPrefix.length)
+  return rest === '' || rest.charCodeAt(0) !== 0x2f ? `/${rest}` : rest
+}

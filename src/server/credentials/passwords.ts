@@ -1,0 +1,174 @@
+import { createHmac } from 'node:crypto'
+import { GateError } from '../../base/errors.ts'
+import { networkOf } from '../../base/net.ts'
+import type { Ports } from '../../base/ports.ts'
+import type { PortalConfig } from '../../config/types.ts'
+import { parseBasic, passwordIdentity, verifyPassword } from '../../identity/password.ts'
+import { decideRate, type FullAtMs, type Rate } from '../../policy/rate.ts'
+import { createSlots } from '../../proxy/upstream/slots.ts'
+import { passwordSession } from '../../session/credentials/machine-sessions.ts'
+import type { MaybePromise, Session } from '../../session/session.ts'
+
+/** People and programs that come with a name and a password of a portal's htpasswd file. */
+export interface Passwords {
+  /**
+   * Whom an Authorization field stands for at a portal; null where it is not Basic. Throws `access.password` for a name and
+   * password that are not in the file, and `limit.rate` for an address that has given too many of those.
+   */
+  find(authorization: string, portal: PortalConfig, client: string): MaybePromise<Session> | null
+  /** Whether what a session stands on is still in the file; null for a session of another kind. */
+  judge(session: Session): boolean | null
+}
+
+export interface PasswordTools {
+  readonly ports: Pick<Ports, 'now' | 'random' | 'log'>
+  /** The portal of this name in the file in force. */
+  portal(name: string): PortalConfig | undefined
+}
+
+/** What a session stands on. */
+interface Ground {
+  readonly name: string
+  readonly hash: string
+}
+
+interface Known extends Ground {
+  readonly session: Session
+  readonly untilMs: number
+}
+
+/** How long a password that was right is not hashed again, and how many are remembered. */
+const REMEMBERED_MS = 10 * 60_000
+const MOST_REMEMBERED = 10_000
+
+/** Ten wrong passwords at once, and one more every half minute: enough for anyone's fingers. */
+const WRONG: Rate = Object.freeze({ name: 'passwords', by: 'client', intervalMs: 30_000, burst: 10 })
+const MOST_ADDRESSES = 100_000
+
+/** Hashing takes a core: two at a time leave the others to requests, and whoever waits longer than this comes again. */
+const HASHES = { label: 'passwords', maxConnections: 2, queue: 100, queueTimeoutMs: 10_000 }
+
+/**
+ * Checks passwords, and remembers for some minutes which were right.
+ *
+ * Remembered are keyed hashes of what was sent, under a key of this process alone; an entry counts only while the file has the
+ * very hash that it was held against. A name that nobody has costs what some other name costs, always the same one.
+ *
+ * Absent on purpose: an exchange between workers or machines, which count wrong passwords each for itself.
+ */
+export function createPasswords({ ports, portal: portalOf }: PasswordTools): Passwords {
+  const key = ports.random(32)
+  const remembered = new Map<string, Known>()
+  const underWay = new Map<string, Promise<Session>>()
+  const grounds = new WeakMap<Session, Ground>()
+  /** In the order of their last use. */
+  const wrong = new Map<string, FullAtMs>()
+  const slots = createSlots(HASHES)
+  const never = new AbortController().signal
+
+  function find(authorization: string, portal: PortalConfig, client: string): MaybePromise<Session> | null {
+    const given = parseBasic(authorization)
+    if (given === null) return null
+    if (given === 'malformed') throw refusal('the credentials cannot be read')
+    const id = digest(`${portal.name}\0${given.name}\0${given.password}`)
+    const before = remembered.get(id)
+    if (before !== undefined) {
+      if (ports.now() < before.untilMs && portal.passwords?.get(before.name) === before.hash) return before.session
+      remembered.delete(id)
+    }
+    const running = underWay.get(id)
+    if (running !== undefined) return running
+    const flight = check(given, portal, client, id).finally(() => underWay.delete(id))
+    underWay.set(id, flight)
+    return flight
+  }
+
+  async function check(
+    { name, password }: { readonly name: string; readonly password: string },
+    portal: PortalConfig,
+    client: string,
+    id: string,
+  ): Promise<Session> {
+    const known = portal.passwords?.get(name)
+    const hash = known ?? decoy(name, portal)
+    if (hash === undefined) throw refusal('this portal has no passwords')
+    const leave = await enter()
+    let isRight: boolean
+    try {
+      count(client)
+      isRight = (await verifyPassword(password, hash)) && known !== undefined
+      if (isRight) uncount(client)
+    } finally {
+      leave()
+    }
+    if (!isRight) throw refusal('the name or the password is wrong')
+    return remember(id, { name, hash }, portal.name)
+  }
+
+  async function enter(): Promise<() => void> {
+    try {
+      return await slots.enter(never)
+    } catch (cause) {
+      throw new GateError('limit.rate', 'more passwords came than can be checked', { cause, retryAfterS: 5 })
+    }
+  }
+
+  /** Counts one more password of an address as wrong until it is known to be right. Throws `limit.rate`. */
+  function count(client: string): void {
+    const address = networkOf(client)
+    const decision = decideRate(WRONG, wrong.get(address) ?? 0, ports.now())
+    if (!decision.isAllowed) {
+      throw new GateError('limit.rate', 'an address has given too many wrong passwords', {
+        facts: { client },
+        hint: 'it may try again later; those whose password was right a moment ago are not held up',
+        retryAfterS: Math.ceil(decision.waitMs / 1000),
+      })
+    }
+    wrong.delete(address)
+    wrong.set(address, decision.fullAtMs)
+    if (wrong.size > MOST_ADDRESSES) for (const oldest of wrong.keys()) if (wrong.delete(oldest)) break
+    if (!decideRate(WRONG, decision.fullAtMs, ports.now()).isAllowed) {
+      ports.log.warn('An address is close to giving too many wrong passwords', { client })
+    }
+  }
+
+  /** What was right was no wrong one; those that were counted meanwhile stay. */
+  function uncount(client: string): void {
+    const address = networkOf(client)
+    const fullAtMs = wrong.get(address)
+    if (fullAtMs !== undefined) wrong.set(address, fullAtMs - WRONG.intervalMs)
+  }
+
+  function remember(id: string, ground: Ground, portal: string): Session {
+    const nowMs = ports.now()
+    const session = passwordSession(portal, passwordIdentity(ground.name), nowMs, ports.random)
+    grounds.set(session, ground)
+    if (remembered.size >= MOST_REMEMBERED) for (const oldest of remembered.keys()) if (remembered.delete(oldest)) break
+    remembered.set(id, { ...ground, session, untilMs: nowMs + REMEMBERED_MS })
+    return session
+  }
+
+  function digest(text: string): string {
+    return createHmac('sha256', key).update(text).digest('base64url')
+  }
+
+  /** The hash of somebody else: always the same one for a name, so that how long it takes tells nothing. */
+  function decoy(name: string, { passwords }: PortalConfig): string | undefined {
+    const hashes = [...(passwords?.values() ?? [])]
+    const at = createHmac('sha256', key).update(`decoy\0${name}`).digest().readUInt32BE(0)
+    return hashes[at % Math.max(1, hashes.length)]
+  }
+
+  return {
+    find,
+    judge(session) {
+      const ground = grounds.get(session)
+      if (ground === undefined) return null
+      return ports.now() < session.expiresAtMs && portalOf(session.portal)?.passwords?.get(ground.name) === ground.hash
+    },
+  }
+}
+
+function refusal(why: string): GateError {
+  return new GateError('access.password', why)
+}

@@ -1,0 +1,43 @@
+import { TOKEN_PREFIX } from '../../session/credentials/api-tokens.ts'
+
+/** A request's fields while they are still this process's own to change. */
+type OwnFields = Record<string, string>
+
+/** Wherever a token stands in a field, however the rest of it looks. */
+const ANY_TOKEN = /sp_[A-Za-z0-9_-]{43}/
+
+/** Where a token comes beside an Authorization of the application's own. */
+export const TOKEN_FIELD = 'x-sallyport-token'
+
+/** No token of ours comes in a field that is longer. */
+const LONGEST = 4096
+
+/**
+ * Takes a token out of a request's fields, so that nothing behind this sees it. Null: there is none; the empty text: what is
+ * there is no single token, and stands for nobody.
+ *
+ * Shape: `Authorization: Bearer sp_…`, `Authorization: Basic` with the token as its password (any user name), or
+ * `X-Sallyport-Token: sp_…`, beside which an Authorization of the application's own passes. Never the query.
+ * Source: RFC 6750 §2.1 (Bearer; §2.3, the query, is left out on purpose), RFC 7617 §2 (Basic).
+ */
+export function takeToken(fields: OwnFields): string | null {
+  const { authorization } = fields
+  const own = fields[TOKEN_FIELD]
+  if (authorization === undefined && own === undefined) return null
+  const carried = authorization === undefined ? null : tokenOf(authorization)
+  if (carried !== null) delete fields.authorization
+  if (own === undefined) return carried
+  delete fields[TOKEN_FIELD]
+  return carried === null || carried === own ? own : ''
+}
+
+function tokenOf(authorization: string): string | null {
+  const [, scheme = '', rest = ''] = /^(bearer|basic) +(.*)$/i.exec(authorization) ?? []
+  if (scheme.toLowerCase() === 'basic' && rest.length <= LONGEST) {
+    const pair = Buffer.from(rest, 'base64').toString('latin1')
+    if (!ANY_TOKEN.test(pair)) return ANY_TOKEN.test(authorization) ? '' : null
+    return pair.slice(pair.indexOf(':') + 1)
+  }
+  if (rest.startsWith(TOKEN_PREFIX)) return rest
+  return ANY_TOKEN.test(authorization) ? '' : null
+}

@@ -1,0 +1,126 @@
+import type { Log } from '../../base/ports.ts'
+import type { ListenAddress, ServerCertificate, TlsConfig } from '../../config/types.ts'
+import { addressOf, addressText, type ListenerOptions, listen } from './listen.ts'
+import { openSecureFront, type SecureFront } from './secure-front.ts'
+
+/** Every listener of a process but the admin listener. Pairs with `stop`. */
+export interface Fronts {
+  /** Those for plain HTTP, as the file writes them, with the real port where it says 0. */
+  readonly addresses: readonly string[]
+  /** Those for HTTPS. */
+  readonly secureAddresses: readonly string[]
+  /** Those where proxies in front ask for verdicts. */
+  readonly verifyAddresses: readonly string[]
+  readonly pendingRequests: number
+  /** Serves HTTPS with these certificates from now on, without failing a request. */
+  useCertificates(certificates: readonly ServerCertificate[]): void
+  /** Takes no new requests and lets those in flight finish, up to a limit. */
+  stop(limitMs: number): Promise<void>
+}
+
+export interface FrontsOptions {
+  readonly plain: readonly ListenAddress[]
+  readonly tls: TlsConfig | null
+  /** Where proxies in front ask for verdicts, in plain HTTP, and what answers there. */
+  readonly verify: { readonly places: readonly ListenAddress[]; readonly fetch: ListenerOptions['fetch'] }
+  readonly listener: ListenerOptions
+  /** The answer to an authority that proves a name by plain HTTP; null for any other request. */
+  readonly challenge: (request: Request) => Promise<Response> | null
+  /** What HTTPS begins with; while there are none, it is not listened for. */
+  readonly certificates: readonly ServerCertificate[]
+  /** Seconds that browsers are told to use HTTPS alone; null: not told. Asked for with each answer by HTTPS. */
+  readonly hstsS: () => number | null
+  /** How long a replaced HTTPS listener goes on; a sensible time when absent. */
+  readonly partingMs?: number | undefined
+  /** Whether other processes have the same listeners: whoever starts them has tried the addresses. */
+  readonly isShared: boolean
+  readonly log: Log
+}
+
+/** Long enough for a page's requests to end, short against the lifetime of any certificate. */
+const PARTING_MS = 5_000
+
+/** Opens all of them, or none. Throws `listen.failed`. */
+export function openFronts(options: FrontsOptions): Fronts {
+  const { tls, verify, listener, isShared, log, partingMs = PARTING_MS } = options
+  const plain: Bun.Server<unknown>[] = []
+  const asked: Bun.Server<unknown>[] = []
+  const secure: SecureFront[] = []
+  let inForce = options.certificates
+  const servers = () => [...plain, ...asked, ...secure.flatMap(front => [...front.servers])]
+  try {
+    const open: ListenerOptions =
+      tls === null ? listener : { ...listener, fetch: withChallenge(listener.fetch, options) }
+    for (const address of options.plain) plain.push(listen(address, { ...open, reusePort: isShared }))
+    for (const address of verify.places)
+      asked.push(listen(address, { ...listener, fetch: verify.fetch, reusePort: isShared }))
+    const secured: ListenerOptions = { ...listener, fetch: withHsts(listener.fetch, options.hstsS) }
+    for (const address of tls?.listen ?? []) {
+      const { http2 } = tls ?? { http2: false }
+      secure.push(
+        openSecureFront({ address, certificates: inForce, http2, listener: secured, partingMs, isShared, log }),
+      )
+    }
+  } catch (error) {
+    for (const one of servers()) one.stop(true)
+    throw error
+  }
+  return {
+    addresses: plain.map((server, index) => addressOf(server, options.plain[index])),
+    get secureAddresses() {
+      return secure.map(({ address }) => addressText(address))
+    },
+    verifyAddresses: asked.map((server, index) => addressOf(server, verify.places[index])),
+    get pendingRequests() {
+      let count = 0
+      for (const server of plain) count += server.pendingRequests
+      for (const front of secure) for (const server of front.servers) count += server.pendingRequests
+      return count
+    },
+    useCertificates(certificates) {
+      if (isSame(certificates, inForce)) return
+      inForce = certificates
+      for (const front of secure) front.take(certificates)
+    },
+    async stop(limitMs) {
+      for (const front of secure) front.close()
+      await within(limitMs, Promise.all(servers().map(server => server.stop())))
+      await Promise.all(servers().map(server => server.stop(true)))
+    },
+  }
+}
+
+/** An authority asks before anyone is sent to HTTPS, which may not work yet. */
+function withChallenge(
+  fetch: ListenerOptions['fetch'],
+  { challenge }: Pick<FrontsOptions, 'challenge'>,
+): ListenerOptions['fetch'] {
+  return (request, front) => challenge(request) ?? fetch(request, front)
+}
+
+function isSame(some: readonly ServerCertificate[], others: readonly ServerCertificate[]): boolean {
+  const text = (certificates: readonly ServerCertificate[]) =>
+    certificates.map(({ cert, key }) => cert + key).join('\n')
+  return text(some) === text(others)
+}
+
+/** RFC 6797 §7.2: by HTTPS alone, and once: an application's own word gives way. */
+function withHsts(fetch: ListenerOptions['fetch'], hstsS: () => number | null): ListenerOptions['fetch'] {
+  const add = (response: Response | undefined) => {
+    const seconds = hstsS()
+    if (seconds !== null) response?.headers.set('strict-transport-security', `max-age=${seconds}`)
+    return response
+  }
+  return (request, front) => {
+    const answer = fetch(request, front)
+    return answer instanceof Promise ? answer.then(add) : add(answer)
+  }
+}
+
+/** Waits for some work, but no longer than this. */
+async function within(limitMs: number, work: Promise<unknown>): Promise<void> {
+  const { promise: limit, resolve: giveUp } = Promise.withResolvers<void>()
+  const timer = setTimeout(giveUp, limitMs)
+  await Promise.race([work, limit])
+  clearTimeout(timer)
+}

@@ -1,0 +1,139 @@
+import { rmSync, statSync } from 'node:fs'
+import { GateError } from '../../base/errors.ts'
+import type { ListenAddress, ServerCertificate } from '../../config/types.ts'
+import type { RelayData } from '../../proxy/websocket/relay.ts'
+
+/** What a listener does with a request, in Bun's terms. */
+export interface ListenerOptions {
+  fetch(request: Request, server: Bun.Server<unknown>): Response | undefined | Promise<Response | undefined>
+  /** The answer when a body fails before its head was sent; without it Bun answers in its own words. */
+  error?(error: unknown): Response
+  readonly websocket?: Bun.WebSocketHandler<RelayData>
+  readonly idleTimeoutS?: number
+  /** Share the port with other processes of this program. */
+  readonly reusePort?: boolean
+  /** Speak TLS, on a port only. */
+  readonly tls?: TlsOptions
+}
+
+/** Who a TLS listener is, and what it speaks. */
+export interface TlsOptions {
+  /** At least one; the first is for whoever asks for a name that none has. */
+  readonly certificates: readonly ServerCertificate[]
+  readonly http2: boolean
+}
+
+/** How long the head of a request may be, its line and fields together: Bun answers a longer one with 431 by itself. */
+export const MAX_HEAD_BYTES = 64 * 1024
+
+/**
+ * Raises Bun's limit of 16 KiB for the whole process: cookies and tokens of some applications are longer.
+ *
+ * Bun 1.4.5 has no option for it in `Bun.serve`; its parser reads what node:http's `maxHeaderSize` is set to, in a compiled
+ * executable as from the sources, which `--max-http-header-size` could be given to only in different ways.
+ */
+function raiseHeadLimit(): void {
+  Reflect.set(process.getBuiltinModule('node:http'), 'maxHeaderSize', MAX_HEAD_BYTES)
+}
+
+/**
+ * Starts one listener. A socket file left by a process that is gone is replaced.
+ *
+ * Throws `listen.failed` with what to do: port in use, no right to a low port, unknown address.
+ */
+export function listen(address: ListenAddress, options: ListenerOptions): Bun.Server<unknown> {
+  const common = handlersOf(options)
+  raiseHeadLimit()
+  try {
+    if (address.kind === 'unix') {
+      if (statSync(address.path, { throwIfNoEntry: false })?.isSocket() === true) rmSync(address.path)
+      return Bun.serve({ ...common, unix: address.path } as Bun.Serve.Options<unknown>)
+    }
+    return Bun.serve({
+      ...common,
+      hostname: address.host,
+      port: address.port,
+      reusePort: options.reusePort ?? false,
+      ...(options.tls === undefined ? {} : secured(options.tls)),
+    } as Bun.Serve.Options<unknown>)
+  } catch (error) {
+    throw listenFailed(address, error)
+  }
+}
+
+function handlersOf(options: ListenerOptions): object {
+  return {
+    fetch: options.fetch,
+    // Bodies stream: their size is the upstream's business, not Bun's default of 128 MiB.
+    maxRequestBodySize: Number.MAX_SAFE_INTEGER,
+    development: false,
+    ...(options.error === undefined ? {} : { error: options.error }),
+    ...(options.idleTimeoutS === undefined ? {} : { idleTimeout: options.idleTimeoutS }),
+    ...(options.websocket === undefined ? {} : { websocket: options.websocket }),
+  }
+}
+
+/** Gives a listener other handlers; where it listens and who it is stays as it was. */
+export function replaceHandlers(server: Bun.Server<unknown>, options: ListenerOptions): void {
+  server.reload(handlersOf(options) as Bun.Serve.Options<unknown>)
+}
+
+/**
+ * What makes a listener speak TLS 1.2 and 1.3 (older ones are never spoken by Bun), with forward secrecy and authenticated ciphers only.
+ *
+ * Bun takes one entry for each name; of two certificates for a name, the one that the file has first counts. HTTP/2 is
+ * offered by ALPN to those that can.
+ */
+function secured({ certificates, http2 }: TlsOptions): object {
+  const seen = new Set<string>()
+  const named = certificates.flatMap(certificate =>
+    certificate.names
+      .filter(name => !seen.has(name) && seen.add(name))
+      .map(serverName => ({ ...pemOf(certificate), serverName })),
+  )
+  const [first] = certificates
+  if (first === undefined) throw new TypeError('a TLS listener has a certificate')
+  return { tls: [pemOf(first), ...named], http2 }
+}
+
+function pemOf({ cert, key }: ServerCertificate): object {
+  return { cert, key, ciphers: CIPHERS }
+}
+
+/** For TLS 1.2; those of TLS 1.3 are all good. Source: RFC 9325 §4.2, and what HTTP/2 does not forbid (RFC 9113 Appendix A). */
+const CIPHERS = ['AES128-GCM-SHA256', 'AES256-GCM-SHA384', 'CHACHA20-POLY1305']
+  .flatMap(cipher => [`ECDHE-ECDSA-${cipher}`, `ECDHE-RSA-${cipher}`])
+  .join(':')
+
+/** An address as the file writes it. */
+export function addressText(address: ListenAddress): string {
+  if (address.kind === 'unix') return `unix:${address.path}`
+  return address.host.includes(':') ? `[${address.host}]:${address.port}` : `${address.host}:${address.port}`
+}
+
+/** Where a listener really listens, as the file would write it. */
+export function addressOf(server: Bun.Server<unknown>, address: ListenAddress | null | undefined): string {
+  if (!address) throw new TypeError('every listener has an address')
+  return addressText(address.kind === 'unix' ? address : { ...address, port: server.port ?? address.port })
+}
+
+function listenFailed(address: ListenAddress, error: unknown): GateError {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined
+  const where = addressText(address)
+  if (code === 'EADDRINUSE') {
+    return new GateError('listen.failed', `${where} is already in use`, {
+      cause: error,
+      hint: 'another program (or another Sallyport) listens there: stop it, or change listen',
+    })
+  }
+  if (code === 'EACCES' || code === 'EPERM') {
+    return new GateError('listen.failed', `${where} may not be opened by this user`, {
+      cause: error,
+      hint: 'ports below 1024 need a capability (setcap cap_net_bind_service=+ep) or a higher port in listen',
+    })
+  }
+  return new GateError('listen.failed', `${where} cannot be opened`, {
+    cause: error,
+    hint: 'check listen in [server] and [tls], and admin',
+  })
+}

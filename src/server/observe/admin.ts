@@ -1,0 +1,79 @@
+import { canonicalAddress, isLoopbackHost } from '../../base/net.ts'
+import type { ListenAddress } from '../../config/types.ts'
+import type { MaybePromise } from '../../session/session.ts'
+import type { Live } from '../config/live.ts'
+import { listen } from '../listen/listen.ts'
+
+/** What the admin listener tells, of this process or of several together. */
+export interface AdminSources {
+  /** Null when requests are taken, else why not, in a few words. */
+  unready(): MaybePromise<string | null>
+  config(): MaybePromise<ConfigState>
+  /** In the Prometheus text exposition format 0.0.4. */
+  metrics(): MaybePromise<string>
+}
+
+/** The file in force, in the words of the answer. */
+export interface ConfigState {
+  readonly fingerprint: string
+  readonly routes: number
+  /** RFC 3339. */
+  readonly last_read: string
+  /** Why the last save is not in force; null when it is. */
+  readonly refused: string | null
+}
+
+/** What `/config` says of one process. */
+export function configState({ current, state }: Live): ConfigState {
+  return {
+    fingerprint: current.fingerprint,
+    routes: current.routes.length,
+    last_read: new Date(state.atMs).toISOString(),
+    refused: state.refusal,
+  }
+}
+
+/**
+ * The admin listener: `/healthz` (alive), `/readyz` (taking requests; 503 while draining), `/config` (the file in force, and
+ * why the last save was refused), `/metrics`. Never on the other listeners. Throws `listen.failed`.
+ *
+ * Reads only; a request with an Origin, which only a web page sends, is refused. So is one that asks a listener on loopback by a
+ * name of elsewhere: a page whose name was made to lead here (DNS rebinding) sends no Origin for what it takes for its own host.
+ */
+export function openAdmin(address: ListenAddress, sources: AdminSources): Bun.Server<unknown> {
+  const isLocal = address.kind === 'tcp' && isLoopbackHost(address.host)
+  return listen(address, {
+    async fetch(request) {
+      if (request.headers.has('origin')) return text(403, 'not for web pages\n')
+      if (isLocal && isForeignName(request.headers.get('host'))) return text(403, 'ask by localhost or an address\n')
+      if (request.method !== 'GET' && request.method !== 'HEAD') return text(405, 'read only\n')
+      switch (request.url.slice(request.url.indexOf('/', 8)).split('?')[0]) {
+        case '/healthz':
+          return text(200, 'ok\n')
+        case '/readyz': {
+          const unready = await sources.unready()
+          return unready === null ? text(200, 'ready\n') : text(503, `${unready}\n`)
+        }
+        case '/config':
+          return Response.json(await sources.config())
+        case '/metrics':
+          return new Response(await sources.metrics(), {
+            headers: { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' },
+          })
+        default:
+          return text(404, '/healthz /readyz /config /metrics\n')
+      }
+    },
+  })
+}
+
+/** Whether a Host field names neither this machine nor an address; programs that send none are asked nothing. */
+function isForeignName(hostField: string | null): boolean {
+  if (hostField === null) return false
+  const host = /^(.*?)\.?(?::\d+)?$/.exec(hostField.toLowerCase())?.[1] ?? ''
+  return !isLoopbackHost(host) && canonicalAddress(host.replace(/^\[|\]$/g, '')) === null
+}
+
+function text(status: number, body: string): Response {
+  return new Response(body, { status, headers: { 'content-type': 'text/plain; charset=utf-8' } })
+}

@@ -1,0 +1,80 @@
+import type { ProviderPool } from '../../identity/provider.ts'
+import { describeRule } from '../../policy/describe.ts'
+import type { DenialView, Overview, RouteView } from '../../portal/overview.ts'
+import type { MaybePromise } from '../../session/session.ts'
+import type { Live } from '../config/live.ts'
+import type { GateRoute } from '../config/snapshot.ts'
+import { keyOf, mergeViews, type ProcessView } from './process-view.ts'
+
+export interface OverviewTools {
+  readonly live: Live
+  readonly pool: Pick<ProviderPool, 'client'>
+  /** This process. */
+  own(): ProcessView
+  /** The other processes that share the work, with null for one that does not answer in time. */
+  others(): MaybePromise<readonly (ProcessView | null)[]>
+}
+
+/**
+ * What an admin of a portal may see of the gate. Where there are several portals, each admin sees what belongs to their own.
+ */
+export function createOverview({ live, pool, own, others }: OverviewTools): (portal: string) => Promise<Overview> {
+  return async portal => {
+    const around = await others()
+    const heard = around.filter(view => view !== null)
+    const { denials, origins } = mergeViews([own(), ...heard])
+    const known = new Map(origins.map(origin => [keyOf(origin.upstream, origin.address), origin]))
+    const { current, state } = live
+    const { portals, providers } = current.config
+    const isAlone = portals.size === 1
+    const isSeen = (name: string | null) => name === portal || (name === null && isAlone)
+    const names = portals.get(portal)?.providers ?? []
+    return {
+      processes: { all: around.length + 1, heard: heard.length + 1 },
+      denials: groupDenials(denials.filter(denial => isSeen(denial.portal))),
+      routes: current.routes.filter(({ config }) => isSeen(config.portal)).map(route => viewRoute(route, known)),
+      providers: names.flatMap(name => {
+        const provider = providers.get(name)
+        if (provider === undefined) return []
+        return [{ label: provider.label, issuer: provider.issuer, state: pool.client(provider).state() }]
+      }),
+      config: {
+        inForceSinceMs: state.inForceSinceMs,
+        mistakeCount: state.mistakes.length,
+        mistakes: isAlone ? state.mistakes : [],
+      },
+    }
+  }
+}
+
+/** Of equals the last one, with how many they are: something that asks every second must not hide everything else. */
+function groupDenials(denials: ProcessView['denials']): readonly DenialView[] {
+  const groups = new Map<string, DenialView>()
+  for (const { portal: _, ...denial } of denials) {
+    const { route, method, reason, user, client } = denial
+    const key = JSON.stringify([route, method, reason, user, client])
+    const last = groups.get(key)
+    groups.set(key, last === undefined ? { ...denial, count: 1 } : { ...last, count: last.count + 1 })
+  }
+  return [...groups.values()]
+}
+
+type Known = ReadonlyMap<string, ProcessView['origins'][number]>
+
+function viewRoute({ config, upstream }: GateRoute, known: Known): RouteView {
+  const { id, name, allow, deny } = config
+  const balance = config.upstream === null || config.upstream.addresses.length === 1 ? null : config.upstream.balance
+  return {
+    id,
+    name,
+    access: allow.kind === 'rules' ? { kind: 'rules', rules: allow.rules.map(describeRule) } : allow,
+    deny: deny.map(describeRule),
+    balance,
+    origins: (upstream?.origins ?? []).flatMap(({ label }) => {
+      const origin = known.get(keyOf(upstream?.label ?? '', label))
+      if (origin === undefined) return []
+      const { address, health, inFlight, failures } = origin
+      return [{ address, health, inFlight, failures: Math.max(failures, 0) }]
+    }),
+  }
+}

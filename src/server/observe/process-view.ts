@@ -1,0 +1,86 @@
+import { REASONS, type Reason } from '../../policy/reasons.ts'
+import type { OriginView } from '../../portal/overview.ts'
+import type { UpstreamPool } from '../../proxy/upstream/upstream.ts'
+import type { Denial, Denials } from './denials.ts'
+
+/** What one process alone knows, for an admin of a portal: plain values, which workers send each other. */
+export interface ProcessView {
+  readonly denials: readonly Denial[]
+  readonly origins: readonly (OriginView & { readonly upstream: string })[]
+}
+
+/** Of this process, now. */
+export function viewProcess(denials: Denials, upstreams: Pick<UpstreamPool, 'states'>): ProcessView {
+  return {
+    denials: denials.latest(),
+    origins: upstreams.states().map(({ upstream, address, health, inFlight, failures }) => {
+      return { upstream, address, health, inFlight, failures }
+    }),
+  }
+}
+
+/** Several processes as one: denials newest first; an address is as the most worried of them has it. */
+export function mergeViews(views: readonly ProcessView[]): ProcessView {
+  const origins = new Map<string, ProcessView['origins'][number]>()
+  for (const origin of views.flatMap(view => view.origins)) {
+    const key = keyOf(origin.upstream, origin.address)
+    const same = origins.get(key)
+    if (same === undefined) origins.set(key, origin)
+    else {
+      origins.set(key, {
+        ...origin,
+        health: WORST.find(health => health === origin.health || health === same.health) ?? 'unknown',
+        inFlight: origin.inFlight + same.inFlight,
+        failures: Math.max(origin.failures, same.failures),
+      })
+    }
+  }
+  return {
+    denials: views.flatMap(view => view.denials).toSorted((one, other) => other.atMs - one.atMs),
+    origins: [...origins.values()],
+  }
+}
+
+/** What names an address of an upstream. */
+export function keyOf(upstream: string, address: string): string {
+  return `${upstream} ${address}`
+}
+
+const WORST = ['down', 'up', 'unknown'] as const
+
+/** A ProcessView as another process sent it, or null for anything else: it may be of another version. */
+export function parseProcessView(raw: unknown): ProcessView | null {
+  if (typeof raw !== 'object' || raw === null || !('denials' in raw && 'origins' in raw)) return null
+  const { denials, origins } = raw
+  if (!Array.isArray(denials) || !Array.isArray(origins)) return null
+  return denials.every(isDenial) && origins.every(isOrigin) ? { denials, origins } : null
+}
+
+function isDenial(raw: unknown): raw is Denial {
+  if (typeof raw !== 'object' || raw === null) return false
+  const { atMs, id, portal, route, method, reason, user, client } = raw as Partial<Record<keyof Denial, unknown>>
+  return (
+    typeof atMs === 'number' &&
+    [id, route, method, client].every(text => typeof text === 'string') &&
+    [portal, user].every(text => text === null || typeof text === 'string') &&
+    isReason(reason)
+  )
+}
+
+function isReason(raw: unknown): raw is Reason {
+  return typeof raw === 'string' && Object.hasOwn(REASONS, raw)
+}
+
+function isOrigin(raw: unknown): raw is ProcessView['origins'][number] {
+  if (typeof raw !== 'object' || raw === null) return false
+  const { upstream, address, health, inFlight, failures } = raw as Partial<
+    Record<keyof ProcessView['origins'][number], unknown>
+  >
+  return (
+    typeof upstream === 'string' &&
+    typeof address === 'string' &&
+    WORST.some(known => known === health) &&
+    typeof inFlight === 'number' &&
+    typeof failures === 'number'
+  )
+}

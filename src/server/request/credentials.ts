@@ -1,0 +1,109 @@
+import { GateError } from '../../base/errors.ts'
+import type { Denial } from '../../policy/policy.ts'
+import { decideToken } from '../../policy/token.ts'
+import type { HeldApiToken } from '../../session/credentials/api-tokens.ts'
+import type { MaybePromise, Session } from '../../session/session.ts'
+import type { GateRoute } from '../config/snapshot.ts'
+import { holdToMethod } from './method-override.ts'
+import type { Passage } from './passage.ts'
+import { provenClient } from './policy-input.ts'
+import type { PipelineTools } from './tools.ts'
+
+/** Whom a token stands for on a route: nobody where the route is public and takes none. */
+export interface Machine {
+  readonly session: Session | null
+  /** The token's own limits are in the way. */
+  readonly denial: Denial | null
+  /** The key by which a route says that it takes this. */
+  readonly by: 'tokens' | 'passwords'
+}
+
+type Tools = Pick<PipelineTools, 'sessions' | 'accessTokens' | 'passwords'>
+
+const LOOK = 'sallyport tokens list shows those that are good'
+
+const NOBODY: Machine = Object.freeze({ session: null, denial: null, by: 'tokens' })
+
+/**
+ * Who comes with a token of ours, with an access token that is ours to judge, or with a password where the route takes them; null
+ * for everyone else, who may have a cookie. A cookie beside one of these counts for nothing: whoever says both means the other.
+ *
+ * Throws `access.token` for a token that is not good here, `access.denied` for one of some methods that comes with the name of another, `access.password` and `limit.rate` for passwords; `session.store`,
+ * `provider.down` where that cannot be told.
+ */
+export function findMachine(passage: Passage, tools: Tools, route: GateRoute): MaybePromise<Machine> | null {
+  if (passage.token !== null) return findByToken(passage, tools, route, passage.token)
+  const { authorization } = passage.sent
+  if (authorization === undefined) return null
+  const found = route.config.passwords ? findByPassword(passage, tools, route, authorization) : null
+  if (found !== null || route.accessTokens === null) return found
+  return findByAccessToken(passage, tools, route, authorization)
+}
+
+function findByToken(passage: Passage, tools: Tools, route: GateRoute, token: string): MaybePromise<Machine> {
+  const { config } = route
+  if (!config.tokens) {
+    if (config.allow.kind === 'public') return NOBODY
+    throw refusal(`"${config.id}" takes no tokens`, `set tokens = true for "${config.id}" if it should`)
+  }
+  const found = tools.sessions.tokens.find(token)
+  return found instanceof Promise ? found.then(held => judge(passage, route, held)) : judge(passage, route, found)
+}
+
+function judge(passage: Passage, route: GateRoute, held: HeldApiToken | null): Machine {
+  const { target, request } = passage
+  if (held === null || target === null) {
+    throw refusal('the token is unknown, revoked, expired, or at rest until its owner signs in again', LOOK)
+  }
+  if (held.session.portal !== route.config.portal) throw refusal('the token is of another portal')
+  // A token for some methods must not name another behind the limit's back.
+  if (held.limits.methods !== null) holdToMethod(passage)
+  const { host, path, readings } = target
+  const facts = { host, path, readings, method: request.method, client: provenClient(passage) }
+  return { session: held.session, denial: decideToken(held, facts), by: 'tokens' }
+}
+
+/** An access token that is ours to judge goes no further, and its bearer is never sent to sign in. */
+function findByAccessToken(
+  passage: Passage,
+  tools: Tools,
+  route: GateRoute,
+  authorization: string,
+): MaybePromise<Machine> | null {
+  const { portal, accessTokens } = route
+  if (portal === null || accessTokens === null) return null
+  const found = tools.accessTokens.find(authorization, portal.config.name, accessTokens)
+  if (found === null) return null
+  return keepBack(passage, authorization, found, 'tokens')
+}
+
+/** On a route that takes passwords, Basic is ours to judge: none of the application's own gets there. */
+function findByPassword(
+  passage: Passage,
+  tools: Tools,
+  { portal }: GateRoute,
+  authorization: string,
+): MaybePromise<Machine> | null {
+  if (portal === null) return null
+  const found = tools.passwords.find(authorization, portal.config, passage.client)
+  return found === null ? null : keepBack(passage, authorization, found, 'passwords')
+}
+
+/** Whoever is found by Authorization: the field goes no further, and its bearer is a program, whatever it says that it accepts. */
+function keepBack(
+  passage: Passage,
+  authorization: string,
+  found: MaybePromise<Session | null>,
+  by: Machine['by'],
+): MaybePromise<Machine> {
+  const { authorization: _, ...rest } = passage.sent
+  passage.sent = rest
+  passage.token = authorization
+  return found instanceof Promise
+    ? found.then(session => ({ session, denial: null, by }))
+    : { session: found, denial: null, by }
+}
+
+function refusal(why: string, hint?: string): GateError {
+  return new GateError('access.token', why, hint === undefined ? {} : { hint })
+}

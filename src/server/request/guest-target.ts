@@ -1,0 +1,36 @@
+import { GateError } from '../../base/errors.ts'
+import { decidePolicy } from '../../policy/policy.ts'
+import type { GuestTarget } from '../../portal/portal.ts'
+import { parseTarget } from '../../route/target.ts'
+import type { GatePortal, GateRoute } from '../config/snapshot.ts'
+import { mayMakerOpen } from './guests.ts'
+import type { Passage } from './passage.ts'
+import { requestFacts } from './policy-input.ts'
+
+/**
+ * What a guest link for a host and path of this portal would open; null where no rule lets guests in, or where the path could be
+ * read as one of another route.
+ */
+export function guestTargetAt(passage: Passage, portal: GatePortal, host: string, path: string): GuestTarget | null {
+  const route = routeAt(passage, host, path)
+  if (route === null || route.portal !== portal || !route.takesGuests) return null
+  return {
+    name: route.config.name,
+    isOpenTo(session) {
+      const facts = { ...requestFacts(passage, session), method: 'GET' }
+      return decidePolicy(route.policy, session.identity, facts).verdict === 'allow'
+    },
+    isSharedWith: guest => mayMakerOpen(route, guest, { ...requestFacts(passage, null), method: 'GET' }),
+  }
+}
+
+function routeAt({ snapshot }: Passage, host: string, path: string): GateRoute | null {
+  try {
+    const target = parseTarget('GET', `http://host${path}`, host)
+    const match = target.isReserved ? null : snapshot.table.match(target)
+    return match === null || match.also.length > 0 ? null : match.value
+  } catch (error) {
+    if (error instanceof GateError) return null
+    throw error
+  }
+}

@@ -1,0 +1,122 @@
+import { GateError, toGateError } from '../../base/errors.ts'
+import { isCallback } from '../../portal/place.ts'
+import type { SentFields } from '../../proxy/fields/request.ts'
+import type { Mention } from '../../proxy/upstream/mentions.ts'
+import { type Mentions, parseMention, readConditions, readDestination } from '../../route/mentions.ts'
+import type { Target } from '../../route/target.ts'
+import { type GateRoute, upstreamPath } from '../config/snapshot.ts'
+import type { Answer, Passage } from './passage.ts'
+import { isAsked } from './verify.ts'
+
+/** Takes a request to its route and decides, like any other; answers `MAY_BE` where it would go on. */
+type Enter = (there: Passage, route: GateRoute, also: readonly GateRoute[]) => Answer
+
+/** What a mentioned address comes to that may be mentioned; any other answer is a refusal. It is never sent. */
+export const MAY_BE: Response = new Response(null, { status: 204 })
+
+/** Whether a request may mention addresses besides its own. */
+export function mentionsOthers({ destination, if: conditions }: SentFields): boolean {
+  return destination !== undefined || conditions?.includes('<') === true
+}
+
+/**
+ * Holds every address that a request mentions to the rules of its own route, as a request of the same client there, and answers
+ * with the fields as the application is to get them.
+ *
+ * What Destination names is written to (RFC 4918 §9.8 and §9.9): the method itself, PUT, and DELETE unless `Overwrite: F` says that nothing
+ * is overwritten, have to be allowed there. What If names is only asked about, as GET does.
+ * `asked` is the request as it came to `route`. Throws `access.denied`; `target.*` for what cannot be read; what a session store throws.
+ */
+export async function judgeMentions(asked: Passage, route: GateRoute, enter: Enter): Promise<readonly Mention[]> {
+  const { destination, if: conditions, overwrite } = asked.sent
+  const found: Mention[] = []
+  if (destination !== undefined) {
+    const methods = new Set([asked.request.method, 'PUT', ...(overwrite?.toUpperCase() === 'F' ? [] : ['DELETE'])])
+    found.push(await judge(asked, route, enter, { name: 'destination', methods, ...readDestination(destination) }))
+  }
+  if (conditions !== undefined) {
+    const methods = new Set(['GET'])
+    found.push(await judge(asked, route, enter, { name: 'if', methods, ...readConditions(conditions) }))
+  }
+  return found
+}
+
+interface Field extends Mentions {
+  readonly name: Mention['name']
+  readonly methods: ReadonlySet<string>
+}
+
+async function judge(asked: Passage, route: GateRoute, enter: Enter, field: Field): Promise<Mention> {
+  const { name, texts, addresses, methods } = field
+  const paths: string[] = []
+  // A request with many of them is judged once for each.
+  if (addresses.length > MOST_ADDRESSES) throw refusal(name, 'too many addresses')
+  for (const address of addresses) {
+    let path = ''
+    for (const method of methods) path = await judgeOne(asked, route, enter, { name, address, method })
+    paths.push(path)
+  }
+  return { name, texts, paths }
+}
+
+/** More than a client has ever had locks. */
+const MOST_ADDRESSES = 16
+
+interface One {
+  readonly name: Mention['name']
+  readonly address: string
+  readonly method: string
+}
+
+/** The address as the application knows it: its path with the query. */
+async function judgeOne(asked: Passage, route: GateRoute, enter: Enter, one: One): Promise<string> {
+  const { name, address, method } = one
+  const { target, portal, snapshot } = asked
+  if (target === null) throw new TypeError('a request mentions others only once its target is known')
+  const there = parseMention(address, method, target)
+  if (there === null) throw refusal(name, 'an address that is not on this host')
+  const isOurs = there.isReserved || (portal !== null && isCallback({ portal: portal.config, target: there }))
+  const match = isOurs ? null : snapshot.table.match(there)
+  if (match === null || !isSameApplication(asked, route, match.value, match.also)) {
+    throw refusal(name, 'an address that this application does not have')
+  }
+  const answer = await attempt(() => enter(askedOf(asked, there, match.value), match.value, match.also))
+  if (answer !== MAY_BE) throw refusal(name, `an address where ${method} is not allowed`, match.value)
+  return upstreamPath(match.value.config, there.path) + there.query
+}
+
+/** Where the proxy in front has the application, nobody here knows which, but that it is none of ours. */
+function isSameApplication(
+  { question }: Passage,
+  route: GateRoute,
+  there: GateRoute,
+  also: readonly GateRoute[],
+): boolean {
+  return question !== null ? [there, ...also].every(isAsked) : there.upstream === route.upstream
+}
+
+/** The same client, as it came, asking for what it mentions. */
+function askedOf(asked: Passage, target: Target, route: GateRoute): Passage {
+  const { destination: _, if: __, ...sent } = asked.sent
+  const { headers, signal } = asked.request
+  const request = new Request(`http://host${target.path}`, { method: target.method, headers, signal })
+  return { ...asked, request, target, route, sent, whole: null, session: null, isMention: true }
+}
+
+/** A refusal by an exception is one like any other; a failure of our own is not. */
+async function attempt(enter: () => Answer): Promise<Response | undefined> {
+  try {
+    return await enter()
+  } catch (thrown) {
+    const error = toGateError(thrown)
+    if (error.status >= 500) throw error
+    return undefined
+  }
+}
+
+function refusal(name: string, what: string, route?: GateRoute): GateError {
+  return new GateError('access.denied', `${name === 'if' ? 'If' : 'Destination'} names ${what}`, {
+    facts: { there: route?.config.id },
+    hint: 'who asks needs PUT there, and DELETE unless Overwrite: F comes with it; a copy stays on its host and application',
+  })
+}

@@ -1,0 +1,33 @@
+import { GateError } from '../../base/errors.ts'
+import { overridingField, overridingParameter, withoutOverrides } from '../../proxy/fields/method-overrides.ts'
+import type { Passage } from './passage.ts'
+
+/**
+ * Holds a request to the method that it was judged by: no field goes on by which an application would act on another one.
+ *
+ * Throws what `refuseOverrides` does.
+ */
+export function holdToMethod(passage: Passage): void {
+  refuseOverrides(passage)
+  if (passage.question === null && !passage.isMention)
+    passage.sent = withoutOverrides(passage.sent, passage.snapshot.fateOf)
+}
+
+/**
+ * Refuses what names another method and cannot be taken off: a parameter, since queries pass as they are; and any field where a
+ * proxy in front asks for a verdict, since it is the one that sends the request on, or where another request mentions this one.
+ *
+ * Throws `access.denied`. Absent on purpose: bodies, which nobody reads here.
+ */
+export function refuseOverrides({ question, isMention, sent, snapshot, target }: Passage): void {
+  const parameter = target === null ? null : overridingParameter(target.query)
+  if (parameter !== null) throw refusal(`the parameter ${parameter.slice(0, 100)}`)
+  const field = question !== null || isMention ? overridingField(sent, snapshot.fateOf) : null
+  if (field !== null) throw refusal(`the field ${field.slice(0, 100)}`)
+}
+
+function refusal(what: string): GateError {
+  return new GateError('access.denied', `${what} names another method than the one that was judged`, {
+    hint: 'rules, methods or a token look at the method here: ask with the method itself',
+  })
+}

@@ -1,0 +1,119 @@
+import { looksAtMethod } from '../../policy/policy.ts'
+import { tooLarge } from '../../proxy/body/uploads.ts'
+import type { Fields } from '../../proxy/fields/identity.ts'
+import { countHop } from '../../proxy/fields/max-forwards.ts'
+import { changeRequestFields, type SentFields } from '../../proxy/fields/request.ts'
+import { changeRequest } from '../../proxy/fields/rules.ts'
+import { forward } from '../../proxy/forward.ts'
+import type { ForwardTools } from '../../proxy/job.ts'
+import { type GateRoute, type Prepared, upstreamPath } from '../config/snapshot.ts'
+import type { Sockets } from '../listen/sockets.ts'
+import { type Answer, originOf, type Passage, schemeOf } from './passage.ts'
+import { provenClient } from './policy-input.ts'
+import { answerItself, changeAnswer, requestValues } from './rewrite.ts'
+
+/** What sending a request on needs of the process. */
+export interface PassTools extends ForwardTools {
+  readonly sockets: Sockets
+  /** This gate's own name in Via; all workers of one gate share it. */
+  readonly pseudonym: string
+}
+
+/** Sends an allowed request on: to its upstream, by HTTP or as a WebSocket, or to what the route answers itself. */
+export function pass(passage: Passage, tools: PassTools, route: GateRoute, prepared: Prepared): Answer {
+  if (prepared.live === null) return send(passage, tools, route, prepared, null)
+  const live = prepared.live()
+  return live instanceof Promise
+    ? live.then(fields => send(passage, tools, route, prepared, fields))
+    : send(passage, tools, route, prepared, live)
+}
+
+function send(passage: Passage, tools: PassTools, route: GateRoute, prepared: Prepared, live: Fields | null): Answer {
+  const { request, front, target, session, snapshot } = passage
+  if (target === null) throw new TypeError('a request is forwarded only once its target is known')
+  const { upstream } = route
+  if (upstream === null) return answerItself(passage, target, route, prepared, schemeOf(passage))
+  const { maxBodyBytes } = route.config
+  const isUnmeasured = maxBodyBytes !== null && !fitsLength(passage.sent, route, maxBodyBytes)
+  const { upgrade } = passage.sent
+  const isWebSocket = route.config.websockets && upgrade !== undefined && upgrade.toLowerCase() === 'websocket'
+  const { requestRules, responseRules } = prepared
+  // The request's own fields are changed, unless something was taken out of `sent`, or something reads them again: a handshake
+  // is looked at once more, and a rule may take away what an error page goes by.
+  const isOwn = passage.sent === passage.whole && !isWebSocket && requestRules === null
+  const headers = isOwn ? request.headers : new Headers(passage.sent)
+  changeRequestFields(headers, passage.sent, {
+    target,
+    fateOf: snapshot.fateOf,
+    identityFields: prepared.fields,
+    peer: passage.peer,
+    client: passage.client,
+    isPeerTrusted: passage.isPeerTrusted,
+    scheme: schemeOf(passage),
+    requestId: passage.id,
+    pseudonym: tools.pseudonym,
+    checksMethod: looksAtMethod(route.policy),
+  })
+  if (target.method === 'OPTIONS' && countHop(headers)) return new Response(null, { status: 204 })
+  const values =
+    requestRules === null && responseRules === null ? null : requestValues(passage, target, schemeOf(passage))
+  if (requestRules !== null && values !== null) changeRequest(headers, requestRules, values)
+  const { hostHeader } = route.config
+  if (hostHeader.kind === 'name') headers.set('host', hostHeader.name)
+  const { authorization } = prepared
+  if (authorization === null) headers.delete('authorization')
+  else if (authorization !== undefined) headers.set('authorization', authorization)
+  if (live !== null) for (const [name, value] of live) headers.set(name, value)
+  const path = upstreamPath(route.config, target.path) + target.query
+  if (isWebSocket) {
+    // A handshake has no use for them, and nothing here writes them for an address that is yet to be chosen.
+    for (const { name } of passage.mentions ?? []) headers.delete(name)
+    const answer = tools.sockets.open({
+      request,
+      front,
+      route,
+      upstream,
+      session,
+      client: passage.client,
+      provenClient: provenClient(passage),
+      sent: passage.sent,
+      fields: headers.toJSON() as Record<string, string>,
+      path,
+      origin: originOf(passage, target),
+    })
+    return values === null ? answer : changeAnswer(answer, responseRules, values)
+  }
+  const answer = forward(
+    {
+      request,
+      body: request.body,
+      method: target.method,
+      upstream,
+      path,
+      sent: passage.sent,
+      headers,
+      hasOwnHost: route.config.hostHeader.kind === 'upstream',
+      timeoutMs: route.config.timeoutMs,
+      routeId: route.config.id,
+      maxBodyBytes: isUnmeasured ? maxBodyBytes : null,
+      keepLengthBytes: route.config.keepLengthBytes,
+      bounds: route.bounds,
+      client: passage.client,
+      provenClient: provenClient(passage),
+      session,
+      front,
+      connection: passage.connection,
+      mentions: passage.mentions,
+    },
+    tools,
+  )
+  return values === null ? answer : changeAnswer(answer, responseRules, values)
+}
+
+/** Whether a body's announced length is within the limit; false where none is announced. Throws target.too_large. */
+function fitsLength(sent: SentFields, route: GateRoute, maxBytes: number): boolean {
+  const length = sent['content-length']
+  if (length === undefined) return false
+  if (Number(length) <= maxBytes) return true
+  throw tooLarge(route.config.id, maxBytes)
+}

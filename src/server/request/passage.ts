@@ -1,0 +1,104 @@
+import { canonicalAddress } from '../../base/net.ts'
+import type { SentFields } from '../../proxy/fields/request.ts'
+import { isLocalSocket } from '../../proxy/lifetime/client-idle.ts'
+import type { Mention } from '../../proxy/upstream/mentions.ts'
+import type { Target } from '../../route/target.ts'
+import { cookieName, readCookie } from '../../session/cookie.ts'
+import type { MaybePromise, Session } from '../../session/session.ts'
+import type { GatePortal, GateRoute, Snapshot } from '../config/snapshot.ts'
+
+/** What Bun hands to a request's handler, as far as the pipeline uses it. */
+export type Front = Bun.Server<unknown>
+
+/** What a request comes to; undefined once it has become a WebSocket. */
+export type Answer = MaybePromise<Response | undefined>
+
+/** What a proxy in front makes of a verdict. */
+export interface Question {
+  /** Whether it looks at the status alone, and passes nothing of our answer on to its client. */
+  readonly isStatusOnly: boolean
+  /** The status that lets a request pass. */
+  readonly passes: 200 | 204
+  /** What becomes of a field of which nothing is known: it is there and empty, it is not there, or it is named as one to remove. */
+  readonly unknown: 'empty' | 'absent' | 'removed'
+}
+
+/** One request on its way: everything decided so far, filled in from top to bottom. */
+export interface Passage {
+  /** What is asked for; where a proxy in front asks for a verdict, the request that it asks about. */
+  request: Request
+  /** The request's fields, read once, without the token. Replaced by fewer where not all of them may go on. */
+  sent: SentFields
+  /** `sent` as long as it is all that the request came with; null where a token was taken out. */
+  readonly whole: SentFields | null
+  /** The token that the request came with; whoever brings one is never sent to sign in. */
+  token: string | null
+  readonly front: Front
+  /** The request by which Bun knows the connection: `request`, but where a kept form goes on in its place. */
+  readonly connection: Request
+  readonly snapshot: Snapshot
+  readonly startedMs: number
+  readonly id: string
+  /** `NOBODY` where the connection is gone; nothing is decided for it. */
+  readonly peer: string
+  readonly isPeerTrusted: boolean
+  readonly client: string
+  /** Whether the client's address is beyond doubt. */
+  readonly isClientProven: boolean
+  /** How a proxy in front asks for the verdict alone: then nothing is forwarded. Null for a client's own request. */
+  question: Question | null
+  /** Whether another request mentions this one: then only whether it would pass is wanted. */
+  readonly isMention: boolean
+  /** The request as it came to its route, where a field of it mentions other addresses; null for nearly all. */
+  asked: Passage | null
+  /** The fields that mention other addresses, once these have been judged. */
+  mentions: readonly Mention[] | null
+  target: Target | null
+  portal: GatePortal | null
+  route: GateRoute | null
+  session: Session | null
+}
+
+/** In place of an address where there is none; in no network. */
+export const NOBODY = '-'
+
+/** How clients reach this host: a portal decides for its hosts, so that no header can weaken its cookies. */
+export function schemeOf(passage: Passage): 'http' | 'https' {
+  const portal = passage.portal?.config ?? null
+  if (portal !== null && !portal.insecureCookies) return portal.url?.scheme ?? 'https'
+  if (passage.isPeerTrusted) {
+    const stated = passage.sent['x-forwarded-proto']
+    if (stated === 'https' || stated === 'http') return stated
+  }
+  return passage.front.protocol === 'https' ? 'https' : (portal?.url?.scheme ?? 'http')
+}
+
+/** The origin by which the client knows the host that it asked; as everywhere, without the port that its scheme has anyway. */
+export function originOf(passage: Passage, { host, authority }: Target): string {
+  const scheme = schemeOf(passage)
+  const isUsual = authority === `${host}:${scheme === 'https' ? 443 : 80}`
+  return `${scheme}://${isUsual ? host : authority}`
+}
+
+/** The value of this host's session cookie, or null. */
+export function sessionToken(passage: Passage): string | null {
+  const { cookie: cookies } = passage.sent
+  if (cookies === undefined) return null
+  return readCookie(cookies, cookieName('session', schemeOf(passage) === 'https'))
+}
+
+/** The host that the client asked for; a trusted proxy may have put its own into Host and kept the client's beside it. */
+export function hostField({ sent, isPeerTrusted }: Passage): string | null {
+  const forwarded = isPeerTrusted ? sent['x-forwarded-host'] : undefined
+  return forwarded ?? sent.host ?? null
+}
+
+/**
+ * The other end of the connection; a local socket counts as 127.0.0.1, so that trusting it is one rule. Null where nobody knows:
+ * Bun has no address for a connection whose reset has arrived, and its request is still handed over.
+ */
+export function peerAddress(front: Front, request: Request): string | null {
+  const address = front.requestIP(request)?.address
+  if (address === undefined) return isLocalSocket(front) ? '127.0.0.1' : null
+  return address.includes(':') ? (canonicalAddress(address) ?? address) : address
+}

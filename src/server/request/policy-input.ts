@@ -1,0 +1,30 @@
+import type { Facts } from '../../policy/condition.ts'
+import type { ExchangeOwner } from '../../proxy/lifetime/exchanges.ts'
+import { isMachine } from '../../session/credentials/machine-sessions.ts'
+import type { Session } from '../../session/session.ts'
+import type { Passage } from './passage.ts'
+
+/** The client's address where it is beyond doubt, else null. */
+export function provenClient({ client, isClientProven }: Passage): string | null {
+  return isClientProven ? client : null
+}
+
+/** What rules may look at in a request. Asked for only where a route's rules look at anything. */
+export function requestFacts(passage: Passage, session: Session | null): Facts {
+  return {
+    method: passage.request.method,
+    client: provenClient(passage),
+    nowMs: passage.startedMs,
+    signedInAtMs: signedInAtMs(session),
+  }
+}
+
+/** The same for an exchange that is under way already, at the present time. */
+export function exchangeFacts({ method, client, session }: ExchangeOwner, nowMs: number): Facts {
+  return { method, client, nowMs, signedInAtMs: signedInAtMs(session) }
+}
+
+/** A token is no sign-in, however new it is. */
+function signedInAtMs(session: Session | null): number | null {
+  return session === null || isMachine(session) ? null : session.createdAtMs
+}

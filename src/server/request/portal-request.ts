@@ -1,0 +1,44 @@
+import { vouchedPart } from '../../identity/vouched.ts'
+import type { PortalRequest } from '../../portal/portal.ts'
+import { ownOrigin } from '../config/own-ports.ts'
+import type { GateRoute } from '../config/snapshot.ts'
+import { applicationsOf } from './applications.ts'
+import { guestTargetAt } from './guest-target.ts'
+import { originOf, type Passage, schemeOf } from './passage.ts'
+
+/** This request as the portal sees it; null on a host that belongs to no portal. */
+export function portalRequest(passage: Passage): PortalRequest | null {
+  const { snapshot, target, portal } = passage
+  if (portal === null || target === null) return null
+  return {
+    request: passage.request,
+    target,
+    origin: originOf(passage, target),
+    reachedAt: at => ownOrigin(portal.ports, schemeOf(passage), at),
+    clientAddress: passage.client,
+    requestId: passage.id,
+    portal: portal.config,
+    providers: snapshot.config.providers,
+    wantsAuthTime: portal.wantsAuthTime,
+    wantsAccess: snapshot.wantsAccess.has(portal.config.name),
+    // Whoever asks for a verdict has the form, and we have not.
+    keepsForms: passage.question !== null ? null : keepsForms(passage.route),
+    hasKeptForms: portal.hasKeptForms,
+    session: passage.session,
+    serves: host => snapshot.portals.lookup(host) === portal,
+    rolesOf: session => portal.rolesOf(session.identity),
+    isTold: snapshot.isTold.lookup(target.host) === true,
+    told: ({ identity }) => ({
+      identity: vouchedPart(identity, portal.roles.trusted),
+      roles: portal.rolesOf(identity),
+    }),
+    shareable: (host, path) => guestTargetAt(passage, portal, host, path),
+    applications: session => applicationsOf(passage, portal, session),
+    iconOf: hash => portal.icons.get(hash) ?? null,
+  }
+}
+
+function keepsForms(route: GateRoute | null): PortalRequest['keepsForms'] {
+  const maxBytes = route?.config.keepPostsBytes ?? null
+  return maxBytes === null || route === null ? null : { maxBytes, name: route.config.name }
+}

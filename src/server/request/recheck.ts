@@ -1,0 +1,162 @@
+import { errorFacts } from '../../base/errors.ts'
+import type { Ports } from '../../base/ports.ts'
+import { decidePolicy } from '../../policy/policy.ts'
+import type { ExchangeOwner } from '../../proxy/lifetime/exchanges.ts'
+import { isAccessId, keyFor } from '../../session/credentials/machine-sessions.ts'
+import type { OpenSessions } from '../../session/open.ts'
+import type { Session } from '../../session/session.ts'
+import { needsNoVoucher, type Vouchers, vouchersOf } from '../../session/vouchers.ts'
+import type { GateRoute, Snapshot } from '../config/snapshot.ts'
+import { mayMakerOpen } from './guests.ts'
+import { exchangeFacts } from './policy-input.ts'
+
+/** What is under way, held against the rules in force and the sessions behind it. Pairs with `close`. */
+export interface Recheck {
+  /** Ends what a new snapshot no longer allows. The sessions have its limits by then. */
+  takeOver(next: Snapshot): void
+  close(): void
+}
+
+export interface RecheckOptions {
+  readonly initial: Snapshot
+  readonly ports: Pick<Ports, 'now' | 'log'>
+  readonly sessions: Pick<OpenSessions, 'check' | 'follower' | 'onChange' | 'onEnd' | 'onOwner'>
+  /** Whose everything is that is under way, of whatever kind. */
+  readonly owners: () => Iterable<ExchangeOwner>
+  readonly endWhere: (isOver: (owner: ExchangeOwner) => boolean, reason: string) => void
+  readonly everyMs?: number | undefined
+}
+
+/** How often what is under way is held against rules about time, and its sessions looked at. */
+const EVERY_MS = 15_000
+
+/** How often to look for sessions whose time is over, which needs no question to the store. */
+const EXPIRY_MS = 1000
+
+/**
+ * Requests are decided about when they begin; what goes on after that, again at every reload, whenever its person is described
+ * otherwise by the provider, and, while any rule is about time, every few seconds. A session that ends, by whatever hand or by
+ * its time, ends what it has under way, and so does a file by which nobody vouches for it any more. The decision is the
+ * gate's own.
+ */
+export function openRecheck(options: RecheckOptions): Recheck {
+  const { ports, sessions, owners, endWhere } = options
+  let rules = indexRules(options.initial)
+  /** Sessions that have changed since what they have under way began. */
+  const changed = new Map<string, Session>()
+
+  function isOver(owner: ExchangeOwner): boolean {
+    const route = rules.byRoute.get(owner.routeId)
+    if (route === undefined) return true
+    const session = owner.session === null ? null : (changed.get(owner.session.id) ?? owner.session)
+    if (session !== null && !(takes(route, session) && isVouchedFor(session, rules.vouchers))) return true
+    const facts = exchangeFacts({ ...owner, session }, ports.now())
+    if (session !== null && !mayMakerOpen(route, session, facts)) return true
+    const { verdict } = decidePolicy(route.policy, session?.identity ?? null, facts)
+    // A preflight of nobody was let through without what the rules ask for.
+    const isPreflight = session === null && route.config.corsPreflight && owner.method === 'OPTIONS'
+    return verdict !== 'allow' && !(verdict === 'sign-in' && isPreflight)
+  }
+
+  function end(sessionId: string): void {
+    changed.delete(sessionId)
+    endWhere(({ session }) => session?.id === sessionId, 'the session has ended')
+  }
+
+  /** Asks about every session that has something under way: nobody else would, of a page that only listens. */
+  async function checkSessions(): Promise<void> {
+    const open = new Map<string, Session>()
+    for (const { session } of owners()) if (session !== null) open.set(session.id, session)
+    for (const id of changed.keys()) if (!open.has(id)) changed.delete(id)
+    for (const [id, session] of open) {
+      try {
+        if (!(await sessions.check(session))) end(id)
+      } catch (error) {
+        // A store that cannot be read ends nothing; neither does it for requests whose sessions are in memory.
+        ports.log.warn('The session of an open stream could not be looked at', errorFacts(error))
+        return
+      }
+    }
+  }
+
+  /** Holds what a session has under way against the rules as the person that it is by now. */
+  function judgeAs(session: Session): void {
+    changed.set(session.id, session)
+    endWhere(owner => owner.session?.id === session.id && isOver(owner), 'the rules no longer allow it')
+  }
+
+  /** The same for the tokens and links that follow an owner, of whom something else is true: whom they stand for is read again. */
+  async function follow(ownerId: string): Promise<void> {
+    const ids = new Set<string>()
+    for (const { session } of owners()) if (session?.follows === ownerId) ids.add(session.id)
+    for (const id of ids) {
+      const now = await sessions.follower(id).catch((error: unknown) => {
+        ports.log.warn('Whom an open stream stands for by now could not be read, and so it ends', errorFacts(error))
+        return null
+      })
+      if (now === null) end(id)
+      else judgeAs(now)
+    }
+  }
+
+  function endExpired(): void {
+    const nowMs = ports.now()
+    const expired = new Set<string>()
+    for (const { session } of owners()) if (session !== null && session.expiresAtMs <= nowMs) expired.add(session.id)
+    for (const id of expired) end(id)
+  }
+
+  sessions.onEnd(end)
+  sessions.onChange(judgeAs)
+  // One at a time: what was known first must not be the last word.
+  let following: Promise<void> = Promise.resolve()
+  sessions.onOwner(ownerId => {
+    following = following.then(() => follow(ownerId))
+  })
+  let running: Promise<void> = Promise.resolve()
+  let waiting = 0
+  /** One look at a time, and one more after the one under way: what it has seen already may be otherwise now. */
+  function look(): void {
+    if (waiting > 1) return
+    waiting++
+    running = running.then(checkSessions).finally(() => waiting--)
+  }
+  const timer = setInterval(() => {
+    if (rules.isTimed) endWhere(isOver, 'the time that the rules allow is over')
+    if (waiting === 0) look()
+  }, options.everyMs ?? EVERY_MS)
+  timer.unref()
+  const expiry = setInterval(endExpired, EXPIRY_MS)
+  expiry.unref()
+  return {
+    takeOver(next) {
+      rules = indexRules(next)
+      endWhere(isOver, 'the rules have changed')
+      // On whom a guest link or a token stands, only the store knows.
+      look()
+    },
+    close() {
+      clearInterval(timer)
+      clearInterval(expiry)
+    },
+  }
+}
+
+/** Whether a request with this would still be this session's: on a route of its portal, which takes what it comes with. */
+function takes({ config, accessTokens }: GateRoute, session: Session): boolean {
+  const key = keyFor(session)
+  if (session.portal !== config.portal || (key !== null && !config[key])) return false
+  return !isAccessId(session.id) || accessTokens?.some(({ name }) => name === session.identity.provider) === true
+}
+
+function isVouchedFor(session: Session, vouchers: Vouchers): boolean {
+  return needsNoVoucher(session.identity) || vouchers.counts(session)
+}
+
+function indexRules({ config, routes }: Snapshot) {
+  return {
+    vouchers: vouchersOf(config),
+    byRoute: new Map(routes.map(route => [route.config.id, route])),
+    isTimed: routes.some(({ policy }) => policy.needs.time),
+  }
+}

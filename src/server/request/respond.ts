@@ -1,0 +1,183 @@
+import { CODES, type Code, errorFacts, type GateError } from '../../base/errors.ts'
+import type { Log } from '../../base/ports.ts'
+import type { Decision } from '../../policy/policy.ts'
+import { missingReasons, type Told } from '../../policy/reasons.ts'
+import { type ErrorView, renderDeniedPage, renderErrorPage } from '../../portal/error-pages.tsx'
+import { wordsFor } from '../../portal/language.ts'
+import { nameOf } from '../../portal/pages/person.ts'
+import type { PortalRequest } from '../../portal/portal.ts'
+import { BASIC_CHALLENGE, problemResponse } from '../../portal/problem.ts'
+import { sayTold } from '../../portal/words/times.ts'
+import { sayError, type Words } from '../../portal/words/words.ts'
+import { hasLeft } from '../../proxy/lifetime/client-idle.ts'
+import { VERSION_FIELDS } from '../../proxy/websocket/handshake.ts'
+import { prefersPage } from '../../route/page-load.ts'
+import { parseReturnTo } from '../../route/return-to.ts'
+import type { Denial, Denials } from '../observe/denials.ts'
+import type { Passage } from './passage.ts'
+import { mayRepeat, retryAfterS } from './retry-after.ts'
+
+/** Answers that are not an upstream's: a page for people, problem details for programs, one log line with the same reference. */
+export interface Respond {
+  failed(passage: Passage, context: PortalRequest | null, error: GateError): Response
+  denied(passage: Passage, context: PortalRequest | null, decision: Decision): Response
+  /** For a client that is known to have left. */
+  gone(): Response
+  /** One log line for a decision that something else answers. */
+  noteDecision(passage: Passage, decision: Decision): void
+  /** For an upstream's body that failed before Bun had sent the head; Bun tells no request here. */
+  broken(error: unknown): Response
+}
+
+export function createRespond(log: Log, denials: Pick<Denials, 'note'>): Respond {
+  return {
+    failed(passage, context, error) {
+      if (isClientGone(passage)) return gone()
+      logFailure(log, passage, error)
+      const { status, say, code } = error
+      const againS = retryAfterS(error, passage)
+      const fields = EXTRA_FIELDS.get(code) ?? NO_FIELDS
+      if (!wantsPage(passage)) {
+        const retry = againS === undefined ? {} : { 'retry-after': `${againS}` }
+        return problemResponse(status, code, say, passage.id, {}, { ...retry, ...fields })
+      }
+      const words = wordsFor(passage.request)
+      const page = renderErrorPage({
+        words,
+        brand: context?.portal.brand ?? null,
+        status,
+        title: sayError(words, code),
+        reference: passage.id,
+        ...(againS === undefined ? {} : { retryAfterS: againS, ...retryView(passage, words) }),
+      })
+      for (const [name, value] of Object.entries(fields)) page.headers.set(name, value)
+      return page
+    },
+    denied(passage, context, decision) {
+      noteDecision(log, denials, passage, decision)
+      const code = decision.reason === 'method.not_listed' ? 'route.method' : 'access.denied'
+      const { status, say } = CODES[code]
+      if (decision.reason === 'method.not_listed') {
+        const allow = [...(passage.route?.policy.methods ?? [])].join(', ')
+        return problemResponse(status, code, say, passage.id, {}, { allow })
+      }
+      const told = decision.verdict === 'deny' ? decision : NOTHING_TOLD
+      if (!wantsPage(passage)) {
+        const roles = decision.verdict === 'deny' ? decision.roles : []
+        return problemResponse(status, code, say, passage.id, {
+          roles,
+          needed: told.needed,
+          reasons: told.reasons.map(reason => ({ code: reason.code, say: reason.say })),
+        })
+      }
+      const words = wordsFor(passage.request)
+      if (context === null || passage.session === null) {
+        const detail = told.reasons.map(reason => sayTold(words, reason)).join(' ')
+        const more = detail === '' ? {} : { detail }
+        return renderErrorPage({
+          words,
+          brand: context?.portal.brand ?? null,
+          status,
+          title: sayError(words, code),
+          reference: passage.id,
+          ...more,
+        })
+      }
+      return renderDeniedPage(context, passage.session, {
+        needed: told.needed,
+        had: decision.verdict === 'deny' ? decision.roles : [],
+        // The roles that are needed are named by themselves.
+        reasons: told.reasons
+          .filter(reason => reason.code !== 'role.missing')
+          .flatMap(reason => sayTold(words, reason) ?? []),
+        routeName: passage.route?.config.name ?? '',
+      })
+    },
+    gone,
+    noteDecision: (passage, decision) => noteDecision(log, denials, passage, decision),
+    broken(error) {
+      log.warn('An upstream ended in the middle of its answer', errorFacts(error))
+      const { status, say } = CODES['upstream.broken']
+      return problemResponse(status, 'upstream.broken', say, '-')
+    },
+  }
+}
+
+/** What goes with an error besides what every error has. The rest of a body that is too long is not waited for (RFC 9110 §15.5.14). */
+const EXTRA_FIELDS: ReadonlyMap<Code, Readonly<Record<string, string>>> = new Map<
+  Code,
+  Readonly<Record<string, string>>
+>([
+  ['websocket.version', VERSION_FIELDS],
+  // RFC 6750 §3: what was wrong with the token.
+  ['access.token', { 'www-authenticate': 'Bearer realm="sallyport", error="invalid_token"' }],
+  // RFC 7617 §2: what a browser asks its person again for.
+  ['access.password', { 'www-authenticate': BASIC_CHALLENGE }],
+  ['target.too_large', { connection: 'close' }],
+  ['target.header', { connection: 'close' }],
+])
+
+const NO_FIELDS: Readonly<Record<string, string>> = {}
+
+/** What a page offers where asking again may help: the same address once more, or, for what was sent with a form, only words. */
+function retryView(passage: Passage, words: Words): Partial<ErrorView> {
+  if (!mayRepeat(passage)) return { isRepeatable: false, detail: words.notRepeated }
+  if (passage.target === null) return {}
+  const { path, query } = passage.target
+  return { actions: [{ label: words.tryAgain, address: parseReturnTo(path + query) }] }
+}
+
+/** Whoever comes with a token is a program, whatever it says that it accepts. */
+function wantsPage({ token, request }: Passage): boolean {
+  return token === null && prefersPage(request)
+}
+
+/** What nginx logs when the client went away before the answer: nobody sees it but the access log. */
+const CLIENT_GONE = 499
+
+function gone(): Response {
+  return new Response(null, { status: CLIENT_GONE })
+}
+
+const NOTHING_TOLD: Told = { needed: [], reasons: [] }
+
+/** What is missing goes to the log in full; what the client is told is less. */
+function noteDecision(log: Log, denials: Pick<Denials, 'note'>, passage: Passage, decision: Decision): void {
+  denials.note(denialOf(passage, decision))
+  const facts = {
+    id: passage.id,
+    route: passage.route?.config.id,
+    reason: decision.reason,
+    reasons: 'trials' in decision ? missingReasons(decision.trials) : undefined,
+    user: passage.session?.identity.subject,
+    client: passage.client,
+  }
+  if (decision.verdict === 'deny' && decision.reason === 'rule.broken') {
+    log.error('A rule could not be judged, and so the request was denied', { ...facts, ...errorFacts(decision.fault) })
+  } else log.info(decision.verdict === 'step-up' ? 'A new sign-in is asked for' : 'A request was denied', facts)
+}
+
+function denialOf({ id, startedMs, request, route, session, client }: Passage, { reason }: Decision): Denial {
+  return {
+    atMs: startedMs,
+    id,
+    portal: route?.config.portal ?? null,
+    route: route?.config.id ?? '',
+    method: request.method,
+    reason,
+    user: session === null ? null : nameOf(session.identity),
+    client,
+  }
+}
+
+/** Whether nobody waits for the answer any more. */
+export function isClientGone({ request, front, connection }: Passage): boolean {
+  return request.signal.aborted || hasLeft(front, connection)
+}
+
+function logFailure(log: Log, passage: Passage, error: GateError): void {
+  const facts = { id: passage.id, client: passage.client, ...errorFacts(error) }
+  if (error.code === 'internal') log.error('A request failed on our side', facts)
+  else if (error.status >= 500) log.warn('A request could not be answered', facts)
+  else log.debug('A request was refused', facts)
+}

@@ -1,0 +1,38 @@
+import { type BoundRules, changeHeaders, type RequestValues } from '../../proxy/fields/rules.ts'
+import type { Target } from '../../route/target.ts'
+import type { MaybePromise } from '../../session/session.ts'
+import { type GateRoute, type Prepared, upstreamPath } from '../config/snapshot.ts'
+import type { Passage } from './passage.ts'
+
+type Answer = MaybePromise<Response | undefined>
+
+/** What templates can say of a request. Asked for only where a route has templates. */
+export function requestValues(passage: Passage, target: Target, scheme: 'http' | 'https'): RequestValues {
+  const { host, path, query, method } = target
+  return { host, path, query, method, client: passage.client, request_id: passage.id, scheme }
+}
+
+/** The answer with a route's rules applied, where there are any; a WebSocket that came about has no answer to change. */
+export function changeAnswer(answer: Answer, rules: BoundRules | null, values: RequestValues): Answer {
+  if (rules === null) return answer
+  const change = (response: Response | undefined): Response | undefined => {
+    if (response !== undefined) changeHeaders(response.headers, rules, values)
+    return response
+  }
+  return answer instanceof Promise ? answer.then(change) : change(answer)
+}
+
+/** A redirect, a fixed response or a file: what a route answers that has no upstream. */
+export function answerItself(
+  passage: Passage,
+  target: Target,
+  { config, answering }: GateRoute,
+  prepared: Prepared,
+  scheme: 'http' | 'https',
+): Answer {
+  if (answering === null) throw new TypeError(`${config.id} leads nowhere`)
+  const values = requestValues(passage, target, scheme)
+  const path = upstreamPath(config, target.path)
+  const answer = answering({ request: passage.request, path, query: target.query, values })
+  return changeAnswer(answer, prepared.responseRules, values)
+}

@@ -1,0 +1,32 @@
+import type { Ports } from '../../base/ports.ts'
+import type { Portal } from '../../portal/portal.ts'
+import type { ApiTokens } from '../../session/credentials/api-tokens.ts'
+import type { GuestLinks } from '../../session/credentials/guest-links.ts'
+import type { Sessions } from '../../session/session.ts'
+import type { LiveFieldTools } from '../config/live-fields.ts'
+import type { Snapshot } from '../config/snapshot.ts'
+import type { AccessTokens } from '../credentials/access-tokens.ts'
+import type { Passwords } from '../credentials/passwords.ts'
+import type { AccessLog } from '../observe/access-log.ts'
+import type { Metrics } from '../observe/metrics.ts'
+import type { PassTools } from './pass.ts'
+import type { Rates } from './rates.ts'
+import type { Respond } from './respond.ts'
+
+/** What the path of a request needs of the process. */
+export interface PipelineTools extends PassTools {
+  readonly ports: Pick<Ports, 'fetch' | 'now' | 'log'>
+  readonly sessions: Sessions &
+    LiveFieldTools['sessions'] & { readonly tokens: Pick<ApiTokens, 'find'>; readonly links: Pick<GuestLinks, 'find'> }
+  readonly accessTokens: AccessTokens
+  readonly passwords: Passwords
+  readonly portal: Portal
+  readonly respond: Respond
+  readonly accessLog: AccessLog
+  readonly metrics: Metrics
+  readonly rates: Rates
+  /** The beginning of this process's request ids. */
+  readonly idPrefix: string
+  /** The snapshot in force: read once a request. */
+  current(): Snapshot
+}

@@ -1,0 +1,131 @@
+import { GateError } from '../../base/errors.ts'
+import { ownPath } from '../../portal/place.ts'
+import type { SentFields } from '../../proxy/fields/request.ts'
+import { parseAuthority } from '../../route/target.ts'
+import { hostField, type Passage, type Question } from './passage.ts'
+
+/** The request that a proxy in front asks about. */
+export interface Stated {
+  readonly method: string
+  readonly host: string | null
+  /** With the query; printable ASCII. */
+  readonly path: string
+  readonly scheme: 'http' | 'https'
+}
+
+/** How one kind of proxy asks, and what it makes of the answer. */
+export interface Dialect extends Question {
+  /** Where it asks; one that ends with a slash has what is asked about behind it. */
+  readonly address: string
+  /** Reads the one set of fields that states the request here. Throws `target.malformed`, `target.host`. */
+  read(passage: Passage, address: string): Stated
+}
+
+const ADDRESS = ownPath('verify')
+
+/**
+ * Every dialect by its address, never by what a request says: a proxy overwrites its own fields, and a client may write the others.
+ *
+ * - Caddy, HAProxy and whoever copies named fields, over what its client sent: each is there, if only empty, since Caddy 2.6 writes
+ *   the name of its own placeholder for one that is missing.
+ * - Traefik removes what it copies first, and would pass an empty field on.
+ * - Envoy asks by the request itself, whose path it puts behind an address, takes 200 alone for a yes, and removes what the answer names.
+ * - nginx, and its ingress in Kubernetes, look at the status alone.
+ */
+const DIALECTS: readonly Dialect[] = [
+  { address: ADDRESS, read: readForwarded, isStatusOnly: false, passes: 204, unknown: 'empty' },
+  { address: `${ADDRESS}/traefik`, read: readTraefik, isStatusOnly: false, passes: 204, unknown: 'absent' },
+  { address: `${ADDRESS}/envoy/`, read: readEnvoy, isStatusOnly: false, passes: 200, unknown: 'removed' },
+  { address: `${ADDRESS}/nginx`, read: readOriginal, isStatusOnly: true, passes: 204, unknown: 'empty' },
+]
+
+/** The dialect of an address of ours; null where nobody asks. */
+export function dialectAt(path: string): Dialect | null {
+  if (!path.startsWith(ADDRESS)) return null
+  return DIALECTS.find(({ address }) => path === address || (address.endsWith('/') && path.startsWith(address))) ?? null
+}
+
+/**
+ * Whether a request that is asked about says that it has a body, which stays with the proxy in front: by the fields that one passes on,
+ * or by `X-Original-Body`, where it puts Content-Length and Transfer-Encoding that it does not pass on. Absent on purpose: a body in
+ * chunks, of which Caddy and Traefik tell nobody; a browser's has a Content-Type.
+ */
+export function tellsOfBody(sent: SentFields): boolean {
+  if (sent['content-type'] !== undefined || sent['transfer-encoding'] !== undefined) return true
+  return [sent['content-length'], sent['x-original-body']].some(value => value !== undefined && !/^0*$/.test(value))
+}
+
+const METHOD = /^[A-Z-]+$/
+const PATH = /^\/[\x21-\x7e]*$/
+const URL_PARTS = /^(https?|wss?):\/\/([^/?#\s]+)(\/[\x21-\x7e]*)$/i
+
+/** `X-Forwarded-Method`, `-Uri`, `-Host` and `-Proto`: what Caddy's `forward_auth` and Traefik's ForwardAuth write. */
+function readForwarded(passage: Passage, address: string): Stated {
+  const { sent } = passage
+  const method = sent['x-forwarded-method']
+  const path = sent['x-forwarded-uri']
+  if (method === undefined || path === undefined || !METHOD.test(method) || !PATH.test(path)) {
+    throw unstated('X-Forwarded-Method and X-Forwarded-Uri', address)
+  }
+  const host = hostField(passage)
+  refuseOtherHost(passage, host)
+  return { method, path, host, scheme: isSecure(sent['x-forwarded-proto']) ? 'https' : 'http' }
+}
+
+/** The same. Traefik's strip middlewares say `X-Forwarded-Prefix`: then the path is no longer the one that was asked for. */
+function readTraefik(passage: Passage, address: string): Stated {
+  if (passage.sent['x-forwarded-prefix'] !== undefined) {
+    throw new GateError('target.malformed', 'a prefix was taken off the path before the verdict was asked for', {
+      hint: 'name the ForwardAuth middleware before stripPrefix among the middlewares of the router',
+    })
+  }
+  return readForwarded(passage, address)
+}
+
+/**
+ * The same, where the request that asks says it too: Envoy passes its client's fields on, and what it is told to write over them would be
+ * the client's word were it left out. Bun has percent-encoded some characters of the one, and so of the other.
+ */
+function readEnvoy(passage: Passage, address: string): Stated {
+  const stated = readForwarded(passage, address)
+  const { request, target } = passage
+  const asked = target === null ? '' : target.path.slice(address.length - 1) + target.query
+  if (stated.method === request.method && new Request(`http://host${stated.path}`).url === `http://host${asked}`)
+    return stated
+  throw new GateError('target.malformed', 'the request that asks, and its fields, name different ones', {
+    hint: `below ${address} the proxy in front asks with its client's own method and path, and writes both into X-Forwarded-Method and X-Forwarded-Uri`,
+  })
+}
+
+/**
+ * Refuses a host that contradicts Host, where that can be known: some proxies ask with their client's Host, and let a client that they
+ * trust write X-Forwarded-Host; others write the name of this listener into Host, which no route has.
+ */
+function refuseOtherHost({ sent, snapshot }: Passage, stated: string | null): void {
+  if (stated === null || sent.host === undefined || stated === sent.host) return
+  const asked = parseAuthority(sent.host).host
+  if (snapshot.portals.lookup(asked) === undefined || parseAuthority(stated).host === asked) return
+  throw new GateError('target.host', 'Host and X-Forwarded-Host name different hosts', {
+    hint: 'let the proxy in front set X-Forwarded-Host to the host by which it chose the application; it has to ask by a name that no route has',
+  })
+}
+
+/** `X-Original-Method` and `X-Original-URL`: what nginx is told to write, and the nginx ingress of Kubernetes writes by itself. */
+function readOriginal({ sent }: Passage, address: string): Stated {
+  const method = sent['x-original-method']
+  const [, scheme, host, path] = URL_PARTS.exec(sent['x-original-url'] ?? '') ?? []
+  if (method === undefined || host === undefined || path === undefined || !METHOD.test(method)) {
+    throw unstated('X-Original-Method and X-Original-URL', address)
+  }
+  return { method, host, path, scheme: isSecure(scheme) ? 'https' : 'http' }
+}
+
+function isSecure(scheme: string | undefined): boolean {
+  return scheme !== undefined && /^(?:https|wss)$/i.test(scheme)
+}
+
+function unstated(fields: string, address: string): GateError {
+  return new GateError('target.malformed', `${fields} do not state one request`, {
+    hint: `at ${address} the proxy in front has to set both, to the method and address that its client asked for`,
+  })
+}

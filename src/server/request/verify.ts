@@ -1,0 +1,182 @@
+import { GateError } from '../../base/errors.ts'
+import { isCallback, ownPath } from '../../portal/place.ts'
+import type { Fields } from '../../proxy/fields/identity.ts'
+import { parseReturnTo } from '../../route/return-to.ts'
+import { parseTarget } from '../../route/target.ts'
+import { stripOwnCookies } from '../../session/cookie.ts'
+import type { GateRoute, Prepared, ToldFields } from '../config/snapshot.ts'
+import { TOKEN_FIELD } from '../credentials/token-field.ts'
+import { checkOrigin } from '../listen/sockets.ts'
+import { type Answer, originOf, type Passage } from './passage.ts'
+import { type Dialect, dialectAt } from './verify-dialects.ts'
+
+/** What the pipeline does with the request that is asked about, once its route is known. */
+export interface VerifySteps {
+  /** Counts the request for its client. Throws `limit.rate`. */
+  limit(): void
+  /** Session, decision, and what it comes to. Throws what a request there would. */
+  follow(route: GateRoute, also: readonly GateRoute[]): Answer
+  /** The answer for what was thrown. */
+  fail(thrown: unknown): Response
+}
+
+/**
+ * Answers a proxy in front that asks whether a request may pass: 204 (200 for Envoy) with the identity fields where it may, else what the
+ * client is to see.
+ *
+ * Which fields state the request is the address's to say, never the request's: a proxy overwrites its own dialect, and what a
+ * client writes in the other one is not read. Only routes with `verify` have an answer: what everybody may see here says nothing about
+ * what a proxy in front has under the same name. From then on the passage is that request's, so that the decision, the pages and
+ * the access record are the ones it would have had here. Throws `route.none` for any other address than those where proxies ask;
+ * but where the status alone is looked at, also `access.proxy`, `target.malformed`, `target.header` and what `steps` throw.
+ */
+export function verify(passage: Passage, steps: VerifySteps): Answer {
+  const dialect = passage.target === null ? null : dialectAt(passage.target.path)
+  if (dialect === null) {
+    throw new GateError('route.none', 'proxies in front ask here for verdicts, and nothing else is served', {
+      hint: `let the proxy in front hand ${ownPath('')} and the portal's host on to a public listener`,
+    })
+  }
+  const conclude = (answer: Response | undefined) =>
+    dialect.isStatusOnly ? statusOnly(passage, answer) : relayed(passage, answer)
+  const fail = (thrown: unknown) => conclude(steps.fail(thrown))
+  try {
+    const answer = decide(passage, dialect, steps)
+    return answer instanceof Promise ? answer.then(conclude, fail) : conclude(answer)
+  } catch (thrown) {
+    return fail(thrown)
+  }
+}
+
+function decide(passage: Passage, dialect: Dialect, steps: VerifySteps): Answer {
+  if (!passage.isPeerTrusted) {
+    throw new GateError('access.proxy', `${passage.peer} is no trusted proxy, and asked for a verdict`, {
+      facts: { peer: passage.peer },
+      hint: 'if that is your proxy, name its address in trusted_proxies of [server]',
+    })
+  }
+  steps.limit()
+  const stated = dialect.read(passage, dialect.address)
+  const { snapshot } = passage
+  const target = parseTarget(stated.method, `http://host${stated.path}`, stated.host)
+  if (stated.path.startsWith('//')) throw new GateError('target.ambiguous', 'the path begins with several slashes')
+  passage.target = target
+  passage.portal = snapshot.portals.lookup(target.host) ?? null
+  passage.request = new Request(`http://host${stated.path}`, {
+    method: stated.method,
+    headers: passage.request.headers,
+  })
+  passage.sent = { ...passage.sent, 'x-forwarded-proto': stated.scheme }
+  passage.question = dialect
+  const { portal } = passage
+  if (target.isReserved || (portal !== null && isCallback({ portal: portal.config, target }))) {
+    throw new GateError('route.none', 'a verdict was asked for about a page of our own', {
+      hint: `let the proxy in front hand ${ownPath('')} (and callback_path) on to Sallyport, without asking`,
+    })
+  }
+  const match = snapshot.table.match(target)
+  if (match === null) throw new GateError('route.none', `no route serves ${target.host}${target.path}`)
+  passage.route = match.value
+  const { told, config } = match.value
+  if (told === null) {
+    throw new GateError('route.none', `"${config.id}" has an answer here, and no proxy in front its application`, {
+      hint: 'where the proxy in front has the application, the route says verify = true',
+    })
+  }
+  if (!match.also.every(isAsked)) {
+    throw new GateError('target.ambiguous', 'the path may be read as one whose application no proxy in front has')
+  }
+  refuseIdentity(passage, told)
+  return steps.follow(match.value, match.also)
+}
+
+/**
+ * Refuses a field that an application may take for one that says who is there: another spelling of one that we write
+ * (`Remote_User`), or what another gate would write. The proxy in front writes over ours, and passes all others on. Nobody sends
+ * such a field in good faith.
+ */
+function refuseIdentity({ sent, snapshot }: Passage, { names }: ToldFields): void {
+  for (const name in sent) {
+    if (snapshot.fateOf(name) !== 'identity' || names.has(name)) continue
+    const what = `the field ${name.slice(0, 100)} may be taken for one that says who is there`
+    const hint = 'if the proxy in front sets it, and its clients cannot, name it in trusted_fields of [server]'
+    throw new GateError('target.header', what, { hint })
+  }
+}
+
+/** Whether the application of a route is behind a proxy in front: what others may do is no word about anything there. */
+export function isAsked({ told }: GateRoute): boolean {
+  return told !== null
+}
+
+/**
+ * That the request may pass: the fields that say who is there, and what is left of Cookie and Authorization without our own.
+ *
+ * Where nothing is known a field is empty, or is left out, as the dialect has it.
+ *
+ * Throws `access.origin` for a WebSocket that a page of another site opens where not everybody may pass, or for someone who is signed in.
+ */
+export function approve(passage: Passage, route: GateRoute, prepared: Prepared): Answer {
+  const { sent, target } = passage
+  // No hop drops this field of a handshake, as several do with Upgrade.
+  const isHandshake = sent['sec-websocket-key'] !== undefined
+  const isSomeones = route.config.allow.kind !== 'public' || passage.session !== null
+  if (isHandshake && target !== null && isSomeones) {
+    checkOrigin(sent.origin ?? null, { route, origin: originOf(passage, target) })
+  }
+  const live = prepared.live === null ? [] : prepared.live()
+  return live instanceof Promise
+    ? live.then(fields => approval(passage, route, prepared, fields))
+    : approval(passage, route, prepared, live)
+}
+
+function approval(passage: Passage, route: GateRoute, prepared: Prepared, live: Fields): Response {
+  const { sent, question } = passage
+  const authorization = prepared.authorization === undefined ? sent.authorization : prepared.authorization
+  const known = new Map<string, string>([...prepared.fields, ...live])
+  if (!known.has('authorization') && authorization) known.set('authorization', authorization)
+  const cookie = sent.cookie === undefined ? null : stripOwnCookies(sent.cookie)
+  if (cookie) known.set('cookie', cookie)
+  const headers = new Headers({ 'cache-control': 'no-store' })
+  const unknown: string[] = []
+  for (const name of route.told?.names ?? []) {
+    const value = known.get(name)
+    if (value) headers.set(name, value)
+    else if (question?.unknown === 'empty') headers.set(name, '')
+    else unknown.push(name)
+  }
+  if (question?.unknown === 'removed')
+    headers.set('x-envoy-auth-headers-to-remove', [...unknown, TOKEN_FIELD].join(','))
+  return new Response(null, { status: question?.passes ?? 204, headers })
+}
+
+/** What the client is to see, as the proxy in front passes it on; Traefik takes an address without a host for one of ours. */
+function relayed(passage: Passage, answer: Response | undefined): Response | undefined {
+  const location = answer?.headers.get('location')
+  if (answer === undefined || passage.target === null || !location?.startsWith('/')) return answer
+  answer.headers.set('location', originOf(passage, passage.target) + location)
+  return answer
+}
+
+/**
+ * An answer as `auth_request` takes it: 2xx, 401 or 403, since nginx makes a failure of its own of all else. Where the client is
+ * to sign in and loads a page, `X-Sallyport-Sign-In` says where.
+ */
+function statusOnly(passage: Passage, answer: Response | undefined): Response {
+  const status = answer?.status ?? 500
+  if (answer !== undefined && (status === 204 || status >= 500)) return answer
+  const headers = new Headers({ 'cache-control': 'no-store' })
+  const location = answer?.headers.get('location')
+  if (location) headers.set('x-sallyport-sign-in', signInAddress(passage, location))
+  return new Response(null, { status: location || status === 401 ? 401 : 403, headers })
+}
+
+/** Our sign-in page on the very host, which can set the cookies that nginx would not relay; it asks for what the redirect asked. */
+function signInAddress(passage: Passage, location: string): string {
+  const { target } = passage
+  if (target === null) throw new TypeError('nobody is sent to sign in before the target is known')
+  const query = new URLSearchParams(location.slice(location.indexOf('?') + 1))
+  query.delete('to')
+  query.set('return', parseReturnTo(target.path + target.query))
+  return `${originOf(passage, target)}${ownPath('login')}?${query}`
+}

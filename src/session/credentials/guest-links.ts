@@ -1,0 +1,249 @@
+import { randomToken, sha256 } from '../../base/bytes.ts'
+import type { Ports } from '../../base/ports.ts'
+import { type Identity, makeIdentity } from '../../identity/identity.ts'
+import { OWN_SUBJECTS } from '../../identity/own-subjects.ts'
+import { guarded } from '../rows.ts'
+import type { Sealer } from '../seal.ts'
+import type { MaybePromise, Session } from '../session.ts'
+import type { SessionStore, StoredGuestLink } from '../store.ts'
+import { identityOf, type Owner, ownerIdOf, storedClaims } from './owners.ts'
+
+/** What a guest link opens, and who made it. */
+export interface GuestLinkGrant {
+  /** What whoever made it knows it by. */
+  readonly name: string
+  /** One exact host. */
+  readonly host: string
+  /** A path and what is below it, at segment boundaries. */
+  readonly path: string
+  /** Where a guest arrives: a path and query below `path`. */
+  readonly landing: string
+  /** The person who made it; empty texts for an operator. */
+  readonly maker: { readonly issuer: string; readonly subject: string; readonly name: string }
+}
+
+/** A grant as it is stored. */
+interface StoredGrant extends GuestLinkGrant {
+  /** The id of the person who made it, whom it follows; absent for an operator's. */
+  readonly owner?: string
+}
+
+/** A guest link in memory: its guests as one session, so that decisions and identity fields are prepared as for anyone. */
+export interface HeldGuestLink {
+  /** `id` is the link's, and the subject of its guests; `maker` is left out in a list. */
+  readonly session: Session
+  readonly grant: GuestLinkGrant
+  /** The id of the person whom it follows; null for an operator's link. */
+  readonly owner: string | null
+  /** How often it may be opened, and how often it was when this was read. */
+  readonly uses: number
+  readonly used: number
+}
+
+export interface NewGuestLink extends Omit<GuestLinkGrant, 'maker'> {
+  /** The person who makes it, whom it then follows; null: an operator. */
+  readonly by: { readonly identity: Identity; readonly name: string } | null
+  readonly portal: string
+  readonly uses: number
+  readonly lifetimeMs: number
+}
+
+/** Guest links as the rest of the program uses them. Throws `session.store` when the store fails. */
+export interface GuestLinks {
+  /** Makes a link. `text` is said this once: only its hash is kept. */
+  create(link: NewGuestLink): Promise<{ readonly text: string; readonly held: HeldGuestLink }>
+  /** The link that this text is of, used up or not; null: unknown, revoked, expired, at rest with its maker. Uses nothing. */
+  peek(text: string): Promise<HeldGuestLink | null>
+  /** Uses a link once; answers the value of its guest's cookie; null where `peek` answers null, and where it is used up. */
+  use(text: string): Promise<{ readonly held: HeldGuestLink; readonly cookie: string } | null>
+  /** The link behind a guest's cookie on a host, or null: revoked, expired, at rest, of another host, no cookie of ours. */
+  find(cookie: string, host: string): MaybePromise<HeldGuestLink | null>
+  /** Those of a portal that have not expired, newest first, at rest or not. */
+  list(portal: string): Promise<readonly HeldGuestLink[]>
+}
+
+/** Links with what only the owner of the sessions does. */
+export interface OwnGuestLinks extends GuestLinks {
+  /** Forgets one that was removed here or elsewhere. */
+  forget(linkId: string): void
+  forgetAll(): void
+  /** Something else is true of whoever makes links: forgets theirs. */
+  forgetOwner(ownerId: string): void
+  /** As whom the guests of a link with this id come now, and null where it is no good any more: what an open stream asks. */
+  current(linkId: string): Promise<Session | null>
+  revoke(linkId: string): Promise<boolean>
+}
+
+/** How the secret of every link begins. */
+const LINK_PREFIX = 'sg_'
+
+const LINK_TEXT = /^sg_[A-Za-z0-9_-]{43}$/
+
+/** The id is the subject of the link's guests, too. No id of a session has a colon. */
+const LINK_ID = OWN_SUBJECTS.guest
+
+/** Whether this is the id of a guest link and not of a session. */
+export function isGuestLinkId(id: string): boolean {
+  return id.startsWith(LINK_ID)
+}
+
+/** Whoever came by a link: without roles, groups and an address, since nobody vouched for them. */
+export function guestIdentity(linkId: string, name: string): Identity {
+  return Object.freeze({ ...makeIdentity('', '', linkId, {}), name: `Guest (${name})`, roles: [], isGuest: true })
+}
+
+/**
+ * Guest links over the session store. A guest's cookie is sealed, and names the link alone: so there is nothing to keep for each
+ * guest, and revoking the link ends all of them. What a cookie stands for is remembered until its link is removed or expires, or
+ * until something else is true of its maker: whom the provider refuses, or whose session an admin ended, has no links that work.
+ */
+export function createGuestLinks(
+  store: SessionStore,
+  sealer: Sealer,
+  ports: Pick<Ports, 'now' | 'random'>,
+  limits: {
+    readonly capacity: () => number
+    /** Whether whoever vouched for the maker of a link still counts at its portal. */
+    readonly vouches: (maker: Owner) => boolean
+  },
+): OwnGuestLinks {
+  /** By the cookie's value; of one link, all have the same value. */
+  const cache = new Map<string, HeldGuestLink>()
+  let forgotten = 0
+
+  function find(cookie: string, host: string): MaybePromise<HeldGuestLink | null> {
+    const held = cache.get(cookie)
+    if (held !== undefined) {
+      return held.grant.host === host && ports.now() < held.session.expiresAtMs ? held : null
+    }
+    return read(cookie, host)
+  }
+
+  async function read(cookie: string, host: string): Promise<HeldGuestLink | null> {
+    const opened = await sealer.open(cookie, purposeOf(host))
+    if (typeof opened !== 'object' || opened === null || !('id' in opened) || typeof opened.id !== 'string') return null
+    const { id } = opened
+    const before = forgotten
+    const row = await guarded(() => store.findLinkById(id))
+    // One that was revoked while it was read must not come back from that reading.
+    if (forgotten !== before) return read(cookie, host)
+    const found = row === null ? null : await follow(row)
+    if (forgotten !== before) return read(cookie, host)
+    if (found === null || found.grant.host !== host) return null
+    const same = [...cache.values()].find(({ session }) => session.id === id) ?? found
+    for (const oldest of cache.keys()) {
+      if (cache.size < limits.capacity()) break
+      cache.delete(oldest)
+    }
+    cache.set(cookie, same)
+    return same
+  }
+
+  /** A link that is good, with what is known of its maker now; null where it has expired, or rests. */
+  async function follow(row: StoredGuestLink): Promise<HeldGuestLink | null> {
+    const held = holdLink(row)
+    if (held === null || ports.now() >= row.expiresAtMs) return null
+    const { owner } = held
+    if (owner === null) return held
+    const known = await guarded(() => store.findOwner(owner))
+    const identity = known === null ? null : identityOf(known)
+    if (identity === null || !limits.vouches({ portal: held.session.portal, identity })) return null
+    return Object.freeze({ ...held, session: Object.freeze({ ...held.session, maker: identity }) })
+  }
+
+  function forget(linkId: string): void {
+    forgotten++
+    for (const [cookie, { session }] of cache) if (session.id === linkId) cache.delete(cookie)
+  }
+
+  return {
+    find,
+    forget,
+    forgetAll() {
+      forgotten++
+      cache.clear()
+    },
+    forgetOwner(ownerId) {
+      forgotten++
+      for (const [cookie, { owner }] of cache) if (owner === ownerId) cache.delete(cookie)
+    },
+    async create({ portal, uses, lifetimeMs, name, host, path, landing, by }) {
+      const text = LINK_PREFIX + randomToken(ports.random)
+      const createdAtMs = ports.now()
+      const expiresAtMs = createdAtMs + lifetimeMs
+      const owner = by === null ? null : ownerIdOf({ portal, identity: by.identity })
+      if (by !== null && owner !== null) {
+        const identity = storedClaims({ portal, identity: by.identity })
+        const known = { id: owner, identity, standing: 'good', notedAtMs: createdAtMs, expiresAtMs } as const
+        await guarded(() => store.keepOwner(known))
+      }
+      const { issuer, subject } = by?.identity ?? { issuer: '', subject: '' }
+      const maker = { issuer, subject, name: by?.name ?? '' }
+      const grant: StoredGrant = { name, host, path, landing, maker, ...(owner === null ? {} : { owner }) }
+      const row: StoredGuestLink = {
+        id: LINK_ID + Buffer.from(ports.random(8)).toString('hex'),
+        hash: sha256(text),
+        portal,
+        grant: JSON.stringify(grant),
+        uses,
+        used: 0,
+        createdAtMs,
+        expiresAtMs,
+      }
+      await guarded(() => store.insertLink(row))
+      const held = holdLink(row)
+      if (held === null) throw new TypeError('a link that was just made is one of ours')
+      return { text, held }
+    },
+    async peek(text) {
+      if (!LINK_TEXT.test(text)) return null
+      const row = await guarded(() => store.findLink(sha256(text)))
+      return row === null ? null : follow(row)
+    },
+    async use(text) {
+      if (!LINK_TEXT.test(text)) return null
+      const row = await guarded(() => store.useLink(sha256(text), ports.now()))
+      const held = row === null ? null : await follow(row)
+      if (held === null) return null
+      const { session, grant } = held
+      return { held, cookie: await sealer.seal({ id: session.id }, purposeOf(grant.host), session.expiresAtMs) }
+    },
+    async list(portal) {
+      const rows = await guarded(() => store.listLinks(portal))
+      const nowMs = ports.now()
+      return rows.flatMap(row => (nowMs < row.expiresAtMs ? (holdLink(row) ?? []) : []))
+    },
+    async current(linkId) {
+      const row = await guarded(() => store.findLinkById(linkId))
+      return row === null ? null : ((await follow(row))?.session ?? null)
+    },
+    async revoke(linkId) {
+      forget(linkId)
+      const isGone = await guarded(() => store.removeLink(linkId))
+      forget(linkId)
+      return isGone
+    },
+  }
+}
+
+function purposeOf(host: string): string {
+  return `guest on ${host}`
+}
+
+/** A stored link as it is kept in memory; null for a row that is not one of ours. */
+function holdLink(row: StoredGuestLink): HeldGuestLink | null {
+  try {
+    const { owner = null, ...grant } = JSON.parse(row.grant) as StoredGrant
+    const texts = [grant.name, grant.host, grant.path, grant.landing, grant.maker.issuer, grant.maker.subject]
+    if (!texts.every(text => typeof text === 'string')) return null
+    const { id, portal, createdAtMs, expiresAtMs, uses, used } = row
+    const identity = guestIdentity(id, grant.name)
+    const session = Object.freeze({
+      ...{ id, portal, identity, isRemembered: false, createdAtMs, expiresAtMs },
+      ...(owner === null ? {} : { follows: owner }),
+    })
+    return Object.freeze({ session, grant: Object.freeze(grant), owner, uses, used })
+  } catch {
+    return null
+  }
+}

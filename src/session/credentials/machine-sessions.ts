@@ -1,0 +1,46 @@
+import { randomToken } from '../../base/bytes.ts'
+import type { Ports } from '../../base/ports.ts'
+import type { AccessToken } from '../../identity/access-token.ts'
+import type { Identity } from '../../identity/identity.ts'
+import type { Session } from '../session.ts'
+import { isApiTokenId } from './api-tokens.ts'
+import { isGuestLinkId } from './guest-links.ts'
+
+/** Ids of what an access token or a password stands for; no id of a session has a colon. */
+const ACCESS_ID = 'access:'
+const PASSWORD_ID = 'password:'
+
+/** How long a stream may go on that a password opened. */
+const PASSWORD_LIFETIME_MS = 24 * 60 * 60 * 1000
+
+/** What a provider's access token stands for, for as long as it is good: a session that no store knows. */
+export function accessSession(
+  portal: string,
+  { identity, issuedAtMs, expiresAtMs }: AccessToken,
+  random: Ports['random'],
+): Session {
+  const id = ACCESS_ID + randomToken(random)
+  return Object.freeze({ id, portal, identity, isRemembered: false, createdAtMs: issuedAtMs, expiresAtMs })
+}
+
+/** What a name and a password stand for: a session that no store knows. */
+export function passwordSession(portal: string, identity: Identity, nowMs: number, random: Ports['random']): Session {
+  const id = PASSWORD_ID + randomToken(random)
+  const expiresAtMs = nowMs + PASSWORD_LIFETIME_MS
+  return Object.freeze({ id, portal, identity, isRemembered: false, createdAtMs: nowMs, expiresAtMs })
+}
+
+export function isAccessId(id: string): boolean {
+  return id.startsWith(ACCESS_ID)
+}
+
+/** The key by which a route says that it takes this; null where none is needed: for people who signed in, and for guests, whom a rule lets in. */
+export function keyFor({ id }: Pick<Session, 'id'>): 'tokens' | 'passwords' | null {
+  if (id.startsWith(PASSWORD_ID)) return 'passwords'
+  return isApiTokenId(id) || isAccessId(id) ? 'tokens' : null
+}
+
+/** Whether nobody has signed in for this: it is a token's, an access token's, a password's or a guest link's. */
+export function isMachine({ id }: Session): boolean {
+  return isApiTokenId(id) || isAccessId(id) || id.startsWith(PASSWORD_ID) || isGuestLinkId(id)
+}

@@ -1,0 +1,77 @@
+import type { Ports } from '../../base/ports.ts'
+import { isLive, lifetimesAt, momentsOf, type SessionLimits } from '../life.ts'
+import { guarded, openSecrets, parseSession } from '../rows.ts'
+import type { Sealer } from '../seal.ts'
+import type { SessionEntry, Sessions } from '../session.ts'
+import type { SessionStore, StoredSession } from '../store.ts'
+
+export interface ManageTools {
+  readonly store: SessionStore
+  readonly sealer: Sealer
+  readonly ports: Pick<Ports, 'now'>
+  limits(): SessionLimits
+  /** A use that the store does not know of yet; 0 where there is none. */
+  lastUseOf(sessionId: string): number
+  end(...sessionIds: readonly string[]): Promise<void>
+}
+
+/** How sessions are looked at and ended by people and providers, off the path of requests: straight from the store. */
+export function createManagement(
+  tools: ManageTools,
+): Pick<Sessions, 'secretsOf' | 'describe' | 'ofOwner' | 'isKnownAt' | 'list' | 'endFor'> {
+  const { store, sealer, ports } = tools
+
+  function entryOf(row: StoredSession): SessionEntry | null {
+    const session = parseSession(row)
+    const lastSeenMs = Math.max(row.lastSeenMs, tools.lastUseOf(row.id))
+    const moments = momentsOf(row, lifetimesAt(tools.limits(), row.portal))
+    if (session === null || !tools.limits().vouchers.counts(session)) return null
+    if (!isLive(moments, lastSeenMs, ports.now())) return null
+    return { session, agent: row.agent, client: row.client, lastSeenMs }
+  }
+
+  function entriesOf(rows: readonly StoredSession[]): SessionEntry[] {
+    return rows.map(entryOf).filter(entry => entry !== null)
+  }
+
+  async function isKnownAt(sessionId: string, host: string): Promise<boolean> {
+    return (await guarded(() => store.findHosts(sessionId))).includes(host)
+  }
+
+  return {
+    async secretsOf(sessionId) {
+      const row = await guarded(() => store.findById(sessionId))
+      return row === null ? null : openSecrets(row, sealer)
+    },
+    async describe(sessionId) {
+      const row = await guarded(() => store.findById(sessionId))
+      return row === null ? null : entryOf(row)
+    },
+    isKnownAt,
+    async ofOwner({ portal, identity }, host) {
+      const rows = await guarded(() => store.findBySubject(identity.issuer, identity.subject))
+      const own = entriesOf(rows.filter(row => row.portal === portal))
+      if (host === null) return own
+      const isHere = await Promise.all(own.map(({ session }) => isKnownAt(session.id, host)))
+      return own.filter((_, index) => isHere[index])
+    },
+    async list(portal, page) {
+      const { sessions, next } = await guarded(() => store.list(portal, page))
+      return { entries: entriesOf(sessions), next }
+    },
+    async endFor({ issuer, providers, subject, sid }) {
+      const rows =
+        sid !== null
+          ? await guarded(() => store.findBySid(issuer, sid))
+          : subject !== null
+            ? await guarded(() => store.findBySubject(issuer, subject))
+            : []
+      const ids = rows.filter(row => {
+        const provider = parseSession(row)?.identity.provider
+        return provider !== undefined && providers.includes(provider) && (subject === null || row.subject === subject)
+      })
+      if (ids.length > 0) await tools.end(...ids.map(({ id }) => id))
+      return ids.length
+    },
+  }
+}

@@ -1,0 +1,41 @@
+import { sha256 } from '../../base/bytes.ts'
+import type { Identity } from '../../identity/identity.ts'
+import type { Session } from '../session.ts'
+import type { StoredOwner } from '../store.ts'
+
+/** Someone whose tokens follow them: who it is, at which portal. */
+export type Owner = Pick<Session, 'portal' | 'identity'>
+
+/** No id of a session has a colon. */
+const OWNER_ID = 'person:'
+
+/** The id of an owner: the same for every token of theirs. Hashed, since what providers say may hold anything, at any length. */
+export function ownerIdOf({ portal, identity }: Owner): string {
+  return OWNER_ID + sha256(JSON.stringify([portal, identity.issuer, identity.subject]))
+}
+
+export function isOwnerId(id: string): boolean {
+  return id.startsWith(OWNER_ID)
+}
+
+/** How and when someone signed in (`auth_time`, `acr`, `amr`, `sid`, Keycloak's `session_state`) is not true of a token of theirs. */
+export function withoutSignIn(identity: Identity): Identity {
+  const { auth_time: _time, acr: _acr, amr: _amr, sid: _sid, session_state: _state, ...claims } = identity.claims
+  return { ...identity, claims }
+}
+
+/** What a store keeps of an owner's claims. */
+export function storedClaims({ identity }: Owner): string {
+  return JSON.stringify(withoutSignIn(identity))
+}
+
+/** Who the tokens of a stored owner stand for now; null where they rest, and for a row that is not one of ours. */
+export function identityOf(owner: StoredOwner): Identity | null {
+  if (owner.standing !== 'good') return null
+  try {
+    const identity = JSON.parse(owner.identity) as Identity
+    return typeof identity.subject === 'string' && Array.isArray(identity.groups) ? Object.freeze(identity) : null
+  } catch {
+    return null
+  }
+}

@@ -1,0 +1,57 @@
+import type { TokenStore } from '../sqlite/api-tokens.ts'
+import type { StoredApiToken } from '../store.ts'
+import type { RedisLink } from './connection.ts'
+import { REMOVE_TOKEN } from './scripts.ts'
+
+const PREFIX = 'sallyport:1:token:'
+/** From a token's id to its hash. */
+const INDEX = 'sallyport:1:tokens'
+
+/** The tokens on a server: each a text that expires by itself, beside one index of all. */
+export function tokensOver(link: RedisLink, ttlOf: (expiresAtMs: number) => number): TokenStore {
+  async function find(hash: string): Promise<StoredApiToken | null> {
+    return parseToken(await link.send('GET', [PREFIX + hash]))
+  }
+  return {
+    async insertToken(token) {
+      await link.send('SET', [PREFIX + token.hash, JSON.stringify(token), 'PX', `${ttlOf(token.expiresAtMs)}`])
+      await link.send('HSET', [INDEX, token.id, token.hash])
+    },
+    findToken: find,
+    async findTokenById(tokenId) {
+      const hash = await link.send('HGET', [INDEX, tokenId])
+      return typeof hash === 'string' ? find(hash) : null
+    },
+    async listTokens(portal) {
+      const index = pairsOf(await link.send('HGETALL', [INDEX]))
+      if (index.length === 0) return []
+      const raw = await link.send(
+        'MGET',
+        index.map(([, hash]) => PREFIX + hash),
+      )
+      const tokens = Array.isArray(raw) ? raw.map(parseToken) : []
+      // What has expired by itself leaves its place in the index behind.
+      const gone = index.filter((_, at) => tokens[at] === null).map(([id]) => id)
+      if (gone.length > 0) await link.send('HDEL', [INDEX, ...gone])
+      return tokens
+        .filter(token => token?.portal === portal)
+        .filter(token => token !== null)
+        .sort((one, other) => other.createdAtMs - one.createdAtMs || (one.id < other.id ? 1 : -1))
+    },
+    async removeToken(tokenId) {
+      return (await link.run(REMOVE_TOKEN, [tokenId])) === 1
+    },
+  }
+}
+
+function pairsOf(raw: unknown): readonly (readonly [string, string])[] {
+  return typeof raw === 'object' && raw !== null ? Object.entries(raw).map(([id, hash]) => [id, String(hash)]) : []
+}
+
+function parseToken(raw: unknown): StoredApiToken | null {
+  if (typeof raw !== 'string') return null
+  const token = JSON.parse(raw) as Partial<StoredApiToken> | null
+  const texts = [token?.id, token?.hash, token?.portal, token?.name, token?.grant]
+  const isWhole = texts.every(text => typeof text === 'string') && Number.isFinite(token?.expiresAtMs)
+  return isWhole ? (token as StoredApiToken) : null
+}

@@ -1,0 +1,25 @@
+import type { OwnerStore } from '../sqlite/owners.ts'
+import { parseStanding } from '../store.ts'
+import type { RedisLink } from './connection.ts'
+import { KEEP_OWNER, NOTE_OWNER } from './scripts.ts'
+
+/** The owners of tokens on a server: each a hash that expires with the last of their tokens. */
+export function ownersOver(link: RedisLink, ttlOf: (expiresAtMs: number) => number): OwnerStore {
+  return {
+    async keepOwner({ id, identity, standing, notedAtMs, expiresAtMs }) {
+      await link.run(KEEP_OWNER, [id, ttlOf(expiresAtMs), identity, standing, notedAtMs, expiresAtMs])
+    },
+    async findOwner(id) {
+      const raw = await link.send('HMGET', [`sallyport:1:${id}`, 'identity', 'standing', 'noted', 'expires'])
+      const [identity, standing, noted, expires] = Array.isArray(raw) ? raw : []
+      if (typeof identity !== 'string' || typeof standing !== 'string') return null
+      const [notedAtMs, expiresAtMs] = [Number(noted), Number(expires)]
+      return Number.isFinite(notedAtMs + expiresAtMs)
+        ? { id, identity, standing: parseStanding(standing), notedAtMs, expiresAtMs }
+        : null
+    },
+    async noteOwner(id, { identity, standing, atMs, isLastWord }) {
+      return (await link.run(NOTE_OWNER, [id, identity, standing, atMs, isLastWord ? 1 : 0])) === 1
+    },
+  }
+}

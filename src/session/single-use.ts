@@ -1,0 +1,47 @@
+import { sha256 } from '../base/bytes.ts'
+import { networkOf } from '../base/net.ts'
+import type { Ports } from '../base/ports.ts'
+import { guarded } from './rows.ts'
+import type { Sealer } from './seal.ts'
+import type { OnceKind, Sessions } from './session.ts'
+import type { SessionStore } from './store.ts'
+
+/** How many records of a kind one owner may hold, and all owners together: a bounded table. */
+export const ONCE_LIMITS: Readonly<Record<OnceKind, { readonly perOwner: number; readonly total: number }>> = {
+  // More than one address may begin within their lifetime, by all workers (`signInStarts` in `server/request/rates.ts`): whoever begins
+  // too many is told to wait, and pushes out nobody who shares the address.
+  login: { perOwner: 10_000, total: 50_000 },
+  ticket: { perOwner: 100, total: 50_000 },
+  logout: { perOwner: 500, total: 50_000 },
+  'logout-token': { perOwner: 500, total: 50_000 },
+  // Forms are large: a handful for each person, and all together what a disk does not notice.
+  post: { perOwner: 8, total: 200 },
+}
+
+/** Single-use records over the session store, which sees hashes of their keys and sealed values. Throws `session.store`. */
+export function createOnce(
+  store: Pick<SessionStore, 'put' | 'take' | 'peek'>,
+  sealer: Sealer,
+  ports: Pick<Ports, 'now'>,
+): Pick<Sessions, 'putOnce' | 'takeOnce' | 'peekOnce'> {
+  return {
+    async putOnce(kind, key, value, { lifetimeMs, owner }) {
+      const expiresAtMs = ports.now() + lifetimeMs
+      const sealed = await sealer.seal(value, purposeOf(kind), expiresAtMs)
+      const record = { kind, hash: sha256(key), owner: networkOf(owner), value: sealed, expiresAtMs }
+      return guarded(() => store.put(record, ONCE_LIMITS[kind]))
+    },
+    async takeOnce(kind, key) {
+      const sealed = await guarded(() => store.take(kind, sha256(key), ports.now()))
+      return sealed === null ? null : sealer.open(sealed, purposeOf(kind))
+    },
+    async peekOnce(kind, key) {
+      const sealed = await guarded(() => store.peek(kind, sha256(key), ports.now()))
+      return sealed === null ? null : sealer.open(sealed, purposeOf(kind))
+    },
+  }
+}
+
+function purposeOf(kind: string): string {
+  return `once ${kind}`
+}

@@ -1,0 +1,123 @@
+import { Database } from 'bun:sqlite'
+import {
+  chmodSync,
+  chownSync,
+  closeSync,
+  constants,
+  copyFileSync,
+  existsSync,
+  fsyncSync,
+  linkSync,
+  openSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from 'node:fs'
+import { dirname } from 'node:path'
+import { GateError } from '../../base/errors.ts'
+import type { Ports } from '../../base/ports.ts'
+import { KEY_NAME } from '../key-fit.ts'
+import { closeDescriptor, renameCompanions, setAsideForeignLog } from './companion-files.ts'
+import { copyDatabase } from './copy.ts'
+import { LAYOUT, layoutOf } from './schema.ts'
+
+/** A gate that writes is waited for so long. */
+const TIMEOUT_MS = 5000
+
+/**
+ * Copies the session database at a path to a file that is not there yet, mode 0600, also while a gate writes to it.
+ *
+ * Throws what SQLite or the system throws, `EEXIST` among it.
+ */
+export function backUpDatabase(path: string, to: string, ports: Pick<Ports, 'now' | 'log'>): void {
+  const kept = setAsideForeignLog(path, ports)
+  const database = new Database(path, { readwrite: true, create: false, strict: true })
+  try {
+    database.run(`PRAGMA busy_timeout = ${TIMEOUT_MS}`)
+    copyDatabase(database, to)
+  } finally {
+    database.close()
+    closeDescriptor(kept)
+  }
+}
+
+/** A backup that was read to its end, as a draft beside the database that it is for. Pairs with `discard`. */
+export interface CheckedBackup {
+  /** What the key hashes to that it was sealed with (`printOf`); null where it does not say. */
+  readonly keyPrint: string | null
+  /** Puts it in place of the database; answers where that one lies now, null where there was none. */
+  putInPlace(): string | null
+  discard(): void
+}
+
+/**
+ * Reads a backup: a file that `backUpDatabase` made, or a plain copy, together with the log where one was copied with it.
+ *
+ * The backup itself stays as it is. Throws `session.store` for a file that is damaged, of a newer layout, or of something else.
+ */
+export function openBackup(from: string, path: string, ports: Pick<Ports, 'now'>): CheckedBackup {
+  const draft = `${path}.${process.pid}.new`
+  const discard = () => {
+    for (const suffix of ['', '-wal', '-shm']) rmSync(draft + suffix, { force: true })
+  }
+  try {
+    for (const suffix of ['', '-wal']) {
+      if (suffix !== '' && !existsSync(from + suffix)) continue
+      copyFileSync(from + suffix, draft + suffix, constants.COPYFILE_EXCL)
+      chmodSync(draft + suffix, 0o600)
+    }
+    const keyPrint = checkCopy(draft, from)
+    return { keyPrint, discard, putInPlace: () => replace(draft, path, ports) }
+  } catch (error) {
+    discard()
+    if (error instanceof GateError) throw error
+    throw new GateError('session.store', `${from} cannot be read as a backup`, { cause: error })
+  }
+}
+
+/** Looks at all of a copy, and takes its log in. */
+function checkCopy(draft: string, shownAs: string): string | null {
+  const database = new Database(draft, { readwrite: true, create: false, strict: true })
+  try {
+    const layout = layoutOf(database)
+    const isOurs =
+      database.query("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'sessions'").get() !== null
+    if (!isOurs || layout === 0) throw refused(shownAs, 'is not a session database')
+    if (layout > LAYOUT) throw refused(shownAs, `was written by a newer Sallyport (layout ${layout}, not ${LAYOUT})`)
+    const found = database.query<{ integrity_check: string }, []>('PRAGMA integrity_check(1)').get()?.integrity_check
+    if (found !== 'ok') throw refused(shownAs, 'is damaged')
+    database.run('PRAGMA journal_mode = DELETE')
+    const hasShared = database.query("SELECT 1 FROM sqlite_schema WHERE name = 'shared'").get() !== null
+    if (!hasShared) return null
+    const row = database.query<{ value: string }, [string]>('SELECT value FROM shared WHERE name = ?').get(KEY_NAME)
+    return row?.value ?? null
+  } finally {
+    database.close()
+  }
+}
+
+function refused(shownAs: string, why: string): GateError {
+  return new GateError('session.store', `${shownAs} ${why}`, { hint: 'nothing was changed; give another backup' })
+}
+
+/** The old log goes first: whatever opens the new file must never meet it. */
+function replace(draft: string, path: string, { now }: Pick<Ports, 'now'>): string | null {
+  const before = statSync(path, { throwIfNoEntry: false })
+  if (before !== undefined) chownSync(draft, before.uid, before.gid)
+  sync(draft)
+  const aside = `${path}.replaced-${now()}`
+  if (before !== undefined) linkSync(path, aside)
+  renameCompanions(path, aside)
+  renameSync(draft, path)
+  sync(dirname(path))
+  return before === undefined ? null : aside
+}
+
+function sync(path: string): void {
+  const file = openSync(path, 'r')
+  try {
+    fsyncSync(file)
+  } finally {
+    closeSync(file)
+  }
+}

@@ -1,0 +1,65 @@
+import type { Database } from 'bun:sqlite'
+import type { MaybePromise } from '../session.ts'
+import type { SessionStore, StoredGuestLink } from '../store.ts'
+import type { Patience } from './busy.ts'
+
+interface LinkRow {
+  readonly id: string
+  readonly hash: string
+  readonly portal: string
+  readonly grant_json: string
+  readonly uses: number
+  readonly used: number
+  readonly created_ms: number
+  readonly expires_ms: number
+}
+
+/** What of a SessionStore is about guest links. */
+export type LinkStore = Pick<
+  SessionStore,
+  'insertLink' | 'findLink' | 'findLinkById' | 'listLinks' | 'useLink' | 'removeLink'
+>
+
+/** The guest links of an open database, written as patiently as the rest; `tellRemoved` lets other processes know of one that is gone. */
+export function linksOn(
+  database: Database,
+  patient: Patience,
+  tellRemoved: (id: string) => void,
+): LinkStore & { purgeLinks(nowMs: number): MaybePromise<void> } {
+  const insert = database.query(
+    'INSERT INTO links (id, hash, portal, grant_json, uses, used, created_ms, expires_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
+  )
+  const byHash = database.query<LinkRow, [string]>('SELECT * FROM links WHERE hash = ?')
+  const byId = database.query<LinkRow, [string]>('SELECT * FROM links WHERE id = ?')
+  const byPortal = database.query<LinkRow, [string]>(
+    'SELECT * FROM links WHERE portal = ? ORDER BY created_ms DESC, id DESC',
+  )
+  const use = database.query<LinkRow, [string, number]>(
+    'UPDATE links SET used = used + 1 WHERE hash = ? AND expires_ms > ? AND used < uses RETURNING *',
+  )
+  const remove = database.query('DELETE FROM links WHERE id = ?')
+  const purge = database.query('DELETE FROM links WHERE expires_ms <= ?')
+  return {
+    insertLink: patient(({ id, hash, portal, grant, uses, used, createdAtMs, expiresAtMs }: StoredGuestLink) => {
+      insert.run(id, hash, portal, grant, uses, used, createdAtMs, expiresAtMs)
+    }),
+    findLink: hash => linkOf(byHash.get(hash)),
+    findLinkById: id => linkOf(byId.get(id)),
+    listLinks: portal => byPortal.all(portal).flatMap(row => linkOf(row) ?? []),
+    useLink: patient((hash: string, nowMs: number) => linkOf(use.get(hash, nowMs))),
+    removeLink: patient(
+      database.transaction((linkId: string) => {
+        if (remove.run(linkId).changes === 0) return false
+        tellRemoved(linkId)
+        return true
+      }),
+    ),
+    purgeLinks: patient((nowMs: number) => void purge.run(nowMs)),
+  }
+}
+
+function linkOf(row: LinkRow | null): StoredGuestLink | null {
+  if (row === null) return null
+  const { id, hash, portal, grant_json, uses, used, created_ms, expires_ms } = row
+  return { id, hash, portal, grant: grant_json, uses, used, createdAtMs: created_ms, expiresAtMs: expires_ms }
+}

@@ -1,0 +1,62 @@
+import type { Database } from 'bun:sqlite'
+import type { MaybePromise } from '../session.ts'
+import { parseStanding, type SessionStore, type StoredOwner } from '../store.ts'
+import type { Patience } from './busy.ts'
+
+interface OwnerRow {
+  readonly id: string
+  readonly identity: string
+  readonly standing: string
+  readonly noted_ms: number
+  readonly expires_ms: number
+}
+
+/** What of a SessionStore is about the owners of tokens. */
+export type OwnerStore = Pick<SessionStore, 'keepOwner' | 'findOwner' | 'noteOwner'>
+
+/**
+ * The owners in an open database, written as patiently as the rest.
+ *
+ * `tellChanged` lets other processes know of one of whom something else is true now.
+ */
+export function ownersOn(
+  database: Database,
+  patient: Patience,
+  tellChanged: (id: string) => void,
+): OwnerStore & { purgeOwners(nowMs: number): MaybePromise<void> } {
+  const keep = database.query(
+    `INSERT INTO owners (id, identity, standing, noted_ms, expires_ms) VALUES (?, ?, ?, ?, ?)
+     ON CONFLICT (id) DO UPDATE SET expires_ms = max(expires_ms, excluded.expires_ms)`,
+  )
+  const byId = database.query<OwnerRow, [string]>('SELECT * FROM owners WHERE id = ?')
+  const note = database.query('UPDATE owners SET identity = ?2, standing = ?3, noted_ms = ?4 WHERE id = ?1')
+  const purge = database.query('DELETE FROM owners WHERE expires_ms <= ?')
+  const write = patient(
+    database.transaction((id: string, identity: string, standing: string, atMs: number, isLastWord: boolean) => {
+      const row = byId.get(id)
+      if (row === null) return false
+      if (!isLastWord && row.standing === 'revoked') return false
+      note.run(id, identity, standing, atMs)
+      const isOther = row.identity !== identity || row.standing !== standing
+      if (isOther) tellChanged(id)
+      return isOther
+    }).immediate,
+  )
+  return {
+    keepOwner: patient(({ id, identity, standing, notedAtMs, expiresAtMs }: StoredOwner) => {
+      keep.run(id, identity, standing, notedAtMs, expiresAtMs)
+    }),
+    findOwner(id) {
+      const row = byId.get(id)
+      if (row === null) return null
+      const { identity, standing, noted_ms, expires_ms } = row
+      return { id, identity, standing: parseStanding(standing), notedAtMs: noted_ms, expiresAtMs: expires_ms }
+    },
+    noteOwner(id, { identity, standing, atMs, isLastWord }) {
+      // Nearly nobody has tokens: whoever has none costs one read and no write.
+      if (byId.get(id) === null) return false
+      return write(id, identity, standing, atMs, isLastWord)
+    },
+    purgeOwners: patient((nowMs: number) => void purge.run(nowMs)),
+  }
+}

@@ -1,0 +1,113 @@
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { runTokens } from '../../../src/cli/tokens.ts'
+import { quietPorts } from '../../kit/clock.ts'
+import { type Gate, PORTAL, startGate } from '../../kit/gate.ts'
+import { runIn } from '../../kit/io.ts'
+import { rawRequest, sendThrough } from '../../kit/wire/through.ts'
+import { httpResponse, type RawUpstream, startRawUpstream } from '../../kit/wire/wire.ts'
+
+/** An API that may only be read, beside an application where any method goes. */
+let upstream: RawUpstream
+let gate: Gate
+let cookie: string
+
+beforeAll(async () => {
+  upstream = await startRawUpstream([httpResponse(200, 'UPSTREAM')])
+  const route = (path: string, more: string) =>
+    `[[routes]]\nhost = "app.example"\npath = "${path}"\nupstream = "http://127.0.0.1:${upstream.port}"\nportal = "home"\nallow = ["user"]\n${more}\n`
+  gate = await startGate(
+    [
+      PORTAL,
+      route('/', 'tokens = true'),
+      route('/api', 'methods = ["GET"]'),
+      route('/ruled', 'deny = [{ methods = ["DELETE"] }]'),
+      route('/asked', 'cors_preflight = true'),
+    ].join('\n'),
+  )
+  cookie = (await gate.signIn('app.example', { sub: 'bob' })).cookie
+})
+
+afterAll(async () => {
+  await gate[Symbol.asyncDispose]()
+  await upstream.close()
+})
+
+const OVERRIDES = [
+  'X-HTTP-Method-Override: DELETE',
+  'X-HTTP-Method: DELETE',
+  'X-Method-Override: DELETE',
+  'X_HTTP_METHOD_OVERRIDE: DELETE',
+  'x.http.method: DELETE',
+]
+
+async function received(path: string, fields: readonly string[]): Promise<string> {
+  const raw = rawRequest(`GET ${path}`, 'app.example', [...fields, ...OVERRIDES])
+  const { response, received: bytes } = await sendThrough(gate.port, upstream, raw)
+  expect([path, response.status]).toEqual([path, 200])
+  return bytes
+}
+
+test('a field names another method only where no rule looks at methods', async () => {
+  expect(await received('/free', [`Cookie: ${cookie}`])).toContain('DELETE')
+  for (const path of ['/api/x', '/ruled/x']) expect(await received(path, [`Cookie: ${cookie}`])).not.toContain('DELETE')
+})
+
+test('nor where another reading of the path leads to such a rule', async () => {
+  for (const path of ['/x;/../api'.replace('/..', ''), '/API/x', '/%61pi/x', '/api%2fx', '//api/x'])
+    expect([path, (await received(path, [`Cookie: ${cookie}`])).includes('DELETE')]).toEqual([
+      path,
+      path.startsWith('/x'),
+    ])
+})
+
+test('nor where a preflight passes because nobody has signed in', async () => {
+  const asks = ['Origin: http://other.example', 'Access-Control-Request-Method: DELETE']
+  const raw = rawRequest('OPTIONS /asked', 'app.example', [...asks, ...OVERRIDES])
+  const { response, received: bytes } = await sendThrough(gate.port, upstream, raw)
+  expect(response.status).toBe(200)
+  expect(bytes).toContain('Access-Control-Request-Method: DELETE')
+  expect(bytes.match(/DELETE/g)).toHaveLength(1)
+})
+
+test('nor for a token that is for some methods', async () => {
+  const create = async (...more: string[]) => {
+    const base = ['create', '--json', '--name', 'n', '--portal', 'home', '--service', 's', '--roles', 'user', ...more]
+    const { out } = await runIn(gate.folder, io => runTokens(base, io, { ...io, ...quietPorts({ now: Date.now }) }))
+    return `Authorization: Bearer ${JSON.parse(out).token}`
+  }
+  expect(await received('/free', [await create()])).toContain('DELETE')
+  expect(await received('/free', [await create('--methods', 'GET')])).not.toContain('DELETE')
+})
+
+/** Queries by which some framework takes another method than the request's own. */
+const PARAMETERS = [
+  '_method=DELETE',
+  'a=b&_method=DELETE',
+  'a=b;_method=DELETE',
+  '_METHOD=delete',
+  '%5fmethod=DELETE',
+  '_%6Dethod=DELETE',
+  '.method=DELETE',
+  '+_method=DELETE',
+  '_method%00=DELETE',
+  '_method[]=DELETE',
+  'X-HTTP-Method-Override=DELETE',
+  'x_http_method=DELETE',
+]
+
+describe('a parameter cannot be taken off, and so the request is refused', () => {
+  test.each(PARAMETERS)('?%s', async query => {
+    const ask = (path: string, ...fields: string[]) =>
+      sendThrough(gate.port, upstream, rawRequest(`GET ${path}?${query}`, 'app.example', fields))
+    for (const path of ['/api/x', '/ruled/x', '/API/x']) {
+      const { response, received: bytes } = await ask(path, `Cookie: ${cookie}`)
+      expect([path, response.status, bytes]).toEqual([path, 403, ''])
+    }
+    expect((await ask('/free', `Cookie: ${cookie}`)).response.status).toBe(200)
+  })
+
+  test('names that only look alike pass', async () => {
+    const raw = rawRequest('GET /api/x?method=a&my_method=b&_methods=c&x=_method', 'app.example', [`Cookie: ${cookie}`])
+    expect((await sendThrough(gate.port, upstream, raw)).response.status).toBe(200)
+  })
+})

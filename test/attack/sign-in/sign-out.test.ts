@@ -1,0 +1,99 @@
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { makeIdentity } from '../../../src/identity/identity.ts'
+import { openSessionState } from '../../../src/process/session-state.ts'
+import { quietPorts } from '../../kit/clock.ts'
+import { type Gate, PORTAL, startGate } from '../../kit/gate.ts'
+
+/** What the script of an application can send to its own host: by itself, and as a form that its visitor's window shows. */
+const SCRIPT = { 'sec-fetch-site': 'same-origin', 'sec-fetch-mode': 'cors', 'sec-fetch-dest': 'empty', accept: '*/*' }
+const FORM = {
+  'sec-fetch-site': 'same-origin',
+  'sec-fetch-mode': 'navigate',
+  'sec-fetch-dest': 'document',
+  accept: 'text/html',
+}
+
+let gate: Gate
+beforeAll(async () => {
+  const route = (host: string, portal: string) =>
+    `[[routes]]\nhost = "${host}"\nupstream = "http://127.0.0.1:9"\nportal = "${portal}"\nallow = ["user"]\n`
+  gate = await startGate(`${PORTAL}
+[portals.away]
+url = "http://auth.example"
+providers = ["id"]
+insecure_cookies = true
+roles.user = { any = true }
+${['evil.example', 'good.example'].map(host => route(host, 'away')).join('\n')}
+${['evil.mounted', 'good.mounted'].map(host => route(host, 'home')).join('\n')}
+`)
+})
+afterAll(() => gate[Symbol.asyncDispose]())
+
+interface SignedIn {
+  readonly id: string
+  readonly cookieAt: (host: string) => string
+}
+
+/** A sign-in that has a cookie for each of these hosts. */
+async function signIn(portal: string, ...hosts: readonly string[]): Promise<SignedIn> {
+  const { sessions } = openSessionState(gate.server.config, quietPorts({ now: Date.now }))
+  const identity = makeIdentity('id', 'http://127.0.0.1:9', 'ada', { sub: 'ada' })
+  const [first = '', ...others] = hosts
+  const secrets = { idToken: 'x', refreshToken: null }
+  const { token, session } = await sessions.start({ portal, host: first, identity, secrets })
+  const cookies = new Map([[first, token]])
+  for (const host of others) cookies.set(host, (await sessions.join(session.id, host)) ?? '')
+  await sessions.close()
+  return { id: session.id, cookieAt: host => `sallyport=${cookies.get(host)}` }
+}
+
+function ask(host: string, path: string, fields: Record<string, string>, body?: Record<string, string>) {
+  return fetch(`http://127.0.0.1:${gate.port}${path}`, {
+    headers: { host, ...fields },
+    redirect: 'manual',
+    ...(body === undefined ? {} : { method: 'POST', body: new URLSearchParams(body) }),
+  })
+}
+
+async function isIn({ cookieAt }: SignedIn, host: string): Promise<boolean> {
+  const { status } = await ask(host, '/', { cookie: cookieAt(host), accept: 'application/json' })
+  expect([401, 502]).toContain(status)
+  return status === 502
+}
+
+describe('an application’s script', () => {
+  test('cannot sign its visitor out everywhere: whatever it sends, the portal asks them back', async () => {
+    const ada = await signIn('away', 'auth.example', 'evil.example', 'good.example')
+    const cookie = ada.cookieAt('evil.example')
+    const answers = [
+      await ask('evil.example', '/.sallyport/logout', { ...FORM, cookie }, {}),
+      await ask('evil.example', '/.sallyport/logout', { ...FORM, cookie }),
+    ]
+    for (const { headers } of answers) {
+      expect(headers.get('location')).toBe('http://auth.example/.sallyport/logout')
+      expect(headers.getSetCookie().join()).not.toContain('sallyport=')
+    }
+    expect(answers.map(({ status }) => status)).toEqual([303, 302])
+    expect((await ask('evil.example', '/.sallyport/logout', { ...SCRIPT, cookie }, {})).status).toBe(404)
+    expect((await ask('evil.example', '/.sallyport/logout', { ...SCRIPT, cookie })).status).toBe(404)
+    for (const host of ['evil.example', 'good.example']) expect([host, await isIn(ada, host)]).toEqual([host, true])
+    const page = await ask('auth.example', '/.sallyport/logout', { ...FORM, cookie: ada.cookieAt('auth.example') })
+    expect([page.status, (await page.text()).includes('<form method="post"')]).toEqual([200, true])
+  })
+
+  test('on a portal without a host of its own sees and ends the sessions of its own host alone', async () => {
+    const [evil, good] = [await signIn('home', 'evil.mounted'), await signIn('home', 'good.mounted')]
+    const phone = await signIn('home', 'evil.mounted')
+    const fields = { ...SCRIPT, cookie: evil.cookieAt('evil.mounted') }
+    const page = await ask('evil.mounted', '/.sallyport/sessions', { ...fields, accept: 'application/json' })
+    const { sessions } = (await page.json()) as { readonly sessions: readonly { readonly id: string }[] }
+    expect(sessions.map(({ id }) => id).sort()).toEqual([evil.id, phone.id].sort())
+    const ended = await ask('evil.mounted', '/.sallyport/sessions', fields, { act: 'end', id: good.id })
+    expect(await ended.json()).toEqual({ ended: false })
+    expect(await isIn(good, 'good.mounted')).toBe(true)
+    await ask('evil.mounted', '/.sallyport/sessions', fields, { act: 'end-all' })
+    expect(await isIn(good, 'good.mounted')).toBe(true)
+    expect(await isIn(evil, 'evil.mounted')).toBe(false)
+    expect(await isIn(phone, 'evil.mounted')).toBe(false)
+  })
+})

@@ -1,0 +1,244 @@
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { chmodSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { runDoctor } from '../../../src/cli/doctor/run.ts'
+import { readBytes, readText } from '../../../src/console/read-file.ts'
+import { makeAuthority } from '../../kit/certificates.ts'
+import { temporaryFolder } from '../../kit/folder.ts'
+import { type Ran, runIn } from '../../kit/io.ts'
+import { FROM_SOURCE, freePort, startChild } from '../../kit/programs/child.ts'
+import { type BadProvider, startBadProvider } from '../../kit/provider/bad-provider.ts'
+import { startProvider, type TestProvider } from '../../kit/provider/provider.ts'
+import { httpResponse, type RawUpstream, startRawUpstream } from '../../kit/wire/wire.ts'
+
+let provider: TestProvider
+let bad: BadProvider
+let upstream: RawUpstream
+const folder = temporaryFolder()
+const PORTAL = 'http://auth.localhost:8480'
+
+beforeAll(async () => {
+  provider = await startProvider({ clients: [{ client_id: 'gate', client_secret: 'a secret' }], accounts: [] })
+  provider.allowRedirect(`${PORTAL}/.sallyport/callback`)
+  bad = await startBadProvider()
+  bad.behave({ discovery: { claims_supported: ['sub', 'email'] } })
+  upstream = await startRawUpstream([httpResponse(200, 'ok')])
+})
+afterAll(async () => {
+  await provider.stop()
+  await bad.stop()
+  await upstream.close()
+  folder[Symbol.dispose]()
+})
+
+interface Setup {
+  readonly secret?: string
+  readonly url?: string
+  readonly provider?: string
+  readonly roles?: string
+  readonly portal?: string
+  readonly upstream?: string
+  readonly issuer?: string
+  readonly listen?: string
+  readonly store?: string
+}
+
+function fileOf(setup: Setup): string {
+  return `[server]
+${setup.listen ?? 'listen = ["127.0.0.1:0"]'}
+[sessions]
+store = "${setup.store ?? 'sqlite::memory:'}"
+[providers.id]
+issuer = "${setup.issuer ?? provider.issuer}"
+client_id = "gate"
+client_secret = "${setup.secret ?? 'a secret'}"
+${setup.provider ?? ''}
+[portals.home]
+url = "${setup.url ?? PORTAL}"
+providers = ["id"]
+insecure_cookies = true
+${setup.portal ?? ''}
+roles.user = ${setup.roles ?? '{ any = true }'}
+[[routes]]
+host = "app.localhost"
+upstream = "${setup.upstream ?? `http://127.0.0.1:${upstream.port}`}"
+portal = "home"
+allow = ["user"]
+`
+}
+
+/** Looks at a set-up, with the clock of this machine off by some milliseconds. */
+function examine(
+  setup: Setup,
+  options: { readonly argv?: readonly string[]; readonly aheadMs?: number } = {},
+): Promise<Ran> {
+  const path = join(folder.path, 'routes.toml')
+  writeFileSync(path, fileOf(setup))
+  chmodSync(path, 0o600)
+  return runIn(folder.path, io =>
+    runDoctor(options.argv ?? [], io, {
+      now: () => Date.now() + (options.aheadMs ?? 0),
+      random: count => crypto.getRandomValues(new Uint8Array(count)),
+      fetch: (address, init) => fetch(address, init),
+      env: () => undefined,
+      readText,
+      readBytes,
+    }),
+  )
+}
+
+describe('sallyport doctor', () => {
+  test('finds nothing that fails in a good set-up', async () => {
+    const { code, out } = await examine({})
+    expect(out).toContain('ok    answers discovery, and is the issuer that the file names')
+    expect(out).toContain('ok    has the same time as this machine')
+    expect(out).toContain('ok    hands out its signing keys')
+    expect(out).toContain('ok    takes client_id and client_secret')
+    expect(out).toContain(`ok    comes back to ${PORTAL}/.sallyport/callback`)
+    expect(out).toContain(`ok    127.0.0.1:${upstream.port} takes connections`)
+    expect(out).toContain('ok    127.0.0.1:0 can be listened on')
+    expect(out).not.toContain('FAIL')
+    expect(code).toBe(0)
+  })
+
+  const faults: readonly [string, () => Setup, string][] = [
+    ['a wrong secret', () => ({ secret: 'another' }), 'FAIL  refuses client_id and client_secret (invalid_client)'],
+    [
+      'an address to come back to that is not registered',
+      () => ({ url: 'http://other.localhost:8480' }),
+      'FAIL  does not come back to http://other.localhost:8480/.sallyport/callback',
+    ],
+    ['a provider that is not there', () => ({ issuer: 'http://127.0.0.1:1' }), 'FAIL  does not answer discovery'],
+    [
+      'an issuer that is not spelled as the provider does',
+      () => ({ issuer: `${provider.issuer}/` }),
+      'FAIL  does not answer discovery: the provider calls itself',
+    ],
+    [
+      'a name without an address',
+      () => ({ issuer: 'https://id.invalid' }),
+      'FAIL  the name id.invalid has no address here',
+    ],
+    [
+      'an application that does not run',
+      () => ({ upstream: 'http://127.0.0.1:1' }),
+      'FAIL  127.0.0.1:1 takes no connection (route "app.localhost/")',
+    ],
+    [
+      'a place for sessions that is not there',
+      () => ({ store: 'sqlite:nowhere/sessions.db' }),
+      'FAIL  sessions cannot be written to',
+    ],
+    [
+      'a session store that is not there',
+      () => ({ store: `redis://127.0.0.1:1"\nkey = "${'A'.repeat(43)}` }),
+      'FAIL  the session store does not answer',
+    ],
+  ]
+  test.each(faults)('names %s, with a hint, and fails', async (_, setup, line) => {
+    const { code, out } = await examine(setup())
+    expect(out).toContain(line)
+    const [, hint] = out.slice(out.indexOf(line)).split('\n')
+    expect(hint).toStartWith('        hint: ')
+    expect(code).toBe(1)
+  })
+
+  const doubts: readonly [string, () => Setup, string][] = [
+    [
+      'a scope that the provider does not list',
+      () => ({ provider: 'scopes = ["openid", "cats"]' }),
+      'lists no scope "cats"',
+    ],
+    [
+      'roles by groups that nobody asks for',
+      () => ({ provider: 'scopes = ["openid"]', roles: '{ groups = ["admins"] }' }),
+      'is not asked for groups',
+    ],
+    [
+      'a provider that does not tell which addresses it verified',
+      () => ({ issuer: bad.issuer }),
+      'does not list the claim email_verified',
+    ],
+    ['a portal where no Sallyport answers', () => ({}), `no Sallyport answers at ${PORTAL}`],
+    [
+      'a proxy in front that the file does not know of',
+      () => ({ url: 'https://127.0.0.1:1' }),
+      'no proxy is trusted, though a portal is on HTTPS',
+    ],
+  ]
+  test('asks nothing of e-mail addresses that the file trusts', async () => {
+    const { out } = await examine({ issuer: bad.issuer, provider: 'emails = "trusted"' })
+    expect(out).not.toContain('email_verified')
+  })
+  test.each(doubts)('warns of %s', async (_, setup, line) => {
+    expect((await examine(setup())).out).toContain(`warn  ${line}`)
+  })
+
+  test.each([
+    [20_000, 'ok    has the same time'],
+    [45_000, "warn  says that this machine's clock is 45 s ahead"],
+    [-120_000, "FAIL  says that this machine's clock is 120 s behind"],
+  ])('judges a clock that is %d ms ahead', async (aheadMs, line) => {
+    // The Date field is in whole seconds.
+    const tolerant = (text: string) =>
+      text.replace(/\b(4[456]|1(?:19|2[01])) s/, (_, s: string) => `${s.startsWith('4') ? 45 : 120} s`)
+    expect(tolerant((await examine({}, { aheadMs })).out)).toContain(line)
+  })
+
+  test('knows the Sallyport of this file where it listens, and no other program', async () => {
+    const port = await freePort()
+    const server = `listen = ["127.0.0.1:${port}"]`
+    const [, ...rest] = fileOf({}).split('listen = ["127.0.0.1:0"]')
+    await using child = await startChild({ command: FROM_SOURCE, folder: folder.path, toml: rest.join(''), port })
+    const running = await examine({ listen: server })
+    expect([running.code, running.out]).toEqual([0, expect.stringContaining('ok    Sallyport is running')])
+    child.process.kill('SIGKILL')
+    await child.process.exited
+    await using other = Bun.serve({ port, hostname: '127.0.0.1', fetch: () => new Response('hello') })
+    const taken = await examine({ listen: server })
+    expect([taken.code, taken.out]).toEqual([
+      1,
+      expect.stringContaining(`FAIL  127.0.0.1:${other.port} is already in use`),
+    ])
+  })
+
+  test('knows one that speaks HTTPS itself, and expects no proxy in front of it', async () => {
+    const { cert, key } = makeAuthority().issue('DNS:auth.localhost,DNS:app.localhost')
+    writeFileSync(join(folder.path, 'cert.pem'), cert)
+    writeFileSync(join(folder.path, 'key.pem'), key, { mode: 0o600 })
+    const [plain, port] = [await freePort(), await freePort()]
+    const section = `[tls]
+listen = ["127.0.0.1:${port}"]
+certificates = [{ cert = "cert.pem", key = "key.pem" }]
+public_port = ${port}
+`
+    const setup = { url: `https://auth.localhost:${port}` }
+    const toml = section + fileOf(setup).replace('[server]\nlisten = ["127.0.0.1:0"]\n', '')
+    await using _child = await startChild({ command: FROM_SOURCE, folder: folder.path, toml, port: plain })
+    const { out } = await examine({ ...setup, listen: `listen = ["127.0.0.1:${plain}"]\n${section}` })
+    expect(out).toContain('ok    Sallyport is running')
+    expect(out).not.toContain('no proxy is trusted')
+  })
+
+  test('names a certificate that this machine does not trust', async () => {
+    const { cert, key } = makeAuthority().issue('DNS:localhost')
+    await using server = Bun.serve({ port: 0, tls: { cert, key }, fetch: () => new Response() })
+    const { code, out } = await examine({ issuer: `https://localhost:${server.port}` })
+    expect(out).toContain(`FAIL  the certificate of localhost:${server.port} is not trusted here`)
+    expect(code).toBe(1)
+  })
+
+  test('never says a secret, in either form', async () => {
+    const { out, err } = await examine({ secret: 'very-secret-words' }, { argv: ['--json'] })
+    const report: unknown = JSON.parse(out)
+    expect(report).toMatchObject({ ok: false, file: 'routes.toml' })
+    expect(out + err).not.toContain('very-secret-words')
+  })
+
+  test('shows mistakes in the file as check does', async () => {
+    writeFileSync(join(folder.path, 'bad.toml'), '[servr]\n')
+    const { code, err } = await examine({}, { argv: ['bad.toml'] })
+    expect(err).toContain('servr')
+    expect(code).toBe(1)
+  })
+})

@@ -1,0 +1,78 @@
+import { describe, expect, test } from 'bun:test'
+import { examineFronts } from '../../../src/cli/doctor/fronts.ts'
+import { loadConfig } from '../../../src/config/load.ts'
+import { readBytes, readText } from '../../../src/console/read-file.ts'
+import { type Gate, PORTAL, startGate } from '../../kit/gate.ts'
+
+/** Where a proxy in front sends what begins with /.sallyport/, and with which X-Forwarded-Host. */
+type Behaviour = (gate: Gate, request: Request) => { readonly port: number; readonly host: string | null }
+
+const OWN: Behaviour = (gate, request) => ({ port: gate.port, host: request.headers.get('host') })
+const TRUSTING: Behaviour = (gate, request) => ({
+  port: gate.port,
+  host: request.headers.get('x-forwarded-host') ?? request.headers.get('host'),
+})
+const LEADING_TO_VERIFY: Behaviour = (gate, request) => ({
+  port: request.url.includes('/verify') ? gate.verifyPort : gate.port,
+  host: request.headers.get('host'),
+})
+
+/** What the doctor says of a proxy that does this, in front of a Sallyport that runs. */
+async function examine(behave: Behaviour, trusted = '127.0.0.1'): Promise<readonly string[]> {
+  let gate: Gate | null = null
+  await using front = Bun.serve({
+    port: 0,
+    hostname: '127.0.0.1',
+    fetch(request) {
+      if (gate === null) return new Response(null, { status: 503 })
+      const { pathname, search } = new URL(request.url)
+      if (!pathname.startsWith('/.sallyport/')) return new Response('the application')
+      const { port, host } = behave(gate, request)
+      const headers = new Headers(request.headers)
+      headers.set('x-forwarded-host', host ?? '')
+      return fetch(`http://127.0.0.1:${port}${pathname}${search}`, { headers, redirect: 'manual' })
+    },
+  })
+  const routes = `[[routes]]\nhost = "127.0.0.1"\nverify = true\nportal = "home"\nallow = ["user"]\n`
+  const portal = PORTAL.replace('insecure_cookies', `url = "http://localhost:${front.port}"\ninsecure_cookies`)
+  await using running = await startGate(portal + routes, {
+    server: `trusted_proxies = ["${trusted}"]\nverify = "127.0.0.1:0"`,
+  })
+  gate = running
+  const loaded = loadConfig(running.configPath, { readText, readBytes, env: () => undefined, now: Date.now })
+  if (!loaded.ok) throw new Error('the file of the gate is good')
+  const ask = (address: string, init?: BunFetchRequestInit) => fetch(address, init)
+  const { findings } = await examineFronts(loaded.config, { fetch: ask })
+  return findings.map(({ grade, what }) => `${grade}: ${what.replaceAll(`:${front.port}`, '')}`)
+}
+
+describe('sallyport doctor, of proxies in front', () => {
+  test('one that does what a verdict relies on is good', async () => {
+    expect(await examine(OWN)).toEqual([
+      'good: http://localhost leads to Sallyport, and names its own host',
+      'good: http://127.0.0.1 leads to Sallyport, and names its own host',
+    ])
+  })
+
+  test('one that takes the host from its client is told', async () => {
+    const what = 'believes this machine when it names another host in X-Forwarded-Host'
+    expect(await examine(TRUSTING)).toEqual([`warning: http://localhost ${what}`, `warning: http://127.0.0.1 ${what}`])
+  })
+
+  test('one that leads its clients to where verdicts are given fails', async () => {
+    expect(await examine(LEADING_TO_VERIFY)).toEqual([
+      'bad: http://localhost gives verdicts to clients',
+      'bad: http://127.0.0.1 gives verdicts to clients',
+    ])
+  })
+
+  test('one that does not hand our pages on is told, once', async () => {
+    const astray: Behaviour = (gate, request) => ({ port: gate.adminPort, host: request.headers.get('host') })
+    expect(await examine(astray)).toEqual(['warning: no Sallyport answers below http://127.0.0.1/.sallyport/'])
+  })
+
+  test('a network that may ask is more than a proxy', async () => {
+    const [first] = await examine(OWN, '127.0.0.0/8')
+    expect(first).toBe('warning: whoever is in 127.0.0.0/8 may ask for verdicts, and state any host, path and address')
+  })
+})

@@ -1,0 +1,109 @@
+import { expect, test } from 'bun:test'
+import { join } from 'node:path'
+import { run } from '../../../src/cli/run.ts'
+import { runSessions } from '../../../src/cli/sessions.ts'
+import { quietPorts } from '../../kit/clock.ts'
+import { eventually, type Gate, PORTAL, startGate } from '../../kit/gate.ts'
+import { type Ran, runIn } from '../../kit/io.ts'
+import { startValkey } from '../../kit/programs/valkey.ts'
+
+const ROUTES = `${PORTAL}
+[[routes]]
+host = "app.test"
+upstream = "http://127.0.0.1:9"
+portal = "home"
+allow = ["user"]
+`
+
+/** Runs the command on a gate's folder. */
+function sessions(gate: Pick<Gate, 'folder'>, ...argv: string[]): Promise<Ran> {
+  return runIn(gate.folder, io => runSessions(argv, io, { ...io, ...quietPorts({ now: Date.now }) }))
+}
+
+async function status(gate: Gate, cookie: string): Promise<number> {
+  const answer = await fetch(`http://127.0.0.1:${gate.port}/`, {
+    headers: { host: 'app.test', cookie },
+    redirect: 'manual',
+  })
+  await answer.body?.cancel()
+  return answer.status
+}
+
+test('sessions list shows who is signed in, for people and for scripts, and no cookie', async () => {
+  await using gate = await startGate(ROUTES)
+  expect((await sessions(gate, 'list')).out).toBe('Nobody is signed in.\n')
+  const ada = await gate.signIn('app.test', { sub: 'ada', name: 'Ada\u001b[31m', email: 'ada@example.com' })
+  const { code, out } = await sessions(gate, 'list')
+  expect(code).toBe(0)
+  expect(out).toContain('Ada[31m <ada@example.com>')
+  expect(out).toContain(ada.sessionId.slice(0, 10))
+  const json = await sessions(gate, 'list', '--json')
+  expect(JSON.parse(json.out)).toMatchObject([{ id: ada.sessionId, portal: 'home', subject: 'ada', provider: 'id' }])
+  for (const text of [out, json.out]) expect(text).not.toContain(ada.cookie.split('=')[1] ?? 'none')
+})
+
+test('sessions revoke ends sign-ins on the running server: by the beginning of an id, by subject, or all', async () => {
+  await using gate = await startGate(ROUTES)
+  const cookies: Record<string, { cookie: string; sessionId: string }> = {}
+  for (const [name, sub] of [
+    ['a', 'ada'],
+    ['b', 'bob'],
+    ['c', 'bob'],
+    ['d', 'eve'],
+  ] as const) {
+    cookies[name] = await gate.signIn('app.test', { sub })
+    expect(await status(gate, cookies[name].cookie)).toBe(502)
+  }
+  const isOut = (name: string) => async () => (await status(gate, cookies[name]?.cookie ?? '')) === 401
+  expect(await sessions(gate, 'revoke', '--', cookies.a?.sessionId.slice(0, 12) ?? '')).toMatchObject({
+    code: 0,
+    out: '1 session revoked\n',
+  })
+  await eventually(isOut('a'), 'the first is signed out', 2000)
+  expect(await status(gate, cookies.b?.cookie ?? '')).toBe(502)
+  expect((await sessions(gate, 'revoke', '--subject', 'bob', '--json')).out).toContain(cookies.c?.sessionId ?? 'none')
+  await eventually(isOut('b'), 'bob is signed out', 2000)
+  await eventually(isOut('c'), 'bob is signed out everywhere', 2000)
+  expect(await status(gate, cookies.d?.cookie ?? '')).toBe(502)
+  expect((await sessions(gate, 'revoke', '--all')).out).toBe('1 session revoked\n')
+  await eventually(isOut('d'), 'everyone is signed out', 2000)
+}, 20_000)
+
+test.each([
+  [['revoke'], 2],
+  [['revoke', 'x', '--all'], 2],
+  [['revoke', '--subject', ''], 2],
+  [['list', 'x'], 2],
+  [['forget'], 2],
+  [[], 2],
+  [['list', '--help'], 0],
+  [['revoke', 'nobody'], 1],
+  [['list', '--config', 'missing.toml'], 1],
+])('sessions %j exits with %d', async (argv, code) => {
+  await using gate = await startGate(ROUTES)
+  expect((await sessions(gate, ...argv)).code).toBe(code)
+})
+
+test('sessions works on a store that several machines share', async () => {
+  await using valkey = await startValkey()
+  const key = Buffer.alloc(32, 7).toString('base64')
+  await using gate = await startGate(ROUTES, { store: valkey.url(), sessions: `key = "${key}"` })
+  const { cookie, sessionId } = await gate.signIn('app.test', { sub: 'ada', name: 'Ada' })
+  expect((await sessions(gate, 'list')).out).toContain(sessionId.slice(0, 10))
+  expect((await sessions(gate, 'revoke', '--subject', 'ada')).out).toBe('1 session revoked\n')
+  await eventually(async () => (await status(gate, cookie)) === 401, 'ada is signed out', 2000)
+  expect((await sessions(gate, 'list')).out).toBe('Nobody is signed in.\n')
+}, 20_000)
+
+test('sessions makes no database where there is none', async () => {
+  await using gate = await startGate(ROUTES)
+  await Bun.write(join(gate.folder, 'other.toml'), `[sessions]\nstore = "sqlite:other.db"\n${ROUTES}`)
+  const { code, err } = await sessions(gate, 'list', '--config', 'other.toml')
+  expect(code).toBe(1)
+  expect(err).toContain('other.db')
+  expect(await Bun.file(join(gate.folder, 'other.db')).exists()).toBe(false)
+})
+
+test('sessions is a command of the program', async () => {
+  expect(await run(['sessions', '--help'])).toBe(0)
+})

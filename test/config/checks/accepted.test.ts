@@ -1,0 +1,315 @@
+import { describe, expect, test } from 'bun:test'
+import { SECTIONS } from '../../../src/config/keys/keys.ts'
+import { parseRaw } from '../../../src/config/text/raw.ts'
+import { createReport } from '../../../src/config/text/report.ts'
+import { accepts, check } from '../checks.ts'
+import { GOOD_ISSUERS } from './issuer-cases.ts'
+
+/** The product's own example, without [tls]. */
+const EXAMPLE = `
+[server]
+listen = ["0.0.0.0:8080"]
+trusted_proxies = []
+workers = 1
+admin = "127.0.0.1:9464"
+
+[sessions]
+store = "sqlite:sallyport.db"
+lifetime = "12h"
+idle = "2h"
+cache = 10_000
+
+[providers.pocket-id]
+issuer = "https://id.example.com"
+client_id = "3f0c…"
+client_secret = "\${POCKET_ID_SECRET}"
+scopes = ["openid", "profile", "email", "groups"]
+
+[portals.home]
+url = "https://auth.example.com"
+providers = ["pocket-id"]
+
+[portals.home.roles]
+user  = { any = true }
+admin = { groups = ["admins"] }
+guest = { emails = ["aunt@example.org"], domains = ["friends.example"] }
+
+[[routes]]
+host = "kuma.example.com"
+upstream = "http://uptime-kuma:3001"
+portal = "home"
+allow = ["user"]
+headers = "x-token"
+
+[[routes]]
+host = "kuma.example.com"
+path = "/api/push/"
+upstream = "http://uptime-kuma:3001"
+allow = "public"
+
+[[routes]]
+host = "grafana.example.com"
+upstream = ["http://10.0.0.5:3000", "http://10.0.0.6:3000"]
+portal = "home"
+allow = ["admin"]
+`
+
+test.each(GOOD_ISSUERS)('of a portal with several providers, a rule may be about %s', (_, fragment) => {
+  const result = check(fragment)
+  expect(result.ok && result.warnings).toEqual([])
+})
+
+test('the example of the documentation is good, without a warning', () => {
+  const result = check(EXAMPLE, { env: { POCKET_ID_SECRET: 's3cret' } })
+  expect(result.ok && result.warnings).toEqual([])
+  if (!result.ok) return
+  const { config } = result
+  expect(config.providers.get('pocket-id')?.clientSecret).toBe('s3cret')
+  expect(config.sessions).toEqual({
+    store: { kind: 'sqlite', path: '/etc/sallyport/sallyport.db' },
+    key: null,
+    lifetimeMs: 12 * 3_600_000,
+    idleMs: 2 * 3_600_000,
+    refreshMs: 15 * 60_000,
+    refreshLimitMs: 60 * 60_000,
+    cacheEntries: 10_000,
+  })
+  expect(config.routes.map(({ id, name, path }) => ({ id, name, path }))).toEqual([
+    { id: 'kuma.example.com/', name: 'kuma.example.com', path: '/' },
+    { id: 'kuma.example.com/api/push', name: 'kuma.example.com/api/push', path: '/api/push' },
+    { id: 'grafana.example.com/', name: 'grafana.example.com', path: '/' },
+  ])
+  expect(config.routes[2]?.upstream?.addresses).toHaveLength(2)
+})
+
+test('a file without [server] and [sessions] has every default', () => {
+  const { server, sessions, routes, portals, providers } = accepts('')
+  expect(server).toEqual({
+    listen: [{ kind: 'tcp', host: '0.0.0.0', port: 8080 }],
+    trustedProxies: [],
+    trustedFields: [],
+    workers: 1,
+    admin: null,
+    verify: [],
+    accessLog: true,
+    logLevel: 'info',
+    drainMs: 10_000,
+    flows: { maxOpen: 1000, stallMs: 60_000, memoryBytes: null },
+    rate: null,
+  })
+  expect(sessions.lifetimeMs).toBe(43_200_000)
+  expect(routes[0]).toMatchObject({ path: '/', headers: { kind: 'preset', preset: 'none' }, timeoutMs: 60_000 })
+  expect(portals.get('home')).toMatchObject({ title: 'Sallyport', callbackPath: '/.sallyport/callback' })
+  expect(providers.get('id')).toMatchObject({ label: 'id', clientSecret: null, scopes: null })
+})
+
+describe('every key', () => {
+  for (const { title, keys } of SECTIONS) {
+    for (const [name, key] of Object.entries(keys)) {
+      test(`${title} ${name}: its example is good`, () => expectReads(key.type, key.example))
+      if (key.fallback !== undefined)
+        test(`${title} ${name}: its default is good`, () => expectReads(key.type, key.fallback))
+      test(`${title} ${name}: it is documented in sentences`, () => expect(key.doc).toMatch(/^[A-Z].*\.$/s))
+    }
+  }
+})
+
+function expectReads(type: (typeof SECTIONS)[0]['keys'][string]['type'], value: unknown): void {
+  // A reference is filled in before a key reads its text: any text may be behind it.
+  if (JSON.stringify(value).includes('${')) return
+  const report = createReport()
+  const raw = parseRaw(value, ['key'])
+  if (!raw.ok) throw new Error(raw.message)
+  expect(type.read(raw.value, report)).not.toBeUndefined()
+  expect(report.problems).toEqual([])
+}
+
+const route = (lines: string) =>
+  `[[routes]]\nhost = "app.example.com"\nupstream = "http://app"\nallow = "public"\nportal = "home"\n${lines}`
+const firstRoute = (lines: string) => accepts(route(lines)).routes[0]
+
+describe('spellings that mean the same', () => {
+  const hosts = {
+    'APP.example.com': 'app.example.com',
+    'bücher.example': 'xn--bcher-kva.example',
+    '*.Example.com': '*.example.com',
+    '[::1]': '[::1]',
+    my_app: 'my_app',
+  }
+  for (const [written, host] of Object.entries(hosts)) {
+    test(`host ${written} is ${host}`, () =>
+      expect(accepts(route('').replace('app.example.com', written)).routes[0]?.host).toBe(host))
+  }
+  const durations = {
+    '500ms': 500,
+    '90s': 90_000,
+    '30m': 1_800_000,
+    '1h30m': 5_400_000,
+    '24h': 86_400_000,
+    '1m1s1ms': 61_001,
+  }
+  for (const [written, timeoutMs] of Object.entries(durations)) {
+    test(`${written} is ${timeoutMs} ms`, () => expect(firstRoute(`timeout = "${written}"`)?.timeoutMs).toBe(timeoutMs))
+  }
+  const upstreams = {
+    'http://app:80/': { kind: 'url', scheme: 'http', authority: 'app', basePath: '' },
+    'https://App:8443/base/': { kind: 'url', scheme: 'https', authority: 'app:8443', basePath: '/base' },
+    'http://[::1]:3000': { kind: 'url', scheme: 'http', authority: '[::1]:3000', basePath: '' },
+    'unix:/run/app.sock': { kind: 'unix', path: '/run/app.sock' },
+  } as const
+  for (const [written, address] of Object.entries(upstreams)) {
+    test(`upstream ${written}`, () =>
+      expect(accepts(route('').replace('http://app', written)).routes[0]?.upstream?.addresses).toEqual([address]))
+  }
+  const listens = {
+    '[::]:8080': { kind: 'tcp', host: '::', port: 8080 },
+    'localhost:0': { kind: 'tcp', host: 'localhost', port: 0 },
+    'unix:/run/gate.sock': { kind: 'unix', path: '/run/gate.sock' },
+  } as const
+  for (const [written, address] of Object.entries(listens)) {
+    test(`listen ${written}`, () => expect(accepts(`[server]\nlisten = "${written}"`).server.listen).toEqual([address]))
+  }
+  const networks = { '10.0.0.7': '10.0.0.7/32', 'FD00::/8': 'fd00::/8', '::1': '::1/128' }
+  for (const [written, network] of Object.entries(networks)) {
+    test(`network ${written} is ${network}`, () =>
+      expect(accepts(`[server]\ntrusted_proxies = "${written}"`).server.trustedProxies).toEqual([network]))
+  }
+  test('a method in small letters is the method', () => expect(firstRoute('methods = "get"')?.methods).toEqual(['GET']))
+  test('a header value without braces is a placeholder', () =>
+    expect(firstRoute('headers = { X-Mail = "email", X-Who = "{name} <{claims.work}>" }')?.headers).toEqual({
+      kind: 'table',
+      fields: [
+        { name: 'X-Mail', template: '{email}' },
+        { name: 'X-Who', template: '{name} <{claims.work}>' },
+      ],
+    }))
+  test('"public" in a list by itself is public', () =>
+    expect(accepts(route('').replace('"public"', '["public"]')).routes[0]?.allow).toEqual({ kind: 'public' }))
+})
+
+test('a route that a proxy in front asks about leads nowhere itself', () => {
+  const { server, routes } = accepts(
+    `[server]\ntrusted_proxies = ["10.0.0.2"]\nverify = ["127.0.0.1:9080", "unix:/run/verify.sock"]\n${route('verify = true\nheaders = "remote"\ncors_preflight = true').replace('upstream = "http://app"\n', '')}`,
+  )
+  expect(routes[0]).toMatchObject({ upstream: null, answer: { kind: 'verify' } })
+  expect(server.verify).toEqual([
+    { kind: 'tcp', host: '127.0.0.1', port: 9080 },
+    { kind: 'unix', path: '/run/verify.sock' },
+  ])
+  expect(accepts('').server.verify).toEqual([])
+})
+
+test('a portal may know people by passwords alone, and rules may ask for that', () => {
+  const text = `[portals.home]
+htpasswd = "people"
+[portals.home.roles]
+user = { any = true }
+script = { provider = "htpasswd", subjects = ["htpasswd:backup"] }
+[[routes]]
+host = "app.example.com"
+upstream = "http://app"
+portal = "home"
+allow = [{ providers = ["htpasswd"], networks = ["10.0.0.0/8"] }]
+passwords = true
+[[routes]]
+host = "id.example.com"
+upstream = "http://id"
+portal = "other"
+allow = "authenticated"
+[portals.other]
+providers = ["id"]
+`
+  const hash = '$2y$05$943bW.8ypxR06UthhB49iujMsGOis0z02KZGxZDx7c7w2a6DxBfpG'
+  const files = { '/etc/sallyport/people': `# people\r\nada:${hash}\r\n\r\nback up:${hash}  \n` }
+  const { portals, routes } = accepts(text, { files })
+  expect(portals.get('home')).toMatchObject({ providers: [] })
+  expect([...(portals.get('home')?.passwords ?? [])]).toEqual([
+    ['ada', hash],
+    ['back up', hash],
+  ])
+  expect(portals.get('other')?.passwords).toBeNull()
+  expect(routes.map(({ passwords }) => passwords)).toEqual([true, false])
+})
+
+const roles = (lines: string) =>
+  accepts(`[portals.home]\nproviders = ["id"]\n[portals.home.roles]\nuser = { any = true }\n${lines}`).portals.get(
+    'home',
+  )?.roles
+
+describe('roles', () => {
+  const none = {
+    any: false,
+    providers: null,
+    subjects: null,
+    emails: null,
+    domains: null,
+    groups: null,
+    claims: null,
+    requireEmail: false,
+    requireVerifiedEmail: false,
+  }
+  test('one rule is a list of one', () =>
+    expect(roles('a = { groups = "x" }')?.get('a')).toEqual([{ ...none, groups: ['x'] }]))
+  test('a list of rules stays a list', () =>
+    expect(roles('a = [{ provider = "id" }, { emails = "A@B.example" }]')?.get('a')).toEqual([
+      { ...none, providers: ['id'] },
+      { ...none, emails: ['a@b.example'] },
+    ]))
+  test('claims may be text, numbers, booleans and lists of them', () =>
+    expect(roles('a = { claims = { team = "it", level = [1, 2.5], staff = true } }')?.get('a')?.[0]?.claims).toEqual(
+      new Map<string, (string | number | boolean)[]>([
+        ['team', ['it']],
+        ['level', [1, 2.5]],
+        ['staff', [true]],
+      ]),
+    ))
+})
+
+const LOOPBACK = `[portals.home]
+url = "http://auth.localhost:8080"
+providers = ["id"]
+roles.user = { any = true }
+[[routes]]
+host = "app.localhost"
+upstream = "http://127.0.0.1:1"
+portal = "home"
+allow = ["user"]
+`
+
+test('plain HTTP is good where everything is on this machine', () =>
+  expect(accepts(LOOPBACK).portals.get('home')?.url).toEqual({
+    scheme: 'http',
+    host: 'auth.localhost',
+    authority: 'auth.localhost:8080',
+  }))
+
+test('plain HTTP elsewhere is good once insecure_cookies says so', () =>
+  expect(
+    accepts(LOOPBACK.replaceAll('localhost', 'example.com').replace('roles', 'insecure_cookies = true\nroles')).routes,
+  ).toHaveLength(1))
+
+test('an http issuer is good on loopback', () => {
+  for (const host of ['localhost:1', 'id.localhost', '127.8.9.1:1', '[::1]:1']) {
+    const config = accepts(`[providers.id]\nissuer = "http://${host}"\nclient_id = "gate"`)
+    expect(config.providers.get('id')?.issuer).toBe(`http://${host}`)
+  }
+})
+
+test('a byte order mark and Windows line ends change nothing', () => {
+  const result = check(`\uFEFF${EXAMPLE.replaceAll('\n', '\r\n')}`, { env: { POCKET_ID_SECRET: 's' } })
+  expect(result.ok).toBe(true)
+})
+
+test('a checked configuration cannot be changed', () => {
+  const config = accepts('')
+  const roles = config.portals.get('home')?.roles
+  expect(() => Object.assign(config.server, { workers: 9 })).toThrow(TypeError)
+  expect(() => Object.assign(config.routes, [1])).toThrow(TypeError)
+  expect(() => Reflect.apply(Reflect.get(config.portals, 'set'), config.portals, ['x', 1])).toThrow(TypeError)
+  expect(Object.isFrozen(roles?.get('user')?.[0])).toBe(true)
+})
+
+test('ten thousand routes on as many hosts are one file like any other', () => {
+  const routes = Array.from({ length: 10_000 }, (_, n) => route('').replace('app.example', `app${n}.example`))
+  expect(accepts(routes.join('\n')).routes).toHaveLength(10_000)
+})

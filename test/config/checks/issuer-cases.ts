@@ -1,0 +1,60 @@
+import type { DiagnosticCode } from '../../../src/config/text/diagnostic.ts'
+
+type Case = readonly [code: DiagnosticCode, title: string, fragment: string]
+
+/** A portal with two providers of two issuers, and what rules of its roles and of its route say. */
+export const twoIssuers = (lines: { readonly role?: string; readonly allow?: string; readonly deny?: string }) => `
+[providers.id]
+issuer = "https://id.example.com"
+client_id = "gate"
+[providers.other]
+issuer = "https://other.example"
+client_id = "gate"
+[portals.home]
+providers = ["id", "other"]
+roles.user = ${lines.role ?? '{ any = true }'}
+[[routes]]
+host = "app.example.com"
+upstream = "http://app"
+portal = "home"
+allow = ${lines.allow ?? '["user"]'}
+${lines.deny === undefined ? '' : `deny = [${lines.deny}]`}
+`
+
+/** What is not said of whose people a rule is about, where a portal has several providers. */
+export const ISSUER_CASES: readonly Case[] = [
+  ['rule.subjects', 'a role by subjects', twoIssuers({ role: '{ «subjects» = ["a"] }' })],
+  ['rule.subjects', 'a rule by subjects', twoIssuers({ allow: '[{ «subjects» = "a", networks = ["10.0.0.0/8"] }]' })],
+  [
+    'rule.subjects',
+    'subjects of any of two',
+    twoIssuers({ role: '{ providers = ["id", "other"], «subjects» = ["a"] }' }),
+  ],
+  ['rule.subjects', 'a person of the file among them', twoIssuers({ role: '{ «subjects» = ["htpasswd:a", "b"] }' })],
+  ['rule.subjects', 'subjects who may not', twoIssuers({ deny: '{ «subjects» = ["a"] }' })],
+  ['rule.subjects', 'subjects deep within', twoIssuers({ allow: '[{ all = [{ not = { «subjects» = ["a"] } }] }]' })],
+  ['rule.providers', 'a role by groups', twoIssuers({ role: '{ «groups» = ["a"] }' })],
+  ['rule.providers', 'a rule by e-mail', twoIssuers({ allow: '[{ «emails» = ["a@b.example"] }]' })],
+  ['rule.providers', 'a rule by domain', twoIssuers({ allow: '[{ «domains» = ["b.example"] }]' })],
+  ['rule.providers', 'a rule by a claim, within', twoIssuers({ allow: '[{ any = [{ «claims» = { a = 1 } }] }]' })],
+  ['rule.providers', 'all but a group that may not', twoIssuers({ deny: '{ not = { «groups» = ["a"] } }' })],
+]
+
+/** What is good, without a warning. */
+export const GOOD_ISSUERS: readonly (readonly [title: string, fragment: string])[] = [
+  ['anyone', twoIssuers({})],
+  ['subjects of one', twoIssuers({ role: '{ providers = ["id"], subjects = ["a"] }' })],
+  ['subjects of one, in the other key', twoIssuers({ role: '{ provider = "other", subjects = ["a"] }' })],
+  ['subjects in a rule for one', twoIssuers({ allow: '[{ provider = "id", any = [{ subjects = ["a"] }] }]' })],
+  ['groups of both', twoIssuers({ role: '{ providers = ["id", "other"], groups = ["a"] }' })],
+  ['groups within a rule for one', twoIssuers({ allow: '[{ provider = "id", all = [{ groups = ["a"] }] }]' })],
+  ['a group that may not', twoIssuers({ deny: '{ groups = ["a"] }' })],
+  ['all but a group that may', twoIssuers({ allow: '[{ roles = ["user"], not = { groups = ["a"] } }]' })],
+  [
+    'two clients of one issuer',
+    twoIssuers({ role: '{ subjects = ["a"], groups = ["b"] }' }).replace(
+      'https://other.example',
+      'https://id.example.com',
+    ),
+  ],
+]

@@ -1,0 +1,521 @@
+import { expect, test } from 'bun:test'
+import { checkConfig } from '../../../src/config/check.ts'
+import { loadConfig } from '../../../src/config/load.ts'
+import { DIAGNOSTIC_CODES, type DiagnosticCode } from '../../../src/config/text/diagnostic.ts'
+import { expectOne, type World } from '../checks.ts'
+import { GUEST_CASES } from './guest-cases.ts'
+import { IDENTITY_CASES } from './identity-cases.ts'
+import { ISSUER_CASES } from './issuer-cases.ts'
+import { LIMIT_CASES } from './limit-cases.ts'
+import { PASSWORD_CASES } from './password-cases.ts'
+import { PICTURE_CASES } from './picture-cases.ts'
+import { REWRITE_CASES } from './rewrite-cases.ts'
+import { TLS_CASES } from './tls-cases.ts'
+import { UPSTREAM_CASES } from './upstream-cases.ts'
+
+/** A code, what is wrong, and a fragment with «…» around what the caret has to underline. */
+type Case = readonly [code: DiagnosticCode, title: string, fragment: string, world?: World]
+
+const route = (lines: string) =>
+  `[[routes]]\nhost = "app.example.com"\nupstream = "http://app"\nallow = "public"\nportal = "home"\n${lines}`
+const portal = (lines: string) => `[portals.home]\nproviders = ["id"]\n${lines}`
+const provider = (lines: string) => `[providers.id]\nissuer = "https://id.example.com"\nclient_id = "gate"\n${lines}`
+const rule = (rule: string) => portal(`[portals.home.roles]\nuser = ${rule}`)
+const onHost = (host: string) =>
+  `[[routes]]\nhost = ${host}\nupstream = "http://app"\nallow = "public"\nportal = "home"`
+const onPath = (path: string) => route(`path = ${path}`)
+const to = (upstream: string) =>
+  `[[routes]]\nhost = "app.example.com"\nupstream = ${upstream}\nallow = "public"\nportal = "home"`
+const from = (issuer: string) => `[providers.id]\nissuer = ${issuer}\nclient_id = "gate"`
+const at = (url: string) => portal(`url = ${url}\n[portals.home.roles]\nuser = { any = true }`)
+const allowing = (allow: string, more = '') =>
+  `[[routes]]\nhost = "app.example.com"\nupstream = "http://app"\nportal = "home"\nallow = ${allow}\n${more}`
+const ruled = (rule: string) => allowing(`[${rule}]`)
+const denying = (deny: string) => allowing('"authenticated"', `deny = ${deny}`)
+const asked = (lines: string) =>
+  `[server]\ntrusted_proxies = "10.0.0.2"\n${lines}\n${route('').replace('upstream = "http://app"', 'verify = true')}`
+const lasting = (lines: string) => portal(`${lines}\n[portals.home.roles]\nuser = { any = true }`)
+const TRUSTING = '[server]\ntrusted_proxies = "10.0.0.2"\n'
+const PUBLIC = `[[routes]]\nhost = "open.example.com"\nupstream = "http://app"\nallow = "public"`
+
+const CASES: readonly Case[] = [
+  ['toml.syntax', 'a value without quotes', '[server]\nlog_level = «d»ebug'],
+  ['toml.syntax', 'a table that is there twice', '[server]\n[«s»erver]'],
+  ['toml.syntax', 'a quote that is never closed', '[server]\nadmin = "127.0.0.1:1«\n»'],
+  ['toml.encoding', 'a title in Latin-1', '[server]\nlisten = []\n[portals.home]\ntitle = "B«\uFFFD»ro"'],
+  ['toml.depth', 'absurd nesting', Array(40).fill('a').join('.').concat(' = 1')],
+
+  ['key.unknown', 'a misspelt key', '[server]\n«acess_log» = true'],
+  [
+    'key.unknown',
+    'a misspelt required key is one mistake',
+    to('1').replace('upstream = 1', '«upsteam» = "http://app"'),
+  ],
+  ['key.unknown', 'a key of another table', '[server]\n«lifetime» = "1h"'],
+  ['key.unknown', 'a table that does not exist', '[«servers»]\nlisten = []'],
+  ['key.unknown', 'a name that every object has', '[server]\n«constructor» = 1'],
+  ['key.unknown', 'a name that changes prototypes', '[server]\n«__proto__» = 1'],
+  ['key.unknown', 'a misspelt rule key, which does not also leave the rule empty', rule('{ «group» = ["a"] }')],
+  [
+    'key.missing',
+    'a route without allow',
+    '[[«routes»]]\nhost = "app.example.com"\nupstream = "http://app"\nportal = "home"',
+  ],
+  ['key.missing', 'a provider without issuer', '[«providers.id»]\nclient_id = "gate"'],
+  ['key.missing', 'a portal without providers', '[«portals.home»]\n[portals.home.roles]\nuser = { any = true }'],
+  ['key.type', 'a number for text', '[server]\nlog_level = «7»'],
+  ['key.type', 'text for a number', '[sessions]\ncache = «"10000"»'],
+  ['key.type', 'text for a boolean', '[server]\naccess_log = «"yes"»'],
+  ['key.type', 'a bare number for a duration', '[sessions]\nidle = «3600»'],
+  ['key.type', 'a date', '[server]\ndrain = «2026-11-01»'],
+  ['key.type', 'a list of lists', '[server]\nlisten = [«["0.0.0.0:1"]»]'],
+  ['key.type', 'a value where a table belongs', 'server = «1»'],
+  ['key.type', 'text where a list belongs', provider('scopes = «"openid"»')],
+  ['key.type', 'text where a rule belongs', rule('«"admins"»')],
+  ['key.type', 'one bracket for a list of tables', 'routes = «{ host = "a.example" }»'],
+  ['key.twice', 'provider beside providers', rule('{ providers = ["id"], «provider» = "id" }')],
+  ['name.invalid', 'a role with a space in its name', rule('{ any = true }\n«"big boss"» = { any = true }')],
+
+  ['text.empty', 'empty text', portal('title = «""»\n[portals.home.roles]\nuser = { any = true }')],
+  ['text.empty', 'an empty group, which some programs take for everyone', rule('{ groups = [«""»] }')],
+  ['text.empty', 'an empty domain', rule('{ domains = ["a.example", «""»] }')],
+  ['text.control', 'a line break in a title', portal('title = «"a\\nb"»\n[portals.home.roles]\nuser = { any = true }')],
+  ['list.empty', 'nobody allowed', allowing('«[]»')],
+  ['list.empty', 'no groups, which some programs take for everyone', rule('{ groups = «[]» }')],
+  ['list.empty', 'no claims', rule('{ claims = «{}» }')],
+  ['list.empty', 'no values for a claim', rule('{ claims = { team = «[]» } }')],
+  ['list.empty', 'no upstream', to('«[]»')],
+  ['list.empty', 'no headers in a table', route('headers = «{}»')],
+  ['list.repeated', 'a group twice', rule('{ groups = ["a", «"a"»] }')],
+  ['number.range', 'no worker', '[server]\nworkers = «0»'],
+  ['choice.unknown', 'an unknown level', '[server]\nlog_level = «"warning"»'],
+  ['choice.unknown', 'an unknown header preset', route('headers = «"x-tokens"»')],
+  ['choice.unknown', 'an unknown algorithm', provider('id_token_alg = «"RS265"»')],
+  ['choice.unknown', 'workers in words', '[server]\nworkers = «"all"»'],
+
+  ['substitution.syntax', 'a reference that is not one', `[server]\nadmin = "«\${1X}»"`],
+  ['substitution.syntax', 'a reference that is not closed', `[server]\nadmin = "127.0.0.1:«\${PORT»"`],
+  ['substitution.unset', 'a variable that is not set', provider(`client_secret = "«\${NONE}»"`)],
+  ['substitution.empty', 'an empty variable', provider(`client_secret = "«\${NONE}»"`), { env: { NONE: '' } }],
+  [
+    'substitution.empty',
+    'an empty file',
+    provider(`client_secret = "«\${file:s}»"`),
+    { files: { '/etc/sallyport/s': '\n' } },
+  ],
+  ['substitution.unreadable', 'a file that is not there', provider(`client_secret = "«\${file:/run/none}»"`)],
+
+  ['duration.invalid', 'a duration without a unit', '[sessions]\nidle = «"60"»'],
+  ['duration.invalid', 'units in the wrong order', '[sessions]\nidle = «"5m1h"»'],
+  ['duration.range', 'no time at all', route('timeout = «"0s"»')],
+  ['listen.invalid', 'a port alone', '[server]\nlisten = [«":8080"»]'],
+  ['listen.invalid', 'a scheme', '[server]\nlisten = «"http://0.0.0.0:80"»'],
+  ['listen.invalid', 'IPv6 without brackets', '[server]\nlisten = «":::8080"»'],
+  ['listen.invalid', 'a port beyond the last', '[server]\nlisten = "0.0.0.0:«70000»"'],
+  ['listen.invalid', 'a relative socket', '[server]\nadmin = «"unix:admin.sock"»'],
+  [
+    'listen.repeated',
+    'the same address twice',
+    '[server]\nlisten = ["127.0.0.1:1", "127.0.0.1:2"]\nadmin = «"127.0.0.1:2"»',
+  ],
+  ['listen.repeated', 'verify on a public port', asked('listen = ["0.0.0.0:1"]\nverify = «"127.0.0.1:1"»')],
+  ['listen.repeated', 'every address beside one', '[server]\nlisten = ["[::1]:1"]\nadmin = «"[::]:1"»'],
+  ['listen.invalid', 'verify without an address', asked('verify = «"9080"»')],
+  ['verify.unused', 'verify without a route to ask about', '[server]\n«verify» = "127.0.0.1:9080"'],
+  ['workers.unshared', 'a port to ask at that is chosen at start', asked('verify = [«"127.0.0.1:0"»]\nworkers = 2')],
+  [
+    'workers.unshared',
+    'a port for several workers that is chosen at start',
+    '[server]\nlisten = [«"127.0.0.1:0"»]\nworkers = 2',
+  ],
+  [
+    'workers.unshared',
+    'several workers on local sockets alone',
+    '[server]\nlisten = "unix:/run/gate.sock"\nworkers = «"auto"»',
+  ],
+  ['network.invalid', 'bits beyond the prefix', '[server]\ntrusted_proxies = [«"10.0.0.1/8"»]'],
+  ['network.invalid', 'IPv4 inside IPv6', '[server]\ntrusted_proxies = [«"::ffff:10.0.0.0/104"»]'],
+  ['network.invalid', 'a short IPv4 form', '[server]\ntrusted_proxies = [«"10.1/16"»]'],
+  ['network.invalid', 'a prefix beyond the address', '[server]\ntrusted_proxies = ["10.0.0.0«/33»"]'],
+  ['network.invalid', 'a name', '[server]\ntrusted_proxies = [«"proxy.example.com"»]'],
+  ['header.name', 'a trusted field that is no name', `${TRUSTING}trusted_fields = ["X-Ok", «"x y"»]`],
+  ...['X-Forwarded-For', 'remote_user', 'Cookie', 'X-Sallyport-Token', 'X-Request-Id', 'X-HTTP-Method-Override'].map(
+    (name): Case => ['header.owned', `${name} as a trusted field`, `${TRUSTING}trusted_fields = «"${name}"»`],
+  ),
+  [
+    'header.owned',
+    'a trusted field that a route writes',
+    `${TRUSTING}trusted_fields = [«"X_Who"»]\n${route('headers = { "X-Who" = "sub" }')}`,
+  ],
+  [
+    'header.owned',
+    'a trusted field in which a rule of a route says who is there',
+    `${TRUSTING}trusted_fields = [«"X-Who"»]\n${route('request_headers = { set = { "X-Who" = "{sub}" } }')}`,
+  ],
+  [
+    'network.missing',
+    'a trusted field without a trusted proxy',
+    '[server]\n«trusted_fields» = ["X-SSL-Client-Verify"]',
+  ],
+  ['network.everyone', 'a network of everyone', '[server]\ntrusted_proxies = [«"0.0.0.0/0"»]'],
+  ['store.invalid', 'a path without its kind', '[sessions]\nstore = «"sallyport.db"»'],
+  ['store.invalid', 'Redis without a host', '[sessions]\nstore = «"redis://"»'],
+  ['store.invalid', 'a database that is no number', '[sessions]\nstore = «"redis://valkey/first"»'],
+  ['sessions.key', 'Redis without a key for all machines', '[sessions]\nstore = «"redis://valkey"»'],
+  ['sessions.key', 'a key that is too short', '[sessions]\nkey = «"c2hvcnQ="»'],
+  ['store.memory', 'several workers without a file', '[server]\nworkers = «2»\n[sessions]\nstore = "sqlite::memory:"'],
+  ['sessions.idle', 'idle beyond lifetime', '[sessions]\nlifetime = "1h"\nidle = «"2h"»'],
+  ['sessions.idle', 'a portal’s lifetime below the idle of [sessions]', lasting('lifetime = «"1h"»')],
+  ['sessions.remember', 'a longest lifetime that is shorter than the usual one', lasting('remember = «"1h"»')],
+  ['sessions.refresh_limit', 'a limit below refresh', '[sessions]\nrefresh = "1h"\nrefresh_limit = «"10m"»'],
+  [
+    'sessions.refresh_limit',
+    'a portal’s refresh above the limit of [sessions]',
+    `[sessions]\nrefresh_limit = "20m"\n${lasting('refresh = «"30m"»')}`,
+  ],
+  ['duration.range', 'a refresh at every breath', '[sessions]\nrefresh = «"1s"»'],
+  ['duration.invalid', 'refresh in words', '[sessions]\nrefresh = «"never"»'],
+  ['role.undefined', 'an admin role that nobody gives', lasting('admin_role = «"admins"»')],
+
+  ['issuer.invalid', 'a metadata address', from('"https://id.example.com«/.well-known/openid-configuration»"')],
+  ['issuer.invalid', 'a query', from('"https://id.example.com/«?»tenant=1"')],
+  ['issuer.invalid', 'no scheme', from('«"id.example.com"»')],
+  ['issuer.invalid', 'a password', from('«"https://me:hunter2@id.example.com"»')],
+  ['issuer.insecure', 'plain HTTP beyond this machine', from('"«http»://id.example.com"')],
+  ['issuer.insecure', 'plain HTTP to a name that only begins like loopback', from('"«http»://localhost.example.com"')],
+  ['client_auth.secret', 'a secret that nobody sends', provider('client_auth = «"none"»\nclient_secret = "s"')],
+  ['client_auth.secret', 'no secret to send', provider('client_auth = «"client_secret_basic"»')],
+  [
+    'access_tokens.audience',
+    'access tokens that ID tokens could pass for',
+    provider('access_tokens = { audience = «"gate"» }'),
+  ],
+  ['id_token_alg.refused', 'unsigned tokens', provider('id_token_alg = «"none"»')],
+  ['id_token_alg.refused', 'tokens signed with the client secret', provider('id_token_alg = «"HS256"»')],
+  ['scopes.openid', 'OAuth without OpenID', provider('scopes = «["profile"]»')],
+  [
+    'provider.undefined',
+    'a misspelt provider',
+    '[portals.home]\nproviders = [«"di"»]\n[portals.home.roles]\nuser = { any = true }\n[providers.id]\nissuer = "https://id.example.com"\nclient_id = "gate"\n[portals.other]\nproviders = ["id"]\n[[routes]]\nhost = "a.example"\nupstream = "http://a"\nallow = "public"\nportal = "home"\n[[routes]]\nhost = "b.example"\nupstream = "http://a"\nallow = "public"\nportal = "other"',
+  ],
+  ['provider.undefined', 'a misspelt provider in a rule', rule('{ provider = «"ids"» }')],
+  ['choice.unknown', 'addresses that count in another way', provider('emails = «"all"»')],
+  ['provider.emails', 'a provider whose addresses count unverified', provider('emails = «"trusted"»')],
+  [
+    'provider.unused',
+    'a provider that no portal names',
+    '[«providers.spare»]\nissuer = "https://b.example"\nclient_id = "b"\n[providers.id]\nissuer = "https://id.example.com"\nclient_id = "gate"',
+  ],
+
+  [
+    'portal.missing',
+    'a route that takes tokens and has no portal',
+    `${PUBLIC}\nportal = "home"\n[[routes]]\nhost = "b.example"\nupstream = "http://app"\nallow = "public"\ntokens = «true»`,
+  ],
+  [
+    'portal.undefined',
+    'a misspelt portal',
+    '[[routes]]\nhost = "a.example"\nupstream = "http://a"\nallow = "authenticated"\nportal = «"hom"»\n[[routes]]\nhost = "b.example"\nupstream = "http://a"\nallow = "public"\nportal = "home"',
+  ],
+  [
+    'portal.unused',
+    'a portal that no route names',
+    '[«portals.spare»]\nproviders = ["id"]\n[portals.home]\nproviders = ["id"]\nroles.user = { any = true }',
+  ],
+  [
+    'portal.missing',
+    'a role without a portal to have it at',
+    `${PUBLIC}\nportal = "home"\n[[routes]]\nhost = "app.example.com"\nupstream = "http://app"\nallow = «["user"]»`,
+  ],
+  [
+    'portal.missing',
+    'signed in without a portal',
+    `${PUBLIC}\nportal = "home"\n[[routes]]\nhost = "app.example.com"\nupstream = "http://app"\nallow = «"authenticated"»`,
+  ],
+  ['portal.url', 'a portal below a path', at('"https://auth.example.com«/login»"')],
+  ['portal.url', 'a portal with a trailing dot', at('«"https://auth.example.com."»')],
+  [
+    'portal.host_taken',
+    'two portals on one host',
+    `[portals.a]\nurl = "https://auth.example.com"\nproviders = ["id"]\n[portals.b]\nurl = «"https://AUTH.example.com:8443"»\nproviders = ["id"]\n${PUBLIC}\nportal = "a"\n[[routes]]\nhost = "b.example"\nupstream = "http://b"\nallow = "public"\nportal = "b"`,
+  ],
+  [
+    'portal.shared_host',
+    'tokens made where applications are',
+    portal('«personal_tokens» = true\n[portals.home.roles]\nuser = { any = true }'),
+  ],
+  [
+    'portal.shared_host',
+    'tokens made on a portal’s own host, which an application has too',
+    `${portal('url = "https://app.example.com"\n«personal_tokens» = true\n[portals.home.roles]\nuser = { any = true }\n')}${allowing('["user"]')}`,
+  ],
+  [
+    'portal.shared_host',
+    'guest links made where applications are',
+    `${portal('«guest_links» = { allow = ["user"] }\n[portals.home.roles]\nuser = { any = true }\n')}${allowing('["user", { guest_link = true }]')}`,
+  ],
+  [
+    'portal.shared_host',
+    'an admin page where applications are',
+    portal('«admin_role» = "user"\n[portals.home.roles]\nuser = { any = true }'),
+  ],
+  [
+    'portal.several_hosts',
+    'tokens made on each of several hosts, for all of them',
+    `${portal('«personal_tokens» = true\n[portals.home.roles]\nuser = { any = true }\n')}${allowing('["user"]')}\n${PUBLIC}\nportal = "home"`,
+  ],
+  [
+    'portal.several_hosts',
+    'guest links made on any name below a wildcard',
+    `${portal('«guest_links» = { allow = ["user"] }\n[portals.home.roles]\nuser = { any = true }\n')}${allowing('["user", { guest_link = true }]').replace('app.', '*.')}`,
+  ],
+  [
+    'portal.several_hosts',
+    'an admin page on each of several hosts',
+    `${portal('«admin_role» = "user"\n[portals.home.roles]\nuser = { any = true }\n')}${allowing('["user"]')}\n${PUBLIC}\nportal = "home"`,
+  ],
+  [
+    'portal.bind_tickets',
+    'tickets of a portal that gives none',
+    portal('«bind_tickets» = true\n[portals.home.roles]\nuser = { any = true }'),
+  ],
+  [
+    'portal.shared_host',
+    'an application where people sign in for others',
+    `${portal('url = «"https://auth.example.com"»\n[portals.home.roles]\nuser = { any = true }\n')}${allowing('["user"]')}\n[[routes]]\nhost = "auth.example.com"\nupstream = "http://wiki"\nallow = "public"\n`,
+  ],
+  ['portal.insecure', 'plain HTTP for other machines', at('"«http»://auth.example.com"')],
+  ['portal.insecure', 'a loopback portal for hosts that are not', at('"«http»://auth.localhost:8080"')],
+  [
+    'portal.insecure_cookies',
+    'cookies without protection',
+    portal('«insecure_cookies» = true\n[portals.home.roles]\nuser = { any = true }'),
+  ],
+  [
+    'portal.callback',
+    'the callback is a route',
+    `[portals.home]\nurl = "https://auth.example.com"\nproviders = ["id"]\ncallback_path = «"/oauth2/callback"»\n[[routes]]\nhost = "auth.example.com"\npath = "/OAuth2/callback/"\nupstream = "http://a"\nallow = "public"\nportal = "home"`,
+  ],
+  [
+    'portal.callback',
+    'the callback is a public route on a host of the portal',
+    `${portal('callback_path = «"/cb"»')}\n${PUBLIC}\nportal = "home"\n[[routes]]\nhost = "open.example.com"\npath = "/cb"\nupstream = "http://a"\nallow = "public"`,
+  ],
+  [
+    'portal.callback',
+    "the callback is a page of Sallyport's",
+    portal('callback_path = «"/.sallyport/login"»\n[portals.home.roles]\nuser = { any = true }'),
+  ],
+  [
+    'portal.callback',
+    'the callback is everything',
+    portal('callback_path = «"/"»\n[portals.home.roles]\nuser = { any = true }'),
+  ],
+
+  ['role.undefined', 'a misspelt role', allowing('["user", «"admn"»]')],
+  ['role.undefined', 'a misspelt "authenticated"', allowing('«"autenticated"»')],
+  ['role.reserved', 'a role called public', rule('{ any = true }\n«public» = { groups = ["a"] }')],
+  ['role.empty', 'a role without a condition', rule('{}').replace('user', '«user»')],
+  ['role.empty', 'a rule that only says no', rule('{ any = false }').replace('user', '«user»')],
+  ['role.empty', 'an empty rule in a list', rule('[{ groups = ["a"] }, «{}»]')],
+  [
+    'role.provider',
+    'a role at a provider that the portal has not',
+    `${rule('{ provider = «"b"» }')}\n[portals.other]\nproviders = ["b"]\n[providers.id]\nissuer = "https://id.example.com"\nclient_id = "gate"\n[providers.b]\nissuer = "https://b.example"\nclient_id = "b"\n${PUBLIC}\nportal = "home"\n[[routes]]\nhost = "b.example"\nupstream = "http://b"\nallow = "public"\nportal = "other"`,
+  ],
+  ['email.invalid', 'two @', rule('{ emails = [«"a@b.example@c.example"»] }')],
+  ['email.invalid', 'letters that look like others', rule('{ emails = [«"аdmin@example.com"»] }')],
+  ['email.invalid', 'a wildcard', rule('{ emails = ["«*»@example.com"] }')],
+  ['domain.invalid', 'an @ in front', rule('{ domains = ["«@»example.com"] }')],
+  ['domain.invalid', 'everyone, by a star', rule('{ domains = [«"*"»] }')],
+
+  ['host.invalid', 'a scheme', onHost('"«https://»app.example.com"')],
+  ['host.invalid', 'a port', onHost('"app.example.com«:8443»"')],
+  ['host.invalid', 'a path', onHost('"app.example.com«/api»"')],
+  ['host.invalid', 'a trailing dot', onHost('«"app.example.com."»')],
+  ['host.invalid', 'an address in hexadecimal', onHost('«"0x7f.1"»')],
+  ['host.invalid', 'an address of three parts', onHost('«"127.0.1"»')],
+  ['host.invalid', 'a percent-escape', onHost('"«%»61pp.example"')],
+  ['host.invalid', 'IPv6 without brackets', onHost('«"::1"»')],
+  ['host.wildcard', 'everything', onHost('«"*"»')],
+  ['host.wildcard', 'a star in the middle', onHost('«"app.*.example.com"»')],
+  ['host.wildcard', 'half a label', onHost('«"app*.example.com"»')],
+  [
+    'host.portals',
+    'one host under two portals',
+    `[portals.a]\nproviders = ["id"]\n[portals.b]\nproviders = ["id"]\n[[routes]]\nhost = "app.example.com"\nupstream = "http://a"\nallow = "authenticated"\nportal = "a"\n[[routes]]\nhost = "APP.example.com"\npath = "/b"\nupstream = "http://b"\nallow = "authenticated"\nportal = «"b"»`,
+  ],
+  [
+    'host.portals',
+    "another portal on a portal's own host",
+    `[portals.a]\nurl = "https://a.example"\nproviders = ["id"]\n[portals.b]\nproviders = ["id"]\n${PUBLIC}\nportal = "a"\n[[routes]]\nhost = "a.example"\nupstream = "http://b"\nallow = "authenticated"\nportal = «"b"»`,
+  ],
+
+  ['path.invalid', 'no slash in front', onPath('«"api"»')],
+  ['path.invalid', 'a star', onPath('"/api/«*»"')],
+  ['path.invalid', 'two slashes', onPath('"/a«//»b"')],
+  ['path.invalid', 'a dot segment', onPath('"/a/«..»/b"')],
+  ['path.invalid', 'a dot that Windows drops', onPath('"/a«.»/b"')],
+  ['path.invalid', 'a stream of Windows', onPath('"/a:«:$»DATA"')],
+  ['path.invalid', 'an escape', onPath('"/a«%»2fb"')],
+  ['path.invalid', 'a parameter', onPath('"/a«;»b"')],
+  ['path.invalid', 'a backslash', onPath("'/a«\\»b'")],
+  ['path.invalid', 'a query', onPath('"/a«?»b=1"')],
+  ['path.invalid', 'letters beyond ASCII, which arrive escaped', onPath('"/«ü»"')],
+  ['path.reserved', "a path of Sallyport's own", onPath('«"/.Sallyport/x"»')],
+  ['route.none', 'no route at all', 'routes = «[]»'],
+  ['route.duplicate', 'a host twice', `${route('')}\n${onHost('«"APP.example.com"»')}`],
+  ['route.duplicate', 'a path twice, once with a slash behind', `${onPath('"/a"')}\n${onPath('«"/a/"»')}`],
+  [
+    'route.duplicate',
+    'a path alone twice',
+    `${onPath('"/a"')}\n${route('path = "/a"\nexact = true')}\n${route('path = «"/a"»\nexact = true')}`,
+  ],
+  ['route.case', 'two spellings of a path', `${onPath('"/a"')}\n${onPath('«"/A"»')}`],
+  ['allow.mixed', 'public beside a role', allowing('["user", «"public"»]')],
+  ['allow.mixed', 'authenticated beside a role', allowing('[«"authenticated"», "user"]')],
+  ['list.empty', 'nobody denied', denying('«[]»')],
+  ['list.empty', 'no networks, which some programs take for everyone', ruled('{ networks = «[]» }')],
+  ['list.empty', 'none of any', ruled('{ any = «[]» }')],
+  ['list.repeated', 'a role twice beside a rule', allowing('["user", { groups = ["a"] }, «"user"»]')],
+  ['key.unknown', 'a misspelt key of a rule', ruled('{ «network» = ["10.0.0.0/8"] }')],
+  ['key.type', 'everyone, as roles say it', ruled('{ any = «true» }')],
+  ['key.type', 'a list of lists of rules', allowing('[«[{ groups = ["a"] }]»]')],
+  ['key.type', 'a number for hours', ruled('{ hours = «8» }')],
+  ['key.twice', 'provider beside providers in a rule', ruled('{ providers = ["id"], «provider» = "id" }')],
+  ['network.invalid', 'bits beyond the prefix in a rule', ruled('{ networks = [«"192.168.1.1/16"»] }')],
+  ['method.invalid', 'CONNECT in a rule', ruled('{ methods = «"CONNECT"» }')],
+  ['duration.range', 'less than anyone needs to sign in', ruled('{ max_age = «"30s"» }')],
+  ['role.undefined', 'a misspelt role in a rule', ruled('{ roles = ["user", «"usr"»] }')],
+  ['role.undefined', 'a misspelt role deep in a rule', ruled('{ any = [{ not = { roles = «"usr"» } }] }')],
+  ['role.undefined', 'a misspelt role in deny', denying('[«"usr"»]')],
+  ['provider.undefined', 'a misspelt provider in a rule of a route', ruled('{ provider = «"ids"» }')],
+  ['allow.mixed', 'public beside a rule', allowing('[«"public"», { groups = ["a"] }]')],
+  ['deny.everyone', 'everyone denied', denying('«"public"»')],
+  ['deny.everyone', 'everyone denied who is known', denying('["user", «"authenticated"»]')],
+  [
+    'deny.signed_out',
+    'a group denied on a public route',
+    allowing('"public"', 'deny = «[{ not = { groups = ["a"] } }]»'),
+  ],
+  [
+    'portal.missing',
+    'a rule for people without a portal',
+    `${PUBLIC}\nportal = "home"\n[[routes]]\nhost = "app.example.com"\nupstream = "http://app"\nallow = «[{ networks = "10.0.0.0/8", anonymous = true }, { networks = "11.0.0.0/8" }]»`,
+  ],
+  [
+    'portal.missing',
+    'people denied without a portal',
+    `${PUBLIC}\nportal = "home"\n[[routes]]\nhost = "app.example.com"\nupstream = "http://app"\nallow = { networks = "10.0.0.0/8", anonymous = true }\ndeny = «{ subjects = "a" }»`,
+  ],
+  ['rule.empty', 'a rule without a condition', allowing('["user", «{}»]')],
+  ['rule.empty', 'an empty rule in a rule', ruled('{ groups = "a", not = «{}» }')],
+  ['rule.empty', 'an empty rule in deny', denying('[«{}»]')],
+  ['rule.empty', 'a rule that only says no', allowing('[«{ require_verified_email = false, anonymous = false }»]')],
+  ['rule.empty', 'a rule of a time zone alone', allowing('[«{ timezone = "UTC" }»]')],
+  [
+    'rule.depth',
+    'rules in rules in rules',
+    ruled('{ not = { not = { not = { not = { not = «{ groups = "a" }» } } } } }'),
+  ],
+  [
+    'rule.anonymous',
+    'a group without a sign-in',
+    ruled('{ networks = "10.0.0.0/8", «groups» = "a", anonymous = true }'),
+  ],
+  ['rule.anonymous', 'an age without a sign-in', ruled('{ any = [{ «max_age» = "1h" }], anonymous = true }')],
+  ['rule.anonymous', 'everyone, in other words', ruled('{ anonymous = «true» }')],
+  [
+    'rule.anonymous',
+    'anonymous inside of a rule',
+    ruled('{ any = [{ networks = "10.0.0.0/8", «anonymous» = true }] }'),
+  ],
+  ['rule.anonymous', 'anonymous in deny', denying('{ networks = "10.0.0.0/8", «anonymous» = true }')],
+  ['rule.method', 'a method that the route does not take', `${ruled('{ methods = «"POST"» }')}\nmethods = "GET"`],
+  ['rule.dates', 'an end before the beginning', ruled('{ from = 2026-02-01, until = «2026-01-31» }')],
+  [
+    'rule.dates',
+    'an end before the beginning, in two zones',
+    ruled('{ from = 2026-02-01T00:00:00Z, until = «"2026-02-01T00:30:00+01:00"» }'),
+  ],
+  ['hours.invalid', 'a single hour', ruled('{ hours = «"08:00"» }')],
+  ['hours.invalid', 'a clock of twelve hours', ruled('{ hours = [«"8am-6pm"»] }')],
+  ['hours.invalid', 'a minute too many', ruled('{ hours = «"08:60-18:00"» }')],
+  ['hours.invalid', 'an hour too many', ruled('{ hours = «"08:00-24:01"» }')],
+  ['hours.invalid', 'a beginning at the end of the day', ruled('{ hours = «"24:00-06:00"» }')],
+  ['hours.invalid', 'no time at all', ruled('{ hours = «"08:00-08:00"» }')],
+  ['days.invalid', 'a full name', ruled('{ days = ["mon", «"tuesday"»] }')],
+  ['days.invalid', 'three ends', ruled('{ days = «"mon-wed-fri"» }')],
+  ['timezone.unknown', 'a misspelt zone', ruled('{ hours = "08:00-18:00", timezone = «"Europe/Berlinn"» }')],
+  ['timezone.unused', 'a zone beside a role', ruled('{ roles = "user", «timezone» = "Europe/Berlin" }')],
+  [
+    'timezone.unused',
+    'a zone beside a date that has one',
+    ruled('{ until = 2026-01-01T00:00:00Z, «timezone» = "Europe/Berlin" }'),
+  ],
+  ['date.invalid', 'a day that does not exist', ruled('{ until = «"2026-02-30"» }')],
+  ['date.invalid', 'a date as people write it', ruled('{ until = «"31.12.2026"» }')],
+  ['date.invalid', 'a time of day', ruled('{ from = «08:00:00» }')],
+  ['reference.invalid', 'several levels in one text', ruled('{ acr = «"phr phrh"» }')],
+  ['upstream.invalid', 'no scheme', to('«"app:3000"»')],
+  ['upstream.invalid', 'a WebSocket scheme', to('"«ws»://app:3000"')],
+  ['upstream.invalid', 'a query', to('"http://app/«?»a=1"')],
+  ['upstream.invalid', 'a password', to('«"http://me:hunter2@app"»')],
+  ['upstream.invalid', 'port 0', to('"http://app«:0»"')],
+  ['upstream.invalid', 'a dot segment', to('"http://app/a/«..»"')],
+  ['upstream.invalid', 'a relative socket', to('«"unix:app.sock"»')],
+  ['portal.colour', 'a colour by its name', lasting('colour = «"green"»')],
+  ['portal.colour', 'one too light for light pages', lasting('colour = «"#86d2c2"»')],
+  ['portal.colour', 'one too dark for dark pages', lasting('colour = "#1d6358"\ncolour_dark = «"#1d6358"»')],
+  ['portal.colour', 'a dark one alone', lasting('«colour_dark» = "#86d2c2"')],
+  ...PICTURE_CASES,
+  ...GUEST_CASES,
+  ...IDENTITY_CASES,
+  ...ISSUER_CASES,
+  ...LIMIT_CASES,
+  ...PASSWORD_CASES,
+  ...TLS_CASES,
+  ...UPSTREAM_CASES,
+  ...REWRITE_CASES,
+  ['method.invalid', 'TRACE', route('methods = ["GET", «"TRACE"»]')],
+  ['method.invalid', 'not a token', route('methods = «"GET, POST"»')],
+  ['one_label.host', 'one label of a whole name', route('one_label = «true»')],
+  ['strip_prefix.mismatch', 'half a segment', route('path = "/apix"\nstrip_prefix = «"/api"»')],
+  ['strip_prefix.mismatch', 'longer than the path', route('path = "/a"\nstrip_prefix = «"/a/b"»')],
+  ['origin.invalid', 'an origin with a path', route('allowed_origins = ["https://a.example«/»"]')],
+  ['header.name', 'a space in a name', route('headers = { «"X User"» = "sub" }')],
+  ['header.owned', 'the Cookie field', route('headers = { «Cookie» = "sub" }')],
+  ['header.owned', 'another spelling of X-Forwarded-For', route('headers = { «X_Forwarded_For» = "sub" }')],
+  ['header.repeated', 'two spellings that a backend folds', route('headers = { X-User = "sub", «x_user» = "email" }')],
+  ['header.template', 'an unknown placeholder', route('headers = { X-User = "a «{mail}»" }')],
+  ['header.template', 'a claim without its prefix', route('headers = { X-User = «"department"» }')],
+  ['header.template', 'a brace alone', route('headers = { X-User = "«{»email" }')],
+  ['text.control', 'a line break in a header', route('headers = { X-User = «"{email}\\r\\nX-Admin: 1"» }')],
+]
+
+for (const [code, title, fragment, world] of CASES) {
+  test(`${code}: ${title}`, () => expectOne(code, fragment, world))
+}
+
+test('file.unreadable: a file that is not there is one diagnostic', () => {
+  const readText = () => {
+    throw Object.assign(new Error('gone'), { code: 'ENOENT' })
+  }
+  const result = loadConfig('/nowhere/routes.toml', { readText, readBytes: readText, env: () => undefined })
+  expect(result.ok ? [] : result.diagnostics.map(({ code, line }) => [code, line])).toEqual([['file.unreadable', 1]])
+})
+
+test('every code has a case', () => {
+  const tested = new Set<string>([...CASES.map(([code]) => code), 'file.unreadable'])
+  expect(DIAGNOSTIC_CODES.filter(code => !tested.has(code))).toEqual([])
+})
+
+test('an empty file is refused, so that a save that is only half done is not taken', () => {
+  const result = checkConfig('', {
+    file: 'routes.toml',
+    env: () => undefined,
+    readText: () => '',
+    readBytes: () => new Uint8Array(),
+  })
+  expect(result.ok ? [] : result.diagnostics.map(({ code }) => code)).toEqual(['route.none'])
+})

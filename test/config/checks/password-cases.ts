@@ -1,0 +1,62 @@
+import type { DiagnosticCode } from '../../../src/config/text/diagnostic.ts'
+import type { World } from '../checks.ts'
+
+type Case = readonly [code: DiagnosticCode, title: string, fragment: string, world?: World]
+
+const BCRYPT = '$2y$05$943bW.8ypxR06UthhB49iujMsGOis0z02KZGxZDx7c7w2a6DxBfpG'
+const APR1 = '$apr1$kGV7KaZJ$L.00XyEv1jmg6rt57bNIR/'
+
+const holding = (text: string): World => ({ files: { '/etc/sallyport/people': text } })
+const portal = (more = '') => `[portals.home]\nproviders = ["id"]\n${more}\nroles.user = { any = true }`
+const route = (more: string) =>
+  `[[routes]]\nhost = "app.example.com"\nupstream = "http://app"\nportal = "home"\nallow = ["user"]\n${more}`
+/** A portal with the file «people», marked, and a route that takes its passwords. */
+const FILE = `${portal('htpasswd = «"people"»')}\n${route('passwords = true')}`
+const faulty = (title: string, text: string): Case => ['portal.htpasswd', title, FILE, holding(text)]
+
+/** Every mistake in files of passwords, and in who takes them. */
+export const PASSWORD_CASES: readonly Case[] = [
+  ['portal.htpasswd', 'a file that is not there', FILE],
+  faulty('nobody in it', '# nobody yet\n\n'),
+  faulty('a password in clear text', `ada:${BCRYPT}\nbob:hunter2`),
+  faulty('a line without a name', BCRYPT),
+  faulty('an empty name', `:${BCRYPT}`),
+  faulty('no hash', 'ada:'),
+  faulty('SHA-1', 'ada:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ='),
+  faulty('the old crypt', 'ada:b/NmQ9lipqsg6'),
+  faulty('the SHA of crypt', 'ada:$5$GsHH4YuQ8K8FjrW/$WO1.6EaL0eyXyDWZ09MevPIKpPGfO2S1pZamlKe0hd/'),
+  faulty('a hash that is cut short', `ada:${BCRYPT.slice(0, -1)}`),
+  faulty('more fields than two', `ada:${BCRYPT}:more`),
+  faulty('a hash that would keep a core busy', `ada:${BCRYPT.replace('$05$', '$17$')}`),
+  faulty('a hash that would take all memory', 'ada:$argon2id$v=19$m=9999999,t=1,p=1$YWJjZGVmZ2g$YWJjZGVmZ2g'),
+  faulty('a name twice', `ada:${BCRYPT}\r\nada:${APR1}`),
+  ['portal.htpasswd_weak', 'an old kind of hash', FILE, holding(`ada:${APR1}\n`)],
+  [
+    'passwords.unused',
+    'a file that no route takes',
+    `${portal('«htpasswd» = "people"')}\n${route('')}`,
+    holding(`ada:${BCRYPT}`),
+  ],
+  ['passwords.none', 'passwords without a file', `${portal()}\n${route('«passwords» = true')}`],
+  [
+    'passwords.needed',
+    'a route that nobody can sign in for',
+    `[portals.home]\nhtpasswd = "people"\nroles.user = { any = true }\n${route('passwords = true')}\n${route('path = "/x"').replace('["user"]', '«["user"]»')}\n[providers.id]\nissuer = "https://id.example.com"\nclient_id = "gate"\n[portals.other]\nproviders = ["id"]\n${route('').replace('app.example', 'other.example').replace('"home"', '"other"').replace('["user"]', '"authenticated"')}`,
+    holding(`ada:${BCRYPT}`),
+  ],
+  [
+    'portal.missing',
+    'passwords without a portal',
+    `[[routes]]\nhost = "a.example"\nupstream = "http://a"\nallow = "public"\npasswords = «true»\n${route('')}`,
+  ],
+  [
+    'role.provider',
+    'a role for passwords that the portal has not',
+    `${portal().replace('{ any = true }', '{ provider = «"htpasswd"» }')}`,
+  ],
+  [
+    'provider.reserved',
+    'a provider with the name of the file',
+    '[«providers.htpasswd»]\nissuer = "https://id.example.com"\nclient_id = "gate"\n[portals.home]\nproviders = ["htpasswd"]\nroles.user = { any = true }',
+  ],
+]

@@ -1,0 +1,157 @@
+import { afterAll, beforeAll, expect, test } from 'bun:test'
+import { fakeClock } from '../../kit/clock.ts'
+import { type Gate, startGate } from '../../kit/gate.ts'
+import { type BadProvider, type Misbehaviour, startBadProvider } from '../../kit/provider/bad-provider.ts'
+
+let provider: BadProvider
+let upstream: Bun.Server<undefined>
+/** What the upstream saw of each request: its fields. */
+const seen: string[] = []
+const clock = fakeClock(Date.now())
+
+beforeAll(async () => {
+  provider = await startBadProvider(() => Math.floor(clock.now() / 1000))
+  upstream = Bun.serve({
+    port: 0,
+    hostname: '127.0.0.1',
+    fetch(request) {
+      seen.push(JSON.stringify(request.headers.toJSON()))
+      return new Response(`${request.headers.get('x-token-subject')} ${request.headers.get('x-token-user-roles')}`)
+    },
+  })
+})
+
+afterAll(async () => {
+  provider.stop()
+  await upstream.stop(true)
+})
+
+const AUDIENCE = 'https://gate.example/api'
+
+function file(audience = AUDIENCE): string {
+  const route = (path: string, more: string) =>
+    `[[routes]]\nhost = "app.test"\npath = "${path}"\nupstream = "http://127.0.0.1:${upstream.port}"\nportal = "home"\nheaders = "x-token"\n${more}`
+  return `
+[providers.id]
+issuer = "${provider.issuer}"
+client_id = "gate"
+access_tokens = { audience = "${audience}" }
+
+[portals.home]
+providers = ["id"]
+insecure_cookies = true
+
+[portals.home.roles]
+user = { any = true }
+admin = { groups = ["admins"] }
+
+${route('/', 'allow = ["user"]\ntokens = true')}
+${route('/admin', 'allow = ["admin"]\ntokens = true')}
+${route('/people', 'allow = ["user"]')}
+${route('/fresh', 'allow = [{ roles = ["user"], max_age = "15m" }]\ntokens = true')}
+`
+}
+
+/** An access token with the right claims (RFC 9068 §2.2), laid over by these. */
+function accessToken(over: Pick<Misbehaviour, 'claims' | 'header' | 'signing'> = {}): Promise<string> {
+  return provider.logoutToken({
+    ...over,
+    claims: { aud: AUDIENCE, sid: undefined, events: undefined, client_id: 'script', ...over.claims },
+    header: { typ: 'at+jwt', ...over.header },
+  })
+}
+
+async function ask(gate: Gate, authorization: string, path = '/', fields: Readonly<Record<string, string>> = {}) {
+  const before = seen.length
+  const answer = await fetch(`http://127.0.0.1:${gate.port}${path}`, {
+    redirect: 'manual',
+    headers: { host: 'app.test', accept: 'text/html', authorization, ...fields },
+  })
+  return { status: answer.status, body: await answer.text(), forwarded: seen.slice(before).join('\n'), answer }
+}
+
+function start(): Promise<Gate> {
+  return startGate(file(), { ports: { now: clock.now } })
+}
+
+test('RFC 9068: a provider’s access token lets in whom it names, with the roles of its claims, and is not forwarded', async () => {
+  await using gate = await start()
+  for (const typ of ['at+jwt', 'application/at+jwt', 'JWT', undefined]) {
+    const token = await accessToken({ header: { typ } })
+    const { status, body, forwarded } = await ask(gate, `Bearer ${token}`)
+    expect([typ, status, body]).toEqual([typ, 200, 'user-1 user'])
+    expect(forwarded).not.toContain(token)
+  }
+  const plain = await accessToken()
+  expect((await ask(gate, `Bearer ${plain}`, '/admin')).status).toBe(403)
+  const admin = await accessToken({ claims: { groups: ['admins'], aud: ['other', AUDIENCE] } })
+  expect((await ask(gate, `Bearer ${admin}`, '/admin')).body).toBe('user-1 user admin')
+})
+
+test.each<[string, Pick<Misbehaviour, 'claims' | 'header' | 'signing'>]>([
+  ['unsigned', { signing: 'none' }],
+  ['signed with the public key as a secret', { signing: 'hmac-public-key' }],
+  ['signed by a stranger', { signing: 'stranger' }],
+  ['expired', { claims: { exp: Math.floor(clock.now() / 1000) - 90 } }],
+  ['without an end', { claims: { exp: undefined } }],
+  ['not good yet', { claims: { nbf: Math.floor(clock.now() / 1000) + 90 } }],
+  ['from the future', { claims: { iat: Math.floor(clock.now() / 1000) + 90 } }],
+  ['without a subject', { claims: { sub: undefined } }],
+  ['with an empty subject', { claims: { sub: '' } }],
+  ['typed as a logout token', { header: { typ: 'logout+jwt' } }],
+  ['typed as something else', { header: { typ: 'dpop+jwt' } }],
+  ['that is an ID token, by its nonce', { header: { typ: 'JWT' }, claims: { nonce: 'n' } }],
+  ['that is an ID token, by its at_hash', { header: { typ: 'JWT' }, claims: { at_hash: 'h' } }],
+])('a token %s is refused with 401, never a redirect, and nothing is forwarded', async (_title, over) => {
+  await using gate = await start()
+  const { status, body, forwarded, answer } = await ask(gate, `Bearer ${await accessToken(over)}`)
+  expect([status, forwarded]).toEqual([401, ''])
+  expect(JSON.parse(body).code).toBe('access.token')
+  expect(answer.headers.get('www-authenticate')).toStartWith('Bearer')
+})
+
+test('a token for another audience or of another issuer counts for nothing, and is the application’s own business', async () => {
+  await using gate = await start()
+  for (const claims of [{ aud: 'other' }, { aud: undefined }, { aud: [] }, { iss: 'https://other.example' }]) {
+    const { status, forwarded } = await ask(gate, `Bearer ${await accessToken({ claims })}`, '/', { accept: '*/*' })
+    expect([claims, status, forwarded]).toEqual([claims, 401, ''])
+  }
+})
+
+test('a route without tokens = true takes none, and max_age does not hold for one that does not say auth_time', async () => {
+  await using gate = await start()
+  const token = await accessToken()
+  const people = await ask(gate, `Bearer ${token}`, '/people', { accept: '*/*' })
+  expect([people.status, people.forwarded]).toEqual([401, ''])
+  const fresh = await ask(gate, `Bearer ${token}`, '/fresh')
+  expect([fresh.status, fresh.forwarded]).toEqual([403, ''])
+})
+
+test('a token is checked once, and no longer let in once it has expired or the file names another audience', async () => {
+  await using gate = await start()
+  const token = await accessToken()
+  expect((await ask(gate, `Bearer ${token}`)).status).toBe(200)
+  const keysBefore = provider.asked.jwks
+  provider.behave({ instead: { jwks: () => new Response('away', { status: 500 }) } })
+  expect((await ask(gate, `Bearer ${token}`)).status).toBe(200)
+  expect(provider.asked.jwks).toBe(keysBefore)
+  provider.behave({})
+  clock.advance(4 * 60_000)
+  expect((await ask(gate, `Bearer ${token}`)).status).toBe(401)
+  const fresh = await accessToken()
+  expect((await ask(gate, `Bearer ${fresh}`)).status).toBe(200)
+  gate.save(file('https://gate.example/other'))
+  expect(gate.server.reload()).toBe('changed')
+  expect((await ask(gate, `Bearer ${fresh}`, '/', { accept: '*/*' })).status).toBe(401)
+})
+
+test('made-up key ids cost at most one more look at the provider’s keys', async () => {
+  await using gate = await start()
+  expect((await ask(gate, `Bearer ${await accessToken()}`)).status).toBe(200)
+  const before = provider.asked.jwks
+  for (let index = 0; index < 20; index++) {
+    const token = await accessToken({ header: { kid: `made-up-${index}` } })
+    expect((await ask(gate, `Bearer ${token}`)).status).toBe(401)
+  }
+  expect(provider.asked.jwks - before).toBeLessThanOrEqual(1)
+})

@@ -1,0 +1,366 @@
+import { afterAll, beforeAll, expect, test } from 'bun:test'
+import { readFileSync } from 'node:fs'
+import { runTokens } from '../../../src/cli/tokens.ts'
+import { fakeClock, quietPorts } from '../../kit/clock.ts'
+import { eventually, type Gate, PORTAL, startGate } from '../../kit/gate.ts'
+import { type Ran, runIn } from '../../kit/io.ts'
+import { startValkey } from '../../kit/programs/valkey.ts'
+import { openWire } from '../../kit/wire/wire.ts'
+
+let upstream: Bun.Server<undefined>
+/** Every request as the upstream saw it: method, address, then its fields. */
+const seen: string[] = []
+
+beforeAll(() => {
+  upstream = Bun.serve({
+    port: 0,
+    hostname: '127.0.0.1',
+    idleTimeout: 0,
+    fetch(request) {
+      seen.push(`${request.method} ${request.url} ${JSON.stringify(request.headers.toJSON())}`)
+      if (new URL(request.url).pathname === '/events') {
+        const body = new ReadableStream({
+          start: controller => controller.enqueue(new TextEncoder().encode('data: begun\n\n')),
+        })
+        return new Response(body, { headers: { 'content-type': 'text/event-stream' } })
+      }
+      return new Response(request.headers.get('x-token-subject') ?? 'nobody')
+    },
+  })
+})
+
+afterAll(() => upstream.stop(true))
+
+/** Routes that take tokens, one that does not, and a public one. */
+function routes(): string {
+  const route = (host: string, more: string) =>
+    `[[routes]]\nhost = "${host}"\nupstream = "http://127.0.0.1:${upstream.port}"\nportal = "home"\nheaders = "x-token"\n${more}\n`
+  return [
+    PORTAL,
+    route('app.test', 'allow = ["user"]\ntokens = true'),
+    route('app.test', 'path = "/admin"\nallow = ["admin"]\ntokens = true'),
+    route('app.test', 'path = "/people"\nallow = ["user"]'),
+    route('app.test', 'path = "/fresh"\nallow = [{ roles = ["user"], max_age = "15m" }]\ntokens = true'),
+    route('other.test', 'allow = ["user"]\ntokens = true'),
+    route('open.test', 'allow = "public"'),
+  ].join('\n')
+}
+
+/** Runs `sallyport tokens` on a gate's folder. */
+function tokens(gate: Gate, ...argv: string[]): Promise<Ran> {
+  return runIn(gate.folder, io => runTokens(argv, io, { ...io, ...quietPorts({ now: Date.now }) }))
+}
+
+async function create(gate: Gate, ...more: string[]): Promise<{ token: string; id: string }> {
+  const base = ['create', '--json', '--name', 'backup', '--portal', 'home', '--service', 'backup', '--roles', 'user']
+  const { code, out, err } = await tokens(gate, ...base, ...more)
+  if (code !== 0) throw new Error(err)
+  return JSON.parse(out)
+}
+
+interface Asked {
+  readonly host?: string
+  readonly path?: string
+  readonly method?: string
+  readonly fields?: Readonly<Record<string, string>>
+}
+
+/** Sends a request and answers its status, its body, and what the upstream saw of it (empty where it saw nothing). */
+async function ask(gate: Gate, { host = 'app.test', path = '/', method = 'GET', fields = {} }: Asked) {
+  const before = seen.length
+  const answer = await fetch(`http://127.0.0.1:${gate.port}${path}`, {
+    method,
+    redirect: 'manual',
+    headers: { host, ...fields },
+  })
+  const body = await answer.text()
+  return { status: answer.status, body, headers: answer.headers, forwarded: seen.slice(before).join('\n') }
+}
+
+const bearer = (token: string) => ({ authorization: `Bearer ${token}` })
+const basic = (pair: string) => ({ authorization: `Basic ${btoa(pair)}` })
+const PAGE = { accept: 'text/html', 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'document' }
+
+test('a token is taken as Bearer, as the password of Basic and in a field of its own, and the upstream never sees it', async () => {
+  await using gate = await startGate(routes())
+  const { token } = await create(gate)
+  const ways: Readonly<Record<string, string>>[] = [
+    bearer(token),
+    { authorization: `bearer  ${token}` },
+    basic(`anyone:${token}`),
+    basic(`:${token}`),
+    { 'x-sallyport-token': token },
+    { ...bearer(token), 'x-sallyport-token': token },
+  ]
+  for (const fields of ways) {
+    const { status, body, forwarded } = await ask(gate, { fields })
+    expect([status, body]).toEqual([200, 'token:backup'])
+    expect(forwarded).not.toContain(token)
+    expect(forwarded).not.toContain('authorization')
+  }
+})
+
+test('an Authorization of the application’s own passes, beside a token in its own field and without one', async () => {
+  await using gate = await startGate(routes())
+  const { token } = await create(gate)
+  const own = 'Bearer the-application-s-own'
+  const beside = await ask(gate, { fields: { authorization: own, 'x-sallyport-token': token } })
+  expect(beside.status).toBe(200)
+  expect(beside.forwarded).toContain(own)
+  expect(beside.forwarded).not.toContain(token)
+  for (const authorization of [own, `Basic ${btoa('ada:secret')}`, 'Digest username="x"']) {
+    const plain = await ask(gate, { host: 'open.test', fields: { authorization } })
+    expect(plain.status).toBe(200)
+    expect(plain.forwarded).toContain(JSON.stringify(authorization))
+  }
+})
+
+test('a token anywhere else, or malformed, is nobody’s: 401 and never a redirect, and it is not forwarded', async () => {
+  await using gate = await startGate(routes())
+  const { token } = await create(gate)
+  const { cookie } = await gate.signIn('app.test')
+  const unknown = `sp_${'A'.repeat(43)}`
+  const refused: Readonly<Record<string, string>>[] = [
+    bearer(unknown),
+    bearer(`${token}x`),
+    bearer(`sp_${token.slice(3).toUpperCase()}`),
+    bearer(`${token}, Bearer ${token}`),
+    bearer('sp_'),
+    basic(`${token}:password`),
+    basic(`x:${unknown}`),
+    { authorization: token },
+    { authorization: `Token ${token}` },
+    { 'x-sallyport-token': '' },
+    { 'x-sallyport-token': 'junk' },
+    { ...bearer(token), 'x-sallyport-token': unknown },
+    { ...bearer(unknown), cookie },
+  ]
+  for (const fields of refused) {
+    const { status, body, headers, forwarded } = await ask(gate, { fields: { ...PAGE, ...fields } })
+    expect([fields, status, forwarded]).toEqual([fields, 401, ''])
+    expect(JSON.parse(body).code).toBe('access.token')
+    expect(headers.get('www-authenticate')).toStartWith('Bearer')
+    expect(headers.get('content-type')).toBe('application/problem+json')
+  }
+  const inCookie = await ask(gate, { fields: { cookie: `sallyport=${token}` } })
+  expect([inCookie.status, inCookie.forwarded]).toEqual([401, ''])
+})
+
+test('a token in the query is never accepted (RFC 6750 §2.3)', async () => {
+  await using gate = await startGate(routes())
+  const { token } = await create(gate)
+  for (const name of ['access_token', 'token', 'authorization', 'x-sallyport-token']) {
+    const { status, forwarded } = await ask(gate, { path: `/?${name}=${token}` })
+    expect([status, forwarded]).toEqual([401, ''])
+  }
+})
+
+test('only routes that say so take tokens; a public one forwards without it', async () => {
+  await using gate = await startGate(routes())
+  const { token } = await create(gate)
+  const people = await ask(gate, { path: '/people', fields: bearer(token) })
+  expect([people.status, people.forwarded]).toEqual([401, ''])
+  for (const fields of [bearer(token), basic(`x:${token}`), { 'x-sallyport-token': token }]) {
+    const open = await ask(gate, { host: 'open.test', fields })
+    expect([open.status, open.body]).toEqual([200, 'nobody'])
+    expect(open.forwarded).not.toContain(token)
+    expect(open.forwarded).not.toContain('authorization')
+  }
+})
+
+test('a path that could be read as one of a route without tokens is refused', async () => {
+  await using gate = await startGate(routes())
+  const { token } = await create(gate)
+  for (const path of ['/PEOPLE;x', '/x/..%2fpeople', '//people', '/people%2f', '/%70eople']) {
+    const { status, forwarded } = await ask(gate, { path, fields: bearer(token) })
+    expect([path, status >= 400, forwarded]).toEqual([path, true, ''])
+  }
+})
+
+test('a token has the roles it was made with and no others, and a service is not whoever is merely signed in', async () => {
+  await using gate = await startGate(routes())
+  const user = await create(gate)
+  const denied = await ask(gate, { path: '/admin', fields: { ...PAGE, ...bearer(user.token) } })
+  expect([denied.status, denied.forwarded]).toEqual([403, ''])
+  expect(JSON.parse(denied.body)).toMatchObject({ code: 'access.denied', needed: ['admin'] })
+  const admin = await create(gate, '--roles', 'admin')
+  expect((await ask(gate, { path: '/admin', fields: bearer(admin.token) })).status).toBe(200)
+  // `user` is a role that everyone who signs in has; this token was not given it.
+  expect((await ask(gate, { fields: bearer(admin.token) })).status).toBe(403)
+})
+
+test('a token for a person is told to the application as that person', async () => {
+  await using gate = await startGate(routes())
+  const base = ['create', '--json', '--name', 'phone', '--portal', 'home', '--subject', 'ada', '--roles', 'user']
+  const { token } = JSON.parse((await tokens(gate, ...base)).out)
+  expect((await ask(gate, { fields: bearer(token) })).body).toBe('ada')
+})
+
+test('a token is no sign-in: max_age does not hold, and nobody is redirected', async () => {
+  await using gate = await startGate(routes())
+  const { token } = await create(gate)
+  const { status, forwarded } = await ask(gate, { path: '/fresh', fields: { ...PAGE, ...bearer(token) } })
+  expect([status, forwarded]).toEqual([403, ''])
+})
+
+const LIMITS: readonly {
+  readonly option: readonly string[]
+  readonly taken: readonly Asked[]
+  readonly denied: readonly Asked[]
+  readonly reason: string
+}[] = [
+  {
+    option: ['--host', 'app.test'],
+    taken: [{ host: 'app.test' }, { host: 'APP.test' }],
+    denied: [{ host: 'other.test' }],
+    reason: 'token.host',
+  },
+  {
+    option: ['--path', '/api'],
+    taken: [{ path: '/api' }, { path: '/api/x?y' }, { path: '/api/' }],
+    denied: [{ path: '/' }, { path: '/apix' }, { path: '/API' }, { path: '/api..' }, { path: '/x?/api' }],
+    reason: 'token.path',
+  },
+  {
+    option: ['--methods', 'GET,HEAD'],
+    taken: [{ method: 'GET' }, { method: 'HEAD' }],
+    denied: [{ method: 'POST' }, { method: 'DELETE' }],
+    reason: 'token.method',
+  },
+  { option: ['--networks', '10.0.0.0/8'], taken: [], denied: [{}], reason: 'token.network' },
+  { option: ['--networks', '10.0.0.0/8,127.0.0.1'], taken: [{}], denied: [], reason: 'token.network' },
+]
+
+test.each(LIMITS)(
+  'a token made with $option is taken there and nowhere else',
+  async ({ option, taken, denied, reason }) => {
+    await using gate = await startGate(routes())
+    const { token } = await create(gate, ...option)
+    for (const asked of taken) {
+      expect([asked, (await ask(gate, { ...asked, fields: bearer(token) })).status]).toEqual([asked, 200])
+    }
+    for (const asked of denied) {
+      const { status, body, forwarded } = await ask(gate, { ...asked, fields: bearer(token) })
+      expect([asked, status, forwarded]).toEqual([asked, 403, ''])
+      expect(JSON.parse(body).reasons).toMatchObject([{ code: reason }])
+    }
+  },
+)
+
+test('a client can neither name its own network nor escape a path', async () => {
+  await using gate = await startGate(routes())
+  const inside = await create(gate, '--networks', '10.0.0.0/8')
+  const fields = { ...bearer(inside.token), 'x-forwarded-for': '10.1.1.1', 'x-real-ip': '10.1.1.1' }
+  expect((await ask(gate, { fields })).status).toBe(403)
+  const api = await create(gate, '--path', '/api')
+  for (const path of [
+    '/api/..%2fsecret',
+    '/api/%2e%2e/secret',
+    '/api;/../secret',
+    '/api%2f..%2fsecret',
+    '//api/x/../..',
+  ]) {
+    const { status, forwarded } = await ask(gate, { path, fields: bearer(api.token) })
+    expect([path, status >= 400, forwarded]).toEqual([path, true, ''])
+  }
+})
+
+test('an unproven address is in no network, even behind a trusted proxy', async () => {
+  await using gate = await startGate(routes(), { server: 'trusted_proxies = ["127.0.0.0/8"]' })
+  const { token } = await create(gate, '--networks', '10.0.0.0/8,127.0.0.1')
+  const from = (address: string) => ask(gate, { fields: { ...bearer(token), 'x-forwarded-for': address } })
+  expect((await from('10.1.1.1')).status).toBe(200)
+  expect((await from('192.0.2.1')).status).toBe(403)
+  expect((await from('nonsense')).status).toBe(403)
+})
+
+test('a revoked token is refused at once where it was revoked, and soon by a running server; its streams are closed', async () => {
+  await using gate = await startGate(routes())
+  const { token, id } = await create(gate)
+  expect((await ask(gate, { fields: bearer(token) })).status).toBe(200)
+  const wire = await openWire(gate.port)
+  await wire.send(`GET /events HTTP/1.1\r\nHost: app.test\r\nAuthorization: Bearer ${token}\r\n\r\n`)
+  await wire.receive({ until: received => received.includes('begun') })
+  expect((await tokens(gate, 'revoke', id)).code).toBe(0)
+  await eventually(async () => (await ask(gate, { fields: bearer(token) })).status === 401, 'the token is refused')
+  await eventually(
+    () => wire.isClosed || wire.received.toString('latin1').endsWith('0\r\n\r\n'),
+    'the stream is closed',
+  )
+  wire.close()
+  expect((await tokens(gate, 'revoke', id)).code).toBe(1)
+})
+
+test('an open stream of a good token stays open when sessions are looked at', async () => {
+  await using gate = await startGate(routes(), { recheckMs: 20 })
+  const { token } = await create(gate)
+  const wire = await openWire(gate.port)
+  await wire.send(`GET /events HTTP/1.1\r\nHost: app.test\r\nAuthorization: Bearer ${token}\r\n\r\n`)
+  await wire.receive({ until: received => received.includes('begun') })
+  await Bun.sleep(200)
+  expect(wire.isClosed || wire.received.toString('latin1').endsWith('0\r\n\r\n')).toBe(false)
+  wire.close()
+})
+
+test('a token ends with its time', async () => {
+  const clock = fakeClock(Date.now())
+  await using gate = await startGate(routes(), { ports: { now: clock.now } })
+  const { token } = await create(gate, '--expires', '1h')
+  expect((await ask(gate, { fields: bearer(token) })).status).toBe(200)
+  clock.advance(61 * 60_000)
+  expect((await ask(gate, { fields: bearer(token) })).status).toBe(401)
+})
+
+test('no log, no list and no database holds a token', async () => {
+  await using gate = await startGate(routes(), { server: 'log_level = "debug"' })
+  const { token, id } = await create(gate)
+  await ask(gate, { fields: bearer(token) })
+  await ask(gate, { path: '/admin', fields: basic(`x:${token}`) })
+  await ask(gate, { path: '/people', fields: { 'x-sallyport-token': token } })
+  await ask(gate, { fields: bearer(`${token}x`) })
+  await eventually(() => gate.access.length >= 4, 'four access records')
+  const listed = await tokens(gate, 'list', '--json')
+  expect(JSON.parse(listed.out)).toMatchObject([{ id, name: 'backup', subject: 'token:backup', roles: ['user'] }])
+  const files = ['sallyport.db', 'sallyport.db-wal'].map(name => readFileSync(`${gate.folder}/${name}`, 'latin1'))
+  for (const text of [...gate.log, ...gate.access, listed.out, (await tokens(gate, 'list')).out, ...files]) {
+    expect(text).not.toContain(token)
+  }
+  expect(gate.access.some(line => line.includes('token:backup'))).toBe(true)
+})
+
+test('tokens create refuses what would make another token than was meant', async () => {
+  await using gate = await startGate(routes())
+  const base = ['create', '--name', 'n', '--portal', 'home', '--service', 's']
+  const wrong: readonly (readonly [number, ...string[]])[] = [
+    [2, 'create', '--portal', 'home', '--service', 's'],
+    [2, 'create', '--name', 'n', '--service', 's'],
+    [2, 'create', '--name', 'n', '--portal', 'home'],
+    [2, ...base, '--subject', 'ada'],
+    [2, ...base, '--methods', ''],
+    [2, ...base, '--networks', '10.0.0.1/8'],
+    [2, ...base, '--host', 'https://app.test'],
+    [2, ...base, '--path', '/a/../b'],
+    [2, ...base, '--expires', '90'],
+    [2, ...base, '--expires', '4000d'],
+    [1, ...base, '--roles', 'usre'],
+    [1, 'create', '--name', 'n', '--portal', 'hom', '--service', 's'],
+  ]
+  for (const [code, ...argv] of wrong) expect([argv, (await tokens(gate, ...argv)).code]).toEqual([argv, code])
+  expect((await tokens(gate, 'list')).out).toBe('There are no tokens.\n')
+})
+
+test('a token made on one machine is taken by all, and none takes it once it is revoked', async () => {
+  await using valkey = await startValkey()
+  const shared = { store: valkey.url(), sessions: `key = "${Buffer.alloc(32, 7).toString('base64')}"` }
+  await using one = await startGate(routes(), shared)
+  await using other = await startGate(routes(), shared)
+  const { token, id } = await create(one)
+  const asked = { fields: bearer(token) }
+  expect((await ask(one, asked)).status).toBe(200)
+  expect((await ask(other, asked)).status).toBe(200)
+  expect((await tokens(one, 'revoke', id)).code).toBe(0)
+  for (const gate of [one, other]) {
+    await eventually(async () => (await ask(gate, asked)).status === 401, 'the token is refused')
+  }
+  expect((await tokens(other, 'list')).out).toBe('There are no tokens.\n')
+})

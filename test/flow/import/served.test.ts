@@ -1,0 +1,235 @@
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { BrowserLite } from '../../kit/browser/browser-lite.ts'
+import { temporaryFolder } from '../../kit/folder.ts'
+import { eventually } from '../../kit/gate.ts'
+import { FROM_SOURCE, freePort } from '../../kit/programs/child.ts'
+import { startProvider, type TestProvider } from '../../kit/provider/provider.ts'
+
+const SECRET = 'client-secret-from-pocket-id'
+const ADA = {
+  sub: 'ada-1',
+  name: 'Ada',
+  preferred_username: 'ada',
+  email: 'ada@example.com',
+  email_verified: true,
+  groups: ['staff', 'ops'],
+}
+
+let provider: TestProvider
+let upstream: Bun.Server<undefined>
+
+beforeAll(async () => {
+  provider = await startProvider({
+    clients: [
+      {
+        client_id: 'client-id-from-pocket-id',
+        client_secret: SECRET,
+        token_endpoint_auth_method: 'client_secret_post',
+      },
+      { client_id: 'other-client', client_secret: SECRET },
+    ],
+    accounts: [ADA],
+  })
+  upstream = Bun.serve({
+    port: 0,
+    hostname: '127.0.0.1',
+    fetch: request => Response.json({ path: new URL(request.url).pathname, ...request.headers.toJSON() }),
+  })
+})
+afterAll(async () => {
+  await upstream.stop(true)
+  await provider.stop()
+})
+
+/** Imports a file as a person would, serves what comes of it, and signs in at https://app.example.com. */
+async function signInThrough(
+  old: { readonly name: string; readonly text: string },
+  callback: string,
+  env: Readonly<Record<string, string>>,
+): Promise<{ readonly seen: Record<string, string>; readonly routes: string; readonly report: string }> {
+  using folder = temporaryFolder()
+  writeFileSync(join(folder.path, old.name), old.text)
+  const port = await freePort()
+  const run = (...argv: string[]) =>
+    Bun.spawn([...FROM_SOURCE, ...argv], {
+      cwd: folder.path,
+      env: { PATH: process.env.PATH ?? '', HOME: folder.path, LISTEN_PORT: String(port), ...env },
+      stdin: 'ignore',
+      stdout: 'pipe',
+      stderr: 'pipe',
+    })
+  const imported = run('import', old.name, '--out', 'routes.toml')
+  const report = await new Response(imported.stderr).text()
+  expect([await imported.exited, report]).toEqual([0, expect.stringContaining('The new file is good.')])
+  const path = join(folder.path, 'routes.toml')
+  // Everybody may have 8080 already.
+  writeFileSync(path, readFileSync(path, 'utf8').replace('"0.0.0.0:8080"', `"127.0.0.1:${port}"`))
+  expect(await run('check').exited).toBe(0)
+
+  provider.allowRedirect(callback)
+  const server = run('serve')
+  let log = ''
+  void (async () => {
+    for await (const chunk of server.stderr) log += new TextDecoder().decode(chunk)
+  })()
+  try {
+    await eventually(() => log.includes('Sallyport is listening') || server.exitCode !== null, 'it listens', 10_000)
+    expect(server.exitCode === null || log).toBe(true)
+    const browser = new BrowserLite({ hosts: { 'app.example.com': `127.0.0.1:${port}` } })
+    const page = await browser.signIn('https://app.example.com/deep/link', 'ada')
+    expect(page.trail.some(address => address.startsWith(`${callback}?`))).toBe(true)
+    expect(page.address.href).toBe('https://app.example.com/deep/link')
+    const seen = JSON.parse(page.text)
+    const stranger = new BrowserLite({ hosts: { 'app.example.com': `127.0.0.1:${port}` } })
+    expect((await stranger.visit('https://app.example.com/')).status).toBe(302)
+    return { seen, routes: readFileSync(path, 'utf8'), report }
+  } finally {
+    server.kill('SIGKILL')
+    await server.exited
+  }
+}
+
+/** The oauth2-proxy.cfg that people in front of Pocket ID have: its documentation recommends these options. */
+const POCKET_ID_CFG = `# what the provider gave us
+client_id="client-id-from-pocket-id"
+client_secret="client-secret-from-pocket-id"
+oidc_issuer_url="ISSUER"
+
+cookie_secret="random-string"
+
+upstreams="http://<service-to-be-proxied>:<port>"
+
+provider="oidc"
+scope = "openid email profile groups"
+
+reverse_proxy = true
+
+email_domains = ["*"]
+
+cookie_secure="true"
+
+http_address="127.0.0.1:<listen-port>"
+`
+
+/** The Caddyfile of the same documentation, for caddy-security. */
+const POCKET_ID_CADDYFILE = `{
+	http_port 443
+	order authenticate before respond
+	security {
+		oauth identity provider generic {
+			delay_start 3
+			realm generic
+			driver generic
+			client_id client-id-from-pocket-id # ours
+			client_secret client-secret-from-pocket-id # ours
+			scopes openid email profile
+			base_auth_url ISSUER
+			metadata_url ISSUER/.well-known/openid-configuration
+		}
+
+		authentication portal myportal {
+			crypto default token lifetime 3600 # seconds
+			enable identity provider generic
+			cookie insecure off # "on" without HTTPS
+
+			transform user {
+				match realm generic
+				action add role user
+			}
+		}
+
+		authorization policy mypolicy {
+			set auth url /auth/oauth2/generic
+			allow roles user
+			inject headers with claims
+		}
+	}
+}
+
+https://<domain-of-your-service> {
+	@auth {
+		path /auth/oauth2/generic
+		path /auth/oauth2/generic/authorization-code-callback
+    }
+
+	route @auth {
+		authenticate with myportal
+	}
+
+	route /* {
+		authorize with mypolicy
+		reverse_proxy http://<service-to-be-proxied>:<port> # ours
+	}
+}
+`
+
+describe('a file that was imported serves as the old one did', () => {
+  test('oauth2-proxy.cfg: the same callback, and X-Forwarded-* for the application', async () => {
+    const { seen, routes, report } = await signInThrough(
+      { name: 'oauth2-proxy.cfg', text: POCKET_ID_CFG.replace('ISSUER', provider.issuer) },
+      'https://app.example.com/oauth2/callback',
+      {
+        APP_HOST: 'app.example.com',
+        OIDC_CLIENT_SECRET: SECRET,
+        SERVICE_TO_BE_PROXIED: '127.0.0.1',
+        PORT: String(upstream.port),
+      },
+    )
+    expect(seen).toMatchObject({
+      path: '/deep/link',
+      host: 'app.example.com',
+      'x-forwarded-user': 'ada-1',
+      'x-forwarded-email': 'ada@example.com',
+      'x-forwarded-groups': 'staff,ops',
+      'x-forwarded-preferred-username': 'ada',
+    })
+    expect(routes + report).not.toContain(SECRET)
+    expect(routes + report).not.toContain('random-string')
+  })
+
+  test('oauth2-proxy.cfg with pass_access_token and pass_authorization_header: the tokens arrive where they did', async () => {
+    const { seen } = await signInThrough(
+      {
+        name: 'oauth2-proxy.cfg',
+        text: `${POCKET_ID_CFG.replace('ISSUER', provider.issuer).replace('client-id-from-pocket-id', 'other-client')}
+redirect_url = "https://app.example.com/oauth2/callback"
+pass_access_token = true
+pass_authorization_header = true
+allowed_groups = ["ops"]
+`,
+      },
+      'https://app.example.com/oauth2/callback',
+      { OIDC_CLIENT_SECRET: SECRET, SERVICE_TO_BE_PROXIED: '127.0.0.1', PORT: String(upstream.port) },
+    )
+    const [, payload = ''] = (seen.authorization ?? '').replace('Bearer ', '').split('.')
+    expect(JSON.parse(Buffer.from(payload, 'base64url').toString())).toMatchObject({
+      sub: 'ada-1',
+      aud: 'other-client',
+    })
+    expect(seen['x-forwarded-access-token']).toMatch(/^\S+$/)
+  })
+
+  test('Caddyfile: the same callback, and X-Token-* for the application', async () => {
+    const { seen, routes, report } = await signInThrough(
+      { name: 'Caddyfile', text: POCKET_ID_CADDYFILE.replaceAll('ISSUER', provider.issuer) },
+      'https://app.example.com/auth/oauth2/generic/authorization-code-callback',
+      {
+        GENERIC_CLIENT_SECRET: SECRET,
+        DOMAIN_OF_YOUR_SERVICE: 'app.example.com',
+        SERVICE_TO_BE_PROXIED: '127.0.0.1',
+        PORT: String(upstream.port),
+      },
+    )
+    expect(seen).toMatchObject({
+      path: '/deep/link',
+      host: 'app.example.com',
+      'x-token-subject': 'ada-1',
+      'x-token-user-name': 'Ada',
+      'x-token-user-email': 'ada@example.com',
+      'x-token-user-roles': 'user',
+    })
+    expect(routes + report).not.toContain(SECRET)
+  })
+})

@@ -1,0 +1,168 @@
+import { describe, expect, test } from 'bun:test'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { loadConfig } from '../../../src/config/load.ts'
+import { makeIdentity } from '../../../src/identity/identity.ts'
+import { openSessionState } from '../../../src/process/session-state.ts'
+import { startApp } from '../../kit/applications/app.ts'
+import { quietPorts } from '../../kit/clock.ts'
+import { temporaryFolder } from '../../kit/folder.ts'
+import { eventually, type Gate, PORTAL, startGate } from '../../kit/gate.ts'
+import { freePort, PROGRAMS, startChild } from '../../kit/programs/child.ts'
+
+const HOST = 'home.example'
+const ADMIN = { sub: 'ada', name: 'Ada', email: 'ada@example.com', groups: ['admins'] }
+const USER = { sub: 'grace', name: 'Grace', email: 'grace@example.com' }
+
+const admins = PORTAL.replace('providers = ["id"]', 'providers = ["id"]\nadmin_role = "admin"')
+const route = (lines: string, upstream = 'http://127.0.0.1:9') =>
+  `\n[[routes]]\nhost = "${HOST}"\nupstream = "${upstream}"\nportal = "home"\n${lines}\n`
+const ROUTES = route('allow = ["user"]') + route('path = "/settings"\nname = "Settings"\nallow = ["admin"]')
+
+async function load(gate: Pick<Gate, 'port'>, path: string, cookie: string, init: RequestInit = {}) {
+  const headers = {
+    host: HOST,
+    cookie,
+    accept: 'text/html',
+    'sec-fetch-mode': 'navigate',
+    'sec-fetch-dest': 'document',
+  }
+  const answer = await fetch(`http://127.0.0.1:${gate.port}${path}`, { ...init, headers, redirect: 'manual' })
+  return { status: answer.status, location: answer.headers.get('location'), text: await answer.text() }
+}
+
+/** The words of the admin page, as they follow each other. */
+async function words(gate: Pick<Gate, 'port'>, cookie: string): Promise<string> {
+  const { status, text } = await load(gate, '/.sallyport/admin', cookie)
+  expect(status).toBe(200)
+  return text
+    .slice(text.indexOf('<main>'))
+    .replace(/<[^>]*>/g, ' ')
+    .replace(/\s+/g, ' ')
+}
+
+describe('the admin page', () => {
+  test('is there for nobody where no role is named, and for nobody without that role', async () => {
+    await using without = await startGate(PORTAL + ROUTES)
+    const { cookie } = await without.signIn(HOST, ADMIN)
+    expect((await load(without, '/.sallyport/admin', cookie)).status).toBe(404)
+    expect((await load(without, '/.sallyport/', cookie)).text).not.toContain('/.sallyport/admin')
+
+    await using gate = await startGate(admins + ROUTES)
+    const [ada, grace] = [await gate.signIn(HOST, ADMIN), await gate.signIn(HOST, USER)]
+    const refused = await load(gate, '/.sallyport/admin', grace.cookie)
+    expect(refused.status).toBe(403)
+    expect(refused.text).not.toMatch(/Settings|127\.0\.0\.1|Ada/)
+    expect((await load(gate, '/.sallyport/', grace.cookie)).text).not.toContain('/.sallyport/admin')
+    expect((await load(gate, '/.sallyport/', ada.cookie)).text).toContain('href="/.sallyport/admin"')
+    expect((await load(gate, '/.sallyport/admin', '')).location).toBe('/.sallyport/login?return=%2F.sallyport%2Fadmin')
+  })
+
+  test('only reads', async () => {
+    await using gate = await startGate(admins + ROUTES)
+    const { cookie } = await gate.signIn(HOST, ADMIN)
+    for (const method of ['POST', 'PUT', 'DELETE']) {
+      expect((await load(gate, '/.sallyport/admin', cookie, { method })).status).toBe(405)
+    }
+  })
+
+  test('says who is in, and who was turned away and why, without what they asked for', async () => {
+    await using gate = await startGate(admins + ROUTES)
+    const [ada, grace] = [await gate.signIn(HOST, ADMIN), await gate.signIn(HOST, USER)]
+    expect((await load(gate, '/settings/of/somebody?token=secret', grace.cookie)).status).toBe(403)
+    const said = await words(gate, ada.cookie)
+    expect(said).toContain('Sessions 2 People 2')
+    expect(said).toContain('home.example/settings role.missing none of the roles is held Grace · 127.0.0.1 · GET')
+    expect(said).not.toMatch(/somebody|secret/)
+    expect(said).toContain('Settings home.example/settings admin')
+    expect(said).toContain('Sign-in providers id http://127.0.0.1:9 Not asked yet')
+  })
+
+  test('says how each address is, and how many requests are under way', async () => {
+    let answer = (): void => undefined
+    await using app = await startApp((_, response) => {
+      answer = () => response.end('late')
+    })
+    await using gate = await startGate(admins + route('allow = ["user"]', `http://127.0.0.1:${app.port}`))
+    const { cookie } = await gate.signIn(HOST, ADMIN)
+    const slow = load(gate, '/', cookie)
+    await eventually(() => app.underWay === 1, 'the application is asked')
+    expect(await words(gate, cookie)).toContain(`127.0.0.1:${app.port} State unknown · 1 under way`)
+    answer()
+    await slow
+    expect(await words(gate, cookie)).toContain(`127.0.0.1:${app.port} Running`)
+    await app.stop()
+    await load(gate, '/', cookie)
+    expect(await words(gate, cookie)).toContain(`127.0.0.1:${app.port} Not answering · 1 failed in a row`)
+  })
+
+  test('says that a save is not in force, and what is wrong with it, with nothing of the lines around', async () => {
+    await using gate = await startGate(admins + ROUTES)
+    const { cookie } = await gate.signIn(HOST, ADMIN)
+    expect(await words(gate, cookie)).not.toContain('not in force')
+    gate.save(
+      `${admins}${ROUTES}`.replace('client_secret = "gate-secret"', 'client_secret = "gate-secret"\nscope = ["a"]'),
+    )
+    gate.server.reload()
+    const said = await words(gate, cookie)
+    expect(said).toContain('The last save is not in force: it has a mistake. line ')
+    expect(said).toContain('unknown key')
+    expect(said).not.toContain('gate-secret')
+  })
+
+  test('of one portal among several shows what is of that portal alone', async () => {
+    const other =
+      '\n[portals.other]\nproviders = ["id"]\ninsecure_cookies = true\n[portals.other.roles]\nuser = { any = true }\n' +
+      '\n[[routes]]\nhost = "other.example"\nupstream = "http://127.0.0.1:9"\nportal = "other"\nallow = ["user"]\n' +
+      '\n[[routes]]\nhost = "open.example"\nupstream = "http://127.0.0.1:9"\nallow = "public"\n'
+    await using alone = await startGate(admins + ROUTES + other.slice(other.lastIndexOf('\n[[routes]]')))
+    expect(await words(alone, (await alone.signIn(HOST, ADMIN)).cookie)).toContain('open.example')
+    await using gate = await startGate(admins + ROUTES + other)
+    const { cookie } = await gate.signIn(HOST, ADMIN)
+    gate.save(admins + ROUTES + other.replace('allow = "public"', 'allow = "publik"'))
+    gate.server.reload()
+    const said = await words(gate, cookie)
+    expect(said).toContain('The last save is not in force: it has a mistake. Taken over')
+    expect(said).not.toMatch(/other\.example|open\.example|publik/)
+  })
+
+  test.each(PROGRAMS)(
+    'of several workers of %s is about all of them',
+    async (_, program) => {
+      using folder = temporaryFolder()
+      const port = await freePort()
+      await using child = await startChild({
+        command: await program(),
+        folder: folder.path,
+        port,
+        toml: `workers = 2\n\n[sessions]\nstore = "sqlite:sallyport.db"\n${admins}${ROUTES}`,
+      })
+      const loaded = loadConfig(join(folder.path, 'routes.toml'), {
+        readText: path => readFileSync(path, 'utf8'),
+        readBytes: path => readFileSync(path),
+        env: () => undefined,
+      })
+      if (!loaded.ok) throw new Error('the file is good')
+      const { sessions } = openSessionState(loaded.config, quietPorts({ now: Date.now }))
+      const signIn = async (claims: typeof USER) => {
+        const identity = makeIdentity('id', 'http://127.0.0.1:9', claims.sub, claims)
+        const secrets = { idToken: 'x', refreshToken: null }
+        return `sallyport=${(await sessions.start({ portal: 'home', host: HOST, identity, secrets })).token}`
+      }
+      const [ada, grace] = [await signIn(ADMIN), await signIn(USER)]
+      await sessions.close()
+      // Each on a connection of its own, so that the system chooses a worker anew.
+      for (let count = 0; count < 20; count++) {
+        const answer = await fetch(`http://127.0.0.1:${port}/settings`, {
+          headers: { host: HOST, cookie: grace, connection: 'close' },
+          keepalive: false,
+        })
+        expect(answer.status).toBe(403)
+      }
+      const said = await words(child, ada)
+      expect(said).toContain('Counted over 2 of 2 processes.')
+      expect(said).toContain('home.example/settings 20 times role.missing')
+    },
+    30_000,
+  )
+})

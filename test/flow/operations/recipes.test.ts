@@ -1,0 +1,171 @@
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
+import { runTokens } from '../../../src/cli/tokens.ts'
+import { quietPorts } from '../../kit/clock.ts'
+import { eventually } from '../../kit/gate.ts'
+import { runIn } from '../../kit/io.ts'
+import { HOSTS, isRefused, openRecipes, PROXIES, type RecipeStand, type Recipes } from '../../kit/programs/recipes.ts'
+import { askForWebSocket, frameBytes, framesIn } from '../../kit/wire/websocket.ts'
+import { openWire, sendRaw } from '../../kit/wire/wire.ts'
+
+setDefaultTimeout(60_000)
+
+let recipes: Recipes
+beforeAll(async () => {
+  recipes = await openRecipes()
+})
+afterAll(() => recipes[Symbol.asyncDispose]())
+
+describe.each([...PROXIES])('docs/recipes for %s', name => {
+  const stand = () => recipes.stand(name)
+  const ask: RecipeStand['ask'] = (...asked) => stand().ask(...asked)
+  const cookieOf: RecipeStand['cookieOf'] = (...whose) => stand().cookieOf(...whose)
+
+  describe('people', () => {
+    test.each(['app', 'own'] as const)(
+      'sign in, come back to the page of "%s" that they asked for, and are told to the application',
+      async application => {
+        const { app, address, browser } = stand()
+        const tab = browser()
+        const asked = address(application, '/deep/link?q=1&r=%2Fx')
+        const page = await tab.signIn(asked, 'grace')
+        expect([page.response.status, page.text]).toEqual([200, 'grace sees /deep/link?q=1&r=%2Fx'])
+        expect(page.address.href).toBe(asked)
+        const { fields } = app.received.at(-1) ?? {}
+        expect(fields).toMatchObject({ 'remote-user': 'grace', 'remote-name': 'Grace', 'remote-groups': 'users' })
+        expect(fields?.cookie).toBeUndefined()
+        expect(fields?.authorization).toBeUndefined()
+      },
+    )
+
+    test('a role that is missing is a page of ours, with who they are', async () => {
+      const { app, address, browser } = stand()
+      const tab = browser()
+      await tab.signIn(address('app'), 'grace')
+      const before = app.received.length
+      const page = await tab.open(address('app', '/admin/x'))
+      expect([page.response.status, app.received.length]).toEqual([403, before])
+      expect(page.text).toContain('Grace')
+      expect(page.text).toContain('admin')
+      expect((await browser().signIn(address('app', '/admin/x'), 'ada')).text).toBe('ada sees /admin/x')
+    })
+
+    test('signing out ends it at once, and a rule that wants a newer sign-in asks for one', async () => {
+      const { address, browser } = stand()
+      const tab = browser()
+      await tab.signIn(address('app'), 'grace')
+      expect((await tab.open(address('app', '/fresh'))).text).toBe('grace sees /fresh')
+      const out = await tab.submit(await tab.open(address('app', '/.sallyport/logout')))
+      expect(out.response.status).toBe(200)
+      const again = await tab.visit(address('app'))
+      expect([again.status, again.headers.get('location')?.includes('/.sallyport/login')]).toEqual([302, true])
+    })
+
+    test('a body is the application’s alone, and a method that a route does not list is not let through', async () => {
+      const { app, address, browser } = stand()
+      const tab = browser()
+      await tab.signIn(address('app'), 'grace')
+      const sent = await tab.visit(address('app', '/form'), { method: 'POST', body: 'a=1' })
+      expect(sent.status).toBe(200)
+      expect(app.received.at(-1)).toMatchObject({ method: 'POST', body: 'a=1', target: '/form' })
+      const before = app.received.length
+      expect((await tab.visit(address('app', '/read'), { method: 'POST', body: 'a=1' })).status).toBe(405)
+      expect(app.received.length).toBe(before)
+    })
+
+    test('cookies and credentials of the application’s own reach it, ours do not', async () => {
+      const lines = [`${await cookieOf('grace')}; theme=dark`, 'Authorization: Bearer the-application-s']
+      const { saw } = await ask('/', lines)
+      expect(saw[0]?.fields).toMatchObject({ cookie: 'theme=dark', authorization: 'Bearer the-application-s' })
+    })
+  })
+
+  describe('programs', () => {
+    test('get a status and never a redirect, and the application sees nothing of them', async () => {
+      for (const lines of [
+        [],
+        ['Accept: */*', 'X-Requested-With: XMLHttpRequest'],
+        ['Sec-Fetch-Mode: cors', 'Sec-Fetch-Dest: empty'],
+      ]) {
+        const { status, body, saw } = await ask('/', lines)
+        expect([lines, status, saw]).toEqual([lines, 401, []])
+        expect(body).toContain('access.sign_in')
+      }
+    })
+
+    test('a token is taken where the route says so, and goes no further', async () => {
+      const argv = ['create', '--json', '--name', 'n', '--portal', 'home', '--service', 'backup', '--roles', 'user']
+      const create = [...argv, '--path', '/api']
+      const { gate } = stand()
+      const { out } = await runIn(gate.folder, io => runTokens(create, io, { ...io, ...quietPorts({ now: Date.now }) }))
+      const { token } = JSON.parse(out)
+      for (const field of [`Authorization: Bearer ${token}`, `X-Sallyport-Token: ${token}`]) {
+        const taken = await ask('/api/x', [field])
+        expect([field, taken.status, taken.body]).toEqual([field, 200, 'nobody sees /api/x'])
+        expect(JSON.stringify(taken.saw)).not.toContain(token)
+        const elsewhere = await ask('/x', [field])
+        expect([elsewhere.status, elsewhere.saw]).toEqual([403, []])
+      }
+      const open = await ask('/open', [`X-Sallyport-Token: ${token}`])
+      expect(JSON.stringify(open.saw)).not.toContain(token)
+    })
+
+    test('a preflight passes where the route says so, and nothing that only looks like one', async () => {
+      const preflight = ['Origin: https://page.example', 'Access-Control-Request-Method: PUT']
+      expect((await ask('/cors', preflight, { method: 'OPTIONS' })).status).toBe(200)
+      for (const lines of [
+        ['X-HTTP-Method-Override: DELETE'],
+        ['Content-Length: 3'],
+        ['Content-Length: 3', 'Content-Type: text/plain'],
+      ]) {
+        const body = lines[0] === 'Content-Length: 3' ? 'a=1' : ''
+        const asked = await ask('/cors', [...preflight, ...lines], { method: 'OPTIONS', body })
+        expect([lines, isRefused(asked)]).toEqual([lines, true])
+      }
+      expect(isRefused(await ask('/', preflight, { method: 'OPTIONS' }))).toBe(true)
+    })
+  })
+
+  test('a WebSocket opens for whoever may pass, and for no page of another site', async () => {
+    const { port } = stand()
+    const host = `${HOSTS.app}:${port}`
+    const grace = await cookieOf('grace')
+    const refused = await sendRaw(port, askForWebSocket(host, '/socket', [grace, 'Origin: https://evil.example']))
+    // nginx looks at the status, and then asks for the page of it: by then there is nothing to be refused but the application.
+    expect(refused.status).toBe(name === 'nginx' ? 404 : 403)
+    expect((await sendRaw(port, askForWebSocket(host, '/socket'))).status).toBe(401)
+    const wire = await openWire(port)
+    try {
+      await wire.send(askForWebSocket(host, '/socket', [grace, `Origin: http://${host}`]))
+      const head = await wire.receive({ until: bytes => bytes.includes('\r\n\r\n') })
+      expect(head.status).toBe(101)
+      await wire.send(
+        frameBytes({ opcode: 1, payload: Buffer.from('hello'), isFinal: true, reserved: 0 }, Buffer.from('mask')),
+      )
+      const frames = () => framesIn(wire.received.subarray(wire.received.indexOf('\r\n\r\n') + 4))
+      await wire.receive({ until: () => frames().length > 0, timeoutMs: 20_000 })
+      expect(frames().map(({ payload }) => Buffer.from(payload).toString())).toEqual(['echo hello'])
+    } finally {
+      wire.close()
+    }
+  })
+
+  test('an event stream shows each event when it happens', async () => {
+    const { port } = stand()
+    const wire = await openWire(port)
+    try {
+      await wire.send(`GET /events HTTP/1.1\r\nHost: ${HOSTS.app}:${port}\r\n${await cookieOf('grace')}\r\n\r\n`)
+      const answer = await wire.receive({ until: bytes => bytes.includes('data: first'), timeoutMs: 20_000 })
+      expect(answer.status).toBe(200)
+    } finally {
+      wire.close()
+    }
+  })
+
+  test('the access log tells of the request that was asked about, and who sent it', async () => {
+    await ask('/logged/once', [await cookieOf('grace')])
+    const { gate } = stand()
+    const records = () => gate.access.filter(line => line.includes('/logged/once') && line.includes('grace'))
+    await eventually(() => records().length > 0, 'the access log has it')
+    expect(records()).toHaveLength(1)
+  })
+})

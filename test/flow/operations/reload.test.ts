@@ -1,0 +1,235 @@
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { eventually, type Gate, PORTAL, startGate } from '../../kit/gate.ts'
+import { askForWebSocket } from '../../kit/wire/websocket.ts'
+import { openWire, sendRaw } from '../../kit/wire/wire.ts'
+
+let upstream: Bun.Server<undefined>
+
+beforeAll(() => {
+  upstream = Bun.serve({
+    port: 0,
+    hostname: '127.0.0.1',
+    idleTimeout: 0,
+    fetch(request, server) {
+      if (new URL(request.url).pathname === '/events') {
+        const body = new ReadableStream({
+          start: controller => controller.enqueue(new TextEncoder().encode('data: begun\n\n')),
+        })
+        return new Response(body, { headers: { 'content-type': 'text/event-stream' } })
+      }
+      if (server.upgrade(request)) return undefined
+      return new Response(`user=${request.headers.get('x-token-subject')} q=${request.headers.get('x-mine')}`)
+    },
+    websocket: { message: () => undefined },
+  })
+})
+
+afterAll(() => upstream.stop(true))
+
+function route(host: string, allow: string, more = ''): string {
+  return `
+[[routes]]
+host = "${host}"
+upstream = "http://127.0.0.1:${upstream.port}"
+${allow === 'public' ? 'allow = "public"' : `portal = "home"\nallow = ["${allow}"]`}
+${more}
+`
+}
+
+async function status(gate: Gate, host: string, cookie = ''): Promise<number> {
+  return (await fetch(`http://127.0.0.1:${gate.port}/`, { headers: { host, cookie }, redirect: 'manual' })).status
+}
+
+async function adminConfig(gate: Gate): Promise<{ routes: number; refused: string | null }> {
+  return (await (await fetch(`http://127.0.0.1:${gate.adminPort}/config`)).json()) as {
+    routes: number
+    refused: string | null
+  }
+}
+
+describe('a saved file takes effect', () => {
+  const saves: [string, (path: string, text: string) => void][] = [
+    ['in place', writeFileSync],
+    [
+      'by renaming another over it',
+      (path, text) => {
+        writeFileSync(`${path}.new`, text)
+        renameSync(`${path}.new`, path)
+      },
+    ],
+    [
+      'by removing it and making it again',
+      (path, text) => {
+        rmSync(path)
+        writeFileSync(path, text)
+      },
+    ],
+  ]
+  test.each(saves)('%s, three times in a row', async (_how, save) => {
+    await using gate = await startGate(route('a0.example', 'public'))
+    const text = readFileSync(gate.configPath, 'utf8')
+    for (let round = 1; round <= 3; round++) {
+      save(gate.configPath, text.replace('a0.example', `a${round}.example`))
+      await eventually(
+        async () => (await status(gate, `a${round}.example`)) === 200,
+        `the new host answers, round ${round}`,
+        2000,
+      )
+      expect(await status(gate, `a${round - 1}.example`)).toBe(404)
+    }
+  })
+
+  test('by swapping a link, as a mounted ConfigMap does', async () => {
+    await using gate = await startGate(route('a0.example', 'public'))
+    const text = readFileSync(gate.configPath, 'utf8')
+    for (let round = 1; round <= 3; round++) {
+      const version = join(gate.folder, `v${round}`)
+      mkdirSync(version)
+      writeFileSync(join(version, 'routes.toml'), text.replace('a0.example', `a${round}.example`))
+      symlinkSync(join(version, 'routes.toml'), `${gate.configPath}.link`)
+      renameSync(`${gate.configPath}.link`, gate.configPath)
+      await eventually(
+        async () => (await status(gate, `a${round}.example`)) === 200,
+        `the new host answers, round ${round}`,
+        2000,
+      )
+    }
+  })
+
+  test('when a secret file that it names changes', async () => {
+    await using gate = await startGate(route('a.example', 'public'))
+    const secret = join(gate.folder, 'secret')
+    writeFileSync(secret, 'one')
+    gate.save(PORTAL.replace('"gate-secret"', `"\${file:${secret}}"`) + route('b.example', 'public'))
+    await eventually(async () => (await status(gate, 'b.example')) === 200, 'the file with the secret is in force')
+    const before = gate.log.filter(line => line.includes('in force')).length
+    writeFileSync(secret, 'two')
+    await eventually(
+      () => gate.log.filter(line => line.includes('in force')).length > before,
+      'the new secret is taken over',
+      2000,
+    )
+    expect(gate.log.join('')).not.toContain('two"')
+  })
+})
+
+describe('a bad save', () => {
+  test('keeps the old file in force and says why, in the log and on the admin listener, until it is mended', async () => {
+    await using gate = await startGate(route('a.example', 'public'))
+    gate.save(route('b.example', 'public').replace('upstream', 'upstrem'))
+    await eventually(
+      async () => (await adminConfig(gate)).refused !== null,
+      'the refusal is on the admin listener',
+      2000,
+    )
+    expect((await adminConfig(gate)).refused).toContain('upstream')
+    expect(gate.log.some(line => line.includes('upstrem'))).toBe(true)
+    expect(await status(gate, 'a.example')).toBe(200)
+    gate.save(route('b.example', 'public'))
+    await eventually(async () => (await status(gate, 'b.example')) === 200, 'the mended file is in force', 2000)
+    expect((await adminConfig(gate)).refused).toBeNull()
+  })
+
+  test('that leaves the file half written is outlived', async () => {
+    await using gate = await startGate(route('a.example', 'public'))
+    const text = readFileSync(gate.configPath, 'utf8')
+    writeFileSync(gate.configPath, text.slice(0, text.length / 2))
+    await Bun.sleep(300)
+    expect(await status(gate, 'a.example')).toBe(200)
+    writeFileSync(gate.configPath, '')
+    await Bun.sleep(300)
+    expect(await status(gate, 'a.example')).toBe(200)
+    rmSync(gate.configPath)
+    await Bun.sleep(300)
+    expect(await status(gate, 'a.example')).toBe(200)
+    writeFileSync(gate.configPath, text.replace('a.example', 'b.example'))
+    await eventually(async () => (await status(gate, 'b.example')) === 200, 'the file is back', 3000)
+  })
+})
+
+test('under traffic, with a thousand routes, no request fails', async () => {
+  const many = (tag: string) =>
+    Array.from({ length: 1000 }, (_, index) => route(`h${index}-${tag}.example`, 'public')).join('')
+  await using gate = await startGate(route('steady.example', 'public') + many('0'))
+  let isDone = false
+  const statuses = new Map<number, number>()
+  const traffic = Array.from({ length: 8 }, async () => {
+    while (!isDone) {
+      const code = await status(gate, 'steady.example')
+      statuses.set(code, (statuses.get(code) ?? 0) + 1)
+    }
+  })
+  for (let round = 1; round <= 5; round++) {
+    gate.save(route('steady.example', 'public') + many(String(round)))
+    await eventually(async () => (await status(gate, `h999-${round}.example`)) === 200, `round ${round} is in force`)
+  }
+  isDone = true
+  await Promise.all(traffic)
+  expect([...statuses.keys()]).toEqual([200])
+}, 30_000)
+
+describe('a reload acts on live sessions at once', () => {
+  test('roles and rules are those of the file in force', async () => {
+    await using gate = await startGate(PORTAL + route('app.example', 'user'))
+    const { cookie } = await gate.signIn('app.example', { sub: 'ada', groups: ['staff'] })
+    expect(await status(gate, 'app.example', cookie)).toBe(200)
+    gate.save(PORTAL + route('app.example', 'admin'))
+    await eventually(async () => (await status(gate, 'app.example', cookie)) === 403, 'the stricter rule')
+    gate.save(PORTAL.replace('["admins"]', '["staff"]') + route('app.example', 'admin'))
+    await eventually(async () => (await status(gate, 'app.example', cookie)) === 200, 'the wider role')
+  })
+
+  test('identity fields change with the file', async () => {
+    await using gate = await startGate(PORTAL + route('app.example', 'user', 'headers = "x-token"'))
+    const { cookie } = await gate.signIn('app.example', { sub: 'ada' })
+    const ask = async () =>
+      (
+        await fetch(`http://127.0.0.1:${gate.port}/`, { headers: { host: 'app.example', cookie, 'x-mine': 'forged' } })
+      ).text()
+    expect(await ask()).toBe('user=ada q=forged')
+    gate.save(PORTAL + route('app.example', 'user', 'headers = { "X-Mine" = "{sub}" }'))
+    await eventually(async () => (await ask()) === 'user=null q=ada', 'the new fields')
+  })
+
+  test('event streams and WebSockets that are no longer allowed are closed, the others stay', async () => {
+    await using gate = await startGate(PORTAL + route('app.example', 'user') + route('other.example', 'user'))
+    const { cookie } = await gate.signIn('app.example', { sub: 'ada' })
+    const other = await gate.signIn('other.example', { sub: 'ada' })
+    const events = await openWire(gate.port)
+    await events.send(
+      `GET /events HTTP/1.1\r\nHost: app.example\r\nCookie: ${cookie}\r\nAccept: text/event-stream\r\n\r\n`,
+    )
+    const socket = await openWire(gate.port)
+    await socket.send(askForWebSocket('app.example', '/', [`Cookie: ${cookie}`]))
+    const stays = await openWire(gate.port)
+    await stays.send(askForWebSocket('other.example', '/', [`Cookie: ${other.cookie}`]))
+    await eventually(() => events.received.includes('begun'), 'the event stream begins')
+    await eventually(() => socket.received.includes(' 101 ') && stays.received.includes(' 101 '), 'the WebSockets open')
+    gate.save(PORTAL + route('app.example', 'admin') + route('other.example', 'user'))
+    await eventually(() => events.received.includes('0\r\n\r\n') || events.isClosed, 'the event stream ends')
+    await eventually(() => socket.received.includes(Buffer.from([0x88])), 'the WebSocket is closed')
+    await Bun.sleep(50)
+    expect(stays.isClosed).toBe(false)
+    for (const wire of [events, socket, stays]) wire.close()
+  })
+
+  test('so does a session that ends elsewhere', async () => {
+    await using gate = await startGate(PORTAL + route('app.example', 'user'))
+    const { cookie } = await gate.signIn('app.example', { sub: 'ada' })
+    const events = await openWire(gate.port)
+    await events.send(
+      `GET /events HTTP/1.1\r\nHost: app.example\r\nCookie: ${cookie}\r\nAccept: text/event-stream\r\n\r\n`,
+    )
+    await eventually(() => events.received.includes('begun'), 'the event stream begins')
+    const out = await sendRaw(
+      gate.port,
+      `POST /.sallyport/logout HTTP/1.1\r\nHost: app.example\r\nCookie: ${cookie}\r\nOrigin: http://app.example\r\nSec-Fetch-Site: same-origin\r\nContent-Length: 0\r\n\r\n`,
+    )
+    expect(out.status).toBe(303)
+    await eventually(() => events.received.includes('0\r\n\r\n') || events.isClosed, 'the event stream ends')
+    expect(await status(gate, 'app.example', cookie)).toBe(401)
+    events.close()
+  })
+})

@@ -1,0 +1,131 @@
+import { describe, expect, test } from 'bun:test'
+import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { temporaryFolder } from '../../kit/folder.ts'
+
+const SETUP = join(import.meta.dir, '../../../.ci/setup')
+
+/** Everything that the tests need, as commands. */
+const COMMANDS = [
+  'chromium',
+  'openssl',
+  'valkey-server',
+  'nginx',
+  'caddy',
+  'haproxy',
+  'pebble',
+  'pebble-challtestsrv',
+  'qemu-aarch64',
+  'buildah',
+]
+
+interface Machine {
+  /** Commands that are there. */
+  readonly has: readonly string[]
+  /** Packages that its apt knows. */
+  readonly offers?: readonly string[]
+  /** What its apt-get fails with. */
+  readonly fails?: string
+  readonly isRoot?: boolean
+  /** A browser of its own, named in CHROMIUM. */
+  readonly chromium?: string
+}
+
+/**
+ * What `.ci/setup test` says on a machine, and the packages that it has installed there.
+ *
+ * apt is a stand-in: the real one would change this machine. `.ci/fresh` goes through the real one on a bare machine.
+ */
+async function setUp({ has, offers = [], fails, isRoot = true, chromium }: Machine) {
+  using folder = temporaryFolder()
+  const at = (name: string) => join(folder.path, name)
+  const [bin, ci, tools] = [at('bin'), at('.ci'), at('node_modules/.bin')]
+  for (const path of [bin, ci, tools]) mkdirSync(path, { recursive: true })
+  copyFileSync(SETUP, join(ci, 'setup'))
+  // Its own packages are there already.
+  for (const name of ['package-lock.json', 'node_modules/.package-lock.json']) writeFileSync(at(name), '')
+  symlinkSync(process.execPath, join(tools, 'bun'))
+  const installed = at('installed')
+  const program = (name: string, text: string) => {
+    writeFileSync(join(bin, name), `#!/bin/sh\n${text}\n`)
+    chmodSync(join(bin, name), 0o755)
+  }
+  for (const name of ['dirname', 'grep']) symlinkSync(Bun.which(name) ?? name, join(bin, name))
+  for (const name of has) program(name, '')
+  program('id', `echo ${isRoot ? 0 : 1000}`)
+  program(
+    'apt-cache',
+    `case "$2" in ${[...offers, '-'].join('|')}) echo '  Candidate: 1.0' ;; *) echo '  Candidate: (none)' ;; esac`,
+  )
+  const failing = fails === undefined ? '' : `echo 'noise'; echo '${fails}'; exit 100`
+  program('apt-get', `case "$2" in install) shift 4; echo "$*" > ${installed}; ${failing} ;; esac`)
+
+  const child = Bun.spawn(['/bin/sh', '.ci/setup', 'test'], {
+    cwd: folder.path,
+    env: { PATH: bin, CHROMIUM: chromium },
+    stdin: 'ignore',
+    stdout: 'pipe',
+    stderr: 'pipe',
+  })
+  const [status, stdout, stderr] = await Promise.all([
+    child.exited,
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+  ])
+  return {
+    status,
+    said: `${stdout}${stderr}`.trimEnd().split('\n'),
+    installed: existsSync(installed) ? readFileSync(installed, 'utf8').trim() : null,
+  }
+}
+
+const allBut = (...missing: readonly string[]) => COMMANDS.filter(name => !missing.includes(name))
+
+describe('what the tests need from the system', () => {
+  test('nothing is said or done where everything is there', async () => {
+    expect(await setUp({ has: COMMANDS })).toEqual({ status: 0, said: [''], installed: null })
+  })
+
+  test('the ACME authority and its name server come with one package', async () => {
+    const { status, installed } = await setUp({ has: allBut('pebble', 'pebble-challtestsrv'), offers: ['pebble'] })
+    expect([status, installed]).toEqual([0, 'pebble'])
+  })
+
+  test('Redis serves where apt has no Valkey', async () => {
+    const old = { has: allBut('valkey-server'), offers: ['redis-server'] }
+    expect((await setUp(old)).installed).toBe('redis-server')
+    expect((await setUp({ ...old, offers: ['redis-server', 'valkey-server'] })).installed).toBe('valkey-server')
+    expect((await setUp({ has: [...old.has, 'redis-server'] })).installed).toBeNull()
+  })
+
+  test('a package that apt has not ends the set-up with one line that names it, and nothing is installed', async () => {
+    const { status, said, installed } = await setUp({ has: allBut('pebble', 'caddy'), offers: ['caddy'] })
+    expect([status, installed]).toEqual([1, null])
+    expect(said).toEqual([
+      'setup: apt has none of these packages here; put their commands on the PATH by other means: pebble',
+    ])
+  })
+
+  test('another browser than Debian’s may be named, and whoever has none is told so', async () => {
+    const { status, said } = await setUp({ has: allBut('chromium') })
+    expect(status).toBe(1)
+    expect(said.join()).toContain('name a Chromium in CHROMIUM: chromium fonts-dejavu-core')
+    expect(await setUp({ has: allBut('chromium'), chromium: '/bin/sh' })).toMatchObject({ status: 0, installed: null })
+  })
+
+  test('an install that fails ends it with one line: the packages, and what apt-get says first', async () => {
+    const broken = { has: allBut('caddy'), offers: ['caddy'], fails: 'E: Unable to fetch some archives' }
+    const { status, said } = await setUp(broken)
+    expect(status).toBe(1)
+    expect(said).toEqual([
+      'setup: installing caddy',
+      'setup: apt-get cannot install these, and has to be mended first: caddy (E: Unable to fetch some archives)',
+    ])
+  })
+
+  test('whoever is not root is told what is missing, and who installs it; containers are root’s alone', async () => {
+    const { status, said, installed } = await setUp({ has: allBut('caddy', 'pebble', 'buildah'), isRoot: false })
+    expect([status, installed]).toEqual([1, null])
+    expect(said).toEqual(['setup: missing commands; "sh .ci/setup test" as root installs them: caddy pebble'])
+  })
+})

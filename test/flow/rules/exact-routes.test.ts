@@ -1,0 +1,48 @@
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { type App, startApp } from '../../kit/applications/app.ts'
+import { type Gate, PORTAL, startGate } from '../../kit/gate.ts'
+import { sendRaw } from '../../kit/wire/wire.ts'
+
+let app: App
+let gate: Gate
+
+beforeAll(async () => {
+  app = await startApp('here')
+  const route = (lines: string) =>
+    `[[routes]]\nhost = "app.example"\nupstream = "http://127.0.0.1:${app.port}"\n${lines}\n`
+  gate = await startGate(
+    PORTAL +
+      route('portal = "home"\nallow = ["admin"]') +
+      route('path = "/up"\nexact = true\nallow = "public"') +
+      route('path = "/open"\nallow = "public"') +
+      route('path = "/open"\nexact = true\nportal = "home"\nallow = ["admin"]'),
+  )
+})
+afterAll(async () => {
+  await gate[Symbol.asyncDispose]()
+  await app.stop()
+})
+
+describe('a route with exact = true is for its path alone', () => {
+  test.each([
+    ['/up', 200],
+    ['/up?x=/y', 200],
+    ['/up/', 401],
+    ['/up/x', 401],
+    ['/up//', 401],
+    ['/up/.', 401],
+    ['/up;x', 401],
+    ['/up%2fx', 401],
+    ['/UP', 401],
+    ['/open/x', 200],
+    ['/open', 401],
+    ['/open/', 200],
+    ['/OPEN', 401],
+    ['/open;x', 401],
+    ['/x/../open', 401],
+    ['/open/x/../../open', 401],
+  ])('%s is %d for nobody', async (path, status) => {
+    const request = `GET ${path} HTTP/1.1\r\nHost: app.example\r\nConnection: close\r\n\r\n`
+    expect((await sendRaw(gate.port, [request])).status).toBe(status)
+  })
+})

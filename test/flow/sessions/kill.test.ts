@@ -1,0 +1,100 @@
+import { afterAll, beforeAll, expect, test } from 'bun:test'
+import { BrowserLite } from '../../kit/browser/browser-lite.ts'
+import { temporaryFolder } from '../../kit/folder.ts'
+import { oneHost, siteAt } from '../../kit/one-host.ts'
+import { compiledBinary } from '../../kit/programs/binary.ts'
+import { freePort, startChild } from '../../kit/programs/child.ts'
+import { startProvider, type TestProvider } from '../../kit/provider/provider.ts'
+
+const KILLS = 50
+/** People who sign in and out at the same time, and how often it is acknowledged before the next kill. */
+const AT_ONCE = 3
+const ACKNOWLEDGED = 6
+
+let provider: TestProvider
+let upstream: Bun.Server<undefined>
+
+beforeAll(async () => {
+  provider = await startProvider({
+    clients: [{ client_id: 'gate', client_secret: 'gate-secret' }],
+    accounts: [{ sub: 'ada', name: 'Ada' }],
+  })
+  upstream = Bun.serve({ port: 0, hostname: '127.0.0.1', fetch: () => new Response('let through') })
+})
+
+afterAll(async () => {
+  await upstream.stop(true)
+  await provider.stop()
+})
+
+/** What the gate has acknowledged of each cookie; `unsure` where it was killed before it said that somebody was signed out. */
+type Ledger = Map<string, 'in' | 'out' | 'unsure'>
+
+const COOKIE = 'sallyport'
+
+/** Signs in and, every other time, out again, until the gate is gone. */
+async function comeAndGo(site: URL, ledger: Ledger, first: number, acknowledge: () => void): Promise<void> {
+  for (let turn = first; ; turn++) {
+    try {
+      const browser = new BrowserLite({ hosts: { [site.host]: `127.0.0.1:${site.port}` } })
+      const page = await browser.signIn(site, 'ada')
+      const cookie = browser.cookie(site.hostname, COOKIE)
+      if (page.text !== 'let through' || cookie === null) throw new TypeError(`signed in to ${page.text}`)
+      ledger.set(cookie, 'in')
+      acknowledge()
+      if (turn % 2 === 0) continue
+      const question = await browser.open(new URL('/.sallyport/logout', site))
+      ledger.set(cookie, 'unsure')
+      const answer = await browser.submit(question)
+      if (answer.response.status !== 200) throw new TypeError(`signed out with ${answer.response.status}`)
+      ledger.set(cookie, 'out')
+      acknowledge()
+    } catch (error) {
+      if (error instanceof TypeError && error.message.startsWith('signed')) throw error
+      return
+    }
+  }
+}
+
+/** Cookies whose state is another than what was acknowledged. */
+async function wrongOnes(site: URL, ledger: Ledger): Promise<string[]> {
+  const wrong: string[] = []
+  for (const [cookie, state] of ledger) {
+    if (state === 'unsure') continue
+    const headers = {
+      host: site.host,
+      cookie: `${COOKIE}=${cookie}`,
+      accept: 'text/html',
+      'sec-fetch-mode': 'navigate',
+    }
+    const response = await fetch(`http://127.0.0.1:${site.port}/`, { headers, redirect: 'manual' })
+    await response.body?.cancel()
+    if ((response.status === 200) !== (state === 'in')) wrong.push(`${state}, but ${response.status}`)
+  }
+  return wrong
+}
+
+test('kill -9 among sign-ins and sign-outs, fifty times: none that was acknowledged is lost, none signed out comes back', async () => {
+  using folder = temporaryFolder()
+  const port = await freePort()
+  const site = siteAt(port)
+  const toml = oneHost(provider, port, upstream)
+  const options = { command: [await compiledBinary()], folder: folder.path, port, toml }
+  const all: Ledger = new Map()
+  for (let round = 0; round < KILLS; round++) {
+    await using child = await startChild(options)
+    const ledger: Ledger = new Map()
+    let left = ACKNOWLEDGED
+    const acknowledge = () => {
+      if (--left === 0) child.process.kill('SIGKILL')
+    }
+    await Promise.all(Array.from({ length: AT_ONCE }, (_, index) => comeAndGo(site, ledger, index, acknowledge)))
+    expect(ledger.size).toBeGreaterThan(1)
+    for (const [cookie, state] of ledger) all.set(cookie, state)
+  }
+  await using _child = await startChild(options)
+  const states = [...all.values()]
+  expect(states.filter(state => state === 'in').length).toBeGreaterThan(KILLS)
+  expect(states.filter(state => state === 'out').length).toBeGreaterThan(KILLS)
+  expect(await wrongOnes(site, all)).toEqual([])
+}, 120_000)

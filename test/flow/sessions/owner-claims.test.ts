@@ -1,0 +1,111 @@
+/** A person whom the provider describes otherwise at a refresh: what they have under way goes on as far as it is still allowed. */
+import { afterAll, beforeAll, beforeEach, expect, test } from 'bun:test'
+import { askAsAll, type Belongings, collectBelongings, startEvents, streamAsAll } from '../../kit/belongings.ts'
+import { BrowserLite } from '../../kit/browser/browser-lite.ts'
+import { temporaryFolder } from '../../kit/folder.ts'
+import { eventually, type Gate, startGate } from '../../kit/gate.ts'
+import { BAD_PROVIDER_CLIENT, type BadProvider, startBadProvider } from '../../kit/provider/bad-provider.ts'
+
+const HOST = 'app.example'
+const MINUTE = 60_000
+const KEY = Buffer.alloc(32, 7).toString('base64')
+let offsetMs = 0
+const now = () => Date.now() + offsetMs
+let bad: BadProvider
+let upstream: Bun.Server<undefined>
+
+beforeAll(async () => {
+  bad = await startBadProvider(() => Math.floor(now() / 1000))
+  upstream = startEvents()
+})
+afterAll(async () => {
+  await upstream.stop(true)
+  await bad.stop()
+})
+beforeEach(() => {
+  offsetMs = 0
+  describe(['users', 'ops'])
+})
+
+/** How the provider describes its person from now on. */
+function describe(groups: readonly string[]): void {
+  bad.behave({ givesRefreshToken: true, signsInAtOnce: true, userinfo: { groups } })
+}
+
+const toml = () => `
+[providers.id]
+issuer = "${bad.issuer}"
+client_id = "${BAD_PROVIDER_CLIENT.clientId}"
+client_secret = "${BAD_PROVIDER_CLIENT.clientSecret}"
+
+[portals.home]
+providers = ["id"]
+insecure_cookies = true
+refresh = "1m"
+refresh_limit = "10m"
+personal_tokens = true
+guest_links = { allow = ["user"], max_uses = 5 }
+
+[portals.home.roles]
+user = { groups = ["users"] }
+
+[[routes]]
+host = "${HOST}"
+upstream = "http://127.0.0.1:${upstream.port}"
+portal = "home"
+allow = ["user", { guest_link = true }]
+tokens = true
+`
+
+/** Two processes on one store, with what one person has, and how many streams are open in each. */
+async function withStreams(
+  act: (gates: readonly [Gate, Gate], all: Belongings, open: readonly (() => number)[]) => Promise<void>,
+): Promise<void> {
+  using folder = temporaryFolder()
+  const options = { store: `sqlite:${folder.path}/shared.db`, sessions: `key = "${KEY}"`, ports: { now } }
+  await using one = await startGate(toml(), options)
+  await using other = await startGate(toml(), options)
+  const browser = new BrowserLite({ hosts: { [HOST]: `127.0.0.1:${one.port}` } })
+  expect((await browser.open(`http://${HOST}/`)).response.status).toBe(200)
+  const all = await collectBelongings(one, HOST, `sallyport=${browser.cookie(HOST, 'sallyport')}`)
+  await act([one, other], all, [await streamAsAll(one, all), await streamAsAll(other, all)])
+}
+
+/** Has the provider asked again, and waits until both processes tell the application of what it said. */
+async function refresh([one, other]: readonly [Gate, Gate], all: Belongings): Promise<void> {
+  const before = bad.asked.token
+  offsetMs += 2 * MINUTE
+  await askAsAll(one, all)
+  await eventually(() => bad.asked.token > before, 'the provider is asked')
+  // What one process has written, the other hears at its next look.
+  await Bun.sleep(1500)
+  await askAsAll(other, all)
+}
+
+test(
+  'streams of sessions, tokens and guests outlive groups that come in another order, or one that is no matter',
+  () =>
+    withStreams(async (gates, all, open) => {
+      for (const groups of [['ops', 'users'], ['users', 'ops', 'more'], ['users']]) {
+        describe(groups)
+        await refresh(gates, all)
+        expect([groups, open.map(count => count())]).toEqual([groups, [3, 3]])
+      }
+      expect(await askAsAll(gates[1], all)).toEqual([200, 200, 200])
+    }),
+  60_000,
+)
+
+test(
+  'streams of all three end in every process once the group by which they were allowed is gone',
+  () =>
+    withStreams(async (gates, all, open) => {
+      describe(['ops', 'users'])
+      await refresh(gates, all)
+      expect(open.map(count => count())).toEqual([3, 3])
+      describe(['ops'])
+      await refresh(gates, all)
+      await eventually(() => open.every(count => count() === 0), 'every stream has ended')
+    }),
+  60_000,
+)

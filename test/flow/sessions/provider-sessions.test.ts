@@ -1,0 +1,474 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'bun:test'
+import { BrowserLite } from '../../kit/browser/browser-lite.ts'
+import { temporaryFolder } from '../../kit/folder.ts'
+import { eventually, type Gate, startGate } from '../../kit/gate.ts'
+import {
+  BAD_PROVIDER_CLIENT,
+  type BadProvider,
+  type Misbehaviour,
+  startBadProvider,
+} from '../../kit/provider/bad-provider.ts'
+import { askForWebSocket } from '../../kit/wire/websocket.ts'
+import { openWire } from '../../kit/wire/wire.ts'
+
+const MINUTE = 60_000
+const APP = 'http://app.example'
+let offsetMs = 0
+const now = () => Date.now() + offsetMs
+let bad: BadProvider
+let upstream: Bun.Server<undefined>
+
+beforeAll(async () => {
+  bad = await startBadProvider(() => Math.floor(now() / 1000))
+  upstream = Bun.serve({
+    port: 0,
+    hostname: '127.0.0.1',
+    idleTimeout: 0,
+    fetch(request, server) {
+      if (server.upgrade(request)) return undefined
+      if (new URL(request.url).pathname !== '/events') return new Response(request.headers.get('x-token-user-roles'))
+      const body = new ReadableStream({
+        start: controller => controller.enqueue(new TextEncoder().encode('data: begun\n\n')),
+      })
+      return new Response(body, { headers: { 'content-type': 'text/event-stream' } })
+    },
+    websocket: { message: () => undefined },
+  })
+})
+afterAll(async () => {
+  await upstream.stop(true)
+  await bad.stop()
+})
+
+/** What the provider does right in these tests, and wrong where a test says so. */
+function behave(how: Misbehaviour = {}): void {
+  const end = { end_session_endpoint: `${bad.issuer}/end` }
+  bad.behave({ givesRefreshToken: true, signsInAtOnce: true, ...how, discovery: { ...end, ...how.discovery } })
+}
+
+beforeEach(() => {
+  offsetMs = 0
+  behave()
+})
+
+function toml(portal = ''): string {
+  return `
+[providers.id]
+label = "The provider"
+issuer = "${bad.issuer}"
+client_id = "${BAD_PROVIDER_CLIENT.clientId}"
+client_secret = "${BAD_PROVIDER_CLIENT.clientSecret}"
+
+[portals.home]
+providers = ["id"]
+insecure_cookies = true
+${portal}
+
+[portals.home.roles]
+staff = { groups = ["staff"] }
+user = { any = true }
+
+[[routes]]
+host = "app.example"
+upstream = "http://127.0.0.1:${upstream.port}"
+portal = "home"
+allow = ["staff"]
+headers = "x-token"
+
+[[routes]]
+host = "open.example"
+upstream = "http://127.0.0.1:${upstream.port}"
+portal = "home"
+allow = ["user"]
+`
+}
+
+function gateWith(portal = '', options: { readonly store?: string } = {}): Promise<Gate> {
+  return startGate(toml(portal), { ports: { now }, recheckMs: 50, ...options })
+}
+
+function browserOf(gate: Gate): BrowserLite {
+  return new BrowserLite({
+    hosts: { 'app.example': `127.0.0.1:${gate.port}`, 'open.example': `127.0.0.1:${gate.port}` },
+  })
+}
+
+/** A browser that has signed in, with its cookie. */
+async function signIn(
+  gate: Gate,
+  claims: Record<string, unknown> = { sid: 'their-session-1' },
+  how: Misbehaviour = {},
+) {
+  behave({ ...how, claims })
+  const browser = browserOf(gate)
+  const page = await browser.open(`${APP}/`)
+  behave(how)
+  expect([page.response.status, page.text]).toEqual([200, 'staff user'])
+  return { browser, cookie: `sallyport=${browser.cookie('app.example', 'sallyport')}` }
+}
+
+const told = (gate: Gate) => gate.log.filter(line => line.includes('could not be checked'))
+
+/** What a script with this cookie is answered. */
+async function status(gate: Gate, cookie: string, host = 'app.example', path = '/'): Promise<number> {
+  const answer = await fetch(`http://127.0.0.1:${gate.port}${path}`, { headers: { host, cookie }, redirect: 'manual' })
+  await answer.body?.cancel()
+  return answer.status
+}
+
+describe('refresh', () => {
+  test('fifty requests at once, when a session is due, cost one token call and are fifty times 200', async () => {
+    await using gate = await gateWith()
+    const { cookie } = await signIn(gate)
+    for (const afterMs of [16 * MINUTE, 61 * MINUTE]) {
+      behave({ tokenDelayMs: 100 })
+      const before = bad.asked.token
+      offsetMs += afterMs
+      const answers = await Promise.all(Array.from({ length: 50 }, () => status(gate, cookie)))
+      expect(answers).toEqual(Array(50).fill(200))
+      await eventually(() => bad.asked.token === before + 1, 'the provider is asked')
+      await Bun.sleep(150)
+      expect(await status(gate, cookie)).toBe(200)
+      expect(bad.asked.token).toBe(before + 1)
+    }
+  })
+
+  test('a person who was disabled is signed out once the interval is over', async () => {
+    await using gate = await gateWith('refresh = "1m"')
+    const { cookie, browser } = await signIn(gate)
+    bad.revokeAll()
+    offsetMs += MINUTE / 2
+    expect(await status(gate, cookie)).toBe(200)
+    offsetMs += MINUTE
+    await status(gate, cookie)
+    await eventually(async () => (await status(gate, cookie)) === 401, 'the session is gone')
+    const page = await browser.visit(`${APP}/`)
+    expect(page.headers.get('location')).toContain('/.sallyport/login')
+  })
+
+  test('a provider that is away ends nothing until the limit, and nobody gets in after it', async () => {
+    await using gate = await gateWith('refresh = "1m"\nrefresh_limit = "10m"')
+    const { cookie } = await signIn(gate)
+    behave({ instead: { token: () => new Response('', { status: 503 }) } })
+    for (const [atMs, expected] of [
+      [2 * MINUTE, 200],
+      [9 * MINUTE, 200],
+      [11 * MINUTE, 401],
+    ] as const) {
+      offsetMs = atMs
+      expect(await status(gate, cookie)).toBe(expected)
+    }
+    behave()
+    offsetMs += MINUTE
+    expect(await status(gate, cookie)).toBe(200)
+  })
+
+  test.each<[string, Misbehaviour]>([
+    ['whose userinfo fails', { instead: { userinfo: () => new Response('', { status: 503 }) } }],
+    ['whose keys cannot be had', { refresh: { signing: 'stranger' } }],
+  ])(
+    'a provider %s right after it gave tokens ends nothing, and is asked with the newest of these',
+    async (_what, how) => {
+      await using gate = await gateWith('refresh = "1m"\nrefresh_limit = "10m"')
+      const { cookie } = await signIn(gate)
+      const before = bad.asked.token
+      behave(how)
+      for (const times of [1, 2]) {
+        offsetMs += 2 * MINUTE
+        expect(await status(gate, cookie)).toBe(200)
+        await eventually(() => bad.asked.token === before + times, 'it was asked')
+        await eventually(() => told(gate).length === times, 'it was told')
+      }
+      behave({ userinfo: { groups: ['staff', 'more'] } })
+      offsetMs += MINUTE
+      await status(gate, cookie)
+      await eventually(() => bad.asked.token === before + 3, 'it is asked once more')
+      await Bun.sleep(50)
+      expect(await status(gate, cookie)).toBe(200)
+      expect(told(gate)).toHaveLength(2)
+      // What was said last of the person is from before all this: until the limit, and no longer.
+      behave(how)
+      offsetMs += 11 * MINUTE
+      expect(await status(gate, cookie)).toBe(401)
+    },
+  )
+
+  test('groups that changed act at once after it, on requests and on streams that are open', async () => {
+    await using gate = await gateWith('refresh = "1m"')
+    const { cookie } = await signIn(gate)
+    const events = await fetch(`http://127.0.0.1:${gate.port}/events`, { headers: { host: 'app.example', cookie } })
+    const reader = events.body?.getReader()
+    await reader?.read()
+    const wire = await openWire(gate.port)
+    await wire.send(askForWebSocket('app.example', '/ws', ['Origin: http://app.example', `Cookie: ${cookie}`]))
+    await eventually(() => wire.received.includes('101 Switching'), 'the WebSocket is open')
+    behave({ userinfo: { groups: [] } })
+    offsetMs += 2 * MINUTE
+    // Nobody requests anything: the open streams alone have the session looked at.
+    for (;;) if ((await reader?.read())?.done !== false) break
+    await eventually(() => wire.isClosed, 'the WebSocket is closed')
+    expect(await status(gate, cookie)).toBe(403)
+  }, 10_000)
+
+  test('a refresh about another person ends the session, and never becomes that person’s', async () => {
+    await using gate = await gateWith('refresh = "1m"')
+    const { cookie } = await signIn(gate)
+    behave({ refresh: { claims: { sub: 'user-2' } }, userinfo: { sub: 'user-2' } })
+    offsetMs += 2 * MINUTE
+    await status(gate, cookie)
+    await eventually(async () => (await status(gate, cookie)) === 401, 'the session is gone')
+    expect(gate.access.some(line => line.includes('user-2'))).toBe(false)
+  })
+})
+
+describe('signing out (OpenID Connect RP-Initiated Logout 1.0)', () => {
+  const ON = 'provider_logout = true'
+
+  async function signOut(browser: BrowserLite) {
+    const asked = await browser.open(`${APP}/.sallyport/logout`)
+    return browser.submit(asked)
+  }
+
+  test('rp-init-logout: ends here, then at the provider, and comes back to a page that says both', async () => {
+    await using gate = await gateWith(ON)
+    const { browser, cookie } = await signIn(gate)
+    const here = await signOut(browser)
+    expect(here.text).toContain('signed out here')
+    expect(here.text).not.toContain('eyJ')
+    expect(await status(gate, cookie)).toBe(401)
+    const back = await browser.refresh(here)
+    expect(back.address.pathname).toBe('/.sallyport/signed-out')
+    expect(back.text).toContain('Here, and at The provider.')
+    const asked = bad.lastEnd()
+    expect(asked?.get('id_token_hint')).toStartWith('eyJ')
+    expect(asked?.get('client_id')).toBe(BAD_PROVIDER_CLIENT.clientId)
+    expect(asked?.get('post_logout_redirect_uri')).toBe(`${APP}/.sallyport/signed-out`)
+    expect((await browser.open(back.address)).text).not.toContain('at The provider')
+  })
+
+  test.each(['no', 'other'] as const)('rp-init-logout-%s-state: nothing is said of the provider', async which => {
+    const logoutState = which === 'no' ? 'none' : 'other'
+    await using gate = await gateWith(ON)
+    const { browser, cookie } = await signIn(gate, {}, { logoutState })
+    const back = await browser.refresh(await signOut(browser))
+    expect(back.response.status).toBe(200)
+    expect(back.text).toContain('You are signed out')
+    expect(back.text).not.toContain('at The provider')
+    expect(await status(gate, cookie)).toBe(401)
+  })
+
+  test('the way to the provider is open once', async () => {
+    await using gate = await gateWith(ON)
+    const { browser } = await signIn(gate)
+    const here = await signOut(browser)
+    const next = `${APP}/.sallyport/provider-logout?next=${here.address.searchParams.get('next')}`
+    expect((await browser.visit(next, { method: 'HEAD' })).status).toBe(204)
+    expect((await browser.visit(next, { headers: { 'sec-purpose': 'prefetch' } })).status).toBe(503)
+    expect((await browser.visit(next)).headers.get('location')).toStartWith(`${bad.issuer}/end?`)
+    expect((await browser.visit(next)).headers.get('location')).toBe('/.sallyport/signed-out')
+  })
+
+  test.each<[string, string, Misbehaviour]>([
+    ['where the file does not say so', '', {}],
+    ['where the provider has no such page', ON, { discovery: { end_session_endpoint: undefined } }],
+  ])('ends here alone %s', async (_where, portal, how) => {
+    await using gate = await gateWith(portal)
+    const { browser, cookie } = await signIn(gate, {}, how)
+    const page = await signOut(browser)
+    expect(page.address.href).toBe(`${APP}/.sallyport/signed-out`)
+    expect(page.text).toContain('You are signed out')
+    expect(await status(gate, cookie)).toBe(401)
+  })
+
+  test('in one process is denied in another at once', async () => {
+    using folder = temporaryFolder()
+    const store = `sqlite:${folder.path}/shared.db`
+    await using one = await gateWith('', { store })
+    await using other = await gateWith('', { store })
+    const { browser, cookie } = await signIn(one)
+    expect(await status(other, cookie)).toBe(200)
+    await signOut(browser)
+    expect(await status(one, cookie)).toBe(401)
+    await eventually(async () => (await status(other, cookie)) === 401, 'the other process knows', 1000)
+  })
+})
+
+describe('back-channel logout (OpenID Connect Back-Channel Logout 1.0)', () => {
+  async function send(gate: Gate, body: string, init: RequestInit = {}) {
+    const answer = await fetch(`http://127.0.0.1:${gate.port}/.sallyport/backchannel-logout`, {
+      method: 'POST',
+      body,
+      ...init,
+      headers: { host: 'app.example', 'content-type': 'application/x-www-form-urlencoded', ...init.headers },
+    })
+    return { status: answer.status, caching: answer.headers.get('cache-control'), text: await answer.text() }
+  }
+
+  const tokenOf = async (over: Misbehaviour = {}) => `logout_token=${await bad.logoutToken(over)}`
+
+  test('rp-backchannel-rpinitlogout: ends the session of its sid, and no other of that person', async () => {
+    await using gate = await gateWith()
+    const one = await signIn(gate, { sid: 'their-session-1' })
+    const other = await signIn(gate, { sid: 'their-session-2' })
+    expect(await send(gate, await tokenOf())).toEqual({ status: 200, caching: 'no-store', text: '' })
+    expect(await status(gate, one.cookie)).toBe(401)
+    expect(await status(gate, other.cookie)).toBe(200)
+  })
+
+  test('without sid ends every session of that person', async () => {
+    await using gate = await gateWith()
+    const people = [
+      await signIn(gate),
+      await signIn(gate, {}),
+      await signIn(gate, { sub: 'user-2' }, { userinfo: { sub: 'user-2' } }),
+    ]
+    expect((await send(gate, await tokenOf({ claims: { sid: undefined } }))).status).toBe(200)
+    expect(await Promise.all(people.map(({ cookie }) => status(gate, cookie)))).toEqual([401, 401, 200])
+  })
+
+  test('a sid of another person’s session ends nothing', async () => {
+    await using gate = await gateWith()
+    const { cookie } = await signIn(gate)
+    expect((await send(gate, await tokenOf({ claims: { sub: 'user-2' } }))).status).toBe(200)
+    expect(await status(gate, cookie)).toBe(200)
+  })
+
+  test('nobody signed in is 200 too', async () => {
+    await using gate = await gateWith()
+    expect((await send(gate, await tokenOf())).status).toBe(200)
+  })
+
+  const EVENT = 'http://schemas.openid.net/event/backchannel-logout'
+  const REFUSED: readonly [string, Misbehaviour][] = [
+    ['wrong-iss', { claims: { iss: 'https://evil.example' } }],
+    ['wrong-aud', { claims: { aud: 'somebody-else' } }],
+    ['wrong-alg', { signing: 'hmac-public-key' }],
+    ['alg-none', { signing: 'none' }],
+    ['a stranger’s signature', { signing: 'stranger' }],
+    ['no-event', { claims: { events: undefined } }],
+    ['wrong-event', { claims: { events: { [`${EVENT}s`]: {} } } }],
+    ['with-nonce', { claims: { nonce: 'n' } }],
+    ['neither sub nor sid', { claims: { sub: undefined, sid: undefined } }],
+    ['no iat', { claims: { iat: undefined } }],
+    ['no jti', { claims: { jti: undefined } }],
+    ['expired', { claims: { exp: 1 } }],
+    ['an access token', { header: { typ: 'at+jwt' } }],
+  ]
+  test.each(REFUSED)(
+    'rp-backchannel-rpinitlogout-%s is 400, not stored, and keeps the session',
+    async (_what, over) => {
+      await using gate = await gateWith()
+      const { cookie } = await signIn(gate)
+      const answer = await send(gate, await tokenOf(over))
+      expect([answer.status, answer.caching]).toEqual([400, 'no-store'])
+      expect(JSON.parse(answer.text)).toMatchObject({ error: 'invalid_request' })
+      expect(await status(gate, cookie)).toBe(200)
+    },
+  )
+
+  test('a request that is no such form is refused and keeps the session', async () => {
+    await using gate = await gateWith()
+    const { cookie } = await signIn(gate)
+    const token = await bad.logoutToken()
+    const query = `?logout_token=${token}`
+    const refused: readonly [number, Promise<{ readonly status: number }>][] = [
+      [400, send(gate, '')],
+      [400, send(gate, 'logout_token=junk')],
+      [400, send(gate, `logout_token=${token}&logout_token=${token}`)],
+      [400, send(gate, `logout_token=${'x'.repeat(40_000)}`)],
+      [400, send(gate, JSON.stringify({ logout_token: token }), { headers: { 'content-type': 'application/json' } })],
+    ]
+    for (const [expected, answer] of refused) expect((await answer).status).toBe(expected)
+    for (const method of ['GET', 'HEAD', 'PUT', 'DELETE']) {
+      const answer = await fetch(`http://127.0.0.1:${gate.port}/.sallyport/backchannel-logout${query}`, {
+        method,
+        headers: { host: 'app.example', cookie },
+      })
+      expect([method, answer.status]).toEqual([method, 405])
+    }
+    expect(await status(gate, cookie)).toBe(200)
+  })
+
+  test('a token is good once: sent again, it ends nobody who signed in since', async () => {
+    await using gate = await gateWith()
+    await signIn(gate)
+    const body = await tokenOf()
+    expect((await send(gate, body)).status).toBe(200)
+    const again = await signIn(gate)
+    expect((await send(gate, body)).status).toBe(400)
+    expect(await status(gate, again.cookie)).toBe(200)
+    const twice = await tokenOf()
+    const both = await Promise.all([send(gate, twice), send(gate, twice)])
+    expect(both.map(answer => answer.status).sort()).toEqual([200, 400])
+  })
+
+  test('works in every process, and while nobody may be asked to sign in', async () => {
+    using folder = temporaryFolder()
+    const store = `sqlite:${folder.path}/shared.db`
+    await using one = await gateWith('', { store })
+    await using other = await gateWith('', { store })
+    const { cookie } = await signIn(one)
+    expect(await status(other, cookie)).toBe(200)
+    expect((await send(one, await tokenOf())).status).toBe(200)
+    await eventually(async () => (await status(other, cookie)) === 401, 'the other process knows', 1000)
+  })
+
+  test('a provider that cannot be asked for its keys is 503, and the token may be sent again', async () => {
+    await using gate = await gateWith()
+    const { cookie } = await signIn(gate)
+    const body = await tokenOf()
+    offsetMs += 11 * MINUTE
+    const later = await tokenOf()
+    behave({ instead: { jwks: () => new Response('', { status: 500 }) } })
+    expect((await send(gate, later)).status).toBe(503)
+    behave()
+    expect((await send(gate, later)).status).toBe(200)
+    expect((await send(gate, body)).status).toBe(400)
+    expect(await status(gate, cookie)).toBe(401)
+  })
+})
+
+describe('front-channel logout (OpenID Connect Front-Channel Logout 1.0)', () => {
+  const address = (query: Record<string, string>) =>
+    `${APP}/.sallyport/frontchannel-logout?${new URLSearchParams(query)}`
+
+  test('rp-frontchannel-rpinitlogout: in the provider’s frame, without our cookies, ends the session of its sid', async () => {
+    await using gate = await gateWith()
+    const one = await signIn(gate)
+    const other = await signIn(gate, { sid: 'their-session-2' })
+    const frame = { 'sec-fetch-dest': 'iframe', 'sec-fetch-site': 'cross-site' }
+    const answer = await browserOf(gate).visit(address({ iss: bad.issuer, sid: 'their-session-1' }), { headers: frame })
+    expect(answer.status).toBe(200)
+    expect(answer.headers.get('cache-control')).toBe('no-store')
+    expect(answer.headers.get('x-frame-options')).toBeNull()
+    expect(answer.headers.get('content-security-policy')).toBe(
+      `default-src 'none'; base-uri 'none'; frame-ancestors ${new URL(bad.issuer).origin}`,
+    )
+    expect([await status(gate, one.cookie), await status(gate, other.cookie)]).toEqual([401, 200])
+  })
+
+  test('without iss, sid, or with another’s, is 400 and ends nothing', async () => {
+    await using gate = await gateWith()
+    const { browser, cookie } = await signIn(gate)
+    const queries: readonly string[] = [
+      '',
+      `?iss=${bad.issuer}`,
+      '?sid=their-session-1',
+      `?iss=${bad.issuer}&sid=`,
+      '?iss=https://evil.example&sid=their-session-1',
+      `?iss=${bad.issuer}&iss=${bad.issuer}&sid=their-session-1`,
+    ]
+    for (const query of queries) {
+      expect([query, (await browser.visit(`${APP}/.sallyport/frontchannel-logout${query}`)).status]).toEqual([
+        query,
+        400,
+      ])
+    }
+    const good = address({ iss: bad.issuer, sid: 'their-session-1' })
+    expect((await browser.visit(good, { method: 'HEAD' })).status).toBe(204)
+    expect((await browser.visit(good, { headers: { 'sec-purpose': 'prefetch' } })).status).toBe(503)
+    expect((await browser.visit(good, { method: 'POST', headers: { origin: APP } })).status).toBe(405)
+    expect((await browser.visit(address({ iss: bad.issuer, sid: 'unknown' }))).status).toBe(200)
+    expect(await status(gate, cookie)).toBe(200)
+  })
+})

@@ -1,0 +1,216 @@
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { join } from 'node:path'
+import { BrowserLite } from '../../kit/browser/browser-lite.ts'
+import { temporaryFolder } from '../../kit/folder.ts'
+import { eventually, type Gate, PORTAL, startGate } from '../../kit/gate.ts'
+import { FROM_SOURCE, freePort, startChild } from '../../kit/programs/child.ts'
+import { startValkey, type Valkey } from '../../kit/programs/valkey.ts'
+import { startProvider, type TestProvider } from '../../kit/provider/provider.ts'
+
+const KEY = Buffer.alloc(32, 7).toString('base64')
+const AWAY = 'The session store cannot be reached'
+const BACK = 'The session store is back'
+
+let provider: TestProvider
+let upstream: Bun.Server<undefined>
+
+beforeAll(async () => {
+  provider = await startProvider({
+    clients: [
+      { client_id: 'gate', client_secret: 'gate-secret', redirect_uris: ['http://auth.localhost/.sallyport/callback'] },
+    ],
+    accounts: [{ sub: 'ada', name: 'Ada', email: 'ada@example.com', email_verified: true, groups: [] }],
+  })
+  upstream = Bun.serve({ port: 0, hostname: '127.0.0.1', fetch: () => new Response('the application') })
+})
+
+afterAll(async () => {
+  await upstream.stop(true)
+  await provider.stop()
+})
+
+function route(host: string, allow: string): string {
+  const rule = allow === 'public' ? 'allow = "public"' : `portal = "home"\nallow = ["${allow}"]`
+  return `\n[[routes]]\nhost = "${host}"\nupstream = "http://127.0.0.1:${upstream.port}"\n${rule}\n`
+}
+
+function startNode(valkey: Valkey, toml: string): Promise<Gate> {
+  return startGate(toml, { store: valkey.url(), sessions: `key = "${KEY}"` })
+}
+
+async function status(gate: Gate, host: string, cookie = '', path = '/'): Promise<number> {
+  const headers = { host, cookie, accept: 'application/json' }
+  return (await fetch(`http://127.0.0.1:${gate.port}${path}`, { headers, redirect: 'manual' })).status
+}
+
+async function signOut(gate: Gate, host: string, cookie: string): Promise<number> {
+  const answer = await fetch(`http://127.0.0.1:${gate.port}/.sallyport/logout`, {
+    method: 'POST',
+    headers: { host, cookie, origin: `http://${host}`, 'sec-fetch-site': 'same-origin' },
+    redirect: 'manual',
+  })
+  return answer.status
+}
+
+test('a sign-in whose every request reaches another node succeeds, and holds on both', async () => {
+  await using valkey = await startValkey({ password: 'p@ss/w:rd%' })
+  const toml = `
+[providers.id]
+issuer = "${provider.issuer}"
+client_id = "gate"
+client_secret = "gate-secret"
+
+[portals.home]
+url = "http://auth.localhost"
+providers = ["id"]
+
+[portals.home.roles]
+user = { any = true }
+${route('app.localhost', 'user')}`
+  await using one = await startNode(valkey, toml)
+  await using other = await startNode(valkey, toml)
+  let turn = 0
+  const ada = new BrowserLite({
+    transport(address, init) {
+      if (!address.hostname.endsWith('.localhost')) return fetch(address, init)
+      const port = [one, other][turn++ % 2]?.port
+      init.headers.set('host', address.host)
+      return fetch(`http://127.0.0.1:${port}${address.pathname}${address.search}`, init)
+    },
+  })
+  const page = await ada.signIn('http://app.localhost/deep', 'ada')
+  expect([page.response.status, page.address.pathname, page.text]).toEqual([200, '/deep', 'the application'])
+  expect(turn).toBeGreaterThan(3)
+  const cookie = ada.cookieHeader(new URL('http://app.localhost/'))
+  expect([await status(one, 'app.localhost', cookie), await status(other, 'app.localhost', cookie)]).toEqual([200, 200])
+  expect(await valkey.ask(0, 'KEYS', '*')).toContain('sallyport:1:session:')
+  for (const line of [...one.log, ...other.log]) expect(line).not.toContain('p@ss')
+}, 30_000)
+
+test('a sign-out on one node is denied on the other within a second', async () => {
+  await using valkey = await startValkey()
+  const toml = PORTAL + route('app.example', 'user')
+  await using one = await startNode(valkey, toml)
+  await using other = await startNode(valkey, toml)
+  for (let round = 0; round < 5; round++) {
+    const { cookie } = await one.signIn('app.example', { sub: 'ada' })
+    expect([await status(one, 'app.example', cookie), await status(other, 'app.example', cookie)]).toEqual([200, 200])
+    expect(await signOut(one, 'app.example', cookie)).toBe(303)
+    expect(await status(one, 'app.example', cookie)).toBe(401)
+    await eventually(async () => (await status(other, 'app.example', cookie)) === 401, 'the other denies it', 1000)
+  }
+}, 30_000)
+
+describe('while the server is away', () => {
+  test('cached sessions and public routes go on, the rest is 503, and all heals by itself', async () => {
+    await using valkey = await startValkey()
+    await using gate = await startNode(valkey, PORTAL + route('app.example', 'user') + route('open.example', 'public'))
+    const known = await gate.signIn('app.example', { sub: 'ada' })
+    const unknown = await gate.signIn('app.example', { sub: 'bob' })
+    expect(await status(gate, 'app.example', known.cookie)).toBe(200)
+    for (let round = 0; round < 2; round++) {
+      await valkey.kill()
+      await eventually(() => gate.log.filter(line => line.includes(AWAY)).length > round, 'it is noticed')
+      expect(await status(gate, 'app.example', known.cookie)).toBe(200)
+      expect(await status(gate, 'open.example')).toBe(200)
+      if (round === 0) expect(await status(gate, 'app.example', unknown.cookie)).toBe(503)
+      expect(await status(gate, 'app.example')).toBe(401)
+      await valkey.start()
+      await eventually(() => gate.log.filter(line => line.includes(BACK)).length > round, 'it is back', 10_000)
+      expect(await status(gate, 'app.example', unknown.cookie)).toBe(200)
+      expect(await status(gate, 'app.example', known.cookie)).toBe(200)
+    }
+    expect(await signOut(gate, 'app.example', known.cookie)).toBe(303)
+    expect(await status(gate, 'app.example', known.cookie)).toBe(401)
+    // Told once for each time, whatever was tried meanwhile.
+    expect(gate.log.filter(line => line.includes(AWAY))).toHaveLength(2)
+    expect(gate.log.filter(line => line.includes('is tried again')).length).toBeLessThan(10)
+  }, 60_000)
+
+  test('one that hangs costs a wait to nobody but those who need it', async () => {
+    await using valkey = await startValkey()
+    await using gate = await startNode(valkey, PORTAL + route('app.example', 'user') + route('open.example', 'public'))
+    const known = await gate.signIn('app.example', { sub: 'ada' })
+    const unknown = await gate.signIn('app.example', { sub: 'bob' })
+    expect(await status(gate, 'app.example', known.cookie)).toBe(200)
+    valkey.freeze()
+    let isAnswered = false
+    const waiting = status(gate, 'app.example', unknown.cookie).then(code => {
+      isAnswered = true
+      return code
+    })
+    for (let index = 0; index < 50; index++) {
+      expect(await status(gate, 'app.example', known.cookie)).toBe(200)
+      expect(await status(gate, 'open.example')).toBe(200)
+    }
+    expect(isAnswered).toBe(false)
+    expect(await waiting).toBe(503)
+    valkey.thaw()
+    await eventually(async () => (await status(gate, 'app.example', unknown.cookie)) === 200, 'it heals', 10_000)
+  }, 30_000)
+
+  test('at the start, the gate starts', async () => {
+    await using valkey = await startValkey()
+    await valkey.kill()
+    await using gate = await startNode(valkey, PORTAL + route('app.example', 'user') + route('open.example', 'public'))
+    expect(await status(gate, 'open.example')).toBe(200)
+    await eventually(() => gate.log.some(line => line.includes(AWAY)), 'it is said')
+    await valkey.start()
+    await eventually(() => gate.log.some(line => line.includes(BACK)), 'it is there', 10_000)
+    const { cookie } = await gate.signIn('app.example')
+    expect(await status(gate, 'app.example', cookie)).toBe(200)
+  }, 30_000)
+
+  test('a server that comes back without its data signs everybody out', async () => {
+    await using valkey = await startValkey()
+    await using gate = await startNode(valkey, PORTAL + route('app.example', 'user'))
+    const { cookie } = await gate.signIn('app.example', { sub: 'ada' })
+    expect(await status(gate, 'app.example', cookie)).toBe(200)
+    await valkey.kill()
+    await eventually(() => gate.log.some(line => line.includes(AWAY)), 'it is noticed')
+    await valkey.start({ isEmpty: true })
+    await eventually(async () => (await status(gate, 'app.example', cookie)) === 401, 'it is asked again', 10_000)
+  }, 30_000)
+})
+
+test('several workers on one server agree, over TLS', async () => {
+  using folder = temporaryFolder()
+  const [cert, key] = [join(folder.path, 'cert.pem'), join(folder.path, 'key.pem')]
+  const subject = ['-subj', '/CN=127.0.0.1', '-addext', 'subjectAltName=IP:127.0.0.1', '-days', '2', '-nodes']
+  const made = Bun.spawnSync([
+    'openssl',
+    'req',
+    '-x509',
+    '-newkey',
+    'ec',
+    '-pkeyopt',
+    'ec_paramgen_curve:P-256',
+    ...subject,
+    '-keyout',
+    key,
+    '-out',
+    cert,
+  ])
+  expect(made.exitCode).toBe(0)
+  await using valkey = await startValkey({ password: 'secret', tls: { cert, key } })
+  const port = await freePort()
+  const portal = PORTAL.replace('http://127.0.0.1:9', provider.issuer)
+  const toml = `workers = 2
+[sessions]
+store = "rediss://:\${VALKEY_PASSWORD}@127.0.0.1:${valkey.port}"
+key = "${KEY}"
+${portal}${route('app.example', 'user')}`
+  const env = { VALKEY_PASSWORD: 'secret', NODE_EXTRA_CA_CERTS: cert }
+  await using child = await startChild({ command: FROM_SOURCE, folder: folder.path, toml, port, env })
+  for (let index = 0; index < 6; index++) {
+    const headers = { host: 'app.example', accept: 'text/html', 'sec-fetch-mode': 'navigate', connection: 'close' }
+    const asked = await fetch(`http://127.0.0.1:${port}/.sallyport/login?return=%2F`, {
+      headers,
+      redirect: 'manual',
+      keepalive: false,
+    })
+    expect(asked.headers.get('location')).toStartWith(provider.issuer)
+  }
+  expect((await valkey.ask(0, 'KEYS', 'sallyport:1:once:login:*')).split('\n')).toHaveLength(6)
+  expect(child.output()).not.toContain(AWAY)
+}, 30_000)

@@ -1,0 +1,179 @@
+/** A provider that is taken from a portal, or becomes another under its name, takes with it whoever it vouched for. */
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { runTokens } from '../../../src/cli/tokens.ts'
+import { askAsAll, collectBelongings, startEvents, streamAsAll } from '../../kit/belongings.ts'
+import { quietPorts } from '../../kit/clock.ts'
+import { eventually, type Gate, startGate } from '../../kit/gate.ts'
+import { runIn } from '../../kit/io.ts'
+import { startValkey } from '../../kit/programs/valkey.ts'
+
+const HOST = 'app.example'
+const KEY = Buffer.alloc(32, 7).toString('base64')
+let upstream: Bun.Server<undefined>
+
+beforeAll(() => {
+  upstream = startEvents()
+})
+afterAll(() => upstream.stop(true))
+
+interface Written {
+  /** Tables, with their issuers. */
+  readonly providers?: Readonly<Record<string, string>>
+  /** Those of the portal. */
+  readonly ofPortal?: readonly string[]
+  readonly label?: string
+}
+
+const ISSUER = 'http://127.0.0.1:9'
+const BOTH = { id: ISSUER, other: 'http://127.0.0.1:9/other' }
+
+function toml({ providers = BOTH, ofPortal = ['id', 'other'], label = 'X' }: Written = {}): string {
+  const tables = Object.entries(providers).map(
+    ([name, issuer]) =>
+      `[providers.${name}]\nlabel = "${label}"\nissuer = "${issuer}"\nclient_id = "gate"\nclient_secret = "s"\n`,
+  )
+  return `${tables.join('\n')}
+[portals.home]
+providers = [${ofPortal.map(name => `"${name}"`).join(', ')}]
+insecure_cookies = true
+admin_role = "admin"
+personal_tokens = true
+guest_links = { allow = ["user"], max_uses = 5 }
+
+[portals.home.roles]
+user = { any = true }
+admin = { groups = ["admins"] }
+
+[[routes]]
+host = "${HOST}"
+upstream = "http://127.0.0.1:${upstream.port}"
+portal = "home"
+allow = ["user", { guest_link = true }]
+tokens = true
+`
+}
+
+function take(gate: Gate, written: Written): void {
+  gate.save(toml(written))
+  expect(gate.server.reload()).toBe('changed')
+}
+
+const WITHDRAWN: readonly (readonly [string, Written])[] = [
+  ['that leaves its portal', { ofPortal: ['other'] }],
+  ['that leaves the file', { ofPortal: ['other'], providers: { other: BOTH.other } }],
+  ['with another issuer under its name', { providers: { ...BOTH, id: 'http://127.0.0.1:9/new' } }],
+  ['with a slash more in its issuer', { providers: { ...BOTH, id: `${ISSUER}/` } }],
+  ['with its issuer under another name', { providers: { other: BOTH.other, new: ISSUER }, ofPortal: ['other', 'new'] }],
+  ['whose name has the issuer of another', { providers: { id: BOTH.other, other: ISSUER } }],
+]
+
+describe.each(WITHDRAWN)('a provider %s', (_what, written) => {
+  test('takes its sessions, their streams, tokens and guest links with it, at the save', async () => {
+    await using gate = await startGate(toml())
+    const { cookie } = await gate.signIn(HOST)
+    const all = await collectBelongings(gate, HOST, cookie)
+    const openStreams = await streamAsAll(gate, all)
+    expect(await askAsAll(gate, all)).toEqual([200, 200, 200])
+    take(gate, written)
+    expect(await askAsAll(gate, all)).toEqual([401, 401, 401])
+    await eventually(() => openStreams() === 0, 'every stream has ended')
+  })
+
+  test('is known to be gone after a restart, too', async () => {
+    await using valkey = await startValkey()
+    const options = { store: valkey.url(), sessions: `key = "${KEY}"` }
+    await using gate = await startGate(toml(), options)
+    const all = await collectBelongings(gate, HOST, (await gate.signIn(HOST)).cookie)
+    await using later = await startGate(toml(written), options)
+    expect(await askAsAll(later, all)).toEqual([401, 401, 401])
+    expect(await askAsAll(gate, all)).toEqual([200, 200, 200])
+  })
+})
+
+test('a save that leaves the providers as they are ends nothing, whatever else it changes of them', async () => {
+  await using gate = await startGate(toml())
+  const all = await collectBelongings(gate, HOST, (await gate.signIn(HOST)).cookie)
+  const openStreams = await streamAsAll(gate, all)
+  take(gate, { label: 'Another label', ofPortal: ['other', 'id'] })
+  expect(await askAsAll(gate, all)).toEqual([200, 200, 200])
+  await Bun.sleep(100)
+  expect(openStreams()).toBe(3)
+})
+
+test('people of a provider that stays keep what they have', async () => {
+  await using gate = await startGate(toml({ ofPortal: ['other', 'id'] }))
+  const all = await collectBelongings(gate, HOST, (await gate.signIn(HOST)).cookie)
+  take(gate, { ofPortal: ['other'] })
+  expect(await askAsAll(gate, all)).toEqual([200, 200, 200])
+})
+
+test('whom nobody vouches for is in no list', async () => {
+  await using gate = await startGate(toml({ ofPortal: ['id', 'other'] }))
+  await gate.signIn(HOST, { sub: 'ada of id' })
+  take(gate, { ofPortal: ['other'] })
+  await using later = await startGate(toml({ ofPortal: ['other'] }), { store: `sqlite:${gate.folder}/sallyport.db` })
+  const { cookie } = await later.signIn(HOST, { sub: 'root', groups: ['admins'] })
+  const answer = await fetch(`http://127.0.0.1:${later.port}/.sallyport/sessions?all=1`, {
+    headers: { host: HOST, cookie, accept: 'application/json' },
+  })
+  const text = await answer.text()
+  expect(text).toContain('root')
+  expect(text).not.toContain('ada of id')
+})
+
+test('a token of a service goes on; one that names a person rests without that person’s provider', async () => {
+  await using gate = await startGate(toml())
+  const create = async (...whom: readonly string[]) => {
+    const argv = ['create', '--name', 'n', '--portal', 'home', '--roles', 'user', ...whom]
+    const { out } = await runIn(gate.folder, io => runTokens(argv, io, { ...io, ...quietPorts({ now: Date.now }) }))
+    return out.trim()
+  }
+  const ask = async (token: string) =>
+    (await fetch(`http://127.0.0.1:${gate.port}/`, { headers: { host: HOST, authorization: `Bearer ${token}` } }))
+      .status
+  const [service, person] = [await create('--service', 'backup'), await create('--subject', 'ada', '--provider', 'id')]
+  expect([await ask(service), await ask(person)]).toEqual([200, 200])
+  take(gate, { ofPortal: ['other'] })
+  expect([await ask(service), await ask(person)]).toEqual([200, 401])
+  const listed = await runIn(gate.folder, io =>
+    runTokens(['list', '--json'], io, { ...io, ...quietPorts({ now: Date.now }) }),
+  )
+  const tokens: readonly { subject: string; resting: boolean }[] = JSON.parse(listed.out)
+  expect(tokens.map(({ subject, resting }) => [subject, resting]).sort()).toEqual([
+    ['ada', true],
+    ['token:backup', false],
+  ])
+})
+
+const again = async (gate: Gate) => ({ session: { host: HOST, cookie: (await gate.signIn(HOST)).cookie } })
+
+describe.each(['sqlite', 'redis'] as const)('a provider that is put back (sessions in %s)', kind => {
+  test('brings nobody back, be it put back at once', async () => {
+    await using valkey = kind === 'redis' ? await startValkey() : null
+    const store = valkey === null ? {} : { store: valkey.url(), sessions: `key = "${KEY}"` }
+    await using gate = await startGate(toml(), store)
+    const all = await collectBelongings(gate, HOST, (await gate.signIn(HOST)).cookie)
+    take(gate, { ofPortal: ['other'] })
+    take(gate, {})
+    const isOut = async () => (await askAsAll(gate, all)).every(status => status === 401)
+    await eventually(isOut, 'they are out')
+    await eventually(() => gate.log.some(line => line.includes('have ended')), 'that is told')
+    expect((await fetch(`http://127.0.0.1:${gate.port}/`, { headers: (await again(gate)).session })).status).toBe(200)
+  })
+
+  test('brings nobody back: they sign in again, and their tokens and links then work', async () => {
+    await using valkey = kind === 'redis' ? await startValkey() : null
+    const store = valkey === null ? {} : { store: valkey.url(), sessions: `key = "${KEY}"` }
+    await using gate = await startGate(toml(), store)
+    const all = await collectBelongings(gate, HOST, (await gate.signIn(HOST)).cookie)
+    const others = await Promise.all(Array.from({ length: 250 }, (_, index) => gate.signIn(HOST, { sub: `s${index}` })))
+    take(gate, { ofPortal: ['other'] })
+    await eventually(() => gate.log.some(line => line.includes('have ended')), 'all of them have ended')
+    take(gate, {})
+    expect(await askAsAll(gate, all)).toEqual([401, 401, 401])
+    for (const { cookie } of others) {
+      expect((await askAsAll(gate, { ...all, session: { host: HOST, cookie } }))[0]).toBe(401)
+    }
+    expect(await askAsAll(gate, { ...all, ...(await again(gate)) })).toEqual([200, 200, 200])
+  }, 30_000)
+})

@@ -1,0 +1,124 @@
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { BrowserLite, type Page } from '../../kit/browser/browser-lite.ts'
+import { type Gate, startGate } from '../../kit/gate.ts'
+import { startProvider, type TestProvider } from '../../kit/provider/provider.ts'
+
+let upstream: Bun.Server<undefined>
+let provider: TestProvider
+beforeAll(async () => {
+  upstream = Bun.serve({
+    port: 0,
+    hostname: '127.0.0.1',
+    fetch: request => new Response(`at ${new URL(request.url).pathname} with ${request.headers.get('cookie')}`),
+  })
+  provider = await startProvider({
+    clients: [
+      {
+        client_id: 'gate',
+        client_secret: 'secret',
+        redirect_uris: ['http://auth.example/.sallyport/callback', 'http://app.example/.sallyport/callback'],
+      },
+    ],
+    accounts: [{ sub: 'ada', name: 'Ada' }],
+  })
+})
+afterAll(async () => {
+  await upstream.stop(true)
+  await provider.stop()
+})
+
+const config = (portalUrl: string) => `
+[providers.id]
+issuer = "${provider.issuer}"
+client_id = "gate"
+client_secret = 'secret'
+[portals.home]
+providers = ["id"]
+insecure_cookies = true
+${portalUrl}
+[portals.home.roles]
+user = { any = true }
+[[routes]]
+host = "app.example"
+upstream = "http://127.0.0.1:${upstream.port}"
+portal = "home"
+allow = ["user"]
+`
+
+const PLACES: readonly (readonly [name: string, portalUrl: string])[] = [
+  ['a portal with a host of its own', 'url = "http://auth.example"'],
+  ['a portal on each host itself', ''],
+]
+
+describe.each(PLACES)('%s', (_, portalUrl) => {
+  let gate: Gate
+  beforeAll(async () => {
+    gate = await startGate(config(portalUrl))
+  })
+  afterAll(() => gate[Symbol.asyncDispose]())
+
+  function browserThat(refuses: (name: string) => boolean): BrowserLite {
+    const authority = `127.0.0.1:${gate.port}`
+    return new BrowserLite({ hosts: { 'app.example': authority, 'auth.example': authority }, refuses })
+  }
+
+  const signIn = (browser: BrowserLite, path: string) => browser.signIn(`http://app.example${path}`, 'ada')
+  /** How often the address itself sent the browser away. */
+  const turns = (page: Page, path: string) => page.trail.filter(at => at === `http://app.example${path}`).length
+
+  test('a browser that keeps no session cookie is stopped after the third round, with the cause', async () => {
+    const page = await signIn(
+      browserThat(name => name === 'sallyport'),
+      '/x?y=1',
+    )
+    expect(page.response.status).toBe(400)
+    expect(turns(page, '/x?y=1')).toBeLessThanOrEqual(3)
+    expect(page.text).toContain('Your browser did not keep the cookie')
+    expect(page.text).not.toContain('http-equiv="refresh"')
+    expect(page.text).toContain('href="/x?y=1"')
+    expect(gate.log.some(line => line.includes('"sign_in.loop"') && line.includes('"cookie"'))).toBe(true)
+  })
+
+  test('trying again begins a new count, and works once the cookie is kept', async () => {
+    let isRefusing = true
+    const browser = browserThat(name => isRefusing && name === 'sallyport')
+    expect((await signIn(browser, '/x')).response.status).toBe(400)
+    expect((await browser.open('http://app.example/x')).response.status).toBe(400)
+    isRefusing = false
+    expect((await browser.open('http://app.example/x')).text).toStartWith('at /x')
+  })
+
+  test('a session cookie that comes back and opens nothing is the server’s fault, and is called so', async () => {
+    const browser = browserThat(name => name === 'sallyport')
+    for (const host of ['app.example', 'auth.example']) browser.plant(host, 'sallyport', 'A'.repeat(43))
+    const page = await signIn(browser, '/x')
+    expect(page.response.status).toBe(400)
+    expect(page.text).toContain('the server does not know your sign-in any more')
+  })
+
+  test('a browser that keeps no cookie at all is told so in the first round', async () => {
+    const page = await signIn(
+      browserThat(name => name.startsWith('sallyport')),
+      '/x',
+    )
+    expect(page.response.status).toBe(400)
+    expect(turns(page, '/x')).toBeLessThanOrEqual(1)
+    expect(page.text).toContain('Your browser did not keep the cookie')
+  })
+
+  test('signing out begins a new count', async () => {
+    const browser = browserThat(() => false)
+    for (let round = 0; round < 5; round++) {
+      expect((await signIn(browser, '/x')).text).toStartWith('at /x')
+      await browser.submit(await browser.open('http://app.example/.sallyport/logout'))
+    }
+  })
+
+  test('the count of one address is not that of another, and no cookie of ours reaches the application', async () => {
+    const browser = browserThat(() => false)
+    for (let round = 0; round < 6; round++) {
+      for (const host of ['app.example', 'auth.example']) browser.forget(host, 'sallyport')
+      expect((await signIn(browser, `/page/${round}`)).text).toBe(`at /page/${round} with null`)
+    }
+  })
+})

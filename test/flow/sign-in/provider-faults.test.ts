@@ -1,0 +1,168 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'bun:test'
+import { BrowserLite } from '../../kit/browser/browser-lite.ts'
+import { eventually, type Gate, startGate } from '../../kit/gate.ts'
+import { type BadProvider, endless, startBadProvider } from '../../kit/provider/bad-provider.ts'
+import { rawRequest } from '../../kit/wire/through.ts'
+import { sendRaw } from '../../kit/wire/wire.ts'
+
+const PAGE = ['Accept: text/html', 'Sec-Fetch-Mode: navigate', 'Sec-Fetch-Dest: document']
+
+let provider: BadProvider
+let gate: Gate
+let offsetMs = 0
+const now = () => Date.now() + offsetMs
+
+beforeAll(async () => {
+  provider = await startBadProvider(() => Math.floor(now() / 1000))
+})
+afterAll(() => provider.stop())
+
+/** A gate that has asked its provider nothing yet. */
+beforeEach(async () => {
+  await gate?.[Symbol.asyncDispose]()
+  offsetMs = 0
+  provider.behave({ signsInAtOnce: true })
+  gate = await startGate(
+    `[providers.id]
+issuer = "${provider.issuer}"
+client_id = "client-1_a"
+client_secret = "se:cr+et%/-1"
+[portals.home]
+providers = ["id"]
+insecure_cookies = true
+[portals.home.roles]
+user = { any = true }
+[[routes]]
+host = "open.example"
+respond = { body = "open" }
+allow = "public"
+[[routes]]
+host = "app.example"
+respond = { body = "in" }
+portal = "home"
+allow = ["user"]
+`,
+    { ports: { now } },
+  )
+})
+afterAll(() => gate?.[Symbol.asyncDispose]())
+
+function login() {
+  return sendRaw(gate.port, rawRequest('GET /.sallyport/login', 'app.example', PAGE), { timeoutMs: 15_000 })
+}
+
+async function statusOf(host: string, cookie = ''): Promise<number> {
+  return (await sendRaw(gate.port, rawRequest('GET /', host, cookie === '' ? [] : [`Cookie: ${cookie}`]))).status
+}
+
+const WELL_KNOWN = '/.well-known/openid-configuration'
+
+const never = () => new Promise<Response>(() => {})
+
+const WRONG: readonly (readonly [what: string, discovery: () => Response])[] = [
+  ['answers 500', () => new Response('oops', { status: 500 })],
+  ['answers 503', () => new Response('', { status: 503, headers: { 'retry-after': '99999' } })],
+  ['answers a page of HTML', () => new Response('<html>hello', { headers: { 'content-type': 'text/html' } })],
+  ['answers without an end', endless],
+  ['redirects in circles', () => new Response(null, { status: 302, headers: { location: WELL_KNOWN } })],
+  ['answers half of it', () => new Response('{"issuer":', { headers: { 'content-type': 'application/json' } })],
+]
+
+describe('a provider that, at the start, ', () => {
+  test.each(WRONG)(
+    '%s: the gate serves, sign-in says so and when to come back, and heals alone',
+    async (_what, discovery) => {
+      provider.behave({ signsInAtOnce: true, instead: { discovery } })
+      const answer = await login()
+      expect(answer.status).toBe(503)
+      expect(Number(answer.field('retry-after'))).toBeGreaterThan(0)
+      expect(Number(answer.field('retry-after'))).toBeLessThanOrEqual(60)
+      expect(await statusOf('open.example')).toBe(200)
+      const { cookie } = await gate.signIn('app.example')
+      expect(await statusOf('app.example', cookie)).toBe(200)
+      provider.behave({ signsInAtOnce: true })
+      offsetMs += 61_000
+      expect((await login()).status).toBe(302)
+    },
+    20_000,
+  )
+
+  test('is silent holds up nobody else, and sign-in for five seconds', async () => {
+    provider.behave({ instead: { discovery: never } })
+    const answers = [login(), login(), login()]
+    expect(await statusOf('open.example')).toBe(200)
+    for (const answer of await Promise.all(answers)) expect(answer.status).toBe(503)
+    expect(provider.asked.discovery).toBeGreaterThan(0)
+  }, 20_000)
+
+  test('does not listen: the same', async () => {
+    const closed = await startBadProvider()
+    await closed.stop()
+    gate.save(
+      `[providers.id]\nissuer = "${closed.issuer}"\nclient_id = "x"\nclient_secret = "y"\n[portals.home]\nproviders = ["id"]\ninsecure_cookies = true\n[portals.home.roles]\nuser = { any = true }\n[[routes]]\nhost = "app.example"\nrespond = { body = "in" }\nportal = "home"\nallow = ["user"]\n[[routes]]\nhost = "new.example"\nrespond = { body = "new" }\nallow = "public"\n`,
+    )
+    await eventually(async () => (await statusOf('new.example')) === 200, 'the file is in force')
+    const answer = await login()
+    expect([answer.status, Number(answer.field('retry-after')) > 0]).toEqual([503, true])
+    expect(await statusOf('new.example')).toBe(200)
+  })
+})
+
+describe('a provider that fails later', () => {
+  const browser = () => new BrowserLite({ hosts: { 'app.example': `127.0.0.1:${gate.port}` } })
+
+  test('at its token, key or userinfo endpoint ends one sign-in with a page, and no other', async () => {
+    const visitor = browser()
+    expect((await visitor.open('http://app.example/deep')).text).toBe('in')
+    for (const [endpoint, instead] of [
+      ['token', () => new Response('oops', { status: 500 })],
+      ['token', endless],
+      ['userinfo', () => new Response('oops', { status: 500 })],
+      ['userinfo', endless],
+    ] as const) {
+      provider.behave({ signsInAtOnce: true, instead: { [endpoint]: instead } })
+      const other = browser()
+      const page = await other.open('http://app.example/deep')
+      expect([endpoint, page.response.status >= 500, page.text.includes('<h1>')]).toEqual([endpoint, true, true])
+      expect((await visitor.open('http://app.example/still')).text).toBe('in')
+      provider.behave({ signsInAtOnce: true })
+      expect((await other.open('http://app.example/deep')).text).toBe('in')
+    }
+  }, 20_000)
+
+  test('and comes back with other keys lets people in at once', async () => {
+    expect((await browser().open('http://app.example/')).text).toBe('in')
+    await provider.rotate()
+    const before = provider.asked.jwks
+    expect((await browser().open('http://app.example/')).text).toBe('in')
+    expect(provider.asked.jwks - before).toBe(1)
+  })
+
+  test('a thousand invented keys cost it one question in a minute', async () => {
+    expect((await browser().open('http://app.example/')).text).toBe('in')
+    const before = provider.asked.jwks
+    const tokens = await Promise.all(
+      Array.from({ length: 1000 }, (_, index) => provider.logoutToken({ header: { kid: `made-up-${index}` } })),
+    )
+    for (const token of tokens) {
+      const body = `logout_token=${token}`
+      const fields = ['Content-Type: application/x-www-form-urlencoded', `Content-Length: ${body.length}`]
+      const raw = rawRequest('POST /.sallyport/backchannel-logout', 'app.example', fields) + body
+      expect((await sendRaw(gate.port, raw)).status).toBe(400)
+    }
+    expect(provider.asked.jwks - before).toBeLessThanOrEqual(1)
+  }, 30_000)
+
+  test.each([
+    [55, true],
+    [-55, true],
+    [90, false],
+    [-390, false],
+  ])('and whose clock is %i s off: sign-in %p', async (skewS, isIn) => {
+    const issued = Math.floor(now() / 1000) + skewS
+    provider.behave({ signsInAtOnce: true, claims: { iat: issued, exp: issued + 300 } })
+    const page = await browser().open('http://app.example/')
+    expect(page.text === 'in').toBe(isIn)
+    if (!isIn) expect(page.response.status).toBe(502)
+  })
+})

@@ -1,0 +1,329 @@
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { join } from 'node:path'
+import { eventually, type Gate, startGate } from '../../kit/gate.ts'
+import { httpResponse, openWire, type RawUpstream, sendRaw, startRawUpstream } from '../../kit/wire/wire.ts'
+
+/** What the next connection to the upstream is answered with, and what it received. */
+let answer: (path: string) => string | null = () => httpResponse(200, 'ok')
+let upstream: RawUpstream
+let gate: Gate
+
+beforeAll(async () => {
+  upstream = await startRawUpstream(async connection => {
+    while (!connection.isClosed) {
+      const { raw } = await connection.receive({ until: received => received.includes('\r\n\r\n'), timeoutMs: 60_000 })
+      const reply = answer(/^\S+ (\S+)/.exec(raw.toString('latin1'))?.[1] ?? '')
+      if (reply === null) continue
+      await connection.send(Buffer.from(reply, 'latin1'))
+      if (/connection: close/i.test(reply)) connection.close()
+    }
+  })
+  const at = `http://127.0.0.1:${upstream.port}`
+  gate = await startGate(`
+[[routes]]
+host = "app.example"
+upstream = "${at}"
+allow = "public"
+timeout = "500ms"
+
+[[routes]]
+host = "app.example"
+path = "/stripped"
+strip_prefix = "/stripped"
+upstream = "${at}/base"
+allow = "public"
+
+[[routes]]
+host = "get.example"
+upstream = "${at}"
+allow = "public"
+methods = ["GET", "HEAD"]
+
+[[routes]]
+host = "gone.example"
+upstream = "http://127.0.0.1:1"
+allow = "public"
+
+[[routes]]
+host = "several.example"
+upstream = ["http://127.0.0.1:1", "${at}"]
+allow = "public"
+`)
+})
+
+afterAll(async () => {
+  await gate[Symbol.asyncDispose]()
+  await upstream.close()
+})
+
+async function send(request: string, reply: string | null = httpResponse(200, 'ok')) {
+  answer = () => reply
+  const before = upstream.text.length
+  const response = await sendRaw(gate.port, Buffer.from(request, 'latin1'))
+  return { response, received: upstream.text.slice(before) }
+}
+
+function get(path: string, fields = '', host = 'app.example'): string {
+  return `GET ${path} HTTP/1.1\r\nHost: ${host}\r\n${fields}Connection: close\r\n\r\n`
+}
+
+function fieldsOf(response: { fields: readonly (readonly [string, string])[] }, name: string): string[] {
+  return response.fields.filter(([field]) => field.toLowerCase() === name).map(([, value]) => value)
+}
+
+describe('a request', () => {
+  test('arrives with path, query and fields as sent, and ours beside them', async () => {
+    const { received } = await send(get('/a%20b/c?x=%2F&y', 'X-Custom: 1\r\nAccept: text/plain\r\n'))
+    expect(received).toStartWith('GET /a%20b/c?x=%2F&y HTTP/1.1\r\n')
+    expect(received).toMatch(/^host: app\.example\r$/im)
+    expect(received).toMatch(/^x-custom: 1\r$/im)
+    expect(received).toMatch(/^x-forwarded-for: 127\.0\.0\.1\r$/im)
+    expect(received).toMatch(/^via: 1\.1 sallyport-/im)
+    expect(received).not.toMatch(/bun/i)
+  })
+  test('loses its prefix where the route strips it, at a segment boundary', async () => {
+    expect((await send(get('/stripped/x'))).received).toStartWith('GET /base/x ')
+    expect((await send(get('/stripped?q'))).received).toStartWith('GET /base/?q ')
+    expect((await send(get('/strippedx'))).received).toStartWith('GET /strippedx ')
+  })
+  test('keeps its Content-Length, and the length of none', async () => {
+    const { received } = await send(
+      'POST /p HTTP/1.1\r\nHost: app.example\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello',
+    )
+    expect(received).toMatch(/^content-length: 5\r$/im)
+  })
+  test('of a chunked body arrives whole', async () => {
+    answer = () => null
+    const wire = await openWire(gate.port)
+    await wire.send(
+      'POST /p HTTP/1.1\r\nHost: app.example\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n',
+    )
+    await eventually(() => upstream.text.endsWith('0\r\n\r\n'), 'the end of the body')
+    expect(upstream.text).toContain('hello')
+    wire.close()
+  })
+  test.each(['PROPFIND', 'REPORT', 'MKCOL', 'PATCH', 'DELETE', 'OPTIONS'])(
+    'with the method %s passes',
+    async method => {
+      const { received } = await send(`${method} /m HTTP/1.1\r\nHost: app.example\r\nConnection: close\r\n\r\n`)
+      expect(received).toStartWith(`${method} /m HTTP/1.1`)
+    },
+  )
+  test.each(['TRACE / HTTP/1.1', 'CONNECT app.example:80 HTTP/1.1', 'OPTIONS * HTTP/1.1'])(
+    '"%s" never reaches an upstream',
+    async line => {
+      const { response, received } = await send(`${line}\r\nHost: app.example\r\nConnection: close\r\n\r\n`)
+      expect([400, 405]).toContain(response.status)
+      expect(received).toBe('')
+    },
+  )
+  test('with a method that the route does not list is 405 with Allow', async () => {
+    const { response, received } = await send(
+      'POST / HTTP/1.1\r\nHost: get.example\r\nContent-Length: 0\r\nConnection: close\r\n\r\n',
+    )
+    expect(response.status).toBe(405)
+    expect(fieldsOf(response, 'allow')).toEqual(['GET, HEAD'])
+    expect(received).toBe('')
+  })
+})
+
+describe('junk is answered with a clear 4xx and reaches nothing', () => {
+  const junk: [string, string, number[]][] = [
+    ['two Hosts', 'GET / HTTP/1.1\r\nHost: app.example\r\nHost: gone.example\r\n\r\n', [400]],
+    ['no Host', 'GET / HTTP/1.1\r\n\r\n', [400]],
+    ['an odd Host', 'GET / HTTP/1.1\r\nHost: app.example/x\r\n\r\n', [400]],
+    ['a percent-encoded Host', 'GET / HTTP/1.1\r\nHost: %61pp.example\r\n\r\n', [400]],
+    ['an unknown Host', 'GET / HTTP/1.1\r\nHost: nowhere.example\r\n\r\n', [404]],
+    [
+      'length and chunks',
+      'POST / HTTP/1.1\r\nHost: app.example\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
+      [400],
+    ],
+    [
+      'two lengths',
+      'POST / HTTP/1.1\r\nHost: app.example\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello',
+      [400],
+    ],
+    ['a space before the colon', 'GET / HTTP/1.1\r\nHost : app.example\r\n\r\n', [400]],
+    ['a folded line', 'GET / HTTP/1.1\r\nHost: app.example\r\nX: a\r\n b\r\n\r\n', [400]],
+    ['a NUL', 'GET / HTTP/1.1\r\nHost: app.example\r\nX: a\0b\r\n\r\n', [400]],
+    ['a bare CR', 'GET / HTTP/1.1\r\nHost: app.example\r\nX: a\rb\r\n\r\n', [400]],
+    ['a malformed escape', 'GET /%zz HTTP/1.1\r\nHost: app.example\r\n\r\n', [400]],
+    ['a huge head', `GET / HTTP/1.1\r\nHost: app.example\r\nX: ${'a'.repeat(70_000)}\r\n\r\n`, [431, 400]],
+    ['Connection that is no list of names', 'GET / HTTP/1.1\r\nHost: app.example\r\nConnection: a b\r\n\r\n', [400]],
+  ]
+  test.each(junk)('%s', async (_what, request, statuses) => {
+    const { response, received } = await send(request)
+    expect(statuses).toContain(response.status)
+    expect(received).toBe('')
+  })
+})
+
+describe('a response', () => {
+  test('keeps status, repeated Set-Cookie in order, ETag and coding', async () => {
+    const { response } = await send(
+      get('/', 'Accept-Encoding: gzip\r\n'),
+      httpResponse(201, '\x1f\x8bxx', [
+        'Set-Cookie: a=1; Path=/',
+        'Set-Cookie: b=2',
+        'ETag: W/"x"',
+        'Content-Encoding: gzip',
+        'Content-Type: text/plain',
+      ]),
+    )
+    expect(response.status).toBe(201)
+    expect(fieldsOf(response, 'set-cookie')).toEqual(['a=1; Path=/', 'b=2'])
+    expect(fieldsOf(response, 'etag')).toEqual(['W/"x"'])
+    expect(fieldsOf(response, 'content-encoding')).toEqual(['gzip'])
+    expect(fieldsOf(response, 'content-length')).toEqual(['4'])
+    expect(response.body.toString('latin1')).toBe('\x1f\x8bxx')
+  })
+  test('RFC 9110 §7.6.1: its hop-by-hop fields and those that Connection names end here', async () => {
+    const { response } = await send(
+      get('/'),
+      httpResponse(200, 'x', ['Connection: keep-alive, X-Hop', 'X-Hop: 1', 'Keep-Alive: timeout=5', 'Upgrade: h2c']),
+    )
+    for (const name of ['x-hop', 'keep-alive', 'upgrade']) expect([name, fieldsOf(response, name)]).toEqual([name, []])
+  })
+  test('cannot set a cookie of ours', async () => {
+    const { response } = await send(
+      get('/'),
+      httpResponse(200, 'x', [
+        'Set-Cookie: a=1',
+        'Set-Cookie: sallyport=evil; Path=/',
+        'Set-Cookie: __Host-sallyport=evil; Secure; Path=/',
+      ]),
+    )
+    expect(fieldsOf(response, 'set-cookie')).toEqual(['a=1'])
+  })
+  test('RFC 9110 §9.3.2: to HEAD has no body and keeps the length', async () => {
+    const { response } = await send(
+      'HEAD / HTTP/1.1\r\nHost: app.example\r\nConnection: close\r\n\r\n',
+      'HTTP/1.1 200 OK\r\nContent-Length: 1234\r\n\r\n',
+    )
+    expect(fieldsOf(response, 'content-length')).toEqual(['1234'])
+    expect(response.body.length).toBe(0)
+  })
+  test.each([204, 304])('RFC 9110 §6.4.1: %i has no body', async status => {
+    const { response } = await send(get('/'), `HTTP/1.1 ${status} X\r\nETag: "e"\r\n\r\n`)
+    expect(response.status).toBe(status)
+    expect(response.body.length).toBe(0)
+    expect(fieldsOf(response, 'etag')).toEqual(['"e"'])
+  })
+  test('that redirects is passed on, not followed', async () => {
+    const { response } = await send(get('/'), httpResponse(302, '', ['Location: http://elsewhere.example/x']))
+    expect(response.status).toBe(302)
+    expect(fieldsOf(response, 'location')).toEqual(['http://elsewhere.example/x'])
+  })
+  test('with part of a file is passed on', async () => {
+    const { response, received } = await send(
+      get('/', 'Range: bytes=0-1\r\n'),
+      httpResponse(206, 'ab', ['Content-Range: bytes 0-1/10']),
+    )
+    expect(received).toMatch(/^range: bytes=0-1\r$/im)
+    expect([response.status, fieldsOf(response, 'content-range')]).toEqual([206, ['bytes 0-1/10']])
+  })
+  test('that switches protocols unasked is 502', async () => {
+    const { response } = await send(
+      get('/'),
+      'HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade, close\r\n\r\n',
+    )
+    expect(response.status).toBe(502)
+  })
+})
+
+describe('an upstream that fails', () => {
+  test('by refusing is 502 with a way on', async () => {
+    const { response } = await send(get('/', 'Accept: text/html\r\n', 'gone.example'))
+    expect(response.status).toBe(502)
+    expect(fieldsOf(response, 'retry-after').length).toBe(1)
+    expect(response.body.toString()).toContain('could not be reached')
+  })
+  test('by silence is 504 at the timeout, then without holding the upstream', async () => {
+    for (let round = 0; round < 2; round++) {
+      const { response } = await send(get('/silent'), null)
+      expect(response.status).toBe(504)
+      expect(JSON.parse(response.body.toString())).toMatchObject({ code: 'upstream.timeout', status: 504 })
+    }
+    const last = upstream.connections.at(-1)
+    await eventually(() => last?.isClosed === true, 'the abandoned upstream connection is closed')
+  })
+  test('one of several is passed over', async () => {
+    for (let round = 0; round < 4; round++) {
+      expect((await send(get('/', '', 'several.example'))).response.status).toBe(200)
+    }
+  })
+  test('says the same reference on the page and in the log', async () => {
+    const { response } = await send(get('/', 'Accept: text/html\r\n', 'gone.example'))
+    const reference = /sallyport-\w+-\w+/.exec(response.body.toString())?.[0] ?? ''
+    expect(reference).not.toBe('')
+    expect(gate.log.some(line => line.includes(`"${reference}"`) && line.includes('"code":"upstream.refused"'))).toBe(
+      true,
+    )
+  })
+})
+
+describe('a client that goes away', () => {
+  test('before the head releases the upstream within a second', async () => {
+    answer = () => null
+    const wire = await openWire(gate.port)
+    const before = upstream.connections.length
+    await wire.send(get('/wait').replace('Connection: close\r\n', ''))
+    await eventually(
+      () => upstream.connections.length > before || upstream.text.includes('/wait'),
+      'the request arrives',
+    )
+    const connection = upstream.connections.at(-1)
+    wire.close()
+    await eventually(() => connection?.isClosed === true, 'the upstream connection is closed', 1000)
+  })
+})
+
+test('RFC 9112 §9.3.2: requests on one connection are answered in order', async () => {
+  answer = path => httpResponse(200, path)
+  const wire = await openWire(gate.port)
+  for (const path of ['/one', '/two', '/three']) {
+    await wire.send(`GET ${path} HTTP/1.1\r\nHost: app.example\r\n\r\n`)
+    expect((await wire.receive()).body.toString()).toBe(path)
+  }
+  wire.close()
+})
+
+test('RFC 9110 §10.1.1: Expect: 100-continue is answered and the body arrives', async () => {
+  answer = () => httpResponse(200, 'ok')
+  const wire = await openWire(gate.port)
+  await wire.send('POST /e HTTP/1.1\r\nHost: app.example\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n')
+  await wire.send('hello')
+  const response = await wire.receive({ until: received => received.includes(' 200 ') })
+  expect(response.raw.toString('latin1')).toMatch(/ 200 /)
+  wire.close()
+})
+
+test('an access record names route, status and path, and no query', async () => {
+  await send(get('/logged?token=secret'))
+  await eventually(() => gate.access.some(line => line.includes('/logged')), 'the record is written')
+  const record = JSON.parse(gate.access.find(line => line.includes('/logged')) ?? '{}')
+  expect(record).toMatchObject({
+    method: 'GET',
+    host: 'app.example',
+    path: '/logged',
+    route: 'app.example/',
+    status: 200,
+    user: null,
+  })
+  expect(gate.access.join('')).not.toContain('secret')
+})
+
+test('an upstream on a unix socket is reached', async () => {
+  const path = join(gate.folder, 'app.sock')
+  const server = Bun.serve({ unix: path, fetch: request => new Response(`unix ${new URL(request.url).pathname}`) })
+  await using unixGate = await startGate(`
+[[routes]]
+host = "unix.example"
+upstream = "unix:${path}"
+allow = "public"
+`)
+  const response = await sendRaw(unixGate.port, get('/x/y', '', 'unix.example'))
+  expect(response.body.toString()).toBe('unix /x/y')
+  await server.stop(true)
+})

@@ -1,0 +1,326 @@
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { readFileSync } from 'node:fs'
+import { request as httpRequest, type IncomingMessage, type ServerResponse } from 'node:http'
+import { type App, startApp } from '../../kit/applications/app.ts'
+import { temporaryFolder } from '../../kit/folder.ts'
+import { eventually } from '../../kit/gate.ts'
+import { compiledBinary } from '../../kit/programs/binary.ts'
+import { type Child, freePort, startChild } from '../../kit/programs/child.ts'
+import { openWire, type RawUpstream, sendRaw, startRawUpstream } from '../../kit/wire/wire.ts'
+
+const TRANSFER_BYTES = 200 * 1024 * 1024
+const ENDLESS_BYTES = 1024 * 1024 * 1024
+
+/** More than the program needs for any of this, and far less than any of the bodies. */
+const MOST_MB = 160
+
+const BLOCK = Buffer.from(Array.from({ length: 256 * 1024 }, (_, index) => (index * 31 + (index >> 9)) & 255))
+
+let folder: ReturnType<typeof temporaryFolder>
+let app: App
+let held: RawUpstream
+let gate: Child
+/** How many bytes of an upload the app has seen, and their hash once it has ended. */
+let uploaded = { bytes: 0, hash: '' }
+/** What goes on with an upload that the app does not read; null while it reads them. */
+let readOn: (() => void)[] | null = null
+
+beforeAll(async () => {
+  folder = temporaryFolder()
+  app = await startApp((request, response) => {
+    if (request.url === '/plain') response.end('plain')
+    else if (request.method === 'GET')
+      sendBlocks(response, Number(request.headers['x-bytes']), request.url === '/chunked')
+    else receive(request, response)
+  })
+  // Answers a head and keeps its connection, for tests to go on with.
+  held = await startRawUpstream(async connection => {
+    await connection.receive({ until: received => received.includes('\r\n\r\n'), timeoutMs: 60_000 })
+  })
+  gate = await startChild({
+    command: [await compiledBinary()],
+    folder: folder.path,
+    port: await freePort(),
+    toml: `
+[[routes]]
+host = "app.example"
+upstream = "http://127.0.0.1:${app.port}"
+allow = "public"
+
+[[routes]]
+host = "held.example"
+upstream = "http://127.0.0.1:${held.port}"
+allow = "public"
+`,
+  })
+})
+
+afterAll(async () => {
+  await gate[Symbol.asyncDispose]()
+  await app.stop()
+  await held.close()
+  folder[Symbol.dispose]()
+})
+
+function sendBlocks(response: ServerResponse, bytes: number, isChunked: boolean): void {
+  response.setHeader('content-type', 'application/octet-stream')
+  if (!isChunked) response.setHeader('content-length', bytes)
+  let left = bytes
+  const pump = (): void => {
+    while (left > 0 && !response.destroyed) {
+      left -= BLOCK.length
+      if (!response.write(BLOCK)) return void response.once('drain', pump)
+    }
+    response.end()
+  }
+  pump()
+}
+
+function receive(request: IncomingMessage, response: ServerResponse): void {
+  const hasher = new Bun.CryptoHasher('sha256')
+  uploaded = { bytes: 0, hash: '' }
+  if (readOn !== null) return void readOn.push(() => request.resume())
+  request.on('data', (bytes: Buffer) => {
+    hasher.update(bytes)
+    uploaded.bytes += bytes.length
+  })
+  request.on('end', () => {
+    uploaded.hash = hasher.digest('hex')
+    response.setHeader('content-type', 'text/plain')
+    response.end('received')
+  })
+}
+
+function hashOfBlocks(bytes: number): string {
+  const hasher = new Bun.CryptoHasher('sha256')
+  for (let left = bytes; left > 0; left -= BLOCK.length) hasher.update(BLOCK)
+  return hasher.digest('hex')
+}
+
+/** The most memory that the program ever had, in MB (proc(5)). */
+function peakMb(): number {
+  return Number(/^VmHWM:\s+(\d+)/m.exec(readFileSync(`/proc/${gate.process.pid}/status`, 'utf8'))?.[1]) / 1024
+}
+
+async function isAnswering(): Promise<boolean> {
+  const request = 'GET /plain HTTP/1.1\r\nHost: app.example\r\n\r\n'
+  return (await sendRaw(gate.port, request, { timeoutMs: 20_000 })).raw.includes('plain')
+}
+
+describe('200 MB pass with flat memory, byte for byte', () => {
+  test.each(['/known', '/chunked'])(
+    'down, of length %s',
+    async path => {
+      const hasher = new Bun.CryptoHasher('sha256')
+      await new Promise<void>((resolve, reject) => {
+        const request = httpRequest(
+          { port: gate.port, path, headers: { host: 'app.example', 'x-bytes': TRANSFER_BYTES } },
+          response => {
+            response.on('data', (bytes: Buffer) => hasher.update(bytes))
+            response.once('end', resolve)
+            response.once('error', reject)
+          },
+        )
+        request.once('error', reject)
+        request.end()
+      })
+      expect(hasher.digest('hex')).toBe(hashOfBlocks(TRANSFER_BYTES))
+      expect(peakMb()).toBeLessThan(MOST_MB)
+    },
+    60_000,
+  )
+
+  test.each(['known', 'chunked'])(
+    'up, of length %s',
+    async kind => {
+      const answer = await new Promise<string>((resolve, reject) => {
+        const request = httpRequest(
+          {
+            port: gate.port,
+            path: '/up',
+            method: 'PUT',
+            headers: { host: 'app.example', ...(kind === 'known' ? { 'content-length': TRANSFER_BYTES } : {}) },
+          },
+          response => {
+            let text = ''
+            response.on('data', (bytes: Buffer) => {
+              text += bytes.toString()
+            })
+            response.once('end', () => resolve(text))
+          },
+        )
+        request.once('error', reject)
+        let left = TRANSFER_BYTES
+        const pump = (): void => {
+          while (left > 0) {
+            left -= BLOCK.length
+            if (!request.write(BLOCK)) return void request.once('drain', pump)
+          }
+          request.end()
+        }
+        pump()
+      })
+      expect(answer).toBe('received')
+      expect(uploaded).toEqual({ bytes: TRANSFER_BYTES, hash: hashOfBlocks(TRANSFER_BYTES) })
+      expect(peakMb()).toBeLessThan(MOST_MB)
+    },
+    60_000,
+  )
+})
+
+describe('who does not read holds up nobody else, and no memory', () => {
+  test.each(['/known', '/chunked'])(
+    'a client of a body of 1 GB, of length %s',
+    async path => {
+      const readers = await Promise.all(Array.from({ length: 4 }, () => openWire(gate.port)))
+      for (const wire of readers) {
+        wire.pause()
+        await wire.send(`GET ${path} HTTP/1.1\r\nHost: app.example\r\nX-Bytes: ${ENDLESS_BYTES}\r\n\r\n`)
+      }
+      await eventually(() => app.underWay === readers.length, 'all of them begun')
+      for (let round = 0; round < 20; round++) {
+        expect(await isAnswering()).toBe(true)
+        await Bun.sleep(20)
+      }
+      expect(peakMb()).toBeLessThan(MOST_MB)
+      for (const wire of readers) wire.close()
+      await eventually(() => app.underWay === 0, 'the upstream is released')
+    },
+    60_000,
+  )
+
+  test('an upstream of an upload', async () => {
+    readOn = []
+    const wire = await openWire(gate.port)
+    await wire.send(`POST /up HTTP/1.1\r\nHost: app.example\r\nContent-Length: ${ENDLESS_BYTES}\r\n\r\n`)
+    let sent = 0
+    let isStuck = false
+    // What the kernel's buffers and ours take, they take; then nothing goes on.
+    while (sent < ENDLESS_BYTES && !isStuck) {
+      isStuck = await Promise.race([wire.send(BLOCK).then(() => false), Bun.sleep(1000).then(() => true)])
+      sent += BLOCK.length
+    }
+    expect(isStuck).toBe(true)
+    expect(await isAnswering()).toBe(true)
+    expect(peakMb()).toBeLessThan(MOST_MB)
+    wire.close()
+    // Who does not read does not see the end either.
+    for (const go of readOn) go()
+    await eventually(() => app.underWay === 0, 'the upstream is released')
+    readOn = null
+  }, 60_000)
+})
+
+describe('an abort reaches the other side', () => {
+  const get = 'GET / HTTP/1.1\r\nHost: held.example\r\n\r\n'
+  const begun = 'HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 1000000\r\n\r\nbegun'
+
+  async function open(request: string) {
+    const wire = await openWire(gate.port)
+    const count = held.connections.length
+    await wire.send(request)
+    await eventually(() => held.connections.length > count, 'the request upstream')
+    const upstream = held.connections.at(-1)
+    if (upstream === undefined) throw new Error('there is a connection')
+    await eventually(() => upstream.received.includes('\r\n\r\n'), 'its head')
+    return { wire, upstream }
+  }
+
+  test('from the client, before the answer', async () => {
+    const { wire, upstream } = await open(get)
+    wire.close()
+    await eventually(() => upstream.isClosed, 'the upstream knows')
+  })
+  test('from the client, in the middle of the answer', async () => {
+    const { wire, upstream } = await open(get)
+    await upstream.send(begun)
+    await eventually(() => wire.received.includes('begun'), 'the beginning')
+    wire.close()
+    await eventually(() => upstream.isClosed, 'the upstream knows')
+  })
+  test('from the client, in the middle of its body', async () => {
+    const { wire, upstream } = await open(
+      'POST / HTTP/1.1\r\nHost: held.example\r\nContent-Length: 100000\r\n\r\nbegun',
+    )
+    await eventually(() => upstream.received.includes('begun'), 'the beginning')
+    wire.close()
+    await eventually(() => upstream.isClosed, 'the upstream knows')
+    expect(upstream.received.toString('latin1')).toEndWith('begun')
+  })
+  test('from the upstream, in the middle of the answer', async () => {
+    const { wire, upstream } = await open(get)
+    await upstream.send(begun)
+    await eventually(() => wire.received.includes('begun'), 'the beginning')
+    upstream.close()
+    await eventually(() => wire.isClosed, 'the client knows')
+    expect(wire.received.toString('latin1')).not.toEndWith('0\r\n\r\n')
+  })
+  test('from the upstream, in the middle of the request: 502', async () => {
+    const { wire, upstream } = await open(
+      'POST / HTTP/1.1\r\nHost: held.example\r\nContent-Length: 100000\r\n\r\nbegun',
+    )
+    await eventually(() => upstream.received.includes('begun'), 'the beginning')
+    upstream.close()
+    expect((await wire.receive()).status).toBe(502)
+    wire.close()
+  })
+})
+
+test('RFC 9110 §15.5.14: a refusal in the middle of an upload reaches the client', async () => {
+  const wire = await openWire(gate.port)
+  const count = held.connections.length
+  await wire.send(`POST / HTTP/1.1\r\nHost: held.example\r\nContent-Length: ${TRANSFER_BYTES}\r\n\r\n`)
+  await wire.send(BLOCK)
+  await eventually(() => held.connections.length > count, 'the request upstream')
+  const upstream = held.connections.at(-1)
+  await upstream?.send(
+    'HTTP/1.1 413 Content Too Large\r\nContent-Type: text/plain\r\nConnection: close\r\nContent-Length: 8\r\n\r\ntoo much',
+  )
+  upstream?.end()
+  const response = await wire.receive()
+  expect([response.status, response.body.toString()]).toEqual([413, 'too much'])
+  wire.close()
+})
+
+test('an upstream that sends a byte at a time is passed on as it goes', async () => {
+  const wire = await openWire(gate.port)
+  const count = held.connections.length
+  await wire.send('GET / HTTP/1.1\r\nHost: held.example\r\n\r\n')
+  await eventually(() => held.connections.length > count, 'the request upstream')
+  const upstream = held.connections.at(-1)
+  await upstream?.send('HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 6\r\n\r\n')
+  for (const letter of 'abcdef') {
+    await Bun.sleep(60)
+    await upstream?.send(letter)
+    // The next one is sent only once this one is there.
+    await eventually(() => wire.received.includes(`\r\n${letter}\r\n`), letter)
+  }
+  await eventually(() => wire.received.toString('latin1').endsWith('\r\n0\r\n\r\n'), 'the end')
+  wire.close()
+})
+
+test('an upstream that closes its idle connections costs no POST', async () => {
+  await using idle = await startApp((request, response) => {
+    request.resume()
+    request.on('end', () => {
+      response.setHeader('content-type', 'text/plain')
+      response.end(`done ${request.url}`, () => request.socket.end())
+    })
+  })
+  using place = temporaryFolder()
+  await using child = await startChild({
+    command: [await compiledBinary()],
+    folder: place.path,
+    port: await freePort(),
+    toml: `[[routes]]\nhost = "app.example"\nupstream = "http://127.0.0.1:${idle.port}"\nallow = "public"\n`,
+  })
+  for (let round = 0; round < 30; round++) {
+    const response = await sendRaw(
+      child.port,
+      `POST /${round} HTTP/1.1\r\nHost: app.example\r\nContent-Length: 4\r\n\r\nbody`,
+    )
+    expect([response.status, response.body.toString()]).toEqual([200, `done /${round}`])
+    await Bun.sleep(20)
+  }
+  expect(idle.paths.length).toBe(30)
+}, 30_000)

@@ -1,0 +1,236 @@
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { once } from 'node:events'
+import { WebSocket as Client, type WebSocket, WebSocketServer } from 'ws'
+import { openSessionState } from '../../../src/process/session-state.ts'
+import { fakeClock, quietPorts } from '../../kit/clock.ts'
+import { eventually, type Gate, PORTAL, startGate } from '../../kit/gate.ts'
+import { askForWebSocket } from '../../kit/wire/websocket.ts'
+import { hasHead, httpResponse, openWire, sendRaw, startRawUpstream } from '../../kit/wire/wire.ts'
+
+const HOST = 'app.example'
+let server: WebSocketServer
+let port = 0
+
+beforeAll(async () => {
+  server = new WebSocketServer({ port: 0, host: '127.0.0.1' })
+  await once(server, 'listening')
+  const address = server.address()
+  if (typeof address !== 'object' || address === null) throw new Error('not listening')
+  port = address.port
+})
+afterAll(() => {
+  for (const client of server.clients) client.terminate()
+  server.close()
+})
+
+function file(role = 'user', upstream = port): string {
+  return `${PORTAL}
+[[routes]]
+host = "${HOST}"
+upstream = "http://127.0.0.1:${upstream}"
+portal = "home"
+allow = ["${role}"]
+`
+}
+
+interface Sides {
+  readonly client: Client
+  readonly upstream: WebSocket
+}
+
+async function open(gate: Gate, cookie: string): Promise<Sides> {
+  const accepted = once(server, 'connection')
+  const client = new Client(`ws://127.0.0.1:${gate.port}/`, { headers: { host: HOST, cookie } })
+  const [[upstream]] = await Promise.all([accepted, once(client, 'open')])
+  return { client, upstream }
+}
+
+/** With what each side is closed. */
+async function closings({ client, upstream }: Sides, act: () => unknown): Promise<unknown[]> {
+  const told = [client, upstream].map(async side => {
+    const [code, reason] = await once(side, 'close')
+    return [Number(code), String(reason)]
+  })
+  await act()
+  return Promise.all(told)
+}
+
+const ended = [1008, 'the session has ended']
+
+describe('a WebSocket ends with what allowed it, on both sides', () => {
+  test('at sign-out', async () => {
+    await using gate = await startGate(file())
+    const { cookie } = await gate.signIn(HOST)
+    const sides = await open(gate, cookie)
+    expect(await closings(sides, () => signOut(gate, cookie))).toEqual([ended, ended])
+  })
+
+  test('when its session is revoked by another process', async () => {
+    await using gate = await startGate(file())
+    const { cookie, sessionId } = await gate.signIn(HOST)
+    const sides = await open(gate, cookie)
+    expect(
+      await closings(sides, async () => {
+        const { sessions } = openSessionState(gate.server.config, quietPorts({ now: () => Date.now() }))
+        await sessions.end(sessionId)
+        await sessions.close()
+      }),
+    ).toEqual([ended, ended])
+  })
+
+  test('when the lifetime of its session is over, whatever it says meanwhile', async () => {
+    const clock = fakeClock(Date.now())
+    await using gate = await startGate(file(), { ports: clock, sessions: 'lifetime = "1h"\nidle = "30m"' })
+    const { cookie } = await gate.signIn(HOST)
+    const sides = await open(gate, cookie)
+    clock.advance(59 * 60_000)
+    await Bun.sleep(1200)
+    expect(sides.client.readyState).toBe(Client.OPEN)
+    expect(await closings(sides, () => clock.advance(60_000))).toEqual([ended, ended])
+  })
+
+  test('when a save no longer allows it', async () => {
+    await using gate = await startGate(file())
+    const { cookie } = await gate.signIn(HOST)
+    const sides = await open(gate, cookie)
+    const over = [1008, 'the rules have changed']
+    expect(await closings(sides, () => gate.save(file('admin')))).toEqual([over, over])
+  })
+
+  test('when the server stops', async () => {
+    const gate = await startGate(file())
+    const { cookie } = await gate.signIn(HOST)
+    const sides = await open(gate, cookie)
+    const stopping = [1001, 'the server is stopping']
+    let stopped: Promise<unknown> = Promise.resolve()
+    expect(
+      await closings(sides, () => {
+        stopped = Promise.resolve(gate[Symbol.asyncDispose]())
+      }),
+    ).toEqual([stopping, stopping])
+    await stopped
+  })
+
+  test('even when its client reads nothing', async () => {
+    await using gate = await startGate(file())
+    const { cookie } = await gate.signIn(HOST)
+    const { client, upstream } = await open(gate, cookie)
+    client.pause()
+    for (let index = 0; index < 200; index++) upstream.send(Buffer.alloc(262_144))
+    await Bun.sleep(200)
+    const told = once(upstream, 'close')
+    await signOut(gate, cookie)
+    await told
+    client.resume()
+    await once(client, 'close')
+  })
+
+  test('even when its application reads nothing', async () => {
+    await using gate = await startGate(file())
+    const { cookie } = await gate.signIn(HOST)
+    const { client, upstream } = await open(gate, cookie)
+    upstream.pause()
+    for (let index = 0; index < 200; index++) client.send(Buffer.alloc(262_144))
+    await Bun.sleep(200)
+    const told = once(client, 'close')
+    await signOut(gate, cookie)
+    expect((await told)[0]).toBe(1008)
+    upstream.resume()
+    await once(upstream, 'close')
+  })
+})
+
+describe('a WebSocket ends with either of its sides', () => {
+  test('an application that dies closes the client with 1014', async () => {
+    await using gate = await startGate(file())
+    const sides = await open(gate, (await gate.signIn(HOST)).cookie)
+    expect(await closings(sides, () => sides.upstream.terminate())).toEqual([
+      [1014, ''],
+      [1006, ''],
+    ])
+  })
+
+  test('a client that dies lets go of the application', async () => {
+    await using gate = await startGate(file())
+    const sides = await open(gate, (await gate.signIn(HOST)).cookie)
+    expect(await closings(sides, () => sides.client.terminate())).toEqual([
+      [1006, ''],
+      [1006, ''],
+    ])
+  })
+})
+
+describe('RFC 6455 §5.5.2: a ping', () => {
+  test.each(['client', 'upstream'] as const)('of the %s is answered at once, and passed on', async from => {
+    await using gate = await startGate(file())
+    const sides = await open(gate, (await gate.signIn(HOST)).cookie)
+    const [sender, receiver] = from === 'client' ? [sides.client, sides.upstream] : [sides.upstream, sides.client]
+    const seen = Promise.all([once(sender, 'pong'), once(receiver, 'ping')])
+    let pongs = 0
+    sender.on('pong', () => pongs++)
+    sender.ping('beat')
+    expect((await seen).map(([payload]) => String(payload))).toEqual(['beat', 'beat'])
+    const after = once(receiver, 'message')
+    sender.send('after')
+    await after
+    expect(pongs).toBe(1)
+    sides.client.terminate()
+  })
+})
+
+describe('RFC 6455 §4: a handshake', () => {
+  test.each([
+    ['401', httpResponse(401, 'who?', ['WWW-Authenticate: Basic realm="app"']), 'who?', 'www-authenticate'],
+    ['403', httpResponse(403, 'no', ['X-Why: rank']), 'no', 'x-why'],
+    ['404', httpResponse(404, '', ['X-Why: nothing']), '', 'x-why'],
+    ['426', httpResponse(426, '', ['Sec-WebSocket-Version: 14']), '', 'sec-websocket-version'],
+    ['502', httpResponse(502, 'gone', ['Retry-After: 5']), 'gone', 'retry-after'],
+    ['503', httpResponse(503, 'later', ['Retry-After: 5']), 'later', 'retry-after'],
+  ])('that the application refuses with %s is refused with it', async (status, answer, body, field) => {
+    const raw = await startRawUpstream([answer])
+    await using gate = await startGate(file('user', raw.port))
+    const { cookie } = await gate.signIn(HOST)
+    const response = await sendRaw(gate.port, askForWebSocket(HOST, '/', [`Cookie: ${cookie}`]))
+    expect(response.status).toBe(Number(status))
+    expect(response.body.toString()).toBe(body)
+    expect(response.field(field)).not.toBeNull()
+    await raw.close()
+  })
+
+  test('that the application never answers is 504', async () => {
+    const raw = await startRawUpstream(async connection => {
+      await connection.receive({ until: () => false, timeoutMs: 20_000 })
+    })
+    await using gate = await startGate(`${file('user', raw.port)}timeout = "200ms"\n`)
+    const { cookie } = await gate.signIn(HOST)
+    const response = await sendRaw(gate.port, askForWebSocket(HOST, '/', [`Cookie: ${cookie}`]))
+    expect(response.status).toBe(504)
+    await eventually(() => raw.connections.every(({ isClosed }) => isClosed), 'the application is let go')
+    await raw.close()
+  })
+
+  test.each([
+    ['no session', [], 401],
+    ['a page of another site', ['Origin: https://evil.example'], 403],
+    ['a page that hides its site', ['Origin: null'], 403],
+  ])('with %s reaches no application', async (_, fields, status) => {
+    const raw = await startRawUpstream([httpResponse(404)])
+    await using gate = await startGate(file('user', raw.port))
+    const { cookie } = await gate.signIn(HOST)
+    const wire = await openWire(gate.port)
+    const cookies = status === 401 ? [] : [`Cookie: ${cookie}`]
+    await wire.send(askForWebSocket(HOST, '/', [...fields, ...cookies]))
+    expect((await wire.receive({ until: hasHead })).status).toBe(status)
+    expect(raw.connections).toHaveLength(0)
+    wire.close()
+    await raw.close()
+  })
+})
+
+async function signOut(gate: Gate, cookie: string): Promise<void> {
+  const out = await sendRaw(
+    gate.port,
+    `POST /.sallyport/logout HTTP/1.1\r\nHost: ${HOST}\r\nCookie: ${cookie}\r\nOrigin: http://${HOST}\r\nSec-Fetch-Site: same-origin\r\nContent-Length: 0\r\n\r\n`,
+  )
+  expect(out.status).toBe(303)
+}

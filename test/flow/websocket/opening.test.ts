@@ -1,0 +1,117 @@
+import { describe, expect, test } from 'bun:test'
+import { eventually, type Gate, PORTAL, startGate } from '../../kit/gate.ts'
+import { WEBSOCKET_KEY } from '../../kit/wire/websocket.ts'
+import { hasHead, openWire, type RawUpstream, sendRaw, startRawUpstream, type Wire } from '../../kit/wire/wire.ts'
+
+function handshake(cookie: string, version = '13'): string {
+  const fields = `Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: ${version}\r\nSec-WebSocket-Key: ${WEBSOCKET_KEY}`
+  return `GET /ws HTTP/1.1\r\nHost: app.example\r\nCookie: ${cookie}\r\n${fields}\r\n\r\n`
+}
+
+/** An upstream that takes connections, and reads, but never answers. */
+const silent = (): Promise<RawUpstream> =>
+  startRawUpstream(async connection => {
+    await connection.receive({ until: () => false, timeoutMs: 60_000 })
+  })
+
+function file(upstream: RawUpstream, role: string): string {
+  const route = `[[routes]]\nhost = "app.example"\nupstream = "http://127.0.0.1:${upstream.port}"\nportal = "home"`
+  return `${PORTAL}\n${route}\nallow = ["${role}"]\n`
+}
+
+/** Someone's handshake that has reached an upstream which does not answer. */
+async function opening(gate: Gate, upstream: RawUpstream, cookie: string): Promise<Wire> {
+  const wire = await openWire(gate.port)
+  await wire.send(handshake(cookie))
+  await eventually(() => upstream.connections.some(({ received }) => hasHead(received)), 'the upstream is asked')
+  return wire
+}
+
+describe('RFC 6455 §4.4: a handshake of another version', () => {
+  test.each(['8', '14', ''])(
+    '("%s") is 426 with the version that is spoken, and reaches no upstream',
+    async version => {
+      const upstream = await silent()
+      await using gate = await startGate(file(upstream, 'user'))
+      const { cookie } = await gate.signIn('app.example')
+      const response = await sendRaw(gate.port, handshake(cookie, version))
+      expect(response.status).toBe(426)
+      expect(response.field('sec-websocket-version')).toBe('13')
+      expect(response.field('upgrade')).toBe('websocket')
+      expect(response.field('connection')?.toLowerCase()).toBe('upgrade')
+      expect(response.body.toString()).toContain('"code":"websocket.version"')
+      expect(upstream.connections.length).toBe(0)
+      await upstream.close()
+    },
+  )
+})
+
+test('without WebSockets on its route, a handshake is the plain request that is left of it', async () => {
+  const upstream = await startRawUpstream(async connection => {
+    await connection.receive({ until: hasHead, timeoutMs: 60_000 })
+    await connection.send('HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nplain')
+  })
+  await using gate = await startGate(`${file(upstream, 'user')}websockets = false\n`)
+  const { cookie } = await gate.signIn('app.example')
+  const response = await sendRaw(gate.port, handshake(cookie))
+  expect([response.status, response.body.toString()]).toEqual([200, 'plain'])
+  expect(upstream.connections.map(({ received }) => /^upgrade:/im.test(received.toString()))).toEqual([false])
+  await upstream.close()
+})
+
+describe('a WebSocket whose upstream has not answered yet is given up', () => {
+  async function expectGivenUp(wire: Wire, upstream: RawUpstream): Promise<void> {
+    const response = await wire.receive()
+    expect(response.status).toBe(403)
+    expect(response.body.toString()).toContain('"code":"access.denied"')
+    await eventually(() => upstream.connections.every(({ isClosed }) => isClosed), 'the upstream is let go')
+    wire.close()
+    await upstream.close()
+  }
+
+  test('when its session is signed out', async () => {
+    const upstream = await silent()
+    await using gate = await startGate(file(upstream, 'user'))
+    const { cookie } = await gate.signIn('app.example')
+    const wire = await opening(gate, upstream, cookie)
+    const out = await sendRaw(
+      gate.port,
+      `POST /.sallyport/logout HTTP/1.1\r\nHost: app.example\r\nCookie: ${cookie}\r\nOrigin: http://app.example\r\nSec-Fetch-Site: same-origin\r\nContent-Length: 0\r\n\r\n`,
+    )
+    expect(out.status).toBe(303)
+    await expectGivenUp(wire, upstream)
+  })
+
+  test('when a reload no longer allows it', async () => {
+    const upstream = await silent()
+    await using gate = await startGate(file(upstream, 'user'))
+    const { cookie } = await gate.signIn('app.example')
+    const wire = await opening(gate, upstream, cookie)
+    gate.save(file(upstream, 'admin'))
+    gate.server.reload()
+    await expectGivenUp(wire, upstream)
+  })
+
+  test('and not when a reload still allows it', async () => {
+    const upstream = await silent()
+    await using gate = await startGate(file(upstream, 'user'))
+    const { cookie } = await gate.signIn('app.example')
+    const wire = await opening(gate, upstream, cookie)
+    gate.save(`${file(upstream, 'user')}\n# saved again`)
+    gate.server.reload()
+    await upstream.connections[0]?.send('HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n')
+    expect((await wire.receive()).status).toBe(404)
+    wire.close()
+    await upstream.close()
+  })
+
+  test('and its client when it leaves', async () => {
+    const upstream = await silent()
+    await using gate = await startGate(file(upstream, 'user'))
+    const { cookie } = await gate.signIn('app.example')
+    const wire = await opening(gate, upstream, cookie)
+    wire.close()
+    await eventually(() => upstream.connections.every(({ isClosed }) => isClosed), 'the upstream is let go')
+    await upstream.close()
+  })
+})

@@ -1,0 +1,214 @@
+import { describe, expect, test } from 'bun:test'
+import { type ImportedJson, imported, section } from '../imported.ts'
+
+const SECURITY = `security {
+  oauth identity provider p {
+   client_id a
+   base_auth_url https://id.example.com
+  }
+  authentication portal home {
+   enable identity provider p
+   transform user {
+    match realm p
+    action add role user
+   }
+  }
+  authorization policy users {
+   allow roles user
+  }
+ }`
+
+const EVERYONE = 'deny = [{ networks = ["0.0.0.0/0", "::/0"] }]'
+
+function site(lines: string, options = ''): Promise<ImportedJson> {
+  return imported(`{\n ${options}\n ${SECURITY}\n}\na.example.com {\n${lines}\n}\n`, ['--from', 'caddyfile'])
+}
+
+/** Behind a portal, whoever has no e-mail address gets nothing. */
+const NO_EMAIL = 'deny = [{ not = { require_email = true } }]'
+
+/** Host, path, what answers and who may, of each route: one line each. */
+function routesOf({ routes }: ImportedJson): readonly string[] {
+  const titles = routes.split('\n').filter(line => line === '[[routes]]')
+  return titles.map((_, index) =>
+    section(routes, '[[routes]]', index)
+      .filter(line => line !== '' && !/^(?:portal|headers) = /.test(line))
+      .map(line => line.replace('host = "a.example.com"', 'a').replace('path = ', '').replace('upstream = ', ''))
+      .join(' '),
+  )
+}
+
+describe('what guards in a Caddyfile and is not carried over closes its routes', () => {
+  const everywhere: readonly string[] = [
+    'basic_auth {\n bob $2a$14$Zkx19\n}',
+    'basicauth {\n bob $2a$14$Zkx19\n}',
+    'forward_auth auth:1 {\n uri /verify\n}',
+    'tls {\n client_auth {\n mode require_and_verify\n}\n}',
+    'import guards.conf',
+    'crowdsec',
+    'rate_limit 10',
+    'intercept {\n @x status 401\n respond @x 200\n}',
+    'templates',
+    'method GET',
+    'rewrite * /y',
+    'uri replace /a /b',
+    'request_header X-Key {args}',
+    'invoke other',
+    'map {path} {x} {\n default y\n}',
+    'authorize with users\nbasic_auth {\n bob $2a$14$Zkx19\n}',
+  ]
+  for (const guard of everywhere) {
+    test(guard.replaceAll('\n', ' '), async () => {
+      const made = await site(`${guard}\nreverse_proxy app:1`)
+      expect(made.mistakes).toEqual([])
+      expect(made.code).toBe(1)
+      expect(routesOf(made)).toEqual([expect.stringContaining(EVERYONE)])
+      expect(made.notes.filter(note => note.startsWith('closed '))).not.toEqual([])
+      expect(made.everything).not.toContain('$2a$14$Zkx19')
+    })
+  }
+
+  test('and no others', async () => {
+    const made = await site('basic_auth /private/* {\n bob $2a$14$Zkx19\n}\nreverse_proxy app:1')
+    expect(routesOf(made)).toEqual([
+      'a "http://app:1" allow = "public"',
+      `a "/private" "http://app:1" allow = "public" ${EVERYONE}`,
+      'a "/private" exact = true "http://app:1" allow = "public"',
+    ])
+    expect(made.routes).toContain(`${EVERYONE} # everyone, until you decide: basic_auth in line 21`)
+    expect(made.notes.join('\n')).toContain('closed 21 basic_auth: the routes that it is for let nobody in: htpasswd')
+  })
+
+  const some: readonly (readonly [about: string, lines: string, routes: readonly string[]])[] = [
+    [
+      'abort and error leave those in whom they are not for',
+      '@far not remote_ip 10.0.0.0/8\nabort @far\nreverse_proxy app:1',
+      ['a "http://app:1" allow = [{ networks = ["10.0.0.0/8"], anonymous = true }]'],
+    ],
+    [
+      'a refusal for some requests is one here too',
+      '@write method POST PUT\nroute {\n respond @write "no" 405\n reverse_proxy app:1\n}',
+      ['a "http://app:1" allow = [{ not = { methods = ["POST", "PUT"] }, anonymous = true }]'],
+    ],
+    [
+      'and one for a path',
+      'route {\n error /internal/* 403\n respond /closed/* 403\n reverse_proxy app:1\n}',
+      [
+        'a "http://app:1" allow = "public"',
+        `a "/closed" respond = { status = 403 } allow = "public" ${EVERYONE}`,
+        'a "/closed" exact = true "http://app:1" allow = "public"',
+        `a "/internal" respond = { status = 403 } allow = "public" ${EVERYONE}`,
+        'a "/internal" exact = true "http://app:1" allow = "public"',
+      ],
+    ],
+    [
+      'a matcher that only Caddy can judge closes what it parts',
+      '@who header X-Key secret\nhandle @who {\n reverse_proxy app:1\n}\nhandle {\n respond 404\n}',
+      [`a respond = { status = 404 } allow = "public" ${EVERYONE}`],
+    ],
+    [
+      'where the strictest way is told, that is for all',
+      '@who header X-Key secret\nhandle @who {\n reverse_proxy app:1\n}\nhandle {\n authorize with users\n reverse_proxy app:1\n}',
+      [`a "http://app:1" allow = ["user"] ${NO_EMAIL}`],
+    ],
+    [
+      'a prefix that ends within a segment guards all that it may be for',
+      'handle /adm* {\n authorize with users\n reverse_proxy app:1\n}\nhandle {\n reverse_proxy app:1\n}',
+      [`a "http://app:1" allow = ["user"] ${NO_EMAIL}`, 'a "/" exact = true "http://app:1" allow = "public"'],
+    ],
+    [
+      'what is public below a path alone is not public at the path',
+      'handle /pub/* {\n reverse_proxy app:1\n}\nhandle {\n authorize with users\n reverse_proxy app:1\n}',
+      [
+        `a "http://app:1" allow = ["user"] ${NO_EMAIL}`,
+        'a "/pub" "http://app:1" allow = "public"',
+        `a "/pub" exact = true "http://app:1" allow = ["user"] ${NO_EMAIL}`,
+      ],
+    ],
+    [
+      'a path in the address of a site is one',
+      '}\na.example.com/pub/* {\n reverse_proxy pub:1\n}\nb.example.com {\n reverse_proxy b:1',
+      [
+        'a "/pub" "http://pub:1" allow = "public"',
+        `a "/pub" exact = true respond = { status = 404 } allow = "public" ${EVERYONE}`,
+        'host = "b.example.com" "http://b:1" allow = "public"',
+      ],
+    ],
+    [
+      'a matcher of a block is not one of another block',
+      '@x path /x/*\nhandle /a/* {\n @x path /a/x/*\n authorize @x with users\n reverse_proxy app:1\n}\nhandle @x {\n reverse_proxy app:2\n}',
+      [
+        'a "/x" "http://app:2" allow = "public"',
+        `a "/x" exact = true respond = { status = 404 } allow = "public" ${EVERYONE}`,
+        'a "/a" "http://app:1" allow = "public"',
+        `a "/a" exact = true respond = { status = 404 } allow = "public" ${EVERYONE}`,
+        `a "/a/x" "http://app:1" allow = ["user"] ${NO_EMAIL}`,
+        'a "/a/x" exact = true "http://app:1" allow = "public"',
+      ],
+    ],
+    [
+      'what a client could say in place of what was overwritten is taken out',
+      'reverse_proxy app:1 {\n header_up X-Verified {http.request.tls.client.subject}\n}',
+      ['a "http://app:1" request_headers = { remove = ["X-Verified"] } allow = "public"'],
+    ],
+    [
+      'fields that are taken out or written before are here too',
+      'request_header -X-Key\nrequest_header X-Site lab\nreverse_proxy app:1',
+      ['a "http://app:1" request_headers = { set = { X-Site = "lab" }, remove = ["X-Key"] } allow = "public"'],
+    ],
+    [
+      'a prefix that is put before the path is add_prefix',
+      'handle /old/* {\n rewrite * /new{uri}\n reverse_proxy app:1\n}\nhandle /old {\n rewrite * /new{uri}\n reverse_proxy app:1\n}',
+      ['a "/old" "http://app:1" add_prefix = "/new" allow = "public"'],
+    ],
+    [
+      'PHP is not served as files',
+      'root * /srv\nphp_fastcgi php:9000\nfile_server',
+      [`a respond = { status = 403 } allow = "public" ${EVERYONE}`],
+    ],
+    [
+      'a folder with something to hide is not served',
+      'root * /srv\nfile_server {\n hide *.key\n}',
+      [`a respond = { status = 403 } allow = "public" ${EVERYONE}`],
+    ],
+    [
+      'an application that is asked first, as forward_auth does it, is no application of its own',
+      'reverse_proxy auth:1 {\n rewrite /verify\n @ok status 2xx\n handle_response @ok {\n}\n}\nreverse_proxy app:1',
+      [`a respond = { status = 403 } allow = "public" ${EVERYONE}`],
+    ],
+  ]
+  for (const [about, lines, routes] of some) {
+    test(about, async () => {
+      const made = await site(lines)
+      expect(made.mistakes).toEqual([])
+      expect(routesOf(made)).toEqual(routes)
+      expect(made.code).toBe(made.routes.includes('everyone, until you decide') ? 1 : 0)
+    })
+  }
+
+  test('what guards nothing closes nothing', async () => {
+    const made = await site(
+      'encode gzip\nlog {\n output stdout\n}\ntls internal\nheader X-Frame-Options DENY\nrequest_body {\n max_size 1MB\n}\nvars a b\nreverse_proxy app:1 {\n flush_interval -1\n header_down X-A b\n}',
+    )
+    expect([made.code, routesOf(made)]).toEqual([0, ['a "http://app:1" allow = "public"']])
+  })
+})
+
+describe('where sites are bound', () => {
+  test('is where the new file listens', async () => {
+    const { routes, code } = await site('bind 127.0.0.1 ::1\nreverse_proxy app:1')
+    expect(section(routes, '[server]')).toContain('listen = ["127.0.0.1:8080", "[::1]:8080"]')
+    expect(code).toBe(0)
+    const other = await site('reverse_proxy app:1', 'default_bind 10.0.0.5')
+    expect(section(other.routes, '[server]')).toContain('listen = ["10.0.0.5:8080"]')
+  })
+
+  test('a site at an address of its own is closed where others are reached at more', async () => {
+    const made = await site('reverse_proxy app:1\n}\nb.example.com {\n bind 127.0.0.1\n reverse_proxy b:1')
+    expect(routesOf(made)).toEqual([
+      'a "http://app:1" allow = "public"',
+      `host = "b.example.com" "http://b:1" allow = "public" ${EVERYONE}`,
+    ])
+    expect(made.notes.join('\n')).toContain('closed 24 bind: the routes of its site let nobody in')
+  })
+})

@@ -1,0 +1,457 @@
+import { describe, expect, test } from 'bun:test'
+import { makeAuthority } from '../kit/certificates.ts'
+import { imported, section } from './imported.ts'
+
+const CLIENT = `
+client_id = "gate"
+client_secret = "s3cret-client"
+oidc_issuer_url = "https://id.example.com"
+redirect_url = "https://app.example.com/oauth2/callback"
+upstreams = "http://app:3000"
+email_domains = "*"
+`
+
+/** One option beside a working file, and what it becomes. */
+interface Case {
+  readonly options: string
+  /** Options of the working file that it takes the place of. */
+  readonly without?: readonly string[]
+  readonly at: string
+  readonly has: readonly string[]
+  readonly hasNot?: readonly string[]
+  readonly note: string
+}
+
+const CASES: readonly Case[] = [
+  {
+    options: 'http_address = ":4180"',
+    at: '[server]',
+    has: ['listen = ["0.0.0.0:4180"]'],
+    note: 'kept 8 http_address',
+  },
+  {
+    options: 'http_address = "unix:///run/gate.sock"',
+    at: '[server]',
+    has: ['listen = ["unix:/run/gate.sock"]'],
+    note: 'kept 8 http_address',
+  },
+  { options: '', at: '[server]', has: ['listen = ["127.0.0.1:4180"]'], note: 'kept 2 client_id' },
+  {
+    options: 'reverse_proxy = true',
+    at: '[server]',
+    has: [],
+    hasNot: ['trusted_proxies'],
+    note: 'decide 8 reverse_proxy: there anyone’s X-Forwarded-* counted',
+  },
+  {
+    options: 'reverse_proxy = true\ntrusted_proxy_ips = ["10.0.0.2", "10.1.0.0/16"]',
+    at: '[server]',
+    has: ['trusted_proxies = ["10.0.0.2", "10.1.0.0/16"]'],
+    note: 'kept 9 trusted_proxy_ips',
+  },
+  {
+    options: 'reverse_proxy = true\ntrusted_ips = ["10.0.0.0/8"]',
+    at: '[server]',
+    has: ['trusted_proxies = ["${PROXY_ADDRESS}"]'],
+    note: 'decide 8 reverse_proxy',
+  },
+  {
+    options: 'https_address = ":8443"\ntls_cert_file = "/nowhere/cert.pem"\ntls_key_file = "/nowhere/key.pem"',
+    at: '[server]',
+    has: [],
+    note: 'decide 9 tls_cert_file: they cannot be read here',
+  },
+  {
+    options: 'cookie_expire = "1h30m0s"\ncookie_refresh = "5m"',
+    at: '[sessions]',
+    has: ['lifetime = "1h30m"', 'idle = "1h30m"', 'refresh = "5m"'],
+    note: 'kept 8 cookie_expire',
+  },
+  {
+    options: 'cookie_expire = "0s"',
+    at: '[sessions]',
+    has: ['lifetime = "7d"'],
+    note: 'decide 8 cookie_expire',
+  },
+  {
+    options:
+      'session_store_type = "redis"\nredis_connection_url = "rediss://me:s3cret-redis@valkey.example.com:6380/2"',
+    at: '[sessions]',
+    has: ['store = "rediss://me:${REDIS_PASSWORD}@valkey.example.com:6380/2"', 'key = "${SALLYPORT_KEY}"'],
+    note: 'kept 9 redis_connection_url',
+  },
+  {
+    options: 'client_secret_file = "/run/secrets/oidc"',
+    at: '[providers.oidc]',
+    has: ['client_secret = "${file:/run/secrets/oidc}"'],
+    note: 'kept 8 client_secret_file',
+  },
+  {
+    options: 'scope = "openid email"',
+    at: '[providers.oidc]',
+    has: ['scopes = ["openid", "email"]'],
+    note: 'kept 8 scope',
+  },
+  {
+    options: 'skip_jwt_bearer_tokens = true\noidc_extra_audiences = ["https://api.example.com"]',
+    at: '[[routes]]',
+    has: ['tokens = true'],
+    note: 'decide 8 skip_jwt_bearer_tokens',
+  },
+  {
+    options: 'proxy_prefix = "/gate"',
+    without: ['redirect_url'],
+    at: '[portals.home]',
+    has: ['callback_path = "/gate/callback"'],
+    note: 'changed 7 proxy_prefix',
+  },
+  {
+    options: 'proxy_websockets = false',
+    at: '[[routes]]',
+    has: ['websockets = false'],
+    note: 'kept 8 proxy_websockets',
+  },
+  {
+    options: 'cookie_secure = false',
+    at: '[portals.home]',
+    has: ['insecure_cookies = true'],
+    note: 'decide 8 cookie_secure',
+  },
+  {
+    options: 'email_domains = ["example.com", ".example.org"]\nallowed_groups = ["staff", "ops"]',
+    without: ['email_domains'],
+    at: '[portals.home.roles]',
+    has: ['user = { domains = ["example.com"], groups = ["staff", "ops"] }'],
+    note: 'decide 7 email_domains: subdomains do not count',
+  },
+  {
+    options: 'allowed_groups = ["staff"]\noidc_groups_claim = "teams"\nallowed_roles = ["admin"]',
+    at: '[portals.home.roles]',
+    has: ['user = { require_email = true, claims = { teams = ["staff"], roles = ["admin"] } }'],
+    note: 'decide 10 allowed_roles',
+  },
+  {
+    options: 'provider = "github"\ngithub_org = "example"',
+    at: '[portals.home.roles]',
+    has: ['user = { require_email = true, subjects = ["${WHO_MAY}"] }'],
+    note: 'decide 8 provider: github is no OpenID provider',
+  },
+  {
+    options: 'authenticated_emails_file = "/nowhere/emails"',
+    without: ['email_domains'],
+    at: '[portals.home.roles]',
+    has: ['user = { emails = ["${EMAIL_ADDRESS}"] }'],
+    note: 'decide 7 authenticated_emails_file',
+  },
+  {
+    options: '',
+    without: ['email_domains'],
+    at: '[portals.home.roles]',
+    has: ['user = { domains = ["${EMAIL_DOMAIN}"] }'],
+    note: 'decide - email_domains: not in this file',
+  },
+  {
+    options: 'htpasswd_file = "/etc/gate.htpasswd"',
+    at: '[[routes]]',
+    has: ['passwords = true'],
+    note: 'changed 8 htpasswd_file',
+  },
+  { options: '', at: '[[routes]]', has: ['headers = "x-forwarded"'], note: 'kept 2 client_id' },
+  {
+    options: 'pass_user_headers = false\npass_basic_auth = false',
+    at: '[[routes]]',
+    has: [],
+    hasNot: ['headers'],
+    note: 'kept 8 pass_user_headers: no headers say who is there',
+  },
+  {
+    options: 'prefer_email_to_user = true',
+    at: '[[routes]]',
+    has: [
+      'headers = { X-Forwarded-User = "email", X-Forwarded-Groups = "groups", X-Forwarded-Preferred-Username = "preferred_username" }',
+    ],
+    note: 'kept 8 prefer_email_to_user',
+  },
+  {
+    options: 'pass_access_token = true',
+    at: '[[routes]]',
+    has: ['pass_token = { access = "X-Forwarded-Access-Token" }'],
+    note: 'kept 8 pass_access_token',
+  },
+  {
+    options: 'pass_authorization_header = true\nbasic_auth_password = "s3cret-basic"',
+    at: '[[routes]]',
+    has: ['pass_token = "id"', 'upstream = "http://app:3000"'],
+    note: 'kept 8 pass_authorization_header',
+  },
+  {
+    options: 'basic_auth_password = "s3cret-basic"',
+    at: '[[routes]]',
+    has: [
+      'upstream = { to = "http://app:3000", basic_auth = { user = "{sub}", password = "${BASIC_AUTH_PASSWORD}" } }',
+    ],
+    note: 'kept 8 basic_auth_password',
+  },
+  {
+    options: 'upstreams = ["http://me:s3cret-upstream@app:3000"]',
+    without: ['upstreams'],
+    at: '[[routes]]',
+    has: ['upstream = { to = "http://app:3000", basic_auth = { user = "me", password = "${UPSTREAM_PASSWORD}" } }'],
+    note: 'kept 7 upstreams',
+  },
+  {
+    options: 'upstreams = ["https://app:8443"]\nssl_upstream_insecure_skip_verify = true\npass_host_header = false',
+    without: ['upstreams'],
+    at: '[[routes]]',
+    has: ['upstream = { to = "https://app:8443", tls = { insecure_skip_verify = true } }', 'host_header = "upstream"'],
+    note: 'decide 8 ssl_upstream_insecure_skip_verify',
+  },
+  {
+    options: 'upstreams = ["unix:///run/app.sock"]\nskip_auth_preflight = true\nupstream_timeout = "5m"',
+    without: ['upstreams'],
+    at: '[[routes]]',
+    has: ['upstream = "unix:/run/app.sock"', 'cors_preflight = true', 'timeout = "5m"'],
+    note: 'kept 8 skip_auth_preflight',
+  },
+  {
+    options: 'upstreams = ["file:///srv/www#/static/"]',
+    without: ['upstreams'],
+    at: '[[routes]]',
+    has: ['path = "/static"', 'files = "/srv/www"', 'strip_prefix = "/static"'],
+    note: 'changed 7 upstreams: files of a route',
+  },
+  {
+    options: 'upstreams = ["static://202"]',
+    without: ['upstreams'],
+    at: '[[routes]]',
+    has: ['respond = { status = 202, body = "Authenticated" }'],
+    note: 'decide 7 upstreams',
+  },
+  {
+    options: 'set_xauthrequest = true\nset_authorization_header = true\nreverse_proxy = true',
+    without: ['upstreams'],
+    at: '[[routes]]',
+    has: ['verify = true', 'headers = "x-auth-request"', 'pass_token = "id"'],
+    note: 'decide - upstreams: not in this file',
+  },
+  {
+    options: 'http_address = "0.0.0.0:4180"',
+    without: ['upstreams'],
+    at: '[server]',
+    has: ['listen = ["0.0.0.0:4180"]', 'verify = "0.0.0.0:9080"'],
+    note: 'kept 7 http_address: listen in [server]',
+  },
+  {
+    options: 'trusted_ips = ["10.1.0.0/16"]',
+    at: '[[routes]]',
+    has: ['allow = ["user", { networks = ["10.1.0.0/16"], anonymous = true }]'],
+    note: 'kept 8 trusted_ips',
+  },
+  {
+    options: 'insecure_oidc_allow_unverified_email = true\nemail_domains = ["corp.example"]',
+    without: ['email_domains'],
+    at: '[providers.oidc]',
+    has: ['emails = "trusted"'],
+    note: 'decide 7 insecure_oidc_allow_unverified_email',
+  },
+  {
+    options: '',
+    at: '[portals.home.roles]',
+    has: ['user = { require_email = true }'],
+    note: 'changed 7 email_domains: whoever has a verified e-mail address, as there',
+  },
+  {
+    options: 'oidc_email_claim = "upn"\nemail_domains = ["corp.example"]',
+    without: ['email_domains'],
+    at: '[portals.home.roles]',
+    has: ['user = { subjects = ["${WHO_MAY}"] }'],
+    note: 'decide 8 email_domains: domains look at the claim email, and not at upn',
+  },
+]
+
+describe('an oauth2-proxy.cfg', () => {
+  for (const { options, without = [], at, has, hasNot = [], note } of CASES) {
+    const title = [...without.map(name => `without ${name}`), options.replaceAll('\n', ', ')].filter(Boolean).join(', ')
+    test(`${title || 'with the least'} → ${at} ${has.join(', ') || `no ${hasNot.join()}`}`, async () => {
+      const kept = CLIENT.split('\n').filter(line => !without.some(name => line.startsWith(`${name} `)))
+      const result = await imported(`${kept.join('\n')}${options}\n`)
+      const lines = section(result.routes, at)
+      expect(lines).toEqual(expect.arrayContaining([...has]))
+      for (const key of hasNot) expect(lines.filter(line => line.startsWith(`${key} `))).toEqual([])
+      expect(result.notes.filter(line => line.startsWith(note))).not.toEqual([])
+      expect(result.mistakes).toEqual([])
+      expect(result.code).toBe(0)
+      expect(result.everything).not.toContain('s3cret')
+    })
+  }
+
+  test('leaves no option without a note', async () => {
+    const names = ['banner', 'cookie_name', 'ping_path', 'logging_filename', 'made_up', 'redis_use_sentinel', 'scope']
+    const result = await imported(`${CLIENT}${names.map(name => `${name} = ""`).join('\n')}`)
+    for (const name of names) expect(result.notes.some(note => note.includes(` ${name}: `))).toBe(true)
+  })
+
+  test('opens what skip_auth_routes opened, and nothing that no path can say', async () => {
+    const routes = [
+      'POST=^/hook/',
+      'GET=^/health$',
+      '^/$',
+      '^/static/',
+      '^/a\\.b/.*',
+      '/unanchored',
+      'POST!=^/x',
+      '^/v[12]/',
+      '^/(a|b)/',
+      '^/x|/',
+      '^/up/$',
+    ]
+    const { routes: text, notes, code } = await imported(`${CLIENT}skip_auth_routes = ${JSON.stringify(routes)}`)
+    expect(code).toBe(0)
+    const found = Array.from({ length: 10 }, (_, index) =>
+      section(text, '[[routes]]', index).filter(line => /^(?:path|exact|allow) /.test(line)),
+    )
+    expect(found).toEqual([
+      ['allow = ["user"]'],
+      ['path = "/"', 'exact = true', 'allow = "public"'],
+      ['path = "/a.b"', 'allow = "public"'],
+      ['path = "/a.b"', 'exact = true', 'allow = ["user"]'],
+      ['path = "/health"', 'exact = true', 'allow = ["user", { methods = ["GET"], anonymous = true }]'],
+      ['path = "/hook"', 'allow = ["user", { methods = ["POST"], anonymous = true }]'],
+      ['path = "/hook"', 'exact = true', 'allow = ["user"]'],
+      ['path = "/static"', 'allow = "public"'],
+      ['path = "/static"', 'exact = true', 'allow = ["user"]'],
+      [],
+    ])
+    expect(notes.filter(note => note.includes('it stays closed')).length).toBe(6)
+    expect(notes.join('\n')).toContain('^/up/$: no path says this, so it stays closed')
+  })
+
+  test('takes the addresses of a list that can be read', async () => {
+    const text = CLIENT.replace('email_domains = "*"', 'authenticated_emails_file = "emails"')
+    const { routes } = await imported(text, [], { emails: 'ada@example.com\n# nobody\n\ngrace@example.org\n' })
+    expect(section(routes, '[portals.home.roles]')).toEqual([
+      'user = { emails = ["ada@example.com", "grace@example.org"] }',
+    ])
+  })
+
+  test('with a certificate at hand listens for HTTPS itself', async () => {
+    const { cert, key } = makeAuthority().issue('DNS:app.example.com')
+    const text = `${CLIENT}tls_cert_file = "cert.pem"\ntls_key_file = "key.pem"\nhttps_address = ":8443"\n`
+    const { routes, mistakes } = await imported(text, [], { 'cert.pem': cert, 'key.pem': key })
+    expect(mistakes).toEqual([])
+    expect(section(routes, '[tls]')).toEqual([
+      'listen = ["0.0.0.0:8443"]',
+      'certificates = [{ cert = "cert.pem", key = "key.pem" }]',
+      'redirect_http = false',
+    ])
+  })
+
+  test('that served many hosts from one of its own becomes a portal with a url', async () => {
+    const text = `${CLIENT.replace('app.example.com', 'auth.example.com').replace(/upstreams.*\n/, '')}
+reverse_proxy = true
+trusted_proxy_ips = "10.0.0.2"
+cookie_domains = ".example.com"
+`
+    const { routes, code } = await imported(text)
+    expect(code).toBe(0)
+    expect(section(routes, '[portals.home]')).toContain('url = "https://auth.example.com"')
+    expect(section(routes, '[[routes]]')).toContain('host = "${APP_HOST}"')
+  })
+
+  test('says in the text what is meant to be filled in, and that becomes a variable', async () => {
+    const text = CLIENT.replace('id.example.com', '<your-domain>').replace('app:3000', '<app>:<port>')
+    const { routes, unset, code } = await imported(text)
+    expect(code).toBe(0)
+    expect(routes).toContain('"https://${YOUR_DOMAIN}"')
+    expect(routes).toContain('"http://${APP}:${PORT}"')
+    expect(unset.map(({ name }) => name)).toEqual(['YOUR_DOMAIN', 'OIDC_CLIENT_SECRET', 'APP', 'PORT'])
+  })
+
+  test('with a value that Sallyport refuses is written, with what is to be mended', async () => {
+    const { code, mistakes, routes } = await imported(CLIENT.replace('https://id', 'http://id'))
+    expect(code).toBe(1)
+    expect(mistakes.map(({ message }) => message)).toEqual(['"http://id.example.com" is not https'])
+    expect(routes).toContain('[[routes]]')
+  })
+
+  test('whose text looks like a reference of ours keeps it as text', async () => {
+    const { routes, code } = await imported(`${CLIENT}provider_display_name = "\${HOME} # x"`)
+    expect(code).toBe(0)
+    expect(routes).toContain('label = "$${HOME} # x"')
+  })
+})
+
+test('an option that is not known closes the routes, as it may have kept people out', async () => {
+  const { routes, notes, code } = await imported(`${CLIENT}skip_jwt_bearer_token = true\n`)
+  expect(code).toBe(1)
+  expect(section(routes, '[[routes]]')).toContain('deny = [{ networks = ["0.0.0.0/0", "::/0"] }]')
+  expect(section(routes, '[[routes]]').join('\n')).not.toContain('tokens')
+  expect(notes.join('\n')).toContain(
+    'closed 8 skip_jwt_bearer_token: not an option that is known here, so that the routes let nobody in',
+  )
+})
+
+test('a path that is open is open below another upstream’s path too, and each path is served as it was', async () => {
+  const upstreams = ['http://a:1/', 'http://b:1/app/private/', 'http://c:1/app/one']
+  const options = `upstreams = ${JSON.stringify(upstreams)}\nskip_auth_routes = ["^/app/", "GET=^/app/private/x"]\n`
+  const { routes } = await imported(CLIENT.replace(/^upstreams.*$/m, options))
+  const seen = Array.from({ length: 7 }, (_, index) =>
+    section(routes, '[[routes]]', index)
+      .filter(line => /^(?:path|exact|upstream|allow) /.test(line))
+      .map(line => line.replace(/^(?:path|upstream|allow) = /, ''))
+      .join(' '),
+  )
+  expect(seen).toEqual([
+    '"http://a:1" ["user"]',
+    '"/app" "http://a:1" "public"',
+    '"/app" exact = true "http://a:1" ["user"]',
+    '"/app/one" exact = true "http://c:1" "public"',
+    '"/app/private" "http://b:1" "public"',
+    '"/app/private" exact = true "http://a:1" "public"',
+    '',
+  ])
+})
+
+test('a file of passwords that cannot be taken lets nobody in by one', async () => {
+  const { routes, notes, mistakes } = await imported(`${CLIENT}htpasswd_file = "people"\n`, [], {
+    people: 'ann:{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=',
+  })
+  expect(mistakes).toEqual([])
+  expect(routes).not.toMatch(/htpasswd|passwords/)
+  expect(notes.join('\n')).toContain(
+    'decide 8 htpasswd_file: not carried over, so that nobody comes in by a password: SHA-1',
+  )
+})
+
+describe('what oauth2-proxy took by the letter', () => {
+  const role = async (options: string) =>
+    section((await imported(CLIENT.replace('email_domains = "*"', '') + options)).routes, '[portals.home.roles]')
+
+  test('is taken so: a domain with a space before it is no other domain', async () => {
+    for (const stated of ['["example.com", " example.org"]', '"example.com, example.org"']) {
+      const made = await imported(CLIENT.replace('"*"', stated))
+      expect(made.code).toBe(1)
+      expect(made.mistakes.map(({ message }) => message).join()).toContain(' example.org')
+    }
+  })
+
+  test('an expression with a space before it, or with a method in the older option, opens nothing', async () => {
+    for (const open of ['skip_auth_routes = [" ^/open"]', 'skip_auth_regex = ["GET=^/open"]']) {
+      const made = await imported(CLIENT + open)
+      expect([open, made.routes.includes('/open"')]).toEqual([open, false])
+    }
+    expect((await imported(`${CLIENT}skip_auth_routes = ["GET=^/open"]`)).routes).toContain('path = "/open"')
+  })
+
+  test('addresses are those of the claim that it looked at, by any of its names', async () => {
+    for (const option of ['oidc_email_claim', 'user_id_claim']) {
+      for (const domains of ['["*"]', '["example.com"]']) {
+        const made = await role(`${option} = "upn"\nemail_domains = ${domains}\n`)
+        expect([option, domains, made]).toEqual([option, domains, ['user = { subjects = ["${WHO_MAY}"] }']])
+      }
+    }
+    expect(await role('user_id_claim = "email"\nemail_domains = ["example.com"]')).toContain(
+      'user = { domains = ["example.com"] }',
+    )
+  })
+})

@@ -1,0 +1,73 @@
+import { expect, test } from 'bun:test'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { runImport } from '../../src/import/run.ts'
+import { temporaryFolder } from '../kit/folder.ts'
+import { type Ran, runIn } from '../kit/io.ts'
+
+const CFG = `client_id = "gate"
+client_secret = "s3cret"
+oidc_issuer_url = "https://id.example.com"
+upstreams = "http://app:3000"
+email_domains = "*"
+`
+
+/** Runs the command in a folder with these files, and answers what it wrote into `routes.toml` too. */
+async function ran(
+  files: Readonly<Record<string, string>>,
+  ...argv: string[]
+): Promise<Ran & { readonly routes: string | null }> {
+  using folder = temporaryFolder()
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(folder.path, name), text)
+  const answer = await runIn(folder.path, io => runImport(argv, io))
+  const path = join(folder.path, 'routes.toml')
+  return { ...answer, routes: existsSync(path) ? readFileSync(path, 'utf8') : null }
+}
+
+test('the new file goes to standard output, and the report to standard error', async () => {
+  const { code, out, err, routes } = await ran({ 'old.cfg': CFG }, 'old.cfg', '--host', 'app.example.com')
+  expect(code).toBe(0)
+  expect(out).toContain('host = "app.example.com"')
+  expect(err).toContain('Carried over (old.cfg)\n')
+  expect(err).toMatch(/^ {2}line 1 +client_id /m)
+  expect(err).toContain('OIDC_CLIENT_SECRET  what client_secret says in line 2')
+  expect(err.endsWith('The new file is good once what is named above is there.\n')).toBe(true)
+  expect(routes).toBeNull()
+})
+
+test('--out writes the new file, and never over another unless --force is there too', async () => {
+  const fresh = await ran({ 'old.cfg': CFG }, 'old.cfg', '--out', 'routes.toml')
+  expect(fresh.code).toBe(0)
+  expect(fresh.out).toBe('')
+  expect(fresh.routes).toContain('[[routes]]')
+  const kept = await ran({ 'old.cfg': CFG, 'routes.toml': 'mine' }, 'old.cfg', '--out', 'routes.toml')
+  expect(kept.code).toBe(1)
+  expect(kept.err).toContain('routes.toml exists already')
+  expect(kept.routes).toBe('mine')
+  const forced = await ran({ 'old.cfg': CFG, 'routes.toml': 'mine' }, 'old.cfg', '--out', 'routes.toml', '--force')
+  expect(forced.routes).toContain('[[routes]]')
+})
+
+test('a broken line is named, and not shown: it may hold a secret', async () => {
+  const { code, out, err } = await ran({ 'old.cfg': 'client_id = "a"\nclient_secret = s3cret\n' }, 'old.cfg')
+  expect(code).toBe(1)
+  expect(out).toBe('')
+  expect(err).toContain('old.cfg:2:')
+  expect(err).not.toContain('s3cret')
+})
+
+test('what cannot be imported is said in one sentence', async () => {
+  const yaml = 'providers:\n  - id: x\n'
+  const sentences: readonly (readonly [Readonly<Record<string, string>>, readonly string[], number, string])[] = [
+    [{}, [], 2, 'import needs a file'],
+    [{}, ['nothing.cfg'], 1, 'nothing.cfg does not exist'],
+    [{ x: 'hello' }, ['x'], 1, 'looks like neither'],
+    [{ x: yaml }, ['x'], 1, '--alpha-config'],
+    [{ x: CFG }, ['x', '--from', 'nginx'], 2, '--from nginx is not known'],
+  ]
+  for (const [files, argv, code, sentence] of sentences) {
+    const answer = await ran(files, ...argv)
+    expect([answer.code, answer.out]).toEqual([code, ''])
+    expect(answer.err).toContain(sentence)
+  }
+})

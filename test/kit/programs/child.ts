@@ -1,0 +1,78 @@
+import { writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { eventually } from '../gate.ts'
+import { compiledBinary } from './binary.ts'
+
+/** The program as a process of its own: the compiled executable, or the sources under Bun. */
+export interface Child extends AsyncDisposable {
+  readonly port: number
+  readonly process: Bun.Subprocess
+  /** Standard output and error so far. */
+  output(): string
+}
+
+export interface ChildOptions {
+  /** What runs `serve`: `[dist/sallyport]`, or `[bun, src/main.ts]`. */
+  readonly command: readonly string[]
+  readonly folder: string
+  /** Everything but the listeners, which are written before it. */
+  readonly toml: string
+  readonly port: number
+  readonly env?: Readonly<Record<string, string>>
+  /** How long it may take to listen; ten seconds, unless the machine is an emulated one. */
+  readonly patienceMs?: number
+}
+
+/** The sources under this Bun. */
+export const FROM_SOURCE: readonly string[] = [process.execPath, join(import.meta.dir, '../../../src/main.ts')]
+
+/** Both ways to run it, by name. */
+export const PROGRAMS: readonly (readonly [string, () => Promise<readonly string[]>])[] = [
+  ['the sources', async () => FROM_SOURCE],
+  ['the executable', async () => [await compiledBinary()]],
+]
+
+/** Starts the program on a routes.toml and waits until it listens. Killed at the end of the scope. */
+export async function startChild(options: ChildOptions): Promise<Child> {
+  const config = join(options.folder, 'routes.toml')
+  writeFileSync(config, `[server]\nlisten = ["127.0.0.1:${options.port}"]\n\n${options.toml}`)
+  let output = ''
+  const child = Bun.spawn([...options.command, 'serve', '--config', config], {
+    cwd: options.folder,
+    env: { PATH: process.env.PATH ?? '', HOME: options.folder, ...options.env },
+    stdin: 'ignore',
+    stdout: 'pipe',
+    stderr: 'pipe',
+  })
+  const collect = async (stream: ReadableStream<Uint8Array>) => {
+    const decoder = new TextDecoder()
+    for await (const chunk of stream) output += decoder.decode(chunk, { stream: true })
+  }
+  void collect(child.stdout)
+  void collect(child.stderr)
+  await eventually(
+    () => output.includes('Sallyport is listening') || child.exitCode !== null,
+    'the program listens',
+    options.patienceMs ?? 10_000,
+  )
+  if (child.exitCode !== null) throw new Error(`the program ended with ${child.exitCode}: ${output}`)
+  return {
+    port: options.port,
+    process: child,
+    output: () => output,
+    async [Symbol.asyncDispose]() {
+      child.kill('SIGKILL')
+      await child.exited
+    },
+  }
+}
+
+/** A port that was free a moment ago. */
+export async function freePort(): Promise<number> {
+  const server = createServer()
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  const address = server.address()
+  await new Promise(resolve => server.close(resolve))
+  return typeof address === 'object' && address !== null ? address.port : 0
+}

@@ -1,0 +1,73 @@
+import { writeFileSync } from 'node:fs'
+import { connect } from 'node:net'
+import { join } from 'node:path'
+import { eventually } from '../gate.ts'
+import { nginxCommand } from './nginx.ts'
+
+/** Somebody's own proxy, as a process of its own. Killed at the end of the scope. */
+export interface Front extends AsyncDisposable {
+  readonly port: number
+}
+
+/** nginx with these lines in its http block, which listen on `port`. */
+export function startNginx(folder: string, port: number, http: string): Promise<Front> {
+  const command = nginxCommand(join(folder, 'nginx'), {
+    main: 'error_log stderr warn;',
+    events: 'worker_connections 256;',
+    http,
+  })
+  return start(command, port, {})
+}
+
+/** Caddy with these site blocks, which listen on `port`. */
+export function startCaddy(folder: string, port: number, sites: string): Promise<Front> {
+  const file = join(folder, 'Caddyfile')
+  writeFileSync(file, `{\n  admin off\n  auto_https off\n}\n${sites}\n`)
+  return start(['caddy', 'run', '--config', file, '--adapter', 'caddyfile'], port, {
+    HOME: folder,
+    XDG_DATA_HOME: folder,
+    XDG_CONFIG_HOME: folder,
+  })
+}
+
+/** HAProxy with this whole configuration, which listens on `port`. */
+export function startHaproxy(folder: string, port: number, text: string): Promise<Front> {
+  const file = join(folder, 'haproxy.cfg')
+  writeFileSync(file, text)
+  return start(['haproxy', '-f', file], port, {})
+}
+
+async function start(command: readonly string[], port: number, env: Readonly<Record<string, string>>): Promise<Front> {
+  const child = Bun.spawn([...command], {
+    env: { PATH: `${process.env.PATH}:/usr/sbin:/sbin`, ...env },
+    stdin: 'ignore',
+    stdout: 'ignore',
+    stderr: 'pipe',
+  })
+  const said = new Response(child.stderr).text()
+  await eventually(
+    async () => child.exitCode !== null || (await answers(port)),
+    `${command[0]} listens on ${port}`,
+    20_000,
+  )
+  if (child.exitCode !== null) throw new Error(`${command[0]} ended with ${child.exitCode}: ${await said}`)
+  return {
+    port,
+    async [Symbol.asyncDispose]() {
+      child.kill('SIGTERM')
+      const timer = setTimeout(() => child.kill('SIGKILL'), 3000)
+      await child.exited
+      clearTimeout(timer)
+    },
+  }
+}
+
+function answers(port: number): Promise<boolean> {
+  return new Promise(resolve => {
+    const socket = connect(port, '127.0.0.1', () => {
+      socket.destroy()
+      resolve(true)
+    })
+    socket.once('error', () => resolve(false))
+  })
+}

@@ -1,0 +1,249 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { type Received, startTellingApp, type TellingApp } from '../applications/telling-app.ts'
+import { BrowserLite } from '../browser/browser-lite.ts'
+import { temporaryFolder } from '../folder.ts'
+import { type Gate, startGate } from '../gate.ts'
+import { startProvider, type TestProvider } from '../provider/provider.ts'
+import { sendRaw, type WireResponse } from '../wire/wire.ts'
+import { freePort } from './child.ts'
+import { type Front, startCaddy, startHaproxy, startNginx } from './front.ts'
+
+const RECIPES = join(import.meta.dir, '../../../docs/recipes')
+
+/** A file of `docs/recipes`, as it stands. */
+export function recipe(file: string): string {
+  return readFileSync(join(RECIPES, file), 'utf8')
+}
+
+/** The proxies whose recipes run here. */
+export const PROXIES = ['nginx', 'Caddy', 'Caddy that trusts where clients are', 'HAProxy'] as const
+export type ProxyName = (typeof PROXIES)[number]
+
+/** The applications behind the proxy, each with a block of its own made from the recipe's one: their hosts by what they are for. */
+export const HOSTS = {
+  app: 'app.example.com',
+  /** With a portal on the host itself. */
+  own: 'own.example.com',
+  /** For admins alone. */
+  adm: 'adm.example.com',
+  /** For everybody. */
+  open: 'open.example.com',
+} as const
+export type Application = keyof typeof HOSTS
+
+/** A recipe, running: the proxy in front of four applications, and Sallyport beside it. */
+export interface RecipeStand extends AsyncDisposable {
+  readonly port: number
+  readonly gate: Gate
+  readonly app: TellingApp
+  /** The address of an application, as a browser has it. */
+  address(application: Application, path?: string): string
+  browser(): BrowserLite
+  /** A request of a program with these raw lines among its fields, on a connection of its own. */
+  ask(target: string, lines?: readonly string[], more?: AskMore): Promise<Asked>
+  /** The cookie of someone who is signed in at an application, as a field. */
+  cookieOf(sub: string, application?: Application): Promise<string>
+}
+
+export interface AskMore {
+  readonly method?: string
+  /** What Host says, in place of the application for users. */
+  readonly host?: string
+  readonly body?: string
+}
+
+export interface Asked {
+  /** 0 for a connection that was closed without an answer. */
+  readonly status: number
+  readonly body: string
+  readonly answer: WireResponse
+  /** What applications got of it. */
+  readonly saw: readonly Received[]
+}
+
+/** Whether a request was turned away without a failure of ours, and no application heard of it. */
+export function isRefused({ status, saw }: Asked): boolean {
+  return (status === 0 || status >= 300) && status < 500 && saw.length === 0
+}
+
+/** Every recipe that runs here, with one provider for all: Ada is an admin, Grace a user. */
+export interface Recipes extends AsyncDisposable {
+  stand(name: ProxyName): RecipeStand
+}
+
+export async function openRecipes(): Promise<Recipes> {
+  const provider = await startProvider({
+    clients: [{ client_id: 'gate', client_secret: 'gate-secret' }],
+    accounts: [
+      { sub: 'ada', name: 'Ada', preferred_username: 'ada', email: 'ada@example.com', groups: ['admins', 'users'] },
+      { sub: 'grace', name: 'Grace', preferred_username: 'grace', email: 'grace@example.com', groups: ['users'] },
+    ],
+  })
+  const stands = new Map<ProxyName, RecipeStand>()
+  for (const name of PROXIES) stands.set(name, await openRecipeStand(name, provider))
+  return {
+    stand(name) {
+      const found = stands.get(name)
+      if (found === undefined) throw new Error(`${name} was not started`)
+      return found
+    },
+    async [Symbol.asyncDispose]() {
+      for (const stand of stands.values()) await stand[Symbol.asyncDispose]()
+      await provider.stop()
+    },
+  }
+}
+
+const RECIPE_FILES: Readonly<Record<ProxyName, string>> = {
+  nginx: 'nginx.conf',
+  Caddy: 'Caddyfile',
+  'Caddy that trusts where clients are': 'Caddyfile',
+  HAProxy: 'haproxy.cfg',
+}
+
+/** Starts one of them on free ports. What differs from the file is addresses, and that there are four applications. */
+async function openRecipeStand(name: ProxyName, provider: TestProvider): Promise<RecipeStand> {
+  const folder = temporaryFolder()
+  const port = await freePort()
+  const at = (host: string) => `${host}:${port}`
+  for (const host of ['auth.example.com', HOSTS.own]) {
+    provider.allowRedirect(`http://${at(host)}/.sallyport/callback`)
+    provider.allowRedirect(`http://${at(host)}/.sallyport/signed-out`)
+  }
+  const app = await startTellingApp(Object.keys(HOSTS))
+  const gate = await startGate(routes(provider, `http://${at('auth.example.com')}`), {
+    server: 'trusted_proxies = ["127.0.0.1"]\nverify = "127.0.0.1:0"',
+  })
+  const text = placed(turned(multiplied(name, recipe(RECIPE_FILES[name]))), gate, app)
+  const front = await start(name, folder.path, port, text)
+  const hosts = ['auth.example.com', ...Object.values(HOSTS)]
+  return {
+    port,
+    gate,
+    app,
+    address: (application, path = '/') => `http://${at(HOSTS[application])}${path}`,
+    browser: () => new BrowserLite({ hosts: Object.fromEntries(hosts.map(host => [at(host), `127.0.0.1:${port}`])) }),
+    async ask(target, lines = [], more = {}) {
+      const before = app.received.length
+      const host = more.host ?? at(HOSTS.app)
+      const head = [`${more.method ?? 'GET'} ${target} HTTP/1.1`, `Host: ${host}`, 'Connection: close', ...lines]
+      const bytes = `${head.join('\r\n')}\r\n\r\n${more.body ?? ''}`
+      const answer = await sendRaw(port, bytes, { until: () => false, timeoutMs: 20_000 })
+      const body = answer.body.toString('utf8')
+      return { status: answer.status, body, answer, saw: app.received.slice(before) }
+    },
+    async cookieOf(sub, application = 'app') {
+      const { cookie } = await gate.signIn(HOSTS[application], { sub, preferred_username: sub, groups: ['users'] })
+      return `Cookie: ${cookie}`
+    },
+    async [Symbol.asyncDispose]() {
+      await front[Symbol.asyncDispose]()
+      await gate[Symbol.asyncDispose]()
+      await app[Symbol.asyncDispose]()
+      folder[Symbol.dispose]()
+    },
+  }
+}
+
+function start(name: ProxyName, folder: string, port: number, text: string): Promise<Front> {
+  switch (name) {
+    case 'nginx':
+      return startNginx(folder, port, text.replaceAll('listen 80', `listen 127.0.0.1:${port}`))
+    case 'Caddy':
+      return startCaddy(
+        folder,
+        port,
+        text.replace(/^([a-z]+\.example\.com) \{/gm, `http://$1:${port} {\n\tbind 127.0.0.1`),
+      )
+    case 'Caddy that trusts where clients are':
+      return start(
+        'Caddy',
+        folder,
+        port,
+        text.replace(/(?=header_up X-Forwarded-Host)/g, 'trusted_proxies 127.0.0.0/8\n'),
+      )
+    case 'HAProxy':
+      return startHaproxy(
+        folder,
+        port,
+        text.replace('bind :80', `bind 127.0.0.1:${port}`).replace('/etc/haproxy/', `${RECIPES}/`),
+      )
+  }
+}
+
+const CADDY_SITE = /^app\.example\.com \{[\s\S]*?^\}\n/m
+
+/** Where the one block of an application is in a recipe. */
+const BLOCKS: Readonly<Record<ProxyName, readonly RegExp[]>> = {
+  nginx: [/^server \{\n[^}]*server_name app\.example\.com;[\s\S]*?^\}\n/m],
+  Caddy: [CADDY_SITE],
+  'Caddy that trusts where clients are': [CADDY_SITE],
+  HAProxy: [/^ +use_backend app .*\n/m, /^backend app\n(?: .*\n)+/m],
+}
+
+/** The recipe with the application's block once for each of ours. */
+function multiplied(name: ProxyName, text: string): string {
+  let made = text
+  for (const block of BLOCKS[name]) {
+    if (!block.test(made)) throw new Error(`the recipe for ${name} has no block for an application`)
+    made = made.replace(block, one =>
+      Object.entries(HOSTS)
+        .map(([application, host]) =>
+          one
+            .replaceAll(HOSTS.app, host)
+            .replaceAll('app:3000', `${application}:3000`)
+            .replace(/backend app\b/, `backend app_${application}`),
+        )
+        .join('\n'),
+    )
+  }
+  return made
+}
+
+/** nginx's blocks in the opposite order: its first one takes unknown hosts where none says that it does. */
+function turned(text: string): string {
+  const blocks = text.match(/^server \{\n[\s\S]*?^\}\n/gm) ?? []
+  return [...blocks].reverse().reduce((all, block) => `${all.replace(block, '')}\n${block}`, text)
+}
+
+/** The recipe with addresses of this machine in place of names. */
+function placed(text: string, gate: Gate, app: TellingApp): string {
+  const made = text
+    .replaceAll('sallyport:8080', `127.0.0.1:${gate.port}`)
+    .replaceAll('sallyport:9080', `127.0.0.1:${gate.verifyPort}`)
+  return Object.keys(HOSTS).reduce(
+    (all, application) => all.replaceAll(`${application}:3000`, `127.0.0.1:${app.portOf(application)}`),
+    made,
+  )
+}
+
+function routes(provider: TestProvider, portalUrl: string): string {
+  const route = (application: Application, more: string) => {
+    const portal = application === 'own' ? 'own' : 'home'
+    return `[[routes]]\nhost = "${HOSTS[application]}"\nverify = true\nportal = "${portal}"\nheaders = "remote"\n${more}\n`
+  }
+  const portal = (name: string, more: string) =>
+    `[portals.${name}]\nproviders = ["id"]\ninsecure_cookies = true\n${more}\n[portals.${name}.roles]\nuser = { groups = ["users"] }\nadmin = { groups = ["admins"] }\n`
+  const site = (application: Application) => [
+    route(application, 'allow = ["user"]\ntokens = true'),
+    route(application, 'path = "/admin"\nallow = ["admin"]'),
+    route(application, 'path = "/open"\nallow = "public"'),
+    route(application, 'path = "/fresh"\nallow = [{ roles = ["user"], max_age = "1m" }]'),
+    route(application, 'path = "/read"\nallow = ["user"]\nmethods = ["GET"]'),
+    route(application, 'path = "/inner"\nallow = [{ networks = ["10.0.0.0/8"], anonymous = true }]'),
+    route(application, 'path = "/cors"\nallow = ["user"]\ncors_preflight = true'),
+  ]
+  return [
+    `[providers.id]\nissuer = "${provider.issuer}"\nclient_id = "gate"\nclient_secret = "gate-secret"\n`,
+    portal('home', `url = "${portalUrl}"`),
+    portal('own', ''),
+    ...site('app'),
+    ...site('own'),
+    route('adm', 'allow = ["admin"]'),
+    route('open', 'allow = "public"'),
+    // Another proxy has what is behind this name, and asks about it too.
+    `[[routes]]\nhost = "*.wide.example.com"\nverify = true\nallow = "public"\n`,
+    '[[routes]]\nhost = "answered.example.com"\nrespond = { body = "ours" }\nallow = "public"\n',
+  ].join('\n')
+}

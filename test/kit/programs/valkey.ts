@@ -1,0 +1,103 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { eventually } from '../gate.ts'
+import { freePort } from './child.ts'
+
+/** A real server, in a folder of its own. Stopped and gone at the end of the scope: `await using valkey = …`. */
+export interface Valkey extends AsyncDisposable {
+  readonly port: number
+  /** One of its databases, with the password. */
+  url(database?: number): string
+  /** A command's answer, as its command line client shows it. */
+  ask(database: number, ...command: string[]): Promise<string>
+  kill(): Promise<void>
+  /** Stops it without ending it: connections stay, and nothing answers. */
+  freeze(): void
+  thaw(): void
+  /** Starts it again on the same port, with what it had written unless it shall be empty. */
+  start(options?: { readonly isEmpty: boolean }): Promise<void>
+}
+
+export interface ValkeyOptions {
+  readonly password?: string
+  /** Files for TLS; the port then speaks nothing else. */
+  readonly tls?: { readonly cert: string; readonly key: string }
+}
+
+/** Debian 12 and Ubuntu have no Valkey; Redis 7 speaks and is started the same way. */
+const PROGRAM = Bun.which('valkey-server') === null ? 'redis' : 'valkey'
+
+/** Starts `valkey-server`, or `redis-server` where there is none, on a free port, with every write on the disk at once. */
+export async function startValkey({ password, tls }: ValkeyOptions = {}): Promise<Valkey> {
+  const folder = mkdtempSync(join(tmpdir(), 'sallyport-valkey-'))
+  const port = await freePort()
+  const auth = password === undefined ? [] : ['-a', password, '--no-auth-warning']
+  const secure = tls === undefined ? [] : ['--tls', '--insecure']
+  const listening =
+    tls === undefined
+      ? ['--port', `${port}`]
+      : [
+          '--port',
+          '0',
+          '--tls-port',
+          `${port}`,
+          '--tls-auth-clients',
+          'no',
+          '--tls-cert-file',
+          tls.cert,
+          '--tls-key-file',
+          tls.key,
+        ]
+  let server: Bun.Subprocess | null = null
+
+  async function ask(database: number, ...command: string[]): Promise<string> {
+    const client = Bun.spawn([`${PROGRAM}-cli`, '-p', `${port}`, '-n', `${database}`, ...auth, ...secure, ...command], {
+      stdout: 'pipe',
+      stderr: 'pipe',
+    })
+    return (await new Response(client.stdout).text()).trim()
+  }
+
+  async function start({ isEmpty } = { isEmpty: false }): Promise<void> {
+    if (isEmpty) rmSync(join(folder, 'appendonlydir'), { recursive: true, force: true })
+    const settings = ['--bind', '127.0.0.1', '--dir', folder, '--databases', '1000', '--save', '']
+    const durable = ['--appendonly', 'yes', '--appendfsync', 'always']
+    const secret = password === undefined ? [] : ['--requirepass', password]
+    server = Bun.spawn([`${PROGRAM}-server`, ...listening, ...settings, ...durable, ...secret], {
+      stdin: 'ignore',
+      stdout: 'ignore',
+      stderr: 'inherit',
+    })
+    await eventually(async () => (await ask(0, 'PING')) === 'PONG', 'the server answers', 10_000)
+  }
+
+  async function kill(): Promise<void> {
+    server?.kill('SIGKILL')
+    await server?.exited
+  }
+
+  try {
+    await start()
+  } catch (error) {
+    await kill()
+    rmSync(folder, { recursive: true, force: true })
+    throw error
+  }
+  return {
+    port,
+    url(database = 0) {
+      const user = password === undefined ? '' : `:${encodeURIComponent(password)}@`
+      return `${tls === undefined ? 'redis' : 'rediss'}://${user}127.0.0.1:${port}/${database}`
+    },
+    ask,
+    kill,
+    freeze: () => server?.kill('SIGSTOP'),
+    thaw: () => server?.kill('SIGCONT'),
+    start,
+    async [Symbol.asyncDispose]() {
+      await kill()
+      rmSync(folder, { recursive: true, force: true })
+    },
+  }
+}

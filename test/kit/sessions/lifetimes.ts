@@ -1,0 +1,14 @@
+import type { PortalLifetimes } from '../../../src/config/types.ts'
+import type { Vouchers } from '../../../src/session/vouchers.ts'
+
+/** A portal's lifetimes as the file has them by default, but for refreshes, which only some tests want. */
+export const LIFETIMES: PortalLifetimes = {
+  lifetimeMs: 12 * 3_600_000,
+  idleMs: 2 * 3_600_000,
+  refreshMs: null,
+  refreshLimitMs: 0,
+  rememberMs: null,
+}
+
+/** For tests in which it does not matter who vouches: any provider's word counts. */
+export const ANY_PROVIDER: Vouchers = { keys: new Set(), counts: () => true }

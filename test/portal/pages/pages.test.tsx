@@ -1,0 +1,230 @@
+import { describe, expect, test } from 'bun:test'
+import { createLog } from '../../../src/base/log.ts'
+import type { Brand, PortalConfig } from '../../../src/config/types.ts'
+import { columns } from '../../../src/console/columns.ts'
+import { makeIdentity } from '../../../src/identity/identity.ts'
+import { renderDeniedPage, renderErrorPage } from '../../../src/portal/error-pages.tsx'
+import { ApplicationsPage } from '../../../src/portal/pages/applications.tsx'
+import { SignInPage } from '../../../src/portal/pages/sign-in.tsx'
+import type { PortalRequest } from '../../../src/portal/portal.ts'
+import { problemResponse } from '../../../src/portal/problem.ts'
+import { EN } from '../../../src/portal/words/en.ts'
+import { parseTarget } from '../../../src/route/target.ts'
+import type { Session } from '../../../src/session/session.ts'
+import { LIFETIMES } from '../../kit/sessions/lifetimes.ts'
+
+const MARKUP = '<b onclick="x">&\'"'
+const ESCAPED = '&lt;b onclick=&quot;x&quot;&gt;&amp;&#39;&quot;'
+
+const portal: PortalConfig = {
+  name: 'home',
+  title: 'Example Home',
+  url: null,
+  providers: [],
+  callbackPath: '/.sallyport/callback',
+  insecureCookies: false,
+  roles: new Map(),
+  lifetimes: LIFETIMES,
+  providerLogout: true,
+  adminRole: null,
+  passwords: null,
+  bindTickets: false,
+  personalTokens: false,
+  guestLinks: null,
+  brand: { logo: null, logoDark: null, colours: null },
+  personalTokensRestMs: 30 * 24 * 3_600_000,
+}
+
+function contextAt(address: string): PortalRequest {
+  const { host } = new URL(address)
+  return {
+    request: new Request(address),
+    target: parseTarget('GET', address, host),
+    origin: `https://${host}`,
+    reachedAt: ({ authority }) => `https://${authority}`,
+    clientAddress: '192.0.2.1',
+    requestId: 'req-7',
+    portal,
+    providers: new Map(),
+    wantsAuthTime: false,
+    wantsAccess: false,
+    keepsForms: null,
+    hasKeptForms: false,
+    session: null,
+    serves: () => true,
+    rolesOf: () => [],
+    isTold: true,
+    told: ({ identity }) => ({ identity, roles: [] }),
+    shareable: () => null,
+    applications: () => [],
+    iconOf: () => null,
+  }
+}
+
+function sessionOf(claims: Record<string, unknown>): Session {
+  const identity = makeIdentity('pocket-id', 'https://id.example.com', 'subject-1', claims)
+  return { id: 's', portal: 'home', identity, isRemembered: false, createdAtMs: 0, expiresAtMs: 1 }
+}
+
+describe('the page of an error', () => {
+  test('shows its sentence and the reference, escaped, with its status', async () => {
+    const answer = renderErrorPage({
+      words: EN,
+      brand: null,
+      status: 404,
+      title: MARKUP,
+      detail: MARKUP,
+      reference: MARKUP,
+    })
+    const text = await answer.text()
+    expect(answer.status).toBe(404)
+    expect(text.split(ESCAPED).length - 1).toBe(4)
+    expect(text).not.toContain('<b ')
+    expect(text).not.toContain('http-equiv="refresh"')
+  })
+
+  test('tries again by itself where that makes sense, not faster than one can read', async () => {
+    const answer = renderErrorPage({ words: EN, brand: null, status: 503, title: 'x', reference: 'r', retryAfterS: 1 })
+    expect(answer.headers.get('retry-after')).toBe('1')
+    expect(await answer.text()).toContain('<meta http-equiv="refresh" content="3"/>')
+    const other = renderErrorPage({
+      brand: null,
+      words: EN,
+      status: 503,
+      title: 'x',
+      reference: 'r',
+      retryAfterS: 9,
+      refreshTo: '/a?b=1&c',
+    })
+    expect(await other.text()).toContain('content="9;url=/a?b=1&amp;c"')
+  })
+})
+
+describe('the look of a portal', () => {
+  const svg = 'data:image/svg+xml;base64,PHN2Zy8+'
+  const brand: Brand = {
+    logo: svg,
+    logoDark: null,
+    colours: { light: { accent: '#34624f', tint: '#eaeeea' }, dark: { accent: '#86d2c2', tint: '#273433' } },
+  }
+
+  test('is its logo, as an image that runs nothing, and its colours, by the policy’s hash', async () => {
+    const answer = renderErrorPage({ words: EN, brand, status: 404, title: 'x', reference: 'r' })
+    const text = await answer.text()
+    expect(text).toContain(`<img class="mark" src="${svg}" alt=""/>`)
+    const styles = [...text.matchAll(/<style>([\s\S]*?)<\/style>/g)].map(([, style]) => style ?? '')
+    expect(styles).toHaveLength(2)
+    expect(styles[1]).toContain('--accent:#34624f')
+    const policy = answer.headers.get('content-security-policy') ?? ''
+    for (const style of styles) {
+      expect(policy).toContain(`'sha256-${new Bun.CryptoHasher('sha256').update(style).digest('base64')}'`)
+    }
+    expect(policy).toStartWith("default-src 'none'; style-src 'sha256-")
+    expect(policy).not.toContain('unsafe')
+  })
+
+  test('ends with the page: the next one without it has the gate', async () => {
+    await renderErrorPage({ words: EN, brand, status: 404, title: 'x', reference: 'r' }).text()
+    const plain = await renderErrorPage({ words: EN, brand: null, status: 404, title: 'x', reference: 'r' }).text()
+    expect(plain).not.toContain('<img')
+    expect(plain).not.toContain('#34624f')
+  })
+})
+
+describe('the page of a refusal', () => {
+  const denied = (claims: Record<string, unknown>, address = 'https://kuma.example.com/d/1?x=1') =>
+    renderDeniedPage(contextAt(address), sessionOf(claims), {
+      needed: ['admin'],
+      had: ['user'],
+      reasons: ['It is open only from <certain> networks.'],
+      routeName: 'Kuma',
+    }).text()
+
+  test('says who is signed in, which role is missing, and offers to switch account', async () => {
+    const text = await denied({ name: 'Grace', email: 'grace@example.com' })
+    for (const said of ['Kuma is not open to you', 'Grace', 'grace@example.com', '>user<', '>admin<', 'req-7']) {
+      expect(text).toContain(said)
+    }
+    expect(text).toContain('href="/.sallyport/login?switch=1&amp;return=%2Fd%2F1%3Fx%3D1"')
+    expect(text).toContain('href="/.sallyport/logout"')
+  })
+
+  test('says in sentences what else is missing', async () =>
+    expect(await denied({})).toContain('It is open only from &lt;certain&gt; networks.'))
+
+  test('escapes what a provider says about a person, and falls back to the subject', async () => {
+    expect(await denied({ name: MARKUP })).toContain(ESCAPED)
+    expect(await denied({ name: MARKUP })).not.toContain('<b ')
+    expect(await denied({})).toContain('subject-1')
+  })
+})
+
+/** Marks that turn the direction of what stands around them (UAX #9 §2), each as it is and as it is shown. */
+const TURNING = [0x061c, 0x200e, 0x200f, 0x202a, 0x202b, 0x202c, 0x202d, 0x202e, 0x2066, 0x2067, 0x2068, 0x2069]
+
+test.each(TURNING.map(code => [String.fromCodePoint(code), `\\u${code.toString(16).padStart(4, '0')}`]))(
+  'a mark that turns the direction of text is shown as an escape: %j',
+  async (mark, shown) => {
+    const name = `Eve${mark}nimda`
+    const page = await renderDeniedPage(
+      contextAt('https://kuma.example.com/'),
+      sessionOf({ name, email: `${mark}@x` }),
+      {
+        needed: [],
+        had: [],
+        reasons: [],
+        routeName: 'Kuma',
+      },
+    ).text()
+    expect(page).toContain(`Eve${shown}nimda`)
+    expect(page).toContain(`${shown}@x`)
+    expect(page).not.toContain(mark)
+    expect(columns([['NAME'], [name]])).toBe(`NAME\nEve${shown}nimda\n`)
+    const lines: string[] = []
+    createLog({ style: 'pretty', now: () => 0, write: line => void lines.push(line) }).info('x', { user: name })
+    expect(lines[0]).toContain(`Eve${shown}nimda`)
+  },
+)
+
+test('the choice of providers and the list of applications escape names and addresses', () => {
+  const choice = String(<SignInPage words={EN} title={MARKUP} choices={[{ label: MARKUP, address: '/x?a=1&b="' }]} />)
+  expect(choice).not.toContain('<b ')
+  expect(choice).toContain('href="/x?a=1&amp;b=&quot;"')
+  const page = String(
+    <ApplicationsPage
+      words={EN}
+      title={MARKUP}
+      identity={sessionOf({ name: MARKUP }).identity}
+      applications={[
+        {
+          name: MARKUP,
+          address: 'https://kuma.example.com/',
+          description: MARKUP,
+          group: MARKUP,
+          icon: null,
+          health: 'down',
+        },
+      ]}
+      menu={[{ label: MARKUP, address: '/s?a=1&b="', isHere: true }]}
+      switchAddress="/switch"
+    />,
+  )
+  expect(page).not.toContain('<b ')
+  expect(page).toContain('>B<')
+  expect(page).toContain('<a href="/s?a=1&amp;b=&quot;" aria-current="page">')
+})
+
+test('RFC 9457: a problem has type, title, status, detail and our code', async () => {
+  const answer = problemResponse(403, 'access.denied', MARKUP, 'req-1', { needed: ['admin'] }, { 'x-a': 'b' })
+  expect(answer.headers.get('content-type')).toBe('application/problem+json')
+  expect(answer.headers.get('x-a')).toBe('b')
+  expect(await answer.json()).toEqual({
+    type: 'about:blank',
+    title: 'Forbidden',
+    status: 403,
+    detail: MARKUP,
+    code: 'access.denied',
+    reference: 'req-1',
+    needed: ['admin'],
+  })
+})

@@ -1,0 +1,162 @@
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { join } from 'node:path'
+import { createEventStreams, isEventStream } from '../../../src/proxy/body/event-streams.ts'
+import { createFlows } from '../../../src/proxy/body/flows.ts'
+import { createWholeBodies } from '../../../src/proxy/body/whole.ts'
+import { OWN_PATHS_ONLY } from '../../../src/proxy/fields/response.ts'
+import { forward } from '../../../src/proxy/forward.ts'
+import type { ForwardTools } from '../../../src/proxy/job.ts'
+import { createPatience } from '../../../src/proxy/lifetime/client-idle.ts'
+import { openDeadlines } from '../../../src/proxy/lifetime/deadlines.ts'
+import { createExchanges, type Exchange } from '../../../src/proxy/lifetime/exchanges.ts'
+import { NOWHERE } from '../../../src/proxy/lifetime/roster.ts'
+import { createUpstreamPool } from '../../../src/proxy/upstream/upstream.ts'
+import { upstreamConfig } from '../../kit/applications/upstream.ts'
+import { quietPorts } from '../../kit/clock.ts'
+import { temporaryFolder } from '../../kit/folder.ts'
+import { eventually } from '../../kit/gate.ts'
+import { openWire, type RawUpstream, startRawUpstream } from '../../kit/wire/wire.ts'
+
+const CHUNKED = 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n'
+
+/** What the application answers on each path. */
+const ANSWERS: Readonly<Record<string, string>> = {
+  '/small': 'HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nsmall',
+  '/empty': 'HTTP/1.1 204 No Content\r\n\r\n',
+  '/chunked': `${CHUNKED}\r\n5\r\nwhole\r\n0\r\n\r\n`,
+  '/events': `${CHUNKED}Content-Type: text/event-stream\r\n\r\n7\r\ndata: 1\r\n0\r\n\r\n`,
+  '/switched': 'HTTP/1.1 101 Switching Protocols\r\nUpgrade: other\r\nConnection: upgrade\r\n\r\n',
+  '/broken': 'HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n',
+  '/endless': `${CHUNKED}\r\n5\r\nbegun\r\n`,
+  '/long': `HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n\r\nbegun${'x'.repeat(70_000)}`,
+  '/half': 'HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nbegun',
+  '/silent': '',
+}
+
+const exchanges = createExchanges()
+const deadlines = openDeadlines(Date.now)
+const ports = { ...quietPorts({ now: Date.now }), fetch: (address: string, init?: RequestInit) => fetch(address, init) }
+const pool = createUpstreamPool(ports)
+const tools: ForwardTools = {
+  ports,
+  deadlines,
+  exchanges,
+  flows: createFlows({
+    deadlines,
+    now: Date.now,
+    limits: () => ({ maxOpen: null, stallMs: 60_000, memoryBytes: 100_000_000 }),
+    onCut: () => undefined,
+  }),
+  streams: createEventStreams(),
+  wholeBodies: createWholeBodies({ unsent: () => 0, deadlines, now: Date.now, patienceMs: undefined }),
+  patience: createPatience(deadlines, Date.now, 255),
+  noteTruncated: () => undefined,
+}
+
+let app: RawUpstream
+const folder = temporaryFolder()
+
+beforeAll(async () => {
+  app = await startRawUpstream(async connection => {
+    while (!connection.isClosed) {
+      const { raw } = await connection.receive({ until: got => got.includes('\r\n\r\n'), timeoutMs: 60_000 })
+      await connection.send(ANSWERS[/^\S+ (\S+)/.exec(raw.toString('latin1'))?.[1] ?? ''] ?? '')
+    }
+  })
+})
+afterAll(async () => {
+  deadlines.close()
+  pool.close()
+  await app.close()
+  folder[Symbol.dispose]()
+})
+
+/** A front that forwards everything, where it is told to listen. */
+function startFront(where: { readonly port: number; readonly hostname: string } | { readonly unix: string }) {
+  const upstream = pool.upstream(upstreamConfig(`http://127.0.0.1:${app.port}`))
+  return Bun.serve({
+    ...where,
+    async fetch(request: Request, front: Bun.Server<unknown>): Promise<Response> {
+      const path = request.url.slice(request.url.indexOf('/', 8))
+      const job = {
+        request,
+        body: request.body,
+        method: request.method,
+        upstream,
+        path,
+        sent: {},
+        headers: request.headers,
+        hasOwnHost: true,
+        timeoutMs: 60_000,
+        routeId: 'app',
+        maxBodyBytes: null,
+        keepLengthBytes: null,
+        client: '127.0.0.1',
+        provenClient: '127.0.0.1',
+        session: null,
+        front,
+        connection: request,
+        mentions: null,
+        bounds: OWN_PATHS_ONLY,
+      }
+      return forward(job, tools).catch(() => new Response(null, { status: 502 }))
+    },
+  } as Parameters<typeof Bun.serve>[0])
+}
+
+function count(): number {
+  return [...exchanges.owners()].length
+}
+
+describe('nothing is kept of an exchange that is over,', () => {
+  for (const kind of ['tcp', 'unix'] as const) {
+    for (const path of Object.keys(ANSWERS)) {
+      test(`by ${kind}: ${path}, whether it ended or its client left`, async () => {
+        const at = join(folder.path, `${path.slice(1)}.sock`)
+        const front = startFront(kind === 'unix' ? { unix: at } : { port: 0, hostname: '127.0.0.1' })
+        const wire = await openWire(kind === 'unix' ? at : (front.port ?? 0))
+        await wire.send(`GET ${path} HTTP/1.1\r\nHost: app.example\r\n\r\n`)
+        if (path === '/silent') await eventually(() => count() === 1, 'the exchange is there')
+        else await eventually(() => wire.received.includes('HTTP/1.1 '), 'an answer begins')
+        wire.close()
+        await eventually(() => count() === 0, 'the exchange has left', 15_000)
+        await front.stop(true)
+      })
+    }
+  }
+})
+
+test('those that are to end end once, whatever place each had', () => {
+  const all = createExchanges()
+  const ended: string[] = []
+  const add = (routeId: string): void => {
+    const one: Exchange = {
+      owner: { routeId, session: null, method: 'GET', client: null },
+      place: NOWHERE,
+      end() {
+        ended.push(routeId)
+        all.remove(one)
+      },
+    }
+    all.add(one)
+  }
+  for (const routeId of ['a', 'b', 'a', 'c', 'a']) add(routeId)
+  all.endWhere(({ routeId }) => routeId === 'a', 'of a test')
+  all.endWhere(({ routeId }) => routeId === 'a', 'of a test')
+  expect(ended).toEqual(['a', 'a', 'a'])
+  expect([...all.owners()].map(({ routeId }) => routeId).sort()).toEqual(['b', 'c'])
+})
+
+test('RFC 9110 §8.3.1: events are events in any case and with any parameter, and nothing else is', () => {
+  for (const type of [
+    'text/event-stream',
+    'Text/Event-Stream',
+    'TEXT/EVENT-STREAM;charset=utf-8',
+    'text/event-stream ; x=y',
+  ]) {
+    expect([type, isEventStream(type)]).toEqual([type, true])
+  }
+  for (const type of [null, '', 'text/event-streams', 'text/plain; a=text/event-stream']) {
+    expect([type, isEventStream(type)]).toEqual([type, false])
+  }
+})

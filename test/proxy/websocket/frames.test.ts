@@ -1,0 +1,123 @@
+import { heapStats } from 'bun:jsc'
+import { expect, test } from 'bun:test'
+import { randomBytes } from 'node:crypto'
+import fc from 'fast-check'
+import { FrameEncoder } from '../../../src/proxy/websocket/encoder.ts'
+import { encodeClose, FrameReader, isWireCloseCode, OPCODE } from '../../../src/proxy/websocket/frames.ts'
+
+/** What a reader tells of these bytes when they come in these pieces. */
+function reads(bytes: Buffer, cuts: readonly number[], maxBytes = 1 << 20): unknown[] {
+  const told: unknown[] = []
+  const reader = new FrameReader(
+    {
+      text: message => told.push(message),
+      binary: message => told.push(message.toString('hex')),
+      ping: payload => told.push({ ping: payload.toString('hex') }),
+      close: (code, reason) => told.push({ code, reason }),
+    },
+    { maxBytes, isCompressed: false },
+  )
+  const edges = [0, ...cuts.map(cut => cut % (bytes.length + 1)).sort((a, b) => a - b), bytes.length]
+  for (let index = 1; index < edges.length; index++) {
+    const fault = reader.read(Buffer.from(bytes.subarray(edges[index - 1], edges[index])))
+    if (fault !== null) told.push(fault.closeCode)
+  }
+  return told
+}
+
+/** Takes the mask off a frame of ours, which makes it one that a server might send. */
+function unmask(frame: Buffer): Buffer {
+  const extended = [126, 127].indexOf((frame[1] ?? 0) & 0x7f)
+  const maskAt = 2 + (extended === -1 ? 0 : extended === 0 ? 2 : 8)
+  const mask = frame.subarray(maskAt, maskAt + 4)
+  const head = Buffer.from(frame.subarray(0, maskAt))
+  head[1] = (head[1] ?? 0) & 0x7f
+  const body = Buffer.from(frame.subarray(maskAt + 4))
+  for (let index = 0; index < body.length; index++) body[index] = (body[index] ?? 0) ^ (mask[index % 4] ?? 0)
+  return Buffer.concat([head, body])
+}
+
+const encoder = new FrameEncoder(randomBytes)
+const payloads = fc.oneof(
+  fc.uint8Array({ maxLength: 300 }),
+  fc.integer({ min: 65_530, max: 65_541 }).map(length => new Uint8Array(length).fill(length)),
+)
+
+test('any message, masked by us and unmasked by the book, reads the same however it is cut into pieces', () => {
+  fc.assert(
+    fc.property(fc.array(payloads, { maxLength: 4 }), fc.array(fc.nat(), { maxLength: 12 }), (messages, cuts) => {
+      const bytes = Buffer.concat(messages.map(payload => unmask(encoder.encode(OPCODE.binary, payload))))
+      expect(reads(bytes, cuts)).toEqual(messages.map(payload => Buffer.from(payload).toString('hex')))
+    }),
+    { numRuns: 200 },
+  )
+})
+
+test('no bytes at all make a reader throw, and what it tells does not depend on how they are cut', () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 64 }), fc.array(fc.nat(), { maxLength: 6 }), (bytes, cuts) => {
+      expect(reads(Buffer.from(bytes), cuts)).toEqual(reads(Buffer.from(bytes), []))
+    }),
+    { numRuns: 2000 },
+  )
+})
+
+test('a flood of one-byte fragments costs no more than its bytes', () => {
+  const fragments = Buffer.alloc(3 * 1_000_000)
+  for (let at = 0; at < fragments.length; at += 3) fragments.set([at === 0 ? 0x02 : 0x00, 1, 0x61], at)
+  const told: number[] = []
+  const reader = new FrameReader(
+    { text() {}, binary: message => void told.push(message.length), ping() {}, close() {} },
+    { maxBytes: 1 << 24, isCompressed: false },
+  )
+  Bun.gc(true)
+  const before = heapStats().objectCount
+  for (let at = 0; at < fragments.length; at += 65_535) {
+    expect(reader.read(fragments.subarray(at, at + 65_535))).toBeNull()
+  }
+  Bun.gc(true)
+  // A list of what came would hold a million of them.
+  expect(heapStats().objectCount - before).toBeLessThan(100_000)
+  expect(reader.read(Buffer.from([0x80, 0]))).toBeNull()
+  expect(told).toEqual([1_000_000])
+})
+
+test('RFC 6455 §5.5: a control frame may come inside a fragmented message that is nearly full', () => {
+  const bytes = Buffer.concat([
+    Buffer.from([0x01, 3]),
+    Buffer.from('abc'),
+    Buffer.from([0x89, 2, 1, 2, 0x80, 1]),
+    Buffer.from('d'),
+  ])
+  expect(reads(bytes, [], 4)).toEqual([{ ping: '0102' }, 'abcd'])
+})
+
+test('nothing is told after a Close', () => {
+  const close = [0x88, 2, 0x03, 0xe8]
+  expect(reads(Buffer.from([...close, 0x81, 1, 0x61, ...close]), [])).toEqual([{ code: 1000, reason: '' }])
+})
+
+test('a close reason is cut to 123 bytes, and never inside a character', () => {
+  const payload = Buffer.from(encodeClose(1011, `${'a'.repeat(122)}ü`))
+  expect(payload.readUInt16BE(0)).toBe(1011)
+  expect(payload.toString('utf8', 2)).toBe('a'.repeat(122))
+})
+
+test('RFC 6455 §7.4: exactly the codes that may be sent may be sent', () => {
+  const allowed = Array.from({ length: 70_000 }, (_, code) => code).filter(isWireCloseCode)
+  expect(allowed).toEqual([
+    1000,
+    1001,
+    1002,
+    1003,
+    1007,
+    1008,
+    1009,
+    1010,
+    1011,
+    1012,
+    1013,
+    1014,
+    ...Array.from({ length: 2000 }, (_, index) => 3000 + index),
+  ])
+})

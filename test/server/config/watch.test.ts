@@ -1,0 +1,61 @@
+import { expect, test } from 'bun:test'
+import { appendFileSync, renameSync, symlinkSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { watchFiles } from '../../../src/server/config/watch.ts'
+import { temporaryFolder } from '../../kit/folder.ts'
+import { eventually } from '../../kit/gate.ts'
+
+/** Writes to a log in the folder every few milliseconds, as an access log or a database beside the file would. */
+function busyFolder(folder: string): { [Symbol.dispose](): void } {
+  const timer = setInterval(() => appendFileSync(join(folder, 'access.log'), 'a line\n'), 5)
+  return { [Symbol.dispose]: () => clearInterval(timer) }
+}
+
+test('a folder in which something else is written all the time causes no reading', async () => {
+  using folder = temporaryFolder()
+  const path = join(folder.path, 'routes.toml')
+  writeFileSync(path, 'one')
+  let calls = 0
+  const watching = watchFiles([path], () => void calls++)
+  using _busy = busyFolder(folder.path)
+  await Bun.sleep(500)
+  watching.close()
+  expect(calls).toBe(0)
+})
+
+const SAVES: [string, (path: string) => void][] = [
+  ['saved in place', path => writeFileSync(path, 'two')],
+  [
+    'renamed over',
+    path => {
+      writeFileSync(`${path}~`, 'two')
+      renameSync(`${path}~`, path)
+    },
+  ],
+  [
+    'relinked',
+    path => {
+      writeFileSync(`${path}.other`, 'two')
+      symlinkSync(`${path}.other`, `${path}.link`)
+      renameSync(`${path}.link`, path)
+    },
+  ],
+]
+
+test.each(SAVES)(
+  'a file that is %s is noticed in a folder in which something else is written all the time',
+  async (_how, save) => {
+    using folder = temporaryFolder()
+    const path = join(folder.path, 'routes.toml')
+    writeFileSync(path, 'one')
+    let calls = 0
+    const watching = watchFiles([path], () => void calls++)
+    using _busy = busyFolder(folder.path)
+    await Bun.sleep(50)
+    save(path)
+    await eventually(() => calls > 0, 'the change is noticed')
+    await Bun.sleep(300)
+    watching.close()
+    expect(calls).toBe(1)
+  },
+)

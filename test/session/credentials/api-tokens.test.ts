@@ -1,0 +1,122 @@
+import { expect, test } from 'bun:test'
+import { join } from 'node:path'
+import { makeIdentity } from '../../../src/identity/identity.ts'
+import { createApiTokens, type NewApiToken } from '../../../src/session/credentials/api-tokens.ts'
+import { openSqliteStore } from '../../../src/session/sqlite/store.ts'
+import type { SessionStore, StoredApiToken } from '../../../src/session/store.ts'
+import { fakeClock, quietPorts } from '../../kit/clock.ts'
+import { temporaryFolder } from '../../kit/folder.ts'
+
+const LIMITS = { host: null, path: null, methods: null, networks: null }
+const ADA = makeIdentity('id', 'https://id.example', 'ada', {
+  auth_time: 1,
+  acr: 'phr',
+  amr: ['mfa'],
+  sid: 's',
+  department: 'it',
+})
+const REST_MS = 500
+const NEW: NewApiToken = {
+  portal: 'home',
+  name: 'n',
+  lifetimeMs: 1000,
+  identity: { ...ADA, roles: ['user'] },
+  limits: LIMITS,
+}
+
+/** Tokens over a real database; `reads` counts look-ups that reached it. */
+function openTokens(folder: string, capacity = 10) {
+  const clock = fakeClock()
+  const store = openSqliteStore(join(folder, 's.db'), quietPorts(clock))
+  let reads = 0
+  const counted: SessionStore = {
+    ...store,
+    findToken(hash) {
+      reads++
+      return store.findToken(hash)
+    },
+  }
+  return {
+    clock,
+    store,
+    tokens: createApiTokens(counted, quietPorts(clock), {
+      capacity: () => capacity,
+      restMs: () => REST_MS,
+      vouches: () => true,
+    }),
+    reads: () => reads,
+  }
+}
+
+test('a token is read once, and the same session value stands for it until it is evicted', async () => {
+  using folder = temporaryFolder()
+  const { tokens, reads, store } = openTokens(folder.path, 2)
+  const made = await Promise.all([1, 2, 3].map(() => tokens.create(NEW)))
+  const [first, second, third] = made.map(({ text }) => text)
+  const one = await tokens.find(first ?? '')
+  expect(await tokens.find(first ?? '')).toBe(one)
+  expect(reads()).toBe(1)
+  await tokens.find(second ?? '')
+  await tokens.find(third ?? '')
+  expect((await tokens.find(first ?? ''))?.session.id).toBe(one?.session.id ?? '')
+  expect(reads()).toBe(4)
+  await store.close()
+})
+
+test('junk of another shape reaches no database, and unknown tokens are not remembered', async () => {
+  using folder = temporaryFolder()
+  const { tokens, reads, store } = openTokens(folder.path)
+  for (const text of ['', 'sp_', `sp_${'a'.repeat(44)}`, `sp_${'!'.repeat(43)}`, `SP_${'a'.repeat(43)}`])
+    expect(await tokens.find(text)).toBeNull()
+  expect(reads()).toBe(0)
+  const unknown = `sp_${'a'.repeat(43)}`
+  expect(await tokens.find(unknown)).toBeNull()
+  expect(await tokens.find(unknown)).toBeNull()
+  expect(reads()).toBe(2)
+  await store.close()
+})
+
+test('a token that is revoked while it is being read does not come back from that reading', async () => {
+  using folder = temporaryFolder()
+  const clock = fakeClock()
+  const store = openSqliteStore(join(folder.path, 's.db'), quietPorts(clock))
+  const { promise, resolve } = Promise.withResolvers<StoredApiToken | null>()
+  let isSlow = true
+  const slow: SessionStore = { ...store, findToken: hash => (isSlow ? promise : store.findToken(hash)) }
+  const tokens = createApiTokens(slow, quietPorts(clock), {
+    capacity: () => 10,
+    restMs: () => REST_MS,
+    vouches: () => true,
+  })
+  const { text, held } = await tokens.create(NEW)
+  const reading = tokens.find(text)
+  const [row] = await store.listTokens('home')
+  expect(await tokens.revoke(held.session.id)).toBe(true)
+  isSlow = false
+  resolve(row ?? null)
+  expect(await reading).toBeNull()
+  expect(await tokens.find(text)).toBeNull()
+  await store.close()
+})
+
+test('a token keeps who someone is, and nothing of how or when they signed in', async () => {
+  using folder = temporaryFolder()
+  const { tokens, store } = openTokens(folder.path)
+  const { held } = await tokens.create(NEW)
+  expect(held.session.identity.claims).toEqual({ department: 'it' })
+  await store.close()
+})
+
+test('a token ends with its time, from memory too', async () => {
+  using folder = temporaryFolder()
+  const { tokens, store, clock } = openTokens(folder.path)
+  const { text, held } = await tokens.create(NEW)
+  clock.advance(999)
+  expect(await tokens.find(text)).not.toBeNull()
+  expect((await tokens.current(held.session.id))?.id).toBe(held.session.id)
+  clock.advance(1)
+  expect(await tokens.find(text)).toBeNull()
+  expect(await tokens.current(held.session.id)).toBeNull()
+  expect(await tokens.list('home')).toEqual([])
+  await store.close()
+})

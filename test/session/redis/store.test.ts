@@ -1,0 +1,202 @@
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import type { Facts } from '../../../src/base/errors.ts'
+import { makeIdentity } from '../../../src/identity/identity.ts'
+import { openSessions } from '../../../src/session/open.ts'
+import { openRedisStore } from '../../../src/session/redis/store.ts'
+import { createSealer } from '../../../src/session/seal.ts'
+import type { SessionStore } from '../../../src/session/store.ts'
+import { quietPorts } from '../../kit/clock.ts'
+import { eventually } from '../../kit/gate.ts'
+import { startValkey, type Valkey } from '../../kit/programs/valkey.ts'
+import { ANY_PROVIDER } from '../../kit/sessions/lifetimes.ts'
+import { storedSession } from '../../kit/sessions/stored.ts'
+
+const PORTS = quietPorts({ now: Date.now })
+const LIMITS = { perOwner: 500, total: 50_000 }
+
+/** Keys that stay: indexes and counts of everything. What is in them is removed by `purge`. */
+const LASTING = ['expires', 'seen', 'changes', 'once', 'once-expires', 'once-count'].map(name => `sallyport:1:${name}`)
+
+let valkey: Valkey
+let database = 0
+
+beforeAll(async () => {
+  valkey = await startValkey({ password: 'secret' })
+})
+
+afterAll(() => valkey[Symbol.asyncDispose]())
+
+async function withStores(act: (one: SessionStore, other: SessionStore, database: number) => Promise<void>) {
+  const mine = database++
+  const address = { url: valkey.url(mine), shownAs: 'redis://valkey' }
+  const one = openRedisStore(address, PORTS)
+  const other = openRedisStore(address, PORTS)
+  try {
+    await act(one, other, mine)
+  } finally {
+    await one.close()
+    await other.close()
+  }
+}
+
+async function insert(store: SessionStore, id: string, expiresAtMs = Date.now() + 60_000): Promise<void> {
+  const nowMs = Date.now()
+  const session = storedSession(id, { sid: 's', createdAtMs: nowMs, lastSeenMs: nowMs, expiresAtMs })
+  await store.insert(session, { hash: `hash-of-${id}`, sessionId: id, host: 'x.example' })
+}
+
+test('every key names the layout, and whatever belongs to one session or record has a time to live of its own', () =>
+  withStores(async (store, _other, mine) => {
+    await insert(store, 'a', Date.now() + 60_000)
+    await store.addHandle({ hash: 'another', sessionId: 'a', host: 'y.example' })
+    await insert(store, 'b', Date.now() + 120_000)
+    await store.update('a', { identity: '{}', secrets: 't', sid: 's2', checkedAtMs: 1, isRefreshable: true })
+    await store.put({ kind: 'login', hash: 'h', owner: 'o', value: 'v', expiresAtMs: Date.now() + 60_000 }, LIMITS)
+    const owner = { id: 'person:o', identity: '{}', standing: 'good', notedAtMs: 1 } as const
+    await store.keepOwner({ ...owner, expiresAtMs: Date.now() + 60_000 })
+    await store.noteOwner('person:o', { identity: '{}', standing: 'refused', atMs: 2, isLastWord: false })
+    const keys = (await valkey.ask(mine, 'KEYS', '*')).split('\n').filter(key => !LASTING.includes(key))
+    expect(keys.length).toBeGreaterThan(8)
+    for (const key of keys) {
+      expect(key).toStartWith('sallyport:1:')
+      const ttl = Number(await valkey.ask(mine, 'PTTL', key))
+      expect([key, ttl > 3_600_000 && ttl < 3_600_000 + 180_000]).toEqual([key, true])
+    }
+  }))
+
+test('when all sessions are removed or purged, nothing of them is left', () =>
+  withStores(async (store, _other, mine) => {
+    await insert(store, 'a')
+    await insert(store, 'b', Date.now() - 1)
+    await store.put({ kind: 'login', hash: 'h', owner: 'o', value: 'v', expiresAtMs: Date.now() - 1 }, LIMITS)
+    await store.remove('a')
+    await store.purge(Date.now(), 0)
+    const keys = (await valkey.ask(mine, 'KEYS', '*')).split('\n').sort()
+    expect(keys).toEqual(['sallyport:1:changes', 'sallyport:1:once-count'])
+  }))
+
+test('a purge removes any number of sessions, in steps', () =>
+  withStores(async (store, _other, mine) => {
+    const past = Date.now() - 1
+    await Promise.all(Array.from({ length: 1200 }, (_, index) => insert(store, `s${index}`, past)))
+    await store.purge(Date.now(), 0)
+    expect(await valkey.ask(mine, 'KEYS', 'sallyport:1:s*')).toBe('')
+  }))
+
+test('of fifty that take the same record from two nodes at once, one gets it', () =>
+  withStores(async (one, other) => {
+    for (let round = 0; round < 5; round++) {
+      const record = {
+        kind: 'ticket',
+        hash: 'h',
+        owner: 'o',
+        value: `v${round}`,
+        expiresAtMs: Date.now() + 1000,
+      } as const
+      expect(await one.put(record, LIMITS)).toBe(true)
+      const takes = Array.from({ length: 50 }, (_, index) =>
+        (index % 2 === 0 ? one : other).take('ticket', 'h', Date.now()),
+      )
+      expect((await Promise.all(takes)).filter(value => value !== null)).toEqual([`v${round}`])
+    }
+  }))
+
+test('of fifty that ask for a lease on two nodes at once, one gets it', () =>
+  withStores(async (one, other) => {
+    await insert(one, 'a')
+    const leases = Array.from({ length: 50 }, (_, index) => (index % 2 === 0 ? one : other).lease('a', 100, 200))
+    expect((await Promise.all(leases)).filter(isMine => isMine)).toHaveLength(1)
+  }))
+
+test('a server that forgot its scripts is told them again', () =>
+  withStores(async (store, _other, mine) => {
+    await insert(store, 'a')
+    await valkey.ask(mine, 'SCRIPT', 'FLUSH')
+    expect((await store.findByHash('hash-of-a'))?.session.id).toBe('a')
+    await store.remove('a')
+    expect(await store.findByHash('hash-of-a')).toBeNull()
+  }))
+
+test('a person’s subject, a portal and the place of a list may be anything', () =>
+  withStores(async store => {
+    const odd = storedSession('a', {
+      portal: 'a b:*\n"',
+      subject: '\u0000 ü \ud83d\ude00 [x]',
+      issuer: 'https://id.example/ a',
+      sid: ' ',
+      expiresAtMs: Date.now() + 1000,
+    })
+    await store.insert(odd, { hash: 'h', sessionId: 'a', host: 'x' })
+    expect(await store.findById('a')).toEqual(odd)
+    expect(await store.findBySubject(odd.issuer, odd.subject)).toEqual([odd])
+    expect(await store.findBySid(odd.issuer, ' ')).toEqual([odd])
+    expect((await store.list(odd.portal, { after: null, limit: 1 })).sessions).toEqual([odd])
+    for (const after of ['', '[', '(x', '+', '\n\u0000']) {
+      expect((await store.list(odd.portal, { after, limit: 1 })).sessions.length).toBeLessThan(2)
+    }
+  }))
+
+describe('after a lost connection', () => {
+  test(
+    'it is said once that changes may have been missed',
+    () =>
+      withStores(async store => {
+        await insert(store, 'a')
+        expect(await store.changesSince()).toEqual({ removed: [], updated: [] })
+        await valkey.kill()
+        await eventually(() => rejects(store.changesSince()), 'calls fail')
+        await valkey.start()
+        await eventually(async () => !(await rejects(store.findById('a'))), 'calls succeed', 10_000)
+        expect(await store.changesSince()).toEqual({ removed: [], updated: [], isIncomplete: true })
+        expect(await store.changesSince()).toEqual({ removed: [], updated: [] })
+      }),
+    20_000,
+  )
+
+  test('a session that is no longer there is not honoured from memory', async () => {
+    const address = { url: valkey.url(database++), shownAs: 'redis://valkey' }
+    const sessions = openSessions({
+      store: openRedisStore(address, PORTS),
+      sealer: createSealer(new Uint8Array(32), PORTS),
+      limits: { lifetimeMs: 60_000, idleMs: 60_000, cacheEntries: 10, vouchers: ANY_PROVIDER },
+      ports: PORTS,
+      timers: { watchMs: 20, flushMs: 60_000, purgeMs: 60_000 },
+    })
+    try {
+      const identity = makeIdentity('id', 'https://id.example', 'ada', {})
+      const secrets = { idToken: 'x', refreshToken: null }
+      const { token } = await sessions.start({ portal: 'home', host: 'x.example', identity, secrets })
+      const find = async () => sessions.find(token, 'x.example')
+      await valkey.kill()
+      for (let index = 0; index < 10; index++) {
+        expect((await find())?.identity.subject).toBe('ada')
+        await Bun.sleep(20)
+      }
+      await valkey.start({ isEmpty: true })
+      await eventually(async () => (await find()) === null, 'it is asked for again', 10_000)
+    } finally {
+      await sessions.close()
+    }
+  }, 20_000)
+})
+
+test('the log names the server and never its password', async () => {
+  const lines: string[] = []
+  const tell = (message: string, facts?: Facts) => void lines.push(message + JSON.stringify(facts))
+  const log = { debug: tell, info: tell, warn: tell, error: tell }
+  const url = 'redis://:hunter2@127.0.0.1:1/0'
+  const store = openRedisStore({ url, shownAs: 'redis://127.0.0.1:1/0' }, { now: Date.now, log })
+  const failure = await Promise.resolve(store.findById('a')).catch((error: unknown) => String(error))
+  await store.close()
+  expect(lines.join()).toContain('redis://127.0.0.1:1/0')
+  expect(lines.join() + failure).not.toContain('hunter2')
+})
+
+async function rejects(work: unknown): Promise<boolean> {
+  try {
+    await work
+    return false
+  } catch {
+    return true
+  }
+}

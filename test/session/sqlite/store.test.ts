@@ -1,0 +1,143 @@
+import { Database } from 'bun:sqlite'
+import { describe, expect, test } from 'bun:test'
+import { readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { GateError } from '../../../src/base/errors.ts'
+import { openSqliteStore } from '../../../src/session/sqlite/store.ts'
+import { fakeClock, quietPorts } from '../../kit/clock.ts'
+import { temporaryFolder } from '../../kit/folder.ts'
+import { storedSession } from '../../kit/sessions/stored.ts'
+
+const ports = quietPorts(fakeClock())
+const HANDLE = { hash: 'h', sessionId: 'a', host: 'x' }
+const SESSION = storedSession('a')
+
+function codeOf(act: () => unknown): string {
+  try {
+    act()
+  } catch (error) {
+    if (error instanceof GateError) return error.code
+    throw error
+  }
+  return 'none'
+}
+
+describe('the database file', () => {
+  test('is readable by its owner alone', () => {
+    using folder = temporaryFolder()
+    const path = join(folder.path, 's.db')
+    openSqliteStore(path, ports).close()
+    expect(statSync(path).mode & 0o777).toBe(0o600)
+  })
+
+  const damages: [string, (path: string) => void][] = [
+    [
+      'overwritten with something else',
+      path => writeFileSync(path, 'this is no database, but it is long enough to look at '.repeat(200)),
+    ],
+    ['cut in the middle', path => truncateSync(path, Math.floor(statSync(path).size / 2) + 100)],
+  ]
+  test.each(damages)('when %s, is moved aside and begun anew, and admits nobody', (_how, damage) => {
+    using folder = temporaryFolder()
+    const path = join(folder.path, 's.db')
+    const first = openSqliteStore(path, ports)
+    for (let index = 0; index < 200; index++) {
+      first.insert(
+        { ...SESSION, id: `a${index}`, identity: 'x'.repeat(500) },
+        { ...HANDLE, hash: `h${index}`, sessionId: `a${index}` },
+      )
+    }
+    first.close()
+    damage(path)
+    const store = openSqliteStore(path, ports)
+    expect(store.findByHash('h1')).toBeNull()
+    store.insert(SESSION, HANDLE)
+    expect(store.findByHash('h')).not.toBeNull()
+    store.close()
+    expect(readdirSync(folder.path).some(name => name.includes('.damaged-'))).toBe(true)
+  })
+
+  test('of a newer layout is left alone with a clear refusal', () => {
+    using folder = temporaryFolder()
+    const path = join(folder.path, 's.db')
+    const database = new Database(path)
+    database.run('PRAGMA user_version = 999')
+    database.close()
+    expect(codeOf(() => openSqliteStore(path, ports))).toBe('session.store')
+    expect(readdirSync(folder.path)).toEqual(['s.db'])
+  })
+
+  test('of the first layout keeps its sessions, which are then found by person too', () => {
+    using folder = temporaryFolder()
+    const path = join(folder.path, 's.db')
+    const before = new Database(path)
+    before.run(readFileSync(join(import.meta.dir, '../../golden/session/layout-1.sql'), 'utf8'))
+    before.close()
+    const store = openSqliteStore(path, ports)
+    const found = store.findByHash('hash-of-ada')
+    if (found === null || found instanceof Promise) throw new Error('the session was lost')
+    expect(found.host).toBe('app.example')
+    expect(found.session).toMatchObject({
+      portal: 'home',
+      issuer: 'https://id.example',
+      subject: 'ada',
+      sid: 'their-1',
+    })
+    expect(found.session).toMatchObject({ createdAtMs: 100, expiresAtMs: 900, lastSeenMs: 200, checkedAtMs: 100 })
+    expect(found.session).toMatchObject({ secrets: 'sealed', isRefreshable: false, isRemembered: false })
+    expect(store.findBySubject('https://id.example', 'ada')).toEqual([found.session])
+    expect(store.findByHash('hash-of-odd')).not.toBeNull()
+    expect(store.take('login', 'pending', 0)).toBe('sealed too')
+    store.close()
+    const again = openSqliteStore(path, ports)
+    expect(again.findById('a')).toEqual(found.session)
+    again.close()
+  })
+
+  test('of the first layout is brought to the second while a process of the version before still writes', () => {
+    using folder = temporaryFolder()
+    const path = join(folder.path, 's.db')
+    const before = new Database(path)
+    before.run(readFileSync(join(import.meta.dir, '../../golden/session/layout-1.sql'), 'utf8'))
+    const store = openSqliteStore(path, ports)
+    before.run(
+      "INSERT INTO sessions (id, portal, identity, secrets, created_ms, expires_ms, seen_ms) VALUES ('late', 'home', '{}', 's', 1, 9, 1)",
+    )
+    before.run("INSERT INTO removed (session_id, at_ms) VALUES ('a', 300)")
+    expect(store.findById('late')).not.toBeNull()
+    expect(store.changesSince()).toEqual({ removed: ['a'], updated: [] })
+    before.close()
+    store.close()
+  })
+
+  test('in a folder that does not exist is a clear refusal', () => {
+    using folder = temporaryFolder()
+    expect(codeOf(() => openSqliteStore(join(folder.path, 'no/such/s.db'), ports))).toBe('session.store')
+  })
+})
+
+test('kill -9 in the middle of writing loses nothing that was acknowledged, fifty times', async () => {
+  using folder = temporaryFolder()
+  const path = join(folder.path, 's.db')
+  const writer = join(import.meta.dir, '../../kit/sessions/session-writer.ts')
+  for (let round = 0; round < 50; round++) {
+    const child = Bun.spawn([process.execPath, writer, path, String(round)], { stdout: 'pipe', stderr: 'inherit' })
+    let acknowledged = ''
+    const decoder = new TextDecoder()
+    for await (const chunk of child.stdout) {
+      acknowledged += decoder.decode(chunk, { stream: true })
+      if (acknowledged.split('\n').length > 20) child.kill('SIGKILL')
+    }
+    await child.exited
+    const lines = acknowledged.split('\n').slice(0, -1)
+    expect(lines.length).toBeGreaterThan(10)
+    const store = openSqliteStore(path, ports)
+    for (const line of lines) {
+      const [what, id = ''] = line.split(' ')
+      // Its sign-out may have been done, and not yet acknowledged.
+      if (line === lines.at(-1) && what === 'in' && Number(id.split('-')[1]) % 3 === 0) continue
+      expect([line, store.findByHash(id) !== null]).toEqual([line, what === 'in' && !lines.includes(`out ${id}`)])
+    }
+    store.close()
+  }
+}, 60_000)
