@@ -7,6 +7,8 @@ export interface Entry {
   readonly value: Json
   /** Where it comes from, or why it is so. */
   readonly comment?: string
+  /** A list with a line for each item, so that one can be taken out; the comment is the first one's. */
+  readonly isByLine?: boolean
 }
 
 /** A table of the new file. */
@@ -20,8 +22,17 @@ export interface Section {
   readonly also?: readonly string[]
 }
 
-/** A rule of `deny` for everyone, by any address: whoever decides about a closed route takes it out. */
+/** A rule of `deny` for everyone, by any address. */
 export const EVERYONE: Json = { networks: ['0.0.0.0/0', '::/0'] }
+
+/**
+ * The `deny` of a route that lets nobody in until somebody decides about `reasons`. Whoever decides takes out the line for everyone:
+ * what the old file denied stands on lines of its own, and stays.
+ */
+export function closingEntry(reasons: readonly string[], deny: readonly Json[]): Entry {
+  const comment = `everyone, until you decide: ${reasons.join(', ')}`
+  return { key: 'deny', value: [EVERYONE, ...deny], comment, isByLine: deny.length > 0 }
+}
 
 /** What an importer makes of a file. */
 export interface Draft {
@@ -42,12 +53,17 @@ function block({ title, about, entries, also }: Section): readonly string[] {
   return [
     ...(about === undefined ? [] : [comment(about)]),
     title,
-    ...shown.map(({ key, value, comment: said }) => {
-      const line = `${key} = ${formatToml(value)}`
-      return said === undefined ? line : `${line.padEnd(COMMENT_COLUMN - 1)} ${comment(said)}`
+    ...shown.flatMap(({ key, value, comment: said, isByLine }) => {
+      if (isByLine !== true || !Array.isArray(value)) return [withComment(`${key} = ${formatToml(value)}`, said)]
+      const items = value.map((item, index) => withComment(`  ${formatToml(item)},`, index === 0 ? said : undefined))
+      return [`${key} = [`, ...items, ']']
     }),
     ...(also ?? []).map(comment),
   ]
+}
+
+function withComment(line: string, said: string | undefined): string {
+  return said === undefined ? line : `${line.padEnd(COMMENT_COLUMN - 1)} ${comment(said)}`
 }
 
 function comment(text: string): string {

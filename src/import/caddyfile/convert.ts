@@ -1,5 +1,5 @@
 import type { Json } from '../../config/text/raw.ts'
-import { type Entry, EVERYONE, type Section } from '../draft.ts'
+import { closingEntry, type Entry, type Section } from '../draft.ts'
 import { boundPlaces } from './bind.ts'
 import { type Context, createNames } from './context.ts'
 import { directiveOrder } from './directives.ts'
@@ -62,9 +62,7 @@ function routeSection({ host, path, isExact, served, closed, policies, portal, a
       ...(isOwn ? [{ key: 'respond', value: { status: served } }] : answerEntries(served)),
       { key: 'portal', value: portal?.name ?? null },
       { key: 'allow', value: allow },
-      ...(closed.length > 0
-        ? [{ key: 'deny', value: [EVERYONE], comment: `everyone, until you decide: ${closed.join(', ')}` }]
-        : [{ key: 'deny', value: deny.length === 0 ? null : deny }]),
+      closed.length > 0 ? closingEntry(closed, deny) : { key: 'deny', value: deny.length === 0 ? null : deny },
       { key: 'headers', value: hasUpstream ? identity(headers, callBy(served.answer.answer.headers, userId)) : null },
     ],
   }

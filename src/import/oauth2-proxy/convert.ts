@@ -1,5 +1,5 @@
 import { suggest } from '../../config/text/suggest.ts'
-import { EVERYONE, type Section } from '../draft.ts'
+import { closingEntry, type Section } from '../draft.ts'
 import type { Context } from './context.ts'
 import { OPTION_TABLE, READ } from './option-table.ts'
 import { portalSections } from './people.ts'
@@ -25,8 +25,7 @@ export function convertOauth2Proxy(context: Context): readonly Section[] {
 /** A route that lets nobody in: an option that is not known may have kept people out. */
 function closed(section: Section, unknown: readonly string[]): Section {
   if (section.title !== '[[routes]]') return section
-  const comment = `everyone, until you decide: ${unknown.join(', ')}`
-  return { ...section, entries: [...section.entries, { key: 'deny', value: [EVERYONE], comment }] }
+  return { ...section, entries: [...section.entries, closingEntry(unknown, [])] }
 }
 
 /** Notes what has no note yet, and answers the options that nothing is known of. */

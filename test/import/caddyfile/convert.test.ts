@@ -480,7 +480,7 @@ transform user {\n match role banned\n block\n}`,
       sites:
         '(gate) {\n authorize with {args[0]}\n}\napp.example.com {\n import gate users\n import ../more/*.caddy\n reverse_proxy a:1\n}',
     },
-    has: { '[[routes]]': ['allow = ["user"]', `deny = [${EVERYONE}]`] },
+    has: { '[[routes]]': ['allow = ["user"]', `  ${EVERYONE},`, '  { not = { require_email = true } },'] },
     note: 'closed 30 import: the routes that it is for let nobody in: put what it says in its place',
   },
   {

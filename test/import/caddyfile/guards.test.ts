@@ -20,6 +20,9 @@ const SECURITY = `security {
 
 const EVERYONE = 'deny = [{ networks = ["0.0.0.0/0", "::/0"] }]'
 
+/** A route that is closed, whether it denies others as well or not. */
+const CLOSED = /deny = \[ ?(?: {2})?\{ networks = \["0\.0\.0\.0\/0", "::\/0"\] \}/
+
 function site(lines: string, options = ''): Promise<ImportedJson> {
   return imported(`{\n ${options}\n ${SECURITY}\n}\na.example.com {\n${lines}\n}\n`, ['--from', 'caddyfile'])
 }
@@ -62,7 +65,7 @@ describe('what guards in a Caddyfile and is not carried over closes its routes',
       const made = await site(`${guard}\nreverse_proxy app:1`)
       expect(made.mistakes).toEqual([])
       expect(made.code).toBe(1)
-      expect(routesOf(made)).toEqual([expect.stringContaining(EVERYONE)])
+      expect(routesOf(made)).toEqual([expect.stringMatching(CLOSED)])
       expect(made.notes.filter(note => note.startsWith('closed '))).not.toEqual([])
       expect(made.everything).not.toContain('$2a$14$Zkx19')
     })
@@ -77,6 +80,34 @@ describe('what guards in a Caddyfile and is not carried over closes its routes',
     ])
     expect(made.routes).toContain(`${EVERYONE} # everyone, until you decide: basic_auth in line 21`)
     expect(made.notes.join('\n')).toContain('closed 21 basic_auth: the routes that it is for let nobody in: htpasswd')
+  })
+
+  test('whoever takes the closing rule out keeps the file’s own denials', async () => {
+    const made = await site('basic_auth {\n bob $2a$14$Zkx19\n}\nauthorize with users\nreverse_proxy app:1')
+    expect(made.routes).toContain(`deny = [
+  { networks = ["0.0.0.0/0", "::/0"] }, # everyone, until you decide: basic_auth in line 21
+  { not = { require_email = true } },
+]
+`)
+    const denied = await imported(
+      `{
+ ${SECURITY.replace('allow roles user', 'deny email eve@x.test\n  allow roles user')}
+}
+a.example.com {
+ authorize with users
+ crowdsec
+ reverse_proxy app:1
+}
+`,
+      ['--from', 'caddyfile'],
+    )
+    const opened = denied.routes.replace(/^ {2}\{ networks = .*# everyone, until you decide: .*\n/m, '')
+    expect(opened).not.toBe(denied.routes)
+    expect(opened).toContain(`deny = [
+  { emails = ["eve@x.test"] },
+  { not = { require_email = true } },
+]
+`)
   })
 
   const some: readonly (readonly [about: string, lines: string, routes: readonly string[]])[] = [
