@@ -6,24 +6,35 @@ export interface HostTable<T> {
 /**
  * A table whose look-up costs one map read a host label, however many hosts it has.
  *
- * Shape: keys are lower-case names, or `*.example.com` for every name below example.com, at any depth.
+ * Shape: keys are lower-case names, or `*.example.com` for every name below example.com, at any depth. `deeper`, where it is given,
+ * says what a wildcard has for names of more than one label: a wildcard that is not in it has nothing for them.
  */
-export function compileHostTable<T>(entries: Iterable<readonly [host: string, value: T]>): HostTable<T> {
+export function compileHostTable<T>(
+  entries: Iterable<readonly [host: string, value: T]>,
+  deeper?: Iterable<readonly [host: string, value: T]>,
+): HostTable<T> {
   const exact = new Map<string, T>()
   const bySuffix = new Map<string, T>()
   for (const [host, value] of entries) {
     if (host.startsWith('*.')) bySuffix.set(host.slice(1), value)
     else exact.set(host, value)
   }
+  const atDepth = deeper === undefined ? bySuffix : suffixesOf(deeper)
   return Object.freeze({
     lookup(host: string) {
       const own = exact.get(host)
       if (own !== undefined || bySuffix.size === 0) return own
-      for (let dot = host.indexOf('.'); dot > 0; dot = host.indexOf('.', dot + 1)) {
-        const found = bySuffix.get(host.slice(dot))
-        if (found !== undefined) return found
+      const first = host.indexOf('.')
+      for (let dot = first; dot > 0; dot = host.indexOf('.', dot + 1)) {
+        const suffix = host.slice(dot)
+        const found = bySuffix.get(suffix)
+        if (found !== undefined) return dot === first ? found : atDepth.get(suffix)
       }
       return undefined
     },
   })
+}
+
+function suffixesOf<T>(entries: Iterable<readonly [host: string, value: T]>): ReadonlyMap<string, T> {
+  return new Map([...entries].filter(([host]) => host.startsWith('*.')).map(([host, value]) => [host.slice(1), value]))
 }

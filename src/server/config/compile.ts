@@ -38,17 +38,17 @@ export function compileSnapshot(config: Config, fingerprint: string, pool: Upstr
   )
   const parts = createSharedParts(pool, portal => issuersOf(portal.config, config.providers))
   const routes = config.routes.map(route => compileRoute(route, portals, parts))
-  const hosts = new Map<string, GatePortal | null>()
-  for (const { config: route, portal } of routes) hosts.set(route.host, portal ?? hosts.get(route.host) ?? null)
+  // Names of several labels below a wildcard have a part in what the routes are that serve them, and in no more.
+  const deeper = routes.filter(route => !route.config.isOneLabel)
+  const hosts = portalsByHost(routes)
   for (const portal of portals.values()) if (portal.config.url !== null) hosts.set(portal.config.url.host, portal)
-  const told = new Map<string, boolean>()
-  for (const route of routes) told.set(route.config.host, told.get(route.config.host) === true || tellsWho(route))
+  const told = toldByHost(routes)
   for (const host of portalHosts(config)) told.set(host, told.get(host) ?? true)
   return Object.freeze({
     config,
     fingerprint,
     routes,
-    isTold: compileHostTable(told),
+    isTold: compileHostTable(told, toldByHost(deeper)),
     table: compileRouteTable(
       routes.map(route => {
         const { host, path, isExact, isOneLabel, stripPrefix } = route.config
@@ -56,7 +56,7 @@ export function compileSnapshot(config: Config, fingerprint: string, pool: Upstr
       }),
       portalHosts(config),
     ),
-    portals: compileHostTable(hosts),
+    portals: compileHostTable(hosts, portalsByHost(deeper)),
     wantsAccess: new Set(config.routes.flatMap(route => (passesAccess(route) ? (route.portal ?? []) : []))),
     trusted: compileNetworks(config.server.trustedProxies),
     rate: compileRate(config.server.rate, 'server'),
@@ -79,6 +79,20 @@ export function compileSnapshot(config: Config, fingerprint: string, pool: Upstr
  */
 export function portalHosts({ portals }: Pick<Config, 'portals'>): readonly string[] {
   return [...portals.values()].flatMap(({ url }) => (url === null ? [] : [url.host]))
+}
+
+/** The portal of each host that has routes; null where none of them names one. */
+function portalsByHost(routes: readonly GateRoute[]): Map<string, GatePortal | null> {
+  const hosts = new Map<string, GatePortal | null>()
+  for (const { config, portal } of routes) hosts.set(config.host, portal ?? hosts.get(config.host) ?? null)
+  return hosts
+}
+
+/** Whether any route of a host tells its application who is there. */
+function toldByHost(routes: readonly GateRoute[]): Map<string, boolean> {
+  const told = new Map<string, boolean>()
+  for (const route of routes) told.set(route.config.host, told.get(route.config.host) === true || tellsWho(route))
+  return told
 }
 
 function iconsOf(portal: string, routes: readonly RouteConfig[]): ReadonlyMap<string, Picture> {
