@@ -131,9 +131,9 @@ describe('docs/recipes/envoy.yaml', () => {
   })
 })
 
-test('the README leads to every recipe, and to nothing in docs that is not there', () => {
-  const readme = readFileSync(join(ROOT, 'README.md'), 'utf8')
-  const linked = [...readme.matchAll(/\]\(docs\/recipes\/([^)#]+)\)/g)].map(([, file = '']) => file)
+test('docs/recipes.md leads to every recipe, and to none that is not there', () => {
+  const index = readFileSync(join(ROOT, 'docs/recipes.md'), 'utf8')
+  const linked = [...index.matchAll(/\]\(recipes\/([^)#]+)\)/g)].map(([, file = '']) => file)
   expect([...new Set(linked)].sort()).toEqual(readdirSync(join(ROOT, 'docs/recipes')).sort())
 })
 

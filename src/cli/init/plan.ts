@@ -32,7 +32,7 @@ export function planSections(plan: Plan): readonly Section[] {
         {
           key: 'listen',
           value: ['0.0.0.0:8080'],
-          comment: 'plain HTTP, behind your TLS proxy; or see [tls] in the README',
+          comment: 'plain HTTP, behind your TLS proxy; or see docs/https.md',
         },
         { key: 'admin', value: '127.0.0.1:9464', comment: '/healthz, /readyz, /metrics and /config, for this machine' },
       ],

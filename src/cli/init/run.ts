@@ -188,7 +188,7 @@ async function finish(init: Init, client: Client, known: Omit<Plan, 'clientId' |
     const plan = { ...known, clientId: id, secretFile: hasSecret ? SECRET_FILE : null }
     return writeToml(planSections(plan), [
       'Written by "sallyport init". Edit and save: that is enough while "sallyport serve" runs.',
-      'The README has every key.',
+      'docs/keys.md has every key.',
     ])
   }
   const draft = textOf(client.kind === 'known' ? client.id : 'client', client.kind === 'make' || client.secret !== null)

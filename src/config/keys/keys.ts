@@ -23,7 +23,7 @@ export interface Section {
 /**
  * Every table that routes.toml can have, in the order of the reference.
  *
- * The one place where keys are: the checker, the suggestions, the JSON schema and the README's table all come from it.
+ * The one place where keys are: the checker, the suggestions, the JSON schema and docs/keys.md all come from it.
  */
 export const SECTIONS: readonly Section[] = [
   { title: '[server]', doc: 'The listeners and the process.', keys: SERVER },

@@ -131,7 +131,7 @@ export function serverEntries(
       'decide',
       'https',
       null,
-      'Caddy made certificates of its own: [tls] does that with acme = { email = "…" }, or takes files of yours (README, HTTPS); or keep a TLS proxy in front, and name it in trusted_proxies',
+      'Caddy made certificates of its own: [tls] does that with acme = { email = "…" }, or takes files of yours (docs/https.md); or keep a TLS proxy in front, and name it in trusted_proxies',
     )
   }
   const isUsable = port !== undefined && port !== '443' && /^\d+$|^\{/.test(port)

@@ -84,14 +84,14 @@ export function readReverseProxy(context: Context, { args, line, block }: Direct
           'left',
           `transport ${one.name}`,
           one.line,
-          'see the keys of [upstreams.NAME] and [upstreams.NAME.tls] in the README',
+          'see the keys of [upstreams.NAME] and [upstreams.NAME.tls] in docs/keys.md',
         )
       continue
     } else if (name === 'flush_interval')
       said('changed', name, at, 'nothing to write: every answer is streamed as it comes')
     else if (name === 'trusted_proxies') said('decide', name, at, 'trusted_proxies in [server] is for everything')
     else {
-      said('left', name, at, 'see the keys of [upstreams.NAME] in the README')
+      said('left', name, at, 'see the keys of [upstreams.NAME] in docs/keys.md')
       continue
     }
     if (name === 'lb_policy' || name === 'health_uri') said('kept', name, at, 'in the upstream')

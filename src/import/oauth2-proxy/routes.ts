@@ -125,7 +125,11 @@ function target(context: Context, service: Service): readonly Entry[] {
   switch (service.kind) {
     case 'none':
       return [
-        { key: 'verify', value: true, comment: 'your proxy asks /.sallyport/verify; the README has its configuration' },
+        {
+          key: 'verify',
+          value: true,
+          comment: 'your proxy asks /.sallyport/verify; docs/behind-a-proxy.md has its configuration',
+        },
       ]
     case 'static':
       return [

@@ -62,7 +62,7 @@ export function tlsSections(context: Context): readonly Section[] {
   const files = ['tls_cert_file', 'tls_key_file']
   const [cert = null, key = null] = files.map(name => options.text(name))
   if (cert === null || key === null) {
-    note(context, 'left', ['https_address', ...files], 'HTTPS takes a certificate and a key: see [tls] in the README')
+    note(context, 'left', ['https_address', ...files], 'HTTPS takes a certificate and a key: see docs/https.md')
     return []
   }
   const place = blanks.literal(address(options.text('https_address') ?? ':443'))

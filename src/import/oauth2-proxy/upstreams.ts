@@ -44,7 +44,7 @@ export function readUpstreams(context: Context): readonly Service[] {
       'decide',
       'upstreams',
       null,
-      'not in this file, so a proxy in front seems to ask /oauth2/auth: it asks /.sallyport/verify now, at verify of [server] (see "Behind a proxy of your own" in the README). Where a flag has the upstream, write it in place of verify',
+      'not in this file, so a proxy in front seems to ask /oauth2/auth: it asks /.sallyport/verify now, at verify of [server] (see docs/behind-a-proxy.md). Where a flag has the upstream, write it in place of verify',
     )
   }
   return [{ kind: 'none', ...ROOT }]

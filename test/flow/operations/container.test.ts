@@ -43,7 +43,7 @@ describe('the compose file', () => {
   })
 
   test('lets requests finish: the engine waits longer than a drain takes', () => {
-    const drain = /^\| `drain` \| duration \| `"(\d+)s"`/m.exec(read('README.md'))?.[1]
+    const drain = /^\| `drain` \| duration \| `"(\d+)s"`/m.exec(read('docs/keys.md'))?.[1]
     expect(Number.parseInt(service.stop_grace_period, 10)).toBeGreaterThan(Number(drain))
   })
 })

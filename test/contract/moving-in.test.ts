@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { imported } from '../import/imported.ts'
 
-const README = readFileSync(join(import.meta.dir, '../../README.md'), 'utf8')
+const CHAPTER = readFileSync(join(import.meta.dir, '../../docs/moving-in.md'), 'utf8')
 
 /** Lines that mean something, so that what a person reads and what the command writes can be compared. */
 function meaning(text: string): readonly string[] {
@@ -15,10 +15,9 @@ for (const [kind, fence] of [
   ['oauth2-proxy', 'cfg'],
   ['caddyfile', 'caddyfile'],
 ] as const) {
-  test(`what the README shows of an imported ${kind} file is what comes of it`, async () => {
-    const chapter = README.slice(README.indexOf('## Coming from oauth2-proxy or caddy-security'))
+  test(`what docs/moving-in.md shows of an imported ${kind} file is what comes of it`, async () => {
     const [, old = '', made = ''] =
-      new RegExp(`\`\`\`${fence}\n([\\s\\S]*?)\`\`\`\n\n\`\`\`toml\n([\\s\\S]*?)\`\`\``).exec(chapter) ?? []
+      new RegExp(`\`\`\`${fence}\n([\\s\\S]*?)\`\`\`\n\n\`\`\`toml\n([\\s\\S]*?)\`\`\``).exec(CHAPTER) ?? []
     expect(old).toContain('client_secret')
     const { routes, code } = await imported(old, ['--from', kind])
     expect(code).toBe(0)

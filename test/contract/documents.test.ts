@@ -1,0 +1,87 @@
+import { expect, test } from 'bun:test'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { dirname, join, relative } from 'node:path'
+
+const ROOT = join(import.meta.dir, '../..')
+const README = 'README.md'
+const CHAPTERS = readdirSync(join(ROOT, 'docs')).filter(name => name.endsWith('.md'))
+const DOCUMENTS = [README, ...CHAPTERS.map(name => `docs/${name}`)]
+const WIDTH = 110
+
+const read = (path: string) => readFileSync(join(ROOT, path), 'utf8')
+
+/** The lines of a document that are not in a fence, with their numbers from 1. */
+function proseOf(path: string): readonly Readonly<{ number: number; line: string }>[] {
+  let isFenced = false
+  return read(path)
+    .split('\n')
+    .map((line, index) => ({ number: index + 1, line }))
+    .filter(({ line }) => {
+      if (line.startsWith('```')) isFenced = !isFenced
+      return !isFenced && !line.startsWith('```')
+    })
+}
+
+/** What a heading is called in an address, as GitHub makes it: of two alike the second ends in `-1`. */
+function anchorsOf(path: string): ReadonlySet<string> {
+  const anchors = new Set<string>()
+  for (const { line } of proseOf(path)) {
+    const heading = /^#{1,6} (.+)$/.exec(line)?.[1]
+    if (heading === undefined) continue
+    const plain = heading
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N}_\- ]/gu, '')
+      .replaceAll(' ', '-')
+    let anchor = plain
+    for (let again = 1; anchors.has(anchor); again++) anchor = `${plain}-${again}`
+    anchors.add(anchor)
+  }
+  return anchors
+}
+
+/** Every link of a document but those to other sites. A link may go over the end of a line. */
+function linksOf(path: string): readonly string[] {
+  const text = proseOf(path)
+    .map(({ line }) => line)
+    .join('\n')
+    .replace(/`[^`]*`/g, '')
+  const targets = [...text.matchAll(/\]\(([^)\s]+)\)/g)].map(([, target = '']) => target)
+  return targets.filter(target => !/^[a-z]+:/.test(target))
+}
+
+/** Where a link leads to nothing: no such file, or no such heading in it. */
+function brokenIn(path: string): readonly string[] {
+  return linksOf(path).filter(link => {
+    const [file = '', anchor] = link.split('#')
+    const target = file === '' ? path : relative(ROOT, join(ROOT, dirname(path), file))
+    if (target.startsWith('..') || !existsSync(join(ROOT, target))) return true
+    return anchor !== undefined && !(target.endsWith('.md') && anchorsOf(target).has(anchor))
+  })
+}
+
+for (const path of [...DOCUMENTS, 'ARCHITECTURE.md']) {
+  test(`every link in ${path} leads somewhere`, () => {
+    expect(brokenIn(path)).toEqual([])
+  })
+}
+
+for (const path of DOCUMENTS) {
+  test(`no line of prose in ${path} is wider than ${WIDTH} columns`, () => {
+    const wide = proseOf(path).filter(({ line }) => [...line].length > WIDTH)
+    expect(wide.filter(({ line }) => !line.startsWith('|')).map(({ number, line }) => `${number}: ${line}`)).toEqual([])
+  })
+}
+
+test('the README can be read at one go, and leads to every chapter', () => {
+  expect(read(README).split('\n').length).toBeLessThanOrEqual(250)
+  expect(CHAPTERS.filter(name => !linksOf(README).some(link => link.split('#')[0] === `docs/${name}`))).toEqual([])
+})
+
+test('every chapter begins with its title and a sentence that says what it is about', () => {
+  for (const name of CHAPTERS) {
+    expect([name, read(`docs/${name}`).split('\n', 3)]).toEqual([
+      name,
+      [expect.stringMatching(/^# \S/), '', expect.stringMatching(/^[^#|`<\s-]|^`\w/)],
+    ])
+  }
+})
