@@ -189,7 +189,7 @@ export function startServer(options: ServeOptions): RunningServer {
       now: ports.now,
       patienceMs: options.bodyPatienceMs,
     }),
-    patience: createPatience(deadlines, ports.now, idleTimeoutS),
+    patience: createPatience(deadlines, ports.now, { idleTimeoutS, offersHttp2: config.tls?.http2 === true }),
     noteTruncated(error) {
       metrics.truncated++
       ports.log.warn('An upstream ended in the middle of its answer', errorFacts(error))

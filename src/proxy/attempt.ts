@@ -5,7 +5,7 @@ import { type PacedBody, paceBody } from './body/paced.ts'
 import { stalledUpload, tooLarge } from './body/uploads.ts'
 import { translateFailure, unreachable } from './failures.ts'
 import type { ForwardJob, ForwardTools } from './job.ts'
-import { hasLeft, isLocalSocket } from './lifetime/client-idle.ts'
+import { announcesBody, hasLeft, isLocalSocket } from './lifetime/client-idle.ts'
 import type { Waiting } from './lifetime/deadlines.ts'
 import { type Exchange, type ExchangeOwner, overtaken } from './lifetime/exchanges.ts'
 import { NOWHERE } from './lifetime/roster.ts'
@@ -91,8 +91,8 @@ class Attempt implements Waiting, Exchange, AnswerLife {
   #closeEvents: (() => void) | null = null
   /** The request's body, while it is being sent piece by piece. */
   #upload: PacedBody | null = null
-  /** Whether the request's body was let go before its end. */
-  #isCutShort = false
+  /** Whether the request's body was let go before its end, or is one that Bun drops. */
+  #isCutShort: boolean
   /** The answer's body, where it goes on piece by piece. */
   #download: PacedBody | null = null
 
@@ -112,6 +112,7 @@ class Attempt implements Waiting, Exchange, AnswerLife {
     this.#reject = reject
     this.#connectMs = Math.min(job.timeoutMs, job.upstream.connectTimeoutMs / 2)
     this.#restMs = job.timeoutMs - this.#connectMs
+    this.#isCutShort = job.body === null && announcesBody(job.sent)
     this.deadlineMs = tools.ports.now() + Math.min(YOUNG_MS, this.#connectMs)
     origin.inFlight++
     tools.deadlines.add(this)

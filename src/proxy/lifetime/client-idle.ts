@@ -26,6 +26,12 @@ export function hasLeft(side: ClientSide, request: Request): boolean {
   return !isLocalSocket(side) && side.requestIP(request) === null
 }
 
+/** Whether a request's fields say that a body comes with it (RFC 9112 §6.3), whatever its method. */
+export function announcesBody(sent: Readonly<Record<string, string>>): boolean {
+  const { 'content-length': length, 'transfer-encoding': coding } = sent
+  return coding !== undefined || (length !== undefined && length !== '0')
+}
+
 /** As long as nginx lingers: what is closed at once, with bytes that nobody has read, may cost the client its answer (RFC 9112 §9.6). */
 const PARTING_S = 5
 
@@ -39,7 +45,11 @@ const FIRST_LOOK_MS = 2000
  *
  * On a local socket that shows nowhere: there it is taken off, and comes back with the next ordinary request.
  */
-export function createPatience(deadlines: Deadlines, now: () => number, idleTimeoutS: number): Patience {
+export function createPatience(
+  deadlines: Deadlines,
+  now: () => number,
+  { idleTimeoutS, offersHttp2 }: { readonly idleTimeoutS: number; readonly offersHttp2: boolean },
+): Patience {
   return {
     idleTimeoutS,
     hold(side, request) {
@@ -47,8 +57,9 @@ export function createPatience(deadlines: Deadlines, now: () => number, idleTime
       else deadlines.add(new Held(side, request, deadlines, now, idleTimeoutS))
     },
     renew: (side, request) => side.timeout(request, idleTimeoutS),
-    // Bun 1.4.5 reads on and counts none of it. By HTTP/2 the connection is not this request's alone; there it is the usual time.
-    part: (side, request) => side.timeout(request, side.protocol === 'https' ? idleTimeoutS : PARTING_S),
+    // Bun 1.4.5 reads on and counts none of it; the next request on the connection has the usual time again. By HTTP/2 the
+    // connection is not this request's alone, and Bun does not tell which is spoken: where both may be, it is the usual time.
+    part: (side, request) => side.timeout(request, side.protocol === 'https' && offersHttp2 ? idleTimeoutS : PARTING_S),
   }
 }
 

@@ -83,6 +83,7 @@ function send(passage: Passage, tools: PassTools, route: GateRoute, prepared: Pr
     })
     return values === null ? answer : changeAnswer(answer, responseRules, values)
   }
+  passage.isForwarded = true
   const answer = forward(
     {
       request,

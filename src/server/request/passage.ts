@@ -36,6 +36,8 @@ export interface Passage {
   readonly front: Front
   /** The request by which Bun knows the connection: `request`, but where a kept form goes on in its place. */
   readonly connection: Request
+  /** Whether it has gone to an upstream, by HTTP: from there on its connection is the forwarder's to look after. */
+  isForwarded: boolean
   readonly snapshot: Snapshot
   readonly startedMs: number
   readonly id: string

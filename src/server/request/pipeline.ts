@@ -2,6 +2,7 @@ import { GateError, toGateError } from '../../base/errors.ts'
 import { findClient } from '../../base/net.ts'
 import { isCallback } from '../../portal/place.ts'
 import type { SentFields } from '../../proxy/fields/request.ts'
+import { announcesBody } from '../../proxy/lifetime/client-idle.ts'
 import { parseTarget } from '../../route/target.ts'
 import type { MaybePromise, Session } from '../../session/session.ts'
 import type { GateRoute } from '../config/snapshot.ts'
@@ -55,6 +56,7 @@ export function createPipelines(tools: PipelineTools): Pipelines {
       token,
       front,
       connection: request,
+      isForwarded: false,
       snapshot,
       startedMs: tools.ports.now(),
       id: `${tools.idPrefix}-${(count++).toString(36)}`,
@@ -154,6 +156,10 @@ function atPortal(passage: Passage, tools: PipelineTools): Answer {
 }
 
 function record(passage: Passage, tools: PipelineTools, response: Response | undefined): Response | undefined {
+  // What was answered here may have been answered before all of it came, and the rest of it is nobody's.
+  if (response !== undefined && !passage.isForwarded && announcesBody(passage.sent)) {
+    tools.patience.part(passage.front, passage.connection)
+  }
   const status = response?.status ?? 101
   const statusClass = Math.floor(status / 100)
   tools.metrics.responses[statusClass] = (tools.metrics.responses[statusClass] ?? 0) + 1

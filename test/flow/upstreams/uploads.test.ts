@@ -89,7 +89,7 @@ describe('a request that goes on no more is ended', () => {
     expect((await wire.receive({ timeoutMs: 40_000 })).status).toBe(504)
     expect(gate.log.some(line => line.includes('stopped taking') && line.includes('stall_timeout'))).toBe(true)
     await eventually(async () => (await metric('uploads_open')) === 0, 'nothing is kept of it')
-    wire.close()
+    await drip(wire)
   }, 60_000)
 })
 

@@ -49,7 +49,7 @@ const tools: ForwardTools = {
   }),
   streams: createEventStreams(),
   wholeBodies: createWholeBodies({ unsent: () => 0, deadlines, now: Date.now, patienceMs: undefined }),
-  patience: createPatience(deadlines, Date.now, 255),
+  patience: createPatience(deadlines, Date.now, { idleTimeoutS: 255, offersHttp2: false }),
   noteTruncated: () => undefined,
 }
 
