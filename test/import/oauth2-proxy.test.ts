@@ -144,10 +144,10 @@ const CASES: readonly Case[] = [
     note: 'decide 7 authenticated_emails_file',
   },
   {
-    options: '',
+    options: 'allowed_groups = ["staff"]',
     without: ['email_domains'],
     at: '[portals.home.roles]',
-    has: ['user = { domains = ["${EMAIL_DOMAIN}"] }'],
+    has: ['user = { domains = ["${EMAIL_DOMAIN}"], groups = ["staff"] }'],
     note: 'decide - email_domains: not in this file',
   },
   {
@@ -389,6 +389,34 @@ test('an option that is not known closes the routes, as it may have kept people 
   expect(notes.join('\n')).toContain(
     'closed 8 skip_jwt_bearer_token: not an option that is known here, so that the routes let nobody in',
   )
+})
+
+const ELSEWHERE =
+  'decide - flags and OAUTH2_PROXY_*: what is set there and not in this file is not carried over; restrictions such as OAUTH2_PROXY_ALLOWED_GROUPS would be lost: write them into the file, and import it again'
+
+test('what flags and the environment may say is named once, whatever the file says', async () => {
+  for (const options of ['', 'allowed_groups = ["staff"]\nprovider = "oidc"\n', 'made_up = 1\n']) {
+    const { notes } = await imported(CLIENT + options)
+    expect(notes.filter(note => note.includes('OAUTH2_PROXY_'))).toEqual([ELSEWHERE])
+  }
+})
+
+test('a file that keeps nobody out has its restrictions elsewhere, so that its routes are closed', async () => {
+  const bare = CLIENT.replace(/^email_domains .*\n/m, '')
+  for (const options of ['', 'email_domains = []\nallowed_groups = ""\n']) {
+    const { routes, notes, code, everything } = await imported(bare + options)
+    expect(code).toBe(1)
+    expect(section(routes, '[[routes]]')).toContain('deny = [{ networks = ["0.0.0.0/0", "::/0"] }]')
+    expect(section(routes, '[portals.home.roles]')).toContain('user = { domains = ["${EMAIL_DOMAIN}"] }')
+    const line = options === '' ? '-' : '7'
+    expect(notes).toContain(
+      `closed ${line} email_domains: nothing in this file says who may sign in, so flags or OAUTH2_PROXY_* do, and the routes let nobody in: write who may into the role; { any = true } is everyone`,
+    )
+    expect(everything).toContain('Closed until you decide')
+  }
+  for (const options of ['email_domains = ["example.com"]\n', 'allowed_roles = ["admin"]\n', 'github_org = "x"\n']) {
+    expect((await imported(bare + options)).code).toBe(0)
+  }
 })
 
 test('a path that is open is open below another upstream’s path too, and each path is served as it was', async () => {

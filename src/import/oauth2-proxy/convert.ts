@@ -2,7 +2,7 @@ import { suggest } from '../../config/text/suggest.ts'
 import { closingEntry, type Section } from '../draft.ts'
 import type { Context } from './context.ts'
 import { OPTION_TABLE, READ } from './option-table.ts'
-import { portalSections } from './people.ts'
+import { keepsNobodyOut, portalSections } from './people.ts'
 import { providerSection } from './provider.ts'
 import { findPlaces, routeSections } from './routes.ts'
 import { serverSection, sessionsSection, tlsSections } from './server.ts'
@@ -18,14 +18,19 @@ export function convertOauth2Proxy(context: Context): readonly Section[] {
     ...portalSections(context, places.portalUrl),
     ...routeSections(context, places),
   ]
-  const unknown = sayTheRest(context)
-  return unknown.length === 0 ? sections : sections.map(section => closed(section, unknown))
+  context.notes.add('decide', 'flags and OAUTH2_PROXY_*', null, ELSEWHERE)
+  const why = [...sayTheRest(context), ...(keepsNobodyOut(context) ? ['who may sign in is not in the file'] : [])]
+  return why.length === 0 ? sections : sections.map(section => closed(section, why))
 }
 
-/** A route that lets nobody in: an option that is not known may have kept people out. */
-function closed(section: Section, unknown: readonly string[]): Section {
+/** oauth2-proxy takes every option from three places, of which this file is one. */
+const ELSEWHERE =
+  'what is set there and not in this file is not carried over; restrictions such as OAUTH2_PROXY_ALLOWED_GROUPS would be lost: write them into the file, and import it again'
+
+/** A route that lets nobody in: what is not known may have kept people out. */
+function closed(section: Section, why: readonly string[]): Section {
   if (section.title !== '[[routes]]') return section
-  return { ...section, entries: [...section.entries, closingEntry(unknown, [])] }
+  return { ...section, entries: [...section.entries, closingEntry(why, [])] }
 }
 
 /** Notes what has no note yet, and answers the options that nothing is known of. */

@@ -27,6 +27,21 @@ const OTHER_RESTRICTIONS = [
   'keycloak_groups',
 ]
 
+/** Options of which oauth2-proxy asks for one before it starts, or that keep people out besides. */
+const RESTRICTIONS = [
+  'allowed_groups',
+  'allowed_roles',
+  'authenticated_emails_file',
+  'email_domains',
+  'htpasswd_file',
+  ...OTHER_RESTRICTIONS,
+]
+
+/** Whether a file says nothing of who may sign in: whatever does is said elsewhere, and cannot be known here. */
+export function keepsNobodyOut({ options }: Context): boolean {
+  return RESTRICTIONS.every(name => options.text(name) === null)
+}
+
 /** `[portals.home]`: on the application's own host, as oauth2-proxy is, with the callback that is registered already. */
 export function portalSections(context: Context, url: string | null): readonly Section[] {
   const { options, blanks } = context
@@ -150,7 +165,11 @@ function whoseAddress(context: Context): Readonly<Record<string, Json>> {
   if (domains.length + emails.length > 0) {
     return { ...(domains.length > 0 ? { domains } : {}), ...(emails.length > 0 ? { emails } : {}) }
   }
-  if (!options.has('email_domains') && !options.has('authenticated_emails_file')) {
+  if (keepsNobodyOut(context)) {
+    const say =
+      'nothing in this file says who may sign in, so flags or OAUTH2_PROXY_* do, and the routes let nobody in: write who may into the role; { any = true } is everyone'
+    context.notes.add('closed', 'email_domains', options.line('email_domains'), say)
+  } else if (!options.has('email_domains') && !options.has('authenticated_emails_file')) {
     context.notes.add(
       'decide',
       'email_domains',
