@@ -118,10 +118,10 @@ export async function askAgain(
   const browsers = new Map<string | null, BrowserLite>()
   const compared: Record<'closed' | 'elsewhere' | 'opened', string[]> = { closed: [], elsewhere: [], opened: [] }
   let same = 0
-  // Where nobody at all got a session, nobody was judged.
+  // Where nobody at all got a session, what only asked for one judged nobody. Whatever else kept people out keeps them out now.
   const isJudged = Object.values(signedIn).includes(true)
   for (const row of rows) {
-    if (row.who !== null && !isJudged) continue
+    if (row.who !== null && !isJudged && row.verdict === 'sign in') continue
     const browser = browsers.get(row.who) ?? (await signIn(row, origin, gate))
     browsers.set(row.who, browser)
     const response = await browser.visit(`${origin}${row.path}`, { method: row.method })
