@@ -21,10 +21,13 @@ export const HARMLESS: Readonly<Record<string, string>> = {
   vars: 'nothing is named beforehand',
 }
 
+const PASSWORDS =
+  'write its names and hashes (bcrypt) as NAME:HASH lines into a file, name that as htpasswd in a portal of its own without providers, and in the route say that portal, passwords = true and allow = [{ provider = "htpasswd" }]; a host has one portal'
+
 /** What to write in place of a directive that closes the places it is for. */
 export const INSTEAD: Readonly<Record<string, string>> = {
-  basic_auth:
-    'htpasswd = "FILE" in the portal with lines of the same hashes (bcrypt), passwords = true and allow = [{ provider = "htpasswd" }] in the route',
+  basic_auth: PASSWORDS,
+  basicauth: PASSWORDS,
   bind: 'this site was reachable at that address alone: give it a Sallyport of its own, or a rule with networks',
   forward_auth: 'a route asks nobody else; write who may into allow',
   import: 'put what it says in its place, and import again',

@@ -79,7 +79,9 @@ describe('what guards in a Caddyfile and is not carried over closes its routes',
       'a "/private" exact = true "http://app:1" allow = "public"',
     ])
     expect(made.routes).toContain(`${EVERYONE} # everyone, until you decide: basic_auth in line 21`)
-    expect(made.notes.join('\n')).toContain('closed 21 basic_auth: the routes that it is for let nobody in: htpasswd')
+    expect(made.notes.join('\n')).toContain(
+      'closed 21 basic_auth: the routes that it is for let nobody in: write its names and hashes',
+    )
   })
 
   test('whoever takes the closing rule out keeps the file’s own denials', async () => {
