@@ -6,6 +6,9 @@ type FateOf = (name: string) => FieldFate
 /** What frameworks read from a query besides the names of the fields: `_method`, in the spellings that PHP makes one of. */
 const PARAMETERS = new Set([...METHOD_OVERRIDES, '-method'])
 
+/** What every one of these names holds, as it is written or escaped. */
+const SUSPECT = /method|%/i
+
 /** The fields without those by which some backends act on another method than the request's own. */
 export function withoutOverrides(sent: SentFields, fateOf: FateOf): SentFields {
   return Object.fromEntries(Object.entries(sent).filter(([name]) => fateOf(name) !== 'method-override'))
@@ -19,10 +22,11 @@ export function overridingField(sent: SentFields, fateOf: FateOf): string | null
 
 /** The parameter of a query (empty, or with its `?`) by which a request names another method, as it is written; or null. */
 export function overridingParameter(query: string): string | null {
-  if (query === '') return null
+  // Each of the names says it, and an escape may: a long query of anything else is not taken apart.
+  if (!SUSPECT.test(query)) return null
   for (const part of query.slice(1).split(/[&;]/)) {
     const [name = ''] = part.split('=', 1)
-    if (PARAMETERS.has(foldName(readName(name)))) return name
+    if (SUSPECT.test(name) && PARAMETERS.has(foldName(readName(name)))) return name
   }
   return null
 }
