@@ -1,0 +1,49 @@
+import { expect, test } from 'bun:test'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { type Family, parseMetrics } from '../../src/server/observe/metrics-sum.ts'
+import { makeAuthority } from '../kit/certificates.ts'
+import { temporaryFolder } from '../kit/folder.ts'
+import { eventually } from '../kit/gate.ts'
+import { FROM_SOURCE, freePort, startChild } from '../kit/programs/child.ts'
+
+/** A row of the table in docs/metrics.md, as a real server's family makes it. */
+function row({ name, kind, help, series }: Family): string {
+  const labels = [
+    ...new Set([...series.keys()].flatMap(key => [...key.matchAll(/(\w+)="/g)].map(([, label]) => label))),
+  ]
+  return `| \`${name}\` | ${kind} | ${labels.map(label => `\`${label}\``).join(', ')} | ${help} |`
+}
+
+test('docs/metrics.md has every metric of a server with workers, certificates and upstreams, and no other', async () => {
+  using folder = temporaryFolder()
+  const certificate = makeAuthority().issue('DNS:app.example')
+  for (const part of ['cert', 'key'] as const) writeFileSync(join(folder.path, `${part}.pem`), certificate[part])
+  const [port, admin, secure] = [await freePort(), await freePort(), await freePort()]
+  const toml = `workers = 2
+admin = "127.0.0.1:${admin}"
+
+[tls]
+listen = ["127.0.0.1:${secure}"]
+certificates = [{ cert = "cert.pem", key = "key.pem" }]
+
+[[routes]]
+host = "app.example"
+upstream = ["http://127.0.0.1:9", "http://127.0.0.1:10"]
+allow = "public"
+`
+  await using _child = await startChild({ command: FROM_SOURCE, folder: folder.path, port, toml })
+  // An address is counted once it was asked.
+  const answer = await fetch(`https://127.0.0.1:${secure}/`, {
+    headers: { host: 'app.example' },
+    tls: { rejectUnauthorized: false },
+  })
+  expect(answer.status).toBe(502)
+  const page = readFileSync(join(import.meta.dir, '../../docs/metrics.md'), 'utf8')
+  let families: readonly Family[] = []
+  await eventually(async () => {
+    families = parseMetrics(await (await fetch(`http://127.0.0.1:${admin}/metrics`)).text())
+    return families.some(({ name }) => name === 'sallyport_responses_total')
+  }, 'a worker answers with its metrics')
+  expect(page.split('\n').filter(line => line.startsWith('| `'))).toEqual(families.map(row))
+}, 60_000)
