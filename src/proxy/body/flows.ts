@@ -169,6 +169,12 @@ export function createFlows({ deadlines, now, limits, onCut }: FlowsTools): Flow
     }
   }
 
+  /** Whole answers that have been taken tell nobody: they are asked before they keep their client from the next. */
+  function letGoOver(share: Share): void {
+    for (const one of passing.members.filter(each => each.share === share))
+      if (one.owner.isOver?.() === true) one.leave()
+  }
+
   const sweep: Waiting = {
     slot: NOWHERE,
     deadlineMs: 0,
@@ -204,7 +210,10 @@ export function createFlows({ deadlines, now, limits, onCut }: FlowsTools): Flow
       const { maxOpen } = limits()
       if (maxOpen === null) return
       const network = networkOf(client)
-      if ((shares.get(network)?.open ?? 0) < maxOpen) return
+      const share = shares.get(network)
+      if (share === undefined || share.open < maxOpen) return
+      letGoOver(share)
+      if (share.open < maxOpen) return
       throw new GateError('limit.open', `${network}: ${maxOpen} answers and uploads are under way already`, {
         facts: { network },
         hint: 'if these are honest requests, raise max_open in [server]',

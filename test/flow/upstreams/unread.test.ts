@@ -150,3 +150,12 @@ test('two hundred streams of one HTTP/2 connection that reads nothing hold no mo
   expect(gate.peakMb()).toBeLessThan(300)
   socket.destroy()
 }, 180_000)
+
+test('an answer that its client has taken counts for max_open no more, however soon the next request comes', async () => {
+  await using app = await startApp((_, response) => response.end(Buffer.alloc(40 * 1024, 'x')))
+  await using gate = await startGate(route(app.port), { server: 'max_open = 3' })
+  const statuses: number[] = []
+  for (let count = 0; count < 20; count++) statuses.push((await sendRaw(gate.port, get('/plain'))).status)
+  expect(statuses).toEqual(statuses.map(() => 200))
+  expect(await metric(gate.adminPort, 'open_limited_total')).toBe(0)
+}, 60_000)
