@@ -2,7 +2,7 @@ import { GateError } from '../base/errors.ts'
 import type { MaybePromise } from '../session/session.ts'
 import { isEventStream } from './body/event-streams.ts'
 import { type Flows, SMALL_BYTES } from './body/flows.ts'
-import { type PacedBody, paceBody } from './body/paced.ts'
+import { type BegunBody, beginBody, type PacedBody, paceBody } from './body/paced.ts'
 import { handOn, hasBody } from './body/response-body.ts'
 import { bytesHere } from './body/whole.ts'
 import { BrokenOff, isUpstreams, translateFailure } from './failures.ts'
@@ -46,15 +46,24 @@ export function prepareAnswer(
   const type = headers.get('content-type')
   const address = origin.base.length + job.path.length
   let isPaced = false
+  /** Begins a body. Throws `upstream.broken` where it is broken already. */
+  function begin(body: ReadableStream<Uint8Array>): BegunBody {
+    try {
+      return beginBody(body)
+    } catch (error) {
+      throw translateFailure(error, routeId, origin.label)
+    }
+  }
   /** A body that goes on piece by piece, so that it shows whether its client takes it. */
   function pace(body: ReadableStream<Uint8Array>, onEnd: () => void): ReadableStream<Uint8Array> {
+    const begun = begin(body)
     const flow = tools.flows.enter({
       kind: 'answer',
       client: job.client,
       length: length === null ? Number.POSITIVE_INFINITY : Number(length),
       cut: life.onStall.bind(life),
     })
-    const paced = paceBody(body, {
+    const paced = paceBody(begun, {
       flow,
       limit: null,
       onEnd,

@@ -20,6 +20,32 @@ export interface PacedBody {
   forgo(): void
 }
 
+type Reader = ReturnType<typeof readerOf>
+
+/** Node's types and Bun's differ in what a reader is. */
+function readerOf(body: ReadableStream<Uint8Array>) {
+  return body.getReader()
+}
+
+/** A body of which the first piece has been asked for. */
+export interface BegunBody {
+  readonly reader: Reader
+  readonly first: ReturnType<Reader['read']>
+}
+
+/**
+ * Asks for a body's first piece, so that one which is broken already is found out while an answer can still say so.
+ *
+ * Throws what it broke off with, where that has happened by now.
+ */
+export function beginBody(body: ReadableStream<Uint8Array>): BegunBody {
+  const reader = readerOf(body)
+  const first = reader.read()
+  first.catch(() => undefined)
+  if (Bun.peek.status(first) === 'rejected') throw Bun.peek(first)
+  return { reader, first }
+}
+
 /** Smaller pieces show progress sooner: 64 KiB in `stall_timeout` is the least that counts. */
 const PIECE_BYTES = 64 * 1024
 
@@ -27,12 +53,16 @@ const PIECE_BYTES = 64 * 1024
  * A body that goes on as it is taken, so that it shows whom it waits for: fetch and `Bun.serve` (1.4.5) tell nobody when a body
  * is handed from one to the other.
  *
- * It is untouched until it is read, so that a request that was not sent can go to another address. Nothing beyond the limit
- * is passed on: what reads it gets the error of `onExceeded`.
+ * One that has not begun is untouched until it is read, so that a request that was not sent can go to another address. Nothing
+ * beyond the limit is passed on: what reads it gets the error of `onExceeded`.
  */
-export function paceBody(body: ReadableStream<Uint8Array>, { flow, limit, onBreak, onEnd }: Pace): PacedBody {
-  const open = () => body.getReader()
-  let reader: ReturnType<typeof open> | null = null
+export function paceBody(
+  body: ReadableStream<Uint8Array> | BegunBody,
+  { flow, limit, onBreak, onEnd }: Pace,
+): PacedBody {
+  const open = () => (body instanceof ReadableStream ? readerOf(body) : body.reader)
+  let reader = body instanceof ReadableStream ? null : body.reader
+  let first = body instanceof ReadableStream ? null : body.first
   let rest: Uint8Array | null = null
   let leftBytes = limit?.maxBytes ?? Number.POSITIVE_INFINITY
   let controls: ReadableStreamDefaultController<Uint8Array> | null = null
@@ -66,7 +96,9 @@ export function paceBody(body: ReadableStream<Uint8Array>, { flow, limit, onBrea
         flow.taken()
         if (rest !== null) return give(rest)
         reader ??= open()
-        return reader.read().then(
+        const reading = first ?? reader.read()
+        first = null
+        return reading.then(
           ({ done, value }) => {
             if (isOver) return
             if (done) {
