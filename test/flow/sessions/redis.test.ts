@@ -173,6 +173,24 @@ describe('while the server is away', () => {
   }, 30_000)
 })
 
+test('a key that is not the one of the server’s sessions is told at the start, and the first one stays theirs', async () => {
+  await using valkey = await startValkey()
+  const toml = PORTAL + route('app.example', 'user')
+  const isTold = (gate: Gate) => gate.log.some(line => line.includes('The key does not fit the session store'))
+  await using one = await startNode(valkey, toml)
+  await eventually(async () => (await valkey.ask(0, 'KEYS', '*:shared:key')) !== '', 'the first key is noted')
+  const noted = await valkey.ask(0, 'GET', 'sallyport:1:shared:key')
+  const otherKey = Buffer.alloc(32, 8).toString('base64')
+  await using other = await startGate(toml, { store: valkey.url(), sessions: `key = "${otherKey}"` })
+  await eventually(() => isTold(other), 'the other key is told')
+  const told = other.log.find(line => line.includes('The key does not fit')) ?? ''
+  expect(told).toContain('the key of [sessions] is not the one that')
+  expect(told).toContain('another database of that server')
+  for (const secret of [KEY, otherKey]) expect(told).not.toContain(secret)
+  expect(isTold(one)).toBe(false)
+  expect(await valkey.ask(0, 'GET', 'sallyport:1:shared:key')).toBe(noted)
+}, 30_000)
+
 test('several workers on one server agree, over TLS', async () => {
   using folder = temporaryFolder()
   const [cert, key] = [join(folder.path, 'cert.pem'), join(folder.path, 'key.pem')]
