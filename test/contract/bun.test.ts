@@ -1,6 +1,6 @@
 /**
  * What Bun 1.4.5 does not do, or does to us. Each test fails once a newer Bun has mended it, and says what can go then.
- * What takes long stands beside what it is about (flow/patience, flow/upstream-tls). The other half is in ARCHITECTURE, "Known limits".
+ * What takes long stands beside what it is about (flow/upstreams/client-idle, flow/upstreams/tls). The other half is in docs/limits.md.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { eventually } from '../kit/gate.ts'

@@ -244,7 +244,7 @@ describe('certificates that change', () => {
     writeFileSync(join(gate.folder, 'app.key'), key)
     writeFileSync(join(gate.folder, 'app.pem'), cert)
   }
-  /** A connection that is not yet accepted when the listener before closes is reset, unless the kernel migrates it: see ARCHITECTURE.md. */
+  /** A connection that is not yet accepted when the listener before closes is reset, unless the kernel migrates it: see docs/limits.md. */
   const shown = async (gate: Gate): Promise<string> => {
     const at = { port: gate.securePort, name: 'app.example.com', ca }
     return (await certificateFor(at).catch(() => certificateFor(at))).fingerprint256
