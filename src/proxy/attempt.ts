@@ -260,8 +260,9 @@ class Attempt implements Waiting, Exchange, AnswerLife {
     this.#ended = reason
     if (this.#isWaiting) this.#refuse(overtaken(this.#job, reason))
     if (this.#closeEvents === null) {
+      // First: whoever waits for the body must not take it for lost, and ask again.
+      this.#download?.cut(overtaken(this.#job, reason))
       this.#abort.abort(`an exchange was ended: ${reason}`)
-      this.#download?.cut(new Error(`ended: ${reason}`))
     } else this.#closeEvents()
     this.#leave()
   }

@@ -1,0 +1,35 @@
+/** Answers of which a head came and no body yet, from upstreams of several addresses: what becomes of them before anything was sent. */
+import { expect, test } from 'bun:test'
+import { type AppHandler, startApp } from '../../kit/applications/app.ts'
+import { eventually, PORTAL, startGate } from '../../kit/gate.ts'
+import { openWire } from '../../kit/wire/wire.ts'
+
+const REQUEST = 'GET / HTTP/1.1\r\nHost: app.example\r\n\r\n'
+
+function upstream(ports: readonly number[], lines: string, allow: string): string {
+  const to = ports.map(port => `"http://127.0.0.1:${port}"`).join(', ')
+  return `${PORTAL}[upstreams.pair]\nto = [${to}]\nidle_timeout = "60s"\n${lines}
+[[routes]]\nhost = "app.example"\nupstream = "@pair"\nportal = "home"\nallow = ${allow}\n`
+}
+
+test('one that a save no longer allows is refused, and asked of no other address', async () => {
+  const begin: AppHandler = (_, response) => response.writeHead(200, { 'content-type': 'text/plain' }).flushHeaders()
+  await using first = await startApp(begin)
+  await using second = await startApp(begin)
+  const asked = () => first.paths.length + second.paths.length
+  const toml = (allow: string) => upstream([first.port, second.port], '', allow)
+  await using gate = await startGate(toml('"public"'))
+  const wire = await openWire(gate.port)
+  await wire.send(REQUEST)
+  await eventually(async () => (await metric(gate.adminPort, 'answers_open')) === 1, 'its head is here', 20_000)
+  gate.save(toml('["admin"]'))
+  await eventually(() => wire.received.includes('access.denied') || asked() > 1, 'it ends', 20_000)
+  expect(asked()).toBe(1)
+  expect(wire.received.toString()).toStartWith('HTTP/1.1 403')
+  wire.close()
+}, 60_000)
+
+async function metric(adminPort: number, name: string): Promise<number> {
+  const text = await (await fetch(`http://127.0.0.1:${adminPort}/metrics`)).text()
+  return Number(new RegExp(`^sallyport_${name} (\\d+)`, 'm').exec(text)?.[1])
+}
