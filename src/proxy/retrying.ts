@@ -134,7 +134,8 @@ async function watch(
     return response
   }
   origin.inFlight++
-  let hasBegun = false
+  let hasBegun = idleTimeoutMs === null
+  let isOver = false
   const { stream, begun } = watchBody(response.body, {
     idleTimeoutMs,
     now: tools.ports.now,
@@ -143,17 +144,20 @@ async function watch(
     upstream: origin.label,
     onEnd(error) {
       origin.inFlight--
-      leave()
+      isOver = true
+      // Until it has begun its place is the request's, which may go on to another address.
+      if (hasBegun) leave()
       if (error !== undefined && hasBegun && !hasLeft(job.front, job.connection)) tools.noteTruncated(error)
     },
   })
   // Bun 1.4.5 holds the head back until the first byte of a body, so waiting for it delays nothing, and a failure before it
   // can still be told. Where nothing depends on it, it is not waited for.
-  if (idleTimeoutMs !== null) {
+  if (!hasBegun) {
     await begun.catch((error: unknown) => {
       throw error instanceof GateError ? error : translateFailure(error, job.routeId, origin.label)
     })
+    hasBegun = true
+    if (isOver) leave()
   }
-  hasBegun = true
   return new Response(stream, { status, statusText: response.statusText, headers })
 }

@@ -2,7 +2,7 @@
 import { expect, test } from 'bun:test'
 import { type AppHandler, startApp } from '../../kit/applications/app.ts'
 import { eventually, PORTAL, startGate } from '../../kit/gate.ts'
-import { openWire } from '../../kit/wire/wire.ts'
+import { openWire, sendRaw } from '../../kit/wire/wire.ts'
 
 const REQUEST = 'GET / HTTP/1.1\r\nHost: app.example\r\n\r\n'
 
@@ -28,6 +28,28 @@ test('one that a save no longer allows is refused, and asked of no other address
   expect(wire.received.toString()).toStartWith('HTTP/1.1 403')
   wire.close()
 }, 60_000)
+
+test('one that is lost keeps its place under max_connections while another address is asked', async () => {
+  let open = 0
+  let most = 0
+  await using broken = await startApp((_, response) => {
+    response.writeHead(200, { 'content-type': 'text/plain' }).flushHeaders()
+    setTimeout(() => response.destroy(), 100)
+  })
+  await using slow = await startApp((_, response) => {
+    most = Math.max(most, ++open)
+    setTimeout(() => {
+      open--
+      response.end('here')
+    }, 300)
+  })
+  const lines = 'max_connections = 1\nqueue = 50\nqueue_timeout = "50s"\n'
+  await using gate = await startGate(upstream([broken.port, slow.port], lines, '"public"'))
+  const answers = await Promise.all([1, 2, 3, 4, 5, 6].map(() => sendRaw(gate.port, REQUEST, { timeoutMs: 50_000 })))
+  expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200, 200, 200])
+  expect(broken.paths.length).toBeGreaterThan(1)
+  expect(most).toBe(1)
+}, 90_000)
 
 async function metric(adminPort: number, name: string): Promise<number> {
   const text = await (await fetch(`http://127.0.0.1:${adminPort}/metrics`)).text()
