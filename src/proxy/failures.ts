@@ -86,9 +86,9 @@ export class BrokenOff extends Error {
   }
 }
 
-/** Whether a body's end is news of its upstream: not where this process ended it (an abort's reason is a text), nor a second time. */
+/** Whether a body's end is news of its upstream: not where this process ended it (an abort's reason is a text, or an error of ours), nor a second time. */
 export function isUpstreams(error: unknown): boolean {
-  return error instanceof Error && !(error instanceof BrokenOff)
+  return error instanceof Error && !(error instanceof BrokenOff || error instanceof GateError)
 }
 
 /** Whether a failed request certainly never reached an application, so that any method may be tried elsewhere. */

@@ -1,0 +1,27 @@
+/** Answers that this gate ends in their middle: no fault of their upstream's. */
+import { expect, test } from 'bun:test'
+import { startApp } from '../../kit/applications/app.ts'
+import { eventually, PORTAL, startGate } from '../../kit/gate.ts'
+import { openWire } from '../../kit/wire/wire.ts'
+
+test.each(['', 'idle_timeout = "60s"', 'max_connections = 5'])(
+  'what a save ends is not told as broken off, with %p',
+  async lines => {
+    await using app = await startApp((_, response) => {
+      response.writeHead(200, { 'content-type': 'text/plain' }).write('begun')
+    })
+    const toml = (allow: string) =>
+      `${PORTAL}[upstreams.one]\nto = "http://127.0.0.1:${app.port}"\n${lines}
+[[routes]]\nhost = "app.example"\nupstream = "@one"\nportal = "home"\nallow = ${allow}\n`
+    await using gate = await startGate(toml('"public"'))
+    const wire = await openWire(gate.port)
+    await wire.send('GET / HTTP/1.1\r\nHost: app.example\r\n\r\n')
+    await eventually(() => wire.received.includes('begun'), 'it has begun', 20_000)
+    gate.save(toml('["admin"]'))
+    await eventually(() => wire.isClosed && app.underWay === 0, 'both sides are let go', 20_000)
+    const metrics = await (await fetch(`http://127.0.0.1:${gate.adminPort}/metrics`)).text()
+    expect(metrics).toContain('\nsallyport_truncated_total 0\n')
+    expect(gate.log.filter(line => line.includes('upstream.broken'))).toEqual([])
+  },
+  60_000,
+)
