@@ -33,6 +33,7 @@ export function startAsked(trusted = '127.0.0.1', server = ''): Promise<Gate> {
     route('path = "/cors"\nallow = ["user"]\ncors_preflight = true'),
     route('path = "/few"\nallow = "public"\nrate = { requests = 1, per = "1h" }'),
     route('path = "/friend"\nallow = ["user"]\nallowed_origins = ["https://friend.example"]'),
+    route('path = "/plain"\nallow = "public"\nwebsockets = false'),
     route('allow = "public"', 'open.example'),
     ...OTHERS.map(([host, leads]) => `[[routes]]\nhost = "${host}"\n${leads}\nallow = "public"\n`),
     `[[routes]]\nhost = "${APP}"\npath = "/own"\nrespond = { body = "ours" }\nallow = "public"\n`,

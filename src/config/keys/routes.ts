@@ -244,7 +244,7 @@ export const ROUTE = {
     boolean,
     true,
     false,
-    'Whether WebSockets pass. Where they do not, a handshake reaches the application as the plain request that it is without `Upgrade`.',
+    'Whether WebSockets pass. Where they do not, a handshake reaches the application as the plain request that it is without `Upgrade`; with `verify` it is refused.',
   ),
   websocket_compression: defaulted(
     boolean,

@@ -1,6 +1,7 @@
 import { GateError } from '../../base/errors.ts'
 import { isCallback, ownPath } from '../../portal/place.ts'
 import type { Fields } from '../../proxy/fields/identity.ts'
+import type { SentFields } from '../../proxy/fields/request.ts'
 import { parseReturnTo } from '../../route/return-to.ts'
 import { parseTarget } from '../../route/target.ts'
 import { stripOwnCookies } from '../../session/cookie.ts'
@@ -114,10 +115,17 @@ export function isAsked({ told }: GateRoute): boolean {
  *
  * Where nothing is known a field is empty, or is left out, as the dialect has it.
  *
- * Throws `access.origin` for a WebSocket that a page of another site opens where not everybody may pass, or for someone who is signed in.
+ * Throws `websocket.handshake` for one where none may pass: the proxy in front would not make a plain request of it, as this one does;
+ * `access.origin` for a WebSocket that a page of another site opens where not everybody may pass, or for someone who is signed in.
  */
 export function approve(passage: Passage, route: GateRoute, prepared: Prepared): Answer {
   const { sent, target } = passage
+  if (!route.config.websockets && tellsOfWebSocket(sent)) {
+    throw new GateError('websocket.handshake', 'a WebSocket was asked about where none may pass', {
+      facts: { route: route.config.id },
+      hint: `if the application may have them, remove websockets from "${route.config.id}"`,
+    })
+  }
   // No hop drops this field of a handshake, as several do with Upgrade.
   const isHandshake = sent['sec-websocket-key'] !== undefined
   const isSomeones = route.config.allow.kind !== 'public' || passage.session !== null
@@ -128,6 +136,12 @@ export function approve(passage: Passage, route: GateRoute, prepared: Prepared):
   return live instanceof Promise
     ? live.then(fields => approval(passage, route, prepared, fields))
     : approval(passage, route, prepared, live)
+}
+
+/** Whether an application may take a request for the handshake of a WebSocket, though fields of one are missing. */
+function tellsOfWebSocket(sent: SentFields): boolean {
+  const { upgrade, 'sec-websocket-key': key, 'sec-websocket-version': version } = sent
+  return key !== undefined || version !== undefined || upgrade?.toLowerCase().includes('websocket') === true
 }
 
 function approval(passage: Passage, route: GateRoute, prepared: Prepared, live: Fields): Response {

@@ -40,6 +40,19 @@ test('a port that the scheme has anyway is no other origin: nginx says it with e
   expect((await toNginx(original('/', handshake, 'GET', `${APP}:443`))).status).toBe(403)
 })
 
+test('a handshake of a WebSocket is no plain request where the route lets none through: the proxy in front would pass it on', async () => {
+  for (const lines of [
+    [`Sec-WebSocket-Key: ${WEBSOCKET_KEY}`],
+    ['Sec-WebSocket-Version: 13'],
+    ['Upgrade: WebSocket'],
+  ]) {
+    expect((await relayed(forwarded('/plain', lines))).status).toBe(400)
+    expect((await toNginx(original('/plain', lines))).status).toBe(403)
+    expect((await relayed(forwarded('/open', lines))).status).toBe(204)
+  }
+  expect((await relayed(forwarded('/plain'))).status).toBe(204)
+})
+
 test('a host that Host contradicts is refused, where Host names one that is served here', async () => {
   const ask = (host: string, stated: string) =>
     send(trusting.verifyPort, '/.sallyport/verify', forwarded('/open', [], 'GET', stated), host)
