@@ -44,7 +44,7 @@ export const SERVER_LIMITS = {
   ),
   max_open: defaulted(
     countOrOff,
-    1000,
+    2000,
     200,
     'How many answers and uploads each client may have under way; further requests are answered with 429. A client is an address (of IPv6 the first 64 bits).',
   ),

@@ -94,7 +94,7 @@ test('a file without [server] and [sessions] has every default', () => {
     accessLog: true,
     logLevel: 'info',
     drainMs: 10_000,
-    flows: { maxOpen: 1000, stallMs: 60_000, memoryBytes: null },
+    flows: { maxOpen: 2000, stallMs: 60_000, memoryBytes: null },
     rate: null,
   })
   expect(sessions.lifetimeMs).toBe(43_200_000)
