@@ -84,7 +84,7 @@ test.concurrent('a client that dawdles over its head is cut, and reaches nothing
   await upstream.close()
 }, 90_000)
 
-test.concurrent('Bun 1.4.5 leaves an idle timeout that was taken off to the connection: when this fails, proxy/patience.ts is simpler', async () => {
+test.concurrent('Bun 1.4.5 leaves an idle timeout that was taken off to the connection: when this fails, proxy/lifetime/client-idle.ts is simpler', async () => {
   const strict = Bun.serve({
     port: 0,
     hostname: '127.0.0.1',
