@@ -1,0 +1,58 @@
+import type { Database } from 'bun:sqlite'
+import type { StoredChanges } from '../store.ts'
+import { SLICE } from './slices.ts'
+
+/** More changes than this are not told one by one: whoever asks reads again what is in memory. */
+const MOST_CHANGES = 5000
+
+const NO_CHANGES = Object.freeze({ removed: Object.freeze([]), updated: Object.freeze([]) })
+
+/** What processes tell each other of rows that they changed. Telling is a part of the transaction that changes them. */
+export interface Changes {
+  tellRemoved(id: string): void
+  tellUpdated(id: string): void
+  /** What was done since the last call, by whichever connection. */
+  since(): StoredChanges
+  /** Forgets a slice of what was told before; false where there was nothing. */
+  purge(beforeMs: number): boolean
+}
+
+/** The changes in an open database; what was told before now is nothing new. */
+export function changesOn(database: Database): Changes {
+  const tell = database.query(
+    "INSERT INTO removed (session_id, at_ms, is_update) VALUES (?, unixepoch('subsec') * 1000, ?)",
+  )
+  const version = database.query<{ data_version: number }, []>('PRAGMA data_version')
+  const newest = database.query<{ seq: number | null }, []>('SELECT max(seq) AS seq FROM removed')
+  const changedAfter = database.query<{ seq: number; session_id: string; is_update: number }, [number]>(
+    `SELECT seq, session_id, is_update FROM removed WHERE seq > ? ORDER BY seq LIMIT ${MOST_CHANGES + 1}`,
+  )
+  // The oldest come first by their numbers too: no more are looked at than are removed.
+  const purgeOld = database.query(
+    `DELETE FROM removed WHERE at_ms <= ? AND seq IN (SELECT seq FROM removed ORDER BY seq LIMIT ${SLICE})`,
+  )
+
+  let seenVersion = version.get()?.data_version ?? 0
+  let seenChange = newest.get()?.seq ?? 0
+
+  return {
+    tellRemoved: id => void tell.run(id, 0),
+    tellUpdated: id => void tell.run(id, 1),
+    since() {
+      // data_version changes only when another connection has written: the usual answer costs one pragma and no read.
+      const now = version.get()?.data_version ?? 0
+      if (now === seenVersion) return NO_CHANGES
+      seenVersion = now
+      const rows = changedAfter.all(seenChange)
+      if (rows.length > MOST_CHANGES) {
+        seenChange = newest.get()?.seq ?? seenChange
+        return { ...NO_CHANGES, isIncomplete: true }
+      }
+      seenChange = rows.at(-1)?.seq ?? seenChange
+      const idsOf = (isUpdate: number) =>
+        rows.filter(row => row.is_update === isUpdate).map(({ session_id }) => session_id)
+      return { removed: idsOf(0), updated: idsOf(1) }
+    },
+    purge: beforeMs => purgeOld.run(beforeMs).changes > 0,
+  }
+}

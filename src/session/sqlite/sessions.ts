@@ -1,0 +1,209 @@
+import type { Database } from 'bun:sqlite'
+import type { RefreshedFields, SessionStore, StoredHandle, StoredSession } from '../store.ts'
+import type { Patience } from './busy.ts'
+import type { Changes } from './changes.ts'
+import { bySlices, SLICE } from './slices.ts'
+
+interface SessionRow {
+  readonly id: string
+  readonly portal: string
+  readonly issuer: string
+  readonly subject: string
+  readonly sid: string | null
+  readonly identity: string
+  readonly secrets: string
+  readonly agent: string
+  readonly client: string
+  readonly is_remembered: number
+  readonly created_ms: number
+  readonly expires_ms: number
+  readonly seen_ms: number
+  readonly checked_ms: number
+  readonly is_refreshable: number
+}
+
+/** What of a SessionStore is about sign-ins and their cookies. */
+export type SignInStore = Pick<
+  SessionStore,
+  | 'insert'
+  | 'addHandle'
+  | 'findByHash'
+  | 'findById'
+  | 'findHosts'
+  | 'findBySubject'
+  | 'findBySid'
+  | 'list'
+  | 'update'
+  | 'lease'
+  | 'release'
+  | 'touch'
+  | 'remove'
+>
+
+/** Each removes a slice of what is over; false where there was nothing. */
+export interface SessionPurges {
+  purgeExpired(nowMs: number): boolean
+  purgeIdle(beforeMs: number): boolean
+}
+
+/** The sessions of an open database, with their handles. */
+export function sessionsOn(database: Database, patient: Patience, changes: Changes): SignInStore & SessionPurges {
+  return { ...readsOn(database), ...writesOn(database, patient, changes) }
+}
+
+type Reads = Pick<SessionStore, 'findByHash' | 'findById' | 'findHosts' | 'findBySubject' | 'findBySid' | 'list'>
+
+/** Reads never wait for another process. */
+function readsOn(database: Database): Reads {
+  const byHash = database.query<SessionRow & { readonly host: string }, [string]>(
+    'SELECT s.*, h.host AS host FROM handles h JOIN sessions s ON s.id = h.session_id WHERE h.hash = ?',
+  )
+  const byId = database.query<SessionRow, [string]>('SELECT * FROM sessions WHERE id = ?')
+  const hostsOf = database.query<{ readonly host: string }, [string]>(
+    'SELECT DISTINCT host FROM handles WHERE session_id = ?',
+  )
+  const bySubject = database.query<SessionRow, [string, string]>(
+    'SELECT * FROM sessions WHERE issuer = ? AND subject = ? ORDER BY created_ms DESC, id DESC',
+  )
+  const bySid = database.query<SessionRow, [string, string]>(
+    'SELECT * FROM sessions WHERE issuer = ? AND sid = ? ORDER BY created_ms DESC, id DESC',
+  )
+  const listAfter = database.query<SessionRow, [string, number, string, number]>(
+    'SELECT * FROM sessions WHERE portal = ? AND (created_ms, id) < (?, ?) ORDER BY created_ms DESC, id DESC LIMIT ?',
+  )
+  return {
+    findByHash(hash) {
+      const row = byHash.get(hash)
+      return row === null ? null : { session: sessionOf(row), host: row.host }
+    },
+    findById(sessionId) {
+      const row = byId.get(sessionId)
+      return row === null ? null : sessionOf(row)
+    },
+    findHosts: sessionId => hostsOf.all(sessionId).map(({ host }) => host),
+    findBySubject: (issuer, subject) => bySubject.all(issuer, subject).map(sessionOf),
+    findBySid: (issuer, sid) => bySid.all(issuer, sid).map(sessionOf),
+    list(portal, { after, limit }) {
+      const from = parseCursor(after)
+      const rows = listAfter.all(portal, from.createdMs, from.id, limit + 1)
+      const last = rows.length > limit ? rows[limit - 1] : undefined
+      return {
+        sessions: rows.slice(0, limit).map(sessionOf),
+        next: last === undefined ? null : `${last.created_ms}.${last.id}`,
+      }
+    },
+  }
+}
+
+type Writes = Omit<SignInStore, keyof Reads> & SessionPurges
+
+function writesOn(database: Database, patient: Patience, changes: Changes): Writes {
+  const insertSession = database.query(
+    `INSERT INTO sessions (id, portal, issuer, subject, sid, identity, secrets, agent, client, is_remembered, created_ms,
+       expires_ms, seen_ms, checked_ms, is_refreshable) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+  )
+  const insertHandle = database.query(
+    'INSERT INTO handles (hash, session_id, host) SELECT ?1, id, ?3 FROM sessions WHERE id = ?2',
+  )
+  const updateOne = database.query(
+    `UPDATE sessions SET identity = ?2, secrets = ?3, sid = ?4, checked_ms = ?5, is_refreshable = ?6, lease_ms = 0
+     WHERE id = ?1`,
+  )
+  const takeLease = database.query('UPDATE sessions SET lease_ms = ?3 WHERE id = ?1 AND lease_ms <= ?2')
+  const endLease = database.query('UPDATE sessions SET lease_ms = 0 WHERE id = ?')
+  const touchOne = database.query('UPDATE sessions SET seen_ms = ?2 WHERE id = ?1 AND seen_ms < ?2')
+  const removeOne = database.query('DELETE FROM sessions WHERE id = ?')
+  const purgeExpired = database.query(
+    `DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE expires_ms <= ? LIMIT ${SLICE})`,
+  )
+  const purgeIdle = database.query(
+    `DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE seen_ms <= ? LIMIT ${SLICE})`,
+  )
+
+  const touchSome = patient(
+    database.transaction((seen: readonly (readonly [string, number])[]) => {
+      for (const [id, atMs] of seen) touchOne.run(id, atMs)
+    }),
+  )
+  const removeSome = patient(
+    database.transaction((ids: readonly string[]) => {
+      for (const id of ids) {
+        removeOne.run(id)
+        changes.tellRemoved(id)
+      }
+    }),
+  )
+
+  return {
+    insert: patient(
+      database.transaction((session: StoredSession, handle: StoredHandle) => {
+        insertSession.run(
+          session.id,
+          session.portal,
+          session.issuer,
+          session.subject,
+          session.sid,
+          session.identity,
+          session.secrets,
+          session.agent,
+          session.client,
+          Number(session.isRemembered),
+          session.createdAtMs,
+          session.expiresAtMs,
+          session.lastSeenMs,
+          session.checkedAtMs,
+          Number(session.isRefreshable),
+        )
+        insertHandle.run(handle.hash, handle.sessionId, handle.host)
+      }),
+    ),
+    addHandle: patient(
+      (handle: StoredHandle) => insertHandle.run(handle.hash, handle.sessionId, handle.host).changes > 0,
+    ),
+    update: patient(
+      database.transaction((sessionId: string, fields: RefreshedFields) => {
+        const { identity, secrets, sid, checkedAtMs, isRefreshable } = fields
+        if (updateOne.run(sessionId, identity, secrets, sid, checkedAtMs, Number(isRefreshable)).changes === 0)
+          return false
+        changes.tellUpdated(sessionId)
+        return true
+      }),
+    ),
+    lease: patient(
+      (sessionId: string, nowMs: number, untilMs: number) => takeLease.run(sessionId, nowMs, untilMs).changes > 0,
+    ),
+    release: patient((sessionId: string) => void endLease.run(sessionId)),
+    touch: seen => bySlices([...seen], SLICE, touchSome),
+    remove: (...sessionIds) => bySlices(sessionIds, SLICE, removeSome),
+    purgeExpired: nowMs => purgeExpired.run(nowMs).changes > 0,
+    purgeIdle: beforeMs => purgeIdle.run(beforeMs).changes > 0,
+  }
+}
+
+/** Where a page begins: the session that the page before ended with. Anything else begins at the newest. */
+function parseCursor(after: string | null): { readonly createdMs: number; readonly id: string } {
+  const [, createdMs, id] = /^(\d{1,15})\.(.+)$/.exec(after ?? '') ?? []
+  return createdMs === undefined || id === undefined
+    ? { createdMs: Number.MAX_SAFE_INTEGER, id: '' }
+    : { createdMs: Number(createdMs), id }
+}
+
+function sessionOf(row: SessionRow): StoredSession {
+  return {
+    id: row.id,
+    portal: row.portal,
+    issuer: row.issuer,
+    subject: row.subject,
+    sid: row.sid,
+    identity: row.identity,
+    secrets: row.secrets,
+    agent: row.agent,
+    client: row.client,
+    isRemembered: row.is_remembered !== 0,
+    createdAtMs: row.created_ms,
+    expiresAtMs: row.expires_ms,
+    lastSeenMs: row.seen_ms,
+    checkedAtMs: row.checked_ms,
+    isRefreshable: row.is_refreshable !== 0,
+  }
+}
