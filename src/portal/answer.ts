@@ -1,35 +1,8 @@
-import { createHash } from 'node:crypto'
 import type { Child } from 'hono/jsx'
 import type { Brand } from '../config/types.ts'
-import { brandStyle, drawPage } from './pages/brand.tsx'
-import { STYLE } from './pages/style.ts'
+import { contentSecurityPolicy, type Scope } from './csp.ts'
+import { drawPage } from './pages/brand.tsx'
 import type { Words } from './words/words.ts'
-
-/**
- * What a page may beyond the usual: load the icons of applications, or hold a form whose answer leads to any host (browsers
- * hold redirects against `form-action` too); or nothing at all.
- */
-type Scope = 'icons' | 'leads-anywhere' | 'nothing'
-
-let stylePolicy: string | null = null
-
-/** Only what a page of ours holds: its stylesheets, by hash, its drawn images, and forms to this host. No scripts. */
-function contentSecurityPolicy(brand: Brand | null, scope: Scope): string {
-  stylePolicy ??= hashSource(STYLE)
-  const own = brandStyle(brand)
-  return [
-    "default-src 'none'",
-    `style-src ${stylePolicy}${own === null ? '' : ` ${hashSource(own)}`}`,
-    `img-src ${scope === 'icons' ? "'self' " : ''}data:`,
-    `form-action 'self'${scope === 'leads-anywhere' ? ' https: http:' : ''}`,
-    "frame-ancestors 'none'",
-    "base-uri 'none'",
-  ].join('; ')
-}
-
-function hashSource(style: string): string {
-  return `'sha256-${createHash('sha256').update(style).digest('base64')}'`
-}
 
 /** Fields of every answer of the portal: never stored, never framed, never sniffed, and it tells no one where we came from. */
 const COMMON: Readonly<Record<string, string>> = Object.freeze({

@@ -111,6 +111,7 @@ const RANKS: readonly (readonly Room[])[] = [
         },
         { parts: ['login-cookie.ts'], ban: 'a browser is bound the same way for every step' },
         { parts: ['pages'], ban: 'a page shows what it is given, and does nothing' },
+        { parts: ['csp.ts'], ban: 'what a page may do is said of all pages alike' },
         { parts: ['answer.ts'], ban: 'every page is answered with the same fields' },
         { parts: ['error-pages.tsx'], ban: 'anything may fail, so what says it needs nothing' },
         { parts: ['not-found.ts'], ban: 'anything may be missing, so what says it needs nothing' },

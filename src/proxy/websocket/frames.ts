@@ -1,12 +1,10 @@
+import { isWireCloseCode, NO_STATUS } from './close-codes.ts'
 import { inflateMessage } from './deflate.ts'
 
 /** What a WebSocket carries: RFC 6455 §5.2. */
 export const OPCODE = { continuation: 0x0, text: 0x1, binary: 0x2, close: 0x8, ping: 0x9, pong: 0xa } as const
 
 export type Opcode = (typeof OPCODE)[keyof typeof OPCODE]
-
-/** A close without a status (RFC 6455 §7.4.1): it means an empty Close frame, and is never written into one. */
-export const NO_STATUS = 1005
 
 /** Where a reader hands what it has read. Messages are whole and inflated; a Buffer is valid only during the call. */
 export interface FrameEvents {
@@ -31,11 +29,6 @@ export function encodeClose(code: number, reason: string): Uint8Array {
   payload[1] = code & 0xff
   const { written } = new TextEncoder().encodeInto(reason, payload.subarray(2))
   return payload.subarray(0, 2 + written)
-}
-
-/** Whether a close code may travel in a frame: RFC 6455 §7.4 and the IANA registry up to 1014. */
-export function isWireCloseCode(code: number): boolean {
-  return (code >= 1000 && code <= 1014 && (code < 1004 || code > 1006)) || (code >= 3000 && code <= 4999)
 }
 
 /** Whether a server's bytes are one short frame and no more, judged by its head alone. */

@@ -1,8 +1,8 @@
 import type { Server, ServerWebSocket, WebSocketHandler } from 'bun'
 import type { Log } from '../../base/ports.ts'
 import type { ExchangeOwner } from '../lifetime/exchanges.ts'
+import { BAD_GATEWAY, isWireCloseCode, NO_STATUS, POLICY, TOO_BIG } from './close-codes.ts'
 import type { Dialled } from './dial.ts'
-import { isWireCloseCode, NO_STATUS } from './frames.ts'
 import { MAX_MESSAGE_BYTES, type UpstreamSocket } from './upstream.ts'
 
 /** One relayed WebSocket: `ServerWebSocket.data`. */
@@ -42,14 +42,6 @@ export interface WebSocketRelay {
   /** Closes every WebSocket whose owner matches, on both sides; answers how many. Default: 1008, policy. */
   closeWhere(matches: (owner: ExchangeOwner) => boolean, code?: number, reason?: string): number
 }
-
-/** RFC 6455 §7.4.1; the last one is registered at IANA as "Bad Gateway". */
-const POLICY = 1008
-const BAD_GATEWAY = 1014
-
-const TOO_BIG = 1009
-/** For when the server stops: clients may come back. */
-export const GOING_AWAY = 1001
 
 /** What may wait for a reader: one message and what was read with it fit. The other side is paused long before. */
 const MAX_WAITING_BYTES = 2 * MAX_MESSAGE_BYTES

@@ -1,5 +1,6 @@
 import type { Log } from '../../base/ports.ts'
 import type { ListenAddress, ServerCertificate, TlsConfig } from '../../config/types.ts'
+import { withHsts } from './hsts.ts'
 import { addressOf, addressText, type ListenerOptions, listen } from './listen.ts'
 import { openSecureFront, type SecureFront } from './secure-front.ts'
 
@@ -102,19 +103,6 @@ function isSame(some: readonly ServerCertificate[], others: readonly ServerCerti
   const text = (certificates: readonly ServerCertificate[]) =>
     certificates.map(({ cert, key }) => cert + key).join('\n')
   return text(some) === text(others)
-}
-
-/** RFC 6797 §7.2: by HTTPS alone, and once: an application's own word gives way. */
-function withHsts(fetch: ListenerOptions['fetch'], hstsS: () => number | null): ListenerOptions['fetch'] {
-  const add = (response: Response | undefined) => {
-    const seconds = hstsS()
-    if (seconds !== null) response?.headers.set('strict-transport-security', `max-age=${seconds}`)
-    return response
-  }
-  return (request, front) => {
-    const answer = fetch(request, front)
-    return answer instanceof Promise ? answer.then(add) : add(answer)
-  }
 }
 
 /** Waits for some work, but no longer than this. */

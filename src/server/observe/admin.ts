@@ -1,7 +1,7 @@
 import { canonicalAddress, isLoopbackHost } from '../../base/net.ts'
 import type { ListenAddress } from '../../config/types.ts'
 import type { MaybePromise } from '../../session/session.ts'
-import type { Live } from '../config/live.ts'
+import type { Live } from '../config/reload.ts'
 import { listen } from '../listen/listen.ts'
 
 /** What the admin listener tells, of this process or of several together. */

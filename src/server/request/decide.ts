@@ -2,6 +2,7 @@ import { GateError } from '../../base/errors.ts'
 import { allowsMethod, type Decision, decideAccess, decidePolicy, looksAtMethod } from '../../policy/policy.ts'
 import type { MaybePromise, Session } from '../../session/session.ts'
 import type { GateRoute, Prepared } from '../config/snapshot.ts'
+import { finishRefusal, isPreflight } from './cors.ts'
 import { findMachine, type Machine } from './credentials.ts'
 import { findGuest } from './guests.ts'
 import { judgeMentions, MAY_BE, mentionsOthers } from './mentions.ts'
@@ -11,11 +12,9 @@ import { type Answer, type Passage, sessionToken } from './passage.ts'
 import { requestFacts } from './policy-input.ts'
 import { portalRequest } from './portal-request.ts'
 import { prepareSession } from './prepare.ts'
-import { finishRefusal } from './refusal.ts'
 import { passKept } from './replay.ts'
 import type { PipelineTools } from './tools.ts'
 import { approve } from './verify.ts'
-import { tellsOfBody } from './verify-dialects.ts'
 
 /**
  * The route is known: finds out who asks, decides, and acts on the verdict. `also` are those that another reading of the path would reach.
@@ -168,18 +167,6 @@ function goOn(passage: Passage, tools: PipelineTools, route: GateRoute, prepared
   return route.config.keepPostsBytes === null
     ? pass(passage, tools, route, prepared)
     : passKept(passage, tools, route, prepared)
-}
-
-/** A browser's question before a request across origins, which never has cookies (Fetch §4.8). It has no body either. */
-function isPreflight({ request, sent, session, question }: Passage): boolean {
-  return (
-    request.method === 'OPTIONS' &&
-    session === null &&
-    sent.origin !== undefined &&
-    sent['access-control-request-method'] !== undefined &&
-    sent.upgrade === undefined &&
-    (question === null ? request.body === null : !tellsOfBody(sent))
-  )
 }
 
 /** Whether a browser registers a service worker, or looks for a newer one (Service Workers §4.2.1, W3C Fetch Metadata §2.1). */

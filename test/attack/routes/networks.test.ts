@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import { compileNetworks, findClient } from '../../../src/base/net.ts'
+import { findClient } from '../../../src/base/client-address.ts'
+import { compileNetworks } from '../../../src/base/net.ts'
 import { type Gate, PORTAL, startGate } from '../../kit/gate.ts'
 import { httpResponse, type RawUpstream, sendRaw, startRawUpstream } from '../../kit/wire/wire.ts'
 

@@ -1,5 +1,6 @@
 import { isIP, isIPv4 } from 'node:net'
-import { canonicalAddress, compileNetworks, findClient, networkOf } from '../../../src/base/net.ts'
+import { findClient } from '../../../src/base/client-address.ts'
+import { canonicalAddress, compileNetworks, networkOf } from '../../../src/base/net.ts'
 import { hold, type Subject, textOf } from '../subject.ts'
 
 const PEER = '10.0.0.1'

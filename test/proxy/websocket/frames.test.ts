@@ -2,8 +2,9 @@ import { heapStats } from 'bun:jsc'
 import { expect, test } from 'bun:test'
 import { randomBytes } from 'node:crypto'
 import fc from 'fast-check'
+import { isWireCloseCode } from '../../../src/proxy/websocket/close-codes.ts'
 import { FrameEncoder } from '../../../src/proxy/websocket/encoder.ts'
-import { encodeClose, FrameReader, isWireCloseCode, OPCODE } from '../../../src/proxy/websocket/frames.ts'
+import { encodeClose, FrameReader, OPCODE } from '../../../src/proxy/websocket/frames.ts'
 
 /** What a reader tells of these bytes when they come in these pieces. */
 function reads(bytes: Buffer, cuts: readonly number[], maxBytes = 1 << 20): unknown[] {

@@ -1,7 +1,20 @@
 import { originOf, type Passage, schemeOf } from './passage.ts'
+import { tellsOfBody } from './verify-dialects.ts'
 
 /** What a script of another origin may read of a refusal, besides its status and body. */
 const EXPOSED = 'retry-after, www-authenticate'
+
+/** A browser's question before a request across origins, which never has cookies (Fetch §4.8). It has no body either. */
+export function isPreflight({ request, sent, session, question }: Passage): boolean {
+  return (
+    request.method === 'OPTIONS' &&
+    session === null &&
+    sent.origin !== undefined &&
+    sent['access-control-request-method'] !== undefined &&
+    sent.upgrade === undefined &&
+    (question === null ? request.body === null : !tellsOfBody(sent))
+  )
+}
 
 /**
  * An answer of our own that is no success, as scripts of our own hosts can read it; changed in place.
