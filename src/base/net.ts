@@ -71,9 +71,15 @@ export function isLoopbackHost(host: string): boolean {
 }
 
 function parseNetwork(text: string): [ipaddr.IPv4 | ipaddr.IPv6, number] {
-  if (text.includes('/')) return ipaddr.parseCIDR(text)
-  const address = ipaddr.process(text)
-  return [address, address.kind() === 'ipv4' ? 32 : 128]
+  const [, address = '', digits] = /^([^/]*)(?:\/(\d{1,3}))?$/.exec(text) ?? []
+  const parsed = parseAddress(address)
+  if (parsed === null) throw new TypeError(`not a network: ${text}`)
+  const most = parsed.kind() === 'ipv4' ? 32 : 128
+  // A mapped network is the IPv4 network behind its first 96 bits: one that begins in them holds more than IPv4.
+  const before = most === 32 && address.includes(':') ? 96 : 0
+  const bits = digits === undefined ? most : Number(digits) - before
+  if (bits < 0 || bits > most) throw new TypeError(`not a network: ${text}`)
+  return [parsed, bits]
 }
 
 /**
@@ -82,10 +88,11 @@ function parseNetwork(text: string): [ipaddr.IPv4 | ipaddr.IPv6, number] {
  */
 function parseAddress(text: string): ipaddr.IPv4 | ipaddr.IPv6 | null {
   if (ipaddr.IPv4.isValidFourPartDecimal(text)) return ipaddr.IPv4.parse(text)
-  // ipaddr.js 2 takes `::10.0.0.1` (RFC 4291 §2.5.5.1, deprecated) for the mapped `::ffff:10.0.0.1`, which it is not.
-  if (!ipaddr.IPv6.isValid(text) || /^::\d{1,3}\./.test(text)) return null
-  // And octal, hexadecimal and padded numbers in such an end.
+  // Octal, hexadecimal and padded numbers at the end of an IPv6 one are none either.
   const end = text.includes('.') ? /:([^:%]*\.[^:%]*)(?:%|$)/.exec(text)?.[1] : undefined
   if (end !== undefined && !ipaddr.IPv4.isValidFourPartDecimal(end)) return null
-  return ipaddr.process(text)
+  // Nor is `::10.0.0.1` (RFC 4291 §2.5.5.1, deprecated) in any spelling: to some it is IPv4, and ipaddr.js 2 takes this one, and
+  // no other, for the mapped `::ffff:10.0.0.1`.
+  if (end !== undefined && /^[0:]*$/.test(text.slice(0, text.indexOf(end)))) return null
+  return ipaddr.IPv6.isValid(text) ? ipaddr.process(text) : null
 }

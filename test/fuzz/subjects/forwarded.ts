@@ -53,10 +53,10 @@ export const forwarded: Subject = {
   }),
 }
 
-/** Whether an entry is an address by another reader; `::1.2.3.4` is none here, since it is read as two, and a zone has
- * letters and digits. */
+/** Whether an entry is an address by another reader; `::1.2.3.4` is none here in any spelling, since it is read as two, and a
+ * zone has letters and digits. */
 function isAddress(text: string): boolean {
-  return isIP(text) !== 0 && !/^::\d+\.|%(?![0-9a-z]+$)/i.test(text)
+  return isIP(text) !== 0 && !/^[0:]+:\d+\.|%(?![0-9a-z]+$)/i.test(text)
 }
 
 /** An address as a number, by another way than the program's own; mapped ones are IPv4. A zone stays beside it. */
