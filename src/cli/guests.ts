@@ -1,4 +1,6 @@
-import type { Config, GuestLinksConfig, RouteConfig } from '../config/types.ts'
+import type { Config } from '../config/types/config.ts'
+import type { GuestLinksConfig } from '../config/types/portals.ts'
+import type { RouteConfig } from '../config/types/routes.ts'
 import { parseDuration } from '../config/values/duration.ts'
 import { EXIT, parseArguments } from '../console/args.ts'
 import { columns } from '../console/columns.ts'

@@ -1,5 +1,5 @@
 import { count } from '../config/text/render.ts'
-import type { Config } from '../config/types.ts'
+import type { Config } from '../config/types/config.ts'
 import { EXIT, parseArguments } from '../console/args.ts'
 import { columns } from '../console/columns.ts'
 import type { Io } from '../console/io.ts'

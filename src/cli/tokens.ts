@@ -1,5 +1,6 @@
 import type { Parsed } from '../config/text/outcome.ts'
-import type { Config, PortalConfig } from '../config/types.ts'
+import type { Config } from '../config/types/config.ts'
+import type { PortalConfig } from '../config/types/portals.ts'
 import { parseDuration } from '../config/values/duration.ts'
 import { parseHost } from '../config/values/host.ts'
 import { parseNetwork } from '../config/values/listen.ts'

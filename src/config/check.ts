@@ -21,7 +21,7 @@ import { parseToml } from './text/parse.ts'
 import { formatPath } from './text/raw.ts'
 import { createReport, type Report } from './text/report.ts'
 import { type Sources, substitute } from './text/substitute.ts'
-import type { Config } from './types.ts'
+import type { Config } from './types/config.ts'
 import { createConfigFiles } from './values/files.ts'
 
 export interface CheckOptions extends Sources {

@@ -1,7 +1,7 @@
 import * as oauth from 'oauth4webapi'
 import { GateError } from '../base/errors.ts'
 import type { Ports } from '../base/ports.ts'
-import type { ClientAuth, ProviderConfig } from '../config/types.ts'
+import type { ClientAuth, ProviderConfig } from '../config/types/providers.ts'
 import { verifyAccessToken } from './access-token.ts'
 import { readAnswer } from './answer.ts'
 import { ASYMMETRIC_ALGORITHMS, verifyIdToken } from './id-token.ts'

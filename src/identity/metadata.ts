@@ -1,7 +1,7 @@
 import * as oauth from 'oauth4webapi'
 import { errorFacts, GateError, toGateError } from '../base/errors.ts'
 import type { Ports } from '../base/ports.ts'
-import type { ProviderConfig } from '../config/types.ts'
+import type { ProviderConfig } from '../config/types/providers.ts'
 import { bareError, type ProviderFetch } from './http.ts'
 import type { ProviderState } from './provider.ts'
 

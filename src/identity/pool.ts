@@ -1,5 +1,5 @@
 import type { Ports } from '../base/ports.ts'
-import type { ProviderConfig } from '../config/types.ts'
+import type { ProviderConfig } from '../config/types/providers.ts'
 import { createProviderClient } from './client.ts'
 import { createProviderFetch, DEFAULT_WIRE_LIMITS, type WireLimits } from './http.ts'
 import type { Issuer } from './issuer.ts'

@@ -1,6 +1,6 @@
 import { GateError, toGateError } from '../base/errors.ts'
 import type { Ports } from '../base/ports.ts'
-import type { ProviderConfig } from '../config/types.ts'
+import type { ProviderConfig } from '../config/types/providers.ts'
 import { createProviderClient } from './client.ts'
 import { createProviderFetch, DEFAULT_WIRE_LIMITS, type ProviderFetch } from './http.ts'
 import { createKeySource } from './keys.ts'

@@ -1,6 +1,6 @@
 import { decodeJwt, type JWTPayload } from 'jose'
 import { GateError, toGateError } from '../base/errors.ts'
-import type { ClientAuth, ProviderConfig } from '../config/types.ts'
+import type { ClientAuth, ProviderConfig } from '../config/types/providers.ts'
 import { findChangedRule, type IdTokenClaims, refusal, verifyIdToken } from './id-token.ts'
 import { makeIdentity } from './identity.ts'
 import type { Issuer } from './issuer.ts'

@@ -1,4 +1,4 @@
-import type { AccessRule, Schedule, Span } from '../config/types-rules.ts'
+import type { AccessRule, Schedule, Span } from '../config/types/rules.ts'
 
 const WEEKDAYS = ['Monday', 'Tuesday', 'Wednesday', 'Thursday', 'Friday', 'Saturday', 'Sunday']
 

@@ -1,4 +1,4 @@
-import type { PersonRule } from '../config/types-rules.ts'
+import type { PersonRule } from '../config/types/rules.ts'
 import type { Identity } from '../identity/identity.ts'
 import { isEmailVouched, type TrustedEmails } from '../identity/vouched.ts'
 import type { PersonCondition } from './condition.ts'

@@ -1,5 +1,5 @@
-import type { RouteConfig } from '../config/types.ts'
-import type { Allow } from '../config/types-rules.ts'
+import type { RouteConfig } from '../config/types/routes.ts'
+import type { Allow } from '../config/types/rules.ts'
 import type { Identity } from '../identity/identity.ts'
 import type { StepUp } from '../identity/step-up.ts'
 import { NO_TRUSTED_EMAILS } from '../identity/vouched.ts'

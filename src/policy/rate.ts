@@ -1,4 +1,4 @@
-import type { RateConfig } from '../config/types.ts'
+import type { RateConfig } from '../config/types/server.ts'
 
 /** An allowance, ready to be asked. */
 export interface Rate {

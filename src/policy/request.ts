@@ -1,6 +1,6 @@
 import { compileNetworks } from '../base/net.ts'
 import { openWallClock } from '../base/zone.ts'
-import type { AccessRule, Instant, Schedule } from '../config/types-rules.ts'
+import type { AccessRule, Instant, Schedule } from '../config/types/rules.ts'
 import { type Facts, NOTHING, type RequestCondition } from './condition.ts'
 import { describeSchedule } from './describe.ts'
 import type { Missing, Reason, When } from './reasons.ts'

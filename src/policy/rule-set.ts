@@ -1,4 +1,4 @@
-import type { RouteConfig } from '../config/types.ts'
+import type { RouteConfig } from '../config/types/routes.ts'
 import type { StepUp } from '../identity/step-up.ts'
 import type { Needs } from './condition.ts'
 import type { Missing, Trial } from './reasons.ts'

@@ -1,5 +1,5 @@
 import type { Child } from 'hono/jsx'
-import type { Brand } from '../config/types.ts'
+import type { Brand } from '../config/types/portals.ts'
 import { contentSecurityPolicy, type Scope } from './csp.ts'
 import { drawPage } from './pages/brand.tsx'
 import type { Words } from './words/words.ts'

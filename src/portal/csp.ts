@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { Brand } from '../config/types.ts'
+import type { Brand } from '../config/types/portals.ts'
 import { brandStyle } from './pages/brand.tsx'
 import { STYLE } from './pages/style.ts'
 

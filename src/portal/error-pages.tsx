@@ -1,5 +1,5 @@
 /** @jsxImportSource hono/jsx */
-import type { Brand } from '../config/types.ts'
+import type { Brand } from '../config/types/portals.ts'
 import { parseReturnTo } from '../route/return-to.ts'
 import type { Session } from '../session/session.ts'
 import { pageAnswer } from './answer.ts'

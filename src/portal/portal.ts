@@ -1,5 +1,6 @@
-import type { PortalConfig, ProviderConfig } from '../config/types.ts'
-import type { Picture } from '../config/types-values.ts'
+import type { PortalConfig } from '../config/types/portals.ts'
+import type { ProviderConfig } from '../config/types/providers.ts'
+import type { Picture } from '../config/types/values.ts'
 import type { Identity } from '../identity/identity.ts'
 import type { StepUp } from '../identity/step-up.ts'
 import type { Target } from '../route/target.ts'

@@ -2,7 +2,7 @@ import type { Log } from '../base/ports.ts'
 import type { CheckResult } from '../config/check.ts'
 import type { Diagnostic } from '../config/text/diagnostic.ts'
 import { renderDiagnostics } from '../config/text/render.ts'
-import type { Config } from '../config/types.ts'
+import type { Config } from '../config/types/config.ts'
 import { type Loaded, restartKeys } from '../server/config/reload.ts'
 
 /** A file that is not taken, with its mistakes as text for people. */

@@ -1,5 +1,5 @@
 import type { CheckResult } from '../config/check.ts'
-import type { Config } from '../config/types.ts'
+import type { Config } from '../config/types/config.ts'
 import type { Io } from '../console/io.ts'
 import { ownCommand, ownEnvironment, realPorts } from '../console/process.ts'
 import { addressText, listen } from '../server/listen/listen.ts'

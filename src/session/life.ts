@@ -1,4 +1,5 @@
-import type { Config, LifetimeConfig, PortalLifetimes } from '../config/types.ts'
+import type { Config } from '../config/types/config.ts'
+import type { LifetimeConfig, PortalLifetimes } from '../config/types/sessions.ts'
 import type { StoredSession } from './store.ts'
 import { type Vouchers, vouchersOf } from './vouchers.ts'
 

@@ -1,5 +1,5 @@
 import type { Ports } from '../base/ports.ts'
-import type { ProviderTokenKind } from '../config/types.ts'
+import type { ProviderTokenKind } from '../config/types/identity.ts'
 import { idTokenExpiryMs } from '../identity/id-token.ts'
 import type { HeldSession, OpenedToken, OpenedTokens, SessionCache } from './lru.ts'
 import type { Refreshes } from './refresh.ts'

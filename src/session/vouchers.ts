@@ -1,4 +1,5 @@
-import type { PortalConfig, ProviderConfig } from '../config/types.ts'
+import type { PortalConfig } from '../config/types/portals.ts'
+import type { ProviderConfig } from '../config/types/providers.ts'
 import type { Identity } from '../identity/identity.ts'
 import { isOwnSubject } from '../identity/own-subjects.ts'
 import type { Session } from './session.ts'

@@ -33,9 +33,16 @@ const RANKS: readonly (readonly Room[])[] = [
       ban: 'a file is checked without being served',
       floors: [
         { parts: ['text'], ban: 'text and places are the same for any file, whatever its keys mean' },
-        { parts: ['types-rules.ts', 'types-values.ts'], ban: 'a type names no code, and not who uses it' },
-        { parts: ['types-upstreams.ts'], ban: 'a type names no code, and not who uses it' },
-        { parts: ['types.ts'], ban: 'what a configuration is depends on no way of writing one' },
+        {
+          parts: ['types/identity.ts', 'types/rules.ts', 'types/server.ts', 'types/sessions.ts', 'types/values.ts'],
+          ban: 'a type names no code, and not who uses it',
+        },
+        {
+          parts: ['types/portals.ts', 'types/providers.ts', 'types/tls.ts', 'types/upstreams.ts'],
+          ban: 'a type names no code, and not who uses it',
+        },
+        { parts: ['types/routes.ts'], ban: 'a type names no code, and not who uses it' },
+        { parts: ['types/config.ts'], ban: 'what a configuration is depends on no way of writing one' },
         { parts: ['values'], ban: 'a kind of value is read the same under any key' },
         { parts: ['keys'], ban: 'one table says which keys there are; checks, reference and schema come from it' },
         { parts: ['checks', 'environment.ts'], ban: 'a check sees what a file says, not what is made of it' },

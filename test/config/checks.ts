@@ -1,7 +1,7 @@
 /** How the tests of this room hold the checker: TOML with the expected carets drawn into it. */
 import { expect } from 'bun:test'
 import { type CheckOptions, type CheckResult, checkConfig } from '../../src/config/check.ts'
-import type { Config } from '../../src/config/types.ts'
+import type { Config } from '../../src/config/types/config.ts'
 
 const PROVIDER = `
 [providers.id]

@@ -1,6 +1,6 @@
 import { afterEach, expect, test } from 'bun:test'
 import { GateError } from '../../src/base/errors.ts'
-import type { ProviderConfig } from '../../src/config/types.ts'
+import type { ProviderConfig } from '../../src/config/types/providers.ts'
 import { bareError } from '../../src/identity/http.ts'
 import { createProviderPool } from '../../src/identity/pool.ts'
 import { BAD_PROVIDER_CLIENT, type BadProvider, endless, startBadProvider } from '../kit/provider/bad-provider.ts'

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'bun:test'
 import { GateError } from '../../src/base/errors.ts'
 import type { Ports } from '../../src/base/ports.ts'
-import type { ProviderConfig } from '../../src/config/types.ts'
+import type { ProviderConfig } from '../../src/config/types/providers.ts'
 import { createProviderPool } from '../../src/identity/pool.ts'
 import type { HeldTokens, LoginRequest, ProviderClient, RefreshResult } from '../../src/identity/provider.ts'
 import {

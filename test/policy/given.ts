@@ -1,5 +1,5 @@
 /** How the tests of this room build rules and ask about them. */
-import type { AccessRule, Allow, RoleRule } from '../../src/config/types-rules.ts'
+import type { AccessRule, Allow, RoleRule } from '../../src/config/types/rules.ts'
 import { type Identity, makeIdentity } from '../../src/identity/identity.ts'
 import { NO_TRUSTED_EMAILS, type TrustedEmails } from '../../src/identity/vouched.ts'
 import type { Facts } from '../../src/policy/condition.ts'

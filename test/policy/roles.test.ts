@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import type { RoleRule } from '../../src/config/types-rules.ts'
+import type { RoleRule } from '../../src/config/types/rules.ts'
 import { makeIdentity } from '../../src/identity/identity.ts'
 import { NO_TRUSTED_EMAILS, type TrustedEmails } from '../../src/identity/vouched.ts'
 import { compileRoles } from '../../src/policy/roles.ts'

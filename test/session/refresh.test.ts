@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import { join } from 'node:path'
 import type { Facts } from '../../src/base/errors.ts'
-import type { PortalLifetimes } from '../../src/config/types.ts'
+import type { PortalLifetimes } from '../../src/config/types/sessions.ts'
 import { makeIdentity } from '../../src/identity/identity.ts'
 import { type OpenSessions, openSessions, type SessionOptions } from '../../src/session/open.ts'
 import type { AskProvider } from '../../src/session/refresh.ts'

@@ -1,5 +1,5 @@
 import type { Ports } from '../../base/ports.ts'
-import type { Config } from '../../config/types.ts'
+import type { Config } from '../../config/types/config.ts'
 import { bad, type Finding, good, type Section, warning } from './finding.ts'
 import { answersAsSallyport } from './places.ts'
 

@@ -1,5 +1,6 @@
 import type { Ports } from '../../base/ports.ts'
-import type { Config, PortalConfig } from '../../config/types.ts'
+import type { Config } from '../../config/types/config.ts'
+import type { PortalConfig } from '../../config/types/portals.ts'
 import { addressLabel } from '../../proxy/upstream/origin.ts'
 import { reach } from '../../proxy/upstream/reach.ts'
 import { bad, type Finding, good, type Section, warning } from './finding.ts'

@@ -9,16 +9,11 @@ import type { GUEST_LINKS, PortalTable, RuleTable } from '../keys/portals.ts'
 import type { RouteTable } from '../keys/routes.ts'
 import type { SESSIONS } from '../keys/server.ts'
 import type { Table, Values } from '../keys/table.ts'
-import type {
-  Config,
-  FieldRules,
-  GuestLinksConfig,
-  OwnAnswer,
-  PortalConfig,
-  ProviderConfig,
-  RouteConfig,
-} from '../types.ts'
-import type { RoleRule } from '../types-rules.ts'
+import type { Config } from '../types/config.ts'
+import type { GuestLinksConfig, PortalConfig } from '../types/portals.ts'
+import type { ProviderConfig } from '../types/providers.ts'
+import type { FieldRules, OwnAnswer, RouteConfig } from '../types/routes.ts'
+import type { RoleRule } from '../types/rules.ts'
 import type { ConfigFiles } from '../values/files.ts'
 import { buildHtpasswd } from '../values/htpasswd.ts'
 import { buildBrand } from './brand.ts'

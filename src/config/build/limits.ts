@@ -3,7 +3,7 @@ import { known } from '../keys/known.ts'
 import type { SERVER_LIMITS, SERVER_RATE } from '../keys/limits.ts'
 import type { RouteTable } from '../keys/routes.ts'
 import type { Values } from '../keys/table.ts'
-import type { FlowsConfig, RateConfig } from '../types.ts'
+import type { FlowsConfig, RateConfig } from '../types/server.ts'
 
 /** How long a body may be on a route: what it says itself, else what `[server]` says. */
 export function buildMaxBody(route: RouteTable['values'], root: RootTable): number | null {

@@ -2,7 +2,7 @@ import { known } from '../keys/known.ts'
 import type { AllowValue, RuleList } from '../keys/routes.ts'
 import type { AccessTable, PERSON } from '../keys/rules.ts'
 import type { Values } from '../keys/table.ts'
-import type { AccessRule, Allow, Instant, PersonRule, Schedule } from '../types-rules.ts'
+import type { AccessRule, Allow, Instant, PersonRule, Schedule } from '../types/rules.ts'
 import { type Moment, momentMs } from '../values/times.ts'
 
 const NOBODY_IN_PARTICULAR: PersonRule = {

@@ -2,7 +2,7 @@ import { known } from '../keys/known.ts'
 import type { SESSIONS } from '../keys/server.ts'
 import type { PORTAL_SESSIONS } from '../keys/sessions.ts'
 import type { Values } from '../keys/table.ts'
-import type { LifetimeConfig, PortalLifetimes } from '../types.ts'
+import type { LifetimeConfig, PortalLifetimes } from '../types/sessions.ts'
 
 /** How many refreshes may fail before old answers no longer count, where the file does not say. */
 const REFRESHES_MISSED = 4

@@ -2,7 +2,7 @@ import type { RootTable } from '../keys/keys.ts'
 import { known } from '../keys/known.ts'
 import type { RouteTable } from '../keys/routes.ts'
 import type { Report } from '../text/report.ts'
-import type { AppConfig } from '../types.ts'
+import type { AppConfig } from '../types/routes.ts'
 import type { ConfigFiles } from '../values/files.ts'
 import { buildPicture, checkPicture, ICON } from '../values/pictures.ts'
 

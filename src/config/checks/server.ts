@@ -1,7 +1,7 @@
 import type { RootTable } from '../keys/keys.ts'
 import { itemsOf, type Path, showRaw } from '../text/raw.ts'
 import type { Report } from '../text/report.ts'
-import type { ListenAddress } from '../types.ts'
+import type { ListenAddress } from '../types/server.ts'
 import { foldFieldName } from '../values/headers.ts'
 import { fieldsAbout } from './identity.ts'
 

@@ -1,5 +1,5 @@
 import { good } from '../text/outcome.ts'
-import type { Accent } from '../types-values.ts'
+import type { Accent } from '../types/values.ts'
 import { parseDarkColour, parseLightColour } from '../values/colour.ts'
 import { parsed, type Type } from '../values/value.ts'
 import { type Keys, optional } from './table.ts'

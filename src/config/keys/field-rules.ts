@@ -1,7 +1,7 @@
 import { good, type Parsed } from '../text/outcome.ts'
 import { type Path, quote, type Raw } from '../text/raw.ts'
 import type { Report } from '../text/report.ts'
-import type { FieldTemplate, TemplatePart } from '../types-values.ts'
+import type { FieldTemplate, TemplatePart } from '../types/values.ts'
 import { foldFieldName, IDENTITY, OWNED, TOKEN } from '../values/headers.ts'
 import { parseParts } from '../values/template.ts'
 import { list, mapped, parsed, type Type, wrongKind } from '../values/value.ts'

@@ -1,6 +1,6 @@
 import { bad, good, type Parsed } from '../text/outcome.ts'
 import { quote } from '../text/raw.ts'
-import type { ProviderTokenKind } from '../types.ts'
+import type { ProviderTokenKind } from '../types/identity.ts'
 import { foldFieldName, IDENTITY, OWNED, TOKEN } from '../values/headers.ts'
 import { choice, either, parsed, type Type, text } from '../values/value.ts'
 import { defaulted, type Keys, optional, required, type Table, table } from './table.ts'

@@ -1,6 +1,6 @@
 import { bad, good, type Parsed } from '../text/outcome.ts'
 import { quote } from '../text/raw.ts'
-import type { ListenAddress } from '../types.ts'
+import type { ListenAddress } from '../types/server.ts'
 import { duration } from '../values/duration.ts'
 import { foldFieldName, IDENTITY, OWNED, TOKEN } from '../values/headers.ts'
 import { parseListen, parseNetwork } from '../values/listen.ts'

@@ -1,7 +1,7 @@
 import { isLoopbackHost } from '../../base/net.ts'
 import { bad, good, type Parsed } from '../text/outcome.ts'
 import { quote } from '../text/raw.ts'
-import type { UpstreamAddress } from '../types-upstreams.ts'
+import type { UpstreamAddress } from '../types/upstreams.ts'
 import { parseHost } from './host.ts'
 import { parseUnixPath } from './listen.ts'
 import { parsePath } from './path.ts'

@@ -1,5 +1,5 @@
 import { isLoopbackHost } from '../../base/net.ts'
-import type { ServerCertificate } from '../types.ts'
+import type { ServerCertificate } from '../types/tls.ts'
 
 /** Whether a certificate with these names is for a host; a wildcard stands for one label (RFC 9525 §6.3). */
 export function isCovered(host: string, names: ReadonlySet<string>): boolean {

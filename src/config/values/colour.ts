@@ -1,5 +1,5 @@
 import { bad, good, type Parsed } from '../text/outcome.ts'
-import type { Accent } from '../types-values.ts'
+import type { Accent } from '../types/values.ts'
 
 /** What text in the accent stands on: the grounds and the panel of each scheme, as the stylesheet has them. */
 export const GROUNDS = { light: ['#efece5', '#e3dfd5', '#fdfcfa'], dark: ['#14181a', '#0e1113', '#1c2224'] } as const

@@ -2,7 +2,7 @@ import { bad, good, type Parsed } from '../text/outcome.ts'
 import { type Path, quote, type Raw } from '../text/raw.ts'
 import type { Report } from '../text/report.ts'
 import { didYouMean, suggest } from '../text/suggest.ts'
-import type { HeaderSpec } from '../types.ts'
+import type { HeaderSpec } from '../types/identity.ts'
 import { choice, either, parsed, type Type, wrongKind } from './value.ts'
 
 /** What a template may name besides `claims.NAME`. */

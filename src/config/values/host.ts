@@ -1,6 +1,6 @@
 import { bad, good, type Parsed } from '../text/outcome.ts'
 import { quote } from '../text/raw.ts'
-import type { HostHeader } from '../types.ts'
+import type { HostHeader } from '../types/routes.ts'
 
 /** What a request's host can be after `parseTarget`; anything else in the file could never match. */
 const HOST = /^(?:[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?\.)*[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?$/

@@ -2,7 +2,7 @@ import ipaddr from 'ipaddr.js'
 import { canonicalAddress } from '../../base/net.ts'
 import { bad, good, type Parsed } from '../text/outcome.ts'
 import { quote } from '../text/raw.ts'
-import type { ListenAddress } from '../types.ts'
+import type { ListenAddress } from '../types/server.ts'
 import { parseHost } from './host.ts'
 
 /** A place to listen on: `host:port`, `[address]:port` or `unix:/path`. */

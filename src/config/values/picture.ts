@@ -1,5 +1,5 @@
 import { sha256 } from '../../base/bytes.ts'
-import type { Picture, PictureType } from '../types-values.ts'
+import type { Picture, PictureType } from '../types/values.ts'
 
 /** How files begin, and what they then are. Source: PNG 3 §5.2, RFC 9649 §2.4 (WebP), the Windows ICO header. */
 const BEGINNINGS: readonly (readonly [what: string, ...marks: readonly (readonly [at: number, text: string])[]])[] = [

@@ -1,6 +1,6 @@
 import { type Raw, showRaw } from '../text/raw.ts'
 import type { Report } from '../text/report.ts'
-import type { Picture } from '../types-values.ts'
+import type { Picture } from '../types/values.ts'
 import type { ConfigFiles } from './files.ts'
 import { type PictureLimits, parsePicture } from './picture.ts'
 

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
 import { bad, good, type Parsed } from '../text/outcome.ts'
 import { quote } from '../text/raw.ts'
-import type { StoreConfig } from '../types.ts'
+import type { StoreConfig } from '../types/sessions.ts'
 
 /** A store, once the config file's folder is known: it is known only where the file is read. */
 export type StoreAt = (directory: string) => StoreConfig

@@ -1,7 +1,7 @@
 import { bad, good, type Parsed } from '../text/outcome.ts'
 import { quote } from '../text/raw.ts'
 import { didYouMean } from '../text/suggest.ts'
-import type { RequestPlaceholder, TemplatePart } from '../types-values.ts'
+import type { RequestPlaceholder, TemplatePart } from '../types/values.ts'
 import { PLACEHOLDERS } from './headers.ts'
 
 /** What a template may name of the request itself. */

@@ -3,7 +3,7 @@ import { bad, good, type Parsed } from '../text/outcome.ts'
 import { quote, type Raw } from '../text/raw.ts'
 import type { Report } from '../text/report.ts'
 import { didYouMean } from '../text/suggest.ts'
-import type { Span } from '../types-rules.ts'
+import type { Span } from '../types/rules.ts'
 import { parsed, refuse, type Type, wrongKind } from './value.ts'
 
 /** `mon` to `sun`, in the order of ISO 8601. */

@@ -1,7 +1,7 @@
 /** @jsxImportSource hono/jsx */
 import { GateError } from '../../base/errors.ts'
 import type { Ports } from '../../base/ports.ts'
-import type { GuestLinksConfig } from '../../config/types.ts'
+import type { GuestLinksConfig } from '../../config/types/portals.ts'
 import { prefersPage } from '../../route/page-load.ts'
 import type { GuestLinks, HeldGuestLink } from '../../session/credentials/guest-links.ts'
 import type { Sealer } from '../../session/seal.ts'

@@ -3,7 +3,7 @@
 import type { Child } from 'hono/jsx'
 import { createContext } from 'hono/jsx'
 import { showTurning } from '../../base/visible.ts'
-import type { Brand } from '../../config/types.ts'
+import type { Brand } from '../../config/types/portals.ts'
 
 /** How the page that is being drawn looks: its portal's logo and colours. */
 export const BrandContext = createContext<Brand | null>(null)

@@ -1,7 +1,7 @@
 /** @jsxImportSource hono/jsx */
 import { isToken, randomToken, sha256 } from '../../base/bytes.ts'
 import { GateError } from '../../base/errors.ts'
-import type { ProviderConfig } from '../../config/types.ts'
+import type { ProviderConfig } from '../../config/types/providers.ts'
 import { repeatedName } from '../../identity/answer.ts'
 import type { LoginRequest, ProviderPool } from '../../identity/provider.ts'
 import type { StepUp } from '../../identity/step-up.ts'

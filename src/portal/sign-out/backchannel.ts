@@ -1,6 +1,6 @@
 import { errorFacts, GateError } from '../../base/errors.ts'
 import type { Ports } from '../../base/ports.ts'
-import type { ProviderConfig } from '../../config/types.ts'
+import type { ProviderConfig } from '../../config/types/providers.ts'
 import { type LogoutToken, peekToken } from '../../identity/logout-token.ts'
 import type { ProviderPool } from '../../identity/provider.ts'
 import type { Sessions } from '../../session/session.ts'

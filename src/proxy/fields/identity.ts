@@ -1,4 +1,4 @@
-import type { HeaderSpec } from '../../config/types.ts'
+import type { HeaderSpec } from '../../config/types/identity.ts'
 import type { Identity } from '../../identity/identity.ts'
 import { PRESETS, PROVIDER_FIELDS } from './names.ts'
 

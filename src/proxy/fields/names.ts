@@ -1,4 +1,4 @@
-import type { HeaderPreset } from '../../config/types.ts'
+import type { HeaderPreset } from '../../config/types/identity.ts'
 import { saysWho } from './other-gates.ts'
 
 /**

@@ -1,4 +1,4 @@
-import type { HashKey, UpstreamConfig } from '../../config/types-upstreams.ts'
+import type { HashKey, UpstreamConfig } from '../../config/types/upstreams.ts'
 import type { Session } from '../../session/session.ts'
 import { isUp, type Origin } from './origin.ts'
 

@@ -1,5 +1,5 @@
 import type { Log, Ports } from '../../base/ports.ts'
-import type { HealthConfig } from '../../config/types-upstreams.ts'
+import type { HealthConfig } from '../../config/types/upstreams.ts'
 import { noteAnswer, type Origin } from './origin.ts'
 
 /** What a check needs of its upstream: what it is called in the log, its addresses, and the Authorization that it sends. */

@@ -1,4 +1,4 @@
-import type { UpstreamAddress, UpstreamConfig } from '../../config/types-upstreams.ts'
+import type { UpstreamAddress, UpstreamConfig } from '../../config/types/upstreams.ts'
 
 /** fetch's TLS options. The same texts share connections; other texts never do (Bun keeps a pool for each). */
 export type OriginTls = Readonly<{

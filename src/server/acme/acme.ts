@@ -1,7 +1,7 @@
 import { randomToken, sha256 } from '../../base/bytes.ts'
 import { errorFacts, GateError, toGateError } from '../../base/errors.ts'
 import type { Ports } from '../../base/ports.ts'
-import type { AcmeConfig, ServerCertificate } from '../../config/types.ts'
+import type { AcmeConfig, ServerCertificate } from '../../config/types/tls.ts'
 import { repeatEvery } from '../../session/redis/repeat.ts'
 import type { Sealer } from '../../session/seal.ts'
 import type { SessionStore } from '../../session/store.ts'

@@ -1,6 +1,6 @@
 import { createPrivateKey, type KeyObject } from 'node:crypto'
 import { sha256 } from '../../base/bytes.ts'
-import type { ServerCertificate } from '../../config/types.ts'
+import type { ServerCertificate } from '../../config/types/tls.ts'
 import { readCertificateFacts } from '../../config/values/pem.ts'
 import { makeCertificateKey } from './request.ts'
 

@@ -1,5 +1,7 @@
 import type { Ports } from '../../base/ports.ts'
-import type { AssertionConfig, PassedToken, PortalConfig, RouteConfig } from '../../config/types.ts'
+import type { AssertionConfig, PassedToken } from '../../config/types/identity.ts'
+import type { PortalConfig } from '../../config/types/portals.ts'
+import type { RouteConfig } from '../../config/types/routes.ts'
 import type { Told } from '../../portal/portal.ts'
 import { type Fields, MAX_VALUE_BYTES } from '../../proxy/fields/identity.ts'
 import { isMachine } from '../../session/credentials/machine-sessions.ts'

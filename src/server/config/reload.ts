@@ -1,5 +1,5 @@
 import type { Diagnostic } from '../../config/text/diagnostic.ts'
-import type { Config } from '../../config/types.ts'
+import type { Config } from '../../config/types/config.ts'
 import type { Snapshot } from './snapshot.ts'
 
 /** What is made of a file; equal fingerprints are the same content. */

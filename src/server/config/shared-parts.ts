@@ -1,4 +1,5 @@
-import type { ProviderConfig, RouteConfig } from '../../config/types.ts'
+import type { ProviderConfig } from '../../config/types/providers.ts'
+import type { RouteConfig } from '../../config/types/routes.ts'
 import { compilePolicy, decideAccess, NO_FACTS, type Policy } from '../../policy/policy.ts'
 import type { Roles } from '../../policy/roles.ts'
 import { compileIdentityFields } from '../../proxy/fields/identity.ts'

@@ -1,6 +1,6 @@
 import { sha256 } from '../../base/bytes.ts'
 import type { Ports } from '../../base/ports.ts'
-import type { ProviderConfig } from '../../config/types.ts'
+import type { ProviderConfig } from '../../config/types/providers.ts'
 import { peekToken } from '../../identity/logout-token.ts'
 import type { ProviderPool } from '../../identity/provider.ts'
 import { accessSession } from '../../session/credentials/machine-sessions.ts'

@@ -1,5 +1,6 @@
 import type { Log } from '../../base/ports.ts'
-import type { ListenAddress, ServerCertificate, TlsConfig } from '../../config/types.ts'
+import type { ListenAddress } from '../../config/types/server.ts'
+import type { ServerCertificate, TlsConfig } from '../../config/types/tls.ts'
 import { withHsts } from './hsts.ts'
 import { addressOf, addressText, type ListenerOptions, listen } from './listen.ts'
 import { openSecureFront, type SecureFront } from './secure-front.ts'

@@ -1,6 +1,7 @@
 import { rmSync, statSync } from 'node:fs'
 import { GateError } from '../../base/errors.ts'
-import type { ListenAddress, ServerCertificate } from '../../config/types.ts'
+import type { ListenAddress } from '../../config/types/server.ts'
+import type { ServerCertificate } from '../../config/types/tls.ts'
 import type { RelayData } from '../../proxy/websocket/relay.ts'
 
 /** What a listener does with a request, in Bun's terms. */

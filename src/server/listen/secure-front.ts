@@ -1,6 +1,7 @@
 import { errorFacts } from '../../base/errors.ts'
 import type { Log } from '../../base/ports.ts'
-import type { ListenAddress, ServerCertificate } from '../../config/types.ts'
+import type { ListenAddress } from '../../config/types/server.ts'
+import type { ServerCertificate } from '../../config/types/tls.ts'
 import { type ListenerOptions, listen, replaceHandlers } from './listen.ts'
 
 /** One HTTPS listener, whose certificates can be changed while it runs. */

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import type { ListenAddress } from '../../../src/config/types.ts'
+import type { ListenAddress } from '../../../src/config/types/server.ts'
 import { parseSealKey, parseStore } from '../../../src/config/values/store.ts'
 import { accepts, check, complete } from '../checks.ts'
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import type { HeaderPreset } from '../../../src/config/types.ts'
+import type { HeaderPreset } from '../../../src/config/types/identity.ts'
 import { PRESETS } from '../../../src/proxy/fields/names.ts'
 import { type Gate, PORTAL, startGate } from '../../kit/gate.ts'
 import { httpResponse, type RawUpstream, sendRaw, startRawUpstream } from '../../kit/wire/wire.ts'

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import { createLog } from '../../../src/base/log.ts'
-import type { Brand, PortalConfig } from '../../../src/config/types.ts'
+import type { Brand, PortalConfig } from '../../../src/config/types/portals.ts'
 import { columns } from '../../../src/console/columns.ts'
 import { makeIdentity } from '../../../src/identity/identity.ts'
 import { renderDeniedPage, renderErrorPage } from '../../../src/portal/error-pages.tsx'

@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from 'bun:test'
 import { GateError } from '../../../src/base/errors.ts'
-import type { PortalConfig } from '../../../src/config/types.ts'
+import type { PortalConfig } from '../../../src/config/types/portals.ts'
 import { createPasswords, type Passwords } from '../../../src/server/credentials/passwords.ts'
 import { accepts } from '../../config/checks.ts'
 import { fakeClock, quietPorts } from '../../kit/clock.ts'

@@ -1,4 +1,4 @@
-import type { TemplatePart } from './types-values.ts'
+import type { TemplatePart } from './values.ts'
 
 export type UpstreamAddress =
   | {

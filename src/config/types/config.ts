@@ -1,0 +1,17 @@
+import type { PortalConfig } from './portals.ts'
+import type { ProviderConfig } from './providers.ts'
+import type { RouteConfig } from './routes.ts'
+import type { ServerConfig } from './server.ts'
+import type { SessionsConfig } from './sessions.ts'
+import type { TlsConfig } from './tls.ts'
+
+/** The checked shape of routes.toml: what the rest of the program works from. Built by `checkConfig` alone, frozen. */
+export interface Config {
+  readonly server: ServerConfig
+  /** Null: no HTTPS. */
+  readonly tls: TlsConfig | null
+  readonly sessions: SessionsConfig
+  readonly providers: ReadonlyMap<string, ProviderConfig>
+  readonly portals: ReadonlyMap<string, PortalConfig>
+  readonly routes: readonly RouteConfig[]
+}

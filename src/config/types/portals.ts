@@ -1,0 +1,50 @@
+import type { RoleRule } from './rules.ts'
+import type { PortalLifetimes } from './sessions.ts'
+import type { Accent } from './values.ts'
+
+export interface PortalConfig {
+  readonly name: string
+  /** What the pages call this place. */
+  readonly title: string
+  /** Origin of the portal's own host, without a trailing slash; null: mounted on each protected host. */
+  readonly url: { readonly scheme: 'http' | 'https'; readonly host: string; readonly authority: string } | null
+  readonly providers: readonly string[]
+  /** `/.sallyport/callback` unless an address registered earlier is kept. */
+  readonly callbackPath: string
+  /** Plain HTTP allowed: cookies lose Secure and the __Host- prefix. */
+  readonly insecureCookies: boolean
+  readonly roles: ReadonlyMap<string, readonly RoleRule[]>
+  readonly lifetimes: PortalLifetimes
+  /** Whether signing out here signs out at the provider too, where it can do that. */
+  readonly providerLogout: boolean
+  /** Who has this role sees and ends everyone's sessions at this portal; null: nobody does. */
+  readonly adminRole: string | null
+  /** Who may come with which password: names and hashes; null: nobody. */
+  readonly passwords: ReadonlyMap<string, string> | null
+  /** Whether a ticket is taken only from the network that it was given to. */
+  readonly bindTickets: boolean
+  /** Whether people may make tokens for themselves. */
+  readonly personalTokens: boolean
+  /** How long such a token works after the provider last vouched for its owner. */
+  readonly personalTokensRestMs: number
+  /** Who makes guest links, and how far they may go; null: there are none. */
+  readonly guestLinks: GuestLinksConfig | null
+  readonly brand: Brand
+}
+
+/** `guest_links` of a portal. */
+export interface GuestLinksConfig {
+  /** Roles of the portal, of which one is enough. */
+  readonly allow: readonly string[]
+  readonly maxLifetimeMs: number
+  readonly maxUses: number
+}
+
+/** How a portal's pages look; null where it is our own look. */
+export interface Brand {
+  /** The image as a data: address. */
+  readonly logo: string | null
+  /** The same for dark screens; null where it is `logo` too. */
+  readonly logoDark: string | null
+  readonly colours: { readonly light: Accent; readonly dark: Accent } | null
+}

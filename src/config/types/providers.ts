@@ -1,0 +1,31 @@
+export type ClientAuth = 'client_secret_basic' | 'client_secret_post' | 'none'
+
+/** `[providers.NAME.access_tokens]`. */
+export interface AccessTokensConfig {
+  /** What `aud` has to hold. */
+  readonly audience: string
+}
+
+export interface ProviderConfig {
+  /** The table's name: `pocket-id` in `[providers.pocket-id]`. */
+  readonly name: string
+  /** What people see on the button. */
+  readonly label: string
+  /** Exactly as the provider states it; no trailing slash is added or removed. */
+  readonly issuer: string
+  /** Where discovery is when it is not at issuer + /.well-known/openid-configuration. */
+  readonly metadataUrl: string | null
+  readonly clientId: string
+  /** Null for a public client. */
+  readonly clientSecret: string | null
+  /** Null: what discovery and the secret's presence decide. */
+  readonly clientAuth: ClientAuth | null
+  /** Null: openid, profile, email, and groups where discovery lists it. */
+  readonly scopes: readonly string[] | null
+  /** Whether its e-mail addresses count without its saying that it verified them. */
+  readonly trustsEmails: boolean
+  /** Pins the ID token's algorithm; null: what discovery allows, without `none` and HMAC. */
+  readonly idTokenAlg: string | null
+  /** How its access tokens say that they are for us; null: none are taken. */
+  readonly accessTokens: AccessTokensConfig | null
+}

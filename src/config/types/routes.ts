@@ -1,0 +1,99 @@
+import type { AssertionConfig, HeaderSpec, PassedToken } from './identity.ts'
+import type { AccessRule, Allow } from './rules.ts'
+import type { RateConfig } from './server.ts'
+import type { UpstreamConfig } from './upstreams.ts'
+import type { FieldTemplate, Picture, TemplatePart } from './values.ts'
+
+/** What becomes of the fields of a request or an answer, in this order. Each name is in one place only. */
+export interface FieldRules {
+  readonly remove: readonly string[]
+  readonly set: readonly FieldTemplate[]
+  readonly append: readonly FieldTemplate[]
+}
+
+/** How a route answers that has no upstream. */
+export type OwnAnswer =
+  /** Parts are text, or `host`, `path` and `query` of the request. */
+  | { readonly kind: 'redirect'; readonly location: readonly TemplatePart[]; readonly status: number }
+  | { readonly kind: 'respond'; readonly status: number; readonly body: string; readonly contentType: string }
+  /** An absolute path. */
+  | { readonly kind: 'files'; readonly folder: string }
+  /** A proxy in front has the application, and asks here whether requests may pass. */
+  | { readonly kind: 'verify' }
+
+/** What Host the upstream gets: the client's, the address's own, or a name. */
+export type HostHeader =
+  | { readonly kind: 'pass' }
+  | { readonly kind: 'upstream' }
+  | { readonly kind: 'name'; readonly name: string }
+
+export interface RouteConfig {
+  /** host + path as configured, marked where it is for the path alone: how logs, `explain` and messages name it. */
+  readonly id: string
+  /** Lower-case ASCII; `*.example.com` for a wildcard. */
+  readonly host: string
+  /** `/`, or `/x/y` without a trailing slash: matched at segment boundaries. */
+  readonly path: string
+  /** Whether nothing below the path is meant. */
+  readonly isExact: boolean
+  /** Whether the star of its host is one label. */
+  readonly isOneLabel: boolean
+  /** Null for a route that answers by itself. */
+  readonly upstream: UpstreamConfig | null
+  /** Null for a route with an upstream. */
+  readonly answer: OwnAnswer | null
+  readonly portal: string | null
+  readonly allow: Allow
+  /** Any one that holds, or cannot be judged, denies. */
+  readonly deny: readonly AccessRule[]
+  /** Upper-case; null: all that the proxy forwards. */
+  readonly methods: readonly string[] | null
+  /** Whether scripts and apps may come with a token instead of signing in. */
+  readonly tokens: boolean
+  /** Whether people and programs may come with a password of the portal's file. */
+  readonly passwords: boolean
+  readonly stripPrefix: string | null
+  /** Put before the path, after `stripPrefix` was taken off; without a trailing slash. */
+  readonly addPrefix: string | null
+  readonly hostHeader: HostHeader
+  /** Whether CORS preflights pass to the upstream without a session. */
+  readonly corsPreflight: boolean
+  /** Whether browsers may fetch the script of a service worker. */
+  readonly serviceWorkers: boolean
+  readonly headers: HeaderSpec
+  readonly assertion: AssertionConfig | null
+  readonly passTokens: readonly PassedToken[]
+  readonly requestRules: FieldRules | null
+  readonly responseRules: FieldRules | null
+  /** Fields of answers that act on the whole host and pass all the same, in lower case. */
+  readonly passFields: readonly string[]
+  /** How long the upstream may take to begin its answer. */
+  readonly timeoutMs: number
+  /** Up to what length an answer is read whole so that it keeps its length; null: as long as that costs little. */
+  readonly keepLengthBytes: number | null
+  /** How long a request's body may be; null: no limit. */
+  readonly maxBodyBytes: number | null
+  /** How long a form may be that is kept while its sender signs in again; null: none is. */
+  readonly keepPostsBytes: number | null
+  readonly rate: RateConfig | null
+  /** Origins besides the route's own that may open WebSockets. */
+  readonly allowedOrigins: readonly string[]
+  /** Whether WebSockets pass. */
+  readonly websockets: boolean
+  /** Whether permessage-deflate may be agreed upon. */
+  readonly websocketCompression: boolean
+  /** What people see in the portal's list. */
+  readonly name: string
+  readonly app: AppConfig
+}
+
+/** How a route shows in the portal's list. */
+export interface AppConfig {
+  /** Whether the file gives it a name or more of its own: then it is an application of its own, wherever it lies. */
+  readonly isNamed: boolean
+  /** Null: a letter. */
+  readonly icon: Picture | null
+  readonly group: string | null
+  readonly description: string | null
+  readonly isHidden: boolean
+}
