@@ -159,7 +159,11 @@ export async function startGate(toml: string, options: GateOptions = {}): Promis
 }
 
 /** Waits until something holds, for what is announced in a log or by a file watch; fails after `limitMs`. */
-export async function eventually(holds: () => boolean | Promise<boolean>, what: string, limitMs = 5000): Promise<void> {
+export async function eventually(
+  holds: () => boolean | Promise<boolean>,
+  what: string,
+  limitMs = 20_000,
+): Promise<void> {
   const giveUpAt = performance.now() + limitMs
   while (!(await holds())) {
     if (performance.now() > giveUpAt) throw new Error(`never happened: ${what}`)

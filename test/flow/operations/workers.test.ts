@@ -322,7 +322,7 @@ describe.each(PROGRAMS)('several workers of %s', (_what, program) => {
     }
   }, 30_000)
 
-  test('sign-ins hold in every worker, and a sign-out is seen by every worker within a second', async () => {
+  test('sign-ins hold in every worker, and a sign-out is soon seen by every worker', async () => {
     using folder = temporaryFolder()
     const port = await freePort()
     await using _workers = await startWorkers(await program(), folder.path, signInRoutes(port), port)
@@ -344,8 +344,13 @@ describe.each(PROGRAMS)('several workers of %s', (_what, program) => {
         headers: { origin, 'sec-fetch-site': 'same-origin' },
       })
       expect(out.status).toBe(303)
-      await Bun.sleep(1000)
-      for (let index = 0; index < 20; index++) expect((await ask(port, 'app.localhost', '/', cookie)).status).toBe(401)
+      const isOutEverywhere = async () => {
+        for (let index = 0; index < 20; index++) {
+          if ((await ask(port, 'app.localhost', '/', cookie)).status !== 401) return false
+        }
+        return true
+      }
+      await eventually(isOutEverywhere, 'no worker lets the session in any more')
     }
   }, 60_000)
 })

@@ -64,8 +64,8 @@ export interface Http2Client extends Disposable {
   begin(path: string): Promise<string>
   /** Asks, and goes on reading once a first piece is there; `closed` resolves with how the stream was closed (RFC 9113 §7). */
   hold(path: string, fields?: Readonly<Record<string, string>>): Promise<{ readonly closed: Promise<number> }>
-  /** Asks, reads nothing for a while, and then everything: how many bytes came. */
-  dawdle(path: string, pauseMs: number): Promise<number>
+  /** Asks, and reads nothing of the body once its answer is there, until `rest` is called: how many bytes came then. */
+  dawdle(path: string): Promise<{ rest(): Promise<number> }>
 }
 
 /** Connects, and insists on HTTP/2. */
@@ -119,18 +119,23 @@ export function openHttp2({ port, name, ca }: SecureOptions): Http2Client {
       stream.on('data', () => resolve({ closed }))
       return promise
     },
-    async dawdle(path, pauseMs) {
+    dawdle(path) {
+      const { promise, resolve, reject } = Promise.withResolvers<{ rest(): Promise<number> }>()
       const stream = session.request({ ':path': path, ':scheme': 'https', ':authority': `${name}:${port}` })
       stream.pause()
-      await Bun.sleep(pauseMs)
-      const { promise, resolve, reject } = Promise.withResolvers<number>()
-      let count = 0
-      stream.on('data', (piece: Buffer) => {
-        count += piece.length
-      })
       stream.on('error', reject)
-      stream.on('end', () => resolve(count))
-      stream.resume()
+      const rest = () => {
+        const { promise: read, resolve, reject } = Promise.withResolvers<number>()
+        let count = 0
+        stream.on('data', (piece: Buffer) => {
+          count += piece.length
+        })
+        stream.on('error', reject)
+        stream.on('end', () => resolve(count))
+        stream.resume()
+        return read
+      }
+      stream.on('response', () => resolve({ rest }))
       return promise
     },
     [Symbol.dispose]: () => session.destroy(),
