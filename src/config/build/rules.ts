@@ -1,7 +1,7 @@
-import { known } from '../keys/known.ts'
+import { type Known, known } from '../keys/known.ts'
 import type { AllowValue, RuleList } from '../keys/routes.ts'
 import type { AccessTable, PERSON } from '../keys/rules.ts'
-import type { Values } from '../keys/table.ts'
+import type { Table } from '../keys/table.ts'
 import type { AccessRule, Allow, Instant, PersonRule, Schedule } from '../types/rules.ts'
 import { type Moment, momentMs } from '../values/times.ts'
 
@@ -17,17 +17,16 @@ const NOBODY_IN_PARTICULAR: PersonRule = {
 }
 
 /** The conditions about a person, of a role or of a rule. */
-export function buildPerson(values: Values<typeof PERSON>): PersonRule {
-  const single = known(values.provider, 'provider')
+export function buildPerson(person: Known<Table<typeof PERSON>>): PersonRule {
   return {
-    providers: known(values.providers, 'providers') ?? (single === null ? null : [single]),
-    subjects: known(values.subjects, 'subjects'),
-    emails: known(values.emails, 'emails'),
-    domains: known(values.domains, 'domains'),
-    groups: known(values.groups, 'groups'),
-    claims: known(values.claims, 'claims'),
-    requireEmail: known(values.require_email, 'require_email'),
-    requireVerifiedEmail: known(values.require_verified_email, 'require_verified_email'),
+    providers: person.providers ?? (person.provider === null ? null : [person.provider]),
+    subjects: person.subjects,
+    emails: person.emails,
+    domains: person.domains,
+    groups: person.groups,
+    claims: person.claims,
+    requireEmail: person.require_email,
+    requireVerifiedEmail: person.require_verified_email,
   }
 }
 
@@ -66,33 +65,32 @@ function buildEntry(entry: string | AccessTable): AccessRule {
   }
 }
 
-function buildAccess({ values }: AccessTable): AccessRule {
-  const timezone = known(values.timezone, 'timezone') ?? 'UTC'
-  const not = known(values.not, 'not')
+function buildAccess(table: AccessTable): AccessRule {
+  const rule = known(table)
+  const timezone = rule.timezone ?? 'UTC'
   return {
-    ...buildPerson(values),
-    roles: known(values.roles, 'roles'),
-    networks: known(values.networks, 'networks'),
-    methods: known(values.methods, 'methods'),
-    schedule: buildSchedule(values, timezone),
-    from: buildInstant(known(values.from, 'from'), timezone, 'start'),
-    until: buildInstant(known(values.until, 'until'), timezone, 'end'),
-    maxAgeMs: known(values.max_age, 'max_age'),
-    acr: known(values.acr, 'acr'),
-    amr: known(values.amr, 'amr'),
-    any: known(values.any, 'any')?.map(buildAccess) ?? null,
-    all: known(values.all, 'all')?.map(buildAccess) ?? null,
-    not: not === null ? null : buildAccess(not),
-    isAnonymous: known(values.anonymous, 'anonymous'),
-    isForGuests: known(values.guest_link, 'guest_link'),
+    ...buildPerson(rule),
+    roles: rule.roles,
+    networks: rule.networks,
+    methods: rule.methods,
+    schedule: buildSchedule(rule, timezone),
+    from: buildInstant(rule.from, timezone, 'start'),
+    until: buildInstant(rule.until, timezone, 'end'),
+    maxAgeMs: rule.max_age,
+    acr: rule.acr,
+    amr: rule.amr,
+    any: rule.any?.map(buildAccess) ?? null,
+    all: rule.all?.map(buildAccess) ?? null,
+    not: rule.not === null ? null : buildAccess(rule.not),
+    isAnonymous: rule.anonymous,
+    isForGuests: rule.guest_link,
   }
 }
 
-function buildSchedule(values: AccessTable['values'], timezone: string): Schedule | null {
-  const spans = known(values.hours, 'hours')
-  const days = known(values.days, 'days')
-  if (spans === null && days === null) return null
-  return { spans, days: days === null ? null : [...new Set(days.flat())].sort((one, other) => one - other), timezone }
+function buildSchedule({ hours, days }: Known<AccessTable>, timezone: string): Schedule | null {
+  if (hours === null && days === null) return null
+  const distinct = days === null ? null : [...new Set(days.flat())].sort((one, other) => one - other)
+  return { spans: hours, days: distinct, timezone }
 }
 
 /** A date alone holds to the end of its day. */

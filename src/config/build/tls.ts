@@ -1,7 +1,7 @@
 import { servedHosts } from '../checks/served-hosts.ts'
 import type { RootTable } from '../keys/keys.ts'
 import { known } from '../keys/known.ts'
-import type { AcmeTable, TlsTable } from '../keys/tls.ts'
+import type { AcmeTable, CertificateTable, TlsTable } from '../keys/tls.ts'
 import type { AcmeConfig, ServerCertificate, TlsConfig } from '../types/tls.ts'
 import { findCertificate, isCertifiable } from '../values/certificate.ts'
 import type { ConfigFiles } from '../values/files.ts'
@@ -9,39 +9,38 @@ import { readCertificateFacts } from '../values/pem.ts'
 import { readPem } from '../values/pem-file.ts'
 
 /** `[tls]` of a file without mistakes. Throws TypeError where a value is missing. */
-export function buildTls(table: TlsTable | null, root: RootTable, files: ConfigFiles): TlsConfig | null {
-  if (table === null) return null
-  const { values } = table
-  const listen = known(values.listen, 'listen')
-  const hstsMs = known(values.hsts, 'hsts')
-  const acme = known(values.acme, 'acme')
-  const certificates = (known(values.certificates, 'certificates') ?? []).map(certificate => {
-    const cert = readPem(known(certificate.values.cert, 'cert'), files)
-    const { names, expiresAtMs } = readCertificateFacts(cert)
-    return { cert, key: readPem(known(certificate.values.key, 'key'), files), names, expiresAtMs }
-  })
+export function buildTls(table: TlsTable, root: RootTable, files: ConfigFiles): TlsConfig {
+  const tls = known(table)
+  const certificates = (tls.certificates ?? []).map(certificate => buildCertificate(certificate, files))
   return {
-    listen,
+    listen: tls.listen,
     certificates,
-    acme: acme === null ? null : buildAcme(acme, certificates, root, files),
-    http2: known(values.http2, 'http2'),
-    redirectHttp: known(values.redirect_http, 'redirect_http'),
-    publicPort: known(values.public_port, 'public_port') ?? listen[0]?.port ?? 443,
-    hstsS: hstsMs === null ? null : Math.floor(hstsMs / 1000),
+    acme: tls.acme === null ? null : buildAcme(tls.acme, certificates, root, files),
+    http2: tls.http2,
+    redirectHttp: tls.redirect_http,
+    publicPort: tls.public_port ?? tls.listen[0]?.port ?? 443,
+    hstsS: tls.hsts === null ? null : Math.floor(tls.hsts / 1000),
   }
 }
 
+function buildCertificate(table: CertificateTable, files: ConfigFiles): ServerCertificate {
+  const paths = known(table)
+  const cert = readPem(paths.cert, files)
+  const { names, expiresAtMs } = readCertificateFacts(cert)
+  return { cert, key: readPem(paths.key, files), names, expiresAtMs }
+}
+
 function buildAcme(
-  { values }: AcmeTable,
+  table: AcmeTable,
   certificates: readonly ServerCertificate[],
   root: RootTable,
   files: ConfigFiles,
 ): AcmeConfig {
-  const ca = known(values.ca, 'ca')
+  const { email, directory, ca } = known(table)
   const hosts = servedHosts(root).map(({ host }) => host)
   return {
-    email: known(values.email, 'email'),
-    directory: known(values.directory, 'directory'),
+    email,
+    directory,
     ca: ca === null ? null : readPem(ca, files),
     names: [...new Set(hosts)].filter(host => isCertifiable(host) && findCertificate(certificates, host) === undefined),
   }

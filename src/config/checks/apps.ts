@@ -1,10 +1,7 @@
 import type { RootTable } from '../keys/keys.ts'
-import { known } from '../keys/known.ts'
-import type { RouteTable } from '../keys/routes.ts'
 import type { Report } from '../text/report.ts'
-import type { AppConfig } from '../types/routes.ts'
 import type { ConfigFiles } from '../values/files.ts'
-import { buildPicture, checkPicture, ICON } from '../values/pictures.ts'
+import { checkPicture, ICON } from '../values/pictures.ts'
 
 /** That every icon is a picture, and that what is said of an application can be seen somewhere. */
 export function checkApps(root: RootTable, files: ConfigFiles, report: Report): void {
@@ -23,19 +20,5 @@ export function checkApps(root: RootTable, files: ConfigFiles, report: Report): 
       const hint = 'a host with a * is no address to open; give the one that people open a route of its own'
       report.warn(at, 'app.unlisted', 'no list shows this route: its host is a wildcard', { hint, part: 'key' })
     }
-  }
-}
-
-/** How a route shows in lists; a route without the table shows with its name alone. */
-export function buildApp({ values }: RouteTable, files: ConfigFiles): AppConfig {
-  const app = known(values.app, 'app')?.values
-  if (app === undefined)
-    return { isNamed: values.name !== null, icon: null, group: null, description: null, isHidden: false }
-  return {
-    isNamed: true,
-    icon: buildPicture(known(app.icon, 'icon'), ICON, files),
-    group: known(app.group, 'group'),
-    description: known(app.description, 'description'),
-    isHidden: known(app.hidden, 'hidden'),
   }
 }

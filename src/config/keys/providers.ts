@@ -3,7 +3,7 @@ import { quote } from '../text/raw.ts'
 import { suggest } from '../text/suggest.ts'
 import { parseIssuer, parseMetadataUrl } from '../values/address.ts'
 import { choice, list, parsed, text } from '../values/value.ts'
-import { defaulted, type Keys, optional, required, table } from './table.ts'
+import { defaulted, type Keys, optional, required, type Table, table } from './table.ts'
 
 /** Algorithms whose key cannot be made by anyone but the provider (RFC 7518 §3.1, RFC 8037, RFC 9864). */
 const ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519']
@@ -102,3 +102,5 @@ export const PROVIDER = {
     'Programs may come with a JWT access token of this provider, on routes with `tokens = true`; its keys are below.',
   ),
 } as const satisfies Keys
+
+export type ProviderTable = Table<typeof PROVIDER>

@@ -1,0 +1,49 @@
+import { type Known, known } from '../keys/known.ts'
+import type { GUEST_LINKS, PortalTable, RuleTable } from '../keys/portals.ts'
+import type { SESSIONS } from '../keys/server.ts'
+import type { Table } from '../keys/table.ts'
+import type { GuestLinksConfig, PortalConfig } from '../types/portals.ts'
+import type { RoleRule } from '../types/rules.ts'
+import type { ConfigFiles } from '../values/files.ts'
+import { buildHtpasswd } from '../values/htpasswd.ts'
+import { buildBrand } from './brand.ts'
+import { buildPerson } from './rules.ts'
+import { buildPortalLifetimes } from './sessions.ts'
+
+/** One of `[portals]` of a file without mistakes; what it does not say itself, `[sessions]` does. Throws TypeError where a value is missing. */
+export function buildPortal(
+  name: string,
+  table: PortalTable,
+  sessions: Known<Table<typeof SESSIONS>>,
+  files: ConfigFiles,
+): PortalConfig {
+  const portal = known(table)
+  return {
+    name,
+    title: portal.title,
+    url: portal.url,
+    providers: portal.providers ?? [],
+    callbackPath: portal.callback_path,
+    insecureCookies: portal.insecure_cookies,
+    roles: new Map(Array.from(portal.roles, ([role, rules]) => [role, rules.map(buildRule)])),
+    lifetimes: buildPortalLifetimes(portal, sessions),
+    providerLogout: portal.provider_logout,
+    adminRole: portal.admin_role,
+    passwords: buildHtpasswd(portal.htpasswd, files),
+    bindTickets: portal.bind_tickets,
+    personalTokens: portal.personal_tokens,
+    personalTokensRestMs: portal.personal_tokens_rest,
+    guestLinks: portal.guest_links === null ? null : buildGuestLinks(portal.guest_links),
+    brand: buildBrand(portal, files),
+  }
+}
+
+function buildGuestLinks(table: Table<typeof GUEST_LINKS>): GuestLinksConfig {
+  const { allow, max_lifetime, max_uses } = known(table)
+  return { allow, maxLifetimeMs: max_lifetime, maxUses: max_uses }
+}
+
+function buildRule(table: RuleTable): RoleRule {
+  const rule = known(table)
+  return { any: rule.any, ...buildPerson(rule) }
+}

@@ -1,0 +1,90 @@
+import { resolve } from 'node:path'
+import type { FieldRuleTable } from '../keys/field-rules.ts'
+import type { ASSERTION } from '../keys/identity.ts'
+import type { RootTable } from '../keys/keys.ts'
+import { type Known, known } from '../keys/known.ts'
+import type { RouteTable } from '../keys/routes.ts'
+import type { SERVER } from '../keys/server.ts'
+import type { Table } from '../keys/table.ts'
+import type { AssertionConfig } from '../types/identity.ts'
+import type { FieldRules, OwnAnswer, RouteConfig } from '../types/routes.ts'
+import type { ConfigFiles } from '../values/files.ts'
+import { buildApp } from './apps.ts'
+import { buildMaxBody, buildRate } from './limits.ts'
+import { buildAllow, buildDeny } from './rules.ts'
+import { buildUpstream } from './upstreams.ts'
+
+/** What a route refers to in the rest of its file. */
+export interface RestOfFile {
+  readonly root: Known<RootTable>
+  readonly server: Known<Table<typeof SERVER>>
+  /** Absolute: where relative paths begin. */
+  readonly directory: string
+  readonly files: ConfigFiles
+}
+
+/** One of `[[routes]]` of a file without mistakes. Throws TypeError where a value is missing. */
+export function buildRoute(table: RouteTable, { root, server, directory, files }: RestOfFile): RouteConfig {
+  const route = known(table)
+  const rate = route.rate === null ? null : known(route.rate)
+  return {
+    id: route.host + route.path + (route.exact ? ' (exact)' : ''),
+    host: route.host,
+    path: route.path,
+    isExact: route.exact,
+    isOneLabel: route.one_label,
+    upstream: route.upstream === null ? null : buildUpstream(route.upstream, root, files),
+    answer: buildAnswer(route, directory),
+    portal: route.portal,
+    allow: buildAllow(route.allow),
+    deny: buildDeny(route.deny),
+    methods: route.methods,
+    tokens: route.tokens,
+    passwords: route.passwords,
+    stripPrefix: route.strip_prefix,
+    addPrefix: noRoot(route.add_prefix),
+    hostHeader: route.host_header,
+    corsPreflight: route.cors_preflight,
+    serviceWorkers: route.service_workers,
+    headers: route.headers,
+    assertion: route.assertion === null ? null : buildAssertion(route.assertion),
+    passTokens: Array.from(route.pass_token ?? [], ([kind, header]) => ({ kind, header })),
+    requestRules: route.request_headers === null ? null : buildFieldRules(route.request_headers),
+    responseRules: route.response_headers === null ? null : buildFieldRules(route.response_headers),
+    passFields: (route.pass_fields ?? []).map(name => name.toLowerCase()),
+    timeoutMs: route.timeout,
+    keepLengthBytes: route.keep_length.maxBytes,
+    maxBodyBytes: buildMaxBody(route, server),
+    keepPostsBytes: route.keep_posts.maxBytes,
+    rate: rate === null ? null : buildRate(rate, rate.by),
+    allowedOrigins: route.allowed_origins,
+    websockets: route.websockets,
+    websocketCompression: route.websocket_compression,
+    name: route.name ?? (route.path === '/' ? route.host : route.host + route.path),
+    app: buildApp(route, files),
+  }
+}
+
+function buildAnswer(route: Known<RouteTable>, directory: string): OwnAnswer | null {
+  if (route.redirect !== null) return { kind: 'redirect', location: route.redirect, status: route.status ?? 302 }
+  if (route.respond !== null) {
+    const { status, body, content_type } = known(route.respond)
+    return { kind: 'respond', status, body, contentType: content_type }
+  }
+  if (route.files !== null) return { kind: 'files', folder: resolve(directory, route.files) }
+  return route.verify === null ? null : { kind: 'verify' }
+}
+
+function buildAssertion(table: Table<typeof ASSERTION>): AssertionConfig {
+  const { audience, header, issuer } = known(table)
+  return { audience, header, issuer }
+}
+
+function buildFieldRules(table: FieldRuleTable): FieldRules {
+  const { remove, set, append } = known(table)
+  return { remove: remove ?? [], set: set ?? [], append: append ?? [] }
+}
+
+function noRoot(path: string | null): string | null {
+  return path === '/' ? null : path
+}
