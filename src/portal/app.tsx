@@ -29,7 +29,7 @@ import type { Portal, PortalRequest } from './portal.ts'
 import { BASIC_CHALLENGE, problemResponse } from './problem.ts'
 import { discardKept, meetForm, releaseForm, showKept } from './replay/replay.tsx'
 import { type Destination, FailedSignIn } from './sign-in/failure.ts'
-import { forgetRounds } from './sign-in/login-loop.ts'
+import { forgetLogins } from './sign-in/login-loop.ts'
 import { describePerson } from './sign-in/me.ts'
 import { callback, login, type SignInTools } from './sign-in/sign-in.tsx'
 import { stepUpProblem, stepUpQuery } from './sign-in/step-up.ts'
@@ -263,7 +263,7 @@ function fail(ctx: PortalRequest, thrown: unknown, ports: Pick<Ports, 'log'>): R
     ...(retryAfterS === undefined ? {} : { retryAfterS, isRepeatable: ctx.request.method !== 'POST' }),
   })
   // Whoever has read it may try again from the start.
-  if (error.code === 'sign_in.loop') page.headers.append('set-cookie', forgetRounds(ctx))
+  if (error.code === 'sign_in.loop') page.headers.append('set-cookie', forgetLogins(ctx))
   return page
 }
 

@@ -5,7 +5,7 @@ import { isSecure } from './place.ts'
 import type { PortalRequest } from './portal.ts'
 
 /** What a step of a sign-in is bound to: a secret of this browser, and the fields that make the browser keep it. */
-export interface Binding {
+export interface LoginCookie {
   readonly secret: string
   readonly setCookies: readonly string[]
 }
@@ -26,9 +26,9 @@ export function bindBrowser(
   use: 'login' | 'ask',
   lifetimeMs: number,
   random: Ports['random'],
-): Binding {
+): LoginCookie {
   const name = cookieName(use, isSecure(ctx))
-  const kept = boundCookies(ctx, use)
+  const kept = loginCookies(ctx, use)
   const secret = kept.at(-1)?.value ?? randomToken(random)
   const own = suffixedName(name, sha256(secret))
   const surplus = kept.slice(0, -MOST_KEPT).filter(cookie => cookie.name !== own)
@@ -42,19 +42,19 @@ export function bindBrowser(
 }
 
 /** Whether this browser has the secret with this SHA-256; `none` when it has none at all. */
-export function checkBinding(ctx: PortalRequest, use: 'login' | 'ask', hash: string): 'same' | 'other' | 'none' {
-  const kept = boundCookies(ctx, use)
+export function checkLoginCookie(ctx: PortalRequest, use: 'login' | 'ask', hash: string): 'same' | 'other' | 'none' {
+  const kept = loginCookies(ctx, use)
   if (kept.length === 0) return 'none'
   return kept.some(({ value }) => sha256(value) === hash) ? 'same' : 'other'
 }
 
 /** Whether this browser has any such secret. */
-export function isBound(ctx: PortalRequest, use: 'login' | 'ask'): boolean {
-  return boundCookies(ctx, use).length > 0
+export function hasLoginCookie(ctx: PortalRequest, use: 'login' | 'ask'): boolean {
+  return loginCookies(ctx, use).length > 0
 }
 
 /** Those of the shape that we give them: anything else was not ours. */
-function boundCookies(ctx: PortalRequest, use: 'login' | 'ask') {
+function loginCookies(ctx: PortalRequest, use: 'login' | 'ask') {
   const cookies = readCookies(ctx.request.headers.get('cookie'), cookieName(use, isSecure(ctx)))
   return cookies.filter(({ value }) => isToken(value))
 }

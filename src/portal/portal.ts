@@ -41,7 +41,7 @@ export interface PortalRequest {
   /** What applications and their scripts may be told of this person. */
   told(session: Session): Told
   /** What a guest link for this host and path would open; null where none can be. */
-  shareable(host: string, path: string): GuestTarget | null
+  guestTarget(host: string, path: string): GuestTarget | null
   /** What this person may open, for the portal page. */
   applications(session: Session): readonly Application[]
   /** The icon of a route of this portal by its hash, or null. */

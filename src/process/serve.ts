@@ -11,7 +11,7 @@ import { createPortal } from '../portal/app.tsx'
 import { createEventStreams } from '../proxy/body/event-streams.ts'
 import { createFlows } from '../proxy/body/flows.ts'
 import { createWholeBodies } from '../proxy/body/whole.ts'
-import { createPatience } from '../proxy/lifetime/client-idle.ts'
+import { createClientIdle } from '../proxy/lifetime/client-idle.ts'
 import { openDeadlines } from '../proxy/lifetime/deadlines.ts'
 import { createExchanges } from '../proxy/lifetime/exchanges.ts'
 import { createUpstreamPool, type UpstreamPool } from '../proxy/upstream/upstream.ts'
@@ -60,7 +60,7 @@ export interface ServeOptions {
   /** How long a client's connection may be silent, in seconds; what Bun takes at most when absent. */
   readonly idleTimeoutS?: number
   /** How long a body of known length is waited for, so that it keeps its length; a sensible default when absent. */
-  readonly bodyPatienceMs?: number
+  readonly bodyWaitMs?: number
   /** What `stall_memory` is where the file does not say; a part of what the process may use when absent. */
   readonly stallMemoryBytes?: number
   /** How long an HTTPS listener whose certificates were replaced goes on. */
@@ -188,9 +188,9 @@ export function startServer(options: ServeOptions): RunningServer {
       unsent: () => fronts.pendingRequests - streams.size,
       deadlines,
       now: ports.now,
-      patienceMs: options.bodyPatienceMs,
+      waitMs: options.bodyWaitMs,
     }),
-    patience: createPatience(deadlines, ports.now, { idleTimeoutS, offersHttp2: config.tls?.http2 === true }),
+    clientIdle: createClientIdle(deadlines, ports.now, { idleTimeoutS, offersHttp2: config.tls?.http2 === true }),
     noteTruncated(error) {
       metrics.truncated++
       ports.log.warn('An upstream ended in the middle of its answer', errorFacts(error))

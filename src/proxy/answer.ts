@@ -3,7 +3,7 @@ import type { MaybePromise } from '../session/session.ts'
 import { isEventStream } from './body/event-streams.ts'
 import { type Flows, SMALL_BYTES } from './body/flows.ts'
 import { type BegunBody, beginBody, type PacedBody, paceBody } from './body/paced.ts'
-import { handOn, hasBody } from './body/response-body.ts'
+import { hasBody, responseBody } from './body/response-body.ts'
 import { bytesHere } from './body/whole.ts'
 import { BrokenOff, isUpstreams, translateFailure } from './failures.ts'
 import { cleanResponseFields } from './fields/response.ts'
@@ -28,17 +28,17 @@ export interface AnswerLife {
 /**
  * An upstream's answer as the client gets it: its fields cleaned in place, and its body in the form that Bun hands on cheapest.
  *
- * `isPatient`: the client's connection is held already. Throws `upstream.broken` for a status that is none, and what cleaning throws;
+ * `isHeld`: the client's connection is held already. Throws `upstream.broken` for a status that is none, and what cleaning throws;
  * rejects with what fetch says where a body that is collected breaks off.
  */
 export function prepareAnswer(
   response: Response,
   job: ForwardJob,
   tools: ForwardTools,
-  { origin, isPatient, life }: { readonly origin: Origin; readonly isPatient: boolean; readonly life: AnswerLife },
+  { origin, isHeld, life }: { readonly origin: Origin; readonly isHeld: boolean; readonly life: AnswerLife },
 ): MaybePromise<Response> {
   const { front, connection, method, routeId } = job
-  const { patience } = tools
+  const { clientIdle } = tools
   const { headers, status, statusText } = response
   checkStatus(status, routeId, origin)
   cleanResponseFields(headers, job.bounds)
@@ -80,7 +80,7 @@ export function prepareAnswer(
   }
   // Touching `body` turns it into a stream of JavaScript's own: only where it has to be one.
   if (isEventStream(type) && response.body !== null) {
-    patience.hold(front, connection)
+    clientIdle.hold(front, connection)
     const { stream, close } = tools.streams.wrap(
       pace(response.body, () => undefined),
       { lead: headers.has('content-encoding') ? '' : ':\n\n', onEnd: () => life.onOver(), onBreak: () => undefined },
@@ -95,8 +95,8 @@ export function prepareAnswer(
     life.onOver()
     holdWhole(here, job, tools.flows)
   } else if (!isLocalSocket(front)) life.onOpen()
-  else if (!isPatient) patience.hold(front, connection)
-  const ready = handOn(
+  else if (!isHeld) clientIdle.hold(front, connection)
+  const ready = responseBody(
     { response, method, type, length, address, asker: job, isGoingOn, pace: body => pace(body, () => life.onOver()) },
     tools.wholeBodies,
   )

@@ -12,7 +12,7 @@ import { NOWHERE } from './lifetime/roster.ts'
 import { writeMentions } from './upstream/mentions.ts'
 import { noteAnswer, noteFailure, type Origin } from './upstream/origin.ts'
 import { reach } from './upstream/reach.ts'
-import { FETCH_PATIENCE_MS } from './upstream/upstream.ts'
+import { FETCH_IDLE_MS } from './upstream/upstream.ts'
 
 /** Most requests are answered by then, and never ask what became of their client. */
 const YOUNG_MS = 300
@@ -41,14 +41,14 @@ export function attempt(job: ForwardJob, tools: ForwardTools, origin: Origin): P
   if (origin.unix !== undefined) init.unix = origin.unix
   if (origin.tls !== undefined) init.tls = origin.tls
   if (origin.protocol !== undefined) init.protocol = origin.protocol
-  if (expectsEvents(job.sent) || job.timeoutMs > FETCH_PATIENCE_MS || upstream.mayBeSilent) init.timeout = false
+  if (expectsEvents(job.sent) || job.timeoutMs > FETCH_IDLE_MS || upstream.mayBeSilent) init.timeout = false
   // A slow upload or a slow first byte is silence on the client's side, and no fault of the client.
   const isStreamed = body instanceof ReadableStream
-  const isPatient = isStreamed || job.timeoutMs > (tools.patience.idleTimeoutS - 5) * 1000
-  if (isPatient) tools.patience.hold(job.front, job.connection)
+  const isHeld = isStreamed || job.timeoutMs > (tools.clientIdle.idleTimeoutS - 5) * 1000
+  if (isHeld) tools.clientIdle.hold(job.front, job.connection)
 
   return new Promise<Response>((resolve, reject) => {
-    const one = new Attempt(job, tools, origin, isPatient, resolve, reject)
+    const one = new Attempt(job, tools, origin, isHeld, resolve, reject)
     init.signal = one.signal
     if (isStreamed) init.body = one.send(body)
     tools.ports.fetch(origin.base + job.path, init).then(
@@ -78,7 +78,7 @@ class Attempt implements Waiting, Exchange, AnswerLife {
   readonly #tools: ForwardTools
   readonly #origin: Origin
   readonly #abort = new AbortController()
-  readonly #isPatient: boolean
+  readonly #isHeld: boolean
   readonly #resolve: (response: MaybePromise<Response>) => void
   readonly #reject: (error: unknown) => void
   #stage: Stage = 'young'
@@ -100,14 +100,14 @@ class Attempt implements Waiting, Exchange, AnswerLife {
     job: ForwardJob,
     tools: ForwardTools,
     origin: Origin,
-    isPatient: boolean,
+    isHeld: boolean,
     resolve: (response: MaybePromise<Response>) => void,
     reject: (error: unknown) => void,
   ) {
     this.#job = job
     this.#tools = tools
     this.#origin = origin
-    this.#isPatient = isPatient
+    this.#isHeld = isHeld
     this.#resolve = resolve
     this.#reject = reject
     this.#connectMs = Math.min(job.timeoutMs, job.upstream.connectTimeoutMs / 2)
@@ -181,7 +181,7 @@ class Attempt implements Waiting, Exchange, AnswerLife {
     this.#tools.deadlines.remove(this)
     if (this.#origin.failures !== 0) noteAnswer(this.#origin)
     try {
-      this.#resolve(this.#handOn(response))
+      this.#resolve(this.#prepare(response))
     } catch (error) {
       this.#leave()
       response.body?.cancel().catch(() => undefined)
@@ -215,9 +215,9 @@ class Attempt implements Waiting, Exchange, AnswerLife {
           if (this.#isCollecting || this.#download !== null) this.#abort.abort('a client left')
           this.#leave()
         } else {
-          const { patience } = this.#tools
-          patience.renew(front, connection)
-          this.#wait(Math.min(LOOK_MS, patience.idleTimeoutS * 400))
+          const { clientIdle } = this.#tools
+          clientIdle.renew(front, connection)
+          this.#wait(Math.min(LOOK_MS, clientIdle.idleTimeoutS * 400))
         }
         return
       case 'over':
@@ -316,11 +316,11 @@ class Attempt implements Waiting, Exchange, AnswerLife {
   /** Its connection is as any other's from here on; where the rest of a request is still to come, not for long. */
   #finish(): void {
     const { front, connection } = this.#job
-    const { patience } = this.#tools
+    const { clientIdle } = this.#tools
     const isCutShort = this.#isCutShort || this.#upload !== null
     this.#leave()
-    if (isCutShort) patience.part(front, connection)
-    else if (this.#isPatient || this.#download !== null) patience.renew(front, connection)
+    if (isCutShort) clientIdle.part(front, connection)
+    else if (this.#isHeld || this.#download !== null) clientIdle.renew(front, connection)
   }
 
   #leave(): void {
@@ -331,10 +331,10 @@ class Attempt implements Waiting, Exchange, AnswerLife {
     this.#tools.exchanges.remove(this)
   }
 
-  #handOn(response: Response): MaybePromise<Response> {
+  #prepare(response: Response): MaybePromise<Response> {
     const ready = prepareAnswer(response, this.#job, this.#tools, {
       origin: this.#origin,
-      isPatient: this.#isPatient,
+      isHeld: this.#isHeld,
       life: this,
     })
     if (!(ready instanceof Promise)) return ready

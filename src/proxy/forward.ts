@@ -1,6 +1,6 @@
 import { attempt } from './attempt.ts'
 import type { ForwardJob, ForwardTools } from './job.ts'
-import { forwardManaged } from './retrying.ts'
+import { forwardRetrying } from './retrying.ts'
 import { hasSmallBody, readSmallBody } from './small-body.ts'
 
 /**
@@ -19,6 +19,6 @@ export function forward(job: ForwardJob, tools: ForwardTools): Promise<Response>
 }
 
 function send(job: ForwardJob, tools: ForwardTools): Promise<Response> {
-  const { managed, first } = job.upstream
-  return managed === null ? attempt(job, tools, first) : forwardManaged(job, tools, managed, attempt)
+  const { balancing, first } = job.upstream
+  return balancing === null ? attempt(job, tools, first) : forwardRetrying(job, tools, balancing, attempt)
 }

@@ -5,7 +5,7 @@ import type { EventStreams } from './body/event-streams.ts'
 import type { Flows } from './body/flows.ts'
 import type { WholeBodies } from './body/whole.ts'
 import type { AnswerBounds } from './fields/response.ts'
-import type { ClientSide, Patience } from './lifetime/client-idle.ts'
+import type { ClientIdle, ClientSide } from './lifetime/client-idle.ts'
 import type { Deadlines } from './lifetime/deadlines.ts'
 import type { Exchanges } from './lifetime/exchanges.ts'
 import type { Mention } from './upstream/mentions.ts'
@@ -19,7 +19,7 @@ export interface ForwardTools {
   readonly flows: Flows
   readonly streams: EventStreams
   readonly wholeBodies: WholeBodies
-  readonly patience: Patience
+  readonly clientIdle: ClientIdle
   /** Told of an answer that broke off after its beginning was sent. */
   noteTruncated(error: GateError): void
 }

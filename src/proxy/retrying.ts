@@ -9,7 +9,7 @@ import { type Exchange, overtaken } from './lifetime/exchanges.ts'
 import { NOWHERE } from './lifetime/roster.ts'
 import type { Origin } from './upstream/origin.ts'
 import type { Leave, Slots } from './upstream/slots.ts'
-import type { Managed } from './upstream/upstream.ts'
+import type { Balancing } from './upstream/upstream.ts'
 
 /** Sends a job to one address and answers with what came back; rejects with a GateError before the answer began. */
 export type Attempt = (job: ForwardJob, tools: ForwardTools, origin: Origin) => Promise<Response>
@@ -26,21 +26,21 @@ export const SMALL_BODY_BYTES = 64 * 1024
  * not kill them all). Everything else fails as it did. Rejects with upstream.busy and what the attempts reject with.
  * Source: RFC 9110 §9.2.2 (idempotent methods may be repeated).
  */
-export async function forwardManaged(
+export async function forwardRetrying(
   job: ForwardJob,
   tools: ForwardTools,
-  managed: Managed,
+  balancing: Balancing,
   attempt: Attempt,
 ): Promise<Response> {
-  const { slots } = managed
+  const { slots } = balancing
   const leave = slots === null ? NOTHING_TO_LEAVE : await waitForTurn(job, tools, slots)
   const tried: Origin[] = []
   let wasLost = false
   for (;;) {
-    const origin = managed.balance(job, tried, tools.ports.now())
+    const origin = balancing.balance(job, tried, tools.ports.now())
     try {
       const response = await attempt(job, tools, origin)
-      return await watch(response, job, tools, managed, origin, leave)
+      return await watch(response, job, tools, balancing, origin, leave)
     } catch (thrown) {
       const error = toGateError(thrown)
       tried.push(origin)
@@ -113,14 +113,14 @@ async function watch(
   response: Response,
   job: ForwardJob,
   tools: ForwardTools,
-  managed: Managed,
+  balancing: Balancing,
   origin: Origin,
   leave: Leave,
 ): Promise<Response> {
   const { headers, status } = response
   const rawLength = headers.get('content-length')
   const isEvents = isEventStream(headers.get('content-type'))
-  const idleTimeoutMs = isEvents ? null : managed.idleTimeoutMs
+  const idleTimeoutMs = isEvents ? null : balancing.idleTimeoutMs
   const isEnded =
     status === 204 ||
     status === 304 ||
@@ -129,7 +129,7 @@ async function watch(
     (rawLength !== null && isHere(response, Number(rawLength), origin.base.length + job.path.length)) ||
     (idleTimeoutMs === null && rawLength !== null && Number(rawLength) <= SMALL_BODY_BYTES)
   // Touching `body` turns it into a stream of JavaScript's own: only where it has to be one.
-  if (isEnded || !(managed.countsBodies || idleTimeoutMs !== null) || response.body === null) {
+  if (isEnded || !(balancing.countsBodies || idleTimeoutMs !== null) || response.body === null) {
     leave()
     return response
   }

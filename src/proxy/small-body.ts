@@ -21,11 +21,11 @@ export function hasSmallBody({ request, sent }: Pick<ForwardJob, 'request' | 'se
  */
 export function readSmallBody(
   job: ForwardJob,
-  { exchanges, flows, patience }: ForwardTools,
+  { exchanges, flows, clientIdle }: ForwardTools,
 ): Promise<Uint8Array<ArrayBuffer>> {
   const { routeId, session, method, provenClient, client, request, front, connection } = job
   flows.admit(client)
-  patience.hold(front, connection)
+  clientIdle.hold(front, connection)
   const { promise, resolve, reject } = Promise.withResolvers<Uint8Array<ArrayBuffer>>()
   const one: Exchange = {
     owner: { routeId, session, method, client: provenClient },
@@ -45,13 +45,13 @@ export function readSmallBody(
   }
   function refuse(error: GateError): void {
     leave()
-    patience.part(front, connection)
+    clientIdle.part(front, connection)
     reject(error)
   }
   request.arrayBuffer().then(
     buffer => {
       leave()
-      patience.renew(front, connection)
+      clientIdle.renew(front, connection)
       resolve(new Uint8Array(buffer))
     },
     (cause: unknown) => {

@@ -55,7 +55,7 @@ export interface GateOptions {
   /** How long a client's connection may be silent, in seconds. */
   readonly idleTimeoutS?: number
   /** How long a body of known length is waited for. */
-  readonly bodyPatienceMs?: number
+  readonly bodyWaitMs?: number
   /** Files in the gate's folder, by their names. */
   readonly files?: Readonly<Record<string, string>>
   /** How long an HTTPS listener whose certificates were replaced goes on. */
@@ -117,7 +117,7 @@ export async function startGate(toml: string, options: GateOptions = {}): Promis
       ...(options.acmeTimers === undefined ? {} : { acmeTimers: options.acmeTimers }),
       ...(options.partingMs === undefined ? {} : { partingMs: options.partingMs }),
       ...(options.idleTimeoutS === undefined ? {} : { idleTimeoutS: options.idleTimeoutS }),
-      ...(options.bodyPatienceMs === undefined ? {} : { bodyPatienceMs: options.bodyPatienceMs }),
+      ...(options.bodyWaitMs === undefined ? {} : { bodyWaitMs: options.bodyWaitMs }),
       writeAccess: lines => void access.push(...lines.trimEnd().split('\n')),
     })
   } catch (error) {

@@ -158,7 +158,7 @@ export async function openStand(over: Partial<PortalConfig> = {}, hosts = [KUMA,
         config.adminRole !== null && identity.groups.includes('admins') ? ['user', config.adminRole] : ['user'],
       isTold: true,
       told: ({ identity }) => ({ identity, roles: ['user'] }),
-      shareable: () => null,
+      guestTarget: () => null,
       applications: () => [
         { name: 'Kuma', address: `${KUMA}/`, description: null, group: null, icon: null, health: 'up' },
       ],

@@ -3,7 +3,7 @@ import type { Config } from '../../config/types/config.ts'
 import { bad, type Finding, good, type Section, warning } from './finding.ts'
 import { answersAsSallyport } from './places.ts'
 
-const PATIENCE_MS = 5_000
+const TIMEOUT_MS = 5_000
 
 /** A name that no portal has: whoever makes Sallyport believe it takes the host from its client. */
 const NOBODYS_HOST = 'doctor.invalid'
@@ -90,7 +90,7 @@ async function examinePlace({ origin, isAsked }: Place, ports: Pick<Ports, 'fetc
 /** Whether anything but "nothing is here" comes from where proxies ask. */
 async function answersQuestions(origin: string, { fetch }: Pick<Ports, 'fetch'>): Promise<boolean> {
   try {
-    const signal = AbortSignal.timeout(PATIENCE_MS)
+    const signal = AbortSignal.timeout(TIMEOUT_MS)
     const init: BunFetchRequestInit = { redirect: 'manual', signal, tls: { rejectUnauthorized: false } }
     return (await fetch(`${origin}/.sallyport/verify`, init)).status !== 404
   } catch {

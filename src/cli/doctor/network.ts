@@ -4,7 +4,7 @@ import { isLoopbackHost } from '../../base/net.ts'
 import { splitAuthority } from '../../proxy/upstream/reach.ts'
 import { bad, type Finding, good, warning } from './finding.ts'
 
-const PATIENCE_MS = 5_000
+const TIMEOUT_MS = 5_000
 const DAY_MS = 86_400_000
 const SOON_DAYS = 14
 
@@ -12,7 +12,7 @@ const SOON_DAYS = 14
 export async function resolveName(host: string): Promise<readonly string[]> {
   if (isLoopbackHost(host)) return ['127.0.0.1']
   const { promise: tooLate, resolve: giveUp } = Promise.withResolvers<readonly string[]>()
-  const timer = setTimeout(giveUp, PATIENCE_MS, [])
+  const timer = setTimeout(giveUp, TIMEOUT_MS, [])
   const found = lookup(host, { all: true }).then(
     all => all.map(({ address }) => address),
     () => [],
@@ -65,7 +65,7 @@ function fetchCertificate(authority: string): Promise<Certificate | null> {
       socket.destroy()
       resolve(found)
     }
-    const timer = setTimeout(() => finish(null), PATIENCE_MS)
+    const timer = setTimeout(() => finish(null), TIMEOUT_MS)
     socket.once('secureConnect', () => {
       const mistake = socket.authorized ? null : String(socket.authorizationError ?? 'unknown')
       finish({ mistake, endsAtMs: Date.parse(socket.getPeerCertificate().valid_to) })

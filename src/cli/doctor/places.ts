@@ -6,7 +6,7 @@ import { reach } from '../../proxy/upstream/reach.ts'
 import { bad, type Finding, good, type Section, warning } from './finding.ts'
 import { examineHttps, resolveName } from './network.ts'
 
-const PATIENCE_MS = 5_000
+const TIMEOUT_MS = 5_000
 
 /** A portal's own address, from outside as far as this machine is outside. */
 export async function examinePortal(portal: PortalConfig, ports: Pick<Ports, 'fetch' | 'now'>): Promise<Section> {
@@ -42,7 +42,7 @@ export async function answersAsSallyport(
 ): Promise<boolean> {
   const host = fields.host ?? new URL(address).host
   try {
-    const signal = AbortSignal.timeout(PATIENCE_MS)
+    const signal = AbortSignal.timeout(TIMEOUT_MS)
     const tls = { serverName: host.replace(/:\d+$/, ''), rejectUnauthorized: false }
     const init: BunFetchRequestInit = { headers: { ...fields, host }, redirect: 'manual', signal, tls }
     const answer = await fetch(`${address}/.sallyport/jwks.json`, init)
@@ -76,7 +76,7 @@ export async function examineUpstreams(config: Config): Promise<Section> {
   )
   const findings = await Promise.all(
     [...addresses].map(async ([label, { address, id }]) => {
-      if (await reach(address, PATIENCE_MS)) return good(`${label} takes connections`)
+      if (await reach(address, TIMEOUT_MS)) return good(`${label} takes connections`)
       return bad(
         `${label} takes no connection (route "${id}")`,
         'start the application, and check the name and port in upstream, as this machine or container sees them',

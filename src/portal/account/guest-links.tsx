@@ -84,7 +84,7 @@ async function create(
   }
   const address = form.get('address') ?? ''
   const place = parseLinkPlace(address)
-  const shared = place === null ? null : ctx.shareable(place.host, place.path)
+  const shared = place === null ? null : ctx.guestTarget(place.host, place.path)
   // Nobody shares what they may not open, and a refusal does not tell which of the two it is.
   if (place === null || shared === null || !shared.isOpenTo(session) || !isReached(place.origin, ctx)) {
     return answer(ctx, tools, session, { refused: address })

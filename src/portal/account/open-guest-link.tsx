@@ -70,7 +70,7 @@ async function findLink(
 ): Promise<{ readonly held: HeldGuestLink; readonly shared: GuestTarget } | null> {
   const held = await sessions.links.peek(text)
   if (held === null || held.session.portal !== ctx.portal.name || held.grant.host !== ctx.target.host) return null
-  const shared = ctx.portal.guestLinks === null ? null : ctx.shareable(held.grant.host, held.grant.path)
+  const shared = ctx.portal.guestLinks === null ? null : ctx.guestTarget(held.grant.host, held.grant.path)
   return shared?.isSharedWith(held.session) === true ? { held, shared } : null
 }
 

@@ -4,7 +4,7 @@ import { parseReturnTo } from '../../route/return-to.ts'
 import type { Sealer } from '../../session/seal.ts'
 import type { Session, Sessions } from '../../session/session.ts'
 import { isOwnOrigin, readBytes } from '../form.ts'
-import { bindBrowser, checkBinding } from '../login-cookie.ts'
+import { bindBrowser, checkLoginCookie } from '../login-cookie.ts'
 import type { KeptForm, PortalRequest } from '../portal.ts'
 import { ownerOf, readOwner } from './page-owner.ts'
 
@@ -47,12 +47,12 @@ export async function keepForm(
   if (owner !== null) noteStart(ctx.clientAddress)
   const body = owner === null ? null : await readBytes(request, keepsForms.maxBytes)
   if (owner === null || body === null) return null
-  const binding = bindBrowser(ctx, 'ask', KEPT_MS, ports.random)
+  const cookie = bindBrowser(ctx, 'ask', KEPT_MS, ports.random)
   const id = randomToken(ports.random)
   const kept = {
     portal: portal.name,
     host: target.host,
-    ask: sha256(binding.secret),
+    ask: sha256(cookie.secret),
     owner,
     path,
     type,
@@ -63,7 +63,7 @@ export async function keepForm(
   }
   await sessions.putOnce('post', id, kept, { lifetimeMs: KEPT_MS, owner })
   ports.log.info('A form is kept until its sender has signed in again', { id: ctx.requestId, bytes: body.byteLength })
-  return { id, setCookies: binding.setCookies }
+  return { id, setCookies: cookie.setCookies }
 }
 
 /** The form that is kept under an id for this session, in this browser, on this host; null for anyone and anything else. */
@@ -81,7 +81,7 @@ export async function findForm(
     return typeof field === 'string' ? field : ''
   }
   const isHere = text('portal') === ctx.portal.name && text('host') === ctx.target.host
-  if (!isHere || text('owner') !== ownerOf(session) || checkBinding(ctx, 'ask', text('ask')) !== 'same') return null
+  if (!isHere || text('owner') !== ownerOf(session) || checkLoginCookie(ctx, 'ask', text('ask')) !== 'same') return null
   const [from, atMs]: readonly unknown[] = [Reflect.get(value, 'from'), Reflect.get(value, 'atMs')]
   return {
     path: text('path'),

@@ -7,15 +7,15 @@ import { isSecure } from '../place.ts'
 import type { PortalRequest } from '../portal.ts'
 import { FailedSignIn } from './failure.ts'
 
-interface RoundTools {
+interface LoopTools {
   readonly ports: Pick<Ports, 'now'>
   readonly seal: Sealer
 }
 
 /** One address of this host, and how often a sign-in has just ended there. */
-type Round = readonly [path: string, count: number]
+type LoginCount = readonly [path: string, count: number]
 
-const MOST_ROUNDS = 3
+const MOST_LOGINS = 3
 const WINDOW_MS = 60_000
 const MOST_PATHS = 4
 
@@ -25,11 +25,11 @@ const MOST_PATHS = 4
  * Nothing is kept here: the count travels sealed with the browser, for a minute, and each path of a host has its own, so that
  * tabs do not count for each other.
  */
-export async function countRound(ctx: PortalRequest, { ports, seal }: RoundTools, path: string): Promise<string> {
-  const rounds = await readRounds(ctx, seal)
+export async function countLogin(ctx: PortalRequest, { ports, seal }: LoopTools, path: string): Promise<string> {
+  const counts = await readCounts(ctx, seal)
   const key = keyOf(path)
-  const others = rounds.filter(([other]) => other !== key).slice(1 - MOST_PATHS)
-  const count = countOf(rounds, key) + 1
+  const others = counts.filter(([other]) => other !== key).slice(1 - MOST_PATHS)
+  const count = countOf(counts, key) + 1
   const sealed = await seal.seal({ rounds: [...others, [key, count]] }, purposeOf(ctx), ports.now() + WINDOW_MS)
   return writeCookie(cookieName('rounds', isSecure(ctx)), sealed, isSecure(ctx), WINDOW_MS)
 }
@@ -39,9 +39,9 @@ export async function countRound(ctx: PortalRequest, { ports, seal }: RoundTools
  * times, each within a minute of the one before. fact `reason` says what can be seen of why.
  */
 export async function refuseLoginLoop(ctx: PortalRequest, seal: Sealer, path: string): Promise<void> {
-  if (countOf(await readRounds(ctx, seal), keyOf(path)) < MOST_ROUNDS) return
+  if (countOf(await readCounts(ctx, seal), keyOf(path)) < MOST_LOGINS) return
   const cause = causeOfLoop(ctx)
-  const error = new GateError('sign_in.loop', `signing in did not last, ${MOST_ROUNDS} times in a row`, {
+  const error = new GateError('sign_in.loop', `signing in did not last, ${MOST_LOGINS} times in a row`, {
     hint: HINTS[cause],
     facts: { reason: cause },
   })
@@ -49,7 +49,7 @@ export async function refuseLoginLoop(ctx: PortalRequest, seal: Sealer, path: st
 }
 
 /** The Set-Cookie that begins the count anew. */
-export function forgetRounds(ctx: PortalRequest): string {
+export function forgetLogins(ctx: PortalRequest): string {
   return writeCookie(cookieName('rounds', isSecure(ctx)), '', isSecure(ctx), 0)
 }
 
@@ -80,22 +80,22 @@ const HINTS: Readonly<Record<LoopCause, string>> = {
   rule: 'the route asks for a new sign-in, and the one that follows is not new or strong enough: look at its max_age, acr and amr',
 }
 
-async function readRounds(ctx: PortalRequest, seal: Sealer): Promise<readonly Round[]> {
+async function readCounts(ctx: PortalRequest, seal: Sealer): Promise<readonly LoginCount[]> {
   const sealed = readCookie(ctx.request.headers.get('cookie'), cookieName('rounds', isSecure(ctx)))
-  return sealed === null ? [] : parseRounds(await seal.open(sealed, purposeOf(ctx)))
+  return sealed === null ? [] : parseCounts(await seal.open(sealed, purposeOf(ctx)))
 }
 
-function parseRounds(value: unknown): readonly Round[] {
+function parseCounts(value: unknown): readonly LoginCount[] {
   if (typeof value !== 'object' || value === null || !('rounds' in value) || !Array.isArray(value.rounds)) return []
-  return value.rounds.flatMap((round: unknown): readonly Round[] => {
-    if (!Array.isArray(round)) return []
-    const [path, count]: readonly unknown[] = round
+  return value.rounds.flatMap((one: unknown): readonly LoginCount[] => {
+    if (!Array.isArray(one)) return []
+    const [path, count]: readonly unknown[] = one
     return typeof path === 'string' && typeof count === 'number' ? [[path, count]] : []
   })
 }
 
-function countOf(rounds: readonly Round[], key: string): number {
-  return rounds.find(([path]) => path === key)?.[1] ?? 0
+function countOf(counts: readonly LoginCount[], key: string): number {
+  return counts.find(([path]) => path === key)?.[1] ?? 0
 }
 
 function keyOf(path: string): string {

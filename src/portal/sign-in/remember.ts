@@ -1,7 +1,7 @@
 import { sha256 } from '../../base/bytes.ts'
 import type { Ports } from '../../base/ports.ts'
 import type { Sealer } from '../../session/seal.ts'
-import { bindBrowser, checkBinding } from '../login-cookie.ts'
+import { bindBrowser, checkLoginCookie } from '../login-cookie.ts'
 import type { PortalRequest } from '../portal.ts'
 
 interface Tools {
@@ -33,7 +33,7 @@ export async function hasChosenRemember(ctx: PortalRequest, seal: Sealer, value:
   if (value === null || ctx.portal.lifetimes.rememberMs === null) return false
   const opened = await seal.open(value, purposeOf(ctx))
   if (typeof opened !== 'object' || opened === null || !('browser' in opened)) return false
-  return typeof opened.browser === 'string' && checkBinding(ctx, 'login', opened.browser) === 'same'
+  return typeof opened.browser === 'string' && checkLoginCookie(ctx, 'login', opened.browser) === 'same'
 }
 
 function purposeOf({ portal, origin }: PortalRequest): string {

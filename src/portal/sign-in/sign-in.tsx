@@ -8,7 +8,7 @@ import type { StepUp } from '../../identity/step-up.ts'
 import { parseReturnTo } from '../../route/return-to.ts'
 import { pageAnswer, redirectAnswer } from '../answer.ts'
 import { wordsFor } from '../language.ts'
-import { bindBrowser, checkBinding, isBound } from '../login-cookie.ts'
+import { bindBrowser, checkLoginCookie, hasLoginCookie } from '../login-cookie.ts'
 import { SignInPage } from '../pages/sign-in.tsx'
 import { callbackAddress, isPortalHost, ownPath } from '../place.ts'
 import type { PortalRequest } from '../portal.ts'
@@ -16,7 +16,7 @@ import { readQuery } from '../query.ts'
 import { ownerCookie, ownerOf } from '../replay/page-owner.ts'
 import { describeAgent } from '../user-agent.ts'
 import { type Destination, FailedSignIn } from './failure.ts'
-import { causeOfNoCookie, countRound, refuseLoginLoop } from './login-loop.ts'
+import { causeOfNoCookie, countLogin, refuseLoginLoop } from './login-loop.ts'
 import { hasChosenRemember, offerRemember } from './remember.ts'
 import { parseStepUp, readStepUp, STEP_UP_NAMES } from './step-up.ts'
 import {
@@ -24,13 +24,13 @@ import {
   askPortal,
   checkTraveller,
   cookieLifetimeMs,
-  type HandOffTools,
   openDestination,
   parseDestination,
   sessionCookie,
+  type TicketTools,
 } from './ticket.ts'
 
-export interface SignInTools extends HandOffTools {
+export interface SignInTools extends TicketTools {
   readonly pool: ProviderPool
   /** Counts a sign-in that is about to begin at a provider. Throws `limit.rate` where one client begins too many. */
   noteStart(clientAddress: string): void
@@ -79,7 +79,7 @@ export async function login(ctx: PortalRequest, tools: SignInTools): Promise<Res
     wantsRefresh: ctx.portal.lifetimes.refreshMs !== null,
     wantsAuthTime: ctx.wantsAuthTime,
   })
-  const binding = bindBrowser(ctx, 'login', LOGIN_LIFETIME_MS, tools.ports.random)
+  const cookie = bindBrowser(ctx, 'login', LOGIN_LIFETIME_MS, tools.ports.random)
   await tools.sessions.putOnce(
     'login',
     request.state,
@@ -87,14 +87,14 @@ export async function login(ctx: PortalRequest, tools: SignInTools): Promise<Res
       ...request,
       provider: provider.name,
       portal: ctx.portal.name,
-      binding: sha256(binding.secret),
+      binding: sha256(cookie.secret),
       destination,
       // A rule that wants a newer sign-in does not change what was chosen at the first.
       isRemembered: isRemembered || (rememberMs !== null && stepUp !== null && ctx.session?.isRemembered === true),
     },
     { lifetimeMs: LOGIN_LIFETIME_MS, owner: ctx.clientAddress },
   )
-  return redirectAnswer(302, address, binding.setCookies)
+  return redirectAnswer(302, address, cookie.setCookies)
 }
 
 /**
@@ -108,7 +108,7 @@ export async function callback(ctx: PortalRequest, tools: SignInTools): Promise<
   if (repeatedName(answer) !== null) throw new GateError('sign_in.callback', 'a parameter of the answer occurs twice')
   const state = answer.get('state') ?? ''
   if (!isToken(state)) throw new GateError('sign_in.state', 'the answer has no state of ours')
-  if (!isBound(ctx, 'login')) {
+  if (!hasLoginCookie(ctx, 'login')) {
     throw new GateError('sign_in.browser', 'this browser sent no login cookie', {
       hint: 'cookies may be blocked, or the sign-in was begun in another browser or more than ten minutes ago',
       facts: { reason: causeOfNoCookie(ctx) },
@@ -125,7 +125,7 @@ export async function callback(ctx: PortalRequest, tools: SignInTools): Promise<
       facts: { begun: kept.redirectUri, ended: callbackAddress(ctx) },
     })
   }
-  if (checkBinding(ctx, 'login', kept.binding) !== 'same') {
+  if (checkLoginCookie(ctx, 'login', kept.binding) !== 'same') {
     throw new FailedSignIn(
       new GateError('sign_in.browser', 'the state belongs to another browser'),
       kept.destination,
@@ -166,9 +166,9 @@ async function finish(
   if (ctx.session !== null) await tools.sessions.end(ctx.session.id)
   const lifetimeMs = cookieLifetimeMs(ctx, session, tools.ports.now())
   const { destination } = kept
-  const round = destination.kind === 'here' ? [await countRound(ctx, tools, destination.path)] : []
+  const count = destination.kind === 'here' ? [await countLogin(ctx, tools, destination.path)] : []
   const owner = ctx.hasKeptForms ? [await ownerCookie(ctx, tools, ownerOf(session), lifetimeMs)] : []
-  return arrive(ctx, tools, destination, session, [sessionCookie(ctx, token, lifetimeMs), ...round, ...owner])
+  return arrive(ctx, tools, destination, session, [sessionCookie(ctx, token, lifetimeMs), ...count, ...owner])
 }
 
 /** The provider that was asked for, or the only one; null where there is a choice to make. Throws `route.none` for a stranger. */

@@ -7,16 +7,16 @@ import { cookieName, writeCookie } from '../../session/cookie.ts'
 import type { Sealer } from '../../session/seal.ts'
 import type { Session, Sessions } from '../../session/session.ts'
 import { redirectAnswer } from '../answer.ts'
-import { bindBrowser, checkBinding, isBound } from '../login-cookie.ts'
+import { bindBrowser, checkLoginCookie, hasLoginCookie } from '../login-cookie.ts'
 import { isSecure, ownPath, portalOrigin } from '../place.ts'
 import type { PortalRequest } from '../portal.ts'
 import { readQuery } from '../query.ts'
 import { ownerCookie, ownerOf } from '../replay/page-owner.ts'
 import { type Destination, FailedSignIn } from './failure.ts'
-import { causeOfNoCookie, countRound, refuseLoginLoop } from './login-loop.ts'
+import { causeOfNoCookie, countLogin, refuseLoginLoop } from './login-loop.ts'
 import { checkWindowItself } from './window.ts'
 
-export interface HandOffTools {
+export interface TicketTools {
   readonly ports: Pick<Ports, 'now' | 'random'>
   readonly sessions: Sessions
   readonly seal: Sealer
@@ -35,7 +35,7 @@ const TICKET_LIFETIME_MS = 10_000
  */
 export async function askPortal(
   ctx: PortalRequest,
-  tools: HandOffTools,
+  tools: TicketTools,
   path: SafeReturnTo,
   extra: Readonly<Record<string, string>> = {},
 ): Promise<Response> {
@@ -79,7 +79,7 @@ export function checkTraveller(ctx: PortalRequest, destination: Destination): vo
 /** Sends a signed-in browser on: at once on this host, with a single-use ticket to another. Throws as `checkTraveller`. */
 export async function arrive(
   ctx: PortalRequest,
-  tools: HandOffTools,
+  tools: TicketTools,
   destination: Destination,
   session: Session,
   setCookies: readonly string[] = [],
@@ -112,10 +112,10 @@ export async function arrive(
  *
  * Throws `sign_in.ticket`. Without the ask cookie the ticket is left alone: it may still be good where it belongs.
  */
-export async function enter(ctx: PortalRequest, tools: HandOffTools): Promise<Response> {
+export async function enter(ctx: PortalRequest, tools: TicketTools): Promise<Response> {
   const ticket = readQuery(ctx).get('ticket') ?? ''
   if (!isToken(ticket)) throw ticketError('it is not a ticket')
-  if (!isBound(ctx, 'ask')) {
+  if (!hasLoginCookie(ctx, 'ask')) {
     throw new GateError('sign_in.ticket', 'the ticket was refused: this browser sent no ask cookie', {
       hint: 'cookies may be blocked, or the link was opened in another browser',
       facts: { reason: causeOfNoCookie(ctx) },
@@ -125,7 +125,7 @@ export async function enter(ctx: PortalRequest, tools: HandOffTools): Promise<Re
   if (kept === null) throw ticketError('it is unknown, used or expired')
   if (kept.host !== ctx.target.host || kept.portal !== ctx.portal.name)
     throw ticketError('it was made for another host')
-  if (checkBinding(ctx, 'ask', kept.ask) !== 'same') {
+  if (checkLoginCookie(ctx, 'ask', kept.ask) !== 'same') {
     throw new FailedSignIn(ticketError('it was made for another browser'), { kind: 'here', path: kept.path }, true)
   }
   if (ctx.portal.bindTickets && kept.network !== neighbourhoodOf(ctx.clientAddress)) {
@@ -140,7 +140,7 @@ export async function enter(ctx: PortalRequest, tools: HandOffTools): Promise<Re
   const lifetimeMs = cookieLifetimeMs(ctx, kept, tools.ports.now())
   return redirectAnswer(303, kept.path, [
     sessionCookie(ctx, token, lifetimeMs),
-    await countRound(ctx, tools, kept.path),
+    await countLogin(ctx, tools, kept.path),
     ...(ctx.hasKeptForms ? [await ownerCookie(ctx, tools, kept.owner, lifetimeMs)] : []),
   ])
 }

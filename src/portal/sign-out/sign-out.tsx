@@ -15,7 +15,7 @@ import { ownPath, portalOrigin } from '../place.ts'
 import type { PortalRequest } from '../portal.ts'
 import { readQuery } from '../query.ts'
 import { forgetOwner } from '../replay/page-owner.ts'
-import { forgetRounds } from '../sign-in/login-loop.ts'
+import { forgetLogins } from '../sign-in/login-loop.ts'
 import { sessionCookie } from '../sign-in/ticket.ts'
 import { leadToPortal } from '../sign-in/to-portal.ts'
 
@@ -36,7 +36,7 @@ const PROVIDER_LIFETIME_MS = 10 * 60_000
  * application. They may ask, and the person is asked back.
  */
 export async function confirmSignOut(ctx: PortalRequest, tools: SignOutTools): Promise<Response> {
-  const away = leadToPortal(ctx, 'logout', [forgetRounds(ctx)])
+  const away = leadToPortal(ctx, 'logout', [forgetLogins(ctx)])
   if (away !== null) return away
   const { session } = ctx
   if (session === null) return signedOut(ctx, tools)
@@ -48,7 +48,7 @@ export async function confirmSignOut(ctx: PortalRequest, tools: SignOutTools): P
 
 /** Takes the form of `confirmSignOut`; one that is sent elsewhere leads to it. Throws `access.origin` for a form that is not ours. */
 export async function signOut(ctx: PortalRequest, tools: SignOutTools): Promise<Response> {
-  const away = leadToPortal(ctx, 'logout', [forgetRounds(ctx)])
+  const away = leadToPortal(ctx, 'logout', [forgetLogins(ctx)])
   if (away !== null) return away
   await readOwnForm(ctx, tools.seal)
   return leave(ctx, tools, ctx.session === null ? [] : [ctx.session.id])
@@ -67,7 +67,7 @@ export async function leave(ctx: PortalRequest, tools: SignOutTools, sessionIds:
   const query = next === null ? '' : `?next=${next}`
   return redirectAnswer(303, `${ownPath('signed-out')}${query}`, [
     sessionCookie(ctx, '', 0),
-    forgetRounds(ctx),
+    forgetLogins(ctx),
     ...(ctx.hasKeptForms ? [forgetOwner(ctx)] : []),
   ])
 }

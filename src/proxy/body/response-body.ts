@@ -29,7 +29,7 @@ export function hasBody(method: string, status: number): boolean {
  *
  * Rejects with what fetch says where a body that is collected breaks off.
  */
-export function handOn(
+export function responseBody(
   { response, method, type, length, address, asker, isGoingOn, pace }: Clean,
   whole: WholeBodies,
 ): MaybePromise<Response> {

@@ -32,7 +32,7 @@ export interface WholeBodiesTools {
   readonly deadlines: Deadlines
   readonly now: () => number
   /** How long a body may take from its head to its end. */
-  readonly patienceMs: number | undefined
+  readonly waitMs: number | undefined
 }
 
 /** Up to here a body that is late costs a fifth more when it is collected; from 1 MB on three times as much. */
@@ -41,13 +41,13 @@ export const MAX_WHOLE_BYTES = 512 * 1024
 /** What bodies may occupy together, those that a slow client has not taken yet among them; and those of `keep_length` as much again. */
 export const BUDGET_BYTES = 64 * 1024 * 1024
 
-const PATIENCE_MS = 50
+const WAIT_MS = 50
 
 /** How long a body may take whose client cannot do without its length. */
-const KEPT_PATIENCE_MS = 5000
+const KEPT_WAIT_MS = 5000
 
 /** Bun 1.4.5 makes every response chunked whose body is not complete when its head is made (Bun issue 10507). */
-export function createWholeBodies({ unsent, deadlines, now, patienceMs = PATIENCE_MS }: WholeBodiesTools): WholeBodies {
+export function createWholeBodies({ unsent, deadlines, now, waitMs = WAIT_MS }: WholeBodiesTools): WholeBodies {
   const kept = createReserve(deadlines, now)
   return {
     collect(response, length, address, asker, pace) {
@@ -55,9 +55,9 @@ export function createWholeBodies({ unsent, deadlines, now, patienceMs = PATIENC
       if ((!isKept && length > MAX_WHOLE_BYTES) || isHere(response, length, address)) return response
       const { body } = response
       if (body === null) return response
-      if (isKept && kept.take(length, asker)) return collect(response, body, KEPT_PATIENCE_MS, pace)
+      if (isKept && kept.take(length, asker)) return collect(response, body, KEPT_WAIT_MS, pace)
       if (length > MAX_WHOLE_BYTES || unsent() * MAX_WHOLE_BYTES > BUDGET_BYTES) return response
-      return collect(response, body, patienceMs, pace)
+      return collect(response, body, waitMs, pace)
     },
   }
 }
@@ -133,14 +133,14 @@ function readerOf(body: ReadableStream<Bytes>) {
 async function collect(
   response: Response,
   body: ReadableStream<Bytes>,
-  patienceMs: number,
+  waitMs: number,
   pace: Pacing,
 ): Promise<Response> {
   const reader = readerOf(body)
   const pieces: Bytes[] = []
   const { promise: over, resolve: giveUp } = Promise.withResolvers<null>()
   // Where this process itself was held up, what has come meanwhile is read first.
-  const timer = setTimeout(setImmediate, patienceMs, giveUp, null)
+  const timer = setTimeout(setImmediate, waitMs, giveUp, null)
   try {
     for (;;) {
       const reading = reader.read()

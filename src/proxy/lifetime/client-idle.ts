@@ -5,7 +5,7 @@ import { NOWHERE } from './roster.ts'
 export type ClientSide = Pick<Bun.Server<unknown>, 'timeout' | 'requestIP' | 'port' | 'protocol'>
 
 /** How long a client's connection may be silent: as long as its request takes, and then no longer than any other. */
-export interface Patience {
+export interface ClientIdle {
   /** Seconds that a connection may be silent between and during ordinary requests. */
   readonly idleTimeoutS: number
   /** However long this request takes, its connection stays. */
@@ -45,11 +45,11 @@ const FIRST_LOOK_MS = 2000
  *
  * On a local socket that shows nowhere: there it is taken off, and comes back with the next ordinary request.
  */
-export function createPatience(
+export function createClientIdle(
   deadlines: Deadlines,
   now: () => number,
   { idleTimeoutS, offersHttp2 }: { readonly idleTimeoutS: number; readonly offersHttp2: boolean },
-): Patience {
+): ClientIdle {
   return {
     idleTimeoutS,
     hold(side, request) {

@@ -8,7 +8,7 @@ import { createOrigin, isUp, type Origin } from './origin.ts'
 import { createSlots, type Slots } from './slots.ts'
 
 /** What an upstream needs that is more than one address without limits. */
-export interface Managed {
+export interface Balancing {
   readonly balance: Balance
   /** Null where any number of requests may be under way. */
   readonly slots: Slots | null
@@ -25,7 +25,7 @@ export interface Upstream {
   readonly origins: readonly Origin[]
   readonly first: Origin
   /** Null for one address without limits: its requests take the shortest way. */
-  readonly managed: Managed | null
+  readonly balancing: Balancing | null
   readonly connectTimeoutMs: number
   /** The Authorization field of every request and check; null: what the client sends. */
   readonly authorization: string | null
@@ -105,7 +105,7 @@ export function createUpstreamPool(ports: Pick<Ports, 'fetch' | 'now' | 'log'>):
 }
 
 /** Bun's fetch cuts an answer that is silent for five minutes; timeouts near that need it to be patient. */
-export const FETCH_PATIENCE_MS = 240_000
+export const FETCH_IDLE_MS = 240_000
 
 function createUpstream(key: string, config: UpstreamConfig): Upstream {
   const origins = config.addresses.map(address => createOrigin(address, config))
@@ -117,14 +117,14 @@ function createUpstream(key: string, config: UpstreamConfig): Upstream {
     label,
     origins,
     first,
-    managed: createManaged(label, config, origins),
+    balancing: createBalancing(label, config, origins),
     connectTimeoutMs: config.connectTimeoutMs,
     authorization: config.authorization,
-    mayBeSilent: (config.idleTimeoutMs ?? 0) > FETCH_PATIENCE_MS,
+    mayBeSilent: (config.idleTimeoutMs ?? 0) > FETCH_IDLE_MS,
   }
 }
 
-function createManaged(label: string, config: UpstreamConfig, origins: readonly Origin[]): Managed | null {
+function createBalancing(label: string, config: UpstreamConfig, origins: readonly Origin[]): Balancing | null {
   const { maxConnections, idleTimeoutMs, balance, queue, queueTimeoutMs } = config
   if (origins.length === 1 && maxConnections === null && idleTimeoutMs === null) return null
   return {

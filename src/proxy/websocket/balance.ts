@@ -25,11 +25,11 @@ export async function dialBalanced(
   ports: Pick<Ports, 'now' | 'log'>,
   options: BalancedDial,
 ): Promise<Dialled> {
-  const { managed } = upstream
-  const leave = managed?.slots == null ? NOTHING_TO_LEAVE : await managed.slots.enter(asker.signal)
+  const { balancing } = upstream
+  const leave = balancing?.slots == null ? NOTHING_TO_LEAVE : await balancing.slots.enter(asker.signal)
   const tried: Origin[] = []
   for (;;) {
-    const origin = managed === null ? upstream.first : managed.balance(asker, tried, ports.now())
+    const origin = balancing === null ? upstream.first : balancing.balance(asker, tried, ports.now())
     try {
       return await dialCounted(origin, upstream, options, leave)
     } catch (thrown) {

@@ -4,7 +4,7 @@ import type { PortalConfig } from '../../config/types/portals.ts'
 import type { RouteConfig } from '../../config/types/routes.ts'
 import type { Told } from '../../portal/portal.ts'
 import { type Fields, MAX_VALUE_BYTES } from '../../proxy/fields/identity.ts'
-import { isMachine } from '../../session/credentials/machine-sessions.ts'
+import { isSignIn } from '../../session/credentials/credential-sessions.ts'
 import type { OpenSessions } from '../../session/open.ts'
 import type { MaybePromise, Session } from '../../session/session.ts'
 import { ASSERTION_LIFETIME_S, makeAssertion } from '../../session/signing/assertion.ts'
@@ -46,7 +46,7 @@ export function makeLiveFields(
     makers.push([assertion.header, asserter({ ...assertion, issuer }, session, told, tools)])
   }
   // Nobody has signed in for a machine, so its provider gave nothing.
-  if (!isMachine(session)) for (const token of passTokens) makers.push([token.header, carrier(token, session, tools)])
+  if (isSignIn(session)) for (const token of passTokens) makers.push([token.header, carrier(token, session, tools)])
   if (makers.length === 0) return null
   return () => {
     const values = makers.map(([, make]) => make())

@@ -3,7 +3,7 @@ import type { Ports } from '../../base/ports.ts'
 import type { ProviderConfig } from '../../config/types/providers.ts'
 import { peekToken } from '../../identity/logout-token.ts'
 import type { ProviderPool } from '../../identity/provider.ts'
-import { accessSession } from '../../session/credentials/machine-sessions.ts'
+import { accessSession } from '../../session/credentials/credential-sessions.ts'
 import type { MaybePromise, Session } from '../../session/session.ts'
 
 /** Access tokens of providers, checked once and remembered until they expire. */

@@ -6,7 +6,7 @@ import type { PortalConfig } from '../../config/types/portals.ts'
 import { parseBasic, passwordIdentity, verifyPassword } from '../../identity/password.ts'
 import { decideRate, type FullAtMs, type Rate } from '../../policy/rate.ts'
 import { createSlots } from '../../proxy/upstream/slots.ts'
-import { passwordSession } from '../../session/credentials/machine-sessions.ts'
+import { passwordSession } from '../../session/credentials/credential-sessions.ts'
 import type { MaybePromise, Session } from '../../session/session.ts'
 
 /** People and programs that come with a name and a password of a portal's htpasswd file. */

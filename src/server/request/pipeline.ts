@@ -158,7 +158,7 @@ function atPortal(passage: Passage, tools: PipelineTools): Answer {
 function record(passage: Passage, tools: PipelineTools, response: Response | undefined): Response | undefined {
   // What was answered here may have been answered before all of it came, and the rest of it is nobody's.
   if (response !== undefined && !passage.isForwarded && announcesBody(passage.sent)) {
-    tools.patience.part(passage.front, passage.connection)
+    tools.clientIdle.part(passage.front, passage.connection)
   }
   const status = response?.status ?? 101
   const statusClass = Math.floor(status / 100)

@@ -1,6 +1,6 @@
 import type { Facts } from '../../policy/condition.ts'
 import type { ExchangeOwner } from '../../proxy/lifetime/exchanges.ts'
-import { isMachine } from '../../session/credentials/machine-sessions.ts'
+import { isSignIn } from '../../session/credentials/credential-sessions.ts'
 import type { Session } from '../../session/session.ts'
 import type { Passage } from './passage.ts'
 
@@ -26,5 +26,5 @@ export function exchangeFacts({ method, client, session }: ExchangeOwner, nowMs:
 
 /** A token is no sign-in, however new it is. */
 function signedInAtMs(session: Session | null): number | null {
-  return session === null || isMachine(session) ? null : session.createdAtMs
+  return session === null || !isSignIn(session) ? null : session.createdAtMs
 }

@@ -32,7 +32,7 @@ export function portalRequest(passage: Passage): PortalRequest | null {
       identity: vouchedPart(identity, portal.roles.trusted),
       roles: portal.rolesOf(identity),
     }),
-    shareable: (host, path) => guestTargetAt(passage, portal, host, path),
+    guestTarget: (host, path) => guestTargetAt(passage, portal, host, path),
     applications: session => applicationsOf(passage, portal, session),
     iconOf: hash => portal.icons.get(hash) ?? null,
   }

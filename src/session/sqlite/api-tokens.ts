@@ -1,7 +1,7 @@
 import type { Database } from 'bun:sqlite'
 import type { MaybePromise } from '../session.ts'
 import type { SessionStore, StoredApiToken } from '../store.ts'
-import type { Patience } from './busy.ts'
+import type { BusyRetry } from './busy.ts'
 
 interface TokenRow {
   readonly id: string
@@ -22,7 +22,7 @@ export type TokenStore = Pick<
 /** The tokens of an open database, written as patiently as the rest; `tellRemoved` lets other processes know of one that is gone. */
 export function tokensOn(
   database: Database,
-  patient: Patience,
+  retryBusy: BusyRetry,
   tellRemoved: (id: string) => void,
 ): TokenStore & { purgeTokens(nowMs: number): MaybePromise<void> } {
   const insert = database.query(
@@ -36,21 +36,21 @@ export function tokensOn(
   const remove = database.query('DELETE FROM tokens WHERE id = ?')
   const purge = database.query('DELETE FROM tokens WHERE expires_ms <= ?')
   return {
-    insertToken: patient((token: StoredApiToken) => {
+    insertToken: retryBusy((token: StoredApiToken) => {
       const { id, hash, portal, name, grant, createdAtMs, expiresAtMs } = token
       insert.run(id, hash, portal, name, grant, createdAtMs, expiresAtMs)
     }),
     findToken: hash => tokenOf(byHash.get(hash)),
     findTokenById: id => tokenOf(byId.get(id)),
     listTokens: portal => byPortal.all(portal).flatMap(row => tokenOf(row) ?? []),
-    removeToken: patient(
+    removeToken: retryBusy(
       database.transaction((tokenId: string) => {
         if (remove.run(tokenId).changes === 0) return false
         tellRemoved(tokenId)
         return true
       }),
     ),
-    purgeTokens: patient((nowMs: number) => void purge.run(nowMs)),
+    purgeTokens: retryBusy((nowMs: number) => void purge.run(nowMs)),
   }
 }
 

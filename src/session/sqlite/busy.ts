@@ -22,7 +22,7 @@ interface Waiting {
 }
 
 /** Makes writes that wait for other processes: at once where nothing is in the way, else later, in order. */
-export type Patience = <Args extends readonly unknown[], Result>(
+export type BusyRetry = <Args extends readonly unknown[], Result>(
   write: (...args: Args) => Result,
 ) => (...args: Args) => MaybePromise<Result>
 
@@ -32,7 +32,7 @@ export type Patience = <Args extends readonly unknown[], Result>(
  * While something waits, only the first of the queue is tried, every 25 ms; what comes later waits behind it. After two
  * seconds a write fails with what SQLite said.
  */
-export function createPatience(): Patience {
+export function createBusyRetry(): BusyRetry {
   const queue: Waiting[] = []
   let tries = 0
   let timer: Timer | null = null

@@ -1,7 +1,7 @@
 import type { Database } from 'bun:sqlite'
 import type { MaybePromise } from '../session.ts'
 import type { SessionStore, StoredGuestLink } from '../store.ts'
-import type { Patience } from './busy.ts'
+import type { BusyRetry } from './busy.ts'
 
 interface LinkRow {
   readonly id: string
@@ -23,7 +23,7 @@ export type LinkStore = Pick<
 /** The guest links of an open database, written as patiently as the rest; `tellRemoved` lets other processes know of one that is gone. */
 export function linksOn(
   database: Database,
-  patient: Patience,
+  retryBusy: BusyRetry,
   tellRemoved: (id: string) => void,
 ): LinkStore & { purgeLinks(nowMs: number): MaybePromise<void> } {
   const insert = database.query(
@@ -40,21 +40,21 @@ export function linksOn(
   const remove = database.query('DELETE FROM links WHERE id = ?')
   const purge = database.query('DELETE FROM links WHERE expires_ms <= ?')
   return {
-    insertLink: patient(({ id, hash, portal, grant, uses, used, createdAtMs, expiresAtMs }: StoredGuestLink) => {
+    insertLink: retryBusy(({ id, hash, portal, grant, uses, used, createdAtMs, expiresAtMs }: StoredGuestLink) => {
       insert.run(id, hash, portal, grant, uses, used, createdAtMs, expiresAtMs)
     }),
     findLink: hash => linkOf(byHash.get(hash)),
     findLinkById: id => linkOf(byId.get(id)),
     listLinks: portal => byPortal.all(portal).flatMap(row => linkOf(row) ?? []),
-    useLink: patient((hash: string, nowMs: number) => linkOf(use.get(hash, nowMs))),
-    removeLink: patient(
+    useLink: retryBusy((hash: string, nowMs: number) => linkOf(use.get(hash, nowMs))),
+    removeLink: retryBusy(
       database.transaction((linkId: string) => {
         if (remove.run(linkId).changes === 0) return false
         tellRemoved(linkId)
         return true
       }),
     ),
-    purgeLinks: patient((nowMs: number) => void purge.run(nowMs)),
+    purgeLinks: retryBusy((nowMs: number) => void purge.run(nowMs)),
   }
 }
 

@@ -1,7 +1,7 @@
 import type { Database } from 'bun:sqlite'
 import type { MaybePromise } from '../session.ts'
 import { parseStanding, type SessionStore, type StoredOwner } from '../store.ts'
-import type { Patience } from './busy.ts'
+import type { BusyRetry } from './busy.ts'
 
 interface OwnerRow {
   readonly id: string
@@ -21,7 +21,7 @@ export type OwnerStore = Pick<SessionStore, 'keepOwner' | 'findOwner' | 'noteOwn
  */
 export function ownersOn(
   database: Database,
-  patient: Patience,
+  retryBusy: BusyRetry,
   tellChanged: (id: string) => void,
 ): OwnerStore & { purgeOwners(nowMs: number): MaybePromise<void> } {
   const keep = database.query(
@@ -31,7 +31,7 @@ export function ownersOn(
   const byId = database.query<OwnerRow, [string]>('SELECT * FROM owners WHERE id = ?')
   const note = database.query('UPDATE owners SET identity = ?2, standing = ?3, noted_ms = ?4 WHERE id = ?1')
   const purge = database.query('DELETE FROM owners WHERE expires_ms <= ?')
-  const write = patient(
+  const write = retryBusy(
     database.transaction((id: string, identity: string, standing: string, atMs: number, isLastWord: boolean) => {
       const row = byId.get(id)
       if (row === null) return false
@@ -43,7 +43,7 @@ export function ownersOn(
     }).immediate,
   )
   return {
-    keepOwner: patient(({ id, identity, standing, notedAtMs, expiresAtMs }: StoredOwner) => {
+    keepOwner: retryBusy(({ id, identity, standing, notedAtMs, expiresAtMs }: StoredOwner) => {
       keep.run(id, identity, standing, notedAtMs, expiresAtMs)
     }),
     findOwner(id) {
@@ -57,6 +57,6 @@ export function ownersOn(
       if (byId.get(id) === null) return false
       return write(id, identity, standing, atMs, isLastWord)
     },
-    purgeOwners: patient((nowMs: number) => void purge.run(nowMs)),
+    purgeOwners: retryBusy((nowMs: number) => void purge.run(nowMs)),
   }
 }

@@ -1,7 +1,7 @@
 import type { Database } from 'bun:sqlite'
 import type { SessionStore } from '../store.ts'
 import { tokensOn } from './api-tokens.ts'
-import { createPatience } from './busy.ts'
+import { createBusyRetry } from './busy.ts'
 import { changesOn } from './changes.ts'
 import { linksOn } from './guest-links.ts'
 import { ownersOn } from './owners.ts'
@@ -18,13 +18,13 @@ const CHANGES_KEPT_MS = 60 * 60 * 1000
  * `remove` and `purge`, which take slices of many rows. Writes are patient with other processes; reads never wait for one.
  */
 export function storeOn(database: Database): SessionStore {
-  const patient = createPatience()
+  const retryBusy = createBusyRetry()
   const changes = changesOn(database)
-  const { purgeExpired, purgeIdle, ...sessions } = sessionsOn(database, patient, changes)
-  const { purgeOnce, ...once } = onceOn(database, patient)
-  const { purgeTokens, ...tokens } = tokensOn(database, patient, changes.tellRemoved)
-  const { purgeLinks, ...links } = linksOn(database, patient, changes.tellRemoved)
-  const { purgeOwners, ...owners } = ownersOn(database, patient, changes.tellUpdated)
+  const { purgeExpired, purgeIdle, ...sessions } = sessionsOn(database, retryBusy, changes)
+  const { purgeOnce, ...once } = onceOn(database, retryBusy)
+  const { purgeTokens, ...tokens } = tokensOn(database, retryBusy, changes.tellRemoved)
+  const { purgeLinks, ...links } = linksOn(database, retryBusy, changes.tellRemoved)
+  const { purgeOwners, ...owners } = ownersOn(database, retryBusy, changes.tellUpdated)
   let isClosed = false
 
   return {
@@ -33,7 +33,7 @@ export function storeOn(database: Database): SessionStore {
     ...tokens,
     ...owners,
     ...links,
-    ...sharedOn(database, patient),
+    ...sharedOn(database, retryBusy),
     changesSince: changes.since,
     async purge(nowMs, idleBeforeMs) {
       for (const [purgeSome, beforeMs] of [
@@ -42,7 +42,7 @@ export function storeOn(database: Database): SessionStore {
         [purgeOnce, nowMs],
         [changes.purge, nowMs - CHANGES_KEPT_MS],
       ] as const) {
-        await inSlices(patient(() => !isClosed && purgeSome(beforeMs)))
+        await inSlices(retryBusy(() => !isClosed && purgeSome(beforeMs)))
       }
       if (!isClosed) await purgeTokens(nowMs)
       if (!isClosed) await purgeOwners(nowMs)

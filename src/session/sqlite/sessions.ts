@@ -1,6 +1,6 @@
 import type { Database } from 'bun:sqlite'
 import type { RefreshedFields, SessionStore, StoredHandle, StoredSession } from '../store.ts'
-import type { Patience } from './busy.ts'
+import type { BusyRetry } from './busy.ts'
 import type { Changes } from './changes.ts'
 import { bySlices, SLICE } from './slices.ts'
 
@@ -47,8 +47,8 @@ export interface SessionPurges {
 }
 
 /** The sessions of an open database, with their handles. */
-export function sessionsOn(database: Database, patient: Patience, changes: Changes): SignInStore & SessionPurges {
-  return { ...readsOn(database), ...writesOn(database, patient, changes) }
+export function sessionsOn(database: Database, retryBusy: BusyRetry, changes: Changes): SignInStore & SessionPurges {
+  return { ...readsOn(database), ...writesOn(database, retryBusy, changes) }
 }
 
 type Reads = Pick<SessionStore, 'findByHash' | 'findById' | 'findHosts' | 'findBySubject' | 'findBySid' | 'list'>
@@ -97,7 +97,7 @@ function readsOn(database: Database): Reads {
 
 type Writes = Omit<SignInStore, keyof Reads> & SessionPurges
 
-function writesOn(database: Database, patient: Patience, changes: Changes): Writes {
+function writesOn(database: Database, retryBusy: BusyRetry, changes: Changes): Writes {
   const insertSession = database.query(
     `INSERT INTO sessions (id, portal, issuer, subject, sid, identity, secrets, agent, client, is_remembered, created_ms,
        expires_ms, seen_ms, checked_ms, is_refreshable) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
@@ -120,12 +120,12 @@ function writesOn(database: Database, patient: Patience, changes: Changes): Writ
     `DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE seen_ms <= ? LIMIT ${SLICE})`,
   )
 
-  const touchSome = patient(
+  const touchSome = retryBusy(
     database.transaction((seen: readonly (readonly [string, number])[]) => {
       for (const [id, atMs] of seen) touchOne.run(id, atMs)
     }),
   )
-  const removeSome = patient(
+  const removeSome = retryBusy(
     database.transaction((ids: readonly string[]) => {
       for (const id of ids) {
         removeOne.run(id)
@@ -135,7 +135,7 @@ function writesOn(database: Database, patient: Patience, changes: Changes): Writ
   )
 
   return {
-    insert: patient(
+    insert: retryBusy(
       database.transaction((session: StoredSession, handle: StoredHandle) => {
         insertSession.run(
           session.id,
@@ -157,10 +157,10 @@ function writesOn(database: Database, patient: Patience, changes: Changes): Writ
         insertHandle.run(handle.hash, handle.sessionId, handle.host)
       }),
     ),
-    addHandle: patient(
+    addHandle: retryBusy(
       (handle: StoredHandle) => insertHandle.run(handle.hash, handle.sessionId, handle.host).changes > 0,
     ),
-    update: patient(
+    update: retryBusy(
       database.transaction((sessionId: string, fields: RefreshedFields) => {
         const { identity, secrets, sid, checkedAtMs, isRefreshable } = fields
         if (updateOne.run(sessionId, identity, secrets, sid, checkedAtMs, Number(isRefreshable)).changes === 0)
@@ -169,10 +169,10 @@ function writesOn(database: Database, patient: Patience, changes: Changes): Writ
         return true
       }),
     ),
-    lease: patient(
+    lease: retryBusy(
       (sessionId: string, nowMs: number, untilMs: number) => takeLease.run(sessionId, nowMs, untilMs).changes > 0,
     ),
-    release: patient((sessionId: string) => void endLease.run(sessionId)),
+    release: retryBusy((sessionId: string) => void endLease.run(sessionId)),
     touch: seen => bySlices([...seen], SLICE, touchSome),
     remove: (...sessionIds) => bySlices(sessionIds, SLICE, removeSome),
     purgeExpired: nowMs => purgeExpired.run(nowMs).changes > 0,

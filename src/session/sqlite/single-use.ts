@@ -1,14 +1,14 @@
 import type { Database } from 'bun:sqlite'
 import type { OnceKind } from '../session.ts'
 import type { SessionStore, StoredOnce } from '../store.ts'
-import type { Patience } from './busy.ts'
+import type { BusyRetry } from './busy.ts'
 import { SLICE } from './slices.ts'
 
 /** What of a SessionStore is about single-use records. */
 export type OnceStore = Pick<SessionStore, 'put' | 'take' | 'peek'>
 
 /** The single-use records of an open database. `purgeOnce` removes a slice of those that have expired; false where there was none. */
-export function onceOn(database: Database, patient: Patience): OnceStore & { purgeOnce(nowMs: number): boolean } {
+export function onceOn(database: Database, retryBusy: BusyRetry): OnceStore & { purgeOnce(nowMs: number): boolean } {
   const has = database.query('SELECT 1 FROM once WHERE kind = ? AND hash = ?')
   const insert = database.query('INSERT INTO once (kind, hash, owner, value, expires_ms) VALUES (?, ?, ?, ?, ?)')
   const countOwner = database.query<{ n: number }, [string, string]>(
@@ -52,8 +52,8 @@ export function onceOn(database: Database, patient: Patience): OnceStore & { pur
 
   return {
     // It reads before it writes: begun as a writer, so that no other process can come between (SQLITE_BUSY_SNAPSHOT).
-    put: patient(put.immediate),
-    take: patient((kind: OnceKind, hash: string, nowMs: number) => {
+    put: retryBusy(put.immediate),
+    take: retryBusy((kind: OnceKind, hash: string, nowMs: number) => {
       const row = remove.get(kind, hash)
       return row === null || row.expires_ms <= nowMs ? null : row.value
     }),

@@ -48,8 +48,8 @@ host = "pair.example"
 upstream = ["http://127.0.0.1:${upstream.port}", "http://localhost:${upstream.port}"]
 allow = "public"
 `
-  gate = await startGate(toml, { bodyPatienceMs: 10_000 })
-  hasty = await startGate(toml, { bodyPatienceMs: 1 })
+  gate = await startGate(toml, { bodyWaitMs: 10_000 })
+  hasty = await startGate(toml, { bodyWaitMs: 1 })
 })
 
 afterAll(async () => {
@@ -67,7 +67,7 @@ const NOBODY = {
 
 function bodies(unsent: number) {
   const deadlines = { add: () => undefined, remove: () => undefined, close: () => undefined }
-  return createWholeBodies({ unsent: () => unsent, deadlines, now: () => 0, patienceMs: undefined })
+  return createWholeBodies({ unsent: () => unsent, deadlines, now: () => 0, waitMs: undefined })
 }
 
 function head(length: number | string, fields = '', status = '200 OK'): string {

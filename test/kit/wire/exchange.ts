@@ -43,7 +43,7 @@ export async function startExchange(toml: (address: string) => string = publicRo
       else await script(connection, raw.toString('latin1'))
     }
   })
-  const gate = await startGate(toml(`http://127.0.0.1:${upstream.port}`), { bodyPatienceMs: 10_000 })
+  const gate = await startGate(toml(`http://127.0.0.1:${upstream.port}`), { bodyWaitMs: 10_000 })
   const exchange: Exchange = {
     gate,
     upstream,

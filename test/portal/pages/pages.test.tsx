@@ -55,7 +55,7 @@ function contextAt(address: string): PortalRequest {
     rolesOf: () => [],
     isTold: true,
     told: ({ identity }) => ({ identity, roles: [] }),
-    shareable: () => null,
+    guestTarget: () => null,
     applications: () => [],
     iconOf: () => null,
   }

@@ -6,7 +6,7 @@ import { createWholeBodies } from '../../../src/proxy/body/whole.ts'
 import { OWN_PATHS_ONLY } from '../../../src/proxy/fields/response.ts'
 import { forward } from '../../../src/proxy/forward.ts'
 import type { ForwardTools } from '../../../src/proxy/job.ts'
-import { createPatience } from '../../../src/proxy/lifetime/client-idle.ts'
+import { createClientIdle } from '../../../src/proxy/lifetime/client-idle.ts'
 import { openDeadlines } from '../../../src/proxy/lifetime/deadlines.ts'
 import { createExchanges, type Exchange } from '../../../src/proxy/lifetime/exchanges.ts'
 import { NOWHERE } from '../../../src/proxy/lifetime/roster.ts'
@@ -48,8 +48,8 @@ const tools: ForwardTools = {
     onCut: () => undefined,
   }),
   streams: createEventStreams(),
-  wholeBodies: createWholeBodies({ unsent: () => 0, deadlines, now: Date.now, patienceMs: undefined }),
-  patience: createPatience(deadlines, Date.now, { idleTimeoutS: 255, offersHttp2: false }),
+  wholeBodies: createWholeBodies({ unsent: () => 0, deadlines, now: Date.now, waitMs: undefined }),
+  clientIdle: createClientIdle(deadlines, Date.now, { idleTimeoutS: 255, offersHttp2: false }),
   noteTruncated: () => undefined,
 }
 

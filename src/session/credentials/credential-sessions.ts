@@ -40,7 +40,7 @@ export function keyFor({ id }: Pick<Session, 'id'>): 'tokens' | 'passwords' | nu
   return isApiTokenId(id) || isAccessId(id) ? 'tokens' : null
 }
 
-/** Whether nobody has signed in for this: it is a token's, an access token's, a password's or a guest link's. */
-export function isMachine({ id }: Session): boolean {
-  return isApiTokenId(id) || isAccessId(id) || id.startsWith(PASSWORD_ID) || isGuestLinkId(id)
+/** Whether somebody has signed in for this: it is no API token's, access token's, password's or guest link's. */
+export function isSignIn({ id }: Session): boolean {
+  return !(isApiTokenId(id) || isAccessId(id) || id.startsWith(PASSWORD_ID) || isGuestLinkId(id))
 }
