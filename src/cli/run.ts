@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
-import { parseArgs } from 'node:util'
 import { loadConfig } from '../config/load.ts'
+import { EXIT, parseArguments } from '../console/args.ts'
 import { type Io, processIo } from '../console/io.ts'
 import { liftRequestLimit, realPorts } from '../console/process.ts'
 import { processTerminal, type Terminal } from '../console/terminal.ts'
@@ -17,29 +17,32 @@ import { runDoctor } from './doctor/run.ts'
 import { runExplain } from './explain.ts'
 import { runGuests } from './guests.ts'
 import { runHealth } from './health.ts'
+import { hintFor, overview, runHelp } from './help/run.ts'
 import { runInit } from './init/run.ts'
 import { runRestore } from './restore.ts'
 import { runSchema } from './schema.ts'
 import { runSessions } from './sessions.ts'
 import { runTokens } from './tokens.ts'
 
-const HELP = `Sallyport: an authenticating reverse proxy. One executable, one routes.toml.
+const SERVE_USAGE = {
+  text: `usage: sallyport [serve] [--config routes.toml]
 
-  sallyport [serve] [--config routes.toml]   serve; every save of the file takes effect, as does SIGHUP
-  sallyport check [routes.toml] [--json]     all mistakes, with line, caret and hint
-  sallyport explain URL [--as sub=ada,...]   which route, which rule, which verdict, and why
-  sallyport doctor [routes.toml] [--json]    what is in the way of signing in, and how to mend it
-  sallyport sessions list | revoke           who is signed in; ends sign-ins on a running server
-  sallyport tokens create | list | revoke    for scripts and apps, in place of signing in
-  sallyport guests create | list | revoke    links by which guests open one address without signing in
-  sallyport backup FILE | restore FILE       the session database, whole, also while the server runs
-  sallyport demo                             everything on this machine, to try it in a minute
-  sallyport init                             asks little, and writes a first routes.toml
-  sallyport import FILE                      a routes.toml from an oauth2-proxy.cfg or a Caddyfile
-  sallyport schema                           the JSON schema of routes.toml, for editors
-  sallyport health [ADDRESS]                 asks the admin listener; exit 0 when ready (for containers)
-  sallyport version
-`
+Serves what the file says. Every save takes effect at once, as does SIGHUP; a file with a mistake leaves the one before in force.
+SIGTERM lets what is under way finish, for as long as drain in [server] says; a second one ends at once.
+Exit code: 0 stopped, 1 could not start, 2 for a wrong command line.
+
+  --config FILE, -c   another file than routes.toml`,
+  options: { config: { type: 'string', short: 'c', default: 'routes.toml' } },
+  maxPositionals: 0,
+} as const
+
+const VERSION_USAGE = {
+  text: `usage: sallyport version
+
+Says which version this is, which Bun is in it, and for which platform it was built.`,
+  options: {},
+  maxPositionals: 0,
+} as const
 
 /**
  * Runs the command that the arguments name and answers the exit code: 0 done, 1 failed (mistakes in the file, could not
@@ -79,19 +82,19 @@ export async function run(argv: readonly string[]): Promise<number> {
     case 'version':
     case '--version':
     case '-v':
-      io.stdout(`${versionText()}\n`)
-      return 0
+      return runVersion(rest, io)
     case 'help':
+      return runHelp(rest, io, command => run([command, '--help']))
     case '--help':
     case '-h':
-      io.stdout(HELP)
+      io.stdout(overview())
       return 0
     case undefined:
     case 'serve':
       return runServe(rest, argv, io)
     default:
       if (first.startsWith('-')) return runServe(argv, argv, io)
-      io.stderr(`sallyport has no command "${first}"\n\n${HELP}`)
+      io.stderr(`sallyport has no command "${first}": ${hintFor(first, true)}\n`)
       return 2
   }
 }
@@ -105,22 +108,17 @@ async function runAtTerminal(command: (terminal: Terminal | null) => Promise<num
   }
 }
 
+function runVersion(options: readonly string[], io: Io): number {
+  const parsed = parseArguments(options, VERSION_USAGE, io)
+  if (!parsed.ok) return parsed.exitCode
+  io.stdout(`${versionText()}\n`)
+  return EXIT.ok
+}
+
 async function runServe(options: readonly string[], argv: readonly string[], io: Io): Promise<number> {
-  if (options.includes('--help') || options.includes('-h')) {
-    io.stdout(HELP)
-    return 0
-  }
-  let config: string
-  try {
-    const { values } = parseArgs({
-      args: [...options],
-      options: { config: { type: 'string', short: 'c', default: 'routes.toml' } },
-    })
-    config = resolve(io.cwd, values.config)
-  } catch (error) {
-    io.stderr(`${error instanceof Error ? error.message : String(error)}\n\n${HELP}`)
-    return 2
-  }
+  const parsed = parseArguments(options, SERVE_USAGE, io)
+  if (!parsed.ok) return parsed.exitCode
+  const config = resolve(io.cwd, parsed.values.config)
   liftRequestLimit(argv, realPorts(io).log)
   const role = readWorkerRole(io)
   if (role !== null) return runWorker(role, config, io)

@@ -1,6 +1,8 @@
 import { expect, test } from 'bun:test'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
+import { COMMANDS } from '../../src/cli/help/commands.ts'
+import { TOPICS } from '../../src/cli/help/topics.ts'
 
 const ROOT = join(import.meta.dir, '../..')
 const README = 'README.md'
@@ -9,6 +11,9 @@ const DOCUMENTS = [README, ...CHAPTERS.map(name => `docs/${name}`)]
 const WIDTH = 110
 
 const read = (path: string) => readFileSync(join(ROOT, path), 'utf8')
+
+/** A chapter's name in the folder: some are spelled as other projects spell them. */
+const fileOf = (topic: string) => CHAPTERS.find(name => name.toLowerCase() === `${topic}.md`)?.slice(0, -3) ?? topic
 
 /** The lines of a document that are not in a fence, with their numbers from 1. */
 function proseOf(path: string): readonly Readonly<{ number: number; line: string }>[] {
@@ -75,6 +80,15 @@ for (const path of DOCUMENTS) {
 test('the README can be read at one go, and leads to every chapter', () => {
   expect(read(README).split('\n').length).toBeLessThanOrEqual(250)
   expect(CHAPTERS.filter(name => !linksOf(README).some(link => link.split('#')[0] === `docs/${name}`))).toEqual([])
+})
+
+test('the README tells of each chapter and command what `sallyport help` tells of it', () => {
+  const rows = read(README).split('\n')
+  const chapters = rows.flatMap(row => /^\| \[[^\]]+\]\(docs\/([\w-]+)\.md\) \| (.*) \|$/.exec(row)?.slice(1) ?? [])
+  expect(chapters).toEqual(TOPICS.flatMap(({ name, about }) => [fileOf(name), about]))
+  const commands = rows.filter(row => row.startsWith('| `sallyport '))
+  expect(COMMANDS.filter(({ name }) => !commands.some(row => row.includes(name))).map(({ name }) => name)).toEqual([])
+  expect(commands.length).toBeGreaterThan(10)
 })
 
 test('every chapter begins with its title and a sentence that says what it is about', () => {

@@ -1,0 +1,27 @@
+/** What a list of commands says of one. */
+export interface Command {
+  readonly name: string
+  /** How it is called, in short: its own help has all options. */
+  readonly call: string
+  readonly about: string
+}
+
+/** Every command that `run` knows, in the order in which somebody meets them. */
+export const COMMANDS: readonly Command[] = [
+  { name: 'serve', call: '[serve] [--config FILE]', about: 'serves; takes over every save of the file' },
+  { name: 'check', call: 'check [FILE]', about: 'all mistakes, with line, caret and hint' },
+  { name: 'explain', call: 'explain URL [--as sub=ada,…]', about: 'which route, which rule, which verdict, and why' },
+  { name: 'doctor', call: 'doctor [FILE]', about: 'what is in the way of signing in, and how to mend it' },
+  { name: 'sessions', call: 'sessions list|revoke', about: 'who is signed in; ends sign-ins on a running server' },
+  { name: 'tokens', call: 'tokens create|list|revoke', about: 'for scripts and apps, in place of signing in' },
+  { name: 'guests', call: 'guests create|list|revoke', about: 'links by which guests open one address' },
+  { name: 'backup', call: 'backup FILE', about: 'copies the session database, also while it is in use' },
+  { name: 'restore', call: 'restore FILE', about: 'puts such a copy in its place, on a running server too' },
+  { name: 'demo', call: 'demo', about: 'everything on this machine, to try it in a minute' },
+  { name: 'init', call: 'init', about: 'asks little, and writes a first routes.toml' },
+  { name: 'import', call: 'import FILE', about: 'a routes.toml from an oauth2-proxy.cfg or a Caddyfile' },
+  { name: 'schema', call: 'schema', about: 'the JSON schema of routes.toml, for editors' },
+  { name: 'health', call: 'health [ADDRESS]', about: 'asks the admin listener; exit code 0 when ready' },
+  { name: 'version', call: 'version', about: 'version, Bun, platform' },
+  { name: 'help', call: 'help [TOPIC|COMMAND]', about: 'this list, a chapter, or a command’s options' },
+]

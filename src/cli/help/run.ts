@@ -1,0 +1,67 @@
+import { suggest } from '../../config/text/suggest.ts'
+import { EXIT, parseArguments } from '../../console/args.ts'
+import { columns } from '../../console/columns.ts'
+import type { Io } from '../../console/io.ts'
+import { COMMANDS } from './commands.ts'
+import { renderChapter } from './render.ts'
+import { RECIPES, TOPICS } from './topics.ts'
+
+const USAGE = {
+  text: `usage: sallyport help [TOPIC|COMMAND]
+
+Lists the commands and the chapters; shows a chapter, or a command's own help.
+Exit code: 0 shown, 2 for a topic that there is not.`,
+  options: {},
+  maxPositionals: 1,
+} as const
+
+/** All commands and chapters, a line each. */
+export function overview(): string {
+  const list = (rows: readonly (readonly [string, string])[]) => columns(rows).replace(/^(?=.)/gm, '  ')
+  return `Sallyport: an authenticating reverse proxy. One executable, one routes.toml.
+
+${list(COMMANDS.map(({ call, about }) => [call, about]))}
+"sallyport help COMMAND" shows a command's options, "sallyport help TOPIC" a chapter:
+
+${list(TOPICS.map(({ name, about }) => [name, about]))}`
+}
+
+/** What a mistake in the name of a command, or of a chapter, is answered with: what was probably meant. Ends without a line break. */
+export function hintFor(word: string, isCommand: boolean): string {
+  const commands = COMMANDS.map(({ name }) => name)
+  const names = [...commands, ...TOPICS.map(({ name }) => name), ...RECIPES.keys()]
+  const meant = suggest(word, names) ?? names.find(name => word.length > 2 && name.includes(word.toLowerCase()))
+  if (meant === undefined) return '"sallyport help" lists what there is'
+  return `did you mean "${isCommand && !commands.includes(meant) ? 'help ' : ''}${meant}"?`
+}
+
+/**
+ * `sallyport help`: a chapter for a terminal, or the help of a command, which `explain` shows. Answers the exit code.
+ */
+export async function runHelp(
+  argv: readonly string[],
+  io: Io,
+  explain: (command: string) => Promise<number>,
+): Promise<number> {
+  const parsed = parseArguments(argv, USAGE, io)
+  if (!parsed.ok) return parsed.exitCode
+  const [word] = parsed.positionals
+  if (word === undefined) {
+    await io.stdout(overview())
+    return EXIT.ok
+  }
+  const recipe = RECIPES.get(word)
+  if (recipe !== undefined) {
+    await io.stdout(await Bun.file(recipe).text())
+    return EXIT.ok
+  }
+  const asked = word.toLowerCase().replace(/\.md$/, '')
+  if (COMMANDS.some(({ name }) => name === asked)) return explain(asked)
+  const topic = TOPICS.find(({ name }) => name === asked)
+  if (topic === undefined) {
+    io.stderr(`there is no command or chapter "${word}": ${hintFor(word, false)}\n`)
+    return EXIT.usage
+  }
+  await io.stdout(renderChapter(await Bun.file(topic.path).text(), io.colour.stdout))
+  return EXIT.ok
+}

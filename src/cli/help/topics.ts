@@ -1,0 +1,73 @@
+import behindAProxy from '../../../docs/behind-a-proxy.md' with { type: 'file' }
+import contributing from '../../../docs/CONTRIBUTING.md' with { type: 'file' }
+import compose from '../../../docs/compose.yaml' with { type: 'file' }
+import errors from '../../../docs/errors.md' with { type: 'file' }
+import https from '../../../docs/https.md' with { type: 'file' }
+import identity from '../../../docs/identity.md' with { type: 'file' }
+import keys from '../../../docs/keys.md' with { type: 'file' }
+import limits from '../../../docs/limits.md' with { type: 'file' }
+import metrics from '../../../docs/metrics.md' with { type: 'file' }
+import movingIn from '../../../docs/moving-in.md' with { type: 'file' }
+import operations from '../../../docs/operations.md' with { type: 'file' }
+import pages from '../../../docs/pages.md' with { type: 'file' }
+import performance from '../../../docs/performance.md' with { type: 'file' }
+import caddyfile from '../../../docs/recipes/Caddyfile' with { type: 'file' }
+import envoy from '../../../docs/recipes/envoy.yaml' with { type: 'file' }
+import haproxy from '../../../docs/recipes/haproxy.cfg' with { type: 'file' }
+import haproxyLua from '../../../docs/recipes/haproxy-sallyport.lua' with { type: 'file' }
+import nginx from '../../../docs/recipes/nginx.conf' with { type: 'file' }
+import traefik from '../../../docs/recipes/traefik.yaml' with { type: 'file' }
+import traefikCompose from '../../../docs/recipes/traefik-compose.yaml' with { type: 'file' }
+import recipes from '../../../docs/recipes.md' with { type: 'file' }
+import routesAndRules from '../../../docs/routes-and-rules.md' with { type: 'file' }
+import security from '../../../docs/SECURITY.md' with { type: 'file' }
+import signingIn from '../../../docs/signing-in.md' with { type: 'file' }
+import tokensAndGuests from '../../../docs/tokens-and-guests.md' with { type: 'file' }
+import upstreams from '../../../docs/upstreams.md' with { type: 'file' }
+
+/** A chapter of the documentation, as `sallyport help` names it. */
+export interface Topic {
+  readonly name: string
+  /** What is in it, for a list. */
+  readonly about: string
+  /** Where its Markdown is read. */
+  readonly path: string
+}
+
+/** All chapters, in the order of the README. They are files within the executable, of which nothing is read before it is asked for. */
+export const TOPICS: readonly Topic[] = [
+  {
+    name: 'routes-and-rules',
+    about: 'hosts and paths, roles, allow and deny, answers of its own',
+    path: routesAndRules,
+  },
+  { name: 'signing-in', about: 'registering, how a sign-in lasts and ends, expired forms', path: signingIn },
+  { name: 'identity', about: 'identity fields, signed assertions, the provider’s tokens', path: identity },
+  { name: 'tokens-and-guests', about: 'API tokens, access tokens, htpasswd, guest links', path: tokensAndGuests },
+  { name: 'upstreams', about: 'balancing, TLS, rewrites, WebDAV, WebSockets, bounds', path: upstreams },
+  { name: 'pages', about: 'the list of applications, the admin page, your own look', path: pages },
+  { name: 'https', about: 'certificates from files or by ACME, renewals, low ports', path: https },
+  { name: 'behind-a-proxy', about: 'forward auth for nginx, Caddy, HAProxy, Traefik, Envoy', path: behindAProxy },
+  { name: 'recipes', about: 'whole files for these proxies, and for compose', path: recipes },
+  { name: 'moving-in', about: 'sallyport import for oauth2-proxy and caddy-security', path: movingIn },
+  { name: 'operations', about: 'when something is wrong, secrets, backups, many machines', path: operations },
+  { name: 'keys', about: 'the reference of routes.toml', path: keys },
+  { name: 'errors', about: 'every code in the log and in answers, and what to do', path: errors },
+  { name: 'metrics', about: 'what /metrics says', path: metrics },
+  { name: 'limits', about: 'what does not work, and why', path: limits },
+  { name: 'performance', about: 'what was measured, beside other proxies', path: performance },
+  { name: 'security', about: 'what it protects from, and how to report a weakness', path: security },
+  { name: 'contributing', about: 'the one gate, how a change looks, where tests go', path: contributing },
+]
+
+/** The files that chapters lead to, by their links: shown as they are, to be written to a file. */
+export const RECIPES: ReadonlyMap<string, string> = new Map([
+  ['compose.yaml', compose],
+  ['recipes/nginx.conf', nginx],
+  ['recipes/Caddyfile', caddyfile],
+  ['recipes/haproxy.cfg', haproxy],
+  ['recipes/haproxy-sallyport.lua', haproxyLua],
+  ['recipes/traefik.yaml', traefik],
+  ['recipes/traefik-compose.yaml', traefikCompose],
+  ['recipes/envoy.yaml', envoy],
+])

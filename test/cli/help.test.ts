@@ -1,0 +1,156 @@
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { COMMANDS } from '../../src/cli/help/commands.ts'
+import { renderChapter } from '../../src/cli/help/render.ts'
+import { RECIPES, TOPICS } from '../../src/cli/help/topics.ts'
+import { temporaryFolder } from '../kit/folder.ts'
+import { PROGRAMS } from '../kit/programs/child.ts'
+
+const DOCS = join(import.meta.dir, '../../docs')
+const chapter = (name: string) => readFileSync(join(DOCS, name), 'utf8')
+
+describe('a chapter for a terminal', () => {
+  const MARKDOWN = `# Title
+
+Some \`code\` and **weight**, [elsewhere](other-one.md#place), [here](#place),
+[outside](https://example.com/), [a file](recipes/nginx.conf).
+
+<!-- mark -->
+
+## Place
+
+- one
+  and its second line
+- two
+
+\`\`\`toml
+[server]      # ${'long '.repeat(30)}
+\`\`\`
+
+| key | type |
+|---|---|
+| \`a\` | a text |
+`
+
+  test('has its headings underlined, its links as words and its code as it is, without any escape', () => {
+    expect(renderChapter(MARKDOWN, false)).toBe(`Title
+=====
+
+Some \`code\` and weight, elsewhere (sallyport help other-one), here, outside
+(https://example.com/), a file (sallyport help recipes/nginx.conf).
+
+Place
+-----
+
+- one and its second line
+- two
+
+    [server]      # ${'long '.repeat(30).trimEnd()}
+
+key  type
+\`a\`  a text
+`)
+  })
+
+  test('has bold headings where there are colours', () => {
+    const text = renderChapter(MARKDOWN, true)
+    expect(text).toStartWith('\x1b[1mTitle\x1b[22m\n\nSome `code` and \x1b[1mweight\x1b[22m, elsewhere')
+    expect(text).toContain('\n\n\x1b[1mPlace\x1b[22m\n\n- one')
+  })
+
+  test('makes a list of a table that is too wide, each cell by its heading', () => {
+    const wide = `| key | type | meaning |\n|---|---|---|\n| \`a\` | | ${'word '.repeat(20)}|\n| \`b\` | t | one \\| two |\n`
+    expect(renderChapter(wide, false)).toBe(`\`a\`
+    ${'word '.repeat(15).trimEnd()}
+    ${'word '.repeat(5).trimEnd()}
+
+\`b\`
+    type: t
+    meaning: one | two
+`)
+  })
+
+  test('keeps within 80 columns, but for code, in every chapter', () => {
+    for (const { name, path } of TOPICS) {
+      const lines = renderChapter(readFileSync(path, 'utf8'), false).split('\n')
+      const wide = lines.filter(
+        line => Bun.stringWidth(line) > 80 && line.trim().includes(' ') && !line.startsWith('    '),
+      )
+      expect([name, wide]).toEqual([name, []])
+    }
+  })
+})
+
+test('every chapter and recipe of docs is a topic, by its own name', () => {
+  const chapters = readdirSync(DOCS).filter(name => name.endsWith('.md'))
+  expect(TOPICS.map(({ name }) => name).sort()).toEqual(chapters.map(name => name.slice(0, -3).toLowerCase()).sort())
+  const recipes = readdirSync(join(DOCS, 'recipes')).map(name => `recipes/${name}`)
+  expect([...RECIPES.keys()].sort()).toEqual([...recipes, 'compose.yaml'].sort())
+})
+
+describe.each(PROGRAMS)('sallyport help of %s', (_, program) => {
+  let folder: ReturnType<typeof temporaryFolder>
+  let command: readonly string[]
+  beforeAll(async () => {
+    folder = temporaryFolder()
+    command = await program()
+  })
+  afterAll(() => folder[Symbol.dispose]())
+
+  /** Runs it in an empty folder, where nothing is a terminal, and sees that the folder stays empty. */
+  async function sallyport(...args: string[]) {
+    const { FORCE_COLOR: _, ...env } = process.env
+    const child = Bun.spawn([...command, ...args], {
+      cwd: folder.path,
+      env,
+      stdin: 'ignore',
+      stdout: 'pipe',
+      stderr: 'pipe',
+    })
+    const [out, err] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text()])
+    expect(readdirSync(folder.path)).toEqual([])
+    return { code: await child.exited, out, err }
+  }
+
+  test('lists all commands and chapters, a line each', async () => {
+    const { code, out, err } = await sallyport('help')
+    expect([code, err]).toEqual([0, ''])
+    for (const { call, about } of COMMANDS)
+      expect(out).toMatch(new RegExp(`^ {2}${RegExp.escape(call)} +${RegExp.escape(about)}$`, 'm'))
+    for (const { name, about } of TOPICS) expect(out).toContain(`\n  ${name.padEnd(17)}  ${about}\n`)
+    expect(await sallyport('--help')).toEqual({ code, out, err })
+  })
+
+  test.each(TOPICS.map(({ name, path }) => [name, path] as const))(
+    'shows the chapter %s as docs has it',
+    async (name, path) => {
+      const { code, out, err } = await sallyport('help', name)
+      expect([code, err]).toEqual([0, ''])
+      expect(out).toBe(renderChapter(readFileSync(path, 'utf8'), false))
+    },
+  )
+
+  test('shows a recipe byte for byte, and takes a chapter by the name of its file', async () => {
+    expect((await sallyport('help', 'recipes/nginx.conf')).out).toBe(chapter('recipes/nginx.conf'))
+    expect((await sallyport('help', 'SECURITY.md')).out).toBe(renderChapter(chapter('SECURITY.md'), false))
+  })
+
+  test.each(COMMANDS.map(({ name }) => name))('shows the help of %s, as the command itself does', async name => {
+    const shown = await sallyport('help', name)
+    expect([shown.code, shown.err]).toEqual([0, ''])
+    expect(shown.out).toMatch(new RegExp(`^(?:usage: )?sallyport \\[?${name}\\b`, 'i'))
+    expect(await sallyport(name, '--help')).toEqual(shown)
+  })
+
+  test.each([
+    [['help', 'limts'], 'there is no command or chapter "limts": did you mean "limits"?\n'],
+    [['help', 'rules'], 'there is no command or chapter "rules": did you mean "routes-and-rules"?\n'],
+    [['help', 'nginx'], 'there is no command or chapter "nginx": did you mean "recipes/nginx.conf"?\n'],
+    [['help', 'qqqq'], 'there is no command or chapter "qqqq": "sallyport help" lists what there is\n'],
+    [['chekc'], 'sallyport has no command "chekc": did you mean "check"?\n'],
+    [['limits'], 'sallyport has no command "limits": did you mean "help limits"?\n'],
+  ])('says of %j what was probably meant', async (args, said) => {
+    expect(await sallyport(...args)).toEqual({ code: 2, out: '', err: said })
+  })
+})
