@@ -1,4 +1,4 @@
-import { randomToken, sha256 } from '../../base/bytes.ts'
+import { sha256 } from '../../base/bytes.ts'
 import { compileNetworks, type NetworkSet } from '../../base/net.ts'
 import type { Ports } from '../../base/ports.ts'
 import type { Identity } from '../../identity/identity.ts'
@@ -6,7 +6,9 @@ import { guarded } from '../rows.ts'
 import type { MaybePromise, Session } from '../session.ts'
 import type { SessionStore, StoredApiToken, StoredOwner } from '../store.ts'
 import { needsNoVoucher } from '../vouchers.ts'
-import { identityOf, type Owner, ownerIdOf, storedClaims, withoutSignIn } from './owners.ts'
+import { createCredentialCache } from './cache.ts'
+import { type IssuedCredentials, issuedSession, issueSecret, unexpired } from './issued.ts'
+import { type Owner, vouchedIdentity, withoutSignIn } from './owners.ts'
 
 /** Where a token is taken; null: anywhere that its roles reach. */
 export interface ApiTokenLimits {
@@ -66,18 +68,9 @@ export interface ApiTokens {
 }
 
 /** Tokens with what only the owner of the sessions does. */
-export interface OwnApiTokens extends Omit<ApiTokens, 'suspend'> {
-  /** Forgets one that was removed here or elsewhere. */
-  forget(tokenId: string): void
-  forgetAll(): void
-  /** Something else is true of an owner: forgets what follows them. */
-  forgetOwner(ownerId: string): void
-  /** Who a token with this id stands for now, and null where it is no good any more: what an open stream asks. */
-  current(tokenId: string): Promise<Session | null>
-  revoke(tokenId: string): Promise<boolean>
-}
+export interface OwnApiTokens extends Omit<ApiTokens, 'suspend'>, IssuedCredentials {}
 
-/** How every token begins, so that people and scanners know one when they see it. */
+/** How the text of every token begins. */
 export const TOKEN_PREFIX = 'sp_'
 
 const TOKEN_TEXT = /^sp_[A-Za-z0-9_-]{43}$/
@@ -106,9 +99,7 @@ export function createApiTokens(
     readonly vouches: (holder: Owner) => boolean
   },
 ): OwnApiTokens {
-  const cache = new Map<string, HeldApiToken>()
-  const texts = new Map<string, string>()
-  let forgotten = 0
+  const cache = createCredentialCache<HeldApiToken>(limits.capacity)
 
   function find(text: string): MaybePromise<HeldApiToken | null> {
     const held = cache.get(text)
@@ -117,14 +108,14 @@ export function createApiTokens(
       if (nowMs >= held.session.expiresAtMs) return null
       if (nowMs < held.restsAtMs) return held
       // By what this process knows; the owner may have been heard of since.
-      forget(held.session.id)
+      cache.forget(held.session.id)
     }
     if (!TOKEN_TEXT.test(text)) return null
-    const before = forgotten
+    const before = cache.forgotten
     const row = guarded(() => store.findToken(sha256(text)))
     if (!(row instanceof Promise)) return admit(text, row)
     // One that was revoked while it was read must not come back from that reading.
-    return row.then(found => (forgotten === before ? admit(text, found) : find(text)))
+    return row.then(found => (cache.forgotten === before ? admit(text, found) : find(text)))
   }
 
   function admit(text: string, row: StoredApiToken | null): MaybePromise<HeldApiToken | null> {
@@ -132,10 +123,10 @@ export function createApiTokens(
     if (held === null || ports.now() >= held.session.expiresAtMs) return null
     const { owner } = held
     if (owner === null) return keep(text, stand(held))
-    const before = forgotten
+    const before = cache.forgotten
     const found = guarded(() => store.findOwner(owner))
     if (!(found instanceof Promise)) return keep(text, follow(held, found))
-    return found.then(one => (forgotten === before ? keep(text, follow(held, one)) : find(text)))
+    return found.then(one => (cache.forgotten === before ? keep(text, follow(held, one)) : find(text)))
   }
 
   /** A token with roles of its own; null where it rests, as it names someone for whom nobody vouches any more. */
@@ -145,73 +136,38 @@ export function createApiTokens(
 
   /** A token with what is known of its owner now; null where it rests. */
   function follow(held: HeldApiToken, owner: StoredOwner | null): HeldApiToken | null {
-    const identity = owner === null ? null : identityOf(owner)
     const restsAtMs = (owner?.notedAtMs ?? 0) + limits.restMs(held.session.portal)
-    if (identity === null || ports.now() >= restsAtMs) return null
-    if (!limits.vouches({ portal: held.session.portal, identity })) return null
+    const identity = ports.now() >= restsAtMs ? null : vouchedIdentity(owner, held.session.portal, limits.vouches)
+    if (identity === null) return null
     return Object.freeze({ ...held, restsAtMs, session: Object.freeze({ ...held.session, identity }) })
   }
 
   function keep(text: string, held: HeldApiToken | null): HeldApiToken | null {
-    if (held === null) return null
-    for (const [oldest, { session }] of cache) {
-      if (cache.size < limits.capacity()) break
-      cache.delete(oldest)
-      texts.delete(session.id)
-    }
-    cache.set(text, held)
-    texts.set(held.session.id, text)
+    if (held !== null) cache.add(text, held)
     return held
-  }
-
-  function forget(tokenId: string): void {
-    forgotten++
-    const text = texts.get(tokenId)
-    if (text !== undefined) cache.delete(text)
-    texts.delete(tokenId)
   }
 
   return {
     find,
-    forget,
-    forgetAll() {
-      forgotten++
-      cache.clear()
-      texts.clear()
-    },
-    forgetOwner(ownerId) {
-      forgotten++
-      for (const { owner, session } of [...cache.values()]) if (owner === ownerId) forget(session.id)
-    },
+    forget: cache.forget,
+    forgetAll: cache.forgetAll,
+    forgetOwner: cache.forgetOwner,
     async create({ portal, name, lifetimeMs, identity, limits: where, follows = false }) {
-      const text = TOKEN_PREFIX + randomToken(ports.random)
-      const createdAtMs = ports.now()
-      const expiresAtMs = createdAtMs + lifetimeMs
-      const id = ownerIdOf({ portal, identity })
-      if (follows) {
-        const claims = storedClaims({ portal, identity })
-        const owner = { id, identity: claims, standing: 'good', notedAtMs: createdAtMs, expiresAtMs } as const
-        await guarded(() => store.keepOwner(owner))
-      }
-      const grant = { identity: withoutSignIn(identity), limits: where, ...(follows ? { owner: id } : {}) }
-      const row: StoredApiToken = {
-        id: TOKEN_ID + Buffer.from(ports.random(8)).toString('hex'),
-        hash: sha256(text),
-        portal,
-        name,
-        grant: JSON.stringify(grant satisfies StoredGrant),
-        createdAtMs,
-        expiresAtMs,
-      }
+      const wanted = { textPrefix: TOKEN_PREFIX, idPrefix: TOKEN_ID, portal, lifetimeMs }
+      const { text, owner, ...kept } = await issueSecret(
+        { ...wanted, follows: follows ? identity : null },
+        store,
+        ports,
+      )
+      const grant = { identity: withoutSignIn(identity), limits: where, ...(owner === null ? {} : { owner }) }
+      const row: StoredApiToken = { ...kept, name, grant: JSON.stringify(grant satisfies StoredGrant) }
       await guarded(() => store.insertToken(row))
       const held = holdToken(row)
       if (held === null) throw new TypeError('a token that was just made is one of ours')
       return { text, held }
     },
     async list(portal) {
-      const rows = await guarded(() => store.listTokens(portal))
-      const nowMs = ports.now()
-      const held = rows.flatMap(row => (nowMs < row.expiresAtMs ? (holdToken(row) ?? []) : []))
+      const held = unexpired(await guarded(() => store.listTokens(portal)), ports.now(), holdToken)
       const owners = new Map<string, StoredOwner | null>()
       for (const { owner } of held)
         if (owner !== null && !owners.has(owner)) owners.set(owner, await guarded(() => store.findOwner(owner)))
@@ -228,12 +184,7 @@ export function createApiTokens(
       const good = owner === null ? stand(held) : follow(held, await guarded(() => store.findOwner(owner)))
       return good?.session ?? null
     },
-    async revoke(tokenId) {
-      forget(tokenId)
-      const isGone = await guarded(() => store.removeToken(tokenId))
-      forget(tokenId)
-      return isGone
-    },
+    revoke: tokenId => cache.revoke(tokenId, () => store.removeToken(tokenId)),
   }
 }
 
@@ -243,13 +194,9 @@ function holdToken(row: StoredApiToken): HeldApiToken | null {
     const { identity, limits, owner = null } = JSON.parse(row.grant) as StoredGrant
     // Without roles and without an owner it would have those of anyone with such claims.
     if (typeof identity.subject !== 'string' || (owner === null && !Array.isArray(identity.roles))) return null
-    const { id, portal, createdAtMs, expiresAtMs } = row
     return Object.freeze({
       name: row.name,
-      session: Object.freeze({
-        ...{ id, portal, identity, isRemembered: false, createdAtMs, expiresAtMs },
-        ...(owner === null ? {} : { follows: owner }),
-      }),
+      session: issuedSession(row, identity, owner),
       limits,
       networks: limits.networks === null ? null : compileNetworks(limits.networks),
       owner,

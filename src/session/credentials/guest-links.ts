@@ -1,4 +1,4 @@
-import { randomToken, sha256 } from '../../base/bytes.ts'
+import { sha256 } from '../../base/bytes.ts'
 import type { Ports } from '../../base/ports.ts'
 import { type Identity, makeIdentity } from '../../identity/identity.ts'
 import { OWN_SUBJECTS } from '../../identity/own-subjects.ts'
@@ -6,7 +6,9 @@ import { guarded } from '../rows.ts'
 import type { Sealer } from '../seal.ts'
 import type { MaybePromise, Session } from '../session.ts'
 import type { SessionStore, StoredGuestLink } from '../store.ts'
-import { identityOf, type Owner, ownerIdOf, storedClaims } from './owners.ts'
+import { createCredentialCache } from './cache.ts'
+import { type IssuedCredentials, issuedSession, issueSecret, unexpired } from './issued.ts'
+import { type Owner, vouchedIdentity } from './owners.ts'
 
 /** What a guest link opens, and who made it. */
 export interface GuestLinkGrant {
@@ -62,17 +64,8 @@ export interface GuestLinks {
   list(portal: string): Promise<readonly HeldGuestLink[]>
 }
 
-/** Links with what only the owner of the sessions does. */
-export interface OwnGuestLinks extends GuestLinks {
-  /** Forgets one that was removed here or elsewhere. */
-  forget(linkId: string): void
-  forgetAll(): void
-  /** Something else is true of whoever makes links: forgets theirs. */
-  forgetOwner(ownerId: string): void
-  /** As whom the guests of a link with this id come now, and null where it is no good any more: what an open stream asks. */
-  current(linkId: string): Promise<Session | null>
-  revoke(linkId: string): Promise<boolean>
-}
+/** Links with what only the owner of the sessions does; all guests of one are one session. */
+export interface OwnGuestLinks extends GuestLinks, IssuedCredentials {}
 
 /** How the secret of every link begins. */
 const LINK_PREFIX = 'sg_'
@@ -108,8 +101,7 @@ export function createGuestLinks(
   },
 ): OwnGuestLinks {
   /** By the cookie's value; of one link, all have the same value. */
-  const cache = new Map<string, HeldGuestLink>()
-  let forgotten = 0
+  const cache = createCredentialCache<HeldGuestLink>(limits.capacity)
 
   function find(cookie: string, host: string): MaybePromise<HeldGuestLink | null> {
     const held = cache.get(cookie)
@@ -123,19 +115,15 @@ export function createGuestLinks(
     const opened = await sealer.open(cookie, purposeOf(host))
     if (typeof opened !== 'object' || opened === null || !('id' in opened) || typeof opened.id !== 'string') return null
     const { id } = opened
-    const before = forgotten
+    const before = cache.forgotten
     const row = await guarded(() => store.findLinkById(id))
     // One that was revoked while it was read must not come back from that reading.
-    if (forgotten !== before) return read(cookie, host)
+    if (cache.forgotten !== before) return read(cookie, host)
     const found = row === null ? null : await follow(row)
-    if (forgotten !== before) return read(cookie, host)
+    if (cache.forgotten !== before) return read(cookie, host)
     if (found === null || found.grant.host !== host) return null
-    const same = [...cache.values()].find(({ session }) => session.id === id) ?? found
-    for (const oldest of cache.keys()) {
-      if (cache.size < limits.capacity()) break
-      cache.delete(oldest)
-    }
-    cache.set(cookie, same)
+    const same = cache.ofId(id) ?? found
+    cache.add(cookie, same)
     return same
   }
 
@@ -146,50 +134,22 @@ export function createGuestLinks(
     const { owner } = held
     if (owner === null) return held
     const known = await guarded(() => store.findOwner(owner))
-    const identity = known === null ? null : identityOf(known)
-    if (identity === null || !limits.vouches({ portal: held.session.portal, identity })) return null
-    return Object.freeze({ ...held, session: Object.freeze({ ...held.session, maker: identity }) })
-  }
-
-  function forget(linkId: string): void {
-    forgotten++
-    for (const [cookie, { session }] of cache) if (session.id === linkId) cache.delete(cookie)
+    const maker = vouchedIdentity(known, held.session.portal, limits.vouches)
+    return maker === null ? null : Object.freeze({ ...held, session: Object.freeze({ ...held.session, maker }) })
   }
 
   return {
     find,
-    forget,
-    forgetAll() {
-      forgotten++
-      cache.clear()
-    },
-    forgetOwner(ownerId) {
-      forgotten++
-      for (const [cookie, { owner }] of cache) if (owner === ownerId) cache.delete(cookie)
-    },
+    forget: cache.forget,
+    forgetAll: cache.forgetAll,
+    forgetOwner: cache.forgetOwner,
     async create({ portal, uses, lifetimeMs, name, host, path, landing, by }) {
-      const text = LINK_PREFIX + randomToken(ports.random)
-      const createdAtMs = ports.now()
-      const expiresAtMs = createdAtMs + lifetimeMs
-      const owner = by === null ? null : ownerIdOf({ portal, identity: by.identity })
-      if (by !== null && owner !== null) {
-        const identity = storedClaims({ portal, identity: by.identity })
-        const known = { id: owner, identity, standing: 'good', notedAtMs: createdAtMs, expiresAtMs } as const
-        await guarded(() => store.keepOwner(known))
-      }
+      const wanted = { textPrefix: LINK_PREFIX, idPrefix: LINK_ID, portal, lifetimeMs }
+      const { text, owner, ...kept } = await issueSecret({ ...wanted, follows: by?.identity ?? null }, store, ports)
       const { issuer, subject } = by?.identity ?? { issuer: '', subject: '' }
       const maker = { issuer, subject, name: by?.name ?? '' }
       const grant: StoredGrant = { name, host, path, landing, maker, ...(owner === null ? {} : { owner }) }
-      const row: StoredGuestLink = {
-        id: LINK_ID + Buffer.from(ports.random(8)).toString('hex'),
-        hash: sha256(text),
-        portal,
-        grant: JSON.stringify(grant),
-        uses,
-        used: 0,
-        createdAtMs,
-        expiresAtMs,
-      }
+      const row: StoredGuestLink = { ...kept, grant: JSON.stringify(grant), uses, used: 0 }
       await guarded(() => store.insertLink(row))
       const held = holdLink(row)
       if (held === null) throw new TypeError('a link that was just made is one of ours')
@@ -208,21 +168,12 @@ export function createGuestLinks(
       const { session, grant } = held
       return { held, cookie: await sealer.seal({ id: session.id }, purposeOf(grant.host), session.expiresAtMs) }
     },
-    async list(portal) {
-      const rows = await guarded(() => store.listLinks(portal))
-      const nowMs = ports.now()
-      return rows.flatMap(row => (nowMs < row.expiresAtMs ? (holdLink(row) ?? []) : []))
-    },
+    list: async portal => unexpired(await guarded(() => store.listLinks(portal)), ports.now(), holdLink),
     async current(linkId) {
       const row = await guarded(() => store.findLinkById(linkId))
       return row === null ? null : ((await follow(row))?.session ?? null)
     },
-    async revoke(linkId) {
-      forget(linkId)
-      const isGone = await guarded(() => store.removeLink(linkId))
-      forget(linkId)
-      return isGone
-    },
+    revoke: linkId => cache.revoke(linkId, () => store.removeLink(linkId)),
   }
 }
 
@@ -236,12 +187,8 @@ function holdLink(row: StoredGuestLink): HeldGuestLink | null {
     const { owner = null, ...grant } = JSON.parse(row.grant) as StoredGrant
     const texts = [grant.name, grant.host, grant.path, grant.landing, grant.maker.issuer, grant.maker.subject]
     if (!texts.every(text => typeof text === 'string')) return null
-    const { id, portal, createdAtMs, expiresAtMs, uses, used } = row
-    const identity = guestIdentity(id, grant.name)
-    const session = Object.freeze({
-      ...{ id, portal, identity, isRemembered: false, createdAtMs, expiresAtMs },
-      ...(owner === null ? {} : { follows: owner }),
-    })
+    const { uses, used } = row
+    const session = issuedSession(row, guestIdentity(row.id, grant.name), owner)
     return Object.freeze({ session, grant: Object.freeze(grant), owner, uses, used })
   } catch {
     return null

@@ -39,3 +39,13 @@ export function identityOf(owner: StoredOwner): Identity | null {
     return null
   }
 }
+
+/** The same, where whoever vouched for them still counts at their portal. */
+export function vouchedIdentity(
+  owner: StoredOwner | null,
+  portal: string,
+  vouches: (owner: Owner) => boolean,
+): Identity | null {
+  const identity = owner === null ? null : identityOf(owner)
+  return identity !== null && vouches({ portal, identity }) ? identity : null
+}

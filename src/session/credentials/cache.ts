@@ -1,0 +1,85 @@
+import { guarded } from '../rows.ts'
+import type { MaybePromise, Session } from '../session.ts'
+
+/** A token or a link in memory. */
+interface Held {
+  /** `id` is its own. */
+  readonly session: Session
+  /** The id of the owner whom it follows; null: nobody. */
+  readonly owner: string | null
+}
+
+/** Tokens, or links, in memory by the secrets that lead to them. Never the truth. */
+export interface CredentialCache<T extends Held> {
+  get(secret: string): T | undefined
+  /** What is in memory of this id, by whichever secret. */
+  ofId(id: string): T | undefined
+  /** Puts one in; the oldest make room. */
+  add(secret: string, held: T): void
+  forget(id: string): void
+  forgetAll(): void
+  forgetOwner(ownerId: string): void
+  /** How often something was forgotten. A reading that began before must not bring back what it was about. */
+  readonly forgotten: number
+  /** Forgets one around its removal from the store, where a reading may be under way. Throws `session.store`. */
+  revoke(id: string, remove: () => MaybePromise<boolean>): Promise<boolean>
+}
+
+/** An empty cache of so many. */
+export function createCredentialCache<T extends Held>(capacity: () => number): CredentialCache<T> {
+  const bySecret = new Map<string, T>()
+  /** One token has one secret; a link has one for each of its guests. */
+  const secretsOf = new Map<string, Set<string>>()
+  let forgotten = 0
+
+  function drop(secret: string, id: string): void {
+    bySecret.delete(secret)
+    const secrets = secretsOf.get(id)
+    secrets?.delete(secret)
+    if (secrets?.size === 0) secretsOf.delete(id)
+  }
+
+  function forget(id: string): void {
+    forgotten++
+    for (const secret of secretsOf.get(id) ?? []) bySecret.delete(secret)
+    secretsOf.delete(id)
+  }
+
+  return {
+    get: secret => bySecret.get(secret),
+    ofId(id) {
+      const [secret] = secretsOf.get(id) ?? []
+      return secret === undefined ? undefined : bySecret.get(secret)
+    },
+    add(secret, held) {
+      for (const [oldest, { session }] of bySecret) {
+        if (bySecret.size < capacity()) break
+        drop(oldest, session.id)
+      }
+      bySecret.set(secret, held)
+      const { id } = held.session
+      const secrets = secretsOf.get(id)
+      if (secrets === undefined) secretsOf.set(id, new Set([secret]))
+      else secrets.add(secret)
+    },
+    forget,
+    forgetAll() {
+      forgotten++
+      bySecret.clear()
+      secretsOf.clear()
+    },
+    forgetOwner(ownerId) {
+      forgotten++
+      for (const { owner, session } of [...bySecret.values()]) if (owner === ownerId) forget(session.id)
+    },
+    get forgotten() {
+      return forgotten
+    },
+    async revoke(id, remove) {
+      forget(id)
+      const isGone = await guarded(remove)
+      forget(id)
+      return isGone
+    },
+  }
+}

@@ -1,0 +1,76 @@
+import { randomToken, sha256 } from '../../base/bytes.ts'
+import type { Ports } from '../../base/ports.ts'
+import type { Identity } from '../../identity/identity.ts'
+import { guarded } from '../rows.ts'
+import type { Session } from '../session.ts'
+import type { SessionStore, StoredApiToken } from '../store.ts'
+import { ownerIdOf, storedClaims } from './owners.ts'
+
+/** What a store keeps of anything that was issued. */
+type StoredTimes = Pick<StoredApiToken, 'id' | 'portal' | 'createdAtMs' | 'expiresAtMs'>
+
+/** What only the owner of the sessions does with what was issued: to whoever ends or follows them, these are sessions. */
+export interface IssuedCredentials {
+  /** Forgets one that was removed here or elsewhere. */
+  forget(id: string): void
+  forgetAll(): void
+  /** Something else is true of an owner: forgets what follows them. */
+  forgetOwner(ownerId: string): void
+  /** As whom whoever comes with this comes now, and null where it is no good any more: what an open stream asks. */
+  current(id: string): Promise<Session | null>
+  revoke(id: string): Promise<boolean>
+}
+
+export interface NewSecret {
+  /** How its text begins, so that people and scanners know one when they see it. */
+  readonly textPrefix: string
+  /** How its id begins. */
+  readonly idPrefix: string
+  readonly portal: string
+  readonly lifetimeMs: number
+  /** The person whom it follows; null: nobody. */
+  readonly follows: Identity | null
+}
+
+/** A secret with what is kept of it. `text` is said once: only its hash is kept. */
+export interface IssuedSecret extends StoredTimes {
+  readonly text: string
+  readonly hash: string
+  /** The id of the person whom it follows. */
+  readonly owner: string | null
+}
+
+/** Makes a secret; what is known of the person whom it follows is kept from now on. Throws `session.store`. */
+export async function issueSecret(
+  { textPrefix, idPrefix, portal, lifetimeMs, follows }: NewSecret,
+  store: Pick<SessionStore, 'keepOwner'>,
+  ports: Pick<Ports, 'now' | 'random'>,
+): Promise<IssuedSecret> {
+  const text = textPrefix + randomToken(ports.random)
+  const id = idPrefix + Buffer.from(ports.random(8)).toString('hex')
+  const createdAtMs = ports.now()
+  const expiresAtMs = createdAtMs + lifetimeMs
+  const owner = follows === null ? null : ownerIdOf({ portal, identity: follows })
+  if (follows !== null && owner !== null) {
+    const identity = storedClaims({ portal, identity: follows })
+    const known = { id: owner, identity, standing: 'good', notedAtMs: createdAtMs, expiresAtMs } as const
+    await guarded(() => store.keepOwner(known))
+  }
+  return { text, hash: sha256(text), id, portal, createdAtMs, expiresAtMs, owner }
+}
+
+/** Whoever comes with what was issued, as a session. Frozen. */
+export function issuedSession(row: StoredTimes, identity: Identity, owner: string | null): Session {
+  const { id, portal, createdAtMs, expiresAtMs } = row
+  const follows = owner === null ? {} : { follows: owner }
+  return Object.freeze({ id, portal, identity, isRemembered: false, createdAtMs, expiresAtMs, ...follows })
+}
+
+/** Those of a list that are ours and have not expired. `hold` answers null for what is none of ours. */
+export function unexpired<Row extends StoredTimes, T>(
+  rows: readonly Row[],
+  nowMs: number,
+  hold: (row: Row) => T | null,
+): readonly T[] {
+  return rows.flatMap(row => (nowMs < row.expiresAtMs ? (hold(row) ?? []) : []))
+}

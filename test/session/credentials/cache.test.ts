@@ -1,0 +1,53 @@
+import { expect, test } from 'bun:test'
+import { makeIdentity } from '../../../src/identity/identity.ts'
+import { createCredentialCache } from '../../../src/session/credentials/cache.ts'
+import { issuedSession } from '../../../src/session/credentials/issued.ts'
+
+function held(id: string, owner: string | null = null) {
+  const row = { id, portal: 'home', createdAtMs: 0, expiresAtMs: 1 }
+  return { session: issuedSession(row, makeIdentity('', '', id, {}), owner), owner }
+}
+
+const cacheOf = (capacity: number) => createCredentialCache<ReturnType<typeof held>>(() => capacity)
+
+test('the oldest secret makes room, and leaves the others of its link', () => {
+  const cache = cacheOf(2)
+  const [link, token] = [held('link'), held('token')]
+  cache.add('first guest', link)
+  cache.add('second guest', link)
+  cache.add('token', token)
+  expect(cache.get('first guest')).toBeUndefined()
+  expect(cache.get('second guest')).toBe(link)
+  expect(cache.ofId('link')).toBe(link)
+  cache.add('another', held('another'))
+  expect(cache.ofId('link')).toBeUndefined()
+  expect(cache.get('token')).toBe(token)
+})
+
+test('whoever is forgotten is forgotten by every secret, and readings that began before are told', () => {
+  const cache = cacheOf(10)
+  cache.add('first guest', held('link', 'ada'))
+  cache.add('second guest', held('link', 'ada'))
+  cache.add('of ben', held('token', 'ben'))
+  const before = cache.forgotten
+  cache.forgetOwner('ada')
+  expect([cache.get('first guest'), cache.get('second guest'), cache.ofId('link')]).toEqual([
+    undefined,
+    undefined,
+    undefined,
+  ])
+  expect(cache.get('of ben')?.owner).toBe('ben')
+  expect(cache.forgotten).toBeGreaterThan(before)
+})
+
+test('one that is read while it is revoked does not stay', async () => {
+  const cache = cacheOf(10)
+  cache.add('text', held('token'))
+  const isGone = await cache.revoke('token', () => {
+    expect(cache.get('text')).toBeUndefined()
+    cache.add('text', held('token'))
+    return true
+  })
+  expect(isGone).toBe(true)
+  expect(cache.get('text')).toBeUndefined()
+})
