@@ -72,7 +72,7 @@ img.mark{object-fit:contain}
 .group>h2{font-size:1.1875rem}
 .group>.apps{margin-top:1rem}
 .health{display:flex;align-items:center;gap:.45rem;margin-top:.15rem;color:var(--soft)}
-.health::before{content:"";flex:none;width:.55rem;height:.55rem;border:2px solid currentColor;border-radius:50%}
+.health::before{content:"";flex:none;width:.5625rem;height:.5625rem;border:2px solid currentColor;border-radius:50%}
 .health.up::before{color:var(--good);background:currentColor}
 .health.down{color:var(--warn);font-weight:600}
 .health.down::before{border-radius:0;background:currentColor;transform:rotate(45deg) scale(.85)}
