@@ -9,6 +9,7 @@ const README = 'README.md'
 const CHAPTERS = readdirSync(join(ROOT, 'docs')).filter(name => name.endsWith('.md'))
 const DOCUMENTS = [README, ...CHAPTERS.map(name => `docs/${name}`)]
 const WIDTH = 110
+const MAX_PICTURE_BYTES = 150_000
 
 const read = (path: string) => readFileSync(join(ROOT, path), 'utf8')
 
@@ -89,6 +90,28 @@ test('the README tells of each chapter and command what `sallyport help` tells o
   const commands = rows.filter(row => row.startsWith('| `sallyport '))
   expect(COMMANDS.filter(({ name }) => !commands.some(row => row.includes(name))).map(({ name }) => name)).toEqual([])
   expect(commands.length).toBeGreaterThan(10)
+})
+
+test('the README has its pictures in light and dark, each small, with words for who cannot see it', () => {
+  const text = read(README)
+  const pictures = [
+    ...text.matchAll(
+      /<picture>\s*<source media="\(prefers-color-scheme: dark\)" srcset="(docs\/pictures\/([\w-]+)-dark\.png)">\s*<img src="(docs\/pictures\/\2-light\.png)" width="\d+" alt="[^"]{10,}">\s*<\/picture>/g,
+    ),
+  ]
+  expect(pictures.map(([, , name]) => name)).toEqual(['portal', 'denied'])
+  const files = pictures.flatMap(([, dark = '', , light = '']) => [dark, light])
+  expect(text.match(/docs\/pictures\//g)).toHaveLength(files.length)
+  expect(
+    readdirSync(join(ROOT, 'docs/pictures'))
+      .map(name => `docs/pictures/${name}`)
+      .sort(),
+  ).toEqual(files.sort())
+  for (const file of files) {
+    const bytes = readFileSync(join(ROOT, file))
+    expect([file, bytes.subarray(0, 8).toString('latin1')]).toEqual([file, '\x89PNG\r\n\x1a\n'])
+    expect([file, bytes.length]).toEqual([file, Math.min(bytes.length, MAX_PICTURE_BYTES)])
+  }
 })
 
 test('every chapter begins with its title and a sentence that says what it is about', () => {
