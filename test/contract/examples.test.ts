@@ -1,0 +1,151 @@
+import { expect, test } from 'bun:test'
+import { readdirSync, readFileSync } from 'node:fs'
+import { basename, join } from 'node:path'
+import { parse, stringify, TomlDate } from 'smol-toml'
+import { checkConfig } from '../../src/config/check.ts'
+import { SECTIONS } from '../../src/config/keys/keys.ts'
+import { parseRaw } from '../../src/config/text/raw.ts'
+import { createReport } from '../../src/config/text/report.ts'
+import { makeAuthority } from '../kit/certificates.ts'
+
+/** What is shown of routes.toml is tried here as `check` tries it: a part of a file in a file that has the rest. */
+const ROOT = join(import.meta.dir, '../..')
+const DOCUMENTS = ['README.md', ...readdirSync(join(ROOT, 'docs')).filter(isMarkdown).map(inDocs)]
+
+type Table = Readonly<Record<string, unknown>>
+
+/** What an example leaves out. */
+const REST: Table = {
+  providers: { 'pocket-id': { issuer: 'https://id.example.com', client_id: 'sallyport', client_secret: 'a secret' } },
+  portals: {
+    home: {
+      url: 'https://auth.example.com',
+      providers: ['pocket-id'],
+      roles: {
+        user: { any: true },
+        admin: { groups: ['admins'] },
+        family: { groups: ['family'] },
+        ops: { groups: ['ops'] },
+      },
+    },
+  },
+  routes: [{ host: 'app.example.com', upstream: 'http://app:3000', portal: 'home', allow: ['user'] }],
+}
+
+const ROOT_TABLES = ['server', 'tls', 'sessions', 'providers', 'portals', 'upstreams', 'routes']
+
+/** Files that examples name, by the end of their paths. */
+const authority = makeAuthority()
+const { cert, key } = authority.issue('DNS:*.example.com,DNS:*.other.example,DNS:example.com')
+const FILES: readonly (readonly [end: string, text: string])[] = [
+  ['internal-ca.pem', authority.cert],
+  ['key.pem', key],
+  ['privkey.pem', key],
+  ['.pem', cert],
+  ['.htpasswd', 'ada:$2y$10$abcdefghijklmnopqrstuuVYVvCVmZNqhpgWzXvWoK2gXkzC4kCqS\n'],
+  ['.svg', '<svg xmlns="http://www.w3.org/2000/svg"/>'],
+  ['sallyport-key', Buffer.alloc(32, 7).toString('base64')],
+]
+
+function isMarkdown(name: string): boolean {
+  return name.endsWith('.md')
+}
+
+function inDocs(name: string): string {
+  return `docs/${name}`
+}
+
+function isTable(value: unknown): value is Table {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof TomlDate)
+}
+
+/** Two tables as one; the second one's word counts, and a list is one word. */
+function merge(some: Table, others: Table): Table {
+  const merged: Record<string, unknown> = { ...some }
+  for (const [name, value] of Object.entries(others)) {
+    const before = merged[name]
+    merged[name] = isTable(before) && isTable(value) ? merge(before, value) : value
+  }
+  return merged
+}
+
+/** A whole file around an example. Keys that stand in no table are a route's. */
+function complete(example: Table, rest: Table = REST): Table {
+  const bare = Object.entries(example).filter(([name]) => !ROOT_TABLES.includes(name))
+  const tables = Object.fromEntries(Object.entries(example).filter(([name]) => ROOT_TABLES.includes(name)))
+  const [route] = rest.routes as readonly Table[]
+  return merge(rest, bare.length === 0 ? tables : { ...tables, routes: [merge(route ?? {}, Object.fromEntries(bare))] })
+}
+
+/** The mistakes that `check` finds in a file. Its warnings are of what an example leaves out. */
+function mistakes(file: Table): readonly string[] {
+  const bytesOf = (path: string) => {
+    const text = FILES.find(([end]) => basename(path).endsWith(end))?.[1]
+    if (text === undefined) throw Object.assign(new Error(`no ${path}`), { code: 'ENOENT' })
+    return Buffer.from(text)
+  }
+  const result = checkConfig(stringify(file), {
+    file: join(ROOT, 'routes.toml'),
+    readText: path => bytesOf(path).toString(),
+    readBytes: bytesOf,
+    env: name => (name.startsWith('SALLYPORT_') ? undefined : `the value of ${name}`),
+    now: Date.now,
+  })
+  if (result.ok) return []
+  return result.diagnostics.filter(({ severity }) => severity === 'error').map(({ message }) => message)
+}
+
+for (const document of DOCUMENTS) {
+  const text = readFileSync(join(ROOT, document), 'utf8')
+  const fences = [...text.matchAll(/^( *)```toml\n([\s\S]*?)^ *```$/gm)]
+  for (const [index, [, indent = '', body = '']] of fences.entries()) {
+    test(`${document}: example ${index + 1} of routes.toml passes check`, () => {
+      const example = parse(body.replaceAll(new RegExp(`^${indent}`, 'gm'), ''))
+      expect(mistakes(complete(example))).toEqual([])
+    })
+  }
+}
+
+/** Where a key may stand that is named by itself, each in a file in which it means something. */
+const PLACES: readonly ((key: Table) => Table)[] = [
+  server => ({ server }),
+  tls => ({ server: { listen: ['0.0.0.0:80'] }, tls: { certificates: [{ cert: 'a.pem', key: 'key.pem' }], ...tls } }),
+  acme => ({ server: { listen: ['0.0.0.0:80'] }, tls: { acme: { email: 'me@example.com', ...acme } } }),
+  sessions => ({ sessions }),
+  provider => ({ providers: { 'pocket-id': provider } }),
+  home => ({ portals: { home } }),
+  route => ({ portals: { home: { htpasswd: 'people.htpasswd' } }, routes: [{ ...ROUTE, ...route }] }),
+  ({ verify }) => ({ routes: [{ ...ROUTE, upstream: undefined, verify }], ...VERIFY }),
+  basic_auth => ({ upstreams: { a: { to: 'http://a', basic_auth: { user: 'a', password: 'b', ...basic_auth } } } }),
+  user => ({ portals: { home: { roles: { user: { groups: ['a'], ...user } } } } }),
+  rule => ({
+    portals: { home: { guest_links: { allow: ['user'] } } },
+    routes: [{ ...ROUTE, allow: ['user', { networks: ['10.0.0.0/8'], ...rule }] }],
+  }),
+]
+
+const VERIFY: Table = { server: { trusted_proxies: ['10.0.0.2'], verify: '10.0.0.1:9080' } }
+const ROUTE: Table = { host: 'a.example.com', upstream: 'http://a', portal: 'home', allow: ['user'] }
+
+for (const document of DOCUMENTS) {
+  const prose = readFileSync(join(ROOT, document), 'utf8').replaceAll(/^ *```[\s\S]*?^ *```$/gm, '')
+  const keys = [...prose.matchAll(/(?<!`)`(\w+ = (?!value`)[^`…]+)`(?!`)/g)].map(([, key = '']) => key)
+  test.each([...new Set(keys)])(`${document}: \`%s\` passes check, in one place or another`, key => {
+    const found = PLACES.map(place => mistakes(complete(place(parse(key)))))
+    expect(found.some(({ length }) => length === 0) || found).toBe(true)
+  })
+}
+
+test('docs/keys.md: the example of every key is a value that the key takes', () => {
+  const refused = SECTIONS.flatMap(({ title, keys }) =>
+    Object.entries(keys).flatMap(([name, { type, example }]) => {
+      // A secret is not read before it is known.
+      if (JSON.stringify(example).includes('${')) return []
+      const report = createReport()
+      const raw = parseRaw(example, [name])
+      const value = raw.ok ? type.read(raw.value, report) : undefined
+      return value === undefined || report.problems.length > 0 ? [`${title} ${name}`] : []
+    }),
+  )
+  expect(refused).toEqual([])
+})
