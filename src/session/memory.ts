@@ -15,6 +15,12 @@ export interface SessionMemory {
    * `asked` stands in for one that the cache has let go of meanwhile.
    */
   adopt(row: StoredSession, asked: HeldSession): void
+  /** A session has ended: no cookie leads to it from memory. */
+  forget(sessionId: string): void
+  /** Every session is read again before its next use; `onEvict` sees them all. */
+  forgetAll(): void
+  /** How often something was forgotten. A reading that began before must not bring back what it was about. */
+  readonly forgotten: number
   /** Works everything out anew by other limits; answers the ids of sessions for which nobody vouches by these. */
   configure(next: SessionLimits): readonly string[]
   /** Called with the new value of every session that `adopt` has changed. */
@@ -28,6 +34,7 @@ export function createMemory(options: {
   readonly onEvict: (held: HeldSession) => void
 }): SessionMemory {
   let limits = options.limits
+  let forgotten = 0
   const listeners: ((session: Session) => void)[] = []
   const cache = new SessionCache(limits.cacheEntries, options.onEvict)
 
@@ -65,6 +72,20 @@ export function createMemory(options: {
       held.dueAtMs = held.moments.dueAtMs
       held.retryAtMs = 0
       if (isOther) for (const listener of listeners) listener(session)
+    },
+    forget(sessionId) {
+      forgotten++
+      cache.dropSession(sessionId)
+    },
+    forgetAll() {
+      forgotten++
+      for (const held of [...cache.all()]) {
+        options.onEvict(held)
+        cache.dropSession(held.session.id)
+      }
+    },
+    get forgotten() {
+      return forgotten
     },
     configure(next) {
       limits = next

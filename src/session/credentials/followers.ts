@@ -1,0 +1,90 @@
+import type { Ports } from '../../base/ports.ts'
+import { guarded } from '../rows.ts'
+import type { Sealer } from '../seal.ts'
+import type { Session } from '../session.ts'
+import type { SessionStore, Standing } from '../store.ts'
+import { type ApiTokens, createApiTokens, isApiTokenId } from './api-tokens.ts'
+import { createGuestLinks, type GuestLinks, isGuestLinkId } from './guest-links.ts'
+import type { IssuedCredentials } from './issued.ts'
+import { type Owner, ownerIdOf, storedClaims } from './owners.ts'
+
+export interface FollowerTools {
+  readonly store: SessionStore
+  readonly sealer: Sealer
+  readonly ports: Pick<Ports, 'now' | 'random'>
+  /** How many tokens to keep in memory, and how many links. */
+  capacity(): number
+  /** How long a token works after the provider last vouched for its owner. */
+  restMs(portal: string): number
+  /** Whether whoever vouched for an owner still counts at their portal. */
+  vouches(owner: Owner): boolean
+}
+
+/** API tokens and guest links, which follow their owners; for what is neither, `current` is null and the rest does nothing. */
+export interface Followers extends Omit<IssuedCredentials, 'revoke'> {
+  readonly tokens: ApiTokens
+  readonly links: GuestLinks
+  /** Whether this is the id of a token or a link, and not of a session. */
+  has(id: string): boolean
+  revoke(id: string): Promise<void>
+  /** The ids of those whom tokens and links of a portal follow. */
+  ownersAt(portal: string): Promise<readonly string[]>
+  /** Keeps what was heard of an owner, where anything follows them. `isLastWord` as in `OwnerNote`. */
+  noteOwner(owner: Owner, standing: Standing, isLastWord?: boolean): Promise<void>
+  /** What follows this person rests until they sign in again. */
+  suspend(owner: Owner): Promise<void>
+  /** Called with the id of every owner of whom something else is true. */
+  onOwner(listener: (ownerId: string) => void): void
+}
+
+/** Tokens and links over a session store. Throws `session.store`. */
+export function createFollowers(tools: FollowerTools): Followers {
+  const { store, sealer, ports, capacity, vouches, restMs } = tools
+  const tokens = createApiTokens(store, ports, { capacity, vouches, restMs })
+  const links = createGuestLinks(store, sealer, ports, { capacity, vouches })
+  const listeners: ((ownerId: string) => void)[] = []
+
+  function kindOf(id: string): IssuedCredentials | null {
+    return isApiTokenId(id) ? tokens : isGuestLinkId(id) ? links : null
+  }
+
+  /** What follows an owner is read again before its next use, and whoever has it under way is told. */
+  function forgetOwner(ownerId: string): void {
+    tokens.forgetOwner(ownerId)
+    links.forgetOwner(ownerId)
+    for (const listener of listeners) listener(ownerId)
+  }
+
+  async function noteOwner(owner: Owner, standing: Standing, isLastWord = false): Promise<void> {
+    // The answer to a question that the file has overtaken is nobody's word.
+    if (standing === 'good' && !vouches(owner)) return
+    const id = ownerIdOf(owner)
+    const note = { identity: storedClaims(owner), standing, atMs: ports.now(), isLastWord }
+    if (await guarded(() => store.noteOwner(id, note))) forgetOwner(id)
+  }
+
+  const suspend = (owner: Owner) => noteOwner(owner, 'revoked', true)
+
+  return {
+    tokens: { ...tokens, suspend },
+    links,
+    has: id => kindOf(id) !== null,
+    forget: id => kindOf(id)?.forget(id),
+    forgetAll() {
+      tokens.forgetAll()
+      links.forgetAll()
+    },
+    forgetOwner,
+    current: async (id): Promise<Session | null> => kindOf(id)?.current(id) ?? null,
+    async revoke(id) {
+      await kindOf(id)?.revoke(id)
+    },
+    ownersAt: async portal =>
+      [...(await tokens.list(portal)), ...(await links.list(portal))].flatMap(({ owner }) => owner ?? []),
+    noteOwner,
+    suspend,
+    onOwner(listener) {
+      listeners.push(listener)
+    },
+  }
+}

@@ -1,0 +1,62 @@
+import { GateError } from '../base/errors.ts'
+import type { Followers } from './credentials/followers.ts'
+import type { LastUses } from './last-use.ts'
+import type { SessionMemory } from './memory.ts'
+import { guarded } from './rows.ts'
+import type { SessionStore } from './store.ts'
+
+export interface EndTools {
+  readonly store: Pick<SessionStore, 'remove'>
+  readonly memory: SessionMemory
+  readonly uses: LastUses
+  readonly followers: Followers
+}
+
+/** How sessions, tokens and links end. */
+export interface Ends {
+  /** One has ended, here or elsewhere: nothing in memory stands for it, and whoever listens is told. */
+  forget(sessionId: string): void
+  /** Ends all of these. Throws `session.end` where the store keeps what was to end. */
+  end(...sessionIds: readonly string[]): Promise<void>
+  onEnd(listener: (sessionId: string) => void): void
+}
+
+/** Ends over a store and what is in memory of it. */
+export function createEnds({ store, memory, uses, followers }: EndTools): Ends {
+  const listeners: ((sessionId: string) => void)[] = []
+
+  function forget(sessionId: string): void {
+    memory.forget(sessionId)
+    uses.forget(sessionId)
+    followers.forget(sessionId)
+    for (const listener of listeners) listener(sessionId)
+  }
+
+  return {
+    forget,
+    async end(...sessionIds) {
+      // Out of memory first: should the store fail, this process at least stops honouring it until it is read again.
+      for (const id of sessionIds) forget(id)
+      try {
+        for (const id of sessionIds) await followers.revoke(id)
+        const others = sessionIds.filter(id => !followers.has(id))
+        if (others.length > 0) await guarded(() => store.remove(...others))
+      } catch (error) {
+        throw notEnded(error)
+      }
+      for (const id of sessionIds) memory.cache.dropSession(id)
+    },
+    onEnd(listener) {
+      listeners.push(listener)
+    },
+  }
+}
+
+/** Whoever asked for an end has to know that there was none: the store still has what was to end, and it will be read again. */
+function notEnded(cause: unknown): GateError {
+  return new GateError('session.end', 'what was to end is still valid: the session store failed', {
+    cause,
+    hint: 'see whether its disk is full, another process holds the database, or Redis answers; then end it again',
+    retryAfterS: 5,
+  })
+}

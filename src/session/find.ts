@@ -1,0 +1,102 @@
+import { isToken, sha256 } from '../base/bytes.ts'
+import type { Ports } from '../base/ports.ts'
+import type { LastUses } from './last-use.ts'
+import { isLive } from './life.ts'
+import type { HeldSession } from './lru.ts'
+import type { SessionMemory } from './memory.ts'
+import type { Refreshes } from './refresh.ts'
+import { guarded } from './rows.ts'
+import type { MaybePromise, Session, Sessions } from './session.ts'
+import type { SessionStore, StoredSession } from './store.ts'
+
+export interface FindTools {
+  readonly store: Pick<SessionStore, 'findByHash' | 'findById'>
+  readonly ports: Pick<Ports, 'now'>
+  readonly memory: SessionMemory
+  readonly uses: LastUses
+  /** Null where no provider is ever asked. */
+  readonly refreshes: Refreshes | null
+}
+
+export interface Finder {
+  readonly find: Sessions['find']
+  /** Whether a session is still good, for whom no cookie comes: what an open stream asks. Counts as use. */
+  isGood(sessionId: string): Promise<boolean>
+}
+
+/**
+ * The way from a cookie to its session: memory, else the store; then whether it lives by the limits in force now, and whether its
+ * provider has to be asked. In memory that costs comparisons of numbers, and no promise.
+ */
+export function createFinder({ store, ports, memory, uses, refreshes }: FindTools): Finder {
+  const { cache } = memory
+
+  function find(token: string, host: string): MaybePromise<Session | null> {
+    const nowMs = ports.now()
+    const entry = cache.get(token, nowMs)
+    if (entry !== undefined) {
+      if (entry.host !== host) return null
+      const { held } = entry
+      if (isLive(held.moments, held.lastSeenMs, nowMs)) {
+        uses.note(held, nowMs)
+        return nowMs < held.dueAtMs ? held.session : whenDue(held, nowMs)
+      }
+      // Over by what this process knows; another may have seen a newer use.
+      cache.drop(token)
+    }
+    return isToken(token) ? read(token, host) : null
+  }
+
+  function read(token: string, host: string): MaybePromise<Session | null> {
+    const before = memory.forgotten
+    const found = guarded(() => store.findByHash(sha256(token)))
+    if (!(found instanceof Promise)) return admit(token, host, found)
+    // A session that ended while it was read must not come back from that reading.
+    return found.then(row => (memory.forgotten === before ? admit(token, host, row) : find(token, host)))
+  }
+
+  function admit(
+    token: string,
+    host: string,
+    row: { readonly session: StoredSession; readonly host: string } | null,
+  ): MaybePromise<Session | null> {
+    if (row === null || row.host !== host) return null
+    const nowMs = ports.now()
+    const held = cache.held(row.session.id) ?? memory.hold(row.session)
+    if (held === null) return null
+    const seenMs = Math.max(row.session.lastSeenMs, held.lastSeenMs, uses.of(row.session.id))
+    if (!isLive(held.moments, seenMs, nowMs)) return null
+    held.lastSeenMs = nowMs
+    cache.add({ token, host, held, movedAtMs: nowMs })
+    return nowMs < held.dueAtMs ? held.session : whenDue(held, nowMs)
+  }
+
+  /** The old answer counts while the provider is asked, up to the limit; then it is waited for. */
+  function whenDue(held: HeldSession, nowMs: number): MaybePromise<Session | null> {
+    const isPastLimit = nowMs >= held.moments.limitAtMs
+    if (refreshes === null || nowMs < held.retryAtMs) return isPastLimit ? null : held.session
+    const flight = refreshes.run(held)
+    if (!isPastLimit) return held.session
+    const { id } = held.session
+    return flight.then(async () => {
+      const kept = cache.held(id)
+      // Gone from memory: it ended while the provider was asked, or it had to make room.
+      const row = kept === undefined ? await guarded(() => store.findById(id)) : null
+      if (kept === undefined && (row === null || memory.hold(row) === null)) return null
+      const { moments, session } = kept ?? held
+      return ports.now() < moments.limitAtMs ? session : null
+    })
+  }
+
+  return {
+    find,
+    async isGood(id) {
+      const row = cache.held(id) === undefined ? await guarded(() => store.findById(id)) : null
+      const held = cache.held(id) ?? (row === null ? null : memory.hold(row))
+      const nowMs = ports.now()
+      if (held === null || !isLive(held.moments, Math.max(held.lastSeenMs, uses.of(id)), nowMs)) return false
+      uses.noteSurely(held, nowMs)
+      return nowMs < held.dueAtMs || (await whenDue(held, nowMs)) !== null
+    },
+  }
+}

@@ -1,0 +1,53 @@
+import type { HeldSession } from './lru.ts'
+import type { SessionStore } from './store.ts'
+
+/** A session's last use is written once it is this much newer than what the store knows. */
+const GRAIN_MS = 30_000
+
+/** When sessions were last used, as far as the store does not know it yet. */
+export interface LastUses {
+  /** A use of a session in memory: written once it is much newer than what the store knows. */
+  note(held: HeldSession, nowMs: number): void
+  /** The same, written in any case: memory may not keep what is used here. */
+  noteSurely(held: HeldSession, nowMs: number): void
+  /** A session that has to leave memory: its last use is written if the store does not know it. */
+  noteLeaving(held: HeldSession): void
+  /** A use that is not written yet; 0 where there is none. */
+  of(sessionId: string): number
+  forget(sessionId: string): void
+  /** Writes all of them. Throws what the store throws: they are written next time. */
+  flush(): Promise<void>
+}
+
+/** Last uses on the way to a store. Noting one costs comparisons of numbers. */
+export function createLastUses(store: Pick<SessionStore, 'touch'>): LastUses {
+  const unwritten = new Map<string, number>()
+  return {
+    note(held, nowMs) {
+      held.lastSeenMs = nowMs
+      if (nowMs - held.storedSeenMs <= GRAIN_MS) return
+      held.storedSeenMs = nowMs
+      unwritten.set(held.session.id, nowMs)
+    },
+    noteSurely(held, nowMs) {
+      held.lastSeenMs = nowMs
+      unwritten.set(held.session.id, nowMs)
+    },
+    noteLeaving(held) {
+      if (held.lastSeenMs > held.storedSeenMs) unwritten.set(held.session.id, held.lastSeenMs)
+    },
+    of: sessionId => unwritten.get(sessionId) ?? 0,
+    forget: sessionId => void unwritten.delete(sessionId),
+    async flush() {
+      if (unwritten.size === 0) return
+      const seen = new Map(unwritten)
+      unwritten.clear()
+      try {
+        await store.touch(seen)
+      } catch (error) {
+        for (const [id, atMs] of seen) if (!unwritten.has(id)) unwritten.set(id, atMs)
+        throw error
+      }
+    },
+  }
+}

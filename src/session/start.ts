@@ -1,0 +1,57 @@
+import { randomToken, sha256 } from '../base/bytes.ts'
+import { GateError } from '../base/errors.ts'
+import type { Ports } from '../base/ports.ts'
+import type { Followers } from './credentials/followers.ts'
+import { expiryOf, lifetimesAt } from './life.ts'
+import type { SessionMemory } from './memory.ts'
+import { guarded, storedIdentity } from './rows.ts'
+import type { Sealer } from './seal.ts'
+import type { Sessions } from './session.ts'
+import type { SessionStore, StoredSession } from './store.ts'
+
+export interface StartTools {
+  readonly store: Pick<SessionStore, 'insert' | 'addHandle'>
+  readonly sealer: Sealer
+  readonly ports: Pick<Ports, 'now' | 'random'>
+  readonly memory: SessionMemory
+  readonly followers: Pick<Followers, 'noteOwner'>
+}
+
+/** How sessions begin, and come to further hosts. */
+export function createStart({ store, sealer, ports, memory, followers }: StartTools): Pick<Sessions, 'start' | 'join'> {
+  return {
+    async start({ portal, host, identity, secrets, isRemembered = false, agent = '', client = '' }) {
+      if (!memory.limits.vouchers.counts({ portal, identity })) {
+        throw new GateError('sign_in.state', `the provider ${identity.provider} was taken from the portal meanwhile`)
+      }
+      const nowMs = ports.now()
+      const token = randomToken(ports.random)
+      const id = randomToken(ports.random)
+      const expiresAtMs = expiryOf(lifetimesAt(memory.limits, portal), isRemembered, nowMs)
+      const row: StoredSession = {
+        id,
+        portal,
+        issuer: identity.issuer,
+        subject: identity.subject,
+        ...(await storedIdentity({ id, expiresAtMs }, identity, secrets, sealer)),
+        agent,
+        client,
+        isRemembered,
+        createdAtMs: nowMs,
+        expiresAtMs,
+        lastSeenMs: nowMs,
+        checkedAtMs: nowMs,
+      }
+      await guarded(() => store.insert(row, { hash: sha256(token), sessionId: id, host }))
+      const held = memory.hold(row)
+      if (held === null) throw new TypeError('a session that was just made is one of ours')
+      memory.cache.add({ token, host, held, movedAtMs: nowMs })
+      await followers.noteOwner(held.session, 'good', true)
+      return { session: held.session, token }
+    },
+    async join(sessionId, host) {
+      const token = randomToken(ports.random)
+      return (await guarded(() => store.addHandle({ hash: sha256(token), sessionId, host }))) ? token : null
+    },
+  }
+}

@@ -1,0 +1,79 @@
+import { errorFacts } from '../base/errors.ts'
+import type { Ports } from '../base/ports.ts'
+import type { Followers } from './credentials/followers.ts'
+import { isOwnerId } from './credentials/owners.ts'
+import type { LastUses } from './last-use.ts'
+import { longestIdleMs } from './life.ts'
+import type { SessionMemory } from './memory.ts'
+import { repeatEvery } from './redis/repeat.ts'
+import type { MaybePromise } from './session.ts'
+import type { SessionStore } from './store.ts'
+
+export interface SessionTimers {
+  /** How often to look for sessions that other processes ended or changed. */
+  readonly watchMs: number
+  /** How often last uses are written. */
+  readonly flushMs: number
+  readonly purgeMs: number
+}
+
+export const DEFAULT_TIMERS: SessionTimers = { watchMs: 500, flushMs: 5_000, purgeMs: 60_000 }
+
+export interface UpkeepTools {
+  readonly store: Pick<SessionStore, 'changesSince' | 'findById' | 'purge'>
+  readonly ports: Pick<Ports, 'now' | 'log'>
+  readonly memory: SessionMemory
+  readonly uses: LastUses
+  readonly followers: Followers
+  readonly signing: { tend(): Promise<void> }
+  /** One has ended elsewhere. */
+  forget(sessionId: string): void
+}
+
+/**
+ * What is done while sessions are open, whether anyone comes or not: hearing of what other processes did, writing last uses,
+ * removing what is over. `close` stops it and writes what is pending; it never throws.
+ */
+export function startUpkeep(tools: UpkeepTools, timers: SessionTimers): { close(): Promise<void> } {
+  const { store, ports, memory, uses, followers, signing, forget } = tools
+
+  async function hearOthers(): Promise<void> {
+    const { removed, updated, isIncomplete } = await store.changesSince()
+    for (const id of removed) forget(id)
+    if (isIncomplete === true) forgetEverything()
+    for (const id of updated) {
+      if (isOwnerId(id)) followers.forgetOwner(id)
+      const held = memory.cache.held(id)
+      const row = held === undefined ? null : await store.findById(id)
+      if (held !== undefined && row !== null && row.checkedAtMs > held.checkedAtMs) memory.adopt(row, held)
+    }
+  }
+
+  /** Everything is read again before its next use; open streams ask for theirs by themselves. */
+  function forgetEverything(): void {
+    followers.forgetAll()
+    memory.forgetAll()
+  }
+
+  const repeat = (everyMs: number, what: string, work: () => MaybePromise<unknown>) =>
+    repeatEvery(everyMs, { what, work, log: ports.log })
+  const running = [
+    repeat(timers.watchMs, 'look for sessions that ended elsewhere', hearOthers),
+    repeat(timers.flushMs, 'write the last use of sessions', uses.flush),
+    repeat(timers.purgeMs, 'purge old sessions', () =>
+      store.purge(ports.now(), ports.now() - longestIdleMs(memory.limits)),
+    ),
+    repeat(timers.purgeMs, 'look after the signing keys', signing.tend),
+  ]
+
+  return {
+    async close() {
+      for (const timer of running) clearInterval(timer)
+      await uses
+        .flush()
+        .catch((error: unknown) =>
+          ports.log.warn('The last use of some sessions could not be written', errorFacts(error)),
+        )
+    },
+  }
+}
