@@ -1,11 +1,11 @@
-import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test'
+import { expect, setDefaultTimeout, test } from 'bun:test'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import type { Browser } from 'playwright-core'
 import { findBarriers } from '../kit/browser/accessible.ts'
 import { openChromium, watchedContext } from '../kit/browser/chromium.ts'
 import { eventually } from '../kit/gate.ts'
-import { type OpenStand, openStand } from '../kit/stand.ts'
+import { untilTheEnd } from '../kit/opened.ts'
+import { openStand } from '../kit/stand.ts'
 
 setDefaultTimeout(60_000)
 
@@ -18,26 +18,19 @@ const LOGO = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 10 10">
 <script>parent.document.title = 'taken over'; document.documentElement.setAttribute('onload', 'alert(1)')</script>
 <circle cx="5" cy="5" r="4" fill="#34624f"/></svg>`
 
-let browser: Browser
-let stand: OpenStand
-beforeAll(async () => {
-  browser = await openChromium()
-  stand = await openStand()
-  writeFileSync(join(dirname(stand.configPath), 'logo.svg'), LOGO)
-  writeFileSync(join(dirname(stand.configPath), 'logo.png'), PNG)
-  const before = readFileSync(stand.configPath, 'utf8')
-  const look = '$&\nlogo = "logo.svg"\nlogo_dark = "logo.png"\ncolour = "#7a3b5a"\n'
-  writeFileSync(
-    stand.configPath,
-    `${before.replace(/^\[portals\.[a-z]+\]$/m, look)}\n[[routes]]\nhost = "drawn.localhost"\nrespond = { body = "drawn" }\nportal = "home"\nallow = ["user"]\napp = { icon = "logo.svg" }\n`,
-  )
-  const page = () => fetch(`${stand.portal}/.sallyport/nothing`, { headers: { accept: 'text/html' } })
-  await eventually(async () => (await (await page()).text()).includes('#7a3b5a'), 'the portal has its look')
-})
-afterAll(async () => {
-  await browser?.close()
-  await stand?.stop()
-})
+const keep = untilTheEnd()
+const browser = keep(await openChromium())
+const stand = keep(await openStand())
+writeFileSync(join(dirname(stand.configPath), 'logo.svg'), LOGO)
+writeFileSync(join(dirname(stand.configPath), 'logo.png'), PNG)
+const before = readFileSync(stand.configPath, 'utf8')
+const look = '$&\nlogo = "logo.svg"\nlogo_dark = "logo.png"\ncolour = "#7a3b5a"\n'
+writeFileSync(
+  stand.configPath,
+  `${before.replace(/^\[portals\.[a-z]+\]$/m, look)}\n[[routes]]\nhost = "drawn.localhost"\nrespond = { body = "drawn" }\nportal = "home"\nallow = ["user"]\napp = { icon = "logo.svg" }\n`,
+)
+const page = () => fetch(`${stand.portal}/.sallyport/nothing`, { headers: { accept: 'text/html' } })
+await eventually(async () => (await (await page()).text()).includes('#7a3b5a'), 'the portal has its look')
 
 test.each(['light', 'dark'] as const)(
   'a logo and a colour of one’s own keep nobody out, in German: %s',

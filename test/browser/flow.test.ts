@@ -1,16 +1,14 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { readFileSync, writeFileSync } from 'node:fs'
-import type { Browser, Page } from 'playwright-core'
+import type { Page } from 'playwright-core'
 import { openChromium, type WatchedContext, watchedContext } from '../kit/browser/chromium.ts'
+import { untilTheEnd } from '../kit/opened.ts'
 import { openBinaryStand, openStand, type Person, type Stand } from '../kit/stand.ts'
 
 setDefaultTimeout(60_000)
 
-let browser: Browser
-beforeAll(async () => {
-  browser = await openChromium()
-})
-afterAll(() => browser.close())
+const keep = untilTheEnd()
+const browser = keep(await openChromium())
 
 const STANDS: readonly (readonly [name: string, open: () => Promise<Stand>])[] = [
   ['this checkout with a certified provider', openStand],
@@ -23,7 +21,7 @@ describe.each(STANDS)('%s', (_, openTheStand) => {
   beforeAll(async () => {
     stand = await openTheStand()
   })
-  afterAll(() => stand?.stop())
+  afterAll(() => stand?.[Symbol.asyncDispose]())
   beforeEach(async () => {
     person = await watchedContext(browser)
   })

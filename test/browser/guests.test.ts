@@ -1,40 +1,36 @@
-import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test'
+import { expect, setDefaultTimeout, test } from 'bun:test'
 import { mkdirSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Browser, Page } from 'playwright-core'
-import { type App, startApp } from '../kit/applications/app.ts'
+import type { Page } from 'playwright-core'
+import { startApp } from '../kit/applications/app.ts'
 import { findBarriers } from '../kit/browser/accessible.ts'
 import { openChromium, watchedContext } from '../kit/browser/chromium.ts'
-import { type OpenStand, openStand } from '../kit/stand.ts'
+import { untilTheEnd } from '../kit/opened.ts'
+import { openStand } from '../kit/stand.ts'
 
 setDefaultTimeout(60_000)
 
 const PICTURES = process.env.PICTURES ?? join(tmpdir(), 'sallyport-pictures')
 
-let browser: Browser
-let app: App
-let stand: OpenStand
-beforeAll(async () => {
-  mkdirSync(PICTURES, { recursive: true })
-  app = await startApp((request, response) => {
+const keep = untilTheEnd()
+mkdirSync(PICTURES, { recursive: true })
+const app = keep(
+  await startApp((request, response) => {
     response.setHeader('content-type', 'text/html')
     response.end(
       `<!doctype html><title>Board</title><p id="who">${request.headers['x-token-user-name']}</p><p id="from">${request.headers.referer ?? 'nowhere'}</p>`,
     )
-  })
-  stand = await openStand(
+  }),
+)
+const stand = keep(
+  await openStand(
     `guest_links = { allow = ["admin"], max_lifetime = "30d" }
     [[routes]]\nhost = "board.localhost"\nupstream = "http://127.0.0.1:${app.port}"\nname = "The board"\nportal = "home"\nheaders = "x-token"
     allow = ["user", { guest_link = true }]`,
-  )
-  browser = await openChromium()
-})
-afterAll(async () => {
-  await browser?.close()
-  await stand?.stop()
-  await app?.stop()
-})
+  ),
+)
+const browser = keep(await openChromium())
 
 test.each([
   { name: 'light', colorScheme: 'light', viewport: { width: 1100, height: 800 } },

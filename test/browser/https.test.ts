@@ -1,30 +1,26 @@
-import { afterAll, beforeAll, expect, test } from 'bun:test'
-import type { Browser } from 'playwright-core'
+import { expect, test } from 'bun:test'
 import { openChromium, watchedContext } from '../kit/browser/chromium.ts'
 import { makeAuthority } from '../kit/certificates.ts'
-import { type Gate, startGate } from '../kit/gate.ts'
+import { startGate } from '../kit/gate.ts'
+import { untilTheEnd } from '../kit/opened.ts'
 import { freePort } from '../kit/programs/child.ts'
-import { startProvider, type TestProvider } from '../kit/provider/provider.ts'
+import { startProvider } from '../kit/provider/provider.ts'
 
-let browser: Browser
-let provider: TestProvider
-let upstream: Bun.Server<undefined>
-let gate: Gate
-let app: string
-let plain: string
-
-beforeAll(async () => {
-  const { cert, key } = makeAuthority().issue('DNS:app.localhost')
-  const securePort = await freePort()
-  app = `https://app.localhost:${securePort}`
-  browser = await openChromium()
-  provider = await startProvider({
+const keep = untilTheEnd()
+const { cert, key } = makeAuthority().issue('DNS:app.localhost')
+const securePort = await freePort()
+const app = `https://app.localhost:${securePort}`
+const browser = keep(await openChromium())
+const provider = keep(
+  await startProvider({
     host: 'localhost',
     clients: [{ client_id: 'gate', client_secret: 'gate-secret' }],
     accounts: [{ sub: 'ada', name: 'Ada', email: 'ada@example.com', email_verified: true, groups: [] }],
-  })
-  provider.allowRedirect(`${app}/.sallyport/callback`)
-  upstream = Bun.serve({
+  }),
+)
+provider.allowRedirect(`${app}/.sallyport/callback`)
+const upstream = keep(
+  Bun.serve({
     port: 0,
     hostname: '127.0.0.1',
     fetch(request, server) {
@@ -35,8 +31,10 @@ beforeAll(async () => {
       })
     },
     websocket: { message: (socket, message) => void socket.send(`echo of ${message}`) },
-  })
-  gate = await startGate(
+  }),
+)
+const gate = keep(
+  await startGate(
     `[tls]
 listen = ["127.0.0.1:${securePort}"]
 certificates = [{ cert = "app.pem", key = "app.key" }]
@@ -60,16 +58,9 @@ allow = ["user"]
 headers = "x-token"
 `,
     { files: { 'app.pem': cert, 'app.key': key } },
-  )
-  plain = `http://app.localhost:${gate.port}`
-})
-
-afterAll(async () => {
-  await browser.close()
-  await gate[Symbol.asyncDispose]()
-  await provider.stop()
-  await upstream.stop(true)
-})
+  ),
+)
+const plain = `http://app.localhost:${gate.port}`
 
 test('someone who comes by plain HTTP signs in by HTTPS and works there, over HTTP/2 and WebSockets', async () => {
   const { context, complaints, open } = await watchedContext(browser, { ignoreHTTPSErrors: true })

@@ -1,42 +1,36 @@
-import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test'
+import { expect, setDefaultTimeout, test } from 'bun:test'
 import { mkdirSync } from 'node:fs'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Browser, Page } from 'playwright-core'
-import { type App, startApp } from '../kit/applications/app.ts'
+import type { Page } from 'playwright-core'
+import { startApp } from '../kit/applications/app.ts'
 import { findBarriers } from '../kit/browser/accessible.ts'
 import { openChromium, type WatchedContext, watchedContext } from '../kit/browser/chromium.ts'
-import { type OpenStand, openStand, type Person } from '../kit/stand.ts'
+import { untilTheEnd } from '../kit/opened.ts'
+import { openStand, type Person } from '../kit/stand.ts'
 
 setDefaultTimeout(60_000)
 
 const PICTURES = process.env.PICTURES ?? join(tmpdir(), 'sallyport-pictures')
 
-let browser: Browser
-let app: App
-let stand: OpenStand
 /** Bodies of every form that the application was sent. */
 const got: string[] = []
 const notes = () => stand.app.replace('app.', 'notes.')
 /** The same application at a portal that is mounted on its host. */
 const mounted = () => stand.choice
 
-beforeAll(async () => {
-  mkdirSync(PICTURES, { recursive: true })
-  app = await startApp((request, response) => void serve(request, response))
-  const upstream = `upstream = "http://127.0.0.1:${app.port}"\nkeep_posts = "256KiB"`
-  stand = await openStand(
+const keep = untilTheEnd()
+mkdirSync(PICTURES, { recursive: true })
+const app = keep(await startApp((request, response) => void serve(request, response)))
+const upstream = `upstream = "http://127.0.0.1:${app.port}"\nkeep_posts = "256KiB"`
+const stand = keep(
+  await openStand(
     `[[routes]]\nhost = "notes.localhost"\n${upstream}\nname = "Notes"\nportal = "home"\nallow = ["user"]
     [[routes]]\nhost = "two.localhost"\npath = "/notes"\n${upstream}\nname = "Notes"\nportal = "choice"\nallow = "authenticated"`,
-  )
-  browser = await openChromium()
-})
-afterAll(async () => {
-  await browser?.close()
-  await stand?.stop()
-  await app?.stop()
-})
+  ),
+)
+const browser = keep(await openChromium())
 
 /** An application with a strict policy of its own, which answers some forms with a page and others by leading away. */
 async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {

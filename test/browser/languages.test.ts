@@ -1,12 +1,13 @@
-import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
+import { describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { mkdirSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Browser, Page } from 'playwright-core'
+import type { Page } from 'playwright-core'
 import { LANGUAGES } from '../../src/portal/words/choose.ts'
 import { findBarriers } from '../kit/browser/accessible.ts'
 import { openChromium, watchedContext } from '../kit/browser/chromium.ts'
-import { type OpenStand, openStand, type Person } from '../kit/stand.ts'
+import { untilTheEnd } from '../kit/opened.ts'
+import { openStand, type Person } from '../kit/stand.ts'
 
 setDefaultTimeout(120_000)
 
@@ -29,17 +30,10 @@ ${app('two-words', 'http://127.0.0.1:1', 'name = "Photos"\napp = { description =
 ${app('shared', 'http://127.0.0.1:1', 'name = "Shared"').replace('["user"]', '["user", { guest_link = true }]')}
 ${app('later', 'http://127.0.0.1:1', 'name = "Later"\ndeny = [{ hours = "00:00-24:00" }]')}`
 
-let browser: Browser
-let stand: OpenStand
-beforeAll(async () => {
-  mkdirSync(PICTURES, { recursive: true })
-  browser = await openChromium()
-  stand = await openStand(KEYS)
-})
-afterAll(async () => {
-  await browser?.close()
-  await stand?.stop()
-})
+const keep = untilTheEnd()
+mkdirSync(PICTURES, { recursive: true })
+const browser = keep(await openChromium())
+const stand = keep(await openStand(KEYS))
 
 /** Addresses of pages for someone who is signed in, by name. */
 const LOOKED_AT: readonly (readonly [name: string, address: () => string])[] = [

@@ -2,29 +2,23 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from '
 import { mkdirSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Browser, Page } from 'playwright-core'
+import type { Page } from 'playwright-core'
 import { type Demo, startDemo } from '../../src/cli/demo/start.ts'
 import { findBarriers } from '../kit/browser/accessible.ts'
 import { openChromium, type WatchedContext, watchedContext } from '../kit/browser/chromium.ts'
+import { untilTheEnd } from '../kit/opened.ts'
 import { serveInProcess } from '../kit/serve.ts'
-import { type OpenStand, openStand, type Person } from '../kit/stand.ts'
+import { openStand, type Person } from '../kit/stand.ts'
 
 setDefaultTimeout(60_000)
 
 /** Where every page's picture goes, for people to look at. */
 const PICTURES = process.env.PICTURES ?? join(tmpdir(), 'sallyport-pictures')
 
-let browser: Browser
-let stand: OpenStand
-beforeAll(async () => {
-  mkdirSync(PICTURES, { recursive: true })
-  browser = await openChromium()
-  stand = await openStand()
-})
-afterAll(async () => {
-  await browser?.close()
-  await stand?.stop()
-})
+const keep = untilTheEnd()
+mkdirSync(PICTURES, { recursive: true })
+const browser = keep(await openChromium())
+const stand = keep(await openStand())
 
 /** Light on a desk, and dark on the narrowest screen that a page must fit (WCAG 2.2, 1.4.10). */
 const SCREENS = [

@@ -1,31 +1,23 @@
-import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test'
+import { expect, setDefaultTimeout, test } from 'bun:test'
 import type { ServerResponse } from 'node:http'
-import type { Browser, Page } from 'playwright-core'
-import { type App, startApp } from '../kit/applications/app.ts'
+import type { Page } from 'playwright-core'
+import { startApp } from '../kit/applications/app.ts'
 import { openChromium, type WatchedContext, watchedContext } from '../kit/browser/chromium.ts'
-import { type OpenStand, openStand } from '../kit/stand.ts'
+import { untilTheEnd } from '../kit/opened.ts'
+import { openStand } from '../kit/stand.ts'
 
 setDefaultTimeout(60_000)
 
-let browser: Browser
-let app: App
-let stand: OpenStand
 /** What the service worker's script says now. */
 let version = 1
 const pwa = () => stand.app.replace('app.', 'pwa.')
 const route = (name: string) =>
   `\n[[routes]]\nhost = "${name}.localhost"\nupstream = "http://127.0.0.1:${app.port}"\nportal = "home"\nallow = ["user"]`
 
-beforeAll(async () => {
-  app = await startApp((request, response) => serve(request.url ?? '', response))
-  stand = await openStand(['pwa', 'web'].map(route).join('\n'))
-  browser = await openChromium()
-})
-afterAll(async () => {
-  await browser?.close()
-  await stand?.stop()
-  await app?.stop()
-})
+const keep = untilTheEnd()
+const app = keep(await startApp((request, response) => serve(request.url ?? '', response)))
+const stand = keep(await openStand(['pwa', 'web'].map(route).join('\n')))
+const browser = keep(await openChromium())
 
 /** An application that can be installed, and whose service worker takes page loads into its own hands. */
 function serve(path: string, response: ServerResponse): void {

@@ -1,24 +1,15 @@
-import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test'
-import type { Browser, Page } from 'playwright-core'
-import { openChromium, type WatchedContext, watchedContext } from '../kit/browser/chromium.ts'
-import { type OpenStand, openStand } from '../kit/stand.ts'
+import { expect, setDefaultTimeout, test } from 'bun:test'
+import type { Page } from 'playwright-core'
+import { openChromium, watchedContext } from '../kit/browser/chromium.ts'
+import { untilTheEnd } from '../kit/opened.ts'
+import { openStand } from '../kit/stand.ts'
 
 setDefaultTimeout(60_000)
 
-let browser: Browser
-let stand: OpenStand
-let person: WatchedContext
-
-beforeAll(async () => {
-  browser = await openChromium()
-  stand = await openStand('provider_logout = true')
-  person = await watchedContext(browser)
-})
-
-afterAll(async () => {
-  await stand?.stop()
-  await browser.close()
-})
+const keep = untilTheEnd()
+const browser = keep(await openChromium())
+const stand = keep(await openStand('provider_logout = true'))
+const person = await watchedContext(browser)
 
 /** Addresses that some reader takes for another host; `evil.localhost` is a name that Chromium would really ask. */
 const ELSEWHERE = [

@@ -1,16 +1,13 @@
-import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test'
-import type { Browser } from 'playwright-core'
+import { expect, setDefaultTimeout, test } from 'bun:test'
 import { type AppHandler, startApp } from '../kit/applications/app.ts'
 import { openChromium, watchedContext } from '../kit/browser/chromium.ts'
 import { startGate } from '../kit/gate.ts'
+import { untilTheEnd } from '../kit/opened.ts'
 
 setDefaultTimeout(60_000)
 
-let browser: Browser
-beforeAll(async () => {
-  browser = await openChromium()
-})
-afterAll(() => browser?.close())
+const keep = untilTheEnd()
+const browser = keep(await openChromium())
 
 const PAGE = '<!doctype html><title>Up</title><form method="post" action="/save"><button>Save</button></form>'
 

@@ -1,11 +1,12 @@
-import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test'
+import { expect, setDefaultTimeout, test } from 'bun:test'
 import { mkdirSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Browser, Page } from 'playwright-core'
+import type { Page } from 'playwright-core'
 import { findBarriers } from '../kit/browser/accessible.ts'
 import { openChromium, type WatchedContext, watchedContext } from '../kit/browser/chromium.ts'
-import { type OpenStand, openStand, type Person } from '../kit/stand.ts'
+import { untilTheEnd } from '../kit/opened.ts'
+import { openStand, type Person } from '../kit/stand.ts'
 
 setDefaultTimeout(60_000)
 
@@ -15,17 +16,10 @@ const SCREENS = [
   { name: 'dark-phone', colorScheme: 'dark', viewport: { width: 320, height: 700 } },
 ] as const
 
-let browser: Browser
-let stand: OpenStand
-beforeAll(async () => {
-  mkdirSync(PICTURES, { recursive: true })
-  browser = await openChromium()
-  stand = await openStand('admin_role = "admin"\nprovider_logout = true\nremember = "30d"')
-})
-afterAll(async () => {
-  await browser?.close()
-  await stand?.stop()
-})
+const keep = untilTheEnd()
+mkdirSync(PICTURES, { recursive: true })
+const browser = keep(await openChromium())
+const stand = keep(await openStand('admin_role = "admin"\nprovider_logout = true\nremember = "30d"'))
 
 /** What our own pages complained of; the provider's sign-out page asks other machines for its letters. */
 function complaintsOf({ complaints }: WatchedContext): readonly string[] {

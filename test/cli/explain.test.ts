@@ -1,10 +1,11 @@
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { describe, expect, test } from 'bun:test'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { runExplain } from '../../src/cli/explain.ts'
 import type { Explanation } from '../../src/cli/explanation.ts'
 import { makeAuthority } from '../kit/certificates.ts'
 import { temporaryFolder } from '../kit/folder.ts'
+import { untilTheEnd } from '../kit/opened.ts'
 
 const FILE = `
 [server]
@@ -45,12 +46,9 @@ redirect = "https://app.example.com{path}"
 allow = "public"
 `
 
-let folder: ReturnType<typeof temporaryFolder>
-beforeAll(() => {
-  folder = temporaryFolder()
-  writeFileSync(join(folder.path, 'routes.toml'), FILE)
-})
-afterAll(() => folder[Symbol.dispose]())
+const keep = untilTheEnd()
+const folder = keep(temporaryFolder())
+writeFileSync(join(folder.path, 'routes.toml'), FILE)
 
 /** Runs the command at noon on a Thursday, UTC. */
 function run(...argv: string[]): { code: number; out: string; err: string } {

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { describe, expect, test } from 'bun:test'
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createLog } from '../../src/base/log.ts'
@@ -9,22 +9,22 @@ import type { Io } from '../../src/console/io.ts'
 import { temporaryFolder } from '../kit/folder.ts'
 import { eventually } from '../kit/gate.ts'
 import { type Ran, runIn } from '../kit/io.ts'
+import { untilTheEnd } from '../kit/opened.ts'
 import { FROM_SOURCE } from '../kit/programs/child.ts'
-import { startProvider, type TestProvider } from '../kit/provider/provider.ts'
+import { startProvider } from '../kit/provider/provider.ts'
 
 const SECRET = 's3cret-of-the-client'
 
-let provider: TestProvider
-beforeAll(async () => {
-  provider = await startProvider({
+const keep = untilTheEnd()
+const provider = keep(
+  await startProvider({
     clients: [
       { client_id: 'gate', client_secret: SECRET, redirect_uris: ['https://app.example.com/.sallyport/callback'] },
       { client_id: 'open' },
     ],
     accounts: [],
-  })
-})
-afterAll(() => provider.stop())
+  }),
+)
 
 function portsFor(io: Io): Ports {
   return {

@@ -2,38 +2,36 @@
  * What Bun 1.4.5 does not do, or does to us. Each test fails once a newer Bun has mended it, and says what can go then.
  * What takes long stands beside what it is about (flow/upstreams/client-idle, flow/upstreams/tls). The other half is in docs/limits.md.
  */
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { describe, expect, test } from 'bun:test'
 import { eventually } from '../kit/gate.ts'
+import { untilTheEnd } from '../kit/opened.ts'
 import { askForWebSocket, frameBytes } from '../kit/wire/websocket.ts'
-import { hasHead, openWire, type RawUpstream, sendRaw, startRawUpstream, type WireResponse } from '../kit/wire/wire.ts'
+import { hasHead, openWire, sendRaw, startRawUpstream, type WireResponse } from '../kit/wire/wire.ts'
 
 /** What the next request is answered with, and the address of the last one as its handler saw it. */
 let answer: (request: Request) => Response | Promise<Response> = () => new Response('ok')
 let seen = ''
-let server: Bun.Server<undefined>
-let upstream: RawUpstream
 let reply = ''
 
-beforeAll(async () => {
-  server = Bun.serve({
+const keep = untilTheEnd()
+const server = keep(
+  Bun.serve({
     port: 0,
     hostname: '127.0.0.1',
     fetch(request) {
       seen = request.url
       return answer(request)
     },
-  })
-  upstream = await startRawUpstream(async connection => {
+  }),
+)
+const upstream = keep(
+  await startRawUpstream(async connection => {
     while (!connection.isClosed) {
       await connection.receive({ until: hasHead, timeoutMs: 60_000 })
       if (!connection.isClosed) await connection.send(reply)
     }
-  })
-})
-afterAll(async () => {
-  await server.stop(true)
-  await upstream.close()
-})
+  }),
+)
 
 function ask(request: string, until?: (received: Buffer) => boolean): Promise<WireResponse> {
   return sendRaw(server.port ?? 0, request, until === undefined ? {} : { until })

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { describe, expect, test } from 'bun:test'
 import { join } from 'node:path'
 import { openRedisStore } from '../../src/session/redis/store.ts'
 import { openSqliteStore } from '../../src/session/sqlite/store.ts'
@@ -12,17 +12,14 @@ import type {
 } from '../../src/session/store.ts'
 import { fakeClock, quietPorts } from '../kit/clock.ts'
 import { temporaryFolder } from '../kit/folder.ts'
-import { startValkey, type Valkey } from '../kit/programs/valkey.ts'
+import { untilTheEnd } from '../kit/opened.ts'
+import { startValkey } from '../kit/programs/valkey.ts'
 import { storedSession } from '../kit/sessions/stored.ts'
 
-let valkey: Valkey
 let database = 0
 
-beforeAll(async () => {
-  valkey = await startValkey()
-})
-
-afterAll(() => valkey[Symbol.asyncDispose]())
+const keep = untilTheEnd()
+const valkey = keep(await startValkey())
 
 /** What every session store has to keep; `open` opens the same data each time it is called. */
 const STORES: Readonly<Record<string, (folder: string) => () => SessionStore>> = {

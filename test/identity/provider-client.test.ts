@@ -1,19 +1,14 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'bun:test'
+import { beforeEach, describe, expect, test } from 'bun:test'
 import { errorFacts, GateError } from '../../src/base/errors.ts'
 import type { Ports } from '../../src/base/ports.ts'
 import type { ProviderConfig } from '../../src/config/types/providers.ts'
 import { createProviderPool } from '../../src/identity/pool.ts'
 import type { LoginRequest, LoginResult, ProviderClient } from '../../src/identity/provider.ts'
-import {
-  BAD_PROVIDER_CLIENT,
-  type BadProvider,
-  type Misbehaviour,
-  startBadProvider,
-} from '../kit/provider/bad-provider.ts'
+import { untilTheEnd } from '../kit/opened.ts'
+import { BAD_PROVIDER_CLIENT, type Misbehaviour, startBadProvider } from '../kit/provider/bad-provider.ts'
 
 const NOW_S = 1_900_000_000
 let nowMs = NOW_S * 1000
-let bad: BadProvider
 
 const ports: Pick<Ports, 'now' | 'fetch' | 'log'> = {
   now: () => nowMs,
@@ -21,10 +16,8 @@ const ports: Pick<Ports, 'now' | 'fetch' | 'log'> = {
   log: { debug() {}, info() {}, warn() {}, error() {} },
 }
 
-beforeAll(async () => {
-  bad = await startBadProvider(() => Math.floor(nowMs / 1000))
-})
-afterAll(() => bad.stop())
+const keep = untilTheEnd()
+const bad = keep(await startBadProvider(() => Math.floor(nowMs / 1000)))
 beforeEach(() => {
   nowMs = NOW_S * 1000
   bad.behave({})

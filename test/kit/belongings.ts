@@ -1,5 +1,6 @@
 import { expect } from 'bun:test'
-import type { Gate } from './gate.ts'
+import { bearer, FORM, OWN_FORM } from './fields.ts'
+import { fetchFrom, type Listening, sendForm, statusOf } from './requests.ts'
 
 /** What stands on one sign-in: the session, a token of that person's and a guest link of theirs, by the fields that each comes with. */
 export interface Belongings {
@@ -8,49 +9,20 @@ export interface Belongings {
   readonly guest: Readonly<Record<string, string>>
 }
 
-/** An application with pages, and with an event stream at `/events` that never ends by itself. Pairs with `stop`. */
-export function startEvents(): Bun.Server<undefined> {
-  return Bun.serve({
-    port: 0,
-    hostname: '127.0.0.1',
-    idleTimeout: 0,
-    fetch(request) {
-      if (new URL(request.url).pathname !== '/events') return new Response('a page')
-      const body = new ReadableStream({
-        start: controller => controller.enqueue(new TextEncoder().encode('data: begun\n\n')),
-      })
-      return new Response(body, { headers: { 'content-type': 'text/event-stream' } })
-    },
-  })
-}
-
-const FORM = { 'content-type': 'application/x-www-form-urlencoded', 'sec-fetch-site': 'same-origin' }
-
 /**
  * Makes a token and a guest link for `host`, as the person with this cookie, and opens the link. The portal has `personal_tokens`
  * and `guest_links`, and is mounted on `host`; the route takes all three.
  */
-export async function collectBelongings(gate: Gate, host: string, cookie: string): Promise<Belongings> {
-  const post = (page: string, form: Record<string, string>, headers: Record<string, string>) =>
-    fetch(`http://127.0.0.1:${gate.port}/.sallyport/${page}`, {
-      method: 'POST',
-      headers: { ...FORM, host, ...headers },
-      body: new URLSearchParams(form).toString(),
-      redirect: 'manual',
-    })
+export async function collectBelongings(at: Listening, host: string, cookie: string): Promise<Belongings> {
+  const fields = { ...OWN_FORM, host, cookie }
   const link = { act: 'create', name: 'aunt', hours: '24', uses: '1', address: `http://${host}/` }
-  const tokens = await post('tokens', { act: 'create', name: 'script', days: '30' }, { cookie })
-  const guests = await post('guests', link, { cookie })
+  const tokens = await sendForm(at, 'tokens', fields, { act: 'create', name: 'script', days: '30' })
+  const guests = await sendForm(at, 'guests', fields, link)
   const token = find(/sp_[A-Za-z0-9_-]{43}/, await tokens.text())
   const secret = find(/sg_[A-Za-z0-9_-]{43}/, await guests.text())
-  const page = { accept: 'text/html', 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'document' }
-  const opened = await post('guest', { link: secret }, page)
+  const opened = await sendForm(at, 'guest', { ...FORM, host }, { link: secret })
   const guest = find(/^sallyport-guest[^;]*/, opened.headers.getSetCookie().join('\n'))
-  return {
-    session: { host, cookie },
-    token: { host, authorization: `Bearer ${token}` },
-    guest: { host, cookie: guest },
-  }
+  return { session: { host, cookie }, token: { host, ...bearer(token) }, guest: { host, cookie: guest } }
 }
 
 function find(what: RegExp, text: string): string {
@@ -60,31 +32,34 @@ function find(what: RegExp, text: string): string {
 }
 
 /** What session, token and guest are answered, in this order. */
-export function askAsAll(gate: Gate, { session, token, guest }: Belongings): Promise<readonly number[]> {
-  return Promise.all(
-    [session, token, guest].map(async headers => {
-      const answer = await fetch(`http://127.0.0.1:${gate.port}/`, { headers, redirect: 'manual' })
-      await answer.body?.cancel()
-      return answer.status
-    }),
-  )
+export function askAsAll(at: Listening, { session, token, guest }: Belongings): Promise<readonly number[]> {
+  return Promise.all([session, token, guest].map(headers => statusOf(at, '/', headers)))
 }
 
-/** Opens an event stream as each of them; answers how many of these are still open. */
-export async function streamAsAll(gate: Gate, { session, token, guest }: Belongings): Promise<() => number> {
-  let open = 0
-  for (const headers of [session, token, guest]) {
-    const answer = await fetch(`http://127.0.0.1:${gate.port}/events`, { headers, redirect: 'manual' })
-    expect(answer.status).toBe(200)
+/** Opens an event stream by the fields of each; answers the names of those that are still open, in their order. */
+export async function openStreams(
+  at: Listening,
+  comers: Readonly<Record<string, Readonly<Record<string, string>>>>,
+): Promise<() => readonly string[]> {
+  const open = new Set<string>()
+  for (const [name, headers] of Object.entries(comers)) {
+    const answer = await fetchFrom(at, '/events', headers)
+    expect([name, answer.status]).toEqual([name, 200])
     const reader = answer.body?.getReader()
     await reader?.read()
-    open++
+    open.add(name)
     const readOn = async (): Promise<void> => {
       while ((await reader?.read())?.done === false);
     }
     void readOn()
       .catch(() => undefined)
-      .finally(() => open--)
+      .finally(() => open.delete(name))
   }
-  return () => open
+  return () => [...open]
+}
+
+/** Opens an event stream as each of them; answers how many of these are still open. */
+export async function streamAsAll(at: Listening, all: Belongings): Promise<() => number> {
+  const open = await openStreams(at, { ...all })
+  return () => open().length
 }

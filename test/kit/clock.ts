@@ -25,3 +25,25 @@ export function quietPorts(clock: Pick<Ports, 'now'>): Pick<Ports, 'now' | 'rand
     log: { debug: silent, info: silent, warn: silent, error: silent },
   }
 }
+
+/** The real clock, which a test may put forward. */
+export interface AheadClock extends FakeClock {
+  nowS(): number
+  /** How far ahead it is from now on. */
+  setAhead(ms: number): void
+}
+
+export function aheadClock(): AheadClock {
+  let aheadMs = 0
+  const now = () => Date.now() + aheadMs
+  return {
+    now,
+    nowS: () => Math.floor(now() / 1000),
+    advance(ms) {
+      aheadMs += ms
+    },
+    setAhead(ms) {
+      aheadMs = ms
+    },
+  }
+}

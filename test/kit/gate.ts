@@ -23,6 +23,8 @@ export interface Gate extends AsyncDisposable {
   readonly configPath: string
   /** Program log, one JSON object a line. */
   readonly log: readonly string[]
+  /** Lines of it that have all of these words. */
+  told(...words: readonly string[]): readonly string[]
   /** Access records. */
   readonly access: readonly string[]
   /** Saves another routes.toml in place; the head with listeners and store is put before it. */
@@ -65,7 +67,11 @@ export interface GateOptions {
 }
 
 /** A portal for plain HTTP with a provider that is never asked, for tests that bring their own sessions. */
-export const PORTAL = `
+export const PORTAL = portalWith('')
+
+/** The same, with more lines of the portal's own. */
+export function portalWith(lines: string): string {
+  return `
 [providers.id]
 issuer = "http://127.0.0.1:9"
 client_id = "gate"
@@ -74,11 +80,12 @@ client_secret = "gate-secret"
 [portals.home]
 providers = ["id"]
 insecure_cookies = true
-
+${lines}
 [portals.home.roles]
 user = { any = true }
 admin = { groups = ["admins"] }
 `
+}
 
 export async function startGate(toml: string, options: GateOptions = {}): Promise<Gate> {
   const folder = temporaryFolder()
@@ -129,6 +136,7 @@ export async function startGate(toml: string, options: GateOptions = {}): Promis
     folder: folder.path,
     configPath,
     log,
+    told: (...words) => log.filter(line => words.every(word => line.includes(word))),
     access,
     save,
     port: portOf(server.addresses[0]),

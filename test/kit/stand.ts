@@ -11,7 +11,7 @@ import { serveInProcess } from './serve.ts'
 export type Person = 'Ada' | 'Grace' | 'Guest'
 
 /** Sallyport with a provider and the demo service behind it, for a browser to meet: the same hosts and people everywhere. */
-export interface Stand {
+export interface Stand extends AsyncDisposable {
   readonly app: string
   readonly admin: string
   readonly public: string
@@ -22,7 +22,6 @@ export interface Stand {
   readonly providerOrigin: string
   /** Whether a tab shows the provider's page. */
   isAtProvider(page: Page): boolean
-  stop(): Promise<void>
 }
 
 /** The compiled binary's own demo, started as a person would. */
@@ -54,7 +53,7 @@ export async function openBinaryStand(): Promise<Stand> {
     },
     providerOrigin: provider,
     isAtProvider: page => new URL(page.url()).origin === provider,
-    async stop() {
+    async [Symbol.asyncDispose]() {
       gate.kill('SIGTERM')
       const code = await gate.exited
       rmSync(dir, { recursive: true, force: true })
@@ -144,7 +143,7 @@ export async function openStand(portal = ''): Promise<OpenStand> {
       await page.getByRole('button', { name: person === null ? 'Cancel' : 'Sign in' }).click()
       await leave(page, provider.issuer)
     },
-    async stop() {
+    async [Symbol.asyncDispose]() {
       await gate.stop()
       await Promise.all([provider.stop(), service.stop(true)])
       rmSync(dir, { recursive: true, force: true })

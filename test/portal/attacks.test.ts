@@ -1,19 +1,17 @@
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { cookieName } from '../../src/session/cookie.ts'
 import type { BrowserLite } from '../kit/browser/browser-lite.ts'
-import { AS_PROGRAM, codeOf, GRAFANA, KUMA, openStand, PAGE, PORTAL, type Stand, stopAt } from './stand.ts'
+import { untilTheEnd } from '../kit/opened.ts'
+import { AS_PROGRAM, codeOf, GRAFANA, KUMA, openStand, PAGE, PORTAL, stopAt } from './stand.ts'
 
 const SESSION = cookieName('session', true)
 const LOGIN = cookieName('login', true)
 const ASK = cookieName('ask', true)
 const OURS = new Set([PORTAL, KUMA, GRAFANA])
 
-let stand: Stand
-beforeAll(async () => {
-  stand = await openStand()
-})
-afterAll(() => stand.close())
+const keep = untilTheEnd()
+const stand = keep(await openStand())
 
 /** Signs in on the way to a page of one application, up to one of our addresses, which is not loaded. */
 const stopBefore = (path: string, browser: BrowserLite) => stopAt(stand, `${KUMA}/wanted`, path, browser)

@@ -36,7 +36,7 @@ export const ACCOUNTS: readonly TestAccount[] = Array.from({ length: 50 }, (_, i
 }))
 
 /** The portal on real parts: a certified provider, the SQLite sessions, a fake application behind each host. */
-export interface Stand {
+export interface Stand extends AsyncDisposable {
   readonly issuer: string
   readonly sessions: OpenSessions
   readonly seal: Sealer
@@ -49,7 +49,6 @@ export interface Stand {
   /** One request straight to the portal's hosts. */
   ask(method: string, address: string, headers?: Readonly<Record<string, string>>, body?: string): Promise<Response>
   stopProvider(): Promise<void>
-  close(): Promise<void>
 }
 
 export async function openStand(over: Partial<PortalConfig> = {}, hosts = [KUMA, GRAFANA]): Promise<Stand> {
@@ -196,7 +195,7 @@ export async function openStand(over: Partial<PortalConfig> = {}, hosts = [KUMA,
     ask: (method, address, headers = {}, body) =>
       transport(new URL(address), { method, headers: new Headers(headers), ...(body === undefined ? {} : { body }) }),
     stopProvider,
-    async close() {
+    async [Symbol.asyncDispose]() {
       await stopProvider()
       await sessions.close()
       rmSync(folder, { recursive: true, force: true })

@@ -1,7 +1,8 @@
-import { afterAll, beforeAll, expect, test } from 'bun:test'
+import { expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { type Gate, startGate } from '../../kit/gate.ts'
-import { type BadProvider, startBadProvider } from '../../kit/provider/bad-provider.ts'
+import { startGate } from '../../kit/gate.ts'
+import { untilTheEnd } from '../../kit/opened.ts'
+import { startBadProvider } from '../../kit/provider/bad-provider.ts'
 import { ATTACK_RUNS } from '../../kit/wire/odd-targets.ts'
 import { rawRequest } from '../../kit/wire/through.ts'
 import { sendRaw } from '../../kit/wire/wire.ts'
@@ -9,13 +10,12 @@ import { sendRaw } from '../../kit/wire/wire.ts'
 const HOST = 'app.example'
 const MARK = 'xss7<svg onload=alert(7)>"\'`'
 
-let provider: BadProvider
-let gate: Gate
 let cookie: string
 
-beforeAll(async () => {
-  provider = await startBadProvider()
-  gate = await startGate(
+const keep = untilTheEnd()
+const provider = keep(await startBadProvider())
+const gate = keep(
+  await startGate(
     `[providers.id]
 issuer = "${provider.issuer}"
 client_id = "client-1_a"
@@ -39,13 +39,9 @@ respond = { body = "in" }
 portal = "home"
 allow = ["admin", { guest_link = true }]
 `,
-  )
-  cookie = (await gate.signIn(HOST, { sub: 'ada', name: MARK, email: `${MARK}@x` })).cookie
-})
-afterAll(async () => {
-  await gate[Symbol.asyncDispose]()
-  await provider.stop()
-})
+  ),
+)
+cookie = (await gate.signIn(HOST, { sub: 'ada', name: MARK, email: `${MARK}@x` })).cookie
 
 const PAGES = [
   '',

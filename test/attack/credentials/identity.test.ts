@@ -1,7 +1,8 @@
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import { type Gate, PORTAL, startGate } from '../../kit/gate.ts'
+import { describe, expect, test } from 'bun:test'
+import { PORTAL, startGate } from '../../kit/gate.ts'
+import { untilTheEnd } from '../../kit/opened.ts'
 import { linesOf, rawRequest, sendThrough } from '../../kit/wire/through.ts'
-import { httpResponse, type RawUpstream, startRawUpstream } from '../../kit/wire/wire.ts'
+import { httpResponse, startRawUpstream } from '../../kit/wire/wire.ts'
 
 /** Routes that tell their upstream who someone is, and routes that do not, open and closed. */
 const HOSTS = {
@@ -62,25 +63,17 @@ const NAMES = [
   'x-sallyport-token',
 ]
 
-let upstream: RawUpstream
-let gate: Gate
 const cookies = new Map<Host, string>()
 
-beforeAll(async () => {
-  upstream = await startRawUpstream([httpResponse(200, 'UPSTREAM')])
-  const routes = Object.entries(HOSTS).map(
-    ([host, rest]) => `[[routes]]\nhost = "${host}.example"\nupstream = "http://127.0.0.1:${upstream.port}"\n${rest}\n`,
-  )
-  gate = await startGate(PORTAL + routes.join('\n'))
-  for (const host of Object.keys(HOSTS) as Host[]) {
-    cookies.set(host, (await gate.signIn(`${host}.example`, { sub: 'bob', name: 'Bob' })).cookie)
-  }
-})
-
-afterAll(async () => {
-  await gate[Symbol.asyncDispose]()
-  await upstream.close()
-})
+const keep = untilTheEnd()
+const upstream = keep(await startRawUpstream([httpResponse(200, 'UPSTREAM')]))
+const routes = Object.entries(HOSTS).map(
+  ([host, rest]) => `[[routes]]\nhost = "${host}.example"\nupstream = "http://127.0.0.1:${upstream.port}"\n${rest}\n`,
+)
+const gate = keep(await startGate(PORTAL + routes.join('\n')))
+for (const host of Object.keys(HOSTS) as Host[]) {
+  cookies.set(host, (await gate.signIn(`${host}.example`, { sub: 'bob', name: 'Bob' })).cookie)
+}
 
 /** Sends raw field lines to a host; answers the status and the head that the upstream received, null for none. */
 async function ask(

@@ -1,50 +1,41 @@
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { describe, expect, test } from 'bun:test'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { runTokens } from '../../../src/cli/tokens.ts'
-import { type FakeClock, fakeClock, quietPorts } from '../../kit/clock.ts'
+import { fakeClock, quietPorts } from '../../kit/clock.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
-import { eventually, type Gate, startGate } from '../../kit/gate.ts'
+import { eventually, startGate } from '../../kit/gate.ts'
 import { runIn } from '../../kit/io.ts'
-import { type BadProvider, type Misbehaviour, startBadProvider } from '../../kit/provider/bad-provider.ts'
-import {
-  hasHead,
-  httpResponse,
-  openWire,
-  type RawUpstream,
-  sendRaw,
-  startRawUpstream,
-  type WireResponse,
-} from '../../kit/wire/wire.ts'
+import { untilTheEnd } from '../../kit/opened.ts'
+import { type Misbehaviour, startBadProvider } from '../../kit/provider/bad-provider.ts'
+import { hasHead, httpResponse, openWire, sendRaw, startRawUpstream, type WireResponse } from '../../kit/wire/wire.ts'
 
 const AUDIENCE = 'https://gate.example/api'
 const HASH = '$2y$04$dRuo0H3THqMPxQdrZ.yac.TW2vG7Njo8HARhL2xXxLeaDh0fP/Fo2'
 
-let clock: FakeClock
-let provider: BadProvider
-let upstream: RawUpstream
-let gate: Gate
-let folder: ReturnType<typeof temporaryFolder>
 /** Every address that a provider's name leads to and the gate asked for. */
 const fetched: string[] = []
 
-beforeAll(async () => {
-  clock = fakeClock(Date.now())
-  folder = temporaryFolder()
-  const nowS = () => Math.floor(clock.now() / 1000)
-  provider = await startBadProvider(nowS)
-  upstream = await startRawUpstream(async connection => {
+const keep = untilTheEnd()
+const clock = fakeClock(Date.now())
+const folder = keep(temporaryFolder())
+const nowS = () => Math.floor(clock.now() / 1000)
+const provider = keep(await startBadProvider(nowS))
+const upstream = keep(
+  await startRawUpstream(async connection => {
     while (!connection.isClosed) {
       await connection.receive({ until: hasHead, timeoutMs: 60_000 })
       const isStream = connection.received.toString('latin1').includes('GET /events')
       const head = 'HTTP/1.1 200 X\r\nContent-Type: text/event-stream\r\n\r\ndata: begun\n\n'
       await connection.send(isStream ? head : httpResponse(200, 'UPSTREAM'))
     }
-  })
-  writeFileSync(join(folder.path, 'people'), `ada:${HASH}\n`)
-  const route = (more: string, host = 'app.test') =>
-    `[[routes]]\nhost = "${host}"\nupstream = "http://127.0.0.1:${upstream.port}"\nportal = "home"\nheaders = "x-token"\n${more}\n`
-  gate = await startGate(
+  }),
+)
+writeFileSync(join(folder.path, 'people'), `ada:${HASH}\n`)
+const route = (more: string, host = 'app.test') =>
+  `[[routes]]\nhost = "${host}"\nupstream = "http://127.0.0.1:${upstream.port}"\nportal = "home"\nheaders = "x-token"\n${more}\n`
+const gate = keep(
+  await startGate(
     `
 [providers.id]
 issuer = "${provider.issuer}"
@@ -74,15 +65,8 @@ ${route('path = "/people"\nallow = ["user"]')}
         },
       },
     },
-  )
-})
-
-afterAll(async () => {
-  await gate[Symbol.asyncDispose]()
-  provider.stop()
-  await upstream.close()
-  folder[Symbol.dispose]()
-})
+  ),
+)
 
 /** A raw request with these lines among its fields; what came back, and whether the upstream heard of it. */
 async function send(

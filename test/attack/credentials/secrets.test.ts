@@ -1,9 +1,10 @@
-import { afterAll, beforeAll, expect, test } from 'bun:test'
+import { expect, test } from 'bun:test'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { BrowserLite } from '../../kit/browser/browser-lite.ts'
-import { type Gate, startGate } from '../../kit/gate.ts'
-import { BAD_PROVIDER_CLIENT, type BadProvider, startBadProvider } from '../../kit/provider/bad-provider.ts'
+import { startGate } from '../../kit/gate.ts'
+import { untilTheEnd } from '../../kit/opened.ts'
+import { BAD_PROVIDER_CLIENT, startBadProvider } from '../../kit/provider/bad-provider.ts'
 import { rawRequest } from '../../kit/wire/through.ts'
 import { sendRaw } from '../../kit/wire/wire.ts'
 
@@ -12,15 +13,14 @@ const QUERY = 'QUERY-SECRET'
 const FIELD = 'FIELD-SECRET'
 const BODY = 'BODY-SECRET'
 
-let provider: BadProvider
-let gate: Gate
 /** What the gate's answers held, all of them. */
 const answers: string[] = []
 const addresses: string[] = []
 
-beforeAll(async () => {
-  provider = await startBadProvider()
-  gate = await startGate(
+const keep = untilTheEnd()
+const provider = keep(await startBadProvider())
+const gate = keep(
+  await startGate(
     `[providers.id]
 issuer = "${provider.issuer}"
 client_id = "${BAD_PROVIDER_CLIENT.clientId}"
@@ -51,12 +51,8 @@ allow = ["user"]
 tokens = true
 `,
     { server: 'log_level = "debug"\naccess_log = true' },
-  )
-})
-afterAll(async () => {
-  await gate[Symbol.asyncDispose]()
-  await provider.stop()
-})
+  ),
+)
 
 function browser(): BrowserLite {
   return new BrowserLite({

@@ -3,30 +3,26 @@
  *
  * Each case is sent raw; of what is refused the application sees nothing.
  */
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { describe, expect, test } from 'bun:test'
 import { runTokens } from '../../../src/cli/tokens.ts'
 import { openSessionState } from '../../../src/process/session-state.ts'
 import { quietPorts } from '../../kit/clock.ts'
-import { type Gate, PORTAL, startGate } from '../../kit/gate.ts'
+import { PORTAL, startGate } from '../../kit/gate.ts'
 import { runIn } from '../../kit/io.ts'
+import { untilTheEnd } from '../../kit/opened.ts'
 import { linesOf, rawRequest, sendThrough } from '../../kit/wire/through.ts'
-import { httpResponse, type RawUpstream, sendRaw, startRawUpstream } from '../../kit/wire/wire.ts'
+import { httpResponse, sendRaw, startRawUpstream } from '../../kit/wire/wire.ts'
 
 const APP = 'app.example'
 
-let upstream: RawUpstream
-let other: RawUpstream
-let gate: Gate
-let user: string
-let admin: string
-
-beforeAll(async () => {
-  upstream = await startRawUpstream([httpResponse(201)])
-  other = await startRawUpstream([httpResponse(201)])
-  const to = `upstream = "http://127.0.0.1:${upstream.port}"`
-  const route = (path: string, allow: string, more = to, host = APP) =>
-    `[[routes]]\nhost = "${host}"\npath = "${path}"\nportal = "home"\nallow = ${allow}\n${more}\n`
-  gate = await startGate(
+const keep = untilTheEnd()
+const upstream = keep(await startRawUpstream([httpResponse(201)]))
+const other = keep(await startRawUpstream([httpResponse(201)]))
+const to = `upstream = "http://127.0.0.1:${upstream.port}"`
+const route = (path: string, allow: string, more = to, host = APP) =>
+  `[[routes]]\nhost = "${host}"\npath = "${path}"\nportal = "home"\nallow = ${allow}\n${more}\n`
+const gate = keep(
+  await startGate(
     [
       PORTAL.replace(
         'insecure_cookies = true',
@@ -49,15 +45,10 @@ beforeAll(async () => {
       route('/proxied', '["user"]', to, 'asked.example'),
     ].join('\n'),
     { server: 'trusted_proxies = ["127.0.0.1"]\nverify = "127.0.0.1:0"' },
-  )
-  user = `Cookie: ${(await gate.signIn(APP, { sub: 'bob' })).cookie}`
-  admin = `Cookie: ${(await gate.signIn(APP, { sub: 'ada', groups: ['admins'] })).cookie}`
-})
-afterAll(async () => {
-  await gate[Symbol.asyncDispose]()
-  await upstream.close()
-  await other.close()
-})
+  ),
+)
+const user = `Cookie: ${(await gate.signIn(APP, { sub: 'bob' })).cookie}`
+const admin = `Cookie: ${(await gate.signIn(APP, { sub: 'ada', groups: ['admins'] })).cookie}`
 
 /** The answer's status, and the lines of these fields that the application got; none where it saw nothing. */
 async function ask(line: string, ...fields: readonly string[]) {

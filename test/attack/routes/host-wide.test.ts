@@ -1,9 +1,10 @@
 /** Fields by which one application's answer would act on a whole host, or speak as the gate. */
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import { type Gate, PORTAL, startGate } from '../../kit/gate.ts'
+import { describe, expect, test } from 'bun:test'
+import { PORTAL, startGate } from '../../kit/gate.ts'
+import { untilTheEnd } from '../../kit/opened.ts'
 import { rawRequest } from '../../kit/wire/through.ts'
 import { acceptWebSocket, askForWebSocket } from '../../kit/wire/websocket.ts'
-import { type RawUpstream, sendRaw, startRawUpstream, type WireResponse } from '../../kit/wire/wire.ts'
+import { sendRaw, startRawUpstream, type WireResponse } from '../../kit/wire/wire.ts'
 
 const ACTS: readonly (readonly [name: string, value: string])[] = [
   ['Clear-Site-Data', '"*"'],
@@ -14,11 +15,9 @@ const ACTS: readonly (readonly [name: string, value: string])[] = [
 ]
 const OURS = ['X-Sallyport-Sign-In', 'X-Sallyport-Token', 'x-sallyport-anything']
 
-let upstream: RawUpstream
-let gate: Gate
-
-beforeAll(async () => {
-  upstream = await startRawUpstream(async connection => {
+const keep = untilTheEnd()
+const upstream = keep(
+  await startRawUpstream(async connection => {
     while (!connection.isClosed) {
       const { raw } = await connection.receive({ until: got => got.includes('\r\n\r\n'), timeoutMs: 60_000 })
       const asked = raw.toString('latin1')
@@ -32,11 +31,13 @@ beforeAll(async () => {
       if (asked.includes('/socket ')) await connection.send(acceptWebSocket({ raw }, fields))
       else await connection.send(`HTTP/1.1 200 OK\r\nContent-Length: 2\r\n${fields.join('\r\n')}\r\n\r\nok`)
     }
-  })
-  const route = (more: string) =>
-    `[[routes]]\nhost = "app.example"\nupstream = "http://127.0.0.1:${upstream.port}"\nallow = "public"\n${more}\n`
-  const passed = [...ACTS.map(([name]) => name), 'Service-Worker-Allowed'].map(name => `"${name}"`)
-  gate = await startGate(
+  }),
+)
+const route = (more: string) =>
+  `[[routes]]\nhost = "app.example"\nupstream = "http://127.0.0.1:${upstream.port}"\nallow = "public"\n${more}\n`
+const passed = [...ACTS.map(([name]) => name), 'Service-Worker-Allowed'].map(name => `"${name}"`)
+const gate = keep(
+  await startGate(
     [
       PORTAL,
       route(''),
@@ -45,12 +46,8 @@ beforeAll(async () => {
       route('path = "/some"\npass_fields = "Clear-Site-Data"'),
       '[[routes]]\nhost = "closed.example"\nrespond = { body = "closed" }\nportal = "home"\nallow = ["user"]\n',
     ].join('\n'),
-  )
-})
-afterAll(async () => {
-  await gate[Symbol.asyncDispose]()
-  await upstream.close()
-})
+  ),
+)
 
 function ask(path: string, fields: readonly string[] = []): Promise<WireResponse> {
   return sendRaw(gate.port, rawRequest(`GET ${path}`, 'app.example', fields))

@@ -1,37 +1,26 @@
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import { type Gate, PORTAL, startGate } from '../../kit/gate.ts'
+import { describe, expect, test } from 'bun:test'
+import { PORTAL, startGate } from '../../kit/gate.ts'
+import { untilTheEnd } from '../../kit/opened.ts'
 import { linesOf, rawRequest, sendThrough } from '../../kit/wire/through.ts'
-import { httpResponse, type RawUpstream, startRawUpstream } from '../../kit/wire/wire.ts'
+import { httpResponse, startRawUpstream } from '../../kit/wire/wire.ts'
 
+const keep = untilTheEnd()
 /** A closed host, an open one, and names below a wildcard, of which one is open and belongs to no portal. */
-let upstream: RawUpstream
-let gate: Gate
+const upstream = keep(await startRawUpstream([httpResponse(200, 'UPSTREAM')]))
+const route = (host: string, more: string) =>
+  `[[routes]]\nhost = "${host}"\nupstream = "http://127.0.0.1:${upstream.port}"\n${more}\n`
+const toml = [
+  PORTAL,
+  route('closed.example', 'portal = "home"\nallow = ["user"]\nheaders = "x-token"'),
+  route('open.example', 'allow = "public"'),
+  route('*.wild.example', 'portal = "home"\nallow = ["user"]'),
+  route('open.wild.example', 'allow = "public"'),
+  route('127.0.0.1', 'allow = ["admin"]\nportal = "home"'),
+].join('\n')
+const gate = keep(await startGate(toml))
 /** The same behind a proxy on this machine that is trusted. */
-let behind: Gate
-let cookie: string
-
-beforeAll(async () => {
-  upstream = await startRawUpstream([httpResponse(200, 'UPSTREAM')])
-  const route = (host: string, more: string) =>
-    `[[routes]]\nhost = "${host}"\nupstream = "http://127.0.0.1:${upstream.port}"\n${more}\n`
-  const toml = [
-    PORTAL,
-    route('closed.example', 'portal = "home"\nallow = ["user"]\nheaders = "x-token"'),
-    route('open.example', 'allow = "public"'),
-    route('*.wild.example', 'portal = "home"\nallow = ["user"]'),
-    route('open.wild.example', 'allow = "public"'),
-    route('127.0.0.1', 'allow = ["admin"]\nportal = "home"'),
-  ].join('\n')
-  gate = await startGate(toml)
-  behind = await startGate(toml, { server: 'trusted_proxies = ["127.0.0.1"]' })
-  cookie = (await gate.signIn('closed.example', { sub: 'bob' })).cookie
-})
-
-afterAll(async () => {
-  await gate[Symbol.asyncDispose]()
-  await behind[Symbol.asyncDispose]()
-  await upstream.close()
-})
+const behind = keep(await startGate(toml, { server: 'trusted_proxies = ["127.0.0.1"]' }))
+const cookie = (await gate.signIn('closed.example', { sub: 'bob' })).cookie
 
 function ask(host: string, fields: readonly string[] = [], at = gate) {
   return sendThrough(at.port, upstream, Buffer.from(rawRequest('GET /x', host, fields), 'latin1'))

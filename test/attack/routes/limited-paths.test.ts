@@ -1,69 +1,65 @@
-import { afterAll, beforeAll, expect, test } from 'bun:test'
+import { expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { runTokens } from '../../../src/cli/tokens.ts'
 import { openSessionState } from '../../../src/process/session-state.ts'
 import { quietPorts } from '../../kit/clock.ts'
-import { type Gate, PORTAL, startGate } from '../../kit/gate.ts'
+import { PORTAL, startGate } from '../../kit/gate.ts'
 import { runIn } from '../../kit/io.ts'
+import { untilTheEnd } from '../../kit/opened.ts'
 import { ATTACK_RUNS, oddTargets } from '../../kit/wire/odd-targets.ts'
 import { isOwn, readingsOf } from '../../kit/wire/readings.ts'
 import { rawRequest, sendThrough } from '../../kit/wire/through.ts'
-import { httpResponse, type RawUpstream, startRawUpstream } from '../../kit/wire/wire.ts'
+import { httpResponse, startRawUpstream } from '../../kit/wire/wire.ts'
 
 /** Where a token and a guest link are good, below a route that is open to both everywhere else. */
 const LIMITS = ['/shared', '/Docs/Mine', '/api/v1'] as const
 const OTHERS = ['/', '/share', '/docs/mine', '/api', '/admin', '/api/v1/../v2']
 
-let upstream: RawUpstream
-let gate: Gate
 /** By the path that each is limited to, a field for each way in. */
 const fields = new Map<string, readonly string[]>()
 
-beforeAll(async () => {
-  upstream = await startRawUpstream([httpResponse(200, 'UPSTREAM')])
-  const route = (path: string, more: string) =>
-    `[[routes]]\nhost = "app.example"\npath = "${path}"\nupstream = "http://127.0.0.1:${upstream.port}"\nportal = "home"\ntokens = true\n${more}\n`
-  gate = await startGate(
+const keep = untilTheEnd()
+const upstream = keep(await startRawUpstream([httpResponse(200, 'UPSTREAM')]))
+const route = (path: string, more: string) =>
+  `[[routes]]\nhost = "app.example"\npath = "${path}"\nupstream = "http://127.0.0.1:${upstream.port}"\nportal = "home"\ntokens = true\n${more}\n`
+const gate = keep(
+  await startGate(
     PORTAL.replace('insecure_cookies = true', 'insecure_cookies = true\nguest_links = { allow = ["admin"] }') +
       route('/', 'allow = ["user", { guest_link = true }]') +
       route('/api', 'strip_prefix = "/api"\nallow = ["user", { guest_link = true }]'),
-  )
-  const { sessions } = openSessionState(gate.server.config, quietPorts({ now: Date.now }))
-  for (const path of LIMITS) {
-    const argv = [
-      'create',
-      '--json',
-      '--name',
-      'n',
-      '--portal',
-      'home',
-      '--service',
-      's',
-      '--roles',
-      'user',
-      '--path',
-      path,
-    ]
-    const { out } = await runIn(gate.folder, io => runTokens(argv, io, { ...io, ...quietPorts({ now: Date.now }) }))
-    const link = {
-      portal: 'home',
-      name: 'n',
-      host: 'app.example',
-      path,
-      landing: path,
-      by: null,
-      uses: 1,
-      lifetimeMs: 60_000,
-    }
-    const used = await sessions.links.use((await sessions.links.create(link)).text)
-    fields.set(path, [`Authorization: Bearer ${JSON.parse(out).token}`, `Cookie: sallyport-guest-abc=${used?.cookie}`])
+  ),
+)
+const { sessions } = openSessionState(gate.server.config, quietPorts({ now: Date.now }))
+for (const path of LIMITS) {
+  const argv = [
+    'create',
+    '--json',
+    '--name',
+    'n',
+    '--portal',
+    'home',
+    '--service',
+    's',
+    '--roles',
+    'user',
+    '--path',
+    path,
+  ]
+  const { out } = await runIn(gate.folder, io => runTokens(argv, io, { ...io, ...quietPorts({ now: Date.now }) }))
+  const link = {
+    portal: 'home',
+    name: 'n',
+    host: 'app.example',
+    path,
+    landing: path,
+    by: null,
+    uses: 1,
+    lifetimeMs: 60_000,
   }
-  await sessions.close()
-})
-afterAll(async () => {
-  await gate[Symbol.asyncDispose]()
-  await upstream.close()
-})
+  const used = await sessions.links.use((await sessions.links.create(link)).text)
+  fields.set(path, [`Authorization: Bearer ${JSON.parse(out).token}`, `Cookie: sallyport-guest-abc=${used?.cookie}`])
+}
+await sessions.close()
 
 /** Whether some backend could make of what it received a path outside of this one. */
 function leaves(received: string, path: string): string | null {

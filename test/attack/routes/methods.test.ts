@@ -1,21 +1,19 @@
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { describe, expect, test } from 'bun:test'
 import { runTokens } from '../../../src/cli/tokens.ts'
 import { quietPorts } from '../../kit/clock.ts'
-import { type Gate, PORTAL, startGate } from '../../kit/gate.ts'
+import { PORTAL, startGate } from '../../kit/gate.ts'
 import { runIn } from '../../kit/io.ts'
+import { untilTheEnd } from '../../kit/opened.ts'
 import { rawRequest, sendThrough } from '../../kit/wire/through.ts'
-import { httpResponse, type RawUpstream, startRawUpstream } from '../../kit/wire/wire.ts'
+import { httpResponse, startRawUpstream } from '../../kit/wire/wire.ts'
 
+const keep = untilTheEnd()
 /** An API that may only be read, beside an application where any method goes. */
-let upstream: RawUpstream
-let gate: Gate
-let cookie: string
-
-beforeAll(async () => {
-  upstream = await startRawUpstream([httpResponse(200, 'UPSTREAM')])
-  const route = (path: string, more: string) =>
-    `[[routes]]\nhost = "app.example"\npath = "${path}"\nupstream = "http://127.0.0.1:${upstream.port}"\nportal = "home"\nallow = ["user"]\n${more}\n`
-  gate = await startGate(
+const upstream = keep(await startRawUpstream([httpResponse(200, 'UPSTREAM')]))
+const route = (path: string, more: string) =>
+  `[[routes]]\nhost = "app.example"\npath = "${path}"\nupstream = "http://127.0.0.1:${upstream.port}"\nportal = "home"\nallow = ["user"]\n${more}\n`
+const gate = keep(
+  await startGate(
     [
       PORTAL,
       route('/', 'tokens = true'),
@@ -23,14 +21,9 @@ beforeAll(async () => {
       route('/ruled', 'deny = [{ methods = ["DELETE"] }]'),
       route('/asked', 'cors_preflight = true'),
     ].join('\n'),
-  )
-  cookie = (await gate.signIn('app.example', { sub: 'bob' })).cookie
-})
-
-afterAll(async () => {
-  await gate[Symbol.asyncDispose]()
-  await upstream.close()
-})
+  ),
+)
+const cookie = (await gate.signIn('app.example', { sub: 'bob' })).cookie
 
 const OVERRIDES = [
   'X-HTTP-Method-Override: DELETE',

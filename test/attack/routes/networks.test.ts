@@ -1,26 +1,24 @@
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { describe, expect, test } from 'bun:test'
 import { findClient } from '../../../src/base/client-address.ts'
 import { compileNetworks } from '../../../src/base/net.ts'
 import { type Gate, PORTAL, startGate } from '../../kit/gate.ts'
-import { httpResponse, type RawUpstream, sendRaw, startRawUpstream } from '../../kit/wire/wire.ts'
+import { untilTheEnd } from '../../kit/opened.ts'
+import { httpResponse, sendRaw, startRawUpstream } from '../../kit/wire/wire.ts'
 
 /** A host open to an inner network without a sign-in, and one that an outer network may not open. */
 const INNER = 'inner.example'
 const BANNED = 'banned.example'
 
-let upstream: RawUpstream
-/** Behind a proxy on this machine that is trusted; and one that trusts nobody. Both let this machine's own network in. */
-let trusting: Gate
-let direct: Gate
-
-beforeAll(async () => {
-  upstream = await startRawUpstream(async connection => {
+const keep = untilTheEnd()
+const upstream = keep(
+  await startRawUpstream(async connection => {
     while (!connection.isClosed) {
       await connection.receive({ until: received => received.includes('\r\n\r\n'), timeoutMs: 60_000 })
       await connection.send(httpResponse(200, 'UPSTREAM'))
     }
-  })
-  const toml = `${PORTAL}
+  }),
+)
+const toml = `${PORTAL}
 [[routes]]
 host = "${INNER}"
 upstream = "http://127.0.0.1:${upstream.port}"
@@ -32,15 +30,9 @@ upstream = "http://127.0.0.1:${upstream.port}"
 allow = "public"
 deny = [{ networks = ["203.0.113.0/24", "2001:db8::/32"] }]
 `
-  trusting = await startGate(toml, { server: 'trusted_proxies = ["127.0.0.1", "192.0.2.0/24"]' })
-  direct = await startGate(toml.replaceAll('127.0.0.0/8', '127.0.0.1/32'))
-})
-
-afterAll(async () => {
-  await trusting[Symbol.asyncDispose]()
-  await direct[Symbol.asyncDispose]()
-  await upstream.close()
-})
+/** Behind a proxy on this machine that is trusted; and one that trusts nobody. Both let this machine's own network in. */
+const trusting = keep(await startGate(toml, { server: 'trusted_proxies = ["127.0.0.1", "192.0.2.0/24"]' }))
+const direct = keep(await startGate(toml.replaceAll('127.0.0.0/8', '127.0.0.1/32')))
 
 /** Whether a request with these raw lines among its fields reached the upstream. */
 async function reaches(gate: Gate, host: string, lines: readonly string[]): Promise<boolean> {

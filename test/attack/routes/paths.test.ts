@@ -1,9 +1,10 @@
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { type Gate, PORTAL, startGate } from '../../kit/gate.ts'
+import { PORTAL, startGate } from '../../kit/gate.ts'
+import { untilTheEnd } from '../../kit/opened.ts'
 import { ATTACK_RUNS } from '../../kit/wire/odd-targets.ts'
 import { isOwn, needsOf, type PathRule, readingsOf } from '../../kit/wire/readings.ts'
-import { httpResponse, type RawUpstream, sendRaw, startRawUpstream } from '../../kit/wire/wire.ts'
+import { httpResponse, sendRaw, startRawUpstream } from '../../kit/wire/wire.ts'
 
 /** One host split by path: anyone, those who signed in, admins. The signed-in person here is no admin. */
 const RULES: readonly PathRule[] = [
@@ -15,33 +16,25 @@ const RULES: readonly PathRule[] = [
   { path: '/kate', allow: 'admin' },
 ]
 
-let upstream: RawUpstream
-let gate: Gate
-let cookie: string
-
-beforeAll(async () => {
-  upstream = await startRawUpstream(async connection => {
+const keep = untilTheEnd()
+const upstream = keep(
+  await startRawUpstream(async connection => {
     while (!connection.isClosed) {
       await connection.receive({ until: received => received.includes('\r\n\r\n'), timeoutMs: 60_000 })
       await connection.send(httpResponse(200, 'UPSTREAM'))
     }
-  })
-  const routes = RULES.map(
-    ({ path, allow }) => `[[routes]]
+  }),
+)
+const routes = RULES.map(
+  ({ path, allow }) => `[[routes]]
 host = "app.example"
 path = "${path}"
 upstream = "http://127.0.0.1:${upstream.port}"
 ${allow === 'public' ? 'allow = "public"' : `portal = "home"\nallow = ["${allow}"]`}
 `,
-  )
-  gate = await startGate(PORTAL + routes.join('\n'))
-  cookie = (await gate.signIn('app.example', { sub: 'bob' })).cookie
-})
-
-afterAll(async () => {
-  await gate[Symbol.asyncDispose]()
-  await upstream.close()
-})
+)
+const gate = keep(await startGate(PORTAL + routes.join('\n')))
+const cookie = (await gate.signIn('app.example', { sub: 'bob' })).cookie
 
 /** Sends a raw target; answers the status and the target that the upstream received, if it did. */
 async function ask(target: string, isSignedIn: boolean): Promise<{ status: number; received: string | null }> {

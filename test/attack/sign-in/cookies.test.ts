@@ -1,18 +1,16 @@
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { type Gate, PORTAL, startGate } from '../../kit/gate.ts'
+import { PORTAL, startGate } from '../../kit/gate.ts'
+import { untilTheEnd } from '../../kit/opened.ts'
 import { linesOf, rawRequest, sendThrough } from '../../kit/wire/through.ts'
-import { hasHead, httpResponse, type RawUpstream, startRawUpstream } from '../../kit/wire/wire.ts'
+import { hasHead, httpResponse, startRawUpstream } from '../../kit/wire/wire.ts'
 
-let upstream: RawUpstream
-let gate: Gate
-let cookie: string
-let token: string
 /** What the upstream answers with, besides its status. */
 let setCookies: readonly string[] = []
 
-beforeAll(async () => {
-  upstream = await startRawUpstream(async connection => {
+const keep = untilTheEnd()
+const upstream = keep(
+  await startRawUpstream(async connection => {
     while (!connection.isClosed) {
       await connection.receive({ until: hasHead, timeoutMs: 60_000 })
       await connection.send(
@@ -23,20 +21,17 @@ beforeAll(async () => {
         ),
       )
     }
-  })
-  const route = (host: string, more: string) =>
-    `[[routes]]\nhost = "${host}.example"\nupstream = "http://127.0.0.1:${upstream.port}"\n${more}\n`
-  gate = await startGate(
+  }),
+)
+const route = (host: string, more: string) =>
+  `[[routes]]\nhost = "${host}.example"\nupstream = "http://127.0.0.1:${upstream.port}"\n${more}\n`
+const gate = keep(
+  await startGate(
     [PORTAL, route('closed', 'portal = "home"\nallow = ["user"]'), route('open', 'allow = "public"')].join('\n'),
-  )
-  cookie = (await gate.signIn('closed.example', { sub: 'bob' })).cookie
-  token = cookie.slice(cookie.indexOf('=') + 1)
-})
-
-afterAll(async () => {
-  await gate[Symbol.asyncDispose]()
-  await upstream.close()
-})
+  ),
+)
+const cookie = (await gate.signIn('closed.example', { sub: 'bob' })).cookie
+const token = cookie.slice(cookie.indexOf('=') + 1)
 
 function ask(host: string, fields: readonly string[]) {
   return sendThrough(gate.port, upstream, Buffer.from(rawRequest('GET /', host, fields), 'latin1'))

@@ -1,24 +1,20 @@
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import { type Gate, PORTAL, startGate } from '../../kit/gate.ts'
+import { describe, expect, test } from 'bun:test'
+import { PORTAL, startGate } from '../../kit/gate.ts'
+import { untilTheEnd } from '../../kit/opened.ts'
 import { rawRequest, sendThrough } from '../../kit/wire/through.ts'
 import { WEBSOCKET_FIELDS } from '../../kit/wire/websocket.ts'
-import { httpResponse, type RawUpstream, sendRaw, startRawUpstream } from '../../kit/wire/wire.ts'
+import { httpResponse, sendRaw, startRawUpstream } from '../../kit/wire/wire.ts'
 
-let upstream: RawUpstream
-let gate: Gate
-let cookie: string
-let openCookie: string
-let other: { readonly cookie: string; readonly sessionId: string }
-
-beforeAll(async () => {
-  upstream = await startRawUpstream([httpResponse(200, 'UPSTREAM')])
-  const route = (host: string, more: string) =>
-    `[[routes]]\nhost = "${host}.example"\nupstream = "http://127.0.0.1:${upstream.port}"\n${more}\n`
-  const portal = PORTAL.replace(
-    'insecure_cookies = true',
-    'insecure_cookies = true\npersonal_tokens = true\nadmin_role = "admin"',
-  )
-  gate = await startGate(
+const keep = untilTheEnd()
+const upstream = keep(await startRawUpstream([httpResponse(200, 'UPSTREAM')]))
+const route = (host: string, more: string) =>
+  `[[routes]]\nhost = "${host}.example"\nupstream = "http://127.0.0.1:${upstream.port}"\n${more}\n`
+const portal = PORTAL.replace(
+  'insecure_cookies = true',
+  'insecure_cookies = true\npersonal_tokens = true\nadmin_role = "admin"',
+)
+const gate = keep(
+  await startGate(
     [
       portal,
       // A portal that is on several hosts makes no tokens.
@@ -28,16 +24,11 @@ beforeAll(async () => {
       route('open', 'allow = "public"'),
       route('inner', 'allow = [{ networks = ["127.0.0.0/8"], anonymous = true }]'),
     ].join('\n'),
-  )
-  cookie = (await gate.signIn('closed.example', { sub: 'ada', groups: ['admins'] })).cookie
-  openCookie = (await gate.signIn('told.example', { sub: 'ada' }, 'told')).cookie
-  other = await gate.signIn('closed.example', { sub: 'bob' })
-})
-
-afterAll(async () => {
-  await gate[Symbol.asyncDispose]()
-  await upstream.close()
-})
+  ),
+)
+const cookie = (await gate.signIn('closed.example', { sub: 'ada', groups: ['admins'] })).cookie
+const openCookie = (await gate.signIn('told.example', { sub: 'ada' }, 'told')).cookie
+const other = await gate.signIn('closed.example', { sub: 'bob' })
 
 describe('a WebSocket that a page of another site asks for', () => {
   const asked = (host: string, fields: readonly string[]) =>

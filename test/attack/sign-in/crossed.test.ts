@@ -1,14 +1,13 @@
-import { afterAll, beforeAll, expect, test } from 'bun:test'
-import { type Gate, PORTAL, startGate } from '../../kit/gate.ts'
+import { expect, test } from 'bun:test'
+import { PORTAL, startGate } from '../../kit/gate.ts'
+import { untilTheEnd } from '../../kit/opened.ts'
 
 const PEOPLE = 50
 const ROUNDS = 30
 
-let upstream: Bun.Server<undefined>
-let gate: Gate
-
-beforeAll(async () => {
-  upstream = Bun.serve({
+const keep = untilTheEnd()
+const upstream = keep(
+  Bun.serve({
     port: 0,
     hostname: '127.0.0.1',
     async fetch(request) {
@@ -20,8 +19,10 @@ beforeAll(async () => {
         headers: { 'set-cookie': `for=${headers.get('x-mine')}` },
       })
     },
-  })
-  gate = await startGate(
+  }),
+)
+const gate = keep(
+  await startGate(
     `${PORTAL}[[routes]]
 host = "app.example"
 upstream = "http://127.0.0.1:${upstream.port}"
@@ -30,12 +31,8 @@ allow = ["user"]
 headers = "x-token"
 `,
     { sessions: 'cache = 10' },
-  )
-})
-afterAll(async () => {
-  await gate[Symbol.asyncDispose]()
-  await upstream.stop(true)
-})
+  ),
+)
 
 test('fifty people who ask all at once, on shared connections and out of a small memory, each get their own answers', async () => {
   const people = await Promise.all(

@@ -1,18 +1,19 @@
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { describe, expect, test } from 'bun:test'
 import { makeIdentity } from '../../../src/identity/identity.ts'
 import { openSessionState } from '../../../src/process/session-state.ts'
 import { quietPorts } from '../../kit/clock.ts'
-import { type Gate, PORTAL, startGate } from '../../kit/gate.ts'
+import { PORTAL, startGate } from '../../kit/gate.ts'
+import { untilTheEnd } from '../../kit/opened.ts'
 
 /** Over plain HTTP browsers say nothing of where a form comes from but an Origin, which a page can make `null`. */
 const FROM_NOWHERE = { origin: 'null', 'content-type': 'application/x-www-form-urlencoded' }
 const PAGE = { accept: 'text/html' }
 
-let gate: Gate
-beforeAll(async () => {
-  const route = (host: string) =>
-    `[[routes]]\nhost = "${host}"\nupstream = "http://127.0.0.1:9"\nportal = "away"\nallow = ["user", { guest_link = true }]\nheaders = "x-token"\nkeep_posts = "1KiB"\n`
-  gate = await startGate(`${PORTAL.slice(0, PORTAL.indexOf('[portals.home]'))}
+const keep = untilTheEnd()
+const route = (host: string) =>
+  `[[routes]]\nhost = "${host}"\nupstream = "http://127.0.0.1:9"\nportal = "away"\nallow = ["user", { guest_link = true }]\nheaders = "x-token"\nkeep_posts = "1KiB"\n`
+const gate = keep(
+  await startGate(`${PORTAL.slice(0, PORTAL.indexOf('[portals.home]'))}
 [portals.away]
 url = "http://auth.example"
 providers = ["id"]
@@ -22,9 +23,8 @@ guest_links = { allow = ["user"] }
 roles.user = { any = true }
 ${route('one.example')}
 ${route('two.example')}
-`)
-})
-afterAll(() => gate[Symbol.asyncDispose]())
+`),
+)
 
 /** One sign-in with a cookie for each of the hosts, as a portal hands them out. */
 async function signIn(sub: string): Promise<(host: string) => string> {

@@ -1,39 +1,40 @@
 /** A provider, or whoever may choose a `sub` there, calls somebody what only Sallyport calls people. */
 import { Database } from 'bun:sqlite'
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'bun:test'
+import { beforeEach, describe, expect, test } from 'bun:test'
 import { runTokens } from '../../../src/cli/tokens.ts'
 import { makeIdentity } from '../../../src/identity/identity.ts'
 import { openSessionState } from '../../../src/process/session-state.ts'
 import { BrowserLite } from '../../kit/browser/browser-lite.ts'
 import { quietPorts } from '../../kit/clock.ts'
-import { eventually, type Gate, startGate } from '../../kit/gate.ts'
+import { eventually, startGate } from '../../kit/gate.ts'
 import { runIn } from '../../kit/io.ts'
-import { BAD_PROVIDER_CLIENT, type BadProvider, startBadProvider } from '../../kit/provider/bad-provider.ts'
+import { untilTheEnd } from '../../kit/opened.ts'
+import { BAD_PROVIDER_CLIENT, startBadProvider } from '../../kit/provider/bad-provider.ts'
 
 const HOST = 'app.example'
 const AUDIENCE = 'https://gate.example'
 const PASSWORDS = `ada:${Bun.password.hashSync('right', { algorithm: 'bcrypt', cost: 4 })}\n`
 let offsetMs = 0
 const now = () => Date.now() + offsetMs
-let bad: BadProvider
-let upstream: Bun.Server<undefined>
-let gate: Gate
 /** Subjects of requests as the upstream saw them. */
 const seen: (string | null)[] = []
 
-beforeAll(async () => {
-  bad = await startBadProvider(() => Math.floor(now() / 1000))
-  upstream = Bun.serve({
+const keep = untilTheEnd()
+const bad = keep(await startBadProvider(() => Math.floor(now() / 1000)))
+const upstream = keep(
+  Bun.serve({
     port: 0,
     hostname: '127.0.0.1',
     fetch(request) {
       seen.push(request.headers.get('x-token-subject'))
       return new Response('in')
     },
-  })
-  const route = (path: string, allow: string) =>
-    `[[routes]]\nhost = "${HOST}"\npath = "${path}"\nupstream = "http://127.0.0.1:${upstream.port}"\nportal = "home"\nheaders = "x-token"\ntokens = true\npasswords = true\nallow = ${allow}\n`
-  gate = await startGate(
+  }),
+)
+const route = (path: string, allow: string) =>
+  `[[routes]]\nhost = "${HOST}"\npath = "${path}"\nupstream = "http://127.0.0.1:${upstream.port}"\nportal = "home"\nheaders = "x-token"\ntokens = true\npasswords = true\nallow = ${allow}\n`
+const gate = keep(
+  await startGate(
     `
 [providers.id]
 issuer = "${bad.issuer}"
@@ -54,13 +55,8 @@ ${route('/', '["user"]')}
 ${route('/ada', '[{ subjects = ["htpasswd:ada"] }]')}
 `,
     { ports: { now }, files: { 'people.htpasswd': PASSWORDS } },
-  )
-})
-afterAll(async () => {
-  await gate[Symbol.asyncDispose]()
-  await upstream.stop(true)
-  await bad.stop()
-})
+  ),
+)
 beforeEach(() => {
   offsetMs = 0
   seen.length = 0

@@ -1,8 +1,9 @@
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { describe, expect, test } from 'bun:test'
 import { makeIdentity } from '../../../src/identity/identity.ts'
 import { openSessionState } from '../../../src/process/session-state.ts'
 import { quietPorts } from '../../kit/clock.ts'
-import { type Gate, PORTAL, startGate } from '../../kit/gate.ts'
+import { PORTAL, startGate } from '../../kit/gate.ts'
+import { untilTheEnd } from '../../kit/opened.ts'
 
 /** What the script of an application can send to its own host: by itself, and as a form that its visitor's window shows. */
 const SCRIPT = { 'sec-fetch-site': 'same-origin', 'sec-fetch-mode': 'cors', 'sec-fetch-dest': 'empty', accept: '*/*' }
@@ -13,11 +14,11 @@ const FORM = {
   accept: 'text/html',
 }
 
-let gate: Gate
-beforeAll(async () => {
-  const route = (host: string, portal: string) =>
-    `[[routes]]\nhost = "${host}"\nupstream = "http://127.0.0.1:9"\nportal = "${portal}"\nallow = ["user"]\n`
-  gate = await startGate(`${PORTAL}
+const keep = untilTheEnd()
+const route = (host: string, portal: string) =>
+  `[[routes]]\nhost = "${host}"\nupstream = "http://127.0.0.1:9"\nportal = "${portal}"\nallow = ["user"]\n`
+const gate = keep(
+  await startGate(`${PORTAL}
 [portals.away]
 url = "http://auth.example"
 providers = ["id"]
@@ -25,9 +26,8 @@ insecure_cookies = true
 roles.user = { any = true }
 ${['evil.example', 'good.example'].map(host => route(host, 'away')).join('\n')}
 ${['evil.mounted', 'good.mounted'].map(host => route(host, 'home')).join('\n')}
-`)
-})
-afterAll(() => gate[Symbol.asyncDispose]())
+`),
+)
 
 interface SignedIn {
   readonly id: string

@@ -1,23 +1,15 @@
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { describe, expect, test } from 'bun:test'
 import { join } from 'node:path'
 import { APP, askersOf, forwarded, type Lines, OTHERS, original, send, startAsked } from '../../kit/asking.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
-import { eventually, type Gate, startGate } from '../../kit/gate.ts'
+import { eventually, startGate } from '../../kit/gate.ts'
+import { untilTheEnd } from '../../kit/opened.ts'
 import { sendRaw } from '../../kit/wire/wire.ts'
 
+const keep = untilTheEnd()
 /** Behind a proxy on this machine that is trusted; and one that trusts another machine alone. */
-let trusting: Gate
-let direct: Gate
-
-beforeAll(async () => {
-  trusting = await startAsked()
-  direct = await startAsked('192.0.2.1')
-})
-
-afterAll(async () => {
-  await trusting[Symbol.asyncDispose]()
-  await direct[Symbol.asyncDispose]()
-})
+const trusting = keep(await startAsked())
+const direct = keep(await startAsked('192.0.2.1'))
 
 const { relayed, toNginx, cookieOf } = askersOf(() => trusting)
 

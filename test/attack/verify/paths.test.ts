@@ -1,6 +1,7 @@
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { type Gate, PORTAL, startGate } from '../../kit/gate.ts'
+import { PORTAL, startGate } from '../../kit/gate.ts'
+import { untilTheEnd } from '../../kit/opened.ts'
 import { ATTACK_RUNS, oddTargets } from '../../kit/wire/odd-targets.ts'
 import { isOwn, needsOf, type PathRule, readingsOf } from '../../kit/wire/readings.ts'
 import { rawRequest } from '../../kit/wire/through.ts'
@@ -15,20 +16,17 @@ const RULES: readonly PathRule[] = [
   { path: '/Secret', allow: 'admin' },
 ]
 
-let gate: Gate
-let cookie: string
-
-beforeAll(async () => {
-  const routes = RULES.map(
-    ({ path, allow }) =>
-      `[[routes]]\nhost = "app.example"\npath = "${path}"\nverify = true\n${allow === 'public' ? 'allow = "public"' : `portal = "home"\nallow = ["${allow}"]`}\n`,
-  )
-  gate = await startGate(PORTAL + routes.join('\n'), {
+const keep = untilTheEnd()
+const routes = RULES.map(
+  ({ path, allow }) =>
+    `[[routes]]\nhost = "app.example"\npath = "${path}"\nverify = true\n${allow === 'public' ? 'allow = "public"' : `portal = "home"\nallow = ["${allow}"]`}\n`,
+)
+const gate = keep(
+  await startGate(PORTAL + routes.join('\n'), {
     server: 'trusted_proxies = ["127.0.0.1"]\nverify = "127.0.0.1:0"',
-  })
-  cookie = (await gate.signIn('app.example', { sub: 'bob' })).cookie
-})
-afterAll(() => gate[Symbol.asyncDispose]())
+  }),
+)
+const cookie = (await gate.signIn('app.example', { sub: 'bob' })).cookie
 
 /** How Caddy and Traefik ask, how Envoy does, by the request's own path besides, and how nginx does. */
 const ASKING: readonly (readonly [who: string, ask: (target: string) => readonly string[]])[] = [

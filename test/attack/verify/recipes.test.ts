@@ -1,13 +1,11 @@
-import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
-import { HOSTS, isRefused, openRecipes, PROXIES, type RecipeStand, type Recipes } from '../../kit/programs/recipes.ts'
+import { describe, expect, setDefaultTimeout, test } from 'bun:test'
+import { untilTheEnd } from '../../kit/opened.ts'
+import { HOSTS, isRefused, openRecipes, PROXIES, type RecipeStand } from '../../kit/programs/recipes.ts'
 
 setDefaultTimeout(60_000)
 
-let recipes: Recipes
-beforeAll(async () => {
-  recipes = await openRecipes()
-})
-afterAll(() => recipes[Symbol.asyncDispose]())
+const keep = untilTheEnd()
+const recipes = keep(await openRecipes())
 
 describe.each([...PROXIES])('docs/recipes for %s, against hostile clients', name => {
   const stand = () => recipes.stand(name)

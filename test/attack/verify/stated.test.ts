@@ -1,17 +1,14 @@
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { describe, expect, test } from 'bun:test'
 import { runTokens } from '../../../src/cli/tokens.ts'
 import { APP, askersOf, forwarded, type Lines, original, PAGE, send, startAsked } from '../../kit/asking.ts'
 import { quietPorts } from '../../kit/clock.ts'
-import type { Gate } from '../../kit/gate.ts'
 import { runIn } from '../../kit/io.ts'
+import { untilTheEnd } from '../../kit/opened.ts'
 import { WEBSOCKET_KEY } from '../../kit/wire/websocket.ts'
 
+const keep = untilTheEnd()
 /** Behind a proxy on this machine that is trusted. */
-let trusting: Gate
-beforeAll(async () => {
-  trusting = await startAsked()
-})
-afterAll(() => trusting[Symbol.asyncDispose]())
+const trusting = keep(await startAsked())
 
 const { relayed, toTraefik, toEnvoy, toNginx, cookieOf } = askersOf(() => trusting)
 

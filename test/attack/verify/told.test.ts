@@ -1,16 +1,13 @@
-import { afterAll, beforeAll, expect, test } from 'bun:test'
+import { expect, test } from 'bun:test'
 import { APP, askersOf, forwarded, type Lines, original, PAGE, startAsked } from '../../kit/asking.ts'
-import type { Gate } from '../../kit/gate.ts'
+import { untilTheEnd } from '../../kit/opened.ts'
 import { recipe } from '../../kit/programs/recipes.ts'
 import { WEBSOCKET_KEY } from '../../kit/wire/websocket.ts'
 import type { WireResponse } from '../../kit/wire/wire.ts'
 
+const keep = untilTheEnd()
 /** Behind a proxy on this machine that is trusted. */
-let trusting: Gate
-beforeAll(async () => {
-  trusting = await startAsked()
-})
-afterAll(() => trusting[Symbol.asyncDispose]())
+const trusting = keep(await startAsked())
 
 const { relayed, toTraefik, toEnvoy, toNginx, cookieOf } = askersOf(() => trusting)
 

@@ -1,37 +1,27 @@
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { describe, expect, test } from 'bun:test'
 import { type Gate, PORTAL, startGate } from '../../kit/gate.ts'
+import { untilTheEnd } from '../../kit/opened.ts'
 import { linesOf, type Passed, rawRequest, sendThrough } from '../../kit/wire/through.ts'
-import { httpResponse, type RawUpstream, startRawUpstream } from '../../kit/wire/wire.ts'
+import { httpResponse, startRawUpstream } from '../../kit/wire/wire.ts'
 
 /** What a browser says of a page load. */
 const PAGE = ['Accept: text/html', 'Sec-Fetch-Mode: navigate', 'Sec-Fetch-Dest: document']
 const SECRET = 'PROTECTED-BYTES'
 const HOST = 'app.example'
 
-let upstream: RawUpstream
-let gate: Gate
-let trusting: Gate
-
-beforeAll(async () => {
-  upstream = await startRawUpstream([httpResponse(200, SECRET)])
-  const route = (path: string, rest: string) =>
-    `[[routes]]\nhost = "${HOST}"\npath = "${path}"\nupstream = "http://127.0.0.1:${upstream.port}"\n${rest}\n`
-  const toml = [
-    PORTAL,
-    route('/open', 'allow = "public"'),
-    route('/', 'portal = "home"\nallow = ["user"]\nkeep_posts = "64KiB"'),
-    route('/admin', 'portal = "home"\nallow = ["admin"]'),
-    route('/mailed', 'portal = "home"\nallow = [{ domains = ["friends.example"] }, { emails = ["aunt@kin.example"] }]'),
-  ].join('\n')
-  gate = await startGate(toml)
-  trusting = await startGate(toml, { server: 'trusted_proxies = ["127.0.0.1"]' })
-})
-
-afterAll(async () => {
-  await gate[Symbol.asyncDispose]()
-  await trusting[Symbol.asyncDispose]()
-  await upstream.close()
-})
+const keep = untilTheEnd()
+const upstream = keep(await startRawUpstream([httpResponse(200, SECRET)]))
+const route = (path: string, rest: string) =>
+  `[[routes]]\nhost = "${HOST}"\npath = "${path}"\nupstream = "http://127.0.0.1:${upstream.port}"\n${rest}\n`
+const toml = [
+  PORTAL,
+  route('/open', 'allow = "public"'),
+  route('/', 'portal = "home"\nallow = ["user"]\nkeep_posts = "64KiB"'),
+  route('/admin', 'portal = "home"\nallow = ["admin"]'),
+  route('/mailed', 'portal = "home"\nallow = [{ domains = ["friends.example"] }, { emails = ["aunt@kin.example"] }]'),
+].join('\n')
+const gate = keep(await startGate(toml))
+const trusting = keep(await startGate(toml, { server: 'trusted_proxies = ["127.0.0.1"]' }))
 
 const ask = (at: Gate, line: string, fields: readonly string[] = []): Promise<Passed> =>
   sendThrough(at.port, upstream, rawRequest(line, HOST, fields))

@@ -1,8 +1,9 @@
-import { afterAll, beforeAll, expect, test } from 'bun:test'
+import { expect, test } from 'bun:test'
 import { compileFieldFates } from '../../../src/proxy/fields/names.ts'
-import { type Gate, PORTAL, startGate } from '../../kit/gate.ts'
+import { PORTAL, startGate } from '../../kit/gate.ts'
+import { untilTheEnd } from '../../kit/opened.ts'
 import { rawRequest, sendThrough } from '../../kit/wire/through.ts'
-import { httpResponse, type RawUpstream, startRawUpstream } from '../../kit/wire/wire.ts'
+import { httpResponse, startRawUpstream } from '../../kit/wire/wire.ts'
 
 /**
  * Requests that were made to be dear: as long as a head may be, and each the worst of its kind. Twenty of a kind have to be done
@@ -11,14 +12,14 @@ import { httpResponse, type RawUpstream, startRawUpstream } from '../../kit/wire
 const TIMES = 20
 const LENGTH = 60_000
 
-let upstream: RawUpstream
-let gate: Gate
-
-beforeAll(async () => {
-  upstream = await startRawUpstream([httpResponse(200, 'UPSTREAM', [`Set-Cookie: a${' '.repeat(12_000)}b=c`])])
-  const route = (host: string, more: string) =>
-    `[[routes]]\nhost = "${host}"\nupstream = "http://127.0.0.1:${upstream.port}"\n${more}\n`
-  gate = await startGate(
+const keep = untilTheEnd()
+const upstream = keep(
+  await startRawUpstream([httpResponse(200, 'UPSTREAM', [`Set-Cookie: a${' '.repeat(12_000)}b=c`])]),
+)
+const route = (host: string, more: string) =>
+  `[[routes]]\nhost = "${host}"\nupstream = "http://127.0.0.1:${upstream.port}"\n${more}\n`
+const gate = keep(
+  await startGate(
     [
       PORTAL,
       route('open.example', 'allow = "public"'),
@@ -26,13 +27,8 @@ beforeAll(async () => {
       route('closed.example', 'path = "/Deep/path"\nportal = "home"\nallow = ["user"]'),
     ].join('\n'),
     { server: 'trusted_proxies = ["127.0.0.1"]' },
-  )
-})
-
-afterAll(async () => {
-  await gate[Symbol.asyncDispose]()
-  await upstream.close()
-})
+  ),
+)
 
 function fill(piece: string): string {
   return piece.repeat(Math.floor(LENGTH / piece.length))

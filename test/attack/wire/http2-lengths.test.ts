@@ -3,17 +3,16 @@
  *
  * By HTTP/1.1 the application goes by the length that it was told: a byte beyond it would be the beginning of another request.
  */
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'bun:test'
+import { beforeEach, describe, expect, test } from 'bun:test'
 import { makeAuthority } from '../../kit/certificates.ts'
-import { eventually, type Gate, startGate } from '../../kit/gate.ts'
+import { eventually, startGate } from '../../kit/gate.ts'
+import { untilTheEnd } from '../../kit/opened.ts'
 import { type Field, FLAG, FRAME, frame, headers, openHttp2Wire } from '../../kit/wire/http2.ts'
 import { httpResponse, type RawUpstream, startRawUpstream } from '../../kit/wire/wire.ts'
 
 const HOST = 'app.example.com'
 const authority = makeAuthority()
 const own = authority.issue(`DNS:${HOST}`)
-let upstream: RawUpstream
-let gate: Gate
 
 /** Paths of requests that the application has got whole, by their length alone. */
 let whole: string[] = []
@@ -38,9 +37,10 @@ function readRequest(received: Buffer, from: number): { readonly path: string; r
   return received.length < end ? null : { path: head.split(' ', 2)[1] ?? '', end }
 }
 
-beforeAll(async () => {
-  upstream = await startRawUpstream(answerWhole)
-  gate = await startGate(
+const keep = untilTheEnd()
+const upstream = keep(await startRawUpstream(answerWhole))
+const gate = keep(
+  await startGate(
     `[tls]
 listen = ["127.0.0.1:0"]
 certificates = [{ cert = "own.pem", key = "own.key" }]
@@ -50,12 +50,8 @@ upstream = "http://127.0.0.1:${upstream.port}"
 allow = "public"
 `,
     { files: { 'own.pem': own.cert, 'own.key': own.key } },
-  )
-})
-afterAll(async () => {
-  await gate[Symbol.asyncDispose]()
-  await upstream.close()
-})
+  ),
+)
 
 /** Another one for each test: what is left of a request that was broken off may arrive late. */
 let path = ''

@@ -1,19 +1,19 @@
 /** Requests by HTTP/2 that no honest client sends, frame by frame: what the application gets decides. */
-import { afterAll, beforeAll, expect, test } from 'bun:test'
+import { expect, test } from 'bun:test'
 import { makeAuthority } from '../../kit/certificates.ts'
-import { type Gate, PORTAL, startGate } from '../../kit/gate.ts'
+import { PORTAL, startGate } from '../../kit/gate.ts'
+import { untilTheEnd } from '../../kit/opened.ts'
 import { type Field, FLAG, FRAME, frame, headers, openHttp2Wire, packed } from '../../kit/wire/http2.ts'
 
 const authority = makeAuthority()
 const own = authority.issue('DNS:app.example.com')
 const other = authority.issue('DNS:other.example.com')
 
-let gate: Gate
-let upstream: Bun.Server<undefined>
 let seen: { readonly method: string; readonly path: string; readonly fields: Record<string, string> }[] = []
 
-beforeAll(async () => {
-  upstream = Bun.serve({
+const keep = untilTheEnd()
+const upstream = keep(
+  Bun.serve({
     port: 0,
     hostname: '127.0.0.1',
     async fetch(request) {
@@ -23,22 +23,20 @@ beforeAll(async () => {
       seen.push({ method: request.method, path: pathname + search, fields })
       return new Response('from the application')
     },
-  })
-  const route = (host: string, rest: string) =>
-    `[[routes]]\nhost = "${host}"\nupstream = "http://127.0.0.1:${upstream.port}"\n${rest}\n`
-  gate = await startGate(
+  }),
+)
+const route = (host: string, rest: string) =>
+  `[[routes]]\nhost = "${host}"\nupstream = "http://127.0.0.1:${upstream.port}"\n${rest}\n`
+const gate = keep(
+  await startGate(
     `[tls]
 listen = ["127.0.0.1:0"]
 certificates = [{ cert = "own.pem", key = "own.key" }, { cert = "other.pem", key = "other.key" }]
 ${PORTAL}
 ${route('app.example.com', 'allow = "public"')}${route('other.example.com', 'portal = "home"\nallow = ["admin"]')}`,
     { files: { 'own.pem': own.cert, 'own.key': own.key, 'other.pem': other.cert, 'other.key': other.key } },
-  )
-})
-afterAll(async () => {
-  await gate[Symbol.asyncDispose]()
-  await upstream.stop(true)
-})
+  ),
+)
 
 const HEAD: readonly Field[] = [
   [':method', 'GET'],

@@ -1,14 +1,14 @@
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { describe, expect, test } from 'bun:test'
 import { eventually } from '../../kit/gate.ts'
-import { type Exchange, PLAIN, startExchange } from '../../kit/wire/exchange.ts'
+import { untilTheEnd } from '../../kit/opened.ts'
+import { PLAIN, startExchange } from '../../kit/wire/exchange.ts'
 import { hasHead, type WirePart } from '../../kit/wire/wire.ts'
 
 const HOST = 'Host: app.example\r\n'
 
-let exchange: Exchange
-
-beforeAll(async () => {
-  exchange = await startExchange(
+const keep = untilTheEnd()
+const exchange = keep(
+  await startExchange(
     address => `
 [[routes]]
 host = "app.example"
@@ -24,9 +24,8 @@ host = "pair.example"
 upstream = "@pair"
 allow = "public"
 `,
-  )
-})
-afterAll(() => exchange[Symbol.asyncDispose]())
+  ),
+)
 
 async function forwards(request: string | readonly WirePart[]) {
   exchange.script = PLAIN

@@ -3,14 +3,15 @@
  *
  * They come from 127.0.0.2, which is trusted by nobody; 127.0.0.1 is a trusted proxy, and a rule lets it in.
  */
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { describe, expect, test } from 'bun:test'
 import { connect } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import { makeAuthority } from '../../kit/certificates.ts'
-import { eventually, type Gate, PORTAL, startGate } from '../../kit/gate.ts'
+import { eventually, PORTAL, startGate } from '../../kit/gate.ts'
+import { untilTheEnd } from '../../kit/opened.ts'
 import { type Field, headers, openHttp2Wire } from '../../kit/wire/http2.ts'
 import { rawRequest } from '../../kit/wire/through.ts'
-import { httpResponse, type RawUpstream, sendRaw, startRawUpstream } from '../../kit/wire/wire.ts'
+import { httpResponse, sendRaw, startRawUpstream } from '../../kit/wire/wire.ts'
 
 const STRANGER = '127.0.0.2'
 const COUNT = 40
@@ -22,31 +23,26 @@ const SAID: Readonly<Record<string, readonly string[]>> = {
 
 const authority = makeAuthority()
 const own = authority.issue('DNS:loopback.example, DNS:inner.example')
-let upstream: RawUpstream
-let gate: Gate
 
-beforeAll(async () => {
-  upstream = await startRawUpstream([httpResponse(200, 'UPSTREAM')])
-  const route = (host: string, network: string) =>
-    `[[routes]]
+const keep = untilTheEnd()
+const upstream = keep(await startRawUpstream([httpResponse(200, 'UPSTREAM')]))
+const route = (host: string, network: string) =>
+  `[[routes]]
 host = "${host}"
 upstream = "http://127.0.0.1:${upstream.port}"
 portal = "home"
 allow = [{ networks = ["${network}"], anonymous = true }]
 `
-  gate = await startGate(
+const gate = keep(
+  await startGate(
     `[tls]
 listen = ["127.0.0.1:0"]
 redirect_http = false
 certificates = [{ cert = "own.pem", key = "own.key" }]
 ${PORTAL}${route('loopback.example', '127.0.0.1')}${route('inner.example', '10.0.0.0/8')}`,
     { server: 'trusted_proxies = ["127.0.0.1"]', files: { 'own.pem': own.cert, 'own.key': own.key } },
-  )
-})
-afterAll(async () => {
-  await gate[Symbol.asyncDispose]()
-  await upstream.close()
-})
+  ),
+)
 
 /** Sends one request from the stranger's address, and a reset right behind it. */
 type SendAndReset = (host: string) => Promise<void>

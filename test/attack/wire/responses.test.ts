@@ -1,15 +1,12 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'bun:test'
+import { afterEach, describe, expect, test } from 'bun:test'
+import { untilTheEnd } from '../../kit/opened.ts'
 import { type Exchange, PLAIN, startExchange } from '../../kit/wire/exchange.ts'
 import { hasHead, type UpstreamConnection, type WireResponse } from '../../kit/wire/wire.ts'
 
 const TYPE = 'Content-Type: application/x-test\r\n'
 
-let exchange: Exchange
-
-beforeAll(async () => {
-  exchange = await startExchange()
-})
-afterAll(() => exchange[Symbol.asyncDispose]())
+const keep = untilTheEnd()
+const exchange = keep(await startExchange())
 afterEach(async () => {
   // Whatever an upstream said, the next request gets the answer to itself.
   exchange.script = PLAIN

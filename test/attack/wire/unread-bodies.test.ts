@@ -1,19 +1,18 @@
-import { afterAll, beforeAll, expect, test } from 'bun:test'
-import { type Gate, PORTAL, startGate } from '../../kit/gate.ts'
-import { httpResponse, openWire, type RawUpstream, startRawUpstream } from '../../kit/wire/wire.ts'
+import { expect, test } from 'bun:test'
+import { PORTAL, startGate } from '../../kit/gate.ts'
+import { untilTheEnd } from '../../kit/opened.ts'
+import { httpResponse, openWire, startRawUpstream } from '../../kit/wire/wire.ts'
 
+const keep = untilTheEnd()
 /**
  * Answers of ours that come before a body was read: what is left of that body must never become a request, or whoever shares the
  * connection, by way of a proxy in front, gets the answer to it.
  */
-let upstream: RawUpstream
-let gate: Gate
-
-beforeAll(async () => {
-  upstream = await startRawUpstream([httpResponse(200, 'UPSTREAM')])
-  const route = (host: string, more: string) => `[[routes]]\nhost = "${host}.example"\n${more}\n`
-  const app = `upstream = "http://127.0.0.1:${upstream.port}"`
-  gate = await startGate(
+const upstream = keep(await startRawUpstream([httpResponse(200, 'UPSTREAM')]))
+const route = (host: string, more: string) => `[[routes]]\nhost = "${host}.example"\n${more}\n`
+const app = `upstream = "http://127.0.0.1:${upstream.port}"`
+const gate = keep(
+  await startGate(
     [
       PORTAL,
       route('open', `${app}\nallow = "public"`),
@@ -25,12 +24,8 @@ beforeAll(async () => {
       route('dead', 'upstream = "http://127.0.0.1:1"\nallow = "public"'),
       route('few', 'respond = { body = "few" }\nallow = "public"\nrate = { requests = 1, per = "1h", burst = 1 }'),
     ].join('\n'),
-  )
-})
-afterAll(async () => {
-  await gate[Symbol.asyncDispose]()
-  await upstream.close()
-})
+  ),
+)
 
 const HIDDEN = 'GET /smuggled HTTP/1.1\r\nHost: open.example\r\nX-Rest: '
 

@@ -1,30 +1,25 @@
-import { afterAll, beforeAll, expect, test } from 'bun:test'
+import { expect, test } from 'bun:test'
 import { fakeClock } from '../../kit/clock.ts'
 import { type Gate, startGate } from '../../kit/gate.ts'
-import { type BadProvider, type Misbehaviour, startBadProvider } from '../../kit/provider/bad-provider.ts'
+import { untilTheEnd } from '../../kit/opened.ts'
+import { type Misbehaviour, startBadProvider } from '../../kit/provider/bad-provider.ts'
 
-let provider: BadProvider
-let upstream: Bun.Server<undefined>
 /** What the upstream saw of each request: its fields. */
 const seen: string[] = []
 const clock = fakeClock(Date.now())
 
-beforeAll(async () => {
-  provider = await startBadProvider(() => Math.floor(clock.now() / 1000))
-  upstream = Bun.serve({
+const keep = untilTheEnd()
+const provider = keep(await startBadProvider(() => Math.floor(clock.now() / 1000)))
+const upstream = keep(
+  Bun.serve({
     port: 0,
     hostname: '127.0.0.1',
     fetch(request) {
       seen.push(JSON.stringify(request.headers.toJSON()))
       return new Response(`${request.headers.get('x-token-subject')} ${request.headers.get('x-token-user-roles')}`)
     },
-  })
-})
-
-afterAll(async () => {
-  provider.stop()
-  await upstream.stop(true)
-})
+  }),
+)
 
 const AUDIENCE = 'https://gate.example/api'
 

@@ -1,18 +1,19 @@
-import { afterAll, beforeAll, expect, test } from 'bun:test'
+import { expect, test } from 'bun:test'
 import { readFileSync } from 'node:fs'
 import { runTokens } from '../../../src/cli/tokens.ts'
 import { fakeClock, quietPorts } from '../../kit/clock.ts'
 import { eventually, type Gate, PORTAL, startGate } from '../../kit/gate.ts'
 import { type Ran, runIn } from '../../kit/io.ts'
+import { untilTheEnd } from '../../kit/opened.ts'
 import { startValkey } from '../../kit/programs/valkey.ts'
 import { openWire } from '../../kit/wire/wire.ts'
 
-let upstream: Bun.Server<undefined>
 /** Every request as the upstream saw it: method, address, then its fields. */
 const seen: string[] = []
 
-beforeAll(() => {
-  upstream = Bun.serve({
+const keep = untilTheEnd()
+const upstream = keep(
+  Bun.serve({
     port: 0,
     hostname: '127.0.0.1',
     idleTimeout: 0,
@@ -26,10 +27,8 @@ beforeAll(() => {
       }
       return new Response(request.headers.get('x-token-subject') ?? 'nobody')
     },
-  })
-})
-
-afterAll(() => upstream.stop(true))
+  }),
+)
 
 /** Routes that take tokens, one that does not, and a public one. */
 function routes(): string {

@@ -1,17 +1,18 @@
-import { afterAll, beforeAll, expect, test } from 'bun:test'
+import { expect, test } from 'bun:test'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fakeClock } from '../../kit/clock.ts'
 import { eventually, type Gate, type GateOptions, PORTAL, startGate } from '../../kit/gate.ts'
+import { untilTheEnd } from '../../kit/opened.ts'
 import { openWire } from '../../kit/wire/wire.ts'
 
-let upstream: Bun.Server<undefined>
 /** Every request as the upstream saw it: its fields. */
 const seen: string[] = []
 const hashes: Record<string, string> = {}
 
-beforeAll(async () => {
-  upstream = Bun.serve({
+const keep = untilTheEnd()
+const upstream = keep(
+  Bun.serve({
     port: 0,
     hostname: '127.0.0.1',
     idleTimeout: 0,
@@ -25,13 +26,11 @@ beforeAll(async () => {
       }
       return new Response(`${request.headers.get('x-token-subject')} ${request.headers.get('x-token-user-roles')}`)
     },
-  })
-  for (const word of ['secret', 'other', 'geheim']) {
-    hashes[word] = await Bun.password.hash(word, { algorithm: 'bcrypt', cost: 4 })
-  }
-})
-
-afterAll(() => upstream.stop(true))
+  }),
+)
+for (const word of ['secret', 'other', 'geheim']) {
+  hashes[word] = await Bun.password.hash(word, { algorithm: 'bcrypt', cost: 4 })
+}
 
 const FILE = '${HTPASSWD}'
 

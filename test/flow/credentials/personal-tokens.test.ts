@@ -1,10 +1,11 @@
-import { afterAll, beforeAll, beforeEach, expect, test } from 'bun:test'
+import { beforeEach, expect, test } from 'bun:test'
 import { runSessions } from '../../../src/cli/sessions.ts'
 import { BrowserLite } from '../../kit/browser/browser-lite.ts'
 import { quietPorts } from '../../kit/clock.ts'
-import { eventually, type Gate, startGate } from '../../kit/gate.ts'
+import { eventually, startGate } from '../../kit/gate.ts'
 import { runIn } from '../../kit/io.ts'
-import { startProvider, type TestAccount, type TestProvider } from '../../kit/provider/provider.ts'
+import { untilTheEnd } from '../../kit/opened.ts'
+import { startProvider, type TestAccount } from '../../kit/provider/provider.ts'
 
 /** Little, so that the provider's clock, which nobody moves, stays within the tolerance of ours. */
 const STEP_MS = 11_000
@@ -14,25 +15,27 @@ const ROOT = { sub: 'root', name: 'Root', groups: ['admins'] }
 
 let offsetMs = 0
 const accounts: TestAccount[] = []
-let provider: TestProvider
-let gate: Gate
-let upstream: Bun.Server<undefined>
 const now = () => Date.now() + offsetMs
 
-beforeAll(async () => {
-  upstream = Bun.serve({
+const keep = untilTheEnd()
+const upstream = keep(
+  Bun.serve({
     port: 0,
     hostname: '127.0.0.1',
     fetch: request =>
       new Response(`${request.headers.get('x-token-subject')}: ${request.headers.get('x-token-user-roles')}`),
-  })
-  provider = await startProvider({
+  }),
+)
+const provider = keep(
+  await startProvider({
     accounts,
     clients: [{ client_id: 'gate', client_secret: 'gate-secret', redirect_uris: [`${APP}/.sallyport/callback`] }],
-  })
-  const route = (more: string) =>
-    `[[routes]]\nhost = "app.example"\nupstream = "http://127.0.0.1:${upstream.port}"\nportal = "home"\nheaders = "x-token"\ntokens = true\n${more}\n`
-  gate = await startGate(
+  }),
+)
+const route = (more: string) =>
+  `[[routes]]\nhost = "app.example"\nupstream = "http://127.0.0.1:${upstream.port}"\nportal = "home"\nheaders = "x-token"\ntokens = true\n${more}\n`
+const gate = keep(
+  await startGate(
     `
 [providers.id]
 issuer = "${provider.issuer}"
@@ -55,13 +58,8 @@ ${route('allow = ["user"]')}
 ${route('path = "/staff"\nallow = ["staff"]')}
 `,
     { ports: { now } },
-  )
-})
-afterAll(async () => {
-  await gate[Symbol.asyncDispose]()
-  await provider.stop()
-  await upstream.stop(true)
-})
+  ),
+)
 beforeEach(() => {
   offsetMs = 0
   accounts.splice(0, accounts.length, ADA, ROOT)

@@ -1,5 +1,5 @@
 import { Database } from 'bun:sqlite'
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'bun:test'
+import { beforeEach, describe, expect, test } from 'bun:test'
 import { join } from 'node:path'
 import { createRemoteJWKSet, type JWTVerifyResult, jwtVerify } from 'jose'
 import { makeIdentity } from '../../../src/identity/identity.ts'
@@ -7,21 +7,21 @@ import { openSessionState } from '../../../src/process/session-state.ts'
 import { quietPorts } from '../../kit/clock.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
 import { type Gate, type GateOptions, PORTAL, startGate } from '../../kit/gate.ts'
+import { untilTheEnd } from '../../kit/opened.ts'
 import { WEBSOCKET_KEY } from '../../kit/wire/websocket.ts'
 
 const DAY = 24 * 3_600_000
 let offsetMs = 0
 const now = () => Date.now() + offsetMs
-let upstream: Bun.Server<undefined>
 
-beforeAll(() => {
-  upstream = Bun.serve({
+const keep = untilTheEnd()
+const upstream = keep(
+  Bun.serve({
     port: 0,
     hostname: '127.0.0.1',
     fetch: request => Response.json(request.headers.toJSON()),
-  })
-})
-afterAll(() => upstream.stop(true))
+  }),
+)
 beforeEach(() => {
   offsetMs = 0
 })

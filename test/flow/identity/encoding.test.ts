@@ -1,34 +1,30 @@
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { describe, expect, test } from 'bun:test'
 import type { HeaderPreset } from '../../../src/config/types/identity.ts'
 import { PRESETS } from '../../../src/proxy/fields/names.ts'
-import { type Gate, PORTAL, startGate } from '../../kit/gate.ts'
-import { httpResponse, type RawUpstream, sendRaw, startRawUpstream } from '../../kit/wire/wire.ts'
+import { PORTAL, startGate } from '../../kit/gate.ts'
+import { untilTheEnd } from '../../kit/opened.ts'
+import { httpResponse, sendRaw, startRawUpstream } from '../../kit/wire/wire.ts'
 
 /** The head of every request that came through, as its bytes. */
 const heads: string[] = []
-let upstream: RawUpstream
-let gate: Gate
 
 const NAMES: readonly HeaderPreset[] = ['x-token', 'x-forwarded', 'x-auth-request', 'remote']
 
-beforeAll(async () => {
-  upstream = await startRawUpstream(async connection => {
+const keep = untilTheEnd()
+const upstream = keep(
+  await startRawUpstream(async connection => {
     while (!connection.isClosed) {
       const { raw } = await connection.receive({ until: got => got.includes('\r\n\r\n'), timeoutMs: 60_000 })
       heads.push(raw.toString('latin1'))
       await connection.send(Buffer.from(httpResponse(200, 'ok'), 'latin1'))
     }
-  })
-  const routes = NAMES.map(
-    name =>
-      `[[routes]]\nhost = "${name}.example"\nupstream = "http://127.0.0.1:${upstream.port}"\nportal = "home"\nallow = ["user"]\nheaders = "${name}"\n`,
-  )
-  gate = await startGate(`${PORTAL}\n${routes.join('\n')}`)
-})
-afterAll(async () => {
-  await gate[Symbol.asyncDispose]()
-  await upstream.close()
-})
+  }),
+)
+const routes = NAMES.map(
+  name =>
+    `[[routes]]\nhost = "${name}.example"\nupstream = "http://127.0.0.1:${upstream.port}"\nportal = "home"\nallow = ["user"]\nheaders = "${name}"\n`,
+)
+const gate = keep(await startGate(`${PORTAL}\n${routes.join('\n')}`))
 
 /** The identity fields that reached the upstream, and everything else that it was sent. */
 async function told(preset: HeaderPreset, claims: Record<string, unknown>) {

@@ -1,12 +1,13 @@
-import { afterAll, beforeAll, expect, test } from 'bun:test'
-import { type Gate, PORTAL, startGate } from '../../kit/gate.ts'
+import { expect, test } from 'bun:test'
+import { PORTAL, startGate } from '../../kit/gate.ts'
+import { untilTheEnd } from '../../kit/opened.ts'
 
-let gate: Gate
 const route = (host: string, lines: string) =>
   `[[routes]]\nhost = "${host}"\nupstream = "http://127.0.0.1:9"\nportal = "home"\nallow = ["user"]\n${lines}\n`
 
-beforeAll(async () => {
-  gate = await startGate(`${PORTAL}
+const keep = untilTheEnd()
+const gate = keep(
+  await startGate(`${PORTAL}
 [portals.away]
 url = "http://auth.example"
 providers = ["id"]
@@ -22,9 +23,8 @@ ${route('*.wild.example', 'headers = "x-token"')}
 ${route('silent.wild.example', 'headers = "none"')}
 ${route('app.example', '').replace('"home"', '"away"')}
 ${route('public.example', 'headers = "x-token"').replace('["user"]', '"public"')}
-`)
-})
-afterAll(() => gate[Symbol.asyncDispose]())
+`),
+)
 
 async function me(host: string, portal = 'home'): Promise<readonly [status: number, isSaid: boolean]> {
   const { cookie } = await gate.signIn(host, { sub: 'ada-lovelace' }, portal)

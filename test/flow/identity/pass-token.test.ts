@@ -1,30 +1,21 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'bun:test'
+import { beforeEach, describe, expect, test } from 'bun:test'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { BrowserLite } from '../../kit/browser/browser-lite.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
 import { eventually, type Gate, type GateOptions, startGate } from '../../kit/gate.ts'
-import {
-  BAD_PROVIDER_CLIENT,
-  type BadProvider,
-  type Misbehaviour,
-  startBadProvider,
-} from '../../kit/provider/bad-provider.ts'
+import { untilTheEnd } from '../../kit/opened.ts'
+import { BAD_PROVIDER_CLIENT, type Misbehaviour, startBadProvider } from '../../kit/provider/bad-provider.ts'
 
 const MINUTE = 60_000
 let offsetMs = 0
 const now = () => Date.now() + offsetMs
-let bad: BadProvider
-let upstream: Bun.Server<undefined>
 
-beforeAll(async () => {
-  bad = await startBadProvider(() => Math.floor(now() / 1000))
-  upstream = Bun.serve({ port: 0, hostname: '127.0.0.1', fetch: request => Response.json(request.headers.toJSON()) })
-})
-afterAll(async () => {
-  await upstream.stop(true)
-  await bad.stop()
-})
+const keep = untilTheEnd()
+const bad = keep(await startBadProvider(() => Math.floor(now() / 1000)))
+const upstream = keep(
+  Bun.serve({ port: 0, hostname: '127.0.0.1', fetch: request => Response.json(request.headers.toJSON()) }),
+)
 
 function behave(how: Misbehaviour = {}): void {
   bad.behave({ givesRefreshToken: true, signsInAtOnce: true, ...how })

@@ -1,5 +1,6 @@
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import { askAgain, type Recording, recordingsOf, type Surroundings, startSurroundings } from '../../kit/recorded.ts'
+import { describe, expect, test } from 'bun:test'
+import { untilTheEnd } from '../../kit/opened.ts'
+import { askAgain, type Recording, recordingsOf, startSurroundings } from '../../kit/recorded.ts'
 
 /** Rows that come out the same, that are refused now, and that another application answers; none may have opened. */
 type Counts = readonly [same: number, closed: number, elsewhere: number]
@@ -47,13 +48,8 @@ const OAUTH2_PROXY: Readonly<Record<string, Counts>> = {
   sha: [42, 0, 0],
 }
 
-let surroundings: Surroundings
-beforeAll(async () => {
-  surroundings = await startSurroundings()
-})
-afterAll(async () => {
-  await surroundings[Symbol.asyncDispose]()
-})
+const keep = untilTheEnd()
+const surroundings = keep(await startSurroundings())
 
 async function holds(recording: Recording, counts: Counts | undefined) {
   const { same, closed, elsewhere, opened } = await askAgain(recording, surroundings)

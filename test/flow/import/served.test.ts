@@ -1,11 +1,12 @@
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { describe, expect, test } from 'bun:test'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { BrowserLite } from '../../kit/browser/browser-lite.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
 import { eventually } from '../../kit/gate.ts'
+import { untilTheEnd } from '../../kit/opened.ts'
 import { FROM_SOURCE, freePort } from '../../kit/programs/child.ts'
-import { startProvider, type TestProvider } from '../../kit/provider/provider.ts'
+import { startProvider } from '../../kit/provider/provider.ts'
 
 const SECRET = 'client-secret-from-pocket-id'
 const ADA = {
@@ -17,11 +18,9 @@ const ADA = {
   groups: ['staff', 'ops'],
 }
 
-let provider: TestProvider
-let upstream: Bun.Server<undefined>
-
-beforeAll(async () => {
-  provider = await startProvider({
+const keep = untilTheEnd()
+const provider = keep(
+  await startProvider({
     clients: [
       {
         client_id: 'client-id-from-pocket-id',
@@ -31,17 +30,15 @@ beforeAll(async () => {
       { client_id: 'other-client', client_secret: SECRET },
     ],
     accounts: [ADA],
-  })
-  upstream = Bun.serve({
+  }),
+)
+const upstream = keep(
+  Bun.serve({
     port: 0,
     hostname: '127.0.0.1',
     fetch: request => Response.json({ path: new URL(request.url).pathname, ...request.headers.toJSON() }),
-  })
-})
-afterAll(async () => {
-  await upstream.stop(true)
-  await provider.stop()
-})
+  }),
+)
 
 /** Imports a file as a person would, serves what comes of it, and signs in at https://app.example.com. */
 async function signInThrough(

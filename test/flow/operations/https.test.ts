@@ -1,9 +1,10 @@
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { describe, expect, test } from 'bun:test'
 import { X509Certificate } from 'node:crypto'
 import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { makeAuthority } from '../../kit/certificates.ts'
 import { eventually, type Gate, type GateOptions, PORTAL, startGate } from '../../kit/gate.ts'
+import { untilTheEnd } from '../../kit/opened.ts'
 import { freePort } from '../../kit/programs/child.ts'
 import { certificateFor, openHttp2, openSecure, secureFetch } from '../../kit/wire/tls.ts'
 
@@ -12,10 +13,9 @@ const app = authority.issue('DNS:app.example.com')
 const wild = authority.issue('DNS:*.wild.example.com')
 const { cert: ca } = authority
 
-let upstream: Bun.Server<undefined>
-
-beforeAll(() => {
-  upstream = Bun.serve({
+const keep = untilTheEnd()
+const upstream = keep(
+  Bun.serve({
     port: 0,
     hostname: '127.0.0.1',
     idleTimeout: 60,
@@ -33,9 +33,8 @@ beforeAll(() => {
       })
     },
     websocket: { message: (socket, message) => void socket.send(message) },
-  })
-})
-afterAll(() => upstream.stop(true))
+  }),
+)
 
 /** The numbers of the requests that have come this far. */
 const asked = new Set<string>()

@@ -1,26 +1,27 @@
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { describe, expect, test } from 'bun:test'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { BrowserLite } from '../../kit/browser/browser-lite.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
 import { eventually } from '../../kit/gate.ts'
+import { untilTheEnd } from '../../kit/opened.ts'
 import { compiledBinary } from '../../kit/programs/binary.ts'
 import { freePort, PROGRAMS, startChild } from '../../kit/programs/child.ts'
-import { startProvider, type TestProvider } from '../../kit/provider/provider.ts'
+import { startProvider } from '../../kit/provider/provider.ts'
 import { openWire, sendRaw } from '../../kit/wire/wire.ts'
 
-let provider: TestProvider
-let upstream: Bun.Server<undefined>
-
-beforeAll(async () => {
-  provider = await startProvider({
+const keep = untilTheEnd()
+const provider = keep(
+  await startProvider({
     clients: [{ client_id: 'gate', client_secret: 'gate-secret' }],
     accounts: [
       { sub: 'ada', name: 'Ada', email: 'ada@example.com', email_verified: true, groups: ['admins'] },
       { sub: 'bob', name: 'Bob', email: 'bob@example.com', email_verified: true, groups: [] },
     ],
-  })
-  upstream = Bun.serve({
+  }),
+)
+const upstream = keep(
+  Bun.serve({
     port: 0,
     hostname: '127.0.0.1',
     fetch(request) {
@@ -28,13 +29,8 @@ beforeAll(async () => {
       if (pathname === '/slow') return Bun.sleep(300).then(() => new Response('slow but whole'))
       return new Response(`hello ${request.headers.get('x-token-user-name')} at ${pathname}`)
     },
-  })
-})
-
-afterAll(async () => {
-  await upstream.stop(true)
-  await provider.stop()
-})
+  }),
+)
 
 function routesToml(port: number): string {
   provider.allowRedirect(`http://auth.localhost:${port}/.sallyport/callback`)

@@ -1,19 +1,17 @@
-import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
+import { describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { runTokens } from '../../../src/cli/tokens.ts'
 import { quietPorts } from '../../kit/clock.ts'
 import { eventually } from '../../kit/gate.ts'
 import { runIn } from '../../kit/io.ts'
-import { HOSTS, isRefused, openRecipes, PROXIES, type RecipeStand, type Recipes } from '../../kit/programs/recipes.ts'
+import { untilTheEnd } from '../../kit/opened.ts'
+import { HOSTS, isRefused, openRecipes, PROXIES, type RecipeStand } from '../../kit/programs/recipes.ts'
 import { askForWebSocket, frameBytes, framesIn } from '../../kit/wire/websocket.ts'
 import { openWire, sendRaw } from '../../kit/wire/wire.ts'
 
 setDefaultTimeout(60_000)
 
-let recipes: Recipes
-beforeAll(async () => {
-  recipes = await openRecipes()
-})
-afterAll(() => recipes[Symbol.asyncDispose]())
+const keep = untilTheEnd()
+const recipes = keep(await openRecipes())
 
 describe.each([...PROXIES])('docs/recipes for %s', name => {
   const stand = () => recipes.stand(name)

@@ -1,14 +1,14 @@
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { describe, expect, test } from 'bun:test'
 import { mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { eventually, type Gate, PORTAL, startGate } from '../../kit/gate.ts'
+import { untilTheEnd } from '../../kit/opened.ts'
 import { askForWebSocket } from '../../kit/wire/websocket.ts'
 import { openWire, sendRaw } from '../../kit/wire/wire.ts'
 
-let upstream: Bun.Server<undefined>
-
-beforeAll(() => {
-  upstream = Bun.serve({
+const keep = untilTheEnd()
+const upstream = keep(
+  Bun.serve({
     port: 0,
     hostname: '127.0.0.1',
     idleTimeout: 0,
@@ -23,10 +23,8 @@ beforeAll(() => {
       return new Response(`user=${request.headers.get('x-token-subject')} q=${request.headers.get('x-mine')}`)
     },
     websocket: { message: () => undefined },
-  })
-})
-
-afterAll(() => upstream.stop(true))
+  }),
+)
 
 function route(host: string, allow: string, more = ''): string {
   return `

@@ -1,22 +1,23 @@
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { describe, expect, test } from 'bun:test'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createLocalJWKSet, jwtVerify } from 'jose'
 import { BrowserLite } from '../../kit/browser/browser-lite.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
 import { eventually } from '../../kit/gate.ts'
+import { untilTheEnd } from '../../kit/opened.ts'
 import { type Child, FROM_SOURCE, freePort, PROGRAMS, startChild } from '../../kit/programs/child.ts'
-import { startProvider, type TestProvider } from '../../kit/provider/provider.ts'
+import { startProvider } from '../../kit/provider/provider.ts'
 
-let provider: TestProvider
-let upstream: Bun.Server<undefined>
-
-beforeAll(async () => {
-  provider = await startProvider({
+const keep = untilTheEnd()
+const provider = keep(
+  await startProvider({
     clients: [{ client_id: 'gate', client_secret: 'gate-secret' }],
     accounts: [{ sub: 'ada', name: 'Ada', email: 'ada@example.com', email_verified: true, groups: [] }],
-  })
-  upstream = Bun.serve({
+  }),
+)
+const upstream = keep(
+  Bun.serve({
     port: 0,
     hostname: '127.0.0.1',
     async fetch(request) {
@@ -26,13 +27,8 @@ beforeAll(async () => {
       const worker = request.headers.get('x-request-id')?.split('-')[1] ?? ''
       return new Response(pathname === '/assertion' ? `${worker} ${request.headers.get('x-jwt')}` : worker)
     },
-  })
-})
-
-afterAll(async () => {
-  await upstream.stop(true)
-  await provider.stop()
-})
+  }),
+)
 
 function publicRoute(host: string): string {
   return `[[routes]]\nhost = "${host}"\nupstream = "http://127.0.0.1:${upstream.port}"\nallow = "public"\n`

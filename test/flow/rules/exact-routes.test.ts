@@ -1,27 +1,22 @@
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import { type App, startApp } from '../../kit/applications/app.ts'
-import { type Gate, PORTAL, startGate } from '../../kit/gate.ts'
+import { describe, expect, test } from 'bun:test'
+import { startApp } from '../../kit/applications/app.ts'
+import { PORTAL, startGate } from '../../kit/gate.ts'
+import { untilTheEnd } from '../../kit/opened.ts'
 import { sendRaw } from '../../kit/wire/wire.ts'
 
-let app: App
-let gate: Gate
-
-beforeAll(async () => {
-  app = await startApp('here')
-  const route = (lines: string) =>
-    `[[routes]]\nhost = "app.example"\nupstream = "http://127.0.0.1:${app.port}"\n${lines}\n`
-  gate = await startGate(
+const keep = untilTheEnd()
+const app = keep(await startApp('here'))
+const route = (lines: string) =>
+  `[[routes]]\nhost = "app.example"\nupstream = "http://127.0.0.1:${app.port}"\n${lines}\n`
+const gate = keep(
+  await startGate(
     PORTAL +
       route('portal = "home"\nallow = ["admin"]') +
       route('path = "/up"\nexact = true\nallow = "public"') +
       route('path = "/open"\nallow = "public"') +
       route('path = "/open"\nexact = true\nportal = "home"\nallow = ["admin"]'),
-  )
-})
-afterAll(async () => {
-  await gate[Symbol.asyncDispose]()
-  await app.stop()
-})
+  ),
+)
 
 describe('a route with exact = true is for its path alone', () => {
   test.each([

@@ -1,12 +1,11 @@
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import { eventually, type Gate, startGate } from '../../kit/gate.ts'
-import { hasHead, httpResponse, openWire, type RawUpstream, sendRaw, startRawUpstream } from '../../kit/wire/wire.ts'
+import { describe, expect, test } from 'bun:test'
+import { eventually, startGate } from '../../kit/gate.ts'
+import { untilTheEnd } from '../../kit/opened.ts'
+import { hasHead, httpResponse, openWire, sendRaw, startRawUpstream } from '../../kit/wire/wire.ts'
 
-let upstream: RawUpstream
-let gate: Gate
-
-beforeAll(async () => {
-  upstream = await startRawUpstream(async connection => {
+const keep = untilTheEnd()
+const upstream = keep(
+  await startRawUpstream(async connection => {
     const { raw } = await connection.receive({ until: hasHead, timeoutMs: 60_000 })
     const path = /^\S+ (\S+)/.exec(raw.toString('latin1'))?.[1]
     if (path === '/early') await connection.send('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nbegun\r\n')
@@ -18,11 +17,13 @@ beforeAll(async () => {
       })
       await connection.send(httpResponse(200, 'whole', ['Connection: close']))
     }
-  })
-  const at = `http://127.0.0.1:${upstream.port}`
-  const route = (host: string, more: string, to = `"${at}"`) =>
-    `[[routes]]\nhost = "${host}.example"\nupstream = ${to}\nallow = "public"\n${more}\n`
-  gate = await startGate(
+  }),
+)
+const at = `http://127.0.0.1:${upstream.port}`
+const route = (host: string, more: string, to = `"${at}"`) =>
+  `[[routes]]\nhost = "${host}.example"\nupstream = ${to}\nallow = "public"\n${more}\n`
+const gate = keep(
+  await startGate(
     [
       route('ten', 'max_body = "10B"'),
       route('several', 'max_body = "10B"', `["http://127.0.0.1:1", "${at}"]`),
@@ -30,13 +31,8 @@ beforeAll(async () => {
       route('open', 'max_body = "off"'),
     ].join('\n'),
     { server: 'max_body = "1kB"' },
-  )
-})
-
-afterAll(async () => {
-  await gate[Symbol.asyncDispose]()
-  await upstream.close()
-})
+  ),
+)
 
 function announced(host: string, length: number, fields = ''): string {
   return `POST /late HTTP/1.1\r\nHost: ${host}.example\r\n${fields}Content-Length: ${length}\r\n\r\n`

@@ -1,13 +1,12 @@
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { describe, expect, test } from 'bun:test'
 import { signInStarts } from '../../../src/server/request/rates.ts'
-import { type App, startApp } from '../../kit/applications/app.ts'
+import { startApp } from '../../kit/applications/app.ts'
 import { fakeClock } from '../../kit/clock.ts'
-import { type Gate, PORTAL, startGate } from '../../kit/gate.ts'
+import { PORTAL, startGate } from '../../kit/gate.ts'
+import { untilTheEnd } from '../../kit/opened.ts'
 import { sendRaw } from '../../kit/wire/wire.ts'
 
 const clock = fakeClock()
-let app: App
-let gate: Gate
 
 function routes(): string {
   const route = (host: string, more: string) =>
@@ -23,18 +22,14 @@ function routes(): string {
   ].join('\n')
 }
 
-beforeAll(async () => {
-  app = await startApp('ok')
-  gate = await startGate(routes(), {
+const keep = untilTheEnd()
+const app = keep(await startApp('ok'))
+const gate = keep(
+  await startGate(routes(), {
     ports: { now: clock.now },
     server: 'trusted_proxies = ["127.0.0.1"]\nrate = { requests = 1, per = "1s", burst = 1000 }',
-  })
-})
-
-afterAll(async () => {
-  await gate[Symbol.asyncDispose]()
-  await app.stop()
-})
+  }),
+)
 
 async function send(host: string, client: string, fields = '', path = '/') {
   const head = `GET ${path} HTTP/1.1\r\nHost: ${host}.example\r\nX-Forwarded-For: ${client}\r\n`

@@ -1,10 +1,8 @@
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { describe, expect, test } from 'bun:test'
 import { PORTAL, startGate } from '../../kit/gate.ts'
+import { untilTheEnd } from '../../kit/opened.ts'
 import { WEBSOCKET_FIELDS } from '../../kit/wire/websocket.ts'
-import { type RawUpstream, sendRaw, startRawUpstream, type WireResponse } from '../../kit/wire/wire.ts'
-
-let upstream: RawUpstream
-let gate: Awaited<ReturnType<typeof startGate>>
+import { sendRaw, startRawUpstream, type WireResponse } from '../../kit/wire/wire.ts'
 
 /** Two hosts and a wildcard of one portal, one of another portal, a public one without any. */
 function routes(): string {
@@ -29,14 +27,9 @@ function routes(): string {
   ].join('\n')
 }
 
-beforeAll(async () => {
-  upstream = await startRawUpstream(['HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi'])
-  gate = await startGate(routes())
-})
-afterAll(async () => {
-  await gate[Symbol.asyncDispose]()
-  await upstream.close()
-})
+const keep = untilTheEnd()
+const upstream = keep(await startRawUpstream(['HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi']))
+const gate = keep(await startGate(routes()))
 
 const SCRIPT = ['Sec-Fetch-Mode: cors', 'Sec-Fetch-Dest: empty', 'Accept: */*']
 

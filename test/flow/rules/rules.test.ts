@@ -1,15 +1,16 @@
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { describe, expect, test } from 'bun:test'
 import { type FakeClock, fakeClock } from '../../kit/clock.ts'
 import { eventually, type Gate, PORTAL, startGate } from '../../kit/gate.ts'
+import { untilTheEnd } from '../../kit/opened.ts'
 import { askForWebSocket } from '../../kit/wire/websocket.ts'
 import { openWire } from '../../kit/wire/wire.ts'
 
-let upstream: Bun.Server<undefined>
 /** What reached the upstream: method, path and who. */
 const seen: string[] = []
 
-beforeAll(() => {
-  upstream = Bun.serve({
+const keep = untilTheEnd()
+const upstream = keep(
+  Bun.serve({
     port: 0,
     hostname: '127.0.0.1',
     idleTimeout: 0,
@@ -26,10 +27,8 @@ beforeAll(() => {
       return new Response(`override=${request.headers.get('x-http-method-override')}`)
     },
     websocket: { message: () => undefined },
-  })
-})
-
-afterAll(() => upstream.stop(true))
+  }),
+)
 
 const HOST = 'app.example'
 

@@ -1,31 +1,25 @@
-import { afterAll, beforeAll, expect, test } from 'bun:test'
+import { expect, test } from 'bun:test'
 import { BrowserLite } from '../../kit/browser/browser-lite.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
 import { oneHost, siteAt } from '../../kit/one-host.ts'
+import { untilTheEnd } from '../../kit/opened.ts'
 import { compiledBinary } from '../../kit/programs/binary.ts'
 import { freePort, startChild } from '../../kit/programs/child.ts'
-import { startProvider, type TestProvider } from '../../kit/provider/provider.ts'
+import { startProvider } from '../../kit/provider/provider.ts'
 
 const KILLS = 50
 /** People who sign in and out at the same time, and how often each of the two is acknowledged before the next kill. */
 const AT_ONCE = 3
 const ACKNOWLEDGED = 2
 
-let provider: TestProvider
-let upstream: Bun.Server<undefined>
-
-beforeAll(async () => {
-  provider = await startProvider({
+const keep = untilTheEnd()
+const provider = keep(
+  await startProvider({
     clients: [{ client_id: 'gate', client_secret: 'gate-secret' }],
     accounts: [{ sub: 'ada', name: 'Ada' }],
-  })
-  upstream = Bun.serve({ port: 0, hostname: '127.0.0.1', fetch: () => new Response('let through') })
-})
-
-afterAll(async () => {
-  await upstream.stop(true)
-  await provider.stop()
-})
+  }),
+)
+const upstream = keep(Bun.serve({ port: 0, hostname: '127.0.0.1', fetch: () => new Response('let through') }))
 
 /** What the gate has acknowledged of each cookie; `unsure` where it was killed before it said that somebody was signed out. */
 type Ledger = Map<string, 'in' | 'out' | 'unsure'>

@@ -1,18 +1,13 @@
 /** Whatever is still under way ends with what allowed it: not event streams alone. */
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { describe, expect, test } from 'bun:test'
 import { join } from 'node:path'
 import { makeAuthority } from '../../kit/certificates.ts'
 import { fakeClock } from '../../kit/clock.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
 import { eventually, type Gate, type GateOptions, PORTAL, startGate } from '../../kit/gate.ts'
+import { untilTheEnd } from '../../kit/opened.ts'
 import { openHttp2 } from '../../kit/wire/tls.ts'
-import {
-  openWire,
-  type RawUpstream,
-  startRawUpstream,
-  type UpstreamConnection,
-  type Wire,
-} from '../../kit/wire/wire.ts'
+import { openWire, startRawUpstream, type UpstreamConnection, type Wire } from '../../kit/wire/wire.ts'
 
 const HOST = 'app.example'
 
@@ -33,16 +28,14 @@ function chunked(type: string): string {
   return `HTTP/1.1 200 OK\r\nContent-Type: ${type}\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nbegun\r\n`
 }
 
-let upstream: RawUpstream
-
-beforeAll(async () => {
-  upstream = await startRawUpstream(async connection => {
+const keep = untilTheEnd()
+const upstream = keep(
+  await startRawUpstream(async connection => {
     const { raw } = await connection.receive({ until: received => received.includes('\r\n\r\n'), timeoutMs: 60_000 })
     const path = /^\S+ (\S+)/.exec(raw.toString('latin1'))?.[1] ?? ''
     await connection.send(BEGINNINGS[path] ?? '')
-  })
-})
-afterAll(() => upstream.close())
+  }),
+)
 
 function route(allow: string, { to = `"http://127.0.0.1:${upstream.port}"`, more = '' } = {}): string {
   return `[[routes]]\nhost = "${HOST}"\nupstream = ${to}\nportal = "home"\nallow = ${allow}\n${more}\n`

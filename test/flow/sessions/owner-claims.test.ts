@@ -1,29 +1,25 @@
 /** A person whom the provider describes otherwise at a refresh: what they have under way goes on as far as it is still allowed. */
-import { afterAll, beforeAll, beforeEach, expect, test } from 'bun:test'
-import { askAsAll, type Belongings, collectBelongings, startEvents, streamAsAll } from '../../kit/belongings.ts'
-import { BrowserLite } from '../../kit/browser/browser-lite.ts'
+import { beforeEach, expect, test } from 'bun:test'
+import { startStreaming } from '../../kit/applications/streaming.ts'
+import { askAsAll, type Belongings, collectBelongings, streamAsAll } from '../../kit/belongings.ts'
+import { browserAt } from '../../kit/browser/browser-lite.ts'
+import { aheadClock } from '../../kit/clock.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
 import { eventually, type Gate, startGate } from '../../kit/gate.ts'
-import { BAD_PROVIDER_CLIENT, type BadProvider, startBadProvider } from '../../kit/provider/bad-provider.ts'
+import { untilTheEnd } from '../../kit/opened.ts'
+import { startBadProvider } from '../../kit/provider/bad-provider.ts'
+import { shared } from '../../kit/sessions/shared.ts'
+import { portalTable, providerTable, routeTo } from '../../kit/toml.ts'
 
 const HOST = 'app.example'
 const MINUTE = 60_000
-const KEY = Buffer.alloc(32, 7).toString('base64')
-let offsetMs = 0
-const now = () => Date.now() + offsetMs
-let bad: BadProvider
-let upstream: Bun.Server<undefined>
+const clock = aheadClock()
+const keep = untilTheEnd()
+const upstream = keep(startStreaming())
+const bad = keep(await startBadProvider(clock.nowS))
 
-beforeAll(async () => {
-  bad = await startBadProvider(() => Math.floor(now() / 1000))
-  upstream = startEvents()
-})
-afterAll(async () => {
-  await upstream.stop(true)
-  await bad.stop()
-})
 beforeEach(() => {
-  offsetMs = 0
+  clock.setAhead(0)
   describe(['users', 'ops'])
 })
 
@@ -32,40 +28,23 @@ function describe(groups: readonly string[]): void {
   bad.behave({ givesRefreshToken: true, signsInAtOnce: true, userinfo: { groups } })
 }
 
-const toml = () => `
-[providers.id]
-issuer = "${bad.issuer}"
-client_id = "${BAD_PROVIDER_CLIENT.clientId}"
-client_secret = "${BAD_PROVIDER_CLIENT.clientSecret}"
-
-[portals.home]
-providers = ["id"]
-insecure_cookies = true
+const PORTAL = `roles.user = { groups = ["users"] }
 refresh = "1m"
 refresh_limit = "10m"
 personal_tokens = true
-guest_links = { allow = ["user"], max_uses = 5 }
-
-[portals.home.roles]
-user = { groups = ["users"] }
-
-[[routes]]
-host = "${HOST}"
-upstream = "http://127.0.0.1:${upstream.port}"
-portal = "home"
-allow = ["user", { guest_link = true }]
-tokens = true
-`
+guest_links = { allow = ["user"], max_uses = 5 }`
+const ROUTE = 'portal = "home"\nallow = ["user", { guest_link = true }]\ntokens = true'
+const toml = () => providerTable(bad) + portalTable(PORTAL) + routeTo(upstream, HOST, ROUTE)
 
 /** Two processes on one store, with what one person has, and how many streams are open in each. */
 async function withStreams(
   act: (gates: readonly [Gate, Gate], all: Belongings, open: readonly (() => number)[]) => Promise<void>,
 ): Promise<void> {
   using folder = temporaryFolder()
-  const options = { store: `sqlite:${folder.path}/shared.db`, sessions: `key = "${KEY}"`, ports: { now } }
+  const options = { ...shared(`${folder.path}/shared.db`), ports: clock }
   await using one = await startGate(toml(), options)
   await using other = await startGate(toml(), options)
-  const browser = new BrowserLite({ hosts: { [HOST]: `127.0.0.1:${one.port}` } })
+  const browser = browserAt(one, HOST)
   expect((await browser.open(`http://${HOST}/`)).response.status).toBe(200)
   const all = await collectBelongings(one, HOST, `sallyport=${browser.cookie(HOST, 'sallyport')}`)
   await act([one, other], all, [await streamAsAll(one, all), await streamAsAll(other, all)])
@@ -74,7 +53,7 @@ async function withStreams(
 /** Has the provider asked again, and waits until both processes tell the application of what it said. */
 async function refresh([one, other]: readonly [Gate, Gate], all: Belongings): Promise<void> {
   const before = bad.asked.token
-  offsetMs += 2 * MINUTE
+  clock.advance(2 * MINUTE)
   await askAsAll(one, all)
   await eventually(() => bad.asked.token > before, 'the provider is asked')
   // What one process has written, the other hears at its next look.

@@ -1,44 +1,21 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'bun:test'
-import { BrowserLite } from '../../kit/browser/browser-lite.ts'
+import { beforeEach, describe, expect, test } from 'bun:test'
+import { startStreaming } from '../../kit/applications/streaming.ts'
+import { type BrowserLite, browserAt } from '../../kit/browser/browser-lite.ts'
+import { aheadClock } from '../../kit/clock.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
 import { eventually, type Gate, startGate } from '../../kit/gate.ts'
-import {
-  BAD_PROVIDER_CLIENT,
-  type BadProvider,
-  type Misbehaviour,
-  startBadProvider,
-} from '../../kit/provider/bad-provider.ts'
-import { askForWebSocket } from '../../kit/wire/websocket.ts'
-import { openWire } from '../../kit/wire/wire.ts'
+import { untilTheEnd } from '../../kit/opened.ts'
+import { BAD_PROVIDER_CLIENT, type Misbehaviour, startBadProvider } from '../../kit/provider/bad-provider.ts'
+import { fetchFrom, statusOf } from '../../kit/requests.ts'
+import { EVERYONE, portalTable, providerTable, routeForUsers, routeTo } from '../../kit/toml.ts'
+import { openEvents, openWebSocket } from '../../kit/wire/streams.ts'
 
 const MINUTE = 60_000
 const APP = 'http://app.example'
-let offsetMs = 0
-const now = () => Date.now() + offsetMs
-let bad: BadProvider
-let upstream: Bun.Server<undefined>
-
-beforeAll(async () => {
-  bad = await startBadProvider(() => Math.floor(now() / 1000))
-  upstream = Bun.serve({
-    port: 0,
-    hostname: '127.0.0.1',
-    idleTimeout: 0,
-    fetch(request, server) {
-      if (server.upgrade(request)) return undefined
-      if (new URL(request.url).pathname !== '/events') return new Response(request.headers.get('x-token-user-roles'))
-      const body = new ReadableStream({
-        start: controller => controller.enqueue(new TextEncoder().encode('data: begun\n\n')),
-      })
-      return new Response(body, { headers: { 'content-type': 'text/event-stream' } })
-    },
-    websocket: { message: () => undefined },
-  })
-})
-afterAll(async () => {
-  await upstream.stop(true)
-  await bad.stop()
-})
+const clock = aheadClock()
+const keep = untilTheEnd()
+const upstream = keep(startStreaming(({ headers }) => headers.get('x-token-user-roles') ?? ''))
+const bad = keep(await startBadProvider(clock.nowS))
 
 /** What the provider does right in these tests, and wrong where a test says so. */
 function behave(how: Misbehaviour = {}): void {
@@ -47,51 +24,26 @@ function behave(how: Misbehaviour = {}): void {
 }
 
 beforeEach(() => {
-  offsetMs = 0
+  clock.setAhead(0)
   behave()
 })
 
-function toml(portal = ''): string {
-  return `
-[providers.id]
-label = "The provider"
-issuer = "${bad.issuer}"
-client_id = "${BAD_PROVIDER_CLIENT.clientId}"
-client_secret = "${BAD_PROVIDER_CLIENT.clientSecret}"
+const PORTAL = `roles.staff = { groups = ["staff"] }\n${EVERYONE}`
 
-[portals.home]
-providers = ["id"]
-insecure_cookies = true
-${portal}
-
-[portals.home.roles]
-staff = { groups = ["staff"] }
-user = { any = true }
-
-[[routes]]
-host = "app.example"
-upstream = "http://127.0.0.1:${upstream.port}"
-portal = "home"
-allow = ["staff"]
-headers = "x-token"
-
-[[routes]]
-host = "open.example"
-upstream = "http://127.0.0.1:${upstream.port}"
-portal = "home"
-allow = ["user"]
-`
+function toml(portal: string): string {
+  return [
+    providerTable(bad, 'label = "The provider"'),
+    portalTable(`${PORTAL}\n${portal}`),
+    routeTo(upstream, 'app.example', 'portal = "home"\nallow = ["staff"]\nheaders = "x-token"'),
+    routeForUsers(upstream, 'open.example'),
+  ].join('\n')
 }
 
 function gateWith(portal = '', options: { readonly store?: string } = {}): Promise<Gate> {
-  return startGate(toml(portal), { ports: { now }, recheckMs: 50, ...options })
+  return startGate(toml(portal), { ports: clock, recheckMs: 50, ...options })
 }
 
-function browserOf(gate: Gate): BrowserLite {
-  return new BrowserLite({
-    hosts: { 'app.example': `127.0.0.1:${gate.port}`, 'open.example': `127.0.0.1:${gate.port}` },
-  })
-}
+const browserOf = (gate: Gate): BrowserLite => browserAt(gate, 'app.example', 'open.example')
 
 /** A browser that has signed in, with its cookie. */
 async function signIn(
@@ -107,14 +59,10 @@ async function signIn(
   return { browser, cookie: `sallyport=${browser.cookie('app.example', 'sallyport')}` }
 }
 
-const told = (gate: Gate) => gate.log.filter(line => line.includes('could not be checked'))
+const told = (gate: Gate) => gate.told('could not be checked')
 
 /** What a script with this cookie is answered. */
-async function status(gate: Gate, cookie: string, host = 'app.example', path = '/'): Promise<number> {
-  const answer = await fetch(`http://127.0.0.1:${gate.port}${path}`, { headers: { host, cookie }, redirect: 'manual' })
-  await answer.body?.cancel()
-  return answer.status
-}
+const status = (gate: Gate, cookie: string) => statusOf(gate, '/', { host: 'app.example', cookie })
 
 describe('refresh', () => {
   test('fifty requests at once, when a session is due, cost one token call and are fifty times 200', async () => {
@@ -123,7 +71,7 @@ describe('refresh', () => {
     for (const afterMs of [16 * MINUTE, 61 * MINUTE]) {
       behave({ tokenDelayMs: 100 })
       const before = bad.asked.token
-      offsetMs += afterMs
+      clock.advance(afterMs)
       const answers = await Promise.all(Array.from({ length: 50 }, () => status(gate, cookie)))
       expect(answers).toEqual(Array(50).fill(200))
       await eventually(() => bad.asked.token === before + 1, 'the provider is asked')
@@ -137,9 +85,9 @@ describe('refresh', () => {
     await using gate = await gateWith('refresh = "1m"')
     const { cookie, browser } = await signIn(gate)
     bad.revokeAll()
-    offsetMs += MINUTE / 2
+    clock.advance(MINUTE / 2)
     expect(await status(gate, cookie)).toBe(200)
-    offsetMs += MINUTE
+    clock.advance(MINUTE)
     await status(gate, cookie)
     await eventually(async () => (await status(gate, cookie)) === 401, 'the session is gone')
     const page = await browser.visit(`${APP}/`)
@@ -155,11 +103,11 @@ describe('refresh', () => {
       [9 * MINUTE, 200],
       [11 * MINUTE, 401],
     ] as const) {
-      offsetMs = atMs
+      clock.setAhead(atMs)
       expect(await status(gate, cookie)).toBe(expected)
     }
     behave()
-    offsetMs += MINUTE
+    clock.advance(MINUTE)
     expect(await status(gate, cookie)).toBe(200)
   })
 
@@ -174,13 +122,13 @@ describe('refresh', () => {
       const before = bad.asked.token
       behave(how)
       for (const times of [1, 2]) {
-        offsetMs += 2 * MINUTE
+        clock.advance(2 * MINUTE)
         expect(await status(gate, cookie)).toBe(200)
         await eventually(() => bad.asked.token === before + times, 'it was asked')
         await eventually(() => told(gate).length === times, 'it was told')
       }
       behave({ userinfo: { groups: ['staff', 'more'] } })
-      offsetMs += MINUTE
+      clock.advance(MINUTE)
       await status(gate, cookie)
       await eventually(() => bad.asked.token === before + 3, 'it is asked once more')
       await Bun.sleep(50)
@@ -188,7 +136,7 @@ describe('refresh', () => {
       expect(told(gate)).toHaveLength(2)
       // What was said last of the person is from before all this: until the limit, and no longer.
       behave(how)
-      offsetMs += 11 * MINUTE
+      clock.advance(11 * MINUTE)
       expect(await status(gate, cookie)).toBe(401)
     },
   )
@@ -196,17 +144,13 @@ describe('refresh', () => {
   test('groups that changed act at once after it, on requests and on streams that are open', async () => {
     await using gate = await gateWith('refresh = "1m"')
     const { cookie } = await signIn(gate)
-    const events = await fetch(`http://127.0.0.1:${gate.port}/events`, { headers: { host: 'app.example', cookie } })
-    const reader = events.body?.getReader()
-    await reader?.read()
-    const wire = await openWire(gate.port)
-    await wire.send(askForWebSocket('app.example', '/ws', ['Origin: http://app.example', `Cookie: ${cookie}`]))
-    await eventually(() => wire.received.includes('101 Switching'), 'the WebSocket is open')
+    using events = await openEvents(gate, 'app.example', [`Cookie: ${cookie}`])
+    using socket = await openWebSocket(gate, 'app.example', [`Origin: ${APP}`, `Cookie: ${cookie}`])
     behave({ userinfo: { groups: [] } })
-    offsetMs += 2 * MINUTE
+    clock.advance(2 * MINUTE)
     // Nobody requests anything: the open streams alone have the session looked at.
-    for (;;) if ((await reader?.read())?.done !== false) break
-    await eventually(() => wire.isClosed, 'the WebSocket is closed')
+    await eventually(events.isOver, 'the event stream ends')
+    await eventually(socket.isOver, 'the WebSocket is closed')
     expect(await status(gate, cookie)).toBe(403)
   }, 10_000)
 
@@ -214,7 +158,7 @@ describe('refresh', () => {
     await using gate = await gateWith('refresh = "1m"')
     const { cookie } = await signIn(gate)
     behave({ refresh: { claims: { sub: 'user-2' } }, userinfo: { sub: 'user-2' } })
-    offsetMs += 2 * MINUTE
+    clock.advance(2 * MINUTE)
     await status(gate, cookie)
     await eventually(async () => (await status(gate, cookie)) === 401, 'the session is gone')
     expect(gate.access.some(line => line.includes('user-2'))).toBe(false)
@@ -294,13 +238,13 @@ describe('signing out (OpenID Connect RP-Initiated Logout 1.0)', () => {
 })
 
 describe('back-channel logout (OpenID Connect Back-Channel Logout 1.0)', () => {
-  async function send(gate: Gate, body: string, init: RequestInit = {}) {
-    const answer = await fetch(`http://127.0.0.1:${gate.port}/.sallyport/backchannel-logout`, {
-      method: 'POST',
-      body,
-      ...init,
-      headers: { host: 'app.example', 'content-type': 'application/x-www-form-urlencoded', ...init.headers },
-    })
+  async function send(gate: Gate, body: string, type = 'application/x-www-form-urlencoded') {
+    const answer = await fetchFrom(
+      gate,
+      '/.sallyport/backchannel-logout',
+      { host: 'app.example', 'content-type': type },
+      { method: 'POST', body },
+    )
     return { status: answer.status, caching: answer.headers.get('cache-control'), text: await answer.text() }
   }
 
@@ -376,14 +320,12 @@ describe('back-channel logout (OpenID Connect Back-Channel Logout 1.0)', () => {
       [400, send(gate, 'logout_token=junk')],
       [400, send(gate, `logout_token=${token}&logout_token=${token}`)],
       [400, send(gate, `logout_token=${'x'.repeat(40_000)}`)],
-      [400, send(gate, JSON.stringify({ logout_token: token }), { headers: { 'content-type': 'application/json' } })],
+      [400, send(gate, JSON.stringify({ logout_token: token }), 'application/json')],
     ]
     for (const [expected, answer] of refused) expect((await answer).status).toBe(expected)
     for (const method of ['GET', 'HEAD', 'PUT', 'DELETE']) {
-      const answer = await fetch(`http://127.0.0.1:${gate.port}/.sallyport/backchannel-logout${query}`, {
-        method,
-        headers: { host: 'app.example', cookie },
-      })
+      const page = `/.sallyport/backchannel-logout${query}`
+      const answer = await fetchFrom(gate, page, { host: 'app.example', cookie }, { method })
       expect([method, answer.status]).toEqual([method, 405])
     }
     expect(await status(gate, cookie)).toBe(200)
@@ -417,7 +359,7 @@ describe('back-channel logout (OpenID Connect Back-Channel Logout 1.0)', () => {
     await using gate = await gateWith()
     const { cookie } = await signIn(gate)
     const body = await tokenOf()
-    offsetMs += 11 * MINUTE
+    clock.advance(11 * MINUTE)
     const later = await tokenOf()
     behave({ instead: { jwks: () => new Response('', { status: 500 }) } })
     expect((await send(gate, later)).status).toBe(503)

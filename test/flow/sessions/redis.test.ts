@@ -1,33 +1,27 @@
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { describe, expect, test } from 'bun:test'
 import { join } from 'node:path'
 import { BrowserLite } from '../../kit/browser/browser-lite.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
 import { eventually, type Gate, PORTAL, startGate } from '../../kit/gate.ts'
+import { untilTheEnd } from '../../kit/opened.ts'
 import { FROM_SOURCE, freePort, startChild } from '../../kit/programs/child.ts'
 import { startValkey, type Valkey } from '../../kit/programs/valkey.ts'
-import { startProvider, type TestProvider } from '../../kit/provider/provider.ts'
+import { startProvider } from '../../kit/provider/provider.ts'
 
 const KEY = Buffer.alloc(32, 7).toString('base64')
 const AWAY = 'The session store cannot be reached'
 const BACK = 'The session store is back'
 
-let provider: TestProvider
-let upstream: Bun.Server<undefined>
-
-beforeAll(async () => {
-  provider = await startProvider({
+const keep = untilTheEnd()
+const provider = keep(
+  await startProvider({
     clients: [
       { client_id: 'gate', client_secret: 'gate-secret', redirect_uris: ['http://auth.localhost/.sallyport/callback'] },
     ],
     accounts: [{ sub: 'ada', name: 'Ada', email: 'ada@example.com', email_verified: true, groups: [] }],
-  })
-  upstream = Bun.serve({ port: 0, hostname: '127.0.0.1', fetch: () => new Response('the application') })
-})
-
-afterAll(async () => {
-  await upstream.stop(true)
-  await provider.stop()
-})
+  }),
+)
+const upstream = keep(Bun.serve({ port: 0, hostname: '127.0.0.1', fetch: () => new Response('the application') }))
 
 function route(host: string, allow: string): string {
   const rule = allow === 'public' ? 'allow = "public"' : `portal = "home"\nallow = ["${allow}"]`

@@ -1,72 +1,51 @@
 /** Whom the provider puts out, in whatever words, is out: with the session, its streams, their tokens and their guest links. */
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'bun:test'
-import { askAsAll, type Belongings, collectBelongings, startEvents, streamAsAll } from '../../kit/belongings.ts'
-import { BrowserLite } from '../../kit/browser/browser-lite.ts'
+import { beforeEach, describe, expect, test } from 'bun:test'
+import { startStreaming } from '../../kit/applications/streaming.ts'
+import { askAsAll, type Belongings, collectBelongings, streamAsAll } from '../../kit/belongings.ts'
+import { browserAt } from '../../kit/browser/browser-lite.ts'
+import { aheadClock } from '../../kit/clock.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
 import { eventually, type Gate, startGate } from '../../kit/gate.ts'
+import { untilTheEnd } from '../../kit/opened.ts'
 import { startValkey } from '../../kit/programs/valkey.ts'
-import { BAD_PROVIDER_CLIENT, type BadProvider, startBadProvider } from '../../kit/provider/bad-provider.ts'
+import { startBadProvider } from '../../kit/provider/bad-provider.ts'
+import { statusOf } from '../../kit/requests.ts'
+import { shared } from '../../kit/sessions/shared.ts'
+import { EVERYONE, portalTable, providerTable, routeTo } from '../../kit/toml.ts'
 import recorded from '../../recorded/token-refusals.json'
 
 const HOST = 'app.example'
 const MINUTE = 60_000
-const KEY = Buffer.alloc(32, 7).toString('base64')
-let offsetMs = 0
-const now = () => Date.now() + offsetMs
-let bad: BadProvider
-let upstream: Bun.Server<undefined>
+const clock = aheadClock()
+const keep = untilTheEnd()
+const upstream = keep(startStreaming())
+const bad = keep(await startBadProvider(clock.nowS))
 
-beforeAll(async () => {
-  bad = await startBadProvider(() => Math.floor(now() / 1000))
-  upstream = startEvents()
-})
-afterAll(async () => {
-  await upstream.stop(true)
-  await bad.stop()
-})
 beforeEach(() => {
-  offsetMs = 0
+  clock.setAhead(0)
   bad.behave({ givesRefreshToken: true, signsInAtOnce: true })
 })
 
-const toml = () => `
-[providers.id]
-issuer = "${bad.issuer}"
-client_id = "${BAD_PROVIDER_CLIENT.clientId}"
-client_secret = "${BAD_PROVIDER_CLIENT.clientSecret}"
-
-[portals.home]
-providers = ["id"]
-insecure_cookies = true
+const PORTAL = `${EVERYONE}
 refresh = "1m"
 refresh_limit = "10m"
 personal_tokens = true
-guest_links = { allow = ["user"], max_uses = 5 }
-
-[portals.home.roles]
-user = { any = true }
-
-[[routes]]
-host = "${HOST}"
-upstream = "http://127.0.0.1:${upstream.port}"
-portal = "home"
-allow = ["user", { guest_link = true }]
-tokens = true
-`
+guest_links = { allow = ["user"], max_uses = 5 }`
+const ROUTE = 'portal = "home"\nallow = ["user", { guest_link = true }]\ntokens = true'
+const toml = () => providerTable(bad) + portalTable(PORTAL) + routeTo(upstream, HOST, ROUTE)
 
 /** Two processes on one store. */
 async function inTwoGates(kind: 'sqlite' | 'redis', act: (one: Gate, other: Gate) => Promise<void>): Promise<void> {
   using folder = temporaryFolder()
   await using valkey = kind === 'redis' ? await startValkey() : null
-  const store = valkey?.url() ?? `sqlite:${folder.path}/shared.db`
-  const options = { store, sessions: `key = "${KEY}"`, ports: { now } }
+  const options = { ...shared(valkey?.url() ?? `${folder.path}/shared.db`), ports: clock }
   await using one = await startGate(toml(), options)
   await using other = await startGate(toml(), options)
   await act(one, other)
 }
 
 async function signIn(gate: Gate): Promise<Belongings> {
-  const browser = new BrowserLite({ hosts: { [HOST]: `127.0.0.1:${gate.port}` } })
+  const browser = browserAt(gate, HOST)
   expect((await browser.open(`http://${HOST}/`)).response.status).toBe(200)
   return collectBelongings(gate, HOST, `sallyport=${browser.cookie(HOST, 'sallyport')}`)
 }
@@ -90,7 +69,7 @@ describe.each(['sqlite', 'redis'] as const)('a person whom the provider has put 
         for (const gate of [one, other]) expect(await askAsAll(gate, all)).toEqual([200, 200, 200])
         const open = [await streamAsAll(one, all), await streamAsAll(other, all)]
         answer(status, body)
-        offsetMs += 2 * MINUTE
+        clock.advance(2 * MINUTE)
         await askAsAll(one, all)
         await eventually(() => open.every(count => count() === 0), 'every stream has ended')
         for (const gate of [one, other]) expect(await askAsAll(gate, all)).toEqual([401, 401, 401])
@@ -101,7 +80,7 @@ describe.each(['sqlite', 'redis'] as const)('a person whom the provider has put 
 })
 
 test('streams end at once where nothing in memory tells any more whose they are', async () => {
-  await using gate = await startGate(toml(), { ports: { now } })
+  await using gate = await startGate(toml(), { ports: clock })
   const all = await signIn(gate)
   const open = await streamAsAll(gate, all)
   gate.save(`${toml()}\n# another file, the same rules\n`)
@@ -110,9 +89,9 @@ test('streams end at once where nothing in memory tells any more whose they are'
   await Bun.sleep(100)
   expect(open()).toBe(3)
   answer(400, { error: 'access_denied' })
-  offsetMs += 2 * MINUTE
+  clock.advance(2 * MINUTE)
   // Only the session asks, and so only that is in memory again.
-  expect((await fetch(`http://127.0.0.1:${gate.port}/`, { headers: all.session })).status).toBe(200)
+  expect(await statusOf(gate, '/', all.session)).toBe(200)
   await eventually(() => open() === 0, 'every stream has ended')
 })
 
@@ -125,14 +104,14 @@ describe('a provider that says nothing of the person', () => {
   test.each(OUTAGES.map(row => [`${row.program}, ${row.when}`, row] as const))(
     'ends nothing until the limit, and then lets nobody in (%s)',
     async (_, { status, body }) => {
-      await using gate = await startGate(toml(), { ports: { now } })
+      await using gate = await startGate(toml(), { ports: clock })
       const all = await signIn(gate)
       answer(status, body)
-      offsetMs += 2 * MINUTE
+      clock.advance(2 * MINUTE)
       expect(await askAsAll(gate, all)).toEqual([200, 200, 200])
-      await eventually(() => gate.log.some(line => line.includes('could not be checked')), 'it was asked')
+      await eventually(() => gate.told('could not be checked').length > 0, 'it was asked')
       expect(await askAsAll(gate, all)).toEqual([200, 200, 200])
-      offsetMs += 9 * MINUTE
+      clock.advance(9 * MINUTE)
       expect((await askAsAll(gate, all))[0]).toBe(401)
     },
   )

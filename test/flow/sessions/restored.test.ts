@@ -1,14 +1,15 @@
 import { Database } from 'bun:sqlite'
-import { afterAll, beforeAll, expect, test } from 'bun:test'
+import { expect, test } from 'bun:test'
 import { existsSync, readdirSync, renameSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { BrowserLite } from '../../kit/browser/browser-lite.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
 import { eventually } from '../../kit/gate.ts'
 import { oneHost, siteAt } from '../../kit/one-host.ts'
+import { untilTheEnd } from '../../kit/opened.ts'
 import { compiledBinary } from '../../kit/programs/binary.ts'
 import { type Child, freePort, startChild } from '../../kit/programs/child.ts'
-import { startProvider, type TestProvider } from '../../kit/provider/provider.ts'
+import { startProvider } from '../../kit/provider/provider.ts'
 
 /** Two workers take turns as the system likes: so many answers alike came from both. */
 const BOTH = 40
@@ -18,21 +19,14 @@ const CROWD = 30
 
 const KILLS = 5
 
-let provider: TestProvider
-let upstream: Bun.Server<undefined>
-
-beforeAll(async () => {
-  provider = await startProvider({
+const keep = untilTheEnd()
+const provider = keep(
+  await startProvider({
     clients: [{ client_id: 'gate', client_secret: 'gate-secret' }],
     accounts: [{ sub: 'ada', name: 'Ada' }],
-  })
-  upstream = Bun.serve({ port: 0, hostname: '127.0.0.1', fetch: () => new Response('let through') })
-})
-
-afterAll(async () => {
-  await upstream.stop(true)
-  await provider.stop()
-})
+  }),
+)
+const upstream = keep(Bun.serve({ port: 0, hostname: '127.0.0.1', fetch: () => new Response('let through') }))
 
 /** The program with two workers, in a folder, and what is done to it there. */
 interface Site {

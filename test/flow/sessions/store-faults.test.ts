@@ -1,30 +1,24 @@
 import { Database } from 'bun:sqlite'
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { describe, expect, test } from 'bun:test'
 import { readdirSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { BrowserLite, type Page } from '../../kit/browser/browser-lite.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
 import { oneHost, siteAt } from '../../kit/one-host.ts'
+import { untilTheEnd } from '../../kit/opened.ts'
 import { compiledBinary } from '../../kit/programs/binary.ts'
 import { type Child, freePort, startChild } from '../../kit/programs/child.ts'
 import { mayMount, mountSmall } from '../../kit/programs/mount.ts'
-import { startProvider, type TestProvider } from '../../kit/provider/provider.ts'
+import { startProvider } from '../../kit/provider/provider.ts'
 
-let provider: TestProvider
-let upstream: Bun.Server<undefined>
-
-beforeAll(async () => {
-  provider = await startProvider({
+const keep = untilTheEnd()
+const provider = keep(
+  await startProvider({
     clients: [{ client_id: 'gate', client_secret: 'gate-secret' }],
     accounts: ['ada', 'bob', 'cleo', 'dan'].map(sub => ({ sub, name: sub })),
-  })
-  upstream = Bun.serve({ port: 0, hostname: '127.0.0.1', fetch: () => new Response('let through') })
-})
-
-afterAll(async () => {
-  await upstream.stop(true)
-  await provider.stop()
-})
+  }),
+)
+const upstream = keep(Bun.serve({ port: 0, hostname: '127.0.0.1', fetch: () => new Response('let through') }))
 
 /** The compiled binary in a folder, with a database at `s.db` there. */
 async function openGate(folder: string, sessions = ''): Promise<Child & { readonly site: URL; readonly path: string }> {

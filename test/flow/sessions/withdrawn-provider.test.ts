@@ -1,20 +1,20 @@
 /** A provider that is taken from a portal, or becomes another under its name, takes with it whoever it vouched for. */
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { describe, expect, test } from 'bun:test'
 import { runTokens } from '../../../src/cli/tokens.ts'
-import { askAsAll, collectBelongings, startEvents, streamAsAll } from '../../kit/belongings.ts'
+import { startStreaming } from '../../kit/applications/streaming.ts'
+import { askAsAll, collectBelongings, streamAsAll } from '../../kit/belongings.ts'
 import { quietPorts } from '../../kit/clock.ts'
+import { bearer } from '../../kit/fields.ts'
 import { eventually, type Gate, startGate } from '../../kit/gate.ts'
 import { runIn } from '../../kit/io.ts'
+import { untilTheEnd } from '../../kit/opened.ts'
 import { startValkey } from '../../kit/programs/valkey.ts'
+import { fetchFrom, statusOf } from '../../kit/requests.ts'
+import { shared } from '../../kit/sessions/shared.ts'
+import { routeTo } from '../../kit/toml.ts'
 
 const HOST = 'app.example'
-const KEY = Buffer.alloc(32, 7).toString('base64')
-let upstream: Bun.Server<undefined>
-
-beforeAll(() => {
-  upstream = startEvents()
-})
-afterAll(() => upstream.stop(true))
+const upstream = untilTheEnd()(startStreaming())
 
 interface Written {
   /** Tables, with their issuers. */
@@ -44,13 +44,7 @@ guest_links = { allow = ["user"], max_uses = 5 }
 user = { any = true }
 admin = { groups = ["admins"] }
 
-[[routes]]
-host = "${HOST}"
-upstream = "http://127.0.0.1:${upstream.port}"
-portal = "home"
-allow = ["user", { guest_link = true }]
-tokens = true
-`
+${routeTo(upstream, HOST, 'portal = "home"\nallow = ["user", { guest_link = true }]\ntokens = true')}`
 }
 
 function take(gate: Gate, written: Written): void {
@@ -81,7 +75,7 @@ describe.each(WITHDRAWN)('a provider %s', (_what, written) => {
 
   test('is known to be gone after a restart, too', async () => {
     await using valkey = await startValkey()
-    const options = { store: valkey.url(), sessions: `key = "${KEY}"` }
+    const options = shared(valkey.url())
     await using gate = await startGate(toml(), options)
     const all = await collectBelongings(gate, HOST, (await gate.signIn(HOST)).cookie)
     await using later = await startGate(toml(written), options)
@@ -113,8 +107,10 @@ test('whom nobody vouches for is in no list', async () => {
   take(gate, { ofPortal: ['other'] })
   await using later = await startGate(toml({ ofPortal: ['other'] }), { store: `sqlite:${gate.folder}/sallyport.db` })
   const { cookie } = await later.signIn(HOST, { sub: 'root', groups: ['admins'] })
-  const answer = await fetch(`http://127.0.0.1:${later.port}/.sallyport/sessions?all=1`, {
-    headers: { host: HOST, cookie, accept: 'application/json' },
+  const answer = await fetchFrom(later, '/.sallyport/sessions?all=1', {
+    host: HOST,
+    cookie,
+    accept: 'application/json',
   })
   const text = await answer.text()
   expect(text).toContain('root')
@@ -128,9 +124,7 @@ test('a token of a service goes on; one that names a person rests without that p
     const { out } = await runIn(gate.folder, io => runTokens(argv, io, { ...io, ...quietPorts({ now: Date.now }) }))
     return out.trim()
   }
-  const ask = async (token: string) =>
-    (await fetch(`http://127.0.0.1:${gate.port}/`, { headers: { host: HOST, authorization: `Bearer ${token}` } }))
-      .status
+  const ask = (token: string) => statusOf(gate, '/', { host: HOST, ...bearer(token) })
   const [service, person] = [await create('--service', 'backup'), await create('--subject', 'ada', '--provider', 'id')]
   expect([await ask(service), await ask(person)]).toEqual([200, 200])
   take(gate, { ofPortal: ['other'] })
@@ -150,25 +144,25 @@ const again = async (gate: Gate) => ({ session: { host: HOST, cookie: (await gat
 describe.each(['sqlite', 'redis'] as const)('a provider that is put back (sessions in %s)', kind => {
   test('brings nobody back, be it put back at once', async () => {
     await using valkey = kind === 'redis' ? await startValkey() : null
-    const store = valkey === null ? {} : { store: valkey.url(), sessions: `key = "${KEY}"` }
+    const store = valkey === null ? {} : shared(valkey.url())
     await using gate = await startGate(toml(), store)
     const all = await collectBelongings(gate, HOST, (await gate.signIn(HOST)).cookie)
     take(gate, { ofPortal: ['other'] })
     take(gate, {})
     const isOut = async () => (await askAsAll(gate, all)).every(status => status === 401)
     await eventually(isOut, 'they are out')
-    await eventually(() => gate.log.some(line => line.includes('have ended')), 'that is told')
-    expect((await fetch(`http://127.0.0.1:${gate.port}/`, { headers: (await again(gate)).session })).status).toBe(200)
+    await eventually(() => gate.told('have ended').length > 0, 'that is told')
+    expect(await statusOf(gate, '/', (await again(gate)).session)).toBe(200)
   })
 
   test('brings nobody back: they sign in again, and their tokens and links then work', async () => {
     await using valkey = kind === 'redis' ? await startValkey() : null
-    const store = valkey === null ? {} : { store: valkey.url(), sessions: `key = "${KEY}"` }
+    const store = valkey === null ? {} : shared(valkey.url())
     await using gate = await startGate(toml(), store)
     const all = await collectBelongings(gate, HOST, (await gate.signIn(HOST)).cookie)
     const others = await Promise.all(Array.from({ length: 250 }, (_, index) => gate.signIn(HOST, { sub: `s${index}` })))
     take(gate, { ofPortal: ['other'] })
-    await eventually(() => gate.log.some(line => line.includes('have ended')), 'all of them have ended')
+    await eventually(() => gate.told('have ended').length > 0, 'all of them have ended')
     take(gate, {})
     expect(await askAsAll(gate, all)).toEqual([401, 401, 401])
     for (const { cookie } of others) {

@@ -1,21 +1,20 @@
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { describe, expect, test } from 'bun:test'
 import { readFileSync } from 'node:fs'
 import { fakeClock } from '../../kit/clock.ts'
 import { type Gate, type GateOptions, PORTAL, startGate } from '../../kit/gate.ts'
+import { untilTheEnd } from '../../kit/opened.ts'
 import { startValkey } from '../../kit/programs/valkey.ts'
-import { type RawUpstream, sendRaw, startRawUpstream, type WireResponse } from '../../kit/wire/wire.ts'
+import { sendRaw, startRawUpstream, type WireResponse } from '../../kit/wire/wire.ts'
 
-let upstream: RawUpstream
-
-beforeAll(async () => {
-  upstream = await startRawUpstream(async connection => {
+const keep = untilTheEnd()
+const upstream = keep(
+  await startRawUpstream(async connection => {
     while (!connection.isClosed) {
       await connection.receive({ until: isWhole, timeoutMs: 60_000 })
       await connection.send('HTTP/1.1 303 See Other\r\nLocation: done\r\nContent-Length: 0\r\n\r\n')
     }
-  })
-})
-afterAll(() => upstream.close())
+  }),
+)
 
 /** Whether a request is there with the body that its head announces. */
 function isWhole(received: Buffer): boolean {

@@ -1,17 +1,19 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { BrowserLite, type Page } from '../../kit/browser/browser-lite.ts'
 import { type Gate, startGate } from '../../kit/gate.ts'
-import { startProvider, type TestProvider } from '../../kit/provider/provider.ts'
+import { untilTheEnd } from '../../kit/opened.ts'
+import { startProvider } from '../../kit/provider/provider.ts'
 
-let upstream: Bun.Server<undefined>
-let provider: TestProvider
-beforeAll(async () => {
-  upstream = Bun.serve({
+const keep = untilTheEnd()
+const upstream = keep(
+  Bun.serve({
     port: 0,
     hostname: '127.0.0.1',
     fetch: request => new Response(`at ${new URL(request.url).pathname} with ${request.headers.get('cookie')}`),
-  })
-  provider = await startProvider({
+  }),
+)
+const provider = keep(
+  await startProvider({
     clients: [
       {
         client_id: 'gate',
@@ -20,12 +22,8 @@ beforeAll(async () => {
       },
     ],
     accounts: [{ sub: 'ada', name: 'Ada' }],
-  })
-})
-afterAll(async () => {
-  await upstream.stop(true)
-  await provider.stop()
-})
+  }),
+)
 
 const config = (portalUrl: string) => `
 [providers.id]

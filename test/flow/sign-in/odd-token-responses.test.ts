@@ -1,8 +1,9 @@
 /** Providers that answer with good tokens, and with members beside them that are not what RFC 6749 §5.1 says. */
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'bun:test'
+import { beforeEach, describe, expect, test } from 'bun:test'
 import { BrowserLite } from '../../kit/browser/browser-lite.ts'
 import { eventually, type Gate, startGate } from '../../kit/gate.ts'
-import { BAD_PROVIDER_CLIENT, type BadProvider, startBadProvider } from '../../kit/provider/bad-provider.ts'
+import { untilTheEnd } from '../../kit/opened.ts'
+import { BAD_PROVIDER_CLIENT, startBadProvider } from '../../kit/provider/bad-provider.ts'
 
 const HOST = 'app.example'
 const MINUTE = 60_000
@@ -10,21 +11,16 @@ const MINUTE = 60_000
 const RETRY_MS = 11_000
 let offsetMs = 0
 const now = () => Date.now() + offsetMs
-let bad: BadProvider
-let upstream: Bun.Server<undefined>
 
-beforeAll(async () => {
-  bad = await startBadProvider(() => Math.floor(now() / 1000))
-  upstream = Bun.serve({
+const keep = untilTheEnd()
+const bad = keep(await startBadProvider(() => Math.floor(now() / 1000)))
+const upstream = keep(
+  Bun.serve({
     port: 0,
     hostname: '127.0.0.1',
     fetch: request => new Response(request.headers.get('authorization')),
-  })
-})
-afterAll(async () => {
-  await upstream.stop(true)
-  await bad.stop()
-})
+  }),
+)
 beforeEach(() => {
   offsetMs = 0
 })

@@ -1,5 +1,6 @@
-import { afterAll, beforeAll, expect, test } from 'bun:test'
-import { eventually, type Gate, startGate } from '../../kit/gate.ts'
+import { expect, test } from 'bun:test'
+import { eventually, startGate } from '../../kit/gate.ts'
+import { untilTheEnd } from '../../kit/opened.ts'
 
 const PORTAL_HOST = 'auth.example.com'
 const ONE = 'a.apps.example.com'
@@ -37,11 +38,8 @@ allow = "public"
 `
 }
 
-let gate: Gate
-beforeAll(async () => {
-  gate = await startGate(routes(''))
-})
-afterAll(() => gate[Symbol.asyncDispose]())
+const keep = untilTheEnd()
+const gate = keep(await startGate(routes('')))
 
 /** A page load of a host of the gate. */
 function load(host: string, path: string, cookie = ''): Promise<Response> {

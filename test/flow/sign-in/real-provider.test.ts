@@ -1,8 +1,9 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'bun:test'
+import { beforeEach, describe, expect, test } from 'bun:test'
 import { BrowserLite } from '../../kit/browser/browser-lite.ts'
-import { eventually, type Gate, startGate } from '../../kit/gate.ts'
+import { eventually, startGate } from '../../kit/gate.ts'
+import { untilTheEnd } from '../../kit/opened.ts'
 import { freePort } from '../../kit/programs/child.ts'
-import { startProvider, type TestAccount, type TestProvider } from '../../kit/provider/provider.ts'
+import { startProvider, type TestAccount } from '../../kit/provider/provider.ts'
 
 /** Little, so that the provider's clock, which nobody moves, stays within the tolerance of ours. */
 const STEP_MS = 11_000
@@ -11,18 +12,18 @@ const ADA = { sub: 'ada', name: 'Ada', email: 'ada@example.com', email_verified:
 
 let offsetMs = 0
 const accounts: TestAccount[] = []
-let provider: TestProvider
-let gate: Gate
-let upstream: Bun.Server<undefined>
 
-beforeAll(async () => {
-  upstream = Bun.serve({
+const keep = untilTheEnd()
+const upstream = keep(
+  Bun.serve({
     port: 0,
     hostname: '127.0.0.1',
     fetch: request => new Response(`roles: ${request.headers.get('x-token-user-roles')}`),
-  })
-  const port = await freePort()
-  gate = await startGate(
+  }),
+)
+const port = await freePort()
+const gate = keep(
+  await startGate(
     `
 [providers.id]
 label = "The provider"
@@ -52,8 +53,10 @@ headers = "x-token"
   )
   .join('\n')}`,
     { ports: { now: () => Date.now() + offsetMs } },
-  )
-  provider = await startProvider({
+  ),
+)
+const provider = keep(
+  await startProvider({
     port,
     accounts,
     clients: [
@@ -66,13 +69,8 @@ headers = "x-token"
         backchannel_logout_session_required: true,
       },
     ],
-  })
-})
-afterAll(async () => {
-  await gate[Symbol.asyncDispose]()
-  await provider.stop()
-  await upstream.stop(true)
-})
+  }),
+)
 beforeEach(() => {
   offsetMs = 0
   accounts.splice(0, accounts.length, { ...ADA, groups: ['staff'] })

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { BrowserLite, type Page } from '../../kit/browser/browser-lite.ts'
 import { type FakeClock, fakeClock } from '../../kit/clock.ts'
 import { type Gate, startGate } from '../../kit/gate.ts'
+import { untilTheEnd } from '../../kit/opened.ts'
 import {
   BAD_PROVIDER_CLIENT,
   type BadProvider,
@@ -10,15 +11,14 @@ import {
 } from '../../kit/provider/bad-provider.ts'
 import { startProvider, type TestProvider } from '../../kit/provider/provider.ts'
 
-let upstream: Bun.Server<undefined>
-beforeAll(() => {
-  upstream = Bun.serve({
+const keep = untilTheEnd()
+const upstream = keep(
+  Bun.serve({
     port: 0,
     hostname: '127.0.0.1',
     fetch: request => new Response(`${request.headers.get('x-token-subject')} at ${new URL(request.url).pathname}`),
-  })
-})
-afterAll(() => upstream.stop(true))
+  }),
+)
 
 interface Client {
   readonly issuer: string

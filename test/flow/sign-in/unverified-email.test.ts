@@ -1,6 +1,7 @@
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { describe, expect, test } from 'bun:test'
 import { decodeJwt } from 'jose'
 import { eventually, type Gate, PORTAL, startGate } from '../../kit/gate.ts'
+import { untilTheEnd } from '../../kit/opened.ts'
 
 /** Claims about an address that the provider does not say to have verified, each in its way. */
 const UNVERIFIED: readonly [string, Record<string, unknown>][] = [
@@ -9,9 +10,6 @@ const UNVERIFIED: readonly [string, Record<string, unknown>][] = [
   ['said in words to be verified', { email: 'root@example.com', email_verified: 'true' }],
 ]
 const VERIFIED = { email: 'root@example.com', email_verified: true }
-
-let upstream: Bun.Server<undefined>
-let gate: Gate
 
 const routes = (port: number | undefined) =>
   [
@@ -42,18 +40,15 @@ claims = { email = ["root@example.com"] }
 `
 const TRUSTING = PORTAL.replace('client_id = "gate"', 'client_id = "gate"\nemails = "trusted"')
 
-beforeAll(async () => {
-  upstream = Bun.serve({
+const keep = untilTheEnd()
+const upstream = keep(
+  Bun.serve({
     port: 0,
     hostname: '127.0.0.1',
     fetch: request => Response.json(request.headers.toJSON()),
-  })
-  gate = await startGate(PORTAL + ROLES + routes(upstream.port))
-})
-afterAll(async () => {
-  await gate[Symbol.asyncDispose]()
-  await upstream.stop(true)
-})
+  }),
+)
+const gate = keep(await startGate(PORTAL + ROLES + routes(upstream.port)))
 
 interface Said {
   /** Everything that the application was sent, with what is signed or encoded in it laid open. */

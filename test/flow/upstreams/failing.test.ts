@@ -1,12 +1,13 @@
 /** What is said of an application that fails: to the client, in the log and in the metrics. */
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { describe, expect, test } from 'bun:test'
 import { temporaryFolder } from '../../kit/folder.ts'
 import { eventually } from '../../kit/gate.ts'
+import { untilTheEnd } from '../../kit/opened.ts'
 import { compiledBinary } from '../../kit/programs/binary.ts'
-import { type Child, freePort, startChild } from '../../kit/programs/child.ts'
+import { freePort, startChild } from '../../kit/programs/child.ts'
 import { rawRequest } from '../../kit/wire/through.ts'
 import { askForWebSocket } from '../../kit/wire/websocket.ts'
-import { openWire, type RawUpstream, sendRaw, startRawUpstream, type UpstreamConnection } from '../../kit/wire/wire.ts'
+import { openWire, sendRaw, startRawUpstream, type UpstreamConnection } from '../../kit/wire/wire.ts'
 
 const SECRET = 'planted-secret'
 const CHUNKED = 'HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n'
@@ -29,18 +30,14 @@ const FAILURES: Readonly<Record<string, string>> = {
 const HALVES = ['/half-chunked', '/half-long', '/half-events']
 const HOSTS = ['plain.example', 'limited.example', 'several.example']
 
-let folder: ReturnType<typeof temporaryFolder>
-let upstream: RawUpstream
-let gate: Child
-let admin: number
-
-beforeAll(async () => {
-  folder = temporaryFolder()
-  upstream = await startRawUpstream(answer)
-  admin = await freePort()
-  const to = `http://127.0.0.1:${upstream.port}`
-  const route = (host: string, leads: string) => `[[routes]]\nhost = "${host}"\nupstream = ${leads}\nallow = "public"\n`
-  gate = await startChild({
+const keep = untilTheEnd()
+const folder = keep(temporaryFolder())
+const upstream = keep(await startRawUpstream(answer))
+const admin = await freePort()
+const to = `http://127.0.0.1:${upstream.port}`
+const route = (host: string, leads: string) => `[[routes]]\nhost = "${host}"\nupstream = ${leads}\nallow = "public"\n`
+const gate = keep(
+  await startChild({
     command: [await compiledBinary()],
     folder: folder.path,
     port: await freePort(),
@@ -51,13 +48,8 @@ beforeAll(async () => {
       route('several.example', `["${to}/one", "${to}/two"]`),
       route('dead.example', '"http://127.0.0.1:9"'),
     ].join('\n'),
-  })
-})
-afterAll(async () => {
-  await gate[Symbol.asyncDispose]()
-  await upstream.close()
-  folder[Symbol.dispose]()
-})
+  }),
+)
 
 async function answer(connection: UpstreamConnection): Promise<void> {
   const { raw } = await connection.receive({ until: got => got.includes('\r\n\r\n'), timeoutMs: 60_000 })

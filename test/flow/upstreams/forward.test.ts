@@ -1,15 +1,15 @@
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { describe, expect, test } from 'bun:test'
 import { join } from 'node:path'
-import { eventually, type Gate, startGate } from '../../kit/gate.ts'
-import { httpResponse, openWire, type RawUpstream, sendRaw, startRawUpstream } from '../../kit/wire/wire.ts'
+import { eventually, startGate } from '../../kit/gate.ts'
+import { untilTheEnd } from '../../kit/opened.ts'
+import { httpResponse, openWire, sendRaw, startRawUpstream } from '../../kit/wire/wire.ts'
 
 /** What the next connection to the upstream is answered with, and what it received. */
 let answer: (path: string) => string | null = () => httpResponse(200, 'ok')
-let upstream: RawUpstream
-let gate: Gate
 
-beforeAll(async () => {
-  upstream = await startRawUpstream(async connection => {
+const keep = untilTheEnd()
+const upstream = keep(
+  await startRawUpstream(async connection => {
     while (!connection.isClosed) {
       const { raw } = await connection.receive({ until: received => received.includes('\r\n\r\n'), timeoutMs: 60_000 })
       const reply = answer(/^\S+ (\S+)/.exec(raw.toString('latin1'))?.[1] ?? '')
@@ -17,9 +17,11 @@ beforeAll(async () => {
       await connection.send(Buffer.from(reply, 'latin1'))
       if (/connection: close/i.test(reply)) connection.close()
     }
-  })
-  const at = `http://127.0.0.1:${upstream.port}`
-  gate = await startGate(`
+  }),
+)
+const at = `http://127.0.0.1:${upstream.port}`
+const gate = keep(
+  await startGate(`
 [[routes]]
 host = "app.example"
 upstream = "${at}"
@@ -48,13 +50,8 @@ allow = "public"
 host = "several.example"
 upstream = ["http://127.0.0.1:1", "${at}"]
 allow = "public"
-`)
-})
-
-afterAll(async () => {
-  await gate[Symbol.asyncDispose]()
-  await upstream.close()
-})
+`),
+)
 
 async function send(request: string, reply: string | null = httpResponse(200, 'ok')) {
   answer = () => reply

@@ -1,16 +1,13 @@
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { describe, expect, test } from 'bun:test'
 import { MAX_HEAD_BYTES } from '../../../src/server/listen/listen.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
+import { untilTheEnd } from '../../kit/opened.ts'
 import { compiledBinary } from '../../kit/programs/binary.ts'
 import { FROM_SOURCE, freePort, startChild } from '../../kit/programs/child.ts'
-import { httpResponse, type RawUpstream, sendRaw, startRawUpstream } from '../../kit/wire/wire.ts'
+import { httpResponse, sendRaw, startRawUpstream } from '../../kit/wire/wire.ts'
 
-let upstream: RawUpstream
-
-beforeAll(async () => {
-  upstream = await startRawUpstream([httpResponse(200, 'ok')])
-})
-afterAll(() => upstream.close())
+const keep = untilTheEnd()
+const upstream = keep(await startRawUpstream([httpResponse(200, 'ok')]))
 
 /** A request whose head has this many bytes. */
 function headOf(bytes: number): string {

@@ -1,15 +1,15 @@
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import { eventually, type Gate, PORTAL, startGate } from '../../kit/gate.ts'
-import { httpResponse, type RawUpstream, sendRaw, startRawUpstream } from '../../kit/wire/wire.ts'
+import { describe, expect, test } from 'bun:test'
+import { eventually, PORTAL, startGate } from '../../kit/gate.ts'
+import { untilTheEnd } from '../../kit/opened.ts'
+import { httpResponse, sendRaw, startRawUpstream } from '../../kit/wire/wire.ts'
 
 /** The head of every request that came through, health checks left out, and of those. */
 const heads: string[] = []
 const checks: string[] = []
-let upstream: RawUpstream
-let gate: Gate
 
-beforeAll(async () => {
-  upstream = await startRawUpstream(async connection => {
+const keep = untilTheEnd()
+const upstream = keep(
+  await startRawUpstream(async connection => {
     while (!connection.isClosed) {
       const { raw } = await connection.receive({
         until: received => received.includes('\r\n\r\n'),
@@ -21,9 +21,11 @@ beforeAll(async () => {
         Buffer.from(httpResponse(200, 'ok', ['X-Powered-By: app', 'X-For: app', 'Vary: Accept']), 'latin1'),
       )
     }
-  })
-  const at = `http://127.0.0.1:${upstream.port}`
-  gate = await startGate(
+  }),
+)
+const at = `http://127.0.0.1:${upstream.port}`
+const gate = keep(
+  await startGate(
     `${PORTAL}
 [[routes]]
 host = "pass.example"
@@ -108,13 +110,8 @@ portal = "home"
 allow = ["user"]
 `,
     { env: { APP_PASSWORD: 'secret', BRACED: 'a{email}{' } },
-  )
-})
-
-afterAll(async () => {
-  await gate[Symbol.asyncDispose]()
-  await upstream.close()
-})
+  ),
+)
 
 async function send(host: string, path = '/', fields = '', method = 'GET', body = '') {
   const before = heads.length

@@ -1,12 +1,13 @@
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { describe, expect, test } from 'bun:test'
 import { readFileSync } from 'node:fs'
 import { request as httpRequest, type IncomingMessage, type ServerResponse } from 'node:http'
-import { type App, startApp } from '../../kit/applications/app.ts'
+import { startApp } from '../../kit/applications/app.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
 import { eventually } from '../../kit/gate.ts'
+import { untilTheEnd } from '../../kit/opened.ts'
 import { compiledBinary } from '../../kit/programs/binary.ts'
-import { type Child, freePort, startChild } from '../../kit/programs/child.ts'
-import { openWire, type RawUpstream, sendRaw, startRawUpstream } from '../../kit/wire/wire.ts'
+import { freePort, startChild } from '../../kit/programs/child.ts'
+import { openWire, sendRaw, startRawUpstream } from '../../kit/wire/wire.ts'
 
 const TRANSFER_BYTES = 200 * 1024 * 1024
 const ENDLESS_BYTES = 1024 * 1024 * 1024
@@ -16,28 +17,29 @@ const MOST_MB = 160
 
 const BLOCK = Buffer.from(Array.from({ length: 256 * 1024 }, (_, index) => (index * 31 + (index >> 9)) & 255))
 
-let folder: ReturnType<typeof temporaryFolder>
-let app: App
-let held: RawUpstream
-let gate: Child
 /** How many bytes of an upload the app has seen, and their hash once it has ended. */
 let uploaded = { bytes: 0, hash: '' }
 /** What goes on with an upload that the app does not read; null while it reads them. */
 let readOn: (() => void)[] | null = null
 
-beforeAll(async () => {
-  folder = temporaryFolder()
-  app = await startApp((request, response) => {
+const keep = untilTheEnd()
+const folder = keep(temporaryFolder())
+const app = keep(
+  await startApp((request, response) => {
     if (request.url === '/plain') response.end('plain')
     else if (request.method === 'GET')
       sendBlocks(response, Number(request.headers['x-bytes']), request.url === '/chunked')
     else receive(request, response)
-  })
-  // Answers a head and keeps its connection, for tests to go on with.
-  held = await startRawUpstream(async connection => {
+  }),
+)
+// Answers a head and keeps its connection, for tests to go on with.
+const held = keep(
+  await startRawUpstream(async connection => {
     await connection.receive({ until: received => received.includes('\r\n\r\n'), timeoutMs: 60_000 })
-  })
-  gate = await startChild({
+  }),
+)
+const gate = keep(
+  await startChild({
     command: [await compiledBinary()],
     folder: folder.path,
     port: await freePort(),
@@ -52,15 +54,8 @@ host = "held.example"
 upstream = "http://127.0.0.1:${held.port}"
 allow = "public"
 `,
-  })
-})
-
-afterAll(async () => {
-  await gate[Symbol.asyncDispose]()
-  await app.stop()
-  await held.close()
-  folder[Symbol.dispose]()
-})
+  }),
+)
 
 function sendBlocks(response: ServerResponse, bytes: number, isChunked: boolean): void {
   response.setHeader('content-type', 'application/octet-stream')

@@ -1,9 +1,10 @@
 /** A request that is answered before all of it has come: its answer can be read, and then its connection is closed, whatever drips. */
-import { afterAll, beforeAll, expect, test } from 'bun:test'
+import { expect, test } from 'bun:test'
 import { connect } from 'node:tls'
 import { startApp } from '../../kit/applications/app.ts'
 import { makeAuthority } from '../../kit/certificates.ts'
-import { eventually, type Gate, PORTAL, startGate } from '../../kit/gate.ts'
+import { eventually, PORTAL, startGate } from '../../kit/gate.ts'
+import { untilTheEnd } from '../../kit/opened.ts'
 import { openWire } from '../../kit/wire/wire.ts'
 
 const authority = makeAuthority()
@@ -12,16 +13,15 @@ const certificate = authority.issue('DNS:app.example')
 /** Longer than a connection is kept that is to be closed, and than the steps of four seconds in which Bun looks at them. */
 const LATE_MS = 12_000
 
-let app: Awaited<ReturnType<typeof startApp>>
-let gate: Gate
-let cookie: string
-
-beforeAll(async () => {
-  app = await startApp((request, response) => {
+const keep = untilTheEnd()
+const app = keep(
+  await startApp((request, response) => {
     setTimeout(() => response.end('plain'), request.url === '/late' ? LATE_MS : 0)
-  })
-  const upstream = `upstream = "http://127.0.0.1:${app.port}"\n`
-  gate = await startGate(
+  }),
+)
+const upstream = `upstream = "http://127.0.0.1:${app.port}"\n`
+const gate = keep(
+  await startGate(
     `[tls]
 listen = ["127.0.0.1:0"]
 certificates = [{ cert = "app.pem", key = "app.key" }]
@@ -53,13 +53,9 @@ allow = "public"
 rate = { requests = 1, per = "1h", burst = 1, by = "route" }
 ${upstream}`,
     { files: { 'app.pem': certificate.cert, 'app.key': certificate.key } },
-  )
-  cookie = (await gate.signIn('app.example')).cookie
-})
-afterAll(async () => {
-  await gate[Symbol.asyncDispose]()
-  await app[Symbol.asyncDispose]()
-})
+  ),
+)
+const cookie = (await gate.signIn('app.example')).cookie
 
 interface Case {
   readonly status: number

@@ -1,15 +1,14 @@
 /** How long a request may take to be sent, whose fault it is when it stops, and what becomes of its connection. */
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import { eventually, type Gate, startGate } from '../../kit/gate.ts'
-import { hasHead, httpResponse, openWire, type RawUpstream, startRawUpstream } from '../../kit/wire/wire.ts'
+import { describe, expect, test } from 'bun:test'
+import { eventually, startGate } from '../../kit/gate.ts'
+import { untilTheEnd } from '../../kit/opened.ts'
+import { hasHead, httpResponse, openWire, startRawUpstream } from '../../kit/wire/wire.ts'
 
 const LONG = 200_000
 
-let app: RawUpstream
-let gate: Gate
-
-beforeAll(async () => {
-  app = await startRawUpstream(async connection => {
+const keep = untilTheEnd()
+const app = keep(
+  await startRawUpstream(async connection => {
     const { raw } = await connection.receive({ until: hasHead, timeoutMs: 60_000 })
     const path = /^\S+ (\S+)/.exec(raw.toString('latin1'))?.[1] ?? ''
     if (path === '/early') return connection.send(httpResponse(403, 'no'))
@@ -17,16 +16,14 @@ beforeAll(async () => {
     const whole = (got: Buffer) => got.includes('LAST')
     if (!whole(raw)) await connection.receive({ until: whole, timeoutMs: 60_000 })
     if (path === '/') await connection.send(httpResponse(200, 'taken'))
-  })
-  gate = await startGate(
+  }),
+)
+const gate = keep(
+  await startGate(
     `[[routes]]\nhost = "app.example"\nupstream = "http://127.0.0.1:${app.port}"\nallow = "public"\ntimeout = "1s"\n`,
     { server: 'stall_timeout = "3s"' },
-  )
-})
-afterAll(async () => {
-  await gate[Symbol.asyncDispose]()
-  await app.close()
-})
+  ),
+)
 
 async function begin(path: string, length: number | null) {
   const wire = await openWire(gate.port)

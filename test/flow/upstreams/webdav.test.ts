@@ -1,33 +1,31 @@
 /** COPY and MOVE at a real WebDAV server by plain HTTP, for clients that know it by HTTPS alone. */
-import { afterAll, beforeAll, expect, test } from 'bun:test'
+import { expect, test } from 'bun:test'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { makeAuthority } from '../../kit/certificates.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
-import { type Gate, PORTAL, startGate } from '../../kit/gate.ts'
+import { PORTAL, startGate } from '../../kit/gate.ts'
+import { untilTheEnd } from '../../kit/opened.ts'
 import { freePort } from '../../kit/programs/child.ts'
-import { type Front, startNginx } from '../../kit/programs/front.ts'
+import { startNginx } from '../../kit/programs/front.ts'
 import { secureFetch } from '../../kit/wire/tls.ts'
 
 const HOST = 'files.example.com'
 const authority = makeAuthority()
 const own = authority.issue(`DNS:${HOST}`)
-let folder: ReturnType<typeof temporaryFolder>
-let nginx: Front
-let gate: Gate
-let cookie: string
 
 const file = (name: string) => join(folder.path, 'dav', name)
 
-beforeAll(async () => {
-  folder = temporaryFolder()
-  for (const name of ['', 'team', 'private']) mkdirSync(file(name), { recursive: true })
-  const port = await freePort()
-  const site = `root ${join(folder.path, 'dav')}; location / { dav_methods PUT DELETE MKCOL COPY MOVE; }`
-  nginx = await startNginx(folder.path, port, `server { listen 127.0.0.1:${port}; server_name _; ${site} }`)
-  const route = (path: string, role: string) =>
-    `[[routes]]\nhost = "${HOST}"\npath = "${path}"\nupstream = "http://127.0.0.1:${port}"\nportal = "home"\nallow = ["${role}"]\n`
-  gate = await startGate(
+const keep = untilTheEnd()
+const folder = keep(temporaryFolder())
+for (const name of ['', 'team', 'private']) mkdirSync(file(name), { recursive: true })
+const port = await freePort()
+const site = `root ${join(folder.path, 'dav')}; location / { dav_methods PUT DELETE MKCOL COPY MOVE; }`
+keep(await startNginx(folder.path, port, `server { listen 127.0.0.1:${port}; server_name _; ${site} }`))
+const route = (path: string, role: string) =>
+  `[[routes]]\nhost = "${HOST}"\npath = "${path}"\nupstream = "http://127.0.0.1:${port}"\nportal = "home"\nallow = ["${role}"]\n`
+const gate = keep(
+  await startGate(
     `[tls]
 listen = ["127.0.0.1:0"]
 certificates = [{ cert = "own.pem", key = "own.key" }]
@@ -43,14 +41,9 @@ portal = "home"
 allow = ["user"]
 `,
     { files: { 'own.pem': own.cert, 'own.key': own.key } },
-  )
-  cookie = `__Host-${(await gate.signIn(HOST, { sub: 'bob' })).cookie}`
-})
-afterAll(async () => {
-  await gate[Symbol.asyncDispose]()
-  await nginx[Symbol.asyncDispose]()
-  folder[Symbol.dispose]()
-})
+  ),
+)
+const cookie = `__Host-${(await gate.signIn(HOST, { sub: 'bob' })).cookie}`
 
 async function ask(method: string, from: string, to: string): Promise<number> {
   const headers = { cookie, destination: `https://${HOST}:${gate.securePort}${to}` }

@@ -1,10 +1,10 @@
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { describe, expect, test } from 'bun:test'
 import { BUDGET_BYTES, createWholeBodies, MAX_WHOLE_BYTES } from '../../../src/proxy/body/whole.ts'
-import { eventually, type Gate, startGate } from '../../kit/gate.ts'
+import { eventually, startGate } from '../../kit/gate.ts'
+import { untilTheEnd } from '../../kit/opened.ts'
 import {
   hasHead,
   openWire,
-  type RawUpstream,
   sendRaw,
   startRawUpstream,
   type UpstreamConnection,
@@ -14,19 +14,17 @@ import {
 
 /** What an upstream does with the connection that a request came by. */
 let script: (connection: UpstreamConnection) => Promise<void>
-let upstream: RawUpstream
-/** Waits long for bodies, so that nothing depends on how busy the machine is; and one that does not wait at all. */
-let gate: Gate
-let hasty: Gate
 
-beforeAll(async () => {
-  upstream = await startRawUpstream(async connection => {
+const keep = untilTheEnd()
+const upstream = keep(
+  await startRawUpstream(async connection => {
     while (!connection.isClosed) {
       await connection.receive({ until: hasHead, timeoutMs: 60_000 })
       if (!connection.isClosed) await script(connection)
     }
-  })
-  const toml = `
+  }),
+)
+const toml = `
 [[routes]]
 host = "app.example"
 upstream = "http://127.0.0.1:${upstream.port}"
@@ -48,15 +46,9 @@ host = "pair.example"
 upstream = ["http://127.0.0.1:${upstream.port}", "http://localhost:${upstream.port}"]
 allow = "public"
 `
-  gate = await startGate(toml, { bodyWaitMs: 10_000 })
-  hasty = await startGate(toml, { bodyWaitMs: 1 })
-})
-
-afterAll(async () => {
-  await gate[Symbol.asyncDispose]()
-  await hasty[Symbol.asyncDispose]()
-  await upstream.close()
-})
+/** Waits long for bodies, so that nothing depends on how busy the machine is; and one that does not wait at all. */
+const gate = keep(await startGate(toml, { bodyWaitMs: 10_000 }))
+const hasty = keep(await startGate(toml, { bodyWaitMs: 1 }))
 
 /** Whose answer it is where nothing depends on it. */
 const NOBODY = {

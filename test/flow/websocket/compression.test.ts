@@ -1,18 +1,12 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'bun:test'
+import { afterEach, describe, expect, test } from 'bun:test'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { constants, deflateRawSync, inflateRawSync } from 'node:zlib'
 import { WebSocket as Client, type PerMessageDeflateOptions, WebSocketServer } from 'ws'
-import { eventually, type Gate, startGate } from '../../kit/gate.ts'
+import { eventually, startGate } from '../../kit/gate.ts'
+import { untilTheEnd } from '../../kit/opened.ts'
 import { acceptWebSocket, askForWebSocket, frameBytes, framesIn, type WireFrame } from '../../kit/wire/websocket.ts'
-import {
-  hasHead,
-  openWire,
-  type RawUpstream,
-  startRawUpstream,
-  type UpstreamConnection,
-  type Wire,
-} from '../../kit/wire/wire.ts'
+import { hasHead, openWire, startRawUpstream, type UpstreamConnection, type Wire } from '../../kit/wire/wire.ts'
 
 const OFFER = 'Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits'
 const AGREED = 'Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; client_no_context_takeover'
@@ -36,28 +30,23 @@ function frame(opcode: number, payload: string | Uint8Array, more: Partial<WireF
 const compressed = (payload: string | Uint8Array, more: Partial<WireFrame> = {}): WireFrame =>
   frame(1, deflated(payload), { reserved: 4, ...more })
 
-let gate: Gate
-let upstream: RawUpstream
 /** What the upstream answers to the next handshake. */
 let answerFields: readonly string[] = []
 const wires: Wire[] = []
 
-beforeAll(async () => {
-  upstream = await startRawUpstream(async connection => {
+const keep = untilTheEnd()
+const upstream = keep(
+  await startRawUpstream(async connection => {
     const request = await connection.receive({ until: hasHead })
     await connection.send(acceptWebSocket(request, answerFields))
     await connection.receive({ until: () => false, timeoutMs: 60_000 })
-  })
-  const route = (host: string, more: string) =>
-    `[[routes]]\nhost = "${host}.example"\nupstream = "http://127.0.0.1:${upstream.port}"\nallow = "public"\n${more}\n`
-  gate = await startGate(route('on', 'websocket_compression = true') + route('off', ''))
-})
+  }),
+)
+const route = (host: string, more: string) =>
+  `[[routes]]\nhost = "${host}.example"\nupstream = "http://127.0.0.1:${upstream.port}"\nallow = "public"\n${more}\n`
+const gate = keep(await startGate(route('on', 'websocket_compression = true') + route('off', '')))
 afterEach(() => {
   for (const wire of wires.splice(0)) wire.close()
-})
-afterAll(async () => {
-  await gate[Symbol.asyncDispose]()
-  await upstream.close()
 })
 
 interface Pair {

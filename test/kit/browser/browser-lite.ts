@@ -11,6 +11,11 @@ export interface BrowserOptions {
   readonly refuses?: (name: string) => boolean
 }
 
+/** A browser for which these hosts, by plain HTTP, are all at one port of this machine. */
+export function browserAt({ port }: { readonly port: number }, ...hosts: readonly string[]): BrowserLite {
+  return new BrowserLite({ hosts: Object.fromEntries(hosts.map(host => [host, `127.0.0.1:${port}`])) })
+}
+
 /** An answer and the address that gave it. */
 export interface Page {
   readonly address: URL

@@ -1,4 +1,5 @@
 import { exportJWK, generateKeyPair, type JWK, SignJWT } from 'jose'
+import type { KnownClient } from '../toml.ts'
 
 /** What this provider does wrong. Everything that is absent it does right. */
 export interface Misbehaviour {
@@ -33,8 +34,7 @@ export interface Misbehaviour {
 
 export type Endpoint = 'discovery' | 'jwks' | 'authorize' | 'token' | 'userinfo'
 
-export interface BadProvider {
-  readonly issuer: string
+export interface BadProvider extends KnownClient, AsyncDisposable {
   /** What it does wrong from now on. */
   behave(misbehaviour: Misbehaviour): void
   /** The next code, for a nonce that the authorization request held. */
@@ -45,6 +45,8 @@ export interface BadProvider {
   revokeAll(): void
   /** A logout token with the right claims, laid over by these; undefined removes one. */
   logoutToken(over?: Pick<Misbehaviour, 'claims' | 'header' | 'signing'>): Promise<string>
+  /** An access token for this audience with the right claims (RFC 9068 §2.2), laid over by these. */
+  accessToken(audience: string, over?: Pick<Misbehaviour, 'claims' | 'header' | 'signing'>): Promise<string>
   /** Replaces the signing key; the old one is no longer published. */
   rotate(): Promise<void>
   /** How often each endpoint was asked. */
@@ -73,7 +75,7 @@ export function endless(): Response {
   return new Response(body, { headers: { 'content-type': 'application/json' } })
 }
 
-/** A small provider on loopback that misbehaves on demand. `nowS` is the time it puts into tokens, `alg` how it signs. Pairs with `stop`. */
+/** A small provider on loopback that misbehaves on demand. `nowS` is the time it puts into tokens, `alg` how it signs. Ends with its scope, or by `stop`. */
 export async function startBadProvider(
   nowS: () => number = () => Math.floor(Date.now() / 1000),
   alg: 'RS256' | 'ES256' = 'RS256',
@@ -241,6 +243,7 @@ export async function startBadProvider(
 
   return {
     issuer,
+    ...BAD_PROVIDER_CLIENT,
     behave(misbehaviour) {
       wrong = misbehaviour
     },
@@ -258,6 +261,10 @@ export async function startBadProvider(
         },
         { ...over, header: { typ: 'logout+jwt', ...over.header } },
       ),
+    accessToken(audience, over = {}) {
+      const right = { sub: 'user-1', aud: audience, client_id: 'script', exp: nowS() + 120, jti: crypto.randomUUID() }
+      return sign(right, { ...over, header: { typ: 'at+jwt', ...over.header } })
+    },
     async rotate() {
       pair = await makeKey()
     },
@@ -267,5 +274,6 @@ export async function startBadProvider(
     lastUserinfo: () => lastUserinfo,
     lastEnd: () => lastEnd,
     stop: () => server.stop(true),
+    [Symbol.asyncDispose]: () => server.stop(true),
   }
 }

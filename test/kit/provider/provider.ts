@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { exportJWK, generateKeyPair } from 'jose'
 import Provider from 'oidc-provider'
+import type { KnownClient } from '../toml.ts'
 
 /** Someone who can sign in: any claims, found by sub, preferred_username or email. Any password will do. */
 export interface TestAccount {
@@ -20,8 +21,8 @@ export interface TestClient {
   readonly backchannel_logout_session_required?: boolean
 }
 
-export interface TestProvider {
-  readonly issuer: string
+/** Its first client is the gate, as far as a test does not say otherwise. */
+export interface TestProvider extends KnownClient, AsyncDisposable {
   readonly port: number
   /** Registers one more address to come back to, from signing in or out, for every client, once the proxy's port is known. */
   allowRedirect(uri: string): void
@@ -40,7 +41,7 @@ export interface TestProviderOptions {
   readonly host?: '127.0.0.1' | 'localhost'
 }
 
-/** A certified OpenID provider on loopback, with a plain HTML sign-in form and no consent page. Pairs with `stop`. */
+/** A certified OpenID provider on loopback, with a plain HTML sign-in form and no consent page. Ends with its scope, or by `stop`. */
 export async function startProvider(options: TestProviderOptions): Promise<TestProvider> {
   const server = createServer()
   await new Promise<void>(resolve => server.listen(options.port ?? 0, '127.0.0.1', resolve))
@@ -66,16 +67,27 @@ export async function startProvider(options: TestProviderOptions): Promise<TestP
     })
   })
 
+  const [{ client_id = '', client_secret = '' } = {}] = options.clients
+  const stop = (): Promise<void> =>
+    new Promise(resolve => {
+      server.close(() => resolve())
+      server.closeAllConnections()
+    })
   return {
     issuer,
     port,
+    clientId: client_id,
+    clientSecret: client_secret,
     allowRedirect: uri => void redirects.add(uri),
-    stop: () =>
-      new Promise(resolve => {
-        server.close(() => resolve())
-        server.closeAllConnections()
-      }),
+    stop,
+    [Symbol.asyncDispose]: stop,
   }
+}
+
+/** A provider whose one client is a gate, which comes back to these addresses. */
+export function startProviderFor(accounts: readonly TestAccount[], ...redirectUris: string[]): Promise<TestProvider> {
+  const client = { client_id: 'gate', client_secret: 'gate-secret', redirect_uris: redirectUris }
+  return startProvider({ clients: [client], accounts })
 }
 
 async function configuration(options: TestProviderOptions): Promise<object> {

@@ -75,7 +75,7 @@ export interface UpstreamConnection extends Wire {
   readonly number: number
 }
 
-export interface RawUpstream {
+export interface RawUpstream extends AsyncDisposable {
   readonly port: number
   /** Every connection so far, with the exact bytes it brought in `received`. */
   readonly connections: readonly UpstreamConnection[]
@@ -101,16 +101,18 @@ export async function startRawUpstream(
   })
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
   const address = server.address()
+  const close = async (): Promise<void> => {
+    for (const connection of connections) connection.close()
+    await new Promise(resolve => server.close(resolve))
+  }
   return {
     port: typeof address === 'object' && address !== null ? address.port : 0,
     connections,
     get text() {
       return connections.map(connection => connection.received.toString('latin1')).join('')
     },
-    async close() {
-      for (const connection of connections) connection.close()
-      await new Promise(resolve => server.close(resolve))
-    },
+    close,
+    [Symbol.asyncDispose]: close,
   }
 }
 

@@ -1,17 +1,15 @@
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { describe, expect, test } from 'bun:test'
 import type { BrowserLite, Page } from '../../kit/browser/browser-lite.ts'
-import { KUMA, openStand, PORTAL, type Stand } from '../stand.ts'
+import { untilTheEnd } from '../../kit/opened.ts'
+import { KUMA, openStand, PORTAL } from '../stand.ts'
 
 const TOKENS = `${PORTAL}/.sallyport/tokens`
 const SCRIPT = { accept: 'application/json', 'sec-fetch-mode': 'cors', 'sec-fetch-dest': 'empty' }
 const FORM = { 'content-type': 'application/x-www-form-urlencoded' }
 const OURS = { ...FORM, 'sec-fetch-site': 'same-origin' }
 
-let stand: Stand
-beforeAll(async () => {
-  stand = await openStand({ personalTokens: true })
-})
-afterAll(() => stand.close())
+const keep = untilTheEnd()
+const stand = keep(await openStand({ personalTokens: true }))
 
 async function signedIn(login: string): Promise<BrowserLite> {
   const browser = stand.browser()
@@ -112,7 +110,7 @@ describe('your tokens', () => {
       expect((await send(browser, { act: 'create', name: 'n', days: '30' }, OURS)).status).toBe(404)
       expect((await browser.open(`${PORTAL}/`)).text).not.toContain('/.sallyport/tokens')
     } finally {
-      await plain.close()
+      await plain[Symbol.asyncDispose]()
     }
   })
 })

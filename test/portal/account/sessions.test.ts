@@ -1,9 +1,10 @@
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { describe, expect, test } from 'bun:test'
 import { describeAgent } from '../../../src/portal/user-agent.ts'
 import { cookieName } from '../../../src/session/cookie.ts'
 import type { BrowserLite, Page } from '../../kit/browser/browser-lite.ts'
+import { untilTheEnd } from '../../kit/opened.ts'
 import { LIFETIMES } from '../../kit/sessions/lifetimes.ts'
-import { GRAFANA, KUMA, openStand, PORTAL, type Stand } from '../stand.ts'
+import { GRAFANA, KUMA, openStand, PORTAL } from '../stand.ts'
 
 const SESSION = cookieName('session', true)
 const SESSIONS = `${PORTAL}/.sallyport/sessions`
@@ -42,11 +43,8 @@ function send(browser: BrowserLite, body: Record<string, string>, headers: Recor
 
 const isIn = async (browser: BrowserLite) => (await browser.visit(`${PORTAL}/.sallyport/me`)).status === 200
 
-let stand: Stand
-beforeAll(async () => {
-  stand = await openStand({ adminRole: 'admin' })
-})
-afterAll(() => stand.close())
+const keep = untilTheEnd()
+const stand = keep(await openStand({ adminRole: 'admin' }))
 
 async function signedIn(login: string, agent?: string): Promise<BrowserLite> {
   const browser = stand.browser(agent === undefined ? {} : { 'user-agent': agent })
@@ -242,7 +240,7 @@ describe('a portal where people may stay signed in', () => {
       own.advance(2 * DAY)
       expect((await browser.visit(`${KUMA}/`)).status).toBe(302)
     } finally {
-      await own.close()
+      await own[Symbol.asyncDispose]()
     }
   })
 
@@ -258,7 +256,7 @@ describe('a portal where people may stay signed in', () => {
       own.advance(3 * 3_600_000)
       expect((await browser.visit(`${KUMA}/`)).status).toBe(302)
     } finally {
-      await own.close()
+      await own[Symbol.asyncDispose]()
     }
   })
 
@@ -278,7 +276,7 @@ describe('a portal where people may stay signed in', () => {
       expect(browser.cookieAge('auth.example.com', SESSION)).toBeNull()
       expect(await list(browser)).toMatchObject([{ is_remembered: false }])
     } finally {
-      await own.close()
+      await own[Symbol.asyncDispose]()
     }
   })
 

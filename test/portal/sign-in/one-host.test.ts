@@ -22,7 +22,7 @@ describe('what is begun on one host ends on that host: a portal that is mounted 
   beforeAll(async () => {
     stand = await openStand({ url: null }, [KUMA, GRAFANA, OTHER_PORT, PLAIN])
   })
-  afterAll(() => stand.close())
+  afterAll(() => stand[Symbol.asyncDispose]())
 
   test.each([
     ['another host', GRAFANA, KUMA],
@@ -51,7 +51,7 @@ describe('what is begun on one host ends on that host: a portal with a host of i
   beforeAll(async () => {
     stand = await openStand()
   })
-  afterAll(() => stand.close())
+  afterAll(() => stand[Symbol.asyncDispose]())
 
   test('a callback is answered where it is registered alone', async () => {
     const browser = stand.browser()
@@ -97,6 +97,6 @@ test('where a callback path of one’s own is registered, the usual one is nobod
     expect((await browser.visit(`${KUMA}${CALLBACK}${callback.search}`, { headers: AS_PROGRAM })).status).toBe(404)
     expect((await browser.visit(callback)).status).toBe(303)
   } finally {
-    await stand.close()
+    await stand[Symbol.asyncDispose]()
   }
 })

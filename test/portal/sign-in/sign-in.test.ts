@@ -9,7 +9,7 @@ describe('one portal for many hosts', () => {
   beforeAll(async () => {
     stand = await openStand()
   })
-  afterAll(() => stand.close())
+  afterAll(() => stand[Symbol.asyncDispose]())
 
   test('a deep link leads through the portal and the provider, and back to exactly itself', async () => {
     const browser = stand.browser()
@@ -124,7 +124,7 @@ describe('one portal for many hosts', () => {
       await browser.submit(await browser.open(`${others[0]}/.sallyport/logout`))
       for (const origin of hosts) expect((await browser.visit(`${origin}/a`)).status).toBe(302)
     } finally {
-      await wide.close()
+      await wide[Symbol.asyncDispose]()
     }
   })
 
@@ -217,7 +217,7 @@ describe('languages', () => {
   beforeAll(async () => {
     stand = await openStand()
   })
-  afterAll(() => stand.close())
+  afterAll(() => stand[Symbol.asyncDispose]())
   const GERMAN = { 'accept-language': 'de-CH,de;q=0.9,en;q=0.5' }
 
   test('pages come in the language of the browser, say so, and are kept apart by it', async () => {
@@ -254,7 +254,7 @@ describe('a portal on each host itself', () => {
   beforeAll(async () => {
     stand = await openStand({ url: null, callbackPath: '/oauth2/callback' })
   })
-  afterAll(() => stand.close())
+  afterAll(() => stand[Symbol.asyncDispose]())
 
   test('sign-in stays on the host, with the callback path that is registered', async () => {
     const browser = stand.browser()
@@ -293,7 +293,7 @@ describe('plain HTTP on loopback', () => {
       expect((await post({ origin: 'null' }, `proof=${proof}`)).status).toBe(303)
       expect((await browser.visit(`${origin}/a`)).status).toBe(302)
     } finally {
-      await stand.close()
+      await stand[Symbol.asyncDispose]()
     }
   })
 })
@@ -312,7 +312,7 @@ describe('several providers', () => {
       expect(page.text).toBe('user-2 sees /deep')
       expect((await stand.ask('GET', `${PORTAL}/.sallyport/login?provider=evil`, PAGE)).status).toBe(404)
     } finally {
-      await stand.close()
+      await stand[Symbol.asyncDispose]()
     }
   })
 })
@@ -327,7 +327,7 @@ describe('a provider that is down', () => {
       stand.advance(61 * 60_000)
       expect((await browser.open(`${KUMA}/live`)).text).toBe('user-1 sees /live')
     } finally {
-      await stand.close()
+      await stand[Symbol.asyncDispose]()
     }
     const down = await openStand()
     try {
@@ -337,7 +337,7 @@ describe('a provider that is down', () => {
       expect(page.response.headers.get('retry-after')).toBe('1')
       expect(page.text).toContain('http-equiv="refresh" content="3"')
     } finally {
-      await down.close()
+      await down[Symbol.asyncDispose]()
     }
   })
 })

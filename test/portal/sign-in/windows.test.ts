@@ -1,12 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { cookieName } from '../../../src/session/cookie.ts'
+import { untilTheEnd } from '../../kit/opened.ts'
 import { AS_PROGRAM, codeOf, KUMA, openStand, PORTAL, type Stand, stopAt } from '../stand.ts'
 
-let stand: Stand
-beforeAll(async () => {
-  stand = await openStand()
-})
-afterAll(() => stand.close())
+const keep = untilTheEnd()
+const stand = keep(await openStand())
 
 /** What browsers say of everything on a page that is no window. */
 const OTHERS = [
@@ -92,7 +90,7 @@ describe('with bind_tickets', () => {
   beforeAll(async () => {
     bound = await openStand({ bindTickets: true })
   })
-  afterAll(() => bound.close())
+  afterAll(() => bound[Symbol.asyncDispose]())
 
   test.each([
     ['192.0.2.1', '192.0.2.77', 303],

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { describe, expect, test } from 'bun:test'
 import type { Facts } from '../../../src/base/errors.ts'
 import { makeIdentity } from '../../../src/identity/identity.ts'
 import { openSessions } from '../../../src/session/open.ts'
@@ -7,7 +7,8 @@ import { createSealer } from '../../../src/session/seal.ts'
 import type { SessionStore } from '../../../src/session/store.ts'
 import { quietPorts } from '../../kit/clock.ts'
 import { eventually } from '../../kit/gate.ts'
-import { startValkey, type Valkey } from '../../kit/programs/valkey.ts'
+import { untilTheEnd } from '../../kit/opened.ts'
+import { startValkey } from '../../kit/programs/valkey.ts'
 import { ANY_PROVIDER } from '../../kit/sessions/lifetimes.ts'
 import { storedSession } from '../../kit/sessions/stored.ts'
 
@@ -17,14 +18,10 @@ const LIMITS = { perOwner: 500, total: 50_000 }
 /** Keys that stay: indexes and counts of everything. What is in them is removed by `purge`. */
 const LASTING = ['expires', 'seen', 'changes', 'once', 'once-expires', 'once-count'].map(name => `sallyport:1:${name}`)
 
-let valkey: Valkey
 let database = 0
 
-beforeAll(async () => {
-  valkey = await startValkey({ password: 'secret' })
-})
-
-afterAll(() => valkey[Symbol.asyncDispose]())
+const keep = untilTheEnd()
+const valkey = keep(await startValkey({ password: 'secret' }))
 
 async function withStores(act: (one: SessionStore, other: SessionStore, database: number) => Promise<void>) {
   const mine = database++

@@ -1,5 +1,5 @@
 import { Database } from 'bun:sqlite'
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { describe, expect, test } from 'bun:test'
 import { join } from 'node:path'
 import { GateError } from '../../../src/base/errors.ts'
 import { openRedisStore } from '../../../src/session/redis/store.ts'
@@ -10,15 +10,13 @@ import { openSqliteStore } from '../../../src/session/sqlite/store.ts'
 import type { SessionStore } from '../../../src/session/store.ts'
 import { type FakeClock, fakeClock, quietPorts } from '../../kit/clock.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
-import { startValkey, type Valkey } from '../../kit/programs/valkey.ts'
+import { untilTheEnd } from '../../kit/opened.ts'
+import { startValkey } from '../../kit/programs/valkey.ts'
 
-let valkey: Valkey
 let database = 0
 
-beforeAll(async () => {
-  valkey = await startValkey()
-})
-afterAll(() => valkey[Symbol.asyncDispose]())
+const keep = untilTheEnd()
+const valkey = keep(await startValkey())
 
 const STORES: Readonly<Record<string, (folder: string, clock: FakeClock) => () => SessionStore>> = {
   sqlite: (folder, clock) => () => openSqliteStore(join(folder, 'sessions.db'), quietPorts(clock)),

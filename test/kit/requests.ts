@@ -1,0 +1,36 @@
+/** Whatever listens on a port of this machine. */
+export interface Listening {
+  readonly port: number
+}
+
+/** Fields of a request, names in lower case. */
+export type Fields = Readonly<Record<string, string>>
+
+/** One request to a gate, by the host in its fields, without following anything. */
+export function fetchFrom(
+  { port }: Listening,
+  path: string,
+  headers: Fields,
+  init: RequestInit = {},
+): Promise<Response> {
+  return fetch(`http://127.0.0.1:${port}${path}`, { redirect: 'manual', ...init, headers })
+}
+
+/** The status of one request; its body is not waited for. */
+export async function statusOf(at: Listening, path: string, headers: Fields): Promise<number> {
+  const answer = await fetchFrom(at, path, headers)
+  await answer.body?.cancel()
+  return answer.status
+}
+
+/** A form that is sent to one of the pages of ours, by its name below `/.sallyport/`. */
+export function sendForm(at: Listening, page: string, headers: Fields, form: Fields): Promise<Response> {
+  return fetchFrom(at, `/.sallyport/${page}`, headers, { method: 'POST', body: new URLSearchParams(form) })
+}
+
+/** A number that the admin listener shows for a metric, by its whole name with its labels; NaN where it shows none. */
+export async function metricOf({ adminPort }: { readonly adminPort: number }, name: string): Promise<number> {
+  const text = await (await fetch(`http://127.0.0.1:${adminPort}/metrics`)).text()
+  const line = text.split('\n').find(one => one.startsWith(`${name} `))
+  return Number(line?.slice(name.length + 1))
+}
