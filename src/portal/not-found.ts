@@ -2,9 +2,10 @@ import { CODES } from '../base/errors.ts'
 import { prefersPage } from '../route/page-load.ts'
 import { type ErrorView, renderErrorPage } from './error-pages.tsx'
 import { wordsFor } from './language.ts'
+import { ownPath } from './place.ts'
 import type { PortalRequest } from './portal.ts'
 import { problemResponse } from './problem.ts'
-import type { Words } from './words/words.ts'
+import { sayError, type Words } from './words/words.ts'
 
 /** 404 at an address of ours: a page for people, in the words that `say` chooses, and problem details for programs. */
 export function pageNotFound(
@@ -15,4 +16,12 @@ export function pageNotFound(
   if (!prefersPage(ctx.request)) return problemResponse(status, 'route.none', said, ctx.requestId)
   const words = wordsFor(ctx.request)
   return renderErrorPage({ words, brand: ctx.portal.brand, status, reference: ctx.requestId, ...say(words) })
+}
+
+/** The same where nobody knows what was looked for. */
+export function portalNotFound(ctx: PortalRequest): Response {
+  return pageNotFound(ctx, words => ({
+    title: sayError(words, 'route.none'),
+    actions: [{ label: words.yourApplications, address: ownPath('') }],
+  }))
 }

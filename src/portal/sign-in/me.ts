@@ -1,8 +1,10 @@
 import type { Session } from '../../session/session.ts'
-import type { Told } from '../portal.ts'
+import { jsonAnswer } from '../answer.ts'
+import type { PortalRequest, Told } from '../portal.ts'
+import { signInProblem } from './sign-in-problem.ts'
 
 /** Who is signed in, for scripts: what `/.sallyport/me` answers. Names are part of the interface. */
-export interface Person {
+interface Person {
   readonly subject: string
   readonly provider: string
   readonly name: string | null
@@ -16,8 +18,13 @@ export interface Person {
   readonly expires_at: string
 }
 
+/** Who is there, for scripts of this host: 401 where nobody is. */
+export function sayPerson(ctx: PortalRequest): Response {
+  return ctx.session === null ? signInProblem(ctx) : jsonAnswer(describePerson(ctx.session, ctx.told(ctx.session)))
+}
+
 /** A session as `me` shows it: no id, no token; of the person what applications are told. */
-export function describePerson({ createdAtMs, expiresAtMs }: Session, { identity, roles }: Told): Person {
+function describePerson({ createdAtMs, expiresAtMs }: Session, { identity, roles }: Told): Person {
   return {
     subject: identity.subject,
     provider: identity.provider,

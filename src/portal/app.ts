@@ -1,0 +1,107 @@
+import { Hono } from 'hono'
+import type { StepUp } from '../identity/step-up.ts'
+import { isPageLoad, isPrefetch, prefersPage } from '../route/page-load.ts'
+import { parseReturnTo } from '../route/return-to.ts'
+import { sendIcon } from './account/icons.ts'
+import { emptyAnswer, redirectAnswer } from './answer.ts'
+import { allowOf, ENDPOINTS, type Endpoint, type PortalTools } from './endpoints.ts'
+import { portalNotFound } from './not-found.ts'
+import { isCallback, isPortalHost, ownPath } from './place.ts'
+import type { Portal, PortalRequest } from './portal.ts'
+import { problemResponse } from './problem.ts'
+import { meetForm, releaseForm } from './replay/replay.tsx'
+import { answerFailure } from './sign-in/answer-failure.ts'
+import { passwordProblem, signInProblem } from './sign-in/sign-in-problem.ts'
+import { stepUpProblem, stepUpQuery } from './sign-in/step-up.ts'
+import { askPortal } from './sign-in/ticket.ts'
+import { checkWindow } from './sign-in/window.ts'
+
+interface Env {
+  readonly Bindings: { readonly ctx: PortalRequest }
+}
+
+/** The portal: every page and endpoint of our own. Whatever a handler throws becomes an answer here. */
+export function createPortal(tools: PortalTools): Portal {
+  const app = createRouter(tools)
+  const failed = (ctx: PortalRequest) => (error: unknown) => answerFailure(ctx, error, tools.ports)
+
+  function begin(ctx: PortalRequest, extra: Readonly<Record<string, string>>): Response | Promise<Response> {
+    const path = parseReturnTo(ctx.target.path + ctx.target.query)
+    if (isPortalHost(ctx)) {
+      return redirectAnswer(302, `${ownPath('login')}?${new URLSearchParams({ ...extra, return: path })}`)
+    }
+    return askPortal(ctx, tools, path, extra).catch(failed(ctx))
+  }
+
+  return Object.freeze({
+    handle: (ctx: PortalRequest) => app.fetch(ctx.request, { ctx }),
+    challenge(ctx: PortalRequest) {
+      if (ctx.portal.providers.length === 0) return passwordProblem(ctx)
+      if (isForm(ctx.request)) return meetForm(ctx, tools, 'access.sign_in', {}).catch(failed(ctx))
+      if (!isPageLoad(ctx.request) || isPrefetch(ctx.request)) return signInProblem(ctx)
+      return begin(ctx, {})
+    },
+    release: (ctx: PortalRequest, id: string) => releaseForm(ctx, tools, id),
+    stepUp(ctx: PortalRequest, demand: StepUp) {
+      const query = stepUpQuery(ctx, demand)
+      if (isForm(ctx.request)) return meetForm(ctx, tools, 'access.step_up', query).catch(failed(ctx))
+      if (!isPageLoad(ctx.request) || isPrefetch(ctx.request)) return stepUpProblem(ctx, demand)
+      return begin(ctx, query)
+    },
+  })
+}
+
+/** Our addresses, from one table. Routed by the canonical path alone; the address that Hono would parse itself is never looked at. */
+function createRouter(tools: PortalTools): Hono<Env> {
+  const app = new Hono<Env>({ getPath: (_request, options) => pathOf(options) })
+  for (const endpoint of ENDPOINTS) {
+    const { page, get, post, loading } = endpoint
+    const path = ownPath(page)
+    if (loading !== undefined) {
+      app.use(path, async (c, next) => refuseLoading(c.env.ctx, loading) ?? next())
+    }
+    if (get !== undefined) app.get(path, c => get(c.env.ctx, tools))
+    if (post !== undefined) app.post(path, c => post(c.env.ctx, tools))
+    app.all(path, c => wrongMethod(c.env.ctx, endpoint))
+  }
+  app.get(`${ownPath('icons')}/:hash`, c => {
+    const { ctx } = c.env
+    return ctx.session === null ? signInProblem(ctx) : sendIcon(ctx, c.req.param('hash'))
+  })
+  app.all('*', c => portalNotFound(c.env.ctx))
+  app.onError((error, c) => answerFailure(c.env.ctx, error, tools.ports))
+  return app
+}
+
+/** The answer to whoever only looks at what loading sets in motion; null where it may be loaded. Throws `access.origin`. */
+function refuseLoading(ctx: PortalRequest, loading: Endpoint['loading']): Response | null {
+  if (ctx.request.method === 'HEAD') return emptyAnswer(204)
+  if (isPrefetch(ctx.request)) return emptyAnswer(503)
+  if (loading === 'step') checkWindow(ctx)
+  return null
+}
+
+function wrongMethod(ctx: PortalRequest, endpoint: Endpoint): Response {
+  return problemResponse(
+    405,
+    'route.method',
+    'This method is not allowed at this address.',
+    ctx.requestId,
+    {},
+    { allow: allowOf(endpoint) },
+  )
+}
+
+/** Whether a person has sent a form whose answer they will look at. */
+function isForm(request: Request): boolean {
+  return request.method === 'POST' && prefersPage(request)
+}
+
+/** The path to route by: the callback's own address and the front page count as ours. */
+function pathOf(options: { readonly env?: Env['Bindings'] } | undefined): string {
+  const ctx = options?.env?.ctx
+  if (ctx === undefined) throw new TypeError('the portal is asked through handle() only')
+  const { path } = ctx.target
+  if (isCallback(ctx)) return ownPath('callback')
+  return path === '/' || path === ownPath('').slice(0, -1) ? ownPath('') : path
+}

@@ -1,0 +1,103 @@
+import type { Ports } from '../base/ports.ts'
+import type { ProviderPool } from '../identity/provider.ts'
+import { isPageLoad, isPrefetch } from '../route/page-load.ts'
+import { parseReturnTo } from '../route/return-to.ts'
+import type { ApiTokens } from '../session/credentials/api-tokens.ts'
+import type { GuestLinks } from '../session/credentials/guest-links.ts'
+import type { Sealer } from '../session/seal.ts'
+import type { Session, Sessions } from '../session/session.ts'
+import { KEY_SET_MAX_AGE_S } from '../session/signing/keys.ts'
+import type { Signing } from '../session/signing/signing.ts'
+import { type AdminTools, showAdmin } from './account/admin.tsx'
+import { changeTokens, showTokens } from './account/api-tokens.tsx'
+import { showApplications } from './account/applications.tsx'
+import { changeGuests, showGuests } from './account/guest-links.tsx'
+import { acceptInvitation, showInvitation } from './account/open-guest-link.tsx'
+import { endSessions, showSessions } from './account/sessions.tsx'
+import { keySetAnswer, redirectAnswer } from './answer.ts'
+import { portalNotFound } from './not-found.ts'
+import { isCallback, isPortalHost, type OwnPage, ownPath } from './place.ts'
+import type { PortalRequest } from './portal.ts'
+import { discardKept, showKept } from './replay/replay.tsx'
+import { sayPerson } from './sign-in/me.ts'
+import { callback, login, type SignInTools } from './sign-in/sign-in.tsx'
+import { signInProblem } from './sign-in/sign-in-problem.ts'
+import { enter } from './sign-in/ticket.ts'
+import { backChannelLogout } from './sign-out/backchannel.ts'
+import { frontChannelLogout } from './sign-out/frontchannel.ts'
+import { confirmSignOut, goToProvider, signedOut, signOut } from './sign-out/sign-out.tsx'
+
+export interface PortalTools {
+  readonly ports: Pick<Ports, 'now' | 'random' | 'log'>
+  readonly sessions: Sessions & { readonly links: GuestLinks } & {
+    readonly tokens: ApiTokens
+    readonly signing: Signing
+  }
+  readonly pool: ProviderPool
+  readonly seal: Sealer
+  readonly noteStart: SignInTools['noteStart']
+  readonly overview: AdminTools['overview']
+}
+
+type Answer = Response | Promise<Response>
+
+/** Answers a request, or throws a GateError. */
+export type Handler = (ctx: PortalRequest, tools: PortalTools) => Answer
+
+/** One address of ours. What it is not asked with is refused, with what it takes. */
+export interface Endpoint {
+  readonly page: OwnPage
+  /** Answers HEAD too. */
+  readonly get?: Handler
+  readonly post?: Handler
+  /**
+   * `action`: loading it sets something in motion, so that a HEAD or a browser that fetches ahead must not. `step`: so does a step
+   * of a sign-in, which windows alone take.
+   */
+  readonly loading?: 'action' | 'step'
+}
+
+/** Every page and endpoint of our own, but icons, which have addresses of their own. */
+export const ENDPOINTS: readonly Endpoint[] = [
+  { page: '', get: showApplications },
+  { page: 'login', get: login, loading: 'step' },
+  { page: 'callback', get: whereThatIs(isCallback, callback), loading: 'step' },
+  { page: 'enter', get: whereThatIs(ctx => !isPortalHost(ctx), enter), loading: 'step' },
+  { page: 'logout', get: confirmSignOut, post: signOut, loading: 'action' },
+  { page: 'provider-logout', get: goToProvider, loading: 'action' },
+  { page: 'signed-out', get: signedOut },
+  { page: 'backchannel-logout', post: backChannelLogout },
+  { page: 'frontchannel-logout', get: frontChannelLogout, loading: 'action' },
+  { page: 'sessions', get: signedIn(showSessions), post: signedIn(endSessions) },
+  { page: 'tokens', get: signedIn(showTokens), post: signedIn(changeTokens) },
+  { page: 'admin', get: signedIn(showAdmin) },
+  { page: 'jwks.json', get: sendKeySet },
+  { page: 'guests', get: signedIn(showGuests), post: signedIn(changeGuests) },
+  { page: 'guest', get: showInvitation, post: acceptInvitation },
+  { page: 'kept', get: signedIn(showKept), post: signedIn(discardKept) },
+  { page: 'me', get: whereThatIs(({ isTold }) => isTold, sayPerson) },
+]
+
+/** What an address takes (RFC 9110 §10.2.1). */
+export function allowOf({ get, post }: Endpoint): string {
+  return [...(get === undefined ? [] : ['GET', 'HEAD']), ...(post === undefined ? [] : ['POST'])].join(', ')
+}
+
+/** A page of the person's own; a visitor who loads it signs in first and comes back. */
+function signedIn(answer: (ctx: PortalRequest, tools: PortalTools, session: Session) => Answer): Handler {
+  return (ctx, tools) => {
+    if (ctx.session !== null) return answer(ctx, tools, ctx.session)
+    if (!isPageLoad(ctx.request) || isPrefetch(ctx.request)) return signInProblem(ctx)
+    const query = new URLSearchParams({ return: parseReturnTo(ctx.target.path + ctx.target.query) })
+    return redirectAnswer(302, `${ownPath('login')}?${query}`)
+  }
+}
+
+/** What is at some of the hosts alone, or for some of them. */
+function whereThatIs(isHere: (ctx: PortalRequest) => boolean, answer: Handler): Handler {
+  return (ctx, tools) => (isHere(ctx) ? answer(ctx, tools) : portalNotFound(ctx))
+}
+
+async function sendKeySet(_ctx: PortalRequest, { sessions }: PortalTools): Promise<Response> {
+  return keySetAnswer(await sessions.signing.published(), KEY_SET_MAX_AGE_S)
+}

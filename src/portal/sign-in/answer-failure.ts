@@ -1,0 +1,103 @@
+import { errorFacts, type GateError, toGateError } from '../../base/errors.ts'
+import type { Ports } from '../../base/ports.ts'
+import { prefersPage } from '../../route/page-load.ts'
+import { type ErrorView, renderErrorPage } from '../error-pages.tsx'
+import { wordsFor } from '../language.ts'
+import { isPortalHost, ownPath } from '../place.ts'
+import type { PortalRequest } from '../portal.ts'
+import { problemResponse } from '../problem.ts'
+import { sayError, type Words } from '../words/words.ts'
+import { type Destination, FailedSignIn } from './failure.ts'
+import { forgetLogins } from './login-loop.ts'
+
+/** Whatever a handler threw, as an answer: a page that says what can be done about it, or problem details. Tells the log. */
+export function answerFailure(ctx: PortalRequest, thrown: unknown, ports: Pick<Ports, 'log'>): Response {
+  const failed = thrown instanceof FailedSignIn ? thrown : null
+  const error = toGateError(failed === null ? thrown : failed.failure)
+  report(ctx, error, ports)
+  const { status, say, retryAfterS } = error
+  const retry: Record<string, string> = retryAfterS === undefined ? {} : { 'retry-after': String(retryAfterS) }
+  if (!prefersPage(ctx.request)) return problemResponse(status, error.code, say, ctx.requestId, {}, retry)
+  const words = wordsFor(ctx.request)
+  const page = renderErrorPage({
+    words,
+    brand: ctx.portal.brand,
+    status,
+    title: sayError(words, error.code),
+    reference: ctx.requestId,
+    ...advise(ctx, words, error, failed),
+    ...(retryAfterS === undefined ? {} : { retryAfterS, isRepeatable: ctx.request.method !== 'POST' }),
+  })
+  // Whoever has read it may try again from the start.
+  if (error.code === 'sign_in.loop') page.headers.append('set-cookie', forgetLogins(ctx))
+  return page
+}
+
+/** What someone can do about a failed sign-in: loading the same address again would only find its state used up. */
+function advise(ctx: PortalRequest, words: Words, error: GateError, failed: FailedSignIn | null): Partial<ErrorView> {
+  const fresh = startingPoint(ctx, failed?.destination ?? null)
+  if (failed?.mayRestart === true) return { restartTo: fresh, actions: [{ label: words.startAgain, address: fresh }] }
+  switch (error.code) {
+    case 'access.denied':
+      return {
+        actions: [
+          { label: words.yourApplications, address: ownPath('') },
+          { label: words.switchAccount, address: `${ownPath('login')}?switch=1` },
+        ],
+      }
+    case 'provider.subject':
+    case 'provider.refused':
+      return {
+        detail: error.code === 'provider.subject' ? words.subjectAdvice : words.refusedAdvice,
+        actions: [
+          { label: words.tryAgain, address: fresh },
+          { label: words.useOtherAccount, address: `${ownPath('login')}?switch=1` },
+        ],
+      }
+    case 'sign_in.step_up':
+      return {
+        detail: textOf(words.stepUp, error.facts.check),
+        actions: [
+          { label: words.tryAgain, address: fresh },
+          { label: words.yourApplications, address: ownPath('') },
+        ],
+      }
+    case 'sign_in.browser':
+    case 'sign_in.ticket':
+      return {
+        detail: textOf(words.causes, error.facts.reason) || words.browserAdvice,
+        actions: [{ label: words.startAgain, address: fresh }],
+      }
+    case 'sign_in.loop':
+      return {
+        detail: textOf(words.causes, error.facts.reason),
+        actions: [
+          { label: words.tryAgain, address: fresh },
+          { label: words.useOtherAccount, address: `${ownPath('login')}?switch=1` },
+        ],
+      }
+    case 'sign_in.state':
+    case 'sign_in.callback':
+    case 'provider.issuer':
+      return { actions: [{ label: words.startAgain, address: fresh }] }
+    default:
+      return failed === null ? {} : { refreshTo: fresh, actions: [{ label: words.tryAgain, address: fresh }] }
+  }
+}
+
+/** The sentence for a fact of an error; empty where there is none. */
+function textOf(texts: Readonly<Record<string, string>>, fact: unknown): string {
+  return typeof fact === 'string' && Object.hasOwn(texts, fact) ? (texts[fact] ?? '') : ''
+}
+
+function startingPoint(ctx: PortalRequest, destination: Destination | null): string {
+  if (destination === null) return isPortalHost(ctx) ? ownPath('') : '/'
+  return destination.kind === 'here' ? destination.path : `${destination.origin}${destination.path}`
+}
+
+function report(ctx: PortalRequest, error: GateError, { log }: Pick<Ports, 'log'>): void {
+  const facts = { id: ctx.requestId, client: ctx.clientAddress, page: ctx.target.path, ...errorFacts(error) }
+  if (error.code === 'internal') log.error('A portal page failed on our side', facts)
+  else if (/^(target|route|limit)\./.test(error.code)) log.debug('A portal address was refused', facts)
+  else log.warn('A sign-in step failed', facts)
+}
