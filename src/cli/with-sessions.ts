@@ -28,7 +28,7 @@ export function isOutOfReach(store: StoreConfig, io: Io): boolean {
   io.stderr(
     store.path === ':memory:'
       ? 'the sessions are in the memory of the running server alone: see [sessions] store\n'
-      : `there is no session database ${store.path} yet\n`,
+      : `there is no session database ${store.path} yet: it is made when the server starts\n`,
   )
   return true
 }

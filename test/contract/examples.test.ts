@@ -125,7 +125,7 @@ const PLACES: readonly ((key: Table) => Table)[] = [
 ]
 
 const VERIFY: Table = { server: { trusted_proxies: ['10.0.0.2'], verify: '10.0.0.1:9080' } }
-const ROUTE: Table = { host: 'a.example.com', upstream: 'http://a', portal: 'home', allow: ['user'] }
+const ROUTE: Table = { host: '*.example.com', upstream: 'http://a', portal: 'home', allow: ['user'] }
 
 for (const document of DOCUMENTS) {
   const prose = readFileSync(join(ROOT, document), 'utf8').replaceAll(/^ *```[\s\S]*?^ *```$/gm, '')

@@ -4,7 +4,7 @@ type OptionEntry = readonly [outcome: Outcome, say: string]
 
 const NO_LOGS: OptionEntry = [
   'left',
-  'the log is JSON on standard output, for whatever collects it; see access_log and log_level in [server]',
+  'the log is JSON, requests on standard output and the rest on standard error; see access_log and log_level in [server]',
 ]
 const OTHER_PROVIDER: OptionEntry = [
   'left',
