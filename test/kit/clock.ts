@@ -1,4 +1,5 @@
 import type { Ports } from '../../src/base/ports.ts'
+import { plantingRandom } from './log/planted.ts'
 
 /** A clock that moves when it is told to, in milliseconds since the epoch. */
 export interface FakeClock {
@@ -21,7 +22,7 @@ export function quietPorts(clock: Pick<Ports, 'now'>): Pick<Ports, 'now' | 'rand
   const silent = () => undefined
   return {
     now: clock.now,
-    random: byteCount => crypto.getRandomValues(new Uint8Array(byteCount)),
+    random: plantingRandom,
     log: { debug: silent, info: silent, warn: silent, error: silent },
   }
 }

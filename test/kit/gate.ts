@@ -1,6 +1,5 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { createLog } from '../../src/base/log.ts'
 import type { Ports } from '../../src/base/ports.ts'
 import { makeIdentity } from '../../src/identity/identity.ts'
 import { ownerOf } from '../../src/portal/replay/page-owner.ts'
@@ -9,6 +8,8 @@ import { openSessionState } from '../../src/process/session-state.ts'
 import type { AcmeTimers } from '../../src/server/acme/acme.ts'
 import { quietPorts } from './clock.ts'
 import { temporaryFolder } from './folder.ts'
+import { plant, plantEnvironment, plantingRandom, plantSecretsOf } from './log/planted.ts'
+import { record, recordedLog, testPlace } from './log/record.ts'
 
 /** The real server on a free port, in this process. Stops and cleans up at the end of the scope: `await using gate = …`. */
 export interface Gate extends AsyncDisposable {
@@ -101,9 +102,14 @@ export async function startGate(toml: string, options: GateOptions = {}): Promis
     options.sessions ?? '',
     '',
   ].join('\n')
-  const save = (text: string) => writeFileSync(configPath, head + text)
+  const save = (text: string) => {
+    plantSecretsOf(head + text)
+    writeFileSync(configPath, head + text)
+  }
   for (const [name, text] of Object.entries(options.files ?? {})) writeFileSync(join(folder.path, name), text)
   save(toml)
+  plantEnvironment(options.env ?? {})
+  const place = testPlace()
   const log: string[] = []
   const access: string[] = []
   const now = options.ports?.now ?? (() => Date.now())
@@ -113,19 +119,22 @@ export async function startGate(toml: string, options: GateOptions = {}): Promis
       configPath,
       ports: {
         now,
-        random: count => crypto.getRandomValues(new Uint8Array(count)),
+        random: plantingRandom,
         fetch: options.ports?.fetch ?? ((address, init) => fetch(address, init)),
         readText: path => readFileSync(path, 'utf8'),
         readBytes: path => readFileSync(path),
         env: name => options.env?.[name],
-        log: createLog({ now, style: 'json', write: line => void log.push(line) }),
+        log: recordedLog(now, log),
       },
       ...(options.recheckMs === undefined ? {} : { recheckMs: options.recheckMs }),
       ...(options.acmeTimers === undefined ? {} : { acmeTimers: options.acmeTimers }),
       ...(options.partingMs === undefined ? {} : { partingMs: options.partingMs }),
       ...(options.idleTimeoutS === undefined ? {} : { idleTimeoutS: options.idleTimeoutS }),
       ...(options.bodyWaitMs === undefined ? {} : { bodyWaitMs: options.bodyWaitMs }),
-      writeAccess: lines => void access.push(...lines.trimEnd().split('\n')),
+      writeAccess: lines => {
+        record(place, lines)
+        access.push(...lines.trimEnd().split('\n'))
+      },
     })
   } catch (error) {
     folder[Symbol.dispose]()
@@ -152,6 +161,7 @@ export async function startGate(toml: string, options: GateOptions = {}): Promis
       const { token, session } = await sessions.start({ portal, host, identity, secrets })
       await sessions.close()
       const owner = await sealer.seal({ owner: ownerOf(session) }, `owner at ${portal} on ${host}`, now() + 3_600_000)
+      plant(owner, 'a cookie of the owner')
       return { cookie: `sallyport=${token}`, sessionId: session.id, owner: `sallyport-owner=${owner}` }
     },
     async end(sessionId) {

@@ -1,23 +1,26 @@
 import { readFileSync } from 'node:fs'
-import { createLog } from '../../src/base/log.ts'
 import { startServer } from '../../src/process/serve.ts'
+import { plantingRandom, plantSecretsOf } from './log/planted.ts'
+import { record, recordedLog, testPlace } from './log/record.ts'
 
 /** Sallyport in this process, with the real clock, randomness, network and disk; its log is kept, to be shown when a test fails. */
 export async function serveInProcess(configPath: string): Promise<{ readonly log: string[]; stop(): Promise<void> }> {
+  plantSecretsOf(readFileSync(configPath, 'utf8'))
+  const place = testPlace()
   const log: string[] = []
   const now = () => Date.now()
   const server = startServer({
     configPath,
     ports: {
       now,
-      random: count => crypto.getRandomValues(new Uint8Array(count)),
+      random: plantingRandom,
       fetch: (address, init) => fetch(address, { ...init, proxy: false }),
       readText: path => readFileSync(path, 'utf8'),
       readBytes: path => readFileSync(path),
       env: name => process.env[name],
-      log: createLog({ now, style: 'json', write: line => void log.push(line) }),
+      log: recordedLog(now, log),
     },
-    writeAccess: () => {},
+    writeAccess: lines => record(place, lines),
   })
   return { log, stop: () => server.stop() }
 }

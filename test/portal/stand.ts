@@ -19,6 +19,8 @@ import { type OpenSessions, openSessions } from '../../src/session/open.ts'
 import { createSealer, type Sealer } from '../../src/session/seal.ts'
 import { openSqliteStore } from '../../src/session/sqlite/store.ts'
 import { BrowserLite, type Page, type Transport } from '../kit/browser/browser-lite.ts'
+import { plantingRandom } from '../kit/log/planted.ts'
+import { record, testPlace } from '../kit/log/record.ts'
 import { startProvider, type TestAccount } from '../kit/provider/provider.ts'
 import { ANY_PROVIDER, LIFETIMES } from '../kit/sessions/lifetimes.ts'
 
@@ -66,11 +68,16 @@ export async function openStand(over: Partial<PortalConfig> = {}, hosts = [KUMA,
   })
   const folder = mkdtempSync(join(tmpdir(), 'sallyport-portal-'))
   const logged: string[] = []
-  const note = (text: string, facts?: Facts) => void logged.push(`${text} ${JSON.stringify(facts ?? {})}`)
+  const place = testPlace()
+  const note = (text: string, facts?: Facts) => {
+    const line = `${text} ${JSON.stringify(facts ?? {})}`
+    logged.push(line)
+    record(place, line)
+  }
   let offsetMs = 0
   const ports: Pick<Ports, 'now' | 'random' | 'fetch' | 'log'> = {
     now: () => Date.now() + offsetMs,
-    random: count => crypto.getRandomValues(new Uint8Array(count)),
+    random: plantingRandom,
     fetch: (address, init) => fetch(address, init),
     log: { debug: note, info: note, warn: note, error: note },
   }

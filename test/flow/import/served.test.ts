@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { BrowserLite } from '../../kit/browser/browser-lite.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
 import { eventually } from '../../kit/gate.ts'
+import { record } from '../../kit/log/record.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { FROM_SOURCE, freePort } from '../../kit/programs/child.ts'
 import { startProvider } from '../../kit/provider/provider.ts'
@@ -85,6 +86,7 @@ async function signInThrough(
   } finally {
     server.kill('SIGKILL')
     await server.exited
+    record('test/flow/import/served.test.ts', log)
   }
 }
 

@@ -6,7 +6,7 @@ import { BrowserLite } from '../../kit/browser/browser-lite.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
 import { eventually } from '../../kit/gate.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
-import { type Child, FROM_SOURCE, freePort, PROGRAMS, startChild } from '../../kit/programs/child.ts'
+import { type Child, childToml, FROM_SOURCE, freePort, PROGRAMS, startChild } from '../../kit/programs/child.ts'
 import { startProvider } from '../../kit/provider/provider.ts'
 
 const keep = untilTheEnd()
@@ -104,7 +104,7 @@ async function startWorkers(
     child,
     port,
     configPath,
-    save: text => writeFileSync(configPath, `[server]\nlisten = ["127.0.0.1:${port}"]\n\n${toml(text)}`),
+    save: text => writeFileSync(configPath, childToml(port, toml(text))),
     admin: ask,
     config: async () => (await (await ask('/config')).json()) as AdminConfig,
     async [Symbol.asyncDispose]() {

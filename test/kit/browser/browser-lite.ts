@@ -1,3 +1,5 @@
+import { plant, plantAddress } from '../log/planted.ts'
+
 /** How a request leaves the browser: by default to the address itself, or where `hosts` says. */
 export type Transport = (address: URL, init: RequestInit & { readonly headers: Headers }) => Promise<Response>
 
@@ -51,6 +53,7 @@ export class BrowserLite {
   /** One request as a page load, without following anything. */
   async visit(address: string | URL, init: RequestInit = {}): Promise<Response> {
     const url = new URL(address)
+    plantAddress(url)
     const headers = new Headers({
       accept: 'text/html,application/xhtml+xml,*/*;q=0.8',
       'sec-fetch-mode': 'navigate',
@@ -170,6 +173,7 @@ export class BrowserLite {
     if (this.#options.refuses?.(name) === true) return
     const path = given.get('path') ?? '/'
     const isSecure = given.has('secure')
+    plant(pair.slice(equals + 1), `cookie ${name}`)
     if (isSecure && url.protocol !== 'https:') return
     if (name.startsWith('__Host-') && (!isSecure || path !== '/' || given.has('domain'))) return
     if (Number(given.get('max-age') ?? 1) <= 0) this.forget(url.hostname, name, path)

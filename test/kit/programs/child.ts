@@ -2,6 +2,8 @@ import { writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { eventually } from '../gate.ts'
+import { plantEnvironment, plantSecretsOf } from '../log/planted.ts'
+import { record, testPlace } from '../log/record.ts'
 import { compiledBinary } from './binary.ts'
 
 /** The program as a process of its own: the compiled executable, or the sources under Bun. */
@@ -36,7 +38,10 @@ export const PROGRAMS: readonly (readonly [string, () => Promise<readonly string
 /** Starts the program on a routes.toml and waits until it listens. Killed at the end of the scope. */
 export async function startChild(options: ChildOptions): Promise<Child> {
   const config = join(options.folder, 'routes.toml')
-  writeFileSync(config, `[server]\nlisten = ["127.0.0.1:${options.port}"]\n\n${options.toml}`)
+  const asksForDebug = LOG_LEVEL.test(options.toml)
+  writeFileSync(config, childToml(options.port, options.toml))
+  plantEnvironment(options.env ?? {})
+  const place = testPlace()
   let output = ''
   const child = Bun.spawn([...options.command, 'serve', '--config', config], {
     cwd: options.folder,
@@ -47,7 +52,16 @@ export async function startChild(options: ChildOptions): Promise<Child> {
   })
   const collect = async (stream: ReadableStream<Uint8Array>) => {
     const decoder = new TextDecoder()
-    for await (const chunk of stream) output += decoder.decode(chunk, { stream: true })
+    let part = ''
+    for await (const chunk of stream) {
+      const text = decoder.decode(chunk, { stream: true })
+      output += text
+      part += text
+      const end = part.lastIndexOf('\n') + 1
+      record(place, part.slice(0, end))
+      part = part.slice(end)
+    }
+    record(place, part)
   }
   void collect(child.stdout)
   void collect(child.stderr)
@@ -60,13 +74,26 @@ export async function startChild(options: ChildOptions): Promise<Child> {
   return {
     port: options.port,
     process: child,
-    output: () => output,
+    output: () => (asksForDebug ? output : output.replaceAll(DEBUG_LINE, '')),
     async [Symbol.asyncDispose]() {
       child.kill('SIGKILL')
       await child.exited
     },
   }
 }
+
+/**
+ * The routes.toml of a child: the listener, then this. Its log is at debug, for the search at the end of the run; unless the file
+ * has a level of its own, `output` leaves out what info would not say.
+ */
+export function childToml(port: number, toml: string): string {
+  plantSecretsOf(toml)
+  const level = LOG_LEVEL.test(toml) ? '' : 'log_level = "debug"\n'
+  return `[server]\nlisten = ["127.0.0.1:${port}"]\n${level}\n${toml}`
+}
+
+const LOG_LEVEL = /^log_level\b/m
+const DEBUG_LINE = /^\{"time":"[^"]*","level":"debug",.*\n/gm
 
 /** A port that was free a moment ago. */
 export async function freePort(): Promise<number> {

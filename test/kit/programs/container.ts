@@ -2,6 +2,7 @@ import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { temporaryFolder } from '../folder.ts'
 import { eventually } from '../gate.ts'
+import { record, testPlace } from '../log/record.ts'
 import { compiledBinary } from './binary.ts'
 
 const ROOT = join(import.meta.dir, '../../..')
@@ -164,12 +165,14 @@ export async function runContainer({ config, root }: Image, options: ContainerOp
     ],
     { stdin: 'ignore', stdout: 'pipe', stderr: 'pipe' },
   )
+  const place = testPlace()
   let output = ''
   for (const stream of [child.stdout, child.stderr]) {
     void (async () => {
       for await (const piece of stream) output += Buffer.from(piece).toString('utf8')
     })()
   }
+  void child.exited.then(() => record(place, output))
   const pidText = () => {
     try {
       return readFileSync(pidFile, 'utf8')

@@ -1,4 +1,5 @@
 import { exportJWK, generateKeyPair, type JWK, SignJWT } from 'jose'
+import { plant } from '../log/planted.ts'
 import type { KnownClient } from '../toml.ts'
 
 /** What this provider does wrong. Everything that is absent it does right. */
@@ -80,6 +81,7 @@ export async function startBadProvider(
   nowS: () => number = () => Math.floor(Date.now() / 1000),
   alg: 'RS256' | 'ES256' = 'RS256',
 ): Promise<BadProvider> {
+  plant(BAD_PROVIDER_CLIENT.clientSecret, 'secret of a client')
   let wrong: Misbehaviour = {}
   let generation = 0
   let pair = await makeKey()
@@ -214,12 +216,14 @@ export async function startBadProvider(
 
   function issueCode(nonce: string): string {
     const code = `code-${crypto.randomUUID()}`
+    plant(code, 'code of a provider')
     nonces.set(code, nonce)
     return code
   }
 
   function issueRefreshToken(): string {
     const token = `refresh-${crypto.randomUUID()}`
+    plant(token, 'refresh token of a provider')
     refreshTokens.add(token)
     return token
   }

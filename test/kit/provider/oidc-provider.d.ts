@@ -17,6 +17,7 @@ declare module 'oidc-provider' {
       clientId: string
       accountId: string
     }) => { addOIDCScope(scope: string): void; save(): Promise<string> }
+    on(event: string, heard: (token: { readonly jti: string }) => void): void
     callback(): (request: IncomingMessage, response: ServerResponse) => void
     interactionDetails(request: IncomingMessage, response: ServerResponse): Promise<InteractionDetails>
     interactionFinished(

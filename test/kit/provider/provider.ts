@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { exportJWK, generateKeyPair } from 'jose'
 import Provider from 'oidc-provider'
+import { plant } from '../log/planted.ts'
 import type { KnownClient } from '../toml.ts'
 
 /** Someone who can sign in: any claims, found by sub, preferred_username or email. Any password will do. */
@@ -43,6 +44,7 @@ export interface TestProviderOptions {
 
 /** A certified OpenID provider on loopback, with a plain HTML sign-in form and no consent page. Ends with its scope, or by `stop`. */
 export async function startProvider(options: TestProviderOptions): Promise<TestProvider> {
+  for (const { client_id, client_secret = '' } of options.clients) plant(client_secret, `secret of ${client_id}`)
   const server = createServer()
   await new Promise<void>(resolve => server.listen(options.port ?? 0, '127.0.0.1', resolve))
   const bound = server.address()
@@ -56,6 +58,9 @@ export async function startProvider(options: TestProviderOptions): Promise<TestP
   console.warn = () => {}
   const provider = new Provider(issuer, await configuration(options))
   console.warn = quiet
+  for (const kind of ['access_token', 'refresh_token', 'authorization_code']) {
+    provider.on(`${kind}.saved`, ({ jti }) => plant(jti, `${kind} of a provider`))
+  }
   provider.Client.prototype.redirectUriAllowed = uri => redirects.has(uri)
   provider.Client.prototype.postLogoutRedirectUriAllowed = uri => redirects.has(uri)
 
