@@ -1,4 +1,3 @@
-import * as oauth from 'oauth4webapi'
 import { GateError } from '../base/errors.ts'
 import type { Ports } from '../base/ports.ts'
 import type { ClientAuth, ProviderConfig } from '../config/types/providers.ts'
@@ -10,6 +9,7 @@ import type { Issuer } from './issuer.ts'
 import { verifyLogoutToken } from './logout-token.ts'
 import type { Metadata } from './metadata.ts'
 import { isOwnSubject, OWN_SUBJECTS } from './own-subjects.ts'
+import { challengeParameters } from './pkce.ts'
 import type { BeginOptions, EndSession, HeldTokens, LoginRequest, LoginResult, ProviderClient } from './provider.ts'
 import { refreshIdentity } from './refresh.ts'
 import { AUTH_TIME_MAX_AGE, checkStepUp, stepUpParameters } from './step-up.ts'
@@ -48,8 +48,7 @@ export function createProviderClient(
         scope: chooseScopes(config, metadata, options.wantsRefresh === true).join(' '),
         state: login.state,
         nonce: login.nonce,
-        code_challenge: await oauth.calculatePKCECodeChallenge(login.codeVerifier),
-        code_challenge_method: 'S256',
+        ...(await challengeParameters(login.codeVerifier)),
         ...(options.asksForAccount === true ? { prompt: choosePrompt(metadata) } : {}),
         ...(options.wantsAuthTime === true ? { max_age: AUTH_TIME_MAX_AGE } : {}),
         ...(login.stepUp ? stepUpParameters(login.stepUp) : {}),

@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { isOwnSubject, OWN_SUBJECTS } from '../../src/identity/own-subjects.ts'
-import { passwordIdentity } from '../../src/identity/password.ts'
+import { passwordIdentity } from '../../src/identity/passwords/password.ts'
 import { guestIdentity } from '../../src/session/credentials/guest-links.ts'
 
 const OWN: readonly (readonly [string, string])[] = [

@@ -3,6 +3,7 @@ import { isToken, randomToken, sha256 } from '../../base/bytes.ts'
 import { GateError } from '../../base/errors.ts'
 import type { ProviderConfig } from '../../config/types/providers.ts'
 import { repeatedName } from '../../identity/answer.ts'
+import { createCodeVerifier } from '../../identity/pkce.ts'
 import type { LoginRequest, ProviderPool } from '../../identity/provider.ts'
 import type { StepUp } from '../../identity/step-up.ts'
 import { parseReturnTo } from '../../route/return-to.ts'
@@ -71,7 +72,7 @@ export async function login(ctx: PortalRequest, tools: SignInTools): Promise<Res
     redirectUri: callbackAddress(ctx),
     state: randomToken(tools.ports.random),
     nonce: randomToken(tools.ports.random),
-    codeVerifier: randomToken(tools.ports.random),
+    codeVerifier: createCodeVerifier(tools.ports.random),
     stepUp,
   }
   const address = await tools.pool.client(provider).begin(request, {

@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { parseBasic, passwordIdentity, verifyPassword } from '../../src/identity/password.ts'
+import { parseBasic, passwordIdentity, verifyPassword } from '../../../src/identity/passwords/password.ts'
 
 /** Made by Apache's htpasswd, by OpenSSL and by the reference implementation of Argon2: the password, then its hash. */
 const GOOD: readonly (readonly [string, string])[] = [

@@ -1,8 +1,8 @@
 import { timingSafeEqual } from 'node:crypto'
-import { HTPASSWD } from '../config/values/htpasswd.ts'
+import { HTPASSWD } from '../../config/values/htpasswd.ts'
+import { type Identity, makeIdentity } from '../identity.ts'
+import { OWN_SUBJECTS } from '../own-subjects.ts'
 import { apr1 } from './apr1.ts'
-import { type Identity, makeIdentity } from './identity.ts'
-import { OWN_SUBJECTS } from './own-subjects.ts'
 
 /** bcrypt reads no further, and every program that writes its hashes cuts here. */
 const BCRYPT_BYTES = 72
