@@ -9,9 +9,9 @@ import type { Session, Sessions } from '../session/session.ts'
 import { KEY_SET_MAX_AGE_S } from '../session/signing/keys.ts'
 import type { Signing } from '../session/signing/signing.ts'
 import { type AdminTools, showAdmin } from './account/admin.tsx'
-import { changeTokens, showTokens } from './account/api-tokens.tsx'
+import { tokensPage } from './account/api-tokens.tsx'
 import { showApplications } from './account/applications.tsx'
-import { changeGuests, showGuests } from './account/guest-links.tsx'
+import { guestsPage } from './account/guest-links.tsx'
 import { acceptInvitation, showInvitation } from './account/open-guest-link.tsx'
 import { endSessions, showSessions } from './account/sessions.tsx'
 import { keySetAnswer, redirectAnswer } from './answer.ts'
@@ -69,10 +69,10 @@ export const ENDPOINTS: readonly Endpoint[] = [
   { page: 'backchannel-logout', post: backChannelLogout },
   { page: 'frontchannel-logout', get: frontChannelLogout, loading: 'action' },
   { page: 'sessions', get: signedIn(showSessions), post: signedIn(endSessions) },
-  { page: 'tokens', get: signedIn(showTokens), post: signedIn(changeTokens) },
+  { page: 'tokens', get: signedIn(tokensPage.show), post: signedIn(tokensPage.change) },
   { page: 'admin', get: signedIn(showAdmin) },
   { page: 'jwks.json', get: sendKeySet },
-  { page: 'guests', get: signedIn(showGuests), post: signedIn(changeGuests) },
+  { page: 'guests', get: signedIn(guestsPage.show), post: signedIn(guestsPage.change) },
   { page: 'guest', get: showInvitation, post: acceptInvitation },
   { page: 'kept', get: signedIn(showKept), post: signedIn(discardKept) },
   { page: 'me', get: whereThatIs(({ isTold }) => isTold, sayPerson) },

@@ -1,95 +1,63 @@
 /** @jsxImportSource hono/jsx */
 import { GateError } from '../../base/errors.ts'
-import type { Ports } from '../../base/ports.ts'
 import { prefersPage } from '../../route/page-load.ts'
 import type { ApiTokens, HeldApiToken } from '../../session/credentials/api-tokens.ts'
-import type { Sealer } from '../../session/seal.ts'
-import type { Session, Sessions } from '../../session/session.ts'
-import { jsonAnswer, pageAnswer, redirectAnswer } from '../answer.ts'
-import { parseName, proveForm, readOwnForm } from '../form.ts'
+import type { Session } from '../../session/session.ts'
+import { jsonAnswer, pageAnswer } from '../answer.ts'
+import { parseName, proveForm } from '../form.ts'
 import { wordsFor } from '../language.ts'
 import { TOKEN_DAYS, TokensPage } from '../pages/api-tokens.tsx'
-import { isPortalHost, ownPath } from '../place.ts'
+import { isSamePerson } from '../pages/person.ts'
 import type { PortalRequest } from '../portal.ts'
-import { leadToPortal } from '../sign-in/to-portal.ts'
+import { type CredentialTools, createCredentialPage, noteMade } from './credential-page.ts'
 import { menuOf } from './menu.ts'
-import { revokeIfEnded } from './revoke-if-ended.ts'
 
-export interface TokenTools {
-  readonly ports: Pick<Ports, 'now' | 'log'>
-  readonly sessions: Pick<Sessions, 'describe' | 'end'> & { readonly tokens: ApiTokens }
-  readonly seal: Sealer
+export interface TokenTools extends CredentialTools {
+  readonly sessions: CredentialTools['sessions'] & { readonly tokens: ApiTokens }
 }
 
-/** Nobody needs more at a time, and the list of a portal stays one that can be read at once. */
-const MOST_OF_ONE = 50
 const DAY_MS = 24 * 60 * 60 * 1000
 
-/**
- * The tokens of whoever asks, where the portal lets people make them.
- *
- * Only on the host where people sign in: elsewhere, an application's own scripts could make one.
- */
-export async function showTokens(ctx: PortalRequest, tools: TokenTools, session: Session): Promise<Response> {
-  if (!ctx.portal.personalTokens) throw new GateError('route.none', 'this portal has no personal tokens')
-  const away = leadToPortal(ctx, 'tokens')
-  if (away !== null) return away
-  return answer(ctx, tools, session, null)
-}
+const WORDS = { one: 'token', many: 'personal tokens', fact: 'token' }
 
 /**
- * Takes a form of the page: `act=create` with `name` and `days` answers with the token, this once; `act=revoke` with the `id` of
- * one's own ends it. A token has the roles that its owner has at any time. Throws `access.origin`, `target.malformed`, `access.denied`,
- * `access.sign_in`.
+ * The tokens of whoever asks, where the portal lets people make them. A form of the page makes one with `name` and `days`; it has the
+ * roles that its owner has at any time.
  */
-export async function changeTokens(ctx: PortalRequest, tools: TokenTools, session: Session): Promise<Response> {
-  if (!ctx.portal.personalTokens) throw new GateError('route.none', 'this portal has no personal tokens')
-  if (!isPortalHost(ctx)) throw new GateError('access.origin', 'tokens are made on the portal’s own host')
-  const form = await readOwnForm(ctx, tools.seal)
-  switch (form.get('act')) {
-    case 'create':
-      return create(ctx, tools, session, form)
-    case 'revoke':
-      return revoke(ctx, tools, session, form.get('id') ?? '')
-    default:
-      throw new GateError('target.malformed', 'the form says neither create nor revoke')
-  }
+export const tokensPage = createCredentialPage<TokenTools, HeldApiToken, NewToken>({
+  page: 'tokens',
+  words: WORDS,
+  mostOfOne: 50,
+  isOffered: ({ portal }) => portal.personalTokens,
+  list: (_ctx, tools, session) => ownTokens(tools, session),
+  isOwn,
+  read,
+  make,
+  answer: (ctx, tools, session) => answer(ctx, tools, session, null),
+})
+
+interface NewToken {
+  readonly name: string
+  readonly lifetimeMs: number
 }
 
-async function create(
-  ctx: PortalRequest,
-  tools: TokenTools,
-  session: Session,
-  form: URLSearchParams,
-): Promise<Response> {
+function read(_ctx: PortalRequest, _session: Session, form: URLSearchParams): NewToken {
   const name = parseName(form)
   const days = TOKEN_DAYS.find(one => String(one) === form.get('days'))
-  if (name === null || days === undefined) {
-    throw new GateError('target.malformed', 'a token has a name, and one of the lifetimes on offer')
-  }
-  if ((await ownTokens(tools, session)).length >= MOST_OF_ONE) {
-    throw new GateError('access.denied', `nobody may have more than ${MOST_OF_ONE} tokens`)
-  }
+  if (name !== null && days !== undefined) return { name, lifetimeMs: days * DAY_MS }
+  throw new GateError('target.malformed', 'a token has a name, and one of the lifetimes on offer')
+}
+
+async function make(ctx: PortalRequest, tools: TokenTools, session: Session, wanted: NewToken): Promise<Response> {
   const { text, held } = await tools.sessions.tokens.create({
+    ...wanted,
     portal: session.portal,
-    name,
-    lifetimeMs: days * DAY_MS,
     identity: session.identity,
     follows: true,
     limits: { host: null, path: null, methods: null, networks: null },
   })
-  await revokeIfEnded(tools.sessions, session, held.session.id)
-  tools.ports.log.info('A token was made', { user: session.identity.subject, token: held.session.id })
+  await noteMade(WORDS, tools, session, held.session.id)
   return answer(ctx, tools, session, text)
-}
-
-async function revoke(ctx: PortalRequest, tools: TokenTools, session: Session, id: string): Promise<Response> {
-  const isOwn = (await ownTokens(tools, session)).some(held => held.session.id === id)
-  if (isOwn) {
-    await tools.sessions.end(id)
-    tools.ports.log.info('A token was revoked', { user: session.identity.subject, token: id })
-  }
-  return prefersPage(ctx.request) ? redirectAnswer(303, ownPath('tokens')) : jsonAnswer({ revoked: isOwn })
 }
 
 async function answer(ctx: PortalRequest, tools: TokenTools, session: Session, made: string | null): Promise<Response> {
@@ -114,11 +82,12 @@ async function answer(ctx: PortalRequest, tools: TokenTools, session: Session, m
   return pageAnswer(words, ctx.portal.brand, page, 200)
 }
 
-async function ownTokens({ sessions }: TokenTools, { portal, identity }: Session): Promise<readonly HeldApiToken[]> {
-  const { issuer, subject } = identity
-  return (await sessions.tokens.list(portal)).filter(
-    held => held.session.identity.issuer === issuer && held.session.identity.subject === subject,
-  )
+async function ownTokens({ sessions }: TokenTools, session: Session): Promise<readonly HeldApiToken[]> {
+  return (await sessions.tokens.list(session.portal)).filter(held => isOwn(held, session))
+}
+
+function isOwn(held: HeldApiToken, { identity }: Session): boolean {
+  return isSamePerson(held.session.identity, identity)
 }
 
 function describe({ name, session, restsAtMs }: HeldApiToken, roles: readonly string[]): object {

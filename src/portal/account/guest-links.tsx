@@ -1,73 +1,55 @@
 /** @jsxImportSource hono/jsx */
 import { GateError } from '../../base/errors.ts'
-import type { Ports } from '../../base/ports.ts'
 import type { GuestLinksConfig } from '../../config/types/portals.ts'
 import { prefersPage } from '../../route/page-load.ts'
 import type { GuestLinks, HeldGuestLink } from '../../session/credentials/guest-links.ts'
-import type { Sealer } from '../../session/seal.ts'
-import type { Session, Sessions } from '../../session/session.ts'
-import { jsonAnswer, pageAnswer, redirectAnswer } from '../answer.ts'
-import { parseName, proveForm, readOwnForm } from '../form.ts'
+import type { Session } from '../../session/session.ts'
+import { jsonAnswer, pageAnswer } from '../answer.ts'
+import { parseName, proveForm } from '../form.ts'
 import { wordsFor } from '../language.ts'
 import { GuestsPage, type GuestsView } from '../pages/guest-links.tsx'
-import { nameOf } from '../pages/person.ts'
-import { isPortalHost, ownPath } from '../place.ts'
+import { isSamePerson, nameOf } from '../pages/person.ts'
 import type { PortalRequest } from '../portal.ts'
-import { leadToPortal } from '../sign-in/to-portal.ts'
+import { type CredentialTools, createCredentialPage, noteMade } from './credential-page.ts'
 import { describeLink, linkAddress, linksOf, mayRevokeAll, parseLinkPlace } from './guest-link-address.ts'
 import { menuOf } from './menu.ts'
-import { revokeIfEnded } from './revoke-if-ended.ts'
 
-export interface GuestTools {
-  readonly ports: Pick<Ports, 'now' | 'log'>
-  readonly sessions: Pick<Sessions, 'describe' | 'end'> & { readonly links: GuestLinks }
-  readonly seal: Sealer
+export interface GuestTools extends CredentialTools {
+  readonly sessions: CredentialTools['sessions'] & { readonly links: GuestLinks }
 }
 
-/** Nobody needs more at a time, and the list of a portal stays one that can be read at once. */
-const MOST_OF_ONE = 100
 const HOUR_MS = 60 * 60 * 1000
 
 /** Lifetimes on offer, in hours, as far as the portal allows them. */
 const HOURS = [1, 4, 24, 72, 168, 720] as const
 
-/**
- * The guest links of whoever asks, and everyone's for those with the portal's admin role.
- *
- * Only on the host where people sign in: elsewhere, an application's own scripts could make one. Throws `route.none`, `access.denied`.
- */
-export async function showGuests(ctx: PortalRequest, tools: GuestTools, session: Session): Promise<Response> {
-  if (ctx.portal.guestLinks === null) throw new GateError('route.none', 'this portal has no guest links')
-  const away = leadToPortal(ctx, 'guests')
-  if (away !== null) return away
-  return answer(ctx, tools, session, {})
-}
+const WORDS = { one: 'guest link', many: 'guest links', fact: 'link' }
 
 /**
- * Takes a form of the page: `act=create` with `address`, `name`, `hours` and `uses` answers with the link, this once; `act=revoke`
- * with the `id` of one's own (or of anyone's, for admins) ends it and whatever it opened, at once.
- * Throws `access.origin`, `access.denied`, `access.sign_in`, `target.malformed`, `route.none`.
+ * The guest links of whoever asks, and everyone's for those with the portal's admin role, who may revoke them too. A form of the
+ * page makes one with `address`, `name`, `hours` and `uses`.
  */
-export async function changeGuests(ctx: PortalRequest, tools: GuestTools, session: Session): Promise<Response> {
-  if (ctx.portal.guestLinks === null) throw new GateError('route.none', 'this portal has no guest links')
-  if (!isPortalHost(ctx)) throw new GateError('access.origin', 'guest links are made on the portal’s own host')
-  const form = await readOwnForm(ctx, tools.seal)
-  switch (form.get('act')) {
-    case 'create':
-      return create(ctx, tools, session, form)
-    case 'revoke':
-      return revoke(ctx, tools, session, form.get('id') ?? '')
-    default:
-      throw new GateError('target.malformed', 'the form says neither create nor revoke')
-  }
+export const guestsPage = createCredentialPage<GuestTools, HeldGuestLink, NewLink>({
+  page: 'guests',
+  words: WORDS,
+  mostOfOne: 100,
+  isOffered: ({ portal }) => portal.guestLinks !== null,
+  list: linksFor,
+  isOwn,
+  read,
+  make,
+  answer: (ctx, tools, session) => answer(ctx, tools, session, {}),
+})
+
+interface NewLink {
+  readonly name: string
+  /** Where it is to lead, as it was typed. */
+  readonly address: string
+  readonly uses: number
+  readonly lifetimeMs: number
 }
 
-async function create(
-  ctx: PortalRequest,
-  tools: GuestTools,
-  session: Session,
-  form: URLSearchParams,
-): Promise<Response> {
+function read(ctx: PortalRequest, session: Session, form: URLSearchParams): NewLink {
   const limits = linksOf(ctx, session)
   if (limits === null) throw new GateError('access.denied', 'none of the roles that make guest links is held')
   const name = parseName(form)
@@ -79,29 +61,27 @@ async function create(
       'a link has a name, a lifetime and a number of uses within its portal’s limits',
     )
   }
-  if ((await linksFor(ctx, tools, session)).filter(held => isOwn(held, session)).length >= MOST_OF_ONE) {
-    throw new GateError('access.denied', `nobody may have more than ${MOST_OF_ONE} guest links`)
-  }
-  const address = form.get('address') ?? ''
+  return { name, address: form.get('address') ?? '', uses, lifetimeMs: hours * HOUR_MS }
+}
+
+async function make(ctx: PortalRequest, tools: GuestTools, session: Session, wanted: NewLink): Promise<Response> {
+  const { address, ...rest } = wanted
   const place = parseLinkPlace(address)
-  const shared = place === null ? null : ctx.guestTarget(place.host, place.path)
+  const target = place === null ? null : ctx.guestTarget(place.host, place.path)
   // Nobody shares what they may not open, and a refusal does not tell which of the two it is.
-  if (place === null || shared === null || !shared.isOpenTo(session) || !isReached(place.origin, ctx)) {
+  if (place === null || target === null || !target.isOpenTo(session) || !isReached(place.origin, ctx)) {
     return answer(ctx, tools, session, { refused: address })
   }
+  const { host, path, landing } = place
   const { text, held } = await tools.sessions.links.create({
+    ...rest,
     portal: session.portal,
-    name,
-    host: place.host,
-    path: place.path,
-    landing: place.landing,
+    host,
+    path,
+    landing,
     by: { identity: session.identity, name: nameOf(session.identity) },
-    uses,
-    lifetimeMs: hours * HOUR_MS,
   })
-  await revokeIfEnded(tools.sessions, session, held.session.id)
-  const facts = { user: session.identity.subject, link: held.session.id, host: place.host, path: place.path }
-  tools.ports.log.info('A guest link was made', facts)
+  await noteMade(WORDS, tools, session, held.session.id, { host, path })
   return answer(ctx, tools, session, { made: linkAddress(ctx.reachedAt(place), text) })
 }
 
@@ -118,15 +98,6 @@ function isCount(value: number, most: number): boolean {
 function hoursWithin({ maxLifetimeMs }: GuestLinksConfig): readonly number[] {
   const within = HOURS.filter(hours => hours * HOUR_MS <= maxLifetimeMs)
   return within.length > 0 ? within : [maxLifetimeMs / HOUR_MS]
-}
-
-async function revoke(ctx: PortalRequest, tools: GuestTools, session: Session, id: string): Promise<Response> {
-  const held = (await linksFor(ctx, tools, session)).find(one => one.session.id === id)
-  if (held !== undefined) {
-    await tools.sessions.end(id)
-    tools.ports.log.info('A guest link was revoked', { user: session.identity.subject, link: id })
-  }
-  return prefersPage(ctx.request) ? redirectAnswer(303, ownPath('guests')) : jsonAnswer({ revoked: held !== undefined })
 }
 
 async function answer(
@@ -173,5 +144,5 @@ async function linksFor(
 }
 
 function isOwn({ grant }: HeldGuestLink, { identity }: Session): boolean {
-  return grant.maker.issuer === identity.issuer && grant.maker.subject === identity.subject
+  return isSamePerson(grant.maker, identity)
 }

@@ -5,6 +5,7 @@ import type { Session, SessionEntry } from '../../session/session.ts'
 import { jsonAnswer, pageAnswer, redirectAnswer } from '../answer.ts'
 import { proveForm, readOwnForm } from '../form.ts'
 import { wordsFor } from '../language.ts'
+import { isSamePerson } from '../pages/person.ts'
 import { SessionsPage } from '../pages/sessions.tsx'
 import { isPortalHost, ownPath } from '../place.ts'
 import type { PortalRequest } from '../portal.ts'
@@ -87,7 +88,7 @@ async function endOne(
   const isWithin = bounds === null || (await tools.sessions.isKnownAt(id, bounds))
   const found = isWithin ? await tools.sessions.describe(id) : null
   if (found !== null && found.session.portal === ctx.portal.name) {
-    const isOwn = isSamePerson(found.session, session)
+    const isOwn = isSamePerson(found.session.identity, session.identity)
     if (!isOwn && !isAdmin(ctx, session)) throw new GateError('access.denied', 'the session is another person’s')
     // Whoever is put out is not to come back by a token.
     if (!isOwn) await tools.sessions.tokens.suspend(found.session)
@@ -108,10 +109,6 @@ async function endOne(
  */
 function boundsOf({ portal, target }: PortalRequest): string | null {
   return portal.url === null ? target.host : null
-}
-
-function isSamePerson(one: Session, other: Session): boolean {
-  return one.identity.issuer === other.identity.issuer && one.identity.subject === other.identity.subject
 }
 
 /** A page of everyone's sessions that have this text in them; `next` goes on where the search stopped. */

@@ -3,6 +3,7 @@ import type { HeldGuestLink } from '../../session/credentials/guest-links.ts'
 import type { Session } from '../../session/session.ts'
 import { ownPath } from '../place.ts'
 import type { Words } from '../words/words.ts'
+import { isSamePerson } from './person.ts'
 import { momentOf, spanOf } from './time.tsx'
 import { type MenuEntry, WidePage } from './wide-page.tsx'
 
@@ -105,7 +106,7 @@ function New({ view, offer }: { readonly view: GuestsView; readonly offer: NonNu
 function Row({ view, held }: { readonly view: GuestsView; readonly held: HeldGuestLink }) {
   const { words, own, proof } = view
   const { session, grant, uses, used } = held
-  const isOwn = grant.maker.issuer === own.identity.issuer && grant.maker.subject === own.identity.subject
+  const isOwn = isSamePerson(grant.maker, own.identity)
   const maker = isOwn ? '' : `${grant.maker.name === '' ? view.title : grant.maker.name} · `
   return (
     <li class="row">

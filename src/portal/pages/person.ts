@@ -11,3 +11,11 @@ export function detailOf(identity: Identity): string | null {
   const detail = identity.email ?? identity.preferredUsername
   return detail === null || detail === name ? null : detail
 }
+
+/** Who somebody is: subjects are an issuer's own. */
+type Person = Pick<Identity, 'issuer' | 'subject'>
+
+/** Whether two sign-ins, or what somebody made, are one person's (OpenID Connect Core 1.0 §5.7). */
+export function isSamePerson(one: Person, other: Person): boolean {
+  return one.issuer === other.issuer && one.subject === other.subject
+}

@@ -1,0 +1,126 @@
+import { type Facts, GateError } from '../../base/errors.ts'
+import type { Ports } from '../../base/ports.ts'
+import { prefersPage } from '../../route/page-load.ts'
+import type { Sealer } from '../../session/seal.ts'
+import type { Session, Sessions } from '../../session/session.ts'
+import { jsonAnswer, redirectAnswer } from '../answer.ts'
+import { readOwnForm } from '../form.ts'
+import { isPortalHost, ownPath } from '../place.ts'
+import type { PortalRequest } from '../portal.ts'
+import { leadToPortal } from '../sign-in/to-portal.ts'
+
+export interface CredentialTools {
+  readonly ports: Pick<Ports, 'now' | 'log'>
+  readonly sessions: Pick<Sessions, 'describe' | 'end'>
+  readonly seal: Sealer
+}
+
+/** What refusals and the log call one and many, and which fact of a log line has its id. */
+export interface CredentialWords {
+  readonly one: string
+  readonly many: string
+  readonly fact: string
+}
+
+/** A kind of credential that people make and revoke on a page of its own. */
+export interface CredentialKind<Tools extends CredentialTools, Held extends { readonly session: Session }, Wanted> {
+  readonly page: 'tokens' | 'guests'
+  readonly words: CredentialWords
+  /** Nobody needs more at a time, and the list of a portal stays one that can be read at once. */
+  readonly mostOfOne: number
+  isOffered(ctx: PortalRequest): boolean
+  /** Those that whoever asks sees, and may revoke. */
+  list(ctx: PortalRequest, tools: Tools, session: Session): Promise<readonly Held[]>
+  isOwn(held: Held, session: Session): boolean
+  /** What a form with `act=create` asks for. Throws `target.malformed`, and `access.denied` for whoever may make none. */
+  read(ctx: PortalRequest, session: Session, form: URLSearchParams): Wanted
+  /** Makes it, and answers with it, this once. */
+  make(ctx: PortalRequest, tools: Tools, session: Session, wanted: Wanted): Promise<Response>
+  /** The page, or its list for programs. */
+  answer(ctx: PortalRequest, tools: Tools, session: Session): Promise<Response>
+}
+
+/** What all such pages do alike. */
+export interface CredentialPage<Tools> {
+  /**
+   * Those of whoever asks, on the host where people sign in alone: elsewhere, an application's own scripts could make one.
+   * Throws `route.none` where the portal has none of the kind.
+   */
+  show(ctx: PortalRequest, tools: Tools, session: Session): Promise<Response>
+  /**
+   * Takes a form of the page: `act=create` makes one; `act=revoke` with the `id` of one that is listed ends it and whatever it
+   * opened, at once. Throws `route.none`, `access.origin`, `target.malformed`, and what making one throws.
+   */
+  change(ctx: PortalRequest, tools: Tools, session: Session): Promise<Response>
+}
+
+/** A page for a kind of credential. */
+export function createCredentialPage<Tools extends CredentialTools, Held extends { readonly session: Session }, Wanted>(
+  kind: CredentialKind<Tools, Held, Wanted>,
+): CredentialPage<Tools> {
+  const { page, words } = kind
+
+  function checkOffered(ctx: PortalRequest): void {
+    if (!kind.isOffered(ctx)) throw new GateError('route.none', `this portal has no ${words.many}`)
+  }
+
+  async function create(ctx: PortalRequest, tools: Tools, session: Session, form: URLSearchParams): Promise<Response> {
+    const wanted = kind.read(ctx, session, form)
+    const own = (await kind.list(ctx, tools, session)).filter(held => kind.isOwn(held, session))
+    if (own.length >= kind.mostOfOne) {
+      throw new GateError('access.denied', `nobody may have more than ${kind.mostOfOne} ${words.many}`)
+    }
+    return kind.make(ctx, tools, session, wanted)
+  }
+
+  async function revoke(ctx: PortalRequest, tools: Tools, session: Session, id: string): Promise<Response> {
+    const isListed = (await kind.list(ctx, tools, session)).some(held => held.session.id === id)
+    if (isListed) {
+      await tools.sessions.end(id)
+      const facts = { user: session.identity.subject, [words.fact]: id }
+      tools.ports.log.info(`A ${words.one} was revoked`, facts)
+    }
+    return prefersPage(ctx.request) ? redirectAnswer(303, ownPath(page)) : jsonAnswer({ revoked: isListed })
+  }
+
+  return {
+    async show(ctx, tools, session) {
+      checkOffered(ctx)
+      return leadToPortal(ctx, page) ?? kind.answer(ctx, tools, session)
+    },
+    async change(ctx, tools, session) {
+      checkOffered(ctx)
+      if (!isPortalHost(ctx)) throw new GateError('access.origin', `${words.many} are made on the portal’s own host`)
+      const form = await readOwnForm(ctx, tools.seal)
+      switch (form.get('act')) {
+        case 'create':
+          return create(ctx, tools, session, form)
+        case 'revoke':
+          return revoke(ctx, tools, session, form.get('id') ?? '')
+        default:
+          throw new GateError('target.malformed', 'the form says neither create nor revoke')
+      }
+    },
+  }
+}
+
+/**
+ * Tells the log of what was just made; takes it back where its maker's session is over by now: a form may take hours to arrive, and
+ * whoever was put out meanwhile makes nothing more. Asks the store, which knows of ends in other processes too.
+ *
+ * Called once what was made is stored, so that whoever ends the session either puts that to rest or is seen here.
+ * Throws `access.sign_in`.
+ */
+export async function noteMade(
+  words: CredentialWords,
+  { sessions, ports }: CredentialTools,
+  maker: Session,
+  madeId: string,
+  facts: Facts = {},
+): Promise<void> {
+  if ((await sessions.describe(maker.id)) === null) {
+    await sessions.end(madeId)
+    throw new GateError('access.sign_in', 'the session ended before the form was there', { facts: { made: madeId } })
+  }
+  ports.log.info(`A ${words.one} was made`, { user: maker.identity.subject, [words.fact]: madeId, ...facts })
+}
