@@ -1,5 +1,5 @@
 import { GateError } from '../base/errors.ts'
-import type { MaybePromise } from '../session/session.ts'
+import type { MaybePromise } from '../base/maybe-promise.ts'
 import { isEventStream } from './body/event-streams.ts'
 import { type Flows, SMALL_BYTES } from './body/flows.ts'
 import { type BegunBody, beginBody, type PacedBody, paceBody } from './body/paced.ts'

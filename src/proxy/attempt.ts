@@ -1,5 +1,5 @@
 import { GateError } from '../base/errors.ts'
-import type { MaybePromise } from '../session/session.ts'
+import type { MaybePromise } from '../base/maybe-promise.ts'
 import { type AnswerLife, prepareAnswer } from './answer.ts'
 import { type PacedBody, paceBody } from './body/paced.ts'
 import { stalledUpload, tooLarge } from './body/uploads.ts'

@@ -1,4 +1,5 @@
 import { isToken, sha256 } from '../base/bytes.ts'
+import type { MaybePromise } from '../base/maybe-promise.ts'
 import type { Ports } from '../base/ports.ts'
 import type { LastUses } from './last-use.ts'
 import { isLive } from './life.ts'
@@ -6,7 +7,7 @@ import type { HeldSession } from './lru.ts'
 import type { SessionMemory } from './memory.ts'
 import type { Refreshes } from './refresh.ts'
 import { guarded } from './rows.ts'
-import type { MaybePromise, Session, Sessions } from './session.ts'
+import type { Session, Sessions } from './session.ts'
 import type { SessionStore, StoredSession } from './store.ts'
 
 export interface FindTools {

@@ -1,5 +1,5 @@
 import { sha256, toBase64Url } from '../base/bytes.ts'
-import type { MaybePromise } from './session.ts'
+import type { MaybePromise } from '../base/maybe-promise.ts'
 import type { SessionStore } from './store.ts'
 
 /** Under which name a store keeps what its key hashes to. */

@@ -1,8 +1,9 @@
 import { GateError } from '../base/errors.ts'
+import type { MaybePromise } from '../base/maybe-promise.ts'
 import type { Identity } from '../identity/identity.ts'
 import type { AccessGrant } from '../identity/provider.ts'
 import type { Sealer } from './seal.ts'
-import type { MaybePromise, Session, SessionSecrets } from './session.ts'
+import type { Session, SessionSecrets } from './session.ts'
 import type { RefreshedFields, StoredSession } from './store.ts'
 
 /** A stored session as a value; null when the row is not one of ours (an unreadable row signs nobody in). */

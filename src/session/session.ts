@@ -1,3 +1,4 @@
+import type { MaybePromise } from '../base/maybe-promise.ts'
 import type { Identity } from '../identity/identity.ts'
 import type { AccessGrant } from '../identity/provider.ts'
 
@@ -37,9 +38,6 @@ export interface SessionEntry {
   readonly client: string
   readonly lastSeenMs: number
 }
-
-/** A value now, or later: a cache hit costs no promise. */
-export type MaybePromise<T> = T | Promise<T>
 
 /** Kinds of single-use records: a pending sign-in, a hand-off ticket, a sign-out at the provider, a logout token that was taken, a form that met no session. */
 export type OnceKind = 'login' | 'ticket' | 'logout' | 'logout-token' | 'post'

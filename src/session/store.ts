@@ -1,4 +1,5 @@
-import type { MaybePromise, OnceKind } from './session.ts'
+import type { MaybePromise } from '../base/maybe-promise.ts'
+import type { OnceKind } from './session.ts'
 
 /** What mends a folder in which neither a database nor its key can be made. */
 export const UNWRITABLE_HINT =

@@ -1,4 +1,5 @@
 import { errorFacts } from '../base/errors.ts'
+import type { MaybePromise } from '../base/maybe-promise.ts'
 import type { Ports } from '../base/ports.ts'
 import type { Followers } from './credentials/followers.ts'
 import { isOwnerId } from './credentials/owners.ts'
@@ -6,7 +7,6 @@ import type { LastUses } from './last-use.ts'
 import { longestIdleMs } from './life.ts'
 import type { SessionMemory } from './memory.ts'
 import { repeatEvery } from './redis/repeat.ts'
-import type { MaybePromise } from './session.ts'
 import type { SessionStore } from './store.ts'
 
 export interface SessionTimers {

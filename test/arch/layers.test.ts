@@ -22,6 +22,8 @@ interface Room {
    * them, so that a new one has to be put somewhere.
    */
   readonly floors?: readonly Floor[]
+  /** The same within one of its parts, by the part's name. */
+  readonly within?: Readonly<Record<string, readonly Floor[]>>
 }
 
 /** Lowest first. Those that share a rank may not import each other, and neither may parts that share a floor: what both need belongs below. */
@@ -150,6 +152,41 @@ const RANKS: readonly (readonly Room[])[] = [
         { parts: ['credentials', 'observe'], ban: 'who comes, and what is told of it, is asked by the request path' },
         { parts: ['acme', 'request'], ban: 'certificates are obtained without serving, and served without obtaining' },
       ],
+      within: {
+        request: [
+          {
+            parts: ['decision-cache.ts', 'passage.ts', 'rates.ts'],
+            ban: 'what is known of a request depends on no step of its way',
+          },
+          {
+            parts: [
+              'method-override.ts',
+              'policy-input.ts',
+              'rewrite.ts',
+              'to-https.ts',
+              'verify/approve.ts',
+              'verify/dialects.ts',
+            ],
+            ban: 'each says one thing of a request, at whatever step it is asked',
+          },
+          { parts: ['guests.ts', 'mentions.ts', 'pass.ts', 'refusal'], ban: 'a part of a step does not know the step' },
+          { parts: ['portal', 'tools.ts'], ban: 'what steps need of the process, or of the portal, knows no step' },
+          {
+            parts: ['credential.ts', 'limit.ts', 'locate.ts', 'receive.ts', 'record.ts', 'replay.ts'],
+            ban: 'where a request leads, and how often it may, does not depend on who sends it',
+          },
+          {
+            parts: ['authenticate.ts', 'verify/question.ts'],
+            ban: 'who asks does not depend on what they may',
+          },
+          { parts: ['decide.ts'], ban: 'a decision does not depend on what becomes of it' },
+          { parts: ['act.ts'], ban: 'what a verdict comes to does not depend on what led to it' },
+          {
+            parts: ['pipeline.ts', 'recheck.ts'],
+            ban: 'the steps are put in order in one file, and what is under way is judged again in another',
+          },
+        ],
+      },
     },
   ],
   [{ name: 'console', ban: 'what commands share knows none of them' }],
@@ -191,8 +228,16 @@ function importsOf(text: string): string[] {
 interface Place {
   readonly room: Room
   readonly rank: number
-  /** Its part of the room, with its floor; null where the room has no parts. */
-  readonly part: { readonly name: string; readonly floor: Floor; readonly index: number } | null
+  /** Its part of the room; null where the room has no parts. */
+  readonly part: Part | null
+  /** Its part within that part; null where that has none. */
+  readonly inner: Part | null
+}
+
+interface Part {
+  readonly name: string
+  readonly floor: Floor
+  readonly index: number
 }
 
 /** Where a file lives; null for one that is in no room, or in no part of one that has parts. `main.ts` stands above all of them. */
@@ -201,15 +246,24 @@ function placeOf(file: string): Place | null {
   const rank = RANKS.findIndex(rooms => rooms.some(room => room.name === name))
   const room = RANKS[rank]?.find(one => one.name === name)
   if (room === undefined) return null
-  const { floors } = room
-  if (floors === undefined) return { room, rank, part: null }
-  const rest = file.slice(name.length + 1)
+  const { floors, within = {} } = room
+  if (floors === undefined) return { room, rank, part: null, inner: null }
+  const part = partOf(file.slice(name.length + 1), floors)
+  if (part === null) return null
+  const inside = within[part.name]
+  if (inside === undefined) return { room, rank, part, inner: null }
+  const inner = partOf(file.slice(`${name}/${part.name}/`.length), inside)
+  return inner === null ? null : { room, rank, part, inner }
+}
+
+/** The one part that a file is in; null for none, or several. */
+function partOf(rest: string, floors: readonly Floor[]): Part | null {
   const parts = floors.flatMap((floor, index) =>
     floor.parts
       .filter(part => rest === part || rest.startsWith(`${part}/`))
       .map(part => ({ name: part, floor, index })),
   )
-  return parts.length === 1 && parts[0] !== undefined ? { room, rank, part: parts[0] } : null
+  return parts.length === 1 && parts[0] !== undefined ? parts[0] : null
 }
 
 /** Why one place may not import another; null where it may. */
@@ -219,10 +273,12 @@ function banOf(from: Place, to: Place): string | null {
     const isKnown = to.rank < from.rank && (knows?.includes(to.room.name) ?? true)
     return isKnown ? null : `${name} does not know ${to.room.name}: ${ban}`
   }
-  if (from.part === null || to.part === null || from.part.name === to.part.name) return null
-  return to.part.index < from.part.index
-    ? null
-    : `${from.part.name} does not know ${to.part.name}: ${from.part.floor.ban}`
+  return from.part?.name === to.part?.name ? banWithin(from.inner, to.inner) : banWithin(from.part, to.part)
+}
+
+function banWithin(from: Part | null, to: Part | null): string | null {
+  if (from === null || to === null || from.name === to.name || to.index < from.index) return null
+  return `${from.name} does not know ${to.name}: ${from.floor.ban}`
 }
 
 function targetOf({ file, names }: Import): string {
@@ -245,10 +301,20 @@ test('the text of every import form is seen', () => {
 
 test('every file lives in one part of one room, and every part has a file', () => {
   expect(files.filter(file => file !== 'main.ts' && placeOf(file) === null)).toEqual([])
-  const lived = new Set(files.map(file => placeOf(file)).map(place => `${place?.room.name}/${place?.part?.name ?? ''}`))
-  const parts = RANKS.flat().flatMap(({ name, floors }) =>
-    floors === undefined ? [`${name}/`] : floors.flatMap(floor => floor.parts.map(part => `${name}/${part}`)),
+  const lived = new Set(
+    files.flatMap(file => {
+      const place = placeOf(file)
+      if (place === null) return []
+      const part = `${place.room.name}/${place.part?.name ?? ''}`
+      return place.inner === null ? [part] : [part, `${part}/${place.inner.name}`]
+    }),
   )
+  const named = (above: string, floors: readonly Floor[]) =>
+    floors.flatMap(floor => floor.parts.map(part => `${above}/${part}`))
+  const parts = RANKS.flat().flatMap(({ name, floors, within = {} }) => [
+    ...(floors === undefined ? [`${name}/`] : named(name, floors)),
+    ...Object.entries(within).flatMap(([part, inside]) => named(`${name}/${part}`, inside)),
+  ])
   expect(parts.filter(part => !lived.has(part))).toEqual([])
 })
 

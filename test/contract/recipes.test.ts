@@ -2,7 +2,7 @@ import { describe, expect, test } from 'bun:test'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { PRESETS } from '../../src/proxy/fields/names.ts'
-import { dialectAt } from '../../src/server/request/verify-dialects.ts'
+import { dialectAt } from '../../src/server/request/verify/dialects.ts'
 import { recipe } from '../kit/programs/recipes.ts'
 
 /**

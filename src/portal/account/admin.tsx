@@ -1,7 +1,8 @@
 /** @jsxImportSource hono/jsx */
 import { GateError } from '../../base/errors.ts'
+import type { MaybePromise } from '../../base/maybe-promise.ts'
 import type { Ports } from '../../base/ports.ts'
-import type { MaybePromise, Session, Sessions } from '../../session/session.ts'
+import type { Session, Sessions } from '../../session/session.ts'
 import { pageAnswer } from '../answer.ts'
 import { wordsFor } from '../language.ts'
 import type { Overview } from '../overview.ts'

@@ -1,4 +1,4 @@
-import type { MaybePromise } from '../../session/session.ts'
+import type { MaybePromise } from '../../base/maybe-promise.ts'
 import { type Asker, streamed, type WholeBodies } from './whole.ts'
 
 /** An answer whose fields are clean, and what is known about it. */

@@ -1,5 +1,5 @@
 import { GateError } from '../../base/errors.ts'
-import type { MaybePromise } from '../../session/session.ts'
+import type { MaybePromise } from '../../base/maybe-promise.ts'
 
 /** Gives a place back; more than once is the same as once. */
 export type Leave = () => void

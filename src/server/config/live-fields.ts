@@ -1,3 +1,4 @@
+import type { MaybePromise } from '../../base/maybe-promise.ts'
 import type { Ports } from '../../base/ports.ts'
 import type { AssertionConfig, PassedToken } from '../../config/types/identity.ts'
 import type { PortalConfig } from '../../config/types/portals.ts'
@@ -6,7 +7,7 @@ import type { Told } from '../../portal/portal.ts'
 import { type Fields, MAX_VALUE_BYTES } from '../../proxy/fields/identity.ts'
 import { isSignIn } from '../../session/credentials/credential-sessions.ts'
 import type { OpenSessions } from '../../session/open.ts'
-import type { MaybePromise, Session } from '../../session/session.ts'
+import type { Session } from '../../session/session.ts'
 import { ASSERTION_LIFETIME_S, makeAssertion } from '../../session/signing/assertion.ts'
 import type { SigningKey } from '../../session/signing/keys.ts'
 

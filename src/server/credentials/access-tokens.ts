@@ -1,10 +1,11 @@
 import { sha256 } from '../../base/bytes.ts'
+import type { MaybePromise } from '../../base/maybe-promise.ts'
 import type { Ports } from '../../base/ports.ts'
 import type { ProviderConfig } from '../../config/types/providers.ts'
 import { peekToken } from '../../identity/logout-token.ts'
 import type { ProviderPool } from '../../identity/provider.ts'
 import { accessSession } from '../../session/credentials/credential-sessions.ts'
-import type { MaybePromise, Session } from '../../session/session.ts'
+import type { Session } from '../../session/session.ts'
 
 /** Access tokens of providers, checked once and remembered until they expire. */
 export interface AccessTokens {

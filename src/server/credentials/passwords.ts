@@ -1,5 +1,6 @@
 import { createHmac } from 'node:crypto'
 import { GateError } from '../../base/errors.ts'
+import type { MaybePromise } from '../../base/maybe-promise.ts'
 import { networkOf } from '../../base/net.ts'
 import type { Ports } from '../../base/ports.ts'
 import type { PortalConfig } from '../../config/types/portals.ts'
@@ -7,7 +8,7 @@ import { parseBasic, passwordIdentity, verifyPassword } from '../../identity/pas
 import { decideRate, type FullAtMs, type Rate } from '../../policy/rate.ts'
 import { createSlots } from '../../proxy/upstream/slots.ts'
 import { passwordSession } from '../../session/credentials/credential-sessions.ts'
-import type { MaybePromise, Session } from '../../session/session.ts'
+import type { Session } from '../../session/session.ts'
 
 /** People and programs that come with a name and a password of a portal's htpasswd file. */
 export interface Passwords {

@@ -1,4 +1,5 @@
 import { GateError } from '../../base/errors.ts'
+import type { MaybePromise } from '../../base/maybe-promise.ts'
 import type { Ports } from '../../base/ports.ts'
 import { type Exchange, type Exchanges, overtaken } from '../../proxy/lifetime/exchanges.ts'
 import { NOWHERE } from '../../proxy/lifetime/roster.ts'
@@ -8,7 +9,7 @@ import { offersDeflate } from '../../proxy/websocket/deflate.ts'
 import { FrameEncoder } from '../../proxy/websocket/encoder.ts'
 import { checkHandshake, parseProtocols } from '../../proxy/websocket/handshake.ts'
 import type { RelayData, WebSocketRelay } from '../../proxy/websocket/relay.ts'
-import type { MaybePromise, Session } from '../../session/session.ts'
+import type { Session } from '../../session/session.ts'
 import type { GateRoute } from '../config/snapshot.ts'
 
 /** One allowed request that asks for a WebSocket. */

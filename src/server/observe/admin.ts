@@ -1,6 +1,6 @@
+import type { MaybePromise } from '../../base/maybe-promise.ts'
 import { canonicalAddress, isLoopbackHost } from '../../base/net.ts'
 import type { ListenAddress } from '../../config/types/server.ts'
-import type { MaybePromise } from '../../session/session.ts'
 import type { Live } from '../config/reload.ts'
 import { listen } from '../listen/listen.ts'
 

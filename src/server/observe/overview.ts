@@ -1,7 +1,7 @@
+import type { MaybePromise } from '../../base/maybe-promise.ts'
 import type { ProviderPool } from '../../identity/provider.ts'
 import { describeRule } from '../../policy/describe.ts'
 import type { DenialView, Overview, RouteView } from '../../portal/overview.ts'
-import type { MaybePromise } from '../../session/session.ts'
 import type { Live } from '../config/reload.ts'
 import type { GateRoute } from '../config/snapshot.ts'
 import { keyOf, mergeViews, type ProcessView } from './process-view.ts'

@@ -1,79 +1,71 @@
 import { GateError } from '../../base/errors.ts'
+import { andThen, type MaybePromise } from '../../base/maybe-promise.ts'
 import { allowsMethod, type Decision, decideAccess, decidePolicy, looksAtMethod } from '../../policy/policy.ts'
-import type { MaybePromise, Session } from '../../session/session.ts'
+import type { Match } from '../../route/table.ts'
+import type { Session } from '../../session/session.ts'
 import type { GateRoute, Prepared } from '../config/snapshot.ts'
-import { finishRefusal, isPreflight } from './cors.ts'
-import { findMachine, type Machine } from './credentials.ts'
+import { authenticate, type Who } from './authenticate.ts'
+import { preparedFor } from './decision-cache.ts'
 import { findGuest } from './guests.ts'
-import { judgeMentions, MAY_BE, mentionsOthers } from './mentions.ts'
+import { limitPerson, refuseServiceWorker } from './limit.ts'
+import { judgeMentions } from './mentions.ts'
 import { holdToMethod, refuseOverrides } from './method-override.ts'
-import { pass } from './pass.ts'
-import { type Answer, type Passage, sessionToken } from './passage.ts'
+import type { Passage } from './passage.ts'
 import { requestFacts } from './policy-input.ts'
-import { portalRequest } from './portal-request.ts'
-import { prepareSession } from './prepare.ts'
-import { passKept } from './replay.ts'
+import { isPreflight } from './refusal/cors.ts'
 import type { PipelineTools } from './tools.ts'
-import { approve } from './verify.ts'
 
-/**
- * The route is known: finds out who asks, decides, and acts on the verdict. `also` are those that another reading of the path would reach.
- *
- * Answers what the request comes to, or `MAY_BE` where another one mentions it. Throws what refuses it without a verdict: `access.*`,
- * `limit.rate`, `route.service_worker`, `target.ambiguous`, and what forwarding does.
- */
-export function enterRoute(
-  passage: Passage,
-  tools: PipelineTools,
-  route: GateRoute,
-  also: readonly GateRoute[],
-): Answer {
-  const { target, portal } = passage
-  if (target === null) throw new TypeError('a route is entered only by a known target')
-  if (!route.config.serviceWorkers && asksForServiceWorker(passage)) {
-    throw new GateError('route.service_worker', 'the script of a service worker was asked for', {
-      facts: { route: route.config.id },
-      hint: `if the application may have one, remove service_workers from "${route.config.id}"`,
-    })
-  }
-  // Who is signed in is looked up only after what does not depend on it.
-  if (!passage.isMention) {
-    if (mentionsOthers(passage.sent)) passage.asked = { ...passage }
-    if (route.rate !== null && route.rate.by !== 'user') tools.rates.take(route.rate, passage.client, null)
-  }
-  const machine = findMachine(passage, tools, route)
-  if (machine !== null) {
-    return machine instanceof Promise
-      ? machine.then(found => settleMachine(passage, tools, route, found, also))
-      : settleMachine(passage, tools, route, machine, also)
-  }
-  if ((!route.needsSession && also.length === 0) || portal === null) {
-    return settle(passage, tools, route, null, also)
-  }
-  const token = sessionToken(passage)
-  if (token === null) return settle(passage, tools, route, null, also)
-  const session = tools.sessions.find(token, target.host)
-  return session instanceof Promise
-    ? session.then(found => settle(passage, tools, route, found, also))
-    : settle(passage, tools, route, session, also)
+/** What a request that may pass goes on with, or the decision by which it may not. */
+export type Verdict = Prepared | Decision
+
+/** Whether a verdict is a refusal. */
+export function isRefusal(verdict: Verdict): verdict is Decision {
+  return 'verdict' in verdict
 }
 
-/** Another reading of the path must not lead to a route that does not take what was brought, or to another portal with like-named roles. */
-function settleMachine(
+/**
+ * Fourth step: whether this request may pass, by its route and by every route that another reading of its path, or a field of it,
+ * leads to.
+ *
+ * Reads the policy, who asks, and what rules look at in a request. Writes `session`, as whom the request goes on; `sent`, without
+ * fields that name another method; `mentions`. Throws `target.ambiguous`, `access.denied`, `limit.rate`, and what looking up a guest or
+ * those whom a mentioned address needs throws.
+ */
+export function decide(
+  { session: found, denial, by }: Who,
   passage: Passage,
   tools: PipelineTools,
-  route: GateRoute,
-  { session, denial, by }: Machine,
-  also: readonly GateRoute[],
-): Answer {
+  match: Match<GateRoute>,
+): MaybePromise<Verdict> {
+  const { value: route } = match
   if (denial !== null) {
-    passage.session = session
-    return turnAway(passage, tools, denial)
+    passage.session = found
+    return denial
   }
-  const stray =
-    session === null ? undefined : also.find(({ config }) => !config[by] || config.portal !== route.config.portal)
+  if (by !== 'cookie' && found !== null) refuseStray(by, match)
+  const session = found !== null && found.portal === route.config.portal ? found : null
+  passage.session = session
+  if (!passage.isMention) limitPerson(passage.client, session, route, tools)
+  const identity = session?.identity ?? null
+  if (!allowsMethod(route.policy, passage.request.method)) {
+    return decidePolicy(route.policy, identity, requestFacts(passage, session))
+  }
+  const prepared = session === null ? route.anonymous : preparedFor(route, session, tools)
+  const decision = prepared.decision ?? decideAccess(route.policy, identity, requestFacts(passage, session))
+  if (decision.verdict === 'allow') return decideRest(passage, tools, match, prepared, found)
+  if (decision.verdict === 'sign-in' && route.config.corsPreflight && isPreflight(passage)) {
+    // Nobody is asked who they are for OPTIONS alone: nothing may name another method to the application.
+    holdToMethod(passage)
+    return decideRest(passage, tools, match, prepared, found)
+  }
+  if (!route.takesGuests || passage.token !== null) return decision
+  return andThen(findGuest(passage, tools, match), decideGuest, passage, tools, match, decision)
+}
+
+/** A token or a password: another reading of the path must not lead to a route that does not take it, or to another portal with like-named roles. */
+function refuseStray(by: Exclude<Who['by'], 'cookie'>, { value: route, also }: Match<GateRoute>): void {
+  const stray = also.find(({ config }) => !config[by] || config.portal !== route.config.portal)
   if (stray !== undefined) throw ambiguousPath(route, stray)
-  return settle(passage, tools, route, session, also)
 }
 
 function ambiguousPath(route: GateRoute, other: GateRoute): GateError {
@@ -82,65 +74,32 @@ function ambiguousPath(route: GateRoute, other: GateRoute): GateError {
   })
 }
 
-/** Session known (or nobody): decide, then act on the verdict. */
-function settle(
-  passage: Passage,
-  tools: PipelineTools,
-  route: GateRoute,
-  found: Session | null,
-  also: readonly GateRoute[],
-): Answer {
-  const session = found !== null && found.portal === route.config.portal ? found : null
-  passage.session = session
-  if (route.rate !== null && route.rate.by === 'user' && !passage.isMention)
-    tools.rates.take(route.rate, passage.client, session)
-  const identity = session?.identity ?? null
-  if (!allowsMethod(route.policy, passage.request.method)) {
-    const decision = decidePolicy(route.policy, identity, requestFacts(passage, session))
-    return turnAway(passage, tools, decision)
-  }
-  const prepared = session === null ? route.anonymous : prepareSession(route, session, tools)
-  const decision = prepared.decision ?? decideAccess(route.policy, identity, requestFacts(passage, session))
-  const isExcused = decision.verdict === 'sign-in' && route.config.corsPreflight && isPreflight(passage)
-  if (decision.verdict !== 'allow' && !isExcused) {
-    if (!route.takesGuests || passage.token !== null) return turnAway(passage, tools, decision)
-    const guest = findGuest(passage, tools, route, also)
-    return guest instanceof Promise
-      ? guest.then(found => settleGuest(passage, tools, route, found, also, decision))
-      : settleGuest(passage, tools, route, guest, also, decision)
-  }
-  // Nobody is asked who they are for OPTIONS alone: nothing may name another method to the application.
-  if (isExcused) holdToMethod(passage)
-  return proceed(passage, tools, route, prepared, found, also)
-}
-
 /** Whoever may not pass as themselves may still have a guest link for this address. */
-function settleGuest(
+function decideGuest(
+  guest: Session | null,
   passage: Passage,
   tools: PipelineTools,
-  route: GateRoute,
-  guest: Session | null,
-  also: readonly GateRoute[],
+  match: Match<GateRoute>,
   refusal: Decision,
-): Answer {
-  if (guest === null) return turnAway(passage, tools, refusal)
-  const prepared = prepareSession(route, guest, tools)
+): MaybePromise<Verdict> {
+  if (guest === null) return refusal
+  const { value: route } = match
+  const prepared = preparedFor(route, guest, tools)
   const decision = prepared.decision ?? decideAccess(route.policy, guest.identity, requestFacts(passage, guest))
   // A guest who comes at the wrong time is told so, instead of being asked for an account.
-  if (decision.verdict !== 'allow') return turnAway(passage, tools, refusal.verdict === 'sign-in' ? decision : refusal)
+  if (decision.verdict !== 'allow') return refusal.verdict === 'sign-in' ? decision : refusal
   passage.session = guest
-  return proceed(passage, tools, route, prepared, guest, also)
+  return decideRest(passage, tools, match, prepared, guest)
 }
 
-/** Allowed here, as whoever was found, and in every other reading of the path: on it goes. */
-function proceed(
+/** Allowed here, as whoever was found: so it has to be in every other reading of the path, and at every address that a field mentions. */
+function decideRest(
   passage: Passage,
   tools: PipelineTools,
-  route: GateRoute,
+  { value: route, also }: Match<GateRoute>,
   prepared: Prepared,
   found: Session | null,
-  also: readonly GateRoute[],
-): Answer {
+): MaybePromise<Verdict> {
   for (const other of also) {
     // Who somebody is counts there as it would if that route were asked for, whatever this one looks at.
     const there = found !== null && found.portal === other.config.portal ? found : null
@@ -150,48 +109,20 @@ function proceed(
     if (looksAtMethod(other.policy)) holdToMethod(passage)
   }
   if (looksAtMethod(route.policy)) refuseOverrides(passage)
-  if (passage.isMention) return MAY_BE
-  if (passage.asked === null || (route.upstream === null && passage.question === null))
-    return goOn(passage, tools, route, prepared)
-  return judgeMentions(passage.asked, route, (there, its, also) => enterRoute(there, tools, its, also)).then(
-    mentions => {
-      passage.mentions = mentions
-      return goOn(passage, tools, route, prepared)
-    },
-  )
+  const { asked } = passage
+  if (asked === null || (route.upstream === null && passage.question === null)) return prepared
+  return judgeMentions(asked, route, (there, at) => mayMention(there, tools, at)).then(mentions => {
+    passage.mentions = mentions
+    return prepared
+  })
 }
 
-/** Everything has been decided. */
-function goOn(passage: Passage, tools: PipelineTools, route: GateRoute, prepared: Prepared): Answer {
-  if (passage.question !== null) return approve(passage, route, prepared)
-  return route.config.keepPostsBytes === null
-    ? pass(passage, tools, route, prepared)
-    : passKept(passage, tools, route, prepared)
-}
-
-/** Whether a browser registers a service worker, or looks for a newer one (Service Workers §4.2.1, W3C Fetch Metadata §2.1). */
-function asksForServiceWorker({ sent }: Passage): boolean {
-  return sent['service-worker'] !== undefined || sent['sec-fetch-dest'] === 'serviceworker'
-}
-
-/** Any verdict that is not to allow, and any that nobody knows. */
-function turnAway(passage: Passage, tools: PipelineTools, decision: Decision): Answer {
-  const context = passage.token === null && !passage.isMention ? portalRequest(passage) : null
-  if (decision.verdict === 'sign-in' && context !== null) {
-    tools.metrics.signInsAsked++
-    return refused(passage, tools.portal.challenge(context))
-  }
-  if (decision.verdict === 'step-up' && context !== null) {
-    tools.metrics.signInsAsked++
-    tools.respond.noteDecision(passage, decision)
-    return refused(passage, tools.portal.stepUp(context, decision.demand))
-  }
+/** Whether the request that another one mentions would pass, as the same client. Throws what a request there would. */
+async function mayMention(there: Passage, tools: PipelineTools, match: Match<GateRoute>): Promise<boolean> {
+  refuseServiceWorker(there, match.value)
+  const verdict = await andThen(authenticate(there, tools, match), decide, there, tools, match)
+  if (!isRefusal(verdict)) return true
   tools.metrics.denied++
-  return finishRefusal(passage, tools.respond.denied(passage, context, decision))
-}
-
-function refused(passage: Passage, answer: MaybePromise<Response>): MaybePromise<Response> {
-  return answer instanceof Promise
-    ? answer.then(response => finishRefusal(passage, response))
-    : finishRefusal(passage, answer)
+  tools.respond.noteDecision(there, verdict)
+  return false
 }

@@ -1,10 +1,12 @@
+import { andThen, type MaybePromise } from '../../base/maybe-promise.ts'
 import type { Facts } from '../../policy/condition.ts'
 import { decidePolicy } from '../../policy/policy.ts'
 import { decideToken } from '../../policy/token.ts'
 import { makesLinks } from '../../portal/account/guest-link-address.ts'
+import type { Match } from '../../route/table.ts'
 import { cookieName, readCookies } from '../../session/cookie.ts'
 import type { GuestLinks, HeldGuestLink } from '../../session/credentials/guest-links.ts'
-import type { MaybePromise, Session } from '../../session/session.ts'
+import type { Session } from '../../session/session.ts'
 import type { GateRoute } from '../config/snapshot.ts'
 import { type Passage, schemeOf } from './passage.ts'
 import { requestFacts } from './policy-input.ts'
@@ -33,14 +35,13 @@ export function mayMakerOpen(route: GateRoute, { portal, maker }: Session, facts
 /**
  * As whose guest this browser comes to this very address, by a link that is for it; null where it has none.
  *
- * Every reading of the path has to be within what the link opens, and every route that it could lead to (`also`) open to the link's
+ * Every reading of the path has to be within what the link opens, and every route that it could lead to open to the link's
  * maker. Costs nothing where no cookie of ours says guest.
  */
 export function findGuest(
   passage: Passage,
   { sessions }: { readonly sessions: { readonly links: Pick<GuestLinks, 'find'> } },
-  route: GateRoute,
-  also: readonly GateRoute[],
+  { value: route, also }: Match<GateRoute>,
 ): MaybePromise<Session | null> {
   const { sent, target, request } = passage
   if (target === null || sent.cookie?.includes('sallyport-guest') !== true) return null
@@ -61,9 +62,9 @@ export function findGuest(
   function from(index: number): MaybePromise<Session | null> {
     const cookie = cookies[index]
     if (cookie === undefined) return null
-    const found = sessions.links.find(cookie.value, host)
-    const take = (held: HeldGuestLink | null) => (held !== null && fits(held) ? held.session : from(index + 1))
-    return found instanceof Promise ? found.then(take) : take(found)
+    return andThen(sessions.links.find(cookie.value, host), held =>
+      held !== null && fits(held) ? held.session : from(index + 1),
+    )
   }
   return from(0)
 }

@@ -3,16 +3,14 @@ import { isCallback } from '../../portal/place.ts'
 import type { SentFields } from '../../proxy/fields/request.ts'
 import type { Mention } from '../../proxy/upstream/mentions.ts'
 import { type Mentions, parseMention, readConditions, readDestination } from '../../route/mentions.ts'
+import type { Match } from '../../route/table.ts'
 import type { Target } from '../../route/target.ts'
 import { type GateRoute, upstreamPath } from '../config/snapshot.ts'
-import type { Answer, Passage } from './passage.ts'
-import { isAsked } from './verify.ts'
+import type { Passage } from './passage.ts'
+import { isAsked } from './verify/approve.ts'
 
-/** Takes a request to its route and decides, like any other; answers `MAY_BE` where it would go on. */
-type Enter = (there: Passage, route: GateRoute, also: readonly GateRoute[]) => Answer
-
-/** What a mentioned address comes to that may be mentioned; any other answer is a refusal. It is never sent. */
-export const MAY_BE: Response = new Response(null, { status: 204 })
+/** Decides about a request that is not made, like any other: whether it would pass. May throw what refuses it. */
+type MayPass = (there: Passage, match: Match<GateRoute>) => Promise<boolean>
 
 /** Whether a request may mention addresses besides its own. */
 export function mentionsOthers({ destination, if: conditions }: SentFields): boolean {
@@ -27,16 +25,16 @@ export function mentionsOthers({ destination, if: conditions }: SentFields): boo
  * is overwritten, have to be allowed there. What If names is only asked about, as GET does.
  * `asked` is the request as it came to `route`. Throws `access.denied`; `target.*` for what cannot be read; what a session store throws.
  */
-export async function judgeMentions(asked: Passage, route: GateRoute, enter: Enter): Promise<readonly Mention[]> {
+export async function judgeMentions(asked: Passage, route: GateRoute, mayPass: MayPass): Promise<readonly Mention[]> {
   const { destination, if: conditions, overwrite } = asked.sent
   const found: Mention[] = []
   if (destination !== undefined) {
     const methods = new Set([asked.request.method, 'PUT', ...(overwrite?.toUpperCase() === 'F' ? [] : ['DELETE'])])
-    found.push(await judge(asked, route, enter, { name: 'destination', methods, ...readDestination(destination) }))
+    found.push(await judge(asked, route, mayPass, { name: 'destination', methods, ...readDestination(destination) }))
   }
   if (conditions !== undefined) {
     const methods = new Set(['GET'])
-    found.push(await judge(asked, route, enter, { name: 'if', methods, ...readConditions(conditions) }))
+    found.push(await judge(asked, route, mayPass, { name: 'if', methods, ...readConditions(conditions) }))
   }
   return found
 }
@@ -46,14 +44,14 @@ interface Field extends Mentions {
   readonly methods: ReadonlySet<string>
 }
 
-async function judge(asked: Passage, route: GateRoute, enter: Enter, field: Field): Promise<Mention> {
+async function judge(asked: Passage, route: GateRoute, mayPass: MayPass, field: Field): Promise<Mention> {
   const { name, texts, addresses, methods } = field
   const paths: string[] = []
   // A request with many of them is judged once for each.
   if (addresses.length > MOST_ADDRESSES) throw refusal(name, 'too many addresses')
   for (const address of addresses) {
     let path = ''
-    for (const method of methods) path = await judgeOne(asked, route, enter, { name, address, method })
+    for (const method of methods) path = await judgeOne(asked, route, mayPass, { name, address, method })
     paths.push(path)
   }
   return { name, texts, paths }
@@ -69,7 +67,7 @@ interface One {
 }
 
 /** The address as the application knows it: its path with the query. */
-async function judgeOne(asked: Passage, route: GateRoute, enter: Enter, one: One): Promise<string> {
+async function judgeOne(asked: Passage, route: GateRoute, mayPass: MayPass, one: One): Promise<string> {
   const { name, address, method } = one
   const { target, portal, snapshot } = asked
   if (target === null) throw new TypeError('a request mentions others only once its target is known')
@@ -80,8 +78,8 @@ async function judgeOne(asked: Passage, route: GateRoute, enter: Enter, one: One
   if (match === null || !isSameApplication(asked, route, match.value, match.also)) {
     throw refusal(name, 'an address that this application does not have')
   }
-  const answer = await attempt(() => enter(askedOf(asked, there, match.value), match.value, match.also))
-  if (answer !== MAY_BE) throw refusal(name, `an address where ${method} is not allowed`, match.value)
+  const isAllowed = await isAllowedAt(() => mayPass(askedOf(asked, there, match.value), match))
+  if (!isAllowed) throw refusal(name, `an address where ${method} is not allowed`, match.value)
   return upstreamPath(match.value.config, there.path) + there.query
 }
 
@@ -104,13 +102,13 @@ function askedOf(asked: Passage, target: Target, route: GateRoute): Passage {
 }
 
 /** A refusal by an exception is one like any other; a failure of our own is not. */
-async function attempt(enter: () => Answer): Promise<Response | undefined> {
+async function isAllowedAt(mayPass: () => Promise<boolean>): Promise<boolean> {
   try {
-    return await enter()
+    return await mayPass()
   } catch (thrown) {
     const error = toGateError(thrown)
     if (error.status >= 500) throw error
-    return undefined
+    return false
   }
 }
 

@@ -1,3 +1,4 @@
+import { andThen } from '../../base/maybe-promise.ts'
 import { looksAtMethod } from '../../policy/policy.ts'
 import { tooLarge } from '../../proxy/body/uploads.ts'
 import type { Fields } from '../../proxy/fields/identity.ts'
@@ -22,10 +23,7 @@ export interface PassTools extends ForwardTools {
 /** Sends an allowed request on: to its upstream, by HTTP or as a WebSocket, or to what the route answers itself. */
 export function pass(passage: Passage, tools: PassTools, route: GateRoute, prepared: Prepared): Answer {
   if (prepared.live === null) return send(passage, tools, route, prepared, null)
-  const live = prepared.live()
-  return live instanceof Promise
-    ? live.then(fields => send(passage, tools, route, prepared, fields))
-    : send(passage, tools, route, prepared, live)
+  return andThen(prepared.live(), live => send(passage, tools, route, prepared, live))
 }
 
 function send(passage: Passage, tools: PassTools, route: GateRoute, prepared: Prepared, live: Fields | null): Answer {

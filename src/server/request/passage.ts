@@ -1,10 +1,11 @@
+import type { MaybePromise } from '../../base/maybe-promise.ts'
 import { canonicalAddress } from '../../base/net.ts'
 import type { SentFields } from '../../proxy/fields/request.ts'
 import { isLocalSocket } from '../../proxy/lifetime/client-idle.ts'
 import type { Mention } from '../../proxy/upstream/mentions.ts'
 import type { Target } from '../../route/target.ts'
 import { cookieName, readCookie } from '../../session/cookie.ts'
-import type { MaybePromise, Session } from '../../session/session.ts'
+import type { Session } from '../../session/session.ts'
 import type { GatePortal, GateRoute, Snapshot } from '../config/snapshot.ts'
 
 /** What Bun hands to a request's handler, as far as the pipeline uses it. */
@@ -23,7 +24,20 @@ export interface Question {
   readonly unknown: 'empty' | 'absent' | 'removed'
 }
 
-/** One request on its way: everything decided so far, filled in from top to bottom. */
+/**
+ * One request on its way: everything known of it so far. It is made in `receive.ts`, and each step writes what it finds out, for those
+ * after it, and nothing that one before it has written:
+ *
+ * - `locate.ts`: `target`, `portal`, `route`. For a question `verify.ts` does, and makes `request` and `sent` those of the request that is
+ *   asked about, and `question` what the answer has to look like.
+ * - `limit.ts`: `asked`, while nothing has been taken out of `sent`.
+ * - `authenticate.ts`, by `credential.ts`: `token`, and `sent` without an Authorization that was ours to judge.
+ * - `decide.ts`: `session`, as whom the request goes on; `mentions`.
+ * - `act.ts`, by `replay.ts`: `target` without a parameter of ours; by `pass.ts`: `isForwarded`. At a portal, `session`.
+ *
+ * From `authenticate.ts` on, `method-override.ts` takes fields out of `sent` that name another method than the one that is judged.
+ * A field is read by any step after it was written. A request that is made here in place of another is a copy with a `request` of its own.
+ */
 export interface Passage {
   /** What is asked for; where a proxy in front asks for a verdict, the request that it asks about. */
   request: Request

@@ -4,7 +4,7 @@ import type { SentFields } from '../../proxy/fields/request.ts'
 import type { GateRoute, Prepared } from '../config/snapshot.ts'
 import { type PassTools, pass } from './pass.ts'
 import type { Answer, Passage } from './passage.ts'
-import { portalRequest } from './portal-request.ts'
+import { portalRequest } from './portal/portal-request.ts'
 
 /** The form that someone asked to be sent, as the portal gives it up. */
 type Released = Exclude<Awaited<ReturnType<Portal['release']>>, Response>

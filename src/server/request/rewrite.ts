@@ -1,6 +1,6 @@
+import { andThen, type MaybePromise } from '../../base/maybe-promise.ts'
 import { type BoundRules, changeHeaders, type RequestValues } from '../../proxy/fields/rules.ts'
 import type { Target } from '../../route/target.ts'
-import type { MaybePromise } from '../../session/session.ts'
 import { type GateRoute, type Prepared, upstreamPath } from '../config/snapshot.ts'
 import type { Passage } from './passage.ts'
 
@@ -19,7 +19,7 @@ export function changeAnswer(answer: Answer, rules: BoundRules | null, values: R
     if (response !== undefined) changeHeaders(response.headers, rules, values)
     return response
   }
-  return answer instanceof Promise ? answer.then(change) : change(answer)
+  return andThen(answer, change)
 }
 
 /** A redirect, a fixed response or a file: what a route answers that has no upstream. */

@@ -11,7 +11,7 @@ import type { AccessLog } from '../observe/access-log.ts'
 import type { Metrics } from '../observe/metrics.ts'
 import type { PassTools } from './pass.ts'
 import type { Rates } from './rates.ts'
-import type { Respond } from './respond.ts'
+import type { Respond } from './refusal/respond.ts'
 
 /** What the path of a request needs of the process. */
 export interface PipelineTools extends PassTools {

@@ -1,5 +1,6 @@
+import type { MaybePromise } from '../../base/maybe-promise.ts'
 import { guarded } from '../rows.ts'
-import type { MaybePromise, Session } from '../session.ts'
+import type { Session } from '../session.ts'
 
 /** A token or a link in memory. */
 interface Held {

@@ -1,6 +1,6 @@
 import { errorFacts } from '../../base/errors.ts'
+import type { MaybePromise } from '../../base/maybe-promise.ts'
 import type { Log } from '../../base/ports.ts'
-import type { MaybePromise } from '../session.ts'
 
 /** Work that is done again and again while a store is open. */
 export interface Repeated {

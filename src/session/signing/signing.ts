@@ -1,8 +1,8 @@
 import { GateError } from '../../base/errors.ts'
+import type { MaybePromise } from '../../base/maybe-promise.ts'
 import type { Ports } from '../../base/ports.ts'
 import { guarded } from '../rows.ts'
 import type { Sealer } from '../seal.ts'
-import type { MaybePromise } from '../session.ts'
 import type { SessionStore } from '../store.ts'
 import { keyAt, type PublicJwk, packKeys, parseKeys, type SigningKey, tendKeys } from './keys.ts'
 

@@ -1,4 +1,4 @@
-import type { MaybePromise } from '../session.ts'
+import type { MaybePromise } from '../../base/maybe-promise.ts'
 
 /** How long one attempt waits for the database: it blocks the event loop, and a writer usually holds the lock for less. */
 export const ATTEMPT_MS = 2

@@ -1,5 +1,5 @@
 import type { Database } from 'bun:sqlite'
-import type { MaybePromise } from '../session.ts'
+import type { MaybePromise } from '../../base/maybe-promise.ts'
 import { parseStanding, type SessionStore, type StoredOwner } from '../store.ts'
 import type { BusyRetry } from './busy.ts'
 

@@ -1,4 +1,4 @@
-import type { MaybePromise } from '../session.ts'
+import type { MaybePromise } from '../../base/maybe-promise.ts'
 
 /** Rows written at a time by work that has no hurry: with a million sessions, each costs a hundredth of a millisecond to a few tenths. */
 export const SLICE = 50

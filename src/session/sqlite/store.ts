@@ -1,8 +1,8 @@
 import { Database } from 'bun:sqlite'
 import { chmodSync } from 'node:fs'
 import { errorFacts, GateError } from '../../base/errors.ts'
+import type { MaybePromise } from '../../base/maybe-promise.ts'
 import type { Ports } from '../../base/ports.ts'
-import type { MaybePromise } from '../session.ts'
 import { type SessionStore, UNWRITABLE_HINT } from '../store.ts'
 import { ATTEMPT_MS } from './busy.ts'
 import {

@@ -1,16 +1,17 @@
 import { GateError } from '../../base/errors.ts'
+import { andThen, type MaybePromise } from '../../base/maybe-promise.ts'
 import type { Denial } from '../../policy/policy.ts'
 import { decideToken } from '../../policy/token.ts'
 import type { HeldApiToken } from '../../session/credentials/api-tokens.ts'
-import type { MaybePromise, Session } from '../../session/session.ts'
+import type { Session } from '../../session/session.ts'
 import type { GateRoute } from '../config/snapshot.ts'
 import { holdToMethod } from './method-override.ts'
 import type { Passage } from './passage.ts'
 import { provenClient } from './policy-input.ts'
 import type { PipelineTools } from './tools.ts'
 
-/** Whom a token stands for on a route: nobody where the route is public and takes none. */
-export interface Machine {
+/** Whom a token or a password stands for on a route: nobody where the route is public and takes none. */
+export interface Credential {
   readonly session: Session | null
   /** The token's own limits are in the way. */
   readonly denial: Denial | null
@@ -18,20 +19,27 @@ export interface Machine {
   readonly by: 'tokens' | 'passwords'
 }
 
-type Tools = Pick<PipelineTools, 'sessions' | 'accessTokens' | 'passwords'>
+/** Where what was brought is looked up. */
+export type CredentialTools = Pick<PipelineTools, 'accessTokens' | 'passwords'> & {
+  readonly sessions: Pick<PipelineTools['sessions'], 'tokens'>
+}
 
 const LOOK = 'sallyport tokens list shows those that are good'
 
-const NOBODY: Machine = Object.freeze({ session: null, denial: null, by: 'tokens' })
+const NOBODY: Credential = Object.freeze({ session: null, denial: null, by: 'tokens' })
 
 /**
  * Who comes with a token of ours, with an access token that is ours to judge, or with a password where the route takes them; null
  * for everyone else, who may have a cookie. A cookie beside one of these counts for nothing: whoever says both means the other.
  *
- * Throws `access.token` for a token that is not good here, `access.denied` for one of some methods that comes with the name of another, `access.password` and `limit.rate` for passwords; `session.store`,
- * `provider.down` where that cannot be told.
+ * Throws `access.token` for a token that is not good here, `access.denied` for one of some methods that comes with the name of another,
+ * `access.password` and `limit.rate` for passwords; `session.store`, `provider.down` where that cannot be told.
  */
-export function findMachine(passage: Passage, tools: Tools, route: GateRoute): MaybePromise<Machine> | null {
+export function findCredential(
+  passage: Passage,
+  tools: CredentialTools,
+  route: GateRoute,
+): MaybePromise<Credential> | null {
   if (passage.token !== null) return findByToken(passage, tools, route, passage.token)
   const { authorization } = passage.sent
   if (authorization === undefined) return null
@@ -40,17 +48,21 @@ export function findMachine(passage: Passage, tools: Tools, route: GateRoute): M
   return findByAccessToken(passage, tools, route, authorization)
 }
 
-function findByToken(passage: Passage, tools: Tools, route: GateRoute, token: string): MaybePromise<Machine> {
+function findByToken(
+  passage: Passage,
+  tools: CredentialTools,
+  route: GateRoute,
+  token: string,
+): MaybePromise<Credential> {
   const { config } = route
   if (!config.tokens) {
     if (config.allow.kind === 'public') return NOBODY
     throw refusal(`"${config.id}" takes no tokens`, `set tokens = true for "${config.id}" if it should`)
   }
-  const found = tools.sessions.tokens.find(token)
-  return found instanceof Promise ? found.then(held => judge(passage, route, held)) : judge(passage, route, found)
+  return andThen(tools.sessions.tokens.find(token), judge, passage, route)
 }
 
-function judge(passage: Passage, route: GateRoute, held: HeldApiToken | null): Machine {
+function judge(held: HeldApiToken | null, passage: Passage, route: GateRoute): Credential {
   const { target, request } = passage
   if (held === null || target === null) {
     throw refusal('the token is unknown, revoked, expired, or at rest until its owner signs in again', LOOK)
@@ -66,10 +78,10 @@ function judge(passage: Passage, route: GateRoute, held: HeldApiToken | null): M
 /** An access token that is ours to judge goes no further, and its bearer is never sent to sign in. */
 function findByAccessToken(
   passage: Passage,
-  tools: Tools,
+  tools: CredentialTools,
   route: GateRoute,
   authorization: string,
-): MaybePromise<Machine> | null {
+): MaybePromise<Credential> | null {
   const { portal, accessTokens } = route
   if (portal === null || accessTokens === null) return null
   const found = tools.accessTokens.find(authorization, portal.config.name, accessTokens)
@@ -80,10 +92,10 @@ function findByAccessToken(
 /** On a route that takes passwords, Basic is ours to judge: none of the application's own gets there. */
 function findByPassword(
   passage: Passage,
-  tools: Tools,
+  tools: CredentialTools,
   { portal }: GateRoute,
   authorization: string,
-): MaybePromise<Machine> | null {
+): MaybePromise<Credential> | null {
   if (portal === null) return null
   const found = tools.passwords.find(authorization, portal.config, passage.client)
   return found === null ? null : keepBack(passage, authorization, found, 'passwords')
@@ -94,14 +106,12 @@ function keepBack(
   passage: Passage,
   authorization: string,
   found: MaybePromise<Session | null>,
-  by: Machine['by'],
-): MaybePromise<Machine> {
+  by: Credential['by'],
+): MaybePromise<Credential> {
   const { authorization: _, ...rest } = passage.sent
   passage.sent = rest
   passage.token = authorization
-  return found instanceof Promise
-    ? found.then(session => ({ session, denial: null, by }))
-    : { session: found, denial: null, by }
+  return andThen(found, session => ({ session, denial: null, by }))
 }
 
 function refusal(why: string, hint?: string): GateError {

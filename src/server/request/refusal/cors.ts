@@ -1,5 +1,5 @@
-import { originOf, type Passage, schemeOf } from './passage.ts'
-import { tellsOfBody } from './verify-dialects.ts'
+import { originOf, type Passage, schemeOf } from '../passage.ts'
+import { tellsOfBody } from '../verify/dialects.ts'
 
 /** What a script of another origin may read of a refusal, besides its status and body. */
 const EXPOSED = 'retry-after, www-authenticate'

@@ -1,8 +1,8 @@
-import { GateError } from '../../base/errors.ts'
-import { ownPath } from '../../portal/place.ts'
-import type { SentFields } from '../../proxy/fields/request.ts'
-import { parseAuthority } from '../../route/target.ts'
-import { hostField, type Passage, type Question } from './passage.ts'
+import { GateError } from '../../../base/errors.ts'
+import { ownPath } from '../../../portal/place.ts'
+import type { SentFields } from '../../../proxy/fields/request.ts'
+import { parseAuthority } from '../../../route/target.ts'
+import { hostField, type Passage, type Question } from '../passage.ts'
 
 /** The request that a proxy in front asks about. */
 export interface Stated {

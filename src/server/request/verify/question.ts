@@ -1,25 +1,18 @@
-import { GateError } from '../../base/errors.ts'
-import { isCallback, ownPath } from '../../portal/place.ts'
-import type { Fields } from '../../proxy/fields/identity.ts'
-import type { SentFields } from '../../proxy/fields/request.ts'
-import { parseReturnTo } from '../../route/return-to.ts'
-import { parseTarget } from '../../route/target.ts'
-import { stripOwnCookies } from '../../session/cookie.ts'
-import type { GateRoute, Prepared, ToldFields } from '../config/snapshot.ts'
-import { TOKEN_FIELD } from '../credentials/token-field.ts'
-import { checkOrigin } from '../listen/sockets.ts'
-import { type Answer, originOf, type Passage } from './passage.ts'
-import { type Dialect, dialectAt } from './verify-dialects.ts'
+import { GateError } from '../../../base/errors.ts'
+import { isCallback, ownPath } from '../../../portal/place.ts'
+import { parseReturnTo } from '../../../route/return-to.ts'
+import type { Match } from '../../../route/table.ts'
+import { parseTarget } from '../../../route/target.ts'
+import type { GateRoute, ToldFields } from '../../config/snapshot.ts'
+import { limitClient } from '../limit.ts'
+import { type Answer, originOf, type Passage } from '../passage.ts'
+import { fail } from '../record.ts'
+import type { PipelineTools } from '../tools.ts'
+import { isAsked } from './approve.ts'
+import { type Dialect, dialectAt } from './dialects.ts'
 
-/** What the pipeline does with the request that is asked about, once its route is known. */
-export interface VerifySteps {
-  /** Counts the request for its client. Throws `limit.rate`. */
-  limit(): void
-  /** Session, decision, and what it comes to. Throws what a request there would. */
-  follow(route: GateRoute, also: readonly GateRoute[]): Answer
-  /** The answer for what was thrown. */
-  fail(thrown: unknown): Response
-}
+/** The steps of the request that is asked about, once its route is known. Throws what a request there would. */
+type GoThrough = (passage: Passage, tools: PipelineTools, match: Match<GateRoute>) => Answer
 
 /**
  * Answers a proxy in front that asks whether a request may pass: 204 (200 for Envoy) with the identity fields where it may, else what the
@@ -29,10 +22,12 @@ export interface VerifySteps {
  * client writes in the other one is not read. Only routes with `verify` have an answer: what everybody may see here says nothing about
  * what a proxy in front has under the same name. From then on the passage is that request's, so that the decision, the pages and
  * the access record are the ones it would have had here. Throws `route.none` for any other address than those where proxies ask;
- * but where the status alone is looked at, also `access.proxy`, `target.malformed`, `target.header` and what `steps` throw.
+ * but where the status alone is looked at, also `access.proxy`, `target.malformed`, `target.header` and what the steps throw.
  */
-export function verify(passage: Passage, steps: VerifySteps): Answer {
-  const dialect = passage.target === null ? null : dialectAt(passage.target.path)
+export function verify(passage: Passage, tools: PipelineTools, goThrough: GoThrough): Answer {
+  const { request, sent } = passage
+  passage.target = parseTarget(request.method, request.url, sent.host ?? null)
+  const dialect = dialectAt(passage.target.path)
   if (dialect === null) {
     throw new GateError('route.none', 'proxies in front ask here for verdicts, and nothing else is served', {
       hint: `let the proxy in front hand ${ownPath('')} and the portal's host on to a public listener`,
@@ -40,23 +35,24 @@ export function verify(passage: Passage, steps: VerifySteps): Answer {
   }
   const conclude = (answer: Response | undefined) =>
     dialect.isStatusOnly ? statusOnly(passage, answer) : relayed(passage, answer)
-  const fail = (thrown: unknown) => conclude(steps.fail(thrown))
+  const refuse = (thrown: unknown) => conclude(fail(thrown, passage, tools))
   try {
-    const answer = decide(passage, dialect, steps)
-    return answer instanceof Promise ? answer.then(conclude, fail) : conclude(answer)
+    const answer = goThrough(passage, tools, locateAsked(passage, tools, dialect))
+    return answer instanceof Promise ? answer.then(conclude, refuse) : conclude(answer)
   } catch (thrown) {
-    return fail(thrown)
+    return refuse(thrown)
   }
 }
 
-function decide(passage: Passage, dialect: Dialect, steps: VerifySteps): Answer {
+/** Makes the passage that of the request that is asked about, counts it, and finds its route. */
+function locateAsked(passage: Passage, tools: PipelineTools, dialect: Dialect): Match<GateRoute> {
   if (!passage.isPeerTrusted) {
     throw new GateError('access.proxy', `${passage.peer} is no trusted proxy, and asked for a verdict`, {
       facts: { peer: passage.peer },
       hint: 'if that is your proxy, name its address in trusted_proxies of [server]',
     })
   }
-  steps.limit()
+  limitClient(passage, tools)
   const stated = dialect.read(passage, dialect.address)
   const { snapshot } = passage
   const target = parseTarget(stated.method, `http://host${stated.path}`, stated.host)
@@ -88,7 +84,7 @@ function decide(passage: Passage, dialect: Dialect, steps: VerifySteps): Answer 
     throw new GateError('target.ambiguous', 'the path may be read as one whose application no proxy in front has')
   }
   refuseIdentity(passage, told)
-  return steps.follow(match.value, match.also)
+  return match
 }
 
 /**
@@ -103,65 +99,6 @@ function refuseIdentity({ sent, snapshot }: Passage, { names }: ToldFields): voi
     const hint = 'if the proxy in front sets it, and its clients cannot, name it in trusted_fields of [server]'
     throw new GateError('target.header', what, { hint })
   }
-}
-
-/** Whether the application of a route is behind a proxy in front: what others may do is no word about anything there. */
-export function isAsked({ told }: GateRoute): boolean {
-  return told !== null
-}
-
-/**
- * That the request may pass: the fields that say who is there, and what is left of Cookie and Authorization without our own.
- *
- * Where nothing is known a field is empty, or is left out, as the dialect has it.
- *
- * Throws `websocket.handshake` for one where none may pass: the proxy in front would not make a plain request of it, as this one does;
- * `access.origin` for a WebSocket that a page of another site opens where not everybody may pass, or for someone who is signed in.
- */
-export function approve(passage: Passage, route: GateRoute, prepared: Prepared): Answer {
-  const { sent, target } = passage
-  if (!route.config.websockets && tellsOfWebSocket(sent)) {
-    throw new GateError('websocket.handshake', 'a WebSocket was asked about where none may pass', {
-      facts: { route: route.config.id },
-      hint: `if the application may have them, remove websockets from "${route.config.id}"`,
-    })
-  }
-  // No hop drops this field of a handshake, as several do with Upgrade.
-  const isHandshake = sent['sec-websocket-key'] !== undefined
-  const isSomeones = route.config.allow.kind !== 'public' || passage.session !== null
-  if (isHandshake && target !== null && isSomeones) {
-    checkOrigin(sent.origin ?? null, { route, origin: originOf(passage, target) })
-  }
-  const live = prepared.live === null ? [] : prepared.live()
-  return live instanceof Promise
-    ? live.then(fields => approval(passage, route, prepared, fields))
-    : approval(passage, route, prepared, live)
-}
-
-/** Whether an application may take a request for the handshake of a WebSocket, though fields of one are missing. */
-function tellsOfWebSocket(sent: SentFields): boolean {
-  const { upgrade, 'sec-websocket-key': key, 'sec-websocket-version': version } = sent
-  return key !== undefined || version !== undefined || upgrade?.toLowerCase().includes('websocket') === true
-}
-
-function approval(passage: Passage, route: GateRoute, prepared: Prepared, live: Fields): Response {
-  const { sent, question } = passage
-  const authorization = prepared.authorization === undefined ? sent.authorization : prepared.authorization
-  const known = new Map<string, string>([...prepared.fields, ...live])
-  if (!known.has('authorization') && authorization) known.set('authorization', authorization)
-  const cookie = sent.cookie === undefined ? null : stripOwnCookies(sent.cookie)
-  if (cookie) known.set('cookie', cookie)
-  const headers = new Headers({ 'cache-control': 'no-store' })
-  const unknown: string[] = []
-  for (const name of route.told?.names ?? []) {
-    const value = known.get(name)
-    if (value) headers.set(name, value)
-    else if (question?.unknown === 'empty') headers.set(name, '')
-    else unknown.push(name)
-  }
-  if (question?.unknown === 'removed')
-    headers.set('x-envoy-auth-headers-to-remove', [...unknown, TOKEN_FIELD].join(','))
-  return new Response(null, { status: question?.passes ?? 204, headers })
 }
 
 /** What the client is to see, as the proxy in front passes it on; Traefik takes an address without a host for one of ours. */

@@ -1,5 +1,5 @@
-import type { GateError } from '../../base/errors.ts'
-import type { Passage } from './passage.ts'
+import type { GateError } from '../../../base/errors.ts'
+import type { Passage } from '../passage.ts'
 
 /** Seconds after which a page for a failing application tries again by itself: at first, and at most. */
 const FIRST_S = 5

@@ -1,10 +1,10 @@
-import { vouchedPart } from '../../identity/vouched.ts'
-import type { PortalRequest } from '../../portal/portal.ts'
-import { ownOrigin } from '../config/own-ports.ts'
-import type { GateRoute } from '../config/snapshot.ts'
+import { vouchedPart } from '../../../identity/vouched.ts'
+import type { PortalRequest } from '../../../portal/portal.ts'
+import { ownOrigin } from '../../config/own-ports.ts'
+import type { GateRoute } from '../../config/snapshot.ts'
+import { originOf, type Passage, schemeOf } from '../passage.ts'
 import { applicationsOf } from './applications.ts'
 import { guestTargetAt } from './guest-target.ts'
-import { originOf, type Passage, schemeOf } from './passage.ts'
 
 /** This request as the portal sees it; null on a host that belongs to no portal. */
 export function portalRequest(passage: Passage): PortalRequest | null {

@@ -13,7 +13,7 @@ const NO_FIELDS: Prepared['fields'] = Object.freeze([])
  *
  * Made once for both; a reload brings new routes, and a refresh a new session, which are prepared anew.
  */
-export function prepareSession(route: GateRoute, session: Session, tools: LiveFieldTools): Prepared {
+export function preparedFor(route: GateRoute, session: Session, tools: LiveFieldTools): Prepared {
   const before = route.prepared.get(session)
   if (before !== undefined) return before
   const { policy, identityFields, config, portal } = route

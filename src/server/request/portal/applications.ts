@@ -1,12 +1,12 @@
-import type { RouteConfig } from '../../config/types/routes.ts'
-import { decidePolicy } from '../../policy/policy.ts'
-import { ownPath } from '../../portal/place.ts'
-import type { Application } from '../../portal/portal.ts'
-import { upstreamHealth } from '../../proxy/upstream/health-status.ts'
-import type { Session } from '../../session/session.ts'
-import type { GatePortal } from '../config/snapshot.ts'
-import { type Passage, schemeOf } from './passage.ts'
-import { requestFacts } from './policy-input.ts'
+import type { RouteConfig } from '../../../config/types/routes.ts'
+import { decidePolicy } from '../../../policy/policy.ts'
+import { ownPath } from '../../../portal/place.ts'
+import type { Application } from '../../../portal/portal.ts'
+import { upstreamHealth } from '../../../proxy/upstream/health-status.ts'
+import type { Session } from '../../../session/session.ts'
+import type { GatePortal } from '../../config/snapshot.ts'
+import { type Passage, schemeOf } from '../passage.ts'
+import { requestFacts } from '../policy-input.ts'
 
 /**
  * What this person may open at this portal, in the order of the file: decided by the gate's own rules, for a page load from

@@ -1,11 +1,11 @@
-import { GateError } from '../../base/errors.ts'
-import { decidePolicy } from '../../policy/policy.ts'
-import type { GuestTarget } from '../../portal/portal.ts'
-import { parseTarget } from '../../route/target.ts'
-import type { GatePortal, GateRoute } from '../config/snapshot.ts'
-import { mayMakerOpen } from './guests.ts'
-import type { Passage } from './passage.ts'
-import { requestFacts } from './policy-input.ts'
+import { GateError } from '../../../base/errors.ts'
+import { decidePolicy } from '../../../policy/policy.ts'
+import type { GuestTarget } from '../../../portal/portal.ts'
+import { parseTarget } from '../../../route/target.ts'
+import type { GatePortal, GateRoute } from '../../config/snapshot.ts'
+import { mayMakerOpen } from '../guests.ts'
+import type { Passage } from '../passage.ts'
+import { requestFacts } from '../policy-input.ts'
 
 /**
  * What a guest link for a host and path of this portal would open; null where no rule lets guests in, or where the path could be

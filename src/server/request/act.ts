@@ -1,0 +1,71 @@
+import { andThen, type MaybePromise } from '../../base/maybe-promise.ts'
+import type { Decision } from '../../policy/policy.ts'
+import type { Match } from '../../route/table.ts'
+import type { Session } from '../../session/session.ts'
+import type { GateRoute } from '../config/snapshot.ts'
+import { findByCookie } from './authenticate.ts'
+import { isRefusal, type Verdict } from './decide.ts'
+import type { Place } from './locate.ts'
+import { pass } from './pass.ts'
+import type { Answer, Passage } from './passage.ts'
+import { portalRequest } from './portal/portal-request.ts'
+import { finishRefusal } from './refusal/cors.ts'
+import { passKept } from './replay.ts'
+import type { PipelineTools } from './tools.ts'
+import { approve } from './verify/approve.ts'
+
+/**
+ * Last step: what the verdict comes to. A request that may pass is sent to its upstream, or answered as its route does; a proxy in
+ * front is told so; anyone else is turned away.
+ *
+ * Reads everything. Writes `target` and `sent` where a kept form goes on, and `isForwarded`. Throws what forwarding does, and what
+ * `approve` does; rejects with what the portal does where it sends someone to sign in.
+ */
+export function act(
+  verdict: Verdict,
+  passage: Passage,
+  tools: PipelineTools,
+  { value: route }: Match<GateRoute>,
+): Answer {
+  if (isRefusal(verdict)) return turnAway(verdict, passage, tools)
+  if (passage.question !== null) return approve(passage, route, verdict)
+  return route.config.keepPostsBytes === null
+    ? pass(passage, tools, route, verdict)
+    : passKept(passage, tools, route, verdict)
+}
+
+/** Any decision that is not to allow, and any that nobody knows. */
+function turnAway(decision: Decision, passage: Passage, tools: PipelineTools): Answer {
+  const context = passage.token === null ? portalRequest(passage) : null
+  if (decision.verdict === 'sign-in' && context !== null) {
+    tools.metrics.signInsAsked++
+    return refused(tools.portal.challenge(context), passage)
+  }
+  if (decision.verdict === 'step-up' && context !== null) {
+    tools.metrics.signInsAsked++
+    tools.respond.noteDecision(passage, decision)
+    return refused(tools.portal.stepUp(context, decision.demand), passage)
+  }
+  tools.metrics.denied++
+  return finishRefusal(passage, tools.respond.denied(passage, context, decision))
+}
+
+function refused(answer: MaybePromise<Response>, passage: Passage): MaybePromise<Response> {
+  return andThen(answer, response => finishRefusal(passage, response))
+}
+
+/**
+ * Last step where no route is asked for: the portal answers, to whoever has a session of it, or the client is sent to HTTPS.
+ *
+ * Writes `session`.
+ */
+export function actElsewhere(place: Exclude<Place, { kind: 'route' }>, passage: Passage, tools: PipelineTools): Answer {
+  return place.kind === 'https' ? place.response : andThen(findByCookie(passage, tools), answerAtPortal, passage, tools)
+}
+
+function answerAtPortal(found: Session | null, passage: Passage, tools: PipelineTools): Answer {
+  passage.session = found !== null && found.portal === passage.portal?.config.name ? found : null
+  const context = portalRequest(passage)
+  if (context === null) throw new TypeError('a portal answers only for its own hosts')
+  return tools.portal.handle(context)
+}

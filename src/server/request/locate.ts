@@ -1,0 +1,76 @@
+import { GateError } from '../../base/errors.ts'
+import { isCallback } from '../../portal/place.ts'
+import type { SentFields } from '../../proxy/fields/request.ts'
+import type { Match } from '../../route/table.ts'
+import { parseTarget, type Target } from '../../route/target.ts'
+import type { GateRoute } from '../config/snapshot.ts'
+import { hostField, type Passage } from './passage.ts'
+import { redirectToHttps } from './to-https.ts'
+import { dialectAt } from './verify/dialects.ts'
+
+/** Where a request leads. */
+export type Place =
+  /** A route, with those that another reading of the path would reach. */
+  | { readonly kind: 'route'; readonly match: Match<GateRoute> }
+  /** A page or endpoint of our own. */
+  | { readonly kind: 'portal' }
+  /** The same address by HTTPS. */
+  | { readonly kind: 'https'; readonly response: Response }
+
+/**
+ * First step, before anything is counted: what is asked for, in its one spelling.
+ *
+ * Reads the method, the address and the host's field. Writes `target`. Throws `target.*`.
+ */
+export function readTarget(passage: Passage): void {
+  const { request, sent } = passage
+  passage.target = parseTarget(request.method, request.url, hostField(passage))
+  refuseTrailers(sent)
+}
+
+/**
+ * First step: where the request leads, whoever sends it.
+ *
+ * Reads the target and the snapshot's tables. Writes `portal`, and `route` where there is one. Throws `route.none`.
+ */
+export function locate(passage: Passage): Place {
+  const { snapshot, target } = passage
+  if (target === null) throw new TypeError('a request is located only once its target is known')
+  if (target.isReserved && dialectAt(target.path) !== null) {
+    throw new GateError('route.none', 'a verdict was asked for on a listener that clients reach', {
+      hint: 'let the proxy in front ask where verify in [server] says',
+    })
+  }
+  const response = snapshot.redirectPort === null ? null : redirectToHttps(passage, target, snapshot.redirectPort)
+  if (response !== null) return { kind: 'https', response }
+  const match = target.isReserved ? null : snapshot.table.match(target)
+  const portal = snapshot.portals.lookup(target.host) ?? null
+  passage.portal = portal
+  if (portal !== null && (target.isReserved || isCallback({ portal: portal.config, target }))) return PORTAL
+  if (match !== null) {
+    passage.route = match.value
+    return { kind: 'route', match }
+  }
+  // Its own host is the portal's as far as no route took it.
+  if (portal?.config.url?.host === target.host && target.path === '/') return PORTAL
+  throw new GateError('route.none', nothingAt(target))
+}
+
+const PORTAL: Place = Object.freeze({ kind: 'portal' })
+
+function nothingAt({ host, path, isReserved }: Target): string {
+  return isReserved ? `no portal serves ${host}` : `no route serves ${host}${path}`
+}
+
+/**
+ * Refuses a request that says that fields come after its body (RFC 9110 §6.6.2).
+ *
+ * Bun 1.4.5 hands such a request over, and once all of it has come answers 400 by itself: it would be carried out, and its client
+ * told that it was not. By HTTP/2 it drops the fields, and all is well.
+ */
+function refuseTrailers({ trailer, 'transfer-encoding': coding }: SentFields): void {
+  if (trailer === undefined || coding === undefined) return
+  throw new GateError('target.header', 'Trailer announces fields after the body, which cannot be passed on', {
+    hint: 'whoever sends this can leave its trailers out, or say its length instead of sending chunks',
+  })
+}

@@ -1,0 +1,82 @@
+import { expect, test } from 'bun:test'
+import { checkConfig } from '../../../src/config/check.ts'
+import { makeIdentity } from '../../../src/identity/identity.ts'
+import { createUpstreamPool } from '../../../src/proxy/upstream/upstream.ts'
+import { compileSnapshot } from '../../../src/server/config/compile.ts'
+import { createMetrics } from '../../../src/server/observe/metrics.ts'
+import type { Front } from '../../../src/server/request/passage.ts'
+import { createPipelines, type Pipeline } from '../../../src/server/request/pipeline.ts'
+import type { PipelineTools } from '../../../src/server/request/tools.ts'
+import type { Session } from '../../../src/session/session.ts'
+import { fakeClock, quietPorts } from '../../kit/clock.ts'
+import { PORTAL } from '../../kit/gate.ts'
+
+const SOURCES = { file: 'routes.toml', readText: () => '', readBytes: () => new Uint8Array(), env: () => undefined }
+
+const FILE = `${PORTAL}
+[[routes]]
+host = "app.example.com"
+respond = { status = 200, body = "everybody's" }
+allow = "public"
+
+[[routes]]
+host = "app.example.com"
+path = "/members"
+respond = { status = 200, body = "a member's" }
+portal = "home"
+allow = ["user", { networks = ["192.0.2.0/24"] }]
+`
+
+const MEMBER: Session = {
+  id: 'a',
+  portal: 'home',
+  identity: makeIdentity('id', 'https://id.example.com', 'ada', { groups: ['users'] }),
+  isRemembered: false,
+  createdAtMs: 0,
+  expiresAtMs: Number.MAX_SAFE_INTEGER,
+}
+
+/** The requests of a gate that has one session, found at once or later. */
+function pipeline(find: () => Session | Promise<Session>): Pipeline {
+  const ports = { ...quietPorts(fakeClock()), fetch: () => Promise.reject(new Error('there is no upstream')) }
+  const checked = checkConfig(FILE, SOURCES)
+  if (!checked.ok) throw new TypeError(checked.diagnostics.map(({ message }) => message).join('\n'))
+  const snapshot = compileSnapshot(checked.config, checked.fingerprint, createUpstreamPool(ports))
+  const tools: Partial<PipelineTools> = {
+    ports,
+    current: () => snapshot,
+    idPrefix: 'test',
+    metrics: createMetrics(),
+    accessLog: { isOn: false, write: () => undefined, close: () => undefined },
+    sessions: { find } as unknown as PipelineTools['sessions'],
+  }
+  return createPipelines(tools as PipelineTools).requests
+}
+
+const FRONT = {
+  requestIP: () => ({ address: '192.0.2.1', port: 1, family: 'IPv4' }),
+  port: 80,
+  protocol: 'http',
+} as unknown as Front
+
+function asked(path: string): Request {
+  const headers = { host: 'app.example.com', cookie: `sallyport=${'a'.repeat(43)}` }
+  return new Request(`http://app.example.com${path}`, { headers })
+}
+
+const KINDS = [
+  { title: 'everybody may see', path: '/', text: "everybody's" },
+  { title: 'someone may see whose session is in memory', path: '/members', text: "a member's" },
+]
+
+test.each(KINDS)('what $title is answered without a promise on the way', async ({ path, text }) => {
+  const answer = pipeline(() => MEMBER)(asked(path), FRONT)
+  if (!(answer instanceof Response)) throw new TypeError(`${answer} came of it`)
+  expect([answer.status, await answer.text()]).toEqual([200, text])
+})
+
+test('a session that has to be read is waited for, and the answer is the same', async () => {
+  const answer = pipeline(() => Promise.resolve(MEMBER))(asked('/members'), FRONT)
+  expect(answer).toBeInstanceOf(Promise)
+  expect(await (await answer)?.text()).toBe("a member's")
+})
