@@ -1,0 +1,71 @@
+import type { Ports } from '../../base/ports.ts'
+import type { StoredChanges } from '../store.ts'
+import type { RedisLink } from './connection.ts'
+import { CHANGES } from './scripts.ts'
+
+/** Changes are told to other nodes for this long. */
+export const CHANGES_KEPT_MS = 60 * 60 * 1000
+
+/** Changes read in one step. */
+const BATCH = 500
+
+/** What the nodes of one server tell each other, read from where this one has come to. */
+export interface ChangeFeed {
+  /** On each new connection, before anything else is asked on it: goes on from the newest change there is now. */
+  greet(send: RedisLink['send']): Promise<void>
+  /** What was done since the last call. */
+  since(send: RedisLink['send']): Promise<StoredChanges>
+}
+
+/** The feed before the first connection. */
+export function createChangeFeed({ now }: Pick<Ports, 'now'>): ChangeFeed {
+  let position = '0-0'
+  let hasBegun = false
+  let hasMissed = false
+  let heardAtMs = now()
+  let hearing: Promise<StoredChanges> | null = null
+
+  async function hear(send: RedisLink['send']): Promise<StoredChanges> {
+    const removed: string[] = []
+    const updated: string[] = []
+    for (let from = position; ; ) {
+      const rows = await send('XRANGE', [CHANGES, `(${from}`, '+', 'COUNT', `${BATCH}`])
+      if (!Array.isArray(rows) || rows.length === 0) {
+        position = from
+        break
+      }
+      for (const [id, [what, sessionId]] of rows) {
+        from = String(id)
+        if (what === 'removed') removed.push(String(sessionId))
+        else updated.push(String(sessionId))
+      }
+    }
+    const nowMs = now()
+    const isComplete = !hasMissed && nowMs - heardAtMs < CHANGES_KEPT_MS / 2
+    hasMissed = false
+    heardAtMs = nowMs
+    return isComplete ? { removed, updated } : { removed, updated, isIncomplete: true }
+  }
+
+  return {
+    async greet(send) {
+      position = newestId(await send('XREVRANGE', [CHANGES, '+', '-', 'COUNT', '1']))
+      // Meanwhile anything may have happened, and the server may have lost what it was told last.
+      hasMissed = hasBegun
+      hasBegun = true
+      heardAtMs = now()
+    },
+    since(send) {
+      // One at a time: two that read from the same position would hear everything twice.
+      hearing ??= hear(send).finally(() => {
+        hearing = null
+      })
+      return hearing
+    },
+  }
+}
+
+function newestId(rows: unknown): string {
+  const id = Array.isArray(rows) ? rows[0]?.[0] : undefined
+  return typeof id === 'string' ? id : '0-0'
+}

@@ -1,0 +1,97 @@
+import type { SignInStore } from '../sqlite/sessions.ts'
+import type { StoredSession } from '../store.ts'
+import type { RedisLink } from './connection.ts'
+import { fieldsOf, parseStored, portalIndex, refreshedFields, sidIndex, subjectIndex } from './rows.ts'
+import * as scripts from './scripts.ts'
+
+/** Ids in one step, so that a large clean-up never holds up the server. */
+const BATCH = 500
+
+/** One person has a handful of sessions; this bounds what a broken client may have made of it. */
+const MOST_OF_ONE = 1000
+
+/** The sign-ins on a server: each a hash, with a place in the index of its portal, its person and its provider's session. */
+export function sessionsOver(link: RedisLink, ttlOf: (expiresAtMs: number) => number): SignInStore {
+  async function listed(index: string, from: string, count: number): Promise<readonly Listed[]> {
+    const rows = await link.run(scripts.LIST, [index, from, count])
+    return Array.isArray(rows)
+      ? rows.map(([id, fields, place]) => ({ session: parseStored(id, fields), place: String(place) }))
+      : []
+  }
+
+  return {
+    async insert(session, handle) {
+      const { id, expiresAtMs, lastSeenMs } = session
+      const { host, hash } = handle
+      await link.run(scripts.INSERT, [
+        ...[ttlOf(expiresAtMs), id, host, hash, expiresAtMs, lastSeenMs],
+        ...fieldsOf(session),
+      ])
+    },
+    async addHandle({ sessionId, host, hash }) {
+      return (await link.run(scripts.ADD_HANDLE, [sessionId, host, hash])) === 1
+    },
+    async findByHash(hash) {
+      const row = await link.run(scripts.FIND_BY_HASH, [hash])
+      if (!Array.isArray(row)) return null
+      const [id, host, fields] = row
+      const session = parseStored(id, fields)
+      return session === null ? null : { session, host: String(host) }
+    },
+    async findById(sessionId) {
+      return parseStored(sessionId, pairsOf(await link.send('HGETALL', [`sallyport:1:session:${sessionId}`])))
+    },
+    async findHosts(sessionId) {
+      const hosts = await link.run(scripts.FIND_HOSTS, [sessionId])
+      return Array.isArray(hosts) ? [...new Set(hosts.map(String))] : []
+    },
+    async findBySubject(issuer, subject) {
+      return sessionsOf(await listed(subjectIndex(issuer, subject), '+', MOST_OF_ONE))
+    },
+    async findBySid(issuer, sid) {
+      return sessionsOf(await listed(sidIndex(issuer, sid), '+', MOST_OF_ONE))
+    },
+    async list(portal, { after, limit }) {
+      const rows = await listed(portalIndex(portal), after === null ? '+' : `(${after}`, limit + 1)
+      const page = rows.slice(0, limit)
+      return { sessions: sessionsOf(page), next: rows.length > limit ? (page.at(-1)?.place ?? null) : null }
+    },
+    async update(sessionId, fields) {
+      const row = await link.send('HGET', [`sallyport:1:session:${sessionId}`, 'issuer'])
+      if (typeof row !== 'string') return false
+      const place = fields.sid === null ? '' : sidIndex(row, fields.sid)
+      return (await link.run(scripts.UPDATE, [sessionId, place, ...refreshedFields(fields)])) === 1
+    },
+    async lease(sessionId, nowMs, untilMs) {
+      return (await link.run(scripts.LEASE, [sessionId, nowMs, untilMs])) === 1
+    },
+    async release(sessionId) {
+      await link.run(scripts.RELEASE, [sessionId])
+    },
+    async touch(seen) {
+      const all = [...seen]
+      for (let from = 0; from < all.length; from += BATCH) {
+        await link.run(scripts.TOUCH, all.slice(from, from + BATCH).flat())
+      }
+    },
+    async remove(...sessionIds) {
+      for (let from = 0; from < sessionIds.length; from += BATCH) {
+        await link.run(scripts.REMOVE, sessionIds.slice(from, from + BATCH))
+      }
+    },
+  }
+}
+
+interface Listed {
+  readonly session: StoredSession | null
+  readonly place: string
+}
+
+function sessionsOf(rows: readonly Listed[]): readonly StoredSession[] {
+  return rows.flatMap(({ session }) => (session === null ? [] : [session]))
+}
+
+/** HGETALL outside of a script answers a map. */
+function pairsOf(raw: unknown): unknown {
+  return typeof raw === 'object' && raw !== null && !Array.isArray(raw) ? Object.entries(raw).flat() : raw
+}
