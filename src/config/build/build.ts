@@ -1,4 +1,4 @@
-import { freezeShared } from '../../base/freeze.ts'
+import { createShared } from '../../base/freeze.ts'
 import type { Surroundings } from '../environment.ts'
 import type { RootTable } from '../keys/keys.ts'
 import { known } from '../keys/known.ts'
@@ -20,7 +20,8 @@ export function buildConfig(table: RootTable, directory: string, files: ConfigFi
   const root = known(table)
   const server = known(root.server)
   const sessions = known(root.sessions)
-  return freezeShared({
+  const share = createShared()
+  return share({
     server: {
       listen: server.listen,
       trustedProxies: server.trusted_proxies,
@@ -43,7 +44,8 @@ export function buildConfig(table: RootTable, directory: string, files: ConfigFi
     },
     providers: mapMap(root.providers, buildProvider),
     portals: mapMap(root.portals, (name, portal) => buildPortal(name, portal, sessions, files)),
-    routes: root.routes.map(route => buildRoute(route, { root, server, directory, files })),
+    // Each at once, so that no more than one is as large as it is built.
+    routes: root.routes.map(route => share(buildRoute(route, { root, server, directory, files }))),
   })
 }
 

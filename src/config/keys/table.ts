@@ -14,8 +14,8 @@ export interface Key<T> {
   readonly fallbackNote: string
   readonly doc: string
   readonly example: Json
-  /** The value of a key that is not in the file. */
-  readonly absent: (at: Path, report: Report) => T | undefined
+  /** The value of a key that is not in the table at `at`. */
+  readonly absent: (at: Path, name: string, report: Report) => T | undefined
 }
 
 /** A key that must be there. */
@@ -32,10 +32,10 @@ export function optional<T>(type: Type<T>, example: Json, fallbackNote: string, 
 /** A key with a default, given as it would be written in the file and checked the same way. */
 export function defaulted<T>(type: Type<T>, fallback: Json, example: Json, doc: string): Key<T> {
   let known: { readonly value: T } | null = null
-  const absent = (at: Path, report: Report) => {
+  const absent = (at: Path, name: string, report: Report) => {
     // Ten thousand routes leave out thirty keys each.
     if (known !== null) return known.value
-    const raw = parseRaw(fallback, at)
+    const raw = parseRaw(fallback, [...at, name])
     const value = raw.ok ? type.read(raw.value, report) : undefined
     // A table says where it is, so that it is one of its own at each place.
     if (value !== undefined && !isObject(fallback) && !hasPlace(value)) known = { value: freezeDeep(value) }
@@ -75,6 +75,7 @@ export interface TableOptions {
 /** A table with these keys and no others. */
 export function table<K extends Keys>(keys: K, options: TableOptions): Type<Table<K>> {
   const names = Object.keys(keys)
+  const all = Object.entries(keys)
   return {
     label: 'table',
     expected: 'a table',
@@ -89,11 +90,11 @@ export function table<K extends Keys>(keys: K, options: TableOptions): Type<Tabl
         if (!Object.hasOwn(keys, name)) meant.add(reportUnknown(name, entry, names, options, report))
       }
       const values: Record<string, unknown> = {}
-      for (const [name, key] of Object.entries(keys)) {
+      for (const [name, key] of all) {
         const entry = raw.entries.get(name)
         if (entry !== undefined) values[name] = key.type.read(entry, report)
         else {
-          values[name] = key.absent([...raw.at, name], report)
+          values[name] = key.absent(raw.at, name, report)
           if (key.isRequired && !meant.has(name)) reportMissing(name, key, raw, options, report)
         }
       }

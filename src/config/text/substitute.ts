@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
 import type { DiagnosticCode } from './diagnostic.ts'
-import { quote, type Raw, type RawTable, type RawText } from './raw.ts'
+import { quote, type Raw, type RawList, type RawTable, type RawText } from './raw.ts'
 import type { Report } from './report.ts'
 
 /** What `${…}` may read; effects arrive as arguments. */
@@ -95,7 +95,7 @@ export function substitute(
       case 'text':
         return fillText(raw)
       case 'list':
-        return { ...raw, items: raw.items.map(fill) }
+        return fillList(raw)
       case 'table':
         return fillTable(raw)
       default:
@@ -103,10 +103,21 @@ export function substitute(
     }
   }
 
+  // What names nothing stays as it is: of a long file, nearly all of it.
+  function fillList(raw: RawList): RawList {
+    const items = raw.items.map(fill)
+    return items.every((item, index) => item === raw.items[index]) ? raw : { ...raw, items }
+  }
+
   function fillTable(raw: RawTable): RawTable {
-    const entries = new Map<string, Raw>()
-    for (const [name, entry] of raw.entries) entries.set(name, fill(entry))
-    return { ...raw, entries }
+    let entries: Map<string, Raw> | null = null
+    for (const [name, entry] of raw.entries) {
+      const whole = fill(entry)
+      if (whole === entry) continue
+      entries ??= new Map(raw.entries)
+      entries.set(name, whole)
+    }
+    return entries === null ? raw : { ...raw, entries }
   }
 
   const filledTree = fillTable(tree)

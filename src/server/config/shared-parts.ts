@@ -11,7 +11,7 @@ import type { GatePortal, Prepared } from './snapshot.ts'
 /**
  * Parts of routes, each compiled once for all routes of a snapshot for which it is the same.
  *
- * That is found out by identity: parts of a Config that say the same are one (`freezeShared`). Dies with the compilation.
+ * That is found out by identity: parts of a Config that say the same are one (`createShared`). Dies with the compilation.
  */
 export interface SharedParts {
   policy(route: RouteConfig, roles: Roles | null): Policy
