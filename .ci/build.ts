@@ -35,7 +35,8 @@ for (const name of names) {
 async function build(target: Target | null): Promise<void> {
   const outfile = join(root, values.out, target === null ? 'sallyport' : `sallyport-${target}`)
   const result = await Bun.build({
-    entrypoints: [join(root, values.entry)],
+    // The thread that checks long files is found by this path (src/process/check-apart.ts).
+    entrypoints: [join(root, values.entry), join(root, 'src/process/check-thread.ts')],
     root,
     target: 'bun',
     format: 'esm',
@@ -55,8 +56,8 @@ async function build(target: Target | null): Promise<void> {
   })
   for (const message of result.logs) console.error(String(message))
   if (!result.success) process.exit(1)
-  // The map is inside the executable; Bun leaves a copy beside it.
-  rmSync(`${outfile}.map`, { force: true })
+  // The maps are inside the executable; Bun leaves copies beside it.
+  for (const copy of [`${outfile}.map`, join(root, values.out, 'check-thread.js.map')]) rmSync(copy, { force: true })
   chmodSync(outfile, 0o755)
   console.error(`build: ${outfile.slice(root.length + 1)}, ${(statSync(outfile).size / 1e6).toFixed(0)} MB`)
 }

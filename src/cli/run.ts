@@ -1,5 +1,4 @@
 import { resolve } from 'node:path'
-import { loadConfig } from '../config/load.ts'
 import { EXIT, parseArguments } from '../console/args.ts'
 import { type Io, processIo } from '../console/io.ts'
 import { liftRequestLimit, realPorts } from '../console/process.ts'
@@ -7,7 +6,7 @@ import { processTerminal, type Terminal } from '../console/terminal.ts'
 import { versionText } from '../console/version.ts'
 import { runImport } from '../import/run.ts'
 import type { RunningServer } from '../process/serve.ts'
-import { reportStart, startHere } from '../process/start.ts'
+import { loadFirst, reportStart, startHere } from '../process/start.ts'
 import { countWorkers, runSupervisor } from '../process/supervise.ts'
 import { readWorkerRole, runWorker } from '../process/worker.ts'
 import { runBackup } from './backup.ts'
@@ -122,9 +121,9 @@ async function runServe(options: readonly string[], argv: readonly string[], io:
   liftRequestLimit(argv, realPorts(io).log)
   const role = readWorkerRole(io)
   if (role !== null) return runWorker(role, config, io)
-  const loaded = loadConfig(resolve(config), { ...io, now: Date.now })
+  const loaded = await loadFirst(config, realPorts(io))
   const workers = countWorkers(loaded)
-  if (workers > 1) return runSupervisor({ configPath: config, workers, argv, io })
+  if (workers > 1) return runSupervisor({ configPath: config, workers, loaded, argv, io })
   let server: RunningServer
   try {
     server = startHere(config, io, loaded)

@@ -4,17 +4,24 @@ import { freezeDeep } from '../base/freeze.ts'
 import { type CheckResult, checkConfig } from './check.ts'
 import { type Sources, whyUnreadable } from './text/substitute.ts'
 
+type Refused = Extract<CheckResult, { ok: false }>
+
 /**
  * The routes.toml at a path, checked. A file that cannot be read is one diagnostic, `file.unreadable`.
  *
  * `shownAs` is how diagnostics name the file, where that is not the path itself. Never throws.
  */
 export function loadConfig(path: string, sources: Sources, shownAs = path): CheckResult {
-  let text: string
+  const text = readConfig(path, sources, shownAs)
+  return typeof text === 'string' ? checkConfig(text, { ...sources, file: resolve(path), shownAs }) : text
+}
+
+/** The text of the file, unchecked; or why there is none. Never throws. */
+export function readConfig(path: string, sources: Pick<Sources, 'readText'>, shownAs = path): string | Refused {
   try {
-    text = sources.readText(path)
+    return sources.readText(path)
   } catch (error) {
-    return freezeDeep<CheckResult>({
+    return freezeDeep<Refused>({
       ok: false,
       fingerprint: sha256(''),
       text: '',
@@ -34,5 +41,4 @@ export function loadConfig(path: string, sources: Sources, shownAs = path): Chec
       ],
     })
   }
-  return checkConfig(text, { ...sources, file: resolve(path), shownAs })
 }

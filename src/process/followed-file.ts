@@ -1,11 +1,12 @@
 import { GateError } from '../base/errors.ts'
 import type { LevelledLog } from '../base/log.ts'
 import type { Ports } from '../base/ports.ts'
-import { loadConfig } from '../config/load.ts'
+import type { CheckResult } from '../config/check.ts'
 import type { Config } from '../config/types/config.ts'
 import { createLive, type Loaded } from '../server/config/reload.ts'
-import { type FileWatch, watchFiles } from '../server/config/watch.ts'
+import { watchFiles } from '../server/config/watch.ts'
 import type { ConfigState } from '../server/observe/admin.ts'
+import { type LoadOptions, loadFile } from './load-file.ts'
 import { refuse, tellRefused, tellTakenOver, tellWarnings } from './reload-log.ts'
 
 /** routes.toml as a supervisor needs it: checked, not compiled. */
@@ -24,39 +25,38 @@ export interface FollowedFile {
   close(): void
 }
 
+/** What following a file takes; a long one is checked as `checkApart` does it. */
+type FollowPorts = Pick<Ports, 'readText' | 'readBytes' | 'env' | 'now'> &
+  Pick<LoadOptions, 'checkApart'> & { readonly log: LevelledLog }
+
 /**
- * Reads the file, says in the log what is to be said of it, now and whenever it changes, and keeps the log at the level it asks for.
+ * Says in the log what is to be said of the file that was `loaded`, reads it whenever it changes, and keeps the log at the level it asks for.
  *
  * `onChange` is called after each time that a watch has it read again. Throws `config.invalid` with the rendered mistakes.
  */
-export function followFile(
-  path: string,
-  ports: Pick<Ports, 'readText' | 'readBytes' | 'env' | 'now'> & { readonly log: LevelledLog },
-  onChange: () => void,
-): FollowedFile {
+export function followFile(path: string, ports: FollowPorts, onChange: () => void, loaded: CheckResult): FollowedFile {
   const { log } = ports
-  let watching: FileWatch | null = null
-  const load = () => {
-    const loaded = loadFile(path, ports)
-    watching?.follow(loaded.files)
-    return loaded
-  }
-  const first = load()
+  const closing = new AbortController()
+  const first = toTake(path, loaded)
   if (!first.ok) throw new GateError('config.invalid', first.refusal.trimEnd())
   log.setLevel(first.snapshot.config.server.logLevel)
   tellWarnings(log, first.warnings)
   const live = createLive({
     initial: first.snapshot,
     now: ports.now,
-    load,
+    load() {
+      const checked = loadFile(path, { ...ports, signal: closing.signal })
+      return checked instanceof Promise ? checked.then(result => toTake(path, result)) : toTake(path, checked)
+    },
+    onRead: ({ files }) => watching.follow(files),
     onChange({ snapshot: { config }, warnings }, previous) {
       log.setLevel(config.server.logLevel)
       tellTakenOver(log, { config, warnings }, previous.config)
     },
     onRefuse: refusal => tellRefused(log, refusal),
   })
-  watching = watchFiles(first.files, () => {
-    live.reload()
+  const watching = watchFiles(first.files, () => {
+    void live.reload()
     onChange()
   })
   return {
@@ -73,13 +73,16 @@ export function followFile(
       }
     },
     reload: () => void live.reload(),
-    close: () => watching?.close(),
+    close() {
+      watching.close()
+      live.close()
+      closing.abort()
+    },
   }
 }
 
-function loadFile(path: string, ports: Pick<Ports, 'readText' | 'readBytes' | 'env'>): Loaded<CheckedFile> {
-  const loaded = loadConfig(path, ports)
-  if (!loaded.ok) return refuse(path, loaded)
-  const { fingerprint, config, text, warnings } = loaded
-  return { ok: true, snapshot: { fingerprint, config, text }, files: [path, ...loaded.files], warnings }
+function toTake(path: string, checked: CheckResult): Loaded<CheckedFile> {
+  if (!checked.ok) return refuse(path, checked)
+  const { fingerprint, config, text, files, warnings } = checked
+  return { ok: true, snapshot: { fingerprint, config, text }, files: [path, ...files], warnings }
 }

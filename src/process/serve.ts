@@ -2,6 +2,7 @@ import { resolve } from 'node:path'
 import { randomToken } from '../base/bytes.ts'
 import { errorFacts, GateError } from '../base/errors.ts'
 import type { LevelledLog } from '../base/log.ts'
+import type { MaybePromise } from '../base/maybe-promise.ts'
 import type { Log, Ports } from '../base/ports.ts'
 import type { CheckResult } from '../config/check.ts'
 import { loadConfig } from '../config/load.ts'
@@ -14,15 +15,14 @@ import { createWholeBodies } from '../proxy/body/whole.ts'
 import { createClientIdle } from '../proxy/lifetime/client-idle.ts'
 import { openDeadlines } from '../proxy/lifetime/deadlines.ts'
 import { createExchanges } from '../proxy/lifetime/exchanges.ts'
-import { createUpstreamPool, type UpstreamPool } from '../proxy/upstream/upstream.ts'
+import { createUpstreamPool } from '../proxy/upstream/upstream.ts'
 import { GOING_AWAY } from '../proxy/websocket/close-codes.ts'
 import { createWebSocketRelay } from '../proxy/websocket/relay.ts'
 import { type AcmeTimers, createAcme } from '../server/acme/acme.ts'
 import { certificateGauges, watchExpiry } from '../server/acme/expiry.ts'
-import { compileSnapshot } from '../server/config/compile.ts'
-import { createLive, type Loaded } from '../server/config/reload.ts'
+import { createLive, type Loaded, type Reloaded } from '../server/config/reload.ts'
 import { type Snapshot, upstreamsOf } from '../server/config/snapshot.ts'
-import { type FileWatch, watchFiles } from '../server/config/watch.ts'
+import { watchFiles } from '../server/config/watch.ts'
 import { createAccessTokens } from '../server/credentials/access-tokens.ts'
 import { createPasswords } from '../server/credentials/passwords.ts'
 import { type Fronts, openFronts } from '../server/listen/fronts.ts'
@@ -41,10 +41,12 @@ import { openRecheck } from '../server/request/recheck.ts'
 import { createRespond } from '../server/request/refusal/respond.ts'
 import { askProviders } from '../session/ask.ts'
 import { limitsOf } from '../session/life.ts'
+import type { CheckApart } from './check-apart.ts'
 import { usualStallMemory } from './memory.ts'
 import { poolSizeOf } from './pool-size.ts'
-import { refuse, tellRefused, tellTakenOver, tellWarnings } from './reload-log.ts'
+import { tellRefused, tellTakenOver, tellWarnings } from './reload-log.ts'
 import { openSessionState } from './session-state.ts'
+import { createSnapshots } from './snapshots.ts'
 import { spareMemory } from './spare-memory.ts'
 
 /** What a server needs from outside. */
@@ -52,6 +54,8 @@ export interface ServeOptions {
   readonly configPath: string
   /** The file as it was just read, where whoever starts has read it already: ten thousand routes take a second. */
   readonly loaded?: CheckResult
+  /** How a long file is checked when it has changed, so that requests need not wait for it; absent: as any other. */
+  readonly checkApart?: CheckApart
   readonly ports: Omit<Ports, 'log'> & { readonly log: LevelledLog }
   /** Where access records go, in batches of whole lines. */
   readonly writeAccess: (lines: string) => void
@@ -97,8 +101,8 @@ export interface RunningServer {
   readonly sources: AdminSources
   /** What this process alone knows, for the other workers. */
   view(): ProcessView
-  /** Reads the file again; answers what happened. */
-  reload(): 'changed' | 'same' | 'refused'
+  /** Reads the file again; answers what happened, for a long file later. */
+  reload(): MaybePromise<Reloaded>
   /** Takes no new requests, lets those in flight finish for `drain` at most, and closes everything. */
   stop(): Promise<void>
 }
@@ -114,13 +118,14 @@ export function startServer(options: ServeOptions): RunningServer {
   const configPath = resolve(options.configPath)
   const upstreams = createUpstreamPool(ports)
   const pool = createProviderPool(ports)
-  let watching: FileWatch | null = null
-  const load = (): Loaded => {
-    const loaded = compileLoaded(configPath, loadConfig(configPath, ports), upstreams)
-    watching?.follow(loaded.files)
-    return loaded
-  }
-  const first = compileLoaded(configPath, options.loaded ?? loadConfig(configPath, ports), upstreams)
+  const closing = new AbortController()
+  const snapshots = createSnapshots(configPath, {
+    ...ports,
+    upstreams,
+    checkApart: options.checkApart,
+    signal: closing.signal,
+  })
+  const first = snapshots.of(options.loaded ?? loadConfig(configPath, ports))
   if (!first.ok) throw new GateError('config.invalid', first.refusal.trimEnd())
   const { config } = first.snapshot
   ports.log.setLevel(config.server.logLevel)
@@ -145,7 +150,8 @@ export function startServer(options: ServeOptions): RunningServer {
   const live = createLive({
     initial: first.snapshot,
     now: ports.now,
-    load,
+    load: snapshots.load,
+    onRead: ({ files }) => watching.follow(files),
     onChange: takeOver,
     onRefuse(refusal) {
       metrics.reloadsRefused++
@@ -287,11 +293,7 @@ export function startServer(options: ServeOptions): RunningServer {
     everyMs: options.recheckMs,
   })
   const expiry = watchExpiry(() => live.current.config.tls?.certificates ?? [], { now: ports.now, log: fileLog })
-  watching = watchFiles(first.files, reload)
-
-  function reload(): 'changed' | 'same' | 'refused' {
-    return live.reload()
-  }
+  const watching = watchFiles(first.files, () => void live.reload())
 
   function takeOver({ snapshot: next, warnings }: Extract<Loaded, { ok: true }>, previous: Snapshot): void {
     metrics.reloads++
@@ -313,10 +315,12 @@ export function startServer(options: ServeOptions): RunningServer {
     config,
     sources,
     view: ownView,
-    reload,
+    reload: live.reload,
     async stop() {
       isDraining = true
-      watching?.close()
+      watching.close()
+      live.close()
+      closing.abort()
       recheck.close()
       expiry.close()
       acme.close()
@@ -331,12 +335,6 @@ export function startServer(options: ServeOptions): RunningServer {
       await sessions.close()
     },
   }
-}
-
-function compileLoaded(path: string, loaded: CheckResult, upstreams: UpstreamPool): Loaded {
-  if (!loaded.ok) return refuse(path, loaded)
-  const snapshot = compileSnapshot(loaded.config, loaded.fingerprint, upstreams)
-  return { ok: true, snapshot, files: [path, ...loaded.files], warnings: loaded.warnings }
 }
 
 /** A name in Via that no other gate has, so that one's own requests are recognised when they come back. */

@@ -1,9 +1,11 @@
 import { errorFacts, GateError } from '../base/errors.ts'
-import type { Log } from '../base/ports.ts'
+import type { Log, Ports } from '../base/ports.ts'
 import type { CheckResult } from '../config/check.ts'
 import type { Io } from '../console/io.ts'
 import { realPorts } from '../console/process.ts'
 import { versionText } from '../console/version.ts'
+import { checkInThread } from './check-apart.ts'
+import { loadFile } from './load-file.ts'
 import { type RunningServer, startServer } from './serve.ts'
 
 /**
@@ -13,7 +15,13 @@ import { type RunningServer, startServer } from './serve.ts'
 export function startHere(configPath: string, io: Io, loaded?: CheckResult): RunningServer {
   const ports = realPorts(io)
   catchStrays(ports.log)
-  const server = startServer({ configPath, ports, writeAccess: io.stdout, ...(loaded === undefined ? {} : { loaded }) })
+  const server = startServer({
+    configPath,
+    ports,
+    writeAccess: io.stdout,
+    checkApart: checkInThread,
+    ...(loaded === undefined ? {} : { loaded }),
+  })
   tellListening(ports.log, {
     on: server.addresses.join(', '),
     https: server.secureAddresses.join(', ') || null,
@@ -22,6 +30,11 @@ export function startHere(configPath: string, io: Io, loaded?: CheckResult): Run
     config: configPath,
   })
   return server
+}
+
+/** The file that this process is to serve, checked; a long one without leaving behind what that takes. */
+export async function loadFirst(configPath: string, ports: Ports): Promise<CheckResult> {
+  return loadFile(configPath, { ...ports, checkApart: checkInThread })
 }
 
 /** Logs what nobody caught. Bun ends the process for a throw in a timer or a WebSocket handler that nobody listens for. */

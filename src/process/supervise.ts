@@ -4,6 +4,7 @@ import type { Io } from '../console/io.ts'
 import { ownCommand, ownEnvironment, realPorts } from '../console/process.ts'
 import { addressText, listen } from '../server/listen/listen.ts'
 import { openAdmin } from '../server/observe/admin.ts'
+import { checkInThread } from './check-apart.ts'
 import { type FollowedFile, followFile } from './followed-file.ts'
 import { createPoolSources } from './pool-admin.ts'
 import { poolSizeOf } from './pool-size.ts'
@@ -15,6 +16,8 @@ import { createWorkerPool, type WorkerPool } from './worker-pool.ts'
 export interface SupervisorOptions {
   readonly configPath: string
   readonly workers: number
+  /** The file as it was just read. */
+  readonly loaded: CheckResult
   /** The program's arguments, for the workers too. */
   readonly argv: readonly string[]
   readonly io: Io
@@ -43,7 +46,8 @@ export async function runSupervisor(options: SupervisorOptions): Promise<number>
   let isUp = false
   try {
     // Each worker watches the file as well; told, all of them have it at once.
-    const followed = followFile(options.configPath, ports, () => pool.reload())
+    const { configPath, loaded } = options
+    const followed = followFile(configPath, { ...ports, checkApart: checkInThread }, () => pool.reload(), loaded)
     file = followed
     const { server, tls } = followed.current.config
     const pool = openWorkerPool(options, ports, () => followed.current.text)

@@ -2,8 +2,9 @@ import { GateError } from '../base/errors.ts'
 import type { Log } from '../base/ports.ts'
 import type { Io } from '../console/io.ts'
 import { realPorts } from '../console/process.ts'
+import { checkInThread } from './check-apart.ts'
 import { type RunningServer, startServer, type WorkerPart } from './serve.ts'
-import { catchStrays, reportStart } from './start.ts'
+import { catchStrays, loadFirst, reportStart } from './start.ts'
 import { parseOrder, type Question, type Report } from './worker-messages.ts'
 import { createOthers } from './worker-others.ts'
 
@@ -37,18 +38,21 @@ export async function runWorker(role: WorkerRole, configPath: string, io: Io): P
   catchStrays(ports.log)
   const inForce = await Bun.stdin.text()
   const worker: WorkerPart = { ...role, fileLog: hushed(ports.log), askOthers: createOthers() }
-  const start = (readText: Io['readText']) =>
-    startServer({ configPath, ports: { ...ports, readText }, writeAccess: io.stdout, worker })
+  const start = async (readText: Io['readText']) => {
+    const own = { ...ports, readText }
+    const loaded = await loadFirst(configPath, own)
+    return startServer({ configPath, ports: own, writeAccess: io.stdout, worker, loaded, checkApart: checkInThread })
+  }
   let server: RunningServer
   try {
     try {
-      server = start(ports.readText)
+      server = await start(ports.readText)
     } catch (error) {
       if (!(error instanceof GateError) || error.code !== 'config.invalid' || inForce === '') throw error
       let isStarting = true
-      server = start(path => (isStarting && path === configPath ? inForce : ports.readText(path)))
+      server = await start(path => (isStarting && path === configPath ? inForce : ports.readText(path)))
       isStarting = false
-      server.reload()
+      void server.reload()
     }
   } catch (error) {
     reportStart(error, io)

@@ -1,12 +1,12 @@
 import { describe, expect, test } from 'bun:test'
-import { freezeDeep, freezeShared } from '../../src/base/freeze.ts'
+import { createShared, freezeDeep } from '../../src/base/freeze.ts'
 
 /** A value with every kind of part. */
 const made = () => ({ list: [{ a: 1 }, { a: 1 }], map: new Map([['key', { b: ['x'] }]]), text: 'x', none: null })
 
 describe.each([
   ['freezeDeep', freezeDeep],
-  ['freezeShared', freezeShared],
+  ['createShared', createShared()],
 ] as const)('%s', (_, freeze) => {
   test('nothing of it can be written any more, and it says what it said', () => {
     const value = freeze(made())
@@ -31,7 +31,8 @@ describe.each([
 })
 
 test('parts that say the same are one, and no others', () => {
-  const value = freezeShared({
+  const share = createShared()
+  const value = share({
     one: { a: [1, '2'] },
     same: { a: [1, '2'] },
     text: { a: ['1', '2'] },
@@ -47,4 +48,5 @@ test('parts that say the same are one, and no others', () => {
   expect(value.text).toEqual({ a: ['1', '2'] })
   expect(value.joined).toEqual({ a: ['1,2'] })
   expect(value.pattern[0]).not.toBe(value.pattern[1] as RegExp)
+  expect<unknown>(share({ a: [1, '2'] })).toBe(value.one)
 })

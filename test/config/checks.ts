@@ -56,7 +56,10 @@ export function check(text: string, { env = {}, files = {}, now }: World = {}): 
     readBytes: path => Buffer.from(contentOf(path)),
     ...(now === undefined ? {} : { now }),
   }
-  return checkConfig(text, options)
+  const result = checkConfig(text, options)
+  // A long file is checked by a thread: what is said of any file comes out of it as it was.
+  expect(structuredClone(result)).toEqual(result)
+  return result
 }
 
 /** The Config of a fragment that must be good. */

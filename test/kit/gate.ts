@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import type { Ports } from '../../src/base/ports.ts'
 import { makeIdentity } from '../../src/identity/identity.ts'
 import { ownerOf } from '../../src/portal/replay/page-owner.ts'
+import type { CheckApart } from '../../src/process/check-apart.ts'
 import { type RunningServer, startServer } from '../../src/process/serve.ts'
 import { openSessionState } from '../../src/process/session-state.ts'
 import type { AcmeTimers } from '../../src/server/acme/acme.ts'
@@ -65,6 +66,8 @@ export interface GateOptions {
   readonly partingMs?: number
   /** How often certificates from an authority are looked after. */
   readonly acmeTimers?: AcmeTimers
+  /** How a long file is checked; as any other when absent. */
+  readonly checkApart?: CheckApart
 }
 
 /** A portal for plain HTTP with a provider that is never asked, for tests that bring their own sessions. */
@@ -127,6 +130,7 @@ export async function startGate(toml: string, options: GateOptions = {}): Promis
         log: recordedLog(now, log),
       },
       ...(options.recheckMs === undefined ? {} : { recheckMs: options.recheckMs }),
+      ...(options.checkApart === undefined ? {} : { checkApart: options.checkApart }),
       ...(options.acmeTimers === undefined ? {} : { acmeTimers: options.acmeTimers }),
       ...(options.partingMs === undefined ? {} : { partingMs: options.partingMs }),
       ...(options.idleTimeoutS === undefined ? {} : { idleTimeoutS: options.idleTimeoutS }),

@@ -1,4 +1,5 @@
 import { compileNetworks } from '../../base/net.ts'
+import { eachInSteps, finish, type Steps } from '../../base/steps.ts'
 import type { Config } from '../../config/types/config.ts'
 import type { PortalConfig } from '../../config/types/portals.ts'
 import type { ProviderConfig } from '../../config/types/providers.ts'
@@ -14,7 +15,7 @@ import { identityRuleNames } from '../../proxy/fields/rules.ts'
 import { compileAnswer } from '../../proxy/local/answer.ts'
 import type { UpstreamPool } from '../../proxy/upstream/upstream.ts'
 import { compileHostTable } from '../../route/hosts.ts'
-import { compileRouteTable } from '../../route/table.ts'
+import { compileRouteTable, type TableEntry } from '../../route/table.ts'
 import type { Session } from '../../session/session.ts'
 import { liveFieldNames } from './live-fields.ts'
 import { compilePorts } from './own-ports.ts'
@@ -25,6 +26,14 @@ import type { GatePortal, GateRoute, Prepared, Snapshot, ToldFields } from './sn
  * Compiles a checked Config. No network, no disk; upstreams come from the pool, so that those that stay are the same ones.
  */
 export function compileSnapshot(config: Config, fingerprint: string, pool: UpstreamPool): Snapshot {
+  return finish(compileSteps(config, fingerprint, pool))
+}
+
+/** How many routes are compiled before something else has its turn: a few milliseconds' work. */
+const ROUTES_A_STEP = 250
+
+/** The same in steps, for files of thousands of routes. */
+export function* compileSteps(config: Config, fingerprint: string, pool: UpstreamPool): Steps<Snapshot> {
   const aged = new Set(config.routes.filter(looksAtAuthTime).map(route => route.portal))
   const keeping = new Set(config.routes.filter(route => route.keepPostsBytes !== null).map(route => route.portal))
   const trusted = trustedEmails(config.providers)
@@ -40,40 +49,47 @@ export function compileSnapshot(config: Config, fingerprint: string, pool: Upstr
     }),
   )
   const parts = createSharedParts(pool, portal => issuersOf(portal.config, config.providers))
-  const routes = config.routes.map(route => compileRoute(route, portals, parts))
+  const routes = yield* eachInSteps(config.routes, ROUTES_A_STEP, route => compileRoute(route, portals, parts))
   // Names of several labels below a wildcard have a part in what the routes are that serve them, and in no more.
   const deeper = routes.filter(route => !route.config.isOneLabel)
+  yield
   const hosts = portalsByHost(routes)
   for (const portal of portals.values()) if (portal.config.url !== null) hosts.set(portal.config.url.host, portal)
+  const portalTable = compileHostTable(hosts, portalsByHost(deeper))
+  yield
   const told = toldByHost(routes)
   for (const host of portalHosts(config)) told.set(host, told.get(host) ?? true)
+  const isTold = compileHostTable(told, toldByHost(deeper))
+  yield
+  const table = compileRouteTable(routes.map(tableEntry), portalHosts(config))
+  const names = yield* eachInSteps(config.routes, ROUTES_A_STEP, ownFieldNames)
   return Object.freeze({
     config,
     fingerprint,
     routes,
-    isTold: compileHostTable(told, toldByHost(deeper)),
-    table: compileRouteTable(
-      routes.map(route => {
-        const { host, path, isExact, isOneLabel, stripPrefix } = route.config
-        return { host, path, isExact, isOneLabel, stripPrefix, value: route }
-      }),
-      portalHosts(config),
-    ),
-    portals: compileHostTable(hosts, portalsByHost(deeper)),
+    isTold,
+    table,
+    portals: portalTable,
     wantsAccess: new Set(config.routes.flatMap(route => (passesAccess(route) ? (route.portal ?? []) : []))),
     trusted: compileNetworks(config.server.trustedProxies),
     rate: compileRate(config.server.rate, 'server'),
     redirectPort: config.tls?.redirectHttp === true ? config.tls.publicPort : null,
-    fateOf: compileFieldFates(
-      config.routes.flatMap(route => [
-        ...identityFieldNames(route.headers),
-        ...identityRuleNames(route.requestRules),
-        // Authorization is every application's own where it is not ours.
-        ...liveFieldNames(route).filter(name => name !== 'authorization'),
-      ]),
-      config.server.trustedFields,
-    ),
+    fateOf: compileFieldFates(new Set(names.flat()), config.server.trustedFields),
   })
+}
+
+function tableEntry(value: GateRoute): TableEntry<GateRoute> {
+  const { host, path, isExact, isOneLabel, stripPrefix } = value.config
+  return { host, path, isExact, isOneLabel, stripPrefix, value }
+}
+
+/** The fields by which a route tells its application who is there. Authorization is every application's own where it is not ours. */
+function ownFieldNames(route: RouteConfig): readonly string[] {
+  return [
+    ...identityFieldNames(route.headers),
+    ...identityRuleNames(route.requestRules),
+    ...liveFieldNames(route).filter(name => name !== 'authorization'),
+  ]
 }
 
 /**

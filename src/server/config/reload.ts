@@ -1,3 +1,4 @@
+import type { MaybePromise } from '../../base/maybe-promise.ts'
 import type { Diagnostic } from '../../config/text/diagnostic.ts'
 import type { Config } from '../../config/types/config.ts'
 import type { Snapshot } from './snapshot.ts'
@@ -38,26 +39,87 @@ export type Loaded<S extends Versioned = Snapshot> =
 export interface Live<S extends Versioned = Snapshot> {
   readonly current: S
   readonly state: ReloadState
-  /** Reads the file and takes it over if it is good and different; answers what happened. */
-  reload(): 'changed' | 'same' | 'refused'
+  /**
+   * Reads the file and takes it over if it is good and different; answers what happened. One at a time: asked while one is under way,
+   * it reads once more after that, however often it was asked.
+   */
+  reload(): MaybePromise<Reloaded>
+  /** What is still being read is not taken over any more. */
+  close(): void
 }
+
+/** What one attempt to take over the file came to. */
+export type Reloaded = 'changed' | 'same' | 'refused'
 
 /**
  * Holds the current snapshot. A reload reads, checks and compiles everything first; taking over is one assignment, so that
  * no request ever sees half of a file. A refused file leaves the old one in force.
  *
- * `onChange` runs after the assignment; `onRefuse` once for each new refusal.
+ * `onRead` runs whatever comes of the file, before anything else; `onChange` after the assignment; `onRefuse` once for each new refusal.
  */
 export function createLive<S extends Versioned>(options: {
   readonly initial: S
   readonly now: () => number
-  readonly load: () => Loaded<S>
+  /** A promise for a file that takes a while; it is never asked again before that is settled. */
+  readonly load: () => MaybePromise<Loaded<S>>
+  readonly onRead: (loaded: Loaded<S>) => void
   readonly onChange: (next: Extract<Loaded<S>, { ok: true }>, previous: S) => void
   readonly onRefuse: (refusal: string) => void
 }): Live<S> {
   let current = options.initial
   const startedMs = options.now()
   let state: ReloadState = { atMs: startedMs, refusal: null, mistakes: [], inForceSinceMs: startedMs }
+  let isClosed = false
+  let underWay: Promise<Reloaded> | null = null
+  let next: Promise<Reloaded> | null = null
+
+  function settle(loaded: Loaded<S>): Reloaded {
+    if (isClosed) return 'same'
+    options.onRead(loaded)
+    if (!loaded.ok) {
+      const isNew = state.refusal !== loaded.refusal
+      state = { ...state, atMs: options.now(), refusal: loaded.refusal, mistakes: loaded.mistakes }
+      if (isNew) options.onRefuse(loaded.refusal)
+      return 'refused'
+    }
+    state = { ...state, atMs: options.now(), refusal: null, mistakes: [] }
+    if (loaded.snapshot.fingerprint === current.fingerprint) return 'same'
+    state = { ...state, inForceSinceMs: state.atMs }
+    const previous = current
+    current = loaded.snapshot
+    options.onChange(loaded, previous)
+    return 'changed'
+  }
+
+  async function settleLater(loading: Promise<Loaded<S>>): Promise<Reloaded> {
+    try {
+      return settle(await loading)
+    } catch (error) {
+      if (isClosed) return 'same'
+      throw error
+    } finally {
+      underWay = null
+    }
+  }
+
+  /** After the one under way, whatever came of it: what was saved since it read the file is read then, and only the last of it. */
+  async function reloadAfter(one: Promise<Reloaded>): Promise<Reloaded> {
+    await one.catch(() => undefined)
+    next = null
+    return reload()
+  }
+
+  function reload(): MaybePromise<Reloaded> {
+    if (underWay !== null) {
+      next ??= reloadAfter(underWay)
+      return next
+    }
+    const loading = options.load()
+    if (!(loading instanceof Promise)) return settle(loading)
+    underWay = settleLater(loading)
+    return underWay
+  }
+
   return {
     get current() {
       return current
@@ -65,21 +127,9 @@ export function createLive<S extends Versioned>(options: {
     get state() {
       return state
     },
-    reload() {
-      const loaded = options.load()
-      if (!loaded.ok) {
-        const isNew = state.refusal !== loaded.refusal
-        state = { ...state, atMs: options.now(), refusal: loaded.refusal, mistakes: loaded.mistakes }
-        if (isNew) options.onRefuse(loaded.refusal)
-        return 'refused'
-      }
-      state = { ...state, atMs: options.now(), refusal: null, mistakes: [] }
-      if (loaded.snapshot.fingerprint === current.fingerprint) return 'same'
-      state = { ...state, inForceSinceMs: state.atMs }
-      const previous = current
-      current = loaded.snapshot
-      options.onChange(loaded, previous)
-      return 'changed'
+    reload,
+    close() {
+      isClosed = true
     },
   }
 }

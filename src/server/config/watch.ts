@@ -3,7 +3,7 @@ import { dirname } from 'node:path'
 
 /** Pairs with `close`. */
 export interface FileWatch {
-  /** Watches these files from now on, instead of those before. */
+  /** Watches these files from now on, instead of those before; calls once more where they are others, since they may have changed before that. */
   follow(paths: readonly string[]): void
   close(): void
 }
@@ -31,6 +31,10 @@ export function watchFiles(paths: readonly string[], onChange: () => void): File
     const now = stampsOf(followed)
     if (now === stamps) return
     stamps = now
+    callSoon()
+  }
+
+  function callSoon(): void {
     if (pending !== null) clearTimeout(pending)
     pending = setTimeout(() => {
       pending = null
@@ -46,6 +50,7 @@ export function watchFiles(paths: readonly string[], onChange: () => void): File
 
   function follow(next: readonly string[]): void {
     if (next.join('\n') === followed.join('\n')) return
+    if (followed.length > 0) callSoon()
     close()
     followed = next
     stamps = stampsOf(followed)

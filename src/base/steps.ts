@@ -1,0 +1,28 @@
+/** Work that may be put aside where it yields; what it comes to is what it returns. */
+export type Steps<T> = Generator<void, T>
+
+/** Does all of it at once. */
+export function finish<T>(steps: Steps<T>): T {
+  let step = steps.next()
+  while (step.done !== true) step = steps.next()
+  return step.value
+}
+
+/** Does it step by step, with a turn of the event loop before each, so that whatever waits meanwhile is not kept waiting for long. */
+export async function finishInTurns<T>(steps: Steps<T>): Promise<T> {
+  for (;;) {
+    await new Promise(resolve => setImmediate(resolve))
+    const step = steps.next()
+    if (step.done === true) return step.value
+  }
+}
+
+/** What is made of each value, with a step for so many of them. */
+export function* eachInSteps<A, B>(values: readonly A[], size: number, make: (value: A) => B): Steps<B[]> {
+  const made: B[] = []
+  for (const value of values) {
+    if (made.length > 0 && made.length % size === 0) yield
+    made.push(make(value))
+  }
+  return made
+}

@@ -1,0 +1,15 @@
+import { parentPort } from 'node:worker_threads'
+import { checkConfig } from '../config/check.ts'
+import { readBytes, readText } from '../console/read-file.ts'
+
+/** What a thread is asked: the text of a file, and its absolute path. It answers a CheckResult. */
+export interface CheckQuestion {
+  readonly text: string
+  readonly file: string
+}
+
+// A file of thousands of routes is checked in a thread of its own, which ends with all that it needed for it.
+parentPort?.on('message', ({ text, file }: CheckQuestion) => {
+  const env = (name: string) => process.env[name]
+  parentPort?.postMessage(checkConfig(text, { file, readText, readBytes, env, now: Date.now }))
+})

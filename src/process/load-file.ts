@@ -1,0 +1,39 @@
+import { errorFacts } from '../base/errors.ts'
+import type { MaybePromise } from '../base/maybe-promise.ts'
+import type { Log } from '../base/ports.ts'
+import { type CheckResult, checkConfig } from '../config/check.ts'
+import { readConfig } from '../config/load.ts'
+import type { Sources } from '../config/text/substitute.ts'
+import type { CheckApart } from './check-apart.ts'
+
+/** From how many characters on a file is worth a thread: some 250 routes, a tenth of a second's work. */
+const LONG = 65_536
+
+export interface LoadOptions extends Sources {
+  readonly log: Log
+  /** How a long file is checked; absent: as every other, here and now. */
+  readonly checkApart?: CheckApart | undefined
+  /** Gives up what is being checked. */
+  readonly signal?: AbortSignal
+}
+
+/**
+ * The file at an absolute path, checked: here and now, or for a long one a promise. Where no thread can be had, it is checked here all the same.
+ *
+ * Rejects when it is given up.
+ */
+export function loadFile(path: string, options: LoadOptions): MaybePromise<CheckResult> {
+  const { checkApart, signal, log } = options
+  const text = readConfig(path, options)
+  if (typeof text !== 'string') return text
+  const checkHere = () => checkConfig(text, { ...options, file: path })
+  if (checkApart === undefined || text.length < LONG) return checkHere()
+  return checkApart(text, path, signal).catch((error: unknown) => {
+    signal?.throwIfAborted()
+    log.warn(
+      'The file could not be checked in a thread of its own, and so nothing was answered meanwhile',
+      errorFacts(error),
+    )
+    return checkHere()
+  })
+}
