@@ -1,4 +1,5 @@
 import type { HeaderPreset } from '../../config/types/identity.ts'
+import { REQUEST_HOP_BY_HOP } from './hop-by-hop.ts'
 import { saysWho } from './other-gates.ts'
 
 /**
@@ -47,20 +48,6 @@ export const PROVIDER_FIELDS: Readonly<Record<HeaderPreset, string | null>> = {
   'x-auth-request': 'x-auth-request-provider',
   remote: 'remote-provider',
 }
-
-/** Fields that end at this hop (RFC 9110 §7.6.1, RFC 9112 §9.6 and §7.1.2). */
-const HOP_BY_HOP: readonly string[] = [
-  'connection',
-  'keep-alive',
-  'proxy-connection',
-  'proxy-authenticate',
-  'proxy-authorization',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-  'http2-settings',
-]
 
 /** What proxies tell about the client: ours alone to say. */
 const FORWARDING = [
@@ -136,7 +123,7 @@ export function compileFieldFates(
   for (const fields of Object.values(PRESETS)) for (const field of fields) told.add(foldName(field.name))
   for (const name of Object.values(PROVIDER_FIELDS)) if (name !== null) told.add(foldName(name))
   for (const name of ownNames) told.add(foldName(name))
-  const ended = new Set<string>([...HOP_BY_HOP, ...REWRITTEN].map(foldName))
+  const ended = new Set<string>([...REQUEST_HOP_BY_HOP, ...REWRITTEN].map(foldName))
   const forwarding = new Set<string>(FORWARDING.map(foldName))
   const rewritten = new Set(REWRITTEN)
   const overrides = new Set(METHOD_OVERRIDES)

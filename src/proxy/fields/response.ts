@@ -1,8 +1,9 @@
 import { GateError } from '../../base/errors.ts'
 import { HOST_WIDE } from '../../config/values/headers.ts'
 import { setsOwnCookie } from '../../session/cookie.ts'
+import { ANSWER_HOP_BY_HOP } from './hop-by-hop.ts'
 
-/** How far the answers of a route's application may bounds. */
+/** How far the answers of a route's application may act. */
 export interface AnswerBounds {
   /** Fields that act on the whole host and pass all the same, in lower case. */
   readonly passed: ReadonlySet<string>
@@ -23,11 +24,7 @@ type Concern = 'hop' | 'connection' | 'coding' | 'cookies' | 'host' | 'scope'
 const CONCERNS: ReadonlyMap<string, Concern> = new Map<string, Concern>([
   ['connection', 'connection'],
   ['transfer-encoding', 'coding'],
-  ['keep-alive', 'hop'],
-  ['proxy-connection', 'hop'],
-  ['proxy-authenticate', 'hop'],
-  ['trailer', 'hop'],
-  ['upgrade', 'hop'],
+  ...ANSWER_HOP_BY_HOP.map((name): [string, Concern] => [name, 'hop']),
   ['set-cookie', 'cookies'],
   ...HOST_WIDE.map((name): [string, Concern] => [name.toLowerCase(), 'host']),
   ['service-worker-allowed', 'scope'],
