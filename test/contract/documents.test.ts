@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { COMMANDS } from '../../src/cli/help/commands.ts'
 import { TOPICS } from '../../src/cli/help/topics.ts'
+import { ENDPOINTS } from '../../src/portal/endpoints.ts'
 
 const ROOT = join(import.meta.dir, '../..')
 const README = 'README.md'
@@ -112,6 +113,16 @@ test('the README has its pictures in light and dark, each small, with words for 
     expect([file, bytes.subarray(0, 8).toString('latin1')]).toEqual([file, '\x89PNG\r\n\x1a\n'])
     expect([file, bytes.length]).toEqual([file, Math.min(bytes.length, MAX_PICTURE_BYTES)])
   }
+})
+
+test('docs/pages.md tells of every address of our own, and of none that is not there', () => {
+  const rows = read('docs/pages.md')
+    .split('\n')
+    .filter(line => line.startsWith('| `/.sallyport/'))
+  const told = rows.flatMap(row =>
+    [...(row.split(' | ')[0] ?? '').matchAll(/`\/\.sallyport\/([^`…]*)…?`/g)].map(([, page = '']) => page),
+  )
+  expect(told.sort()).toEqual([...ENDPOINTS.map(({ page }) => page), 'icons/'].sort())
 })
 
 test('every chapter begins with its title and a sentence that says what it is about', () => {
