@@ -120,6 +120,7 @@ describe.each(PROGRAMS)('sallyport help of %s', (_, program) => {
       expect(out).toMatch(new RegExp(`^ {2}${RegExp.escape(call)} +${RegExp.escape(about)}$`, 'm'))
     for (const { name, about } of TOPICS) expect(out).toContain(`\n  ${name.padEnd(17)}  ${about}\n`)
     expect(await sallyport('--help')).toEqual({ code, out, err })
+    expect(out.split('\n').filter(line => Bun.stringWidth(line) > 80)).toEqual([])
   })
 
   test.each(TOPICS.map(({ name, path }) => [name, path] as const))(

@@ -21,7 +21,7 @@ export function overview(): string {
   return `Sallyport: an authenticating reverse proxy. One executable, one routes.toml.
 
 ${list(COMMANDS.map(({ call, about }) => [call, about]))}
-"sallyport help COMMAND" shows a command's options, "sallyport help TOPIC" a chapter:
+"sallyport help COMMAND" shows its options, "sallyport help TOPIC" a chapter:
 
 ${list(TOPICS.map(({ name, about }) => [name, about]))}`
 }
