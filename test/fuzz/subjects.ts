@@ -1,10 +1,13 @@
 import type { Subject } from './subject.ts'
 import { answers } from './subjects/answers.ts'
+import { clientFrames } from './subjects/client-frames.ts'
 import { cookies } from './subjects/cookies.ts'
 import { forwarded } from './subjects/forwarded.ts'
 import { frames } from './subjects/frames.ts'
 import { hosts } from './subjects/hosts.ts'
+import { http2 } from './subjects/http2.ts'
 import { jwts } from './subjects/jwts.ts'
+import { logouts } from './subjects/logouts.ts'
 import { requests } from './subjects/requests.ts'
 import { targets } from './subjects/targets.ts'
 import { tickets } from './subjects/tickets.ts'
@@ -18,8 +21,11 @@ export const SUBJECTS: readonly Subject[] = [
   tickets,
   forwarded,
   jwts,
+  logouts,
   toml,
   frames,
+  clientFrames,
   requests,
+  http2,
   answers,
 ]

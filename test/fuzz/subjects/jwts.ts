@@ -1,39 +1,15 @@
-import { createPrivateKey, sign } from 'node:crypto'
-import { createLocalJWKSet } from 'jose'
 import { GateError } from '../../../src/base/errors.ts'
 import { verifyIdToken } from '../../../src/identity/id-token.ts'
+import { encode, KEYS, said, signed, tokenOf } from '../signing.ts'
 import { hold, type Subject, textOf } from '../subject.ts'
 
 const NOW_S = 1_800_000_000
 const [ISSUER, CLIENT, NONCE, ACCESS_TOKEN] = ['https://id.example', 'gate', 'nonce-1', 'access-1']
 
-/** A key for these tests alone. */
-const PUBLIC = {
-  kty: 'EC',
-  crv: 'P-256',
-  x: 'f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU',
-  y: 'x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0',
-}
-const PRIVATE = createPrivateKey({
-  key: { ...PUBLIC, d: 'jpsQnnGQmL-YBIffH1136cspYG6-0iY7X1fCE9-E9LI' },
-  format: 'jwk',
-})
-const KEYS = createLocalJWKSet({ keys: [{ ...PUBLIC, kid: 'one', alg: 'ES256', use: 'sig' }] })
-const keys = { get: async () => KEYS, refetch: async () => null }
-
 const HEADER = { alg: 'ES256', kid: 'one', typ: 'JWT' }
 const CLAIMS = { iss: ISSUER, aud: CLIENT, sub: 'ada', nonce: NONCE, iat: NOW_S, exp: NOW_S + 300 }
 
-const encode = (text: string | Uint8Array) => Buffer.from(text).toString('base64url')
-
-/** A token that the provider signed, whatever it says. */
-function signed(header: string, claims: string): string {
-  const head = `${encode(Buffer.from(header, 'latin1'))}.${encode(Buffer.from(claims, 'latin1'))}`
-  return `${head}.${encode(sign('sha256', Buffer.from(head), { key: PRIVATE, dsaEncoding: 'ieee-p1363' }))}`
-}
-
 const RIGHT = signed(JSON.stringify(HEADER), JSON.stringify(CLAIMS))
-const said = (header: object, claims: object) => `S${JSON.stringify(header)}\n${JSON.stringify(claims)}`
 
 /** `T` and a token as it comes, or `S`, a head and claims in JSON, which are signed well. */
 export const jwts: Subject = {
@@ -58,16 +34,13 @@ export const jwts: Subject = {
   maxBytes: 700,
   open: () => ({
     async attempt(input) {
-      const text = textOf(input)
-      const isOurs = text.startsWith('S')
-      const [header = '', ...rest] = text.slice(1).split('\n')
-      const token = isOurs ? signed(header, rest.join('\n')) : text.slice(1)
+      const { token, isOurs } = tokenOf(textOf(input))
       const expected = { issuer: ISSUER, clientId: CLIENT, algorithms: ['ES256', 'RS256'], nowMs: NOW_S * 1000 }
       try {
         const claims = await verifyIdToken(
           token,
           { ...expected, nonce: NONCE, accessToken: ACCESS_TOKEN },
-          keys,
+          KEYS,
           ISSUER,
         )
         checkAccepted(token, claims, isOurs)

@@ -44,7 +44,11 @@ export function headers(fields: readonly Field[], isLast: boolean, stream = 1): 
 /** A frame that came, without its payload. */
 export interface SeenFrame {
   readonly type: number
+  readonly flags: number
   readonly stream: number
+  readonly length: number
+  /** Why a stream or the connection was given up (RFC 9113 §7); null in all other frames. */
+  readonly code: number | null
 }
 
 /** A connection whose frames a test writes itself. */
@@ -72,8 +76,11 @@ export async function openHttp2Wire({ port, name, ca }: SecureOptions, localAddr
   const frames = () => {
     const found: SeenFrame[] = []
     for (let at = 0; at + 9 <= got.length && at + 9 + got.readUIntBE(at, 3) <= got.length; ) {
-      found.push({ type: got[at + 3] ?? -1, stream: got.readUInt32BE(at + 5) & 0x7fffffff })
-      at += 9 + got.readUIntBE(at, 3)
+      const [length, type, flags] = [got.readUIntBE(at, 3), got.readUInt8(at + 3), got.readUInt8(at + 4)]
+      const codeAt = type === FRAME.reset ? at + 9 : type === FRAME.goAway ? at + 13 : null
+      const code = codeAt === null ? null : got.readUInt32BE(codeAt)
+      found.push({ type, flags, stream: got.readUInt32BE(at + 5) & 0x7fffffff, length, code })
+      at += 9 + length
     }
     return found
   }
