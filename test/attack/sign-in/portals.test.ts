@@ -121,9 +121,9 @@ describe('a host that is given to another portal', () => {
     ]
     expect(await statuses()).toEqual([200, 401])
     other.save(routes('two'))
-    await eventually(async () => (await statuses()).join() === '401,200', 'the other portal is in force', 3000)
+    await eventually(async () => (await statuses()).join() === '401,200', 'the other portal is in force')
     other.save(routes())
-    await eventually(async () => (await statuses()).join() === '200,401', 'the first is in force again', 3000)
+    await eventually(async () => (await statuses()).join() === '200,401', 'the first is in force again')
   })
 })
 
@@ -181,7 +181,7 @@ ${more}`
       `[[routes]]\nhost = "auth.localhost"\npath = "/x"\nupstream = "http://127.0.0.1:${upstream.port}"\nallow = "public"\n`,
     ),
   )
-  await eventually(async () => (await at('auth.localhost'))[0] === 200, 'the route is in force', 3000)
+  await eventually(async () => (await at('auth.localhost'))[0] === 200, 'the route is in force')
   expect(await at('auth.localhost', '/y')).toEqual([404, false])
 })
 

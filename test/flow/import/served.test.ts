@@ -73,7 +73,7 @@ async function signInThrough(
     for await (const chunk of server.stderr) log += new TextDecoder().decode(chunk)
   })()
   try {
-    await eventually(() => log.includes('Sallyport is listening') || server.exitCode !== null, 'it listens', 10_000)
+    await eventually(() => log.includes('Sallyport is listening') || server.exitCode !== null, 'it listens')
     expect(server.exitCode === null || log).toBe(true)
     const browser = new BrowserLite({ hosts: { 'app.example.com': `127.0.0.1:${port}` } })
     const page = await browser.signIn('https://app.example.com/deep/link', 'ada')

@@ -41,7 +41,7 @@ test('a log that nobody reads any more costs no request, and the program still e
       response => response.status === 200,
       () => false,
     )
-  await eventually(answers, 'it answers', 10_000)
+  await eventually(answers, 'it answers')
   for (let count = 0; count < 300; count++) expect((await ask(port)).status).toBe(200)
   expect((await ask(port, '/', 'nowhere.example')).status).toBe(404)
   process.kill(Number(readFileSync(join(folder.path, 'pid'), 'utf8')), 'SIGTERM')

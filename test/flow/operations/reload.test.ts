@@ -126,7 +126,7 @@ describe('a bad save', () => {
     expect(gate.log.some(line => line.includes('upstrem'))).toBe(true)
     expect(await status(gate, 'a.example')).toBe(200)
     gate.save(route('b.example', 'public'))
-    await eventually(async () => (await status(gate, 'b.example')) === 200, 'the mended file is in force', 2000)
+    await eventually(async () => (await status(gate, 'b.example')) === 200, 'the mended file is in force')
     expect((await adminConfig(gate)).refused).toBeNull()
   })
 
@@ -143,7 +143,7 @@ describe('a bad save', () => {
     await Bun.sleep(300)
     expect(await status(gate, 'a.example')).toBe(200)
     writeFileSync(gate.configPath, text.replace('a.example', 'b.example'))
-    await eventually(async () => (await status(gate, 'b.example')) === 200, 'the file is back', 3000)
+    await eventually(async () => (await status(gate, 'b.example')) === 200, 'the file is back')
   })
 })
 

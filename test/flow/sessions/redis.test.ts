@@ -110,7 +110,7 @@ describe('while the server is away', () => {
       if (round === 0) expect(await status(gate, 'app.example', unknown.cookie)).toBe(503)
       expect(await status(gate, 'app.example')).toBe(401)
       await valkey.start()
-      await eventually(() => gate.log.filter(line => line.includes(BACK)).length > round, 'it is back', 10_000)
+      await eventually(() => gate.log.filter(line => line.includes(BACK)).length > round, 'it is back')
       expect(await status(gate, 'app.example', unknown.cookie)).toBe(200)
       expect(await status(gate, 'app.example', known.cookie)).toBe(200)
     }
@@ -140,7 +140,7 @@ describe('while the server is away', () => {
     expect(isAnswered).toBe(false)
     expect(await waiting).toBe(503)
     valkey.thaw()
-    await eventually(async () => (await status(gate, 'app.example', unknown.cookie)) === 200, 'it heals', 10_000)
+    await eventually(async () => (await status(gate, 'app.example', unknown.cookie)) === 200, 'it heals')
   }, 30_000)
 
   test('at the start, the gate starts', async () => {
@@ -150,7 +150,7 @@ describe('while the server is away', () => {
     expect(await status(gate, 'open.example')).toBe(200)
     await eventually(() => gate.log.some(line => line.includes(AWAY)), 'it is said')
     await valkey.start()
-    await eventually(() => gate.log.some(line => line.includes(BACK)), 'it is there', 10_000)
+    await eventually(() => gate.log.some(line => line.includes(BACK)), 'it is there')
     const { cookie } = await gate.signIn('app.example')
     expect(await status(gate, 'app.example', cookie)).toBe(200)
   }, 30_000)
@@ -163,7 +163,7 @@ describe('while the server is away', () => {
     await valkey.kill()
     await eventually(() => gate.log.some(line => line.includes(AWAY)), 'it is noticed')
     await valkey.start({ isEmpty: true })
-    await eventually(async () => (await status(gate, 'app.example', cookie)) === 401, 'it is asked again', 10_000)
+    await eventually(async () => (await status(gate, 'app.example', cookie)) === 401, 'it is asked again')
   }, 30_000)
 })
 

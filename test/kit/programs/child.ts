@@ -22,7 +22,7 @@ export interface ChildOptions {
   readonly toml: string
   readonly port: number
   readonly env?: Readonly<Record<string, string>>
-  /** How long it may take to listen; ten seconds, unless the machine is an emulated one. */
+  /** How long it may take to listen; as anything, unless the machine is an emulated one. */
   readonly patienceMs?: number
 }
 
@@ -68,7 +68,7 @@ export async function startChild(options: ChildOptions): Promise<Child> {
   await eventually(
     () => output.includes('Sallyport is listening') || child.exitCode !== null,
     'the program listens',
-    options.patienceMs ?? 10_000,
+    options.patienceMs,
   )
   if (child.exitCode !== null) throw new Error(`the program ended with ${child.exitCode}: ${output}`)
   return {

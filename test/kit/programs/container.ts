@@ -180,7 +180,7 @@ export async function runContainer({ config, root }: Image, options: ContainerOp
       return ''
     }
   }
-  await eventually(() => pidText().endsWith('\n') || child.exitCode !== null, 'the container starts', 10_000)
+  await eventually(() => pidText().endsWith('\n') || child.exitCode !== null, 'the container starts')
   const pid = Number(pidText())
   return {
     pid,

@@ -97,7 +97,7 @@ export async function startPebble(options: PebbleOptions, { isDown = false } = {
           answer => answer.ok,
           () => false,
         )
-      await eventually(isUp, `pebble answers: ${log}`, 10_000)
+      await eventually(isUp, `pebble answers: ${log}`)
     },
     async [Symbol.asyncDispose]() {
       await pebble.kill()

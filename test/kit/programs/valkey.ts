@@ -69,7 +69,7 @@ export async function startValkey({ password, tls }: ValkeyOptions = {}): Promis
       stdout: 'ignore',
       stderr: 'inherit',
     })
-    await eventually(async () => (await ask(0, 'PING')) === 'PONG', 'the server answers', 10_000)
+    await eventually(async () => (await ask(0, 'PING')) === 'PONG', 'the server answers')
   }
 
   async function kill(): Promise<void> {

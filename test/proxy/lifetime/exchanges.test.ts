@@ -119,7 +119,7 @@ describe('nothing is kept of an exchange that is over,', () => {
         if (path === '/silent') await eventually(() => count() === 1, 'the exchange is there')
         else await eventually(() => wire.received.includes('HTTP/1.1 '), 'an answer begins')
         wire.close()
-        await eventually(() => count() === 0, 'the exchange has left', 15_000)
+        await eventually(() => count() === 0, 'the exchange has left')
         await front.stop(true)
       })
     }
