@@ -1,18 +1,17 @@
-import { GateError } from '../base/errors.ts'
+import type { GateError } from '../base/errors.ts'
 import type { MaybePromise } from '../base/maybe-promise.ts'
 import { type AnswerLife, prepareAnswer } from './answer.ts'
-import { type PacedBody, paceBody } from './body/paced.ts'
-import { stalledUpload, tooLarge } from './body/uploads.ts'
-import { translateFailure, unreachable } from './failures.ts'
+import type { PacedBody } from './body/paced.ts'
+import { isBlameless, timedOut, translateFailure, unreachable } from './failures.ts'
+import { fetchInit } from './fetch-init.ts'
 import type { ForwardJob, ForwardTools } from './job.ts'
 import { announcesBody, hasLeft, isLocalSocket } from './lifetime/client-idle.ts'
 import type { Waiting } from './lifetime/deadlines.ts'
 import { type Exchange, type ExchangeOwner, overtaken } from './lifetime/exchanges.ts'
 import { NOWHERE } from './lifetime/roster.ts'
-import { writeMentions } from './upstream/mentions.ts'
+import { paceUpload } from './upload.ts'
 import { noteAnswer, noteFailure, type Origin } from './upstream/origin.ts'
 import { reach } from './upstream/reach.ts'
-import { FETCH_IDLE_MS } from './upstream/upstream.ts'
 
 /** Most requests are answered by then, and never ask what became of their client. */
 const YOUNG_MS = 300
@@ -27,28 +26,16 @@ const LOOK_MS = 5000
  * Rejects as `forward` does, before the answer began.
  */
 export function attempt(job: ForwardJob, tools: ForwardTools, origin: Origin): Promise<Response> {
-  const { upstream, body } = job
   tools.flows.admit(job.client)
-  if (job.hasOwnHost) job.headers.set('host', origin.authority)
-  if (job.mentions !== null) writeMentions(job.headers, job.mentions, origin)
-  const init: BunFetchRequestInit = {
-    method: job.method,
-    headers: job.headers,
-    body,
-    redirect: 'manual',
-    decompress: false,
-  }
-  if (origin.unix !== undefined) init.unix = origin.unix
-  if (origin.tls !== undefined) init.tls = origin.tls
-  if (origin.protocol !== undefined) init.protocol = origin.protocol
-  if (expectsEvents(job.sent) || job.timeoutMs > FETCH_IDLE_MS || upstream.mayBeSilent) init.timeout = false
+  const { body } = job
+  const init = fetchInit(job, origin)
   // A slow upload or a slow first byte is silence on the client's side, and no fault of the client.
   const isStreamed = body instanceof ReadableStream
   const isHeld = isStreamed || job.timeoutMs > (tools.clientIdle.idleTimeoutS - 5) * 1000
   if (isHeld) tools.clientIdle.hold(job.front, job.connection)
 
   return new Promise<Response>((resolve, reject) => {
-    const one = new Attempt(job, tools, origin, isHeld, resolve, reject)
+    const one = new Attempt({ job, tools, origin, isHeld, resolve, reject })
     init.signal = one.signal
     if (isStreamed) init.body = one.send(body)
     tools.ports.fetch(origin.base + job.path, init).then(
@@ -56,6 +43,17 @@ export function attempt(job: ForwardJob, tools: ForwardTools, origin: Origin): P
       (error: unknown) => one.fail(error),
     )
   })
+}
+
+/** A request whose turn it is, and what its attempt comes to. */
+interface Start {
+  readonly job: ForwardJob
+  readonly tools: ForwardTools
+  readonly origin: Origin
+  /** Whether its client's connection is held already. */
+  readonly isHeld: boolean
+  readonly resolve: (response: MaybePromise<Response>) => void
+  readonly reject: (error: unknown) => void
 }
 
 /** Before the head: `young`, then followed to its client and `connecting`, then `late`. After it: `answered`, until it is `over`. */
@@ -96,14 +94,7 @@ class Attempt implements Waiting, Exchange, AnswerLife {
   /** The answer's body, where it goes on piece by piece. */
   #download: PacedBody | null = null
 
-  constructor(
-    job: ForwardJob,
-    tools: ForwardTools,
-    origin: Origin,
-    isHeld: boolean,
-    resolve: (response: MaybePromise<Response>) => void,
-    reject: (error: unknown) => void,
-  ) {
+  constructor({ job, tools, origin, isHeld, resolve, reject }: Start) {
     this.#job = job
     this.#tools = tools
     this.#origin = origin
@@ -136,38 +127,19 @@ class Attempt implements Waiting, Exchange, AnswerLife {
 
   /** The request's body, as it is to be sent: from its end on the application's time counts. */
   send(body: ReadableStream<Uint8Array>): ReadableStream<Uint8Array> {
-    const { routeId, client, sent, maxBodyBytes, timeoutMs } = this.#job
-    const length = sent['content-length']
-    const flow = this.#tools.flows.enter({
-      kind: 'upload',
-      client,
-      length: length === undefined ? Number.POSITIVE_INFINITY : Number(length),
-      cut: (_why, waitsFor) => this.cut(stalledUpload(routeId, waitsFor)),
-    })
-    const limit =
-      maxBodyBytes === null ? null : { maxBytes: maxBodyBytes, onExceeded: () => this.#exceed(maxBodyBytes) }
-    this.#upload = paceBody(body, {
-      flow,
-      limit,
-      onBreak: error => error,
+    this.#upload = paceUpload(body, this.#job, this.#tools.flows, {
+      refuse: error => this.cut(error),
       onEnd: isWhole => {
         this.#upload = null
         this.#isCutShort = !isWhole
         if (this.#stage === 'late') {
           this.#tools.deadlines.remove(this)
           this.deadlineMs = this.#tools.ports.now()
-          this.#wait(timeoutMs)
+          this.#wait(this.#job.timeoutMs)
         }
       },
     })
     return this.#upload.stream
-  }
-
-  /** Refused before whoever reads the body is told, since fetch reports a failed one in words of its own. */
-  #exceed(maxBytes: number): GateError {
-    const error = tooLarge(this.#job.routeId, maxBytes)
-    this.cut(error)
-    return error
   }
 
   answer(response: Response): void {
@@ -206,7 +178,7 @@ class Attempt implements Waiting, Exchange, AnswerLife {
         return
       case 'late':
         // Its time does not begin before all of the request is sent, and how that goes on is watched by itself.
-        if (this.#upload === null) this.#abandon(timedOut(this.#job, this.#origin))
+        if (this.#upload === null) this.#abandon(timedOut(this.#job, this.#origin.label))
         else this.#wait(this.#job.timeoutMs)
         return
       case 'answered':
@@ -272,7 +244,7 @@ class Attempt implements Waiting, Exchange, AnswerLife {
     const { upstream, routeId, body, timeoutMs } = this.#job
     const isStreamed = body instanceof ReadableStream
     if (this.#restMs === 0 && !isStreamed) {
-      this.#abandon(timedOut(this.#job, this.#origin))
+      this.#abandon(timedOut(this.#job, this.#origin.label))
       return
     }
     this.#stage = 'late'
@@ -309,7 +281,7 @@ class Attempt implements Waiting, Exchange, AnswerLife {
     this.#finish()
     const { front, connection } = this.#job
     const isClients = this.#hasLeft || hasLeft(front, connection)
-    if (!isClients && !BLAMELESS.has(error.code)) noteFailure(this.#origin, this.#tools.ports.now())
+    if (!isClients && !isBlameless(error)) noteFailure(this.#origin, this.#tools.ports.now())
     this.#reject(error)
   }
 
@@ -351,18 +323,4 @@ class Attempt implements Waiting, Exchange, AnswerLife {
       },
     )
   }
-}
-
-/** Of no account against an upstream: a slow answer may be the request's own doing, and the others are the gate's. */
-const BLAMELESS: ReadonlySet<string> = new Set(['upstream.timeout', 'target.too_large', 'access.denied'])
-
-function expectsEvents(sent: Readonly<Record<string, string>>): boolean {
-  return sent.accept?.includes('text/event-stream') === true
-}
-
-function timedOut(job: ForwardJob, origin: Origin): GateError {
-  return new GateError('upstream.timeout', `${job.routeId}: no response head after ${job.timeoutMs} ms`, {
-    facts: { route: job.routeId, upstream: origin.label },
-    hint: `raise timeout for "${job.routeId}" in routes.toml if the application needs longer`,
-  })
 }

@@ -75,6 +75,17 @@ export function unreachable(what: string, label: string, connectTimeoutMs: numbe
   })
 }
 
+/** No answer in the time that its route gives it. */
+export function timedOut(
+  { routeId, timeoutMs }: { readonly routeId: string; readonly timeoutMs: number },
+  label: string,
+): GateError {
+  return new GateError('upstream.timeout', `${routeId}: no response head after ${timeoutMs} ms`, {
+    facts: { route: routeId, upstream: label },
+    hint: `raise timeout for "${routeId}" in routes.toml if the application needs longer`,
+  })
+}
+
 /**
  * What a body of ours ends with where an upstream's broke off: Bun 1.4.5 may write it on standard error as it is, and its own error holds
  * the whole address, query included.
@@ -90,6 +101,13 @@ export class BrokenOff extends Error {
 export function isUpstreams(error: unknown): boolean {
   return error instanceof Error && !(error instanceof BrokenOff || error instanceof GateError)
 }
+
+/** Whether a failure is of no account against its upstream: a slow answer may be the request's own doing, and the others are the gate's. */
+export function isBlameless({ code }: GateError): boolean {
+  return BLAMELESS.has(code)
+}
+
+const BLAMELESS: ReadonlySet<string> = new Set(['upstream.timeout', 'target.too_large', 'access.denied'])
 
 /** Whether a failed request certainly never reached an application, so that any method may be tried elsewhere. */
 export function isUnsent(error: GateError): boolean {

@@ -1,0 +1,26 @@
+import type { ForwardJob } from './job.ts'
+import { writeMentions } from './upstream/mentions.ts'
+import type { Origin } from './upstream/origin.ts'
+import { FETCH_IDLE_MS } from './upstream/upstream.ts'
+
+/** What fetch is told of a job, but for its signal; the fields that depend on the address are written into the job's own. */
+export function fetchInit(job: ForwardJob, origin: Origin): BunFetchRequestInit {
+  if (job.hasOwnHost) job.headers.set('host', origin.authority)
+  if (job.mentions !== null) writeMentions(job.headers, job.mentions, origin)
+  const init: BunFetchRequestInit = {
+    method: job.method,
+    headers: job.headers,
+    body: job.body,
+    redirect: 'manual',
+    decompress: false,
+  }
+  if (origin.unix !== undefined) init.unix = origin.unix
+  if (origin.tls !== undefined) init.tls = origin.tls
+  if (origin.protocol !== undefined) init.protocol = origin.protocol
+  if (expectsEvents(job.sent) || job.timeoutMs > FETCH_IDLE_MS || job.upstream.mayBeSilent) init.timeout = false
+  return init
+}
+
+function expectsEvents(sent: Readonly<Record<string, string>>): boolean {
+  return sent.accept?.includes('text/event-stream') === true
+}

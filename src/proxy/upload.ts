@@ -1,0 +1,41 @@
+import type { GateError } from '../base/errors.ts'
+import type { Flows } from './body/flows.ts'
+import { type PacedBody, paceBody } from './body/paced.ts'
+import { stalledUpload, tooLarge } from './body/uploads.ts'
+import type { ForwardJob } from './job.ts'
+
+/** What whoever sends a request hears of its body. */
+export interface UploadLife {
+  /** It is too long, or goes on no more: its request ends, before whoever reads it is told. */
+  refuse(error: GateError): void
+  /** Called once: it was sent, all of it where it `isWhole`. */
+  onEnd(isWhole: boolean): void
+}
+
+/** A request's body, sent piece by piece: counted, and not beyond what its route takes. */
+export function paceUpload(
+  body: ReadableStream<Uint8Array>,
+  { routeId, client, sent, maxBodyBytes }: ForwardJob,
+  flows: Flows,
+  life: UploadLife,
+): PacedBody {
+  const length = sent['content-length']
+  const flow = flows.enter({
+    kind: 'upload',
+    client,
+    length: length === undefined ? Number.POSITIVE_INFINITY : Number(length),
+    cut: (_why, waitsFor) => life.refuse(stalledUpload(routeId, waitsFor)),
+  })
+  // Said first, since fetch reports a body that failed in words of its own.
+  const onExceeded = (maxBytes: number): GateError => {
+    const error = tooLarge(routeId, maxBytes)
+    life.refuse(error)
+    return error
+  }
+  return paceBody(body, {
+    flow,
+    limit: maxBodyBytes === null ? null : { maxBytes: maxBodyBytes, onExceeded: () => onExceeded(maxBodyBytes) },
+    onBreak: error => error,
+    onEnd: life.onEnd.bind(life),
+  })
+}
