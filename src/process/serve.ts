@@ -30,6 +30,7 @@ import { addressOf } from '../server/listen/listen.ts'
 import { createSockets } from '../server/listen/sockets.ts'
 import { openAccessLog } from '../server/observe/access-log.ts'
 import { type AdminSources, configState, openAdmin } from '../server/observe/admin.ts'
+import { createCutLog } from '../server/observe/cut-log.ts'
 import { createDenials } from '../server/observe/denials.ts'
 import { createMetrics, type Gauge, renderMetrics } from '../server/observe/metrics.ts'
 import { createOverview } from '../server/observe/overview.ts'
@@ -47,7 +48,7 @@ import { poolSizeOf } from './pool-size.ts'
 import { tellRefused, tellTakenOver, tellWarnings } from './reload-log.ts'
 import { openSessionState } from './session-state.ts'
 import { createSnapshots } from './snapshots.ts'
-import { spareMemory } from './spare-memory.ts'
+import { reclaimMemory, spareMemory } from './spare-memory.ts'
 
 /** What a server needs from outside. */
 export interface ServeOptions {
@@ -159,6 +160,7 @@ export function startServer(options: ServeOptions): RunningServer {
       spareMemory(live.current.routes.length)
     },
   })
+  const cutLog = createCutLog(ports.log, deadlines, ports.now)
   const usualBytes = options.stallMemoryBytes ?? usualStallMemory(config.server.workers)
   const flows = createFlows({
     deadlines,
@@ -167,7 +169,11 @@ export function startServer(options: ServeOptions): RunningServer {
       const { maxOpen, stallMs, memoryBytes } = live.current.config.server.flows
       return { maxOpen, stallMs, memoryBytes: memoryBytes ?? usualBytes }
     },
-    onCut: (_kind, why) => metrics.cut[why]++,
+    onCut(owner, why) {
+      metrics.cut[why]++
+      if (owner.kind === 'answer') cutLog.note(owner, why)
+    },
+    reclaim: reclaimMemory,
   })
   const passwords = createPasswords({ ports, portal: name => live.current.config.portals.get(name) })
   const accessLog = openAccessLog(options.writeAccess, () => live.current.config.server.accessLog)
@@ -330,6 +336,7 @@ export function startServer(options: ServeOptions): RunningServer {
       await fronts.stop(live.current.config.server.drainMs)
       await admin?.stop(true)
       upstreams.close()
+      cutLog.close()
       deadlines.close()
       accessLog.close()
       await sessions.close()

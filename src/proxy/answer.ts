@@ -59,6 +59,7 @@ export function prepareAnswer(
     const begun = begin(body)
     const flow = tools.flows.enter({
       kind: 'answer',
+      route: routeId,
       client: job.client,
       length: length === null ? Number.POSITIVE_INFINITY : Number(length),
       cut: life.onStall.bind(life),
@@ -110,17 +111,18 @@ export function prepareAnswer(
 }
 
 /** Counts an answer that is handed on whole until its client has taken it; nothing shows how much of it that has. */
-function holdWhole(bytes: number, { front, connection, client }: ForwardJob, flows: Flows): void {
+function holdWhole(bytes: number, { front, connection, client, routeId }: ForwardJob, flows: Flows): void {
   if (bytes <= SMALL_BYTES || isLocalSocket(front)) return
   const flow = flows.enter({
     kind: 'answer',
+    route: routeId,
     client,
     length: bytes,
     isOver: () => hasLeft(front, connection),
     // Bun closes it where nothing is taken for some seconds, and not before.
     cut: () => front.timeout(connection, 1),
   })
-  flow.given()
+  flow.given(false)
 }
 
 function checkStatus(status: number, routeId: string, origin: Origin): void {

@@ -2,6 +2,7 @@ import type { GateError } from '../base/errors.ts'
 import type { MaybePromise } from '../base/maybe-promise.ts'
 import { type AnswerLife, prepareAnswer } from './answer.ts'
 import type { PacedBody } from './body/paced.ts'
+import { NO_STAMP } from './body/turns.ts'
 import { isBlameless, timedOut, translateFailure, unreachable } from './failures.ts'
 import { fetchInit } from './fetch-init.ts'
 import type { ForwardJob, ForwardTools } from './job.ts'
@@ -9,6 +10,7 @@ import { announcesBody, hasLeft, isLocalSocket } from './lifetime/client-idle.ts
 import type { Waiting } from './lifetime/deadlines.ts'
 import { type Exchange, type ExchangeOwner, overtaken } from './lifetime/exchanges.ts'
 import { NOWHERE } from './lifetime/roster.ts'
+import { waitToBeSent } from './send-turn.ts'
 import { paceUpload } from './upload.ts'
 import { noteAnswer, noteFailure, type Origin } from './upstream/origin.ts'
 import { reach } from './upstream/reach.ts'
@@ -27,6 +29,12 @@ const LOOK_MS = 5000
  */
 export function attempt(job: ForwardJob, tools: ForwardTools, origin: Origin): Promise<Response> {
   tools.flows.admit(job.client)
+  const stamp = tools.flows.turns.begin()
+  if (stamp !== null) return send(job, tools, origin, stamp)
+  return waitToBeSent(job, tools).then(later => send(job, tools, origin, later))
+}
+
+function send(job: ForwardJob, tools: ForwardTools, origin: Origin, stamp: number): Promise<Response> {
   const { body } = job
   const init = fetchInit(job, origin)
   // A slow upload or a slow first byte is silence on the client's side, and no fault of the client.
@@ -35,7 +43,7 @@ export function attempt(job: ForwardJob, tools: ForwardTools, origin: Origin): P
   if (isHeld) tools.clientIdle.hold(job.front, job.connection)
 
   return new Promise<Response>((resolve, reject) => {
-    const one = new Attempt({ job, tools, origin, isHeld, resolve, reject })
+    const one = new Attempt({ job, tools, origin, stamp, isHeld, resolve, reject })
     init.signal = one.signal
     if (isStreamed) init.body = one.send(body)
     tools.ports.fetch(origin.base + job.path, init).then(
@@ -50,6 +58,8 @@ interface Start {
   readonly job: ForwardJob
   readonly tools: ForwardTools
   readonly origin: Origin
+  /** What its turn is known by. */
+  readonly stamp: number
   /** Whether its client's connection is held already. */
   readonly isHeld: boolean
   readonly resolve: (response: MaybePromise<Response>) => void
@@ -80,6 +90,8 @@ class Attempt implements Waiting, Exchange, AnswerLife {
   readonly #resolve: (response: MaybePromise<Response>) => void
   readonly #reject: (error: unknown) => void
   #stage: Stage = 'young'
+  /** What its turn is known by, until it has begun. */
+  #stamp: number
   #hasLeft = false
   /** Whether the answer's body is being read here, to go on as a whole. */
   #isCollecting = false
@@ -94,10 +106,11 @@ class Attempt implements Waiting, Exchange, AnswerLife {
   /** The answer's body, where it goes on piece by piece. */
   #download: PacedBody | null = null
 
-  constructor({ job, tools, origin, isHeld, resolve, reject }: Start) {
+  constructor({ job, tools, origin, stamp, isHeld, resolve, reject }: Start) {
     this.#job = job
     this.#tools = tools
     this.#origin = origin
+    this.#stamp = stamp
     this.#isHeld = isHeld
     this.#resolve = resolve
     this.#reject = reject
@@ -127,6 +140,7 @@ class Attempt implements Waiting, Exchange, AnswerLife {
 
   /** The request's body, as it is to be sent: from its end on the application's time counts. */
   send(body: ReadableStream<Uint8Array>): ReadableStream<Uint8Array> {
+    this.#begun()
     this.#upload = paceUpload(body, this.#job, this.#tools.flows, {
       refuse: error => this.cut(error),
       onEnd: isWhole => {
@@ -143,6 +157,7 @@ class Attempt implements Waiting, Exchange, AnswerLife {
   }
 
   answer(response: Response): void {
+    this.#begun()
     if (!this.#isWaiting) {
       response.body?.cancel().catch(() => undefined)
       return
@@ -170,6 +185,7 @@ class Attempt implements Waiting, Exchange, AnswerLife {
     switch (this.#stage) {
       case 'young':
         this.#stage = 'connecting'
+        this.#begun()
         this.#wait(Math.max(0, this.#connectMs - YOUNG_MS))
         if (!isLocalSocket(front)) this.#follow()
         return
@@ -221,9 +237,7 @@ class Attempt implements Waiting, Exchange, AnswerLife {
 
   /** Both sides are let go, and the client's connection is closed where it goes on to take nothing. */
   onStall(): void {
-    const { front, connection, routeId, client } = this.#job
-    const facts = { route: routeId, upstream: this.#origin.label, client }
-    this.#tools.ports.log.info('An answer was cut: its client took no more of it', facts)
+    const { front, connection } = this.#job
     this.end('its client takes no more of it')
     front.timeout(connection, 1)
   }
@@ -295,8 +309,16 @@ class Attempt implements Waiting, Exchange, AnswerLife {
     else if (this.#isHeld || this.#download !== null) clientIdle.renew(front, connection)
   }
 
+  /** What it brings shows by itself from here on, or takes its time. */
+  #begun(): void {
+    if (this.#stamp === NO_STAMP) return
+    this.#tools.flows.begun(this.#stamp)
+    this.#stamp = NO_STAMP
+  }
+
   #leave(): void {
     this.#stage = 'over'
+    this.#begun()
     this.#upload?.cut(new Error('the exchange is over'))
     this.#download?.cut(new Error('the exchange is over'))
     this.#tools.deadlines.remove(this)

@@ -34,6 +34,7 @@ export function readSmallBody(
   }
   const flow = flows.enter({
     kind: 'upload',
+    route: routeId,
     client,
     length: SMALL_UPLOAD_BYTES,
     cut: () => refuse(stalledUpload(routeId, 'source')),

@@ -22,6 +22,7 @@ export function paceUpload(
   const length = sent['content-length']
   const flow = flows.enter({
     kind: 'upload',
+    route: routeId,
     client,
     length: length === undefined ? Number.POSITIVE_INFINITY : Number(length),
     cut: (_why, waitsFor) => life.refuse(stalledUpload(routeId, waitsFor)),

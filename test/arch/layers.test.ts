@@ -104,7 +104,7 @@ const RANKS: readonly (readonly Room[])[] = [
         { parts: ['upstream'], ban: 'where requests go does not depend on what they are' },
         { parts: ['job.ts'], ban: 'what is to be forwarded does not say how' },
         {
-          parts: ['answer.ts', 'fetch-init.ts', 'small-body.ts', 'upload.ts'],
+          parts: ['answer.ts', 'fetch-init.ts', 'send-turn.ts', 'small-body.ts', 'upload.ts'],
           ban: 'a body is read or handed on, whoever asked and how often',
         },
         { parts: ['attempt.ts', 'retrying.ts'], ban: 'one tries, the other repeats: neither begins' },

@@ -57,8 +57,8 @@ export const SERVER_LIMITS = {
   stall_memory: optional(
     sizeFrom('10MB'),
     '256MB',
-    'a quarter of the memory that the process may use',
-    'What answers and uploads that nobody takes may hold together, in each process, at 2.5 MB each. Beyond it the client that holds most loses the one that has waited longest.',
+    'a quarter of the memory that the process may use, beyond 80 MB',
+    'What answers and uploads that nobody takes may hold together, in each process, at 2.5 MB each. Beyond it the client that holds most loses the one that has waited longest, and further requests wait for moments.',
   ),
   rate: optional(
     table(SERVER_RATE, { title: '`rate` of `[server]`' }),

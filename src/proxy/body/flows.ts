@@ -2,6 +2,7 @@ import { GateError } from '../../base/errors.ts'
 import { networkOf } from '../../base/net.ts'
 import type { Deadlines, Waiting } from '../lifetime/deadlines.ts'
 import { createRoster, NOWHERE } from '../lifetime/roster.ts'
+import { createTurns, NO_STAMP, type Turns } from './turns.ts'
 
 /** How much of the process bodies may take that nobody takes or sends on. */
 export interface FlowLimits {
@@ -21,6 +22,7 @@ export type CutReason = 'stalled' | 'memory'
 
 export interface FlowOwner {
   readonly kind: 'answer' | 'upload'
+  readonly route: string
   /** The client's address. */
   readonly client: string
   /** How long the body is, as far as that is known; Infinity where it is not. */
@@ -33,8 +35,8 @@ export interface FlowOwner {
 
 /** One body under way. The calls cost some 50 ns each. */
 export interface Flow {
-  /** A piece was handed on, and is not taken yet. */
-  given(): void
+  /** A piece was handed on, and is not taken yet; `isLong` where more may have come with it than shows. */
+  given(isLong: boolean): void
   /** All that was handed on has been taken. */
   taken(): void
   /** It is over. Any number of times. */
@@ -47,6 +49,10 @@ export interface Flows {
   readonly open: { readonly answers: number; readonly uploads: number }
   /** What those that nobody takes may hold. */
   readonly heldBytes: number
+  /** When requests are sent whose answers may be held. */
+  readonly turns: Pick<Turns, 'begin' | 'wait'>
+  /** A request that had its turn is answered, has failed, or takes its time; once. */
+  begun(stamp: number): void
   /** Throws `limit.open` where this client has as many under way as it may. */
   admit(client: string): void
   /** Whether this much more may be held without cutting anything. */
@@ -70,7 +76,9 @@ export interface FlowsTools {
   readonly now: () => number
   readonly limits: () => FlowLimits
   /** Told of each that was cut. */
-  readonly onCut: (kind: FlowOwner['kind'], why: CutReason) => void
+  readonly onCut: (owner: FlowOwner, why: CutReason) => void
+  /** Gives back the memory that cut bodies have left. */
+  readonly reclaim: () => void
 }
 
 /** One client's part: an IPv4 address or an IPv6 /64. */
@@ -85,17 +93,29 @@ interface Share {
  *
  * Who does not read makes the process hold 2.5 MB for a body, which cannot be made less; so there are only so many for a
  * client, each has to go on, and all together have a budget. Where it is used up, the client that holds most of it makes room,
- * with the body that has waited longest for its taker: where each has one, that is the one of all.
+ * with the body that has waited longest for its taker: where each has one, that is the one of all. And while it is, requests take
+ * turns (`turns.ts`).
  */
-export function createFlows({ deadlines, now, limits, onCut }: FlowsTools): Flows {
+export function createFlows({ deadlines, now, limits, onCut, reclaim }: FlowsTools): Flows {
   const shares = new Map<string, Share>()
   const open = { answers: 0, uploads: 0 }
   let heldBytes = 0
+  const turns = createTurns({
+    beginBytes: HELD_BYTES,
+    limitBytes: () => limits().memoryBytes,
+    heldBytes: () => heldBytes,
+    countOf: client => shares.get(networkOf(client))?.open ?? 0,
+    makeRoom,
+    reclaim,
+  })
 
   class Passing implements Flow {
     place = NOWHERE
     untakenPlace = NOWHERE
     sinceMs = now()
+    /** Where it is counted while what it holds does not show. */
+    stamp: number
+    isLong = false
     readonly owner: FlowOwner
     readonly share: Share
     readonly weight: number
@@ -104,22 +124,34 @@ export function createFlows({ deadlines, now, limits, onCut }: FlowsTools): Flow
       this.owner = owner
       this.share = share
       this.weight = Math.min(owner.length, HELD_BYTES)
+      this.stamp = turns.enter(this.weight)
     }
 
-    given(): void {
+    given(isLong: boolean): void {
       if (this.place === NOWHERE) return
       this.sinceMs = now()
+      this.isLong = isLong
       if (this.untakenPlace !== NOWHERE) return
+      this.show()
       untaken.add(this)
       heldBytes += this.weight
       this.share.heldBytes += this.weight
-      if (heldBytes > limits().memoryBytes) makeRoom()
+      const { memoryBytes } = limits()
+      if (heldBytes > memoryBytes) makeRoom(memoryBytes)
     }
 
     taken(): void {
       if (this.place === NOWHERE) return
       this.sinceMs = now()
+      if (this.untakenPlace === NOWHERE) return
       this.release()
+      if (this.isLong) this.stamp = turns.enter(this.weight)
+      turns.goOn()
+    }
+
+    show(): void {
+      turns.leave(this.stamp, this.weight)
+      this.stamp = NO_STAMP
     }
 
     release(): void {
@@ -132,15 +164,18 @@ export function createFlows({ deadlines, now, limits, onCut }: FlowsTools): Flow
     leave(): void {
       if (this.place === NOWHERE) return
       this.release()
+      this.show()
       passing.remove(this)
       open[this.owner.kind === 'answer' ? 'answers' : 'uploads']--
       if (--this.share.open === 0) shares.delete(this.share.network)
+      turns.goOn()
     }
 
     cut(why: CutReason): void {
       const waitsFor = this.untakenPlace === NOWHERE ? 'source' : 'taker'
+      turns.noteCut(this.weight)
       this.leave()
-      onCut(this.owner.kind, why)
+      onCut(this.owner, why)
       this.owner.cut(why, waitsFor)
     }
   }
@@ -158,8 +193,7 @@ export function createFlows({ deadlines, now, limits, onCut }: FlowsTools): Flow
     },
   )
 
-  function makeRoom(): void {
-    const { memoryBytes } = limits()
+  function makeRoom(memoryBytes: number): void {
     while (heldBytes > memoryBytes) {
       let last: Passing | null = null
       for (const one of untaken.members) if (last === null || isBefore(one, last)) last = one
@@ -203,6 +237,11 @@ export function createFlows({ deadlines, now, limits, onCut }: FlowsTools): Flow
     open,
     get heldBytes() {
       return heldBytes
+    },
+    turns,
+    begun(stamp) {
+      turns.leave(stamp, HELD_BYTES)
+      turns.goOn()
     },
     hasRoom: bytes => heldBytes + bytes <= limits().memoryBytes,
     admit(client) {

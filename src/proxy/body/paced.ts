@@ -1,5 +1,5 @@
 import type { GateError } from '../../base/errors.ts'
-import type { Flow } from './flows.ts'
+import { type Flow, SMALL_BYTES } from './flows.ts'
 
 export interface Pace {
   readonly flow: Flow
@@ -84,7 +84,7 @@ export function paceBody(
   function give(bytes: Uint8Array): void {
     rest = bytes.byteLength > PIECE_BYTES ? bytes.subarray(PIECE_BYTES) : null
     controls?.enqueue(rest === null ? bytes : bytes.subarray(0, PIECE_BYTES))
-    flow.given()
+    flow.given(bytes.byteLength > SMALL_BYTES)
   }
 
   const stream = new ReadableStream<Uint8Array>(

@@ -8,6 +8,8 @@ export interface WireOptions {
   readonly until?: (received: Buffer) => boolean
   /** Milliseconds after which the test fails; default 5000. */
   readonly timeoutMs?: number
+  /** The address of this machine to come from. */
+  readonly from?: string
 }
 
 /** What came back, as far as a test needs it taken apart. */
@@ -34,7 +36,7 @@ export async function sendRaw(
   parts: WirePart | readonly WirePart[],
   options: WireOptions = {},
 ): Promise<WireResponse> {
-  const connection = await openWire(port)
+  const connection = await openWire(port, options.from)
   try {
     for (const part of Array.isArray(parts) ? parts : [parts]) await connection.send(part)
     return await connection.receive(options)
@@ -59,9 +61,10 @@ export interface Wire {
   close(): void
 }
 
-/** A raw connection to a loopback port or a unix socket's path. */
-export async function openWire(port: number | string): Promise<Wire> {
-  const socket = typeof port === 'number' ? connect(port, '127.0.0.1') : connect(port)
+/** A raw connection to a loopback port or a unix socket's path; from this address of the machine, where one is given. */
+export async function openWire(port: number | string, from?: string): Promise<Wire> {
+  const localAddress = from === undefined ? {} : { localAddress: from }
+  const socket = typeof port === 'number' ? connect({ port, host: '127.0.0.1', ...localAddress }) : connect(port)
   await new Promise<void>((resolve, reject) => {
     socket.once('connect', resolve)
     socket.once('error', reject)

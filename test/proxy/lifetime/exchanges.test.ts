@@ -46,6 +46,7 @@ const tools: ForwardTools = {
     now: Date.now,
     limits: () => ({ maxOpen: null, stallMs: 60_000, memoryBytes: 100_000_000 }),
     onCut: () => undefined,
+    reclaim: () => undefined,
   }),
   streams: createEventStreams(),
   wholeBodies: createWholeBodies({ unsent: () => 0, deadlines, now: Date.now, waitMs: undefined }),

@@ -1,0 +1,148 @@
+/** A request that may not be sent yet. */
+export interface Waiter {
+  /** The client's address. */
+  readonly client: string
+  /** Whether nobody waits for its answer any more. */
+  hasLeft(): boolean
+  /** Its turn has come. */
+  go(stamp: number): void
+  /** Its turn would have come, and it has left. */
+  leave(): void
+}
+
+/** What is counted is counted by its bytes, and known by the turn in which that began. */
+export interface Turns {
+  /** What all that is counted may hold. */
+  readonly bytes: number
+  /** Counts a request that is sent, or a body on its way; answers the stamp that `leave` wants. */
+  enter(bytes: number): number
+  /** What it holds shows elsewhere now, or it is over. Nothing happens to what is counted no more. */
+  leave(stamp: number, bytes: number): void
+  /** A stamp for a request that may be sent at once; null where it has to `wait`. */
+  begin(): number | null
+  /** Its turn comes within moments. Nothing happens after what is answered was called. */
+  wait(waiter: Waiter): () => void
+  /** There may be room: whoever waits goes on. */
+  goOn(): void
+  /** A body was cut that had this much. */
+  noteCut(bytes: number): void
+}
+
+/** The stamp of what is not counted. */
+export const NO_STAMP = -2
+
+export interface TurnsTools {
+  /** What a request may bring. */
+  readonly beginBytes: number
+  readonly limitBytes: () => number
+  /** What shows elsewhere. */
+  readonly heldBytes: () => number
+  /** How many bodies a client has under way. */
+  readonly countOf: (client: string) => number
+  /** Cuts until no more than this shows elsewhere. */
+  readonly makeRoom: (limitBytes: number) => void
+  /** Gives back what cut bodies have left. */
+  readonly reclaim: () => void
+}
+
+/** In this time what fetch has goes to whoever reads it, and what was cut goes; where the process is busy, it is longer. */
+const TURN_MS = 20
+
+/** What a body that was cut keeps for some turns. */
+const LEFT_BYTES = 1_000_000
+
+/**
+ * Whose turn it is to be sent to an application.
+ *
+ * fetch of Bun 1.4.5 reads on a thread of its own, whoever takes what it has: a thousand answers that begin at once are in
+ * memory before the first of them is looked at. So those of which it does not show yet what they hold are counted too. Where
+ * they have no room the next request waits: until one shows, or is over, or has had nothing for a turn of the event loop. At each
+ * turn one goes on whatever there is, so that nobody waits for what others do.
+ */
+export function createTurns({ beginBytes, limitBytes, heldBytes, countOf, makeRoom, reclaim }: TurnsTools): Turns {
+  const waiting: Waiter[] = []
+  let turn = 0
+  let freshBytes = 0
+  let olderBytes = 0
+  let cutBytes = 0
+  let isTurnDue = false
+
+  function enter(bytes: number): number {
+    freshBytes += bytes
+    return turn
+  }
+
+  function hasRoom(): boolean {
+    return heldBytes() + freshBytes + olderBytes + beginBytes <= limitBytes()
+  }
+
+  /** Whose client has least under way, and has waited for longest among those. */
+  function next(): void {
+    let first = 0
+    let least = Number.POSITIVE_INFINITY
+    for (const [place, { client }] of waiting.entries()) {
+      const count = countOf(client)
+      if (count >= least) continue
+      first = place
+      least = count
+    }
+    const [one] = waiting.splice(first, 1)
+    if (one?.hasLeft() === true) one.leave()
+    else one?.go(enter(beginBytes))
+  }
+
+  function goOn(): void {
+    while (waiting.length > 0 && hasRoom()) next()
+  }
+
+  function waitForTurn(): void {
+    if (isTurnDue) return
+    isTurnDue = true
+    setTimeout(onTurn, TURN_MS)
+  }
+
+  function onTurn(): void {
+    isTurnDue = false
+    turn++
+    olderBytes = freshBytes
+    freshBytes = 0
+    const limit = limitBytes()
+    if (cutBytes > limit / 4) {
+      cutBytes = 0
+      reclaim()
+    }
+    const { length } = waiting
+    if (length === 0) return
+    // A quarter stays for those that go on: else one at a time would.
+    makeRoom((limit * 3) / 4)
+    goOn()
+    if (waiting.length === length) next()
+    if (waiting.length > 0) waitForTurn()
+  }
+
+  return {
+    get bytes() {
+      return freshBytes + olderBytes
+    },
+    enter,
+    leave(stamp, bytes) {
+      if (stamp === turn) freshBytes -= bytes
+      else if (stamp === turn - 1) olderBytes -= bytes
+    },
+    begin: () => (waiting.length === 0 && hasRoom() ? enter(beginBytes) : null),
+    wait(waiter) {
+      waiting.push(waiter)
+      waitForTurn()
+      return () => {
+        const place = waiting.indexOf(waiter)
+        if (place !== -1) waiting.splice(place, 1)
+      }
+    },
+    goOn,
+    noteCut(bytes) {
+      enter(Math.min(bytes, LEFT_BYTES))
+      cutBytes += bytes
+      waitForTurn()
+    },
+  }
+}

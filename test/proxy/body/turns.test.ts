@@ -1,0 +1,111 @@
+import { expect, test } from 'bun:test'
+import { createTurns, type TurnsTools } from '../../../src/proxy/body/turns.ts'
+
+/** Turns of ten bytes each, in a hundred. */
+function turnsOf(tools: Partial<TurnsTools> = {}) {
+  return createTurns({
+    beginBytes: 10,
+    limitBytes: () => 100,
+    heldBytes: () => 0,
+    countOf: () => 0,
+    makeRoom: () => undefined,
+    reclaim: () => undefined,
+    ...tools,
+  })
+}
+
+type Turns = ReturnType<typeof turnsOf>
+
+/** Waits, and resolves with the client once its turn has come. */
+function waits(turns: Turns, client: string, hasLeft = false): Promise<string> {
+  return new Promise((resolve, reject) => {
+    turns.wait({
+      client,
+      hasLeft: () => hasLeft,
+      go: () => resolve(client),
+      leave: () => reject(new Error('it left')),
+    })
+  })
+}
+
+/** Sends as many as may be sent at once. */
+function fill(turns: Turns): number[] {
+  const stamps: number[] = []
+  for (let stamp = turns.begin(); stamp !== null; stamp = turns.begin()) stamps.push(stamp)
+  return stamps
+}
+
+test('requests are sent at once as long as there is room for what they may bring, beside what is held', () => {
+  expect(fill(turnsOf()).length).toBe(10)
+  expect(fill(turnsOf({ heldBytes: () => 65 })).length).toBe(3)
+  expect(fill(turnsOf({ heldBytes: () => 95 })).length).toBe(0)
+})
+
+test('one that has begun gives its room to the next, and nobody passes those who wait', async () => {
+  const turns = turnsOf()
+  const [first = 0, second = 0] = fill(turns)
+  const waiting = waits(turns, 'a')
+  turns.leave(first, 10)
+  expect(turns.begin()).toBeNull()
+  turns.goOn()
+  expect(await waiting).toBe('a')
+  expect(turns.begin()).toBeNull()
+  turns.leave(second, 10)
+  expect(turns.begin()).not.toBeNull()
+})
+
+test('whoever has had nothing for a turn is idle: long polls keep nobody waiting', async () => {
+  const turns = turnsOf()
+  const [first = 0] = fill(turns)
+  await Promise.all(Array.from({ length: 30 }, (_, count) => waits(turns, String(count))))
+  const { bytes } = turns
+  turns.leave(first, 10)
+  expect(turns.bytes).toBe(bytes)
+})
+
+test('where nothing makes room, they go on one by one, and the client with least under way first', async () => {
+  const order: string[] = []
+  const turns = turnsOf({ heldBytes: () => 100, countOf: client => (client === 'greedy' ? 7 : 0) })
+  await Promise.all(['greedy', 'greedy', 'modest', 'other'].map(async client => order.push(await waits(turns, client))))
+  expect(order).toEqual(['modest', 'other', 'greedy', 'greedy'])
+})
+
+test('while some wait, what nobody takes makes room, down to three quarters', async () => {
+  let held = 100
+  const turns = turnsOf({
+    heldBytes: () => held,
+    makeRoom(limit) {
+      held = Math.min(held, limit)
+    },
+  })
+  expect(turns.begin()).toBeNull()
+  await Promise.all([waits(turns, 'a'), waits(turns, 'b')])
+  expect([held, turns.bytes]).toEqual([75, 20])
+})
+
+test('whoever has left while they waited is sent nowhere, nor is one that gave up', async () => {
+  const turns = turnsOf({ heldBytes: () => 100 })
+  const sent: string[] = []
+  const giveUp = turns.wait({
+    client: 'b',
+    hasLeft: () => false,
+    go: () => sent.push('b'),
+    leave: () => sent.push('b left'),
+  })
+  const gone = waits(turns, 'a', true)
+  giveUp()
+  expect(await gone.catch(({ message }: Error) => message)).toBe('it left')
+  await waits(turns, 'c')
+  expect([sent, turns.bytes]).toEqual([[], 10])
+})
+
+test('what cut bodies have left is given back once it is a quarter of the limit', async () => {
+  let reclaimed = 0
+  const turns = turnsOf({ reclaim: () => reclaimed++, heldBytes: () => 100 })
+  turns.noteCut(20)
+  await waits(turns, 'a')
+  expect(reclaimed).toBe(0)
+  turns.noteCut(20)
+  await waits(turns, 'b')
+  expect(reclaimed).toBe(1)
+})

@@ -1,0 +1,48 @@
+import { expect, test } from 'bun:test'
+import { GateError } from '../../src/base/errors.ts'
+import type { Waiter } from '../../src/proxy/body/turns.ts'
+import type { ForwardJob, ForwardTools } from '../../src/proxy/job.ts'
+import { createExchanges } from '../../src/proxy/lifetime/exchanges.ts'
+import { waitToBeSent } from '../../src/proxy/send-turn.ts'
+
+/** A request that waits for its turn, which the test gives it. */
+function startWaiting() {
+  const exchanges = createExchanges()
+  const waiting = new Set<Waiter>()
+  const turns = {
+    wait(waiter: Waiter) {
+      waiting.add(waiter)
+      return () => waiting.delete(waiter)
+    },
+  }
+  const job = { routeId: 'app.example/', session: null, method: 'GET', provenClient: null, client: '192.0.2.1' }
+  const outcome = waitToBeSent(job as ForwardJob, { exchanges, flows: { turns } } as unknown as ForwardTools).catch(
+    (error: unknown) => (error instanceof GateError ? error.code : error),
+  )
+  const give = (act: (waiter: Waiter) => void): void => {
+    for (const one of waiting) act(one)
+  }
+  return { exchanges, waiting, outcome, give }
+}
+
+test('a request that waits for its turn is an exchange until then', async () => {
+  const { exchanges, outcome, give } = startWaiting()
+  expect([...exchanges.owners()].map(({ routeId }) => routeId)).toEqual(['app.example/'])
+  give(one => one.go(7))
+  expect(await outcome).toBe(7)
+  expect([...exchanges.owners()]).toEqual([])
+})
+
+test('one whose session ends meanwhile is denied, and never sent', async () => {
+  const { exchanges, waiting, outcome } = startWaiting()
+  exchanges.endWhere(() => true, 'signed out')
+  expect(await outcome).toBe('access.denied')
+  expect([waiting.size, [...exchanges.owners()].length]).toEqual([0, 0])
+})
+
+test('one whose client has left is not sent', async () => {
+  const { exchanges, outcome, give } = startWaiting()
+  give(one => one.leave())
+  expect(await outcome).toBe('upstream.broken')
+  expect([...exchanges.owners()]).toEqual([])
+})
