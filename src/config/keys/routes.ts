@@ -153,7 +153,7 @@ export const ROUTE = {
     text(),
     'home',
     'none',
-    'The portal where people sign in for this route; needed unless `allow` is `"public"`.',
+    'The portal where people sign in for this route; needed where `allow` or `deny` asks who somebody is.',
   ),
   allow: required(
     allow,
