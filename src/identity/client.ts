@@ -2,6 +2,7 @@ import { GateError } from '../base/errors.ts'
 import type { Ports } from '../base/ports.ts'
 import type { ClientAuth, ProviderConfig } from '../config/types/providers.ts'
 import { verifyAccessToken } from './access-token.ts'
+import { loginAddress, logoutAddress } from './addresses.ts'
 import { readAnswer } from './answer.ts'
 import { ASYMMETRIC_ALGORITHMS, verifyIdToken } from './id-token.ts'
 import { makeIdentity } from './identity.ts'
@@ -9,10 +10,9 @@ import type { Issuer } from './issuer.ts'
 import { verifyLogoutToken } from './logout-token.ts'
 import type { Metadata } from './metadata.ts'
 import { isOwnSubject, OWN_SUBJECTS } from './own-subjects.ts'
-import { challengeParameters } from './pkce.ts'
 import type { BeginOptions, EndSession, HeldTokens, LoginRequest, LoginResult, ProviderClient } from './provider.ts'
 import { refreshIdentity } from './refresh.ts'
-import { AUTH_TIME_MAX_AGE, checkStepUp, stepUpParameters } from './step-up.ts'
+import { checkStepUp } from './step-up.ts'
 import { grantOf, redeemCode } from './token.ts'
 import { fetchUserinfo, mergeClaims } from './userinfo.ts'
 
@@ -39,22 +39,7 @@ export function createProviderClient(
   return Object.freeze({
     config,
     async begin(login: LoginRequest, options: BeginOptions = {}) {
-      const metadata = await issuer.metadata.get()
-      const address = new URL(metadata.authorization_endpoint)
-      const parameters = {
-        response_type: 'code',
-        client_id: config.clientId,
-        redirect_uri: login.redirectUri,
-        scope: chooseScopes(config, metadata, options.wantsRefresh === true).join(' '),
-        state: login.state,
-        nonce: login.nonce,
-        ...(await challengeParameters(login.codeVerifier)),
-        ...(options.asksForAccount === true ? { prompt: choosePrompt(metadata) } : {}),
-        ...(options.wantsAuthTime === true ? { max_age: AUTH_TIME_MAX_AGE } : {}),
-        ...(login.stepUp ? stepUpParameters(login.stepUp) : {}),
-      }
-      for (const [name, value] of Object.entries(parameters)) address.searchParams.set(name, value)
-      return address.href
+      return loginAddress(config, await issuer.metadata.get(), login, options)
     },
 
     async finish(answer: URLSearchParams, login: LoginRequest): Promise<LoginResult> {
@@ -104,19 +89,8 @@ export function createProviderClient(
       return refreshIdentity(held, { config, issuer, metadata, auth, algorithms, tellOdd, nowMs: ports.now() })
     },
 
-    async endSession({ idToken, returnTo, state }: EndSession) {
-      const { end_session_endpoint: endpoint, issuer: own } = await issuer.metadata.get()
-      const address = typeof endpoint === 'string' ? URL.parse(endpoint) : null
-      const isAllowed = address?.protocol === 'https:' || (address?.protocol === 'http:' && own.startsWith('http:'))
-      if (address === null || !isAllowed) return null
-      const parameters = {
-        id_token_hint: idToken,
-        client_id: config.clientId,
-        post_logout_redirect_uri: returnTo,
-        state,
-      }
-      for (const [name, value] of Object.entries(parameters)) address.searchParams.set(name, value)
-      return address.href
+    async endSession(request: EndSession) {
+      return logoutAddress(config, await issuer.metadata.get(), request)
     },
 
     state: () => issuer.metadata.state(),
@@ -153,21 +127,6 @@ function refuseOwnSubject(subject: string, { name }: ProviderConfig): void {
     hint: `subjects that begin with ${prefixes}, or that can be read so, are ours: let the provider state another sub`,
     facts: { provider: name, subject, check: 'sub' },
   })
-}
-
-/** What the file says, and nothing else; without it, what there is on offer of what we can use. */
-function chooseScopes(config: ProviderConfig, metadata: Metadata, wantsRefresh: boolean): readonly string[] {
-  if (config.scopes !== null) return config.scopes.includes('openid') ? config.scopes : ['openid', ...config.scopes]
-  const offered = ['groups', ...(wantsRefresh ? ['offline_access'] : [])].filter(scope =>
-    metadata.scopes_supported?.includes(scope),
-  )
-  return ['openid', 'profile', 'email', ...offered]
-}
-
-/** `select_account` only where it is announced; every provider has to know `login` (OpenID Connect Core §3.1.2.1). */
-function choosePrompt(metadata: Metadata): string {
-  const announced = metadata.prompt_values_supported
-  return Array.isArray(announced) && announced.includes('select_account') ? 'select_account' : 'login'
 }
 
 /** What the file says; else what the provider lists, Basic first, which is the default (OpenID Connect Discovery §3). */

@@ -1,0 +1,60 @@
+import type { ProviderConfig } from '../config/types/providers.ts'
+import type { Metadata } from './metadata.ts'
+import { challengeParameters } from './pkce.ts'
+import type { BeginOptions, EndSession, LoginRequest } from './provider.ts'
+import { AUTH_TIME_MAX_AGE, stepUpParameters } from './step-up.ts'
+
+/** Where a browser goes to sign in (RFC 6749 §4.1.1, OpenID Connect Core 1.0 §3.1.2.1). */
+export async function loginAddress(
+  config: ProviderConfig,
+  metadata: Metadata,
+  login: LoginRequest,
+  options: BeginOptions,
+): Promise<string> {
+  const parameters = {
+    response_type: 'code',
+    client_id: config.clientId,
+    redirect_uri: login.redirectUri,
+    scope: chooseScopes(config, metadata, options.wantsRefresh === true).join(' '),
+    state: login.state,
+    nonce: login.nonce,
+    ...(await challengeParameters(login.codeVerifier)),
+    ...(options.asksForAccount === true ? { prompt: choosePrompt(metadata) } : {}),
+    ...(options.wantsAuthTime === true ? { max_age: AUTH_TIME_MAX_AGE } : {}),
+    ...(login.stepUp ? stepUpParameters(login.stepUp) : {}),
+  }
+  return withParameters(new URL(metadata.authorization_endpoint), parameters)
+}
+
+/** Where a browser goes to sign out (OpenID Connect RP-Initiated Logout 1.0 §2); null where the provider has no such place. */
+export function logoutAddress(
+  { clientId }: ProviderConfig,
+  { end_session_endpoint: endpoint, issuer }: Metadata,
+  { idToken, returnTo, state }: EndSession,
+): string | null {
+  const address = typeof endpoint === 'string' ? URL.parse(endpoint) : null
+  const isAllowed = address?.protocol === 'https:' || (address?.protocol === 'http:' && issuer.startsWith('http:'))
+  if (address === null || !isAllowed) return null
+  const parameters = { id_token_hint: idToken, client_id: clientId, post_logout_redirect_uri: returnTo, state }
+  return withParameters(address, parameters)
+}
+
+function withParameters(address: URL, parameters: Readonly<Record<string, string>>): string {
+  for (const [name, value] of Object.entries(parameters)) address.searchParams.set(name, value)
+  return address.href
+}
+
+/** What the file says, and nothing else; without it, what there is on offer of what we can use. */
+function chooseScopes(config: ProviderConfig, metadata: Metadata, wantsRefresh: boolean): readonly string[] {
+  if (config.scopes !== null) return config.scopes.includes('openid') ? config.scopes : ['openid', ...config.scopes]
+  const offered = ['groups', ...(wantsRefresh ? ['offline_access'] : [])].filter(scope =>
+    metadata.scopes_supported?.includes(scope),
+  )
+  return ['openid', 'profile', 'email', ...offered]
+}
+
+/** `select_account` only where it is announced; every provider has to know `login` (OpenID Connect Core §3.1.2.1). */
+function choosePrompt(metadata: Metadata): string {
+  const announced = metadata.prompt_values_supported
+  return Array.isArray(announced) && announced.includes('select_account') ? 'select_account' : 'login'
+}
