@@ -4,7 +4,7 @@ import { type Context, spell, withoutTwins } from './context.ts'
 import type { Host } from './hosts.ts'
 import { nobody, type Policy } from './policy.ts'
 import type { Portal } from './portal.ts'
-import { type Guard, type Literal, spellLiterals } from './way.ts'
+import { type Guard, type Literal, spellLiterals } from './walk/way.ts'
 
 /** What routes are made of. */
 export interface Parts {

@@ -13,7 +13,7 @@ import { portalSections } from './portal-sections.ts'
 import { readProvider } from './provider.ts'
 import type { Served } from './ruling.ts'
 import { USER_ID } from './services.ts'
-import { openSite } from './site.ts'
+import { openSite } from './walk/site.ts'
 
 /** Every section of the new file, for a Caddyfile; every directive of the old one has a note afterwards. */
 export function convertCaddyfile(tools: Omit<Context, 'names' | 'oldFiles'>, file: Caddyfile): readonly Section[] {

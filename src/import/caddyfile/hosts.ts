@@ -2,10 +2,10 @@ import { STAND_IN_HOST } from '../blanks.ts'
 import { type Context, spell } from './context.ts'
 import { hostsIn, lowerHost, pathsIn } from './matcher.ts'
 import type { Directive, Site } from './parse.ts'
-import { judge, type Place } from './place.ts'
 import { type Placement, placementsIn } from './placements.ts'
-import type { SiteWalk } from './site.ts'
-import { close, type Outcome, START } from './way.ts'
+import { judge, type Place } from './walk/place.ts'
+import type { SiteWalk } from './walk/site.ts'
+import { close, type Outcome, START } from './walk/way.ts'
 
 /** A site that has been opened. */
 export interface OpenSite {

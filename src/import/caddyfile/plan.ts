@@ -3,10 +3,10 @@ import { EVERYONE } from '../draft.ts'
 import { type Access, accessFor, type Parts } from './access.ts'
 import type { Context } from './context.ts'
 import { type Host, outcomesAt, patternsOf } from './hosts.ts'
-import { boundaryOf, isBelow, mustBegin, type Place } from './place.ts'
 import type { Policy } from './policy.ts'
 import { type Branch, isApplication, isRefusal, keyOf, ruleOn, type Served } from './ruling.ts'
-import type { Guard, Outcome } from './way.ts'
+import { boundaryOf, isBelow, mustBegin, type Place } from './walk/place.ts'
+import type { Guard, Outcome } from './walk/way.ts'
 
 /** A route before it is written. */
 export interface RoutePlan extends Access {

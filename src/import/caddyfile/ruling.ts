@@ -1,4 +1,4 @@
-import type { End, Guard, Literal, Outcome } from './way.ts'
+import type { End, Guard, Literal, Outcome } from './walk/way.ts'
 
 /** An answer of the old file's, with what is done to a request for it. */
 export interface Served extends Pick<Outcome, 'stripPrefix' | 'addPrefix' | 'requestHeaders'> {

@@ -1,7 +1,7 @@
-import type { Conditions } from './conditions.ts'
-import type { Test } from './matcher.ts'
+import type { Conditions } from '../conditions.ts'
+import type { Test } from '../matcher.ts'
+import type { Answer, HeaderChanges } from '../services.ts'
 import { isBelow, judge, type Place, spellRule, type Verdict } from './place.ts'
-import type { Answer, HeaderChanges } from './services.ts'
 
 /** An `authorize` that a request meets. `seesPath`: nothing has changed its path before. */
 export interface Guard {

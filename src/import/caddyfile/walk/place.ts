@@ -1,5 +1,5 @@
-import type { Conditions } from './conditions.ts'
-import type { Test } from './matcher.ts'
+import type { Conditions } from '../conditions.ts'
+import type { Test } from '../matcher.ts'
 
 /**
  * Paths of a host that one route serves: a path itself (`point`), or whatever is below it and below no other boundary (`below`).

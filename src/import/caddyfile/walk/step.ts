@@ -1,0 +1,120 @@
+import type { Context } from '../context.ts'
+import { HARMLESS, INSTEAD } from '../directives.ts'
+import type { Named } from '../matcher.ts'
+import type { Directive } from '../parse.ts'
+import { type Answer, readFileServer, readRedir, readRespond, readReverseProxy } from '../services.ts'
+import { changeRequest, strip } from './change.ts'
+import type { Place } from './place.ts'
+import { close, type End, type Outcome, type Way } from './way.ts'
+
+/** What came of the directives of a block: requests that somebody answered, and those that go on to whatever comes after it. */
+export interface Walked {
+  readonly ended: readonly Outcome[]
+  readonly going: readonly Way[]
+}
+
+/** Follows a request into a block; `isOrdered`: its directives are met as they are written. */
+export type Enter = (block: readonly Directive[], way: Way, named: Named, isOrdered: boolean, place: Place) => Walked
+
+/** What a directive does to a request that it is for; its matcher is taken off. */
+export type Step = (directive: Directive, way: Way, named: Named, place: Place) => Walked
+
+/** The directives of a site; each answer is read once, for whatever number of places. */
+export function createSteps(context: Context, enter: Enter): Step {
+  const answers = new Map<Directive, Answer | null>()
+
+  function note(directive: Directive, say: string, outcome: 'kept' | 'left' | 'decide' | 'changed' = 'kept'): void {
+    context.notes.add(outcome, directive.name, directive.line, say)
+  }
+
+  /** Closes the way for good, and says which directive did it. */
+  function closing(directive: Directive, way: Way): Way {
+    const { name, line } = directive
+    const say = INSTEAD[name] ?? 'not a directive that is known here, so it may guard something'
+    context.notes.add('closed', name, line, `the routes that it is for let nobody in: ${say}`)
+    return close(way, `${name} in line ${line}`)
+  }
+
+  function answerOf(directive: Directive, way: Way): Answer | null {
+    if (directive.name === 'file_server') return readFileServer(context, directive, way.root)
+    const known = answers.get(directive)
+    if (known !== undefined) return known
+    const read = READERS[directive.name]?.(context, directive) ?? null
+    answers.set(directive, read)
+    return read
+  }
+
+  return (directive, way, named, place) => {
+    const goesOn = (next: Way): Walked => ({ ended: [], going: [next] })
+    const ends = (end: End): Walked => ({ ended: [{ ...way, end }], going: [] })
+    const { name, args, line, block: inner } = directive
+    switch (name) {
+      case 'handle':
+      case 'route':
+        return inner === null ? goesOn(way) : enter(inner, way, named, name === 'route', place)
+      case 'handle_path': {
+        note(directive, 'strip_prefix of a route')
+        const prefix = (args[0] ?? '').replace(/\/?\*$/, '')
+        const stripped = prefix === '' ? way : strip(way, prefix)
+        return enter(inner ?? [], stripped ?? closing(directive, way), named, false, place)
+      }
+      case 'authorize': {
+        const policy = (args[0] === 'with' ? args[1] : args[0]) ?? ''
+        note(directive, 'portal, allow and headers of the routes')
+        const seesPath = !way.isRewritten && way.stripPrefix === null
+        return goesOn({ ...way, guards: [...way.guards, { policy, line, seesPath }] })
+      }
+      case 'authenticate':
+        note(directive, PLACED)
+        return ends({ kind: 'portal' })
+      case 'abort':
+      case 'error':
+        note(directive, 'nobody passes in allow, and nothing else answers there')
+        return ends({ kind: 'refused', isKept: true, what: `${name} in line ${line}` })
+      case 'reverse_proxy':
+      case 'respond':
+      case 'redir':
+      case 'file_server': {
+        const answer = answerOf(directive, way)
+        if (answer === null) return ends({ kind: 'refused', isKept: false, what: `${name} in line ${line}` })
+        if (way.tried !== null && name === 'reverse_proxy') {
+          return { ended: [{ ...close(way, way.tried), end: { kind: 'answer', answer, line, name } }], going: [] }
+        }
+        return ends({ kind: 'answer', answer, line, name })
+      }
+      case 'php_fastcgi':
+        return { ended: [{ ...closing(directive, way), end: { kind: 'nothing' } }], going: [] }
+      case 'bind':
+        return goesOn(way)
+      case 'root':
+        return goesOn({ ...way, root: args[0] ?? null })
+      case 'try_files':
+        context.notes.add('left', name, line, INSTEAD[name] ?? '')
+        return goesOn({ ...way, tried: `${name} in line ${line}`, isRewritten: true })
+      case 'uri':
+      case 'rewrite':
+      case 'request_header':
+        return goesOn(
+          changeRequest(directive, way, note) ?? { ...closing(directive, way), isRewritten: name !== 'request_header' },
+        )
+      default:
+        if (Object.hasOwn(HARMLESS, name) && !(name === 'tls' && asksCertificates(directive))) {
+          note(directive, HARMLESS[name] ?? '', 'left')
+          return goesOn(way)
+        }
+        return goesOn(closing(directive, way))
+    }
+  }
+}
+
+const PLACED = 'nothing to route: a portal’s paths are reserved on its host, below /.sallyport/ and at callback_path'
+
+const READERS: Readonly<Record<string, (context: Context, directive: Directive) => Answer | null>> = {
+  reverse_proxy: readReverseProxy,
+  respond: readRespond,
+  redir: readRedir,
+}
+
+function asksCertificates({ name, block }: Directive): boolean {
+  return name === 'client_auth' || (block ?? []).some(asksCertificates)
+}
