@@ -7,6 +7,7 @@ import { BrowserLite } from '../kit/browser/browser-lite.ts'
 import { openChromium, type WatchedContext, watchedContext } from '../kit/browser/chromium.ts'
 import { type Gate, startGate } from '../kit/gate.ts'
 import { startProvider, type TestProvider } from '../kit/provider/provider.ts'
+import { providerTable, routeTo } from '../kit/toml.ts'
 
 setDefaultTimeout(60_000)
 
@@ -47,14 +48,9 @@ beforeAll(async () => {
     response.setHeader('content-type', 'text/html')
     response.end(`<!doctype html><p id="who">${request.headers['x-token-subject'] ?? 'nobody'}</p>`)
   })
-  const route = (host: Host, app: App, more: string) =>
-    `[[routes]]\nhost = "${hostOf(host)}"\nupstream = "http://127.0.0.1:${app.port}"\nheaders = "x-token"\n${more}`
+  const route = (host: Host, app: App, more: string) => routeTo(app, `${hostOf(host)}`, `headers = "x-token"\n${more}`)
   gate = await startGate(
-    `[providers.id]
-issuer = "${provider.issuer}"
-client_id = "gate"
-client_secret = "gate-secret"
-
+    `${providerTable(provider)}
 [portals.home]
 url = "${at('auth')}"
 providers = ["id"]

@@ -5,6 +5,7 @@ import { startGate } from '../kit/gate.ts'
 import { untilTheEnd } from '../kit/opened.ts'
 import { freePort } from '../kit/programs/child.ts'
 import { startProvider } from '../kit/provider/provider.ts'
+import { providerTable, routeForUsers } from '../kit/toml.ts'
 
 const keep = untilTheEnd()
 const { cert, key } = makeAuthority().issue('DNS:app.localhost')
@@ -40,23 +41,13 @@ listen = ["127.0.0.1:${securePort}"]
 certificates = [{ cert = "app.pem", key = "app.key" }]
 hsts = "1d"
 
-[providers.id]
-issuer = "${provider.issuer}"
-client_id = "gate"
-client_secret = "gate-secret"
-
+${providerTable(provider)}
 [portals.home]
 providers = ["id"]
 [portals.home.roles]
 user = { any = true }
 
-[[routes]]
-host = "app.localhost"
-upstream = "http://127.0.0.1:${upstream.port}"
-portal = "home"
-allow = ["user"]
-headers = "x-token"
-`,
+${routeForUsers(upstream, 'app.localhost', 'headers = "x-token"')}`,
     { files: { 'app.pem': cert, 'app.key': key } },
   ),
 )

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { runHealth } from '../../src/cli/health.ts'
+import { startAnswering } from '../kit/applications/answering.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'health-'))
 const socket = join(folder, 'admin.sock')
@@ -12,7 +13,7 @@ function answer(request: Request): Response {
   asked.push(`${request.method} ${new URL(request.url).pathname}`)
   return new Response('', { status: isReady ? 200 : 503 })
 }
-const admin = Bun.serve({ port: 0, hostname: '127.0.0.1', fetch: answer })
+const admin = startAnswering(answer)
 const unixAdmin = Bun.serve({ unix: socket, fetch: answer })
 afterAll(async () => {
   await Promise.all([admin.stop(true), unixAdmin.stop(true)])
@@ -56,7 +57,7 @@ test('a server that drains is 1, with its answer', async () => {
 })
 
 test('no server is 1', async () => {
-  const gone = Bun.serve({ port: 0, hostname: '127.0.0.1', fetch: answer })
+  const gone = startAnswering(answer)
   await gone.stop(true)
   expect((await health([`127.0.0.1:${gone.port}`])).code).toBe(1)
 })

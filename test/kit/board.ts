@@ -1,7 +1,11 @@
 import { runGuests } from '../../src/cli/guests.ts'
-import { quietPorts } from './clock.ts'
-import { type Gate, PORTAL } from './gate.ts'
-import { type Ran, runIn } from './io.ts'
+import { startStreaming } from './applications/streaming.ts'
+import { runOn } from './commands.ts'
+import { FORM, PAGE, SCRIPT } from './fields.ts'
+import { type Gate, portalWith } from './gate.ts'
+import type { Ran } from './io.ts'
+import { fetchFrom } from './requests.ts'
+import { routeTo } from './toml.ts'
 
 /** A guest link that was made. */
 export interface Made {
@@ -42,44 +46,19 @@ export interface Answer {
 /** Where people make links. */
 export const AUTH = 'auth.test'
 
-export const PAGE = { accept: 'text/html', 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'document' } as const
-export const FORM = {
-  ...PAGE,
-  'sec-fetch-site': 'same-origin',
-  'content-type': 'application/x-www-form-urlencoded',
-} as const
-export const SCRIPT = {
-  accept: 'application/json',
-  'sec-fetch-site': 'same-origin',
-  'content-type': FORM['content-type'],
-} as const
-
 /** The form that makes a link for the board. */
 export function form(more: Readonly<Record<string, string>> = {}): string {
   const fields = { act: 'create', address: 'http://app.test/board', name: 'Aunt', hours: '24', uses: '2' }
   return new URLSearchParams({ ...fields, ...more }).toString()
 }
 
-/** An application that can be shared by guest links, and everything that people and guests do with them. Pairs with `stop`. */
+/** An application that can be shared by guest links, and everything that people and guests do with them. Ends with its scope. */
 export function startBoard() {
   /** Every request as the application saw it. */
   const seen: string[] = []
-  const upstream = Bun.serve({
-    port: 0,
-    hostname: '127.0.0.1',
-    idleTimeout: 0,
-    fetch(request, server) {
-      seen.push(`${request.method} ${request.url} ${JSON.stringify(request.headers.toJSON())}`)
-      if (server.upgrade(request)) return undefined
-      if (!new URL(request.url).pathname.endsWith('/events')) {
-        return new Response(request.headers.get('x-token-subject') ?? 'nobody')
-      }
-      const body = new ReadableStream({
-        start: controller => controller.enqueue(new TextEncoder().encode('data: begun\n\n')),
-      })
-      return new Response(body, { headers: { 'content-type': 'text/event-stream' } })
-    },
-    websocket: { message: () => undefined },
+  const upstream = startStreaming(request => {
+    seen.push(`${request.method} ${request.url} ${JSON.stringify(request.headers.toJSON())}`)
+    return request.headers.get('x-token-subject') ?? 'nobody'
   })
 
   function routes(links = 'guest_links = { allow = ["admin"], max_uses = 5 }'): string {
@@ -88,7 +67,7 @@ export function startBoard() {
 
   /** One route of the application on a host. */
   function route(host: string, more: string): string {
-    return `[[routes]]\nhost = "${host}"\nname = "Board & more"\nupstream = "http://127.0.0.1:${upstream.port}"\nportal = "home"\nheaders = "x-token"\n${more}\n`
+    return routeTo(upstream, host, `name = "Board & more"\nportal = "home"\nheaders = "x-token"\n${more}`)
   }
 
   /** The same without any link. */
@@ -100,7 +79,7 @@ export function startBoard() {
   }
 
   function guests(gate: Gate, ...argv: string[]): Promise<Ran> {
-    return runIn(gate.folder, io => runGuests(argv, io, { ...io, ...quietPorts({ now: Date.now }) }))
+    return runOn(gate, runGuests, argv)
   }
 
   /** A link of an operator's. */
@@ -114,12 +93,8 @@ export function startBoard() {
   async function ask(gate: Gate, asked: Asked): Promise<Answer> {
     const { host = 'app.test', path = '/board', method = 'GET', cookie, body, fields = PAGE } = asked
     const before = seen.length
-    const answer = await fetch(`http://127.0.0.1:${gate.port}${path}`, {
-      method,
-      redirect: 'manual',
-      headers: { host, ...fields, ...(cookie === undefined ? {} : { cookie }) },
-      ...(body === undefined ? {} : { body }),
-    })
+    const headers = { host, ...fields, ...(cookie === undefined ? {} : { cookie }) }
+    const answer = await fetchFrom(gate, path, headers, { method, ...(body === undefined ? {} : { body }) })
     return {
       status: answer.status,
       text: await answer.text(),
@@ -174,19 +149,13 @@ export function startBoard() {
     ask,
     open,
     person,
-    stop: () => upstream.stop(true),
+    [Symbol.dispose]: () => upstream[Symbol.dispose](),
   }
 }
 
 /** The portal of the board; `links` is more of its table. */
 export function portal(links: string): string {
-  return [
-    PORTAL.replace(
-      'insecure_cookies = true',
-      `insecure_cookies = true\nurl = "http://${AUTH}"\nadmin_role = "root"\n${links}`,
-    ),
-    'root = { groups = ["roots"] }\n',
-  ].join('\n')
+  return `${portalWith(`url = "http://${AUTH}"\nadmin_role = "root"\n${links}`)}root = { groups = ["roots"] }\n`
 }
 
 const ROUTES: readonly (readonly [host: string, more: string])[] = [

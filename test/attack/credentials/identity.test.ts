@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import { PORTAL, startGate } from '../../kit/gate.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
+import { routeTo } from '../../kit/toml.ts'
 import { linesOf, rawRequest, sendThrough } from '../../kit/wire/through.ts'
 import { httpResponse, startRawUpstream } from '../../kit/wire/wire.ts'
 
@@ -67,9 +68,7 @@ const cookies = new Map<Host, string>()
 
 const keep = untilTheEnd()
 const upstream = keep(await startRawUpstream([httpResponse(200, 'UPSTREAM')]))
-const routes = Object.entries(HOSTS).map(
-  ([host, rest]) => `[[routes]]\nhost = "${host}.example"\nupstream = "http://127.0.0.1:${upstream.port}"\n${rest}\n`,
-)
+const routes = Object.entries(HOSTS).map(([host, rest]) => routeTo(upstream, `${host}.example`, rest))
 const gate = keep(await startGate(PORTAL + routes.join('\n')))
 for (const host of Object.keys(HOSTS) as Host[]) {
   cookies.set(host, (await gate.signIn(`${host}.example`, { sub: 'bob', name: 'Bob' })).cookie)
@@ -268,10 +267,7 @@ describe('a field that trusted_fields names', () => {
   const said = (line: string) => line.slice(line.indexOf(':') + 2)
 
   async function head(server: string, more: readonly string[]): Promise<string> {
-    await using one = await startGate(
-      `[[routes]]\nhost = "app.example"\nupstream = "http://127.0.0.1:${upstream.port}"\nallow = "public"\n`,
-      { server },
-    )
+    await using one = await startGate(routeTo(upstream, 'app.example', 'allow = "public"'), { server })
     const { received } = await sendThrough(one.port, upstream, rawRequest('GET /', 'app.example', [...SAID, ...more]))
     return received
   }

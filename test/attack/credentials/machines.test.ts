@@ -1,13 +1,13 @@
 import { describe, expect, test } from 'bun:test'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { runTokens } from '../../../src/cli/tokens.ts'
-import { fakeClock, quietPorts } from '../../kit/clock.ts'
+import { fakeClock } from '../../kit/clock.ts'
+import { createToken } from '../../kit/commands.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
 import { eventually, startGate } from '../../kit/gate.ts'
-import { runIn } from '../../kit/io.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { type Misbehaviour, startBadProvider } from '../../kit/provider/bad-provider.ts'
+import { routeTo } from '../../kit/toml.ts'
 import { hasHead, httpResponse, openWire, sendRaw, startRawUpstream, type WireResponse } from '../../kit/wire/wire.ts'
 
 const AUDIENCE = 'https://gate.example/api'
@@ -19,8 +19,7 @@ const fetched: string[] = []
 const keep = untilTheEnd()
 const clock = fakeClock(Date.now())
 const folder = keep(temporaryFolder())
-const nowS = () => Math.floor(clock.now() / 1000)
-const provider = keep(await startBadProvider(nowS))
+const provider = keep(await startBadProvider(() => Math.floor(clock.now() / 1000)))
 const upstream = keep(
   await startRawUpstream(async connection => {
     while (!connection.isClosed) {
@@ -33,7 +32,7 @@ const upstream = keep(
 )
 writeFileSync(join(folder.path, 'people'), `ada:${HASH}\n`)
 const route = (more: string, host = 'app.test') =>
-  `[[routes]]\nhost = "${host}"\nupstream = "http://127.0.0.1:${upstream.port}"\nportal = "home"\nheaders = "x-token"\n${more}\n`
+  routeTo(upstream, host, `portal = "home"\nheaders = "x-token"\n${more}`)
 const gate = keep(
   await startGate(
     `
@@ -91,21 +90,11 @@ async function expectDenied(
   expect([path, answer.status === 400 || answer.status === 401 || answer.status === 403, saw]).toEqual([path, true, ''])
 }
 
-async function token(...more: readonly string[]): Promise<{ readonly token: string; readonly id: string }> {
-  const argv = ['create', '--json', '--name', 'n', '--portal', 'home', '--service', 's', '--roles', 'user', ...more]
-  const { code, out, err } = await runIn(gate.folder, io => runTokens(argv, io, { ...io, ...quietPorts(clock) }))
-  if (code !== 0) throw new Error(err)
-  return JSON.parse(out)
-}
+const token = (...more: readonly string[]) => createToken(gate, more, clock)
 
 /** An access token with the right claims (RFC 9068 §2.2), laid over by these. */
-function accessToken(over: Pick<Misbehaviour, 'claims' | 'header' | 'signing'> = {}): Promise<string> {
-  return provider.logoutToken({
-    ...over,
-    claims: { aud: AUDIENCE, sid: undefined, events: undefined, client_id: 'script', ...over.claims },
-    header: { typ: 'at+jwt', ...over.header },
-  })
-}
+const accessToken = (over: Pick<Misbehaviour, 'claims' | 'header' | 'signing'> = {}) =>
+  provider.accessToken(AUDIENCE, over)
 
 /** A token with its parts changed after it was signed. */
 function tamper(

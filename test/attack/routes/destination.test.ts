@@ -4,12 +4,10 @@
  * Each case is sent raw; of what is refused the application sees nothing.
  */
 import { describe, expect, test } from 'bun:test'
-import { runTokens } from '../../../src/cli/tokens.ts'
-import { openSessionState } from '../../../src/process/session-state.ts'
-import { quietPorts } from '../../kit/clock.ts'
-import { PORTAL, startGate } from '../../kit/gate.ts'
-import { runIn } from '../../kit/io.ts'
+import { createToken } from '../../kit/commands.ts'
+import { portalWith, startGate } from '../../kit/gate.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
+import { guestCookie } from '../../kit/sessions/joined.ts'
 import { linesOf, rawRequest, sendThrough } from '../../kit/wire/through.ts'
 import { httpResponse, sendRaw, startRawUpstream } from '../../kit/wire/wire.ts'
 
@@ -24,10 +22,7 @@ const route = (path: string, allow: string, more = to, host = APP) =>
 const gate = keep(
   await startGate(
     [
-      PORTAL.replace(
-        'insecure_cookies = true',
-        'insecure_cookies = true\nurl = "http://auth.example"\nguest_links = { allow = ["admin"] }',
-      ),
+      portalWith('url = "http://auth.example"\nguest_links = { allow = ["admin"] }'),
       route('/', '["user"]', `${to}\ntokens = true`),
       route('/private', '["admin"]'),
       route('/read', '["user"]', `${to}\nmethods = ["GET", "PROPFIND", "COPY"]`),
@@ -142,11 +137,7 @@ describe('Destination', () => {
   })
 
   test('a token holds there as it does here', async () => {
-    const create = async (...more: string[]) => {
-      const base = ['create', '--json', '--name', 'n', '--portal', 'home', '--service', 's', '--roles', 'user', ...more]
-      const { out } = await runIn(gate.folder, io => runTokens(base, io, { ...io, ...quietPorts({ now: Date.now }) }))
-      return `Authorization: Bearer ${JSON.parse(out).token}`
-    }
+    const create = async (...more: string[]) => `Authorization: Bearer ${(await createToken(gate, more)).token}`
     const [any, below, copies] = [await create(), await create('--path', '/in'), await create('--methods', 'COPY,GET')]
     expect((await ask('COPY /in/a', any, 'Destination: /b')).status).toBe(201)
     // This route takes no tokens.
@@ -157,12 +148,7 @@ describe('Destination', () => {
   })
 
   test('a guest writes nowhere but within their link', async () => {
-    const { sessions } = openSessionState(gate.server.config, quietPorts({ now: Date.now }))
-    const path = '/guests/in'
-    const link = { portal: 'home', name: 'n', host: APP, path, landing: path, by: null, uses: 1, lifetimeMs: 60_000 }
-    const used = await sessions.links.use((await sessions.links.create(link)).text)
-    await sessions.close()
-    const guest = `Cookie: sallyport-guest-abc=${used?.cookie}`
+    const guest = `Cookie: ${await guestCookie(gate, APP, '/guests/in')}`
     expect((await ask('COPY /guests/in/a', guest, 'Destination: /guests/in/b')).status).toBe(201)
     expect(await ask('COPY /guests/in/a', guest, 'Destination: /guests/b')).toEqual(REFUSED)
     expect(await ask('COPY /guests/in/a', guest, 'Destination: /b')).toEqual(REFUSED)

@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'bun:test'
 import { PORTAL, startGate } from '../../kit/gate.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
+import { routeTo } from '../../kit/toml.ts'
 import { rawRequest } from '../../kit/wire/through.ts'
 import { acceptWebSocket, askForWebSocket } from '../../kit/wire/websocket.ts'
 import { sendRaw, startRawUpstream, type WireResponse } from '../../kit/wire/wire.ts'
@@ -33,8 +34,7 @@ const upstream = keep(
     }
   }),
 )
-const route = (more: string) =>
-  `[[routes]]\nhost = "app.example"\nupstream = "http://127.0.0.1:${upstream.port}"\nallow = "public"\n${more}\n`
+const route = (more: string) => routeTo(upstream, 'app.example', `allow = "public"\n${more}`)
 const passed = [...ACTS.map(([name]) => name), 'Service-Worker-Allowed'].map(name => `"${name}"`)
 const gate = keep(
   await startGate(

@@ -1,14 +1,14 @@
 import { describe, expect, test } from 'bun:test'
 import { PORTAL, startGate } from '../../kit/gate.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
+import { routeTo } from '../../kit/toml.ts'
 import { linesOf, rawRequest, sendThrough } from '../../kit/wire/through.ts'
 import { httpResponse, startRawUpstream } from '../../kit/wire/wire.ts'
 
 const keep = untilTheEnd()
 /** A closed host, an open one, and names below a wildcard, of which one is open and belongs to no portal. */
 const upstream = keep(await startRawUpstream([httpResponse(200, 'UPSTREAM')]))
-const route = (host: string, more: string) =>
-  `[[routes]]\nhost = "${host}"\nupstream = "http://127.0.0.1:${upstream.port}"\n${more}\n`
+const route = (host: string, more: string) => routeTo(upstream, host, more)
 const toml = [
   PORTAL,
   route('closed.example', 'portal = "home"\nallow = ["user"]\nheaders = "x-token"'),

@@ -1,11 +1,9 @@
 import { expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { runTokens } from '../../../src/cli/tokens.ts'
-import { openSessionState } from '../../../src/process/session-state.ts'
-import { quietPorts } from '../../kit/clock.ts'
-import { PORTAL, startGate } from '../../kit/gate.ts'
-import { runIn } from '../../kit/io.ts'
+import { createToken } from '../../kit/commands.ts'
+import { portalWith, startGate } from '../../kit/gate.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
+import { guestCookie } from '../../kit/sessions/joined.ts'
 import { ATTACK_RUNS, oddTargets } from '../../kit/wire/odd-targets.ts'
 import { isOwn, readingsOf } from '../../kit/wire/readings.ts'
 import { rawRequest, sendThrough } from '../../kit/wire/through.ts'
@@ -24,42 +22,15 @@ const route = (path: string, more: string) =>
   `[[routes]]\nhost = "app.example"\npath = "${path}"\nupstream = "http://127.0.0.1:${upstream.port}"\nportal = "home"\ntokens = true\n${more}\n`
 const gate = keep(
   await startGate(
-    PORTAL.replace('insecure_cookies = true', 'insecure_cookies = true\nguest_links = { allow = ["admin"] }') +
+    portalWith('guest_links = { allow = ["admin"] }') +
       route('/', 'allow = ["user", { guest_link = true }]') +
       route('/api', 'strip_prefix = "/api"\nallow = ["user", { guest_link = true }]'),
   ),
 )
-const { sessions } = openSessionState(gate.server.config, quietPorts({ now: Date.now }))
 for (const path of LIMITS) {
-  const argv = [
-    'create',
-    '--json',
-    '--name',
-    'n',
-    '--portal',
-    'home',
-    '--service',
-    's',
-    '--roles',
-    'user',
-    '--path',
-    path,
-  ]
-  const { out } = await runIn(gate.folder, io => runTokens(argv, io, { ...io, ...quietPorts({ now: Date.now }) }))
-  const link = {
-    portal: 'home',
-    name: 'n',
-    host: 'app.example',
-    path,
-    landing: path,
-    by: null,
-    uses: 1,
-    lifetimeMs: 60_000,
-  }
-  const used = await sessions.links.use((await sessions.links.create(link)).text)
-  fields.set(path, [`Authorization: Bearer ${JSON.parse(out).token}`, `Cookie: sallyport-guest-abc=${used?.cookie}`])
+  const { token } = await createToken(gate, ['--path', path])
+  fields.set(path, [`Authorization: Bearer ${token}`, `Cookie: ${await guestCookie(gate, 'app.example', path)}`])
 }
-await sessions.close()
 
 /** Whether some backend could make of what it received a path outside of this one. */
 function leaves(received: string, path: string): string | null {

@@ -1,8 +1,6 @@
 import { describe, expect, test } from 'bun:test'
-import { runTokens } from '../../../src/cli/tokens.ts'
-import { quietPorts } from '../../kit/clock.ts'
+import { createToken } from '../../kit/commands.ts'
 import { PORTAL, startGate } from '../../kit/gate.ts'
-import { runIn } from '../../kit/io.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { rawRequest, sendThrough } from '../../kit/wire/through.ts'
 import { httpResponse, startRawUpstream } from '../../kit/wire/wire.ts'
@@ -63,11 +61,7 @@ test('nor where a preflight passes because nobody has signed in', async () => {
 })
 
 test('nor for a token that is for some methods', async () => {
-  const create = async (...more: string[]) => {
-    const base = ['create', '--json', '--name', 'n', '--portal', 'home', '--service', 's', '--roles', 'user', ...more]
-    const { out } = await runIn(gate.folder, io => runTokens(base, io, { ...io, ...quietPorts({ now: Date.now }) }))
-    return `Authorization: Bearer ${JSON.parse(out).token}`
-  }
+  const create = async (...more: string[]) => `Authorization: Bearer ${(await createToken(gate, more)).token}`
   expect(await received('/free', [await create()])).toContain('DELETE')
   expect(await received('/free', [await create('--methods', 'GET')])).not.toContain('DELETE')
 })

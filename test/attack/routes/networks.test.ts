@@ -3,6 +3,7 @@ import { findClient } from '../../../src/base/client-address.ts'
 import { compileNetworks } from '../../../src/base/net.ts'
 import { type Gate, PORTAL, startGate } from '../../kit/gate.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
+import { routeTo } from '../../kit/toml.ts'
 import { httpResponse, sendRaw, startRawUpstream } from '../../kit/wire/wire.ts'
 
 /** A host open to an inner network without a sign-in, and one that an outer network may not open. */
@@ -18,18 +19,12 @@ const upstream = keep(
     }
   }),
 )
-const toml = `${PORTAL}
-[[routes]]
-host = "${INNER}"
-upstream = "http://127.0.0.1:${upstream.port}"
-portal = "home"
-allow = [{ networks = ["127.0.0.0/8", "10.0.0.0/8", "fd00::/8"], anonymous = true }]
-[[routes]]
-host = "${BANNED}"
-upstream = "http://127.0.0.1:${upstream.port}"
-allow = "public"
-deny = [{ networks = ["203.0.113.0/24", "2001:db8::/32"] }]
-`
+const inside = ['127.0.0.0/8', '10.0.0.0/8', 'fd00::/8'].map(network => `"${network}"`)
+const toml = [
+  PORTAL,
+  routeTo(upstream, INNER, `portal = "home"\nallow = [{ networks = [${inside}], anonymous = true }]`),
+  routeTo(upstream, BANNED, 'allow = "public"\ndeny = [{ networks = ["203.0.113.0/24", "2001:db8::/32"] }]'),
+].join('\n')
 /** Behind a proxy on this machine that is trusted; and one that trusts nobody. Both let this machine's own network in. */
 const trusting = keep(await startGate(toml, { server: 'trusted_proxies = ["127.0.0.1", "192.0.2.0/24"]' }))
 const direct = keep(await startGate(toml.replaceAll('127.0.0.0/8', '127.0.0.1/32')))

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { PORTAL, startGate } from '../../kit/gate.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
+import { routeTo } from '../../kit/toml.ts'
 import { linesOf, rawRequest, sendThrough } from '../../kit/wire/through.ts'
 import { hasHead, httpResponse, startRawUpstream } from '../../kit/wire/wire.ts'
 
@@ -23,8 +24,7 @@ const upstream = keep(
     }
   }),
 )
-const route = (host: string, more: string) =>
-  `[[routes]]\nhost = "${host}.example"\nupstream = "http://127.0.0.1:${upstream.port}"\n${more}\n`
+const route = (host: string, more: string) => routeTo(upstream, `${host}.example`, more)
 const gate = keep(
   await startGate(
     [PORTAL, route('closed', 'portal = "home"\nallow = ["user"]'), route('open', 'allow = "public"')].join('\n'),

@@ -1,18 +1,15 @@
 import { describe, expect, test } from 'bun:test'
-import { PORTAL, startGate } from '../../kit/gate.ts'
+import { portalWith, startGate } from '../../kit/gate.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
+import { routeTo } from '../../kit/toml.ts'
 import { rawRequest, sendThrough } from '../../kit/wire/through.ts'
 import { WEBSOCKET_FIELDS } from '../../kit/wire/websocket.ts'
 import { httpResponse, sendRaw, startRawUpstream } from '../../kit/wire/wire.ts'
 
 const keep = untilTheEnd()
 const upstream = keep(await startRawUpstream([httpResponse(200, 'UPSTREAM')]))
-const route = (host: string, more: string) =>
-  `[[routes]]\nhost = "${host}.example"\nupstream = "http://127.0.0.1:${upstream.port}"\n${more}\n`
-const portal = PORTAL.replace(
-  'insecure_cookies = true',
-  'insecure_cookies = true\npersonal_tokens = true\nadmin_role = "admin"',
-)
+const route = (host: string, more: string) => routeTo(upstream, `${host}.example`, more)
+const portal = portalWith('personal_tokens = true\nadmin_role = "admin"')
 const gate = keep(
   await startGate(
     [

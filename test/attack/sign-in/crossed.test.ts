@@ -1,6 +1,7 @@
 import { expect, test } from 'bun:test'
 import { PORTAL, startGate } from '../../kit/gate.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
+import { routeForUsers } from '../../kit/toml.ts'
 
 const PEOPLE = 50
 const ROUNDS = 30
@@ -22,16 +23,9 @@ const upstream = keep(
   }),
 )
 const gate = keep(
-  await startGate(
-    `${PORTAL}[[routes]]
-host = "app.example"
-upstream = "http://127.0.0.1:${upstream.port}"
-portal = "home"
-allow = ["user"]
-headers = "x-token"
-`,
-    { sessions: 'cache = 10' },
-  ),
+  await startGate(`${PORTAL}${routeForUsers(upstream, 'app.example', 'headers = "x-token"')}`, {
+    sessions: 'cache = 10',
+  }),
 )
 
 test('fifty people who ask all at once, on shared connections and out of a small memory, each get their own answers', async () => {

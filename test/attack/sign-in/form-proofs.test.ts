@@ -1,9 +1,7 @@
 import { describe, expect, test } from 'bun:test'
-import { makeIdentity } from '../../../src/identity/identity.ts'
-import { openSessionState } from '../../../src/process/session-state.ts'
-import { quietPorts } from '../../kit/clock.ts'
 import { PORTAL, startGate } from '../../kit/gate.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
+import { signInOn } from '../../kit/sessions/joined.ts'
 
 /** Over plain HTTP browsers say nothing of where a form comes from but an Origin, which a page can make `null`. */
 const FROM_NOWHERE = { origin: 'null', 'content-type': 'application/x-www-form-urlencoded' }
@@ -27,16 +25,8 @@ ${route('two.example')}
 )
 
 /** One sign-in with a cookie for each of the hosts, as a portal hands them out. */
-async function signIn(sub: string): Promise<(host: string) => string> {
-  const { sessions } = openSessionState(gate.server.config, quietPorts({ now: Date.now }))
-  const identity = makeIdentity('id', 'http://127.0.0.1:9', sub, { sub })
-  const secrets = { idToken: 'x', refreshToken: null }
-  const { token, session } = await sessions.start({ portal: 'away', host: 'auth.example', identity, secrets })
-  const cookies = new Map([['auth.example', token]])
-  for (const host of ['one.example', 'two.example']) cookies.set(host, (await sessions.join(session.id, host)) ?? '')
-  await sessions.close()
-  return host => `sallyport=${cookies.get(host)}`
-}
+const signIn = async (sub: string) =>
+  (await signInOn(gate, 'away', sub, ['auth.example', 'one.example', 'two.example'])).cookieAt
 
 function ask(host: string, path: string, fields: Record<string, string>, body?: Record<string, string>) {
   return fetch(`http://127.0.0.1:${gate.port}/.sallyport/${path}`, {

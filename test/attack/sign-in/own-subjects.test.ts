@@ -4,23 +4,23 @@ import { beforeEach, describe, expect, test } from 'bun:test'
 import { runTokens } from '../../../src/cli/tokens.ts'
 import { makeIdentity } from '../../../src/identity/identity.ts'
 import { openSessionState } from '../../../src/process/session-state.ts'
-import { BrowserLite } from '../../kit/browser/browser-lite.ts'
-import { quietPorts } from '../../kit/clock.ts'
+import { browserAt } from '../../kit/browser/browser-lite.ts'
+import { aheadClock, quietPorts } from '../../kit/clock.ts'
 import { eventually, startGate } from '../../kit/gate.ts'
 import { runIn } from '../../kit/io.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
-import { BAD_PROVIDER_CLIENT, startBadProvider } from '../../kit/provider/bad-provider.ts'
+import { startBadProvider } from '../../kit/provider/bad-provider.ts'
+import { providerTable } from '../../kit/toml.ts'
 
 const HOST = 'app.example'
 const AUDIENCE = 'https://gate.example'
 const PASSWORDS = `ada:${Bun.password.hashSync('right', { algorithm: 'bcrypt', cost: 4 })}\n`
-let offsetMs = 0
-const now = () => Date.now() + offsetMs
+const clock = aheadClock()
 /** Subjects of requests as the upstream saw them. */
 const seen: (string | null)[] = []
 
 const keep = untilTheEnd()
-const bad = keep(await startBadProvider(() => Math.floor(now() / 1000)))
+const bad = keep(await startBadProvider(clock.nowS))
 const upstream = keep(
   Bun.serve({
     port: 0,
@@ -36,12 +36,7 @@ const route = (path: string, allow: string) =>
 const gate = keep(
   await startGate(
     `
-[providers.id]
-issuer = "${bad.issuer}"
-client_id = "${BAD_PROVIDER_CLIENT.clientId}"
-client_secret = "${BAD_PROVIDER_CLIENT.clientSecret}"
-access_tokens = { audience = "${AUDIENCE}" }
-
+${providerTable(bad, `access_tokens = { audience = "${AUDIENCE}" }`)}
 [portals.home]
 providers = ["id"]
 htpasswd = "people.htpasswd"
@@ -54,11 +49,11 @@ user = { any = true }
 ${route('/', '["user"]')}
 ${route('/ada', '[{ subjects = ["htpasswd:ada"] }]')}
 `,
-    { ports: { now }, files: { 'people.htpasswd': PASSWORDS } },
+    { ports: clock, files: { 'people.htpasswd': PASSWORDS } },
   ),
 )
 beforeEach(() => {
-  offsetMs = 0
+  clock.setAhead(0)
   seen.length = 0
 })
 
@@ -87,7 +82,7 @@ test('whom the file of passwords names is that person', async () => {
 describe.each(OWN)('somebody whom the provider calls %p', sub => {
   test('does not sign in, and reads why; so does whoever reads the log', async () => {
     asSubject(sub)
-    const browser = new BrowserLite({ hosts: { [HOST]: `127.0.0.1:${gate.port}` } })
+    const browser = browserAt(gate, HOST)
     const page = await browser.open(`http://${HOST}/`)
     expect(page.response.status).toBe(403)
     expect(page.text).toContain('This account cannot be used here.')
@@ -116,7 +111,7 @@ describe.each(OWN)('somebody whom the provider calls %p', sub => {
   })
 
   test('is not signed in by a session that a store has had from before', async () => {
-    const { sessions } = openSessionState(gate.server.config, quietPorts({ now }))
+    const { sessions } = openSessionState(gate.server.config, quietPorts(clock))
     const secrets = { idToken: 'x', refreshToken: null }
     const right = { portal: 'home', host: HOST, identity: makeIdentity('id', bad.issuer, 'ada', {}), secrets }
     const { token, session } = await sessions.start(right)
@@ -131,7 +126,7 @@ describe.each(OWN)('somebody whom the provider calls %p', sub => {
 
   test('is no one’s token', async () => {
     const argv = ['create', '--name', 'n', '--portal', 'home', '--subject', sub]
-    const made = await runIn(gate.folder, io => runTokens(argv, io, { ...io, ...quietPorts({ now }) }))
+    const made = await runIn(gate.folder, io => runTokens(argv, io, { ...io, ...quietPorts(clock) }))
     expect([made.code, made.out]).toEqual([1, ''])
     expect(made.err).toContain('no provider may call somebody')
   })
@@ -139,11 +134,11 @@ describe.each(OWN)('somebody whom the provider calls %p', sub => {
 
 test('somebody whom the provider calls so from some day on is signed out at the refresh', async () => {
   asSubject('ada')
-  const browser = new BrowserLite({ hosts: { [HOST]: `127.0.0.1:${gate.port}` } })
+  const browser = browserAt(gate, HOST)
   expect((await browser.open(`http://${HOST}/`)).response.status).toBe(200)
   const cookie = `sallyport=${browser.cookie(HOST, 'sallyport')}`
   bad.behave({ refresh: { claims: { sub: 'htpasswd:ada' } }, userinfo: { sub: 'htpasswd:ada' } })
-  offsetMs += 120_000
+  clock.advance(120_000)
   await status('/', { cookie })
   await eventually(async () => (await status('/', { cookie })) === 401, 'the session is over')
   expect(seen).not.toContain('htpasswd:ada')

@@ -1,10 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import { runTokens } from '../../../src/cli/tokens.ts'
-import { makeIdentity } from '../../../src/identity/identity.ts'
-import { openSessionState } from '../../../src/process/session-state.ts'
-import { quietPorts } from '../../kit/clock.ts'
+import { createToken } from '../../kit/commands.ts'
 import { eventually, type Gate, startGate } from '../../kit/gate.ts'
-import { runIn } from '../../kit/io.ts'
+import { routeTo } from '../../kit/toml.ts'
 import { linesOf, rawRequest, sendThrough } from '../../kit/wire/through.ts'
 import { httpResponse, type RawUpstream, startRawUpstream } from '../../kit/wire/wire.ts'
 
@@ -30,7 +27,7 @@ const open: AsyncDisposable[] = []
 
 function routes(ofOne = 'one'): string {
   const route = (host: string, portal: string, more = '') =>
-    `[[routes]]\nhost = "${host}"\nupstream = "http://127.0.0.1:${upstream.port}"\nportal = "${portal}"\nallow = ["user"]\nheaders = "x-token"\ntokens = true\n${more}`
+    routeTo(upstream, host, `portal = "${portal}"\nallow = ["user"]\nheaders = "x-token"\ntokens = true\n${more}`)
   return PORTALS + route('one.example', ofOne) + route('two.example', 'two') + route('*.example', 'two')
 }
 
@@ -45,13 +42,8 @@ afterAll(async () => {
 })
 
 /** A cookie of somebody's session at a portal, for a host. */
-async function signIn(at: Gate, portal: string, host: string, sub: string): Promise<string> {
-  const { sessions } = openSessionState(at.server.config, quietPorts({ now: Date.now }))
-  const identity = makeIdentity('id', 'http://127.0.0.1:9', sub, { sub })
-  const { token } = await sessions.start({ portal, host, identity, secrets: { idToken: 'x', refreshToken: null } })
-  await sessions.close()
-  return `Cookie: sallyport=${token}`
-}
+const signIn = async (at: Gate, portal: string, host: string, sub: string) =>
+  `Cookie: ${(await at.signIn(host, { sub }, portal)).cookie}`
 
 async function ask(at: Gate, host: string, field: string) {
   const { response, received } = await sendThrough(at.port, upstream, rawRequest('GET /', host, [field]))
@@ -97,9 +89,8 @@ test('a session of another portal, or of another host, is none, though its cooki
 
 test('a token of one portal is none at the other, before and after it was good', async () => {
   const create = async (portal: string) => {
-    const argv = ['create', '--json', '--name', 'n', '--portal', portal, '--service', 's', '--roles', 'user,admin']
-    const { out } = await runIn(gate.folder, io => runTokens(argv, io, { ...io, ...quietPorts({ now: Date.now }) }))
-    return `Authorization: Bearer ${JSON.parse(out).token}`
+    const { token } = await createToken(gate, ['--portal', portal, '--roles', 'user,admin'])
+    return `Authorization: Bearer ${token}`
   }
   const [one, two] = [await create('one'), await create('two')]
   for (let round = 0; round < 2; round++) {
@@ -128,8 +119,7 @@ describe('a host that is given to another portal', () => {
 })
 
 test('a callback is answered where people sign in; elsewhere that path is the application’s own, under its own rules', async () => {
-  const route = (host: string, more: string) =>
-    `[[routes]]\nhost = "${host}"\nupstream = "http://127.0.0.1:${upstream.port}"\nportal = "home"\n${more}\n`
+  const route = (host: string, more: string) => routeTo(upstream, host, `portal = "home"\n${more}`)
   await using other = await startGate(
     `[providers.id]
 issuer = "http://127.0.0.1:9"
@@ -161,11 +151,7 @@ url = "http://auth.localhost"
 providers = ["id"]
 insecure_cookies = true
 roles = { user = { any = true } }
-[[routes]]
-host = "*.localhost"
-upstream = "http://127.0.0.1:${upstream.port}"
-allow = "public"
-${more}`
+${routeTo(upstream, '*.localhost', 'allow = "public"')}${more}`
   await using other = await startGate(file())
   const at = async (host: string, path = '/x') => {
     const { response, received } = await sendThrough(other.port, upstream, rawRequest(`GET ${path}`, host))

@@ -2,19 +2,17 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { runGuests } from '../../../src/cli/guests.ts'
 import { runTokens } from '../../../src/cli/tokens.ts'
-import { quietPorts } from '../../kit/clock.ts'
-import { type Gate, PORTAL, startGate } from '../../kit/gate.ts'
-import { runIn } from '../../kit/io.ts'
+import { runOn } from '../../kit/commands.ts'
+import { OWN_FORM } from '../../kit/fields.ts'
+import { type Gate, portalWith, startGate } from '../../kit/gate.ts'
 import { startValkey } from '../../kit/programs/valkey.ts'
+import { sendForm, statusOf } from '../../kit/requests.ts'
+import { shared } from '../../kit/sessions/shared.ts'
 import { openWire, type WireResponse } from '../../kit/wire/wire.ts'
 
 const HOST = 'app.example'
-const FORM = { 'sec-fetch-site': 'same-origin', 'content-type': 'application/x-www-form-urlencoded' }
 
-const CONFIG = `${PORTAL.replace(
-  'insecure_cookies = true',
-  'insecure_cookies = true\nadmin_role = "admin"\npersonal_tokens = true\nguest_links = { allow = ["user"], max_uses = 5 }',
-)}
+const CONFIG = `${portalWith('admin_role = "admin"\npersonal_tokens = true\nguest_links = { allow = ["user"], max_uses = 5 }')}
 [[routes]]
 host = "${HOST}"
 respond = { status = 200, body = "ok" }
@@ -22,8 +20,6 @@ portal = "home"
 allow = ["user", { guest_link = true }]
 tokens = true
 `
-
-const KEY = Buffer.alloc(32, 7).toString('base64')
 
 const MAKING = [
   ['tokens', 'act=create&name=late&days=365', 'sp_', runTokens],
@@ -36,7 +32,7 @@ describe.each(['sqlite', 'redis'] as const)('sessions in %s', kind => {
 
   beforeAll(async () => {
     server = kind === 'redis' ? await startValkey() : null
-    gate = await startGate(CONFIG, server === null ? {} : { store: server.url(), sessions: `key = "${KEY}"` })
+    gate = await startGate(CONFIG, server === null ? {} : shared(server.url()))
   })
   afterAll(async () => {
     await gate[Symbol.asyncDispose]()
@@ -45,22 +41,18 @@ describe.each(['sqlite', 'redis'] as const)('sessions in %s', kind => {
 
   async function endSession(sessionId: string): Promise<void> {
     const { cookie } = await gate.signIn(HOST, { sub: 'root', groups: ['admins'] })
-    const answer = await fetch(`http://127.0.0.1:${gate.port}/.sallyport/sessions`, {
-      method: 'POST',
-      headers: { ...FORM, host: HOST, cookie },
-      body: new URLSearchParams({ act: 'end', id: sessionId }).toString(),
-    })
+    const answer = await sendForm(gate, 'sessions', { ...OWN_FORM, host: HOST, cookie }, { act: 'end', id: sessionId })
     expect(await answer.json()).toEqual({ ended: true })
   }
 
   /** Sends a form in two parts, and does something between them. */
   async function sendSlowly(page: string, body: string, cookie: string, between: () => unknown): Promise<WireResponse> {
     const wire = await openWire(gate.port)
-    const fields = Object.entries({ ...FORM, host: HOST, cookie, 'content-length': `${body.length}` })
+    const fields = Object.entries({ ...OWN_FORM, host: HOST, cookie, 'content-length': `${body.length}` })
     const head = fields.map(([name, value]) => `${name}: ${value}\r\n`).join('')
     await wire.send(`POST /.sallyport/${page} HTTP/1.1\r\n${head}\r\n${body.slice(0, 3)}`)
     // What is asked later is answered after this was begun.
-    await fetch(`http://127.0.0.1:${gate.port}/`, { headers: { host: HOST } })
+    await statusOf(gate, '/', { host: HOST })
     await between()
     await wire.send(body.slice(3))
     const answer = await wire.receive()
@@ -72,9 +64,7 @@ describe.each(['sqlite', 'redis'] as const)('sessions in %s', kind => {
     const { cookie, sessionId } = await gate.signIn(HOST, { sub: `eve of ${page}` })
     const late = await sendSlowly(page, body, cookie, () => endSession(sessionId))
     expect([late.status, late.body.includes(prefix)]).toEqual([401, false])
-    const listed = await runIn(gate.folder, io =>
-      run(['list', '--json'], io, { ...io, ...quietPorts({ now: Date.now }) }),
-    )
+    const listed = await runOn(gate, run, ['list', '--json'])
     expect(listed.out).not.toContain('late')
     const slow = await gate.signIn(HOST, { sub: `ada of ${page}` })
     const inTime = await sendSlowly(page, body, slow.cookie, () => undefined)

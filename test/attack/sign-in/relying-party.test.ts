@@ -5,7 +5,8 @@
  * Signing out (`rp-init-logout`, `rp-backchannel-…`, `rp-frontchannel-…`) is in test/flow/sessions/provider-sessions.test.ts.
  */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'bun:test'
-import { BrowserLite, type Page } from '../../kit/browser/browser-lite.ts'
+import { type BrowserLite, browserAt, type Page } from '../../kit/browser/browser-lite.ts'
+import { aheadClock } from '../../kit/clock.ts'
 import { eventually, type Gate, startGate } from '../../kit/gate.ts'
 import {
   BAD_PROVIDER_CLIENT,
@@ -13,12 +14,12 @@ import {
   type Misbehaviour,
   startBadProvider,
 } from '../../kit/provider/bad-provider.ts'
+import { routeForUsers } from '../../kit/toml.ts'
 
 const APP = 'http://app.example'
 const MINUTE = 60_000
-let offsetMs = 0
-const now = () => Date.now() + offsetMs
-const nowS = () => Math.floor(now() / 1000)
+const clock = aheadClock()
+const { nowS } = clock
 let rsa: BadProvider
 let ec: BadProvider
 let upstream: Bun.Server<undefined>
@@ -42,7 +43,7 @@ afterAll(async () => {
   await Promise.all([rsa.stop(), ec.stop()])
 })
 beforeEach(() => {
-  offsetMs = 0
+  clock.setAhead(0)
 })
 
 function toml(providers: Readonly<Record<string, BadProvider>>, portal = ''): string {
@@ -60,13 +61,7 @@ insecure_cookies = true
 ${portal}
 roles.user = { groups = ["staff"] }
 
-[[routes]]
-host = "app.example"
-upstream = "http://127.0.0.1:${upstream.port}"
-portal = "home"
-allow = ["user"]
-headers = "x-token"
-`
+${routeForUsers(upstream, 'app.example', 'headers = "x-token"')}`
 }
 
 interface Visit {
@@ -85,8 +80,8 @@ async function withVisit(
 ): Promise<void> {
   const behave = (next: Misbehaviour) => provider.behave({ signsInAtOnce: true, givesRefreshToken: true, ...next })
   behave(how)
-  await using gate = await startGate(toml({ id: provider }, portal), { ports: { now } })
-  const browser = new BrowserLite({ hosts: { 'app.example': `127.0.0.1:${gate.port}` } })
+  await using gate = await startGate(toml({ id: provider }, portal), { ports: clock })
+  const browser = browserAt(gate, 'app.example')
   await act({ gate, browser, behave, open: () => browser.open(`${APP}/`) })
 }
 
@@ -94,10 +89,7 @@ async function withVisit(
 async function isRefused({ gate, browser, open }: Visit, code: string, check?: string): Promise<void> {
   const before = seen.length
   const page = await open()
-  expect([page.response.status, gate.log.some(line => line.includes(`"code":"${code}"`))]).toEqual([
-    STATUS[code] ?? 502,
-    true,
-  ])
+  expect([page.response.status, gate.told(`"code":"${code}"`).length > 0]).toEqual([STATUS[code] ?? 502, true])
   if (check !== undefined) expect(gate.log.join('\n')).toContain(`"check":"${check}"`)
   expect(page.trail.length).toBeLessThan(6)
   expect(browser.cookie('app.example', 'sallyport')).toBeNull()
@@ -254,7 +246,7 @@ describe('a refresh', () => {
           ...(refresh.claims?.sub === undefined ? {} : { userinfo: { sub: refresh.claims.sub } }),
         })
         const before = rsa.asked.token
-        offsetMs += 2 * MINUTE
+        clock.advance(2 * MINUTE)
         await visit.open()
         await eventually(() => rsa.asked.token === before + 1, 'the provider is asked')
         await act(visit, before)
@@ -272,8 +264,8 @@ describe('a refresh', () => {
   test(`${MODULE}refresh-token-invalid-issuer: says nothing of the person, and is not believed`, () =>
     isAsked(
       async ({ gate, browser }) => {
-        await eventually(() => gate.log.some(line => line.includes('"check":"iss"')), 'the refusal is logged')
-        offsetMs += 5 * MINUTE
+        await eventually(() => gate.told('"check":"iss"').length > 0, 'the refusal is logged')
+        clock.advance(5 * MINUTE)
         expect((await browser.visit(`${APP}/`, { headers: { 'sec-fetch-mode': 'cors' } })).status).toBe(401)
       },
       { claims: { iss: 'https://evil.example' } },
@@ -363,8 +355,8 @@ describe('RFC 9700 §4.4: a provider that sends the browser to another one (mix-
           authorize: () => Response.redirect(`${rsa.issuer}/authorize?${evil.lastAuthorize()}`, 302),
         },
       })
-      await using gate = await startGate(toml({ honest: rsa, evil }), { ports: { now } })
-      const browser = new BrowserLite({ hosts: { 'app.example': `127.0.0.1:${gate.port}` } })
+      await using gate = await startGate(toml({ honest: rsa, evil }), { ports: clock })
+      const browser = browserAt(gate, 'app.example')
       const page = await browser.open(`${APP}/.sallyport/login?provider=evil&return=/`)
       act({ page, gate, browser })
       expect(evil.asked.token).toBe(0)

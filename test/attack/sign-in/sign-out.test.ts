@@ -1,9 +1,7 @@
 import { describe, expect, test } from 'bun:test'
-import { makeIdentity } from '../../../src/identity/identity.ts'
-import { openSessionState } from '../../../src/process/session-state.ts'
-import { quietPorts } from '../../kit/clock.ts'
 import { PORTAL, startGate } from '../../kit/gate.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
+import { type Joined, signInOn } from '../../kit/sessions/joined.ts'
 
 /** What the script of an application can send to its own host: by itself, and as a form that its visitor's window shows. */
 const SCRIPT = { 'sec-fetch-site': 'same-origin', 'sec-fetch-mode': 'cors', 'sec-fetch-dest': 'empty', accept: '*/*' }
@@ -29,24 +27,6 @@ ${['evil.mounted', 'good.mounted'].map(host => route(host, 'home')).join('\n')}
 `),
 )
 
-interface SignedIn {
-  readonly id: string
-  readonly cookieAt: (host: string) => string
-}
-
-/** A sign-in that has a cookie for each of these hosts. */
-async function signIn(portal: string, ...hosts: readonly string[]): Promise<SignedIn> {
-  const { sessions } = openSessionState(gate.server.config, quietPorts({ now: Date.now }))
-  const identity = makeIdentity('id', 'http://127.0.0.1:9', 'ada', { sub: 'ada' })
-  const [first = '', ...others] = hosts
-  const secrets = { idToken: 'x', refreshToken: null }
-  const { token, session } = await sessions.start({ portal, host: first, identity, secrets })
-  const cookies = new Map([[first, token]])
-  for (const host of others) cookies.set(host, (await sessions.join(session.id, host)) ?? '')
-  await sessions.close()
-  return { id: session.id, cookieAt: host => `sallyport=${cookies.get(host)}` }
-}
-
 function ask(host: string, path: string, fields: Record<string, string>, body?: Record<string, string>) {
   return fetch(`http://127.0.0.1:${gate.port}${path}`, {
     headers: { host, ...fields },
@@ -55,7 +35,7 @@ function ask(host: string, path: string, fields: Record<string, string>, body?: 
   })
 }
 
-async function isIn({ cookieAt }: SignedIn, host: string): Promise<boolean> {
+async function isIn({ cookieAt }: Joined, host: string): Promise<boolean> {
   const { status } = await ask(host, '/', { cookie: cookieAt(host), accept: 'application/json' })
   expect([401, 502]).toContain(status)
   return status === 502
@@ -63,7 +43,7 @@ async function isIn({ cookieAt }: SignedIn, host: string): Promise<boolean> {
 
 describe('an application’s script', () => {
   test('cannot sign its visitor out everywhere: whatever it sends, the portal asks them back', async () => {
-    const ada = await signIn('away', 'auth.example', 'evil.example', 'good.example')
+    const ada = await signInOn(gate, 'away', 'ada', ['auth.example', 'evil.example', 'good.example'])
     const cookie = ada.cookieAt('evil.example')
     const answers = [
       await ask('evil.example', '/.sallyport/logout', { ...FORM, cookie }, {}),
@@ -82,8 +62,11 @@ describe('an application’s script', () => {
   })
 
   test('on a portal without a host of its own sees and ends the sessions of its own host alone', async () => {
-    const [evil, good] = [await signIn('home', 'evil.mounted'), await signIn('home', 'good.mounted')]
-    const phone = await signIn('home', 'evil.mounted')
+    const [evil, good] = [
+      await signInOn(gate, 'home', 'ada', ['evil.mounted']),
+      await signInOn(gate, 'home', 'ada', ['good.mounted']),
+    ]
+    const phone = await signInOn(gate, 'home', 'ada', ['evil.mounted'])
     const fields = { ...SCRIPT, cookie: evil.cookieAt('evil.mounted') }
     const page = await ask('evil.mounted', '/.sallyport/sessions', { ...fields, accept: 'application/json' })
     const { sessions } = (await page.json()) as { readonly sessions: readonly { readonly id: string }[] }

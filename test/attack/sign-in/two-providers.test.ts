@@ -3,9 +3,10 @@ import { runSessions } from '../../../src/cli/sessions.ts'
 import { runTokens } from '../../../src/cli/tokens.ts'
 import { makeIdentity } from '../../../src/identity/identity.ts'
 import { openSessionState } from '../../../src/process/session-state.ts'
+import { startTellingFields } from '../../kit/applications/answering.ts'
 import { quietPorts } from '../../kit/clock.ts'
+import { runOn } from '../../kit/commands.ts'
 import { eventually, type Gate, startGate } from '../../kit/gate.ts'
-import { runIn } from '../../kit/io.ts'
 import { BAD_PROVIDER_CLIENT, type BadProvider, startBadProvider } from '../../kit/provider/bad-provider.ts'
 
 /** Two providers of one portal, at each of which somebody else is called this. */
@@ -18,11 +19,7 @@ let upstream: Bun.Server<undefined>
 const providers = new Map<At, BadProvider>()
 
 beforeAll(async () => {
-  upstream = Bun.serve({
-    port: 0,
-    hostname: '127.0.0.1',
-    fetch: request => Response.json(request.headers.toJSON()),
-  })
+  upstream = startTellingFields()
   for (const name of ['home', 'away'] as const) providers.set(name, await startBadProvider())
   const tables = [...providers].map(
     ([name, { issuer }]) =>
@@ -139,8 +136,7 @@ test('OpenID Connect Back-Channel Logout 1.0 §2.6: a provider ends the sessions
 
 test('sessions revoke --subject --provider ends those of that provider alone', async () => {
   const [one, other] = [await signIn('home'), await signIn('away')]
-  const run = (...argv: readonly string[]) =>
-    runIn(gate.folder, io => runSessions(argv, io, { ...io, ...quietPorts({ now: Date.now }) }))
+  const run = (...argv: readonly string[]) => runOn(gate, runSessions, argv)
   expect(await run('revoke', '--subject', SUB, '--provider', 'hoem')).toMatchObject({ code: 1 })
   expect(await run('revoke', '--provider', 'home')).toMatchObject({ code: 2 })
   expect(await run('revoke', '--subject', SUB, '--provider', 'away', '--json')).toMatchObject({ code: 0 })
@@ -151,7 +147,7 @@ test('sessions revoke --subject --provider ends those of that provider alone', a
 test('tokens create --subject is told at which provider', async () => {
   const create = (...more: readonly string[]) => {
     const argv = ['create', '--json', '--name', 'n', '--portal', 'p', '--subject', SUB, '--roles', 'user', ...more]
-    return runIn(gate.folder, io => runTokens(argv, io, { ...io, ...quietPorts({ now: Date.now }) }))
+    return runOn(gate, runTokens, argv)
   }
   expect(await create()).toMatchObject({ code: 1, err: expect.stringContaining('--provider') })
   expect(await create('--provider', 'hoem')).toMatchObject({ code: 1 })

@@ -1,8 +1,6 @@
 import { describe, expect, test } from 'bun:test'
-import { runTokens } from '../../../src/cli/tokens.ts'
 import { APP, askersOf, forwarded, type Lines, original, PAGE, send, startAsked } from '../../kit/asking.ts'
-import { quietPorts } from '../../kit/clock.ts'
-import { runIn } from '../../kit/io.ts'
+import { createToken } from '../../kit/commands.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { WEBSOCKET_KEY } from '../../kit/wire/websocket.ts'
 
@@ -164,13 +162,7 @@ describe('what is stated', () => {
   })
 
   test.each(overrides)('another method by %s: refused for a token of some methods', async (_, query, lines) => {
-    const create = async (...more: string[]) => {
-      const base = ['create', '--json', '--name', 'n', '--portal', 'home', '--service', 's', '--roles', 'user', ...more]
-      const { out } = await runIn(trusting.folder, io =>
-        runTokens(base, io, { ...io, ...quietPorts({ now: Date.now }) }),
-      )
-      return `Authorization: Bearer ${JSON.parse(out).token}`
-    }
+    const create = async (...more: string[]) => `Authorization: Bearer ${(await createToken(trusting, more)).token}`
     const [any, few] = [await create(), await create('--methods', 'GET')]
     expect((await relayed(forwarded('/machines', [few]))).status).toBe(204)
     expect((await relayed(forwarded(`/machines${query}`, [few, ...lines]))).status).toBe(403)

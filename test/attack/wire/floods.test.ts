@@ -2,6 +2,7 @@ import { expect, test } from 'bun:test'
 import { compileFieldFates } from '../../../src/proxy/fields/names.ts'
 import { PORTAL, startGate } from '../../kit/gate.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
+import { routeTo } from '../../kit/toml.ts'
 import { rawRequest, sendThrough } from '../../kit/wire/through.ts'
 import { httpResponse, startRawUpstream } from '../../kit/wire/wire.ts'
 
@@ -16,8 +17,7 @@ const keep = untilTheEnd()
 const upstream = keep(
   await startRawUpstream([httpResponse(200, 'UPSTREAM', [`Set-Cookie: a${' '.repeat(12_000)}b=c`])]),
 )
-const route = (host: string, more: string) =>
-  `[[routes]]\nhost = "${host}"\nupstream = "http://127.0.0.1:${upstream.port}"\n${more}\n`
+const route = (host: string, more: string) => routeTo(upstream, host, more)
 const gate = keep(
   await startGate(
     [

@@ -7,6 +7,7 @@ import { beforeEach, describe, expect, test } from 'bun:test'
 import { makeAuthority } from '../../kit/certificates.ts'
 import { eventually, startGate } from '../../kit/gate.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
+import { routeTo } from '../../kit/toml.ts'
 import { type Field, FLAG, FRAME, frame, headers, openHttp2Wire } from '../../kit/wire/http2.ts'
 import { httpResponse, type RawUpstream, startRawUpstream } from '../../kit/wire/wire.ts'
 
@@ -44,11 +45,7 @@ const gate = keep(
     `[tls]
 listen = ["127.0.0.1:0"]
 certificates = [{ cert = "own.pem", key = "own.key" }]
-[[routes]]
-host = "${HOST}"
-upstream = "http://127.0.0.1:${upstream.port}"
-allow = "public"
-`,
+${routeTo(upstream, HOST, 'allow = "public"')}`,
     { files: { 'own.pem': own.cert, 'own.key': own.key } },
   ),
 )

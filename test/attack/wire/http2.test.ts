@@ -3,6 +3,7 @@ import { expect, test } from 'bun:test'
 import { makeAuthority } from '../../kit/certificates.ts'
 import { PORTAL, startGate } from '../../kit/gate.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
+import { routeTo } from '../../kit/toml.ts'
 import { type Field, FLAG, FRAME, frame, headers, openHttp2Wire, packed } from '../../kit/wire/http2.ts'
 
 const authority = makeAuthority()
@@ -25,8 +26,7 @@ const upstream = keep(
     },
   }),
 )
-const route = (host: string, rest: string) =>
-  `[[routes]]\nhost = "${host}"\nupstream = "http://127.0.0.1:${upstream.port}"\n${rest}\n`
+const route = (host: string, rest: string) => routeTo(upstream, host, rest)
 const gate = keep(
   await startGate(
     `[tls]

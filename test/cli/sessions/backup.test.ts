@@ -83,7 +83,7 @@ test('a backup with its key is taken elsewhere, where what is sealed opens again
   const aside = readdirSync(other.folder).find(name => name.startsWith('sallyport.key.replaced-')) ?? 'none'
   expect(readFileSync(join(other.folder, aside), 'utf8')).toBe(theirs)
   await eventually(async () => (await status(other, ada)) === 200, 'the other gate has the session')
-  await eventually(() => other.log.some(line => line.includes('key does not fit')), 'the other key is told')
+  await eventually(() => other.told('key does not fit').length > 0, 'the other key is told')
 })
 
 test('a plain copy is restored too, with the log that was copied with it', async () => {

@@ -2,10 +2,11 @@ import { expect, test } from 'bun:test'
 import { join } from 'node:path'
 import { run } from '../../../src/cli/run.ts'
 import { runSessions } from '../../../src/cli/sessions.ts'
-import { quietPorts } from '../../kit/clock.ts'
+import { runOn } from '../../kit/commands.ts'
 import { eventually, type Gate, PORTAL, startGate } from '../../kit/gate.ts'
-import { type Ran, runIn } from '../../kit/io.ts'
+import type { Ran } from '../../kit/io.ts'
 import { startValkey } from '../../kit/programs/valkey.ts'
+import { shared } from '../../kit/sessions/shared.ts'
 
 const ROUTES = `${PORTAL}
 [[routes]]
@@ -17,7 +18,7 @@ allow = ["user"]
 
 /** Runs the command on a gate's folder. */
 function sessions(gate: Pick<Gate, 'folder'>, ...argv: string[]): Promise<Ran> {
-  return runIn(gate.folder, io => runSessions(argv, io, { ...io, ...quietPorts({ now: Date.now }) }))
+  return runOn(gate, runSessions, argv)
 }
 
 async function status(gate: Gate, cookie: string): Promise<number> {
@@ -86,8 +87,7 @@ test.each([
 
 test('sessions works on a store that several machines share', async () => {
   await using valkey = await startValkey()
-  const key = Buffer.alloc(32, 7).toString('base64')
-  await using gate = await startGate(ROUTES, { store: valkey.url(), sessions: `key = "${key}"` })
+  await using gate = await startGate(ROUTES, shared(valkey.url()))
   const { cookie, sessionId } = await gate.signIn('app.test', { sub: 'ada', name: 'Ada' })
   expect((await sessions(gate, 'list')).out).toContain(sessionId.slice(0, 10))
   expect((await sessions(gate, 'revoke', '--subject', 'ada')).out).toBe('1 session revoked\n')

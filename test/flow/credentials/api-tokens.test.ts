@@ -1,39 +1,31 @@
 import { expect, test } from 'bun:test'
 import { readFileSync } from 'node:fs'
 import { runTokens } from '../../../src/cli/tokens.ts'
-import { fakeClock, quietPorts } from '../../kit/clock.ts'
+import { startStreaming } from '../../kit/applications/streaming.ts'
+import { fakeClock } from '../../kit/clock.ts'
+import { createToken, runOn } from '../../kit/commands.ts'
+import { basic, bearer, PAGE } from '../../kit/fields.ts'
 import { eventually, type Gate, PORTAL, startGate } from '../../kit/gate.ts'
-import { type Ran, runIn } from '../../kit/io.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { startValkey } from '../../kit/programs/valkey.ts'
-import { openWire } from '../../kit/wire/wire.ts'
+import { shared } from '../../kit/sessions/shared.ts'
+import { routeTo } from '../../kit/toml.ts'
+import { openEvents } from '../../kit/wire/streams.ts'
 
 /** Every request as the upstream saw it: method, address, then its fields. */
 const seen: string[] = []
 
 const keep = untilTheEnd()
 const upstream = keep(
-  Bun.serve({
-    port: 0,
-    hostname: '127.0.0.1',
-    idleTimeout: 0,
-    fetch(request) {
-      seen.push(`${request.method} ${request.url} ${JSON.stringify(request.headers.toJSON())}`)
-      if (new URL(request.url).pathname === '/events') {
-        const body = new ReadableStream({
-          start: controller => controller.enqueue(new TextEncoder().encode('data: begun\n\n')),
-        })
-        return new Response(body, { headers: { 'content-type': 'text/event-stream' } })
-      }
-      return new Response(request.headers.get('x-token-subject') ?? 'nobody')
-    },
+  startStreaming(request => {
+    seen.push(`${request.method} ${request.url} ${JSON.stringify(request.headers.toJSON())}`)
+    return request.headers.get('x-token-subject') ?? 'nobody'
   }),
 )
 
 /** Routes that take tokens, one that does not, and a public one. */
 function routes(): string {
-  const route = (host: string, more: string) =>
-    `[[routes]]\nhost = "${host}"\nupstream = "http://127.0.0.1:${upstream.port}"\nportal = "home"\nheaders = "x-token"\n${more}\n`
+  const route = (host: string, more: string) => routeTo(upstream, host, `portal = "home"\nheaders = "x-token"\n${more}`)
   return [
     PORTAL,
     route('app.test', 'allow = ["user"]\ntokens = true'),
@@ -45,17 +37,8 @@ function routes(): string {
   ].join('\n')
 }
 
-/** Runs `sallyport tokens` on a gate's folder. */
-function tokens(gate: Gate, ...argv: string[]): Promise<Ran> {
-  return runIn(gate.folder, io => runTokens(argv, io, { ...io, ...quietPorts({ now: Date.now }) }))
-}
-
-async function create(gate: Gate, ...more: string[]): Promise<{ token: string; id: string }> {
-  const base = ['create', '--json', '--name', 'backup', '--portal', 'home', '--service', 'backup', '--roles', 'user']
-  const { code, out, err } = await tokens(gate, ...base, ...more)
-  if (code !== 0) throw new Error(err)
-  return JSON.parse(out)
-}
+const tokens = (gate: Gate, ...argv: string[]) => runOn(gate, runTokens, argv)
+const create = (gate: Gate, ...more: string[]) => createToken(gate, more)
 
 interface Asked {
   readonly host?: string
@@ -75,10 +58,6 @@ async function ask(gate: Gate, { host = 'app.test', path = '/', method = 'GET', 
   const body = await answer.text()
   return { status: answer.status, body, headers: answer.headers, forwarded: seen.slice(before).join('\n') }
 }
-
-const bearer = (token: string) => ({ authorization: `Bearer ${token}` })
-const basic = (pair: string) => ({ authorization: `Basic ${btoa(pair)}` })
-const PAGE = { accept: 'text/html', 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'document' }
 
 test('a token is taken as Bearer, as the password of Basic and in a field of its own, and the upstream never sees it', async () => {
   await using gate = await startGate(routes())
@@ -277,28 +256,19 @@ test('a revoked token is refused at once where it was revoked, and soon by a run
   await using gate = await startGate(routes())
   const { token, id } = await create(gate)
   expect((await ask(gate, { fields: bearer(token) })).status).toBe(200)
-  const wire = await openWire(gate.port)
-  await wire.send(`GET /events HTTP/1.1\r\nHost: app.test\r\nAuthorization: Bearer ${token}\r\n\r\n`)
-  await wire.receive({ until: received => received.includes('begun') })
+  using events = await openEvents(gate, 'app.test', [`Authorization: Bearer ${token}`])
   expect((await tokens(gate, 'revoke', id)).code).toBe(0)
   await eventually(async () => (await ask(gate, { fields: bearer(token) })).status === 401, 'the token is refused')
-  await eventually(
-    () => wire.isClosed || wire.received.toString('latin1').endsWith('0\r\n\r\n'),
-    'the stream is closed',
-  )
-  wire.close()
+  await eventually(events.isOver, 'the stream is closed')
   expect((await tokens(gate, 'revoke', id)).code).toBe(1)
 })
 
 test('an open stream of a good token stays open when sessions are looked at', async () => {
   await using gate = await startGate(routes(), { recheckMs: 20 })
   const { token } = await create(gate)
-  const wire = await openWire(gate.port)
-  await wire.send(`GET /events HTTP/1.1\r\nHost: app.test\r\nAuthorization: Bearer ${token}\r\n\r\n`)
-  await wire.receive({ until: received => received.includes('begun') })
+  using events = await openEvents(gate, 'app.test', [`Authorization: Bearer ${token}`])
   await Bun.sleep(200)
-  expect(wire.isClosed || wire.received.toString('latin1').endsWith('0\r\n\r\n')).toBe(false)
-  wire.close()
+  expect(events.isOver()).toBe(false)
 })
 
 test('a token ends with its time', async () => {
@@ -350,9 +320,8 @@ test('tokens create refuses what would make another token than was meant', async
 
 test('a token made on one machine is taken by all, and none takes it once it is revoked', async () => {
   await using valkey = await startValkey()
-  const shared = { store: valkey.url(), sessions: `key = "${Buffer.alloc(32, 7).toString('base64')}"` }
-  await using one = await startGate(routes(), shared)
-  await using other = await startGate(routes(), shared)
+  await using one = await startGate(routes(), shared(valkey.url()))
+  await using other = await startGate(routes(), shared(valkey.url()))
   const { token, id } = await create(one)
   const asked = { fields: bearer(token) }
   expect((await ask(one, asked)).status).toBe(200)

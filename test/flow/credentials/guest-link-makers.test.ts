@@ -1,11 +1,10 @@
-import { afterAll, expect, test } from 'bun:test'
+import { expect, test } from 'bun:test'
 import { portal, startBoard } from '../../kit/board.ts'
 import { eventually, type Gate, startGate } from '../../kit/gate.ts'
-import { askForWebSocket } from '../../kit/wire/websocket.ts'
-import { openWire, type Wire } from '../../kit/wire/wire.ts'
+import { untilTheEnd } from '../../kit/opened.ts'
+import { openEvents, openWebSocket } from '../../kit/wire/streams.ts'
 
-const board = startBoard()
-afterAll(board.stop)
+const board = untilTheEnd()(startBoard())
 const { route, routes, create, ask, open, person, share } = board
 
 const LINKS = 'guest_links = { allow = ["user"], max_uses = 5 }'
@@ -17,14 +16,7 @@ async function statuses(gate: Gate, cookie: string, paths: readonly string[]): P
   return found
 }
 
-async function listen(gate: Gate, path: string, cookie: string): Promise<Wire> {
-  const wire = await openWire(gate.port)
-  await wire.send(`GET ${path} HTTP/1.1\r\nHost: app.test\r\nCookie: ${cookie}\r\n\r\n`)
-  await wire.receive({ until: received => received.includes('begun') })
-  return wire
-}
-
-const isOver = (wire: Wire) => wire.isClosed || wire.received.toString('latin1').endsWith('0\r\n\r\n')
+const listen = (gate: Gate, path: string, cookie: string) => openEvents(gate, 'app.test', [`Cookie: ${cookie}`], path)
 
 test('a guest enters no route that whoever made the link may not open, though it lies below what was shared', async () => {
   await using gate = await startGate(routes(LINKS))
@@ -54,13 +46,12 @@ test('it is their roles of now that count: what they lose, their guests lose, op
   await using gate = await startGate(routes(LINKS), { recheckMs: 20 })
   const ada = await person(gate, 'ada', ['admins'])
   const { cookie } = await open(gate, await share(ada, 'http://app.test/'))
-  const stream = await listen(gate, '/admin/events', cookie)
+  using stream = await listen(gate, '/admin/events', cookie)
   expect(await statuses(gate, cookie, ['/admin', '/board'])).toEqual([200, 200])
   // A sign-in is when the gate hears of somebody anew, as a refresh is.
   await person(gate, 'ada', ['users'])
   await eventually(async () => (await statuses(gate, cookie, ['/admin'])).join() === '302', 'the guest is out')
-  await eventually(() => isOver(stream), 'the stream is closed')
-  stream.close()
+  await eventually(stream.isOver, 'the stream is closed')
   expect(await statuses(gate, cookie, ['/board'])).toEqual([200])
   await person(gate, 'ada', ['admins'])
   await eventually(async () => (await statuses(gate, cookie, ['/admin'])).join() === '200', 'the guest is in again')
@@ -71,14 +62,11 @@ test('it is the file of now that counts: what it closes to them is closed to the
   const bob = await person(gate, 'bob', ['users'])
   const made = await share(bob, 'http://app.test/board')
   const { cookie } = await open(gate, made)
-  const stream = await listen(gate, '/board/events', cookie)
-  const socket = await openWire(gate.port)
-  await socket.send(askForWebSocket('app.test', '/board/live', [`Cookie: ${cookie}`]))
-  await eventually(() => socket.received.includes(' 101 '), 'the WebSocket opens')
+  using stream = await listen(gate, '/board/events', cookie)
+  using socket = await openWebSocket(gate, 'app.test', [`Cookie: ${cookie}`], '/board/live')
   gate.save(`${portal(LINKS)}\n${route('app.test', 'allow = ["admin", { guest_link = true }]')}`)
-  await eventually(() => isOver(stream), 'the stream is closed')
-  await eventually(() => socket.received.includes(Buffer.from([0x88])), 'the WebSocket is closed')
-  for (const wire of [stream, socket]) wire.close()
+  await eventually(stream.isOver, 'the stream is closed')
+  await eventually(socket.isOver, 'the WebSocket is closed')
   expect(await statuses(gate, cookie, ['/board'])).toEqual([302])
   const page = await ask(gate, { path: `/.sallyport/guest?link=${made.text}` })
   expect([page.status, (await open(gate, made)).cookie]).toEqual([404, ''])
@@ -88,10 +76,9 @@ test('streams end where a file takes the role to make links from whoever made on
   await using gate = await startGate(routes(LINKS))
   const bob = await person(gate, 'bob', ['users'])
   const { cookie } = await open(gate, await share(bob, 'http://app.test/board'))
-  const stream = await listen(gate, '/board/events', cookie)
+  using stream = await listen(gate, '/board/events', cookie)
   gate.save(routes('guest_links = { allow = ["admin"] }'))
-  await eventually(() => isOver(stream), 'the stream is closed')
-  stream.close()
+  await eventually(stream.isOver, 'the stream is closed')
 })
 
 test('they are judged in the guest’s place: by its method and network, and not by how fresh their sign-in is', async () => {

@@ -1,15 +1,17 @@
-import { afterAll, describe, expect, test } from 'bun:test'
+import { describe, expect, test } from 'bun:test'
 import { readFileSync } from 'node:fs'
 import { runExplain } from '../../../src/cli/explain.ts'
-import { AUTH, FORM, form, type Made, PAGE, SCRIPT, startBoard } from '../../kit/board.ts'
+import { AUTH, form, type Made, startBoard } from '../../kit/board.ts'
 import { fakeClock } from '../../kit/clock.ts'
-import { eventually, type GateOptions, startGate } from '../../kit/gate.ts'
+import { FORM, PAGE, SCRIPT } from '../../kit/fields.ts'
+import { eventually, startGate } from '../../kit/gate.ts'
 import { runIn } from '../../kit/io.ts'
+import { untilTheEnd } from '../../kit/opened.ts'
 import { startValkey } from '../../kit/programs/valkey.ts'
-import { openWire } from '../../kit/wire/wire.ts'
+import { shared } from '../../kit/sessions/shared.ts'
+import { openEvents } from '../../kit/wire/streams.ts'
 
-const board = startBoard()
-afterAll(board.stop)
+const board = untilTheEnd()(startBoard())
 const { seen, routes, routesWithout, guests, create, ask, open, person } = board
 
 describe('a guest link', () => {
@@ -191,18 +193,14 @@ describe('its end', () => {
     await using gate = await startGate(routes(), { recheckMs: 20 })
     const made = await create(gate)
     const { cookie } = await open(gate, made)
-    const wire = await openWire(gate.port)
-    await wire.send(`GET /board/events HTTP/1.1\r\nHost: app.test\r\nCookie: ${cookie}\r\n\r\n`)
-    await wire.receive({ until: received => received.includes('begun') })
+    using events = await openEvents(gate, 'app.test', [`Cookie: ${cookie}`], '/board/events')
     await Bun.sleep(100)
-    const isOver = () => wire.isClosed || wire.received.toString('latin1').endsWith('0\r\n\r\n')
-    expect(isOver()).toBe(false)
+    expect(events.isOver()).toBe(false)
     expect((await guests(gate, 'revoke', made.id)).code).toBe(0)
     await eventually(async () => (await ask(gate, { cookie })).status === 302, 'the guest is out')
-    await eventually(isOver, 'the stream is closed')
+    await eventually(events.isOver, 'the stream is closed')
     expect((await open(gate, made)).status).toBe(404)
     expect((await guests(gate, 'revoke', made.id)).code).toBe(1)
-    wire.close()
   })
 
   test('comes at once when the file no longer lets guests in', async () => {
@@ -216,9 +214,8 @@ describe('its end', () => {
 
   test('is known to every machine', async () => {
     await using valkey = await startValkey()
-    const shared: GateOptions = { store: valkey.url(), sessions: `key = "${Buffer.alloc(32, 7).toString('base64')}"` }
-    await using one = await startGate(routes(), shared)
-    await using other = await startGate(routes(), shared)
+    await using one = await startGate(routes(), shared(valkey.url()))
+    await using other = await startGate(routes(), shared(valkey.url()))
     const made = await create(one, undefined, '--uses', '1')
     const { cookie } = await open(other, made)
     for (const gate of [one, other]) expect((await ask(gate, { cookie })).status).toBe(200)
@@ -260,18 +257,12 @@ describe('whoever has the role', () => {
     const { link, links } = JSON.parse((await ada.send(form({ uses: '3' }))).text)
     const made: Made = { link, id: links[0].id, text: new URL(link).searchParams.get('link') ?? '' }
     const { cookie } = await open(gate, made)
-    const wire = await openWire(gate.port)
-    await wire.send(`GET /board/events HTTP/1.1\r\nHost: app.test\r\nCookie: ${cookie}\r\n\r\n`)
-    await wire.receive({ until: received => received.includes('begun') })
+    using events = await openEvents(gate, 'app.test', [`Cookie: ${cookie}`], '/board/events')
     const isIn = async (status: number) => (await ask(gate, { cookie })).status === status
     // A sign-in is when the gate hears of somebody anew, as a refresh is.
     await person(gate, 'ada', ['users'])
     await eventually(() => isIn(302), 'the guest is out')
-    await eventually(
-      () => wire.isClosed || wire.received.toString('latin1').endsWith('0\r\n\r\n'),
-      'the stream is closed',
-    )
-    wire.close()
+    await eventually(events.isOver, 'the stream is closed')
     expect((await open(gate, made)).status).toBe(404)
     await person(gate, 'ada', ['admins'])
     await eventually(() => isIn(200), 'the guest is in again')

@@ -1,10 +1,13 @@
 import { expect, test } from 'bun:test'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { startStreaming } from '../../kit/applications/streaming.ts'
 import { fakeClock } from '../../kit/clock.ts'
+import { basic, PAGE } from '../../kit/fields.ts'
 import { eventually, type Gate, type GateOptions, PORTAL, startGate } from '../../kit/gate.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
-import { openWire } from '../../kit/wire/wire.ts'
+import { routeTo } from '../../kit/toml.ts'
+import { openEvents } from '../../kit/wire/streams.ts'
 
 /** Every request as the upstream saw it: its fields. */
 const seen: string[] = []
@@ -12,20 +15,9 @@ const hashes: Record<string, string> = {}
 
 const keep = untilTheEnd()
 const upstream = keep(
-  Bun.serve({
-    port: 0,
-    hostname: '127.0.0.1',
-    idleTimeout: 0,
-    fetch(request) {
-      seen.push(JSON.stringify(request.headers.toJSON()))
-      if (new URL(request.url).pathname === '/events') {
-        const body = new ReadableStream({
-          start: controller => controller.enqueue(new TextEncoder().encode('data: begun\n\n')),
-        })
-        return new Response(body, { headers: { 'content-type': 'text/event-stream' } })
-      }
-      return new Response(`${request.headers.get('x-token-subject')} ${request.headers.get('x-token-user-roles')}`)
-    },
+  startStreaming(({ headers }) => {
+    seen.push(JSON.stringify(headers.toJSON()))
+    return `${headers.get('x-token-subject')} ${headers.get('x-token-user-roles')}`
   }),
 )
 for (const word of ['secret', 'other', 'geheim']) {
@@ -35,8 +27,7 @@ for (const word of ['secret', 'other', 'geheim']) {
 const FILE = '${HTPASSWD}'
 
 function routes(portal = PORTAL.replace('providers = ["id"]', `providers = ["id"]\nhtpasswd = "${FILE}"`)): string {
-  const route = (host: string, more: string) =>
-    `[[routes]]\nhost = "${host}"\nupstream = "http://127.0.0.1:${upstream.port}"\nportal = "home"\nheaders = "x-token"\n${more}\n`
+  const route = (host: string, more: string) => routeTo(upstream, host, `portal = "home"\nheaders = "x-token"\n${more}`)
   return [
     portal.replace(
       'admin = { groups = ["admins"] }',
@@ -64,9 +55,6 @@ async function start(
 }
 
 const people = (extra = '') => `# people\nada:${hashes.secret}\nroot:${hashes.other}\ngäst:${hashes.geheim}\n${extra}`
-
-const basic = (pair: string) => ({ authorization: `Basic ${Buffer.from(pair).toString('base64')}` })
-const PAGE = { accept: 'text/html', 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'document' }
 
 async function ask(gate: Gate, path: string, fields: Readonly<Record<string, string>> = {}, host = 'app.test') {
   const before = seen.length
@@ -122,29 +110,23 @@ test('a file that is saved counts at once: new passwords work, old ones and peop
   await using gate = await start(people())
   for (const pair of ['ada:secret', 'root:other']) expect((await ask(gate, '/', basic(pair))).status).toBe(200)
   gate.rewrite(`ada:${hashes.geheim}\n`)
-  await eventually(() => gate.log.some(line => line.includes('is in force')), 'the file is read again')
+  await eventually(() => gate.told('is in force').length > 0, 'the file is read again')
   expect((await ask(gate, '/', basic('ada:geheim'))).status).toBe(200)
   expect((await ask(gate, '/', basic('ada:secret'))).status).toBe(401)
   expect((await ask(gate, '/', basic('root:other'))).status).toBe(401)
   gate.rewrite('ada:geheim\n')
-  await eventually(() => gate.log.some(line => line.includes('has mistakes')), 'a password in clear text is refused')
+  await eventually(() => gate.told('has mistakes').length > 0, 'a password in clear text is refused')
   expect(gate.log.join('\n')).not.toContain('ada:geheim')
   expect((await ask(gate, '/', basic('ada:geheim'))).status).toBe(200)
 })
 
 test('a stream that a password opened is closed once the file no longer has it', async () => {
   await using gate = await start(people(), { recheckMs: 20 })
-  const wire = await openWire(gate.port)
-  await wire.send(
-    `GET /events HTTP/1.1\r\nHost: app.test\r\nAuthorization: ${basic('ada:secret').authorization}\r\n\r\n`,
-  )
-  await wire.receive({ until: received => received.includes('begun') })
+  using events = await openEvents(gate, 'app.test', [`Authorization: ${basic('ada:secret').authorization}`])
   await Bun.sleep(100)
-  const isOver = () => wire.isClosed || wire.received.toString('latin1').endsWith('0\r\n\r\n')
-  expect(isOver()).toBe(false)
+  expect(events.isOver()).toBe(false)
   gate.rewrite(`root:${hashes.other}\n`)
-  await eventually(isOver, 'the stream is closed')
-  wire.close()
+  await eventually(events.isOver, 'the stream is closed')
 })
 
 test('an address that gives wrong passwords is held up, by names that exist and by names that do not, and let in again later', async () => {
@@ -165,7 +147,7 @@ test('an address that gives wrong passwords is held up, by names that exist and 
   expect((await from('192.0.2.7', 'ada:x')).status).toBe(401)
   expect((await from('192.0.2.7', 'ada:secret')).status).toBe(200)
   expect((await from('192.0.2.7', 'ada:y')).status).toBe(429)
-  expect(gate.log.filter(line => line.includes('wrong passwords')).length).toBeGreaterThan(0)
+  expect(gate.told('wrong passwords').length).toBeGreaterThan(0)
 })
 
 test('right passwords are never counted, however many people share an address', async () => {

@@ -1,11 +1,13 @@
 import { beforeEach, expect, test } from 'bun:test'
 import { runSessions } from '../../../src/cli/sessions.ts'
-import { BrowserLite } from '../../kit/browser/browser-lite.ts'
-import { quietPorts } from '../../kit/clock.ts'
+import { startAnswering } from '../../kit/applications/answering.ts'
+import { type BrowserLite, browserAt } from '../../kit/browser/browser-lite.ts'
+import { aheadClock, quietPorts } from '../../kit/clock.ts'
 import { eventually, startGate } from '../../kit/gate.ts'
 import { runIn } from '../../kit/io.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { startProvider, type TestAccount } from '../../kit/provider/provider.ts'
+import { providerTable, routeTo } from '../../kit/toml.ts'
 
 /** Little, so that the provider's clock, which nobody moves, stays within the tolerance of ours. */
 const STEP_MS = 11_000
@@ -13,18 +15,14 @@ const APP = 'http://app.example'
 const ADA = { sub: 'ada', name: 'Ada', groups: ['staff'] }
 const ROOT = { sub: 'root', name: 'Root', groups: ['admins'] }
 
-let offsetMs = 0
+const clock = aheadClock()
 const accounts: TestAccount[] = []
-const now = () => Date.now() + offsetMs
 
 const keep = untilTheEnd()
 const upstream = keep(
-  Bun.serve({
-    port: 0,
-    hostname: '127.0.0.1',
-    fetch: request =>
-      new Response(`${request.headers.get('x-token-subject')}: ${request.headers.get('x-token-user-roles')}`),
-  }),
+  startAnswering(
+    request => new Response(`${request.headers.get('x-token-subject')}: ${request.headers.get('x-token-user-roles')}`),
+  ),
 )
 const provider = keep(
   await startProvider({
@@ -33,15 +31,11 @@ const provider = keep(
   }),
 )
 const route = (more: string) =>
-  `[[routes]]\nhost = "app.example"\nupstream = "http://127.0.0.1:${upstream.port}"\nportal = "home"\nheaders = "x-token"\ntokens = true\n${more}\n`
+  routeTo(upstream, 'app.example', `portal = "home"\nheaders = "x-token"\ntokens = true\n${more}`)
 const gate = keep(
   await startGate(
     `
-[providers.id]
-issuer = "${provider.issuer}"
-client_id = "gate"
-client_secret = "gate-secret"
-
+${providerTable(provider)}
 [portals.home]
 providers = ["id"]
 insecure_cookies = true
@@ -57,16 +51,16 @@ user = { any = true }
 ${route('allow = ["user"]')}
 ${route('path = "/staff"\nallow = ["staff"]')}
 `,
-    { ports: { now } },
+    { ports: clock },
   ),
 )
 beforeEach(() => {
-  offsetMs = 0
+  clock.setAhead(0)
   accounts.splice(0, accounts.length, ADA, ROOT)
 })
 
 async function signIn(login: string): Promise<BrowserLite> {
-  const browser = new BrowserLite({ hosts: { 'app.example': `127.0.0.1:${gate.port}` } })
+  const browser = browserAt(gate, 'app.example')
   expect((await browser.signIn(`${APP}/`, login)).response.status).toBe(200)
   return browser
 }
@@ -99,7 +93,7 @@ test('a personal token loses a group that its owner lost at the provider, and ha
     [['staff'], 'ada: staff user'],
   ] as const) {
     accounts.splice(0, 1, { ...ADA, groups })
-    offsetMs += STEP_MS
+    clock.advance(STEP_MS)
     await browser.visit(`${APP}/`)
     await eventually(async () => (await ask(token, '/staff')) === expected, `the groups are ${groups.join()}`)
   }
@@ -111,7 +105,7 @@ test('a personal token of someone whom the provider no longer knows rests until 
   const token = await makeToken(browser)
   expect(await ask(token)).toBe('ada: staff user')
   accounts.splice(0, 1)
-  offsetMs += STEP_MS
+  clock.advance(STEP_MS)
   await browser.visit(`${APP}/`)
   await eventually(async () => (await ask(token)) === '401', 'the token rests')
   accounts.splice(0, 0, ADA)
@@ -140,13 +134,11 @@ test('an admin who ends a session puts its owner’s tokens to rest, on the page
 
   const byCommand = async (...whom: readonly string[]) => {
     const argv = ['revoke', ...whom]
-    return (await runIn(gate.folder, io => runSessions(argv, io, { ...io, ...quietPorts({ now }) }))).code
+    return (await runIn(gate.folder, io => runSessions(argv, io, { ...io, ...quietPorts(clock) }))).code
   }
   const bySubject = () => byCommand('--subject', 'ada')
   const byId = async () => {
-    const { out } = await runIn(gate.folder, io =>
-      runSessions(['list', '--json'], io, { ...io, ...quietPorts({ now }) }),
-    )
+    const { out } = await runIn(gate.folder, io => runSessions(['list', '--json'], io, { ...io, ...quietPorts(clock) }))
     const all: readonly { readonly id: string; readonly subject: string }[] = JSON.parse(out)
     return byCommand('--', all.find(({ subject }) => subject === 'ada')?.id ?? '')
   }

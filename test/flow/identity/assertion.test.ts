@@ -4,31 +4,25 @@ import { join } from 'node:path'
 import { createRemoteJWKSet, type JWTVerifyResult, jwtVerify } from 'jose'
 import { makeIdentity } from '../../../src/identity/identity.ts'
 import { openSessionState } from '../../../src/process/session-state.ts'
-import { quietPorts } from '../../kit/clock.ts'
+import { startTellingFields } from '../../kit/applications/answering.ts'
+import { aheadClock, quietPorts } from '../../kit/clock.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
 import { type Gate, type GateOptions, PORTAL, startGate } from '../../kit/gate.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
+import { routeTo } from '../../kit/toml.ts'
 import { WEBSOCKET_KEY } from '../../kit/wire/websocket.ts'
 
 const DAY = 24 * 3_600_000
-let offsetMs = 0
-const now = () => Date.now() + offsetMs
+const clock = aheadClock()
 
 const keep = untilTheEnd()
-const upstream = keep(
-  Bun.serve({
-    port: 0,
-    hostname: '127.0.0.1',
-    fetch: request => Response.json(request.headers.toJSON()),
-  }),
-)
+const upstream = keep(startTellingFields())
 beforeEach(() => {
-  offsetMs = 0
+  clock.setAhead(0)
 })
 
 function toml(): string {
-  const route = (host: string, lines: string) =>
-    `[[routes]]\nhost = "${host}"\nupstream = "http://127.0.0.1:${upstream.port}"\n${lines}\n`
+  const route = (host: string, lines: string) => routeTo(upstream, host, lines)
   return `${PORTAL}
 [portals.away]
 url = "http://auth.example"
@@ -46,7 +40,7 @@ ${route('api.example', 'portal = "home"\nallow = ["user"]\ntokens = true\nassert
 `
 }
 
-const gateWith = (options: GateOptions = {}) => startGate(toml(), { ports: { now }, ...options })
+const gateWith = (options: GateOptions = {}) => startGate(toml(), { ports: clock, ...options })
 
 /** What the upstream got of a request to a host. */
 async function told(gate: Gate, host: string, fields: Record<string, string> = {}): Promise<Record<string, string>> {
@@ -60,7 +54,7 @@ function verifierOf(gate: Gate, host = 'app.example') {
   const address = new URL(`http://127.0.0.1:${gate.port}/.sallyport/jwks.json`)
   const keys = createRemoteJWKSet(address, { headers: { host }, cooldownDuration: 0 })
   return (token: string | undefined, audience = 'app', issuer = 'http://app.example'): Promise<JWTVerifyResult> =>
-    jwtVerify(token ?? '', keys, { audience, issuer, algorithms: ['ES256'], currentDate: new Date(now()) })
+    jwtVerify(token ?? '', keys, { audience, issuer, algorithms: ['ES256'], currentDate: new Date(clock.now()) })
 }
 
 const ASSERTION = 'x-sallyport-assertion'
@@ -100,7 +94,7 @@ describe('an assertion', () => {
       ...ADA,
       roles: ['user', 'admin'],
     })
-    expect(Math.abs(iat - now() / 1000)).toBeLessThan(5)
+    expect(Math.abs(iat - clock.now() / 1000)).toBeLessThan(5)
     expect(exp).toBe(iat + 300)
   })
 
@@ -153,15 +147,18 @@ describe('an assertion', () => {
     const { cookie } = await gate.signIn('app.example')
     const ask = async () => (await told(gate, 'app.example', { cookie }))[ASSERTION] ?? ''
     const first = await ask()
-    offsetMs = 3 * 60_000
+    clock.setAhead(3 * 60_000)
     expect(await ask()).toBe(first)
-    offsetMs = 4 * 60_000 + 1000
+    clock.setAhead(4 * 60_000 + 1000)
     const second = await ask()
     expect(second).not.toBe(first)
     await verifierOf(gate)(second)
-    for (offsetMs of [10 * 60_000, 60 * 60_000]) await verifierOf(gate)(await ask())
+    for (const aheadMs of [10 * 60_000, 60 * 60_000]) {
+      clock.setAhead(aheadMs)
+      await verifierOf(gate)(await ask())
+    }
     // A clock that is set back never leaves an assertion from the future.
-    offsetMs = 0
+    clock.setAhead(0)
     await verifierOf(gate)(await ask())
   })
 
@@ -171,7 +168,7 @@ describe('an assertion', () => {
     })
     const { cookie } = await gate.signIn('app.example')
     const { payload } = await verifierOf(gate)((await told(gate, 'app.example', { cookie }))[ASSERTION])
-    expect((payload.exp ?? 0) * 1000).toBeLessThanOrEqual(now() + 120_000)
+    expect((payload.exp ?? 0) * 1000).toBeLessThanOrEqual(clock.now() + 120_000)
   })
 
   test('has the roles that the file gives now', async () => {
@@ -187,7 +184,7 @@ describe('an assertion', () => {
 
   test('is made for the holder of a token too, with the roles of the token and no others', async () => {
     await using gate = await gateWith()
-    const { sessions } = openSessionState(gate.server.config, quietPorts({ now }))
+    const { sessions } = openSessionState(gate.server.config, quietPorts(clock))
     const identity = { ...makeIdentity('', '', 'token:backup', { name: 'backup' }), roles: ['user'] }
     const limits = { host: null, path: null, methods: null, networks: null }
     const { text } = await sessions.tokens.create({ portal: 'home', name: 'b', lifetimeMs: DAY, identity, limits })
@@ -227,7 +224,7 @@ assertion = { audience = "app" }
 pass_token = "id"
 `
   await using gate = await startGate(front, {
-    ports: { now },
+    ports: clock,
     server: 'trusted_proxies = ["127.0.0.1"]\nverify = "127.0.0.1:0"',
   })
   const ask = (method: string, fields: Record<string, string>) =>
@@ -293,19 +290,19 @@ describe('the key set', () => {
     await using gate = await gateWith()
     const kidNow = async () => kidOf(gate, (await gate.signIn('app.example')).cookie)
     const first = await kidNow()
-    offsetMs = 28 * DAY
+    clock.setAhead(28 * DAY)
     expect([await kidNow(), await publishedBy(gate)]).toEqual([first, [first ?? '']])
-    offsetMs = 29 * DAY + 60_000
+    clock.setAhead(29 * DAY + 60_000)
     const both = await publishedBy(gate)
     expect(both).toHaveLength(2)
     expect(await kidNow()).toBe(first)
     const { cookie } = await gate.signIn('app.example')
     const last = (await told(gate, 'app.example', { cookie }))[ASSERTION]
-    offsetMs += 4 * 60_000
+    clock.advance(4 * 60_000)
     await verifierOf(gate)(last)
-    offsetMs = 30 * DAY + 60_000
+    clock.setAhead(30 * DAY + 60_000)
     expect([await kidNow(), await publishedBy(gate)]).toEqual([both[1], both])
-    offsetMs = 30 * DAY + 3 * 3_600_000
+    clock.setAhead(30 * DAY + 3 * 3_600_000)
     expect([await kidNow(), await publishedBy(gate)]).toEqual([both[1], both.slice(1)])
   })
 })

@@ -3,6 +3,7 @@ import type { HeaderPreset } from '../../../src/config/types/identity.ts'
 import { PRESETS } from '../../../src/proxy/fields/names.ts'
 import { PORTAL, startGate } from '../../kit/gate.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
+import { routeForUsers } from '../../kit/toml.ts'
 import { httpResponse, sendRaw, startRawUpstream } from '../../kit/wire/wire.ts'
 
 /** The head of every request that came through, as its bytes. */
@@ -20,10 +21,7 @@ const upstream = keep(
     }
   }),
 )
-const routes = NAMES.map(
-  name =>
-    `[[routes]]\nhost = "${name}.example"\nupstream = "http://127.0.0.1:${upstream.port}"\nportal = "home"\nallow = ["user"]\nheaders = "${name}"\n`,
-)
+const routes = NAMES.map(name => routeForUsers(upstream, `${name}.example`, `headers = "${name}"`))
 const gate = keep(await startGate(`${PORTAL}\n${routes.join('\n')}`))
 
 /** The identity fields that reached the upstream, and everything else that it was sent. */

@@ -1,42 +1,37 @@
 import { beforeEach, describe, expect, test } from 'bun:test'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { startTellingFields } from '../../kit/applications/answering.ts'
 import { BrowserLite } from '../../kit/browser/browser-lite.ts'
+import { aheadClock } from '../../kit/clock.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
 import { eventually, type Gate, type GateOptions, startGate } from '../../kit/gate.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
-import { BAD_PROVIDER_CLIENT, type Misbehaviour, startBadProvider } from '../../kit/provider/bad-provider.ts'
+import { type Misbehaviour, startBadProvider } from '../../kit/provider/bad-provider.ts'
+import { providerTable, routeTo } from '../../kit/toml.ts'
 
 const MINUTE = 60_000
-let offsetMs = 0
-const now = () => Date.now() + offsetMs
+const clock = aheadClock()
 
 const keep = untilTheEnd()
-const bad = keep(await startBadProvider(() => Math.floor(now() / 1000)))
-const upstream = keep(
-  Bun.serve({ port: 0, hostname: '127.0.0.1', fetch: request => Response.json(request.headers.toJSON()) }),
-)
+const bad = keep(await startBadProvider(clock.nowS))
+const upstream = keep(startTellingFields())
 
 function behave(how: Misbehaviour = {}): void {
   bad.behave({ givesRefreshToken: true, signsInAtOnce: true, ...how })
 }
 
 beforeEach(() => {
-  offsetMs = 0
+  clock.setAhead(0)
   behave()
 })
 
 const HOSTS = ['access.example', 'id.example', 'both.example', 'plain.example'] as const
 
 function toml(portal = ''): string {
-  const route = (host: string, lines: string) =>
-    `[[routes]]\nhost = "${host}"\nupstream = "http://127.0.0.1:${upstream.port}"\nportal = "home"\n${lines}\n`
+  const route = (host: string, lines: string) => routeTo(upstream, host, `portal = "home"\n${lines}`)
   return `
-[providers.id]
-issuer = "${bad.issuer}"
-client_id = "${BAD_PROVIDER_CLIENT.clientId}"
-client_secret = "${BAD_PROVIDER_CLIENT.clientSecret}"
-
+${providerTable(bad)}
 [portals.home]
 providers = ["id"]
 insecure_cookies = true
@@ -50,7 +45,7 @@ ${route('plain.example', 'allow = ["user"]')}
 `
 }
 
-const gateWith = (portal = '', options: GateOptions = {}) => startGate(toml(portal), { ports: { now }, ...options })
+const gateWith = (portal = '', options: GateOptions = {}) => startGate(toml(portal), { ports: clock, ...options })
 
 /** Signs in on a host; answers what a script with that cookie sends. */
 async function signIn(gate: Gate, host: string, how: Misbehaviour = {}): Promise<Record<string, string>> {
@@ -106,7 +101,7 @@ describe('pass_token', () => {
     await using gate = await gateWith('refresh = "1m"')
     const who = await signIn(gate, 'both.example')
     const first = await told(gate, who)
-    offsetMs += 2 * MINUTE
+    clock.advance(2 * MINUTE)
     await told(gate, who)
     await eventually(
       async () => (await told(gate, who))['x-forwarded-access-token'] === 'access-token-2',
@@ -122,7 +117,7 @@ describe('pass_token', () => {
     await using other = await gateWith('refresh = "1m"', { store })
     const who = await signIn(one, 'access.example')
     expect((await told(other, who)).authorization).toBe('Bearer access-token-1')
-    offsetMs += 2 * MINUTE
+    clock.advance(2 * MINUTE)
     await told(one, who)
     await eventually(
       async () => (await told(other, who)).authorization === 'Bearer access-token-2',
@@ -136,7 +131,7 @@ describe('pass_token', () => {
     expect((await told(gate, who)).authorization).toBe('Bearer access-token-1')
     behave({ tokenDelayMs: 100 })
     const before = bad.asked.token
-    offsetMs += 6 * MINUTE
+    clock.advance(6 * MINUTE)
     const answers = await Promise.all(Array.from({ length: 50 }, () => told(gate, who)))
     expect(new Set(answers.map(got => got.authorization))).toEqual(new Set(['Bearer access-token-2']))
     expect(bad.asked.token).toBe(before + 1)
@@ -145,7 +140,7 @@ describe('pass_token', () => {
   test('sends none that is over, and asks for it once where a refresh brings none', async () => {
     await using gate = await gateWith('refresh = "1h"\nrefresh_limit = "2h"')
     const who = await signIn(gate, 'id.example')
-    offsetMs += 6 * MINUTE
+    clock.advance(6 * MINUTE)
     behave({ refresh: { idToken: null } })
     const before = bad.asked.token
     for (let time = 0; time < 3; time++) expect(await told(gate, who)).not.toHaveProperty('authorization')
@@ -155,13 +150,13 @@ describe('pass_token', () => {
   test('sends none that is over while the provider is away, and tries again', async () => {
     await using gate = await gateWith('refresh = "1h"\nrefresh_limit = "2h"')
     const who = await signIn(gate, 'access.example')
-    offsetMs += 6 * MINUTE
+    clock.advance(6 * MINUTE)
     behave({ instead: { token: () => new Response('', { status: 503 }) } })
     const before = bad.asked.token
     for (let time = 0; time < 3; time++) expect(await told(gate, who)).not.toHaveProperty('authorization')
     expect(bad.asked.token).toBe(before + 1)
     behave()
-    offsetMs += MINUTE
+    clock.advance(MINUTE)
     expect((await told(gate, who)).authorization).toBe('Bearer access-token-2')
   })
 
@@ -169,7 +164,7 @@ describe('pass_token', () => {
     await using gate = await gateWith('refresh = "off"')
     const who = await signIn(gate, 'access.example')
     const before = bad.asked.token
-    offsetMs += 6 * MINUTE
+    clock.advance(6 * MINUTE)
     expect(await told(gate, who)).not.toHaveProperty('authorization')
     expect(bad.asked.token).toBe(before)
   })
@@ -177,7 +172,7 @@ describe('pass_token', () => {
   test('a token without a stated end is sent until the next check brings another', async () => {
     await using gate = await gateWith('refresh = "off"')
     const who = await signIn(gate, 'access.example', { token: { expires_in: undefined } })
-    offsetMs += 60 * MINUTE
+    clock.advance(60 * MINUTE)
     expect((await told(gate, who)).authorization).toBe('Bearer access-token-1')
   })
 
@@ -187,7 +182,7 @@ describe('pass_token', () => {
         .replace('"public"\npass_token = "access"', '["user"]')
         .replace(/access = "X[^"]*", /, ''),
       {
-        ports: { now },
+        ports: clock,
       },
     )
     const who = await signIn(gate, 'access.example')
@@ -233,7 +228,7 @@ test('tokens of four kilobytes touch no cookie, and neither log nor database nor
 })
 
 test('where no application asks for the access token, none is kept', async () => {
-  await using gate = await startGate(toml().replaceAll(/pass_token = .*/g, ''), { ports: { now } })
+  await using gate = await startGate(toml().replaceAll(/pass_token = .*/g, ''), { ports: clock })
   const who = await signIn(gate, 'plain.example')
   gate.save(toml('refresh = "off"'))
   expect(gate.server.reload()).toBe('changed')

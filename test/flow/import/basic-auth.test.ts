@@ -5,6 +5,7 @@ import { temporaryFolder } from '../../kit/folder.ts'
 import { type Gate, PORTAL, startGate } from '../../kit/gate.ts'
 import { freePort } from '../../kit/programs/child.ts'
 import { type Front, startCaddy } from '../../kit/programs/front.ts'
+import { routeForUsers } from '../../kit/toml.ts'
 
 const HOST = 'app.example.test'
 const OTHER = 'other.example.test'
@@ -32,12 +33,7 @@ function openedByHand(routes: string): string {
 htpasswd = "people.htpasswd"
 
 ${opened}
-[[routes]]
-host = "${OTHER}"
-upstream = "http://127.0.0.1:${app.port}"
-portal = "home"
-allow = ["user"]
-`
+${routeForUsers(app, OTHER)}`
 }
 
 beforeAll(async () => {

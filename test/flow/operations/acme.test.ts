@@ -89,7 +89,7 @@ test('a certificate is renewed when a third of its life is left, and is for its 
 test('an authority that is down keeps nobody from starting, and is asked again until it answers', async () => {
   await using stand = await openStand({ isDown: true })
   await using gate = await stand.open(stand.toml('app.example.com'))
-  await eventually(() => gate.log.some(line => line.includes('acme.unreachable')), 'it is told')
+  await eventually(() => gate.told('acme.unreachable').length > 0, 'it is told')
   expect(await shownFor(stand, 'app.example.com')).toBeNull()
   await stand.pebble.start()
   await eventually(() => isServed(stand, 'app.example.com'), 'app is served', 20_000)

@@ -6,6 +6,7 @@ import { eventually } from '../../kit/gate.ts'
 import { freePort } from '../../kit/programs/child.ts'
 import { buildImage, type Container, type Image, type ImageConfig, runContainer } from '../../kit/programs/container.ts'
 import { mayMount } from '../../kit/programs/mount.ts'
+import { routeTo } from '../../kit/toml.ts'
 import { httpResponse, type RawUpstream, sendRaw, startRawUpstream } from '../../kit/wire/wire.ts'
 
 const ROOT = join(import.meta.dir, '../../..')
@@ -69,7 +70,7 @@ describe.skipIf(!mayMount())('the container', () => {
     const { uid, gid } = statSync(join(image.root, 'data'))
     chownSync(data, uid, gid)
     const [port, admin] = [await freePort(), await freePort()]
-    const route = `[[routes]]\nhost = "open.example"\nupstream = "http://127.0.0.1:${upstream.port}"\nallow = "public"\n`
+    const route = routeTo(upstream, 'open.example', 'allow = "public"')
     const save = (text: string) => writeFileSync(join(files, 'routes.toml'), text)
     save(`[server]\nlisten = ["127.0.0.1:${port}"]\n${more}\n${route}`)
     const run = (command?: readonly string[]) =>

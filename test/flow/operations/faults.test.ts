@@ -5,6 +5,7 @@ import { startApp } from '../../kit/applications/app.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
 import { eventually, PORTAL, startGate } from '../../kit/gate.ts'
 import { FROM_SOURCE, freePort, startChild } from '../../kit/programs/child.ts'
+import { routeTo } from '../../kit/toml.ts'
 import { rawRequest } from '../../kit/wire/through.ts'
 import { openWire, sendRaw, startRawUpstream, type Wire } from '../../kit/wire/wire.ts'
 
@@ -86,7 +87,7 @@ test('SIGTERM under load: whoever was let in has a whole answer, nobody else has
   await using child = await startChild({
     command: FROM_SOURCE,
     folder: folder.path,
-    toml: `[[routes]]\nhost = "app.example"\nupstream = "http://127.0.0.1:${app.port}"\nallow = "public"\n`,
+    toml: routeTo(app, 'app.example', 'allow = "public"'),
     port: await freePort(),
   })
   const ends = { whole: 0, none: 0, half: 0 }
@@ -130,7 +131,7 @@ describe('an error of our own', () => {
     expect(response.status).toBe(500)
     expect(response.raw.toString()).not.toContain('SECRET')
     const { reference } = JSON.parse(response.body.toString())
-    expect(gate.log.filter(line => line.includes(reference))).toHaveLength(1)
+    expect(gate.told(reference)).toHaveLength(1)
     expect((await ask(gate.port)).status).toBe(200)
     isBroken = false
     expect((await ask(gate.port, '/', 'app.example')).status).toBe(200)
@@ -145,10 +146,9 @@ describe('a clock that is set back an hour', () => {
     const upstream = await startRawUpstream(async connection => {
       await connection.receive({ until: () => false, timeoutMs: 60_000 })
     })
-    await using gate = await startGate(
-      `[[routes]]\nhost = "app.example"\nupstream = "http://127.0.0.1:${upstream.port}"\nallow = "public"\ntimeout = "1s"\n`,
-      { ports: { now } },
-    )
+    await using gate = await startGate(routeTo(upstream, 'app.example', 'allow = "public"\ntimeout = "1s"'), {
+      ports: { now },
+    })
     offsetMs = 0
     const answer = ask(gate.port, '/', 'app.example')
     await eventually(() => upstream.connections.length > 0, 'the upstream is asked')

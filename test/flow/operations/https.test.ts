@@ -6,6 +6,7 @@ import { makeAuthority } from '../../kit/certificates.ts'
 import { eventually, type Gate, type GateOptions, PORTAL, startGate } from '../../kit/gate.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { freePort } from '../../kit/programs/child.ts'
+import { routeTo } from '../../kit/toml.ts'
 import { certificateFor, openHttp2, openSecure, secureFetch } from '../../kit/wire/tls.ts'
 
 const authority = makeAuthority()
@@ -52,8 +53,7 @@ async function* events() {
   await Bun.sleep(60_000)
 }
 
-const route = (host: string, more = 'allow = "public"') =>
-  `[[routes]]\nhost = "${host}"\nupstream = "http://127.0.0.1:${upstream.port}"\n${more}\n`
+const route = (host: string, more = 'allow = "public"') => routeTo(upstream, host, more)
 
 const files = { 'app.pem': app.cert, 'app.key': app.key, 'wild.pem': wild.cert, 'wild.key': wild.key }
 
@@ -314,9 +314,9 @@ describe('certificates that change', () => {
       () => rmSync(join(gate.folder, 'app.pem')),
       () => replace(gate, next.cert, app.key),
     ]) {
-      const count = gate.log.filter(line => line.includes('mistakes')).length
+      const count = gate.told('mistakes').length
       damage()
-      await eventually(() => gate.log.filter(line => line.includes('mistakes')).length > count, 'the mistake is told')
+      await eventually(() => gate.told('mistakes').length > count, 'the mistake is told')
       expect(await shown(gate)).toBe(before)
     }
     replace(gate, next.cert, next.key)

@@ -8,6 +8,7 @@ import { untilTheEnd } from '../../kit/opened.ts'
 import { compiledBinary } from '../../kit/programs/binary.ts'
 import { freePort, PROGRAMS, startChild } from '../../kit/programs/child.ts'
 import { startProvider } from '../../kit/provider/provider.ts'
+import { routeForUsers, routeTo } from '../../kit/toml.ts'
 import { openWire, sendRaw } from '../../kit/wire/wire.ts'
 
 const keep = untilTheEnd()
@@ -48,24 +49,9 @@ providers = ["id"]
 user = { any = true }
 admin = { groups = ["admins"] }
 
-[[routes]]
-host = "app.localhost"
-upstream = "http://127.0.0.1:${upstream.port}"
-portal = "home"
-allow = ["user"]
-headers = "x-token"
-
-[[routes]]
-host = "admin.localhost"
-upstream = "http://127.0.0.1:${upstream.port}"
-portal = "home"
-allow = ["admin"]
-
-[[routes]]
-host = "public.localhost"
-upstream = "http://127.0.0.1:${upstream.port}"
-allow = "public"
-`
+${routeForUsers(upstream, 'app.localhost', 'headers = "x-token"')}
+${routeTo(upstream, 'admin.localhost', 'portal = "home"\nallow = ["admin"]')}
+${routeTo(upstream, 'public.localhost', 'allow = "public"')}`
 }
 
 /** HTTP_PROXY names a port where nobody listens: whoever obeyed it would reach nothing. */
@@ -160,7 +146,7 @@ describe.each(PROGRAMS)('%s', (_what, command) => {
         },
       },
     })
-    const toml = `[[routes]]\nhost = "cut.example"\nupstream = "http://127.0.0.1:${server.port}"\nallow = "public"\n`
+    const toml = routeTo(server, 'cut.example', 'allow = "public"')
     await using child = await startChild({ command: await command(), folder: folder.path, toml, port })
     for (let round = 0; round < 10; round++) {
       const wire = await openWire(port)
@@ -194,7 +180,7 @@ describe.each(PROGRAMS)('%s', (_what, command) => {
         return new Response(body, { headers: { 'content-type': 'text/event-stream' } })
       },
     })
-    const toml = `[[routes]]\nhost = "events.example"\nupstream = "http://127.0.0.1:${events.port}"\nallow = "public"\n`
+    const toml = routeTo(events, 'events.example', 'allow = "public"')
     await using _child = await startChild({ command: await command(), folder: folder.path, toml, port })
     const sockets: Bun.Socket[] = []
     let begun = 0

@@ -1,8 +1,6 @@
 import { describe, expect, setDefaultTimeout, test } from 'bun:test'
-import { runTokens } from '../../../src/cli/tokens.ts'
-import { quietPorts } from '../../kit/clock.ts'
+import { createToken } from '../../kit/commands.ts'
 import { eventually } from '../../kit/gate.ts'
-import { runIn } from '../../kit/io.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { HOSTS, isRefused, openRecipes, PROXIES, type RecipeStand } from '../../kit/programs/recipes.ts'
 import { askForWebSocket, frameBytes, framesIn } from '../../kit/wire/websocket.ts'
@@ -91,11 +89,7 @@ describe.each([...PROXIES])('docs/recipes for %s', name => {
     })
 
     test('a token is taken where the route says so, and goes no further', async () => {
-      const argv = ['create', '--json', '--name', 'n', '--portal', 'home', '--service', 'backup', '--roles', 'user']
-      const create = [...argv, '--path', '/api']
-      const { gate } = stand()
-      const { out } = await runIn(gate.folder, io => runTokens(create, io, { ...io, ...quietPorts({ now: Date.now }) }))
-      const { token } = JSON.parse(out)
+      const { token } = await createToken(stand().gate, ['--path', '/api'])
       for (const field of [`Authorization: Bearer ${token}`, `X-Sallyport-Token: ${token}`]) {
         const taken = await ask('/api/x', [field])
         expect([field, taken.status, taken.body]).toEqual([field, 200, 'nobody sees /api/x'])

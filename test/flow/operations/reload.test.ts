@@ -1,44 +1,25 @@
 import { describe, expect, test } from 'bun:test'
 import { mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { startStreaming } from '../../kit/applications/streaming.ts'
 import { eventually, type Gate, PORTAL, startGate } from '../../kit/gate.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
-import { askForWebSocket } from '../../kit/wire/websocket.ts'
-import { openWire, sendRaw } from '../../kit/wire/wire.ts'
+import { fetchFrom, statusOf } from '../../kit/requests.ts'
+import { routeTo } from '../../kit/toml.ts'
+import { openEvents, openWebSocket } from '../../kit/wire/streams.ts'
+import { sendRaw } from '../../kit/wire/wire.ts'
 
 const keep = untilTheEnd()
 const upstream = keep(
-  Bun.serve({
-    port: 0,
-    hostname: '127.0.0.1',
-    idleTimeout: 0,
-    fetch(request, server) {
-      if (new URL(request.url).pathname === '/events') {
-        const body = new ReadableStream({
-          start: controller => controller.enqueue(new TextEncoder().encode('data: begun\n\n')),
-        })
-        return new Response(body, { headers: { 'content-type': 'text/event-stream' } })
-      }
-      if (server.upgrade(request)) return undefined
-      return new Response(`user=${request.headers.get('x-token-subject')} q=${request.headers.get('x-mine')}`)
-    },
-    websocket: { message: () => undefined },
-  }),
+  startStreaming(({ headers }) => `user=${headers.get('x-token-subject')} q=${headers.get('x-mine')}`),
 )
 
 function route(host: string, allow: string, more = ''): string {
-  return `
-[[routes]]
-host = "${host}"
-upstream = "http://127.0.0.1:${upstream.port}"
-${allow === 'public' ? 'allow = "public"' : `portal = "home"\nallow = ["${allow}"]`}
-${more}
-`
+  const rule = allow === 'public' ? 'allow = "public"' : `portal = "home"\nallow = ["${allow}"]`
+  return routeTo(upstream, host, `${rule}\n${more}`)
 }
 
-async function status(gate: Gate, host: string, cookie = ''): Promise<number> {
-  return (await fetch(`http://127.0.0.1:${gate.port}/`, { headers: { host, cookie }, redirect: 'manual' })).status
-}
+const status = (gate: Gate, host: string, cookie = '') => statusOf(gate, '/', { host, cookie })
 
 async function adminConfig(gate: Gate): Promise<{ routes: number; refused: string | null }> {
   return (await (await fetch(`http://127.0.0.1:${gate.adminPort}/config`)).json()) as {
@@ -102,13 +83,9 @@ describe('a saved file takes effect', () => {
     writeFileSync(secret, 'one')
     gate.save(PORTAL.replace('"gate-secret"', `"\${file:${secret}}"`) + route('b.example', 'public'))
     await eventually(async () => (await status(gate, 'b.example')) === 200, 'the file with the secret is in force')
-    const before = gate.log.filter(line => line.includes('in force')).length
+    const before = gate.told('in force').length
     writeFileSync(secret, 'two')
-    await eventually(
-      () => gate.log.filter(line => line.includes('in force')).length > before,
-      'the new secret is taken over',
-      2000,
-    )
+    await eventually(() => gate.told('in force').length > before, 'the new secret is taken over', 2000)
     expect(gate.log.join('')).not.toContain('two"')
   })
 })
@@ -123,7 +100,7 @@ describe('a bad save', () => {
       2000,
     )
     expect((await adminConfig(gate)).refused).toContain('upstream')
-    expect(gate.log.some(line => line.includes('upstrem'))).toBe(true)
+    expect(gate.told('upstrem')).not.toEqual([])
     expect(await status(gate, 'a.example')).toBe(200)
     gate.save(route('b.example', 'public'))
     await eventually(async () => (await status(gate, 'b.example')) === 200, 'the mended file is in force')
@@ -182,10 +159,7 @@ describe('a reload acts on live sessions at once', () => {
   test('identity fields change with the file', async () => {
     await using gate = await startGate(PORTAL + route('app.example', 'user', 'headers = "x-token"'))
     const { cookie } = await gate.signIn('app.example', { sub: 'ada' })
-    const ask = async () =>
-      (
-        await fetch(`http://127.0.0.1:${gate.port}/`, { headers: { host: 'app.example', cookie, 'x-mine': 'forged' } })
-      ).text()
+    const ask = async () => (await fetchFrom(gate, '/', { host: 'app.example', cookie, 'x-mine': 'forged' })).text()
     expect(await ask()).toBe('user=ada q=forged')
     gate.save(PORTAL + route('app.example', 'user', 'headers = { "X-Mine" = "{sub}" }'))
     await eventually(async () => (await ask()) === 'user=null q=ada', 'the new fields')
@@ -195,39 +169,26 @@ describe('a reload acts on live sessions at once', () => {
     await using gate = await startGate(PORTAL + route('app.example', 'user') + route('other.example', 'user'))
     const { cookie } = await gate.signIn('app.example', { sub: 'ada' })
     const other = await gate.signIn('other.example', { sub: 'ada' })
-    const events = await openWire(gate.port)
-    await events.send(
-      `GET /events HTTP/1.1\r\nHost: app.example\r\nCookie: ${cookie}\r\nAccept: text/event-stream\r\n\r\n`,
-    )
-    const socket = await openWire(gate.port)
-    await socket.send(askForWebSocket('app.example', '/', [`Cookie: ${cookie}`]))
-    const stays = await openWire(gate.port)
-    await stays.send(askForWebSocket('other.example', '/', [`Cookie: ${other.cookie}`]))
-    await eventually(() => events.received.includes('begun'), 'the event stream begins')
-    await eventually(() => socket.received.includes(' 101 ') && stays.received.includes(' 101 '), 'the WebSockets open')
+    using events = await openEvents(gate, 'app.example', [`Cookie: ${cookie}`])
+    using socket = await openWebSocket(gate, 'app.example', [`Cookie: ${cookie}`])
+    using stays = await openWebSocket(gate, 'other.example', [`Cookie: ${other.cookie}`])
     gate.save(PORTAL + route('app.example', 'admin') + route('other.example', 'user'))
-    await eventually(() => events.received.includes('0\r\n\r\n') || events.isClosed, 'the event stream ends')
-    await eventually(() => socket.received.includes(Buffer.from([0x88])), 'the WebSocket is closed')
+    await eventually(events.isOver, 'the event stream ends')
+    await eventually(socket.isOver, 'the WebSocket is closed')
     await Bun.sleep(50)
-    expect(stays.isClosed).toBe(false)
-    for (const wire of [events, socket, stays]) wire.close()
+    expect(stays.isOver()).toBe(false)
   })
 
   test('so does a session that ends elsewhere', async () => {
     await using gate = await startGate(PORTAL + route('app.example', 'user'))
     const { cookie } = await gate.signIn('app.example', { sub: 'ada' })
-    const events = await openWire(gate.port)
-    await events.send(
-      `GET /events HTTP/1.1\r\nHost: app.example\r\nCookie: ${cookie}\r\nAccept: text/event-stream\r\n\r\n`,
-    )
-    await eventually(() => events.received.includes('begun'), 'the event stream begins')
+    using events = await openEvents(gate, 'app.example', [`Cookie: ${cookie}`])
     const out = await sendRaw(
       gate.port,
       `POST /.sallyport/logout HTTP/1.1\r\nHost: app.example\r\nCookie: ${cookie}\r\nOrigin: http://app.example\r\nSec-Fetch-Site: same-origin\r\nContent-Length: 0\r\n\r\n`,
     )
     expect(out.status).toBe(303)
-    await eventually(() => events.received.includes('0\r\n\r\n') || events.isClosed, 'the event stream ends')
+    await eventually(events.isOver, 'the event stream ends')
     expect(await status(gate, 'app.example', cookie)).toBe(401)
-    events.close()
   })
 })

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { temporaryFolder } from '../../kit/folder.ts'
 import { freePort, startChild } from '../../kit/programs/child.ts'
+import { routeForUsers, routeTo } from '../../kit/toml.ts'
 import { httpResponse, type RawUpstream, sendRaw, startRawUpstream } from '../../kit/wire/wire.ts'
 
 const ROOT = join(import.meta.dir, '../../..')
@@ -43,16 +44,7 @@ client_secret = "secret"
 providers = ["id"]
 insecure_cookies = true
 roles.user = { any = true }
-[[routes]]
-host = "open.example"
-upstream = "http://127.0.0.1:${upstream.port}"
-allow = "public"
-[[routes]]
-host = "closed.example"
-upstream = "http://127.0.0.1:${upstream.port}"
-portal = "home"
-allow = ["user"]
-`
+${routeTo(upstream, 'open.example', 'allow = "public"')}${routeForUsers(upstream, 'closed.example')}`
     await using child = await startChild({ command, folder: folder.path, toml, port, patienceMs: 60_000 })
     const ask = (host: string) => sendRaw(port, `GET / HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`)
     const { status, body } = await ask('open.example')

@@ -8,6 +8,7 @@ import { eventually } from '../../kit/gate.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { type Child, childToml, FROM_SOURCE, freePort, PROGRAMS, startChild } from '../../kit/programs/child.ts'
 import { startProvider } from '../../kit/provider/provider.ts'
+import { routeForUsers, routeTo } from '../../kit/toml.ts'
 
 const keep = untilTheEnd()
 const provider = keep(
@@ -31,7 +32,7 @@ const upstream = keep(
 )
 
 function publicRoute(host: string): string {
-  return `[[routes]]\nhost = "${host}"\nupstream = "http://127.0.0.1:${upstream.port}"\nallow = "public"\n`
+  return routeTo(upstream, host, 'allow = "public"')
 }
 
 /** A portal with a host of its own, where Ada can sign in, and an application of it; the application's table is the last. */
@@ -50,12 +51,7 @@ providers = ["id"]
 [portals.home.roles]
 user = { any = true }
 
-[[routes]]
-host = "app.localhost"
-upstream = "http://127.0.0.1:${upstream.port}"
-portal = "home"
-allow = ["user"]
-`
+${routeForUsers(upstream, 'app.localhost')}`
 }
 
 /** A browser that the system may lead to another worker each time. */

@@ -2,12 +2,12 @@ import { describe, expect, test } from 'bun:test'
 import { startApp } from '../../kit/applications/app.ts'
 import { PORTAL, startGate } from '../../kit/gate.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
+import { routeTo } from '../../kit/toml.ts'
 import { sendRaw } from '../../kit/wire/wire.ts'
 
 const keep = untilTheEnd()
 const app = keep(await startApp('here'))
-const route = (lines: string) =>
-  `[[routes]]\nhost = "app.example"\nupstream = "http://127.0.0.1:${app.port}"\n${lines}\n`
+const route = (lines: string) => routeTo(app, 'app.example', lines)
 const gate = keep(
   await startGate(
     PORTAL +

@@ -4,13 +4,13 @@ import { startApp } from '../../kit/applications/app.ts'
 import { fakeClock } from '../../kit/clock.ts'
 import { PORTAL, startGate } from '../../kit/gate.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
+import { routeTo } from '../../kit/toml.ts'
 import { sendRaw } from '../../kit/wire/wire.ts'
 
 const clock = fakeClock()
 
 function routes(): string {
-  const route = (host: string, more: string) =>
-    `[[routes]]\nhost = "${host}.example"\nupstream = "http://127.0.0.1:${app.port}"\n${more}\n`
+  const route = (host: string, more: string) => routeTo(app, `${host}.example`, more)
   const two = 'requests = 1, per = "10s", burst = 2'
   return [
     PORTAL,

@@ -1,48 +1,28 @@
 import { describe, expect, test } from 'bun:test'
+import { startStreaming } from '../../kit/applications/streaming.ts'
 import { type FakeClock, fakeClock } from '../../kit/clock.ts'
+import { PAGE } from '../../kit/fields.ts'
 import { eventually, type Gate, PORTAL, startGate } from '../../kit/gate.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
-import { askForWebSocket } from '../../kit/wire/websocket.ts'
-import { openWire } from '../../kit/wire/wire.ts'
+import { fetchFrom } from '../../kit/requests.ts'
+import { routeTo } from '../../kit/toml.ts'
+import { openEvents, openWebSocket } from '../../kit/wire/streams.ts'
 
 /** What reached the upstream: method, path and who. */
 const seen: string[] = []
 
 const keep = untilTheEnd()
 const upstream = keep(
-  Bun.serve({
-    port: 0,
-    hostname: '127.0.0.1',
-    idleTimeout: 0,
-    fetch(request, server) {
-      const { pathname } = new URL(request.url)
-      seen.push(`${request.method} ${pathname} ${request.headers.get('x-token-subject')}`)
-      if (pathname === '/events') {
-        const body = new ReadableStream({
-          start: controller => controller.enqueue(new TextEncoder().encode('data: begun\n\n')),
-        })
-        return new Response(body, { headers: { 'content-type': 'text/event-stream' } })
-      }
-      if (server.upgrade(request)) return undefined
-      return new Response(`override=${request.headers.get('x-http-method-override')}`)
-    },
-    websocket: { message: () => undefined },
+  startStreaming(({ method, url, headers }) => {
+    seen.push(`${method} ${new URL(url).pathname} ${headers.get('x-token-subject')}`)
+    return `override=${headers.get('x-http-method-override')}`
   }),
 )
 
 const HOST = 'app.example'
 
-function route(allow: string, more = ''): string {
-  return `
-[[routes]]
-host = "${HOST}"
-name = "The app"
-upstream = "http://127.0.0.1:${upstream.port}"
-portal = "home"
-allow = ${allow}
-headers = "x-token"
-${more}
-`
+function route(allow: string, more = '', host = HOST, name = 'The app'): string {
+  return routeTo(upstream, host, `name = "${name}"\nportal = "home"\nallow = ${allow}\nheaders = "x-token"\n${more}`)
 }
 
 interface Asked {
@@ -55,17 +35,8 @@ interface Asked {
 }
 
 function ask(gate: Gate, { cookie = '', from, method = 'GET', path = '/', page = false, fields = {} }: Asked = {}) {
-  return fetch(`http://127.0.0.1:${gate.port}${path}`, {
-    method,
-    redirect: 'manual',
-    headers: {
-      host: HOST,
-      cookie,
-      ...(from === undefined ? {} : { 'x-forwarded-for': from }),
-      ...(page ? { accept: 'text/html', 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'document' } : {}),
-      ...fields,
-    },
-  })
+  const sender: Record<string, string> = from === undefined ? {} : { 'x-forwarded-for': from }
+  return fetchFrom(gate, path, { host: HOST, cookie, ...sender, ...(page ? PAGE : {}), ...fields }, { method })
 }
 
 async function status(gate: Gate, asked: Asked = {}): Promise<number> {
@@ -159,21 +130,13 @@ describe('one decision for each request', () => {
 
 describe('a stream that is open', () => {
   async function openStreams(gate: Gate, cookie: string) {
-    const events = await openWire(gate.port)
-    await events.send(
-      `GET /events HTTP/1.1\r\nHost: ${HOST}\r\nCookie: ${cookie}\r\nAccept: text/event-stream\r\nX-Forwarded-For: 203.0.113.9\r\n\r\n`,
-    )
-    const socket = await openWire(gate.port)
-    await socket.send(askForWebSocket(HOST, '/', [`Cookie: ${cookie}`, 'X-Forwarded-For: 203.0.113.9']))
-    await eventually(() => events.received.includes('begun'), 'the event stream begins')
-    await eventually(() => socket.received.includes(' 101 '), 'the WebSocket opens')
+    const fields = [`Cookie: ${cookie}`, 'X-Forwarded-For: 203.0.113.9']
+    const both = [await openEvents(gate, HOST, fields), await openWebSocket(gate, HOST, fields)]
     return {
-      areClosed: () =>
-        (events.received.includes('0\r\n\r\n') || events.isClosed) && socket.received.includes(Buffer.from([0x88])),
-      areOpen: () => !events.isClosed && !events.received.includes('0\r\n\r\n') && !socket.isClosed,
+      areClosed: () => both.every(stream => stream.isOver()),
+      areOpen: () => !both.some(stream => stream.isOver()),
       [Symbol.dispose]: () => {
-        events.close()
-        socket.close()
+        for (const stream of both) stream[Symbol.dispose]()
       },
     }
   }
@@ -200,7 +163,7 @@ describe('a stream that is open', () => {
     const { cookie } = await gate.signIn(HOST)
     using streams = await openStreams(gate, cookie)
     gate.save(PORTAL + route('[{ roles = "user", networks = "203.0.113.0/24" }]'))
-    await eventually(() => gate.log.some(line => line.includes('in force')), 'the first file')
+    await eventually(() => gate.told('in force').length > 0, 'the first file')
     await Bun.sleep(50)
     expect(streams.areOpen()).toBe(true)
     gate.save(PORTAL + route('[{ roles = "user", networks = "198.51.100.0/24" }]'))
@@ -241,9 +204,7 @@ describe('who is turned away', () => {
       again: '[{ roles = "user", acr = "phr" }]',
       other: '["admin"]',
     }
-    const routes = hosts.map(name =>
-      route(rules[name]).replace(HOST, `${name}.example`).replace('The app', `app-${name}`),
-    )
+    const routes = hosts.map(name => route(rules[name], '', `${name}.example`, `app-${name}`))
     await using gate = await startGate(PORTAL + route('["user"]') + routes.join(''))
     const { cookie } = await gate.signIn(HOST)
     const page = await (await ask(gate, { cookie, path: '/.sallyport/', page: true })).text()

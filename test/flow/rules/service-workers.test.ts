@@ -1,12 +1,12 @@
 import { expect, test } from 'bun:test'
 import { startGate } from '../../kit/gate.ts'
+import { routeTo } from '../../kit/toml.ts'
 import { rawRequest, sendThrough } from '../../kit/wire/through.ts'
 import { httpResponse, startRawUpstream } from '../../kit/wire/wire.ts'
 
 test('service_workers = false: no browser is given the script of one, and everything else passes', async () => {
   const upstream = await startRawUpstream([httpResponse(200, 'SCRIPT')])
-  const route = (host: string, more: string) =>
-    `[[routes]]\nhost = "${host}"\nupstream = "http://127.0.0.1:${upstream.port}"\nallow = "public"\n${more}\n`
+  const route = (host: string, more: string) => routeTo(upstream, host, `allow = "public"\n${more}`)
   try {
     await using gate = await startGate(
       route('free.example', '') +

@@ -1,4 +1,5 @@
 import { expect, test } from 'bun:test'
+import { startSaying } from '../../kit/applications/answering.ts'
 import { BrowserLite } from '../../kit/browser/browser-lite.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
 import { oneHost, siteAt } from '../../kit/one-host.ts'
@@ -19,7 +20,7 @@ const provider = keep(
     accounts: [{ sub: 'ada', name: 'Ada' }],
   }),
 )
-const upstream = keep(Bun.serve({ port: 0, hostname: '127.0.0.1', fetch: () => new Response('let through') }))
+const upstream = keep(startSaying('let through'))
 
 /** What the gate has acknowledged of each cookie; `unsure` where it was killed before it said that somebody was signed out. */
 type Ledger = Map<string, 'in' | 'out' | 'unsure'>

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import { join } from 'node:path'
+import { startSaying } from '../../kit/applications/answering.ts'
 import { BrowserLite } from '../../kit/browser/browser-lite.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
 import { eventually, type Gate, PORTAL, startGate } from '../../kit/gate.ts'
@@ -7,8 +8,9 @@ import { untilTheEnd } from '../../kit/opened.ts'
 import { FROM_SOURCE, freePort, startChild } from '../../kit/programs/child.ts'
 import { startValkey, type Valkey } from '../../kit/programs/valkey.ts'
 import { startProvider } from '../../kit/provider/provider.ts'
+import { SESSION_KEY, shared } from '../../kit/sessions/shared.ts'
+import { providerTable } from '../../kit/toml.ts'
 
-const KEY = Buffer.alloc(32, 7).toString('base64')
 const AWAY = 'The session store cannot be reached'
 const BACK = 'The session store is back'
 
@@ -21,7 +23,7 @@ const provider = keep(
     accounts: [{ sub: 'ada', name: 'Ada', email: 'ada@example.com', email_verified: true, groups: [] }],
   }),
 )
-const upstream = keep(Bun.serve({ port: 0, hostname: '127.0.0.1', fetch: () => new Response('the application') }))
+const upstream = keep(startSaying('the application'))
 
 function route(host: string, allow: string): string {
   const rule = allow === 'public' ? 'allow = "public"' : `portal = "home"\nallow = ["${allow}"]`
@@ -29,7 +31,7 @@ function route(host: string, allow: string): string {
 }
 
 function startNode(valkey: Valkey, toml: string): Promise<Gate> {
-  return startGate(toml, { store: valkey.url(), sessions: `key = "${KEY}"` })
+  return startGate(toml, shared(valkey.url()))
 }
 
 async function status(gate: Gate, host: string, cookie = '', path = '/'): Promise<number> {
@@ -49,11 +51,7 @@ async function signOut(gate: Gate, host: string, cookie: string): Promise<number
 test('a sign-in whose every request reaches another node succeeds, and holds on both', async () => {
   await using valkey = await startValkey({ password: 'p@ss/w:rd%' })
   const toml = `
-[providers.id]
-issuer = "${provider.issuer}"
-client_id = "gate"
-client_secret = "gate-secret"
-
+${providerTable(provider)}
 [portals.home]
 url = "http://auth.localhost"
 providers = ["id"]
@@ -104,21 +102,21 @@ describe('while the server is away', () => {
     expect(await status(gate, 'app.example', known.cookie)).toBe(200)
     for (let round = 0; round < 2; round++) {
       await valkey.kill()
-      await eventually(() => gate.log.filter(line => line.includes(AWAY)).length > round, 'it is noticed')
+      await eventually(() => gate.told(AWAY).length > round, 'it is noticed')
       expect(await status(gate, 'app.example', known.cookie)).toBe(200)
       expect(await status(gate, 'open.example')).toBe(200)
       if (round === 0) expect(await status(gate, 'app.example', unknown.cookie)).toBe(503)
       expect(await status(gate, 'app.example')).toBe(401)
       await valkey.start()
-      await eventually(() => gate.log.filter(line => line.includes(BACK)).length > round, 'it is back')
+      await eventually(() => gate.told(BACK).length > round, 'it is back')
       expect(await status(gate, 'app.example', unknown.cookie)).toBe(200)
       expect(await status(gate, 'app.example', known.cookie)).toBe(200)
     }
     expect(await signOut(gate, 'app.example', known.cookie)).toBe(303)
     expect(await status(gate, 'app.example', known.cookie)).toBe(401)
     // Told once for each time, whatever was tried meanwhile.
-    expect(gate.log.filter(line => line.includes(AWAY))).toHaveLength(2)
-    expect(gate.log.filter(line => line.includes('is tried again')).length).toBeLessThan(10)
+    expect(gate.told(AWAY)).toHaveLength(2)
+    expect(gate.told('is tried again').length).toBeLessThan(10)
   }, 60_000)
 
   test('one that hangs costs a wait to nobody but those who need it', async () => {
@@ -148,9 +146,9 @@ describe('while the server is away', () => {
     await valkey.kill()
     await using gate = await startNode(valkey, PORTAL + route('app.example', 'user') + route('open.example', 'public'))
     expect(await status(gate, 'open.example')).toBe(200)
-    await eventually(() => gate.log.some(line => line.includes(AWAY)), 'it is said')
+    await eventually(() => gate.told(AWAY).length > 0, 'it is said')
     await valkey.start()
-    await eventually(() => gate.log.some(line => line.includes(BACK)), 'it is there')
+    await eventually(() => gate.told(BACK).length > 0, 'it is there')
     const { cookie } = await gate.signIn('app.example')
     expect(await status(gate, 'app.example', cookie)).toBe(200)
   }, 30_000)
@@ -161,7 +159,7 @@ describe('while the server is away', () => {
     const { cookie } = await gate.signIn('app.example', { sub: 'ada' })
     expect(await status(gate, 'app.example', cookie)).toBe(200)
     await valkey.kill()
-    await eventually(() => gate.log.some(line => line.includes(AWAY)), 'it is noticed')
+    await eventually(() => gate.told(AWAY).length > 0, 'it is noticed')
     await valkey.start({ isEmpty: true })
     await eventually(async () => (await status(gate, 'app.example', cookie)) === 401, 'it is asked again')
   }, 30_000)
@@ -170,7 +168,7 @@ describe('while the server is away', () => {
 test('a key that is not the one of the server’s sessions is told at the start, and the first one stays theirs', async () => {
   await using valkey = await startValkey()
   const toml = PORTAL + route('app.example', 'user')
-  const isTold = (gate: Gate) => gate.log.some(line => line.includes('The key does not fit the session store'))
+  const isTold = (gate: Gate) => gate.told('The key does not fit the session store').length > 0
   await using one = await startNode(valkey, toml)
   await eventually(async () => (await valkey.ask(0, 'KEYS', '*:shared:key')) !== '', 'the first key is noted')
   const noted = await valkey.ask(0, 'GET', 'sallyport:1:shared:key')
@@ -180,7 +178,7 @@ test('a key that is not the one of the server’s sessions is told at the start,
   const told = other.log.find(line => line.includes('The key does not fit')) ?? ''
   expect(told).toContain('the key of [sessions] is not the one that')
   expect(told).toContain('another database of that server')
-  for (const secret of [KEY, otherKey]) expect(told).not.toContain(secret)
+  for (const secret of [SESSION_KEY, otherKey]) expect(told).not.toContain(secret)
   expect(isTold(one)).toBe(false)
   expect(await valkey.ask(0, 'GET', 'sallyport:1:shared:key')).toBe(noted)
 }, 30_000)
@@ -210,7 +208,7 @@ test('several workers on one server agree, over TLS', async () => {
   const toml = `workers = 2
 [sessions]
 store = "rediss://:\${VALKEY_PASSWORD}@127.0.0.1:${valkey.port}"
-key = "${KEY}"
+key = "${SESSION_KEY}"
 ${portal}${route('app.example', 'user')}`
   const env = { VALKEY_PASSWORD: 'secret', NODE_EXTRA_CA_CERTS: cert }
   await using child = await startChild({ command: FROM_SOURCE, folder: folder.path, toml, port, env })

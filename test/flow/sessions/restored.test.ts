@@ -2,6 +2,7 @@ import { Database } from 'bun:sqlite'
 import { expect, test } from 'bun:test'
 import { existsSync, readdirSync, renameSync, statSync } from 'node:fs'
 import { join } from 'node:path'
+import { startSaying } from '../../kit/applications/answering.ts'
 import { BrowserLite } from '../../kit/browser/browser-lite.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
 import { eventually } from '../../kit/gate.ts'
@@ -26,7 +27,7 @@ const provider = keep(
     accounts: [{ sub: 'ada', name: 'Ada' }],
   }),
 )
-const upstream = keep(Bun.serve({ port: 0, hostname: '127.0.0.1', fetch: () => new Response('let through') }))
+const upstream = keep(startSaying('let through'))
 
 /** The program with two workers, in a folder, and what is done to it there. */
 interface Site {

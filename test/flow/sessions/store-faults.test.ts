@@ -2,6 +2,7 @@ import { Database } from 'bun:sqlite'
 import { describe, expect, test } from 'bun:test'
 import { readdirSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { startSaying } from '../../kit/applications/answering.ts'
 import { BrowserLite, type Page } from '../../kit/browser/browser-lite.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
 import { oneHost, siteAt } from '../../kit/one-host.ts'
@@ -18,7 +19,7 @@ const provider = keep(
     accounts: ['ada', 'bob', 'cleo', 'dan'].map(sub => ({ sub, name: sub })),
   }),
 )
-const upstream = keep(Bun.serve({ port: 0, hostname: '127.0.0.1', fetch: () => new Response('let through') }))
+const upstream = keep(startSaying('let through'))
 
 /** The compiled binary in a folder, with a database at `s.db` there. */
 async function openGate(folder: string, sessions = ''): Promise<Child & { readonly site: URL; readonly path: string }> {

@@ -3,10 +3,9 @@ import { describe, expect, test } from 'bun:test'
 import { runTokens } from '../../../src/cli/tokens.ts'
 import { startStreaming } from '../../kit/applications/streaming.ts'
 import { askAsAll, collectBelongings, streamAsAll } from '../../kit/belongings.ts'
-import { quietPorts } from '../../kit/clock.ts'
+import { runOn } from '../../kit/commands.ts'
 import { bearer } from '../../kit/fields.ts'
 import { eventually, type Gate, startGate } from '../../kit/gate.ts'
-import { runIn } from '../../kit/io.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { startValkey } from '../../kit/programs/valkey.ts'
 import { fetchFrom, statusOf } from '../../kit/requests.ts'
@@ -121,17 +120,14 @@ test('a token of a service goes on; one that names a person rests without that p
   await using gate = await startGate(toml())
   const create = async (...whom: readonly string[]) => {
     const argv = ['create', '--name', 'n', '--portal', 'home', '--roles', 'user', ...whom]
-    const { out } = await runIn(gate.folder, io => runTokens(argv, io, { ...io, ...quietPorts({ now: Date.now }) }))
-    return out.trim()
+    return (await runOn(gate, runTokens, argv)).out.trim()
   }
   const ask = (token: string) => statusOf(gate, '/', { host: HOST, ...bearer(token) })
   const [service, person] = [await create('--service', 'backup'), await create('--subject', 'ada', '--provider', 'id')]
   expect([await ask(service), await ask(person)]).toEqual([200, 200])
   take(gate, { ofPortal: ['other'] })
   expect([await ask(service), await ask(person)]).toEqual([200, 401])
-  const listed = await runIn(gate.folder, io =>
-    runTokens(['list', '--json'], io, { ...io, ...quietPorts({ now: Date.now }) }),
-  )
+  const listed = await runOn(gate, runTokens, ['list', '--json'])
   const tokens: readonly { subject: string; resting: boolean }[] = JSON.parse(listed.out)
   expect(tokens.map(({ subject, resting }) => [subject, resting]).sort()).toEqual([
     ['ada', true],

@@ -1,9 +1,10 @@
 import { describe, expect, test } from 'bun:test'
 import { readFileSync } from 'node:fs'
 import { fakeClock } from '../../kit/clock.ts'
-import { type Gate, type GateOptions, PORTAL, startGate } from '../../kit/gate.ts'
+import { type Gate, PORTAL, startGate } from '../../kit/gate.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { startValkey } from '../../kit/programs/valkey.ts'
+import { shared } from '../../kit/sessions/shared.ts'
 import { sendRaw, startRawUpstream, type WireResponse } from '../../kit/wire/wire.ts'
 
 const keep = untilTheEnd()
@@ -388,9 +389,8 @@ test('one person keeps eight forms at most: the oldest make room, nobody else’
 
 test('on several machines, a form that one keeps is sent by another, and once by all of them', async () => {
   await using valkey = await startValkey()
-  const options: GateOptions = { store: valkey.url(), sessions: `key = "${Buffer.alloc(32, 7).toString('base64')}"` }
-  await using one = await startGate(routes(), options)
-  await using other = await startGate(routes(), options)
+  await using one = await startGate(routes(), shared(valkey.url()))
+  await using other = await startGate(routes(), shared(valkey.url()))
   const { id, cookies } = await sendWithout(one)
   const own = [...cookies, await session(other)]
   expect((await press(other, id, own)).forwarded).toEndWith(BODY)

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'bun:test'
-import { BrowserLite } from '../../kit/browser/browser-lite.ts'
+import { browserAt } from '../../kit/browser/browser-lite.ts'
+import { aheadClock } from '../../kit/clock.ts'
 import { eventually, type Gate, startGate } from '../../kit/gate.ts'
 import { type BadProvider, endless, startBadProvider } from '../../kit/provider/bad-provider.ts'
 import { rawRequest } from '../../kit/wire/through.ts'
@@ -9,18 +10,17 @@ const PAGE = ['Accept: text/html', 'Sec-Fetch-Mode: navigate', 'Sec-Fetch-Dest: 
 
 let provider: BadProvider
 let gate: Gate
-let offsetMs = 0
-const now = () => Date.now() + offsetMs
+const clock = aheadClock()
 
 beforeAll(async () => {
-  provider = await startBadProvider(() => Math.floor(now() / 1000))
+  provider = await startBadProvider(clock.nowS)
 })
 afterAll(() => provider.stop())
 
 /** A gate that has asked its provider nothing yet. */
 beforeEach(async () => {
   await gate?.[Symbol.asyncDispose]()
-  offsetMs = 0
+  clock.setAhead(0)
   provider.behave({ signsInAtOnce: true })
   gate = await startGate(
     `[providers.id]
@@ -42,7 +42,7 @@ respond = { body = "in" }
 portal = "home"
 allow = ["user"]
 `,
-    { ports: { now } },
+    { ports: clock },
   )
 })
 afterAll(() => gate?.[Symbol.asyncDispose]())
@@ -81,7 +81,7 @@ describe('a provider that, at the start, ', () => {
       const { cookie } = await gate.signIn('app.example')
       expect(await statusOf('app.example', cookie)).toBe(200)
       provider.behave({ signsInAtOnce: true })
-      offsetMs += 61_000
+      clock.advance(61_000)
       expect((await login()).status).toBe(302)
     },
     20_000,
@@ -109,7 +109,7 @@ describe('a provider that, at the start, ', () => {
 })
 
 describe('a provider that fails later', () => {
-  const browser = () => new BrowserLite({ hosts: { 'app.example': `127.0.0.1:${gate.port}` } })
+  const browser = () => browserAt(gate, 'app.example')
 
   test('at its token, key or userinfo endpoint ends one sign-in with a page, and no other', async () => {
     const visitor = browser()
@@ -159,7 +159,7 @@ describe('a provider that fails later', () => {
     [90, false],
     [-390, false],
   ])('and whose clock is %i s off: sign-in %p', async (skewS, isIn) => {
-    const issued = Math.floor(now() / 1000) + skewS
+    const issued = clock.nowS() + skewS
     provider.behave({ signsInAtOnce: true, claims: { iat: issued, exp: issued + 300 } })
     const page = await browser().open('http://app.example/')
     expect(page.text === 'in').toBe(isIn)

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, test } from 'bun:test'
-import { BrowserLite } from '../../kit/browser/browser-lite.ts'
+import { startAnswering } from '../../kit/applications/answering.ts'
+import { type BrowserLite, browserAt } from '../../kit/browser/browser-lite.ts'
 import { eventually, startGate } from '../../kit/gate.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { freePort } from '../../kit/programs/child.ts'
@@ -14,13 +15,7 @@ let offsetMs = 0
 const accounts: TestAccount[] = []
 
 const keep = untilTheEnd()
-const upstream = keep(
-  Bun.serve({
-    port: 0,
-    hostname: '127.0.0.1',
-    fetch: request => new Response(`roles: ${request.headers.get('x-token-user-roles')}`),
-  }),
-)
+const upstream = keep(startAnswering(request => new Response(`roles: ${request.headers.get('x-token-user-roles')}`)))
 const port = await freePort()
 const gate = keep(
   await startGate(
@@ -77,7 +72,7 @@ beforeEach(() => {
 })
 
 async function signIn(): Promise<BrowserLite> {
-  const browser = new BrowserLite({ hosts: { 'app.example': `127.0.0.1:${gate.port}` } })
+  const browser = browserAt(gate, 'app.example')
   expect((await browser.signIn(`${APP}/`, 'ada')).text).toBe('roles: staff user')
   return browser
 }
@@ -97,7 +92,7 @@ describe('a certified provider', () => {
       await see(browser)
       await eventually(async () => (await see(browser)) === expected, `the groups are ${groups.join()}`)
     }
-    expect(gate.log.filter(line => line.includes('could not be checked'))).toEqual([])
+    expect(gate.told('could not be checked')).toEqual([])
   })
 
   test('that no longer knows a person ends their session after the interval', async () => {
@@ -125,7 +120,7 @@ describe('a certified provider', () => {
 
   test('where one browser signs out, ends what this session of it began, and nothing else', async () => {
     const [one, other] = [await signIn(), await signIn()]
-    const told = () => gate.log.filter(line => line.includes('A provider signed someone out')).length
+    const told = () => gate.told('A provider signed someone out').length
     const before = told()
     const page = await one.open(`${provider.issuer}/session/end`)
     await one.submit(page, { logout: 'yes' })

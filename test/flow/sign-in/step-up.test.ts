@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import { BrowserLite, type Page } from '../../kit/browser/browser-lite.ts'
+import { startAnswering } from '../../kit/applications/answering.ts'
+import { BrowserLite, browserAt, type Page } from '../../kit/browser/browser-lite.ts'
 import { type FakeClock, fakeClock } from '../../kit/clock.ts'
 import { type Gate, startGate } from '../../kit/gate.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
@@ -10,14 +11,13 @@ import {
   startBadProvider,
 } from '../../kit/provider/bad-provider.ts'
 import { startProvider, type TestProvider } from '../../kit/provider/provider.ts'
+import { routeTo } from '../../kit/toml.ts'
 
 const keep = untilTheEnd()
 const upstream = keep(
-  Bun.serve({
-    port: 0,
-    hostname: '127.0.0.1',
-    fetch: request => new Response(`${request.headers.get('x-token-subject')} at ${new URL(request.url).pathname}`),
-  }),
+  startAnswering(
+    request => new Response(`${request.headers.get('x-token-subject')} at ${new URL(request.url).pathname}`),
+  ),
 )
 
 interface Client {
@@ -29,13 +29,7 @@ interface Client {
 /** `app.example` for everyone who signed in, `vault.example` by the rule; people sign in at `auth.example` or at each host. */
 function config(client: Client, rule: string, portalUrl = ''): string {
   const route = (host: string, allow: string) => `
-[[routes]]
-host = "${host}"
-upstream = "http://127.0.0.1:${upstream.port}"
-portal = "home"
-allow = ${allow}
-headers = "x-token"
-`
+${routeTo(upstream, host, `portal = "home"\nallow = ${allow}\nheaders = "x-token"`)}`
   return `
 [providers.id]
 issuer = "${client.issuer}"
@@ -116,7 +110,7 @@ describe('at a provider that may not do as it is told', () => {
       secret: BAD_PROVIDER_CLIENT.clientSecret,
     }
     gate = await startGate(config(client, rule), { ports: { now: clock.now } })
-    browser = new BrowserLite({ hosts: { 'vault.example': `127.0.0.1:${gate.port}` } })
+    browser = browserAt(gate, 'vault.example')
     try {
       await body()
     } finally {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import { decodeJwt } from 'jose'
+import { startTellingFields } from '../../kit/applications/answering.ts'
 import { eventually, type Gate, PORTAL, startGate } from '../../kit/gate.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 
@@ -41,13 +42,7 @@ claims = { email = ["root@example.com"] }
 const TRUSTING = PORTAL.replace('client_id = "gate"', 'client_id = "gate"\nemails = "trusted"')
 
 const keep = untilTheEnd()
-const upstream = keep(
-  Bun.serve({
-    port: 0,
-    hostname: '127.0.0.1',
-    fetch: request => Response.json(request.headers.toJSON()),
-  }),
-)
+const upstream = keep(startTellingFields())
 const gate = keep(await startGate(PORTAL + ROLES + routes(upstream.port)))
 
 interface Said {
@@ -130,7 +125,7 @@ test('a save that trusts the provider’s addresses, or no longer does, acts on 
 test('the log says once for each provider that addresses are held back, and how to have them told', async () => {
   await using own = await startGate(PORTAL + routes(upstream.port))
   await allThatIsSaid(own, { email: 'root@example.com' })
-  const lines = own.log.filter(line => line.includes('e-mail'))
+  const lines = own.told('e-mail')
   expect(lines).toHaveLength(1)
   expect(JSON.parse(lines[0] ?? '')).toMatchObject({
     level: 'warn',
@@ -142,5 +137,5 @@ test('the log says once for each provider that addresses are held back, and how 
 
 test('that addresses are trusted is said at every start', async () => {
   await using own = await startGate(TRUSTING + routes(upstream.port))
-  expect(own.log.filter(line => line.includes('count without its saying that it verified them'))).toHaveLength(1)
+  expect(own.told('count without its saying that it verified them')).toHaveLength(1)
 })

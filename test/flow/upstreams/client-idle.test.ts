@@ -1,5 +1,6 @@
 import { expect, test } from 'bun:test'
 import { eventually, startGate } from '../../kit/gate.ts'
+import { routeTo } from '../../kit/toml.ts'
 import { hasHead, openWire, type RawUpstream, startRawUpstream, type Wire } from '../../kit/wire/wire.ts'
 
 /** Longer than the gate below lets an idle connection be, and than the steps of four seconds in which Bun looks at them. */
@@ -12,10 +13,9 @@ const EVENTS = 'HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n'
 
 test.concurrent('a request may be silent for longer than an idle connection, which is closed all the same afterwards', async () => {
   const upstream = await startQuiet()
-  await using gate = await startGate(
-    `[[routes]]\nhost = "app.example"\nupstream = "http://127.0.0.1:${upstream.port}"\nallow = "public"\ntimeout = "60s"\n`,
-    { idleTimeoutS: 8 },
-  )
+  await using gate = await startGate(routeTo(upstream, 'app.example', 'allow = "public"\ntimeout = "60s"'), {
+    idleTimeoutS: 8,
+  })
   const get = (path: string) => `GET ${path} HTTP/1.1\r\nHost: app.example\r\n\r\n`
   const ask = async (request: string) => {
     const wire = await openWire(gate.port)
@@ -46,17 +46,14 @@ test.concurrent('a request may be silent for longer than an idle connection, whi
 test.concurrent('fetch is told to wait for events as long as it takes, wherever Accept names them', async () => {
   const timeouts = new Map<string, unknown>()
   const upstream = await startQuiet()
-  await using gate = await startGate(
-    `[[routes]]\nhost = "app.example"\nupstream = "http://127.0.0.1:${upstream.port}"\nallow = "public"\n`,
-    {
-      ports: {
-        fetch(address, init) {
-          timeouts.set(new Headers(init?.headers).get('accept') ?? '', init?.timeout)
-          return fetch(address, init)
-        },
+  await using gate = await startGate(routeTo(upstream, 'app.example', 'allow = "public"'), {
+    ports: {
+      fetch(address, init) {
+        timeouts.set(new Headers(init?.headers).get('accept') ?? '', init?.timeout)
+        return fetch(address, init)
       },
     },
-  )
+  })
   for (const accept of ['text/event-stream', 'application/json, text/event-stream', 'text/html']) {
     const wire = await openWire(gate.port)
     await wire.send(`POST /upload HTTP/1.1\r\nHost: app.example\r\nAccept: ${accept}\r\nContent-Length: 4\r\n\r\nabcd`)
@@ -69,9 +66,7 @@ test.concurrent('fetch is told to wait for events as long as it takes, wherever 
 
 test.concurrent('a client that dawdles over its head is cut, and reaches nothing', async () => {
   const upstream = await startQuiet()
-  await using gate = await startGate(
-    `[[routes]]\nhost = "app.example"\nupstream = "http://127.0.0.1:${upstream.port}"\nallow = "public"\n`,
-  )
+  await using gate = await startGate(routeTo(upstream, 'app.example', 'allow = "public"'))
   const wire = await openWire(gate.port)
   await wire.send('GET / HTTP/1.1\r\nHost: app.example\r\n')
   const giveUpAt = performance.now() + 60_000

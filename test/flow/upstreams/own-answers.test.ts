@@ -245,6 +245,6 @@ describe('files', () => {
   })
   test('of a folder that is not there are an error of ours, with a hint in the log', async () => {
     expect((await ask('gone.example')).status).toBe(500)
-    expect(gate.log.some(line => line.includes('files.folder') && line.includes('check that files'))).toBe(true)
+    expect(gate.told('files.folder', 'check that files')).not.toEqual([])
   })
 })

@@ -4,6 +4,7 @@ import { temporaryFolder } from '../../kit/folder.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { compiledBinary } from '../../kit/programs/binary.ts'
 import { FROM_SOURCE, freePort, startChild } from '../../kit/programs/child.ts'
+import { routeTo } from '../../kit/toml.ts'
 import { httpResponse, sendRaw, startRawUpstream } from '../../kit/wire/wire.ts'
 
 const keep = untilTheEnd()
@@ -21,7 +22,7 @@ describe.each([
 ])('RFC 6585 §5: the program %s', (_, commandOf) => {
   test('takes a head of up to 64 KiB whole, and answers a longer one with 431', async () => {
     using folder = temporaryFolder()
-    const toml = `[[routes]]\nhost = "app.example"\nupstream = "http://127.0.0.1:${upstream.port}"\nallow = "public"\n`
+    const toml = routeTo(upstream, 'app.example', 'allow = "public"')
     const command = await commandOf()
     await using child = await startChild({ command, folder: folder.path, toml, port: await freePort() })
     const before = upstream.connections.length

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import { startApp } from '../../kit/applications/app.ts'
 import { type Gate, startGate } from '../../kit/gate.ts'
+import { routeTo } from '../../kit/toml.ts'
 
 const PAGE = { host: 'app.example', accept: 'text/html', 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'document' }
 
@@ -8,7 +9,7 @@ const PAGE = { host: 'app.example', accept: 'text/html', 'sec-fetch-mode': 'navi
 async function gateToNothing(clock: { now: number }): Promise<Gate> {
   const app = await startApp('')
   await app.stop()
-  const route = `[[routes]]\nhost = "app.example"\nupstream = "http://127.0.0.1:${app.port}"\nallow = "public"\n`
+  const route = routeTo(app, 'app.example', 'allow = "public"')
   return startGate(route, { ports: { now: () => clock.now } })
 }
 

@@ -7,6 +7,7 @@ import { eventually } from '../../kit/gate.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { compiledBinary } from '../../kit/programs/binary.ts'
 import { freePort, startChild } from '../../kit/programs/child.ts'
+import { routeTo } from '../../kit/toml.ts'
 import { openWire, sendRaw, startRawUpstream } from '../../kit/wire/wire.ts'
 
 const TRANSFER_BYTES = 200 * 1024 * 1024
@@ -44,16 +45,8 @@ const gate = keep(
     folder: folder.path,
     port: await freePort(),
     toml: `
-[[routes]]
-host = "app.example"
-upstream = "http://127.0.0.1:${app.port}"
-allow = "public"
-
-[[routes]]
-host = "held.example"
-upstream = "http://127.0.0.1:${held.port}"
-allow = "public"
-`,
+${routeTo(app, 'app.example', 'allow = "public"')}
+${routeTo(held, 'held.example', 'allow = "public"')}`,
   }),
 )
 
@@ -307,7 +300,7 @@ test('an upstream that closes its idle connections costs no POST', async () => {
     command: [await compiledBinary()],
     folder: place.path,
     port: await freePort(),
-    toml: `[[routes]]\nhost = "app.example"\nupstream = "http://127.0.0.1:${idle.port}"\nallow = "public"\n`,
+    toml: routeTo(idle, 'app.example', 'allow = "public"'),
   })
   for (let round = 0; round < 30; round++) {
     const response = await sendRaw(

@@ -48,7 +48,7 @@ test('an answer that its client takes nothing of for stall_timeout is cut, and o
   await eventually(() => app.underWay === 1, 'its application is let go', 30_000)
   expect(quiet.isClosed).toBe(false)
   expect(quiet.received.includes('begun')).toBe(true)
-  expect(gate.log.some(line => line.includes('Answers were cut: their clients took no more of them'))).toBe(true)
+  expect(gate.told('Answers were cut: their clients took no more of them')).not.toEqual([])
   quiet.close()
   unread.close()
   await eventually(async () => (await metric(gate.adminPort, 'answers_open')) === 0, 'nothing is kept', 30_000)

@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'bun:test'
 import { eventually, startGate } from '../../kit/gate.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
+import { routeTo } from '../../kit/toml.ts'
 import { hasHead, httpResponse, openWire, startRawUpstream } from '../../kit/wire/wire.ts'
 
 const LONG = 200_000
@@ -19,10 +20,7 @@ const app = keep(
   }),
 )
 const gate = keep(
-  await startGate(
-    `[[routes]]\nhost = "app.example"\nupstream = "http://127.0.0.1:${app.port}"\nallow = "public"\ntimeout = "1s"\n`,
-    { server: 'stall_timeout = "3s"' },
-  ),
+  await startGate(routeTo(app, 'app.example', 'allow = "public"\ntimeout = "1s"'), { server: 'stall_timeout = "3s"' }),
 )
 
 async function begin(path: string, length: number | null) {
@@ -84,7 +82,7 @@ describe('a request that goes on no more is ended', () => {
     }
     void pump()
     expect((await wire.receive({ timeoutMs: 40_000 })).status).toBe(504)
-    expect(gate.log.some(line => line.includes('stopped taking') && line.includes('stall_timeout'))).toBe(true)
+    expect(gate.told('stopped taking', 'stall_timeout')).not.toEqual([])
     await eventually(async () => (await metric('uploads_open')) === 0, 'nothing is kept of it')
     await drip(wire)
   }, 60_000)

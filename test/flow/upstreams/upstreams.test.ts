@@ -3,6 +3,7 @@ import type { ServerResponse } from 'node:http'
 import { connect } from 'node:net'
 import { startApp } from '../../kit/applications/app.ts'
 import { eventually, type Gate, startGate } from '../../kit/gate.ts'
+import { routeTo } from '../../kit/toml.ts'
 import {
   hasHead,
   httpResponse,
@@ -244,8 +245,7 @@ describe('active checks', () => {
 
   test('go on over a reload that does not touch them, and end with their upstream', async () => {
     await using app = await startApp('app')
-    const routes = (host: string) =>
-      `[[routes]]\nhost = "${host}"\nupstream = "http://127.0.0.1:${app.port}"\nallow = "public"\n`
+    const routes = (host: string) => routeTo(app, host, 'allow = "public"')
     const upstream = `[upstreams.app]\nto = "http://127.0.0.1:${app.port}"\nhealth = { interval = "100ms", path = "/check" }\n`
     const checked = `${upstream}[[routes]]\nhost = "app.example"\nupstream = "@app"\nallow = "public"\n`
     await using gate = await startGate(checked)

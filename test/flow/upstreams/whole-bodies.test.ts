@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'bun:test'
 import { BUDGET_BYTES, createWholeBodies, MAX_WHOLE_BYTES } from '../../../src/proxy/body/whole.ts'
+import { startAnswering } from '../../kit/applications/answering.ts'
 import { eventually, startGate } from '../../kit/gate.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
+import { routeTo } from '../../kit/toml.ts'
 import {
   hasHead,
   openWire,
@@ -25,22 +27,13 @@ const upstream = keep(
   }),
 )
 const toml = `
-[[routes]]
-host = "app.example"
-upstream = "http://127.0.0.1:${upstream.port}"
-allow = "public"
-
+${routeTo(upstream, 'app.example', 'allow = "public"')}
 [[routes]]
 host = "limited.example"
 upstream = { to = "http://127.0.0.1:${upstream.port}", max_connections = 1, queue = 0 }
 allow = "public"
 
-[[routes]]
-host = "kept.example"
-upstream = "http://127.0.0.1:${upstream.port}"
-allow = "public"
-keep_length = "16MiB"
-
+${routeTo(upstream, 'kept.example', 'allow = "public"\nkeep_length = "16MiB"')}
 [[routes]]
 host = "pair.example"
 upstream = ["http://127.0.0.1:${upstream.port}", "http://localhost:${upstream.port}"]
@@ -233,7 +226,7 @@ describe('a body is streamed', () => {
     expect(bodies(crowd).collect(response, 1000, 0, NOBODY, body => body)).toBeInstanceOf(Promise)
   })
   test('as Bun hands it on, where it is here already', async () => {
-    const app = Bun.serve({ port: 0, hostname: '127.0.0.1', fetch: () => new Response('x'.repeat(5000)) })
+    const app = startAnswering(() => new Response('x'.repeat(5000)))
     const address = `http://127.0.0.1:${app.port}/path`
     const response = await fetch(address)
     expect(bodies(0).collect(response, 5000, address.length, NOBODY, body => body)).toBe(response)

@@ -5,6 +5,7 @@ import { constants, deflateRawSync, inflateRawSync } from 'node:zlib'
 import { WebSocket as Client, type PerMessageDeflateOptions, WebSocketServer } from 'ws'
 import { eventually, startGate } from '../../kit/gate.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
+import { routeTo } from '../../kit/toml.ts'
 import { acceptWebSocket, askForWebSocket, frameBytes, framesIn, type WireFrame } from '../../kit/wire/websocket.ts'
 import { hasHead, openWire, startRawUpstream, type UpstreamConnection, type Wire } from '../../kit/wire/wire.ts'
 
@@ -42,8 +43,7 @@ const upstream = keep(
     await connection.receive({ until: () => false, timeoutMs: 60_000 })
   }),
 )
-const route = (host: string, more: string) =>
-  `[[routes]]\nhost = "${host}.example"\nupstream = "http://127.0.0.1:${upstream.port}"\nallow = "public"\n${more}\n`
+const route = (host: string, more: string) => routeTo(upstream, `${host}.example`, `allow = "public"\n${more}`)
 const gate = keep(await startGate(route('on', 'websocket_compression = true') + route('off', '')))
 afterEach(() => {
   for (const wire of wires.splice(0)) wire.close()
@@ -256,7 +256,7 @@ describe('whatever the peers agree upon, every message arrives as it was', () =>
       socket.on('message', (data: Buffer, isBinary: boolean) => socket.send(data, { binary: isBinary })),
     )
     await using inner = await startGate(
-      `[[routes]]\nhost = "on.example"\nupstream = "http://127.0.0.1:${address.port}"\nallow = "public"\nwebsocket_compression = true\n`,
+      routeTo(address, 'on.example', 'allow = "public"\nwebsocket_compression = true'),
     )
     for (const perMessageDeflate of clientSides) {
       const client = new Client(`ws://127.0.0.1:${inner.port}/`, {

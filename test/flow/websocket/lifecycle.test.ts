@@ -1,8 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { once } from 'node:events'
 import { WebSocket as Client, type WebSocket, WebSocketServer } from 'ws'
-import { openSessionState } from '../../../src/process/session-state.ts'
-import { fakeClock, quietPorts } from '../../kit/clock.ts'
+import { fakeClock } from '../../kit/clock.ts'
 import { eventually, type Gate, PORTAL, startGate } from '../../kit/gate.ts'
 import { askForWebSocket } from '../../kit/wire/websocket.ts'
 import { hasHead, httpResponse, openWire, sendRaw, startRawUpstream } from '../../kit/wire/wire.ts'
@@ -69,13 +68,7 @@ describe('a WebSocket ends with what allowed it, on both sides', () => {
     await using gate = await startGate(file())
     const { cookie, sessionId } = await gate.signIn(HOST)
     const sides = await open(gate, cookie)
-    expect(
-      await closings(sides, async () => {
-        const { sessions } = openSessionState(gate.server.config, quietPorts({ now: () => Date.now() }))
-        await sessions.end(sessionId)
-        await sessions.close()
-      }),
-    ).toEqual([ended, ended])
+    expect(await closings(sides, () => gate.end(sessionId))).toEqual([ended, ended])
   })
 
   test('when the lifetime of its session is over, whatever it says meanwhile', async () => {

@@ -5,6 +5,7 @@ import { constants, deflateRawSync } from 'node:zlib'
 import { temporaryFolder } from '../../kit/folder.ts'
 import { compiledBinary } from '../../kit/programs/binary.ts'
 import { type Child, freePort, startChild } from '../../kit/programs/child.ts'
+import { routeTo } from '../../kit/toml.ts'
 import { acceptWebSocket, askForWebSocket, frameBytes, type WireFrame } from '../../kit/wire/websocket.ts'
 import {
   hasHead,
@@ -32,7 +33,7 @@ beforeAll(async () => {
     command: [await compiledBinary()],
     folder: folder.path,
     port: await freePort(),
-    toml: `[[routes]]\nhost = "ws.example"\nupstream = "http://127.0.0.1:${upstream.port}"\nallow = "public"\nwebsocket_compression = true\n`,
+    toml: routeTo(upstream, 'ws.example', 'allow = "public"\nwebsocket_compression = true'),
   })
 })
 afterAll(async () => {

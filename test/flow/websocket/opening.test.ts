@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import { eventually, type Gate, PORTAL, startGate } from '../../kit/gate.ts'
+import { routeTo } from '../../kit/toml.ts'
 import { WEBSOCKET_KEY } from '../../kit/wire/websocket.ts'
 import { hasHead, openWire, type RawUpstream, sendRaw, startRawUpstream, type Wire } from '../../kit/wire/wire.ts'
 
@@ -15,7 +16,7 @@ const silent = (): Promise<RawUpstream> =>
   })
 
 function file(upstream: RawUpstream, role: string): string {
-  const route = `[[routes]]\nhost = "app.example"\nupstream = "http://127.0.0.1:${upstream.port}"\nportal = "home"`
+  const route = routeTo(upstream, 'app.example', 'portal = "home"')
   return `${PORTAL}\n${route}\nallow = ["${role}"]\n`
 }
 
