@@ -26,6 +26,7 @@ describe('a line is found, and shown without it,', () => {
     ['cookie: sallyport-owner=abcdefgh; a=b', 'cookie: <a cookie of ours: 24 characters>; a=b'],
     ['http://app.example/a?token=SECRET&b=c failed', 'http://app.example/a?<a query: 16 characters> failed'],
     ['{"path":"/a?code=1"}', '{"path":"/a?<a query: 6 characters>"}'],
+    ['{"search":"?%74oken=x&y"}', '{"search":"?<a query: 11 characters>"}'],
     ['-----BEGIN EC PRIVATE KEY-----', '<a private key: 30 characters>'],
   ]
   test.each(lines)('%s', (line, shown) => {

@@ -16,7 +16,7 @@ const ARGS = [
 ]
 
 /** A page that has not come by then will not come. */
-const MAX_WAIT_MS = 15_000
+const MAX_WAIT_MS = 30_000
 
 /** A real, headless Chromium. Pairs with `close`. */
 export async function openChromium(): Promise<Browser> {

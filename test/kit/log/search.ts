@@ -8,7 +8,7 @@ const SHAPES: readonly (readonly [what: string, shape: RegExp])[] = [
   ['an API token or a guest link', /\bs[pg]_[\w-]{43}/g],
   ['a private key', /-----BEGIN [A-Z ]*PRIVATE KEY-----/g],
   ['a cookie of ours', /\bsallyport[\w-]*=[^\s;",]{8,}/g],
-  ['a query', /(?<=[\w/.]\?)[\w.[\]-]+=[^\s"'\\]+/g],
+  ['a query', /(?<=\?)[\w.[\]%-]+=[^\s"'\\]+/g],
 ]
 
 /**
