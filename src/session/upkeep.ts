@@ -1,12 +1,12 @@
 import { errorFacts } from '../base/errors.ts'
 import type { MaybePromise } from '../base/maybe-promise.ts'
 import type { Ports } from '../base/ports.ts'
+import { repeatEvery } from '../base/repeat.ts'
 import type { Followers } from './credentials/followers.ts'
 import { isOwnerId } from './credentials/owners.ts'
 import type { LastUses } from './last-use.ts'
 import { longestIdleMs } from './life.ts'
 import type { SessionMemory } from './memory.ts'
-import { repeatEvery } from './redis/repeat.ts'
 import type { SessionStore } from './store.ts'
 
 export interface SessionTimers {

@@ -1,8 +1,8 @@
-import { errorFacts } from '../../base/errors.ts'
-import type { MaybePromise } from '../../base/maybe-promise.ts'
-import type { Log } from '../../base/ports.ts'
+import { errorFacts } from './errors.ts'
+import type { MaybePromise } from './maybe-promise.ts'
+import type { Log } from './ports.ts'
 
-/** Work that is done again and again while a store is open. */
+/** Work that is done again and again. */
 export interface Repeated {
   /** Completes "Could not …". */
   readonly what: string
@@ -13,7 +13,7 @@ export interface Repeated {
 /**
  * Does some work every so often, never twice at a time, and keeps no process alive for it. Pairs with `clearInterval`.
  *
- * A store that is away for long is told once, not twice a second.
+ * What fails for long is told once, and again only after it has worked.
  */
 export function repeatEvery(everyMs: number, { what, work, log }: Repeated): Timer {
   let isFailing = false
