@@ -29,14 +29,16 @@ interface Machine {
   readonly isRoot?: boolean
   /** A browser of its own, named in CHROMIUM. */
   readonly chromium?: string
+  /** What is to be made ready; the tests, unless it says otherwise. */
+  readonly step?: string
 }
 
 /**
- * What `.ci/setup test` says on a machine, and the packages that it has installed there.
+ * What `.ci/setup` says on a machine, and the packages that it has installed there.
  *
  * apt is a stand-in: the real one would change this machine. `.ci/fresh` goes through the real one on a bare machine.
  */
-async function setUp({ has, offers = [], fails, isRoot = true, chromium }: Machine) {
+async function setUp({ has, offers = [], fails, isRoot = true, chromium, step = 'test' }: Machine) {
   using folder = temporaryFolder()
   const at = (name: string) => join(folder.path, name)
   const [bin, ci, tools] = [at('bin'), at('.ci'), at('node_modules/.bin')]
@@ -60,7 +62,7 @@ async function setUp({ has, offers = [], fails, isRoot = true, chromium }: Machi
   const failing = fails === undefined ? '' : `echo 'noise'; echo '${fails}'; exit 100`
   program('apt-get', `case "$2" in install) shift 4; echo "$*" > ${installed}; ${failing} ;; esac`)
 
-  const child = Bun.spawn(['/bin/sh', '.ci/setup', 'test'], {
+  const child = Bun.spawn(['/bin/sh', '.ci/setup', step], {
     cwd: folder.path,
     env: { PATH: bin, CHROMIUM: chromium },
     stdin: 'ignore',
@@ -128,4 +130,16 @@ describe('what the tests need from the system', () => {
     expect([status, installed]).toEqual([1, null])
     expect(said).toEqual(['setup: missing commands; "sh .ci/setup test" as root installs them: caddy pebble'])
   })
+})
+
+test('what takes the pictures is a browser, and what makes them small', async () => {
+  const step = 'pictures'
+  const offers = ['chromium', 'fonts-dejavu-core', 'pngquant']
+  expect((await setUp({ has: [], offers, step })).installed).toBe(offers.join(' '))
+  expect((await setUp({ has: ['chromium', 'pngquant'], step })).said).toEqual([''])
+})
+
+test('a step that there is not is named, with those that there are', async () => {
+  const { status, said } = await setUp({ has: [], step: 'picture' })
+  expect([status, said]).toEqual([2, ['setup: unknown step "picture"; there are: test, pictures, bench, fresh']])
 })
