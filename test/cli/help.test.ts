@@ -148,6 +148,25 @@ describe.each(PROGRAMS)('sallyport help of %s', (kind, program) => {
   })
 
   test.each([
+    ['keep_posts', /^`\[\[routes\]\]`\n-+\n\n`keep_posts`\n {4}type: size[\s\S]* {4}meaning: /],
+    ['upstream.timeout', /^upstream\n-+\n\n`upstream.timeout`\n {4}status: 504\n[\s\S]* {4}what to do: /],
+    ['sallyport_denied_total', /^Metrics\n=+\n\n[\s\S]*`sallyport_denied_total`/],
+  ])('looks %s up', async (name, wanted) => {
+    const { code, out, err } = await sallyport('help', name)
+    expect([code, err]).toEqual([0, ''])
+    expect(out).toMatch(wanted)
+    expect(out.split('\n').length).toBeLessThan(20)
+  })
+
+  test('tells of a name in each table that has it', async () => {
+    const { out } = await sallyport('help', 'lifetime')
+    expect(out.match(/^`lifetime`$/gm)).toHaveLength(2)
+    expect(out).toContain('`[sessions]`\n')
+    expect(out).toContain('`[portals.NAME]`\n')
+  })
+
+  test.each([
+    [['help', 'keep_post'], 'there is no command or chapter "keep_post": did you mean "keep_posts"?\n'],
     [['help', 'limts'], 'there is no command or chapter "limts": did you mean "limits"?\n'],
     [['help', 'rules'], 'there is no command or chapter "rules": did you mean "routes-and-rules"?\n'],
     [['help', 'nginx'], 'there is no command or chapter "nginx": did you mean "recipes/nginx.conf"?\n'],

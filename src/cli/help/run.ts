@@ -3,14 +3,16 @@ import { EXIT, parseArguments } from '../../console/args.ts'
 import { columns } from '../../console/columns.ts'
 import type { Io } from '../../console/io.ts'
 import { COMMANDS } from './commands.ts'
+import { entriesOf, entryNames, REFERENCES } from './entries.ts'
 import { renderChapter } from './render.ts'
 import { RECIPES, TOPICS } from './topics.ts'
 
 const USAGE = {
-  text: `usage: sallyport help [TOPIC|COMMAND]
+  text: `usage: sallyport help [TOPIC|COMMAND|NAME]
 
-Lists the commands and the chapters; shows a chapter, or a command's own help.
-Exit code: 0 shown, 2 for a topic that there is not.`,
+Lists the commands and the chapters; shows a chapter, a command's own help, or what the reference says of a
+key of routes.toml, an error code or a metric: sallyport help keep_posts, sallyport help upstream.timeout.
+Exit code: 0 shown, 2 for what there is not.`,
   options: {},
   maxPositionals: 1,
 } as const
@@ -21,7 +23,8 @@ export function overview(): string {
   return `Sallyport: an authenticating reverse proxy. One executable, one routes.toml.
 
 ${list(COMMANDS.map(({ call, about }) => [call, about]))}
-"sallyport help COMMAND" shows its options, "sallyport help TOPIC" a chapter:
+"sallyport help COMMAND" shows its options, "help TOPIC" a chapter, and
+"help NAME" what a key of routes.toml, an error code or a metric means:
 
 ${list(TOPICS.map(({ name, about }) => [name, about]))}`
 }
@@ -30,7 +33,8 @@ ${list(TOPICS.map(({ name, about }) => [name, about]))}`
 export function hintFor(word: string, isCommand: boolean): string {
   const commands = COMMANDS.map(({ name }) => name)
   const names = [...commands, ...TOPICS.map(({ name }) => name), ...RECIPES.keys()]
-  const meant = suggest(word, names) ?? names.find(name => word.length > 2 && name.includes(word.toLowerCase()))
+  const part = word.length > 2 ? names.find(name => name.includes(word.toLowerCase())) : undefined
+  const meant = suggest(word, names) ?? part ?? suggest(word, entryNames()) ?? undefined
   if (meant === undefined) return '"sallyport help" lists what there is'
   return `did you mean "${isCommand && !commands.includes(meant) ? 'help ' : ''}${meant}"?`
 }
@@ -58,10 +62,18 @@ export async function runHelp(
   const asked = word.toLowerCase().replace(/\.md$/, '')
   if (COMMANDS.some(({ name }) => name === asked)) return explain(asked)
   const topic = TOPICS.find(({ name }) => name === asked)
-  if (topic === undefined) {
+  const shown = topic === undefined ? await lookUp(word) : await Bun.file(topic.path).text()
+  if (shown === '') {
     io.stderr(`there is no command or chapter "${word}": ${hintFor(word, false)}\n`)
     return EXIT.usage
   }
-  await io.stdout(renderChapter(await Bun.file(topic.path).text(), io.colour.stdout))
+  await io.stdout(renderChapter(shown, io.colour.stdout))
   return EXIT.ok
+}
+
+/** What the references say of a name, as Markdown. */
+async function lookUp(name: string): Promise<string> {
+  const references = TOPICS.filter(topic => REFERENCES.includes(topic.name))
+  const entries = await Promise.all(references.map(async ({ path }) => entriesOf(await Bun.file(path).text(), name)))
+  return entries.join('')
 }
