@@ -84,6 +84,10 @@ test('the README can be read at one go, and leads to every chapter', () => {
   expect(CHAPTERS.filter(name => !linksOf(README).some(link => link.split('#')[0] === `docs/${name}`))).toEqual([])
 })
 
+test('ARCHITECTURE.md can be read at one go: what is long has a chapter', () => {
+  expect(read('ARCHITECTURE.md').trimEnd().split('\n').length).toBeLessThanOrEqual(160)
+})
+
 test('the README tells of each chapter and command what `sallyport help` tells of it', () => {
   const rows = read(README).split('\n')
   const chapters = rows.flatMap(row => /^\| \[[^\]]+\]\(docs\/([\w-]+)\.md\) \| (.*) \|$/.exec(row)?.slice(1) ?? [])
