@@ -1,7 +1,7 @@
-import { GateError } from '../../base/errors.ts'
-import { networkOf } from '../../base/net.ts'
-import type { Deadlines, Waiting } from '../lifetime/deadlines.ts'
+import type { Deadlines } from '../lifetime/deadlines.ts'
 import { createRoster, NOWHERE } from '../lifetime/roster.ts'
+import { createShares, type Share } from './shares.ts'
+import { createStallSweep, type Progressing } from './stalls.ts'
 import { createTurns, NO_STAMP, type Turns } from './turns.ts'
 
 /** How much of the process bodies may take that nobody takes or sends on. */
@@ -69,8 +69,6 @@ export const HELD_BYTES = 2_500_000
 /** A body up to this length fits the kernel's buffers, and is none of this one's business. */
 export const SMALL_BYTES = 16 * 1024
 
-const SWEEP_MS = 1000
-
 export interface FlowsTools {
   readonly deadlines: Deadlines
   readonly now: () => number
@@ -79,13 +77,6 @@ export interface FlowsTools {
   readonly onCut: (owner: FlowOwner, why: CutReason) => void
   /** Gives back the memory that cut bodies have left. */
   readonly reclaim: () => void
-}
-
-/** One client's part: an IPv4 address or an IPv6 /64. */
-interface Share {
-  readonly network: string
-  open: number
-  heldBytes: number
 }
 
 /**
@@ -97,19 +88,19 @@ interface Share {
  * turns (`turns.ts`).
  */
 export function createFlows({ deadlines, now, limits, onCut, reclaim }: FlowsTools): Flows {
-  const shares = new Map<string, Share>()
+  const shares = createShares()
   const open = { answers: 0, uploads: 0 }
   let heldBytes = 0
   const turns = createTurns({
     beginBytes: HELD_BYTES,
     limitBytes: () => limits().memoryBytes,
     heldBytes: () => heldBytes,
-    countOf: client => shares.get(networkOf(client))?.open ?? 0,
+    countOf: shares.countOf,
     makeRoom,
     reclaim,
   })
 
-  class Passing implements Flow {
+  class Passing implements Flow, Progressing {
     place = NOWHERE
     untakenPlace = NOWHERE
     sinceMs = now()
@@ -167,8 +158,17 @@ export function createFlows({ deadlines, now, limits, onCut, reclaim }: FlowsToo
       this.show()
       passing.remove(this)
       open[this.owner.kind === 'answer' ? 'answers' : 'uploads']--
-      if (--this.share.open === 0) shares.delete(this.share.network)
+      shares.leave(this.share)
       turns.goOn()
+    }
+
+    isOver(): boolean {
+      return this.owner.isOver?.() === true
+    }
+
+    /** An application may be silent in its answer for as long as its upstream allows. */
+    mayWait(): boolean {
+      return this.owner.kind === 'answer' && this.untakenPlace === NOWHERE
     }
 
     cut(why: CutReason): void {
@@ -198,40 +198,17 @@ export function createFlows({ deadlines, now, limits, onCut, reclaim }: FlowsToo
       let last: Passing | null = null
       for (const one of untaken.members) if (last === null || isBefore(one, last)) last = one
       if (last === null) return
-      if (last.owner.isOver?.() === true) last.leave()
+      if (last.isOver()) last.leave()
       else last.cut('memory')
     }
   }
 
   /** Whole answers that have been taken tell nobody: they are asked before they keep their client from the next. */
   function letGoOver(share: Share): void {
-    for (const one of passing.members.filter(each => each.share === share))
-      if (one.owner.isOver?.() === true) one.leave()
+    for (const one of passing.members.filter(each => each.share === share)) if (one.isOver()) one.leave()
   }
 
-  const sweep: Waiting = {
-    slot: NOWHERE,
-    deadlineMs: 0,
-    expire() {
-      const nowMs = now()
-      const { stallMs } = limits()
-      for (const one of [...passing.members]) {
-        // A clock that was set back must not let anyone wait for as long again.
-        if (one.sinceMs > nowMs) one.sinceMs = nowMs
-        if (one.owner.isOver?.() === true) one.leave()
-        else if (nowMs - one.sinceMs > stallMs && mayStall(one)) one.cut('stalled')
-      }
-      if (passing.members.length > 0) wait()
-    },
-  }
-  function wait(): void {
-    sweep.deadlineMs = now() + SWEEP_MS
-    deadlines.add(sweep)
-  }
-  /** An application may be silent in its answer for as long as its upstream allows, and that is no concern of this one. */
-  function mayStall({ owner, untakenPlace }: Passing): boolean {
-    return owner.kind === 'upload' || untakenPlace !== NOWHERE
-  }
+  const stalls = createStallSweep({ deadlines, now, stallMs: () => limits().stallMs, members: passing.members })
 
   return {
     open,
@@ -245,32 +222,15 @@ export function createFlows({ deadlines, now, limits, onCut, reclaim }: FlowsToo
     },
     hasRoom: bytes => heldBytes + bytes <= limits().memoryBytes,
     admit(client) {
-      if (shares.size === 0) return
       const { maxOpen } = limits()
-      if (maxOpen === null) return
-      const network = networkOf(client)
-      const share = shares.get(network)
-      if (share === undefined || share.open < maxOpen) return
-      letGoOver(share)
-      if (share.open < maxOpen) return
-      throw new GateError('limit.open', `${network}: ${maxOpen} answers and uploads are under way already`, {
-        facts: { network },
-        hint: 'if these are honest requests, raise max_open in [server]',
-        retryAfterS: 5,
-      })
+      if (maxOpen !== null) shares.admit(client, maxOpen, letGoOver)
     },
     enter(owner) {
-      const network = networkOf(owner.client)
-      let share = shares.get(network)
-      if (share === undefined) {
-        share = { network, open: 0, heldBytes: 0 }
-        shares.set(network, share)
-      }
-      share.open++
+      const share = shares.enter(owner.client)
       open[owner.kind === 'answer' ? 'answers' : 'uploads']++
       const one = new Passing(owner, share)
       passing.add(one)
-      if (sweep.slot === NOWHERE) wait()
+      stalls.wake()
       return one
     },
   }
