@@ -2,7 +2,7 @@ import type { JWTPayload } from 'jose'
 import { GateError } from '../base/errors.ts'
 import { bareError } from './http.ts'
 import { type Identity, makeIdentity } from './identity.ts'
-import type { KeySource } from './keys.ts'
+import type { KeySource } from './jwks.ts'
 import { isOwnSubject } from './own-subjects.ts'
 import { type ExpectedToken, SKEW_S, verifySigned } from './signed.ts'
 

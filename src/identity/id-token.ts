@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { decodeJwt, type JWTPayload } from 'jose'
 import { GateError } from '../base/errors.ts'
 import { bareError } from './http.ts'
-import type { KeySource } from './keys.ts'
+import type { KeySource } from './jwks.ts'
 import { type ExpectedToken, SKEW_S, verifySigned } from './signed.ts'
 
 /** What an ID token has to say for this sign-in. */

@@ -1,5 +1,5 @@
 import type { ProviderFetch } from './http.ts'
-import type { KeySource } from './keys.ts'
+import type { KeySource } from './jwks.ts'
 import type { MetadataSource } from './metadata.ts'
 
 /** What all clients of one issuer share. */

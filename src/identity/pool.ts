@@ -3,7 +3,7 @@ import type { ProviderConfig } from '../config/types/providers.ts'
 import { createProviderClient } from './client.ts'
 import { createProviderFetch, DEFAULT_WIRE_LIMITS, type WireLimits } from './http.ts'
 import type { Issuer } from './issuer.ts'
-import { createKeySource } from './keys.ts'
+import { createKeySource } from './jwks.ts'
 import { createMetadataSource } from './metadata.ts'
 import type { ProviderClient, ProviderPool } from './provider.ts'
 

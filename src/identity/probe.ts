@@ -3,7 +3,7 @@ import type { Ports } from '../base/ports.ts'
 import type { ProviderConfig } from '../config/types/providers.ts'
 import { createProviderClient } from './client.ts'
 import { createProviderFetch, DEFAULT_WIRE_LIMITS, type ProviderFetch } from './http.ts'
-import { createKeySource } from './keys.ts'
+import { createKeySource } from './jwks.ts'
 import { createMetadataSource, type Metadata } from './metadata.ts'
 import type { LoginRequest, ProviderClient } from './provider.ts'
 

@@ -1,6 +1,6 @@
 import { createPrivateKey, sign } from 'node:crypto'
 import { createLocalJWKSet } from 'jose'
-import type { KeySource } from '../../src/identity/keys.ts'
+import type { KeySource } from '../../src/identity/jwks.ts'
 
 /** A key for these tests alone. */
 const PUBLIC = {
