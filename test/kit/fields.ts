@@ -1,3 +1,5 @@
+import { plant } from './log/planted.ts'
+
 /** What a browser says of a page load, as fields. */
 export const PAGE = { accept: 'text/html', 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'document' } as const
 
@@ -17,10 +19,14 @@ export const FORM = { ...PAGE, ...OWN_FORM } as const
 export const SCRIPT = { accept: 'application/json', ...OWN_FORM } as const
 
 export function bearer(token: string): { readonly authorization: string } {
+  plant(token, 'a token that was sent')
   return { authorization: `Bearer ${token}` }
 }
 
 /** `name:password`, as UTF-8. */
 export function basic(pair: string): { readonly authorization: string } {
-  return { authorization: `Basic ${Buffer.from(pair).toString('base64')}` }
+  const field = Buffer.from(pair).toString('base64')
+  plant(field, 'a name and a password that were sent')
+  plant(pair.slice(pair.indexOf(':') + 1), 'a password that was sent')
+  return { authorization: `Basic ${field}` }
 }

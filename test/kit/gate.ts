@@ -109,7 +109,10 @@ export async function startGate(toml: string, options: GateOptions = {}): Promis
     plantSecretsOf(head + text)
     writeFileSync(configPath, head + text)
   }
-  for (const [name, text] of Object.entries(options.files ?? {})) writeFileSync(join(folder.path, name), text)
+  for (const [name, text] of Object.entries(options.files ?? {})) {
+    plantSecretsOf(text)
+    writeFileSync(join(folder.path, name), text)
+  }
   save(toml)
   plantEnvironment(options.env ?? {})
   const place = testPlace()

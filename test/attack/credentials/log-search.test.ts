@@ -48,7 +48,7 @@ test('what a file says in the open is planted', () => {
   plantSecretsOf(`
 client_secret = "in-the-open-1f9c"
 [sessions]
-key = '${'k'.repeat(44)}'
+key = '${'k1'.repeat(22)}'
 store = "redis://me:store-password@127.0.0.1/0"
 certificates = [{ cert = "app.pem", key = "app-long.key" }]
 [portals.home.users]
@@ -56,7 +56,12 @@ ada = "$argon2id$v=19$m=1,t=1,p=1$salt$hash"
 [providers.other]
 client_secret = "\${ENV_SECRET}"
 `)
-  for (const secret of ['in-the-open-1f9c', 'k'.repeat(44), 'store-password', '$argon2id$v=19$m=1,t=1,p=1$salt$hash']) {
+  for (const secret of [
+    'in-the-open-1f9c',
+    'k1'.repeat(22),
+    'store-password',
+    '$argon2id$v=19$m=1,t=1,p=1$salt$hash',
+  ]) {
     expect([secret, plantedSecrets().has(secret)]).toEqual([secret, true])
   }
   for (const word of ['app-long.key', '${ENV_SECRET}']) expect(plantedSecrets().has(word)).toBe(false)

@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { BrowserLite } from '../../kit/browser/browser-lite.ts'
 import { startGate } from '../../kit/gate.ts'
+import { plant } from '../../kit/log/planted.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { BAD_PROVIDER_CLIENT, startBadProvider } from '../../kit/provider/bad-provider.ts'
 import { providerTable } from '../../kit/toml.ts'
@@ -13,6 +14,7 @@ import { sendRaw } from '../../kit/wire/wire.ts'
 const QUERY = 'QUERY-SECRET'
 const FIELD = 'FIELD-SECRET'
 const BODY = 'BODY-SECRET'
+for (const secret of [QUERY, FIELD, BODY]) plant(secret, 'a secret of secrets.test.ts')
 
 /** What the gate's answers held, all of them. */
 const answers: string[] = []

@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'bun:test'
 import { temporaryFolder } from '../../kit/folder.ts'
 import { eventually } from '../../kit/gate.ts'
+import { plant } from '../../kit/log/planted.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { compiledBinary } from '../../kit/programs/binary.ts'
 import { freePort, startChild } from '../../kit/programs/child.ts'
@@ -10,6 +11,7 @@ import { askForWebSocket } from '../../kit/wire/websocket.ts'
 import { openWire, sendRaw, startRawUpstream, type UpstreamConnection } from '../../kit/wire/wire.ts'
 
 const SECRET = 'planted-secret'
+plant(SECRET, 'in a query')
 const CHUNKED = 'HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n'
 
 /** How an application fails, by the path that it is asked for; each closes its connection then. */

@@ -16,9 +16,9 @@ export function isRunSearched(): boolean {
 /** Shorter ones are words that a log may say for itself. */
 export const LEAST_LENGTH = 8
 
-/** Notes what no log may ever hold. */
+/** Notes what no log may ever hold; one word of plain letters is not looked for, which a log may say for itself. */
 export function plant(secret: string, what: string): void {
-  if (isSearched && secret.length >= LEAST_LENGTH) planted.set(secret, what)
+  if (isSearched && secret.length >= LEAST_LENGTH && !/^[a-z]+$/.test(secret)) planted.set(secret, what)
 }
 
 export function plantedSecrets(): ReadonlyMap<string, string> {
