@@ -16,7 +16,7 @@ import { checkUpstreams } from './checks/upstreams.ts'
 import { readSurroundings } from './environment.ts'
 import { root } from './keys/keys.ts'
 import type { Diagnostic } from './text/diagnostic.ts'
-import { createLocator } from './text/locate.ts'
+import { createLocator, type Locator } from './text/locate.ts'
 import { parseToml } from './text/parse.ts'
 import { formatPath } from './text/raw.ts'
 import { createReport, type Report } from './text/report.ts'
@@ -86,7 +86,9 @@ export function checkConfig(text: string, options: CheckOptions): CheckResult {
   const fingerprint = sha256(JSON.stringify([text, ...filled, ...configFiles.contents]))
   const files = [...referred, ...configFiles.paths]
 
-  const diagnostics = placeProblems(report, text, shownAs)
+  const routes = parsed.value.entries.get('routes')
+  const locator = createLocator(text, routes?.kind === 'list' ? routes.items.length : 0)
+  const diagnostics = placeProblems(report, locator, shownAs)
   if (diagnostics.some(diagnostic => diagnostic.severity === 'error')) {
     return freezeDeep<CheckResult>({ ok: false, diagnostics, fingerprint, text, files })
   }
@@ -100,8 +102,7 @@ export function checkConfig(text: string, options: CheckOptions): CheckResult {
   })
 }
 
-function placeProblems(report: Report, text: string, file: string): readonly Diagnostic[] {
-  const locator = createLocator(text)
+function placeProblems(report: Report, locator: Locator, file: string): readonly Diagnostic[] {
   const diagnostics = report.problems.map(({ severity, code, message, hint, at, part, mark, first }): Diagnostic => {
     const origin = first === null ? '' : `the other is at line ${locator.find(first, 'key').line}`
     const parts = [hint, origin].filter(sentence => sentence !== '')

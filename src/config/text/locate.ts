@@ -1,5 +1,6 @@
 import { type AST, parseTOML } from 'toml-eslint-parser'
 import type { Path } from './raw.ts'
+import { type Stretch, splitSections } from './sections.ts'
 
 /** A stretch of one line. */
 export interface Place {
@@ -31,32 +32,99 @@ interface Ranges {
 
 type Range = readonly [start: number, end: number]
 
+/** From how many characters on it is worth looking for the part of a text that something is in. */
+const LONG = 65_536
+
 /**
- * A Locator for TOML text.
+ * A Locator for TOML text, which has so many `[[routes]]`.
  *
  * The second parser costs time, and keeps positions that the first does not have: the text is parsed at the first `find`,
- * so only when there is something to show. Where the two disagree about what is TOML, places are found by the key's name.
+ * so only when there is something to show; of a long one only the parts in which there is. Where the two disagree about what is TOML,
+ * places are found by the key's name.
  */
-export function createLocator(text: string): Locator {
-  const lines = splitLines(text)
-  let index: ReadonlyMap<string, Ranges> | undefined
+export function createLocator(text: string, routeCount = 0): Locator {
+  let lines: readonly Line[] | undefined
+  let findRange: FindRange | undefined
+  const linesOf = () => {
+    lines ??= splitLines(text)
+    return lines
+  }
   return {
     find(at, part, mark = null) {
-      index ??= indexRanges(text)
-      const found = index.size === 0 ? findByName(text, at) : findNearest(index, at, part)
+      findRange ??= text.length < LONG ? findInWhole(text) : findInParts(text, routeCount)
+      const found = findRange(at, part)
       if (found === null) return { line: 1, column: 1, length: 1 }
       const [start, end] = found
       const inside = mark === null || mark === '' ? -1 : findMark(text.slice(start, end), mark)
       return inside === -1 || mark === null
-        ? place(text, lines, start, end)
-        : place(text, lines, start + inside, start + inside + mark.length)
+        ? place(text, linesOf(), start, end)
+        : place(text, linesOf(), start + inside, start + inside + mark.length)
     },
     fromUnits(line, unitColumn) {
-      const own = lines[Math.min(line, lines.length) - 1] ?? { start: 0, end: 0 }
+      const own = linesOf()[Math.min(line, linesOf().length) - 1] ?? { start: 0, end: 0 }
       const start = Math.min(own.start + unitColumn - 1, own.end)
-      return place(text, lines, start, start + 1)
+      return place(text, linesOf(), start, start + 1)
     },
   }
+}
+
+type FindRange = (at: Path, part: 'key' | 'value') => Range | null
+
+function findInWhole(text: string): FindRange {
+  const index = indexRanges(text)
+  return (at, part) => (index.size === 0 ? findByName(text, at) : findNearest(index, at, part))
+}
+
+/** Parses the route that is asked for, or what is around all of them: ten thousand at once take hundreds of MB. */
+function findInParts(text: string, routeCount: number): FindRange {
+  const sections = splitSections(text)
+  if (sections === null || sections.routes.length !== routeCount) return findInWhole(text)
+  let whole: FindRange | undefined
+  let around: Part | undefined
+  let lastRoute: Part | undefined
+
+  function partOf([first, number]: Path): Part {
+    if (first !== 'routes') {
+      around ??= partFrom(text, sections?.rest ?? [])
+      return around
+    }
+    const stretch = sections?.routes[Number(number ?? 0)] ?? { start: 0, end: 0 }
+    if (lastRoute?.stretches[0] !== stretch) lastRoute = partFrom(text, [stretch])
+    return lastRoute
+  }
+
+  return (at, part) => {
+    const { stretches, index } = partOf(at)
+    if (index.size === 0) {
+      whole ??= findInWhole(text)
+      return whole(at, part)
+    }
+    const [first, number, ...below] = at
+    const own = first === 'routes' && number !== undefined ? [first, 0, ...below] : at
+    const found = findNearest(index, own, part)
+    return found === null ? null : moveBack(found, stretches)
+  }
+}
+
+/** Parts of a text, parsed as if there were nothing between them. */
+interface Part {
+  readonly stretches: readonly Stretch[]
+  readonly index: ReadonlyMap<string, Ranges>
+}
+
+function partFrom(text: string, stretches: readonly Stretch[]): Part {
+  return { stretches, index: indexRanges(stretches.map(({ start, end }) => text.slice(start, end)).join('')) }
+}
+
+/** A range of the joined stretches as one of the text: no key or value is in two of them. */
+function moveBack([start, end]: Range, stretches: readonly Stretch[]): Range {
+  let before = 0
+  for (const stretch of stretches) {
+    const length = stretch.end - stretch.start
+    if (start < before + length) return [start - before + stretch.start, end - before + stretch.start]
+    before += length
+  }
+  return [start, end]
 }
 
 /** The first place of a mark; the last where the value ends with it, so that `/` is the end of `"https://a/"`. */
