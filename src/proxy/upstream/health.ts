@@ -15,7 +15,7 @@ export interface HealthChecks {
 }
 
 /**
- * Asks every address by itself whether it is well, first at once and then at its interval, and sets `isUnwell`.
+ * Asks every address by itself whether it is well, first after `waitMs` and then at its interval, and sets `isUnwell`.
  *
  * A change is a line in the log. Redirects are not followed; HTTP_PROXY does not apply; an answer counts by its status
  * alone. An address is taken for well until enough checks in a row say otherwise.
@@ -24,6 +24,7 @@ export function openHealthChecks(
   upstream: CheckedUpstream,
   config: HealthConfig,
   ports: Pick<Ports, 'fetch' | 'log'>,
+  waitMs = 0,
 ): HealthChecks {
   const { label, origins, authorization } = upstream
   const headers = {
@@ -44,14 +45,18 @@ export function openHealthChecks(
       ;[good, bad] = fault === null ? [good + 1, 0] : [0, bad + 1]
       if (!origin.isUnwell && bad >= config.unhealthyAfter) tell(ports.log, label, origin, fault)
       else if (origin.isUnwell && good >= config.healthyAfter) tell(ports.log, label, origin, null)
+      askAfter(config.intervalMs)
+    }
+    function askAfter(ms: number): void {
       const timer = setTimeout(() => {
         timers.delete(timer)
         void ask()
-      }, config.intervalMs)
+      }, ms)
       timer.unref()
       timers.add(timer)
     }
-    void ask()
+    if (waitMs === 0) void ask()
+    else askAfter(waitMs)
   }
 
   for (const origin of origins) watch(origin)

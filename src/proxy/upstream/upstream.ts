@@ -54,6 +54,10 @@ export interface UpstreamPool {
   close(): void
 }
 
+/** Of thousands that a file adds, the first checks begin so many at a time: each is a connection, and work for this process. */
+const CHECKS_AT_ONCE = 100
+const CHECKS_APART_MS = 20
+
 export function createUpstreamPool(ports: Pick<Ports, 'fetch' | 'now' | 'log'>): UpstreamPool {
   const byKey = new Map<string, { readonly upstream: Upstream; readonly config: UpstreamConfig }>()
   const checks = new Map<string, HealthChecks>()
@@ -67,6 +71,7 @@ export function createUpstreamPool(ports: Pick<Ports, 'fetch' | 'now' | 'log'>):
       return upstream
     },
     retain(inUse) {
+      let begun = 0
       const keys = new Set([...inUse].map(upstream => upstream.key))
       for (const [key, { upstream, config }] of byKey) {
         if (!keys.has(key)) {
@@ -74,7 +79,8 @@ export function createUpstreamPool(ports: Pick<Ports, 'fetch' | 'now' | 'log'>):
           checks.get(key)?.close()
           checks.delete(key)
         } else if (config.health !== null && !checks.has(key)) {
-          checks.set(key, openHealthChecks(upstream, config.health, ports))
+          const waitMs = Math.floor(begun++ / CHECKS_AT_ONCE) * CHECKS_APART_MS
+          checks.set(key, openHealthChecks(upstream, config.health, ports, waitMs))
         }
       }
     },
