@@ -2,6 +2,7 @@
 import type { HeldApiToken } from '../../session/credentials/api-tokens.ts'
 import { ownPath } from '../place.ts'
 import type { Words } from '../words/words.ts'
+import { Creates, Made, NameField, Revoke } from './credentials.tsx'
 import { agoOf, dayOf, spanOf } from './time.tsx'
 import { type MenuEntry, WidePage } from './wide-page.tsx'
 
@@ -28,19 +29,10 @@ export function TokensPage({ words, title, menu, tokens, made, roles, nowMs, pro
   return (
     <WidePage words={words} title={title} heading={words.yourTokens} menu={menu}>
       <p class="soft">{words.tokensLead}</p>
-      {made === null ? null : (
-        <div class="made" role="status">
-          <p>{words.tokenMade}</p>
-          <p>
-            <code>{made}</code>
-          </p>
-        </div>
-      )}
+      {made === null ? null : <Made lead={words.tokenMade} text={made} />}
       <form class="search" method="post" action={ownPath('tokens')}>
-        <input type="hidden" name="proof" value={proof} />
-        <input type="hidden" name="act" value="create" />
-        <label for="name">{words.tokenPurpose}</label>
-        <input id="name" name="name" type="text" required maxlength={100} autocomplete="off" />
+        <Creates proof={proof} />
+        <NameField label={words.tokenPurpose} />
         <select name="days" aria-label={words.tokenLifetime}>
           {TOKEN_DAYS.map((days, index) => (
             <option value={String(days)} selected={index === 1}>
@@ -87,14 +79,7 @@ function Row({
         </p>
         {restsAtMs === 0 ? <p class="small">{words.tokenRests}</p> : null}
       </div>
-      <form method="post" action={ownPath('tokens')}>
-        <input type="hidden" name="proof" value={proof} />
-        <input type="hidden" name="act" value="revoke" />
-        <input type="hidden" name="id" value={session.id} />
-        <button class="act" type="submit" aria-label={words.revokeNamed(name)}>
-          {words.revoke}
-        </button>
-      </form>
+      <Revoke words={words} page="tokens" id={session.id} name={name} proof={proof} />
     </li>
   )
 }

@@ -3,6 +3,7 @@ import type { HeldGuestLink } from '../../session/credentials/guest-links.ts'
 import type { Session } from '../../session/session.ts'
 import { ownPath } from '../place.ts'
 import type { Words } from '../words/words.ts'
+import { Creates, Made, NameField, Revoke } from './credentials.tsx'
 import { isSamePerson } from './person.ts'
 import { momentOf, spanOf } from './time.tsx'
 import { type MenuEntry, WidePage } from './wide-page.tsx'
@@ -32,14 +33,7 @@ export function GuestsPage(view: GuestsView) {
   return (
     <WidePage words={words} title={title} heading={words.guestLinks} menu={menu}>
       <p class="soft">{words.guestLinksLead}</p>
-      {made === undefined ? null : (
-        <div class="made" role="status">
-          <p>{words.linkMade}</p>
-          <p>
-            <code>{made}</code>
-          </p>
-        </div>
-      )}
+      {made === undefined ? null : <Made lead={words.linkMade} text={made} />}
       {refused === undefined ? null : (
         <div class="alert" role="alert">
           <p>{words.linkRefused}</p>
@@ -62,8 +56,7 @@ function New({ view, offer }: { readonly view: GuestsView; readonly offer: NonNu
   const chosen = Math.min(2, offer.hours.length - 1)
   return (
     <form class="fields" method="post" action={ownPath('guests')}>
-      <input type="hidden" name="proof" value={proof} />
-      <input type="hidden" name="act" value="create" />
+      <Creates proof={proof} />
       <div class="wide">
         <label for="address">{words.linkAddress}</label>
         <input
@@ -79,8 +72,7 @@ function New({ view, offer }: { readonly view: GuestsView; readonly offer: NonNu
         />
       </div>
       <div class="wide">
-        <label for="name">{words.linkFor}</label>
-        <input id="name" name="name" type="text" required maxlength={100} autocomplete="off" />
+        <NameField label={words.linkFor} />
       </div>
       <div>
         <label for="hours">{words.tokenLifetime}</label>
@@ -116,14 +108,7 @@ function Row({ view, held }: { readonly view: GuestsView; readonly held: HeldGue
           {`${maker}${grant.host}${grant.path} · ${words.linkUsed(used, uses)} · ${words.linkUntil(momentOf(session.expiresAtMs, words))}`}
         </p>
       </div>
-      <form method="post" action={ownPath('guests')}>
-        <input type="hidden" name="proof" value={proof} />
-        <input type="hidden" name="act" value="revoke" />
-        <input type="hidden" name="id" value={session.id} />
-        <button class="act" type="submit" aria-label={words.revokeNamed(grant.name)}>
-          {words.revoke}
-        </button>
-      </form>
+      <Revoke words={words} page="guests" id={session.id} name={grant.name} proof={proof} />
     </li>
   )
 }
