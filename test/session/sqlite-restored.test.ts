@@ -3,44 +3,21 @@ import { describe, expect, test } from 'bun:test'
 import { copyFileSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { openSqliteStore } from '../../src/session/sqlite/store.ts'
-import type { SessionStore } from '../../src/session/store.ts'
 import { fakeClock, quietPorts } from '../kit/clock.ts'
 import { temporaryFolder } from '../kit/folder.ts'
-import { storedSession } from '../kit/sessions/stored.ts'
+import { addSession, asides, isWholeFile, vacuumInto } from '../kit/sessions/database-files.ts'
 
 const ports = quietPorts(fakeClock())
-
-async function add(store: SessionStore, id: string): Promise<void> {
-  await store.insert(storedSession(id), { hash: `h-${id}`, sessionId: id, host: 'x' })
-}
-
-/** A whole copy, as SQLite makes it: one file, without a log beside it. */
-function backUp(path: string, to: string): void {
-  const database = new Database(path)
-  database.query('VACUUM INTO ?').run(to)
-  database.close()
-}
 
 /** What a process leaves that was killed: its files, as they lay there while it ran. */
 async function leaveBehind(path: string, ids: readonly string[]): Promise<void> {
   const living = `${path}.living`
   const store = openSqliteStore(living, ports)
-  for (const id of ids) await add(store, id)
+  for (const id of ids) await addSession(store, id)
   for (const suffix of ['', '-wal', '-shm']) renameSync(living + suffix, path + suffix)
   if (existsSync(`${living}-place`)) renameSync(`${living}-place`, `${path}-place`)
   await store.close()
   expect(existsSync(`${path}-wal`)).toBe(true)
-}
-
-function isWhole(path: string): boolean {
-  const database = new Database(path)
-  const row = database.query<{ integrity_check: string }, []>('PRAGMA integrity_check').get()
-  database.close()
-  return row?.integrity_check === 'ok'
-}
-
-function asides(folder: string): readonly string[] {
-  return readdirSync(folder).filter(name => name.includes('.replaced-'))
 }
 
 describe('a database that is put in place of another', () => {
@@ -49,22 +26,22 @@ describe('a database that is put in place of another', () => {
     const path = join(folder.path, 's.db')
     const first = openSqliteStore(path, ports)
     const second = openSqliteStore(path, ports)
-    for (let index = 0; index < 50; index++) await add(first, `early${index}`)
-    backUp(path, join(folder.path, 'copy.db'))
-    for (let index = 0; index < 500; index++) await add(first, `late${index}`)
+    for (let index = 0; index < 50; index++) await addSession(first, `early${index}`)
+    vacuumInto(path, join(folder.path, 'copy.db'))
+    for (let index = 0; index < 500; index++) await addSession(first, `late${index}`)
     renameSync(join(folder.path, 'copy.db'), path)
     for (const store of [first, second]) {
       expect(await store.changesSince()).toEqual({ removed: [], updated: [], isIncomplete: true })
       expect(store.findByHash('h-early49')).not.toBeNull()
       expect(store.findByHash('h-late499')).toBeNull()
     }
-    await add(first, 'new')
+    await addSession(first, 'new')
     expect(second.findByHash('h-new')).not.toBeNull()
     expect(await first.changesSince()).toMatchObject({ removed: [] })
-    expect(asides(folder.path).filter(name => name.endsWith('-wal')).length).toBe(1)
+    expect(asides(folder.path, 'replaced').filter(name => name.endsWith('-wal')).length).toBe(1)
     await second.close()
     await first.close()
-    expect(isWhole(path)).toBe(true)
+    expect(isWholeFile(path)).toBe(true)
   })
 
   test('after kill -9 does not meet the log that was left', async () => {
@@ -74,31 +51,31 @@ describe('a database that is put in place of another', () => {
     const early = openSqliteStore(path, ports)
     expect(early.findByHash('h-early')).not.toBeNull()
     await early.close()
-    backUp(path, join(folder.path, 'copy.db'))
+    vacuumInto(path, join(folder.path, 'copy.db'))
     await leaveBehind(path, ['late'])
     renameSync(join(folder.path, 'copy.db'), path)
     const store = openSqliteStore(path, ports)
     expect(store.findByHash('h-early')).not.toBeNull()
     expect(store.findByHash('h-late')).toBeNull()
-    expect(asides(folder.path).some(name => name.endsWith('-wal'))).toBe(true)
+    expect(asides(folder.path, 'replaced').some(name => name.endsWith('-wal'))).toBe(true)
     await store.close()
-    expect(isWhole(path)).toBe(true)
+    expect(isWholeFile(path)).toBe(true)
   })
 
   test('by cp, over the file that was there, does not meet it either', async () => {
     using folder = temporaryFolder()
     const path = join(folder.path, 's.db')
     const early = openSqliteStore(join(folder.path, 'early.db'), ports)
-    await add(early, 'early')
+    await addSession(early, 'early')
     await early.close()
-    backUp(join(folder.path, 'early.db'), join(folder.path, 'copy.db'))
+    vacuumInto(join(folder.path, 'early.db'), join(folder.path, 'copy.db'))
     await leaveBehind(path, ['late'])
     copyFileSync(join(folder.path, 'copy.db'), path)
     const store = openSqliteStore(path, ports)
     expect(store.findByHash('h-early')).not.toBeNull()
     expect(store.findByHash('h-late')).toBeNull()
     await store.close()
-    expect(isWhole(path)).toBe(true)
+    expect(isWholeFile(path)).toBe(true)
   })
 })
 
@@ -117,8 +94,8 @@ describe('the log that a killed process left', () => {
       expect(store.findByHash('h-ada')).not.toBeNull()
       await store.close()
     }
-    expect(asides(folder.path)).toEqual([])
-    expect(asides(elsewhere)).toEqual([])
+    expect(asides(folder.path, 'replaced')).toEqual([])
+    expect(asides(elsewhere, 'replaced')).toEqual([])
   })
 })
 
