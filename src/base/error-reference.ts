@@ -185,8 +185,8 @@ const ADVICE: Readonly<Record<Code, Advice>> = {
     mend: 'Start again; look at `bind_tickets` where people use several networks.',
   },
   'session.store': {
-    cause: 'The database or Redis does not answer, or its key is another one.',
-    mend: 'See whether the disk is full, the folder is writable, and Redis answers.',
+    cause: 'The database or Redis does not answer, its key is another one, or another file is being copied over it.',
+    mend: 'See whether the disk is full, the folder is writable, and Redis answers; restore with `sallyport restore`.',
   },
   'session.end': {
     cause: 'A sign-out or a revocation could not be stored.',

@@ -1,24 +1,12 @@
 import { Database } from 'bun:sqlite'
-import {
-  chmodSync,
-  chownSync,
-  closeSync,
-  constants,
-  copyFileSync,
-  existsSync,
-  fsyncSync,
-  linkSync,
-  openSync,
-  renameSync,
-  rmSync,
-  statSync,
-} from 'node:fs'
-import { dirname } from 'node:path'
+import { chmodSync, constants, copyFileSync, existsSync, linkSync, rmSync } from 'node:fs'
 import { GateError } from '../../base/errors.ts'
 import type { Ports } from '../../base/ports.ts'
 import { KEY_NAME } from '../key-fit.ts'
-import { closeDescriptor, renameCompanions, setAsideForeignLog } from './companion-files.ts'
+import { renameCompanions } from './companion-files.ts'
 import { copyDatabase } from './copy.ts'
+import { locked } from './lock.ts'
+import { isWhole, putInPlace, settleFiles } from './replacement.ts'
 import { LAYOUT, layoutOf } from './schema.ts'
 
 /** A gate that writes is waited for so long. */
@@ -30,14 +18,16 @@ const TIMEOUT_MS = 5000
  * Throws what SQLite or the system throws, `EEXIST` among it.
  */
 export function backUpDatabase(path: string, to: string, ports: Pick<Ports, 'now' | 'log'>): void {
-  const kept = setAsideForeignLog(path, ports)
-  const database = new Database(path, { readwrite: true, create: false, strict: true })
+  const database = locked(path, TIMEOUT_MS, () => {
+    if (settleFiles(path, ports) === 'damaged') throw refused(path, 'is damaged')
+    const opened = new Database(path, { readwrite: true, create: false, strict: true })
+    opened.run(`PRAGMA busy_timeout = ${TIMEOUT_MS}`)
+    return opened
+  })
   try {
-    database.run(`PRAGMA busy_timeout = ${TIMEOUT_MS}`)
     copyDatabase(database, to)
   } finally {
     database.close()
-    closeDescriptor(kept)
   }
 }
 
@@ -84,8 +74,7 @@ function checkCopy(draft: string, shownAs: string): string | null {
       database.query("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'sessions'").get() !== null
     if (!isOurs || layout === 0) throw refused(shownAs, 'is not a session database')
     if (layout > LAYOUT) throw refused(shownAs, `was written by a newer Sallyport (layout ${layout}, not ${LAYOUT})`)
-    const found = database.query<{ integrity_check: string }, []>('PRAGMA integrity_check(1)').get()?.integrity_check
-    if (found !== 'ok') throw refused(shownAs, 'is damaged')
+    if (!isWhole(database)) throw refused(shownAs, 'is damaged')
     database.run('PRAGMA journal_mode = DELETE')
     const hasShared = database.query("SELECT 1 FROM sqlite_schema WHERE name = 'shared'").get() !== null
     if (!hasShared) return null
@@ -100,24 +89,13 @@ function refused(shownAs: string, why: string): GateError {
   return new GateError('session.store', `${shownAs} ${why}`, { hint: 'nothing was changed; give another backup' })
 }
 
-/** The old log goes first: whatever opens the new file must never meet it. */
 function replace(draft: string, path: string, { now }: Pick<Ports, 'now'>): string | null {
-  const before = statSync(path, { throwIfNoEntry: false })
-  if (before !== undefined) chownSync(draft, before.uid, before.gid)
-  sync(draft)
-  const aside = `${path}.replaced-${now()}`
-  if (before !== undefined) linkSync(path, aside)
-  renameCompanions(path, aside)
-  renameSync(draft, path)
-  sync(dirname(path))
-  return before === undefined ? null : aside
-}
-
-function sync(path: string): void {
-  const file = openSync(path, 'r')
-  try {
-    fsyncSync(file)
-  } finally {
-    closeSync(file)
-  }
+  return locked(path, TIMEOUT_MS, () => {
+    const aside = existsSync(path) ? `${path}.replaced-${now()}` : null
+    putInPlace(draft, path, () => {
+      if (aside !== null) linkSync(path, aside)
+      renameCompanions(path, aside ?? `${path}.replaced-${now()}`)
+    })
+    return aside
+  })
 }

@@ -76,6 +76,6 @@ export function createBusyRetry(): BusyRetry {
 }
 
 /** SQLITE_BUSY and its kin (sqlite.org/rescode.html): another process holds the lock. */
-function isLocked(error: unknown): boolean {
+export function isLocked(error: unknown): boolean {
   return error instanceof Error && 'code' in error && String(error.code).startsWith('SQLITE_BUSY')
 }

@@ -1,11 +1,13 @@
-import { closeSync, existsSync, openSync, readFileSync, readSync, renameSync, statSync, writeFileSync } from 'node:fs'
+import { closeSync, existsSync, openSync, renameSync, statSync } from 'node:fs'
 import type { Ports } from '../../base/ports.ts'
+import { type Header, readHeader } from './header.ts'
+import { identityOf, type Place, readPlace } from './place.ts'
 
 /**
  * The log and the index that SQLite keeps beside a database (sqlite.org/wal.html), and which of them belong to it.
  *
  * SQLite plays a log on whatever database lies beside it. Where a backup was put there, that is its end: pages of the one
- * among pages of the other. So it is written down, in a file of ours, which log lay beside which database.
+ * among pages of the other. So it is written down, in a file of ours, which log lay beside which database (`Place`).
  */
 export interface Companions {
   /** Which file is the log, as the system knows it; null where there is none. */
@@ -15,12 +17,6 @@ export interface Companions {
 
 const LOG = '-wal'
 const INDEX = '-shm'
-/** Holds the identities of a database and of its log. */
-const PLACE = '-place'
-
-/** Where the header says how the file is written and read: 1 without a log, 2 with one (sqlite.org/fileformat.html §1.3). */
-const VERSIONS_AT = 18
-const WITHOUT_LOG = 1
 
 /** Which file lies at a path, as the system knows it; null where there is none. */
 export function fileAt(path: string): string | null {
@@ -28,48 +24,45 @@ export function fileAt(path: string): string | null {
   return stat === undefined ? null : `${stat.dev}:${identityOf(stat)}`
 }
 
-/** The same without the device, whose number may be another after a restart of the machine. A number alone is used again. */
-function identityOf({ ino, birthtimeNs }: { readonly ino: bigint; readonly birthtimeNs: bigint }): string {
-  return `${ino}:${birthtimeNs}`
-}
-
-/** What lies beside a database that was just opened; written down for whoever opens it after a crash. */
-export function noteCompanions(path: string): Companions {
-  const place = placeOf(path)
-  if (place !== null && readPlace(path) !== place) {
-    try {
-      writeFileSync(path + PLACE, place, { mode: 0o600 })
-    } catch (error) {
-      // A disk that is full: the sessions matter more, and what it says of before can only keep a log that is to stay.
-      if (!(error instanceof Error && 'code' in error && error.code === 'ENOSPC')) throw error
-    }
-  }
+/** What lies beside a database that was just opened. */
+export function companionsOf(path: string): Companions {
   return { log: fileAt(path + LOG), index: fileAt(path + INDEX) }
 }
 
+/** Whether anything is in a log beside a database. */
+export function hasLogBeside(path: string): boolean {
+  return (statSync(path + LOG, { throwIfNoEntry: false })?.size ?? 0) > 0
+}
+
 /**
- * Sets aside a log that was left beside another database than the one at the path: before that is opened.
+ * Whose log lies beside a database that is about to be opened: its own; that of another one, which was replaced by it
+ * (`replaced`); or that of what was overwritten by it, in the same file (`overwritten`).
  *
- * So it is where the log is the one that was noted and the database is not (a folder that was copied as a whole has another of
- * both), or where the database says that it was closed without a log, as a backup does.
- *
- * Answers a descriptor that has to stay open as long as the database: to close any of a file gives up the locks that SQLite
- * holds on it (sqlite.org/howtocorrupt.html §2.2). Null where nothing was read.
+ * It is foreign where the log is the one that was noted and the database is not, or has a mark that it never had (a folder that
+ * was copied as a whole has another of both); or where the database says that it was closed without a log, as a backup does.
+ * Reads a descriptor of the database and closes it: nobody in this process may have it open.
  */
-export function setAsideForeignLog(path: string, ports: Pick<Ports, 'now' | 'log'>): number | null {
-  if ((statSync(path + LOG, { throwIfNoEntry: false })?.size ?? 0) === 0 || !existsSync(path)) return null
-  const [database, log] = placeOf(path)?.split(' ') ?? []
-  const [notedDatabase, notedLog] = readPlace(path)?.split(' ') ?? []
-  if (log === notedLog && database !== notedDatabase) {
-    setAside(path, [LOG, INDEX], ports)
-    return null
-  }
+export function whoseLog(path: string): 'own' | 'replaced' | 'overwritten' {
+  if (!hasLogBeside(path) || !existsSync(path)) return 'own'
   const file = openSync(path, 'r')
-  const header = Buffer.alloc(VERSIONS_AT + 2)
-  readSync(file, header, 0, header.length, 0)
-  if (header[VERSIONS_AT] === WITHOUT_LOG && header[VERSIONS_AT + 1] === WITHOUT_LOG)
-    setAside(path, [LOG, INDEX], ports)
-  return file
+  try {
+    return judge(readHeader(file), identityAt(path), identityAt(path + LOG), readPlace(path))
+  } finally {
+    closeSync(file)
+  }
+}
+
+function judge(header: Header | null, database: string, log: string, place: Place | null): ReturnType<typeof whoseLog> {
+  const isNoted = log === place?.log
+  if (isNoted && database !== place.database) return 'replaced'
+  if (header === null || !header.hasLog) return 'overwritten'
+  const isMarked = place === null || place.marks.length === 0 || place.marks.some(({ id }) => id === header.mark)
+  return isNoted && !isMarked ? 'overwritten' : 'own'
+}
+
+/** Sets aside the log that lies beside a database, and is not its own. */
+export function setAsideLog(path: string, ports: Pick<Ports, 'now' | 'log'>): void {
+  setAside(path, [LOG, INDEX], ports)
 }
 
 /** Sets aside what lay beside a database that is no longer at the path, as far as nobody else did; what another one has stays. */
@@ -92,24 +85,17 @@ export function renameCompanions(path: string, to: string): void {
 }
 
 function setAside(path: string, suffixes: readonly string[], ports: Pick<Ports, 'now' | 'log'>): void {
+  const present = suffixes.filter(suffix => existsSync(path + suffix))
+  if (present.length === 0) return
   const aside = `${path}.replaced-${ports.now()}`
-  for (const suffix of suffixes) if (existsSync(path + suffix)) renameSync(path + suffix, aside + suffix)
+  for (const suffix of present) renameSync(path + suffix, aside + suffix)
   ports.log.error('The session database was replaced; what the one before had not yet taken in was set aside', {
     path,
     aside,
   })
 }
 
-function placeOf(path: string): string | null {
-  const [database, log] = [path, path + LOG].map(each => statSync(each, { throwIfNoEntry: false, bigint: true }))
-  return database === undefined || log === undefined ? null : `${identityOf(database)} ${identityOf(log)}`
-}
-
-function readPlace(path: string): string | null {
-  return existsSync(path + PLACE) ? readFileSync(path + PLACE, 'utf8') : null
-}
-
-/** Gives back what `setAsideForeignLog` answered. */
-export function closeDescriptor(file: number | null): void {
-  if (file !== null) closeSync(file)
+function identityAt(path: string): string {
+  const stat = statSync(path, { throwIfNoEntry: false, bigint: true })
+  return stat === undefined ? '' : identityOf(stat)
 }

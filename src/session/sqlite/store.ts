@@ -1,31 +1,35 @@
-import { Database } from 'bun:sqlite'
-import { chmodSync } from 'node:fs'
 import { errorFacts, GateError } from '../../base/errors.ts'
 import type { MaybePromise } from '../../base/maybe-promise.ts'
 import type { Ports } from '../../base/ports.ts'
-import { type SessionStore, UNWRITABLE_HINT } from '../store.ts'
-import { ATTEMPT_MS } from './busy.ts'
+import type { SessionStore } from '../store.ts'
+import { isLocked } from './busy.ts'
+import { fileAt, setAsideOwn } from './companion-files.ts'
 import {
-  type Companions,
-  closeDescriptor,
-  fileAt,
-  noteCompanions,
-  renameDatabase,
-  setAsideForeignLog,
-  setAsideOwn,
-} from './companion-files.ts'
-import { copyDatabase } from './copy.ts'
-import { storeOn } from './rows.ts'
-import { LAYOUT, layoutOf, migrate } from './schema.ts'
+  closeDatabase,
+  leaveOverwritten,
+  moveApart,
+  moveAside,
+  type OpenFile,
+  openFirst,
+  openLocked,
+} from './open-file.ts'
+import { isDamaged, isWhole, OVERWRITTEN, stampOf, takeOver } from './replacement.ts'
 
-/** While opening, another process may be bringing the layout up to date; nobody is served yet. */
-const OPENING_TIMEOUT_MS = 2000
+/** Between that which is noticed and its end, nobody waits for another process that is at the same. */
+const REPLACING_TIMEOUT_MS = 2
 
-/** A store, and which file it is on: another one may come to lie at the path. */
-interface OpenFile {
-  readonly store: SessionStore
-  readonly file: string | null
-  readonly companions: Companions
+/** Looks at the log come by so many calls too: work that lets no timer run writes to it all the same. */
+const CALLS_BETWEEN_LOOKS = 256
+
+/** Somebody who copies over the database may pause; what does not hold together after so many looks, half a second apart, is damaged. */
+const LOOKS_BEFORE_DAMAGED = 10
+
+/** What a file looked like at the last look, since somebody copied over it. Nobody is served from it meanwhile. */
+interface Overwritten {
+  readonly stamp: string
+  /** For how many looks it has been like that. */
+  readonly looks: number
+  readonly isTried: boolean
 }
 
 /**
@@ -42,40 +46,115 @@ export function openSqliteStore(
   ports: Pick<Ports, 'now' | 'log'>,
   onReplaced: (store: SessionStore) => void = () => {},
 ): SessionStore {
-  let open = openFile(path, ports)
+  let open = openFirst(path, ports)
   let isAnother = false
   let isTold = false
+  let isClosed = false
+  let calls = 0
+  let overwritten: Overwritten | null = null
 
   /** Whatever is at the path now takes the place of what is open. Where that fails, it is said once and tried again later. */
-  function reopen(why: string, prepare: () => void): void {
+  function reopen(why: string, prepare: () => boolean): void {
     try {
-      prepare()
-      const next = openFile(path, ports)
-      // Its file is no longer at the path: closing it writes nothing there and removes nothing.
-      void open.store.close()
+      const next = openLocked(path, ports, REPLACING_TIMEOUT_MS, prepare)
+      if (next === null) return
+      closeDatabase(open)
       open = next
       isAnother = true
       isTold = false
+      overwritten = null
       ports.log.error(why, { path })
       onReplaced(open.store)
     } catch (error) {
+      if (isLocked(error)) return
       if (!isTold) ports.log.error('The session database is lost, and no new one can be begun', errorFacts(error))
       isTold = true
     }
   }
 
   function failed(error: unknown): never {
-    if (isDamaged(error) && path !== MEMORY) {
-      reopen('The session database was damaged while in use; everyone has to sign in again', () => {
-        // Another process may have moved it aside already: what lies there now is not what is damaged.
-        if (fileAt(path) === open.file) moveAside(path, ports)
-      })
+    if (mayBeOverwritten(error) && open.file !== null && !isClosed) {
+      if (isOverwritten(open.file)) withdraw()
+      else if (isDamaged(error)) mend(open.file)
     }
     throw error
   }
 
-  function run<T>(act: (store: SessionStore) => MaybePromise<T>): MaybePromise<T> {
+  function mend({ identity }: OpenFile): void {
+    reopen('The session database was damaged while in use; everyone has to sign in again', () => {
+      // Another process may have moved it aside already: what lies there now is not what is damaged.
+      if (fileAt(path) !== identity) return true
+      // Somebody wrote the same content to it a moment ago: what was read meanwhile is forgotten, and nothing is lost.
+      open.database.run('PRAGMA shrink_memory')
+      if (isWhole(open.database)) return false
+      moveAside(path, ports)
+      return true
+    })
+  }
+
+  function isOverwritten({ identity, checkpoints }: OpenFile): boolean {
+    return fileAt(path) === identity && checkpoints.isForeign()
+  }
+
+  function withdraw(): void {
+    if (overwritten !== null) return
+    ports.log.error('Another file is being copied over the session database; nobody can sign in until it is whole', {
+      path,
+    })
+    overwritten = { stamp: '', looks: 0, isTried: false }
+  }
+
+  /** Goes on with what was copied over the file, once it is whole and at rest. */
+  function settle({ identity, descriptor }: OpenFile): void {
+    const stamp = stampOf(descriptor)
+    if (overwritten?.stamp !== stamp) {
+      overwritten = { stamp, looks: 0, isTried: false }
+      return
+    }
+    const looks = overwritten.looks + 1
+    overwritten = { ...overwritten, looks }
+    const isLast = looks >= LOOKS_BEFORE_DAMAGED
+    if (overwritten.isTried && !isLast) return
+    reopen(OVERWRITTEN, () => {
+      // Another process has done so already, and may have written to it.
+      if (fileAt(path) !== identity) return true
+      if (takeOver(path, descriptor, ports) === 'done') return true
+      overwritten = { stamp, looks, isTried: true }
+      if (isLast) moveApart(path, ports)
+      return isLast
+    })
+  }
+
+  /** Looks whether the file is still there, and still ours; takes its log in where it is time to. */
+  function watch(): void {
+    const { file } = open
+    if (file === null || isClosed) return
+    if (fileAt(path) !== file.identity) {
+      reopen('The session database was removed or replaced; who is not in the new one has to sign in again', () => {
+        setAsideOwn(path, file.companions, ports)
+        return true
+      })
+      return
+    }
+    if (overwritten === null && file.checkpoints.isForeign()) withdraw()
+    if (overwritten !== null) settle(file)
+    else tend(file)
+  }
+
+  function tend({ checkpoints }: OpenFile): void {
     try {
+      checkpoints.tend()
+    } catch (error) {
+      if (isDamaged(error)) failed(error)
+      ports.log.error('The log of the session database cannot be taken in', errorFacts(error))
+    }
+  }
+
+  function run<T>(act: (store: SessionStore) => MaybePromise<T>): MaybePromise<T> {
+    if (overwritten !== null) throw notWhole(path)
+    try {
+      calls++
+      if (calls % CALLS_BETWEEN_LOOKS === 0 && open.file !== null && !isClosed) tend(open.file)
       const result = act(open.store)
       return result instanceof Promise ? result.catch(failed) : result
     } catch (error) {
@@ -118,117 +197,31 @@ export function openSqliteStore(
     noteOwner: (id, note) => run(store => store.noteOwner(id, note)),
     purge: (nowMs, idleBeforeMs) => run(store => store.purge(nowMs, idleBeforeMs)),
     changesSince() {
-      if (open.file !== null && fileAt(path) !== open.file) {
-        reopen('The session database was removed or replaced; who is not in the new one has to sign in again', () =>
-          setAsideOwn(path, open.companions, ports),
-        )
-      }
+      watch()
       if (!isAnother) return run(store => store.changesSince())
       isAnother = false
       return { removed: [], updated: [], isIncomplete: true }
     },
-    close: () => open.store.close(),
-  }
-}
-
-const MEMORY = ':memory:'
-
-function openFile(path: string, ports: Pick<Ports, 'now' | 'log'>): OpenFile {
-  const isInMemory = path === MEMORY
-  let kept: number | null = null
-  try {
-    kept = isInMemory ? null : setAsideForeignLog(path, ports)
-    const store = storeOn(openOrReplace(path, ports))
-    return {
-      store: closingAfter(store, kept),
-      file: isInMemory ? null : fileAt(path),
-      companions: isInMemory ? NO_COMPANIONS : noteCompanions(path),
-    }
-  } catch (error) {
-    closeDescriptor(kept)
-    throw openFailed(path, error)
-  }
-}
-
-const NO_COMPANIONS: Companions = { log: null, index: null }
-
-function closingAfter(store: SessionStore, kept: number | null): SessionStore {
-  if (kept === null) return store
-  let isClosed = false
-  return {
-    ...store,
     close() {
-      void store.close()
-      if (!isClosed) closeDescriptor(kept)
+      if (isClosed) return
       isClosed = true
+      try {
+        if (open.file !== null && isOverwritten(open.file)) leaveOverwritten(path, open.file, ports)
+      } finally {
+        closeDatabase(open)
+      }
     },
   }
 }
 
-function openOrReplace(path: string, ports: Pick<Ports, 'now' | 'log'>): Database {
-  try {
-    return openDatabase(path)
-  } catch (error) {
-    if (!isDamaged(error) || path === MEMORY) throw error
-    moveAside(path, ports)
-    return openDatabase(path)
-  }
+/** A page of another database, or none where one was. */
+function mayBeOverwritten(error: unknown): boolean {
+  return isDamaged(error) || (error instanceof Error && 'code' in error && error.code === 'SQLITE_IOERR_SHORT_READ')
 }
 
-function moveAside(path: string, ports: Pick<Ports, 'now' | 'log'>): void {
-  const aside = `${path}.damaged-${ports.now()}`
-  renameDatabase(path, aside)
-  ports.log.error('The session database is damaged and was moved aside; everyone has to sign in again', { path, aside })
-}
-
-function openDatabase(path: string): Database {
-  const database = new Database(path, { create: true, strict: true })
-  try {
-    database.run(`PRAGMA busy_timeout = ${OPENING_TIMEOUT_MS}`)
-    const layout = layoutOf(database)
-    if (layout > LAYOUT) {
-      throw new GateError(
-        'session.store',
-        `${path} was written by a newer Sallyport (layout ${layout}, this one knows ${LAYOUT})`,
-        {
-          hint: 'run the newer version, or give [sessions] store another path',
-        },
-      )
-    }
-    database.run('PRAGMA journal_mode = WAL')
-    database.run('PRAGMA synchronous = FULL')
-    database.run('PRAGMA foreign_keys = ON')
-    if (path !== MEMORY) chmodSync(path, 0o600)
-    if (layout < LAYOUT) {
-      if (layout > 0) keepCopy(database, `${path}.layout-${layout}`)
-      migrate(database)
-    }
-    database.run(`PRAGMA busy_timeout = ${ATTEMPT_MS}`)
-    return database
-  } catch (error) {
-    database.close()
-    throw error
-  }
-}
-
-/** For whoever goes back to the version before; of several processes, or attempts, the first has kept it. */
-function keepCopy(database: Database, to: string): void {
-  try {
-    copyDatabase(database, to)
-  } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error
-  }
-}
-
-/** SQLITE_CORRUPT and its kin, and SQLITE_NOTADB (sqlite.org/rescode.html). */
-function isDamaged(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && /^SQLITE_(?:CORRUPT|NOTADB)/.test(String(error.code))
-}
-
-function openFailed(path: string, error: unknown): GateError {
-  if (error instanceof GateError) return error
-  return new GateError('session.store', `the session database ${path} cannot be opened`, {
-    cause: error,
-    hint: UNWRITABLE_HINT,
+function notWhole(path: string): GateError {
+  return new GateError('session.store', `another file is being copied over ${path}, which is in use`, {
+    hint: 'sallyport restore FILE puts a backup in place at one stroke',
+    retryAfterS: 2,
   })
 }

@@ -127,7 +127,8 @@ function damage(path: string): void {
   other.run('PRAGMA wal_checkpoint(TRUNCATE)')
   other.close()
   const file = openSync(path, 'r+')
-  writeSync(file, Buffer.alloc(statSync(path).size - 4096, 0xa5), 0, null, 4096)
+  const { size } = statSync(path)
+  writeSync(file, Buffer.alloc(size - 4096, 0xa5), 0, size - 4096, 4096)
   closeSync(file)
 }
 

@@ -64,7 +64,7 @@ describe('the database file', () => {
     database.run('PRAGMA user_version = 999')
     database.close()
     expect(codeOf(() => openSqliteStore(path, ports))).toBe('session.store')
-    expect(readdirSync(folder.path)).toEqual(['s.db'])
+    expect(readdirSync(folder.path).sort()).toEqual(['s.db', 's.db-lock'])
   })
 
   test('of the first layout keeps its sessions, which are then found by person too', () => {

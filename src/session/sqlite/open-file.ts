@@ -1,0 +1,185 @@
+import { Database } from 'bun:sqlite'
+import { chmodSync, closeSync, openSync } from 'node:fs'
+import { GateError } from '../../base/errors.ts'
+import type { Ports } from '../../base/ports.ts'
+import { type SessionStore, UNWRITABLE_HINT } from '../store.ts'
+import { ATTEMPT_MS } from './busy.ts'
+import { type Checkpoints, createCheckpoints } from './checkpoints.ts'
+import { type Companions, companionsOf, fileAt, hasLogBeside, renameDatabase, setAsideLog } from './companion-files.ts'
+import { copyDatabase } from './copy.ts'
+import { locked } from './lock.ts'
+import { isDamaged, settleFiles, takeOverPatiently } from './replacement.ts'
+import { storeOn } from './rows.ts'
+import { LAYOUT, layoutOf, migrate } from './schema.ts'
+
+export const MEMORY = ':memory:'
+
+/** While opening, another process may be bringing the layout up to date; nobody is served yet. */
+const OPENING_TIMEOUT_MS = 2000
+
+/** While another process puts a database in place, which looks at all of it. */
+const OPENING_LOCK_MS = 10_000
+
+/** A store, and which file it is on: another one may come to lie at the path, or in the same file. */
+export interface OpenDatabase {
+  readonly store: SessionStore
+  readonly database: Database
+  /** Null in memory. */
+  readonly file: OpenFile | null
+}
+
+export interface OpenFile {
+  /** As `fileAt` names it. */
+  readonly identity: string | null
+  readonly companions: Companions
+  readonly checkpoints: Checkpoints
+  /** Open as long as the database: to close any of a file gives up the locks that SQLite holds on it (sqlite.org/howtocorrupt.html §2.2). */
+  readonly descriptor: number
+}
+
+/**
+ * Opens the database at a path, while no other process opens or replaces it; null where `prepare` says that it is not to be.
+ *
+ * A damaged one is moved aside and a new one begun; a log of another database is set aside. Pairs with `closeDatabase`. Throws
+ * `session.store` for what cannot be opened, and SQLITE_BUSY where others are at it for `waitMs`.
+ */
+export function openLocked(
+  path: string,
+  ports: Pick<Ports, 'now' | 'log'>,
+  waitMs: number,
+  prepare: () => boolean,
+): OpenDatabase | null {
+  return locked(path, waitMs, () => (prepare() ? openSettled(path, ports) : null))
+}
+
+/** The same for a program that starts: it waits for others, and a database in memory is nobody else's. */
+export function openFirst(path: string, ports: Pick<Ports, 'now' | 'log'>): OpenDatabase {
+  try {
+    if (path !== MEMORY) return locked(path, OPENING_LOCK_MS, () => openSettled(path, ports))
+    const database = openDatabase(path)
+    return { database, store: storeOn(database), file: null }
+  } catch (error) {
+    throw openFailed(path, error)
+  }
+}
+
+/** Closes a database whose file is still its own, or no longer at its path: nothing is written there then, and nothing removed. */
+export function closeDatabase({ store, file }: OpenDatabase): void {
+  void store.close()
+  if (file !== null) closeSync(file.descriptor)
+}
+
+/**
+ * Before a database is closed into which another file was copied: SQLite would take the log of the one into the other. It does
+ * not where the file is no longer at its path, so what is there is given a file of its own; or another name, where it is not
+ * whole, or not yet.
+ */
+export function leaveOverwritten(
+  path: string,
+  { identity, descriptor }: OpenFile,
+  ports: Pick<Ports, 'now' | 'log'>,
+): void {
+  locked(path, OPENING_LOCK_MS, () => {
+    if (fileAt(path) !== identity) return
+    let isDone = false
+    try {
+      isDone = takeOverPatiently(path, descriptor, ports) === 'done'
+    } finally {
+      if (!isDone) moveApart(path, ports)
+    }
+  })
+}
+
+function openSettled(path: string, ports: Pick<Ports, 'now' | 'log'>): OpenDatabase {
+  try {
+    if (settleFiles(path, ports) === 'damaged') moveApart(path, ports)
+    try {
+      return openHere(path, ports)
+    } catch (error) {
+      if (!isDamaged(error)) throw error
+      moveAside(path, ports)
+      return openHere(path, ports)
+    }
+  } catch (error) {
+    throw openFailed(path, error)
+  }
+}
+
+function openHere(path: string, { now }: Pick<Ports, 'now'>): OpenDatabase {
+  const hadLog = hasLogBeside(path)
+  const database = openDatabase(path)
+  let descriptor: number | null = null
+  try {
+    descriptor = openSync(path, 'r')
+    const checkpoints = createCheckpoints(database, path, descriptor, { hadLog, now })
+    database.run(`PRAGMA busy_timeout = ${ATTEMPT_MS}`)
+    const file = { identity: fileAt(path), companions: companionsOf(path), checkpoints, descriptor }
+    return { database, store: storeOn(database), file }
+  } catch (error) {
+    database.close()
+    if (descriptor !== null) closeSync(descriptor)
+    throw error
+  }
+}
+
+/** Gives a damaged database, and what lies beside it, another name. Called by whoever has locked it. */
+export function moveAside(path: string, ports: Pick<Ports, 'now' | 'log'>): void {
+  const aside = `${path}.damaged-${ports.now()}`
+  renameDatabase(path, aside)
+  ports.log.error('The session database is damaged and was moved aside; everyone has to sign in again', { path, aside })
+}
+
+/**
+ * The same for what somebody copied over a database in the same file, and does not hold together: the log of what was there
+ * before must not be taken for its own. Called by whoever has locked it.
+ */
+export function moveApart(path: string, ports: Pick<Ports, 'now' | 'log'>): void {
+  setAsideLog(path, ports)
+  moveAside(path, ports)
+}
+
+function openDatabase(path: string): Database {
+  const database = new Database(path, { create: true, strict: true })
+  try {
+    database.run(`PRAGMA busy_timeout = ${OPENING_TIMEOUT_MS}`)
+    const layout = layoutOf(database)
+    if (layout > LAYOUT) {
+      throw new GateError(
+        'session.store',
+        `${path} was written by a newer Sallyport (layout ${layout}, this one knows ${LAYOUT})`,
+        {
+          hint: 'run the newer version, or give [sessions] store another path',
+        },
+      )
+    }
+    database.run('PRAGMA journal_mode = WAL')
+    database.run('PRAGMA synchronous = FULL')
+    database.run('PRAGMA foreign_keys = ON')
+    if (path !== MEMORY) chmodSync(path, 0o600)
+    if (layout < LAYOUT) {
+      if (layout > 0) keepCopy(database, `${path}.layout-${layout}`)
+      migrate(database)
+    }
+    return database
+  } catch (error) {
+    database.close()
+    throw error
+  }
+}
+
+/** For whoever goes back to the version before; of several processes, or attempts, the first has kept it. */
+function keepCopy(database: Database, to: string): void {
+  try {
+    copyDatabase(database, to)
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error
+  }
+}
+
+function openFailed(path: string, error: unknown): GateError {
+  if (error instanceof GateError) return error
+  return new GateError('session.store', `the session database ${path} cannot be opened`, {
+    cause: error,
+    hint: UNWRITABLE_HINT,
+  })
+}

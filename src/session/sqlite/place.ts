@@ -1,0 +1,95 @@
+import {
+  type BigIntStats,
+  closeSync,
+  existsSync,
+  fsyncSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  writeSync,
+} from 'node:fs'
+import { dirname } from 'node:path'
+import { belongLike } from './owner.ts'
+
+/** A mark that a database has had in its header, or will have after the checkpoint that is under way. */
+export interface Mark {
+  /** Counts up: a database never goes back to an earlier one by itself. */
+  readonly at: number
+  readonly id: number
+}
+
+/** Which log belongs to which database, in a file of ours (NAME-place) for whoever opens them after a crash. */
+export interface Place {
+  /** Both as `identityOf` names them. */
+  readonly database: string
+  readonly log: string
+  /** Oldest first; none from a version that did not know them. */
+  readonly marks: readonly Mark[]
+}
+
+const PLACE = '-place'
+
+/** Two files, then marks with their numbers. */
+const SHAPE = /^\d+:\d+ \d+:\d+( \d+\/-?\d+)*$/
+
+/** A file without its device, whose number may be another after a restart of the machine. A number alone is used again. */
+export function identityOf({ ino, birthtimeNs }: Pick<BigIntStats, 'ino' | 'birthtimeNs'>): string {
+  return `${ino}:${birthtimeNs}`
+}
+
+/** What was written down beside a database; null where nothing was that can be read. */
+export function readPlace(path: string): Place | null {
+  if (!existsSync(path + PLACE)) return null
+  const text = readFileSync(path + PLACE, 'utf8')
+  if (!SHAPE.test(text)) return null
+  const [database = '', log = '', ...marks] = text.split(' ')
+  return { database, log, marks: marks.map(parseMark) }
+}
+
+/** Which file that is: another one after every change; null where there is none. */
+export function placeAt(path: string): string | null {
+  const stat = statSync(path + PLACE, { throwIfNoEntry: false, bigint: true })
+  return stat === undefined ? null : identityOf(stat)
+}
+
+/**
+ * Writes it down, as a whole, and on the disk before it answers: no mark may be in a database that is not in here. Called by
+ * whoever alone may write to the database.
+ *
+ * False on a disk that is full; throws what else the system throws.
+ */
+export function writePlace(path: string, { database, log, marks }: Place): boolean {
+  const draft = `${path}${PLACE}.new`
+  try {
+    const file = openSync(draft, 'w', 0o600)
+    try {
+      writeSync(file, [database, log, ...marks.map(({ at, id }) => `${at}/${id}`)].join(' '))
+      fsyncSync(file)
+    } finally {
+      closeSync(file)
+    }
+    belongLike(path, draft)
+    renameSync(draft, path + PLACE)
+    syncFile(dirname(path))
+    return true
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOSPC') return false
+    throw error
+  }
+}
+
+/** Puts a file, or the names in a folder, on the disk. */
+export function syncFile(path: string): void {
+  const file = openSync(path, 'r')
+  try {
+    fsyncSync(file)
+  } finally {
+    closeSync(file)
+  }
+}
+
+function parseMark(text: string): Mark {
+  const [at, id] = text.split('/')
+  return { at: Number(at), id: Number(id) }
+}

@@ -1,0 +1,149 @@
+import { Database } from 'bun:sqlite'
+import { closeSync, fstatSync, openSync, readSync, renameSync, rmSync, writeSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { GateError } from '../../base/errors.ts'
+import type { Ports } from '../../base/ports.ts'
+import { setAsideLog, whoseLog } from './companion-files.ts'
+import { belongLike } from './owner.ts'
+import { syncFile } from './place.ts'
+
+/** What is said wherever that is noticed. */
+export const OVERWRITTEN =
+  'The session database was overwritten by another file; its old log is set aside, and who is not in the new one has to sign in again'
+
+/** Bytes copied at a time. */
+const CHUNK = 1 << 20
+
+/** Five seconds, while nobody is served yet, or any more. */
+const ATTEMPTS = 20
+const PAUSE_MS = 250
+
+/**
+ * Puts a draft in place of a database. What lies beside that has to be gone between the two (`setAside`): whatever opens the new
+ * file must never meet the old log.
+ */
+export function putInPlace(draft: string, path: string, setAside: () => void): void {
+  belongLike(path, draft)
+  syncFile(draft)
+  setAside()
+  renameSync(draft, path)
+  syncFile(dirname(path))
+}
+
+/**
+ * Makes a database of its own of what somebody copied over one, in the same file (`file` is a descriptor of it): a new file with
+ * the same content, which no process has open, in place of the one that some have; and the log of what was there set aside.
+ *
+ * Only as a whole: `changing` while it is still being written, `damaged` where it does not hold together; both change nothing.
+ * Called by whoever has locked the database. Throws what the system throws.
+ */
+export function takeOver(
+  path: string,
+  file: number,
+  ports: Pick<Ports, 'now' | 'log'>,
+): 'done' | 'changing' | 'damaged' {
+  const draft = `${path}.overwritten.new`
+  const before = stampOf(file)
+  try {
+    copy(file, draft)
+    if (stampOf(file) !== before) return 'changing'
+    if (!isWholeFile(draft)) return 'damaged'
+    putInPlace(draft, path, () => setAsideLog(path, ports))
+    return 'done'
+  } finally {
+    for (const suffix of ['', '-wal', '-shm', '-journal']) rmSync(draft + suffix, { force: true })
+  }
+}
+
+/**
+ * The same for who can wait: for somebody who is still copying, and whether what does not hold together is still being written.
+ *
+ * `changing` where that does not end. Blocks the event loop.
+ */
+export function takeOverPatiently(
+  path: string,
+  file: number,
+  ports: Pick<Ports, 'now' | 'log'>,
+): 'done' | 'changing' | 'damaged' {
+  ports.log.error(OVERWRITTEN, { path })
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    const stamp = stampOf(file)
+    const result = takeOver(path, file, ports)
+    if (result === 'done') return result
+    Bun.sleepSync(PAUSE_MS)
+    if (result === 'damaged' && stampOf(file) === stamp) return result
+  }
+  return 'changing'
+}
+
+/**
+ * Sees to it that a database which is about to be opened does not meet the log of another.
+ *
+ * `damaged` where what was copied over it does not hold together: nothing was changed then. Called by whoever has locked the
+ * database. Throws `session.store` where the copying does not end, and what the system throws.
+ */
+export function settleFiles(path: string, ports: Pick<Ports, 'now' | 'log'>): 'ready' | 'damaged' {
+  const whose = whoseLog(path)
+  if (whose === 'replaced') setAsideLog(path, ports)
+  if (whose !== 'overwritten') return 'ready'
+  const file = openSync(path, 'r')
+  try {
+    const result = takeOverPatiently(path, file, ports)
+    if (result !== 'changing') return result === 'done' ? 'ready' : result
+  } finally {
+    closeSync(file)
+  }
+  throw new GateError('session.store', `${path} is being written by another program`, {
+    hint: 'wait for it to end; sallyport restore FILE puts a backup in place at one stroke',
+  })
+}
+
+/** Changes whenever somebody writes to an open file. */
+export function stampOf(file: number): string {
+  const { size, mtimeNs } = fstatSync(file, { bigint: true })
+  return `${size}:${mtimeNs}`
+}
+
+/** Whether all of an open database holds together. */
+export function isWhole(database: Database): boolean {
+  try {
+    const row = database.query<{ integrity_check: string }, []>('PRAGMA integrity_check(1)').get()
+    return row?.integrity_check === 'ok'
+  } catch (error) {
+    if (isDamaged(error)) return false
+    throw error
+  }
+}
+
+/** SQLITE_CORRUPT and its kin, and SQLITE_NOTADB (sqlite.org/rescode.html). */
+export function isDamaged(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && /^SQLITE_(?:CORRUPT|NOTADB)/.test(String(error.code))
+}
+
+function isWholeFile(path: string): boolean {
+  const database = new Database(path, { readwrite: true, create: false, strict: true })
+  try {
+    if (!isWhole(database)) return false
+    // No log of its own is left beside it then.
+    database.run('PRAGMA journal_mode = DELETE')
+    return true
+  } finally {
+    database.close()
+  }
+}
+
+/** By the descriptor: to open the file anew and close it would give up the locks that SQLite holds on it. */
+function copy(file: number, to: string): void {
+  const target = openSync(to, 'w', 0o600)
+  try {
+    const chunk = Buffer.alloc(CHUNK)
+    for (let at = 0; ; ) {
+      const count = readSync(file, chunk, 0, CHUNK, at)
+      if (count === 0) return
+      writeSync(target, chunk, 0, count, at)
+      at += count
+    }
+  } finally {
+    closeSync(target)
+  }
+}
