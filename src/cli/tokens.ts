@@ -6,15 +6,15 @@ import { parseHost } from '../config/values/host.ts'
 import { parseNetwork } from '../config/values/listen.ts'
 import { parseMethod } from '../config/values/method.ts'
 import { parsePath } from '../config/values/path.ts'
-import { EXIT, parseArguments } from '../console/args.ts'
-import { columns } from '../console/columns.ts'
+import { parseArguments } from '../console/args.ts'
 import type { Io } from '../console/io.ts'
 import { type Identity, makeIdentity } from '../identity/identity.ts'
 import { isOwnSubject, OWN_SUBJECTS } from '../identity/own-subjects.ts'
 import { dateOf } from '../portal/pages/time.tsx'
 import type { ApiTokenLimits, HeldApiToken } from '../session/credentials/api-tokens.ts'
 import type { OpenSessions } from '../session/open.ts'
-import { type StorePorts, withSessions } from './with-sessions.ts'
+import { type CredentialCommand, Mistake, runCredentials } from './credentials.ts'
+import type { StorePorts } from './with-sessions.ts'
 
 const USAGE = {
   text: `usage: sallyport tokens create --name N --portal P (--service NAME | --subject SUB) [options] | tokens list [--json] | tokens revoke ID
@@ -57,8 +57,11 @@ server, and stop at once when they are revoked.
   maxPositionals: 2,
 } as const
 
-type Values = Readonly<Partial<Record<Exclude<keyof (typeof USAGE)['options'], 'json'>, string | undefined>>> & {
+type Values = Readonly<
+  Partial<Record<Exclude<keyof (typeof USAGE)['options'], 'json' | 'config'>, string | undefined>>
+> & {
   readonly json?: boolean | undefined
+  readonly config: string
 }
 
 /** What `create` was asked for, checked as far as it can be without the file. */
@@ -73,34 +76,32 @@ interface Wanted {
 
 const LONGEST_MS = 3650 * 24 * 60 * 60 * 1000
 
-/** A mistake in the arguments, in words. */
-class Mistake extends Error {}
+const COMMAND: CredentialCommand<Values, Wanted, HeldApiToken> = {
+  usage: USAGE.text,
+  one: 'token',
+  many: 'tokens',
+  member: 'token',
+  head: ['ID', 'NAME', 'PORTAL', 'FOR', 'ROLES', 'ONLY', 'UNTIL'],
+  rowOf: ({ name, session, limits, restsAtMs }) => [
+    session.id,
+    name,
+    session.portal,
+    session.identity.subject,
+    session.identity.roles?.join(',') ?? 'as theirs',
+    limitsText(limits),
+    restsAtMs === 0 ? 'at rest' : dateOf(session.expiresAtMs),
+  ],
+  untilOf: ({ expiresAtMs }) => dateOf(expiresAtMs),
+  describe,
+  list: ({ tokens }, portal) => tokens.list(portal),
+  parseWanted,
+  create,
+}
 
 /** `sallyport tokens`: answers the exit code. */
 export async function runTokens(argv: readonly string[], io: Io, ports: StorePorts): Promise<number> {
   const parsed = parseArguments(argv, USAGE, io)
-  if (!parsed.ok) return parsed.exitCode
-  const { values, positionals } = parsed
-  const [act, id] = positionals
-  try {
-    if (act === 'create' && id === undefined) {
-      const wanted = parseWanted(values)
-      return await withSessions(values.config, io, ports, (config, sessions) =>
-        create(config, sessions, wanted, values, io),
-      )
-    }
-    if (act === 'list' && id === undefined) {
-      return await withSessions(values.config, io, ports, (config, sessions) => list(config, sessions, values, io))
-    }
-    if (act === 'revoke' && id !== undefined && id !== '') {
-      return await withSessions(values.config, io, ports, (config, sessions) => revoke(config, sessions, id, io))
-    }
-    throw new Mistake('say create, list, or revoke with one ID')
-  } catch (error) {
-    if (!(error instanceof Mistake)) throw error
-    io.stderr(`${error.message}\n${USAGE.text.split('\n')[0] ?? ''}\n`)
-    return EXIT.usage
-  }
+  return parsed.ok ? runCredentials(COMMAND, parsed, io, ports) : parsed.exitCode
 }
 
 function parseWanted(values: Values): Wanted {
@@ -146,29 +147,16 @@ async function create(
   { portals, providers }: Config,
   sessions: OpenSessions,
   wanted: Wanted,
-  { json }: Values,
-  io: Io,
-): Promise<number> {
+): Promise<{ readonly held: HeldApiToken; readonly secret: string } | string> {
   const portal = portals.get(wanted.portal)
-  if (portal === undefined) return failed(`there is no portal "${wanted.portal}"`, io)
+  if (portal === undefined) return `there is no portal "${wanted.portal}"`
   const unknown = wanted.roles.find(role => !portal.roles.has(role))
-  if (unknown !== undefined) return failed(`portal "${portal.name}" has no role "${unknown}"`, io)
+  if (unknown !== undefined) return `portal "${portal.name}" has no role "${unknown}"`
   const { name, limits, lifetimeMs } = wanted
   const identity = identityOf(wanted, portal, providers)
-  if (typeof identity === 'string') return failed(identity, io)
-  const { text, held } = await sessions.tokens.create({
-    portal: portal.name,
-    name,
-    lifetimeMs,
-    limits,
-    identity,
-  })
-  if (json === true) io.stdout(`${JSON.stringify({ ...describe(held), token: text }, null, 2)}\n`)
-  else {
-    io.stdout(`${text}\n`)
-    io.stderr(`This is shown once. It is ${held.session.id}, good until ${dateOf(held.session.expiresAtMs)}.\n`)
-  }
-  return EXIT.ok
+  if (typeof identity === 'string') return identity
+  const { text, held } = await sessions.tokens.create({ portal: portal.name, name, lifetimeMs, limits, identity })
+  return { held, secret: text }
 }
 
 /**
@@ -195,39 +183,6 @@ function identityOf(
   return { ...makeIdentity(provider, providers.get(provider)?.issuer ?? '', holder.subject, {}), roles }
 }
 
-async function list(config: Config, sessions: OpenSessions, { json }: Values, io: Io): Promise<number> {
-  const held = await allTokens(config, sessions)
-  if (json === true) io.stdout(`${JSON.stringify(held.map(describe), null, 2)}\n`)
-  else if (held.length === 0) io.stdout('There are no tokens.\n')
-  else {
-    const rows = held.map(({ name, session, limits, restsAtMs }) => [
-      session.id,
-      name,
-      session.portal,
-      session.identity.subject,
-      session.identity.roles?.join(',') ?? 'as theirs',
-      limitsText(limits),
-      restsAtMs === 0 ? 'at rest' : dateOf(session.expiresAtMs),
-    ])
-    io.stdout(columns([['ID', 'NAME', 'PORTAL', 'FOR', 'ROLES', 'ONLY', 'UNTIL'], ...rows]))
-  }
-  return EXIT.ok
-}
-
-async function revoke(config: Config, sessions: OpenSessions, id: string, io: Io): Promise<number> {
-  const held = (await allTokens(config, sessions)).find(({ session }) => session.id === id)
-  if (held === undefined) return failed(`there is no token ${id}`, io)
-  await sessions.end(id)
-  io.stdout(`${id} revoked\n`)
-  return EXIT.ok
-}
-
-async function allTokens({ portals }: Config, { tokens }: OpenSessions): Promise<readonly HeldApiToken[]> {
-  const all: HeldApiToken[] = []
-  for (const portal of portals.keys()) all.push(...(await tokens.list(portal)))
-  return all
-}
-
 function describe({ name, session, limits, restsAtMs }: HeldApiToken): Readonly<Record<string, unknown>> {
   const { id, portal, identity, createdAtMs, expiresAtMs } = session
   return {
@@ -250,9 +205,4 @@ function describe({ name, session, limits, restsAtMs }: HeldApiToken): Readonly<
 function limitsText({ host, path, methods, networks }: ApiTokenLimits): string {
   const place = host === null && path === null ? [] : [`${host ?? '*'}${path ?? ''}`]
   return [...place, ...(methods ?? []), ...(networks ?? [])].join(' ') || 'anywhere'
-}
-
-function failed(why: string, io: Io): number {
-  io.stderr(`${why}\n`)
-  return EXIT.failed
 }

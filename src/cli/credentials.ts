@@ -1,0 +1,108 @@
+import type { Config } from '../config/types/config.ts'
+import { EXIT } from '../console/args.ts'
+import { columns } from '../console/columns.ts'
+import type { Io } from '../console/io.ts'
+import type { OpenSessions } from '../session/open.ts'
+import type { Session } from '../session/session.ts'
+import { type StorePorts, withSessions } from './with-sessions.ts'
+
+/** A mistake in the arguments, in words. */
+export class Mistake extends Error {}
+
+/** What commands for credentials take alike. */
+interface CommonValues {
+  readonly config: string
+  readonly json?: boolean | undefined
+}
+
+/** A command that makes, lists and revokes one kind of credential. */
+export interface CredentialCommand<Values extends CommonValues, Wanted, Held extends { readonly session: Session }> {
+  /** What `--help` shows; its first line is shown after a mistake. */
+  readonly usage: string
+  readonly one: string
+  readonly many: string
+  /** The member of what `create --json` writes that has the secret. */
+  readonly member: string
+  readonly head: readonly string[]
+  rowOf(held: Held): readonly string[]
+  untilOf(session: Session): string
+  /** One for scripts: no secret. */
+  describe(held: Held): Readonly<Record<string, unknown>>
+  list(sessions: OpenSessions, portal: string): Promise<readonly Held[]>
+  /** What `create` was asked for, checked as far as it can be without the file. Throws Mistake. */
+  parseWanted(values: Values): Wanted
+  /** Makes it, with the secret as it is shown; text: why it cannot be made. */
+  create(
+    config: Config,
+    sessions: OpenSessions,
+    wanted: Wanted,
+  ): Promise<{ readonly held: Held; readonly secret: string } | string>
+}
+
+/** `create`, `list`, or `revoke` with an ID: answers the exit code. */
+export async function runCredentials<Values extends CommonValues, Wanted, Held extends { readonly session: Session }>(
+  command: CredentialCommand<Values, Wanted, Held>,
+  { values, positionals }: { readonly values: Values; readonly positionals: readonly string[] },
+  io: Io,
+  ports: StorePorts,
+): Promise<number> {
+  const [act, id] = positionals
+  const isJson = values.json === true
+
+  async function create(config: Config, sessions: OpenSessions, wanted: Wanted): Promise<number> {
+    const made = await command.create(config, sessions, wanted)
+    if (typeof made === 'string') return failed(made, io)
+    const { held, secret } = made
+    if (isJson) io.stdout(`${JSON.stringify({ ...command.describe(held), [command.member]: secret }, null, 2)}\n`)
+    else {
+      io.stdout(`${secret}\n`)
+      io.stderr(`This is shown once. It is ${held.session.id}, good until ${command.untilOf(held.session)}.\n`)
+    }
+    return EXIT.ok
+  }
+
+  async function list(config: Config, sessions: OpenSessions): Promise<number> {
+    const all = await allOf(config, sessions)
+    if (isJson) io.stdout(`${JSON.stringify(all.map(command.describe), null, 2)}\n`)
+    else if (all.length === 0) io.stdout(`There are no ${command.many}.\n`)
+    else io.stdout(columns([command.head, ...all.map(command.rowOf)]))
+    return EXIT.ok
+  }
+
+  async function revoke(config: Config, sessions: OpenSessions, wanted: string): Promise<number> {
+    const all = await allOf(config, sessions)
+    if (!all.some(({ session }) => session.id === wanted)) return failed(`there is no ${command.one} ${wanted}`, io)
+    await sessions.end(wanted)
+    io.stdout(`${wanted} revoked\n`)
+    return EXIT.ok
+  }
+
+  async function allOf({ portals }: Config, sessions: OpenSessions): Promise<readonly Held[]> {
+    const all: Held[] = []
+    for (const portal of portals.keys()) all.push(...(await command.list(sessions, portal)))
+    return all
+  }
+
+  const withStore = (run: (config: Config, sessions: OpenSessions) => Promise<number>) =>
+    withSessions(values.config, io, ports, run)
+  try {
+    if (act === 'create' && id === undefined) {
+      const wanted = command.parseWanted(values)
+      return await withStore((config, sessions) => create(config, sessions, wanted))
+    }
+    if (act === 'list' && id === undefined) return await withStore(list)
+    if (act === 'revoke' && id !== undefined && id !== '') {
+      return await withStore((config, sessions) => revoke(config, sessions, id))
+    }
+    throw new Mistake('say create, list, or revoke with one ID')
+  } catch (error) {
+    if (!(error instanceof Mistake)) throw error
+    io.stderr(`${error.message}\n${command.usage.split('\n')[0] ?? ''}\n`)
+    return EXIT.usage
+  }
+}
+
+function failed(why: string, io: Io): number {
+  io.stderr(`${why}\n`)
+  return EXIT.failed
+}
