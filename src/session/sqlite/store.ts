@@ -4,6 +4,7 @@ import type { Ports } from '../../base/ports.ts'
 import type { SessionStore } from '../store.ts'
 import { isLocked } from './busy.ts'
 import { fileAt, setAsideOwn } from './companion-files.ts'
+import { delegateTo } from './delegate.ts'
 import {
   closeDatabase,
   leaveOverwritten,
@@ -163,39 +164,7 @@ export function openSqliteStore(
   }
 
   return {
-    insert: (session, handle) => run(store => store.insert(session, handle)),
-    findHosts: sessionId => run(store => store.findHosts(sessionId)),
-    addHandle: handle => run(store => store.addHandle(handle)),
-    findByHash: hash => run(store => store.findByHash(hash)),
-    findById: id => run(store => store.findById(id)),
-    findBySubject: (issuer, subject) => run(store => store.findBySubject(issuer, subject)),
-    findBySid: (issuer, sid) => run(store => store.findBySid(issuer, sid)),
-    list: (portal, page) => run(store => store.list(portal, page)),
-    update: (id, fields) => run(store => store.update(id, fields)),
-    lease: (id, nowMs, untilMs) => run(store => store.lease(id, nowMs, untilMs)),
-    release: id => run(store => store.release(id)),
-    touch: seen => run(store => store.touch(seen)),
-    remove: (...ids) => run(store => store.remove(...ids)),
-    put: (record, limits) => run(store => store.put(record, limits)),
-    take: (kind, hash, nowMs) => run(store => store.take(kind, hash, nowMs)),
-    peek: (kind, hash, nowMs) => run(store => store.peek(kind, hash, nowMs)),
-    readShared: name => run(store => store.readShared(name)),
-    replaceShared: (name, before, after) => run(store => store.replaceShared(name, before, after)),
-    insertToken: token => run(store => store.insertToken(token)),
-    findToken: hash => run(store => store.findToken(hash)),
-    findTokenById: id => run(store => store.findTokenById(id)),
-    listTokens: portal => run(store => store.listTokens(portal)),
-    removeToken: id => run(store => store.removeToken(id)),
-    insertLink: link => run(store => store.insertLink(link)),
-    findLink: hash => run(store => store.findLink(hash)),
-    findLinkById: id => run(store => store.findLinkById(id)),
-    listLinks: portal => run(store => store.listLinks(portal)),
-    useLink: (hash, nowMs) => run(store => store.useLink(hash, nowMs)),
-    removeLink: id => run(store => store.removeLink(id)),
-    keepOwner: owner => run(store => store.keepOwner(owner)),
-    findOwner: id => run(store => store.findOwner(id)),
-    noteOwner: (id, note) => run(store => store.noteOwner(id, note)),
-    purge: (nowMs, idleBeforeMs) => run(store => store.purge(nowMs, idleBeforeMs)),
+    ...delegateTo(run),
     changesSince() {
       watch()
       if (!isAnother) return run(store => store.changesSince())
