@@ -1,9 +1,10 @@
 import { afterEach, expect, test } from 'bun:test'
-import { GateError } from '../../src/base/errors.ts'
 import type { ProviderConfig } from '../../src/config/types/providers.ts'
 import { bareError } from '../../src/identity/http.ts'
 import { createProviderPool } from '../../src/identity/pool.ts'
 import { BAD_PROVIDER_CLIENT, type BadProvider, endless, startBadProvider } from '../kit/provider/bad-provider.ts'
+import { providerConfig } from '../kit/provider/config.ts'
+import { refusal } from '../kit/thrown.ts'
 
 const LIMITS = { timeoutMs: 300, maxBytes: 64 * 1024 }
 const LOGIN = { redirectUri: 'http://127.0.0.1/cb', state: 's', nonce: 'n', codeVerifier: 'v'.repeat(43) }
@@ -35,29 +36,11 @@ async function start(): Promise<BadProvider> {
   return bad
 }
 
-function config(issuer: string, over: Partial<ProviderConfig> = {}): ProviderConfig {
-  const rest = {
-    metadataUrl: null,
-    clientAuth: null,
-    scopes: null,
-    trustsEmails: false,
-    idTokenAlg: null,
-    accessTokens: null,
-  }
-  return { name: 'test', label: 'Test', issuer, ...BAD_PROVIDER_CLIENT, ...rest, ...over }
-}
+const config = (issuer: string, over: Partial<ProviderConfig> = {}) =>
+  providerConfig({ issuer, ...BAD_PROVIDER_CLIENT }, over)
 
 function begin(issuer: string, over: Partial<ProviderConfig> = {}) {
   return createProviderPool(ports, LIMITS).client(config(issuer, over)).begin(LOGIN)
-}
-
-async function refusal(attempt: Promise<unknown>): Promise<GateError> {
-  const thrown = await attempt.then(
-    () => null,
-    (error: unknown) => error,
-  )
-  if (!(thrown instanceof GateError)) throw new Error(`not refused with a GateError: ${String(thrown)}`)
-  return thrown
 }
 
 test('making a client asks nothing; the first sign-in asks once, later ones from memory for an hour', async () => {

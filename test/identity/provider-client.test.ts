@@ -1,11 +1,13 @@
 import { beforeEach, describe, expect, test } from 'bun:test'
-import { errorFacts, GateError } from '../../src/base/errors.ts'
+import { errorFacts } from '../../src/base/errors.ts'
 import type { Ports } from '../../src/base/ports.ts'
 import type { ProviderConfig } from '../../src/config/types/providers.ts'
 import { createProviderPool } from '../../src/identity/pool.ts'
 import type { LoginRequest, LoginResult, ProviderClient } from '../../src/identity/provider.ts'
 import { untilTheEnd } from '../kit/opened.ts'
 import { BAD_PROVIDER_CLIENT, type Misbehaviour, startBadProvider } from '../kit/provider/bad-provider.ts'
+import { providerConfig } from '../kit/provider/config.ts'
+import { refusal } from '../kit/thrown.ts'
 
 const NOW_S = 1_900_000_000
 let nowMs = NOW_S * 1000
@@ -23,24 +25,8 @@ beforeEach(() => {
   bad.behave({})
 })
 
-function config(over: Partial<ProviderConfig> = {}): ProviderConfig {
-  return {
-    name: 'test',
-    label: 'Test',
-    issuer: bad.issuer,
-    metadataUrl: null,
-    ...BAD_PROVIDER_CLIENT,
-    clientAuth: null,
-    scopes: null,
-    trustsEmails: false,
-    idTokenAlg: null,
-    accessTokens: null,
-    ...over,
-  }
-}
-
 function freshClient(over: Partial<ProviderConfig> = {}, limits = { timeoutMs: 5000, maxBytes: 1024 * 1024 }) {
-  return createProviderPool(ports, limits).client(config(over))
+  return createProviderPool(ports, limits).client(providerConfig(bad, over))
 }
 
 const LOGIN: LoginRequest = {
@@ -64,15 +50,6 @@ function signIn({ client = freshClient(), answer = {} }: SignIn = {}): Promise<L
     else parameters.set(name, value)
   }
   return client.finish(parameters, LOGIN)
-}
-
-async function refusal(attempt: Promise<unknown>): Promise<GateError> {
-  const thrown = await attempt.then(
-    () => null,
-    (error: unknown) => error,
-  )
-  if (!(thrown instanceof GateError)) throw new Error(`not refused with a GateError: ${String(thrown)}`)
-  return thrown
 }
 
 test('a right answer becomes an identity, with userinfo merged over the ID token', async () => {

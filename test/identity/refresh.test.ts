@@ -6,6 +6,7 @@ import { createProviderPool } from '../../src/identity/pool.ts'
 import type { HeldTokens, LoginRequest, ProviderClient, RefreshResult } from '../../src/identity/provider.ts'
 import { untilTheEnd } from '../kit/opened.ts'
 import { BAD_PROVIDER_CLIENT, type Misbehaviour, startBadProvider } from '../kit/provider/bad-provider.ts'
+import { providerConfig } from '../kit/provider/config.ts'
 import recorded from '../recorded/token-refusals.json'
 
 const NOW_S = 1_900_000_000
@@ -26,19 +27,7 @@ beforeEach(() => {
 })
 
 function clientOf(over: Partial<ProviderConfig> = {}): ProviderClient {
-  return createProviderPool(ports).client({
-    name: 'test',
-    label: 'Test',
-    issuer: bad.issuer,
-    metadataUrl: null,
-    ...BAD_PROVIDER_CLIENT,
-    clientAuth: null,
-    scopes: null,
-    trustsEmails: false,
-    idTokenAlg: null,
-    accessTokens: null,
-    ...over,
-  })
+  return createProviderPool(ports).client(providerConfig(bad, over))
 }
 
 const LOGIN: LoginRequest = {

@@ -11,6 +11,7 @@ import { quietPorts } from './clock.ts'
 import { temporaryFolder } from './folder.ts'
 import { plant, plantEnvironment, plantingRandom, plantSecretsOf } from './log/planted.ts'
 import { record, recordedLog, testPlace } from './log/record.ts'
+import { portalTable, providerTable, SILENT } from './toml.ts'
 
 /** The real server on a free port, in this process. Stops and cleans up at the end of the scope: `await using gate = …`. */
 export interface Gate extends AsyncDisposable {
@@ -76,15 +77,8 @@ export const PORTAL = portalWith('')
 /** The same, with more lines of the portal's own. */
 export function portalWith(lines: string): string {
   return `
-[providers.id]
-issuer = "http://127.0.0.1:9"
-client_id = "gate"
-client_secret = "gate-secret"
-
-[portals.home]
-providers = ["id"]
-insecure_cookies = true
-${lines}
+${providerTable(SILENT)}
+${portalTable(lines)}
 [portals.home.roles]
 user = { any = true }
 admin = { groups = ["admins"] }

@@ -1,4 +1,5 @@
 import type { TestProvider } from './provider/provider.ts'
+import { EVERYONE, portalTable, providerTable, routeForUsers } from './toml.ts'
 
 /** The site that `oneHost` protects, on this port. */
 export function siteAt(port: number): URL {
@@ -17,22 +18,5 @@ export function oneHost(
 [sessions]
 ${sessions}
 
-[providers.id]
-issuer = "${provider.issuer}"
-client_id = "gate"
-client_secret = "gate-secret"
-
-[portals.home]
-providers = ["id"]
-insecure_cookies = true
-
-[portals.home.roles]
-user = { any = true }
-
-[[routes]]
-host = "app.localhost"
-upstream = "http://127.0.0.1:${upstream.port}"
-portal = "home"
-allow = ["user"]
-`
+${providerTable(provider)}${portalTable(EVERYONE)}${routeForUsers(upstream, 'app.localhost')}`
 }

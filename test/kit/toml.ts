@@ -5,6 +5,9 @@ export interface KnownClient {
   readonly clientSecret: string
 }
 
+/** A provider that nobody ever asks: nothing listens there. */
+export const SILENT: KnownClient = { issuer: 'http://127.0.0.1:9', clientId: 'gate', clientSecret: 'gate-secret' }
+
 /** A table of a provider; `more` are lines of it. */
 export function providerTable(client: KnownClient, more = '', name = 'id'): string {
   return `[providers.${name}]
@@ -39,4 +42,9 @@ ${lines}
 /** The same for those who have signed in at the portal `home`, by its role `user`. */
 export function routeForUsers(upstream: { readonly port?: number | undefined }, host: string, lines = ''): string {
   return routeTo(upstream, host, `portal = "home"\nallow = ["user"]\n${lines}`)
+}
+
+/** The table of a route that answers by itself. */
+export function routeSaying(body: string, host: string, lines: string): string {
+  return `[[routes]]\nhost = "${host}"\nrespond = { body = "${body}" }\n${lines}\n`
 }

@@ -5,17 +5,7 @@ import { NO_TRUSTED_EMAILS, type TrustedEmails } from '../../src/identity/vouche
 import type { Facts } from '../../src/policy/condition.ts'
 import { compilePolicy, type Decision, decidePolicy, type Policy } from '../../src/policy/policy.ts'
 import { compileRoles } from '../../src/policy/roles.ts'
-
-const NOBODY_IN_PARTICULAR = {
-  providers: null,
-  subjects: null,
-  emails: null,
-  domains: null,
-  groups: null,
-  claims: null,
-  requireEmail: false,
-  requireVerifiedEmail: false,
-}
+import { NOBODY_IN_PARTICULAR } from '../kit/rules.ts'
 
 /** A rule with these keys and no others. */
 export function rule(keys: Partial<AccessRule>): AccessRule {

@@ -3,18 +3,9 @@ import type { RoleRule } from '../../src/config/types/rules.ts'
 import { makeIdentity } from '../../src/identity/identity.ts'
 import { NO_TRUSTED_EMAILS, type TrustedEmails } from '../../src/identity/vouched.ts'
 import { compileRoles } from '../../src/policy/roles.ts'
+import { NOBODY_IN_PARTICULAR } from '../kit/rules.ts'
 
-const NOTHING: RoleRule = {
-  any: false,
-  providers: null,
-  subjects: null,
-  emails: null,
-  domains: null,
-  groups: null,
-  claims: null,
-  requireEmail: false,
-  requireVerifiedEmail: false,
-}
+const NOTHING: RoleRule = { any: false, ...NOBODY_IN_PARTICULAR }
 
 /** Whether someone with these claims has a role that one rule (or any of several) gives. */
 function holds(

@@ -4,7 +4,6 @@ import { join } from 'node:path'
 import type { Facts } from '../../src/base/errors.ts'
 import type { Ports } from '../../src/base/ports.ts'
 import type { PortalConfig } from '../../src/config/types/portals.ts'
-import type { ProviderConfig } from '../../src/config/types/providers.ts'
 import { createProviderPool } from '../../src/identity/pool.ts'
 import { createPortal } from '../../src/portal/app.ts'
 import type { Overview } from '../../src/portal/overview.ts'
@@ -21,8 +20,10 @@ import { openSqliteStore } from '../../src/session/sqlite/store.ts'
 import { BrowserLite, type Page, type Transport } from '../kit/browser/browser-lite.ts'
 import { plantingRandom } from '../kit/log/planted.ts'
 import { record, testPlace } from '../kit/log/record.ts'
+import { providerConfig } from '../kit/provider/config.ts'
 import { startProvider, type TestAccount } from '../kit/provider/provider.ts'
 import { ANY_PROVIDER, LIFETIMES } from '../kit/sessions/lifetimes.ts'
+import { portalConfig } from './config.ts'
 
 export const PORTAL = 'https://auth.example.com'
 export const KUMA = 'https://kuma.example.com'
@@ -81,38 +82,12 @@ export async function openStand(over: Partial<PortalConfig> = {}, hosts = [KUMA,
     fetch: (address, init) => fetch(address, init),
     log: { debug: note, info: note, warn: note, error: note },
   }
-  const config: PortalConfig = {
-    name: 'home',
-    title: 'Example Home',
+  const config = portalConfig({
     url: { scheme: 'https', host: 'auth.example.com', authority: 'auth.example.com' },
     providers: ['pocket-id'],
-    callbackPath,
-    insecureCookies: false,
-    roles: new Map(),
-    lifetimes: LIFETIMES,
-    providerLogout: true,
-    adminRole: null,
-    passwords: null,
-    bindTickets: false,
-    personalTokens: false,
-    guestLinks: null,
-    brand: { logo: null, logoDark: null, colours: null },
-    personalTokensRestMs: 30 * 24 * 3_600_000,
     ...over,
-  }
-  const providerOf = (name: string, label: string): ProviderConfig => ({
-    name,
-    label,
-    issuer: provider.issuer,
-    metadataUrl: null,
-    clientId: 'sallyport',
-    clientSecret: 'the-client-secret',
-    clientAuth: null,
-    scopes: null,
-    trustsEmails: false,
-    idTokenAlg: null,
-    accessTokens: null,
   })
+  const providerOf = (name: string, label: string) => providerConfig(provider, { name, label })
   const providers = new Map([
     ['pocket-id', providerOf('pocket-id', 'Pocket ID')],
     ['work', providerOf('work', 'Work <account>')],

@@ -2,19 +2,10 @@ import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { GateError } from '../../src/base/errors.ts'
 import { parseTarget } from '../../src/route/target.ts'
+import { codeOf } from '../kit/thrown.ts'
 
 function target(path: string, host: string | null = 'app.example') {
   return parseTarget('GET', `http://app.example${path}`, host)
-}
-
-function codeOf(act: () => unknown): string {
-  try {
-    act()
-  } catch (error) {
-    if (error instanceof GateError) return error.code
-    throw error
-  }
-  return 'none'
 }
 
 test('an address in the query of a target without a host is no part of the path', () => {

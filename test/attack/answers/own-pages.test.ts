@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import { startGate } from '../../kit/gate.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { startBadProvider } from '../../kit/provider/bad-provider.ts'
+import { providerTable, routeSaying } from '../../kit/toml.ts'
 import { ATTACK_RUNS } from '../../kit/wire/odd-targets.ts'
 import { rawRequest } from '../../kit/wire/through.ts'
 import { sendRaw } from '../../kit/wire/wire.ts'
@@ -16,29 +17,15 @@ const keep = untilTheEnd()
 const provider = keep(await startBadProvider())
 const gate = keep(
   await startGate(
-    `[providers.id]
-issuer = "${provider.issuer}"
-client_id = "client-1_a"
-client_secret = "s"
-[providers.two]
-issuer = "${provider.issuer}"
-client_id = "client-1_a"
-client_secret = "s"
-[portals.home]
+    `${providerTable(provider)}${providerTable(provider, '', 'two')}[portals.home]
 providers = ["id", "two"]
 insecure_cookies = true
 personal_tokens = true
 admin_role = "admin"
 remember = "30d"
 guest_links = { allow = ["admin"] }
-[portals.home.roles]
-admin = { any = true }
-[[routes]]
-host = "${HOST}"
-respond = { body = "in" }
-portal = "home"
-allow = ["admin", { guest_link = true }]
-`,
+roles.admin = { any = true }
+${routeSaying('in', HOST, 'portal = "home"\nallow = ["admin", { guest_link = true }]')}`,
   ),
 )
 cookie = (await gate.signIn(HOST, { sub: 'ada', name: MARK, email: `${MARK}@x` })).cookie

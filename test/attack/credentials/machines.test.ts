@@ -7,7 +7,7 @@ import { temporaryFolder } from '../../kit/folder.ts'
 import { eventually, startGate } from '../../kit/gate.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { type Misbehaviour, startBadProvider } from '../../kit/provider/bad-provider.ts'
-import { routeTo } from '../../kit/toml.ts'
+import { EVERYONE, portalTable, providerTable, routeTo } from '../../kit/toml.ts'
 import { hasHead, httpResponse, openWire, sendRaw, startRawUpstream, type WireResponse } from '../../kit/wire/wire.ts'
 
 const AUDIENCE = 'https://gate.example/api'
@@ -35,25 +35,13 @@ const route = (more: string, host = 'app.test') =>
   routeTo(upstream, host, `portal = "home"\nheaders = "x-token"\n${more}`)
 const gate = keep(
   await startGate(
-    `
-[providers.id]
-issuer = "${provider.issuer}"
-client_id = "gate"
-access_tokens = { audience = "${AUDIENCE}" }
-
-[portals.home]
-providers = ["id"]
-insecure_cookies = true
-htpasswd = "${join(folder.path, 'people')}"
-
-[portals.home.roles]
-user = { any = true }
-admin = { groups = ["admins"] }
-
-${route('allow = ["user"]\ntokens = true\npasswords = true')}
-${route('path = "/admin"\nallow = ["admin"]\ntokens = true')}
-${route('path = "/people"\nallow = ["user"]')}
-`,
+    [
+      providerTable(provider, `access_tokens = { audience = "${AUDIENCE}" }`),
+      portalTable(`${EVERYONE}\nroles.admin = { groups = ["admins"] }\nhtpasswd = "${join(folder.path, 'people')}"`),
+      route('allow = ["user"]\ntokens = true\npasswords = true'),
+      route('path = "/admin"\nallow = ["admin"]\ntokens = true'),
+      route('path = "/people"\nallow = ["user"]'),
+    ].join('\n'),
     {
       recheckMs: 20,
       ports: {

@@ -6,7 +6,7 @@ import { startGate } from '../../kit/gate.ts'
 import { plant } from '../../kit/log/planted.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { BAD_PROVIDER_CLIENT, startBadProvider } from '../../kit/provider/bad-provider.ts'
-import { providerTable } from '../../kit/toml.ts'
+import { EVERYONE, portalTable, providerTable, routeForUsers, routeSaying } from '../../kit/toml.ts'
 import { rawRequest } from '../../kit/wire/through.ts'
 import { sendRaw } from '../../kit/wire/wire.ts'
 
@@ -24,31 +24,13 @@ const keep = untilTheEnd()
 const provider = keep(await startBadProvider())
 const gate = keep(
   await startGate(
-    `${providerTable(provider)}[portals.home]
-providers = ["id"]
-insecure_cookies = true
-[portals.home.roles]
-user = { any = true }
-admin = { groups = ["nobody"] }
-[[routes]]
-host = "app.example"
-respond = { body = "in" }
-portal = "home"
-allow = ["user"]
-[[routes]]
-host = "app.example"
-path = "/admin"
-respond = { body = "in" }
-portal = "home"
-allow = ["admin"]
-[[routes]]
-host = "app.example"
-path = "/dead"
-upstream = "http://127.0.0.1:1"
-portal = "home"
-allow = ["user"]
-tokens = true
-`,
+    [
+      providerTable(provider),
+      portalTable(`${EVERYONE}\nroles.admin = { groups = ["nobody"] }`),
+      routeSaying('in', 'app.example', 'portal = "home"\nallow = ["user"]'),
+      routeSaying('in', 'app.example', 'path = "/admin"\nportal = "home"\nallow = ["admin"]'),
+      routeForUsers({ port: 1 }, 'app.example', 'path = "/dead"\ntokens = true'),
+    ].join('\n'),
     { server: 'log_level = "debug"\naccess_log = true' },
   ),
 )

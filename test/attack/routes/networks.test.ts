@@ -11,14 +11,7 @@ const INNER = 'inner.example'
 const BANNED = 'banned.example'
 
 const keep = untilTheEnd()
-const upstream = keep(
-  await startRawUpstream(async connection => {
-    while (!connection.isClosed) {
-      await connection.receive({ until: received => received.includes('\r\n\r\n'), timeoutMs: 60_000 })
-      await connection.send(httpResponse(200, 'UPSTREAM'))
-    }
-  }),
-)
+const upstream = keep(await startRawUpstream([httpResponse(200, 'UPSTREAM')]))
 const inside = ['127.0.0.0/8', '10.0.0.0/8', 'fd00::/8'].map(network => `"${network}"`)
 const toml = [
   PORTAL,

@@ -2,37 +2,14 @@ import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { PORTAL, startGate } from '../../kit/gate.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
+import { routeTo } from '../../kit/toml.ts'
 import { ATTACK_RUNS } from '../../kit/wire/odd-targets.ts'
-import { isOwn, needsOf, type PathRule, readingsOf } from '../../kit/wire/readings.ts'
+import { isOwn, linesOfRule, needsOf, readingsOf, SPLIT_HOST } from '../../kit/wire/readings.ts'
 import { httpResponse, sendRaw, startRawUpstream } from '../../kit/wire/wire.ts'
 
-/** One host split by path: anyone, those who signed in, admins. The signed-in person here is no admin. */
-const RULES: readonly PathRule[] = [
-  { path: '/', allow: 'public' },
-  { path: '/app', allow: 'user' },
-  { path: '/admin', allow: 'admin' },
-  { path: '/app/public', allow: 'public' },
-  { path: '/Secret', allow: 'admin' },
-  { path: '/kate', allow: 'admin' },
-]
-
 const keep = untilTheEnd()
-const upstream = keep(
-  await startRawUpstream(async connection => {
-    while (!connection.isClosed) {
-      await connection.receive({ until: received => received.includes('\r\n\r\n'), timeoutMs: 60_000 })
-      await connection.send(httpResponse(200, 'UPSTREAM'))
-    }
-  }),
-)
-const routes = RULES.map(
-  ({ path, allow }) => `[[routes]]
-host = "app.example"
-path = "${path}"
-upstream = "http://127.0.0.1:${upstream.port}"
-${allow === 'public' ? 'allow = "public"' : `portal = "home"\nallow = ["${allow}"]`}
-`,
-)
+const upstream = keep(await startRawUpstream([httpResponse(200, 'UPSTREAM')]))
+const routes = SPLIT_HOST.map(rule => routeTo(upstream, 'app.example', linesOfRule(rule)))
 const gate = keep(await startGate(PORTAL + routes.join('\n')))
 const cookie = (await gate.signIn('app.example', { sub: 'bob' })).cookie
 
@@ -52,7 +29,7 @@ async function ask(target: string, isSignedIn: boolean): Promise<{ status: numbe
 function mayReach(received: string, isSignedIn: boolean): boolean {
   const allowed = isSignedIn ? ['public', 'user'] : ['public']
   return [...readingsOf(received)].every(
-    path => !isOwn(path) && needsOf(RULES, path).every(need => need !== null && allowed.includes(need)),
+    path => !isOwn(path) && needsOf(SPLIT_HOST, path).every(need => need !== null && allowed.includes(need)),
   )
 }
 

@@ -2,9 +2,10 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { explain } from '../../../src/cli/explanation.ts'
 import { makeIdentity } from '../../../src/identity/identity.ts'
-import { type Gate, PORTAL, startGate } from '../../kit/gate.ts'
+import { type Gate, portalWith, startGate } from '../../kit/gate.ts'
+import { routeTo } from '../../kit/toml.ts'
 import { ATTACK_RUNS, oddTargets } from '../../kit/wire/odd-targets.ts'
-import { isOwn, needsOf, type PathRule, readingsOf } from '../../kit/wire/readings.ts'
+import { isOwn, linesOfRule, needsOf, type PathRule, readingsOf } from '../../kit/wire/readings.ts'
 import { rawRequest, sendThrough } from '../../kit/wire/through.ts'
 import { WEBSOCKET_FIELDS } from '../../kit/wire/websocket.ts'
 import { httpResponse, type RawUpstream, startRawUpstream } from '../../kit/wire/wire.ts'
@@ -101,19 +102,12 @@ describe.each(TABLES)('$what', table => {
 
   beforeAll(async () => {
     upstream = await startRawUpstream([httpResponse(200, 'UPSTREAM')])
-    const lines = table.routes.map(({ path, allow, strip, add }) =>
-      [
-        '[[routes]]\nhost = "app.example"',
-        `path = "${path}"`,
-        `upstream = "http://127.0.0.1:${upstream.port}"`,
-        allow === 'public' ? 'allow = "public"' : `portal = "home"\nallow = ["${allow}"]`,
-        strip === undefined ? '' : `strip_prefix = "${strip}"`,
-        add === undefined ? '' : `add_prefix = "${add}"`,
-      ].join('\n'),
-    )
-    gate = await startGate(
-      PORTAL.replace('insecure_cookies', `${table.portal ?? ''}\ninsecure_cookies`) + lines.join('\n'),
-    )
+    const routes = table.routes.map(route => {
+      const strip = route.strip === undefined ? '' : `strip_prefix = "${route.strip}"`
+      const add = route.add === undefined ? '' : `add_prefix = "${route.add}"`
+      return routeTo(upstream, 'app.example', `${linesOfRule(route)}\n${strip}\n${add}`)
+    })
+    gate = await startGate(portalWith(table.portal ?? '') + routes.join('\n'))
     cookie = (await gate.signIn('app.example', { sub: 'bob' })).cookie
   })
 

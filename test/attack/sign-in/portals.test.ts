@@ -1,45 +1,26 @@
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { describe, expect, test } from 'bun:test'
 import { createToken } from '../../kit/commands.ts'
 import { eventually, type Gate, startGate } from '../../kit/gate.ts'
-import { routeTo } from '../../kit/toml.ts'
+import { untilTheEnd } from '../../kit/opened.ts'
+import { EVERYONE, portalTable, providerTable, routeTo, SILENT } from '../../kit/toml.ts'
 import { linesOf, rawRequest, sendThrough } from '../../kit/wire/through.ts'
-import { httpResponse, type RawUpstream, startRawUpstream } from '../../kit/wire/wire.ts'
+import { httpResponse, startRawUpstream } from '../../kit/wire/wire.ts'
 
 /** Two portals whose roles have the same names and other people: Ada is a `user` of the first, Bob of the second. */
-const PORTALS = `
-[providers.id]
-issuer = "http://127.0.0.1:9"
-client_id = "gate"
-client_secret = "s"
-[portals.one]
-providers = ["id"]
-insecure_cookies = true
-roles = { user = { subjects = ["ada"] }, admin = { subjects = ["ada"] } }
-[portals.two]
-providers = ["id"]
-insecure_cookies = true
-roles = { user = { subjects = ["bob"] }, admin = { any = true } }
-`
+const PORTALS =
+  providerTable(SILENT) +
+  portalTable('roles = { user = { subjects = ["ada"] }, admin = { subjects = ["ada"] } }', 'one') +
+  portalTable('roles = { user = { subjects = ["bob"] }, admin = { any = true } }', 'two')
 
-let upstream: RawUpstream
-let gate: Gate
-const open: AsyncDisposable[] = []
+const keep = untilTheEnd()
+const upstream = keep(await startRawUpstream([httpResponse(200, 'UPSTREAM')]))
+const gate = keep(await startGate(routes()))
 
 function routes(ofOne = 'one'): string {
   const route = (host: string, portal: string, more = '') =>
     routeTo(upstream, host, `portal = "${portal}"\nallow = ["user"]\nheaders = "x-token"\ntokens = true\n${more}`)
   return PORTALS + route('one.example', ofOne) + route('two.example', 'two') + route('*.example', 'two')
 }
-
-beforeAll(async () => {
-  upstream = await startRawUpstream([httpResponse(200, 'UPSTREAM')])
-  gate = await startGate(routes())
-  open.push(gate)
-})
-afterAll(async () => {
-  for (const one of open) await one[Symbol.asyncDispose]()
-  await upstream.close()
-})
 
 /** A cookie of somebody's session at a portal, for a host. */
 const signIn = async (at: Gate, portal: string, host: string, sub: string) =>
@@ -121,17 +102,10 @@ describe('a host that is given to another portal', () => {
 test('a callback is answered where people sign in; elsewhere that path is the application’s own, under its own rules', async () => {
   const route = (host: string, more: string) => routeTo(upstream, host, `portal = "home"\n${more}`)
   await using other = await startGate(
-    `[providers.id]
-issuer = "http://127.0.0.1:9"
-client_id = "gate"
-client_secret = "s"
-[portals.home]
-url = "http://auth.localhost"
-callback_path = "/oauth2/callback"
-providers = ["id"]
-insecure_cookies = true
-roles = { user = { any = true } }
-${route('app.localhost', 'allow = "public"')}${route('closed.localhost', 'allow = ["user"]')}`,
+    providerTable(SILENT) +
+      portalTable(`${EVERYONE}\nurl = "http://auth.localhost"\ncallback_path = "/oauth2/callback"`) +
+      route('app.localhost', 'allow = "public"') +
+      route('closed.localhost', 'allow = ["user"]'),
   )
   const at = (host: string) =>
     sendThrough(other.port, upstream, rawRequest('GET /oauth2/callback?code=x&state=y', host))
@@ -142,16 +116,11 @@ ${route('app.localhost', 'allow = "public"')}${route('closed.localhost', 'allow 
 })
 
 test('the host where people sign in is served by no wildcard above it, unless a route names it', async () => {
-  const file = (more = '') => `[providers.id]
-issuer = "http://127.0.0.1:9"
-client_id = "gate"
-client_secret = "s"
-[portals.home]
-url = "http://auth.localhost"
-providers = ["id"]
-insecure_cookies = true
-roles = { user = { any = true } }
-${routeTo(upstream, '*.localhost', 'allow = "public"')}${more}`
+  const file = (more = '') =>
+    providerTable(SILENT) +
+    portalTable(`${EVERYONE}\nurl = "http://auth.localhost"`) +
+    routeTo(upstream, '*.localhost', 'allow = "public"') +
+    more
   await using other = await startGate(file())
   const at = async (host: string, path = '/x') => {
     const { response, received } = await sendThrough(other.port, upstream, rawRequest(`GET ${path}`, host))
@@ -162,11 +131,7 @@ ${routeTo(upstream, '*.localhost', 'allow = "public"')}${more}`
   expect(await at('AUTH.localhost.', '/x/y')).toEqual([404, false])
   expect(await at('auth.localhost', '/')).toEqual([401, false])
   expect(await at('auth.localhost', '/.sallyport/me')).toEqual([401, false])
-  other.save(
-    file(
-      `[[routes]]\nhost = "auth.localhost"\npath = "/x"\nupstream = "http://127.0.0.1:${upstream.port}"\nallow = "public"\n`,
-    ),
-  )
+  other.save(file(routeTo(upstream, 'auth.localhost', 'path = "/x"\nallow = "public"')))
   await eventually(async () => (await at('auth.localhost'))[0] === 200, 'the route is in force')
   expect(await at('auth.localhost', '/y')).toEqual([404, false])
 })

@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { PORTAL, startGate } from '../../kit/gate.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { ATTACK_RUNS, oddTargets } from '../../kit/wire/odd-targets.ts'
-import { isOwn, needsOf, type PathRule, readingsOf } from '../../kit/wire/readings.ts'
+import { isOwn, linesOfRule, needsOf, type PathRule, readingsOf } from '../../kit/wire/readings.ts'
 import { rawRequest } from '../../kit/wire/through.ts'
 import { sendRaw } from '../../kit/wire/wire.ts'
 
@@ -17,10 +17,7 @@ const RULES: readonly PathRule[] = [
 ]
 
 const keep = untilTheEnd()
-const routes = RULES.map(
-  ({ path, allow }) =>
-    `[[routes]]\nhost = "app.example"\npath = "${path}"\nverify = true\n${allow === 'public' ? 'allow = "public"' : `portal = "home"\nallow = ["${allow}"]`}\n`,
-)
+const routes = RULES.map(rule => `[[routes]]\nhost = "app.example"\nverify = true\n${linesOfRule(rule)}\n`)
 const gate = keep(
   await startGate(PORTAL + routes.join('\n'), {
     server: 'trusted_proxies = ["127.0.0.1"]\nverify = "127.0.0.1:0"',

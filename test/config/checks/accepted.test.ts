@@ -2,6 +2,7 @@ import { describe, expect, test } from 'bun:test'
 import { SECTIONS } from '../../../src/config/keys/keys.ts'
 import { parseRaw } from '../../../src/config/text/raw.ts'
 import { createReport } from '../../../src/config/text/report.ts'
+import { NOBODY_IN_PARTICULAR } from '../../kit/rules.ts'
 import { accepts, check } from '../checks.ts'
 import { GOOD_ISSUERS } from './issuer-cases.ts'
 
@@ -237,17 +238,7 @@ const roles = (lines: string) =>
   )?.roles
 
 describe('roles', () => {
-  const none = {
-    any: false,
-    providers: null,
-    subjects: null,
-    emails: null,
-    domains: null,
-    groups: null,
-    claims: null,
-    requireEmail: false,
-    requireVerifiedEmail: false,
-  }
+  const none = { any: false, ...NOBODY_IN_PARTICULAR }
   test('one rule is a list of one', () =>
     expect(roles('a = { groups = "x" }')?.get('a')).toEqual([{ ...none, groups: ['x'] }]))
   test('a list of rules stays a list', () =>

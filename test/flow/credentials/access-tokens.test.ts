@@ -1,8 +1,11 @@
 import { expect, test } from 'bun:test'
+import { startAnswering } from '../../kit/applications/answering.ts'
 import { fakeClock } from '../../kit/clock.ts'
 import { type Gate, startGate } from '../../kit/gate.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { type Misbehaviour, startBadProvider } from '../../kit/provider/bad-provider.ts'
+import { fetchFrom } from '../../kit/requests.ts'
+import { EVERYONE, portalTable, providerTable, routeTo } from '../../kit/toml.ts'
 
 /** What the upstream saw of each request: its fields. */
 const seen: string[] = []
@@ -11,13 +14,9 @@ const clock = fakeClock(Date.now())
 const keep = untilTheEnd()
 const provider = keep(await startBadProvider(() => Math.floor(clock.now() / 1000)))
 const upstream = keep(
-  Bun.serve({
-    port: 0,
-    hostname: '127.0.0.1',
-    fetch(request) {
-      seen.push(JSON.stringify(request.headers.toJSON()))
-      return new Response(`${request.headers.get('x-token-subject')} ${request.headers.get('x-token-user-roles')}`)
-    },
+  startAnswering(({ headers }) => {
+    seen.push(JSON.stringify(headers.toJSON()))
+    return new Response(`${headers.get('x-token-subject')} ${headers.get('x-token-user-roles')}`)
   }),
 )
 
@@ -25,26 +24,15 @@ const AUDIENCE = 'https://gate.example/api'
 
 function file(audience = AUDIENCE): string {
   const route = (path: string, more: string) =>
-    `[[routes]]\nhost = "app.test"\npath = "${path}"\nupstream = "http://127.0.0.1:${upstream.port}"\nportal = "home"\nheaders = "x-token"\n${more}`
-  return `
-[providers.id]
-issuer = "${provider.issuer}"
-client_id = "gate"
-access_tokens = { audience = "${audience}" }
-
-[portals.home]
-providers = ["id"]
-insecure_cookies = true
-
-[portals.home.roles]
-user = { any = true }
-admin = { groups = ["admins"] }
-
-${route('/', 'allow = ["user"]\ntokens = true')}
-${route('/admin', 'allow = ["admin"]\ntokens = true')}
-${route('/people', 'allow = ["user"]')}
-${route('/fresh', 'allow = [{ roles = ["user"], max_age = "15m" }]\ntokens = true')}
-`
+    routeTo(upstream, 'app.test', `path = "${path}"\nportal = "home"\nheaders = "x-token"\n${more}`)
+  return [
+    providerTable(provider, `access_tokens = { audience = "${audience}" }`),
+    portalTable(`${EVERYONE}\nroles.admin = { groups = ["admins"] }`),
+    route('/', 'allow = ["user"]\ntokens = true'),
+    route('/admin', 'allow = ["admin"]\ntokens = true'),
+    route('/people', 'allow = ["user"]'),
+    route('/fresh', 'allow = [{ roles = ["user"], max_age = "15m" }]\ntokens = true'),
+  ].join('\n')
 }
 
 /** An access token with the right claims (RFC 9068 §2.2), laid over by these. */
@@ -53,10 +41,7 @@ const accessToken = (over: Pick<Misbehaviour, 'claims' | 'header' | 'signing'> =
 
 async function ask(gate: Gate, authorization: string, path = '/', fields: Readonly<Record<string, string>> = {}) {
   const before = seen.length
-  const answer = await fetch(`http://127.0.0.1:${gate.port}${path}`, {
-    redirect: 'manual',
-    headers: { host: 'app.test', accept: 'text/html', authorization, ...fields },
-  })
+  const answer = await fetchFrom(gate, path, { host: 'app.test', accept: 'text/html', authorization, ...fields })
   return { status: answer.status, body: await answer.text(), forwarded: seen.slice(before).join('\n'), answer }
 }
 

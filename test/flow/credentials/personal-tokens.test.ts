@@ -6,7 +6,7 @@ import { aheadClock, quietPorts } from '../../kit/clock.ts'
 import { eventually, startGate } from '../../kit/gate.ts'
 import { runIn } from '../../kit/io.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
-import { startProvider, type TestAccount } from '../../kit/provider/provider.ts'
+import { startProviderFor, type TestAccount } from '../../kit/provider/provider.ts'
 import { providerTable, routeTo } from '../../kit/toml.ts'
 
 /** Little, so that the provider's clock, which nobody moves, stays within the tolerance of ours. */
@@ -24,12 +24,7 @@ const upstream = keep(
     request => new Response(`${request.headers.get('x-token-subject')}: ${request.headers.get('x-token-user-roles')}`),
   ),
 )
-const provider = keep(
-  await startProvider({
-    accounts,
-    clients: [{ client_id: 'gate', client_secret: 'gate-secret', redirect_uris: [`${APP}/.sallyport/callback`] }],
-  }),
-)
+const provider = keep(await startProviderFor(accounts, `${APP}/.sallyport/callback`))
 const route = (more: string) =>
   routeTo(upstream, 'app.example', `portal = "home"\nheaders = "x-token"\ntokens = true\n${more}`)
 const gate = keep(

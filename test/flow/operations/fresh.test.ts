@@ -2,6 +2,7 @@ import { describe, expect, test } from 'bun:test'
 import { chmodSync, copyFileSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { temporaryFolder } from '../../kit/folder.ts'
+import { runToEnd } from '../../kit/programs/ended.ts'
 
 const CI = join(import.meta.dir, '../../../.ci')
 
@@ -19,58 +20,46 @@ async function runs(
     writeFileSync(join(name === 'id' ? bin : ci, name), `#!/bin/sh\n${text}\n`)
   for (const name of ['dirname', 'sh']) symlinkSync(Bun.which(name) ?? name, join(bin, name))
   if ('id' in others) chmodSync(join(bin, 'id'), 0o755)
-  const child = Bun.spawn(['/bin/sh', `.ci/${script}`], {
-    cwd: folder.path,
-    env: { PATH: bin, ...env },
-    stdin: 'ignore',
-    stdout: 'pipe',
-    stderr: 'pipe',
-  })
-  const [status, stdout, stderr] = await Promise.all([
-    child.exited,
-    new Response(child.stdout).text(),
-    new Response(child.stderr).text(),
-  ])
-  return { status, stdout, stderr }
+  return await runToEnd(['/bin/sh', `.ci/${script}`], { cwd: folder.path, env: { PATH: bin, ...env } })
 }
 
 describe('continuous integration', () => {
   const tests = 'echo "3 passed, 0 failed"'
 
   test.each([0, 1])('ends as the fresh machine does, and tries nothing again: %i', async code => {
-    expect(await runs('run', { fresh: `exit ${code}`, test: tests })).toEqual({ status: code, stdout: '', stderr: '' })
+    expect(await runs('run', { fresh: `exit ${code}`, test: tests })).toEqual({ code: code, stdout: '', stderr: '' })
   })
 
   test('says loudly that there is no fresh machine, and runs the tests here', async () => {
-    const { status, stdout } = await runs('run', { fresh: 'exit 75', test: tests })
-    expect(status).toBe(0)
+    const { code, stdout } = await runs('run', { fresh: 'exit 75', test: tests })
+    expect(code).toBe(0)
     expect(stdout).toContain('No fresh machine could be made')
     expect(stdout).toEndWith('\n3 passed, 0 failed\n')
   })
 
   test('fails as the tests here do', async () => {
-    expect((await runs('run', { fresh: 'exit 75', test: 'exit 1' })).status).toBe(1)
+    expect((await runs('run', { fresh: 'exit 75', test: 'exit 1' })).code).toBe(1)
   })
 })
 
 describe('a fresh machine', () => {
   test('makes none inside itself', async () => {
-    const { status, stderr } = await runs('fresh', {}, { SALLYPORT_FRESH: 'trixie' })
-    expect([status, stderr]).toEqual([2, 'fresh: this is a fresh machine already\n'])
+    const { code, stderr } = await runs('fresh', {}, { SALLYPORT_FRESH: 'trixie' })
+    expect([code, stderr]).toEqual([2, 'fresh: this is a fresh machine already\n'])
   })
 
   test('is for root to make; that there is none is no failure of a test', async () => {
-    const { status, stdout, stderr } = await runs('fresh', { id: 'echo 1000' })
-    expect([status, stdout]).toEqual([75, ''])
+    const { code, stdout, stderr } = await runs('fresh', { id: 'echo 1000' })
+    expect([code, stdout]).toEqual([75, ''])
     expect(stderr).toBe('fresh: only root can make a machine of its own; nothing was tried\n')
   })
 
   test('is none where what makes it cannot be had', async () => {
-    const { status, stderr } = await runs('fresh', {
+    const { code, stderr } = await runs('fresh', {
       id: 'echo 0',
       setup: 'echo "setup: apt has no mmdebstrap" >&2; exit 1',
     })
-    expect(status).toBe(75)
+    expect(code).toBe(75)
     expect(stderr).toBe('setup: apt has no mmdebstrap\nfresh: its own tools cannot be had; nothing was tried\n')
   })
 })

@@ -7,19 +7,16 @@ import { eventually } from '../../kit/gate.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { compiledBinary } from '../../kit/programs/binary.ts'
 import { freePort, PROGRAMS, startChild } from '../../kit/programs/child.ts'
-import { startProvider } from '../../kit/provider/provider.ts'
-import { routeForUsers, routeTo } from '../../kit/toml.ts'
+import { startProviderFor } from '../../kit/provider/provider.ts'
+import { EVERYONE, providerTable, routeForUsers, routeTo } from '../../kit/toml.ts'
 import { openWire, sendRaw } from '../../kit/wire/wire.ts'
 
 const keep = untilTheEnd()
 const provider = keep(
-  await startProvider({
-    clients: [{ client_id: 'gate', client_secret: 'gate-secret' }],
-    accounts: [
-      { sub: 'ada', name: 'Ada', email: 'ada@example.com', email_verified: true, groups: ['admins'] },
-      { sub: 'bob', name: 'Bob', email: 'bob@example.com', email_verified: true, groups: [] },
-    ],
-  }),
+  await startProviderFor([
+    { sub: 'ada', name: 'Ada', email: 'ada@example.com', email_verified: true, groups: ['admins'] },
+    { sub: 'bob', name: 'Bob', email: 'bob@example.com', email_verified: true, groups: [] },
+  ]),
 )
 const upstream = keep(
   Bun.serve({
@@ -36,18 +33,13 @@ const upstream = keep(
 function routesToml(port: number): string {
   provider.allowRedirect(`http://auth.localhost:${port}/.sallyport/callback`)
   return `
-[providers.id]
-issuer = "${provider.issuer}"
-client_id = "gate"
-client_secret = "\${GATE_SECRET}"
-
+${providerTable({ ...provider, clientSecret: '${GATE_SECRET}' })}
 [portals.home]
 url = "http://auth.localhost:${port}"
 providers = ["id"]
 
-[portals.home.roles]
-user = { any = true }
-admin = { groups = ["admins"] }
+${EVERYONE}
+roles.admin = { groups = ["admins"] }
 
 ${routeForUsers(upstream, 'app.localhost', 'headers = "x-token"')}
 ${routeTo(upstream, 'admin.localhost', 'portal = "home"\nallow = ["admin"]')}

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'bun:test'
 import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { temporaryFolder } from '../../kit/folder.ts'
+import { runToEnd } from '../../kit/programs/ended.ts'
 
 const SETUP = join(import.meta.dir, '../../../.ci/setup')
 
@@ -62,20 +63,12 @@ async function setUp({ has, offers = [], fails, isRoot = true, chromium, step = 
   const failing = fails === undefined ? '' : `echo 'noise'; echo '${fails}'; exit 100`
   program('apt-get', `case "$2" in install) shift 4; echo "$*" > ${installed}; ${failing} ;; esac`)
 
-  const child = Bun.spawn(['/bin/sh', '.ci/setup', step], {
+  const { code, stdout, stderr } = await runToEnd(['/bin/sh', '.ci/setup', step], {
     cwd: folder.path,
     env: { PATH: bin, CHROMIUM: chromium },
-    stdin: 'ignore',
-    stdout: 'pipe',
-    stderr: 'pipe',
   })
-  const [status, stdout, stderr] = await Promise.all([
-    child.exited,
-    new Response(child.stdout).text(),
-    new Response(child.stderr).text(),
-  ])
   return {
-    status,
+    status: code,
     said: `${stdout}${stderr}`.trimEnd().split('\n'),
     installed: existsSync(installed) ? readFileSync(installed, 'utf8').trim() : null,
   }

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { temporaryFolder } from '../../kit/folder.ts'
 import { freePort, startChild } from '../../kit/programs/child.ts'
-import { routeForUsers, routeTo } from '../../kit/toml.ts'
+import { EVERYONE, portalTable, providerTable, routeForUsers, routeTo, SILENT } from '../../kit/toml.ts'
 import { httpResponse, type RawUpstream, sendRaw, startRawUpstream } from '../../kit/wire/wire.ts'
 
 const ROOT = join(import.meta.dir, '../../..')
@@ -35,16 +35,12 @@ describe('the executable for 64-bit ARM, on an emulated machine', () => {
   test('forwards, and asks for a sign-in where one is due; without execve it says what is missing', async () => {
     using folder = temporaryFolder()
     const port = await freePort()
-    const toml = `
-[providers.id]
-issuer = "http://127.0.0.1:9"
-client_id = "gate"
-client_secret = "secret"
-[portals.home]
-providers = ["id"]
-insecure_cookies = true
-roles.user = { any = true }
-${routeTo(upstream, 'open.example', 'allow = "public"')}${routeForUsers(upstream, 'closed.example')}`
+    const toml = [
+      providerTable(SILENT),
+      portalTable(EVERYONE),
+      routeTo(upstream, 'open.example', 'allow = "public"'),
+      routeForUsers(upstream, 'closed.example'),
+    ].join('\n')
     await using child = await startChild({ command, folder: folder.path, toml, port, patienceMs: 60_000 })
     const ask = (host: string) => sendRaw(port, `GET / HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`)
     const { status, body } = await ask('open.example')

@@ -7,15 +7,13 @@ import { temporaryFolder } from '../../kit/folder.ts'
 import { eventually } from '../../kit/gate.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { type Child, childToml, FROM_SOURCE, freePort, PROGRAMS, startChild } from '../../kit/programs/child.ts'
-import { startProvider } from '../../kit/provider/provider.ts'
-import { routeForUsers, routeTo } from '../../kit/toml.ts'
+import { runToEnd } from '../../kit/programs/ended.ts'
+import { startProviderFor } from '../../kit/provider/provider.ts'
+import { EVERYONE, providerTable, routeForUsers, routeTo } from '../../kit/toml.ts'
 
 const keep = untilTheEnd()
 const provider = keep(
-  await startProvider({
-    clients: [{ client_id: 'gate', client_secret: 'gate-secret' }],
-    accounts: [{ sub: 'ada', name: 'Ada', email: 'ada@example.com', email_verified: true, groups: [] }],
-  }),
+  await startProviderFor([{ sub: 'ada', name: 'Ada', email: 'ada@example.com', email_verified: true, groups: [] }]),
 )
 const upstream = keep(
   Bun.serve({
@@ -39,17 +37,12 @@ function publicRoute(host: string): string {
 function signInRoutes(port: number): string {
   provider.allowRedirect(`http://auth.localhost:${port}/.sallyport/callback`)
   return `
-[providers.id]
-issuer = "${provider.issuer}"
-client_id = "gate"
-client_secret = "\${GATE_SECRET}"
-
+${providerTable({ ...provider, clientSecret: '${GATE_SECRET}' })}
 [portals.home]
 url = "http://auth.localhost:${port}"
 providers = ["id"]
 
-[portals.home.roles]
-user = { any = true }
+${EVERYONE}
 
 ${routeForUsers(upstream, 'app.localhost')}`
 }
@@ -348,29 +341,24 @@ describe.each(PROGRAMS)('several workers of %s', (_what, program) => {
 })
 
 describe('a start that cannot succeed', () => {
-  async function runToEnd(toml: string, folder: string): Promise<{ code: number; output: string }> {
+  async function start(toml: string, folder: string): Promise<{ code: number; output: string }> {
     writeFileSync(join(folder, 'routes.toml'), toml)
-    const child = Bun.spawn([...FROM_SOURCE, 'serve'], { cwd: folder, stdout: 'pipe', stderr: 'pipe' })
-    const [code, out, err] = await Promise.all([
-      child.exited,
-      new Response(child.stdout).text(),
-      new Response(child.stderr).text(),
-    ])
-    return { code, output: out + err }
+    const { code, stdout, stderr } = await runToEnd([...FROM_SOURCE, 'serve'], { cwd: folder })
+    return { code, output: stdout + stderr }
   }
   const count = (text: string, part: string) => text.split(part).length - 1
 
   test('for a mistake in the file ends with 1 and says it once', async () => {
     using folder = temporaryFolder()
     const toml = `[server]\nworkers = 3\nlisen = "127.0.0.1:0"\n${publicRoute('a.example')}`
-    const { code, output } = await runToEnd(toml, folder.path)
+    const { code, output } = await start(toml, folder.path)
     expect([code, count(output, 'unknown key')]).toEqual([1, 1])
   })
 
   test('for a port in use ends with 1 and says it once, though workers could share it', async () => {
     using folder = temporaryFolder()
     const taken = Bun.serve({ port: 0, hostname: '127.0.0.1', reusePort: true, fetch: () => new Response('theirs') })
-    const { code, output } = await runToEnd(
+    const { code, output } = await start(
       `[server]\nworkers = 2\nlisten = ["127.0.0.1:${taken.port}"]\n${publicRoute('a.example')}`,
       folder.path,
     )
@@ -380,7 +368,7 @@ describe('a start that cannot succeed', () => {
 
   test('for what the first worker meets ends with 1 and says it once', async () => {
     using folder = temporaryFolder()
-    const { code, output } = await runToEnd(
+    const { code, output } = await start(
       `[server]\nworkers = 4\nlisten = ["127.0.0.1:${await freePort()}"]\n[sessions]\nstore = "sqlite:no/such/folder/x.db"\n${publicRoute('a.example')}`,
       folder.path,
     )

@@ -6,7 +6,7 @@ import { oneHost, siteAt } from '../../kit/one-host.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { compiledBinary } from '../../kit/programs/binary.ts'
 import { freePort, startChild } from '../../kit/programs/child.ts'
-import { startProvider } from '../../kit/provider/provider.ts'
+import { startProviderFor } from '../../kit/provider/provider.ts'
 
 const KILLS = 50
 /** People who sign in and out at the same time, and how often each of the two is acknowledged before the next kill. */
@@ -14,12 +14,7 @@ const AT_ONCE = 3
 const ACKNOWLEDGED = 2
 
 const keep = untilTheEnd()
-const provider = keep(
-  await startProvider({
-    clients: [{ client_id: 'gate', client_secret: 'gate-secret' }],
-    accounts: [{ sub: 'ada', name: 'Ada' }],
-  }),
-)
+const provider = keep(await startProviderFor([{ sub: 'ada', name: 'Ada' }]))
 const upstream = keep(startSaying('let through'))
 
 /** What the gate has acknowledged of each cookie; `unsure` where it was killed before it said that somebody was signed out. */

@@ -6,7 +6,7 @@ import { startSaying } from '../../kit/applications/answering.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
 import { eventually } from '../../kit/gate.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
-import { startProvider } from '../../kit/provider/provider.ts'
+import { startProviderFor } from '../../kit/provider/provider.ts'
 import { asides, isWholeFile } from '../../kit/sessions/database-files.ts'
 import { isOnly, type TwoWorkers, twoWorkers } from '../../kit/sessions/two-workers.ts'
 
@@ -18,12 +18,7 @@ const ROUNDS = 3
 const OVERWRITTEN = 'The session database was overwritten'
 
 const keep = untilTheEnd()
-const provider = keep(
-  await startProvider({
-    clients: [{ client_id: 'gate', client_secret: 'gate-secret' }],
-    accounts: [{ sub: 'ada', name: 'Ada' }],
-  }),
-)
+const provider = keep(await startProviderFor([{ sub: 'ada', name: 'Ada' }]))
 const upstream = keep(startSaying('let through'))
 
 /** Plain cp, onto the file that is there. */

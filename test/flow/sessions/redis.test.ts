@@ -7,7 +7,7 @@ import { eventually, type Gate, PORTAL, startGate } from '../../kit/gate.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { FROM_SOURCE, freePort, startChild } from '../../kit/programs/child.ts'
 import { startValkey, type Valkey } from '../../kit/programs/valkey.ts'
-import { startProvider } from '../../kit/provider/provider.ts'
+import { startProviderFor } from '../../kit/provider/provider.ts'
 import { SESSION_KEY, shared } from '../../kit/sessions/shared.ts'
 import { providerTable } from '../../kit/toml.ts'
 
@@ -16,12 +16,10 @@ const BACK = 'The session store is back'
 
 const keep = untilTheEnd()
 const provider = keep(
-  await startProvider({
-    clients: [
-      { client_id: 'gate', client_secret: 'gate-secret', redirect_uris: ['http://auth.localhost/.sallyport/callback'] },
-    ],
-    accounts: [{ sub: 'ada', name: 'Ada', email: 'ada@example.com', email_verified: true, groups: [] }],
-  }),
+  await startProviderFor(
+    [{ sub: 'ada', name: 'Ada', email: 'ada@example.com', email_verified: true, groups: [] }],
+    'http://auth.localhost/.sallyport/callback',
+  ),
 )
 const upstream = keep(startSaying('the application'))
 

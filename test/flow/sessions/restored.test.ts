@@ -5,7 +5,7 @@ import { startSaying } from '../../kit/applications/answering.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
 import { eventually } from '../../kit/gate.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
-import { startProvider } from '../../kit/provider/provider.ts'
+import { startProviderFor } from '../../kit/provider/provider.ts'
 import { isWholeFile } from '../../kit/sessions/database-files.ts'
 import { isOnly, twoWorkers } from '../../kit/sessions/two-workers.ts'
 
@@ -15,12 +15,7 @@ const CROWD = 30
 const KILLS = 5
 
 const keep = untilTheEnd()
-const provider = keep(
-  await startProvider({
-    clients: [{ client_id: 'gate', client_secret: 'gate-secret' }],
-    accounts: [{ sub: 'ada', name: 'Ada' }],
-  }),
-)
+const provider = keep(await startProviderFor([{ sub: 'ada', name: 'Ada' }]))
 const upstream = keep(startSaying('let through'))
 
 test('two workers go on with a backup that is restored under them, and after kill -9 it is what is there', async () => {

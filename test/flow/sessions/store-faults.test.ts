@@ -9,16 +9,12 @@ import { oneHost, siteAt } from '../../kit/one-host.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { compiledBinary } from '../../kit/programs/binary.ts'
 import { type Child, freePort, startChild } from '../../kit/programs/child.ts'
+import { runToEnd } from '../../kit/programs/ended.ts'
 import { mayMount, mountSmall } from '../../kit/programs/mount.ts'
-import { startProvider } from '../../kit/provider/provider.ts'
+import { startProviderFor } from '../../kit/provider/provider.ts'
 
 const keep = untilTheEnd()
-const provider = keep(
-  await startProvider({
-    clients: [{ client_id: 'gate', client_secret: 'gate-secret' }],
-    accounts: ['ada', 'bob', 'cleo', 'dan'].map(sub => ({ sub, name: sub })),
-  }),
-)
+const provider = keep(await startProviderFor(['ada', 'bob', 'cleo', 'dan'].map(sub => ({ sub, name: sub }))))
 const upstream = keep(startSaying('let through'))
 
 /** The compiled binary in a folder, with a database at `s.db` there. */
@@ -59,9 +55,8 @@ async function refusal(folder: string, store: string): Promise<{ readonly code: 
   const port = await freePort()
   const head = `[server]\nlisten = ["127.0.0.1:${port}"]\n`
   writeFileSync(config, head + oneHost(provider, port, upstream, `store = "sqlite:${store}"`))
-  const child = Bun.spawn([await compiledBinary(), 'serve', '--config', config], { stdout: 'pipe', stderr: 'pipe' })
-  const words = (await new Response(child.stderr).text()) + (await new Response(child.stdout).text())
-  return { code: await child.exited, words }
+  const { code, stdout, stderr } = await runToEnd([await compiledBinary(), 'serve', '--config', config])
+  return { code, words: stderr + stdout }
 }
 
 test('more people than fit into memory all stay signed in', async () => {

@@ -3,7 +3,7 @@ import { startAnswering } from '../../kit/applications/answering.ts'
 import { BrowserLite, type Page } from '../../kit/browser/browser-lite.ts'
 import { type Gate, startGate } from '../../kit/gate.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
-import { startProvider } from '../../kit/provider/provider.ts'
+import { startProviderFor } from '../../kit/provider/provider.ts'
 import { providerTable, routeForUsers } from '../../kit/toml.ts'
 
 const keep = untilTheEnd()
@@ -11,16 +11,11 @@ const upstream = keep(
   startAnswering(request => new Response(`at ${new URL(request.url).pathname} with ${request.headers.get('cookie')}`)),
 )
 const provider = keep(
-  await startProvider({
-    clients: [
-      {
-        client_id: 'gate',
-        client_secret: 'secret',
-        redirect_uris: ['http://auth.example/.sallyport/callback', 'http://app.example/.sallyport/callback'],
-      },
-    ],
-    accounts: [{ sub: 'ada', name: 'Ada' }],
-  }),
+  await startProviderFor(
+    [{ sub: 'ada', name: 'Ada' }],
+    'http://auth.example/.sallyport/callback',
+    'http://app.example/.sallyport/callback',
+  ),
 )
 
 const config = (portalUrl: string) => `

@@ -1,21 +1,17 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'bun:test'
+import { afterAll, beforeEach, describe, expect, test } from 'bun:test'
 import { browserAt } from '../../kit/browser/browser-lite.ts'
 import { aheadClock } from '../../kit/clock.ts'
+import { PAGE_LINES } from '../../kit/fields.ts'
 import { eventually, type Gate, startGate } from '../../kit/gate.ts'
-import { type BadProvider, endless, startBadProvider } from '../../kit/provider/bad-provider.ts'
+import { untilTheEnd } from '../../kit/opened.ts'
+import { endless, startBadProvider } from '../../kit/provider/bad-provider.ts'
+import { EVERYONE, portalTable, providerTable, routeSaying } from '../../kit/toml.ts'
 import { rawRequest } from '../../kit/wire/through.ts'
 import { sendRaw } from '../../kit/wire/wire.ts'
 
-const PAGE = ['Accept: text/html', 'Sec-Fetch-Mode: navigate', 'Sec-Fetch-Dest: document']
-
-let provider: BadProvider
 let gate: Gate
 const clock = aheadClock()
-
-beforeAll(async () => {
-  provider = await startBadProvider(clock.nowS)
-})
-afterAll(() => provider.stop())
+const provider = untilTheEnd()(await startBadProvider(clock.nowS))
 
 /** A gate that has asked its provider nothing yet. */
 beforeEach(async () => {
@@ -23,32 +19,19 @@ beforeEach(async () => {
   clock.setAhead(0)
   provider.behave({ signsInAtOnce: true })
   gate = await startGate(
-    `[providers.id]
-issuer = "${provider.issuer}"
-client_id = "client-1_a"
-client_secret = "se:cr+et%/-1"
-[portals.home]
-providers = ["id"]
-insecure_cookies = true
-[portals.home.roles]
-user = { any = true }
-[[routes]]
-host = "open.example"
-respond = { body = "open" }
-allow = "public"
-[[routes]]
-host = "app.example"
-respond = { body = "in" }
-portal = "home"
-allow = ["user"]
-`,
+    providerTable(provider) +
+      portalTable(EVERYONE) +
+      routeSaying('open', 'open.example', 'allow = "public"') +
+      routeSaying('in', 'app.example', FOR_USERS),
     { ports: clock },
   )
 })
 afterAll(() => gate?.[Symbol.asyncDispose]())
 
+const FOR_USERS = 'portal = "home"\nallow = ["user"]'
+
 function login() {
-  return sendRaw(gate.port, rawRequest('GET /.sallyport/login', 'app.example', PAGE), { timeoutMs: 15_000 })
+  return sendRaw(gate.port, rawRequest('GET /.sallyport/login', 'app.example', PAGE_LINES), { timeoutMs: 15_000 })
 }
 
 async function statusOf(host: string, cookie = ''): Promise<number> {
@@ -99,7 +82,10 @@ describe('a provider that, at the start, ', () => {
     const closed = await startBadProvider()
     await closed.stop()
     gate.save(
-      `[providers.id]\nissuer = "${closed.issuer}"\nclient_id = "x"\nclient_secret = "y"\n[portals.home]\nproviders = ["id"]\ninsecure_cookies = true\n[portals.home.roles]\nuser = { any = true }\n[[routes]]\nhost = "app.example"\nrespond = { body = "in" }\nportal = "home"\nallow = ["user"]\n[[routes]]\nhost = "new.example"\nrespond = { body = "new" }\nallow = "public"\n`,
+      providerTable(closed) +
+        portalTable(EVERYONE) +
+        routeSaying('in', 'app.example', FOR_USERS) +
+        routeSaying('new', 'new.example', 'allow = "public"'),
     )
     await eventually(async () => (await statusOf('new.example')) === 200, 'the file is in force')
     const answer = await login()

@@ -4,14 +4,9 @@ import { BrowserLite, browserAt, type Page } from '../../kit/browser/browser-lit
 import { type FakeClock, fakeClock } from '../../kit/clock.ts'
 import { type Gate, startGate } from '../../kit/gate.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
-import {
-  BAD_PROVIDER_CLIENT,
-  type BadProvider,
-  type Misbehaviour,
-  startBadProvider,
-} from '../../kit/provider/bad-provider.ts'
-import { startProvider, type TestProvider } from '../../kit/provider/provider.ts'
-import { routeTo } from '../../kit/toml.ts'
+import { type BadProvider, type Misbehaviour, startBadProvider } from '../../kit/provider/bad-provider.ts'
+import { startProviderFor, type TestProvider } from '../../kit/provider/provider.ts'
+import { EVERYONE, type KnownClient, portalTable, providerTable, routeTo } from '../../kit/toml.ts'
 
 const keep = untilTheEnd()
 const upstream = keep(
@@ -20,28 +15,16 @@ const upstream = keep(
   ),
 )
 
-interface Client {
-  readonly issuer: string
-  readonly id: string
-  readonly secret: string
-}
-
 /** `app.example` for everyone who signed in, `vault.example` by the rule; people sign in at `auth.example` or at each host. */
-function config(client: Client, rule: string, portalUrl = ''): string {
-  const route = (host: string, allow: string) => `
-${routeTo(upstream, host, `portal = "home"\nallow = ${allow}\nheaders = "x-token"`)}`
-  return `
-[providers.id]
-issuer = "${client.issuer}"
-client_id = "${client.id}"
-client_secret = '${client.secret}'
-[portals.home]
-providers = ["id"]
-insecure_cookies = true
-${portalUrl}
-[portals.home.roles]
-user = { any = true }
-${route('app.example', '["user"]')}${route('vault.example', rule)}`
+function config(client: KnownClient, rule: string, portalUrl = ''): string {
+  const route = (host: string, allow: string) =>
+    routeTo(upstream, host, `portal = "home"\nallow = ${allow}\nheaders = "x-token"`)
+  return [
+    providerTable(client),
+    portalTable(`${EVERYONE}\n${portalUrl}`),
+    route('app.example', '["user"]'),
+    route('vault.example', rule),
+  ].join('\n')
 }
 
 describe('at a certified provider', () => {
@@ -50,19 +33,8 @@ describe('at a certified provider', () => {
   let browser: BrowserLite
 
   beforeAll(async () => {
-    provider = await startProvider({
-      clients: [
-        { client_id: 'gate', client_secret: 'secret', redirect_uris: ['http://auth.example/.sallyport/callback'] },
-      ],
-      accounts: [{ sub: 'ada', name: 'Ada' }],
-    })
-    gate = await startGate(
-      config(
-        { issuer: provider.issuer, id: 'gate', secret: 'secret' },
-        '[{ roles = "user", max_age = "15m" }]',
-        'url = "http://auth.example"',
-      ),
-    )
+    provider = await startProviderFor([{ sub: 'ada', name: 'Ada' }], 'http://auth.example/.sallyport/callback')
+    gate = await startGate(config(provider, '[{ roles = "user", max_age = "15m" }]', 'url = "http://auth.example"'))
     const authority = `127.0.0.1:${gate.port}`
     browser = new BrowserLite({
       hosts: { 'app.example': authority, 'vault.example': authority, 'auth.example': authority },
@@ -104,12 +76,7 @@ describe('at a provider that may not do as it is told', () => {
   async function start(rule: string, body: () => Promise<void>): Promise<void> {
     clock = fakeClock()
     provider = await startBadProvider(nowS)
-    const client = {
-      issuer: provider.issuer,
-      id: BAD_PROVIDER_CLIENT.clientId,
-      secret: BAD_PROVIDER_CLIENT.clientSecret,
-    }
-    gate = await startGate(config(client, rule), { ports: { now: clock.now } })
+    gate = await startGate(config(provider, rule), { ports: { now: clock.now } })
     browser = browserAt(gate, 'vault.example')
     try {
       await body()

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'bun:test'
 import type { ServerResponse } from 'node:http'
 import { connect } from 'node:net'
 import { startApp } from '../../kit/applications/app.ts'
+import { startStreaming } from '../../kit/applications/streaming.ts'
 import { eventually, type Gate, startGate } from '../../kit/gate.ts'
 import { routeTo } from '../../kit/toml.ts'
 import {
@@ -41,6 +42,15 @@ async function metric(gate: Gate, name: string, port: number): Promise<number> {
   const text = await (await fetch(`http://127.0.0.1:${gate.adminPort}/metrics`)).text()
   const line = text.split('\n').find(one => one.startsWith(`sallyport_${name}{`) && one.includes(`127.0.0.1:${port}"`))
   return Number(line?.split(' ').at(-1))
+}
+
+async function openSocket(gate: Gate): Promise<WebSocket> {
+  const socket = new WebSocket(`ws://127.0.0.1:${gate.port}/`, { headers: { host: 'app.example' } })
+  await new Promise((resolve, reject) => {
+    socket.addEventListener('open', resolve)
+    socket.addEventListener('error', reject)
+  })
+  return socket
 }
 
 /** A port on which nothing listens. */
@@ -331,45 +341,28 @@ describe('max_connections', () => {
   })
 
   test('counts a WebSocket until it is closed', async () => {
-    const server = Bun.serve({
-      port: 0,
-      hostname: '127.0.0.1',
-      fetch: (request, own) => (own.upgrade(request) ? undefined : new Response('plain')),
-      websocket: { message() {} },
-    })
+    using server = startStreaming(() => 'plain')
     {
       await using gate = await gateTo([server.port ?? 0], 'max_connections = 1\nqueue = 0')
-      const socket = new WebSocket(`ws://127.0.0.1:${gate.port}/`, { headers: { host: 'app.example' } })
-      await new Promise(resolve => socket.addEventListener('open', resolve))
+      const socket = await openSocket(gate)
       expect(await metric(gate, 'upstream_in_flight', server.port ?? 0)).toBe(1)
       expect((await send(gate)).status).toBe(503)
       socket.close()
       await eventually(async () => (await send(gate)).status === 200, 'the place given back')
       expect(await metric(gate, 'upstream_in_flight', server.port ?? 0)).toBe(0)
     }
-    await server.stop(true)
   })
 })
 
 test('a WebSocket goes on to another address where none came about', async () => {
-  const server = Bun.serve({
-    port: 0,
-    hostname: '127.0.0.1',
-    fetch: (request, own) => (own.upgrade(request) ? undefined : new Response('plain')),
-    websocket: { message() {} },
-  })
+  using server = startStreaming(() => 'plain')
   {
     await using gate = await gateTo([await deadPort(), server.port ?? 0])
     for (let turn = 0; turn < 3; turn++) {
-      const socket = new WebSocket(`ws://127.0.0.1:${gate.port}/`, { headers: { host: 'app.example' } })
-      await new Promise((resolve, reject) => {
-        socket.addEventListener('open', resolve)
-        socket.addEventListener('error', reject)
-      })
+      const socket = await openSocket(gate)
       socket.close()
     }
   }
-  await server.stop(true)
 })
 
 describe('idle_timeout', () => {
@@ -457,12 +450,7 @@ describe('connect_timeout', () => {
 
   test('lets a request go on to another address, and a WebSocket too', async () => {
     const unreachable = await startUnreachable()
-    const server = Bun.serve({
-      port: 0,
-      hostname: '127.0.0.1',
-      fetch: (request, own) => (own.upgrade(request) ? undefined : new Response('well')),
-      websocket: { message() {} },
-    })
+    using server = startStreaming(() => 'well')
     {
       await using gate = await gateTo([unreachable.port, server.port ?? 0], 'connect_timeout = "400ms"')
       expect((await send(gate)).text).toBe('well')
@@ -470,14 +458,9 @@ describe('connect_timeout', () => {
     }
     {
       await using gate = await gateTo([unreachable.port, server.port ?? 0], 'connect_timeout = "400ms"')
-      const socket = new WebSocket(`ws://127.0.0.1:${gate.port}/`, { headers: { host: 'app.example' } })
-      await new Promise((resolve, reject) => {
-        socket.addEventListener('open', resolve)
-        socket.addEventListener('error', reject)
-      })
+      const socket = await openSocket(gate)
       socket.close()
     }
-    await server.stop(true)
     await unreachable.stop()
   })
 

@@ -1,18 +1,10 @@
 import { GateError } from '../../../src/base/errors.ts'
 import { compileRouteTable } from '../../../src/route/table.ts'
 import { parseTarget } from '../../../src/route/target.ts'
-import { isOwn, needsOf, type PathRule, readingsOf } from '../../kit/wire/readings.ts'
+import { isOwn, needsOf, type PathRule, readingsOf, SPLIT_HOST } from '../../kit/wire/readings.ts'
 import { hold, type Subject, textOf } from '../subject.ts'
 
-const RULES: readonly PathRule[] = [
-  { path: '/', allow: 'public' },
-  { path: '/app', allow: 'user' },
-  { path: '/admin', allow: 'admin' },
-  { path: '/app/public', allow: 'public' },
-  { path: '/Secret', allow: 'admin' },
-  { path: '/kate', allow: 'admin' },
-  { path: '/a b', allow: 'admin' },
-]
+const RULES: readonly PathRule[] = [...SPLIT_HOST, { path: '/a b', allow: 'admin' }]
 
 const TABLE = compileRouteTable(RULES.map(({ path, allow }) => ({ host: 'app.example', path, value: allow })))
 

@@ -1,22 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import { type ImportedJson, imported, section } from '../imported.ts'
-
-const SECURITY = `security {
-  oauth identity provider p {
-   client_id a
-   base_auth_url https://id.example.com
-  }
-  authentication portal home {
-   enable identity provider p
-   transform user {
-    match realm p
-    action add role user
-   }
-  }
-  authorization policy users {
-   allow roles user
-  }
- }`
+import { security } from './security.ts'
 
 const EVERYONE = 'deny = [{ networks = ["0.0.0.0/0", "::/0"] }]'
 
@@ -24,7 +8,7 @@ const EVERYONE = 'deny = [{ networks = ["0.0.0.0/0", "::/0"] }]'
 const CLOSED = /deny = \[ ?(?: {2})?\{ networks = \["0\.0\.0\.0\/0", "::\/0"\] \}/
 
 function site(lines: string, options = ''): Promise<ImportedJson> {
-  return imported(`{\n ${options}\n ${SECURITY}\n}\na.example.com {\n${lines}\n}\n`, ['--from', 'caddyfile'])
+  return imported(`{\n ${options}\n ${security()}\n}\na.example.com {\n${lines}\n}\n`, ['--from', 'caddyfile'])
 }
 
 /** Behind a portal, whoever has no e-mail address gets nothing. */
@@ -93,7 +77,7 @@ describe('what guards in a Caddyfile and is not carried over closes its routes',
 `)
     const denied = await imported(
       `{
- ${SECURITY.replace('allow roles user', 'deny email eve@x.test\n  allow roles user')}
+ ${security('deny email eve@x.test')}
 }
 a.example.com {
  authorize with users

@@ -5,6 +5,7 @@ import { checkConfig } from '../../../src/config/check.ts'
 import type { Config } from '../../../src/config/types/config.ts'
 import { makeIdentity } from '../../../src/identity/identity.ts'
 import { imported } from '../imported.ts'
+import { security } from './security.ts'
 
 /** A directive of a site, in the few words that decide who gets what. */
 interface Part {
@@ -140,24 +141,7 @@ function follow(parts: readonly Part[], from: Asked, isOrdered: boolean, before:
 const OPTIONS = `{
  order key_auth first
  order authorize before basic_auth
- security {
-  oauth identity provider p {
-   client_id a
-   base_auth_url https://id.example.com
-  }
-  authentication portal home {
-   enable identity provider p
-   transform user {
-    match any
-    action add role user
-   }
-  }
-  authorization policy users {
-   allow roles user
-   bypass uri prefix /a/b
-   bypass uri exact /c
-  }
- }
+ ${security('bypass uri prefix /a/b\n   bypass uri exact /c', 'any')}
 }
 `
 

@@ -1,29 +1,10 @@
 import { describe, expect, test } from 'bun:test'
 import { imported, section } from '../imported.ts'
+import { security } from './security.ts'
 
 /** What is in a policy may be added to; `users` is who has the role `user`. */
 function options(policy = '', general = ''): string {
-  return `{
- ${general}
- security {
-  oauth identity provider p {
-   client_id a
-   base_auth_url https://id.example.com
-  }
-  authentication portal home {
-   enable identity provider p
-   transform user {
-    match realm p
-    action add role user
-   }
-  }
-  authorization policy users {
-   allow roles user
-   ${policy}
-  }
- }
-}
-`
+  return `{\n ${general}\n ${security(policy)}\n}\n`
 }
 
 /** What answers a host without a sign-in; none: nothing does. */

@@ -91,8 +91,9 @@ export async function startProvider(options: TestProviderOptions): Promise<TestP
 
 /** A provider whose one client is a gate, which comes back to these addresses. */
 export function startProviderFor(accounts: readonly TestAccount[], ...redirectUris: string[]): Promise<TestProvider> {
-  const client = { client_id: 'gate', client_secret: 'gate-secret', redirect_uris: redirectUris }
-  return startProvider({ clients: [client], accounts })
+  const client = { client_id: 'gate', client_secret: 'gate-secret' }
+  const clients = [redirectUris.length === 0 ? client : { ...client, redirect_uris: redirectUris }]
+  return startProvider({ clients, accounts })
 }
 
 async function configuration(options: TestProviderOptions): Promise<object> {

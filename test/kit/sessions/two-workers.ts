@@ -5,6 +5,7 @@ import { eventually } from '../gate.ts'
 import { oneHost, siteAt } from '../one-host.ts'
 import { compiledBinary } from '../programs/binary.ts'
 import { type Child, freePort, startChild } from '../programs/child.ts'
+import { runToEnd } from '../programs/ended.ts'
 import type { TestProvider } from '../provider/provider.ts'
 
 /** Two workers take turns as the system likes: so many answers alike came from both. */
@@ -70,9 +71,8 @@ export async function twoWorkers(
       return seen
     },
     async run(...argv) {
-      const child = Bun.spawn([program, ...argv], { cwd: folder, stdout: 'ignore', stderr: 'pipe' })
-      const [code, complaint] = await Promise.all([child.exited, new Response(child.stderr).text()])
-      expect([code, complaint]).toEqual([0, ''])
+      const { code, stderr } = await runToEnd([program, ...argv], { cwd: folder })
+      expect([code, stderr]).toEqual([0, ''])
     },
   }
 }

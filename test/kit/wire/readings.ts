@@ -5,6 +5,21 @@ export interface PathRule {
   readonly allow: string
 }
 
+/** One host split by path: anyone, those who signed in, admins. Whoever asks in tests is no admin. */
+export const SPLIT_HOST: readonly PathRule[] = [
+  { path: '/', allow: 'public' },
+  { path: '/app', allow: 'user' },
+  { path: '/admin', allow: 'admin' },
+  { path: '/app/public', allow: 'public' },
+  { path: '/Secret', allow: 'admin' },
+  { path: '/kate', allow: 'admin' },
+]
+
+/** A rule as lines of a route at the portal `home`. */
+export function linesOfRule({ path, allow }: PathRule): string {
+  return `path = "${path}"\n${allow === 'public' ? 'allow = "public"' : `portal = "home"\nallow = ["${allow}"]`}`
+}
+
 /**
  * Every path that some backend, or some chain of them, may make of a target that it received: by decoding, also of overlong UTF-8,
  * merging slashes, turning backslashes, cutting parameters or what follows `#`, `?` or NUL, dropping control characters, resolving

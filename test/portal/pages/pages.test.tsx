@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import { createLog } from '../../../src/base/log.ts'
-import type { Brand, PortalConfig } from '../../../src/config/types/portals.ts'
+import type { Brand } from '../../../src/config/types/portals.ts'
 import { columns } from '../../../src/console/columns.ts'
 import { makeIdentity } from '../../../src/identity/identity.ts'
 import { renderDeniedPage, renderErrorPage } from '../../../src/portal/error-pages.tsx'
@@ -11,29 +11,12 @@ import { problemResponse } from '../../../src/portal/problem.ts'
 import { EN } from '../../../src/portal/words/en.ts'
 import { parseTarget } from '../../../src/route/target.ts'
 import type { Session } from '../../../src/session/session.ts'
-import { LIFETIMES } from '../../kit/sessions/lifetimes.ts'
+import { portalConfig } from '../config.ts'
 
 const MARKUP = '<b onclick="x">&\'"'
 const ESCAPED = '&lt;b onclick=&quot;x&quot;&gt;&amp;&#39;&quot;'
 
-const portal: PortalConfig = {
-  name: 'home',
-  title: 'Example Home',
-  url: null,
-  providers: [],
-  callbackPath: '/.sallyport/callback',
-  insecureCookies: false,
-  roles: new Map(),
-  lifetimes: LIFETIMES,
-  providerLogout: true,
-  adminRole: null,
-  passwords: null,
-  bindTickets: false,
-  personalTokens: false,
-  guestLinks: null,
-  brand: { logo: null, logoDark: null, colours: null },
-  personalTokensRestMs: 30 * 24 * 3_600_000,
-}
+const portal = portalConfig()
 
 function contextAt(address: string): PortalRequest {
   const { host } = new URL(address)

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import type { ListenAddress } from '../../../src/config/types/server.ts'
 import { compilePorts, ownOrigin } from '../../../src/server/config/own-ports.ts'
 import { type Gate, startGate } from '../../kit/gate.ts'
+import { EVERYONE, portalTable, providerTable, routeSaying, SILENT } from '../../kit/toml.ts'
 import { rawRequest } from '../../kit/wire/through.ts'
 import { sendRaw } from '../../kit/wire/wire.ts'
 
@@ -55,21 +56,11 @@ describe('a host is reached by a port of ours, whatever the client names', () =>
 describe('a ticket', () => {
   let gate: Gate
   beforeAll(async () => {
-    gate = await startGate(`[providers.id]
-issuer = "http://127.0.0.1:9"
-client_id = "gate"
-client_secret = "s"
-[portals.home]
-url = "http://auth.localhost:8080"
-providers = ["id"]
-insecure_cookies = true
-roles = { user = { any = true } }
-[[routes]]
-host = "app.localhost"
-respond = { body = "x" }
-portal = "home"
-allow = ["user"]
-`)
+    gate = await startGate(
+      providerTable(SILENT) +
+        portalTable(`${EVERYONE}\nurl = "http://auth.localhost:8080"`) +
+        routeSaying('x', 'app.localhost', 'portal = "home"\nallow = ["user"]'),
+    )
   })
   afterAll(() => gate[Symbol.asyncDispose]())
 

@@ -5,6 +5,15 @@ import { watchFiles } from '../../../src/server/config/watch.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
 import { eventually } from '../../kit/gate.ts'
 
+/** A watched file in a folder of its own, and how often it was said to have changed. */
+function watched(folder: string) {
+  const path = join(folder, 'routes.toml')
+  writeFileSync(path, 'one')
+  let calls = 0
+  const watching = watchFiles([path], () => void calls++)
+  return { path, calls: () => calls, [Symbol.dispose]: () => watching.close() }
+}
+
 /** Writes to a log in the folder every few milliseconds, as an access log or a database beside the file would. */
 function busyFolder(folder: string): { [Symbol.dispose](): void } {
   const timer = setInterval(() => appendFileSync(join(folder, 'access.log'), 'a line\n'), 5)
@@ -13,14 +22,10 @@ function busyFolder(folder: string): { [Symbol.dispose](): void } {
 
 test('a folder in which something else is written all the time causes no reading', async () => {
   using folder = temporaryFolder()
-  const path = join(folder.path, 'routes.toml')
-  writeFileSync(path, 'one')
-  let calls = 0
-  const watching = watchFiles([path], () => void calls++)
+  using file = watched(folder.path)
   using _busy = busyFolder(folder.path)
   await Bun.sleep(500)
-  watching.close()
-  expect(calls).toBe(0)
+  expect(file.calls()).toBe(0)
 })
 
 const SAVES: [string, (path: string) => void][] = [
@@ -46,16 +51,12 @@ test.each(SAVES)(
   'a file that is %s is noticed in a folder in which something else is written all the time',
   async (_how, save) => {
     using folder = temporaryFolder()
-    const path = join(folder.path, 'routes.toml')
-    writeFileSync(path, 'one')
-    let calls = 0
-    const watching = watchFiles([path], () => void calls++)
+    using file = watched(folder.path)
     using _busy = busyFolder(folder.path)
     await Bun.sleep(50)
-    save(path)
-    await eventually(() => calls > 0, 'the change is noticed')
+    save(file.path)
+    await eventually(() => file.calls() > 0, 'the change is noticed')
     await Bun.sleep(300)
-    watching.close()
-    expect(calls).toBe(1)
+    expect(file.calls()).toBe(1)
   },
 )

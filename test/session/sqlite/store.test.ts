@@ -2,25 +2,15 @@ import { Database } from 'bun:sqlite'
 import { describe, expect, test } from 'bun:test'
 import { readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { GateError } from '../../../src/base/errors.ts'
 import { openSqliteStore } from '../../../src/session/sqlite/store.ts'
 import { fakeClock, quietPorts } from '../../kit/clock.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
 import { storedSession } from '../../kit/sessions/stored.ts'
+import { codeOf } from '../../kit/thrown.ts'
 
 const ports = quietPorts(fakeClock())
 const HANDLE = { hash: 'h', sessionId: 'a', host: 'x' }
 const SESSION = storedSession('a')
-
-function codeOf(act: () => unknown): string {
-  try {
-    act()
-  } catch (error) {
-    if (error instanceof GateError) return error.code
-    throw error
-  }
-  return 'none'
-}
 
 describe('the database file', () => {
   test('is readable by its owner alone', () => {

@@ -1,0 +1,23 @@
+import type { ProviderConfig } from '../../../src/config/types/providers.ts'
+import type { KnownClient } from '../toml.ts'
+
+/** A provider as a file with nothing but its client describes it, changed where a test says so. */
+export function providerConfig(
+  { issuer, clientId, clientSecret }: KnownClient,
+  changed: Partial<ProviderConfig> = {},
+): ProviderConfig {
+  return {
+    name: 'test',
+    label: 'Test',
+    issuer,
+    metadataUrl: null,
+    clientId,
+    clientSecret,
+    clientAuth: null,
+    scopes: null,
+    trustsEmails: false,
+    idTokenAlg: null,
+    accessTokens: null,
+    ...changed,
+  }
+}
