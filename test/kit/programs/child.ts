@@ -95,11 +95,17 @@ export function childToml(port: number, toml: string): string {
 const LOG_LEVEL = /^log_level\b/m
 const DEBUG_LINE = /^\{"time":"[^"]*","level":"debug",.*\n/gm
 
-/** A port that was free a moment ago. */
+/** Ports that were given out: the system may name one twice, as nobody has taken it yet. */
+const given = new Set<number>()
+
+/** A port that was free a moment ago, another one each time. */
 export async function freePort(): Promise<number> {
   const server = createServer()
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
   const address = server.address()
   await new Promise(resolve => server.close(resolve))
-  return typeof address === 'object' && address !== null ? address.port : 0
+  const port = typeof address === 'object' && address !== null ? address.port : 0
+  if (given.has(port)) return freePort()
+  given.add(port)
+  return port
 }
