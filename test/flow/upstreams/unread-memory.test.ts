@@ -1,4 +1,4 @@
-/** The executable with 200 MB, all in all, and clients that take nothing of their answers: it lives, and serves the others. */
+/** The executable with 200 MB, all in all, and bodies that nobody takes: it lives, and serves the others. */
 import { expect, test } from 'bun:test'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -129,6 +129,25 @@ test('a thousand clients that read nothing, all at once', async () => {
   await Promise.all(wires.map(wire => wire.send(get('/endless'))))
   for (let count = 0; count < 20; count++) expect(await gate.serves()).toBe(true)
   await eventually(async () => (await gate.metric('memory_cut_total')) >= 900, 'most make room', 120_000)
+  gate.expectAlive()
+  for (const wire of wires) wire.close()
+}, 240_000)
+
+test('three hundred uploads, all at once, into an application that reads nothing', async () => {
+  await using gate = await startSmall()
+  const wires = await Promise.all(Array.from({ length: 300 }, () => openWire(gate.port)))
+  const piece = Buffer.alloc(1024 * 1024)
+  for (const wire of wires) {
+    const send = async (): Promise<void> => {
+      await wire.send('POST /deaf HTTP/1.1\r\nHost: app.example\r\nContent-Length: 1000000000\r\n\r\n')
+      for (let count = 0; count < 40; count++) await wire.send(piece)
+    }
+    // Those that are cut are.
+    send().catch(() => undefined)
+  }
+  for (let count = 0; count < 10; count++) expect(await gate.serves()).toBe(true)
+  await eventually(async () => (await gate.metric('memory_cut_total')) >= 250, 'most make room', 120_000)
+  expect(await gate.serves()).toBe(true)
   gate.expectAlive()
   for (const wire of wires) wire.close()
 }, 240_000)

@@ -2,7 +2,8 @@ import { closeSync, ftruncateSync, openSync } from 'node:fs'
 import { join } from 'node:path'
 
 /**
- * An application in a process of its own, so that it is as quick as it can be: `/endless` is a gigabyte, anything else a word.
+ * An application in a process of its own, so that it is as quick as it can be: `/endless` is a gigabyte,
+ * `/deaf` reads nothing of a request and never answers, anything else is a word.
  * Killed at the end of the scope.
  */
 export interface Endless extends AsyncDisposable {
@@ -32,7 +33,11 @@ if (import.meta.main) {
     hostname: '127.0.0.1',
     port: 0,
     idleTimeout: 0,
-    fetch: ({ url }) => new Response(url.endsWith('/endless') ? Bun.file(path) : 'plain'),
+    maxRequestBodySize: Number.MAX_SAFE_INTEGER,
+    fetch({ url }) {
+      if (url.endsWith('/deaf')) return new Promise<Response>(() => undefined)
+      return new Response(url.endsWith('/endless') ? Bun.file(path) : 'plain')
+    },
   })
   process.stdout.write(String(server.port))
 }
