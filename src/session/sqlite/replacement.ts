@@ -47,7 +47,8 @@ export function takeOver(
   try {
     copy(file, draft)
     if (stampOf(file) !== before) return 'changing'
-    if (!isWholeFile(draft)) return 'damaged'
+    // SQLite takes an empty file for a whole database; here it is one that somebody has not begun to write to.
+    if (fstatSync(file).size === 0 || !isWholeFile(draft)) return 'damaged'
     putInPlace(draft, path, () => setAsideLog(path, ports))
     return 'done'
   } finally {

@@ -126,6 +126,7 @@ describe('a file that is copied over a database in use', () => {
     const content = readFileSync(copy)
     const half = Math.floor(content.length / 2)
     const file = openSync(path, 'w')
+    for (let looks = 0; looks < 5; looks++) expect(await isReplaced(store)).toBe(false)
     writeSync(file, content, 0, half, 0)
     for (let looks = 0; looks < 5; looks++) expect(await isReplaced(store)).toBe(false)
     expect(() => store.findByHash('h-early1')).toThrow('is being copied over')
@@ -150,6 +151,21 @@ describe('a file that is copied over a database in use', () => {
     const [damaged = 'none', ...more] = asides(folder, 'damaged')
     expect(more).toEqual([])
     expect(readFileSync(join(folder, damaged))).toEqual(content)
+  })
+
+  test('and is not whole either when the next process starts, is moved aside as it is', async () => {
+    await using place = aPlace()
+    const { path, folder } = place
+    const store = place.open()
+    for (let index = 0; index < 50; index++) await addSession(store, `early${index}`)
+    const content = Buffer.alloc(8192, 0xa5)
+    writeFileSync(path, content)
+    const next = place.open()
+    expect(next.findByHash('h-early1')).toBeNull()
+    await addSession(next, 'new')
+    expect(await isReplaced(store)).toBe(true)
+    expect(store.findByHash('h-new')).not.toBeNull()
+    expect(asides(folder, 'damaged').map(name => readFileSync(join(folder, name)))).toEqual([content])
   })
 
   test('is left as it is by whoever stops before it was noticed', async () => {
