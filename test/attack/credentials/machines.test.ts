@@ -6,7 +6,7 @@ import { createToken } from '../../kit/commands.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
 import { eventually, startGate } from '../../kit/gate.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
-import { type Misbehaviour, startBadProvider } from '../../kit/provider/bad-provider.ts'
+import { BAD_PROVIDER_CLIENT, type Misbehaviour, startBadProvider } from '../../kit/provider/bad-provider.ts'
 import { EVERYONE, portalTable, providerTable, routeTo } from '../../kit/toml.ts'
 import { hasHead, httpResponse, openWire, sendRaw, startRawUpstream, type WireResponse } from '../../kit/wire/wire.ts'
 
@@ -274,7 +274,7 @@ describe('an access token of a provider', () => {
     ['for us as a key', { aud: { [AUDIENCE]: true } }],
     ['for what begins like us', { aud: `${AUDIENCE}/other` }],
     ['for us in other letters', { aud: AUDIENCE.toUpperCase() }],
-    ['for the client that signs people in', { aud: 'gate' }],
+    ['for the client that signs people in', { aud: BAD_PROVIDER_CLIENT.clientId }],
     ['of another issuer', { iss: 'https://other.example' }],
     ['of an issuer with a slash more', { iss: 'SLASH' }],
     ['of no issuer', { iss: undefined }],

@@ -89,23 +89,6 @@ describe('a request', () => {
     )
     expect(received).toMatch(/^content-length: 5\r$/im)
   })
-  test('of a chunked body arrives whole', async () => {
-    answer = () => null
-    const wire = await openWire(gate.port)
-    await wire.send(
-      'POST /p HTTP/1.1\r\nHost: app.example\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n',
-    )
-    await eventually(() => upstream.text.endsWith('0\r\n\r\n'), 'the end of the body')
-    expect(upstream.text).toContain('hello')
-    wire.close()
-  })
-  test.each(['PROPFIND', 'REPORT', 'MKCOL', 'PATCH', 'DELETE', 'OPTIONS'])(
-    'with the method %s passes',
-    async method => {
-      const { received } = await send(`${method} /m HTTP/1.1\r\nHost: app.example\r\nConnection: close\r\n\r\n`)
-      expect(received).toStartWith(`${method} /m HTTP/1.1`)
-    },
-  )
   test.each(['TRACE / HTTP/1.1', 'CONNECT app.example:80 HTTP/1.1', 'OPTIONS * HTTP/1.1'])(
     '"%s" never reaches an upstream',
     async line => {
@@ -131,16 +114,6 @@ describe('junk is answered with a clear 4xx and reaches nothing', () => {
     ['an odd Host', 'GET / HTTP/1.1\r\nHost: app.example/x\r\n\r\n', [400]],
     ['a percent-encoded Host', 'GET / HTTP/1.1\r\nHost: %61pp.example\r\n\r\n', [400]],
     ['an unknown Host', 'GET / HTTP/1.1\r\nHost: nowhere.example\r\n\r\n', [404]],
-    [
-      'length and chunks',
-      'POST / HTTP/1.1\r\nHost: app.example\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
-      [400],
-    ],
-    [
-      'two lengths',
-      'POST / HTTP/1.1\r\nHost: app.example\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello',
-      [400],
-    ],
     ['a space before the colon', 'GET / HTTP/1.1\r\nHost : app.example\r\n\r\n', [400]],
     ['a folded line', 'GET / HTTP/1.1\r\nHost: app.example\r\nX: a\r\n b\r\n\r\n', [400]],
     ['a NUL', 'GET / HTTP/1.1\r\nHost: app.example\r\nX: a\0b\r\n\r\n', [400]],
@@ -175,38 +148,6 @@ describe('a response', () => {
     expect(fieldsOf(response, 'content-length')).toEqual(['4'])
     expect(response.body.toString('latin1')).toBe('\x1f\x8bxx')
   })
-  test('RFC 9110 §7.6.1: its hop-by-hop fields and those that Connection names end here', async () => {
-    const { response } = await send(
-      get('/'),
-      httpResponse(200, 'x', ['Connection: keep-alive, X-Hop', 'X-Hop: 1', 'Keep-Alive: timeout=5', 'Upgrade: h2c']),
-    )
-    for (const name of ['x-hop', 'keep-alive', 'upgrade']) expect([name, fieldsOf(response, name)]).toEqual([name, []])
-  })
-  test('cannot set a cookie of ours', async () => {
-    const { response } = await send(
-      get('/'),
-      httpResponse(200, 'x', [
-        'Set-Cookie: a=1',
-        'Set-Cookie: sallyport=evil; Path=/',
-        'Set-Cookie: __Host-sallyport=evil; Secure; Path=/',
-      ]),
-    )
-    expect(fieldsOf(response, 'set-cookie')).toEqual(['a=1'])
-  })
-  test('RFC 9110 §9.3.2: to HEAD has no body and keeps the length', async () => {
-    const { response } = await send(
-      'HEAD / HTTP/1.1\r\nHost: app.example\r\nConnection: close\r\n\r\n',
-      'HTTP/1.1 200 OK\r\nContent-Length: 1234\r\n\r\n',
-    )
-    expect(fieldsOf(response, 'content-length')).toEqual(['1234'])
-    expect(response.body.length).toBe(0)
-  })
-  test.each([204, 304])('RFC 9110 §6.4.1: %i has no body', async status => {
-    const { response } = await send(get('/'), `HTTP/1.1 ${status} X\r\nETag: "e"\r\n\r\n`)
-    expect(response.status).toBe(status)
-    expect(response.body.length).toBe(0)
-    expect(fieldsOf(response, 'etag')).toEqual(['"e"'])
-  })
   test('that redirects is passed on, not followed', async () => {
     const { response } = await send(get('/'), httpResponse(302, '', ['Location: http://elsewhere.example/x']))
     expect(response.status).toBe(302)
@@ -219,13 +160,6 @@ describe('a response', () => {
     )
     expect(received).toMatch(/^range: bytes=0-1\r$/im)
     expect([response.status, fieldsOf(response, 'content-range')]).toEqual([206, ['bytes 0-1/10']])
-  })
-  test('that switches protocols unasked is 502', async () => {
-    const { response } = await send(
-      get('/'),
-      'HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade, close\r\n\r\n',
-    )
-    expect(response.status).toBe(502)
   })
 })
 
@@ -281,16 +215,6 @@ test('RFC 9112 §9.3.2: requests on one connection are answered in order', async
     await wire.send(`GET ${path} HTTP/1.1\r\nHost: app.example\r\n\r\n`)
     expect((await wire.receive()).body.toString()).toBe(path)
   }
-  wire.close()
-})
-
-test('RFC 9110 §10.1.1: Expect: 100-continue is answered and the body arrives', async () => {
-  answer = () => httpResponse(200, 'ok')
-  const wire = await openWire(gate.port)
-  await wire.send('POST /e HTTP/1.1\r\nHost: app.example\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n')
-  await wire.send('hello')
-  const response = await wire.receive({ until: received => received.includes(' 200 ') })
-  expect(response.raw.toString('latin1')).toMatch(/ 200 /)
   wire.close()
 })
 
