@@ -6,7 +6,8 @@ import { realPorts } from '../console/process.ts'
 import { versionText } from '../console/version.ts'
 import { checkInThread } from './check-apart.ts'
 import { loadFile } from './load-file.ts'
-import { type RunningServer, startServer } from './serve.ts'
+import { startServer } from './serve.ts'
+import type { RunningServer } from './serve-options.ts'
 
 /**
  * Starts the server in this process, with the real effects, and says where it listens; `loaded` is its file, where that has been

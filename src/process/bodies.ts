@@ -1,0 +1,67 @@
+import { errorFacts, type GateError } from '../base/errors.ts'
+import type { Config } from '../config/types/config.ts'
+import { createEventStreams } from '../proxy/body/event-streams.ts'
+import { createFlows } from '../proxy/body/flows.ts'
+import { createWholeBodies } from '../proxy/body/whole.ts'
+import { createClientIdle } from '../proxy/lifetime/client-idle.ts'
+import { openDeadlines } from '../proxy/lifetime/deadlines.ts'
+import { createCutLog } from '../server/observe/cut-log.ts'
+import type { Metrics } from '../server/observe/metrics.ts'
+import { usualStallMemory } from './memory.ts'
+import type { ServeOptions } from './serve-options.ts'
+import { reclaimMemory } from './spare-memory.ts'
+
+/** What bodies are watched and bounded by. */
+export interface BodiesTools {
+  readonly metrics: Metrics
+  /** The file in force. */
+  readonly current: () => Config
+  /** How many requests have not been answered to their end. */
+  readonly pendingRequests: () => number
+}
+
+export type Bodies = ReturnType<typeof openBodies>
+
+/** All that looks after requests and answers while they are on their way, by one clock. Pairs with `close`. */
+export function openBodies(options: ServeOptions, config: Config, { metrics, current, pendingRequests }: BodiesTools) {
+  const { ports, idleTimeoutS = MOST_IDLE_S } = options
+  const deadlines = openDeadlines(ports.now)
+  const streams = createEventStreams()
+  const cutLog = createCutLog(ports.log, deadlines, ports.now)
+  const usualBytes = options.stallMemoryBytes ?? usualStallMemory(config.server.workers)
+  return {
+    deadlines,
+    streams,
+    flows: createFlows({
+      deadlines,
+      now: ports.now,
+      limits() {
+        const { maxOpen, stallMs, memoryBytes } = current().server.flows
+        return { maxOpen, stallMs, memoryBytes: memoryBytes ?? usualBytes }
+      },
+      onCut(owner, why) {
+        metrics.cut[why]++
+        if (owner.kind === 'answer') cutLog.note(owner, why)
+      },
+      reclaim: reclaimMemory,
+    }),
+    wholeBodies: createWholeBodies({
+      unsent: () => pendingRequests() - streams.size,
+      deadlines,
+      now: ports.now,
+      waitMs: options.bodyWaitMs,
+    }),
+    clientIdle: createClientIdle(deadlines, ports.now, { idleTimeoutS, offersHttp2: config.tls?.http2 === true }),
+    noteTruncated(error: GateError): void {
+      metrics.truncated++
+      ports.log.warn('An upstream ended in the middle of its answer', errorFacts(error))
+    },
+    close(): void {
+      cutLog.close()
+      deadlines.close()
+    },
+  }
+}
+
+/** As long as Bun lets a connection be silent. */
+export const MOST_IDLE_S = 255

@@ -1,0 +1,175 @@
+import { resolve } from 'node:path'
+import { randomToken } from '../base/bytes.ts'
+import { GateError } from '../base/errors.ts'
+import type { Ports } from '../base/ports.ts'
+import { loadConfig } from '../config/load.ts'
+import { createProviderPool } from '../identity/pool.ts'
+import { createPortal } from '../portal/app.ts'
+import { createExchanges } from '../proxy/lifetime/exchanges.ts'
+import { createUpstreamPool } from '../proxy/upstream/upstream.ts'
+import { createWebSocketRelay } from '../proxy/websocket/relay.ts'
+import { createAcme } from '../server/acme/acme.ts'
+import { createLive, type Loaded } from '../server/config/reload.ts'
+import type { Snapshot } from '../server/config/snapshot.ts'
+import { createAccessTokens } from '../server/credentials/access-tokens.ts'
+import { createPasswords } from '../server/credentials/passwords.ts'
+import type { Fronts } from '../server/listen/fronts.ts'
+import { createSockets } from '../server/listen/sockets.ts'
+import { openAccessLog } from '../server/observe/access-log.ts'
+import { createDenials } from '../server/observe/denials.ts'
+import { createMetrics } from '../server/observe/metrics.ts'
+import { createOverview } from '../server/observe/overview.ts'
+import { viewProcess } from '../server/observe/process-view.ts'
+import { createPipelines } from '../server/request/pipeline.ts'
+import { countStarts, createRates } from '../server/request/rates.ts'
+import { createRespond } from '../server/request/refusal/respond.ts'
+import { askProviders } from '../session/ask.ts'
+import { openBodies } from './bodies.ts'
+import { poolSizeOf } from './pool-size.ts'
+import { tellRefused, tellWarnings } from './reload-log.ts'
+import type { ServeOptions } from './serve-options.ts'
+import { openSessionState } from './session-state.ts'
+import { createSnapshots } from './snapshots.ts'
+import { spareMemory } from './spare-memory.ts'
+
+/** What is there only once something listens; nothing asks for it before. */
+export interface Listening {
+  readonly fronts: Fronts
+  /** After a file that is good and different was taken over, and after any was read. */
+  onChange(next: Extract<Loaded, { ok: true }>, previous: Snapshot): void
+  onRead(loaded: Loaded): void
+}
+
+export type Parts = ReturnType<typeof openParts>
+
+/**
+ * The parts of a server that listens nowhere yet, from the file as it is now: what is kept for the process, and the way of its
+ * requests. `listening` is asked for what they need of the listeners. Pairs with `close`.
+ *
+ * Throws `config.invalid` with the rendered mistakes, `session.store`.
+ */
+export function openParts(options: ServeOptions, listening: () => Listening) {
+  const { ports, worker } = options
+  const upstreams = createUpstreamPool(ports)
+  const pool = createProviderPool(ports)
+  const { first, load, stopLoading } = readFile(options, upstreams)
+  const { config } = first.snapshot
+  const metrics = createMetrics()
+  const live = createLive({
+    initial: first.snapshot,
+    now: ports.now,
+    load,
+    onRead: loaded => listening().onRead(loaded),
+    onChange: (next, previous) => listening().onChange(next, previous),
+    onRefuse(refusal) {
+      metrics.reloadsRefused++
+      tellRefused(worker?.fileLog ?? ports.log, refusal)
+      spareMemory(live.current.routes.length)
+    },
+  })
+  const current = () => live.current
+  const inForce = () => live.current.config
+  const ask = askProviders(
+    pool,
+    name => inForce().providers.get(name),
+    name => current().wantsAccess.has(name),
+  )
+  const { sessions, sealer, store } = openSessionState(config, ports, ask)
+  const rates = createRates(ports.now)
+  const exchanges = createExchanges()
+  const relay = createWebSocketRelay(ports.log)
+  const pendingRequests = () => listening().fronts.pendingRequests
+  const bodies = openBodies(options, config, { metrics, current: inForce, pendingRequests })
+  const passwords = createPasswords({ ports, portal: name => inForce().portals.get(name) })
+  const accessLog = openAccessLog(options.writeAccess, () => inForce().server.accessLog)
+  const denials = createDenials()
+  const respond = createRespond(ports.log, denials)
+  const acme = createAcme({
+    config: () => inForce().tls?.acme ?? null,
+    store,
+    sealer,
+    ports,
+    onChange: () => listening().fronts.useCertificates(certificates()),
+    timers: options.acmeTimers,
+  })
+  const certificates = () => [...(inForce().tls?.certificates ?? []), ...acme.certificates]
+  const view = () => viewProcess(denials, upstreams)
+  const ownName = makePseudonym(ports)
+  const pipelines = createPipelines({
+    ...bodies,
+    ports,
+    exchanges,
+    sessions,
+    accessTokens: createAccessTokens(pool, ports),
+    passwords,
+    metrics,
+    rates,
+    accessLog,
+    portal: createPortal({
+      ports,
+      sessions,
+      pool,
+      seal: sealer,
+      noteStart: countStarts(rates, metrics, worker === undefined ? 1 : poolSizeOf(config.server)),
+      overview: createOverview({ live, pool, own: view, others: worker?.askOthers ?? (() => []) }),
+    }),
+    respond,
+    sockets: createSockets(relay, exchanges, ports),
+    pseudonym: worker?.pseudonym ?? ownName,
+    idPrefix: ownName,
+    current,
+  })
+  return {
+    first,
+    live,
+    upstreams,
+    pool,
+    sessions,
+    passwords,
+    metrics,
+    exchanges,
+    relay,
+    bodies,
+    acme,
+    certificates,
+    respond,
+    pipelines,
+    view,
+    /** What reads the file, and asks authorities: nothing changes any more. */
+    stopChanging(): void {
+      live.close()
+      stopLoading()
+      acme.close()
+    },
+    async close(): Promise<void> {
+      upstreams.close()
+      bodies.close()
+      accessLog.close()
+      await sessions.close()
+    },
+  }
+}
+
+/** The file as it is now, and how it is read again. Throws `config.invalid`. */
+function readFile(options: ServeOptions, upstreams: ReturnType<typeof createUpstreamPool>) {
+  const { ports, worker } = options
+  const configPath = resolve(options.configPath)
+  const closing = new AbortController()
+  const { of, load } = createSnapshots(configPath, {
+    ...ports,
+    upstreams,
+    checkApart: options.checkApart,
+    signal: closing.signal,
+  })
+  const first = of(options.loaded ?? loadConfig(configPath, ports))
+  if (!first.ok) throw new GateError('config.invalid', first.refusal.trimEnd())
+  ports.log.setLevel(first.snapshot.config.server.logLevel)
+  tellWarnings(worker?.fileLog ?? ports.log, first.warnings)
+  return { first, load, stopLoading: () => closing.abort() }
+}
+
+/** A name in Via that no other gate has, so that one's own requests are recognised when they come back. */
+export function makePseudonym(ports: Pick<Ports, 'random'>): string {
+  const letters = randomToken(ports.random).replace(/[^A-Za-z0-9]/g, '')
+  return `sallyport-${letters.slice(0, 8)}`
+}

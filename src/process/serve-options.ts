@@ -1,0 +1,68 @@
+import type { LevelledLog } from '../base/log.ts'
+import type { MaybePromise } from '../base/maybe-promise.ts'
+import type { Log, Ports } from '../base/ports.ts'
+import type { CheckResult } from '../config/check.ts'
+import type { Config } from '../config/types/config.ts'
+import type { AcmeTimers } from '../server/acme/acme.ts'
+import type { Reloaded } from '../server/config/reload.ts'
+import type { AdminSources } from '../server/observe/admin.ts'
+import type { ProcessView } from '../server/observe/process-view.ts'
+import type { CheckApart } from './check-apart.ts'
+
+/** What a server needs from outside. */
+export interface ServeOptions {
+  readonly configPath: string
+  /** The file as it was just read, where whoever starts has read it already: ten thousand routes take a second. */
+  readonly loaded?: CheckResult
+  /** How a long file is checked when it has changed, so that requests need not wait for it; absent: as any other. */
+  readonly checkApart?: CheckApart
+  readonly ports: Omit<Ports, 'log'> & { readonly log: LevelledLog }
+  /** Where access records go, in batches of whole lines. */
+  readonly writeAccess: (lines: string) => void
+  /** How often what is open is held against rules about time; a sensible default when absent. */
+  readonly recheckMs?: number
+  /** How long a client's connection may be silent, in seconds; what Bun takes at most when absent. */
+  readonly idleTimeoutS?: number
+  /** How long a body of known length is waited for, so that it keeps its length; a sensible default when absent. */
+  readonly bodyWaitMs?: number
+  /** What `stall_memory` is where the file does not say; a part of what the process may use when absent. */
+  readonly stallMemoryBytes?: number
+  /** How long an HTTPS listener whose certificates were replaced goes on. */
+  readonly partingMs?: number
+  /** How often certificates from an authority are looked after; sensible times when absent. */
+  readonly acmeTimers?: AcmeTimers
+  /** Set where this process is one of several that a supervisor started. */
+  readonly worker?: WorkerPart
+}
+
+/** What differs in a worker from a server of its own; the admin listener, too, is the supervisor's. */
+export interface WorkerPart {
+  /** From 1. The first alone listens on local sockets, which processes cannot share. */
+  readonly index: number
+  /** The name in Via that all workers share: a request that comes back to another of them is a loop too. */
+  readonly pseudonym: string
+  /** Where to say what every worker says of the file, and the supervisor once for all. */
+  readonly fileLog: Log
+  /** What the other workers know, with null for one that does not answer. */
+  askOthers(): Promise<readonly (ProcessView | null)[]>
+}
+
+/** A running server. Pairs with `stop`. */
+export interface RunningServer {
+  /** Addresses that are listened on, as the file writes them, with the real port where the file says 0. */
+  readonly addresses: readonly string[]
+  /** The same for HTTPS. */
+  readonly secureAddresses: readonly string[]
+  /** Where proxies in front ask for verdicts. */
+  readonly verifyAddresses: readonly string[]
+  readonly admin: string | null
+  readonly config: Config
+  /** What the admin listener tells of this process. */
+  readonly sources: AdminSources
+  /** What this process alone knows, for the other workers. */
+  view(): ProcessView
+  /** Reads the file again; answers what happened, for a long file later. */
+  reload(): MaybePromise<Reloaded>
+  /** Takes no new requests, lets those in flight finish for `drain` at most, and closes everything. */
+  stop(): Promise<void>
+}
