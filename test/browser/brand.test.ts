@@ -3,9 +3,9 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { findBarriers } from '../kit/browser/accessible.ts'
 import { openChromium, watchedContext } from '../kit/browser/chromium.ts'
+import { openStand } from '../kit/browser/stand.ts'
 import { eventually } from '../kit/gate.ts'
 import { untilTheEnd } from '../kit/opened.ts'
-import { openStand } from '../kit/stand.ts'
 
 setDefaultTimeout(60_000)
 

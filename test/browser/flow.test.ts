@@ -2,8 +2,8 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, setDefaul
 import { readFileSync, writeFileSync } from 'node:fs'
 import type { Page } from 'playwright-core'
 import { openChromium, type WatchedContext, watchedContext } from '../kit/browser/chromium.ts'
+import { openBinaryStand, openStand, type Person, type Stand } from '../kit/browser/stand.ts'
 import { untilTheEnd } from '../kit/opened.ts'
-import { openBinaryStand, openStand, type Person, type Stand } from '../kit/stand.ts'
 
 setDefaultTimeout(60_000)
 

@@ -6,8 +6,8 @@ import type { Page } from 'playwright-core'
 import { startApp } from '../kit/applications/app.ts'
 import { findBarriers } from '../kit/browser/accessible.ts'
 import { openChromium, watchedContext } from '../kit/browser/chromium.ts'
+import { openStand } from '../kit/browser/stand.ts'
 import { untilTheEnd } from '../kit/opened.ts'
-import { openStand } from '../kit/stand.ts'
 
 setDefaultTimeout(60_000)
 

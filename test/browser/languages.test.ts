@@ -6,8 +6,8 @@ import type { Page } from 'playwright-core'
 import { LANGUAGES } from '../../src/portal/words/choose.ts'
 import { findBarriers } from '../kit/browser/accessible.ts'
 import { openChromium, watchedContext } from '../kit/browser/chromium.ts'
+import { openStand, type Person } from '../kit/browser/stand.ts'
 import { untilTheEnd } from '../kit/opened.ts'
-import { openStand, type Person } from '../kit/stand.ts'
 
 setDefaultTimeout(120_000)
 

@@ -6,9 +6,9 @@ import type { Page } from 'playwright-core'
 import { type Demo, startDemo } from '../../src/cli/demo/start.ts'
 import { findBarriers } from '../kit/browser/accessible.ts'
 import { openChromium, type WatchedContext, watchedContext } from '../kit/browser/chromium.ts'
+import { openStand, type Person } from '../kit/browser/stand.ts'
 import { untilTheEnd } from '../kit/opened.ts'
 import { serveInProcess } from '../kit/serve.ts'
-import { openStand, type Person } from '../kit/stand.ts'
 
 setDefaultTimeout(60_000)
 

@@ -3,8 +3,8 @@ import type { ServerResponse } from 'node:http'
 import type { Page } from 'playwright-core'
 import { startApp } from '../kit/applications/app.ts'
 import { openChromium, type WatchedContext, watchedContext } from '../kit/browser/chromium.ts'
+import { openStand } from '../kit/browser/stand.ts'
 import { untilTheEnd } from '../kit/opened.ts'
-import { openStand } from '../kit/stand.ts'
 
 setDefaultTimeout(60_000)
 

@@ -1,8 +1,8 @@
 import { expect, setDefaultTimeout, test } from 'bun:test'
 import type { Page } from 'playwright-core'
 import { openChromium, watchedContext } from '../kit/browser/chromium.ts'
+import { openStand } from '../kit/browser/stand.ts'
 import { untilTheEnd } from '../kit/opened.ts'
-import { openStand } from '../kit/stand.ts'
 
 setDefaultTimeout(60_000)
 

@@ -5,8 +5,8 @@ import { join } from 'node:path'
 import type { Page } from 'playwright-core'
 import { findBarriers } from '../kit/browser/accessible.ts'
 import { openChromium, type WatchedContext, watchedContext } from '../kit/browser/chromium.ts'
+import { openStand, type Person } from '../kit/browser/stand.ts'
 import { untilTheEnd } from '../kit/opened.ts'
-import { openStand, type Person } from '../kit/stand.ts'
 
 setDefaultTimeout(60_000)
 

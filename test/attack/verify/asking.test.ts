@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'bun:test'
 import { join } from 'node:path'
-import { APP, askersOf, forwarded, type Lines, OTHERS, original, send, startAsked } from '../../kit/asking.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
 import { eventually, startGate } from '../../kit/gate.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
+import { APP, askersOf, forwarded, type Lines, OTHERS, original, send, startAsked } from '../../kit/verify.ts'
 import { sendRaw } from '../../kit/wire/wire.ts'
 
 const keep = untilTheEnd()

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test'
-import { APP, askersOf, forwarded, type Lines, original, PAGE, send, startAsked } from '../../kit/asking.ts'
 import { createToken } from '../../kit/commands.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
+import { APP, askersOf, forwarded, type Lines, original, PAGE, send, startAsked } from '../../kit/verify.ts'
 import { WEBSOCKET_KEY } from '../../kit/wire/websocket.ts'
 
 const keep = untilTheEnd()

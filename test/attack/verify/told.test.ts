@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test'
-import { APP, askersOf, forwarded, type Lines, original, PAGE, startAsked } from '../../kit/asking.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { recipe } from '../../kit/programs/recipes.ts'
+import { APP, askersOf, forwarded, type Lines, original, PAGE, startAsked } from '../../kit/verify.ts'
 import { WEBSOCKET_KEY } from '../../kit/wire/websocket.ts'
 import type { WireResponse } from '../../kit/wire/wire.ts'
 

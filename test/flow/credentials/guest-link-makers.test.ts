@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test'
-import { portal, startBoard } from '../../kit/board.ts'
 import { eventually, type Gate, startGate } from '../../kit/gate.ts'
+import { portal, startBoard } from '../../kit/guest-links.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { openEvents, openWebSocket } from '../../kit/wire/streams.ts'
 

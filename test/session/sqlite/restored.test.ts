@@ -2,10 +2,10 @@ import { Database } from 'bun:sqlite'
 import { describe, expect, test } from 'bun:test'
 import { copyFileSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { openSqliteStore } from '../../src/session/sqlite/store.ts'
-import { fakeClock, quietPorts } from '../kit/clock.ts'
-import { temporaryFolder } from '../kit/folder.ts'
-import { addSession, asides, isWholeFile, vacuumInto } from '../kit/sessions/database-files.ts'
+import { openSqliteStore } from '../../../src/session/sqlite/store.ts'
+import { fakeClock, quietPorts } from '../../kit/clock.ts'
+import { temporaryFolder } from '../../kit/folder.ts'
+import { addSession, asides, isWholeFile, vacuumInto } from '../../kit/sessions/database-files.ts'
 
 const ports = quietPorts(fakeClock())
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { compileFieldFates } from '../../src/proxy/fields/names.ts'
+import { compileFieldFates } from '../../../src/proxy/fields/names.ts'
 
 const fateOf = compileFieldFates([])
 
