@@ -1,0 +1,59 @@
+import { errorFacts, type GateError, toGateError } from '../../base/errors.ts'
+import type { Ports } from '../../base/ports.ts'
+import type { AcmeConfig } from '../../config/types/tls.ts'
+import { obtainCertificate } from './client.ts'
+import { type AcmeState, holdCertificate } from './state.ts'
+
+export interface AcmeTimers {
+  /** How often to look what other processes did, and what is due. */
+  readonly lookMs: number
+  /** The wait after a first failure, doubled with each: when the authority refused, and when it was not even reached. */
+  readonly refusedMs: number
+  readonly unreachableMs: number
+}
+
+/** What asking takes, and how long to wait after it was in vain. */
+export interface OrderTools {
+  readonly ports: Pick<Ports, 'fetch' | 'now' | 'random' | 'log'>
+  readonly timers: AcmeTimers
+}
+
+const LONGEST_WAIT_MS = 12 * 60 * 60 * 1000
+
+/** What is known once a certificate for a name was asked for: with it, or with when to ask again. Both are told in the log. */
+export async function orderCertificate(
+  config: AcmeConfig,
+  current: AcmeState,
+  name: string,
+  { ports, timers }: OrderTools,
+): Promise<AcmeState> {
+  const { email, ca } = config
+  const [held, troubles] = [new Map(current.certificates), new Map(current.troubles)]
+  try {
+    const account = { directory: config.directory, ca, email, key: current.accountKey }
+    const got = holdCertificate(name, await obtainCertificate(name, account, ports))
+    held.set(name, got)
+    troubles.delete(name)
+    ports.log.info('A certificate was obtained', { name, expires: new Date(got.expiresAtMs).toISOString() })
+  } catch (thrown) {
+    const error = toGateError(thrown)
+    const failures = (current.troubles.get(name)?.failures ?? 0) + 1
+    const waitMs = waitAfter(error, failures, { ports, timers })
+    troubles.set(name, { failures, againAtMs: ports.now() + waitMs })
+    ports.log.warn('A certificate could not be obtained', {
+      name,
+      failures,
+      again_in_s: Math.round(waitMs / 1000),
+      ...errorFacts(error),
+    })
+  }
+  return { accountKey: current.accountKey, certificates: held, troubles }
+}
+
+/** Doubled each time, up to half a day, a fifth more or less by chance; never sooner than the authority allows. */
+function waitAfter(error: GateError, failures: number, { ports, timers }: OrderTools): number {
+  const first = error.code === 'acme.unreachable' ? timers.unreachableMs : timers.refusedMs
+  const doubled = Math.min(first * 2 ** Math.min(failures - 1, 20), LONGEST_WAIT_MS)
+  const chance = (ports.random(1)[0] ?? 0) / 255
+  return Math.max(doubled * (0.8 + 0.4 * chance), (error.retryAfterS ?? 0) * 1000)
+}
