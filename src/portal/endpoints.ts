@@ -19,8 +19,9 @@ import { portalNotFound } from './not-found.ts'
 import { isCallback, isPortalHost, type OwnPage, ownPath } from './place.ts'
 import type { PortalRequest } from './portal.ts'
 import { discardKept, showKept } from './replay/replay.tsx'
+import type { BeginTools } from './sign-in/begin.ts'
 import { sayPerson } from './sign-in/me.ts'
-import { callback, login, type SignInTools } from './sign-in/sign-in.tsx'
+import { callback, login } from './sign-in/sign-in.tsx'
 import { signInProblem } from './sign-in/sign-in-problem.ts'
 import { enter } from './sign-in/ticket.ts'
 import { backChannelLogout } from './sign-out/backchannel.ts'
@@ -35,7 +36,7 @@ export interface PortalTools {
   }
   readonly pool: ProviderPool
   readonly seal: Sealer
-  readonly noteStart: SignInTools['noteStart']
+  readonly noteStart: BeginTools['noteStart']
   readonly overview: AdminTools['overview']
 }
 

@@ -1,21 +1,20 @@
 /** @jsxImportSource hono/jsx */
-import { isToken, randomToken, sha256 } from '../../base/bytes.ts'
+import { isToken } from '../../base/bytes.ts'
 import { GateError } from '../../base/errors.ts'
 import type { ProviderConfig } from '../../config/types/providers.ts'
 import { repeatedName } from '../../identity/answer.ts'
-import { createCodeVerifier } from '../../identity/pkce.ts'
-import type { LoginRequest, ProviderPool } from '../../identity/provider.ts'
 import type { StepUp } from '../../identity/step-up.ts'
 import { parseReturnTo } from '../../route/return-to.ts'
-import { pageAnswer, redirectAnswer } from '../answer.ts'
+import { pageAnswer } from '../answer.ts'
 import { wordsFor } from '../language.ts'
-import { bindBrowser, checkLoginCookie, hasLoginCookie } from '../login-cookie.ts'
+import { checkLoginCookie, hasLoginCookie } from '../login-cookie.ts'
 import { SignInPage } from '../pages/sign-in.tsx'
 import { callbackAddress, isPortalHost, ownPath } from '../place.ts'
 import type { PortalRequest } from '../portal.ts'
 import { readQuery } from '../query.ts'
 import { ownerCookie, ownerOf } from '../replay/page-owner.ts'
 import { describeAgent } from '../user-agent.ts'
+import { type BeginTools, begin } from './begin.ts'
 import { type Destination, FailedSignIn } from './failure.ts'
 import { causeOfNoCookie, countLogin, refuseLoginLoop } from './login-loop.ts'
 import { hasChosenRemember, offerRemember } from './remember.ts'
@@ -28,17 +27,7 @@ import {
   openDestination,
   parseDestination,
   sessionCookie,
-  type TicketTools,
 } from './ticket.ts'
-
-export interface SignInTools extends TicketTools {
-  readonly pool: ProviderPool
-  /** Counts a sign-in that is about to begin at a provider. Throws `limit.rate` where one client begins too many. */
-  noteStart(clientAddress: string): void
-}
-
-/** How long someone may take at the provider. */
-export const LOGIN_LIFETIME_MS = 10 * 60_000
 
 /** What every page of a sign-in hands on to the next. */
 const CARRIED: readonly string[] = ['to', 'return', 'switch', ...STEP_UP_NAMES]
@@ -49,7 +38,7 @@ const CARRIED: readonly string[] = ['to', 'return', 'switch', ...STEP_UP_NAMES]
  * `switch=1` asks the provider for another account; the present session ends only once the new one begins, so that no
  * link can sign anyone out. Throws `limit.rate`, and what the provider client throws.
  */
-export async function login(ctx: PortalRequest, tools: SignInTools): Promise<Response> {
+export async function login(ctx: PortalRequest, tools: BeginTools): Promise<Response> {
   if (ctx.portal.providers.length === 0) throw new GateError('route.none', 'this portal has passwords alone')
   const query = readQuery(ctx)
   const isSwitch = query.get('switch') === '1'
@@ -67,35 +56,13 @@ export async function login(ctx: PortalRequest, tools: SignInTools): Promise<Res
   const isRemembered = await hasChosenRemember(ctx, tools.seal, query.get('remember'))
   if (provider === null) return choosePage(ctx, tools, query, isRemembered)
 
-  tools.noteStart(ctx.clientAddress)
-  const request: LoginRequest = {
-    redirectUri: callbackAddress(ctx),
-    state: randomToken(tools.ports.random),
-    nonce: randomToken(tools.ports.random),
-    codeVerifier: createCodeVerifier(tools.ports.random),
-    stepUp,
-  }
-  const address = await tools.pool.client(provider).begin(request, {
+  return begin(ctx, tools, provider, {
+    destination,
     asksForAccount: isSwitch,
-    wantsRefresh: ctx.portal.lifetimes.refreshMs !== null,
-    wantsAuthTime: ctx.wantsAuthTime,
+    stepUp,
+    // A rule that wants a newer sign-in does not change what was chosen at the first.
+    isRemembered: isRemembered || (rememberMs !== null && stepUp !== null && ctx.session?.isRemembered === true),
   })
-  const cookie = bindBrowser(ctx, 'login', LOGIN_LIFETIME_MS, tools.ports.random)
-  await tools.sessions.putOnce(
-    'login',
-    request.state,
-    {
-      ...request,
-      provider: provider.name,
-      portal: ctx.portal.name,
-      binding: sha256(cookie.secret),
-      destination,
-      // A rule that wants a newer sign-in does not change what was chosen at the first.
-      isRemembered: isRemembered || (rememberMs !== null && stepUp !== null && ctx.session?.isRemembered === true),
-    },
-    { lifetimeMs: LOGIN_LIFETIME_MS, owner: ctx.clientAddress },
-  )
-  return redirectAnswer(302, address, cookie.setCookies)
 }
 
 /**
@@ -104,7 +71,7 @@ export async function login(ctx: PortalRequest, tools: SignInTools): Promise<Res
  *
  * Throws `sign_in.callback`, `sign_in.state`, `sign_in.browser`, or FailedSignIn around what the provider client threw.
  */
-export async function callback(ctx: PortalRequest, tools: SignInTools): Promise<Response> {
+export async function callback(ctx: PortalRequest, tools: BeginTools): Promise<Response> {
   const answer = new URLSearchParams(ctx.target.query)
   if (repeatedName(answer) !== null) throw new GateError('sign_in.callback', 'a parameter of the answer occurs twice')
   const state = answer.get('state') ?? ''
@@ -143,7 +110,7 @@ export async function callback(ctx: PortalRequest, tools: SignInTools): Promise<
 
 async function finish(
   ctx: PortalRequest,
-  tools: SignInTools,
+  tools: BeginTools,
   kept: Pending,
   answer: URLSearchParams,
   state: string,
@@ -185,7 +152,7 @@ function chooseProvider({ portal, providers }: PortalRequest, name: string | nul
 /** The page that asks where to sign in, and for how long, as far as the portal leaves it open. */
 async function choosePage(
   ctx: PortalRequest,
-  tools: SignInTools,
+  tools: BeginTools,
   query: URLSearchParams,
   isOn: boolean,
 ): Promise<Response> {

@@ -1,0 +1,70 @@
+import { randomToken, sha256 } from '../../base/bytes.ts'
+import type { ProviderConfig } from '../../config/types/providers.ts'
+import { createCodeVerifier } from '../../identity/pkce.ts'
+import type { LoginRequest, ProviderPool } from '../../identity/provider.ts'
+import type { StepUp } from '../../identity/step-up.ts'
+import { redirectAnswer } from '../answer.ts'
+import { bindBrowser } from '../login-cookie.ts'
+import { callbackAddress } from '../place.ts'
+import type { PortalRequest } from '../portal.ts'
+import type { Destination } from './failure.ts'
+import type { TicketTools } from './ticket.ts'
+
+export interface BeginTools extends TicketTools {
+  readonly pool: ProviderPool
+  /** Counts a sign-in that is about to begin at a provider. Throws `limit.rate` where one client begins too many. */
+  noteStart(clientAddress: string): void
+}
+
+/** How long someone may take at the provider. */
+export const LOGIN_LIFETIME_MS = 10 * 60_000
+
+/** What somebody wants of a sign-in. */
+export interface Wish {
+  readonly destination: Destination
+  /** Whether the provider is to ask which account. */
+  readonly asksForAccount: boolean
+  readonly stepUp: StepUp | null
+  readonly isRemembered: boolean
+}
+
+/**
+ * Sends a browser to a provider; what has to be known when it comes back is kept here.
+ *
+ * Throws `limit.rate`, and what the provider client throws.
+ */
+export async function begin(
+  ctx: PortalRequest,
+  tools: BeginTools,
+  provider: ProviderConfig,
+  { destination, asksForAccount, stepUp, isRemembered }: Wish,
+): Promise<Response> {
+  tools.noteStart(ctx.clientAddress)
+  const request: LoginRequest = {
+    redirectUri: callbackAddress(ctx),
+    state: randomToken(tools.ports.random),
+    nonce: randomToken(tools.ports.random),
+    codeVerifier: createCodeVerifier(tools.ports.random),
+    stepUp,
+  }
+  const address = await tools.pool.client(provider).begin(request, {
+    asksForAccount,
+    wantsRefresh: ctx.portal.lifetimes.refreshMs !== null,
+    wantsAuthTime: ctx.wantsAuthTime,
+  })
+  const cookie = bindBrowser(ctx, 'login', LOGIN_LIFETIME_MS, tools.ports.random)
+  await tools.sessions.putOnce(
+    'login',
+    request.state,
+    {
+      ...request,
+      provider: provider.name,
+      portal: ctx.portal.name,
+      binding: sha256(cookie.secret),
+      destination,
+      isRemembered,
+    },
+    { lifetimeMs: LOGIN_LIFETIME_MS, owner: ctx.clientAddress },
+  )
+  return redirectAnswer(302, address, cookie.setCookies)
+}
