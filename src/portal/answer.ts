@@ -54,6 +54,14 @@ export function jsonAnswer(value: object, status = 200): Response {
   })
 }
 
+/** A few words for programs. */
+export function textAnswer(status: number, text: string): Response {
+  return new Response(text, {
+    status,
+    headers: { 'content-type': 'text/plain; charset=utf-8', ...COMMON, ...WITHIN },
+  })
+}
+
 /** Public keys (RFC 7517 §5), which anyone may keep for a while. */
 export function keySetAnswer(keys: readonly object[], maxAgeS: number): Response {
   return new Response(`${JSON.stringify({ keys })}\n`, {
@@ -64,6 +72,13 @@ export function keySetAnswer(keys: readonly object[], maxAgeS: number): Response
 /** Done, and nothing to say: for servers that only look at the status. */
 export function doneAnswer(): Response {
   return new Response(null, { status: 200, headers: COMMON })
+}
+
+/** That someone may pass, with the fields that say who they are: for a proxy that only looks at status and fields. */
+export function acceptedAnswer(fields: readonly (readonly [name: string, value: string])[]): Response {
+  const headers = new Headers({ ...COMMON, ...WITHIN })
+  for (const [name, value] of fields) headers.set(name, value)
+  return new Response(null, { status: 202, headers })
 }
 
 /** The one page of ours that may be framed, and by this origin alone. It holds nothing but its words. */

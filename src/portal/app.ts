@@ -4,7 +4,7 @@ import { isPageLoad, isPrefetch, prefersPage } from '../route/page-load.ts'
 import { parseReturnTo } from '../route/return-to.ts'
 import { sendIcon } from './account/icons.ts'
 import { emptyAnswer, redirectAnswer } from './answer.ts'
-import { allowOf, ENDPOINTS, type Endpoint, type PortalTools } from './endpoints.ts'
+import { allowOf, COMPAT_ENDPOINTS, ENDPOINTS, type Endpoint, type PortalTools } from './endpoints.ts'
 import { portalNotFound } from './not-found.ts'
 import { isCallback, isPortalHost, ownPath } from './place.ts'
 import type { Portal, PortalRequest } from './portal.ts'
@@ -54,9 +54,12 @@ export function createPortal(tools: PortalTools): Portal {
 /** Our addresses, from one table. Routed by the canonical path alone; the address that Hono would parse itself is never looked at. */
 function createRouter(tools: PortalTools): Hono<Env> {
   const app = new Hono<Env>({ getPath: (_request, options) => pathOf(options) })
-  for (const endpoint of ENDPOINTS) {
-    const { page, get, post, loading } = endpoint
-    const path = ownPath(page)
+  const all = [
+    ...ENDPOINTS.map(endpoint => [ownPath(endpoint.page), endpoint] as const),
+    ...Object.entries(COMPAT_ENDPOINTS).map(([page, endpoint]) => [COMPAT + page, endpoint] as const),
+  ]
+  for (const [path, endpoint] of all) {
+    const { get, post, loading } = endpoint
     if (loading !== undefined) {
       app.use(path, async (c, next) => refuseLoading(c.env.ctx, loading) ?? next())
     }
@@ -81,7 +84,7 @@ function refuseLoading(ctx: PortalRequest, loading: Endpoint['loading']): Respon
   return null
 }
 
-function wrongMethod(ctx: PortalRequest, endpoint: Endpoint): Response {
+function wrongMethod(ctx: PortalRequest, endpoint: Pick<Endpoint, 'get' | 'post'>): Response {
   return problemResponse(
     405,
     'route.method',
@@ -97,11 +100,15 @@ function isForm(request: Request): boolean {
   return request.method === 'POST' && prefersPage(request)
 }
 
-/** The path to route by: the callback's own address and the front page count as ours. */
+/** Below which the addresses of a program that stood here before are, whatever their paths: nothing else that comes here begins like this. */
+const COMPAT = '/oauth2-proxy/'
+
+/** The path to route by: the callback's own address, the front page, and those of a program that stood here before count as ours. */
 function pathOf(options: { readonly env?: Env['Bindings'] } | undefined): string {
   const ctx = options?.env?.ctx
   if (ctx === undefined) throw new TypeError('the portal is asked through handle() only')
   const { path } = ctx.target
+  if (ctx.compat !== null) return COMPAT + ctx.compat.page
   if (isCallback(ctx)) return ownPath('callback')
   return path === '/' || path === ownPath('').slice(0, -1) ? ownPath('') : path
 }

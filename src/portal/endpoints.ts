@@ -15,9 +15,14 @@ import { guestsPage } from './account/guest-links.tsx'
 import { acceptInvitation, showInvitation } from './account/open-guest-link.tsx'
 import { endSessions, showSessions } from './account/sessions.tsx'
 import { keySetAnswer, redirectAnswer } from './answer.ts'
+import type { CompatContext } from './compat/context.ts'
+import { refuseRobots, sayAlive, sayReady } from './compat/health.ts'
+import { oldAuth, oldUserinfo } from './compat/person.ts'
+import { oldSignIn, oldStart } from './compat/sign-in.tsx'
+import { oldSignOut } from './compat/sign-out.ts'
 import { portalNotFound } from './not-found.ts'
 import { isCallback, isPortalHost, type OwnPage, ownPath } from './place.ts'
-import type { PortalRequest } from './portal.ts'
+import type { CompatPage, PortalRequest } from './portal.ts'
 import { discardKept, showKept } from './replay/replay.tsx'
 import type { BeginTools } from './sign-in/begin.ts'
 import { sayPerson } from './sign-in/me.ts'
@@ -79,8 +84,21 @@ export const ENDPOINTS: readonly Endpoint[] = [
   { page: 'me', get: whereThatIs(({ isTold }) => isTold, sayPerson) },
 ]
 
+/** Addresses of a program that stood here before, by what they are for. */
+export const COMPAT_ENDPOINTS: Readonly<Record<CompatPage, Omit<Endpoint, 'page'>>> = {
+  sign_in: { get: old(oldSignIn) },
+  sign_out: { get: old(oldSignOut), post: old(oldSignOut), loading: 'action' },
+  start: { get: old(oldStart), loading: 'step' },
+  userinfo: { get: oldUserinfo },
+  auth: { get: old(oldAuth) },
+  static: { get: portalNotFound },
+  'robots.txt': { get: refuseRobots },
+  ping: { get: sayAlive },
+  ready: { get: sayReady },
+}
+
 /** What an address takes (RFC 9110 §10.2.1). */
-export function allowOf({ get, post }: Endpoint): string {
+export function allowOf({ get, post }: Pick<Endpoint, 'get' | 'post'>): string {
   return [...(get === undefined ? [] : ['GET', 'HEAD']), ...(post === undefined ? [] : ['POST'])].join(', ')
 }
 
@@ -91,6 +109,15 @@ function signedIn(answer: (ctx: PortalRequest, tools: PortalTools, session: Sess
     if (!isPageLoad(ctx.request) || isPrefetch(ctx.request)) return signInProblem(ctx)
     const query = new URLSearchParams({ return: parseReturnTo(ctx.target.path + ctx.target.query) })
     return redirectAnswer(302, `${ownPath('login')}?${query}`)
+  }
+}
+
+/** What is at an address of a program that stood here before, and knows that it is. */
+function old(answer: (ctx: CompatContext, tools: PortalTools) => Answer): Handler {
+  return (ctx, tools) => {
+    const { compat } = ctx
+    if (compat === null) throw new TypeError('an old address answers only where it is asked for')
+    return answer({ ...ctx, compat }, tools)
   }
 }
 

@@ -1,5 +1,6 @@
+import type { CompatConfig } from '../config/types/portals.ts'
 import { RESERVED_PATH } from '../route/target.ts'
-import type { KeptForm, PortalRequest } from './portal.ts'
+import type { CompatPage, KeptForm, PortalRequest } from './portal.ts'
 
 /** Our own pages, by what they do. */
 export type OwnPage =
@@ -27,6 +28,27 @@ export type OwnPage =
 export function ownPath(page: OwnPage): string {
   return `${RESERVED_PATH}/${page}`
 }
+
+/** Which address of oauth2-proxy a path is; null for one that it would have handed on. */
+export type CompatPages = (path: string) => CompatPage | null
+
+/** Its addresses by their paths. What it served for its own pages is told apart by where it is. */
+export function compileCompatPages({ prefix, pingPath, readyPath }: CompatConfig): CompatPages {
+  const below = (['sign_in', 'sign_out', 'start', 'userinfo', 'auth'] as const).map(
+    page => [`${prefix}/${page}`, page] as const,
+  )
+  const pages = new Map<string, CompatPage>([
+    [ROBOTS, 'robots.txt'],
+    [readyPath, 'ready'],
+    [pingPath, 'ping'],
+    ...below,
+  ])
+  const files = `${prefix}/static/`
+  return path => pages.get(path) ?? (path.startsWith(files) ? 'static' : null)
+}
+
+/** RFC 9309 §2.3. */
+const ROBOTS = '/robots.txt'
 
 /** Whether people sign in at this very host: the portal's own, or any host of a portal without one. */
 export function isPortalHost({ portal, target }: Pick<PortalRequest, 'portal' | 'target'>): boolean {

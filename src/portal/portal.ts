@@ -6,6 +6,31 @@ import type { StepUp } from '../identity/step-up.ts'
 import type { Target } from '../route/target.ts'
 import type { Session } from '../session/session.ts'
 
+/** What an address of a program that stood here before is for. */
+export type CompatPage =
+  | 'sign_in'
+  | 'sign_out'
+  | 'start'
+  | 'userinfo'
+  | 'auth'
+  | 'static'
+  | 'robots.txt'
+  | 'ping'
+  | 'ready'
+
+/** One request for such an address. */
+export interface CompatRequest {
+  readonly page: CompatPage
+  /** Below which that program had its pages, without a slash at the end. */
+  readonly prefix: string
+  /** Whether the file has anything on a host. */
+  isServed(host: string): boolean
+  /** Whether this person may open, now, whatever on this host is not for everybody; false where nothing is. */
+  mayOpenHost(session: Session): boolean
+  /** The fields by which that program said who someone is, ready for the wire. */
+  fieldsOf(session: Session): readonly (readonly [name: string, value: string])[]
+}
+
 /** One request as the portal sees it. Everything it needs from the snapshot travels here as an argument. */
 export interface PortalRequest {
   readonly request: Request
@@ -34,6 +59,8 @@ export interface PortalRequest {
   readonly session: Session | null
   /** Whether a route with this portal is served on a host. */
   serves(host: string): boolean
+  /** What an address of a program that stood here before needs besides; null where one of ours is asked for. */
+  readonly compat: CompatRequest | null
   /** This person's roles at this portal, by the file in force now. */
   rolesOf(session: Session): readonly string[]
   /** Whether this host's application, and so its scripts, is told who is there. */

@@ -136,6 +136,7 @@ const RANKS: readonly (readonly Room[])[] = [
         { parts: ['replay'], ban: 'a kept form outlives the sign-in that it waits for' },
         { parts: ['sign-in'], ban: 'nobody is signed in yet' },
         { parts: ['sign-out'], ban: 'whoever leaves needs nothing of an account any more' },
+        { parts: ['compat'], ban: 'an old address leads to what a new one does, and nothing of ours depends on it' },
         { parts: ['account'], ban: 'the parts of an account are put together in app.ts' },
         { parts: ['endpoints.ts'], ban: 'one table says what is at which address, and what it takes' },
         { parts: ['app.ts'], ban: 'the portal answers, it never forwards' },

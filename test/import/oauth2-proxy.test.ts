@@ -103,7 +103,45 @@ const CASES: readonly Case[] = [
     without: ['redirect_url'],
     at: '[portals.home]',
     has: ['callback_path = "/gate/callback"'],
-    note: 'changed 7 proxy_prefix',
+    note: 'kept 7 proxy_prefix: in compat',
+  },
+  {
+    options: 'proxy_prefix = "/gate"',
+    at: '[portals.home]',
+    has: ['compat = { program = "oauth2-proxy", prefix = "/gate" }'],
+    note: 'kept - its own addresses: compat in the portal: sign_out, sign_in, start, userinfo and auth below /gate',
+  },
+  {
+    options: 'proxy_prefix = "/"',
+    at: '[portals.home]',
+    has: ['compat = "oauth2-proxy"'],
+    note: 'decide 8 proxy_prefix: no path of its own, so that it is /oauth2 in compat',
+  },
+  {
+    options: '',
+    at: '[portals.home]',
+    has: ['compat = "oauth2-proxy"'],
+    note: 'kept - its own addresses: compat in the portal',
+  },
+  {
+    options: 'ping_path = "/healthz"\nready_path = "/ready"\nping_user_agent = "GoogleHC/1.0"',
+    at: '[portals.home]',
+    has: ['compat = { program = "oauth2-proxy", ping_path = "/healthz", ping_user_agent = "GoogleHC/1.0" }'],
+    note: 'kept 8 ping_path: in compat',
+  },
+  {
+    options: 'set_xauthrequest = true\nprefer_email_to_user = true',
+    at: '[portals.home]',
+    has: ['compat = { program = "oauth2-proxy", headers = "x-auth-request" }'],
+    note: 'kept 8 set_xauthrequest: headers in compat of the portal',
+  },
+  {
+    options: 'set_xauthrequest = true\noidc_groups_claim = "roles"',
+    at: '[portals.home]',
+    has: [
+      'compat = { program = "oauth2-proxy", headers = { X-Auth-Request-User = "sub", X-Auth-Request-Email = "email", X-Auth-Request-Groups = "claims.roles", X-Auth-Request-Preferred-Username = "preferred_username" } }',
+    ],
+    note: 'kept 8 set_xauthrequest',
   },
   {
     options: 'proxy_websockets = false',

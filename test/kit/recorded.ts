@@ -48,7 +48,8 @@ const FOLDER = join(import.meta.dir, '../recorded')
 const HOST = 'app.example.test'
 const SECRET = 's'.repeat(40)
 
-const PEOPLE: readonly TestAccount[] = [
+/** Everybody in the recordings. */
+export const PEOPLE: readonly TestAccount[] = [
   person('alice', { email: 'alice@corp.test', email_verified: true, groups: ['users', 'admins'], name: 'Alice A' }),
   person('bob', { email: 'bob@corp.test', email_verified: true, groups: ['users'], name: 'Bob B' }),
   person('dan', { email: 'dan@other.test', email_verified: true, groups: ['guests'], name: 'Dan' }),
@@ -104,15 +105,9 @@ export async function startSurroundings(): Promise<Surroundings> {
 }
 
 /** Imports the configuration of a recording, serves what comes of it, and asks every row again. */
-export async function askAgain(
-  { config, signedIn, rows }: Recording,
-  { provider, apps }: Surroundings,
-): Promise<Comparison> {
-  const text = [...apps].reduce(
-    (before, [port, app]) => before.replaceAll(`127.0.0.1:${port}`, `127.0.0.1:${app.port}`),
-    config.replaceAll('http://127.0.0.1:9700', provider.issuer),
-  )
-  await using gate = await serve(await importText(text))
+export async function askAgain({ config, signedIn, rows }: Recording, surroundings: Surroundings): Promise<Comparison> {
+  await using gate = await serveImported(config, surroundings)
+  const { provider } = surroundings
   const origin = /redirect_url="(http:\/\/[^/"]+)/.exec(config)?.[1] ?? `https://${HOST}`
   provider.allowRedirect(`${origin}${/callback_path = "([^"]+)"/.exec(readFileSync(gate.configPath, 'utf8'))?.[1]}`)
   const browsers = new Map<string | null, BrowserLite>()
@@ -132,6 +127,20 @@ export async function askAgain(
     else compared[kind].push(`${row.who ?? 'nobody'} ${row.method} ${row.path}: ${row.verdict} → ${came}`)
   }
   return { same, ...compared }
+}
+
+/** What import makes of a recorded configuration, served; `change` may change it before that. */
+export async function serveImported(
+  config: string,
+  { provider, apps }: Surroundings,
+  change: (routes: string) => string = routes => routes,
+): Promise<Gate> {
+  const text = [...apps].reduce(
+    (before, [port, app]) => before.replaceAll(`127.0.0.1:${port}`, `127.0.0.1:${app.port}`),
+    config.replaceAll('http://127.0.0.1:9700', provider.issuer),
+  )
+  const made = await importText(text)
+  return serve({ ...made, routes: change(made.routes) })
 }
 
 interface Made {

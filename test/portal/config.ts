@@ -18,6 +18,7 @@ export function portalConfig(changed: Partial<PortalConfig> = {}): PortalConfig 
     bindTickets: false,
     personalTokens: false,
     guestLinks: null,
+    compat: null,
     brand: { logo: null, logoDark: null, colours: null },
     personalTokensRestMs: 30 * 24 * 3_600_000,
     ...changed,

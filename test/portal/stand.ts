@@ -140,6 +140,7 @@ export async function openStand(over: Partial<PortalConfig> = {}, hosts = [KUMA,
       isTold: true,
       told: ({ identity }) => ({ identity, roles: ['user'] }),
       guestTarget: () => null,
+      compat: null,
       applications: () => [
         { name: 'Kuma', address: `${KUMA}/`, description: null, group: null, icon: null, health: 'up' },
       ],

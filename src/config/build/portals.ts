@@ -1,8 +1,9 @@
+import type { CompatTable } from '../keys/compat.ts'
 import { type Known, known } from '../keys/known.ts'
 import type { GUEST_LINKS, PortalTable, RuleTable } from '../keys/portals.ts'
 import type { SESSIONS } from '../keys/server.ts'
 import type { Table } from '../keys/table.ts'
-import type { GuestLinksConfig, PortalConfig } from '../types/portals.ts'
+import type { CompatConfig, GuestLinksConfig, PortalConfig } from '../types/portals.ts'
 import type { RoleRule } from '../types/rules.ts'
 import type { ConfigFiles } from '../values/files.ts'
 import { buildHtpasswd } from '../values/htpasswd.ts'
@@ -34,6 +35,7 @@ export function buildPortal(
     personalTokens: portal.personal_tokens,
     personalTokensRestMs: portal.personal_tokens_rest,
     guestLinks: portal.guest_links === null ? null : buildGuestLinks(portal.guest_links),
+    compat: portal.compat === null ? null : buildCompat(portal.compat),
     brand: buildBrand(portal, files),
   }
 }
@@ -41,6 +43,18 @@ export function buildPortal(
 function buildGuestLinks(table: Table<typeof GUEST_LINKS>): GuestLinksConfig {
   const { allow, max_lifetime, max_uses } = known(table)
   return { allow, maxLifetimeMs: max_lifetime, maxUses: max_uses }
+}
+
+function buildCompat(table: CompatTable): CompatConfig {
+  const { program, prefix, headers, ping_path, ready_path, ping_user_agent } = known(table)
+  return {
+    program,
+    prefix,
+    headers,
+    pingPath: ping_path,
+    readyPath: ready_path,
+    pingUserAgent: ping_user_agent,
+  }
 }
 
 function buildRule(table: RuleTable): RoleRule {

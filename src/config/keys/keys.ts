@@ -1,5 +1,6 @@
 import { RESPOND } from './answers.ts'
 import { APP } from './app.ts'
+import { COMPAT } from './compat.ts'
 import { REQUEST_FIELDS } from './field-rules.ts'
 import { ASSERTION, PASS_TOKEN } from './identity.ts'
 import { ROUTE_RATE } from './limits.ts'
@@ -47,6 +48,11 @@ export const SECTIONS: readonly Section[] = [
     title: '[portals.NAME.guest_links]',
     doc: 'Links by which guests come in, who made them, and how far they go.',
     keys: GUEST_LINKS,
+  },
+  {
+    title: '[portals.NAME.compat]',
+    doc: 'Whose addresses keep answering after a move, and where: [moving in](moving-in.md#its-own-addresses).',
+    keys: COMPAT,
   },
   {
     title: '[upstreams.NAME]',

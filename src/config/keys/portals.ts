@@ -5,6 +5,7 @@ import { duration } from '../values/duration.ts'
 import { parseCallbackPath } from '../values/path.ts'
 import { boolean, integer, list, parsed, type Type, text, wrongKind } from '../values/value.ts'
 import { BRAND } from './brand.ts'
+import { compat } from './compat.ts'
 import { PERSON } from './rules.ts'
 import { PORTAL_SESSIONS } from './sessions.ts'
 import { defaulted, type Key, type Keys, named, optional, required, type Table, table } from './table.ts'
@@ -132,6 +133,12 @@ export const PORTAL = {
     { allow: ['admin'], max_lifetime: '24h' },
     'there are none',
     'Lets people with a role make links by which guests open one host and path without signing in, where a rule says `guest_link = true`; its keys are below.',
+  ),
+  compat: optional(
+    compat,
+    'oauth2-proxy',
+    'there are none',
+    'The addresses of a program that stood here before keep answering on the hosts of this portal; as a table with the keys below, at other paths.',
   ),
 } as const satisfies Keys
 

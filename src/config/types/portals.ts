@@ -1,3 +1,4 @@
+import type { HeaderSpec } from './identity.ts'
 import type { RoleRule } from './rules.ts'
 import type { PortalLifetimes } from './sessions.ts'
 import type { Accent } from './values.ts'
@@ -29,7 +30,21 @@ export interface PortalConfig {
   readonly personalTokensRestMs: number
   /** Who makes guest links, and how far they may go; null: there are none. */
   readonly guestLinks: GuestLinksConfig | null
+  /** Whose addresses of before keep answering; null: nobody's. */
+  readonly compat: CompatConfig | null
   readonly brand: Brand
+}
+
+/** `compat` of a portal. Paths are as in the file, without a slash at the end. */
+export interface CompatConfig {
+  readonly program: 'oauth2-proxy'
+  readonly prefix: string
+  /** The fields that say who is there. */
+  readonly headers: HeaderSpec
+  readonly pingPath: string
+  readonly readyPath: string
+  /** Whose health check `/` is; null: nobody's. */
+  readonly pingUserAgent: string | null
 }
 
 /** `guest_links` of a portal. */

@@ -1,18 +1,18 @@
 import type { Json } from '../../config/text/raw.ts'
 import type { Entry } from '../draft.ts'
-import { type Context, note } from './context.ts'
-import { claimOfEmail, claimOfGroups } from './people.ts'
+import { type Context, claimOfEmail, claimOfGroups, note } from './context.ts'
 
 /** How the application learned who is there, or the proxy in front where that asked about each request. */
 export function identityEntries(context: Context, isAsked: boolean): readonly Entry[] {
   const { options } = context
   const isNamed = options.flag('pass_basic_auth') !== false || options.flag('pass_user_headers') !== false
   if (!isAsked) {
+    const isSaid = options.flag('set_xauthrequest') === true
     note(
       context,
-      'left',
+      'kept',
       'set_xauthrequest',
-      'answers to people carry no X-Auth-Request-*; headers = "x-auth-request" sends them to the application',
+      isSaid ? 'headers in compat of the portal: answers carry X-Auth-Request-*' : 'answers carry no X-Auth-Request-*',
     )
     note(context, 'left', ['set_authorization_header', 'set_basic_auth'], 'answers to people carry no credentials')
     note(
@@ -49,7 +49,6 @@ export function identityEntries(context: Context, isAsked: boolean): readonly En
 
 function fieldsFor(context: Context, preset: string, prefix: string): Entry {
   const { options } = context
-  const groups = claimOfGroups(context)
   const email = claimOfEmail(context)
   const isEmailFirst = options.flag('prefer_email_to_user') === true
   note(
@@ -65,16 +64,24 @@ function fieldsFor(context: Context, preset: string, prefix: string): Entry {
     'oidc_email_claim',
     'emails and domains look at the claim email; the header names this one',
   )
+  const value = fieldsWith(context, preset, prefix, isEmailFirst)
+  return value === preset
+    ? { key: 'headers', value, comment: `the ${prefix}-* of oauth2-proxy` }
+    : { key: 'headers', value }
+}
+
+/** Its four fields, as `headers` has them: the name of a preset where the claims are the usual ones. */
+export function fieldsWith(context: Context, preset: string, prefix: string, isEmailFirst: boolean): Json {
+  const groups = claimOfGroups(context)
+  const email = claimOfEmail(context)
+  if (!isEmailFirst && groups === 'groups' && email === 'email') return preset
   const claim = (name: string, known: string) => (name === known ? known : `claims.${name}`)
-  if (!isEmailFirst && groups === 'groups' && email === 'email')
-    return { key: 'headers', value: preset, comment: `the ${prefix}-* of oauth2-proxy` }
-  const fields: Record<string, Json> = {
+  return {
     [`${prefix}-User`]: isEmailFirst ? claim(email, 'email') : 'sub',
     ...(isEmailFirst ? {} : { [`${prefix}-Email`]: claim(email, 'email') }),
     [`${prefix}-Groups`]: claim(groups, 'groups'),
     [`${prefix}-Preferred-Username`]: 'preferred_username',
   }
-  return { key: 'headers', value: fields }
 }
 
 function tokens(context: Context, accessField: string, authorizationOption: string): readonly Entry[] {

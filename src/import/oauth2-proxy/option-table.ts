@@ -121,21 +121,12 @@ export const OPTION_TABLE: Readonly<Record<string, OptionEntry>> = {
   oidc_public_key_files: NOT_OIDC,
   pass_authorization_header: ['left', 'your proxy has the application: set_authorization_header is what counts there'],
   pass_host_header: NO_UPSTREAM,
-  ping_path: [
-    'changed',
-    'admin = "127.0.0.1:9464" in [server] answers /healthz and /readyz, never on the public listener',
-  ],
-  ping_user_agent: ['left', 'no user agent gets past a rule; use /healthz of admin'],
   prefer_email_to_user: NOBODY_TOLD,
   profile_url: NOT_OIDC,
   prompt: ['left', 'nobody is asked again without need; for a fresh sign-in write max_age in a rule'],
   provider_ca_files: ['decide', 'start Sallyport with NODE_EXTRA_CA_CERTS=FILE, so that it trusts this CA too'],
   pubjwk_url: ['left', 'a client proves itself with client_secret, or as a public client with PKCE'],
   proxy_websockets: NO_UPSTREAM,
-  ready_path: [
-    'changed',
-    'admin = "127.0.0.1:9464" in [server] answers /healthz and /readyz, never on the public listener',
-  ],
   real_client_ip_header: [
     'changed',
     'the client’s address comes from X-Forwarded-For of a proxy that trusted_proxies names, and from no other field',
@@ -181,7 +172,10 @@ export const OPTION_TABLE: Readonly<Record<string, OptionEntry>> = {
   use_system_trust_store: ['kept', 'the system’s authorities are trusted'],
   user_id_claim: ['changed', 'the claim of addresses, as oidc_email_claim; people are known by sub'],
   validate_url: NOT_OIDC,
-  whitelist_domains: ['changed', 'nothing to write: people return to hosts of this file’s routes, and nowhere else'],
+  whitelist_domains: [
+    'changed',
+    'nothing to write: people return, and rd leads, to hosts of this file’s routes, and nowhere else',
+  ],
 }
 
 /** Options whose meaning depends on what they say: those that are most often misspelt. */

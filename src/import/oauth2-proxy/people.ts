@@ -2,7 +2,8 @@ import type { Json } from '../../config/text/raw.ts'
 import { passwordFaults } from '../../config/values/htpasswd.ts'
 import { STAND_IN_HOST } from '../blanks.ts'
 import type { Entry, Section } from '../draft.ts'
-import { type Context, note } from './context.ts'
+import { compatEntry } from './compat.ts'
+import { type Context, claimOfEmail, claimOfGroups, note } from './context.ts'
 import { PROVIDER, trustsEmails } from './provider.ts'
 
 /** The portal's name in the new file, and the one role that everyone who could sign in there has. */
@@ -50,6 +51,7 @@ export function portalSections(context: Context, url: string | null): readonly S
     { key: 'providers', value: [PROVIDER] },
     { key: 'callback_path', value: callbackPath(context), comment: 'registered at the provider already' },
   ]
+  entries.push(compatEntry(context))
   const passwords = passwordFile(context)
   if (passwords !== null) {
     entries.push({ key: 'htpasswd', value: blanks.literal(passwords), comment: 'htpasswd_file' })
@@ -97,12 +99,6 @@ export function passwordFile(context: Context): string | null {
 function callbackPath(context: Context): string {
   const { options } = context
   const prefix = options.text('proxy_prefix') ?? '/oauth2'
-  note(
-    context,
-    'changed',
-    'proxy_prefix',
-    'only the callback keeps it; sign-out is /.sallyport/logout, the portal page /.sallyport/',
-  )
   const path = /^https?:\/\/[^/]*(\/[^?#]+)/.exec(options.text('redirect_url') ?? '')?.[1]
   return path ?? `${prefix.replace(/\/$/, '')}/callback`
 }
@@ -239,16 +235,6 @@ function groupsInClaim(context: Context, groups: readonly string[]): Readonly<Re
   if (groups.length === 0 || claim === 'groups') return {}
   note(context, 'kept', 'allowed_groups', 'claims of the role')
   return { [claim]: groups.map(context.blanks.literal) }
-}
-
-/** The claim that holds the address that counts; `user_id_claim` is an older name for it. */
-export function claimOfEmail({ options }: Context): string {
-  return options.text('oidc_email_claim') ?? options.text('user_id_claim') ?? 'email'
-}
-
-/** The claim that holds the groups. */
-export function claimOfGroups({ options }: Context): string {
-  return options.text('oidc_groups_claim') ?? 'groups'
 }
 
 function keycloakRoles(context: Context): Readonly<Record<string, Json>> {

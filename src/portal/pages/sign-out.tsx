@@ -5,14 +5,15 @@ import type { Words } from '../words/words.ts'
 import { Acts, NarrowPage } from './narrow-page.tsx'
 import { detailOf, nameOf } from './person.ts'
 
-/** Asks before signing out. `proof` shows that the form came from this page. */
+/** Asks before signing out. `proof` shows that the form came from this page; `action` is where it goes. */
 export function SignOutPage(props: {
   readonly words: Words
   readonly title: string
   readonly identity: Identity
   readonly proof: string
+  readonly action: string
 }) {
-  const { words } = props
+  const { words, action } = props
   const [before, after] = words.signOutWho
   const detail = detailOf(props.identity)
   return (
@@ -25,7 +26,7 @@ export function SignOutPage(props: {
         {`${after} ${words.signOutMeaning}`}
       </p>
       <div class="acts">
-        <form method="post" action={ownPath('logout')}>
+        <form method="post" action={action}>
           <input type="hidden" name="proof" value={props.proof} />
           <button class="act main" type="submit">
             {words.signOut}

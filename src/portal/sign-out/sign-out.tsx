@@ -26,6 +26,14 @@ export interface SignOutTools {
   readonly seal: Sealer
 }
 
+/** Where someone who has signed out is led, and how. */
+export interface Onward {
+  readonly status: 302 | 303
+  readonly address: string
+}
+
+const SIGNED_OUT: Onward = { status: 303, address: ownPath('signed-out') }
+
 /** How long someone may take at the provider, and before they go there. */
 const PROVIDER_LIFETIME_MS = 10 * 60_000
 
@@ -39,11 +47,21 @@ export async function confirmSignOut(ctx: PortalRequest, tools: SignOutTools): P
   const away = leadToPortal(ctx, 'logout', [forgetLogins(ctx)])
   if (away !== null) return away
   const { session } = ctx
-  if (session === null) return signedOut(ctx, tools)
-  const proof = await proveForm(ctx, session, tools.seal)
+  return session === null ? signedOut(ctx, tools) : askBack(ctx, tools, session)
+}
+
+/** The page that asks, whose form is sent to `action`. */
+export async function askBack(
+  ctx: PortalRequest,
+  { seal }: Pick<SignOutTools, 'seal'>,
+  session: Session,
+  action = ownPath('logout'),
+): Promise<Response> {
+  const proof = await proveForm(ctx, session, seal)
   const words = wordsFor(ctx.request)
-  const page = <SignOutPage words={words} title={ctx.portal.title} identity={session.identity} proof={proof} />
-  return pageAnswer(words, ctx.portal.brand, page, 200)
+  const { title, brand } = ctx.portal
+  const page = <SignOutPage words={words} title={title} identity={session.identity} proof={proof} action={action} />
+  return pageAnswer(words, brand, page, 200)
 }
 
 /** Takes the form of `confirmSignOut`; one that is sent elsewhere leads to it. Throws `access.origin` for a form that is not ours. */
@@ -58,14 +76,19 @@ export async function signOut(ctx: PortalRequest, tools: SignOutTools): Promise<
  * Ends sessions, this browser's among them, on every host, and this host's cookie with them; then on to the provider.
  *
  * What happens at the provider changes nothing here. The way there leads over a page of ours: browsers hold the redirects
- * that follow a form against `form-action`, and a provider may lead through any number of hosts.
+ * that follow a form against `form-action`, and a provider may lead through any number of hosts. Where there is no way there, on
+ * to `onward`.
  */
-export async function leave(ctx: PortalRequest, tools: SignOutTools, sessionIds: readonly string[]): Promise<Response> {
+export async function leave(
+  ctx: PortalRequest,
+  tools: SignOutTools,
+  sessionIds: readonly string[],
+  onward: Onward = SIGNED_OUT,
+): Promise<Response> {
   const idToken = ctx.session === null ? null : await idTokenOf(ctx, tools, ctx.session)
   if (sessionIds.length > 0) await tools.sessions.end(...sessionIds)
   const next = ctx.session === null || idToken === null ? null : await prepareProvider(ctx, tools, ctx.session, idToken)
-  const query = next === null ? '' : `?next=${next}`
-  return redirectAnswer(303, `${ownPath('signed-out')}${query}`, [
+  return redirectAnswer(onward.status, next === null ? onward.address : `${ownPath('signed-out')}?next=${next}`, [
     sessionCookie(ctx, '', 0),
     forgetLogins(ctx),
     ...(ctx.hasKeptForms ? [forgetOwner(ctx)] : []),

@@ -17,6 +17,7 @@ import type { UpstreamPool } from '../../proxy/upstream/upstream.ts'
 import { compileHostTable } from '../../route/hosts.ts'
 import { compileRouteTable, type TableEntry } from '../../route/table.ts'
 import type { Session } from '../../session/session.ts'
+import { compileCompat } from './compat.ts'
 import { liveFieldNames } from './live-fields.ts'
 import { compilePorts } from './own-ports.ts'
 import { createSharedParts, type SharedParts } from './shared-parts.ts'
@@ -44,7 +45,18 @@ export function* compileSteps(config: Config, fingerprint: string, pool: Upstrea
       const icons = iconsOf(name, config.routes)
       const heldBack = new Set<string>()
       const ports = portal.url === null ? null : compilePorts(portal.url, config)
-      const own = { config: portal, roles, rolesOf: roles.of, heldBack, wantsAuthTime, hasKeptForms, icons, ports }
+      const compat = compileCompat(portal, config, hasSeveral(portal))
+      const own = {
+        config: portal,
+        roles,
+        rolesOf: roles.of,
+        heldBack,
+        wantsAuthTime,
+        hasKeptForms,
+        icons,
+        ports,
+        compat,
+      }
       return [name, Object.freeze(own)]
     }),
   )
@@ -70,6 +82,8 @@ export function* compileSteps(config: Config, fingerprint: string, pool: Upstrea
     isTold,
     table,
     portals: portalTable,
+    compat: [...portals.values()].find(({ compat }) => compat !== null) ?? null,
+    guarded: compileHostTable(guardedByHost(routes), guardedByHost(deeper)),
     wantsAccess: new Set(config.routes.flatMap(route => (passesAccess(route) ? (route.portal ?? []) : []))),
     trusted: compileNetworks(config.server.trustedProxies),
     rate: compileRate(config.server.rate, 'server'),
@@ -105,6 +119,12 @@ function portalsByHost(routes: readonly GateRoute[]): Map<string, GatePortal | n
   const hosts = new Map<string, GatePortal | null>()
   for (const { config, portal } of routes) hosts.set(config.host, portal ?? hosts.get(config.host) ?? null)
   return hosts
+}
+
+/** The routes of each host that are not for everybody, where anyone may ask about all of them at once. */
+function guardedByHost(routes: readonly GateRoute[]): Map<string, readonly GateRoute[]> {
+  const asked = routes.filter(({ portal, config }) => portal?.compat != null && !isForAll(config))
+  return Map.groupBy(asked, ({ config }) => config.host)
 }
 
 /** Whether any route of a host tells its application who is there. */
@@ -147,6 +167,7 @@ function compileRoute(route: RouteConfig, portals: ReadonlyMap<string, GatePorta
     upstream: route.upstream === null ? null : parts.upstream(route.upstream),
     answering: route.answer === null ? null : compileAnswer(route.answer, isForAll(route)),
     identityFields,
+    answerFields: identityFields !== null || saysWho(route) ? (portal?.compat?.fields ?? null) : null,
     bounds: parts.bounds(route.path, route.passFields),
     told: route.answer?.kind === 'verify' ? compileTold(route) : null,
     rate: compileRate(route.rate, route.id),

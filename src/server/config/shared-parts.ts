@@ -49,6 +49,7 @@ export function createSharedParts(
       Object.freeze({
         decision: policy.isStatic ? decideAccess(policy, null, NO_FACTS) : null,
         fields: NO_FIELDS,
+        answerFields: NO_FIELDS,
         authorization,
         live: null,
         requestRules: bindRules(requestRules, NOBODY),

@@ -16,6 +16,7 @@ import type { Upstream } from '../../proxy/upstream/upstream.ts'
 import type { HostTable } from '../../route/hosts.ts'
 import type { RouteTable } from '../../route/table.ts'
 import type { Session } from '../../session/session.ts'
+import type { GateCompat } from './compat.ts'
 import type { LiveFields } from './live-fields.ts'
 import type { OwnPorts } from './own-ports.ts'
 
@@ -36,6 +37,10 @@ export interface Snapshot {
    * portal's own host, where no application is.
    */
   readonly isTold: HostTable<boolean>
+  /** The portal that answers health checks on any other host, as a program did that stood here before; null: none does. */
+  readonly compat: GatePortal | null
+  /** The routes of a host that are not for everybody, where its portal has addresses of such a program. */
+  readonly guarded: HostTable<readonly GateRoute[]>
   /** Names of portals of which an application is to have the provider's access token. */
   readonly wantsAccess: ReadonlySet<string>
   readonly trusted: NetworkSet
@@ -59,6 +64,8 @@ export interface GatePortal {
   readonly icons: ReadonlyMap<string, Picture>
   /** Whether any route of this portal keeps forms. */
   readonly hasKeptForms: boolean
+  /** Addresses of a program that stood here before; null for none. */
+  readonly compat: GateCompat | null
   /** By which ports browsers reach its hosts, by scheme; null for a portal without a `url`. */
   readonly ports: OwnPorts | null
 }
@@ -73,6 +80,8 @@ export interface GateRoute {
   /** Null for a route with an upstream. */
   readonly answering: Answering | null
   readonly identityFields: IdentityFields | null
+  /** Who is there, in the answers of its application; null where they do not say it. */
+  readonly answerFields: IdentityFields | null
   /** How far the answers of its application may reach. */
   readonly bounds: AnswerBounds
   /** What a proxy in front is told with a verdict; null where no proxy has the application. */
@@ -102,6 +111,8 @@ export interface Prepared {
   /** Null where each request is decided by itself. */
   readonly decision: Decision | null
   readonly fields: Fields
+  /** Fields that an answer gets, by which it says who asked. */
+  readonly answerFields: Fields
   /** Authorization in place of what the client sends; null: none goes on, undefined: the client's own does. */
   readonly authorization: string | null | undefined
   /** Fields that are asked for anew with each request; null for none. */

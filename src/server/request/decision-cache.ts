@@ -16,7 +16,7 @@ const NO_FIELDS: Prepared['fields'] = Object.freeze([])
 export function preparedFor(route: GateRoute, session: Session, tools: LiveFieldTools): Prepared {
   const before = route.prepared.get(session)
   if (before !== undefined) return before
-  const { policy, identityFields, config, portal } = route
+  const { policy, identityFields, answerFields, config, portal } = route
   const { identity } = session
   const decision = policy.isStatic ? decideAccess(policy, identity, NO_FACTS) : null
   const roles = decision === null ? policy.rolesOf(identity) : decision.verdict === 'allow' ? decision.roles : null
@@ -29,6 +29,7 @@ export function preparedFor(route: GateRoute, session: Session, tools: LiveField
       identityFields !== null && roles !== null
         ? identityFields(told, roles, name => tellTooLong(config, session, name, tools))
         : NO_FIELDS,
+    answerFields: answerFields !== null && roles !== null ? answerFields(told, roles) : NO_FIELDS,
     authorization:
       personal === null || roles === null
         ? route.anonymous.authorization

@@ -5,6 +5,7 @@ import type { Match } from '../../route/table.ts'
 import { parseTarget, type Target } from '../../route/target.ts'
 import type { GateRoute } from '../config/snapshot.ts'
 import { hostField, type Passage } from './passage.ts'
+import { compatPageAt, healthPageAt } from './portal/compat.ts'
 import { redirectToHttps } from './to-https.ts'
 import { dialectAt } from './verify/dialects.ts'
 
@@ -31,7 +32,8 @@ export function readTarget(passage: Passage): void {
 /**
  * First step: where the request leads, whoever sends it.
  *
- * Reads the target and the snapshot's tables. Writes `portal`, and `route` where there is one. Throws `route.none`.
+ * Reads the target and the snapshot's tables, and for a health check its user agent. Writes `portal`, `compat`, and `route` where there
+ * is one. Throws `route.none`.
  */
 export function locate(passage: Passage): Place {
   const { snapshot, target } = passage
@@ -46,13 +48,22 @@ export function locate(passage: Passage): Place {
   const match = target.isReserved ? null : snapshot.table.match(target)
   const portal = snapshot.portals.lookup(target.host) ?? null
   passage.portal = portal
-  if (portal !== null && (target.isReserved || isCallback({ portal: portal.config, target }))) return PORTAL
+  if (portal !== null) {
+    if (target.isReserved || isCallback({ portal: portal.config, target })) return PORTAL
+    passage.compat = compatPageAt(passage, portal)
+    if (passage.compat !== null) return PORTAL
+  }
   if (match !== null) {
     passage.route = match.value
     return { kind: 'route', match }
   }
   // Its own host is the portal's as far as no route took it.
   if (portal?.config.url?.host === target.host && target.path === '/') return PORTAL
+  if (snapshot.compat !== null && snapshot.portals.lookup(target.host) === undefined) {
+    passage.compat = healthPageAt(passage, snapshot.compat)
+    passage.portal = passage.compat === null ? null : snapshot.compat
+    if (passage.compat !== null) return PORTAL
+  }
   throw new GateError('route.none', nothingAt(target))
 }
 

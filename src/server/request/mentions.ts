@@ -5,7 +5,7 @@ import type { Mention } from '../../proxy/upstream/mentions.ts'
 import { type Mentions, parseMention, readConditions, readDestination } from '../../route/mentions.ts'
 import type { Match } from '../../route/table.ts'
 import type { Target } from '../../route/target.ts'
-import { type GateRoute, upstreamPath } from '../config/snapshot.ts'
+import { type GatePortal, type GateRoute, upstreamPath } from '../config/snapshot.ts'
 import type { Passage } from './passage.ts'
 import { isAsked } from './verify/approve.ts'
 
@@ -73,7 +73,7 @@ async function judgeOne(asked: Passage, route: GateRoute, mayPass: MayPass, one:
   if (target === null) throw new TypeError('a request mentions others only once its target is known')
   const there = parseMention(address, method, target)
   if (there === null) throw refusal(name, 'an address that is not on this host')
-  const isOurs = there.isReserved || (portal !== null && isCallback({ portal: portal.config, target: there }))
+  const isOurs = there.isReserved || (portal !== null && isPage(portal, there))
   const match = isOurs ? null : snapshot.table.match(there)
   if (match === null || !isSameApplication(asked, route, match.value, match.also)) {
     throw refusal(name, 'an address that this application does not have')
@@ -81,6 +81,11 @@ async function judgeOne(asked: Passage, route: GateRoute, mayPass: MayPass, one:
   const isAllowed = await isAllowedAt(() => mayPass(askedOf(asked, there, match.value), match))
   if (!isAllowed) throw refusal(name, `an address where ${method} is not allowed`, match.value)
   return upstreamPath(match.value.config, there.path) + there.query
+}
+
+/** Whether the portal answers at an address of one of its hosts. */
+function isPage({ config, compat }: GatePortal, target: Target): boolean {
+  return isCallback({ portal: config, target }) || (compat !== null && compat.pages(target.path) !== null)
 }
 
 /** Where the proxy in front has the application, nobody here knows which, but that it is none of ours. */

@@ -11,7 +11,7 @@ import { type GateRoute, type Prepared, upstreamPath } from '../config/snapshot.
 import type { Sockets } from '../listen/sockets.ts'
 import { type Answer, originOf, type Passage, schemeOf } from './passage.ts'
 import { provenClient } from './policy-input.ts'
-import { answerItself, changeAnswer, requestValues } from './rewrite.ts'
+import { answerItself, changeAnswer, requestValues, tellAnswer } from './rewrite.ts'
 
 /** What sending a request on needs of the process. */
 export interface PassTools extends ForwardTools {
@@ -22,8 +22,11 @@ export interface PassTools extends ForwardTools {
 
 /** Sends an allowed request on: to its upstream, by HTTP or as a WebSocket, or to what the route answers itself. */
 export function pass(passage: Passage, tools: PassTools, route: GateRoute, prepared: Prepared): Answer {
-  if (prepared.live === null) return send(passage, tools, route, prepared, null)
-  return andThen(prepared.live(), live => send(passage, tools, route, prepared, live))
+  const answer =
+    prepared.live === null
+      ? send(passage, tools, route, prepared, null)
+      : andThen(prepared.live(), live => send(passage, tools, route, prepared, live))
+  return tellAnswer(answer, prepared.answerFields)
 }
 
 function send(passage: Passage, tools: PassTools, route: GateRoute, prepared: Prepared, live: Fields | null): Answer {

@@ -1,5 +1,6 @@
 import type { MaybePromise } from '../../base/maybe-promise.ts'
 import { canonicalAddress } from '../../base/net.ts'
+import type { CompatPage } from '../../portal/portal.ts'
 import type { SentFields } from '../../proxy/fields/request.ts'
 import { isLocalSocket } from '../../proxy/lifetime/client-idle.ts'
 import type { Mention } from '../../proxy/upstream/mentions.ts'
@@ -28,7 +29,7 @@ export interface Question {
  * One request on its way: everything known of it so far. It is made in `receive.ts`, and each step writes what it finds out, for those
  * after it, and nothing that one before it has written:
  *
- * - `locate.ts`: `target`, `portal`, `route`. For a question `verify.ts` does, and makes `request` and `sent` those of the request that is
+ * - `locate.ts`: `target`, `portal`, `compat`, `route`. For a question `verify.ts` does, and makes `request` and `sent` those of the request that is
  *   asked about, and `question` what the answer has to look like.
  * - `limit.ts`: `asked`, while nothing has been taken out of `sent`.
  * - `authenticate.ts`, by `credential.ts`: `token`, and `sent` without an Authorization that was ours to judge.
@@ -71,6 +72,8 @@ export interface Passage {
   mentions: readonly Mention[] | null
   target: Target | null
   portal: GatePortal | null
+  /** Which address of a program that stood here before is asked for; null for nearly all. */
+  compat: CompatPage | null
   route: GateRoute | null
   session: Session | null
 }

@@ -37,6 +37,7 @@ export function receive(request: Request, front: Front, tools: PipelineTools, id
     mentions: null,
     target: null,
     portal: null,
+    compat: null,
     route: null,
     session: null,
   }

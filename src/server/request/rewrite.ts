@@ -1,4 +1,5 @@
 import { andThen, type MaybePromise } from '../../base/maybe-promise.ts'
+import type { Fields } from '../../proxy/fields/identity.ts'
 import { type BoundRules, changeHeaders, type RequestValues } from '../../proxy/fields/rules.ts'
 import type { Target } from '../../route/target.ts'
 import { type GateRoute, type Prepared, upstreamPath } from '../config/snapshot.ts'
@@ -20,6 +21,24 @@ export function changeAnswer(answer: Answer, rules: BoundRules | null, values: R
     return response
   }
   return andThen(answer, change)
+}
+
+/**
+ * The answer with the fields that say who asked, where there are any; but for one that a cache may hand to others
+ * (RFC 9111 §5.2.2.9, §5.2.2.10).
+ */
+export function tellAnswer(answer: Answer, fields: Fields): Answer {
+  if (fields.length === 0) return answer
+  return andThen(answer, response => {
+    if (response === undefined || isShared(response.headers)) return response
+    for (const [name, value] of fields) response.headers.set(name, value)
+    return response
+  })
+}
+
+function isShared(headers: Headers): boolean {
+  const control = headers.get('cache-control')
+  return control !== null && /(?:^|[\s,])(?:public|s-maxage)(?:[\s,=]|$)/i.test(control)
 }
 
 /** A redirect, a fixed response or a file: what a route answers that has no upstream. */

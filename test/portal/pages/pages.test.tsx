@@ -39,6 +39,7 @@ function contextAt(address: string): PortalRequest {
     isTold: true,
     told: ({ identity }) => ({ identity, roles: [] }),
     guestTarget: () => null,
+    compat: null,
     applications: () => [],
     iconOf: () => null,
   }

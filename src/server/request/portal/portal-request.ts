@@ -4,6 +4,7 @@ import { ownOrigin } from '../../config/own-ports.ts'
 import type { GateRoute } from '../../config/snapshot.ts'
 import { originOf, type Passage, schemeOf } from '../passage.ts'
 import { applicationsOf } from './applications.ts'
+import { compatRequest } from './compat.ts'
 import { guestTargetAt } from './guest-target.ts'
 
 /** This request as the portal sees it; null on a host that belongs to no portal. */
@@ -25,6 +26,7 @@ export function portalRequest(passage: Passage): PortalRequest | null {
     keepsForms: passage.question !== null ? null : keepsForms(passage.route),
     hasKeptForms: portal.hasKeptForms,
     session: passage.session,
+    compat: compatRequest(passage, portal),
     serves: host => snapshot.portals.lookup(host) === portal,
     rolesOf: session => portal.rolesOf(session.identity),
     isTold: snapshot.isTold.lookup(target.host) === true,

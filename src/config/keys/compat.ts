@@ -1,0 +1,59 @@
+import { bad, type Parsed } from '../text/outcome.ts'
+import { quote } from '../text/raw.ts'
+import { headerSpec } from '../values/headers.ts'
+import { parseRoutePath } from '../values/path.ts'
+import { choice, parsed, type Type, text } from '../values/value.ts'
+import { defaulted, type Keys, optional, required, type Table, table } from './table.ts'
+
+const program = choice(['oauth2-proxy'])
+
+const path = parsed({ label: 'path', expected: 'a path' }, parseOldPath)
+
+/** `compat` of a portal, written as a table. */
+export const COMPAT = {
+  program: required(program, 'oauth2-proxy', 'Whose addresses they are.'),
+  prefix: defaulted(
+    path,
+    '/oauth2',
+    '/auth',
+    'Below which they are (`proxy_prefix`): `sign_out`, `sign_in`, `start`, `userinfo` and `auth`.',
+  ),
+  headers: defaulted(
+    headerSpec,
+    'none',
+    'x-auth-request',
+    'The fields by which `auth`, and answers of applications that are told who is there, say it too (`set_xauthrequest`): as `headers` of a route. `GAP-Auth` is among them in any case.',
+  ),
+  ping_path: defaulted(path, '/ping', '/healthz', 'Where it says that it runs; on hosts without a route too.'),
+  ready_path: defaulted(path, '/ready', '/readyz', 'Where it says that sessions can be read; the same.'),
+  ping_user_agent: optional(
+    text(),
+    'GoogleHC/1.0',
+    'nobody',
+    'Who gets the answer of `ping_path` at `/` too, unless a route answers there itself. At any other address this is a user agent like another.',
+  ),
+} as const satisfies Keys
+
+export type CompatTable = Table<typeof COMPAT>
+
+const whole = table(COMPAT, { title: '[portals.NAME.compat]' })
+
+/** The name of a program, or a table that says more. */
+export const compat: Type<CompatTable> = {
+  label: `${program.label}, or table`,
+  expected: `${program.expected}, or a table`,
+  get schema() {
+    return { anyOf: [program.schema, whole.schema] }
+  },
+  read(raw, report) {
+    if (raw.kind !== 'text') return whole.read(raw, report)
+    return whole.read({ kind: 'table', at: raw.at, entries: new Map([['program', raw]]) }, report)
+  },
+}
+
+/** The front page is an application's: of its own addresses, only the health check is there. */
+function parseOldPath(text: string): Parsed<string> {
+  const path = parseRoutePath(text)
+  if (!path.ok || path.value !== '/') return path
+  return bad('path.invalid', `${quote(text)} is where applications are`, 'it needs a path of its own')
+}

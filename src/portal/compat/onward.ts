@@ -1,0 +1,55 @@
+import { GateError } from '../../base/errors.ts'
+import { parseReturnTo, type SafeReturnTo } from '../../route/return-to.ts'
+import { parseAuthority } from '../../route/target.ts'
+import type { PortalRequest } from '../portal.ts'
+import { readQuery } from '../query.ts'
+import type { CompatContext } from './context.ts'
+
+/** Where `rd` leads: a path of this host, or an address of another one of the file. */
+export type Onward =
+  | { readonly kind: 'here'; readonly path: SafeReturnTo }
+  | { readonly kind: 'away'; readonly address: string }
+
+const FRONT_PAGE: Onward = { kind: 'here', path: parseReturnTo(null) }
+
+/** Scheme, authority without a user name, and the rest: what every browser reads the same way. */
+const ADDRESS = /^(https?):\/\/([A-Za-z0-9.-]+(?::\d{1,5})?)(\/.*)?$/
+
+/**
+ * The parameter `rd` of oauth2-proxy's addresses: `/` where it is missing, or leads elsewhere than to a host of the file.
+ *
+ * Another host is led to by https, or by the scheme of this one, and by no port but the usual one and that of this one: another program
+ * may listen at any other. What is behind `#` is left out. Throws `target.malformed` where `rd` occurs twice.
+ */
+export function readOnward(ctx: CompatContext): Onward {
+  const raw = readQuery(ctx).get('rd')?.split('#', 1)[0]
+  if (raw === undefined || raw.startsWith('/')) return { kind: 'here', path: parseReturnTo(raw ?? null) }
+  const [, scheme, rawAuthority, path = '/'] = ADDRESS.exec(raw) ?? []
+  if (scheme === undefined || rawAuthority === undefined) return FRONT_PAGE
+  const place = parsePlace(rawAuthority)
+  if (place === null || !ctx.compat.isServed(place.host)) return FRONT_PAGE
+  if (scheme !== 'https' && !ctx.origin.startsWith(`${scheme}:`)) return FRONT_PAGE
+  const { origin, port } = new URL(`${scheme}://${place.authority}`)
+  if (origin === ctx.origin) return { kind: 'here', path: parseReturnTo(path) }
+  if (port !== '' && port !== new URL(ctx.origin).port) return FRONT_PAGE
+  return { kind: 'away', address: origin + parseReturnTo(path) }
+}
+
+/** What it is as a whole address, on this host too. */
+export function wholeAddress(ctx: PortalRequest, onward: Onward): string {
+  return onward.kind === 'here' ? ctx.reachedAt(ctx.target) + onward.path : onward.address
+}
+
+/** The same for this browser, which is on this host. */
+export function addressOf(onward: Onward): string {
+  return onward.kind === 'here' ? onward.path : onward.address
+}
+
+function parsePlace(rawAuthority: string): { readonly host: string; readonly authority: string } | null {
+  try {
+    return parseAuthority(rawAuthority)
+  } catch (thrown) {
+    if (thrown instanceof GateError) return null
+    throw thrown
+  }
+}

@@ -1,0 +1,56 @@
+/** @jsxImportSource hono/jsx */
+import type { ProviderConfig } from '../../config/types/providers.ts'
+import { parseReturnTo } from '../../route/return-to.ts'
+import { pageAnswer, redirectAnswer } from '../answer.ts'
+import { wordsFor } from '../language.ts'
+import { SignInPage } from '../pages/sign-in.tsx'
+import { isPortalHost, ownPath } from '../place.ts'
+import type { PortalRequest } from '../portal.ts'
+import { type BeginTools, begin } from '../sign-in/begin.ts'
+import { refuseLoginLoop } from '../sign-in/login-loop.ts'
+import { askPortal } from '../sign-in/ticket.ts'
+import { type CompatContext, compatPath } from './context.ts'
+import { addressOf, type Onward, readOnward } from './onward.ts'
+
+/** oauth2-proxy's `sign_in`: a page with one button. It signs nobody out, as it did there, since any link leads to it. */
+export function oldSignIn(ctx: CompatContext): Response {
+  const onward = readOnward(ctx)
+  const provider = onlyWay(ctx)
+  if (provider === null) return toOwnPage(onward)
+  const words = wordsFor(ctx.request)
+  const choice = { label: provider.label, address: compatPath(ctx, 'start', { rd: addressOf(onward) }) }
+  const { title, brand } = ctx.portal
+  return pageAnswer(words, brand, <SignInPage words={words} title={title} choices={[choice]} />, 200)
+}
+
+/**
+ * oauth2-proxy's `start`: to the provider at once, and then to `rd`, whoever is signed in already; their session ends once the new one
+ * begins. On an application's host it leads to where people sign in.
+ *
+ * Throws as a sign-in does, and `target.malformed`.
+ */
+export async function oldStart(ctx: CompatContext, tools: BeginTools): Promise<Response> {
+  const onward = readOnward(ctx)
+  if (!isPortalHost(ctx)) {
+    // Another host asks by itself.
+    return onward.kind === 'here' ? askPortal(ctx, tools, onward.path) : redirectAnswer(302, onward.address)
+  }
+  const provider = onlyWay(ctx)
+  if (provider === null) return toOwnPage(onward)
+  const path = addressOf(onward)
+  await refuseLoginLoop(ctx, tools.seal, path)
+  const destination = { kind: 'here', path } as const
+  return begin(ctx, tools, provider, { destination, asksForAccount: false, stepUp: null, isRemembered: false })
+}
+
+/** The provider where a sign-in leaves nothing to choose; null where our own page asks which, or for how long. */
+function onlyWay({ portal, providers }: PortalRequest): ProviderConfig | null {
+  const [only, ...others] = portal.providers
+  if (only === undefined || others.length > 0 || portal.lifetimes.rememberMs !== null) return null
+  return providers.get(only) ?? null
+}
+
+function toOwnPage(onward: Onward): Response {
+  const path = onward.kind === 'here' ? onward.path : parseReturnTo(null)
+  return redirectAnswer(302, `${ownPath('login')}?${new URLSearchParams({ return: path })}`)
+}

@@ -1,0 +1,41 @@
+import type { Config } from '../../config/types/config.ts'
+import type { HeaderSpec } from '../../config/types/identity.ts'
+import type { PortalConfig } from '../../config/types/portals.ts'
+import { type CompatPages, compileCompatPages } from '../../portal/place.ts'
+import { compileIdentityFields, type IdentityFields } from '../../proxy/fields/identity.ts'
+
+/** The addresses of a program that stood here before. */
+export interface GateCompat {
+  readonly pages: CompatPages
+  /** How it said who someone is. */
+  readonly fields: IdentityFields
+  /** Whose request for `/` is a health check; null: nobody's. */
+  readonly pingUserAgent: string | null
+}
+
+/** Which address it put beside its other fields, whatever these were. */
+const GAP_AUTH: HeaderSpec = { kind: 'table', fields: [{ name: 'GAP-Auth', template: '{email}' }] }
+
+/** `compat` of a portal, compiled; null where it has none. `hasSeveral` is as for the fields of a route. */
+export function compileCompat(
+  { name, compat }: PortalConfig,
+  { routes }: Pick<Config, 'routes'>,
+  hasSeveral: boolean,
+): GateCompat | null {
+  if (compat === null) return null
+  const own = compileIdentityFields(compat.headers, hasSeveral)
+  const gapAuth = compileIdentityFields(GAP_AUTH, hasSeveral)
+  // A proxy in front that takes what such a route answers for a verdict would let in whoever names this user agent.
+  const mayBeVerdict = routes.some(
+    ({ portal, answer }) => portal === name && (answer?.kind === 'respond' || answer?.kind === 'verify'),
+  )
+  const fields: IdentityFields = (identity, roles) => [
+    ...(gapAuth?.(identity, roles) ?? []),
+    ...(own?.(identity, roles) ?? []),
+  ]
+  return Object.freeze({
+    pages: compileCompatPages(compat),
+    fields,
+    pingUserAgent: mayBeVerdict ? null : compat.pingUserAgent,
+  })
+}

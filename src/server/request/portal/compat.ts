@@ -1,0 +1,54 @@
+import { vouchedPart } from '../../../identity/vouched.ts'
+import { decidePolicy } from '../../../policy/policy.ts'
+import type { CompatPage, CompatRequest } from '../../../portal/portal.ts'
+import type { Session } from '../../../session/session.ts'
+import type { GatePortal } from '../../config/snapshot.ts'
+import type { Passage } from '../passage.ts'
+import { requestFacts } from '../policy-input.ts'
+
+/** Which address of the program that stood before a portal is asked for; null for all that it would have handed on. */
+export function compatPageAt({ target, sent }: Passage, { compat }: GatePortal): CompatPage | null {
+  if (compat === null || target === null) return null
+  const page = compat.pages(target.path)
+  if (page !== null || target.path !== '/' || compat.pingUserAgent === null) return page
+  const isLook = target.method === 'GET' || target.method === 'HEAD'
+  return isLook && sent['user-agent'] === compat.pingUserAgent ? 'ping' : null
+}
+
+/**
+ * The same on a host that is nowhere in the file: whoever only asks whether this gate is up often does so by an address, or by the name
+ * of a machine.
+ */
+export function healthPageAt(passage: Passage, portal: GatePortal): CompatPage | null {
+  const page = compatPageAt(passage, portal)
+  return page === 'ping' || page === 'ready' ? page : null
+}
+
+/** This request, where it is for such an address of this portal. */
+export function compatRequest(passage: Passage, { config, compat, roles, rolesOf }: GatePortal): CompatRequest | null {
+  const { compat: page, snapshot } = passage
+  if (page === null || compat === null || config.compat === null) return null
+  return {
+    page,
+    prefix: config.compat.prefix,
+    isServed: host => snapshot.portals.lookup(host) !== undefined,
+    mayOpenHost: session => mayOpenHost(passage, session),
+    fieldsOf: ({ identity }) => compat.fields(vouchedPart(identity, roles.trusted), rolesOf(identity)),
+  }
+}
+
+/**
+ * Whether this person may, now and from where they are, open every part of the host that is not for everybody; false where there is none.
+ *
+ * All of them, since whoever asks has one answer for the whole host.
+ */
+function mayOpenHost(passage: Passage, session: Session): boolean {
+  const { target, snapshot } = passage
+  const guarded = target === null ? undefined : snapshot.guarded.lookup(target.host)
+  if (guarded === undefined || guarded.length === 0) return false
+  const facts = { ...requestFacts(passage, session), method: 'GET' }
+  return guarded.every(
+    ({ policy, config }) =>
+      config.portal === session.portal && decidePolicy(policy, session.identity, facts).verdict === 'allow',
+  )
+}
