@@ -19,7 +19,7 @@ import { addressText } from '../server/listen/listen.ts'
 export interface Question {
   readonly url: URL
   readonly identity: Identity | null
-  readonly facts: Facts
+  readonly facts: Omit<Facts, 'target'>
 }
 
 /** One entry of `allow` or `deny`, with what it came to. */
@@ -95,7 +95,8 @@ export function explain(config: Config, question: Question): Explanation {
     return { ...nothing, verdict: 'no-route', reason: 'route.none', why }
   }
   const route = match.value
-  const { decision, roles, trials } = decideFor(config, route, question)
+  const asked = { identity, facts: { ...facts, target } }
+  const { decision, roles, trials } = decideFor(config, route, asked)
   const described = {
     ...base,
     route: route.id,
@@ -105,7 +106,7 @@ export function explain(config: Config, question: Question): Explanation {
     roles,
     rules: trials.map(trial => explainTrial(route, trial)),
   }
-  const barrier = match.also.find(other => decideFor(config, other, question).decision.verdict !== 'allow')
+  const barrier = match.also.find(other => decideFor(config, other, asked).decision.verdict !== 'allow')
   if (decision.verdict === 'allow' && barrier !== undefined) {
     const why = `a backend could read this path as one under "${barrier.id}", which is not allowed`
     return { ...described, verdict: 'refused', reason: 'target.ambiguous', why }
@@ -134,7 +135,7 @@ function leadsTo({ upstream, answer }: RouteConfig, { server }: Config): readonl
 function decideFor(
   config: Config,
   route: RouteConfig,
-  { identity, facts }: Question,
+  { identity, facts }: { readonly identity: Identity | null; readonly facts: Facts },
 ): { decision: Decision; roles: readonly string[]; trials: readonly Trial[] } {
   const portal = route.portal === null ? undefined : config.portals.get(route.portal)
   const compiled = portal === undefined ? null : compileRoles(portal.roles, trustedEmails(config.providers))

@@ -1,4 +1,5 @@
 import type { Identity } from '../identity/identity.ts'
+import type { ReadPath } from './path.ts'
 import type { Missing } from './reasons.ts'
 import type { Truth } from './truth.ts'
 
@@ -8,6 +9,8 @@ export interface Facts {
   readonly method: string
   /** The client's address; null where it is not known for certain. */
   readonly client: string | null
+  /** What is asked for; null where that is not known. */
+  readonly target: ReadPath | null
   readonly nowMs: number
   /** When this person signed in here; null for nobody. */
   readonly signedInAtMs: number | null
@@ -17,6 +20,7 @@ export interface Facts {
 export interface Needs {
   readonly client: boolean
   readonly method: boolean
+  readonly path: boolean
   readonly time: boolean
 }
 
@@ -52,4 +56,4 @@ export interface RequestCondition {
 
 export type Condition = PersonCondition | SignInCondition | RequestCondition
 
-export const NOTHING: Needs = Object.freeze({ client: false, method: false, time: false })
+export const NOTHING: Needs = Object.freeze({ client: false, method: false, path: false, time: false })

@@ -57,6 +57,7 @@ export function describeRule(rule: AccessRule): string {
   if (rule.requireVerifiedEmail) parts.push('a verified e-mail address')
   list('network', rule.networks)
   list('method', rule.methods)
+  list('path', rule.paths)
   if (rule.schedule !== null) parts.push(describeSchedule(rule.schedule))
   if (rule.from !== null) parts.push(`from ${rule.from.text}`)
   if (rule.until !== null) parts.push(`until ${rule.until.text}`)

@@ -62,7 +62,13 @@ const NO_PORTAL: RuleRoles = Object.freeze({ judges: new Map(), trusted: NO_TRUS
 const NOTHING_TOLD: Told = Object.freeze({ needed: [], reasons: [] })
 
 /** For policies that look at no facts. */
-export const NO_FACTS: Facts = Object.freeze({ method: '', client: null, nowMs: Number.NaN, signedInAtMs: null })
+export const NO_FACTS: Facts = Object.freeze({
+  method: '',
+  client: null,
+  target: null,
+  nowMs: Number.NaN,
+  signedInAtMs: null,
+})
 
 /** The rules of a route with its portal's roles; null for a route without a portal. */
 export function compilePolicy(route: Pick<RouteConfig, 'allow' | 'deny' | 'methods'>, roles: Roles | null): Policy {
@@ -74,7 +80,7 @@ export function compilePolicy(route: Pick<RouteConfig, 'allow' | 'deny' | 'metho
     rolesOf: roles?.of ?? (() => NO_ROLES),
     hasPortal: roles !== null,
     rules,
-    isStatic: !needs.client && !needs.method && !needs.time,
+    isStatic: !needs.client && !needs.method && !needs.path && !needs.time,
     needs,
   })
 }

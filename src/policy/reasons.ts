@@ -36,6 +36,10 @@ export const REASONS = {
     why: 'the method is not among those of the rule',
     say: 'Requests of this kind are not open to you.',
   },
+  'path.other': {
+    why: 'the path is not among those of the rule, or can be read as one that is not',
+    say: 'This address is not open to you.',
+  },
   'hours.outside': { why: 'the time is outside the hours or days', say: 'It is open only at certain times: {detail}.' },
   'date.before': { why: 'it has not begun yet', say: 'It opens later: {detail}.' },
   'date.after': { why: 'it is over', say: 'It is no longer open: {detail}.' },

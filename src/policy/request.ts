@@ -3,6 +3,7 @@ import { openWallClock } from '../base/zone.ts'
 import type { AccessRule, Instant, Schedule } from '../config/types/rules.ts'
 import { type Facts, NOTHING, type RequestCondition } from './condition.ts'
 import { describeSchedule } from './describe.ts'
+import { compilePaths } from './path.ts'
 import type { Missing, Reason, When } from './reasons.ts'
 
 /** The conditions that a rule has about the request: where it comes from, what it does, and when. */
@@ -10,6 +11,7 @@ export function compileRequest(rule: AccessRule): readonly RequestCondition[] {
   const conditions: RequestCondition[] = []
   if (rule.networks !== null) conditions.push(compileClient(rule.networks))
   if (rule.methods !== null) conditions.push(compileMethods(rule.methods))
+  if (rule.paths !== null) conditions.push(compileAskedPath(rule.paths))
   if (rule.schedule !== null) conditions.push(compileSchedule(rule.schedule))
   if (rule.from !== null) conditions.push(compileStart(rule.from))
   if (rule.until !== null) conditions.push(compileEnd(rule.until))
@@ -37,6 +39,16 @@ function compileMethods(methods: readonly string[]): RequestCondition {
     needs: { ...NOTHING, method: true },
     judge: ({ method }) => (accepted.has(method) ? 'yes' : 'no'),
     missing: () => missing('method.other'),
+  }
+}
+
+function compileAskedPath(patterns: readonly string[]): RequestCondition {
+  const judge = compilePaths(patterns)
+  return {
+    kind: 'request',
+    needs: { ...NOTHING, path: true },
+    judge: ({ target }) => (target === null ? 'unknown' : judge(target)),
+    missing: () => missing('path.other'),
   }
 }
 

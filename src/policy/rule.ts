@@ -102,6 +102,7 @@ export function joinNeeds(needs: readonly Needs[]): Needs {
   return Object.freeze({
     client: needs.some(({ client }) => client),
     method: needs.some(({ method }) => method),
+    path: needs.some(({ path }) => path),
     time: needs.some(({ time }) => time),
   })
 }

@@ -131,8 +131,8 @@ class Attempt implements Waiting, Exchange, AnswerLife {
   }
 
   get owner(): ExchangeOwner {
-    const { routeId, session, method, provenClient } = this.#job
-    return { routeId, session, method, client: provenClient }
+    const { routeId, session, method, provenClient, target } = this.#job
+    return { routeId, session, method, client: provenClient, target }
   }
 
   get #isWaiting(): boolean {

@@ -1,5 +1,6 @@
 import type { GateError } from '../base/errors.ts'
 import type { Ports } from '../base/ports.ts'
+import type { Target } from '../route/target.ts'
 import type { Session } from '../session/session.ts'
 import type { EventStreams } from './body/event-streams.ts'
 import type { Flows } from './body/flows.ts'
@@ -49,6 +50,8 @@ export interface ForwardJob {
   readonly client: string
   /** The same where it is beyond doubt, else null: what rules about networks look at. */
   readonly provenClient: string | null
+  /** What was asked for, in every reading, as rules look at it. */
+  readonly target: Pick<Target, 'path' | 'readings'>
   /** Whose request it is; null for nobody's. */
   readonly session: Session | null
   /** How far the answer may bounds. */

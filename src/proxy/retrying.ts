@@ -60,7 +60,7 @@ const NOTHING_TO_LEAVE: Leave = () => undefined
 
 /** A place, now or when there is one. Whoever waits is an exchange already: what allowed it may end before its turn comes. */
 async function waitForTurn(
-  { routeId, session, method, provenClient, connection }: ForwardJob,
+  { routeId, session, method, provenClient, target, connection }: ForwardJob,
   { exchanges }: ForwardTools,
   slots: Slots,
 ): Promise<Leave> {
@@ -69,7 +69,7 @@ async function waitForTurn(
   const abort = new AbortController()
   let ended: GateError | null = null
   const one: Exchange = {
-    owner: { routeId, session, method, client: provenClient },
+    owner: { routeId, session, method, client: provenClient, target },
     place: NOWHERE,
     end(reason) {
       ended = overtaken(one.owner, reason)

@@ -10,10 +10,10 @@ import { NOWHERE } from './lifetime/roster.ts'
  * Rejects with access.denied, and with upstream.broken where the client left while it waited.
  */
 export function waitToBeSent(job: ForwardJob, { flows, exchanges }: ForwardTools): Promise<number> {
-  const { routeId, session, method, provenClient, client, front, connection } = job
+  const { routeId, session, method, provenClient, target, client, front, connection } = job
   const { promise, resolve, reject } = Promise.withResolvers<number>()
   const one: Exchange = {
-    owner: { routeId, session, method, client: provenClient },
+    owner: { routeId, session, method, client: provenClient, target },
     place: NOWHERE,
     end(reason) {
       giveUp()

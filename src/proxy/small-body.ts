@@ -23,12 +23,12 @@ export function readSmallBody(
   job: ForwardJob,
   { exchanges, flows, clientIdle }: ForwardTools,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const { routeId, session, method, provenClient, client, request, front, connection } = job
+  const { routeId, session, method, provenClient, target, client, request, front, connection } = job
   flows.admit(client)
   clientIdle.hold(front, connection)
   const { promise, resolve, reject } = Promise.withResolvers<Uint8Array<ArrayBuffer>>()
   const one: Exchange = {
-    owner: { routeId, session, method, client: provenClient },
+    owner: { routeId, session, method, client: provenClient, target },
     place: NOWHERE,
     end: reason => refuse(overtaken(one.owner, reason)),
   }

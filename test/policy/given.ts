@@ -14,6 +14,7 @@ export function rule(keys: Partial<AccessRule>): AccessRule {
     roles: null,
     networks: null,
     methods: null,
+    paths: null,
     schedule: null,
     from: null,
     until: null,
@@ -41,7 +42,13 @@ export const ROLES = new Map([
 /** Thursday, 2026-01-01 12:00 UTC. */
 export const NOON = Date.UTC(2026, 0, 1, 12)
 
-export const FACTS: Facts = { method: 'GET', client: '192.0.2.1', nowMs: NOON, signedInAtMs: NOON - 60_000 }
+export const FACTS: Facts = {
+  method: 'GET',
+  client: '192.0.2.1',
+  target: { path: '/', readings: [] },
+  nowMs: NOON,
+  signedInAtMs: NOON - 60_000,
+}
 
 /** Ada, with these claims. */
 export function ada(claims: Record<string, unknown> = {}): Identity {

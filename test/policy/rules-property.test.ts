@@ -4,6 +4,7 @@ import type { AccessRule, PersonRule } from '../../src/config/types/rules.ts'
 import type { Identity } from '../../src/identity/identity.ts'
 import type { Facts } from '../../src/policy/condition.ts'
 import { decidePolicy } from '../../src/policy/policy.ts'
+import { parseTarget } from '../../src/route/target.ts'
 import { ada, FACTS, NOON, policyOf, ROLES, rule } from './given.ts'
 
 /**
@@ -105,6 +106,18 @@ function reference(keys: AccessRule, who: Identity | null, facts: Facts, freshly
     parts.push(facts.client === null || facts.client === 'junk' ? BOTH : certain(inside === true))
   }
   if (keys.methods) parts.push(certain(keys.methods.includes(facts.method)))
+  if (keys.paths) {
+    const { target } = facts
+    const [path = '', ...readings] = target === null ? [] : [target.path, ...target.readings]
+    // Each pattern as an expression, which this may take its time for.
+    const like = (one: string, flags: string) =>
+      keys.paths?.some(pattern =>
+        new RegExp(`^${pattern.replaceAll('.', '\\.').replaceAll('*', '.*')}$`, flags).test(one),
+      )
+    const seen = [path, ...readings].map(one => like(one, 'i') === true)
+    const isWhole = like(path, '') === true && seen.every(Boolean)
+    parts.push(target === null ? BOTH : isWhole ? YES : seen.some(Boolean) ? BOTH : NO)
+  }
   if (keys.schedule) {
     const now = new Date(facts.nowMs)
     const minute = now.getUTCHours() * 60 + now.getUTCMinutes()
@@ -143,6 +156,7 @@ const leaf = {
   acr: text('low', 'high'),
   networks: fc.constant(['10.0.0.0/8']),
   methods: text('GET', 'POST'),
+  paths: text('/a', '/a*', '*.css', '/A/*', '*/b/*', '/a*b*.css'),
   schedule: fc.record({
     spans: fc.option(fc.array(span, { minLength: 1, maxLength: 2 })),
     days: fc.option(fc.uniqueArray(fc.integer({ min: 0, max: 6 }), { minLength: 1 })),
@@ -201,6 +215,12 @@ const claims = fc.record(
 
 const facts = fc.record({
   method: fc.constantFrom('GET', 'POST', 'PUT'),
+  target: fc.constantFrom<Facts['target']>(
+    null,
+    ...['/a', '/A/x', '/a/b/x', '/x.css', '/a;x.css', '/a/b.css', '/ab/', '/aBx.css', '/a//b/x'].map(path =>
+      parseTarget('GET', path, 'app.example'),
+    ),
+  ),
   client: fc.constantFrom('10.1.2.3', '192.0.2.1', '::ffff:10.1.2.3', 'junk', null),
   nowMs: fc.integer({ min: NOON - 4 * 86_400_000, max: NOON + 4 * 86_400_000 }),
   signedInAtMs: fc.constantFrom(NOON, NOON - 1_800_000),

@@ -286,6 +286,7 @@ describe('one decision serves a whole session', () => {
     ['people, levels and methods of sign-in', { allow: [{ roles: ['user'], acr: ['a'], amr: ['b'] }] }, true],
     ['networks', { allow: [within] }, false],
     ['methods', { allow: [{ methods: ['GET'] }] }, false],
+    ['paths', { allow: [{ paths: ['/a*'] }] }, false],
     ['hours', { allow: [office] }, false],
     ['dates', { allow: [season] }, false],
     ['the age of the sign-in', { allow: [{ maxAgeMs: 1 }] }, false],

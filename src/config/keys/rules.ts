@@ -4,6 +4,7 @@ import { duration } from '../values/duration.ts'
 import { parseEmail, parseEmailDomain } from '../values/email.ts'
 import { parseNetwork } from '../values/listen.ts'
 import { method } from '../values/method.ts'
+import { pathPattern } from '../values/path-pattern.ts'
 import { days, hours, moment, zone } from '../values/times.ts'
 import { boolean, list, parsed, type Type, text, wrongKind } from '../values/value.ts'
 import { defaulted, type Key, type Keys, optional, type Table, table, type Values } from './table.ts'
@@ -121,6 +122,12 @@ const CONDITIONS = {
     'The client has an address in one of these networks.',
   ),
   methods: optional(list(method, { single: true }), ['GET', 'HEAD'], 'all', 'The method is one of these.'),
+  paths: optional(
+    list(pathPattern, { single: true }),
+    ['/public/*', '*.css'],
+    'all',
+    'The whole path is one of these, in this letter case, where a star is anything at all. Each way in which a backend may read the path has to be.',
+  ),
   hours: optional(
     list(hours, { single: true }),
     '08:00-18:00',

@@ -42,6 +42,8 @@ export interface AccessRule extends PersonRule {
   readonly roles: readonly string[] | null
   readonly networks: readonly string[] | null
   readonly methods: readonly string[] | null
+  /** Patterns of whole paths, a star for anything. */
+  readonly paths: readonly string[] | null
   readonly schedule: Schedule | null
   readonly from: Instant | null
   readonly until: Instant | null

@@ -66,6 +66,7 @@ export const DE: Words = {
     'network.outside': 'Das ist nur aus bestimmten Netzen zugänglich, und Ihres gehört nicht dazu.',
     'network.unreadable': 'Das ist nur aus bestimmten Netzen zugänglich, und Ihres lässt sich nicht feststellen.',
     'method.other': 'Anfragen dieser Art dürfen Sie hier nicht stellen.',
+    'path.other': 'Diese Adresse ist für Sie nicht zugänglich.',
     'hours.outside': 'Das ist nur zu bestimmten Zeiten zugänglich: {detail}.',
     'date.before': 'Das ist erst später zugänglich: {detail}.',
     'date.after': 'Das ist nicht mehr zugänglich: {detail}.',

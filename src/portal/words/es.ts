@@ -66,6 +66,7 @@ export const ES: Words = {
     'network.outside': 'Solo se puede abrir desde ciertas redes, y la tuya no es una de ellas.',
     'network.unreadable': 'Solo se puede abrir desde ciertas redes, y no se ha podido determinar la tuya.',
     'method.other': 'No puedes hacer solicitudes de este tipo aquí.',
+    'path.other': 'No puedes abrir esta dirección.',
     'hours.outside': 'Solo se puede abrir a ciertas horas: {detail}.',
     'date.before': 'Se podrá abrir más adelante: {detail}.',
     'date.after': 'Ya no se puede abrir: {detail}.',

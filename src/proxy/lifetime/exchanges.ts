@@ -1,4 +1,5 @@
 import { GateError } from '../../base/errors.ts'
+import type { Target } from '../../route/target.ts'
 import type { Session } from '../../session/session.ts'
 import { createRoster } from './roster.ts'
 
@@ -9,6 +10,8 @@ export interface ExchangeOwner {
   readonly method: string
   /** The client's address; null where it is in doubt. */
   readonly client: string | null
+  /** What was asked for, in every reading. */
+  readonly target: Pick<Target, 'path' | 'readings'>
 }
 
 /** A request that was allowed and is not over: it waits for its turn, is being sent, is not answered yet, or its answer goes on. */

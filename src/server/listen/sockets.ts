@@ -9,6 +9,7 @@ import { offersDeflate } from '../../proxy/websocket/deflate.ts'
 import { FrameEncoder } from '../../proxy/websocket/encoder.ts'
 import { checkHandshake, parseProtocols } from '../../proxy/websocket/handshake.ts'
 import type { RelayData, WebSocketRelay } from '../../proxy/websocket/relay.ts'
+import type { Target } from '../../route/target.ts'
 import type { Session } from '../../session/session.ts'
 import type { GateRoute } from '../config/snapshot.ts'
 
@@ -23,6 +24,8 @@ export interface SocketJob {
   readonly client: string
   /** The same where it is beyond doubt, else null. */
   readonly provenClient: string | null
+  /** What was asked for, in every reading. */
+  readonly target: Pick<Target, 'path' | 'readings'>
   /** The request's fields as they came, and as they go on. */
   readonly sent: Readonly<Record<string, string>>
   readonly fields: Readonly<Record<string, string>>
@@ -58,7 +61,13 @@ export function createSockets(
       const mistake = checkHandshake(request)
       if (mistake !== null) throw mistake
       if (route.config.allow.kind !== 'public' || session !== null) checkOrigin(request.headers.get('origin'), job)
-      const owner = { routeId: route.config.id, session, method: request.method, client: job.provenClient }
+      const owner = {
+        routeId: route.config.id,
+        session,
+        method: request.method,
+        client: job.provenClient,
+        target: job.target,
+      }
       const abort = new AbortController()
       const signal = AbortSignal.any([request.signal, abort.signal])
       const dialling: Exchange & { ended: GateError | null } = {

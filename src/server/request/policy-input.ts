@@ -14,14 +14,15 @@ export function requestFacts(passage: Passage, session: Session | null): Facts {
   return {
     method: passage.request.method,
     client: provenClient(passage),
+    target: passage.target,
     nowMs: passage.startedMs,
     signedInAtMs: signedInAtMs(session),
   }
 }
 
 /** The same for an exchange that is under way already, at the present time. */
-export function exchangeFacts({ method, client, session }: ExchangeOwner, nowMs: number): Facts {
-  return { method, client, nowMs, signedInAtMs: signedInAtMs(session) }
+export function exchangeFacts({ method, client, target, session }: ExchangeOwner, nowMs: number): Facts {
+  return { method, client, target, nowMs, signedInAtMs: signedInAtMs(session) }
 }
 
 /** A token is no sign-in, however new it is. */

@@ -94,6 +94,7 @@ function startFront(where: { readonly port: number; readonly hostname: string } 
         keepLengthBytes: null,
         client: '127.0.0.1',
         provenClient: '127.0.0.1',
+        target: { path: '/', readings: [] },
         session: null,
         front,
         connection: request,
@@ -132,7 +133,7 @@ test('those that are to end end once, whatever place each had', () => {
   const ended: string[] = []
   const add = (routeId: string): void => {
     const one: Exchange = {
-      owner: { routeId, session: null, method: 'GET', client: null },
+      owner: { routeId, session: null, method: 'GET', client: null, target: { path: '/', readings: [] } },
       place: NOWHERE,
       end() {
         ended.push(routeId)

@@ -76,6 +76,7 @@ function startProxy(address: UpstreamAddress, options: ProxyOptions = {}): Proxy
           session: sessionOf(request.headers.get('x-session')),
           method: request.method,
           client: '127.0.0.1',
+          target: { path: '/', readings: [] },
           headers: dialled.headers,
         })
       } catch (error) {

@@ -15,10 +15,11 @@ import { requestFacts } from '../policy-input.ts'
  * Several routes of one host are one application, at the shortest path, unless the file tells them apart.
  */
 export function applicationsOf(passage: Passage, portal: GatePortal, session: Session): readonly Application[] {
-  const facts = { ...requestFacts(passage, session), method: 'GET' }
+  const facts = requestFacts(passage, session)
   const open = passage.snapshot.routes.filter(({ config, policy, portal: own }) => {
     if (own !== portal || config.host.startsWith('*.')) return false
-    const { verdict } = decidePolicy(policy, session.identity, facts)
+    const target = { path: config.path, readings: [] }
+    const { verdict } = decidePolicy(policy, session.identity, { ...facts, method: 'GET', target })
     return verdict === 'allow' || verdict === 'step-up'
   })
   const whole = open.filter(({ config }) => !config.isExact)

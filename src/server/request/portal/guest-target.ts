@@ -1,7 +1,7 @@
 import { GateError } from '../../../base/errors.ts'
 import { decidePolicy } from '../../../policy/policy.ts'
 import type { GuestTarget } from '../../../portal/portal.ts'
-import { parseTarget } from '../../../route/target.ts'
+import { parseTarget, type Target } from '../../../route/target.ts'
 import type { GatePortal, GateRoute } from '../../config/snapshot.ts'
 import { mayMakerOpen } from '../guests.ts'
 import type { Passage } from '../passage.ts'
@@ -12,23 +12,29 @@ import { requestFacts } from '../policy-input.ts'
  * read as one of another route.
  */
 export function guestTargetAt(passage: Passage, portal: GatePortal, host: string, path: string): GuestTarget | null {
-  const route = routeAt(passage, host, path)
-  if (route === null || route.portal !== portal || !route.takesGuests) return null
+  const found = routeAt(passage, host, path)
+  if (found === null) return null
+  const { route, target } = found
+  if (route.portal !== portal || !route.takesGuests) return null
   return {
     name: route.config.name,
     isOpenTo(session) {
-      const facts = { ...requestFacts(passage, session), method: 'GET' }
+      const facts = { ...requestFacts(passage, session), method: 'GET', target }
       return decidePolicy(route.policy, session.identity, facts).verdict === 'allow'
     },
-    isSharedWith: guest => mayMakerOpen(route, guest, { ...requestFacts(passage, null), method: 'GET' }),
+    isSharedWith: guest => mayMakerOpen(route, guest, { ...requestFacts(passage, null), method: 'GET', target }),
   }
 }
 
-function routeAt({ snapshot }: Passage, host: string, path: string): GateRoute | null {
+function routeAt(
+  { snapshot }: Passage,
+  host: string,
+  path: string,
+): { readonly route: GateRoute; readonly target: Target } | null {
   try {
     const target = parseTarget('GET', `http://host${path}`, host)
     const match = target.isReserved ? null : snapshot.table.match(target)
-    return match === null || match.also.length > 0 ? null : match.value
+    return match === null || match.also.length > 0 ? null : { route: match.value, target }
   } catch (error) {
     if (error instanceof GateError) return null
     throw error
