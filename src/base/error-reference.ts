@@ -47,6 +47,10 @@ const ADVICE: Readonly<Record<Code, Advice>> = {
     cause: 'No route or portal serves this host and path; or a verdict was asked for elsewhere than at `verify`.',
     mend: 'Ask `sallyport explain URL`.',
   },
+  'route.own': {
+    cause: 'A proxy in front asks for a verdict about a page of Sallyport’s own, where it has to hand the request on.',
+    mend: 'Let it hand `/.sallyport/` (and `callback_path`) on before anything else, as its recipe does; `sallyport doctor` looks.',
+  },
   'route.method': {
     cause: 'The route’s `methods`, or the page, do not take this method.',
     mend: 'Add it to `methods` if it is meant to pass.',

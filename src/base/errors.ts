@@ -14,6 +14,7 @@ export const CODES = {
   'limit.open': { status: 429, say: 'Too much is open at the same time.' },
   'limit.rate': { status: 429, say: 'Too many requests came in a short time.' },
   'route.none': { status: 404, say: 'Nothing is served at this address.' },
+  'route.own': { status: 404, say: 'The proxy in front asks about this address, and has to hand it on.' },
   'route.method': { status: 405, say: 'This method is not allowed at this address.' },
   'route.service_worker': { status: 403, say: 'This application may keep no service worker in browsers.' },
   'access.sign_in': { status: 401, say: 'Sign in to open this.' },

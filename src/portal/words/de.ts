@@ -14,6 +14,7 @@ export const DE: Words = {
     'limit.open': 'Es ist zu viel gleichzeitig geöffnet.',
     'limit.rate': 'In kurzer Zeit sind zu viele Anfragen eingegangen.',
     'route.none': 'Unter dieser Adresse ist nichts zu finden.',
+    'route.own': 'Der Proxy davor fragt nach dieser Adresse, statt sie weiterzugeben.',
     'route.method': 'Diese Methode ist unter dieser Adresse nicht erlaubt.',
     'route.service_worker': 'Diese Anwendung darf keinen Service Worker im Browser einrichten.',
     'access.sign_in': 'Melden Sie sich an, um diese Seite zu öffnen.',

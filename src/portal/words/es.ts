@@ -14,6 +14,7 @@ export const ES: Words = {
     'limit.open': 'Hay demasiado abierto al mismo tiempo.',
     'limit.rate': 'Se han recibido demasiadas solicitudes en poco tiempo.',
     'route.none': 'No hay nada en esta dirección.',
+    'route.own': 'El proxy de delante pregunta por esta dirección en lugar de pasarla.',
     'route.method': 'Este método no está permitido en esta dirección.',
     'route.service_worker': 'Esta aplicación no puede instalar un service worker en el navegador.',
     'access.sign_in': 'Inicia sesión para abrir esta página.',

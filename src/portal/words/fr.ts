@@ -14,6 +14,7 @@ export const FR: Words = {
     'limit.open': 'Trop de choses sont ouvertes en même temps.',
     'limit.rate': 'Trop de requêtes ont été reçues en peu de temps.',
     'route.none': 'Il n’y a rien à cette adresse.',
+    'route.own': 'Le proxy en amont demande un avis sur cette adresse au lieu de la transmettre.',
     'route.method': 'Cette méthode n’est pas autorisée à cette adresse.',
     'route.service_worker': 'Cette application n’a pas le droit d’installer un service worker dans le navigateur.',
     'access.sign_in': 'Connectez-vous pour ouvrir cette page.',

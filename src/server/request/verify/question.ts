@@ -21,15 +21,17 @@ type GoThrough = (passage: Passage, tools: PipelineTools, match: Match<GateRoute
  * Which fields state the request is the address's to say, never the request's: a proxy overwrites its own dialect, and what a
  * client writes in the other one is not read. Only routes with `verify` have an answer: what everybody may see here says nothing about
  * what a proxy in front has under the same name. From then on the passage is that request's, so that the decision, the pages and
- * the access record are the ones it would have had here. Throws `route.none` for any other address than those where proxies ask;
- * but where the status alone is looked at, also `access.proxy`, `target.malformed`, `target.header` and what the steps throw.
+ * the access record are the ones it would have had here. Throws `route.none` for any other address than those where proxies ask
+ * (`route.own` for a page of our own); but where the status alone is looked at, also `access.proxy`, `target.malformed`,
+ * `target.header` and what the steps throw.
  */
 export function verify(passage: Passage, tools: PipelineTools, goThrough: GoThrough): Answer {
   const { request, sent } = passage
   passage.target = parseTarget(request.method, request.url, sent.host ?? null)
   const dialect = dialectAt(passage.target.path)
   if (dialect === null) {
-    throw new GateError('route.none', 'proxies in front ask here for verdicts, and nothing else is served', {
+    const code = passage.target.isReserved ? 'route.own' : 'route.none'
+    throw new GateError(code, 'proxies in front ask here for verdicts, and nothing else is served', {
       hint: `let the proxy in front hand ${ownPath('')} and the portal's host on to a public listener`,
     })
   }
@@ -67,7 +69,7 @@ function locateAsked(passage: Passage, tools: PipelineTools, dialect: Dialect): 
   passage.question = dialect
   const { portal } = passage
   if (target.isReserved || (portal !== null && isCallback({ portal: portal.config, target }))) {
-    throw new GateError('route.none', 'a verdict was asked for about a page of our own', {
+    throw new GateError('route.own', 'a verdict was asked for about a page of our own', {
       hint: `let the proxy in front hand ${ownPath('')} (and callback_path) on to Sallyport, without asking`,
     })
   }
