@@ -1,17 +1,18 @@
 import type { Ports } from '../../base/ports.ts'
 import type { Config } from '../../config/types/config.ts'
+import type { RouteConfig } from '../../config/types/routes.ts'
+import { examineAsking } from './asking.ts'
 import { bad, type Finding, good, type Section, warning } from './finding.ts'
-import { answersAsSallyport } from './places.ts'
-
-const TIMEOUT_MS = 5_000
+import { examineHandOver } from './hand-over.ts'
+import { answersAsSallyport, hear } from './hear.ts'
 
 /** A name that no portal has: whoever makes Sallyport believe it takes the host from its client. */
 const NOBODYS_HOST = 'doctor.invalid'
 
 interface Place {
   readonly origin: string
-  /** Whether a proxy in front has the application there. */
-  readonly isAsked: boolean
+  /** The routes there whose application a proxy in front has; none at a portal's own address. */
+  readonly asked: readonly RouteConfig[]
 }
 
 /**
@@ -44,31 +45,33 @@ function examineRanges({ server, routes }: Config): readonly Finding[] {
 function placesOf({ portals, routes }: Config): readonly Place[] {
   const places = new Map<string, Place>()
   for (const { url } of portals.values()) {
-    if (url !== null) places.set(url.host, { origin: `${url.scheme}://${url.authority}`, isAsked: false })
+    if (url !== null) places.set(url.host, { origin: `${url.scheme}://${url.authority}`, asked: [] })
   }
-  for (const { host, answer, portal: name } of routes) {
+  for (const route of routes) {
+    const { host, answer, portal: name } = route
     const portal = name === null ? undefined : portals.get(name)
     if (answer?.kind !== 'verify' || portal === undefined || host.startsWith('*.')) continue
     const scheme = portal.url?.scheme ?? (portal.insecureCookies ? 'http' : 'https')
     const port = portal.url === null ? '' : portal.url.authority.slice(portal.url.host.length)
-    places.set(host, { origin: `${scheme}://${host}${port}`, isAsked: true })
+    const asked = [...(places.get(host)?.asked ?? []), route]
+    places.set(host, { origin: `${scheme}://${host}${port}`, asked })
   }
   return [...places.values()]
 }
 
-async function examinePlace({ origin, isAsked }: Place, ports: Pick<Ports, 'fetch'>): Promise<readonly Finding[]> {
-  if (!(await answersAsSallyport(origin, ports))) {
-    // Of a portal's own address this is said where portals are looked at.
-    if (!isAsked) return []
-    const hint = 'let the proxy in front hand /.sallyport/ on to a public listener of Sallyport, without asking'
-    return [warning(`no Sallyport answers below ${origin}/.sallyport/`, hint)]
-  }
-  const [isOwn, givesVerdicts] = await Promise.all([
+async function examinePlace({ origin, asked }: Place, ports: Pick<Ports, 'fetch'>): Promise<readonly Finding[]> {
+  const isPortal = asked.length === 0
+  // Of a portal's own address this is said where portals are looked at.
+  if (isPortal && !(await answersAsSallyport(origin, ports))) return []
+  const [handOver, asking, isOwn, verdict] = await Promise.all([
+    isPortal ? null : examineHandOver(origin, ports),
+    examineAsking(origin, asked, ports),
     answersAsSallyport(origin, ports, { 'x-forwarded-host': NOBODYS_HOST }),
-    answersQuestions(origin, ports),
+    hear(`${origin}/.sallyport/verify`, ports),
   ])
-  const findings: Finding[] = []
-  if (givesVerdicts) {
+  if (handOver !== null) return [handOver, ...asking]
+  const findings: Finding[] = [...asking]
+  if (verdict !== null && verdict.status !== 404) {
     findings.push(
       bad(
         `${origin} gives verdicts to clients`,
@@ -85,15 +88,4 @@ async function examinePlace({ origin, isAsked }: Place, ports: Pick<Ports, 'fetc
     )
   }
   return findings.length > 0 ? findings : [good(`${origin} leads to Sallyport, and names its own host`)]
-}
-
-/** Whether anything but "nothing is here" comes from where proxies ask. */
-async function answersQuestions(origin: string, { fetch }: Pick<Ports, 'fetch'>): Promise<boolean> {
-  try {
-    const signal = AbortSignal.timeout(TIMEOUT_MS)
-    const init: BunFetchRequestInit = { redirect: 'manual', signal, tls: { rejectUnauthorized: false } }
-    return (await fetch(`${origin}/.sallyport/verify`, init)).status !== 404
-  } catch {
-    return false
-  }
 }

@@ -4,6 +4,7 @@ import type { PortalConfig } from '../../config/types/portals.ts'
 import { addressLabel } from '../../proxy/upstream/origin.ts'
 import { reach } from '../../proxy/upstream/reach.ts'
 import { bad, type Finding, good, type Section, warning } from './finding.ts'
+import { answersAsSallyport } from './hear.ts'
 import { examineHttps, resolveName } from './network.ts'
 
 const TIMEOUT_MS = 5_000
@@ -27,29 +28,6 @@ export async function examinePortal(portal: PortalConfig, ports: Pick<Ports, 'fe
             'start it; behind another proxy, let that one pass this host on with its Host field',
           ),
     ],
-  }
-}
-
-/**
- * Whether Sallyport answers at an address, for a host of a portal (that of `fields`, or the address's own): its key set is at one place on all of them, for anyone.
- *
- * Whose certificate it shows is another question.
- */
-export async function answersAsSallyport(
-  address: string,
-  { fetch }: Pick<Ports, 'fetch'>,
-  fields: Readonly<Record<string, string>> = {},
-): Promise<boolean> {
-  const host = fields.host ?? new URL(address).host
-  try {
-    const signal = AbortSignal.timeout(TIMEOUT_MS)
-    const tls = { serverName: host.replace(/:\d+$/, ''), rejectUnauthorized: false }
-    const init: BunFetchRequestInit = { headers: { ...fields, host }, redirect: 'manual', signal, tls }
-    const answer = await fetch(`${address}/.sallyport/jwks.json`, init)
-    const body: unknown = answer.status === 200 ? await answer.json() : null
-    return typeof body === 'object' && body !== null && 'keys' in body
-  } catch {
-    return false
   }
 }
 

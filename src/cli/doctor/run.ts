@@ -10,8 +10,9 @@ import { addressText } from '../../server/listen/listen.ts'
 import { askReady } from '../health.ts'
 import { countGrade, renderSections, type Section } from './finding.ts'
 import { examineFronts } from './fronts.ts'
+import { answersAsSallyport } from './hear.ts'
 import { examineMachine } from './machine.ts'
-import { answersAsSallyport, examineHosts, examinePortal, examineUpstreams } from './places.ts'
+import { examineHosts, examinePortal, examineUpstreams } from './places.ts'
 import { examineProvider } from './provider.ts'
 
 const USAGE = {

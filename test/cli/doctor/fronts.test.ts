@@ -26,7 +26,7 @@ async function examine(behave: Behaviour, trusted = '127.0.0.1'): Promise<readon
     fetch(request) {
       if (gate === null) return new Response(null, { status: 503 })
       const { pathname, search } = new URL(request.url)
-      if (!pathname.startsWith('/.sallyport/')) return new Response('the application')
+      if (!pathname.startsWith('/.sallyport/')) return new Response(null, { status: 401 })
       const { port, host } = behave(gate, request)
       const headers = new Headers(request.headers)
       headers.set('x-forwarded-host', host ?? '')
@@ -68,7 +68,9 @@ describe('sallyport doctor, of proxies in front', () => {
 
   test('one that does not hand our pages on is told, once', async () => {
     const astray: Behaviour = (gate, request) => ({ port: gate.adminPort, host: request.headers.get('host') })
-    expect(await examine(astray)).toEqual(['warning: no Sallyport answers below http://127.0.0.1/.sallyport/'])
+    expect(await examine(astray)).toEqual([
+      'bad: no Sallyport answers below http://127.0.0.1/.sallyport/: something else answers, with 404',
+    ])
   })
 
   test('a network that may ask is more than a proxy', async () => {

@@ -72,14 +72,32 @@ export interface Recipes extends AsyncDisposable {
   stand(name: ProxyName): RecipeStand
 }
 
-export async function openRecipes(): Promise<Recipes> {
-  const provider = await startProvider({
+/** The provider of every stand: Ada is an admin, Grace a user. */
+function startPeople(): Promise<TestProvider> {
+  return startProvider({
     clients: [{ client_id: 'gate', client_secret: 'gate-secret' }],
     accounts: [
       { sub: 'ada', name: 'Ada', preferred_username: 'ada', email: 'ada@example.com', groups: ['admins', 'users'] },
       { sub: 'grace', name: 'Grace', preferred_username: 'grace', email: 'grace@example.com', groups: ['users'] },
     ],
   })
+}
+
+/** One recipe alone, with `spoil` done to its text: a proxy that is set in another way than it should. */
+export async function openSpoiled(name: ProxyName, spoil: (text: string) => string): Promise<RecipeStand> {
+  const provider = await startPeople()
+  const stand = await openRecipeStand(name, provider, spoil)
+  return {
+    ...stand,
+    async [Symbol.asyncDispose]() {
+      await stand[Symbol.asyncDispose]()
+      await provider.stop()
+    },
+  }
+}
+
+export async function openRecipes(): Promise<Recipes> {
+  const provider = await startPeople()
   const stands = new Map<ProxyName, RecipeStand>()
   for (const name of PROXIES) stands.set(name, await openRecipeStand(name, provider))
   return {
@@ -103,7 +121,11 @@ const RECIPE_FILES: Readonly<Record<ProxyName, string>> = {
 }
 
 /** Starts one of them on free ports. What differs from the file is addresses, and that there are four applications. */
-async function openRecipeStand(name: ProxyName, provider: TestProvider): Promise<RecipeStand> {
+async function openRecipeStand(
+  name: ProxyName,
+  provider: TestProvider,
+  spoil: (text: string) => string = text => text,
+): Promise<RecipeStand> {
   const folder = temporaryFolder()
   const port = await freePort()
   const at = (host: string) => `${host}:${port}`
@@ -115,7 +137,7 @@ async function openRecipeStand(name: ProxyName, provider: TestProvider): Promise
   const gate = await startGate(routes(provider, `http://${at('auth.example.com')}`), {
     server: 'trusted_proxies = ["127.0.0.1"]\nverify = "127.0.0.1:0"',
   })
-  const text = placed(turned(multiplied(name, recipe(RECIPE_FILES[name]))), gate, app)
+  const text = placed(turned(multiplied(name, spoil(recipe(RECIPE_FILES[name])))), gate, app)
   const front = await start(name, folder.path, port, text)
   const hosts = ['auth.example.com', ...Object.values(HOSTS)]
   return {

@@ -1,0 +1,69 @@
+import type { Ports } from '../../base/ports.ts'
+
+const TIMEOUT_MS = 5_000
+
+/** What came back from an address. */
+export interface Heard {
+  readonly status: number
+  /** The code of our own problem details; null where something else answered. */
+  readonly code: string | null
+  /** Whether it is a key set, which is at one place on all hosts of a portal, for anyone. */
+  readonly isKeySet: boolean
+  /** Where a redirect leads; empty for none. */
+  readonly location: string
+  /** What the answer names as its server, in lower case; empty for none. */
+  readonly server: string
+}
+
+/**
+ * Asks an address as a program would, with these fields; null where nothing answers. `host` among them is whom it asks for.
+ *
+ * Whose certificate it shows is another question.
+ */
+export async function hear(
+  address: string,
+  { fetch }: Pick<Ports, 'fetch'>,
+  fields: Readonly<Record<string, string>> = {},
+): Promise<Heard | null> {
+  const host = fields.host ?? new URL(address).host
+  try {
+    const signal = AbortSignal.timeout(TIMEOUT_MS)
+    const tls = { serverName: host.replace(/:\d+$/, ''), rejectUnauthorized: false }
+    const init: BunFetchRequestInit = { headers: { ...fields, host }, redirect: 'manual', signal, tls }
+    const answer = await fetch(address, init)
+    const type = answer.headers.get('content-type') ?? ''
+    const body = await objectIn(answer, type.includes('json'))
+    return {
+      status: answer.status,
+      code: type.startsWith('application/problem+json') && typeof body.code === 'string' ? body.code : null,
+      isKeySet: answer.status === 200 && 'keys' in body,
+      location: answer.headers.get('location') ?? '',
+      server: (answer.headers.get('server') ?? '').toLowerCase(),
+    }
+  } catch {
+    return null
+  }
+}
+
+/** The object of a JSON answer; none is an empty one. What is no JSON is not read: an application's page may never end. */
+async function objectIn(answer: Response, isJson: boolean): Promise<Record<string, unknown>> {
+  if (!isJson) {
+    await answer.body?.cancel()
+    return {}
+  }
+  try {
+    const raw: unknown = await answer.json()
+    return typeof raw === 'object' && raw !== null ? { ...raw } : {}
+  } catch {
+    return {}
+  }
+}
+
+/** Whether Sallyport answers at an address, for a host of a portal (that of `fields`, or the address's own). */
+export async function answersAsSallyport(
+  address: string,
+  ports: Pick<Ports, 'fetch'>,
+  fields: Readonly<Record<string, string>> = {},
+): Promise<boolean> {
+  return (await hear(`${address}/.sallyport/jwks.json`, ports, fields))?.isKeySet === true
+}
