@@ -8,6 +8,7 @@ import { hosts } from './subjects/hosts.ts'
 import { http2 } from './subjects/http2.ts'
 import { jwts } from './subjects/jwts.ts'
 import { logouts } from './subjects/logouts.ts'
+import { onward } from './subjects/onward.ts'
 import { requests } from './subjects/requests.ts'
 import { targets } from './subjects/targets.ts'
 import { tickets } from './subjects/tickets.ts'
@@ -17,6 +18,7 @@ import { toml } from './subjects/toml.ts'
 export const SUBJECTS: readonly Subject[] = [
   targets,
   hosts,
+  onward,
   cookies,
   tickets,
   forwarded,

@@ -1,7 +1,7 @@
 import { GateError } from '../../base/errors.ts'
 import { parseReturnTo, type SafeReturnTo } from '../../route/return-to.ts'
 import { parseAuthority } from '../../route/target.ts'
-import type { PortalRequest } from '../portal.ts'
+import type { CompatRequest, PortalRequest } from '../portal.ts'
 import { readQuery } from '../query.ts'
 import type { CompatContext } from './context.ts'
 
@@ -15,24 +15,33 @@ const FRONT_PAGE: Onward = { kind: 'here', path: parseReturnTo(null) }
 /** Scheme, authority without a user name, and the rest: what every browser reads the same way. */
 const ADDRESS = /^(https?):\/\/([A-Za-z0-9.-]+(?::\d{1,5})?)(\/.*)?$/
 
-/**
- * The parameter `rd` of oauth2-proxy's addresses: `/` where it is missing, or leads elsewhere than to a host of the file.
- *
- * Another host is led to by https, or by the scheme of this one, and by no port but the usual one and that of this one: another program
- * may listen at any other. What is behind `#` is left out. Throws `target.malformed` where `rd` occurs twice.
- */
+/** The parameter `rd` of oauth2-proxy's addresses. Throws `target.malformed` where it occurs twice. */
 export function readOnward(ctx: CompatContext): Onward {
-  const raw = readQuery(ctx).get('rd')?.split('#', 1)[0]
+  return parseOnward(readQuery(ctx).get('rd'), { origin: ctx.origin, isServed: ctx.compat.isServed })
+}
+
+/**
+ * Where such a parameter leads: `/` where it is missing, or leads elsewhere than to a host of the file.
+ *
+ * Another host is led to by https, or by the scheme of this one (`origin`), and by no port but the usual one and that of this one: another
+ * program may listen at any other. What is behind `#` is left out.
+ */
+export function parseOnward(
+  rawValue: string | null,
+  at: Pick<CompatRequest, 'isServed'> & { readonly origin: string },
+): Onward {
+  const raw = rawValue?.split('#', 1)[0]
   if (raw === undefined || raw.startsWith('/')) return { kind: 'here', path: parseReturnTo(raw ?? null) }
   const [, scheme, rawAuthority, path = '/'] = ADDRESS.exec(raw) ?? []
   if (scheme === undefined || rawAuthority === undefined) return FRONT_PAGE
   const place = parsePlace(rawAuthority)
-  if (place === null || !ctx.compat.isServed(place.host)) return FRONT_PAGE
-  if (scheme !== 'https' && !ctx.origin.startsWith(`${scheme}:`)) return FRONT_PAGE
-  const { origin, port } = new URL(`${scheme}://${place.authority}`)
-  if (origin === ctx.origin) return { kind: 'here', path: parseReturnTo(path) }
-  if (port !== '' && port !== new URL(ctx.origin).port) return FRONT_PAGE
-  return { kind: 'away', address: origin + parseReturnTo(path) }
+  if (place === null || !at.isServed(place.host)) return FRONT_PAGE
+  const [here, there] = [URL.parse(at.origin), URL.parse(`${scheme}://${place.authority}`)]
+  if (here === null || there === null || there.hostname !== place.host) return FRONT_PAGE
+  if (there.protocol !== 'https:' && there.protocol !== here.protocol) return FRONT_PAGE
+  if (there.origin === here.origin) return { kind: 'here', path: parseReturnTo(path) }
+  if (there.port !== '' && there.port !== here.port) return FRONT_PAGE
+  return { kind: 'away', address: there.origin + parseReturnTo(path) }
 }
 
 /** What it is as a whole address, on this host too. */

@@ -142,6 +142,8 @@ describe('rd leads to no other host than those of the file', () => {
       'https://other.example:443:80/',
       'https://other.example?x',
       'https://wild.example/',
+      'https://xn--a.wild.example/',
+      'https://1.2.3.999.wild.example:99999/',
       'javascript:alert(1)',
       'ftp://other.example/',
       ' https://evil.example/',
