@@ -1,8 +1,9 @@
 /**
  * What became of something in an imported file: it guarded something and is not carried over, so that nobody passes there;
- * somebody has to decide about it, it is not carried over, it means something else now, or it is carried over.
+ * people behind the gate will notice it, somebody has to decide about it, it means something else now, it is not carried over, or it
+ * is carried over, also where that takes nothing in the new file.
  */
-export type Outcome = 'closed' | 'decide' | 'left' | 'changed' | 'kept'
+export type Outcome = 'closed' | 'people' | 'decide' | 'changed' | 'left' | 'kept'
 
 export interface Note {
   readonly outcome: Outcome

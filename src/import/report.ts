@@ -1,3 +1,4 @@
+import { showUnseen } from '../base/visible.ts'
 import { renderDiagnostics } from '../config/text/render.ts'
 import { columns } from '../console/columns.ts'
 import type { Note, Outcome } from './notes.ts'
@@ -5,11 +6,14 @@ import type { Checked } from './self-check.ts'
 
 const TITLES: readonly (readonly [outcome: Outcome, title: string])[] = [
   ['closed', 'Closed until you decide'],
+  ['people', 'People will notice'],
   ['decide', 'To decide'],
-  ['left', 'Not carried over'],
   ['changed', 'Changed'],
-  ['kept', 'Carried over'],
+  ['left', 'Not carried over'],
 ]
+
+/** How wide the report is. Beyond that a terminal breaks lines where it likes. */
+const WIDTH = 100
 
 /** What is known once a file is imported. */
 export interface Imported {
@@ -21,36 +25,55 @@ export interface Imported {
   readonly checked: Checked
 }
 
-/** The report for people: what needs them first, each line with its line of the imported file. */
-export function renderReport({ from, text, notes, checked }: Imported, colour: boolean): string {
+/** How the report is shown. */
+export interface Look {
+  readonly colour: boolean
+  /** Whether what is carried over is listed too, and not only counted. */
+  readonly isVerbose: boolean
+}
+
+/**
+ * The report for people: what those behind the gate notice and what needs a decision comes first, each with its line of the imported
+ * file; what is carried over is one line, so that the report is shorter than the file.
+ */
+export function renderReport({ from, text, notes, checked }: Imported, { colour, isVerbose }: Look): string {
   const strong = (title: string) => (colour ? `\x1b[1m${title}\x1b[0m` : title)
-  const blocks = TITLES.flatMap(([outcome, title]) => {
-    const rows = notes
-      .filter(note => note.outcome === outcome)
-      .sort((one, other) => (one.line ?? 0) - (other.line ?? 0))
-    if (rows.length === 0) return []
-    const cells = rows.map(({ line, option, say }) => [line === null ? '' : `line ${line}`, option, say])
-    return [`${strong(`${title} (${from})`)}\n${indent(columns(cells))}`]
-  })
+  const block = (title: string, rows: readonly string[]) =>
+    rows.length === 0 ? [] : [`${strong(title)}\n${rows.map(row => `${hang(row)}\n`).join('')}`]
   const { unset, missingFiles, mistakes } = checked
-  if (unset.length > 0) {
-    const rows = unset.map(({ name, meaning }) => [name, meaning])
-    blocks.push(`${strong('To set in the environment, or to write into routes.toml')}\n${indent(columns(rows))}`)
-  }
-  if (missingFiles.length > 0) {
-    blocks.push(`${strong('Files that have to be there')}\n${indent(columns(missingFiles.map(path => [path])))}`)
-  }
+  const table = columns(unset.map(({ name, meaning }) => [name, meaning]))
+  const blocks = [
+    ...TITLES.flatMap(([outcome, title]) => block(title, rowsOf(notes, outcome))),
+    ...block('To set in the environment, or to write into routes.toml', table.split('\n').filter(Boolean)),
+    ...block('Files that have to be there', missingFiles),
+  ]
   if (mistakes.length > 0) {
     const shown = renderDiagnostics(mistakes, new Map([['routes.toml', text]]), { colour })
     blocks.push(`${strong('To mend in routes.toml before it can be served')}\n\n${shown}`)
   }
-  blocks.push(`${conclusion(checked, isClosed(notes))}\n`)
+  const kept = rowsOf(notes, 'kept')
+  if (isVerbose) blocks.push(...block('Carried over', kept))
+  const count = notes.filter(({ outcome }) => outcome === 'kept').length
+  const carried = isVerbose || count === 0 ? '' : `Carried over from ${from}: ${count} more; --verbose lists them.\n`
+  blocks.push(`${carried}${conclusion(checked, isClosed(notes))}\n`)
   return blocks.join('\n')
 }
 
 /** Whether something that was guarded is closed, as what guarded it is not carried over. */
 export function isClosed(notes: readonly Note[]): boolean {
   return notes.some(({ outcome }) => outcome === 'closed')
+}
+
+/** One row for each thing that is said, in the order of the file, with every option that it is said of. */
+function rowsOf(notes: readonly Note[], outcome: Outcome): readonly string[] {
+  const own = notes
+    .filter(note => note.outcome === outcome)
+    .toSorted((one, other) => (one.line ?? 0) - (other.line ?? 0))
+  return [...Map.groupBy(own, ({ say }) => say)].map(([say, said]) => {
+    const lines = [...new Set(said.flatMap(({ line }) => line ?? []))]
+    const where = lines.length === 0 ? '' : `line${lines.length === 1 ? '' : 's'} ${lines.join(', ')}  `
+    return `${where}${[...new Set(said.map(({ option }) => option))].join(', ')}: ${say}`
+  })
 }
 
 function conclusion({ mistakes, unset, missingFiles }: Checked, hasClosed: boolean): string {
@@ -60,6 +83,7 @@ function conclusion({ mistakes, unset, missingFiles }: Checked, hasClosed: boole
   return `The new file can be served${until}, but what is closed above lets nobody in until you decide.`
 }
 
-function indent(text: string): string {
-  return text.replace(/^(?=.)/gm, '  ')
+/** A row of a block; what does not fit goes on below it, further in. */
+function hang(row: string): string {
+  return `  ${Bun.wrapAnsi(showUnseen(row), WIDTH - 6).replaceAll('\n', '\n      ')}`
 }

@@ -11,10 +11,10 @@ import { checkDraft } from './self-check.ts'
 import { findSource, KINDS, type Kind } from './sources.ts'
 
 const USAGE = {
-  text: `usage: sallyport import FILE [--from oauth2-proxy|caddyfile] [--host HOST] [--out routes.toml] [--json]
+  text: `usage: sallyport import FILE [--from oauth2-proxy|caddyfile] [--host HOST] [--out routes.toml] [--json] [--verbose]
 
 Makes a routes.toml of an oauth2-proxy.cfg, or of a Caddyfile with caddy-security. The new file goes to standard output, and a report
-of what needs a decision to standard error, line by line. Secrets are not copied: the report says what to set. No network.
+of what people will notice and what you have to decide to standard error. Secrets are not copied: the report says what to set. No network.
 Exit code: 0 for a file that "sallyport check" takes, 1 for one that needs mending, could not be made, or lets nobody in where
 something guarded the old one that is not carried over; 2 for a wrong command line.
 
@@ -22,13 +22,15 @@ something guarded the old one that is not carried over; 2 for a wrong command li
   --host HOST   the application's host, which an oauth2-proxy.cfg often does not say
   --out FILE    write the new file there; an existing one is left alone
   --force       with --out: replace an existing one
-  --json        the new file and the report as JSON on standard output`,
+  --json        the new file and the whole report as JSON on standard output
+  --verbose     in the report, list what is carried over too`,
   options: {
     from: { type: 'string' },
     host: { type: 'string' },
     out: { type: 'string' },
     force: { type: 'boolean' },
     json: { type: 'boolean' },
+    verbose: { type: 'boolean' },
   },
   maxPositionals: 1,
 } as const
@@ -37,7 +39,7 @@ something guarded the old one that is not carried over; 2 for a wrong command li
 export function runImport(argv: readonly string[], io: Io): number {
   const parsed = parseArguments(argv, USAGE, io)
   if (!parsed.ok) return parsed.exitCode
-  const { from, host, out, force, json } = parsed.values
+  const { from, host, out, force, json, verbose } = parsed.values
   const [file] = parsed.positionals
   const fail = (message: string, code: number = EXIT.failed): number => {
     io.stderr(`${message}\n`)
@@ -70,7 +72,7 @@ export function runImport(argv: readonly string[], io: Io): number {
     io.stdout(`${JSON.stringify({ ok: isGood, from: file, ...made.shown }, null, 2)}\n`)
   } else {
     if (out === undefined) io.stdout(made.text)
-    io.stderr(renderReport(made, io.colour.stderr))
+    io.stderr(renderReport(made, { colour: io.colour.stderr, isVerbose: verbose === true }))
     if (out !== undefined) io.stderr(`Written to ${out}. Then: sallyport check ${out}\n`)
   }
   return isGood ? EXIT.ok : EXIT.failed

@@ -41,7 +41,7 @@ const CASES: readonly Case[] = [
     at: '[server]',
     has: [],
     hasNot: ['trusted_proxies'],
-    note: 'decide 8 reverse_proxy: there anyone’s X-Forwarded-* counted',
+    note: 'decide 8 reverse_proxy: name your proxy in trusted_proxies',
   },
   {
     options: 'reverse_proxy = true\ntrusted_proxy_ips = ["10.0.0.2", "10.1.0.0/16"]',
@@ -192,7 +192,7 @@ const CASES: readonly Case[] = [
     options: 'htpasswd_file = "/etc/gate.htpasswd"',
     at: '[[routes]]',
     has: ['passwords = true'],
-    note: 'changed 8 htpasswd_file',
+    note: 'people 8 htpasswd_file',
   },
   { options: '', at: '[[routes]]', has: ['headers = "x-forwarded"'], note: 'kept 2 client_id' },
   {
@@ -430,7 +430,7 @@ test('an option that is not known closes the routes, as it may have kept people 
 })
 
 const ELSEWHERE =
-  'decide - flags and OAUTH2_PROXY_*: what is set there and not in this file is not carried over; restrictions such as OAUTH2_PROXY_ALLOWED_GROUPS would be lost: write them into the file, and import it again'
+  'decide - flags and OAUTH2_PROXY_*: what they say is not carried over: write it into the file, and import it again, or OAUTH2_PROXY_ALLOWED_GROUPS and the like are lost'
 
 test('what flags and the environment may say is named once, whatever the file says', async () => {
   for (const options of ['', 'allowed_groups = ["staff"]\nprovider = "oidc"\n', 'made_up = 1\n']) {

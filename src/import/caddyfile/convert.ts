@@ -22,6 +22,10 @@ export function convertCaddyfile(tools: Omit<Context, 'names' | 'oldFiles'>, fil
   const { security, unknown } = globalOptions(context, file.options)
   const providers = named(security, 'oauth', 'identity', 'provider').map(one => readProvider(context, one))
   const portals = named(security, 'authentication', 'portal').map(one => readPortal(context, one, providers))
+  if (portals.length > 0) {
+    const say = 'everyone signs in once more: the sessions of caddy-security end with it'
+    context.notes.add('people', 'sign-in', null, say)
+  }
   const policies = named(security, 'authorization', 'policy').map(one => readPolicy(context, one, providers))
   const order = directiveOrder(file.options)
   const { listen, closedAt } = boundPlaces(context, file)

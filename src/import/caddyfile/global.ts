@@ -2,8 +2,8 @@ import type { Entry } from '../draft.ts'
 import { type Context, spell } from './context.ts'
 import type { Caddyfile, Directive } from './parse.ts'
 
-const SAID: Readonly<Record<string, readonly ['left' | 'changed' | 'decide' | 'kept', string]>> = {
-  default_bind: ['changed', 'listen in [server] where all sites are at the same addresses; others are closed'],
+const SAID: Readonly<Record<string, readonly ['left' | 'decide' | 'kept', string]>> = {
+  default_bind: ['kept', 'listen in [server] where all sites are at the same addresses; others are closed'],
   acme_ca: ['left', 'say it to [tls] in acme = { directory = "…" }, where Sallyport is to make the certificates'],
   acme_dns: ['left', 'Sallyport proves names over HTTP alone: name the files of wildcard certificates in [tls]'],
   admin: [
@@ -13,14 +13,14 @@ const SAID: Readonly<Record<string, readonly ['left' | 'changed' | 'decide' | 'k
   auto_https: ['left', 'with [tls], plain HTTP is sent to https unless redirect_http = false'],
   debug: ['decide', 'log_level = "debug" in [server]'],
   email: ['left', 'say it to [tls] in acme = { email = "…" }, where Sallyport is to make the certificates'],
-  http_port: ['decide', 'listen in [server] is plain HTTP, whatever the port: 8080 unless you say otherwise'],
+  http_port: ['decide', 'listen in [server] is for plain HTTP: 8080, unless you write another'],
   https_port: [
     'decide',
     'listen in [tls], with certificates; or keep a TLS proxy in front, and name it in trusted_proxies',
   ],
   log: ['left', 'one log for all, JSON on standard output'],
   order: ['kept', 'in what the routes say'],
-  storage: ['left', 'sessions are in SQLite beside the file; store in [sessions] changes that'],
+  storage: ['kept', 'sessions are in SQLite beside the file; store in [sessions] changes that'],
 }
 
 /** Options that are shown with what they say; others may say a secret. */
@@ -87,7 +87,7 @@ export function globalOptions(
       const shown = SAYS_WHAT.has(name) ? [name, ...args].join(' ').slice(0, 60) : name
       if (said !== undefined) notes.add(said[0], shown, line, said[1])
       else if (HARMLESS.has(name) || (name === 'servers' && guard === undefined))
-        notes.add('left', shown, line, 'nothing to write')
+        notes.add('kept', shown, line, 'nothing to write')
       else {
         const what = guard === undefined ? name : `servers ${guard.name}`
         unknown ??= `${what} in line ${guard?.line ?? line}`
@@ -131,7 +131,7 @@ export function serverEntries(
       'decide',
       'https',
       null,
-      'Caddy made certificates of its own: [tls] does that with acme = { email = "…" }, or takes files of yours (docs/https.md); or keep a TLS proxy in front, and name it in trusted_proxies',
+      'Caddy made the certificates: write [tls] with acme = { email = "…" } or with files (sallyport help https); or keep a TLS proxy in front, named in trusted_proxies',
     )
   }
   const isUsable = port !== undefined && port !== '443' && /^\d+$|^\{/.test(port)

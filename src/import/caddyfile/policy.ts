@@ -37,10 +37,10 @@ export const CLAIM_FIELDS: Readonly<Record<string, string>> = {
 
 const KNOWN_FIELDS = ['sub', 'name', 'email', 'roles', 'groups', 'preferred_username']
 
-const SAID: Readonly<Record<string, readonly ['left' | 'changed' | 'decide', string]>> = {
-  crypto: ['changed', 'no longer needed: there is no token to verify, the session is kept here'],
-  disable: ['changed', 'nothing to write: whatever is not a page load gets 401, page loads are redirected'],
-  enable: ['changed', 'nothing to write: our cookies never go to an application, and no script is needed to redirect'],
+const SAID: Readonly<Record<string, readonly ['left' | 'kept' | 'decide', string]>> = {
+  crypto: ['kept', 'no longer needed: there is no token to verify, the session is kept here'],
+  disable: ['kept', 'nothing to write: whatever is not a page load gets 401, page loads are redirected'],
+  enable: ['kept', 'nothing to write: our cookies never go to an application, and no script is needed to redirect'],
   set: [
     'left',
     'a route’s portal decides that: its 403 page says which role is missing, sessions come from its cookie alone',
@@ -124,7 +124,7 @@ function readRules(
     const { name, args, line } = one
     if (name === 'acl' && args[0] === 'default') {
       const say = 'nothing to write: whoever no rule allows is denied, there too, whatever it says'
-      context.notes.add(args[1] === 'deny' ? 'kept' : 'changed', [name, ...args].join(' '), line, say)
+      context.notes.add('kept', [name, ...args].join(' '), line, say)
       return []
     }
     const rule = isShort(one)
@@ -142,7 +142,7 @@ function noteRule(context: Context, { isAllowed, whom, line, shown }: ListedRule
   if (whom === 'unclear') {
     if (isAllowed) context.notes.add('decide', shown, line, 'no rule says this: write it into allow of the routes')
   } else if (whom === 'nobody') {
-    context.notes.add('changed', shown, line, 'nothing to write: there it held for nobody')
+    context.notes.add('kept', shown, line, 'nothing to write: there it held for nobody')
   } else if (whom === 'everyone' && isAllowed) context.notes.add('kept', shown, line, 'allow = "authenticated"')
   else context.notes.add('kept', shown, line, `${isAllowed ? 'allow' : 'deny'} of the routes, which asks deny first`)
 }
@@ -189,13 +189,13 @@ function readPassing(
     } else if (name === 'set' && words[0] === 'auth' && words[1] === 'url') {
       authUrl = words[2] ?? null
       said(
-        'changed',
+        'kept',
         'nothing to write: a route’s portal knows where people sign in, and that they come back to where they were',
       )
     } else if (name === 'set' && words[0] === 'user' && words[1] === 'identity') {
       userId = USER_IDS[words[2] ?? ''] ?? 'email'
       said('kept', `{http.auth.user.id} is ${userId}`)
-    } else if (name === 'validate' && text === 'validate bearer header') said('left', 'nothing to write')
+    } else if (name === 'validate' && text === 'validate bearer header') said('kept', 'nothing to write')
     else if (SAID[name] !== undefined) said(SAID[name][0], SAID[name][1])
   }
   const own = hasClaims ? { ...CLAIM_FIELDS, ...fields } : fields

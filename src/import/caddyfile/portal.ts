@@ -1,5 +1,6 @@
 import type { Json } from '../../config/text/raw.ts'
 import { spellDuration } from '../durations.ts'
+import type { Outcome } from '../notes.ts'
 import { allOf, type Conditions, isAnyone, ROLE_FIELDS, readCondition, statedRoles } from './conditions.ts'
 import { type Context, isDynamic } from './context.ts'
 import type { Directive } from './parse.ts'
@@ -38,7 +39,7 @@ export function readPortal(context: Context, { args, line, block }: Directive, p
   let isInsecure = false
   for (const directive of block ?? []) {
     const words = [directive.name, ...directive.args]
-    const said = (outcome: 'decide' | 'left' | 'changed' | 'kept', say: string) =>
+    const said = (outcome: Outcome, say: string) =>
       context.notes.add(outcome, words.slice(0, 4).join(' '), directive.line, say)
     if (starts(words, 'enable', 'identity', 'provider') || starts(words, 'enable', 'identity', 'providers')) {
       const named = words.slice(3).map(name => providers.find(provider => provider.was === name))
@@ -49,13 +50,13 @@ export function readPortal(context: Context, { args, line, block }: Directive, p
       const seconds = Number(words[4])
       lifetime = seconds >= 60 ? spellDuration(seconds * 1000) : null
       said(
-        'changed',
+        'kept',
         'lifetime of the portal; the session is kept here, so that a restart signs nobody out and signing out is at once',
       )
     } else if (starts(words, 'crypto')) {
       // Its last word may be the key itself.
       context.notes.add(
-        'changed',
+        'kept',
         words.slice(0, 2).join(' '),
         directive.line,
         'no longer needed: a key is made at the first start and kept as sallyport.key beside the database',
@@ -70,7 +71,7 @@ export function readPortal(context: Context, { args, line, block }: Directive, p
       )
     } else if (words[0] === 'cookie') said('left', COOKIES)
     else if (starts(words, 'transform')) readTransform(context, directive, providers, made)
-    else if (words[0] === 'ui') said('left', LOOK)
+    else if (words[0] === 'ui') said('people', LOOK)
     else if (starts(words, 'enable', 'identity', 'store') || starts(words, 'enable', 'identity', 'stores')) {
       hasWaysIn = true
       said(
@@ -149,7 +150,7 @@ function readTransform(context: Context, { block, line }: Directive, providers: 
     const [verb = '', object = '', ...stated] = name === 'action' ? args : [name, ...args]
     const shown = `${verb} ${object}`.trimEnd()
     if (verb === 'ui' || verb === 'link')
-      notes.add('left', shown, at, 'routes are the list of applications: name = "…" and app = { … } in a route')
+      notes.add('people', shown, at, 'routes are the list of applications: name = "…" and app = { … } in a route')
     else if (verb === 'require') {
       keepsOut(
         shown,

@@ -29,27 +29,27 @@ const FILTERS: Readonly<Record<string, string>> = {
 }
 
 /** Directives whose meaning does not depend on their value. */
-const SAID: Readonly<Record<string, readonly ['left' | 'changed', string]>> = {
+const SAID: Readonly<Record<string, readonly ['left' | 'kept', string]>> = {
   delay_start: [
-    'changed',
+    'kept',
     'nothing to write: it starts at once, and asks the provider when somebody signs in, again and again until it answers',
   ],
-  retry_attempts: ['changed', 'nothing to write: a provider that does not answer is asked again for ever'],
+  retry_attempts: ['kept', 'nothing to write: a provider that does not answer is asked again for ever'],
   retry_interval: [
-    'changed',
+    'kept',
     'nothing to write: a provider that does not answer is asked again after 1 s, then ever more slowly',
   ],
-  authorization_url: ['left', 'discovery says it'],
-  token_url: ['left', 'discovery says it'],
+  authorization_url: ['kept', 'nothing to write: discovery says it'],
+  token_url: ['kept', 'nothing to write: discovery says it'],
   logout_url: ['left', 'discovery says it; provider_logout = true in the portal signs out there too'],
   disable: ['left', 'nothing that protects a sign-in can be switched off'],
   enable: ['left', 'no cookie holds a token of the provider; pass_token in a route hands one to the application'],
-  extract: ['changed', 'nothing to write: all of userinfo is there for rules and headers, as claims.NAME'],
+  extract: ['kept', 'nothing to write: all of userinfo is there for rules and headers, as claims.NAME'],
   icon: ['left', 'label is what the button says'],
-  identity_token_field_name: ['left', 'the ID token is in id_token'],
-  jwks: ['left', 'discovery says it'],
-  required_token_fields: ['left', 'the ID token is required, and nothing else'],
-  response_type: ['left', 'it is always code, with PKCE'],
+  identity_token_field_name: ['kept', 'the ID token is in id_token'],
+  jwks: ['kept', 'nothing to write: discovery says it'],
+  required_token_fields: ['kept', 'the ID token is required, and nothing else'],
+  response_type: ['kept', 'it is always code, with PKCE'],
   user_info_roles_field_name: ['left', 'claims in a role names the field'],
 }
 
@@ -78,7 +78,7 @@ export function readProvider(context: Context, { args, line, block }: Directive)
     { key: 'emails', value: 'trusted', comment: 'as caddy-security, which does not ask whether they are verified' },
   ]
   const say =
-    'emails = "trusted": addresses counted whether anybody verified them or not; take it out, unless nobody can enter one there that is not theirs. Whoever has none could not sign in, and passes no rule now'
+    'emails = "trusted", as there: take it out where people can enter an address that is not theirs. Whoever has none passes no rule, as nobody without one could sign in'
   context.notes.add('decide', `oauth identity provider ${was}`, line, say)
   const isClosed = (block ?? []).some(one => !isKnown(one))
   note(context, block ?? [])

@@ -88,7 +88,7 @@ export function readReverseProxy(context: Context, { args, line, block }: Direct
         )
       continue
     } else if (name === 'flush_interval')
-      said('changed', name, at, 'nothing to write: every answer is streamed as it comes')
+      said('kept', name, at, 'nothing to write: every answer is streamed as it comes')
     else if (name === 'trusted_proxies') said('decide', name, at, 'trusted_proxies in [server] is for everything')
     else {
       said('left', name, at, 'see the keys of [upstreams.NAME] in docs/keys.md')
@@ -150,7 +150,7 @@ function readHeaderUp(context: Context, name: string, stated: readonly string[],
     else if (!value.includes('{')) to.entries.push({ key: 'host_header', value })
     said('kept', isOwn || !value.includes('{') ? 'host_header' : 'the Host that the client asked for')
   } else if (FORWARDING.test(name))
-    said('changed', 'nothing to write: Sallyport says it itself, and believes only trusted_proxies')
+    said('kept', 'nothing to write: Sallyport says it itself, and believes only trusted_proxies')
   else if (claim !== null) {
     to.headers[name] = claim
     said('kept', 'headers of the route')

@@ -18,6 +18,7 @@ export function convertOauth2Proxy(context: Context): readonly Section[] {
     ...portalSections(context, places.portalUrl),
     ...routeSections(context, places),
   ]
+  context.notes.add('people', 'sign-in', null, 'everyone signs in once more: the sessions of oauth2-proxy end with it')
   context.notes.add('decide', 'flags and OAUTH2_PROXY_*', null, ELSEWHERE)
   const why = [...sayTheRest(context), ...(keepsNobodyOut(context) ? ['who may sign in is not in the file'] : [])]
   return why.length === 0 ? sections : sections.map(section => closed(section, why))
@@ -25,7 +26,7 @@ export function convertOauth2Proxy(context: Context): readonly Section[] {
 
 /** oauth2-proxy takes every option from three places, of which this file is one. */
 const ELSEWHERE =
-  'what is set there and not in this file is not carried over; restrictions such as OAUTH2_PROXY_ALLOWED_GROUPS would be lost: write them into the file, and import it again'
+  'what they say is not carried over: write it into the file, and import it again, or OAUTH2_PROXY_ALLOWED_GROUPS and the like are lost'
 
 /** A route that lets nobody in: what is not known may have kept people out. */
 function closed(section: Section, why: readonly string[]): Section {
@@ -40,7 +41,7 @@ function sayTheRest({ options, notes }: Context): readonly string[] {
     if (notes.list.some(note => note.option === name)) continue
     const line = options.line(name)
     if (options.text(name) === null) {
-      notes.add('left', name, line, 'it says nothing')
+      notes.add('kept', name, line, 'it says nothing')
       continue
     }
     const said = Object.hasOwn(OPTION_TABLE, name) ? OPTION_TABLE[name] : undefined

@@ -23,7 +23,7 @@ export function identityEntries(context: Context, isAsked: boolean): readonly En
     )
     note(
       context,
-      'changed',
+      'kept',
       'skip_auth_strip_headers',
       'nothing to write: what a client sends in these fields is removed on every route',
     )
@@ -57,7 +57,7 @@ function fieldsFor(context: Context, preset: string, prefix: string): Entry {
     'prefer_email_to_user',
     isEmailFirst ? `${prefix}-User is the e-mail address` : `${prefix}-User is the subject`,
   )
-  note(context, 'changed', 'oidc_groups_claim', 'the claim is named where groups are asked for or passed on')
+  note(context, 'kept', 'oidc_groups_claim', 'the claim is named where groups are asked for or passed on')
   note(
     context,
     email === 'email' ? 'kept' : 'decide',

@@ -11,16 +11,20 @@ const OTHER_PROVIDER: OptionEntry = [
   'it belongs to a provider that is no OpenID provider here; write the rule in [portals.home.roles]',
 ]
 const NOT_OIDC: OptionEntry = [
-  'left',
+  'kept',
   'whatever it names comes from discovery; issuer (or metadata_url) is all that is needed',
 ]
 const OWN_COOKIE: OptionEntry = [
   'left',
   'the cookie is __Host-, HttpOnly, SameSite=Lax and each host’s own; it holds no token, so that it never grows',
 ]
-const SIGN_IN_STATE: OptionEntry = ['left', 'sign-ins under way are kept on the server, for any number of tabs']
+const OWN_KEY: OptionEntry = [
+  'kept',
+  'nothing to write: a key is made at the first start, and kept as sallyport.key beside the database; keep both',
+]
+const SIGN_IN_STATE: OptionEntry = ['kept', 'sign-ins under way are kept on the server, for any number of tabs']
 const LOOK: OptionEntry = [
-  'left',
+  'people',
   'the pages are Sallyport’s own; title, logo and colour in [portals.home] make them yours',
 ]
 const NO_REDIS: OptionEntry = [
@@ -29,7 +33,7 @@ const NO_REDIS: OptionEntry = [
 ]
 const NO_UPSTREAM: OptionEntry = ['left', 'no route has an upstream here']
 const NOBODY_TOLD: OptionEntry = ['left', 'no header says who is there']
-const TLS_SETTINGS: OptionEntry = ['left', 'TLS 1.2 and 1.3 with current ciphers, nothing to choose']
+const TLS_SETTINGS: OptionEntry = ['kept', 'TLS 1.2 and 1.3 with current ciphers, nothing to choose']
 
 /** Options whose meaning does not depend on their value. What is not here and has no place in the code is unknown. */
 export const OPTION_TABLE: Readonly<Record<string, OptionEntry>> = {
@@ -37,8 +41,8 @@ export const OPTION_TABLE: Readonly<Record<string, OptionEntry>> = {
     'decide',
     'there it was only asked for; acr = ["…"] in a rule of allow asks for it and checks the answer',
   ],
-  allow_query_semicolons: ['left', 'queries are passed on as they are'],
-  api_routes: ['changed', 'nothing to write: whatever is not a page load gets 401, on every path'],
+  allow_query_semicolons: ['kept', 'queries are passed on as they are'],
+  api_routes: ['kept', 'nothing to write: whatever is not a page load gets 401, on every path'],
   approval_prompt: ['left', 'nobody is asked again without need; for a fresh sign-in write max_age in a rule'],
   auth_logging: NO_LOGS,
   auth_logging_format: NO_LOGS,
@@ -59,29 +63,23 @@ export const OPTION_TABLE: Readonly<Record<string, OptionEntry>> = {
   cookie_name: OWN_COOKIE,
   cookie_path: OWN_COOKIE,
   cookie_samesite: OWN_COOKIE,
-  cookie_secret: [
-    'changed',
-    'no longer needed: a key is made at the first start and kept as sallyport.key beside the database; keep both. Everyone signs in once more',
-  ],
-  cookie_secret_file: [
-    'changed',
-    'no longer needed: a key is made at the first start and kept as sallyport.key beside the database; keep both. Everyone signs in once more',
-  ],
+  cookie_secret: OWN_KEY,
+  cookie_secret_file: OWN_KEY,
   custom_sign_in_logo: ['decide', 'logo = "FILE" in [portals.home] takes an SVG, PNG or WebP file'],
   custom_templates_dir: LOOK,
-  disable_keep_alives: ['left', 'connections to applications are kept; nothing to set'],
-  display_htpasswd_form: ['left', 'passwords come as HTTP Basic, there is no form for them'],
-  encode_state: ['left', 'the state of a sign-in is a reference, the rest is kept on the server'],
+  disable_keep_alives: ['kept', 'connections to applications are kept; nothing to set'],
+  display_htpasswd_form: ['people', 'passwords come as HTTP Basic, there is no form for them'],
+  encode_state: ['kept', 'the state of a sign-in is a reference, the rest is kept on the server'],
   errors_to_info_log: NO_LOGS,
   exclude_logging_paths: NO_LOGS,
   extra_jwt_issuers: [
     'decide',
     'make a table [providers.NAME] for each, with access_tokens = { audience = "…" }, and name it in the portal',
   ],
-  flush_interval: ['changed', 'nothing to write: every answer is streamed as it comes'],
+  flush_interval: ['kept', 'nothing to write: every answer is streamed as it comes'],
   footer: LOOK,
   force_https: ['decide', 'with [tls], plain HTTP is sent to https; without it, let the TLS proxy in front do that'],
-  force_json_errors: ['changed', 'nothing to write: programs get problem details (JSON), page loads get pages'],
+  force_json_errors: ['kept', 'nothing to write: programs get problem details (JSON), page loads get pages'],
   gcp_healthchecks: [
     'left',
     'admin = "127.0.0.1:9464" in [server] answers /healthz and /readyz; no user agent gets past a rule',
@@ -144,11 +142,11 @@ export const OPTION_TABLE: Readonly<Record<string, OptionEntry>> = {
   redis_sentinel_password: NO_REDIS,
   redis_use_cluster: NO_REDIS,
   redis_use_sentinel: NO_REDIS,
-  relative_redirect_url: ['changed', 'nothing to write: each host has its own callback, and only hosts of the file'],
+  relative_redirect_url: ['kept', 'nothing to write: each host has its own callback, and only hosts of the file'],
   request_id_header: ['changed', 'X-Request-Id is made for every request, and is in the log'],
   request_logging_format: NO_LOGS,
   resource: ['left', 'it is not sent to the provider'],
-  session_cookie_minimal: ['changed', 'nothing to write: the cookie holds a random id and nothing else'],
+  session_cookie_minimal: ['kept', 'nothing to write: the cookie holds a random id and nothing else'],
   show_debug_on_error: ['left', 'pages show a reference, and the log has the cause under it'],
   signature_key: [
     'decide',
@@ -158,7 +156,7 @@ export const OPTION_TABLE: Readonly<Record<string, OptionEntry>> = {
   skip_auth_preflight: NO_UPSTREAM,
   skip_claims_from_profile_url: ['left', 'userinfo is asked where the provider has it'],
   skip_oidc_discovery: NOT_OIDC,
-  skip_provider_button: ['changed', 'nothing to write: a choice is shown only where a portal has several providers'],
+  skip_provider_button: ['kept', 'nothing to write: a choice is shown only where a portal has several providers'],
   ssl_insecure_skip_verify: [
     'left',
     'the provider’s certificate is always checked; NODE_EXTRA_CA_CERTS names a CA of your own',
@@ -170,12 +168,9 @@ export const OPTION_TABLE: Readonly<Record<string, OptionEntry>> = {
   tls_min_version: TLS_SETTINGS,
   upstream_timeout: NO_UPSTREAM,
   use_system_trust_store: ['kept', 'the system’s authorities are trusted'],
-  user_id_claim: ['changed', 'the claim of addresses, as oidc_email_claim; people are known by sub'],
+  user_id_claim: ['kept', 'the claim of addresses, as oidc_email_claim; people are known by sub'],
   validate_url: NOT_OIDC,
-  whitelist_domains: [
-    'changed',
-    'nothing to write: people return, and rd leads, to hosts of this file’s routes, and nowhere else',
-  ],
+  whitelist_domains: ['changed', 'people return, and rd leads, to hosts of this file’s routes, and nowhere else'],
 }
 
 /** Options whose meaning depends on what they say: those that are most often misspelt. */

@@ -55,7 +55,7 @@ export function portalSections(context: Context, url: string | null): readonly S
   const passwords = passwordFile(context)
   if (passwords !== null) {
     entries.push({ key: 'htpasswd', value: blanks.literal(passwords), comment: 'htpasswd_file' })
-    note(context, 'changed', 'htpasswd_file', 'htpasswd in the portal: as HTTP Basic, without a form')
+    note(context, 'people', 'htpasswd_file', 'htpasswd in the portal: as HTTP Basic, without a form')
   }
   const isPlain = options.text('redirect_url')?.startsWith('http://') === true
   if (isPlain || options.flag('cookie_secure') === false) {
@@ -65,7 +65,7 @@ export function portalSections(context: Context, url: string | null): readonly S
   } else note(context, 'kept', 'cookie_secure', 'cookies are Secure, and people are expected by https')
   note(
     context,
-    'changed',
+    'people',
     ['cookie_domain', 'cookie_domains'],
     'no cookie is shared: each host has its own; with url in [portals.home] one sign-in serves all hosts',
   )

@@ -34,18 +34,10 @@ export function findPlaces(context: Context): Places {
     'redirect_url',
     isShared ? 'url and callback_path of the portal' : 'the host of the routes, and callback_path',
   )
-  if (context.host === null && (own === null || isShared)) {
-    context.notes.add(
-      'decide',
-      'host',
-      null,
-      'a route names its host, which the file does not say: give --host app.example.com, or write it',
-    )
-  }
   const host =
     context.host ??
     (isShared || own === null
-      ? blanks.add('APP_HOST', 'the host by which people reach the application', STAND_IN_HOST)
+      ? blanks.add('APP_HOST', 'the host by which people reach the application; --host writes it', STAND_IN_HOST)
       : own)
   return { host, portalUrl: isShared ? `${scheme}://${own}` : null, services, isAsked }
 }

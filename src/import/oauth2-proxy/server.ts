@@ -28,7 +28,7 @@ export function serverSection(context: Context, isAsked: boolean): Section {
       context,
       'decide',
       'reverse_proxy',
-      'there anyone’s X-Forwarded-* counted; here only those of trusted_proxies: name your proxy',
+      'name your proxy in trusted_proxies: only its X-Forwarded-* count, where anyone’s did',
     )
   } else if (options.flag('reverse_proxy') === true) {
     also.push(
@@ -38,7 +38,7 @@ export function serverSection(context: Context, isAsked: boolean): Section {
       context,
       'decide',
       'reverse_proxy',
-      'there anyone’s X-Forwarded-* counted; here nobody’s until trusted_proxies in [server] names your proxy',
+      'name your proxy in trusted_proxies of [server]: until then nobody’s X-Forwarded-* count, where anyone’s did',
     )
   } else note(context, 'kept', 'reverse_proxy', 'X-Forwarded-* of strangers are dropped')
   if (isAsked) {
@@ -182,7 +182,7 @@ function store(context: Context): readonly Entry[] {
   const isRedis = options.text('session_store_type') === 'redis' && scheme !== ''
   note(
     context,
-    isRedis ? 'kept' : 'changed',
+    'kept',
     'session_store_type',
     isRedis ? 'store in [sessions]' : 'sessions are kept in SQLite, beside the file',
   )

@@ -127,7 +127,7 @@ const CASES: readonly Case[] = [
     about: 'a lifetime in seconds',
     parts: { portal: `${TRANSFORM}\ncrypto default token lifetime 5400\ncrypto key sign-verify s3cret-key` },
     has: { '[portals.home]': ['lifetime = "1h30m"', 'idle = "1h30m"'] },
-    note: 'changed 19 crypto key: no longer needed',
+    note: 'kept 19 crypto key: no longer needed',
   },
   {
     about: 'cookie insecure on',

@@ -1,0 +1,98 @@
+import { describe, expect, test } from 'bun:test'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { basename } from 'node:path'
+import { runImport } from '../../src/import/run.ts'
+import { temporaryFolder } from '../kit/folder.ts'
+import { runIn } from '../kit/io.ts'
+import { imported } from './imported.ts'
+import { POCKET_ID_CADDYFILE, POCKET_ID_CFG } from './set-ups.ts'
+
+const CFG = POCKET_ID_CFG.replaceAll('ISSUER', 'https://id.example.com')
+const CADDYFILE = POCKET_ID_CADDYFILE.replaceAll('ISSUER', 'https://id.example.com')
+
+/** The lines of the report for people. */
+async function reported(text: string, ...options: readonly string[]): Promise<readonly string[]> {
+  using folder = temporaryFolder()
+  writeFileSync(`${folder.path}/old`, text)
+  const { err } = await runIn(folder.path, io => runImport(['old', ...options], io))
+  return err.trimEnd().split('\n')
+}
+
+/** Its headings, which stand at the margin above what they are about. */
+function headings(report: readonly string[]): readonly string[] {
+  return report.filter((line, index) => /^\S/.test(line) && report[index + 1]?.startsWith('  ') === true)
+}
+
+const recorded = (pattern: string) =>
+  [...new Bun.Glob(pattern).scanSync({ cwd: `${import.meta.dir}/../recorded`, absolute: true })].toSorted()
+
+describe('the report is shorter than the file', () => {
+  for (const [name, text] of [
+    ['oauth2-proxy.cfg', CFG],
+    ['Caddyfile', CADDYFILE],
+    ...recorded('caddy-security/*.Caddyfile').map(path => [basename(path), readFileSync(path, 'utf8')] as const),
+  ] as const) {
+    test(name, async () => {
+      const report = await reported(text)
+      expect(report.length).toBeLessThan(text.trimEnd().split('\n').length)
+      expect(Math.max(...report.map(line => Bun.stringWidth(line)))).toBeLessThanOrEqual(120)
+    })
+  }
+
+  // Every line of these says something; what is always said of such a file is a third of them.
+  for (const path of recorded('oauth2-proxy/*.cfg')) {
+    test(`${basename(path)}, by what is said`, async () => {
+      const text = readFileSync(path, 'utf8')
+      const said = (await reported(text)).filter(line => /^ {2}\S/.test(line))
+      expect(said.length).toBeLessThan(text.trimEnd().split('\n').length)
+    })
+  }
+})
+
+test('what people notice comes first, then what to decide; what is carried over is one line, and a list on request', async () => {
+  const text = `${CFG}banner = "hello"\nreal_client_ip_header = "X-Real-IP"\njwt_key = "x"\n`
+  const report = await reported(text)
+  expect(headings(report)).toEqual([
+    'People will notice',
+    'To decide',
+    'Changed',
+    'Not carried over',
+    'To set in the environment, or to write into routes.toml',
+  ])
+  const kept = (await imported(text)).notes.filter(note => note.startsWith('kept')).length
+  expect(report.filter(line => line.includes('Carried over'))).toEqual([
+    `Carried over from old: ${kept} more; --verbose lists them.`,
+  ])
+  const whole = await reported(text, '--verbose')
+  expect(headings(whole).at(-1)).toBe('Carried over')
+  expect(whole).toContainEqual(expect.stringMatching(/^ {2}line \d+ {2}http_address: /))
+  expect(report.join()).not.toContain('http_address')
+})
+
+test('what lets nobody in comes before all else', async () => {
+  expect(headings(await reported(`${CFG}made_up = 1\n`))[0]).toBe('Closed until you decide')
+})
+
+test('the same said of several options is said once, with all of their lines', async () => {
+  const lines = CFG.split('\n').length
+  const report = await reported(`${CFG}logging_filename = "x"\nauth_logging = false\nbanner = "x"\nfooter = "y"\n`)
+  expect(report.filter(line => line.includes('the log is JSON'))).toEqual([
+    `  lines ${lines}, ${lines + 1}  logging_filename, auth_logging: the log is JSON, requests on standard output and`,
+  ])
+  expect(report).toContainEqual(expect.stringContaining(`  lines ${lines + 2}, ${lines + 3}  banner, footer: `))
+})
+
+test('both programs’ people are told that they sign in once more, and nobody is where no portal was', async () => {
+  for (const text of [CFG, CADDYFILE]) {
+    expect(await reported(text)).toContainEqual(expect.stringContaining('sign-in: everyone signs in once more'))
+  }
+  const plain = await reported('app.example.com {\n  reverse_proxy app:1\n}\n')
+  expect(plain.join('\n')).not.toContain('sign-in')
+})
+
+test('a file’s own words drive no terminal', async () => {
+  const report = (await reported('"\\u001b[31mx\\u202e" = 1\n', '--from', 'oauth2-proxy')).join('\n')
+  expect(report).toContain('\\u001b[31mx\\u202e')
+  expect(report).not.toMatch(/\p{Bidi_Control}/u)
+  expect(report).not.toContain('\x1b')
+})
