@@ -37,6 +37,18 @@ export function closingEntry(reasons: readonly string[], deny: readonly Json[]):
 /** What an importer makes of a file. */
 export interface Draft {
   readonly sections: readonly Section[]
+  /** What another program needs; null for nothing. */
+  readonly beside: BesideFile | null
+}
+
+/** A file for the proxy in front, which is written beside routes.toml. */
+export interface BesideFile {
+  /** What its name ends with, in place of `toml`. */
+  readonly ending: string
+  readonly title: string
+  /** What changes in a file as people have it, line by line: `- ` is taken out, `+ ` is new. */
+  readonly changes: string
+  readonly text: string
 }
 
 /** Where comments begin, unless the line is longer. */

@@ -1,6 +1,7 @@
 import { showUnseen } from '../base/visible.ts'
 import { renderDiagnostics } from '../config/text/render.ts'
 import { columns } from '../console/columns.ts'
+import type { BesideFile } from './draft.ts'
 import type { Note, Outcome } from './notes.ts'
 import type { Checked } from './self-check.ts'
 
@@ -23,6 +24,7 @@ export interface Imported {
   readonly text: string
   readonly notes: readonly Note[]
   readonly checked: Checked
+  readonly beside: BesideFile | null
 }
 
 /** How the report is shown. */
@@ -36,7 +38,7 @@ export interface Look {
  * The report for people: what those behind the gate notice and what needs a decision comes first, each with its line of the imported
  * file; what is carried over is one line, so that the report is shorter than the file.
  */
-export function renderReport({ from, text, notes, checked }: Imported, { colour, isVerbose }: Look): string {
+export function renderReport({ from, text, notes, checked, beside }: Imported, { colour, isVerbose }: Look): string {
   const strong = (title: string) => (colour ? `\x1b[1m${title}\x1b[0m` : title)
   const block = (title: string, rows: readonly string[]) =>
     rows.length === 0 ? [] : [`${strong(title)}\n${rows.map(row => `${hang(row)}\n`).join('')}`]
@@ -44,6 +46,7 @@ export function renderReport({ from, text, notes, checked }: Imported, { colour,
   const table = columns(unset.map(({ name, meaning }) => [name, meaning]))
   const blocks = [
     ...TITLES.flatMap(([outcome, title]) => block(title, rowsOf(notes, outcome))),
+    ...(beside === null ? [] : [`${strong(beside.title)}\n${beside.changes.replace(/^/gm, '    ')}\n`]),
     ...block('To set in the environment, or to write into routes.toml', table.split('\n').filter(Boolean)),
     ...block('Files that have to be there', missingFiles),
   ]

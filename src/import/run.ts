@@ -20,7 +20,7 @@ something guarded the old one that is not carried over; 2 for a wrong command li
 
   --from KIND   what FILE is, where that cannot be seen
   --host HOST   the application's host, which an oauth2-proxy.cfg often does not say
-  --out FILE    write the new file there; an existing one is left alone
+  --out FILE    write the new file there; an existing one is left alone. What a proxy in front needs goes beside it: FILE.nginx.conf
   --force       with --out: replace an existing one
   --json        the new file and the whole report as JSON on standard output
   --verbose     in the report, list what is carried over too`,
@@ -64,8 +64,11 @@ export function runImport(argv: readonly string[], io: Io): number {
   if (typeof made === 'string') return fail(made.trimEnd())
 
   if (out !== undefined) {
-    const problem = save(resolve(io.cwd, out), out, made.text, force === true)
-    if (problem !== null) return fail(problem)
+    // The one beside it first: where that cannot be written, nothing is half done.
+    for (const [path, text] of written(made, out).toReversed()) {
+      const problem = save(resolve(io.cwd, path), path, text, force === true)
+      if (problem !== null) return fail(problem)
+    }
   }
   const isGood = made.checked.mistakes.length === 0 && !isClosed(made.notes)
   if (json === true) {
@@ -73,7 +76,12 @@ export function runImport(argv: readonly string[], io: Io): number {
   } else {
     if (out === undefined) io.stdout(made.text)
     io.stderr(renderReport(made, { colour: io.colour.stderr, isVerbose: verbose === true }))
-    if (out !== undefined) io.stderr(`Written to ${out}. Then: sallyport check ${out}\n`)
+    if (out !== undefined)
+      io.stderr(
+        `Written to ${written(made, out)
+          .map(([path]) => path)
+          .join(' and ')}. Then: sallyport check ${out}\n`,
+      )
   }
   return isGood ? EXIT.ok : EXIT.failed
 }
@@ -98,17 +106,31 @@ function importText(
   if (!source.ok) return source.why
   const notes = createNotes()
   const blanks = createBlanks()
-  const sections = source.convert({ notes, blanks, host, readText: path => io.readText(resolve(io.cwd, path)) })
+  const { sections, beside } = source.convert({
+    notes,
+    blanks,
+    host,
+    readText: path => io.readText(resolve(io.cwd, path)),
+  })
   const about = [
     `Made of ${file} by "sallyport import". Its report says what means something else now, and what is left to decide.`,
     '${NAME} is taken from the environment, ${file:/path} from a file.',
   ]
-  const written = writeToml(sections, about)
-  const checked = checkDraft(written, target, blanks.list, io)
+  const routes = writeToml(sections, about)
+  const checked = checkDraft(routes, target, blanks.list, io)
   const { mistakes, unset, missingFiles } = checked
   const toSet = unset.map(({ name, meaning }) => ({ name, meaning }))
-  const shown = { routes: written, notes: notes.list, mistakes, unset: toSet, missingFiles }
-  return { from: file, text: written, notes: notes.list, checked, shown }
+  const shown = { routes, notes: notes.list, mistakes, unset: toSet, missingFiles, beside }
+  return { from: file, text: routes, notes: notes.list, checked, beside, shown }
+}
+
+/** What goes where. */
+function written({ text, beside }: Imported, out: string): readonly (readonly [path: string, text: string])[] {
+  if (beside === null) return [[out, text]]
+  return [
+    [out, text],
+    [`${out.replace(/\.toml$/, '')}.${beside.ending}`, beside.text],
+  ]
 }
 
 /** Answers what went wrong, or null. */

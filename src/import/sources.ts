@@ -5,7 +5,7 @@ import type { Blanks } from './blanks.ts'
 import { convertCaddyfile } from './caddyfile/convert.ts'
 import type { Files } from './caddyfile/imports.ts'
 import { parseCaddyfile } from './caddyfile/parse.ts'
-import type { Section } from './draft.ts'
+import type { Draft } from './draft.ts'
 import type { Notes } from './notes.ts'
 import { convertOauth2Proxy } from './oauth2-proxy/convert.ts'
 import { readOptions } from './oauth2-proxy/options.ts'
@@ -33,7 +33,7 @@ export interface OldFile {
 
 /** A file that can be read, as what makes the new one; or why it cannot. */
 export type Source =
-  | { readonly ok: true; readonly convert: (tools: Tools) => readonly Section[] }
+  | { readonly ok: true; readonly convert: (tools: Tools) => Draft }
   | { readonly ok: false; readonly why: string }
 
 /** Reads the old file's syntax, as what it is said or seen to be. */
@@ -77,5 +77,5 @@ function readOauth2Proxy(text: string, file: string, colour: boolean): Source {
 function readCaddyfile(text: string, { path, shownAs, files }: OldFile): Source {
   const parsed = parseCaddyfile(text, path, files)
   if (!parsed.ok) return { ok: false, why: `${shownAs}:${parsed.line}: ${parsed.why}` }
-  return { ok: true, convert: tools => convertCaddyfile(tools, parsed.value) }
+  return { ok: true, convert: tools => ({ sections: convertCaddyfile(tools, parsed.value), beside: null }) }
 }

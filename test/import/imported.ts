@@ -13,6 +13,8 @@ export interface ImportedJson {
   readonly mistakes: readonly { readonly message: string }[]
   readonly unset: readonly { readonly name: string; readonly meaning: string }[]
   readonly missingFiles: readonly string[]
+  /** What a proxy in front needs; null for nothing. */
+  readonly beside: { readonly changes: string; readonly text: string } | null
   /** All that was written, as JSON and as the report for people. */
   readonly everything: string
 }

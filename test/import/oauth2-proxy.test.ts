@@ -262,8 +262,40 @@ const CASES: readonly Case[] = [
     options: 'upstreams = ["static://202"]',
     without: ['upstreams'],
     at: '[[routes]]',
-    has: ['respond = { status = 202, body = "Authenticated" }'],
+    has: ['host = "app.example.com"', 'verify = true'],
+    hasNot: ['respond'],
+    note: 'changed 7 upstreams: static://202 serves nobody: a proxy in front asked /oauth2/auth',
+  },
+  {
+    options: 'upstreams = ["file:///dev/null"]',
+    without: ['upstreams'],
+    at: '[[routes]]',
+    has: ['host = "app.example.com"', 'verify = true'],
+    hasNot: ['path', 'files'],
+    note: 'changed 7 upstreams: file:///dev/null serves nobody',
+  },
+  {
+    options: 'upstreams = ["http://app:3000/", "file:///dev/null"]',
+    without: ['upstreams'],
+    at: '[[routes]]',
+    has: ['upstream = "http://app:3000"'],
+    hasNot: ['verify'],
+    note: 'left 7 upstreams: file:///dev/null serves nothing',
+  },
+  {
+    options: 'upstreams = ["static://404"]',
+    without: ['upstreams'],
+    at: '[[routes]]',
+    has: ['respond = { status = 404, body = "Authenticated" }'],
     note: 'decide 7 upstreams',
+  },
+  {
+    options:
+      'redirect_url = "https://auth.example.com:8443/oauth2/callback"\nupstreams = ["static://200"]\nwhitelist_domains = ["app.example.com:8443", ".apps.example.com"]\ncookie_domains = [".apps.example.com"]',
+    without: ['upstreams', 'redirect_url'],
+    at: '[portals.home]',
+    has: ['url = "https://auth.example.com:8443"', 'callback_path = "/oauth2/callback"'],
+    note: 'changed 8 whitelist_domains: a route each for *.apps.example.com and app.example.com',
   },
   {
     options: 'set_xauthrequest = true\nset_authorization_header = true\nreverse_proxy = true',
@@ -393,7 +425,7 @@ cookie_domains = ".example.com"
     const { routes, code } = await imported(text)
     expect(code).toBe(0)
     expect(section(routes, '[portals.home]')).toContain('url = "https://auth.example.com"')
-    expect(section(routes, '[[routes]]')).toContain('host = "${APP_HOST}"')
+    expect(section(routes, '[[routes]]')).toContain('host = "*.example.com"')
   })
 
   test('says in the text what is meant to be filled in, and that becomes a variable', async () => {

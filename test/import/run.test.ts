@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { runImport } from '../../src/import/run.ts'
 import { temporaryFolder } from '../kit/folder.ts'
@@ -45,6 +45,25 @@ test('--out writes the new file, and never over another unless --force is there 
   expect(kept.routes).toBe('mine')
   const forced = await ran({ 'old.cfg': CFG, 'routes.toml': 'mine' }, 'old.cfg', '--out', 'routes.toml', '--force')
   expect(forced.routes).toContain('[[routes]]')
+})
+
+test('what a proxy in front needs is written beside the new file, never over another', async () => {
+  const asked = CFG.replace('http://app:3000', 'static://202')
+  using folder = temporaryFolder()
+  writeFileSync(join(folder.path, 'old.cfg'), asked)
+  const run = (...argv: string[]) =>
+    runIn(folder.path, io => runImport(['old.cfg', '--out', 'routes.toml', ...argv], io))
+  const { err } = await run('--host', 'app.example.com')
+  expect(err).toContain('Written to routes.toml and routes.nginx.conf.')
+  expect(err).toMatch(/^ {4}- +proxy_pass http:\/\/127\.0\.0\.1:4180;\n {4}\+ +proxy_pass http:\/\/127\.0\.0\.1:9080/m)
+  const front = readFileSync(join(folder.path, 'routes.nginx.conf'), 'utf8')
+  expect(front).toContain('server_name app.example.com;')
+  writeFileSync(join(folder.path, 'routes.nginx.conf'), 'mine')
+  rmSync(join(folder.path, 'routes.toml'))
+  const again = await run()
+  expect([again.code, again.err]).toEqual([1, expect.stringContaining('routes.nginx.conf exists already')])
+  expect(readFileSync(join(folder.path, 'routes.nginx.conf'), 'utf8')).toBe('mine')
+  expect(existsSync(join(folder.path, 'routes.toml'))).toBe(false)
 })
 
 test('a broken line is named, and not shown: it may hold a secret', async () => {

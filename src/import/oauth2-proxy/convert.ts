@@ -1,17 +1,19 @@
 import { suggest } from '../../config/text/suggest.ts'
-import { closingEntry, type Section } from '../draft.ts'
+import { closingEntry, type Draft, type Section } from '../draft.ts'
 import type { Context } from './context.ts'
+import { nginxFront } from './front.ts'
 import { OPTION_TABLE, READ } from './option-table.ts'
 import { keepsNobodyOut, portalSections } from './people.ts'
+import { findPlaces } from './places.ts'
 import { providerSection } from './provider.ts'
-import { findPlaces, routeSections } from './routes.ts'
+import { routeSections } from './routes.ts'
 import { serverSection, sessionsSection, tlsSections } from './server.ts'
 
 /** Every section of the new file, for an oauth2-proxy.cfg; every option of the old one has a note afterwards. */
-export function convertOauth2Proxy(context: Context): readonly Section[] {
+export function convertOauth2Proxy(context: Context): Draft {
   const places = findPlaces(context)
   const sections = [
-    serverSection(context, places.isAsked && places.services.some(({ kind }) => kind === 'none')),
+    serverSection(context, places.isAsked),
     ...tlsSections(context),
     sessionsSection(context),
     providerSection(context),
@@ -21,7 +23,10 @@ export function convertOauth2Proxy(context: Context): readonly Section[] {
   context.notes.add('people', 'sign-in', null, 'everyone signs in once more: the sessions of oauth2-proxy end with it')
   context.notes.add('decide', 'flags and OAUTH2_PROXY_*', null, ELSEWHERE)
   const why = [...sayTheRest(context), ...(keepsNobodyOut(context) ? ['who may sign in is not in the file'] : [])]
-  return why.length === 0 ? sections : sections.map(section => closed(section, why))
+  return {
+    sections: why.length === 0 ? sections : sections.map(section => closed(section, why)),
+    beside: places.isAsked ? nginxFront(context, places) : null,
+  }
 }
 
 /** oauth2-proxy takes every option from three places, of which this file is one. */

@@ -1,46 +1,13 @@
 import type { Json } from '../../config/text/raw.ts'
 import { isUnder } from '../../config/values/path.ts'
-import { STAND_IN_HOST } from '../blanks.ts'
 import type { Entry, Section } from '../draft.ts'
 import { spellDuration } from '../durations.ts'
 import { type Context, note } from './context.ts'
 import { identityEntries } from './identity.ts'
 import { PORTAL, passwordFile, ROLE } from './people.ts'
+import type { Places } from './places.ts'
 import { type OpenPath, readOpenPath } from './skip-auth.ts'
-import { readUpstreams, type Service } from './upstreams.ts'
-
-/** Where the routes of the new file are, before their rules are known. */
-export interface Places {
-  readonly host: string
-  /** The portal's own address, where it served other hosts; null: it is on the application's host. */
-  readonly portalUrl: string | null
-  readonly services: readonly Service[]
-  /** Whether a proxy in front asked about each request, and has the application itself. */
-  readonly isAsked: boolean
-}
-
-/** What was protected, and on which host: the file says the first, and sometimes the second. */
-export function findPlaces(context: Context): Places {
-  const { options, blanks } = context
-  const services = readUpstreams(context)
-  const isAsked = services.every(({ kind }) => kind === 'static' || kind === 'none')
-  const redirect = /^(https?):\/\/([^/:?#]+)/.exec(options.text('redirect_url') ?? '')
-  const scheme = redirect?.[1]
-  const own = redirect?.[2] === undefined ? null : blanks.literal(redirect[2])
-  const isShared = isAsked && own !== null && ['cookie_domain', 'cookie_domains', 'whitelist_domains'].some(options.has)
-  note(
-    context,
-    'kept',
-    'redirect_url',
-    isShared ? 'url and callback_path of the portal' : 'the host of the routes, and callback_path',
-  )
-  const host =
-    context.host ??
-    (isShared || own === null
-      ? blanks.add('APP_HOST', 'the host by which people reach the application; --host writes it', STAND_IN_HOST)
-      : own)
-  return { host, portalUrl: isShared ? `${scheme}://${own}` : null, services, isAsked }
-}
+import type { Service } from './upstreams.ts'
 
 interface Access {
   readonly allow: Json
@@ -78,14 +45,14 @@ export function routeSections(context: Context, places: Places): readonly Sectio
     }
     return [below, point].filter(plan => plan !== null)
   })
-  return plans.map(plan => route(context, places, plan, who))
+  return places.hosts.flatMap(host => plans.map(plan => route(context, host, plan, who)))
 }
 
 function isSame(one: Plan, other: Plan): boolean {
   return one.service === other.service && JSON.stringify(one.allow) === JSON.stringify(other.allow)
 }
 
-function route(context: Context, { host }: Places, { service, ...access }: Plan, who: readonly Entry[]): Section {
+function route(context: Context, host: string, { service, ...access }: Plan, who: readonly Entry[]): Section {
   const isPublic = access.allow === 'public'
   const { options } = context
   const takes: Entry[] = isPublic

@@ -120,6 +120,13 @@ function listen(context: Context): Entry {
   return { key: 'listen', value: [context.blanks.literal(address(stated))], comment: 'http_address' }
 }
 
+/** Where Sallyport listens for people, and where for a proxy in front that asks. */
+export function placesToListen(context: Context): { readonly listen: string; readonly verify: string } {
+  const listened = listen(context)
+  const stated = Array.isArray(listened.value) ? String(listened.value[0]) : DEFAULT_LISTEN
+  return { listen: stated, verify: placeToAsk(listened) }
+}
+
 /** A port of its own, at the address where oauth2-proxy listened. */
 function placeToAsk(listened: Entry | undefined): string {
   const stated = Array.isArray(listened?.value) ? String(listened.value[0]) : ''

@@ -21,11 +21,17 @@ interface Place {
   readonly isExact: boolean
 }
 
-/** The services of a file; where it has none, the one that a proxy in front asks about. */
+/** The services of a file; where it has none, or only stand-ins, the one that a proxy in front asks about. */
 export function readUpstreams(context: Context): readonly Service[] {
   const { options, notes } = context
   const services: Service[] = []
-  for (const stated of options.list('upstreams')) {
+  const all = options.list('upstreams')
+  const isAsked = all.length > 0 && all.every(isStandIn)
+  for (const stated of isAsked ? [] : all) {
+    if (/^file:/i.test(stated) && isStandIn(stated)) {
+      notes.add('left', 'upstreams', options.line('upstreams'), `${stated} serves nothing`)
+      continue
+    }
     const service = readUpstream(stated, context)
     if (service === null) {
       notes.add(
@@ -39,7 +45,14 @@ export function readUpstreams(context: Context): readonly Service[] {
     } else services.push(service)
   }
   if (services.length > 0) return services
-  if (!options.has('upstreams')) {
+  if (isAsked) {
+    note(
+      context,
+      'changed',
+      'upstreams',
+      `${all.join(', ')} serves nobody: a proxy in front asked /oauth2/auth, and now asks at verify of [server]; what changes in its file is below, and in docs/behind-a-proxy.md`,
+    )
+  } else if (!options.has('upstreams')) {
     notes.add(
       'decide',
       'upstreams',
@@ -48,6 +61,11 @@ export function readUpstreams(context: Context): readonly Service[] {
     )
   }
   return [{ kind: 'none', ...ROOT }]
+}
+
+/** What stands for an application where a proxy in front has that: an answer that says no more than yes, or a file with nothing in it. */
+function isStandIn(stated: string): boolean {
+  return /^static:\/\/2\d\d\/?$/i.test(stated) || /^file:\/\/\/dev\/null\/?(?:#.*)?$/i.test(stated)
 }
 
 function readUpstream(stated: string, context: Context): Service | null {
@@ -83,12 +101,7 @@ function readUpstream(stated: string, context: Context): Service | null {
     }
     case 'static': {
       const status = /^[2-5]\d\d$/.test(rest) ? Number(rest) : 200
-      note(
-        context,
-        'decide',
-        'upstreams',
-        'the same answer for everyone who may pass; where a proxy in front asked /oauth2/auth, write verify = true in place of respond, and verify and trusted_proxies in [server]',
-      )
+      note(context, 'decide', 'upstreams', 'the same answer for everyone who may pass, as respond of a route')
       return { kind: 'static', ...ROOT, status }
     }
     default:
