@@ -10,6 +10,7 @@ import { describeRule } from '../policy/describe.ts'
 import { compilePolicy, type Decision, decidePolicy, tryRules } from '../policy/policy.ts'
 import { REASONS, type Reason, type Trial } from '../policy/reasons.ts'
 import { compileRoles } from '../policy/roles.ts'
+import { compileCompatPages, isCallback } from '../portal/place.ts'
 import { compileRouteTable } from '../route/table.ts'
 import { parseTarget, type Target } from '../route/target.ts'
 import { portalHosts } from '../server/config/compile.ts'
@@ -90,6 +91,8 @@ export function explain(config: Config, question: Question): Explanation {
     portalHosts(config),
   )
   const match = table.match(target)
+  const own = whyOwn(config, target, match?.value ?? null)
+  if (own !== null) return { ...nothing, verdict: 'allow', reason: 'reserved', why: own }
   if (match === null) {
     const why = `no route has the host ${target.host} and this path`
     return { ...nothing, verdict: 'no-route', reason: 'route.none', why }
@@ -117,6 +120,16 @@ export function explain(config: Config, question: Question): Explanation {
   if (verdict !== 'step-up') return { ...described, verdict, reason, why }
   const { maxAgeS, acr, amr } = decision.demand
   return { ...described, verdict, reason, why, step_up: { max_age: maxAgeS, acr, amr } }
+}
+
+/** Why the portal of a host answers at an address that is not below ours; null where it does not. */
+function whyOwn({ portals }: Config, target: Target, route: RouteConfig | null): string | null {
+  const portal = [...portals.values()].find(({ name, url }) => name === route?.portal || url?.host === target.host)
+  if (portal === undefined) return null
+  if (isCallback({ portal, target })) return 'providers send people back here (callback_path)'
+  const { compat } = portal
+  const isOld = compat !== null && compileCompatPages(compat)(target.path) !== null
+  return isOld ? `the portal ${portal.name} answers at this address of ${compat.program} (compat)` : null
 }
 
 /** The addresses of the upstream, or what answers in its place. */

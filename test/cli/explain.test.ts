@@ -17,6 +17,8 @@ client_id = "gate"
 [portals.home]
 url = "https://auth.example.com"
 providers = ["id"]
+callback_path = "/oauth2/callback"
+compat = "oauth2-proxy"
 roles = { user = { any = true }, admin = { groups = ["admins"] } }
 [[routes]]
 host = "app.example.com"
@@ -82,6 +84,13 @@ describe('explain', () => {
   const cases: [argv: string[], verdict: string, reason: string, code: number][] = [
     [['app.example.com', '--as', 'sub=ada'], 'allow', 'role.held', 0],
     [['app.example.com'], 'sign-in', 'identity.none', 3],
+    [['app.example.com/.sallyport/login'], 'allow', 'reserved', 0],
+    [['auth.example.com/oauth2/callback'], 'allow', 'reserved', 0],
+    [['app.example.com/oauth2/callback'], 'sign-in', 'identity.none', 3],
+    [['app.example.com/oauth2/sign_out?rd=/bye'], 'allow', 'reserved', 0],
+    [['auth.example.com/ping'], 'allow', 'reserved', 0],
+    [['app.example.com/oauth2/other'], 'sign-in', 'identity.none', 3],
+    [['hook.example.com/ping', '--ip', '192.0.2.1'], 'deny', 'method.other', 4],
     [['other.example.com'], 'no-route', 'route.none', 5],
     [['vault.example.com', '--as', 'sub=ada'], 'deny', 'rule.denied', 4],
     [['vault.example.com', '--as', 'sub=ada', '--ip', '198.51.100.1'], 'allow', 'rule.held', 0],

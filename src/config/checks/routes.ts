@@ -5,6 +5,7 @@ import type { Report } from '../text/report.ts'
 import { didYouMean } from '../text/suggest.ts'
 import { isUnder } from '../values/path.ts'
 import { checkAnswers } from './answers.ts'
+import { checkCompat } from './compat.ts'
 import { checkIdentity } from './identity.ts'
 import { namesIn } from './portals.ts'
 import { checkRules, needsPortal } from './rules.ts'
@@ -28,6 +29,7 @@ export function checkRoutes(root: RootTable, report: Report): void {
   checkDuplicates(routes, report)
   checkHosts(root, routes, report)
   checkCallbacks(root, routes, report)
+  checkCompat(root, routes, report)
 }
 
 function checkPortal(route: RouteTable, portals: readonly string[], report: Report): void {

@@ -69,6 +69,7 @@ export const DIAGNOSTIC_CODES = [
   'portal.shared_host',
   'portal.several_hosts',
   'portal.callback',
+  'portal.compat',
   'portal.guest_links',
   'portal.bind_tickets',
   'portal.colour',

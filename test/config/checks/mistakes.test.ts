@@ -292,6 +292,30 @@ const CASES: readonly Case[] = [
     portal('«insecure_cookies» = true\n[portals.home.roles]\nuser = { any = true }'),
   ],
   [
+    'portal.compat',
+    'a route has the path of an old address',
+    `${portal('compat = { program = "oauth2-proxy", prefix = "/gate" }')}\n[portals.home.roles]\nuser = { any = true }\n${onPath('«"/gate/sign_out"»')}`,
+  ],
+  [
+    'portal.compat',
+    'a route has the path of a health check',
+    `${portal('compat = "oauth2-proxy"')}\n[portals.home.roles]\nuser = { any = true }\n${onPath('«"/ping"»')}`,
+  ],
+  [
+    'path.invalid',
+    'old addresses are everything',
+    portal('compat = { program = "oauth2-proxy", prefix = «"/"» }\n[portals.home.roles]\nuser = { any = true }'),
+  ],
+  [
+    'path.reserved',
+    "old addresses are Sallyport's",
+    portal(
+      'compat = { program = "oauth2-proxy", ping_path = «"/.sallyport/ping"» }\n[portals.home.roles]\nuser = { any = true }',
+    ),
+  ],
+  ['choice.unknown', 'a program that nobody knows', lasting('compat = «"oauth-proxy"»')],
+  ['key.unknown', 'a path of it that there is not', lasting('compat = { program = "oauth2-proxy", «ping» = "/x" }')],
+  [
     'portal.callback',
     'the callback is a route',
     `[portals.home]\nurl = "https://auth.example.com"\nproviders = ["id"]\ncallback_path = «"/oauth2/callback"»\n[[routes]]\nhost = "auth.example.com"\npath = "/OAuth2/callback/"\nupstream = "http://a"\nallow = "public"\nportal = "home"`,
