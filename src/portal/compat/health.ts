@@ -16,7 +16,10 @@ export function sayAlive(): Response {
 }
 
 /** oauth2-proxy's `/ready`: that what keeps the sessions answers too. */
-export async function sayReady(ctx: PortalRequest, { ports, sessions }: HealthTools): Promise<Response> {
+export async function sayReady(
+  ctx: Pick<PortalRequest, 'requestId'>,
+  { ports, sessions }: HealthTools,
+): Promise<Response> {
   try {
     await sessions.peekOnce('ticket', randomToken(ports.random))
     return textAnswer(200, 'OK')
