@@ -1,7 +1,9 @@
 import type { JWTPayload } from 'jose'
 import { GateError } from '../base/errors.ts'
+import type { ProviderConfig } from '../config/types/providers.ts'
+import { identityOf } from './claims.ts'
 import { bareError } from './http.ts'
-import { type Identity, makeIdentity } from './identity.ts'
+import type { Identity } from './identity.ts'
 import type { KeySource } from './jwks.ts'
 import { isOwnSubject } from './own-subjects.ts'
 import { type ExpectedToken, SKEW_S, verifySigned } from './signed.ts'
@@ -27,7 +29,7 @@ const MAX_SUBJECT_LENGTH = 255
  */
 export async function verifyAccessToken(
   token: string,
-  provider: string,
+  provider: Pick<ProviderConfig, 'name' | 'claims'>,
   expected: ExpectedToken,
   keys: KeySource,
   keysAddress: string,
@@ -42,7 +44,7 @@ export async function verifyAccessToken(
   const foreign = findForeign(claims)
   if (foreign !== undefined) throw refusal(foreign)
   return {
-    identity: makeIdentity(provider, expected.issuer, sub, claims),
+    identity: identityOf(provider, expected.issuer, sub, claims),
     issuedAtMs: iat * 1000,
     expiresAtMs: (exp + SKEW_S) * 1000,
   }

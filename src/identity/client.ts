@@ -4,8 +4,8 @@ import type { ClientAuth, ProviderConfig } from '../config/types/providers.ts'
 import { verifyAccessToken } from './access-token.ts'
 import { loginAddress, logoutAddress } from './addresses.ts'
 import { readAnswer } from './answer.ts'
+import { identityOf } from './claims.ts'
 import { ASYMMETRIC_ALGORITHMS, verifyIdToken } from './id-token.ts'
-import { makeIdentity } from './identity.ts'
 import type { Issuer } from './issuer.ts'
 import { verifyLogoutToken } from './logout-token.ts'
 import type { Metadata } from './metadata.ts'
@@ -13,7 +13,7 @@ import { isOwnSubject, OWN_SUBJECTS } from './own-subjects.ts'
 import type { BeginOptions, EndSession, HeldTokens, LoginRequest, LoginResult, ProviderClient } from './provider.ts'
 import { refreshIdentity } from './refresh.ts'
 import { checkStepUp } from './step-up.ts'
-import { grantOf, redeemCode } from './token.ts'
+import { grantOf, redeemCode } from './tokens/redeem.ts'
 import { fetchUserinfo, mergeClaims } from './userinfo.ts'
 
 /** A ProviderClient for one `[providers.*]` table, on what is shared for its issuer. */
@@ -75,7 +75,7 @@ export function createProviderClient(
               fetch: issuer.fetch,
             })
       return {
-        identity: makeIdentity(config.name, metadata.issuer, claims.sub, mergeClaims(claims, userinfo)),
+        identity: identityOf(config, metadata.issuer, claims.sub, mergeClaims(claims, userinfo)),
         access: grantOf(tokens, askedAtMs),
         idToken: tokens.idToken,
         refreshToken: tokens.refreshToken,
@@ -99,7 +99,7 @@ export function createProviderClient(
       const metadata = await issuer.metadata.get()
       const algorithms = chooseAlgorithms(config, metadata)
       const expected = { issuer: metadata.issuer, clientId: audience, algorithms, nowMs: ports.now() }
-      return verifyAccessToken(token, config.name, expected, issuer.keys, metadata.jwks_uri)
+      return verifyAccessToken(token, config, expected, issuer.keys, metadata.jwks_uri)
     },
 
     async readLogoutToken(token: string) {
@@ -143,10 +143,9 @@ function chooseClientAuth(config: ProviderConfig, metadata: Metadata): ClientAut
   })
 }
 
-/** The pinned algorithm; else the announced asymmetric ones; RS256 where nothing is announced (Core §3.1.3.7, rule 7). */
+/** The pinned algorithms; else the announced asymmetric ones; RS256 where nothing is announced (Core §3.1.3.7, rule 7). */
 function chooseAlgorithms(config: ProviderConfig, metadata: Metadata): readonly string[] {
-  const wanted =
-    config.idTokenAlg !== null ? [config.idTokenAlg] : (metadata.id_token_signing_alg_values_supported ?? ['RS256'])
+  const wanted = config.idTokenAlgs ?? metadata.id_token_signing_alg_values_supported ?? ['RS256']
   const usable = wanted.filter(alg => ASYMMETRIC_ALGORITHMS.includes(alg))
   if (usable.length > 0) return usable
   throw new GateError('provider.discovery', `${config.issuer} signs ID tokens in no way that can be trusted`, {

@@ -55,7 +55,7 @@ export function makeIdentity(
   provider: string,
   issuer: string,
   subject: string,
-  verified: Record<string, unknown>,
+  verified: Readonly<Record<string, unknown>>,
 ): Identity {
   const claims: Record<string, unknown> = {}
   for (const [name, value] of Object.entries(verified)) if (!IGNORED_CLAIMS.has(name)) claims[name] = value

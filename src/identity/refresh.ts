@@ -1,13 +1,13 @@
 import { decodeJwt, type JWTPayload } from 'jose'
 import { GateError, toGateError } from '../base/errors.ts'
 import type { ClientAuth, ProviderConfig } from '../config/types/providers.ts'
+import { identityOf } from './claims.ts'
 import { findChangedRule, type IdTokenClaims, refusal, verifyIdToken } from './id-token.ts'
-import { makeIdentity } from './identity.ts'
 import type { Issuer } from './issuer.ts'
 import type { Metadata } from './metadata.ts'
 import type { HeldTokens, RefreshResult } from './provider.ts'
-import { grantOf, type Refreshed, redeemRefreshToken } from './token.ts'
-import type { TokenRequest } from './token-endpoint.ts'
+import type { TokenRequest } from './tokens/endpoint.ts'
+import { grantOf, type Refreshed, redeemRefreshToken } from './tokens/redeem.ts'
 import { fetchUserinfo, mergeClaims } from './userinfo.ts'
 
 /** How a provider is asked again. */
@@ -71,7 +71,7 @@ async function readIdentity(
     identity:
       fresh === null && userinfo === null
         ? held.identity
-        : makeIdentity(config.name, metadata.issuer, subject, mergeClaims(fullClaims(first, fresh), userinfo ?? {})),
+        : identityOf(config, metadata.issuer, subject, mergeClaims(fullClaims(first, fresh), userinfo ?? {})),
     access: grantOf(tokens, context.nowMs),
     idToken: tokens.idToken ?? held.idToken,
     refreshToken: tokens.refreshToken,

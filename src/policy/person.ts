@@ -1,4 +1,5 @@
 import type { PersonRule } from '../config/types/rules.ts'
+import { findClaim } from '../identity/claims.ts'
 import type { Identity } from '../identity/identity.ts'
 import { isEmailVouched, type TrustedEmails } from '../identity/vouched.ts'
 import type { PersonCondition } from './condition.ts'
@@ -65,10 +66,8 @@ function compileGroups(wanted: readonly string[]): PersonCondition['judge'] {
 
 function compileClaim(claim: string, values: readonly (string | number | boolean)[]): PersonCondition['judge'] {
   const accepted = new Set<unknown>(values)
-  const path = claim.split('.')
   return identity => {
-    const own = claimOf(identity, claim)
-    const held = own === undefined && path.length > 1 ? claimWithin(identity.claims, path) : own
+    const held = findClaim(identity.claims, claim)
     if (held === undefined) return 'no'
     const entries: readonly unknown[] = Array.isArray(held) ? held : [held]
     if (entries.some(entry => accepted.has(entry))) return 'yes'
@@ -109,18 +108,6 @@ function addressOf(identity: Identity, counts: boolean): Truth {
 /** Lower-case, or null for what is not exactly one local part and one domain in visible ASCII (look-alikes match nothing). */
 function foldEmail(email: string): string | null {
   return /^[!-?A-~]+@[!-?A-~]+$/.test(email) ? email.toLowerCase() : null
-}
-
-/** What is in claims that hold others, by their names; null where one of them holds none, so that nothing can be said. */
-function claimWithin(claims: Readonly<Record<string, unknown>>, path: readonly string[]): unknown {
-  let held: unknown = claims
-  for (const name of path) {
-    if (typeof held !== 'object' || held === null || Array.isArray(held)) return null
-    const found: [string, unknown] | undefined = Object.entries(held).find(([own]) => own === name)
-    if (found === undefined) return undefined
-    held = found[1]
-  }
-  return held
 }
 
 function claimOf(identity: Identity, name: string): unknown {

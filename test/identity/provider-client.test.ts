@@ -226,7 +226,7 @@ describe('ID tokens (OpenID Connect Core §3.1.3.7; the names are the conformanc
   })
 
   test('an algorithm pinned in the file is the only one accepted', async () => {
-    const error = await refusal(signIn({ client: freshClient({ idTokenAlg: 'ES256' }) }))
+    const error = await refusal(signIn({ client: freshClient({ idTokenAlgs: ['ES256'] }) }))
     expect([error.code, error.facts.check]).toEqual(['provider.id_token', 'alg'])
   })
 

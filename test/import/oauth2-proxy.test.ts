@@ -138,9 +138,7 @@ const CASES: readonly Case[] = [
   {
     options: 'set_xauthrequest = true\noidc_groups_claim = "roles"',
     at: '[portals.home]',
-    has: [
-      'compat = { program = "oauth2-proxy", headers = { X-Auth-Request-User = "sub", X-Auth-Request-Email = "email", X-Auth-Request-Groups = "claims.roles", X-Auth-Request-Preferred-Username = "preferred_username" } }',
-    ],
+    has: ['compat = { program = "oauth2-proxy", headers = "x-auth-request" }'],
     note: 'kept 8 set_xauthrequest',
   },
   {
@@ -165,7 +163,7 @@ const CASES: readonly Case[] = [
   {
     options: 'allowed_groups = ["staff"]\noidc_groups_claim = "teams"\nallowed_roles = ["admin"]',
     at: '[portals.home.roles]',
-    has: ['user = { require_email = true, claims = { teams = ["staff"], roles = ["admin"] } }'],
+    has: ['user = { require_email = true, groups = ["staff"], claims = { roles = ["admin"] } }'],
     note: 'decide 10 allowed_roles',
   },
   {
@@ -334,8 +332,27 @@ const CASES: readonly Case[] = [
     options: 'oidc_email_claim = "upn"\nemail_domains = ["corp.example"]',
     without: ['email_domains'],
     at: '[portals.home.roles]',
-    has: ['user = { subjects = ["${WHO_MAY}"] }'],
-    note: 'decide 8 email_domains: domains look at the claim email, and not at upn',
+    has: ['user = { domains = ["corp.example"] }'],
+    note: 'kept 7 oidc_email_claim: email in claims of the provider',
+  },
+  {
+    options: 'oidc_email_claim = "upn"\noidc_groups_claim = "realm_access.roles"',
+    at: '[providers.oidc]',
+    has: ['claims = { email = "upn", groups = "realm_access.roles" }', 'emails = "trusted"'],
+    note: 'decide 8 oidc_email_claim: emails = "trusted": take it out',
+  },
+  {
+    options: 'oidc_enabled_signing_algs = ["RS256", "EdDSA"]\noidc_audience_claims = ["aud"]',
+    at: '[providers.oidc]',
+    has: ['id_token_alg = ["RS256", "EdDSA"]'],
+    note: 'kept 8 oidc_enabled_signing_algs: id_token_alg of the provider',
+  },
+  {
+    options: 'oidc_enabled_signing_algs = ["HS256"]\noidc_audience_claims = ["client_id"]',
+    at: '[providers.oidc]',
+    has: [],
+    hasNot: ['id_token_alg'],
+    note: 'decide 9 oidc_audience_claims: aud of an ID token has to be client_id',
   },
 ]
 
@@ -545,7 +562,8 @@ describe('what oauth2-proxy took by the letter', () => {
     for (const option of ['oidc_email_claim', 'user_id_claim']) {
       for (const domains of ['["*"]', '["example.com"]']) {
         const made = await role(`${option} = "upn"\nemail_domains = ${domains}\n`)
-        expect([option, domains, made]).toEqual([option, domains, ['user = { subjects = ["${WHO_MAY}"] }']])
+        const rule = domains === '["*"]' ? 'require_email = true' : 'domains = ["example.com"]'
+        expect([option, domains, made]).toEqual([option, domains, [`user = { ${rule} }`]])
       }
     }
     expect(await role('user_id_claim = "email"\nemail_domains = ["example.com"]')).toContain(

@@ -1,6 +1,8 @@
 import { known } from '../keys/known.ts'
 import type { ProviderTable } from '../keys/providers.ts'
-import type { ProviderConfig } from '../types/providers.ts'
+import type { ClaimNames, ProviderConfig } from '../types/providers.ts'
+
+const STANDARD_NAMES: ClaimNames = Object.freeze({ email: null, groups: null, name: null, preferred_username: null })
 
 /** One of `[providers]` of a file without mistakes. Throws TypeError where a value is missing. */
 export function buildProvider(name: string, table: ProviderTable): ProviderConfig {
@@ -15,7 +17,8 @@ export function buildProvider(name: string, table: ProviderTable): ProviderConfi
     clientAuth: provider.client_auth,
     scopes: provider.scopes,
     trustsEmails: provider.emails === 'trusted',
-    idTokenAlg: provider.id_token_alg,
+    claims: provider.claims === null ? STANDARD_NAMES : known(provider.claims),
+    idTokenAlgs: provider.id_token_alg,
     accessTokens: provider.access_tokens === null ? null : { audience: known(provider.access_tokens).audience },
   }
 }

@@ -1,5 +1,5 @@
 import type { RootTable } from '../keys/keys.ts'
-import { showRaw } from '../text/raw.ts'
+import { quote, showRaw } from '../text/raw.ts'
 import type { Report } from '../text/report.ts'
 import { HTPASSWD } from '../values/htpasswd.ts'
 
@@ -53,6 +53,12 @@ export function checkProviders(root: RootTable, report: Report): void {
       const hint = 'right only where nobody can enter an address there that is not theirs'
       const message = 'e-mail addresses of this provider count without its saying that it verified them'
       report.warn([...at, 'emails'], 'provider.emails', message, { hint })
+    }
+    const ownEmail = values.claims?.values.email ?? 'email'
+    if (values.emails === 'verified' && ownEmail !== 'email') {
+      const hint = 'emails = "trusted" where nobody can enter an address there that is not theirs; else leave it out'
+      const message = `no address in ${quote(ownEmail)} counts: email_verified is about the claim email alone`
+      report.warn([...at, 'claims', 'email'], 'provider.emails', message, { hint })
     }
     if (isCertain && !used.has(name)) {
       const hint = `name it in a portal: providers = ["${name}"]`

@@ -5,7 +5,7 @@ import { REQUEST_FIELDS } from './field-rules.ts'
 import { ASSERTION, PASS_TOKEN } from './identity.ts'
 import { ROUTE_RATE } from './limits.ts'
 import { GUEST_LINKS, PORTAL, RULE } from './portals.ts'
-import { ACCESS_TOKENS, PROVIDER } from './providers.ts'
+import { ACCESS_TOKENS, CLAIM_NAMES, PROVIDER } from './providers.ts'
 import { ROUTE } from './routes.ts'
 import { ACCESS } from './rules.ts'
 import { SERVER, SESSIONS } from './server.ts'
@@ -37,6 +37,11 @@ export const SECTIONS: readonly Section[] = [
     title: '[providers.NAME.access_tokens]',
     doc: 'Which access tokens of a provider are meant for this gate.',
     keys: ACCESS_TOKENS,
+  },
+  {
+    title: '[providers.NAME.claims]',
+    doc: 'How a provider calls the claims that rules and applications know by other names.',
+    keys: CLAIM_NAMES,
   },
   { title: '[portals.NAME]', doc: 'Where people sign in, and who is who.', keys: PORTAL },
   {

@@ -6,7 +6,19 @@ import { choice, list, parsed, text } from '../values/value.ts'
 import { defaulted, type Keys, optional, required, type Table, table } from './table.ts'
 
 /** Algorithms whose key cannot be made by anyone but the provider (RFC 7518 §3.1, RFC 8037, RFC 9864). */
-const ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519']
+export const ALGORITHMS: readonly string[] = [
+  'RS256',
+  'RS384',
+  'RS512',
+  'PS256',
+  'PS384',
+  'PS512',
+  'ES256',
+  'ES384',
+  'ES512',
+  'EdDSA',
+  'Ed25519',
+]
 
 function parseAlgorithm(name: string): Parsed<string> {
   if (ALGORITHMS.includes(name)) return good(name)
@@ -50,6 +62,24 @@ export const ACCESS_TOKENS = {
   ),
 } as const satisfies Keys
 
+/** `claims` of a provider. */
+export const CLAIM_NAMES = {
+  email: optional(
+    text(),
+    'upn',
+    '`email`',
+    'The claim with the e-mail address. `email_verified` says nothing of another than `email`.',
+  ),
+  groups: optional(
+    text(),
+    'realm_access.roles',
+    '`groups`',
+    'The claim with the list of groups. `realm_access.roles` is the claim `roles` in the claim `realm_access`; a name that has dots of its own comes first.',
+  ),
+  name: optional(text(), 'display_name', '`name`', 'The claim with the name to show.'),
+  preferred_username: optional(text(), 'login', '`preferred_username`', 'The claim with the user name.'),
+} as const satisfies Keys
+
 /** `[providers.NAME]`: one OpenID provider, and this proxy as its client. */
 export const PROVIDER = {
   label: optional(text(), 'Pocket ID', "the table's name", 'What people see on the button, where there is a choice.'),
@@ -89,11 +119,17 @@ export const PROVIDER = {
     'trusted',
     'Which of its e-mail addresses count in rules and are told to applications: those of which it says `email_verified`, or all; `"trusted"` is right where nobody can enter an address that is not theirs.',
   ),
+  claims: optional(
+    table(CLAIM_NAMES, { title: 'claims' }),
+    { groups: 'realm_access.roles' },
+    'as OpenID Connect calls them',
+    'Where the provider has what rules and applications know by other names; its keys are below.',
+  ),
   id_token_alg: optional(
-    algorithm,
+    list(algorithm, { single: true }),
     'RS256',
     'what the provider lists, without `none` and HMAC',
-    'The only signature algorithm that an ID token, or an access token, may have.',
+    'The only signature algorithms that an ID token, or an access token, may have.',
   ),
   access_tokens: optional(
     table(ACCESS_TOKENS, { title: 'access_tokens' }),

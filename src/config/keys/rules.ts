@@ -95,7 +95,7 @@ export const PERSON = {
     claims,
     { department: ['it', 'support'] },
     'any',
-    'Each of these claims is, or as a list holds, one of the values. `"realm_access.roles"` is the claim `roles` in the claim `realm_access`.',
+    'Each of these claims is, or as a list holds, one of the values. `"realm_access.roles"` is the claim `roles` in the claim `realm_access`; a name that has dots of its own comes first.',
   ),
   require_email: defaulted(
     boolean,

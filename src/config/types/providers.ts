@@ -6,6 +6,14 @@ export interface AccessTokensConfig {
   readonly audience: string
 }
 
+/** `[providers.NAME.claims]`: what the provider calls the claims that rules and applications know; null: as they do. */
+export interface ClaimNames {
+  readonly email: string | null
+  readonly groups: string | null
+  readonly name: string | null
+  readonly preferred_username: string | null
+}
+
 export interface ProviderConfig {
   /** The table's name: `pocket-id` in `[providers.pocket-id]`. */
   readonly name: string
@@ -24,8 +32,9 @@ export interface ProviderConfig {
   readonly scopes: readonly string[] | null
   /** Whether its e-mail addresses count without its saying that it verified them. */
   readonly trustsEmails: boolean
-  /** Pins the ID token's algorithm; null: what discovery allows, without `none` and HMAC. */
-  readonly idTokenAlg: string | null
+  readonly claims: ClaimNames
+  /** The only algorithms that an ID token may have; null: what discovery allows, without `none` and HMAC. */
+  readonly idTokenAlgs: readonly string[] | null
   /** How its access tokens say that they are for us; null: none are taken. */
   readonly accessTokens: AccessTokensConfig | null
 }

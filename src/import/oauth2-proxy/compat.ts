@@ -2,7 +2,6 @@ import type { Json } from '../../config/text/raw.ts'
 import { parseRoutePath } from '../../config/values/path.ts'
 import type { Entry } from '../draft.ts'
 import { type Context, note } from './context.ts'
-import { fieldsWith } from './identity.ts'
 
 const PROGRAM = 'oauth2-proxy'
 const DEFAULTS = { proxy_prefix: '/oauth2', ping_path: '/ping', ready_path: '/ready' } as const
@@ -29,7 +28,7 @@ export function compatEntry(context: Context): Entry {
   )
   const more: Record<string, Json> = {
     ...(prefix === null ? {} : { prefix }),
-    ...(tells ? { headers: fieldsWith(context, 'x-auth-request', 'X-Auth-Request', false) } : {}),
+    ...(tells ? { headers: 'x-auth-request' } : {}),
     ...(ping === null ? {} : { ping_path: ping }),
     ...(ready === null ? {} : { ready_path: ready }),
     ...(userAgent === null ? {} : { ping_user_agent: blanks.literal(userAgent) }),

@@ -23,13 +23,3 @@ export function note(
     if (options.has(name)) notes.add(outcome, name, options.line(name), say)
   }
 }
-
-/** The claim that holds the address that counts; `user_id_claim` is an older name for it. */
-export function claimOfEmail({ options }: Context): string {
-  return options.text('oidc_email_claim') ?? options.text('user_id_claim') ?? 'email'
-}
-
-/** The claim that holds the groups. */
-export function claimOfGroups({ options }: Context): string {
-  return options.text('oidc_groups_claim') ?? 'groups'
-}

@@ -1,6 +1,6 @@
 import type { Json } from '../../config/text/raw.ts'
 import type { Entry } from '../draft.ts'
-import { type Context, claimOfEmail, claimOfGroups, note } from './context.ts'
+import { type Context, note } from './context.ts'
 
 /** How the application learned who is there, or the proxy in front where that asked about each request. */
 export function identityEntries(context: Context, isAsked: boolean): readonly Entry[] {
@@ -49,7 +49,6 @@ export function identityEntries(context: Context, isAsked: boolean): readonly En
 
 function fieldsFor(context: Context, preset: string, prefix: string): Entry {
   const { options } = context
-  const email = claimOfEmail(context)
   const isEmailFirst = options.flag('prefer_email_to_user') === true
   note(
     context,
@@ -57,30 +56,14 @@ function fieldsFor(context: Context, preset: string, prefix: string): Entry {
     'prefer_email_to_user',
     isEmailFirst ? `${prefix}-User is the e-mail address` : `${prefix}-User is the subject`,
   )
-  note(context, 'kept', 'oidc_groups_claim', 'the claim is named where groups are asked for or passed on')
-  note(
-    context,
-    email === 'email' ? 'kept' : 'decide',
-    'oidc_email_claim',
-    'emails and domains look at the claim email; the header names this one',
-  )
-  const value = fieldsWith(context, preset, prefix, isEmailFirst)
-  return value === preset
-    ? { key: 'headers', value, comment: `the ${prefix}-* of oauth2-proxy` }
-    : { key: 'headers', value }
-}
-
-/** Its four fields, as `headers` has them: the name of a preset where the claims are the usual ones. */
-export function fieldsWith(context: Context, preset: string, prefix: string, isEmailFirst: boolean): Json {
-  const groups = claimOfGroups(context)
-  const email = claimOfEmail(context)
-  if (!isEmailFirst && groups === 'groups' && email === 'email') return preset
-  const claim = (name: string, known: string) => (name === known ? known : `claims.${name}`)
+  if (!isEmailFirst) return { key: 'headers', value: preset, comment: `the ${prefix}-* of oauth2-proxy` }
   return {
-    [`${prefix}-User`]: isEmailFirst ? claim(email, 'email') : 'sub',
-    ...(isEmailFirst ? {} : { [`${prefix}-Email`]: claim(email, 'email') }),
-    [`${prefix}-Groups`]: claim(groups, 'groups'),
-    [`${prefix}-Preferred-Username`]: 'preferred_username',
+    key: 'headers',
+    value: {
+      [`${prefix}-User`]: 'email',
+      [`${prefix}-Groups`]: 'groups',
+      [`${prefix}-Preferred-Username`]: 'preferred_username',
+    },
   }
 }
 

@@ -108,13 +108,10 @@ export const OPTION_TABLE: Readonly<Record<string, OptionEntry>> = {
   metrics_secure_address: ['left', 'admin is plain HTTP, for this machine or the network behind'],
   metrics_tls_cert_file: ['left', 'admin is plain HTTP, for this machine or the network behind'],
   metrics_tls_key_file: ['left', 'admin is plain HTTP, for this machine or the network behind'],
-  oidc_audience_claims: ['left', 'aud of an ID token has to be client_id'],
-  oidc_email_claim: NOBODY_TOLD,
   oidc_extra_audiences: [
     'left',
     'aud of an ID token has to be client_id; for bearer tokens see access_tokens in the provider’s table',
   ],
-  oidc_groups_claim: NOBODY_TOLD,
   oidc_jwks_url: NOT_OIDC,
   oidc_public_key_files: NOT_OIDC,
   pass_authorization_header: ['left', 'your proxy has the application: set_authorization_header is what counts there'],
@@ -168,7 +165,6 @@ export const OPTION_TABLE: Readonly<Record<string, OptionEntry>> = {
   tls_min_version: TLS_SETTINGS,
   upstream_timeout: NO_UPSTREAM,
   use_system_trust_store: ['kept', 'the system’s authorities are trusted'],
-  user_id_claim: ['kept', 'the claim of addresses, as oidc_email_claim; people are known by sub'],
   validate_url: NOT_OIDC,
   whitelist_domains: ['changed', 'people return, and rd leads, to hosts of this file’s routes, and nowhere else'],
 }

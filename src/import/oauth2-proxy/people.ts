@@ -2,9 +2,10 @@ import type { Json } from '../../config/text/raw.ts'
 import { passwordFaults } from '../../config/values/htpasswd.ts'
 import { STAND_IN_HOST } from '../blanks.ts'
 import type { Entry, Section } from '../draft.ts'
+import { trustsEmails } from './claims.ts'
 import { compatEntry } from './compat.ts'
-import { type Context, claimOfEmail, claimOfGroups, note } from './context.ts'
-import { PROVIDER, trustsEmails } from './provider.ts'
+import { type Context, note } from './context.ts'
+import { PROVIDER } from './provider.ts'
 
 /** The portal's name in the new file, and the one role that everyone who could sign in there has. */
 export const PORTAL = 'home'
@@ -107,10 +108,9 @@ function callbackPath(context: Context): string {
 function whoMay(context: Context): Json {
   const { options } = context
   const groups = options.list('allowed_groups')
-  const { claims: ownClaims, ...address } = whoseAddress(context)
-  const claims = { ...tableOf(ownClaims), ...groupsInClaim(context, groups), ...keycloakRoles(context) }
+  const claims = keycloakRoles(context)
   const rule = {
-    ...address,
+    ...whoseAddress(context),
     ...inGroups(context, groups),
     ...(Object.keys(claims).length > 0 ? { claims } : {}),
     ...otherwise(context),
@@ -129,15 +129,10 @@ function whoMay(context: Context): Json {
   return passwordFile(context) !== null && !isAnyone && passesByPassword ? [own, { provider: 'htpasswd' }] : own
 }
 
-function tableOf(value: Json | undefined): Readonly<Record<string, Json>> {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return {}
-  return Object.fromEntries(Object.entries(value))
-}
-
 function whoseAddress(context: Context): Readonly<Record<string, Json>> {
   const { options, blanks } = context
   const stated = options.list('email_domains')
-  if (stated.includes('*') && claimOfEmail(context) === 'email') {
+  if (stated.includes('*')) {
     const say = trustsEmails(context)
       ? 'whoever has an e-mail address, verified or not, as there'
       : 'whoever has a verified e-mail address, as there; a provider that says nothing of that (email_verified) lets nobody in'
@@ -145,8 +140,6 @@ function whoseAddress(context: Context): Readonly<Record<string, Json>> {
     note(context, 'left', 'authenticated_emails_file', 'email_domains lets everyone in')
     return { require_email: true }
   }
-  const other = otherEmails(context)
-  if (other !== null) return other
   const isPattern = (domain: string) => /^\*?\./.test(domain)
   const domains = stated.filter(domain => !isPattern(domain)).map(domain => blanks.literal(domain.toLowerCase()))
   if (stated.some(isPattern)) {
@@ -176,22 +169,6 @@ function whoseAddress(context: Context): Readonly<Record<string, Json>> {
   return {
     domains: [blanks.add('EMAIL_DOMAIN', 'the domain of those who may sign in; or write another rule', STAND_IN_HOST)],
   }
-}
-
-/** Addresses in a claim of another name: single ones can be asked for there, domains cannot. */
-function otherEmails(context: Context): Readonly<Record<string, Json>> | null {
-  const { options, blanks } = context
-  const claim = claimOfEmail(context)
-  if (claim === 'email') return null
-  const emails = listedAddresses(context)
-  if (options.list('email_domains').length === 0 && emails.length > 0) return { claims: { [claim]: emails } }
-  note(
-    context,
-    'decide',
-    'email_domains',
-    `domains look at the claim email, and not at ${claim}: write who may into the role`,
-  )
-  return { subjects: [blanks.add('WHO_MAY', 'a sub of somebody who may; better, a rule in its place', 'somebody')] }
 }
 
 function listedAddresses(context: Context): readonly string[] {
@@ -224,17 +201,9 @@ function listedAddresses(context: Context): readonly string[] {
 }
 
 function inGroups(context: Context, groups: readonly string[]): Readonly<Record<string, Json>> {
-  if (groups.length === 0 || claimOfGroups(context) !== 'groups') return {}
+  if (groups.length === 0) return {}
   note(context, 'kept', 'allowed_groups', 'groups of the role')
   return { groups: groups.map(context.blanks.literal) }
-}
-
-/** Groups that the provider states in a claim of another name. */
-function groupsInClaim(context: Context, groups: readonly string[]): Readonly<Record<string, Json>> {
-  const claim = claimOfGroups(context)
-  if (groups.length === 0 || claim === 'groups') return {}
-  note(context, 'kept', 'allowed_groups', 'claims of the role')
-  return { [claim]: groups.map(context.blanks.literal) }
 }
 
 function keycloakRoles(context: Context): Readonly<Record<string, Json>> {

@@ -1,5 +1,7 @@
+import { ALGORITHMS } from '../../config/keys/providers.ts'
 import { STAND_IN_HOST } from '../blanks.ts'
 import type { Entry, Section } from '../draft.ts'
+import { claimEntries } from './claims.ts'
 import { type Context, note } from './context.ts'
 
 /** Issuers of providers that are meant by their name alone. */
@@ -49,12 +51,7 @@ export function providerSection(context: Context): Section {
     })
     note(context, 'kept', 'scope', 'scopes; with "offline_access" among them, groups that change there change here')
   }
-  if (trustsEmails(context)) {
-    entries.push({ key: 'emails', value: 'trusted', comment: 'insecure_oidc_allow_unverified_email' })
-    const say = 'emails = "trusted": take it out, unless nobody can enter an address there that is not theirs'
-    note(context, 'decide', 'insecure_oidc_allow_unverified_email', say)
-  } else
-    note(context, 'kept', 'insecure_oidc_allow_unverified_email', 'addresses that nobody verified count for nothing')
+  entries.push(...claimEntries(context), ...algorithmEntries(context))
   if (options.flag('skip_jwt_bearer_tokens') === true) {
     // The client itself is the audience of ID tokens, which are no credentials for a gate.
     const stated = options.list('oidc_extra_audiences').find(name => name !== id)
@@ -74,11 +71,6 @@ export function providerSection(context: Context): Section {
     )
   } else note(context, 'kept', 'skip_jwt_bearer_tokens', 'no bearer tokens are taken')
   return { title: `[providers.${PROVIDER}]`, entries }
-}
-
-/** Whether addresses counted that the provider called unverified. */
-export function trustsEmails({ options }: Context): boolean {
-  return options.flag('insecure_oidc_allow_unverified_email') === true
 }
 
 function label(context: Context): readonly Entry[] {
@@ -130,4 +122,16 @@ function secret(context: Context): readonly Entry[] {
       value: blanks.add('OIDC_CLIENT_SECRET', `what client_secret says in line ${line}`, 'fill-in'),
     },
   ]
+}
+
+/** The algorithms of ID tokens that were taken; those whose key the client has too are no proof of who signed. */
+function algorithmEntries(context: Context): readonly Entry[] {
+  const stated = context.options.list('oidc_enabled_signing_algs')
+  const usable = stated.filter(name => ALGORITHMS.includes(name))
+  const say =
+    usable.length === stated.length
+      ? 'id_token_alg of the provider'
+      : 'id_token_alg of the provider takes algorithms alone whose key nobody else has: the others are left out'
+  note(context, usable.length === stated.length ? 'kept' : 'decide', 'oidc_enabled_signing_algs', say)
+  return usable.length === 0 ? [] : [{ key: 'id_token_alg', value: usable, comment: 'oidc_enabled_signing_algs' }]
 }

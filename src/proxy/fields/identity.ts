@@ -1,4 +1,5 @@
 import type { HeaderSpec } from '../../config/types/identity.ts'
+import { findClaim } from '../../identity/claims.ts'
 import type { Identity } from '../../identity/identity.ts'
 import { PRESETS, PROVIDER_FIELDS } from './names.ts'
 
@@ -106,7 +107,7 @@ export function claimValue(name: string, identity: Identity, roles: readonly str
 }
 
 function claimText(claims: Readonly<Record<string, unknown>>, name: string): string | null {
-  const value = Object.hasOwn(claims, name) ? claims[name] : undefined
+  const value = findClaim(claims, name)
   if (typeof value === 'string') return exact(value)
   if (typeof value === 'number' || typeof value === 'boolean') return String(value)
   return Array.isArray(value) ? joinList(value.filter(item => typeof item === 'string')) : null

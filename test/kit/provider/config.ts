@@ -16,7 +16,8 @@ export function providerConfig(
     clientAuth: null,
     scopes: null,
     trustsEmails: false,
-    idTokenAlg: null,
+    claims: { email: null, groups: null, name: null, preferred_username: null },
+    idTokenAlgs: null,
     accessTokens: null,
     ...changed,
   }

@@ -11,6 +11,7 @@ const ADA = {
   groups: ['admins', 'users'],
   department: 'it',
   level: 3,
+  realm_access: { roles: ['ops'] },
 }
 
 function tells(
@@ -85,6 +86,9 @@ describe('a table', () => {
     ['{claims.department}', 'it'],
     ['{claims.level}', '3'],
     ['{claims.groups}', 'admins,users'],
+    ['{claims.realm_access.roles}', 'ops'],
+    ['{claims.realm_access}', undefined],
+    ['{claims.department.roles}', undefined],
     ['{claims.absent}', undefined],
     ['{claims.toString}', undefined],
     ['{provider}', 'id'],

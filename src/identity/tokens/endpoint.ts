@@ -1,10 +1,10 @@
 import * as oauth from 'oauth4webapi'
-import { GateError } from '../base/errors.ts'
-import type { ClientAuth, ProviderConfig } from '../config/types/providers.ts'
-import { bareError, type ProviderFetch } from './http.ts'
-import type { Metadata } from './metadata.ts'
-import { blameFor, readTokenError, type TokenError } from './token-error.ts'
-import { tidyResponse } from './token-response.ts'
+import { GateError } from '../../base/errors.ts'
+import type { ClientAuth, ProviderConfig } from '../../config/types/providers.ts'
+import { bareError, type ProviderFetch } from '../http.ts'
+import type { Metadata } from '../metadata.ts'
+import { blameFor, readTokenError, type TokenError } from './error.ts'
+import { tidyResponse } from './response.ts'
 
 /** What every question at a token endpoint takes. */
 export interface TokenRequest {
@@ -43,7 +43,8 @@ export async function askTokens(
       client_id: config.clientId,
       // The library reads the machine's own clock; all rules about time are ours, in verifyIdToken, on the clock of Ports.
       [oauth.clockTolerance]: Number.MAX_SAFE_INTEGER,
-      ...(config.idTokenAlg === null ? {} : { id_token_signed_response_alg: config.idTokenAlg }),
+      // The library takes a single one; of several, verifyIdToken refuses the others.
+      ...(config.idTokenAlgs?.length === 1 ? { id_token_signed_response_alg: config.idTokenAlgs[0] } : {}),
     },
     auth: clientAuthentication(request.auth, config.clientSecret ?? ''),
     options: { [oauth.customFetch]: request.fetch, [oauth.allowInsecureRequests]: config.issuer.startsWith('http:') },

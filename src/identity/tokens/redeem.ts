@@ -1,8 +1,8 @@
 import * as oauth from 'oauth4webapi'
-import { GateError } from '../base/errors.ts'
-import type { AccessGrant, LoginRequest } from './provider.ts'
-import { askTokens, type TokenRequest } from './token-endpoint.ts'
-import type { Blame } from './token-error.ts'
+import { GateError } from '../../base/errors.ts'
+import type { AccessGrant, LoginRequest } from '../provider.ts'
+import { askTokens, type TokenRequest } from './endpoint.ts'
+import type { Blame } from './error.ts'
 
 export interface TokenResponse {
   readonly accessToken: string

@@ -1,0 +1,70 @@
+import { describe, expect, test } from 'bun:test'
+import type { ClaimNames } from '../../src/config/types/providers.ts'
+import { findClaim, identityOf } from '../../src/identity/claims.ts'
+
+const NONE: ClaimNames = { email: null, groups: null, name: null, preferred_username: null }
+
+describe('a claim is found by its name', () => {
+  const claims = {
+    realm_access: { roles: ['admin'] },
+    'https://example.com/groups': ['ops'],
+    resource_access: { 'my.client': { roles: ['reader'] }, my: { client: 'other' } },
+    'flat.name': 'itself',
+    flat: { name: 'nested' },
+    text: 'no table',
+    list: [{ roles: ['admin'] }],
+  }
+  test.each<[name: string, found: unknown]>([
+    ['realm_access.roles', ['admin']],
+    ['https://example.com/groups', ['ops']],
+    ['resource_access.my.client.roles', ['reader']],
+    ['flat.name', 'itself'],
+    ['realm_access.other', undefined],
+    ['other.roles', undefined],
+    ['realm_access.', undefined],
+    ['.roles', undefined],
+    // What should hold it holds no claims: nothing can be said, which is not the same as its being absent.
+    ['text.roles', null],
+    ['list.roles', null],
+    ['list.0', null],
+    ['toString', undefined],
+    ['realm_access.constructor', undefined],
+    ['__proto__.polluted', undefined],
+  ])('%s', (name, found) => {
+    expect(findClaim(claims, name)).toEqual(found)
+  })
+})
+
+describe('what a provider calls otherwise', () => {
+  const made = (claims: Record<string, unknown>, names: Partial<ClaimNames>) =>
+    identityOf({ name: 'id', claims: { ...NONE, ...names } }, 'https://id.example', 'ada', claims)
+
+  test('are groups, name and user name to rules and applications', () => {
+    const said = { realm_access: { roles: ['admin', 'user'] }, display: 'Ada L', login: 'ada' }
+    const names = { groups: 'realm_access.roles', name: 'display', preferred_username: 'login' }
+    expect(made(said, names)).toMatchObject({
+      groups: ['admin', 'user'],
+      name: 'Ada L',
+      preferredUsername: 'ada',
+      claims: { groups: ['admin', 'user'], realm_access: { roles: ['admin', 'user'] } },
+    })
+  })
+
+  test('counts alone: what has the usual name is something else there', () => {
+    const identity = made({ groups: ['admin'], teams: ['staff'] }, { groups: 'teams' })
+    expect(identity.groups).toEqual(['staff'])
+    const absent = made({ groups: ['admin'] }, { groups: 'teams' })
+    expect([absent.groups, Object.keys(absent.claims)]).toEqual([[], []])
+  })
+
+  test('an address in another claim is not verified by email_verified, which is about email', () => {
+    const identity = made({ email: 'ada@example.com', email_verified: true, upn: 'root@example.com' }, { email: 'upn' })
+    expect([identity.email, identity.emailVerified]).toEqual(['root@example.com', null])
+    expect(identity.claims).not.toHaveProperty('email_verified')
+  })
+
+  test('leaves everything as it is where the file names nothing', () => {
+    const said = { email: 'ada@example.com', email_verified: true, groups: ['a'] }
+    expect(made(said, {})).toMatchObject({ email: 'ada@example.com', emailVerified: true, groups: ['a'], claims: said })
+  })
+})
