@@ -32,8 +32,9 @@ const ADVICE: Readonly<Record<Code, Advice>> = {
     mend: 'Raise `max_body` of the route, or of `[server]`.',
   },
   'target.stalled': {
-    cause: 'The client sent nothing of its request for `stall_timeout`.',
-    mend: 'Raise `stall_timeout` of `[server]` if clients may pause for longer.',
+    cause:
+      'The client sent nothing of its request for `stall_timeout`; of a form for a page of ours, it took 30 seconds for 64 KiB or less.',
+    mend: 'Raise `stall_timeout` of `[server]` if clients may pause for longer; for our own forms there is no key.',
   },
   'limit.open': {
     cause: 'A client has `max_open` answers and uploads under way.',

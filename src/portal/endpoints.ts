@@ -4,7 +4,6 @@ import { isPageLoad, isPrefetch } from '../route/page-load.ts'
 import { parseReturnTo } from '../route/return-to.ts'
 import type { ApiTokens } from '../session/credentials/api-tokens.ts'
 import type { GuestLinks } from '../session/credentials/guest-links.ts'
-import type { Sealer } from '../session/seal.ts'
 import type { Session, Sessions } from '../session/session.ts'
 import { KEY_SET_MAX_AGE_S } from '../session/signing/keys.ts'
 import type { Signing } from '../session/signing/signing.ts'
@@ -20,6 +19,7 @@ import { refuseRobots, sayAlive, sayReady } from './compat/health.ts'
 import { oldAuth, oldUserinfo } from './compat/person.ts'
 import { oldSignIn, oldStart } from './compat/sign-in.tsx'
 import { oldSignOut } from './compat/sign-out.ts'
+import type { FormTools } from './form.ts'
 import { portalNotFound } from './not-found.ts'
 import { isCallback, isPortalHost, type OwnPage, ownPath } from './place.ts'
 import type { CompatPage, PortalRequest } from './portal.ts'
@@ -33,14 +33,13 @@ import { backChannelLogout } from './sign-out/backchannel.ts'
 import { frontChannelLogout } from './sign-out/frontchannel.ts'
 import { confirmSignOut, goToProvider, signedOut, signOut } from './sign-out/sign-out.tsx'
 
-export interface PortalTools {
+export interface PortalTools extends FormTools {
   readonly ports: Pick<Ports, 'now' | 'random' | 'log'>
   readonly sessions: Sessions & { readonly links: GuestLinks } & {
     readonly tokens: ApiTokens
     readonly signing: Signing
   }
   readonly pool: ProviderPool
-  readonly seal: Sealer
   readonly noteStart: BeginTools['noteStart']
   readonly overview: AdminTools['overview']
 }

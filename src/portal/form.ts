@@ -6,6 +6,18 @@ import type { PortalRequest } from './portal.ts'
 const MAX_FORM_BYTES = 4096
 const LONGEST_NAME = 100
 
+/** How long a body for ourselves may take where nothing else is said; as `formWaitMs`. */
+export const FORM_WAIT_MS = 30_000
+
+/** What comes within one such time, and another begins: nothing of ours but a kept form is longer. */
+const BYTES_A_WAIT = 64 * 1024
+
+export interface FormTools {
+  readonly seal: Sealer
+  /** How long a body of up to 64 KiB may take, and each further 64 KiB of a longer one, in milliseconds. */
+  readonly formWaitMs: number
+}
+
 /** Whose form it is: a session's, or a guest link's, by its id. */
 type FormOwner = Pick<Session, 'id' | 'expiresAtMs'>
 
@@ -15,18 +27,18 @@ export function proveForm(ctx: PortalRequest, owner: FormOwner, seal: Sealer): P
 }
 
 /**
- * The fields of a form of ours. Throws `access.origin` for another site's, or one without the proof of this session; `ownerOf` says
- * the id of whose else the form is.
+ * The fields of a form of ours. Throws `access.origin` for another site's, or one without the proof of this session, and
+ * `target.stalled`; `ownerOf` says the id of whose else the form is.
  *
  * Sec-Fetch-Site says it where a browser sends it, Origin where that is not `null`. Over plain HTTP our own page has
  * neither (its referrer policy makes Origin `null`), so there the form's sealed proof decides.
  */
 export async function readOwnForm(
   ctx: PortalRequest,
-  seal: Sealer,
+  { seal, formWaitMs }: FormTools,
   ownerOf: (form: URLSearchParams) => Promise<string | null> | string | null = () => ctx.session?.id ?? null,
 ): Promise<URLSearchParams> {
-  const form = new URLSearchParams((await readBody(ctx.request, MAX_FORM_BYTES)) ?? '')
+  const form = new URLSearchParams((await readBody(ctx.request, MAX_FORM_BYTES, formWaitMs)) ?? '')
   const isOwn = isSameOrigin(ctx) ?? (await isProven(ctx, seal, form, await ownerOf(form)))
   if (isOwn) return form
   const { headers } = ctx.request
@@ -72,25 +84,50 @@ export function isOwnOrigin({ request: { headers }, origin }: PortalRequest): bo
   return site === null ? headers.get('origin') === origin : site === 'same-origin'
 }
 
-/** A request's body as text, or null when it is longer than this; no more than that is ever read. */
-export async function readBody(request: Request, maxBytes: number): Promise<string | null> {
-  return (await readBytes(request, maxBytes))?.toString('utf8') ?? null
+/**
+ * A request's body as text, or null when it is longer than this; no more than that is ever read.
+ *
+ * Throws `target.stalled` for one that takes longer than `FormTools.formWaitMs` allows, and where its client leaves.
+ */
+export async function readBody(request: Request, maxBytes: number, formWaitMs: number): Promise<string | null> {
+  return (await readBytes(request, maxBytes, formWaitMs))?.toString('utf8') ?? null
 }
 
 /** The same as bytes. */
-export async function readBytes(request: Request, maxBytes: number): Promise<Buffer<ArrayBuffer> | null> {
+export async function readBytes(
+  request: Request,
+  maxBytes: number,
+  formWaitMs: number,
+): Promise<Buffer<ArrayBuffer> | null> {
   const reader = request.body?.getReader()
+  if (reader === undefined) return Buffer.alloc(0)
   const chunks: Uint8Array[] = []
   let size = 0
-  while (reader !== undefined) {
-    const { done, value } = await reader.read()
-    if (done) break
-    size += value.byteLength
-    if (size > maxBytes) {
-      await reader.cancel()
-      return null
+  let isLate = false
+  const timer = setTimeout(() => {
+    isLate = true
+    void reader.cancel()
+  }, formWaitMs)
+  try {
+    for (let nextBytes = BYTES_A_WAIT; ; ) {
+      const { done, value } = await reader.read().catch(leftInTheMiddle)
+      if (isLate) throw new GateError('target.stalled', 'a form came too slowly', { facts: { bytes: size } })
+      if (done) return Buffer.concat(chunks)
+      size += value.byteLength
+      if (size > maxBytes) {
+        await reader.cancel()
+        return null
+      }
+      chunks.push(value)
+      if (size < nextBytes) continue
+      nextBytes = size + BYTES_A_WAIT
+      timer.refresh()
     }
-    chunks.push(value)
+  } finally {
+    clearTimeout(timer)
   }
-  return Buffer.concat(chunks)
+}
+
+function leftInTheMiddle(cause: unknown): never {
+  throw new GateError('target.stalled', 'the client left in the middle of its form', { cause })
 }

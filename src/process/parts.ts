@@ -5,6 +5,7 @@ import type { Ports } from '../base/ports.ts'
 import { loadConfig } from '../config/load.ts'
 import { createProviderPool } from '../identity/pool.ts'
 import { createPortal } from '../portal/app.ts'
+import { FORM_WAIT_MS } from '../portal/form.ts'
 import { createExchanges } from '../proxy/lifetime/exchanges.ts'
 import { createUpstreamPool } from '../proxy/upstream/upstream.ts'
 import { createWebSocketRelay } from '../proxy/websocket/relay.ts'
@@ -110,6 +111,7 @@ export function openParts(options: ServeOptions, listening: () => Listening) {
       sessions,
       pool,
       seal: sealer,
+      formWaitMs: options.formWaitMs ?? FORM_WAIT_MS,
       noteStart: countStarts(rates, metrics, worker === undefined ? 1 : poolSizeOf(config.server)),
       overview: createOverview({ live, pool, own: view, others: worker?.askOthers ?? (() => []) }),
     }),

@@ -25,6 +25,8 @@ export interface ServeOptions {
   readonly idleTimeoutS?: number
   /** How long a body of known length is waited for, so that it keeps its length; a sensible default when absent. */
   readonly bodyWaitMs?: number
+  /** How long a body of up to 64 KiB for the portal may take; a sensible time when absent. */
+  readonly formWaitMs?: number
   /** What `stall_memory` is where the file does not say; a part of what the process may use when absent. */
   readonly stallMemoryBytes?: number
   /** How long an HTTPS listener whose certificates were replaced goes on. */

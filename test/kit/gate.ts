@@ -62,6 +62,8 @@ export interface GateOptions {
   readonly idleTimeoutS?: number
   /** How long a body of known length is waited for. */
   readonly bodyWaitMs?: number
+  /** How long a form for ourselves may take. */
+  readonly formWaitMs?: number
   /** Files in the gate's folder, by their names. */
   readonly files?: Readonly<Record<string, string>>
   /** How long an HTTPS listener whose certificates were replaced goes on. */
@@ -132,6 +134,7 @@ export async function startGate(toml: string, options: GateOptions = {}): Promis
       ...(options.acmeTimers === undefined ? {} : { acmeTimers: options.acmeTimers }),
       ...(options.partingMs === undefined ? {} : { partingMs: options.partingMs }),
       ...(options.idleTimeoutS === undefined ? {} : { idleTimeoutS: options.idleTimeoutS }),
+      ...(options.formWaitMs === undefined ? {} : { formWaitMs: options.formWaitMs }),
       ...(options.bodyWaitMs === undefined ? {} : { bodyWaitMs: options.bodyWaitMs }),
       writeAccess: lines => {
         record(place, lines)

@@ -6,6 +6,7 @@ import type { Ports } from '../../src/base/ports.ts'
 import type { PortalConfig } from '../../src/config/types/portals.ts'
 import { createProviderPool } from '../../src/identity/pool.ts'
 import { createPortal } from '../../src/portal/app.ts'
+import { FORM_WAIT_MS } from '../../src/portal/form.ts'
 import type { Overview } from '../../src/portal/overview.ts'
 import { isSecure } from '../../src/portal/place.ts'
 import type { PortalRequest } from '../../src/portal/portal.ts'
@@ -111,6 +112,7 @@ export async function openStand(over: Partial<PortalConfig> = {}, hosts = [KUMA,
     ports,
     sessions,
     seal,
+    formWaitMs: FORM_WAIT_MS,
     pool,
     noteStart: countStarts(createRates(ports.now), createMetrics(), 1),
     overview: () => NOTHING_SEEN,

@@ -1,18 +1,16 @@
 import { type Facts, GateError } from '../../base/errors.ts'
 import type { Ports } from '../../base/ports.ts'
 import { prefersPage } from '../../route/page-load.ts'
-import type { Sealer } from '../../session/seal.ts'
 import type { Session, Sessions } from '../../session/session.ts'
 import { jsonAnswer, redirectAnswer } from '../answer.ts'
-import { readOwnForm } from '../form.ts'
+import { type FormTools, readOwnForm } from '../form.ts'
 import { isPortalHost, ownPath } from '../place.ts'
 import type { PortalRequest } from '../portal.ts'
 import { leadToPortal } from '../sign-in/to-portal.ts'
 
-export interface CredentialTools {
+export interface CredentialTools extends FormTools {
   readonly ports: Pick<Ports, 'now' | 'log'>
   readonly sessions: Pick<Sessions, 'describe' | 'end'>
-  readonly seal: Sealer
 }
 
 /** What refusals and the log call one and many, and which fact of a log line has its id. */
@@ -91,7 +89,7 @@ export function createCredentialPage<Tools extends CredentialTools, Held extends
     async change(ctx, tools, session) {
       checkOffered(ctx)
       if (!isPortalHost(ctx)) throw new GateError('access.origin', `${words.many} are made on the portal’s own host`)
-      const form = await readOwnForm(ctx, tools.seal)
+      const form = await readOwnForm(ctx, tools)
       switch (form.get('act')) {
         case 'create':
           return create(ctx, tools, session, form)

@@ -3,9 +3,8 @@ import { sha256 } from '../../base/bytes.ts'
 import type { Ports } from '../../base/ports.ts'
 import { cookieName, readCookies, suffixedName, writeCookie } from '../../session/cookie.ts'
 import type { GuestLinks, HeldGuestLink } from '../../session/credentials/guest-links.ts'
-import type { Sealer } from '../../session/seal.ts'
 import { pageAnswer, redirectAnswer } from '../answer.ts'
-import { proveForm, readOwnForm } from '../form.ts'
+import { type FormTools, proveForm, readOwnForm } from '../form.ts'
 import { wordsFor } from '../language.ts'
 import { pageNotFound } from '../not-found.ts'
 import { InvitationPage } from '../pages/open-guest-link.tsx'
@@ -13,10 +12,9 @@ import { isSecure } from '../place.ts'
 import type { GuestTarget, PortalRequest } from '../portal.ts'
 import { readQuery } from '../query.ts'
 
-interface Tools {
+interface Tools extends FormTools {
   readonly ports: Pick<Ports, 'now' | 'log'>
   readonly sessions: { readonly links: GuestLinks }
-  readonly seal: Sealer
 }
 
 /** The gate itself looks at no more than this (`server/request/guests.ts`); the oldest go first. */
@@ -44,7 +42,7 @@ export async function showInvitation(ctx: PortalRequest, tools: Tools): Promise<
  */
 export async function acceptInvitation(ctx: PortalRequest, tools: Tools): Promise<Response> {
   const find = (form: URLSearchParams) => findLink(ctx, tools, form.get('link') ?? '')
-  const form = await readOwnForm(ctx, tools.seal, async sent => (await find(sent))?.held.session.id ?? null)
+  const form = await readOwnForm(ctx, tools, async sent => (await find(sent))?.held.session.id ?? null)
   const text = form.get('link') ?? ''
   const found = await find(form)
   if (found !== null && (await isHeldHere(ctx, tools, found.held))) return redirectAnswer(303, found.held.grant.landing)

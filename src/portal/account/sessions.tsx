@@ -62,7 +62,7 @@ export async function showSessions(ctx: PortalRequest, tools: SignOutTools, sess
  */
 export async function endSessions(ctx: PortalRequest, tools: SignOutTools, session: Session): Promise<Response> {
   if (!isPortalHost(ctx)) throw new GateError('access.origin', 'sessions are ended on the portal’s own host')
-  const form = await readOwnForm(ctx, tools.seal)
+  const form = await readOwnForm(ctx, tools)
   switch (form.get('act')) {
     case 'end-all': {
       const own = await tools.sessions.ofOwner(session, boundsOf(ctx))

@@ -25,7 +25,7 @@ export async function oldSignOut(ctx: CompatContext, tools: SignOutTools): Promi
   if (session === null) return redirectAnswer(302, addressOf(onward))
   if (!isMeant(ctx)) {
     if (ctx.request.method !== 'POST') return askBack(ctx, tools, session, formAddress(ctx, onward))
-    await readOwnForm(ctx, tools.seal)
+    await readOwnForm(ctx, tools)
   }
   return leave(ctx, tools, [session.id], { status: 302, address: addressOf(onward) })
 }

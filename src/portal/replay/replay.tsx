@@ -79,7 +79,7 @@ export async function showKept(ctx: PortalRequest, tools: KeepTools, session: Se
 
 /** Takes the form of the page that discards: `act=discard` with the id. Throws `access.origin`, `target.malformed`. */
 export async function discardKept(ctx: PortalRequest, tools: KeepTools, session: Session): Promise<Response> {
-  const own = await readOwnForm(ctx, tools.seal)
+  const own = await readOwnForm(ctx, tools)
   if (own.get('act') !== 'discard') throw new GateError('target.malformed', 'the form does not say discard')
   const id = own.get('form') ?? ''
   const form = await findForm(ctx, tools, id, session)

@@ -1,17 +1,15 @@
 import { isToken, randomToken, sha256 } from '../../base/bytes.ts'
 import type { Ports } from '../../base/ports.ts'
 import { parseReturnTo } from '../../route/return-to.ts'
-import type { Sealer } from '../../session/seal.ts'
 import type { Session, Sessions } from '../../session/session.ts'
-import { isOwnOrigin, readBytes } from '../form.ts'
+import { type FormTools, isOwnOrigin, readBytes } from '../form.ts'
 import { bindBrowser, checkLoginCookie } from '../login-cookie.ts'
 import type { KeptForm, PortalRequest } from '../portal.ts'
 import { ownerOf, readOwner } from './page-owner.ts'
 
-export interface KeepTools {
+export interface KeepTools extends FormTools {
   readonly ports: Pick<Ports, 'now' | 'random' | 'log'>
   readonly sessions: Sessions
-  readonly seal: Sealer
   /** Counts a sign-in that is about to begin, as keeping a form is the first step of one. Throws `limit.rate`. */
   noteStart(clientAddress: string): void
 }
@@ -30,11 +28,11 @@ const LONGEST_PATH = 4096
  *
  * Only a form from a page of this very host, of someone who has signed in here before, whose name this browser still has:
  * another site's form is not sent later in anyone's name, and strangers fill no disk. Sealed at rest; a few for each person.
- * Throws `limit.rate` where one client keeps them too fast.
+ * Throws `limit.rate` where one client keeps them too fast, and `target.stalled` where it sends one too slowly.
  */
 export async function keepForm(
   ctx: PortalRequest,
-  { ports, sessions, seal, noteStart }: KeepTools,
+  { ports, sessions, seal, formWaitMs, noteStart }: KeepTools,
 ): Promise<{ readonly id: string; readonly setCookies: readonly string[] } | null> {
   const { request, target, keepsForms, portal } = ctx
   const { headers } = request
@@ -45,7 +43,7 @@ export async function keepForm(
   if (!isOwnOrigin(ctx) || Number(headers.get('content-length') ?? 0) > keepsForms.maxBytes) return null
   const owner = await readOwner(ctx, seal)
   if (owner !== null) noteStart(ctx.clientAddress)
-  const body = owner === null ? null : await readBytes(request, keepsForms.maxBytes)
+  const body = owner === null ? null : await readBytes(request, keepsForms.maxBytes, formWaitMs)
   if (owner === null || body === null) return null
   const cookie = bindBrowser(ctx, 'ask', KEPT_MS, ports.random)
   const id = randomToken(ports.random)

@@ -15,9 +15,19 @@ export function answerFailure(ctx: PortalRequest, thrown: unknown, ports: Pick<P
   const failed = thrown instanceof FailedSignIn ? thrown : null
   const error = toGateError(failed === null ? thrown : failed.failure)
   report(ctx, error, ports)
-  const { status, say, retryAfterS } = error
+  const answer = prefersPage(ctx.request) ? failurePage(ctx, error, failed) : failureProblem(ctx, error)
+  // The rest of what is too slow is not waited for (RFC 9110 §15.5.9).
+  if (error.code === 'target.stalled') answer.headers.set('connection', 'close')
+  return answer
+}
+
+function failureProblem(ctx: PortalRequest, { status, code, say, retryAfterS }: GateError): Response {
   const retry: Record<string, string> = retryAfterS === undefined ? {} : { 'retry-after': String(retryAfterS) }
-  if (!prefersPage(ctx.request)) return problemResponse(status, error.code, say, ctx.requestId, {}, retry)
+  return problemResponse(status, code, say, ctx.requestId, {}, retry)
+}
+
+function failurePage(ctx: PortalRequest, error: GateError, failed: FailedSignIn | null): Response {
+  const { status, retryAfterS } = error
   const words = wordsFor(ctx.request)
   const page = renderErrorPage({
     words,

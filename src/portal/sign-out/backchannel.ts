@@ -5,13 +5,14 @@ import { type LogoutToken, peekToken } from '../../identity/logout-token.ts'
 import type { ProviderPool } from '../../identity/provider.ts'
 import type { Sessions } from '../../session/session.ts'
 import { doneAnswer, jsonAnswer } from '../answer.ts'
-import { readBody } from '../form.ts'
+import { type FormTools, readBody } from '../form.ts'
 import type { PortalRequest } from '../portal.ts'
 
 export interface BackChannelTools {
   readonly ports: Pick<Ports, 'now' | 'log'>
   readonly sessions: Sessions
   readonly pool: ProviderPool
+  readonly formWaitMs: FormTools['formWaitMs']
 }
 
 const MAX_BYTES = 32 * 1024
@@ -20,7 +21,8 @@ const MAX_BYTES = 32 * 1024
  * Takes a provider's word that a person has signed out there: ends what the logout token names, in every process.
  *
  * 200 when it is done, whether or not there was a session; 400 for a token that is refused, and then nothing is ended.
- * Throws `provider.down` or `session.store` where it could not be told or done: the provider may send the token again.
+ * Throws `provider.down` or `session.store` where it could not be told or done, and `target.stalled` where it came too slowly:
+ * the provider may send the token again.
  * Source: OpenID Connect Back-Channel Logout 1.0 §2.5 to §2.8.
  */
 export async function backChannelLogout(ctx: PortalRequest, tools: BackChannelTools): Promise<Response> {
@@ -46,11 +48,11 @@ export async function backChannelLogout(ctx: PortalRequest, tools: BackChannelTo
 
 async function readToken(
   ctx: PortalRequest,
-  { pool }: BackChannelTools,
+  { pool, formWaitMs }: BackChannelTools,
 ): Promise<{ readonly token: LogoutToken; readonly provider: ProviderConfig }> {
   const type = ctx.request.headers.get('content-type') ?? ''
   if (!/^application\/x-www-form-urlencoded\s*(?:;|$)/i.test(type)) throw refusal('content_type')
-  const body = await readBody(ctx.request, MAX_BYTES)
+  const body = await readBody(ctx.request, MAX_BYTES, formWaitMs)
   const [text, ...more] = new URLSearchParams(body ?? '').getAll('logout_token')
   if (text === undefined || more.length > 0) throw refusal('logout_token')
   const claimed = peekToken(text)

@@ -5,10 +5,9 @@ import type { Ports } from '../../base/ports.ts'
 import type { ProviderPool } from '../../identity/provider.ts'
 import { isPrefetch } from '../../route/page-load.ts'
 import type { ApiTokens } from '../../session/credentials/api-tokens.ts'
-import type { Sealer } from '../../session/seal.ts'
 import type { Session, Sessions } from '../../session/session.ts'
 import { pageAnswer, redirectAnswer } from '../answer.ts'
-import { proveForm, readOwnForm } from '../form.ts'
+import { type FormTools, proveForm, readOwnForm } from '../form.ts'
 import { wordsFor } from '../language.ts'
 import { SignedOutPage, SignOutPage } from '../pages/sign-out.tsx'
 import { ownPath, portalOrigin } from '../place.ts'
@@ -19,11 +18,10 @@ import { forgetLogins } from '../sign-in/login-loop.ts'
 import { sessionCookie } from '../sign-in/ticket.ts'
 import { leadToPortal } from '../sign-in/to-portal.ts'
 
-export interface SignOutTools {
+export interface SignOutTools extends FormTools {
   readonly ports: Pick<Ports, 'now' | 'random' | 'log'>
   readonly sessions: Sessions & { readonly tokens: Pick<ApiTokens, 'suspend'> }
   readonly pool: ProviderPool
-  readonly seal: Sealer
 }
 
 /** Where someone who has signed out is led, and how. */
@@ -68,7 +66,7 @@ export async function askBack(
 export async function signOut(ctx: PortalRequest, tools: SignOutTools): Promise<Response> {
   const away = leadToPortal(ctx, 'logout', [forgetLogins(ctx)])
   if (away !== null) return away
-  await readOwnForm(ctx, tools.seal)
+  await readOwnForm(ctx, tools)
   return leave(ctx, tools, ctx.session === null ? [] : [ctx.session.id])
 }
 

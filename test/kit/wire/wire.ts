@@ -142,7 +142,8 @@ async function answerEach(connection: UpstreamConnection, script: readonly WireP
   }
 }
 
-function wireOf(socket: Socket): Wire {
+/** A socket that is open, for tests that talk in turns. */
+export function wireOf(socket: Socket): Wire {
   const chunks: Buffer[] = []
   let joined: Buffer = Buffer.alloc(0)
   let taken = 0

@@ -103,7 +103,7 @@ export function createRespond(log: Log, denials: Pick<Denials, 'note'>): Respond
   }
 }
 
-/** What goes with an error besides what every error has. The rest of a body that is too long is not waited for (RFC 9110 §15.5.14). */
+/** What goes with an error besides what every error has. The rest of a body that is too long, or too slow, is not waited for (RFC 9110 §15.5.14, §15.5.9). */
 const EXTRA_FIELDS: ReadonlyMap<Code, Readonly<Record<string, string>>> = new Map<
   Code,
   Readonly<Record<string, string>>
@@ -114,6 +114,7 @@ const EXTRA_FIELDS: ReadonlyMap<Code, Readonly<Record<string, string>>> = new Ma
   // RFC 7617 §2: what a browser asks its person again for.
   ['access.password', { 'www-authenticate': BASIC_CHALLENGE }],
   ['target.too_large', { connection: 'close' }],
+  ['target.stalled', { connection: 'close' }],
   ['target.header', { connection: 'close' }],
 ])
 
