@@ -77,6 +77,7 @@ export function askersOf(gate: () => Gate) {
     toEnvoy: (lines: Lines, path = fieldOf(lines, 'X-Forwarded-Uri'), method = fieldOf(lines, 'X-Forwarded-Method')) =>
       send(gate().verifyPort, `/.sallyport/verify/envoy${path}`, lines, 'sallyport', method || 'GET'),
     toNginx: (lines: Lines) => at('/nginx', lines),
+    toIngress: (lines: Lines) => at('/ingress-nginx', lines),
     /** The cookie of someone who is signed in, as a field. */
     cookieOf: async (groups: readonly string[] = []) =>
       `Cookie: ${(await gate().signIn(APP, { sub: 'ada', groups })).cookie}`,

@@ -8,7 +8,7 @@ const keep = untilTheEnd()
 /** Behind a proxy on this machine that is trusted. */
 const trusting = keep(await startAsked())
 
-const { relayed, toTraefik, toEnvoy, toNginx, cookieOf } = askersOf(() => trusting)
+const { relayed, toTraefik, toEnvoy, toNginx, toIngress, cookieOf } = askersOf(() => trusting)
 
 test('a path that Traefik took a prefix off before it asked is not judged', async () => {
   const answer = await toTraefik(forwarded('/open/x', ['X-Forwarded-Prefix: /admin']))
@@ -23,6 +23,21 @@ test('fields that contradict the request by which Envoy asks are refused: a clie
     expect([path, (await toEnvoy(forwarded('/open'), path)).status >= 400]).toEqual([path, true])
   expect((await toEnvoy(forwarded('/open'), '/open', 'DELETE')).status).toBe(400)
   expect((await toEnvoy(original('/open'), '/open')).status).toBe(400)
+})
+
+test('a host that the ingress has from its client is judged only where it is the one that nginx chose', async () => {
+  const about = (chosen: Lines) => toIngress(original('/open', chosen, 'GET', `${APP}:8080`))
+  expect((await about([`X-Forwarded-Host: ${APP}`])).status).toBe(204)
+  expect((await about([`X-Forwarded-Host: ${APP.toUpperCase()}`])).status).toBe(204)
+  for (const chosen of [
+    [],
+    ['X-Forwarded-Host: open.example'],
+    ['X-Forwarded-Host: '],
+    ['X-Forwarded-Host: a b'],
+    [`X-Forwarded-Host: ${APP}`, 'X-Forwarded-Host: open.example'],
+  ]) {
+    expect([chosen, (await about(chosen)).status]).toEqual([chosen, 403])
+  }
 })
 
 test('a port that the scheme has anyway is no other origin: nginx says it with every host', async () => {

@@ -30,13 +30,14 @@ const ADDRESS = ownPath('verify')
  *   the name of its own placeholder for one that is missing.
  * - Traefik removes what it copies first, and would pass an empty field on.
  * - Envoy asks by the request itself, whose path it puts behind an address, takes 200 alone for a yes, and removes what the answer names.
- * - nginx, and its ingress in Kubernetes, look at the status alone.
+ * - nginx looks at the status alone, and so does its ingress in Kubernetes, which takes the host that it states from its client.
  */
 const DIALECTS: readonly Dialect[] = [
   { address: ADDRESS, read: readForwarded, isStatusOnly: false, passes: 204, unknown: 'empty' },
   { address: `${ADDRESS}/traefik`, read: readTraefik, isStatusOnly: false, passes: 204, unknown: 'absent' },
   { address: `${ADDRESS}/envoy/`, read: readEnvoy, isStatusOnly: false, passes: 200, unknown: 'removed' },
   { address: `${ADDRESS}/nginx`, read: readOriginal, isStatusOnly: true, passes: 204, unknown: 'empty' },
+  { address: `${ADDRESS}/ingress-nginx`, read: readIngress, isStatusOnly: true, passes: 204, unknown: 'empty' },
 ]
 
 /** The dialect of an address of ours; null where nobody asks. */
@@ -118,6 +119,19 @@ function readOriginal({ sent }: Passage, address: string): Stated {
     throw unstated('X-Original-Method and X-Original-URL', address)
   }
   return { method, host, path, scheme: isSecure(scheme) ? 'https' : 'http' }
+}
+
+/**
+ * The same, whose host is the word of its client (`$http_host`, where a request's own address may name another), held to the one by which
+ * nginx chose the application: `X-Forwarded-Host` says it.
+ */
+function readIngress(passage: Passage, address: string): Stated {
+  const stated = readOriginal(passage, address)
+  const chosen = passage.sent['x-forwarded-host']
+  if (chosen !== undefined && parseAuthority(chosen).host === parseAuthority(stated.host ?? '').host) return stated
+  throw new GateError('target.host', 'X-Original-URL names another host than X-Forwarded-Host, or there is none', {
+    hint: `at ${address} X-Forwarded-Host has to be $host: name a ConfigMap that says so in auth-proxy-set-headers, as in ingress-nginx.yaml`,
+  })
 }
 
 function isSecure(scheme: string | undefined): boolean {
