@@ -15,6 +15,7 @@ import caddyfile from '../../../docs/recipes/Caddyfile' with { type: 'file' }
 import envoy from '../../../docs/recipes/envoy.yaml' with { type: 'file' }
 import haproxy from '../../../docs/recipes/haproxy.cfg' with { type: 'file' }
 import haproxyLua from '../../../docs/recipes/haproxy-sallyport.lua' with { type: 'file' }
+import ingressNginx from '../../../docs/recipes/ingress-nginx.yaml' with { type: 'file' }
 import nginx from '../../../docs/recipes/nginx.conf' with { type: 'file' }
 import traefik from '../../../docs/recipes/traefik.yaml' with { type: 'file' }
 import traefikCompose from '../../../docs/recipes/traefik-compose.yaml' with { type: 'file' }
@@ -67,6 +68,7 @@ export const RECIPES: ReadonlyMap<string, string> = new Map([
   ['recipes/Caddyfile', caddyfile],
   ['recipes/haproxy.cfg', haproxy],
   ['recipes/haproxy-sallyport.lua', haproxyLua],
+  ['recipes/ingress-nginx.yaml', ingressNginx],
   ['recipes/traefik.yaml', traefik],
   ['recipes/traefik-compose.yaml', traefikCompose],
   ['recipes/envoy.yaml', envoy],

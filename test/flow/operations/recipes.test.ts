@@ -12,6 +12,8 @@ const keep = untilTheEnd()
 const recipes = keep(await openRecipes())
 
 describe.each([...PROXIES])('docs/recipes for %s', name => {
+  /** Whether it shows pages of its own: then a page load and a program are sent to sign in alike. */
+  const isMute = name === 'ingress-nginx'
   const stand = () => recipes.stand(name)
   const ask: RecipeStand['ask'] = (...asked) => stand().ask(...asked)
   const cookieOf: RecipeStand['cookieOf'] = (...whose) => stand().cookieOf(...whose)
@@ -40,8 +42,10 @@ describe.each([...PROXIES])('docs/recipes for %s', name => {
       const before = app.received.length
       const page = await tab.open(address('app', '/admin/x'))
       expect([page.response.status, app.received.length]).toEqual([403, before])
-      expect(page.text).toContain('Grace')
-      expect(page.text).toContain('admin')
+      if (!isMute) {
+        expect(page.text).toContain('Grace')
+        expect(page.text).toContain('admin')
+      }
       expect((await browser().signIn(address('app', '/admin/x'), 'ada')).text).toBe('ada sees /admin/x')
     })
 
@@ -64,7 +68,9 @@ describe.each([...PROXIES])('docs/recipes for %s', name => {
       expect(sent.status).toBe(200)
       expect(app.received.at(-1)).toMatchObject({ method: 'POST', body: 'a=1', target: '/form' })
       const before = app.received.length
-      expect((await tab.visit(address('app', '/read'), { method: 'POST', body: 'a=1' })).status).toBe(405)
+      expect((await tab.visit(address('app', '/read'), { method: 'POST', body: 'a=1' })).status).toBe(
+        isMute ? 403 : 405,
+      )
       expect(app.received.length).toBe(before)
     })
 
@@ -76,15 +82,15 @@ describe.each([...PROXIES])('docs/recipes for %s', name => {
   })
 
   describe('programs', () => {
-    test('get a status and never a redirect, and the application sees nothing of them', async () => {
+    test('get a status, and a redirect only where there are no pages of ours, and the application sees nothing of them', async () => {
       for (const lines of [
         [],
         ['Accept: */*', 'X-Requested-With: XMLHttpRequest'],
         ['Sec-Fetch-Mode: cors', 'Sec-Fetch-Dest: empty'],
       ]) {
         const { status, body, saw } = await ask('/', lines)
-        expect([lines, status, saw]).toEqual([lines, 401, []])
-        expect(body).toContain('access.sign_in')
+        expect([lines, status, saw]).toEqual([lines, isMute ? 302 : 401, []])
+        if (!isMute) expect(body).toContain('access.sign_in')
       }
     })
 
@@ -124,7 +130,7 @@ describe.each([...PROXIES])('docs/recipes for %s', name => {
     const refused = await sendRaw(port, askForWebSocket(host, '/socket', [grace, 'Origin: https://evil.example']))
     // nginx looks at the status, and then asks for the page of it: by then there is nothing to be refused but the application.
     expect(refused.status).toBe(name === 'nginx' ? 404 : 403)
-    expect((await sendRaw(port, askForWebSocket(host, '/socket'))).status).toBe(401)
+    expect((await sendRaw(port, askForWebSocket(host, '/socket'))).status).toBe(isMute ? 302 : 401)
     const wire = await openWire(port)
     try {
       await wire.send(askForWebSocket(host, '/socket', [grace, `Origin: http://${host}`]))

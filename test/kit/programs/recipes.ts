@@ -8,6 +8,7 @@ import { startProvider, type TestProvider } from '../provider/provider.ts'
 import { sendRaw, type WireResponse } from '../wire/wire.ts'
 import { freePort } from './child.ts'
 import { type Front, startCaddy, startHaproxy, startNginx } from './front.ts'
+import { expandIngress, startEscaper } from './ingress.ts'
 
 const RECIPES = join(import.meta.dir, '../../../docs/recipes')
 
@@ -17,7 +18,7 @@ export function recipe(file: string): string {
 }
 
 /** The proxies whose recipes run here. */
-export const PROXIES = ['nginx', 'Caddy', 'Caddy that trusts where clients are', 'HAProxy'] as const
+export const PROXIES = ['nginx', 'Caddy', 'Caddy that trusts where clients are', 'HAProxy', 'ingress-nginx'] as const
 export type ProxyName = (typeof PROXIES)[number]
 
 /** The applications behind the proxy, each with a block of its own made from the recipe's one: their hosts by what they are for. */
@@ -118,6 +119,7 @@ const RECIPE_FILES: Readonly<Record<ProxyName, string>> = {
   Caddy: 'Caddyfile',
   'Caddy that trusts where clients are': 'Caddyfile',
   HAProxy: 'haproxy.cfg',
+  'ingress-nginx': 'ingress-nginx.yaml',
 }
 
 /** Starts one of them on free ports. What differs from the file is addresses, and that there are four applications. */
@@ -137,7 +139,12 @@ async function openRecipeStand(
   const gate = await startGate(routes(provider, `http://${at('auth.example.com')}`), {
     server: 'trusted_proxies = ["127.0.0.1"]\nverify = "127.0.0.1:0"',
   })
-  const text = placed(turned(multiplied(name, spoil(recipe(RECIPE_FILES[name])))), gate, app)
+  const escaper = startEscaper()
+  const text = placed(
+    turned(multiplied(name, inItsWords(name, spoil(recipe(RECIPE_FILES[name])), escaper, port))),
+    gate,
+    app,
+  )
   const front = await start(name, folder.path, port, text)
   const hosts = ['auth.example.com', ...Object.values(HOSTS)]
   return {
@@ -161,6 +168,7 @@ async function openRecipeStand(
     },
     async [Symbol.asyncDispose]() {
       await front[Symbol.asyncDispose]()
+      await escaper.stop(true)
       await gate[Symbol.asyncDispose]()
       await app[Symbol.asyncDispose]()
       folder[Symbol.dispose]()
@@ -168,9 +176,16 @@ async function openRecipeStand(
   }
 }
 
+/** A recipe in the words of the server that runs it. */
+function inItsWords(name: ProxyName, text: string, { port }: Bun.Server<undefined>, at: number): string {
+  if (name !== 'ingress-nginx') return text
+  return expandIngress(text.replace('https://$host/', `http://$host:${at}/`), `http://127.0.0.1:${port}`)
+}
+
 function start(name: ProxyName, folder: string, port: number, text: string): Promise<Front> {
   switch (name) {
     case 'nginx':
+    case 'ingress-nginx':
       return startNginx(folder, port, text.replaceAll('listen 80', `listen 127.0.0.1:${port}`))
     case 'Caddy':
       return startCaddy(
@@ -194,11 +209,13 @@ function start(name: ProxyName, folder: string, port: number, text: string): Pro
   }
 }
 
+const NGINX_SERVER = /^server \{\n[^}]*server_name app\.example\.com;[\s\S]*?^\}\n/m
 const CADDY_SITE = /^app\.example\.com \{[\s\S]*?^\}\n/m
 
 /** Where the one block of an application is in a recipe. */
 const BLOCKS: Readonly<Record<ProxyName, readonly RegExp[]>> = {
-  nginx: [/^server \{\n[^}]*server_name app\.example\.com;[\s\S]*?^\}\n/m],
+  nginx: [NGINX_SERVER],
+  'ingress-nginx': [NGINX_SERVER],
   Caddy: [CADDY_SITE],
   'Caddy that trusts where clients are': [CADDY_SITE],
   HAProxy: [/^ +use_backend app .*\n/m, /^backend app\n(?: .*\n)+/m],
