@@ -109,7 +109,7 @@ const CASES: readonly Case[] = [
     options: 'proxy_prefix = "/gate"',
     at: '[portals.home]',
     has: ['compat = { program = "oauth2-proxy", prefix = "/gate" }'],
-    note: 'kept - its own addresses: compat in the portal: sign_out, sign_in, start, userinfo and auth below /gate',
+    note: 'changed - its own addresses: /gate/sign_out and the rest keep answering',
   },
   {
     options: 'proxy_prefix = "/"',
@@ -121,7 +121,7 @@ const CASES: readonly Case[] = [
     options: '',
     at: '[portals.home]',
     has: ['compat = "oauth2-proxy"'],
-    note: 'kept - its own addresses: compat in the portal',
+    note: 'changed - its own addresses: /oauth2/sign_out and the rest keep answering',
   },
   {
     options: 'ping_path = "/healthz"\nready_path = "/ready"\nping_user_agent = "GoogleHC/1.0"',

@@ -90,6 +90,12 @@ test('both programs’ people are told that they sign in once more, and nobody i
   expect(plain.join('\n')).not.toContain('sign-in')
 })
 
+test('one line says that oauth2-proxy’s own addresses keep answering', async () => {
+  expect((await reported(CFG)).filter(line => line.includes('own addresses'))).toEqual([
+    '  its own addresses: /oauth2/sign_out and the rest keep answering (see docs/moving-in.md)',
+  ])
+})
+
 test('a file’s own words drive no terminal', async () => {
   const report = (await reported('"\\u001b[31mx\\u202e" = 1\n', '--from', 'oauth2-proxy')).join('\n')
   expect(report).toContain('\\u001b[31mx\\u202e')

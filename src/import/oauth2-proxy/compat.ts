@@ -14,12 +14,9 @@ export function compatEntry(context: Context): Entry {
   const ready = pathOf(context, 'ready_path')
   const tells = options.flag('set_xauthrequest') === true
   const userAgent = options.text('ping_user_agent')
-  notes.add(
-    'kept',
-    'its own addresses',
-    null,
-    `compat in the portal: sign_out, sign_in, start, userinfo and auth below ${prefix ?? DEFAULTS.proxy_prefix}, /ping, /ready and /robots.txt keep answering; see docs/moving-in.md`,
-  )
+  const below = prefix ?? DEFAULTS.proxy_prefix
+  const say = `${below}/sign_out and the rest keep answering (see docs/moving-in.md)`
+  notes.add('changed', 'its own addresses', null, say)
   note(
     context,
     'changed',
