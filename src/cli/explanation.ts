@@ -10,6 +10,7 @@ import { describeRule } from '../policy/describe.ts'
 import { compilePolicy, type Decision, decidePolicy, tryRules } from '../policy/policy.ts'
 import { REASONS, type Reason, type Trial } from '../policy/reasons.ts'
 import { compileRoles } from '../policy/roles.ts'
+import { findUnverifiedEmail, type UnverifiedEmail, waysOut } from '../policy/unverified.ts'
 import { compileCompatPages, isCallback } from '../portal/place.ts'
 import { compileRouteTable } from '../route/table.ts'
 import { parseTarget, type Target } from '../route/target.ts'
@@ -52,6 +53,13 @@ export interface Explanation {
   readonly verdict: Decision['verdict'] | 'no-route' | 'refused'
   readonly reason: string
   readonly why: string
+  /** Where an e-mail address has a part in a refusal that the provider does not say to have verified. */
+  readonly unverified_email: {
+    readonly says: string
+    /** Whether a verified one would be let in. */
+    readonly alone: boolean
+    readonly hint: string
+  } | null
   /** What a new sign-in has to show, for the verdict `step-up`. */
   readonly step_up: {
     readonly max_age: number | null
@@ -70,6 +78,7 @@ export function explain(config: Config, question: Question): Explanation {
     at: new Date(facts.nowMs).toISOString(),
     certificate: certificateText(config, url.hostname),
     who: whoText(identity),
+    unverified_email: null,
     step_up: null,
   }
   const nothing = { ...base, route: null, upstream: [], portal: null, allow: '', roles: [], rules: [] }
@@ -99,7 +108,7 @@ export function explain(config: Config, question: Question): Explanation {
   }
   const route = match.value
   const asked = { identity, facts: { ...facts, target } }
-  const { decision, roles, trials } = decideFor(config, route, asked)
+  const { decision, roles, trials, unverified } = decideFor(config, route, asked)
   const described = {
     ...base,
     route: route.id,
@@ -117,7 +126,8 @@ export function explain(config: Config, question: Question): Explanation {
   const { verdict, reason } = decision
   const why =
     reason === 'rule.broken' && verdict === 'deny' ? `${REASONS[reason].why} (${decision.fault})` : REASONS[reason].why
-  if (verdict !== 'step-up') return { ...described, verdict, reason, why }
+  if (verdict !== 'step-up')
+    return { ...described, verdict, reason, why, unverified_email: explainEmail(config, unverified) }
   const { maxAgeS, acr, amr } = decision.demand
   return { ...described, verdict, reason, why, step_up: { max_age: maxAgeS, acr, amr } }
 }
@@ -149,15 +159,30 @@ function decideFor(
   config: Config,
   route: RouteConfig,
   { identity, facts }: { readonly identity: Identity | null; readonly facts: Facts },
-): { decision: Decision; roles: readonly string[]; trials: readonly Trial[] } {
+): {
+  decision: Decision
+  roles: readonly string[]
+  trials: readonly Trial[]
+  unverified: UnverifiedEmail | null
+} {
   const portal = route.portal === null ? undefined : config.portals.get(route.portal)
   const compiled = portal === undefined ? null : compileRoles(portal.roles, trustedEmails(config.providers))
   const policy = compilePolicy(route, compiled)
+  const decision = decidePolicy(policy, identity, facts)
+  const isRefused = decision.verdict === 'deny' && identity !== null
   return {
-    decision: decidePolicy(policy, identity, facts),
+    unverified: isRefused ? findUnverifiedEmail(policy, identity, facts) : null,
+    decision,
     roles: identity === null || compiled === null ? [] : compiled.of(identity),
     trials: tryRules(policy, identity, facts),
   }
+}
+
+function explainEmail({ providers }: Config, unverified: UnverifiedEmail | null): Explanation['unverified_email'] {
+  if (unverified === null) return null
+  const { email, provider, isAlone } = unverified
+  const says = `${email} is not verified at ${providers.get(provider)?.label ?? provider}`
+  return { says, alone: isAlone, hint: waysOut(unverified) }
 }
 
 function explainTrial({ allow, deny }: RouteConfig, { list, index, outcome, missing }: Trial): ExplainedRule {
@@ -225,6 +250,7 @@ export function renderExplanation(explanation: Explanation): string {
     why,
     reason,
     step_up,
+    unverified_email,
   } = explanation
   const rows: [string, string][] = [['request', `${method} ${url}`]]
   if (certificate !== null) rows.push(['shows', certificate])
@@ -239,6 +265,10 @@ export function renderExplanation(explanation: Explanation): string {
     for (const { reason: code, why: text } of rule.missing) rows.push(['', `  ${text} (${code})`])
   }
   rows.push(['verdict', `${verdict}: ${why} (${reason})`])
+  if (unverified_email !== null) {
+    const { says, alone, hint } = unverified_email
+    rows.push(['e-mail', `${says}${alone ? ', and nothing else is in the way' : ''}: ${hint}`])
+  }
   if (step_up !== null) rows.push(['sign in', `again, ${demandText(step_up)}`])
   return rows.map(([name, value]) => `${name.padEnd(8)} ${value}\n`).join('')
 }

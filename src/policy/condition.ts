@@ -27,6 +27,8 @@ export interface Needs {
 /** About who asks: the same for as long as the provider's word stands. */
 export interface PersonCondition {
   readonly kind: 'person'
+  /** Whether e-mail addresses have a part in it, so that it matters who answers for them. */
+  readonly isAboutEmail: boolean
   /** Why it does not hold for someone; for nobody: null. */
   missing(identity: Identity | null): Missing
   judge(identity: Identity): Truth

@@ -15,7 +15,12 @@ import type { Truth } from './truth.ts'
 export function compilePerson(rule: PersonRule, trusted: TrustedEmails): readonly PersonCondition[] {
   const conditions: PersonCondition[] = []
   const add = (reason: Reason, judge: PersonCondition['judge'], reasonFor = (_: Identity): Reason => reason) =>
-    conditions.push({ kind: 'person', missing: who => lack(who === null ? reason : reasonFor(who)), judge })
+    conditions.push({
+      kind: 'person',
+      isAboutEmail: reason.startsWith('email.'),
+      missing: who => lack(who === null ? reason : reasonFor(who)),
+      judge,
+    })
   if (rule.providers !== null)
     add(
       'provider.other',
@@ -35,7 +40,8 @@ export function compilePerson(rule: PersonRule, trusted: TrustedEmails): readonl
   }
   for (const [claim, values] of rule.claims ?? []) {
     const judge = compileClaim(claim, values)
-    add('claim.other', claim === 'email' ? compileEmails(judge, trusted) : judge)
+    if (claim === 'email') add('email.other', compileEmails(judge, trusted))
+    else add('claim.other', judge)
   }
   const reasonForNone = ({ email }: Identity): Reason => (email === null ? 'email.none' : 'email.unverified')
   if (rule.requireEmail)

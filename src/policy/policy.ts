@@ -2,7 +2,7 @@ import type { RouteConfig } from '../config/types/routes.ts'
 import type { Allow } from '../config/types/rules.ts'
 import type { Identity } from '../identity/identity.ts'
 import type { StepUp } from '../identity/step-up.ts'
-import { NO_TRUSTED_EMAILS } from '../identity/vouched.ts'
+import { NO_TRUSTED_EMAILS, type TrustedEmails } from '../identity/vouched.ts'
 import { type Facts, type Needs, NOTHING } from './condition.ts'
 import { chooseTold, type Reason, type Told, type Trial, tellReason, tellRoles } from './reasons.ts'
 import type { Roles, RolesOf } from './roles.ts'
@@ -12,6 +12,7 @@ import {
   compileRuleSet,
   denies,
   findStepUp,
+  isSetAboutEmail,
   maySignInHelp,
   needsOfSet,
   type RuleSet,
@@ -48,6 +49,8 @@ export interface Policy {
   readonly methods: ReadonlySet<string> | null
   readonly rolesOf: RolesOf
   readonly hasPortal: boolean
+  /** Whose e-mail addresses count; null where no rule looks at any. */
+  readonly emails: TrustedEmails | null
   /** Null where `allow` says it all without a rule: then nothing else is looked at. */
   readonly rules: RuleSet | null
   /** Whether one decision holds for every request of a person; if not, each request is decided by itself. */
@@ -58,7 +61,11 @@ export interface Policy {
 
 const NO_ROLES: readonly string[] = Object.freeze([])
 const NO_TRIALS: readonly Trial[] = Object.freeze([])
-const NO_PORTAL: RuleRoles = Object.freeze({ judges: new Map(), trusted: NO_TRUSTED_EMAILS })
+const NO_PORTAL: RuleRoles = Object.freeze({
+  judges: new Map(),
+  aboutEmail: new Set<string>(),
+  trusted: NO_TRUSTED_EMAILS,
+})
 const NOTHING_TOLD: Told = Object.freeze({ needed: [], reasons: [] })
 
 /** For policies that look at no facts. */
@@ -79,10 +86,16 @@ export function compilePolicy(route: Pick<RouteConfig, 'allow' | 'deny' | 'metho
     methods: route.methods === null ? null : new Set(route.methods),
     rolesOf: roles?.of ?? (() => NO_ROLES),
     hasPortal: roles !== null,
+    emails: looksAtEmails(route.allow, rules, roles ?? NO_PORTAL) ? (roles ?? NO_PORTAL).trusted : null,
     rules,
     isStatic: !needs.client && !needs.method && !needs.path && !needs.time,
     needs,
   })
+}
+
+function looksAtEmails(allow: Allow, rules: RuleSet | null, { aboutEmail }: RuleRoles): boolean {
+  if (rules !== null) return isSetAboutEmail(rules)
+  return allow.kind === 'roles' && allow.roles.some(role => aboutEmail.has(role))
 }
 
 /**

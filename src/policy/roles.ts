@@ -14,6 +14,8 @@ export type RoleJudges = ReadonlyMap<string, (identity: Identity) => Truth>
 export interface Roles {
   readonly of: RolesOf
   readonly judges: RoleJudges
+  /** The roles that look at e-mail addresses. */
+  readonly aboutEmail: ReadonlySet<string>
   /** Whose e-mail addresses rules believe. */
   readonly trusted: TrustedEmails
 }
@@ -26,8 +28,11 @@ export interface Roles {
  * A role has one or more rules, any of which is enough; within a rule every key must hold; within a key any entry is enough.
  */
 export function compileRoles(roles: ReadonlyMap<string, readonly RoleRule[]>, trusted: TrustedEmails): Roles {
+  const aboutEmail = new Set<string>()
   const judges: RoleJudges = new Map(
     [...roles].map(([role, rules]) => {
+      if (rules.some(rule => compilePerson(rule, trusted).some(({ isAboutEmail }) => isAboutEmail)))
+        aboutEmail.add(role)
       const compiled = rules.map(rule => compileRule(rule, trusted))
       return [
         role,
@@ -42,7 +47,7 @@ export function compileRoles(roles: ReadonlyMap<string, readonly RoleRule[]>, tr
   )
   const entries = [...judges]
   const of: RolesOf = identity => entries.filter(([, judge]) => judge(identity) === 'yes').map(([role]) => role)
-  return Object.freeze({ of, judges, trusted })
+  return Object.freeze({ of, judges, aboutEmail, trusted })
 }
 
 function compileRule(rule: RoleRule, trusted: TrustedEmails): (identity: Identity) => Truth {

@@ -8,6 +8,7 @@ import {
   compileRule,
   findDemand,
   findMissing,
+  isAboutEmail,
   joinDemands,
   joinNeeds,
   judgeRule,
@@ -44,7 +45,7 @@ export function compileRuleSet({ allow, deny }: Pick<RouteConfig, 'allow' | 'den
             return { rule: compileRule(entry, roles), isAnonymous, isForGuests }
           })
         : allow.kind === 'roles'
-          ? [{ rule: compileRoleRule(allow.roles, roles.judges), isAnonymous: false, isForGuests: false }]
+          ? [{ rule: compileRoleRule(allow.roles, roles), isAnonymous: false, isForGuests: false }]
           : [],
     deny: deny.map(entry => compileRule(entry, roles)),
   })
@@ -53,6 +54,11 @@ export function compileRuleSet({ allow, deny }: Pick<RouteConfig, 'allow' | 'den
 /** What of the facts the rules look at. */
 export function needsOfSet({ allow, deny }: RuleSet): Needs {
   return joinNeeds([...allow.map(({ rule }) => rule), ...deny].map(needsOf))
+}
+
+/** Whether e-mail addresses have a part in any of the rules. */
+export function isSetAboutEmail({ allow, deny }: RuleSet): boolean {
+  return [...allow.map(({ rule }) => rule), ...deny].some(isAboutEmail)
 }
 
 /** Whether any entry of `deny` holds. What is not certain counts as held. */

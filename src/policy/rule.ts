@@ -5,7 +5,7 @@ import { type Condition, type Facts, type Needs, NOTHING, type PersonCondition }
 import { compilePerson } from './person.ts'
 import type { Missing } from './reasons.ts'
 import { compileRequest } from './request.ts'
-import type { RoleJudges, Roles } from './roles.ts'
+import type { Roles } from './roles.ts'
 import { compileSignIn } from './sign-in.ts'
 import { all, any, negate, type Truth } from './truth.ts'
 
@@ -32,13 +32,13 @@ export interface Asker {
 }
 
 /** What a rule asks the portal: who has its roles, and whose e-mail addresses count. */
-export type RuleRoles = Pick<Roles, 'judges' | 'trusted'>
+export type RuleRoles = Pick<Roles, 'judges' | 'aboutEmail' | 'trusted'>
 
 /** A rule of the file as closures; roles by what the portal says of them. */
 export function compileRule(rule: AccessRule, roles: RuleRoles): Rule {
   return Object.freeze({
     conditions: [
-      ...(rule.roles === null ? [] : [compileRoleNames(rule.roles, roles.judges)]),
+      ...(rule.roles === null ? [] : [compileRoleNames(rule.roles, roles)]),
       ...compilePerson(rule, roles.trusted),
       ...compileSignIn(rule),
       ...compileRequest(rule),
@@ -50,14 +50,15 @@ export function compileRule(rule: AccessRule, roles: RuleRoles): Rule {
 }
 
 /** A rule of roles alone. */
-export function compileRoleRule(names: readonly string[], roles: RoleJudges): Rule {
+export function compileRoleRule(names: readonly string[], roles: RuleRoles): Rule {
   return Object.freeze({ conditions: [compileRoleNames(names, roles)], all: [], any: null, not: null })
 }
 
-function compileRoleNames(names: readonly string[], judges: RoleJudges): PersonCondition {
+function compileRoleNames(names: readonly string[], { judges, aboutEmail }: RuleRoles): PersonCondition {
   const wanted = names.map(name => judges.get(name)).filter(judge => judge !== undefined)
   return {
     kind: 'person',
+    isAboutEmail: names.some(name => aboutEmail.has(name)),
     missing: () => ({ reason: 'role.missing', kind: 'person', roles: names, detail: '' }),
     judge: identity => any(wanted, judge => judge(identity)),
   }
@@ -95,6 +96,14 @@ function judgeCondition(condition: Condition, { identity, facts, light }: Asker)
 export function needsOf(rule: Rule): Needs {
   const own = rule.conditions.map(condition => (condition.kind === 'person' ? NOTHING : condition.needs))
   return joinNeeds([...own, ...partsOf(rule).map(needsOf)])
+}
+
+/** Whether e-mail addresses have a part in a rule. */
+export function isAboutEmail(rule: Rule): boolean {
+  return (
+    rule.conditions.some(condition => condition.kind === 'person' && condition.isAboutEmail) ||
+    partsOf(rule).some(isAboutEmail)
+  )
 }
 
 /** What any of these looks at. */

@@ -14,6 +14,7 @@ verify = "127.0.0.1:9080"
 [providers.id]
 issuer = "https://id.example.com"
 client_id = "gate"
+label = "Pocket ID"
 [portals.home]
 url = "https://auth.example.com"
 providers = ["id"]
@@ -34,6 +35,11 @@ allow = [
   { roles = ["user"], hours = "08:00-18:00", days = "mon-fri", timezone = "Europe/Berlin", max_age = "15m" },
 ]
 deny = [{ networks = ["203.0.113.0/24"] }]
+[[routes]]
+host = "mail.example.com"
+upstream = "http://mail:3000"
+portal = "home"
+allow = [{ emails = ["ada@example.com"] }]
 [[routes]]
 host = "hook.example.com"
 upstream = "http://hook:3000"
@@ -75,6 +81,27 @@ function explain(...argv: string[]): Explanation & { readonly code: number } {
 }
 
 describe('explain', () => {
+  test('an e-mail address that is not verified is named where it has a part, with the ways out', () => {
+    const unverified = (email: string) => ['mail.example.com', '--as', `sub=ada,email=${email}`]
+    expect(explain(...unverified('ada@example.com'))).toMatchObject({
+      code: 4,
+      unverified_email: {
+        says: 'ada@example.com is not verified at Pocket ID',
+        alone: true,
+        hint: expect.stringMatching(/verified there; or set emails = "trusted" in \[providers\.id\]/),
+      },
+    })
+    expect(run(...unverified('ada@example.com')).out).toContain(
+      'e-mail   ada@example.com is not verified at Pocket ID, and nothing else is in the way: have it verified there',
+    )
+    expect(explain(...unverified('eve@example.com')).unverified_email).toMatchObject({ alone: false })
+    expect(explain(...unverified('ada@example.com,email_verified=true'))).toMatchObject({
+      code: 0,
+      unverified_email: null,
+    })
+    expect(explain('app.example.com', '--as', 'sub=ada,email=ada@example.com').unverified_email).toBeNull()
+  })
+
   test('a route that a proxy in front asks about says where it asks', () => {
     expect(explain('behind.example.com').upstream).toEqual([
       'the proxy in front, which asks at 127.0.0.1:9080 (verify)',

@@ -20,7 +20,10 @@ interface Case {
 }
 
 function decide({ allow, who, roles = [], methods, method = 'GET' }: Case) {
-  const portal = roles === null ? null : { of: () => roles, judges: new Map(), trusted: NO_TRUSTED_EMAILS }
+  const portal =
+    roles === null
+      ? null
+      : { of: () => roles, judges: new Map(), aboutEmail: new Set<string>(), trusted: NO_TRUSTED_EMAILS }
   const policy = compilePolicy({ allow, deny: [], methods: methods ?? null }, portal)
   return decidePolicy(policy, who, { ...NO_FACTS, method })
 }

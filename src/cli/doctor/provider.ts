@@ -4,6 +4,9 @@ import type { Config } from '../../config/types/config.ts'
 import type { PortalConfig } from '../../config/types/portals.ts'
 import type { ProviderConfig } from '../../config/types/providers.ts'
 import { type Answered, type Probe, probeProvider } from '../../identity/probe.ts'
+import { trustedEmails } from '../../identity/vouched.ts'
+import { compilePolicy } from '../../policy/policy.ts'
+import { compileRoles } from '../../policy/roles.ts'
 import { bad, type Finding, good, type Section, warning } from './finding.ts'
 import { examineHttps } from './network.ts'
 
@@ -34,7 +37,7 @@ export async function examineProvider(
     ...(callbacks[0] === undefined ? [] : [await examineClient(probe, provider, callbacks[0])]),
     ...(await Promise.all(callbacks.map(callback => examineCallback(probe, callback)))),
     ...examineScopes(probe, provider, portals),
-    ...examineEmails(probe, provider),
+    ...examineEmails(probe, provider, rulesOn(portals, config)),
     ...examineAbilities(probe, portals),
   ]
   return { about, findings }
@@ -123,9 +126,30 @@ function examineScopes({ metadata }: Probe, provider: ProviderConfig, portals: r
   return findings
 }
 
-function examineEmails({ metadata }: Probe, { trustsEmails }: ProviderConfig): Finding[] {
+/** Where rules look at e-mail addresses of a provider: roles of its portals, and routes. */
+function rulesOn(portals: readonly PortalConfig[], { providers, routes }: Config): readonly string[] {
+  const trusted = trustedEmails(providers)
+  return portals.flatMap(({ name, roles }) => {
+    const compiled = compileRoles(roles, trusted)
+    const own = routes.filter(
+      route => route.portal === name && route.allow.kind !== 'roles' && compilePolicy(route, compiled).emails !== null,
+    )
+    return [...[...compiled.aboutEmail].map(role => `role ${role}`), ...own.map(({ id }) => `route ${id}`)]
+  })
+}
+
+function examineEmails({ metadata }: Probe, { trustsEmails }: ProviderConfig, rules: readonly string[]): Finding[] {
   const claims = metadata.claims_supported
-  if (trustsEmails || !Array.isArray(claims) || claims.includes('email_verified')) return []
+  if (trustsEmails) return []
+  if (!Array.isArray(claims) || claims.includes('email_verified')) {
+    if (rules.length === 0) return []
+    const where = rules.length > 3 ? `${rules.slice(0, 3).join(', ')} and ${rules.length - 3} more` : rules.join(', ')
+    return [
+      good(
+        `is asked which e-mail addresses are verified: others count for nothing in ${where}, until they are verified there or emails = "trusted" is in its table`,
+      ),
+    ]
+  }
   return [
     warning(
       'does not list the claim email_verified: its e-mail addresses may count in no rule and be told to no application',

@@ -202,6 +202,8 @@ export const DE: Words = {
 
   notOpenTitle: 'Kein Zugriff',
   notOpen: name => (name === null ? 'Das ist für Sie nicht freigegeben' : `${name} ist für Sie nicht freigegeben`),
+  emailUnverified: (email, provider) =>
+    `${email} ist bei ${provider} nicht bestätigt und zählt deshalb hier nicht. Lassen Sie die Adresse dort bestätigen, oder bitten Sie die Leitung dieser Seite, dortige Adressen gelten zu lassen.`,
   youAre: 'Sie sind',
   yourRoles: 'Ihre Rollen',
   none: 'keine',

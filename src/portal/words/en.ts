@@ -124,6 +124,8 @@ export const EN: Words = {
 
   notOpenTitle: 'Not open to you',
   notOpen: name => `${name ?? 'This'} is not open to you`,
+  emailUnverified: (email, provider) =>
+    `${email} is not verified at ${provider}, so that it counts for nothing here. Have it verified there, or ask whoever runs this place to let its addresses count.`,
   youAre: 'You are',
   yourRoles: 'Your roles',
   none: 'none',

@@ -202,6 +202,8 @@ export const ES: Words = {
 
   notOpenTitle: 'Sin acceso',
   notOpen: name => (name === null ? 'No tienes acceso a esta página' : `No tienes acceso a ${name}`),
+  emailUnverified: (email, provider) =>
+    `${email} no está verificada en ${provider}, así que aquí no cuenta. Pida que la verifiquen allí, o pida a quien administra este sitio que acepte sus direcciones.`,
   youAre: 'Eres',
   yourRoles: 'Tus roles',
   none: 'ninguno',

@@ -203,6 +203,8 @@ export const FR: Words = {
 
   notOpenTitle: 'Accès non autorisé',
   notOpen: name => (name === null ? 'Vous n’avez pas accès à cette page' : `Vous n’avez pas accès à ${name}`),
+  emailUnverified: (email, provider) =>
+    `${email} n’est pas vérifiée chez ${provider} et ne compte donc pas ici. Faites-la vérifier là-bas, ou demandez à la personne qui gère ce site d’accepter ses adresses.`,
   youAre: 'Vous êtes',
   yourRoles: 'Vos rôles',
   none: 'aucun',

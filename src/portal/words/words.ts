@@ -149,6 +149,7 @@ export interface Words {
   readonly notOpenTitle: string
   /** null: the address has no name. */
   notOpen(name: string | null): string
+  emailUnverified(email: string, provider: string): string
   readonly youAre: string
   readonly yourRoles: string
   readonly none: string

@@ -1,5 +1,6 @@
 import { NO_TRUSTED_EMAILS, vouchedPart } from '../../identity/vouched.ts'
 import { decideAccess, NO_FACTS } from '../../policy/policy.ts'
+import { waysOut } from '../../policy/unverified.ts'
 import { bindRules } from '../../proxy/fields/rules.ts'
 import { personalBasic } from '../../proxy/upstream/basic-auth.ts'
 import type { Session } from '../../session/session.ts'
@@ -54,7 +55,7 @@ function tellHeldBack({ heldBack }: GatePortal, { identity }: Session, { ports }
     {
       provider: identity.provider,
       user: identity.subject,
-      hint: `have it verified there; or set emails = "trusted" in [providers.${identity.provider}], if nobody can enter an address there that is not theirs`,
+      hint: waysOut(identity),
     },
   )
 }

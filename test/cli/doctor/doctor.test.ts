@@ -166,6 +166,13 @@ describe('sallyport doctor', () => {
       'no proxy is trusted, though a portal is on HTTPS',
     ],
   ]
+  test('says where addresses count only once they are verified', async () => {
+    const roles = '[{ emails = ["ada@example.com"] }, { groups = ["admins"] }]'
+    const { out } = await examine({ roles })
+    expect(out).toContain('is asked which e-mail addresses are verified: others count for nothing in role user')
+    expect((await examine({ roles, provider: 'emails = "trusted"' })).out).not.toContain('addresses are verified')
+    expect((await examine({})).out).not.toContain('addresses are verified')
+  })
   test('asks nothing of e-mail addresses that the file trusts', async () => {
     const { out } = await examine({ issuer: bad.issuer, provider: 'emails = "trusted"' })
     expect(out).not.toContain('email_verified')

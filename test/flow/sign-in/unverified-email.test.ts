@@ -139,3 +139,77 @@ test('that addresses are trusted is said at every start', async () => {
   await using own = await startGate(TRUSTING + routes(upstream.port))
   expect(own.told('count without its saying that it verified them')).toHaveLength(1)
 })
+
+describe('a refusal in which an unverified address has a part says so', () => {
+  const LABELLED = PORTAL.replace('client_id = "gate"', 'client_id = "gate"\nlabel = "Pocket ID"')
+  const RULES = `
+[portals.home.roles.family]
+emails = ["ada@example.com"]
+[[routes]]
+host = "role.example"
+upstream = "http://127.0.0.1:9"
+portal = "home"
+allow = ["family"]
+[[routes]]
+host = "rule.example"
+upstream = "http://127.0.0.1:9"
+portal = "home"
+allow = [{ domains = ["example.com"] }]
+[[routes]]
+host = "deny.example"
+upstream = "http://127.0.0.1:9"
+portal = "home"
+allow = ["user"]
+deny = [{ not = { require_email = true } }]
+[[routes]]
+host = "groups.example"
+upstream = "http://127.0.0.1:9"
+portal = "home"
+allow = [{ groups = ["staff"] }]
+`
+  const own = startGate(LABELLED + RULES)
+  keep({ [Symbol.asyncDispose]: async () => (await own)[Symbol.asyncDispose]() })
+  const ask = async (host: string, accept: string, claims: Record<string, unknown>) => {
+    const at = await own
+    const { cookie } = await at.signIn(host, { sub: 'ada', ...claims })
+    const answer = await fetch(`http://127.0.0.1:${at.port}/`, {
+      headers: { host, cookie, accept },
+      redirect: 'manual',
+    })
+    expect(answer.status).toBe(403)
+    return { text: await answer.text(), id: answer.headers.get('x-request-id') }
+  }
+  const unverified = { email: 'ada@example.com', email_verified: false }
+
+  test.each(['role.example', 'rule.example', 'deny.example'])(
+    '%s: on the page, to programs, and in the log',
+    async host => {
+      const page = (await ask(host, 'text/html', unverified)).text
+      expect(page).toContain(
+        'ada@example.com is not verified at Pocket ID, so that it counts for nothing here. Have it verified',
+      )
+      const problem = JSON.parse((await ask(host, 'application/json', unverified)).text)
+      expect(problem.reasons).toContainEqual({ code: 'email.unverified', say: expect.stringContaining('Pocket ID') })
+      const [line = '{}'] = (await own).told('A request was denied', host.replace('.example', ''), 'is not verified')
+      expect(JSON.parse(line)).toMatchObject({
+        alone: 'ada@example.com is not verified at Pocket ID',
+        hint: expect.stringContaining('emails = "trusted" in [providers.id]'),
+      })
+    },
+  )
+
+  test('to whoever enters an address, the same whether it would be let in or not', async () => {
+    const let_in = (await ask('role.example', 'application/json', unverified)).text
+    const other = (await ask('role.example', 'application/json', { ...unverified, email: 'eve@example.com' })).text
+    const plain = (text: string) =>
+      text.replaceAll(/ada|eve/g, 'somebody').replaceAll(/"(?:reference|instance)":"[^"]*"/g, '')
+    expect(plain(other)).toBe(plain(let_in))
+  })
+
+  test('and no other refusal does', async () => {
+    expect((await ask('groups.example', 'text/html', unverified)).text).not.toContain('is not verified')
+    const verified = { email: 'eve@example.org', email_verified: true }
+    expect((await ask('role.example', 'text/html', verified)).text).not.toContain('is not verified')
+    expect((await ask('role.example', 'text/html', {})).text).not.toContain('is not verified')
+  })
+})

@@ -2,11 +2,13 @@ import { CODES, type Code, errorFacts, type GateError } from '../../../base/erro
 import type { Log } from '../../../base/ports.ts'
 import type { Decision } from '../../../policy/policy.ts'
 import { missingReasons, type Told } from '../../../policy/reasons.ts'
+import { findUnverifiedEmail, type UnverifiedEmail, waysOut } from '../../../policy/unverified.ts'
 import { type ErrorView, renderDeniedPage, renderErrorPage } from '../../../portal/error-pages.tsx'
 import { wordsFor } from '../../../portal/language.ts'
 import { nameOf } from '../../../portal/pages/person.ts'
 import type { PortalRequest } from '../../../portal/portal.ts'
 import { BASIC_CHALLENGE, problemResponse } from '../../../portal/problem.ts'
+import { EN } from '../../../portal/words/en.ts'
 import { sayTold } from '../../../portal/words/times.ts'
 import { sayError, type Words } from '../../../portal/words/words.ts'
 import { hasLeft } from '../../../proxy/lifetime/client-idle.ts'
@@ -15,6 +17,7 @@ import { prefersPage } from '../../../route/page-load.ts'
 import { parseReturnTo } from '../../../route/return-to.ts'
 import type { Denial, Denials } from '../../observe/denials.ts'
 import type { Passage } from '../passage.ts'
+import { requestFacts } from '../policy-input.ts'
 import { mayRepeat, retryAfterS } from './retry-after.ts'
 
 /** Answers that are not an upstream's: a page for people, problem details for programs, one log line with the same reference. */
@@ -54,7 +57,8 @@ export function createRespond(log: Log, denials: Pick<Denials, 'note'>): Respond
       return page
     },
     denied(passage, context, decision) {
-      noteDecision(log, denials, passage, decision)
+      const unverified = unverifiedOf(passage, decision)
+      noteDecision(log, denials, passage, decision, unverified)
       const code = decision.reason === 'method.not_listed' ? 'route.method' : 'access.denied'
       const { status, say } = CODES[code]
       if (decision.reason === 'method.not_listed') {
@@ -67,7 +71,10 @@ export function createRespond(log: Log, denials: Pick<Denials, 'note'>): Respond
         return problemResponse(status, code, say, passage.id, {
           roles,
           needed: told.needed,
-          reasons: told.reasons.map(reason => ({ code: reason.code, say: reason.say })),
+          reasons: [
+            ...told.reasons.map(reason => ({ code: reason.code, say: reason.say })),
+            ...unverified.map(one => ({ code: 'email.unverified', say: sayUnverified(EN, passage, one) })),
+          ],
         })
       }
       const words = wordsFor(passage.request)
@@ -87,14 +94,17 @@ export function createRespond(log: Log, denials: Pick<Denials, 'note'>): Respond
         needed: told.needed,
         had: decision.verdict === 'deny' ? decision.roles : [],
         // The roles that are needed are named by themselves.
-        reasons: told.reasons
-          .filter(reason => reason.code !== 'role.missing')
-          .flatMap(reason => sayTold(words, reason) ?? []),
+        reasons: [
+          ...told.reasons
+            .filter(reason => reason.code !== 'role.missing')
+            .flatMap(reason => sayTold(words, reason) ?? []),
+          ...unverified.map(one => sayUnverified(words, passage, one)),
+        ],
         routeName: passage.route?.config.name ?? '',
       })
     },
     gone,
-    noteDecision: (passage, decision) => noteDecision(log, denials, passage, decision),
+    noteDecision: (passage, decision) => noteDecision(log, denials, passage, decision, []),
     broken(error) {
       log.warn('An upstream ended in the middle of its answer', errorFacts(error))
       const { status, say } = CODES['upstream.broken']
@@ -143,8 +153,15 @@ function gone(): Response {
 const NOTHING_TOLD: Told = { needed: [], reasons: [] }
 
 /** What is missing goes to the log in full; what the client is told is less. */
-function noteDecision(log: Log, denials: Pick<Denials, 'note'>, passage: Passage, decision: Decision): void {
-  denials.note(denialOf(passage, decision))
+function noteDecision(
+  log: Log,
+  denials: Pick<Denials, 'note'>,
+  passage: Passage,
+  decision: Decision,
+  unverified: readonly UnverifiedEmail[],
+): void {
+  const alone = unverified.find(({ isAlone }) => isAlone)
+  denials.note(denialOf(passage, alone === undefined ? decision.reason : 'email.unverified'))
   const facts = {
     id: passage.id,
     route: passage.route?.config.id,
@@ -152,13 +169,32 @@ function noteDecision(log: Log, denials: Pick<Denials, 'note'>, passage: Passage
     reasons: 'trials' in decision ? missingReasons(decision.trials) : undefined,
     user: passage.session?.identity.subject,
     client: passage.client,
+    ...(alone === undefined
+      ? {}
+      : { alone: `${alone.email} is not verified at ${labelOf(passage, alone)}`, hint: waysOut(alone) }),
   }
   if (decision.verdict === 'deny' && decision.reason === 'rule.broken') {
     log.error('A rule could not be judged, and so the request was denied', { ...facts, ...errorFacts(decision.fault) })
   } else log.info(decision.verdict === 'step-up' ? 'A new sign-in is asked for' : 'A request was denied', facts)
 }
 
-function denialOf({ id, startedMs, request, route, session, client }: Passage, { reason }: Decision): Denial {
+/** Where an e-mail address that nobody answers for has a part in a refusal: that one. */
+function unverifiedOf(passage: Passage, { verdict, reason }: Decision): readonly UnverifiedEmail[] {
+  const { route, session } = passage
+  if (verdict !== 'deny' || route === null || session === null || reason.startsWith('token.')) return []
+  const found = findUnverifiedEmail(route.policy, session.identity, requestFacts(passage, session))
+  return found === null ? [] : [found]
+}
+
+function sayUnverified(words: Words, passage: Passage, unverified: UnverifiedEmail): string {
+  return words.emailUnverified(unverified.email, labelOf(passage, unverified))
+}
+
+function labelOf({ snapshot }: Passage, { provider }: UnverifiedEmail): string {
+  return snapshot.config.providers.get(provider)?.label ?? provider
+}
+
+function denialOf({ id, startedMs, request, route, session, client }: Passage, reason: Decision['reason']): Denial {
   return {
     atMs: startedMs,
     id,

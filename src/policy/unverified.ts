@@ -1,0 +1,29 @@
+import type { Identity } from '../identity/identity.ts'
+import { isEmailVouched } from '../identity/vouched.ts'
+import type { Facts } from './condition.ts'
+import { decideAccess, type Policy } from './policy.ts'
+
+/** Somebody was refused whose e-mail address counts for nothing, where rules look at addresses. */
+export interface UnverifiedEmail {
+  readonly email: string
+  /** The name of the table of the provider that does not say that it is verified. */
+  readonly provider: string
+  /**
+   * Whether nothing else is in the way. For operators alone: whoever enters an address at a provider must not learn by it
+   * which addresses are let in.
+   */
+  readonly isAlone: boolean
+}
+
+/** What an unverified e-mail address has to do with a refusal by these rules; null for nothing. */
+export function findUnverifiedEmail(policy: Policy, identity: Identity, facts: Facts): UnverifiedEmail | null {
+  const { email, provider } = identity
+  if (policy.emails === null || email === null || isEmailVouched(identity, policy.emails)) return null
+  const { verdict } = decideAccess(policy, { ...identity, emailVerified: true }, facts)
+  return { email, provider, isAlone: verdict === 'allow' || verdict === 'step-up' }
+}
+
+/** The two ways out, as operators are told them. */
+export function waysOut({ provider }: Pick<UnverifiedEmail, 'provider'>): string {
+  return `have it verified there; or set emails = "trusted" in [providers.${provider}], if nobody can enter an address there that is not theirs`
+}
