@@ -21,7 +21,7 @@ import { addressText } from '../server/listen/listen.ts'
 export interface Question {
   readonly url: URL
   readonly identity: Identity | null
-  readonly facts: Omit<Facts, 'target'>
+  readonly facts: Omit<Facts, 'target' | 'method'> & { readonly method: string }
 }
 
 /** One entry of `allow` or `deny`, with what it came to. */

@@ -5,8 +5,8 @@ import type { Truth } from './truth.ts'
 
 /** What a decision depends on besides who asks. */
 export interface Facts {
-  /** Upper-case. */
-  readonly method: string
+  /** Upper-case; null where any may follow. */
+  readonly method: string | null
   /** The client's address; null where it is not known for certain. */
   readonly client: string | null
   /** What is asked for; null where that is not known. */

@@ -123,9 +123,9 @@ export function decideAccess(policy: Policy, identity: Identity | null, facts: F
   }
 }
 
-/** Whether a route takes this method. */
-export function allowsMethod(policy: Policy, method: string): boolean {
-  return policy.methods === null || policy.methods.has(method)
+/** Whether a route takes this method; null is any. */
+export function allowsMethod(policy: Policy, method: string | null): boolean {
+  return policy.methods === null || (method !== null && policy.methods.has(method))
 }
 
 /** Whether the verdict may be another for another method: then an application must not act on one that was not judged. */

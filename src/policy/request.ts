@@ -37,7 +37,7 @@ function compileMethods(methods: readonly string[]): RequestCondition {
   return {
     kind: 'request',
     needs: { ...NOTHING, method: true },
-    judge: ({ method }) => (accepted.has(method) ? 'yes' : 'no'),
+    judge: ({ method }) => (method === null ? 'unknown' : accepted.has(method) ? 'yes' : 'no'),
     missing: () => missing('method.other'),
   }
 }

@@ -105,7 +105,7 @@ function reference(keys: AccessRule, who: Identity | null, facts: Facts, freshly
     const inside = facts.client?.startsWith('10.') || facts.client?.startsWith('::ffff:10.')
     parts.push(facts.client === null || facts.client === 'junk' ? BOTH : certain(inside === true))
   }
-  if (keys.methods) parts.push(certain(keys.methods.includes(facts.method)))
+  if (keys.methods) parts.push(facts.method === null ? BOTH : certain(keys.methods.includes(facts.method)))
   if (keys.paths) {
     const { target } = facts
     const [path = '', ...readings] = target === null ? [] : [target.path, ...target.readings]
@@ -214,7 +214,7 @@ const claims = fc.record(
 )
 
 const facts = fc.record({
-  method: fc.constantFrom('GET', 'POST', 'PUT'),
+  method: fc.constantFrom('GET', 'POST', 'PUT', null),
   target: fc.constantFrom<Facts['target']>(
     null,
     ...['/a', '/A/x', '/a/b/x', '/x.css', '/a;x.css', '/a/b.css', '/ab/', '/aBx.css', '/a//b/x'].map(path =>

@@ -68,6 +68,31 @@ describe('auth speaks of the request that asks', () => {
     expect(await statusAt('open.example', '/oauth2/auth', ADA)).toBe(403)
   })
 
+  test('a rule about what else a request is says nothing for the request that follows', async () => {
+    const cases: readonly (readonly [lines: string, status: number])[] = [
+      ['allow = ["user"]', 202],
+      ['allow = ["user", { methods = ["GET"], anonymous = true }]', 202],
+      ['allow = [{ roles = ["user"], methods = ["GET"] }]', 403],
+      ['allow = [{ roles = ["user"], not = { methods = ["DELETE"] } }]', 403],
+      ['allow = ["user"]\nmethods = ["GET"]', 403],
+      ['allow = ["user"]\ndeny = [{ methods = ["DELETE"] }]', 403],
+      ['allow = [{ roles = ["user"], paths = ["/oauth2/auth"] }]', 403],
+      ['allow = ["user"]\ndeny = [{ paths = ["/admin/*"] }]', 403],
+    ]
+    await using ruled = await startGate(
+      COMPAT +
+        cases
+          .map(([lines], index) => routeTo(telling, `ruled-${index}.example`, `portal = "home"\n${lines}`))
+          .join('\n'),
+    )
+    for (const [index, [lines, status]] of cases.entries()) {
+      const host = `ruled-${index}.example`
+      const { cookie } = await ruled.signIn(host, BOB)
+      const answer = await fetchFrom(ruled, '/oauth2/auth', { host, cookie })
+      expect([lines, answer.status]).toEqual([lines, status])
+    }
+  })
+
   test('a cookie of another host is none', async () => {
     const { cookie } = await gate.signIn('app.example', ADA)
     expect((await fetchFrom(gate, '/oauth2/auth', { host: 'parted.example', cookie })).status).toBe(401)

@@ -40,13 +40,13 @@ export function compatRequest(passage: Passage, { config, compat, roles, rolesOf
 /**
  * Whether this person may, now and from where they are, open every part of the host that is not for everybody; false where there is none.
  *
- * All of them, since whoever asks has one answer for the whole host.
+ * All of them, and by whatever method and path, since whoever asks has one answer for all that may follow.
  */
 function mayOpenHost(passage: Passage, session: Session): boolean {
   const { target, snapshot } = passage
   const guarded = target === null ? undefined : snapshot.guarded.lookup(target.host)
   if (guarded === undefined || guarded.length === 0) return false
-  const facts = { ...requestFacts(passage, session), method: 'GET' }
+  const facts = { ...requestFacts(passage, session), method: null, target: null }
   return guarded.every(
     ({ policy, config }) =>
       config.portal === session.portal && decidePolicy(policy, session.identity, facts).verdict === 'allow',
