@@ -17,6 +17,9 @@ Exit code: 0 shown, 2 for what there is not.`,
   maxPositionals: 1,
 } as const
 
+/** How wide the column of names is, so that what they are about ends within 80 columns. */
+const NAME_WIDTH = 17
+
 /** All commands and chapters, a line each. */
 export function overview(): string {
   const list = (rows: readonly (readonly [string, string])[]) => columns(rows).replace(/^(?=.)/gm, '  ')
@@ -26,7 +29,12 @@ ${list(COMMANDS.map(({ call, about }) => [call, about]))}
 "sallyport help COMMAND" shows its options, "help TOPIC" a chapter, and
 "help NAME" what a key of routes.toml, an error code or a metric means:
 
-${list(TOPICS.map(({ name, about }) => [name, about]))}`
+${TOPICS.map(({ name, about }) => `  ${under(name)}  ${about}\n`).join('')}`
+}
+
+/** A chapter's name, before what it is about. What is too long for its column has a line of its own. */
+function under(name: string): string {
+  return name.length > NAME_WIDTH ? `${name}\n  ${' '.repeat(NAME_WIDTH)}` : name.padEnd(NAME_WIDTH)
 }
 
 /** What a mistake in the name of a command, or of a chapter, is answered with: what was probably meant. Ends without a line break. */

@@ -8,6 +8,8 @@ import keys from '../../../docs/keys.md' with { type: 'file' }
 import limits from '../../../docs/limits.md' with { type: 'file' }
 import metrics from '../../../docs/metrics.md' with { type: 'file' }
 import movingIn from '../../../docs/moving-in.md' with { type: 'file' }
+import fromCaddySecurity from '../../../docs/moving-in-from-caddy-security.md' with { type: 'file' }
+import fromOauth2Proxy from '../../../docs/moving-in-from-oauth2-proxy.md' with { type: 'file' }
 import operations from '../../../docs/operations.md' with { type: 'file' }
 import pages from '../../../docs/pages.md' with { type: 'file' }
 import performance from '../../../docs/performance.md' with { type: 'file' }
@@ -50,7 +52,13 @@ export const TOPICS: readonly Topic[] = [
   { name: 'https', about: 'certificates from files or by ACME, renewals, low ports', path: https },
   { name: 'behind-a-proxy', about: 'forward auth for nginx, Caddy, HAProxy, Traefik, Envoy', path: behindAProxy },
   { name: 'recipes', about: 'whole files for these proxies, and for compose', path: recipes },
-  { name: 'moving-in', about: 'sallyport import for oauth2-proxy and caddy-security', path: movingIn },
+  { name: 'moving-in', about: 'sallyport import, and the words that you know from nginx', path: movingIn },
+  {
+    name: 'moving-in-from-oauth2-proxy',
+    about: 'one set-up from first to last line, and the way back',
+    path: fromOauth2Proxy,
+  },
+  { name: 'moving-in-from-caddy-security', about: 'the same for Caddy', path: fromCaddySecurity },
   { name: 'operations', about: 'when something is wrong, secrets, backups, many machines', path: operations },
   { name: 'keys', about: 'the reference of routes.toml', path: keys },
   { name: 'errors', about: 'every code in the log and in answers, and what to do', path: errors },
