@@ -1,9 +1,5 @@
-import { expect, test } from 'bun:test'
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { imported } from '../import/imported.ts'
-
-const CHAPTER = readFileSync(join(import.meta.dir, '../../docs/moving-in.md'), 'utf8')
+import { describe, expect, test } from 'bun:test'
+import { chapterOf, SET_UPS } from '../kit/set-ups.ts'
 
 /** Lines that mean something, so that what a person reads and what the command writes can be compared. */
 function meaning(text: string): readonly string[] {
@@ -11,16 +7,24 @@ function meaning(text: string): readonly string[] {
   return lines.filter(line => line !== '' && !line.startsWith('#'))
 }
 
-for (const [kind, fence] of [
-  ['oauth2-proxy', 'cfg'],
-  ['caddyfile', 'caddyfile'],
-] as const) {
-  test(`what docs/moving-in.md shows of an imported ${kind} file is what comes of it`, async () => {
-    const [, old = '', made = ''] =
-      new RegExp(`\`\`\`${fence}\n([\\s\\S]*?)\`\`\`\n\n\`\`\`toml\n([\\s\\S]*?)\`\`\``).exec(CHAPTER) ?? []
-    expect(old).toContain('client_secret')
-    const { routes, code } = await imported(old, ['--from', kind])
-    expect(code).toBe(0)
-    expect(meaning(routes)).toEqual(meaning(made))
+/** What each row of a report is about, with its line, and its headings. */
+function subjects(report: string): readonly string[] {
+  return report.split('\n').flatMap(line => /^(?: {2})?\S.*?(?=: |$)/.exec(line)?.[0] ?? [])
+}
+
+for (const setUp of SET_UPS) {
+  describe(`docs/${setUp.chapter}.md`, () => {
+    test('shows what comes of the file that it shows', async () => {
+      const { code, out } = await setUp.importAs()
+      expect(code).toBe(0)
+      expect(meaning(out)).toEqual(meaning(setUp.made))
+    })
+
+    test('shows what is reported of it, in fewer lines than the file has', async () => {
+      const { err } = await setUp.importAs()
+      const shown = /```text\n([\s\S]*?)```/.exec(chapterOf(setUp.chapter))?.[1] ?? ''
+      expect(subjects(shown)).toEqual(subjects(err))
+      expect(err.trimEnd().split('\n').length).toBeLessThan(setUp.old.trimEnd().split('\n').length)
+    })
   })
 }

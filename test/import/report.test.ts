@@ -92,7 +92,7 @@ test('both programs’ people are told that they sign in once more, and nobody i
 
 test('one line says that oauth2-proxy’s own addresses keep answering', async () => {
   expect((await reported(CFG)).filter(line => line.includes('own addresses'))).toEqual([
-    '  its own addresses: /oauth2/sign_out and the rest keep answering (see docs/moving-in.md)',
+    '  its own addresses: /oauth2/sign_out and the rest keep answering (sallyport help moving-in)',
   ])
 })
 

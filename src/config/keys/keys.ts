@@ -56,7 +56,7 @@ export const SECTIONS: readonly Section[] = [
   },
   {
     title: '[portals.NAME.compat]',
-    doc: 'Whose addresses keep answering after a move, and where: [moving in](moving-in.md#its-own-addresses).',
+    doc: 'Whose addresses keep answering after a move, and where: [moving in](moving-in-from-oauth2-proxy.md#its-own-addresses).',
     keys: COMPAT,
   },
   {

@@ -15,7 +15,7 @@ export function compatEntry(context: Context): Entry {
   const tells = options.flag('set_xauthrequest') === true
   const userAgent = options.text('ping_user_agent')
   const below = prefix ?? DEFAULTS.proxy_prefix
-  const say = `${below}/sign_out and the rest keep answering (see docs/moving-in.md)`
+  const say = `${below}/sign_out and the rest keep answering (sallyport help moving-in)`
   notes.add('changed', 'its own addresses', null, say)
   note(
     context,

@@ -38,7 +38,7 @@ const SENT: Readonly<Record<Row['as'], Readonly<Record<string, string>>>> = {
   subrequest: { accept: 'text/html', 'x-original-url': `http://${HOST}/some/page`, 'x-original-method': 'GET' },
 }
 
-/** Where an answer is another one than it was: which rows, what it is now, and why. The same is in docs/moving-in.md. */
+/** Where an answer is another one than it was: which rows, what it is now, and why. The same is in docs/moving-in-from-oauth2-proxy.md. */
 const DIFFERENCES: readonly { readonly rows: RegExp; readonly now: string; readonly why: string }[] = [
   { rows: /^\S+ script \/oauth2\/start\?/, now: '403', why: 'a step of a sign-in is taken by a window alone' },
   { rows: /\/oauth2\/static\//, now: '404', why: 'files of its own pages: ours need none' },
