@@ -320,6 +320,9 @@ describe('init at a terminal', () => {
       ['leave the port out', ''],
       ['your first application', 'app.example.com\r'],
       ['Where it answers itself', 'app:3000\r'],
+      ['Who stands in front', 'apache\r'],
+      ['is none of them', ''],
+      ['Who stands in front', '\r'],
       ['An address of its own', '\r'],
       ['The group whose members', 'staff\r'],
       ['https://app.example.com/.sallyport/callback', ''],
@@ -343,6 +346,7 @@ describe('init at a terminal', () => {
     const { code, screen } = await talk(
       folder.path,
       [
+        ['Who stands in front', '\r'],
         ['An address of its own', 'auth.example.com\r'],
         ['An API key of Pocket ID', 'api-key\r'],
       ],

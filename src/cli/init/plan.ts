@@ -1,5 +1,6 @@
 import type { Json } from '../../config/text/raw.ts'
-import type { Section } from '../../import/draft.ts'
+import type { Entry, Section } from '../../import/draft.ts'
+import { type Front, isHere } from './front.ts'
 
 /** Everything that a first routes.toml says. */
 export interface Plan {
@@ -13,6 +14,8 @@ export interface Plan {
   readonly portal: string | null
   readonly host: string
   readonly upstream: string
+  /** Who has the application and asks; null: Sallyport leads to it. */
+  readonly front: Front | null
   /** Whose members may; null: everyone who can sign in. */
   readonly group: string | null
 }
@@ -26,20 +29,7 @@ export function callbackOf({ portal, host }: Pick<Plan, 'portal' | 'host'>): str
 export function planSections(plan: Plan): readonly Section[] {
   const who: Json = plan.group === null ? { any: true } : { groups: [plan.group] }
   return [
-    {
-      title: '[server]',
-      entries: [
-        {
-          key: 'listen',
-          value: ['0.0.0.0:8080'],
-          comment: 'plain HTTP, behind your TLS proxy; or see docs/https.md',
-        },
-        { key: 'admin', value: '127.0.0.1:9464', comment: '/healthz, /readyz, /metrics and /config, for this machine' },
-      ],
-      also: [
-        'trusted_proxies = ["10.0.0.2"]   # the address that your TLS proxy comes from, so that its X-Forwarded-* count',
-      ],
-    },
+    planServer(plan.front),
     {
       about:
         'Sign-ins are kept in sallyport.db beside this file (in the container in /data), with a key in sallyport.key: keep both.',
@@ -84,15 +74,47 @@ export function planSections(plan: Plan): readonly Section[] {
       title: '[[routes]]',
       entries: [
         { key: 'host', value: plan.host },
-        { key: 'upstream', value: plan.upstream },
+        plan.front === null
+          ? { key: 'upstream', value: plan.upstream }
+          : { key: 'verify', value: true, comment: `${plan.front.kind} has it, and asks` },
         { key: 'portal', value: 'home' },
         { key: 'allow', value: ['user'] },
         {
           key: 'headers',
-          value: 'x-forwarded',
+          value: plan.front === null ? 'x-forwarded' : 'remote',
           comment: 'tells the application who is there; or x-auth-request, remote, x-token, none',
         },
       ],
     },
   ]
+}
+
+function planServer(front: Front | null): Section {
+  const at = (port: number) => `${front !== null && isHere(front) ? '127.0.0.1' : '0.0.0.0'}:${port}`
+  const admin: Entry = {
+    key: 'admin',
+    value: '127.0.0.1:9464',
+    comment: '/healthz, /readyz, /metrics and /config, for this machine',
+  }
+  if (front === null) {
+    return {
+      title: '[server]',
+      entries: [
+        { key: 'listen', value: [at(8080)], comment: 'plain HTTP, behind your TLS proxy; or see docs/https.md' },
+        admin,
+      ],
+      also: [
+        'trusted_proxies = ["10.0.0.2"]   # the address that your TLS proxy comes from, so that its X-Forwarded-* count',
+      ],
+    }
+  }
+  return {
+    title: '[server]',
+    entries: [
+      { key: 'listen', value: [at(8080)], comment: `where ${front.kind} hands Sallyport's own pages on` },
+      { key: 'verify', value: at(9080), comment: 'where it asks: let none of its clients reach this' },
+      { key: 'trusted_proxies', value: [front.network], comment: 'where it comes from: it alone may ask' },
+      admin,
+    ],
+  }
 }

@@ -1,7 +1,9 @@
 import { bad, good, type Parsed } from '../../config/text/outcome.ts'
 import { parseIssuer, parsePortalUrl, parseUpstream } from '../../config/values/address.ts'
 import { parseHost } from '../../config/values/host.ts'
+import { parseNetwork } from '../../config/values/listen.ts'
 import type { Question } from './ask.ts'
+import { FRONT_KINDS, type FrontKind, isFrontKind } from './front.ts'
 
 /** Where the provider is. `find` asks it, so that a slip is known before anything else is asked. */
 export function issuerQuestion(find: (issuer: string) => Promise<Parsed<string>>): Question {
@@ -32,6 +34,39 @@ export const UPSTREAM: Question = {
     const parsed = parseUpstream(address)
     return parsed.ok ? good(address) : parsed
   },
+}
+
+export const FRONT: Question = {
+  flag: '--front',
+  prompt: `Who stands in front of it? Nothing: Sallyport, which leads to it. Or a proxy of yours that has it, and asks Sallyport:\n${FRONT_KINDS.join(', ')}`,
+  fallback: 'sallyport',
+  parse(text) {
+    const kind = text.trim().toLowerCase()
+    if (kind === 'sallyport' || isFrontKind(kind)) return good(kind)
+    return bad('text.empty', `"${text}" is none of them`, `one of sallyport, ${FRONT_KINDS.join(', ')}`)
+  },
+}
+
+/** Where a proxy comes from; what is usual is this machine, and for the ingress of a cluster nothing is. */
+export function frontNetworkQuestion(kind: FrontKind): Question {
+  const isCluster = kind === 'ingress-nginx'
+  return {
+    flag: '--front-address',
+    prompt: isCluster
+      ? 'The network of the pods of its controller, such as 10.244.0.0/16'
+      : 'The address that it comes from, as Sallyport sees it; nothing: it is on this machine, 127.0.0.1',
+    fallback: isCluster ? null : '127.0.0.1',
+    parse(text) {
+      const network = parseNetwork(text.trim())
+      return network.ok ? good(text.trim()) : network
+    },
+  }
+}
+
+/** The application as the file of a proxy names it: by host and port, which is all that every one of them has. */
+export function isNamedByFront(upstream: string): boolean {
+  const url = URL.parse(upstream)
+  return url !== null && url.protocol === 'http:' && url.pathname === '/' && url.search === ''
 }
 
 export const PORTAL: Question = {

@@ -16,6 +16,7 @@ import { checkDraft } from '../../import/self-check.ts'
 import { renderSections } from '../doctor/finding.ts'
 import { examineProvider } from '../doctor/provider.ts'
 import { type Asker, createAsker, type Question, type Unanswered } from './ask.ts'
+import { type Front, frontFiles, isFrontKind } from './front.ts'
 import { callbackOf, type Plan, planSections } from './plan.ts'
 import { isPocketId, makeClient } from './pocket-id.ts'
 import * as questions from './questions.ts'
@@ -24,13 +25,15 @@ import { reserveFiles } from './reserve.ts'
 const USAGE = {
   text: `usage: sallyport init [--out routes.toml] [options]
 
-Asks little, looks whether the provider answers, and writes a first routes.toml with the client's secret in a file beside it. It can make
-the client at Pocket ID. Nothing is overwritten. Without a terminal every question needs its flag.
+Asks little, looks whether the provider answers, and writes a first routes.toml with the client's secret in a file beside it, and
+the file of the proxy in front where there is one. It can make the client at Pocket ID. Nothing is overwritten. Without a terminal every question needs its flag.
 Exit code: 0 written, 1 not, 2 for a wrong command line or missing flags.
 
   --issuer ADDRESS           your provider: Pocket ID's address, or the issuer of another
   --host HOST                the host by which people reach the first application
   --upstream ADDRESS         where that application answers
+  --front NAME               a proxy of yours that has the application, and asks: nginx, caddy, haproxy, traefik, envoy, ingress-nginx
+  --front-address ADDRESS    where it comes from; 127.0.0.1 when absent
   --portal ADDRESS           an address of its own for signing in; "own" for the application's host
   --group NAME, --everyone   who may pass
   --client-id ID             the client, as registered at the provider
@@ -43,6 +46,8 @@ Exit code: 0 written, 1 not, 2 for a wrong command line or missing flags.
     issuer: { type: 'string' },
     host: { type: 'string' },
     upstream: { type: 'string' },
+    front: { type: 'string' },
+    'front-address': { type: 'string' },
     portal: { type: 'string' },
     group: { type: 'string' },
     everyone: { type: 'boolean' },
@@ -80,7 +85,15 @@ export async function runInit(
     return EXIT.failed
   }
   try {
-    return await begin({ flags, io, ports, out, secretPath, asker: createAsker(io, terminal, flags.yes === true) })
+    return await begin({
+      flags,
+      io,
+      ports,
+      out,
+      secretPath,
+      asker: createAsker(io, terminal, flags.yes === true),
+      hasTerminal: terminal !== null,
+    })
   } catch (thrown) {
     const { message, hint } = toGateError(thrown)
     io.stderr(`${message}\n${hint === undefined ? '' : `hint: ${hint}\n`}`)
@@ -95,6 +108,7 @@ interface Init {
   readonly out: string
   readonly secretPath: string
   readonly asker: Asker
+  readonly hasTerminal: boolean
 }
 
 /** The client's credentials: known, or to be made with an API key. */
@@ -122,6 +136,7 @@ async function begin(init: Init): Promise<number> {
   const issuer = await answer(questions.issuerQuestion(find), flags.issuer)
   const host = await answer(questions.HOST, flags.host)
   const upstream = await answer(questions.UPSTREAM, flags.upstream)
+  const front = await findFront(init, answer, upstream)
   const portal = await answer(questions.PORTAL, flags.portal)
   const group = flags.everyone === true ? '' : await answer(questions.GROUP, flags.group)
   const place = { portal: portal === '' ? null : portal, host }
@@ -132,7 +147,7 @@ async function begin(init: Init): Promise<number> {
     return unclear.has('left') ? EXIT.failed : EXIT.usage
   }
   const provider = found !== null && isPocketId(found) ? 'pocket-id' : 'oidc'
-  return finish(init, client, { provider, issuer, ...place, upstream, group: group === '' ? null : group })
+  return finish(init, client, { provider, issuer, ...place, upstream, front, group: group === '' ? null : group })
 }
 
 /** The provider's metadata, asked for now; or why it cannot be had. */
@@ -146,6 +161,31 @@ async function askProvider(issuer: string, ports: InitPorts): Promise<Parsed<Met
     const { message, hint = '' } = toGateError(thrown)
     return bad('issuer.invalid', message, hint)
   }
+}
+
+/** Who stands in front of the application: where nobody can be asked, Sallyport. Throws `config.invalid` for an application that no recipe can name. */
+async function findFront(
+  { flags, hasTerminal }: Init,
+  answer: (question: Question, stated: string | undefined) => Promise<string>,
+  upstream: string,
+): Promise<Front | null> {
+  const kind = await answer(questions.FRONT, flags.front ?? (hasTerminal ? undefined : 'sallyport'))
+  if (!isFrontKind(kind)) return null
+  const question = questions.frontNetworkQuestion(kind)
+  const network = await answer(
+    question,
+    flags['front-address'] ?? (hasTerminal ? undefined : (question.fallback ?? undefined)),
+  )
+  if (upstream !== '' && !questions.isNamedByFront(upstream)) {
+    throw new GateError(
+      'config.unreadable',
+      `the file for ${kind} names the application as http://HOST:PORT, which ${upstream} is not`,
+      {
+        hint: 'give it so, and change the file afterwards',
+      },
+    )
+  }
+  return { kind, network }
 }
 
 async function findClient(
@@ -199,7 +239,10 @@ async function finish(init: Init, client: Client, known: Omit<Plan, 'clientId' |
     return EXIT.failed
   }
   const needsSecret = client.kind === 'make' || client.secret !== null
-  const files = reserveFiles(needsSecret ? [out, secretPath] : [out])
+  const beside = known.front === null ? [] : await frontFiles(known.front, known)
+  const besidePath = (name: string) => join(dirname(out), name)
+  const names = beside.map(({ name }) => name)
+  const files = reserveFiles([out, ...(needsSecret ? [secretPath] : []), ...names.map(besidePath)])
   let { id, secret } = client.kind === 'known' ? client : { id: '', secret: null }
   try {
     if (client.kind === 'make') {
@@ -216,8 +259,9 @@ async function finish(init: Init, client: Client, known: Omit<Plan, 'clientId' |
   }
   files.write(out, textOf(id, needsSecret), 0o644)
   if (needsSecret) files.write(secretPath, `${secret ?? ''}\n`, 0o600)
+  for (const { name, text } of beside) files.write(besidePath(name), text, 0o644)
   io.stdout(
-    `Written: ${flags.out}${needsSecret ? `, and ${SECRET_FILE} beside it, for you alone to read (for the container: chown 65532 ${SECRET_FILE})` : ''}\n`,
+    `Written: ${[flags.out, ...names].join(', ')}${needsSecret ? `, and ${SECRET_FILE} beside it, for you alone to read (for the container: chown 65532 ${SECRET_FILE})` : ''}\n`,
   )
   if (client.kind === 'make') io.stdout(`Made at Pocket ID: the client ${id}, with the callback ${callbackOf(known)}\n`)
   if (needsSecret && secret === null) {
@@ -226,6 +270,11 @@ async function finish(init: Init, client: Client, known: Omit<Plan, 'clientId' |
   }
   if (flags.offline !== true) await look(init)
   io.stdout(`Then: sallyport serve --config ${flags.out}\n`)
+  if (names.length > 0) {
+    io.stdout(
+      `And: put ${names.join(' and ')} in place, whose heads say where; "sallyport doctor ${flags.out}" looks at what is missing.\n`,
+    )
+  }
   return EXIT.ok
 }
 
