@@ -16,16 +16,23 @@ export interface AccessToken {
 }
 
 /** Claims that only other kinds of token have; many providers type and address all of theirs alike. */
-const FOREIGN_CLAIMS = ['nonce', 'at_hash', 'c_hash', 'events']
+const FOREIGN_CLAIMS = {
+  access: ['nonce', 'at_hash', 'c_hash', 'events'],
+  // A logout token's audience is the client too (OpenID Connect Back-Channel Logout 1.0 §2.4).
+  id: ['events'],
+} as const
 
 const MAX_SUBJECT_LENGTH = 255
 
 /**
- * What a JWT access token says, after its signature and every rule were checked. `expected.clientId` is the audience.
+ * What a JWT that a program brings says, after its signature and every rule were checked. `expected.clientId` is the audience.
+ *
+ * `kind` is `id` where ID tokens count as well, whose audience is the client itself: they were asked for by somebody else's sign-in, so
+ * that there is no nonce to compare, nor an access token for at_hash; everything else is as strict.
  *
  * Throws `access.token` with the rule that failed as fact `check`, or `provider.down` when the keys cannot be had.
  * Absent on purpose: `jti` is not remembered, a token is good as often as it is brought; scopes are claims, for rules to look at.
- * Source: RFC 9068 §4, with `typ` as it was before it: `JWT`, or none.
+ * Source: RFC 9068 §4, with `typ` as it was before it: `JWT`, or none; OpenID Connect Core 1.0 §3.1.3.7 (azp).
  */
 export async function verifyAccessToken(
   token: string,
@@ -33,6 +40,7 @@ export async function verifyAccessToken(
   expected: ExpectedToken,
   keys: KeySource,
   keysAddress: string,
+  kind: keyof typeof FOREIGN_CLAIMS = 'access',
 ): Promise<AccessToken> {
   const { claims, header } = await verifySigned(token, expected, ['sub'], { keys, address: keysAddress }, refusal)
   if (header.typ !== undefined && !/^(?:application\/)?(?:at\+)?jwt$/i.test(header.typ)) throw refusal('typ')
@@ -41,8 +49,9 @@ export async function verifyAccessToken(
   if (isOwnSubject(sub)) throw refusal('sub')
   if (exp === undefined) throw refusal('exp')
   if (iat === undefined || iat > expected.nowMs / 1000 + SKEW_S) throw refusal('iat')
-  const foreign = findForeign(claims)
+  const foreign = FOREIGN_CLAIMS[kind].find(name => Object.hasOwn(claims, name))
   if (foreign !== undefined) throw refusal(foreign)
+  if (kind === 'id' && !isForClient(claims, expected.clientId)) throw refusal('azp')
   return {
     identity: identityOf(provider, expected.issuer, sub, claims),
     issuedAtMs: iat * 1000,
@@ -50,8 +59,9 @@ export async function verifyAccessToken(
   }
 }
 
-function findForeign(claims: JWTPayload): string | undefined {
-  return FOREIGN_CLAIMS.find(name => Object.hasOwn(claims, name))
+/** Of several audiences, the one that the token was made for has to be the client. */
+function isForClient({ aud, azp }: JWTPayload, clientId: string): boolean {
+  return azp === undefined ? !Array.isArray(aud) || aud.length === 1 : azp === clientId
 }
 
 function refusal(check: string, cause?: unknown): GateError {

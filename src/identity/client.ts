@@ -36,6 +36,13 @@ export function createProviderClient(
     })
   }
 
+  async function readBearer(token: string, audience: string, kind: 'access' | 'id') {
+    const metadata = await issuer.metadata.get()
+    const algorithms = chooseAlgorithms(config, metadata)
+    const expected = { issuer: metadata.issuer, clientId: audience, algorithms, nowMs: ports.now() }
+    return verifyAccessToken(token, config, expected, issuer.keys, metadata.jwks_uri, kind)
+  }
+
   return Object.freeze({
     config,
     async begin(login: LoginRequest, options: BeginOptions = {}) {
@@ -95,12 +102,8 @@ export function createProviderClient(
 
     state: () => issuer.metadata.state(),
 
-    async readAccessToken(token: string, audience: string) {
-      const metadata = await issuer.metadata.get()
-      const algorithms = chooseAlgorithms(config, metadata)
-      const expected = { issuer: metadata.issuer, clientId: audience, algorithms, nowMs: ports.now() }
-      return verifyAccessToken(token, config, expected, issuer.keys, metadata.jwks_uri)
-    },
+    readAccessToken: (token: string, audience: string) => readBearer(token, audience, 'access'),
+    readBearerIdToken: (token: string) => readBearer(token, config.clientId, 'id'),
 
     async readLogoutToken(token: string) {
       const metadata = await issuer.metadata.get()

@@ -96,6 +96,19 @@ const CASES: readonly Case[] = [
     options: 'skip_jwt_bearer_tokens = true\noidc_extra_audiences = ["https://api.example.com"]',
     at: '[[routes]]',
     has: ['tokens = true'],
+    note: 'decide 8 skip_jwt_bearer_tokens: bearer_id_tokens = true: ID tokens are taken, as there',
+  },
+  {
+    options: 'skip_jwt_bearer_tokens = true\noidc_extra_audiences = ["https://api.example.com"]',
+    at: '[providers.oidc]',
+    has: ['bearer_id_tokens = true', 'access_tokens = { audience = "https://api.example.com" }'],
+    note: 'kept 9 oidc_extra_audiences: access_tokens of the provider',
+  },
+  {
+    options: 'skip_jwt_bearer_tokens = true',
+    at: '[providers.oidc]',
+    has: ['bearer_id_tokens = true'],
+    hasNot: ['access_tokens'],
     note: 'decide 8 skip_jwt_bearer_tokens',
   },
   {

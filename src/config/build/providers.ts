@@ -19,6 +19,7 @@ export function buildProvider(name: string, table: ProviderTable): ProviderConfi
     trustsEmails: provider.emails === 'trusted',
     claims: provider.claims === null ? STANDARD_NAMES : known(provider.claims),
     idTokenAlgs: provider.id_token_alg,
+    takesIdTokens: provider.bearer_id_tokens,
     accessTokens: provider.access_tokens === null ? null : { audience: known(provider.access_tokens).audience },
   }
 }

@@ -41,7 +41,8 @@ export function checkProviders(root: RootTable, report: Report): void {
     }
     const audience = values.access_tokens?.values.audience
     if (audience !== undefined && audience === values.client_id) {
-      const hint = 'give this gate a name of its own as an API (a resource) at the provider'
+      const hint =
+        'give this gate a name of its own as an API (a resource) at the provider; bearer_id_tokens = true takes ID tokens'
       const message = 'the audience of access tokens is the client_id, which is the audience of ID tokens'
       report.mistake([...at, 'access_tokens', 'audience'], 'access_tokens.audience', message, { hint })
     }
@@ -53,6 +54,11 @@ export function checkProviders(root: RootTable, report: Report): void {
       const hint = 'right only where nobody can enter an address there that is not theirs'
       const message = 'e-mail addresses of this provider count without its saying that it verified them'
       report.warn([...at, 'emails'], 'provider.emails', message, { hint })
+    }
+    if (values.bearer_id_tokens === true) {
+      const hint = 'access_tokens = { audience = "…" } takes tokens that are made for this'
+      const message = 'whoever is given an ID token of this client can act for that person until it expires'
+      report.warn([...at, 'bearer_id_tokens'], 'provider.id_tokens', message, { hint })
     }
     const ownEmail = values.claims?.values.email ?? 'email'
     if (values.emails === 'verified' && ownEmail !== 'email') {

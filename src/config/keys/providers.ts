@@ -2,7 +2,7 @@ import { bad, good, type Parsed } from '../text/outcome.ts'
 import { quote } from '../text/raw.ts'
 import { suggest } from '../text/suggest.ts'
 import { parseIssuer, parseMetadataUrl } from '../values/address.ts'
-import { choice, list, parsed, text } from '../values/value.ts'
+import { boolean, choice, list, parsed, text } from '../values/value.ts'
 import { defaulted, type Keys, optional, required, type Table, table } from './table.ts'
 
 /** Algorithms whose key cannot be made by anyone but the provider (RFC 7518 §3.1, RFC 8037, RFC 9864). */
@@ -136,6 +136,12 @@ export const PROVIDER = {
     { audience: 'https://api.example.com' },
     'none are taken',
     'Programs may come with a JWT access token of this provider, on routes with `tokens = true`; its keys are below.',
+  ),
+  bearer_id_tokens: defaulted(
+    boolean,
+    false,
+    true,
+    'Programs may come with an ID token of this client as well, on routes with `tokens = true`: any application that is given one can then act for that person.',
   ),
 } as const satisfies Keys
 

@@ -59,6 +59,7 @@ export const DIAGNOSTIC_CODES = [
   'provider.undefined',
   'provider.unused',
   'provider.emails',
+  'provider.id_tokens',
   'portal.undefined',
   'portal.unused',
   'portal.missing',

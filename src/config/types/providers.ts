@@ -37,4 +37,6 @@ export interface ProviderConfig {
   readonly idTokenAlgs: readonly string[] | null
   /** How its access tokens say that they are for us; null: none are taken. */
   readonly accessTokens: AccessTokensConfig | null
+  /** Whether its ID tokens for the client are taken from programs. */
+  readonly takesIdTokens: boolean
 }

@@ -108,10 +108,6 @@ export const OPTION_TABLE: Readonly<Record<string, OptionEntry>> = {
   metrics_secure_address: ['left', 'admin is plain HTTP, for this machine or the network behind'],
   metrics_tls_cert_file: ['left', 'admin is plain HTTP, for this machine or the network behind'],
   metrics_tls_key_file: ['left', 'admin is plain HTTP, for this machine or the network behind'],
-  oidc_extra_audiences: [
-    'left',
-    'aud of an ID token has to be client_id; for bearer tokens see access_tokens in the provider’s table',
-  ],
   oidc_jwks_url: NOT_OIDC,
   oidc_public_key_files: NOT_OIDC,
   pass_authorization_header: ['left', 'your proxy has the application: set_authorization_header is what counts there'],

@@ -52,24 +52,7 @@ export function providerSection(context: Context): Section {
     note(context, 'kept', 'scope', 'scopes; with "offline_access" among them, groups that change there change here')
   }
   entries.push(...claimEntries(context), ...algorithmEntries(context))
-  if (options.flag('skip_jwt_bearer_tokens') === true) {
-    // The client itself is the audience of ID tokens, which are no credentials for a gate.
-    const stated = options.list('oidc_extra_audiences').find(name => name !== id)
-    const meaning = 'what aud of access tokens for this gate holds: its name as an API at the provider'
-    const audience =
-      stated === undefined ? blanks.add('API_AUDIENCE', meaning, `https://${STAND_IN_HOST}`) : blanks.literal(stated)
-    entries.push({
-      key: 'access_tokens',
-      value: { audience },
-      comment: 'skip_jwt_bearer_tokens',
-    })
-    note(
-      context,
-      'decide',
-      'skip_jwt_bearer_tokens',
-      'JWT access tokens (RFC 9068) for this audience are taken; ID tokens, which were taken too, are not',
-    )
-  } else note(context, 'kept', 'skip_jwt_bearer_tokens', 'no bearer tokens are taken')
+  entries.push(...bearerEntries(context))
   return { title: `[providers.${PROVIDER}]`, entries }
 }
 
@@ -121,6 +104,28 @@ function secret(context: Context): readonly Entry[] {
       key: 'client_secret',
       value: blanks.add('OIDC_CLIENT_SECRET', `what client_secret says in line ${line}`, 'fill-in'),
     },
+  ]
+}
+
+/** What programs could come with: ID tokens of the client, and what was made for one more audience. */
+function bearerEntries(context: Context): readonly Entry[] {
+  const { options, blanks } = context
+  const option = 'skip_jwt_bearer_tokens'
+  const more = 'oidc_extra_audiences'
+  if (options.flag(option) !== true) {
+    note(context, 'kept', option, 'no bearer tokens are taken')
+    note(context, 'left', more, 'aud of an ID token has to be client_id')
+    return []
+  }
+  const [audience, ...others] = options.list(more).filter(name => name !== options.text('client_id'))
+  const say =
+    'bearer_id_tokens = true: ID tokens are taken, as there; whoever is given one can act for that person, so take it out once programs come with access tokens'
+  note(context, 'decide', option, say)
+  if (others.length > 0) note(context, 'decide', more, `access_tokens takes one audience: ${audience}`)
+  else note(context, 'kept', more, 'access_tokens of the provider: JWT access tokens (RFC 9068) for this audience')
+  return [
+    { key: 'bearer_id_tokens', value: true, comment: option },
+    ...(audience === undefined ? [] : [{ key: 'access_tokens', value: { audience: blanks.literal(audience) } }]),
   ]
 }
 

@@ -44,28 +44,42 @@ export function createAccessTokens(pool: ProviderPool, ports: Pick<Ports, 'now' 
         if (ports.now() < before.session.expiresAtMs && providers.includes(before.provider)) return before.session
         known.delete(key)
       }
-      const provider = findAddressee(token, providers)
-      return provider === null ? null : check(token, key, portal, provider)
+      const addressee = findAddressee(token, providers)
+      return addressee === null ? null : check(token, key, portal, addressee)
     },
   }
 
-  async function check(token: string, key: string, portal: string, provider: ProviderConfig): Promise<Session> {
-    const audience = provider.accessTokens?.audience ?? ''
-    const session = accessSession(portal, await pool.client(provider).readAccessToken(token, audience), ports.random)
+  async function check(
+    token: string,
+    key: string,
+    portal: string,
+    { provider, audience }: Addressee,
+  ): Promise<Session> {
+    const client = pool.client(provider)
+    const said = audience === null ? client.readBearerIdToken(token) : client.readAccessToken(token, audience)
+    const session = accessSession(portal, await said, ports.random)
     if (known.size >= MOST) for (const oldest of known.keys()) if (known.delete(oldest)) break
     known.set(key, { session, provider })
     return session
   }
 }
 
+/** Whose token it would be, and the audience that it is for; null: the client itself. */
+interface Addressee {
+  readonly provider: ProviderConfig
+  readonly audience: string | null
+}
+
 /** The provider that a token names as its issuer, where it is addressed to us. Nothing is proven by that. */
-function findAddressee(token: string, providers: readonly ProviderConfig[]): ProviderConfig | null {
+function findAddressee(token: string, providers: readonly ProviderConfig[]): Addressee | null {
   const said = peekToken(token)
   if (said === null) return null
-  return (
-    providers.find(
-      ({ issuer, accessTokens }) =>
-        issuer === said.issuer && accessTokens !== null && said.audiences.includes(accessTokens.audience),
-    ) ?? null
-  )
+  for (const provider of providers) {
+    const { issuer, accessTokens, takesIdTokens, clientId } = provider
+    if (issuer !== said.issuer) continue
+    const audience = accessTokens?.audience ?? null
+    if (audience !== null && said.audiences.includes(audience)) return { provider, audience }
+    if (takesIdTokens && said.audiences.includes(clientId)) return { provider, audience: null }
+  }
+  return null
 }

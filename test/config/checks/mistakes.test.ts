@@ -200,6 +200,7 @@ const CASES: readonly Case[] = [
   ],
   ['provider.undefined', 'a misspelt provider in a rule', rule('{ provider = «"ids"» }')],
   ['choice.unknown', 'addresses that count in another way', provider('emails = «"all"»')],
+  ['provider.id_tokens', 'ID tokens that count as credentials', provider('bearer_id_tokens = «true»')],
   ['provider.emails', 'addresses in a claim of which nobody says that', provider('claims = { email = «"upn"» }')],
   ['provider.emails', 'a provider whose addresses count unverified', provider('emails = «"trusted"»')],
   [

@@ -1,4 +1,4 @@
-import { expect, test } from 'bun:test'
+import { describe, expect, test } from 'bun:test'
 import { startAnswering } from '../../kit/applications/answering.ts'
 import { fakeClock } from '../../kit/clock.ts'
 import { type Gate, startGate } from '../../kit/gate.ts'
@@ -118,4 +118,62 @@ test('a token is checked once, and no longer let in once it has expired or the f
   gate.save(file('https://gate.example/other'))
   expect(gate.server.reload()).toBe('changed')
   expect((await ask(gate, `Bearer ${fresh}`, '/', { accept: '*/*' })).status).toBe(401)
+})
+
+describe('with bearer_id_tokens = true', () => {
+  const withIdTokens = file().replace('access_tokens =', 'bearer_id_tokens = true\naccess_tokens =')
+  const idToken = (over: Pick<Misbehaviour, 'claims' | 'header' | 'signing'> = {}) =>
+    provider.accessToken(provider.clientId, {
+      ...over,
+      header: { typ: 'JWT', ...over.header },
+      claims: { nonce: 'n', at_hash: 'h', ...over.claims },
+    })
+  const started = startGate(withIdTokens, { ports: { now: clock.now } })
+  keep({ [Symbol.asyncDispose]: async () => (await started)[Symbol.asyncDispose]() })
+
+  test('an ID token of the client lets in whom it names, on routes with tokens alone, and is not forwarded', async () => {
+    const gate = await started
+    for (const over of [{}, { claims: { aud: [provider.clientId, 'other'], azp: provider.clientId } }]) {
+      const token = await idToken(over)
+      const { status, body, forwarded } = await ask(gate, `Bearer ${token}`)
+      expect([status, body]).toEqual([200, 'user-1 user'])
+      expect(forwarded).not.toContain(token)
+      expect((await ask(gate, `Bearer ${token}`, '/people', { accept: '*/*' })).status).toBe(401)
+      expect((await ask(gate, `Bearer ${token}`, '/admin')).status).toBe(403)
+    }
+    expect(gate.told('whoever is given an ID token of this client').length).toBeGreaterThan(0)
+  })
+
+  test.each<[string, Pick<Misbehaviour, 'claims' | 'header' | 'signing'>]>([
+    ['unsigned', { signing: 'none' }],
+    ['signed with the public key as a secret', { signing: 'hmac-public-key' }],
+    ['signed by a stranger', { signing: 'stranger' }],
+    ['expired', { claims: { exp: Math.floor(clock.now() / 1000) - 90 } }],
+    ['without an end', { claims: { exp: undefined } }],
+    ['from the future', { claims: { iat: Math.floor(clock.now() / 1000) + 3600 } }],
+    ['without a subject', { claims: { sub: undefined } }],
+    ['with a subject of ours', { claims: { sub: 'htpasswd:ada' } }],
+    ['made for another client', { claims: { azp: 'other' } }],
+    ['for several, of whom none is said', { claims: { aud: [provider.clientId, 'other'] } }],
+    ['typed as a logout token', { header: { typ: 'logout+jwt' } }],
+    ['that is a logout token', { claims: { events: { 'http://schemas.openid.net/event/backchannel-logout': {} } } }],
+  ])('one %s is refused with 401, and nothing is forwarded', async (_title, over) => {
+    const { status, forwarded, body } = await ask(await started, `Bearer ${await idToken(over)}`)
+    expect([status, forwarded, JSON.parse(body).code]).toEqual([401, '', 'access.token'])
+  })
+
+  test('one of another client or issuer counts for nothing', async () => {
+    for (const claims of [{ aud: 'other' }, { iss: 'https://other.example' }]) {
+      const { status, forwarded } = await ask(await started, `Bearer ${await idToken({ claims })}`, '/', {
+        accept: '*/*',
+      })
+      expect([claims, status, forwarded]).toEqual([claims, 401, ''])
+    }
+  })
+
+  test('and without the key none counts', async () => {
+    await using gate = await start()
+    const { status, forwarded } = await ask(gate, `Bearer ${await idToken()}`, '/', { accept: '*/*' })
+    expect([status, forwarded]).toEqual([401, ''])
+  })
 })

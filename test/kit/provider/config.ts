@@ -19,6 +19,7 @@ export function providerConfig(
     claims: { email: null, groups: null, name: null, preferred_username: null },
     idTokenAlgs: null,
     accessTokens: null,
+    takesIdTokens: false,
     ...changed,
   }
 }
