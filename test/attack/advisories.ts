@@ -105,11 +105,12 @@ export const ADVISORIES: readonly Advisory[] = [
     ['CVE-2024-45410', 'Traefik', 'Connection named the proxy’s own fields'],
     ['CVE-2026-29054', 'Traefik', 'Connection, in small letters, named the proxy’s own fields'],
   ),
-  ...shown(
-    'attack/credentials/identity',
-    'no health checker, crawler or inner-looking client is let in for what it calls itself',
-    ['CVE-2026-34457', 'oauth2-proxy', 'the User-Agent of a health check passed', 'GHSA-5hvv-m4w4-gf6v'],
-  ),
+  ...shown('flow/import/old-verdicts', 'a user agent is a health check at / alone', [
+    'CVE-2026-34457',
+    'oauth2-proxy',
+    'the User-Agent of a health check passed',
+    'GHSA-5hvv-m4w4-gf6v',
+  ]),
   ...shown(
     'attack/wire/crafted',
     'decides nothing, be its sender a trusted proxy or anyone',
@@ -164,15 +165,15 @@ export const ADVISORIES: readonly Advisory[] = [
   ...shown(
     'route/return-to',
     "whatever comes in, the browser's own parse of it stays on this origin and off our pages",
-    [
-      'CVE-2021-21291',
-      'oauth2-proxy',
-      'a redirect to a domain that only ended like an allowed one',
-      'GHSA-4mf2-f3wh-gvf2',
-    ],
     ['CVE-2019-20479', 'mod_auth_openidc', 'an open redirect by slash and backslash'],
     ['CVE-2022-23527', 'mod_auth_openidc', 'an open redirect by a tab'],
   ),
+  ...shown('attack/sign-in/old-sign-out', 'rd leads to no other host than those of the file', [
+    'CVE-2021-21291',
+    'oauth2-proxy',
+    'a redirect to a domain that only ended like an allowed one',
+    'GHSA-4mf2-f3wh-gvf2',
+  ]),
   ...shown('portal/attacks', 'no parameter makes %s lead elsewhere', [
     'CVE-2021-29456',
     'Authelia',
