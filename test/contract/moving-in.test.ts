@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import { chapterOf, SET_UPS } from '../kit/set-ups.ts'
+import { blocksOf, SET_UPS } from '../kit/set-ups.ts'
 
 /** Lines that mean something, so that what a person reads and what the command writes can be compared. */
 function meaning(text: string): readonly string[] {
@@ -22,7 +22,7 @@ for (const setUp of SET_UPS) {
 
     test('shows what is reported of it, in fewer lines than the file has', async () => {
       const { err } = await setUp.importAs()
-      const shown = /```text\n([\s\S]*?)```/.exec(chapterOf(setUp.chapter))?.[1] ?? ''
+      const [shown = ''] = blocksOf(setUp.chapter, 'text')
       expect(subjects(shown)).toEqual(subjects(err))
       expect(err.trimEnd().split('\n').length).toBeLessThan(setUp.old.trimEnd().split('\n').length)
     })

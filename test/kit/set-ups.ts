@@ -12,13 +12,10 @@ export interface SetUp {
   readonly old: string
   /** The new file, without its comments. */
   readonly made: string
-  /** What `sallyport import` says of it, with the options that the chapter names. */
+  /** What `sallyport import` is given beside the file. */
+  readonly options: readonly string[]
+  /** What `sallyport import` says of it. */
   importAs(): Promise<Ran>
-}
-
-/** The text of a chapter. */
-export function chapterOf(name: string): string {
-  return readFileSync(join(import.meta.dir, '../../docs', `${name}.md`), 'utf8')
 }
 
 /** Both set-ups that Pocket ID's documentation recommends, as the chapters have them. */
@@ -27,15 +24,28 @@ export const SET_UPS: readonly SetUp[] = [
   setUp('moving-in-from-caddy-security', 'Caddyfile', 'caddyfile', []),
 ]
 
+/** The one of a chapter. */
+export function setUpFor(chapter: string): SetUp {
+  const found = SET_UPS.find(one => one.chapter === chapter)
+  if (found === undefined) throw new TypeError(`no set-up in ${chapter}`)
+  return found
+}
+
+/** All blocks of a kind in a chapter. */
+export function blocksOf(chapter: string, kind: string): readonly string[] {
+  const text = readFileSync(join(import.meta.dir, '../../docs', `${chapter}.md`), 'utf8')
+  return [...text.matchAll(new RegExp(`\`\`\`${kind}\n([\\s\\S]*?)\`\`\``, 'g'))].map(([, block = '']) => block)
+}
+
 function setUp(chapter: string, file: string, fence: string, options: readonly string[]): SetUp {
-  const text = chapterOf(chapter)
-  const block = (kind: string) => new RegExp(`\`\`\`${kind}\n([\\s\\S]*?)\`\`\``).exec(text)?.[1] ?? ''
-  const old = block(fence)
+  const [old = ''] = blocksOf(chapter, fence)
+  const [made = ''] = blocksOf(chapter, 'toml')
   return {
     chapter,
     file,
     old,
-    made: block('toml'),
+    made,
+    options,
     async importAs() {
       using folder = temporaryFolder()
       writeFileSync(join(folder.path, file), old)
