@@ -29,9 +29,10 @@ export function convertCaddyfile(tools: Omit<Context, 'names' | 'oldFiles'>, fil
   const policies = named(security, 'authorization', 'policy').map(one => readPolicy(context, one, providers))
   const order = directiveOrder(file.options)
   const { listen, closedAt } = boundPlaces(context, file)
+  const bypassed = new Map(policies.map(({ was, open }) => [was, open]))
   const sites = file.sites.map(site => ({
     site,
-    walk: openSite(context, site.block, order),
+    walk: openSite(context, site.block, order, bypassed),
     closed: unknown ?? closedAt(site),
   }))
   const hosts = hostsOf(context, sites)

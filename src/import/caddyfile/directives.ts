@@ -21,6 +21,15 @@ export const HARMLESS: Readonly<Record<string, string>> = {
   vars: 'nothing is named beforehand',
 }
 
+/** Whether a directive lets nobody see less. */
+export function isHarmless(directive: Directive): boolean {
+  return Object.hasOwn(HARMLESS, directive.name) && !(directive.name === 'tls' && asksCertificates(directive))
+}
+
+function asksCertificates({ name, block }: Directive): boolean {
+  return name === 'client_auth' || (block ?? []).some(asksCertificates)
+}
+
 const PASSWORDS =
   'write its names and hashes (bcrypt) as NAME:HASH lines into a file, name that as htpasswd in a portal of its own without providers, and in the route say that portal, passwords = true and allow = [{ provider = "htpasswd" }]; a host has one portal'
 

@@ -1,13 +1,16 @@
 import { parseNetwork } from '../../config/values/listen.ts'
 import type { Conditions } from './conditions.ts'
 import type { Directive } from './parse.ts'
+import { expressionPatterns } from './path-patterns.ts'
 
 /**
- * What a matcher asks of a request. `rule` is what a rule of routes.toml asks in the same words (networks, methods); `unknown`
- * is what only Caddy can tell; `below` is unknown too, but certain not to hold outside of paths that begin with `prefix`.
+ * What a matcher asks of a request. `path` are patterns of Caddy's, and `paths` such as a rule of routes.toml has; `rule` is what a rule
+ * asks in the same words (networks, methods); `unknown` is what only Caddy can tell; `below` is unknown too, but certain not to hold
+ * outside of paths that begin with `prefix`.
  */
 export type Test =
   | { readonly kind: 'path'; readonly patterns: readonly string[] }
+  | { readonly kind: 'paths'; readonly patterns: readonly string[] }
   | { readonly kind: 'host'; readonly names: readonly string[] }
   | { readonly kind: 'rule'; readonly rule: Conditions }
   | { readonly kind: 'below'; readonly prefix: string }
@@ -91,7 +94,7 @@ function readSet(lines: readonly Directive[], named: Named): Test {
     else if (name === 'remote_ip' || name === 'client_ip') parts.push(networks(several(name)))
     else if (name === 'path_regexp') {
       const isOnly = lines.filter(other => other.name === name).length === 1
-      parts.push(isOnly ? beginning(args.at(-1) ?? '') : UNKNOWN)
+      parts.push(isOnly ? readExpression(args.at(-1) ?? '') : UNKNOWN)
     } else if (name === 'not') {
       const [first, ...rest] = args
       const inner = first === undefined ? (block ?? []) : [{ name: first, args: rest, line: line.line, block }]
@@ -125,8 +128,10 @@ function networks(stated: readonly string[]): Test {
   return { kind: 'rule', rule: { networks: all } }
 }
 
-/** What an expression begins with, as far as it spells it out. */
-function beginning(expression: string): Test {
+/** An expression as patterns, or by what it begins with, as far as it spells that out. */
+function readExpression(expression: string): Test {
+  const patterns = expressionPatterns(expression)
+  if (patterns !== null) return { kind: 'paths', patterns }
   const prefix = /^\^(\/[A-Za-z0-9/_-]*)/.exec(expression)?.[1]
   if (prefix === undefined || expression.includes('|')) return UNKNOWN
   // The last letter may be optional: /api? is /ap as well.

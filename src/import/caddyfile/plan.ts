@@ -1,12 +1,12 @@
 import { parseRoutePath } from '../../config/values/path.ts'
+import { createBlanks } from '../blanks.ts'
 import { EVERYONE } from '../draft.ts'
+import { createNotes } from '../notes.ts'
 import { type Access, accessFor, type Parts } from './access.ts'
 import type { Context } from './context.ts'
 import { type Host, outcomesAt, patternsOf } from './hosts.ts'
-import type { Policy } from './policy.ts'
-import { type Branch, isApplication, isRefusal, keyOf, ruleOn, type Served } from './ruling.ts'
-import { boundaryOf, isBelow, mustBegin, type Place } from './walk/place.ts'
-import type { Guard, Outcome } from './walk/way.ts'
+import { type Branch, isApplication, isPrecise, isRefusal, keyOf, ruleOn, type Served } from './ruling.ts'
+import { boundaryOf, isBelow, type Place } from './walk/place.ts'
 
 /** A route before it is written. */
 export interface RoutePlan extends Access {
@@ -21,68 +21,75 @@ export interface RoutePlan extends Access {
 }
 
 /**
+ * A plan, and the same with all patterns of its rules, those that hold for none of its paths among them: by these, routes may be the same
+ * that are not by those.
+ */
+interface Planned {
+  readonly plan: RoutePlan
+  /** Null where they are too many, or what they tell apart is not all. */
+  readonly verbose: RoutePlan | null
+}
+
+/**
  * The routes of a host: for each place that the file tells from others, who answers there and who may pass.
  *
  * A place that is as what is around it needs no route. A path that is not as what is below it has one for itself.
  */
 export function planRoutes(context: Context, host: Host, parts: Parts): readonly RoutePlan[] {
-  const paths = boundariesOf(host, parts.policies)
+  const paths = boundariesOf(host)
   const boundaries = [...paths.keys()]
-  const whole = new Map<string, RoutePlan>()
+  const whole = new Map<string, Planned>()
+  const muted: Context = { ...context, notes: createNotes(), blanks: createBlanks() }
   const plans: RoutePlan[] = []
   for (const [path, spelt] of [...paths].sort(([one], [other]) => one.length - other.length)) {
-    const planAt = (cell: Place['cell'], around: RoutePlan | null) => {
+    const planAt = (cell: Place['cell'], around: Planned | null): Planned | null => {
       const place: Place = { host: host.name, path, cell, boundaries }
-      const outcomes = outcomesAt(host, place).map(one => withoutBypassed(one, place, spelt, parts.policies))
-      const spot = { host, path: spelt, isExact: cell === 'point' }
-      const plan = planRoute(context, spot, ruleOn(outcomes), around, parts)
-      return plan === null || (around !== null && isSame(plan, around)) ? null : plan
+      const spot = { host, path: spelt, isExact: cell === 'point', isWithinServed: isWithinServed(whole, path) }
+      const plan = planRoute(context, spot, ruleOn(outcomesAt(host, place)), around?.plan ?? null, parts)
+      if (plan === null) return null
+      const outcomes = outcomesAt(host, { ...place, isVerbose: true })
+      const verbose = isPrecise(outcomes)
+        ? planRoute(muted, spot, ruleOn(outcomes), around?.verbose ?? null, parts)
+        : null
+      if (around !== null && (isSame(plan, around.plan) || isSameIn(verbose, around, plan))) return null
+      return { plan, verbose }
     }
     const around = nearestPlan(whole, path)
     const below = planAt('below', around)
     if (below !== null) whole.set(path, below)
     const point = planAt('point', below ?? around)
-    if (point !== null && below !== null && isOpen(point) && !isOpen(below)) {
+    if (point !== null && below !== null && isOpen(point.plan) && !isOpen(below.plan)) {
       const say = 'this path alone is open, as it was: a matcher that ends in /* does not hold for it'
       context.notes.add('decide', `${host.name}${spelt}`, null, say)
     }
-    plans.push(...[below, point].filter(plan => plan !== null))
+    plans.push(...[below, point].flatMap(one => (one === null ? [] : [one.plan])))
   }
   return plans
 }
 
 /** Where routes may begin, lower-case, with their spelling in the file: the root, and wherever a pattern begins. */
-function boundariesOf(host: Host, policies: readonly Policy[]): ReadonlyMap<string, string> {
-  const open = policies.flatMap(policy => policy.open.map(({ path }) => path))
-  const found = [...patternsOf(host), ...open].map(boundaryOf).filter(path => path !== null)
+function boundariesOf(host: Host): ReadonlyMap<string, string> {
+  const found = patternsOf(host)
+    .map(boundaryOf)
+    .filter(path => path !== null)
   const usable = found.filter(path => parseRoutePath(path).ok)
   return new Map(['/', ...usable].map(path => [path.toLowerCase(), path]))
 }
 
-/** An outcome without the guards that let all of a place's requests by. */
-function withoutBypassed(outcome: Outcome, { cell }: Place, spelt: string, policies: readonly Policy[]): Outcome {
-  const isOpen = ({ policy, seesPath }: Guard) =>
-    seesPath &&
-    policies.some(
-      ({ was, open }) =>
-        was === policy &&
-        open.some(bypass =>
-          bypass.isExact
-            ? cell === 'point' && bypass.path === spelt
-            : mustBegin(bypass.path, { host: '', path: spelt, cell, boundaries: [] }),
-        ),
-    )
-  const guards = outcome.guards.filter(guard => !isOpen(guard))
-  return guards.length === outcome.guards.length ? outcome : { ...outcome, guards }
+function isWithinServed(plans: ReadonlyMap<string, Planned>, path: string): boolean {
+  return [...plans].some(([other, { plan }]) => isBelow(path, other) && isServed(plan))
 }
 
 /** The route that serves what is around a path. */
-function nearestPlan(plans: ReadonlyMap<string, RoutePlan>, path: string): RoutePlan | null {
+function nearestPlan(plans: ReadonlyMap<string, Planned>, path: string): Planned | null {
   const above = [...plans].filter(([other]) => other !== path && isBelow(path, other))
   return above.sort(([one], [other]) => other.length - one.length)[0]?.[1] ?? null
 }
 
-type Spot = Pick<RoutePlan, 'host' | 'path' | 'isExact'>
+interface Spot extends Pick<RoutePlan, 'host' | 'path' | 'isExact'> {
+  /** Whether somebody gets something at a path above it, where another spelling of this one may lead. */
+  readonly isWithinServed: boolean
+}
 
 function planRoute(
   context: Context,
@@ -101,7 +108,7 @@ function planRoute(
     sayParted(context, spot, branches, main)
     const access = accessFor(context, spot.host, own, parts)
     // Other spellings of the path are served by what is around it, to whom this lets in as well.
-    const deny = isRefusal(main) && isServed(inherited) ? [EVERYONE] : access.deny
+    const deny = isRefusal(main) && spot.isWithinServed ? [EVERYONE] : access.deny
     return { ...spot, served: main, closed: [], ...access, deny }
   }
   const closed = branches.flatMap(({ fate }) => (fate.kind === 'closed' ? [fate] : []))
@@ -129,7 +136,7 @@ function planRoute(
     policies: [],
     portal: null,
     allow: 'public',
-    deny: isServed(inherited) ? [EVERYONE] : [],
+    deny: spot.isWithinServed ? [EVERYONE] : [],
   }
 }
 
@@ -163,9 +170,19 @@ function isOpen({ served, closed, allow, deny }: RoutePlan): boolean {
   return typeof served !== 'number' && allow === 'public' && closed.length + deny.length === 0
 }
 
+/** Whether the rules of what is around a place, with all of their patterns, are those of the place as well. */
+function isSameIn(verbose: RoutePlan | null, around: Planned, { served }: RoutePlan): boolean {
+  if (verbose === null || around.verbose === null || verbose.closed.length > 0) return false
+  return isSame(verbose, around.verbose) && keyOfServed(served) === keyOfServed(around.plan.served)
+}
+
+function keyOfServed(served: Served | number): string | number {
+  return typeof served === 'number' ? served : keyOf(served)
+}
+
 function isSame(one: RoutePlan, other: RoutePlan): boolean {
   const meaning = ({ served, closed, allow, deny, portal, policies }: RoutePlan) => [
-    typeof served === 'number' ? served : keyOf(served),
+    keyOfServed(served),
     closed,
     allow,
     deny,

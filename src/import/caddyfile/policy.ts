@@ -2,13 +2,8 @@ import type { Json } from '../../config/text/raw.ts'
 import { compileAccessList, type ListedRule, readListed, readShortcut } from './access-list.ts'
 import type { Context } from './context.ts'
 import type { Directive } from './parse.ts'
+import { bypassPatterns } from './path-patterns.ts'
 import type { Provider } from './provider.ts'
-
-/** Paths that need no sign-in: those that begin like this, or (`isExact`) are this. */
-export interface Bypass {
-  readonly path: string
-  readonly isExact: boolean
-}
 
 /** An `authorization policy`, in the words of routes.toml. */
 export interface Policy {
@@ -21,7 +16,8 @@ export interface Policy {
   readonly headers: Json
   /** The field that people are called by. */
   readonly userId: string
-  readonly open: readonly Bypass[]
+  /** Paths that need no sign-in, as patterns of a rule. */
+  readonly open: readonly string[]
   /** Every role that it asks for, and those of them that shut people out. */
   readonly roles: readonly string[]
   readonly deniedRoles: readonly string[]
@@ -155,7 +151,7 @@ function readPassing(
   context: Context,
   lines: readonly Directive[],
 ): Pick<Policy, 'headers' | 'authUrl' | 'userId' | 'open'> {
-  const open: Bypass[] = []
+  const open: string[] = []
   const fields: Record<string, string> = {}
   let hasClaims = false
   let authUrl: string | null = null
@@ -167,14 +163,14 @@ function readPassing(
     const said = (outcome: 'decide' | 'left' | 'changed' | 'kept', say: string) =>
       context.notes.add(outcome, shown, at, say)
     if (name === 'bypass') {
-      const [what, manner = '', path = ''] = words
-      const isTold = what === 'uri' && (manner === 'prefix' || manner === 'exact') && /^\/[A-Za-z0-9/_~.-]*$/.test(path)
-      if (isTold) open.push({ path, isExact: manner === 'exact' })
+      const [what, manner = '', ...rest] = words
+      const patterns = what === 'uri' && rest.length === 1 ? bypassPatterns(manner, rest[0] ?? '') : null
+      if (patterns !== null) open.push(...patterns)
       said(
-        isTold ? 'kept' : 'decide',
-        isTold
-          ? 'a route with allow = "public", as far as paths go at the boundaries of their segments'
-          : 'a path is everything below it here, so this stays closed; where that may be open, write a route with path = "…" and allow = "public"',
+        patterns === null ? 'decide' : 'kept',
+        patterns === null
+          ? 'no pattern of paths says this, so it stays closed; where that may be open, write { paths = ["…"], anonymous = true } into allow'
+          : 'paths in a rule with anonymous = true; whoever is signed in is told to the application there too',
       )
     } else if (text === 'inject headers with claims') {
       hasClaims = true

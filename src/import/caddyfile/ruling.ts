@@ -33,9 +33,10 @@ const MAX_RULES = 4
  * the guards of all of them, and nobody at all where not all of them have the same answer.
  */
 export function ruleOn(outcomes: readonly Outcome[]): readonly Branch[] {
-  const literals = new Map<string, Literal>()
-  for (const outcome of outcomes) for (const [key, literal] of outcome.literals) literals.set(key, literal)
-  const keys = [...literals.keys()]
+  const literals = literalsOf(outcomes)
+  const all = [...literals.keys()]
+  // Of the paths that a pattern tells apart, the strictest fate is always right too.
+  const keys = isPrecise(outcomes) ? all : all.filter(key => !Object.hasOwn(literals.get(key)?.rule ?? {}, 'paths'))
   if (keys.length > MAX_RULES) {
     const fate = join(outcomes)
     const why = ['more matchers than rules can say']
@@ -43,6 +44,15 @@ export function ruleOn(outcomes: readonly Outcome[]): readonly Branch[] {
     return [{ literals: [], fate: { kind: 'closed', served, guards: guardsOf(outcomes), why } }]
   }
   return settle(outcomes, keys, literals)
+}
+
+/** Whether all that is told apart is told apart in what `ruleOn` answers. */
+export function isPrecise(outcomes: readonly Outcome[]): boolean {
+  return literalsOf(outcomes).size <= MAX_RULES
+}
+
+function literalsOf(outcomes: readonly Outcome[]): ReadonlyMap<string, Literal> {
+  return new Map(outcomes.flatMap(({ literals }) => [...literals]))
 }
 
 function settle(

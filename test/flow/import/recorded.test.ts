@@ -10,7 +10,7 @@ const CADDY: Readonly<Record<string, Counts>> = {
   'c02-acl': [42, 0, 0],
   'c04-aclpath': [63, 0, 0],
   'c04c-aclmethod': [42, 0, 0],
-  'c06-bypass': [201, 30, 0],
+  'c06-bypass': [231, 0, 0],
   'c08-transform': [42, 0, 0],
   'c09c-drop': [42, 0, 0],
   'c11-addr': [42, 0, 0],

@@ -346,18 +346,25 @@ transform user {\n match role banned\n block\n}`,
   },
   {
     about: 'paths that need no sign-in',
-    parts: { policy: 'allow roles user\nbypass uri prefix /hook\nbypass uri regex ^/x' },
-    has: { '[[routes]] 1': ['path = "/hook"', 'allow = "public"'] },
-    note: 'decide 23 bypass uri regex ^/x: a path is everything below it here, so this stays closed',
+    parts: {
+      policy:
+        'allow roles user\nbypass uri prefix /hook\nbypass uri partial /assets/\nbypass uri suffix .css\nbypass uri regex ^/(x|y/.*)\\.js$\nbypass uri regex ^/[a-z]+$',
+    },
+    has: {
+      '[[routes]]': [
+        'allow = [{ paths = ["/hook*", "*/assets/*", "*.css", "/x.js", "/y/*.js"], anonymous = true }, "user"]',
+        'deny = [{ all = [{ not = { paths = ["/hook*", "*/assets/*", "*.css", "/x.js", "/y/*.js"] } }, { not = { require_email = true } }] }]',
+      ],
+    },
+    note: 'decide 26 bypass uri regex ^/[a-z]+$: no pattern of paths says this, so it stays closed',
   },
   {
     about: 'one path alone that needs no sign-in',
     parts: { policy: 'allow roles user\nbypass uri exact /\nbypass uri prefix x*y' },
     has: {
-      '[[routes]]': ['allow = ["user"]'],
-      '[[routes]] 1': ['path = "/"', 'exact = true', 'allow = "public"'],
+      '[[routes]]': ['allow = [{ paths = ["/"], anonymous = true }, "user"]'],
     },
-    note: 'decide 23 bypass uri prefix x*y: a path is everything below it here',
+    note: 'decide 23 bypass uri prefix x*y: no pattern of paths says this',
   },
   {
     about: 'one path alone that is open, or leads elsewhere, in a guarded site',

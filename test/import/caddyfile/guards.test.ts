@@ -131,7 +131,22 @@ a.example.com {
     [
       'a prefix that ends within a segment guards all that it may be for',
       'handle /adm* {\n authorize with users\n reverse_proxy app:1\n}\nhandle {\n reverse_proxy app:1\n}',
-      [`a "http://app:1" allow = ["user"] ${NO_EMAIL}`, 'a "/" exact = true "http://app:1" allow = "public"'],
+      [
+        'a "http://app:1" allow = ["user", { not = { paths = ["/adm*"] }, anonymous = true }] deny = [{ all = [{ paths = ["/adm*"] }, { not = { require_email = true } }] }]',
+        'a "/" exact = true "http://app:1" allow = "public"',
+        `a "/adm" "http://app:1" allow = ["user"] ${NO_EMAIL}`,
+      ],
+    ],
+    [
+      'a refusal below another is none that another spelling gets past',
+      'reverse_proxy app:1\nhandle_path /a/* {\n respond /b/* 401\n respond 403\n}',
+      [
+        'a "http://app:1" allow = "public"',
+        'a "/a" respond = { status = 403 } allow = "public" deny = [{ networks = ["0.0.0.0/0", "::/0"] }]',
+        'a "/a" exact = true "http://app:1" allow = "public"',
+        'a "/a/b" respond = { status = 401 } allow = "public" deny = [{ networks = ["0.0.0.0/0", "::/0"] }]',
+        'a "/a/b" exact = true respond = { status = 403 } allow = "public" deny = [{ networks = ["0.0.0.0/0", "::/0"] }]',
+      ],
     ],
     [
       'what is public below a path alone is not public at the path',

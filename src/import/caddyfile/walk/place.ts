@@ -1,5 +1,6 @@
 import type { Conditions } from '../conditions.ts'
 import type { Test } from '../matcher.ts'
+import { matcherPattern } from '../path-patterns.ts'
 
 /**
  * Paths of a host that one route serves: a path itself (`point`), or whatever is below it and below no other boundary (`below`).
@@ -12,6 +13,10 @@ export interface Place {
   readonly cell: 'point' | 'below'
   /** Where other routes begin, this one's among them. */
   readonly boundaries: readonly string[]
+  /** What has been taken off the beginning of these paths before they are looked at; absent: nothing. */
+  readonly stripped?: string
+  /** Whether patterns of a rule are kept that hold for none of these paths; absent: they are left out. */
+  readonly isVerbose?: boolean
 }
 
 /**
@@ -30,7 +35,9 @@ const UNKNOWN: Verdict = { kind: 'unknown' }
 export function judge(test: Test, place: Place): Verdict {
   switch (test.kind) {
     case 'path':
-      return some(test.patterns.map(pattern => judgePattern(pattern.toLowerCase(), place)))
+      return judgePatterns(test.patterns, place)
+    case 'paths':
+      return asRule(test.patterns, place)
     case 'host':
       return some(test.names.map(name => judgeHost(name, place.host)))
     case 'rule':
@@ -74,6 +81,28 @@ export function mustBegin(prefix: string, { path, cell }: Place): boolean {
 
 export function isBelow(path: string, scope: string): boolean {
   return scope === '/' || path === scope || path.startsWith(`${scope}/`)
+}
+
+/** Any of the patterns: what cannot be told of a place by itself is said by a rule, as far as one can say it. */
+function judgePatterns(patterns: readonly string[], place: Place): Verdict {
+  const verdicts = patterns.map(pattern => judgePattern(pattern.toLowerCase(), place))
+  if (verdicts.some(({ kind }) => kind === 'yes')) return YES
+  const open = patterns.filter((_, index) => verdicts[index]?.kind === 'unknown')
+  const said = open.map(matcherPattern).filter(pattern => pattern !== null)
+  if (said.length < open.length) return UNKNOWN
+  return said.length === 0 ? NO : asRule(said, place)
+}
+
+/** Patterns of a rule, as far as they may hold at a place, or in one of those that begin below it: its rule may be theirs as well. */
+function asRule(patterns: readonly string[], place: Place): Verdict {
+  const all = { ...place, boundaries: [] }
+  const own = patterns.filter(pattern => {
+    const literal = literalPart(pattern.toLowerCase())
+    return literal.length < pattern.length ? mayBegin(literal, all) : judgePattern(literal, all).kind !== 'no'
+  })
+  const { stripped = '', isVerbose = false } = place
+  if (own.length === 0 && !isVerbose) return NO
+  return { kind: 'rule', rule: { paths: (isVerbose ? patterns : own).map(one => stripped + one) }, isHeld: true }
 }
 
 function judgePattern(pattern: string, place: Place): Verdict {

@@ -1,9 +1,9 @@
 import type { Context } from '../context.ts'
-import { sortDirectives } from '../directives.ts'
+import { isHarmless, sortDirectives } from '../directives.ts'
 import { isMatcher, type Named, namedIn, readMatcher, type Test, takeMatcher } from '../matcher.ts'
 import type { Directive } from '../parse.ts'
 import type { Place } from './place.ts'
-import { createSteps, type Walked } from './step.ts'
+import { type Bypassed, createSteps, type Walked } from './step.ts'
 import { close, type Outcome, part, type Way } from './way.ts'
 
 /** Of these directives, a request meets the first of a block that is for it, and no other; but for a `route`. */
@@ -16,8 +16,13 @@ const MAX_WAYS = 96
 export type SiteWalk = (place: Place, start: Way) => readonly Outcome[]
 
 /** Reads a site's directives once, for any number of places. `order` is how Caddy sorts them. */
-export function openSite(context: Context, block: readonly Directive[], order: readonly string[]): SiteWalk {
-  const step = createSteps(context, walk)
+export function openSite(
+  context: Context,
+  block: readonly Directive[],
+  order: readonly string[],
+  bypassed: Bypassed,
+): SiteWalk {
+  const step = createSteps(context, walk, bypassed)
 
   function walk(directives: readonly Directive[], start: Way, outer: Named, isOrdered: boolean, place: Place): Walked {
     const named = namedIn(directives, outer)
@@ -35,7 +40,8 @@ export function openSite(context: Context, block: readonly Directive[], order: r
         const isDone = isSingle && one.done.includes(group)
         if (isDone && !isOrdered) return [one]
         const { test, rest } = testOf(directive, named)
-        const { held, missed } = part(test, one.way, place)
+        // What guards nothing parts nobody.
+        const { held, missed } = isHarmless(rest) ? { held: one.way, missed: null } : part(test, one.way, place)
         const through = held === null ? null : step(rest, held, named, place)
         ended.push(...(through?.ended ?? []))
         return [

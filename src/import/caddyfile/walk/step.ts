@@ -1,11 +1,11 @@
 import type { Context } from '../context.ts'
-import { HARMLESS, INSTEAD } from '../directives.ts'
+import { HARMLESS, INSTEAD, isHarmless } from '../directives.ts'
 import type { Named } from '../matcher.ts'
 import type { Directive } from '../parse.ts'
 import { type Answer, readFileServer, readRedir, readRespond, readReverseProxy } from '../services.ts'
 import { changeRequest, strip } from './change.ts'
 import type { Place } from './place.ts'
-import { close, type End, type Outcome, type Way } from './way.ts'
+import { close, type End, type Outcome, part, type Way } from './way.ts'
 
 /** What came of the directives of a block: requests that somebody answered, and those that go on to whatever comes after it. */
 export interface Walked {
@@ -19,8 +19,11 @@ export type Enter = (block: readonly Directive[], way: Way, named: Named, isOrde
 /** What a directive does to a request that it is for; its matcher is taken off. */
 export type Step = (directive: Directive, way: Way, named: Named, place: Place) => Walked
 
+/** The paths that policies let by, as patterns of a rule, by the policy's name. */
+export type Bypassed = ReadonlyMap<string, readonly string[]>
+
 /** The directives of a site; each answer is read once, for whatever number of places. */
-export function createSteps(context: Context, enter: Enter): Step {
+export function createSteps(context: Context, enter: Enter, bypassed: Bypassed): Step {
   const answers = new Map<Directive, Answer | null>()
 
   function note(directive: Directive, say: string, outcome: 'kept' | 'left' | 'decide' | 'changed' = 'kept'): void {
@@ -61,8 +64,16 @@ export function createSteps(context: Context, enter: Enter): Step {
       case 'authorize': {
         const policy = (args[0] === 'with' ? args[1] : args[0]) ?? ''
         note(directive, 'portal, allow and headers of the routes')
-        const seesPath = !way.isRewritten && way.stripPrefix === null
-        return goesOn({ ...way, guards: [...way.guards, { policy, line, seesPath }] })
+        const guarded = { ...way, guards: [...way.guards, { policy, line }] }
+        const patterns = bypassed.get(policy) ?? []
+        if (patterns.length === 0) return goesOn(guarded)
+        if (way.isRewritten) {
+          note(directive, 'its bypass holds for nothing here: the path is another one by then', 'decide')
+          return goesOn(guarded)
+        }
+        const { held, missed } = part({ kind: 'paths', patterns }, way, place)
+        const on = missed === null ? [] : [{ ...missed, guards: guarded.guards }]
+        return { ended: [], going: held === null ? on : [held, ...on] }
       }
       case 'authenticate':
         note(directive, PLACED)
@@ -98,7 +109,7 @@ export function createSteps(context: Context, enter: Enter): Step {
           changeRequest(directive, way, note) ?? { ...closing(directive, way), isRewritten: name !== 'request_header' },
         )
       default:
-        if (Object.hasOwn(HARMLESS, name) && !(name === 'tls' && asksCertificates(directive))) {
+        if (isHarmless(directive)) {
           note(directive, HARMLESS[name] ?? '', 'left')
           return goesOn(way)
         }
@@ -113,8 +124,4 @@ const READERS: Readonly<Record<string, (context: Context, directive: Directive) 
   reverse_proxy: readReverseProxy,
   respond: readRespond,
   redir: readRedir,
-}
-
-function asksCertificates({ name, block }: Directive): boolean {
-  return name === 'client_auth' || (block ?? []).some(asksCertificates)
 }

@@ -3,11 +3,10 @@ import type { Test } from '../matcher.ts'
 import type { Answer, HeaderChanges } from '../services.ts'
 import { isBelow, judge, type Place, spellRule, type Verdict } from './place.ts'
 
-/** An `authorize` that a request meets. `seesPath`: nothing has changed its path before. */
+/** An `authorize` that a request meets. */
 export interface Guard {
   readonly policy: string
   readonly line: number
-  readonly seesPath: boolean
 }
 
 /** What a rule says of the requests that go one way, or the contrary of it. */
@@ -96,18 +95,21 @@ export function judgeOn(test: Test, way: Way, place: Place): Verdict {
   const { stripPrefix } = way
   const prefix = stripPrefix?.toLowerCase() ?? null
   if (prefix === null || !isBelow(place.path, prefix)) return judge(test, place)
+  const stripped = stripPrefix ?? ''
   const path = place.path.slice(prefix.length) || '/'
   const boundaries = place.boundaries.filter(at => isBelow(at, prefix)).map(at => at.slice(prefix.length) || '/')
-  const seen = judge(test, { ...place, path, boundaries })
+  const seen = judge(test, { ...place, path, boundaries, stripped })
   if (path !== '/' || place.cell === 'point') return seen
   // What is below the prefix is the root as well.
-  const root = judge(test, { ...place, path, boundaries, cell: 'point' })
+  const root = judge(test, { ...place, path, boundaries, stripped, cell: 'point' })
   return JSON.stringify(root) === JSON.stringify(seen) ? seen : { kind: 'unknown' }
 }
 
 function asksPath(test: Test): boolean {
   if (test.kind === 'all') return test.parts.some(asksPath)
-  return test.kind === 'not' ? asksPath(test.part) : test.kind === 'path' || test.kind === 'below'
+  return test.kind === 'not'
+    ? asksPath(test.part)
+    : test.kind === 'path' || test.kind === 'paths' || test.kind === 'below'
 }
 
 /** The same way, closed. */
