@@ -8,6 +8,11 @@ export interface Identity {
   readonly roles?: readonly string[]
   /** Came by a guest link, so that nobody vouched; absent for everyone else. */
   readonly isGuest?: boolean
+  /**
+   * Of this person only a few things are known: an empty `provider` or `subject` may be any, and so may a claim that is absent. No
+   * rule holds by what is not known. For somebody whom an old log names; absent for everyone who comes.
+   */
+  readonly isSketch?: boolean
   /** The name of the `[providers.*]` table that vouched. */
   readonly provider: string
   readonly issuer: string

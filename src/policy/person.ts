@@ -57,7 +57,11 @@ function lack(reason: Reason): Missing {
 
 function oneOf(values: readonly string[], pick: (identity: Identity) => string): PersonCondition['judge'] {
   const accepted = new Set(values)
-  return identity => (accepted.has(pick(identity)) ? 'yes' : 'no')
+  return identity => {
+    const held = pick(identity)
+    if (identity.isSketch === true && held === '') return 'unknown'
+    return accepted.has(held) ? 'yes' : 'no'
+  }
 }
 
 function compileGroups(wanted: readonly string[]): PersonCondition['judge'] {
@@ -73,7 +77,8 @@ function compileGroups(wanted: readonly string[]): PersonCondition['judge'] {
 function compileClaim(claim: string, values: readonly (string | number | boolean)[]): PersonCondition['judge'] {
   const accepted = new Set<unknown>(values)
   return identity => {
-    const held = findClaim(identity.claims, claim)
+    const found = findClaim(identity.claims, claim)
+    const held = found === undefined && identity.isSketch === true ? null : found
     if (held === undefined) return 'no'
     const entries: readonly unknown[] = Array.isArray(held) ? held : [held]
     if (entries.some(entry => accepted.has(entry))) return 'yes'
@@ -108,7 +113,7 @@ function listsOf(rule: PersonRule): PersonCondition['judge'] {
 /** Whether there is an address, and it counts. Of what is no text, or an empty one, nothing can be said. */
 function addressOf(identity: Identity, counts: boolean): Truth {
   if (identity.email === null) return claimOf(identity, 'email') === undefined ? 'no' : 'unknown'
-  return counts ? 'yes' : 'no'
+  return counts ? 'yes' : identity.isSketch === true && identity.emailVerified === null ? 'unknown' : 'no'
 }
 
 /** Lower-case, or null for what is not exactly one local part and one domain in visible ASCII (look-alikes match nothing). */
@@ -116,6 +121,8 @@ function foldEmail(email: string): string | null {
   return /^[!-?A-~]+@[!-?A-~]+$/.test(email) ? email.toLowerCase() : null
 }
 
+/** A claim, or undefined; null, of which nothing can be said, where nobody knows whether there is one. */
 function claimOf(identity: Identity, name: string): unknown {
-  return Object.hasOwn(identity.claims, name) ? identity.claims[name] : undefined
+  if (Object.hasOwn(identity.claims, name)) return identity.claims[name]
+  return identity.isSketch === true ? null : undefined
 }

@@ -61,7 +61,8 @@ export interface Policy {
 
 const NO_ROLES: readonly string[] = Object.freeze([])
 const NO_TRIALS: readonly Trial[] = Object.freeze([])
-const NO_PORTAL: RuleRoles = Object.freeze({
+/** For a route without a portal. */
+export const NO_PORTAL: RuleRoles = Object.freeze({
   judges: new Map(),
   aboutEmail: new Set<string>(),
   trusted: NO_TRUSTED_EMAILS,

@@ -34,8 +34,12 @@ interface AllowRule {
 }
 
 /** The rules of a route; null where `allow` says it all without a rule. */
-export function compileRuleSet({ allow, deny }: Pick<RouteConfig, 'allow' | 'deny'>, roles: RuleRoles): RuleSet | null {
-  if (allow.kind !== 'rules' && deny.length === 0) return null
+export function compileRuleSet(route: Pick<RouteConfig, 'allow' | 'deny'>, roles: RuleRoles): RuleSet | null {
+  return route.allow.kind !== 'rules' && route.deny.length === 0 ? null : compileLists(route, roles)
+}
+
+/** `allow` and `deny` of a route as rules, whatever they say. */
+export function compileLists({ allow, deny }: Pick<RouteConfig, 'allow' | 'deny'>, roles: RuleRoles): RuleSet {
   return Object.freeze({
     open: allow.kind === 'public' ? 'everyone' : allow.kind === 'authenticated' ? 'signed-in' : 'listed',
     allow:

@@ -89,6 +89,7 @@ function judgeCondition(condition: Condition, { identity, facts, light }: Asker)
   if (condition.kind === 'request') return condition.judge(facts)
   if (identity === null) return light === 'signed-in' ? 'unknown' : 'no'
   if (condition.kind === 'person') return condition.judge(identity)
+  if (identity.isSketch === true) return 'unknown'
   return light === 'stepped-up' ? 'yes' : condition.judge(identity, facts)
 }
 

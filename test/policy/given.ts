@@ -1,10 +1,11 @@
 /** How the tests of this room build rules and ask about them. */
+import type { RouteConfig } from '../../src/config/types/routes.ts'
 import type { AccessRule, Allow, RoleRule } from '../../src/config/types/rules.ts'
 import { type Identity, makeIdentity } from '../../src/identity/identity.ts'
 import { NO_TRUSTED_EMAILS, type TrustedEmails } from '../../src/identity/vouched.ts'
 import type { Facts } from '../../src/policy/condition.ts'
 import { compilePolicy, type Decision, decidePolicy, type Policy } from '../../src/policy/policy.ts'
-import { compileRoles } from '../../src/policy/roles.ts'
+import { compileRoles, type Roles } from '../../src/policy/roles.ts'
 import { NOBODY_IN_PARTICULAR } from '../kit/rules.ts'
 
 /** A rule with these keys and no others. */
@@ -65,15 +66,22 @@ export interface Given {
   readonly trusted?: TrustedEmails
 }
 
-export function policyOf({ allow, deny = [], hasPortal = true, trusted = NO_TRUSTED_EMAILS }: Given): Policy {
-  return compilePolicy(
-    {
-      allow: 'kind' in allow ? allow : { kind: 'rules', rules: allow.map(rule) },
-      deny: deny.map(rule),
-      methods: null,
-    },
-    hasPortal ? compileRoles(ROLES, trusted) : null,
-  )
+export function policyOf(given: Given): Policy {
+  return compilePolicy(routeOf(given), portalOf(given))
+}
+
+/** What a route says of who may pass. */
+export function routeOf({ allow, deny = [] }: Given): Pick<RouteConfig, 'allow' | 'deny' | 'methods'> {
+  return {
+    allow: 'kind' in allow ? allow : { kind: 'rules', rules: allow.map(rule) },
+    deny: deny.map(rule),
+    methods: null,
+  }
+}
+
+/** The roles of the route's portal. */
+export function portalOf({ hasPortal = true, trusted = NO_TRUSTED_EMAILS }: Given): Roles | null {
+  return hasPortal ? compileRoles(ROLES, trusted) : null
 }
 
 /** What comes out for Ada, unless someone else (or nobody: null) is given. */
