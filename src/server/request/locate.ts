@@ -45,6 +45,17 @@ export function locate(passage: Passage): Place {
   }
   const response = snapshot.redirectPort === null ? null : redirectToHttps(passage, target, snapshot.redirectPort)
   if (response !== null) return { kind: 'https', response }
+  const place = findPlace(passage, target)
+  if (place === null) throw new GateError('route.none', nothingAt(target))
+  return place
+}
+
+/** What of a passage says where it leads, and is told it. */
+export type Located = Pick<Passage, 'snapshot' | 'target' | 'sent' | 'portal' | 'compat' | 'route'>
+
+/** The route or the portal that a target leads to; null: neither. Writes what `locate` does. */
+export function findPlace(passage: Located, target: Target): Exclude<Place, { readonly kind: 'https' }> | null {
+  const { snapshot } = passage
   const match = target.isReserved ? null : snapshot.table.match(target)
   const portal = snapshot.portals.lookup(target.host) ?? null
   passage.portal = portal
@@ -64,10 +75,10 @@ export function locate(passage: Passage): Place {
     passage.portal = passage.compat === null ? null : snapshot.compat
     if (passage.compat !== null) return PORTAL
   }
-  throw new GateError('route.none', nothingAt(target))
+  return null
 }
 
-const PORTAL: Place = Object.freeze({ kind: 'portal' })
+const PORTAL = Object.freeze({ kind: 'portal' })
 
 function nothingAt({ host, path, isReserved }: Target): string {
   return isReserved ? `no portal serves ${host}` : `no route serves ${host}${path}`

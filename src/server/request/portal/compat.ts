@@ -6,8 +6,11 @@ import type { GatePortal } from '../../config/snapshot.ts'
 import type { Passage } from '../passage.ts'
 import { requestFacts } from '../policy-input.ts'
 
+/** What of a passage says which page of another program is asked for. */
+type Asked = Pick<Passage, 'target' | 'sent'>
+
 /** Which address of the program that stood before a portal is asked for; null for all that it would have handed on. */
-export function compatPageAt({ target, sent }: Passage, { compat }: GatePortal): CompatPage | null {
+export function compatPageAt({ target, sent }: Asked, { compat }: GatePortal): CompatPage | null {
   if (compat === null || target === null) return null
   const page = compat.pages(target.path)
   if (page !== null || target.path !== '/' || compat.pingUserAgent === null) return page
@@ -19,7 +22,7 @@ export function compatPageAt({ target, sent }: Passage, { compat }: GatePortal):
  * The same on a host that is nowhere in the file: whoever only asks whether this gate is up often does so by an address, or by the name
  * of a machine.
  */
-export function healthPageAt(passage: Passage, portal: GatePortal): CompatPage | null {
+export function healthPageAt(passage: Asked, portal: GatePortal): CompatPage | null {
   const page = compatPageAt(passage, portal)
   return page === 'ping' || page === 'ready' ? page : null
 }
