@@ -4,12 +4,11 @@ import { canonicalAddress } from '../base/net.ts'
 import type { Ports } from '../base/ports.ts'
 import { loadConfig } from '../config/load.ts'
 import { renderDiagnostics } from '../config/text/render.ts'
-import type { Config } from '../config/types/config.ts'
 import { parseDuration } from '../config/values/duration.ts'
 import { momentMs, parseMoment } from '../config/values/times.ts'
 import type { Io } from '../console/io.ts'
-import { type Identity, makeIdentity } from '../identity/identity.ts'
 import { guestIdentity } from '../session/credentials/guest-links.ts'
+import { identityFrom } from './claims.ts'
 import { type Explanation, explain, renderExplanation } from './explanation.ts'
 
 const USAGE = `Usage: sallyport explain URL [--as sub=ada,groups=a,b] [--method GET] [--ip 203.0.113.9] [--at TIME]
@@ -112,35 +111,4 @@ function parse(argv: readonly string[]) {
       help: { type: 'boolean', short: 'h' },
     },
   })
-}
-
-/** Claims that are lists, however many entries are given. */
-const LISTS = new Set(['groups', 'amr'])
-
-/** `sub=ada,groups=a,b` as an identity; a part without `=` continues the list before it. */
-function identityFrom(text: string, config: Config): Identity {
-  const claims = new Map<string, string[]>()
-  let last: string[] = []
-  for (const part of text.split(',')) {
-    const equals = part.indexOf('=')
-    if (equals === -1) {
-      last.push(part.trim())
-      continue
-    }
-    last = [part.slice(equals + 1).trim()]
-    claims.set(part.slice(0, equals).trim(), last)
-  }
-  const provider = claims.get('provider')?.[0] ?? config.providers.keys().next().value ?? ''
-  claims.delete('provider')
-  const subject = claims.get('sub')?.[0] ?? 'someone'
-  const verified: Record<string, unknown> = {}
-  for (const [name, values] of claims) {
-    verified[name] = LISTS.has(name) || values.length > 1 ? values : plainValue(name, values[0] ?? '')
-  }
-  return makeIdentity(provider, config.providers.get(provider)?.issuer ?? '', subject, verified)
-}
-
-function plainValue(name: string, text: string): unknown {
-  if (name === 'auth_time' && /^\d+$/.test(text)) return Number(text)
-  return text === 'true' ? true : text === 'false' ? false : text
 }

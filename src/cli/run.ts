@@ -18,6 +18,7 @@ import { runGuests } from './guests.ts'
 import { runHealth } from './health.ts'
 import { hintFor, overview, runHelp } from './help/run.ts'
 import { runInit } from './init/run.ts'
+import { runRehearse } from './rehearse/run.ts'
 import { runRestore } from './restore.ts'
 import { runSchema } from './schema.ts'
 import { runSessions } from './sessions.ts'
@@ -63,6 +64,8 @@ export async function run(argv: readonly string[]): Promise<number> {
       return runAtTerminal(terminal => runInit(rest, io, realPorts(io), terminal))
     case 'import':
       return runImport(rest, io)
+    case 'rehearse':
+      return runRehearse(rest, io)
     case 'health':
       return runHealth(rest, io)
     case 'sessions':

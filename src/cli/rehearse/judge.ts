@@ -1,0 +1,171 @@
+import { GateError } from '../../base/errors.ts'
+import type { Config } from '../../config/types/config.ts'
+import type { RouteConfig } from '../../config/types/routes.ts'
+import type { Identity } from '../../identity/identity.ts'
+import type { Facts } from '../../policy/condition.ts'
+import { describeRule } from '../../policy/describe.ts'
+import { decidePolicy } from '../../policy/policy.ts'
+import { REASONS, type Reason } from '../../policy/reasons.ts'
+import { type Chance, compileChance } from '../../policy/sketch.ts'
+import { createUpstreamPool } from '../../proxy/upstream/upstream.ts'
+import { parseTarget, type Target } from '../../route/target.ts'
+import { compileSnapshot } from '../../server/config/compile.ts'
+import type { GateRoute } from '../../server/config/snapshot.ts'
+import { findPlace } from '../../server/request/locate.ts'
+import type { LoggedRequest } from './logged.ts'
+import { type People, sketchesOf } from './people.ts'
+
+/** What would become of a request. */
+export type Fate =
+  /** Passes. */
+  | 'in'
+  /** A page of ours answers. */
+  | 'own'
+  /** Nobody was signed in, and somebody has to be. */
+  | 'sign-in'
+  /** It depends on what the log does not say. */
+  | 'unclear'
+  | 'refused'
+  /** Its address can be read in more than one way, or in none. */
+  | 'invalid'
+  | 'unrouted'
+
+/** A fate with what led to it. */
+export interface Judged {
+  readonly fate: Fate
+  /** The route's id; null where there is none. */
+  readonly route: string | null
+  /** A reason of a decision, or the code of an error. */
+  readonly reason: string
+  readonly why: string
+  readonly host: string
+  /** Without the query. */
+  readonly path: string
+}
+
+/** What would become of a request of a log. */
+export type Judge = (request: LoggedRequest, host: string) => Judged
+
+type Verdict = Pick<Judged, 'fate' | 'reason' | 'why'>
+
+/** Judges by a checked file, as a gate that serves it would. */
+export function createJudge(config: Config, fingerprint: string, people: People): Judge {
+  // Nothing is asked of an upstream as long as nothing is forwarded, and no check of its health begins.
+  const pool = createUpstreamPool({ fetch: refuseToAsk, now: () => Number.NaN, log: SILENT })
+  const snapshot = compileSnapshot(config, fingerprint, pool)
+  const chances = new Map<GateRoute, Chance>()
+  const chanceOf = (route: GateRoute): Chance => {
+    const known = chances.get(route)
+    if (known !== undefined) return known
+    const made = compileChance(route.config, route.portal?.roles ?? null)
+    chances.set(route, made)
+    return made
+  }
+
+  function judgeAt(route: GateRoute, request: LoggedRequest, target: Target): Verdict {
+    const { client, method, atMs: nowMs, user, status } = request
+    const facts: Facts = { method, client, target, nowMs, signedInAtMs: user === null ? null : nowMs }
+    if (status === 101 && !route.config.websockets) return no('access.denied', 'websockets = false')
+    const known = user === null ? null : people.get(user)
+    if (known !== undefined) return decideFor(route, known, facts, chanceOf(route))
+    return guess(route, sketchesOf(user ?? '', onlyProvider(route)), facts, chanceOf(route))
+  }
+
+  return (request, hostText) => {
+    const nowhere = { route: null, host: hostText, path: pathOf(request.address) }
+    let target: Target
+    try {
+      target = parseTarget(request.method, request.address, hostText)
+    } catch (error) {
+      if (!(error instanceof GateError)) throw error
+      return { ...nowhere, fate: 'invalid', reason: error.code, why: error.message }
+    }
+    const { host, path } = target
+    const place = findPlace({ snapshot, target, sent: {}, portal: null, compat: null, route: null }, target)
+    if (place === null) {
+      return {
+        ...nowhere,
+        host,
+        path,
+        fate: 'unrouted',
+        reason: 'route.none',
+        why: `no route has ${host} and this path`,
+      }
+    }
+    if (place.kind === 'portal') {
+      return { ...nowhere, host, path, fate: 'own', reason: 'reserved', why: "one of Sallyport's own pages answers" }
+    }
+    const { value: route, also } = place.match
+    const base = { route: route.config.id, host, path }
+    const verdict = judgeAt(route, request, target)
+    if (verdict.fate === 'refused' || verdict.fate === 'sign-in') return { ...base, ...verdict }
+    for (const other of also) {
+      const there = judgeAt(other, request, target)
+      if (there.fate === 'in') continue
+      if (there.fate === 'unclear') return { ...base, ...there }
+      const why = `a backend could read this path as one under "${other.config.id}", which is not allowed`
+      return { ...base, fate: 'invalid', reason: 'target.ambiguous', why }
+    }
+    return { ...base, ...verdict }
+  }
+}
+
+/** Somebody of whom all is known, or nobody. */
+function decideFor(route: GateRoute, who: Identity | null, facts: Facts, chance: Chance): Verdict {
+  const { verdict, reason } = decidePolicy(route.policy, who, facts)
+  if (verdict === 'allow') return { fate: 'in', reason, why: REASONS[reason].why }
+  if (verdict === 'step-up') return { fate: 'in', reason, why: `once they have signed in anew: ${REASONS[reason].why}` }
+  // A preflight has no session, and the log does not show the fields that make one.
+  if (verdict === 'sign-in' && route.config.corsPreflight && facts.method === 'OPTIONS') {
+    return { fate: 'in', reason, why: 'CORS preflights pass' }
+  }
+  if (verdict === 'sign-in') return { fate: 'sign-in', reason, why: REASONS[reason].why }
+  if (chance(who, facts) === 'unknown') return { fate: 'unclear', reason, why: REASONS[reason].why }
+  return no(reason, REASONS[reason].why)
+}
+
+/** Somebody of whom only the name in the log is known. */
+function guess(route: GateRoute, who: ReturnType<typeof sketchesOf>, facts: Facts, chance: Chance): Verdict {
+  const truth = chance(who.now, facts)
+  if (truth === 'unknown') {
+    if (chance(who.verified, facts) === 'yes') {
+      return {
+        fate: 'unclear',
+        reason: 'email.unverified',
+        why: 'let in if the provider says that their address is verified',
+      }
+    }
+    return { fate: 'unclear', reason: 'person.unknown', why: `let in if ${conditionOf(route.config)}` }
+  }
+  const { reason } = decidePolicy(route.policy, who.now, facts)
+  return truth === 'yes' ? { fate: 'in', reason, why: REASONS[reason].why } : no(reason, REASONS[reason].why)
+}
+
+function no(reason: Reason | 'access.denied', why: string): Verdict {
+  return { fate: 'refused', reason, why }
+}
+
+/** What a route asks of people, in its own words. */
+function conditionOf({ allow, deny }: RouteConfig): string {
+  const denied = deny.length === 0 ? '' : `, and not ${deny.map(describeRule).join(', nor ')}`
+  if (allow.kind === 'roles') return `they have the role ${allow.roles.join(' or ')}${denied}`
+  if (allow.kind === 'rules') return `${allow.rules.map(describeRule).join(', or ')}${denied}`
+  return `not ${deny.map(describeRule).join(', nor ')}`
+}
+
+function onlyProvider({ portal }: GateRoute): string {
+  const [first = '', ...more] = portal?.config.providers ?? []
+  return more.length === 0 && portal?.config.passwords === null ? first : ''
+}
+
+/** The path of an address that could not be read. */
+function pathOf(address: string): string {
+  return address.replace(/^https?:\/\/[^/]*/, '').replace(/[?#].*$/s, '')
+}
+
+const refuseToAsk = (): never => {
+  throw new TypeError('a rehearsal contacts nobody')
+}
+
+const nothing = (): void => {}
+const SILENT = { debug: nothing, info: nothing, warn: nothing, error: nothing }

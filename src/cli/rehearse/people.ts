@@ -1,0 +1,65 @@
+import type { Config } from '../../config/types/config.ts'
+import { type Identity, makeIdentity } from '../../identity/identity.ts'
+import { type Known, sketchOf } from '../../policy/sketch.ts'
+import { identityFrom } from '../claims.ts'
+
+/** Who they are whom a log names, as far as somebody said it. */
+export type People = ReadonlyMap<string, Identity>
+
+/** What somebody said of people, or what is wrong with it. */
+export type ReadPeople = { readonly ok: true; readonly people: People } | { readonly ok: false; readonly why: string }
+
+/**
+ * People from `NAME=claims` on the command line, claims as `explain --as` takes them, and from the text of a JSON file: an object
+ * of objects of claims, by the names in the log.
+ */
+export function readPeople(given: readonly string[], text: string | null, config: Config): ReadPeople {
+  const people = new Map<string, Identity>()
+  if (text !== null) {
+    const table = parseTable(text)
+    if (table === null) return refuse('--people takes a JSON object: names of the log, each with an object of claims')
+    for (const [name, claims] of Object.entries(table)) {
+      if (!isTable(claims)) return refuse(`--people: what is said of "${name}" is no object of claims`)
+      people.set(name, fromClaims(claims, config))
+    }
+  }
+  for (const one of given) {
+    const [, name = '', claims = ''] = /^([^=]+)=(.+)$/.exec(one) ?? []
+    if (!claims.includes('=')) return refuse('--as takes NAME=claims, such as ada@example.com=sub=ada,groups=staff,ops')
+    people.set(name, identityFrom(claims, config))
+  }
+  return { ok: true, people }
+}
+
+function refuse(why: string): ReadPeople {
+  return { ok: false, why }
+}
+
+function fromClaims(claims: Readonly<Record<string, unknown>>, config: Config): Identity {
+  const { provider: named, ...verified } = claims
+  const provider = typeof named === 'string' ? named : (config.providers.keys().next().value ?? '')
+  const subject = typeof verified.sub === 'string' && verified.sub !== '' ? verified.sub : 'someone'
+  return makeIdentity(provider, config.providers.get(provider)?.issuer ?? '', subject, verified)
+}
+
+function parseTable(text: string): Readonly<Record<string, unknown>> | null {
+  try {
+    const parsed: unknown = JSON.parse(text)
+    return isTable(parsed) ? parsed : null
+  } catch {
+    return null
+  }
+}
+
+function isTable(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/**
+ * Somebody of whom a log has only a name: an address where it looks like one, else nothing. `provider` is the only one that can
+ * have sent them; empty where there are several.
+ */
+export function sketchesOf(user: string, provider: string): { readonly now: Identity; readonly verified: Identity } {
+  const known: Known = { provider, subject: '', email: user.includes('@') ? user : null, isEmailVerified: null }
+  return { now: sketchOf(known), verified: sketchOf({ ...known, isEmailVerified: true }) }
+}

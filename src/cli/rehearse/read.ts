@@ -1,0 +1,116 @@
+import { resolve } from 'node:path'
+import { whyUnreadable } from '../../config/text/substitute.ts'
+import { bareLine, FORMATS, type Format, findFormat } from './formats.ts'
+import { createGroups, type Groups } from './groups.ts'
+import type { Judge } from './judge.ts'
+import { linesOf } from './lines.ts'
+import type { LoggedRequest } from './logged.ts'
+import type { Reading } from './report.ts'
+
+/** How logs are read. */
+export interface ReadOptions {
+  /** Null: by the first lines. */
+  readonly forced: Format | null
+  /** The host of a log that names none; null: such a log is refused. */
+  readonly host: string | null
+  /** Paths that are passed over, with what is below them. */
+  readonly skip: readonly string[]
+  /** Where relative paths start. */
+  readonly cwd: string
+  readonly judge: Judge
+}
+
+/** What was read, judged and counted. */
+export interface ReadLogs {
+  readonly reading: Reading
+  readonly groups: Groups
+  /** Whether a request without a user was one of nobody, wherever it went. */
+  readonly namesUsers: boolean
+}
+
+/** From how many lines the format is seen. */
+const FIRST_LINES = 100
+
+/** All requests of these logs, each judged as it is read; or why they cannot be read. */
+export async function readLogs(files: readonly string[], options: ReadOptions): Promise<ReadLogs | string> {
+  const { forced, host, skip, cwd, judge } = options
+  const groups = createGroups()
+  const counts = { lines: 0, requests: 0, other: 0, skipped: 0, unreadable: 0 }
+  const span = { fromMs: Number.POSITIVE_INFINITY, untilMs: Number.NEGATIVE_INFINITY }
+  let firstUnreadable: string | null = null
+  let isHostMissing = false
+  let format = forced
+  let held: { readonly line: string; readonly place: string }[] = []
+
+  function count(request: LoggedRequest): void {
+    if (skip.some(path => isBelow(request.address, path))) {
+      counts.skipped++
+      return
+    }
+    counts.requests++
+    span.fromMs = Math.min(span.fromMs, request.atMs)
+    span.untilMs = Math.max(span.untilMs, request.atMs)
+    isHostMissing ||= request.host === null
+    groups.add(judge(request, request.host ?? host ?? ''), request)
+  }
+
+  function take({ read }: Format, line: string, place: string): void {
+    counts.lines++
+    const found = read(bareLine(line))
+    if (found === 'other') counts.other++
+    else if (found !== null) count(found)
+    else {
+      counts.unreadable++
+      firstUnreadable ??= place
+    }
+  }
+
+  /** Finds the format of what was held back, and takes it. */
+  function begin(): boolean {
+    format = findFormat(held.map(({ line }) => line))
+    if (format === null) return false
+    for (const { line, place } of held) take(format, line, place)
+    held = []
+    return true
+  }
+
+  for (const file of files) {
+    let number = 0
+    try {
+      for await (const line of linesOf(file === '-' ? file : resolve(cwd, file))) {
+        const place = `${file === '-' ? 'standard input' : file} line ${++number}`
+        if (line.trim() === '') continue
+        if (format !== null) take(format, line, place)
+        else if (held.push({ line, place }) === FIRST_LINES && !begin()) return unknownFormat(file)
+        if (isHostMissing && host === null) break
+      }
+    } catch (error) {
+      return `${file} ${whyUnreadable(error)}`
+    }
+    if (held.length > 0 && !begin()) return unknownFormat(file)
+    if (isHostMissing && host === null) return `${file} names no host: say whose it is, as in --host app.example.com`
+  }
+  if (format === null || counts.requests + counts.skipped === 0) return `${files.join(', ')}: no request is in it`
+  const { fromMs, untilMs } = span
+  const reading: Reading = {
+    ...counts,
+    files,
+    format: format.about,
+    firstUnreadable,
+    from: counts.requests === 0 ? null : new Date(fromMs).toISOString(),
+    until: counts.requests === 0 ? null : new Date(untilMs).toISOString(),
+    assumedHost: isHostMissing ? host : null,
+  }
+  return { reading, groups, namesUsers: format.namesUsers }
+}
+
+function unknownFormat(file: string): string {
+  const known = FORMATS.map(({ name, about }) => `${name} (${about})`).join(', ')
+  return `${file}: its first lines are in none of the formats that are known: ${known}; --format NAME takes it for one`
+}
+
+/** Whether an address is this path, or one below it. */
+function isBelow(address: string, path: string): boolean {
+  const rest = address.startsWith(path) ? address.slice(path.length) : null
+  return rest !== null && (rest === '' || path.endsWith('/') || /^[/?]/.test(rest))
+}

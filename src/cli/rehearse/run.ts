@@ -1,0 +1,101 @@
+import { resolve } from 'node:path'
+import { loadConfig } from '../../config/load.ts'
+import { renderDiagnostics } from '../../config/text/render.ts'
+import { whyUnreadable } from '../../config/text/substitute.ts'
+import type { Config } from '../../config/types/config.ts'
+import { EXIT, parseArguments } from '../../console/args.ts'
+import type { Io } from '../../console/io.ts'
+import { findingOf } from './findings.ts'
+import { FORMATS } from './formats.ts'
+import { createJudge } from './judge.ts'
+import { readPeople } from './people.ts'
+import { readLogs } from './read.ts'
+import { countKinds, renderRehearsal } from './report.ts'
+
+const USAGE = {
+  text: `usage: sallyport rehearse LOG… [--config routes.toml] [--host HOST] [--as NAME=claims] [--people FILE] [--json]
+
+Reads access logs of what stands there now, and says which of their requests this file would let in, refuse or not find, by the same
+rules that decide real ones. Nothing is contacted. Compressed logs (.gz) are read as they are; - is standard input.
+Exit code: 0 nothing that was served would be refused, 1 something would, 2 a wrong command line, file or log.
+
+  --format NAME    ${FORMATS.map(({ name }) => name).join(', ')}; left out: by the first lines
+  --host HOST      the host of a log that names none
+  --as NAME=claims who somebody in the log is, as explain --as takes it: --as ada@example.com=sub=ada,groups=staff,ops; may be repeated
+  --people FILE    the same for many, as JSON: {"ada@example.com": {"sub": "ada", "groups": ["staff"]}}
+  --skip PATH      passes over this path and what is below it, such as /oauth2 for the old gate's own pages; may be repeated
+  --all            shows every place, not the largest alone
+  --json           all of it as JSON
+  --config FILE    another file than routes.toml`,
+  options: {
+    config: { type: 'string', short: 'c', default: 'routes.toml' },
+    format: { type: 'string' },
+    host: { type: 'string' },
+    as: { type: 'string', multiple: true },
+    people: { type: 'string' },
+    skip: { type: 'string', multiple: true },
+    all: { type: 'boolean' },
+    json: { type: 'boolean' },
+  },
+  maxPositionals: 1000,
+} as const
+
+/** `sallyport rehearse`: answers the exit code. */
+export async function runRehearse(argv: readonly string[], io: Io): Promise<number> {
+  const parsed = parseArguments(argv, USAGE, io)
+  if (!parsed.ok) return parsed.exitCode
+  const { values, positionals: files } = parsed
+  const fail = (message: string): number => {
+    io.stderr(`${message}\n`)
+    return EXIT.usage
+  }
+  if (files.length === 0) return fail('rehearse needs an access log, such as /var/log/caddy/access.log')
+  const forced = FORMATS.find(({ name }) => name === values.format)
+  if (values.format !== undefined && forced === undefined) {
+    return fail(`--format ${values.format} is not known; there are ${FORMATS.map(({ name }) => name).join(', ')}`)
+  }
+  const file = values.config
+  const loaded = loadConfig(resolve(io.cwd, file), { ...io, now: Date.now }, file)
+  if (!loaded.ok) {
+    io.stderr(renderDiagnostics(loaded.diagnostics, new Map([[file, loaded.text]]), { colour: io.colour.stderr }))
+    return EXIT.usage
+  }
+  const { config } = loaded
+  let peopleText: string | null = null
+  try {
+    if (values.people !== undefined) peopleText = io.readText(resolve(io.cwd, values.people))
+  } catch (error) {
+    return fail(`${values.people} ${whyUnreadable(error)}`)
+  }
+  const people = readPeople(values.as ?? [], peopleText, config)
+  if (!people.ok) return fail(people.why)
+
+  const rehearsed = await readLogs(files, {
+    forced: forced ?? null,
+    host: values.host ?? onlyHost(config),
+    skip: values.skip ?? [],
+    cwd: io.cwd,
+    judge: createJudge(config, loaded.fingerprint, people.people),
+  })
+  if (typeof rehearsed === 'string') return fail(rehearsed)
+  const { reading, groups, namesUsers } = rehearsed
+  const facts = {
+    hosts: new Set(config.routes.map(({ host }) => host)),
+    namesUsers: (host: string) => namesUsers || groups.hasUsers(host),
+  }
+  const findings = groups.list().map(group => findingOf(group, facts))
+  const totals = countKinds(findings)
+  const isGood = totals.lost === 0
+  if (values.json === true) {
+    await io.stdout(`${JSON.stringify({ ok: isGood, log: reading, totals, groups: findings }, null, 2)}\n`)
+  } else {
+    await io.stdout(renderRehearsal({ reading, findings }, io.colour.stdout, values.all === true))
+  }
+  return isGood ? EXIT.ok : EXIT.failed
+}
+
+/** The host of a file that has no other. */
+function onlyHost({ routes }: Config): string | null {
+  const [host = null, ...more] = new Set(routes.map(route => route.host))
+  return more.length === 0 && host?.startsWith('*') === false ? host : null
+}
