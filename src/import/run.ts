@@ -82,8 +82,14 @@ export function runImport(argv: readonly string[], io: Io): number {
           .map(([path]) => path)
           .join(' and ')}. Then: sallyport check ${out}\n`,
       )
+    if (made.checked.mistakes.length === 0) io.stderr(`${tryText(out ?? 'routes.toml')}\n`)
   }
   return isGood ? EXIT.ok : EXIT.failed
+}
+
+/** How to see what the new file makes of the requests that the old one has had. */
+function tryText(out: string): string {
+  return `Try it on the log of what stands there now: sallyport rehearse access.log${out === 'routes.toml' ? '' : ` --config ${out}`}`
 }
 
 interface Task {
