@@ -9,6 +9,8 @@ export interface Note {
   readonly outcome: Outcome
   /** 1-based, in the imported file; null for what that file does not say. */
   readonly line: number | null
+  /** The file that says it, where there are several; else null. */
+  readonly file: string | null
   /** The option or directive, as it is called there. */
   readonly option: string
   /** What became of it, and what to do. Never a secret. */
@@ -19,16 +21,22 @@ export interface Note {
 export interface Notes {
   readonly list: readonly Note[]
   add(outcome: Outcome, option: string, line: number | null, say: string): void
+  /** The same for what is no option, by the file that it is in. */
+  addFrom(file: string | null, outcome: Outcome, option: string, line: number | null, say: string): void
 }
 
-/** No notes yet. The same note for the same line is kept once. */
-export function createNotes(): Notes {
+/** No notes yet. The same note for the same line is kept once. `fileOf` says which of several files an option is in. */
+export function createNotes(fileOf: (option: string) => string | null = () => null): Notes {
   const list: Note[] = []
-  return {
+  const notes: Notes = {
     list,
     add(outcome, option, line, say) {
+      notes.addFrom(line === null ? null : fileOf(option), outcome, option, line, say)
+    },
+    addFrom(file, outcome, option, line, say) {
       if (list.some(note => note.option === option && note.line === line && note.say === say)) return
-      list.push({ outcome, line, option, say })
+      list.push({ outcome, line, file, option, say })
     },
   }
+  return notes
 }

@@ -73,8 +73,12 @@ function rowsOf(notes: readonly Note[], outcome: Outcome): readonly string[] {
     .filter(note => note.outcome === outcome)
     .toSorted((one, other) => (one.line ?? 0) - (other.line ?? 0))
   return [...Map.groupBy(own, ({ say }) => say)].map(([say, said]) => {
-    const lines = [...new Set(said.flatMap(({ line }) => line ?? []))]
-    const where = lines.length === 0 ? '' : `line${lines.length === 1 ? '' : 's'} ${lines.join(', ')}  `
+    const lines = [...new Set(said.flatMap(({ line, file }) => (line === null || file !== null ? [] : line)))]
+    const places = [
+      ...new Set(said.flatMap(({ line, file }) => (line === null || file === null ? [] : `${file}:${line}`))),
+    ]
+    const own = lines.length === 0 ? [] : [`line${lines.length === 1 ? '' : 's'} ${lines.join(', ')}`]
+    const where = [...own, ...places].map(place => `${place}  `).join('')
     return `${where}${[...new Set(said.map(({ option }) => option))].join(', ')}: ${say}`
   })
 }

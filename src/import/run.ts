@@ -6,15 +6,18 @@ import type { Io } from '../console/io.ts'
 import { createBlanks } from './blanks.ts'
 import { writeToml } from './draft.ts'
 import { createNotes } from './notes.ts'
+import type { OldText } from './oauth2-proxy/inputs/files.ts'
 import { type Imported, isClosed, renderReport } from './report.ts'
 import { checkDraft } from './self-check.ts'
-import { findSource, KINDS, type Kind } from './sources.ts'
+import { findSource, KINDS, type Source } from './sources.ts'
 
 const USAGE = {
-  text: `usage: sallyport import FILE [--from oauth2-proxy|caddyfile] [--host HOST] [--out routes.toml] [--json] [--verbose]
+  text: `usage: sallyport import FILE... [--from oauth2-proxy|caddyfile] [--host HOST] [--out routes.toml] [--json] [-- --FLAG...]
 
-Makes a routes.toml of an oauth2-proxy.cfg, or of a Caddyfile with caddy-security. The new file goes to standard output, and a report
-of what people will notice and what you have to decide to standard error. Secrets are not copied: the report says what to set. No network.
+Makes a routes.toml of what an oauth2-proxy is started with, or of a Caddyfile with caddy-security. Of oauth2-proxy, that is its cfg or
+--alpha-config, a file of OAUTH2_PROXY_* variables, a compose file, manifests of Kubernetes, a systemd unit, a command line in a file,
+and flags behind "--"; several of them together: flags outrank variables, and those the rest. The new file goes to standard output, and
+a report of what needs a decision to standard error, line by line. Secrets are not copied: the report says what to set. No network.
 Exit code: 0 for a file that "sallyport check" takes, 1 for one that needs mending, could not be made, or lets nobody in where
 something guarded the old one that is not carried over; 2 for a wrong command line.
 
@@ -32,36 +35,45 @@ something guarded the old one that is not carried over; 2 for a wrong command li
     json: { type: 'boolean' },
     verbose: { type: 'boolean' },
   },
-  maxPositionals: 1,
+  maxPositionals: Number.POSITIVE_INFINITY,
 } as const
 
 /** `sallyport import`: answers the exit code. */
-export function runImport(argv: readonly string[], io: Io): number {
-  const parsed = parseArguments(argv, USAGE, io)
+export async function runImport(argv: readonly string[], io: Io): Promise<number> {
+  const end = argv.indexOf('--')
+  const parsed = parseArguments(end === -1 ? argv : argv.slice(0, end), USAGE, io)
   if (!parsed.ok) return parsed.exitCode
   const { from, host, out, force, json, verbose } = parsed.values
-  const [file] = parsed.positionals
+  const named = parsed.positionals
+  const flags = end === -1 ? [] : argv.slice(end + 1)
   const fail = (message: string, code: number = EXIT.failed): number => {
     io.stderr(`${message}\n`)
     return code
   }
-  if (file === undefined) return fail('import needs a file, such as oauth2-proxy.cfg or a Caddyfile', EXIT.usage)
+  if (named.length === 0 && flags.length === 0)
+    return fail('import needs a file, such as oauth2-proxy.cfg or a Caddyfile', EXIT.usage)
   const kind = KINDS.find(name => name === from)
   if (from !== undefined && kind === undefined) {
     return fail(`--from ${from} is not known; there are ${KINDS.join(' and ')}`, EXIT.usage)
   }
-  let text: string
-  try {
-    text = io.readText(resolve(io.cwd, file))
-  } catch (error) {
-    return fail(`${file} ${whyUnreadable(error)}`)
+  const texts: OldText[] = []
+  for (const file of named) {
+    const path = resolve(io.cwd, file)
+    try {
+      texts.push({ text: io.readText(path), path, shownAs: file })
+    } catch (error) {
+      return fail(`${file} ${whyUnreadable(error)}`)
+    }
   }
-  const made = importText(
-    text,
-    { file, kind: kind ?? null, host: host ?? null, target: resolve(io.cwd, out ?? 'routes.toml') },
+  const files = { readText: io.readText, listFolder: (path: string) => readdirSync(path) }
+  const source = await findSource({ texts, flags, kind: kind ?? null, files }, io.colour.stderr)
+  if (!source.ok) return fail(source.why.trimEnd())
+  const whence = named.length === 0 ? 'the flags' : named.join(' and ')
+  const made = importFrom(
+    source,
+    { from: whence, host: host ?? null, target: resolve(io.cwd, out ?? 'routes.toml') },
     io,
   )
-  if (typeof made === 'string') return fail(made.trimEnd())
 
   if (out !== undefined) {
     // The one beside it first: where that cannot be written, nothing is half done.
@@ -72,7 +84,7 @@ export function runImport(argv: readonly string[], io: Io): number {
   }
   const isGood = made.checked.mistakes.length === 0 && !isClosed(made.notes)
   if (json === true) {
-    io.stdout(`${JSON.stringify({ ok: isGood, from: file, ...made.shown }, null, 2)}\n`)
+    io.stdout(`${JSON.stringify({ ok: isGood, from: whence, ...made.shown }, null, 2)}\n`)
   } else {
     if (out === undefined) io.stdout(made.text)
     io.stderr(renderReport(made, { colour: io.colour.stderr, isVerbose: verbose === true }))
@@ -93,33 +105,21 @@ function tryText(out: string): string {
 }
 
 interface Task {
-  readonly file: string
-  /** Null: seen from the text. */
-  readonly kind: Kind | null
+  /** The old files, as they were named. */
+  readonly from: string
   readonly host: string | null
   /** Where the new file is meant to be. */
   readonly target: string
 }
 
-/** The new file with its report, or what is wrong with the old one. */
-function importText(
-  text: string,
-  { file, kind, host, target }: Task,
-  io: Io,
-): (Imported & { readonly shown: object }) | string {
-  const files = { readText: io.readText, listFolder: (path: string) => readdirSync(path) }
-  const source = findSource(text, { path: resolve(io.cwd, file), shownAs: file, files }, kind, io.colour.stderr)
-  if (!source.ok) return source.why
-  const notes = createNotes()
+/** The new file with its report. */
+function importFrom(source: Source & { readonly ok: true }, { from, host, target }: Task, io: Io) {
+  const notes = createNotes(source.fileOf)
   const blanks = createBlanks()
-  const { sections, beside } = source.convert({
-    notes,
-    blanks,
-    host,
-    readText: path => io.readText(resolve(io.cwd, path)),
-  })
+  const readText = (path: string) => io.readText(resolve(io.cwd, path))
+  const { sections, beside } = source.convert({ notes, blanks, host, readText })
   const about = [
-    `Made of ${file} by "sallyport import". Its report says what means something else now, and what is left to decide.`,
+    `Made of ${from} by "sallyport import". Its report says what means something else now, and what is left to decide.`,
     '${NAME} is taken from the environment, ${file:/path} from a file.',
   ]
   const routes = writeToml(sections, about)
@@ -127,7 +127,7 @@ function importText(
   const { mistakes, unset, missingFiles } = checked
   const toSet = unset.map(({ name, meaning }) => ({ name, meaning }))
   const shown = { routes, notes: notes.list, mistakes, unset: toSet, missingFiles, beside }
-  return { from: file, text: routes, notes: notes.list, checked, beside, shown }
+  return { from, text: routes, notes: notes.list, checked, beside, shown }
 }
 
 /** What goes where. */

@@ -1,6 +1,3 @@
-import { createLocator } from '../config/text/locate.ts'
-import { parseToml } from '../config/text/parse.ts'
-import { renderDiagnostics } from '../config/text/render.ts'
 import type { Blanks } from './blanks.ts'
 import { convertCaddyfile } from './caddyfile/convert.ts'
 import type { Files } from './caddyfile/imports.ts'
@@ -8,7 +5,8 @@ import { parseCaddyfile } from './caddyfile/parse.ts'
 import type { Draft } from './draft.ts'
 import type { Notes } from './notes.ts'
 import { convertOauth2Proxy } from './oauth2-proxy/convert.ts'
-import { readOptions } from './oauth2-proxy/options.ts'
+import type { OldText } from './oauth2-proxy/inputs/files.ts'
+import { readInputs, seeInput } from './oauth2-proxy/inputs/read.ts'
 
 /** What can be imported. */
 export const KINDS = ['oauth2-proxy', 'caddyfile'] as const
@@ -22,60 +20,62 @@ export interface Tools {
   readText(path: string): string
 }
 
-/** Where the old file is. */
-export interface OldFile {
-  readonly path: string
-  /** As it was named. */
-  readonly shownAs: string
-  /** What it may name. */
+/** All that is imported at once. */
+export interface OldSetUp {
+  readonly texts: readonly OldText[]
+  /** Flags of oauth2-proxy. */
+  readonly flags: readonly string[]
+  /** Null: seen from the texts. */
+  readonly kind: Kind | null
+  /** What the texts may name. */
   readonly files: Files
 }
 
-/** A file that can be read, as what makes the new one; or why it cannot. */
+/** Files that can be read, as what makes the new one; or why they cannot. */
 export type Source =
-  | { readonly ok: true; readonly convert: (tools: Tools) => Draft }
+  | {
+      readonly ok: true
+      readonly convert: (tools: Tools) => Draft
+      /** Which of several files an option is in; null where there is one. */
+      readonly fileOf: (option: string) => string | null
+    }
   | { readonly ok: false; readonly why: string }
 
-/** Reads the old file's syntax, as what it is said or seen to be. */
-export function findSource(text: string, file: OldFile, stated: Kind | null, colour: boolean): Source {
-  switch (stated ?? seeKind(text)) {
-    case 'caddyfile':
-      return readCaddyfile(text, file)
-    case 'oauth2-proxy':
-      return readOauth2Proxy(text, file.shownAs, colour)
-    case 'alpha':
-      return {
-        ok: false,
-        why: `${file.shownAs} is the YAML of oauth2-proxy's --alpha-config, which is not read; import the oauth2-proxy.cfg beside it, and carry its upstreams and providers over by hand`,
-      }
-    case null:
-      return {
-        ok: false,
-        why: `${file.shownAs} looks like neither an oauth2-proxy.cfg nor a Caddyfile; say which it is with --from`,
-      }
+/** Reads the syntax of the old files, as what they are said or seen to be. */
+export async function findSource(setUp: OldSetUp, colour: boolean): Promise<Source> {
+  const { texts, flags, kind, files } = setUp
+  for (const one of kind === null ? texts : []) {
+    if (seeKind(one) === null) {
+      const why = `${one.shownAs} looks like neither a file of oauth2-proxy nor a Caddyfile; say which it is with --from`
+      return { ok: false, why }
+    }
+  }
+  const kinds = new Set(kind === null ? texts.map(seeKind) : [kind])
+  const [first, ...others] = texts
+  if (!kinds.has('caddyfile')) return readOauth2Proxy(setUp, colour)
+  if (first !== undefined && others.length === 0 && flags.length === 0) return readCaddyfile(first, files)
+  return { ok: false, why: 'a Caddyfile is imported by itself: what it imports is read along with it' }
+}
+
+function seeKind(one: OldText): Kind | null {
+  if (seeInput(one) !== null) return 'oauth2-proxy'
+  return /\{\s*(?:#.*)?$/m.test(one.text) ? 'caddyfile' : null
+}
+
+async function readOauth2Proxy({ texts, flags, files }: OldSetUp, colour: boolean): Promise<Source> {
+  const read = await readInputs(texts, flags, files.readText, colour)
+  if (!read.ok) return read
+  const inputs = read.value
+  return {
+    ok: true,
+    fileOf: inputs.options.file,
+    convert: tools => convertOauth2Proxy({ ...tools, ...inputs }),
   }
 }
 
-function seeKind(text: string): Kind | 'alpha' | null {
-  if (/^(?:providers|upstreamConfig|injectRequestHeaders|injectResponseHeaders)\s*:/m.test(text)) return 'alpha'
-  if (/^\s*[a-z0-9_]+\s*=/m.test(text)) return 'oauth2-proxy'
-  return /\{\s*(?:#.*)?$/m.test(text) ? 'caddyfile' : null
-}
-
-function readOauth2Proxy(text: string, file: string, colour: boolean): Source {
-  const parsed = parseToml(text)
-  if (parsed.ok) {
-    return { ok: true, convert: tools => convertOauth2Proxy({ ...tools, options: readOptions(parsed.value, text) }) }
-  }
-  const { code, message, hint } = parsed.refusal
-  const place = createLocator(text).fromUnits(parsed.line, parsed.column)
-  // The frame would show the line as it is, and a broken line may be the one with the secret.
-  const diagnostic = { severity: 'error', code, message, hint, path: '', file, ...place } as const
-  return { ok: false, why: renderDiagnostics([diagnostic], new Map(), { colour }) }
-}
-
-function readCaddyfile(text: string, { path, shownAs, files }: OldFile): Source {
+function readCaddyfile({ text, path, shownAs }: OldText, files: Files): Source {
   const parsed = parseCaddyfile(text, path, files)
   if (!parsed.ok) return { ok: false, why: `${shownAs}:${parsed.line}: ${parsed.why}` }
-  return { ok: true, convert: tools => ({ sections: convertCaddyfile(tools, parsed.value), beside: null }) }
+  const convert = (tools: Tools) => ({ sections: convertCaddyfile(tools, parsed.value), beside: null })
+  return { ok: true, convert, fileOf: () => null }
 }

@@ -209,6 +209,7 @@ const PROCESS_ROOMS = ['console/', 'process/', 'cli/', 'main.ts']
 const SINGLE_IMPORTERS: Readonly<Record<string, string>> = {
   'smol-toml': 'config/text/parse.ts',
   'toml-eslint-parser': 'config/text/locate.ts',
+  yaml: 'import/oauth2-proxy/inputs/yaml.ts',
 }
 
 /** The one file that may name those of docs, which are part of the executable. */

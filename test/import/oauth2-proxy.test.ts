@@ -492,7 +492,7 @@ test('an option that is not known closes the routes, as it may have kept people 
 })
 
 const ELSEWHERE =
-  'decide - flags and OAUTH2_PROXY_*: what they say is not carried over: write it into the file, and import it again, or OAUTH2_PROXY_ALLOWED_GROUPS and the like are lost'
+  'decide - flags and OAUTH2_PROXY_*: what they say is not carried over: import their file beside this one, or write them into it, or OAUTH2_PROXY_ALLOWED_GROUPS and the like are lost'
 
 test('what flags and the environment may say is named once, whatever the file says', async () => {
   for (const options of ['', 'allowed_groups = ["staff"]\nprovider = "oidc"\n', 'made_up = 1\n']) {

@@ -19,7 +19,7 @@ export const COMMANDS: readonly Command[] = [
   { name: 'restore', call: 'restore FILE', about: 'puts such a copy in place, also while it is in use' },
   { name: 'demo', call: 'demo', about: 'everything on this machine, to try it in a minute' },
   { name: 'init', call: 'init', about: 'asks little, and writes a first routes.toml' },
-  { name: 'import', call: 'import FILE', about: 'a routes.toml from oauth2-proxy.cfg or a Caddyfile' },
+  { name: 'import', call: 'import FILE...', about: 'a routes.toml from oauth2-proxy or a Caddyfile' },
   { name: 'rehearse', call: 'rehearse LOG', about: 'which requests of a log this file would refuse' },
   { name: 'schema', call: 'schema', about: 'the JSON schema of routes.toml, for editors' },
   { name: 'health', call: 'health [ADDRESS]', about: 'asks the admin listener; exit code 0 when ready' },

@@ -9,8 +9,9 @@ import { providerSection } from './provider.ts'
 import { routeSections } from './routes.ts'
 import { serverSection, sessionsSection, tlsSections } from './server.ts'
 
-/** Every section of the new file, for an oauth2-proxy.cfg; every option of the old one has a note afterwards. */
+/** Every section of the new file, for an oauth2-proxy; every option of the old one has a note afterwards. */
 export function convertOauth2Proxy(context: Context): Draft {
+  const { notes, gaps, knows } = context
   const places = findPlaces(context)
   const sections = [
     serverSection(context, places.isAsked),
@@ -20,18 +21,25 @@ export function convertOauth2Proxy(context: Context): Draft {
     ...portalSections(context, places.portalUrl),
     ...routeSections(context, places),
   ]
-  context.notes.add('people', 'sign-in', null, 'everyone signs in once more: the sessions of oauth2-proxy end with it')
-  context.notes.add('decide', 'flags and OAUTH2_PROXY_*', null, ELSEWHERE)
-  const why = [...sayTheRest(context), ...(keepsNobodyOut(context) ? ['who may sign in is not in the file'] : [])]
+  notes.add('people', 'sign-in', null, 'everyone signs in once more: the sessions of oauth2-proxy end with it')
+  const others = [...(knows.flags ? [] : ['flags']), ...(knows.variables ? [] : ['OAUTH2_PROXY_*'])]
+  if (others.length > 0) notes.add('decide', others.join(' and '), null, ELSEWHERE)
+  for (const { option, line, file, say } of gaps) notes.addFrom(file, 'closed', option, line, say)
+  const missing = [...new Set(gaps.map(({ option }) => option))]
+  const why = [
+    ...missing,
+    ...sayTheRest(context),
+    ...(keepsNobodyOut(context) ? ['who may sign in is not in the file'] : []),
+  ]
   return {
     sections: why.length === 0 ? sections : sections.map(section => closed(section, why)),
     beside: places.isAsked ? nginxFront(context, places) : null,
   }
 }
 
-/** oauth2-proxy takes every option from three places, of which this file is one. */
+/** oauth2-proxy takes every option from three places, which are not all at hand. */
 const ELSEWHERE =
-  'what they say is not carried over: write it into the file, and import it again, or OAUTH2_PROXY_ALLOWED_GROUPS and the like are lost'
+  'what they say is not carried over: import their file beside this one, or write them into it, or OAUTH2_PROXY_ALLOWED_GROUPS and the like are lost'
 
 /** A route that lets nobody in: what is not known may have kept people out. */
 function closed(section: Section, why: readonly string[]): Section {

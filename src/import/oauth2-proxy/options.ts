@@ -1,12 +1,15 @@
-import { createLocator } from '../../config/text/locate.ts'
-import { itemsOf, type Raw, type RawTable } from '../../config/text/raw.ts'
+import type { Stated } from './inputs/stated.ts'
 
-/** The options of an oauth2-proxy.cfg, read as leniently as it reads them: `"true"` is true, `"a,b"` a list. */
+/** The options of an oauth2-proxy, wherever they are stated, read as leniently as it reads them: `"true"` is true, `"a,b"` a list. */
 export interface Options {
   readonly names: readonly string[]
   has(name: string): boolean
-  /** The option's line; null where it is not in the file. */
+  /** The option's line; null where it is stated nowhere, or by an argument. */
   line(name: string): number | null
+  /** The same for people: `line 3`, or `compose.yaml:3` where there are several files. */
+  where(name: string): string
+  /** The file that states it; null where there is only one, or none does. */
+  file(name: string): string | null
   /** Null where it is missing or empty. */
   text(name: string): string | null
   list(name: string): readonly string[]
@@ -17,20 +20,21 @@ export interface Options {
 
 const UNITS_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 }
 
-/** The options of a file that is TOML. */
-export function readOptions(tree: RawTable, text: string): Options {
-  const locator = createLocator(text)
-  const get = (name: string) => tree.entries.get(name)
-  const first = (name: string) => itemsOf(get(name)).map(plain)[0] ?? ''
+/** Options by their names. `isSeveral` says whether they come from more than one file. */
+export function readOptions(stated: ReadonlyMap<string, Stated>, isSeveral: boolean): Options {
+  const first = (name: string) => stated.get(name)?.values[0] ?? ''
+  const line = (name: string) => stated.get(name)?.line ?? null
+  const file = (name: string) => (isSeveral ? (stated.get(name)?.file ?? null) : null)
   return {
-    names: [...tree.entries.keys()],
-    has: name => tree.entries.has(name),
-    line: name => (tree.entries.has(name) ? locator.find([name], 'key').line : null),
+    names: [...stated.keys()],
+    has: name => stated.has(name),
+    line,
+    file,
+    where: name => (file(name) === null ? `line ${line(name)}` : `${file(name)}:${line(name)}`),
     text: name => first(name).trim() || null,
     list: name => {
-      const raw = get(name)
-      const items = itemsOf(raw).map(plain)
-      const parts = raw?.kind === 'list' ? items : items.flatMap(item => item.split(','))
+      const { values = [], isList = false } = stated.get(name) ?? {}
+      const parts = isList ? values : values.flatMap(item => item.split(','))
       // A space is part of its entry: what is taken off could make an entry hold that did not.
       return parts.filter(part => part.trim() !== '')
     },
@@ -46,18 +50,5 @@ export function readOptions(tree: RawTable, text: string): Options {
       const parts = [...word.matchAll(/(\d+(?:\.\d+)?)(ms|[smh])/g)]
       return parts.reduce((sum, [, count, unit = '']) => sum + Number(count) * (UNITS_MS[unit] ?? 0), 0)
     },
-  }
-}
-
-function plain(raw: Raw): string {
-  switch (raw.kind) {
-    case 'text':
-      return raw.source
-    case 'integer':
-    case 'float':
-    case 'boolean':
-      return String(raw.value)
-    default:
-      return ''
   }
 }

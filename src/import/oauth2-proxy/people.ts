@@ -193,7 +193,7 @@ function listedAddresses(context: Context): readonly string[] {
     return [
       blanks.add(
         'EMAIL_ADDRESS',
-        `an address from the authenticated_emails_file in line ${options.line('authenticated_emails_file')}`,
+        `an address from the authenticated_emails_file in ${options.where('authenticated_emails_file')}`,
         `someone@${STAND_IN_HOST}`,
       ),
     ]

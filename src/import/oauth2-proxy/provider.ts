@@ -97,12 +97,15 @@ function secret(context: Context): readonly Entry[] {
     return [{ key: 'client_secret', value: `\${file:${file}}`, comment: 'client_secret_file' }]
   }
   if (!options.has('client_secret')) return []
-  const line = options.line('client_secret')
   note(context, 'kept', 'client_secret', 'client_secret, from the environment: secrets are not copied')
   return [
     {
       key: 'client_secret',
-      value: blanks.add('OIDC_CLIENT_SECRET', `what client_secret says in line ${line}`, 'fill-in'),
+      value: blanks.add(
+        'OIDC_CLIENT_SECRET',
+        `what client_secret says in ${options.where('client_secret')}`,
+        'fill-in',
+      ),
     },
   ]
 }

@@ -125,7 +125,7 @@ function upstream(context: Context, { address, login }: Extract<Service, { kind:
 
 /** What each person is called in `basic_auth`. */
 function personal({ options, blanks }: Context): Json {
-  const meaning = `what basic_auth_password says in line ${options.line('basic_auth_password')}`
+  const meaning = `what basic_auth_password says in ${options.where('basic_auth_password')}`
   return {
     user: options.flag('prefer_email_to_user') === true ? '{email}' : '{sub}',
     password: blanks.add('BASIC_AUTH_PASSWORD', meaning, 'fill-in'),

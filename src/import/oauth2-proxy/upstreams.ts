@@ -118,7 +118,7 @@ function placeOf(stated: string): Place {
 /** The name of `user:password@`; the password is asked for, and so is a name with braces, which `basic_auth` would read as a placeholder. */
 function loginOf(login: string, { blanks, options }: Context): { readonly user: string; readonly password: string } {
   const user = login.split(':')[0] ?? ''
-  const what = (part: string) => `the ${part} in the address of upstreams in line ${options.line('upstreams')}`
+  const what = (part: string) => `the ${part} in the address of upstreams in ${options.where('upstreams')}`
   return {
     user: /[{}]/.test(user) ? blanks.add('UPSTREAM_USER', what('name'), 'fill-in') : blanks.literal(user),
     password: blanks.add('UPSTREAM_PASSWORD', what('password'), 'fill-in'),
