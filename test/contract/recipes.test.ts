@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { PRESETS } from '../../src/proxy/fields/names.ts'
+import { identityFieldNames } from '../../src/proxy/fields/identity.ts'
 import { dialectAt } from '../../src/server/request/verify/dialects.ts'
 import { recipe } from '../kit/programs/recipes.ts'
 
@@ -25,7 +25,7 @@ const listOf = (document: unknown, ...path: readonly (string | number)[]) => at(
 const pathOf = (address: string) => new URL(address).pathname
 
 /** Fields of the preset that the recipes are for, and what an application may fold into them. */
-const TOLD = PRESETS.remote.map(({ name }) => name)
+const TOLD = identityFieldNames({ kind: 'preset', preset: 'remote' })
 const SPELLINGS = TOLD.flatMap(name => [name, name.replace('-', '_'), name.replace('-', '.'), name.toUpperCase()])
 
 describe('docs/recipes/traefik.yaml', () => {
@@ -138,7 +138,7 @@ test('docs/recipes.md leads to every recipe, and to none that is not there', () 
 })
 
 test('each recipe names every field of the preset that it is for, and Sallyport’s own that goes no further', () => {
-  for (const file of ['nginx.conf', 'Caddyfile']) {
+  for (const file of ['nginx.conf', 'Caddyfile', 'ingress-nginx.yaml']) {
     for (const name of [...TOLD, 'cookie', 'authorization', 'x-sallyport-token']) {
       expect([file, name, recipe(file).toLowerCase().includes(name)]).toEqual([file, name, true])
     }

@@ -1,5 +1,6 @@
 import { GateError } from '../../../base/errors.ts'
 import { isCallback, ownPath } from '../../../portal/place.ts'
+import { PROVIDER_FIELDS } from '../../../proxy/fields/names.ts'
 import { parseReturnTo } from '../../../route/return-to.ts'
 import type { Match } from '../../../route/table.ts'
 import { parseTarget } from '../../../route/target.ts'
@@ -89,6 +90,9 @@ function locateAsked(passage: Passage, tools: PipelineTools, dialect: Dialect): 
   return match
 }
 
+/** What presets write for portals with several providers alone: a proxy in front may not know that it is among the fields to write over. */
+const PROVIDER_NAMES: ReadonlySet<string | null> = new Set(Object.values(PROVIDER_FIELDS))
+
 /**
  * Refuses a field that an application may take for one that says who is there: another spelling of one that we write
  * (`Remote_User`), or what another gate would write. The proxy in front writes over ours, and passes all others on. Nobody sends
@@ -96,7 +100,7 @@ function locateAsked(passage: Passage, tools: PipelineTools, dialect: Dialect): 
  */
 function refuseIdentity({ sent, snapshot }: Passage, { names }: ToldFields): void {
   for (const name in sent) {
-    if (snapshot.fateOf(name) !== 'identity' || names.has(name)) continue
+    if (snapshot.fateOf(name) !== 'identity' || (names.has(name) && !PROVIDER_NAMES.has(name))) continue
     const what = `the field ${name.slice(0, 100)} may be taken for one that says who is there`
     const hint = 'if the proxy in front sets it, and its clients cannot, name it in trusted_fields of [server]'
     throw new GateError('target.header', what, { hint })
