@@ -1,6 +1,9 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Ports } from '../../src/base/ports.ts'
+import { loadConfig } from '../../src/config/load.ts'
+import type { Config } from '../../src/config/types/config.ts'
+import { readBytes, readText } from '../../src/console/read-file.ts'
 import { makeIdentity } from '../../src/identity/identity.ts'
 import { ownerOf } from '../../src/portal/replay/page-owner.ts'
 import type { CheckApart } from '../../src/process/check-apart.ts'
@@ -179,6 +182,13 @@ export async function startGate(toml: string, options: GateOptions = {}): Promis
       folder[Symbol.dispose]()
     },
   }
+}
+
+/** The file of a gate, read anew, as a command reads it. */
+export function configOf({ configPath }: Gate): Config {
+  const loaded = loadConfig(configPath, { readText, readBytes, env: () => undefined, now: Date.now })
+  if (!loaded.ok) throw new Error('the file of a gate is good')
+  return loaded.config
 }
 
 /** Waits until something holds, for what is announced in a log or by a file watch; fails after `limitMs`. */

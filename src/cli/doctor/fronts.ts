@@ -9,7 +9,7 @@ import { answersAsSallyport, hear } from './hear.ts'
 /** A name that no portal has: whoever makes Sallyport believe it takes the host from its client. */
 const NOBODYS_HOST = 'doctor.invalid'
 
-interface Place {
+export interface Place {
   readonly origin: string
   /** The routes there whose application a proxy in front has; none at a portal's own address. */
   readonly asked: readonly RouteConfig[]
@@ -42,7 +42,7 @@ function examineRanges({ server, routes }: Config): readonly Finding[] {
 }
 
 /** Where people come by a proxy, as far as the file says: portals of their own, and applications of a proxy in front. */
-function placesOf({ portals, routes }: Config): readonly Place[] {
+export function placesOf({ portals, routes }: Config): readonly Place[] {
   const places = new Map<string, Place>()
   for (const { url } of portals.values()) {
     if (url !== null) places.set(url.host, { origin: `${url.scheme}://${url.authority}`, asked: [] })
@@ -63,10 +63,10 @@ async function examinePlace({ origin, asked }: Place, ports: Pick<Ports, 'fetch'
   const isPortal = asked.length === 0
   // Of a portal's own address this is said where portals are looked at.
   if (isPortal && !(await answersAsSallyport(origin, ports))) return []
-  const [handOver, asking, isOwn, verdict] = await Promise.all([
+  const [handOver, asking, misled, verdict] = await Promise.all([
     isPortal ? null : examineHandOver(origin, ports),
     examineAsking(origin, asked, ports),
-    answersAsSallyport(origin, ports, { 'x-forwarded-host': NOBODYS_HOST }),
+    hear(`${origin}/.sallyport/jwks.json`, ports, { 'x-forwarded-host': NOBODYS_HOST }),
     hear(`${origin}/.sallyport/verify`, ports),
   ])
   if (handOver !== null) return [handOver, ...asking]
@@ -79,7 +79,7 @@ async function examinePlace({ origin, asked }: Place, ports: Pick<Ports, 'fetch'
       ),
     )
   }
-  if (!isOwn) {
+  if (misled?.isKeySet === false) {
     findings.push(
       warning(
         `${origin} believes this machine when it names another host in X-Forwarded-Host`,

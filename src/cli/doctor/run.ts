@@ -4,10 +4,12 @@ import { loadConfig } from '../../config/load.ts'
 import { renderDiagnostics } from '../../config/text/render.ts'
 import type { Config } from '../../config/types/config.ts'
 import type { ListenAddress } from '../../config/types/server.ts'
+import { parseListen } from '../../config/values/listen.ts'
 import { EXIT, parseArguments } from '../../console/args.ts'
 import type { Io } from '../../console/io.ts'
 import { addressText } from '../../server/listen/listen.ts'
 import { askReady } from '../health.ts'
+import { examineCopying } from './copying.ts'
 import { countGrade, renderSections, type Section } from './finding.ts'
 import { examineFronts } from './fronts.ts'
 import { answersAsSallyport } from './hear.ts'
@@ -16,14 +18,16 @@ import { examineHosts, examinePortal, examineUpstreams } from './places.ts'
 import { examineProvider } from './provider.ts'
 
 const USAGE = {
-  text: `usage: sallyport doctor [routes.toml] [--json]
+  text: `usage: sallyport doctor [routes.toml] [--stand-in ADDRESS] [--json]
 
 Looks at everything that a sign-in needs: the provider (discovery, issuer, clock, keys, client, callback, scopes), names,
 certificates, upstreams, proxies in front, listeners and the session store. Says what is wrong and how to mend it; changes nothing.
+With --stand-in it also sees what a proxy in front (verify = true) copies: stop the application, and give its address.
 Exit code: 0 where nothing fails (warnings may remain), 1 for any failure or mistake in the file, 2 for a wrong command line.
 
-  --json   the findings as JSON, for scripts`,
-  options: { json: { type: 'boolean' } },
+  --stand-in ADDRESS   take the application's place here, sign in somebody that there is not for a moment, and look at what arrives
+  --json               the findings as JSON, for scripts`,
+  options: { json: { type: 'boolean' }, 'stand-in': { type: 'string' } },
   maxPositionals: 1,
 } as const
 
@@ -41,7 +45,13 @@ export async function runDoctor(
     io.stderr(renderDiagnostics(loaded.diagnostics, new Map([[file, loaded.text]]), { colour: io.colour.stderr }))
     return EXIT.failed
   }
-  const sections = await examine(loaded.config, ports)
+  const standIn = parsed.values['stand-in']
+  const address = standIn === undefined ? null : parseListen(standIn)
+  if (address?.ok === false) {
+    io.stderr(`--stand-in: ${address.message}${address.hint === '' ? '' : `\nhint: ${address.hint}`}\n`)
+    return EXIT.usage
+  }
+  const sections = await examine(loaded.config, ports, address?.value ?? null)
   const failures = countGrade(sections, 'bad')
   const isJson = parsed.values.json === true
   io.stdout(
@@ -53,7 +63,11 @@ export async function runDoctor(
 }
 
 /** Everything is asked at once: the slowest answer is what it takes. */
-async function examine(config: Config, given: Pick<Ports, 'now' | 'random' | 'fetch'>): Promise<readonly Section[]> {
+async function examine(
+  config: Config,
+  given: Pick<Ports, 'now' | 'random' | 'fetch'>,
+  standIn: ListenAddress | null,
+): Promise<readonly Section[]> {
   // What is found is said once, in the report.
   const quiet = () => undefined
   const ports = { ...given, log: { debug: quiet, info: quiet, warn: quiet, error: quiet } }
@@ -63,6 +77,7 @@ async function examine(config: Config, given: Pick<Ports, 'now' | 'random' | 'fe
     examineHosts(config),
     examineUpstreams(config),
     examineFronts(config, ports),
+    ...(standIn === null ? [] : [examineCopying(config, standIn, ports)]),
     isRunning(config, ports).then(runs => examineMachine(config, ports, runs)),
   ])
   return found.filter(({ findings }) => findings.length > 0)

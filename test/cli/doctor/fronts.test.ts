@@ -1,8 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import { examineFronts } from '../../../src/cli/doctor/fronts.ts'
-import { loadConfig } from '../../../src/config/load.ts'
-import { readBytes, readText } from '../../../src/console/read-file.ts'
-import { type Gate, PORTAL, startGate } from '../../kit/gate.ts'
+import { configOf, type Gate, PORTAL, startGate } from '../../kit/gate.ts'
 
 /** Where a proxy in front sends what begins with /.sallyport/, and with which X-Forwarded-Host. */
 type Behaviour = (gate: Gate, request: Request) => { readonly port: number; readonly host: string | null }
@@ -39,10 +37,8 @@ async function examine(behave: Behaviour, trusted = '127.0.0.1'): Promise<readon
     server: `trusted_proxies = ["${trusted}"]\nverify = "127.0.0.1:0"`,
   })
   gate = running
-  const loaded = loadConfig(running.configPath, { readText, readBytes, env: () => undefined, now: Date.now })
-  if (!loaded.ok) throw new Error('the file of the gate is good')
   const ask = (address: string, init?: BunFetchRequestInit) => fetch(address, init)
-  const { findings } = await examineFronts(loaded.config, { fetch: ask })
+  const { findings } = await examineFronts(configOf(running), { fetch: ask })
   return findings.map(({ grade, what }) => `${grade}: ${what.replaceAll(`:${front.port}`, '')}`)
 }
 

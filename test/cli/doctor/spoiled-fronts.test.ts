@@ -1,31 +1,14 @@
 import { describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { examineFronts } from '../../../src/cli/doctor/fronts.ts'
-import { loadConfig } from '../../../src/config/load.ts'
-import { readBytes, readText } from '../../../src/console/read-file.ts'
-import { openSpoiled, type ProxyName, type RecipeStand } from '../../kit/programs/recipes.ts'
+import { configOf } from '../../kit/gate.ts'
+import { changed, fetchThrough, openSpoiled, type ProxyName, type RecipeStand } from '../../kit/programs/recipes.ts'
 
 setDefaultTimeout(60_000)
 
 /** What the doctor says of a running recipe, without ports. */
-async function examine({ gate, port }: RecipeStand): Promise<readonly string[]> {
-  const loaded = loadConfig(gate.configPath, { readText, readBytes, env: () => undefined, now: Date.now })
-  if (!loaded.ok) throw new Error('the file of the gate is good')
-  const ask = (address: string, init?: BunFetchRequestInit) => {
-    const { pathname, search } = new URL(address)
-    return fetch(`http://127.0.0.1:${port}${pathname}${search}`, init)
-  }
-  const { findings } = await examineFronts(loaded.config, { fetch: ask })
-  return findings.map(({ grade, what }) => `${grade}: ${what.replaceAll(`:${port}`, '')}`)
-}
-
-/** A recipe with one thing taken out of it or put into it; what was to be changed has to be there. */
-function change(...changes: readonly (readonly [from: string | RegExp, to: string])[]): (text: string) => string {
-  return text =>
-    changes.reduce((made, [from, to]) => {
-      const next = made.replaceAll(typeof from === 'string' ? from : new RegExp(from, 'gm'), to)
-      if (next === made) throw new Error(`nothing to change: ${from}`)
-      return next
-    }, text)
+async function examine(stand: RecipeStand): Promise<readonly string[]> {
+  const { findings } = await examineFronts(configOf(stand.gate), { fetch: fetchThrough(stand) })
+  return findings.map(({ grade, what }) => `${grade}: ${what.replaceAll(`:${stand.port}`, '')}`)
 }
 
 const ASKED = (host: string) =>
@@ -65,43 +48,43 @@ const CASES: readonly Spoiled[] = [
   {
     about: 'does not hand /.sallyport/ on',
     name: 'nginx',
-    spoil: change([NGINX_OWN, ''], NGINX_FALLBACK),
+    spoil: changed([NGINX_OWN, ''], NGINX_FALLBACK),
     says: [OTHER(HOST, 403)],
   },
   {
     about: 'has a location before the one that hands /.sallyport/ on',
     name: 'nginx',
-    spoil: change([/location \/ \{\n +auth_request/, 'location ~ ^/ {\n auth_request'], NGINX_FALLBACK),
+    spoil: changed([/location \/ \{\n +auth_request/, 'location ~ ^/ {\n auth_request'], NGINX_FALLBACK),
     says: [OTHER(HOST, 403)],
   },
   {
     about: 'passes no Host on to Sallyport',
     name: 'nginx',
-    spoil: change([/(# For Sallyport.*\n) +proxy_set_header Host .*\n +proxy_set_header X-Forwarded-Host .*\n/, '$1']),
+    spoil: changed([/(# For Sallyport.*\n) +proxy_set_header Host .*\n +proxy_set_header X-Forwarded-Host .*\n/, '$1']),
     says: [HOSTLESS(HOST), ASTRAY(`${HOST}/`)],
   },
   {
     about: 'states the host of its upstream',
     name: 'nginx',
-    spoil: change(['$scheme://$host$sallyport_port$request_uri', '$scheme://$proxy_host$request_uri']),
+    spoil: changed(['$scheme://$host$sallyport_port$request_uri', '$scheme://$proxy_host$request_uri']),
     says: [ASTRAY(`${HOST}/open`)],
   },
   {
     about: 'does not ask',
     name: 'nginx',
-    spoil: change([/^ +auth_request .*\n/m, '']),
+    spoil: changed([/^ +auth_request .*\n/m, '']),
     says: [OPEN(`${HOST}/`)],
   },
   {
     about: 'does not hand /.sallyport/ on',
     name: 'Caddy',
-    spoil: change([/\thandle \/\.sallyport\/\* \{\n[\s\S]*?\n\t\}\n/, '']),
+    spoil: changed([/\thandle \/\.sallyport\/\* \{\n[\s\S]*?\n\t\}\n/, '']),
     says: [ASKED(HOST)],
   },
   {
     about: 'asks before it hands /.sallyport/ on',
     name: 'Caddy',
-    spoil: change([
+    spoil: changed([
       /^app\.example\.com \{\n/,
       `app.example.com {\nforward_auth sallyport:9080 {\nuri /.sallyport/verify\nheader_up X-Forwarded-Host {http.request.hostport}\n\t}\n`,
     ]),
@@ -110,13 +93,13 @@ const CASES: readonly Spoiled[] = [
   {
     about: 'hands /.sallyport/ on to where verdicts are given',
     name: 'Caddy',
-    spoil: change([/(?<=handle \/\.sallyport\/\* \{\n\t+reverse_proxy )sallyport:8080/, 'sallyport:9080']),
+    spoil: changed([/(?<=handle \/\.sallyport\/\* \{\n\t+reverse_proxy )sallyport:8080/, 'sallyport:9080']),
     says: [ASKED(HOST)],
   },
   {
     about: 'passes its upstream’s host on to Sallyport',
     name: 'Caddy',
-    spoil: change([
+    spoil: changed([
       /(handle \/\.sallyport\/\* \{\n.*\n)\t+header_up .*\n/,
       '$1header_up Host {upstream_hostport}\nheader_up X-Forwarded-Host {upstream_hostport}\n',
     ]),
@@ -125,37 +108,37 @@ const CASES: readonly Spoiled[] = [
   {
     about: 'states the host of its upstream',
     name: 'Caddy',
-    spoil: change([/(uri \/\.sallyport\/verify\n\t+header_up X-Forwarded-Host ).*/, '$1{upstream_hostport}']),
+    spoil: changed([/(uri \/\.sallyport\/verify\n\t+header_up X-Forwarded-Host ).*/, '$1{upstream_hostport}']),
     says: [ASTRAY(`${HOST}/`)],
   },
   {
     about: 'does not state the path',
     name: 'Caddy',
-    spoil: change([/(uri \/\.sallyport\/verify\n)/, '$1header_up -X-Forwarded-Uri\n']),
+    spoil: changed([/(uri \/\.sallyport\/verify\n)/, '$1header_up -X-Forwarded-Uri\n']),
     says: [UNSTATED(`${HOST}/`)],
   },
   {
     about: 'does not ask',
     name: 'Caddy',
-    spoil: change([/\t+forward_auth sallyport:9080 \{[\s\S]*?\n\t\t\t\}\n/, '']),
+    spoil: changed([/\t+forward_auth sallyport:9080 \{[\s\S]*?\n\t\t\t\}\n/, '']),
     says: [OPEN(`${HOST}/`)],
   },
   {
     about: 'does not hand /.sallyport/ on',
     name: 'HAProxy',
-    spoil: change([/^ +use_backend sallyport if \{ path_beg .*\n/m, '']),
+    spoil: changed([/^ +use_backend sallyport if \{ path_beg .*\n/m, '']),
     says: [ASKED(HOST)],
   },
   {
     about: 'chooses the application before it hands /.sallyport/ on',
     name: 'HAProxy',
-    spoil: change([/^( +use_backend sallyport if \{ path_beg .*\n)( +use_backend app .*\n)/m, '$2$1']),
+    spoil: changed([/^( +use_backend sallyport if \{ path_beg .*\n)( +use_backend app .*\n)/m, '$2$1']),
     says: [ASKED(HOST)],
   },
   {
     about: 'passes another host on to Sallyport',
     name: 'HAProxy',
-    spoil: change([
+    spoil: changed([
       /(backend sallyport\n)/,
       '$1    http-request set-header Host sallyport if { path_beg /.sallyport/ }\n    http-request del-header X-Forwarded-Host\n',
     ]),
@@ -164,13 +147,13 @@ const CASES: readonly Spoiled[] = [
   {
     about: 'rewrites Host before it asks',
     name: 'HAProxy',
-    spoil: change([/(backend app\n)/, '$1    http-request set-header Host app\n']),
+    spoil: changed([/(backend app\n)/, '$1    http-request set-header Host app\n']),
     says: [ASTRAY(`${HOST}/`)],
   },
   {
     about: 'does not ask',
     name: 'HAProxy',
-    spoil: change([/^ +http-request lua\.sallyport .*\n/m, '']),
+    spoil: changed([/^ +http-request lua\.sallyport .*\n/m, '']),
     says: [OPEN(`${HOST}/`)],
   },
 ]

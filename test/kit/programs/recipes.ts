@@ -122,6 +122,28 @@ const RECIPE_FILES: Readonly<Record<ProxyName, string>> = {
   'ingress-nginx': 'ingress-nginx.yaml',
 }
 
+/** A recipe with one thing taken out of it or put into it; what was to be changed has to be there. */
+export function changed(
+  ...changes: readonly (readonly [from: string | RegExp, to: string])[]
+): (text: string) => string {
+  return text =>
+    changes.reduce((made, [from, to]) => {
+      const next = made.replaceAll(typeof from === 'string' ? from : new RegExp(from, 'gm'), to)
+      if (next === made) throw new Error(`nothing to change: ${from}`)
+      return next
+    }, text)
+}
+
+/** As `fetch`, by way of a stand's proxy, whatever host an address names. */
+export function fetchThrough({ port }: RecipeStand) {
+  return (address: string, init?: BunFetchRequestInit): Promise<Response> => {
+    const { host, pathname, search } = new URL(address)
+    const headers = new Headers(init?.headers)
+    if (!headers.has('host')) headers.set('host', host)
+    return fetch(`http://127.0.0.1:${port}${pathname}${search}`, { ...init, headers })
+  }
+}
+
 /** Starts one of them on free ports. What differs from the file is addresses, and that there are four applications. */
 async function openRecipeStand(
   name: ProxyName,

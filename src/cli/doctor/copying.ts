@@ -1,0 +1,154 @@
+import { randomToken } from '../../base/bytes.ts'
+import { errorFacts } from '../../base/errors.ts'
+import type { Ports } from '../../base/ports.ts'
+import type { Config } from '../../config/types/config.ts'
+import type { PortalConfig } from '../../config/types/portals.ts'
+import type { RouteConfig } from '../../config/types/routes.ts'
+import type { PersonRule } from '../../config/types/rules.ts'
+import type { ListenAddress } from '../../config/types/server.ts'
+import { type Identity, makeIdentity } from '../../identity/identity.ts'
+import { openSessionState } from '../../process/session-state.ts'
+import { compileIdentityFields, identityFieldNames } from '../../proxy/fields/identity.ts'
+import { addressText, listen } from '../../server/listen/listen.ts'
+import { cookieName, stripOwnCookies } from '../../session/cookie.ts'
+import type { OpenSessions } from '../../session/open.ts'
+import { bad, type Finding, good, type Section, warning } from './finding.ts'
+import { placesOf } from './fronts.ts'
+
+const TIMEOUT_MS = 10_000
+
+/** What a client writes who says itself who it is. */
+const FORGED = 'doctor-forged'
+
+/**
+ * What a proxy in front copies, seen from where it leads to: the doctor takes the place of the application at `at`, signs in somebody that
+ * there is not, for as long as it takes to ask once for each host, and looks at what arrives.
+ *
+ * A session is a secret: where the certificate of a host is not trusted here, nobody is asked.
+ */
+export async function examineCopying(
+  config: Config,
+  at: ListenAddress,
+  ports: Pick<Ports, 'now' | 'random' | 'fetch' | 'log'>,
+): Promise<Section> {
+  const about = `what arrives at ${addressText(at)}, in place of the application`
+  const arrived = new Map<string, Headers>()
+  try {
+    const server = listen(at, {
+      fetch(request) {
+        arrived.set(new URL(request.url).search.slice(1), request.headers)
+        return new Response(null, { status: 204 })
+      },
+    })
+    const { sessions } = openSessionState(config, ports)
+    try {
+      const found = await Promise.all(
+        placesOf(config).map(({ origin, asked }) => {
+          const route = asked.find(({ allow }) => allow.kind !== 'public') ?? asked[0]
+          const portal = config.portals.get(route?.portal ?? '')
+          if (route === undefined || portal === undefined) return []
+          return examineRoute({ origin, route, portal, sessions, arrived }, config, ports)
+        }),
+      )
+      const findings: Finding[] = found.flat()
+      if (arrived.size === 0) {
+        const hint =
+          'give the address at which the proxy in front has the application, and see that the rules let somebody in'
+        findings.push(warning('no request arrives', hint))
+      }
+      return { about, findings }
+    } finally {
+      await sessions.close()
+      await server.stop(true)
+    }
+  } catch (error) {
+    const { error: what, hint } = errorFacts(error)
+    return { about, findings: [bad(String(what), typeof hint === 'string' ? hint : 'stop the application first')] }
+  }
+}
+
+interface Looked {
+  readonly origin: string
+  readonly route: RouteConfig
+  readonly portal: PortalConfig
+  readonly sessions: OpenSessions
+  /** By the query of the request. */
+  readonly arrived: ReadonlyMap<string, Headers>
+}
+
+async function examineRoute(
+  { origin, route, portal, sessions, arrived }: Looked,
+  config: Config,
+  { random, fetch }: Pick<Ports, 'random' | 'fetch'>,
+): Promise<readonly Finding[]> {
+  const identity = somebody(config, portal, route)
+  const signed = route.assertion === null ? [] : [route.assertion.header.toLowerCase()]
+  const names = [...identityFieldNames(route.headers).map(name => name.toLowerCase()), ...signed]
+  const secrets = { idToken: '', refreshToken: null }
+  const { session, token } = await sessions.start({ portal: portal.name, host: route.host, identity, secrets })
+  const query = `doctor=${randomToken(random)}`
+  try {
+    const cookie = `${cookieName('session', origin.startsWith('https:'))}=${token}; doctor=1`
+    // Which provider vouched is refused of clients.
+    const forged = Object.fromEntries(names.filter(name => !name.endsWith('-provider')).map(name => [name, FORGED]))
+    const signal = AbortSignal.timeout(TIMEOUT_MS)
+    await fetch(`${origin}${route.path}?${query}`, { headers: { ...forged, cookie }, redirect: 'manual', signal })
+  } catch {
+    return [warning(`${origin} cannot be asked`, 'see what is said of it among the proxies in front')]
+  } finally {
+    await sessions.end(session.id)
+  }
+  const fields = arrived.get(query)
+  if (fields === undefined) return []
+  const told = compileIdentityFields(route.headers, portal.providers.length > 1)?.(identity, []) ?? []
+  const known = new Set([...told.map(([name]) => name), ...signed])
+  const findings = [
+    ...names.flatMap(name => examineField(origin, name, fields.get(name), known.has(name))),
+    ...examineCookie(origin, fields.get('cookie')),
+    ...examineHost(origin, route.host, fields),
+  ]
+  return findings.length > 0 ? findings : [good(`${origin}: every field of the route is copied, and its host arrives`)]
+}
+
+function examineField(origin: string, name: string, value: string | null, isKnown: boolean): readonly Finding[] {
+  const hint = `name ${name} among the fields that the proxy in front copies from the verdict, as its recipe does`
+  if (value?.includes(FORGED) === true) {
+    return [bad(`${origin}: ${name} arrives as a client writes it, who may say to be anybody`, hint)]
+  }
+  return isKnown && !value ? [bad(`${origin}: ${name} is not copied`, hint)] : []
+}
+
+function examineCookie(origin: string, cookie: string | null): readonly Finding[] {
+  const hint = 'name Cookie among the fields that the proxy in front copies from the verdict'
+  if (cookie === null) return [warning(`${origin}: no cookie of the application's own arrives`, hint)]
+  if (stripOwnCookies(cookie) === cookie) return []
+  return [bad(`${origin}: Sallyport's own cookie arrives, by which the application could be anybody who comes`, hint)]
+}
+
+function examineHost(origin: string, host: string, fields: Headers): readonly Finding[] {
+  const told = [fields.get('x-forwarded-host'), fields.get('host')].map(one => one?.replace(/:\d+$/, '').toLowerCase())
+  if (told.includes(host)) return []
+  const hint = 'let the proxy in front pass Host on to the application, or write it into X-Forwarded-Host'
+  return [warning(`${origin}: the application is not told this host`, hint)]
+}
+
+/** Somebody that there is not, whom the rules that name people let in as far as one can be all of them. */
+function somebody(config: Config, portal: PortalConfig, { allow }: RouteConfig): Identity {
+  const rules: readonly PersonRule[] = [
+    ...[...portal.roles.values()].flat(),
+    ...(allow.kind === 'rules' ? allow.rules : []),
+  ]
+  const all = (key: 'groups' | 'emails' | 'domains') => rules.flatMap(rule => rule[key] ?? [])
+  const provider = portal.providers[0] ?? ''
+  const claims = Object.fromEntries(
+    rules.flatMap(rule => [...(rule.claims ?? [])]).map(([name, [value]]) => [name, value]),
+  )
+  return makeIdentity(provider, config.providers.get(provider)?.issuer ?? '', 'sallyport-doctor', {
+    ...claims,
+    name: 'Sallyport doctor',
+    preferred_username: 'sallyport-doctor',
+    email: all('emails')[0] ?? `doctor@${all('domains')[0] ?? 'doctor.invalid'}`,
+    email_verified: true,
+    groups: [...new Set(['doctor', ...all('groups')])],
+  })
+}

@@ -1,0 +1,107 @@
+import { describe, expect, setDefaultTimeout, test } from 'bun:test'
+import { examineCopying } from '../../../src/cli/doctor/copying.ts'
+import { openSessionState } from '../../../src/process/session-state.ts'
+import { quietPorts } from '../../kit/clock.ts'
+import { configOf } from '../../kit/gate.ts'
+import { changed, fetchThrough, openSpoiled, type ProxyName } from '../../kit/programs/recipes.ts'
+
+setDefaultTimeout(60_000)
+
+const ORIGIN = 'http://app.example.com'
+
+/** What the doctor finds in place of the application behind a recipe that is spoiled so; without ports. */
+async function examine(name: ProxyName, spoil: (text: string) => string): Promise<readonly string[]> {
+  await using stand = await openSpoiled(name, spoil)
+  const port = stand.app.portOf('app')
+  await stand.app[Symbol.asyncDispose]()
+  const config = configOf(stand.gate)
+  const ports = { ...quietPorts(Date), fetch: fetchThrough(stand) }
+  const { findings } = await examineCopying(config, { kind: 'tcp', host: '127.0.0.1', port }, ports)
+  const { sessions } = openSessionState(config, ports)
+  expect((await sessions.list('home', { after: null, limit: 10 })).entries).toEqual([])
+  await sessions.close()
+  return findings.map(({ grade, what }) => `${grade}: ${what.replaceAll(`:${stand.port}`, '')}`)
+}
+
+const AS_IT_IS = (text: string) => text
+const GOOD = `good: ${ORIGIN}: every field of the route is copied, and its host arrives`
+const FORGED = (name: string) => `bad: ${ORIGIN}: ${name} arrives as a client writes it, who may say to be anybody`
+const MISSING = (name: string) => `bad: ${ORIGIN}: ${name} is not copied`
+const COOKIE = `bad: ${ORIGIN}: Sallyport's own cookie arrives, by which the application could be anybody who comes`
+const HOST = `warning: ${ORIGIN}: the application is not told this host`
+
+const CASES: readonly (readonly [
+  ProxyName,
+  about: string,
+  spoil: (text: string) => string,
+  says: readonly string[],
+])[] = [
+  ...(['nginx', 'Caddy', 'HAProxy', 'ingress-nginx'] as const).map(
+    name => [name, 'as the recipe has it', AS_IT_IS, [GOOD]] as const,
+  ),
+  ['nginx', 'without one field', changed([/^ +proxy_set_header Remote-Email .*\n/, '']), [FORGED('remote-email')]],
+  [
+    'nginx',
+    'with a field that it empties',
+    changed(['Remote-Email $sallyport_email', 'Remote-Email ""']),
+    [MISSING('remote-email')],
+  ],
+  ['nginx', 'without Cookie', changed([/^ +proxy_set_header Cookie .*\n/, '']), [COOKIE]],
+  [
+    'nginx',
+    'without Host',
+    changed([
+      /(proxy_pass http:\/\/app:3000;\n) +proxy_set_header Host .*\n +proxy_set_header X-Forwarded-Host .*\n/,
+      '$1',
+    ]),
+    [HOST],
+  ],
+  ['Caddy', 'without one field', changed(['Remote-Email Remote-Groups', 'Remote-Groups']), [FORGED('remote-email')]],
+  ['Caddy', 'without Cookie', changed([' Cookie Authorization', ' Authorization']), [COOKIE]],
+  [
+    'Caddy',
+    'without Host',
+    changed([
+      'reverse_proxy app:3000',
+      'reverse_proxy app:3000 {\nheader_up Host app\nheader_up -X-Forwarded-Host\n\t}',
+    ]),
+    [HOST],
+  ],
+  [
+    'HAProxy',
+    'with another prefix than that of the route',
+    changed(['/verify remote', '/verify x-token']),
+    ['user', 'name', 'email', 'groups'].map(part => FORGED(`remote-${part}`)),
+  ],
+  [
+    'HAProxy',
+    'without Host',
+    changed([
+      /( +server app app:3000)/,
+      '    http-request set-header Host app\n    http-request del-header X-Forwarded-Host\n$1',
+    ]),
+    [HOST],
+  ],
+  ['ingress-nginx', 'without one field', changed(['Remote-Email,', '']), [FORGED('remote-email')]],
+]
+
+describe('sallyport doctor, in place of an application', () => {
+  test.each(CASES)('behind %s, %s', async (name, _, spoil, says) => {
+    expect(await examine(name, spoil)).toEqual([...says])
+  })
+
+  test('to which nothing leads says so', async () => {
+    await using stand = await openSpoiled('nginx', AS_IT_IS)
+    const ports = { ...quietPorts(Date), fetch: fetchThrough(stand) }
+    const { findings } = await examineCopying(configOf(stand.gate), { kind: 'tcp', host: '127.0.0.1', port: 0 }, ports)
+    expect(findings.map(({ what }) => what)).toEqual(['no request arrives'])
+  })
+
+  test('that still runs says that its place is taken', async () => {
+    await using stand = await openSpoiled('nginx', AS_IT_IS)
+    const ports = { ...quietPorts(Date), fetch: fetchThrough(stand) }
+    const at = { kind: 'tcp', host: '127.0.0.1', port: stand.app.portOf('app') } as const
+    const { findings } = await examineCopying(configOf(stand.gate), at, ports)
+    expect(findings.map(({ grade }) => grade)).toEqual(['bad'])
+  })
+})
