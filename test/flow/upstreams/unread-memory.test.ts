@@ -28,20 +28,23 @@ function get(path: string): string {
  * its own memory, the executable's pages among it, has to stay below the limit in either case.
  */
 async function startSmall(server = '') {
-  const folder = temporaryFolder()
-  const app = await startEndless(folder.path)
+  const command = [await compiledBinary()]
+  // Closed here where the gate does not start: no control group and no program is left behind.
+  await using stack = new AsyncDisposableStack()
+  const folder = stack.use(temporaryFolder())
+  const app = stack.use(await startEndless(folder.path))
   const authority = makeAuthority()
   const certificate = authority.issue('DNS:app.example')
   writeFileSync(join(folder.path, 'app.pem'), certificate.cert)
   writeFileSync(join(folder.path, 'app.key'), certificate.key)
   const [port, securePort, adminPort] = [await freePort(), await freePort(), await freePort()]
-  const group = makeMemoryGroup(LIMIT_MB * MB)
-  const command = [await compiledBinary()]
-  const gate = await startChild({
-    command: group?.enclose(command) ?? command,
-    folder: folder.path,
-    port,
-    toml: `admin = "127.0.0.1:${adminPort}"
+  const group = stack.use(makeMemoryGroup(LIMIT_MB * MB))
+  const gate = stack.use(
+    await startChild({
+      command: group?.enclose(command) ?? command,
+      folder: folder.path,
+      port,
+      toml: `admin = "127.0.0.1:${adminPort}"
 max_open = "off"
 ${group === null ? USUAL : ''}
 ${server}
@@ -54,7 +57,9 @@ host = "app.example"
 upstream = "http://127.0.0.1:${app.port}"
 allow = "public"
 `,
-  })
+    }),
+  )
+  const owned = stack.move()
   return {
     port,
     secure: { port: securePort, name: 'app.example', ca: authority.cert },
@@ -73,12 +78,7 @@ allow = "public"
       const peak = /^VmHWM:\s+(\d+)/m.exec(readFileSync(`/proc/${gate.process.pid}/status`, 'utf8'))?.[1]
       expect((Number(peak) * 1024) / MB).toBeLessThan(LIMIT_MB)
     },
-    async [Symbol.asyncDispose]() {
-      await gate[Symbol.asyncDispose]()
-      await group?.[Symbol.asyncDispose]()
-      await app[Symbol.asyncDispose]()
-      folder[Symbol.dispose]()
-    },
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
   }
 }
 
