@@ -156,10 +156,25 @@ describe('files', () => {
     '/self/self/.git/config',
     '/out/x.txt',
     '/sub/..data/x',
-  ])('%s, which leads elsewhere, is 404', async path => {
+    '/../secret.txt',
+    '/sub/../../secret.txt',
+    '/%2e%2e/secret.txt',
+    '/..%2fsecret.txt',
+    '/sub/..%5c..%5csecret.txt',
+    '/%252e%252e/secret.txt',
+    '/out%2fx.txt',
+    '/out%2f..%2fsecret.txt',
+    '/sub//index.html',
+    '/back%5cslash',
+    '/%00',
+    '/%ff',
+    '/%2eenv',
+    '/.git/',
+  ])('%s, which leads elsewhere or is hidden, is not found, and nothing leads on from it', async path => {
     const response = await ask('files', path)
     expect([path, [400, 404].includes(response.status)]).toEqual([path, true])
     expect(response.raw.toString('latin1')).not.toContain('SECRET')
+    expect(response.field('location')).toBeNull()
   })
 
   test('what is there comes, decoded once and no more', async () => {

@@ -8,8 +8,8 @@ import { httpResponse, startRawUpstream } from '../../kit/wire/wire.ts'
 const keep = untilTheEnd()
 /** An API that may only be read, beside an application where any method goes. */
 const upstream = keep(await startRawUpstream([httpResponse(200, 'UPSTREAM')]))
-const route = (path: string, more: string) =>
-  `[[routes]]\nhost = "app.example"\npath = "${path}"\nupstream = "http://127.0.0.1:${upstream.port}"\nportal = "home"\nallow = ["user"]\n${more}\n`
+const route = (path: string, more: string, allow = '["user"]') =>
+  `[[routes]]\nhost = "app.example"\npath = "${path}"\nupstream = "http://127.0.0.1:${upstream.port}"\nportal = "home"\nallow = ${allow}\n${more}\n`
 const gate = keep(
   await startGate(
     [
@@ -17,6 +17,7 @@ const gate = keep(
       route('/', 'tokens = true'),
       route('/api', 'methods = ["GET"]'),
       route('/ruled', 'deny = [{ methods = ["DELETE"] }]'),
+      route('/allowed', '', '["admin", { roles = ["user"], methods = ["GET"] }]'),
       route('/asked', 'cors_preflight = true'),
     ].join('\n'),
   ),
@@ -40,7 +41,8 @@ async function received(path: string, fields: readonly string[]): Promise<string
 
 test('a field names another method only where no rule looks at methods', async () => {
   expect(await received('/free', [`Cookie: ${cookie}`])).toContain('DELETE')
-  for (const path of ['/api/x', '/ruled/x']) expect(await received(path, [`Cookie: ${cookie}`])).not.toContain('DELETE')
+  for (const path of ['/api/x', '/ruled/x', '/allowed/x'])
+    expect(await received(path, [`Cookie: ${cookie}`])).not.toContain('DELETE')
 })
 
 test('nor where another reading of the path leads to such a rule', async () => {
@@ -86,7 +88,7 @@ describe('a parameter cannot be taken off, and so the request is refused', () =>
   test.each(PARAMETERS)('?%s', async query => {
     const ask = (path: string, ...fields: string[]) =>
       sendThrough(gate.port, upstream, rawRequest(`GET ${path}?${query}`, 'app.example', fields))
-    for (const path of ['/api/x', '/ruled/x', '/API/x']) {
+    for (const path of ['/api/x', '/ruled/x', '/allowed/x', '/API/x']) {
       const { response, received: bytes } = await ask(path, `Cookie: ${cookie}`)
       expect([path, response.status, bytes]).toEqual([path, 403, ''])
     }

@@ -6,8 +6,9 @@ import { untilTheEnd } from '../../kit/opened.ts'
 import { routeTo } from '../../kit/toml.ts'
 import { httpResponse, sendRaw, startRawUpstream } from '../../kit/wire/wire.ts'
 
-/** A host open to an inner network without a sign-in, and one that an outer network may not open. */
+/** A host open to an inner network without a sign-in, one to an outer one, and one that an outer network may not open. */
 const INNER = 'inner.example'
+const OUTER = 'outer.example'
 const BANNED = 'banned.example'
 
 const keep = untilTheEnd()
@@ -16,11 +17,14 @@ const inside = ['127.0.0.0/8', '10.0.0.0/8', 'fd00::/8'].map(network => `"${netw
 const toml = [
   PORTAL,
   routeTo(upstream, INNER, `portal = "home"\nallow = [{ networks = [${inside}], anonymous = true }]`),
+  routeTo(upstream, OUTER, 'portal = "home"\nallow = [{ networks = ["203.0.113.0/24"], anonymous = true }]'),
   routeTo(upstream, BANNED, 'allow = "public"\ndeny = [{ networks = ["203.0.113.0/24", "2001:db8::/32"] }]'),
 ].join('\n')
 /** Behind a proxy on this machine that is trusted; and one that trusts nobody. Both let this machine's own network in. */
 const trusting = keep(await startGate(toml, { server: 'trusted_proxies = ["127.0.0.1", "192.0.2.0/24"]' }))
 const direct = keep(await startGate(toml.replaceAll('127.0.0.0/8', '127.0.0.1/32')))
+
+const { cookie } = await direct.signIn(OUTER)
 
 /** Whether a request with these raw lines among its fields reached the upstream. */
 async function reaches(gate: Gate, host: string, lines: readonly string[]): Promise<boolean> {
@@ -109,11 +113,16 @@ describe('behind a trusted proxy', () => {
 })
 
 describe('without a proxy', () => {
-  test.each(['203.0.113.9', '198.51.100.1', 'junk', ''])('X-Forwarded-For: %j changes nothing', async value => {
-    const lines = [`X-Forwarded-For: ${value}`, `X-Real-IP: ${value}`, `Forwarded: for=${value}`]
-    expect(await reaches(direct, INNER, lines)).toBe(true)
-    expect(await reaches(direct, BANNED, lines)).toBe(true)
-  })
+  test.each(['203.0.113.9', '198.51.100.1', 'junk', ''])(
+    'X-Forwarded-For: %j changes nothing, nor lets in',
+    async value => {
+      const lines = [`X-Forwarded-For: ${value}`, `X-Real-IP: ${value}`, `Forwarded: for=${value}`]
+      expect(await reaches(direct, INNER, lines)).toBe(true)
+      expect(await reaches(direct, OUTER, lines)).toBe(false)
+      expect(await reaches(direct, OUTER, [...lines, `Cookie: ${cookie}`])).toBe(false)
+      expect(await reaches(direct, BANNED, lines)).toBe(true)
+    },
+  )
 })
 
 describe('addresses', () => {

@@ -273,10 +273,11 @@ describe('a refresh', () => {
 
   test(`${MODULE}refresh-token-invalid-sub: ends the session, and never becomes the other one’s`, () =>
     isAsked(
-      async ({ browser }) => {
+      async ({ gate, browser }) => {
         const status = async () => (await browser.visit(`${APP}/`, { headers: { 'sec-fetch-mode': 'cors' } })).status
         await eventually(async () => (await status()) === 401, 'the session is gone')
         expect(seen.some(fields => fields['x-token-subject'] === 'user-2')).toBe(false)
+        expect(gate.access.some(line => line.includes('user-2'))).toBe(false)
       },
       { claims: { sub: 'user-2' } },
     ))

@@ -124,15 +124,6 @@ test('a token anywhere else, or malformed, is nobody’s: 401 and never a redire
   expect([inCookie.status, inCookie.forwarded]).toEqual([401, ''])
 })
 
-test('a token in the query is never accepted (RFC 6750 §2.3)', async () => {
-  await using gate = await startGate(routes())
-  const { token } = await create(gate)
-  for (const name of ['access_token', 'token', 'authorization', 'x-sallyport-token']) {
-    const { status, forwarded } = await ask(gate, { path: `/?${name}=${token}` })
-    expect([status, forwarded]).toEqual([401, ''])
-  }
-})
-
 test('only routes that say so take tokens; a public one forwards without it', async () => {
   await using gate = await startGate(routes())
   const { token } = await create(gate)

@@ -128,19 +128,6 @@ describe('your sessions', () => {
 })
 
 describe('no other site, and no other person, ends a session', () => {
-  test('a form from elsewhere is 403', async () => {
-    const browser = await signedIn('user18')
-    const foreign: readonly Record<string, string>[] = [
-      { origin: 'https://evil.example', 'sec-fetch-site': 'cross-site' },
-      { origin: KUMA, 'sec-fetch-site': 'same-site' },
-      { origin: 'https://evil.example' },
-      { origin: 'null' },
-      {},
-    ]
-    for (const headers of foreign) expect((await send(browser, { act: 'end-all' }, headers)).status).toBe(403)
-    expect(await isIn(browser)).toBe(true)
-  })
-
   test('without the browser’s own word the proof of the page decides, and it fits this session alone', async () => {
     const [mine, theirs] = [await signedIn('user19'), await signedIn('user20')]
     const proofOf = async (browser: BrowserLite) =>
