@@ -87,7 +87,7 @@ function conclusion({ mistakes, unset, missingFiles }: Checked, hasClosed: boole
   if (mistakes.length > 0) return 'The new file is not good yet: see above.'
   const until = unset.length + missingFiles.length > 0 ? ' once what is named above is there' : ''
   if (!hasClosed) return `The new file is good${until}.`
-  return `The new file can be served${until}, but what is closed above lets nobody in until you decide.`
+  return `The new file can be served${until}.\nWhat is closed above lets nobody in until you take the line for everyone out of its deny.`
 }
 
 /** A row of a block; what does not fit goes on below it, further in. */

@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'bun:test'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { basename } from 'node:path'
+import { INSTEAD } from '../../src/import/caddyfile/directives.ts'
+import { OPTION_TABLE } from '../../src/import/oauth2-proxy/option-table.ts'
 import { runImport } from '../../src/import/run.ts'
 import { temporaryFolder } from '../kit/folder.ts'
 import { runIn } from '../kit/io.ts'
@@ -50,7 +52,7 @@ describe('the report is shorter than the file', () => {
 })
 
 test('what people notice comes first, then what to decide; what is carried over is one line, and a list on request', async () => {
-  const text = `${CFG}banner = "hello"\nreal_client_ip_header = "X-Real-IP"\njwt_key = "x"\n`
+  const text = `${CFG}banner = "hello"\nresource = "x"\n`
   const report = await reported(text)
   expect(headings(report)).toEqual([
     'People will notice',
@@ -94,6 +96,27 @@ test('one line says that oauth2-proxy’s own addresses keep answering', async (
   expect((await reported(CFG)).filter(line => line.includes('own addresses'))).toEqual([
     '  its own addresses: /oauth2/sign_out and the rest keep answering (sallyport help moving-in)',
   ])
+})
+
+/** What somebody is told to do: a word for it, or what to write. */
+const TO_DO =
+  /\b(?:add|choose|copy|give|have|keep|let|look|make|mend|name|put|register|set|start|take|write)\b|\w = \S|until you/
+
+describe('whatever is closed or to be decided says what to do', () => {
+  test.each(
+    [...recorded('caddy-security/*.Caddyfile'), ...recorded('oauth2-proxy/*.cfg')].map(path => [basename(path), path]),
+  )('%s', async (_, path) => {
+    const { notes } = await imported(readFileSync(path, 'utf8'))
+    const open = notes.filter(note => /^(?:closed|decide) /.test(note))
+    expect(open.filter(note => !TO_DO.test(note.slice(note.indexOf(': '))))).toEqual([])
+  })
+
+  test('every option of oauth2-proxy and every directive of Caddy that has a word of its own', () => {
+    const decided = Object.entries(OPTION_TABLE).filter(([, [outcome]]) => outcome === 'decide' || outcome === 'closed')
+    const told = [...decided.map(([name, [, say]]) => [name, say]), ...Object.entries(INSTEAD)]
+    expect(told.length).toBeGreaterThan(15)
+    expect(told.filter(([, say = '']) => !TO_DO.test(say))).toEqual([])
+  })
 })
 
 test('a file’s own words drive no terminal', async () => {

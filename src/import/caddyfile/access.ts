@@ -113,7 +113,7 @@ function policyOf(context: Context, guards: readonly Guard[], { policies }: Part
 function isUncertain(context: Context, { was, line, deniedRoles }: Policy, portal: Portal | null): boolean {
   const role = deniedRoles.find(name => portal?.isUncertain(name) === true)
   if (role === undefined) return false
-  const say = `who has the role ${role}, which it shuts out, cannot all be told: its routes let nobody in`
+  const say = `who has the role ${role}, which it shuts out, cannot all be told: its routes let nobody in until you write that role by hand`
   context.notes.add('closed', `authorization policy ${was}`, line, say)
   return true
 }

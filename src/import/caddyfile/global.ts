@@ -2,21 +2,22 @@ import type { Entry } from '../draft.ts'
 import { type Context, spell } from './context.ts'
 import type { Caddyfile, Directive } from './parse.ts'
 
-const SAID: Readonly<Record<string, readonly ['left' | 'decide' | 'kept', string]>> = {
+type Said = readonly [outcome: 'left' | 'decide' | 'kept', say: string]
+
+const SAID: Readonly<Record<string, Said>> = {
   default_bind: ['kept', 'listen in [server] where all sites are at the same addresses; others are closed'],
-  acme_ca: ['left', 'say it to [tls] in acme = { directory = "…" }, where Sallyport is to make the certificates'],
-  acme_dns: ['left', 'Sallyport proves names over HTTP alone: name the files of wildcard certificates in [tls]'],
+  acme_ca: ['left', 'write it into [tls] as acme = { directory = "…" }, where Sallyport is to make the certificates'],
+  acme_dns: ['left', 'name the files of wildcard certificates in [tls]: names are proved over HTTP alone'],
   admin: [
-    'decide',
-    'admin = "127.0.0.1:9464" in [server] answers /healthz, /readyz and /metrics; the file is reloaded when it is saved',
+    'left',
+    'write admin = "127.0.0.1:9464" into [server] for /healthz, /readyz and /metrics; the file is reloaded when it is saved',
   ],
   auto_https: ['left', 'with [tls], plain HTTP is sent to https unless redirect_http = false'],
-  debug: ['decide', 'log_level = "debug" in [server]'],
-  email: ['left', 'say it to [tls] in acme = { email = "…" }, where Sallyport is to make the certificates'],
-  http_port: ['decide', 'listen in [server] is for plain HTTP: 8080, unless you write another'],
+  debug: ['left', 'write log_level = "debug" into [server] while you look for something'],
+  email: ['left', 'write it into [tls] as acme = { email = "…" }, where Sallyport is to make the certificates'],
   https_port: [
     'decide',
-    'listen in [tls], with certificates; or keep a TLS proxy in front, and name it in trusted_proxies',
+    'write it into listen of [tls], with certificates; or keep a TLS proxy in front, and name it in trusted_proxies',
   ],
   log: ['left', 'one log for all, JSON on standard output'],
   order: ['kept', 'in what the routes say'],
@@ -28,14 +29,15 @@ const SAYS_WHAT = new Set(['http_port', 'https_port', 'order', 'auto_https'])
 
 /** What of `security` is not about OpenID Connect. */
 const ELSEWHERE: Readonly<Record<string, string>> = {
-  saml: 'SAML is not spoken: a provider that speaks OpenID Connect (Pocket ID, Keycloak) can stand in for it',
-  ldap: 'LDAP is not spoken: a provider that speaks OpenID Connect (Pocket ID, Keycloak) can stand in front of it',
-  local: 'people with passwords of their own: htpasswd in a portal, or better a provider such as Pocket ID',
-  user: 'people are registered at the provider',
-  messaging: 'nothing is mailed',
-  credentials: 'nothing is mailed',
-  sso: 'applications sign people in at the provider themselves',
-  secrets: 'secrets come from the environment (${NAME}) or files (${file:/path})',
+  saml: 'take a provider that speaks OpenID Connect (Pocket ID, Keycloak) in its place: SAML is not spoken',
+  ldap: 'put a provider that speaks OpenID Connect (Pocket ID, Keycloak) in front of it: LDAP is not spoken',
+  local:
+    'write htpasswd into a portal, for people with passwords of their own; or better take a provider such as Pocket ID',
+  user: 'have people registered at the provider',
+  messaging: 'take it out: nothing is mailed',
+  credentials: 'take it out: nothing is mailed',
+  sso: 'have applications sign people in at the provider themselves',
+  secrets: 'write what takes one by hand: secrets come from the environment (${NAME}) or files (${file:/path})',
 }
 
 /** Options that say nothing about who gets what. Whatever is not here, nor in what is said above, may. */
@@ -72,6 +74,22 @@ const HARMLESS = new Set([
 const OF_SERVERS =
   /^(?:name|timeouts|trusted_proxies|trusted_proxies_strict|client_ip_headers|max_header_size|enable_full_duplex|log_credentials|protocols?|strict_sni_host|metrics|trace|keepalive_\w+|experimental_http3|0rtt)$/
 
+/** What becomes of an option, where that is known. */
+function saidOf(name: string, [value]: readonly string[]): Said | undefined {
+  if (name === 'admin' && value === 'off') return ['kept', 'nothing to write: [server] has no admin unless it says so']
+  if (name === 'http_port') {
+    return isPlainPort(value)
+      ? ['kept', 'listen in [server]']
+      : ['decide', 'write the port of plain HTTP into listen of [server]: 8080 stands there']
+  }
+  return Object.hasOwn(SAID, name) ? SAID[name] : undefined
+}
+
+/** Whether plain HTTP was at a port of its own: at 443 it was https. */
+function isPlainPort(port: string | undefined): port is string {
+  return port !== undefined && port !== '443' && /^\d+$|^\{/.test(port)
+}
+
 /** Notes the global options, and answers the directives of `security`; `unknown` is the first option that may guard something. */
 export function globalOptions(
   { notes }: Context,
@@ -82,7 +100,7 @@ export function globalOptions(
   for (const { name, args, line, block } of options) {
     if (name === 'security') security.push(...(block ?? []))
     else {
-      const said = Object.hasOwn(SAID, name) ? SAID[name] : undefined
+      const said = saidOf(name, args)
       const guard = name === 'servers' ? (block ?? []).find(one => !OF_SERVERS.test(one.name)) : undefined
       const shown = SAYS_WHAT.has(name) ? [name, ...args].join(' ').slice(0, 60) : name
       if (said !== undefined) notes.add(said[0], shown, line, said[1])
@@ -91,7 +109,8 @@ export function globalOptions(
       else {
         const what = guard === undefined ? name : `servers ${guard.name}`
         unknown ??= `${what} in line ${guard?.line ?? line}`
-        const say = 'not an option that is known here, so it may guard something: all routes let nobody in'
+        const say =
+          'all routes let nobody in, as it may guard something and is not known here: take it out where it does not, and import again'
         notes.add('closed', what, guard?.line ?? line, say)
       }
     }
@@ -106,7 +125,7 @@ export function globalOptions(
         'decide',
         [name, ...args.slice(0, 1)].join(' '),
         line,
-        ELSEWHERE[name] ?? 'not a directive that is known here',
+        ELSEWHERE[name] ?? 'take it out where nothing needs it: not a directive that is known here',
       )
   }
   return { security, unknown }
@@ -134,8 +153,7 @@ export function serverEntries(
       'Caddy made the certificates: write [tls] with acme = { email = "…" } or with files (sallyport help https); or keep a TLS proxy in front, named in trusted_proxies',
     )
   }
-  const isUsable = port !== undefined && port !== '443' && /^\d+$|^\{/.test(port)
-  const at = isUsable ? spell(context, port, '8080') : '8080'
+  const at = isPlainPort(port) ? spell(context, port, '8080') : '8080'
   return [
     {
       key: 'listen',

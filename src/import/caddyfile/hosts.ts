@@ -132,7 +132,12 @@ function readAddress(context: Context, address: string, line: number): Address {
     path: path === '' || path === '/' || path === '/*' ? null : path,
   }
   if (name !== '') return { name, isAny: false, ...found }
-  context.notes.add('decide', address, line, 'a route names its host, which this address does not say: write it')
+  context.notes.add(
+    'decide',
+    address,
+    line,
+    'write the host of its routes, or set APP_HOST: this address does not say it',
+  )
   const meaning = `the host that ${address} in line ${line} is reached by`
   return { name: context.blanks.add('APP_HOST', meaning, STAND_IN_HOST), isAny: true, ...found }
 }

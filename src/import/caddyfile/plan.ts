@@ -59,7 +59,8 @@ export function planRoutes(context: Context, host: Host, parts: Parts): readonly
     if (below !== null) whole.set(path, below)
     const point = planAt('point', below ?? around)
     if (point !== null && below !== null && isOpen(point.plan) && !isOpen(below.plan)) {
-      const say = 'this path alone is open, as it was: a matcher that ends in /* does not hold for it'
+      const say =
+        'this path alone is open, as it was, as no matcher that ends in /* holds for it: write allow into its route if that was not meant'
       context.notes.add('decide', `${host.name}${spelt}`, null, say)
     }
     plans.push(...[below, point].flatMap(one => (one === null ? [] : [one.plan])))
@@ -115,7 +116,12 @@ function planRoute(
   const [first] = closed
   if (first !== undefined) {
     const why = [...new Set(closed.flatMap(fate => fate.why))]
-    context.notes.add('closed', `${spot.host.name}${spot.path}`, null, `nobody passes, for want of ${why.join(', ')}`)
+    context.notes.add(
+      'closed',
+      `${spot.host.name}${spot.path}`,
+      null,
+      `nobody passes until you have settled ${why.join(', ')}`,
+    )
     const access = accessFor(
       context,
       spot.host,
@@ -151,10 +157,10 @@ function sayParted(context: Context, { host, path }: Spot, branches: readonly Br
   for (const { fate } of branches) {
     if (fate.kind === 'served' && keyOf(fate.served) !== keyOf(main) && !isRefusal(fate.served)) {
       const { name, line } = fate.served.answer
-      const say = `some of the requests for ${host.name}${path} went elsewhere, and a route has one answer: those are refused`
+      const say = `some of the requests for ${host.name}${path} went elsewhere, and are refused: give them a path or a host of their own, as a route has one answer`
       context.notes.add('closed', name, line, say)
     } else if (fate.kind === 'closed') {
-      const say = `some of the requests are refused, for want of ${fate.why.join(', ')}`
+      const say = `some of the requests are refused until you have settled ${fate.why.join(', ')}`
       context.notes.add('closed', `${host.name}${path}`, null, say)
     }
   }

@@ -43,7 +43,7 @@ const SAID: Readonly<Record<string, readonly ['left' | 'kept' | 'decide', string
   ],
   with: [
     'decide',
-    'tokens = true in the route, and sallyport tokens create, let scripts in; htpasswd in the portal takes passwords',
+    'write tokens = true into the route, and let scripts in by sallyport tokens create; htpasswd in the portal takes passwords',
   ],
 }
 
@@ -55,7 +55,8 @@ export function readPolicy(context: Context, { args, line, block }: Directive, p
   const guards = lines.filter(one => isGuard(one))
   for (const guard of guards) {
     const shown = guard.name === 'validate' ? ['validate', ...guard.args].join(' ') : guard.name
-    const say = INSTEAD[guard.args.join(' ')] ?? 'not known here, so it may guard something'
+    const say =
+      INSTEAD[guard.args.join(' ')] ?? 'not known here, so it may guard something; write what it did into their rules'
     context.notes.add('closed', shown, guard.line, `the routes of this policy let nobody in: ${say}`)
   }
   const rules = readRules(context, lines, providers)
@@ -65,7 +66,7 @@ export function readPolicy(context: Context, { args, line, block }: Directive, p
       'closed',
       lost.shown,
       lost.line,
-      'no rule says whom this shuts out: the routes of this policy let nobody in',
+      'no rule says whom this shuts out: the routes of this policy let nobody in; write who may into their allow by hand',
     )
   }
   const isTold = guards.length === 0 && lost === null && allow.length > 0

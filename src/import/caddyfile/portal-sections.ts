@@ -59,7 +59,7 @@ function addressOf(context: Context, portal: Portal, own: readonly Host[], used:
 function callbackPath(context: Context, portal: Portal, own: readonly Host[], used: readonly RoutePlan[]): string {
   const [first, ...others] = portal.providers
   if (others.length > 0) {
-    const say = `one callback serves all providers of a portal: register ${first?.was}’s at the others too`
+    const say = `register the callback of ${first?.was} at the other providers too: one serves all of a portal`
     context.notes.add('decide', 'authentication portal', portal.line, say)
   }
   const placed = own.flatMap(({ placements }) => placements.filter(({ portal: name }) => name === portal.was))
@@ -80,7 +80,7 @@ function roles(context: Context, portal: Portal, used: readonly RoutePlan[]): re
   const policies = new Set(used.flatMap(({ policies: own }) => own))
   for (const { was, line, roles: asked, deniedRoles } of policies) {
     for (const role of asked.filter(name => !made.has(name))) {
-      const say = `no transform makes the role ${role}: it is who has the group or the role of that name at the provider`
+      const say = `look who has the group or the role ${role} at the provider: they have this role, as no transform makes it`
       context.notes.add('decide', `authorization policy ${was}`, line, say)
       const text = context.names.textOf('role', role)
       made.set(role, statedRoles([text]))

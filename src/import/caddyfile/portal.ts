@@ -45,7 +45,10 @@ export function readPortal(context: Context, { args, line, block }: Directive, p
       const named = words.slice(3).map(name => providers.find(provider => provider.was === name))
       own.push(...named.filter(provider => provider !== undefined))
       hasWaysIn = true
-      said(named.includes(undefined) ? 'decide' : 'kept', 'providers of the portal')
+      said(
+        named.includes(undefined) ? 'decide' : 'kept',
+        named.includes(undefined) ? 'write [providers.NAME], and name it in the portal' : 'providers of the portal',
+      )
     } else if (starts(words, 'crypto', 'default', 'token', 'lifetime')) {
       const seconds = Number(words[4])
       lifetime = seconds >= 60 ? spellDuration(seconds * 1000) : null
@@ -76,7 +79,7 @@ export function readPortal(context: Context, { args, line, block }: Directive, p
       hasWaysIn = true
       said(
         'decide',
-        'people with passwords of their own: htpasswd in the portal, or better a provider such as Pocket ID',
+        'write htpasswd into the portal, for people with passwords of their own; or better take a provider such as Pocket ID',
       )
     } else if (starts(words, 'enable', 'admin', 'api'))
       said('changed', 'admin_role in the portal opens /.sallyport/admin and everyone’s sessions')
@@ -87,13 +90,14 @@ export function readPortal(context: Context, { args, line, block }: Directive, p
       said('left', 'sessions are not bound to an address; networks in a rule of allow asks for one')
     else if (words[0] !== 'comment') {
       made.isClosed = true
-      const say = 'not a directive that is known here, so it may say who may come in: its routes let nobody in'
+      const say =
+        'its routes let nobody in, as it may say who may come in and is not known here: take it out where it does not, and import again'
       context.notes.add('closed', directive.name, directive.line, say)
     }
   }
   const isElsewhere = hasWaysIn && own.length === 0
   if (isElsewhere) {
-    const say = 'nobody could sign in by a provider that is known here: its routes let nobody in'
+    const say = 'its routes let nobody in: write [providers.NAME] for how people signed in, and name it in the portal'
     context.notes.add('closed', 'authentication portal', line, say)
   }
   return {
@@ -144,7 +148,7 @@ function readTransform(context: Context, { block, line }: Directive, providers: 
     if (denied === null) made.isClosed = true
     else made.denied.push(...denied)
     const whom = denied === null ? 'the routes let nobody in' : 'the routes deny those whom it is for'
-    notes.add('closed', shown, at, `${say}: ${whom}, until that is written by hand`)
+    notes.add('closed', shown, at, `${say}: ${whom}, until you write that by hand`)
   }
   for (const { name, args, line: at } of actions) {
     const [verb = '', object = '', ...stated] = name === 'action' ? args : [name, ...args]

@@ -45,7 +45,7 @@ export function readReverseProxy(context: Context, { args, line, block }: Direct
       'closed',
       shown,
       other.line,
-      'not carried over, and it may guard something: nobody gets this application',
+      'nobody gets this application, as it may guard something and is not carried over: write it into the route by hand',
     )
     return null
   }
@@ -77,21 +77,22 @@ export function readReverseProxy(context: Context, { args, line, block }: Direct
           'decide',
           'tls_insecure_skip_verify',
           at,
-          'tls = { insecure_skip_verify = true }: name the CA instead, tls = { ca = "FILE" }',
+          'name the CA, tls = { ca = "FILE" }, in place of tls = { insecure_skip_verify = true }',
         )
       for (const one of other)
         said(
           'left',
           `transport ${one.name}`,
           one.line,
-          'see the keys of [upstreams.NAME] and [upstreams.NAME.tls] in docs/keys.md',
+          'write it as one of the keys of [upstreams.NAME] or [upstreams.NAME.tls] (sallyport help keys)',
         )
       continue
     } else if (name === 'flush_interval')
       said('kept', name, at, 'nothing to write: every answer is streamed as it comes')
-    else if (name === 'trusted_proxies') said('decide', name, at, 'trusted_proxies in [server] is for everything')
+    else if (name === 'trusted_proxies')
+      said('decide', name, at, 'write trusted_proxies into [server]: there it is for everything')
     else {
-      said('left', name, at, 'see the keys of [upstreams.NAME] in docs/keys.md')
+      said('left', name, at, 'write it as one of the keys of [upstreams.NAME] (sallyport help keys)')
       continue
     }
     if (name === 'lb_policy' || name === 'health_uri') said('kept', name, at, 'in the upstream')
@@ -245,24 +246,19 @@ export function readFileServer(
       'closed',
       `file_server ${other.name}`,
       other.line,
-      'a folder is served as a whole, so that nobody gets this one',
+      'nobody gets this folder, as one is served as a whole: put what may be seen into a folder of its own',
     )
     return null
   }
   const unread = args.find(word => word !== 'browse')
   if (unread !== undefined) {
-    const say = `what ${unread} stands for cannot be told, so that nobody gets this folder`
+    const say = `nobody gets this folder: write files = "…", as what ${unread} stands for cannot be told`
     context.notes.add('closed', 'file_server', line, say)
     return null
   }
   const root = lines.find(({ name }) => name === 'root')?.args[0] ?? inForce
   if (root === null) {
-    context.notes.add(
-      'decide',
-      'file_server',
-      line,
-      'which folder is not said by a root directive here: write files = "…"',
-    )
+    context.notes.add('decide', 'file_server', line, 'write files = "…": no root directive here says which folder')
     return null
   }
   // Caddy serves none of its own files.

@@ -14,6 +14,14 @@ const NOT_OIDC: OptionEntry = [
   'kept',
   'whatever it names comes from discovery; issuer (or metadata_url) is all that is needed',
 ]
+const NO_CLIENT_KEY: OptionEntry = [
+  'decide',
+  'have the provider give the client a secret, and write client_secret; or make it a public one, without',
+]
+const OWN_CA: OptionEntry = [
+  'decide',
+  'start Sallyport with NODE_EXTRA_CA_CERTS=FILE, where another CA made the certificate: it is always checked',
+]
 const OWN_COOKIE: OptionEntry = [
   'left',
   'the cookie is __Host-, HttpOnly, SameSite=Lax and each host’s own; it holds no token, so that it never grows',
@@ -39,7 +47,7 @@ const TLS_SETTINGS: OptionEntry = ['kept', 'TLS 1.2 and 1.3 with current ciphers
 export const OPTION_TABLE: Readonly<Record<string, OptionEntry>> = {
   acr_values: [
     'decide',
-    'there it was only asked for; acr = ["…"] in a rule of allow asks for it and checks the answer',
+    'write acr = ["…"] into a rule of allow: there it was only asked for, here the answer is checked',
   ],
   allow_query_semicolons: ['kept', 'queries are passed on as they are'],
   api_routes: ['kept', 'nothing to write: whatever is not a page load gets 401, on every path'],
@@ -49,7 +57,7 @@ export const OPTION_TABLE: Readonly<Record<string, OptionEntry>> = {
   azure_tenant: OTHER_PROVIDER,
   backend_logout_url: [
     'decide',
-    'provider_logout = true in [portals.home] signs out at the provider; register https://HOST/.sallyport/signed-out there first',
+    'write provider_logout = true into [portals.home], and register https://HOST/.sallyport/signed-out at the provider',
   ],
   banner: LOOK,
   basic_auth_password: NO_UPSTREAM,
@@ -65,7 +73,7 @@ export const OPTION_TABLE: Readonly<Record<string, OptionEntry>> = {
   cookie_samesite: OWN_COOKIE,
   cookie_secret: OWN_KEY,
   cookie_secret_file: OWN_KEY,
-  custom_sign_in_logo: ['decide', 'logo = "FILE" in [portals.home] takes an SVG, PNG or WebP file'],
+  custom_sign_in_logo: ['decide', 'write logo = "FILE" into [portals.home]: an SVG, PNG or WebP file'],
   custom_templates_dir: LOOK,
   disable_keep_alives: ['kept', 'connections to applications are kept; nothing to set'],
   display_htpasswd_form: ['people', 'passwords come as HTTP Basic, there is no form for them'],
@@ -78,7 +86,7 @@ export const OPTION_TABLE: Readonly<Record<string, OptionEntry>> = {
   ],
   flush_interval: ['kept', 'nothing to write: every answer is streamed as it comes'],
   footer: LOOK,
-  force_https: ['decide', 'with [tls], plain HTTP is sent to https; without it, let the TLS proxy in front do that'],
+  force_https: ['decide', 'let the TLS proxy in front send plain HTTP to https, or write [tls], which does'],
   force_json_errors: ['kept', 'nothing to write: programs get problem details (JSON), page loads get pages'],
   gcp_healthchecks: [
     'left',
@@ -96,8 +104,8 @@ export const OPTION_TABLE: Readonly<Record<string, OptionEntry>> = {
     'the issuer is always checked; write it exactly as the provider’s metadata does',
   ],
   insecure_oidc_skip_nonce: ['left', 'a nonce is always sent and checked'],
-  jwt_key: ['left', 'a client proves itself with client_secret, or as a public client with PKCE'],
-  jwt_key_file: ['left', 'a client proves itself with client_secret, or as a public client with PKCE'],
+  jwt_key: NO_CLIENT_KEY,
+  jwt_key_file: NO_CLIENT_KEY,
   logging_compress: NO_LOGS,
   logging_filename: NO_LOGS,
   logging_local_time: NO_LOGS,
@@ -115,21 +123,18 @@ export const OPTION_TABLE: Readonly<Record<string, OptionEntry>> = {
   prefer_email_to_user: NOBODY_TOLD,
   profile_url: NOT_OIDC,
   prompt: ['left', 'nobody is asked again without need; for a fresh sign-in write max_age in a rule'],
-  provider_ca_files: ['decide', 'start Sallyport with NODE_EXTRA_CA_CERTS=FILE, so that it trusts this CA too'],
-  pubjwk_url: ['left', 'a client proves itself with client_secret, or as a public client with PKCE'],
+  provider_ca_files: OWN_CA,
+  pubjwk_url: NO_CLIENT_KEY,
   proxy_websockets: NO_UPSTREAM,
   real_client_ip_header: [
-    'changed',
-    'the client’s address comes from X-Forwarded-For of a proxy that trusted_proxies names, and from no other field',
+    'decide',
+    'have the proxy in front send X-Forwarded-For, and name it in trusted_proxies: no other field counts',
   ],
   redeem_url: NOT_OIDC,
-  redis_ca_path: ['decide', 'start Sallyport with NODE_EXTRA_CA_CERTS=FILE, so that it trusts this CA too'],
+  redis_ca_path: OWN_CA,
   redis_cluster_connection_urls: NO_REDIS,
   redis_connection_idle_timeout: NO_REDIS,
-  redis_insecure_skip_tls_verify: [
-    'left',
-    'certificates of Redis are always checked; NODE_EXTRA_CA_CERTS names a CA of your own',
-  ],
+  redis_insecure_skip_tls_verify: OWN_CA,
   redis_sentinel_connection_urls: NO_REDIS,
   redis_sentinel_master_name: NO_REDIS,
   redis_sentinel_password: NO_REDIS,
@@ -143,17 +148,14 @@ export const OPTION_TABLE: Readonly<Record<string, OptionEntry>> = {
   show_debug_on_error: ['left', 'pages show a reference, and the log has the cause under it'],
   signature_key: [
     'decide',
-    'GAP-Signature is not made; assertion = { audience = "…" } in a route sends a signed JWT that applications can check',
+    'write assertion = { audience = "…" } into a route: a signed JWT that applications can check in place of GAP-Signature',
   ],
   silence_ping_logging: NO_LOGS,
   skip_auth_preflight: NO_UPSTREAM,
   skip_claims_from_profile_url: ['left', 'userinfo is asked where the provider has it'],
   skip_oidc_discovery: NOT_OIDC,
   skip_provider_button: ['kept', 'nothing to write: a choice is shown only where a portal has several providers'],
-  ssl_insecure_skip_verify: [
-    'left',
-    'the provider’s certificate is always checked; NODE_EXTRA_CA_CERTS names a CA of your own',
-  ],
+  ssl_insecure_skip_verify: OWN_CA,
   ssl_upstream_insecure_skip_verify: NO_UPSTREAM,
   standard_logging: NO_LOGS,
   standard_logging_format: NO_LOGS,

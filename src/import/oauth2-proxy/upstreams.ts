@@ -41,7 +41,12 @@ export function readUpstreams(context: Context): readonly Service[] {
         'an entry is no http, https, unix, file or static address: write its route',
       )
     } else if (services.some(({ path, isExact }) => path === service.path && isExact === service.isExact)) {
-      notes.add('decide', 'upstreams', options.line('upstreams'), `${service.path} is there twice; the first was taken`)
+      notes.add(
+        'decide',
+        'upstreams',
+        options.line('upstreams'),
+        `${service.path} is there twice: take one out, the first was taken`,
+      )
     } else services.push(service)
   }
   if (services.length > 0) return services
@@ -101,7 +106,12 @@ function readUpstream(stated: string, context: Context): Service | null {
     }
     case 'static': {
       const status = /^[2-5]\d\d$/.test(rest) ? Number(rest) : 200
-      note(context, 'decide', 'upstreams', 'the same answer for everyone who may pass, as respond of a route')
+      note(
+        context,
+        'decide',
+        'upstreams',
+        'take it out if nobody needs it: the same answer for everyone who may pass, as respond of a route',
+      )
       return { kind: 'static', ...ROOT, status }
     }
     default:

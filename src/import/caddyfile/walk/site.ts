@@ -52,7 +52,12 @@ export function openSite(
       })
       if (going.length + ended.length > MAX_WAYS) {
         const what = `${directive.name} in line ${directive.line}`
-        context.notes.add('closed', directive.name, directive.line, 'its matchers part requests in too many ways')
+        context.notes.add(
+          'closed',
+          directive.name,
+          directive.line,
+          'write the routes of this site by hand: its matchers part requests in too many ways',
+        )
         return { ended: [...ended, { ...close(start, what), end: { kind: 'nothing' } }], going: [] }
       }
     }

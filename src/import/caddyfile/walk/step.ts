@@ -33,7 +33,9 @@ export function createSteps(context: Context, enter: Enter, bypassed: Bypassed):
   /** Closes the way for good, and says which directive did it. */
   function closing(directive: Directive, way: Way): Way {
     const { name, line } = directive
-    const say = INSTEAD[name] ?? 'not a directive that is known here, so it may guard something'
+    const say =
+      INSTEAD[name] ??
+      'not a directive that is known here, so it may guard something; write what it did into them, or take it out and import again'
     context.notes.add('closed', name, line, `the routes that it is for let nobody in: ${say}`)
     return close(way, `${name} in line ${line}`)
   }
