@@ -8,6 +8,7 @@ import { hosts } from './subjects/hosts.ts'
 import { http2 } from './subjects/http2.ts'
 import { jwts } from './subjects/jwts.ts'
 import { logouts } from './subjects/logouts.ts'
+import { logs } from './subjects/logs.ts'
 import { onward } from './subjects/onward.ts'
 import { requests } from './subjects/requests.ts'
 import { targets } from './subjects/targets.ts'
@@ -24,6 +25,7 @@ export const SUBJECTS: readonly Subject[] = [
   forwarded,
   jwts,
   logouts,
+  logs,
   toml,
   frames,
   clientFrames,

@@ -81,10 +81,11 @@ function checked({ time, client, method, host, address, user, status, isForwarde
 /** What is above is milliseconds: as seconds it would be in the year 5138. */
 const MOST_SECONDS = 1e11
 
+/** NaN for what is no moment that there can be. */
 function timeMs(time: unknown): number {
   if (typeof time === 'string') return Date.parse(time)
   if (typeof time !== 'number') return Number.NaN
-  return time < MOST_SECONDS ? time * 1000 : time
+  return new Date(time < MOST_SECONDS ? time * 1000 : time).getTime()
 }
 
 function tableOf(line: string): Table | null {

@@ -152,6 +152,7 @@ describe('a line of a log', () => {
       '{}',
       '{"level":"info"}',
       '[]',
+      '{"logger":"http.log.access","ts":1e99,"request":{"method":"GET","uri":"/"},"status":200}',
       '192.0.2.7 - - [yesterday] "GET / HTTP/1.1" 200 5',
     ]) {
       expect(findFormat([line])).toBeNull()
