@@ -32,14 +32,20 @@ export function findingOf(group: Group, facts: FileFacts): Finding {
   return { ...group, kind, mend }
 }
 
-function kindOf({ fate, was, isAnonymous, host }: Group, { namesUsers }: FileFacts): Kind {
+function kindOf(group: Group, { namesUsers }: FileFacts): Kind {
+  const { fate, was, isForwarded, host } = group
   if (fate === 'in') return was === 'refused' ? 'opened' : 'same'
-  if (fate === 'own') return 'same'
-  // Whoever was sent elsewhere without a name may have been sent to sign in, as they would be now.
-  const isServed = was === 'served' || (was === 'redirected' && !(isAnonymous && fate === 'sign-in'))
-  if (!isServed) return 'same'
+  if (!isServed(group)) return 'same'
+  // What stood there has such pages too: only what is known to be the application's is missed.
+  if (fate === 'own') return isForwarded === true ? 'lost' : 'same'
   if (fate === 'unclear') return 'untold'
   return fate === 'sign-in' && !namesUsers(host) ? 'untold' : 'lost'
+}
+
+/** Whether an application answered, as far as can be seen. */
+export function isServed({ was, isAnonymous, fate }: Pick<Group, 'was' | 'isAnonymous' | 'fate'>): boolean {
+  // Whoever was sent elsewhere without a name may have been sent to sign in, as they would be now.
+  return was === 'served' || (was === 'redirected' && !(isAnonymous && fate === 'sign-in'))
 }
 
 function mendOf(group: Group, kind: Kind, { hosts }: FileFacts): string {
@@ -55,13 +61,15 @@ function mendOf(group: Group, kind: Kind, { hosts }: FileFacts): string {
       ? `nothing for people, who sign in; for what comes without anybody: ${open}`
       : `${open}, if nobody is meant to sign in there`
   }
+  if (fate === 'own') return `another path at the application: Sallyport's own pages are at this one`
   if (fate === 'unclear') {
     const [user = 'NAME'] = users
     if (reason === 'email.unverified') return `emails = "trusted" in the provider's table, if it answers for addresses`
     if (reason.startsWith('network.')) return `a log that has clients' addresses`
-    return `tell who they are: --as '${user}=sub=…,groups=…' or --people FILE`
+    return `tell who they are: --as ${shellWord(`${user}=sub=…,groups=…`)} or --people FILE`
   }
-  if (reason === 'method.not_listed') return `${methods.map(name => `"${name}"`).join(', ')} in methods of ${route}`
+  if (reason === 'method.not_listed')
+    return `${methods.map(name => JSON.stringify(name)).join(', ')} in methods of ${route}`
   if (reason.startsWith('network.')) return `${example.client ?? 'the client'} in networks of ${route}; ${ask}`
   if (reason === 'access.denied') return `take websockets = false out of ${route}`
   if (fate === 'invalid') return `another address for it: ${ask}`
@@ -70,16 +78,20 @@ function mendOf(group: Group, kind: Kind, { hosts }: FileFacts): string {
 
 function placeText({ host, path }: Group): string {
   const fixed = path.replace(/\/(?:\*|…).*$/, '')
-  return fixed === '' || fixed === '/' ? `host = "${host}"` : `host = "${host}", path = "${fixed.replace(/\/$/, '')}"`
+  return fixed === '' || fixed === '/'
+    ? `host = "${host}"`
+    : `host = "${host}", path = ${JSON.stringify(fixed.replace(/\/$/, ''))}`
 }
 
 /** The command that tries every rule for the example. */
 function explainText({ host, example: { method, path, client, at } }: Group): string {
-  const address = `'https://${host}${path.replaceAll("'", '%27')}'`
-  return [
-    `sallyport explain ${address}`,
-    `--method ${method}`,
-    ...(client === null ? [] : [`--ip ${client}`]),
-    `--at ${at}`,
-  ].join(' ')
+  const ip = client === null ? [] : ['--ip', client]
+  return ['sallyport', 'explain', `https://${host}${path}`, '--method', method, ...ip, '--at', at]
+    .map(shellWord)
+    .join(' ')
+}
+
+/** One word of a shell, whatever strangers put into it (POSIX, Shell Command Language §2.2.2). */
+function shellWord(text: string): string {
+  return /^[\w.,:/@%+=-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`
 }

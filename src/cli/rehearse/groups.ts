@@ -19,6 +19,8 @@ export interface Group extends Omit<Judged, 'path'> {
   /** First segments, with a star for each that is an id, and `/…` for what is below. */
   readonly path: string
   readonly was: Was
+  /** Whether an application gave the answer; null where the log does not say. */
+  readonly isForwarded: boolean | null
   readonly isAnonymous: boolean
   count: number
   /** In the order in which they were met, no more than `MOST_NAMES` of each. */
@@ -60,8 +62,9 @@ export function createGroups(mostGroups = MOST_GROUPS): Groups {
 
   function groupOf(judged: Judged, request: LoggedRequest): Group {
     const was = wasOf(request)
+    const { isForwarded } = request
     const isAnonymous = request.user === null
-    const end = [judged.route, judged.fate, judged.reason, was, isAnonymous].join(' ')
+    const end = [judged.route, judged.fate, judged.reason, was, isForwarded, isAnonymous].join(' ')
     const place = patternOf(judged.path)
     const [host, path] =
       groups.size < mostGroups ? [judged.host, place] : groups.size < 2 * mostGroups ? [judged.host, '/…'] : ['…', '/…']
@@ -71,7 +74,7 @@ export function createGroups(mostGroups = MOST_GROUPS): Groups {
     const { method, status, client, atMs } = request
     const example = { method, path: judged.path, status, client, at: new Date(atMs).toISOString() }
     const made = { count: 0, methods: [], users: [], hasMoreUsers: false, example }
-    const group: Group = { ...judged, ...made, host, path, was, isAnonymous }
+    const group: Group = { ...judged, ...made, host, path, was, isForwarded, isAnonymous }
     groups.set(`${host} ${path} ${end}`, group)
     return group
   }

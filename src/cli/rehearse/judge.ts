@@ -13,7 +13,7 @@ import { compileSnapshot } from '../../server/config/compile.ts'
 import type { GateRoute } from '../../server/config/snapshot.ts'
 import { findPlace } from '../../server/request/locate.ts'
 import type { LoggedRequest } from './logged.ts'
-import { type People, sketchesOf } from './people.ts'
+import { createSketches, type People, type Sketches } from './people.ts'
 
 /** What would become of a request. */
 export type Fate =
@@ -53,6 +53,7 @@ export function createJudge(config: Config, fingerprint: string, people: People)
   // Nothing is asked of an upstream as long as nothing is forwarded, and no check of its health begins.
   const pool = createUpstreamPool({ fetch: refuseToAsk, now: () => Number.NaN, log: SILENT })
   const snapshot = compileSnapshot(config, fingerprint, pool)
+  const sketchesOf = createSketches()
   const chances = new Map<GateRoute, Chance>()
   const chanceOf = (route: GateRoute): Chance => {
     const known = chances.get(route)
@@ -125,7 +126,7 @@ function decideFor(route: GateRoute, who: Identity | null, facts: Facts, chance:
 }
 
 /** Somebody of whom only the name in the log is known. */
-function guess(route: GateRoute, who: ReturnType<typeof sketchesOf>, facts: Facts, chance: Chance): Verdict {
+function guess(route: GateRoute, who: Sketches, facts: Facts, chance: Chance): Verdict {
   const truth = chance(who.now, facts)
   if (truth === 'unknown') {
     if (chance(who.verified, facts) === 'yes') {

@@ -9,24 +9,21 @@ const MAX_LINE_CHARACTERS = 256 * 1024
 const PIECE_BYTES = 256 * 1024
 
 /**
- * The lines of a log, one after the other, however long it is; compressed by gzip too, which is seen from its first bytes. `-` is
+ * The lines of a log, many at a time, however long it is; compressed by gzip too, which is seen from its first bytes. `-` is
  * standard input. Throws what the platform throws, and an error of zlib for a damaged file.
  */
-export async function* linesOf(path: string): AsyncGenerator<string> {
+export async function* linesOf(path: string): AsyncGenerator<readonly string[]> {
   const source = path === '-' ? process.stdin : createReadStream(path, { highWaterMark: PIECE_BYTES })
   const decoder = new TextDecoder()
   let rest = ''
   for await (const piece of unpacked(source)) {
     rest += decoder.decode(piece, { stream: true })
-    let start = 0
-    for (let end = rest.indexOf('\n'); end !== -1; end = rest.indexOf('\n', start)) {
-      yield rest.slice(start, rest.charCodeAt(end - 1) === 0x0d ? end - 1 : end)
-      start = end + 1
-    }
-    rest = rest.slice(start)
+    const lines = rest.split('\n')
+    rest = lines.pop() ?? ''
+    yield lines.map(line => (line.endsWith('\r') ? line.slice(0, -1) : line))
     if (rest.length > MAX_LINE_CHARACTERS) rest = rest.slice(0, MAX_LINE_CHARACTERS)
   }
-  if (rest !== '') yield rest
+  if (rest !== '') yield [rest]
 }
 
 async function* unpacked(source: Readable): AsyncGenerator<Uint8Array> {

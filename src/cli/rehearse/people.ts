@@ -55,11 +55,29 @@ function isTable(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
+/** Somebody of whom a log has only a name: as it is, and as it would be if the provider answered for their address. */
+export interface Sketches {
+  readonly now: Identity
+  readonly verified: Identity
+}
+
+/** Logs have fewer people than this at a time. */
+const MOST_KEPT = 2000
+
 /**
- * Somebody of whom a log has only a name: an address where it looks like one, else nothing. `provider` is the only one that can
- * have sent them; empty where there are several.
+ * Makes somebody of a name in a log, and keeps them: an address where it looks like one, else nothing is known. `provider` is the
+ * only one that can have sent them; empty where there are several.
  */
-export function sketchesOf(user: string, provider: string): { readonly now: Identity; readonly verified: Identity } {
-  const known: Known = { provider, subject: '', email: user.includes('@') ? user : null, isEmailVerified: null }
-  return { now: sketchOf(known), verified: sketchOf({ ...known, isEmailVerified: true }) }
+export function createSketches(): (user: string, provider: string) => Sketches {
+  const kept = new Map<string, Sketches>()
+  return (user, provider) => {
+    const key = `${provider}\n${user}`
+    const before = kept.get(key)
+    if (before !== undefined) return before
+    const known: Known = { provider, subject: '', email: user.includes('@') ? user : null, isEmailVerified: null }
+    const made = { now: sketchOf(known), verified: sketchOf({ ...known, isEmailVerified: true }) }
+    if (kept.size >= MOST_KEPT) kept.clear()
+    kept.set(key, made)
+    return made
+  }
 }

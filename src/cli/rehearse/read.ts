@@ -28,6 +28,12 @@ export interface ReadLogs {
   readonly namesUsers: boolean
 }
 
+/** A line of one of them, from 1. */
+interface Place {
+  readonly file: string
+  readonly number: number
+}
+
 /** From how many lines the format is seen. */
 const FIRST_LINES = 100
 
@@ -37,10 +43,10 @@ export async function readLogs(files: readonly string[], options: ReadOptions): 
   const groups = createGroups()
   const counts = { lines: 0, requests: 0, other: 0, skipped: 0, unreadable: 0 }
   const span = { fromMs: Number.POSITIVE_INFINITY, untilMs: Number.NEGATIVE_INFINITY }
-  let firstUnreadable: string | null = null
+  let firstUnreadable: Place | null = null
   let isHostMissing = false
   let format = forced
-  let held: { readonly line: string; readonly place: string }[] = []
+  let held: { readonly line: string; readonly place: Place }[] = []
 
   function count(request: LoggedRequest): void {
     if (skip.some(path => isBelow(request.address, path))) {
@@ -54,7 +60,7 @@ export async function readLogs(files: readonly string[], options: ReadOptions): 
     groups.add(judge(request, request.host ?? host ?? ''), request)
   }
 
-  function take({ read }: Format, line: string, place: string): void {
+  function take({ read }: Format, line: string, place: Place): void {
     counts.lines++
     const found = read(bareLine(line))
     if (found === 'other') counts.other++
@@ -77,11 +83,13 @@ export async function readLogs(files: readonly string[], options: ReadOptions): 
   for (const file of files) {
     let number = 0
     try {
-      for await (const line of linesOf(file === '-' ? file : resolve(cwd, file))) {
-        const place = `${file === '-' ? 'standard input' : file} line ${++number}`
-        if (line.trim() === '') continue
-        if (format !== null) take(format, line, place)
-        else if (held.push({ line, place }) === FIRST_LINES && !begin()) return unknownFormat(file)
+      for await (const lines of linesOf(file === '-' ? file : resolve(cwd, file))) {
+        for (const line of lines) {
+          const place = { file, number: ++number }
+          if (line.trim() === '') continue
+          if (format !== null) take(format, line, place)
+          else if (held.push({ line, place }) === FIRST_LINES && !begin()) return unknownFormat(file)
+        }
         if (isHostMissing && host === null) break
       }
     } catch (error) {
@@ -96,12 +104,16 @@ export async function readLogs(files: readonly string[], options: ReadOptions): 
     ...counts,
     files,
     format: format.about,
-    firstUnreadable,
+    firstUnreadable: placeText(firstUnreadable),
     from: counts.requests === 0 ? null : new Date(fromMs).toISOString(),
     until: counts.requests === 0 ? null : new Date(untilMs).toISOString(),
     assumedHost: isHostMissing ? host : null,
   }
   return { reading, groups, namesUsers: format.namesUsers }
+}
+
+function placeText(place: Place | null): string | null {
+  return place === null ? null : `${place.file === '-' ? 'standard input' : place.file} line ${place.number}`
 }
 
 function unknownFormat(file: string): string {

@@ -1,5 +1,5 @@
 import { columns } from '../../console/columns.ts'
-import type { Finding, Kind } from './findings.ts'
+import { type Finding, isServed, type Kind } from './findings.ts'
 
 /** What was read. */
 export interface Reading {
@@ -52,6 +52,11 @@ export function countKinds(findings: readonly Finding[]): Readonly<Record<Kind, 
   const counts = { lost: 0, untold: 0, opened: 0, same: 0 }
   for (const { kind, count } of findings) counts[kind] += count
   return counts
+}
+
+/** Whether any request was served then: of none, nothing can be learned. */
+export function hasServed(findings: readonly Finding[]): boolean {
+  return findings.some(isServed)
 }
 
 /** The report for people: what would go wrong first. */
@@ -156,6 +161,9 @@ const WAS: Readonly<Record<Finding['was'], string>> = {
 }
 
 function conclusion(findings: readonly Finding[]): string {
+  if (!hasServed(findings)) {
+    return 'No request in it was served, so that it says nothing of those that were: take the log of what served them.'
+  }
   const { lost, untold, opened } = countKinds(findings)
   const more = [
     ...(untold === 0 ? [] : [`${many(untold, 'request')} cannot be told from this log`]),

@@ -10,14 +10,15 @@ import { FORMATS } from './formats.ts'
 import { createJudge } from './judge.ts'
 import { readPeople } from './people.ts'
 import { readLogs } from './read.ts'
-import { countKinds, renderRehearsal } from './report.ts'
+import { countKinds, hasServed, renderRehearsal } from './report.ts'
 
 const USAGE = {
   text: `usage: sallyport rehearse LOG… [--config routes.toml] [--host HOST] [--as NAME=claims] [--people FILE] [--json]
 
 Reads access logs of what stands there now, and says which of their requests this file would let in, refuse or not find, by the same
 rules that decide real ones. Nothing is contacted. Compressed logs (.gz) are read as they are; - is standard input.
-Exit code: 0 nothing that was served would be refused, 1 something would, 2 a wrong command line, file or log.
+Exit code: 0 nothing that was served would be refused, 1 something would, 2 a wrong command line, file or log (one
+in which nothing was served is).
 
   --format NAME    ${FORMATS.map(({ name }) => name).join(', ')}; left out: by the first lines
   --host HOST      the host of a log that names none
@@ -85,13 +86,13 @@ export async function runRehearse(argv: readonly string[], io: Io): Promise<numb
   }
   const findings = groups.list().map(group => findingOf(group, facts))
   const totals = countKinds(findings)
-  const isGood = totals.lost === 0
+  const isGood = totals.lost === 0 && hasServed(findings)
   if (values.json === true) {
     await io.stdout(`${JSON.stringify({ ok: isGood, log: reading, totals, groups: findings }, null, 2)}\n`)
   } else {
     await io.stdout(renderRehearsal({ reading, findings }, io.colour.stdout, values.all === true))
   }
-  return isGood ? EXIT.ok : EXIT.failed
+  return isGood ? EXIT.ok : totals.lost === 0 ? EXIT.usage : EXIT.failed
 }
 
 /** The host of a file that has no other. */

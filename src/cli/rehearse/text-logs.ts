@@ -30,11 +30,11 @@ export const readCombined: ReadLine = line => {
 }
 
 const OAUTH2_PROXY = new RegExp(
-  `^(\\S+) - (?:\\S+ - )?(.+?) \\[([^\\]]+)\\] (\\S+) ([A-Z-]+) (\\S+) ${QUOTED} (HTTP/\\S+) ${QUOTED} (\\d{3}) \\d+ [\\d.]+$`,
+  `^(\\S+) - (?:\\S+ - )?([^\\[]+?) \\[([^\\]]+)\\] (\\S+) ([A-Z-]+) (\\S+) ${QUOTED} (HTTP/\\S+) ${QUOTED} (\\d{3}) \\d+ [\\d.]+$`,
 )
 
 /** Its other lines: attempts to sign in, and what it says of itself. */
-const OAUTH2_PROXY_OTHER = /^\S+ - .+ \[[^\]]+\] \[Auth\w+\] |^\[[^\]]+\] \[[\w.-]+:\d+\] /
+const OAUTH2_PROXY_OTHER = /^\S+ - [^[]+ \[[^\]]+\] \[Auth\w+\] |^\[[^\]]+\] \[[\w.-]+:\d+\] /
 
 /**
  * oauth2-proxy's lines by its own templates, with the request's id and as they were before it. What it answered by itself names no
@@ -59,7 +59,7 @@ export const readOauth2Proxy: ReadLine = line => {
 }
 
 const HAPROXY = new RegExp(
-  `^(\\S+):\\d+ \\[([^\\]]+)\\] \\S+ (\\S+)/(\\S+) [\\d/+-]+ (\\d{3}|-1) \\S+ \\S+ \\S+ \\S{4} \\S+ \\S+ (?:\\{([^|}]*)[^}]*\\} )*${QUOTED}$`,
+  `^(\\S+):\\d+ \\[([^\\]]+)\\] \\S+ (\\S+)/(\\S+) [\\d/+-]+ (\\d{3}|-1) \\S+ \\S+ \\S+ \\S{4} \\S+ \\S+ (?:\\{([^|}]*)(?:\\|[^}]*)?\\} )*${QUOTED}$`,
 )
 
 /**

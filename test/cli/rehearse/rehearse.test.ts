@@ -15,6 +15,7 @@ client_id = "gate"
 [portals.home]
 providers = ["id"]
 callback_path = "/oauth2/callback"
+compat = "oauth2-proxy"
 roles = { user = { any = true }, staff = { domains = ["corp.test"] }, admin = { groups = ["admins"] } }
 [[routes]]
 host = "app.example.com"
@@ -85,11 +86,14 @@ async function rehearse(text: string | Uint8Array, ...options: readonly string[]
   return await runIn(folder.path, io => runRehearse(['access.log', ...options], io))
 }
 
-/** What comes of the one request in a log. */
+/** A page that is open to everybody, then and now: of a log without any that was served nothing is learned. */
+const SERVED = line({ host: 'open.example.com', path: '/served' })
+
+/** What comes of the one request in a log besides that. */
 async function rehearseOne(text: string, ...options: readonly string[]) {
   const { code, out, err } = await rehearse(text, '--json', ...options)
   expect(err).toBe('')
-  const { groups } = JSON.parse(out)
+  const groups = JSON.parse(out).groups.filter(({ path }: { path: string }) => path !== '/served')
   expect(groups).toHaveLength(1)
   const [{ kind, fate, reason, route }] = groups
   return { code, kind, fate, reason, route }
@@ -190,6 +194,22 @@ const CASES: readonly (readonly [
     'reserved',
   ],
   [
+    'a page of oauth2-proxy',
+    { path: '/oauth2/sign_out', status: 302, isForwarded: false },
+    0,
+    'same',
+    'own',
+    'reserved',
+  ],
+  [
+    'a page of the application at such an address',
+    { path: '/oauth2/callback', user: ADA },
+    1,
+    'lost',
+    'own',
+    'reserved',
+  ],
+  [
     'a path that can be read in two ways',
     { path: '/x/..%2fadmin', user: ADA },
     1,
@@ -209,7 +229,7 @@ const CASES: readonly (readonly [
 
 describe('of a request that a log has', () => {
   test.each(CASES)('%s', async (_, seen, code, kind, fate, reason) => {
-    expect(await rehearseOne(line(seen))).toMatchObject({ code, kind, fate, reason })
+    expect(await rehearseOne(line(seen) + SERVED)).toMatchObject({ code, kind, fate, reason })
   })
 
   test('by somebody of whom more is said, the file has the last word', async () => {
@@ -291,6 +311,36 @@ Served then, and not to be told from this log
   })
 })
 
+test('what is to be pasted into a shell is one word there, whatever a stranger sent', async () => {
+  const method = '`touch${IFS}x`'
+  const sent = { host: "a.example'$(touch${IFS}x)'", uri: "/'`touch${IFS}x`'", method }
+  const caddy = (request: object, user = '') =>
+    `${JSON.stringify({ logger: 'http.log.access', ts: 1, status: 200, user_id: user, request })}\n`
+  const text = caddy(sent) + caddy({ host: 'app.example.com', uri: '/admin', method: 'GET' }, "ada'`touch x`'")
+  const { code, out, err } = await rehearse(text)
+  expect([code, err]).toEqual([1, ''])
+  const commands = [...out.matchAll(/(?:sallyport explain .*|--as .* (?=or --people))/g)].map(([command]) => command)
+  expect(commands).toHaveLength(2)
+  for (const command of commands) {
+    const quoted = command.replaceAll("'\\''", '').replace(/'[^']*'/g, '')
+    expect(quoted).not.toMatch(/[`$'"\\;&|<>()]/)
+  }
+})
+
+test('a name drives no terminal', async () => {
+  const { out } = await rehearse(line({ user: 'ada\x1b[2J\u202e@corp.test', path: '/admin' }))
+  expect(['\x1b', '\u202e'].filter(mark => out.includes(mark))).toEqual([])
+})
+
+test('where nothing in it was served, nothing is said of what would be, and that is no success', async () => {
+  const asked = line({ path: '/oauth2/auth', status: 202, isForwarded: false })
+  const { code, out } = await rehearse(asked)
+  expect(code).toBe(2)
+  expect(out).toEndWith(
+    'No request in it was served, so that it says nothing of those that were: take the log of what served them.\n',
+  )
+})
+
 describe('a log', () => {
   test('that is compressed, and one from standard input, are read as one that is neither', async () => {
     const lines = line({ user: ADA }) + line({ path: '/push', method: 'POST' })
@@ -323,8 +373,8 @@ describe('a log', () => {
   })
 
   test('may have pages of the old gate that are passed over', async () => {
-    const text = line({ path: '/oauth2/sign_in?rd=/' }) + line({ path: '/oauth2x', user: ADA })
-    const { code, out } = await rehearse(text, '--json', '--skip', '/oauth2')
+    const text = line({ path: '/auth/login?rd=/' }) + line({ path: '/authx', user: ADA })
+    const { code, out } = await rehearse(text, '--json', '--skip', '/auth')
     expect([code, JSON.parse(out).log.skipped, JSON.parse(out).log.requests]).toEqual([0, 1, 1])
   })
 
