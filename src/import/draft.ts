@@ -1,4 +1,4 @@
-import { formatToml } from '../config/keys/table.ts'
+import { formatKey, formatToml } from '../config/keys/table.ts'
 import type { Json } from '../config/text/raw.ts'
 
 /** One `key = value` of the new file; null is left out. */
@@ -66,9 +66,10 @@ function block({ title, about, entries, also }: Section): readonly string[] {
     ...(about === undefined ? [] : [comment(about)]),
     title,
     ...shown.flatMap(({ key, value, comment: said, isByLine }) => {
-      if (isByLine !== true || !Array.isArray(value)) return [withComment(`${key} = ${formatToml(value)}`, said)]
+      if (isByLine !== true || !Array.isArray(value))
+        return [withComment(`${formatKey(key)} = ${formatToml(value)}`, said)]
       const items = value.map((item, index) => withComment(`  ${formatToml(item)},`, index === 0 ? said : undefined))
-      return [`${key} = [`, ...items, ']']
+      return [`${formatKey(key)} = [`, ...items, ']']
     }),
     ...(also ?? []).map(comment),
   ]

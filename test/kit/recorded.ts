@@ -15,6 +15,10 @@ export interface RecordedRow {
   readonly path: string
   readonly verdict: string
   readonly port?: number
+  /** Path and query as the application got them. */
+  readonly url?: string
+  /** What it was told of who is there; `<jwt>` and `<token>` stand for a token. */
+  readonly fields?: Readonly<Record<string, string>>
 }
 
 /** What the old program answered under one configuration. */
@@ -28,10 +32,14 @@ export interface Recording {
 
 /**
  * How many rows came out as before, how many are refused now that were served, and how many are served by another application.
- * `opened` are those that were refused and are served, which has to be none.
+ * `opened` are those that were refused and are served, which has to be none. `changed` is what an application gets otherwise than
+ * before, where the same one answers: its address, and fields about who is there.
  */
 export interface Comparison {
   readonly same: number
+  readonly changed: readonly string[]
+  /** What the report says that is not carried over as it was, and of what: `option: say`. */
+  readonly told: readonly string[]
   readonly closed: readonly string[]
   readonly elsewhere: readonly string[]
   readonly opened: readonly string[]
@@ -89,7 +97,10 @@ export async function startSurroundings(): Promise<Surroundings> {
   const apps = new Map(
     await Promise.all(
       [9710, 9711].map(async port => {
-        const app = await startApp((_, response) => response.setHeader('x-application', port).end('here'))
+        const app = await startApp(({ url, headers }, response) => {
+          response.setHeader('x-received', Buffer.from(JSON.stringify({ url, headers })).toString('base64'))
+          response.setHeader('x-application', port).end('here')
+        })
         return [port, app] as const
       }),
     ),
@@ -106,12 +117,15 @@ export async function startSurroundings(): Promise<Surroundings> {
 
 /** Imports the configuration of a recording, serves what comes of it, and asks every row again. */
 export async function askAgain({ config, signedIn, rows }: Recording, surroundings: Surroundings): Promise<Comparison> {
-  await using gate = await serveImported(config, surroundings)
+  const made = await importRecorded(config, surroundings)
+  await using gate = await serve(made)
   const { provider } = surroundings
   const origin = /redirect_url="(http:\/\/[^/"]+)/.exec(config)?.[1] ?? `https://${HOST}`
   provider.allowRedirect(`${origin}${/callback_path = "([^"]+)"/.exec(readFileSync(gate.configPath, 'utf8'))?.[1]}`)
   const browsers = new Map<string | null, BrowserLite>()
   const compared: Record<'closed' | 'elsewhere' | 'opened', string[]> = { closed: [], elsewhere: [], opened: [] }
+  const changed = new Set<string>()
+  const names = new Set(rows.flatMap(({ fields = {} }) => Object.keys(fields)))
   let same = 0
   // Where nobody at all got a session, what only asked for one judged nobody. Whatever else kept people out keeps them out now.
   const isJudged = Object.values(signedIn).includes(true)
@@ -123,29 +137,59 @@ export async function askAgain({ config, signedIn, rows }: Recording, surroundin
     await response.body?.cancel()
     const came = outcomeOf(response)
     const kind = compare(row, came)
-    if (kind === 'same') same++
-    else compared[kind].push(`${row.who ?? 'nobody'} ${row.method} ${row.path}: ${row.verdict} → ${came}`)
+    if (kind === 'same') {
+      same++
+      // Who got no session there, and has one now, is told where nobody was.
+      const isKnown = row.who === null || signedIn[row.who] === true
+      if (row.verdict === 'application' && isKnown) for (const one of changesOf(row, names, response)) changed.add(one)
+    } else compared[kind].push(`${row.who ?? 'nobody'} ${row.method} ${row.path}: ${row.verdict} → ${came}`)
   }
-  return { same, ...compared }
+  const told = made.notes.filter(({ outcome }) => outcome !== 'kept').map(({ option, say }) => `${option}: ${say}`)
+  return { same, changed: [...changed], told, ...compared }
 }
 
 /** What import makes of a recorded configuration, served; `change` may change it before that. */
 export async function serveImported(
   config: string,
-  { provider, apps }: Surroundings,
+  surroundings: Surroundings,
   change: (routes: string) => string = routes => routes,
 ): Promise<Gate> {
+  const made = await importRecorded(config, surroundings)
+  return serve({ ...made, routes: change(made.routes) })
+}
+
+function importRecorded(config: string, { provider, apps }: Surroundings): Promise<Made> {
   const text = [...apps].reduce(
     (before, [port, app]) => before.replaceAll(`127.0.0.1:${port}`, `127.0.0.1:${app.port}`),
     config.replaceAll('http://127.0.0.1:9700', provider.issuer),
   )
-  const made = await importText(text)
-  return serve({ ...made, routes: change(made.routes) })
+  return importText(text)
+}
+
+/** How what an application got differs from what it got before: `who NAME: before → now`. */
+function changesOf(
+  { who, path, url = path, fields = {} }: RecordedRow,
+  names: ReadonlySet<string>,
+  response: Response,
+) {
+  const got = JSON.parse(Buffer.from(response.headers.get('x-received') ?? '', 'base64').toString())
+  const pairs = [
+    ['url', url, got.url],
+    ...[...names].map(name => [name, fields[name] ?? '-', withoutTokens(got.headers[name] ?? '-')] as const),
+  ]
+  return pairs
+    .filter(([, before, now]) => before !== now)
+    .map(([name, before, now]) => `${who ?? 'nobody'} ${name}: ${before} → ${now}`)
+}
+
+function withoutTokens(value: string): string {
+  return /^Bearer ey[\w-]+\.[\w-]+\.[\w-]+$/.test(value) ? '<jwt>' : /^[\w-]{43}$/.test(value) ? '<token>' : value
 }
 
 interface Made {
   readonly routes: string
   readonly unset: readonly { readonly name: string }[]
+  readonly notes: readonly { readonly outcome: string; readonly option: string; readonly say: string }[]
 }
 
 async function importText(text: string): Promise<Made> {

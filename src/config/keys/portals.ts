@@ -43,11 +43,19 @@ function roleHint(raw: Raw): string {
   return raw.kind === 'boolean' ? '{ any = true } is everyone who can sign in' : 'for a group: { groups = ["…"] }'
 }
 
-const roles = named(role, 'role', (name, at, report) => {
-  if (name !== 'public' && name !== 'authenticated') return
-  const hint = `allow = "${name}" has a meaning of its own; choose another name`
-  report.mistake(at, 'role.reserved', `a role cannot be called ${name}`, { hint, part: 'key' })
-})
+/** As other programs call roles (`authp/admin`), but for what parts one from the next: blanks and commas. */
+const ROLE_NAMES = { form: /^[A-Za-z0-9_-][A-Za-z0-9_./:@+-]*$/, hint: 'letters, digits and - _ . / : @ + only' }
+
+const roles = named(
+  role,
+  'role',
+  (name, at, report) => {
+    if (name !== 'public' && name !== 'authenticated') return
+    const hint = `allow = "${name}" has a meaning of its own; choose another name`
+    report.mistake(at, 'role.reserved', `a role cannot be called ${name}`, { hint, part: 'key' })
+  },
+  ROLE_NAMES,
+)
 
 /** `guest_links` of a portal. */
 export const GUEST_LINKS = {

@@ -166,13 +166,20 @@ export function objectOf(schema: Json): { readonly [name: string]: Json } {
   throw new TypeError('a schema is an object')
 }
 
-const NAME = /^[A-Za-z0-9_-]+$/
+/** How names of a kind are spelt, and what a message says of it. */
+interface Spelling {
+  readonly form: RegExp
+  readonly hint: string
+}
+
+const PLAIN: Spelling = { form: /^[A-Za-z0-9_-]+$/, hint: 'letters, digits, - and _ only' }
 
 /** Tables by name: `[providers.NAME]`. `what` is how a message calls one; `check` may refuse further names. */
 export function named<T>(
   of: Type<T>,
   what: string,
   check: (name: string, at: Path, report: Report) => void = () => {},
+  { form, hint }: Spelling = PLAIN,
 ): Type<ReadonlyMap<string, T>> {
   return {
     label: `tables by ${what} name`,
@@ -180,7 +187,7 @@ export function named<T>(
     get schema() {
       return {
         type: 'object',
-        propertyNames: { pattern: NAME.source },
+        propertyNames: { pattern: form.source },
         additionalProperties: of.schema,
       }
     },
@@ -188,9 +195,8 @@ export function named<T>(
       if (raw.kind !== 'table') return wrongKind(raw, `tables, one for each ${what}`, report)
       const values = new Map<string, T>()
       for (const [name, entry] of raw.entries) {
-        if (NAME.test(name)) check(name, entry.at, report)
+        if (form.test(name)) check(name, entry.at, report)
         else {
-          const hint = 'letters, digits, - and _ only'
           report.mistake(entry.at, 'name.invalid', `${quote(name)} cannot be the name of a ${what}`, {
             hint,
             part: 'key',
@@ -221,14 +227,17 @@ export function tables<T>(of: Type<T>, name: string): Type<readonly T[]> {
   }
 }
 
+/** A key of a table, quoted where it has to be. */
+export function formatKey(name: string): string {
+  return PLAIN.form.test(name) ? name : JSON.stringify(name)
+}
+
 /** A value as TOML writes it on one line. */
 export function formatToml(value: Json): string {
   if (Array.isArray(value)) return `[${value.map(formatToml).join(', ')}]`
   if (isObject(value)) {
     if (Object.keys(value).length === 0) return '{}'
-    const entries = Object.entries(value).map(
-      ([name, item]) => `${NAME.test(name) ? name : JSON.stringify(name)} = ${formatToml(item)}`,
-    )
+    const entries = Object.entries(value).map(([name, item]) => `${formatKey(name)} = ${formatToml(item)}`)
     return `{ ${entries.join(', ')} }`
   }
   return JSON.stringify(value)

@@ -1,4 +1,4 @@
-export type HeaderPreset = 'none' | 'x-token' | 'x-forwarded' | 'x-auth-request' | 'remote'
+export type HeaderPreset = 'none' | 'x-token' | 'caddy-security' | 'x-forwarded' | 'x-auth-request' | 'remote'
 
 /** Which identity the upstream is told: a preset, or fields with templates such as `{email}`. */
 export type HeaderSpec =

@@ -6,7 +6,16 @@ import type { HeaderSpec } from '../types/identity.ts'
 import { choice, either, parsed, type Type, wrongKind } from './value.ts'
 
 /** What a template may name besides `claims.NAME`. */
-export const PLACEHOLDERS = ['sub', 'name', 'email', 'preferred_username', 'groups', 'roles', 'provider'] as const
+export const PLACEHOLDERS = [
+  'sub',
+  'name',
+  'email',
+  'preferred_username',
+  'groups',
+  'roles',
+  'all_roles',
+  'provider',
+] as const
 
 /** Fields that the proxy itself writes or removes, or that frame the message (RFC 9110 §7.6.1, §7.6.3; RFC 7239). */
 export const OWNED =
@@ -67,7 +76,7 @@ const template = parsed(
   parseTemplate,
 )
 
-const preset = choice(['none', 'x-token', 'x-forwarded', 'x-auth-request', 'remote'])
+const preset = choice(['none', 'x-token', 'caddy-security', 'x-forwarded', 'x-auth-request', 'remote'])
 
 const presetSpec: Type<HeaderSpec> = {
   ...preset,

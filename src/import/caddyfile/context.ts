@@ -25,7 +25,8 @@ export function createNames(): Names {
   return {
     of(kind, text) {
       for (let count = 1; ; count++) {
-        const name = count === 1 ? nameFor(text) : `${nameFor(text)}-${count}`
+        const plain = kind === 'role' ? roleName(text) : nameFor(text)
+        const name = count === 1 ? plain : `${plain}-${count}`
         const owner = given.get(`${kind} ${name}`)
         if (owner !== undefined && owner !== text) continue
         given.set(`${kind} ${name}`, text)
@@ -66,7 +67,13 @@ export function isDynamic(text: string): boolean {
   return /\{(?!\$|env\.|file\.)/.test(text)
 }
 
-/** A name as routes.toml allows it for providers, portals and roles. */
+/** A name as routes.toml allows it for roles: as it is, but for what would part it. */
+function roleName(text: string): string {
+  const name = text.replace(/[^A-Za-z0-9_./:@+-]+/g, '-').replace(/^[./:@+]+/, '')
+  return name === '' ? 'name' : name === 'public' || name === 'authenticated' ? `${name}-role` : name
+}
+
+/** A name as routes.toml allows it for providers and portals. */
 export function nameFor(text: string): string {
   return text.replace(/[^A-Za-z0-9_-]+/g, '-').replace(/^-+|-+$/g, '') || 'name'
 }

@@ -105,6 +105,6 @@ function callBy(fields: Readonly<Record<string, string>>, userId: string): Reado
 /** What the policy sends, with what `header_up` adds to it. */
 function identity(policy: Json, own: Readonly<Record<string, string>>): Json {
   if (Object.keys(own).length === 0) return policy
-  if (policy === 'x-token') return { ...CLAIM_FIELDS, ...own }
+  if (policy === 'caddy-security') return { ...CLAIM_FIELDS, ...own }
   return typeof policy === 'object' && policy !== null && !Array.isArray(policy) ? { ...policy, ...own } : own
 }

@@ -23,15 +23,23 @@ export interface Policy {
   readonly deniedRoles: readonly string[]
 }
 
-/** Fields of `inject headers with claims`, as `x-token` names them. */
+/** Fields of `inject headers with claims`. */
 export const CLAIM_FIELDS: Readonly<Record<string, string>> = {
   'X-Token-Subject': 'sub',
   'X-Token-User-Name': 'name',
   'X-Token-User-Email': 'email',
-  'X-Token-User-Roles': 'roles',
+  'X-Token-User-Roles': 'all_roles',
 }
 
-const KNOWN_FIELDS = ['sub', 'name', 'email', 'roles', 'groups', 'preferred_username']
+/** What a person's fields are called there, as placeholders. Roles and groups are one list there. */
+const KNOWN_FIELDS: Readonly<Record<string, string>> = {
+  sub: 'sub',
+  name: 'name',
+  email: 'email',
+  roles: 'all_roles',
+  groups: 'groups',
+  preferred_username: 'preferred_username',
+}
 
 const SAID: Readonly<Record<string, readonly ['left' | 'kept' | 'decide', string]>> = {
   crypto: ['kept', 'no longer needed: there is no token to verify, the session is kept here'],
@@ -176,8 +184,8 @@ function readPassing(
     } else if (text === 'inject headers with claims') {
       hasClaims = true
       said(
-        'changed',
-        'headers = "x-token": the same fields; roles are those of the portal alone, without what the provider calls roles or groups',
+        'kept',
+        'headers = "caddy-security": the same fields; a blank in the name of a role is percent-encoded, since blanks part them',
       )
     } else if (name === 'inject' && words[0] === 'header' && words[2] === 'from') {
       const field = claimFor(words[3] ?? '')
@@ -196,7 +204,7 @@ function readPassing(
     else if (SAID[name] !== undefined) said(SAID[name][0], SAID[name][1])
   }
   const own = hasClaims ? { ...CLAIM_FIELDS, ...fields } : fields
-  const headers = Object.keys(fields).length > 0 ? own : hasClaims ? 'x-token' : null
+  const headers = Object.keys(fields).length > 0 ? own : hasClaims ? 'caddy-security' : null
   return { headers, authUrl, userId, open }
 }
 
@@ -220,6 +228,7 @@ function rolesIn(rule: Json): readonly string[] {
 /** A field of go-authcrunch as a placeholder of `headers`; null for one that is inside of another. */
 export function claimFor(field: string): string | null {
   const plain = field.replace(/^userinfo\|/, '')
-  if (KNOWN_FIELDS.includes(plain)) return plain
+  const known = Object.hasOwn(KNOWN_FIELDS, plain) ? KNOWN_FIELDS[plain] : undefined
+  if (known !== undefined) return known
   return /^[A-Za-z0-9_-]+$/.test(plain) ? `claims.${plain}` : null
 }

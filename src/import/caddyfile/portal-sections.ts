@@ -82,15 +82,18 @@ function roles(context: Context, portal: Portal, used: readonly RoutePlan[]): re
     for (const role of asked.filter(name => !made.has(name))) {
       const say = `look who has the group or the role ${role} at the provider: they have this role, as no transform makes it`
       context.notes.add('decide', `authorization policy ${was}`, line, say)
-      const text = context.names.textOf('role', role)
-      made.set(role, statedRoles([text]))
     }
-    // Whom a policy shuts out by a role, nobody may be for want of a claim.
-    for (const role of deniedRoles) {
-      made.set(role, [...listOf(made.get(role)), ...statedRoles([context.names.textOf('role', role)])])
+    // Whoever brings a role of that name from the provider has it as well.
+    for (const role of new Set([...asked, ...deniedRoles])) {
+      const own = listOf(made.get(role))
+      if (!own.some(isAnyone)) made.set(role, [...own, ...statedRoles([context.names.textOf('role', role)])])
     }
   }
   return [...made].map(([key, value]) => ({ key, value: Array.isArray(value) ? withoutTwins(value) : value }))
+}
+
+function isAnyone(rule: Json): boolean {
+  return typeof rule === 'object' && rule !== null && 'any' in rule
 }
 
 function listOf(value: Json | undefined): readonly Json[] {

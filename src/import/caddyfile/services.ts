@@ -274,7 +274,7 @@ export function readFileServer(
     isBrowsed ? 'changed' : 'kept',
     'file_server',
     line,
-    'files of a route: with ranges and index.html, without listings',
+    'files of a route: for GET and HEAD alone, with ranges and index.html, without listings',
   )
   return {
     entries: [{ key: 'files', value: spell(context, root, '/') }],

@@ -101,7 +101,12 @@ function readUpstream(stated: string, context: Context): Service | null {
     }
     case 'file': {
       const [folder = '', fragment] = rest.split('#')
-      note(context, 'changed', 'upstreams', 'files of a route: with ranges and index.html, without listings')
+      note(
+        context,
+        'changed',
+        'upstreams',
+        'files of a route: for GET and HEAD alone, with ranges and index.html, without listings',
+      )
       return { kind: 'files', ...placeOf(fragment ?? folder), folder: blanks.literal(folder) }
     }
     case 'static': {

@@ -29,8 +29,8 @@ export function identityFieldNames(spec: HeaderSpec): readonly string[] {
  * become spaces. Groups are joined with commas and roles with spaces; a comma or a percent sign inside a group's name is
  * percent-encoded, so that a list never gains a member. A field whose every placeholder is absent is left out, and one longer than
  * `MAX_VALUE_BYTES`.
- * Shape of a template: text with `{sub}`, `{name}`, `{email}`, `{preferred_username}`, `{groups}`, `{roles}`, `{provider}` or
- * `{claims.NAME}`. `hasSeveral`: people come from more than one place, in each of which a `sub` is somebody else; a preset then says
+ * Shape of a template: text with `{sub}`, `{name}`, `{email}`, `{preferred_username}`, `{groups}`, `{roles}`, `{all_roles}`,
+ * `{provider}` or `{claims.NAME}`. `hasSeveral`: people come from more than one place, in each of which a `sub` is somebody else; a preset then says
  * from which.
  */
 export function compileIdentityFields(spec: HeaderSpec, hasSeveral: boolean): IdentityFields | null {
@@ -101,9 +101,27 @@ export function claimValue(name: string, identity: Identity, roles: readonly str
       return identity.groups.length === 0 ? null : joinList(identity.groups)
     case 'roles':
       return roles.length === 0 ? null : roles.join(' ')
+    case 'all_roles':
+      return joinRoles(identity, roles)
     default:
       return name.startsWith('claims.') ? claimText(identity.claims, name.slice('claims.'.length)) : null
   }
+}
+
+/** Where providers say roles, in the order in which caddy-security hands them on. */
+const ROLE_CLAIMS = ['roles', 'role', 'group', 'app_metadata.authorization.roles', 'realm_access.roles']
+
+/** Whatever the provider calls roles or groups, and then the portal's roles; each once. A blank in a name is percent-encoded. */
+function joinRoles({ groups, claims }: Identity, roles: readonly string[]): string | null {
+  const stated = ROLE_CLAIMS.flatMap(claim => {
+    const held = findClaim(claims, claim)
+    return (Array.isArray(held) ? held : [held]).filter(item => typeof item === 'string' && item !== '')
+  })
+  const all = [...groups, ...stated].map(name =>
+    name.replace(/[%\s\p{Cc}]/gu, (mark: string) => encodeURIComponent(mark)),
+  )
+  const names = new Set([...all, ...roles])
+  return names.size === 0 ? null : [...names].join(' ')
 }
 
 function claimText(claims: Readonly<Record<string, unknown>>, name: string): string | null {

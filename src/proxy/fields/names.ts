@@ -20,6 +20,12 @@ export const PRESETS: Readonly<Record<HeaderPreset, readonly { readonly name: st
       { name: 'x-token-user-email', template: '{email}' },
       { name: 'x-token-user-roles', template: '{roles}' },
     ],
+    'caddy-security': [
+      { name: 'x-token-subject', template: '{sub}' },
+      { name: 'x-token-user-name', template: '{name}' },
+      { name: 'x-token-user-email', template: '{email}' },
+      { name: 'x-token-user-roles', template: '{all_roles}' },
+    ],
     'x-forwarded': [
       { name: 'x-forwarded-user', template: '{sub}' },
       { name: 'x-forwarded-email', template: '{email}' },
@@ -44,6 +50,7 @@ export const PRESETS: Readonly<Record<HeaderPreset, readonly { readonly name: st
 export const PROVIDER_FIELDS: Readonly<Record<HeaderPreset, string | null>> = {
   none: null,
   'x-token': 'x-token-provider',
+  'caddy-security': 'x-token-provider',
   'x-forwarded': 'x-forwarded-provider',
   'x-auth-request': 'x-auth-request-provider',
   remote: 'remote-provider',

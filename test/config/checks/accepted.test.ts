@@ -241,6 +241,12 @@ describe('roles', () => {
   const none = { any: false, ...NOBODY_IN_PARTICULAR }
   test('one rule is a list of one', () =>
     expect(roles('a = { groups = "x" }')?.get('a')).toEqual([{ ...none, groups: ['x'] }]))
+  test('a role may be called as other programs call theirs', () =>
+    expect([...(roles('"authp/admin" = { any = true }\n"a.b:c@d+e" = { any = true }') ?? new Map()).keys()]).toEqual([
+      'user',
+      'authp/admin',
+      'a.b:c@d+e',
+    ]))
   test('a list of rules stays a list', () =>
     expect(roles('a = [{ provider = "id" }, { emails = "A@B.example" }]')?.get('a')).toEqual([
       { ...none, providers: ['id'] },

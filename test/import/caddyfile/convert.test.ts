@@ -143,8 +143,9 @@ transform user {\n suffix match email @Example.org\n add role user authp/admin\n
     },
     has: {
       '[portals.home.roles]': [
-        'user = [{ groups = ["staff", "ops"], emails = ["ada@example.com"] }, { domains = ["example.org"] }]',
-        'authp-admin = { domains = ["example.org"] }',
+        'user = [{ groups = ["staff", "ops"], emails = ["ada@example.com"] }, { domains = ["example.org"] }, ' +
+          stated('user').slice(1),
+        '"authp/admin" = { domains = ["example.org"] }',
       ],
     },
   },
@@ -167,7 +168,7 @@ transform user {\n suffix match email @Example.org\n add role user authp/admin\n
   {
     about: 'claims as headers',
     parts: { policy: 'allow roles user\ninject headers with claims' },
-    has: { '[[routes]]': ['headers = "x-token"'] },
+    has: { '[[routes]]': ['headers = "caddy-security"'] },
   },
   {
     about: 'claims as headers, beside some of its own',
@@ -177,7 +178,7 @@ transform user {\n suffix match email @Example.org\n add role user authp/admin\n
     },
     has: {
       '[[routes]]': [
-        'headers = { X-Token-Subject = "sub", X-Token-User-Name = "name", X-Token-User-Email = "email", X-Token-User-Roles = "roles", X-Nick = "preferred_username", X-Mail = "email" }',
+        'headers = { X-Token-Subject = "sub", X-Token-User-Name = "name", X-Token-User-Email = "email", X-Token-User-Roles = "all_roles", X-Nick = "preferred_username", X-Mail = "email" }',
       ],
     },
   },
@@ -194,24 +195,25 @@ acl default deny`,
     },
     has: {
       '[[routes]]': [
-        'allow = ["user", "authp-admin", { emails = ["ada@example.com"] }, { roles = ["ops"], methods = ["GET"] }, { providers = ["pocket"], roles = ["editor"] }]',
+        'allow = ["user", "authp/admin", { emails = ["ada@example.com"] }, { roles = ["ops"], methods = ["GET"] }, { providers = ["pocket"], roles = ["editor"] }]',
         'deny = [{ roles = ["interns"] }, { not = { require_email = true } }]',
       ],
       '[portals.home.roles]': [`interns = ${stated('interns')}`],
     },
   },
   {
-    about: 'roles whose names routes.toml does not have, each by itself',
-    parts: { portal: '', policy: 'allow roles ops/a ops-a\ndeny roles ops/b' },
+    about: 'roles by the names that they had, or each by one of its own',
+    parts: { portal: '', policy: 'allow roles ops/a ops-a ops,a\ndeny roles ops/b' },
     has: {
       '[[routes]]': [
-        'allow = ["ops-a", "ops-a-2"]',
-        'deny = [{ roles = ["ops-b"] }, { not = { require_email = true } }]',
+        'allow = ["ops/a", "ops-a", "ops-a-2"]',
+        'deny = [{ roles = ["ops/b"] }, { not = { require_email = true } }]',
       ],
       '[portals.home.roles]': [
-        `ops-a = ${stated('ops/a')}`,
-        `ops-a-2 = ${stated('ops-a')}`,
-        `ops-b = ${stated('ops/b')}`,
+        `"ops/a" = ${stated('ops/a')}`,
+        `ops-a = ${stated('ops-a')}`,
+        `ops-a-2 = ${stated('ops,a')}`,
+        `"ops/b" = ${stated('ops/b')}`,
       ],
     },
   },

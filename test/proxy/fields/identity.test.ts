@@ -31,6 +31,19 @@ function tells(
     : Object.fromEntries(fields(makeIdentity('id', 'https://id.example', 'ada-1', claims), roles))
 }
 
+test('all_roles is what the provider calls roles or groups, and then the portal’s roles, each once', () => {
+  const of = (claims: Record<string, unknown>, roles: readonly string[] = ['user']) =>
+    tells({ 'X-Roles': '{all_roles}' }, claims, roles)?.['x-roles']
+  expect(of(ADA)).toBe('admins users ops user')
+  expect(of({ groups: ['user', 'a'] })).toBe('user a')
+  expect(of({ roles: ['r'], role: 'one', group: ['g'], app_metadata: { authorization: { roles: ['m'] } } })).toBe(
+    'r one g m user',
+  )
+  // A blank in a name would make two of it.
+  expect(of({ groups: ['x admin', 'a%20b', 'c\nd', '', 3] }, [])).toBe('x%20admin a%2520b c%0Ad')
+  expect(of({}, [])).toBeUndefined()
+})
+
 describe('a preset', () => {
   test('none tells nothing', () => expect(tells('none')).toBeNull())
   test('x-token', () =>
@@ -67,6 +80,7 @@ describe('where people come from several places', () => {
   const cases: [HeaderPreset, string][] = [
     ['x-token', 'x-token-provider'],
     ['x-forwarded', 'x-forwarded-provider'],
+    ['caddy-security', 'x-token-provider'],
     ['x-auth-request', 'x-auth-request-provider'],
     ['remote', 'remote-provider'],
   ]
