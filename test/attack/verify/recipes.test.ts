@@ -1,6 +1,7 @@
 import { describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { untilTheEnd } from '../../kit/opened.ts'
-import { HOSTS, isRefused, openRecipes, PROXIES, type RecipeStand } from '../../kit/programs/recipes.ts'
+import { HOSTS } from '../../kit/programs/recipe-routes.ts'
+import { isRefused, openRecipes, PROXIES, type RecipeStand } from '../../kit/programs/recipes.ts'
 
 setDefaultTimeout(60_000)
 

@@ -23,8 +23,8 @@ export interface TellingApp extends AsyncDisposable {
 const SILENT_MS = 60_000
 
 /**
- * Starts an application for each name. It answers who asked, by `Remote-User`, for which path; `/events` is an event stream that says
- * one thing and stays open, `/socket` a WebSocket that echoes.
+ * Starts an application for each name. It answers who asked, by `Remote-User`, for which path; what ends with `/events` is an event
+ * stream that says one thing and stays open, with `/socket` a WebSocket that echoes.
  */
 export async function startTellingApp(applications: readonly string[]): Promise<TellingApp> {
   const received: Received[] = []
@@ -44,8 +44,8 @@ export async function startTellingApp(applications: readonly string[]): Promise<
           fields,
           body: await request.text(),
         })
-        if (pathname === '/socket' && self.upgrade(request)) return undefined
-        if (pathname === '/events')
+        if (pathname.endsWith('/socket') && self.upgrade(request)) return undefined
+        if (pathname.endsWith('/events'))
           return new Response(oneEvent(), { headers: { 'content-type': 'text/event-stream' } })
         return new Response(`${fields['remote-user'] ?? 'nobody'} sees ${pathname}${search}`)
       },

@@ -9,6 +9,7 @@ import { sendRaw, type WireResponse } from '../wire/wire.ts'
 import { freePort } from './child.ts'
 import { type Front, startCaddy, startHaproxy, startNginx } from './front.ts'
 import { expandIngress, startEscaper } from './ingress.ts'
+import { type Application, HOSTS, recipeRoutes } from './recipe-routes.ts'
 
 const RECIPES = join(import.meta.dir, '../../../docs/recipes')
 
@@ -20,18 +21,6 @@ export function recipe(file: string): string {
 /** The proxies whose recipes run here. */
 export const PROXIES = ['nginx', 'Caddy', 'Caddy that trusts where clients are', 'HAProxy', 'ingress-nginx'] as const
 export type ProxyName = (typeof PROXIES)[number]
-
-/** The applications behind the proxy, each with a block of its own made from the recipe's one: their hosts by what they are for. */
-export const HOSTS = {
-  app: 'app.example.com',
-  /** With a portal on the host itself. */
-  own: 'own.example.com',
-  /** For admins alone. */
-  adm: 'adm.example.com',
-  /** For everybody. */
-  open: 'open.example.com',
-} as const
-export type Application = keyof typeof HOSTS
 
 /** A recipe, running: the proxy in front of four applications, and Sallyport beside it. */
 export interface RecipeStand extends AsyncDisposable {
@@ -158,7 +147,7 @@ async function openRecipeStand(
     provider.allowRedirect(`http://${at(host)}/.sallyport/signed-out`)
   }
   const app = await startTellingApp(Object.keys(HOSTS))
-  const gate = await startGate(routes(provider, `http://${at('auth.example.com')}`), {
+  const gate = await startGate(recipeRoutes(provider, app, `http://${at('auth.example.com')}`), {
     server: 'trusted_proxies = ["127.0.0.1"]\nverify = "127.0.0.1:0"',
   })
   const escaper = startEscaper()
@@ -277,34 +266,4 @@ function placed(text: string, gate: Gate, app: TellingApp): string {
     (all, application) => all.replaceAll(`${application}:3000`, `127.0.0.1:${app.portOf(application)}`),
     made,
   )
-}
-
-function routes(provider: TestProvider, portalUrl: string): string {
-  const route = (application: Application, more: string) => {
-    const portal = application === 'own' ? 'own' : 'home'
-    return `[[routes]]\nhost = "${HOSTS[application]}"\nverify = true\nportal = "${portal}"\nheaders = "remote"\n${more}\n`
-  }
-  const portal = (name: string, more: string) =>
-    `[portals.${name}]\nproviders = ["id"]\ninsecure_cookies = true\n${more}\n[portals.${name}.roles]\nuser = { groups = ["users"] }\nadmin = { groups = ["admins"] }\n`
-  const site = (application: Application) => [
-    route(application, 'allow = ["user"]\ntokens = true'),
-    route(application, 'path = "/admin"\nallow = ["admin"]'),
-    route(application, 'path = "/open"\nallow = "public"'),
-    route(application, 'path = "/fresh"\nallow = [{ roles = ["user"], max_age = "1m" }]'),
-    route(application, 'path = "/read"\nallow = ["user"]\nmethods = ["GET"]'),
-    route(application, 'path = "/inner"\nallow = [{ networks = ["10.0.0.0/8"], anonymous = true }]'),
-    route(application, 'path = "/cors"\nallow = ["user"]\ncors_preflight = true'),
-  ]
-  return [
-    `[providers.id]\nissuer = "${provider.issuer}"\nclient_id = "gate"\nclient_secret = "gate-secret"\n`,
-    portal('home', `url = "${portalUrl}"`),
-    portal('own', ''),
-    ...site('app'),
-    ...site('own'),
-    route('adm', 'allow = ["admin"]'),
-    route('open', 'allow = "public"'),
-    // Another proxy has what is behind this name, and asks about it too.
-    `[[routes]]\nhost = "*.wide.example.com"\nverify = true\nallow = "public"\n`,
-    '[[routes]]\nhost = "answered.example.com"\nrespond = { body = "ours" }\nallow = "public"\n',
-  ].join('\n')
 }
