@@ -1,5 +1,5 @@
 import type { Facts } from './errors.ts'
-import type { Log } from './ports.ts'
+import type { Log, ShownLines } from './ports.ts'
 import { showUnseen } from './visible.ts'
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
@@ -7,11 +7,13 @@ export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
 const RANK: Record<LogLevel, number> = { debug: 0, info: 1, warn: 2, error: 3 }
 const COLOUR: Record<LogLevel, string> = { debug: '\x1b[2m', info: '\x1b[36m', warn: '\x1b[33m', error: '\x1b[31m' }
 
+/** Text for people on a terminal, with colours or without; JSON, one object a line, for everything else. */
+export type LogStyle = 'pretty' | 'plain' | 'json'
+
 export interface LogOptions {
   readonly write: (line: string) => void
   readonly now: () => number
-  /** Lines for people on a terminal; JSON, one object a line, otherwise. */
-  readonly style: 'pretty' | 'json'
+  readonly style: LogStyle
   /** Said with every entry: which of several processes speaks. */
   readonly facts?: Facts
 }
@@ -21,17 +23,21 @@ export interface LevelledLog extends Log {
   setLevel(level: LogLevel): void
 }
 
-/** A Log that writes each entry as one line. */
+/** A Log that writes each entry as one line; for people, what it has to show besides stands below it. */
 export function createLog(options: LogOptions): LevelledLog {
   let least = RANK.info
-  const entry = (level: LogLevel) => (message: string, own?: Facts) => {
+  const entry = (level: LogLevel) => (message: string, own?: Facts, lines?: ShownLines) => {
     if (RANK[level] < least) return
     const facts = options.facts === undefined ? own : { ...options.facts, ...own }
-    options.write(
-      options.style === 'json'
-        ? `${JSON.stringify({ time: new Date(options.now()).toISOString(), level, message, ...facts })}\n`
-        : prettyLine(level, options.now(), message, facts),
-    )
+    if (options.style === 'json') {
+      const whole = lines === undefined ? message : `${message}\n${lines(false)}`
+      const time = new Date(options.now()).toISOString()
+      options.write(`${JSON.stringify({ time, level, message: whole, ...facts })}\n`)
+      return
+    }
+    const hasColours = options.style === 'pretty'
+    const line = prettyLine(level, options.now(), message, facts)
+    options.write((hasColours ? line : Bun.stripANSI(line)) + (lines === undefined ? '' : `\n${lines(hasColours)}\n`))
   }
   return {
     debug: entry('debug'),
@@ -44,9 +50,13 @@ export function createLog(options: LogOptions): LevelledLog {
   }
 }
 
+/** The time of day where the machine stands, as `14:03:09`. */
+export function timeOfDay(atMs: number): string {
+  return new Date(atMs).toTimeString().slice(0, 8)
+}
+
 /** No fact can forge a line or drive a terminal. */
 function prettyLine(level: LogLevel, nowMs: number, message: string, facts: Facts | undefined): string {
-  const time = new Date(nowMs).toISOString().slice(11, 19)
   let rest = ''
   let hint = ''
   for (const [name, value] of Object.entries(facts ?? {})) {
@@ -54,5 +64,5 @@ function prettyLine(level: LogLevel, nowMs: number, message: string, facts: Fact
     if (name === 'hint') hint = `\n         hint: ${showUnseen(String(value))}`
     else rest += ` \x1b[2m${name}=\x1b[0m${showUnseen(String(value))}`
   }
-  return `\x1b[2m${time}\x1b[0m ${COLOUR[level]}${level.padEnd(5)}\x1b[0m ${showUnseen(message)}${rest}${hint}\n`
+  return `\x1b[2m${timeOfDay(nowMs)}\x1b[0m ${COLOUR[level]}${level.padEnd(5)}\x1b[0m ${showUnseen(message)}${rest}${hint}\n`
 }

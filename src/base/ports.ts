@@ -1,12 +1,19 @@
 import type { Facts } from './errors.ts'
 
-/** Where the program's own sentences go. A message is a plain sentence; what varies travels as facts. */
+/**
+ * Where the program's own sentences go. A message is a plain sentence; what varies travels as facts.
+ *
+ * `lines` is what people read below it, where there is more to show than a sentence.
+ */
 export interface Log {
-  debug(message: string, facts?: Facts): void
-  info(message: string, facts?: Facts): void
-  warn(message: string, facts?: Facts): void
-  error(message: string, facts?: Facts): void
+  debug(message: string, facts?: Facts, lines?: ShownLines): void
+  info(message: string, facts?: Facts, lines?: ShownLines): void
+  warn(message: string, facts?: Facts, lines?: ShownLines): void
+  error(message: string, facts?: Facts, lines?: ShownLines): void
 }
+
+/** Whole lines that a terminal may be given as they are: whoever makes them has made visible what would drive it. */
+export type ShownLines = (hasColours: boolean) => string
 
 /**
  * Every effect that the rooms below `cli` may have, built once in the composition root and faked in tests.

@@ -5,8 +5,10 @@ export interface Io {
   /** A promise where the reader is behind: who has much to write waits for it, and loses nothing. */
   stdout(text: string): void | Promise<void>
   stderr(text: string): void
-  /** Whether each stream is a terminal that wants colours. */
-  readonly colour: { readonly stdout: boolean; readonly stderr: boolean }
+  /** Whether colours are wanted on each stream. */
+  readonly colour: PerStream
+  /** Whether each stream leads to people, at a terminal. */
+  readonly terminal: PerStream
   /** Where relative paths on the command line start. */
   readonly cwd: string
   env(name: string): string | undefined
@@ -14,6 +16,12 @@ export interface Io {
   readText(path: string): string
   /** The same for a file that is not text. */
   readBytes(path: string): Uint8Array
+}
+
+/** Something that is true of standard output, or of standard error. */
+export interface PerStream {
+  readonly stdout: boolean
+  readonly stderr: boolean
 }
 
 /** A reader that has fallen this far behind loses lines, so that a stuck pipe never fills the memory. */
@@ -56,6 +64,7 @@ export function processIo(): Io {
     stdout: write(process.stdout),
     stderr: write(process.stderr),
     colour: { stdout: wantsColour(process.stdout), stderr: wantsColour(process.stderr) },
+    terminal: { stdout: process.stdout.isTTY === true, stderr: process.stderr.isTTY === true },
     cwd: process.cwd(),
     env: name => process.env[name],
     readText,

@@ -1,7 +1,7 @@
 import { errorFacts, type Facts } from '../base/errors.ts'
-import { createLog, type LevelledLog } from '../base/log.ts'
+import { createLog, type LevelledLog, type LogStyle } from '../base/log.ts'
 import type { Log, Ports } from '../base/ports.ts'
-import type { Io } from './io.ts'
+import type { Io, PerStream } from './io.ts'
 
 /**
  * The real effects: the one place where the program touches the process it runs in. `facts` go with every line of the log.
@@ -14,8 +14,19 @@ export function realPorts(io: Io, facts: Facts = {}): Omit<Ports, 'log'> & { rea
     readText: io.readText,
     readBytes: io.readBytes,
     env: io.env,
-    log: createLog({ write: io.stderr, now: Date.now, style: io.colour.stderr ? 'pretty' : 'json', facts }),
+    log: createLog({ write: io.stderr, now: Date.now, style: logStyle(io, 'stderr'), facts }),
   }
+}
+
+/** How what is logged on a stream is written: for people where one is a terminal, or colours are asked for by name. */
+export function logStyle({ colour, terminal }: Pick<Io, 'colour' | 'terminal'>, stream: keyof PerStream): LogStyle {
+  if (colour[stream]) return 'pretty'
+  return terminal[stream] ? 'plain' : 'json'
+}
+
+/** The same for requests: for people at a terminal alone, since programs read these lines wherever they go besides. */
+export function accessStyle(io: Pick<Io, 'colour' | 'terminal'>): LogStyle {
+  return io.terminal.stdout ? logStyle(io, 'stdout') : 'json'
 }
 
 const REQUEST_LIMIT = { name: 'BUN_CONFIG_MAX_HTTP_REQUESTS', value: '65535' }

@@ -3,11 +3,11 @@ import type { LevelledLog } from '../base/log.ts'
 import type { Ports } from '../base/ports.ts'
 import type { CheckResult } from '../config/check.ts'
 import type { Config } from '../config/types/config.ts'
-import { createLive, type Loaded } from '../server/config/reload.ts'
+import { createLive, type Loaded, startValues } from '../server/config/reload.ts'
 import { watchFiles } from '../server/config/watch.ts'
 import type { ConfigState } from '../server/observe/admin.ts'
 import { type LoadOptions, loadFile } from './load-file.ts'
-import { refuse, tellRefused, tellTakenOver, tellWarnings } from './reload-log.ts'
+import { refuse, tellLost, tellMended, tellRefused, tellTakenOver, tellWarnings } from './reload-log.ts'
 
 /** routes.toml as a supervisor needs it: checked, not compiled. */
 interface CheckedFile {
@@ -41,6 +41,7 @@ export function followFile(path: string, ports: FollowPorts, onChange: () => voi
   if (!first.ok) throw new GateError('config.invalid', first.refusal.trimEnd())
   log.setLevel(first.snapshot.config.server.logLevel)
   tellWarnings(log, first.warnings)
+  const started = startValues(first.snapshot.config)
   const live = createLive({
     initial: first.snapshot,
     now: ports.now,
@@ -51,13 +52,17 @@ export function followFile(path: string, ports: FollowPorts, onChange: () => voi
     onRead: ({ files }) => watching.follow(files),
     onChange({ snapshot: { config }, warnings }, previous) {
       log.setLevel(config.server.logLevel)
-      tellTakenOver(log, { config, warnings }, previous.config)
+      tellTakenOver(log, { config, warnings }, previous.config, started)
     },
-    onRefuse: refusal => tellRefused(log, refusal),
+    onRefuse: refused => tellRefused(log, refused),
+    onMend: () => tellMended(log),
   })
-  const watching = watchFiles(first.files, () => {
-    void live.reload()
-    onChange()
+  const watching = watchFiles(first.files, {
+    onChange() {
+      void live.reload()
+      onChange()
+    },
+    onLost: lost => tellLost(log, lost),
   })
   return {
     get current() {

@@ -27,7 +27,7 @@ import { createRespond } from '../server/request/refusal/respond.ts'
 import { askProviders } from '../session/ask.ts'
 import { openBodies } from './bodies.ts'
 import { poolSizeOf } from './pool-size.ts'
-import { tellRefused, tellWarnings } from './reload-log.ts'
+import { tellMended, tellRefused, tellWarnings } from './reload-log.ts'
 import type { ServeOptions } from './serve-options.ts'
 import { openSessionState } from './session-state.ts'
 import { createSnapshots } from './snapshots.ts'
@@ -62,9 +62,10 @@ export function openParts(options: ServeOptions, listening: () => Listening) {
     load,
     onRead: loaded => listening().onRead(loaded),
     onChange: (next, previous) => listening().onChange(next, previous),
-    onRefuse(refusal) {
+    onMend: () => tellMended(worker?.fileLog ?? ports.log),
+    onRefuse(refused) {
       metrics.reloadsRefused++
-      tellRefused(worker?.fileLog ?? ports.log, refusal)
+      tellRefused(worker?.fileLog ?? ports.log, refused)
       spareMemory(live.current.routes.length)
     },
   })
@@ -82,7 +83,7 @@ export function openParts(options: ServeOptions, listening: () => Listening) {
   const pendingRequests = () => listening().fronts.pendingRequests
   const bodies = openBodies(options, config, { metrics, current: inForce, pendingRequests })
   const passwords = createPasswords({ ports, portal: name => inForce().portals.get(name) })
-  const accessLog = openAccessLog(options.writeAccess, () => inForce().server.accessLog)
+  const accessLog = openAccessLog(options.access, () => inForce().server.accessLog)
   const denials = createDenials()
   const respond = createRespond(ports.log, denials)
   const acme = createAcme({

@@ -3,17 +3,19 @@ import type { CheckResult } from '../config/check.ts'
 import type { Diagnostic } from '../config/text/diagnostic.ts'
 import { renderDiagnostics } from '../config/text/render.ts'
 import type { Config } from '../config/types/config.ts'
-import { type Loaded, restartKeys } from '../server/config/reload.ts'
+import { type Loaded, restartKeys, type StartValues, startValues } from '../server/config/reload.ts'
 
 /** A file that is not taken, with its mistakes as text for people. */
 export function refuse(
   path: string,
   { diagnostics, text, files }: Extract<CheckResult, { ok: false }>,
 ): Extract<Loaded, { ok: false }> {
+  const render = (colour: boolean) => renderDiagnostics(diagnostics, new Map([[path, text]]), { colour })
   const errors = diagnostics.filter(({ severity }) => severity === 'error')
   return {
     ok: false,
-    refusal: renderDiagnostics(diagnostics, new Map([[path, text]]), { colour: false }),
+    refusal: render(false),
+    show: render,
     mistakes: errors.map(({ line, message }) => `line ${line}: ${message}`),
     files: [path, ...files],
   }
@@ -24,19 +26,34 @@ export function tellWarnings(log: Log, warnings: readonly Diagnostic[]): void {
   for (const { message, file, line, hint } of warnings) log.warn(message, { at: `${file}:${line}`, hint })
 }
 
-/** Says that a changed file is in force, and which of its changes are not yet. */
+/** Says that a changed file is in force, and which of its changes are not yet: those in which it is not what was `started` with. */
 export function tellTakenOver(
   log: Log,
   next: { readonly config: Config; readonly warnings: readonly Diagnostic[] },
   previous: Config,
+  started: StartValues,
 ): void {
   tellWarnings(log, next.warnings)
   log.info('The changed file is in force', { routes: next.config.routes.length })
-  const restart = restartKeys(next.config, previous)
-  if (restart.length > 0) log.warn('Some changes need a restart', { keys: restart })
+  const keys = restartKeys(startValues(next.config), started)
+  if (keys.length > 0) log.warn('Some changes need a restart', { keys })
+  else if (restartKeys(startValues(previous), started).length > 0) log.info('No restart is needed any more')
 }
 
 /** Says why a changed file is not in force. */
-export function tellRefused(log: Log, refusal: string): void {
-  log.error(`The changed file has mistakes; the one before stays in force\n${refusal}`)
+export function tellRefused(log: Log, { show }: Extract<Loaded, { ok: false }>): void {
+  log.error('The changed file has mistakes; the one before stays in force', undefined, show)
+}
+
+/** Says that a file is good again that was not; whether anything in it is new is told by `tellTakenOver`. */
+export function tellMended(log: Log): void {
+  log.info('The file is good again')
+}
+
+/** Says that a file can be changed no more from where this process looks at it. */
+export function tellLost(log: Log, path: string): void {
+  log.warn('The file was replaced by another, and here it stays as it was: no save will be seen', {
+    file: path,
+    hint: 'it is mounted by itself (Docker: -v ./routes.toml:…): mount the folder that it is in, and restart',
+  })
 }

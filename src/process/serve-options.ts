@@ -1,4 +1,4 @@
-import type { LevelledLog } from '../base/log.ts'
+import type { LevelledLog, LogStyle } from '../base/log.ts'
 import type { MaybePromise } from '../base/maybe-promise.ts'
 import type { Log, Ports } from '../base/ports.ts'
 import type { CheckResult } from '../config/check.ts'
@@ -17,8 +17,8 @@ export interface ServeOptions {
   /** How a long file is checked when it has changed, so that requests need not wait for it; absent: as any other. */
   readonly checkApart?: CheckApart
   readonly ports: Omit<Ports, 'log'> & { readonly log: LevelledLog }
-  /** Where access records go, in batches of whole lines. */
-  readonly writeAccess: (lines: string) => void
+  /** Where access records go, in batches of whole lines, and how they are written. */
+  readonly access: { readonly write: (lines: string) => void; readonly style: LogStyle }
   /** How often what is open is held against rules about time; a sensible default when absent. */
   readonly recheckMs?: number
   /** How long a client's connection may be silent, in seconds; what Bun takes at most when absent. */

@@ -2,7 +2,7 @@ import type { Log } from '../base/ports.ts'
 import type { ListenAddress } from '../config/types/server.ts'
 import { GOING_AWAY } from '../proxy/websocket/close-codes.ts'
 import { watchExpiry } from '../server/acme/expiry.ts'
-import type { Loaded } from '../server/config/reload.ts'
+import { type Loaded, type StartValues, startValues } from '../server/config/reload.ts'
 import { type Snapshot, upstreamsOf } from '../server/config/snapshot.ts'
 import { watchFiles } from '../server/config/watch.ts'
 import { type Fronts, openFronts } from '../server/listen/fronts.ts'
@@ -12,7 +12,7 @@ import { openRecheck, type Recheck } from '../server/request/recheck.ts'
 import { limitsOf } from '../session/life.ts'
 import { MOST_IDLE_S } from './bodies.ts'
 import { type Listening, openParts, type Parts } from './parts.ts'
-import { tellTakenOver } from './reload-log.ts'
+import { tellLost, tellTakenOver } from './reload-log.ts'
 import type { RunningServer, ServeOptions } from './serve-options.ts'
 import { sourcesOf } from './sources.ts'
 import { spareMemory } from './spare-memory.ts'
@@ -41,11 +41,15 @@ export function startServer(options: ServeOptions): RunningServer {
     now: options.ports.now,
     log: fileLogOf(options),
   })
-  const watching = watchFiles(parts.first.files, () => void live.reload())
+  const watching = watchFiles(parts.first.files, {
+    onChange: () => void live.reload(),
+    onLost: path => tellLost(fileLogOf(options), path),
+  })
+  const started = startValues(config)
   const listening: Listening = {
     fronts,
     onRead: ({ files }) => watching.follow(files),
-    onChange: (next, previous) => takeOver(next, previous, { parts, fronts, recheck, options }),
+    onChange: (next, previous) => takeOver(next, previous, { parts, fronts, recheck, options, started }),
   }
   return {
     addresses: fronts.addresses,
@@ -132,13 +136,14 @@ interface Running {
   readonly fronts: Fronts
   readonly recheck: Recheck
   readonly options: ServeOptions
+  readonly started: StartValues
 }
 
 /** A file is in force that was not before: what was made from the one before it follows. */
 function takeOver(
   { snapshot, warnings }: Extract<Loaded, { ok: true }>,
   previous: Snapshot,
-  { parts, fronts, recheck, options }: Running,
+  { parts, fronts, recheck, options, started }: Running,
 ): void {
   const { config } = snapshot
   parts.metrics.reloads++
@@ -149,7 +154,7 @@ function takeOver(
   fronts.useCertificates(parts.certificates())
   recheck.takeOver(snapshot)
   spareMemory(snapshot.routes.length)
-  tellTakenOver(fileLogOf(options), { config, warnings }, previous.config)
+  tellTakenOver(fileLogOf(options), { config, warnings }, previous.config, started)
 }
 
 function fileLogOf({ worker, ports }: ServeOptions): Log {

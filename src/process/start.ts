@@ -2,7 +2,7 @@ import { errorFacts, GateError } from '../base/errors.ts'
 import type { Log, Ports } from '../base/ports.ts'
 import type { CheckResult } from '../config/check.ts'
 import type { Io } from '../console/io.ts'
-import { realPorts } from '../console/process.ts'
+import { accessStyle, realPorts } from '../console/process.ts'
 import { versionText } from '../console/version.ts'
 import { checkInThread } from './check-apart.ts'
 import { loadFile } from './load-file.ts'
@@ -19,7 +19,7 @@ export function startHere(configPath: string, io: Io, loaded?: CheckResult): Run
   const server = startServer({
     configPath,
     ports,
-    writeAccess: io.stdout,
+    access: { write: io.stdout, style: accessStyle(io) },
     checkApart: checkInThread,
     ...(loaded === undefined ? {} : { loaded }),
   })

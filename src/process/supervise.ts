@@ -110,7 +110,7 @@ function openWorkerPool(
     now: ports.now,
     worker: index => ({
       command: [...ownCommand(), ...argv],
-      env: { ...ownEnvironment(), ...colour, ...workerEnvironment({ index, pseudonym }) },
+      env: { ...ownEnvironment(), ...colour, ...workerEnvironment({ index, pseudonym, terminal: io.terminal }) },
       input: inForce(),
       stdout: io.stdout,
       stderr: io.stderr,

@@ -1,7 +1,7 @@
 import { GateError } from '../base/errors.ts'
 import type { Log } from '../base/ports.ts'
 import type { Io } from '../console/io.ts'
-import { realPorts } from '../console/process.ts'
+import { accessStyle, realPorts } from '../console/process.ts'
 import { checkInThread } from './check-apart.ts'
 import { startServer } from './serve.ts'
 import type { RunningServer, WorkerPart } from './serve-options.ts'
@@ -11,13 +11,16 @@ import { createOthers } from './worker-others.ts'
 
 const INDEX = 'SALLYPORT_WORKER'
 const PSEUDONYM = 'SALLYPORT_PSEUDONYM'
+const TERMINAL = 'SALLYPORT_TERMINAL'
 
-/** Which worker a process is, as its supervisor says. */
-export type WorkerRole = Pick<WorkerPart, 'index' | 'pseudonym'>
+/** Which worker a process is, as its supervisor says, and whether what it writes to the supervisor is read at a terminal. */
+export type WorkerRole = Pick<WorkerPart, 'index' | 'pseudonym'> & Pick<Io, 'terminal'>
 
 /** The role in the words of the environment; the other half of `readWorkerRole`. */
 export function workerEnvironment(role: WorkerRole): Readonly<Record<string, string>> {
-  return { [INDEX]: `${role.index}`, [PSEUDONYM]: role.pseudonym }
+  const { stdout, stderr } = role.terminal
+  const terminal = `${stdout ? 'stdout ' : ''}${stderr ? 'stderr' : ''}`
+  return { [INDEX]: `${role.index}`, [PSEUDONYM]: role.pseudonym, [TERMINAL]: terminal }
 }
 
 /** The role that a supervisor gave this process, or null for a process that has none: then it is no worker. */
@@ -25,7 +28,8 @@ export function readWorkerRole(io: Pick<Io, 'env'>): WorkerRole | null {
   const index = Number(io.env(INDEX))
   const pseudonym = io.env(PSEUDONYM)
   if (process.send === undefined || !Number.isInteger(index) || pseudonym === undefined) return null
-  return { index, pseudonym }
+  const terminal = io.env(TERMINAL) ?? ''
+  return { index, pseudonym, terminal: { stdout: terminal.includes('stdout'), stderr: terminal.includes('stderr') } }
 }
 
 /**
@@ -34,15 +38,18 @@ export function readWorkerRole(io: Pick<Io, 'env'>): WorkerRole | null {
  * What comes in on standard input is the file as it was last in force: should the one on disk have a mistake by now, a worker that
  * is started in place of a dead one begins with that, and tells the mistake as the others do.
  */
-export async function runWorker(role: WorkerRole, configPath: string, io: Io): Promise<number> {
+export async function runWorker(role: WorkerRole, configPath: string, given: Io): Promise<number> {
+  const io = { ...given, terminal: role.terminal }
   const ports = realPorts(io, { worker: role.index })
   catchStrays(ports.log)
   const inForce = await Bun.stdin.text()
-  const worker: WorkerPart = { ...role, fileLog: hushed(ports.log), askOthers: createOthers() }
+  const { index, pseudonym } = role
+  const worker: WorkerPart = { index, pseudonym, fileLog: hushed(ports.log), askOthers: createOthers() }
   const start = async (readText: Io['readText']) => {
     const own = { ...ports, readText }
     const loaded = await loadFirst(configPath, own)
-    return startServer({ configPath, ports: own, writeAccess: io.stdout, worker, loaded, checkApart: checkInThread })
+    const access = { write: io.stdout, style: accessStyle(io) }
+    return startServer({ configPath, ports: own, access, worker, loaded, checkApart: checkInThread })
   }
   let server: RunningServer
   try {

@@ -1,10 +1,12 @@
 import { expect, test } from 'bun:test'
-import { createLog, type LogLevel } from '../../src/base/log.ts'
+import { createLog, type LogLevel, type LogStyle, timeOfDay } from '../../src/base/log.ts'
 
 const NOON = Date.UTC(2026, 0, 2, 12, 0, 0, 5)
 
+const AT_NOON = timeOfDay(NOON)
+
 /** A log of one style, and the lines that it wrote. */
-function logOf(style: 'json' | 'pretty', facts?: Record<string, string>) {
+function logOf(style: LogStyle, facts?: Record<string, string>) {
   const lines: string[] = []
   const options = { now: () => NOON, style, write: (line: string) => void lines.push(line) }
   return { lines, log: createLog(facts === undefined ? options : { ...options, facts }) }
@@ -45,13 +47,24 @@ test('what is below the level is not written; it starts at info, and changes whi
 test('for people, an entry is one line with its facts, and a hint below', () => {
   const { log, lines } = logOf('pretty')
   log.error('it broke', { route: 'app', absent: undefined, none: null, hint: 'mend it' })
-  expect(Bun.stripANSI(lines.join(''))).toBe('12:00:00 error it broke route=app\n         hint: mend it\n')
+  expect(Bun.stripANSI(lines.join(''))).toBe(`${AT_NOON} error it broke route=app\n         hint: mend it\n`)
 })
 
 test('nothing in it makes another line, or drives the terminal that shows it', () => {
   const { log, lines } = logOf('pretty')
   log.info('a\nb\x1b[2J', { route: 'c\rd\u202e', hint: 'e\u2028f\x07' })
   expect(Bun.stripANSI(lines.join(''))).toBe(
-    '12:00:00 info  a\\u000ab\\u001b[2J route=c\\u000dd\\u202e\n         hint: e\\u2028f\\u0007\n',
+    `${AT_NOON} info  a\\u000ab\\u001b[2J route=c\\u000dd\\u202e\n         hint: e\\u2028f\\u0007\n`,
   )
+})
+
+test('lines that it has to show are below it as they are, with colours where the style has them; JSON has them in its message', () => {
+  const said = (style: LogStyle) => {
+    const { log, lines } = logOf(style)
+    log.error('it broke', { route: 'app' }, hasColours => (hasColours ? '\x1b[31mhere\x1b[0m\n  ^\n' : 'here\n  ^\n'))
+    return lines.join('')
+  }
+  expect(said('plain')).toBe(`${AT_NOON} error it broke route=app\n\nhere\n  ^\n\n`)
+  expect(said('pretty')).toEndWith('app\n\n\x1b[31mhere\x1b[0m\n  ^\n\n')
+  expect(JSON.parse(said('json'))).toMatchObject({ message: 'it broke\nhere\n  ^\n', route: 'app' })
 })

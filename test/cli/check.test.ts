@@ -49,6 +49,7 @@ function run(command: typeof runCheck, ...argv: string[]): { code: number; out: 
       err += text
     },
     colour: { stdout: false, stderr: false },
+    terminal: { stdout: false, stderr: false },
     cwd: folder,
     env: () => undefined,
     readText: path => readFileSync(path, 'utf8'),

@@ -66,6 +66,7 @@ function run(...argv: string[]): { code: number; out: string; err: string } {
     stdout: (text: string) => void out.push(text),
     stderr: (text: string) => void err.push(text),
     colour: { stdout: false, stderr: false },
+    terminal: { stdout: false, stderr: false },
     cwd: folder.path,
     env: () => undefined,
     readText: (path: string) => readFileSync(path, 'utf8'),

@@ -31,6 +31,7 @@ async function health(
       err += text
     },
     colour: { stdout: false, stderr: false },
+    terminal: { stdout: false, stderr: false },
     cwd: folder,
     env: name => env[name],
     readText: () => '',

@@ -139,9 +139,12 @@ export async function startGate(toml: string, options: GateOptions = {}): Promis
       ...(options.idleTimeoutS === undefined ? {} : { idleTimeoutS: options.idleTimeoutS }),
       ...(options.formWaitMs === undefined ? {} : { formWaitMs: options.formWaitMs }),
       ...(options.bodyWaitMs === undefined ? {} : { bodyWaitMs: options.bodyWaitMs }),
-      writeAccess: lines => {
-        record(place, lines)
-        access.push(...lines.trimEnd().split('\n'))
+      access: {
+        style: 'json',
+        write(lines) {
+          record(place, lines)
+          access.push(...lines.trimEnd().split('\n'))
+        },
       },
     })
   } catch (error) {

@@ -20,6 +20,7 @@ export async function runIn(folder: string, command: (io: Io) => number | Promis
       err += text
     },
     colour: { stdout: false, stderr: false },
+    terminal: { stdout: false, stderr: false },
     cwd: folder,
     env: () => undefined,
     readText,

@@ -20,7 +20,7 @@ export async function serveInProcess(configPath: string): Promise<{ readonly log
       env: name => process.env[name],
       log: recordedLog(now, log),
     },
-    writeAccess: lines => record(place, lines),
+    access: { style: 'json', write: lines => record(place, lines) },
   })
   return { log, stop: () => server.stop() }
 }

@@ -1,4 +1,5 @@
 import type { MaybePromise } from '../../base/maybe-promise.ts'
+import type { ShownLines } from '../../base/ports.ts'
 import type { Diagnostic } from '../../config/text/diagnostic.ts'
 import type { Config } from '../../config/types/config.ts'
 import type { Snapshot } from './snapshot.ts'
@@ -31,6 +32,8 @@ export type Loaded<S extends Versioned = Snapshot> =
   | {
       readonly ok: false
       readonly refusal: string
+      /** The same for a terminal. */
+      readonly show: ShownLines
       readonly mistakes: readonly string[]
       readonly files: readonly string[]
     }
@@ -55,7 +58,8 @@ export type Reloaded = 'changed' | 'same' | 'refused'
  * Holds the current snapshot. A reload reads, checks and compiles everything first; taking over is one assignment, so that
  * no request ever sees half of a file. A refused file leaves the old one in force.
  *
- * `onRead` runs whatever comes of the file, before anything else; `onChange` after the assignment; `onRefuse` once for each new refusal.
+ * `onRead` runs whatever comes of the file, before anything else; `onRefuse` once for each new refusal, `onMend` when a file is good after one that
+ * was refused; `onChange` after the assignment.
  */
 export function createLive<S extends Versioned>(options: {
   readonly initial: S
@@ -64,7 +68,8 @@ export function createLive<S extends Versioned>(options: {
   readonly load: () => MaybePromise<Loaded<S>>
   readonly onRead: (loaded: Loaded<S>) => void
   readonly onChange: (next: Extract<Loaded<S>, { ok: true }>, previous: S) => void
-  readonly onRefuse: (refusal: string) => void
+  readonly onRefuse: (refused: Extract<Loaded<S>, { ok: false }>) => void
+  readonly onMend: () => void
 }): Live<S> {
   let current = options.initial
   const startedMs = options.now()
@@ -79,10 +84,12 @@ export function createLive<S extends Versioned>(options: {
     if (!loaded.ok) {
       const isNew = state.refusal !== loaded.refusal
       state = { ...state, atMs: options.now(), refusal: loaded.refusal, mistakes: loaded.mistakes }
-      if (isNew) options.onRefuse(loaded.refusal)
+      if (isNew) options.onRefuse(loaded)
       return 'refused'
     }
+    const isMended = state.refusal !== null
     state = { ...state, atMs: options.now(), refusal: null, mistakes: [] }
+    if (isMended) options.onMend()
     if (loaded.snapshot.fingerprint === current.fingerprint) return 'same'
     state = { ...state, inForceSinceMs: state.atMs }
     const previous = current
@@ -134,8 +141,10 @@ export function createLive<S extends Versioned>(options: {
   }
 }
 
-/** Keys that are read at start only, and differ between two files: a restart is needed for them. */
-export function restartKeys(next: Config, previous: Config): readonly string[] {
+/** What a file says of what is read at start only, by key. */
+export type StartValues = ReadonlyMap<string, string>
+
+export function startValues(config: Config): StartValues {
   const fixed: readonly (readonly [string, (config: Config) => unknown])[] = [
     ['server.listen', config => config.server.listen],
     ['server.admin', config => config.server.admin],
@@ -146,5 +155,10 @@ export function restartKeys(next: Config, previous: Config): readonly string[] {
     ['sessions.store', config => config.sessions.store],
     ['sessions.key', config => config.sessions.key],
   ]
-  return fixed.filter(([, pick]) => JSON.stringify(pick(next)) !== JSON.stringify(pick(previous))).map(([key]) => key)
+  return new Map(fixed.map(([key, pick]) => [key, JSON.stringify(pick(config)) ?? '']))
+}
+
+/** Keys in which two files differ although they are read at start only. */
+export function restartKeys(next: StartValues, started: StartValues): readonly string[] {
+  return [...next].filter(([key, value]) => started.get(key) !== value).map(([key]) => key)
 }

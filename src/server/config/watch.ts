@@ -8,6 +8,13 @@ export interface FileWatch {
   close(): void
 }
 
+/** What a watch says. */
+export interface WatchEvents {
+  onChange(): void
+  /** The file at this path has no name any more and is here all the same: it is mounted by itself, and another took its place. */
+  onLost(path: string): void
+}
+
 /** Editors write in several steps; what they do within this time counts as one save. */
 const DEBOUNCE_MS = 100
 
@@ -20,11 +27,13 @@ const POLL_MS = 1000
  * Watches the folders, since a watch on a file goes deaf once the file is renamed away (Bun 1.4.5), and polls beside it.
  * May call without a change; the caller compares content. What else is written in those folders costs a look at the files' stamps.
  */
-export function watchFiles(paths: readonly string[], onChange: () => void): FileWatch {
+export function watchFiles(paths: readonly string[], { onChange, onLost }: WatchEvents): FileWatch {
   let followed: readonly string[] = []
   let watches: { close(): void }[] = []
   let stamps = ''
   let pending: Timer | null = null
+  let nameless: readonly string[] = []
+  let lost: readonly string[] = []
 
   /** Only what the files themselves are counts: a log or a database in the same folder is written all the time. */
   function look(): void {
@@ -32,6 +41,15 @@ export function watchFiles(paths: readonly string[], onChange: () => void): File
     if (now === stamps) return
     stamps = now
     callSoon()
+  }
+
+  /** A file that is renamed over just now may look as if it had no name, so that is believed at the second look. */
+  function lookForLost(): void {
+    const before = nameless
+    nameless = followed.filter(path => statSync(path, { throwIfNoEntry: false })?.nlink === 0)
+    const known = lost
+    lost = nameless.filter(path => before.includes(path))
+    for (const path of lost) if (!known.includes(path)) onLost(path)
   }
 
   function callSoon(): void {
@@ -66,7 +84,10 @@ export function watchFiles(paths: readonly string[], onChange: () => void): File
     }
   }
 
-  const poll = setInterval(look, POLL_MS)
+  const poll = setInterval(() => {
+    look()
+    lookForLost()
+  }, POLL_MS)
   poll.unref()
   follow(paths)
 

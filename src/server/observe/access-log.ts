@@ -1,3 +1,6 @@
+import { type LogStyle, timeOfDay } from '../../base/log.ts'
+import { showUnseen } from '../../base/visible.ts'
+
 /** One finished request. The query is absent on purpose: it may hold tokens. */
 export interface AccessRecord {
   readonly atMs: number
@@ -26,11 +29,14 @@ const FLUSH_MS = 100
 const FLUSH_CHARACTERS = 64 * 1024
 
 /**
- * An access log that writes JSON lines in batches: one system call for many requests.
+ * An access log that writes lines in batches: one system call for many requests. Lines are JSON, or for people what they look for.
  *
  * A record is made into text only when the log is on.
  */
-export function openAccessLog(write: (lines: string) => void, isEnabled: () => boolean): AccessLog {
+export function openAccessLog(
+  { write, style }: { readonly write: (lines: string) => void; readonly style: LogStyle },
+  isEnabled: () => boolean,
+): AccessLog {
   let pending = ''
   let lastMs = -1
   let lastText = ''
@@ -54,15 +60,20 @@ export function openAccessLog(write: (lines: string) => void, isEnabled: () => b
     return lastText
   }
 
+  function jsonLine(record: AccessRecord): string {
+    return (
+      `{"time":"${timeText(record.atMs)}","level":"info","message":"request","id":"${record.id}","client":"${record.client}"` +
+      `,"method":"${record.method}","host":${quoteCommon(record.host)},"path":${quote(record.path)},"route":${quoteCommon(record.route)}` +
+      `,"user":${record.user === null ? 'null' : quoteCommon(record.user)},"status":${record.status},"ms":${record.tookMs}}\n`
+    )
+  }
+
   return {
     get isOn() {
       return isEnabled()
     },
     write(record) {
-      pending +=
-        `{"time":"${timeText(record.atMs)}","level":"info","message":"request","id":"${record.id}","client":"${record.client}"` +
-        `,"method":"${record.method}","host":${quoteCommon(record.host)},"path":${quote(record.path)},"route":${quoteCommon(record.route)}` +
-        `,"user":${record.user === null ? 'null' : quoteCommon(record.user)},"status":${record.status},"ms":${record.tookMs}}\n`
+      pending += style === 'json' ? jsonLine(record) : lineForPeople(record, style)
       if (pending.length > FLUSH_CHARACTERS) flush()
     },
     close() {
@@ -72,8 +83,22 @@ export function openAccessLog(write: (lines: string) => void, isEnabled: () => b
   }
 }
 
+/** A request as people read it: `14:03:09 200   GET app.example/settings by ada from 203.0.113.9 in 3 ms`. */
+function lineForPeople(record: AccessRecord, style: 'pretty' | 'plain'): string {
+  const { atMs, status, method, host, path, user, client, tookMs } = record
+  const paint = (code: number, text: string) => (style === 'pretty' ? `\x1b[${code}m${text}\x1b[0m` : text)
+  const colour = STATUS_COLOURS[Math.floor(status / 100)] ?? 31
+  const who = user === null ? '' : ` ${paint(2, 'by')} ${showUnseen(user)}`
+  const what = `${showUnseen(method)} ${showUnseen(host + path)}${who}`
+  const rest = paint(2, `from ${client} in ${tookMs} ms`)
+  return `${paint(2, timeOfDay(atMs))} ${paint(colour, String(status).padEnd(5))} ${what} ${rest}\n`
+}
+
+/** ANSI colours by the first digit of a status. */
+const STATUS_COLOURS: readonly (number | undefined)[] = [undefined, 36, 32, 36, 33, 31]
+
 /**
- * The same for what many records have in common: hosts, routes, people. One look-up costs less than a look at every
+ * A JSON string, as `quote` makes it, of what many records have in common: hosts, routes, people. One look-up costs less than a look at every
  * character. Bounded, since clients choose hosts.
  */
 function quoteCommon(text: string): string {

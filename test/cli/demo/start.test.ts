@@ -33,6 +33,7 @@ async function run(
     stdout: (text: string) => void out.push(text),
     stderr: (text: string) => void err.push(text),
     colour: { stdout: false, stderr: false },
+    terminal: { stdout: false, stderr: false },
     cwd: dir,
     env: () => undefined,
     readText: () => '',

@@ -57,9 +57,10 @@ export function recordedLog(now: () => number, lines: string[]): LevelledLog {
   const all = createLog({ now, style: 'json', write: line => record(place, line) })
   all.setLevel('debug')
   const both =
-    (level: 'debug' | 'info' | 'warn' | 'error') => (message: string, facts?: Parameters<typeof read.info>[1]) => {
-      read[level](message, facts)
-      all[level](message, facts)
+    (level: 'debug' | 'info' | 'warn' | 'error') =>
+    (...entry: Parameters<typeof read.info>) => {
+      read[level](...entry)
+      all[level](...entry)
     }
   return {
     debug: both('debug'),

@@ -7,6 +7,13 @@ export function mountSmall(folder: string, options: string): { [Symbol.dispose](
   return { [Symbol.dispose]: () => void Bun.spawnSync(['umount', '-l', folder]) }
 }
 
+/** A file shown at the place of another, as a container mounts one by itself; only root may. */
+export function mountFile(file: string, place: string): { [Symbol.dispose](): void } {
+  const mounted = Bun.spawnSync(['mount', '--bind', file, place], { stderr: 'pipe' })
+  if (!mounted.success) throw new Error(mounted.stderr.toString())
+  return { [Symbol.dispose]: () => void Bun.spawnSync(['umount', '-l', place]) }
+}
+
 /** Whether this user may mount here: root, unless a sandbox forbids it. */
 export function mayMount(): boolean {
   if (process.getuid?.() !== 0) return false

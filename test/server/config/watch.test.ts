@@ -10,7 +10,7 @@ function watched(folder: string) {
   const path = join(folder, 'routes.toml')
   writeFileSync(path, 'one')
   let calls = 0
-  const watching = watchFiles([path], () => void calls++)
+  const watching = watchFiles([path], { onChange: () => void calls++, onLost() {} })
   return { path, calls: () => calls, [Symbol.dispose]: () => watching.close() }
 }
 

@@ -1,4 +1,5 @@
 import { expect, test } from 'bun:test'
+import { type LogStyle, timeOfDay } from '../../../src/base/log.ts'
 import { type AccessRecord, openAccessLog } from '../../../src/server/observe/access-log.ts'
 
 const RECORD: AccessRecord = {
@@ -15,19 +16,21 @@ const RECORD: AccessRecord = {
 }
 
 function written(...records: AccessRecord[]): unknown[] {
-  let text = ''
-  const log = openAccessLog(
-    lines => {
-      text += lines
-    },
-    () => true,
-  )
-  for (const record of records) log.write(record)
-  log.close()
-  return text
+  return textOf('json', ...records)
     .trimEnd()
     .split('\n')
     .map(line => JSON.parse(line))
+}
+
+function textOf(style: LogStyle, ...records: AccessRecord[]): string {
+  let text = ''
+  const write = (lines: string) => {
+    text += lines
+  }
+  const log = openAccessLog({ write, style }, () => true)
+  for (const record of records) log.write(record)
+  log.close()
+  return text
 }
 
 test('a record is one line of JSON', () => {
@@ -60,4 +63,17 @@ test('records keep the time of their own millisecond', () => {
     { time: '2026-01-02T03:04:05.007Z' },
     { time: '2026-01-02T03:04:05.006Z' },
   ])
+})
+
+test('for people, a record is what they look for, and no name drives their terminal', () => {
+  const at = timeOfDay(RECORD.atMs)
+  const nobody = { ...RECORD, user: null, status: 404, method: 'POST' }
+  const text = textOf('plain', RECORD, nobody, { ...RECORD, user: 'a\n\x1b[2Jb\u202e' })
+  expect(text.split('\n')).toEqual([
+    `${at} 200   GET app.example/a%20b by ada from 203.0.113.9 in 3 ms`,
+    `${at} 404   POST app.example/a%20b from 203.0.113.9 in 3 ms`,
+    `${at} 200   GET app.example/a%20b by a\\u000a\\u001b[2Jb\\u202e from 203.0.113.9 in 3 ms`,
+    '',
+  ])
+  expect(Bun.stripANSI(textOf('pretty', RECORD))).toBe(textOf('plain', RECORD))
 })
