@@ -1,5 +1,10 @@
 import { describe, expect, test } from 'bun:test'
-import { blocksOf, SET_UPS } from '../kit/set-ups.ts'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { runImport } from '../../src/import/run.ts'
+import { temporaryFolder } from '../kit/folder.ts'
+import { runIn } from '../kit/io.ts'
+import { blocksOf, SET_UPS, setUpFor } from '../kit/set-ups.ts'
 
 /** Lines that mean something, so that what a person reads and what the command writes can be compared. */
 function meaning(text: string): readonly string[] {
@@ -28,3 +33,14 @@ for (const setUp of SET_UPS) {
     })
   })
 }
+
+test('the compose file of the chapter on oauth2-proxy says the same as the file that it names', async () => {
+  const { chapter, file, old, made, options } = setUpFor('moving-in-from-oauth2-proxy')
+  const [compose = ''] = blocksOf(chapter, 'yaml')
+  using folder = temporaryFolder()
+  writeFileSync(join(folder.path, 'docker-compose.yml'), compose)
+  writeFileSync(join(folder.path, file), old)
+  const { code, out, err } = await runIn(folder.path, io => runImport(['docker-compose.yml', ...options], io))
+  expect([code, meaning(out)]).toEqual([0, meaning(made)])
+  expect(err).not.toContain('flags and OAUTH2_PROXY_*')
+})
