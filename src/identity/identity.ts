@@ -13,6 +13,8 @@ export interface Identity {
    * rule holds by what is not known. For somebody whom an old log names; absent for everyone who comes.
    */
   readonly isSketch?: boolean
+  /** Of whoever signed in by a form of ours: what that sign-in stands on, which is gone once the password is another; absent for everyone else. */
+  readonly credential?: string
   /** The name of the `[providers.*]` table that vouched. */
   readonly provider: string
   readonly issuer: string

@@ -26,7 +26,7 @@ import type { CompatPage, PortalRequest } from './portal.ts'
 import { discardKept, showKept } from './replay/replay.tsx'
 import type { BeginTools } from './sign-in/begin.ts'
 import { sayPerson } from './sign-in/me.ts'
-import { callback, login } from './sign-in/sign-in.tsx'
+import { callback, type LoginTools, login, loginByForm } from './sign-in/sign-in.ts'
 import { signInProblem } from './sign-in/sign-in-problem.ts'
 import { enter } from './sign-in/ticket.ts'
 import { backChannelLogout } from './sign-out/backchannel.ts'
@@ -41,6 +41,7 @@ export interface PortalTools extends FormTools {
   }
   readonly pool: ProviderPool
   readonly noteStart: BeginTools['noteStart']
+  readonly findUser: LoginTools['findUser']
   readonly overview: AdminTools['overview']
 }
 
@@ -65,7 +66,7 @@ export interface Endpoint {
 /** Every page and endpoint of our own, but icons, which have addresses of their own. */
 export const ENDPOINTS: readonly Endpoint[] = [
   { page: '', get: showApplications },
-  { page: 'login', get: login, loading: 'step' },
+  { page: 'login', get: login, post: loginByForm, loading: 'step' },
   { page: 'callback', get: whereThatIs(isCallback, callback), loading: 'step' },
   { page: 'enter', get: whereThatIs(ctx => !isPortalHost(ctx), enter), loading: 'step' },
   { page: 'logout', get: confirmSignOut, post: signOut, loading: 'action' },

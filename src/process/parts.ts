@@ -114,6 +114,7 @@ export function openParts(options: ServeOptions, listening: () => Listening) {
       seal: sealer,
       formWaitMs: options.formWaitMs ?? FORM_WAIT_MS,
       noteStart: countStarts(rates, metrics, worker === undefined ? 1 : poolSizeOf(config.server)),
+      findUser: passwords.findUser,
       overview: createOverview({ live, pool, own: view, others: worker?.askOthers ?? (() => []) }),
     }),
     respond,

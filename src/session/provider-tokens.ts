@@ -63,7 +63,8 @@ export function createProviderTokens(tools: ProviderTokenTools): ProviderTokens 
         access && SENDABLE.test(access.token)
           ? { text: access.token, expiresAtMs: access.expiresAtMs ?? Number.POSITIVE_INFINITY }
           : null,
-      id: { text: idToken, expiresAtMs: idTokenExpiryMs(idToken) ?? Number.POSITIVE_INFINITY },
+      // Whoever signed in by a form of ours has none.
+      id: idToken === '' ? null : { text: idToken, expiresAtMs: idTokenExpiryMs(idToken) ?? Number.POSITIVE_INFINITY },
     }
     if (held !== undefined) held.opened = opened
     return opened

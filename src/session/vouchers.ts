@@ -2,6 +2,7 @@ import type { PortalConfig } from '../config/types/portals.ts'
 import type { ProviderConfig } from '../config/types/providers.ts'
 import type { Identity } from '../identity/identity.ts'
 import { isOwnSubject } from '../identity/own-subjects.ts'
+import { credentialOf, userSubject } from '../identity/passwords/users.ts'
 import type { Session } from './session.ts'
 
 /** Someone at a portal, as a provider described them or as we did. */
@@ -10,17 +11,20 @@ type Someone = Pick<Session, 'portal' | 'identity'>
 /** What a file says of portals and their providers. */
 interface Said {
   readonly portals: ReadonlyMap<string, Pick<PortalConfig, 'name' | 'providers'>>
-  readonly providers: ReadonlyMap<string, Pick<ProviderConfig, 'issuer'>>
+  readonly providers: ReadonlyMap<string, Pick<ProviderConfig, 'issuer' | 'users'>>
 }
 
 /** Whose word counts at which portal, by the file in force. */
 export interface Vouchers {
-  /** One for each provider of each portal, with its issuer; a key that is gone has been withdrawn. */
+  /**
+   * One for each provider of each portal, with its issuer, and for each user where that is a file, with what a sign-in of theirs stands
+   * on; a key that is gone has been withdrawn.
+   */
   readonly keys: ReadonlySet<string>
   /**
    * Whether the provider that vouched for someone is one of their portal's, under the name and with the issuer that it had then:
    * another issuer under an old name is another provider, whose `sub` may be another person's. No provider's word makes anybody
-   * one of our own.
+   * one of our own; a file of users does, by the password that it has now.
    */
   counts(someone: Someone): boolean
 }
@@ -30,14 +34,21 @@ export function vouchersOf({ portals, providers }: Said): Vouchers {
   const keys = new Set<string>()
   for (const portal of portals.values()) {
     for (const name of portal.providers) {
-      const issuer = providers.get(name)?.issuer
-      if (issuer !== undefined) keys.add(keyOf(portal.name, name, issuer))
+      const provider = providers.get(name)
+      if (provider === undefined) continue
+      const { issuer, users } = provider
+      if (users === null) keys.add(keyOf(portal.name, { provider: name, issuer }))
+      for (const user of users?.entries.keys() ?? []) {
+        const credential = users === null ? null : credentialOf(users, user)
+        if (credential !== null) keys.add(keyOf(portal.name, { provider: name, issuer, credential }, userSubject(user)))
+      }
     }
   }
   return Object.freeze({
     keys,
     counts: ({ portal, identity }: Someone) =>
-      keys.has(keyOf(portal, identity.provider, identity.issuer)) && !isOwnSubject(identity.subject),
+      keys.has(keyOf(portal, identity, identity.subject)) &&
+      (identity.credential !== undefined || !isOwnSubject(identity.subject)),
   })
 }
 
@@ -59,12 +70,19 @@ export function withdrawnBetween(before: Vouchers, now: Vouchers): Withdrawn {
   const lost = new Set([...before.keys].filter(key => !now.keys.has(key)))
   return {
     portals: [...new Set(Array.from(lost, portalOf))],
-    includes: ({ portal, identity }) => lost.has(keyOf(portal, identity.provider, identity.issuer)),
+    includes: ({ portal, identity }) => lost.has(keyOf(portal, identity, identity.subject)),
   }
 }
 
-function keyOf(portal: string, provider: string, issuer: string): string {
-  return JSON.stringify([portal, provider, issuer])
+/** Of a user of a file, whom it names and by which password; of anybody else, their provider. */
+function keyOf(
+  portal: string,
+  { provider, issuer, credential }: Pick<Identity, 'provider' | 'issuer' | 'credential'>,
+  subject = '',
+): string {
+  return JSON.stringify(
+    credential === undefined ? [portal, provider, issuer] : [portal, provider, issuer, subject, credential],
+  )
 }
 
 function portalOf(key: string): string {

@@ -11,7 +11,7 @@ const BOTH = 'GET, HEAD, POST'
 /** Each address of ours, what it takes, and whether loading it sets something in motion. */
 const ADDRESSES = [
   { page: '', allow: READ },
-  { page: 'login', allow: READ, acts: true },
+  { page: 'login', allow: 'GET, HEAD, POST', acts: true },
   { page: 'callback', allow: READ, acts: true },
   { page: 'enter', allow: READ, acts: true },
   { page: 'logout', allow: BOTH, acts: true },

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Facts } from '../../src/base/errors.ts'
+import { GateError } from '../../src/base/errors.ts'
 import type { Ports } from '../../src/base/ports.ts'
 import type { PortalConfig } from '../../src/config/types/portals.ts'
 import { createProviderPool } from '../../src/identity/pool.ts'
@@ -115,6 +116,7 @@ export async function openStand(over: Partial<PortalConfig> = {}, hosts = [KUMA,
     formWaitMs: FORM_WAIT_MS,
     pool,
     noteStart: countStarts(createRates(ports.now), createMetrics(), 1),
+    findUser: () => Promise.reject(new GateError('access.password', 'nobody is in a file here')),
     overview: () => NOTHING_SEEN,
   })
   const origins = new Map([PORTAL, ...hosts].map(origin => [new URL(origin).host, origin]))

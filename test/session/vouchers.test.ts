@@ -24,7 +24,7 @@ function limitsWith(...providers: readonly string[]): SessionLimits {
     cacheEntries: 100,
     portals: new Map([['home', { ...LIFETIMES, refreshMs: 15 * MINUTE, refreshLimitMs: 60 * MINUTE }]]),
     vouchers: vouchersOf({
-      providers: new Map([['id', { issuer: 'https://id.example' }]]),
+      providers: new Map([['id', { issuer: 'https://id.example', users: null }]]),
       portals: new Map([['home', { name: 'home', providers }]]),
     }),
   }
@@ -112,8 +112,8 @@ test('a stored session that does not say who vouched is nobody’s', async () =>
 test('a portal has the providers that it names, each with its issuer', () => {
   const { counts } = vouchersOf({
     providers: new Map([
-      ['a', { issuer: 'https://a.example' }],
-      ['b', { issuer: 'https://b.example' }],
+      ['a', { issuer: 'https://a.example', users: null }],
+      ['b', { issuer: 'https://b.example', users: null }],
     ]),
     portals: new Map([
       ['home', { name: 'home', providers: ['a'] }],

@@ -13,6 +13,11 @@ import { examineHttps } from './network.ts'
 /** What ID tokens may be off by (OpenID Connect Core §3.1.3.7 leaves it to us). */
 const MAX_SKEW_MS = 60_000
 
+/** The providers that can be asked anything: a file of users cannot. */
+export function askedProviders({ providers }: Config): readonly ProviderConfig[] {
+  return [...providers.values()].filter(({ users }) => users === null)
+}
+
 /** Whether people could sign in at a provider, and what would be in the way. */
 export async function examineProvider(
   provider: ProviderConfig,

@@ -15,7 +15,7 @@ import { examineFronts } from './fronts.ts'
 import { answersAsSallyport } from './hear.ts'
 import { examineMachine } from './machine.ts'
 import { examineHosts, examinePortal, examineUpstreams } from './places.ts'
-import { examineProvider } from './provider.ts'
+import { askedProviders, examineProvider } from './provider.ts'
 
 const USAGE = {
   text: `usage: sallyport doctor [routes.toml] [--stand-in ADDRESS] [--json]
@@ -72,7 +72,7 @@ async function examine(
   const quiet = () => undefined
   const ports = { ...given, log: { debug: quiet, info: quiet, warn: quiet, error: quiet } }
   const found = await Promise.all([
-    ...[...config.providers.values()].map(provider => examineProvider(provider, config, ports)),
+    ...askedProviders(config).map(provider => examineProvider(provider, config, ports)),
     ...[...config.portals.values()].map(portal => examinePortal(portal, ports)),
     examineHosts(config),
     examineUpstreams(config),

@@ -14,7 +14,7 @@ import { createMetadataSource, type Metadata } from '../../identity/metadata.ts'
 import { writeToml } from '../../import/draft.ts'
 import { checkDraft } from '../../import/self-check.ts'
 import { renderSections } from '../doctor/finding.ts'
-import { examineProvider } from '../doctor/provider.ts'
+import { askedProviders, examineProvider } from '../doctor/provider.ts'
 import { type Asker, createAsker, type Question, type Unanswered } from './ask.ts'
 import { type Front, frontFiles, isFrontKind } from './front.ts'
 import { callbackOf, type Plan, planSections } from './plan.ts'
@@ -285,7 +285,7 @@ async function look({ io, ports, out, flags }: Init): Promise<void> {
   const quiet = () => undefined
   const log = { debug: quiet, info: quiet, warn: quiet, error: quiet }
   const sections = await Promise.all(
-    [...loaded.config.providers.values()].map(provider => examineProvider(provider, loaded.config, { ...ports, log })),
+    askedProviders(loaded.config).map(provider => examineProvider(provider, loaded.config, { ...ports, log })),
   )
   io.stdout(`\n${renderSections(sections, io.colour.stdout)}\n`)
 }

@@ -1,18 +1,25 @@
 import { known } from '../keys/known.ts'
 import type { ProviderTable } from '../keys/providers.ts'
 import type { ClaimNames, ProviderConfig } from '../types/providers.ts'
+import type { ConfigFiles } from '../values/files.ts'
+import { buildHtpasswd } from '../values/htpasswd.ts'
 
 const STANDARD_NAMES: ClaimNames = Object.freeze({ email: null, groups: null, name: null, preferred_username: null })
 
 /** One of `[providers]` of a file without mistakes. Throws TypeError where a value is missing. */
-export function buildProvider(name: string, table: ProviderTable): ProviderConfig {
+export function buildProvider(name: string, table: ProviderTable, files: ConfigFiles): ProviderConfig {
   const provider = known(table)
+  const entries = buildHtpasswd(provider.users, files)
+  if (entries === null && (provider.issuer === null || provider.client_id === null)) {
+    throw new TypeError('a provider without issuer or client_id is a mistake')
+  }
   return {
     name,
     label: provider.label ?? name,
-    issuer: provider.issuer,
+    users: entries === null ? null : { entries, groups: provider.groups ?? [] },
+    issuer: provider.issuer ?? `users:${name}`,
     metadataUrl: provider.metadata_url,
-    clientId: provider.client_id,
+    clientId: provider.client_id ?? '',
     clientSecret: provider.client_secret,
     clientAuth: provider.client_auth,
     scopes: provider.scopes,

@@ -1,7 +1,7 @@
 import type { RootTable } from '../keys/keys.ts'
 import type { PortalTable } from '../keys/portals.ts'
 import type { RouteTable } from '../keys/routes.ts'
-import { showRaw } from '../text/raw.ts'
+import { type Raw, showRaw } from '../text/raw.ts'
 import type { Report } from '../text/report.ts'
 import { FILE_HINT } from '../text/substitute.ts'
 import type { ConfigFiles } from '../values/files.ts'
@@ -12,8 +12,12 @@ const FAULTS_TOLD = 5
 
 /** That every portal's file of passwords can be read and holds none that is easily guessed, and that it is used. */
 export function checkPasswords(root: RootTable, files: ConfigFiles, report: Report): void {
+  for (const { raw, values } of root.values.providers?.values() ?? []) {
+    checkFile(raw.entries.get('users'), values.users, files, report)
+  }
   for (const [name, portal] of root.values.portals ?? []) {
-    checkFile(portal, files, report)
+    checkFile(portal.raw.entries.get('htpasswd'), portal.values.htpasswd, files, report)
+    checkOneFile(portal, root, report)
     const entry = portal.raw.entries.get('htpasswd')
     const routes = root.values.routes ?? []
     if (entry === undefined || routes.some(({ values }) => values.passwords !== false && values.portal === name))
@@ -54,9 +58,16 @@ function checkOnlyWay({ at, entries }: RouteTable['raw'], report: Report): void 
   )
 }
 
-function checkFile(portal: PortalTable, files: ConfigFiles, report: Report): void {
-  const entry = portal.raw.entries.get('htpasswd')
-  const path = portal.values.htpasswd
+/** Who is called `ada` in two files is two people, and no application could tell them apart by their subjects. */
+function checkOneFile({ at, values }: PortalTable, root: RootTable, report: Report): void {
+  const own = (values.providers ?? []).flatMap(name => root.values.providers?.get(name)?.values.users ?? [])
+  const paths = new Set(values.htpasswd ? [...own, values.htpasswd] : own)
+  if (own.length < 2 && paths.size < 2) return
+  const hint = 'one file for all of them; htpasswd may name the same one'
+  report.mistake([...at, 'providers'], 'provider.users', 'a portal has its people from one file at most', { hint })
+}
+
+function checkFile(entry: Raw | undefined, path: string | null | undefined, files: ConfigFiles, report: Report): void {
   if (entry === undefined || !path) return
   const file = files.read(path)
   const mistake = (message: string, hint: string) => report.mistake(entry.at, 'portal.htpasswd', message, { hint })
@@ -68,11 +79,14 @@ function checkFile(portal: PortalTable, files: ConfigFiles, report: Report): voi
   for (const fault of faults.slice(0, FAULTS_TOLD)) {
     mistake(
       `${fault} of the file ${showRaw(entry)}`,
-      'htpasswd -B FILE NAME writes a good line (bcrypt); Argon2 is taken too',
+      'sallyport user add FILE NAME writes a good line (Argon2), and so does htpasswd -B (bcrypt)',
     )
   }
   if (faults.length === 0 && entries.size === 0) {
-    mistake(`the file ${showRaw(entry)} names nobody`, 'htpasswd -B FILE NAME adds a line')
+    mistake(
+      `the file ${showRaw(entry)} names nobody`,
+      'sallyport user add FILE NAME adds a line, and so does htpasswd -B',
+    )
   }
   if (!hasWeak || faults.length > 0) return
   const hint = 'htpasswd -B FILE NAME replaces them with bcrypt, which is slow to guess'

@@ -1,4 +1,6 @@
 import type { RootTable } from '../keys/keys.ts'
+import { PROVIDER, type ProviderTable } from '../keys/providers.ts'
+import { formatToml } from '../keys/table.ts'
 import { quote, showRaw } from '../text/raw.ts'
 import type { Report } from '../text/report.ts'
 import { HTPASSWD } from '../values/htpasswd.ts'
@@ -17,6 +19,7 @@ export function checkProviders(root: RootTable, report: Report): void {
       const hint = 'rules mean the htpasswd file of a portal by it; choose another name'
       report.mistake(at, 'provider.reserved', `a provider cannot be called ${name}`, { hint, part: 'key' })
     }
+    checkKind(name, { at, raw, values }, report)
     const auth = values.client_auth
     const hasSecret = raw.entries.has('client_secret')
     if (auth === 'none' && hasSecret) {
@@ -70,5 +73,27 @@ export function checkProviders(root: RootTable, report: Report): void {
       const hint = `name it in a portal: providers = ["${name}"]`
       report.warn(at, 'provider.unused', `no portal uses the provider ${name}`, { hint, part: 'key' })
     }
+  }
+}
+
+/** Keys that a provider has whatever it is. */
+const OF_ANY = new Set(['label', 'users'])
+
+/** A provider is asked by OpenID Connect, or it is a file of users. */
+function checkKind(name: string, { at, raw }: ProviderTable, report: Report): void {
+  const isFile = raw.entries.has('users')
+  for (const [key, entry] of raw.entries) {
+    if (!Object.hasOwn(PROVIDER, key) || OF_ANY.has(key) || (key === 'groups') === isFile) continue
+    const [message, hint] = isFile
+      ? [`${key} says nothing of a provider that is a file of users`, 'remove it, or remove users']
+      : ['groups belongs to a provider with users', 'rules name groups: { groups = ["admins"] }']
+    report.mistake(entry.at, 'provider.kind', message, { hint, part: 'key' })
+  }
+  // A misspelt key is one mistake, not also a missing one.
+  if (isFile || [...raw.entries.keys()].some(key => !Object.hasOwn(PROVIDER, key))) return
+  for (const key of ['issuer', 'client_id'] as const) {
+    if (raw.entries.has(key)) continue
+    const hint = `add it, for example: ${key} = ${formatToml(PROVIDER[key].example)}`
+    report.mistake(at, 'key.missing', `[providers.${name}] needs the key ${key}`, { hint, part: 'key' })
   }
 }

@@ -32,7 +32,11 @@ export const SECTIONS: readonly Section[] = [
   { title: '[[tls.certificates]]', doc: 'A certificate and its key.', keys: CERTIFICATE },
   { title: '[tls.acme]', doc: 'Who gives certificates, and to whom (RFC 8555).', keys: ACME },
   { title: '[sessions]', doc: 'How long a sign-in lasts, and where it is kept.', keys: SESSIONS },
-  { title: '[providers.NAME]', doc: 'An OpenID provider, and this proxy as its client.', keys: PROVIDER },
+  {
+    title: '[providers.NAME]',
+    doc: 'An OpenID provider, and this proxy as its client; or a file of users.',
+    keys: PROVIDER,
+  },
   {
     title: '[providers.NAME.access_tokens]',
     doc: 'Which access tokens of a provider are meant for this gate.',

@@ -80,12 +80,25 @@ export const CLAIM_NAMES = {
   preferred_username: optional(text(), 'login', '`preferred_username`', 'The claim with the user name.'),
 } as const satisfies Keys
 
-/** `[providers.NAME]`: one OpenID provider, and this proxy as its client. */
+/** `[providers.NAME]`: one OpenID provider, and this proxy as its client; or a file of users. */
 export const PROVIDER = {
   label: optional(text(), 'Pocket ID', "the table's name", 'What people see on the button, where there is a choice.'),
-  issuer: required(
+  users: optional(
+    parsed({ label: 'file', expected: 'the path of a file' }, good),
+    'users.htpasswd',
+    'none',
+    'The provider is a file of our own: people sign in by a form on the sign-in page, with what a line of it says (`sallyport user add` writes them; bcrypt, Argon2 and, with a warning, `$apr1$`). Read again when it changes: whoever left it, or has another password, is signed out. Their subject is `htpasswd:NAME`.',
+  ),
+  groups: optional(
+    list(text()),
+    ['family'],
+    'none',
+    'Of a provider with `users`: the groups that all of its people are in.',
+  ),
+  issuer: optional(
     issuer,
     'https://id.example.com',
+    '**required**, unless there is `users`',
     'The provider, exactly as it names itself in its metadata; a trailing slash counts.',
   ),
   metadata_url: optional(
@@ -94,7 +107,12 @@ export const PROVIDER = {
     'issuer + `/.well-known/openid-configuration`',
     "Where the provider's metadata is, if it is not below the issuer.",
   ),
-  client_id: required(text(), '3f0c5a1e-8a53-4c6e-9d1b-2f7a64b0c1de', 'The client, as registered at the provider.'),
+  client_id: optional(
+    text(),
+    '3f0c5a1e-8a53-4c6e-9d1b-2f7a64b0c1de',
+    '**required**, unless there is `users`',
+    'The client, as registered at the provider.',
+  ),
   client_secret: optional(
     secret,
     '${POCKET_ID_SECRET}',

@@ -60,6 +60,8 @@ export const DIAGNOSTIC_CODES = [
   'provider.unused',
   'provider.emails',
   'provider.id_tokens',
+  'provider.kind',
+  'provider.users',
   'portal.undefined',
   'portal.unused',
   'portal.missing',

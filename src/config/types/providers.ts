@@ -14,12 +14,22 @@ export interface ClaimNames {
   readonly preferred_username: string | null
 }
 
+/** People of a file of our own, who sign in by a form. */
+export interface UsersConfig {
+  /** Names, and what a password has to hash to. */
+  readonly entries: ReadonlyMap<string, string>
+  /** All of them are in these. */
+  readonly groups: readonly string[]
+}
+
 export interface ProviderConfig {
   /** The table's name: `pocket-id` in `[providers.pocket-id]`. */
   readonly name: string
   /** What people see on the button. */
   readonly label: string
-  /** Exactly as the provider states it; no trailing slash is added or removed. */
+  /** The people of a provider that is a file; null for one that is asked by OpenID Connect. */
+  readonly users: UsersConfig | null
+  /** Exactly as the provider states it; no trailing slash is added or removed. Of a file of users `users:NAME`, which is no address. */
   readonly issuer: string
   /** Where discovery is when it is not at issuer + /.well-known/openid-configuration. */
   readonly metadataUrl: string | null

@@ -1,8 +1,8 @@
 import { timingSafeEqual } from 'node:crypto'
 import { HTPASSWD } from '../../config/values/htpasswd.ts'
 import { type Identity, makeIdentity } from '../identity.ts'
-import { OWN_SUBJECTS } from '../own-subjects.ts'
 import { apr1 } from './apr1.ts'
+import { userSubject } from './users.ts'
 
 /** bcrypt reads no further, and every program that writes its hashes cuts here. */
 const BCRYPT_BYTES = 72
@@ -29,7 +29,7 @@ export async function verifyPassword(password: string, hash: string): Promise<bo
 
 /** Whoever a file of passwords names. The subject has a prefix, so that it is never taken for one that a provider gave. */
 export function passwordIdentity(name: string): Identity {
-  return makeIdentity(HTPASSWD, '', `${OWN_SUBJECTS.password}${name}`, { name, preferred_username: name })
+  return makeIdentity(HTPASSWD, '', userSubject(name), { name, preferred_username: name })
 }
 
 /** A name and a password from an Authorization field; null where it is not Basic, `malformed` where it is and cannot be read. */

@@ -47,7 +47,8 @@ export async function oldStart(ctx: CompatContext, tools: BeginTools): Promise<R
 function onlyWay({ portal, providers }: PortalRequest): ProviderConfig | null {
   const [only, ...others] = portal.providers
   if (only === undefined || others.length > 0 || portal.lifetimes.rememberMs !== null) return null
-  return providers.get(only) ?? null
+  const provider = providers.get(only) ?? null
+  return provider?.users === null ? provider : null
 }
 
 function toOwnPage(onward: Onward): Response {

@@ -1,5 +1,5 @@
 /** @jsxImportSource hono/jsx */
-import type { Words } from '../words/words.ts'
+import { sayError, type Words } from '../words/words.ts'
 import { Acts, NarrowPage } from './narrow-page.tsx'
 import { spanOf } from './time.tsx'
 
@@ -8,16 +8,62 @@ export function SignInPage(props: {
   readonly words: Words
   readonly title: string
   readonly choices: readonly { readonly label: string; readonly address: string }[]
+  /** For people of a file of our own: what shows that the form is from this page, and where it goes. */
+  readonly form?: {
+    readonly browser: string
+    readonly proof: string
+    readonly address: string
+    readonly isWrong: boolean
+  }
   readonly remember?: { readonly isOn: boolean; readonly lifetimeMs: number; readonly address: string }
 }) {
-  const { words, choices, remember } = props
+  const { words, choices, form, remember } = props
   return (
     <NarrowPage words={words} title={words.signIn} place={props.title}>
       <h1>{words.signIn}</h1>
+      {form === undefined ? null : <UserForm words={words} {...form} />}
       {choices.length > 1 ? <p class="soft">{words.chooseAccount}</p> : null}
       <Acts acts={choices.map(({ label, address }) => ({ label: words.continueWith(label), address }))} />
       {remember === undefined ? null : <Remember words={words} {...remember} />}
     </NarrowPage>
+  )
+}
+
+function UserForm(props: { words: Words; browser: string; proof: string; address: string; isWrong: boolean }) {
+  const { words, browser, proof, address, isWrong } = props
+  return (
+    <form method="post" action={address}>
+      <input type="hidden" name="browser" value={browser} />
+      <input type="hidden" name="proof" value={proof} />
+      {isWrong ? (
+        <p class="wrong" role="alert">
+          {sayError(words, 'access.password')}
+        </p>
+      ) : null}
+      <div class="fields">
+        <div class="wide">
+          <label for="name">{words.userName}</label>
+          <input
+            id="name"
+            name="name"
+            autocomplete="username"
+            autocapitalize="none"
+            spellcheck={false}
+            required
+            autofocus
+          />
+        </div>
+        <div class="wide">
+          <label for="password">{words.password}</label>
+          <input id="password" name="password" type="password" autocomplete="current-password" required />
+        </div>
+      </div>
+      <div class="acts">
+        <button class="act main" type="submit">
+          {words.signIn}
+        </button>
+      </div>
+    </form>
   )
 }
 

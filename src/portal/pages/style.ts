@@ -44,6 +44,8 @@ img.mark{object-fit:contain}
 .tag{display:inline-block;margin:.06rem .3rem .06rem 0;padding:.02rem .6rem;font-size:.9375rem;background:var(--tint);border-radius:1rem}
 .tag.need{color:var(--warn);background:color-mix(in oklab,var(--warn) 12%,transparent);font-weight:600}
 .acts+.note{margin-top:1.4rem}
+.wrong{margin-top:1.2rem;color:var(--warn);font-weight:600}
+.panel .fields{text-align:left}
 .note .quiet{display:flex;align-items:center;justify-content:center;min-height:2.75rem;margin-top:.15rem}
 .note{margin-top:2rem;color:var(--soft);font-size:.8125rem;line-height:1.5}
 .note code{font:.8125rem/1 var(--mono);overflow-wrap:anywhere;user-select:all}

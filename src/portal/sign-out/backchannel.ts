@@ -91,7 +91,10 @@ async function endOnce(
 
 /** The providers of the portal that was asked. */
 export function providersOf({ portal, providers }: PortalRequest): readonly ProviderConfig[] {
-  return portal.providers.map(name => providers.get(name)).filter(provider => provider !== undefined)
+  return portal.providers.flatMap(name => {
+    const provider = providers.get(name)
+    return provider === undefined || provider.users !== null ? [] : [provider]
+  })
 }
 
 function refusal(check: string): GateError {

@@ -82,6 +82,8 @@ export const DE: Words = {
   },
 
   signIn: 'Anmelden',
+  userName: 'Benutzername',
+  password: 'Passwort',
   chooseAccount: 'Wählen Sie, wo Ihr Konto ist.',
   continueWith: label => `Weiter mit ${label}`,
   remembered: ['Sie bleiben auf diesem Gerät ', ' lang angemeldet.'],

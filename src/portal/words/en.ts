@@ -7,6 +7,8 @@ export const EN: Words = {
   reasons: null,
 
   signIn: 'Sign in',
+  userName: 'User name',
+  password: 'Password',
   chooseAccount: 'Choose where your account is.',
   continueWith: label => `Continue with ${label}`,
   remembered: ['You will stay signed in on this device for ', '.'],

@@ -82,6 +82,8 @@ export const ES: Words = {
   },
 
   signIn: 'Iniciar sesión',
+  userName: 'Nombre de usuario',
+  password: 'Contraseña',
   chooseAccount: 'Elige dónde está tu cuenta.',
   continueWith: label => `Continuar con ${label}`,
   remembered: ['Tu sesión seguirá iniciada en este dispositivo durante ', '.'],

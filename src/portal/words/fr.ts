@@ -82,6 +82,8 @@ export const FR: Words = {
   },
 
   signIn: 'Se connecter',
+  userName: 'Nom d’utilisateur',
+  password: 'Mot de passe',
   chooseAccount: 'Choisissez où se trouve votre compte.',
   continueWith: label => `Continuer avec ${label}`,
   remembered: ['Vous resterez connecté sur cet appareil pendant ', '.'],

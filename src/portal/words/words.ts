@@ -24,6 +24,8 @@ export interface Words {
   readonly reasons: Readonly<Record<ToldReason, string>> | null
 
   readonly signIn: string
+  readonly userName: string
+  readonly password: string
   readonly chooseAccount: string
   continueWith(label: string): string
   readonly remembered: Around

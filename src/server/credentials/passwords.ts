@@ -4,7 +4,11 @@ import type { MaybePromise } from '../../base/maybe-promise.ts'
 import { networkOf } from '../../base/net.ts'
 import type { Ports } from '../../base/ports.ts'
 import type { PortalConfig } from '../../config/types/portals.ts'
+import type { ProviderConfig } from '../../config/types/providers.ts'
+import type { Htpasswd } from '../../config/values/htpasswd.ts'
+import type { Identity } from '../../identity/identity.ts'
 import { parseBasic, passwordIdentity, verifyPassword } from '../../identity/passwords/password.ts'
+import { userIdentity } from '../../identity/passwords/users.ts'
 import { decideRate, type FullAtMs, type Rate } from '../../policy/rate.ts'
 import { createSlots } from '../../proxy/upstream/slots.ts'
 import { passwordSession } from '../../session/credentials/credential-sessions.ts'
@@ -17,6 +21,12 @@ export interface Passwords {
    * password that are not in the file, and `limit.rate` for an address that has given too many of those.
    */
   find(authorization: string, portal: PortalConfig, client: string): MaybePromise<Session> | null
+  /** Whom a name and a password stand for at a provider that is a file of users. Throws as `find`. */
+  findUser(
+    provider: ProviderConfig,
+    given: { readonly name: string; readonly password: string },
+    client: string,
+  ): Promise<Identity>
   /** Whether what a session stands on is still in the file; null for a session of another kind. */
   judge(session: Session): boolean | null
 }
@@ -25,6 +35,12 @@ export interface PasswordTools {
   readonly ports: Pick<Ports, 'now' | 'random' | 'log'>
   /** The portal of this name in the file in force. */
   portal(name: string): PortalConfig | undefined
+}
+
+/** What somebody says who they are. */
+interface Given {
+  readonly name: string
+  readonly password: string
 }
 
 /** What a session stands on. */
@@ -84,14 +100,15 @@ export function createPasswords({ ports, portal: portalOf }: PasswordTools): Pas
     return flight
   }
 
-  async function check(
-    { name, password }: { readonly name: string; readonly password: string },
-    portal: PortalConfig,
-    client: string,
-    id: string,
-  ): Promise<Session> {
-    const known = portal.passwords?.get(name)
-    const hash = known ?? decoy(name, portal)
+  async function check(given: Given, portal: PortalConfig, client: string, id: string): Promise<Session> {
+    const hash = await verify(given, portal.passwords ?? new Map(), client)
+    return remember(id, { name: given.name, hash }, portal.name)
+  }
+
+  /** The hash that a right password was held against. Throws `access.password`, `limit.rate`. */
+  async function verify({ name, password }: Given, entries: Htpasswd, client: string): Promise<string> {
+    const known = entries.get(name)
+    const hash = known ?? decoy(name, entries)
     if (hash === undefined) throw refusal('this portal has no passwords')
     const leave = await enter()
     let isRight: boolean
@@ -103,7 +120,7 @@ export function createPasswords({ ports, portal: portalOf }: PasswordTools): Pas
       leave()
     }
     if (!isRight) throw refusal('the name or the password is wrong')
-    return remember(id, { name, hash }, portal.name)
+    return hash
   }
 
   async function enter(): Promise<() => void> {
@@ -154,14 +171,20 @@ export function createPasswords({ ports, portal: portalOf }: PasswordTools): Pas
   }
 
   /** The hash of somebody else: always the same one for a name, so that how long it takes tells nothing. */
-  function decoy(name: string, { passwords }: PortalConfig): string | undefined {
-    const hashes = [...(passwords?.values() ?? [])]
+  function decoy(name: string, entries: Htpasswd): string | undefined {
+    const hashes = [...entries.values()]
     const at = createHmac('sha256', key).update(`decoy\0${name}`).digest().readUInt32BE(0)
     return hashes[at % Math.max(1, hashes.length)]
   }
 
   return {
     find,
+    async findUser(provider, given, client) {
+      await verify(given, provider.users?.entries ?? new Map(), client)
+      const identity = userIdentity(provider, given.name, ports.now())
+      if (identity === null) throw refusal('the name is not in the file')
+      return identity
+    },
     judge(session) {
       const ground = grounds.get(session)
       if (ground === undefined) return null

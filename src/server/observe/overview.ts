@@ -35,7 +35,7 @@ export function createOverview({ live, pool, own, others }: OverviewTools): (por
       routes: current.routes.filter(({ config }) => isSeen(config.portal)).map(route => viewRoute(route, known)),
       providers: names.flatMap(name => {
         const provider = providers.get(name)
-        if (provider === undefined) return []
+        if (provider === undefined || provider.users !== null) return []
         return [{ label: provider.label, issuer: provider.issuer, state: pool.client(provider).state() }]
       }),
       config: {

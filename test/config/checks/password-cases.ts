@@ -14,6 +14,9 @@ const route = (more: string) =>
 const FILE = `${portal('htpasswd = «"people"»')}\n${route('passwords = true')}`
 const faulty = (title: string, text: string): Case => ['portal.htpasswd', title, FILE, holding(text)]
 
+/** A provider that is a file, marked. */
+const USERS = `[providers.users]\nusers = «"people"»\n[portals.home]\nproviders = ["users"]\nroles.user = { any = true }\n${route('')}`
+
 /** Every mistake in files of passwords, and in who takes them. */
 export const PASSWORD_CASES: readonly Case[] = [
   ['portal.htpasswd', 'a file that is not there', FILE],
@@ -36,6 +39,25 @@ export const PASSWORD_CASES: readonly Case[] = [
     'a file that no route takes',
     `${portal('«htpasswd» = "people"')}\n${route('')}`,
     holding(`ada:${BCRYPT}`),
+  ],
+  ['portal.htpasswd', 'users that are not there', USERS],
+  ['portal.htpasswd', 'users with a password in clear text', USERS, holding('ada:hunter2')],
+  [
+    'provider.kind',
+    'users of an OpenID provider',
+    `[providers.users]\nusers = "people"\n«issuer» = "https://id.example.com"\n[portals.home]\nproviders = ["users"]\nroles.user = { any = true }\n${route('')}`,
+    holding(`ada:${BCRYPT}`),
+  ],
+  [
+    'provider.kind',
+    'groups of an OpenID provider',
+    '[providers.id]\nissuer = "https://id.example.com"\nclient_id = "gate"\n«groups» = ["family"]',
+  ],
+  [
+    'provider.users',
+    'people of two files in one portal',
+    `[providers.users]\nusers = "people"\n[portals.home]\nproviders = «["users"]»\nhtpasswd = "others"\nroles.user = { any = true }\n${route('passwords = true')}`,
+    { files: { '/etc/sallyport/people': `ada:${BCRYPT}`, '/etc/sallyport/others': `ada:${BCRYPT}` } },
   ],
   ['passwords.none', 'passwords without a file', `${portal()}\n${route('«passwords» = true')}`],
   [

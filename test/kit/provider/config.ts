@@ -9,6 +9,7 @@ export function providerConfig(
   return {
     name: 'test',
     label: 'Test',
+    users: null,
     issuer,
     metadataUrl: null,
     clientId,

@@ -1,23 +1,24 @@
-/** @jsxImportSource hono/jsx */
 import { isToken } from '../../base/bytes.ts'
 import { GateError } from '../../base/errors.ts'
+import type { Ports } from '../../base/ports.ts'
 import type { ProviderConfig } from '../../config/types/providers.ts'
 import { repeatedName } from '../../identity/answer.ts'
-import type { StepUp } from '../../identity/step-up.ts'
+import type { Identity } from '../../identity/identity.ts'
+import { checkStepUp, type StepUp } from '../../identity/step-up.ts'
 import { parseReturnTo } from '../../route/return-to.ts'
-import { pageAnswer } from '../answer.ts'
-import { wordsFor } from '../language.ts'
+import type { SessionSecrets } from '../../session/session.ts'
+import type { FormTools } from '../form.ts'
 import { checkLoginCookie, hasLoginCookie } from '../login-cookie.ts'
-import { SignInPage } from '../pages/sign-in.tsx'
 import { callbackAddress, isPortalHost, ownPath } from '../place.ts'
 import type { PortalRequest } from '../portal.ts'
 import { readQuery } from '../query.ts'
 import { ownerCookie, ownerOf } from '../replay/page-owner.ts'
 import { describeAgent } from '../user-agent.ts'
 import { type BeginTools, begin } from './begin.ts'
+import { choosePage, handedOn } from './choose.tsx'
 import { type Destination, FailedSignIn } from './failure.ts'
 import { causeOfNoCookie, countLogin, refuseLoginLoop } from './login-loop.ts'
-import { hasChosenRemember, offerRemember } from './remember.ts'
+import { hasChosenRemember } from './remember.ts'
 import { parseStepUp, readStepUp, STEP_UP_NAMES } from './step-up.ts'
 import {
   arrive,
@@ -28,9 +29,13 @@ import {
   parseDestination,
   sessionCookie,
 } from './ticket.ts'
+import { readUserForm, type UserTools, usersOf } from './users.ts'
 
-/** What every page of a sign-in hands on to the next. */
-const CARRIED: readonly string[] = ['to', 'return', 'switch', ...STEP_UP_NAMES]
+/** What a sign-in by a form of ours needs besides. */
+export interface LoginTools extends BeginTools, FormTools, UserTools {
+  readonly ports: BeginTools['ports'] & Pick<Ports, 'log'>
+  readonly seal: BeginTools['seal']
+}
 
 /**
  * Begins a sign-in, or skips it where this browser is signed in.
@@ -54,7 +59,7 @@ export async function login(ctx: PortalRequest, tools: BeginTools): Promise<Resp
   const { rememberMs } = ctx.portal.lifetimes
   const provider = chosen === null && rememberMs !== null ? null : chooseProvider(ctx, chosen)
   const isRemembered = await hasChosenRemember(ctx, tools.seal, query.get('remember'))
-  if (provider === null) return choosePage(ctx, tools, query, isRemembered)
+  if (provider === null || provider.users !== null) return choosePage(ctx, tools, query, isRemembered)
 
   return begin(ctx, tools, provider, {
     destination,
@@ -63,6 +68,38 @@ export async function login(ctx: PortalRequest, tools: BeginTools): Promise<Resp
     // A rule that wants a newer sign-in does not change what was chosen at the first.
     isRemembered: isRemembered || (rememberMs !== null && stepUp !== null && ctx.session?.isRemembered === true),
   })
+}
+
+/**
+ * Takes the form of a provider that is a file of users: a new session, always; what is wrong leads back to the form.
+ *
+ * Throws `access.origin`, `limit.rate`, `route.none`, or FailedSignIn around `sign_in.step_up`.
+ */
+export async function loginByForm(ctx: PortalRequest, tools: LoginTools): Promise<Response> {
+  const provider = isPortalHost(ctx) ? usersOf(ctx) : null
+  if (provider === null) throw new GateError('route.none', 'nobody signs in by a form here')
+  const query = readQuery(ctx)
+  const destination = (await openDestination(ctx, tools.seal, query.get('to'))) ?? destinationHere(query.get('return'))
+  checkTraveller(ctx, destination)
+  const given = await readUserForm(ctx, tools)
+  const isRemembered = await hasChosenRemember(ctx, tools.seal, query.get('remember'))
+  tools.noteStart(ctx.clientAddress)
+  let identity: Identity
+  try {
+    identity = await tools.findUser(provider, given, ctx.clientAddress)
+  } catch (thrown) {
+    if (!(thrown instanceof GateError) || thrown.code !== 'access.password') throw thrown
+    tools.ports.log.info('A sign-in by the form was refused', { id: ctx.requestId, client: ctx.clientAddress })
+    return choosePage(ctx, tools, query, isRemembered, true)
+  }
+  const stepUp = readStepUp(query)
+  try {
+    if (stepUp !== null) checkStepUp(identity.claims, stepUp, tools.ports.now())
+  } catch (thrown) {
+    throw new FailedSignIn(thrown, destination, false)
+  }
+  const secrets = { idToken: '', refreshToken: null, access: null }
+  return startSession(ctx, tools, { identity, secrets, destination, isRemembered })
 }
 
 /**
@@ -118,25 +155,39 @@ async function finish(
   const provider = chooseProvider(ctx, kept.provider)
   if (provider === null) throw new GateError('sign_in.state', `provider ${kept.provider} is gone from this portal`)
   const result = await tools.pool.client(provider).finish(answer, { ...kept, state })
+  const { idToken, refreshToken } = result
+  const secrets = { idToken, refreshToken, access: ctx.wantsAccess ? result.access : null }
+  const { destination, isRemembered } = kept
+  return startSession(ctx, tools, { identity: result.identity, secrets, destination, isRemembered })
+}
+
+/** A session for whoever has just shown who they are, in place of the one that this browser had here; then on to where they go. */
+async function startSession(
+  ctx: PortalRequest,
+  tools: BeginTools,
+  { identity, secrets, destination, isRemembered }: SignedIn,
+): Promise<Response> {
   const { session, token } = await tools.sessions.start({
     portal: ctx.portal.name,
     host: ctx.target.host,
-    identity: result.identity,
-    secrets: {
-      idToken: result.idToken,
-      refreshToken: result.refreshToken,
-      access: ctx.wantsAccess ? result.access : null,
-    },
-    isRemembered: kept.isRemembered,
+    identity,
+    secrets,
+    isRemembered,
     agent: describeAgent(ctx.request.headers.get('user-agent')),
     client: ctx.clientAddress,
   })
   if (ctx.session !== null) await tools.sessions.end(ctx.session.id)
   const lifetimeMs = cookieLifetimeMs(ctx, session, tools.ports.now())
-  const { destination } = kept
   const count = destination.kind === 'here' ? [await countLogin(ctx, tools, destination.path)] : []
   const owner = ctx.hasKeptForms ? [await ownerCookie(ctx, tools, ownerOf(session), lifetimeMs)] : []
   return arrive(ctx, tools, destination, session, [sessionCookie(ctx, token, lifetimeMs), ...count, ...owner])
+}
+
+interface SignedIn {
+  readonly identity: Identity
+  readonly secrets: SessionSecrets
+  readonly destination: Destination
+  readonly isRemembered: boolean
 }
 
 /** The provider that was asked for, or the only one; null where there is a choice to make. Throws `route.none` for a stranger. */
@@ -147,44 +198,6 @@ function chooseProvider({ portal, providers }: PortalRequest, name: string | nul
   const provider = portal.providers.includes(chosen) ? providers.get(chosen) : undefined
   if (provider === undefined) throw new GateError('route.none', 'this portal has no such provider')
   return provider
-}
-
-/** The page that asks where to sign in, and for how long, as far as the portal leaves it open. */
-async function choosePage(
-  ctx: PortalRequest,
-  tools: BeginTools,
-  query: URLSearchParams,
-  isOn: boolean,
-): Promise<Response> {
-  const { rememberMs } = ctx.portal.lifetimes
-  const offer = rememberMs === null ? null : await offerRemember(ctx, tools)
-  const carried = handedOn(query, CARRIED)
-  const made = offer === null ? {} : { remember: offer.value }
-  const choices = ctx.portal.providers.map(name => ({
-    label: ctx.providers.get(name)?.label ?? name,
-    address: ownAddress({ ...carried, ...(isOn ? made : {}), provider: name }),
-  }))
-  const other = ownAddress({ ...carried, ...(isOn ? {} : made) })
-  const remember = rememberMs === null ? {} : { remember: { isOn, lifetimeMs: rememberMs, address: other } }
-  const words = wordsFor(ctx.request)
-  const page = <SignInPage words={words} title={ctx.portal.title} choices={choices} {...remember} />
-  const answer = pageAnswer(words, ctx.portal.brand, page, 200)
-  for (const setCookie of offer?.setCookies ?? []) answer.headers.append('set-cookie', setCookie)
-  return answer
-}
-
-function ownAddress(query: Record<string, string>): string {
-  return `${ownPath('login')}?${new URLSearchParams(query)}`
-}
-
-/** These parameters of one of our addresses, for another of ours. */
-function handedOn(query: URLSearchParams, names: readonly string[]): Record<string, string> {
-  const kept: Record<string, string> = {}
-  for (const name of names) {
-    const value = query.get(name)
-    if (value !== null) kept[name] = value
-  }
-  return kept
 }
 
 /** Without a deep link, the portal page: what someone who typed the sign-in address wants to see. */

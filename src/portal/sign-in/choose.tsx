@@ -1,0 +1,60 @@
+/** @jsxImportSource hono/jsx */
+import { pageAnswer } from '../answer.ts'
+import { wordsFor } from '../language.ts'
+import { SignInPage } from '../pages/sign-in.tsx'
+import { ownPath } from '../place.ts'
+import type { PortalRequest } from '../portal.ts'
+import type { BeginTools } from './begin.ts'
+import { offerRemember } from './remember.ts'
+import { STEP_UP_NAMES } from './step-up.ts'
+import { offerUserForm, usersOf } from './users.ts'
+
+/** What every page of a sign-in hands on to the next. */
+const CARRIED: readonly string[] = ['to', 'return', 'switch', ...STEP_UP_NAMES]
+
+/** The page that asks where to sign in, and for how long, as far as the portal leaves it open. */
+export async function choosePage(
+  ctx: PortalRequest,
+  tools: BeginTools,
+  query: URLSearchParams,
+  isOn: boolean,
+  isWrong = false,
+): Promise<Response> {
+  const { rememberMs } = ctx.portal.lifetimes
+  const offer = rememberMs === null ? null : await offerRemember(ctx, tools)
+  const carried = handedOn(query, CARRIED)
+  const made = offer === null ? {} : { remember: offer.value }
+  const chosen = isOn ? made : {}
+  const users = usersOf(ctx)
+  const choices = ctx.portal.providers
+    .filter(name => name !== users?.name)
+    .map(name => ({
+      label: ctx.providers.get(name)?.label ?? name,
+      address: ownAddress({ ...carried, ...chosen, provider: name }),
+    }))
+  const form = users === null ? null : await offerUserForm(ctx, tools)
+  const other = ownAddress({ ...carried, ...(isOn ? {} : made) })
+  const remember = rememberMs === null ? {} : { remember: { isOn, lifetimeMs: rememberMs, address: other } }
+  const words = wordsFor(ctx.request)
+  const fields = form === null ? {} : { form: { ...form, isWrong, address: ownAddress({ ...carried, ...chosen }) } }
+  const page = <SignInPage words={words} title={ctx.portal.title} choices={choices} {...fields} {...remember} />
+  const scope = form === null ? 'nothing' : 'leads-anywhere'
+  const answer = pageAnswer(words, ctx.portal.brand, page, isWrong ? 403 : 200, {}, scope)
+  for (const setCookie of [...(form?.setCookies ?? []), ...(offer?.setCookies ?? [])])
+    answer.headers.append('set-cookie', setCookie)
+  return answer
+}
+
+function ownAddress(query: Record<string, string>): string {
+  return `${ownPath('login')}?${new URLSearchParams(query)}`
+}
+
+/** These parameters of one of our addresses, for another of ours. */
+export function handedOn(query: URLSearchParams, names: readonly string[]): Record<string, string> {
+  const kept: Record<string, string> = {}
+  for (const name of names) {
+    const value = query.get(name)
+    if (value !== null) kept[name] = value
+  }
+  return kept
+}

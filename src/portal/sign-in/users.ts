@@ -1,0 +1,61 @@
+import { sha256 } from '../../base/bytes.ts'
+import type { Ports } from '../../base/ports.ts'
+import type { ProviderConfig } from '../../config/types/providers.ts'
+import type { Identity } from '../../identity/identity.ts'
+import type { Sealer } from '../../session/seal.ts'
+import { proveForm, readOwnForm } from '../form.ts'
+import { bindBrowser, checkLoginCookie } from '../login-cookie.ts'
+import type { PortalRequest } from '../portal.ts'
+
+export interface UserTools {
+  /**
+   * Whom a name and a password stand for at a provider that is a file of users. Throws `access.password`, and `limit.rate` for an
+   * address that has given too many wrong ones.
+   */
+  findUser(
+    provider: ProviderConfig,
+    given: { readonly name: string; readonly password: string },
+    clientAddress: string,
+  ): Promise<Identity>
+}
+
+/** How long the sign-in page may stay open before its form is taken no more. */
+const FORM_LIFETIME_MS = 60 * 60_000
+
+/** What a form for a name and a password carries to show that it is from our page in this very browser, and the fields that bind it. */
+export interface UserForm {
+  readonly browser: string
+  readonly proof: string
+  readonly setCookies: readonly string[]
+}
+
+/** The provider of a portal that is a file of users; null where there is none. */
+export function usersOf({ portal, providers }: PortalRequest): ProviderConfig | null {
+  return portal.providers.map(name => providers.get(name)).find(provider => provider?.users != null) ?? null
+}
+
+/**
+ * A form for this browser. Nobody is signed in yet, so that it is bound to a cookie: another site's form would sign somebody in as
+ * whom that site likes.
+ */
+export async function offerUserForm(
+  ctx: PortalRequest,
+  { ports, seal }: { readonly ports: Pick<Ports, 'now' | 'random'>; readonly seal: Sealer },
+): Promise<UserForm> {
+  const { secret, setCookies } = bindBrowser(ctx, 'login', FORM_LIFETIME_MS, ports.random)
+  const browser = sha256(secret)
+  const proof = await proveForm(ctx, { id: browser, expiresAtMs: ports.now() + FORM_LIFETIME_MS }, seal)
+  return { browser, proof, setCookies }
+}
+
+/** What was written into the form. Throws `access.origin` for one that is not from our page in this browser, and `target.stalled`. */
+export async function readUserForm(
+  ctx: PortalRequest,
+  tools: Parameters<typeof readOwnForm>[1],
+): Promise<{ readonly name: string; readonly password: string }> {
+  const form = await readOwnForm(ctx, tools, sent => {
+    const browser = sent.get('browser') ?? ''
+    return checkLoginCookie(ctx, 'login', browser) === 'same' ? browser : null
+  })
+  return { name: form.get('name') ?? '', password: form.get('password') ?? '' }
+}

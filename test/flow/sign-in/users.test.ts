@@ -1,0 +1,131 @@
+import { expect, test } from 'bun:test'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { startStreaming } from '../../kit/applications/streaming.ts'
+import { type BrowserLite, browserAt } from '../../kit/browser/browser-lite.ts'
+import { fakeClock } from '../../kit/clock.ts'
+import { eventually, type Gate, startGate } from '../../kit/gate.ts'
+import { untilTheEnd } from '../../kit/opened.ts'
+import { providerTable, routeTo, SILENT } from '../../kit/toml.ts'
+
+const keep = untilTheEnd()
+const upstream = keep(
+  startStreaming(({ headers }) =>
+    ['subject', 'user-name', 'user-roles', 'provider'].map(name => headers.get(`x-token-${name}`)).join(' '),
+  ),
+)
+const hash = (word: string) => Bun.password.hash(word, { algorithm: 'bcrypt', cost: 4 })
+const [secret, other, geheim] = await Promise.all([hash('secret'), hash('other'), hash('geheim')])
+
+const HOME = 'home.test'
+const AWAY = 'app.test'
+
+/** A file with a provider that is nothing but a file of users; `providers` are those of the portal. */
+function file(more = '', groups = 'family', providers = '"people"'): string {
+  const route = (host: string, lines: string) =>
+    routeTo(upstream, host, `portal = "home"\nheaders = "x-token"\n${lines}`)
+  return `[providers.people]
+users = "users.htpasswd"
+label = "People"
+groups = ["${groups}"]
+${more}
+[portals.home]
+url = "http://${HOME}"
+insecure_cookies = true
+providers = [${providers}]
+roles.user = { any = true }
+roles.family = { groups = ["family"] }
+roles.root = { subjects = ["htpasswd:root"] }
+${[
+  route(AWAY, 'allow = ["user"]'),
+  route(AWAY, 'path = "/root"\nallow = ["root"]'),
+  route(AWAY, 'path = "/fresh"\nallow = [{ roles = ["user"], max_age = "15m" }]'),
+  route(AWAY, 'path = "/strong"\nallow = [{ roles = ["user"], amr = ["phr"] }]'),
+].join('\n')}`
+}
+
+async function start(toml = file(), clock = fakeClock(Date.now())) {
+  const gate = await startGate(toml, { ports: { now: clock.now }, files: USERS })
+  return Object.assign(gate, { clock })
+}
+
+const USERS = { 'users.htpasswd': `ada:${secret}\nroot:${other}\n` }
+
+function save(gate: Gate, text: string): void {
+  writeFileSync(join(gate.folder, 'users.htpasswd'), text)
+  gate.server.reload()
+}
+
+const browserOf = (gate: Gate) => browserAt(gate, HOME, AWAY)
+
+test('people of a file sign in by the form, arrive where they were going, and are known by name and groups', async () => {
+  await using gate = await start()
+  const browser = browserOf(gate)
+  const form = await browser.open(`http://${AWAY}/deep?x=1`)
+  expect([form.response.status, form.address.host]).toEqual([200, HOME])
+  expect(form.text).toContain('type="password"')
+  const wrong = await browser.submit(form, { name: 'ada', password: 'wrong' })
+  expect([wrong.response.status, wrong.text.includes('is not right')]).toEqual([403, true])
+  const page = await browser.submit(wrong, { name: 'ada', password: 'secret' })
+  expect([page.address.href, page.text]).toEqual([`http://${AWAY}/deep?x=1`, 'htpasswd:ada ada user family '])
+  expect((await browser.open(`http://${AWAY}/root`)).response.status).toBe(403)
+  const root = browserOf(gate)
+  const own = await root.submit(await root.open(`http://${AWAY}/root`), { name: 'root', password: 'other' })
+  expect(own.text).toBe('htpasswd:root root user family root ')
+})
+
+test('beside a provider the page has both, and the other way leads there', async () => {
+  await using gate = await start(file(providerTable(SILENT), 'family', '"id", "people"'))
+  const browser = browserOf(gate)
+  const form = await browser.open(`http://${AWAY}/`)
+  expect(form.text).toContain('provider=id')
+  expect(form.text).not.toContain('provider=people')
+  const page = await browser.submit(form, { name: 'ada', password: 'secret' })
+  expect(page.text).toBe('htpasswd:ada ada user family people')
+})
+
+test('a save that takes a name, changes a password or the groups ends that person’s sessions, and nobody else’s', async () => {
+  await using gate = await start()
+  const [ada, root] = [browserOf(gate), browserOf(gate)]
+  const enter = async (browser: BrowserLite, name: string, password: string) =>
+    (await browser.submit(await browser.open(`http://${AWAY}/`), { name, password })).text
+  const isIn = async (browser: BrowserLite) => (await browser.visit(`http://${AWAY}/`)).status === 200
+  await enter(ada, 'ada', 'secret')
+  await enter(root, 'root', 'other')
+  save(gate, `ada:${geheim}\nroot:${other}\n`)
+  await eventually(async () => !(await isIn(ada)), 'ada is out')
+  expect(await isIn(root)).toBe(true)
+  // Put back, it brings nobody back.
+  save(gate, `ada:${secret}\nroot:${other}\n`)
+  expect(await isIn(ada)).toBe(false)
+  expect(await enter(ada, 'ada', 'secret')).toContain('htpasswd:ada')
+  save(gate, `ada:${secret}\n`)
+  await eventually(async () => !(await isIn(root)), 'root is out')
+  expect(await isIn(ada)).toBe(true)
+  gate.save(file('', 'others'))
+  gate.server.reload()
+  await eventually(async () => !(await isIn(ada)), 'groups are those of the file')
+  expect(await enter(ada, 'ada', 'secret')).toBe('htpasswd:ada ada user ')
+})
+
+test('a rule with max_age is met by the form, one with a method that it is not is refused', async () => {
+  await using gate = await start()
+  const browser = browserOf(gate)
+  const given = { name: 'ada', password: 'secret' }
+  await browser.submit(await browser.open(`http://${AWAY}/`), given)
+  gate.clock.advance(20 * 60_000)
+  const again = await browser.open(`http://${AWAY}/fresh`)
+  expect(again.text).toContain('type="password"')
+  expect((await browser.submit(again, given)).text).toContain('htpasswd:ada')
+  const strong = await browser.submit(await browser.open(`http://${AWAY}/strong`), given)
+  expect(strong.response.status).toBe(403)
+  expect(strong.text).not.toContain('htpasswd:ada')
+})
+
+test('signing out ends it', async () => {
+  await using gate = await start()
+  const browser = browserOf(gate)
+  await browser.submit(await browser.open(`http://${AWAY}/`), { name: 'ada', password: 'secret' })
+  await browser.submit(await browser.open(`http://${HOME}/.sallyport/logout`))
+  expect((await browser.visit(`http://${AWAY}/`)).status).toBe(302)
+})
