@@ -167,6 +167,38 @@ ExecStart=/usr/local/bin/oauth2-proxy \\
 Restart=always
 `
 
+/** What an alpha configuration leaves to the file. */
+const CORE = CFG.split('\n')
+  .filter(line =>
+    /^(?:redirect_url|cookie_secret|email_domains|skip_auth|reverse_proxy|trusted_proxy|skip_prov)/.test(line),
+  )
+  .join('\n')
+
+const field = (name: string, claim: string) => `  - { name: ${name}, values: [{ claim: ${claim} }] }\n`
+
+const ALPHA = `server:
+  BindAddress: 0.0.0.0:4180
+upstreamConfig:
+  proxyRawPath: true
+  upstreams:
+    - id: app
+      path: /
+      uri: http://app:3000
+    - id: api
+      path: /api/
+      uri: http://api:8080
+      flushInterval: 1s
+injectRequestHeaders:
+${field('X-Forwarded-User', 'user')}${field('X-Forwarded-Email', 'email')}${field('X-Forwarded-Groups', 'groups')}${field('X-Forwarded-Preferred-Username', 'preferred_username')}${field('X-Forwarded-Access-Token', 'access_token')}providers:
+  - id: id
+    provider: oidc
+    clientID: \${CLIENT:-gate}
+    clientSecret: s3cret
+    allowedGroups: [staff]
+    oidcConfig:
+      issuerURL: https://id.example.com
+`
+
 /** Every way to say the same, by the files and the arguments. */
 const WAYS: Readonly<Record<string, readonly [files: Files, argv: readonly string[]]>> = {
   'an env file': [{ '.env': VARIABLES }, ['.env']],
@@ -229,6 +261,15 @@ const WAYS: Readonly<Record<string, readonly [files: Files, argv: readonly strin
   ],
   'manifests of Kubernetes with a ConfigMap': [{ 'deploy.yaml': MANIFEST }, ['deploy.yaml']],
   'manifests of Kubernetes with arguments': [{ 'deploy.yaml': ARGS }, ['deploy.yaml']],
+  'an alpha configuration beside a file': [{ 'core.cfg': CORE, 'alpha.yaml': ALPHA }, ['core.cfg', 'alpha.yaml']],
+  'a compose file that names both': [
+    {
+      'compose.yaml': `services:\n  a:\n    image: oauth2-proxy\n    command: [--alpha-config=/etc/gate/alpha.yaml, --config=/etc/gate/core.cfg]\n    environment: { CLIENT: gate }\n    volumes: [{ type: bind, source: ./gate, target: /etc/gate }]\n`,
+      'gate/core.cfg': CORE,
+      'gate/alpha.yaml': ALPHA.replace(':-gate', ''),
+    },
+    ['compose.yaml'],
+  ],
   'a file, variables and flags, of which the flags count': [
     {
       'gate.cfg': CFG.replace('["staff"]', '["guests"]').replace('"gate"', '"other"'),
@@ -289,6 +330,105 @@ describe('what is not known closes, and is told with its line:', () => {
     expect(await closed({ 'deploy.yaml': manifest }, ['deploy.yaml'])).toEqual([
       'closed deploy.yaml:12 envFrom: the ConfigMap gone is not among these documents, and may keep people out: put it beside them',
     ])
+  })
+})
+
+describe('an alpha configuration', () => {
+  const of = (alpha: string) => made({ 'core.cfg': CORE, 'alpha.yaml': alpha }, ['core.cfg', 'alpha.yaml'])
+  const routesOf = (routes: string) =>
+    routes
+      .split('\n\n')
+      .flatMap(block => (block.startsWith('[[routes]]') ? [block.replace(/ +#.*$/gm, '').split('\n')] : []))
+
+  test('has options for each upstream, and takes off and puts before paths as rewriteTarget says', async () => {
+    const { routes, code } = await of(
+      ALPHA.replace(
+        /path: \/api\/\n/,
+        'path: ^/api/(.*)$\n      rewriteTarget: /v2/$1\n      passHostHeader: false\n      proxyWebSockets: false\n      timeout: 5m\n',
+      ),
+    )
+    expect(code).toBe(0)
+    const [app, api] = routesOf(routes)
+    expect(app?.filter(line => /host_header|websockets|timeout|prefix/.test(line))).toEqual([])
+    for (const line of [
+      'path = "/api"',
+      'strip_prefix = "/api"',
+      'add_prefix = "/v2"',
+      'host_header = "upstream"',
+      'websockets = false',
+      'timeout = "5m"',
+    ]) {
+      expect(api).toContain(line)
+    }
+  })
+
+  test('names fields of its own, with claims, prefixes and what is the same for everyone', async () => {
+    const list = `injectRequestHeaders:\n${field('X-User', 'email')}${field('X-Department', 'department')}  - { name: X-Hello, values: [{ claim: user, prefix: "id " }] }
+  - { name: X-Key, values: [{ fromEnv: APP_KEY }] }\n  - { name: X-File, values: [{ fromFile: /run/key }] }\n  - { name: X-Set, values: [{ value: czNjcmV0 }] }\n`
+    const { routes, code } = await of(ALPHA.replace(/injectRequestHeaders:\n(?: {2}- .*\n)+/, list))
+    expect(code).toBe(0)
+    const [app] = routesOf(routes)
+    expect(app).toContain('headers = { X-User = "email", X-Department = "claims.department", X-Hello = "id {sub}" }')
+    expect(app).toContain(
+      'request_headers = { set = { X-Key = "${APP_KEY}", X-File = "${file:/run/key}", X-Set = "${X_SET}" } }',
+    )
+    expect(app?.join('\n')).not.toContain('pass_token')
+  })
+
+  test('without fields tells the application nothing, and with the usual password tells that', async () => {
+    const none = await of(ALPHA.replace(/injectRequestHeaders:\n(?: {2}- .*\n)+/, ''))
+    expect([none.code, /^(?:headers|pass_token) = /m.test(none.routes)]).toEqual([0, false])
+    const basic =
+      '  - { name: Authorization, values: [{ claim: user, prefix: "Basic ", basicAuthPassword: { value: czNjcmV0 } }] }\n'
+    const { routes, code } = await of(ALPHA.replace('injectRequestHeaders:\n', `injectRequestHeaders:\n${basic}`))
+    expect(code).toBe(0)
+    expect(routes).toContain('basic_auth = { user = "{sub}", password = "${BASIC_AUTH_PASSWORD}" }')
+    expect(routes).toContain('headers = "x-forwarded"')
+  })
+
+  test('with static answers is asked by a proxy in front, and tells that who is there', async () => {
+    const alpha = ALPHA.replace(
+      / {4}- id: app[\s\S]*?(?=inject)/,
+      '    - { id: static, path: /, static: true, staticCode: 202 }\n',
+    )
+    const usual = ['User', 'Email', 'Groups', 'Preferred-Username']
+    const told = `injectResponseHeaders:\n${usual.map(name => field(`X-Auth-Request-${name}`, name.toLowerCase().replace('-', '_'))).join('')}`
+    const { routes, code } = await of(alpha + told)
+    expect(code).toBe(0)
+    expect(routesOf(routes)[0]).toEqual(expect.arrayContaining(['verify = true', 'headers = "x-auth-request"']))
+    expect(routes).toMatch(/^verify = "0\.0\.0\.0:9080"/m)
+  })
+
+  test.each([
+    [
+      'an upstream whose path no route says',
+      ALPHA.replace('path: /api/', 'path: ^/v[12]/(.*)$\n      rewriteTarget: /$1'),
+      'alpha.yaml:10 upstreams.path',
+    ],
+    [
+      'a key of an upstream',
+      ALPHA.replace('path: /api/', 'path: /api/\n      allowFrom: [x]'),
+      'alpha.yaml:11 upstreams.allowfrom',
+    ],
+    [
+      'a key of the provider',
+      ALPHA.replace('oidcConfig:', 'hostedDomain: x\n    oidcConfig:'),
+      'providers.hosteddomain',
+    ],
+    [
+      'a parameter of the sign-in',
+      `${ALPHA}    loginURLParameters: [{ name: hd, default: [example.com] }]\n`,
+      'providers.loginURLParameters',
+    ],
+    ['a second provider', `${ALPHA}  - { id: other, clientID: x }\n`, ' providers'],
+    ['a value that no route says', ALPHA.replace('claim: user', 'claim: refresh_token'), 'injectrequestheaders'],
+    ['a key of its own', `${ALPHA}rules: []\n`, ' rules'],
+  ])('closes for what is not known: %s', async (_, alpha, option) => {
+    const { code, routes, notes } = await of(alpha)
+    expect(code).toBe(1)
+    expect(routes.match(/^deny = /gm)?.length).toBe(routes.match(/^\[\[routes/gm)?.length)
+    const closed = notes.filter(note => note.startsWith('closed'))
+    expect([option, closed.length, closed[0]?.includes(option)]).toEqual([option, 1, true])
   })
 })
 

@@ -76,12 +76,11 @@ test('a broken line is named, and not shown: it may hold a secret', async () => 
 })
 
 test('what cannot be imported is said in one sentence', async () => {
-  const yaml = 'providers:\n  - id: x\n'
   const sentences: readonly (readonly [Readonly<Record<string, string>>, readonly string[], number, string])[] = [
     [{}, [], 2, 'import needs a file'],
     [{}, ['nothing.cfg'], 1, 'nothing.cfg does not exist'],
     [{ x: 'hello' }, ['x'], 1, 'looks like neither'],
-    [{ x: yaml }, ['x'], 1, '--alpha-config'],
+    [{ 'x.yaml': 'x: 1\n' }, ['x.yaml'], 1, 'no --alpha-config'],
     [{ x: CFG }, ['x', '--from', 'nginx'], 2, '--from nginx is not known'],
   ]
   for (const [files, argv, code, sentence] of sentences) {

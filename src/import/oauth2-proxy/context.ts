@@ -1,11 +1,15 @@
 import type { Blanks } from '../blanks.ts'
 import type { Notes, Outcome } from '../notes.ts'
-import type { Gap, Layers } from './inputs/stated.ts'
+import type { Alpha } from './alpha/alpha.ts'
+import type { Layers } from './inputs/layers.ts'
+import type { Gap } from './inputs/stated.ts'
 import type { Options } from './options.ts'
 
 /** What the parts of an import have in hand. */
 export interface Context {
   readonly options: Options
+  /** What an alpha configuration says beside its options; null without one. */
+  readonly alpha: Alpha | null
   /** What is named, and was not at hand. */
   readonly gaps: readonly Gap[]
   /** Whether there can be no other flags, and no other variables, than those that were read. */

@@ -5,7 +5,9 @@ import { type Context, note } from './context.ts'
 /** How the application learned who is there, or the proxy in front where that asked about each request. */
 export function identityEntries(context: Context, isAsked: boolean): readonly Entry[] {
   const { options } = context
-  const isNamed = options.flag('pass_basic_auth') !== false || options.flag('pass_user_headers') !== false
+  const own = context.alpha?.fields ?? null
+  const isUsual = options.flag('pass_basic_auth') !== false || options.flag('pass_user_headers') !== false
+  const isNamed = own === null ? isUsual : own.headers === null
   if (!isAsked) {
     const isSaid = options.flag('set_xauthrequest') === true
     note(
@@ -29,6 +31,7 @@ export function identityEntries(context: Context, isAsked: boolean): readonly En
     )
     return [
       ...(isNamed ? [fieldsFor(context, 'x-forwarded', 'X-Forwarded')] : []),
+      ...ownFields(context),
       ...tokens(context, 'X-Forwarded-Access-Token', 'pass_authorization_header'),
     ]
   }
@@ -43,6 +46,7 @@ export function identityEntries(context: Context, isAsked: boolean): readonly En
   )
   return [
     ...(isTold ? [fieldsFor(context, 'x-auth-request', 'X-Auth-Request')] : []),
+    ...ownFields(context),
     ...tokens(context, 'X-Auth-Request-Access-Token', 'set_authorization_header'),
   ]
 }
@@ -65,6 +69,27 @@ function fieldsFor(context: Context, preset: string, prefix: string): Entry {
       [`${prefix}-Preferred-Username`]: 'preferred_username',
     },
   }
+}
+
+/** Fields of an alpha configuration that are not the usual ones. */
+function ownFields({ alpha, blanks }: Context): readonly Entry[] {
+  const { headers = null, fixed = [] } = alpha?.fields ?? {}
+  const set = fixed.flatMap(({ name, value }) => {
+    if (value.kind !== 'fixed') return []
+    const meaning = `what the field ${name} holds for everyone`
+    const reference = value.variable ?? null
+    if (value.file !== null) return [[name, `\${file:${value.file}}`] as const]
+    return [
+      [
+        name,
+        reference === null ? blanks.add(name, meaning, 'fill-in') : blanks.variable(reference, meaning, 'fill-in'),
+      ] as const,
+    ]
+  })
+  return [
+    ...(headers !== null && Object.keys(headers).length > 0 ? [{ key: 'headers', value: headers }] : []),
+    ...(set.length > 0 ? [{ key: 'request_headers', value: { set: Object.fromEntries(set) } }] : []),
+  ]
 }
 
 function tokens(context: Context, accessField: string, authorizationOption: string): readonly Entry[] {

@@ -49,6 +49,7 @@ export const OPTION_TABLE: Readonly<Record<string, OptionEntry>> = {
     'decide',
     'write acr = ["…"] into a rule of allow: there it was only asked for, here the answer is checked',
   ],
+  additional_claims: ['kept', 'claims are named where they are passed on'],
   allow_query_semicolons: ['kept', 'queries are passed on as they are'],
   api_routes: ['kept', 'nothing to write: whatever is not a page load gets 401, on every path'],
   approval_prompt: ['left', 'nobody is asked again without need; for a fresh sign-in write max_age in a rule'],
@@ -99,6 +100,7 @@ export const OPTION_TABLE: Readonly<Record<string, OptionEntry>> = {
   google_target_principal: OTHER_PROVIDER,
   google_use_application_default_credentials: OTHER_PROVIDER,
   google_use_organization_id: OTHER_PROVIDER,
+  inject_response_headers: ['left', 'answers to people carry no other fields than X-Auth-Request-*'],
   insecure_oidc_skip_issuer_verification: [
     'left',
     'the issuer is always checked; write it exactly as the provider’s metadata does',
@@ -125,6 +127,7 @@ export const OPTION_TABLE: Readonly<Record<string, OptionEntry>> = {
   prompt: ['left', 'nobody is asked again without need; for a fresh sign-in write max_age in a rule'],
   provider_ca_files: OWN_CA,
   pubjwk_url: NO_CLIENT_KEY,
+  proxy_raw_path: ['kept', 'paths are passed on as they came, once they mean one thing'],
   proxy_websockets: NO_UPSTREAM,
   real_client_ip_header: [
     'decide',

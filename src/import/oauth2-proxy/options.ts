@@ -16,6 +16,8 @@ export interface Options {
   flag(name: string): boolean | null
   /** Milliseconds of a duration such as `168h0m0s`; null where it is missing or no duration. */
   durationMs(name: string): number | null
+  /** The same options, but for these. */
+  with(own: readonly Stated[]): Options
 }
 
 const UNITS_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 }
@@ -50,5 +52,6 @@ export function readOptions(stated: ReadonlyMap<string, Stated>, isSeveral: bool
       const parts = [...word.matchAll(/(\d+(?:\.\d+)?)(ms|[smh])/g)]
       return parts.reduce((sum, [, count, unit = '']) => sum + Number(count) * (UNITS_MS[unit] ?? 0), 0)
     },
+    with: own => readOptions(new Map([...stated, ...own.map(one => [one.name, one] as const)]), isSeveral),
   }
 }

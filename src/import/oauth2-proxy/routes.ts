@@ -63,6 +63,7 @@ function route(context: Context, host: string, { service, ...access }: Plan, who
           : []),
         ...(passwordFile(context) !== null ? [{ key: 'passwords', value: true, comment: 'htpasswd_file' }] : []),
       ]
+  const own = service.own === undefined ? context : { ...context, options: options.with(service.own) }
   const knowsPeople = service.kind === 'upstream' || service.kind === 'none'
   return {
     title: '[[routes]]',
@@ -70,12 +71,12 @@ function route(context: Context, host: string, { service, ...access }: Plan, who
       { key: 'host', value: host },
       { key: 'path', value: access.path === '/' && !access.isExact ? null : access.path },
       { key: 'exact', value: access.isExact ? true : null },
-      ...target(context, service),
+      ...target(own, service),
       { key: 'portal', value: PORTAL },
       { key: 'allow', value: access.allow, ...(access.comment === undefined ? {} : { comment: access.comment }) },
       ...takes,
       ...(knowsPeople ? who : []),
-      ...(service.kind === 'upstream' ? upstreamEntries(context) : []),
+      ...(service.kind === 'upstream' ? upstreamEntries(own) : []),
     ],
   }
 }
@@ -104,7 +105,11 @@ function target(context: Context, service: Service): readonly Entry[] {
         { key: 'strip_prefix', value: service.path === '/' ? null : service.path },
       ]
     case 'upstream':
-      return [{ key: 'upstream', value: upstream(context, service) }]
+      return [
+        { key: 'upstream', value: upstream(context, service) },
+        { key: 'strip_prefix', value: service.rewrite?.strip ?? null },
+        { key: 'add_prefix', value: service.rewrite?.add ?? null },
+      ]
   }
 }
 

@@ -1,8 +1,15 @@
+import type { Alpha } from './alpha/alpha.ts'
+import { type AlphaUpstream, isAskedAbout } from './alpha/upstreams.ts'
 import { type Context, note } from './context.ts'
+import type { Stated } from './inputs/stated.ts'
 
 /** One entry of `upstreams`: what answers below a path. */
-export type Service = Place &
-  (
+export type Service = Place & {
+  /** What is taken off the path, and then put before it; only an alpha configuration says that. */
+  readonly rewrite?: AlphaUpstream['rewrite']
+  /** Options of its own, which an alpha configuration has. */
+  readonly own?: readonly Stated[]
+} & (
     | {
         readonly kind: 'upstream'
         readonly address: string
@@ -26,6 +33,7 @@ export function readUpstreams(context: Context): readonly Service[] {
   const { options, notes } = context
   const services: Service[] = []
   const all = options.list('upstreams')
+  if (context.alpha !== null) return readAlphaServices(context, context.alpha)
   const isAsked = all.length > 0 && all.every(isStandIn)
   for (const stated of isAsked ? [] : all) {
     if (/^file:/i.test(stated) && isStandIn(stated)) {
@@ -51,12 +59,7 @@ export function readUpstreams(context: Context): readonly Service[] {
   }
   if (services.length > 0) return services
   if (isAsked) {
-    note(
-      context,
-      'changed',
-      'upstreams',
-      `${all.join(', ')} serves nobody: a proxy in front asked /oauth2/auth, and now asks at verify of [server]; what changes in its file is below, and in docs/behind-a-proxy.md`,
-    )
+    note(context, 'changed', 'upstreams', asked(all.join(', ')))
   } else if (!options.has('upstreams')) {
     notes.add(
       'decide',
@@ -66,6 +69,29 @@ export function readUpstreams(context: Context): readonly Service[] {
     )
   }
   return [{ kind: 'none', ...ROOT }]
+}
+
+/** The same by an alpha configuration, which has paths, and options, of their own. */
+function readAlphaServices(context: Context, { upstreams }: Alpha): readonly Service[] {
+  const { notes, blanks } = context
+  const say = (outcome: 'changed' | 'decide', upstream: AlphaUpstream, text: string) =>
+    notes.addFrom(upstream.file, outcome, 'upstreams', upstream.line, text)
+  if (isAskedAbout(upstreams)) {
+    for (const upstream of upstreams.slice(0, 1)) say('changed', upstream, asked(upstream.uri))
+    return [{ kind: 'none', ...ROOT }]
+  }
+  return upstreams.flatMap(upstream => {
+    const { uri, path, rewrite, own } = upstream
+    const service = readUpstream(uri, context)
+    const place = { path: path.replace(/\/+$/, '') || '/', isExact: !path.endsWith('/') }
+    if (service !== null) return [{ ...service, ...place, rewrite, own }]
+    say('decide', upstream, `${blanks.literal(uri)} is no http, https, unix, file or static address: write its route`)
+    return []
+  })
+}
+
+function asked(stated: string): string {
+  return `${stated} serves nobody: a proxy in front asked /oauth2/auth, and now asks at verify of [server]; what changes in its file is below, and in docs/behind-a-proxy.md`
 }
 
 /** What stands for an application where a proxy in front has that: an answer that says no more than yes, or a file with nothing in it. */

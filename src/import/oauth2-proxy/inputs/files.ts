@@ -1,4 +1,5 @@
-import type { Gap, Layers } from './stated.ts'
+import type { Layers } from './layers.ts'
+import type { Gap } from './stated.ts'
 import type { Variable } from './variables.ts'
 
 /** One of the old files. */

@@ -1,17 +1,20 @@
+import { type Alpha, readAlpha } from '../alpha/alpha.ts'
 import { type Options, readOptions } from '../options.ts'
 import { readCfg } from './cfg.ts'
 import { statedByFlags } from './command-line.ts'
 import { readCompose } from './compose.ts'
 import type { OldText, Read, Reader, Started } from './files.ts'
 import { readKubernetes } from './kubernetes.ts'
-import { effective, type Gap, joined, type Layers, NO_LAYERS, type Stated } from './stated.ts'
+import { effective, joined, type Layers, NO_LAYERS } from './layers.ts'
+import type { Gap } from './stated.ts'
 import { readCommandLine, readUnit } from './unit.ts'
-import { readEnvFile, statedByVariables, type Variable } from './variables.ts'
+import { fillIn, readEnvFile, statedByVariables, type Variable } from './variables.ts'
 import { parseYaml, type Yaml } from './yaml.ts'
 
 /** All that is said of one oauth2-proxy. */
 export interface Inputs {
   readonly options: Options
+  readonly alpha: Alpha | null
   readonly gaps: readonly Gap[]
   readonly knows: Layers['knows']
 }
@@ -82,7 +85,12 @@ export async function readInputs(
   const places = new Set([...stated.values()].map(({ file }) => file))
   return {
     ok: true,
-    value: { options: readOptions(stated, places.size > 1 || files.length > 1), gaps: all.gaps, knows: all.knows },
+    value: {
+      options: readOptions(stated, places.size > 1 || files.length > 1),
+      alpha: all.alpha,
+      gaps: all.gaps,
+      knows: all.knows,
+    },
   }
 }
 
@@ -117,38 +125,59 @@ async function ofYaml(
     documents.some(one => one.kind === 'map' && keys.some(key => one.entries.has(key)))
   if (first !== undefined && has('services')) return ofStarted(readCompose(first, file, reader), reader, colour)
   if (has('kind')) return ofStarted(readKubernetes(documents, file), reader, colour)
-  return {
-    ok: false,
-    why: `${file.shownAs} is no compose file, no manifest of Kubernetes and no --alpha-config of oauth2-proxy`,
-  }
+  if (first !== undefined && documents.length === 1 && has(...ALPHA_KEYS)) return ofAlpha(first, file, reader.lookUp)
+  const why = `${file.shownAs} is no compose file, no manifest of Kubernetes and no --alpha-config of oauth2-proxy`
+  return { ok: false, why }
 }
 
-/** What something that is started says, with the configuration file that it names. */
+const ALPHA_KEYS = [
+  'providers',
+  'upstreamConfig',
+  'injectRequestHeaders',
+  'injectResponseHeaders',
+  'server',
+  'metricsServer',
+]
+
+function ofAlpha(document: Yaml, file: OldText, lookUp: Reader['lookUp']): Read<Layers> {
+  // $1 of a rewriteTarget is none of the environment's.
+  const { alpha, stated, gaps } = readAlpha(document, file.shownAs, text => fillIn(text, lookUp))
+  return { ok: true, value: { ...NO_LAYERS, settings: stated, alpha, gaps } }
+}
+
+/** Flags that name a file of their own. */
+const FILE_FLAGS = ['config', 'alpha_config']
+
+/** What something that is started says, with the configuration files that it names. */
 async function ofStarted(read: Read<Started>, reader: Reader, colour: boolean): Promise<Read<Layers>> {
   if (!read.ok) return read
   const { flags, variables, gaps, file, knows, mounted } = read.value
-  const isName = ({ name }: Stated) => name === 'config'
-  const named = flags.find(isName)
-  const path = named?.values[0] ?? ''
-  const found = path === '' ? null : mounted(path)
-  const isGiven = reader.given.has(path.slice(path.lastIndexOf('/') + 1))
-  const layers: Layers = {
-    flags: flags.filter(one => !isName(one)),
-    variables: statedByVariables(last(variables)),
-    settings: [],
-    gaps,
-    knows,
-  }
-  if (path === '' || (found === null && isGiven)) return { ok: true, value: layers }
-  if (found === null) {
-    const say = `${path} is not at hand, and may keep people out: import it beside ${file}`
-    return {
-      ok: true,
-      value: { ...layers, gaps: [...gaps, { option: 'config', line: named?.line ?? null, file, say }] },
+  const set = last(variables)
+  const layers: Layers[] = [
+    {
+      ...NO_LAYERS,
+      flags: flags.filter(({ name }) => !FILE_FLAGS.includes(name)),
+      variables: statedByVariables(set),
+      gaps,
+      knows,
+    },
+  ]
+  for (const { name, values, line } of flags) {
+    const [path = ''] = values
+    if (!FILE_FLAGS.includes(name) || path === '') continue
+    const found = mounted(path)
+    if (found === null) {
+      const say = `${path} is not at hand, and may keep people out: import it beside ${file}`
+      const isGiven = reader.given.has(path.slice(path.lastIndexOf('/') + 1))
+      if (!isGiven) layers.push({ ...NO_LAYERS, gaps: [{ option: name, line, file, say }] })
+      continue
     }
+    const lookUp = (variable: string) => set.find(one => one.name === variable)?.value ?? reader.lookUp(variable)
+    const settings = await readFile(found, name === 'config' ? 'cfg' : 'yaml', { ...reader, lookUp }, colour)
+    if (!settings.ok) return settings
+    layers.push(settings.value)
   }
-  const settings = readCfg(found, colour)
-  return settings.ok ? { ok: true, value: { ...layers, settings: settings.value } } : settings
+  return { ok: true, value: joined(layers) }
 }
 
 /** Each variable once: the last one counts, also where it is empty. */

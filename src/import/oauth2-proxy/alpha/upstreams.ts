@@ -1,0 +1,58 @@
+import type { Gap, Stated } from '../inputs/stated.ts'
+import { itemsAt, type Yaml } from '../inputs/yaml.ts'
+import { UPSTREAM_KEYS } from './keys.ts'
+import { leavesOf, lineOf, statedAt, textOf } from './tree.ts'
+
+/** An entry of `upstreamConfig.upstreams`, in the words of `upstreams` of the file. */
+export interface AlphaUpstream {
+  /** `http://app:3000`, `file:///srv`, `static://200`; without a path. */
+  readonly uri: string
+  /** As `upstreams` has it: what ends in a slash is for what is below it. */
+  readonly path: string
+  /** What is taken off the path, and then put before it. */
+  readonly rewrite: { readonly strip: string | null; readonly add: string | null }
+  /** Options of its own. */
+  readonly own: readonly Stated[]
+  readonly line: number
+  readonly file: string
+}
+
+/** Whether all of them only stand for what a proxy in front has. */
+export function isAskedAbout(upstreams: readonly AlphaUpstream[]): boolean {
+  return upstreams.every(({ uri }) => /^static:\/\/2\d\d$/.test(uri) || uri === 'file:///dev/null')
+}
+
+/** Every entry; one whose path or target no route can say is a gap, since another upstream would answer there. */
+export function readAlphaUpstreams(tree: Yaml, file: string, gaps: Gap[]): readonly AlphaUpstream[] {
+  return itemsAt(tree, 'upstreamconfig', 'upstreams').flatMap(entry => {
+    const own: Stated[] = []
+    for (const [path, node] of leavesOf(entry, [])) {
+      const name = Object.hasOwn(UPSTREAM_KEYS, path) ? UPSTREAM_KEYS[path] : undefined
+      if (name !== undefined) own.push(statedAt(name, node, file))
+      else if (!['id', 'path', 'uri', 'rewritetarget', 'static', 'staticcode'].includes(path)) {
+        const say = 'nothing is known of it, so that the routes let nobody in'
+        gaps.push({ option: `upstreams.${path}`, line: node.line, file, say })
+      }
+    }
+    const isStatic = textOf(entry, 'static') === 'true'
+    const uri = isStatic ? `static://${textOf(entry, 'staticcode') ?? '200'}` : (textOf(entry, 'uri') ?? '')
+    const place = placeOf(textOf(entry, 'path') ?? '/', textOf(entry, 'rewritetarget'))
+    if (place !== null) return [{ uri, ...place, own, line: entry.line, file }]
+    const say = 'no route says this path with this rewriteTarget: write it with path, strip_prefix and add_prefix'
+    gaps.push({ option: 'upstreams.path', line: lineOf(entry, 'path'), file, say })
+    return []
+  })
+}
+
+const AS_IT_IS = { strip: null, add: null } as const
+
+/** `/api/`, or `^/api/(.*)$` with what becomes of it: `/$1`, `/v2/$1`, `/api/$1`. */
+function placeOf(path: string, target: string | null): Pick<AlphaUpstream, 'path' | 'rewrite'> | null {
+  if (target === null) return path.startsWith('/') ? { path, rewrite: AS_IT_IS } : null
+  const [, base] = /^\^(\/(?:[A-Za-z0-9_~/-]*\/)?)\(\.[*]\)\$?$/.exec(path) ?? []
+  const [, before] = /^(\/(?:[A-Za-z0-9_~./-]*\/)?)\$(?:1|\{1\})$/.exec(target) ?? []
+  if (base === undefined || before === undefined) return null
+  if (base === before) return { path: base, rewrite: AS_IT_IS }
+  const bare = (text: string) => (text === '/' ? null : text.replace(/\/$/, ''))
+  return { path: base, rewrite: { strip: bare(base), add: bare(before) } }
+}
