@@ -63,9 +63,10 @@ function mendOf(group: Group, kind: Kind, { hosts }: FileFacts): string {
   }
   if (fate === 'own') return `another path at the application: Sallyport's own pages are at this one`
   if (fate === 'unclear') {
-    const [user = 'NAME'] = users
+    const [user] = users
     if (reason === 'email.unverified') return `emails = "trusted" in the provider's table, if it answers for addresses`
     if (reason.startsWith('network.')) return `a log that has clients' addresses`
+    if (user === undefined) return `another address for it, or the same people at both; ${ask}`
     return `tell who they are: --as ${shellWord(`${user}=sub=…,groups=…`)} or --people FILE`
   }
   if (reason === 'method.not_listed')

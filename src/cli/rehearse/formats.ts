@@ -8,7 +8,7 @@ export interface Format {
   readonly name: string
   readonly about: string
   readonly read: ReadLine
-  /** Whether every line says whether somebody was signed in: then a request of nobody was one. */
+  /** Whether every line says who was signed in, wherever it went: then one without a name was nobody's. */
   readonly namesUsers: boolean
 }
 
@@ -17,7 +17,7 @@ export const FORMATS: readonly Format[] = [
   { name: 'caddy', about: "Caddy's access log", read: readCaddy, namesUsers: false },
   { name: 'oauth2-proxy', about: "oauth2-proxy's log", read: readOauth2Proxy, namesUsers: true },
   { name: 'combined', about: 'a combined or common access log', read: readCombined, namesUsers: false },
-  { name: 'sallyport', about: "Sallyport's access log", read: readOwn, namesUsers: true },
+  { name: 'sallyport', about: "Sallyport's access log", read: readOwn, namesUsers: false },
   { name: 'traefik', about: "Traefik's access log", read: readTraefik, namesUsers: false },
   { name: 'haproxy', about: "HAProxy's HTTP log", read: readHaproxy, namesUsers: false },
 ]

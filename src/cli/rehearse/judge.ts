@@ -100,14 +100,19 @@ export function createJudge(config: Config, fingerprint: string, people: People)
     const base = { route: route.config.id, host, path }
     const verdict = judgeAt(route, request, target)
     if (verdict.fate === 'refused' || verdict.fate === 'sign-in') return { ...base, ...verdict }
-    for (const other of also) {
-      const there = judgeAt(other, request, target)
-      if (there.fate === 'in') continue
-      if (there.fate === 'unclear') return { ...base, ...there }
-      const why = `a backend could read this path as one under "${other.config.id}", which is not allowed`
+    const others = also.map(other => ({ other, there: judgeAt(other, request, target) }))
+    const closed = others.find(({ there }) => there.fate === 'refused')
+    if (closed !== undefined) {
+      const why = `a backend could read this path as one under "${closed.other.config.id}", which is not allowed`
       return { ...base, fate: 'invalid', reason: 'target.ambiguous', why }
     }
-    return { ...base, ...verdict }
+    if (verdict.fate === 'unclear') return { ...base, ...verdict }
+    const doubtful = others.find(({ there }) => there.fate !== 'in')
+    if (doubtful === undefined) return { ...base, ...verdict }
+    if (doubtful.there.fate === 'unclear') return { ...base, ...doubtful.there }
+    // Nobody had to sign in for this one, so that the log does not say who came; for the other one they have to.
+    const why = `let in if they may open "${doubtful.other.config.id}" too, as which a backend could read this path`
+    return { ...base, fate: 'unclear', reason: 'target.ambiguous', why }
   }
 }
 

@@ -52,6 +52,12 @@ cors_preflight = true
 host = "open.example.com"
 upstream = "http://open:3000"
 allow = "public"
+[[routes]]
+host = "open.example.com"
+path = "/reports"
+upstream = "http://open:3000"
+portal = "home"
+allow = ["user"]
 `
 
 const keep = untilTheEnd()
@@ -208,6 +214,14 @@ const CASES: readonly (readonly [
     'lost',
     'own',
     'reserved',
+  ],
+  [
+    'a path that is open, which a backend may read as one that is not',
+    { host: 'open.example.com', path: '/REPORTS' },
+    0,
+    'untold',
+    'unclear',
+    'target.ambiguous',
   ],
   [
     'a path that can be read in two ways',

@@ -1,9 +1,14 @@
 import { expect, test } from 'bun:test'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { readOwn } from '../../../src/cli/rehearse/json-logs.ts'
+import { createJudge, type Fate } from '../../../src/cli/rehearse/judge.ts'
+import { readPeople } from '../../../src/cli/rehearse/people.ts'
 import { runRehearse } from '../../../src/cli/rehearse/run.ts'
+import { loadConfig } from '../../../src/config/load.ts'
+import { readBytes, readText } from '../../../src/console/read-file.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
-import { eventually } from '../../kit/gate.ts'
+import { eventually, PORTAL, startGate } from '../../kit/gate.ts'
 import { runIn } from '../../kit/io.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { freePort } from '../../kit/programs/child.ts'
@@ -129,3 +134,69 @@ test("nginx's combined log, with the host before each line as Apache has it, is 
   expect(read).toMatchObject({ format: 'a combined or common access log', requests: 8, other: 0, unreadable: 0 })
   expect([code, told]).toEqual([1, TOLD])
 })
+
+test('what the gate made of requests is what a rehearsal of its own log with its own file makes of them', async () => {
+  const upstream = `upstream = "http://127.0.0.1:${application.port}"`
+  const route = (lines: string) => `[[routes]]\nhost = "app.example.com"\n${upstream}\n${lines}\n`
+  const toml = [
+    PORTAL,
+    route('portal = "home"\nallow = ["user"]'),
+    route('path = "/admin"\nportal = "home"\nallow = ["admin"]'),
+    route('path = "/open"\nallow = "public"'),
+    route('path = "/open/Reports"\nportal = "home"\nallow = ["admin"]'),
+    route('path = "/lan"\nallow = [{ networks = ["10.0.0.0/8"], anonymous = true }]'),
+    route('path = "/here"\nallow = [{ networks = ["127.0.0.0/8"], anonymous = true }]\nmethods = ["GET"]'),
+    route('path = "/mine"\nportal = "home"\nallow = [{ claims = { department = ["it"] } }]'),
+    route('path = "/others"\nportal = "home"\nallow = [{ not = { groups = ["admins"] } }]'),
+    route('path = "/never"\nallow = "public"\ndeny = [{ methods = ["POST"] }]'),
+  ].join('')
+  await using gate = await startGate(toml, { server: 'access_log = true' })
+  const people = {
+    ada: { sub: 'ada', groups: ['admins'], department: 'it' },
+    bob: { sub: 'bob', groups: ['staff'] },
+  }
+  const signedIn = await Promise.all(Object.values(people).map(claims => gate.signIn('app.example.com', claims)))
+  const paths =
+    '/ /admin /admin/x /Admin /open /open/x /open/reports /lan /here /mine /others /never /open/..%2fadmin /a%00b'
+  let count = 0
+  for (const cookie of [null, ...signedIn.map(one => one.cookie)]) {
+    for (const host of ['app.example.com', 'wiki.example.com']) {
+      for (const [path, method] of paths
+        .split(' ')
+        .flatMap(path => [[path, 'GET'] as const, [path, 'POST'] as const])) {
+        const headers = { host, 'sec-fetch-site': 'same-origin', ...(cookie === null ? {} : { cookie }) }
+        const init = { method, headers, redirect: 'manual' } as const
+        await (await fetch(`http://127.0.0.1:${gate.port}${path}`, init)).arrayBuffer()
+        count++
+      }
+    }
+  }
+  await eventually(() => gate.access.length >= count, `${count} requests are in the log`)
+  const loaded = loadConfig(gate.configPath, { readText, readBytes, env: () => undefined, now: Date.now })
+  if (!loaded.ok) throw new Error('the file is good')
+  const read = readPeople([], JSON.stringify(people), loaded.config)
+  if (!read.ok) throw new Error(read.why)
+  const judge = createJudge(loaded.config, loaded.fingerprint, read.people)
+  const wrong: string[] = []
+  const met = new Set<string>()
+  for (const line of gate.access) {
+    const request = readOwn(line)
+    if (request === null || request === 'other') throw new Error(`this is no request: ${line}`)
+    const { fate, why } = judge(request, request.host ?? '')
+    met.add(fate)
+    if (!AS_DECIDED[fate].includes(request.status)) wrong.push(`${fate} (${why}): ${line}`)
+  }
+  expect(wrong).toEqual([])
+  expect([...met].sort()).toEqual(['in', 'invalid', 'refused', 'sign-in', 'unclear', 'unrouted'])
+})
+
+/** The statuses by which the gate says what it decided. */
+const AS_DECIDED: Readonly<Record<Fate, readonly number[]>> = {
+  in: [200],
+  own: [],
+  'sign-in': [302, 303, 401],
+  unclear: [200, 400],
+  refused: [403, 405],
+  invalid: [400],
+  unrouted: [404],
+}
