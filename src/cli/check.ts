@@ -3,7 +3,7 @@ import { loadConfig } from '../config/load.ts'
 import type { Diagnostic } from '../config/text/diagnostic.ts'
 import { count, renderDiagnostics } from '../config/text/render.ts'
 import type { Config } from '../config/types/config.ts'
-import { EXIT, parseArguments } from '../console/args.ts'
+import { EXIT, namedFile, parseArguments } from '../console/args.ts'
 import type { Io } from '../console/io.ts'
 
 const USAGE = {
@@ -12,8 +12,9 @@ const USAGE = {
 Reads the file as serve would, without network, and shows every mistake with its place and how to mend it.
 Exit code: 0 for a good file, 1 for any mistake, 2 for a wrong command line.
 
-  --json   the diagnostics as JSON, for scripts and editors`,
-  options: { json: { type: 'boolean' } },
+  --config FILE, -c   the file, as other commands take it
+  --json              the diagnostics as JSON, for scripts and editors`,
+  options: { config: { type: 'string', short: 'c' }, json: { type: 'boolean' } },
   maxPositionals: 1,
 } as const
 
@@ -21,7 +22,9 @@ Exit code: 0 for a good file, 1 for any mistake, 2 for a wrong command line.
 export function runCheck(argv: readonly string[], io: Io): number {
   const parsed = parseArguments(argv, USAGE, io)
   if (!parsed.ok) return parsed.exitCode
-  const file = parsed.positionals[0] ?? 'routes.toml'
+  const named = namedFile(parsed, USAGE, io)
+  if (!named.ok) return named.exitCode
+  const { file } = named
   const result = loadConfig(resolve(io.cwd, file), { ...io, now: Date.now }, file)
   const diagnostics = result.ok ? result.warnings : result.diagnostics
   if (parsed.values.json === true) {

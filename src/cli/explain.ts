@@ -1,18 +1,18 @@
 import { resolve } from 'node:path'
-import { parseArgs } from 'node:util'
 import { canonicalAddress } from '../base/net.ts'
 import type { Ports } from '../base/ports.ts'
 import { loadConfig } from '../config/load.ts'
 import { renderDiagnostics } from '../config/text/render.ts'
 import { parseDuration } from '../config/values/duration.ts'
 import { momentMs, parseMoment } from '../config/values/times.ts'
+import { parseArguments } from '../console/args.ts'
 import type { Io } from '../console/io.ts'
 import { guestIdentity } from '../session/credentials/guest-links.ts'
 import { identityFrom } from './claims.ts'
 import { type Explanation, explain, renderExplanation } from './explanation.ts'
 
-const USAGE = `Usage: sallyport explain URL [--as sub=ada,groups=a,b] [--method GET] [--ip 203.0.113.9] [--at TIME]
-                              [--signed-in 20m] [--config routes.toml] [--json]
+const USAGE = {
+  text: `usage: sallyport explain URL [--as sub=ada,groups=a,b] [--method GET] [--ip 203.0.113.9] [--at TIME] [--signed-in 20m] [--config routes.toml] [--json]
 
 Says which route would take a request, which rule decides, and why. Nothing is contacted.
 
@@ -23,8 +23,18 @@ Says which route would take a request, which rule decides, and why. Nothing is c
   --at         when: 2026-12-24T18:00:00+01:00, or without an offset in UTC; left out: now
   --signed-in  how long before that they signed in; left out: just then
   exit code 0 allowed, 3 has to sign in (again), 4 denied, 5 no route or a refused address, 1 mistakes in the file,
-  2 wrong usage
-`
+  2 wrong usage`,
+  options: {
+    as: { type: 'string' },
+    method: { type: 'string', default: 'GET' },
+    ip: { type: 'string' },
+    at: { type: 'string' },
+    'signed-in': { type: 'string' },
+    config: { type: 'string', short: 'c', default: 'routes.toml' },
+    json: { type: 'boolean', default: false },
+  },
+  maxPositionals: 1,
+} as const
 
 const EXIT_CODES: Readonly<Record<Explanation['verdict'], number>> = {
   allow: 0,
@@ -45,20 +55,12 @@ export function runExplain(
     io.stderr(`${message}\n`)
     return 2
   }
-  let parsed: ReturnType<typeof parse>
-  try {
-    parsed = parse(argv)
-  } catch (error) {
-    return fail(`${error instanceof Error ? error.message : String(error)}\n\n${USAGE.trimEnd()}`)
-  }
+  const parsed = parseArguments(argv, USAGE, io)
+  if (!parsed.ok) return parsed.exitCode
   const { values, positionals } = parsed
-  if (values.help === true) {
-    io.stdout(USAGE)
-    return 0
-  }
   const [address] = positionals
   if (address === undefined) {
-    return fail(`explain needs an address, such as https://kuma.example.com/settings\n\n${USAGE.trimEnd()}`)
+    return fail(`explain needs an address, such as https://kuma.example.com/settings\n\n${USAGE.text}`)
   }
   const url = URL.parse(address.includes('://') ? address : `https://${address}`)
   if (url === null) return fail(`${address} is not an address`)
@@ -94,21 +96,4 @@ export function runExplain(
   })
   io.stdout(values.json ? `${JSON.stringify(explanation)}\n` : renderExplanation(explanation))
   return EXIT_CODES[explanation.verdict]
-}
-
-function parse(argv: readonly string[]) {
-  return parseArgs({
-    args: [...argv],
-    allowPositionals: true,
-    options: {
-      as: { type: 'string' },
-      method: { type: 'string', default: 'GET' },
-      ip: { type: 'string' },
-      at: { type: 'string' },
-      'signed-in': { type: 'string' },
-      config: { type: 'string', short: 'c', default: 'routes.toml' },
-      json: { type: 'boolean', default: false },
-      help: { type: 'boolean', short: 'h' },
-    },
-  })
 }

@@ -1,14 +1,10 @@
-import { resolve } from 'node:path'
 import { EXIT, parseArguments } from '../console/args.ts'
 import { type Io, processIo } from '../console/io.ts'
 import { liftRequestLimit, realPorts } from '../console/process.ts'
 import { processTerminal, type Terminal } from '../console/terminal.ts'
 import { versionText } from '../console/version.ts'
 import { runImport } from '../import/run.ts'
-import type { RunningServer } from '../process/serve-options.ts'
-import { loadFirst, reportStart, startHere } from '../process/start.ts'
-import { countWorkers, runSupervisor } from '../process/supervise.ts'
-import { readWorkerRole, runWorker } from '../process/worker.ts'
+import { startHere } from '../process/start.ts'
 import { runBackup } from './backup.ts'
 import { runCheck } from './check.ts'
 import { runDemo } from './demo/run.ts'
@@ -21,20 +17,9 @@ import { runInit } from './init/run.ts'
 import { runRehearse } from './rehearse/run.ts'
 import { runRestore } from './restore.ts'
 import { runSchema } from './schema.ts'
+import { runServe } from './serve.ts'
 import { runSessions } from './sessions.ts'
 import { runTokens } from './tokens.ts'
-
-const SERVE_USAGE = {
-  text: `usage: sallyport [serve] [--config routes.toml]
-
-Serves what the file says. Every save takes effect at once, as does SIGHUP; a file with a mistake leaves the one before in force.
-SIGTERM lets what is under way finish, for as long as drain in [server] says; a second one ends at once.
-Exit code: 0 stopped, 1 could not start, 2 for a wrong command line.
-
-  --config FILE, -c   another file than routes.toml`,
-  options: { config: { type: 'string', short: 'c', default: 'routes.toml' } },
-  maxPositionals: 0,
-} as const
 
 const VERSION_USAGE = {
   text: `usage: sallyport version
@@ -115,39 +100,4 @@ function runVersion(options: readonly string[], io: Io): number {
   if (!parsed.ok) return parsed.exitCode
   io.stdout(`${versionText()}\n`)
   return EXIT.ok
-}
-
-async function runServe(options: readonly string[], argv: readonly string[], io: Io): Promise<number> {
-  const parsed = parseArguments(options, SERVE_USAGE, io)
-  if (!parsed.ok) return parsed.exitCode
-  const config = resolve(io.cwd, parsed.values.config)
-  liftRequestLimit(argv, realPorts(io).log)
-  const role = readWorkerRole(io)
-  if (role !== null) return runWorker(role, config, io)
-  const loaded = await loadFirst(config, realPorts(io))
-  const workers = countWorkers(loaded)
-  if (workers > 1) return runSupervisor({ configPath: config, workers, loaded, argv, io })
-  let server: RunningServer
-  try {
-    server = startHere(config, io, loaded)
-  } catch (error) {
-    reportStart(error, io)
-    return 1
-  }
-  process.on('SIGHUP', () => server.reload())
-  await untilStopped()
-  await server.stop()
-  return 0
-}
-
-/** The first SIGINT or SIGTERM; a second one ends the process at once, for those who cannot wait for the drain. */
-function untilStopped(): Promise<void> {
-  return new Promise(settle => {
-    const stop = () => {
-      settle()
-      process.once('SIGINT', () => process.exit(1))
-    }
-    process.once('SIGINT', stop)
-    process.once('SIGTERM', stop)
-  })
 }

@@ -31,7 +31,7 @@ export function readConfig(path: string, sources: Pick<Sources, 'readText'>, sho
           severity: 'error',
           code: 'file.unreadable',
           message: `${shownAs} ${whyUnreadable(error)}`,
-          hint: 'name another with sallyport check FILE, or sallyport serve --config FILE',
+          hint: 'name another with sallyport serve FILE, or --config FILE; sallyport init makes one',
           path: '',
           file: shownAs,
           line: 1,

@@ -1,4 +1,5 @@
 import { type ParseArgsConfig, parseArgs } from 'node:util'
+import { suggest } from '../config/text/suggest.ts'
 import type { Io } from './io.ts'
 
 /** What a command takes. `--help` is always among its options. */
@@ -40,8 +41,34 @@ export function parseArguments<const O extends NonNullable<ParseArgsConfig['opti
   } catch (error) {
     if (!(error instanceof TypeError) || !('code' in error) || !String(error.code).startsWith('ERR_PARSE_ARGS'))
       throw error
-    return failUsage((error.message.split('\n')[0] ?? '').replace(/\. To specify .*$/, ''), usage.text, io)
+    const message = (error.message.split('\n')[0] ?? '').replace(/\. To specify .*$/, '')
+    return failUsage(meantOption(message, usage.options), usage.text, io)
   }
+}
+
+/**
+ * The routes.toml that a command is about: its argument or `--config`, `routes.toml` without either. For both of them the code to exit
+ * with, the mistake having been written.
+ */
+export function namedFile(
+  {
+    values,
+    positionals,
+  }: { readonly values: { readonly config?: string | undefined }; readonly positionals: readonly string[] },
+  usage: { readonly text: string },
+  io: Io,
+): { readonly ok: true; readonly file: string } | { readonly ok: false; readonly exitCode: number } {
+  const [given] = positionals
+  if (given !== undefined && values.config !== undefined)
+    return failUsage(`"${given}" and --config ${values.config}: name one file`, usage.text, io)
+  return { ok: true, file: given ?? values.config ?? 'routes.toml' }
+}
+
+/** What an unknown option was probably meant to be, behind a sentence about it. */
+function meantOption(message: string, options: NonNullable<ParseArgsConfig['options']>): string {
+  const unknown = /^Unknown option '--([^']+)'/.exec(message)?.[1]
+  const meant = unknown === undefined ? null : suggest(unknown, [...Object.keys(options), 'help'])
+  return meant === null ? message : `${message}: did you mean "--${meant}"?`
 }
 
 function failUsage(message: string, text: string, io: Io): { readonly ok: false; readonly exitCode: number } {

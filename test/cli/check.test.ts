@@ -67,6 +67,13 @@ describe('sallyport check', () => {
       err: '',
     }))
 
+  test('takes the file by --config too, as every command does, but names one alone', () => {
+    for (const option of ['--config', '-c'])
+      expect(run(runCheck, option, 'bad.toml')).toEqual(run(runCheck, 'bad.toml'))
+    const { code, err } = run(runCheck, 'warned.toml', '-c', 'routes.toml')
+    expect([code, err]).toEqual([2, expect.stringContaining('"warned.toml" and --config routes.toml: name one file')])
+  })
+
   test('shows warnings of a good file, and still exits 0', () => {
     const { code, out, err } = run(runCheck, 'warned.toml')
     expect(code).toBe(0)

@@ -141,6 +141,27 @@ describe.each(PROGRAMS)('sallyport help of %s', (kind, program) => {
     expect((await sallyport('help', 'SECURITY.md')).out).toBe(renderChapter(chapter('SECURITY.md'), false))
   })
 
+  test('names what to begin with, alone in an empty folder', async () => {
+    const { code, out, err } = await sallyport()
+    expect([code, out]).toEqual([2, ''])
+    expect(err).toStartWith('There is no routes.toml in this folder yet.')
+    const named = [...err.matchAll(/^ {2}sallyport (\w+)/gm)].map(([, name]) => name)
+    expect(named).toEqual(['demo', 'init', 'import', 'serve', 'help'])
+    expect(err.split('\n').filter(line => Bun.stringWidth(line) > 80)).toEqual([])
+  })
+
+  test.each([
+    { args: ['serve', 'my.toml'], file: 'my.toml' },
+    { args: ['serve', '--config', 'my.toml'], file: 'my.toml' },
+    { args: ['--config', 'my.toml'], file: 'my.toml' },
+    { args: ['serve'], file: 'routes.toml' },
+  ])('says of $args that the file is not there, with exit code 1', async ({ args, file }) => {
+    const { code, err } = await sallyport(...args)
+    expect(code).toBe(1)
+    expect(err).toContain(`/${file} does not exist`)
+    expect(err).toContain('sallyport init makes one')
+  })
+
   test.each(some(COMMANDS.map(({ name }) => name)))('shows the help of %s, as the command itself does', async name => {
     const shown = await sallyport('help', name)
     expect([shown.code, shown.err]).toEqual([0, ''])
@@ -173,7 +194,17 @@ describe.each(PROGRAMS)('sallyport help of %s', (kind, program) => {
     [['help', 'nginx'], 'there is no command or chapter "nginx": did you mean "recipes/nginx.conf"?\n'],
     [['help', 'qqqq'], 'there is no command or chapter "qqqq": "sallyport help" lists what there is\n'],
     [['chekc'], 'sallyport has no command "chekc": did you mean "check"?\n'],
+    [['validate'], 'sallyport has no command "validate": did you mean "check"?\n'],
+    [['my.toml'], 'sallyport has no command "my.toml": did you mean "serve my.toml"?\n'],
     [['limits'], 'sallyport has no command "limits": did you mean "help limits"?\n'],
+    [
+      ['serve', '--confg', 'x'],
+      'Unknown option \'--confg\': did you mean "--config"?\nusage: sallyport [serve] [routes.toml]\n',
+    ],
+    [
+      ['serve', 'a.toml', '--config', 'b.toml'],
+      '"a.toml" and --config b.toml: name one file\nusage: sallyport [serve] [routes.toml]\n',
+    ],
   ])('says of %j what was probably meant', async (args, said) => {
     expect(await sallyport(...args)).toEqual({ code: 2, out: '', err: said })
   })

@@ -1,15 +1,20 @@
 import { resolve } from 'node:path'
-import { parseArgs } from 'node:util'
 import { toGateError } from '../../base/errors.ts'
+import { EXIT, parseArguments } from '../../console/args.ts'
 import type { Io } from '../../console/io.ts'
 import { DEMO_PEOPLE } from './people.ts'
 import { type Demo, type DemoOptions, type StartServe, startDemo } from './start.ts'
 
-const HELP = `sallyport demo: everything on this machine, with a stand-in for your provider and a service to protect
+const USAGE = {
+  text: `usage: sallyport demo [--port PORT] [--dir DIR]
+
+Everything on this machine, with a stand-in for your provider and a service to protect.
 
   --port PORT   Sallyport's port (8080, or the next that is free)
-  --dir DIR     keep routes.toml and the database in DIR, and use them again next time
-`
+  --dir DIR     keep routes.toml and the database in DIR, and use them again next time`,
+  options: { port: { type: 'string' }, dir: { type: 'string' } },
+  maxPositionals: 0,
+} as const
 
 /**
  * The command `sallyport demo`: starts everything, says what to open, and waits until it is told to stop.
@@ -23,14 +28,16 @@ export async function runDemo(
   startServe: StartServe,
   stopped: () => Promise<void> = untilSignalled,
 ): Promise<number> {
-  const options = parseDemoArgs(argv, io.cwd)
-  if (options === 'help') {
-    io.stdout(HELP)
-    return 0
+  const parsed = parseArguments(argv, USAGE, io)
+  if (!parsed.ok) return parsed.exitCode
+  const { port, dir } = parsed.values
+  if (port !== undefined && !(/^\d{1,5}$/.test(port) && Number(port) < 65_536)) {
+    io.stderr(`--port ${port} is not a port\n${USAGE.text.split('\n')[0]}\n`)
+    return EXIT.usage
   }
-  if (typeof options === 'string') {
-    io.stderr(`sallyport demo: ${options}\n\n${HELP}`)
-    return 2
+  const options: DemoOptions = {
+    dir: dir === undefined ? null : resolve(io.cwd, dir),
+    port: port === undefined ? null : Number(port),
   }
   let demo: Demo
   try {
@@ -45,24 +52,6 @@ export async function runDemo(
   io.stdout('\nStopping.\n')
   await demo.stop()
   return 0
-}
-
-/** The options that the arguments ask for, or `help`, or a sentence about what is wrong with them. */
-function parseDemoArgs(argv: readonly string[], cwd: string): DemoOptions | string {
-  try {
-    const { values } = parseArgs({
-      args: [...argv],
-      options: { port: { type: 'string' }, dir: { type: 'string' }, help: { type: 'boolean', short: 'h' } },
-    })
-    if (values.help === true) return 'help'
-    if (values.port !== undefined && !(/^\d{1,5}$/.test(values.port) && Number(values.port) < 65_536)) {
-      return `--port ${values.port} is not a port`
-    }
-    const dir = values.dir === undefined ? null : resolve(cwd, values.dir)
-    return { dir, port: values.port === undefined ? null : Number(values.port) }
-  } catch (error) {
-    return error instanceof Error ? error.message : String(error)
-  }
 }
 
 /** What a person reads first: what to open, who to be, what to edit. */

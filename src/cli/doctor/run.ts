@@ -5,7 +5,7 @@ import { renderDiagnostics } from '../../config/text/render.ts'
 import type { Config } from '../../config/types/config.ts'
 import type { ListenAddress } from '../../config/types/server.ts'
 import { parseListen } from '../../config/values/listen.ts'
-import { EXIT, parseArguments } from '../../console/args.ts'
+import { EXIT, namedFile, parseArguments } from '../../console/args.ts'
 import type { Io } from '../../console/io.ts'
 import { addressText } from '../../server/listen/listen.ts'
 import { askReady } from '../health.ts'
@@ -25,9 +25,10 @@ certificates, upstreams, proxies in front, listeners and the session store. Says
 With --stand-in it also sees what a proxy in front (verify = true) copies: stop the application, and give its address.
 Exit code: 0 where nothing fails (warnings may remain), 1 for any failure or mistake in the file, 2 for a wrong command line.
 
+  --config FILE, -c    the file, as other commands take it
   --stand-in ADDRESS   take the application's place here, sign in somebody that there is not for a moment, and look at what arrives
   --json               the findings as JSON, for scripts`,
-  options: { json: { type: 'boolean' }, 'stand-in': { type: 'string' } },
+  options: { config: { type: 'string', short: 'c' }, json: { type: 'boolean' }, 'stand-in': { type: 'string' } },
   maxPositionals: 1,
 } as const
 
@@ -39,7 +40,9 @@ export async function runDoctor(
 ): Promise<number> {
   const parsed = parseArguments(argv, USAGE, io)
   if (!parsed.ok) return parsed.exitCode
-  const file = parsed.positionals[0] ?? 'routes.toml'
+  const named = namedFile(parsed, USAGE, io)
+  if (!named.ok) return named.exitCode
+  const { file } = named
   const loaded = loadConfig(resolve(io.cwd, file), ports, file)
   if (!loaded.ok) {
     io.stderr(renderDiagnostics(loaded.diagnostics, new Map([[file, loaded.text]]), { colour: io.colour.stderr }))

@@ -8,7 +8,7 @@ export interface Command {
 
 /** Every command that `run` knows, in the order in which somebody meets them. */
 export const COMMANDS: readonly Command[] = [
-  { name: 'serve', call: '[serve] [--config FILE]', about: 'serves; takes over every save of the file' },
+  { name: 'serve', call: '[serve] [FILE]', about: 'serves; takes over every save of the file' },
   { name: 'check', call: 'check [FILE]', about: 'all mistakes, with line, caret and hint' },
   { name: 'explain', call: 'explain URL [--as …]', about: 'which route, which rule, which verdict, and why' },
   { name: 'doctor', call: 'doctor [FILE]', about: 'what keeps people from signing in, and the mend' },

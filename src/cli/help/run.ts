@@ -20,6 +20,17 @@ Exit code: 0 shown, 2 for what there is not.`,
 /** How wide the column of names is, so that what they are about ends within 80 columns. */
 const NAME_WIDTH = 17
 
+/** What other programs call our commands. */
+const ELSEWHERE: ReadonlyMap<string, string> = new Map([
+  ['run', 'serve'],
+  ['start', 'serve'],
+  ['validate', 'check'],
+  ['lint', 'check'],
+  ['test', 'check'],
+  ['adapt', 'import'],
+  ['convert', 'import'],
+])
+
 /** All commands and chapters, a line each. */
 export function overview(): string {
   const list = (rows: readonly (readonly [string, string])[]) => columns(rows).replace(/^(?=.)/gm, '  ')
@@ -39,6 +50,9 @@ function under(name: string): string {
 
 /** What a mistake in the name of a command, or of a chapter, is answered with: what was probably meant. Ends without a line break. */
 export function hintFor(word: string, isCommand: boolean): string {
+  if (isCommand && word.endsWith('.toml')) return `did you mean "serve ${word}"?`
+  const elsewhere = ELSEWHERE.get(word.toLowerCase())
+  if (isCommand && elsewhere !== undefined) return `did you mean "${elsewhere}"?`
   const commands = COMMANDS.map(({ name }) => name)
   const names = [...commands, ...TOPICS.map(({ name }) => name), ...RECIPES.keys()]
   const part = word.length > 2 ? names.find(name => name.includes(word.toLowerCase())) : undefined

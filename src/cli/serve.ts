@@ -1,0 +1,86 @@
+import { existsSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { renderDiagnostics } from '../config/text/render.ts'
+import { EXIT, namedFile, parseArguments } from '../console/args.ts'
+import { columns } from '../console/columns.ts'
+import type { Io } from '../console/io.ts'
+import { liftRequestLimit, realPorts } from '../console/process.ts'
+import type { RunningServer } from '../process/serve-options.ts'
+import { loadFirst, reportStart, startHere } from '../process/start.ts'
+import { countWorkers, runSupervisor } from '../process/supervise.ts'
+import { readWorkerRole, runWorker } from '../process/worker.ts'
+import { COMMANDS } from './help/commands.ts'
+
+const USAGE = {
+  text: `usage: sallyport [serve] [routes.toml]
+
+Serves what the file says. Every save takes effect at once, as does SIGHUP; a file with a mistake leaves the one before in force.
+SIGTERM lets what is under way finish, for as long as drain in [server] says; a second one ends at once.
+Exit code: 0 stopped, 1 could not start, 2 for a wrong command line, and for "sallyport" alone where there is no routes.toml.
+
+  --config FILE, -c   the file, as other commands take it`,
+  options: { config: { type: 'string', short: 'c' } },
+  maxPositionals: 1,
+} as const
+
+/** What somebody without a routes.toml probably wants, in this order. */
+const BEGINNINGS: readonly string[] = ['demo', 'init', 'import']
+
+/**
+ * `sallyport serve`, and `sallyport` alone: serves until it is told to stop, and answers the exit code. `options` are the arguments of
+ * the command, `argv` those of the program, by which it starts itself again.
+ */
+export async function runServe(options: readonly string[], argv: readonly string[], io: Io): Promise<number> {
+  const parsed = parseArguments(options, USAGE, io)
+  if (!parsed.ok) return parsed.exitCode
+  const named = namedFile(parsed, USAGE, io)
+  if (!named.ok) return named.exitCode
+  const config = resolve(io.cwd, named.file)
+  const role = readWorkerRole(io)
+  if (role === null && argv.length === 0 && !existsSync(config)) {
+    io.stderr(firstSteps())
+    return EXIT.usage
+  }
+  liftRequestLimit(argv, realPorts(io).log)
+  if (role !== null) return runWorker(role, config, io)
+  const loaded = await loadFirst(config, realPorts(io))
+  if (!loaded.ok) {
+    io.stderr(renderDiagnostics(loaded.diagnostics, new Map([[config, loaded.text]]), { colour: io.colour.stderr }))
+    return EXIT.failed
+  }
+  const workers = countWorkers(loaded)
+  if (workers > 1) return runSupervisor({ configPath: config, workers, loaded, argv, io })
+  let server: RunningServer
+  try {
+    server = startHere(config, io, loaded)
+  } catch (error) {
+    reportStart(error, io)
+    return EXIT.failed
+  }
+  process.on('SIGHUP', () => server.reload())
+  await untilStopped()
+  await server.stop()
+  return EXIT.ok
+}
+
+/** For whoever has just unpacked the program and starts it to see what happens. */
+function firstSteps(): string {
+  const commands = COMMANDS.filter(({ name }) => BEGINNINGS.includes(name))
+  const ordered = commands.toSorted((one, other) => BEGINNINGS.indexOf(one.name) - BEGINNINGS.indexOf(other.name))
+  const rows = ordered.map(({ call, about }) => [`  sallyport ${call}`, about])
+  return `There is no routes.toml in this folder yet. What next:
+
+${columns([...rows, ['  sallyport serve FILE', 'serves a file that is elsewhere'], ['  sallyport help', 'all commands and chapters']])}`
+}
+
+/** The first SIGINT or SIGTERM; a second one ends the process at once, for those who cannot wait for the drain. */
+function untilStopped(): Promise<void> {
+  return new Promise(settle => {
+    const stop = () => {
+      settle()
+      process.once('SIGINT', () => process.exit(1))
+    }
+    process.once('SIGINT', stop)
+    process.once('SIGTERM', stop)
+  })
+}
