@@ -20,6 +20,7 @@ import { runSchema } from './schema.ts'
 import { runServe } from './serve.ts'
 import { runSessions } from './sessions.ts'
 import { runTokens } from './tokens.ts'
+import { runUser } from './user.ts'
 
 const VERSION_USAGE = {
   text: `usage: sallyport version
@@ -59,6 +60,8 @@ export async function run(argv: readonly string[]): Promise<number> {
       return runTokens(rest, io, realPorts(io))
     case 'guests':
       return runGuests(rest, io, realPorts(io))
+    case 'user':
+      return runAtTerminal(terminal => runUser(rest, io, { terminal, readInput: () => Bun.stdin.text() }))
     case 'backup':
       return runBackup(rest, io, realPorts(io))
     case 'restore':

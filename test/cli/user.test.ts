@@ -1,0 +1,97 @@
+import { describe, expect, test } from 'bun:test'
+import { chmodSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { runUser } from '../../src/cli/user.ts'
+import { readHtpasswd } from '../../src/config/values/htpasswd.ts'
+import type { Terminal } from '../../src/console/terminal.ts'
+import { verifyPassword } from '../../src/identity/passwords/password.ts'
+import { temporaryFolder } from '../kit/folder.ts'
+import { runIn } from '../kit/io.ts'
+import { untilTheEnd } from '../kit/opened.ts'
+
+const keep = untilTheEnd()
+const BCRYPT = '$2y$05$943bW.8ypxR06UthhB49iujMsGOis0z02KZGxZDx7c7w2a6DxBfpG'
+
+/** Runs the command in a folder, with this on standard input or typed at a terminal. */
+function run(folder: string, argv: readonly string[], given: string | readonly string[] = '') {
+  const answers = typeof given === 'string' ? [] : [...given]
+  const terminal: Terminal = {
+    ask: () => Promise.reject(new Error('a password is never asked for in the open')),
+    askSecret: async () => answers.shift() ?? null,
+    close() {},
+  }
+  const source =
+    typeof given === 'string'
+      ? { terminal: null, readInput: async () => given }
+      : { terminal, readInput: () => Promise.reject(new Error('there is a terminal')) }
+  return runIn(folder, io => runUser(argv, io, source))
+}
+
+const folderWith = (text?: string) => {
+  const folder = keep(temporaryFolder()).path
+  if (text !== undefined) writeFileSync(join(folder, 'users'), text)
+  return folder
+}
+const textIn = (folder: string) => readFileSync(join(folder, 'users'), 'utf8')
+
+test('a name is added to a file that is made for its owner alone, with a hash of Argon2id', async () => {
+  const folder = folderWith()
+  const { code, out, err } = await run(folder, ['add', 'users', 'ada'], 'battery staple\n')
+  expect([code, out, err]).toEqual([0, '', ''])
+  const { entries, faults } = readHtpasswd(textIn(folder))
+  expect(faults).toEqual([])
+  const hash = entries.get('ada') ?? ''
+  expect(hash).toStartWith('$argon2id$')
+  expect(await verifyPassword('battery staple', hash)).toBe(true)
+  expect(statSync(join(folder, 'users')).mode & 0o777).toBe(0o600)
+  expect(readdirSync(folder)).toEqual(['users'])
+})
+
+test('at a terminal the password is asked for twice, unseen', async () => {
+  const folder = folderWith()
+  expect((await run(folder, ['add', 'users', 'ada'], ['battery staple', 'battery stable'])).code).toBe(1)
+  expect(readdirSync(folder)).toEqual([])
+  expect((await run(folder, ['add', 'users', 'ada'], ['battery staple', 'battery staple'])).code).toBe(0)
+  expect((await run(folder, ['passwd', 'users', 'ada'], [])).code).toBe(1)
+})
+
+test('another password, and a name that goes, leave every other line, mode and link as they are', async () => {
+  const folder = folderWith(`# people\nada:${BCRYPT}\n\nbob:${BCRYPT}\n`)
+  chmodSync(join(folder, 'users'), 0o640)
+  symlinkSync('users', join(folder, 'link'))
+  expect((await run(folder, ['passwd', 'link', 'ada'], 'battery staple')).code).toBe(0)
+  expect(textIn(folder)).toMatch(/^# people\nada:\$argon2id\$[^\n]+\n\nbob:\$2y\$[^\n]+\n$/)
+  expect(statSync(join(folder, 'users')).mode & 0o777).toBe(0o640)
+  expect((await run(folder, ['remove', 'users', 'ada'])).code).toBe(0)
+  expect(textIn(folder)).toBe(`# people\n\nbob:${BCRYPT}\n`)
+  expect(readdirSync(folder).sort()).toEqual(['link', 'users'])
+  const { out } = await run(folder, ['list', 'users'])
+  expect(out).toMatch(/bob +bcrypt/)
+  expect(out).not.toContain(BCRYPT)
+})
+
+describe('what cannot be done changes nothing', () => {
+  const cases: readonly [argv: readonly string[], input: string, code: number, says: string][] = [
+    [['add', 'users', 'ada'], 'battery staple', 1, 'ada is in users already'],
+    [['passwd', 'users', 'eve'], 'battery staple', 1, 'eve is not in users'],
+    [['remove', 'users', 'eve'], '', 1, 'eve is not in users'],
+    [['add', 'users', 'eve'], 'short', 1, 'fewer than 8 characters'],
+    [['add', 'users', 'eve'], '', 1, 'fewer than 8 characters'],
+    [['add', 'users', 'eve'], 'with a \u0007 bell', 1, 'control character'],
+    [['add', 'users', 'a:b'], 'battery staple', 2, 'a colon'],
+    [['add', 'users', '#eve'], 'battery staple', 2, 'begins with #'],
+    [['add', 'users', 'eve\nroot'], 'battery staple', 2, 'control character'],
+    [['add', 'users'], '', 2, 'whose name?'],
+    [['add'], '', 2, 'which file?'],
+    [['make', 'users', 'eve'], '', 2, 'add, passwd, remove or list'],
+    [['add', 'none/users', 'eve'], 'battery staple', 1, 'cannot be written'],
+  ]
+  test.each(cases)('%p', async (argv, input, code, says) => {
+    const before = `ada:${BCRYPT}\n`
+    const folder = folderWith(before)
+    const result = await run(folder, argv, input)
+    expect([result.code, result.out, result.err.includes(says) || result.err]).toEqual([code, '', true])
+    expect([textIn(folder), readdirSync(folder)]).toEqual([before, ['users']])
+    if (input.length > 8) expect(result.err).not.toContain(input)
+  })
+})
