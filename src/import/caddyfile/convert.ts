@@ -3,7 +3,7 @@ import { closingEntry, type Entry, type Section } from '../draft.ts'
 import { boundPlaces } from './bind.ts'
 import { type Context, createNames } from './context.ts'
 import { directiveOrder } from './directives.ts'
-import { globalOptions, serverEntries } from './global.ts'
+import { globalOptions, serverSection } from './global.ts'
 import { hostsOf } from './hosts.ts'
 import type { Caddyfile, Directive } from './parse.ts'
 import { planRoutes, type RoutePlan } from './plan.ts'
@@ -38,7 +38,7 @@ export function convertCaddyfile(tools: Omit<Context, 'names' | 'oldFiles'>, fil
   const hosts = hostsOf(context, sites)
   const plans = hosts.flatMap(host => planRoutes(context, host, { hosts, portals, policies }))
   return [
-    { title: '[server]', entries: serverEntries(context, file, listen, plans.some(looksAtClients)) },
+    serverSection(context, file, listen, plans.some(looksAtClients)),
     ...providers.map(({ section }) => section),
     ...portals.flatMap(portal => portalSections(context, portal, hosts, plans)),
     ...plans.map(routeSection),

@@ -1,4 +1,5 @@
-import type { Entry } from '../draft.ts'
+import { formatToml } from '../../config/keys/table.ts'
+import type { Entry, Section } from '../draft.ts'
 import { type Context, spell } from './context.ts'
 import type { Caddyfile, Directive } from './parse.ts'
 
@@ -14,11 +15,7 @@ const SAID: Readonly<Record<string, Said>> = {
   ],
   auto_https: ['left', 'with [tls], plain HTTP is sent to https unless redirect_http = false'],
   debug: ['left', 'write log_level = "debug" into [server] while you look for something'],
-  email: ['left', 'write it into [tls] as acme = { email = "…" }, where Sallyport is to make the certificates'],
-  https_port: [
-    'decide',
-    'write it into listen of [tls], with certificates; or keep a TLS proxy in front, and name it in trusted_proxies',
-  ],
+  email: ['left', 'write it into acme of [tls], which is there to be uncommented'],
   log: ['left', 'one log for all, JSON on standard output'],
   order: ['kept', 'in what the routes say'],
   storage: ['kept', 'sessions are in SQLite beside the file; store in [sessions] changes that'],
@@ -82,7 +79,17 @@ function saidOf(name: string, [value]: readonly string[]): Said | undefined {
       ? ['kept', 'listen in [server]']
       : ['decide', 'write the port of plain HTTP into listen of [server]: 8080 stands there']
   }
+  if (name === 'https_port') {
+    return isNumber(value)
+      ? ['kept', 'listen of [tls], which is there to be uncommented']
+      : ['decide', 'write it into listen of [tls], which is there to be uncommented: 443 stands there']
+  }
   return Object.hasOwn(SAID, name) ? SAID[name] : undefined
+}
+
+/** Whether a port is said plainly. */
+function isNumber(port: string | undefined): port is string {
+  return port !== undefined && /^\d+$/.test(port)
 }
 
 /** Whether plain HTTP was at a port of its own: at 443 it was https. */
@@ -132,16 +139,18 @@ export function globalOptions(
 }
 
 /**
- * `listen` in `[server]`, at these addresses, and the proxy in front where rules ask where clients come from (`asksClients`).
- * Caddy did TLS by itself wherever an address did not say `http://`.
+ * `[server]` with `listen`, at these addresses, and the proxy in front where rules ask where clients come from (`asksClients`).
+ * Caddy did TLS by itself wherever an address did not say `http://`: the same stands in comments, as ports and certificates may be
+ * a proxy's now.
  */
-export function serverEntries(
+export function serverSection(
   context: Context,
   { options, sites }: Caddyfile,
   places: readonly string[],
   asksClients: boolean,
-): readonly Entry[] {
-  const port = options.find(({ name }) => name === 'http_port')?.args[0]
+): Section {
+  const stated = (option: string) => options.find(({ name }) => name === option)?.args[0]
+  const port = stated('http_port')
   const isSecure = sites.some(({ addresses }) =>
     addresses.some(address => !address.startsWith('http://') && !/:80$/.test(address)),
   )
@@ -150,17 +159,29 @@ export function serverEntries(
       'decide',
       'https',
       null,
-      'Caddy made the certificates: write [tls] with acme = { email = "…" } or with files (sallyport help https); or keep a TLS proxy in front, named in trusted_proxies',
+      'Caddy made the certificates: uncomment [tls] in the new file, which does too, or name files there (sallyport help https); or keep a TLS proxy in front, named in trusted_proxies',
     )
   }
   const at = isPlainPort(port) ? spell(context, port, '8080') : '8080'
+  const listen = {
+    key: 'listen',
+    value: places.map(place => `${place}:${at}`),
+    comment: isSecure ? 'plain HTTP, behind a TLS proxy; or uncomment [tls]' : 'plain HTTP',
+  }
+  return {
+    title: '[server]',
+    entries: [listen, ...(isSecure && asksClients ? [proxyInFront(context)] : [])],
+    also: isSecure ? tlsLines(places, stated('https_port')) : [],
+  }
+}
+
+/** What does the same, at Caddy's port of HTTPS where that is said plainly. */
+function tlsLines(places: readonly string[], port: string | undefined): readonly string[] {
+  const at = isNumber(port) ? port : '443'
   return [
-    {
-      key: 'listen',
-      value: places.map(place => `${place}:${at}`),
-      comment: 'plain HTTP, behind a TLS proxy; or add [tls]',
-    },
-    ...(isSecure && asksClients ? [proxyInFront(context)] : []),
+    '[tls]   # as Caddy did: what comes to listen above is sent here, and port 80 of each name has to lead there',
+    `listen = ${formatToml(places.map(place => `${place}:${at}`))}`,
+    'acme = { email = "me@example.com" }',
   ]
 }
 
