@@ -205,6 +205,30 @@ const CASES: readonly Case[] = [
     has: ['passwords = true'],
     note: 'people 8 htpasswd_file',
   },
+  {
+    options: 'htpasswd_file = "/etc/gate.htpasswd"\nhtpasswd_user_groups = ["family"]',
+    at: '[providers.users]',
+    has: ['users = "/etc/gate.htpasswd"', 'groups = ["family"]'],
+    note: 'kept 9 htpasswd_user_groups: groups of everyone in the file',
+  },
+  {
+    options: 'htpasswd_file = "/etc/gate.htpasswd"\nallowed_groups = ["staff"]',
+    at: '[portals.home.roles]',
+    has: ['user = { provider = "oidc", require_email = true, groups = ["staff"] }'],
+    note: 'people 8 htpasswd_file: the sign-in page has a form for them',
+  },
+  {
+    options: 'htpasswd_file = "/etc/gate.htpasswd"',
+    at: '[portals.home]',
+    has: ['providers = ["oidc", "users"]', 'htpasswd = "/etc/gate.htpasswd"'],
+    note: 'people 8 htpasswd_file',
+  },
+  {
+    options: 'htpasswd_file = "/etc/gate.htpasswd"\ndisplay_htpasswd_form = false',
+    at: '[portals.home]',
+    has: ['providers = ["oidc"]', 'htpasswd = "/etc/gate.htpasswd"'],
+    note: 'kept 9 display_htpasswd_form: there is no form',
+  },
   { options: '', at: '[[routes]]', has: ['headers = "x-forwarded"'], note: 'kept 2 client_id' },
   {
     options: 'pass_user_headers = false\npass_basic_auth = false',

@@ -15,6 +15,7 @@ export function portalConfig(changed: Partial<PortalConfig> = {}): PortalConfig 
     providerLogout: true,
     adminRole: null,
     passwords: null,
+    passwordGroups: [],
     bindTickets: false,
     personalTokens: false,
     guestLinks: null,

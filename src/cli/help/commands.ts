@@ -15,7 +15,7 @@ export const COMMANDS: readonly Command[] = [
   { name: 'sessions', call: 'sessions list|revoke', about: 'who is signed in; ends sign-ins on a running server' },
   { name: 'tokens', call: 'tokens create|list|revoke', about: 'for scripts and apps, in place of signing in' },
   { name: 'guests', call: 'guests create|list|revoke', about: 'links by which guests open one address' },
-  { name: 'user', call: 'user add|passwd|remove|list FILE', about: 'names and passwords of people without a provider' },
+  { name: 'user', call: 'user add|passwd|list FILE', about: 'names and passwords, where there is no provider' },
   { name: 'backup', call: 'backup FILE', about: 'copies the session database, while it is in use too' },
   { name: 'restore', call: 'restore FILE', about: 'puts such a copy in place, also while it is in use' },
   { name: 'demo', call: 'demo', about: 'everything on this machine, to try it in a minute' },

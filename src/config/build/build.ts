@@ -43,7 +43,7 @@ export function buildConfig(table: RootTable, directory: string, files: ConfigFi
       cacheEntries: sessions.cache,
     },
     providers: mapMap(root.providers, (name, provider) => buildProvider(name, provider, files)),
-    portals: mapMap(root.portals, (name, portal) => buildPortal(name, portal, sessions, files)),
+    portals: mapMap(root.portals, (name, portal) => buildPortal(name, portal, sessions, files, root.providers)),
     // Each at once, so that no more than one is as large as it is built.
     routes: root.routes.map(route => share(buildRoute(route, { root, server, directory, files }))),
   })

@@ -1,6 +1,7 @@
 import type { CompatTable } from '../keys/compat.ts'
 import { type Known, known } from '../keys/known.ts'
 import type { GUEST_LINKS, PortalTable, RuleTable } from '../keys/portals.ts'
+import type { ProviderTable } from '../keys/providers.ts'
 import type { SESSIONS } from '../keys/server.ts'
 import type { Table } from '../keys/table.ts'
 import type { CompatConfig, GuestLinksConfig, PortalConfig } from '../types/portals.ts'
@@ -17,6 +18,7 @@ export function buildPortal(
   table: PortalTable,
   sessions: Known<Table<typeof SESSIONS>>,
   files: ConfigFiles,
+  providers: ReadonlyMap<string, ProviderTable>,
 ): PortalConfig {
   const portal = known(table)
   return {
@@ -31,6 +33,7 @@ export function buildPortal(
     providerLogout: portal.provider_logout,
     adminRole: portal.admin_role,
     passwords: buildHtpasswd(portal.htpasswd, files),
+    passwordGroups: (portal.providers ?? []).flatMap(own => providers.get(own)?.values.groups ?? []),
     bindTickets: portal.bind_tickets,
     personalTokens: portal.personal_tokens,
     personalTokensRestMs: portal.personal_tokens_rest,

@@ -22,6 +22,8 @@ export interface PortalConfig {
   readonly adminRole: string | null
   /** Who may come with which password: names and hashes; null: nobody. */
   readonly passwords: ReadonlyMap<string, string> | null
+  /** The groups that they are in: those of its provider with `users`, whose people they are too. */
+  readonly passwordGroups: readonly string[]
   /** Whether a ticket is taken only from the network that it was given to. */
   readonly bindTickets: boolean
   /** Whether people may make tokens for themselves. */

@@ -28,8 +28,12 @@ export async function verifyPassword(password: string, hash: string): Promise<bo
 }
 
 /** Whoever a file of passwords names. The subject has a prefix, so that it is never taken for one that a provider gave. */
-export function passwordIdentity(name: string): Identity {
-  return makeIdentity(HTPASSWD, '', userSubject(name), { name, preferred_username: name })
+export function passwordIdentity(name: string, groups: readonly string[] = []): Identity {
+  return makeIdentity(HTPASSWD, '', userSubject(name), {
+    name,
+    preferred_username: name,
+    ...(groups.length === 0 ? {} : { groups }),
+  })
 }
 
 /** A name and a password from an Authorization field; null where it is not Basic, `malformed` where it is and cannot be read. */

@@ -8,6 +8,7 @@ import { findPlaces } from './places.ts'
 import { providerSection } from './provider.ts'
 import { routeSections } from './routes.ts'
 import { serverSection, sessionsSection, tlsSections } from './server.ts'
+import { usersSections } from './users.ts'
 
 /** Every section of the new file, for an oauth2-proxy; every option of the old one has a note afterwards. */
 export function convertOauth2Proxy(context: Context): Draft {
@@ -18,6 +19,7 @@ export function convertOauth2Proxy(context: Context): Draft {
     ...tlsSections(context),
     sessionsSection(context),
     providerSection(context),
+    ...usersSections(context),
     ...portalSections(context, places.portalUrl),
     ...routeSections(context, places),
   ]

@@ -77,7 +77,6 @@ export const OPTION_TABLE: Readonly<Record<string, OptionEntry>> = {
   custom_sign_in_logo: ['decide', 'write logo = "FILE" into [portals.home]: an SVG, PNG or WebP file'],
   custom_templates_dir: LOOK,
   disable_keep_alives: ['kept', 'connections to applications are kept; nothing to set'],
-  display_htpasswd_form: ['people', 'passwords come as HTTP Basic, there is no form for them'],
   encode_state: ['kept', 'the state of a sign-in is a reference, the rest is kept on the server'],
   errors_to_info_log: NO_LOGS,
   exclude_logging_paths: NO_LOGS,

@@ -1,11 +1,12 @@
 import type { Json } from '../../config/text/raw.ts'
-import { passwordFaults } from '../../config/values/htpasswd.ts'
+import { HTPASSWD } from '../../config/values/htpasswd.ts'
 import { STAND_IN_HOST } from '../blanks.ts'
 import type { Entry, Section } from '../draft.ts'
 import { trustsEmails } from './claims.ts'
 import { compatEntry } from './compat.ts'
 import { type Context, note } from './context.ts'
 import { PROVIDER } from './provider.ts'
+import { groupsByPassword, hasForm, passwordFile, USERS } from './users.ts'
 
 /** The portal's name in the new file, and the one role that everyone who could sign in there has. */
 export const PORTAL = 'home'
@@ -49,14 +50,14 @@ export function portalSections(context: Context, url: string | null): readonly S
   const { options, blanks } = context
   const entries: Entry[] = [
     ...(url === null ? [] : [{ key: 'url', value: url, comment: 'redirect_url' }]),
-    { key: 'providers', value: [PROVIDER] },
+    { key: 'providers', value: hasForm(context) ? [PROVIDER, USERS] : [PROVIDER] },
     { key: 'callback_path', value: callbackPath(context), comment: 'registered at the provider already' },
   ]
   entries.push(compatEntry(context))
   const passwords = passwordFile(context)
   if (passwords !== null) {
     entries.push({ key: 'htpasswd', value: blanks.literal(passwords), comment: 'htpasswd_file' })
-    note(context, 'people', 'htpasswd_file', 'htpasswd in the portal: as HTTP Basic, without a form')
+    if (!hasForm(context)) note(context, 'kept', 'htpasswd_file', 'htpasswd in the portal, as HTTP Basic')
   }
   const isPlain = options.text('redirect_url')?.startsWith('http://') === true
   if (isPlain || options.flag('cookie_secure') === false) {
@@ -80,23 +81,6 @@ export function portalSections(context: Context, url: string | null): readonly S
   ]
 }
 
-/** The file with passwords; null where there is none, or one that protects them too little to be taken (`{SHA}`). */
-export function passwordFile(context: Context): string | null {
-  const path = context.options.text('htpasswd_file')
-  if (path === null) return null
-  let text: string
-  try {
-    text = context.readText(path)
-  } catch {
-    return path
-  }
-  const [fault] = passwordFaults(text)
-  if (fault === undefined) return path
-  const say = `not carried over, so that nobody comes in by a password: ${fault}; make its lines anew (htpasswd -B), and name it as htpasswd in the portal`
-  note(context, 'decide', 'htpasswd_file', say)
-  return null
-}
-
 function callbackPath(context: Context): string {
   const { options } = context
   const prefix = options.text('proxy_prefix') ?? '/oauth2'
@@ -116,17 +100,13 @@ function whoMay(context: Context): Json {
     ...otherwise(context),
   }
   const isAnyone = Object.keys(rule).length === 0
-  const own: Json = isAnyone ? { any: true } : rule
-  // Its groups are of its own file: where groups are asked for, only those whom it puts into one pass.
-  const theirs = options.list('htpasswd_user_groups').concat(options.list('htpasswd_user_group'))
+  // What the provider says is no word of the file's.
+  const own: Json = isAnyone ? { any: true } : hasForm(context) ? { provider: PROVIDER, ...rule } : rule
+  // The file's groups are its own: where groups are asked for, only those whom it puts into one pass.
+  const theirs = groupsByPassword(context)
   const passesByPassword = groups.length === 0 || groups.some(group => theirs.includes(group))
-  note(
-    context,
-    'changed',
-    ['htpasswd_user_groups', 'htpasswd_user_group'],
-    'people with a password have no groups here: { provider = "htpasswd" } in a role names them',
-  )
-  return passwordFile(context) !== null && !isAnyone && passesByPassword ? [own, { provider: 'htpasswd' }] : own
+  if (passwordFile(context) === null || isAnyone || !passesByPassword) return own
+  return [own, hasForm(context) ? { providers: [HTPASSWD, USERS] } : { provider: HTPASSWD }]
 }
 
 function whoseAddress(context: Context): Readonly<Record<string, Json>> {

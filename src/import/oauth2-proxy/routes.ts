@@ -4,10 +4,11 @@ import type { Entry, Section } from '../draft.ts'
 import { spellDuration } from '../durations.ts'
 import { type Context, note } from './context.ts'
 import { identityEntries } from './identity.ts'
-import { PORTAL, passwordFile, ROLE } from './people.ts'
+import { PORTAL, ROLE } from './people.ts'
 import type { Places } from './places.ts'
 import { type OpenPath, readOpenPath } from './skip-auth.ts'
 import type { Service } from './upstreams.ts'
+import { passwordFile } from './users.ts'
 
 interface Access {
   readonly allow: Json

@@ -47,6 +47,7 @@ interface Given {
 interface Ground {
   readonly name: string
   readonly hash: string
+  readonly groups: readonly string[]
 }
 
 interface Known extends Ground {
@@ -90,7 +91,7 @@ export function createPasswords({ ports, portal: portalOf }: PasswordTools): Pas
     const id = digest(`${portal.name}\0${given.name}\0${given.password}`)
     const before = remembered.get(id)
     if (before !== undefined) {
-      if (ports.now() < before.untilMs && portal.passwords?.get(before.name) === before.hash) return before.session
+      if (ports.now() < before.untilMs && stands(before, portal)) return before.session
       remembered.delete(id)
     }
     const running = underWay.get(id)
@@ -102,7 +103,7 @@ export function createPasswords({ ports, portal: portalOf }: PasswordTools): Pas
 
   async function check(given: Given, portal: PortalConfig, client: string, id: string): Promise<Session> {
     const hash = await verify(given, portal.passwords ?? new Map(), client)
-    return remember(id, { name: given.name, hash }, portal.name)
+    return remember(id, { name: given.name, hash, groups: portal.passwordGroups }, portal.name)
   }
 
   /** The hash that a right password was held against. Throws `access.password`, `limit.rate`. */
@@ -159,7 +160,7 @@ export function createPasswords({ ports, portal: portalOf }: PasswordTools): Pas
 
   function remember(id: string, ground: Ground, portal: string): Session {
     const nowMs = ports.now()
-    const session = passwordSession(portal, passwordIdentity(ground.name), nowMs, ports.random)
+    const session = passwordSession(portal, passwordIdentity(ground.name, ground.groups), nowMs, ports.random)
     grounds.set(session, ground)
     if (remembered.size >= MOST_REMEMBERED) for (const oldest of remembered.keys()) if (remembered.delete(oldest)) break
     remembered.set(id, { ...ground, session, untilMs: nowMs + REMEMBERED_MS })
@@ -188,9 +189,18 @@ export function createPasswords({ ports, portal: portalOf }: PasswordTools): Pas
     judge(session) {
       const ground = grounds.get(session)
       if (ground === undefined) return null
-      return ports.now() < session.expiresAtMs && portalOf(session.portal)?.passwords?.get(ground.name) === ground.hash
+      return ports.now() < session.expiresAtMs && stands(ground, portalOf(session.portal))
     },
   }
+}
+
+/** Whether the file still has what a session stands on. */
+function stands({ name, hash, groups }: Ground, portal: PortalConfig | undefined): boolean {
+  return (
+    portal?.passwords?.get(name) === hash &&
+    portal.passwordGroups.length === groups.length &&
+    groups.every((group, index) => group === portal.passwordGroups[index])
+  )
 }
 
 function refusal(why: string): GateError {

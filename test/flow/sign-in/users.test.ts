@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { startStreaming } from '../../kit/applications/streaming.ts'
 import { type BrowserLite, browserAt } from '../../kit/browser/browser-lite.ts'
 import { fakeClock } from '../../kit/clock.ts'
+import { basic } from '../../kit/fields.ts'
 import { eventually, type Gate, startGate } from '../../kit/gate.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { providerTable, routeTo, SILENT } from '../../kit/toml.ts'
@@ -128,4 +129,19 @@ test('signing out ends it', async () => {
   await browser.submit(await browser.open(`http://${AWAY}/`), { name: 'ada', password: 'secret' })
   await browser.submit(await browser.open(`http://${HOME}/.sallyport/logout`))
   expect((await browser.visit(`http://${AWAY}/`)).status).toBe(302)
+})
+
+test('who comes with HTTP Basic from the same file is in the same groups', async () => {
+  const both = file().replace('[portals.home]', '[portals.home]\nhtpasswd = "users.htpasswd"')
+  await using gate = await start(both.replaceAll('allow = ["user"]', 'allow = ["user"]\npasswords = true'))
+  const headers = { host: AWAY, ...basic('ada:secret') }
+  const answer = await fetch(`http://127.0.0.1:${gate.port}/`, { headers })
+  expect(await answer.text()).toBe('htpasswd:ada ada user family htpasswd')
+  gate.save(
+    both.replaceAll('allow = ["user"]', 'allow = ["user"]\npasswords = true').replace('["family"]\n', '["none"]\n'),
+  )
+  gate.server.reload()
+  expect(await (await fetch(`http://127.0.0.1:${gate.port}/`, { headers })).text()).toBe(
+    'htpasswd:ada ada user htpasswd',
+  )
 })

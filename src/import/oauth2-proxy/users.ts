@@ -1,0 +1,62 @@
+import { passwordFaults } from '../../config/values/htpasswd.ts'
+import type { Section } from '../draft.ts'
+import { type Context, note } from './context.ts'
+
+/** The name in the new file of the provider that is a file of passwords. */
+export const USERS = 'users'
+
+/** The file with passwords; null where there is none, or one that protects them too little to be taken (`{SHA}`). */
+export function passwordFile(context: Context): string | null {
+  const path = context.options.text('htpasswd_file')
+  if (path === null) return null
+  let text: string
+  try {
+    text = context.readText(path)
+  } catch {
+    return path
+  }
+  const [fault] = passwordFaults(text)
+  if (fault === undefined) return path
+  const say = `not carried over, so that nobody comes in by a password: ${fault}; make its lines anew (sallyport user passwd, or htpasswd -B), and name it as users of a provider and as htpasswd in the portal`
+  note(context, 'decide', 'htpasswd_file', say)
+  return null
+}
+
+/** Whether people with a password had a form for it, as they have unless the file says otherwise. */
+export function hasForm(context: Context): boolean {
+  return passwordFile(context) !== null && context.options.flag('display_htpasswd_form') !== false
+}
+
+/** The groups of everyone who has a password. */
+export function groupsByPassword({ options }: Context): readonly string[] {
+  return [...new Set([...options.list('htpasswd_user_groups'), ...options.list('htpasswd_user_group')])]
+}
+
+/** `[providers.users]`: the form of the sign-in page; nothing where there was none. */
+export function usersSections(context: Context): readonly Section[] {
+  const { blanks } = context
+  const path = passwordFile(context)
+  const names = ['htpasswd_user_groups', 'htpasswd_user_group']
+  if (path === null || !hasForm(context)) {
+    note(context, 'kept', 'display_htpasswd_form', 'there is no form for passwords')
+    const say =
+      'there is no provider with users whose groups they could be: { provider = "htpasswd" } in a role names them'
+    note(context, 'changed', names, say)
+    return []
+  }
+  note(context, 'kept', 'display_htpasswd_form', 'users of a provider: its form is on the sign-in page')
+  note(context, 'kept', names, 'groups of everyone in the file, by the form and by HTTP Basic')
+  const say =
+    'the sign-in page has a form for them, and HTTP Basic goes on; they are known as htpasswd:NAME, and by their name as X-…-Preferred-Username'
+  note(context, 'people', 'htpasswd_file', say)
+  const groups = groupsByPassword(context).map(blanks.literal)
+  return [
+    {
+      title: `[providers.${USERS}]`,
+      entries: [
+        { key: 'users', value: blanks.literal(path), comment: 'htpasswd_file, with its form' },
+        ...(groups.length === 0 ? [] : [{ key: 'groups', value: groups, comment: 'htpasswd_user_groups' }]),
+      ],
+    },
+  ]
+}
