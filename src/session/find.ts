@@ -1,5 +1,5 @@
 import { isToken, sha256 } from '../base/bytes.ts'
-import type { MaybePromise } from '../base/maybe-promise.ts'
+import { andThen, type MaybePromise } from '../base/maybe-promise.ts'
 import type { Ports } from '../base/ports.ts'
 import type { LastUses } from './last-use.ts'
 import { isLive } from './life.ts'
@@ -7,7 +7,7 @@ import type { HeldSession } from './lru.ts'
 import type { SessionMemory } from './memory.ts'
 import type { Refreshes } from './refresh.ts'
 import { guarded } from './rows.ts'
-import type { Session, Sessions } from './session.ts'
+import type { FoundAt, Session, Sessions } from './session.ts'
 import type { SessionStore, StoredSession } from './store.ts'
 
 export interface FindTools {
@@ -21,6 +21,7 @@ export interface FindTools {
 
 export interface Finder {
   readonly find: Sessions['find']
+  readonly findAnywhere: Sessions['findAnywhere']
   /** Whether a session is still good, for whom no cookie comes: what an open stream asks. Counts as use. */
   isGood(sessionId: string): Promise<boolean>
 }
@@ -46,6 +47,16 @@ export function createFinder({ store, ports, memory, uses, refreshes }: FindTool
       cache.drop(token)
     }
     return isToken(token) ? read(token, host) : null
+  }
+
+  function findAnywhere(token: string): MaybePromise<FoundAt | null> {
+    const known = cache.get(token, ports.now())
+    const row = known !== undefined ? known : isToken(token) ? guarded(() => store.findByHash(sha256(token))) : null
+    return andThen(row, found => {
+      if (found === null) return null
+      const { host } = found
+      return andThen(find(token, host), session => (session === null ? null : { session, host }))
+    })
   }
 
   function read(token: string, host: string): MaybePromise<Session | null> {
@@ -91,6 +102,7 @@ export function createFinder({ store, ports, memory, uses, refreshes }: FindTool
 
   return {
     find,
+    findAnywhere,
     async isGood(id) {
       const row = cache.held(id) === undefined ? await guarded(() => store.findById(id)) : null
       const held = cache.held(id) ?? (row === null ? null : memory.hold(row))

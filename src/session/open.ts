@@ -93,6 +93,7 @@ export function openSessions(options: SessionOptions): OpenSessions {
 
   return {
     find: finder.find,
+    findAnywhere: finder.findAnywhere,
     end,
     tokens: followers.tokens,
     links: followers.links,

@@ -53,6 +53,12 @@ export interface SignIn {
   readonly client?: string
 }
 
+/** A session, and the host that its cookie is for. */
+export interface FoundAt {
+  readonly session: Session
+  readonly host: string
+}
+
 /**
  * Sessions as the rest of the program uses them: an LRU in front of a store, with the rules of lifetime applied.
  *
@@ -62,6 +68,8 @@ export interface SignIn {
 export interface Sessions {
   /** The session behind this host's cookie, or null. Counts as use for the idle lifetime. */
   find(token: string, host: string): MaybePromise<Session | null>
+  /** The session behind the cookie of any host: to tell somebody something, never to let them do anything. */
+  findAnywhere(token: string): MaybePromise<FoundAt | null>
   /** A new sign-in; answers the new session and the cookie's value for this host. Throws `sign_in.state` for whom nobody vouches. */
   start(signIn: SignIn): Promise<{ readonly session: Session; readonly token: string }>
   /** A cookie value for one more host of a live session, or null when the session is gone. */

@@ -46,7 +46,7 @@ export function locate(passage: Passage): Place {
   const response = snapshot.redirectPort === null ? null : redirectToHttps(passage, target, snapshot.redirectPort)
   if (response !== null) return { kind: 'https', response }
   const place = findPlace(passage, target)
-  if (place === null) throw new GateError('route.none', nothingAt(target))
+  if (place === null) throw nothingAt(passage, target)
   return place
 }
 
@@ -80,8 +80,12 @@ export function findPlace(passage: Located, target: Target): Exclude<Place, { re
 
 const PORTAL = Object.freeze({ kind: 'portal' })
 
-function nothingAt({ host, path, isReserved }: Target): string {
-  return isReserved ? `no portal serves ${host}` : `no route serves ${host}${path}`
+/** That nothing is served at a target; where a proxy hands over a host that nothing here has, how it would hand over another. */
+export function nothingAt({ snapshot, isPeerTrusted }: Passage, { host, path, isReserved }: Target): GateError {
+  const isMeant = !isPeerTrusted || snapshot.portals.lookup(host) !== undefined
+  const hint = `if people asked for another host than ${host}, let the proxy in front pass Host on as it came, or write it into X-Forwarded-Host (nginx that asks: X-Original-URL)`
+  const what = isReserved ? `no portal serves ${host}` : `no route serves ${host}${path}`
+  return new GateError('route.none', what, isMeant ? {} : { hint })
 }
 
 /**

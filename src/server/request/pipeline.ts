@@ -43,11 +43,11 @@ export function createPipelines(tools: PipelineTools): Pipelines {
       return answer instanceof Promise
         ? answer.then(
             response => record(response, passage, tools),
-            (error: unknown) => record(fail(error, passage, tools), passage, tools),
+            (error: unknown) => andThen(fail(error, passage, tools), record, passage, tools),
           )
         : record(answer, passage, tools)
     } catch (error) {
-      return record(fail(error, passage, tools), passage, tools)
+      return andThen(fail(error, passage, tools), record, passage, tools)
     }
   }
 }

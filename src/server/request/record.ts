@@ -1,8 +1,10 @@
 import { toGateError } from '../../base/errors.ts'
+import { andThen, type MaybePromise } from '../../base/maybe-promise.ts'
 import { announcesBody } from '../../proxy/lifetime/client-idle.ts'
 import type { Passage } from './passage.ts'
 import { portalRequest } from './portal/portal-request.ts'
 import { finishRefusal } from './refusal/cors.ts'
+import { detailForAdmins } from './refusal/for-admins.ts'
 import { isClientGone } from './refusal/respond.ts'
 import type { PipelineTools } from './tools.ts'
 
@@ -34,12 +36,14 @@ export function record(response: Response | undefined, passage: Passage, tools: 
 }
 
 /** The answer for what a step threw, counted and logged by its code. */
-export function fail(thrown: unknown, passage: Passage, tools: PipelineTools): Response {
+export function fail(thrown: unknown, passage: Passage, tools: PipelineTools): MaybePromise<Response> {
   const error = toGateError(thrown)
   // What fails because its client left is no failure of an upstream.
   if (error.code.startsWith('upstream.') && !isClientGone(passage)) tools.metrics.upstreamErrors++
   else if (error.code === 'target.too_large') tools.metrics.tooLarge++
   else if (error.code === 'limit.rate') tools.metrics.rateLimited++
   else if (error.code === 'limit.open') tools.metrics.openLimited++
-  return finishRefusal(passage, tools.respond.failed(passage, portalRequest(passage), error))
+  return andThen(detailForAdmins(error, passage, tools), detail =>
+    finishRefusal(passage, tools.respond.failed(passage, portalRequest(passage), error, detail)),
+  )
 }

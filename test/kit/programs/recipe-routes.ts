@@ -20,7 +20,7 @@ export function recipeRoutes(provider: TestProvider, app: TellingApp, portalUrl:
     return `[[routes]]\nhost = "${HOSTS[application]}"\nverify = true\nportal = "${portal}"\nheaders = "remote"\n${more}\n`
   }
   const portal = (name: string, more: string) =>
-    `[portals.${name}]\nproviders = ["id"]\ninsecure_cookies = true\n${more}\n[portals.${name}.roles]\nuser = { groups = ["users"] }\nadmin = { groups = ["admins"] }\n`
+    `[portals.${name}]\nproviders = ["id"]\ninsecure_cookies = true\nadmin_role = "admin"\n${more}\n[portals.${name}.roles]\nuser = { groups = ["users"] }\nadmin = { groups = ["admins"] }\n`
   const site = (application: Application) => [
     route(application, 'allow = ["user"]\ntokens = true'),
     route(application, 'path = "/admin"\nallow = ["admin"]'),

@@ -22,7 +22,8 @@ import { mayRepeat, retryAfterS } from './retry-after.ts'
 
 /** Answers that are not an upstream's: a page for people, problem details for programs, one log line with the same reference. */
 export interface Respond {
-  failed(passage: Passage, context: PortalRequest | null, error: GateError): Response
+  /** `detail` is for this client alone to read, on a page. */
+  failed(passage: Passage, context: PortalRequest | null, error: GateError, detail: string | null): Response
   denied(passage: Passage, context: PortalRequest | null, decision: Decision): Response
   /** For a client that is known to have left. */
   gone(): Response
@@ -34,7 +35,7 @@ export interface Respond {
 
 export function createRespond(log: Log, denials: Pick<Denials, 'note'>): Respond {
   return {
-    failed(passage, context, error) {
+    failed(passage, context, error, detail) {
       if (isClientGone(passage)) return gone()
       logFailure(log, passage, error)
       const { status, say, code } = error
@@ -51,6 +52,7 @@ export function createRespond(log: Log, denials: Pick<Denials, 'note'>): Respond
         status,
         title: sayError(words, code),
         reference: passage.id,
+        ...(detail === null ? {} : { detail }),
         ...(againS === undefined ? {} : { retryAfterS: againS, ...retryView(passage, words) }),
       })
       for (const [name, value] of Object.entries(fields)) page.headers.set(name, value)

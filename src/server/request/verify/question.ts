@@ -1,4 +1,5 @@
 import { GateError } from '../../../base/errors.ts'
+import { andThen } from '../../../base/maybe-promise.ts'
 import { isCallback, ownPath } from '../../../portal/place.ts'
 import { PROVIDER_FIELDS } from '../../../proxy/fields/names.ts'
 import { parseReturnTo } from '../../../route/return-to.ts'
@@ -6,6 +7,7 @@ import type { Match } from '../../../route/table.ts'
 import { parseTarget } from '../../../route/target.ts'
 import type { GateRoute, ToldFields } from '../../config/snapshot.ts'
 import { limitClient } from '../limit.ts'
+import { nothingAt } from '../locate.ts'
 import { type Answer, originOf, type Passage } from '../passage.ts'
 import { fail } from '../record.ts'
 import type { PipelineTools } from '../tools.ts'
@@ -38,7 +40,7 @@ export function verify(passage: Passage, tools: PipelineTools, goThrough: GoThro
   }
   const conclude = (answer: Response | undefined) =>
     dialect.isStatusOnly ? statusOnly(passage, answer) : relayed(passage, answer)
-  const refuse = (thrown: unknown) => conclude(fail(thrown, passage, tools))
+  const refuse = (thrown: unknown) => andThen(fail(thrown, passage, tools), conclude)
   try {
     const answer = goThrough(passage, tools, locateAsked(passage, tools, dialect))
     return answer instanceof Promise ? answer.then(conclude, refuse) : conclude(answer)
@@ -75,7 +77,7 @@ function locateAsked(passage: Passage, tools: PipelineTools, dialect: Dialect): 
     })
   }
   const match = snapshot.table.match(target)
-  if (match === null) throw new GateError('route.none', `no route serves ${target.host}${target.path}`)
+  if (match === null) throw nothingAt(passage, target)
   passage.route = match.value
   const { told, config } = match.value
   if (told === null) {

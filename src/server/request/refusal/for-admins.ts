@@ -1,0 +1,39 @@
+import type { GateError } from '../../../base/errors.ts'
+import { andThen, type MaybePromise } from '../../../base/maybe-promise.ts'
+import { isAdmin } from '../../../portal/account/admins.ts'
+import { prefersPage } from '../../../route/page-load.ts'
+import { cookieName, readCookie } from '../../../session/cookie.ts'
+import type { FoundAt, Sessions } from '../../../session/session.ts'
+import type { Passage } from '../passage.ts'
+
+/**
+ * What the log has about a request that leads nowhere, for the page of an admin; null for everyone else, and for failures of another kind.
+ *
+ * Whoever hands over the wrong host takes the admin's own host away from here as well, by which a session is found: so it is looked for
+ * at any, for what is told and for nothing else. A store that fails says nothing.
+ */
+export function detailForAdmins(
+  error: GateError,
+  passage: Passage,
+  { sessions }: { readonly sessions: Pick<Sessions, 'findAnywhere'> },
+): MaybePromise<string | null> {
+  if (error.hint === undefined || !/^(?:target\.(?:host|malformed)|route\.(?:none|own))$/.test(error.code)) return null
+  const cookies = passage.sent.cookie ?? null
+  const token = readCookie(cookies, cookieName('session', true)) ?? readCookie(cookies, cookieName('session', false))
+  if (token === null || passage.token !== null || !prefersPage(passage.request)) return null
+  const detail = `${error.message}: ${error.hint}`
+  const tell = (found: FoundAt | null) => (found !== null && isAdminThere(found, passage) ? detail : null)
+  const hush = () => null
+  try {
+    const found = sessions.findAnywhere(token)
+    return found instanceof Promise ? found.then(tell, hush) : andThen(found, tell)
+  } catch {
+    return null
+  }
+}
+
+function isAdminThere({ session, host }: FoundAt, { snapshot }: Passage): boolean {
+  const portal = snapshot.portals.lookup(host)
+  if (portal === undefined || portal === null || portal.config.name !== session.portal) return false
+  return isAdmin({ portal: portal.config, rolesOf: ({ identity }) => portal.rolesOf(identity) }, session)
+}
