@@ -138,7 +138,7 @@ function whyOwn({ portals }: Config, target: Target, route: RouteConfig | null):
   if (portal === undefined) return null
   if (isCallback({ portal, target })) return 'providers send people back here (callback_path)'
   const { compat } = portal
-  const isOld = compat !== null && compileCompatPages(compat)(target.path) !== null
+  const isOld = compat !== null && compileCompatPages(portal, compat)(target) !== null
   return isOld ? `the portal ${portal.name} answers at this address of ${compat.program} (compat)` : null
 }
 

@@ -17,8 +17,8 @@ import { keySetAnswer, redirectAnswer } from './answer.ts'
 import type { CompatContext } from './compat/context.ts'
 import { refuseRobots, sayAlive, sayReady } from './compat/health.ts'
 import { oldAuth, oldUserinfo } from './compat/person.ts'
-import { oldSignIn, oldStart } from './compat/sign-in.tsx'
-import { oldSignOut } from './compat/sign-out.ts'
+import { oldLogin, oldSignIn, oldStart } from './compat/sign-in.tsx'
+import { oldLogout, oldSignOut } from './compat/sign-out.ts'
 import type { FormTools } from './form.ts'
 import { portalNotFound } from './not-found.ts'
 import { isCallback, isPortalHost, type OwnPage, ownPath } from './place.ts'
@@ -95,6 +95,10 @@ export const COMPAT_ENDPOINTS: Readonly<Record<CompatPage, Omit<Endpoint, 'page'
   'robots.txt': { get: refuseRobots },
   ping: { get: sayAlive },
   ready: { get: sayReady },
+  portal: { get: () => redirectAnswer(302, ownPath('')) },
+  login: { get: old(oldLogin), loading: 'step' },
+  logout: { get: old(oldLogout), post: old(oldLogout), loading: 'action' },
+  whoami: { get: () => redirectAnswer(302, ownPath('me')) },
 }
 
 /** What an address takes (RFC 9110 §10.2.1). */

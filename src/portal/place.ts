@@ -1,5 +1,5 @@
-import type { CompatConfig } from '../config/types/portals.ts'
-import { RESERVED_PATH } from '../route/target.ts'
+import type { CompatConfig, OldPortal, OldProxy, PortalConfig } from '../config/types/portals.ts'
+import { RESERVED_PATH, type Target } from '../route/target.ts'
 import type { CompatPage, KeptForm, PortalRequest } from './portal.ts'
 
 /** Our own pages, by what they do. */
@@ -29,11 +29,16 @@ export function ownPath(page: OwnPage): string {
   return `${RESERVED_PATH}/${page}`
 }
 
-/** Which address of oauth2-proxy a path is; null for one that it would have handed on. */
-export type CompatPages = (path: string) => CompatPage | null
+/** Which address of a program that stood here before a target is; null for one that it would have handed on. */
+export type CompatPages = (target: Pick<Target, 'host' | 'path'>) => CompatPage | null
 
-/** Its addresses by their paths. What it served for its own pages is told apart by where it is. */
-export function compileCompatPages({ prefix, pingPath, readyPath }: CompatConfig): CompatPages {
+/** The addresses of a portal's `compat`, by what they are for. */
+export function compileCompatPages(portal: Pick<PortalConfig, 'url'>, compat: CompatConfig): CompatPages {
+  return compat.program === 'oauth2-proxy' ? proxyPages(compat) : portalPages(portal, compat)
+}
+
+/** oauth2-proxy's. What it served for its own pages is told apart by where it is. */
+function proxyPages({ prefix, pingPath, readyPath }: OldProxy): CompatPages {
   const below = (['sign_in', 'sign_out', 'start', 'userinfo', 'auth'] as const).map(
     page => [`${prefix}/${page}`, page] as const,
   )
@@ -44,7 +49,21 @@ export function compileCompatPages({ prefix, pingPath, readyPath }: CompatConfig
     ...below,
   ])
   const files = `${prefix}/static/`
-  return path => pages.get(path) ?? (path.startsWith(files) ? 'static' : null)
+  return ({ path }) => pages.get(path) ?? (path.startsWith(files) ? 'static' : null)
+}
+
+/** caddy-security's: on other hosts than those where people signed in, its paths were the applications'. */
+function portalPages({ url }: Pick<PortalConfig, 'url'>, { prefix }: OldPortal): CompatPages {
+  const pages = new Map<string, CompatPage>(
+    (['portal', 'login', 'logout', 'whoami'] as const).map(page => [`${prefix}/${page}`, page]),
+  )
+  if (prefix !== '') pages.set(prefix, 'portal').set(`${prefix}/`, 'portal')
+  const realms = `${prefix}/oauth2/`
+  const isRealm = (path: string) => path.startsWith(realms) && /^[\w-]+$/.test(path.slice(realms.length))
+  return ({ host, path }) => {
+    if (url !== null && url.host !== host) return null
+    return pages.get(path) ?? (isRealm(path) ? 'login' : null)
+  }
 }
 
 /** RFC 9309 §2.3. */

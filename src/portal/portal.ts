@@ -17,6 +17,10 @@ export type CompatPage =
   | 'robots.txt'
   | 'ping'
   | 'ready'
+  | 'portal'
+  | 'login'
+  | 'logout'
+  | 'whoami'
 
 /** One request for such an address. */
 export interface CompatRequest {

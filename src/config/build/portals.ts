@@ -50,9 +50,10 @@ function buildGuestLinks(table: Table<typeof GUEST_LINKS>): GuestLinksConfig {
 
 function buildCompat(table: CompatTable): CompatConfig {
   const { program, prefix, headers, ping_path, ready_path, ping_user_agent } = known(table)
+  if (program === 'caddy-security') return { program, prefix: prefix === '/' ? '' : (prefix ?? '/auth') }
   return {
     program,
-    prefix,
+    prefix: prefix ?? '/oauth2',
     headers,
     pingPath: ping_path,
     readyPath: ready_path,

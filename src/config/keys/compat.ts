@@ -5,32 +5,42 @@ import { parseRoutePath } from '../values/path.ts'
 import { choice, parsed, type Type, text } from '../values/value.ts'
 import { defaulted, type Keys, optional, required, type Table, table } from './table.ts'
 
-const program = choice(['oauth2-proxy'])
+const program = choice(['oauth2-proxy', 'caddy-security'])
 
 const path = parsed({ label: 'path', expected: 'a path' }, parseOldPath)
 
 /** `compat` of a portal, written as a table. */
 export const COMPAT = {
   program: required(program, 'oauth2-proxy', 'Whose addresses they are.'),
-  prefix: defaulted(
-    path,
-    '/oauth2',
+  prefix: optional(
+    parsed({ label: 'path', expected: 'a path' }, parseRoutePath),
     '/auth',
-    'Below which they are (`proxy_prefix`): `sign_out`, `sign_in`, `start`, `userinfo` and `auth`.',
+    '`/oauth2`, or `/auth`',
+    'Below which they are: `sign_out`, `sign_in`, `start`, `userinfo` and `auth` of oauth2-proxy (`proxy_prefix`); `portal`, `login`, `logout`, `whoami` and `oauth2/REALM` of caddy-security, where people sign in alone: `/` for a host of its own.',
   ),
   headers: defaulted(
     headerSpec,
     'none',
     'x-auth-request',
-    'The fields by which `auth`, and answers of applications that are told who is there, say it too (`set_xauthrequest`): as `headers` of a route. `GAP-Auth` is among them in any case.',
+    'Of oauth2-proxy: the fields by which `auth`, and answers of applications that are told who is there, say it too (`set_xauthrequest`): as `headers` of a route. `GAP-Auth` is among them in any case.',
   ),
-  ping_path: defaulted(path, '/ping', '/healthz', 'Where it says that it runs; on hosts without a route too.'),
-  ready_path: defaulted(path, '/ready', '/readyz', 'Where it says that sessions can be read; the same.'),
+  ping_path: defaulted(
+    path,
+    '/ping',
+    '/healthz',
+    'Of oauth2-proxy: where it says that it runs; on hosts without a route too.',
+  ),
+  ready_path: defaulted(
+    path,
+    '/ready',
+    '/readyz',
+    'Of oauth2-proxy: where it says that sessions can be read; the same.',
+  ),
   ping_user_agent: optional(
     text(),
     'GoogleHC/1.0',
     'nobody',
-    'Who gets the answer of `ping_path` at `/` too, unless a route answers there itself. At any other address this is a user agent like another.',
+    'Of oauth2-proxy: who gets the answer of `ping_path` at `/` too, unless a route answers there itself. At any other address this is a user agent like another.',
   ),
 } as const satisfies Keys
 

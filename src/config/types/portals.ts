@@ -37,8 +37,17 @@ export interface PortalConfig {
   readonly brand: Brand
 }
 
-/** `compat` of a portal. Paths are as in the file, without a slash at the end. */
-export interface CompatConfig {
+/** `compat` of a portal. Paths are as in the file, without a slash at the end; `/` is empty. */
+export type CompatConfig = OldProxy | OldPortal
+
+/** caddy-security's, where people sign in. */
+export interface OldPortal {
+  readonly program: 'caddy-security'
+  readonly prefix: string
+}
+
+/** oauth2-proxy's, on every host of the portal. */
+export interface OldProxy {
   readonly program: 'oauth2-proxy'
   readonly prefix: string
   /** The fields that say who is there. */

@@ -7,14 +7,16 @@ export interface Placement {
   /** Null: any host of the site. */
   readonly hosts: readonly string[] | null
   readonly paths: readonly string[]
+  /** Paths of which all that is below is the portal's; an empty one is the whole host. */
+  readonly whole: readonly string[]
 }
 
 /** Where portals are in a site. */
 export function placementsIn(block: readonly Directive[]): readonly Placement[] {
-  return find(block, new Map(), { hosts: null, paths: [''] })
+  return find(block, new Map(), { hosts: null, paths: [''], whole: [''] })
 }
 
-type Around = Pick<Placement, 'hosts' | 'paths'>
+type Around = Pick<Placement, 'hosts' | 'paths' | 'whole'>
 
 function find(block: readonly Directive[], outer: Named, around: Around): readonly Placement[] {
   const named = namedIn(block, outer)
@@ -33,6 +35,12 @@ function narrow(test: Test, around: Around): Around {
   const hosts = parts.flatMap(part => (part.kind === 'host' ? part.names : []))
   return {
     paths: paths.length > 0 ? paths.map(path => path.replace(/\/?\*$/, '')) : around.paths,
+    whole:
+      paths.length > 0
+        ? paths.filter(path => path.endsWith('*')).map(path => path.replace(/\/?\*$/, ''))
+        : parts.every(part => part.kind === 'host')
+          ? around.whole
+          : [],
     hosts: hosts.length > 0 ? hosts : around.hosts,
   }
 }

@@ -1,4 +1,5 @@
 import type { Json } from '../../config/text/raw.ts'
+import { parseRoutePath } from '../../config/values/path.ts'
 import { STAND_IN_HOST } from '../blanks.ts'
 import type { Entry, Section } from '../draft.ts'
 import { statedRoles } from './conditions.ts'
@@ -17,8 +18,9 @@ export function portalSections(
   const own = hosts.filter(({ placements }) => placements.some(({ portal: name }) => name === portal.was))
   const used = plans.filter(plan => plan.portal === portal)
   const isPlain = portal.isInsecure || used.some(({ host }) => host.isPlain)
+  const url = addressOf(context, portal, own, used)
   const entries: readonly Entry[] = [
-    { key: 'url', value: addressOf(context, portal, own, used) },
+    { key: 'url', value: url },
     { key: 'providers', value: portal.providers.map(({ name }) => name) },
     {
       key: 'callback_path',
@@ -31,6 +33,7 @@ export function portalSections(
           { key: 'lifetime', value: portal.lifetime, comment: 'crypto default token lifetime' },
           { key: 'idle', value: portal.lifetime },
         ]),
+    ...compatEntry(context, portal, own, url),
     ...(isPlain ? [{ key: 'insecure_cookies', value: true, comment: 'plain HTTP: only for tests' }] : []),
   ]
   return [
@@ -41,6 +44,20 @@ export function portalSections(
       entries: roles(context, portal, used),
     },
   ]
+}
+
+/** `compat` of the portal, where all that is below a path was its own: applications and people have links there. */
+function compatEntry(context: Context, portal: Portal, own: readonly Host[], url: string | null): readonly Entry[] {
+  const placed = own.flatMap(({ placements }) => placements.filter(({ portal: name }) => name === portal.was))
+  const isUsable = (path: string) => (path === '' ? url !== null : parseRoutePath(path).ok)
+  // Where it was in several ways, only what all of them have is certain to be no application's.
+  const prefix = placed[0]?.whole.find(path => isUsable(path) && placed.every(({ whole }) => whole.includes(path)))
+  if (prefix === undefined) return []
+  const say = `${prefix}/logout, login, portal and whoami keep answering where people sign in`
+  context.notes.add('changed', 'its own addresses', null, say)
+  const value: Json =
+    prefix === '/auth' ? 'caddy-security' : { program: 'caddy-security', prefix: prefix === '' ? '/' : prefix }
+  return [{ key: 'compat', value, comment: 'its own addresses keep answering' }]
 }
 
 /** Null: it is on each host that it protects, as it was. */

@@ -67,9 +67,18 @@ function settle(
   const held = settle(those(true), rest, literals)
   const missed = settle(those(false), rest, literals)
   if (JSON.stringify(held) === JSON.stringify(missed)) return held
+  // A portal's own paths stay behind the sign-in of what is around them.
+  if (Object.hasOwn(literal.rule, 'paths')) {
+    if (isPortal(held)) return missed
+    if (isPortal(missed)) return held
+  }
   const under = (branches: readonly Branch[], isHeld: boolean) =>
     branches.map(branch => ({ ...branch, literals: [{ ...literal, isHeld }, ...branch.literals] }))
   return [...under(held, true), ...under(missed, false)]
+}
+
+function isPortal(branches: readonly Branch[]): boolean {
+  return branches.every(({ fate }) => fate.kind === 'portal')
 }
 
 function join(outcomes: readonly Outcome[]): Fate {

@@ -10,14 +10,14 @@ export type Onward =
   | { readonly kind: 'here'; readonly path: SafeReturnTo }
   | { readonly kind: 'away'; readonly address: string }
 
-const FRONT_PAGE: Onward = { kind: 'here', path: parseReturnTo(null) }
+export const FRONT_PAGE: Onward = { kind: 'here', path: parseReturnTo(null) }
 
 /** Scheme, authority without a user name, and the rest: what every browser reads the same way. */
 const ADDRESS = /^(https?):\/\/([A-Za-z0-9.-]+(?::\d{1,5})?)(\/.*)?$/
 
-/** The parameter `rd` of oauth2-proxy's addresses. Throws `target.malformed` where it occurs twice. */
-export function readOnward(ctx: CompatContext): Onward {
-  return parseOnward(readQuery(ctx).get('rd'), { origin: ctx.origin, isServed: ctx.compat.isServed })
+/** The parameter by which an address says where to go on to. Throws `target.malformed` where it occurs twice. */
+export function readOnward(ctx: CompatContext, parameter: 'rd' | 'redirect_url' | 'redirect_uri' = 'rd'): Onward {
+  return parseOnward(readQuery(ctx).get(parameter), { origin: ctx.origin, isServed: ctx.compat.isServed })
 }
 
 /**
@@ -31,7 +31,8 @@ export function parseOnward(
   at: Pick<CompatRequest, 'isServed'> & { readonly origin: string },
 ): Onward {
   const raw = rawValue?.split('#', 1)[0]
-  if (raw === undefined || raw.startsWith('/')) return { kind: 'here', path: parseReturnTo(raw ?? null) }
+  if (raw === undefined) return FRONT_PAGE
+  if (raw.startsWith('/')) return { kind: 'here', path: parseReturnTo(raw) }
   const [, scheme, rawAuthority, path = '/'] = ADDRESS.exec(raw) ?? []
   if (scheme === undefined || rawAuthority === undefined) return FRONT_PAGE
   const place = parsePlace(rawAuthority)

@@ -43,6 +43,11 @@ export async function oldStart(ctx: CompatContext, tools: BeginTools): Promise<R
   return begin(ctx, tools, provider, { destination, asksForAccount: false, stepUp: null, isRemembered: false })
 }
 
+/** caddy-security's `login`, and the address of each of its providers: our own page, and then to `redirect_url`. */
+export function oldLogin(ctx: CompatContext): Response {
+  return toOwnPage(readOnward(ctx, 'redirect_url'))
+}
+
 /** The provider where a sign-in leaves nothing to choose; null where our own page asks which, or for how long. */
 function onlyWay({ portal, providers }: PortalRequest): ProviderConfig | null {
   const [only, ...others] = portal.providers

@@ -6,7 +6,7 @@ import type { PortalRequest } from '../portal.ts'
 import { forgetLogins } from '../sign-in/login-loop.ts'
 import { askBack, leave, type SignOutTools } from '../sign-out/sign-out.tsx'
 import { type CompatContext, compatPath } from './context.ts'
-import { addressOf, type Onward, readOnward, wholeAddress } from './onward.ts'
+import { addressOf, FRONT_PAGE, readOnward, wholeAddress } from './onward.ts'
 
 /**
  * oauth2-proxy's `sign_out`: signs out at once, and leads on to `rd`, where an application or the person themselves asks for it. A page
@@ -17,22 +17,41 @@ import { addressOf, type Onward, readOnward, wholeAddress } from './onward.ts'
  */
 export async function oldSignOut(ctx: CompatContext, tools: SignOutTools): Promise<Response> {
   const onward = readOnward(ctx)
-  const { session } = ctx
   if (!isPortalHost(ctx)) {
     const there = portalOrigin(ctx) + compatPath(ctx, 'sign_out', { rd: wholeAddress(ctx, onward) })
     return redirectAnswer(302, there, [forgetLogins(ctx)])
   }
-  if (session === null) return redirectAnswer(302, addressOf(onward))
-  if (!isMeant(ctx)) {
-    if (ctx.request.method !== 'POST') return askBack(ctx, tools, session, formAddress(ctx, onward))
-    await readOwnForm(ctx, tools)
-  }
-  return leave(ctx, tools, [session.id], { status: 302, address: addressOf(onward) })
+  return signOutTo(ctx, tools, addressOf(onward), onward.kind === 'here' ? { rd: onward.path } : null)
 }
 
-/** Browsers hold what follows a form against `form-action`, so that one of ours leads to no other host. */
-function formAddress(ctx: CompatContext, onward: Onward): string {
-  return onward.kind === 'here' ? compatPath(ctx, 'sign_out', { rd: onward.path }) : ownPath('logout')
+/**
+ * caddy-security's `logout`, with the same care: on to `redirect_uri`, else to the page that says that someone has signed out. It is only
+ * where people sign in.
+ */
+export async function oldLogout(ctx: CompatContext, tools: SignOutTools): Promise<Response> {
+  const onward = readOnward(ctx, 'redirect_uri')
+  if (onward === FRONT_PAGE) return signOutTo(ctx, tools, ownPath('signed-out'), null)
+  return signOutTo(ctx, tools, addressOf(onward), onward.kind === 'here' ? { redirect_uri: onward.path } : null)
+}
+
+/**
+ * On to `address`, signed out. Where that is not meant, the form that asks is sent to this address with `query`; null: to our own, since
+ * browsers hold what follows a form against `form-action`, so that one of ours leads to no other host.
+ */
+async function signOutTo(
+  ctx: CompatContext,
+  tools: SignOutTools,
+  address: string,
+  query: Readonly<Record<string, string>> | null,
+): Promise<Response> {
+  const { session } = ctx
+  if (session === null) return redirectAnswer(302, address)
+  if (!isMeant(ctx)) {
+    const form = query === null ? ownPath('logout') : compatPath(ctx, ctx.compat.page, query)
+    if (ctx.request.method !== 'POST') return askBack(ctx, tools, session, form)
+    await readOwnForm(ctx, tools)
+  }
+  return leave(ctx, tools, [session.id], { status: 302, address })
 }
 
 /**

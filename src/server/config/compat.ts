@@ -7,8 +7,8 @@ import { compileIdentityFields, type IdentityFields } from '../../proxy/fields/i
 /** The addresses of a program that stood here before. */
 export interface GateCompat {
   readonly pages: CompatPages
-  /** How it said who someone is. */
-  readonly fields: IdentityFields
+  /** How it said who someone is in its answers; null: not at all. */
+  readonly fields: IdentityFields | null
   /** Whose request for `/` is a health check; null: nobody's. */
   readonly pingUserAgent: string | null
 }
@@ -18,11 +18,14 @@ const GAP_AUTH: HeaderSpec = { kind: 'table', fields: [{ name: 'GAP-Auth', templ
 
 /** `compat` of a portal, compiled; null where it has none. `hasSeveral` is as for the fields of a route. */
 export function compileCompat(
-  { name, compat }: PortalConfig,
+  portal: PortalConfig,
   { routes }: Pick<Config, 'routes'>,
   hasSeveral: boolean,
 ): GateCompat | null {
+  const { name, compat } = portal
   if (compat === null) return null
+  const pages = compileCompatPages(portal, compat)
+  if (compat.program === 'caddy-security') return Object.freeze({ pages, fields: null, pingUserAgent: null })
   const own = compileIdentityFields(compat.headers, hasSeveral)
   const gapAuth = compileIdentityFields(GAP_AUTH, hasSeveral)
   // A proxy in front that takes what such a route answers for a verdict would let in whoever names this user agent.
@@ -34,7 +37,7 @@ export function compileCompat(
     ...(own?.(identity, roles) ?? []),
   ]
   return Object.freeze({
-    pages: compileCompatPages(compat),
+    pages,
     fields,
     pingUserAgent: mayBeVerdict ? null : compat.pingUserAgent,
   })

@@ -85,7 +85,7 @@ async function judgeOne(asked: Passage, route: GateRoute, mayPass: MayPass, one:
 
 /** Whether the portal answers at an address of one of its hosts. */
 function isPage({ config, compat }: GatePortal, target: Target): boolean {
-  return isCallback({ portal: config, target }) || (compat !== null && compat.pages(target.path) !== null)
+  return isCallback({ portal: config, target }) || (compat !== null && compat.pages(target) !== null)
 }
 
 /** Where the proxy in front has the application, nobody here knows which, but that it is none of ours. */

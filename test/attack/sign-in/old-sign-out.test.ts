@@ -35,7 +35,13 @@ async function ask(fields: Fields, init: RequestInit = {}, at: Gate = gate, path
   }
 }
 
-describe('oauth2-proxy’s sign_out, asked from elsewhere, signs nobody out', () => {
+const caddy = keep(await startGate(portalWith('compat = "caddy-security"') + routes))
+const CADDY = '/auth/logout?redirect_uri=/bye'
+
+describe.each([
+  ['oauth2-proxy’s sign_out', gate, SIGN_OUT, '/oauth2/sign_out?rd=%2Fbye'],
+  ['caddy-security’s logout', caddy, CADDY, '/auth/logout?redirect_uri=%2Fbye'],
+] as const)('%s, asked from elsewhere, signs nobody out', (_, at, path, action) => {
   const cases: readonly (readonly [what: string, fields: Fields, init: RequestInit])[] = [
     ['by a link of another site', { ...LINK, ...from('cross-site') }, {}],
     ['by a picture of another site', { ...PICTURE, ...from('cross-site') }, {}],
@@ -54,33 +60,36 @@ describe('oauth2-proxy’s sign_out, asked from elsewhere, signs nobody out', ()
   ]
   for (const [what, fields, init] of cases) {
     test(what, async () => {
-      const { isIn, location, setCookies } = await ask(fields, init)
+      const { isIn, location, setCookies } = await ask(fields, init, at, path)
       expect([isIn, location, setCookies]).toEqual([true, null, []])
     })
   }
 
   test('the person is asked, and whoever says yes is led on', async () => {
-    const { cookie, text, status } = await ask({ ...LINK, ...from('cross-site') })
-    expect([status, text]).toEqual([200, expect.stringContaining('action="/oauth2/sign_out?rd=%2Fbye"')])
+    const { cookie, text, status } = await ask({ ...LINK, ...from('cross-site') }, {}, at, path)
+    expect([status, text]).toEqual([200, expect.stringContaining(`action="${action}"`)])
     const proof = /name="proof" value="([^"]+)"/.exec(text)?.[1] ?? ''
     const body = new URLSearchParams({ proof })
-    const done = await fetchFrom(gate, SIGN_OUT, { host: HOST, cookie, ...PLAIN }, { method: 'POST', body })
+    const done = await fetchFrom(at, path, { host: HOST, cookie, ...PLAIN }, { method: 'POST', body })
     expect([done.status, done.headers.get('location')]).toEqual([302, '/bye'])
-    expect(await statusOf(gate, '/', { host: HOST, cookie })).toBe(401)
+    expect(await statusOf(at, '/', { host: HOST, cookie })).toBe(401)
   })
 
   test('a form of ours leads to no other host, which browsers would stop', async () => {
     const { text } = await ask(
       { ...LINK, ...from('cross-site') },
       {},
-      gate,
-      '/oauth2/sign_out?rd=https://app.example/x',
+      at,
+      path.replace('/bye', 'https://app.example/x'),
     )
     expect(text).toContain('action="/.sallyport/logout"')
   })
 })
 
-describe('oauth2-proxy’s sign_out signs out at once', () => {
+describe.each([
+  ['oauth2-proxy’s sign_out', gate, SIGN_OUT],
+  ['caddy-security’s logout', caddy, CADDY],
+] as const)('%s signs out at once', (_, at, path) => {
   const cases: readonly (readonly [what: string, fields: Fields, init: RequestInit])[] = [
     ['by a link of the application', { ...LINK, ...from('same-origin') }, {}],
     ['by a script of it', { ...SCRIPT, ...from('same-origin') }, {}],
@@ -91,10 +100,15 @@ describe('oauth2-proxy’s sign_out signs out at once', () => {
   ]
   for (const [what, fields, init] of cases) {
     test(what, async () => {
-      const { isIn, status, location } = await ask(fields, init)
+      const { isIn, status, location } = await ask(fields, init, at, path)
       expect([isIn, status, location]).toEqual([false, 302, '/bye'])
     })
   }
+})
+
+test('caddy-security’s logout leads to our own page where nothing else is said', async () => {
+  const { isIn, status, location } = await ask({ ...LINK, ...from('same-origin') }, {}, caddy, '/auth/logout')
+  expect([isIn, status, location]).toEqual([false, 302, '/.sallyport/signed-out'])
 })
 
 test('who is not signed in is led on, and no cookie is touched', async () => {

@@ -315,6 +315,21 @@ const CASES: readonly Case[] = [
       'compat = { program = "oauth2-proxy", ping_path = «"/.sallyport/ping"» }\n[portals.home.roles]\nuser = { any = true }',
     ),
   ],
+  [
+    'portal.compat',
+    'a route has the path of an address of caddy-security',
+    `${portal('compat = "caddy-security"')}\n[portals.home.roles]\nuser = { any = true }\n${onPath('«"/auth/logout"»')}`,
+  ],
+  [
+    'portal.compat',
+    'a health check of a program that had none',
+    lasting('compat = { program = "caddy-security", «ping_path» = "/up" }'),
+  ],
+  [
+    'portal.compat',
+    'addresses without a prefix, without a host of their own',
+    lasting('compat = { program = "caddy-security", prefix = «"/"» }'),
+  ],
   ['choice.unknown', 'a program that nobody knows', lasting('compat = «"oauth-proxy"»')],
   ['key.unknown', 'a path of it that there is not', lasting('compat = { program = "oauth2-proxy", «ping» = "/x" }')],
   [

@@ -84,6 +84,27 @@ interface Case {
 
 const CASES: readonly Case[] = [
   {
+    about: 'the portal’s own addresses, where all that is below a path was its own',
+    parts: {},
+    has: { '[portals.home]': ['compat = "caddy-security"'] },
+    note: 'changed - its own addresses: /auth/logout, login, portal and whoami keep answering where people sign in',
+  },
+  {
+    about: 'the same below another path',
+    parts: { sites: SITES.replace('/auth/*', '/gate*') },
+    has: { '[portals.home]': ['compat = { program = "caddy-security", prefix = "/gate" }'] },
+  },
+  {
+    about: 'the same on a host of its own',
+    parts: {
+      sites:
+        'auth.example.com {\n authenticate with home\n}\napp.example.com {\n authorize with users\n reverse_proxy app:1\n}',
+    },
+    has: {
+      '[portals.home]': ['url = "https://auth.example.com"', 'compat = { program = "caddy-security", prefix = "/" }'],
+    },
+  },
+  {
     about: 'a portal on the application’s own host keeps its callback',
     parts: {},
     has: {
@@ -624,4 +645,9 @@ describe('a Caddyfile', () => {
       { numRuns: 150 },
     )
   })
+})
+
+test('a portal at single paths alone has no other addresses: those were the application’s', async () => {
+  const { routes } = await made({ sites: SITES.replace('/auth/*', '/auth/oauth2/home') })
+  expect(routes).not.toContain('compat')
 })

@@ -12,7 +12,7 @@ type Asked = Pick<Passage, 'target' | 'sent'>
 /** Which address of the program that stood before a portal is asked for; null for all that it would have handed on. */
 export function compatPageAt({ target, sent }: Asked, { compat }: GatePortal): CompatPage | null {
   if (compat === null || target === null) return null
-  const page = compat.pages(target.path)
+  const page = compat.pages(target)
   if (page !== null || target.path !== '/' || compat.pingUserAgent === null) return page
   const isLook = target.method === 'GET' || target.method === 'HEAD'
   return isLook && sent['user-agent'] === compat.pingUserAgent ? 'ping' : null
@@ -36,7 +36,7 @@ export function compatRequest(passage: Passage, { config, compat, roles, rolesOf
     prefix: config.compat.prefix,
     isServed: host => snapshot.portals.lookup(host) !== undefined,
     mayOpenHost: session => mayOpenHost(passage, session),
-    fieldsOf: ({ identity }) => compat.fields(vouchedPart(identity, roles.trusted), rolesOf(identity)),
+    fieldsOf: ({ identity }) => compat.fields?.(vouchedPart(identity, roles.trusted), rolesOf(identity)) ?? [],
   }
 }
 
