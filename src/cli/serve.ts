@@ -5,6 +5,7 @@ import { EXIT, namedFile, parseArguments } from '../console/args.ts'
 import { columns } from '../console/columns.ts'
 import type { Io } from '../console/io.ts'
 import { liftRequestLimit, realPorts } from '../console/process.ts'
+import { showAddresses } from '../process/open-addresses.ts'
 import type { RunningServer } from '../process/serve-options.ts'
 import { loadFirst, reportStart, startHere } from '../process/start.ts'
 import { countWorkers, runSupervisor } from '../process/supervise.ts'
@@ -57,6 +58,7 @@ export async function runServe(options: readonly string[], argv: readonly string
     reportStart(error, io)
     return EXIT.failed
   }
+  showAddresses(server.config, server.addresses[0], io)
   process.on('SIGHUP', () => server.reload())
   await untilStopped()
   await server.stop()

@@ -6,6 +6,7 @@ import { addressText, listen } from '../server/listen/listen.ts'
 import { openAdmin } from '../server/observe/admin.ts'
 import { checkInThread } from './check-apart.ts'
 import { type FollowedFile, followFile } from './followed-file.ts'
+import { showAddresses } from './open-addresses.ts'
 import { makePseudonym } from './parts.ts'
 import { createPoolSources } from './pool-admin.ts'
 import { poolSizeOf } from './pool-size.ts'
@@ -85,6 +86,7 @@ export async function runSupervisor(options: SupervisorOptions): Promise<number>
         config: options.configPath,
         workers: options.workers,
       })
+      showAddresses(followed.current.config, server.listen.map(addressText)[0], options.io)
     }
     if (isUp || isStopping) await stopped
   } catch (error) {

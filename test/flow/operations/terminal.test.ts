@@ -17,12 +17,12 @@ function fileFor(port: number, host = 'a.localhost', server = ''): string {
 }
 
 /** Serves such a file at a terminal, once it listens. */
-async function serve(server = '', env?: Readonly<Record<string, string>>) {
+async function serve(server = '', env?: Readonly<Record<string, string>>, more = '') {
   const folder = temporaryFolder()
   const port = await freePort()
   const path = join(folder.path, 'routes.toml')
   const save = (text: string) => writeFileSync(path, text)
-  const good = fileFor(port, 'a.localhost', server)
+  const good = fileFor(port, 'a.localhost', server) + more
   save(good)
   const gate = startAtTerminal(folder.path, ['serve'], env)
   await gate.shows(LISTENING)
@@ -78,6 +78,39 @@ describe.each([
     expect(gate.screen()).not.toContain('secret=1')
     expect(gate.screen()).not.toContain('{"time"')
   })
+})
+
+test('what to open in a browser is named at a terminal', async () => {
+  const more = `
+[portals.home]
+url = "https://auth.example.com:8443"
+providers = ["id"]
+roles.user = { any = true }
+[providers.id]
+issuer = "https://id.example.com"
+client_id = "gate"
+client_secret = "gate-secret"
+[[routes]]
+host = "app.example.com"
+path = "/deep"
+respond = { body = "app" }
+portal = "home"
+allow = ["user"]
+[[routes]]
+host = "*.example.com"
+respond = { body = "any" }
+allow = "public"
+`
+  {
+    await using gate = await serve()
+    await gate.shows(`\n  Open  http://a.localhost:${gate.port}/\n`)
+  }
+  {
+    await using gate = await serve('workers = 2', undefined, more)
+    await gate.shows('\n  Open  https://auth.example.com:8443/     portal "home"\n')
+    await gate.shows('\n        https://a.localhost:8443/\n        https://app.example.com:8443/deep\n')
+    expect(gate.screen()).not.toContain('https://*')
+  }
 })
 
 test('at a terminal with colours the frame has them', async () => {
