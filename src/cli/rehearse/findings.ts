@@ -77,11 +77,12 @@ function mendOf(group: Group, kind: Kind, { hosts }: FileFacts): string {
   return `allow them at ${route}; ${ask}`
 }
 
-function placeText({ host, path }: Group): string {
-  const fixed = path.replace(/\/(?:\*|…).*$/, '')
-  return fixed === '' || fixed === '/'
-    ? `host = "${host}"`
-    : `host = "${host}", path = ${JSON.stringify(fixed.replace(/\/$/, ''))}`
+/** No more than where these requests went: a path alone where all went to one, else what they have in common. */
+function placeText({ host, path, example }: Group): string {
+  const common = path.replace(/\/(?:\*|…).*$/, '')
+  const isOne = common === path && (path === '/' || !path.endsWith('/'))
+  const fixed = common === '' ? example.path : common.replace(/(?<=.)\/$/, '')
+  return `host = "${host}", path = ${JSON.stringify(fixed)}${isOne ? ', exact = true' : ''}`
 }
 
 /** The command that tries every rule for the example. */

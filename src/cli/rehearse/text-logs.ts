@@ -73,7 +73,8 @@ export const readHaproxy: ReadLine = line => {
   const [, client = '', time = '', , server, status, host, request = ''] = found
   const atMs = logTimeMs(time)
   if (Number.isNaN(atMs)) return null
-  return requestOf(unescapeText(request), {
+  // What cannot stand in a line is #XX there, as %XX is in an address; no request has a bare #.
+  return requestOf(request.replaceAll('#', '%'), {
     atMs,
     client: clientOf(client),
     host: userOf(host),

@@ -123,6 +123,18 @@ const LINES: readonly (readonly [
   ],
   [
     'haproxy',
+    'a request with what had to be escaped',
+    '192.0.2.7:48510 [24/Nov/2026:19:41:48.584 +0000] web apps/app1 0/0/0/6/6 200 120 - - ---- 1/1/0/0/0 0/0 {app.example.com|x #7By#7D #22z} "GET /a#22b HTTP/1.1"',
+    { user: null, isForwarded: true, address: '/a%22b' },
+  ],
+  [
+    'haproxy',
+    'a request that it refused itself',
+    '192.0.2.7:48492 [24/Nov/2026:19:41:48.402 +0000] web web/<NOSRV> 0/-1/-1/-1/0 403 192 - - PR-- 1/1/0/0/0 0/0 {app.example.com|curl/8.14.1} "GET /settings?tab=1 HTTP/1.1"',
+    { user: null, status: 403, isForwarded: false },
+  ],
+  [
+    'haproxy',
     'a request with its host captured',
     '192.0.2.7:5000 [24/Nov/2026:19:41:48.123 +0000] web~ apps/app1 0/0/1/5/6 200 512 - - ---- 1/1/0/0/0 0/0 {app.example.com|Mozilla} "GET /settings?tab=1 HTTP/1.1"',
     { user: null, isForwarded: true },

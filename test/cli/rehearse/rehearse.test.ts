@@ -325,6 +325,19 @@ Served then, and not to be told from this log
   })
 })
 
+test('what is to be opened is no more than what was open', async () => {
+  const open = async (path: string, more = '') => {
+    const { out } = await rehearse(line({ path }) + more)
+    return /mend: a \[\[routes\]\] with host = "app.example.com", (.*) and allow = "public"/.exec(out)?.[1]
+  }
+  expect(await open('/')).toBe('path = "/", exact = true')
+  expect(await open('/push')).toBe('path = "/push", exact = true')
+  expect(await open('/push/now')).toBe('path = "/push/now", exact = true')
+  expect(await open('/push/')).toBe('path = "/push"')
+  expect(await open('/push/4711', line({ path: '/push/4712' }))).toBe('path = "/push"')
+  expect(await open('/4711')).toBe('path = "/4711"')
+})
+
 test('what is to be pasted into a shell is one word there, whatever a stranger sent', async () => {
   const method = '`touch${IFS}x`'
   const sent = { host: "a.example'$(touch${IFS}x)'", uri: "/'`touch${IFS}x`'", method }
