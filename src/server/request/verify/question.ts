@@ -58,6 +58,7 @@ function locateAsked(passage: Passage, tools: PipelineTools, dialect: Dialect): 
     })
   }
   limitClient(passage, tools)
+  refuseLists(passage, dialect)
   const stated = dialect.read(passage, dialect.address)
   const { snapshot } = passage
   const target = parseTarget(stated.method, `http://host${stated.path}`, stated.host)
@@ -94,6 +95,24 @@ function locateAsked(passage: Passage, tools: PipelineTools, dialect: Dialect): 
 
 /** What presets write for portals with several providers alone: a proxy in front may not know that it is among the fields to write over. */
 const PROVIDER_NAMES: ReadonlySet<string | null> = new Set(Object.values(PROVIDER_FIELDS))
+
+/**
+ * Refuses a question that says itself who may pass, as oauth2-proxy's could (`?allowed_groups=staff`): a verdict without that would let
+ * in more people. Below Envoy's address the query is its client's.
+ */
+function refuseLists({ target }: Passage, { address }: Dialect): void {
+  if (target === null || target.query === '' || address.endsWith('/')) return
+  for (const name of new URLSearchParams(target.query).keys()) {
+    if (!name.startsWith('allowed_')) continue
+    throw new GateError(
+      'target.malformed',
+      `the address that was asked says ${name.slice(0, 100)}, which no verdict heeds`,
+      {
+        hint: 'write it as a rule of allow into a route, with a path or host of its own, and take it off the address',
+      },
+    )
+  }
+}
 
 /**
  * Refuses a field that an application may take for one that says who is there: another spelling of one that we write
