@@ -132,42 +132,78 @@ describe('the set-up of a chapter, moved in', () => {
     await gate.stop()
   })
 
-  test('from caddy-security, with Caddy’s own certificate, on the same port: its fields, and signing out', async () => {
-    using folder = temporaryFolder()
+  describe('from caddy-security, with Caddy’s own certificate, on the same port: its fields', () => {
     const chapter = 'moving-in-from-caddy-security'
-    const [port, securePort] = [await freePort(), await freePort()]
-    const toml = await moveIn(folder.path, setUpFor(chapter), 'client_secret_post', port)
-    // As the chapter says, with a certificate that is there.
-    const [, tls = ''] = blocksOf(chapter, 'toml')
-    const own = tls.replace('0.0.0.0:80"', `127.0.0.1:${port}"`).replace('0.0.0.0:443"', `127.0.0.1:${securePort}"`)
-    expect(own).toContain('status-key.pem')
-    const routes = join(folder.path, 'routes.toml')
-    writeFileSync(routes, toml.replace(/^\[server\]\nlisten = .*$/m, own))
-    const gate = await serveInProcess(routes)
-    const site = `https://${HOST}:${securePort}`
-    provider.allowRedirect(`${site}/auth/oauth2/generic/authorization-code-callback`)
-    const { open, context, complaints } = await watchedContext(browser, { ignoreHTTPSErrors: true })
-    const page = await open('about:blank')
-    await signIn(page, site)
-    expect(JSON.parse((await page.locator('output').textContent()) ?? '')).toEqual({
-      'x-token-subject': 'ada-1',
-      'x-token-user-name': 'Ada',
-      'x-token-user-email': 'ada@example.com',
-      'x-token-user-roles': 'user',
+    const shown = setUpFor(chapter)
+
+    /** Ada on a page of the application, of which the chapter's Caddyfile or one like it was the gate. */
+    async function atHome(folder: string, old: string) {
+      const [port, securePort] = [await freePort(), await freePort()]
+      const toml = await moveIn(folder, { ...shown, old }, 'client_secret_post', port)
+      // As the chapter says, with a certificate that is there.
+      const [, tls = ''] = blocksOf(chapter, 'toml')
+      const own = tls.replace('0.0.0.0:80"', `127.0.0.1:${port}"`).replace('0.0.0.0:443"', `127.0.0.1:${securePort}"`)
+      expect(own).toContain('status-key.pem')
+      const routes = join(folder, 'routes.toml')
+      writeFileSync(routes, toml.replace(/^\[server\]\nlisten = .*$/m, own))
+      const gate = await serveInProcess(routes)
+      const site = `https://${HOST}:${securePort}`
+      provider.allowRedirect(`${site}/auth/oauth2/generic/authorization-code-callback`)
+      const { open, context, complaints } = await watchedContext(browser, { ignoreHTTPSErrors: true })
+      const page = await open('about:blank')
+      await signIn(page, site)
+      expect(JSON.parse((await page.locator('output').textContent()) ?? '')).toEqual({
+        'x-token-subject': 'ada-1',
+        'x-token-user-name': 'Ada',
+        'x-token-user-email': 'ada@example.com',
+        'x-token-user-roles': 'user',
+      })
+      await forget(page)
+      return {
+        page,
+        site,
+        async [Symbol.asyncDispose]() {
+          await context.close()
+          await gate.stop()
+          expect(complaints).toEqual([])
+        },
+      }
+    }
+
+    /** Whether nobody is there any more: another page leads to the provider. */
+    async function isOut(page: Page, site: string): Promise<void> {
+      expect((await page.context().cookies(site)).filter(({ name }) => name === '__Host-sallyport')).toEqual([])
+      await page.goto(`${site}/deep`)
+      await page.getByLabel('Login').waitFor()
+    }
+
+    test('the set-up itself, in which /auth/logout was the application’s and is', async () => {
+      using folder = temporaryFolder()
+      await using home = await atHome(folder.path, shown.old)
+      const { page, site } = home
+      await page.getByRole('link', { name: 'Leave caddy-security' }).click()
+      await page.waitForURL(`${site}/auth/logout`)
+      expect(await page.locator('output').textContent()).toContain('ada@example.com')
+      await page.goto(`${site}/.sallyport/logout`)
+      await page
+        .getByRole('button', { name: /sign out/i })
+        .first()
+        .click()
+      await page.waitForLoadState()
+      await isOut(page, site)
     })
 
-    await forget(page)
-    await page.goto(`${site}/.sallyport/logout`)
-    await page
-      .getByRole('button', { name: /sign out/i })
-      .first()
-      .click()
-    await page.waitForLoadState()
-    expect((await context.cookies(site)).filter(({ name }) => name === '__Host-sallyport')).toEqual([])
-    await page.goto(`${site}/deep`)
-    await page.getByLabel('Login').waitFor()
-    expect(complaints).toEqual([])
-    await context.close()
-    await gate.stop()
+    test('with all below /auth for the portal, the application’s old link signs out', async () => {
+      using folder = temporaryFolder()
+      const whole = shown.old.replace(/\t@auth \{[\s\S]*?\n\t\}\n/, '').replace('route @auth', 'route /auth/*')
+      expect(whole).toContain('route /auth/* {\n\t\tauthenticate with myportal')
+      await using home = await atHome(folder.path, whole)
+      const { page, site } = home
+      const left = page.waitForResponse(`${site}/auth/logout`)
+      await page.getByRole('link', { name: 'Leave caddy-security' }).click()
+      expect((await left).status()).toBeLessThan(400)
+      await page.waitForLoadState()
+      await isOut(page, site)
+    })
   })
 })
