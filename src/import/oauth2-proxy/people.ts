@@ -115,8 +115,8 @@ function whoseAddress(context: Context): Readonly<Record<string, Json>> {
   if (stated.includes('*')) {
     const say = trustsEmails(context)
       ? 'whoever has an e-mail address, verified or not, as there'
-      : 'whoever has a verified e-mail address, as there; a provider that says nothing of that (email_verified) lets nobody in'
-    note(context, 'changed', 'email_domains', `${say}; { any = true } in the role is everyone`)
+      : 'whoever has a verified e-mail address, as there; where the provider says of none that it is verified, write emails = "trusted" into [providers.oidc]'
+    note(context, 'changed', 'email_domains', say)
     note(context, 'left', 'authenticated_emails_file', 'email_domains lets everyone in')
     return { require_email: true }
   }
