@@ -195,3 +195,12 @@ test('a WebSocket that a page of another site opens is refused, by the field tha
   expect((await relayed(forwarded('/open', nobody))).status).toBe(204)
   expect((await relayed(forwarded('/open', handshake('https://evil.example')))).status).toBe(403)
 })
+
+test('which provider vouched is no client’s to say, in the field of any preset: a proxy may not know that it is one to write over', async () => {
+  for (const name of ['X-Token-Provider', 'x-forwarded-provider', 'X-Auth-Request-Provider', 'REMOTE-PROVIDER']) {
+    for (const value of ['forged', '']) {
+      expect([name, (await relayed(forwarded('/open', [`${name}: ${value}`]))).status]).toEqual([name, 400])
+    }
+  }
+  expect((await relayed(forwarded('/open', ['X-Token-Subject: written over']))).status).toBe(204)
+})
