@@ -42,6 +42,8 @@ export function openSite(
         const { test, rest } = testOf(directive, named)
         // What guards nothing parts nobody.
         const { held, missed } = isHarmless(rest) ? { held: one.way, missed: null } : part(test, one.way, place)
+        // A test that parts nobody, and holds for some: only Caddy can tell for whom.
+        if (held !== null && held === missed) noteUntold(context, directive)
         const through = held === null ? null : step(rest, held, named, place)
         ended.push(...(through?.ended ?? []))
         return [
@@ -68,6 +70,14 @@ export function openSite(
     const { ended, going } = walk(block, start, new Map(), false, place)
     return [...ended, ...going.map(way => ({ ...way, end: { kind: 'nothing' } as const }))]
   }
+}
+
+function noteUntold({ notes }: Context, { name, args, line }: Directive): void {
+  const [word = ''] = args
+  const shown = isMatcher(word) ? `${name} ${word}` : name
+  const say =
+    'which requests this is for only Caddy can tell: they are held to the strictest of what may become of them'
+  notes.add('changed', shown, line, say)
 }
 
 /** The paths of a matcher that chooses by paths, perhaps among others; none for one that does not. */
