@@ -78,8 +78,9 @@ const ADVICE: Readonly<Record<Code, Advice>> = {
     mend: 'Ask `sallyport explain URL --as …`, which says which rule decided.',
   },
   'access.password': {
-    cause: 'The name is not in the portal’s `htpasswd`, or the password is another one.',
-    mend: 'Write the line anew with `htpasswd -B`.',
+    cause:
+      'The name is not in the portal’s `htpasswd`, or in the `users` of its provider, or the password is another one.',
+    mend: 'Write the line anew: `sallyport user passwd FILE NAME`.',
   },
   'access.proxy': {
     cause: 'Someone who is no trusted proxy asked for a verdict at `verify`.',

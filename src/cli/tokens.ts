@@ -10,6 +10,7 @@ import { parseArguments } from '../console/args.ts'
 import type { Io } from '../console/io.ts'
 import { type Identity, makeIdentity } from '../identity/identity.ts'
 import { isOwnSubject, OWN_SUBJECTS } from '../identity/own-subjects.ts'
+import { credentialOf } from '../identity/passwords/users.ts'
 import { dateOf } from '../portal/pages/time.tsx'
 import type { ApiTokenLimits, HeldApiToken } from '../session/credentials/api-tokens.ts'
 import type { OpenSessions } from '../session/open.ts'
@@ -173,6 +174,14 @@ function identityOf(
     return { ...makeIdentity('', '', `${OWN_SUBJECTS.service}${holder.service}`, { name: holder.service }), roles }
   }
   const own = portal.providers
+  const file = own
+    .map(name => providers.get(name))
+    .find(one => one?.users != null && one.name === (holder.provider ?? one.name))
+  if (file?.users != null && holder.subject.startsWith(OWN_SUBJECTS.password)) {
+    const credential = credentialOf(file.users, holder.subject.slice(OWN_SUBJECTS.password.length))
+    if (credential === null) return `there is nobody "${holder.subject}" in the file of the provider "${file.name}"`
+    return { ...makeIdentity(file.name, file.issuer, holder.subject, {}), credential, roles }
+  }
   if (own.length > 0 && isOwnSubject(holder.subject)) {
     return `no provider may call somebody "${holder.subject}": subjects that begin so are Sallyport’s own (for a service, say --service)`
   }

@@ -1,10 +1,12 @@
 import { expect, test } from 'bun:test'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { runTokens } from '../../../src/cli/tokens.ts'
 import { startStreaming } from '../../kit/applications/streaming.ts'
 import { type BrowserLite, browserAt } from '../../kit/browser/browser-lite.ts'
 import { fakeClock } from '../../kit/clock.ts'
-import { basic } from '../../kit/fields.ts'
+import { runOn } from '../../kit/commands.ts'
+import { basic, bearer } from '../../kit/fields.ts'
 import { eventually, type Gate, startGate } from '../../kit/gate.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { providerTable, routeTo, SILENT } from '../../kit/toml.ts'
@@ -144,4 +146,19 @@ test('who comes with HTTP Basic from the same file is in the same groups', async
   expect(await (await fetch(`http://127.0.0.1:${gate.port}/`, { headers })).text()).toBe(
     'htpasswd:ada ada user htpasswd',
   )
+})
+
+test('a token for one of them works until the file has another password, and none is made for a stranger', async () => {
+  await using gate = await start(file().replaceAll('allow = ["user"]', 'allow = ["user"]\ntokens = true'))
+  const argv = (subject: string) =>
+    ['create', '--name', 'laptop', '--portal', 'home', '--subject', subject, '--roles', 'user'] as const
+  expect((await runOn(gate, runTokens, argv('htpasswd:eve'))).code).toBe(1)
+  const { code, out } = await runOn(gate, runTokens, argv('htpasswd:ada'))
+  expect(code).toBe(0)
+  const ask = () =>
+    fetch(`http://127.0.0.1:${gate.port}/`, { headers: { host: AWAY, ...bearer(out.trim()) }, redirect: 'manual' })
+  const answer = await ask()
+  expect([answer.status, await answer.text()]).toEqual([200, 'htpasswd:ada  user '])
+  save(gate, `ada:${geheim}\n`)
+  expect((await ask()).status).toBe(401)
 })
