@@ -7,7 +7,7 @@ import { readKey, writeKey } from '../session/key.ts'
 import { backUpDatabase } from '../session/sqlite/backup.ts'
 import { configOf, isOutOfReach, type StorePorts, tellFailure } from './with-sessions.ts'
 
-const USAGE = {
+export const USAGE = {
   text: `usage: sallyport backup FILE [--with-key]
 
 Copies the session database of routes.toml to a file, whole and of one moment, also while the server runs. Plain cp takes the

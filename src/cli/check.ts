@@ -6,7 +6,7 @@ import type { Config } from '../config/types/config.ts'
 import { EXIT, namedFile, parseArguments } from '../console/args.ts'
 import type { Io } from '../console/io.ts'
 
-const USAGE = {
+export const USAGE = {
   text: `usage: sallyport check [routes.toml] [--json]
 
 Reads the file as serve would, without network, and shows every mistake with its place and how to mend it.

@@ -11,7 +11,7 @@ import { guestIdentity } from '../session/credentials/guest-links.ts'
 import { identityFrom } from './claims.ts'
 import { type Explanation, explain, renderExplanation } from './explanation.ts'
 
-const USAGE = {
+export const USAGE = {
   text: `usage: sallyport explain URL [--as sub=ada,groups=a,b] [--method GET] [--ip 203.0.113.9] [--at TIME] [--signed-in 20m] [--config routes.toml] [--json]
 
 Says which route would take a request, which rule decides, and why. Nothing is contacted.

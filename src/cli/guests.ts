@@ -15,7 +15,7 @@ import type { OpenSessions } from '../session/open.ts'
 import { type CredentialCommand, Mistake, runCredentials } from './credentials.ts'
 import type { StorePorts } from './with-sessions.ts'
 
-const USAGE = {
+export const USAGE = {
   text: `usage: sallyport guests create --url ADDRESS --name N [--uses 1] [--expires 1d] | guests list [--json] | guests revoke ID
 
 Makes, lists and ends the links by which guests open one host and path without signing in, where a rule of routes.toml says

@@ -10,7 +10,7 @@ import { type CheckedBackup, openBackup } from '../session/sqlite/backup.ts'
 import { refuse, refuseRedis } from './backup.ts'
 import { configOf, type StorePorts, tellFailure } from './with-sessions.ts'
 
-const USAGE = {
+export const USAGE = {
   text: `usage: sallyport restore FILE [--with-key]
 
 Puts a backup in place of the session database of routes.toml, also while the server runs: it goes on with that one within a

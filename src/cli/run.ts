@@ -7,6 +7,7 @@ import { runImport } from '../import/run.ts'
 import { startHere } from '../process/start.ts'
 import { runBackup } from './backup.ts'
 import { runCheck } from './check.ts'
+import { runCompletion } from './completion/run.ts'
 import { runDemo } from './demo/run.ts'
 import { runDoctor } from './doctor/run.ts'
 import { runExplain } from './explain.ts'
@@ -52,6 +53,8 @@ export async function run(argv: readonly string[]): Promise<number> {
       return runImport(rest, io)
     case 'rehearse':
       return runRehearse(rest, io)
+    case 'completion':
+      return runCompletion(rest, io)
     case 'health':
       return runHealth(rest, io)
     case 'sessions':

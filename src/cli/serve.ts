@@ -12,7 +12,7 @@ import { countWorkers, runSupervisor } from '../process/supervise.ts'
 import { readWorkerRole, runWorker } from '../process/worker.ts'
 import { COMMANDS } from './help/commands.ts'
 
-const USAGE = {
+export const USAGE = {
   text: `usage: sallyport [serve] [routes.toml]
 
 Serves what the file says. Every save takes effect at once, as does SIGHUP; a file with a mistake leaves the one before in force.

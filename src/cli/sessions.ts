@@ -12,7 +12,7 @@ import type { SessionEntry } from '../session/session.ts'
 import { newestFirst } from './newest-first.ts'
 import { type StorePorts, withSessions } from './with-sessions.ts'
 
-const USAGE = {
+export const USAGE = {
   text: `usage: sallyport sessions list [--json] | sallyport sessions revoke ID... | --subject SUB [--provider NAME] | --all
 
 Looks at, or ends, the sign-ins in the session store of routes.toml. A running server goes along within a second.

@@ -17,7 +17,7 @@ import type { OpenSessions } from '../session/open.ts'
 import { type CredentialCommand, Mistake, runCredentials } from './credentials.ts'
 import type { StorePorts } from './with-sessions.ts'
 
-const USAGE = {
+export const USAGE = {
   text: `usage: sallyport tokens create --name N --portal P (--service NAME | --subject SUB) [options] | tokens list [--json] | tokens revoke ID
 
 Makes, lists and ends the tokens that scripts and apps come with, on routes that say tokens = true. They work at once on a running

@@ -19,7 +19,7 @@ import { columns } from '../console/columns.ts'
 import type { Io } from '../console/io.ts'
 import type { Terminal } from '../console/terminal.ts'
 
-const USAGE = {
+export const USAGE = {
   text: `usage: sallyport user add|passwd|remove FILE NAME
        sallyport user list FILE
 

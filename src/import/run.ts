@@ -11,7 +11,7 @@ import { type Imported, isClosed, renderReport } from './report.ts'
 import { checkDraft } from './self-check.ts'
 import { findSource, KINDS, type Source } from './sources.ts'
 
-const USAGE = {
+export const USAGE = {
   text: `usage: sallyport import FILE... [--from oauth2-proxy|caddyfile] [--host HOST] [--out routes.toml] [--json] [-- --FLAG...]
 
 Makes a routes.toml of what an oauth2-proxy is started with, or of a Caddyfile with caddy-security. Of oauth2-proxy, that is its cfg or

@@ -5,7 +5,7 @@ import type { Io } from '../../console/io.ts'
 import { DEMO_PEOPLE } from './people.ts'
 import { type Demo, type DemoOptions, type StartServe, startDemo } from './start.ts'
 
-const USAGE = {
+export const USAGE = {
   text: `usage: sallyport demo [--port PORT] [--dir DIR]
 
 Everything on this machine, with a stand-in for your provider and a service to protect.

@@ -17,7 +17,7 @@ import { examineMachine } from './machine.ts'
 import { examineHosts, examinePortal, examineUpstreams } from './places.ts'
 import { askedProviders, examineProvider } from './provider.ts'
 
-const USAGE = {
+export const USAGE = {
   text: `usage: sallyport doctor [routes.toml] [--stand-in ADDRESS] [--json]
 
 Looks at everything that a sign-in needs: the provider (discovery, issuer, clock, keys, client, callback, scopes), names,

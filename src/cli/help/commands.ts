@@ -4,6 +4,8 @@ export interface Command {
   /** How it is called, in short: its own help has all options. */
   readonly call: string
   readonly about: string
+  /** What may stand behind it, where `call` has no room for all of it. */
+  readonly words?: readonly string[]
 }
 
 /** Every command that `run` knows, in the order in which somebody meets them. */
@@ -15,7 +17,12 @@ export const COMMANDS: readonly Command[] = [
   { name: 'sessions', call: 'sessions list|revoke', about: 'who is signed in; ends sign-ins on a running server' },
   { name: 'tokens', call: 'tokens create|list|revoke', about: 'for scripts and apps, in place of signing in' },
   { name: 'guests', call: 'guests create|list|revoke', about: 'links by which guests open one address' },
-  { name: 'user', call: 'user add|passwd|list FILE', about: 'names and passwords, where there is no provider' },
+  {
+    name: 'user',
+    call: 'user add|passwd|list FILE',
+    about: 'names and passwords, where there is no provider',
+    words: ['add', 'passwd', 'remove', 'list'],
+  },
   { name: 'backup', call: 'backup FILE', about: 'copies the session database, while it is in use too' },
   { name: 'restore', call: 'restore FILE', about: 'puts such a copy in place, also while it is in use' },
   { name: 'demo', call: 'demo', about: 'everything on this machine, to try it in a minute' },
@@ -23,6 +30,7 @@ export const COMMANDS: readonly Command[] = [
   { name: 'import', call: 'import FILE...', about: 'a routes.toml from oauth2-proxy or a Caddyfile' },
   { name: 'rehearse', call: 'rehearse LOG', about: 'which requests of a log this file would refuse' },
   { name: 'schema', call: 'schema', about: 'the JSON schema of routes.toml, for editors' },
+  { name: 'completion', call: 'completion bash|zsh|fish', about: 'what completes all this in your shell' },
   { name: 'health', call: 'health [ADDRESS]', about: 'asks the admin listener; exit code 0 when ready' },
   { name: 'version', call: 'version', about: 'version, Bun, platform' },
   { name: 'help', call: 'help [TOPIC|COMMAND]', about: 'this list, a chapter, or a command’s options' },

@@ -22,7 +22,7 @@ import { isPocketId, makeClient } from './pocket-id.ts'
 import * as questions from './questions.ts'
 import { reserveFiles } from './reserve.ts'
 
-const USAGE = {
+export const USAGE = {
   text: `usage: sallyport init [--out routes.toml] [options]
 
 Asks little, looks whether the provider answers, and writes a first routes.toml with the client's secret in a file beside it, and

@@ -12,7 +12,7 @@ import { readPeople } from './people.ts'
 import { readLogs } from './read.ts'
 import { countKinds, hasServed, renderRehearsal } from './report.ts'
 
-const USAGE = {
+export const USAGE = {
   text: `usage: sallyport rehearse LOG… [--config routes.toml] [--host HOST] [--as NAME=claims] [--people FILE] [--json]
 
 Reads access logs of what stands there now, and says which of their requests this file would let in, refuse or not find, by the same

@@ -16,6 +16,8 @@ const COMMANDS = [
   'haproxy',
   'pebble',
   'pebble-challtestsrv',
+  'zsh',
+  'fish',
   'qemu-aarch64',
   'buildah',
 ]
