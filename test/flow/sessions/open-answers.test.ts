@@ -184,4 +184,14 @@ describe('what was allowed by rules ends with them:', () => {
     gate.save(PORTAL + route('"authenticated"'))
     await eventually(() => isOver(camera) && isOver(late), 'both end')
   })
+
+  test('at a reload whose paths are others, and not those whose path is among them', async () => {
+    const rule = (paths: string) => PORTAL + route(`[{ paths = [${paths}], anonymous = true }]`)
+    await using gate = await startGate(rule('"/camera*", "/late"'))
+    using camera = await open(gate, '/camera', [])
+    using late = await open(gate, '/late', [])
+    gate.save(rule('"/camera*"'))
+    await eventually(() => isOver(late), 'what is no longer allowed ends')
+    expect(isOver(camera)).toBe(false)
+  })
 })
