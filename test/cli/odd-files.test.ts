@@ -119,7 +119,7 @@ describe('the program', () => {
 
   test.each([
     'chekc',
-    'serve extra',
+    'serve one two',
     '--prot 80',
     'check --bad',
     'explain',
