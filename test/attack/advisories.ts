@@ -124,7 +124,7 @@ export const ADVISORIES: readonly Advisory[] = [
     ['CVE-2024-47070', 'authentik', 'an address that could not be read skipped a rule'],
     ['CVE-2026-24398', 'Hono', 'an address in an odd spelling skipped a rule'],
   ),
-  ...shown('attack/routes/networks', 'X-Forwarded-For: %j changes nothing', [
+  ...shown('attack/routes/networks', 'X-Forwarded-For: %j changes nothing, nor lets in', [
     'CVE-2024-21494',
     'caddy-security',
     'X-Forwarded-For from a client was believed',
