@@ -49,6 +49,11 @@ host = "behind.example.com"
 verify = true
 allow = "public"
 [[routes]]
+host = ["status.example.com", "status.example.org"]
+path = ["/", "=/sw.js"]
+respond = { body = "" }
+allow = "public"
+[[routes]]
 host = "old.example.com"
 redirect = "https://app.example.com{path}"
 allow = "public"
@@ -101,6 +106,12 @@ describe('explain', () => {
       unverified_email: null,
     })
     expect(explain('app.example.com', '--as', 'sub=ada,email=ada@example.com').unverified_email).toBeNull()
+  })
+
+  test('of a table with several hosts and paths the one is named that takes the request', () => {
+    expect(explain('status.example.com/x').route).toBe('status.example.com/')
+    expect(explain('status.example.org/sw.js').route).toBe('status.example.org/sw.js (exact)')
+    expect(explain('status.example.org/sw.js/x').route).toBe('status.example.org/')
   })
 
   test('a route that a proxy in front asks about says where it asks', () => {

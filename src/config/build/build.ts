@@ -7,7 +7,7 @@ import type { ConfigFiles } from '../values/files.ts'
 import { buildFlows, buildRate } from './limits.ts'
 import { buildPortal } from './portals.ts'
 import { buildProvider } from './providers.ts'
-import { buildRoute } from './routes.ts'
+import { buildRoutes } from './routes.ts'
 import { buildLifetimes } from './sessions.ts'
 import { buildTls } from './tls.ts'
 
@@ -45,7 +45,9 @@ export function buildConfig(table: RootTable, directory: string, files: ConfigFi
     providers: mapMap(root.providers, (name, provider) => buildProvider(name, provider, files)),
     portals: mapMap(root.portals, (name, portal) => buildPortal(name, portal, sessions, files, root.providers)),
     // Each at once, so that no more than one is as large as it is built.
-    routes: root.routes.map(route => share(buildRoute(route, { root, server, directory, files }))),
+    routes: root.routes.flatMap(route =>
+      buildRoutes(route, { root, server, directory, files }).map(built => share(built)),
+    ),
   })
 }
 

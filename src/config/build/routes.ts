@@ -1,4 +1,5 @@
 import { resolve } from 'node:path'
+import { type Place, placesOf } from '../checks/places.ts'
 import type { FieldRuleTable } from '../keys/field-rules.ts'
 import type { ASSERTION } from '../keys/identity.ts'
 import type { RootTable } from '../keys/keys.ts'
@@ -23,16 +24,33 @@ export interface RestOfFile {
   readonly files: ConfigFiles
 }
 
-/** One of `[[routes]]` of a file without mistakes. Throws TypeError where a value is missing. */
-export function buildRoute(table: RouteTable, { root, server, directory, files }: RestOfFile): RouteConfig {
+/** What is the same for all hosts and paths of a table. */
+type Common = Omit<RouteConfig, 'id' | 'firstId' | 'host' | 'path' | 'isExact' | 'isOneLabel' | 'name'>
+
+/** A route for each host and path of one of `[[routes]]` of a file without mistakes. Throws TypeError where a value is missing. */
+export function buildRoutes(table: RouteTable, rest: RestOfFile): readonly RouteConfig[] {
   const route = known(table)
+  const common = buildCommon(route, rest)
+  const places = placesOf(table).map(place => ({ ...place, id: idOf(place) }))
+  return places.map(({ host, path, isExact, id }) => ({
+    id,
+    firstId: places[0]?.id ?? id,
+    host,
+    path,
+    isExact,
+    isOneLabel: route.one_label && host.startsWith('*.'),
+    ...common,
+    name: route.name ?? (path === '/' ? host : host + path),
+  }))
+}
+
+function idOf({ host, path, isExact }: Place): string {
+  return host + path + (isExact ? ' (exact)' : '')
+}
+
+function buildCommon(route: Known<RouteTable>, { root, server, directory, files }: RestOfFile): Common {
   const rate = route.rate === null ? null : known(route.rate)
   return {
-    id: route.host + route.path + (route.exact ? ' (exact)' : ''),
-    host: route.host,
-    path: route.path,
-    isExact: route.exact,
-    isOneLabel: route.one_label,
     upstream: route.upstream === null ? null : buildUpstream(route.upstream, root, files),
     answer: buildAnswer(route, directory),
     portal: route.portal,
@@ -60,7 +78,6 @@ export function buildRoute(table: RouteTable, { root, server, directory, files }
     allowedOrigins: route.allowed_origins,
     websockets: route.websockets,
     websocketCompression: route.websocket_compression,
-    name: route.name ?? (route.path === '/' ? route.host : route.host + route.path),
     app: buildApp(route, files),
   }
 }

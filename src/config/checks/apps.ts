@@ -16,7 +16,7 @@ export function checkApps(root: RootTable, files: ConfigFiles, report: Report): 
     if (values.portal === null) {
       const hint = 'add portal = "…", or remove app'
       report.warn(at, 'app.unlisted', 'no list shows this route: it has no portal', { hint, part: 'key' })
-    } else if (values.host?.startsWith('*.') === true) {
+    } else if (values.host?.every(host => host.startsWith('*.')) === true) {
       const hint = 'a host with a * is no address to open; give the one that people open a route of its own'
       report.warn(at, 'app.unlisted', 'no list shows this route: its host is a wildcard', { hint, part: 'key' })
     }

@@ -1,22 +1,22 @@
 import type { CompatTable } from '../keys/compat.ts'
 import type { RootTable } from '../keys/keys.ts'
 import type { PortalTable } from '../keys/portals.ts'
-import type { RouteTable } from '../keys/routes.ts'
 import type { Report } from '../text/report.ts'
+import { type Place, placeAt } from './places.ts'
 
 /** Addresses of a program that stood here before are the portal's, so that a route of the very same path never has it. */
-export function checkCompat(root: RootTable, routes: readonly RouteTable[], report: Report): void {
+export function checkCompat(root: RootTable, places: readonly Place[], report: Report): void {
   for (const [name, { values }] of root.values.portals ?? []) {
     if (!values.compat) continue
     const taken =
       values.compat.values.program === 'caddy-security'
         ? checkPortal(values, report)
         : checkProxy(values.compat, report)
-    for (const { at, raw, values: own } of routes) {
-      if (own.portal !== name || own.path === undefined || !taken.has(own.path)) continue
+    for (const place of places) {
+      if (place.table.values.portal !== name || !taken.has(place.path)) continue
       const message = 'the portal answers at this very path, by its compat, and not this route'
       const hint = 'what is below it is the route’s; the keys of compat may name other places'
-      report.warn(raw.entries.get('path')?.at ?? at, 'portal.compat', message, { hint })
+      report.warn(placeAt(place), 'portal.compat', message, { hint })
     }
   }
 }

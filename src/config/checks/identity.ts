@@ -69,7 +69,7 @@ function checkIssuer({ values, raw }: RouteTable, root: RootTable, report: Repor
   const portal = root.values.portals?.get(values.portal ?? '')
   const entry = raw.entries.get('assertion')
   if (!values.assertion || entry === undefined || values.assertion.raw.entries.has('issuer')) return
-  if (values.host?.startsWith('*.') !== true || portal?.values.url !== null) return
+  if (values.host?.some(host => host.startsWith('*.')) !== true || portal?.values.url !== null) return
   const hint = 'add issuer = "https://…" to it, or give the portal a url'
   report.mistake(entry.at, 'assertion.issuer', 'on many hosts at once, an assertion has no address to come from', {
     hint,

@@ -7,6 +7,7 @@ import { itemsOf, showRaw } from '../text/raw.ts'
 import type { Report } from '../text/report.ts'
 import { didYouMean } from '../text/suggest.ts'
 import { createIssuerCheck } from './issuers.ts'
+import { placesOf } from './places.ts'
 import { checkProviderNames } from './provider-names.ts'
 
 /** What portals say about each other, about providers, and about the routes they serve. */
@@ -100,7 +101,8 @@ function checkUrl(
       part: 'key',
     })
   }
-  const isShared = url === null || root.values.routes?.some(({ values: { host } }) => url && host === url.host) === true
+  const isShared =
+    url === null || root.values.routes?.some(({ values: { host } }) => url && host?.includes(url.host)) === true
   if (url === null && isMountedOften(name, root)) refuseOnEachHost(portal, report)
   else if (isShared) warnOfSharedHost(portal, report)
   if (!url) return
@@ -127,12 +129,10 @@ function checkUrl(
     })
     return
   }
-  const route = root.values.routes?.find(
-    candidate =>
-      candidate.values.portal === name && candidate.values.host !== undefined && !isLoopbackHost(candidate.values.host),
-  )
-  if (route !== undefined) {
-    const host = showRaw(route.raw.entries.get('host'))
+  const places = (root.values.routes ?? []).flatMap(route => (route.values.portal === name ? placesOf(route) : []))
+  const place = places.find(candidate => !isLoopbackHost(candidate.host))
+  if (place !== undefined) {
+    const host = showRaw(place.raw.host ?? undefined)
     const hint = 'give the portal an https:// address that browsers reach, or set insecure_cookies = true for a test'
     const message = `${shown} is plain HTTP on this machine, and serves ${host}, which is not`
     report.mistake(at, 'portal.insecure', message, { hint, mark: 'http' })
@@ -141,14 +141,14 @@ function checkUrl(
 
 /** Whether people who sign in at a portal are led on to other hosts than its own. */
 function leadsAway(portal: string, own: string, { values: { routes = [] } }: RootTable): boolean {
-  return routes.some(({ values }) => values.portal === portal && values.host !== undefined && values.host !== own)
+  return routes.some(({ values }) => values.portal === portal && values.host?.some(host => host !== own) === true)
 }
 
 /** Whether something that may bring scripts of its own is served on a portal's host; another portal's there is a mistake. */
 function hasScripts(name: string, own: string, { values: { routes = [] } }: RootTable): boolean {
   return routes.some(
     ({ values: { host, portal, upstream, files } }) =>
-      host === own && (portal === name || portal === null) && (upstream || files),
+      host?.includes(own) === true && (portal === name || portal === null) && (upstream || files),
   )
 }
 
@@ -163,7 +163,7 @@ function warnOfSharedHost(portal: PortalTable, report: Report): void {
 
 /** Whether a portal without a host of its own is mounted on more than one. */
 function isMountedOften(name: string, { values: { routes = [] } }: RootTable): boolean {
-  const hosts = new Set(routes.flatMap(({ values: { portal, host } }) => (portal === name && host ? [host] : [])))
+  const hosts = new Set(routes.flatMap(({ values: { portal, host } }) => (portal === name ? (host ?? []) : [])))
   return hosts.size > 1 || [...hosts].some(host => host.startsWith('*.'))
 }
 

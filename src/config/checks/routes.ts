@@ -1,12 +1,14 @@
 import type { RootTable } from '../keys/keys.ts'
 import type { RouteTable } from '../keys/routes.ts'
-import { showRaw } from '../text/raw.ts'
+import { itemsOf, showRaw } from '../text/raw.ts'
 import type { Report } from '../text/report.ts'
 import { didYouMean } from '../text/suggest.ts'
 import { isUnder } from '../values/path.ts'
 import { checkAnswers } from './answers.ts'
+import { checkCollisions } from './collisions.ts'
 import { checkCompat } from './compat.ts'
 import { checkIdentity } from './identity.ts'
+import { type Place, placesOf } from './places.ts'
 import { namesIn } from './portals.ts'
 import { checkRules, needsPortal } from './rules.ts'
 
@@ -26,10 +28,11 @@ export function checkRoutes(root: RootTable, report: Report): void {
     checkAnswers(route, root, report)
     checkIdentity(route, root, report)
   }
-  checkDuplicates(routes, report)
-  checkHosts(root, routes, report)
-  checkCallbacks(root, routes, report)
-  checkCompat(root, routes, report)
+  const places = routes.flatMap(placesOf)
+  checkCollisions(places, report)
+  checkHosts(root, places, report)
+  checkCallbacks(root, places, report)
+  checkCompat(root, places, report)
 }
 
 function checkPortal(route: RouteTable, portals: readonly string[], report: Report): void {
@@ -48,88 +51,62 @@ function checkPortal(route: RouteTable, portals: readonly string[], report: Repo
   }
 }
 
-function checkOneLabel({ raw, values: { one_label: isOneLabel, host } }: RouteTable, report: Report): void {
+function checkOneLabel({ raw, values: { one_label: isOneLabel, host: hosts } }: RouteTable, report: Report): void {
   const stated = raw.entries.get('one_label')
-  if (stated === undefined || isOneLabel !== true || host === undefined || host.startsWith('*.')) return
+  if (stated === undefined || isOneLabel !== true || hosts === undefined) return
+  if (hosts.some(host => host.startsWith('*.'))) return
   const hint = 'it is for wildcards such as "*.example.com"; leave it out'
-  report.mistake(stated.at, 'one_label.host', `${showRaw(raw.entries.get('host'))} is one name already`, { hint })
+  const [first] = itemsOf(raw.entries.get('host'))
+  report.mistake(stated.at, 'one_label.host', `${showRaw(first)} is one name already`, { hint })
 }
 
 function checkPrefix(route: RouteTable, report: Report): void {
-  const { strip_prefix: prefix, path } = route.values
-  if (!prefix || path === undefined || isUnder(path, prefix)) return
+  const { strip_prefix: prefix, path: paths } = route.values
+  if (!prefix || paths === undefined || paths.every(({ path }) => isUnder(path, prefix))) return
   const raw = route.raw.entries.get('strip_prefix')
   const hint = 'it is the path itself, or the path without its last segments'
   report.mistake(
     raw?.at ?? route.at,
     'strip_prefix.mismatch',
-    `${showRaw(raw)} is not the beginning of this route's path`,
+    `${showRaw(raw)} is not the beginning of ${paths.length === 1 ? "this route's path" : 'each path of this route'}`,
     { hint },
   )
 }
 
-function checkDuplicates(routes: readonly RouteTable[], report: Report): void {
-  const exact = new Map<string, RouteTable>()
-  const folded = new Map<string, RouteTable>()
-  for (const route of routes) {
-    const { host, path, exact: isExact } = route.values
-    if (host === undefined || path === undefined || isExact === undefined) continue
-    const key = `${host}${path} ${isExact}`
-    const at = [...route.at, route.raw.entries.has('path') ? 'path' : 'host']
-    const what = `${showRaw(route.raw.entries.get('host'))}${route.raw.entries.has('path') ? ` with path ${showRaw(route.raw.entries.get('path'))}` : ''}`
-    const same = exact.get(key)
-    const similar = folded.get(key.toLowerCase())
-    if (same !== undefined) {
-      report.mistake(at, 'route.duplicate', `${what} has a route already`, {
-        hint: 'one route for a host and path',
-        first: same.at,
-      })
-    } else if (similar !== undefined) {
-      const hint = 'a backend that ignores case would serve one by the rules of the other; keep one spelling'
-      report.mistake(at, 'route.case', `${what} differs from another route only in letter case`, {
-        hint,
-        first: similar.at,
-      })
-    }
-    if (same === undefined) exact.set(key, route)
-    if (similar === undefined) folded.set(key.toLowerCase(), route)
-  }
-}
-
 /** A host's cookie belongs to one portal, so a host can have only one; a portal's own host has that one. */
-function checkHosts(root: RootTable, routes: readonly RouteTable[], report: Report): void {
+function checkHosts(root: RootTable, places: readonly Place[], report: Report): void {
   const owners = new Map<string, { readonly portal: string; readonly at: readonly (string | number)[] }>()
   for (const [name, portal] of root.values.portals ?? []) {
     const { url } = portal.values
     if (url && !owners.has(url.host)) owners.set(url.host, { portal: name, at: [...portal.at, 'url'] })
   }
-  for (const route of routes) {
-    const { host, portal } = route.values
-    if (host === undefined || !portal) continue
+  const told = new Set<RouteTable>()
+  for (const { host, table, raw: own } of places) {
+    const { portal } = table.values
+    if (!portal || told.has(table)) continue
     const owner = owners.get(host)
-    const raw = route.raw.entries.get('portal')
-    if (owner === undefined) owners.set(host, { portal, at: raw?.at ?? route.at })
+    const raw = table.raw.entries.get('portal')
+    if (owner === undefined) owners.set(host, { portal, at: raw?.at ?? table.at })
     else if (owner.portal !== portal) {
+      told.add(table)
       const hint = 'a host has one portal; roles can tell people apart within it'
-      const message = `${showRaw(route.raw.entries.get('host'))} already belongs to another portal than ${showRaw(raw)}`
-      report.mistake(raw?.at ?? route.at, 'host.portals', message, { hint, first: owner.at })
+      const message = `${showRaw(own.host ?? undefined)} already belongs to another portal than ${showRaw(raw)}`
+      report.mistake(raw?.at ?? table.at, 'host.portals', message, { hint, first: owner.at })
     }
   }
 }
 
 /** A callback is answered by the portal, so a route of the very same path would never be reached. */
-function checkCallbacks(root: RootTable, routes: readonly RouteTable[], report: Report): void {
+function checkCallbacks(root: RootTable, places: readonly Place[], report: Report): void {
   for (const [name, { at, values }] of root.values.portals ?? []) {
     const { callback_path: callback, url } = values
     if (callback === undefined || url === undefined) continue
-    const own = url === null ? routes.filter(route => route.values.portal === name) : []
-    const hosts = new Set(url === null ? own.map(route => route.values.host) : [url.host])
-    const taken = routes.find(
-      route => hosts.has(route.values.host) && route.values.path?.toLowerCase() === callback.toLowerCase(),
-    )
+    const own = url === null ? places.filter(({ table }) => table.values.portal === name) : []
+    const hosts = new Set(url === null ? own.map(({ host }) => host) : [url.host])
+    const taken = places.find(({ host, path }) => hosts.has(host) && path.toLowerCase() === callback.toLowerCase())
     if (taken === undefined) continue
     const hint = 'give the route or the callback another path'
     const message = 'the callback has the path of a route, which would never be reached'
-    report.mistake([...at, 'callback_path'], 'portal.callback', message, { hint, first: taken.at })
+    report.mistake([...at, 'callback_path'], 'portal.callback', message, { hint, first: taken.table.at })
   }
 }

@@ -5,7 +5,7 @@ import { duration } from '../values/duration.ts'
 import { HOST_WIDE, headerSpec } from '../values/headers.ts'
 import { parseHostHeader, parseHostPattern } from '../values/host.ts'
 import { method } from '../values/method.ts'
-import { parsePath, parseRoutePath } from '../values/path.ts'
+import { parsePath, parsePlace } from '../values/path.ts'
 import { sizeUpToOrOff } from '../values/size.ts'
 import { boolean, choice, either, list, parsed, type Type, text } from '../values/value.ts'
 import { folder, redirect, redirectStatus, respond, verify } from './answers.ts'
@@ -23,7 +23,7 @@ const host = parsed(
   { label: 'host', expected: 'a host such as "app.example.com" or "*.example.com"' },
   parseHostPattern,
 )
-const routePath = parsed({ label: 'path', expected: 'a path such as "/app"' }, parseRoutePath)
+const place = parsed({ label: 'path', expected: 'a path such as "/app", or "=/app" for it alone' }, parsePlace)
 const path = parsed({ label: 'path', expected: 'a path such as "/app"' }, parsePath)
 const hostHeader = parsed(
   { label: '`"pass"`, `"upstream"` or host', expected: '"pass", "upstream" or a host such as "app.internal"' },
@@ -93,18 +93,18 @@ const deny: Type<RuleList> = {
   },
 }
 
-/** `[[routes]]`: one host and path, where it leads, and who may pass. */
+/** `[[routes]]`: hosts and paths, where they lead, and who may pass. */
 export const ROUTE = {
   host: required(
-    host,
+    list(host, { single: true }),
     'app.example.com',
-    'The host, exact or `*.example.com`; an exact one comes first, then the longest wildcard.',
+    'The host, exact or `*.example.com`; an exact one comes first, then the longest wildcard. A list is as many routes that are the same but for this.',
   ),
   path: defaulted(
-    routePath,
+    list(place, { single: true }),
     '/',
-    '/api',
-    'The path and everything below it, at segment boundaries; the longest path of a host wins.',
+    ['/status', '=/sw.js'],
+    'The path and everything below it, at segment boundaries; with `=` before it the path alone, without a slash at its end. The longest path of a host wins, each of a list for itself.',
   ),
   one_label: defaulted(
     boolean,
@@ -112,12 +112,7 @@ export const ROUTE = {
     true,
     'Whether a wildcard host stands for one label: `a.example.com`, and not `a.b.example.com`, which is 404 then.',
   ),
-  exact: defaulted(
-    boolean,
-    false,
-    true,
-    'Whether this route is for `path` alone: what is below it, and the path with a slash at its end, is for other routes.',
-  ),
+  exact: defaulted(boolean, false, true, 'Whether each `path` of this route is meant alone, as with `=` before it.'),
   upstream: optional(
     upstreamSpec,
     'http://app:3000',

@@ -99,6 +99,7 @@ export const DIAGNOSTIC_CODES = [
   'route.none',
   'route.duplicate',
   'route.case',
+  'route.redundant',
   'allow.mixed',
   'deny.everyone',
   'deny.signed_out',

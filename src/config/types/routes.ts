@@ -27,9 +27,12 @@ export type HostHeader =
   | { readonly kind: 'upstream' }
   | { readonly kind: 'name'; readonly name: string }
 
+/** One host and path of a table of `[[routes]]`. */
 export interface RouteConfig {
   /** host + path as configured, marked where it is for the path alone: how logs, `explain` and messages name it. */
   readonly id: string
+  /** The id of the first host and path of its table, by which goes what is one for all of them. */
+  readonly firstId: string
   /** Lower-case ASCII; `*.example.com` for a wildcard. */
   readonly host: string
   /** `/`, or `/x/y` without a trailing slash: matched at segment boundaries. */

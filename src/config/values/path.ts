@@ -51,6 +51,28 @@ export function parseRoutePath(text: string): Parsed<string> {
   return path
 }
 
+/** A path of a route. */
+export interface RoutePath {
+  /** As `parsePath` gives it. */
+  readonly path: string
+  /** Whether nothing below it is meant. */
+  readonly isExact: boolean
+}
+
+/** As `parseRoutePath`; with `=` before it, as nginx writes it, the path alone. */
+export function parsePlace(text: string): Parsed<RoutePath> {
+  const isExact = text.startsWith('=')
+  const stated = isExact ? text.slice(1) : text
+  const not = `${quote(text)} is not a path`
+  if (isExact && !stated.startsWith('/'))
+    return bad('path.invalid', not, `the path alone begins with a slash: "=/${stated}"`)
+  if (isExact && stated.length > 1 && stated.endsWith('/')) {
+    return bad('path.invalid', not, `a path alone has no slash at its end: "${text.replace(/\/+$/, '')}"`)
+  }
+  const path = parseRoutePath(stated)
+  return path.ok ? good({ path: path.value, isExact }) : path
+}
+
 /** Where a provider sends people back to: any path of its own, and of the reserved ones only the default. */
 export function parseCallbackPath(text: string): Parsed<string> {
   const path = parsePath(text)

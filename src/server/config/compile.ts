@@ -170,7 +170,7 @@ function compileRoute(route: RouteConfig, portals: ReadonlyMap<string, GatePorta
     answerFields: identityFields !== null || saysWho(route) ? (portal?.compat?.fields ?? null) : null,
     bounds: parts.bounds(route.path, route.passFields),
     told: route.answer?.kind === 'verify' ? compileTold(route) : null,
-    rate: compileRate(route.rate, route.id),
+    rate: compileRate(route.rate, route.firstId),
     needsSession:
       policy.rules !== null ||
       route.allow.kind !== 'public' ||

@@ -10,6 +10,7 @@ import { LIMIT_CASES } from './limit-cases.ts'
 import { PASSWORD_CASES } from './password-cases.ts'
 import { PICTURE_CASES } from './picture-cases.ts'
 import { REWRITE_CASES } from './rewrite-cases.ts'
+import { ROUTE_LIST_CASES } from './route-list-cases.ts'
 import { TLS_CASES } from './tls-cases.ts'
 import { UPSTREAM_CASES } from './upstream-cases.ts'
 
@@ -523,6 +524,7 @@ const CASES: readonly Case[] = [
   ...TLS_CASES,
   ...UPSTREAM_CASES,
   ...REWRITE_CASES,
+  ...ROUTE_LIST_CASES,
   ['method.invalid', 'TRACE', route('methods = ["GET", «"TRACE"»]')],
   ['method.invalid', 'not a token', route('methods = «"GET, POST"»')],
   ['one_label.host', 'one label of a whole name', route('one_label = «true»')],

@@ -1,0 +1,70 @@
+import type { RouteTable } from '../keys/routes.ts'
+import type { Report } from '../text/report.ts'
+import { type Place, placeAt, showPlace } from './places.ts'
+
+/** Places that are there twice, that differ in letter case alone, or that another one of their table serves anyway. */
+export function checkCollisions(places: readonly Place[], report: Report): void {
+  const exact = new Map<string, Place>()
+  const folded = new Map<string, Place>()
+  for (const place of places) {
+    const key = `${place.host}${place.path} ${place.isExact}`
+    const same = exact.get(key)
+    const similar = folded.get(key.toLowerCase())
+    if (same !== undefined) {
+      if (!isRepeated(place, same)) {
+        const hint = 'one route for a host and path'
+        const message = `${showPlace(place)} has a route already`
+        report.mistake(placeAt(place), 'route.duplicate', message, { hint, first: firstAt(same, place) })
+      }
+    } else if (similar !== undefined) {
+      const hint = 'a backend that ignores case would serve one by the rules of the other; keep one spelling'
+      const message = `${showPlace(place)} differs from another route only in letter case`
+      report.mistake(placeAt(place), 'route.case', message, { hint, first: firstAt(similar, place) })
+    }
+    if (same === undefined) exact.set(key, place)
+    if (similar === undefined) folded.set(key.toLowerCase(), place)
+  }
+  checkRedundant(places, report)
+}
+
+/** Whether a list has the very same text twice, which is told already. */
+function isRepeated({ table, raw }: Place, same: Place): boolean {
+  const isText = (own: Place['raw']['path'], other: Place['raw']['path']) =>
+    own === other || (own?.kind === 'text' && other?.kind === 'text' && own.text === other.text)
+  return table === same.table && isText(raw.path, same.raw.path) && isText(raw.host, same.raw.host)
+}
+
+function firstAt(first: Place, { table }: Place): Place['table']['at'] {
+  return first.table === table ? placeAt(first) : first.table.at
+}
+
+/** A path of a list that would be served by the same table without it, once for all hosts. */
+function checkRedundant(places: readonly Place[], report: Report): void {
+  const below = new Map<string, RouteTable>()
+  for (const { host, path, isExact, table } of places) if (!isExact) below.set(host + path, table)
+  const needed = new Set<unknown>()
+  const spare = new Map<unknown, Place>()
+  for (const place of places) {
+    if (place.raw.path === null || (place.table.values.path ?? []).length < 2) continue
+    if (nextAbove(place, below) === place.table) spare.set(place.raw.path, place)
+    else needed.add(place.raw.path)
+  }
+  for (const [raw, place] of spare) {
+    if (needed.has(raw)) continue
+    const hint = 'remove it: another path of this list has it with all that is below'
+    report.warn(placeAt(place), 'route.redundant', `${showPlace(place)} changes nothing`, { hint })
+  }
+}
+
+/** The table that would serve a place if it were not there. */
+function nextAbove({ host, path, isExact }: Place, below: ReadonlyMap<string, RouteTable>): RouteTable | undefined {
+  for (let at = isExact ? path : above(path); at !== null; at = above(at)) {
+    const found = below.get(host + at)
+    if (found !== undefined) return found
+  }
+  return undefined
+}
+
+function above(path: string): string | null {
+  return path === '/' ? null : path.slice(0, path.lastIndexOf('/')) || '/'
+}

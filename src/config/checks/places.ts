@@ -1,0 +1,39 @@
+import type { RouteTable } from '../keys/routes.ts'
+import { itemsOf, type Path, type Raw, showRaw } from '../text/raw.ts'
+
+/** One of the addresses of a route's table. */
+export interface Place {
+  readonly host: string
+  readonly path: string
+  readonly isExact: boolean
+  readonly table: RouteTable
+  /** Where the file says the host and the path; null: it does not. */
+  readonly raw: { readonly host: Raw | null; readonly path: Raw | null }
+}
+
+/** Every host of a table with every path of it, in the order of the file; none where either is mistaken. */
+export function placesOf(table: RouteTable): readonly Place[] {
+  const { host: hosts, path: paths, exact } = table.values
+  if (hosts === undefined || paths === undefined || exact === undefined) return []
+  const [hostsRaw, pathsRaw] = [itemsOf(table.raw.entries.get('host')), itemsOf(table.raw.entries.get('path'))]
+  return hosts.flatMap((host, h) =>
+    paths.map(({ path, isExact }, p) => ({
+      host,
+      path,
+      isExact: exact || isExact,
+      table,
+      raw: { host: hostsRaw[h] ?? null, path: pathsRaw[p] ?? null },
+    })),
+  )
+}
+
+/** Where a message about a place points at: its path, unless the file has none. */
+export function placeAt({ raw, table }: Place): Path {
+  return (raw.path ?? raw.host)?.at ?? table.at
+}
+
+/** A place as the file has it. */
+export function showPlace({ raw }: Place): string {
+  const host = showRaw(raw.host ?? undefined)
+  return raw.path === null ? host : `${host} with path ${showRaw(raw.path)}`
+}
