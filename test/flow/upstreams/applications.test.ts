@@ -61,6 +61,22 @@ describe('the list of applications', () => {
     expect(await listOf(route('name = "Home"') + route('path = "/api"\nname = "Home"'))).toEqual(['Home home.example/'])
   })
 
+  test('shows a table of several paths once, at the first that may be opened, and one without a name at each host', async () => {
+    const several = (lines: string, hosts: string) => route(lines).replace(`"${HOST}"`, hosts)
+    expect(await listOf(route('path = ["=/up", "/status", "/more"]\nname = "Status"'))).toEqual([
+      'Status home.example/up',
+    ])
+    expect(await listOf(route('path = ["=/up", "/status", "/more"]'))).toEqual([
+      'home.example/status home.example/status',
+    ])
+    expect(await listOf(several('path = ["/one", "/two"]', '["*.home.example", "home.example", "b.example"]'))).toEqual(
+      ['home.example/one home.example/one', 'b.example/one b.example/one'],
+    )
+    expect(await listOf(several('name = "Home"', '["*.home.example", "home.example", "b.example"]'))).toEqual([
+      'Home home.example/',
+    ])
+  })
+
   test('shows a route below one that this person may not open', async () => {
     const toml = route('').replace('["user"]', '["admin"]') + route('path = "/wiki"')
     expect(await listOf(toml)).toEqual(['home.example/wiki home.example/wiki'])

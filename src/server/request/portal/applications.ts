@@ -12,7 +12,8 @@ import { requestFacts } from '../policy-input.ts'
  * What this person may open at this portal, in the order of the file: decided by the gate's own rules, for a page load from
  * where they are now. What only a newer sign-in is missing for is there too.
  *
- * Several routes of one host are one application, at the shortest path, unless the file tells them apart.
+ * Several routes of one host are one application, at the shortest path, unless the file tells them apart; one table is one
+ * application, at the first of its addresses, and without a name one for each of its hosts.
  */
 export function applicationsOf(passage: Passage, portal: GatePortal, session: Session): readonly Application[] {
   const facts = requestFacts(passage, session)
@@ -26,8 +27,13 @@ export function applicationsOf(passage: Passage, portal: GatePortal, session: Se
   const byAddress = new Map(whole.map(({ config }) => [config.host + config.path, config]))
   const scheme = schemeOf(passage)
   const port = passage.target?.authority.slice(passage.target.host.length) ?? ''
+  const shown = new Set<string>()
   return open
     .filter(route => !route.config.app.isHidden && !isPart(route.config, byAddress))
+    .filter(({ config }) => {
+      const own = config.app.isNamed ? config.firstId : `${config.host} ${config.firstId}`
+      return shown.size < shown.add(own).size
+    })
     .map(({ config, upstream }) => ({
       name: config.name,
       address: `${scheme}://${config.host}${port}${config.path}`,
