@@ -85,7 +85,7 @@ describe.each(LANGUAGES.map(({ lang }) => lang))('in %s', lang => {
     }
     await page.goto(`${stand.portal}/.sallyport/tokens`)
     await page.locator('input[name=name]').fill('Donaudampfschifffahrtsgesellschaftskapitänsmütze')
-    await page.locator('form.search button').click()
+    await page.locator('form.fields button').click()
     await look(page, 'token-made')
     await page.goto(`${stand.portal}/.sallyport/guests`)
     await page.locator('input[name=address]').fill(stand.app)

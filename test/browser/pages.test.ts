@@ -32,6 +32,12 @@ async function openAs({ open }: WatchedContext, who: Person | null, address: str
   return page
 }
 
+/** On a narrow screen, what the bar leads to is behind a button. */
+async function openMenu(page: Page): Promise<void> {
+  const button = page.getByRole('button', { name: 'Menu' })
+  if (await button.isVisible()) await button.click()
+}
+
 /** Presses Tab until the focus is on something with this text; throws when a round brings nothing. */
 async function tabTo(page: Page, text: string): Promise<void> {
   for (let presses = 0; presses < 30; presses++) {
@@ -69,6 +75,7 @@ const PAGES: readonly (readonly [name: string, status: number, reach: (person: W
     200,
     async person => {
       const page = await openAs(person, 'Ada', stand.app)
+      await openMenu(page)
       await page.getByRole('link', { name: 'Sign out' }).click()
       return page
     },
@@ -78,6 +85,7 @@ const PAGES: readonly (readonly [name: string, status: number, reach: (person: W
     200,
     async person => {
       const page = await openAs(person, 'Ada', stand.app)
+      await openMenu(page)
       await page.getByRole('link', { name: 'Sign out' }).click()
       await page.getByRole('button', { name: 'Sign out' }).click()
       return page
@@ -148,6 +156,37 @@ describe("the demo's own pages", () => {
   })
 })
 
+describe('the bar of a page', () => {
+  test('is one line on a phone, and its menu opens without a script', async () => {
+    const person = await watchedContext(browser, { viewport: { width: 390, height: 844 }, javaScriptEnabled: false })
+    const page = await openAs(person, 'Ada', stand.app)
+    await page.goto(`${stand.portal}/`)
+    const menu = page.getByRole('button', { name: 'Menu' })
+    const links = page.getByRole('navigation').getByRole('link')
+    expect((await page.locator('.bar').boundingBox())?.height).toBeLessThan(72)
+    expect(await links.count()).toBe(0)
+    await menu.focus()
+    await page.keyboard.press('Enter')
+    expect(await links.allTextContents()).toEqual(['Applications', 'Your sessions', 'Sign out'])
+    await page.screenshot({ path: join(PICTURES, 'menu-phone.png') })
+    await page.keyboard.press('Escape')
+    expect(await links.count()).toBe(0)
+    await menu.click()
+    await links.nth(1).click()
+    await page.waitForURL('**/sessions')
+    await person.context.close()
+  })
+
+  test('shows where it leads without a button on a wide screen', async () => {
+    const person = await watchedContext(browser, { viewport: { width: 1100, height: 800 } })
+    const page = await openAs(person, 'Ada', stand.app)
+    await page.goto(`${stand.portal}/`)
+    expect(await page.getByRole('button', { name: 'Menu' }).count()).toBe(0)
+    expect(await page.getByRole('navigation').getByRole('link').count()).toBe(3)
+    await person.context.close()
+  })
+})
+
 describe('the keyboard', () => {
   test('chooses a provider', async () => {
     const { context, open } = await watchedContext(browser)
@@ -179,7 +218,8 @@ test('the look at a page finds what it is meant to find', async () => {
     <img src="data:,"><main></main><main><div style="width:3000px">wide</div>
     <h3>deep</h3><nav><a href="/" style="outline:none">on</a></nav>
     <p style="width:50px;overflow:hidden">Unbreakablylongword</p></main>`)
-  expect((await findBarriers(page)).map(barrier => barrier.replace(/contrast of [\d.]+/, 'contrast'))).toEqual([
+  const found = (await findBarriers(page)).map(barrier => barrier.replace(/contrast of [\d.]+/, 'contrast'))
+  expect(found).toEqual([
     'the page names no language',
     'the page has no title',
     'the page has 2 main headings',

@@ -30,16 +30,21 @@ export function TokensPage({ words, title, menu, tokens, made, roles, nowMs, pro
     <WidePage words={words} title={title} heading={words.yourTokens} menu={menu}>
       <p class="soft">{words.tokensLead}</p>
       {made === null ? null : <Made lead={words.tokenMade} text={made} />}
-      <form class="search" method="post" action={ownPath('tokens')}>
+      <form class="fields" method="post" action={ownPath('tokens')}>
         <Creates proof={proof} />
-        <NameField label={words.tokenPurpose} />
-        <select name="days" aria-label={words.tokenLifetime}>
-          {TOKEN_DAYS.map((days, index) => (
-            <option value={String(days)} selected={index === 1}>
-              {spanOf(days * 86_400_000, words)}
-            </option>
-          ))}
-        </select>
+        <div>
+          <NameField label={words.tokenPurpose} />
+        </div>
+        <div>
+          <label for="days">{words.tokenLifetime}</label>
+          <select id="days" name="days">
+            {TOKEN_DAYS.map((days, index) => (
+              <option value={String(days)} selected={index === 1}>
+                {spanOf(days * 86_400_000, words)}
+              </option>
+            ))}
+          </select>
+        </div>
         <button class="act main" type="submit">
           {words.makeToken}
         </button>

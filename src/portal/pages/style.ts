@@ -53,14 +53,16 @@ img.mark{object-fit:contain}
 .wait{display:inline-block;width:.55rem;height:.55rem;margin-right:.55rem;border-radius:50%;background:var(--accent);vertical-align:.05rem;animation:breathe 2.4s ease-in-out infinite}
 @keyframes breathe{50%{opacity:.25}}
 .hall{width:100%;max-width:66rem;margin:0 auto;padding:1rem 1.5rem 4rem}
-.bar{display:flex;flex-wrap:wrap;align-items:center;gap:.25rem .8rem;padding-bottom:.75rem;border-bottom:1px solid var(--line)}
-.bar .mark{width:2.1rem;height:2.1rem;margin:0}
-.bar .name{font:600 1.1875rem/1.25 var(--serif);margin-right:auto;overflow-wrap:anywhere}
-.bar nav{display:flex;flex-wrap:wrap;gap:0 .35rem;font-size:.9375rem}
+.bar{display:flex;align-items:center;gap:.8rem;padding-bottom:.75rem;border-bottom:1px solid var(--line)}
+.bar .mark{flex:none;width:2.1rem;height:2.1rem;margin:0}
+.bar .name{flex:1;min-width:0;font:600 1.1875rem/1.25 var(--serif);overflow-wrap:anywhere}
+.bar nav{position:static;inset:auto;display:flex;flex-wrap:wrap;gap:0 .35rem;width:auto;height:auto;margin:0;padding:0;font-size:.9375rem;color:var(--ink);background:none;border:0;overflow:visible}
 .bar nav a{display:flex;align-items:center;min-height:2.75rem;padding:0 .7rem;color:var(--ink);text-decoration:none;border-radius:.7rem}
 .bar nav a:hover{background:var(--tint);text-decoration:underline}
-.bar nav a[aria-current]{color:var(--accent);font-weight:600;box-shadow:inset 0 -2px var(--accent);border-radius:.7rem .7rem 0 0}
+.bar nav a[aria-current]{color:var(--accent);font-weight:600;box-shadow:inset 0 -2px var(--accent);border-radius:0}
 .bar nav a:last-child{margin-right:-.7rem}
+.menu{display:none;flex:none;min-height:2.75rem;padding:0 1rem;font:600 .9375rem/1.3 var(--sans);color:var(--ink);background:transparent;border:1px solid var(--edge);border-radius:.8rem;cursor:pointer}
+.menu::after{content:"";display:inline-block;width:.4rem;height:.4rem;margin:0 0 .15rem .55rem;border:solid currentColor;border-width:0 2px 2px 0;transform:rotate(45deg)}
 .hall h1{margin-top:2.5rem}
 .hall h1+p{margin-top:.5rem}
 .apps{display:grid;grid-template-columns:repeat(auto-fill,minmax(15.5rem,1fr));gap:1rem;margin:2.25rem 0 0;padding:0;list-style:none}
@@ -111,19 +113,22 @@ img.mark{object-fit:contain}
 .foot .act{margin-top:1rem}
 .search{display:flex;flex-wrap:wrap;align-items:center;gap:.7rem;margin-top:1.5rem}
 .search label{width:100%;font-size:.9375rem;color:var(--soft)}
-.search input[type=search],.search input[type=text],.search select{flex:1;min-width:min(12rem,100%);min-height:2.75rem;padding:.5rem .9rem;font:inherit;color:inherit;background:var(--panel);border:1px solid var(--edge);border-radius:.8rem}
+.search input[type=search]{flex:1;min-width:min(12rem,100%)}
+.search input[type=search],.fields input,.fields select{height:2.75rem;padding:.3rem .9rem;font:400 1rem/1.3 var(--sans);color:inherit;background:var(--panel);border:1px solid var(--edge);border-radius:.8rem}
 .search+.small{margin-top:.7rem}
 .fields{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(12rem,100%),1fr));align-items:end;gap:1rem;margin-top:1.5rem}
 .fields .wide{grid-column:1/-1}
 .fields label{display:block;margin-bottom:.35rem;font-size:.9375rem;color:var(--soft)}
-.fields input,.fields select{width:100%;min-height:2.75rem;padding:.5rem .9rem;font:inherit;color:inherit;background:var(--panel);border:1px solid var(--edge);border-radius:.8rem}
+.fields input,.fields select{width:100%}
+.fields>.act{min-height:2.75rem;padding:.3rem 1.1rem}
 .more{margin-top:1.5rem}
 .more .act{display:inline-flex;width:auto;min-height:2.75rem;padding:.4rem 1.1rem;font-size:.9375rem}
-@media (max-width:40rem){.bar nav{width:100%;margin:0 -.7rem}.bar nav a:last-child{margin-right:0}}
+@media (max-width:54rem){.menu{display:block}.bar nav:not(:popover-open){display:none}.bar nav:popover-open{position:absolute;inset:4.1rem 1rem auto auto;flex-direction:column;min-width:13rem;max-width:calc(100vw - 2rem);padding:.5rem;background:var(--panel);border:1px solid var(--edge);border-radius:1rem;box-shadow:var(--shade)}.bar nav a:last-child{margin-right:0}.bar nav a[aria-current]{box-shadow:inset 3px 0 var(--accent)}}
+@supports not selector(:popover-open){.bar{flex-wrap:wrap}.menu{display:none!important}}
 @media (max-width:30rem){.door{align-items:flex-start;padding:1.25rem .85rem}.panel{padding:3rem 1.6rem 2rem;border-radius:50vw 50vw 1.25rem 1.25rem/11rem 11rem 1.25rem 1.25rem}.panel::before{border-radius:50vw 50vw .9rem .9rem/10.6rem 10.6rem .9rem .9rem}h1{font-size:1.5rem}.hall{padding:.85rem 1.1rem 3rem}.hall h1{margin-top:1.75rem}.facts>div{grid-template-columns:5.75rem 1fr}.row{flex-direction:column;align-items:flex-start;gap:.7rem}.row>.origins{flex:none}.row>span{max-width:100%}}
 @media (max-width:22rem){.facts>div{grid-template-columns:1fr;gap:.1rem}}
 @media (prefers-contrast:more){:root{--soft:var(--ink);--line:var(--edge);--edge:var(--ink)}}
 @media (prefers-reduced-motion:reduce){*{animation:none!important;transition:none!important}.app:hover{transform:none}}
 @media (forced-colors:active){.act,.app,.panel,.tag,.arch,.tile,.alert{border:1px solid}.wait{background:CanvasText;forced-color-adjust:none}.bar nav a[aria-current]{text-decoration:underline}}
-@media print{:root{--ground:#fff;--ground-2:#fff;--panel:#fff;--ink:#000;--soft:#333;--line:#bbb;--shade:none}body{display:block;min-height:0;background:none}.bar nav,.acts,.act,form,.wait{display:none!important}.panel{margin:0 auto;border-radius:1rem;break-inside:avoid}.panel::before{display:none}.app,.row{break-inside:avoid}}
+@media print{:root{--ground:#fff;--ground-2:#fff;--panel:#fff;--ink:#000;--soft:#333;--line:#bbb;--shade:none}body{display:block;min-height:0;background:none}.bar nav,.menu,.acts,.act,form,.wait{display:none!important}.panel{margin:0 auto;border-radius:1rem;break-inside:avoid}.panel::before{display:none}.app,.row{break-inside:avoid}}
 `

@@ -27,7 +27,11 @@ export function WidePage(props: {
         <header class="bar">
           <Mark />
           <span class="name">{title}</span>
-          <nav aria-label={words.accountMenu}>
+          {/* A narrow screen has the entries behind a button; wider ones show them, and so does a browser that knows no popover. */}
+          <button class="menu" type="button" popovertarget="menu">
+            {words.menu}
+          </button>
+          <nav id="menu" popover aria-label={words.accountMenu}>
             {menu.map(({ label, address, isHere }) => (
               <a href={address} aria-current={isHere ? 'page' : undefined}>
                 {label}

@@ -91,6 +91,7 @@ export const DE: Words = {
   rememberOff: 'Nur bis der Browser geschlossen wird',
   rememberOn: 'Auf diesem Gerät angemeldet bleiben',
 
+  menu: 'Menü',
   accountMenu: 'Konto',
   applications: 'Anwendungen',
   yourApplications: 'Ihre Anwendungen',

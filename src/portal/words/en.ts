@@ -16,6 +16,7 @@ export const EN: Words = {
   rememberOff: 'Only until the browser is closed',
   rememberOn: 'Keep me signed in on this device',
 
+  menu: 'Menu',
   accountMenu: 'Account',
   applications: 'Applications',
   yourApplications: 'Your applications',

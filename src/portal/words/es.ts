@@ -91,6 +91,7 @@ export const ES: Words = {
   rememberOff: 'Solo hasta cerrar el navegador',
   rememberOn: 'Mantener la sesión iniciada en este dispositivo',
 
+  menu: 'Menú',
   accountMenu: 'Cuenta',
   applications: 'Aplicaciones',
   yourApplications: 'Tus aplicaciones',

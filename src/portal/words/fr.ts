@@ -91,6 +91,7 @@ export const FR: Words = {
   rememberOff: 'Seulement jusqu’à la fermeture du navigateur',
   rememberOn: 'Rester connecté sur cet appareil',
 
+  menu: 'Menu',
   accountMenu: 'Compte',
   applications: 'Applications',
   yourApplications: 'Vos applications',

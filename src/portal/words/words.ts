@@ -33,6 +33,8 @@ export interface Words {
   readonly rememberOff: string
   readonly rememberOn: string
 
+  /** The button that opens the entries below, on a narrow screen. */
+  readonly menu: string
   readonly accountMenu: string
   readonly applications: string
   readonly yourApplications: string
