@@ -54,5 +54,11 @@ export interface Overview {
     readonly mistakeCount: number
     /** What they are, where this portal is the only one of the file. */
     readonly mistakes: readonly string[]
+    /** Which file it is, where this portal is the only one of it. */
+    readonly path: string | null
+    /** The file on disk beside the one in force. */
+    readonly onDisk: 'in force' | 'refused' | 'unread' | 'lost'
+    /** Keys that only a restart puts in force. */
+    readonly needsRestart: readonly string[]
   }
 }

@@ -3,9 +3,10 @@ import type { LevelledLog } from '../base/log.ts'
 import type { Ports } from '../base/ports.ts'
 import type { CheckResult } from '../config/check.ts'
 import type { Config } from '../config/types/config.ts'
+import { fileStateOf } from '../server/config/file-state.ts'
 import { createLive, type Loaded, startValues } from '../server/config/reload.ts'
 import { watchFiles } from '../server/config/watch.ts'
-import type { ConfigState } from '../server/observe/admin.ts'
+import { type ConfigState, configState } from '../server/observe/admin.ts'
 import { type LoadOptions, loadFile } from './load-file.ts'
 import { refuse, tellLost, tellMended, tellRefused, tellTakenOver, tellWarnings } from './reload-log.ts'
 
@@ -69,13 +70,9 @@ export function followFile(path: string, ports: FollowPorts, onChange: () => voi
       return live.current
     },
     get state() {
-      const { current, state } = live
-      return {
-        fingerprint: current.fingerprint,
-        routes: current.config.routes.length,
-        last_read: new Date(state.atMs).toISOString(),
-        refused: state.refusal,
-      }
+      const { fingerprint, config } = live.current
+      const file = fileStateOf(live, { path, started, watched: watching.state })
+      return configState({ fingerprint, routeCount: config.routes.length }, live.state, file)
     },
     reload: () => void live.reload(),
     close() {

@@ -10,8 +10,10 @@ import { createExchanges } from '../proxy/lifetime/exchanges.ts'
 import { createUpstreamPool } from '../proxy/upstream/upstream.ts'
 import { createWebSocketRelay } from '../proxy/websocket/relay.ts'
 import { createAcme } from '../server/acme/acme.ts'
-import { createLive, type Loaded } from '../server/config/reload.ts'
+import { fileStateOf } from '../server/config/file-state.ts'
+import { createLive, type Loaded, startValues } from '../server/config/reload.ts'
 import type { Snapshot } from '../server/config/snapshot.ts'
+import type { WatchState } from '../server/config/watch.ts'
 import { createAccessTokens } from '../server/credentials/access-tokens.ts'
 import { createPasswords } from '../server/credentials/passwords.ts'
 import type { Fronts } from '../server/listen/fronts.ts'
@@ -39,6 +41,7 @@ export interface Listening {
   /** After a file that is good and different was taken over, and after any was read. */
   onChange(next: Extract<Loaded, { ok: true }>, previous: Snapshot): void
   onRead(loaded: Loaded): void
+  watched(): WatchState
 }
 
 export type Parts = ReturnType<typeof openParts>
@@ -69,6 +72,12 @@ export function openParts(options: ServeOptions, listening: () => Listening) {
       spareMemory(live.current.routes.length)
     },
   })
+  const following = {
+    path: resolve(options.configPath),
+    started: startValues(config),
+    watched: () => listening().watched(),
+  }
+  const fileState = () => fileStateOf(live, following)
   const current = () => live.current
   const inForce = () => live.current.config
   const ask = askProviders(
@@ -115,7 +124,7 @@ export function openParts(options: ServeOptions, listening: () => Listening) {
       formWaitMs: options.formWaitMs ?? FORM_WAIT_MS,
       noteStart: countStarts(rates, metrics, worker === undefined ? 1 : poolSizeOf(config.server)),
       findUser: passwords.findUser,
-      overview: createOverview({ live, pool, own: view, others: worker?.askOthers ?? (() => []) }),
+      overview: createOverview({ live, fileState, pool, own: view, others: worker?.askOthers ?? (() => []) }),
     }),
     respond,
     sockets: createSockets(relay, exchanges, ports),
@@ -126,6 +135,8 @@ export function openParts(options: ServeOptions, listening: () => Listening) {
   return {
     first,
     live,
+    fileState,
+    started: following.started,
     upstreams,
     pool,
     sessions,

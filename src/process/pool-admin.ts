@@ -87,7 +87,22 @@ function family(name: string, kind: string, help: string, value: number): Family
 
 function parseConfigState(raw: unknown): ConfigState | null {
   if (typeof raw !== 'object' || raw === null) return null
-  const { fingerprint, routes, last_read, refused } = raw as Partial<Record<keyof ConfigState, unknown>>
+  const { fingerprint, routes, file, in_force_since, last_read, on_disk, needs_restart, refused } = raw as Partial<
+    Record<keyof ConfigState, unknown>
+  >
   if (typeof fingerprint !== 'string' || typeof routes !== 'number' || typeof last_read !== 'string') return null
-  return { fingerprint, routes, last_read, refused: typeof refused === 'string' ? refused : null }
+  const state = ON_DISK.find(known => known === on_disk)
+  if (typeof file !== 'string' || typeof in_force_since !== 'string' || state === undefined) return null
+  return {
+    fingerprint,
+    routes,
+    file,
+    in_force_since,
+    last_read,
+    on_disk: state,
+    needs_restart: Array.isArray(needs_restart) ? needs_restart.filter(key => typeof key === 'string') : [],
+    refused: typeof refused === 'string' ? refused : null,
+  }
 }
+
+const ON_DISK = ['in force', 'refused', 'unread', 'lost'] as const satisfies readonly ConfigState['on_disk'][]

@@ -2,7 +2,7 @@ import type { Log } from '../base/ports.ts'
 import type { ListenAddress } from '../config/types/server.ts'
 import { GOING_AWAY } from '../proxy/websocket/close-codes.ts'
 import { watchExpiry } from '../server/acme/expiry.ts'
-import { type Loaded, type StartValues, startValues } from '../server/config/reload.ts'
+import type { Loaded } from '../server/config/reload.ts'
 import { type Snapshot, upstreamsOf } from '../server/config/snapshot.ts'
 import { watchFiles } from '../server/config/watch.ts'
 import { type Fronts, openFronts } from '../server/listen/fronts.ts'
@@ -45,11 +45,11 @@ export function startServer(options: ServeOptions): RunningServer {
     onChange: () => void live.reload(),
     onLost: path => tellLost(fileLogOf(options), path),
   })
-  const started = startValues(config)
   const listening: Listening = {
     fronts,
     onRead: ({ files }) => watching.follow(files),
-    onChange: (next, previous) => takeOver(next, previous, { parts, fronts, recheck, options, started }),
+    onChange: (next, previous) => takeOver(next, previous, { parts, fronts, recheck, options }),
+    watched: watching.state,
   }
   return {
     addresses: fronts.addresses,
@@ -136,14 +136,13 @@ interface Running {
   readonly fronts: Fronts
   readonly recheck: Recheck
   readonly options: ServeOptions
-  readonly started: StartValues
 }
 
 /** A file is in force that was not before: what was made from the one before it follows. */
 function takeOver(
   { snapshot, warnings }: Extract<Loaded, { ok: true }>,
   previous: Snapshot,
-  { parts, fronts, recheck, options, started }: Running,
+  { parts, fronts, recheck, options }: Running,
 ): void {
   const { config } = snapshot
   parts.metrics.reloads++
@@ -154,7 +153,7 @@ function takeOver(
   fronts.useCertificates(parts.certificates())
   recheck.takeOver(snapshot)
   spareMemory(snapshot.routes.length)
-  tellTakenOver(fileLogOf(options), { config, warnings }, previous.config, started)
+  tellTakenOver(fileLogOf(options), { config, warnings }, previous.config, parts.started)
 }
 
 function fileLogOf({ worker, ports }: ServeOptions): Log {

@@ -7,7 +7,7 @@ import type { Parts } from './parts.ts'
 
 /** What the admin listener tells of a server. */
 export function sourcesOf(
-  { live, metrics, relay, bodies, upstreams, first, certificates }: Parts,
+  { live, metrics, relay, bodies, upstreams, first, certificates, fileState }: Parts,
   fronts: () => Fronts,
   isDraining: () => boolean,
 ): AdminSources {
@@ -28,7 +28,10 @@ export function sourcesOf(
   ]
   return {
     unready: () => (isDraining() ? 'draining' : null),
-    config: () => configState(live),
+    config() {
+      const { fingerprint, routes } = live.current
+      return configState({ fingerprint, routeCount: routes.length }, live.state, fileState())
+    },
     metrics: () => renderMetrics(metrics, gauges),
   }
 }

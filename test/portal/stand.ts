@@ -195,7 +195,7 @@ const NOTHING_SEEN: Overview = {
   denials: [],
   routes: [],
   providers: [],
-  config: { inForceSinceMs: 0, mistakeCount: 0, mistakes: [] },
+  config: { inForceSinceMs: 0, mistakeCount: 0, mistakes: [], path: null, onDisk: 'in force', needsRestart: [] },
 }
 
 /** How a browser asks for a page. */

@@ -6,6 +6,7 @@ import type { DenialView, OriginView, Overview, RouteView } from '../overview.ts
 import { ownPath } from '../place.ts'
 import { ACTIVE_MINUTES, type SessionCounts } from '../session-counts.ts'
 import type { Words } from '../words/words.ts'
+import { Configuration } from './configuration.tsx'
 import { detailOf, nameOf } from './person.ts'
 import { Time } from './time.tsx'
 import { type MenuEntry, WidePage } from './wide-page.tsx'
@@ -38,7 +39,9 @@ export function AdminPage({ words, title, menu, survey, overview, nowMs }: Admin
         <Tile name={words.activeLately(ACTIVE_MINUTES)} value={count(survey.active)} />
         <Tile name={words.notAnswering} value={count(down)} isBad={down > 0} />
       </dl>
-      <Configuration words={words} config={config} nowMs={nowMs} />
+      <Part heading={words.configuration}>
+        <Configuration words={words} config={config} nowMs={nowMs} />
+      </Part>
       <Part heading={words.lastActive}>
         <ul class="rows">
           {survey.latest.map(entry => (
@@ -136,30 +139,6 @@ function Health(props: { readonly state: OriginView['health']; readonly text: st
         {props.children}
       </span>
     </span>
-  )
-}
-
-function Configuration(props: { words: Words; config: Overview['config']; nowMs: number }) {
-  const { words, config, nowMs } = props
-  const since = (
-    <p class="soft small">
-      {`${words.inForceSince} `}
-      <Time words={words} atMs={config.inForceSinceMs} nowMs={nowMs} />
-    </p>
-  )
-  if (config.mistakeCount === 0) return <Part heading={words.configuration}>{since}</Part>
-  return (
-    <Part heading={words.configuration}>
-      <div class="alert">
-        <p>{words.saveRefused(config.mistakeCount)}</p>
-        <ul lang="en">
-          {config.mistakes.map(mistake => (
-            <li>{mistake}</li>
-          ))}
-        </ul>
-        {since}
-      </div>
-    </Part>
   )
 }
 

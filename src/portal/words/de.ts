@@ -179,6 +179,12 @@ export const DE: Words = {
   inForceSince: 'In Kraft gesetzt',
   saveRefused: count =>
     `Der letzte Stand der Datei ist nicht in Kraft: Er enthält ${count === 1 ? 'einen' : count} Fehler.`,
+  onDisk: {
+    'in force': 'Die Datei auf der Platte ist die, die in Kraft ist.',
+    unread: 'Die Datei auf der Platte wurde seither gespeichert und wird gerade gelesen.',
+    lost: 'Die Datei wurde durch eine andere ersetzt, die von hier nicht zu sehen ist: Binden Sie ihren Ordner ein, und starten Sie neu.',
+  },
+  needsRestart: 'Erst nach einem Neustart in Kraft:',
 
   signOutQuestion: 'Möchten Sie sich abmelden?',
   signOutWho: ['Sie sind als ', ' angemeldet.'],

@@ -101,6 +101,12 @@ export const EN: Words = {
   configuration: 'Configuration',
   inForceSince: 'Taken over',
   saveRefused: count => `The last save is not in force: it has ${count === 1 ? 'a mistake' : `${count} mistakes`}.`,
+  onDisk: {
+    'in force': 'The file on disk is the one in force.',
+    unread: 'The file on disk was saved since, and is being read.',
+    lost: 'The file was replaced by another that cannot be seen from here: mount the folder that it is in, and restart.',
+  },
+  needsRestart: 'Only a restart puts this in force:',
 
   signOutQuestion: 'Sign out?',
   signOutWho: ['You are signed in as ', '.'],

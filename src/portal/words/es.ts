@@ -179,6 +179,12 @@ export const ES: Words = {
   inForceSince: 'En vigor desde',
   saveRefused: count =>
     `El último cambio guardado no está en vigor: contiene ${count === 1 ? 'un error' : `${count} errores`}.`,
+  onDisk: {
+    'in force': 'El archivo en disco es el que está en vigor.',
+    unread: 'El archivo en disco se ha guardado después y se está leyendo.',
+    lost: 'El archivo fue sustituido por otro que desde aquí no se ve: monte la carpeta en la que está y reinicie.',
+  },
+  needsRestart: 'Solo entra en vigor al reiniciar:',
 
   signOutQuestion: '¿Quieres cerrar sesión?',
   signOutWho: ['Has iniciado sesión como ', '.'],

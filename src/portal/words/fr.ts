@@ -180,6 +180,12 @@ export const FR: Words = {
   inForceSince: 'Prise en compte',
   saveRefused: count =>
     `Le dernier enregistrement n’est pas en vigueur\u00a0: il contient ${count === 1 ? 'une erreur' : `${count} erreurs`}.`,
+  onDisk: {
+    'in force': 'Le fichier sur le disque est celui qui est en vigueur.',
+    unread: 'Le fichier sur le disque a été enregistré depuis, et il est en cours de lecture.',
+    lost: 'Le fichier a été remplacé par un autre, invisible d’ici : montez le dossier qui le contient, puis redémarrez.',
+  },
+  needsRestart: 'Seul un redémarrage met ceci en vigueur :',
 
   signOutQuestion: 'Voulez-vous vous déconnecter\u202f?',
   signOutWho: ['Vous êtes connecté en tant que ', '.'],

@@ -126,6 +126,10 @@ export interface Words {
   readonly configuration: string
   readonly inForceSince: string
   saveRefused(mistakes: number): string
+  /** The file on disk beside the one in force. */
+  readonly onDisk: Readonly<Record<'in force' | 'unread' | 'lost', string>>
+  /** Before keys of the file. */
+  readonly needsRestart: string
 
   readonly signOutQuestion: string
   readonly signOutWho: Around

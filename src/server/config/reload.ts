@@ -42,6 +42,8 @@ export type Loaded<S extends Versioned = Snapshot> =
 export interface Live<S extends Versioned = Snapshot> {
   readonly current: S
   readonly state: ReloadState
+  /** Whether the file is being read just now. */
+  readonly isReading: boolean
   /**
    * Reads the file and takes it over if it is good and different; answers what happened. One at a time: asked while one is under way,
    * it reads once more after that, however often it was asked.
@@ -133,6 +135,9 @@ export function createLive<S extends Versioned>(options: {
     },
     get state() {
       return state
+    },
+    get isReading() {
+      return underWay !== null
     },
     reload,
     close() {

@@ -5,8 +5,13 @@ import { dirname } from 'node:path'
 export interface FileWatch {
   /** Watches these files from now on, instead of those before; calls once more where they are others, since they may have changed before that. */
   follow(paths: readonly string[]): void
+  /** How the files are now beside how they were when the last call was made. Looks at their stamps, so it is for who asks now and then. */
+  state(): WatchState
   close(): void
 }
+
+/** `changed`: a call is to follow; `lost`: no change of theirs can be seen any more. */
+export type WatchState = 'seen' | 'changed' | 'lost'
 
 /** What a watch says. */
 export interface WatchEvents {
@@ -93,6 +98,7 @@ export function watchFiles(paths: readonly string[], { onChange, onLost }: Watch
 
   return {
     follow,
+    state: () => (lost.length > 0 ? 'lost' : pending !== null || stampsOf(followed) !== stamps ? 'changed' : 'seen'),
     close() {
       close()
       clearInterval(poll)

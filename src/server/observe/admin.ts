@@ -1,7 +1,8 @@
 import type { MaybePromise } from '../../base/maybe-promise.ts'
 import { canonicalAddress, isLoopbackHost } from '../../base/net.ts'
 import type { ListenAddress } from '../../config/types/server.ts'
-import type { Live } from '../config/reload.ts'
+import type { FileState } from '../config/file-state.ts'
+import type { ReloadState } from '../config/reload.ts'
 import { listen } from '../listen/listen.ts'
 
 /** What the admin listener tells, of this process or of several together. */
@@ -17,19 +18,33 @@ export interface AdminSources {
 export interface ConfigState {
   readonly fingerprint: string
   readonly routes: number
-  /** RFC 3339. */
+  /** Its path. */
+  readonly file: string
+  /** RFC 3339, as `last_read` is. */
+  readonly in_force_since: string
   readonly last_read: string
+  readonly on_disk: FileState['onDisk']
+  /** Keys in which what is in force differs from what was read at start, and only a restart reads again. */
+  readonly needs_restart: readonly string[]
   /** Why the last save is not in force; null when it is. */
   readonly refused: string | null
 }
 
-/** What `/config` says of one process. */
-export function configState({ current, state }: Live): ConfigState {
+/** What `/config` says of a file that is followed. */
+export function configState(
+  { fingerprint, routeCount }: { readonly fingerprint: string; readonly routeCount: number },
+  { atMs, inForceSinceMs, refusal }: ReloadState,
+  { path, onDisk, needsRestart }: FileState,
+): ConfigState {
   return {
-    fingerprint: current.fingerprint,
-    routes: current.routes.length,
-    last_read: new Date(state.atMs).toISOString(),
-    refused: state.refusal,
+    fingerprint,
+    routes: routeCount,
+    file: path,
+    in_force_since: new Date(inForceSinceMs).toISOString(),
+    last_read: new Date(atMs).toISOString(),
+    on_disk: onDisk,
+    needs_restart: needsRestart,
+    refused: refusal,
   }
 }
 

@@ -2,12 +2,14 @@ import type { MaybePromise } from '../../base/maybe-promise.ts'
 import type { ProviderPool } from '../../identity/provider.ts'
 import { describeRule } from '../../policy/describe.ts'
 import type { DenialView, Overview, RouteView } from '../../portal/overview.ts'
+import type { FileState } from '../config/file-state.ts'
 import type { Live } from '../config/reload.ts'
 import type { GateRoute } from '../config/snapshot.ts'
 import { keyOf, mergeViews, type ProcessView } from './process-view.ts'
 
 export interface OverviewTools {
   readonly live: Live
+  fileState(): FileState
   readonly pool: Pick<ProviderPool, 'client'>
   /** This process. */
   own(): ProcessView
@@ -18,7 +20,13 @@ export interface OverviewTools {
 /**
  * What an admin of a portal may see of the gate. Where there are several portals, each admin sees what belongs to their own.
  */
-export function createOverview({ live, pool, own, others }: OverviewTools): (portal: string) => Promise<Overview> {
+export function createOverview({
+  live,
+  fileState,
+  pool,
+  own,
+  others,
+}: OverviewTools): (portal: string) => Promise<Overview> {
   return async portal => {
     const around = await others()
     const heard = around.filter(view => view !== null)
@@ -28,6 +36,7 @@ export function createOverview({ live, pool, own, others }: OverviewTools): (por
     const { portals, providers } = current.config
     const isAlone = portals.size === 1
     const isSeen = (name: string | null) => name === portal || (name === null && isAlone)
+    const file = fileState()
     const names = portals.get(portal)?.providers ?? []
     return {
       processes: { all: around.length + 1, heard: heard.length + 1 },
@@ -42,6 +51,9 @@ export function createOverview({ live, pool, own, others }: OverviewTools): (por
         inForceSinceMs: state.inForceSinceMs,
         mistakeCount: state.mistakes.length,
         mistakes: isAlone ? state.mistakes : [],
+        path: isAlone ? file.path : null,
+        onDisk: file.onDisk,
+        needsRestart: file.needsRestart,
       },
     }
   }

@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'bun:test'
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { loadConfig } from '../../../src/config/load.ts'
 import { makeIdentity } from '../../../src/identity/identity.ts'
+import { type CheckApart, checkInThread } from '../../../src/process/check-apart.ts'
 import { openSessionState } from '../../../src/process/session-state.ts'
 import { startApp } from '../../kit/applications/app.ts'
 import { quietPorts } from '../../kit/clock.ts'
@@ -110,6 +111,27 @@ describe('the admin page', () => {
     expect(said).not.toContain('gate-secret')
   })
 
+  test('says which file is in force, and how the one on disk differs from it', async () => {
+    const { promise: mayGoOn, resolve: goOn } = Promise.withResolvers<void>()
+    const checkApart: CheckApart = (text, file, signal) => mayGoOn.then(() => checkInThread(text, file, signal))
+    await using gate = await startGate(admins + ROUTES, { checkApart })
+    const { cookie } = await gate.signIn(HOST, ADMIN)
+    expect(await words(gate, cookie)).toContain(
+      `Configuration ${gate.configPath} · Taken over just now The file on disk is the one in force.`,
+    )
+    const text = readFileSync(gate.configPath, 'utf8')
+    writeFileSync(gate.configPath, `${text}\n# ${'long '.repeat(20_000)}\n`)
+    const reloaded = gate.server.reload()
+    expect(await words(gate, cookie)).toContain('The file on disk was saved since, and is being read.')
+    goOn()
+    await reloaded
+    const isRead = async () => (await words(gate, cookie)).includes('The file on disk is the one in force.')
+    await eventually(isRead, 'the save is in force, and the watch has seen it')
+    writeFileSync(gate.configPath, text.replace('127.0.0.1:0', '127.0.0.1:1'))
+    await gate.server.reload()
+    expect(await words(gate, cookie)).toContain('Only a restart puts this in force: server.listen')
+  })
+
   test('of one portal among several shows what is of that portal alone', async () => {
     const other =
       '\n[portals.other]\nproviders = ["id"]\ninsecure_cookies = true\n[portals.other.roles]\nuser = { any = true }\n' +
@@ -124,6 +146,7 @@ describe('the admin page', () => {
     const said = await words(gate, cookie)
     expect(said).toContain('The last save is not in force: it has a mistake. Taken over')
     expect(said).not.toMatch(/other\.example|open\.example|publik/)
+    expect(said).not.toContain(gate.configPath)
   })
 
   test.each(PROGRAMS)(

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import { mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { ConfigState } from '../../../src/server/observe/admin.ts'
 import { startStreaming } from '../../kit/applications/streaming.ts'
 import { eventually, type Gate, PORTAL, startGate } from '../../kit/gate.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
@@ -21,11 +22,8 @@ function route(host: string, allow: string, more = ''): string {
 
 const status = (gate: Gate, host: string, cookie = '') => statusOf(gate, '/', { host, cookie })
 
-async function adminConfig(gate: Gate): Promise<{ routes: number; refused: string | null }> {
-  return (await (await fetch(`http://127.0.0.1:${gate.adminPort}/config`)).json()) as {
-    routes: number
-    refused: string | null
-  }
+async function adminConfig(gate: Gate): Promise<ConfigState> {
+  return (await (await fetch(`http://127.0.0.1:${gate.adminPort}/config`)).json()) as ConfigState
 }
 
 describe('a saved file takes effect', () => {
@@ -105,6 +103,24 @@ describe('a bad save', () => {
     gate.save(route('b.example', 'public'))
     await eventually(async () => (await status(gate, 'b.example')) === 200, 'the mended file is in force')
     expect((await adminConfig(gate)).refused).toBeNull()
+  })
+
+  test('is told on the admin listener, with the file and since when what is in force is so', async () => {
+    await using gate = await startGate(route('a.example', 'public'))
+    const before = await adminConfig(gate)
+    expect(before).toMatchObject({ file: gate.configPath, on_disk: 'in force', needs_restart: [] })
+    expect(Date.parse(before.in_force_since)).toBeLessThanOrEqual(Date.now())
+    gate.save(route('b.example', 'public').replace('upstream', 'upstrem'))
+    await gate.server.reload()
+    await eventually(async () => (await adminConfig(gate)).on_disk === 'refused', 'the refusal is told')
+    expect((await adminConfig(gate)).in_force_since).toBe(before.in_force_since)
+    gate.save(route('b.example', 'public'))
+    writeFileSync(gate.configPath, readFileSync(gate.configPath, 'utf8').replace('127.0.0.1:0', '127.0.0.1:1'))
+    await gate.server.reload()
+    await eventually(async () => (await adminConfig(gate)).on_disk === 'in force', 'the mended file is in force')
+    const after = await adminConfig(gate)
+    expect(after.needs_restart).toEqual(['server.listen'])
+    expect(Date.parse(after.in_force_since)).toBeGreaterThanOrEqual(Date.parse(before.in_force_since))
   })
 
   test('that leaves the file half written is outlived', async () => {

@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { appendFileSync, renameSync, symlinkSync, writeFileSync } from 'node:fs'
+import { appendFileSync, closeSync, openSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { watchFiles } from '../../../src/server/config/watch.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
@@ -60,3 +60,28 @@ test.each(SAVES)(
     expect(file.calls()).toBe(1)
   },
 )
+
+test('a watch says whether the files are as they were read, saved since, or out of sight', async () => {
+  using folder = temporaryFolder()
+  const path = join(folder.path, 'routes.toml')
+  writeFileSync(path, 'one')
+  const descriptor = openSync(path, 'r')
+  try {
+    // As a file that is mounted by itself: its path stays, whatever becomes of its name.
+    const lost: string[] = []
+    const mounted = `/proc/self/fd/${descriptor}`
+    const watching = watchFiles([mounted], { onChange() {}, onLost: path => void lost.push(path) })
+    try {
+      expect(watching.state()).toBe('seen')
+      writeFileSync(path, 'another')
+      expect(watching.state()).toBe('changed')
+      rmSync(path)
+      await eventually(() => watching.state() === 'lost', 'the file is out of sight', 10_000)
+      expect(lost).toEqual([mounted])
+    } finally {
+      watching.close()
+    }
+  } finally {
+    closeSync(descriptor)
+  }
+})
