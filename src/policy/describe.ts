@@ -53,6 +53,7 @@ export function describeRule(rule: AccessRule): string {
   list('domain', rule.domains)
   list('group', rule.groups)
   for (const [claim, values] of rule.claims ?? []) list(`claim ${claim}`, values)
+  for (const [claim, patterns] of rule.like ?? []) list(`${claim} like`, patterns)
   if (rule.requireEmail) parts.push('an e-mail address that counts')
   if (rule.requireVerifiedEmail) parts.push('a verified e-mail address')
   list('network', rule.networks)

@@ -1,4 +1,5 @@
 import type { Target } from '../route/target.ts'
+import { compileStars, type TextTest } from './stars.ts'
 import type { Truth } from './truth.ts'
 
 /** A path with every other way in which a backend may read it. */
@@ -17,31 +18,12 @@ export type PathJudge = (asked: ReadPath) => Truth
  * Takes the length of the path for each star, whatever the path is: pieces are looked for from left to right, and none twice.
  */
 export function compilePaths(patterns: readonly string[]): PathJudge {
-  const exact = patterns.map(compilePattern)
-  const folded = patterns.map(pattern => compilePattern(pattern.toLowerCase()))
-  const isAny = (tests: readonly Test[], path: string) => tests.some(test => test(path))
+  const exact = patterns.map(compileStars)
+  const folded = patterns.map(pattern => compileStars(pattern.toLowerCase()))
+  const isAny = (tests: readonly TextTest[], path: string) => tests.some(test => test(path))
   return ({ path, readings }) => {
     const held = readings.reduce((count, reading) => count + Number(isAny(folded, reading.toLowerCase())), 0)
     if (held === readings.length && isAny(exact, path)) return 'yes'
     return held === 0 && !isAny(folded, path.toLowerCase()) ? 'no' : 'unknown'
-  }
-}
-
-type Test = (path: string) => boolean
-
-function compilePattern(pattern: string): Test {
-  const [first = '', ...others] = pattern.split('*')
-  const last = others.pop()
-  if (last === undefined) return path => path === first
-  const middle = others.filter(piece => piece !== '')
-  return path => {
-    if (!path.startsWith(first) || !path.endsWith(last)) return false
-    let at = first.length
-    for (const piece of middle) {
-      const found = path.indexOf(piece, at)
-      if (found === -1) return false
-      at = found + piece.length
-    }
-    return at <= path.length - last.length
   }
 }

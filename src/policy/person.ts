@@ -4,12 +4,13 @@ import type { Identity } from '../identity/identity.ts'
 import { isEmailVouched, type TrustedEmails } from '../identity/vouched.ts'
 import type { PersonCondition } from './condition.ts'
 import type { Missing, Reason } from './reasons.ts'
+import { compileStars } from './stars.ts'
 import type { Truth } from './truth.ts'
 
 /**
  * The conditions that a rule has about a person: one for each key, all of which must hold; within a key any entry is enough.
  *
- * Text is compared whole and exactly, except e-mail addresses and domains, which ignore ASCII case. A claim that is absent
+ * Text is compared whole and exactly, except e-mail addresses and domains, which ignore ASCII case; patterns are of whole texts. A claim that is absent
  * matches nothing; of one with an odd type nothing can be said, nor of an e-mail address for which nobody answers.
  */
 export function compilePerson(rule: PersonRule, trusted: TrustedEmails): readonly PersonCondition[] {
@@ -42,6 +43,14 @@ export function compilePerson(rule: PersonRule, trusted: TrustedEmails): readonl
     const judge = compileClaim(claim, values)
     if (claim === 'email') add('email.other', compileEmails(judge, trusted))
     else add('claim.other', judge)
+  }
+  for (const [claim, patterns] of rule.like ?? []) {
+    if (claim === 'email') {
+      const lists = addressAs(patterns)
+      add('email.other', compileEmails(lists, trusted), identity =>
+        lists(identity) === 'yes' ? 'email.unverified' : 'email.other',
+      )
+    } else add(claim === 'groups' ? 'group.missing' : 'claim.other', compileLike(claim, patterns))
   }
   const reasonForNone = ({ email }: Identity): Reason => (email === null ? 'email.none' : 'email.unverified')
   if (rule.requireEmail)
@@ -86,6 +95,27 @@ function compileClaim(claim: string, values: readonly (string | number | boolean
   }
 }
 
+/** A list by its entries, as in `claims`. Of what is no text, and is no list of texts, nothing can be said. */
+function compileLike(claim: string, patterns: readonly string[]): PersonCondition['judge'] {
+  const tests = patterns.map(compileStars)
+  const isAs = (entry: unknown) => typeof entry === 'string' && tests.some(test => test(entry))
+  return identity => {
+    const held = claim === 'sub' ? identity.subject : findClaim(identity.claims, claim)
+    if (identity.isSketch === true && (held === undefined || held === '')) return 'unknown'
+    if (held === undefined) return 'no'
+    if (claim === 'groups' && !Array.isArray(held)) return 'unknown'
+    const entries: readonly unknown[] = Array.isArray(held) ? held : [held]
+    if (entries.some(isAs)) return 'yes'
+    return entries.every(entry => typeof entry === 'string') ? 'no' : 'unknown'
+  }
+}
+
+/** The same for the one e-mail address of somebody, which has to be one text. */
+function addressAs(patterns: readonly string[]): PersonCondition['judge'] {
+  const tests = patterns.map(pattern => compileStars(pattern.toLowerCase()))
+  return addressJudge(email => tests.some(test => test(email)))
+}
+
 function isScalar(value: unknown): boolean {
   return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean'
 }
@@ -98,15 +128,20 @@ function compileEmails(matches: PersonCondition['judge'], trusted: TrustedEmails
   }
 }
 
-/** Whole addresses and domains are one key. Of an address that can be read in more than one way nothing can be said. */
+/** Whole addresses and domains are one key. */
 function listsOf(rule: PersonRule): PersonCondition['judge'] {
   const emails = new Set(rule.emails ?? [])
   const domains = new Set(rule.domains ?? [])
+  return addressJudge(email => emails.has(email) || domains.has(email.slice(email.indexOf('@') + 1)))
+}
+
+/** Whether an address, in lower case, is one that is meant. Of one that can be read in more than one way nothing can be said. */
+function addressJudge(isMeant: (email: string) => boolean): PersonCondition['judge'] {
   return identity => {
     if (identity.email === null) return claimOf(identity, 'email') === undefined ? 'no' : 'unknown'
     const email = foldEmail(identity.email)
     if (email === null) return 'unknown'
-    return emails.has(email) || domains.has(email.slice(email.indexOf('@') + 1)) ? 'yes' : 'no'
+    return isMeant(email) ? 'yes' : 'no'
   }
 }
 

@@ -39,7 +39,7 @@ deny = [{ networks = ["203.0.113.0/24"] }]
 host = "mail.example.com"
 upstream = "http://mail:3000"
 portal = "home"
-allow = [{ emails = ["ada@example.com"] }]
+allow = [{ emails = ["ada@example.com"] }, { like = { email = "*@eu.example.com", groups = ["*-post", "mail"] } }]
 [[routes]]
 host = "hook.example.com"
 upstream = "http://hook:3000"
@@ -112,6 +112,16 @@ describe('explain', () => {
     expect(explain('status.example.com/x').route).toBe('status.example.com/')
     expect(explain('status.example.org/sw.js').route).toBe('status.example.org/sw.js (exact)')
     expect(explain('status.example.org/sw.js/x').route).toBe('status.example.org/')
+  })
+
+  test('a rule by patterns is tried, and named by them', () => {
+    const as = (email: string, group: string) => ['mail.example.com', '--as', `sub=b,email=${email},groups=${group}`]
+    expect(run(...as('bob@eu.example.com,email_verified=true', 'hr-post'))).toMatchObject({
+      code: 0,
+      out: expect.stringContaining('email like *@eu.example.com, groups like *-post or mail'),
+    })
+    expect(explain(...as('bob@eu.example.com,email_verified=true', 'hr')).code).toBe(4)
+    expect(explain(...as('bob@eu.example.com', 'mail')).unverified_email).toMatchObject({ alone: true })
   })
 
   test('a route that a proxy in front asks about says where it asks', () => {

@@ -6,6 +6,7 @@ export const NOBODY_IN_PARTICULAR = {
   domains: null,
   groups: null,
   claims: null,
+  like: null,
   requireEmail: false,
   requireVerifiedEmail: false,
 } as const

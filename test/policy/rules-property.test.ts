@@ -64,6 +64,16 @@ function personal(keys: PersonRule, who: Identity): readonly Possible[] {
     else if (list.some(entry => values.includes(entry))) parts.push(YES)
     else parts.push(list.every(entry => ['string', 'number', 'boolean'].includes(typeof entry)) ? NO : BOTH)
   }
+  for (const [name, patterns] of keys.like ?? []) {
+    const held = claims[name]
+    const list = Array.isArray(held) ? held : [held]
+    const isAs = (entry: unknown) =>
+      typeof entry === 'string' &&
+      patterns.some(pattern => new RegExp(`^${pattern.replaceAll('*', '.*')}$`).test(entry))
+    if (held === undefined) parts.push(NO)
+    else if (list.some(isAs)) parts.push(YES)
+    else parts.push(list.every(entry => typeof entry === 'string') ? NO : BOTH)
+  }
   // The same people, where no provider is trusted with its addresses.
   if (keys.requireEmail || keys.requireVerifiedEmail) {
     const held = claims.email
@@ -150,6 +160,7 @@ const leaf = {
   emails: text('a@b.example', 'c@d.example'),
   domains: text('b.example', 'd.example'),
   claims: fc.constantFrom(new Map([['level', [3, 'x']]]), new Map([['team', [true]]])),
+  like: fc.constantFrom(new Map([['level', ['*x', '3']]]), new Map([['acr', ['h*', '*o*']]])),
   requireEmail: fc.constant(true),
   requireVerifiedEmail: fc.constant(true),
   maxAgeMs: fc.constantFrom(60_000, 3_600_000),

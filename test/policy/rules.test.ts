@@ -17,6 +17,9 @@ type Case = readonly [
   outcome: 'yes' | 'no' | 'unknown',
 ]
 
+const like = (claim: string, ...patterns: readonly string[]) => new Map([[claim, patterns]])
+const MINE = { email: 'Ada@B.example', email_verified: true }
+
 const within = { networks: ['10.0.0.0/8', 'fd00::/8'] }
 const office = {
   schedule: { spans: [{ fromMinute: 480, untilMinute: 1080 }], days: [0, 1, 2, 3, 4], timezone: 'Europe/Berlin' },
@@ -48,6 +51,48 @@ const CASES: readonly Case[] = [
     {},
     'unknown',
   ],
+  ['text as a pattern says', { like: like('team', 'it-*') }, ada({ team: 'it-north' }), {}, 'yes'],
+  ['text as no pattern says', { like: like('team', 'it-*', '*-it') }, ada({ team: 'xit-north' }), {}, 'no'],
+  ['a pattern, in another letter case', { like: like('team', 'it-*') }, ada({ team: 'IT-north' }), {}, 'no'],
+  ['a pattern is of the whole text', { like: like('team', 'it') }, ada({ team: 'kit' }), {}, 'no'],
+  ['a pattern for a claim that is absent', { like: like('team', '*') }, ada(), {}, 'no'],
+  ['a pattern for a name that objects have', { like: like('constructor', '*') }, ada(), {}, 'no'],
+  ['a pattern for a claim in a claim', { like: like('a.b', '*x') }, ada({ a: { b: 'wx' } }), {}, 'yes'],
+  ['a pattern for an entry of a list', { like: like('team', 'it-*') }, ada({ team: ['hr', 'it-x'] }), {}, 'yes'],
+  ['a pattern for no entry of a list', { like: like('team', 'it-*') }, ada({ team: ['hr'] }), {}, 'no'],
+  ['a pattern for a list with odd entries', { like: like('team', 'it-*') }, ada({ team: ['hr', 7] }), {}, 'unknown'],
+  ['a pattern for a number', { like: like('team', '*') }, ada({ team: 7 }), {}, 'unknown'],
+  ['a pattern for null', { like: like('team', '*') }, ada({ team: null }), {}, 'unknown'],
+  ['a pattern for a table', { like: like('team', '*') }, ada({ team: { a: 'b' } }), {}, 'unknown'],
+  ['patterns for two claims', { like: new Map([...like('a', 'x*'), ...like('b', '*y')]) }, ada({ a: 'x1' }), {}, 'no'],
+  ['a group as a pattern says', { like: like('groups', '*-admins') }, ada({ groups: ['a', 'db-admins'] }), {}, 'yes'],
+  ['no group as a pattern says', { like: like('groups', '*-admins') }, ada({ groups: ['admins'] }), {}, 'no'],
+  ['groups that are text', { like: like('groups', '*') }, ada({ groups: 'db-admins' }), {}, 'unknown'],
+  ['a subject as a pattern says', { like: like('sub', 'a*') }, ada(), {}, 'yes'],
+  ['an address as a pattern says', { like: like('email', 'a*@b.example') }, ada(MINE), {}, 'yes'],
+  ['an address as no pattern says', { like: like('email', '*@c.example') }, ada(MINE), {}, 'no'],
+  [
+    'a pattern for an address of nobody',
+    { like: like('email', '*@b.example') },
+    ada({ email: 'a@b.example' }),
+    {},
+    'unknown',
+  ],
+  [
+    'a pattern for addresses in a list',
+    { like: like('email', '*') },
+    ada({ ...MINE, email: ['a@b.example'] }),
+    {},
+    'unknown',
+  ],
+  [
+    'a pattern for an address with two @',
+    { like: like('email', '*@b.example') },
+    ada({ ...MINE, email: 'a@c@b.example' }),
+    {},
+    'unknown',
+  ],
+  ['a pattern for no address', { like: like('email', '*') }, ada(), {}, 'no'],
   ['an address with two @', { domains: ['b.example'] }, ada({ email: 'a@c.example@b.example' }), {}, 'unknown'],
   ['a look-alike address', { domains: ['b.example'] }, ada({ email: 'а@b.example' }), {}, 'unknown'],
   ['an address that is a list', { domains: ['b.example'] }, ada({ email: ['a@b.example'] }), {}, 'unknown'],

@@ -143,12 +143,20 @@ function somebody(config: Config, portal: PortalConfig, { allow }: RouteConfig):
   const claims = Object.fromEntries(
     rules.flatMap(rule => [...(rule.claims ?? [])]).map(([name, [value]]) => [name, value]),
   )
+  const likes = rules
+    .flatMap(rule => [...(rule.like ?? [])])
+    .map(([name, patterns]) => {
+      const texts = patterns.map(pattern => pattern.replaceAll('*', 'doctor'))
+      return [name, texts] as const
+    })
+  const like = new Map(likes)
   return makeIdentity(provider, config.providers.get(provider)?.issuer ?? '', 'sallyport-doctor', {
+    ...Object.fromEntries(likes),
     ...claims,
     name: 'Sallyport doctor',
     preferred_username: 'sallyport-doctor',
-    email: all('emails')[0] ?? `doctor@${all('domains')[0] ?? 'doctor.invalid'}`,
+    email: all('emails')[0] ?? like.get('email')?.[0] ?? `doctor@${all('domains')[0] ?? 'doctor.invalid'}`,
     email_verified: true,
-    groups: [...new Set(['doctor', ...all('groups')])],
+    groups: [...new Set(['doctor', ...all('groups'), ...(like.get('groups') ?? [])])],
   })
 }

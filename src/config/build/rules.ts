@@ -12,6 +12,7 @@ const NOBODY_IN_PARTICULAR: PersonRule = {
   domains: null,
   groups: null,
   claims: null,
+  like: null,
   requireEmail: false,
   requireVerifiedEmail: false,
 }
@@ -25,6 +26,7 @@ export function buildPerson(person: Known<Table<typeof PERSON>>): PersonRule {
     domains: person.domains,
     groups: person.groups,
     claims: person.claims,
+    like: person.like,
     requireEmail: person.require_email,
     requireVerifiedEmail: person.require_verified_email,
   }

@@ -6,7 +6,7 @@ import type { Report } from '../text/report.ts'
 import { HTPASSWD } from '../values/htpasswd.ts'
 
 /** What a provider can say of someone, and what another may say in other words or with another meaning. */
-const SAID = ['groups', 'emails', 'domains', 'claims'] as const
+const SAID = ['groups', 'emails', 'domains', 'claims', 'like'] as const
 
 /**
  * What `subjects`, groups and the like mean where a portal has several providers, each of which says what it will.
@@ -33,10 +33,12 @@ export function createIssuerCheck(portal: PortalTable | undefined, root: RootTab
   function check(rule: RuleTable | AccessTable, lets: boolean, among: readonly string[] | null): void {
     const whose = namedBy(rule) ?? among
     const { entries } = rule.raw
-    const subjects = entries.get('subjects')
+    const patterns = entries.get('like')
+    const likeSubjects = patterns?.kind === 'table' ? patterns.entries.get('sub') : undefined
+    const subjects = entries.get('subjects') ?? likeSubjects
     const isOneIssuers =
       new Set((whose ?? own).filter(name => issuers.has(name)).map(name => issuers.get(name))).size < 2
-    if (subjects !== undefined && !isOneIssuers && asksProviders(rule)) {
+    if (subjects !== undefined && !isOneIssuers && (likeSubjects !== undefined || asksProviders(rule))) {
       const message = 'a subject is somebody at one provider alone, and this portal has several'
       report.mistake(subjects.at, 'rule.subjects', message, { hint: `say at which: ${example}`, part: 'key' })
     } else if (lets && whose === null) {

@@ -5,6 +5,7 @@ import { parseEmail, parseEmailDomain } from '../values/email.ts'
 import { parseNetwork } from '../values/listen.ts'
 import { method } from '../values/method.ts'
 import { pathPattern } from '../values/path-pattern.ts'
+import { emailPattern, looseDomain, starPattern } from '../values/star-pattern.ts'
 import { days, hours, moment, zone } from '../values/times.ts'
 import { boolean, list, parsed, type Type, text, wrongKind } from '../values/value.ts'
 import { defaulted, type Key, type Keys, optional, type Table, table, type Values } from './table.ts'
@@ -47,6 +48,34 @@ const claims: Type<ReadonlyMap<string, readonly Scalar[]>> = {
     for (const [name, entry] of raw.entries) {
       const value = scalars.read(entry, report)
       if (value !== undefined) values.set(name, value)
+    }
+    return values
+  },
+}
+
+const patterns = list(starPattern, { single: true })
+const emailPatterns = list(emailPattern, { single: true })
+
+const like: Type<ReadonlyMap<string, readonly string[]>> = {
+  label: 'table',
+  expected: 'a table of claim = pattern, or a list of patterns',
+  schema: { type: 'object', minProperties: 1, additionalProperties: patterns.schema },
+  read(raw, report) {
+    if (raw.kind !== 'table')
+      return wrongKind(raw, 'a table of claim = pattern', report, 'like = { groups = ["*-admins"] }')
+    if (raw.entries.size === 0) {
+      const hint = 'it would match everyone; name a claim'
+      report.mistake(raw.at, 'list.empty', 'like is an empty table', { hint })
+    }
+    const values = new Map<string, readonly string[]>()
+    for (const [name, entry] of raw.entries) {
+      const value = (name === 'email' ? emailPatterns : patterns).read(entry, report)
+      if (value === undefined) continue
+      values.set(name, value)
+      const domain = name === 'email' ? value.map(looseDomain).find(one => one !== null) : undefined
+      if (domain === undefined) continue
+      const message = `this holds for every domain that ends in ${domain}, whoever has it`
+      report.warn(entry.at, 'rule.pattern', message, { hint: `for one domain: "*@${domain}"` })
     }
     return values
   },
@@ -96,6 +125,12 @@ export const PERSON = {
     { department: ['it', 'support'] },
     'any',
     'Each of these claims is, or as a list holds, one of the values. `"realm_access.roles"` is the claim `roles` in the claim `realm_access`; a name that has dots of its own comes first.',
+  ),
+  like: optional(
+    like,
+    { groups: ['*-admins'], email: ['*@*.example.com'] },
+    'any',
+    'Each of these claims is, or as a list of text holds, text that is as one of the patterns, as a whole and in this letter case, where a star is anything at all. In `email`, letter case does not count.',
   ),
   require_email: defaulted(
     boolean,

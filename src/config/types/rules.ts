@@ -7,6 +7,8 @@ export interface PersonRule {
   readonly domains: readonly string[] | null
   readonly groups: readonly string[] | null
   readonly claims: ReadonlyMap<string, readonly (string | number | boolean)[]> | null
+  /** Patterns of whole texts, in which a star is anything at all. */
+  readonly like: ReadonlyMap<string, readonly string[]> | null
   readonly requireEmail: boolean
   readonly requireVerifiedEmail: boolean
 }

@@ -52,6 +52,7 @@ const ANYONE: PersonRule = {
   domains: null,
   groups: null,
   claims: null,
+  like: null,
   requireEmail: false,
   requireVerifiedEmail: false,
 }

@@ -260,6 +260,13 @@ describe('roles', () => {
         ['staff', [true]],
       ]),
     ))
+  test('patterns are spelt in one way', () =>
+    expect(roles('a = { like = { team = ["it-**", "x"], email = "*@EU.Example" } }')?.get('a')?.[0]?.like).toEqual(
+      new Map([
+        ['team', ['it-*', 'x']],
+        ['email', ['*@eu.example']],
+      ]),
+    ))
 })
 
 const LOOPBACK = `[portals.home]

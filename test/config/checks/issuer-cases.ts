@@ -37,6 +37,8 @@ export const ISSUER_CASES: readonly Case[] = [
   ['rule.providers', 'a rule by e-mail', twoIssuers({ allow: '[{ «emails» = ["a@b.example"] }]' })],
   ['rule.providers', 'a rule by domain', twoIssuers({ allow: '[{ «domains» = ["b.example"] }]' })],
   ['rule.providers', 'a rule by a claim, within', twoIssuers({ allow: '[{ any = [{ «claims» = { a = 1 } }] }]' })],
+  ['rule.providers', 'a rule by a pattern', twoIssuers({ allow: '[{ «like» = { groups = "a*" } }]' })],
+  ['rule.subjects', 'a pattern of subjects', twoIssuers({ deny: '{ like = { «sub» = "a*" } }' })],
   ['rule.providers', 'all but a group that may not', twoIssuers({ deny: '{ not = { «groups» = ["a"] } }' })],
 ]
 
