@@ -15,6 +15,7 @@ import { runGuests } from './guests.ts'
 import { runHealth } from './health.ts'
 import { hintFor, overview, runHelp } from './help/run.ts'
 import { runInit } from './init/run.ts'
+import { runRecipe } from './recipe/run.ts'
 import { runRehearse } from './rehearse/run.ts'
 import { runRestore } from './restore.ts'
 import { runSchema } from './schema.ts'
@@ -49,6 +50,8 @@ export async function run(argv: readonly string[]): Promise<number> {
       return runSchema(rest, io)
     case 'init':
       return runAtTerminal(terminal => runInit(rest, io, realPorts(io), terminal))
+    case 'recipe':
+      return runRecipe(rest, io)
     case 'import':
       return runImport(rest, io)
     case 'rehearse':

@@ -14,7 +14,7 @@ describe('a chapter for a terminal', () => {
   const MARKDOWN = `# Title
 
 Some \`code\` and **weight**, [elsewhere](other-one.md#place), [here](#place),
-[outside](https://example.com/), [a file](recipes/nginx.conf).
+[outside](https://example.com/), [a file](recipes/nginx.conf), [one](recipes/services/n8n.toml).
 
 <!-- mark -->
 
@@ -38,7 +38,8 @@ Some \`code\` and **weight**, [elsewhere](other-one.md#place), [here](#place),
 =====
 
 Some \`code\` and weight, elsewhere (sallyport help other-one), here, outside
-(https://example.com/), a file (sallyport help recipes/nginx.conf).
+(https://example.com/), a file (sallyport help recipes/nginx.conf), one
+(sallyport recipe n8n).
 
 Place
 -----
@@ -85,7 +86,9 @@ key  type
 test('every chapter and recipe of docs is a topic, by its own name', () => {
   const chapters = readdirSync(DOCS).filter(name => name.endsWith('.md'))
   expect(TOPICS.map(({ name }) => name).sort()).toEqual(chapters.map(name => name.slice(0, -3).toLowerCase()).sort())
-  const recipes = readdirSync(join(DOCS, 'recipes')).map(name => `recipes/${name}`)
+  const recipes = readdirSync(join(DOCS, 'recipes'), { recursive: true, withFileTypes: true })
+    .filter(entry => entry.isFile())
+    .map(({ parentPath, name }) => join(parentPath, name).slice(DOCS.length + 1))
   expect([...RECIPES.keys()].sort()).toEqual([...recipes, 'compose.yaml'].sort())
 })
 

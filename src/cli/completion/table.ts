@@ -8,6 +8,7 @@ import { USAGE as GUESTS } from '../guests.ts'
 import { COMMANDS } from '../help/commands.ts'
 import { TOPICS } from '../help/topics.ts'
 import { USAGE as INIT } from '../init/run.ts'
+import { USAGE as RECIPE } from '../recipe/run.ts'
 import { USAGE as REHEARSE } from '../rehearse/run.ts'
 import { USAGE as RESTORE } from '../restore.ts'
 import { USAGE as SERVE } from '../serve.ts'
@@ -52,6 +53,7 @@ const USAGES: Readonly<Record<string, { readonly options: ParsedOptions }>> = {
   demo: DEMO,
   init: INIT,
   import: IMPORT,
+  recipe: RECIPE,
   rehearse: REHEARSE,
 }
 

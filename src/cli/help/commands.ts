@@ -1,3 +1,5 @@
+import { RECIPE_NAMES } from '../recipe/recipe.ts'
+
 /** What a list of commands says of one. */
 export interface Command {
   readonly name: string
@@ -27,6 +29,12 @@ export const COMMANDS: readonly Command[] = [
   { name: 'restore', call: 'restore FILE', about: 'puts such a copy in place, also while it is in use' },
   { name: 'demo', call: 'demo', about: 'everything on this machine, to try it in a minute' },
   { name: 'init', call: 'init', about: 'asks little, and writes a first routes.toml' },
+  {
+    name: 'recipe',
+    call: 'recipe list|NAME',
+    about: 'routes for well-known applications',
+    words: ['list', ...RECIPE_NAMES],
+  },
   { name: 'import', call: 'import FILE...', about: 'a routes.toml from oauth2-proxy or a Caddyfile' },
   { name: 'rehearse', call: 'rehearse LOG', about: 'which requests of a log this file would refuse' },
   { name: 'schema', call: 'schema', about: 'the JSON schema of routes.toml, for editors' },

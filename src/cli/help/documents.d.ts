@@ -19,6 +19,10 @@ declare module '*.lua' {
   const path: string
   export default path
 }
+declare module '*.toml' {
+  const path: string
+  export default path
+}
 declare module '*.yaml' {
   const path: string
   export default path

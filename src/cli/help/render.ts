@@ -43,6 +43,8 @@ function heading(text: string, level: number, hasColours: boolean): string {
 function destination(words: string, href: string): string {
   if (/^[a-z]+:/.test(href)) return words === href ? '' : ` (${href})`
   const chapter = /^([\w-]+)\.md(?:#|$)/.exec(href)?.[1]?.toLowerCase()
+  const recipe = /^recipes\/services\/([\w-]+)\.toml$/.exec(href)?.[1]
+  if (recipe !== undefined) return ` (sallyport recipe ${recipe})`
   const shown = chapter ?? /^(?:recipes\/.+|compose\.yaml)$/.exec(href)?.[0]
   return shown === undefined ? '' : ` (sallyport help ${shown})`
 }

@@ -28,6 +28,8 @@ import signingIn from '../../../docs/signing-in.md' with { type: 'file' }
 import tokensAndGuests from '../../../docs/tokens-and-guests.md' with { type: 'file' }
 import upstreams from '../../../docs/upstreams.md' with { type: 'file' }
 
+import { SERVICES } from '../recipe/services.ts'
+
 /** A chapter of the documentation, as `sallyport help` names it. */
 export interface Topic {
   readonly name: string
@@ -51,7 +53,7 @@ export const TOPICS: readonly Topic[] = [
   { name: 'pages', about: 'the list of applications, the admin page, your own look', path: pages },
   { name: 'https', about: 'certificates from files or by ACME, renewals, low ports', path: https },
   { name: 'behind-a-proxy', about: 'forward auth for nginx, Caddy, HAProxy, Traefik, Envoy', path: behindAProxy },
-  { name: 'recipes', about: 'whole files for these proxies, and for compose', path: recipes },
+  { name: 'recipes', about: 'routes for twenty applications, files for proxies', path: recipes },
   { name: 'moving-in', about: 'sallyport import, and the words that you know from nginx', path: movingIn },
   {
     name: 'moving-in-from-oauth2-proxy',
@@ -80,4 +82,5 @@ export const RECIPES: ReadonlyMap<string, string> = new Map([
   ['recipes/traefik.yaml', traefik],
   ['recipes/traefik-compose.yaml', traefikCompose],
   ['recipes/envoy.yaml', envoy],
+  ...[...SERVICES].map(([name, path]) => [`recipes/services/${name}.toml`, path] as const),
 ])

@@ -1,0 +1,62 @@
+import { suggest } from '../../config/text/suggest.ts'
+import { EXIT, parseArguments } from '../../console/args.ts'
+import { columns } from '../../console/columns.ts'
+import type { Io } from '../../console/io.ts'
+import { HOST, UPSTREAM } from '../init/questions.ts'
+import { placeRecipe, RECIPE_NAMES, readRecipe } from './recipe.ts'
+
+export const USAGE = {
+  text: `usage: sallyport recipe list|NAME [--host HOST] [--upstream ADDRESS]
+
+Lists the recipes for applications, or prints one: tables for routes.toml, with what has to be set in the application.
+They are for a portal "home" with a role "user". A line that begins with # and no blank is a choice: take the # off.
+Exit code: 0 shown, 2 for what there is not.
+
+  --host HOST          the host by which people reach it, in place of app.example.com
+  --upstream ADDRESS   where it answers, in place of http://app:PORT`,
+  options: { host: { type: 'string' }, upstream: { type: 'string' } },
+  maxPositionals: 1,
+} as const
+
+/** `sallyport recipe`: answers the exit code. */
+export async function runRecipe(argv: readonly string[], io: Io): Promise<number> {
+  const parsed = parseArguments(argv, USAGE, io)
+  if (!parsed.ok) return parsed.exitCode
+  const [name = 'list'] = parsed.positionals
+  if (name === 'list') {
+    await io.stdout(await listRecipes())
+    return EXIT.ok
+  }
+  const recipe = await readRecipe(name)
+  if (recipe === null) {
+    io.stderr(`there is no recipe "${name}": ${recipeHint(name)}\n`)
+    return EXIT.usage
+  }
+  const place: { host?: string; upstream?: string } = {}
+  for (const [key, question] of [['host', HOST] as const, ['upstream', UPSTREAM] as const]) {
+    const stated = parsed.values[key]
+    if (stated === undefined) continue
+    const answer = await question.parse(stated)
+    if (!answer.ok) {
+      io.stderr(`--${key}: ${answer.message}${answer.hint === '' ? '' : `\n  hint: ${answer.hint}`}\n`)
+      return EXIT.usage
+    }
+    place[key] = answer.value
+  }
+  await io.stdout(placeRecipe(recipe, place))
+  return EXIT.ok
+}
+
+/** All recipes, a line each. */
+export async function listRecipes(): Promise<string> {
+  const recipes = await Promise.all(RECIPE_NAMES.map(readRecipe))
+  return columns(recipes.filter(recipe => recipe !== null).map(({ name, about }) => [name, about]))
+}
+
+/** What a name that is none was probably meant to be. Ends without a line break. */
+export function recipeHint(name: string): string {
+  const word = name.toLowerCase()
+  const part = word.length > 2 ? RECIPE_NAMES.find(one => one.includes(word)) : undefined
+  const meant = suggest(word, RECIPE_NAMES) ?? part
+  return meant === undefined ? '"sallyport recipe list" names all of them' : `did you mean "${meant}"?`
+}
