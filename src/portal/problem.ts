@@ -21,6 +21,12 @@ const TITLES: Readonly<Record<number, string>> = {
 /** Asks for a name and a password (RFC 7617 §2 and §2.1). */
 export const BASIC_CHALLENGE = 'Basic realm="sallyport", charset="UTF-8"'
 
+/** Asks for a token (RFC 6750 §3). */
+export const BEARER_CHALLENGE = 'Bearer realm="sallyport"'
+
+/** Says that there was one, which is not good (RFC 6750 §3.1). */
+export const BAD_TOKEN_CHALLENGE = `${BEARER_CHALLENGE}, error="invalid_token"`
+
 /**
  * An error for programs, as problem details: status, title, detail, our closed `code`, and the reference the log carries.
  *

@@ -48,6 +48,31 @@ export function prefersPage(request: Request): boolean {
   return mode === null || mode === 'navigate'
 }
 
+/**
+ * Whether a browser may be asking, which would show a prompt of its own where it is asked for a password.
+ *
+ * Over HTTPS each request of a browser's has Sec-Fetch fields (Fetch Metadata §2); over plain HTTP none has, and the name that all
+ * browsers begin with has to do (RFC 9110 §10.1.5). Scripts are known by fields of their own as well.
+ */
+export function mayBeBrowser(request: Request): boolean {
+  const { headers } = request
+  return (
+    BROWSER_FIELDS.some(name => headers.has(name)) ||
+    /^(?:Mozilla|Opera)\//i.test(headers.get('user-agent') ?? '') ||
+    prefersPage(request)
+  )
+}
+
+const BROWSER_FIELDS = [
+  'sec-fetch-mode',
+  'sec-fetch-dest',
+  'sec-fetch-site',
+  'sec-fetch-user',
+  'origin',
+  'x-requested-with',
+  'service-worker',
+]
+
 /** Whether a browser fetches ahead of a click (RFC 8941 token in Sec-Purpose; Purpose and X-Moz before it). */
 export function isPrefetch(request: Request): boolean {
   const { headers } = request

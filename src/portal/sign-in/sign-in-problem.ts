@@ -3,7 +3,7 @@ import { ownPath } from '../place.ts'
 import type { PortalRequest } from '../portal.ts'
 import { BASIC_CHALLENGE, problemResponse } from '../problem.ts'
 
-/** 401 for programs. WWW-Authenticate is absent on purpose: it would make a browser ask for a password of its own. */
+/** 401 for programs. WWW-Authenticate is absent on purpose: only the route knows what it takes, and a browser must not ask for it. */
 export function signInProblem(ctx: PortalRequest): Response {
   const extra = { sign_in: `${ctx.origin}${ownPath('login')}` }
   return problemResponse(401, 'access.sign_in', 'Sign in to open this.', ctx.requestId, extra)

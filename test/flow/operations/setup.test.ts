@@ -18,6 +18,9 @@ const COMMANDS = [
   'pebble-challtestsrv',
   'zsh',
   'fish',
+  'git',
+  'curl',
+  'cadaver',
   'qemu-aarch64',
   'buildah',
 ]

@@ -1,5 +1,6 @@
 import { originOf, type Passage, schemeOf } from '../passage.ts'
 import { tellsOfBody } from '../verify/dialects.ts'
+import { challengesOf } from './challenge.ts'
 
 /** What a script of another origin may read of a refusal, besides its status and body. */
 const EXPOSED = 'retry-after, www-authenticate'
@@ -21,14 +22,15 @@ export function isPreflight({ request, sent, session, question }: Passage): bool
  *
  * The origin that asks is named back, with credentials, where it is a host of the same portal by the same scheme and port, or
  * stands in the route's `allowed_origins`. Never `*`, never a stranger's. Redirects and pages of ours are not touched: nobody's
- * script has anything to read there. Where the route takes tokens, 401 says so (RFC 6750 §3, without an error: nothing was sent).
+ * script has anything to read there. Where the route takes tokens, 401 says so.
  * Source: Fetch §3.3.3 (CORS protocol and credentials), RFC 9110 §12.5.5 (Vary).
  */
 export function finishRefusal(passage: Passage, response: Response): Response {
   const { status, headers } = response
   if (status < 400) return response
-  if (status === 401 && passage.route?.config.tokens === true && !headers.has('www-authenticate')) {
-    headers.set('www-authenticate', 'Bearer realm="sallyport"')
+  if (status === 401) {
+    const challenges = challengesOf(passage, headers.get('www-authenticate'))
+    if (challenges !== null) headers.set('www-authenticate', challenges)
   }
   const { origin } = passage.sent
   if (origin === undefined) return response

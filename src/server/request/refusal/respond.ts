@@ -7,7 +7,7 @@ import { type ErrorView, renderDeniedPage, renderErrorPage } from '../../../port
 import { wordsFor } from '../../../portal/language.ts'
 import { nameOf } from '../../../portal/pages/person.ts'
 import type { PortalRequest } from '../../../portal/portal.ts'
-import { BASIC_CHALLENGE, problemResponse } from '../../../portal/problem.ts'
+import { BAD_TOKEN_CHALLENGE, BASIC_CHALLENGE, problemResponse } from '../../../portal/problem.ts'
 import { EN } from '../../../portal/words/en.ts'
 import { sayTold } from '../../../portal/words/times.ts'
 import { sayError, type Words } from '../../../portal/words/words.ts'
@@ -121,8 +121,7 @@ const EXTRA_FIELDS: ReadonlyMap<Code, Readonly<Record<string, string>>> = new Ma
   Readonly<Record<string, string>>
 >([
   ['websocket.version', VERSION_FIELDS],
-  // RFC 6750 §3: what was wrong with the token.
-  ['access.token', { 'www-authenticate': 'Bearer realm="sallyport", error="invalid_token"' }],
+  ['access.token', { 'www-authenticate': BAD_TOKEN_CHALLENGE }],
   // RFC 7617 §2: what a browser asks its person again for.
   ['access.password', { 'www-authenticate': BASIC_CHALLENGE }],
   ['target.too_large', { connection: 'close' }],

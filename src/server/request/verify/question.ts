@@ -138,7 +138,7 @@ function relayed(passage: Passage, answer: Response | undefined): Response | und
 
 /**
  * An answer as `auth_request` takes it: 2xx, 401 or 403, since nginx makes a failure of its own of all else. Where the client is
- * to sign in and loads a page, `X-Sallyport-Sign-In` says where.
+ * to sign in and loads a page, `X-Sallyport-Sign-In` says where; nginx hands a 401's WWW-Authenticate on by itself.
  */
 function statusOnly(passage: Passage, answer: Response | undefined): Response {
   const status = answer?.status ?? 500
@@ -146,6 +146,8 @@ function statusOnly(passage: Passage, answer: Response | undefined): Response {
   const headers = new Headers({ 'cache-control': 'no-store' })
   const location = answer?.headers.get('location')
   if (location) headers.set('x-sallyport-sign-in', signInAddress(passage, location))
+  const challenges = status === 401 ? answer?.headers.get('www-authenticate') : null
+  if (challenges) headers.set('www-authenticate', challenges)
   return new Response(null, { status: location || status === 401 ? 401 : 403, headers })
 }
 
