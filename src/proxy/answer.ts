@@ -41,7 +41,7 @@ export function prepareAnswer(
   const { clientIdle } = tools
   const { headers, status, statusText } = response
   checkStatus(status, routeId, origin)
-  cleanResponseFields(headers, job.bounds)
+  cleanResponseFields(headers, job.bounds, job, origin.address)
   const length = headers.get('content-length')
   const type = headers.get('content-type')
   const address = origin.base.length + job.path.length

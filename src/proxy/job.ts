@@ -51,7 +51,10 @@ export interface ForwardJob {
   /** The same where it is beyond doubt, else null: what rules about networks look at. */
   readonly provenClient: string | null
   /** What was asked for, in every reading, as rules look at it. */
-  readonly target: Pick<Target, 'path' | 'readings'>
+  readonly target: Target
+  /** How the client reaches its host, and what a trusted proxy took off the path before; for addresses in the answer. */
+  readonly scheme: 'http' | 'https'
+  readonly prefix: string
   /** Whose request it is; null for nobody's. */
   readonly session: Session | null
   /** How far the answer may bounds. */

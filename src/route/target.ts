@@ -70,6 +70,23 @@ export function parseTarget(method: string, address: string, hostHeader: string 
   return { method, host, authority, path, query, readings, isReserved }
 }
 
+/** How a browser asked for a host, and by which address it knows it. */
+interface AskedHost {
+  readonly scheme: 'http' | 'https'
+  readonly target: Pick<Target, 'host' | 'authority'>
+}
+
+/** The port by which a browser reaches a host: the one that it names, or its scheme's own. */
+export function portAt({ scheme, target: { host, authority } }: AskedHost): number {
+  return authority.length === host.length ? (scheme === 'https' ? 443 : 80) : Number(authority.slice(host.length + 1))
+}
+
+/** The origin by which a browser knows a host; as everywhere, without the port that its scheme has anyway. */
+export function originAt({ scheme, target: { host, authority } }: AskedHost): string {
+  const isUsual = authority === `${host}:${scheme === 'https' ? 443 : 80}`
+  return `${scheme}://${isUsual ? host : authority}`
+}
+
 function isReservedPath(path: string): boolean {
   return (
     path.startsWith(RESERVED_PATH) &&

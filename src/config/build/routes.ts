@@ -62,6 +62,8 @@ function buildCommon(route: Known<RouteTable>, { root, server, directory, files 
     stripPrefix: route.strip_prefix,
     addPrefix: noRoot(route.add_prefix),
     hostHeader: route.host_header,
+    rewritesLocation: route.rewrite_location,
+    cookiePath: route.cookie_path,
     corsPreflight: route.cors_preflight,
     serviceWorkers: route.service_workers,
     headers: route.headers,

@@ -11,6 +11,8 @@ const UPSTREAM_ONLY = [
   'assertion',
   'pass_token',
   'host_header',
+  'rewrite_location',
+  'cookie_path',
   'request_headers',
   'timeout',
   'keep_length',
@@ -23,6 +25,8 @@ const UPSTREAM_ONLY = [
 /** What has no meaning where the application is somebody else's to reach. */
 const NOT_FOR_VERIFY = [
   'host_header',
+  'rewrite_location',
+  'cookie_path',
   'request_headers',
   'response_headers',
   'timeout',

@@ -192,6 +192,18 @@ export const ROUTE = {
     'upstream',
     'The Host that the application sees: what the client asked for, `"upstream"` for the address it has here, or a name. `X-Forwarded-Host` is always what the client asked for.',
   ),
+  rewrite_location: defaulted(
+    boolean,
+    true,
+    false,
+    "Whether `Location`, `Content-Location` and `Refresh` are written as browsers can follow them where they name the application's own address, the host with the wrong scheme or port, or a path inside `strip_prefix` and `add_prefix`. Anything else is never touched.",
+  ),
+  cookie_path: defaulted(
+    choice(['pass', 'prefix']),
+    'pass',
+    'prefix',
+    'The `Path` of the cookies that the application sets: as it says, or `"prefix"`: as browsers know it, with `strip_prefix` and without `add_prefix`.',
+  ),
   headers: defaulted(
     headerSpec,
     'none',

@@ -59,6 +59,10 @@ export interface RouteConfig {
   /** Put before the path, after `stripPrefix` was taken off; without a trailing slash. */
   readonly addPrefix: string | null
   readonly hostHeader: HostHeader
+  /** Whether `Location` and its kin are written as browsers follow them. */
+  readonly rewritesLocation: boolean
+  /** Whether the paths of the application's cookies follow the prefixes. */
+  readonly cookiePath: 'pass' | 'prefix'
   /** Whether CORS preflights pass to the upstream without a session. */
   readonly corsPreflight: boolean
   /** Whether browsers may fetch the script of a service worker. */

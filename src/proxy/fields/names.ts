@@ -100,6 +100,7 @@ const REWRITTEN = [
   'x-forwarded-for',
   'x-forwarded-host',
   'x-forwarded-proto',
+  'x-forwarded-port',
   'x-request-id',
 ]
 

@@ -18,6 +18,10 @@ export interface FieldContext {
   /** Whether the peer is a trusted proxy, whose X-Forwarded-For is continued and whose `trusted_fields` go on. */
   readonly isPeerTrusted: boolean
   readonly scheme: 'http' | 'https'
+  /** The port by which the client reaches this host. */
+  readonly port: string
+  /** What the path that the client knows begins with, and the upstream does not see; empty for nothing. */
+  readonly prefix: string
   readonly requestId: string
   /** This process's own name in Via. */
   readonly pseudonym: string
@@ -69,6 +73,8 @@ export function changeRequestFields(headers: Headers, sent: SentFields, context:
   headers.set('x-forwarded-for', forwardedFor === undefined ? context.peer : `${forwardedFor}, ${context.peer}`)
   headers.set('x-forwarded-host', target.authority)
   headers.set('x-forwarded-proto', context.scheme)
+  headers.set('x-forwarded-port', context.port)
+  if (context.prefix !== '') headers.set('x-forwarded-prefix', context.prefix)
   headers.set('x-request-id', context.requestId)
   const by = client.includes(':') ? `"[${client}]"` : client
   headers.set('forwarded', `for=${by};host="${target.authority}";proto=${context.scheme}`)

@@ -1,6 +1,9 @@
 import { GateError } from '../../base/errors.ts'
+import type { UpstreamAddress } from '../../config/types/upstreams.ts'
 import { HOST_WIDE } from '../../config/values/headers.ts'
 import { setsOwnCookie } from '../../session/cookie.ts'
+import { type Asked, type OwnAddresses, rewriteAddress, rewriteRefresh } from './addresses.ts'
+import { rewriteCookie } from './cookies.ts'
 import { ANSWER_HOP_BY_HOP } from './hop-by-hop.ts'
 
 /** How far the answers of a route's application may act. */
@@ -9,25 +12,28 @@ export interface AnswerBounds {
   readonly passed: ReadonlySet<string>
   /** The route's path with a slash at its end: what is below it is the application's own. */
   readonly below: string
+  /** By which its answers' addresses and cookies are written as the browser knows them; null: they stay as they are. */
+  readonly own: OwnAddresses | null
 }
 
 /** No further than anybody's. */
-export const OWN_PATHS_ONLY: AnswerBounds = Object.freeze({ passed: new Set<string>(), below: '/' })
+export const OWN_PATHS_ONLY: AnswerBounds = Object.freeze({ passed: new Set<string>(), below: '/', own: null })
 
-export function compileBounds(path: string, passFields: readonly string[]): AnswerBounds {
-  return Object.freeze({ passed: new Set(passFields), below: path.endsWith('/') ? path : `${path}/` })
+export function compileBounds(path: string, passFields: readonly string[], own: OwnAddresses): AnswerBounds {
+  return Object.freeze({ passed: new Set(passFields), below: path.endsWith('/') ? path : `${path}/`, own })
 }
 
 /** Why a field of an answer is looked at; any other goes on. */
-type Concern = 'hop' | 'connection' | 'coding' | 'cookies' | 'host' | 'scope'
+type Concern = 'hop' | 'connection' | 'coding' | 'host' | 'scope' | 'here'
 
 const CONCERNS: ReadonlyMap<string, Concern> = new Map<string, Concern>([
   ['connection', 'connection'],
   ['transfer-encoding', 'coding'],
   ...ANSWER_HOP_BY_HOP.map((name): [string, Concern] => [name, 'hop']),
-  ['set-cookie', 'cookies'],
+  ['set-cookie', 'here'],
   ...HOST_WIDE.map((name): [string, Concern] => [name.toLowerCase(), 'host']),
   ['service-worker-allowed', 'scope'],
+  ...['location', 'content-location', 'refresh'].map((name): [string, Concern] => [name, 'here']),
 ])
 
 /** What the gate alone says, to proxies in front. */
@@ -35,8 +41,9 @@ const OURS = 'x-sallyport-'
 
 /**
  * Takes out of an upstream's answer what ends at this hop, what would overwrite our cookies or speak as us, and what would act on the
- * whole host (`bounds`): one application of several must not sign people out of the others, or have their addresses reported. Works in
- * place: a response that is handed on untouched is what Bun sends cheapest.
+ * whole host (`bounds`): one application of several must not sign people out of the others, or have their addresses reported. What names
+ * the application as browsers do not know it is written anew, for who `asked` (null: nothing is). Works in place: a response that is
+ * handed on untouched is what Bun sends cheapest.
  *
  * Set-Cookie fields keep their order and are never combined (RFC 9110 §5.3). A length beside a transfer coding is not to be
  * believed, nor passed on (RFC 9112 §6.3). Reading all fields once costs what asking for a dozen does (Bun 1.4.5).
@@ -45,17 +52,29 @@ const OURS = 'x-sallyport-'
  * (RFC 9112 §6.1).
  * Source: RFC 9110 §7.6.1 (Connection, and the fields that end at a hop without it).
  */
-export function cleanResponseFields(headers: Headers, bounds: AnswerBounds): void {
+export function cleanResponseFields(
+  headers: Headers,
+  bounds: AnswerBounds,
+  asked: Asked | null,
+  address: UpstreamAddress,
+): void {
   const fields = headers.toJSON() as Record<string, string>
   for (const name in fields) {
     const concern = CONCERNS.get(name)
     if (concern === undefined) {
       if (name.startsWith(OURS)) headers.delete(name)
-    } else settle(headers, name, concern, fields[name] ?? '', bounds)
+    } else if (concern === 'here') writeHere(headers, name, fields[name] ?? '', bounds.own, asked, address)
+    else settle(headers, name, concern, fields[name] ?? '', bounds)
   }
 }
 
-function settle(headers: Headers, name: string, concern: Concern, value: string, bounds: AnswerBounds): void {
+function settle(
+  headers: Headers,
+  name: string,
+  concern: Exclude<Concern, 'here'>,
+  value: string,
+  bounds: AnswerBounds,
+): void {
   switch (concern) {
     case 'hop':
       headers.delete(name)
@@ -74,15 +93,31 @@ function settle(headers: Headers, name: string, concern: Concern, value: string,
       }
       headers.delete(name)
       return
-    case 'cookies':
-      dropOwnCookies(headers)
-      return
     case 'host':
       if (!bounds.passed.has(name)) headers.delete(name)
       return
     case 'scope':
       if (!bounds.passed.has(name) && !isBelow(value, bounds.below)) headers.delete(name)
   }
+}
+
+/** Writes what says where something is; a field that Connection took away stays away. */
+function writeHere(
+  headers: Headers,
+  name: string,
+  value: string,
+  own: OwnAddresses | null,
+  asked: Asked | null,
+  address: UpstreamAddress,
+): void {
+  if (name === 'set-cookie') {
+    writeCookies(headers, own, asked, address)
+    return
+  }
+  if (own === null || asked === null || !own.isRewritten) return
+  const rewrite = (one: string) => rewriteAddress(one, own, asked, address)
+  const made = name === 'refresh' ? rewriteRefresh(value, rewrite) : rewrite(value)
+  if (made !== value && headers.has(name)) headers.set(name, made)
 }
 
 function dropOptions(headers: Headers, connection: string): void {
@@ -102,11 +137,18 @@ function isBelow(scope: string, below: string): boolean {
   return pathname.startsWith(below)
 }
 
-function dropOwnCookies(headers: Headers): void {
+function writeCookies(headers: Headers, own: OwnAddresses | null, asked: Asked | null, address: UpstreamAddress): void {
   const cookies = headers.getSetCookie()
-  if (!cookies.some(setsOwnCookie)) return
+  let isChanged = false
+  const kept: string[] = []
+  for (const cookie of cookies) {
+    const made = own === null || asked === null ? cookie : rewriteCookie(cookie, own, asked, address)
+    isChanged ||= made !== cookie || setsOwnCookie(cookie)
+    if (!setsOwnCookie(cookie)) kept.push(made)
+  }
+  if (!isChanged) return
   headers.delete('set-cookie')
-  for (const cookie of cookies) if (!setsOwnCookie(cookie)) headers.append('set-cookie', cookie)
+  for (const cookie of kept) headers.append('set-cookie', cookie)
 }
 
 const FIELD_NAME = /^[!#$%&'*+.^_`|~0-9a-z-]+$/i

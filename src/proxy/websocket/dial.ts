@@ -3,6 +3,7 @@ import { connect as connectTls } from 'node:tls'
 import { GateError } from '../../base/errors.ts'
 import type { UpstreamAddress } from '../../config/types/upstreams.ts'
 import { translateFailure, unreachable } from '../failures.ts'
+import type { Asked } from '../fields/addresses.ts'
 import { type AnswerBounds, cleanResponseFields, OWN_PATHS_ONLY } from '../fields/response.ts'
 import { addressLabel, type OriginTls } from '../upstream/origin.ts'
 import { splitAuthority } from '../upstream/reach.ts'
@@ -31,6 +32,8 @@ export interface DialOptions {
   readonly encoder: FrameEncoder
   /** How far the answer's fields may reach; no further than anybody's where it is left out. */
   readonly bounds?: AnswerBounds
+  /** How the client asked; where it is left out, addresses in the answer stay as they are. */
+  readonly asked?: Asked
   /** The client's request: when it is gone, so is the dialling. */
   readonly signal?: AbortSignal
   /** The route, for the log. */
@@ -117,7 +120,7 @@ export function dialUpstream(options: DialOptions): Promise<Dialled> {
     }
     function open({ headers, length }: ResponseHead): void {
       const { protocol, isCompressed } = checkAcceptance(headers, asked)
-      cleanResponseFields(headers, options.bounds ?? OWN_PATHS_ONLY)
+      cleanResponseFields(headers, options.bounds ?? OWN_PATHS_ONLY, options.asked ?? null, address)
       for (const name of [...headers.keys()]) if (name.startsWith('sec-websocket-')) headers.delete(name)
       settle()
       resolve({
@@ -138,7 +141,7 @@ export function dialUpstream(options: DialOptions): Promise<Dialled> {
       const isTooLong = bytes.length > MAX_REFUSAL_BYTES
       const body = isTooLong ? null : refusalBody({ status, headers, length }, bytes, isEnded)
       if (body === null && !isTooLong) return
-      cleanResponseFields(headers, options.bounds ?? OWN_PATHS_ONLY)
+      cleanResponseFields(headers, options.bounds ?? OWN_PATHS_ONLY, options.asked ?? null, address)
       headers.delete('content-length')
       if (isTooLong) for (const name of ['content-type', 'content-encoding']) headers.delete(name)
       const hasBody = body !== null && body.length > 0

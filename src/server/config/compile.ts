@@ -168,7 +168,7 @@ function compileRoute(route: RouteConfig, portals: ReadonlyMap<string, GatePorta
     answering: route.answer === null ? null : compileAnswer(route.answer, isForAll(route)),
     identityFields,
     answerFields: identityFields !== null || saysWho(route) ? (portal?.compat?.fields ?? null) : null,
-    bounds: parts.bounds(route.path, route.passFields),
+    bounds: parts.bounds(route),
     told: route.answer?.kind === 'verify' ? compileTold(route) : null,
     rate: compileRate(route.rate, route.firstId),
     needsSession:

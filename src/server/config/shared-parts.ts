@@ -2,8 +2,9 @@ import type { ProviderConfig } from '../../config/types/providers.ts'
 import type { RouteConfig } from '../../config/types/routes.ts'
 import { compilePolicy, decideAccess, NO_FACTS, type Policy } from '../../policy/policy.ts'
 import type { Roles } from '../../policy/roles.ts'
+import { compileOwnAddresses } from '../../proxy/fields/addresses.ts'
 import { compileIdentityFields } from '../../proxy/fields/identity.ts'
-import { compileBounds } from '../../proxy/fields/response.ts'
+import { type AnswerBounds, compileBounds } from '../../proxy/fields/response.ts'
 import { bindRules, NOBODY } from '../../proxy/fields/rules.ts'
 import type { UpstreamPool } from '../../proxy/upstream/upstream.ts'
 import type { GatePortal, Prepared } from './snapshot.ts'
@@ -17,7 +18,7 @@ export interface SharedParts {
   policy(route: RouteConfig, roles: Roles | null): Policy
   readonly upstream: UpstreamPool['upstream']
   readonly identityFields: typeof compileIdentityFields
-  readonly bounds: typeof compileBounds
+  bounds(route: RouteConfig): AnswerBounds
   issuers(portal: GatePortal): readonly ProviderConfig[] | null
   anonymous(
     policy: Policy,
@@ -39,11 +40,18 @@ export function createSharedParts(
       roles: Roles | null,
     ): Policy => compilePolicy({ allow, deny, methods }, roles),
   )
+  const ownAddresses = shared(compileOwnAddresses)
+  const bounds = shared(compileBounds)
   return {
     policy: ({ allow, deny, methods }, roles) => policies(allow, deny, methods, roles),
     upstream: shared(pool.upstream),
     identityFields: shared(compileIdentityFields),
-    bounds: shared(compileBounds),
+    bounds: ({ path, passFields, stripPrefix, addPrefix, hostHeader, rewritesLocation, cookiePath }) =>
+      bounds(
+        path,
+        passFields,
+        ownAddresses(stripPrefix, addPrefix, hostHeader, rewritesLocation, cookiePath === 'prefix'),
+      ),
     issuers: shared(issuersOf),
     anonymous: shared((policy, authorization, requestRules, responseRules) =>
       Object.freeze({

@@ -9,7 +9,7 @@ import { offersDeflate } from '../../proxy/websocket/deflate.ts'
 import { FrameEncoder } from '../../proxy/websocket/encoder.ts'
 import { checkHandshake, parseProtocols } from '../../proxy/websocket/handshake.ts'
 import type { RelayData, WebSocketRelay } from '../../proxy/websocket/relay.ts'
-import type { Target } from '../../route/target.ts'
+import { originAt, type Target } from '../../route/target.ts'
 import type { Session } from '../../session/session.ts'
 import type { GateRoute } from '../config/snapshot.ts'
 
@@ -25,13 +25,14 @@ export interface SocketJob {
   /** The same where it is beyond doubt, else null. */
   readonly provenClient: string | null
   /** What was asked for, in every reading. */
-  readonly target: Pick<Target, 'path' | 'readings'>
+  readonly target: Target
   /** The request's fields as they came, and as they go on. */
   readonly sent: Readonly<Record<string, string>>
   readonly fields: Readonly<Record<string, string>>
   readonly path: string
-  /** The origin of the host that was asked: pages of it may open the socket. */
-  readonly origin: string
+  /** How the client reaches its host, whose pages may open the socket, and what a trusted proxy took off the path before. */
+  readonly scheme: 'http' | 'https'
+  readonly prefix: string
 }
 
 /** WebSockets through the gate. */
@@ -60,7 +61,9 @@ export function createSockets(
       const { request, route, session } = job
       const mistake = checkHandshake(request)
       if (mistake !== null) throw mistake
-      if (route.config.allow.kind !== 'public' || session !== null) checkOrigin(request.headers.get('origin'), job)
+      if (route.config.allow.kind !== 'public' || session !== null) {
+        checkOrigin(request.headers.get('origin'), { route, origin: originAt(job) })
+      }
       const owner = {
         routeId: route.config.id,
         session,
@@ -91,6 +94,7 @@ export function createSockets(
           offersDeflate: route.config.websocketCompression && offersDeflate(request.headers),
           timeoutMs: route.config.timeoutMs,
           bounds: route.bounds,
+          asked: job,
           random: ports.random,
           encoder,
           signal,

@@ -9,7 +9,7 @@ import { forward } from '../../proxy/forward.ts'
 import type { ForwardTools } from '../../proxy/job.ts'
 import { type GateRoute, type Prepared, upstreamPath } from '../config/snapshot.ts'
 import type { Sockets } from '../listen/sockets.ts'
-import { type Answer, originOf, type Passage, schemeOf } from './passage.ts'
+import { type Answer, outerPrefix, type Passage, portOf, schemeOf } from './passage.ts'
 import { provenClient } from './policy-input.ts'
 import { answerItself, changeAnswer, requestValues, tellAnswer } from './rewrite.ts'
 
@@ -41,6 +41,8 @@ function send(passage: Passage, tools: PassTools, route: GateRoute, prepared: Pr
   const { requestRules, responseRules } = prepared
   // The request's own fields are changed, unless something was taken out of `sent`, or something reads them again: a handshake
   // is looked at once more, and a rule may take away what an error page goes by.
+  const scheme = schemeOf(passage)
+  const prefix = outerPrefix(passage)
   const isOwn = passage.sent === passage.whole && !isWebSocket && requestRules === null
   const headers = isOwn ? request.headers : new Headers(passage.sent)
   changeRequestFields(headers, passage.sent, {
@@ -50,14 +52,15 @@ function send(passage: Passage, tools: PassTools, route: GateRoute, prepared: Pr
     peer: passage.peer,
     client: passage.client,
     isPeerTrusted: passage.isPeerTrusted,
-    scheme: schemeOf(passage),
+    scheme,
+    port: portOf(passage, target, scheme),
+    prefix: prefix + (route.bounds.own?.stripped ?? ''),
     requestId: passage.id,
     pseudonym: tools.pseudonym,
     checksMethod: looksAtMethod(route.policy),
   })
   if (target.method === 'OPTIONS' && countHop(headers)) return new Response(null, { status: 204 })
-  const values =
-    requestRules === null && responseRules === null ? null : requestValues(passage, target, schemeOf(passage))
+  const values = requestRules === null && responseRules === null ? null : requestValues(passage, target, scheme)
   if (requestRules !== null && values !== null) changeRequest(headers, requestRules, values)
   const { hostHeader } = route.config
   if (hostHeader.kind === 'name') headers.set('host', hostHeader.name)
@@ -81,7 +84,8 @@ function send(passage: Passage, tools: PassTools, route: GateRoute, prepared: Pr
       sent: passage.sent,
       fields: headers.toJSON() as Record<string, string>,
       path,
-      origin: originOf(passage, target),
+      scheme,
+      prefix,
     })
     return values === null ? answer : changeAnswer(answer, responseRules, values)
   }
@@ -104,6 +108,8 @@ function send(passage: Passage, tools: PassTools, route: GateRoute, prepared: Pr
       client: passage.client,
       provenClient: provenClient(passage),
       target,
+      scheme,
+      prefix,
       session,
       front,
       connection: passage.connection,

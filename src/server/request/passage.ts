@@ -4,7 +4,7 @@ import type { CompatPage } from '../../portal/portal.ts'
 import type { SentFields } from '../../proxy/fields/request.ts'
 import { isLocalSocket } from '../../proxy/lifetime/client-idle.ts'
 import type { Mention } from '../../proxy/upstream/mentions.ts'
-import type { Target } from '../../route/target.ts'
+import { originAt, portAt, type Target } from '../../route/target.ts'
 import { cookieName, readCookie } from '../../session/cookie.ts'
 import type { Session } from '../../session/session.ts'
 import type { GatePortal, GateRoute, Snapshot } from '../config/snapshot.ts'
@@ -93,10 +93,26 @@ export function schemeOf(passage: Passage): 'http' | 'https' {
 }
 
 /** The origin by which the client knows the host that it asked; as everywhere, without the port that its scheme has anyway. */
-export function originOf(passage: Passage, { host, authority }: Target): string {
-  const scheme = schemeOf(passage)
-  const isUsual = authority === `${host}:${scheme === 'https' ? 443 : 80}`
-  return `${scheme}://${isUsual ? host : authority}`
+export function originOf(passage: Passage, target: Target): string {
+  return originAt({ scheme: schemeOf(passage), target })
+}
+
+/**
+ * What a trusted proxy in front took off the path, as it states it; empty for nothing. One path in plain letters alone counts: it
+ * becomes the beginning of addresses.
+ */
+export function outerPrefix({ sent, isPeerTrusted }: Passage): string {
+  const stated = isPeerTrusted ? sent['x-forwarded-prefix'] : undefined
+  return stated !== undefined && OUTER_PREFIX.test(stated) ? stated : ''
+}
+
+const OUTER_PREFIX = /^(?:\/[A-Za-z0-9_~-][A-Za-z0-9_.~-]*){1,16}$/
+
+/** The port by which the client reaches this host; a trusted proxy knows it where Host does not say it. */
+export function portOf({ sent, isPeerTrusted }: Passage, target: Target, scheme: 'http' | 'https'): string {
+  const stated = isPeerTrusted && target.authority === target.host ? sent['x-forwarded-port'] : undefined
+  if (stated !== undefined && /^[1-9][0-9]{0,4}$/.test(stated) && Number(stated) <= 65_535) return stated
+  return target.authority === target.host ? (scheme === 'https' ? '443' : '80') : String(portAt({ scheme, target }))
 }
 
 /** The value of this host's session cookie, or null. */

@@ -12,7 +12,8 @@ const upstream = keep(
   await startRawUpstream(async connection => {
     while (!connection.isClosed) {
       await connection.receive({ until: isWhole, timeoutMs: 60_000 })
-      await connection.send('HTTP/1.1 303 See Other\r\nLocation: done\r\nContent-Length: 0\r\n\r\n')
+      const done = `http://127.0.0.1:${upstream.port}/done`
+      await connection.send(`HTTP/1.1 303 See Other\r\nLocation: ${done}\r\nContent-Length: 0\r\n\r\n`)
     }
   }),
 )
@@ -125,7 +126,7 @@ describe('a form that met an expired session', () => {
     expect(html).not.toMatch(/<script|onload|http-equiv/)
 
     const sent = await press(gate, id, own, { fields: [...PAGE, 'Origin: null', 'User-Agent: now'] })
-    expect([sent.status, sent.field('location')]).toEqual([303, 'done'])
+    expect([sent.status, sent.field('location')]).toEqual([303, 'http://app.test/done'])
     const [head = '', got = ''] = sent.forwarded
       .split('\r\n\r\n', 1)
       .concat(sent.forwarded.slice(sent.forwarded.indexOf('\r\n\r\n') + 4))

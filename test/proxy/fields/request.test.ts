@@ -13,6 +13,8 @@ const CONTEXT: FieldContext = {
   client: '203.0.113.9',
   isPeerTrusted: false,
   scheme: 'https',
+  port: '8443',
+  prefix: '',
   requestId: 'r1',
   pseudonym: 'sallyport-test',
   checksMethod: false,

@@ -11,6 +11,7 @@ import { openDeadlines } from '../../../src/proxy/lifetime/deadlines.ts'
 import { createExchanges, type Exchange } from '../../../src/proxy/lifetime/exchanges.ts'
 import { NOWHERE } from '../../../src/proxy/lifetime/roster.ts'
 import { createUpstreamPool } from '../../../src/proxy/upstream/upstream.ts'
+import { parseTarget } from '../../../src/route/target.ts'
 import { upstreamConfig } from '../../kit/applications/upstream.ts'
 import { quietPorts } from '../../kit/clock.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
@@ -94,7 +95,9 @@ function startFront(where: { readonly port: number; readonly hostname: string } 
         keepLengthBytes: null,
         client: '127.0.0.1',
         provenClient: '127.0.0.1',
-        target: { path: '/', readings: [] },
+        target: parseTarget('GET', '/', 'app.example'),
+        scheme: 'http' as const,
+        prefix: '',
         session: null,
         front,
         connection: request,
