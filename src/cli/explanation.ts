@@ -7,6 +7,7 @@ import type { Identity } from '../identity/identity.ts'
 import { trustedEmails } from '../identity/vouched.ts'
 import type { Facts } from '../policy/condition.ts'
 import { describeRule } from '../policy/describe.ts'
+import { tellNeeds } from '../policy/needs.ts'
 import { compilePolicy, type Decision, decidePolicy, tryRules } from '../policy/policy.ts'
 import { REASONS, type Reason, type Trial } from '../policy/reasons.ts'
 import { compileRoles } from '../policy/roles.ts'
@@ -53,6 +54,8 @@ export interface Explanation {
   readonly verdict: Decision['verdict'] | 'no-route' | 'refused'
   readonly reason: string
   readonly why: string
+  /** What would have to be so for it to pass, in the words of the file; null where it passes, or rules have no part in it. */
+  readonly needs: string | null
   /** Where an e-mail address has a part in a refusal that the provider does not say to have verified. */
   readonly unverified_email: {
     readonly says: string
@@ -78,6 +81,7 @@ export function explain(config: Config, question: Question): Explanation {
     at: new Date(facts.nowMs).toISOString(),
     certificate: certificateText(config, url.hostname),
     who: whoText(identity),
+    needs: null,
     unverified_email: null,
     step_up: null,
   }
@@ -117,6 +121,7 @@ export function explain(config: Config, question: Question): Explanation {
     allow: allowText(route),
     roles,
     rules: trials.map(trial => explainTrial(route, trial)),
+    needs: tellNeeds(route, decision, trials, identity !== null),
   }
   const barrier = match.also.find(other => decideFor(config, other, asked).decision.verdict !== 'allow')
   if (decision.verdict === 'allow' && barrier !== undefined) {
@@ -250,6 +255,7 @@ export function renderExplanation(explanation: Explanation): string {
     why,
     reason,
     step_up,
+    needs,
     unverified_email,
   } = explanation
   const rows: [string, string][] = [['request', `${method} ${url}`]]
@@ -265,6 +271,7 @@ export function renderExplanation(explanation: Explanation): string {
     for (const { reason: code, why: text } of rule.missing) rows.push(['', `  ${text} (${code})`])
   }
   rows.push(['verdict', `${verdict}: ${why} (${reason})`])
+  if (needs !== null) rows.push(['needs', needs])
   if (unverified_email !== null) {
     const { says, alone, hint } = unverified_email
     rows.push(['e-mail', `${says}${alone ? ', and nothing else is in the way' : ''}: ${hint}`])

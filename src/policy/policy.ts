@@ -4,7 +4,7 @@ import type { Identity } from '../identity/identity.ts'
 import type { StepUp } from '../identity/step-up.ts'
 import { NO_TRUSTED_EMAILS, type TrustedEmails } from '../identity/vouched.ts'
 import { type Facts, type Needs, NOTHING } from './condition.ts'
-import { chooseTold, type Reason, type Told, type Trial, tellReason, tellRoles } from './reasons.ts'
+import { chooseTold, findNearest, type Reason, type Told, type Trial, tellReason, tellRoles } from './reasons.ts'
 import type { Roles, RolesOf } from './roles.ts'
 import type { Asker, RuleRoles } from './rule.ts'
 import {
@@ -166,7 +166,7 @@ function decideRules(policy: Policy, rules: RuleSet, asker: Asker): Decision {
   if (needsSignIn) return deny('portal.unknown', NO_ROLES, trials, chooseTold(trials))
   const demand = identity === null || identity.isGuest === true ? null : findStepUp(rules, asker)
   if (demand !== null) return { verdict: 'step-up', reason: reasonToStepUp(demand), roles, demand, trials }
-  return deny(isShutOut ? 'rule.denied' : reasonToDeny(trials), roles, trials, chooseTold(trials))
+  return deny(isShutOut ? 'rule.denied' : reasonToDeny(trials, identity !== null), roles, trials, chooseTold(trials))
 }
 
 const REASON_TO_ALLOW = {
@@ -180,12 +180,11 @@ function reasonToStepUp({ maxAgeS, acr }: StepUp): Reason {
   return maxAgeS !== null ? 'sign_in.old' : acr.length > 0 ? 'acr.other' : 'amr.other'
 }
 
-/** What is missing of the entry that came nearest: one that is for this person, if there is any, with the least missing. */
-function reasonToDeny(trials: readonly Trial[]): Reason {
-  const tried = trials.filter(({ list }) => list === 'allow')
-  const own = tried.filter(({ missing }) => missing.every(({ kind }) => kind !== 'person'))
-  const [nearest] = (own.length > 0 ? own : tried).toSorted((one, other) => one.missing.length - other.missing.length)
-  return nearest?.missing[0]?.reason ?? 'person.other'
+/** What is missing of the entry that came nearest. Nobody is refused for what no sign-in can change: that comes before what is about people. */
+function reasonToDeny(trials: readonly Trial[], isSignedIn: boolean): Reason {
+  const missing = findNearest(trials, isSignedIn)?.missing ?? []
+  const first = isSignedIn ? missing[0] : (missing.find(({ kind }) => kind === 'request') ?? missing[0])
+  return first?.reason ?? 'person.other'
 }
 
 function deny(reason: Reason, roles: readonly string[], trials: readonly Trial[], told: Told): Denial {

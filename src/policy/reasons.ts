@@ -105,6 +105,21 @@ export function missingReasons(trials: readonly Trial[]): readonly Reason[] {
   return [...new Set(found)]
 }
 
+/**
+ * The entry of `allow` that came nearest: one that is for this person, if there is any, with the least missing. For nobody who could
+ * become somebody by signing in: one that the request itself keeps from holding, with the least of that.
+ */
+export function findNearest(trials: readonly Trial[], isSignedIn: boolean): Trial | undefined {
+  const tried = trials.filter(({ list }) => list === 'allow')
+  const own = tried.filter(({ missing }) =>
+    isSignedIn ? missing.every(({ kind }) => kind !== 'person') : missing.some(({ kind }) => kind === 'request'),
+  )
+  const inTheWay = ({ missing }: Trial) => missing.filter(({ kind }) => isSignedIn || kind === 'request').length
+  return (own.length > 0 ? own : tried).toSorted(
+    (one, other) => inTheWay(one) - inTheWay(other) || one.missing.length - other.missing.length,
+  )[0]
+}
+
 /** What someone who was turned away may be told: sentences, and roles of which one would do. */
 export interface Told {
   readonly needed: readonly string[]
@@ -122,14 +137,17 @@ export interface ToldReason {
 /**
  * What to tell about trials that let nobody in.
  *
- * Only of rules that are for this very person: when those fail by the network or the time, that is said; where there are
- * none, the roles are named that alone would do; else only that it is for other people. Nothing of the rules that mention
+ * Only of rules that are for this very person, or for anyone who signs in: when those fail by the network or the time, that is said;
+ * where there are none, the roles are named that alone would do; else only that it is for other people. Nothing of the rules that mention
  * other people by name, group or address is ever told.
  */
 export function chooseTold(trials: readonly Trial[]): Told {
   if (trials.some(({ list, outcome }) => list === 'deny' && outcome !== 'fails')) return tell([], ['rule.denied'])
   const tried = trials.filter(({ list }) => list === 'allow')
-  const own = tried.filter(({ missing }) => missing.every(({ kind }) => kind !== 'person'))
+  const isOpen = ({ kind, reason }: Missing) => kind !== 'person' || reason === 'identity.none'
+  const own = tried.filter(
+    ({ missing }) => missing.every(isOpen) && (missing.length === 0 || missing.some(({ kind }) => kind !== 'person')),
+  )
   if (own.length > 0)
     return tell(
       [],

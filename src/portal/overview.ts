@@ -12,6 +12,8 @@ export interface DenialView {
   readonly route: string
   readonly method: string
   readonly reason: Reason
+  /** What would have to be so for it to pass, in the words of the file; null where that is not known. */
+  readonly needs: string | null
   /** Who it was; null for somebody who is not signed in. */
   readonly user: string | null
   readonly client: string

@@ -45,6 +45,11 @@ host = "hook.example.com"
 upstream = "http://hook:3000"
 allow = [{ networks = ["192.0.2.0/24"], methods = ["POST"], anonymous = true }]
 [[routes]]
+host = "inside.example.com"
+upstream = "http://inside:3000"
+portal = "home"
+allow = [{ groups = ["ops"], networks = ["10.0.0.0/8"] }]
+[[routes]]
 host = "behind.example.com"
 verify = true
 allow = "public"
@@ -161,9 +166,24 @@ describe('explain', () => {
     [['hook.example.com', '--ip', '192.0.2.1', '--method', 'post'], 'allow', 'rule.held', 0],
     [['hook.example.com', '--ip', '192.0.2.1'], 'deny', 'method.other', 4],
     [['hook.example.com', '--method', 'POST'], 'deny', 'network.unreadable', 4],
+    [['inside.example.com', '--ip', '192.0.2.1'], 'deny', 'network.outside', 4],
+    [['inside.example.com'], 'sign-in', 'identity.none', 3],
+    [['inside.example.com', '--ip', '10.0.0.1'], 'sign-in', 'identity.none', 3],
   ]
   test.each(cases)('%j: %s, %s', (argv, verdict, reason, code) =>
     expect(explain(...argv)).toMatchObject({ verdict, reason, code }),
+  )
+
+  const needs: [argv: string[], needs: string | null][] = [
+    [['inside.example.com', '--ip', '192.0.2.1'], 'signed in, group ops, network 10.0.0.0/8'],
+    [['inside.example.com', '--ip', '10.0.0.1'], 'signed in, group ops, network 10.0.0.0/8'],
+    [['app.example.com'], 'signed in, role user'],
+    [['app.example.com', '--as', 'sub=ada'], null],
+    [['vault.example.com', '--as', 'sub=ada', '--ip', '203.0.113.1'], 'not network 203.0.113.0/24'],
+    [['hook.example.com', '--ip', '192.0.2.1'], 'network 192.0.2.0/24, method POST, signed in or not'],
+  ]
+  test.each(needs)('%j: what would have to change is %j', (argv, needed) =>
+    expect(explain(...argv)).toMatchObject({ needs: needed }),
   )
 
   test('lists every rule that was tried, with its outcome', () => {
@@ -206,7 +226,9 @@ describe('explain', () => {
     expect(out).toContain('from     an unknown address (--ip) at 2026-01-01T12:00:00.000Z')
     expect(out).toContain('deny 1: network 203.0.113.0/24: unknown')
     expect(out).toContain('the address of the client is not known (network.unreadable)')
-    expect(out).toEndWith('verdict  deny: a deny rule of the route holds, or cannot be ruled out (rule.denied)\n')
+    expect(out).toEndWith(
+      'verdict  deny: a deny rule of the route holds, or cannot be ruled out (rule.denied)\nneeds    not network 203.0.113.0/24\n',
+    )
   })
 
   const wrong: [string, string[], string][] = [

@@ -2,7 +2,8 @@ import { describe, expect, test } from 'bun:test'
 import type { AccessRule } from '../../src/config/types/rules.ts'
 import type { Identity } from '../../src/identity/identity.ts'
 import type { Facts } from '../../src/policy/condition.ts'
-import { ada, decide, type Given, NOON, policyOf, verdict } from './given.ts'
+import type { Reason } from '../../src/policy/reasons.ts'
+import { ada, decide, type Given, NOON, policyOf, rule, verdict } from './given.ts'
 
 type Keys = Partial<AccessRule>
 const MINUTE = 60_000
@@ -393,5 +394,29 @@ describe('who is turned away is told', () => {
   test('as nobody, what holds for everyone', () => {
     expect(told({ allow: [{ ...within, isAnonymous: true }], who: null }).codes).toEqual(['network.outside'])
     expect(told({ allow: [{ ...within, roles: ['user'] }], who: null }).codes).toEqual(['person.other'])
+  })
+})
+
+describe('nobody who is signed in, where no sign-in would help, is refused for what no sign-in can change:', () => {
+  const outside = { client: '192.0.2.1' }
+  const elsewhere = { networks: ['10.0.0.0/8'] }
+  const cases: readonly (readonly [what: string, allow: readonly Keys[], reason: Reason, told: readonly Reason[]])[] = [
+    ['the network', [elsewhere], 'network.outside', ['network.outside']],
+    ['the network, of a rule about people', [{ groups: ['ops'], ...elsewhere }], 'network.outside', ['person.other']],
+    ['the method', [{ roles: ['user'], methods: ['POST'] }], 'method.other', ['person.other']],
+    ['the hours', [night], 'hours.outside', ['hours.outside']],
+    ['what the rule excludes', [{ not: rule({ networks: ['192.0.2.0/24'] }) }], 'rule.excluded', []],
+    [
+      'of several entries, the one with the least in the way',
+      [{ ...elsewhere, methods: ['POST'] }, { subjects: ['ada'], ...season, methods: ['PUT'] }, { methods: ['PUT'] }],
+      'method.other',
+      ['network.outside', 'method.other'],
+    ],
+    ['a link for guests, where only that lets in', [{ isForGuests: true }], 'guest.only', ['person.other']],
+  ]
+  test.each(cases)('%s', (_what, allow, reason, told) => {
+    const decision = decide({ allow, who: null, facts: outside })
+    expect(decision).toMatchObject({ verdict: 'deny', reason })
+    expect(decision.verdict === 'deny' && decision.reasons.map(({ code }) => code)).toEqual([...told])
   })
 })

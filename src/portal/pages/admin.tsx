@@ -167,7 +167,11 @@ function Refused({ words, denial, nowMs }: { words: Words; denial: DenialView; n
           {denial.route} {denial.count === 1 ? null : <span class="tag">{words.times(denial.count)}</span>}
         </h3>
         <p class="small">
-          <code>{denial.reason}</code> <span lang="en">{REASONS[denial.reason].why}</span>
+          <code>{denial.reason}</code>{' '}
+          <span lang="en">
+            {REASONS[denial.reason].why}
+            {denial.needs === null ? null : `; needs: ${denial.needs}`}
+          </span>
         </p>
         <p class="soft small">
           {[denial.user ?? words.notSignedIn, denial.client, denial.method].join(' · ')}

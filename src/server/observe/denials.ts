@@ -9,6 +9,8 @@ export interface Denial {
   readonly route: string
   readonly method: string
   readonly reason: Reason
+  /** What would have to be so for it to pass, in the words of the file; null where that is not known. */
+  readonly needs: string | null
   readonly user: string | null
   readonly client: string
 }

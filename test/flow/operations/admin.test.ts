@@ -73,10 +73,23 @@ describe('the admin page', () => {
     expect((await load(gate, '/settings/of/somebody?token=secret', grace.cookie)).status).toBe(403)
     const said = await words(gate, ada.cookie)
     expect(said).toContain('Sessions 2 People 2')
-    expect(said).toContain('home.example/settings role.missing none of the roles is held Grace · 127.0.0.1 · GET')
+    expect(said).toContain(
+      'home.example/settings role.missing none of the roles is held; needs: role admin Grace · 127.0.0.1 · GET',
+    )
     expect(said).not.toMatch(/somebody|secret/)
     expect(said).toContain('Settings home.example/settings admin')
     expect(said).toContain('Sign-in providers id http://127.0.0.1:9 Not asked yet')
+  })
+
+  test('says what would have to change for somebody who was refused before signing in', async () => {
+    await using gate = await startGate(
+      admins + ROUTES + route('path = "/lab"\nallow = [{ networks = ["203.0.113.0/24"] }]'),
+    )
+    const { cookie } = await gate.signIn(HOST, ADMIN)
+    expect((await load(gate, '/lab', '')).status).toBe(403)
+    expect(await words(gate, cookie)).toContain(
+      'network.outside the client is in none of the networks; needs: signed in, network 203.0.113.0/24 not signed in',
+    )
   })
 
   test('says how each address is, and how many requests are under way', async () => {

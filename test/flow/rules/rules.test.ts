@@ -188,6 +188,20 @@ describe('who is turned away', () => {
     })
   })
 
+  test('by the network is not told that nobody is signed in, whoever asks', async () => {
+    const rules = '[{ roles = ["user"], networks = ["203.0.113.0/24"] }, { networks = ["198.51.100.0/24"] }]'
+    await using gate = await startGate(PORTAL + route(rules))
+    expect((await ask(gate, { page: true })).status).toBe(403)
+    expect(await (await ask(gate, { page: true })).text()).toContain('It is open only from certain networks')
+    const problem = (await (await ask(gate, {})).json()) as Record<string, unknown>
+    expect(problem).toMatchObject({ status: 403, needed: [], reasons: [{ code: 'network.outside' }] })
+    const line = gate.log.find(one => one.includes('denied'))
+    expect(JSON.parse(line ?? '{}')).toMatchObject({
+      reason: 'network.outside',
+      needs: 'signed in, network 198.51.100.0/24',
+    })
+  })
+
   test('finds in the list of applications only what is open now, or after signing in again', async () => {
     const hosts = ['open', 'closed', 'again', 'other'] as const
     const rules = {

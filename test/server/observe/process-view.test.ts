@@ -9,6 +9,7 @@ const denial = (atMs: number): Denial => ({
   route: 'a.example/',
   method: 'GET',
   reason: 'role.missing',
+  needs: 'role admin',
   user: null,
   client: '192.0.2.1',
 })

@@ -1,5 +1,6 @@
 import { CODES, type Code, errorFacts, type GateError } from '../../../base/errors.ts'
 import type { Log } from '../../../base/ports.ts'
+import { tellNeeds } from '../../../policy/needs.ts'
 import type { Decision } from '../../../policy/policy.ts'
 import { missingReasons, type Told } from '../../../policy/reasons.ts'
 import { findUnverifiedEmail, type UnverifiedEmail, waysOut } from '../../../policy/unverified.ts'
@@ -162,12 +163,14 @@ function noteDecision(
   unverified: readonly UnverifiedEmail[],
 ): void {
   const alone = unverified.find(({ isAlone }) => isAlone)
-  denials.note(denialOf(passage, alone === undefined ? decision.reason : 'email.unverified'))
+  const needs = needsOf(passage, decision)
+  denials.note(denialOf(passage, alone === undefined ? decision.reason : 'email.unverified', needs))
   const facts = {
     id: passage.id,
     route: passage.route?.config.id,
     reason: decision.reason,
     reasons: 'trials' in decision ? missingReasons(decision.trials) : undefined,
+    needs: needs ?? undefined,
     user: passage.session?.identity.subject,
     client: passage.client,
     ...(alone === undefined
@@ -177,6 +180,11 @@ function noteDecision(
   if (decision.verdict === 'deny' && decision.reason === 'rule.broken') {
     log.error('A rule could not be judged, and so the request was denied', { ...facts, ...errorFacts(decision.fault) })
   } else log.info(decision.verdict === 'step-up' ? 'A new sign-in is asked for' : 'A request was denied', facts)
+}
+
+function needsOf({ route, session }: Passage, decision: Decision): string | null {
+  if (route === null) return null
+  return tellNeeds(route.config, decision, 'trials' in decision ? decision.trials : [], session !== null)
 }
 
 /** Where an e-mail address that nobody answers for has a part in a refusal: that one. */
@@ -195,7 +203,11 @@ function labelOf({ snapshot }: Passage, { provider }: UnverifiedEmail): string {
   return snapshot.config.providers.get(provider)?.label ?? provider
 }
 
-function denialOf({ id, startedMs, request, route, session, client }: Passage, reason: Decision['reason']): Denial {
+function denialOf(
+  { id, startedMs, request, route, session, client }: Passage,
+  reason: Decision['reason'],
+  needs: string | null,
+): Denial {
   return {
     atMs: startedMs,
     id,
@@ -203,6 +215,7 @@ function denialOf({ id, startedMs, request, route, session, client }: Passage, r
     route: route?.config.id ?? '',
     method: request.method,
     reason,
+    needs,
     user: session === null ? null : nameOf(session.identity),
     client,
   }
