@@ -16,14 +16,14 @@ export function startNginx(folder: string, port: number, http: string): Promise<
     events: 'worker_connections 256;',
     http,
   })
-  return start(command, port, {})
+  return startProgram(command, port, {})
 }
 
 /** Caddy with these site blocks, which listen on `port`. */
 export function startCaddy(folder: string, port: number, sites: string): Promise<Front> {
   const file = join(folder, 'Caddyfile')
   writeFileSync(file, `{\n  admin off\n  auto_https off\n}\n${sites}\n`)
-  return start(['caddy', 'run', '--config', file, '--adapter', 'caddyfile'], port, {
+  return startProgram(['caddy', 'run', '--config', file, '--adapter', 'caddyfile'], port, {
     HOME: folder,
     XDG_DATA_HOME: folder,
     XDG_CONFIG_HOME: folder,
@@ -34,10 +34,15 @@ export function startCaddy(folder: string, port: number, sites: string): Promise
 export function startHaproxy(folder: string, port: number, text: string): Promise<Front> {
   const file = join(folder, 'haproxy.cfg')
   writeFileSync(file, text)
-  return start(['haproxy', '-f', file], port, {})
+  return startProgram(['haproxy', '-f', file], port, {})
 }
 
-async function start(command: readonly string[], port: number, env: Readonly<Record<string, string>>): Promise<Front> {
+/** Any server, once something answers on `port`. Throws with what it said on standard error where it ends before that. */
+export async function startProgram(
+  command: readonly string[],
+  port: number,
+  env: Readonly<Record<string, string>>,
+): Promise<Front> {
   const child = Bun.spawn([...command], {
     env: { PATH: `${process.env.PATH}:/usr/sbin:/sbin`, ...env },
     stdin: 'ignore',
