@@ -1,11 +1,13 @@
 import type { ForwardJob } from './job.ts'
 import { writeMentions } from './upstream/mentions.ts'
 import type { Origin } from './upstream/origin.ts'
+import { writeOwnPages } from './upstream/own-pages.ts'
 import { FETCH_IDLE_MS } from './upstream/upstream.ts'
 
 /** What fetch is told of a job, but for its signal; the fields that depend on the address are written into the job's own. */
 export function fetchInit(job: ForwardJob, origin: Origin): BunFetchRequestInit {
   if (job.hasOwnHost) job.headers.set('host', origin.authority)
+  if (job.ownPages !== null) writeOwnPages(job.headers, job.ownPages, origin)
   if (job.mentions !== null) writeMentions(job.headers, job.mentions, origin)
   const init: BunFetchRequestInit = {
     method: job.method,

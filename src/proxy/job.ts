@@ -10,6 +10,7 @@ import type { ClientIdle, ClientSide } from './lifetime/client-idle.ts'
 import type { Deadlines } from './lifetime/deadlines.ts'
 import type { Exchanges } from './lifetime/exchanges.ts'
 import type { Mention } from './upstream/mentions.ts'
+import type { OwnPages } from './upstream/own-pages.ts'
 import type { Upstream } from './upstream/upstream.ts'
 
 /** What the forwarder needs of the process. */
@@ -39,6 +40,8 @@ export interface ForwardJob {
   readonly headers: Headers
   /** Whether Host becomes the address's own. */
   readonly hasOwnHost: boolean
+  /** What Origin and Referer name, where the application is to take it for its own; null on other routes. */
+  readonly ownPages: OwnPages | null
   /** How long the upstream may take to begin its answer, from the end of the request. */
   readonly timeoutMs: number
   readonly routeId: string

@@ -62,6 +62,7 @@ function buildCommon(route: Known<RouteTable>, { root, server, directory, files 
     stripPrefix: route.strip_prefix,
     addPrefix: noRoot(route.add_prefix),
     hostHeader: route.host_header,
+    hasOwnOrigin: route.origin === 'upstream',
     rewritesLocation: route.rewrite_location,
     cookiePath: route.cookie_path,
     corsPreflight: route.cors_preflight,

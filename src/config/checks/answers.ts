@@ -11,6 +11,7 @@ const UPSTREAM_ONLY = [
   'assertion',
   'pass_token',
   'host_header',
+  'origin',
   'rewrite_location',
   'cookie_path',
   'request_headers',
@@ -25,6 +26,7 @@ const UPSTREAM_ONLY = [
 /** What has no meaning where the application is somebody else's to reach. */
 const NOT_FOR_VERIFY = [
   'host_header',
+  'origin',
   'rewrite_location',
   'cookie_path',
   'request_headers',

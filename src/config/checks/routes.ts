@@ -25,6 +25,7 @@ export function checkRoutes(root: RootTable, report: Report): void {
     checkRules(route, root, report)
     checkPrefix(route, report)
     checkOneLabel(route, report)
+    checkOrigin(route, report)
     checkAnswers(route, root, report)
     checkIdentity(route, root, report)
   }
@@ -49,6 +50,14 @@ function checkPortal(route: RouteTable, portals: readonly string[], report: Repo
     const hint = raw.isFilled ? '' : didYouMean(raw.text, portals, `add a table [portals.${raw.text}]`)
     report.mistake(raw.at, 'portal.undefined', `there is no portal ${showRaw(raw)}`, { hint })
   }
+}
+
+/** An application compares Origin with the Host that it gets: to write the one without the other is never what is meant. */
+function checkOrigin({ raw, values: { origin, host_header: hostHeader } }: RouteTable, report: Report): void {
+  const stated = raw.entries.get('origin')
+  if (stated === undefined || origin !== 'upstream' || hostHeader?.kind !== 'pass') return
+  const message = 'the application would get its own address as Origin, and the public host as Host'
+  report.mistake(stated.at, 'origin.host', message, { hint: 'add host_header = "upstream"' })
 }
 
 function checkOneLabel({ raw, values: { one_label: isOneLabel, host: hosts } }: RouteTable, report: Report): void {

@@ -192,6 +192,12 @@ export const ROUTE = {
     'upstream',
     'The Host that the application sees: what the client asked for, `"upstream"` for the address it has here, or a name. `X-Forwarded-Host` is always what the client asked for.',
   ),
+  origin: defaulted(
+    choice(['pass', 'upstream']),
+    'pass',
+    'upstream',
+    'What `Origin` and `Referer` say where they name the host that was asked for: that, or `"upstream"` for the address that `host_header` gives the application, which may refuse any other. Other origins stay as they are.',
+  ),
   rewrite_location: defaulted(
     boolean,
     true,

@@ -138,6 +138,7 @@ export const DIAGNOSTIC_CODES = [
   'verify.unused',
   'redirect.invalid',
   'respond.body',
+  'origin.host',
   'origin.invalid',
   'header.name',
   'header.owned',

@@ -59,6 +59,8 @@ export interface RouteConfig {
   /** Put before the path, after `stripPrefix` was taken off; without a trailing slash. */
   readonly addPrefix: string | null
   readonly hostHeader: HostHeader
+  /** Whether Origin and Referer that name the public host are the application's own for it. */
+  readonly hasOwnOrigin: boolean
   /** Whether `Location` and its kin are written as browsers follow them. */
   readonly rewritesLocation: boolean
   /** Whether the paths of the application's cookies follow the prefixes. */

@@ -3,6 +3,7 @@ import type { Ports } from '../../base/ports.ts'
 import { isUnsent } from '../failures.ts'
 import type { Asker } from '../upstream/balance.ts'
 import { noteAnswer, noteFailure, type Origin } from '../upstream/origin.ts'
+import { type OwnPages, writeOwnPages } from '../upstream/own-pages.ts'
 import type { Leave } from '../upstream/slots.ts'
 import type { Upstream } from '../upstream/upstream.ts'
 import { type Dialled, type DialOptions, dialUpstream } from './dial.ts'
@@ -11,6 +12,8 @@ import { type Dialled, type DialOptions, dialUpstream } from './dial.ts'
 export interface BalancedDial extends Omit<DialOptions, 'address' | 'tls' | 'connectTimeoutMs' | 'onClosed'> {
   /** Whether Host becomes the address's own. */
   readonly hasOwnHost: boolean
+  /** What Origin and Referer name, where the application is to take it for its own; null on other routes. */
+  readonly ownPages: OwnPages | null
 }
 
 /**
@@ -54,7 +57,7 @@ async function dialCounted(origin: Origin, upstream: Upstream, options: Balanced
   origin.inFlight++
   const dialled = await dialUpstream({
     ...options,
-    headers: options.hasOwnHost ? { ...options.headers, host: origin.authority } : options.headers,
+    headers: fieldsFor(origin, options),
     address: origin.address,
     tls: origin.tls,
     connectTimeoutMs: upstream.connectTimeoutMs,
@@ -68,6 +71,15 @@ async function dialCounted(origin: Origin, upstream: Upstream, options: Balanced
   if (dialled.kind === 'refused' || isClosed) leave()
   else isOpen = true
   return dialled
+}
+
+/** The fields as they are for this address. */
+function fieldsFor(origin: Origin, { headers: given, hasOwnHost, ownPages }: BalancedDial): DialOptions['headers'] {
+  if (!hasOwnHost && ownPages === null) return given
+  const headers = new Headers(given)
+  if (hasOwnHost) headers.set('host', origin.authority)
+  if (ownPages !== null) writeOwnPages(headers, ownPages, origin)
+  return headers.toJSON() as Record<string, string>
 }
 
 /** A handshake is a GET that changes nothing, so it may be repeated where no connection came about. */

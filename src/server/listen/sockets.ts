@@ -3,6 +3,7 @@ import type { MaybePromise } from '../../base/maybe-promise.ts'
 import type { Ports } from '../../base/ports.ts'
 import { type Exchange, type Exchanges, overtaken } from '../../proxy/lifetime/exchanges.ts'
 import { NOWHERE } from '../../proxy/lifetime/roster.ts'
+import type { OwnPages } from '../../proxy/upstream/own-pages.ts'
 import type { Upstream } from '../../proxy/upstream/upstream.ts'
 import { dialBalanced } from '../../proxy/websocket/balance.ts'
 import { offersDeflate } from '../../proxy/websocket/deflate.ts'
@@ -30,6 +31,8 @@ export interface SocketJob {
   readonly sent: Readonly<Record<string, string>>
   readonly fields: Readonly<Record<string, string>>
   readonly path: string
+  /** What Origin and Referer name, where the application is to take it for its own; null on other routes. */
+  readonly ownPages: OwnPages | null
   /** How the client reaches its host, whose pages may open the socket, and what a trusted proxy took off the path before. */
   readonly scheme: 'http' | 'https'
   readonly prefix: string
@@ -89,6 +92,7 @@ export function createSockets(
           what: route.config.id,
           path: job.path,
           hasOwnHost: route.config.hostHeader.kind === 'upstream',
+          ownPages: job.ownPages,
           headers: job.fields,
           protocols: parseProtocols(request.headers) ?? [],
           offersDeflate: route.config.websocketCompression && offersDeflate(request.headers),

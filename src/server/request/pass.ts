@@ -1,4 +1,6 @@
 import { andThen } from '../../base/maybe-promise.ts'
+import type { RouteConfig } from '../../config/types/routes.ts'
+import { isUnder } from '../../config/values/path.ts'
 import { looksAtMethod } from '../../policy/policy.ts'
 import { tooLarge } from '../../proxy/body/uploads.ts'
 import type { Fields } from '../../proxy/fields/identity.ts'
@@ -7,6 +9,8 @@ import { changeRequestFields, type SentFields } from '../../proxy/fields/request
 import { changeRequest } from '../../proxy/fields/rules.ts'
 import { forward } from '../../proxy/forward.ts'
 import type { ForwardTools } from '../../proxy/job.ts'
+import { findOwnPages } from '../../proxy/upstream/own-pages.ts'
+import { originAt } from '../../route/target.ts'
 import { type GateRoute, type Prepared, upstreamPath } from '../config/snapshot.ts'
 import type { Sockets } from '../listen/sockets.ts'
 import { type Answer, outerPrefix, type Passage, portOf, schemeOf } from './passage.ts'
@@ -69,6 +73,9 @@ function send(passage: Passage, tools: PassTools, route: GateRoute, prepared: Pr
   else if (authorization !== undefined) headers.set('authorization', authorization)
   if (live !== null) for (const [name, value] of live) headers.set(name, value)
   const path = upstreamPath(route.config, target.path) + target.query
+  const ownPages = route.config.hasOwnOrigin
+    ? findOwnPages(headers, originAt({ scheme, target }), page => insidePath(route.config, page))
+    : null
   if (isWebSocket) {
     // A handshake has no use for them, and nothing here writes them for an address that is yet to be chosen.
     for (const { name } of passage.mentions ?? []) headers.delete(name)
@@ -84,6 +91,7 @@ function send(passage: Passage, tools: PassTools, route: GateRoute, prepared: Pr
       sent: passage.sent,
       fields: headers.toJSON() as Record<string, string>,
       path,
+      ownPages,
       scheme,
       prefix,
     })
@@ -100,6 +108,7 @@ function send(passage: Passage, tools: PassTools, route: GateRoute, prepared: Pr
       sent: passage.sent,
       headers,
       hasOwnHost: route.config.hostHeader.kind === 'upstream',
+      ownPages,
       timeoutMs: route.config.timeoutMs,
       routeId: route.config.id,
       maxBodyBytes: isUnmeasured ? maxBodyBytes : null,
@@ -118,6 +127,12 @@ function send(passage: Passage, tools: PassTools, route: GateRoute, prepared: Pr
     tools,
   )
   return values === null ? answer : changeAnswer(answer, responseRules, values)
+}
+
+/** The path of a page, with its query, as the application has it; null for one that is not below `strip_prefix`. */
+function insidePath(config: RouteConfig, page: string): string | null {
+  const path = /^[^?#]*/.exec(page)?.[0] ?? ''
+  return config.stripPrefix === null || isUnder(path, config.stripPrefix) ? upstreamPath(config, page) : null
 }
 
 /** Whether a body's announced length is within the limit; false where none is announced. Throws target.too_large. */

@@ -537,6 +537,7 @@ const CASES: readonly Case[] = [
   ['method.invalid', 'TRACE', route('methods = ["GET", «"TRACE"»]')],
   ['method.invalid', 'not a token', route('methods = «"GET, POST"»')],
   ['one_label.host', 'one label of a whole name', route('one_label = «true»')],
+  ['origin.host', 'the public Host beside the own Origin', route('origin = «"upstream"»')],
   ['strip_prefix.mismatch', 'half a segment', route('path = "/apix"\nstrip_prefix = «"/api"»')],
   ['strip_prefix.mismatch', 'longer than the path', route('path = "/a"\nstrip_prefix = «"/a/b"»')],
   ['origin.invalid', 'an origin with a path', route('allowed_origins = ["https://a.example«/»"]')],

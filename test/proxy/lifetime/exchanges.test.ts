@@ -89,6 +89,7 @@ function startFront(where: { readonly port: number; readonly hostname: string } 
         sent: {},
         headers: request.headers,
         hasOwnHost: true,
+        ownPages: null,
         timeoutMs: 60_000,
         routeId: 'app',
         maxBodyBytes: null,
