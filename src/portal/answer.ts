@@ -2,6 +2,7 @@ import type { Child } from 'hono/jsx'
 import type { Brand } from '../config/types/portals.ts'
 import { contentSecurityPolicy, type Scope } from './csp.ts'
 import { drawPage } from './pages/brand.tsx'
+import type { Script } from './pages/scripts.ts'
 import type { Words } from './words/words.ts'
 
 /** Fields of every answer of the portal: never stored, never framed, never sniffed, and it tells no one where we came from. */
@@ -24,12 +25,13 @@ export function pageAnswer(
   status: number,
   fields: Readonly<Record<string, string>> = {},
   scope: Scope = 'nothing',
+  script: Script | null = null,
 ): Response {
-  return new Response(`<!doctype html>${drawPage(brand, page)}`, {
+  return new Response(`<!doctype html>${drawPage(brand, page, script)}`, {
     status,
     headers: {
       'content-type': 'text/html; charset=utf-8',
-      'content-security-policy': contentSecurityPolicy(brand, scope),
+      'content-security-policy': contentSecurityPolicy(brand, scope, script),
       'content-language': lang,
       vary: 'accept-language',
       ...COMMON,

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { Brand } from '../config/types/portals.ts'
 import { brandStyle } from './pages/brand.tsx'
+import { SCRIPTS, type Script } from './pages/scripts.ts'
 import { STYLE } from './pages/style.ts'
 
 /**
@@ -10,14 +11,16 @@ import { STYLE } from './pages/style.ts'
 export type Scope = 'icons' | 'leads-anywhere' | 'nothing'
 
 let stylePolicy: string | null = null
+const scriptPolicies = new Map<Script, string>()
 
-/** Only what a page of ours holds: its stylesheets, by hash, its drawn images, and forms to this host. No scripts. */
-export function contentSecurityPolicy(brand: Brand | null, scope: Scope): string {
+/** Only what a page of ours holds: its stylesheets, by hash, its drawn images, and forms to this host; and the page's own script, by hash. */
+export function contentSecurityPolicy(brand: Brand | null, scope: Scope, script: Script | null): string {
   stylePolicy ??= hashSource(STYLE)
   const own = brandStyle(brand)
   return [
     "default-src 'none'",
     `style-src ${stylePolicy}${own === null ? '' : ` ${hashSource(own)}`}`,
+    ...(script === null ? [] : [`script-src ${scriptPolicy(script)}`]),
     `img-src ${scope === 'icons' ? "'self' " : ''}data:`,
     `form-action 'self'${scope === 'leads-anywhere' ? ' https: http:' : ''}`,
     "frame-ancestors 'none'",
@@ -25,6 +28,14 @@ export function contentSecurityPolicy(brand: Brand | null, scope: Scope): string
   ].join('; ')
 }
 
-function hashSource(style: string): string {
-  return `'sha256-${createHash('sha256').update(style).digest('base64')}'`
+function scriptPolicy(script: Script): string {
+  const known = scriptPolicies.get(script)
+  if (known !== undefined) return known
+  const hashed = hashSource(SCRIPTS[script])
+  scriptPolicies.set(script, hashed)
+  return hashed
+}
+
+function hashSource(text: string): string {
+  return `'sha256-${createHash('sha256').update(text).digest('base64')}'`
 }

@@ -22,34 +22,38 @@ export interface ErrorView {
   readonly reference: string
   /** A second sentence: what to do. */
   readonly detail?: string
-  /** Makes the page load again by itself, where it is repeatable, and sets Retry-After. */
+  /** Whose failure it is, as people know it. */
+  readonly place?: string
+  /** What the log has of it, for an admin to read; in English. */
+  readonly cause?: string
+  /** False where nothing has gone wrong: the status is not shown. */
+  readonly isFault?: boolean
+  /** Sets Retry-After; where the page is repeatable, its script counts down to loading it again. */
   readonly retryAfterS?: number
   /** False for the answer to a form: nothing of ours sends one twice. */
   readonly isRepeatable?: boolean
   /** What it loads then; the same address when absent. */
   readonly refreshTo?: string
-  /** Goes there almost at once: a sign-in that can begin again by itself. */
+  /** Goes there at once: a sign-in that can begin again by itself. */
   readonly restartTo?: string
   readonly actions?: readonly { readonly label: string; readonly address: string }[]
 }
 
 /** A page that reloads faster than this would only flicker. */
 const LEAST_REFRESH_S = 3
-const RESTART_S = 1
 
 /** An error page with all its fields; nothing of the request is in it but what `view` says. */
 export function renderErrorPage(view: ErrorView): Response {
   const { words, retryAfterS, restartTo, isRepeatable = true } = view
   const afterS = retryAfterS === undefined || !isRepeatable ? null : Math.max(LEAST_REFRESH_S, Math.ceil(retryAfterS))
-  const refresh =
-    restartTo !== undefined
-      ? { refresh: { afterS: RESTART_S, address: restartTo } }
-      : afterS === null
-        ? {}
-        : { refresh: { afterS, address: view.refreshTo ?? null } }
   const page = (
-    <NarrowPage words={words} title={view.title} {...refresh}>
-      <p class="code">{words.error(view.status)}</p>
+    <NarrowPage
+      words={words}
+      title={view.title}
+      onward={restartTo ?? null}
+      {...(view.place === undefined ? {} : { place: view.place })}
+    >
+      {view.isFault === false ? null : <p class="code">{words.error(view.status)}</p>}
       <h1>{view.title}</h1>
       {view.detail === undefined ? null : <p class="soft">{view.detail}</p>}
       {restartTo === undefined ? null : (
@@ -58,13 +62,13 @@ export function renderErrorPage(view: ErrorView): Response {
           {words.startingAgain}
         </p>
       )}
-      {afterS === null ? null : (
-        <p class="soft">
-          <span class="wait" aria-hidden="true" />
-          {words.triesAgain(afterS)}
+      {afterS === null ? null : <Countdown words={words} afterS={afterS} to={view.refreshTo} />}
+      <Acts acts={view.actions ?? []} />
+      {view.cause === undefined ? null : (
+        <p class="cause small">
+          {words.causeForAdmins} <code lang="en">{view.cause}</code>
         </p>
       )}
-      <Acts acts={view.actions ?? []} />
       <p class="note">
         {`${words.reference} `}
         <code>{view.reference}</code>
@@ -77,6 +81,26 @@ export function renderErrorPage(view: ErrorView): Response {
     page,
     view.status,
     retryAfterS === undefined ? {} : { 'retry-after': String(retryAfterS) },
+    'nothing',
+    afterS === null ? null : 'countdown',
+  )
+}
+
+/** Shown by the script that counts; without one there is nothing to count, and the button that tries again is there anyway. */
+function Countdown({ words, afterS, to }: { words: Words; afterS: number; to: string | undefined }) {
+  const [before, after] = words.triesAgain
+  return (
+    <div class="again" data-again={afterS} data-to={to} hidden>
+      <p class="soft">
+        <span class="wait" aria-hidden="true" />
+        {before}
+        <strong>{afterS}</strong>
+        {after}
+      </p>
+      <button class="quiet" type="button">
+        {words.stopTrying}
+      </button>
+    </div>
   )
 }
 

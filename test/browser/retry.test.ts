@@ -13,20 +13,53 @@ const PAGE = '<!doctype html><title>Up</title><form method="post" action="/save"
 
 const page: AppHandler = (_, response) => void response.setHeader('content-type', 'text/html').end(PAGE)
 
-test('the page of an application that is down becomes the application once it is up, without a script', async () => {
+test('the page of an application that is down becomes the application once it is up', async () => {
   const app = await startApp('')
   await app.stop()
   const upstream = `upstream = "http://127.0.0.1:${app.port}"`
   await using gate = await startGate(`[[routes]]\nhost = "app.localhost"\n${upstream}\nallow = "public"\n`)
-  const { context, open, complaints } = await watchedContext(browser, { javaScriptEnabled: false })
-  const tab = await open(`http://app.localhost:${gate.port}/deep?x=1`)
-  expect(await tab.textContent('main')).toContain('tries again by itself')
+  const { context, open, complaints } = await watchedContext(browser)
+  const tab = await open(`http://app.localhost:${gate.port}/deep?x=1#there`)
+  await tab.getByText('Trying again in').waitFor()
   await using back = await startApp(page, { port: app.port })
   await tab.getByRole('button', { name: 'Save' }).waitFor()
-  expect(new URL(tab.url()).search).toBe('?x=1')
+  expect(new URL(tab.url()).search + new URL(tab.url()).hash).toBe('?x=1#there')
   expect(back.paths).toContain('/deep?x=1')
   expect(complaints).toEqual([])
   await context.close()
+})
+
+test('whoever wants no further try stops the count, and without a script there is a button', async () => {
+  const app = await startApp('')
+  await app.stop()
+  const upstream = `upstream = "http://127.0.0.1:${app.port}"`
+  const route = `[[routes]]\nhost = "app.localhost"\nname = "Photo album"\n${upstream}\nallow = "public"\n`
+  await using gate = await startGate(route)
+  const { context, complaints } = await watchedContext(browser)
+  const tab = await context.newPage()
+  await tab.clock.install()
+  const loads: string[] = []
+  tab.on('request', request => void (request.isNavigationRequest() && loads.push(request.url())))
+  await tab.goto(`http://app.localhost:${gate.port}/`)
+  expect(await tab.textContent('main')).toContain('Photo album')
+  expect(await tab.locator('.again strong').textContent()).toBe('5')
+  await tab.clock.runFor(2000)
+  expect(await tab.locator('.again strong').textContent()).toBe('3')
+  await tab.getByRole('button', { name: 'Stop trying' }).click()
+  expect(await tab.locator('.again').isVisible()).toBe(false)
+  await tab.clock.runFor(60_000)
+  expect(loads.length).toBe(1)
+  expect(complaints).toEqual([])
+  await context.close()
+
+  const still = await watchedContext(browser, { javaScriptEnabled: false })
+  const quiet = await still.open(`http://app.localhost:${gate.port}/deep`)
+  expect(await quiet.getByText('Trying again in').isVisible()).toBe(false)
+  await using _ = await startApp(page, { port: app.port })
+  await quiet.getByRole('link', { name: 'Try again' }).click()
+  await quiet.getByRole('button', { name: 'Save' }).waitFor()
+  expect(new URL(quiet.url()).pathname).toBe('/deep')
+  await still.context.close()
 })
 
 test('a form that met an application that went down is not sent a second time', async () => {

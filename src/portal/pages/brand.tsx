@@ -4,13 +4,23 @@ import type { Child } from 'hono/jsx'
 import { createContext } from 'hono/jsx'
 import { showTurning } from '../../base/visible.ts'
 import type { Brand } from '../../config/types/portals.ts'
+import type { Script } from './scripts.ts'
 
 /** How the page that is being drawn looks: its portal's logo and colours. */
 export const BrandContext = createContext<Brand | null>(null)
 
+/** The one script of the page that is being drawn; null for a page without. */
+export const ScriptContext = createContext<Script | null>(null)
+
 /** A page drawn with a portal's look, as HTML. What people and providers call themselves turns nothing around on it. */
-export function drawPage(brand: Brand | null, page: Child): string {
-  return showTurning(String(<BrandContext.Provider value={brand}>{page}</BrandContext.Provider>))
+export function drawPage(brand: Brand | null, page: Child, script: Script | null = null): string {
+  return showTurning(
+    String(
+      <BrandContext.Provider value={brand}>
+        <ScriptContext.Provider value={script}>{page}</ScriptContext.Provider>
+      </BrandContext.Provider>,
+    ),
+  )
 }
 
 /** The stylesheet that puts a portal's colours over our own; null where it has none. */

@@ -2,7 +2,8 @@
 import { type Child, useContext } from 'hono/jsx'
 import { GROUNDS } from '../../config/values/colour.ts'
 import type { Words } from '../words/words.ts'
-import { BrandContext, brandStyle } from './brand.tsx'
+import { BrandContext, brandStyle, ScriptContext } from './brand.tsx'
+import { SCRIPTS } from './scripts.ts'
 import { STYLE } from './style.ts'
 
 /** The portal's logo, or a gate seen from outside: a round arch, its inner door ajar. Decoration: hidden from screen readers. */
@@ -36,16 +37,16 @@ const ICON =
     '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><path d="M4 31V16a12 12 0 0 1 24 0v15z" fill="#1d6358"/><path d="M11 31V17a5 5 0 0 1 10 0v14z" fill="#fdfcfa"/></svg>',
   )
 
-/** A whole document of ours. `refresh` loads an address again after some seconds, without scripts. */
+/** A whole document of ours. `onward` leads to an address at once, without scripts: a redirect that shows where it comes from. */
 export function Document(props: {
   readonly words: Words
   readonly title: string
-  readonly refresh?: { readonly afterS: number; readonly address: string | null }
+  readonly onward?: string | null
   readonly children?: Child
 }) {
-  const { refresh } = props
+  const { onward = null } = props
   const style = brandStyle(useContext(BrandContext))
-  const again = refresh?.address === null ? '' : `;url=${refresh?.address ?? ''}`
+  const script = useContext(ScriptContext)
   return (
     <html lang={props.words.lang}>
       <head>
@@ -55,14 +56,17 @@ export function Document(props: {
         <meta name="color-scheme" content="light dark" />
         <meta name="theme-color" media="(prefers-color-scheme: light)" content={GROUNDS.light[0]} />
         <meta name="theme-color" media="(prefers-color-scheme: dark)" content={GROUNDS.dark[0]} />
-        {refresh === undefined ? null : <meta http-equiv="refresh" content={`${refresh.afterS}${again}`} />}
+        {onward === null ? null : <meta http-equiv="refresh" content={`0;url=${onward}`} />}
         <title>{props.title}</title>
         <link rel="icon" href={ICON} />
         {/* A constant of ours: escaped, it would not match its hash in the policy. */}
         <style dangerouslySetInnerHTML={{ __html: STYLE }} />
         {style === null ? null : <style dangerouslySetInnerHTML={{ __html: style }} />}
       </head>
-      <body>{props.children}</body>
+      <body>
+        {props.children}
+        {script === null ? null : <script dangerouslySetInnerHTML={{ __html: SCRIPTS[script] }} />}
+      </body>
     </html>
   )
 }
@@ -72,12 +76,12 @@ export function NarrowPage(props: {
   readonly words: Words
   readonly title: string
   readonly place?: string
-  readonly refresh?: { readonly afterS: number; readonly address: string | null }
+  readonly onward?: string | null
   readonly children?: Child
 }) {
   const title = props.place === undefined ? props.title : `${props.title} · ${props.place}`
   return (
-    <Document words={props.words} title={title} {...(props.refresh === undefined ? {} : { refresh: props.refresh })}>
+    <Document words={props.words} title={title} onward={props.onward ?? null}>
       <main class="door">
         <div class="panel">
           <Mark />

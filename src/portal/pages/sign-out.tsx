@@ -40,9 +40,6 @@ export function SignOutPage(props: {
   )
 }
 
-/** At once: there is nothing to read that the provider's own page does not say. */
-const ONWARD_AFTER_S = 0
-
 /**
  * Says that someone is signed out: with `providerAddress`, here, and the page leads on to the provider by itself; with
  * `provider`, there too.
@@ -57,12 +54,7 @@ export function SignedOutPage(props: {
   const { words, title, signInAddress, providerAddress, provider } = props
   if (providerAddress !== null) {
     return (
-      <NarrowPage
-        words={words}
-        title={words.signedOut}
-        place={title}
-        refresh={{ afterS: ONWARD_AFTER_S, address: providerAddress }}
-      >
+      <NarrowPage words={words} title={words.signedOut} place={title} onward={providerAddress}>
         <h1>{words.signedOutHere}</h1>
         <p class="soft">
           <span class="wait" aria-hidden="true" />

@@ -11,6 +11,7 @@ export const STYLE = `
 --mono:ui-monospace,"SF Mono","Cascadia Mono",Menlo,Consolas,monospace}
 @media (prefers-color-scheme:dark){:root{--ground:#14181a;--ground-2:#0e1113;--panel:#1c2224;--line:#3a4345;--edge:#7d8886;--ink:#e9e7e1;--soft:#a3a9a6;--accent:#86d2c2;--accent-ink:#0c1f1b;--tint:#22312f;--warn:#f0a088;--good:#7fcf9c;--blue:#9cc6f2;--plum:#ddb2e3;--ochre:#e6c078;--brick:#f2ab99;--slate:#bccad6;--shade:0 1px 0 rgb(255 255 255/.04) inset,0 24px 60px -24px rgb(0 0 0/.8)}}
 *,*::before,*::after{box-sizing:border-box}
+[hidden]{display:none!important}
 html{-webkit-text-size-adjust:100%;text-size-adjust:100%}
 body{margin:0;min-height:100vh;min-height:100dvh;display:flex;flex-direction:column;font:400 1.0625rem/1.6 var(--sans);color:var(--ink);background:linear-gradient(var(--ground),var(--ground-2)) fixed var(--ground-2)}
 h1{margin:0;font:600 1.75rem/1.22 var(--serif);letter-spacing:-.012em;text-wrap:balance}
@@ -47,6 +48,11 @@ img.mark{object-fit:contain}
 .wrong{margin-top:1.2rem;color:var(--warn);font-weight:600}
 .panel .fields{text-align:left}
 .note .quiet{display:flex;align-items:center;justify-content:center;min-height:2.75rem;margin-top:.15rem}
+.again{margin-top:.85rem}
+.again strong{font-variant-numeric:tabular-nums}
+.quiet{min-height:2.75rem;padding:0 .75rem;font:inherit;font-size:.9375rem;color:var(--accent);background:none;border:0;text-decoration:underline;text-underline-offset:.2em;cursor:pointer}
+.cause{margin-top:1.6rem;padding:.8rem 1rem;color:var(--soft);text-align:left;background:var(--tint);border-radius:.8rem}
+.cause code{display:block;margin-top:.2rem;font:.8125rem/1.5 var(--mono);color:var(--ink);overflow-wrap:anywhere}
 .note{margin-top:2rem;color:var(--soft);font-size:.8125rem;line-height:1.5}
 .note code{font:.8125rem/1 var(--mono);overflow-wrap:anywhere;user-select:all}
 .code{display:inline-block;margin-bottom:.6rem;font:600 .8125rem/1 var(--sans);letter-spacing:.12em;color:var(--warn)}

@@ -36,6 +36,7 @@ export async function meetForm(
     brand: ctx.portal.brand,
     status: CODES[code].status,
     title: sayError(words, code),
+    isFault: false,
     detail: kept === null ? words.formLost : words.formKept(spanOf(KEPT_MS, words)),
     reference: ctx.requestId,
     actions: [

@@ -7,6 +7,7 @@ import { isPortalHost, ownPath } from '../place.ts'
 import type { PortalRequest } from '../portal.ts'
 import { problemResponse } from '../problem.ts'
 import { sayError, type Words } from '../words/words.ts'
+import { otherChoices } from './choose.tsx'
 import { type Destination, FailedSignIn } from './failure.ts'
 import { forgetLogins } from './login-loop.ts'
 
@@ -91,7 +92,14 @@ function advise(ctx: PortalRequest, words: Words, error: GateError, failed: Fail
     case 'provider.issuer':
       return { actions: [{ label: words.startAgain, address: fresh }] }
     default:
-      return failed === null ? {} : { refreshTo: fresh, actions: [{ label: words.tryAgain, address: fresh }] }
+      if (failed === null) return {}
+      return {
+        refreshTo: fresh,
+        actions: [
+          { label: words.tryAgain, address: fresh },
+          ...(failed.provider === null ? [] : otherChoices(ctx, failed.provider, words)),
+        ],
+      }
   }
 }
 

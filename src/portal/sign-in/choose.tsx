@@ -4,6 +4,8 @@ import { wordsFor } from '../language.ts'
 import { SignInPage } from '../pages/sign-in.tsx'
 import { ownPath } from '../place.ts'
 import type { PortalRequest } from '../portal.ts'
+import { readQuery } from '../query.ts'
+import type { Words } from '../words/words.ts'
 import type { BeginTools } from './begin.ts'
 import { offerRemember } from './remember.ts'
 import { STEP_UP_NAMES } from './step-up.ts'
@@ -11,6 +13,29 @@ import { offerUserForm, usersOf } from './users.ts'
 
 /** What every page of a sign-in hands on to the next. */
 const CARRIED: readonly string[] = ['to', 'return', 'switch', ...STEP_UP_NAMES]
+
+/**
+ * The ways to sign in that a portal has besides one of its providers: where that one does not answer. A file of users is among them,
+ * by the page that has its form.
+ */
+export function otherChoices(
+  ctx: PortalRequest,
+  failed: string,
+  words: Words,
+): readonly { readonly label: string; readonly address: string }[] {
+  const query = handedOn(readQuery(ctx), [...CARRIED, 'remember'])
+  const users = usersOf(ctx)
+  return ctx.portal.providers
+    .filter(name => name !== failed)
+    .map(name =>
+      name === users?.name
+        ? { label: words.signIn, address: ownAddress(query) }
+        : {
+            label: words.continueWith(ctx.providers.get(name)?.label ?? name),
+            address: ownAddress({ ...query, provider: name }),
+          },
+    )
+}
 
 /** The page that asks where to sign in, and for how long, as far as the portal leaves it open. */
 export async function choosePage(

@@ -23,12 +23,15 @@ export class FailedSignIn extends Error {
   readonly failure: unknown
   readonly destination: Destination
   readonly mayRestart: boolean
+  /** The provider that a sign-in could not be begun at; null for every other failure. */
+  readonly provider: string | null
 
-  constructor(failure: unknown, destination: Destination, mayRestart: boolean) {
+  constructor(failure: unknown, destination: Destination, mayRestart: boolean, provider: string | null = null) {
     super('a sign-in failed', { cause: failure })
     this.name = 'FailedSignIn'
     this.failure = failure
     this.destination = destination
     this.mayRestart = mayRestart
+    this.provider = provider
   }
 }

@@ -41,7 +41,7 @@ export interface LoginTools extends BeginTools, FormTools, UserTools {
  * Begins a sign-in, or skips it where this browser is signed in.
  *
  * `switch=1` asks the provider for another account; the present session ends only once the new one begins, so that no
- * link can sign anyone out. Throws `limit.rate`, and what the provider client throws.
+ * link can sign anyone out. Throws FailedSignIn around `limit.rate` and what the provider client throws.
  */
 export async function login(ctx: PortalRequest, tools: BeginTools): Promise<Response> {
   if (ctx.portal.providers.length === 0) throw new GateError('route.none', 'this portal has passwords alone')
@@ -61,13 +61,17 @@ export async function login(ctx: PortalRequest, tools: BeginTools): Promise<Resp
   const isRemembered = await hasChosenRemember(ctx, tools.seal, query.get('remember'))
   if (provider === null || provider.users !== null) return choosePage(ctx, tools, query, isRemembered)
 
-  return begin(ctx, tools, provider, {
-    destination,
-    asksForAccount: isSwitch,
-    stepUp,
-    // A rule that wants a newer sign-in does not change what was chosen at the first.
-    isRemembered: isRemembered || (rememberMs !== null && stepUp !== null && ctx.session?.isRemembered === true),
-  })
+  try {
+    return await begin(ctx, tools, provider, {
+      destination,
+      asksForAccount: isSwitch,
+      stepUp,
+      // A rule that wants a newer sign-in does not change what was chosen at the first.
+      isRemembered: isRemembered || (rememberMs !== null && stepUp !== null && ctx.session?.isRemembered === true),
+    })
+  } catch (thrown) {
+    throw new FailedSignIn(thrown, destination, false, provider.name)
+  }
 }
 
 /**

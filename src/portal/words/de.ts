@@ -202,7 +202,9 @@ export const DE: Words = {
   error: status => `FEHLER ${status}`,
   reference: 'Referenz',
   startingAgain: 'Die Anmeldung beginnt von vorn …',
-  triesAgain: seconds => `Diese Seite versucht es in ${seconds} Sekunden von selbst erneut.`,
+  triesAgain: ['Neuer Versuch in ', ' s.'],
+  stopTrying: 'Nicht mehr versuchen',
+  causeForAdmins: 'Für die Verwaltung, aus dem Protokoll:',
   tryAgain: 'Erneut versuchen',
   notRepeated:
     'Ihre Eingaben sind vielleicht nicht angekommen. Sie werden nicht von selbst erneut gesendet: Gehen Sie zurück, und versuchen Sie es gleich noch einmal.',

@@ -124,7 +124,9 @@ export const EN: Words = {
   error: status => `ERROR ${status}`,
   reference: 'Reference',
   startingAgain: 'Starting again…',
-  triesAgain: seconds => `This page tries again by itself in ${seconds} seconds.`,
+  triesAgain: ['Trying again in ', ' s.'],
+  stopTrying: 'Stop trying',
+  causeForAdmins: 'What the log says, for admins:',
   tryAgain: 'Try again',
   notRepeated:
     'What you sent may not have arrived. It is not sent again by itself: go back, and try again in a moment.',

@@ -202,7 +202,9 @@ export const ES: Words = {
   error: status => `ERROR ${status}`,
   reference: 'Referencia',
   startingAgain: 'El inicio de sesión vuelve a empezar…',
-  triesAgain: seconds => `Esta página lo volverá a intentar por sí sola en ${seconds} segundos.`,
+  triesAgain: ['Nuevo intento en ', ' s.'],
+  stopTrying: 'Dejar de intentarlo',
+  causeForAdmins: 'Para la administración, según el registro:',
   tryAgain: 'Reintentar',
   notRepeated:
     'Puede que tu envío no haya llegado. No se repetirá por sí solo: vuelve atrás e inténtalo de nuevo en un momento.',

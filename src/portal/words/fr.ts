@@ -203,7 +203,9 @@ export const FR: Words = {
   error: status => `ERREUR ${status}`,
   reference: 'Référence',
   startingAgain: 'La connexion reprend depuis le début…',
-  triesAgain: seconds => `Cette page réessaiera d’elle-même dans ${seconds} secondes.`,
+  triesAgain: ['Nouvel essai dans ', ' s.'],
+  stopTrying: 'Ne plus essayer',
+  causeForAdmins: 'Pour l’administration, d’après le journal :',
   tryAgain: 'Réessayer',
   notRepeated:
     'Votre envoi n’est peut-être pas arrivé. Il ne sera pas renvoyé automatiquement\u00a0: revenez en arrière et réessayez dans un instant.',

@@ -147,7 +147,11 @@ export interface Words {
   error(status: number): string
   readonly reference: string
   readonly startingAgain: string
-  triesAgain(seconds: number): string
+  /** Around a number of seconds that is counted down. */
+  readonly triesAgain: Around
+  readonly stopTrying: string
+  /** Before what the log has of a failure, in English. */
+  readonly causeForAdmins: string
   readonly tryAgain: string
   /** Of what was sent with a form: nobody sends it twice without being asked. */
   readonly notRepeated: string

@@ -203,6 +203,7 @@ describe('a form that met an expired session', () => {
     const { id, cookies } = await sendWithout(gate)
     const lost = await press(gate, id, cookies)
     expect([lost.status, idIn(lost), lost.forwarded]).toEqual([401, id, ''])
+    expect(lost.body.toString()).not.toContain('ERROR')
     expect((await press(gate, id, [...cookies, await session(gate)])).status).toBe(303)
   })
 

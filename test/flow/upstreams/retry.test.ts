@@ -19,19 +19,19 @@ async function load(gate: Gate, path: string, init: RequestInit = {}) {
   return {
     status: response.status,
     retryAfter: response.headers.get('retry-after'),
-    refresh: /<meta http-equiv="refresh" content="([^"]*)"/.exec(html)?.[1] ?? null,
+    again: /data-again="([^"]*)"/.exec(html)?.[1] ?? null,
     html,
   }
 }
 
 describe('a page for an application that fails', () => {
-  test('loads the same address again by itself, later the longer it has been failing', async () => {
+  test('counts down to the same address, from more the longer it has been failing', async () => {
     const clock = { now: 1_800_000_000_000 }
     await using gate = await gateToNothing(clock)
     const waits: (string | null)[] = []
     for (let round = 0; round < 5; round++) {
-      const { status, retryAfter, refresh, html } = await load(gate, '/deep?x=1&y=2')
-      expect([status, refresh]).toEqual([502, retryAfter])
+      const { status, retryAfter, again, html } = await load(gate, '/deep?x=1&y=2')
+      expect([status, again]).toEqual([502, retryAfter])
       expect(html).toContain('<a class="act main" href="/deep?x=1&amp;y=2">Try again</a>')
       waits.push(retryAfter)
       clock.now += 31_000
@@ -41,8 +41,8 @@ describe('a page for an application that fails', () => {
 
   test('never sends a form again, and says so', async () => {
     await using gate = await gateToNothing({ now: 1_800_000_000_000 })
-    const { status, retryAfter, refresh, html } = await load(gate, '/save', { method: 'POST', body: 'a=1' })
-    expect([status, retryAfter, refresh]).toEqual([502, '5', null])
+    const { status, retryAfter, again, html } = await load(gate, '/save', { method: 'POST', body: 'a=1' })
+    expect([status, retryAfter, again]).toEqual([502, '5', null])
     expect(html).toContain('It is not sent again by itself')
     expect(html).not.toContain('Try again</a>')
   })
@@ -50,8 +50,10 @@ describe('a page for an application that fails', () => {
   test('leads nowhere else, whatever the address is', async () => {
     await using gate = await gateToNothing({ now: 1_800_000_000_000 })
     for (const path of ['//evil.example/x', '/%5c/evil.example', '/"><b>']) {
-      const { refresh, html } = await load(gate, path)
-      expect(refresh).toMatch(/^\d+$/)
+      const { again, html } = await load(gate, path)
+      expect(again).toMatch(/^\d+$/)
+      expect(html).not.toContain('http-equiv')
+      expect(html).not.toContain('data-to')
       expect(html).not.toMatch(/href="(?:\/\/|\/\\|[a-z]+:\/\/)/)
       expect(html).not.toContain('<b>')
     }

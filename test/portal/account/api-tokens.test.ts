@@ -28,7 +28,7 @@ async function list(browser: BrowserLite): Promise<readonly { readonly id: strin
 
 /** Fills in the page's own form for a new token and sends it. */
 function make(browser: BrowserLite, page: Page, name: string): Promise<Page> {
-  const [form = ''] = page.text.match(/<form class="search"[\s\S]*?<\/form>/) ?? []
+  const [form = ''] = page.text.match(/<form class="fields"[\s\S]*?<\/form>/) ?? []
   const proof = /name="proof" value="([^"]+)"/.exec(form)?.[1] ?? ''
   return browser.open(TOKENS, {
     method: 'POST',

@@ -65,12 +65,19 @@ describe('the page of an error', () => {
     expect(text.split(ESCAPED).length - 1).toBe(4)
     expect(text).not.toContain('<b ')
     expect(text).not.toContain('http-equiv="refresh"')
+    expect(text).not.toContain('<script')
+    expect(answer.headers.get('content-security-policy')).not.toContain('script-src')
   })
 
-  test('tries again by itself where that makes sense, not faster than one can read', async () => {
+  test('counts down to the next try where that makes sense, not faster than one can read', async () => {
     const answer = renderErrorPage({ words: EN, brand: null, status: 503, title: 'x', reference: 'r', retryAfterS: 1 })
     expect(answer.headers.get('retry-after')).toBe('1')
-    expect(await answer.text()).toContain('<meta http-equiv="refresh" content="3"/>')
+    const text = await answer.text()
+    expect(text).toContain('<div class="again" data-again="3" hidden')
+    expect(text).not.toContain('http-equiv="refresh"')
+    const [script = ''] = [...text.matchAll(/<script>([\s\S]*?)<\/script>/g)].map(([, source]) => source ?? '')
+    const hash = new Bun.CryptoHasher('sha256').update(script).digest('base64')
+    expect(answer.headers.get('content-security-policy')).toContain(`script-src 'sha256-${hash}'`)
     const other = renderErrorPage({
       brand: null,
       words: EN,
@@ -80,7 +87,7 @@ describe('the page of an error', () => {
       retryAfterS: 9,
       refreshTo: '/a?b=1&c',
     })
-    expect(await other.text()).toContain('content="9;url=/a?b=1&amp;c"')
+    expect(await other.text()).toContain('data-again="9" data-to="/a?b=1&amp;c"')
   })
 })
 

@@ -318,7 +318,27 @@ describe('several providers', () => {
 })
 
 describe('a provider that is down', () => {
-  test('signing in answers 503 with Retry-After and a page that tries again; live sessions go on', async () => {
+  test('offers the others, on the way to the same place', async () => {
+    const stand = await openStand({ providers: ['pocket-id', 'work'] })
+    try {
+      const browser = stand.browser()
+      const choice = await browser.open(`${KUMA}/deep`)
+      await stand.stopProvider()
+      const link = (text: string, name: string) =>
+        new RegExp(`href="([^"]*provider=${name}[^"]*)"`).exec(text)?.[1]?.replaceAll('&amp;', '&') ?? ''
+      const page = await browser.open(new URL(link(choice.text, 'work'), choice.address))
+      expect(page.response.status).toBe(503)
+      expect(page.text).toContain('Continue with Pocket ID')
+      expect(page.text).not.toContain('Continue with Work')
+      const [from, to] = [link(choice.text, 'work'), link(page.text, 'pocket-id')].map(one => new URL(one, PORTAL))
+      expect(to?.searchParams.get('to')).toBe(from?.searchParams.get('to') ?? '')
+      expect(to?.searchParams.get('to')).not.toBe('')
+    } finally {
+      await stand[Symbol.asyncDispose]()
+    }
+  })
+
+  test('signing in answers 503 with Retry-After and a page that leads to the same place again; live sessions go on', async () => {
     const stand = await openStand()
     try {
       const browser = stand.browser()
@@ -332,10 +352,11 @@ describe('a provider that is down', () => {
     const down = await openStand()
     try {
       await down.stopProvider()
-      const page = await down.browser().open(`${KUMA}/`)
+      const page = await down.browser().open(`${KUMA}/deep?x=1`)
       expect(page.response.status).toBe(503)
       expect(page.response.headers.get('retry-after')).toBe('1')
-      expect(page.text).toContain('http-equiv="refresh" content="3"')
+      expect(page.text).toContain(`data-again="3" data-to="${KUMA}/deep?x=1"`)
+      expect(page.text).toContain(`<a class="act main" href="${KUMA}/deep?x=1">Try again</a>`)
     } finally {
       await down[Symbol.asyncDispose]()
     }

@@ -7,7 +7,7 @@ import type { FoundAt, Sessions } from '../../../session/session.ts'
 import type { Passage } from '../passage.ts'
 
 /**
- * What the log has about a request that leads nowhere, for the page of an admin; null for everyone else, and for failures of another kind.
+ * What the log has about a request that leads nowhere, or to an application that does not answer, for the page of an admin; null for everyone else, and for failures of another kind.
  *
  * Whoever hands over the wrong host takes the admin's own host away from here as well, by which a session is found: so it is looked for
  * at any, for what is told and for nothing else. A store that fails says nothing.
@@ -17,11 +17,11 @@ export function detailForAdmins(
   passage: Passage,
   { sessions }: { readonly sessions: Pick<Sessions, 'findAnywhere'> },
 ): MaybePromise<string | null> {
-  if (error.hint === undefined || !/^(?:target\.(?:host|malformed)|route\.(?:none|own))$/.test(error.code)) return null
+  if (!isTold(error)) return null
   const cookies = passage.sent.cookie ?? null
   const token = readCookie(cookies, cookieName('session', true)) ?? readCookie(cookies, cookieName('session', false))
   if (token === null || passage.token !== null || !prefersPage(passage.request)) return null
-  const detail = `${error.message}: ${error.hint}`
+  const detail = error.hint === undefined ? error.message : `${error.message}: ${error.hint}`
   const tell = (found: FoundAt | null) => (found !== null && isAdminThere(found, passage) ? detail : null)
   const hush = () => null
   try {
@@ -30,6 +30,11 @@ export function detailForAdmins(
   } catch {
     return null
   }
+}
+
+function isTold({ code, hint }: GateError): boolean {
+  if (code.startsWith('upstream.')) return true
+  return hint !== undefined && /^(?:target\.(?:host|malformed)|route\.(?:none|own))$/.test(code)
 }
 
 function isAdminThere({ session, host }: FoundAt, { snapshot }: Passage): boolean {

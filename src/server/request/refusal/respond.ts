@@ -7,6 +7,7 @@ import { findUnverifiedEmail, type UnverifiedEmail, waysOut } from '../../../pol
 import { type ErrorView, renderDeniedPage, renderErrorPage } from '../../../portal/error-pages.tsx'
 import { wordsFor } from '../../../portal/language.ts'
 import { nameOf } from '../../../portal/pages/person.ts'
+import { ownPath } from '../../../portal/place.ts'
 import type { PortalRequest } from '../../../portal/portal.ts'
 import { BAD_TOKEN_CHALLENGE, BASIC_CHALLENGE, problemResponse } from '../../../portal/problem.ts'
 import { EN } from '../../../portal/words/en.ts'
@@ -23,8 +24,8 @@ import { mayRepeat, retryAfterS } from './retry-after.ts'
 
 /** Answers that are not an upstream's: a page for people, problem details for programs, one log line with the same reference. */
 export interface Respond {
-  /** `detail` is for this client alone to read, on a page. */
-  failed(passage: Passage, context: PortalRequest | null, error: GateError, detail: string | null): Response
+  /** `cause` is for this client alone to read, on a page. */
+  failed(passage: Passage, context: PortalRequest | null, error: GateError, cause: string | null): Response
   denied(passage: Passage, context: PortalRequest | null, decision: Decision): Response
   /** For a client that is known to have left. */
   gone(): Response
@@ -36,7 +37,7 @@ export interface Respond {
 
 export function createRespond(log: Log, denials: Pick<Denials, 'note'>): Respond {
   return {
-    failed(passage, context, error, detail) {
+    failed(passage, context, error, cause) {
       if (isClientGone(passage)) return gone()
       logFailure(log, passage, error)
       const { status, say, code } = error
@@ -53,8 +54,9 @@ export function createRespond(log: Log, denials: Pick<Denials, 'note'>): Respond
         status,
         title: sayError(words, code),
         reference: passage.id,
-        ...(detail === null ? {} : { detail }),
-        ...(againS === undefined ? {} : { retryAfterS: againS, ...retryView(passage, words) }),
+        ...(cause === null ? {} : { cause }),
+        ...(code.startsWith('upstream.') && passage.route !== null ? { place: passage.route.config.name } : {}),
+        ...waysOn(passage, context, words, againS),
       })
       for (const [name, value] of Object.entries(fields)) page.headers.set(name, value)
       return page
@@ -132,12 +134,28 @@ const EXTRA_FIELDS: ReadonlyMap<Code, Readonly<Record<string, string>>> = new Ma
 
 const NO_FIELDS: Readonly<Record<string, string>> = {}
 
-/** What a page offers where asking again may help: the same address once more, or, for what was sent with a form, only words. */
-function retryView(passage: Passage, words: Words): Partial<ErrorView> {
-  if (!mayRepeat(passage)) return { isRepeatable: false, detail: words.notRepeated }
-  if (passage.target === null) return {}
-  const { path, query } = passage.target
-  return { actions: [{ label: words.tryAgain, address: parseReturnTo(path + query) }] }
+/**
+ * What a page offers: where asking again may help, the same address once more, or, for what was sent with a form, only words; and the
+ * way back to whatever else somebody who is signed in may open.
+ */
+function waysOn(
+  passage: Passage,
+  context: PortalRequest | null,
+  words: Words,
+  againS: number | undefined,
+): Partial<ErrorView> {
+  const { session, target } = passage
+  const isRepeatable = mayRepeat(passage)
+  const again =
+    againS === undefined || !isRepeatable || target === null
+      ? []
+      : [{ label: words.tryAgain, address: parseReturnTo(target.path + target.query) }]
+  const back = context === null || session === null ? [] : [{ label: words.yourApplications, address: ownPath('') }]
+  return {
+    actions: [...again, ...back],
+    ...(againS === undefined ? {} : { retryAfterS: againS, isRepeatable }),
+    ...(againS === undefined || isRepeatable ? {} : { detail: words.notRepeated }),
+  }
 }
 
 /** Whoever comes with a token is a program, whatever it says that it accepts. */

@@ -8,7 +8,7 @@ const LONGEST_S = 30
 /**
  * When it makes sense to ask again, in whole seconds; undefined where that changes nothing.
  *
- * The longer an application has been failing, the longer the wait: a page without scripts cannot count its own tries, but
+ * The longer an application has been failing, the longer the wait: a page that is loaded anew cannot count its own tries, but
  * the gate knows of the failures in a row.
  */
 export function retryAfterS({ status, retryAfterS }: GateError, { route }: Passage): number | undefined {

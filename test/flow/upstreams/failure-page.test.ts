@@ -1,0 +1,38 @@
+import { describe, expect, test } from 'bun:test'
+import { startApp } from '../../kit/applications/app.ts'
+import { type Gate, portalWith, startGate } from '../../kit/gate.ts'
+import { routeTo } from '../../kit/toml.ts'
+
+const PAGE = { host: 'app.test', accept: 'text/html', 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'document' }
+
+/** A gate whose only application is gone. */
+async function gateToNothing(): Promise<Gate> {
+  const app = await startApp('')
+  await app.stop()
+  const more = 'portal = "home"\nallow = ["user"]\nname = "Photo <album>"'
+  return startGate(portalWith('admin_role = "admin"') + routeTo(app, 'app.test', more))
+}
+
+async function load(gate: Gate, groups: readonly string[], fields: Readonly<Record<string, string>> = PAGE) {
+  const { cookie } = await gate.signIn('app.test', { sub: groups.join(), groups })
+  const answer = await fetch(`http://127.0.0.1:${gate.port}/x`, { headers: { ...fields, cookie } })
+  expect(answer.status).toBe(502)
+  return answer.text()
+}
+
+describe('the page of an application that does not answer', () => {
+  test('names the application, and leads back to the others', async () => {
+    await using gate = await gateToNothing()
+    const html = await load(gate, ['users'])
+    expect(html).toContain('<p class="place">Photo &lt;album&gt;</p>')
+    expect(html).toMatch(/href="\/x">Try again<\/a><a class="act" href="\/\.sallyport\/">Your applications<\/a>/)
+  })
+
+  test('has the cause for an admin, and for nobody else', async () => {
+    await using gate = await gateToNothing()
+    const cause = /nothing answers at (?:http:\/\/)?127\.0\.0\.1/
+    expect(await load(gate, ['users', 'admins'])).toMatch(cause)
+    expect(await load(gate, ['users'])).not.toMatch(/127\.0\.0\.1/)
+    expect(await load(gate, ['users', 'admins'], { host: 'app.test', accept: '*/*' })).not.toMatch(/127\.0\.0\.1/)
+  })
+})
