@@ -170,7 +170,7 @@ describe('the bar of a page', () => {
     expect(await links.allTextContents()).toEqual(['Applications', 'Your sessions', 'Sign out'])
     await page.screenshot({ path: join(PICTURES, 'menu-phone.png') })
     await page.keyboard.press('Escape')
-    expect(await links.count()).toBe(0)
+    await page.locator('#menu').waitFor({ state: 'hidden' })
     await menu.click()
     await links.nth(1).click()
     await page.waitForURL('**/sessions')
@@ -219,7 +219,8 @@ test('the look at a page finds what it is meant to find', async () => {
     <h3>deep</h3><nav><a href="/" style="outline:none">on</a></nav>
     <p style="width:50px;overflow:hidden">Unbreakablylongword</p></main>`)
   const found = (await findBarriers(page)).map(barrier => barrier.replace(/contrast of [\d.]+/, 'contrast'))
-  expect(found).toEqual([
+  expect(found.filter(barrier => /^axe (?:image-alt|label|button-name)/.test(barrier)).length).toBe(3)
+  expect(found.filter(barrier => !barrier.startsWith('axe'))).toEqual([
     'the page names no language',
     'the page has no title',
     'the page has 2 main headings',
