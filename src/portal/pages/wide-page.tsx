@@ -31,7 +31,7 @@ export function WidePage(props: {
           <button class="menu" type="button" popovertarget="menu">
             {words.menu}
           </button>
-          <nav id="menu" popover aria-label={words.accountMenu}>
+          <nav id="menu" popover="auto" aria-label={words.accountMenu}>
             {menu.map(({ label, address, isHere }) => (
               <a href={address} aria-current={isHere ? 'page' : undefined}>
                 {label}
