@@ -75,6 +75,8 @@ export interface PortalRequest {
   guestTarget(host: string, path: string): GuestTarget | null
   /** What this person may open, for the portal page. */
   applications(session: Session): readonly Application[]
+  /** Where a token of this person would be taken. */
+  tokenPlaces(session: Session): readonly TokenPlace[]
   /** The icon of a route of this portal by its hash, or null. */
   iconOf(hash: string): Picture | null
 }
@@ -93,6 +95,14 @@ export interface GuestTarget {
   isOpenTo(session: Session): boolean
   /** Whether whoever made the link of this guest may share it now; an operator may at any time. */
   isSharedWith(guest: Session): boolean
+}
+
+/** A host and path that takes tokens. */
+export interface TokenPlace {
+  /** As people read it, without a scheme: `git.example.com/team`. */
+  readonly place: string
+  /** What to ask; null for a wildcard, which is no address. */
+  readonly address: string | null
 }
 
 export interface Application {

@@ -27,7 +27,7 @@ title = "Example Home"
 
 ${app('one', 'http://127.0.0.1:1', 'name = "Wissensdatenbankverwaltungsoberfläche"\napp = { group = "Donaudampfschifffahrtsgesellschaft" }')}
 ${app('two-words', 'http://127.0.0.1:1', 'name = "Photos"\napp = { description = "Everything that we ever took a picture of, and then some more of it that nobody looks at" }')}
-${app('shared', 'http://127.0.0.1:1', 'name = "Shared"').replace('["user"]', '["user", { guest_link = true }]')}
+${app('shared', 'http://127.0.0.1:1', 'name = "Shared"\ntokens = true').replace('["user"]', '["user", { guest_link = true }]')}
 ${app('later', 'http://127.0.0.1:1', 'name = "Later"\ndeny = [{ hours = "00:00-24:00" }]')}`
 
 const keep = untilTheEnd()

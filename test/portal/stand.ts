@@ -148,6 +148,10 @@ export async function openStand(over: Partial<PortalConfig> = {}, hosts = [KUMA,
       applications: () => [
         { name: 'Kuma', address: `${KUMA}/`, description: null, group: null, icon: null, health: 'up' },
       ],
+      tokenPlaces: () => [
+        { place: '*.example.com', address: null },
+        { place: 'git.example.com/team', address: 'https://git.example.com/team' },
+      ],
       iconOf: () => null,
       session: null,
     } satisfies PortalRequest

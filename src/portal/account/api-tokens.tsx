@@ -75,6 +75,7 @@ async function answer(ctx: PortalRequest, tools: TokenTools, session: Session, m
       tokens={tokens}
       made={made}
       roles={ctx.rolesOf(session)}
+      places={ctx.tokenPlaces(session)}
       nowMs={tools.ports.now()}
       proof={await proveForm(ctx, session, tools.seal)}
     />

@@ -1,9 +1,11 @@
 /** @jsxImportSource hono/jsx */
 import type { HeldApiToken } from '../../session/credentials/api-tokens.ts'
 import { ownPath } from '../place.ts'
+import type { TokenPlace } from '../portal.ts'
 import type { Words } from '../words/words.ts'
 import { Creates, Made, NameField, Revoke } from './credentials.tsx'
 import { agoOf, dayOf, spanOf } from './time.tsx'
+import { TokenPlaces, TokenUse } from './token-use.tsx'
 import { type MenuEntry, WidePage } from './wide-page.tsx'
 
 /** Lifetimes on offer, in days; the second is the one that is chosen at first. */
@@ -19,17 +21,24 @@ export interface TokensView {
   readonly made: string | null
   /** What a new token could do. */
   readonly roles: readonly string[]
+  /** Where it would be taken. */
+  readonly places: readonly TokenPlace[]
   readonly nowMs: number
   /** Shows that a form came from this page. */
   readonly proof: string
 }
 
 /** A person's tokens, a form for a new one, and a way to revoke each. */
-export function TokensPage({ words, title, menu, tokens, made, roles, nowMs, proof }: TokensView) {
+export function TokensPage({ words, title, menu, tokens, made, roles, places, nowMs, proof }: TokensView) {
   return (
     <WidePage words={words} title={title} heading={words.yourTokens} menu={menu}>
       <p class="soft">{words.tokensLead}</p>
-      {made === null ? null : <Made lead={words.tokenMade} text={made} />}
+      {made === null ? null : (
+        <>
+          <Made lead={words.tokenMade} text={made} />
+          <TokenUse words={words} token={made} places={places} />
+        </>
+      )}
       <form class="fields" method="post" action={ownPath('tokens')}>
         <Creates proof={proof} />
         <div>
@@ -50,6 +59,7 @@ export function TokensPage({ words, title, menu, tokens, made, roles, nowMs, pro
         </button>
       </form>
       <p class="soft small">{roles.length === 0 ? words.tokenWithoutRoles : words.tokenWithRoles(roles.join(', '))}</p>
+      <TokenPlaces words={words} places={places} />
       {tokens.length === 0 ? null : (
         <ul class="rows">
           {tokens.map(held => (

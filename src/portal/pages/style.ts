@@ -54,7 +54,7 @@ img.mark{object-fit:contain}
 .cause{margin-top:1.6rem;padding:.8rem 1rem;color:var(--soft);text-align:left;background:var(--tint);border-radius:.8rem}
 .cause code{display:block;margin-top:.2rem;font:.8125rem/1.5 var(--mono);color:var(--ink);overflow-wrap:anywhere}
 .note{margin-top:2rem;color:var(--soft);font-size:.8125rem;line-height:1.5}
-.note code{font:.8125rem/1 var(--mono);overflow-wrap:anywhere;user-select:all}
+.note code,.uses code{font:.8125rem/1 var(--mono);overflow-wrap:anywhere;user-select:all}
 .code{display:inline-block;margin-bottom:.6rem;font:600 .8125rem/1 var(--sans);letter-spacing:.12em;color:var(--warn)}
 .wait{display:inline-block;width:.55rem;height:.55rem;margin-right:.55rem;border-radius:50%;background:var(--accent);vertical-align:.05rem;animation:breathe 2.4s ease-in-out infinite}
 @keyframes breathe{50%{opacity:.25}}
@@ -109,6 +109,8 @@ img.mark{object-fit:contain}
 .origins .health{margin-top:0}
 .made{margin-top:1.5rem;padding:1.25rem 1.5rem;background:var(--tint);border:1px solid var(--accent);border-radius:1rem}
 .made code{display:block;margin-top:.6rem;padding:.7rem .9rem;font:1rem/1.5 var(--mono);overflow-wrap:anywhere;background:var(--panel);border-radius:.6rem;user-select:all}
+.uses{margin-top:1.5rem}
+.uses .facts{margin-top:.8rem}
 .empty{margin-top:2.25rem;padding:2rem 1.75rem;border:1px dashed var(--line);border-radius:1rem}
 .empty p+p{margin-top:.4rem}
 .rows{margin:2.25rem 0 0;padding:0;list-style:none;border-top:1px solid var(--line)}
@@ -121,7 +123,7 @@ img.mark{object-fit:contain}
 .search label{width:100%;font-size:.9375rem;color:var(--soft)}
 .search input[type=search]{flex:1;min-width:min(12rem,100%)}
 .search input[type=search],.fields input,.fields select{height:2.75rem;padding:.3rem .9rem;font:400 1rem/1.3 var(--sans);color:inherit;background:var(--panel);border:1px solid var(--edge);border-radius:.8rem}
-.search+.small{margin-top:.7rem}
+.search+.small,.fields+.small{margin-top:.7rem}
 .fields{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(12rem,100%),1fr));align-items:end;gap:1rem;margin-top:1.5rem}
 .fields .wide{grid-column:1/-1}
 .fields label{display:block;margin-bottom:.35rem;font-size:.9375rem;color:var(--soft)}

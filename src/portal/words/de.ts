@@ -117,6 +117,11 @@ export const DE: Words = {
   tokenWithRoles: roles => `Das Token hat immer die Rollen, die Sie gerade haben; zurzeit: ${roles}.`,
   tokenTimes: (made, until) => `Erstellt ${made}, gültig bis ${until}`,
   tokenRests: 'Ruht: Es gilt wieder, sobald Sie sich neu angemeldet haben.',
+  tokenPlaces: places => `Tokens gelten bei ${places}.`,
+  tokenNowhere: 'Noch nimmt keine Anwendung, die Sie öffnen dürfen, Tokens an.',
+  tokenUse: 'So verwenden Sie es',
+  tokenUser: 'Name (beliebig)',
+  tokenPassword: 'Passwort',
   revoke: 'Widerrufen',
   revokeNamed: name => `${name} widerrufen`,
 

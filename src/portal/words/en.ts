@@ -41,6 +41,11 @@ export const EN: Words = {
   tokenWithRoles: roles => `It has the roles that you have at any time; now: ${roles}.`,
   tokenTimes: (made, until) => `Made ${made}, valid until ${until}`,
   tokenRests: 'At rest: it works again once you have signed in anew.',
+  tokenPlaces: places => `Taken at ${places}.`,
+  tokenNowhere: 'No application that you may open takes tokens yet.',
+  tokenUse: 'How to use it',
+  tokenUser: 'Name (any)',
+  tokenPassword: 'Password',
   revoke: 'Revoke',
   revokeNamed: name => `Revoke ${name}`,
 

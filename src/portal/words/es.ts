@@ -117,6 +117,11 @@ export const ES: Words = {
   tokenWithRoles: roles => `Tendrá en cada momento los roles que tengas tú; ahora: ${roles}.`,
   tokenTimes: (made, until) => `Creado ${made}, válido hasta el ${until}`,
   tokenRests: 'En reposo: volverá a funcionar cuando inicies sesión de nuevo.',
+  tokenPlaces: places => `Los tokens se aceptan en ${places}.`,
+  tokenNowhere: 'Ninguna aplicación que puedas abrir acepta tokens todavía.',
+  tokenUse: 'Cómo se usa',
+  tokenUser: 'Nombre (cualquiera)',
+  tokenPassword: 'Contraseña',
   revoke: 'Revocar',
   revokeNamed: name => `Revocar ${name}`,
 

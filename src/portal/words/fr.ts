@@ -118,6 +118,11 @@ export const FR: Words = {
   tokenWithRoles: roles => `Il a toujours les rôles que vous avez\u202f; actuellement\u00a0: ${roles}.`,
   tokenTimes: (made, until) => `Créé ${made}, valable jusqu’au ${until}`,
   tokenRests: 'En repos\u00a0: il fonctionnera de nouveau dès que vous vous serez reconnecté.',
+  tokenPlaces: places => `Les jetons sont acceptés par ${places}.`,
+  tokenNowhere: 'Aucune application qui vous est ouverte n’accepte encore de jetons.',
+  tokenUse: 'Comment l’utiliser',
+  tokenUser: 'Nom (au choix)',
+  tokenPassword: 'Mot de passe',
   revoke: 'Révoquer',
   revokeNamed: name => `Révoquer ${name}`,
 

@@ -61,6 +61,12 @@ export interface Words {
   tokenWithRoles(roles: string): string
   tokenTimes(made: string, until: string): string
   readonly tokenRests: string
+  /** Where tokens are taken: `git.example.com, app.example.com/api`. */
+  tokenPlaces(places: string): string
+  readonly tokenNowhere: string
+  readonly tokenUse: string
+  readonly tokenUser: string
+  readonly tokenPassword: string
   readonly revoke: string
   revokeNamed(name: string): string
 

@@ -45,6 +45,9 @@ user = { any = true }
 
 ${route('allow = ["user"]')}
 ${route('path = "/staff"\nallow = ["staff"]')}
+${route('path = "/hook"\nallow = ["user"]\nmethods = ["POST"]')}
+${route('path = "/fresh"\nallow = [{ roles = ["user"], max_age = "15m" }]')}
+${route('path = "/people"\nallow = ["user"]').replace('tokens = true', '')}
 `,
     { ports: clock },
   ),
@@ -158,4 +161,11 @@ test('an admin who ends a session puts its owner’s tokens to rest, on the page
     expect(await end()).toBe(0)
     await eventually(async () => (await ask(token)) === '401', 'the token rests')
   }
+})
+
+test('the page names the places that would take the token of whoever looks at it', async () => {
+  const page = await (await signIn('ada')).open(`${APP}/.sallyport/tokens`)
+  expect(/Taken at ([^<]*)\./.exec(page.text)?.[1]).toBe('app.example, app.example/staff, app.example/hook')
+  const admins = await (await signIn('root')).open(`${APP}/.sallyport/tokens`)
+  expect(/Taken at ([^<]*)\./.exec(admins.text)?.[1]).toBe('app.example, app.example/hook')
 })

@@ -114,3 +114,24 @@ describe('your tokens', () => {
     }
   })
 })
+
+describe('how a token is used', () => {
+  test('is shown with one that was just made, each line to be selected as a whole, and where tokens are taken at any time', async () => {
+    const browser = await signedIn('user25')
+    const page = await browser.open(TOKENS)
+    expect(page.text).toContain('Taken at *.example.com, git.example.com/team.')
+    expect(page.text).not.toContain('curl')
+    const made = await make(browser, page, 'laptop')
+    const token = /sp_[A-Za-z0-9_-]{43}/.exec(made.text)?.[0] ?? ''
+    const codes = [...made.text.matchAll(/<code>([^<]*)<\/code>/g)].map(([, text]) => text)
+    expect(codes).toEqual([
+      token,
+      'me',
+      token,
+      `Authorization: Bearer ${token}`,
+      `curl --user me:${token} https://git.example.com/team`,
+      `git clone https://me:${token}@git.example.com/team/NAME.git`,
+    ])
+    expect((await browser.open(TOKENS)).text).not.toContain('sp_')
+  })
+})

@@ -41,6 +41,7 @@ function contextAt(address: string): PortalRequest {
     guestTarget: () => null,
     compat: null,
     applications: () => [],
+    tokenPlaces: () => [],
     iconOf: () => null,
   }
 }

@@ -6,6 +6,7 @@ import { originOf, type Passage, schemeOf } from '../passage.ts'
 import { applicationsOf } from './applications.ts'
 import { compatRequest } from './compat.ts'
 import { guestTargetAt } from './guest-target.ts'
+import { tokenPlacesOf } from './token-places.ts'
 
 /** This request as the portal sees it; null on a host that belongs to no portal. */
 export function portalRequest(passage: Passage): PortalRequest | null {
@@ -36,6 +37,7 @@ export function portalRequest(passage: Passage): PortalRequest | null {
     }),
     guestTarget: (host, path) => guestTargetAt(passage, portal, host, path),
     applications: session => applicationsOf(passage, portal, session),
+    tokenPlaces: session => tokenPlacesOf(passage, portal, session),
     iconOf: hash => portal.icons.get(hash) ?? null,
   }
 }
