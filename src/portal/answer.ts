@@ -48,6 +48,22 @@ export function redirectAnswer(status: 302 | 303, location: string, setCookies: 
   return new Response(null, { status, headers })
 }
 
+/**
+ * A service worker's script, which may act on what is below `scope`, and talks to this host alone.
+ * Source: Service Workers §4.2.2 (the policy of the script is the worker's), §4.2.3 (Service-Worker-Allowed).
+ */
+export function scriptAnswer(script: string, scope: string): Response {
+  return new Response(script, {
+    headers: {
+      'content-type': 'text/javascript; charset=utf-8',
+      'content-security-policy': "default-src 'none'; connect-src 'self'",
+      'service-worker-allowed': scope,
+      ...COMMON,
+      ...WITHIN,
+    },
+  })
+}
+
 /** A value as JSON, for scripts. */
 export function jsonAnswer(value: object, status = 200): Response {
   return new Response(`${JSON.stringify(value)}\n`, {

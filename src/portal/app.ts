@@ -12,6 +12,7 @@ import { problemResponse } from './problem.ts'
 import { meetForm, releaseForm } from './replay/replay.tsx'
 import { answerFailure } from './sign-in/answer-failure.ts'
 import { passwordProblem, signInProblem } from './sign-in/sign-in-problem.ts'
+import { standIn } from './sign-in/stand-in.ts'
 import { stepUpProblem, stepUpQuery } from './sign-in/step-up.ts'
 import { askPortal } from './sign-in/ticket.ts'
 import { checkWindow } from './sign-in/window.ts'
@@ -38,14 +39,14 @@ export function createPortal(tools: PortalTools): Portal {
     challenge(ctx: PortalRequest) {
       if (ctx.portal.providers.length === 0) return passwordProblem(ctx)
       if (isForm(ctx.request)) return meetForm(ctx, tools, 'access.sign_in', {}).catch(failed(ctx))
-      if (!isPageLoad(ctx.request) || isPrefetch(ctx.request)) return signInProblem(ctx)
+      if (!isPageLoad(ctx.request) || isPrefetch(ctx.request)) return standIn(ctx) ?? signInProblem(ctx)
       return begin(ctx, {})
     },
     release: (ctx: PortalRequest, id: string) => releaseForm(ctx, tools, id),
     stepUp(ctx: PortalRequest, demand: StepUp) {
       const query = stepUpQuery(ctx, demand)
       if (isForm(ctx.request)) return meetForm(ctx, tools, 'access.step_up', query).catch(failed(ctx))
-      if (!isPageLoad(ctx.request) || isPrefetch(ctx.request)) return stepUpProblem(ctx, demand)
+      if (!isPageLoad(ctx.request) || isPrefetch(ctx.request)) return standIn(ctx) ?? stepUpProblem(ctx, demand)
       return begin(ctx, query)
     },
   })

@@ -57,6 +57,11 @@ export interface PortalRequest {
   readonly wantsAccess: boolean
   /** How forms are kept on the route that was asked; null where none are, and for our own pages. */
   readonly keepsForms: { readonly maxBytes: number; readonly name: string } | null
+  /**
+   * The widest scope that a service worker of the route that was asked may have, as the beginning of a path; null where none of ours may
+   * stand in for one.
+   */
+  readonly workerScope: string | null
   /** Whether any route of this portal keeps forms: then browsers are told whose pages they show. */
   readonly hasKeptForms: boolean
   /** This host's live session at this portal, or null. */

@@ -73,6 +73,20 @@ const BROWSER_FIELDS = [
   'service-worker',
 ]
 
+/**
+ * Whether a browser fetches the script of a service worker: to register it, or to see whether there is a newer one. What that script
+ * imports is not meant.
+ * Source: Service Workers §4.2.1 (Service-Worker), W3C Fetch Metadata §2; no page can send these by itself (Fetch §2.2.2).
+ */
+export function isWorkerScript({ method, headers }: Request): boolean {
+  return (
+    method === 'GET' &&
+    headers.get('service-worker') === 'script' &&
+    headers.get('sec-fetch-dest') === 'serviceworker' &&
+    headers.get('sec-fetch-site') === 'same-origin'
+  )
+}
+
 /** Whether a browser fetches ahead of a click (RFC 8941 token in Sec-Purpose; Purpose and X-Moz before it). */
 export function isPrefetch(request: Request): boolean {
   const { headers } = request

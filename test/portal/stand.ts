@@ -137,6 +137,7 @@ export async function openStand(over: Partial<PortalConfig> = {}, hosts = [KUMA,
       wantsAuthTime: false,
       wantsAccess: false,
       keepsForms: null,
+      workerScope: null,
       hasKeptForms: false,
       serves: (host: string) => origins.has(host),
       rolesOf: ({ identity }) =>

@@ -26,13 +26,15 @@ export function compileBounds(path: string, passFields: readonly string[], own: 
 /** Why a field of an answer is looked at; any other goes on. */
 type Concern = 'hop' | 'connection' | 'coding' | 'host' | 'scope' | 'here'
 
+const SCOPE_FIELD = 'service-worker-allowed'
+
 const CONCERNS: ReadonlyMap<string, Concern> = new Map<string, Concern>([
   ['connection', 'connection'],
   ['transfer-encoding', 'coding'],
   ...ANSWER_HOP_BY_HOP.map((name): [string, Concern] => [name, 'hop']),
   ['set-cookie', 'here'],
   ...HOST_WIDE.map((name): [string, Concern] => [name.toLowerCase(), 'host']),
-  ['service-worker-allowed', 'scope'],
+  [SCOPE_FIELD, 'scope'],
   ...['location', 'content-location', 'refresh'].map((name): [string, Concern] => [name, 'here']),
 ])
 
@@ -135,6 +137,11 @@ function isBelow(scope: string, below: string): boolean {
   if (!/^\/(?![/\\])/.test(scope)) return false
   const { pathname } = new URL(scope, 'http://host')
   return pathname.startsWith(below)
+}
+
+/** As wide as a service worker of such an application may act: the beginning of a path. */
+export function widestScope({ passed, below }: AnswerBounds): string {
+  return passed.has(SCOPE_FIELD) ? '/' : below
 }
 
 function writeCookies(headers: Headers, own: OwnAddresses | null, asked: Asked | null, address: UpstreamAddress): void {

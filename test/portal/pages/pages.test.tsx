@@ -32,6 +32,7 @@ function contextAt(address: string): PortalRequest {
     wantsAuthTime: false,
     wantsAccess: false,
     keepsForms: null,
+    workerScope: null,
     hasKeptForms: false,
     session: null,
     serves: () => true,

@@ -1,5 +1,6 @@
 import { vouchedPart } from '../../../identity/vouched.ts'
 import type { PortalRequest } from '../../../portal/portal.ts'
+import { widestScope } from '../../../proxy/fields/response.ts'
 import { ownOrigin } from '../../config/own-ports.ts'
 import type { GateRoute } from '../../config/snapshot.ts'
 import { originOf, type Passage, schemeOf } from '../passage.ts'
@@ -25,6 +26,8 @@ export function portalRequest(passage: Passage): PortalRequest | null {
     wantsAccess: snapshot.wantsAccess.has(portal.config.name),
     // Whoever asks for a verdict has the form, and we have not.
     keepsForms: passage.question !== null ? null : keepsForms(passage.route),
+    // A proxy in front would take our script for a verdict, since it is a success.
+    workerScope: passage.question === null && passage.route !== null ? widestScope(passage.route.bounds) : null,
     hasKeptForms: portal.hasKeptForms,
     session: passage.session,
     compat: compatRequest(passage, portal),

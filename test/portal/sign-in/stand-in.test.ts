@@ -1,0 +1,107 @@
+import { expect, test } from 'bun:test'
+import { runInNewContext } from 'node:vm'
+import { STAND_IN } from '../../../src/portal/sign-in/stand-in.ts'
+
+const ORIGIN = 'https://app.example.com'
+const LOGIN = `${ORIGIN}/.sallyport/login`
+
+interface Browser {
+  /** Whether the application has a worker at work here. */
+  readonly hasWorker?: boolean
+  /** Addresses of open windows. */
+  readonly windows?: readonly string[]
+  readonly frames?: readonly string[]
+  readonly isSubscribed?: boolean
+  /** What is said to who asks for a path: a status, and the member `sign_in` of the body. */
+  readonly says?: (path: string) => readonly [status: number, signIn: unknown]
+}
+
+/** What the worker does in such a browser, in order; a navigation never ends, as it would not before the worker is active. */
+async function run({ hasWorker = true, windows = [], frames = [], isSubscribed, says }: Browser): Promise<unknown[]> {
+  const did: unknown[] = []
+  const handlers = new Map<string, (event: { waitUntil(work: Promise<unknown>): void }) => void>()
+  const note = (what: unknown) => Promise.resolve(void did.push(what))
+  const client = (frameType: string) => (url: string) => ({
+    url,
+    frameType,
+    navigate(address: string) {
+      did.push(address)
+      return new Promise(() => {})
+    },
+  })
+  const self = {
+    addEventListener: (type: string, handler: typeof handlers extends Map<string, infer H> ? H : never) =>
+      void handlers.set(type, handler),
+    location: new URL(`${ORIGIN}/app/js/sw.js`),
+    registration: {
+      scope: `${ORIGIN}/app/`,
+      active: hasWorker ? {} : null,
+      unregister: () => note('gone'),
+      pushManager: { getSubscription: () => Promise.resolve(isSubscribed === true ? {} : null) },
+    },
+    clients: {
+      matchAll: () => Promise.resolve([...windows.map(client('top-level')), ...frames.map(client('nested'))]),
+      claim: () => note('claimed'),
+    },
+    skipWaiting: () => note('took over'),
+  }
+  const fetch = (path: string) => {
+    const [status, sign_in] = says?.(path) ?? [401, LOGIN]
+    return Promise.resolve({ status, json: () => Promise.resolve({ sign_in }) })
+  }
+  runInNewContext(STAND_IN, { self, fetch, URL })
+  for (const type of ['install', 'activate']) {
+    let work: Promise<unknown> = Promise.resolve()
+    handlers.get(type)?.({
+      waitUntil(promise) {
+        work = promise
+      },
+    })
+    const failed = await work.then(
+      () => false,
+      () => true,
+    )
+    if (failed) return [...did, 'refused']
+  }
+  expect([...handlers.keys()]).toEqual(['install', 'activate'])
+  return did
+}
+
+test('it takes over, goes, and leads each window to sign in, and back to the very place', async () => {
+  expect(await run({ windows: [`${ORIGIN}/app/a?b=1#/c`, `${ORIGIN}/app/`] })).toEqual([
+    'took over',
+    'claimed',
+    'gone',
+    `${LOGIN}?return=%2Fapp%2Fa%3Fb%3D1#/c`,
+    `${LOGIN}?return=%2Fapp%2F`,
+  ])
+})
+
+test('it begins no worker, and replaces none while no window is open that it is for', async () => {
+  const refused = ['refused']
+  expect(await run({ hasWorker: false, windows: [`${ORIGIN}/app/`] })).toEqual(refused)
+  expect(await run({ windows: [] })).toEqual(refused)
+  expect(await run({ windows: [`${ORIGIN}/other/`], frames: [`${ORIGIN}/app/`] })).toEqual(refused)
+})
+
+test('a subscription to messages is not ended', async () => {
+  expect(await run({ windows: [`${ORIGIN}/app/`], isSubscribed: true })).not.toContain('gone')
+})
+
+test.each([
+  ['a page for everybody', [200, undefined]],
+  ['an application that asks for its own password', [401, undefined]],
+  ['an address that is no text', [401, 7]],
+  ['an address of another origin', [401, 'https://evil.example/.sallyport/login']],
+  ['an address that is none', [401, 'login']],
+  ['whoever may not enter', [403, LOGIN]],
+] as const)('%s: the window is left alone', async (_title, said) => {
+  const windows = [`${ORIGIN}/app/here`, `${ORIGIN}/app/there`]
+  const says = (path: string) => (path === '/app/here' ? said : ([401, LOGIN] as const))
+  expect(await run({ windows, says })).toEqual(['took over', 'claimed', 'gone', `${LOGIN}?return=%2Fapp%2Fthere`])
+})
+
+test('what a step-up asks for goes along, and the address to return to is the window’s', async () => {
+  const says = () => [401, `${LOGIN}?max_age=900&return=%2Fapp%2Fjs%2Fsw.js`] as const
+  expect(await run({ windows: [`${ORIGIN}/app/vault`], says })).toContain(`${LOGIN}?max_age=900&return=%2Fapp%2Fvault`)
+})
