@@ -1,5 +1,5 @@
+import { compileStars, type TextTest } from '../base/stars.ts'
 import type { Target } from '../route/target.ts'
-import { compileStars, type TextTest } from './stars.ts'
 import type { Truth } from './truth.ts'
 
 /** A path with every other way in which a backend may read it. */

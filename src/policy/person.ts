@@ -1,10 +1,10 @@
+import { compileStars } from '../base/stars.ts'
 import type { PersonRule } from '../config/types/rules.ts'
 import { findClaim } from '../identity/claims.ts'
 import type { Identity } from '../identity/identity.ts'
 import { isEmailVouched, type TrustedEmails } from '../identity/vouched.ts'
 import type { PersonCondition } from './condition.ts'
 import type { Missing, Reason } from './reasons.ts'
-import { compileStars } from './stars.ts'
 import type { Truth } from './truth.ts'
 
 /**

@@ -1,5 +1,5 @@
 import type { Json } from '../../config/text/raw.ts'
-import { allOf, type Conditions, ROLE_FIELDS, readCondition } from './conditions.ts'
+import { type Asked, allOf, type Conditions, isTable, ROLE_FIELDS, readCondition } from './conditions.ts'
 import { type Context, withoutTwins } from './context.ts'
 import type { Directive } from './parse.ts'
 
@@ -18,6 +18,8 @@ export interface ListedRule {
   readonly line: number
   /** As it is shown. */
   readonly shown: string
+  /** Whether it asks for a regular expression. */
+  readonly hasExpression: boolean
 }
 
 /** What an access list comes to; `allow` is empty where it lets nobody in, or nobody who can be told. */
@@ -62,59 +64,82 @@ export function compileAccessList(rules: readonly ListedRule[]): AccessList {
   return { allow: isOpen ? 'authenticated' : withoutTwins(allow), deny: withoutTwins(deny), lost }
 }
 
-/** A rule of roles alone is their names. */
+/** A rule of roles alone is their names, and one of alternatives each of them. */
 function spellAllowed(rule: Conditions): readonly Json[] {
-  const { roles } = rule
-  return Object.keys(rule).length === 1 && Array.isArray(roles) ? roles : [rule]
+  if (Object.keys(rule).length > 1) return [rule]
+  const { roles, any } = rule
+  if (Array.isArray(any)) return any.flatMap(part => (isTable(part) ? spellAllowed(part) : [part]))
+  return Array.isArray(roles) ? roles : [rule]
 }
 
-type RealmName = (realm: string) => string | null
+/** What conditions of a policy are read by, whichever way they lead. */
+export type AskedOfPolicy = Pick<Asked, 'realms' | 'roles'>
 
 /** `allow roles admin editor [with get] [to /path]`, and `deny`. */
-export function readShortcut(context: Context, { name, args, line }: Directive, realm: RealmName): ListedRule {
+export function readShortcut(context: Context, { name, args, line }: Directive, by: AskedOfPolicy): ListedRule {
+  const isAllowed = name === 'allow'
+  const asked: Asked = { ...by, of: 'gate', lets: isAllowed }
+  const read = (...words: readonly string[]): Whom => readCondition(context, words, asked) ?? 'unclear'
   const end = args.findIndex(word => word === 'with' || word === 'to')
   const [field = '', ...values] = end === -1 ? args : args.slice(0, end)
   const tail = end === -1 ? [] : args.slice(end)
   const method = tail[0] === 'with' ? tail[1] : undefined
-  const hasPath = tail.includes('to') || tail.length > 2
-  const person = values.some(value => value === '*' || value === 'any')
-    ? whoHas(field)
-    : (readCondition(context, ['match', field, ...values], 'gate', realm) ?? 'unclear')
+  const at = tail.indexOf('to')
+  const path = at === -1 ? tail[2] : tail[at + 1]
+  const isAnyValue = values.some(value => value === '*' || value === 'any')
   const parts: readonly Whom[] = [
-    person,
+    isAnyValue ? whoHas(field) : read('match', field, ...values),
     ...(method === undefined ? [] : [{ methods: [method.toUpperCase()] }]),
-    ...(hasPath ? ['unclear' as const] : []),
+    ...(path === undefined ? [] : [read('partial', 'match', 'path', path)]),
   ]
-  const isAllowed = name === 'allow'
   const shown = [name, ...args].join(' ').slice(0, 60)
-  return { isAllowed, isFinal: !isAllowed, whom: every(parts, isAllowed), line, shown }
+  return { isAllowed, isFinal: !isAllowed, whom: every(parts, isAllowed), line, shown, hasExpression: false }
 }
 
 /** `acl rule { … }`; null for one without an action. */
 export function readListed(
   context: Context,
   { block, line }: Directive,
-  realm: RealmName,
-  /** Whether methods are looked at at all. */
-  seesMethods: boolean,
+  by: AskedOfPolicy,
+  /** Whether methods and paths are looked at at all. */
+  seesRequests: boolean,
 ): ListedRule | null {
   const lines = (block ?? []).filter(({ name }) => name !== 'comment')
   const action = lines.find(({ name }) => name === 'allow' || name === 'deny')
   if (action === undefined) return null
   const isAllowed = action.name === 'allow'
+  const asked: Asked = { ...by, of: 'gate', lets: isAllowed }
+  const isCheck = ({ name }: Directive) => name === 'field'
+  const checks = lines.filter(isCheck).map(({ args: [field = '', ...rest] }): Whom => {
+    const has = whoHas(field)
+    // Without an address nobody had a session, and nobody was without roles and a subject.
+    return rest.join(' ') === 'exists' ? has : has === 'unclear' ? 'unclear' : 'nobody'
+  })
   const parts = lines
-    .filter(one => one !== action)
+    .filter(one => one !== action && !isCheck(one))
     .map(({ name, args }): Whom => {
-      if (name === 'field' && args.slice(1).join(' ') === 'exists') return whoHas(args[0] ?? '')
       // It asks for a field that its tokens do not have, so that it never holds.
       if ([name, ...args].join(' ') === 'match any') return 'nobody'
-      const read = readCondition(context, [name, ...args], 'gate', realm)
+      const read = readCondition(context, [name, ...args], asked)
       if (read === null) return 'unclear'
-      return Object.hasOwn(read, 'methods') && !seesMethods && isAllowed ? 'nobody' : read
+      return !seesRequests && isAllowed && asksRequest(read) ? 'nobody' : read
     })
+  const hasField = lines.some(one => isCheck(one) && one.args[1] === 'exists')
+  // Whichever of the others is enough, all fields have to be there that are asked for; and one that is there is enough.
+  const isAny = action.args[0] === 'any' && checks.length + parts.length > 1
   const whom =
-    parts.length === 0 ? 'unclear' : action.args[0] === 'any' ? some(parts, isAllowed) : every(parts, isAllowed)
-  return { isAllowed, isFinal: !isAllowed || action.args.includes('stop'), whom, line, shown: 'acl rule' }
+    checks.length + parts.length === 0
+      ? 'unclear'
+      : !isAny
+        ? every([...checks, ...parts], isAllowed)
+        : every([...checks, ...(hasField ? [] : [some(parts, isAllowed)])], isAllowed)
+  const isFinal = !isAllowed || action.args.includes('stop')
+  const hasExpression = lines.some(({ name, args }) => [name, args[0]].includes('regex'))
+  return { isAllowed, isFinal, whom, line, shown: 'acl rule', hasExpression }
+}
+
+function asksRequest({ methods, paths, not }: Conditions): boolean {
+  return methods !== undefined || paths !== undefined || (not !== undefined && isTable(not) && asksRequest(not))
 }
 
 /** Whoever has a field at all: everyone has roles there, if only those of a guest. */

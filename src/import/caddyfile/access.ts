@@ -58,6 +58,11 @@ export function accessFor(context: Context, host: Host, all: readonly Guarded[],
       )
       continue
     }
+    if (asksPaths(policy) && guards.some(({ isMoved }) => isMoved)) {
+      const say = 'its rules ask for paths as they have become by then: its routes let nobody in; write allow by hand'
+      context.notes.add('closed', `authorization policy ${policy.was}`, policy.line, say)
+      continue
+    }
     deny.push(
       ...[...policy.deny, ...(own?.denied ?? [])].map(rule =>
         when.length === 0 ? rule : { all: [...when, tableOf(rule)] },
@@ -69,8 +74,27 @@ export function accessFor(context: Context, host: Host, all: readonly Guarded[],
     } else if (when.length === 0) isOpen = 'authenticated'
     else allow.push(oneRule(when))
   }
+  if ([...allow, ...deny].some(rule => depthOf(rule) > MAX_DEPTH)) {
+    const say = 'its rules stand in each other too deep: its routes let nobody in; write allow and deny by hand'
+    for (const { was, line } of policies) context.notes.add('closed', `authorization policy ${was}`, line, say)
+    return { policies, portal, allow: [nobody(context)], deny: [] }
+  }
   const listed = allow.length > 0 ? withoutTwins(allow) : [nobody(context)]
   return { policies, portal, allow: isOpen ?? listed, deny: isOpen === 'public' ? [] : withoutTwins(deny) }
+}
+
+/** Rules do not stand in each other more often in routes.toml. */
+const MAX_DEPTH = 4
+
+function depthOf(rule: Json): number {
+  if (typeof rule !== 'object' || rule === null) return 0
+  if (Array.isArray(rule)) return Math.max(0, ...rule.map(depthOf))
+  const parts = Object.entries(rule).filter(([key]) => key === 'any' || key === 'all' || key === 'not')
+  return Math.max(0, ...parts.map(([, part]) => depthOf(part) + 1))
+}
+
+function asksPaths({ allow, deny }: Policy): boolean {
+  return JSON.stringify([allow, deny]).includes('"paths":')
 }
 
 /** Whether everyone passes where a literal does not hold, so that a rule need not ask for it. */

@@ -8,9 +8,9 @@ import { hostsOf } from './hosts.ts'
 import type { Caddyfile, Directive } from './parse.ts'
 import { planRoutes, type RoutePlan } from './plan.ts'
 import { CLAIM_FIELDS, readPolicy } from './policy.ts'
-import { readPortal } from './portal.ts'
+import { madeRoles, readPortal } from './portal.ts'
 import { portalSections } from './portal-sections.ts'
-import { readProvider } from './provider.ts'
+import { readProvider, realmsOf } from './provider.ts'
 import type { Served } from './ruling.ts'
 import { USER_ID } from './services.ts'
 import { openSite } from './walk/site.ts'
@@ -26,7 +26,9 @@ export function convertCaddyfile(tools: Omit<Context, 'names' | 'oldFiles'>, fil
     const say = 'everyone signs in once more: the sessions of caddy-security end with it'
     context.notes.add('people', 'sign-in', null, say)
   }
-  const policies = named(security, 'authorization', 'policy').map(one => readPolicy(context, one, providers))
+  const policies = named(security, 'authorization', 'policy').map(one =>
+    readPolicy(context, one, { realms: realmsOf(providers), roles: madeRoles(context, portals) }),
+  )
   const order = directiveOrder(file.options)
   const { listen, closedAt } = boundPlaces(context, file)
   const bypassed = new Map(policies.map(({ was, open }) => [was, open]))

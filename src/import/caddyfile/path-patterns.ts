@@ -38,9 +38,20 @@ export function matcherPattern(pattern: string): string | null {
  * Without `^` and `$` whatever may be around it, as Go has it: `^/api/(v1|v2)/`, `\.(css|js)$`, `^/public`.
  */
 export function expressionPatterns(expression: string): readonly string[] | null {
+  const texts = readExpression(expression)
+  return texts === null ? null : checked(texts)
+}
+
+/** The same of any text, as patterns in which a star is anything; null for what is no such pattern. */
+export function expressionTexts(expression: string): readonly string[] | null {
+  const texts = readExpression(expression)
+  const isGood = (text: string) => text !== '' && !text.includes(START) && !text.includes(END)
+  return texts?.every(isGood) ? [...new Set(texts.map(text => text.replace(/\*{2,}/g, '*')))] : null
+}
+
+function readExpression(expression: string): readonly string[] | null {
   const whole = readAlternatives(expression, 0)
-  if (whole === null || whole.end !== expression.length) return null
-  return checked(whole.texts.map(text => withEnds(text)))
+  return whole === null || whole.end !== expression.length ? null : whole.texts.map(withEnds)
 }
 
 /** Where the path begins and ends, until all of an alternative is read. */
@@ -90,10 +101,11 @@ function readPiece(expression: string, at: number): Read | null {
   if (rest.startsWith('.*')) return { texts: ['*'], end: at + 2 }
   if (rest.startsWith('^')) return { texts: [START], end: at + 1 }
   if (rest.startsWith('$')) return { texts: [END], end: at + 1 }
-  const escaped = /^\\([./_~!$&'()+,=:@-])/.exec(rest)?.[1]
+  // A star that is one cannot be told from one that is anything.
+  const escaped = /^\\([!-)+-/:-@[-`{-~])/.exec(rest)?.[1]
   if (escaped !== undefined) return { texts: [escaped], end: at + 2 }
-  const plain = /^[A-Za-z0-9/_~!&',=:@-]/.exec(rest)?.[0]
-  if (plain !== undefined) return { texts: [plain], end: at + 1 }
+  const plain = /^[^\\^$.|?*+()[\]{}\p{C}]/u.exec(rest)?.[0]
+  if (plain !== undefined) return { texts: [plain], end: at + plain.length }
   const open = /^\((?:\?:)?(?!\?)/.exec(rest)?.[0]
   if (open === undefined) return null
   const inner = readAlternatives(expression, at + open.length)

@@ -1,9 +1,9 @@
 import type { Json } from '../../config/text/raw.ts'
-import { compileAccessList, type ListedRule, readListed, readShortcut } from './access-list.ts'
+import { type AskedOfPolicy, compileAccessList, type ListedRule, readListed, readShortcut } from './access-list.ts'
+import { EXPRESSION } from './conditions.ts'
 import type { Context } from './context.ts'
 import type { Directive } from './parse.ts'
 import { bypassPatterns } from './path-patterns.ts'
-import type { Provider } from './provider.ts'
 
 /** An `authorization policy`, in the words of routes.toml. */
 export interface Policy {
@@ -56,7 +56,7 @@ const SAID: Readonly<Record<string, readonly ['left' | 'kept' | 'decide', string
 }
 
 /** `authorization policy NAME { … }`. What cannot be said lets nobody in. */
-export function readPolicy(context: Context, { args, line, block }: Directive, providers: readonly Provider[]): Policy {
+export function readPolicy(context: Context, { args, line, block }: Directive, by: AskedOfPolicy): Policy {
   const lines = block ?? []
   const was = args[0] ?? ''
   const { headers, authUrl, userId, open } = readPassing(context, lines)
@@ -67,14 +67,14 @@ export function readPolicy(context: Context, { args, line, block }: Directive, p
       INSTEAD[guard.args.join(' ')] ?? 'not known here, so it may guard something; write what it did into their rules'
     context.notes.add('closed', shown, guard.line, `the routes of this policy let nobody in: ${say}`)
   }
-  const rules = readRules(context, lines, providers)
+  const rules = readRules(context, lines, by)
   const { allow, deny, lost } = compileAccessList(rules)
   if (lost !== null) {
     context.notes.add(
       'closed',
       lost.shown,
       lost.line,
-      'no rule says whom this shuts out: the routes of this policy let nobody in; write who may into their allow by hand',
+      `no rule says whom this shuts out: the routes of this policy let nobody in; write who may into their allow by hand${lost.hasExpression ? `; ${EXPRESSION}` : ''}`,
     )
   }
   const isTold = guards.length === 0 && lost === null && allow.length > 0
@@ -114,14 +114,9 @@ function isGuard({ name, args }: Directive): boolean {
 }
 
 /** `allow`, `deny` and `acl`, in their order. */
-function readRules(
-  context: Context,
-  lines: readonly Directive[],
-  providers: readonly Provider[],
-): readonly ListedRule[] {
-  const realm = (name: string) => providers.find(provider => provider.realm === name)?.name ?? null
+function readRules(context: Context, lines: readonly Directive[], by: AskedOfPolicy): readonly ListedRule[] {
   const isShort = ({ name }: Directive) => name === 'allow' || name === 'deny'
-  const seesMethods = lines.some(
+  const seesRequests = lines.some(
     one =>
       (isShort(one) && one.args.some(word => word === 'with' || word === 'to')) || one.args.join(' ') === 'path acl',
   )
@@ -133,9 +128,9 @@ function readRules(
       return []
     }
     const rule = isShort(one)
-      ? readShortcut(context, one, realm)
+      ? readShortcut(context, one, by)
       : name === 'acl'
-        ? readListed(context, one, realm, seesMethods)
+        ? readListed(context, one, by, seesRequests)
         : null
     if (rule === null) return []
     noteRule(context, rule)
@@ -143,9 +138,11 @@ function readRules(
   })
 }
 
-function noteRule(context: Context, { isAllowed, whom, line, shown }: ListedRule): void {
+function noteRule(context: Context, { isAllowed, whom, line, shown, hasExpression }: ListedRule): void {
+  const hint = hasExpression ? `; ${EXPRESSION}` : ''
   if (whom === 'unclear') {
-    if (isAllowed) context.notes.add('decide', shown, line, 'no rule says this: write it into allow of the routes')
+    if (isAllowed)
+      context.notes.add('decide', shown, line, `no rule says this: write it into allow of the routes${hint}`)
   } else if (whom === 'nobody') {
     context.notes.add('kept', shown, line, 'nothing to write: there it held for nobody')
   } else if (whom === 'everyone' && isAllowed) context.notes.add('kept', shown, line, 'allow = "authenticated"')

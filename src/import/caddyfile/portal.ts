@@ -1,10 +1,21 @@
+import { compileStars } from '../../base/stars.ts'
 import type { Json } from '../../config/text/raw.ts'
 import { spellDuration } from '../durations.ts'
 import type { Outcome } from '../notes.ts'
-import { allOf, type Conditions, isAnyone, ROLE_FIELDS, readCondition, statedRoles } from './conditions.ts'
+import {
+  type Asked,
+  allOf,
+  type Conditions,
+  EXPRESSION,
+  isAnyone,
+  ROLE_FIELDS,
+  readCondition,
+  statedRoles,
+  statedRolesLike,
+} from './conditions.ts'
 import { type Context, isDynamic } from './context.ts'
 import type { Directive } from './parse.ts'
-import type { Provider } from './provider.ts'
+import { type Provider, realmsOf } from './provider.ts'
 
 /** An `authentication portal`, before it is known where it is and what roles policies ask for. */
 export interface Portal {
@@ -114,6 +125,12 @@ export function readPortal(context: Context, { args, line, block }: Directive, p
   }
 }
 
+/** The roles that transforms of any portal make, as they were called; null where what they are called is a person's to say. */
+export function madeRoles({ names }: Context, portals: readonly Portal[]): readonly string[] | null {
+  if (portals.some(({ isUncertain }) => isUncertain(ANY_ROLE))) return null
+  return portals.flatMap(({ roles }) => [...roles.keys()]).map(role => names.textOf('role', role))
+}
+
 /** Whoever has no e-mail address got no session at caddy-security: its tokens are made out to one. */
 const WITHOUT_EMAIL: Json = { not: { require_email: true } }
 
@@ -136,12 +153,13 @@ function readTransform(context: Context, { block, line }: Directive, providers: 
   const { notes } = context
   const matches = (block ?? []).filter(({ name, args }) => [name, ...args].includes('match'))
   const actions = (block ?? []).filter(directive => !matches.includes(directive))
-  const realm = (name: string) => providers.find(provider => provider.realm === name)?.name ?? null
+  const by: Asked = { of: 'provider', lets: true, realms: realmsOf(providers), roles: null }
   const asked = matches.map(({ name, args }) => [name, ...args]).filter(words => !isAnyone(words))
-  const read = asked.map(words => readCondition(context, words, 'provider', realm))
+  const read = asked.map(words => readCondition(context, words, by))
   const known = read.filter(condition => condition !== null)
   const rule = matches.length > 0 && known.length === read.length ? allOf(known) : null
   const asksRoles = asked.some(words => words.some(word => ROLE_FIELDS.includes(word)))
+  const hint = asked.some(words => words.includes('regex')) ? `; ${EXPRESSION}` : ''
   const denied = rule === null ? null : spellDenied(context, rule, made)
   /** What it does to people may keep them out somewhere: they are let in nowhere. */
   const keepsOut = (shown: string, at: number, say: string) => {
@@ -162,7 +180,7 @@ function readTransform(context: Context, { block, line }: Directive, providers: 
         'amr = ["mfa"] or acr = ["…"] in a rule of allow asks the provider for it, and checks that it was so',
       )
     } else if (verb === 'block' || verb === 'deny') {
-      if (denied === null) keepsOut(shown, at, 'no rule says whom this shuts out')
+      if (denied === null) keepsOut(shown, at, `no rule says whom this shuts out${hint}`)
       else {
         made.denied.push(...denied)
         notes.add('kept', shown, at, 'deny of the routes')
@@ -174,7 +192,12 @@ function readTransform(context: Context, { block, line }: Directive, providers: 
       if (named.length < roles.length) made.uncertain.add(ANY_ROLE)
       if (rule === null || named.length < roles.length) {
         const what = stated.join(', ')
-        notes.add('decide', 'transform user', line, `no rule says when this is added (${what}): write the role by hand`)
+        notes.add(
+          'decide',
+          'transform user',
+          line,
+          `no rule says when this is added (${what}): write the role by hand${hint}`,
+        )
       }
       if (rule === null) continue
       notes.add('kept', 'transform user', line, `the role ${named.join(', ')}`)
@@ -190,14 +213,28 @@ function readTransform(context: Context, { block, line }: Directive, providers: 
  * it made; null for everyone at all, and for people whom no rule can name.
  */
 function spellDenied(context: Context, rule: Conditions, made: Made): readonly Json[] | null {
-  const { groups, ...rest } = rule
+  const { groups, like, ...rest } = rule
   if (Object.keys(rule).length === 0) return null
-  if (!Array.isArray(groups)) return [rule]
-  const names = groups.filter(group => typeof group === 'string')
+  const patterns = likeOf(like, 'groups')
+  if (!Array.isArray(groups) && patterns === null) return [rule]
+  // Of patterns beside others, and of roles that a pattern names: whom this is for is not all told.
+  if (patterns !== null && (Object.keys(rule).length > 1 || made.uncertain.size > 0)) return null
+  const names = Array.isArray(groups) ? groups.filter(group => typeof group === 'string') : []
   const roles = names.map(name => context.names.of('role', name))
   if (made.uncertain.has(ANY_ROLE) || roles.some(role => made.uncertain.has(role))) return null
-  const ways: readonly Json[] = [...statedRoles(names), ...roles.flatMap(role => made.roles.get(role) ?? [])]
+  const tests = (patterns ?? []).map(compileStars)
+  const alike = [...made.roles].filter(([role]) => tests.some(test => test(context.names.textOf('role', role))))
+  const ways: readonly Json[] = [
+    ...(patterns === null ? statedRoles(names) : statedRolesLike(patterns)),
+    ...roles.flatMap(role => made.roles.get(role) ?? []),
+    ...alike.flatMap(([, rules]) => rules),
+  ]
   return ways.map(way => (Object.keys(rest).length === 0 ? way : { all: [rest, way] }))
+}
+
+function likeOf(like: Json | undefined, claim: string): readonly string[] | null {
+  const patterns = typeof like === 'object' && like !== null ? new Map(Object.entries(like)).get(claim) : undefined
+  return Array.isArray(patterns) ? patterns.filter(pattern => typeof pattern === 'string') : null
 }
 
 /** A rule for everyone of the only provider is a rule for everyone. */

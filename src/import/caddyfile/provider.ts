@@ -14,6 +14,11 @@ export interface Provider {
   readonly section: Section
 }
 
+/** The names of providers by what they were called in the portal; of two of one realm, the first. */
+export function realmsOf(providers: readonly Provider[]): ReadonlyMap<string, string> {
+  return new Map(providers.map(({ realm, name }) => [realm, name] as const).toReversed())
+}
+
 const WELL_KNOWN = '/.well-known/openid-configuration'
 
 const ISSUERS: Readonly<Record<string, string>> = {

@@ -66,7 +66,8 @@ export function createSteps(context: Context, enter: Enter, bypassed: Bypassed):
       case 'authorize': {
         const policy = (args[0] === 'with' ? args[1] : args[0]) ?? ''
         note(directive, 'portal, allow and headers of the routes')
-        const guarded = { ...way, guards: [...way.guards, { policy, line }] }
+        const isMoved = way.isRewritten || way.stripPrefix !== null
+        const guarded = { ...way, guards: [...way.guards, { policy, line, isMoved }] }
         const patterns = bypassed.get(policy) ?? []
         if (patterns.length === 0) return goesOn(guarded)
         if (way.isRewritten) {

@@ -7,6 +7,8 @@ import { isBelow, judge, type Place, spellRule, type Verdict } from './place.ts'
 export interface Guard {
   readonly policy: string
   readonly line: number
+  /** Whether it sees another path than the one that was asked for. */
+  readonly isMoved: boolean
 }
 
 /** What a rule says of the requests that go one way, or the contrary of it. */
