@@ -1,3 +1,5 @@
+import { parseAccept } from 'hono/utils/accept'
+
 /** What a browser names as the destination of a page: the window itself, or a frame of one. */
 const PAGE_DESTINATIONS = new Set(['document', 'iframe', 'frame', 'fencedframe'])
 
@@ -6,7 +8,7 @@ const PAGE_DESTINATIONS = new Set(['document', 'iframe', 'frame', 'fencedframe']
  *
  * Everything else (scripts, images, frames, manifests, service workers, tools) gets a status: a redirect would hand it a page of
  * HTML, and a frame that nobody sees would begin a sign-in that nobody wants.
- * Source: W3C Fetch Metadata §2; without those fields, the Accept of RFC 9110 §12.5.1 decides.
+ * Source: W3C Fetch Metadata §2; without those fields, what comes first in Accept (RFC 9110 §12.5.1) decides.
  */
 export function isPageLoad(request: Request): boolean {
   return (
@@ -41,7 +43,7 @@ export function prefersPage(request: Request): boolean {
   if (headers.has('x-requested-with') || headers.has('service-worker')) return false
   const mode = headers.get('sec-fetch-mode')
   const destination = headers.get('sec-fetch-dest')
-  if (mode === null && destination === null) return acceptsHtml(headers.get('accept'))
+  if (mode === null && destination === null) return prefersHtml(headers.get('accept'))
   // A service worker that passes a page load on names no destination; no script can ask in this mode (Fetch §5.4, Request).
   if (destination === 'empty') return mode === 'navigate'
   if (destination !== null && !PAGE_DESTINATIONS.has(destination)) return false
@@ -95,6 +97,10 @@ export function isPrefetch(request: Request): boolean {
   return purpose !== null && /prefetch|prerender|preview/i.test(purpose)
 }
 
-function acceptsHtml(accept: string | null): boolean {
-  return accept !== null && /(?:^|[,\s])(?:text\/html|application\/xhtml\+xml)\s*(?:[,;]|$)/i.test(accept)
+const PAGE_TYPES = new Set(['text/html', 'application/xhtml+xml'])
+
+/** Whether HTML comes first: nothing has a greater weight, nor the same and is named before it (RFC 9110 §12.4.2, §12.5.1). */
+function prefersHtml(accept: string | null): boolean {
+  const first = parseAccept(accept ?? '')[0]
+  return first !== undefined && first.q > 0 && PAGE_TYPES.has(first.type.toLowerCase())
 }
