@@ -221,6 +221,26 @@ describe('an application that reads what its visitors’ browsers bring', () => 
     expect(await whoIs('good')).toBe('nobody')
   })
 
+  test.each(['evil', 'held'] as const)('gets nowhere by a script that claims to load a page: %s', async host => {
+    const page = await signIn(host)
+    await victim.context.clearCookies({ domain: hostOf(host) })
+    const claim = (path: string, redirect: string) =>
+      page.evaluate(`fetch('${path}', {
+        mode: 'same-origin', redirect: '${redirect}', headers: { 'Upgrade-Insecure-Requests': '1', Accept: 'text/html' },
+      }).then(reply => [reply.type, reply.status, reply.headers.get('location')], () => 'failed')`)
+    const answered: string[] = []
+    page.on('response', answer => void answered.push(new URL(answer.url()).origin))
+    for (const path of ['/', '/.sallyport/login']) {
+      // It is led to where people sign in, and neither goes there nor reads where that is.
+      expect(await claim(path, 'manual')).toEqual(['opaqueredirect', 0, null])
+      expect(await claim(path, 'follow')).toBe('failed')
+    }
+    expect(new Set(answered)).toEqual(new Set([at(host)]))
+    expect(await whoIs(host)).toBe('nobody')
+    await page.goto(`${at(host)}/`)
+    expect(await page.title()).toBe('Harmless')
+  })
+
   test('has no service worker where the route says so', async () => {
     const page = await signIn('held')
     expect(await page.evaluate(INSTALL)).toBe('refused')

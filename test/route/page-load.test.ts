@@ -4,6 +4,14 @@ import { isPageLoad, isPrefetch, loaderOf, prefersPage } from '../../src/route/p
 const request = (headers: Record<string, string>, method = 'GET') =>
   new Request('http://x.example/', { method, headers })
 
+/** A page load as Firefox's service workers pass it on, and everyone's where they change something about it. */
+const PASSED_ON = {
+  'sec-fetch-mode': 'same-origin',
+  'sec-fetch-dest': 'empty',
+  'upgrade-insecure-requests': '1',
+  accept: 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8',
+}
+
 const CASES: readonly [string, Record<string, string>, boolean][] = [
   [
     'a click in a browser',
@@ -16,6 +24,14 @@ const CASES: readonly [string, Record<string, string>, boolean][] = [
     { 'sec-fetch-mode': 'same-origin', 'sec-fetch-dest': 'empty' },
     false,
   ],
+  ['a click that a service worker passes on as a request of its own', PASSED_ON, true],
+  [
+    'what a service worker fetches that way, and is no page',
+    { ...PASSED_ON, accept: 'image/avif,image/webp,*/*;q=0.8' },
+    false,
+  ],
+  ['a script that wants a page for itself', { ...PASSED_ON, 'sec-fetch-mode': 'cors' }, false],
+  ['a script of another site', { ...PASSED_ON, 'sec-fetch-mode': 'no-cors' }, false],
   ['an older browser', { accept: 'text/html,application/xhtml+xml,*/*;q=0.8' }, true],
   ['a script that fetches', { 'sec-fetch-mode': 'cors', 'sec-fetch-dest': 'empty', accept: 'text/html' }, false],
   ['an image', { 'sec-fetch-mode': 'no-cors', 'sec-fetch-dest': 'image', accept: 'image/*' }, false],
@@ -72,7 +88,10 @@ test.each([
     { 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'empty' },
     'worker',
   ],
+  ['a service worker that makes it a request of its own', PASSED_ON, 'worker'],
   ['a script that fetches', { 'sec-fetch-mode': 'cors', 'sec-fetch-dest': 'empty' }, 'other'],
+  ['a script of another site that claims to be one', { ...PASSED_ON, 'sec-fetch-mode': 'no-cors' }, 'other'],
+  ['a script of this host', { 'sec-fetch-mode': 'same-origin', 'sec-fetch-dest': 'empty' }, 'other'],
   ['a script, as half of it says', { 'sec-fetch-dest': 'empty' }, 'other'],
   ['a script that claims a window', { 'sec-fetch-mode': 'no-cors', 'sec-fetch-dest': 'document' }, 'other'],
   ['a hidden frame', { 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'iframe' }, 'other'],

@@ -17,6 +17,14 @@ const OTHERS = [
   { 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'object' },
   { 'sec-fetch-mode': 'cors', 'sec-fetch-dest': 'empty' },
   { 'sec-fetch-mode': 'no-cors', 'sec-fetch-dest': 'empty' },
+  { 'sec-fetch-mode': 'no-cors', 'sec-fetch-dest': 'empty', 'upgrade-insecure-requests': '1' },
+  { 'sec-fetch-mode': 'same-origin', 'sec-fetch-dest': 'empty' },
+] as const
+
+/** What they say of a page load that a service worker passes on: as it came, or as a request that it made of it. */
+const WORKERS = [
+  { 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'empty', accept: 'text/html' },
+  { 'sec-fetch-mode': 'same-origin', 'sec-fetch-dest': 'empty', 'upgrade-insecure-requests': '1', accept: 'text/html' },
 ] as const
 
 describe('a sign-in is a matter of windows', () => {
@@ -58,9 +66,7 @@ describe('a sign-in is a matter of windows', () => {
 })
 
 describe('a ticket is given to a window itself', () => {
-  const WORKER = { 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'empty' } as const
-
-  test.each([WORKER, ...OTHERS])('and to nothing else of a browser that is signed in: %j', async other => {
+  test.each([...WORKERS, ...OTHERS])('and to nothing else of a browser that is signed in: %j', async other => {
     const browser = stand.browser()
     await browser.signIn(`${PORTAL}/`, 'user1')
     const asked = await browser.visit(`${KUMA}/`)
@@ -71,17 +77,17 @@ describe('a ticket is given to a window itself', () => {
     expect((await browser.visit(way)).headers.get('location')).toStartWith(`${KUMA}/.sallyport/enter?ticket=`)
   })
 
-  test('nor at the end of a sign-in, which then begins no session', async () => {
+  test.each(WORKERS)('nor at the end of a sign-in, which then begins no session: %j', async worker => {
     const browser = stand.browser()
     const callback = await stopAt(stand, `${KUMA}/`, '/.sallyport/callback', browser)
-    const answer = await browser.visit(callback, { headers: WORKER })
+    const answer = await browser.visit(callback, { headers: { ...AS_PROGRAM, ...worker } })
     expect([answer.status, answer.headers.get('location'), answer.headers.getSetCookie()]).toEqual([403, null, []])
   })
 
-  test('but a service worker of the application may pass it on, as it does every page load', async () => {
+  test.each(WORKERS)('but a service worker of the application may pass it on, as every page load: %j', async worker => {
     const browser = stand.browser()
     const ticket = await stopAt(stand, `${KUMA}/`, '/.sallyport/enter', browser)
-    expect((await browser.visit(ticket, { headers: WORKER })).status).toBe(303)
+    expect((await browser.visit(ticket, { headers: worker })).status).toBe(303)
   })
 })
 
