@@ -55,5 +55,12 @@ describe.each([...CASES])('the page of a failure where %s hands over the wrong t
     }
     const { cookie } = await stand.gate.signIn(HOSTS.app, { sub: 'ada', groups: ['admins'] })
     expect((await stand.ask(path, [`Cookie: ${cookie}`])).body).not.toContain('let the proxy in front')
+    // What a service worker passes on, or a script that claims to be one, the application reads as well.
+    for (const mode of ['navigate', 'same-origin']) {
+      const worker = [`Sec-Fetch-Mode: ${mode}`, 'Sec-Fetch-Dest: empty', 'Upgrade-Insecure-Requests: 1']
+      const { body } = await stand.ask(path, [`Cookie: ${cookie}`, 'Accept: text/html', ...worker])
+      expect(body).toContain('<html')
+      expect(body).not.toContain('let the proxy in front')
+    }
   })
 })

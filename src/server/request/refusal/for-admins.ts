@@ -1,7 +1,7 @@
 import type { GateError } from '../../../base/errors.ts'
 import { andThen, type MaybePromise } from '../../../base/maybe-promise.ts'
 import { isAdmin } from '../../../portal/account/admins.ts'
-import { prefersPage } from '../../../route/page-load.ts'
+import { loaderOf, prefersPage } from '../../../route/page-load.ts'
 import { cookieName, readCookie } from '../../../session/cookie.ts'
 import type { FoundAt, Sessions } from '../../../session/session.ts'
 import type { Passage } from '../passage.ts'
@@ -10,7 +10,7 @@ import type { Passage } from '../passage.ts'
  * What the log has about a request that leads nowhere, or to an application that does not answer, for the page of an admin; null for everyone else, and for failures of another kind.
  *
  * Whoever hands over the wrong host takes the admin's own host away from here as well, by which a session is found: so it is looked for
- * at any, for what is told and for nothing else. A store that fails says nothing.
+ * at any, for what is told and for nothing else. A store that fails says nothing. What a service worker passes on, its application reads.
  */
 export function detailForAdmins(
   error: GateError,
@@ -20,7 +20,7 @@ export function detailForAdmins(
   if (!isTold(error)) return null
   const cookies = passage.sent.cookie ?? null
   const token = readCookie(cookies, cookieName('session', true)) ?? readCookie(cookies, cookieName('session', false))
-  if (token === null || passage.token !== null || !prefersPage(passage.request)) return null
+  if (token === null || passage.token !== null || !isReadByPerson(passage.request)) return null
   const detail = error.hint === undefined ? error.message : `${error.message}: ${error.hint}`
   const tell = (found: FoundAt | null) => (found !== null && isAdminThere(found, passage) ? detail : null)
   const hush = () => null
@@ -35,6 +35,10 @@ export function detailForAdmins(
 function isTold({ code, hint }: GateError): boolean {
   if (code.startsWith('upstream.')) return true
   return hint !== undefined && /^(?:target\.(?:host|malformed)|route\.(?:none|own))$/.test(code)
+}
+
+function isReadByPerson(request: Request): boolean {
+  return prefersPage(request) && loaderOf(request) === 'window'
 }
 
 function isAdminThere({ session, host }: FoundAt, { snapshot }: Passage): boolean {
