@@ -9,6 +9,9 @@ const SETUP = join(import.meta.dir, '../../../.ci/setup')
 /** Everything that the tests need, as commands. */
 const COMMANDS = [
   'chromium',
+  'firefox-esr',
+  'WebKitWebDriver',
+  'Xvfb',
   'openssl',
   'valkey-server',
   'nginx',
@@ -39,8 +42,9 @@ interface Machine {
   /** What its apt-get fails with. */
   readonly fails?: string
   readonly isRoot?: boolean
-  /** A browser of its own, named in CHROMIUM. */
+  /** Browsers of its own, named in CHROMIUM and FIREFOX. */
   readonly chromium?: string
+  readonly firefox?: string
   /** What is to be made ready; the tests, unless it says otherwise. */
   readonly step?: string
 }
@@ -50,7 +54,7 @@ interface Machine {
  *
  * apt is a stand-in: the real one would change this machine. `.ci/fresh` goes through the real one on a bare machine.
  */
-async function setUp({ has, offers = [], fails, isRoot = true, chromium, step = 'test' }: Machine) {
+async function setUp({ has, offers = [], fails, isRoot = true, chromium, firefox, step = 'test' }: Machine) {
   using folder = temporaryFolder()
   const at = (name: string) => join(folder.path, name)
   const [bin, ci, tools] = [at('bin'), at('.ci'), at('node_modules/.bin')]
@@ -76,7 +80,7 @@ async function setUp({ has, offers = [], fails, isRoot = true, chromium, step = 
 
   const { code, stdout, stderr } = await runToEnd(['/bin/sh', '.ci/setup', step], {
     cwd: folder.path,
-    env: { PATH: bin, CHROMIUM: chromium },
+    env: { PATH: bin, CHROMIUM: chromium, FIREFOX: firefox },
   })
   return {
     status: code,
@@ -95,6 +99,12 @@ describe('what the tests need from the system', () => {
   test('the ACME authority and its name server come with one package', async () => {
     const { status, installed } = await setUp({ has: allBut('pebble', 'pebble-challtestsrv'), offers: ['pebble'] })
     expect([status, installed]).toEqual([0, 'pebble'])
+  })
+
+  test('Firefox, WebKit and a screen for it are three packages', async () => {
+    const offers = ['firefox-esr', 'webkit2gtk-driver', 'xvfb']
+    const { status, installed } = await setUp({ has: allBut('firefox-esr', 'WebKitWebDriver', 'Xvfb'), offers })
+    expect([status, installed]).toEqual([0, offers.join(' ')])
   })
 
   test('Redis serves where apt has no Valkey', async () => {
@@ -117,6 +127,13 @@ describe('what the tests need from the system', () => {
     expect(status).toBe(1)
     expect(said.join()).toContain('name a Chromium in CHROMIUM: chromium fonts-dejavu-core')
     expect(await setUp({ has: allBut('chromium'), chromium: '/bin/sh' })).toMatchObject({ status: 0, installed: null })
+    expect((await setUp({ has: allBut('firefox-esr') })).said.join()).toContain(
+      'name a Firefox in FIREFOX: firefox-esr',
+    )
+    expect(await setUp({ has: allBut('firefox-esr'), firefox: '/bin/sh' })).toMatchObject({
+      status: 0,
+      installed: null,
+    })
   })
 
   test('an install that fails ends it with one line: the packages, and what apt-get says first', async () => {

@@ -1,0 +1,115 @@
+import { afterAll, afterEach, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { startApp } from '../kit/applications/app.ts'
+import { openStand } from '../kit/browser/stand.ts'
+import { BROWSERS, type Tab, untilHeading, untilIn } from '../kit/browser/tab.ts'
+import { untilTheEnd } from '../kit/opened.ts'
+
+setDefaultTimeout(60_000)
+
+/** Bodies of every form that the application was sent. */
+const got: string[] = []
+
+const keep = untilTheEnd()
+const app = keep(await startApp(serve))
+const stand = keep(
+  await openStand(
+    ['notes', 'offline']
+      .map(
+        name =>
+          `\n[[routes]]\nhost = "${name}.localhost"\nupstream = "http://127.0.0.1:${app.port}"\nname = "Notes"\nportal = "home"\nallow = ["user"]\nkeep_posts = "256KiB"`,
+      )
+      .join('\n'),
+  ),
+)
+const notes = stand.app.replace('app.', 'notes.')
+/** The same application, whose service worker takes page loads into its own hands. */
+const offline = stand.app.replace('app.', 'offline.')
+
+/** Of page loads it passes some on as they came, and some as requests of its own. */
+const WORKER = `
+self.addEventListener('install', () => self.skipWaiting())
+self.addEventListener('activate', event => event.waitUntil(self.clients.claim()))
+self.addEventListener('fetch', event => event.respondWith(
+  event.request.url.includes('own=1') ? fetch(event.request, { credentials: 'include' }) : fetch(event.request)))`
+
+function serve(request: IncomingMessage, response: ServerResponse): void {
+  const isScript = request.url === '/worker.js'
+  let body = ''
+  request.setEncoding('latin1').on('data', chunk => {
+    body += String(chunk)
+  })
+  request.on('end', () => {
+    if (request.method === 'POST') got.push(body)
+    response.setHeader('content-type', isScript ? 'text/javascript' : 'text/html')
+    response.end(
+      isScript
+        ? WORKER
+        : `<!doctype html><title>Notes</title><h1>Notes</h1><form method="post" action="/saved"><textarea name="text"></textarea><button id="save">Save</button></form><a id="out" href="/.sallyport/logout">Sign out</a>`,
+    )
+  })
+}
+
+describe.each([...BROWSERS])('%s', (_, open) => {
+  let tab: Tab
+  beforeAll(async () => {
+    tab = await open()
+  })
+  afterEach(() => {
+    got.length = 0
+  })
+  afterAll(() => tab?.[Symbol.asyncDispose]())
+
+  /** Loads an address of the application; where the provider asks, Grace signs in. */
+  async function enter(address: string): Promise<void> {
+    await tab.open(address)
+    await untilIn(tab, `document.querySelector('h1, input[name=login]') !== null`)
+    if ((await tab.evaluate(`document.querySelector('input[name=login]') !== null`)) === true) await signIn()
+    await untilIn(tab, `location.href === ${JSON.stringify(address)}`)
+    await untilHeading(tab, 'Notes')
+  }
+
+  async function signIn(): Promise<void> {
+    await tab.evaluate(`void (document.querySelector('input[name=login]').value = 'grace')`)
+    await tab.press('form button')
+  }
+
+  test('signs in, shows the portal, and signs out', async () => {
+    await enter(`${notes}/deep?x=1`)
+    await tab.open(`${stand.portal}/`)
+    await untilIn(tab, `[...document.querySelectorAll('main h2')].some(one => one.textContent === 'Notes')`)
+    await tab.open(notes)
+    await tab.press('#out')
+    await tab.press('form[action="/.sallyport/logout"] button')
+    await untilHeading(tab, 'You are signed out')
+  })
+
+  async function keepForm(host: string): Promise<void> {
+    await tab.forget('sallyport')
+    await tab.evaluate(`void (document.querySelector('textarea').value = 'long and dear')`)
+    await tab.press('#save')
+    await tab.press('main a[href*="/.sallyport/login"]')
+    await untilHeading(tab, 'Send it now?')
+    expect(got).toEqual([])
+    await tab.press('form[action*="/saved"] button')
+    await untilHeading(tab, 'Notes')
+    expect(got).toEqual(['text=long+and+dear'])
+    expect(new URL(String(await tab.evaluate('location.href'))).origin).toBe(host)
+  }
+
+  test('keeps a form that met an expired session, and sends it', async () => {
+    await enter(`${notes}/new`)
+    await keepForm(notes)
+  })
+
+  test('signs in again where a service worker passes on the page load, and keeps the form', async () => {
+    await enter(`${offline}/`)
+    await tab.evaluate(`void navigator.serviceWorker.register('/worker.js')`)
+    await untilIn(tab, 'navigator.serviceWorker.controller')
+    for (const path of ['/as-it-came', '/as-its-own?own=1']) {
+      await tab.forget('sallyport')
+      await enter(offline + path)
+    }
+    await keepForm(offline)
+  })
+})

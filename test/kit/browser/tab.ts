@@ -1,0 +1,55 @@
+import { eventually } from '../gate.ts'
+import { openChromium } from './chromium.ts'
+import { openFirefox } from './firefox.ts'
+import { openWebKit } from './webkit.ts'
+
+/** What every browser does in the same words: one tab of one that knows nothing from before. */
+export interface Tab extends AsyncDisposable {
+  /** Loads an address, and whatever it leads to. */
+  open(address: string): Promise<void>
+  /** Presses what a selector of CSS finds first, once it is there. */
+  press(selector: string): Promise<void>
+  /** What an expression comes to in the page. Throws where the page is left meanwhile. */
+  evaluate(expression: string): Promise<unknown>
+  /** Takes a cookie away from the host of the page. */
+  forget(cookie: string): Promise<void>
+}
+
+/** Every browser that people come with, as far as Debian has it. */
+export const BROWSERS: readonly (readonly [name: string, open: () => Promise<Tab>])[] = [
+  ['Chromium', openChromiumTab],
+  ['Firefox', openFirefox],
+  ['WebKit', openWebKit],
+]
+
+/** Waits until an expression holds in the page, whichever page it is by then. */
+export async function untilIn(tab: Tab, expression: string): Promise<void> {
+  const ask = async () => {
+    try {
+      return (await tab.evaluate(`Boolean(${expression})`)) === true
+    } catch {
+      return false
+    }
+  }
+  await eventually(ask, `${expression} in the page`)
+}
+
+/** Waits for the page that is led by this heading. */
+export function untilHeading(tab: Tab, heading: string): Promise<void> {
+  return untilIn(tab, `document.querySelector('h1')?.textContent === ${JSON.stringify(heading)}`)
+}
+
+async function openChromiumTab(): Promise<Tab> {
+  const browser = await openChromium()
+  const context = await browser.newContext()
+  const page = await context.newPage()
+  return {
+    async open(address) {
+      await page.goto(address)
+    },
+    press: selector => page.locator(selector).first().click(),
+    evaluate: expression => page.evaluate(expression),
+    forget: cookie => context.clearCookies({ name: cookie, domain: new URL(page.url()).hostname }),
+    [Symbol.asyncDispose]: () => browser.close(),
+  }
+}
