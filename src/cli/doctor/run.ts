@@ -9,6 +9,7 @@ import { EXIT, namedFile, parseArguments } from '../../console/args.ts'
 import type { Io } from '../../console/io.ts'
 import { addressText } from '../../server/listen/listen.ts'
 import { askReady } from '../health.ts'
+import { examineApplications } from './applications.ts'
 import { examineCopying } from './copying.ts'
 import { countGrade, renderSections, type Section } from './finding.ts'
 import { examineFronts } from './fronts.ts'
@@ -21,7 +22,7 @@ export const USAGE = {
   text: `usage: sallyport doctor [routes.toml] [--stand-in ADDRESS] [--json]
 
 Looks at everything that a sign-in needs: the provider (discovery, issuer, clock, keys, client, callback, scopes), names,
-certificates, upstreams, proxies in front, listeners and the session store. Says what is wrong and how to mend it; changes nothing.
+certificates, upstreams, applications, proxies in front, listeners and the session store. Says what is wrong and how to mend it; changes nothing.
 With --stand-in it also sees what a proxy in front (verify = true) copies: stop the application, and give its address.
 Exit code: 0 where nothing fails (warnings may remain), 1 for any failure or mistake in the file, 2 for a wrong command line.
 
@@ -79,6 +80,7 @@ async function examine(
     ...[...config.portals.values()].map(portal => examinePortal(portal, ports)),
     examineHosts(config),
     examineUpstreams(config),
+    examineApplications(config, ports),
     examineFronts(config, ports),
     ...(standIn === null ? [] : [examineCopying(config, standIn, ports)]),
     isRunning(config, ports).then(runs => examineMachine(config, ports, runs)),

@@ -1,0 +1,107 @@
+import type { Ports } from '../../base/ports.ts'
+import type { Origin } from '../../proxy/upstream/origin.ts'
+import { dialUpstream } from '../../proxy/websocket/dial.ts'
+import { FrameEncoder } from '../../proxy/websocket/encoder.ts'
+import { wordsOf } from './words.ts'
+
+/** How long an application may take, for each question. */
+export const WAIT_MS = 4_000
+
+/** What of an answer is read. */
+const MOST_READ = 16_384
+
+/** How an application is asked. */
+export interface Question {
+  readonly origin: Origin
+  /** Path and query as the application has them, its address's own path among them. */
+  readonly path: string
+  /** Host among them; in lower case. */
+  readonly fields: Readonly<Record<string, string>>
+}
+
+/** What came back. */
+export interface Told {
+  /** 101 for a WebSocket that came about. */
+  readonly status: number
+  /** One line that is safe to show; empty where it says nothing, or was not looked at. */
+  readonly words: string
+  /** Where a redirect leads; empty for none. */
+  readonly location: string
+}
+
+type AskPorts = Pick<Ports, 'fetch' | 'random'>
+
+/** The statuses by which applications refuse a Host, or an Origin. */
+export function isRefusal({ status }: Told): boolean {
+  return status === 400 || status === 403 || status === 421
+}
+
+/** Asks for a page, as nobody in particular; null where no answer comes. Redirects are not followed. */
+export async function askPage({ origin, path, fields }: Question, { fetch }: AskPorts): Promise<Told | null> {
+  const init: BunFetchRequestInit & { readonly proxy: false } = {
+    headers: fields,
+    redirect: 'manual',
+    proxy: false,
+    signal: AbortSignal.timeout(WAIT_MS),
+    ...(origin.unix === undefined ? {} : { unix: origin.unix }),
+    ...(origin.tls === undefined ? {} : { tls: origin.tls }),
+    ...(origin.protocol === undefined ? {} : { protocol: origin.protocol }),
+  }
+  try {
+    return await told(await fetch(new URL(origin.base).origin + path, init))
+  } catch {
+    return null
+  }
+}
+
+/** Asks for a WebSocket, which is closed at once; null where no answer comes. */
+export async function askSocket({ origin, path, fields }: Question, { random }: AskPorts): Promise<Told | null> {
+  const { address, tls } = origin
+  try {
+    const dialled = await dialUpstream({
+      address: address.kind === 'unix' ? address : { ...address, basePath: '' },
+      tls,
+      path,
+      headers: fields,
+      protocols: [],
+      offersDeflate: false,
+      timeoutMs: WAIT_MS,
+      random,
+      encoder: new FrameEncoder(random),
+    })
+    if (dialled.kind === 'refused') return await told(dialled.response)
+    dialled.socket.destroy()
+    return { status: 101, words: '', location: '' }
+  } catch {
+    return null
+  }
+}
+
+async function told(answer: Response): Promise<Told> {
+  const { status, headers } = answer
+  const location = headers.get('location') ?? ''
+  const type = headers.get('content-type') ?? 'text/plain'
+  const isText = /^text\/|\bjson\b/i.test(type) && !headers.has('content-encoding')
+  const one = { status, words: '', location }
+  if (answer.body === null) return one
+  if (!isText || !isRefusal(one)) {
+    await answer.body.cancel()
+    return one
+  }
+  const text = await beginning(answer.body)
+  return { ...one, words: wordsOf(text, /\bhtml\b/i.test(type) || /^\s*</.test(text)) }
+}
+
+/** The first bytes of a body, as text: it may never end. */
+async function beginning(body: ReadableStream<Uint8Array>): Promise<string> {
+  const reader = body.getReader()
+  const chunks: Uint8Array[] = []
+  for (let length = 0; length < MOST_READ; ) {
+    const { done, value } = await reader.read()
+    if (done) break
+    chunks.push(value)
+    length += value.length
+  }
+  await reader.cancel()
+  return new TextDecoder().decode(Buffer.concat(chunks).subarray(0, MOST_READ))
+}

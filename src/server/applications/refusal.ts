@@ -1,0 +1,195 @@
+import type { Ports } from '../../base/ports.ts'
+import type { Config } from '../../config/types/config.ts'
+import type { RouteConfig } from '../../config/types/routes.ts'
+import { createOrigin, type Origin } from '../../proxy/upstream/origin.ts'
+import { upstreamPath } from '../config/snapshot.ts'
+import { askPage, askSocket, isRefusal, type Told } from './ask.ts'
+
+/** An application that refuses what its route sends. */
+export interface Refusal {
+  readonly kind: 'page' | 'websocket'
+  /** 400, 403 or 421. */
+  readonly status: number
+  /** What it says to that, as one safe line; may be empty. */
+  readonly words: string
+  /** The Host, and for a WebSocket the Origin, that were sent. */
+  readonly sent: string
+  /** What the route may say so that it is let in, where that was seen to help; null where it was not. */
+  readonly mend: 'host_header' | 'origin' | null
+}
+
+/**
+ * Where WebSockets are: what an application does at any other path says little. socket.io, Jupyter, Cockpit, Home Assistant and
+ * Node-RED, and what is usual.
+ */
+const SOCKET_PATHS = [
+  '/',
+  '/ws',
+  '/websocket',
+  '/socket.io/?EIO=4&transport=websocket',
+  '/api/websocket',
+  '/api/events/subscribe',
+  '/cockpit/socket',
+  '/comms',
+]
+
+/** Where a page comes to whoever asks, and what it then asks for does not: Transmission. */
+const BEHIND_PATHS = ['/transmission/rpc']
+
+const MOST_REDIRECTS = 3
+
+/** What was found: nothing is refused, nothing answers, or a refusal. */
+export type Found = { readonly kind: 'taken' } | { readonly kind: 'silent' } | Refusal
+
+const TAKEN: Found = { kind: 'taken' }
+const SILENT: Found = { kind: 'silent' }
+
+/**
+ * Asks the application of a route as the gate does, by Host and Origin of the route, for its page and for a WebSocket.
+ *
+ * What it refuses is asked for once more as if `host_header` and `origin` were "upstream", which shows whether these help. A
+ * WebSocket that is refused either way is not wanted there, and says nothing. No session, and no identity, is part of it.
+ */
+export async function findRefusal(
+  route: RouteConfig,
+  config: Config,
+  ports: Pick<Ports, 'fetch' | 'random'>,
+): Promise<Found> {
+  const [address] = route.upstream?.addresses ?? []
+  if (route.upstream === null || address === undefined) return SILENT
+  const origin = createOrigin(address, route.upstream)
+  const place = publicPlace(route, config)
+  const asked = { route, origin, place }
+  const isOwnAlready = route.hostHeader.kind === 'upstream'
+  const page = await askThrough(asked, false, ports)
+  if (page === null) return SILENT
+  if (isRefusal(page.told)) {
+    const own = isOwnAlready ? null : await askThrough(asked, true, ports)
+    return {
+      kind: 'page',
+      status: page.told.status,
+      words: page.told.words,
+      sent: `Host ${page.host}`,
+      mend: own !== null && !isRefusal(own.told) ? 'host_header' : null,
+    }
+  }
+  if (isOwnAlready && route.hasOwnOrigin) return TAKEN
+  const refused = await Promise.all([
+    ...(isOwnAlready ? [] : BEHIND_PATHS.map(path => askBehind(asked, path, ports))),
+    ...(route.websockets ? SOCKET_PATHS.map(path => askForSocket(asked, path, ports)) : []),
+  ])
+  return refused.find(one => one !== null) ?? TAKEN
+}
+
+interface Asked {
+  readonly route: RouteConfig
+  readonly origin: Origin
+  readonly place: PublicPlace
+}
+
+interface PublicPlace {
+  readonly scheme: 'http' | 'https'
+  readonly authority: string
+}
+
+/** How people come to a route, as far as the file says. */
+function publicPlace({ host: pattern, portal: name }: RouteConfig, { portals, tls }: Config): PublicPlace {
+  const host = pattern.replace(/^\*\./, 'doctor.')
+  const portal = name === null ? undefined : portals.get(name)
+  if (portal?.url != null) {
+    return { scheme: portal.url.scheme, authority: host + portal.url.authority.slice(portal.url.host.length) }
+  }
+  if (portal !== undefined) return { scheme: portal.insecureCookies ? 'http' : 'https', authority: host }
+  return { scheme: tls === null ? 'http' : 'https', authority: host }
+}
+
+/** The route's page, and where the application sends whoever asks for it, while that is the application itself. */
+async function askThrough(
+  asked: Asked,
+  isOwn: boolean,
+  ports: Pick<Ports, 'fetch' | 'random'>,
+): Promise<{ readonly told: Told; readonly host: string } | null> {
+  const { route, origin } = asked
+  let path = pathAt(origin, upstreamPath(route, route.path))
+  const fields = fieldsOf(asked, isOwn)
+  for (let left = MOST_REDIRECTS; ; left--) {
+    const told = await askPage({ origin, path, fields }, ports)
+    if (told === null) return null
+    const next = left === 0 || told.location === '' ? null : nextPath(told.location, path, asked)
+    if (next === null || next === path) return { told, host: fields.host }
+    path = next
+  }
+}
+
+/** Where a redirect leads within the application; null for anywhere else. */
+function nextPath(location: string, path: string, { origin, place, route }: Asked): string | null {
+  const here = 'http://here.invalid'
+  const url = URL.parse(location, here + path)
+  const names = ['here.invalid', place.authority, origin.authority]
+  if (route.hostHeader.kind === 'name') names.push(route.hostHeader.name)
+  return url !== null && names.includes(url.host) ? url.pathname + url.search : null
+}
+
+/** A refusal of what pages ask for at a path of the application, where its own Host is let in; null for anything else. */
+async function askBehind(asked: Asked, path: string, ports: Pick<Ports, 'fetch' | 'random'>): Promise<Refusal | null> {
+  const { route, origin } = asked
+  const ask = (isOwn: boolean) =>
+    askPage({ origin, path: pathAt(origin, (route.addPrefix ?? '') + path), fields: fieldsOf(asked, isOwn) }, ports)
+  const told = await ask(false)
+  if (told === null || !isRefusal(told)) return null
+  const own = await ask(true)
+  if (own === null || isRefusal(own)) return null
+  const { status, words } = told
+  return { kind: 'page', status, words, sent: `Host ${hostOf(asked, false)}`, mend: 'host_header' }
+}
+
+/** A refusal of a WebSocket at a path of the application, where it opens to its own pages; null for anything else. */
+async function askForSocket(
+  asked: Asked,
+  path: string,
+  ports: Pick<Ports, 'fetch' | 'random'>,
+): Promise<Refusal | null> {
+  const { route, origin } = asked
+  const ask = (isOwn: boolean) => {
+    const question = { origin, path: pathAt(origin, (route.addPrefix ?? '') + path) }
+    return askSocket({ ...question, fields: { ...fieldsOf(asked, isOwn), origin: pageOrigin(asked, isOwn) } }, ports)
+  }
+  const told = await ask(false)
+  if (told === null || !isRefusal(told) || (await ask(true))?.status !== 101) return null
+  const { status, words } = told
+  return { kind: 'websocket', status, words, sent: `Origin ${pageOrigin(asked, false)}`, mend: 'origin' }
+}
+
+function pathAt({ address }: Origin, path: string): string {
+  return (address.kind === 'unix' ? '' : address.basePath) + path
+}
+
+/** The Host that the route sends, or the application's own in its place. */
+function hostOf({ route: { hostHeader }, origin, place }: Asked, isOwn: boolean): string {
+  if (isOwn || hostHeader.kind === 'upstream') return origin.authority
+  return hostHeader.kind === 'name' ? hostHeader.name : place.authority
+}
+
+/** The same of Origin, for a page of the public host. */
+function pageOrigin(asked: Asked, isOwn: boolean): string {
+  const { route, origin, place } = asked
+  if (!isOwn && !route.hasOwnOrigin) return `${place.scheme}://${place.authority}`
+  return `${origin.address.kind === 'unix' ? 'http' : origin.address.scheme}://${hostOf(asked, isOwn)}`
+}
+
+/** What the gate sends besides. */
+function fieldsOf(asked: Asked, isOwn: boolean): Record<string, string> & { readonly host: string } {
+  const { route, place } = asked
+  const { upstream, stripPrefix } = route
+  return {
+    host: hostOf(asked, isOwn),
+    accept: 'text/html,*/*',
+    'accept-encoding': 'identity',
+    'user-agent': 'sallyport-doctor',
+    'x-forwarded-for': '127.0.0.1',
+    'x-forwarded-host': place.authority,
+    'x-forwarded-proto': place.scheme,
+    ...(stripPrefix === null ? {} : { 'x-forwarded-prefix': stripPrefix }),
+    ...(upstream?.authorization == null ? {} : { authorization: upstream.authorization }),
+  }
+}

@@ -1,0 +1,161 @@
+import { describe, expect, test } from 'bun:test'
+import { examineApplications } from '../../../src/cli/doctor/applications.ts'
+import { startAnswering } from '../../kit/applications/answering.ts'
+import { quietPorts } from '../../kit/clock.ts'
+import { configOf, PORTAL, startGate } from '../../kit/gate.ts'
+import { untilTheEnd } from '../../kit/opened.ts'
+import { acceptWebSocket } from '../../kit/wire/websocket.ts'
+import { httpResponse, startRawUpstream, type UpstreamConnection } from '../../kit/wire/wire.ts'
+
+const keep = untilTheEnd()
+/** What each application heard, as heads. */
+const heard: string[] = []
+
+/** An application that answers each head as it is told, and says who it is by its own address. */
+async function startApp(answer: (head: string, own: string) => string | null): Promise<string> {
+  const script = async (connection: UpstreamConnection) => {
+    while (!connection.isClosed) {
+      const got = await connection.receive({ until: bytes => bytes.includes('\r\n\r\n'), timeoutMs: 60_000 })
+      const head = got.raw.toString('latin1')
+      if (head !== '') heard.push(head)
+      await connection.send(answer(head, `127.0.0.1:${upstream.port}`) ?? acceptWebSocket(got))
+    }
+  }
+  const upstream = keep(await startRawUpstream(script))
+  return `http://127.0.0.1:${upstream.port}`
+}
+
+const field = (head: string, name: string) => new RegExp(`^${name}: (.*)\\r$`, 'im').exec(head)?.[1]
+const html = ['Content-Type: text/html']
+
+/** Syncthing. */
+const hostChecker = await startApp((head, own) =>
+  field(head, 'host') === own ? httpResponse(200, 'ok') : httpResponse(403, 'Host check error\n'),
+)
+/** Jupyter, Cockpit. */
+const originChecker = await startApp((head, own) => {
+  if (field(head, 'upgrade') === undefined) return httpResponse(200, 'ok')
+  if (!head.startsWith('GET /cockpit/socket ')) return httpResponse(404, 'no')
+  const isOwn = field(head, 'host') === own && field(head, 'origin') === `http://${own}`
+  return isOwn
+    ? null
+    : httpResponse(403, '<head><title>403</title></head><p>Received invalid <b>WebSocket</b> request</p>', html)
+})
+/** Transmission. */
+const behindChecker = await startApp((head, own) => {
+  if (head.startsWith('GET / ')) return httpResponse(301, '', [`Location: http://${field(head, 'host')}/web/`])
+  if (head.startsWith('GET /transmission/rpc ')) {
+    return field(head, 'host') === own ? httpResponse(409, 'no') : httpResponse(421, 'Misdirected \u001b[1mRequest')
+  }
+  return httpResponse(200, 'ok')
+})
+const redirecting = await startApp((head, own) =>
+  head.startsWith('GET /base/in/ ')
+    ? httpResponse(302, '', [`Location: http://${own}/base/in/app`])
+    : head.startsWith('GET /base/in/app ')
+      ? httpResponse(400, 'Bad Host')
+      : httpResponse(404, 'no'),
+)
+const refusing = await startApp(() => httpResponse(403, ''))
+const working = await startApp(head =>
+  field(head, 'upgrade') === undefined ? httpResponse(200, 'ok') : httpResponse(400, 'not here'),
+)
+
+const SECURE = PORTAL.replace('insecure_cookies = true', '')
+const route = (host: string, upstream: string, more = 'portal = "home"\nallow = ["user"]') =>
+  `[[routes]]\nhost = "${host}.example"\nupstream = "${upstream}"\n${more}`
+
+async function examine(...routes: readonly string[]) {
+  await using gate = await startGate([SECURE, ...routes].join('\n\n'))
+  heard.length = 0
+  const { findings } = await examineApplications(configOf(gate), {
+    ...quietPorts(Date),
+    fetch: (at, init) => fetch(at, init),
+  })
+  return findings
+}
+
+const OWN = '\nhost_header = "upstream"'
+const TAKEN = 'one application refuses neither the Host nor the Origin of its route'
+
+describe('doctor, of an application', () => {
+  test.each([
+    [
+      'that refuses the Host',
+      route('sync', hostChecker),
+      'Host sync.example with 403: “Host check error”',
+      'host_header',
+    ],
+    [
+      'whose WebSocket refuses the Origin',
+      route('pit', originChecker),
+      'a WebSocket with Origin https://pit.example, with 403: “Received invalid WebSocket request”',
+      'host_header = "upstream" and origin',
+    ],
+    [
+      'that has its Host and not its Origin',
+      route('pit', originChecker) + OWN,
+      'a WebSocket with Origin https://pit.example, with 403: “Received invalid WebSocket request”',
+      'write origin = "upstream"',
+    ],
+    [
+      'whose page comes, and what is behind it does not',
+      route('trans', behindChecker),
+      'Host trans.example with 421: “Misdirected [1mRequest”',
+      'host_header = "upstream"',
+    ],
+    [
+      'that sends whoever comes to what it refuses',
+      route('re', `${redirecting}/base`, 'path = "/a"\nstrip_prefix = "/a"\nadd_prefix = "/in"\nallow = "public"'),
+      'Host re.example with 400: “Bad Host”',
+      'where that is about who asks',
+    ],
+    ['that refuses anything', route('no', refusing), 'Host no.example with 403', 'where that is about who asks'],
+  ])('%s, says so with what helps', async (_, text, what, hint) => {
+    const [finding, ...more] = await examine(text)
+    expect(more).toEqual([])
+    expect(finding?.grade).toBe('warning')
+    expect(finding?.what).toEndWith(`refuses ${what}`)
+    expect(finding?.hint).toContain(hint)
+  })
+
+  test.each([
+    ['that takes both', route('ok', working)],
+    ['that gets its own Host', route('sync', hostChecker) + OWN],
+    ['that gets its own Host and Origin', `${route('pit', originChecker)}${OWN}\norigin = "upstream"`],
+    ['whose WebSockets do not pass anyway', `${route('pit', originChecker)}\nwebsockets = false`],
+  ])('%s, has nothing to say', async (_, text) => {
+    expect((await examine(text)).map(({ what }) => what)).toEqual([TAKEN])
+  })
+
+  test('asks once for a host, where its route is widest, and as the gate does', async () => {
+    const text = [route('ok', working), route('ok', working, 'path = "/x"\nallow = "public"')]
+    await examine(...text)
+    const pages = heard.filter(head => field(head, 'upgrade') === undefined && !head.includes('/transmission/'))
+    expect(pages.map(head => head.split('\r\n')[0])).toEqual(['GET / HTTP/1.1'])
+    expect(field(pages[0] ?? '', 'x-forwarded-proto')).toBe('https')
+    expect(field(pages[0] ?? '', 'cookie')).toBeUndefined()
+  })
+
+  test('that does not answer, leaves that to what is said of upstreams', async () => {
+    const gone = await startRawUpstream([])
+    await gone.close()
+    expect(await examine(route('gone', `http://127.0.0.1:${gone.port}`))).toEqual([])
+  })
+
+  test('that never ends what it says, reads the beginning', async () => {
+    await using endless = startAnswering(
+      () =>
+        new Response(
+          new ReadableStream({
+            pull(controller) {
+              controller.enqueue(Buffer.from('no '.repeat(2000)))
+            },
+          }),
+          { status: 403, headers: { 'content-type': 'text/plain' } },
+        ),
+    )
+    const [finding] = await examine(route('long', `http://127.0.0.1:${endless.port}`))
+    expect(finding?.what).toMatch(/“no no [no ]+…”$/)
+  })
+})
