@@ -73,7 +73,7 @@ describe('init without a terminal', () => {
     const { code, err, routes } = await init([])
     expect(code).toBe(2)
     expect(err).toContain(
-      'missing: --issuer, --host, --upstream, --portal, --group NAME or --everyone, --client-id, --client-secret-file or --public',
+      'missing: --issuer or --users, --host, --upstream, --portal, --group NAME or --everyone, --client-id, --client-secret-file or --public',
     )
     expect(routes).toBeNull()
   })
@@ -319,21 +319,35 @@ describe('init at a terminal', () => {
       ['your first application', 'app.example.com:8080\r'],
       ['leave the port out', ''],
       ['your first application', 'app.example.com\r'],
+      ['Is it one of these', 'kuma\r'],
+      ['did you mean "uptime-kuma"?', ''],
+      ['Is it one of these', '\r'],
       ['Where it answers itself', 'app:3000\r'],
       ['Who stands in front', 'apache\r'],
       ['is none of them', ''],
       ['Who stands in front', '\r'],
+      ['How will browsers come', 'ftp\r'],
+      ['is none of them', ''],
+      ['How will browsers come', '\r'],
+      ['The address that this proxy comes from', '10.0.0.2\r'],
       ['An address of its own', '\r'],
       ['The group whose members', 'staff\r'],
       ['https://app.example.com/.sallyport/callback', ''],
       ['The client id', 'gate\r'],
       ['The client secret', `${SECRET}\r`],
+      ['Shall editors complete', 'yes\r'],
     ])
     expect([code, screen]).toEqual([0, expect.stringContaining('Written: routes.toml')])
     expect(screen).not.toContain(SECRET)
     expect(readFileSync(join(folder.path, 'client-secret'), 'utf8')).toBe(`${SECRET}\n`)
     const routes = readFileSync(join(folder.path, 'routes.toml'), 'utf8')
-    for (const line of ['host = "app.example.com"', 'upstream = "http://app:3000"', 'user = { groups = ["staff"] }']) {
+    for (const line of [
+      '#:schema ./routes.schema.json\n',
+      'trusted_proxies = ["10.0.0.2"]',
+      'host = "app.example.com"',
+      'upstream = "http://app:3000"',
+      'user = { groups = ["staff"] }',
+    ]) {
       expect(routes).toContain(line)
     }
     expect((await runIn(folder.path, io => runCheck([], io))).code).toBe(0)
@@ -346,15 +360,38 @@ describe('init at a terminal', () => {
     const { code, screen } = await talk(
       folder.path,
       [
+        ['Is it one of these', '\r'],
         ['Who stands in front', '\r'],
+        ['How will browsers come', 'acme\r'],
+        ['An e-mail address at which', '\r'],
         ['An address of its own', 'auth.example.com\r'],
         ['An API key of Pocket ID', 'api-key\r'],
+        ['Shall editors complete', '\r'],
       ],
       ['--issuer', issuer, ...PLACE, '--everyone'],
     )
     expect([code, screen]).toEqual([0, expect.stringContaining('Made at Pocket ID: the client made-1')])
     expect(screen).not.toContain('api-key')
     expect(readFileSync(join(folder.path, 'routes.toml'), 'utf8')).toContain('url = "https://auth.example.com"')
+  }, 20_000)
+
+  test('begins with a recipe, by plain HTTP and without a provider', async () => {
+    using folder = temporaryFolder()
+    const { code, screen } = await talk(folder.path, [
+      ["Your provider's address", '\r'],
+      ['your first application', 'kuma.lan\r'],
+      ['Is it one of these', 'uptime-kuma\r'],
+      ['such as http://app:3001', '10.0.0.5:3001\r'],
+      ['How will browsers come', 'plain\r'],
+      ['An address of its own', '\r'],
+      ['Shall editors complete', '\r'],
+    ])
+    expect([code, screen]).toEqual([0, expect.stringContaining('sallyport user add users.htpasswd NAME')])
+    expect(screen).toContain('And open http://kuma.lan:8080/')
+    const routes = readFileSync(join(folder.path, 'routes.toml'), 'utf8')
+    expect(routes).toContain('insecure_cookies = true')
+    expect(routes).toContain('host = "kuma.lan"\nupstream = "http://10.0.0.5:3001"\n')
+    expect([...new Bun.Glob('*').scanSync(folder.path)]).toEqual(['routes.toml'])
   }, 20_000)
 
   test('that ends in the middle writes nothing', async () => {

@@ -1,12 +1,14 @@
 import type { Json } from '../../config/text/raw.ts'
 import type { Entry, Section } from '../../import/draft.ts'
+import { type Coming, comingEntries, listenerSections, originBy } from './coming.ts'
 import { type Front, isHere } from './front.ts'
 
 /** Everything that a first routes.toml says. */
 export interface Plan {
   /** The provider's table. */
   readonly provider: string
-  readonly issuer: string
+  /** Null: there is none, and people are in a file of ours. */
+  readonly issuer: string | null
   readonly clientId: string
   /** The file with the client's secret, as the new file names it; null: a public client. */
   readonly secretFile: string | null
@@ -16,20 +18,32 @@ export interface Plan {
   readonly upstream: string
   /** Who has the application and asks; null: Sallyport leads to it. */
   readonly front: Front | null
+  /** How browsers come, where nobody else has the application. */
+  readonly coming: Coming
+  /** Whether its routes are a recipe's, which comes behind all of this. */
+  readonly hasRecipe: boolean
   /** Whose members may; null: everyone who can sign in. */
   readonly group: string | null
 }
 
 /** The address that has to be registered at the provider. */
-export function callbackOf({ portal, host }: Pick<Plan, 'portal' | 'host'>): string {
-  return `${portal ?? `https://${host}`}/.sallyport/callback`
+export function callbackOf(plan: Pick<Plan, 'portal' | 'host' | 'coming'>): string {
+  return `${placeOf(plan)}/.sallyport/callback`
 }
+
+/** Where people sign in, as the start of every address there. */
+export function placeOf({ portal, host, coming }: Pick<Plan, 'portal' | 'host' | 'coming'>): string {
+  return portal ?? originBy(coming, host)
+}
+
+/** The file of people where there is no provider, as the new file names it. */
+export const USERS_FILE = 'users.htpasswd'
 
 /** The sections of the new file. */
 export function planSections(plan: Plan): readonly Section[] {
   const who: Json = plan.group === null ? { any: true } : { groups: [plan.group] }
   return [
-    planServer(plan.front),
+    ...planServer(plan),
     {
       about:
         'Sign-ins are kept in sallyport.db beside this file (in the container in /data), with a key in sallyport.key: keep both.',
@@ -38,25 +52,19 @@ export function planSections(plan: Plan): readonly Section[] {
         { key: 'lifetime', value: '12h' },
         { key: 'idle', value: '2h' },
       ],
+      also: ['store = "sqlite:/var/lib/sallyport/sallyport.db"   # elsewhere; or "redis://…", for several machines'],
     },
+    planProvider(plan),
     {
-      title: `[providers.${plan.provider}]`,
-      entries: [
-        { key: 'issuer', value: plan.issuer },
-        { key: 'client_id', value: plan.clientId },
-        {
-          key: 'client_secret',
-          value: plan.secretFile === null ? null : `\${file:${plan.secretFile}}`,
-          comment: 'a file beside this one; ${NAME} would be a variable',
-        },
-      ],
-    },
-    {
-      about: `Where people sign in. Registered at the provider: ${callbackOf(plan)}`,
+      about:
+        plan.issuer === null
+          ? 'Where people sign in.'
+          : `Where people sign in. Registered at the provider: ${callbackOf(plan)}`,
       title: '[portals.home]',
       entries: [
         { key: 'url', value: plan.portal },
         { key: 'providers', value: [plan.provider] },
+        ...comingEntries(plan.coming),
       ],
       also:
         plan.portal === null
@@ -69,52 +77,75 @@ export function planSections(plan: Plan): readonly Section[] {
       entries: [{ key: 'user', value: who }],
       also: ['admin = { groups = ["admins"] }'],
     },
-    {
-      about: 'One table for each host (and path). "sallyport explain https://HOST/" says who may pass, and why.',
-      title: '[[routes]]',
-      entries: [
-        { key: 'host', value: plan.host },
-        plan.front === null
-          ? { key: 'upstream', value: plan.upstream }
-          : { key: 'verify', value: true, comment: `${plan.front.kind} has it, and asks` },
-        { key: 'portal', value: 'home' },
-        { key: 'allow', value: ['user'] },
-        {
-          key: 'headers',
-          value: plan.front === null ? 'x-forwarded' : 'remote',
-          comment: 'tells the application who is there; or x-auth-request, remote, x-token, none',
-        },
-      ],
-    },
+    ...(plan.hasRecipe ? [] : [planRoute(plan)]),
   ]
 }
 
-function planServer(front: Front | null): Section {
+function planProvider(plan: Plan): Section {
+  const title = `[providers.${plan.provider}]`
+  if (plan.issuer === null) {
+    return {
+      about: `Names and passwords of a file beside this one: "sallyport user add ${USERS_FILE} ada" writes a line.`,
+      title,
+      entries: [{ key: 'users', value: USERS_FILE }],
+      also: [
+        'issuer = "https://id.example.com"   # a provider in its place has passkeys and groups: docs/signing-in.md',
+      ],
+    }
+  }
+  return {
+    about:
+      'A provider whose certificate comes from an authority of your own: start with NODE_EXTRA_CA_CERTS=FILE in the environment.',
+    title,
+    entries: [
+      { key: 'issuer', value: plan.issuer },
+      { key: 'client_id', value: plan.clientId },
+      {
+        key: 'client_secret',
+        value: plan.secretFile === null ? null : `\${file:${plan.secretFile}}`,
+        comment: 'a file beside this one; ${NAME} would be a variable',
+      },
+    ],
+  }
+}
+
+function planRoute(plan: Plan): Section {
+  return {
+    about: 'One table for each host (and path). "sallyport explain https://HOST/" says who may pass, and why.',
+    title: '[[routes]]',
+    entries: [
+      { key: 'host', value: plan.host },
+      plan.front === null
+        ? { key: 'upstream', value: plan.upstream }
+        : { key: 'verify', value: true, comment: `${plan.front.kind} has it, and asks` },
+      { key: 'portal', value: 'home' },
+      { key: 'allow', value: ['user'] },
+      {
+        key: 'headers',
+        value: plan.front === null ? 'x-forwarded' : 'remote',
+        comment: 'tells the application who is there; or x-auth-request, remote, x-token, none',
+      },
+    ],
+  }
+}
+
+function planServer({ front, coming }: Plan): readonly Section[] {
   const at = (port: number) => `${front !== null && isHere(front) ? '127.0.0.1' : '0.0.0.0'}:${port}`
   const admin: Entry = {
     key: 'admin',
     value: '127.0.0.1:9464',
     comment: '/healthz, /readyz, /metrics and /config, for this machine',
   }
-  if (front === null) {
-    return {
+  if (front === null) return listenerSections(coming, admin)
+  return [
+    {
       title: '[server]',
       entries: [
-        { key: 'listen', value: [at(8080)], comment: 'plain HTTP, behind your TLS proxy; or see docs/https.md' },
+        { key: 'listen', value: [at(8080)], comment: `where ${front.kind} hands Sallyport's own pages on` },
+        { key: 'verify', value: at(9080), comment: 'where it asks: let none of its clients reach this' },
+        { key: 'trusted_proxies', value: [front.network], comment: 'where it comes from: it alone may ask' },
         admin,
       ],
-      also: [
-        'trusted_proxies = ["10.0.0.2"]   # the address that your TLS proxy comes from, so that its X-Forwarded-* count',
-      ],
-    }
-  }
-  return {
-    title: '[server]',
-    entries: [
-      { key: 'listen', value: [at(8080)], comment: `where ${front.kind} hands Sallyport's own pages on` },
-      { key: 'verify', value: at(9080), comment: 'where it asks: let none of its clients reach this' },
-      { key: 'trusted_proxies', value: [front.network], comment: 'where it comes from: it alone may ask' },
-      admin,
-    ],
-  }
+    },
+  ]
 }

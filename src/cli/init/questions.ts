@@ -1,17 +1,26 @@
 import { bad, good, type Parsed } from '../../config/text/outcome.ts'
 import { parseIssuer, parsePortalUrl, parseUpstream } from '../../config/values/address.ts'
+import { parseEmail } from '../../config/values/email.ts'
 import { parseHost } from '../../config/values/host.ts'
 import { parseNetwork } from '../../config/values/listen.ts'
+import { listRecipes, recipeHint } from '../recipe/list.ts'
+import { type Recipe, readRecipe } from '../recipe/recipe.ts'
 import type { Question } from './ask.ts'
+import { COMING_KINDS } from './coming.ts'
 import { FRONT_KINDS, type FrontKind, isFrontKind } from './front.ts'
 
-/** Where the provider is. `find` asks it, so that a slip is known before anything else is asked. */
+/**
+ * Where the provider is; empty for none, where whoever is asked says nothing. `find` asks it, so that a slip is known before anything
+ * else is asked.
+ */
 export function issuerQuestion(find: (issuer: string) => Promise<Parsed<string>>): Question {
   return {
-    flag: '--issuer',
-    prompt: "Your provider's address: Pocket ID's, or the issuer of another",
+    flag: '--issuer or --users',
+    prompt:
+      "Your provider's address: Pocket ID's, or the issuer of another; nothing: names and passwords in a file of ours",
     fallback: null,
     async parse(text) {
+      if (text.trim() === '') return good('')
       const issuer = parseIssuer(withScheme(text, 'https'))
       return issuer.ok ? find(issuer.value) : issuer
     },
@@ -23,6 +32,70 @@ export const HOST: Question = {
   prompt: 'The host by which people reach your first application, such as app.example.com',
   fallback: null,
   parse: parseHost,
+}
+
+/** Which application it is: the name of a recipe, or nothing. */
+export async function recipeQuestion(): Promise<Question> {
+  return {
+    flag: '--recipe',
+    prompt: `Is it one of these? Its recipe knows what has to stay open, and what to set in it:\n${await listRecipes()}Its name; nothing: none of them`,
+    fallback: '',
+    async parse(text) {
+      const recipe = await readRecipe(text)
+      return recipe === null ? bad('text.empty', `there is no recipe "${text}"`, recipeHint(text)) : good(recipe.name)
+    },
+  }
+}
+
+/** Where an application answers that has a recipe: by its usual port. */
+export function upstreamOf(recipe: Recipe | null): Question {
+  const usual = recipe === null ? undefined : /http:\/\/app:\d+/.exec(recipe.text)?.[0]
+  return usual === undefined ? UPSTREAM : { ...UPSTREAM, prompt: `Where it answers itself, such as ${usual}` }
+}
+
+export const COMING: Question = {
+  flag: '--tls',
+  prompt: `How will browsers come?
+  acme   by https://, which Sallyport speaks itself, with certificates of Let's Encrypt (ports 80 and 443)
+  proxy  by https://, which a proxy in front of Sallyport speaks
+  plain  by http://, in a network where everybody is trusted: whoever listens there can take over sign-ins
+nothing: proxy`,
+  fallback: 'proxy',
+  parse(text) {
+    const kind = text.trim().toLowerCase()
+    const isKnown = COMING_KINDS.some(one => one === kind)
+    return isKnown ? good(kind) : bad('text.empty', `"${text}" is none of them`, `one of ${COMING_KINDS.join(', ')}`)
+  },
+}
+
+export const ACME_EMAIL: Question = {
+  flag: '--email',
+  prompt: 'An e-mail address at which the authority may reach you; nothing: none',
+  fallback: '',
+  parse: parseEmail,
+}
+
+export const PROXY_ADDRESS: Question = {
+  flag: '--proxy-address',
+  prompt: 'The address that this proxy comes from, such as 127.0.0.1; nothing: you write it into the file later',
+  fallback: '',
+  parse: parseProxy,
+}
+
+export const SCHEMA: Question = {
+  flag: '--schema',
+  prompt: 'Shall editors complete and check the file? "yes" writes routes.schema.json beside it; nothing: no',
+  fallback: 'no',
+  parse(text) {
+    const said = text.trim().toLowerCase()
+    if (said === 'y' || said === 'yes') return good('yes')
+    return said === 'n' || said === 'no' ? good('no') : bad('text.empty', `"${text}" is neither yes nor no`, '')
+  },
+}
+
+function parseProxy(text: string): Parsed<string> {
+  const network = parseNetwork(text.trim())
+  return network.ok ? good(text.trim()) : network
 }
 
 export const UPSTREAM: Question = {
@@ -56,10 +129,7 @@ export function frontNetworkQuestion(kind: FrontKind): Question {
       ? 'The network of the pods of its controller, such as 10.244.0.0/16'
       : 'The address that it comes from, as Sallyport sees it; nothing: it is on this machine, 127.0.0.1',
     fallback: isCluster ? null : '127.0.0.1',
-    parse(text) {
-      const network = parseNetwork(text.trim())
-      return network.ok ? good(text.trim()) : network
-    },
+    parse: parseProxy,
   }
 }
 
@@ -69,16 +139,19 @@ export function isNamedByFront(upstream: string): boolean {
   return url !== null && url.protocol === 'http:' && url.pathname === '/' && url.search === ''
 }
 
-export const PORTAL: Question = {
-  flag: '--portal',
-  prompt:
-    'An address of its own for signing in, such as https://auth.example.com, can serve many hosts.\nYours; nothing: people sign in on the application’s host',
-  fallback: '',
-  parse(text) {
-    if (text === 'own') return good('')
-    const portal = parsePortalUrl(withScheme(text, 'https'))
-    return portal.ok ? good(`${portal.value.scheme}://${portal.value.authority}`) : portal
-  },
+/** Where people sign in. `isPlain`: browsers come by plain HTTP. */
+export function portalQuestion(isPlain: boolean): Question {
+  const example = isPlain ? 'http://auth.lan:8080' : 'https://auth.example.com'
+  return {
+    flag: '--portal',
+    prompt: `An address of its own for signing in, such as ${example}, can serve many hosts.\nYours; nothing: people sign in on the application’s host`,
+    fallback: '',
+    parse(text) {
+      if (text === 'own') return good('')
+      const portal = parsePortalUrl(withScheme(text, isPlain ? 'http' : 'https'))
+      return portal.ok ? good(`${portal.value.scheme}://${portal.value.authority}`) : portal
+    },
+  }
 }
 
 export const GROUP: Question = {

@@ -1,9 +1,8 @@
-import { suggest } from '../../config/text/suggest.ts'
 import { EXIT, parseArguments } from '../../console/args.ts'
-import { columns } from '../../console/columns.ts'
 import type { Io } from '../../console/io.ts'
 import { HOST, UPSTREAM } from '../init/questions.ts'
-import { placeRecipe, RECIPE_NAMES, readRecipe } from './recipe.ts'
+import { listRecipes, recipeHint } from './list.ts'
+import { placeRecipe, readRecipe } from './recipe.ts'
 
 export const USAGE = {
   text: `usage: sallyport recipe list|NAME [--host HOST] [--upstream ADDRESS]
@@ -45,18 +44,4 @@ export async function runRecipe(argv: readonly string[], io: Io): Promise<number
   }
   await io.stdout(placeRecipe(recipe, place))
   return EXIT.ok
-}
-
-/** All recipes, a line each. */
-export async function listRecipes(): Promise<string> {
-  const recipes = await Promise.all(RECIPE_NAMES.map(readRecipe))
-  return columns(recipes.filter(recipe => recipe !== null).map(({ name, about }) => [name, about]))
-}
-
-/** What a name that is none was probably meant to be. Ends without a line break. */
-export function recipeHint(name: string): string {
-  const word = name.toLowerCase()
-  const part = word.length > 2 ? RECIPE_NAMES.find(one => one.includes(word)) : undefined
-  const meant = suggest(word, RECIPE_NAMES) ?? part
-  return meant === undefined ? '"sallyport recipe list" names all of them' : `did you mean "${meant}"?`
 }

@@ -1,0 +1,102 @@
+import type { Entry, Section } from '../../import/draft.ts'
+
+/**
+ * How browsers come to Sallyport: by its own HTTPS with certificates made by ACME, by a proxy in front that ends TLS, or by plain HTTP
+ * in a network where everybody is trusted.
+ */
+export type Coming =
+  | { readonly kind: 'acme'; readonly email: string | null }
+  /** Where that proxy comes from; null: to be said later. */
+  | { readonly kind: 'proxy'; readonly network: string | null }
+  | { readonly kind: 'plain' }
+
+export const COMING_KINDS: readonly Coming['kind'][] = ['acme', 'proxy', 'plain']
+
+/** The port of plain HTTP, unless it is the one that authorities and browsers look for. */
+const PLAIN_PORT = 8080
+
+/** How browsers reach a host, as the start of every address there. */
+export function originBy(coming: Coming, host: string): string {
+  return coming.kind === 'plain' ? `http://${host}:${PLAIN_PORT}` : `https://${host}`
+}
+
+/** The tables about listeners; `admin` belongs to the first. */
+export function listenerSections(coming: Coming, admin: Entry): readonly Section[] {
+  switch (coming.kind) {
+    case 'acme':
+      return [
+        {
+          title: '[server]',
+          entries: [
+            {
+              key: 'listen',
+              value: ['0.0.0.0:80'],
+              comment: 'sent on to https; the authority asks here: port 80 of each host leads to it',
+            },
+            admin,
+          ],
+        },
+        {
+          about: 'Certificates for every host below, made and renewed by Let’s Encrypt; docs/https.md has the rest.',
+          title: '[tls]',
+          entries: [
+            { key: 'listen', value: ['0.0.0.0:443'] },
+            { key: 'acme', value: coming.email === null ? {} : { email: coming.email } },
+          ],
+          also: [
+            'certificates = [{ cert = "example.com.pem", key = "example.com-key.pem" }]   # your own come first',
+            'hsts = "180d"   # once all is well: browsers remember it',
+          ],
+        },
+      ]
+    case 'proxy':
+      return [proxySection(coming.network, admin)]
+    case 'plain':
+      return [
+        {
+          about:
+            'Plain HTTP, for a network where nobody listens: see insecure_cookies below. docs/https.md has the way out of it.',
+          title: '[server]',
+          entries: [{ key: 'listen', value: [`0.0.0.0:${PLAIN_PORT}`] }, admin],
+        },
+      ]
+  }
+}
+
+function proxySection(network: string | null, admin: Entry): Section {
+  const isHere = network !== null && /^127\.|^::1(?:\/|$)/.test(network)
+  return {
+    title: '[server]',
+    entries: [
+      {
+        key: 'listen',
+        value: [`${isHere ? '127.0.0.1' : '0.0.0.0'}:${PLAIN_PORT}`],
+        comment: 'plain HTTP, behind your TLS proxy; or see docs/https.md',
+      },
+      {
+        key: 'trusted_proxies',
+        value: network === null ? null : [network],
+        comment: 'where it comes from: its X-Forwarded-* count',
+      },
+      admin,
+    ],
+    also:
+      network === null
+        ? [
+            'trusted_proxies = ["10.0.0.2"]   # the address that your TLS proxy comes from, so that its X-Forwarded-* count',
+          ]
+        : [],
+  }
+}
+
+/** What a portal says of it. */
+export function comingEntries(coming: Coming): readonly Entry[] {
+  if (coming.kind !== 'plain') return []
+  return [
+    {
+      key: 'insecure_cookies',
+      value: true,
+      comment: 'plain HTTP: take it out once browsers come by https',
+    },
+  ]
+}

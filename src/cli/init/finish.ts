@@ -1,0 +1,120 @@
+import { dirname, join } from 'node:path'
+import { configSchema } from '../../config/keys/schema.ts'
+import { loadConfig } from '../../config/load.ts'
+import { renderDiagnostics } from '../../config/text/render.ts'
+import { EXIT } from '../../console/args.ts'
+import { writeToml } from '../../import/draft.ts'
+import { checkDraft } from '../../import/self-check.ts'
+import { renderSections } from '../doctor/finding.ts'
+import { askedProviders, examineProvider } from '../doctor/provider.ts'
+import { placeRecipe, type Recipe } from '../recipe/recipe.ts'
+import type { Client } from './client.ts'
+import { originBy } from './coming.ts'
+import { type FrontFile, frontFiles } from './front.ts'
+import type { Init } from './init.ts'
+import { callbackOf, type Plan, placeOf, planSections, USERS_FILE } from './plan.ts'
+import { makeClient } from './pocket-id.ts'
+import { reserveFiles } from './reserve.ts'
+
+/** The secret's file, beside the new one. */
+export const SECRET_FILE = 'client-secret'
+
+/** The schema's file, as the new file names it. */
+const SCHEMA_FILE = 'routes.schema.json'
+
+/** What is written; the client's part is known at the end. */
+export interface Known {
+  readonly plan: Omit<Plan, 'clientId' | 'secretFile' | 'hasRecipe'>
+  readonly recipe: Recipe | null
+  /** Whether editors get a schema. */
+  readonly hasSchema: boolean
+}
+
+/** Writes what is known, once it is certain that it can be written and is good. Answers the exit code. */
+export async function finish(init: Init, client: Client, known: Known): Promise<number> {
+  const { io, ports, out, secretPath, flags } = init
+  const { plan } = known
+  const needsSecret = client.kind === 'make' || (client.kind === 'known' && client.secret !== null)
+  const draft = textOf(known, client.kind === 'known' ? client.id : 'client', needsSecret)
+  const { mistakes } = checkDraft(draft, out, [], io)
+  if (mistakes.length > 0) {
+    io.stderr(renderDiagnostics(mistakes, new Map([['routes.toml', draft]]), { colour: io.colour.stderr }))
+    io.stderr('Nothing was written.\n')
+    return EXIT.failed
+  }
+  const front = plan.front === null ? [] : await frontFiles(plan.front, plan)
+  const beside = known.hasSchema ? [...front, schemaFile()] : front
+  const besidePath = (name: string) => join(dirname(out), name)
+  const names = beside.map(({ name }) => name)
+  const files = reserveFiles([out, ...(needsSecret ? [secretPath] : []), ...names.map(besidePath)])
+  let { id, secret } = client.kind === 'known' ? client : { id: '', secret: null }
+  try {
+    if (client.kind === 'make' && plan.issuer !== null) {
+      const asked = { name: `Sallyport (${plan.host})`, callback: callbackOf(plan), launch: placeOf(plan) }
+      ;({ id, secret } = await makeClient(plan.issuer, client.apiKey, asked, ports))
+    }
+  } catch (thrown) {
+    files.discard()
+    throw thrown
+  }
+  files.write(out, textOf(known, id, needsSecret), 0o644)
+  if (needsSecret) files.write(secretPath, `${secret ?? ''}\n`, 0o600)
+  for (const { name, text } of beside) files.write(besidePath(name), text, 0o644)
+  io.stdout(
+    `Written: ${[flags.out, ...names].join(', ')}${needsSecret ? `, and ${SECRET_FILE} beside it, for you alone to read (for the container: chown 65532 ${SECRET_FILE})` : ''}\n`,
+  )
+  if (client.kind === 'make') io.stdout(`Made at Pocket ID: the client ${id}, with the callback ${callbackOf(plan)}\n`)
+  if (needsSecret && secret === null) {
+    io.stdout(`Pocket ID gave out no secret: make one for this client there, and put it into ${SECRET_FILE}\n`)
+    return EXIT.failed
+  }
+  if (flags.offline !== true) await look(init)
+  sayNext(init, known, front)
+  return EXIT.ok
+}
+
+function textOf({ plan, recipe, hasSchema }: Known, clientId: string, needsSecret: boolean): string {
+  const whole = { ...plan, hasRecipe: recipe !== null, clientId, secretFile: needsSecret ? SECRET_FILE : null }
+  const tables = writeToml(planSections(whole), [
+    'Written by "sallyport init". Edit and save: that is enough while "sallyport serve" runs.',
+    'docs/keys.md has every key.',
+  ])
+  const { host, upstream, coming } = plan
+  return [
+    hasSchema ? `#:schema ./${SCHEMA_FILE}\n` : '',
+    tables,
+    recipe === null ? '' : `\n${placeRecipe(recipe, { host, upstream, origin: originBy(coming, host) })}`,
+  ].join('')
+}
+
+function schemaFile(): FrontFile {
+  return { name: SCHEMA_FILE, text: `${JSON.stringify(configSchema(), null, 2)}\n` }
+}
+
+/** What is left to do, as commands where there is one. */
+function sayNext({ io, flags }: Init, { plan, recipe }: Known, front: readonly FrontFile[]): void {
+  const file = flags.out
+  if (plan.issuer === null) {
+    io.stdout(`Then: sallyport user add ${join(dirname(file), USERS_FILE)} NAME\n`)
+  }
+  io.stdout(`Then: sallyport serve --config ${file}\n`)
+  if (plan.front === null) io.stdout(`And open ${originBy(plan.coming, plan.host)}/\n`)
+  if (recipe !== null) io.stdout(`What ${recipe.name} needs to be told stands above its table in ${file}.\n`)
+  if (front.length > 0) {
+    io.stdout(
+      `And: put ${front.map(({ name }) => name).join(' and ')} in place, whose heads say where; "sallyport doctor ${file}" looks at what is missing.\n`,
+    )
+  }
+}
+
+/** What the provider says of the client and its callback, as `doctor` finds it. */
+async function look({ io, ports, out, flags }: Init): Promise<void> {
+  const loaded = loadConfig(out, ports, flags.out)
+  if (!loaded.ok) return
+  const quiet = () => undefined
+  const log = { debug: quiet, info: quiet, warn: quiet, error: quiet }
+  const sections = await Promise.all(
+    askedProviders(loaded.config).map(provider => examineProvider(provider, loaded.config, { ...ports, log })),
+  )
+  io.stdout(`\n${renderSections(sections, io.colour.stdout)}\n`)
+}

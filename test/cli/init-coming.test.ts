@@ -1,0 +1,174 @@
+import { describe, expect, test } from 'bun:test'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { COMING_KINDS } from '../../src/cli/init/coming.ts'
+import { runInit } from '../../src/cli/init/run.ts'
+import { RECIPE_NAMES } from '../../src/cli/recipe/recipe.ts'
+import { runUser } from '../../src/cli/user.ts'
+import { loadConfig } from '../../src/config/load.ts'
+import type { Config } from '../../src/config/types/config.ts'
+import { readBytes, readText } from '../../src/console/read-file.ts'
+import { startTellingApp } from '../kit/applications/telling-app.ts'
+import { BrowserLite } from '../kit/browser/browser-lite.ts'
+import { temporaryFolder } from '../kit/folder.ts'
+import { type Ran, runIn } from '../kit/io.ts'
+import { plant } from '../kit/log/planted.ts'
+import { freePort } from '../kit/programs/child.ts'
+import { serveInProcess } from '../kit/serve.ts'
+
+const CLIENT = ['--offline', '--issuer', 'https://id.lan.test', '--client-id', 'gate', '--public', '--everyone']
+const PLACE = ['--host', 'wiki.lan.test', '--upstream', 'http://127.0.0.7:4567', '--portal', 'own']
+
+function init(folder: string, ...argv: readonly string[]): Promise<Ran> {
+  return runIn(folder, io =>
+    runInit(
+      argv,
+      io,
+      {
+        now: Date.now,
+        random: count => crypto.getRandomValues(new Uint8Array(count)),
+        fetch,
+        readText: io.readText,
+        readBytes: io.readBytes,
+        env: io.env,
+      },
+      null,
+    ),
+  )
+}
+
+function load(folder: string): Config {
+  const path = join(folder, 'routes.toml')
+  const loaded = loadConfig(path, { readText, readBytes, env: () => undefined, now: Date.now })
+  if (!loaded.ok) throw new Error(JSON.stringify(loaded.diagnostics))
+  return loaded.config
+}
+
+describe('init asks how browsers come', () => {
+  test('by Sallyport’s own HTTPS', async () => {
+    using folder = temporaryFolder()
+    const { code, out } = await init(folder.path, ...CLIENT, ...PLACE, '--tls', 'acme', '--email', 'me@lan.test')
+    expect([code, out]).toEqual([0, expect.stringContaining('And open https://wiki.lan.test/')])
+    const { server, tls, portals } = load(folder.path)
+    expect(server.listen).toMatchObject([{ host: '0.0.0.0', port: 80 }])
+    expect(tls).toMatchObject({ listen: [{ host: '0.0.0.0', port: 443 }], acme: { email: 'me@lan.test' } })
+    expect(portals.get('home')?.insecureCookies).toBe(false)
+  })
+
+  test.each([
+    { argv: [], listen: '0.0.0.0', trusted: [] },
+    { argv: ['--tls', 'proxy', '--proxy-address', '10.0.0.2'], listen: '0.0.0.0', trusted: ['10.0.0.2/32'] },
+    { argv: ['--tls', 'proxy', '--proxy-address', '127.0.0.1'], listen: '127.0.0.1', trusted: ['127.0.0.1/32'] },
+  ])('by a proxy in front: $argv', async ({ argv, listen, trusted }) => {
+    using folder = temporaryFolder()
+    expect((await init(folder.path, ...CLIENT, ...PLACE, ...argv)).code).toBe(0)
+    const { server, tls } = load(folder.path)
+    expect([server.trustedProxies, tls]).toEqual([trusted, null])
+    expect(server.listen).toMatchObject([{ host: listen, port: 8080 }])
+  })
+
+  test('by plain HTTP, for which the callback and a portal of its own are written', async () => {
+    using folder = temporaryFolder()
+    const { code, out } = await init(
+      folder.path,
+      ...CLIENT,
+      ...PLACE,
+      '--tls',
+      'plain',
+      '--portal',
+      'auth.lan.test:8080',
+    )
+    expect([code, out]).toEqual([0, expect.stringContaining('And open http://wiki.lan.test:8080/')])
+    const home = load(folder.path).portals.get('home')
+    expect([home?.insecureCookies, home?.url?.scheme, home?.url?.authority]).toEqual([
+      true,
+      'http',
+      'auth.lan.test:8080',
+    ])
+    const text = readFileSync(join(folder.path, 'routes.toml'), 'utf8')
+    expect(text).toContain('Registered at the provider: http://auth.lan.test:8080/.sallyport/callback')
+  })
+
+  test.each([
+    [['--tls', 'ftp'], 2, 'one of acme, proxy, plain'],
+    [['--tls', 'proxy', '--proxy-address', 'proxy'], 2, 'is not a network'],
+    [['--tls', 'acme', '--email', 'me'], 2, 'is not an e-mail address'],
+    [['--recipe', 'kuma'], 2, 'did you mean "uptime-kuma"?'],
+    [['--recipe', 'grafana', '--front', 'nginx'], 1, 'leave --recipe or --front out'],
+  ] as const)('%j is told, and nothing is written', async (argv, code, say) => {
+    using folder = temporaryFolder()
+    const ran = await init(folder.path, ...CLIENT, ...PLACE, ...argv)
+    expect([ran.code, ran.err]).toEqual([code, expect.stringContaining(say)])
+    expect(readdirSync(folder.path)).toEqual([])
+  })
+})
+
+describe('init begins with a recipe', () => {
+  test.each(RECIPE_NAMES.flatMap(name => COMING_KINDS.map(kind => [name, kind] as const)))(
+    '%s, by %s',
+    async (name, kind) => {
+      using folder = temporaryFolder()
+      const ran = await init(folder.path, ...CLIENT, ...PLACE, '--tls', kind, '--recipe', name)
+      expect([ran.code, ran.err]).toEqual([0, ''])
+      const { routes } = load(folder.path)
+      expect(new Set(routes.map(({ host }) => host))).toEqual(new Set(['wiki.lan.test']))
+      const text = readFileSync(join(folder.path, 'routes.toml'), 'utf8')
+      expect(text).not.toMatch(/app\.example\.com|http:\/\/app:/)
+      if (kind === 'plain') expect(text).not.toContain('https://wiki.lan.test')
+    },
+  )
+})
+
+test('with --schema, editors find the schema beside it', async () => {
+  using folder = temporaryFolder()
+  const { code, out } = await init(folder.path, ...CLIENT, ...PLACE, '--schema')
+  expect([code, out]).toEqual([0, expect.stringContaining('Written: routes.toml, routes.schema.json')])
+  expect(readFileSync(join(folder.path, 'routes.toml'), 'utf8')).toStartWith('#:schema ./routes.schema.json\n')
+  const schema = JSON.parse(readFileSync(join(folder.path, 'routes.schema.json'), 'utf8'))
+  expect(Object.keys(schema.properties)).toContain('routes')
+})
+
+test('without a provider and by plain HTTP, three commands are all that it takes to sign in', async () => {
+  using folder = temporaryFolder()
+  await using app = await startTellingApp(['app'])
+  const password = plantedPassword()
+  const argv = [
+    '--users',
+    '--tls',
+    'plain',
+    '--host',
+    'app.lan.test',
+    '--upstream',
+    `http://127.0.0.1:${app.portOf('app')}`,
+  ]
+  const first = await init(folder.path, ...argv, '--yes')
+  expect([first.code, first.out]).toEqual([0, expect.stringContaining('Then: sallyport user add users.htpasswd NAME')])
+  const source = { terminal: null, readInput: async () => `${password}\n` }
+  expect((await runIn(folder.path, io => runUser(['add', 'users.htpasswd', 'ada'], io, source))).code).toBe(0)
+
+  const port = await freePort()
+  const path = join(folder.path, 'routes.toml')
+  // A port of the test's own, in the place of 8080 everywhere.
+  const text = readFileSync(path, 'utf8').replaceAll('0.0.0.0:8080', `127.0.0.1:${port}`)
+  writeFileSync(path, text.replace('admin = "127.0.0.1:9464"', 'admin = "127.0.0.1:0"'))
+  const gate = await serveInProcess(path)
+  try {
+    const origin = `http://app.lan.test:${port}`
+    const browser = new BrowserLite({
+      hosts: { [`app.lan.test:${port}`]: `127.0.0.1:${port}` },
+      // Browsers say nothing of these by plain HTTP.
+      headers: { 'sec-fetch-mode': '', 'sec-fetch-dest': '' },
+    })
+    const form = await browser.open(`${origin}/deep?x=1`)
+    const page = await browser.submit(form, { name: 'ada', password })
+    expect([page.response.status, page.address.href]).toEqual([200, `${origin}/deep?x=1`])
+  } finally {
+    await gate.stop()
+  }
+})
+
+function plantedPassword(): string {
+  const password = 'a-long-password-of-ada'
+  plant(password, 'a password')
+  return password
+}
