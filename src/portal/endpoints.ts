@@ -10,6 +10,7 @@ import type { Signing } from '../session/signing/signing.ts'
 import { type AdminTools, showAdmin } from './account/admin.tsx'
 import { tokensPage } from './account/api-tokens.tsx'
 import { showApplications } from './account/applications.tsx'
+import { askAgain } from './account/ask-again.ts'
 import { guestsPage } from './account/guest-links.tsx'
 import { acceptInvitation, showInvitation } from './account/open-guest-link.tsx'
 import { endSessions, showSessions } from './account/sessions.tsx'
@@ -74,6 +75,7 @@ export const ENDPOINTS: readonly Endpoint[] = [
   { page: 'signed-out', get: signedOut },
   { page: 'backchannel-logout', post: backChannelLogout },
   { page: 'frontchannel-logout', get: frontChannelLogout, loading: 'action' },
+  { page: 'again', post: signedIn(askAgain) },
   { page: 'sessions', get: signedIn(showSessions), post: signedIn(endSessions) },
   { page: 'tokens', get: signedIn(tokensPage.show), post: signedIn(tokensPage.change) },
   { page: 'admin', get: signedIn(showAdmin) },

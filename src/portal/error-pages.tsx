@@ -1,5 +1,5 @@
 /** @jsxImportSource hono/jsx */
-import type { Brand } from '../config/types/portals.ts'
+import type { Contact, PortalConfig } from '../config/types/portals.ts'
 import { parseReturnTo } from '../route/return-to.ts'
 import type { Session } from '../session/session.ts'
 import { pageAnswer } from './answer.ts'
@@ -12,8 +12,8 @@ import type { Words } from './words/words.ts'
 
 /** A failure as a page shows it. Every text may hold anything: it is escaped. */
 export interface ErrorView {
-  /** The look of its portal; null where there is none. */
-  readonly brand: Brand | null
+  /** Its portal; null where there is none. */
+  readonly portal: Pick<PortalConfig, 'brand' | 'contact'> | null
   readonly words: Words
   readonly status: number
   /** The one sentence that says what happened. */
@@ -70,6 +70,7 @@ export function renderErrorPage(view: ErrorView): Response {
         </p>
       )}
       <p class="note">
+        <Help words={words} contact={view.portal?.contact ?? null} />
         {`${words.reference} `}
         <code>{view.reference}</code>
       </p>
@@ -77,12 +78,23 @@ export function renderErrorPage(view: ErrorView): Response {
   )
   return pageAnswer(
     words,
-    view.brand,
+    view.portal?.brand ?? null,
     page,
     view.status,
     retryAfterS === undefined ? {} : { 'retry-after': String(retryAfterS) },
     'nothing',
     afterS === null ? null : 'countdown',
+  )
+}
+
+/** Whom to ask, where the portal names somebody. */
+function Help({ words, contact }: { readonly words: Words; readonly contact: Contact | null }) {
+  if (contact === null) return null
+  return (
+    <span class="help">
+      {`${words.help} `}
+      {contact.address === null ? contact.text : <a href={contact.address}>{contact.text}</a>}
+    </span>
   )
 }
 
@@ -119,7 +131,8 @@ export function renderDeniedPage(
   const { identity } = session
   const words = wordsFor(ctx.request)
   const detail = detailOf(identity)
-  const back = new URLSearchParams({ switch: '1', return: parseReturnTo(ctx.target.path + ctx.target.query) })
+  const here = parseReturnTo(ctx.target.path + ctx.target.query)
+  const back = new URLSearchParams({ switch: '1', return: here })
   const page = (
     <NarrowPage words={words} title={words.notOpenTitle} place={ctx.portal.title}>
       <h1>{words.notOpen(view.routeName === '' ? null : view.routeName)}</h1>
@@ -155,13 +168,25 @@ export function renderDeniedPage(
           </div>
         )}
       </dl>
-      <Acts
-        acts={[
-          { label: words.switchAccount, address: `${ownPath('login')}?${back}` },
-          { label: words.yourApplications, address: ownPath('') },
-          { label: words.signOut, address: ownPath('logout') },
-        ]}
-      />
+      <div class="acts">
+        <a class="act main" href={ownPath('')}>
+          {words.yourApplications}
+        </a>
+        {canAskAgain(ctx, session) ? (
+          <form method="post" action={ownPath('again')}>
+            <input type="hidden" name="return" value={here} />
+            <button class="act" type="submit">
+              {words.askAgain}
+            </button>
+          </form>
+        ) : null}
+        <a class="act" href={`${ownPath('login')}?${back}`}>
+          {words.switchAccount}
+        </a>
+        <a class="act" href={ownPath('logout')}>
+          {words.signOut}
+        </a>
+      </div>
       <p class="note">
         {view.needed.length === 0 ? null : (
           <>
@@ -169,10 +194,18 @@ export function renderDeniedPage(
             <br />
           </>
         )}
+        <Help words={words} contact={ctx.portal.contact} />
         {`${words.reference} `}
         <code>{ctx.requestId}</code>
       </p>
     </NarrowPage>
   )
-  return pageAnswer(words, ctx.portal.brand, page, 403)
+  // Where browsers say nothing else of whose page sends a form (plain HTTP), they say its origin only to whom they may say where they come
+  // from; and they ask this page's policy about the provider that the form may lead on to.
+  return pageAnswer(words, ctx.portal.brand, page, 403, { 'referrer-policy': 'same-origin' }, 'leads-anywhere')
+}
+
+/** A guest, or somebody of a file, has no provider that could say anything new. */
+function canAskAgain({ providers, portal }: PortalRequest, { identity: { provider } }: Session): boolean {
+  return portal.providers.includes(provider) && providers.get(provider)?.users === null
 }

@@ -15,7 +15,7 @@ export function pageNotFound(
   const { status, say: said } = CODES['route.none']
   if (!prefersPage(ctx.request)) return problemResponse(status, 'route.none', said, ctx.requestId)
   const words = wordsFor(ctx.request)
-  return renderErrorPage({ words, brand: ctx.portal.brand, status, reference: ctx.requestId, ...say(words) })
+  return renderErrorPage({ words, portal: ctx.portal, status, reference: ctx.requestId, ...say(words) })
 }
 
 /** The same where nobody knows what was looked for. */

@@ -6,6 +6,7 @@ import type { CompatPage, KeptForm, PortalRequest } from './portal.ts'
 export type OwnPage =
   | ''
   | 'login'
+  | 'again'
   | 'callback'
   | 'enter'
   | 'logout'

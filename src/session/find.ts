@@ -22,6 +22,7 @@ export interface FindTools {
 export interface Finder {
   readonly find: Sessions['find']
   readonly findAnywhere: Sessions['findAnywhere']
+  readonly renew: Sessions['renew']
   /** Whether a session is still good, for whom no cookie comes: what an open stream asks. Counts as use. */
   isGood(sessionId: string): Promise<boolean>
 }
@@ -100,12 +101,23 @@ export function createFinder({ store, ports, memory, uses, refreshes }: FindTool
     })
   }
 
+  async function heldById(id: string): Promise<HeldSession | null> {
+    const row = cache.held(id) === undefined ? await guarded(() => store.findById(id)) : null
+    return cache.held(id) ?? (row === null ? null : memory.hold(row))
+  }
+
   return {
     find,
     findAnywhere,
+    async renew(id) {
+      const held = await heldById(id)
+      if (refreshes === null || held === null || !held.isRefreshable) return false
+      const knownAtMs = held.checkedAtMs
+      await refreshes.run(held)
+      return (cache.held(id)?.checkedAtMs ?? knownAtMs) > knownAtMs
+    },
     async isGood(id) {
-      const row = cache.held(id) === undefined ? await guarded(() => store.findById(id)) : null
-      const held = cache.held(id) ?? (row === null ? null : memory.hold(row))
+      const held = await heldById(id)
       const nowMs = ports.now()
       if (held === null || !isLive(held.moments, Math.max(held.lastSeenMs, uses.of(id)), nowMs)) return false
       uses.noteSurely(held, nowMs)

@@ -94,6 +94,7 @@ export function openSessions(options: SessionOptions): OpenSessions {
   return {
     find: finder.find,
     findAnywhere: finder.findAnywhere,
+    renew: finder.renew,
     end,
     tokens: followers.tokens,
     links: followers.links,

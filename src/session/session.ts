@@ -76,6 +76,11 @@ export interface Sessions {
   join(sessionId: string, host: string): Promise<string | null>
   /** Ends sessions on every host, at once; idempotent. */
   end(...sessionIds: readonly string[]): Promise<void>
+  /**
+   * Asks the provider of a session now who this is, before that is due. False where it has nothing newer to say: it cannot be asked
+   * without the browser, did not answer, or has ended the sign-in.
+   */
+  renew(sessionId: string): Promise<boolean>
   /** The tokens of a session, or null when it is gone. */
   secretsOf(sessionId: string): Promise<SessionSecrets | null>
   /** The live session with this id, or null. */

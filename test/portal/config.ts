@@ -20,6 +20,8 @@ export function portalConfig(changed: Partial<PortalConfig> = {}): PortalConfig 
     personalTokens: false,
     guestLinks: null,
     compat: null,
+    contact: null,
+    timezone: 'UTC',
     brand: { logo: null, logoDark: null, colours: null },
     personalTokensRestMs: 30 * 24 * 3_600_000,
     ...changed,

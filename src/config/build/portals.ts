@@ -40,6 +40,8 @@ export function buildPortal(
     guestLinks: portal.guest_links === null ? null : buildGuestLinks(portal.guest_links),
     compat: portal.compat === null ? null : buildCompat(portal.compat),
     brand: buildBrand(portal, files),
+    contact: portal.contact,
+    timezone: portal.timezone,
   }
 }
 

@@ -1,8 +1,10 @@
 import { good } from '../text/outcome.ts'
 import type { Raw } from '../text/raw.ts'
 import { parsePortalUrl } from '../values/address.ts'
+import { parseContact } from '../values/contact.ts'
 import { duration } from '../values/duration.ts'
 import { parseCallbackPath } from '../values/path.ts'
+import { zone } from '../values/times.ts'
 import { boolean, integer, list, parsed, type Type, text, wrongKind } from '../values/value.ts'
 import { BRAND } from './brand.ts'
 import { compat } from './compat.ts'
@@ -105,6 +107,13 @@ export const PORTAL = {
   ),
   roles: rolesKey(),
   ...BRAND,
+  contact: optional(
+    parsed({ label: 'contact', expected: 'an address such as "mailto:it@example.com", or words' }, parseContact),
+    'mailto:it@example.com',
+    'nobody is named',
+    'Whom people ask, on the pages of a refusal or a failure: an address (`mailto:`, `https:`, `http:`, `tel:`, `xmpp:`, `matrix:`), or words.',
+  ),
+  timezone: defaulted(zone, 'UTC', 'Europe/Berlin', 'The time zone in which the pages tell times.'),
   ...PORTAL_SESSIONS,
   provider_logout: defaulted(
     boolean,

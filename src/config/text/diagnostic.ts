@@ -76,6 +76,7 @@ export const DIAGNOSTIC_CODES = [
   'portal.guest_links',
   'portal.bind_tickets',
   'portal.colour',
+  'portal.contact',
   'portal.logo',
   'portal.htpasswd',
   'portal.htpasswd_weak',

@@ -35,6 +35,16 @@ export interface PortalConfig {
   /** Whose addresses of before keep answering; null: nobody's. */
   readonly compat: CompatConfig | null
   readonly brand: Brand
+  /** Whom people ask where they do not get on; null: nobody is named. */
+  readonly contact: Contact | null
+  /** The time zone in which its pages tell times, by its IANA name. */
+  readonly timezone: string
+}
+
+/** What pages show of `contact`, and where that leads; null for words alone. */
+export interface Contact {
+  readonly text: string
+  readonly address: string | null
 }
 
 /** `compat` of a portal. Paths are as in the file, without a slash at the end; `/` is empty. */

@@ -36,7 +36,7 @@ export async function showAdmin(ctx: PortalRequest, tools: AdminTools, session: 
     countSessions(tools.sessions, ctx.portal.name, nowMs),
     tools.overview(ctx.portal.name),
   ])
-  const words = wordsFor(ctx.request)
+  const words = wordsFor(ctx.request, ctx.portal.timezone)
   const page = (
     <AdminPage
       words={words}

@@ -66,7 +66,7 @@ async function answer(ctx: PortalRequest, tools: TokenTools, session: Session, m
     const described = tokens.map(held => describe(held, ctx.rolesOf(held.owner === null ? held.session : session)))
     return jsonAnswer(made === null ? { tokens: described } : { token: made, tokens: described })
   }
-  const words = wordsFor(ctx.request)
+  const words = wordsFor(ctx.request, ctx.portal.timezone)
   const page = (
     <TokensPage
       words={words}

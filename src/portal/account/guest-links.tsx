@@ -116,7 +116,7 @@ async function answer(
     const made = outcome.made === undefined ? {} : { link: outcome.made }
     return jsonAnswer({ ...made, links: links.map(describeLink) }, status)
   }
-  const words = wordsFor(ctx.request)
+  const words = wordsFor(ctx.request, ctx.portal.timezone)
   const page = (
     <GuestsPage
       words={words}

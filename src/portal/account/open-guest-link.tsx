@@ -28,7 +28,7 @@ export async function showInvitation(ctx: PortalRequest, tools: Tools): Promise<
   const text = readQuery(ctx).get('link') ?? ''
   const found = await findLink(ctx, tools, text)
   if (found === null || (isUsedUp(found.held) && !(await isHeldHere(ctx, tools, found.held)))) return noLink(ctx)
-  const words = wordsFor(ctx.request)
+  const words = wordsFor(ctx.request, ctx.portal.timezone)
   const { held, shared } = found
   const proof = await proveForm(ctx, held.session, tools.seal)
   const { title } = ctx.portal

@@ -39,7 +39,7 @@ export async function showSessions(ctx: PortalRequest, tools: SignOutTools, sess
     const described = entries.map(entry => ({ ...describeEntry(entry), is_this: entry.session.id === session.id }))
     return jsonAnswer({ sessions: described, next })
   }
-  const words = wordsFor(ctx.request)
+  const words = wordsFor(ctx.request, ctx.portal.timezone)
   const page = (
     <SessionsPage
       words={words}

@@ -54,6 +54,7 @@ img.mark{object-fit:contain}
 .cause{margin-top:1.6rem;padding:.8rem 1rem;color:var(--soft);text-align:left;background:var(--tint);border-radius:.8rem}
 .cause code{display:block;margin-top:.2rem;font:.8125rem/1.5 var(--mono);color:var(--ink);overflow-wrap:anywhere}
 .note{margin-top:2rem;color:var(--soft);font-size:.8125rem;line-height:1.5}
+.help{display:block;margin-bottom:.5rem;font-size:.9375rem;color:var(--ink);overflow-wrap:anywhere}
 .note code,.uses code{font:.8125rem/1 var(--mono);overflow-wrap:anywhere;user-select:all}
 .code{display:inline-block;margin-bottom:.6rem;font:600 .8125rem/1 var(--sans);letter-spacing:.12em;color:var(--warn)}
 .wait{display:inline-block;width:.55rem;height:.55rem;margin-right:.55rem;border-radius:50%;background:var(--accent);vertical-align:.05rem;animation:breathe 2.4s ease-in-out infinite}

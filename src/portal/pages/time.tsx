@@ -37,10 +37,18 @@ export function sizeOf(bytes: number, words: Words): string {
   return new Intl.NumberFormat(words.lang, format).format(count)
 }
 
-/** A moment as people write it, to the minute: "Jun 30, 2027, 6:00 PM UTC". */
-export function momentOf(atMs: number, words: Words): string {
-  const format = { dateStyle: 'medium', timeStyle: 'short', timeZone: 'UTC' } as const
-  return `${new Intl.DateTimeFormat(words.lang, format).format(atMs)} UTC`
+const MOMENT = {
+  year: 'numeric',
+  month: 'short',
+  day: 'numeric',
+  hour: 'numeric',
+  minute: '2-digit',
+  timeZoneName: 'short',
+} as const
+
+/** A moment as people write it, to the minute, in the zone of the page: "Jun 30, 2027, 6:00 PM UTC". */
+export function momentOf(atMs: number, { lang, timeZone }: Words): string {
+  return new Intl.DateTimeFormat(lang, { ...MOMENT, timeZone }).format(atMs)
 }
 
 /** The day of a moment, in UTC: "2027-06-30". */
@@ -48,16 +56,15 @@ export function dateOf(atMs: number): string {
   return new Date(atMs).toISOString().slice(0, 10)
 }
 
-/** The day of a moment as people write it, in UTC: "Jun 30, 2027". */
-export function dayOf(atMs: number, words: Words): string {
-  return new Intl.DateTimeFormat(words.lang, { dateStyle: 'medium', timeZone: 'UTC' }).format(atMs)
+/** The day of a moment as people write it, in the zone of the page: "Jun 30, 2027". */
+export function dayOf(atMs: number, { lang, timeZone }: Words): string {
+  return new Intl.DateTimeFormat(lang, { dateStyle: 'medium', timeZone }).format(atMs)
 }
 
 /** How long ago something was; the moment itself to machines, and to whoever points at it. */
 export function Time({ words, atMs, nowMs }: { readonly words: Words; readonly atMs: number; readonly nowMs: number }) {
-  const iso = new Date(atMs).toISOString()
   return (
-    <time datetime={iso} title={iso}>
+    <time datetime={new Date(atMs).toISOString()} title={momentOf(atMs, words)}>
       {agoOf(atMs, nowMs, words)}
     </time>
   )

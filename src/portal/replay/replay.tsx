@@ -33,7 +33,7 @@ export async function meetForm(
   const back = kept === null ? parseReturnTo(backPath(ctx)) : keptAddress(kept.id)
   const page = renderErrorPage({
     words,
-    brand: ctx.portal.brand,
+    portal: ctx.portal,
     status: CODES[code].status,
     title: sayError(words, code),
     isFault: false,

@@ -32,7 +32,7 @@ function failurePage(ctx: PortalRequest, error: GateError, failed: FailedSignIn 
   const words = wordsFor(ctx.request)
   const page = renderErrorPage({
     words,
-    brand: ctx.portal.brand,
+    portal: ctx.portal,
     status,
     title: sayError(words, error.code),
     reference: ctx.requestId,

@@ -12,7 +12,7 @@ import { STEP_UP_NAMES } from './step-up.ts'
 import { offerUserForm, usersOf } from './users.ts'
 
 /** What every page of a sign-in hands on to the next. */
-const CARRIED: readonly string[] = ['to', 'return', 'switch', ...STEP_UP_NAMES]
+const CARRIED: readonly string[] = ['to', 'return', 'switch', 'again', ...STEP_UP_NAMES]
 
 /**
  * The ways to sign in that a portal has besides one of its providers: where that one does not answer. A file of users is among them,

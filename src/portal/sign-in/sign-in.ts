@@ -40,7 +40,7 @@ export interface LoginTools extends BeginTools, FormTools, UserTools {
 /**
  * Begins a sign-in, or skips it where this browser is signed in.
  *
- * `switch=1` asks the provider for another account; the present session ends only once the new one begins, so that no
+ * `again=1` asks the same provider once more who this is. `switch=1` asks it for another account. The present session ends only once the new one begins, so that no
  * link can sign anyone out. Throws FailedSignIn around `limit.rate` and what the provider client throws.
  */
 export async function login(ctx: PortalRequest, tools: BeginTools): Promise<Response> {
@@ -49,13 +49,20 @@ export async function login(ctx: PortalRequest, tools: BeginTools): Promise<Resp
   const isSwitch = query.get('switch') === '1'
   const stepUp = readStepUp(query)
   if (!isPortalHost(ctx)) {
-    return askPortal(ctx, tools, parseReturnTo(query.get('return')), handedOn(query, ['switch', ...STEP_UP_NAMES]))
+    return askPortal(
+      ctx,
+      tools,
+      parseReturnTo(query.get('return')),
+      handedOn(query, ['switch', 'again', ...STEP_UP_NAMES]),
+    )
   }
   const destination = (await openDestination(ctx, tools.seal, query.get('to'))) ?? destinationHere(query.get('return'))
   checkTraveller(ctx, destination)
-  if (ctx.session !== null && !isSwitch && stepUp === null) return arrive(ctx, tools, destination, ctx.session)
-  if (destination.kind === 'here' && !isSwitch) await refuseLoginLoop(ctx, tools.seal, destination.path)
-  const chosen = query.get('provider')
+  const isAgain = query.get('again') === '1'
+  if (ctx.session !== null && !isSwitch && !isAgain && stepUp === null)
+    return arrive(ctx, tools, destination, ctx.session)
+  if (destination.kind === 'here' && !isSwitch && !isAgain) await refuseLoginLoop(ctx, tools.seal, destination.path)
+  const chosen = query.get('provider') ?? (isAgain ? ownProvider(ctx) : null)
   const { rememberMs } = ctx.portal.lifetimes
   const provider = chosen === null && rememberMs !== null ? null : chooseProvider(ctx, chosen)
   const isRemembered = await hasChosenRemember(ctx, tools.seal, query.get('remember'))
@@ -67,7 +74,8 @@ export async function login(ctx: PortalRequest, tools: BeginTools): Promise<Resp
       asksForAccount: isSwitch,
       stepUp,
       // A rule that wants a newer sign-in does not change what was chosen at the first.
-      isRemembered: isRemembered || (rememberMs !== null && stepUp !== null && ctx.session?.isRemembered === true),
+      isRemembered:
+        isRemembered || (rememberMs !== null && (stepUp !== null || isAgain) && ctx.session?.isRemembered === true),
     })
   } catch (thrown) {
     throw new FailedSignIn(thrown, destination, false, provider.name)
@@ -202,6 +210,12 @@ function chooseProvider({ portal, providers }: PortalRequest, name: string | nul
   const provider = portal.providers.includes(chosen) ? providers.get(chosen) : undefined
   if (provider === undefined) throw new GateError('route.none', 'this portal has no such provider')
   return provider
+}
+
+/** Where whoever is signed in has signed in, as far as this portal still has it. */
+function ownProvider({ session, portal }: PortalRequest): string | null {
+  const name = session?.identity.provider
+  return name !== undefined && portal.providers.includes(name) ? name : null
 }
 
 /** Without a deep link, the portal page: what someone who typed the sign-in address wants to see. */

@@ -3,6 +3,7 @@ import type { Words } from './words.ts'
 /** German. */
 export const DE: Words = {
   lang: 'de',
+  timeZone: 'UTC',
   say: {
     'target.malformed': 'Die Anfrage konnte nicht gelesen werden.',
     'target.host': 'Die Anfrage enthält keinen gültigen Hostnamen.',
@@ -226,6 +227,8 @@ export const DE: Words = {
   youNeed: 'Nötige Rolle',
   youNeedOneOf: 'Eine davon ist nötig',
   roleAdvice: 'Die Administration kann Ihnen die Rolle geben.',
+  askAgain: 'Erneut fragen, ob ich darf',
+  help: 'Hilfe:',
 
   formKept: span =>
     `Was Sie gerade absenden wollten, wird ${span} lang aufbewahrt. Melden Sie sich an, dann werden Sie gefragt, ob es gesendet werden soll.`,

@@ -3,6 +3,7 @@ import type { Words } from './words.ts'
 /** English: the language of whoever asks for none of ours. */
 export const EN: Words = {
   lang: 'en',
+  timeZone: 'UTC',
   say: null,
   reasons: null,
 
@@ -148,6 +149,8 @@ export const EN: Words = {
   youNeed: 'You need',
   youNeedOneOf: 'You need one of',
   roleAdvice: 'Whoever runs this place can give you the role.',
+  askAgain: 'Ask again whether I may',
+  help: 'Help:',
 
   formKept: span => `What you were sending is kept for ${span}. Sign in, and you are asked whether to send it.`,
   formLost: 'What you were sending was not passed on, and it is not kept. Sign in, then go back and send it again.',

@@ -3,6 +3,7 @@ import type { Words } from './words.ts'
 /** Spanish. */
 export const ES: Words = {
   lang: 'es',
+  timeZone: 'UTC',
   say: {
     'target.malformed': 'No se ha podido leer la solicitud.',
     'target.host': 'La solicitud no indica ningún host válido.',
@@ -226,6 +227,8 @@ export const ES: Words = {
   youNeed: 'Necesitas el rol',
   youNeedOneOf: 'Necesitas uno de estos roles',
   roleAdvice: 'Quien administra este sitio puede darte el rol.',
+  askAgain: 'Volver a preguntar si puedo',
+  help: 'Ayuda:',
 
   formKept: span =>
     `Lo que estabas enviando se conserva durante ${span}. Inicia sesión y se te preguntará si quieres enviarlo.`,

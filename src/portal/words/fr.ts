@@ -3,6 +3,7 @@ import type { Words } from './words.ts'
 /** French. */
 export const FR: Words = {
   lang: 'fr',
+  timeZone: 'UTC',
   say: {
     'target.malformed': 'La requête n’a pas pu être lue.',
     'target.host': 'La requête ne désigne aucun hôte valable.',
@@ -227,6 +228,8 @@ export const FR: Words = {
   youNeed: 'Il vous faut le rôle',
   youNeedOneOf: 'Il vous faut l’un de ces rôles',
   roleAdvice: 'La personne qui gère ce site peut vous donner ce rôle.',
+  askAgain: 'Redemander si j’y ai accès',
+  help: 'Aide :',
 
   formKept: span =>
     `Ce que vous envoyiez est conservé pendant ${span}. Connectez-vous\u00a0: il vous sera demandé s’il faut l’envoyer.`,

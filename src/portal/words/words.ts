@@ -18,6 +18,8 @@ export type Around = readonly [before: string, after: string]
 export interface Words {
   /** Language tag: the `lang` of the page, and its Content-Language. */
   readonly lang: string
+  /** In which times are told: an IANA name. */
+  readonly timeZone: string
   /** `say` of every error; null in English, where it is the error's own. */
   readonly say: Readonly<Record<Code, string>> | null
   /** Sentences of denials, with `{detail}` where one is filled in; null in English. */
@@ -174,6 +176,10 @@ export interface Words {
   readonly youNeed: string
   readonly youNeedOneOf: string
   readonly roleAdvice: string
+  /** The button that has the provider say anew who somebody is. */
+  readonly askAgain: string
+  /** Before whom to ask. */
+  readonly help: string
 
   formKept(span: string): string
   readonly formLost: string

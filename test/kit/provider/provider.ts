@@ -36,6 +36,8 @@ export interface TestProviderOptions {
   readonly accounts: readonly TestAccount[]
   /** 0, unless a test brings a stopped provider back. */
   readonly port?: number
+  /** Whether it gives refresh tokens, as it does unless a test says otherwise. */
+  readonly givesRefreshTokens?: boolean
   /** Whether every claim comes with the scope openid, in the ID token too, as some providers do it. */
   readonly tellsAll?: boolean
   /** The name in the issuer; `127.0.0.1` by default. */
@@ -125,7 +127,7 @@ async function configuration(options: TestProviderOptions): Promise<object> {
       rpInitiatedLogout: { enabled: true },
       backchannelLogout: { enabled: true },
     },
-    issueRefreshToken: () => true,
+    issueRefreshToken: () => options.givesRefreshTokens !== false,
     interactions: { url: (_context: unknown, { uid }: { uid: string }) => `/interaction/${uid}` },
     findAccount: (_context: unknown, id: string) => {
       const account = options.accounts.find(({ sub }) => sub === id)

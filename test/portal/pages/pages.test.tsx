@@ -6,6 +6,7 @@ import { makeIdentity } from '../../../src/identity/identity.ts'
 import { renderDeniedPage, renderErrorPage } from '../../../src/portal/error-pages.tsx'
 import { ApplicationsPage } from '../../../src/portal/pages/applications.tsx'
 import { SignInPage } from '../../../src/portal/pages/sign-in.tsx'
+import { dayOf, momentOf } from '../../../src/portal/pages/time.tsx'
 import type { PortalRequest } from '../../../src/portal/portal.ts'
 import { problemResponse } from '../../../src/portal/problem.ts'
 import { EN } from '../../../src/portal/words/en.ts'
@@ -56,7 +57,7 @@ describe('the page of an error', () => {
   test('shows its sentence and the reference, escaped, with its status', async () => {
     const answer = renderErrorPage({
       words: EN,
-      brand: null,
+      portal: null,
       status: 404,
       title: MARKUP,
       detail: MARKUP,
@@ -72,7 +73,7 @@ describe('the page of an error', () => {
   })
 
   test('counts down to the next try where that makes sense, not faster than one can read', async () => {
-    const answer = renderErrorPage({ words: EN, brand: null, status: 503, title: 'x', reference: 'r', retryAfterS: 1 })
+    const answer = renderErrorPage({ words: EN, portal: null, status: 503, title: 'x', reference: 'r', retryAfterS: 1 })
     expect(answer.headers.get('retry-after')).toBe('1')
     const text = await answer.text()
     expect(text).toContain('<div class="again" data-again="3" hidden')
@@ -81,7 +82,7 @@ describe('the page of an error', () => {
     const hash = new Bun.CryptoHasher('sha256').update(script).digest('base64')
     expect(answer.headers.get('content-security-policy')).toContain(`script-src 'sha256-${hash}'`)
     const other = renderErrorPage({
-      brand: null,
+      portal: null,
       words: EN,
       status: 503,
       title: 'x',
@@ -102,7 +103,7 @@ describe('the look of a portal', () => {
   }
 
   test('is its logo, as an image that runs nothing, and its colours, by the policy’s hash', async () => {
-    const answer = renderErrorPage({ words: EN, brand, status: 404, title: 'x', reference: 'r' })
+    const answer = renderErrorPage({ words: EN, portal: { ...portal, brand }, status: 404, title: 'x', reference: 'r' })
     const text = await answer.text()
     expect(text).toContain(`<img class="mark" src="${svg}" alt=""/>`)
     const styles = [...text.matchAll(/<style>([\s\S]*?)<\/style>/g)].map(([, style]) => style ?? '')
@@ -117,8 +118,8 @@ describe('the look of a portal', () => {
   })
 
   test('ends with the page: the next one without it has the gate', async () => {
-    await renderErrorPage({ words: EN, brand, status: 404, title: 'x', reference: 'r' }).text()
-    const plain = await renderErrorPage({ words: EN, brand: null, status: 404, title: 'x', reference: 'r' }).text()
+    await renderErrorPage({ words: EN, portal: { ...portal, brand }, status: 404, title: 'x', reference: 'r' }).text()
+    const plain = await renderErrorPage({ words: EN, portal: null, status: 404, title: 'x', reference: 'r' }).text()
     expect(plain).not.toContain('<img')
     expect(plain).not.toContain('#34624f')
   })
@@ -140,6 +141,22 @@ describe('the page of a refusal', () => {
     }
     expect(text).toContain('href="/.sallyport/login?switch=1&amp;return=%2Fd%2F1%3Fx%3D1"')
     expect(text).toContain('href="/.sallyport/logout"')
+    expect(/<a class="act main"[^>]*>([^<]*)/.exec(text)?.[1]).toBe('Your applications')
+  })
+
+  test('names whom to ask, where the portal does', async () => {
+    const contact = { text: 'it@example.com', address: 'mailto:it@example.com' }
+    const words = { text: 'Ada <12>', address: null }
+    const view = (one: typeof contact | typeof words) =>
+      renderErrorPage({
+        words: EN,
+        portal: { ...portal, contact: one },
+        status: 502,
+        title: 'x',
+        reference: 'r',
+      }).text()
+    expect(await view(contact)).toContain('Help: <a href="mailto:it@example.com">it@example.com</a>')
+    expect(await view(words)).toContain('Help: Ada &lt;12&gt;')
   })
 
   test('says in sentences what else is missing', async () =>
@@ -220,4 +237,11 @@ test('RFC 9457: a problem has type, title, status, detail and our code', async (
     reference: 'req-1',
     needed: ['admin'],
   })
+})
+
+test('times are told in UTC, or in the time zone of the portal', () => {
+  const atMs = Date.UTC(2027, 5, 30, 22, 30)
+  expect([momentOf(atMs, EN), dayOf(atMs, EN)]).toEqual(['Jun 30, 2027, 10:30 PM UTC', 'Jun 30, 2027'])
+  const there = { ...EN, timeZone: 'Europe/Berlin' }
+  expect([momentOf(atMs, there), dayOf(atMs, there)]).toEqual(['Jul 1, 2027, 12:30 AM GMT+2', 'Jul 1, 2027'])
 })

@@ -50,7 +50,7 @@ export function createRespond(log: Log, denials: Pick<Denials, 'note'>): Respond
       const words = wordsFor(passage.request)
       const page = renderErrorPage({
         words,
-        brand: context?.portal.brand ?? null,
+        portal: context?.portal ?? null,
         status,
         title: sayError(words, code),
         reference: passage.id,
@@ -88,7 +88,7 @@ export function createRespond(log: Log, denials: Pick<Denials, 'note'>): Respond
         const more = detail === '' ? {} : { detail }
         return renderErrorPage({
           words,
-          brand: context?.portal.brand ?? null,
+          portal: context?.portal ?? null,
           status,
           title: sayError(words, code),
           reference: passage.id,
