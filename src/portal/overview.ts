@@ -28,6 +28,18 @@ export interface OriginView {
   readonly failures: number
 }
 
+/** What an application refuses of what its route sends. */
+export interface RefusalView {
+  readonly kind: 'page' | 'websocket'
+  readonly status: number
+  /** What it says to that, in a line that is safe to show; may be empty. */
+  readonly words: string
+  /** The Host or Origin that was sent. */
+  readonly sent: string
+  /** What the route may say so that it is let in, in the words of the file. */
+  readonly keys: readonly string[]
+}
+
 export interface RouteView {
   readonly id: string
   readonly name: string
@@ -40,6 +52,7 @@ export interface RouteView {
   readonly deny: readonly string[]
   readonly balance: string | null
   readonly origins: readonly OriginView[]
+  readonly refusal: RefusalView | null
 }
 
 /** What an admin of one portal sees of the gate, beside its sessions. */

@@ -10,6 +10,7 @@ import { createExchanges } from '../proxy/lifetime/exchanges.ts'
 import { createUpstreamPool } from '../proxy/upstream/upstream.ts'
 import { createWebSocketRelay } from '../proxy/websocket/relay.ts'
 import { createAcme } from '../server/acme/acme.ts'
+import { createKnownRefusals } from '../server/applications/known-refusals.ts'
 import { fileStateOf } from '../server/config/file-state.ts'
 import { createLive, type Loaded, startValues } from '../server/config/reload.ts'
 import type { Snapshot } from '../server/config/snapshot.ts'
@@ -124,7 +125,15 @@ export function openParts(options: ServeOptions, listening: () => Listening) {
       formWaitMs: options.formWaitMs ?? FORM_WAIT_MS,
       noteStart: countStarts(rates, metrics, worker === undefined ? 1 : poolSizeOf(config.server)),
       findUser: passwords.findUser,
-      overview: createOverview({ live, fileState, pool, own: view, others: worker?.askOthers ?? (() => []) }),
+      overview: createOverview({
+        live,
+        fileState,
+        pool,
+        refusals: createKnownRefusals(ports),
+        now: ports.now,
+        own: view,
+        others: worker?.askOthers ?? (() => []),
+      }),
     }),
     respond,
     sockets: createSockets(relay, exchanges, ports),

@@ -9,7 +9,7 @@ import { BrokenOff, isUpstreams, translateFailure } from './failures.ts'
 import { cleanResponseFields } from './fields/response.ts'
 import type { ForwardJob, ForwardTools } from './job.ts'
 import { hasLeft, isLocalSocket } from './lifetime/client-idle.ts'
-import type { Origin } from './upstream/origin.ts'
+import { mayRefuse, type Origin } from './upstream/origin.ts'
 
 /** What whoever asked the upstream hears of its answer. */
 export interface AnswerLife {
@@ -41,6 +41,7 @@ export function prepareAnswer(
   const { clientIdle } = tools
   const { headers, status, statusText } = response
   checkStatus(status, routeId, origin)
+  if (mayRefuse(status)) origin.refusedMs = tools.ports.now()
   cleanResponseFields(headers, job.bounds, job, origin.address)
   const length = headers.get('content-length')
   const type = headers.get('content-type')

@@ -1,7 +1,7 @@
 import type { Ports } from '../../base/ports.ts'
 import type { Config } from '../../config/types/config.ts'
 import type { RouteConfig } from '../../config/types/routes.ts'
-import { addressLabel } from '../../proxy/upstream/origin.ts'
+import { entrances } from '../../server/applications/entrances.ts'
 import { findRefusal, type Refusal } from '../../server/applications/refusal.ts'
 import { type Finding, good, type Section, warning } from './finding.ts'
 
@@ -13,7 +13,7 @@ const AT_ONCE = 16
  * route is the widest.
  */
 export async function examineApplications(config: Config, ports: Pick<Ports, 'fetch' | 'random'>): Promise<Section> {
-  const routes = [...entrances(config.routes).values()]
+  const routes = entrances(config.routes)
   const findings: Finding[] = []
   let taken = 0
   for (let start = 0; start < routes.length; start += AT_ONCE) {
@@ -32,34 +32,12 @@ export async function examineApplications(config: Config, ports: Pick<Ports, 'fe
   return { about: 'applications', findings }
 }
 
-/** Of each host and application the route with the shortest path. */
-function entrances(routes: readonly RouteConfig[]): ReadonlyMap<string, RouteConfig> {
-  const found = new Map<string, RouteConfig>()
-  for (const route of routes) {
-    const { host, upstream, path, hostHeader, hasOwnOrigin } = route
-    if (upstream === null) continue
-    const key = JSON.stringify([host, upstream.addresses.map(addressLabel), hostHeader, hasOwnOrigin])
-    const other = found.get(key)
-    if (other === undefined || path.length < other.path.length) found.set(key, route)
-  }
-  return found
-}
-
-function refused({ id, hostHeader }: RouteConfig, { kind, status, words, sent, mend }: Refusal): Finding {
+function refused({ id }: RouteConfig, { kind, status, words, sent, keys }: Refusal): Finding {
   const said = words === '' ? '' : `: “${words}”`
   const what = kind === 'page' ? `${sent} with ${status}` : `a WebSocket with ${sent}, with ${status}`
-  return warning(`the application of "${id}" refuses ${what}${said}`, hintFor(mend, hostHeader.kind === 'upstream'))
-}
-
-function hintFor(mend: Refusal['mend'], isOwnHost: boolean): string {
-  switch (mend) {
-    case 'host_header':
-      return 'name this host in its own settings, or write host_header = "upstream" into the route, which it takes'
-    case 'origin': {
-      const keys = isOwnHost ? 'origin = "upstream"' : 'host_header = "upstream" and origin = "upstream"'
-      return `name this origin in its own settings, or write ${keys} into the route, which it takes`
-    }
-    case null:
-      return 'where that is about who asks, nothing is wrong: nobody is signed in here; else see its own settings for hosts and proxies that it trusts, and host_header and origin of the route'
-  }
+  const hint =
+    keys.length > 0
+      ? `name it in its own settings, or write ${keys.join(' and ')} into the route, which it takes`
+      : 'where that is about who asks, nothing is wrong: nobody is signed in here; else see its own settings for hosts and proxies that it trusts, and host_header and origin of the route'
+  return warning(`the application of "${id}" refuses ${what}${said}`, hint)
 }

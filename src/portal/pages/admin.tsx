@@ -2,7 +2,7 @@
 import type { Child } from 'hono/jsx'
 import { REASONS } from '../../policy/reasons.ts'
 import type { SessionEntry } from '../../session/session.ts'
-import type { DenialView, OriginView, Overview, RouteView } from '../overview.ts'
+import type { DenialView, OriginView, Overview, RefusalView, RouteView } from '../overview.ts'
 import { ownPath } from '../place.ts'
 import { ACTIVE_MINUTES, type SessionCounts } from '../session-counts.ts'
 import type { Words } from '../words/words.ts'
@@ -195,6 +195,7 @@ function Route({ words, route }: { readonly words: Words; readonly route: RouteV
         <p class="small">
           <Access words={words} route={route} />
         </p>
+        {route.refusal === null ? null : <Refuses words={words} refusal={route.refusal} />}
       </div>
       {route.origins.length === 0 ? null : (
         <div class="origins">
@@ -211,6 +212,30 @@ function Route({ words, route }: { readonly words: Words; readonly route: RouteV
         </div>
       )}
     </li>
+  )
+}
+
+/** What its application refuses, in its own words, and what helps. */
+function Refuses({ words, refusal }: { readonly words: Words; readonly refusal: RefusalView }) {
+  const { kind, sent, status, words: said, keys } = refusal
+  return (
+    <p class="small health down">
+      <span>
+        {words.refuses[kind](sent, status)}
+        {said === '' ? null : (
+          <>
+            {' '}
+            <q>{said}</q>
+          </>
+        )}
+        {keys.length === 0 ? null : ` · ${words.helps} `}
+        {keys.map(key => (
+          <>
+            <code>{key}</code>{' '}
+          </>
+        ))}
+      </span>
+    </p>
   )
 }
 

@@ -179,6 +179,11 @@ export const DE: Words = {
   shutOut: 'ausgeschlossen:',
   underWay: count => `${count} in Arbeit`,
   failedInRow: count => `${count} Fehler in Folge`,
+  refuses: {
+    page: (sent, status) => `Die Anwendung weist ${sent} mit ${status} ab`,
+    websocket: (sent, status) => `Die Anwendung weist WebSockets mit ${sent} ab, mit ${status}`,
+  },
+  helps: 'Es hilft:',
   providers: 'Anmeldedienste',
   providerStates: { unasked: 'Noch nicht gefragt', answers: 'Antwortet', fails: 'Antwortet nicht' },
   configuration: 'Konfiguration',

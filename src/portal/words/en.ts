@@ -102,6 +102,11 @@ export const EN: Words = {
   shutOut: 'shut out:',
   underWay: count => `${count} under way`,
   failedInRow: count => `${count} failed in a row`,
+  refuses: {
+    page: (sent, status) => `The application refuses ${sent} with ${status}`,
+    websocket: (sent, status) => `The application refuses WebSockets with ${sent}, with ${status}`,
+  },
+  helps: 'What helps:',
   providers: 'Sign-in providers',
   providerStates: { unasked: 'Not asked yet', answers: 'Answers', fails: 'Does not answer' },
   configuration: 'Configuration',

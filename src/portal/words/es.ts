@@ -179,6 +179,11 @@ export const ES: Words = {
   shutOut: 'excepto:',
   underWay: count => `${count} en curso`,
   failedInRow: count => (count === 1 ? '1 fallo' : `${count} fallos seguidos`),
+  refuses: {
+    page: (sent, status) => `La aplicación rechaza ${sent} con ${status}`,
+    websocket: (sent, status) => `La aplicación rechaza WebSockets con ${sent}, con ${status}`,
+  },
+  helps: 'Ayuda:',
   providers: 'Servicios de inicio de sesión',
   providerStates: { unasked: 'Aún sin consultar', answers: 'Responde', fails: 'No responde' },
   configuration: 'Configuración',

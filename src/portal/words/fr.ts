@@ -180,6 +180,11 @@ export const FR: Words = {
   shutOut: 'sauf\u00a0:',
   underWay: count => `${count} en cours`,
   failedInRow: count => (count === 1 ? '1 échec' : `${count} échecs de suite`),
+  refuses: {
+    page: (sent, status) => `L’application refuse ${sent} avec ${status}`,
+    websocket: (sent, status) => `L’application refuse les WebSockets avec ${sent}, avec ${status}`,
+  },
+  helps: 'Remède\u00a0:',
   providers: 'Services de connexion',
   providerStates: { unasked: 'Pas encore sollicité', answers: 'Répond', fails: 'Ne répond pas' },
   configuration: 'Configuration',

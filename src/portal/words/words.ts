@@ -129,6 +129,10 @@ export interface Words {
   readonly shutOut: string
   underWay(count: number): string
   failedInRow(count: number): string
+  /** What an application refuses, and with which status; its own words follow. `sent` is a Host or an Origin. */
+  readonly refuses: Readonly<Record<'page' | 'websocket', (sent: string, status: number) => string>>
+  /** Keys of the file follow. */
+  readonly helps: string
   readonly providers: string
   readonly providerStates: Readonly<Record<ProviderState['kind'], string>>
   readonly configuration: string

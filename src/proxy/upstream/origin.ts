@@ -30,6 +30,8 @@ export interface Origin {
   restsUntilMs: number
   /** What active checks found. */
   isUnwell: boolean
+  /** When it last answered as applications refuse a Host or an Origin (ms since the epoch); 0 for never. */
+  refusedMs: number
 }
 
 /** An address as logs and metrics name it: host:port, or the socket's path. */
@@ -53,6 +55,7 @@ export function createOrigin(address: UpstreamAddress, config: Pick<UpstreamConf
     failures: -1,
     restsUntilMs: 0,
     isUnwell: false,
+    refusedMs: 0,
   }
 }
 
@@ -85,6 +88,11 @@ export function noteFailure(origin: Origin, nowMs: number): boolean {
 export function noteAnswer(origin: Origin): void {
   origin.failures = 0
   origin.restsUntilMs = 0
+}
+
+/** Whether an answer of this status may refuse a Host, or an Origin. */
+export function mayRefuse(status: number): boolean {
+  return status === 400 || status === 403 || status === 421
 }
 
 /** Whether requests should go to an address while there are others. */

@@ -42,6 +42,8 @@ export interface OriginState {
   readonly inFlight: number
   /** Requests in a row that failed there; below 0 where nothing was heard of it. */
   readonly failures: number
+  /** When it last may have refused a Host or an Origin; 0 for never. */
+  readonly refusedMs: number
 }
 
 /** All upstreams of the process. Pairs with `close`. */
@@ -98,6 +100,7 @@ export function createUpstreamPool(ports: Pick<Ports, 'fetch' | 'now' | 'log'>):
             health: same?.health === 'down' ? 'down' : originHealth(origin, nowMs),
             inFlight: origin.inFlight + (same?.inFlight ?? 0),
             failures: Math.max(origin.failures, same?.failures ?? -1),
+            refusedMs: Math.max(origin.refusedMs, same?.refusedMs ?? 0),
           })
         }
       }

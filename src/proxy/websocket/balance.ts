@@ -2,7 +2,7 @@ import { type GateError, toGateError } from '../../base/errors.ts'
 import type { Ports } from '../../base/ports.ts'
 import { isUnsent } from '../failures.ts'
 import type { Asker } from '../upstream/balance.ts'
-import { noteAnswer, noteFailure, type Origin } from '../upstream/origin.ts'
+import { mayRefuse, noteAnswer, noteFailure, type Origin } from '../upstream/origin.ts'
 import { type OwnPages, writeOwnPages } from '../upstream/own-pages.ts'
 import type { Leave } from '../upstream/slots.ts'
 import type { Upstream } from '../upstream/upstream.ts'
@@ -34,7 +34,9 @@ export async function dialBalanced(
   for (;;) {
     const origin = balancing === null ? upstream.first : balancing.balance(asker, tried, ports.now())
     try {
-      return await dialCounted(origin, upstream, options, leave)
+      const dialled = await dialCounted(origin, upstream, options, leave)
+      if (dialled.kind === 'refused' && mayRefuse(dialled.response.status)) origin.refusedMs = ports.now()
+      return dialled
     } catch (thrown) {
       const error = toGateError(thrown)
       tried.push(origin)

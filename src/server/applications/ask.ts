@@ -1,5 +1,5 @@
 import type { Ports } from '../../base/ports.ts'
-import type { Origin } from '../../proxy/upstream/origin.ts'
+import { mayRefuse, type Origin } from '../../proxy/upstream/origin.ts'
 import { dialUpstream } from '../../proxy/websocket/dial.ts'
 import { FrameEncoder } from '../../proxy/websocket/encoder.ts'
 import { wordsOf } from './words.ts'
@@ -30,11 +30,6 @@ export interface Told {
 }
 
 type AskPorts = Pick<Ports, 'fetch' | 'random'>
-
-/** The statuses by which applications refuse a Host, or an Origin. */
-export function isRefusal({ status }: Told): boolean {
-  return status === 400 || status === 403 || status === 421
-}
 
 /** Asks for a page, as nobody in particular; null where no answer comes. Redirects are not followed. */
 export async function askPage({ origin, path, fields }: Question, { fetch }: AskPorts): Promise<Told | null> {
@@ -84,7 +79,7 @@ async function told(answer: Response): Promise<Told> {
   const isText = /^text\/|\bjson\b/i.test(type) && !headers.has('content-encoding')
   const one = { status, words: '', location }
   if (answer.body === null) return one
-  if (!isText || !isRefusal(one)) {
+  if (!isText || !mayRefuse(status)) {
     await answer.body.cancel()
     return one
   }

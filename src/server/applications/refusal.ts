@@ -1,9 +1,9 @@
 import type { Ports } from '../../base/ports.ts'
 import type { Config } from '../../config/types/config.ts'
 import type { RouteConfig } from '../../config/types/routes.ts'
-import { createOrigin, type Origin } from '../../proxy/upstream/origin.ts'
+import { createOrigin, mayRefuse, type Origin } from '../../proxy/upstream/origin.ts'
 import { upstreamPath } from '../config/snapshot.ts'
-import { askPage, askSocket, isRefusal, type Told } from './ask.ts'
+import { askPage, askSocket, type Told } from './ask.ts'
 
 /** An application that refuses what its route sends. */
 export interface Refusal {
@@ -14,8 +14,8 @@ export interface Refusal {
   readonly words: string
   /** The Host, and for a WebSocket the Origin, that were sent. */
   readonly sent: string
-  /** What the route may say so that it is let in, where that was seen to help; null where it was not. */
-  readonly mend: 'host_header' | 'origin' | null
+  /** What the route may say so that it is let in, as in the file; nothing where that was not seen to help. */
+  readonly keys: readonly string[]
 }
 
 /**
@@ -35,6 +35,9 @@ const SOCKET_PATHS = [
 
 /** Where a page comes to whoever asks, and what it then asks for does not: Transmission. */
 const BEHIND_PATHS = ['/transmission/rpc']
+
+const OWN_HOST = 'host_header = "upstream"'
+const OWN_ORIGIN = 'origin = "upstream"'
 
 const MOST_REDIRECTS = 3
 
@@ -63,14 +66,14 @@ export async function findRefusal(
   const isOwnAlready = route.hostHeader.kind === 'upstream'
   const page = await askThrough(asked, false, ports)
   if (page === null) return SILENT
-  if (isRefusal(page.told)) {
+  if (mayRefuse(page.told.status)) {
     const own = isOwnAlready ? null : await askThrough(asked, true, ports)
     return {
       kind: 'page',
       status: page.told.status,
       words: page.told.words,
       sent: `Host ${page.host}`,
-      mend: own !== null && !isRefusal(own.told) ? 'host_header' : null,
+      keys: own !== null && !mayRefuse(own.told.status) ? [OWN_HOST] : [],
     }
   }
   if (isOwnAlready && route.hasOwnOrigin) return TAKEN
@@ -136,11 +139,11 @@ async function askBehind(asked: Asked, path: string, ports: Pick<Ports, 'fetch' 
   const ask = (isOwn: boolean) =>
     askPage({ origin, path: pathAt(origin, (route.addPrefix ?? '') + path), fields: fieldsOf(asked, isOwn) }, ports)
   const told = await ask(false)
-  if (told === null || !isRefusal(told)) return null
+  if (told === null || !mayRefuse(told.status)) return null
   const own = await ask(true)
-  if (own === null || isRefusal(own)) return null
+  if (own === null || mayRefuse(own.status)) return null
   const { status, words } = told
-  return { kind: 'page', status, words, sent: `Host ${hostOf(asked, false)}`, mend: 'host_header' }
+  return { kind: 'page', status, words, sent: `Host ${hostOf(asked, false)}`, keys: [OWN_HOST] }
 }
 
 /** A refusal of a WebSocket at a path of the application, where it opens to its own pages; null for anything else. */
@@ -155,9 +158,10 @@ async function askForSocket(
     return askSocket({ ...question, fields: { ...fieldsOf(asked, isOwn), origin: pageOrigin(asked, isOwn) } }, ports)
   }
   const told = await ask(false)
-  if (told === null || !isRefusal(told) || (await ask(true))?.status !== 101) return null
+  if (told === null || !mayRefuse(told.status) || (await ask(true))?.status !== 101) return null
   const { status, words } = told
-  return { kind: 'websocket', status, words, sent: `Origin ${pageOrigin(asked, false)}`, mend: 'origin' }
+  const keys = route.hostHeader.kind === 'upstream' ? [OWN_ORIGIN] : [OWN_HOST, OWN_ORIGIN]
+  return { kind: 'websocket', status, words, sent: `Origin ${pageOrigin(asked, false)}`, keys }
 }
 
 function pathAt({ address }: Origin, path: string): string {

@@ -2,6 +2,7 @@ import type { MaybePromise } from '../../base/maybe-promise.ts'
 import type { ProviderPool } from '../../identity/provider.ts'
 import { describeRule } from '../../policy/describe.ts'
 import type { DenialView, Overview, RouteView } from '../../portal/overview.ts'
+import type { KnownRefusals } from '../applications/known-refusals.ts'
 import type { FileState } from '../config/file-state.ts'
 import type { Live } from '../config/reload.ts'
 import type { GateRoute } from '../config/snapshot.ts'
@@ -11,6 +12,8 @@ export interface OverviewTools {
   readonly live: Live
   fileState(): FileState
   readonly pool: Pick<ProviderPool, 'client'>
+  readonly refusals: KnownRefusals
+  now(): number
   /** This process. */
   own(): ProcessView
   /** The other processes that share the work, with null for one that does not answer in time. */
@@ -24,6 +27,8 @@ export function createOverview({
   live,
   fileState,
   pool,
+  refusals,
+  now,
   own,
   others,
 }: OverviewTools): (portal: string) => Promise<Overview> {
@@ -38,10 +43,18 @@ export function createOverview({
     const isSeen = (name: string | null) => name === portal || (name === null && isAlone)
     const file = fileState()
     const names = portals.get(portal)?.providers ?? []
+    const seen = current.routes.filter(({ config }) => isSeen(config.portal))
+    const refusing = seen.filter(route =>
+      originsOf(route, known).some(({ refusedMs }) => refusedMs > now() - LATELY_MS),
+    )
+    const refused = await refusals.of(
+      refusing.map(({ config }) => config),
+      current.config,
+    )
     return {
       processes: { all: around.length + 1, heard: heard.length + 1 },
       denials: groupDenials(denials.filter(denial => isSeen(denial.portal))),
-      routes: current.routes.filter(({ config }) => isSeen(config.portal)).map(route => viewRoute(route, known)),
+      routes: seen.map(route => viewRoute(route, known, refused.get(route.config) ?? null)),
       providers: names.flatMap(name => {
         const provider = providers.get(name)
         if (provider === undefined || provider.users !== null) return []
@@ -73,7 +86,15 @@ function groupDenials(denials: ProcessView['denials']): readonly DenialView[] {
 
 type Known = ReadonlyMap<string, ProcessView['origins'][number]>
 
-function viewRoute({ config, upstream }: GateRoute, known: Known): RouteView {
+/** An application that has refused something since then is asked what it was, once an admin looks. */
+const LATELY_MS = 60 * 60_000
+
+function originsOf({ upstream }: GateRoute, known: Known): readonly ProcessView['origins'][number][] {
+  return (upstream?.origins ?? []).flatMap(({ label }) => known.get(keyOf(upstream?.label ?? '', label)) ?? [])
+}
+
+function viewRoute(route: GateRoute, known: Known, refusal: RouteView['refusal']): RouteView {
+  const { config } = route
   const { id, name, allow, deny } = config
   const balance = config.upstream === null || config.upstream.addresses.length === 1 ? null : config.upstream.balance
   return {
@@ -82,11 +103,9 @@ function viewRoute({ config, upstream }: GateRoute, known: Known): RouteView {
     access: allow.kind === 'rules' ? { kind: 'rules', rules: allow.rules.map(describeRule) } : allow,
     deny: deny.map(describeRule),
     balance,
-    origins: (upstream?.origins ?? []).flatMap(({ label }) => {
-      const origin = known.get(keyOf(upstream?.label ?? '', label))
-      if (origin === undefined) return []
-      const { address, health, inFlight, failures } = origin
-      return [{ address, health, inFlight, failures: Math.max(failures, 0) }]
+    origins: originsOf(route, known).map(({ address, health, inFlight, failures }) => {
+      return { address, health, inFlight, failures: Math.max(failures, 0) }
     }),
+    refusal,
   }
 }

@@ -6,15 +6,19 @@ import type { Denial, Denials } from './denials.ts'
 /** What one process alone knows, for an admin of a portal: plain values, which workers send each other. */
 export interface ProcessView {
   readonly denials: readonly Denial[]
-  readonly origins: readonly (OriginView & { readonly upstream: string })[]
+  readonly origins: readonly (OriginView & {
+    readonly upstream: string
+    /** When it last may have refused a Host or an Origin; 0 for never. */
+    readonly refusedMs: number
+  })[]
 }
 
 /** Of this process, now. */
 export function viewProcess(denials: Denials, upstreams: Pick<UpstreamPool, 'states'>): ProcessView {
   return {
     denials: denials.latest(),
-    origins: upstreams.states().map(({ upstream, address, health, inFlight, failures }) => {
-      return { upstream, address, health, inFlight, failures }
+    origins: upstreams.states().map(({ upstream, address, health, inFlight, failures, refusedMs }) => {
+      return { upstream, address, health, inFlight, failures, refusedMs }
     }),
   }
 }
@@ -32,6 +36,7 @@ export function mergeViews(views: readonly ProcessView[]): ProcessView {
         health: WORST.find(health => health === origin.health || health === same.health) ?? 'unknown',
         inFlight: origin.inFlight + same.inFlight,
         failures: Math.max(origin.failures, same.failures),
+        refusedMs: Math.max(origin.refusedMs, same.refusedMs),
       })
     }
   }
@@ -73,7 +78,7 @@ function isReason(raw: unknown): raw is Reason {
 
 function isOrigin(raw: unknown): raw is ProcessView['origins'][number] {
   if (typeof raw !== 'object' || raw === null) return false
-  const { upstream, address, health, inFlight, failures } = raw as Partial<
+  const { upstream, address, health, inFlight, failures, refusedMs } = raw as Partial<
     Record<keyof ProcessView['origins'][number], unknown>
   >
   return (
@@ -81,6 +86,7 @@ function isOrigin(raw: unknown): raw is ProcessView['origins'][number] {
     typeof address === 'string' &&
     WORST.some(known => known === health) &&
     typeof inFlight === 'number' &&
-    typeof failures === 'number'
+    typeof failures === 'number' &&
+    typeof refusedMs === 'number'
   )
 }

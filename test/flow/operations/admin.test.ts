@@ -110,6 +110,46 @@ describe('the admin page', () => {
     expect(await words(gate, cookie)).toContain(`127.0.0.1:${app.port} Not answering · 1 failed in a row`)
   })
 
+  test('says what an application refuses of what its route sends, once it has, and what helps', async () => {
+    const asked: string[] = []
+    await using app = await startApp((request, response) => {
+      asked.push(`${request.headers['user-agent']} ${request.headers.host}`)
+      const isOwn = request.headers.host === `127.0.0.1:${app.port}`
+      response.writeHead(isOwn ? 200 : 421, { 'content-type': 'text/html' })
+      response.end('<h1>Misdirected</h1><script>x</script>unknown &lt;host&gt;')
+    })
+    await using gate = await startGate(admins + route('allow = ["user"]', `http://127.0.0.1:${app.port}`))
+    const [ada, grace] = [await gate.signIn(HOST, ADMIN), await gate.signIn(HOST, USER)]
+    expect(await words(gate, ada.cookie)).not.toContain('refuses')
+    expect(asked).toEqual([])
+    expect((await load(gate, '/', grace.cookie)).status).toBe(421)
+    for (const path of ['/.sallyport/', '/.sallyport/admin']) {
+      expect((await load(gate, path, grace.cookie)).text).not.toMatch(/Misdirected|host_header/)
+    }
+    expect(asked.filter(one => one.startsWith('sallyport-doctor'))).toEqual([])
+    for (let look = 0; look < 2; look++) {
+      const said = await words(gate, ada.cookie)
+      expect(said).toContain(
+        'The application refuses Host home.example with 421 Misdirected unknown &lt;host&gt; · What helps: host_header = &quot;upstream&quot;',
+      )
+    }
+    expect(asked.filter(one => one.startsWith('sallyport-doctor'))).toEqual([
+      `sallyport-doctor ${HOST}`,
+      `sallyport-doctor 127.0.0.1:${app.port}`,
+    ])
+  })
+
+  test('has no word of a page that an application keeps from somebody', async () => {
+    await using app = await startApp((request, response) => {
+      response.writeHead(403)
+      response.end(request.headers['user-agent'] === 'sallyport-doctor' ? 'not for you' : 'secret of grace')
+    })
+    await using gate = await startGate(admins + route('allow = ["user"]', `http://127.0.0.1:${app.port}`))
+    const [ada, grace] = [await gate.signIn(HOST, ADMIN), await gate.signIn(HOST, USER)]
+    expect((await load(gate, '/', grace.cookie)).status).toBe(403)
+    expect(await words(gate, ada.cookie)).not.toMatch(/secret|not for you|refuses/)
+  })
+
   test('says that a save is not in force, and what is wrong with it, with nothing of the lines around', async () => {
     await using gate = await startGate(admins + ROUTES)
     const { cookie } = await gate.signIn(HOST, ADMIN)

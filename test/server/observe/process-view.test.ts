@@ -19,6 +19,7 @@ const origin = (health: ProcessView['origins'][number]['health'], inFlight: numb
   health,
   inFlight,
   failures,
+  refusedMs: failures,
 })
 
 test('the last hundred denials are kept, newest first', () => {

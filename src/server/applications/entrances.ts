@@ -1,0 +1,15 @@
+import type { RouteConfig } from '../../config/types/routes.ts'
+import { addressLabel } from '../../proxy/upstream/origin.ts'
+
+/** Of each host and application the route with the shortest path: where people come in, as far as the application is asked anew. */
+export function entrances(routes: readonly RouteConfig[]): readonly RouteConfig[] {
+  const found = new Map<string, RouteConfig>()
+  for (const route of routes) {
+    const { host, upstream, path, hostHeader, hasOwnOrigin } = route
+    if (upstream === null) continue
+    const key = JSON.stringify([host, upstream.addresses.map(addressLabel), hostHeader, hasOwnOrigin])
+    const other = found.get(key)
+    if (other === undefined || path.length < other.path.length) found.set(key, route)
+  }
+  return [...found.values()]
+}

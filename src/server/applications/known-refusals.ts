@@ -1,0 +1,61 @@
+import type { Ports } from '../../base/ports.ts'
+import type { Config } from '../../config/types/config.ts'
+import type { RouteConfig } from '../../config/types/routes.ts'
+import { entrances } from './entrances.ts'
+import { findRefusal, type Refusal } from './refusal.ts'
+
+/** How long what was found counts. */
+const KEPT_MS = 60_000
+
+/** How long somebody waits for it; whoever looks later sees what came after that. */
+const WAIT_MS = 2_500
+
+/** So many applications are asked for one look. */
+const MOST_ASKED = 8
+
+/** What applications refuse, asked only where somebody looks. */
+export interface KnownRefusals {
+  /** Those of these routes whose applications refuse Host or Origin for all that is known by now. Never rejects. */
+  of(routes: readonly RouteConfig[], config: Config): Promise<ReadonlyMap<RouteConfig, Refusal>>
+}
+
+/**
+ * Asks each application at most once a minute, and keeps what it said. 403 may be about who asks, which is nobody here: it counts where
+ * the application's own Host and Origin were seen to help.
+ */
+export function createKnownRefusals(ports: Pick<Ports, 'fetch' | 'random' | 'now'>): KnownRefusals {
+  const asked = new WeakMap<RouteConfig, Known>()
+
+  function ask(route: RouteConfig, config: Config): Known {
+    const before = asked.get(route)
+    if (before !== undefined && ports.now() - before.atMs < KEPT_MS) return before
+    const known: Known = { atMs: ports.now(), refusal: before?.refusal ?? null, isOver: Promise.resolve() }
+    known.isOver = findRefusal(route, config, ports).then(
+      found => {
+        const isSure = 'status' in found && (found.keys.length > 0 || found.status !== 403)
+        known.refusal = isSure ? found : null
+      },
+      () => undefined,
+    )
+    asked.set(route, known)
+    return known
+  }
+
+  return {
+    async of(routes, config) {
+      const some = entrances(routes).slice(0, MOST_ASKED)
+      const known = some.map(route => [route, ask(route, config)] as const)
+      const { promise: tooLate, resolve: giveUp } = Promise.withResolvers<void>()
+      const timer = setTimeout(giveUp, WAIT_MS)
+      await Promise.race([tooLate, Promise.all(known.map(([, { isOver }]) => isOver))])
+      clearTimeout(timer)
+      return new Map(known.flatMap(([route, { refusal }]) => (refusal === null ? [] : [[route, refusal] as const])))
+    },
+  }
+}
+
+interface Known {
+  readonly atMs: number
+  refusal: Refusal | null
+  isOver: Promise<void>
+}
