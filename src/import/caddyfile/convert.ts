@@ -3,7 +3,9 @@ import { closingEntry, type Entry, type Section } from '../draft.ts'
 import { boundPlaces } from './bind.ts'
 import { type Context, createNames } from './context.ts'
 import { directiveOrder } from './directives.ts'
+import { spellFields } from './fields.ts'
 import { globalOptions, serverSection } from './global.ts'
+import { USER_ID } from './header-up.ts'
 import { hostsOf } from './hosts.ts'
 import type { Caddyfile, Directive } from './parse.ts'
 import { planRoutes, type RoutePlan } from './plan.ts'
@@ -12,7 +14,6 @@ import { madeRoles, readPortal } from './portal.ts'
 import { portalSections } from './portal-sections.ts'
 import { readProvider, realmsOf } from './provider.ts'
 import type { Served } from './ruling.ts'
-import { USER_ID } from './services.ts'
 import { openSite } from './walk/site.ts'
 
 /** Every section of the new file, for a Caddyfile; every directive of the old one has a note afterwards. */
@@ -54,7 +55,8 @@ function named(directives: readonly Directive[], first: string, ...words: readon
     .map(directive => ({ ...directive, args: directive.args.slice(words.length) }))
 }
 
-function routeSection({ host, path, isExact, served, closed, policies, portal, allow, deny }: RoutePlan): Section {
+function routeSection(plan: RoutePlan): Section {
+  const { host, path, isExact, served, closed, policies, portal, allow, deny, fields } = plan
   const isOwn = typeof served === 'number'
   const hasUpstream = !isOwn && served.answer.answer.entries.some(({ key }) => key === 'upstream')
   const headers = policies.find(one => one.headers !== null)?.headers ?? null
@@ -67,6 +69,7 @@ function routeSection({ host, path, isExact, served, closed, policies, portal, a
       { key: 'one_label', value: host.name.startsWith('*.') ? true : null },
       { key: 'exact', value: isExact ? true : null },
       ...(isOwn ? [{ key: 'respond', value: { status: served } }] : answerEntries(served)),
+      { key: 'response_headers', value: isOwn ? null : spellFields(fields) },
       { key: 'portal', value: portal?.name ?? null },
       { key: 'allow', value: allow },
       closed.length > 0 ? closingEntry(closed, deny) : { key: 'deny', value: deny.length === 0 ? null : deny },
@@ -80,9 +83,11 @@ function answerEntries({ answer, stripPrefix, addPrefix, requestHeaders }: Serve
   const { entries, requestHeaders: own } = answer.answer
   if (entries.some(({ key }) => key === 'respond')) return entries
   const set = { ...requestHeaders.set, ...own.set }
+  const append = { ...requestHeaders.append, ...own.append }
   const remove = [...requestHeaders.remove, ...own.remove]
   const changes = {
     ...(Object.keys(set).length > 0 ? { set } : {}),
+    ...(Object.keys(append).length > 0 ? { append } : {}),
     ...(remove.length > 0 ? { remove } : {}),
   }
   const hasUpstream = entries.some(({ key }) => key === 'upstream')

@@ -7,7 +7,6 @@ import type { Directive } from './parse.ts'
 export const HARMLESS: Readonly<Record<string, string>> = {
   encode: 'answers keep the coding that the application gives them',
   handle_errors: 'pages for errors are Sallyport’s own',
-  header: 'write response_headers = { set = { … }, remove = [ … ] } in the routes',
   log: 'one log for all, JSON on standard output; access_log = false in [server] leaves requests out',
   log_append: 'one log for all, JSON on standard output',
   log_name: 'one log for all, JSON on standard output',

@@ -4,9 +4,11 @@ import { EVERYONE } from '../draft.ts'
 import { createNotes } from '../notes.ts'
 import { type Access, accessFor, type Parts } from './access.ts'
 import type { Context } from './context.ts'
+import { type FieldChanges, joinChanges, NO_CHANGES } from './fields.ts'
 import { type Host, outcomesAt, patternsOf } from './hosts.ts'
 import { type Branch, isApplication, isPrecise, isRefusal, keyOf, ruleOn, type Served } from './ruling.ts'
 import { boundaryOf, isBelow, type Place } from './walk/place.ts'
+import type { Outcome } from './walk/way.ts'
 
 /** A route before it is written. */
 export interface RoutePlan extends Access {
@@ -16,6 +18,8 @@ export interface RoutePlan extends Access {
   readonly isExact: boolean
   /** A status where nothing of the file's answers. */
   readonly served: Served | number
+  /** What is done to the fields of its answers. */
+  readonly fields: FieldChanges
   /** What is there is closed for these reasons; none: it is not. */
   readonly closed: readonly string[]
 }
@@ -45,11 +49,13 @@ export function planRoutes(context: Context, host: Host, parts: Parts): readonly
     const planAt = (cell: Place['cell'], around: Planned | null): Planned | null => {
       const place: Place = { host: host.name, path, cell, boundaries }
       const spot = { host, path: spelt, isExact: cell === 'point', isWithinServed: isWithinServed(whole, path) }
-      const plan = planRoute(context, spot, ruleOn(outcomesAt(host, place)), around?.plan ?? null, parts)
+      const found = outcomesAt(host, place)
+      const fields = fieldsOf(context, spot, found)
+      const plan = planRoute(context, { ...spot, fields }, ruleOn(found), around?.plan ?? null, parts)
       if (plan === null) return null
       const outcomes = outcomesAt(host, { ...place, isVerbose: true })
       const verbose = isPrecise(outcomes)
-        ? planRoute(muted, spot, ruleOn(outcomes), around?.verbose ?? null, parts)
+        ? planRoute(muted, { ...spot, fields }, ruleOn(outcomes), around?.verbose ?? null, parts)
         : null
       if (around !== null && (isSame(plan, around.plan) || isSameIn(verbose, around, plan))) return null
       return { plan, verbose }
@@ -87,7 +93,7 @@ function nearestPlan(plans: ReadonlyMap<string, Planned>, path: string): Planned
   return above.sort(([one], [other]) => other.length - one.length)[0]?.[1] ?? null
 }
 
-interface Spot extends Pick<RoutePlan, 'host' | 'path' | 'isExact'> {
+interface Spot extends Pick<RoutePlan, 'host' | 'path' | 'isExact' | 'fields'> {
   /** Whether somebody gets something at a path above it, where another spelling of this one may lead. */
   readonly isWithinServed: boolean
 }
@@ -146,6 +152,22 @@ function planRoute(
   }
 }
 
+/** What is done to the fields of a place's answers; nothing, which is named, where that is not the same for all of them. */
+function fieldsOf(
+  { notes }: Context,
+  { host, path }: Pick<Spot, 'host' | 'path'>,
+  outcomes: readonly Outcome[],
+): FieldChanges {
+  const all = outcomes.flatMap(({ end, fields }) =>
+    end.kind === 'answer' ? [joinChanges(end.answer.fields, fields)] : [],
+  )
+  const [first = NO_CHANGES, ...others] = all
+  if (others.every(one => JSON.stringify(one) === JSON.stringify(first))) return first
+  const say = `not the same for all requests for ${host.name}${path}: write response_headers into its routes by hand`
+  notes.add('left', 'header', null, say)
+  return NO_CHANGES
+}
+
 /** The answer of a place: that of the requests of which least is asked, an application before others. */
 function mainOf(branches: readonly Branch[]): Served | null {
   const served = branches.flatMap(({ fate }) => (fate.kind === 'served' ? [fate.served] : []))
@@ -187,12 +209,13 @@ function keyOfServed(served: Served | number): string | number {
 }
 
 function isSame(one: RoutePlan, other: RoutePlan): boolean {
-  const meaning = ({ served, closed, allow, deny, portal, policies }: RoutePlan) => [
+  const meaning = ({ served, closed, allow, deny, portal, policies, fields }: RoutePlan) => [
     keyOfServed(served),
     closed,
     allow,
     deny,
     portal?.name,
+    fields,
     policies.map(({ headers }) => headers),
   ]
   return JSON.stringify(meaning(one)) === JSON.stringify(meaning(other))

@@ -3,14 +3,17 @@ import type { Json } from '../../config/text/raw.ts'
 import { STAND_IN_HOST } from '../blanks.ts'
 import type { Entry } from '../draft.ts'
 import { type Context, spell } from './context.ts'
+import { type FieldChanges, joinChanges, NO_CHANGES, readFields } from './fields.ts'
+import { isGuarding, readHeaderUp } from './header-up.ts'
 import type { Directive } from './parse.ts'
-import { claimFor } from './policy.ts'
 
 /** What answers, as entries of a route; `headers` is what its directive itself says of who is there. */
 export interface Answer {
   readonly entries: readonly Entry[]
   readonly headers: Readonly<Record<string, string>>
   readonly requestHeaders: HeaderChanges
+  /** What `header_down` changes. */
+  readonly fields: FieldChanges
   /** Whether it keeps everyone out. */
   readonly isRefusal: boolean
 }
@@ -18,10 +21,12 @@ export interface Answer {
 /** Fields of a request that are written, and those that are taken out. */
 export interface HeaderChanges {
   readonly set: Readonly<Record<string, string>>
+  /** Values beside those that are there. */
+  readonly append: Readonly<Record<string, string>>
   readonly remove: readonly string[]
 }
 
-const UNCHANGED: HeaderChanges = { set: {}, remove: [] }
+const UNCHANGED: HeaderChanges = { set: {}, append: {}, remove: [] }
 
 const BALANCE: Readonly<Record<string, string>> = {
   round_robin: 'round-robin',
@@ -37,7 +42,10 @@ const ASKING =
 /** `reverse_proxy TO… { … }`, its matcher taken off; null where it does more than to ask an application. */
 export function readReverseProxy(context: Context, { args, line, block }: Directive): Answer | null {
   const other = (block ?? []).find(
-    ({ name, args: words }) => !ASKING.test(name) || (name === 'transport' && words[0] !== 'http'),
+    ({ name, args: words }) =>
+      !ASKING.test(name) ||
+      (name === 'transport' && words[0] !== 'http') ||
+      (name === 'header_up' && isGuarding(words)),
   )
   if (other !== undefined) {
     const shown = `reverse_proxy ${other.name}`
@@ -61,13 +69,17 @@ export function readReverseProxy(context: Context, { args, line, block }: Direct
   const entries: Entry[] = []
   const headers: Record<string, string> = {}
   const set: Record<string, string> = {}
+  const append: Record<string, string> = {}
+  let fields = NO_CHANGES
   const removed: string[] = []
   for (const { name, args: words, line: at } of lines) {
     const [first = '', ...rest] = words
     if (name === 'to') continue
     if (name === 'lb_policy' && BALANCE[first] !== undefined) extra.balance = BALANCE[first]
     else if (name === 'health_uri') extra.health = { path: spell(context, first) }
-    else if (name === 'header_up') readHeaderUp(context, first, rest, at, { headers, set, removed, entries })
+    else if (name === 'header_up') readHeaderUp(context, first, rest, at, { headers, set, append, removed, entries })
+    else if (name === 'header_down')
+      fields = joinChanges(fields, readFields(context, { name, args: words, line: at, block: null }))
     else if (name === 'transport') {
       const isTrusting = transport.some(one => one.name === 'tls_insecure_skip_verify')
       if (isTrusting) extra.tls = { insecure_skip_verify: true }
@@ -110,7 +122,8 @@ export function readReverseProxy(context: Context, { args, line, block }: Direct
       ...entries,
     ],
     headers,
-    requestHeaders: { set, remove: removed },
+    requestHeaders: { set, append, remove: removed },
+    fields,
     isRefusal: false,
   }
 }
@@ -122,60 +135,6 @@ function upstreamAddress(context: Context, address: string, isTls: boolean): str
   if (/^[a-z0-9]+:\/\//i.test(spelt)) return spelt
   const place = spelt.startsWith(':') ? `127.0.0.1${spelt}` : spelt
   return `${isTls || /:443$/.test(place) ? 'https' : 'http'}://${place}`
-}
-
-/** What `{http.auth.user.id}` stands for, until it is known by which policy people come. */
-export const USER_ID = 'auth.id'
-
-interface UpFields {
-  readonly headers: Record<string, string>
-  readonly set: Record<string, string>
-  readonly removed: string[]
-  readonly entries: Entry[]
-}
-
-/** Fields that Sallyport writes itself, as Caddy does. */
-const FORWARDING = /^(?:x-forwarded-(?:for|proto|host|port)|x-real-ip|forwarded|via|connection|upgrade)$/i
-const SECRET = /auth|token|key|secret|cookie|password/i
-
-/** `header_up NAME VALUE`; a second value is what the first is replaced by, which is said as little as a placeholder. */
-function readHeaderUp(context: Context, name: string, stated: readonly string[], line: number, to: UpFields): void {
-  const value = stated.length > 1 ? '{replaced}' : (stated[0] ?? '')
-  const said = (outcome: 'decide' | 'left' | 'kept' | 'changed', say: string) =>
-    context.notes.add(outcome, `header_up ${name}`, line, say)
-  const user = /^\{http\.auth\.user\.([^}]+)\}$/.exec(value)?.[1]
-  const claim = user === undefined ? null : user === 'id' ? USER_ID : claimFor(user)
-  if (/^host$/i.test(name)) {
-    const isOwn = /^\{(?:upstream_hostport|http\.reverse_proxy\.upstream\.hostport)\}$/.test(value)
-    if (isOwn) to.entries.push({ key: 'host_header', value: 'upstream' })
-    else if (!value.includes('{')) to.entries.push({ key: 'host_header', value })
-    said('kept', isOwn || !value.includes('{') ? 'host_header' : 'the Host that the client asked for')
-  } else if (FORWARDING.test(name))
-    said('kept', 'nothing to write: Sallyport says it itself, and believes only trusted_proxies')
-  else if (claim !== null) {
-    to.headers[name] = claim
-    said('kept', 'headers of the route')
-  } else if (name.startsWith('-')) {
-    to.removed.push(name.slice(1))
-    said('kept', 'request_headers')
-  } else if (value.includes('{') && !/^\{\$\w+\}$|^\{env\.\w+\}$/.test(value)) {
-    // What it overwrote, a client could say now.
-    to.removed.push(name.replace(/^[+?]/, ''))
-    said(
-      'decide',
-      'write it as request_headers = { set = … }, with {host}, {path}, {email} and the like; a client’s is removed',
-    )
-  } else if (SECRET.test(name) && !value.includes('{')) {
-    to.set[name.replace(/^\+/, '')] = context.blanks.add(
-      `HEADER_${name}`,
-      `what header_up says in line ${line}`,
-      'fill-in',
-    )
-    said('kept', 'request_headers, from the environment: it may be a secret')
-  } else {
-    to.set[name.replace(/^\+/, '')] = spell(context, value)
-    said('kept', 'request_headers')
-  }
 }
 
 /** `respond [BODY] [STATUS]`; null for what cannot be said. */
@@ -195,6 +154,7 @@ export function readRespond(context: Context, { args, line, block }: Directive):
     entries: [{ key: 'respond', value: { status, ...(body === '' ? {} : { body: spell(context, body) }) } }],
     headers: {},
     requestHeaders: UNCHANGED,
+    fields: NO_CHANGES,
     isRefusal: status >= 400,
   }
 }
@@ -226,6 +186,7 @@ export function readRedir(context: Context, { args, line }: Directive): Answer |
     ],
     headers: {},
     requestHeaders: UNCHANGED,
+    fields: NO_CHANGES,
     isRefusal: false,
   }
 }
@@ -280,6 +241,7 @@ export function readFileServer(
     entries: [{ key: 'files', value: spell(context, root, '/') }],
     headers: {},
     requestHeaders: UNCHANGED,
+    fields: NO_CHANGES,
     isRefusal: false,
   }
 }

@@ -222,7 +222,8 @@ a.example.com {
     const made = await site(
       'encode gzip\nlog {\n output stdout\n}\ntls internal\nheader X-Frame-Options DENY\nrequest_body {\n max_size 1MB\n}\nvars a b\nreverse_proxy app:1 {\n flush_interval -1\n header_down X-A b\n}',
     )
-    expect([made.code, routesOf(made)]).toEqual([0, ['a "http://app:1" allow = "public"']])
+    const fields = 'response_headers = { set = { X-A = "b", X-Frame-Options = "DENY" } }'
+    expect([made.code, routesOf(made)]).toEqual([0, [`a "http://app:1" ${fields} allow = "public"`]])
   })
 })
 

@@ -1,3 +1,4 @@
+import { FORWARDED, FORWARDING, isOwn, OWN } from '../header-up.ts'
 import type { Directive } from '../parse.ts'
 import type { Way } from './way.ts'
 
@@ -20,14 +21,24 @@ export function changeRequest(directive: Directive, way: Way, note: Note): Way |
     return { ...way, addPrefix: prefix, isRewritten: true }
   }
   if (name !== 'request_header' || !isPlain || directive.block !== null) return null
-  const { set, remove } = way.requestHeaders
+  const { requestHeaders: changes } = way
+  if (first.startsWith('-') && args.length === 1 && isOwn(first.slice(1))) {
+    note(directive, OWN)
+    return way
+  }
   if (first.startsWith('-') && args.length === 1 && !first.includes('*')) {
     note(directive, 'request_headers of a route')
-    return { ...way, requestHeaders: { set, remove: [...remove, first.slice(1)] } }
+    return { ...way, requestHeaders: { ...changes, remove: [...changes.remove, first.slice(1)] } }
   }
-  if (args.length !== 2 || !/^[A-Za-z]/.test(first)) return null
+  if (FORWARDING.test(first.replace(/^[-+]/, ''))) {
+    note(directive, FORWARDED)
+    return way
+  }
+  const [, sign, field = ''] = /^(\+?)([A-Za-z].*)$/.exec(first) ?? []
+  if (args.length !== 2 || field === '' || isOwn(field)) return null
   note(directive, 'request_headers of a route')
-  return { ...way, requestHeaders: { set: { ...set, [first]: second }, remove } }
+  const how = sign === '+' ? 'append' : 'set'
+  return { ...way, requestHeaders: { ...changes, [how]: { ...changes[how], [field]: second } } }
 }
 
 /** A way whose path has lost what it begins with; null where that was changed before. */

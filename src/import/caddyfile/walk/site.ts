@@ -2,9 +2,9 @@ import type { Context } from '../context.ts'
 import { isHarmless, sortDirectives } from '../directives.ts'
 import { isMatcher, type Named, namedIn, readMatcher, type Test, takeMatcher } from '../matcher.ts'
 import type { Directive } from '../parse.ts'
-import type { Place } from './place.ts'
+import type { Place, Verdict } from './place.ts'
 import { type Bypassed, createSteps, type Walked } from './step.ts'
-import { close, type Outcome, part, type Way } from './way.ts'
+import { close, judgeOn, type Outcome, type Parting, part, type Way } from './way.ts'
 
 /** Of these directives, a request meets the first of a block that is for it, and no other; but for a `route`. */
 const SINGLE = new Set(['handle', 'root', 'rewrite'])
@@ -41,7 +41,12 @@ export function openSite(
         if (isDone && !isOrdered) return [one]
         const { test, rest } = testOf(directive, named)
         // What guards nothing parts nobody.
-        const { held, missed } = isHarmless(rest) ? { held: one.way, missed: null } : part(test, one.way, place)
+        const { held, missed } =
+          rest.name === 'header'
+            ? fieldsFor(context, directive, judgeOn(test, one.way, place).kind, one.way)
+            : isHarmless(rest)
+              ? { held: one.way, missed: null }
+              : part(test, one.way, place)
         // A test that parts nobody, and holds for some: only Caddy can tell for whom.
         if (held !== null && held === missed) noteUntold(context, directive)
         const through = held === null ? null : step(rest, held, named, place)
@@ -70,6 +75,16 @@ export function openSite(
     const { ended, going } = walk(block, start, new Map(), false, place)
     return [...ended, ...going.map(way => ({ ...way, end: { kind: 'nothing' } as const }))]
   }
+}
+
+/** Fields are changed where all of a route's answers are: a matcher that only some of its requests hold for is named. */
+function fieldsFor({ notes }: Context, { args, line }: Directive, kind: Verdict['kind'], way: Way): Parting {
+  if (kind === 'yes') return { held: way, missed: null }
+  if (kind !== 'no') {
+    const say = 'for only some of the requests of a route: write response_headers into it where all may have it'
+    notes.add('left', `header ${args[0] ?? ''}`.trimEnd(), line, say)
+  }
+  return { held: null, missed: way }
 }
 
 function noteUntold({ notes }: Context, { name, args, line }: Directive): void {

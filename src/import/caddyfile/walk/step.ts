@@ -1,5 +1,6 @@
 import type { Context } from '../context.ts'
 import { HARMLESS, INSTEAD, isHarmless } from '../directives.ts'
+import { joinChanges, readFields } from '../fields.ts'
 import type { Named } from '../matcher.ts'
 import type { Directive } from '../parse.ts'
 import { type Answer, readFileServer, readRedir, readRespond, readReverseProxy } from '../services.ts'
@@ -100,6 +101,8 @@ export function createSteps(context: Context, enter: Enter, bypassed: Bypassed):
         return { ended: [{ ...closing(directive, way), end: { kind: 'nothing' } }], going: [] }
       case 'bind':
         return goesOn(way)
+      case 'header':
+        return goesOn({ ...way, fields: joinChanges(way.fields, readFields(context, directive)) })
       case 'root':
         return goesOn({ ...way, root: args[0] ?? null })
       case 'try_files':

@@ -1,4 +1,5 @@
 import type { Conditions } from '../conditions.ts'
+import { type FieldChanges, NO_CHANGES } from '../fields.ts'
 import type { Test } from '../matcher.ts'
 import type { Answer, HeaderChanges } from '../services.ts'
 import { isBelow, judge, type Place, spellRule, type Verdict } from './place.ts'
@@ -34,6 +35,7 @@ export interface Way {
   /** The folder for files. */
   readonly root: string | null
   readonly requestHeaders: HeaderChanges
+  readonly fields: FieldChanges
 }
 
 /** Who answers in the end. `refused` is nobody: with an error as it was (`isKept`), or where the answer cannot be carried over. */
@@ -57,7 +59,8 @@ export const START: Way = {
   isRewritten: false,
   tried: null,
   root: null,
-  requestHeaders: { set: {}, remove: [] },
+  requestHeaders: { set: {}, append: {}, remove: [] },
+  fields: NO_CHANGES,
 }
 
 /** Ways that a test parts: those where it holds, and those where it does not. One that cannot be told may go either way. */
