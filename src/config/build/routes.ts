@@ -1,6 +1,7 @@
 import { resolve } from 'node:path'
 import { type Place, placesOf } from '../checks/places.ts'
 import type { FieldRuleTable } from '../keys/field-rules.ts'
+import type { FilesTable } from '../keys/files.ts'
 import type { ASSERTION } from '../keys/identity.ts'
 import type { RootTable } from '../keys/keys.ts'
 import { type Known, known } from '../keys/known.ts'
@@ -8,7 +9,7 @@ import type { RouteTable } from '../keys/routes.ts'
 import type { SERVER } from '../keys/server.ts'
 import type { Table } from '../keys/table.ts'
 import type { AssertionConfig } from '../types/identity.ts'
-import type { FieldRules, OwnAnswer, RouteConfig } from '../types/routes.ts'
+import type { FieldRules, FilesAnswer, OwnAnswer, RouteConfig } from '../types/routes.ts'
 import type { ConfigFiles } from '../values/files.ts'
 import { buildApp } from './apps.ts'
 import { buildMaxBody, buildRate } from './limits.ts'
@@ -91,8 +92,15 @@ function buildAnswer(route: Known<RouteTable>, directory: string): OwnAnswer | n
     const { status, body, content_type } = known(route.respond)
     return { kind: 'respond', status, body, contentType: content_type }
   }
-  if (route.files !== null) return { kind: 'files', folder: resolve(directory, route.files) }
+  if (route.files !== null) return buildFiles(route.files, directory)
   return route.verify === null ? null : { kind: 'verify' }
+}
+
+function buildFiles(table: FilesTable, directory: string): FilesAnswer {
+  const { folder, try_files: fallback, cache_control: rules, compress: isCompressed } = known(table)
+  // The first that holds counts, where they are looked at.
+  const cacheRules = (rules ?? []).toSorted((one, other) => other.pattern.length - one.pattern.length)
+  return { kind: 'files', folder: resolve(directory, folder), fallback, cacheRules, isCompressed }
 }
 
 function buildAssertion(table: Table<typeof ASSERTION>): AssertionConfig {

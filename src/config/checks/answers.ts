@@ -1,6 +1,7 @@
 import type { RootTable } from '../keys/keys.ts'
 import { ROUTE, type RouteTable } from '../keys/routes.ts'
 import type { Report } from '../text/report.ts'
+import { isForSharedCaches } from '../values/cache-control.ts'
 
 /** What a route can lead to; each has one of these. */
 const TARGETS = ['upstream', 'redirect', 'respond', 'files', 'verify']
@@ -42,6 +43,7 @@ const NOT_FOR_VERIFY = [
 export function checkAnswers(route: RouteTable, root: RootTable, report: Report): void {
   checkTarget(route, report)
   checkVerify(route, root, report)
+  checkFiles(route, report)
   const { entries } = route.raw
   const status = entries.get('status')
   if (status !== undefined && !entries.has('redirect')) {
@@ -52,6 +54,18 @@ export function checkAnswers(route: RouteTable, root: RootTable, report: Report)
   const body = route.values.respond?.raw.entries.get('body')
   if (body !== undefined && fixed?.body && (fixed.status === 204 || fixed.status === 205 || fixed.status === 304)) {
     report.mistake(body.at, 'respond.body', `an answer with the status ${fixed.status} has no body`, { part: 'key' })
+  }
+}
+
+function checkFiles({ values }: RouteTable, report: Report): void {
+  const { files, allow, deny } = values
+  const raw = files?.raw.entries.get('cache_control')
+  if (raw === undefined || allow === undefined || (allow.kind === 'public' && deny === null)) return
+  for (const entry of raw.kind === 'table' ? raw.entries.values() : [raw]) {
+    if (entry.kind !== 'text' || entry.text === null || !isForSharedCaches(entry.text)) continue
+    const hint = 'say max-age alone: private is put before it'
+    const message = 'not everyone may come here, and caches on the way would hand these files to all'
+    report.mistake(entry.at, 'files.cache_control', message, { hint })
   }
 }
 

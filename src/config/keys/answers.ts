@@ -29,9 +29,6 @@ export const redirect = parsed(
   parseRedirect,
 )
 
-/** `files` of a route. */
-export const folder = parsed({ label: 'folder', expected: 'the path of a folder' }, good)
-
 /** `verify` of a route: the word is all that it says. */
 export const verify: Type<true> = {
   ...boolean,

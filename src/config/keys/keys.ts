@@ -2,6 +2,7 @@ import { RESPOND } from './answers.ts'
 import { APP } from './app.ts'
 import { COMPAT } from './compat.ts'
 import { REQUEST_FIELDS } from './field-rules.ts'
+import { FILES } from './files.ts'
 import { ASSERTION, PASS_TOKEN } from './identity.ts'
 import { ROUTE_RATE } from './limits.ts'
 import { GUEST_LINKS, PORTAL, RULE } from './portals.ts'
@@ -75,7 +76,7 @@ export const SECTIONS: readonly Section[] = [
     keys: BASIC_AUTH,
   },
   { title: '[upstreams.NAME.health]', doc: 'How each address is asked whether it is well.', keys: HEALTH },
-  { title: '[[routes]]', doc: 'One host and path, where it leads, and who may pass.', keys: ROUTE },
+  { title: '[[routes]]', doc: 'Hosts and paths, where they lead, and who may pass.', keys: ROUTE },
   { title: '[routes.app]', doc: 'How a route shows on the portal page.', keys: APP },
   {
     title: '[routes.assertion]',
@@ -88,6 +89,7 @@ export const SECTIONS: readonly Section[] = [
     keys: PASS_TOKEN,
   },
   { title: '[routes.respond]', doc: 'An answer of the route’s own.', keys: RESPOND },
+  { title: '[routes.files]', doc: 'A folder, and how its files are served.', keys: FILES },
   {
     title: 'request_headers and response_headers',
     doc: 'Values are text with placeholders: `{sub}` and the others of `headers`, `{claims.NAME}`, and `{host}`, `{path}`, `{query}`, `{method}`, `{client}`, `{request_id}`, `{scheme}`. A brace that stands for itself is doubled.',

@@ -8,9 +8,10 @@ import { method } from '../values/method.ts'
 import { parsePath, parsePlace } from '../values/path.ts'
 import { sizeUpToOrOff } from '../values/size.ts'
 import { boolean, choice, either, list, parsed, type Type, text } from '../values/value.ts'
-import { folder, redirect, redirectStatus, respond, verify } from './answers.ts'
+import { redirect, redirectStatus, respond, verify } from './answers.ts'
 import { app } from './app.ts'
 import { requestRules, responseRules } from './field-rules.ts'
+import { filesSpec } from './files.ts'
 import { ROUTE_IDENTITY } from './identity.ts'
 import { ROUTE_LIMITS } from './limits.ts'
 import { type AccessTable, accessRule, RULE_SCHEMA } from './rules.ts'
@@ -133,10 +134,10 @@ export const ROUTE = {
     'Always the same answer, instead of `upstream`; its keys are below.',
   ),
   files: optional(
-    folder,
+    filesSpec,
     '/srv/www',
     'none',
-    "A folder of files to serve, instead of `upstream`; a relative path starts at the config file's folder. `index.html` is served for a folder; there are no listings, no names that begin with a dot, and no links that lead outside.",
+    "A folder of files to serve, instead of `upstream`; a relative path starts at the config file's folder. A table in its place has more to say; its keys are below. `index.html` is served for a folder; there are no listings, no names that begin with a dot, and no links that lead outside.",
   ),
   verify: optional(
     verify,

@@ -102,6 +102,7 @@ export const DIAGNOSTIC_CODES = [
   'route.duplicate',
   'route.case',
   'route.redundant',
+  'files.cache_control',
   'allow.mixed',
   'deny.everyone',
   'deny.signed_out',

@@ -11,13 +11,30 @@ export interface FieldRules {
   readonly append: readonly FieldTemplate[]
 }
 
+/** What Cache-Control says of the files whose paths below the folder are as a pattern says. */
+export interface CacheRule {
+  readonly pattern: string
+  readonly value: string
+}
+
+/** A folder of files. */
+export interface FilesAnswer {
+  readonly kind: 'files'
+  /** An absolute path. */
+  readonly folder: string
+  /** The file that stands for addresses without one, with a slash before it; null: they are not found. */
+  readonly fallback: string | null
+  /** The longest pattern that holds counts; empty: what is usual. */
+  readonly cacheRules: readonly CacheRule[]
+  readonly isCompressed: boolean
+}
+
 /** How a route answers that has no upstream. */
 export type OwnAnswer =
   /** Parts are text, or `host`, `path` and `query` of the request. */
   | { readonly kind: 'redirect'; readonly location: readonly TemplatePart[]; readonly status: number }
   | { readonly kind: 'respond'; readonly status: number; readonly body: string; readonly contentType: string }
-  /** An absolute path. */
-  | { readonly kind: 'files'; readonly folder: string }
+  | FilesAnswer
   /** A proxy in front has the application, and asks here whether requests may pass. */
   | { readonly kind: 'verify' }
 

@@ -2,6 +2,7 @@ import { GateError } from '../../base/errors.ts'
 import type { OwnAnswer } from '../../config/types/routes.ts'
 import type { TemplatePart } from '../../config/types/values.ts'
 import type { RequestValues } from '../fields/rules.ts'
+import type { Compressor } from './compressor.ts'
 import { compileFiles } from './files.ts'
 
 /** A request that its route answers by itself. */
@@ -17,7 +18,7 @@ export interface OwnRequest {
 export type Answering = (asked: OwnRequest) => Response | Promise<Response>
 
 /** A redirect, a fixed response or a folder of files as a function. What is fixed is prepared here. */
-export function compileAnswer(answer: OwnAnswer, isPublic: boolean): Answering {
+export function compileAnswer(answer: OwnAnswer, isPublic: boolean, compressor: Compressor): Answering {
   switch (answer.kind) {
     case 'redirect': {
       const { location, status } = answer
@@ -30,7 +31,7 @@ export function compileAnswer(answer: OwnAnswer, isPublic: boolean): Answering {
       return () => new Response(body === '' ? null : body, { status, headers })
     }
     case 'files': {
-      const files = compileFiles(answer.folder, isPublic)
+      const files = compileFiles(answer, isPublic, compressor)
       return ({ request, path, query, values }) => files({ request, path, query, shownPath: values.path })
     }
     case 'verify':

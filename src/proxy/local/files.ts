@@ -1,7 +1,10 @@
-import type { BigIntStats } from 'node:fs'
 import { realpath, stat } from 'node:fs/promises'
 import { GateError } from '../../base/errors.ts'
-import { decideOutcome, type Version } from './conditions.ts'
+import { compileStars } from '../../base/stars.ts'
+import type { CacheRule, FilesAnswer } from '../../config/types/routes.ts'
+import { prefersPage } from '../../route/page-load.ts'
+import type { Compressor } from './compressor.ts'
+import { answerFile, type Found } from './file-answer.ts'
 
 /** A request for a file. */
 export interface FileRequest {
@@ -17,35 +20,73 @@ export interface FileRequest {
 export type Files = (asked: FileRequest) => Promise<Response>
 
 /**
- * Static files: GET and HEAD, single ranges, conditions, `index.html` for a folder. No listings, nothing whose name begins
- * with a dot, and nothing outside of the folder, whatever links lead there.
+ * Static files: GET and HEAD, `index.html` for a folder, and one file for addresses that have none. No listings, nothing whose name
+ * begins with a dot, and nothing outside of the folder, whatever links lead there.
  *
  * Rejects with `files.none` (nothing there, or nothing that may be shown) and `files.folder` (the folder itself is not there).
- * Absent on purpose: compression, and several ranges at once, which are answered with the whole file.
+ * Absent on purpose: several ranges at once, which are answered with the whole file.
  * What may write into the folder is trusted not to exchange files for links within the moment between check and reading.
  */
-export function compileFiles(folder: string, isPublic: boolean): Files {
-  return async ({ request, path, shownPath, query }) => {
+export function compileFiles(answer: FilesAnswer, isPublic: boolean, compressor: Compressor): Files {
+  const { folder, fallback, isCompressed } = answer
+  const cacheControlOf = compileCacheControl(answer.cacheRules, isPublic)
+
+  /** `name` is its path below the folder. */
+  function send(request: Request, root: string, name: string, found: Found): Promise<Response> {
+    if (!found.stats.isFile()) throw none(name)
+    return answerFile(request, found, {
+      cacheControl: cacheControlOf(`/${name}`),
+      compressor: isCompressed ? compressor : null,
+      findBeside: ending => find(root, name + ending).catch(() => null),
+    })
+  }
+
+  async function show({ request, path, shownPath, query }: FileRequest, root: string, names: readonly string[]) {
+    const name = names.join('/')
+    const found = await find(root, name)
+    if (!found.stats.isDirectory()) {
+      if (path.endsWith('/')) throw none(path)
+      return send(request, root, name, found)
+    }
+    if (!path.endsWith('/')) return new Response(null, { status: 301, headers: { location: `${shownPath}/${query}` } })
+    const index = [...names, 'index.html'].join('/')
+    return send(request, root, index, await find(root, index))
+  }
+
+  return async asked => {
+    const { request, path } = asked
     const { method } = request
     if (method !== 'GET' && method !== 'HEAD')
       return new Response(null, { status: 405, headers: { allow: 'GET, HEAD' } })
     const names = readNames(path)
     const root = await rootOf(folder)
-    const found = await find(root, names.join('/'))
-    if (!found.stats.isDirectory()) {
-      if (path.endsWith('/')) throw none(path)
-      return send(request, found, isPublic)
+    try {
+      return await show(asked, root, names)
+    } catch (error) {
+      const isMissing = error instanceof GateError && error.code === 'files.none'
+      if (!isMissing || fallback === null || !mayBePage(request, names)) throw error
+      const name = fallback.slice(1)
+      return send(request, root, name, await find(root, name))
     }
-    if (!path.endsWith('/')) return new Response(null, { status: 301, headers: { location: `${shownPath}/${query}` } })
-    const index = await find(root, [...names, 'index.html'].join('/'))
-    if (!index.stats.isFile()) throw none(path)
-    return send(request, index, isPublic)
   }
 }
 
-interface Found {
-  readonly path: string
-  readonly stats: BigIntStats
+/**
+ * Whether the application's own page may be meant: by what a browser loads as a page, and by whoever does not say what they want and
+ * names no ending. A script or picture that is missing is not answered with a page.
+ */
+function mayBePage(request: Request, names: readonly string[]): boolean {
+  return prefersPage(request) || (!request.headers.has('sec-fetch-dest') && names.at(-1)?.includes('.') !== true)
+}
+
+/** What Cache-Control says of a path below the folder. What is for some must not be kept for all by a cache on the way. */
+function compileCacheControl(rules: readonly CacheRule[], isPublic: boolean): (path: string) => string | null {
+  const usual = isPublic ? null : 'private, no-cache'
+  const compiled = rules.map(({ pattern, value }) => {
+    const isKeptBack = isPublic || /(?:^|[\s,])(?:private|no-store)(?:[\s,=]|$)/i.test(value)
+    return { holds: compileStars(pattern), value: isKeptBack ? value : `private, ${value}` }
+  })
+  return path => compiled.find(({ holds }) => holds(path))?.value ?? usual
 }
 
 /** The decoded names of a path; anything that could name something else than a plain file or folder is nothing. */
@@ -90,46 +131,6 @@ async function find(root: string, relative: string): Promise<Found> {
     return { path, stats: await stat(path, { bigint: true }) }
   } catch (cause) {
     throw cause instanceof GateError ? cause : new GateError('files.none', `there is no file ${relative}`, { cause })
-  }
-}
-
-function send(request: Request, { path, stats }: Found, isPublic: boolean): Response {
-  if (!stats.isFile()) throw none(path)
-  const version: Version = {
-    etag: `"${stats.mtimeNs.toString(36)}-${stats.size.toString(36)}"`,
-    modifiedMs: Math.floor(Number(stats.mtimeMs) / 1000) * 1000,
-    bytes: Number(stats.size),
-  }
-  const file = Bun.file(path)
-  const headers = new Headers({
-    etag: version.etag,
-    'last-modified': new Date(version.modifiedMs).toUTCString(),
-    'accept-ranges': 'bytes',
-    'x-content-type-options': 'nosniff',
-  })
-  // What is for some must not be kept for all by a cache on the way.
-  if (!isPublic) headers.set('cache-control', 'private, no-cache')
-  const outcome = decideOutcome(request.method, request.headers, version)
-  switch (outcome.kind) {
-    case 'not-modified':
-      return new Response(null, { status: 304, headers })
-    case 'failed':
-      return new Response(null, { status: 412, headers })
-    case 'unsatisfiable':
-      headers.set('content-range', `bytes */${version.bytes}`)
-      return new Response(null, { status: 416, headers })
-    case 'part':
-      headers.set('content-type', file.type)
-      headers.set('content-range', `bytes ${outcome.from}-${outcome.until - 1}/${version.bytes}`)
-      return new Response(file.slice(outcome.from, outcome.until), { status: 206, headers })
-    case 'whole':
-      headers.set('content-type', file.type)
-      if (request.method === 'HEAD') {
-        headers.set('content-length', String(version.bytes))
-        return new Response(null, { headers })
-      }
-      // Where Range is there, Bun 1.4.5 looks at it and at If-Range once more, and comes to the same.
-      return new Response(file, { headers })
   }
 }
 

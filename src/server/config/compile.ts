@@ -12,7 +12,6 @@ import { looksAtAge } from '../../policy/sign-in.ts'
 import { identityFieldNames } from '../../proxy/fields/identity.ts'
 import { compileFieldFates } from '../../proxy/fields/names.ts'
 import { identityRuleNames } from '../../proxy/fields/rules.ts'
-import { compileAnswer } from '../../proxy/local/answer.ts'
 import type { UpstreamPool } from '../../proxy/upstream/upstream.ts'
 import { compileHostTable } from '../../route/hosts.ts'
 import { compileRouteTable, type TableEntry } from '../../route/table.ts'
@@ -165,7 +164,7 @@ function compileRoute(route: RouteConfig, portals: ReadonlyMap<string, GatePorta
     policy,
     portal,
     upstream: route.upstream === null ? null : parts.upstream(route.upstream),
-    answering: route.answer === null ? null : compileAnswer(route.answer, isForAll(route)),
+    answering: route.answer === null ? null : parts.answering(route.answer, isForAll(route)),
     identityFields,
     answerFields: identityFields !== null || saysWho(route) ? (portal?.compat?.fields ?? null) : null,
     bounds: parts.bounds(route),

@@ -1,11 +1,13 @@
 import type { ProviderConfig } from '../../config/types/providers.ts'
-import type { RouteConfig } from '../../config/types/routes.ts'
+import type { OwnAnswer, RouteConfig } from '../../config/types/routes.ts'
 import { compilePolicy, decideAccess, NO_FACTS, type Policy } from '../../policy/policy.ts'
 import type { Roles } from '../../policy/roles.ts'
 import { compileOwnAddresses } from '../../proxy/fields/addresses.ts'
 import { compileIdentityFields } from '../../proxy/fields/identity.ts'
 import { type AnswerBounds, compileBounds } from '../../proxy/fields/response.ts'
 import { bindRules, NOBODY } from '../../proxy/fields/rules.ts'
+import { type Answering, compileAnswer } from '../../proxy/local/answer.ts'
+import { createCompressor } from '../../proxy/local/compressor.ts'
 import type { UpstreamPool } from '../../proxy/upstream/upstream.ts'
 import type { GatePortal, Prepared } from './snapshot.ts'
 
@@ -17,6 +19,8 @@ import type { GatePortal, Prepared } from './snapshot.ts'
 export interface SharedParts {
   policy(route: RouteConfig, roles: Roles | null): Policy
   readonly upstream: UpstreamPool['upstream']
+  /** How a route without an upstream answers. */
+  answering(answer: OwnAnswer, isPublic: boolean): Answering
   readonly identityFields: typeof compileIdentityFields
   bounds(route: RouteConfig): AnswerBounds
   issuers(portal: GatePortal): readonly ProviderConfig[] | null
@@ -40,11 +44,13 @@ export function createSharedParts(
       roles: Roles | null,
     ): Policy => compilePolicy({ allow, deny, methods }, roles),
   )
+  const compressor = createCompressor()
   const ownAddresses = shared(compileOwnAddresses)
   const bounds = shared(compileBounds)
   return {
     policy: ({ allow, deny, methods }, roles) => policies(allow, deny, methods, roles),
     upstream: shared(pool.upstream),
+    answering: shared((answer: OwnAnswer, isPublic: boolean) => compileAnswer(answer, isPublic, compressor)),
     identityFields: shared(compileIdentityFields),
     bounds: ({ path, passFields, stripPrefix, addPrefix, hostHeader, rewritesLocation, cookiePath }) =>
       bounds(

@@ -1,4 +1,5 @@
 import { andThen, type MaybePromise } from '../../base/maybe-promise.ts'
+import { isForSharedCaches } from '../../config/values/cache-control.ts'
 import type { Fields } from '../../proxy/fields/identity.ts'
 import { type BoundRules, changeHeaders, type RequestValues } from '../../proxy/fields/rules.ts'
 import type { Target } from '../../route/target.ts'
@@ -38,7 +39,7 @@ export function tellAnswer(answer: Answer, fields: Fields): Answer {
 
 function isShared(headers: Headers): boolean {
   const control = headers.get('cache-control')
-  return control !== null && /(?:^|[\s,])(?:public|s-maxage)(?:[\s,=]|$)/i.test(control)
+  return control !== null && isForSharedCaches(control)
 }
 
 /** A redirect, a fixed response or a file: what a route answers that has no upstream. */

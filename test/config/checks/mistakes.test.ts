@@ -3,6 +3,7 @@ import { checkConfig } from '../../../src/config/check.ts'
 import { loadConfig } from '../../../src/config/load.ts'
 import { DIAGNOSTIC_CODES, type DiagnosticCode } from '../../../src/config/text/diagnostic.ts'
 import { expectOne, type World } from '../checks.ts'
+import { FILES_CASES } from './files-cases.ts'
 import { GUEST_CASES } from './guest-cases.ts'
 import { IDENTITY_CASES } from './identity-cases.ts'
 import { ISSUER_CASES } from './issuer-cases.ts'
@@ -529,6 +530,7 @@ const CASES: readonly Case[] = [
   ['portal.contact', 'one longer than a line', lasting(`contact = «"${'x'.repeat(201)}"»`)],
   ['timezone.unknown', 'a zone that is none, for the pages', lasting('timezone = «"Europe/Berlim"»')],
   ...PICTURE_CASES,
+  ...FILES_CASES,
   ...GUEST_CASES,
   ...IDENTITY_CASES,
   ...ISSUER_CASES,

@@ -1,0 +1,92 @@
+import { bad, good, type Parsed } from '../text/outcome.ts'
+import { quote } from '../text/raw.ts'
+import { createReport } from '../text/report.ts'
+import type { CacheRule } from '../types/routes.ts'
+import { cacheDirectives } from '../values/cache-control.ts'
+import { parsePath } from '../values/path.ts'
+import { parsePathPattern } from '../values/path-pattern.ts'
+import { boolean, either, parsed, type Type, wrongKind } from '../values/value.ts'
+import { defaulted, type Keys, optional, required, type Table, table } from './table.ts'
+
+const folder = parsed({ label: 'folder', expected: 'the path of a folder' }, good)
+
+/** A file below the folder that may be shown, with a slash before it. */
+function parseFallback(text: string): Parsed<string> {
+  const path = parsePath(text.startsWith('/') ? text : `/${text}`)
+  if (!path.ok) return path
+  if (path.value === '/' || text.endsWith('/'))
+    return bad('path.invalid', `${quote(text)} is a folder`, 'name a file in it: "/index.html"')
+  if (path.value.includes('/.'))
+    return bad('path.invalid', `${quote(text)} is hidden`, 'what begins with a dot is not shown')
+  return path
+}
+
+const fallback = parsed({ label: 'path', expected: 'the path of a file such as "/index.html"' }, parseFallback)
+
+const forAll: Type<readonly CacheRule[]> = {
+  ...cacheDirectives,
+  read(raw, report) {
+    const value = cacheDirectives.read(raw, report)
+    return value === undefined ? undefined : [{ pattern: '*', value }]
+  },
+}
+
+const byPattern: Type<readonly CacheRule[]> = {
+  label: 'table by path pattern',
+  expected: 'a table of PATTERN = "directives"',
+  schema: { type: 'object', minProperties: 1, additionalProperties: cacheDirectives.schema },
+  read(raw, report) {
+    if (raw.kind !== 'table') return wrongKind(raw, this.expected, report)
+    if (raw.entries.size === 0) {
+      const hint = 'leave it out, or write { "/assets/*" = "max-age=3600" }'
+      report.mistake(raw.at, 'files.cache_control', 'cache_control is an empty table', { hint })
+    }
+    const rules: CacheRule[] = []
+    for (const [name, entry] of raw.entries) {
+      const pattern = parsePathPattern(name)
+      const value = cacheDirectives.read(entry, report)
+      if (!pattern.ok) report.mistake(entry.at, pattern.code, pattern.message, { hint: pattern.hint, part: 'key' })
+      else if (value !== undefined) rules.push({ pattern: pattern.value, value })
+    }
+    return rules
+  },
+}
+
+/** `files` of a route as a table: a folder, and how it is served. */
+export const FILES = {
+  folder: required(folder, '/srv/www', "The folder; a relative path starts at the config file's folder."),
+  try_files: optional(
+    fallback,
+    '/index.html',
+    '404',
+    'The file that stands for addresses without one, for applications of one page: of whatever a browser loads as a page, and of what programs ask for without a dot in the last name. A script or picture that is missing stays 404.',
+  ),
+  cache_control: optional(
+    either(raw => raw.kind === 'table', byPattern, forAll),
+    { '*': 'no-cache', '/assets/*': 'max-age=31536000, immutable' },
+    '`private, no-cache`, and nothing where all may come',
+    'What `Cache-Control` says: one text, or one for each pattern of paths below the folder, of which the longest that holds counts. Where not everyone may come, `private` is put before it.',
+  ),
+  compress: defaulted(
+    boolean,
+    true,
+    false,
+    'Whether texts go out compressed: as `NAME.br`, `NAME.zst` or `NAME.gz` beside the file, unless that is older, else by gzip from 1 KiB to 1 MiB. Ranges are of the file itself.',
+  ),
+} as const satisfies Keys
+
+export type FilesTable = Table<typeof FILES>
+
+const inTable = table(FILES, { title: '[routes.files]' })
+
+const plain: Type<FilesTable> = {
+  ...folder,
+  read(raw, report) {
+    if (folder.read(raw, report) === undefined) return undefined
+    // A folder alone is a table with nothing else in it, so that every default is in one place.
+    return inTable.read({ kind: 'table', at: raw.at, entries: new Map([['folder', raw]]) }, createReport())
+  },
+}
+
+/** `files` of a route: a folder, or a table. */
+export const filesSpec: Type<FilesTable> = either(raw => raw.kind === 'table', inTable, plain)

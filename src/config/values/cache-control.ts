@@ -1,0 +1,20 @@
+import { bad, good, type Parsed } from '../text/outcome.ts'
+import { quote } from '../text/raw.ts'
+import { parsed } from './value.ts'
+
+const DIRECTIVE = '[a-z-]+(?:=(?:[a-z0-9-]+|"[^"]*"))?'
+const DIRECTIVES = new RegExp(`^${DIRECTIVE}(?:[ \\t]*,[ \\t]*${DIRECTIVE})*$`, 'i')
+
+/** The value of Cache-Control (RFC 9111 §5.2). */
+export const cacheDirectives = parsed(
+  { label: 'text', expected: 'directives such as "public, max-age=3600"' },
+  (text): Parsed<string> =>
+    DIRECTIVES.test(text)
+      ? good(text)
+      : bad('files.cache_control', `${quote(text)} is no Cache-Control`, 'as in "no-cache" or "public, max-age=3600"'),
+)
+
+/** Whether it lets a cache hand to others what somebody was given (RFC 9111 §5.2.2.9, §5.2.2.10). */
+export function isForSharedCaches(control: string): boolean {
+  return /(?:^|[\s,])(?:public|s-maxage)(?:[\s,=]|$)/i.test(control)
+}
