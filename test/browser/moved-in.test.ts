@@ -8,6 +8,7 @@ import { makeAuthority } from '../kit/certificates.ts'
 import { temporaryFolder } from '../kit/folder.ts'
 import { runIn } from '../kit/io.ts'
 import { untilTheEnd } from '../kit/opened.ts'
+import { ADA_OF_STAFF } from '../kit/people.ts'
 import { freePort } from '../kit/programs/child.ts'
 import { startNginx } from '../kit/programs/front.ts'
 import { startProvider } from '../kit/provider/provider.ts'
@@ -38,16 +39,7 @@ const provider = keep(
       { client_id: 'client_secret_basic', client_secret: SECRET },
       { client_id: 'client_secret_post', client_secret: SECRET, token_endpoint_auth_method: 'client_secret_post' },
     ],
-    accounts: [
-      {
-        sub: 'ada-1',
-        name: 'Ada',
-        preferred_username: 'ada',
-        email: 'ada@example.com',
-        email_verified: true,
-        groups: ['staff', 'ops'],
-      },
-    ],
+    accounts: [ADA_OF_STAFF],
   }),
 )
 

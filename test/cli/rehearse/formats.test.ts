@@ -1,19 +1,17 @@
 import { describe, expect, test } from 'bun:test'
 import { FORMATS, findFormat } from '../../../src/cli/rehearse/formats.ts'
 import type { LoggedRequest } from '../../../src/cli/rehearse/logged.ts'
+import { LOGGED } from '../../kit/logged.ts'
 
 const AT = Date.parse('2026-11-24T19:41:48Z')
 
 /** A request as most of these lines have it. */
 const REQUEST: LoggedRequest = {
+  ...LOGGED,
   atMs: AT,
   client: '192.0.2.7',
-  method: 'GET',
-  host: 'app.example.com',
   address: '/settings?tab=1',
   user: 'ada@example.com',
-  status: 200,
-  isForwarded: null,
 }
 
 const REST = '"https://app.example.com/" "Mozilla/5.0 (X11; \\"Linux\\")"'

@@ -1,17 +1,6 @@
 import { expect, test } from 'bun:test'
 import { createGroups, patternOf } from '../../../src/cli/rehearse/groups.ts'
-import type { LoggedRequest } from '../../../src/cli/rehearse/logged.ts'
-
-const REQUEST: LoggedRequest = {
-  atMs: 0,
-  client: null,
-  method: 'GET',
-  host: 'app.example.com',
-  address: '/',
-  user: null,
-  status: 200,
-  isForwarded: null,
-}
+import { LOGGED } from '../../kit/logged.ts'
 
 test.each([
   ['/', '/'],
@@ -33,7 +22,7 @@ test('however many places and hosts a log has, there are no more groups than are
   const judged = { fate: 'unrouted', route: null, reason: 'route.none', why: '' } as const
   for (let number = 0; number < 1000; number++) {
     const host = `h${number % 200}.example.com`
-    groups.add({ ...judged, host, path: `/p${String.fromCharCode(97 + (number % 26))}x` }, REQUEST)
+    groups.add({ ...judged, host, path: `/p${String.fromCharCode(97 + (number % 26))}x` }, LOGGED)
   }
   const list = groups.list()
   expect(list.length).toBeLessThan(30)

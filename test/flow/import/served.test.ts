@@ -7,18 +7,11 @@ import { temporaryFolder } from '../../kit/folder.ts'
 import { eventually } from '../../kit/gate.ts'
 import { record } from '../../kit/log/record.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
+import { ADA_OF_STAFF } from '../../kit/people.ts'
 import { FROM_SOURCE, freePort } from '../../kit/programs/child.ts'
 import { startProvider } from '../../kit/provider/provider.ts'
 
 const SECRET = 'client-secret-from-pocket-id'
-const ADA = {
-  sub: 'ada-1',
-  name: 'Ada',
-  preferred_username: 'ada',
-  email: 'ada@example.com',
-  email_verified: true,
-  groups: ['staff', 'ops'],
-}
 
 const keep = untilTheEnd()
 const provider = keep(
@@ -31,7 +24,7 @@ const provider = keep(
       },
       { client_id: 'other-client', client_secret: SECRET },
     ],
-    accounts: [ADA],
+    accounts: [ADA_OF_STAFF],
   }),
 )
 const upstream = keep(

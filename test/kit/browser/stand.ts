@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { Page } from 'playwright-core'
 import { findFreePort } from '../../../src/cli/demo/listen.ts'
 import { serveDemoService } from '../../../src/cli/demo/service.ts'
+import { ADA, GRACE } from '../people.ts'
 import { compiledBinary } from '../programs/binary.ts'
 import { startProvider } from '../provider/provider.ts'
 import { serveInProcess } from '../serve.ts'
@@ -85,22 +86,8 @@ export async function openStand(portal = ''): Promise<OpenStand> {
     host: 'localhost',
     clients: ['main', 'other'].map(name => ({ client_id: name, client_secret: `secret of ${name}` })),
     accounts: [
-      {
-        sub: 'ada',
-        name: 'Ada',
-        preferred_username: 'ada',
-        email: 'ada@example.com',
-        email_verified: true,
-        groups: ['admins', 'users'],
-      },
-      {
-        sub: 'grace',
-        name: 'Grace',
-        preferred_username: 'grace',
-        email: 'grace@example.com',
-        email_verified: true,
-        groups: ['users'],
-      },
+      { ...ADA, email_verified: true },
+      { ...GRACE, email_verified: true },
       {
         sub: 'guest',
         name: 'Guest',

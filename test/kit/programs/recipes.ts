@@ -4,6 +4,7 @@ import { type Received, startTellingApp, type TellingApp } from '../applications
 import { BrowserLite } from '../browser/browser-lite.ts'
 import { temporaryFolder } from '../folder.ts'
 import { type Gate, startGate } from '../gate.ts'
+import { ADA, GRACE } from '../people.ts'
 import { startProvider, type TestProvider } from '../provider/provider.ts'
 import { sendRaw, type WireResponse } from '../wire/wire.ts'
 import { freePort } from './child.ts'
@@ -66,10 +67,7 @@ export interface Recipes extends AsyncDisposable {
 function startPeople(): Promise<TestProvider> {
   return startProvider({
     clients: [{ client_id: 'gate', client_secret: 'gate-secret' }],
-    accounts: [
-      { sub: 'ada', name: 'Ada', preferred_username: 'ada', email: 'ada@example.com', groups: ['admins', 'users'] },
-      { sub: 'grace', name: 'Grace', preferred_username: 'grace', email: 'grace@example.com', groups: ['users'] },
-    ],
+    accounts: [ADA, GRACE],
   })
 }
 

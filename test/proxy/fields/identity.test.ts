@@ -2,17 +2,9 @@ import { describe, expect, test } from 'bun:test'
 import type { HeaderPreset } from '../../../src/config/types/identity.ts'
 import { makeIdentity } from '../../../src/identity/identity.ts'
 import { compileIdentityFields } from '../../../src/proxy/fields/identity.ts'
+import { ADA as PERSON } from '../../kit/people.ts'
 
-const ADA = {
-  sub: 'ada-1',
-  name: 'Ada',
-  preferred_username: 'ada',
-  email: 'ada@example.com',
-  groups: ['admins', 'users'],
-  department: 'it',
-  level: 3,
-  realm_access: { roles: ['ops'] },
-}
+const ADA = { ...PERSON, sub: 'ada-1', department: 'it', level: 3, realm_access: { roles: ['ops'] } }
 
 function tells(
   spec: HeaderPreset | Record<string, string>,
