@@ -1,5 +1,10 @@
 import { describe, expect, test } from 'bun:test'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { passwordFaults } from '../../src/config/values/htpasswd.ts'
 import { makeAuthority } from '../kit/certificates.ts'
+import { temporaryFolder } from '../kit/folder.ts'
+import { FROM_SOURCE } from '../kit/programs/child.ts'
 import { imported, section } from './imported.ts'
 
 const CLIENT = `
@@ -571,8 +576,24 @@ test('a file of passwords that cannot be taken lets nobody in by one', async () 
   expect(mistakes).toEqual([])
   expect(routes).not.toMatch(/htpasswd|passwords/)
   expect(notes.join('\n')).toContain(
-    'decide 8 htpasswd_file: not carried over, so that nobody comes in by a password: SHA-1',
+    'decide 8 htpasswd_file: not carried over, so that nobody comes in by a password: SHA-1 is no protection for the password in line 1; no hash becomes another, so give each of them a new password (sallyport user passwd people NAME, or htpasswd -B people NAME), and name it as users of a provider and as htpasswd in the portal',
   )
+})
+
+test('and its lines become good ones by the command that the report names', async () => {
+  using folder = temporaryFolder()
+  const file = join(folder.path, 'people')
+  writeFileSync(file, 'ann:{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=\n')
+  expect(passwordFaults(readFileSync(file, 'utf8'))).not.toEqual([])
+  const child = Bun.spawn([...FROM_SOURCE, 'user', 'passwd', 'people', 'ann'], {
+    cwd: folder.path,
+    stdin: new Blob(['a-new-password-of-ann\n']),
+    stdout: 'ignore',
+    stderr: 'pipe',
+  })
+  const said = await new Response(child.stderr).text()
+  expect([await child.exited, said.includes('{SHA}')]).toEqual([0, false])
+  expect(passwordFaults(readFileSync(file, 'utf8'))).toEqual([])
 })
 
 describe('what oauth2-proxy took by the letter', () => {

@@ -17,7 +17,7 @@ export function passwordFile(context: Context): string | null {
   }
   const [fault] = passwordFaults(text)
   if (fault === undefined) return path
-  const say = `not carried over, so that nobody comes in by a password: ${fault}; make its lines anew (sallyport user passwd, or htpasswd -B), and name it as users of a provider and as htpasswd in the portal`
+  const say = `not carried over, so that nobody comes in by a password: ${fault}; no hash becomes another, so give each of them a new password (sallyport user passwd ${path} NAME, or htpasswd -B ${path} NAME), and name it as users of a provider and as htpasswd in the portal`
   note(context, 'decide', 'htpasswd_file', say)
   return null
 }
