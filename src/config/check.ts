@@ -2,6 +2,7 @@ import { dirname, resolve } from 'node:path'
 import { sha256 } from '../base/bytes.ts'
 import { freezeDeep } from '../base/freeze.ts'
 import { buildConfig } from './build/build.ts'
+import { checkFolders } from './checks/answers.ts'
 import { checkApps } from './checks/apps.ts'
 import { checkBrands } from './checks/brand.ts'
 import { checkLimits } from './checks/limits.ts'
@@ -9,6 +10,7 @@ import { checkPasswords } from './checks/passwords.ts'
 import { checkPortals } from './checks/portals.ts'
 import { checkProviders } from './checks/providers.ts'
 import { checkRoutes } from './checks/routes.ts'
+import { checkSelf } from './checks/self.ts'
 import { checkServer } from './checks/server.ts'
 import { checkSessions } from './checks/sessions.ts'
 import { checkTls } from './checks/tls.ts'
@@ -79,6 +81,8 @@ export function checkConfig(text: string, options: CheckOptions): CheckResult {
   checkLimits(values, report)
   checkTls(values, configFiles, options.now?.() ?? null, report)
   checkUpstreams(values, configFiles, report)
+  checkSelf(values, report)
+  checkFolders(values, configFiles, report)
   checkPasswords(values, configFiles, report)
   checkBrands(values, configFiles, report)
   checkApps(values, configFiles, report)

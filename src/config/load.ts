@@ -2,7 +2,7 @@ import { resolve } from 'node:path'
 import { sha256 } from '../base/bytes.ts'
 import { freezeDeep } from '../base/freeze.ts'
 import { type CheckResult, checkConfig } from './check.ts'
-import { type Sources, whyUnreadable } from './text/substitute.ts'
+import { codeOf, type Sources, whyUnreadable } from './text/substitute.ts'
 
 type Refused = Extract<CheckResult, { ok: false }>
 
@@ -31,7 +31,7 @@ export function readConfig(path: string, sources: Pick<Sources, 'readText'>, sho
           severity: 'error',
           code: 'file.unreadable',
           message: `${shownAs} ${whyUnreadable(error)}`,
-          hint: 'name another with sallyport serve FILE, or --config FILE; sallyport init makes one',
+          hint: hintFor(error, path),
           path: '',
           file: shownAs,
           line: 1,
@@ -40,5 +40,17 @@ export function readConfig(path: string, sources: Pick<Sources, 'readText'>, sho
         },
       ],
     })
+  }
+}
+
+function hintFor(error: unknown, path: string): string {
+  switch (codeOf(error)) {
+    case 'EACCES':
+    case 'EPERM':
+      return 'give the user that runs Sallyport the right to read it, and to enter its folders: chown USER FILE, or chmod o+r FILE (in the container: chown 65532 FILE)'
+    case 'EISDIR':
+      return `name the file in it: ${path.replace(/\/+$/, '')}/routes.toml`
+    default:
+      return 'name another with sallyport serve FILE, or --config FILE; sallyport init makes one'
   }
 }

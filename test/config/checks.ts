@@ -38,12 +38,15 @@ export interface World {
   readonly env?: Readonly<Record<string, string>>
   /** Bytes for what is no text. */
   readonly files?: Readonly<Record<string, string | Uint8Array>>
+  /** Paths of folders. */
+  readonly folders?: readonly string[]
   readonly now?: () => number
 }
 
 /** Checks a text as the file /etc/sallyport/routes.toml, in a world of the test's own making. */
-export function check(text: string, { env = {}, files = {}, now }: World = {}): CheckResult {
+export function check(text: string, { env = {}, files = {}, folders = ['/srv'], now }: World = {}): CheckResult {
   const contentOf = (path: string) => {
+    if (folders.includes(path)) throw Object.assign(new Error('a folder'), { code: 'EISDIR' })
     const content = files[path]
     if (content === undefined) throw Object.assign(new Error('no such file'), { code: 'ENOENT' })
     return content

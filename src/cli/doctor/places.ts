@@ -1,4 +1,6 @@
+import { accessSync, constants, statSync } from 'node:fs'
 import type { Ports } from '../../base/ports.ts'
+import { whyUnreadable } from '../../config/text/substitute.ts'
 import type { Config } from '../../config/types/config.ts'
 import type { PortalConfig } from '../../config/types/portals.ts'
 import { addressLabel } from '../../proxy/upstream/origin.ts'
@@ -62,4 +64,30 @@ export async function examineUpstreams(config: Config): Promise<Section> {
     }),
   )
   return { about: 'upstreams', findings }
+}
+
+/** Whether each folder of `files` is there, and may be read by whoever runs this. */
+export function examineFolders({ routes }: Config): Section {
+  const folders = new Map(
+    routes.flatMap(({ id, answer }) => (answer?.kind === 'files' ? [[answer.folder, id] as const] : [])),
+  )
+  const findings = [...folders].map(([folder, id]) => {
+    const why = whyNoFolder(folder)
+    if (why === null) return good(`${folder} is a folder that can be read`)
+    return bad(
+      `the folder ${folder} ${why} (route "${id}")`,
+      'make it, or name another in files, as this machine or container sees it; the user that runs Sallyport has to be able to read it',
+    )
+  })
+  return { about: 'files', findings }
+}
+
+function whyNoFolder(folder: string): string | null {
+  try {
+    if (!statSync(folder).isDirectory()) return 'is a file'
+    accessSync(folder, constants.R_OK | constants.X_OK)
+    return null
+  } catch (error) {
+    return whyUnreadable(error)
+  }
 }

@@ -15,14 +15,15 @@ import { countGrade, renderSections, type Section } from './finding.ts'
 import { examineFronts } from './fronts.ts'
 import { answersAsSallyport } from './hear.ts'
 import { examineMachine } from './machine.ts'
-import { examineHosts, examinePortal, examineUpstreams } from './places.ts'
+import { examineFolders, examineHosts, examinePortal, examineUpstreams } from './places.ts'
 import { askedProviders, examineProvider } from './provider.ts'
 
 export const USAGE = {
   text: `usage: sallyport doctor [routes.toml] [--stand-in ADDRESS] [--json]
 
 Looks at everything that a sign-in needs: the provider (discovery, issuer, clock, keys, client, callback, scopes), names,
-certificates, upstreams, applications, proxies in front, listeners and the session store. Says what is wrong and how to mend it; changes nothing.
+certificates, upstreams, applications, folders, proxies in front, listeners and the session store. Says what is wrong and how
+to mend it; changes nothing.
 With --stand-in it also sees what a proxy in front (verify = true) copies: stop the application, and give its address.
 Exit code: 0 where nothing fails (warnings may remain), 1 for any failure or mistake in the file, 2 for a wrong command line.
 
@@ -81,6 +82,7 @@ async function examine(
     examineHosts(config),
     examineUpstreams(config),
     examineApplications(config, ports),
+    examineFolders(config),
     examineFronts(config, ports),
     ...(standIn === null ? [] : [examineCopying(config, standIn, ports)]),
     isRunning(config, ports).then(runs => examineMachine(config, ports, runs)),

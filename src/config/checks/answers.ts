@@ -1,7 +1,9 @@
 import type { RootTable } from '../keys/keys.ts'
 import { ROUTE, type RouteTable } from '../keys/routes.ts'
+import { showRaw } from '../text/raw.ts'
 import type { Report } from '../text/report.ts'
 import { isForSharedCaches } from '../values/cache-control.ts'
+import type { ConfigFiles } from '../values/files.ts'
 
 /** What a route can lead to; each has one of these. */
 const TARGETS = ['upstream', 'redirect', 'respond', 'files', 'verify']
@@ -90,6 +92,22 @@ function checkTarget(route: RouteTable, report: Report): void {
     }
   }
 }
+
+/** A folder that is not there yet may still come: until then the route answers 404, and the others are served. */
+export function checkFolders(root: RootTable, files: ConfigFiles, report: Report): void {
+  for (const { values } of root.values.routes ?? []) {
+    const folder = values.files?.values.folder
+    const entry = values.files?.raw.entries.get('folder')
+    if (folder === undefined || entry === undefined) continue
+    const why = files.whyNoFolder(folder)
+    if (why === null) continue
+    const hint = `${FOLDER_HINT}; until then this route answers 404`
+    report.warn(entry.at, 'files.missing', `the folder ${showRaw(entry)} ${why}`, { hint })
+  }
+}
+
+const FOLDER_HINT =
+  "make it, or name another: the path is absolute, or starts at the config file's folder, and in a container it is the container's"
 
 /** A route that nobody may ask about, or has nowhere to, is open to nobody. */
 function checkVerify(route: RouteTable, root: RootTable, report: Report): void {

@@ -122,7 +122,9 @@ function checkUrl(
   }
   if (url.scheme === 'https' || isInsecure !== false) return
   if (!isLoopbackHost(url.host)) {
-    const hint = 'use https://; for a test without TLS set insecure_cookies = true'
+    const entry = portal.raw.entries.get('url')
+    const own = entry?.kind === 'text' && !entry.isFilled ? `"https://${url.authority}"` : 'https://'
+    const hint = `use ${own}; for a test without TLS set insecure_cookies = true`
     report.mistake(at, 'portal.insecure', `${shown} is plain HTTP: cookies and sign-ins could be read on the way`, {
       hint,
       mark: 'http',

@@ -1,11 +1,12 @@
 import type { RootTable } from '../keys/keys.ts'
-import type { PortalTable } from '../keys/portals.ts'
-import type { RouteTable, RuleList } from '../keys/routes.ts'
+import { type PortalTable, ruleOfPerson } from '../keys/portals.ts'
+import { FOR_EVERYONE, type RouteTable, type RuleList } from '../keys/routes.ts'
 import { type AccessTable, PERSON, SWITCHES } from '../keys/rules.ts'
 import type { UpstreamTable } from '../keys/upstreams.ts'
-import { itemsOf, type Raw, showRaw } from '../text/raw.ts'
+import { itemsOf, quote, type Raw, showRaw } from '../text/raw.ts'
 import type { Report } from '../text/report.ts'
 import { didYouMean } from '../text/suggest.ts'
+import { parseNetwork } from '../values/listen.ts'
 import { momentMs } from '../values/times.ts'
 import { createIssuerCheck } from './issuers.ts'
 import { checkProviderNames } from './provider-names.ts'
@@ -151,10 +152,20 @@ function checkRoleNames(raw: Raw | undefined, { roles, route, report }: RuleChec
     if (item.kind !== 'text' || item.text === null || item.text === '' || roles.includes(item.text)) continue
     const words = item.at.at(-1) === 'allow' || item.at.at(-2) === 'allow' ? ['public', 'authenticated'] : []
     const none = `define it under [portals.${portal}.roles]`
-    const hint = item.isFilled ? '' : didYouMean(item.source, [...roles, ...words], none)
+    const meant = item.isFilled ? null : meantEntry(item.source, words.length > 0)
+    const hint = item.isFilled ? '' : (meant ?? didYouMean(item.source, [...roles, ...words], none))
     const shown = showRaw(route.raw.entries.get('portal'))
     report.mistake(item.at, 'role.undefined', `the portal ${shown} has no role ${showRaw(item)}`, { hint })
   }
+}
+
+/** What stands where a role belongs, and is a rule of its own; or everybody. */
+function meantEntry(word: string, isEntry: boolean): string | null {
+  if (!isEntry) return null
+  if (parseNetwork(word).ok) return `write { networks = [${quote(word)}] }`
+  const rule = ruleOfPerson(word)
+  if (rule === null) return null
+  return rule.includes('any') ? FOR_EVERYONE : `write ${rule}`
 }
 
 function checkMethods({ raw, values }: AccessTable, { route, report }: RuleCheck): void {

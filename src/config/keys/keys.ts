@@ -10,7 +10,7 @@ import { ACCESS_TOKENS, CLAIM_NAMES, PROVIDER } from './providers.ts'
 import { ROUTE } from './routes.ts'
 import { ACCESS } from './rules.ts'
 import { SERVER, SESSIONS } from './server.ts'
-import { defaulted, type Homes, type Keys, named, optional, type Table, table, tables } from './table.ts'
+import { defaulted, type Homes, type Keys, named, optional, type Table, table, tables, WHOLE_FILE } from './table.ts'
 import { ACME, CERTIFICATE, TLS, TLS_REFUSED } from './tls.ts'
 import { BASIC_AUTH, HEALTH, UPSTREAM, UPSTREAM_TLS } from './upstreams.ts'
 
@@ -153,4 +153,4 @@ export const ROOT = {
 export type RootTable = Table<typeof ROOT>
 
 /** Reads the whole file. */
-export const root = table(ROOT, { title: 'the file', homes })
+export const root = table(ROOT, { title: WHOLE_FILE, homes })

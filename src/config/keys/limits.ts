@@ -1,13 +1,14 @@
+import type { Raw } from '../text/raw.ts'
 import { duration } from '../values/duration.ts'
 import { sizeFrom, sizeOrOff, sizeUpToOrOff } from '../values/size.ts'
-import { choice, either, integer } from '../values/value.ts'
+import { choice, integer, integerOr } from '../values/value.ts'
 import { defaulted, type Keys, optional, required, table } from './table.ts'
 
 const PER = duration('1s', '24h')
 const COUNT = integer(1, 1_000_000)
 
 /** A count, or `"off"` for any. */
-const countOrOff = either(raw => raw.kind === 'text', choice(['off']), COUNT)
+const countOrOff = integerOr(['off'], COUNT)
 
 const ALLOWANCE = {
   requests: required(COUNT, 100, 'How many requests may come in the time of `per`, spread over it evenly.'),
@@ -33,6 +34,15 @@ export const ROUTE_RATE = {
     'Who shares an allowance: a client is an address (of IPv6 the first 64 bits), a user whoever is signed in (and the client, of anyone else), `"route"` all together.',
   ),
 } as const satisfies Keys
+
+/** A rate as other programs write it: `100/m`, `5r/s`, `100 per minute`; a number alone is a minute's. */
+function meantRate(raw: Raw): string | null {
+  if (raw.kind === 'integer' && raw.value > 0) return `{ requests = ${raw.value}, per = "1m" }`
+  if (raw.kind !== 'text' || raw.isFilled) return null
+  const [, requests, count = '', unit = ''] =
+    /^\s*(\d{1,7})\s*r?\s*(?:\/|per|r\/)\s*(\d{0,4})\s*(s|m|h|d)[a-z]*\s*$/i.exec(raw.source) ?? []
+  return requests === undefined ? null : `{ requests = ${requests}, per = "${count || 1}${unit.toLowerCase()}" }`
+}
 
 /** What `[server]` limits. */
 export const SERVER_LIMITS = {
@@ -61,7 +71,7 @@ export const SERVER_LIMITS = {
     'What answers and uploads that nobody takes may hold together, in each process, at 2.5 MB each. Beyond it the client that holds most loses the one that has waited longest, and further requests wait for moments.',
   ),
   rate: optional(
-    table(SERVER_RATE, { title: '`rate` of `[server]`' }),
+    table(SERVER_RATE, { title: '`rate` of `[server]`', meant: meantRate }),
     { requests: 600, per: '1m', burst: 200 },
     'no limit',
     'How many requests each client may send, to all routes and pages together; further ones are answered with 429. The keys are those of a route, without `by`.',
@@ -83,7 +93,7 @@ export const ROUTE_LIMITS = {
     'Keeps a form that met an expired sign-in, up to this size, for half an hour: sealed, for the person whose page it came from. Once they have signed in again they are asked whether to send it.',
   ),
   rate: optional(
-    table(ROUTE_RATE, { title: '`rate` of a route' }),
+    table(ROUTE_RATE, { title: '`rate` of a route', meant: meantRate }),
     { requests: 100, per: '1m', burst: 20, by: 'user' },
     'no limit',
     'How many requests may come; further ones are answered with 429 and `Retry-After`. The keys are below.',

@@ -1,8 +1,9 @@
 import { good } from '../text/outcome.ts'
-import type { Raw } from '../text/raw.ts'
+import { quote, type Raw } from '../text/raw.ts'
 import { parsePortalUrl } from '../values/address.ts'
 import { parseContact } from '../values/contact.ts'
 import { duration } from '../values/duration.ts'
+import { parseEmail, parseEmailDomain } from '../values/email.ts'
 import { parseCallbackPath } from '../values/path.ts'
 import { zone } from '../values/times.ts'
 import { boolean, integer, list, parsed, type Type, text, wrongKind } from '../values/value.ts'
@@ -22,7 +23,7 @@ export const RULE = {
 
 export type RuleTable = Table<typeof RULE>
 
-const rule = table(RULE, { title: '[portals.NAME.roles]' })
+const rule = table(RULE, { title: '[portals.NAME.roles]', meant: meantRule })
 const rules = list(rule)
 
 /** A rule, or a list of rules of which any is enough. */
@@ -34,15 +35,26 @@ const role: Type<readonly RuleTable[]> = {
   },
   read(raw, report) {
     if (raw.kind === 'list') return rules.read(raw, report)
-    const hint = raw.kind === 'text' || raw.kind === 'boolean' ? roleHint(raw) : ''
-    if (raw.kind !== 'table') return wrongKind(raw, role.expected, report, hint)
+    const meant = meantRule(raw)
+    if (raw.kind !== 'table') return wrongKind(raw, role.expected, report, meant === null ? '' : `write ${meant}`)
     const one = rule.read(raw, report)
     return one === undefined ? undefined : [one]
   },
 }
 
-function roleHint(raw: Raw): string {
-  return raw.kind === 'boolean' ? '{ any = true } is everyone who can sign in' : 'for a group: { groups = ["…"] }'
+/** The rule that a word stands for: a person, a domain, everyone, or else a group. */
+function meantRule(raw: Raw): string | null {
+  if (raw.kind === 'boolean' && raw.value) return '{ any = true }'
+  if (raw.kind !== 'text' || raw.isFilled || raw.source === '') return null
+  return ruleOfPerson(raw.source) ?? `{ groups = [${quote(raw.source)}] }`
+}
+
+/** The rule that an address, a domain or a star is, where a role or a group was written; null for what is none of them. */
+export function ruleOfPerson(word: string): string | null {
+  if (/^(?:\*|any|all|every(?:one|body))$/i.test(word)) return '{ any = true }'
+  if (/^\*?@/.test(word))
+    return parseEmailDomain(word.replace(/^\*?@/, '')).ok ? `{ domains = [${quote(word.replace(/^\*?@/, ''))}] }` : null
+  return parseEmail(word).ok ? `{ emails = [${quote(word)}] }` : null
 }
 
 /** As other programs call roles (`authp/admin`), but for what parts one from the next: blanks and commas. */

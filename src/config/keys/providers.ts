@@ -3,6 +3,7 @@ import { quote } from '../text/raw.ts'
 import { suggest } from '../text/suggest.ts'
 import { parseIssuer, parseMetadataUrl } from '../values/address.ts'
 import { boolean, choice, list, parsed, text } from '../values/value.ts'
+import { ownName, secret } from './secret.ts'
 import { defaulted, type Keys, optional, required, type Table, table } from './table.ts'
 
 /** Algorithms whose key cannot be made by anyone but the provider (RFC 7518 §3.1, RFC 8037, RFC 9864). */
@@ -47,7 +48,6 @@ const issuer = parsed(
   parseIssuer,
 )
 const metadataUrl = parsed({ label: 'https address', expected: 'an https address' }, parseMetadataUrl)
-const secret = parsed({ label: 'text', expected: 'text', isSecret: true }, good)
 const algorithm = parsed(
   { label: ALGORITHMS.map(name => `"${name}"`).join(', '), expected: 'a signature algorithm such as "RS256"' },
   parseAlgorithm,
@@ -108,7 +108,7 @@ export const PROVIDER = {
     "Where the provider's metadata is, if it is not below the issuer.",
   ),
   client_id: optional(
-    text(),
+    ownName,
     '3f0c5a1e-8a53-4c6e-9d1b-2f7a64b0c1de',
     '**required**, unless there is `users`',
     'The client, as registered at the provider.',

@@ -7,7 +7,7 @@ import { parseHostHeader, parseHostPattern } from '../values/host.ts'
 import { method } from '../values/method.ts'
 import { parsePath, parsePlace } from '../values/path.ts'
 import { sizeUpToOrOff } from '../values/size.ts'
-import { boolean, choice, either, list, parsed, type Type, text } from '../values/value.ts'
+import { boolean, choice, either, list, parsed, type Type, text, wrongKind } from '../values/value.ts'
 import { redirect, redirectStatus, respond, verify } from './answers.ts'
 import { app } from './app.ts'
 import { requestRules, responseRules } from './field-rules.ts'
@@ -44,10 +44,11 @@ const ruleOrRole: Type<string | AccessTable> = either(
   accessRule,
   text('a role\'s name, or a rule such as { groups = ["ops"], networks = ["10.0.0.0/8"] }'),
 )
-const rules = list(ruleOrRole, {
-  single: true,
-  emptyHint: 'for everyone: "public"; for all who are signed in: "authenticated"; else name roles or rules',
-})
+/** What to write where everybody is meant. */
+export const FOR_EVERYONE =
+  'for everyone: "public"; for all who are signed in: "authenticated"; else name roles or rules'
+
+const rules = list(ruleOrRole, { single: true, emptyHint: FOR_EVERYONE })
 const schema = { anyOf: [text().schema, REFERENCE, { type: 'array', items: { anyOf: [text().schema, REFERENCE] } }] }
 
 function readRules(raw: Raw, report: Report): RuleList | undefined {
@@ -67,6 +68,7 @@ const allow: Type<AllowValue> = {
   expected: '"public", "authenticated", or a list of roles and rules',
   schema,
   read(raw, report) {
+    if (raw.kind === 'boolean') return wrongKind(raw, allow.expected, report, FOR_EVERYONE)
     const value = readRules(raw, report)
     const word = findWord(raw)
     if (word === undefined) return value

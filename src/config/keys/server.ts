@@ -5,8 +5,9 @@ import { duration } from '../values/duration.ts'
 import { foldFieldName, IDENTITY, OWNED, TOKEN } from '../values/headers.ts'
 import { parseListen, parseNetwork } from '../values/listen.ts'
 import { parseSealKey, parseStore, type StoreAt } from '../values/store.ts'
-import { boolean, choice, either, integer, list, parsed, type Type } from '../values/value.ts'
+import { boolean, choice, integer, integerOr, list, parsed, type Type } from '../values/value.ts'
 import { SERVER_LIMITS } from './limits.ts'
+import { parseSecret } from './secret.ts'
 import { LIFETIME, REFRESH, REFRESH_LIMIT } from './sessions.ts'
 import { defaulted, type Keys, optional } from './table.ts'
 
@@ -37,7 +38,7 @@ const OURS =
 
 const trustedField = parsed({ label: 'field name', expected: 'the name of a field' }, parseTrustedField)
 
-const workers: Type<number | 'auto'> = either(raw => raw.kind === 'text', choice(['auto']), integer(1, 256))
+const workers: Type<number | 'auto'> = integerOr(['auto'], integer(1, 256))
 
 /** `[server]`: the listeners and the process. */
 export const SERVER = {
@@ -100,7 +101,10 @@ const store: Type<StoreAt> = parsed(
 
 const sealKey: Type<string> = parsed(
   { label: '32 bytes in base64', expected: 'a key of 32 bytes in base64', isSecret: true },
-  parseSealKey,
+  (text, at, isFilled) => {
+    const key = parseSecret(text, at, isFilled)
+    return key.ok ? parseSealKey(text) : key
+  },
 )
 
 /** `[sessions]`: how long a sign-in lasts, and where it is kept. */

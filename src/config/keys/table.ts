@@ -66,6 +66,8 @@ export type Homes = ReadonlyMap<string, string>
 export interface TableOptions {
   /** As in the file: `[server]`, `[[routes]]`. */
   readonly title: string
+  /** What a value means that is no table, as one. */
+  readonly meant?: (raw: Raw) => string | null
   /** Keys with a message of their own instead of "unknown key". */
   readonly refused?: ReadonlyMap<string, { readonly message: string; readonly hint: string }>
   /** Where keys of other tables belong. */
@@ -77,30 +79,70 @@ export function table<K extends Keys>(keys: K, options: TableOptions): Type<Tabl
   const names = Object.keys(keys)
   const all = Object.entries(keys)
   return {
-    label: 'table',
+    label: TABLE,
     expected: 'a table',
+    ...(options.meant === undefined ? {} : { meant: options.meant }),
     get schema() {
       return tableSchema(keys)
     },
     read(raw, report) {
-      if (raw.kind !== 'table') return wrongKind(raw, `a table, ${titleAt(options.title, raw.at)}`, report)
-      // A misspelt key is one mistake, not also a missing one.
-      const meant = new Set<string | null>()
-      for (const [name, entry] of raw.entries) {
-        if (!Object.hasOwn(keys, name)) meant.add(reportUnknown(name, entry, names, options, report))
+      if (raw.kind !== 'table') {
+        const write = options.meant?.(raw) ?? null
+        const hint = write === null ? '' : `write ${write}`
+        return wrongKind(raw, `a table, ${titleAt(options.title, raw.at)}`, report, hint)
       }
+      const { meant, raw: whole } = readUnknown(raw, names, options, report)
       const values: Record<string, unknown> = {}
       for (const [name, key] of all) {
-        const entry = raw.entries.get(name)
-        if (entry !== undefined) values[name] = key.type.read(entry, report)
+        const entry = whole.entries.get(name)
+        if (entry !== undefined) values[name] = readEntry(name, key, entry, report)
         else {
           values[name] = key.absent(raw.at, name, report)
           if (key.isRequired && !meant.has(name)) reportMissing(name, key, raw, options, report)
         }
       }
-      return { at: raw.at, raw, values: values as Values<K> }
+      return { at: raw.at, raw: whole, values: values as Values<K> }
     },
   }
+}
+
+const TABLE = 'table'
+
+/** A value where a table belongs is shown one. */
+function readEntry(name: string, { type, example }: Key<unknown>, entry: Raw, report: Report): unknown {
+  const isShown = type.label === TABLE && entry.kind !== 'table' && isObject(example) && Object.keys(example).length > 0
+  if (!isShown) return type.read(entry, report)
+  const hint = `write ${type.meant?.(entry) ?? formatToml(example)}`
+  return wrongKind(entry, `a table: ${name} = { … }`, report, hint)
+}
+
+/**
+ * Reports keys that are not known. A misspelt key is one mistake, not also a missing one; and of a misspelt table what is in it is read as
+ * what it was meant for, so that it is not missed elsewhere.
+ */
+function readUnknown(
+  raw: RawTable,
+  names: readonly string[],
+  options: TableOptions,
+  report: Report,
+): { readonly meant: ReadonlySet<string | null>; readonly raw: RawTable } {
+  const meant = new Set<string | null>()
+  let whole = raw
+  for (const [name, entry] of raw.entries) {
+    if (names.includes(name)) continue
+    const own = reportUnknown(name, entry, names, options, report)
+    meant.add(own)
+    if (own === null || !isTables(entry) || options.title !== WHOLE_FILE || whole.entries.has(own)) continue
+    whole = { ...whole, entries: new Map([...whole.entries, [own, entry]]) }
+  }
+  return { meant, raw: whole }
+}
+
+/** The title of the table that is around all others. */
+export const WHOLE_FILE = 'the file'
+
+function isTables(raw: Raw): boolean {
+  return raw.kind === 'table' || (raw.kind === 'list' && raw.items.every(({ kind }) => kind === 'table'))
 }
 
 /** Answers the key that was probably meant. */
@@ -118,8 +160,9 @@ function reportUnknown(
   }
   const meant = suggest(name, names)
   const home = options.homes?.().get(name)
+  const isMisspelt = meant !== null && options.title === WHOLE_FILE && isTables(entry)
   const hint =
-    home !== undefined && home !== options.title
+    home !== undefined && home !== options.title && !isMisspelt
       ? `${name} belongs in ${home}`
       : meant !== null
         ? `did you mean "${meant}"?`

@@ -1,5 +1,5 @@
 import { bad, good, type Parsed } from '../text/outcome.ts'
-import { quote, type Raw } from '../text/raw.ts'
+import { type Path, quote, type Raw } from '../text/raw.ts'
 import { createReport, type Report } from '../text/report.ts'
 import type { HashKey } from '../types/upstreams.ts'
 import type { TemplatePart } from '../types/values.ts'
@@ -8,10 +8,15 @@ import { duration } from '../values/duration.ts'
 import { parseHost } from '../values/host.ts'
 import { splitTemplate } from '../values/template.ts'
 import { boolean, choice, either, integer, list, parsed, type TextNames, type Type, text } from '../values/value.ts'
+import { parseSecret } from './secret.ts'
 import { defaulted, type Keys, optional, required, type Table, table } from './table.ts'
 
 const address = parsed(
-  { label: 'address', expected: 'an address such as "http://app:3000" or "unix:/run/app.sock"' },
+  {
+    label: 'address',
+    expected: 'an address such as "http://app:3000" or "unix:/run/app.sock"',
+    numberHint: 'a whole address, in quotes: "http://localhost:{n}"',
+  },
   parseUpstream,
 )
 /** A file with certificates or a key. */
@@ -46,14 +51,14 @@ function parseRequestPath(path: string): Parsed<string> {
 /** Text that speaks of a person where it has a placeholder; what comes from `${…}` is taken as it is. */
 function credential(
   names: TextNames,
-  check: (parts: readonly TemplatePart[], text: string) => Parsed<readonly TemplatePart[]>,
+  check: (parts: readonly TemplatePart[], text: string, at: Path, isFilled: boolean) => Parsed<readonly TemplatePart[]>,
 ) {
-  const literal = parsed(names, value => check([{ kind: 'text', text: value }], value))
-  const template = parsed(names, value => {
+  const literal = parsed(names, (value, at, isFilled) => check([{ kind: 'text', text: value }], value, at, isFilled))
+  const template = parsed(names, (value, at, isFilled) => {
     const parts = splitTemplate(value)
     if (!parts.ok) return bad('upstream.basic_auth', parts.message, parts.hint, parts.mark)
     const odd = parts.value.find(part => part.kind === 'request')
-    if (odd === undefined) return check(parts.value, value)
+    if (odd === undefined) return check(parts.value, value, at, isFilled)
     return bad('upstream.basic_auth', `{${odd.name}} says nothing of a person`, 'as in "{email}"', `{${odd.name}}`)
   })
   return {
@@ -68,6 +73,16 @@ function credential(
 function checkUser(parts: readonly TemplatePart[], text: string): Parsed<readonly TemplatePart[]> {
   if (!parts.some(part => part.kind === 'text' && part.text.includes(':'))) return good(parts)
   return bad('upstream.basic_auth', `${quote(text)} has a colon in it`, 'RFC 7617 has no way to send it', ':')
+}
+
+function checkPassword(
+  parts: readonly TemplatePart[],
+  text: string,
+  at: Path,
+  isFilled: boolean,
+): Parsed<readonly TemplatePart[]> {
+  const secret = parseSecret(text, at, isFilled)
+  return secret.ok ? good(parts) : secret
 }
 
 function parseHash(key: string): Parsed<HashKey> {
@@ -140,7 +155,7 @@ export const BASIC_AUTH = {
     'The user name there; without a colon. `{email}` and the other placeholders of `headers` stand for whoever is signed in; where they say nothing, no credentials are sent.',
   ),
   password: required(
-    credential({ label: 'template', expected: 'a password', isSecret: true }, good),
+    credential({ label: 'template', expected: 'a password', isSecret: true }, checkPassword),
     '${APP_PASSWORD}',
     'The password there; it may have placeholders too. A brace that stands for itself is doubled, but not in what comes from the environment or a file.',
   ),

@@ -1,4 +1,5 @@
 import { parse, TomlError } from 'smol-toml'
+import { explainSyntax } from './explain-syntax.ts'
 import { bad, good, type Refusal } from './outcome.ts'
 import { parseRaw, type RawTable } from './raw.ts'
 
@@ -29,8 +30,10 @@ export function parseToml(text: string): ParsedToml {
     if (!(error instanceof TomlError)) {
       return { ok: false, refusal: bad('toml.syntax', 'this is not TOML'), line: 1, column: 1 }
     }
-    const reason = reasonOf(error)
-    return { ok: false, refusal: bad('toml.syntax', reason, hintFor(reason)), line: error.line, column: error.column }
+    const { line, column } = error
+    const told = explainSyntax(text, { message: reasonOf(error), hint: '', line, column }, isToml)
+    const refusal = bad('toml.syntax', told.message, told.hint)
+    return { ok: false, refusal, line: told.line, column: told.column }
   }
   const raw = parseRaw(values, [])
   if (!raw.ok) return { ok: false, refusal: raw, line: 1, column: 1 }
@@ -55,15 +58,11 @@ function reasonOf(error: TomlError): string {
   return firstLine.replace(/^Invalid TOML document:\s*/, '') || 'this is not TOML'
 }
 
-/** What people usually did, for the messages that are hardest to read. */
-function hintFor(reason: string): string {
-  if (reason === 'invalid value' || reason.includes('numeric literal') || reason.includes('invalid date'))
-    return 'text goes in double quotes: key = "value"'
-  if (reason.includes('redefine')) return 'this table or key is already in the file; each may appear once'
-  if (reason.includes('end-of-line')) return 'one key = value to a line; is a quote or a # missing?'
-  if (reason.includes('cannot find end of key')) return 'a line is either [table], key = value, or a # comment'
-  if (reason.includes('unfinished string') || reason === 'control characters are not allowed in strings')
-    return 'is the closing quote missing on this line?'
-  if (reason.includes('escape')) return "in double quotes a backslash is written \\\\; or use single quotes: 'C:\\…'"
-  return ''
+function isToml(text: string): boolean {
+  try {
+    parse(text)
+    return true
+  } catch {
+    return false
+  }
 }

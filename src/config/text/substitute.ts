@@ -141,9 +141,14 @@ function textOf(text: string): string | { readonly failed: string } {
   return text.slice(text.startsWith('\uFEFF') ? 1 : 0, end)
 }
 
+/** The code of a system's error, such as `ENOENT`; undefined where there is none. */
+export function codeOf(error: unknown): unknown {
+  return error instanceof Error && 'code' in error ? error.code : undefined
+}
+
 /** Why a file cannot be read, as the end of a sentence. */
 export function whyUnreadable(error: unknown): string {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined
+  const code = codeOf(error)
   switch (code) {
     case 'ENOENT':
       return 'does not exist'

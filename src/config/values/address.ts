@@ -21,16 +21,16 @@ interface HttpAddress {
 function parseHttp(text: string, code: AddressCode, what: string): Parsed<HttpAddress> {
   const not = `${quote(text)} is not ${what}`
   const match = /^([a-z][a-z0-9+.-]*):\/\/([^/?#\\]*)(.*)$/i.exec(text)
-  if (match === null)
-    return bad(code, not, `with a scheme: "${/:(?:443|8443)\b/.test(text) ? 'https' : 'http'}://${text}"`)
+  if (match === null) return bad(code, not, `with a scheme: "${withScheme(text, code)}"`)
   const [, schemeText = '', authority = '', rest = ''] = match
   if (authority.includes('@'))
-    return bad(code, `a user name or password cannot be in ${what}`, 'remove everything up to the @')
+    return bad(code, `a user name or password cannot be in ${what}`, withoutCredentials(text, code))
   const scheme = schemeText.toLowerCase()
   if (scheme !== 'http' && scheme !== 'https') {
+    const own = `${schemeOf(code, authority, scheme === 'wss')}://${authority}${rest}`
     const hint = /^wss?$/.test(scheme)
-      ? `WebSockets pass through http${scheme.slice(2)}://`
-      : 'it begins with http:// or https://'
+      ? `WebSockets pass through http${scheme.slice(2)}://: "${own}"`
+      : `it begins with http:// or https://: "${own}"`
     return bad(code, not, hint, schemeText)
   }
   if (/\s/.test(text)) return bad(code, not, 'there is a space in it')
@@ -43,6 +43,27 @@ function parseHttp(text: string, code: AddressCode, what: string): Parsed<HttpAd
   }
   const isUsualPort = port === null || port === (scheme === 'https' ? 443 : 80)
   return good({ scheme, host: host.value, authority: isUsualPort ? host.value : `${host.value}:${port}`, rest })
+}
+
+/** An address as it was meant: with the host of this machine where only a port was written, and with one scheme. */
+function withScheme(text: string, code: AddressCode): string {
+  const rest = text.replace(/^[a-z]*:?\/+/i, '')
+  const address = /^:\d/.test(rest) ? `localhost${rest}` : rest
+  return `${schemeOf(code, address, /^https:/i.test(text))}://${address}`
+}
+
+/** Applications mostly speak plain HTTP; what people sign in at may not, but on this machine. */
+function schemeOf(code: AddressCode, address: string, isSecure: boolean): 'http' | 'https' {
+  if (isSecure || /:(?:443|8443)\b/.test(address)) return 'https'
+  if (code === 'upstream.invalid') return 'http'
+  return isLoopbackHost(address.replace(/[/?#].*$/, '').replace(/:\d*$/, '')) ? 'http' : 'https'
+}
+
+/** What came before the @ is repeated nowhere. */
+function withoutCredentials(text: string, code: AddressCode): string {
+  const address = text.replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/?#\\]*@/i, '$1')
+  if (code !== 'upstream.invalid') return `remove everything up to the @: "${address}"`
+  return `write { to = "${address}", basic_auth = { user = "NAME", password = "\${APP_PASSWORD}" } }`
 }
 
 /**
@@ -73,7 +94,7 @@ function parseProviderAddress(text: string, what: string): Parsed<string> {
   const address = parseHttp(text, 'issuer.invalid', what)
   if (!address.ok) return address
   if (address.value.scheme === 'http' && !isLoopbackHost(address.value.host)) {
-    const hint = 'over plain http anyone on the way can sign in as anyone; http is for loopback only'
+    const hint = `over plain http anyone on the way can sign in as anyone, so it is for loopback only: "https${text.slice('http'.length)}"`
     return bad('issuer.insecure', `${quote(text)} is not https`, hint, 'http')
   }
   return good(text)
@@ -112,7 +133,10 @@ export function parseUpstream(text: string): Parsed<UpstreamAddress> {
   if (!address.ok) return address
   const { scheme, authority, rest } = address.value
   const odd = /[?#]/.exec(rest)?.[0]
-  if (odd !== undefined) return bad('upstream.invalid', not, 'an upstream has no query and no fragment', odd)
+  if (odd !== undefined) {
+    const whole = `${scheme}://${authority}${rest.slice(0, rest.indexOf(odd)).replace(/\/$/, '')}`
+    return bad('upstream.invalid', not, `an upstream has no query and no fragment: "${whole}"`, odd)
+  }
   const path = parsePath(rest === '' ? '/' : rest)
   if (!path.ok) return bad('upstream.invalid', not, path.hint, path.mark)
   return good({ kind: 'url', scheme, authority, basePath: path.value === '/' ? '' : path.value })

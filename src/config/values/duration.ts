@@ -15,7 +15,10 @@ const PARTS = /^(?:\d{1,9}(?:ms|[smhd]))+$/
 /** Milliseconds from `12h`, `30m`, `90s`, `500ms`, `7d` or a chain such as `1h30m`, each unit once and the largest first. */
 export function parseDuration(text: string): Parsed<number> {
   if (!PARTS.test(text)) {
-    const hint = /^\d+$/.test(text) ? `with a unit: "${text}s"?` : 'numbers with ms, s, m, h or d: "90s", "1h30m"'
+    const meant = meantDuration(text)
+    const hint = /^\d+$/.test(text)
+      ? `with a unit: "${text}s"?`
+      : `numbers with ms, s, m, h or d: ${meant === null ? '"90s", "1h30m"' : `"${meant}"`}`
     return bad('duration.invalid', `${quote(text)} is not a duration`, hint)
   }
   let total = 0
@@ -29,6 +32,15 @@ export function parseDuration(text: string): Parsed<number> {
     total += Number(count) * unitMs
   }
   return good(total)
+}
+
+/** One number with a unit in words, or apart from it. */
+function meantDuration(text: string): string | null {
+  const [, count, unit = ''] = /^\s*(\d{1,9})\s*([a-z]+)\s*$/i.exec(text) ?? []
+  const short = unit.toLowerCase()
+  const known =
+    short === 'ms' || short.startsWith('milli') ? 'ms' : /^(?:s|m|h|d)(?:ec|in|r|our|ay|$)/.exec(short)?.[0][0]
+  return count === undefined || known === undefined ? null : `${count}${known}`
 }
 
 /** A duration within bounds, given as durations themselves so that messages can repeat them. */

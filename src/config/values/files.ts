@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
 import { sha256 } from '../../base/bytes.ts'
-import { type Sources, whyUnreadable } from '../text/substitute.ts'
+import { codeOf, type Sources, whyUnreadable } from '../text/substitute.ts'
 
 interface Unreadable {
   readonly ok: false
@@ -19,6 +19,8 @@ export interface ConfigFiles {
   /** A relative path starts at the config file's folder. */
   read(path: string): FileText
   readBytes(path: string): FileBytes
+  /** Why there is no folder at a path, as the end of a sentence; null where there is one. Nothing in it is read or watched. */
+  whyNoFolder(path: string): string | null
   /** Absolute paths of all that were asked for, readable or not: what a reload has to watch. */
   readonly paths: readonly string[]
   /** What was read, in order. Secret: for hashing only. */
@@ -51,6 +53,14 @@ export function createConfigFiles(directory: string, sources: Pick<Sources, 'rea
   return {
     read: path => readOnce(texts, path, absolute => ({ ok: true, text: sources.readText(absolute) })),
     readBytes: path => readOnce(binaries, path, absolute => ({ ok: true, bytes: sources.readBytes(absolute) })),
+    whyNoFolder(path) {
+      try {
+        sources.readBytes(resolve(directory, path))
+        return 'is a file'
+      } catch (error) {
+        return codeOf(error) === 'EISDIR' ? null : whyUnreadable(error)
+      }
+    },
     get paths() {
       return [...new Set([...texts.keys(), ...binaries.keys()])]
     },

@@ -13,19 +13,35 @@ const HOST = /^(?:[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?\.)*[a-z0-9_](?:[a-z0-9_-]*[
 export function parseHost(text: string): Parsed<string> {
   const not = `${quote(text)} is not a host name`
   const scheme = /^[a-z][a-z0-9+.-]*:\/\//i.exec(text)?.[0]
-  if (scheme !== undefined)
-    return bad('host.invalid', not, 'leave the scheme out: only the name, such as "app.example.com"', scheme)
+  if (scheme !== undefined) {
+    const name = text
+      .slice(scheme.length)
+      .replace(/[/?#].*$/, '')
+      .replace(/:\d*$/, '')
+    return bad('host.invalid', not, `leave the scheme out, only the name: "${name || 'app.example.com'}"`, scheme)
+  }
   const slash = text.indexOf('/')
-  if (slash >= 0) return bad('host.invalid', not, 'a path goes into the key path', text.slice(slash))
+  if (slash >= 0) {
+    const name = text.slice(0, slash).replace(/:\d*$/, '')
+    const path = text.slice(slash)
+    const hint = path === '/' ? `without the slash: "${name}"` : `write host = "${name}" and path = "${path}"`
+    return bad('host.invalid', not, hint, path)
+  }
+  const several = text.split(/[\s,;]+/).filter(name => name !== '')
+  if (several.length > 1) return bad('host.invalid', not, `several are a list: [${several.map(quote).join(', ')}]`)
   const odd = /[\s@?#%\\<>^|"'`,;(){}]/.exec(text)?.[0]
   if (odd !== undefined) return bad('host.invalid', not, `${quote(odd)} cannot be in a host name`, odd)
   if (text.includes('*')) return bad('host.wildcard', `${quote(text)} may not be a wildcard here`, '', '*')
   if (text.startsWith('[')) return parseIpv6(text, not)
   const port = /:\d*$/.exec(text)?.[0]
   if (port !== undefined && text.indexOf(':') === text.length - port.length) {
-    return bad('host.invalid', not, 'leave the port out: a route serves its host on every port', port)
+    const name = text.slice(0, -port.length)
+    return bad('host.invalid', not, `leave the port out, a route serves its host on every port: "${name}"`, port)
   }
   if (text.includes(':')) return bad('host.invalid', not, `IPv6 goes in brackets: "[${text}]"`)
+  if (text.startsWith('.') && text.length > 1) {
+    return bad('host.invalid', not, `for all names below it: "*.${text.replace(/^\.+/, '')}"`)
+  }
   if (text.endsWith('.')) return bad('host.invalid', not, `without the trailing dot: "${text.replace(/\.+$/, '')}"`)
   const host = URL.parse(`http://${text}/`)?.hostname
   const plain = text.toLowerCase()
@@ -54,7 +70,7 @@ export function parseHostPattern(text: string): Parsed<string> {
     const hint =
       text === '*'
         ? 'a route for every host is not possible: name the domain, "*.example.com"'
-        : 'only as the whole first label: "*.example.com"'
+        : `only as the whole first label: "${wholeLabel(text)}"`
     return bad('host.wildcard', `${quote(text)} is not a wildcard host`, hint)
   }
   const rest = parseHost(text.slice(2))
@@ -63,6 +79,13 @@ export function parseHostPattern(text: string): Parsed<string> {
     return bad('host.wildcard', `${quote(text)} is not a wildcard host`, 'an address has no wildcard')
   }
   return good(`*.${rest.value}`)
+}
+
+/** The wildcard that stands for what was meant, and for more. */
+function wholeLabel(text: string): string {
+  const rest = text.slice(text.lastIndexOf('*') + 1)
+  const base = rest.slice(rest.indexOf('.') + 1)
+  return parseHost(base).ok && base.includes('.') ? `*.${base}` : '*.example.com'
 }
 
 function parseIpv6(text: string, not: string): Parsed<string> {

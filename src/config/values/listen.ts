@@ -9,7 +9,10 @@ import { parseHost } from './host.ts'
 export function parseListen(text: string): Parsed<ListenAddress> {
   const not = `${quote(text)} is not an address to listen on`
   if (text.startsWith('unix:')) return parseUnixPath(text, 'listen.invalid', not)
-  if (text.includes('://')) return bad('listen.invalid', not, 'without a scheme: "0.0.0.0:8080"')
+  if (text.includes('://')) {
+    const rest = text.slice(text.indexOf('://') + 3).replace(/\/.*$/, '')
+    return bad('listen.invalid', not, `without a scheme: "${/:\d+$/.test(rest) ? rest : '0.0.0.0:8080'}"`)
+  }
   if (/^\d+$/.test(text)) return bad('listen.invalid', not, `with the address: "0.0.0.0:${text}"`)
   if (/^:\d+$/.test(text)) return bad('listen.invalid', not, `with the address: "0.0.0.0${text}"`)
   const match = /^(\[[^\]]*\]|[^:]*):(\d{1,5})$/.exec(text)

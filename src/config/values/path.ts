@@ -15,13 +15,23 @@ export const RESERVED_PREFIX = '/.sallyport'
  */
 export function parsePath(text: string): Parsed<string> {
   const not = `${quote(text)} is not a path`
-  if (/^https?:\/\//i.test(text)) return bad('path.invalid', not, 'only what comes after the host: "/app"')
+  if (/^https?:\/\//i.test(text)) {
+    const path = /^https?:\/\/[^/?#]*(\/[^?#]*)/i.exec(text)?.[1] ?? '/'
+    return bad('path.invalid', not, `only what comes after the host: "${path}"`)
+  }
+  const literal = literalPart(text)
+  if (literal !== null) {
+    const hint = `a path is no regular expression, and serves everything below it: "${literal}"`
+    return bad('path.invalid', not, hint, /[~^$|()[\]{}\\+*]|\.\*/.exec(text)?.[0] ?? null)
+  }
   if (!text.startsWith('/')) return bad('path.invalid', not, `begin with a slash: "/${text}"`)
   if (text.includes('*')) {
     const base = text.slice(0, text.indexOf('*')).replace(/\/+$/, '') || '/'
     return bad('path.invalid', not, `a path serves everything below it: "${base}"`, '*')
   }
-  if (text.includes('//')) return bad('path.invalid', not, 'single slashes only', '//')
+  if (text.includes('//')) {
+    return bad('path.invalid', not, `single slashes only: "${text.replace(/\/{2,}/g, '/')}"`, '//')
+  }
   const dots = /\/(\.{1,2})(?:\/|$)/.exec(text)?.[1]
   if (dots !== undefined) return bad('path.invalid', not, 'write the path that it leads to, without . and ..', dots)
   const dropped = /(\.)(?:\/|$)/.exec(text)?.[1] ?? /:\$/.exec(text)?.[0]
@@ -30,12 +40,32 @@ export function parsePath(text: string): Parsed<string> {
   }
   if (text.includes('%'))
     return bad('path.invalid', not, 'no percent-escapes: requests are matched before decoding', '%')
-  if (text.includes('?')) return bad('path.invalid', not, 'routes are chosen by path; the query is passed on', '?')
+  if (text.includes('?')) {
+    const path = text.slice(0, text.indexOf('?'))
+    return bad('path.invalid', not, `routes are chosen by path, and the query is passed on: "${path}"`, '?')
+  }
   if (!SEGMENTS.test(text)) {
     const odd = [...text].find(character => !SEGMENTS.test(`/${character}`)) ?? ''
     return bad('path.invalid', not, `${quote(odd)} cannot be in a path`, odd)
   }
   return good(text.length > 1 && text.endsWith('/') ? text.slice(0, -1) : text)
+}
+
+/**
+ * The path that a regular expression begins with, to its last whole segment; null where the text is none. One star at the end is told by
+ * itself, and so are signs that a path may have.
+ */
+function literalPart(text: string): string | null {
+  const isExpression = /^(?:~|\/?\^)|\.\*|[[{|\\^]/.test(text)
+  if (!isExpression) return null
+  const body = text
+    .replace(/^~\*?\s*/, '')
+    .replace(/^\/?\^/, '')
+    .replace(/\\([./-])/g, '$1')
+  const plain = /^[A-Za-z0-9._~!&',=:@/-]*/.exec(body)?.[0] ?? ''
+  const whole = plain.length === body.length ? plain : plain.slice(0, plain.lastIndexOf('/') + 1)
+  const path = `/${whole}`.replace(/\/{2,}/g, '/').replace(/(?<=.)\/$/, '')
+  return parsePath(path).ok ? path : '/'
 }
 
 /** As `parsePath`, outside of what Sallyport answers itself. */

@@ -23,8 +23,17 @@ export function parseSize(text: string): Parsed<number> {
   const unitBytes = UNIT_BYTES.get(unit.toLowerCase())
   const bytes = unitBytes === undefined ? Number.NaN : Math.round(Number(count) * unitBytes)
   if (Number.isSafeInteger(bytes)) return good(bytes)
-  const hint = /^\d+$/.test(text) ? `with a unit: "${text}B"?` : 'a number with B, kB, MB, GB, KiB, MiB or GiB: "100MB"'
+  const hint = /^\d+$/.test(text)
+    ? `with a unit: "${text}B"?`
+    : `a number with B, kB, MB, GB, KiB, MiB or GiB: "${meantSize(text) ?? '100MB'}"`
   return bad('size.invalid', `${quote(text)} is not a size`, hint)
+}
+
+function meantSize(text: string): string | null {
+  const [, count, unit = ''] =
+    /^\s*(\d{1,9}(?:\.\d{1,3})?)\s*(k|m|g|t)(?:b|i|ib|ilo|ega|iga|era)?[a-z]*\s*$/i.exec(text) ?? []
+  if (count === undefined) return null
+  return `${count}${unit.toLowerCase() === 'k' ? 'k' : unit.toUpperCase()}B`
 }
 
 /** How long something may be; null for no limit. */

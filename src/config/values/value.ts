@@ -10,6 +10,8 @@ export interface Type<T> {
   /** Completes "must be …". */
   readonly expected: string
   readonly schema: Json
+  /** What to write in place of a value that this type does not take, where that can be told; null or absent: nothing better than an example. */
+  meant?(raw: Raw): string | null
   /** The value, or undefined when there is a mistake in it, which is then in the report. */
   read(raw: Raw, report: Report): T | undefined
 }
@@ -30,7 +32,7 @@ export interface TextNames {
 }
 
 /** Text that a parser turns into a value. Control characters and empty text are refused before the parser sees it. */
-export function parsed<T>(names: TextNames, parse: (text: string, at: Path) => Parsed<T>): Type<T> {
+export function parsed<T>(names: TextNames, parse: (text: string, at: Path, isFilled: boolean) => Parsed<T>): Type<T> {
   const { label, expected, schema = { type: 'string' }, isSecret = false, numberHint } = names
   return {
     label,
@@ -44,9 +46,17 @@ export function parsed<T>(names: TextNames, parse: (text: string, at: Path) => P
       }
       if (raw.text === null) return undefined
       const checked = checkText(raw.text, keyOf(raw.at))
-      const outcome = checked.ok ? parse(raw.text, raw.at) : checked
+      if (!checked.ok && !raw.isFilled) {
+        refuse(raw, checked, report)
+        return undefined
+      }
+      const outcome = checked.ok ? parse(raw.text, raw.at, raw.isFilled) : checked
       if (outcome.ok) return outcome.value
-      refuse(raw, raw.isFilled || isSecret ? veil(raw, outcome, expected) : outcome, report)
+      refuse(
+        raw,
+        raw.isFilled || (isSecret && outcome.code !== 'secret.placeholder') ? veil(raw, outcome, expected) : outcome,
+        report,
+      )
       return undefined
     },
   }
@@ -83,12 +93,23 @@ export function integer(least: number, most: number): Type<number> {
     expected,
     schema: { type: 'integer', minimum: least, maximum: most },
     read(raw, report) {
-      if (raw.kind !== 'integer') return wrongKind(raw, expected, report, 'numbers are written without quotes')
+      if (raw.kind !== 'integer') return wrongKind(raw, expected, report, numberHint(raw))
       if (raw.value >= least && raw.value <= most) return raw.value
       report.mistake(raw.at, 'number.range', `${keyOf(raw.at)} must be ${expected}`)
       return undefined
     },
   }
+}
+
+function numberHint(raw: Raw): string {
+  const isNumber = raw.kind === 'text' && !raw.isFilled && /^\d{1,9}$/.test(raw.source)
+  return isNumber ? `write ${Number(raw.source)} without quotes` : 'numbers are written without quotes'
+}
+
+/** A whole number within bounds, or one of a few words in its place. */
+export function integerOr<const T extends string>(words: readonly T[], number: Type<number>): Type<T | number> {
+  const isWord = (raw: Raw) => raw.kind === 'text' && !/^\d+$/.test(raw.source)
+  return either(isWord, choice(words), number)
 }
 
 /** true or false. */
@@ -98,9 +119,20 @@ export const boolean: Type<boolean> = {
   schema: { type: 'boolean' },
   read(raw, report) {
     if (raw.kind === 'boolean') return raw.value
-    return wrongKind(raw, 'true or false', report, 'without quotes')
+    const word = raw.kind === 'text' && !raw.isFilled ? BOOLEAN_WORDS.get(raw.source.toLowerCase()) : undefined
+    return wrongKind(
+      raw,
+      'true or false',
+      report,
+      word === undefined ? 'without quotes' : `write ${word} without quotes`,
+    )
   },
 }
+
+const BOOLEAN_WORDS: ReadonlyMap<string, boolean> = new Map([
+  ...['true', 'yes', 'on', '1'].map(word => [word, true] as const),
+  ...['false', 'no', 'off', '0'].map(word => [word, false] as const),
+])
 
 export interface ListOptions {
   /** A single value may stand for a list of one. */
@@ -148,7 +180,9 @@ export function list<T>(of: Type<T>, options: ListOptions = {}): Type<readonly T
 }
 
 function listHint(raw: Raw): string {
-  return raw.kind === 'text' ? `in brackets: [${showRaw(raw)}]` : 'lists are written in brackets: ["a", "b"]'
+  if (raw.kind !== 'text') return 'lists are written in brackets: ["a", "b"]'
+  const parts = raw.isFilled ? [raw.source] : raw.source.split(/[\s,;]+/).filter(part => part !== '')
+  return `in brackets: [${parts.map(quote).join(', ')}]`
 }
 
 /** Either of two types, told apart by what TOML says the value is. */

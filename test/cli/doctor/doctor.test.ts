@@ -101,6 +101,21 @@ describe('sallyport doctor', () => {
     expect(code).toBe(0)
   })
 
+  test('looks for the folders of files', async () => {
+    const more = (path: string) =>
+      `{ any = true }\n[[routes]]\nhost = "www.localhost"\nfiles = "${path}"\nallow = "public"\n`
+    const missing = await examine({ roles: more('nowhere') })
+    expect([missing.code, missing.out]).toEqual([
+      1,
+      expect.stringContaining(
+        `FAIL  the folder ${join(folder.path, 'nowhere')} does not exist (route "www.localhost/")`,
+      ),
+    ])
+    expect((await examine({ roles: more('routes.toml') })).out).toContain('routes.toml is a file')
+    const there = await examine({ roles: more('.') })
+    expect([there.code, there.out]).toEqual([0, expect.stringContaining(`ok    ${folder.path} is a folder`)])
+  })
+
   const faults: readonly [string, () => Setup, string][] = [
     ['a wrong secret', () => ({ secret: 'another' }), 'FAIL  refuses client_id and client_secret (invalid_client)'],
     [

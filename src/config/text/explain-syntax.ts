@@ -1,0 +1,123 @@
+import { mendLine } from './mend-line.ts'
+
+/** Where a text stops being TOML, in words for people. */
+export interface SyntaxMistake {
+  readonly message: string
+  readonly hint: string
+  readonly line: number
+  /** 1-based, in UTF-16 code units. */
+  readonly column: number
+}
+
+/**
+ * What somebody did who wrote a text that is no TOML, from where the parser stopped and what it said.
+ *
+ * What it says to write has been tried: it is TOML, by what `isToml` says of a text by itself. The message repeats nothing of a value.
+ */
+export function explainSyntax(text: string, found: SyntaxMistake, isToml: (text: string) => boolean): SyntaxMistake {
+  const lines = text.split(/\r?\n/)
+  return (
+    otherLanguage(lines, found) ??
+    alreadyThere(lines, found) ??
+    mended(lines, found, isToml) ??
+    leftOpen(lines, found, isToml) ?? { ...found, message: found.message, hint: hintFor(found.message) }
+  )
+}
+
+/** Of a file that is no TOML at all, one mistake at its first line says more than a sign that is odd there. */
+function otherLanguage(lines: readonly string[], found: SyntaxMistake): SyntaxMistake | null {
+  const at = lines.findIndex(line => !/^\uFEFF?\s*(?:#.*)?$/.test(line))
+  const first = lines[at] ?? ''
+  const isToml = lines.some(line => /^\s*(?:\[\[?[\w."' -]+\]\]?|[\w."'-]+\s*=)/.test(line))
+  const told = (what: string, hint: string) => ({ ...found, message: what, hint, line: at + 1, column: 1 })
+  const start = 'sallyport init writes a file to start from'
+  if (/^\uFEFF?\s*\{/.test(first)) return told('this is JSON, and the file has to be TOML', start)
+  if (isToml) return null
+  if (/^\uFEFF?\s*\S.*\{\s*$/.test(first)) {
+    return told(
+      'this looks like a Caddyfile, and the file has to be TOML',
+      'sallyport import FILE makes a routes.toml of it',
+    )
+  }
+  if (/^\uFEFF?(?:---\s*$|[\w-]+\s*:(?:\s|$))/.test(first)) {
+    const hint = `[server] in place of "server:", and = in place of the colon after a key; ${start}`
+    return told('this is YAML, and the file has to be TOML', hint)
+  }
+  return null
+}
+
+const HEADER = /^\s*(\[\[?)\s*([^[\]#]+?)\s*\]/
+
+/** Something that is there twice: where the first is, which nobody finds in a long file. */
+function alreadyThere(lines: readonly string[], found: SyntaxMistake): SyntaxMistake | null {
+  if (!found.message.includes('redefine')) return null
+  const own = lines[found.line - 1] ?? ''
+  const before = lines.slice(0, found.line - 1)
+  const [, brackets = '', name = ''] = HEADER.exec(own) ?? []
+  if (name !== '') {
+    const first = before.findIndex(line => HEADER.exec(line)?.[2] === name)
+    const isList = brackets === '[['
+    if (first === -1) return { ...found, message: `${name} is already in this file`, hint: 'each may appear once' }
+    const wasList = HEADER.exec(lines[first] ?? '')?.[1] === '[['
+    if (isList || wasList) {
+      const message = `[${name}] and [[${name}]] are not the same: with two brackets it is one of several tables`
+      const hint = `the first is at line ${first + 1}; in both places write [[${name}]]`
+      return { ...found, message, hint }
+    }
+    const hint = `put both together; the first is at line ${first + 1}`
+    return { ...found, message: `the table [${name}] is already in this file`, hint }
+  }
+  const [, key = ''] = /^\s*([^=]+?)\s*=/.exec(own) ?? []
+  if (key === '') return null
+  const begin = before.findLastIndex(line => HEADER.test(line))
+  const first = before.findIndex((line, index) => index > begin && /^\s*([^=]+?)\s*=/.exec(line)?.[1] === key)
+  const hint = `each key once in a table${first === -1 ? '' : `; the first is at line ${first + 1}`}`
+  return { ...found, message: `the key ${key} is already in this table`, hint }
+}
+
+function mended(
+  lines: readonly string[],
+  found: SyntaxMistake,
+  isToml: (text: string) => boolean,
+): SyntaxMistake | null {
+  const line = lines[found.line - 1] ?? ''
+  if (/^\s*[\w."'-]+\s*=\s*(?:#.*)?$/.test(line)) {
+    return { ...found, message: 'a value is missing here', hint: 'text goes in double quotes: key = "value"' }
+  }
+  if (isToml(line)) return null
+  const mend = mendLine(line, isToml)
+  return mend === null ? null : { ...found, message: mend.what, hint: `write ${mend.write}` }
+}
+
+/** A list or a table that goes on where it was not meant to: the parser sees that at the next line, or at the end. */
+function leftOpen(
+  lines: readonly string[],
+  found: SyntaxMistake,
+  isToml: (text: string) => boolean,
+): SyntaxMistake | null {
+  if (!/comma or end of structure|expected (?:value|closing)|unfinished|end of file/.test(found.message)) return null
+  const before = lines.slice(0, found.line - 1)
+  const at = before.findLastIndex(line => /^\s*[\w."'-]+\s*=\s*[[{]/.test(line))
+  const line = lines[at]
+  if (line === undefined || isToml(line)) return null
+  const isAlone = before.slice(at + 1).every(one => /^\s*(?:#.*)?$/.test(one))
+  const mend = isAlone ? mendLine(line, isToml) : null
+  const column = /[[{]/.exec(line)?.index ?? 0
+  const what = 'what this bracket opens is not closed'
+  if (mend !== null) return { message: what, hint: `write ${mend.write}`, line: at + 1, column: column + 1 }
+  const hint = `close it before line ${found.line}, with a comma after each entry but the last`
+  return { message: what, hint, line: at + 1, column: column + 1 }
+}
+
+/** What people usually did, for the messages that are hardest to read. */
+function hintFor(reason: string): string {
+  if (reason === 'invalid value' || reason.includes('numeric literal') || reason.includes('invalid date'))
+    return 'text goes in double quotes: key = "value"'
+  if (reason.includes('end-of-line')) return 'one key = value to a line; is a quote or a # missing?'
+  if (reason.includes('comma')) return 'entries of a list or a table have commas between them'
+  if (reason.includes('key')) return 'a line is either [table], key = value, or a # comment'
+  if (reason.includes('unfinished string') || reason === 'control characters are not allowed in strings')
+    return 'is the closing quote missing on this line?'
+  if (reason.includes('escape')) return "in double quotes a backslash is written \\\\; or use single quotes: 'C:\\…'"
+  return ''
+}

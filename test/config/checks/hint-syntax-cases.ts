@@ -1,0 +1,97 @@
+import { type HintCase, one } from './hints.ts'
+
+const HOST = '"app.example.com"'
+const LAST = 'allow = ["user"]\n'
+
+/** What is no TOML. */
+export const SYNTAX_HINTS: readonly HintCase[] = [
+  one('a colon', ['client_id = "gate"', 'client_id: "gate"'], 'toml.syntax', 'line', /write (client_id = "gate")$/),
+  one(
+    'a colon and no quotes',
+    ['client_id = "gate"', 'client_id: gate'],
+    'toml.syntax',
+    'line',
+    /write (client_id = "gate")$/,
+  ),
+  one(
+    'no sign between',
+    ['client_id = "gate"', 'client_id "gate"'],
+    'toml.syntax',
+    'line',
+    /write (client_id = "gate")$/,
+  ),
+  one('two signs', ['portal = "home"', 'portal == "home"'], 'toml.syntax', 'line', /write (portal = "home")$/),
+  one('no quotes', [HOST, 'app.example.com'], 'toml.syntax', 'line', /write (host = "app\.example\.com")$/),
+  one('no quotes at an address', ['"0.0.0.0:8080"', '0.0.0.0:8080'], 'toml.syntax', 'line', /write (listen = .*)$/),
+  one('no quotes in a list', ['["user"]', '[user]'], 'toml.syntax', 'line', /write (allow = \["user"\])$/),
+  one('English quotes', [HOST, '“app.example.com”'], 'toml.syntax', 'line', /write (host = "app\.example\.com")$/),
+  one('German quotes', [HOST, '„app.example.com“'], 'toml.syntax', 'line', /write (host = "app\.example\.com")$/),
+  one('single curly quotes', [HOST, '‘app.example.com’'], 'toml.syntax', 'line', /write (host = "app\.example\.com")$/),
+  one('a quote that is not closed', ['"home"\n', '"home\n'], 'toml.syntax', 'line', /write (portal = "home")$/),
+  one('a quote of another kind at the end', [HOST, '"app.example.com\''], 'toml.syntax', 'line', /write (host = .*)$/),
+  one('yes', ['[server]', '[server]\naccess_log = yes'], 'toml.syntax', 'line', /write (access_log = true)$/),
+  one('True', ['[server]', '[server]\naccess_log = True'], 'toml.syntax', 'line', /write (access_log = true)$/),
+  one('off', ['[server]', '[server]\naccess_log = off'], 'toml.syntax', 'line', /write (access_log = false)$/),
+  one('a bare duration', [LAST, `${LAST}timeout = 30s\n`], 'toml.syntax', 'line', /write (timeout = "30s")$/),
+  one('a semicolon', ['portal = "home"', 'portal = "home";'], 'toml.syntax', 'line', /write (portal = "home")$/),
+  one('a comma at the end', ['portal = "home"', 'portal = "home",'], 'toml.syntax', 'line', /write (portal = "home")$/),
+  one(
+    'a comment with slashes',
+    ['portal = "home"', '// people\nportal = "home"'],
+    'toml.syntax',
+    'line',
+    /write (# people)$/,
+  ),
+  one(
+    'a comment after a value',
+    ['portal = "home"', 'portal = "home" // x'],
+    'toml.syntax',
+    'line',
+    /write (portal = "home" # x)$/,
+  ),
+  one(
+    'a bracket that is not closed',
+    ['[providers.pocket-id]', '[providers.pocket-id'],
+    'toml.syntax',
+    'line',
+    /write (\[.*\])$/,
+  ),
+  one('a list that is not closed', [LAST, 'allow = ["user"\n'], 'toml.syntax', 'line', /write (allow = \["user"\])$/),
+  one(
+    'no comma in a list',
+    ['["pocket-id"]', '["pocket-id" "pocket-id2"]'],
+    'toml.syntax',
+    'line',
+    /write (providers = .*)$/,
+  ),
+  one(
+    'no comma in a table',
+    ['{ groups = ["users"] }', '{ groups = ["users"] require_email = true }'],
+    'toml.syntax',
+    'line',
+    /write (user = .*)$/,
+  ),
+  one('a table twice', [LAST, `${LAST}[portals.home]\n`], 'toml.syntax', 'drop', /the first is at line 9/),
+  one(
+    'a key twice',
+    ['portal = "home"', 'portal = "home"\nportal = "home"'],
+    'toml.syntax',
+    'drop',
+    /the first is at line 18/,
+  ),
+  one(
+    'one bracket after two',
+    [LAST, `${LAST}[routes]\nhost = "b.example.com"\nupstream = "http://10.0.0.6"\nallow = "public"\n`],
+    'toml.syntax',
+    'line',
+    /write (\[\[routes\]\])/,
+  ),
+  one(
+    'two brackets after one',
+    ['[[routes]]', '[routes]\nhost = "b.example.com"\nupstream = "http://10.0.0.6"\nallow = "public"\n[[routes]]'],
+    'toml.syntax',
+    'all',
+    /write (\[\[routes\]\])/,
+  ),
+  one('a backslash', [LAST, `${LAST}name = "C:\\apps"\n`], 'toml.syntax', 'line', /write (name = .*)$/),
+]

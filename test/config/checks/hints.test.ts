@@ -1,0 +1,150 @@
+import { describe, expect, test } from 'bun:test'
+import { loadConfig } from '../../../src/config/load.ts'
+import type { Diagnostic } from '../../../src/config/text/diagnostic.ts'
+import { check } from '../checks.ts'
+import { ADDRESS_HINTS, NAME_HINTS } from './hint-name-cases.ts'
+import { SYNTAX_HINTS } from './hint-syntax-cases.ts'
+import { VALUE_HINTS } from './hint-value-cases.ts'
+import { GOOD, type HintCase, type Place } from './hints.ts'
+
+/** What the hints name in the environment. */
+const WORLD = { env: { POCKET_ID_SECRET: 'hd83', CLIENT_SECRET: 'hd83', APP_PASSWORD: 'hd83' } }
+
+test('the file into which mistakes are put has none', () => {
+  expect(check(GOOD, WORLD)).toMatchObject({ ok: true, warnings: [] })
+})
+
+/** The text with what the hint says in its place. */
+function follow(text: string, { line, column, length }: Diagnostic, place: Place, written: string): string {
+  const lines = text.split('\n')
+  const own = lines[line - 1] ?? ''
+  const characters = [...own]
+  switch (place) {
+    case 'caret':
+      lines[line - 1] =
+        characters.slice(0, column - 1).join('') + written + characters.slice(column - 1 + length).join('')
+      break
+    case 'value':
+      lines[line - 1] = own.replace(/(?<==\s*)\S.*$/, () => written)
+      break
+    case 'line':
+      lines[line - 1] = written
+      break
+    case 'all':
+      return lines.map(one => (one.replace(/[[\]]/g, '') === written.replace(/[[\]]/g, '') ? written : one)).join('\n')
+    case 'drop':
+      lines.splice(line - 1, 1)
+  }
+  return lines.join('\n')
+}
+
+function mistakeIn({ from, to }: HintCase): string {
+  if (!GOOD.includes(from)) throw new Error(`the good file has no ${from}`)
+  const text = GOOD.replace(from, () => to)
+  // A list that names a provider twice over has to have both.
+  return to.includes('pocket-id2')
+    ? text.replace(
+        '[portals.home]',
+        '[providers.pocket-id2]\nissuer = "https://id.example.com"\nclient_id = "b"\n\n[portals.home]',
+      )
+    : text
+}
+
+const KINDS = [
+  ['what is no TOML', SYNTAX_HINTS],
+  ['a value', VALUE_HINTS],
+  ['an address', ADDRESS_HINTS],
+  ['a name', NAME_HINTS],
+] as const
+
+for (const [kind, cases] of KINDS) {
+  describe(`the hint about ${kind}, followed to the letter, mends it:`, () => {
+    test.each(cases.map(one => [one.what, one] as const))('%s', (_what, one) => {
+      const text = mistakeIn(one)
+      const result = check(text, WORLD)
+      if (result.ok) throw new Error('no mistake was found')
+      const mistakes = result.diagnostics.filter(({ severity }) => severity === 'error')
+      expect(mistakes.map(({ code }) => code)).toEqual([one.code])
+      const [mistake] = mistakes
+      if (mistake === undefined) return
+      const line = [...(text.split('\n')[mistake.line - 1] ?? '')]
+      expect(mistake.column + mistake.length - 1).toBeLessThanOrEqual(Math.max(1, line.length + 1))
+      expect(mistake.hint).toMatch(one.hint)
+      const written = one.hint.exec(mistake.hint)?.[1] ?? ''
+      const mended = check(follow(text, mistake, one.place, written), WORLD)
+      expect(mended.ok ? [] : mended.diagnostics.map(({ message, line: at }) => `${at}: ${message}`)).toEqual([])
+    })
+  })
+}
+
+/** How the only mistake of a text is told. */
+function told(text: string): string {
+  const result = check(text, WORLD)
+  if (result.ok) throw new Error('no mistake was found')
+  expect(result.diagnostics).toHaveLength(1)
+  return result.diagnostics.map(({ line, message, hint }) => `${line}: ${message} (${hint})`).join()
+}
+
+describe('a file that is something else says so at its first line:', () => {
+  const others: readonly (readonly [what: string, text: string, said: string])[] = [
+    ['YAML', '# mine\nserver:\n  listen: 0.0.0.0:8080\nroutes:\n  - host: app.example.com\n', '2: this is YAML'],
+    ['YAML with a mark before it', '---\nserver:\n  listen: 0.0.0.0:8080\n', '1: this is YAML'],
+    ['JSON', '{ "server": { "listen": "0.0.0.0:8080" } }', '1: this is JSON'],
+    ['JSON on several lines', '{\n  "server": {\n    "listen": "0.0.0.0:8080"\n  }\n}\n', '1: this is JSON'],
+    ['a Caddyfile', 'app.example.com {\n\treverse_proxy 10.0.0.5:3000\n}\n', '1: this looks like a Caddyfile'],
+  ]
+  test.each(others)('%s', (_what, text, said) => expect(told(text)).toStartWith(said))
+})
+
+test('what editors of Windows leave in a file is no mistake', () => {
+  for (const text of [
+    GOOD.replaceAll('\n', '\r\n'),
+    `\uFEFF${GOOD}`,
+    GOOD.replaceAll('  ', '\t').replaceAll(' = ', '\t=\t'),
+  ]) {
+    expect(check(text, WORLD)).toMatchObject({ ok: true, warnings: [] })
+  }
+})
+
+test('a list over several lines that is not closed is shown where it begins', () => {
+  const text = GOOD.replace('["pocket-id"]', '[\n  "pocket-id",\n  "other"\n')
+  expect(told(text)).toStartWith('11: what this bracket opens is not closed')
+})
+
+test('what may be a path is none of a regular expression', () => {
+  for (const path of ['/$metadata', '/Items(1)', '/a+b', '/a.b/c$', "/it's", '/@scope/x', '/a~b']) {
+    expect(check(`${GOOD}path = "${path}"\n`, WORLD).ok).toBe(true)
+  }
+})
+
+test('no hint shows a secret of a line that is no TOML', () => {
+  const result = check(GOOD.replace('client_secret = "hd83-jf93-ks02"', 'client_secret: hd83-jf93-ks02'), WORLD)
+  expect(JSON.stringify(result.ok ? [] : result.diagnostics)).not.toContain('hd83')
+})
+
+test('what a variable or a file holds is a secret, whatever it looks like', () => {
+  for (const secret of ['$POCKET_ID_SECRET', '...', 'changeme']) {
+    const text = GOOD.replace('"hd83-jf93-ks02"', '"${POCKET_ID_SECRET}"')
+    expect(check(text, { env: { POCKET_ID_SECRET: secret } })).toMatchObject({ ok: true, warnings: [] })
+  }
+})
+
+test('secrets that only look a little like a variable are taken', () => {
+  for (const secret of ['$abc', '$1aB', 'a$B', '%2F', 'xxAxx', '$A-B', '[a', 'your', 'p...']) {
+    expect(check(GOOD.replace('hd83-jf93-ks02', secret), WORLD)).toMatchObject({ ok: true, warnings: [] })
+  }
+})
+
+test.each([
+  ['EACCES', 'may not be read by this user', 'chmod o+r FILE'],
+  ['EISDIR', 'is a folder', 'name the file in it: conf/routes.toml'],
+  ['ENOENT', 'does not exist', 'sallyport init makes one'],
+])('a file that cannot be read for %s says what helps', (code, said, hinted) => {
+  const fail = () => {
+    throw Object.assign(new Error('no'), { code })
+  }
+  const result = loadConfig('conf/', { env: () => undefined, readText: fail, readBytes: fail })
+  const [diagnostic] = result.ok ? [] : result.diagnostics
+  expect(diagnostic).toMatchObject({ code: 'file.unreadable', message: `conf/ ${said}` })
+  expect(diagnostic?.hint).toContain(hinted)
+})
