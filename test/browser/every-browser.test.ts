@@ -10,16 +10,19 @@ setDefaultTimeout(60_000)
 /** Bodies of every form that the application was sent. */
 const got: string[] = []
 
+/** What is behind a field by day. */
+const PANEL = 'rgb(253, 252, 250)'
+
 const keep = untilTheEnd()
 const app = keep(await startApp(serve))
 const stand = keep(
   await openStand(
-    ['notes', 'offline']
+    `personal_tokens = true\n${['notes', 'offline']
       .map(
         name =>
           `\n[[routes]]\nhost = "${name}.localhost"\nupstream = "http://127.0.0.1:${app.port}"\nname = "Notes"\nportal = "home"\nallow = ["user"]\nkeep_posts = "256KiB"`,
       )
-      .join('\n'),
+      .join('\n')}`,
   ),
 )
 const notes = stand.app.replace('app.', 'notes.')
@@ -82,6 +85,18 @@ describe.each([...BROWSERS])('%s', (_, open) => {
     await tab.press('#out')
     await tab.press('form[action="/.sallyport/logout"] button')
     await untilHeading(tab, 'You are signed out')
+  })
+
+  test('draws the controls of a form alike', async () => {
+    await enter(`${notes}/`)
+    await tab.open(`${stand.portal}/.sallyport/tokens`)
+    const drawn = await tab.evaluate(`(() => {
+      const look = one => [one.type, one.offsetHeight, getComputedStyle(one).backgroundColor].join(' ')
+      return [...document.querySelectorAll('main form input[type=text], main form select')].map(look)
+    })()`)
+    expect(drawn).toEqual([`text 44 ${PANEL}`, `select-one 44 ${PANEL}`])
+    // Where a browser draws a select itself, WebKit paints its own ground over that.
+    expect(await tab.evaluate(`getComputedStyle(document.querySelector('main select')).appearance`)).toBe('none')
   })
 
   async function keepForm(host: string): Promise<void> {

@@ -33,7 +33,7 @@ img.mark{object-fit:contain}
 .stack>*+*{margin-top:.85rem}
 .acts{display:grid;gap:.7rem;margin-top:1.9rem}
 .acts form{display:grid}
-.act{display:flex;align-items:center;justify-content:center;width:100%;min-height:3rem;padding:.6rem 1.1rem;font:600 1rem/1.3 var(--sans);text-align:center;text-decoration:none;color:var(--ink);background:transparent;border:1px solid var(--line);border-radius:.8rem;cursor:pointer;overflow-wrap:anywhere;transition:background-color .15s,border-color .15s}
+.act{display:flex;align-items:center;justify-content:center;width:100%;min-height:3rem;padding:.6rem 1.1rem;font:600 1rem/1.3 var(--sans);text-align:center;text-decoration:none;color:var(--ink);background:transparent;border:1px solid var(--edge);border-radius:.8rem;cursor:pointer;overflow-wrap:anywhere;transition:background-color .15s,border-color .15s}
 .act:hover{background:var(--tint);border-color:var(--accent)}
 .act.main{color:var(--accent-ink);background:var(--accent);border-color:var(--accent)}
 .act.main:hover{background:color-mix(in oklab,var(--accent) 86%,var(--ink))}
@@ -129,6 +129,7 @@ img.mark{object-fit:contain}
 .fields .wide{grid-column:1/-1}
 .fields label{display:block;margin-bottom:.35rem;font-size:.9375rem;color:var(--soft)}
 .fields input,.fields select{width:100%}
+.fields select{appearance:none;-webkit-appearance:none;padding-right:2.5rem;background:linear-gradient(45deg,transparent 50%,currentColor 0) right 1.2rem center/.4rem .4rem no-repeat,linear-gradient(-45deg,transparent 50%,currentColor 0) right .8rem center/.4rem .4rem no-repeat,var(--panel)}
 .fields>.act{min-height:2.75rem;padding:.3rem 1.1rem}
 .more{margin-top:1.5rem}
 .more .act{display:inline-flex;width:auto;min-height:2.75rem;padding:.4rem 1.1rem;font-size:.9375rem}

@@ -6,7 +6,7 @@ import type { Page } from 'playwright-core'
  *
  * Looks at: language, title, one main heading and an order of headings without gaps, landmarks around everything and names of
  * those that lead on, names of controls and images, text contrast as computed (WCAG 2.2, 1.4.3: 4.5 to 1, or 3 to 1 for large
- * text), edges of fields and the ring of the focus (1.4.11, 2.4.7: 3 to 1), a width that fits the screen (1.4.10), words that are
+ * text), edges of fields and buttons and the ring of the focus (1.4.11, 2.4.7: 3 to 1), a width that fits the screen (1.4.10), words that are
  * cut off, and targets of 44 by 44 pixels (2.5.5). Then all rules of axe-core that are on unless somebody turns them off: what they
  * find begins with `axe`.
  */
@@ -98,7 +98,7 @@ const LOOK = `(() => {
     const least = size >= 24 || (size >= 18.66 && Number(style.fontWeight) >= 700) ? 3 : 4.5
     if (ratio < least) found.push(name(element) + ' has a contrast of ' + ratio.toFixed(2))
   }
-  for (const element of document.querySelectorAll('input:not([type=hidden], [type=checkbox], [type=radio], [type=file]), select, textarea')) {
+  for (const element of document.querySelectorAll('input:not([type=hidden], [type=checkbox], [type=radio], [type=file]), select, textarea, .act')) {
     const style = getComputedStyle(element)
     const ratio = Math.min(...groundsOf(element.parentElement).map(ground => contrastOf(style.borderTopColor, ground)))
     if (isShown(element) && (ratio < 3 || parseFloat(style.borderTopWidth) < 1)) found.push(element.outerHTML.slice(0, 60) + ' has an edge with a contrast of ' + ratio.toFixed(2))
