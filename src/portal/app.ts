@@ -28,7 +28,8 @@ export function createPortal(tools: PortalTools): Portal {
 
   function begin(ctx: PortalRequest, extra: Readonly<Record<string, string>>): Response | Promise<Response> {
     const path = parseReturnTo(ctx.target.path + ctx.target.query)
-    if (isPortalHost(ctx)) {
+    // The page that keeps a fragment is on the host whose window has it.
+    if (isPortalHost(ctx) || ctx.keepsFragment(path)) {
       return redirectAnswer(302, `${ownPath('login')}?${new URLSearchParams({ ...extra, return: path })}`)
     }
     return askPortal(ctx, tools, path, extra).catch(failed(ctx))

@@ -62,6 +62,8 @@ export interface PortalRequest {
    * stand in for one.
    */
   readonly workerScope: string | null
+  /** Whether the route at a path of this host wants the fragment of its address kept while people sign in. */
+  keepsFragment(path: string): boolean
   /** Whether any route of this portal keeps forms: then browsers are told whose pages they show. */
   readonly hasKeptForms: boolean
   /** This host's live session at this portal, or null. */

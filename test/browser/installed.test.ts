@@ -21,7 +21,7 @@ const route = (name: string, more: string) =>
 const USERS = 'portal = "home"\nallow = ["user"]'
 const stand = keep(
   await openStand(
-    `admin_role = "admin"\n${route('box', USERS)}${route('hand', USERS)}${route('box', 'path = "/open"\nallow = "public"')}`,
+    `admin_role = "admin"\n${route('box', USERS)}${route('hand', USERS)}${route('box', 'path = "/open"\nallow = "public"')}${route('box', `path = "/kept"\n${USERS}\nkeep_fragment = true`)}`,
   ),
 )
 const browser = keep(await openChromium())
@@ -127,6 +127,20 @@ test('every window of the application is led to sign in, each back to its own pl
     await other.waitForURL(`${at('box')}/two?b=2`)
     await page.goBack()
     await page.waitForURL(`${at('box')}/one`)
+  } finally {
+    await person.context.close()
+  }
+})
+
+test('where the fragment of addresses is kept, such a window comes back to its very place', async () => {
+  const person = await watchedContext(browser)
+  try {
+    const page = await openApp(person, 'box', '/kept/one?a=1#/place')
+    await person.context.clearCookies()
+    await page.reload()
+    await page.waitForURL(address => address.origin === stand.providerOrigin)
+    await stand.become(page, 'Grace')
+    await page.waitForURL(`${at('box')}/kept/one?a=1#/place`)
   } finally {
     await person.context.close()
   }

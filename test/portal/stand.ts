@@ -138,6 +138,7 @@ export async function openStand(over: Partial<PortalConfig> = {}, hosts = [KUMA,
       wantsAccess: false,
       keepsForms: null,
       workerScope: null,
+      keepsFragment: () => false,
       hasKeptForms: false,
       serves: (host: string) => origins.has(host),
       rolesOf: ({ identity }) =>

@@ -67,6 +67,7 @@ function buildCommon(route: Known<RouteTable>, { root, server, directory, files 
     rewritesLocation: route.rewrite_location,
     cookiePath: route.cookie_path,
     corsPreflight: route.cors_preflight,
+    keepFragment: route.keep_fragment,
     serviceWorkers: route.service_workers,
     headers: route.headers,
     assertion: route.assertion === null ? null : buildAssertion(route.assertion),

@@ -6,7 +6,8 @@ import type { Report } from '../text/report.ts'
 export function checkLimits(root: RootTable, report: Report): void {
   for (const route of root.values.routes ?? []) {
     checkRate(route, report)
-    checkKeepPosts(route, report)
+    checkKept(route, 'keep_posts', 'no form is ever kept', report)
+    checkKept(route, 'keep_fragment', 'no address is ever left', report)
   }
 }
 
@@ -16,12 +17,12 @@ function checkRate({ values, at }: RouteTable, report: Report): void {
   report.mistake([...at, 'rate', 'by'], 'rate.user', 'nobody can be told apart on a route without a portal', { hint })
 }
 
-function checkKeepPosts({ values, at }: RouteTable, report: Report): void {
-  const { keep_posts: kept, allow, deny, portal } = values
-  if (!kept || kept.maxBytes === null) return
+/** What is kept while people sign in, where nobody does. */
+function checkKept({ values, at }: RouteTable, key: 'keep_posts' | 'keep_fragment', so: string, report: Report): void {
+  const { keep_posts: posts, keep_fragment: fragment, allow, deny, portal } = values
+  if (key === 'keep_posts' ? !posts || posts.maxBytes === null : fragment !== true) return
   const isOpen = allow?.kind === 'public' && deny === null
   if (!isOpen && portal !== null) return
   const hint = 'remove it: it is for routes where people sign in'
-  const message = 'nobody is asked to sign in here, so no form is ever kept'
-  report.mistake([...at, 'keep_posts'], 'keep_posts.unused', message, { hint, part: 'key' })
+  report.mistake([...at, key], `${key}.unused`, `nobody is asked to sign in here, so ${so}`, { hint, part: 'key' })
 }

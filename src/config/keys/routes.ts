@@ -274,6 +274,12 @@ export const ROUTE = {
     true,
     'Lets CORS preflights (OPTIONS with `Origin` and `Access-Control-Request-Method`, without a body) through where signing in is all that is missing; browsers send them without cookies.',
   ),
+  keep_fragment: defaulted(
+    boolean,
+    false,
+    true,
+    "Keeps what stands behind `#` in an address while people sign in, as applications need whose pages are told apart by it: in the window, for scripts of this host. Two pages of the gate's own do it, each with a script.",
+  ),
   service_workers: defaulted(
     boolean,
     true,

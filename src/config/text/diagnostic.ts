@@ -137,6 +137,7 @@ export const DIAGNOSTIC_CODES = [
   'one_label.host',
   'strip_prefix.mismatch',
   'keep_posts.unused',
+  'keep_fragment.unused',
   'route.target',
   'route.verify',
   'verify.unused',

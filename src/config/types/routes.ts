@@ -84,6 +84,8 @@ export interface RouteConfig {
   readonly cookiePath: 'pass' | 'prefix'
   /** Whether CORS preflights pass to the upstream without a session. */
   readonly corsPreflight: boolean
+  /** Whether what stands behind `#` in an address is kept while people sign in. */
+  readonly keepFragment: boolean
   /** Whether browsers may fetch the script of a service worker. */
   readonly serviceWorkers: boolean
   readonly headers: HeaderSpec

@@ -56,7 +56,7 @@ export function Document(props: {
         <meta name="color-scheme" content="light dark" />
         <meta name="theme-color" media="(prefers-color-scheme: light)" content={GROUNDS.light[0]} />
         <meta name="theme-color" media="(prefers-color-scheme: dark)" content={GROUNDS.dark[0]} />
-        {onward === null ? null : <meta http-equiv="refresh" content={`0;url=${onward}`} />}
+        {onward === null ? null : <Onward to={onward} isScripted={script !== null} />}
         <title>{props.title}</title>
         <link rel="icon" href={ICON} />
         {/* A constant of ours: escaped, it would not match its hash in the policy. */}
@@ -69,6 +69,12 @@ export function Document(props: {
       </body>
     </html>
   )
+}
+
+/** A redirect; where the page has a script, that goes on itself, and this is for browsers that run none. */
+function Onward({ to, isScripted }: { readonly to: string; readonly isScripted: boolean }) {
+  const refresh = <meta http-equiv="refresh" content={`0;url=${to}`} />
+  return isScripted ? <noscript>{refresh}</noscript> : refresh
 }
 
 /** A document with one thing to say: the arch, the mark, and below it the words. */

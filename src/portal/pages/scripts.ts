@@ -3,7 +3,7 @@
  *
  * Each is a constant: what it needs to know stands in the page, in `data-` attributes, and is never code.
  */
-export type Script = 'countdown'
+export type Script = 'countdown' | 'keep-fragment' | 'give-fragment'
 
 /**
  * Loads a page again after `data-again` seconds, counted where one sees it and stopped by its button; what nobody looks at waits. To
@@ -23,4 +23,24 @@ box.querySelector('button').addEventListener('click',()=>{clearInterval(timer)
 box.hidden=true})
 box.hidden=false})()`
 
-export const SCRIPTS: Readonly<Record<Script, string>> = { countdown: COUNTDOWN }
+/** Where a window keeps a fragment, with the path that it belongs to and the time, in ms; nothing else of this host reads it. */
+const KEPT = "'sallyport-fragment'"
+
+/** Keeps what stands behind `#` in the address, and goes on. A sign-in that begins again without one leaves what is kept. */
+const KEEP_FRAGMENT = `(()=>{const{returnTo,onward}=document.querySelector('[data-onward]').dataset
+try{if(location.hash)sessionStorage.setItem(${KEPT},JSON.stringify([returnTo,location.hash,new Date().getTime()]))}catch{}
+location.replace(onward)})()`
+
+/** Goes on with what is kept for the path, no longer than a sign-in may take; only a `#` can follow it, so that it leads nowhere else. */
+const GIVE_FRAGMENT = `(()=>{const{returnTo,onward}=document.querySelector('[data-onward]').dataset
+let hash=''
+try{const[path,kept,at]=JSON.parse(sessionStorage.getItem(${KEPT}))
+if(path===returnTo&&kept[0]==='#'&&new Date().getTime()-at<600000)hash=kept}catch{}
+try{sessionStorage.removeItem(${KEPT})}catch{}
+location.replace(onward+hash)})()`
+
+export const SCRIPTS: Readonly<Record<Script, string>> = {
+  countdown: COUNTDOWN,
+  'keep-fragment': KEEP_FRAGMENT,
+  'give-fragment': GIVE_FRAGMENT,
+}

@@ -17,6 +17,7 @@ import { describeAgent } from '../user-agent.ts'
 import { type BeginTools, begin } from './begin.ts'
 import { choosePage, handedOn } from './choose.tsx'
 import { type Destination, FailedSignIn } from './failure.ts'
+import { keepFragment } from './fragment.tsx'
 import { causeOfNoCookie, countLogin, refuseLoginLoop } from './login-loop.ts'
 import { hasChosenRemember } from './remember.ts'
 import { parseStepUp, readStepUp, STEP_UP_NAMES } from './step-up.ts'
@@ -46,6 +47,8 @@ export interface LoginTools extends BeginTools, FormTools, UserTools {
 export async function login(ctx: PortalRequest, tools: BeginTools): Promise<Response> {
   if (ctx.portal.providers.length === 0) throw new GateError('route.none', 'this portal has passwords alone')
   const query = readQuery(ctx)
+  const fragment = keepFragment(ctx, query)
+  if (fragment !== null) return fragment
   const isSwitch = query.get('switch') === '1'
   const stepUp = readStepUp(query)
   if (!isPortalHost(ctx)) {

@@ -13,6 +13,7 @@ import type { PortalRequest } from '../portal.ts'
 import { readQuery } from '../query.ts'
 import { ownerCookie, ownerOf } from '../replay/page-owner.ts'
 import { type Destination, FailedSignIn } from './failure.ts'
+import { land } from './fragment.tsx'
 import { causeOfNoCookie, countLogin, refuseLoginLoop } from './login-loop.ts'
 import { checkWindowItself } from './window.ts'
 
@@ -84,7 +85,7 @@ export async function arrive(
   session: Session,
   setCookies: readonly string[] = [],
 ): Promise<Response> {
-  if (destination.kind === 'here') return redirectAnswer(303, destination.path, setCookies)
+  if (destination.kind === 'here') return land(ctx, destination.path, setCookies)
   checkTraveller(ctx, destination)
   const ticket = randomToken(tools.ports.random)
   const { host, ask, path, origin } = destination
@@ -138,7 +139,7 @@ export async function enter(ctx: PortalRequest, tools: TicketTools): Promise<Res
   if (token === null) throw ticketError('its session has ended')
   if (ctx.session !== null && ctx.session.id !== kept.sessionId) await tools.sessions.end(ctx.session.id)
   const lifetimeMs = cookieLifetimeMs(ctx, kept, tools.ports.now())
-  return redirectAnswer(303, kept.path, [
+  return land(ctx, kept.path, [
     sessionCookie(ctx, token, lifetimeMs),
     await countLogin(ctx, tools, kept.path),
     ...(ctx.hasKeptForms ? [await ownerCookie(ctx, tools, kept.owner, lifetimeMs)] : []),

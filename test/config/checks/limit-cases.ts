@@ -19,6 +19,7 @@ export const LIMIT_CASES: readonly Case[] = [
   ['size.range', 'forms that are too large to keep', signIn('keep_posts = «"2MB"»')],
   ['size.range', 'forms of no size at all', signIn('keep_posts = «"0B"»')],
   ['keep_posts.unused', 'kept forms where nobody signs in', route('«keep_posts» = "64kB"')],
+  ['keep_fragment.unused', 'kept fragments where nobody signs in', route('«keep_fragment» = true')],
   ['keep_posts.unused', 'kept forms without a portal', alone('«keep_posts» = "64kB"')],
   [
     'route.target',

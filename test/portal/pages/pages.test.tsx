@@ -34,6 +34,7 @@ function contextAt(address: string): PortalRequest {
     wantsAccess: false,
     keepsForms: null,
     workerScope: null,
+    keepsFragment: () => false,
     hasKeptForms: false,
     session: null,
     serves: () => true,

@@ -1,11 +1,10 @@
-import { GateError } from '../../../base/errors.ts'
 import { decidePolicy } from '../../../policy/policy.ts'
 import type { GuestTarget } from '../../../portal/portal.ts'
-import { parseTarget, type Target } from '../../../route/target.ts'
-import type { GatePortal, GateRoute } from '../../config/snapshot.ts'
+import type { GatePortal } from '../../config/snapshot.ts'
 import { mayMakerOpen } from '../guests.ts'
 import type { Passage } from '../passage.ts'
 import { requestFacts } from '../policy-input.ts'
+import { routeAt } from './route-at.ts'
 
 /**
  * What a guest link for a host and path of this portal would open; null where no rule lets guests in, or where the path could be
@@ -23,20 +22,5 @@ export function guestTargetAt(passage: Passage, portal: GatePortal, host: string
       return decidePolicy(route.policy, session.identity, facts).verdict === 'allow'
     },
     isSharedWith: guest => mayMakerOpen(route, guest, { ...requestFacts(passage, null), method: 'GET', target }),
-  }
-}
-
-function routeAt(
-  { snapshot }: Passage,
-  host: string,
-  path: string,
-): { readonly route: GateRoute; readonly target: Target } | null {
-  try {
-    const target = parseTarget('GET', `http://host${path}`, host)
-    const match = target.isReserved ? null : snapshot.table.match(target)
-    return match === null || match.also.length > 0 ? null : { route: match.value, target }
-  } catch (error) {
-    if (error instanceof GateError) return null
-    throw error
   }
 }

@@ -7,6 +7,7 @@ import { originOf, type Passage, schemeOf } from '../passage.ts'
 import { applicationsOf } from './applications.ts'
 import { compatRequest } from './compat.ts'
 import { guestTargetAt } from './guest-target.ts'
+import { keepsFragmentAt } from './route-at.ts'
 import { tokenPlacesOf } from './token-places.ts'
 
 /** This request as the portal sees it; null on a host that belongs to no portal. */
@@ -28,6 +29,7 @@ export function portalRequest(passage: Passage): PortalRequest | null {
     keepsForms: passage.question !== null ? null : keepsForms(passage.route),
     // A proxy in front would take our script for a verdict, since it is a success.
     workerScope: passage.question === null && passage.route !== null ? widestScope(passage.route.bounds) : null,
+    keepsFragment: path => keepsFragmentAt(passage, portal, path),
     hasKeptForms: portal.hasKeptForms,
     session: passage.session,
     compat: compatRequest(passage, portal),

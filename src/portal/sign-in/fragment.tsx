@@ -1,0 +1,44 @@
+/** @jsxImportSource hono/jsx */
+import { parseReturnTo } from '../../route/return-to.ts'
+import { pageAnswer, redirectAnswer } from '../answer.ts'
+import { wordsFor } from '../language.ts'
+import { FragmentPage } from '../pages/fragment.tsx'
+import type { Script } from '../pages/scripts.ts'
+import { ownPath } from '../place.ts'
+import type { PortalRequest } from '../portal.ts'
+
+/** The parameter that says that a sign-in has passed the page that keeps the fragment. */
+export const FRAGMENT = 'fragment'
+
+/**
+ * The page that keeps what stands behind `#` in the window's address, before its sign-in leads elsewhere; null where nobody asked for it
+ * (`keep_fragment`), and once it has done so.
+ *
+ * Browsers hand a fragment on from redirect to redirect, up to the first page that sends a form. It may be the whole place in an
+ * application, or a secret: it is kept in the window, for scripts of this host alone, and is never sent to anyone.
+ */
+export function keepFragment(ctx: PortalRequest, query: URLSearchParams): Response | null {
+  const rawReturn = query.get('return')
+  if (rawReturn === null || query.has(FRAGMENT)) return null
+  const path = parseReturnTo(rawReturn)
+  if (!ctx.keepsFragment(path)) return null
+  const further = new URLSearchParams(query)
+  further.set('return', path)
+  further.set(FRAGMENT, 'kept')
+  return step(ctx, path, `${ownPath('login')}?${further}`, 'keep-fragment')
+}
+
+/** The last step of a sign-in on the host where it leads to: on to a path of it, behind which the window's fragment is put again. */
+export function land(ctx: PortalRequest, path: string, setCookies: readonly string[]): Response {
+  if (!ctx.keepsFragment(path)) return redirectAnswer(303, path, setCookies)
+  const page = step(ctx, path, path, 'give-fragment')
+  for (const setCookie of setCookies) page.headers.append('set-cookie', setCookie)
+  return page
+}
+
+function step(ctx: PortalRequest, returnTo: string, onward: string, script: Script): Response {
+  const words = wordsFor(ctx.request)
+  const { title, brand } = ctx.portal
+  const page = <FragmentPage words={words} title={title} returnTo={returnTo} onward={onward} />
+  return pageAnswer(words, brand, page, 200, {}, 'nothing', script)
+}

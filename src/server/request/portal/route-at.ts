@@ -1,0 +1,27 @@
+import { GateError } from '../../../base/errors.ts'
+import { parseTarget, type Target } from '../../../route/target.ts'
+import type { GatePortal, GateRoute } from '../../config/snapshot.ts'
+import type { Passage } from '../passage.ts'
+
+/** The route at a host and path, with the target that was made of them; null where none is, and where the path can be read in two ways. */
+export function routeAt(
+  { snapshot }: Passage,
+  host: string,
+  path: string,
+): { readonly route: GateRoute; readonly target: Target } | null {
+  try {
+    const target = parseTarget('GET', `http://host${path}`, host)
+    const match = target.isReserved ? null : snapshot.table.match(target)
+    return match === null || match.also.length > 0 ? null : { route: match.value, target }
+  } catch (error) {
+    if (error instanceof GateError) return null
+    throw error
+  }
+}
+
+/** Whether the route at a path of the host that was asked, of this portal, wants the fragment of its address kept. */
+export function keepsFragmentAt(passage: Passage, portal: GatePortal, path: string): boolean {
+  if (passage.target === null || !path.startsWith('/')) return false
+  const found = routeAt(passage, passage.target.host, path)
+  return found !== null && found.route.portal === portal && found.route.config.keepFragment
+}
