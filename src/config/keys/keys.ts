@@ -10,6 +10,7 @@ import { ACCESS_TOKENS, CLAIM_NAMES, PROVIDER } from './providers.ts'
 import { ROUTE } from './routes.ts'
 import { ACCESS } from './rules.ts'
 import { SERVER, SESSIONS } from './server.ts'
+import { PORTAL_WORDS, PROVIDER_WORDS, ROUTE_WORDS, SERVER_WORDS } from './synonyms.ts'
 import { defaulted, type Homes, type Keys, named, optional, type Table, table, tables, WHOLE_FILE } from './table.ts'
 import { ACME, CERTIFICATE, TLS, TLS_REFUSED } from './tls.ts'
 import { BASIC_AUTH, HEALTH, UPSTREAM, UPSTREAM_TLS } from './upstreams.ts'
@@ -121,7 +122,12 @@ const homes = findHomes
 
 /** The whole file. */
 export const ROOT = {
-  server: defaulted(table(SERVER, { title: '[server]', homes }), {}, {}, 'The listeners and the process.'),
+  server: defaulted(
+    table(SERVER, { title: '[server]', homes, synonyms: SERVER_WORDS }),
+    {},
+    {},
+    'The listeners and the process.',
+  ),
   tls: optional(
     table(TLS, { title: '[tls]', homes, refused: TLS_REFUSED }),
     {},
@@ -135,19 +141,29 @@ export const ROOT = {
     'How long a sign-in lasts, and where it is kept.',
   ),
   providers: defaulted(
-    named(table(PROVIDER, { title: '[providers.NAME]', homes }), 'provider'),
+    named(table(PROVIDER, { title: '[providers.NAME]', homes, synonyms: PROVIDER_WORDS }), 'provider'),
     {},
     {},
     'OpenID providers by name.',
   ),
-  portals: defaulted(named(table(PORTAL, { title: '[portals.NAME]', homes }), 'portal'), {}, {}, 'Portals by name.'),
+  portals: defaulted(
+    named(table(PORTAL, { title: '[portals.NAME]', homes, synonyms: PORTAL_WORDS }), 'portal'),
+    {},
+    {},
+    'Portals by name.',
+  ),
   upstreams: defaulted(
     named(table(UPSTREAM, { title: '[upstreams.NAME]', homes }), 'upstream'),
     {},
     {},
     'Upstreams by name.',
   ),
-  routes: defaulted(tables(table(ROUTE, { title: '[[routes]]', homes }), 'routes'), [], [], 'What is served.'),
+  routes: defaulted(
+    tables(table(ROUTE, { title: '[[routes]]', homes, synonyms: ROUTE_WORDS }), 'routes'),
+    [],
+    [],
+    'What is served.',
+  ),
 } as const satisfies Keys
 
 export type RootTable = Table<typeof ROOT>

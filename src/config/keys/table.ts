@@ -70,6 +70,8 @@ export interface TableOptions {
   readonly meant?: (raw: Raw) => string | null
   /** Keys with a message of their own instead of "unknown key". */
   readonly refused?: ReadonlyMap<string, { readonly message: string; readonly hint: string }>
+  /** What other programs call keys of this table: their word, in lower case and without signs between → ours. */
+  readonly synonyms?: ReadonlyMap<string, string>
   /** Where keys of other tables belong. */
   readonly homes?: () => Homes
 }
@@ -95,7 +97,7 @@ export function table<K extends Keys>(keys: K, options: TableOptions): Type<Tabl
       const values: Record<string, unknown> = {}
       for (const [name, key] of all) {
         const entry = whole.entries.get(name)
-        if (entry !== undefined) values[name] = readEntry(name, key, entry, report)
+        if (entry !== undefined) values[name] = readEntry(key, entry, report)
         else {
           values[name] = key.absent(raw.at, name, report)
           if (key.isRequired && !meant.has(name)) reportMissing(name, key, raw, options, report)
@@ -109,11 +111,11 @@ export function table<K extends Keys>(keys: K, options: TableOptions): Type<Tabl
 const TABLE = 'table'
 
 /** A value where a table belongs is shown one. */
-function readEntry(name: string, { type, example }: Key<unknown>, entry: Raw, report: Report): unknown {
+function readEntry({ type, example }: Key<unknown>, entry: Raw, report: Report): unknown {
   const isShown = type.label === TABLE && entry.kind !== 'table' && isObject(example) && Object.keys(example).length > 0
   if (!isShown) return type.read(entry, report)
   const hint = `write ${type.meant?.(entry) ?? formatToml(example)}`
-  return wrongKind(entry, `a table: ${name} = { … }`, report, hint)
+  return wrongKind(entry, 'a table', report, hint)
 }
 
 /**
@@ -158,14 +160,17 @@ function reportUnknown(
     report.mistake(entry.at, 'key.not_built', refused.message, { hint: refused.hint, part: 'key' })
     return null
   }
-  const meant = suggest(name, names)
+  const synonym = options.synonyms?.get(name.toLowerCase().replace(/[_-]/g, ''))
+  const meant = synonym ?? suggest(name, names)
   const home = options.homes?.().get(name)
   const isMisspelt = meant !== null && options.title === WHOLE_FILE && isTables(entry)
   const hint =
-    home !== undefined && home !== options.title && !isMisspelt
+    home !== undefined && home !== options.title && !isMisspelt && synonym === undefined
       ? `${name} belongs in ${home}`
       : meant !== null
-        ? `did you mean "${meant}"?`
+        ? synonym === undefined
+          ? `did you mean "${meant}"?`
+          : `here it is called "${meant}"`
         : `the keys here are ${names.join(', ')}`
   report.mistake(
     entry.at,

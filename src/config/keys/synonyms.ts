@@ -1,0 +1,27 @@
+/** What other programs, and people, call our keys: words by the key that they mean. */
+function synonyms(words: Readonly<Record<string, string>>): ReadonlyMap<string, string> {
+  return new Map(
+    Object.entries(words).flatMap(([key, others]) => others.split(' ').map(other => [other, key] as const)),
+  )
+}
+
+/** Of `[server]`. */
+export const SERVER_WORDS = synonyms({ listen: 'port bind address addr listenaddress httpaddress http' })
+
+/** Of `[providers.NAME]`. */
+export const PROVIDER_WORDS = synonyms({
+  issuer: 'url issuerurl oidcissuerurl discoveryurl authority',
+  client_secret: 'secret',
+  client_id: 'client id',
+})
+
+/** Of `[portals.NAME]`. */
+export const PORTAL_WORDS = synonyms({ url: 'host domain address publicurl baseurl externalurl' })
+
+/** Of `[[routes]]`. */
+export const ROUTE_WORDS = synonyms({
+  host: 'hosts hostname domain domains servername fqdn',
+  path: 'paths location prefix pathprefix',
+  upstream: 'backend target proxypass reverseproxy proxy to destination service server url',
+  files: 'root directory folder',
+})
