@@ -178,6 +178,11 @@ const ADVICE: Readonly<Record<Code, Advice>> = {
     cause: 'The browser that came back has no cookie of this sign-in.',
     mend: 'Allow cookies, and finish in the browser that began.',
   },
+  'sign_in.plain_http': {
+    cause:
+      'A page was loaded by `http://`, and the portal is made for HTTPS: its cookies are not kept there, so that no sign-in would last.',
+    mend: 'One of three: HTTPS of Sallyport’s own (`[tls]`); a TLS proxy in front, which sends `X-Forwarded-Proto: https` and is named in `trusted_proxies`; or, in a network where everybody is trusted, `insecure_cookies = true` in the portal. See [HTTPS](https.md).',
+  },
   'sign_in.loop': {
     cause: 'Three sign-ins within minutes did not last: no cookie is kept, or a session is not known.',
     mend: 'The page and the log say which: see [When something is wrong](operations.md#when-something-is-wrong).',

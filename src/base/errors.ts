@@ -48,6 +48,7 @@ export const CODES = {
   'sign_in.callback': { status: 400, say: 'The answer from the provider could not be understood.' },
   'sign_in.state': { status: 400, say: 'This sign-in has expired or was already used.' },
   'sign_in.browser': { status: 400, say: 'This sign-in was started in another browser.' },
+  'sign_in.plain_http': { status: 400, say: 'This came over plain HTTP, and signing in takes HTTPS here.' },
   'sign_in.loop': { status: 400, say: 'You have just signed in several times, and it did not last.' },
   'sign_in.step_up': { status: 403, say: 'The provider did not confirm the sign-in that this needs.' },
   'sign_in.ticket': { status: 400, say: 'This sign-in has expired or was already used.' },

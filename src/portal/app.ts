@@ -11,6 +11,7 @@ import type { Portal, PortalRequest } from './portal.ts'
 import { problemResponse } from './problem.ts'
 import { meetForm, releaseForm } from './replay/replay.tsx'
 import { answerFailure } from './sign-in/answer-failure.ts'
+import { plainHttpFailure } from './sign-in/plain-http.ts'
 import { passwordProblem, signInProblem } from './sign-in/sign-in-problem.ts'
 import { standIn } from './sign-in/stand-in.ts'
 import { stepUpProblem, stepUpQuery } from './sign-in/step-up.ts'
@@ -28,6 +29,8 @@ export function createPortal(tools: PortalTools): Portal {
 
   function begin(ctx: PortalRequest, extra: Readonly<Record<string, string>>): Response | Promise<Response> {
     const path = parseReturnTo(ctx.target.path + ctx.target.query)
+    const refusal = plainHttpFailure(ctx, path, null)
+    if (refusal !== null) return failed(ctx)(refusal)
     // The page that keeps a fragment is on the host whose window has it.
     if (isPortalHost(ctx) || ctx.keepsFragment(path)) {
       return redirectAnswer(302, `${ownPath('login')}?${new URLSearchParams({ ...extra, return: path })}`)

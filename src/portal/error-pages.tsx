@@ -22,6 +22,8 @@ export interface ErrorView {
   readonly reference: string
   /** A second sentence: what to do. */
   readonly detail?: string
+  /** What whoever runs the place can do, a line each, with words before. */
+  readonly ways?: { readonly lead: string; readonly each: readonly string[] }
   /** Whose failure it is, as people know it. */
   readonly place?: string
   /** What the log has of it, for an admin to read; in English. */
@@ -64,6 +66,16 @@ export function renderErrorPage(view: ErrorView): Response {
       )}
       {afterS === null ? null : <Countdown words={words} afterS={afterS} to={view.refreshTo} />}
       <Acts acts={view.actions ?? []} />
+      {view.ways === undefined ? null : (
+        <div class="cause small">
+          <p>{view.ways.lead}</p>
+          <ul>
+            {view.ways.each.map(way => (
+              <li>{way}</li>
+            ))}
+          </ul>
+        </div>
+      )}
       {view.cause === undefined ? null : (
         <p class="cause small">
           {words.causeForAdmins} <code lang="en">{view.cause}</code>

@@ -46,6 +46,8 @@ export interface PortalRequest {
    * the host, or host:port.
    */
   reachedAt(at: { readonly host: string; readonly authority: string }): string
+  /** Whether it came by plain HTTP, as far as can be seen, though the portal is made for HTTPS. */
+  readonly cameByPlainHttp: boolean
   readonly clientAddress: string
   readonly requestId: string
   /** The portal that this host belongs to. */

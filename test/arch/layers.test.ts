@@ -163,6 +163,7 @@ const RANKS: readonly (readonly Room[])[] = [
           {
             parts: [
               'method-override.ts',
+              'plain-http.ts',
               'policy-input.ts',
               'rewrite.ts',
               'to-https.ts',

@@ -43,14 +43,16 @@ function examineListener(address: ListenAddress): Finding {
   }
 }
 
-/** A portal on HTTPS behind a plain listener has a proxy in front, of which the file should know. */
+/** A portal made for HTTPS behind a plain listener has a proxy in front, of which the file should know; or people come by plain HTTP. */
 function examineProxies({ server, tls, portals }: Config): readonly Finding[] {
-  const isBehind = [...portals.values()].some(({ url }) => url?.scheme === 'https')
+  const isBehind = [...portals.values()].some(({ url, insecureCookies }) =>
+    url === null ? !insecureCookies : url.scheme === 'https',
+  )
   if (!isBehind || tls !== null || server.trustedProxies.length > 0) return []
   return [
     warning(
       'no proxy is trusted, though a portal is on HTTPS and this machine listens on plain HTTP',
-      'name the proxy that ends TLS in trusted_proxies, or every client has its address',
+      'one of three: name the proxy that ends TLS in trusted_proxies, or every client has its address; [tls] for HTTPS of Sallyport’s own; or, where everybody on the network is trusted, insecure_cookies = true in the portal',
     ),
   ]
 }

@@ -52,6 +52,7 @@ img.mark{object-fit:contain}
 .again strong{font-variant-numeric:tabular-nums}
 .quiet{min-height:2.75rem;padding:0 .75rem;font:inherit;font-size:.9375rem;color:var(--accent);background:none;border:0;text-decoration:underline;text-underline-offset:.2em;cursor:pointer}
 .cause{margin-top:1.6rem;padding:.8rem 1rem;color:var(--soft);text-align:left;background:var(--tint);border-radius:.8rem}
+.cause ul{margin:.4rem 0 0;padding-left:1.1rem}
 .cause code{display:block;margin-top:.2rem;font:.8125rem/1.5 var(--mono);color:var(--ink);overflow-wrap:anywhere}
 .note{margin-top:2rem;color:var(--soft);font-size:.8125rem;line-height:1.5}
 .help{display:block;margin-bottom:.5rem;font-size:.9375rem;color:var(--ink);overflow-wrap:anywhere}

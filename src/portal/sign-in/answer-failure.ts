@@ -10,6 +10,7 @@ import { sayError, type Words } from '../words/words.ts'
 import { otherChoices } from './choose.tsx'
 import { type Destination, FailedSignIn } from './failure.ts'
 import { forgetLogins } from './login-loop.ts'
+import { plainHttpActions } from './plain-http.ts'
 
 /** Whatever a handler threw, as an answer: a page that says what can be done about it, or problem details. Tells the log. */
 export function answerFailure(ctx: PortalRequest, thrown: unknown, ports: Pick<Ports, 'log'>): Response {
@@ -79,6 +80,18 @@ function advise(ctx: PortalRequest, words: Words, error: GateError, failed: Fail
         detail: textOf(words.causes, error.facts.reason) || words.browserAdvice,
         actions: [{ label: words.startAgain, address: fresh }],
       }
+    case 'sign_in.plain_http': {
+      const { why, toOperators, ways, open, goOn } = words.plainHttp
+      const addresses = plainHttpActions(ctx, fresh)
+      return {
+        detail: why,
+        ways: { lead: toOperators, each: ways },
+        actions: [
+          { label: open, address: addresses.open },
+          { label: goOn, address: addresses.goOn },
+        ],
+      }
+    }
     case 'sign_in.loop':
       return {
         detail: textOf(words.causes, error.facts.reason),

@@ -19,6 +19,7 @@ import { choosePage, handedOn } from './choose.tsx'
 import { type Destination, FailedSignIn } from './failure.ts'
 import { keepFragment } from './fragment.tsx'
 import { causeOfNoCookie, countLogin, refuseLoginLoop } from './login-loop.ts'
+import { plainHttpFailure } from './plain-http.ts'
 import { hasChosenRemember } from './remember.ts'
 import { parseStepUp, readStepUp, STEP_UP_NAMES } from './step-up.ts'
 import {
@@ -41,12 +42,15 @@ export interface LoginTools extends BeginTools, FormTools, UserTools {
 /**
  * Begins a sign-in, or skips it where this browser is signed in.
  *
- * `again=1` asks the same provider once more who this is. `switch=1` asks it for another account. The present session ends only once the new one begins, so that no
- * link can sign anyone out. Throws FailedSignIn around `limit.rate` and what the provider client throws.
+ * `again=1` asks the same provider once more who this is. `switch=1` asks it for another account. The present session ends only once
+ * the new one begins, so that no link can sign anyone out. Throws FailedSignIn around `sign_in.plain_http`, `limit.rate` and what the
+ * provider client throws.
  */
 export async function login(ctx: PortalRequest, tools: BeginTools): Promise<Response> {
   if (ctx.portal.providers.length === 0) throw new GateError('route.none', 'this portal has passwords alone')
   const query = readQuery(ctx)
+  const refusal = plainHttpFailure(ctx, parseReturnTo(query.get('return')), query)
+  if (refusal !== null) throw refusal
   const fragment = keepFragment(ctx, query)
   if (fragment !== null) return fragment
   const isSwitch = query.get('switch') === '1'

@@ -47,6 +47,7 @@ export const DE: Words = {
     'sign_in.callback': 'Die Antwort des Anmeldedienstes konnte nicht gelesen werden.',
     'sign_in.state': 'Diese Anmeldung ist abgelaufen oder wurde schon verwendet.',
     'sign_in.browser': 'Diese Anmeldung wurde in einem anderen Browser begonnen.',
+    'sign_in.plain_http': 'Dies kam über unverschlüsseltes HTTP, und die Anmeldung braucht hier HTTPS.',
     'sign_in.loop': 'Sie haben sich eben mehrmals angemeldet, aber die Anmeldung bleibt nicht bestehen.',
     'sign_in.step_up': 'Der Anmeldedienst hat die hier nötige Anmeldung nicht bestätigt.',
     'sign_in.ticket': 'Diese Anmeldung ist abgelaufen oder wurde schon verwendet.',
@@ -263,6 +264,17 @@ export const DE: Words = {
       'Dafür müssen Sie sich gerade eben angemeldet haben, und der Anmeldedienst hat nicht bestätigt, dass er Sie erneut gefragt hat.',
     acr: 'Dafür ist eine stärkere Anmeldung nötig, und der Anmeldedienst hat nicht bestätigt, dass Ihre so stark war.',
     amr: 'Dafür ist eine Anmeldung auf anderem Weg nötig, und der Anmeldedienst hat nicht bestätigt, dass Sie diesen Weg gewählt haben.',
+  },
+  plainHttp: {
+    why: 'Ihr Browser behält keine Anmeldung für eine Adresse, die mit http:// beginnt. Öffnen Sie sie mit https:// davor.',
+    toOperators: 'Wenn Sie diese Seite betreiben, ist es eines von dreien:',
+    ways: [
+      '[tls] in routes.toml: eigenes HTTPS, mit Zertifikaten per ACME oder aus Dateien.',
+      'Ein Proxy davor, der HTTPS spricht: Er sendet X-Forwarded-Proto: https, und trusted_proxies in [server] nennt ihn.',
+      'Nur dieses Netz, in dem allen vertraut wird: insecure_cookies = true im Portal.',
+    ],
+    open: 'Mit https:// öffnen',
+    goOn: 'Trotzdem anmelden',
   },
   causes: {
     cookie:

@@ -182,6 +182,17 @@ export const EN: Words = {
     acr: 'This needs a stronger sign-in, and the provider did not say that yours was one.',
     amr: 'This needs a sign-in by another method, and the provider did not say that you used it.',
   },
+  plainHttp: {
+    why: 'Your browser keeps no sign-in for an address that begins with http://. Open it with https:// in front.',
+    toOperators: 'If you run this place, it is one of three:',
+    ways: [
+      '[tls] in routes.toml: HTTPS of its own, with certificates by ACME or from files.',
+      'A proxy in front that speaks HTTPS: it sends X-Forwarded-Proto: https, and trusted_proxies in [server] names it.',
+      'Only this network, where everybody is trusted: insecure_cookies = true in the portal.',
+    ],
+    open: 'Open it by https://',
+    goOn: 'Sign in all the same',
+  },
   causes: {
     cookie:
       'Your browser did not keep the cookie that this site gave it. Allow cookies for this site, and look at private windows and add-ons that block them.',

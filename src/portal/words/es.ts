@@ -47,6 +47,7 @@ export const ES: Words = {
     'sign_in.callback': 'No se ha podido leer la respuesta del servicio de inicio de sesión.',
     'sign_in.state': 'Este inicio de sesión ha caducado o ya se ha usado.',
     'sign_in.browser': 'Este inicio de sesión se empezó en otro navegador.',
+    'sign_in.plain_http': 'Esto llegó por HTTP sin cifrar, y aquí iniciar sesión requiere HTTPS.',
     'sign_in.loop': 'Acabas de iniciar sesión varias veces, pero la sesión no se mantiene.',
     'sign_in.step_up': 'El servicio de inicio de sesión no ha confirmado lo que se exige aquí.',
     'sign_in.ticket': 'Este inicio de sesión ha caducado o ya se ha usado.',
@@ -262,6 +263,17 @@ export const ES: Words = {
       'Hace falta haber iniciado sesión hace un momento, y el servicio no ha confirmado que te lo pidiera otra vez.',
     acr: 'Hace falta un inicio de sesión más seguro, y el servicio no ha confirmado que el tuyo lo fuera.',
     amr: 'Hace falta iniciar sesión con otro método, y el servicio no ha confirmado que lo hayas usado.',
+  },
+  plainHttp: {
+    why: 'Tu navegador no conserva ninguna sesión para una dirección que empieza por http://. Ábrela con https:// delante.',
+    toOperators: 'Si administras este sitio, es una de tres cosas:',
+    ways: [
+      '[tls] en routes.toml: HTTPS propio, con certificados por ACME o de archivos.',
+      'Un proxy delante que habla HTTPS: envía X-Forwarded-Proto: https, y trusted_proxies en [server] lo nombra.',
+      'Solo esta red, donde se confía en todos: insecure_cookies = true en el portal.',
+    ],
+    open: 'Abrir con https://',
+    goOn: 'Iniciar sesión de todos modos',
   },
   causes: {
     cookie:

@@ -47,6 +47,7 @@ export const FR: Words = {
     'sign_in.callback': 'La réponse du service de connexion n’a pas pu être lue.',
     'sign_in.state': 'Cette connexion a expiré ou a déjà servi.',
     'sign_in.browser': 'Cette connexion a été commencée dans un autre navigateur.',
+    'sign_in.plain_http': 'Ceci est arrivé par HTTP non chiffré, et la connexion demande ici HTTPS.',
     'sign_in.loop': 'Vous venez de vous connecter plusieurs fois, mais la connexion ne se maintient pas.',
     'sign_in.step_up': 'Le service de connexion n’a pas confirmé la connexion requise ici.',
     'sign_in.ticket': 'Cette connexion a expiré ou a déjà servi.',
@@ -264,6 +265,17 @@ export const FR: Words = {
       'Il faut s’être connecté à l’instant, et le service de connexion n’a pas confirmé vous l’avoir redemandé.',
     acr: 'Il faut une connexion plus forte, et le service de connexion n’a pas confirmé que la vôtre l’était.',
     amr: 'Il faut une connexion par une autre méthode, et le service de connexion n’a pas confirmé que vous l’avez utilisée.',
+  },
+  plainHttp: {
+    why: 'Votre navigateur ne garde aucune connexion pour une adresse qui commence par http://. Ouvrez-la avec https:// devant.',
+    toOperators: 'Si vous gérez ce site, c’est l’une de ces trois choses :',
+    ways: [
+      '[tls] dans routes.toml : son propre HTTPS, avec des certificats par ACME ou de fichiers.',
+      'Un proxy devant qui parle HTTPS : il envoie X-Forwarded-Proto: https, et trusted_proxies dans [server] le nomme.',
+      'Ce réseau seulement, où l’on fait confiance à tous : insecure_cookies = true dans le portail.',
+    ],
+    open: 'Ouvrir avec https://',
+    goOn: 'Se connecter quand même',
   },
   causes: {
     cookie:

@@ -207,6 +207,14 @@ export interface Words {
   readonly browserAdvice: string
   /** Why a new sign-in was not enough: trying the same at once would only lead here again. */
   readonly stepUp: Readonly<Record<'auth_time' | 'acr' | 'amr', string>>
+  /** Where somebody came by plain HTTP and signing in takes HTTPS: for them, and for whoever runs the place. */
+  readonly plainHttp: {
+    readonly why: string
+    readonly toOperators: string
+    readonly ways: readonly string[]
+    readonly open: string
+    readonly goOn: string
+  }
   /** What can be seen of why a sign-in does not last, and what to do. */
   readonly causes: Readonly<Record<'cookie' | 'plain_http' | 'session' | 'rule', string>>
 }

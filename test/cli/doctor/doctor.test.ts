@@ -70,10 +70,14 @@ allow = ["user"]
 /** Looks at a set-up, with the clock of this machine off by some milliseconds. */
 function examine(
   setup: Setup,
-  options: { readonly argv?: readonly string[]; readonly aheadMs?: number } = {},
+  options: {
+    readonly argv?: readonly string[]
+    readonly aheadMs?: number
+    readonly edit?: (text: string) => string
+  } = {},
 ): Promise<Ran> {
   const path = join(folder.path, 'routes.toml')
-  writeFileSync(path, fileOf(setup))
+  writeFileSync(path, (options.edit ?? (text => text))(fileOf(setup)))
   chmodSync(path, 0o600)
   return runIn(folder.path, io =>
     runDoctor(options.argv ?? [], io, {
@@ -191,6 +195,13 @@ describe('sallyport doctor', () => {
   test('asks nothing of e-mail addresses that the file trusts', async () => {
     const { out } = await examine({ issuer: bad.issuer, provider: 'emails = "trusted"' })
     expect(out).not.toContain('email_verified')
+  })
+  test('warns of plain HTTP alone where a portal on each host is made for HTTPS, with three ways out', async () => {
+    const without = (key: RegExp) => (text: string) => text.replace(/^url = .*\n/m, '').replace(key, '')
+    const { out } = await examine({}, { edit: without(/^insecure_cookies = .*\n/m) })
+    expect(out).toContain('warn  no proxy is trusted, though a portal is on HTTPS')
+    for (const way of ['trusted_proxies', '[tls]', 'insecure_cookies = true']) expect(out).toContain(way)
+    expect((await examine({}, { edit: without(/^never$/m) })).out).not.toContain('no proxy is trusted')
   })
   test.each(doubts)('warns of %s', async (_, setup, line) => {
     expect((await examine(setup())).out).toContain(`warn  ${line}`)

@@ -26,6 +26,7 @@ function contextAt(address: string): PortalRequest {
     target: parseTarget('GET', address, host),
     origin: `https://${host}`,
     reachedAt: ({ authority }) => `https://${authority}`,
+    cameByPlainHttp: false,
     clientAddress: '192.0.2.1',
     requestId: 'req-7',
     portal,

@@ -4,6 +4,7 @@ import { widestScope } from '../../../proxy/fields/response.ts'
 import { ownOrigin } from '../../config/own-ports.ts'
 import type { GateRoute } from '../../config/snapshot.ts'
 import { originOf, type Passage, schemeOf } from '../passage.ts'
+import { cameByPlainHttp } from '../plain-http.ts'
 import { applicationsOf } from './applications.ts'
 import { compatRequest } from './compat.ts'
 import { guestTargetAt } from './guest-target.ts'
@@ -19,6 +20,7 @@ export function portalRequest(passage: Passage): PortalRequest | null {
     target,
     origin: originOf(passage, target),
     reachedAt: at => ownOrigin(portal.ports, schemeOf(passage), at),
+    cameByPlainHttp: cameByPlainHttp(passage),
     clientAddress: passage.client,
     requestId: passage.id,
     portal: portal.config,

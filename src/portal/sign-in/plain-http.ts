@@ -1,0 +1,43 @@
+import { GateError } from '../../base/errors.ts'
+import type { SafeReturnTo } from '../../route/return-to.ts'
+import { ownPath } from '../place.ts'
+import type { PortalRequest } from '../portal.ts'
+import { FailedSignIn } from './failure.ts'
+
+/** The parameter of our sign-in address by which somebody goes on who knows better: what can be seen is no proof. */
+export const GOES_ON = 'plain'
+
+/**
+ * The failure `sign_in.plain_http` where this browser came by plain HTTP and the portal is made for HTTPS: it would be led through a
+ * sign-in of which nothing is kept. Null for any other, and for who goes on by `query`. `path` is where it wanted to go.
+ */
+export function plainHttpFailure(
+  ctx: PortalRequest,
+  path: SafeReturnTo,
+  query: URLSearchParams | null,
+): FailedSignIn | null {
+  if (!ctx.cameByPlainHttp || query?.get(GOES_ON) === '1') return null
+  const error = new GateError('sign_in.plain_http', 'this came over plain HTTP, and the file promises HTTPS', {
+    hint:
+      'one of three: [tls] for HTTPS of its own; a TLS proxy in front that sends X-Forwarded-Proto: https and is named in ' +
+      'trusted_proxies; or, where everybody on the network is trusted, insecure_cookies = true in the portal',
+    facts: { host: ctx.target.host },
+  })
+  return new FailedSignIn(error, { kind: 'here', path }, false)
+}
+
+/** Where somebody goes who came so: the same place by HTTPS, or on with the sign-in, which keeps what it was asked. */
+export function plainHttpActions(
+  { target, portal }: PortalRequest,
+  path: string,
+): Readonly<Record<'open' | 'goOn', string>> {
+  const { url } = portal
+  const authority = url?.host === target.host ? url.authority : target.host
+  const isLogin = target.path === ownPath('login')
+  const onward = isLogin ? new URLSearchParams(target.query) : new URLSearchParams({ return: path })
+  onward.set(GOES_ON, '1')
+  return {
+    open: `https://${authority}${isLogin ? target.path + target.query : path}`,
+    goOn: `${ownPath('login')}?${onward}`,
+  }
+}
