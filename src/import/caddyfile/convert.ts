@@ -6,7 +6,7 @@ import { directiveOrder } from './directives.ts'
 import { spellFields } from './fields.ts'
 import { globalOptions, serverSection } from './global.ts'
 import { USER_ID } from './header-up.ts'
-import { hostsOf } from './hosts.ts'
+import { type Host, hostsOf } from './hosts.ts'
 import type { Caddyfile, Directive } from './parse.ts'
 import { planRoutes, type RoutePlan } from './plan.ts'
 import { CLAIM_FIELDS, readPolicy } from './policy.ts'
@@ -40,6 +40,7 @@ export function convertCaddyfile(tools: Omit<Context, 'names' | 'oldFiles'>, fil
   }))
   const hosts = hostsOf(context, sites)
   const plans = hosts.flatMap(host => planRoutes(context, host, { hosts, portals, policies }))
+  for (const { block } of file.sites) noteUnmet(context, block)
   return [
     serverSection(context, file, listen, plans.some(looksAtClients)),
     ...providers.map(({ section }) => section),
@@ -47,6 +48,26 @@ export function convertCaddyfile(tools: Omit<Context, 'names' | 'oldFiles'>, fil
     ...plans.map(routeSection),
   ]
 }
+
+/** Names the directives to which no request came: something before them answered all. */
+function noteUnmet(context: Context, block: readonly Directive[]): void {
+  const noted = new Set(context.notes.list.map(({ line }) => line))
+  for (const { name, args, line, block: inner } of block) {
+    if (name.startsWith('@') || noted.has(line)) continue
+    if (BLOCKS.has(name)) noteUnmet(context, inner ?? [])
+    else if (!SILENT.has(name))
+      context.notes.add(
+        'left',
+        [name, ...args].slice(0, 2).join(' '),
+        line,
+        'no request came to it: something before it answered them',
+      )
+  }
+}
+
+const BLOCKS = new Set(['handle', 'route', 'handle_path'])
+/** What is said of others, or of a whole site. */
+const SILENT = new Set(['root', 'bind', 'import'])
 
 /** Directives that begin with these words, without them. */
 function named(directives: readonly Directive[], first: string, ...words: readonly string[]): readonly Directive[] {
@@ -68,7 +89,9 @@ function routeSection(plan: RoutePlan): Section {
       { key: 'path', value: path === '/' && !isExact ? null : path },
       { key: 'one_label', value: host.name.startsWith('*.') ? true : null },
       { key: 'exact', value: isExact ? true : null },
-      ...(isOwn ? [{ key: 'respond', value: { status: served } }] : answerEntries(served)),
+      ...(isOwn
+        ? [{ key: 'respond', value: { status: served } }]
+        : answerEntries(served).map(entry => onHost(entry, host))),
       { key: 'response_headers', value: isOwn ? null : spellFields(fields) },
       { key: 'portal', value: portal?.name ?? null },
       { key: 'allow', value: allow },
@@ -76,6 +99,14 @@ function routeSection(plan: RoutePlan): Section {
       { key: 'headers', value: hasUpstream ? identity(headers, callBy(served.answer.answer.headers, userId)) : null },
     ],
   }
+}
+
+/** A redirect to a name that is made of its own host's names that: any host could be meant by the placeholder. */
+function onHost(entry: Entry, { name }: Host): Entry {
+  const { key, value } = entry
+  const isMade = key === 'redirect' && typeof value === 'string' && /^https?:\/\/[^/]*\{host\}/.test(value)
+  if (!isMade || name.startsWith('*') || /^https?:\/\/\{host\}(?![^/{])/.test(value)) return entry
+  return { ...entry, value: value.replace('{host}', name) }
 }
 
 /** What answers, with what is done to the request for it. */

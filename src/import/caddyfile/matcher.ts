@@ -78,6 +78,8 @@ export function hostsIn({ name, args, block }: Directive): readonly string[] {
 function readDefinition({ args, block }: Directive, named: Named): Test {
   const [first, ...rest] = args
   if (block === null && (first === undefined || (args.length === 1 && /[^a-z_]/.test(first)))) return UNKNOWN
+  // What is in its block is what shall not hold.
+  if (first === 'not' && rest.length === 0) return readSet([{ name: first, args: rest, line: 0, block }], named)
   const own = first === undefined ? [] : [{ name: first, args: rest, line: 0, block: null }]
   return readSet([...own, ...(block ?? [])], named)
 }

@@ -145,7 +145,9 @@ export function readRespond(context: Context, { args, line, block }: Directive):
   const status = Number(isStatus ? first : (second ?? 200))
   // A variable that stands alone may be a status.
   const isUnclear = second === undefined && first.startsWith('{$')
-  if (block !== null || isUnclear || !(status >= 200 && status < 600) || /\{[^$]/.test(body)) {
+  // Braces around anything but a name are braces.
+  const isFilled = /\{(?!\$)[\w.|:-]+\}/.test(body)
+  if (block !== null || isUnclear || !(status >= 200 && status < 600) || isFilled) {
     context.notes.add('decide', 'respond', line, 'write it as respond = { status = …, body = "…" }')
     return null
   }

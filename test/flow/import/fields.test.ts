@@ -50,6 +50,16 @@ const siteAt = (port: number, files: string) => `http://${HOST}:${port} {
     header X-Said yes
     respond "hello" 200
   }
+  handle /json {
+    respond \`{"a":{"b":1}}\` 200
+  }
+  handle /re/* {
+    rewrite * /x{path}
+    reverse_proxy 127.0.0.1:${app.port}
+  }
+  handle /www {
+    redir * https://www.{host}{uri} 308
+  }
   handle /sent {
     header X-Sent-On yes
     redir * /said 302
@@ -64,10 +74,11 @@ const siteAt = (port: number, files: string) => `http://${HOST}:${port} {
 `
 
 beforeAll(async () => {
-  app = await startApp(({ headers }, response) => {
+  app = await startApp(({ headers, url }, response) => {
     for (const [name, value] of Object.entries({ 'X-Own': 'app', 'X-Other': 'app', Server: 'app', Vary: 'Accept' }))
       response.setHeader(name, value)
     const got = ['x-up', 'x-sent', 'x-gone'].map(name => headers[name] ?? '-')
+    response.setHeader('X-Url', url ?? '')
     response.setHeader('X-Got', got.join(' ')).end('the application')
   })
   const port = await freePort()
@@ -88,7 +99,7 @@ afterAll(async () => {
 
 const NAMES = [
   ...['X-Frame-Options', 'Vary', 'Cache-Control', 'X-Assets', 'X-Exact', 'X-Own', 'X-Other', 'X-More', 'X-Got'],
-  ...['X-Said', 'X-Sent-On', 'X-Files', 'Location'],
+  ...['X-Said', 'X-Sent-On', 'X-Files', 'X-Url', 'Location'],
 ]
 
 /** The status, and the values of each field in no order. */
@@ -97,15 +108,15 @@ async function answer(port: number, path: string): Promise<Readonly<Record<strin
     redirect: 'manual',
     headers: { host: HOST, 'x-sent': 'mine', 'x-gone': 'mine' },
   })
-  await response.body?.cancel()
+  const body = await response.text()
   const fields = NAMES.map(name => [name, response.headers.get(name)?.split(', ').sort() ?? null])
-  return { status: response.status, ...Object.fromEntries(fields) }
+  return { status: response.status, body, ...Object.fromEntries(fields) }
 }
 
 describe('fields of answers are those that Caddy sent', () => {
   const paths = [
     ...['/', '/x', '/exact', '/exact/x', '/static/a.css', '/static', '/more/a', '/removed/x', '/deferred/x', '/down/x'],
-    ...['/said', '/sent', '/files/a.txt'],
+    ...['/said', '/sent', '/json', '/re/b%20c?q=1', '/re/', '/www?q=1', '/www'],
   ]
   test.each(paths)('%s', async path => {
     expect(await answer(gate.port, path)).toEqual(await answer(caddy.port, path))
@@ -114,3 +125,10 @@ describe('fields of answers are those that Caddy sent', () => {
 
 test('the application is sent what header_up says', async () =>
   expect(await answer(gate.port, '/down/x')).toMatchObject({ 'X-Got': ['added -', 'set mine'] }))
+
+test('fields of files are those that Caddy sent, beside what a route says of its files', async () => {
+  const { Vary, ...was } = await answer(caddy.port, '/files/a.txt')
+  const now = await answer(gate.port, '/files/a.txt')
+  expect(now).toMatchObject(was)
+  expect(now.Vary).toEqual(expect.arrayContaining(Vary as string[]))
+})

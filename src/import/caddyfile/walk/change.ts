@@ -15,7 +15,7 @@ export function changeRequest(directive: Directive, way: Way, note: Note): Way |
     return strip(way, second)
   }
   if (name === 'rewrite') {
-    const prefix = args.length === 1 ? /^(\/[^{}]*[^{}/])\{uri\}$/.exec(first)?.[1] : undefined
+    const prefix = args.length === 1 ? /^(\/[^{}]*[^{}/])\{(?:uri|path)\}$/.exec(first)?.[1] : undefined
     if (prefix === undefined || way.addPrefix !== null || way.isRewritten) return null
     note(directive, 'add_prefix of a route')
     return { ...way, addPrefix: prefix, isRewritten: true }
