@@ -5,7 +5,7 @@ import type { Directive } from './parse.ts'
  * the places that it is for.
  */
 export const HARMLESS: Readonly<Record<string, string>> = {
-  encode: 'answers keep the coding that the application gives them',
+  encode: 'answers keep the coding that the application gives them; files go out compressed by themselves',
   handle_errors: 'pages for errors are Sallyport’s own',
   log: 'one log for all, JSON on standard output; access_log = false in [server] leaves requests out',
   log_append: 'one log for all, JSON on standard output',
@@ -45,7 +45,7 @@ export const INSTEAD: Readonly<Record<string, string>> = {
   rewrite: 'write strip_prefix or add_prefix into the route',
   templates: 'have an application render them: files are served as they are',
   tls: 'have a TLS proxy in front ask for client certificates, or write a rule in their place',
-  try_files: 'name files as they are: a route serves what is asked for, and index.html for folders',
+  try_files: 'write try_files = "/index.html" into files, for one page where there is no file; no others are tried',
   uri: 'write strip_prefix or add_prefix into the route',
 }
 

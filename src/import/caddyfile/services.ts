@@ -193,14 +193,21 @@ export function readRedir(context: Context, { args, line }: Directive): Answer |
   }
 }
 
+/** What directives before a `file_server` say of it. */
+interface FilesInForce {
+  readonly root: string | null
+  /** The file of `try_files`; null for none. */
+  readonly page: string | null
+}
+
 /** Lines of a `file_server` that hide nothing. */
 const FILES = ['root', 'browse', 'index', 'precompressed', 'etag_file_extensions', 'disable_canonical_uris']
 
-/** `file_server`, with the `root` that is in force; null where there is none. */
+/** `file_server`, with the `root` and `try_files` that are in force; null without a root. */
 export function readFileServer(
   context: Context,
   { args, line, block }: Directive,
-  inForce: string | null,
+  { root: inForce, page }: FilesInForce,
 ): Answer | null {
   const lines = block ?? []
   const other = lines.find(({ name }) => !FILES.includes(name))
@@ -232,6 +239,7 @@ export function readFileServer(
     context.notes.add('closed', 'file_server', line, say)
     return null
   }
+  const folder = spell(context, root, '/')
   const isBrowsed = args.includes('browse')
   context.notes.add(
     isBrowsed ? 'changed' : 'kept',
@@ -240,7 +248,7 @@ export function readFileServer(
     'files of a route: for GET and HEAD alone, with ranges and index.html, without listings',
   )
   return {
-    entries: [{ key: 'files', value: spell(context, root, '/') }],
+    entries: [{ key: 'files', value: page === null ? folder : { folder, try_files: page } }],
     headers: {},
     requestHeaders: UNCHANGED,
     fields: NO_CHANGES,

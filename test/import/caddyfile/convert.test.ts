@@ -440,10 +440,10 @@ transform user {\n match role banned\n block\n}`,
     about: 'files that are tried, and applications that are not',
     parts: {
       sites:
-        'a.example.com {\n root * /srv\n try_files {path} /index.html\n file_server\n}\nb.example.com {\n try_files {path} /x\n reverse_proxy b:1\n}',
+        'a.example.com {\n root * /srv\n try_files {path} {path}/ /index.html\n file_server\n}\nb.example.com {\n try_files {path} /x\n reverse_proxy b:1\n}',
     },
     has: {
-      '[[routes]]': ['files = "/srv"', 'allow = "public"'],
+      '[[routes]]': ['files = { folder = "/srv", try_files = "/index.html" }', 'allow = "public"'],
       '[[routes]] 1': ['host = "b.example.com"', `deny = [${EVERYONE}]`],
     },
   },

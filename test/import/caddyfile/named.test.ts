@@ -34,6 +34,11 @@ const NAMED: readonly (readonly [site: string, note: RegExp])[] = [
   ['redir /old /new', /^kept \d+ redir: redirect of a route$/],
   ['redir /old {http.request.header.X}', /^(?:decide|closed) \d+ redir: /],
   ['rewrite /a/* /b{uri}', /^kept \d+ rewrite: add_prefix/],
+  [
+    'root * /srv\nhandle /f/* {\ntry_files {path} /x.html\nfile_server\n}',
+    /^changed \d+ try_files: try_files of the files/,
+  ],
+  ['root * /srv\nhandle /f/* {\ntry_files {path}.html {path}\nfile_server\n}', /^left \d+ try_files: write try_files/],
   ['rewrite * /b{path}', /^kept \d+ rewrite: add_prefix/],
   ['reverse_proxy a:1\nphp_fastcgi php:9000', /^left \d+ php_fastcgi php:9000: no request came to it/],
   ['file_server /f/*', /^left \d+ file_server \/f\/\*: no request came to it/],

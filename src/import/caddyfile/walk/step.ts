@@ -42,7 +42,7 @@ export function createSteps(context: Context, enter: Enter, bypassed: Bypassed):
   }
 
   function answerOf(directive: Directive, way: Way): Answer | null {
-    if (directive.name === 'file_server') return readFileServer(context, directive, way.root)
+    if (directive.name === 'file_server') return readFileServer(context, directive, way)
     const known = answers.get(directive)
     if (known !== undefined) return known
     const read = READERS[directive.name]?.(context, directive) ?? null
@@ -105,9 +105,11 @@ export function createSteps(context: Context, enter: Enter, bypassed: Bypassed):
         return goesOn({ ...way, fields: joinChanges(way.fields, readFields(context, directive)) })
       case 'root':
         return goesOn({ ...way, root: args[0] ?? null })
-      case 'try_files':
-        context.notes.add('left', name, line, INSTEAD[name] ?? '')
-        return goesOn({ ...way, tried: `${name} in line ${line}`, isRewritten: true })
+      case 'try_files': {
+        const page = pageOf(args)
+        note(directive, page === null ? (INSTEAD[name] ?? '') : PAGE, page === null ? 'left' : 'changed')
+        return goesOn({ ...way, tried: `${name} in line ${line}`, page, isRewritten: true })
+      }
       case 'uri':
       case 'rewrite':
       case 'request_header':
@@ -123,6 +125,18 @@ export function createSteps(context: Context, enter: Enter, bypassed: Bypassed):
     }
   }
 }
+
+/** The last word of `try_files {path} [{path}/] /PAGE`; null for any other. */
+function pageOf(words: readonly string[]): string | null {
+  const page = words.at(-1) ?? ''
+  const others = words.slice(0, -1)
+  const isPlain =
+    others[0] === '{path}' && others.slice(1).every(word => word === '{path}/' || word === '{path}/index.html')
+  return isPlain && /^\/[\w/.-]*[\w-]$/.test(page) && !/\/\./.test(page) ? page : null
+}
+
+const PAGE =
+  'try_files of the files of a route, for what browsers load as a page: a script or a picture that is missing is 404'
 
 const PLACED = 'nothing to route: a portal’s paths are reserved on its host, below /.sallyport/ and at callback_path'
 

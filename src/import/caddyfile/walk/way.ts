@@ -32,6 +32,8 @@ export interface Way {
   readonly isRewritten: boolean
   /** Another path may be tried, which is for files alone to do: what tries it, with its line. */
   readonly tried: string | null
+  /** The file that is tried where there is none at the path itself; null: none, or more than one. */
+  readonly page: string | null
   /** The folder for files. */
   readonly root: string | null
   readonly requestHeaders: HeaderChanges
@@ -58,6 +60,7 @@ export const START: Way = {
   addPrefix: null,
   isRewritten: false,
   tried: null,
+  page: null,
   root: null,
   requestHeaders: { set: {}, append: {}, remove: [] },
   fields: NO_CHANGES,
