@@ -10,6 +10,8 @@ import { quietPorts } from '../../kit/clock.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
 import { eventually, type Gate, PORTAL, startGate } from '../../kit/gate.ts'
 import { freePort, PROGRAMS, startChild } from '../../kit/programs/child.ts'
+import { acceptWebSocket, askForWebSocket } from '../../kit/wire/websocket.ts'
+import { hasHead, httpResponse, sendRaw, startRawUpstream } from '../../kit/wire/wire.ts'
 
 const HOST = 'home.example'
 const ADMIN = { sub: 'ada', name: 'Ada', email: 'ada@example.com', groups: ['admins'] }
@@ -127,16 +129,33 @@ describe('the admin page', () => {
       expect((await load(gate, path, grace.cookie)).text).not.toMatch(/Misdirected|host_header/)
     }
     expect(asked.filter(one => one.startsWith('sallyport-doctor'))).toEqual([])
-    for (let look = 0; look < 2; look++) {
-      const said = await words(gate, ada.cookie)
-      expect(said).toContain(
-        'The application refuses Host home.example with 421 Misdirected unknown &lt;host&gt; · What helps: host_header = &quot;upstream&quot;',
-      )
-    }
+    const said =
+      'The application refuses Host home.example with 421 Misdirected unknown &lt;host&gt; · What helps: host_header = &quot;upstream&quot;'
+    await eventually(async () => (await words(gate, ada.cookie)).includes(said), 'what the application says')
+    expect(await words(gate, ada.cookie)).toContain(said)
     expect(asked.filter(one => one.startsWith('sallyport-doctor'))).toEqual([
       `sallyport-doctor ${HOST}`,
       `sallyport-doctor 127.0.0.1:${app.port}`,
     ])
+  })
+
+  test('says it of WebSockets too, whose pages come', async () => {
+    await using app = await startRawUpstream(async connection => {
+      while (!connection.isClosed) {
+        const got = await connection.receive({ until: hasHead, timeoutMs: 60_000 })
+        const head = got.raw.toString('latin1')
+        const isOwn = head.toLowerCase().includes(`\r\norigin: http://127.0.0.1:${app.port}\r\n`)
+        if (!/^upgrade:/im.test(head)) await connection.send(httpResponse(200, 'ok'))
+        else await connection.send(isOwn ? acceptWebSocket(got) : httpResponse(403, 'Cross origin'))
+      }
+    })
+    await using gate = await startGate(admins + route('allow = ["user"]', `http://127.0.0.1:${app.port}`))
+    const { cookie } = await gate.signIn(HOST, ADMIN)
+    const fields = [`Cookie: ${cookie}`, `Origin: http://${HOST}`]
+    expect((await sendRaw(gate.port, askForWebSocket(HOST, '/', fields))).status).toBe(403)
+    const said =
+      'refuses WebSockets with Origin http://home.example, with 403 Cross origin · What helps: host_header = &quot;upstream&quot; origin = &quot;upstream&quot;'
+    await eventually(async () => (await words(gate, cookie)).includes(said), 'what the application says')
   })
 
   test('has no word of a page that an application keeps from somebody', async () => {
