@@ -43,7 +43,7 @@ export async function askPage({ origin, path, fields }: Question, { fetch }: Ask
     ...(origin.protocol === undefined ? {} : { protocol: origin.protocol }),
   }
   try {
-    return await told(await fetch(new URL(origin.base).origin + path, init))
+    return await told(await fetch(new URL(origin.base).origin + path, init), fields)
   } catch {
     return null
   }
@@ -64,7 +64,7 @@ export async function askSocket({ origin, path, fields }: Question, { random }: 
       random,
       encoder: new FrameEncoder(random),
     })
-    if (dialled.kind === 'refused') return await told(dialled.response)
+    if (dialled.kind === 'refused') return await told(dialled.response, fields)
     dialled.socket.destroy()
     return { status: 101, words: '', location: '' }
   } catch {
@@ -72,14 +72,15 @@ export async function askSocket({ origin, path, fields }: Question, { random }: 
   }
 }
 
-async function told(answer: Response): Promise<Told> {
+/** What was answered; not its words, where credentials were sent with these fields: they might be among them. */
+async function told(answer: Response, fields: Question['fields']): Promise<Told> {
   const { status, headers } = answer
   const location = headers.get('location') ?? ''
   const type = headers.get('content-type') ?? 'text/plain'
   const isText = /^text\/|\bjson\b/i.test(type) && !headers.has('content-encoding')
   const one = { status, words: '', location }
   if (answer.body === null) return one
-  if (!isText || !mayRefuse(status)) {
+  if (!isText || !mayRefuse(status) || fields.authorization !== undefined) {
     await answer.body.cancel()
     return one
   }

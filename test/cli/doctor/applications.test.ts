@@ -143,6 +143,21 @@ describe('doctor, of an application', () => {
     expect(await examine(route('gone', `http://127.0.0.1:${gone.port}`))).toEqual([])
   })
 
+  test('that is given credentials, has no word of them', async () => {
+    const echoing = await startApp(head => httpResponse(403, `I got ${field(head, 'authorization') ?? 'none'}`))
+    const [finding] = await examine(
+      route(
+        'echo',
+        '',
+        'upstream = { to = "AT", basic_auth = { user = "a", password = "doctor-secret" } }\nallow = "public"',
+      )
+        .replace('upstream = ""\n', '')
+        .replace('AT', echoing),
+    )
+    expect(heard.join('')).toContain(`uthorization: Basic ${btoa('a:doctor-secret')}`)
+    expect(finding?.what).toEndWith('refuses Host echo.example with 403')
+  })
+
   test('that never ends what it says, reads the beginning', async () => {
     await using endless = startAnswering(
       () =>
