@@ -26,6 +26,7 @@ export function checkRoutes(root: RootTable, report: Report): void {
     checkPrefix(route, report)
     checkOneLabel(route, report)
     checkOrigin(route, report)
+    checkCookiePath(route, root, report)
     checkAnswers(route, root, report)
     checkIdentity(route, root, report)
   }
@@ -58,6 +59,18 @@ function checkOrigin({ raw, values: { origin, host_header: hostHeader } }: Route
   if (stated === undefined || origin !== 'upstream' || hostHeader?.kind !== 'pass') return
   const message = 'the application would get its own address as Origin, and the public host as Host'
   report.mistake(stated.at, 'origin.host', message, { hint: 'add host_header = "upstream"' })
+}
+
+/** Cookies follow a prefix where there is one: of the route, or of an address of its upstream. */
+function checkCookiePath({ raw, values }: RouteTable, root: RootTable, report: Report): void {
+  const stated = raw.entries.get('cookie_path')
+  const { upstream, strip_prefix: stripped, add_prefix: added } = values
+  if (stated === undefined || values.cookie_path !== 'prefix' || stripped || added || !upstream) return
+  const table = upstream.kind === 'own' ? upstream.table : root.values.upstreams?.get(upstream.name)
+  const isPrefixed = (table?.values.to ?? []).some(address => address.kind === 'url' && address.basePath !== '')
+  if (table === undefined || isPrefixed) return
+  const hint = 'it goes with strip_prefix, add_prefix or a path in the upstream; leave it out'
+  report.warn(stated.at, 'cookie_path.unused', 'there is no prefix that paths of cookies could follow', { hint })
 }
 
 function checkOneLabel({ raw, values: { one_label: isOneLabel, host: hosts } }: RouteTable, report: Report): void {

@@ -136,6 +136,7 @@ export const DIAGNOSTIC_CODES = [
   'method.invalid',
   'one_label.host',
   'strip_prefix.mismatch',
+  'cookie_path.unused',
   'keep_posts.unused',
   'keep_fragment.unused',
   'route.target',

@@ -572,6 +572,7 @@ const CASES: readonly Case[] = [
   ['method.invalid', 'TRACE', route('methods = ["GET", «"TRACE"»]')],
   ['method.invalid', 'not a token', route('methods = «"GET, POST"»')],
   ['one_label.host', 'one label of a whole name', route('one_label = «true»')],
+  ['cookie_path.unused', 'a path of cookies without a prefix', route('cookie_path = «"prefix"»')],
   ['origin.host', 'the public Host beside the own Origin', route('origin = «"upstream"»')],
   ['strip_prefix.mismatch', 'half a segment', route('path = "/apix"\nstrip_prefix = «"/api"»')],
   ['strip_prefix.mismatch', 'longer than the path', route('path = "/a"\nstrip_prefix = «"/a/b"»')],
