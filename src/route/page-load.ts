@@ -73,15 +73,16 @@ const BROWSER_FIELDS = [
 /**
  * Whether a browser fetches the script of a service worker: to register it, or to see whether there is a newer one. What that script
  * imports is not meant.
- * Source: Service Workers §4.2.1 (Service-Worker), W3C Fetch Metadata §2; no page can send these by itself (Fetch §2.2.2).
+ *
+ * WebKit looks for a newer one without Fetch Metadata, which it sends where a page asks for that (WebKitGTK 2.54). No page of a browser
+ * that has it can send this by itself (Fetch §2.2.2).
+ * Source: Service Workers §4.2.1 (Service-Worker), W3C Fetch Metadata §2.
  */
 export function isWorkerScript({ method, headers }: Request): boolean {
-  return (
-    method === 'GET' &&
-    headers.get('service-worker') === 'script' &&
-    headers.get('sec-fetch-dest') === 'serviceworker' &&
-    headers.get('sec-fetch-site') === 'same-origin'
-  )
+  if (method !== 'GET' || headers.get('service-worker') !== 'script') return false
+  const [destination, site] = [headers.get('sec-fetch-dest'), headers.get('sec-fetch-site')]
+  if (destination === null && site === null) return !headers.has('sec-fetch-mode')
+  return destination === 'serviceworker' && site === 'same-origin'
 }
 
 /** Whether a browser fetches ahead of a click (RFC 8941 token in Sec-Purpose; Purpose and X-Moz before it). */

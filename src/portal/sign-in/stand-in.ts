@@ -9,8 +9,10 @@ import type { PortalRequest } from '../portal.ts'
  *
  * It may act as widely as the application's own, and does nothing for longer than it takes to ask for a sign-in.
  */
-export function standIn({ request, workerScope }: PortalRequest): Response | null {
-  return workerScope !== null && isWorkerScript(request) ? scriptAnswer(STAND_IN, workerScope) : null
+export function standIn({ request, origin, workerScope }: PortalRequest): Response | null {
+  if (workerScope === null || !isWorkerScript(request)) return null
+  // A worker is of its own origin, always (Service Workers §3.4.3, register).
+  return [null, origin].includes(request.headers.get('origin')) ? scriptAnswer(STAND_IN, workerScope) : null
 }
 
 /**

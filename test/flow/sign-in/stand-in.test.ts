@@ -57,6 +57,10 @@ test('the script of a service worker, while nobody is signed in: one of ours, as
   expect(upstream.text).toBe('')
 })
 
+test('also to WebKit, which looks for a newer one without saying what for', async () => {
+  expect(isOurs(await ask('/sw.js', ['Accept: */*', 'Service-Worker: script', 'Origin: http://app.test']))).toBe(true)
+})
+
 test('also to whoever has signed in too long ago for the route', async () => {
   const { cookie } = await gate.signIn('app.test', { auth_time: Math.floor(Date.now() / 1000) - 3600 })
   expect(isOurs(await ask('/new/sw.js', [...ASKED, `Cookie: ${cookie}`]))).toBe(true)
@@ -65,7 +69,8 @@ test('also to whoever has signed in too long ago for the route', async () => {
 test.each([
   ['a script that says so', ['Service-Worker: script', 'Sec-Fetch-Mode: cors', 'Sec-Fetch-Dest: empty']],
   ['what a worker imports', WORKER],
-  ['a browser that tells nothing of itself', ['Service-Worker: script']],
+  ['a page of another origin', ['Service-Worker: script', 'Origin: http://else.test']],
+  ['a script of a browser that tells a part of it', ['Service-Worker: script', 'Sec-Fetch-Mode: cors']],
   ['another word', ['Service-Worker: module', ...WORKER]],
   ['another site', ['Service-Worker: script', ...WORKER.slice(0, 2), 'Sec-Fetch-Site: cross-site']],
 ])('%s gets 401 as ever', async (_title, fields) => {
