@@ -16,7 +16,8 @@ const route = (name: string) =>
 
 const keep = untilTheEnd()
 const app = keep(await startApp((request, response) => serve(request.url ?? '', response)))
-const stand = keep(await openStand(['pwa', 'web'].map(route).join('\n')))
+const manifest = route('web').replace(/portal.*/s, 'path = ["=/app.webmanifest", "/icons"]\nallow = "public"')
+const stand = keep(await openStand(['pwa', 'web'].map(route).join('\n') + manifest))
 const browser = keep(await openChromium())
 
 /** An application that can be installed, and whose service worker takes page loads into its own hands. */
@@ -104,6 +105,23 @@ test('a manifest whose page asks for it with credentials is the application’s 
     const cdp = await person.context.newCDPSession(page)
     const manifest: unknown = await cdp.send('Page.getAppManifest')
     expect(JSON.stringify(manifest)).toContain('An app')
+  } finally {
+    await person.context.close()
+  }
+})
+
+test('a manifest with a route of its own is for everybody, and nothing else is', async () => {
+  const person = await watchedContext(browser)
+  try {
+    const page = await person.open(stand.app.replace('app.', 'web.'))
+    await stand.become(page, 'Grace')
+    const cdp = await person.context.newCDPSession(page)
+    const found: unknown = await cdp.send('Page.getAppManifest')
+    expect(JSON.stringify(found)).toContain('An app')
+    const bare = (path: string) => page.evaluate(`fetch('${path}', { credentials: 'omit' }).then(it => it.status)`)
+    expect([await bare('/app.webmanifest'), await bare('/app.webmanifest/x'), await bare('/data')]).toEqual([
+      200, 401, 401,
+    ])
   } finally {
     await person.context.close()
   }
