@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'bun:test'
+import { once } from 'node:events'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { connect, createServer } from 'node:net'
 import { join } from 'node:path'
 import { createLocalJWKSet, jwtVerify } from 'jose'
 import { BrowserLite } from '../../kit/browser/browser-lite.ts'
@@ -379,7 +381,17 @@ describe('a start that cannot succeed', () => {
 test('a request that comes back to another worker is a loop all the same', async () => {
   using folder = temporaryFolder()
   const port = await freePort()
-  const loop = `[[routes]]\nhost = "loop.example"\nupstream = "http://127.0.0.1:${port}"\nallow = "public"\n`
+  // Where a file names its own listener, it is refused; what leads there by way of something else cannot be known.
+  const detour = createServer(socket => {
+    const onward = connect(port, '127.0.0.1')
+    for (const end of [socket, onward]) end.on('error', () => void [socket, onward].map(one => one.destroy()))
+    socket.pipe(onward).pipe(socket)
+  })
+  await once(detour.listen(0, '127.0.0.1'), 'listening')
+  using _ = { [Symbol.dispose]: () => void detour.close() }
+  const address = detour.address()
+  const around = typeof address === 'object' ? address?.port : undefined
+  const loop = `[[routes]]\nhost = "loop.example"\nupstream = "http://127.0.0.1:${around}"\nallow = "public"\n`
   await using workers = await startWorkers(FROM_SOURCE, folder.path, loop, port)
   for (let index = 0; index < 20; index++) expect((await ask(port, 'loop.example')).status).toBe(508)
   // Each was seen twice: once as asked, once as it came back.
