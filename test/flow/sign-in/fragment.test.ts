@@ -1,10 +1,20 @@
 import { expect, test } from 'bun:test'
+import { browserAt } from '../../kit/browser/browser-lite.ts'
 import { portalWith, startGate } from '../../kit/gate.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
-import { routeForUsers } from '../../kit/toml.ts'
+import { routeForUsers, routeTo } from '../../kit/toml.ts'
 import { PAGE } from '../../kit/verify.ts'
 import { rawRequest } from '../../kit/wire/through.ts'
 import { httpResponse, sendRaw, startRawUpstream } from '../../kit/wire/wire.ts'
+
+/** People sign in by a form of ours, on the application's own host. */
+const PEOPLE = `[providers.people]
+users = "users.htpasswd"
+[portals.people]
+providers = ["people"]
+insecure_cookies = true
+roles.user = { any = true }
+`
 
 const keep = untilTheEnd()
 const upstream = keep(await startRawUpstream([httpResponse(200, 'OWN')]))
@@ -15,7 +25,15 @@ const gate = keep(
       routeForUsers(upstream, 'app.test', 'keep_fragment = true'),
       routeForUsers(upstream, 'app.test', 'path = "/plain"'),
       routeForUsers(upstream, 'else.test'),
+      routeTo(
+        upstream,
+        'app.test',
+        'path = "/new"\nportal = "home"\nallow = [{ roles = "user", max_age = "15m" }]\nkeep_fragment = true',
+      ),
+      PEOPLE,
+      routeTo(upstream, 'people.test', 'portal = "people"\nallow = ["user"]\nkeep_fragment = true'),
     ].join('\n'),
+    { files: { 'users.htpasswd': `ada:${await Bun.password.hash('secret', { algorithm: 'bcrypt', cost: 4 })}\n` } },
   ),
 )
 const ask = (path: string, host = 'app.test', fields: readonly string[] = PAGE, method = 'GET') =>
@@ -72,4 +90,26 @@ test('what is no page load is answered as ever', async () => {
   expect((await ask(login({ return: '/mail' }), 'app.test', script)).status).toBe(403)
   expect((await ask(login({ return: '/mail' }), 'app.test', PAGE, 'HEAD')).status).toBe(204)
   expect(upstream.text).toBe('')
+})
+
+test('what a newer sign-in is asked for goes along', async () => {
+  const { cookie } = await gate.signIn('app.test', { auth_time: Math.floor(Date.now() / 1000) - 3600 })
+  const away = await ask('/new/x', 'app.test', [...PAGE, `Cookie: ${cookie}`])
+  const asked = new URL(away.field('location') ?? '', 'http://app.test')
+  expect([asked.pathname, asked.searchParams.get('return')]).toEqual(['/.sallyport/login', '/new/x'])
+  const html = (await ask(asked.pathname + asked.search, 'app.test', [...PAGE, `Cookie: ${cookie}`])).body.toString()
+  const onward = new URL((/data-onward="([^"]*)"/.exec(html)?.[1] ?? '').replaceAll('&amp;', '&'), asked)
+  asked.searchParams.set('fragment', 'kept')
+  expect(Object.fromEntries(onward.searchParams)).toEqual(Object.fromEntries(asked.searchParams))
+  expect(onward.searchParams.size).toBeGreaterThan(2)
+})
+
+test('a form of ours keeps it through a wrong password, and its answer puts it back', async () => {
+  const browser = browserAt(gate, 'people.test')
+  const form = await browser.refresh(await browser.open('http://people.test/mail'))
+  const wrong = await browser.submit(form, { name: 'ada', password: 'wrong' })
+  expect([wrong.response.status, wrong.address.searchParams.get('fragment')]).toEqual([403, 'kept'])
+  const right = await browser.submit(wrong, { name: 'ada', password: 'secret' })
+  expect([right.response.status, /data-onward="([^"]*)"/.exec(right.text)?.[1]]).toEqual([200, '/mail'])
+  expect((await browser.refresh(right)).text).toBe('OWN')
 })
