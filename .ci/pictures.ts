@@ -110,6 +110,6 @@ function shrink(file: string): void {
 async function untilAllAnswer(page: Page): Promise<void> {
   await eventually(async () => {
     await page.reload()
-    return (await page.locator('.health.up').count()) === APPLICATIONS.length
+    return (await page.locator('[data-health=up]').count()) === APPLICATIONS.length
   }, 'every application answers')
 }

@@ -42,6 +42,7 @@ export interface RefusalView {
 
 export interface RouteView {
   readonly id: string
+  readonly host: string
   readonly name: string
   readonly access:
     | { readonly kind: 'public' | 'authenticated' }

@@ -90,6 +90,8 @@ export interface Sessions {
    * one is given.
    */
   ofOwner(session: Session, host: string | null): Promise<readonly SessionEntry[]>
+  /** The hosts that have a cookie for a session: where it has been used. */
+  hostsOf(sessionId: string): Promise<readonly string[]>
   /** Whether this host has a cookie for a session. */
   isKnownAt(sessionId: string, host: string): Promise<boolean>
   /** Live sessions of a portal, newest first, beginning after what `next` of the part before said. Parts may be shorter than `limit`. */

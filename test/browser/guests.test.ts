@@ -6,6 +6,7 @@ import type { Page } from 'playwright-core'
 import { startApp } from '../kit/applications/app.ts'
 import { findBarriers } from '../kit/browser/accessible.ts'
 import { openChromium, watchedContext } from '../kit/browser/chromium.ts'
+import { openMenu } from '../kit/browser/menu.ts'
 import { openStand } from '../kit/browser/stand.ts'
 import { untilTheEnd } from '../kit/opened.ts'
 
@@ -45,6 +46,7 @@ test.each([
     const board = stand.app.replace('app.', 'board.')
     const page = await maker.open(`${stand.portal}/`)
     await stand.become(page, 'Ada')
+    await openMenu(page)
     await page.getByRole('link', { name: 'Guest links' }).click()
     await page.getByLabel('Address to open').fill(`${stand.admin}/settings`)
     await page.getByLabel('Who it is for').fill('Aunt')
@@ -56,6 +58,10 @@ test.each([
     await page.getByLabel('How often it can be opened').fill('2')
     await page.getByRole('button', { name: 'Make a link' }).click()
     const link = (await page.getByRole('status').locator('code').textContent()) ?? ''
+    const made = page.getByRole('status')
+    expect(await made.locator('dt').allTextContents()).toEqual(['What it is for', 'Opens', 'Valid until'])
+    expect((await made.locator('dd').allTextContents()).slice(0, 2)).toEqual(['Aunt & uncle', 'board.localhost/wall'])
+    expect(await made.textContent()).toContain('nothing else of this host')
     await look(page, 'guests')
 
     const invitation = await guest.open(link)

@@ -6,6 +6,7 @@ import type { Page } from 'playwright-core'
 import { type Demo, startDemo } from '../../src/cli/demo/start.ts'
 import { findBarriers } from '../kit/browser/accessible.ts'
 import { openChromium, type WatchedContext, watchedContext } from '../kit/browser/chromium.ts'
+import { openMenu } from '../kit/browser/menu.ts'
 import { openStand, type Person } from '../kit/browser/stand.ts'
 import { untilTheEnd } from '../kit/opened.ts'
 import { serveInProcess } from '../kit/serve.ts'
@@ -30,12 +31,6 @@ async function openAs({ open }: WatchedContext, who: Person | null, address: str
   const page = await open(address)
   await stand.become(page, who)
   return page
-}
-
-/** On a narrow screen, what the bar leads to is behind a button. */
-async function openMenu(page: Page): Promise<void> {
-  const button = page.getByRole('button', { name: 'Menu' })
-  if (await button.isVisible()) await button.click()
 }
 
 /** Presses Tab until the focus is on something with this text; throws when a round brings nothing. */

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import type { Page } from 'playwright-core'
 import { findBarriers } from '../kit/browser/accessible.ts'
 import { openChromium, type WatchedContext, watchedContext } from '../kit/browser/chromium.ts'
+import { openMenu } from '../kit/browser/menu.ts'
 import { openStand, type Person } from '../kit/browser/stand.ts'
 import { untilTheEnd } from '../kit/opened.ts'
 
@@ -50,9 +51,11 @@ test.each([...SCREENS])('sessions: someone ends another device, and signs out ev
     const page = await signIn(here, 'Ada', true)
     const other = await signIn(there, 'Ada')
     await page.goto(`${stand.portal}/`)
+    await openMenu(page)
     await page.getByRole('link', { name: 'Your sessions' }).click()
     await look(page, 'sessions')
     expect(await page.getByRole('listitem').count()).toBe(2)
+    expect(await page.getByText('Used: app.localhost').count()).toBe(2)
     await page.getByRole('listitem').filter({ hasNotText: 'This device' }).getByRole('button').click()
     expect(await page.getByRole('listitem').count()).toBe(1)
     await other.goto(stand.app)
@@ -61,6 +64,7 @@ test.each([...SCREENS])('sessions: someone ends another device, and signs out ev
     await page.getByLabel('Name, e-mail, device or address').fill('ada')
     await page.getByRole('button', { name: 'Search' }).click()
     await look(page, 'all-sessions')
+    await openMenu(page)
     await page.getByRole('link', { name: 'Your sessions' }).click()
     await page.getByRole('button', { name: 'Sign out everywhere' }).click()
     await page.waitForURL(address => address.origin === stand.providerOrigin)

@@ -6,7 +6,7 @@ import type { Session } from '../../session/session.ts'
 import { jsonAnswer, pageAnswer } from '../answer.ts'
 import { parseName, proveForm } from '../form.ts'
 import { wordsFor } from '../language.ts'
-import { TOKEN_DAYS, TokensPage } from '../pages/api-tokens.tsx'
+import { TOKEN_DAYS, TokensPage, type TokensView } from '../pages/api-tokens.tsx'
 import { isSamePerson } from '../pages/person.ts'
 import type { PortalRequest } from '../portal.ts'
 import { type CredentialTools, createCredentialPage, noteMade } from './credential-page.ts'
@@ -57,14 +57,19 @@ async function make(ctx: PortalRequest, tools: TokenTools, session: Session, wan
     limits: { host: null, path: null, methods: null, networks: null },
   })
   await noteMade(WORDS, tools, session, held.session.id)
-  return answer(ctx, tools, session, text)
+  return answer(ctx, tools, session, { text, held })
 }
 
-async function answer(ctx: PortalRequest, tools: TokenTools, session: Session, made: string | null): Promise<Response> {
+async function answer(
+  ctx: PortalRequest,
+  tools: TokenTools,
+  session: Session,
+  made: TokensView['made'],
+): Promise<Response> {
   const tokens = await ownTokens(tools, session)
   if (!prefersPage(ctx.request)) {
     const described = tokens.map(held => describe(held, ctx.rolesOf(held.owner === null ? held.session : session)))
-    return jsonAnswer(made === null ? { tokens: described } : { token: made, tokens: described })
+    return jsonAnswer(made === null ? { tokens: described } : { token: made.text, tokens: described })
   }
   const words = wordsFor(ctx.request, ctx.portal.timezone)
   const page = (

@@ -2,9 +2,10 @@
 import { isPageLoad } from '../../route/page-load.ts'
 import { pageAnswer, redirectAnswer } from '../answer.ts'
 import { wordsFor } from '../language.ts'
-import { ApplicationsPage } from '../pages/applications.tsx'
+import { ApplicationsPage, hasSearch } from '../pages/applications.tsx'
 import { isPortalHost, ownPath, portalOrigin } from '../place.ts'
 import type { PortalRequest } from '../portal.ts'
+import { readQuery } from '../query.ts'
 import { signInProblem } from '../sign-in/sign-in-problem.ts'
 import { menuOf } from './menu.ts'
 
@@ -14,6 +15,7 @@ export function showApplications(ctx: PortalRequest): Response {
   const { session } = ctx
   if (session === null) return isPageLoad(ctx.request) ? redirectAnswer(302, ownPath('login')) : signInProblem(ctx)
   const words = wordsFor(ctx.request)
+  const applications = ctx.applications(session)
   return pageAnswer(
     words,
     ctx.portal.brand,
@@ -21,12 +23,14 @@ export function showApplications(ctx: PortalRequest): Response {
       words={words}
       title={ctx.portal.title}
       identity={session.identity}
-      applications={ctx.applications(session)}
+      applications={applications}
+      search={(readQuery(ctx).get('q') ?? '').slice(0, 200).trim()}
       menu={menuOf(ctx, session, words, '')}
       switchAddress={`${ownPath('login')}?switch=1`}
     />,
     200,
     {},
     'icons',
+    hasSearch(applications) ? 'search' : null,
   )
 }

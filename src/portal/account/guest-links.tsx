@@ -82,7 +82,7 @@ async function make(ctx: PortalRequest, tools: GuestTools, session: Session, wan
     by: { identity: session.identity, name: nameOf(session.identity) },
   })
   await noteMade(WORDS, tools, session, held.session.id, { host, path })
-  return answer(ctx, tools, session, { made: linkAddress(ctx.reachedAt(place), text) })
+  return answer(ctx, tools, session, { made: { text: linkAddress(ctx.reachedAt(place), text), held } })
 }
 
 /** A link has to lead where browsers really are: by this portal's own scheme. */
@@ -113,7 +113,7 @@ async function answer(
   const links = await linksFor(ctx, tools, session)
   const status = outcome.refused === undefined ? 200 : 400
   if (!prefersPage(ctx.request)) {
-    const made = outcome.made === undefined ? {} : { link: outcome.made }
+    const made = outcome.made === undefined ? {} : { link: outcome.made.text }
     return jsonAnswer({ ...made, links: links.map(describeLink) }, status)
   }
   const words = wordsFor(ctx.request, ctx.portal.timezone)

@@ -45,7 +45,9 @@ export async function showSessions(ctx: PortalRequest, tools: SignOutTools, sess
       words={words}
       title={ctx.portal.title}
       menu={menuOf(ctx, session, words, isAll ? null : 'sessions')}
-      entries={entries}
+      entries={
+        await Promise.all(entries.map(async entry => ({ ...entry, used: await usedBy(ctx, tools, entry, session) })))
+      }
       own={session}
       nowMs={tools.ports.now()}
       proof={await proveForm(ctx, session, tools.seal)}
@@ -54,6 +56,18 @@ export async function showSessions(ctx: PortalRequest, tools: SignOutTools, sess
     />
   )
   return pageAnswer(words, ctx.portal.brand, page, 200)
+}
+
+/** What an application is called, for each host that a session has a cookie for but the one where people sign in. */
+async function usedBy(
+  ctx: PortalRequest,
+  { sessions }: SignOutTools,
+  { session: { id } }: SessionEntry,
+  asks: Session,
+): Promise<readonly string[]> {
+  const names = new Map(ctx.applications(asks).map(({ name, address }) => [new URL(address).hostname, name]))
+  const hosts = (await sessions.hostsOf(id)).filter(host => host !== ctx.portal.url?.host)
+  return hosts.map(host => names.get(host) ?? host).sort()
 }
 
 /**

@@ -30,19 +30,72 @@ export function AdminPage({ words, title, menu, survey, overview, nowMs }: Admin
   const { denials, routes, providers, config, processes } = overview
   const down = new Set(routes.flatMap(({ origins }) => origins.filter(isDown).map(({ address }) => address))).size
   const count = (value: number) => new Intl.NumberFormat(words.lang).format(value)
+  const broken = routes.filter(route => route.refusal !== null || route.origins.some(isDown))
+  const failing = providers.filter(({ state }) => state.kind === 'fails')
+  const isRefused = config.mistakeCount > 0 || config.onDisk === 'lost'
   return (
     <WidePage words={words} title={title} heading={words.administration} menu={menu}>
       {processes.all === 1 ? null : <p class="soft">{words.heardOf(processes.heard, processes.all)}</p>}
+      <nav class="jumps" aria-label={words.onThisPage}>
+        {PARTS.map(part => (
+          <a href={`#${part}`}>{headingOf(words, part)}</a>
+        ))}
+      </nav>
+      {broken.length + failing.length === 0 && !isRefused ? (
+        <p class="soft fine">{words.allAnswers}</p>
+      ) : (
+        <Part heading={words.needsAttention}>
+          {isRefused ? <Configuration words={words} config={config} nowMs={nowMs} /> : null}
+          {broken.length + failing.length === 0 ? null : (
+            <ul class="rows">
+              {broken.slice(0, ROUTES_SHOWN).map(route => (
+                <Route words={words} route={route} />
+              ))}
+              {failing.map(provider => (
+                <Provider words={words} provider={provider} nowMs={nowMs} />
+              ))}
+            </ul>
+          )}
+        </Part>
+      )}
       <dl class="tiles">
         <Tile name={words.sessions} value={`${count(survey.sessions)}${survey.hasMore ? '+' : ''}`} />
         <Tile name={words.people} value={`${count(survey.people)}${survey.hasMore ? '+' : ''}`} />
         <Tile name={words.activeLately(ACTIVE_MINUTES)} value={count(survey.active)} />
         <Tile name={words.notAnswering} value={count(down)} isBad={down > 0} />
       </dl>
-      <Part heading={words.configuration}>
-        <Configuration words={words} config={config} nowMs={nowMs} />
+      <Part heading={words.turnedAway} id="turned-away">
+        {denials.length === 0 ? (
+          <p class="soft">{words.nobodyTurnedAway}</p>
+        ) : (
+          <ul class="rows">
+            {denials.slice(0, DENIALS_SHOWN).map(denial => (
+              <Refused words={words} denial={denial} nowMs={nowMs} />
+            ))}
+          </ul>
+        )}
       </Part>
-      <Part heading={words.lastActive}>
+      <Part heading={words.routes} id="routes">
+        {[...Map.groupBy(routes.slice(0, ROUTES_SHOWN), ({ host }) => host)].map(([host, ofHost]) => (
+          <section class={ofHost.length === 1 ? 'host one' : 'host'}>
+            {ofHost.length === 1 ? null : <h3>{host}</h3>}
+            <ul class="rows">
+              {ofHost.map(route => (
+                <Route words={words} route={route} Name={ofHost.length === 1 ? 'h3' : 'h4'} />
+              ))}
+            </ul>
+          </section>
+        ))}
+        {routes.length <= ROUTES_SHOWN ? null : <p class="soft">{words.andMore(routes.length - ROUTES_SHOWN)}</p>}
+      </Part>
+      <Part heading={words.providers} id="providers">
+        <ul class="rows">
+          {providers.map(provider => (
+            <Provider words={words} provider={provider} nowMs={nowMs} />
+          ))}
+        </ul>
+      </Part>
+      <Part heading={words.lastActive} id="last-active">
         <ul class="rows">
           {survey.latest.map(entry => (
             <Person words={words} entry={entry} nowMs={nowMs} />
@@ -54,67 +107,42 @@ export function AdminPage({ words, title, menu, survey, overview, nowMs }: Admin
           </a>
         </p>
       </Part>
-      <Part heading={words.turnedAway}>
-        {denials.length === 0 ? (
-          <p class="soft">{words.nobodyTurnedAway}</p>
+      <Part heading={words.configuration} id="configuration">
+        {isRefused ? (
+          <p class="soft small">{words.saveRefused(config.mistakeCount)}</p>
         ) : (
-          <ul class="rows">
-            {denials.slice(0, DENIALS_SHOWN).map(denial => (
-              <Refused words={words} denial={denial} nowMs={nowMs} />
-            ))}
-          </ul>
+          <Configuration words={words} config={config} nowMs={nowMs} />
         )}
-      </Part>
-      <Part heading={words.routes}>
-        <ul class="rows">
-          {[...routes]
-            .sort(worstFirst)
-            .slice(0, ROUTES_SHOWN)
-            .map(route => (
-              <Route words={words} route={route} />
-            ))}
-        </ul>
-        {routes.length <= ROUTES_SHOWN ? null : <p class="soft">{words.andMore(routes.length - ROUTES_SHOWN)}</p>}
-      </Part>
-      <Part heading={words.providers}>
-        <ul class="rows">
-          {providers.map(({ label, issuer, state }) => (
-            <li class="row">
-              <div>
-                <h3>{label}</h3>
-                <p class="soft small">{issuer}</p>
-              </div>
-              <Health
-                state={state.kind === 'answers' ? 'up' : state.kind === 'fails' ? 'down' : 'unknown'}
-                text={words.providerStates[state.kind]}
-              >
-                {state.kind === 'unasked' ? null : (
-                  <>
-                    {' · '}
-                    <Time words={words} atMs={state.kind === 'answers' ? state.atMs : state.sinceMs} nowMs={nowMs} />
-                  </>
-                )}
-              </Health>
-            </li>
-          ))}
-        </ul>
       </Part>
     </WidePage>
   )
+}
+
+/** What one can jump to, in the order of the page. */
+const PARTS = ['turned-away', 'routes', 'providers', 'last-active', 'configuration'] as const
+
+function headingOf(words: Words, part: (typeof PARTS)[number]): string {
+  switch (part) {
+    case 'turned-away':
+      return words.turnedAway
+    case 'routes':
+      return words.routes
+    case 'providers':
+      return words.providers
+    case 'last-active':
+      return words.lastActive
+    case 'configuration':
+      return words.configuration
+  }
 }
 
 function isDown({ health }: OriginView): boolean {
   return health === 'down'
 }
 
-/** What is down comes first; else the order of the file. */
-function worstFirst(one: RouteView, other: RouteView): number {
-  return Number(other.origins.some(isDown)) - Number(one.origins.some(isDown))
-}
-
-function Part(props: { readonly heading: string; readonly children?: Child }) {
+function Part(props: { readonly heading: string; readonly id?: string; readonly children?: Child }) {
   return (
-    <section class="group">
+    <section class="group" id={props.id}>
       <h2>{props.heading}</h2>
       {props.children}
     </section>
@@ -139,6 +167,30 @@ function Health(props: { readonly state: OriginView['health']; readonly text: st
         {props.children}
       </span>
     </span>
+  )
+}
+
+function Provider(props: { words: Words; provider: Overview['providers'][number]; nowMs: number }) {
+  const { words, nowMs } = props
+  const { label, issuer, state } = props.provider
+  return (
+    <li class="row">
+      <div>
+        <h3>{label}</h3>
+        <p class="soft small">{issuer}</p>
+      </div>
+      <Health
+        state={state.kind === 'answers' ? 'up' : state.kind === 'fails' ? 'down' : 'unknown'}
+        text={words.providerStates[state.kind]}
+      >
+        {state.kind === 'unasked' ? null : (
+          <>
+            {' · '}
+            <Time words={words} atMs={state.kind === 'answers' ? state.atMs : state.sinceMs} nowMs={nowMs} />
+          </>
+        )}
+      </Health>
+    </li>
   )
 }
 
@@ -186,11 +238,12 @@ function Refused({ words, denial, nowMs }: { words: Words; denial: DenialView; n
   )
 }
 
-function Route({ words, route }: { readonly words: Words; readonly route: RouteView }) {
+function Route(props: { readonly words: Words; readonly route: RouteView; readonly Name?: 'h3' | 'h4' }) {
+  const { words, route, Name = 'h3' } = props
   return (
     <li class="row">
       <div>
-        <h3>{route.name}</h3>
+        <Name>{route.name}</Name>
         {route.name === route.id ? null : <p class="soft small">{route.id}</p>}
         <p class="small">
           <Access words={words} route={route} />

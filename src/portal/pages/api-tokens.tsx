@@ -4,7 +4,7 @@ import { ownPath } from '../place.ts'
 import type { TokenPlace } from '../portal.ts'
 import type { Words } from '../words/words.ts'
 import { Creates, Made, NameField, Revoke } from './credentials.tsx'
-import { agoOf, dayOf, spanOf } from './time.tsx'
+import { agoOf, dayOf, momentOf, spanOf } from './time.tsx'
 import { TokenPlaces, TokenUse } from './token-use.tsx'
 import { type MenuEntry, WidePage } from './wide-page.tsx'
 
@@ -18,7 +18,7 @@ export interface TokensView {
   readonly menu: readonly MenuEntry[]
   readonly tokens: readonly HeldApiToken[]
   /** A token that was made a moment ago; it is never shown again. */
-  readonly made: string | null
+  readonly made: { readonly text: string; readonly held: HeldApiToken } | null
   /** What a new token could do. */
   readonly roles: readonly string[]
   /** Where it would be taken. */
@@ -35,8 +35,15 @@ export function TokensPage({ words, title, menu, tokens, made, roles, places, no
       <p class="soft">{words.tokensLead}</p>
       {made === null ? null : (
         <>
-          <Made lead={words.tokenMade} text={made} />
-          <TokenUse words={words} token={made} places={places} />
+          <Made
+            words={words}
+            lead={words.tokenMade}
+            text={made.text}
+            name={made.held.name}
+            until={momentOf(made.held.session.expiresAtMs, words)}
+            place={null}
+          />
+          <TokenUse words={words} token={made.text} places={places} />
         </>
       )}
       <form class="fields" method="post" action={ownPath('tokens')}>

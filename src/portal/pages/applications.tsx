@@ -1,11 +1,12 @@
 /** @jsxImportSource hono/jsx */
 import type { Identity } from '../../identity/identity.ts'
+import { ownPath } from '../place.ts'
 import type { Application } from '../portal.ts'
 import type { Words } from '../words/words.ts'
 import { detailOf, nameOf } from './person.ts'
 import { type MenuEntry, WidePage } from './wide-page.tsx'
 
-/** The portal page: what this person may open. */
+/** The portal page: what this person may open. Whether it answers is said where it does not. */
 export function ApplicationsPage(props: {
   readonly words: Words
   readonly title: string
@@ -13,8 +14,10 @@ export function ApplicationsPage(props: {
   readonly applications: readonly Application[]
   readonly menu: readonly MenuEntry[]
   readonly switchAddress: string
+  /** What is looked for among many; empty for all. */
+  readonly search: string
 }) {
-  const { words } = props
+  const { words, applications, search } = props
   const detail = detailOf(props.identity)
   return (
     <WidePage words={words} title={props.title} heading={words.hello(nameOf(props.identity))} menu={props.menu}>
@@ -22,13 +25,49 @@ export function ApplicationsPage(props: {
         {detail === null ? null : `${words.signedInAs(detail)} · `}
         <a href={props.switchAddress}>{words.switchAccount}</a>
       </p>
-      {props.applications.length === 0 ? (
+      {hasSearch(applications) ? <Search words={words} value={search} /> : null}
+      {applications.length === 0 ? (
         <Nothing words={words} />
       ) : (
-        <Lists words={words} applications={props.applications} />
+        <Lists words={words} applications={applications} search={hasSearch(applications) ? search : ''} />
       )}
     </WidePage>
   )
+}
+
+/** Fewer are seen at one look. */
+const SEARCHED_FROM = 10
+
+/** Whether there are so many applications that one looks for them. */
+export function hasSearch(applications: readonly Application[]): boolean {
+  return applications.length >= SEARCHED_FROM
+}
+
+function Search({ words, value }: { readonly words: Words; readonly value: string }) {
+  return (
+    <search>
+      <form class="search" method="get" action={ownPath('')}>
+        <label for="q">{words.findApplication}</label>
+        <input id="q" name="q" type="search" value={value} maxlength={200} autocomplete="off" />
+        <button class="act main" type="submit">
+          {words.search}
+        </button>
+      </form>
+    </search>
+  )
+}
+
+/** What an application is looked for by. */
+function textOf({ name, address, description, group }: Application): string {
+  return [name, new URL(address).host, description ?? '', group ?? ''].join(' ').toLowerCase()
+}
+
+function fits(application: Application, search: string): boolean {
+  const text = textOf(application)
+  return search
+    .toLowerCase()
+    .split(/\s+/)
+    .every(word => text.includes(word))
 }
 
 function Nothing({ words }: { readonly words: Words }) {
@@ -41,19 +80,38 @@ function Nothing({ words }: { readonly words: Words }) {
 }
 
 /** In groups where there are any: in the order in which they are first named, what has none last. */
-function Lists({ words, applications }: { readonly words: Words; readonly applications: readonly Application[] }) {
+function Lists(props: {
+  readonly words: Words
+  readonly applications: readonly Application[]
+  readonly search: string
+}) {
+  const { words, applications, search } = props
   const groups = Map.groupBy(applications, ({ group }) => group)
   const rest = groups.get(null) ?? []
-  if (rest.length === applications.length) return <List words={words} applications={rest} Name="h2" />
+  const isAnyFit = applications.some(one => fits(one, search))
+  const none = (
+    <p class="soft none" role="status" hidden={isAnyFit}>
+      {words.noApplicationFits}
+    </p>
+  )
+  if (rest.length === applications.length) {
+    return (
+      <>
+        <List words={words} applications={rest} search={search} Name="h2" />
+        {none}
+      </>
+    )
+  }
   const named = [...groups].flatMap(([group, of]) => (group === null ? [] : [{ group, of }]))
   return (
     <>
       {[...named, ...(rest.length === 0 ? [] : [{ group: words.otherApplications, of: rest }])].map(({ group, of }) => (
-        <section class="group">
+        <section class="group" hidden={!of.some(one => fits(one, search))}>
           <h2>{group}</h2>
-          <List words={words} applications={of} Name="h3" />
+          <List words={words} applications={of} search={search} Name="h3" />
         </section>
       ))}
+      {none}
     </>
   )
 }
@@ -61,25 +119,29 @@ function Lists({ words, applications }: { readonly words: Words; readonly applic
 function List(props: {
   readonly words: Words
   readonly applications: readonly Application[]
+  readonly search: string
   readonly Name: 'h2' | 'h3'
 }) {
-  const { words, applications, Name } = props
+  const { words, applications, search, Name } = props
   return (
     <ul class="apps">
-      {applications.map(({ name, address, description, icon, health }) => (
-        <li>
-          <a class="app" href={address}>
-            {icon === null ? <Letter name={name} /> : <img class="icon" src={icon} alt="" width={44} height={44} />}
-            <span>
-              <Name>{name}</Name>
-              <span class="soft small about">
-                {description ?? address.replace(/^https?:\/\//, '').replace(/\/$/, '')}
+      {applications.map(application => {
+        const { name, address, description, icon, health } = application
+        return (
+          <li data-find={textOf(application)} hidden={!fits(application, search)}>
+            <a class="app" href={address} data-health={health}>
+              {icon === null ? <Letter name={name} /> : <img class="icon" src={icon} alt="" width={36} height={36} />}
+              <span>
+                <Name>{name}</Name>
+                <span class="soft small about">
+                  {description ?? address.replace(/^https?:\/\//, '').replace(/\/$/, '')}
+                </span>
+                {health === 'down' ? <span class="small health down">{words.health.down}</span> : null}
               </span>
-              {health === null ? null : <span class={`small health ${health}`}>{words.health[health]}</span>}
-            </span>
-          </a>
-        </li>
-      ))}
+            </a>
+          </li>
+        )
+      })}
     </ul>
   )
 }

@@ -2,14 +2,42 @@
 import { type OwnPage, ownPath } from '../place.ts'
 import type { Words } from '../words/words.ts'
 
+interface MadeView {
+  readonly words: Words
+  readonly lead: string
+  readonly text: string
+  /** What its owner will know it by. */
+  readonly name: string
+  /** When it ends, as people write it. */
+  readonly until: string
+  /** What it opens, where it is for one place; null for what stands for a person. */
+  readonly place: string | null
+  /** What else there is to know of it. */
+  readonly note?: string
+}
+
 /** What was made a moment ago, under what there is to say of it; it is never shown again. */
-export function Made({ lead, text }: { readonly lead: string; readonly text: string }) {
+export function Made({ words, lead, text, name, until, place, note }: MadeView) {
+  const facts: readonly (readonly [what: string, value: string])[] = [
+    [words.madeFor, name],
+    ...(place === null ? [] : [[words.madeAt, place] as const]),
+    [words.madeUntil, until],
+  ]
   return (
     <div class="made" role="status">
       <p>{lead}</p>
       <p>
         <code>{text}</code>
       </p>
+      <dl class="facts">
+        {facts.map(([what, value]) => (
+          <div>
+            <dt>{what}</dt>
+            <dd>{value}</dd>
+          </div>
+        ))}
+      </dl>
+      {note === undefined ? null : <p class="small">{note}</p>}
     </div>
   )
 }
@@ -50,7 +78,7 @@ export function Revoke({ words, page, id, name, proof }: RevokeView) {
       <input type="hidden" name="proof" value={proof} />
       <input type="hidden" name="act" value="revoke" />
       <input type="hidden" name="id" value={id} />
-      <button class="act" type="submit" aria-label={words.revokeNamed(name)}>
+      <button class="act end" type="submit" aria-label={words.revokeNamed(name)}>
         {words.revoke}
       </button>
     </form>

@@ -22,7 +22,7 @@ export interface GuestsView {
   /** Shows that a form came from this page. */
   readonly proof: string
   /** A link that was made a moment ago; it is never shown again. */
-  readonly made?: string
+  readonly made?: { readonly text: string; readonly held: HeldGuestLink }
   /** An address that was typed, and is none to share. */
   readonly refused?: string
 }
@@ -33,7 +33,17 @@ export function GuestsPage(view: GuestsView) {
   return (
     <WidePage words={words} title={title} heading={words.guestLinks} menu={menu}>
       <p class="soft">{words.guestLinksLead}</p>
-      {made === undefined ? null : <Made lead={words.linkMade} text={made} />}
+      {made === undefined ? null : (
+        <Made
+          words={words}
+          lead={words.linkMade}
+          text={made.text}
+          name={made.held.grant.name}
+          until={momentOf(made.held.session.expiresAtMs, words)}
+          place={made.held.grant.host + made.held.grant.path}
+          {...(made.held.grant.path === '/' ? {} : { note: words.linkCoversPath })}
+        />
+      )}
       {refused === undefined ? null : (
         <div class="alert" role="alert">
           <p>{words.linkRefused}</p>

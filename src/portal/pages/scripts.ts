@@ -3,7 +3,7 @@
  *
  * Each is a constant: what it needs to know stands in the page, in `data-` attributes, and is never code.
  */
-export type Script = 'countdown' | 'keep-fragment' | 'give-fragment'
+export type Script = 'countdown' | 'search' | 'keep-fragment' | 'give-fragment'
 
 /**
  * Loads a page again after `data-again` seconds, counted where one sees it and stopped by its button; what nobody looks at waits. To
@@ -23,6 +23,15 @@ box.querySelector('button').addEventListener('click',()=>{clearInterval(timer)
 box.hidden=true})
 box.hidden=false})()`
 
+/** Shows what fits while one types, as the form does once it is sent. */
+const SEARCH = `(()=>{const box=document.querySelector('input[type=search]'),none=document.querySelector('.none')
+const apps=[...document.querySelectorAll('[data-find]')],groups=[...document.querySelectorAll('.group')]
+const isShown=app=>!app.hidden
+box.addEventListener('input',()=>{const words=box.value.trim().toLowerCase().split(/\\s+/)
+for(const app of apps)app.hidden=!words.every(word=>app.dataset.find.includes(word))
+for(const group of groups)group.hidden=!apps.some(app=>isShown(app)&&group.contains(app))
+none.hidden=apps.some(isShown)})})()`
+
 /** Where a window keeps a fragment, with the path that it belongs to and the time, in ms; nothing else of this host reads it. */
 const KEPT = "'sallyport-fragment'"
 
@@ -41,6 +50,7 @@ location.replace(onward+hash)})()`
 
 export const SCRIPTS: Readonly<Record<Script, string>> = {
   countdown: COUNTDOWN,
+  search: SEARCH,
   'keep-fragment': KEEP_FRAGMENT,
   'give-fragment': GIVE_FRAGMENT,
 }

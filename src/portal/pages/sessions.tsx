@@ -7,12 +7,17 @@ import { detailOf, nameOf } from './person.ts'
 import { Time } from './time.tsx'
 import { type MenuEntry, WidePage } from './wide-page.tsx'
 
+/** A session, with the names of the applications that it has opened. */
+export interface ShownSession extends SessionEntry {
+  readonly used: readonly string[]
+}
+
 /** What the page shows. */
 export interface SessionsView {
   readonly words: Words
   readonly title: string
   readonly menu: readonly MenuEntry[]
-  readonly entries: readonly SessionEntry[]
+  readonly entries: readonly ShownSession[]
   /** The session that looks at it. */
   readonly own: Session
   readonly nowMs: number
@@ -52,8 +57,8 @@ export function SessionsPage(view: SessionsView) {
   )
 }
 
-function Row({ entry, view }: { readonly entry: SessionEntry; readonly view: SessionsView }) {
-  const { session, agent, client, lastSeenMs } = entry
+function Row({ entry, view }: { readonly entry: ShownSession; readonly view: SessionsView }) {
+  const { session, agent, client, lastSeenMs, used } = entry
   const isThis = session.id === view.own.id
   const { words } = view
   const device = agent === '' ? words.unknownDevice : agent.replace(' on ', ` ${words.on} `)
@@ -72,10 +77,13 @@ function Row({ entry, view }: { readonly entry: SessionEntry; readonly view: Ses
           {`, ${words.lastUsedTime} `}
           <Time words={words} atMs={isThis ? view.nowMs : lastSeenMs} nowMs={view.nowMs} />
         </p>
+        {used.length === 0 ? null : (
+          <p class="soft small">{`${words.applicationsUsed} ${new Intl.ListFormat(words.lang).format(used)}`}</p>
+        )}
       </div>
       <Form proof={view.proof} act="end" id={session.id} all={view.all}>
         <button
-          class="act"
+          class="act end"
           type="submit"
           aria-label={words.signOutOf(view.all === null ? device : `${name}, ${device}`)}
         >
@@ -96,7 +104,7 @@ function Everywhere({ words, proof }: { readonly words: Words; readonly proof: s
       <h2>{words.signOutEverywhere}</h2>
       <p class="soft small">{words.signOutEverywhereLead}</p>
       <Form proof={proof} act="end-all" all={null}>
-        <button class="act" type="submit">
+        <button class="act end" type="submit">
           {words.signOutEverywhere}
         </button>
       </Form>

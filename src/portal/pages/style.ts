@@ -37,6 +37,8 @@ img.mark{object-fit:contain}
 .act:hover{background:var(--tint);border-color:var(--accent)}
 .act.main{color:var(--accent-ink);background:var(--accent);border-color:var(--accent)}
 .act.main:hover{background:color-mix(in oklab,var(--accent) 86%,var(--ink))}
+.act.end{color:var(--warn);border-color:color-mix(in srgb,var(--warn) 65%,var(--panel))}
+.act.end:hover{color:var(--panel);background:var(--warn);border-color:var(--warn)}
 .who{overflow-wrap:anywhere}
 .facts{margin:1.6rem 0 0;padding:0;text-align:left;border-top:1px solid var(--line)}
 .facts>div{display:grid;grid-template-columns:7.25rem 1fr;gap:.75rem;align-items:baseline;padding:.75rem .125rem;border-bottom:1px solid var(--line)}
@@ -73,22 +75,32 @@ img.mark{object-fit:contain}
 .menu::after{content:"";display:inline-block;width:.4rem;height:.4rem;margin:0 0 .15rem .55rem;border:solid currentColor;border-width:0 2px 2px 0;transform:rotate(45deg)}
 .hall h1{margin-top:2.5rem}
 .hall h1+p{margin-top:.5rem}
-.apps{display:grid;grid-template-columns:repeat(auto-fill,minmax(15.5rem,1fr));gap:1rem;margin:2.25rem 0 0;padding:0;list-style:none}
-.app{display:flex;align-items:center;gap:1rem;height:100%;padding:1.1rem 1.25rem;color:inherit;text-decoration:none;background:var(--panel);border:1px solid var(--line);border-radius:1rem;transition:border-color .15s,transform .15s,box-shadow .15s}
+.apps{display:grid;grid-template-columns:repeat(auto-fill,minmax(14rem,1fr));gap:.7rem;margin:1.75rem 0 0;padding:0;list-style:none}
+.app{display:flex;align-items:center;gap:.85rem;height:100%;padding:.65rem .9rem;color:inherit;text-decoration:none;background:var(--panel);border:1px solid var(--line);border-radius:1rem;transition:border-color .15s,transform .15s,box-shadow .15s}
 .app:hover{border-color:var(--accent);transform:translateY(-2px);box-shadow:var(--shade)}
 .app>span:last-child{min-width:0;flex:1}
 .app h2,.app h3{margin:0;font:600 1.0625rem/1.35 var(--serif);overflow:hidden;text-overflow:ellipsis}
-.about{display:-webkit-box;-webkit-box-orient:vertical;-webkit-line-clamp:2;line-clamp:2;overflow:hidden;overflow-wrap:anywhere}
-.icon{flex:none;width:2.75rem;height:2.75rem;object-fit:contain;border-radius:.6rem}
+.about{display:-webkit-box;-webkit-box-orient:vertical;-webkit-line-clamp:1;line-clamp:1;overflow:hidden;overflow-wrap:anywhere}
+.icon{flex:none;width:2.25rem;height:2.25rem;object-fit:contain;border-radius:.6rem}
 .group{margin-top:2.5rem}
 .group>h2{font-size:1.1875rem}
-.group>.apps{margin-top:1rem}
+.group>.apps{margin-top:.7rem}
+.none{margin-top:1.75rem}
+.jumps{display:flex;flex-wrap:wrap;gap:0 .5rem;margin:1rem -.7rem 0;font-size:.9375rem}
+.jumps a{display:flex;align-items:center;min-height:2.75rem;padding:0 .7rem}
+.fine{margin-top:1rem}
+.host{margin-top:1.5rem}
+.host.one{margin-top:-1px}
+.group>h2+.host.one{margin-top:1rem}
+.host.one>.rows{margin-top:0}
+.host>h3{margin:0;font:600 .9375rem/1.35 var(--sans);color:var(--soft)}
+.host>.rows{margin-top:.5rem}
 .health{display:flex;align-items:center;gap:.45rem;margin-top:.15rem;color:var(--soft)}
 .health::before{content:"";flex:none;width:.5625rem;height:.5625rem;border:2px solid currentColor;border-radius:50%}
 .health.up::before{color:var(--good);background:currentColor}
 .health.down{color:var(--warn);font-weight:600}
 .health.down::before{border-radius:0;background:currentColor;transform:rotate(45deg) scale(.85)}
-.arch{flex:none;display:grid;place-items:end center;width:2.75rem;height:3.1rem;padding-bottom:.42rem;font:600 1.25rem/1.2 var(--serif);color:var(--accent);background:var(--tint);border-radius:1.3rem 1.3rem .35rem .35rem}
+.arch{flex:none;display:grid;place-items:end center;width:2.25rem;height:2.5rem;padding-bottom:.3rem;font:600 1.0625rem/1.2 var(--serif);color:var(--accent);background:var(--tint);border-radius:1.3rem 1.3rem .35rem .35rem}
 .hue-1{color:var(--blue);background:color-mix(in srgb,var(--blue) 11%,var(--panel))}
 .hue-2{color:var(--plum);background:color-mix(in srgb,var(--plum) 11%,var(--panel))}
 .hue-3{color:var(--ochre);background:color-mix(in srgb,var(--ochre) 12%,var(--panel))}
@@ -104,7 +116,7 @@ img.mark{object-fit:contain}
 .alert ul{margin:.5rem 0;padding-left:1.25rem}
 .group>.rows{margin-top:1rem}
 .group>p{margin-top:.5rem}
-.row h3{margin:0;font:600 1.0625rem/1.35 var(--serif)}
+.row h3,.row h4{margin:0;font:600 1.0625rem/1.35 var(--serif)}
 .row code{font:.8125rem/1.4 var(--mono)}
 .row>span{flex:none;max-width:45%}
 .row>.origins{flex:0 1 24rem}
@@ -113,6 +125,8 @@ img.mark{object-fit:contain}
 .made code{display:block;margin-top:.6rem;padding:.7rem .9rem;font:1rem/1.5 var(--mono);overflow-wrap:anywhere;background:var(--panel);border-radius:.6rem;user-select:all}
 .uses{margin-top:1.5rem}
 .uses .facts{margin-top:.8rem}
+.made .facts{margin-top:1rem}
+.made .facts+.small{margin-top:.8rem}
 .empty{margin-top:2.25rem;padding:2rem 1.75rem;border:1px dashed var(--line);border-radius:1rem}
 .empty p+p{margin-top:.4rem}
 .rows{margin:2.25rem 0 0;padding:0;list-style:none;border-top:1px solid var(--line)}
@@ -141,5 +155,5 @@ img.mark{object-fit:contain}
 @media (prefers-contrast:more){:root{--soft:var(--ink);--line:var(--edge);--edge:var(--ink)}}
 @media (prefers-reduced-motion:reduce){*{animation:none!important;transition:none!important}.app:hover{transform:none}}
 @media (forced-colors:active){.act,.app,.panel,.tag,.arch,.tile,.alert{border:1px solid}.wait{background:CanvasText;forced-color-adjust:none}.bar nav a[aria-current]{text-decoration:underline}}
-@media print{:root{--ground:#fff;--ground-2:#fff;--panel:#fff;--ink:#000;--soft:#333;--line:#bbb;--shade:none}body{display:block;min-height:0;background:none}.bar nav,.menu,.acts,.act,form,.wait{display:none!important}.panel{margin:0 auto;border-radius:1rem;break-inside:avoid}.panel::before{display:none}.app,.row{break-inside:avoid}}
+@media print{:root{--ground:#fff;--ground-2:#fff;--panel:#fff;--ink:#000;--soft:#333;--line:#bbb;--shade:none}body{display:block;min-height:0;background:none}.bar nav,.menu,.jumps,.acts,.act,form,.wait{display:none!important}.panel{margin:0 auto;border-radius:1rem;break-inside:avoid}.panel::before{display:none}.app,.row{break-inside:avoid}}
 `

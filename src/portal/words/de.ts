@@ -107,6 +107,8 @@ export const DE: Words = {
   nothingOpen: 'Hier ist für Sie noch nichts freigegeben.',
   nothingOpenAdvice: 'Die Administration kann Ihnen eine Rolle geben. Oder wechseln Sie das Konto.',
   otherApplications: 'Weitere',
+  findApplication: 'Anwendung suchen',
+  noApplicationFits: 'Keine Anwendung passt.',
   health: { up: 'In Betrieb', down: 'Antwortet nicht', unknown: 'Zustand unbekannt' },
 
   tokensLead:
@@ -114,6 +116,9 @@ export const DE: Words = {
   tokenMade: 'Das ist Ihr neues Token. Kopieren Sie es jetzt: Es wird nicht noch einmal angezeigt.',
   tokenPurpose: 'Verwendungszweck',
   tokenLifetime: 'Gültigkeitsdauer',
+  madeFor: 'Wofür',
+  madeUntil: 'Gültig bis',
+  madeAt: 'Öffnet',
   makeToken: 'Token erstellen',
   tokenWithoutRoles: 'Das Token hat immer die Rollen, die Sie gerade haben; zurzeit keine.',
   tokenWithRoles: roles => `Das Token hat immer die Rollen, die Sie gerade haben; zurzeit: ${roles}.`,
@@ -132,6 +137,8 @@ export const DE: Words = {
     'Wer einen Gastlink hat, kann damit eine bestimmte Seite ohne Anmeldung öffnen, bis der Link abläuft oder Sie ihn widerrufen.',
   linkMade: 'Das ist der Gastlink. Kopieren Sie ihn jetzt: Er wird nicht noch einmal angezeigt.',
   linkRefused: 'Diese Adresse lässt sich nicht teilen: Sie ist für Gäste oder für Sie selbst nicht zugänglich.',
+  linkCoversPath:
+    'Gäste bekommen, was unter dieser Adresse und darunter liegt, und sonst nichts von diesem Host: Eine Seite, die Bilder, Stile oder Skripte von woanders lädt, kann bei ihnen unvollständig sein. Öffnen Sie den Link einmal in einem privaten Fenster; wenn es so ist, teilen Sie eine Adresse weiter oben.',
   linkAddress: 'Adresse, die der Link öffnet',
   linkFor: 'Für wen der Link ist',
   linkUses: 'Wie oft der Link geöffnet werden kann',
@@ -152,6 +159,7 @@ export const DE: Words = {
   unknownDevice: 'Unbekanntes Gerät',
   on: 'auf',
   thisDevice: 'Dieses Gerät',
+  applicationsUsed: 'Benutzt:',
   signedInTime: 'Angemeldet',
   lastUsedTime: 'zuletzt verwendet',
   justNow: 'gerade eben',
@@ -164,6 +172,9 @@ export const DE: Words = {
   olderSessions: 'Ältere Sitzungen',
 
   administration: 'Administration',
+  needsAttention: 'Braucht Aufmerksamkeit',
+  allAnswers: 'Alles, was gefragt wurde, antwortet.',
+  onThisPage: 'Auf dieser Seite',
   heardOf: (heard, all) => `Gezählt über ${heard} von ${all} Prozessen.`,
   sessions: 'Sitzungen',
   people: 'Personen',

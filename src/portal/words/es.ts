@@ -107,6 +107,8 @@ export const ES: Words = {
   nothingOpen: 'Aquí todavía no tienes nada disponible.',
   nothingOpenAdvice: 'Quien administra este sitio puede darte un rol, o puedes cambiar de cuenta.',
   otherApplications: 'Otras',
+  findApplication: 'Buscar una aplicación',
+  noApplicationFits: 'Ninguna aplicación coincide.',
   health: { up: 'En marcha', down: 'No responde', unknown: 'Estado desconocido' },
 
   tokensLead:
@@ -114,6 +116,9 @@ export const ES: Words = {
   tokenMade: 'Este es tu nuevo token. Cópialo ahora: no se volverá a mostrar.',
   tokenPurpose: 'Para qué lo usarás',
   tokenLifetime: 'Periodo de validez',
+  madeFor: 'Para qué es',
+  madeUntil: 'Válido hasta',
+  madeAt: 'Abre',
   makeToken: 'Crear un token',
   tokenWithoutRoles: 'Tendrá en cada momento los roles que tengas tú; ahora, ninguno.',
   tokenWithRoles: roles => `Tendrá en cada momento los roles que tengas tú; ahora: ${roles}.`,
@@ -132,6 +137,8 @@ export const ES: Words = {
     'Quien tenga uno puede abrir una página concreta sin iniciar sesión, hasta que el enlace caduque o lo revoques.',
   linkMade: 'Este es el enlace. Cópialo ahora: no se volverá a mostrar.',
   linkRefused: 'Esta dirección no se puede compartir: no está abierta a invitados, o no lo está para ti.',
+  linkCoversPath:
+    'Los invitados obtienen lo que hay en esta dirección y debajo de ella, y nada más de este host: una página que carga imágenes, estilos o guiones de otra parte puede verse incompleta. Abra el enlace una vez en una ventana privada; si es así, comparta una dirección superior.',
   linkAddress: 'Dirección que abre',
   linkFor: 'Para quién es',
   linkUses: 'Cuántas veces se puede abrir',
@@ -152,6 +159,7 @@ export const ES: Words = {
   unknownDevice: 'Dispositivo desconocido',
   on: 'en',
   thisDevice: 'Este dispositivo',
+  applicationsUsed: 'Usadas:',
   signedInTime: 'Inicio de sesión',
   lastUsedTime: 'último uso',
   justNow: 'ahora mismo',
@@ -164,6 +172,9 @@ export const ES: Words = {
   olderSessions: 'Sesiones anteriores',
 
   administration: 'Administración',
+  needsAttention: 'Requiere atención',
+  allAnswers: 'Todo lo que se preguntó responde.',
+  onThisPage: 'En esta página',
   heardOf: (heard, all) => `Recuento de ${heard} de ${all} procesos.`,
   sessions: 'Sesiones',
   people: 'Personas',

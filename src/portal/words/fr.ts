@@ -108,6 +108,8 @@ export const FR: Words = {
   nothingOpenAdvice:
     'La personne qui gère ce site peut vous donner un rôle\u202f; vous pouvez aussi changer de compte.',
   otherApplications: 'Autres',
+  findApplication: 'Chercher une application',
+  noApplicationFits: 'Aucune application ne correspond.',
   health: { up: 'En service', down: 'Ne répond pas', unknown: 'État inconnu' },
 
   tokensLead:
@@ -115,6 +117,9 @@ export const FR: Words = {
   tokenMade: 'Voici votre nouveau jeton. Copiez-le maintenant\u00a0: il ne sera plus affiché.',
   tokenPurpose: 'Usage prévu',
   tokenLifetime: 'Durée de validité',
+  madeFor: 'Pour quoi',
+  madeUntil: 'Valable jusqu’au',
+  madeAt: 'Ouvre',
   makeToken: 'Créer un jeton',
   tokenWithoutRoles: 'Il a toujours les rôles que vous avez\u202f; actuellement, aucun.',
   tokenWithRoles: roles => `Il a toujours les rôles que vous avez\u202f; actuellement\u00a0: ${roles}.`,
@@ -133,6 +138,8 @@ export const FR: Words = {
     'Toute personne qui en possède un peut ouvrir une page précise sans se connecter, jusqu’à ce que le lien expire ou que vous le révoquiez.',
   linkMade: 'Voici le lien. Copiez-le maintenant\u00a0: il ne sera plus affiché.',
   linkRefused: 'Cette adresse ne peut pas être partagée\u00a0: elle n’est pas ouverte aux invités, ou pas à vous.',
+  linkCoversPath:
+    'Les invités obtiennent ce qui se trouve à cette adresse et en dessous, et rien d’autre de cet hôte : une page qui charge des images, des styles ou des scripts d’ailleurs peut leur paraître incomplète. Ouvrez le lien une fois dans une fenêtre privée ; si c’est le cas, partagez une adresse plus haut.',
   linkAddress: 'Adresse ouverte par le lien',
   linkFor: 'Destinataire',
   linkUses: 'Nombre d’ouvertures possibles',
@@ -153,11 +160,12 @@ export const FR: Words = {
   unknownDevice: 'Appareil inconnu',
   on: 'sur',
   thisDevice: 'Cet appareil',
+  applicationsUsed: 'Utilisées :',
   signedInTime: 'Connexion',
   lastUsedTime: 'dernière utilisation',
   justNow: 'à l’instant',
   lessThanMinute: 'moins d’une minute',
-  signOutOf: what => `Déconnecter ${what}`,
+  signOutOf: what => `Se déconnecter : ${what}`,
   signOutEverywhere: 'Se déconnecter partout',
   signOutEverywhereLead: 'Ferme toutes ces sessions, y compris sur cet appareil.',
   searchLabel: 'Nom, e-mail, appareil ou adresse',
@@ -165,6 +173,9 @@ export const FR: Words = {
   olderSessions: 'Sessions plus anciennes',
 
   administration: 'Administration',
+  needsAttention: 'À regarder',
+  allAnswers: 'Tout ce qui a été interrogé répond.',
+  onThisPage: 'Sur cette page',
   heardOf: (heard, all) => `Compté sur ${heard} processus sur ${all}.`,
   sessions: 'Sessions',
   people: 'Personnes',

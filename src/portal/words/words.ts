@@ -51,6 +51,8 @@ export interface Words {
   readonly nothingOpenAdvice: string
   /** The heading of what is in no group, below those that are. */
   readonly otherApplications: string
+  readonly findApplication: string
+  readonly noApplicationFits: string
   /** Whether an application answers, as far as is known. */
   readonly health: Readonly<Record<'up' | 'down' | 'unknown', string>>
 
@@ -58,6 +60,10 @@ export interface Words {
   readonly tokenMade: string
   readonly tokenPurpose: string
   readonly tokenLifetime: string
+  /** Of what was made a moment ago. */
+  readonly madeFor: string
+  readonly madeUntil: string
+  readonly madeAt: string
   readonly makeToken: string
   readonly tokenWithoutRoles: string
   tokenWithRoles(roles: string): string
@@ -76,6 +82,8 @@ export interface Words {
   readonly guestLinksLead: string
   readonly linkMade: string
   readonly linkRefused: string
+  /** Under a link that is for a part of a host. */
+  readonly linkCoversPath: string
   readonly linkAddress: string
   readonly linkFor: string
   readonly linkUses: string
@@ -96,6 +104,8 @@ export interface Words {
   /** Between a browser and its system: "Firefox on Linux". */
   readonly on: string
   readonly thisDevice: string
+  /** Before the names of applications that a session has opened. */
+  readonly applicationsUsed: string
   readonly signedInTime: string
   readonly lastUsedTime: string
   readonly justNow: string
@@ -108,6 +118,10 @@ export interface Words {
   readonly olderSessions: string
 
   readonly administration: string
+  readonly needsAttention: string
+  /** In its place where nothing does. */
+  readonly allAnswers: string
+  readonly onThisPage: string
   /** Of several processes, so many answered. */
   heardOf(heard: number, all: number): string
   readonly sessions: string

@@ -99,6 +99,7 @@ function viewRoute(route: GateRoute, known: Known, refusal: RouteView['refusal']
   const balance = config.upstream === null || config.upstream.addresses.length === 1 ? null : config.upstream.balance
   return {
     id,
+    host: config.host,
     name,
     access: allow.kind === 'rules' ? { kind: 'rules', rules: allow.rules.map(describeRule) } : allow,
     deny: deny.map(describeRule),

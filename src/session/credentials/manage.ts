@@ -18,7 +18,7 @@ export interface ManageTools {
 /** How sessions are looked at and ended by people and providers, off the path of requests: straight from the store. */
 export function createManagement(
   tools: ManageTools,
-): Pick<Sessions, 'secretsOf' | 'describe' | 'ofOwner' | 'isKnownAt' | 'list' | 'endFor'> {
+): Pick<Sessions, 'secretsOf' | 'describe' | 'ofOwner' | 'hostsOf' | 'isKnownAt' | 'list' | 'endFor'> {
   const { store, sealer, ports } = tools
 
   function entryOf(row: StoredSession): SessionEntry | null {
@@ -34,8 +34,12 @@ export function createManagement(
     return rows.map(entryOf).filter(entry => entry !== null)
   }
 
+  async function hostsOf(sessionId: string): Promise<readonly string[]> {
+    return guarded(() => store.findHosts(sessionId))
+  }
+
   async function isKnownAt(sessionId: string, host: string): Promise<boolean> {
-    return (await guarded(() => store.findHosts(sessionId))).includes(host)
+    return (await hostsOf(sessionId)).includes(host)
   }
 
   return {
@@ -47,6 +51,7 @@ export function createManagement(
       const row = await guarded(() => store.findById(sessionId))
       return row === null ? null : entryOf(row)
     },
+    hostsOf,
     isKnownAt,
     async ofOwner({ portal, identity }, host) {
       const rows = await guarded(() => store.findBySubject(identity.issuer, identity.subject))

@@ -219,6 +219,7 @@ test('the choice of providers and the list of applications escape names and addr
       ]}
       menu={[{ label: MARKUP, address: '/s?a=1&b="', isHere: true }]}
       switchAddress="/switch"
+      search=""
     />,
   )
   expect(page).not.toContain('<b ')
