@@ -7,6 +7,7 @@ import { spellFields } from './fields.ts'
 import { globalOptions, serverSection } from './global.ts'
 import { USER_ID } from './header-up.ts'
 import { type Host, hostsOf } from './hosts.ts'
+import { isMatcher } from './matcher.ts'
 import type { Caddyfile, Directive } from './parse.ts'
 import { planRoutes, type RoutePlan } from './plan.ts'
 import { CLAIM_FIELDS, readPolicy } from './policy.ts'
@@ -55,13 +56,11 @@ function noteUnmet(context: Context, block: readonly Directive[]): void {
   for (const { name, args, line, block: inner } of block) {
     if (name.startsWith('@') || noted.has(line)) continue
     if (BLOCKS.has(name)) noteUnmet(context, inner ?? [])
-    else if (!SILENT.has(name))
-      context.notes.add(
-        'left',
-        [name, ...args].slice(0, 2).join(' '),
-        line,
-        'no request came to it: something before it answered them',
-      )
+    else if (!SILENT.has(name)) {
+      // Any other word may be a secret.
+      const shown = isMatcher(args[0]) ? `${name} ${args[0]}` : name
+      context.notes.add('left', shown, line, 'no request came to it: something before it answered them')
+    }
   }
 }
 

@@ -50,6 +50,11 @@ const siteAt = (port: number, files: string) => `http://${HOST}:${port} {
     header X-Said yes
     respond "hello" 200
   }
+  handle /app/* {
+    root * ${files}
+    try_files {path} {path}/ /files/a.txt
+    file_server
+  }
   handle /json {
     respond \`{"a":{"b":1}}\` 200
   }
@@ -131,4 +136,12 @@ test('fields of files are those that Caddy sent, beside what a route says of its
   const now = await answer(gate.port, '/files/a.txt')
   expect(now).toMatchObject(was)
   expect(now.Vary).toEqual(expect.arrayContaining(Vary as string[]))
+})
+
+test('the page of files stands for the same addresses, but for those of files that are missing', async () => {
+  const bodyAt = async (port: number, path: string) => (await answer(port, path)).body
+  for (const path of ['/app/deep/link', '/app/x'])
+    expect([path, await bodyAt(gate.port, path)]).toEqual([path, await bodyAt(caddy.port, path)])
+  expect(await bodyAt(caddy.port, '/app/x')).toBe('a file')
+  expect((await answer(gate.port, '/app/missing.js')).status).toBe(404)
 })

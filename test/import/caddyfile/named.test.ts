@@ -40,7 +40,7 @@ const NAMED: readonly (readonly [site: string, note: RegExp])[] = [
   ],
   ['root * /srv\nhandle /f/* {\ntry_files {path}.html {path}\nfile_server\n}', /^left \d+ try_files: write try_files/],
   ['rewrite * /b{path}', /^kept \d+ rewrite: add_prefix/],
-  ['reverse_proxy a:1\nphp_fastcgi php:9000', /^left \d+ php_fastcgi php:9000: no request came to it/],
+  ['reverse_proxy a:1\nphp_fastcgi php:9000', /^left \d+ php_fastcgi: no request came to it/],
   ['file_server /f/*', /^left \d+ file_server \/f\/\*: no request came to it/],
   ['respond /up `{"up":true}`', /^kept \d+ respond: respond of a route$/],
   ['respond /up "{http.request.uuid}"', /^decide \d+ respond: write it as respond/],
