@@ -6,62 +6,81 @@ import { rewriteCookie } from '../../../src/proxy/fields/cookies.ts'
 import { parseTarget } from '../../../src/route/target.ts'
 import { ATTACK_RUNS } from '../../kit/wire/odd-targets.ts'
 
-/** Addresses from what readers disagree about. */
-const address = fc
-  .array(
-    fc.constantFrom(
-      ...[
-        'http:',
-        'https:',
-        'HTTP:',
-        'javascript:',
-        'data:',
-        '/',
-        '//',
-        '///',
-        '\\',
-        '/\\',
-        '@',
-        ':',
-        '#',
-        '?',
-        ';',
-        ',',
-      ],
-      ...[
-        'app',
-        'app.internal',
-        'app.example',
-        'evil.test',
-        '127.0.0.1',
-        '[::1]',
-        ':3000',
-        ':443',
-        ':80',
-        'me:secret@',
-      ],
-      ...[
-        '/in',
-        '/a',
-        '/base',
-        '.',
-        '..',
-        '%2e',
-        '%2f',
-        '%5c',
-        '%0d%0a',
-        '\t',
-        ' ',
-        'x',
-        '\u00e9',
-        '\u0000',
-        '5;url=',
-        '"',
-      ],
-    ),
-    { maxLength: 9 },
-  )
-  .map(parts => parts.join(''))
+/** What readers disagree about, or what begins something else for them. */
+const ODD_PARTS = [
+  '\\',
+  '/\\',
+  '@',
+  ':',
+  '#',
+  '?',
+  ';',
+  ',',
+  ', ',
+  '.',
+  '..',
+  '%2e',
+  '%2f',
+  '%5c',
+  '%0d%0a',
+  '\t',
+  ' ',
+  '\0',
+]
+const PATHS = [
+  '/',
+  '//',
+  '///',
+  '/in',
+  '/a',
+  '/base',
+  '/../',
+  '/./',
+  'x',
+  '\u00e9',
+  '5;url=',
+  '"',
+  'evil.test',
+  '@evil.test',
+]
+const SCHEMES = ['http:', 'https:', 'HTTP:', '', 'javascript:', 'data:']
+const HOSTS = [
+  'app',
+  'app.internal',
+  'app.example',
+  'APP.example',
+  'evil.test',
+  '127.0.0.1',
+  '[::1]',
+  '[::0:1]',
+  'localhost',
+  '',
+]
+const USERS = [...Array<string>(9).fill(''), 'me:secret@', 'app:3000@', '@']
+const PORTS = ['', '', ':3000', ':443', ':80', ':8443', ':9', ':', ':03000']
+
+const some = (parts: readonly string[], maxLength: number) =>
+  fc.array(fc.constantFrom(...parts), { maxLength }).map(found => found.join(''))
+const one = (parts: readonly string[]) => fc.constantFrom(...parts)
+
+/** Addresses that are nearly those of the application, and any others. */
+const address = fc.oneof(
+  {
+    weight: 8,
+    arbitrary: fc
+      .tuple(
+        one(SCHEMES),
+        one([...Array<string>(9).fill('//'), '/', '', '\\\\', '///']),
+        one(USERS),
+        one(HOSTS),
+        one(PORTS),
+        some(PATHS, 4),
+      )
+      .map(parts => parts.join('')),
+  },
+  { weight: 2, arbitrary: some(PATHS, 5) },
+  { weight: 1, arbitrary: some([...ODD_PARTS, ...PATHS, ...SCHEMES, ...HOSTS, ...PORTS], 9) },
+)
 
 const settings = fc.record({
   upstream: fc.constantFrom(
@@ -105,7 +124,7 @@ describe('an address of an application', () => {
         expect(before?.hostname).toMatch(OWN)
         expect(before?.username).toBe('')
       }),
-      { numRuns: ATTACK_RUNS * 20 },
+      { numRuns: ATTACK_RUNS * 40 },
     )
   })
 
