@@ -52,13 +52,19 @@ export function prefersPage(request: Request): boolean {
  * browsers begin with has to do (RFC 9110 §10.1.5). Scripts are known by fields of their own as well.
  */
 export function mayBeBrowser(request: Request): boolean {
-  const { headers } = request
+  const { method, headers } = request
+  // Without CORS a page has these methods alone (Fetch §2.2.1, §5.4), whatever sends it: this is a program that is built on a browser,
+  // as Thunderbird asks for calendars.
+  if (headers.get('sec-fetch-mode') === 'no-cors' && !/^(?:GET|HEAD|POST)$/.test(method)) return false
   return (
     BROWSER_FIELDS.some(name => headers.has(name)) ||
-    /^(?:Mozilla|Opera)\//i.test(headers.get('user-agent') ?? '') ||
+    BROWSER_NAMES.test(headers.get('user-agent') ?? '') ||
     prefersPage(request)
   )
 }
+
+/** With those of what Safari leaves to its system: films, and the pictures of bookmarks. */
+const BROWSER_NAMES = /^(?:Mozilla|Opera|Safari|AppleCoreMedia|com\.apple\.WebKit)\b/i
 
 const BROWSER_FIELDS = [
   'sec-fetch-mode',

@@ -52,6 +52,17 @@ const BOTH = 'Basic realm="sallyport", charset="UTF-8", Bearer realm="sallyport"
 const CURL = ['User-Agent: curl/8.14.1', 'Accept: */*']
 const FIREFOX = 'User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0'
 
+/** As Thunderbird 153 sends it. */
+const THUNDERBIRD = [
+  'User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:153.0) Gecko/20100101 Thunderbird/153.7.0',
+  'Accept: text/xml',
+  'Origin: http://localhost',
+  'Sec-Fetch-Dest: empty',
+  'Sec-Fetch-Mode: no-cors',
+  'Sec-Fetch-Site: same-origin',
+  'Depth: 0',
+]
+
 async function challenge(lines: readonly string[], host = 'localhost', method = 'GET') {
   const head = [`${method} / HTTP/1.1`, `Host: ${host}`, ...lines, 'Connection: close', '', '']
   const answer = await sendRaw(gate.port, [head.join('\r\n')])
@@ -65,6 +76,8 @@ describe('RFC 7617: whoever is no browser is asked for a name and a password too
     ['cadaver', 'PROPFIND', ['User-Agent: cadaver/0.26 neon/0.34.2', 'Depth: 0']],
     ['rclone', 'PROPFIND', ['User-Agent: rclone/v1.60.1', 'Depth: 1']],
     ['a calendar', 'REPORT', ['User-Agent: DAVx5/4.4 (2025; dav4jvm; okhttp/4) Android/15', 'Accept: application/xml']],
+    ['Thunderbird, which is built on a browser and no page', 'PROPFIND', THUNDERBIRD],
+    ['macOS', 'PROPFIND', ['User-Agent: macOS/15.0 (24A335) dataaccessd/1.0']],
     ['a program that does not say its name', 'GET', []],
   ])('%s', async (_title, method, lines) => {
     expect(await challenge(lines, 'localhost', method)).toEqual({ status: 401, field: BOTH })
@@ -85,8 +98,20 @@ describe('a browser, whose own prompt nobody could sign out of, is never asked f
     ['a script of another origin', ['Origin: http://web.test', 'Accept: */*']],
     ['a script that says so', ['X-Requested-With: XMLHttpRequest']],
     ["a service worker's script", ['Service-Worker: script']],
+    ['the film of a page, which Safari leaves to its system', ['User-Agent: AppleCoreMedia/1.0.0.22A3354 (iPhone)']],
+    ['the picture of a bookmark', ['User-Agent: Safari/20619.1.26 CFNetwork/1568.100.1 Darwin/24.0.0']],
   ])('%s', async (_title, lines) => {
     expect(await challenge(lines)).toEqual({ status: 401, field: 'Bearer realm="sallyport"' })
+  })
+
+  test.each([
+    ['PROPFIND', 'cors'],
+    ['PROPFIND', 'same-origin'],
+    ['POST', 'no-cors'],
+    ['HEAD', 'no-cors'],
+  ])('a script that sends %s in the mode %s', async (method, mode) => {
+    const lines = [`Sec-Fetch-Mode: ${mode}`, 'Sec-Fetch-Dest: empty']
+    expect(await challenge(lines, 'localhost', method)).toEqual({ status: 401, field: 'Bearer realm="sallyport"' })
   })
 
   test.each([
