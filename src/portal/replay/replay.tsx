@@ -13,6 +13,7 @@ import { ownPath, readSendAddress } from '../place.ts'
 import type { KeptForm, PortalRequest } from '../portal.ts'
 import { readQuery } from '../query.ts'
 import { sayError } from '../words/words.ts'
+import { readingCookie } from './form-page.ts'
 import { findForm, KEPT_MS, type KeepTools, keepForm, takeForm } from './stored-form.ts'
 
 /**
@@ -44,6 +45,7 @@ export async function meetForm(
     ],
   })
   for (const setCookie of kept?.setCookies ?? []) page.headers.append('set-cookie', setCookie)
+  page.headers.append('set-cookie', readingCookie(ctx))
   return page
 }
 

@@ -1,16 +1,19 @@
 import { isWorkerScript } from '../../route/page-load.ts'
 import { scriptAnswer } from '../answer.ts'
 import type { PortalRequest } from '../portal.ts'
+import { isReading } from '../replay/form-page.ts'
 
 /**
  * A service worker of ours in place of the application's, for a browser that looks for a newer one of it while nobody is signed in, or the
  * sign-in is too old for the route: the worker that is there may answer every page load from what it has kept, so that nobody would ever be
- * asked to sign in. Null for any other request, and where no worker may stand in.
+ * asked to sign in. Null for any other request, and where no worker may stand in; nor while a window may show what became of a form, from
+ * which it would be led away.
  *
  * It may act as widely as the application's own, and does nothing for longer than it takes to ask for a sign-in.
  */
-export function standIn({ request, origin, workerScope }: PortalRequest): Response | null {
-  if (workerScope === null || !isWorkerScript(request)) return null
+export function standIn(ctx: PortalRequest): Response | null {
+  const { request, origin, workerScope } = ctx
+  if (workerScope === null || !isWorkerScript(request) || isReading(ctx)) return null
   // A worker is of its own origin, always (Service Workers §3.4.3, register).
   return [null, origin].includes(request.headers.get('origin')) ? scriptAnswer(STAND_IN, workerScope) : null
 }

@@ -151,6 +151,22 @@ describe('a form that met an expired session', () => {
     expect((await ask(gate, { method: 'GET', path: `/.sallyport/kept?form=${id}`, cookies: own })).status).toBe(404)
   })
 
+  test('is not taken from the eyes of its sender by a worker of ours that stands in for the application’s', async () => {
+    await using gate = await startGate(routes())
+    const script = ['Service-Worker: script', 'Sec-Fetch-Dest: serviceworker', 'Sec-Fetch-Site: same-origin']
+    const look = (cookies: readonly string[]) =>
+      ask(gate, { method: 'GET', path: '/worker.js', cookies, fields: script }).then(({ status }) => status)
+    const { owner } = await gate.signIn('app.test', { sub: 'ada' })
+    expect(await look([owner])).toBe(200)
+    for (const path of ['/notes', '/plain']) {
+      const told = await ask(gate, { path, cookies: [owner] })
+      const cookies = told.fields
+        .filter(([name]) => /^set-cookie$/i.test(name))
+        .map(([, line]) => line.split(';', 1)[0] ?? '')
+      expect([path, told.status, await look([owner, ...cookies])]).toEqual([path, 401, 401])
+    }
+  })
+
   test('pressed many times at once is sent once', async () => {
     await using gate = await startGate(routes())
     const { id, cookies } = await sendWithout(gate)

@@ -9,7 +9,7 @@ import {
 } from '../../../src/session/cookie.ts'
 import { hold, type Subject, textOf } from '../subject.ts'
 
-const USES: readonly CookieUse[] = ['session', 'login', 'ask', 'rounds', 'owner', 'guest']
+const USES: readonly CookieUse[] = ['session', 'login', 'ask', 'rounds', 'owner', 'form', 'guest']
 /** Those of which one browser may have several have a suffix; the others are looked for by their name alone. */
 const NAMES = USES.flatMap(use => [cookieName(use, true), cookieName(use, false)])
 
