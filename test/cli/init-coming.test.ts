@@ -119,6 +119,18 @@ describe('init begins with a recipe', () => {
   )
 })
 
+test.each(['grafana', 'paperless-ngx', 'radicale'])(
+  'people of a file have no address: the recipe for %s tells their name',
+  async name => {
+    using folder = temporaryFolder()
+    const { code } = await init(folder.path, '--users', ...PLACE, '--recipe', name, '--yes')
+    expect(code).toBe(0)
+    const text = readFileSync(join(folder.path, 'routes.toml'), 'utf8')
+    expect(text).not.toContain('{email}')
+    expect(text).toContain('= "{preferred_username}"')
+  },
+)
+
 test('with --schema, editors find the schema beside it', async () => {
   using folder = temporaryFolder()
   const { code, out } = await init(folder.path, ...CLIENT, ...PLACE, '--schema')

@@ -80,10 +80,12 @@ function textOf({ plan, recipe, hasSchema }: Known, clientId: string, needsSecre
     'docs/keys.md has every key.',
   ])
   const { host, upstream, coming } = plan
+  // Whoever writes the file gives the names, so that nobody can take another's.
+  const person = plan.issuer === null ? '{preferred_username}' : undefined
   return [
     hasSchema ? `#:schema ./${SCHEMA_FILE}\n` : '',
     tables,
-    recipe === null ? '' : `\n${placeRecipe(recipe, { host, upstream, origin: originBy(coming, host) })}`,
+    recipe === null ? '' : `\n${placeRecipe(recipe, { host, upstream, origin: originBy(coming, host), person })}`,
   ].join('')
 }
 

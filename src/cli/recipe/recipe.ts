@@ -20,6 +20,8 @@ export interface RecipePlace {
   readonly upstream?: string | undefined
   /** How browsers reach the host; `https://` and it, when absent. */
   readonly origin?: string | undefined
+  /** Where people are in a file of ours, who have no address: how they are told in its place. */
+  readonly person?: string | undefined
 }
 
 /** Names of projects of which a recipe is good for both. */
@@ -42,11 +44,12 @@ export async function readRecipe(rawName: string): Promise<Recipe | null> {
 }
 
 /** The text of a recipe with this host and address in place of its examples, and as it is where one is not said. */
-export function placeRecipe({ text }: Recipe, { host, upstream, origin }: RecipePlace): string {
+export function placeRecipe({ text }: Recipe, { host, upstream, origin, person }: RecipePlace): string {
   const said: readonly (readonly [example: string, instead: string | undefined])[] = [
     ['https://app\\.example\\.com', origin ?? (host === undefined ? undefined : `https://${host}`)],
     ['app\\.example\\.com', host],
     ['http://app:\\d+', upstream],
+    ['\\{email\\}', person],
   ]
   const known = said.filter(([, instead]) => instead !== undefined)
   if (known.length === 0) return text
