@@ -22,7 +22,8 @@ const stand = keep(
         name =>
           `\n[[routes]]\nhost = "${name}.localhost"\nupstream = "http://127.0.0.1:${app.port}"\nname = "Notes"\nportal = "home"\nallow = ["user"]\nkeep_posts = "256KiB"`,
       )
-      .join('\n')}`,
+      .join('\n')}
+[[routes]]\nhost = "two.localhost"\npath = "/notes"\nupstream = "http://127.0.0.1:${app.port}"\nportal = "choice"\nallow = "authenticated"`,
   ),
 )
 const notes = stand.app.replace('app.', 'notes.')
@@ -53,7 +54,7 @@ function serve(request: IncomingMessage, response: ServerResponse): void {
   })
 }
 
-describe.each([...BROWSERS])('%s', (_, open) => {
+describe.each([...BROWSERS])('%s', (name, open) => {
   let tab: Tab
   beforeAll(async () => {
     tab = await open()
@@ -86,6 +87,26 @@ describe.each([...BROWSERS])('%s', (_, open) => {
     await tab.press('form[action="/.sallyport/logout"] button')
     await untilHeading(tab, 'You are signed out')
   })
+
+  // WebKitGTK takes no note of Clear-Site-Data.
+  if (name !== 'WebKit') {
+    test('shows nothing of the host where one has signed out by going back', async () => {
+      await tab.open(`${stand.choice}/notes`)
+      await tab.press('main a[href*="provider=main"]')
+      await untilIn(
+        tab,
+        `document.querySelector('h1')?.textContent === 'Notes' || document.querySelector('input[name=login]')`,
+      )
+      if ((await tab.evaluate(`document.querySelector('input[name=login]') !== null`)) === true) await signIn()
+      await untilHeading(tab, 'Notes')
+      await tab.press('#out')
+      await tab.press('form[action="/.sallyport/logout"] button')
+      await untilHeading(tab, 'You are signed out')
+      await tab.evaluate('void history.go(-2)')
+      await untilIn(tab, `document.querySelector('h1').textContent !== 'You are signed out'`)
+      expect(await tab.evaluate(`document.querySelector('h1').textContent`)).not.toBe('Notes')
+    })
+  }
 
   test('draws the controls of a form alike', async () => {
     await enter(`${notes}/`)

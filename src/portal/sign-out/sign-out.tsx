@@ -86,11 +86,14 @@ export async function leave(
   const idToken = ctx.session === null ? null : await idTokenOf(ctx, tools, ctx.session)
   if (sessionIds.length > 0) await tools.sessions.end(...sessionIds)
   const next = ctx.session === null || idToken === null ? null : await prepareProvider(ctx, tools, ctx.session, idToken)
-  return redirectAnswer(onward.status, next === null ? onward.address : `${ownPath('signed-out')}?next=${next}`, [
-    sessionCookie(ctx, '', 0),
-    forgetLogins(ctx),
-    ...(ctx.hasKeptForms ? [forgetOwner(ctx)] : []),
-  ])
+  const answer = redirectAnswer(
+    onward.status,
+    next === null ? onward.address : `${ownPath('signed-out')}?next=${next}`,
+    [sessionCookie(ctx, '', 0), forgetLogins(ctx), ...(ctx.hasKeptForms ? [forgetOwner(ctx)] : [])],
+  )
+  // Pages of this host that the browser holds, to show them again when one goes back (Clear Site Data §3.1).
+  answer.headers.set('clear-site-data', '"cache"')
+  return answer
 }
 
 async function idTokenOf(ctx: PortalRequest, tools: SignOutTools, session: Session): Promise<string | null> {

@@ -18,9 +18,14 @@ const ARGS = [
 /** A page that has not come by then will not come. */
 const MAX_WAIT_MS = 30_000
 
-/** A real, headless Chromium. Pairs with `close`. */
-export async function openChromium(): Promise<Browser> {
-  return await chromium.launch({ executablePath: EXECUTABLE, headless: true, args: ARGS })
+/** A real, headless Chromium, with the pages that one has left in memory where `keepsPages` says so. Pairs with `close`. */
+export async function openChromium({ keepsPages = false } = {}): Promise<Browser> {
+  return await chromium.launch({
+    executablePath: EXECUTABLE,
+    headless: true,
+    args: ARGS,
+    ...(keepsPages ? { ignoreDefaultArgs: ['--disable-back-forward-cache'] } : {}),
+  })
 }
 
 /** A browser profile of its own, with a list of everything that its pages complained of. */
