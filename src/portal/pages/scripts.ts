@@ -3,7 +3,7 @@
  *
  * Each is a constant: what it needs to know stands in the page, in `data-` attributes, and is never code.
  */
-export type Script = 'countdown' | 'search' | 'keep-fragment' | 'give-fragment'
+export type Script = 'countdown' | 'search' | 'when-seen' | 'keep-fragment' | 'give-fragment'
 
 /**
  * Loads a page again after `data-again` seconds, counted where one sees it and stopped by its button; what nobody looks at waits. To
@@ -48,9 +48,18 @@ if(path===returnTo&&kept[0]==='#'&&new Date().getTime()-at<600000)hash=kept}catc
 try{sessionStorage.removeItem(${KEPT})}catch{}
 location.replace(onward+hash)})()`
 
+/** Goes on once the tab is seen: to `data-now`, or after half an hour, when that may be too old, to `data-later`. */
+const WHEN_SEEN = `(()=>{const{now,later}=document.querySelector('[data-now]').dataset,since=new Date().getTime()
+const look=()=>{if(document.hidden)return
+document.removeEventListener('visibilitychange',look)
+location.replace((new Date().getTime()-since<1800000?now:later)+location.hash)}
+document.addEventListener('visibilitychange',look)
+look()})()`
+
 export const SCRIPTS: Readonly<Record<Script, string>> = {
   countdown: COUNTDOWN,
   search: SEARCH,
+  'when-seen': WHEN_SEEN,
   'keep-fragment': KEEP_FRAGMENT,
   'give-fragment': GIVE_FRAGMENT,
 }

@@ -32,6 +32,7 @@ import {
   sessionCookie,
 } from './ticket.ts'
 import { readUserForm, type UserTools, usersOf } from './users.ts'
+import { waitToBeSeen } from './wait-to-be-seen.tsx'
 
 /** What a sign-in by a form of ours needs besides. */
 export interface LoginTools extends BeginTools, FormTools, UserTools {
@@ -68,6 +69,8 @@ export async function login(ctx: PortalRequest, tools: BeginTools): Promise<Resp
   const isAgain = query.get('again') === '1'
   if (ctx.session !== null && !isSwitch && !isAgain && stepUp === null)
     return arrive(ctx, tools, destination, ctx.session)
+  const waits = isSwitch || isAgain || stepUp !== null ? null : waitToBeSeen(ctx, query, destination)
+  if (waits !== null) return waits
   if (destination.kind === 'here' && !isSwitch && !isAgain) await refuseLoginLoop(ctx, tools.seal, destination.path)
   const chosen = query.get('provider') ?? (isAgain ? ownProvider(ctx) : null)
   const { rememberMs } = ctx.portal.lifetimes

@@ -86,6 +86,8 @@ export const DE: Words = {
   signIn: 'Anmelden',
   userName: 'Benutzername',
   password: 'Passwort',
+  waitsToBeSeen:
+    'Sie waren hier schon angemeldet. Dieser Tab macht weiter, sobald Sie ihn ansehen, und von selbst, wenn Sie dann angemeldet sind.',
   chooseAccount: 'Wählen Sie, wo Ihr Konto ist.',
   continueWith: label => `Weiter mit ${label}`,
   remembered: ['Sie bleiben auf diesem Gerät ', ' lang angemeldet.'],

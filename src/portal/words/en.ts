@@ -10,6 +10,8 @@ export const EN: Words = {
   signIn: 'Sign in',
   userName: 'User name',
   password: 'Password',
+  waitsToBeSeen:
+    'You were signed in here before. This tab goes on as soon as you look at it, and by itself once you are signed in.',
   chooseAccount: 'Choose where your account is.',
   continueWith: label => `Continue with ${label}`,
   remembered: ['You will stay signed in on this device for ', '.'],

@@ -86,6 +86,8 @@ export const ES: Words = {
   signIn: 'Iniciar sesión',
   userName: 'Nombre de usuario',
   password: 'Contraseña',
+  waitsToBeSeen:
+    'Ya había iniciado sesión aquí. Esta pestaña sigue en cuanto la mira, y por sí sola una vez que ha iniciado sesión.',
   chooseAccount: 'Elige dónde está tu cuenta.',
   continueWith: label => `Continuar con ${label}`,
   remembered: ['Tu sesión seguirá iniciada en este dispositivo durante ', '.'],

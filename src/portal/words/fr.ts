@@ -86,6 +86,8 @@ export const FR: Words = {
   signIn: 'Se connecter',
   userName: 'Nom d’utilisateur',
   password: 'Mot de passe',
+  waitsToBeSeen:
+    'Vous étiez déjà connecté ici. Cet onglet continue dès que vous le regardez, et de lui-même une fois que vous êtes connecté.',
   chooseAccount: 'Choisissez où se trouve votre compte.',
   continueWith: label => `Continuer avec ${label}`,
   remembered: ['Vous resterez connecté sur cet appareil pendant ', '.'],

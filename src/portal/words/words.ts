@@ -28,6 +28,8 @@ export interface Words {
   readonly signIn: string
   readonly userName: string
   readonly password: string
+  /** On a tab of a session that is over. */
+  readonly waitsToBeSeen: string
   readonly chooseAccount: string
   continueWith(label: string): string
   readonly remembered: Around

@@ -1,0 +1,34 @@
+/** @jsxImportSource hono/jsx */
+import { loaderOf } from '../../route/page-load.ts'
+import { cookieName, readCookie } from '../../session/cookie.ts'
+import { pageAnswer } from '../answer.ts'
+import { wordsFor } from '../language.ts'
+import { WaitingPage } from '../pages/waiting.tsx'
+import { isSecure, ownPath } from '../place.ts'
+import type { PortalRequest } from '../portal.ts'
+import type { Destination } from './failure.ts'
+
+/** Said by the page itself: it has been looked at. */
+const SEEN = 'seen'
+
+/**
+ * The page of a tab that goes on once somebody looks at it; null for a sign-in that begins at once.
+ *
+ * Where a session is over that this browser still has a cookie of, every tab that was open comes back, some of them unseen, as when
+ * a browser restores them. Sent on, each would show the provider's form, long after somebody has signed in by another. So each waits
+ * for its turn: whoever looks at it after that is let through by the session that there is by then. What is seen goes on at once.
+ *
+ * For browsers alone (Upgrade-Insecure-Requests §3.2.1 is sent with each page load), since programs run no script.
+ */
+export function waitToBeSeen(ctx: PortalRequest, query: URLSearchParams, destination: Destination): Response | null {
+  const { request, portal } = ctx
+  if (ctx.session !== null || query.has(SEEN) || query.has('provider') || query.has('remember')) return null
+  if (request.headers.get('upgrade-insecure-requests') !== '1' || loaderOf(request) !== 'window') return null
+  if (readCookie(request.headers.get('cookie'), cookieName('session', isSecure(ctx))) === null) return null
+  const words = wordsFor(request)
+  const now = new URLSearchParams(query)
+  now.set(SEEN, '1')
+  const later = destination.kind === 'here' ? destination.path : destination.origin + destination.path
+  const page = <WaitingPage words={words} title={portal.title} now={`${ownPath('login')}?${now}`} later={later} />
+  return pageAnswer(words, portal.brand, page, 200, {}, 'nothing', 'when-seen')
+}
