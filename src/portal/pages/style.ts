@@ -37,7 +37,7 @@ img.mark{object-fit:contain}
 .act:hover{background:var(--tint);border-color:var(--accent)}
 .act.main{color:var(--accent-ink);background:var(--accent);border-color:var(--accent)}
 .act.main:hover{background:color-mix(in oklab,var(--accent) 86%,var(--ink))}
-.act.end{color:var(--warn);border-color:color-mix(in srgb,var(--warn) 65%,var(--panel))}
+.act.end{color:var(--warn);border-color:var(--warn)}
 .act.end:hover{color:var(--panel);background:var(--warn);border-color:var(--warn)}
 .who{overflow-wrap:anywhere}
 .facts{margin:1.6rem 0 0;padding:0;text-align:left;border-top:1px solid var(--line)}
