@@ -119,7 +119,7 @@ test.each(CASES)(
   },
 )
 
-test('every window of the application is led to sign in, each back to its own place', async () => {
+test('every window of the application that is looked at is led to sign in, each back to its own place', async () => {
   const person = await watchedContext(browser)
   try {
     const page = await openApp(person, 'box', '/one')

@@ -19,10 +19,11 @@ export function standIn(ctx: PortalRequest): Response | null {
 }
 
 /**
- * It takes over at once, leads whatever window meets our 401 to the address that this names, and goes.
+ * It takes over at once, leads whatever window is looked at and meets our 401 to the address that this names, and goes.
  *
- * - It replaces a worker, and begins none: a page that is new to one has come from us, or is for everybody. While no window is open
- *   nobody can sign in, and what the application's worker does without one (notifications) is left to it.
+ * - It replaces a worker, and begins none: a page that is new to one has come from us, or is for everybody. While nobody looks at a
+ *   window nobody can sign in, and what the application's worker does without one (notifications) is left to it.
+ * - A window in the background may hold what somebody has typed. It stays, and works again once they have signed in at another.
  * - Each window is asked about first, as a script would: one with a page for everybody is left alone, and one that has been led on is
  *   not led again, since the same bytes are no newer worker.
  * - What it leads to is navigated to and never waited for: the page would wait for this very worker to be active, and it for the page.
@@ -35,7 +36,8 @@ export const STAND_IN = `// Sallyport: nobody is signed in. The application's ow
 'use strict'
 const windows = async () => {
   const all = await self.clients.matchAll({ type: 'window', includeUncontrolled: true })
-  return all.filter(({ url, frameType }) => url.startsWith(self.registration.scope) && frameType === 'top-level')
+  return all.filter(({ url, frameType, visibilityState }) =>
+    url.startsWith(self.registration.scope) && frameType === 'top-level' && visibilityState === 'visible')
 }
 const signInAddress = async client => {
   const { pathname, search, hash } = new URL(client.url)

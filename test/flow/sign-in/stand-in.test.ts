@@ -89,6 +89,14 @@ test('nor where no worker may be, where a browser asks for a password by itself,
   expect([answer.status, answer.field('www-authenticate')]).toEqual([401, 'Basic realm="sallyport", charset="UTF-8"'])
 })
 
+test('nor right after the page of a form that met no session, from which it would lead away', async () => {
+  const page = await ask('/save', ['Sec-Fetch-Mode: navigate', 'Sec-Fetch-Dest: document', 'Accept: text/html'], 'POST')
+  const cookie = page.field('set-cookie')?.split(';')[0] ?? ''
+  expect([page.status, cookie]).toEqual([401, 'sallyport-form=1'])
+  expect(page.field('set-cookie')).toContain('Max-Age=300;')
+  expect((await ask('/sw.js', [...ASKED, `Cookie: ${cookie}`])).status).toBe(401)
+})
+
 test('whoever may open a route gets the application’s own, and whoever is signed in and may not is told so', async () => {
   const { cookie } = await gate.signIn('app.test')
   const signedIn = [...ASKED, `Cookie: ${cookie}`]

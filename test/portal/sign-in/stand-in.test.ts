@@ -11,19 +11,29 @@ interface Browser {
   /** Addresses of open windows. */
   readonly windows?: readonly string[]
   readonly frames?: readonly string[]
+  /** Addresses of windows in the background. */
+  readonly hidden?: readonly string[]
   readonly isSubscribed?: boolean
   /** What is said to who asks for a path: a status, and the member `sign_in` of the body. */
   readonly says?: (path: string) => readonly [status: number, signIn: unknown]
 }
 
 /** What the worker does in such a browser, in order; a navigation never ends, as it would not before the worker is active. */
-async function run({ hasWorker = true, windows = [], frames = [], isSubscribed, says }: Browser): Promise<unknown[]> {
+async function run({
+  hasWorker = true,
+  windows = [],
+  frames = [],
+  hidden = [],
+  isSubscribed,
+  says,
+}: Browser): Promise<unknown[]> {
   const did: unknown[] = []
   const handlers = new Map<string, (event: { waitUntil(work: Promise<unknown>): void }) => void>()
   const note = (what: unknown) => Promise.resolve(void did.push(what))
-  const client = (frameType: string) => (url: string) => ({
+  const client = (frameType: string, visibilityState: string) => (url: string) => ({
     url,
     frameType,
+    visibilityState,
     navigate(address: string) {
       did.push(address)
       return new Promise(() => {})
@@ -40,7 +50,12 @@ async function run({ hasWorker = true, windows = [], frames = [], isSubscribed, 
       pushManager: { getSubscription: () => Promise.resolve(isSubscribed === true ? {} : null) },
     },
     clients: {
-      matchAll: () => Promise.resolve([...windows.map(client('top-level')), ...frames.map(client('nested'))]),
+      matchAll: () =>
+        Promise.resolve([
+          ...hidden.map(client('top-level', 'hidden')),
+          ...windows.map(client('top-level', 'visible')),
+          ...frames.map(client('nested', 'visible')),
+        ]),
       claim: () => note('claimed'),
     },
     skipWaiting: () => note('took over'),
@@ -77,10 +92,16 @@ test('it takes over, goes, and leads each window to sign in, and back to the ver
   ])
 })
 
-test('it begins no worker, and replaces none while no window is open that it is for', async () => {
+test('a window in the background keeps what somebody has typed there', async () => {
+  const led = await run({ windows: [`${ORIGIN}/app/seen`], hidden: [`${ORIGIN}/app/typed`] })
+  expect(led).toEqual(['took over', 'claimed', 'gone', `${LOGIN}?return=%2Fapp%2Fseen`])
+})
+
+test('it begins no worker, and replaces none while nobody looks at a window that it is for', async () => {
   const refused = ['refused']
   expect(await run({ hasWorker: false, windows: [`${ORIGIN}/app/`] })).toEqual(refused)
   expect(await run({ windows: [] })).toEqual(refused)
+  expect(await run({ hidden: [`${ORIGIN}/app/`] })).toEqual(refused)
   expect(await run({ windows: [`${ORIGIN}/other/`], frames: [`${ORIGIN}/app/`] })).toEqual(refused)
 })
 
