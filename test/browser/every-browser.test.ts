@@ -88,8 +88,21 @@ describe.each([...BROWSERS])('%s', (name, open) => {
     await untilHeading(tab, 'You are signed out')
   })
 
-  // WebKitGTK takes no note of Clear-Site-Data.
+  // WebKitGTK takes no note of Clear-Site-Data, and of no-store by HTTPS alone.
   if (name !== 'WebKit') {
+    test('does not show a new token again by going back', async () => {
+      await enter(`${notes}/`)
+      await tab.open(`${stand.portal}/.sallyport/tokens`)
+      await tab.evaluate(`void (document.querySelector('main input[name=name]').value = 'a script')`)
+      await tab.press('main form button')
+      await untilIn(tab, `document.querySelector('.made code')?.textContent.startsWith('sp_')`)
+      await tab.press('.bar a[href="/.sallyport/sessions"]')
+      await untilHeading(tab, 'Your sessions')
+      await tab.evaluate('void history.back()')
+      await untilIn(tab, `document.querySelector('h1')?.textContent !== 'Your sessions'`)
+      expect(String(await tab.evaluate('document.documentElement.textContent'))).not.toContain('sp_')
+    })
+
     test('shows nothing of the host where one has signed out by going back', async () => {
       await tab.open(`${stand.choice}/notes`)
       await tab.press('main a[href*="provider=main"]')
