@@ -22,6 +22,7 @@ export async function examineApplications(config: Config, ports: Pick<Ports, 'fe
     for (const [index, route] of some.entries()) {
       const one = found[index]
       if (one?.kind === 'taken') taken++
+      else if (one?.kind === 'grpc') findings.push(speaksGrpc(route))
       else if (one !== undefined && one.kind !== 'silent') findings.push(refused(route, one))
     }
   }
@@ -30,6 +31,13 @@ export async function examineApplications(config: Config, ports: Pick<Ports, 'fe
     findings.unshift(good(`${what} neither the Host nor the Origin of its route`))
   }
   return { about: 'applications', findings }
+}
+
+function speaksGrpc({ id }: RouteConfig): Finding {
+  return warning(
+    `the application of "${id}" speaks gRPC, which does not pass`,
+    'let a proxy in front carry gRPC and ask here who may call (verify in [server]), or call by gRPC-Web; pages and other requests pass',
+  )
 }
 
 function refused({ id }: RouteConfig, { kind, status, words, sent, keys }: Refusal): Finding {

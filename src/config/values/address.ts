@@ -27,11 +27,8 @@ function parseHttp(text: string, code: AddressCode, what: string): Parsed<HttpAd
     return bad(code, `a user name or password cannot be in ${what}`, withoutCredentials(text, code))
   const scheme = schemeText.toLowerCase()
   if (scheme !== 'http' && scheme !== 'https') {
-    const own = `${schemeOf(code, authority, scheme === 'wss')}://${authority}${rest}`
-    const hint = /^wss?$/.test(scheme)
-      ? `WebSockets pass through http${scheme.slice(2)}://: "${own}"`
-      : `it begins with http:// or https://: "${own}"`
-    return bad(code, not, hint, schemeText)
+    const own = `${schemeOf(code, authority, scheme === 'wss' || scheme === 'grpcs')}://${authority}${rest}`
+    return bad(code, not, hintFor(scheme, own), schemeText)
   }
   if (/\s/.test(text)) return bad(code, not, 'there is a space in it')
   const portText = /:(\d*)$/.exec(authority)?.[1]
@@ -43,6 +40,15 @@ function parseHttp(text: string, code: AddressCode, what: string): Parsed<HttpAd
   }
   const isUsualPort = port === null || port === (scheme === 'https' ? 443 : 80)
   return good({ scheme, host: host.value, authority: isUsualPort ? host.value : `${host.value}:${port}`, rest })
+}
+
+/** What to do about a scheme that is not known here; `own` is the address with one that is. */
+function hintFor(scheme: string, own: string): string {
+  if (/^wss?$/.test(scheme)) return `WebSockets pass through http${scheme.slice(2)}://: "${own}"`
+  if (/^grpcs?$/.test(scheme)) {
+    return `gRPC does not pass, but for a proxy in front that asks here who may call (verify in [server]); all else does: "${own}"`
+  }
+  return `it begins with http:// or https://: "${own}"`
 }
 
 /** An address as it was meant: with the host of this machine where only a port was written, and with one scheme. */

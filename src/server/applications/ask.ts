@@ -72,6 +72,29 @@ export async function askSocket({ origin, path, fields }: Question, { random }: 
   }
 }
 
+/** Whether an application answers a call of gRPC as one; false where no answer comes, or none by HTTP/2, without which there is none. */
+export async function speaksGrpc({ base, tls, protocol }: Origin, { fetch }: AskPorts): Promise<boolean> {
+  if (protocol === undefined) return false
+  const init: BunFetchRequestInit & { readonly proxy: false } = {
+    method: 'POST',
+    headers: { 'content-type': 'application/grpc', te: 'trailers', 'user-agent': 'sallyport-doctor' },
+    // One message, which is empty.
+    body: new Uint8Array(5),
+    redirect: 'manual',
+    proxy: false,
+    signal: AbortSignal.timeout(WAIT_MS),
+    ...(tls === undefined ? {} : { tls }),
+    protocol,
+  }
+  try {
+    const { headers, body } = await fetch(`${new URL(base).origin}/grpc.health.v1.Health/Check`, init)
+    await body?.cancel()
+    return headers.get('content-type')?.startsWith('application/grpc') === true
+  } catch {
+    return false
+  }
+}
+
 /** What was answered; not its words, where credentials were sent with these fields: they might be among them. */
 async function told(answer: Response, fields: Question['fields']): Promise<Told> {
   const { status, headers } = answer

@@ -3,7 +3,7 @@ import type { Config } from '../../config/types/config.ts'
 import type { RouteConfig } from '../../config/types/routes.ts'
 import { createOrigin, mayRefuse, type Origin } from '../../proxy/upstream/origin.ts'
 import { upstreamPath } from '../config/snapshot.ts'
-import { askPage, askSocket, type Told } from './ask.ts'
+import { askPage, askSocket, speaksGrpc, type Told } from './ask.ts'
 
 /** An application that refuses what its route sends. */
 export interface Refusal {
@@ -41,11 +41,12 @@ const OWN_ORIGIN = 'origin = "upstream"'
 
 const MOST_REDIRECTS = 3
 
-/** What was found: nothing is refused, nothing answers, or a refusal. */
-export type Found = { readonly kind: 'taken' } | { readonly kind: 'silent' } | Refusal
+/** What was found: nothing is refused, nothing answers, calls of gRPC are answered, or a refusal. */
+export type Found = { readonly kind: 'taken' } | { readonly kind: 'silent' } | { readonly kind: 'grpc' } | Refusal
 
 const TAKEN: Found = { kind: 'taken' }
 const SILENT: Found = { kind: 'silent' }
+const GRPC: Found = { kind: 'grpc' }
 
 /**
  * Asks the application of a route as the gate does, by Host and Origin of the route, for its page and for a WebSocket.
@@ -66,6 +67,7 @@ export async function findRefusal(
   const isOwnAlready = route.hostHeader.kind === 'upstream'
   const page = await askThrough(asked, false, ports)
   if (page === null) return SILENT
+  if (await speaksGrpc(origin, ports)) return GRPC
   if (mayRefuse(page.told.status)) {
     const own = isOwnAlready ? null : await askThrough(asked, true, ports)
     return {

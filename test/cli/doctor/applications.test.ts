@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'bun:test'
 import { examineApplications } from '../../../src/cli/doctor/applications.ts'
 import { startAnswering } from '../../kit/applications/answering.ts'
+import { startGrpc } from '../../kit/applications/grpc.ts'
+import { makeAuthority } from '../../kit/certificates.ts'
 import { quietPorts } from '../../kit/clock.ts'
 import { configOf, PORTAL, startGate } from '../../kit/gate.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
@@ -66,7 +68,11 @@ const route = (host: string, upstream: string, more = 'portal = "home"\nallow = 
   `[[routes]]\nhost = "${host}.example"\nupstream = "${upstream}"\n${more}`
 
 async function examine(...routes: readonly string[]) {
-  await using gate = await startGate([SECURE, ...routes].join('\n\n'))
+  return examineWith({}, ...routes)
+}
+
+async function examineWith(files: Readonly<Record<string, string>>, ...routes: readonly string[]) {
+  await using gate = await startGate([SECURE, ...routes].join('\n\n'), { files })
   heard.length = 0
   const { findings } = await examineApplications(configOf(gate), {
     ...quietPorts(Date),
@@ -126,6 +132,17 @@ describe('doctor, of an application', () => {
     ['whose WebSockets do not pass anyway', `${route('pit', originChecker)}\nwebsockets = false`],
   ])('%s, has nothing to say', async (_, text) => {
     expect((await examine(text)).map(({ what }) => what)).toEqual([TAKEN])
+  })
+
+  test('that speaks gRPC, says that this does not pass', async () => {
+    const authority = makeAuthority()
+    using app = await startGrpc(authority.issue('IP:127.0.0.1'))
+    const upstream = `[upstreams.app]\nto = "https://127.0.0.1:${app.port}"\nhttp2 = true\ntls = { ca = "ca.pem" }`
+    const [finding, ...more] = await examineWith({ 'ca.pem': authority.cert }, upstream, route('grpc', '@app'))
+    expect(more).toEqual([])
+    expect(finding).toMatchObject({ grade: 'warning' })
+    expect(finding?.what).toBe('the application of "grpc.example/" speaks gRPC, which does not pass')
+    expect(finding?.hint).toContain('verify')
   })
 
   test('asks once for a host, where its route is widest, and as the gate does', async () => {

@@ -52,6 +52,20 @@ export const ADDRESS_HINTS: readonly HintCase[] = [
     /("http:\/\/10\.0\.0\.5:3000")/,
   ),
   one(
+    'an upstream by grpc',
+    [UPSTREAM, '"grpc://10.0.0.5:3000"'],
+    'upstream.invalid',
+    'value',
+    /gRPC does not pass, .* \(verify in \[server\]\); .*("http:\/\/10\.0\.0\.5:3000")/,
+  ),
+  one(
+    'an upstream by grpcs',
+    [UPSTREAM, '"grpcs://10.0.0.5:3000"'],
+    'upstream.invalid',
+    'value',
+    /("https:\/\/10\.0\.0\.5:3000")/,
+  ),
+  one(
     'an upstream by ws',
     [UPSTREAM, '"ws://10.0.0.5:3000"'],
     'upstream.invalid',
