@@ -56,6 +56,10 @@ const ADVICE: Readonly<Record<Code, Advice>> = {
     cause: 'The route’s `methods`, or the page, do not take this method.',
     mend: 'Add it to `methods` if it is meant to pass.',
   },
+  'route.grpc': {
+    cause: 'A call of gRPC that may pass, and cannot: its answer would have no trailers.',
+    mend: 'Let a proxy in front carry gRPC and ask at `verify`; or call by gRPC-Web.',
+  },
   'route.service_worker': {
     cause: 'A service worker’s script was asked for where `service_workers = false`.',
     mend: 'Take that key out if the application may have one.',

@@ -123,6 +123,9 @@ describe('Bun.serve', () => {
     )
     expect(response.raw.toString('latin1')).toContain('400 Bad Request')
   })
+  test('has no trailers for an answer: when this fails, see whether gRPC can pass', () => {
+    expect('trailers' in Response.prototype).toBe(false)
+  })
 })
 
 describe('fetch', () => {

@@ -17,6 +17,7 @@ export const ES: Words = {
     'route.none': 'No hay nada en esta dirección.',
     'route.own': 'El proxy de delante pregunta por esta dirección en lugar de pasarla.',
     'route.method': 'Este método no está permitido en esta dirección.',
+    'route.grpc': 'Por aquí no pasa gRPC.',
     'route.service_worker': 'Esta aplicación no puede instalar un service worker en el navegador.',
     'access.sign_in': 'Inicia sesión para abrir esta página.',
     'access.step_up': 'Vuelve a iniciar sesión para abrir esta página.',

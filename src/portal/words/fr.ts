@@ -17,6 +17,7 @@ export const FR: Words = {
     'route.none': 'Il n’y a rien à cette adresse.',
     'route.own': 'Le proxy en amont demande un avis sur cette adresse au lieu de la transmettre.',
     'route.method': 'Cette méthode n’est pas autorisée à cette adresse.',
+    'route.grpc': 'gRPC ne passe pas par ici.',
     'route.service_worker': 'Cette application n’a pas le droit d’installer un service worker dans le navigateur.',
     'access.sign_in': 'Connectez-vous pour ouvrir cette page.',
     'access.step_up': 'Reconnectez-vous pour ouvrir cette page.',

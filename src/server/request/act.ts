@@ -10,6 +10,7 @@ import { pass } from './pass.ts'
 import type { Answer, Passage } from './passage.ts'
 import { portalRequest } from './portal/portal-request.ts'
 import { finishRefusal } from './refusal/cors.ts'
+import { grpcRefused, isGrpc } from './refusal/grpc.ts'
 import { passKept } from './replay.ts'
 import type { PipelineTools } from './tools.ts'
 import { approve } from './verify/approve.ts'
@@ -18,8 +19,8 @@ import { approve } from './verify/approve.ts'
  * Last step: what the verdict comes to. A request that may pass is sent to its upstream, or answered as its route does; a proxy in
  * front is told so; anyone else is turned away.
  *
- * Reads everything. Writes `target` and `sent` where a kept form goes on, and `isForwarded`. Throws what forwarding does, and what
- * `approve` does; rejects with what the portal does where it sends someone to sign in.
+ * Reads everything. Writes `target` and `sent` where a kept form goes on, and `isForwarded`. Throws `route.grpc`, what forwarding does,
+ * and what `approve` does; rejects with what the portal does where it sends someone to sign in.
  */
 export function act(
   verdict: Verdict,
@@ -29,6 +30,7 @@ export function act(
 ): Answer {
   if (isRefusal(verdict)) return turnAway(verdict, passage, tools)
   if (passage.question !== null) return approve(passage, route, verdict)
+  if (isGrpc(passage)) throw grpcRefused(route)
   return route.config.keepPostsBytes === null
     ? pass(passage, tools, route, verdict)
     : passKept(passage, tools, route, verdict)

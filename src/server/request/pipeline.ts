@@ -9,6 +9,7 @@ import { locate, readTarget } from './locate.ts'
 import { type Answer, type Front, NOBODY, type Passage } from './passage.ts'
 import { receive } from './receive.ts'
 import { fail, record } from './record.ts'
+import { isGrpc, isToldByGrpc, tellGrpc } from './refusal/grpc.ts'
 import type { PipelineTools } from './tools.ts'
 import { verify } from './verify/question.ts'
 
@@ -32,12 +33,19 @@ export interface Pipelines {
 export function createPipelines(tools: PipelineTools): Pipelines {
   let count = 0
   return {
-    requests: (request, front) => take(request, front, answerRequest),
-    questions: (request, front) => take(request, front, answerQuestion),
+    requests(request, front) {
+      const passage = receivedFrom(request, front)
+      const answer = take(passage, answerRequest)
+      return isGrpc(passage) ? andThen(answer, inItsTongue, passage) : answer
+    },
+    questions: (request, front) => take(receivedFrom(request, front), answerQuestion),
   }
 
-  function take(request: Request, front: Front, steps: typeof answerRequest): ReturnType<Pipeline> {
-    const passage = receive(request, front, tools, `${tools.idPrefix}-${(count++).toString(36)}`)
+  function receivedFrom(request: Request, front: Front): Passage {
+    return receive(request, front, tools, `${tools.idPrefix}-${(count++).toString(36)}`)
+  }
+
+  function take(passage: Passage, steps: typeof answerRequest): ReturnType<Pipeline> {
     try {
       const answer = passage.peer === NOBODY ? tools.respond.gone() : steps(passage, tools)
       return answer instanceof Promise
@@ -50,6 +58,11 @@ export function createPipelines(tools: PipelineTools): Pipelines {
       return andThen(fail(error, passage, tools), record, passage, tools)
     }
   }
+}
+
+/** No call goes on to an upstream, so that whatever a call is answered with is a refusal. */
+function inItsTongue(response: Response | undefined, passage: Passage): Answer {
+  return response !== undefined && isToldByGrpc(passage) ? tellGrpc(response) : response
 }
 
 /** The steps of a client's request: where it leads, and on from there. */

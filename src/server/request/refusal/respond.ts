@@ -17,6 +17,7 @@ import { hasLeft } from '../../../proxy/lifetime/client-idle.ts'
 import { VERSION_FIELDS } from '../../../proxy/websocket/handshake.ts'
 import { prefersPage } from '../../../route/page-load.ts'
 import { parseReturnTo } from '../../../route/return-to.ts'
+import type { GateRoute } from '../../config/snapshot.ts'
 import type { Denial, Denials } from '../../observe/denials.ts'
 import type { Passage } from '../passage.ts'
 import { requestFacts } from '../policy-input.ts'
@@ -36,10 +37,20 @@ export interface Respond {
 }
 
 export function createRespond(log: Log, denials: Pick<Denials, 'note'>): Respond {
+  const carryNoGrpc = new WeakSet<GateRoute>()
+
+  /** Whether the log has it already: whoever calls by gRPC does so often. */
+  function isKnown({ code }: GateError, { route }: Passage): boolean {
+    if (code !== 'route.grpc' || route === null) return false
+    const isKnown = carryNoGrpc.has(route)
+    carryNoGrpc.add(route)
+    return isKnown
+  }
+
   return {
     failed(passage, context, error, cause) {
       if (isClientGone(passage)) return gone()
-      logFailure(log, passage, error)
+      logFailure(log, passage, error, isKnown(error, passage))
       const { status, say, code } = error
       const againS = retryAfterS(error, passage)
       const fields = EXTRA_FIELDS.get(code) ?? NO_FIELDS
@@ -244,9 +255,9 @@ export function isClientGone({ request, front, connection }: Passage): boolean {
   return request.signal.aborted || hasLeft(front, connection)
 }
 
-function logFailure(log: Log, passage: Passage, error: GateError): void {
+function logFailure(log: Log, passage: Passage, error: GateError, isKnown: boolean): void {
   const facts = { id: passage.id, client: passage.client, ...errorFacts(error) }
   if (error.code === 'internal') log.error('A request failed on our side', facts)
-  else if (error.status >= 500) log.warn('A request could not be answered', facts)
+  else if (error.status >= 500 && !isKnown) log.warn('A request could not be answered', facts)
   else log.debug('A request was refused', facts)
 }
