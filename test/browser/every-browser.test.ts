@@ -23,6 +23,7 @@ const stand = keep(
           `\n[[routes]]\nhost = "${name}.localhost"\nupstream = "http://127.0.0.1:${app.port}"\nname = "Notes"\nportal = "home"\nallow = ["user"]\nkeep_posts = "256KiB"`,
       )
       .join('\n')}
+[[routes]]\nhost = "offline.localhost"\npath = "/worker.js"\nexact = true\nupstream = "http://127.0.0.1:${app.port}"\nallow = "public"
 [[routes]]\nhost = "two.localhost"\npath = "/notes"\nupstream = "http://127.0.0.1:${app.port}"\nportal = "choice"\nallow = "authenticated"`,
   ),
 )
@@ -30,7 +31,7 @@ const notes = stand.app.replace('app.', 'notes.')
 /** The same application, whose service worker takes page loads into its own hands. */
 const offline = stand.app.replace('app.', 'offline.')
 
-/** Of page loads it passes some on as they came, and some as requests of its own. */
+/** Of page loads it passes some on as they came, and some as requests of its own. It is for everybody, so that none of ours stands in for it. */
 const WORKER = `
 self.addEventListener('install', () => self.skipWaiting())
 self.addEventListener('activate', event => event.waitUntil(self.clients.claim()))
