@@ -59,7 +59,7 @@ test.each([
     await page.getByRole('button', { name: 'Make a link' }).click()
     const link = (await page.getByRole('status').locator('code').textContent()) ?? ''
     const made = page.getByRole('status')
-    expect(await made.locator('dt').allTextContents()).toEqual(['What it is for', 'Opens', 'Valid until'])
+    expect(await made.locator('dt').allTextContents()).toEqual(['Who it is for', 'Opens', 'Valid until'])
     expect((await made.locator('dd').allTextContents()).slice(0, 2)).toEqual(['Aunt & uncle', 'board.localhost/wall'])
     expect(await made.textContent()).toContain('nothing else of this host')
     await look(page, 'guests')

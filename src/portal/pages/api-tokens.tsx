@@ -39,6 +39,7 @@ export function TokensPage({ words, title, menu, tokens, made, roles, places, no
             words={words}
             lead={words.tokenMade}
             text={made.text}
+            label={words.tokenPurpose}
             name={made.held.name}
             until={momentOf(made.held.session.expiresAtMs, words)}
             place={null}

@@ -6,7 +6,8 @@ interface MadeView {
   readonly words: Words
   readonly lead: string
   readonly text: string
-  /** What its owner will know it by. */
+  /** What its owner will know it by, under what the form asked for it with. */
+  readonly label: string
   readonly name: string
   /** When it ends, as people write it. */
   readonly until: string
@@ -17,9 +18,9 @@ interface MadeView {
 }
 
 /** What was made a moment ago, under what there is to say of it; it is never shown again. */
-export function Made({ words, lead, text, name, until, place, note }: MadeView) {
+export function Made({ words, lead, text, label, name, until, place, note }: MadeView) {
   const facts: readonly (readonly [what: string, value: string])[] = [
-    [words.madeFor, name],
+    [label, name],
     ...(place === null ? [] : [[words.madeAt, place] as const]),
     [words.madeUntil, until],
   ]

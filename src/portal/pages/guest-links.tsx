@@ -38,6 +38,7 @@ export function GuestsPage(view: GuestsView) {
           words={words}
           lead={words.linkMade}
           text={made.text}
+          label={words.linkFor}
           name={made.held.grant.name}
           until={momentOf(made.held.session.expiresAtMs, words)}
           place={made.held.grant.host + made.held.grant.path}

@@ -119,7 +119,6 @@ export const DE: Words = {
   tokenMade: 'Das ist Ihr neues Token. Kopieren Sie es jetzt: Es wird nicht noch einmal angezeigt.',
   tokenPurpose: 'Verwendungszweck',
   tokenLifetime: 'Gültigkeitsdauer',
-  madeFor: 'Wofür',
   madeUntil: 'Gültig bis',
   madeAt: 'Öffnet',
   makeToken: 'Token erstellen',

@@ -41,7 +41,6 @@ export const EN: Words = {
   tokenMade: 'This is the token. Copy it now: it is not shown again.',
   tokenPurpose: 'What it is for',
   tokenLifetime: 'How long it is valid',
-  madeFor: 'What it is for',
   madeUntil: 'Valid until',
   madeAt: 'Opens',
   makeToken: 'Make a token',

@@ -119,7 +119,6 @@ export const ES: Words = {
   tokenMade: 'Este es tu nuevo token. Cópialo ahora: no se volverá a mostrar.',
   tokenPurpose: 'Para qué lo usarás',
   tokenLifetime: 'Periodo de validez',
-  madeFor: 'Para qué es',
   madeUntil: 'Válido hasta',
   madeAt: 'Abre',
   makeToken: 'Crear un token',

@@ -120,7 +120,6 @@ export const FR: Words = {
   tokenMade: 'Voici votre nouveau jeton. Copiez-le maintenant\u00a0: il ne sera plus affiché.',
   tokenPurpose: 'Usage prévu',
   tokenLifetime: 'Durée de validité',
-  madeFor: 'Pour quoi',
   madeUntil: 'Valable jusqu’au',
   madeAt: 'Ouvre',
   makeToken: 'Créer un jeton',

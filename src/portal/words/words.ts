@@ -63,7 +63,6 @@ export interface Words {
   readonly tokenPurpose: string
   readonly tokenLifetime: string
   /** Of what was made a moment ago. */
-  readonly madeFor: string
   readonly madeUntil: string
   readonly madeAt: string
   readonly makeToken: string
