@@ -11,6 +11,7 @@ import { eventually } from '../kit/gate.ts'
 import { type Ran, runIn } from '../kit/io.ts'
 import { untilTheEnd } from '../kit/opened.ts'
 import { FROM_SOURCE } from '../kit/programs/child.ts'
+import { pocketId } from '../kit/provider/pocket-id/pocket-id.ts'
 import { startProvider } from '../kit/provider/provider.ts'
 
 const SECRET = 's3cret-of-the-client'
@@ -192,84 +193,43 @@ describe('init without a terminal', () => {
   }
 })
 
-/**
- * Pocket ID's discovery and the two places where its API makes clients and their secrets. Pocket ID itself cannot be had on a
- * test machine, so this is the one provider here that is not the real program.
- */
-function servePocketId(options: { readonly secretAt: 'secret' | 'secrets' | null }) {
-  const asked: { readonly path: string; readonly key: string | null; readonly body: unknown }[] = []
-  const server: Bun.Server<undefined> = Bun.serve({
-    port: 0,
-    hostname: '127.0.0.1',
-    async fetch(request) {
-      const { pathname } = new URL(request.url)
-      const at = (path: string) => `http://127.0.0.1:${server.port}${path}`
-      if (pathname === '/.well-known/openid-configuration') {
-        return Response.json({
-          issuer: at(''),
-          authorization_endpoint: at('/authorize'),
-          token_endpoint: at('/api/oidc/token'),
-          jwks_uri: at('/.well-known/jwks.json'),
-        })
-      }
-      if (request.method !== 'POST' || !pathname.startsWith('/api/oidc/clients'))
-        return new Response(null, { status: 404 })
-      const key = request.headers.get('x-api-key')
-      asked.push({ path: pathname, key, body: await request.json() })
-      if (key !== 'api-key') return Response.json({ error: 'no' }, { status: 401 })
-      if (pathname === '/api/oidc/clients') return Response.json({ id: 'made-1' }, { status: 201 })
-      return pathname === `/api/oidc/clients/made-1/${options.secretAt}`
-        ? Response.json({ secret: SECRET })
-        : new Response(null, { status: 404 })
-    },
-  })
-  return { server, asked, issuer: `http://127.0.0.1:${server.port}` }
-}
-
 describe('init makes the client at Pocket ID', () => {
-  for (const secretAt of ['secret', 'secrets'] as const) {
-    test(`with an API key, and its secret from /${secretAt}`, async () => {
-      const { server, asked, issuer } = servePocketId({ secretAt })
-      await using _ = { [Symbol.asyncDispose]: () => server.stop(true) }
+  for (const version of ['2.9', '2.14'] as const) {
+    test(`${version} with an API key, and its secret`, async () => {
+      await using there = await pocketId({ version })
       const { code, out, routes, secret, isGood } = await init(
-        ['--yes', '--issuer', issuer, ...PLACE, '--api-key-file', 'key'],
-        { key: 'api-key\n' },
+        ['--yes', '--issuer', there.issuer, ...PLACE, '--api-key-file', 'key'],
+        { key: `${there.apiKey}\n` },
       )
-      expect([code, isGood, secret]).toEqual([0, true, `${SECRET}\n`])
+      const [, made] = [...there.clients.values()]
+      expect([code, isGood, secret]).toEqual([0, true, `${made?.secrets[0]}\n`])
       expect(routes).toContain('[providers.pocket-id]')
-      expect(routes).toContain('client_id = "made-1"')
-      expect(out).toContain('Made at Pocket ID: the client made-1')
-      expect(asked[0]).toEqual({
-        path: '/api/oidc/clients',
-        key: 'api-key',
-        body: {
-          name: 'Sallyport (app.example.com)',
-          callbackURLs: ['https://app.example.com/.sallyport/callback'],
-          logoutCallbackURLs: ['https://app.example.com/.sallyport/signed-out'],
-          launchURL: 'https://app.example.com',
-          isPublic: false,
-          pkceEnabled: true,
-        },
+      expect(routes).toContain(`client_id = "${made?.id}"`)
+      expect(out).toContain(`Made at Pocket ID: the client ${made?.id}`)
+      expect(made).toMatchObject({
+        name: 'Sallyport (app.example.com)',
+        callbackURLs: ['https://app.example.com/.sallyport/callback'],
+        logoutCallbackURLs: ['https://app.example.com/.sallyport/signed-out'],
+        launchURL: 'https://app.example.com',
+        isPublic: false,
+        pkceEnabled: true,
       })
     })
   }
 
   test('and says so where it gives out no secret', async () => {
-    const { server, issuer } = servePocketId({ secretAt: null })
-    await using _ = { [Symbol.asyncDispose]: () => server.stop(true) }
-    const { code, out } = await init(['--yes', '--issuer', issuer, ...PLACE, '--api-key-file', 'key'], {
-      key: 'api-key',
+    await using there = await pocketId({ version: '2.14', givesSecrets: false })
+    const { code, out } = await init(['--yes', '--issuer', there.issuer, ...PLACE, '--api-key-file', 'key'], {
+      key: there.apiKey,
     })
     expect(code).toBe(1)
     expect(out).toContain('make one for this client there, and put it into client-secret')
   })
 
   test('and leaves nothing behind where the key is refused', async () => {
-    const { server, issuer } = servePocketId({ secretAt: 'secret' })
-    await using _ = { [Symbol.asyncDispose]: () => server.stop(true) }
-    const { code, err, routes, secret } = await init(['--yes', '--issuer', issuer, ...PLACE, '--api-key-file', 'key'], {
-      key: 'wrong',
-    })
+    await using there = await pocketId({ version: '2.9' })
+    const argv = ['--yes', '--issuer', there.issuer, ...PLACE, '--api-key-file', 'key']
+    const { code, err, routes, secret } = await init(argv, { key: 'wrong' })
     expect([code, routes, secret]).toEqual([1, null, null])
     expect(err).toContain('Pocket ID does not take this API key')
     expect(err).not.toContain('wrong')
@@ -355,8 +315,7 @@ describe('init at a terminal', () => {
 
   test('offers to make the client where the provider is Pocket ID', async () => {
     using folder = temporaryFolder()
-    const { server, issuer } = servePocketId({ secretAt: 'secret' })
-    await using _ = { [Symbol.asyncDispose]: () => server.stop(true) }
+    await using there = await pocketId({ version: '2.9' })
     const { code, screen } = await talk(
       folder.path,
       [
@@ -365,13 +324,13 @@ describe('init at a terminal', () => {
         ['How will browsers come', 'acme\r'],
         ['An e-mail address at which', '\r'],
         ['An address of its own', 'auth.example.com\r'],
-        ['An API key of Pocket ID', 'api-key\r'],
+        ['An API key of Pocket ID', `${there.apiKey}\r`],
         ['Shall editors complete', '\r'],
       ],
-      ['--issuer', issuer, ...PLACE, '--everyone'],
+      ['--issuer', there.issuer, ...PLACE, '--everyone'],
     )
-    expect([code, screen]).toEqual([0, expect.stringContaining('Made at Pocket ID: the client made-1')])
-    expect(screen).not.toContain('api-key')
+    expect([code, screen]).toEqual([0, expect.stringContaining('Made at Pocket ID: the client ')])
+    expect(screen).not.toContain(there.apiKey)
     expect(readFileSync(join(folder.path, 'routes.toml'), 'utf8')).toContain('url = "https://auth.example.com"')
   }, 20_000)
 

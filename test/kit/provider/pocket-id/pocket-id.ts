@@ -1,0 +1,221 @@
+import { plant } from '../../log/planted.ts'
+import type { KnownClient } from '../../toml.ts'
+import { administer, POCKET_ID_KEY } from './admin.ts'
+import { discoveryOf } from './discovery.ts'
+import {
+  type PocketIdClient,
+  type PocketIdGroup,
+  type PocketIdState,
+  type PocketIdUser,
+  type PocketIdVersion,
+  pocketIdClient,
+  pocketIdUser,
+} from './people.ts'
+import { createSignInPages, faultOfCallback } from './sign-in.ts'
+import { createTokens, subjectOf } from './tokens.ts'
+import { type Fault, refuse } from './words.ts'
+
+export interface PocketIdOptions {
+  readonly version: PocketIdVersion
+  /** `ada`, who has a passkey, unless a test says otherwise. */
+  readonly users?: readonly PocketIdUser[]
+  /** The first one is the gate: `gate` with a secret and no callback yet, unless a test says otherwise. */
+  readonly clients?: readonly PocketIdClient[]
+  /** Names of groups; those of the users are there anyway. */
+  readonly groups?: readonly PocketIdGroup[]
+  /** Whether programs reach it at an address of their own, by plain HTTP, as INTERNAL_APP_URL says. */
+  readonly hasInner?: boolean
+  /** Its public address speaks HTTPS, as `https://localhost`. */
+  readonly tls?: { readonly cert: string; readonly key: string }
+  /** Whether its API gives out secrets, as it does unless a test says otherwise. */
+  readonly givesSecrets?: boolean
+  readonly nowS?: () => number
+}
+
+/** One request that it was asked. */
+export interface AskedOfPocketId {
+  readonly method: string
+  readonly path: string
+  /** Whether it came to the address for programs. */
+  readonly isInner: boolean
+  readonly key: string | null
+  readonly authorization: string | null
+  readonly body: string
+}
+
+/** Its state may be changed while it runs: `users`, `clients` and `groups` are read at every request. */
+export interface PocketId extends KnownClient, PocketIdState, AsyncDisposable {
+  readonly port: number
+  /** Where programs reach it: the issuer, unless it has an address for them. */
+  readonly inner: string
+  /** A key for its API. */
+  readonly apiKey: string
+  readonly asked: readonly AskedOfPocketId[]
+  /** Registers one more address to come back to from signing in, and its place to come back to from signing out. */
+  allowRedirect(uri: string): void
+  /** Changes an account from now on. */
+  change(username: string, changed: Partial<PocketIdUser>): void
+  stop(): Promise<void>
+}
+
+/**
+ * Pocket ID on loopback, as 2.9 and 2.14 answer, errors and all: 2.9 by what was recorded of it (`test/recorded`), 2.14 by what its
+ * source says. Ends with its scope, or by `stop`.
+ */
+export async function pocketId(options: PocketIdOptions): Promise<PocketId> {
+  const { version, nowS = () => Math.floor(Date.now() / 1000) } = options
+  const given = options.clients ?? [pocketIdClient('gate', { secrets: ['secret-of-the-gate'] })]
+  for (const { secrets } of given) for (const secret of secrets) plant(secret, 'secret of a client')
+  const users = new Map((options.users ?? [pocketIdUser('ada')]).map(user => [user.username, user]))
+  const named = [...users.values()].flatMap(user => user.groups)
+  const made = named.map(name => ({ id: `id-of-${name}`, name, friendlyName: name }))
+  const groups = new Map([...made, ...(options.groups ?? [])].map(group => [group.id, group]))
+  const clients = new Map(given.map(client => [client.id, client]))
+  const state: PocketIdState = { version, users, groups, clients, givesSecrets: options.givesSecrets !== false }
+  const asked: AskedOfPocketId[] = []
+
+  let answer = (_request: Request, _isInner: boolean): Promise<Response> => Promise.reject(new Error('not ready'))
+  const hostname = '127.0.0.1'
+  const server = Bun.serve({
+    port: 0,
+    hostname,
+    ...(options.tls === undefined ? {} : { tls: options.tls }),
+    fetch: request => answer(request, false),
+  })
+  const innerServer =
+    options.hasInner === true ? Bun.serve({ port: 0, hostname, fetch: request => answer(request, true) }) : null
+  const issuer = options.tls === undefined ? `http://${hostname}:${server.port}` : `https://localhost:${server.port}`
+  const inner = innerServer === null ? issuer : `http://${hostname}:${innerServer.port}`
+  const tokens = await createTokens(state, issuer, nowS)
+  const pages = createSignInPages(state, issuer, tokens, nowS)
+
+  answer = async (request, isInner) => {
+    const url = new URL(request.url)
+    const body = await request.clone().text()
+    asked.push({
+      method: request.method,
+      path: url.pathname,
+      isInner,
+      key: request.headers.get('x-api-key'),
+      authorization: request.headers.get('authorization'),
+      body,
+    })
+    return (
+      (await pages.answer(request, url)) ??
+      (await answerProgram(request, url, body)) ??
+      (await administer(state, request, url.pathname, url.searchParams)) ??
+      Response.json({ error: 'API endpoint not found' }, { status: 404 })
+    )
+  }
+
+  async function answerProgram(request: Request, url: URL, body: string): Promise<Response | null> {
+    const form = new URLSearchParams(body)
+    switch (url.pathname) {
+      case '/.well-known/openid-configuration':
+        return Response.json(discoveryOf(version, issuer, inner))
+      case '/.well-known/oauth-authorization-server':
+        return version === '2.9' ? null : Response.json(discoveryOf(version, issuer, inner))
+      case '/.well-known/jwks.json':
+        return Response.json(tokens.keys)
+      case '/api/oidc/token': {
+        const client = authenticate(state, form, request.headers.get('authorization'))
+        return typeof client === 'string' ? refuse(version, client) : tokens.redeem(form, client)
+      }
+      case '/api/oidc/par':
+        return push(form, request.headers.get('authorization'))
+      case '/api/oidc/userinfo':
+        return tokens.userinfo(request.headers.get('authorization'))
+      case '/api/oidc/introspect':
+        return tokens.introspect(form.get('token') ?? '')
+      case '/api/oidc/authorize/callback-url':
+        return version === '2.9' ? resolveCallback(body) : null
+      case '/api/oidc/end-session':
+        return endSession(request, request.method === 'POST' ? form : url.searchParams)
+      default:
+        return null
+    }
+  }
+
+  function push(form: URLSearchParams, authorization: string | null): Response {
+    // Up to 2.9 this one endpoint reads no Basic credentials.
+    const client = authenticate(state, form, version === '2.9' ? null : authorization)
+    if (typeof client === 'string') return refuse(version, client)
+    if (version === '2.9' && client.isPublic) return refuse(version, 'public client')
+    const fault = faultOfCallback(client, form.get('redirect_uri') ?? '')
+    if (fault !== null) return refuse(version, fault)
+    return Response.json({ request_uri: pages.push(form), expires_in: 90 }, { status: 201 })
+  }
+
+  function resolveCallback(body: string): Response {
+    const { clientID, callbackURL }: { clientID?: string; callbackURL?: string } = JSON.parse(body)
+    const client = state.clients.get(clientID ?? '')
+    if (client === undefined) return Response.json({ error: 'Record not found' }, { status: 404 })
+    if (client.requiresPushedAuthorizationRequests) return refuse(version, 'par required')
+    const fault = faultOfCallback(client, callbackURL ?? '')
+    return fault === null ? Response.json({ callbackURL }) : refuse(version, fault)
+  }
+
+  /** Without a hint that fits who is signed in, it asks on a page of its own. */
+  function endSession(request: Request, query: URLSearchParams): Response {
+    const hint = subjectOf(query.get('id_token_hint') ?? '', issuer)
+    const registered = state.clients.get(hint?.client ?? '')?.logoutCallbackURLs ?? []
+    const wanted = query.get('post_logout_redirect_uri') ?? registered[0]
+    if (hint === null || wanted === undefined || !registered.includes(wanted) || !pages.end(request, hint.sub)) {
+      return new Response(null, { status: 302, headers: { location: `${issuer}/logout` } })
+    }
+    const back = new URL(wanted)
+    const given = query.get('state')
+    if (given !== null) back.searchParams.set('state', given)
+    return new Response(null, { status: 302, headers: { location: back.href } })
+  }
+
+  const stop = async () => {
+    await Promise.all([server.stop(true), innerServer?.stop(true)])
+  }
+  const [gate] = given
+  return {
+    ...state,
+    issuer,
+    inner,
+    port: server.port ?? 0,
+    clientId: gate?.id ?? '',
+    clientSecret: gate?.secrets[0] ?? '',
+    apiKey: POCKET_ID_KEY,
+    asked,
+    allowRedirect(uri) {
+      for (const client of state.clients.values()) {
+        state.clients.set(client.id, {
+          ...client,
+          callbackURLs: [...client.callbackURLs, uri],
+          logoutCallbackURLs: [...client.logoutCallbackURLs, new URL('/.sallyport/signed-out', uri).href],
+        })
+      }
+    },
+    change(username, changed) {
+      const user = state.users.get(username)
+      if (user === undefined) throw new Error(`no user ${username}`)
+      state.users.set(username, { ...user, ...changed })
+    },
+    stop,
+    [Symbol.asyncDispose]: stop,
+  }
+}
+
+/** Who asks, by its secret in Basic or in the form, or what is wrong with that. A public client has no secret. */
+function authenticate(
+  state: PocketIdState,
+  form: URLSearchParams,
+  authorization: string | null,
+): PocketIdClient | Fault {
+  const basic = /^Basic (.+)$/i.exec(authorization ?? '')?.[1]
+  const [name, ...rest] = basic === undefined ? [] : Buffer.from(basic, 'base64').toString().split(':')
+  const decode = (text: string) => new URLSearchParams(`x=${text}`).get('x') ?? ''
+  const id = name === undefined ? (form.get('client_id') ?? '') : decode(name)
+  const secret = name === undefined ? (form.get('client_secret') ?? '') : decode(rest.join(':'))
+  if (id === '') return 'no client'
+  const client = state.clients.get(id)
+  if (client === undefined) return 'unknown client'
+  if (client.isPublic) return client
+  if (secret === '') return 'no client'
+  return client.secrets.includes(secret) ? client : 'wrong secret'
+}
