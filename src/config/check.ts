@@ -75,7 +75,7 @@ export function checkConfig(text: string, options: CheckOptions): CheckResult {
   if (values === undefined) throw new TypeError('the root of a TOML document is a table')
   checkServer(values, report)
   checkSessions(values, report)
-  checkProviders(values, report)
+  checkProviders(values, configFiles, report)
   checkPortals(values, report)
   checkRoutes(values, report)
   checkLimits(values, report)

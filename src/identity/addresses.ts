@@ -1,5 +1,5 @@
 import type { ProviderConfig } from '../config/types/providers.ts'
-import type { Metadata } from './metadata.ts'
+import type { Metadata } from './endpoints.ts'
 import { challengeParameters } from './pkce.ts'
 import type { BeginOptions, EndSession, LoginRequest } from './provider.ts'
 import { AUTH_TIME_MAX_AGE, stepUpParameters } from './step-up.ts'

@@ -1,5 +1,5 @@
 import { type Facts, GateError } from '../base/errors.ts'
-import type { Metadata } from './metadata.ts'
+import type { Metadata } from './endpoints.ts'
 
 /**
  * Checks the parameters with which a provider sent the browser back, before anything in them is used.

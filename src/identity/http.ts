@@ -1,5 +1,7 @@
 import { GateError } from '../base/errors.ts'
 import type { Ports } from '../base/ports.ts'
+import type { ProviderConfig } from '../config/types/providers.ts'
+import { hintForUnreached } from './unreached.ts'
 
 /** How long and how much we listen to a provider. */
 export interface WireLimits {
@@ -14,21 +16,28 @@ export const DEFAULT_WIRE_LIMITS: WireLimits = Object.freeze({ timeoutMs: 5_000,
 /** A request to a provider whose answer is already complete, so that nothing later can hang or swell. */
 export type ProviderFetch = (address: string, init?: RequestInit) => Promise<Response>
 
+/** Of a provider, what says how it is reached. */
+export type Reach = Pick<ProviderConfig, 'internalUrl' | 'ca'>
+
+/** A provider that is asked where people go, with the authorities of this machine. */
+export const DIRECT: Reach = Object.freeze({ internalUrl: null, ca: null })
+
 const BODILESS = new Set([204, 205, 304])
 
 /**
  * A fetch that follows no redirect, uses no proxy from the environment, and has read the whole body within the limits.
  *
- * Throws `provider.down` when the provider cannot be reached, is silent, breaks off or sends too much. Any status that it
+ * Certificates are held against `ca` alone, where the provider has one. Throws `provider.down` when the provider cannot be reached, is silent, breaks off or sends too much. Any status that it
  * does send is an answer, not an error.
  */
-export function createProviderFetch(ports: Pick<Ports, 'fetch'>, limits: WireLimits): ProviderFetch {
+export function createProviderFetch(ports: Pick<Ports, 'fetch'>, limits: WireLimits, reach: Reach): ProviderFetch {
+  const trust = reach.ca === null ? {} : { tls: { ca: reach.ca } }
   return async (address, init = {}) => {
     const signal = AbortSignal.timeout(limits.timeoutMs)
     try {
       // A connection of its own: a kept one that the provider has closed since would lose a code, which Bun never sends twice.
       const own = { redirect: 'manual', proxy: false, keepalive: false, signal } as const
-      const response = await ports.fetch(address, { ...init, ...own })
+      const response = await ports.fetch(address, { ...init, ...trust, ...own })
       const body = await readBody(response, limits.maxBytes, signal)
       return new Response(BODILESS.has(response.status) ? null : body, {
         status: response.status,
@@ -37,8 +46,10 @@ export function createProviderFetch(ports: Pick<Ports, 'fetch'>, limits: WireLim
     } catch (thrown) {
       if (thrown instanceof GateError) throw thrown
       const what = signal.aborted ? `did not answer within ${limits.timeoutMs} ms` : 'cannot be reached'
-      throw new GateError('provider.down', `${withoutQuery(address)} ${what}`, {
-        hint: 'check that the provider runs, and that its name and certificate are good from this machine',
+      const isInternal = reach.internalUrl !== null && URL.parse(address)?.origin === reach.internalUrl
+      const where = `${withoutQuery(address)}${isInternal ? ' (internal_url)' : ''}`
+      throw new GateError('provider.down', `${where} ${what}`, {
+        hint: hintForUnreached(address, thrown, isInternal),
         facts: { address: withoutQuery(address) },
         cause: bareError(thrown),
         retryAfterS: 5,

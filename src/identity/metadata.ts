@@ -1,16 +1,9 @@
 import * as oauth from 'oauth4webapi'
-import { errorFacts, GateError, toGateError } from '../base/errors.ts'
+import { errorFacts, type Facts, GateError, toGateError } from '../base/errors.ts'
 import type { Ports } from '../base/ports.ts'
-import type { ProviderConfig } from '../config/types/providers.ts'
+import { discoveryAddress, type Metadata, type Placed, placeEndpoints } from './endpoints.ts'
 import { bareError, type ProviderFetch } from './http.ts'
 import type { ProviderState } from './provider.ts'
-
-/** A provider's discovery document with the endpoints that signing in needs, already checked. */
-export type Metadata = oauth.AuthorizationServer & {
-  readonly authorization_endpoint: string
-  readonly token_endpoint: string
-  readonly jwks_uri: string
-}
 
 /** Discovery as something to ask: lazy, cached, one request at a time, retried after a failure. */
 export interface MetadataSource {
@@ -33,7 +26,7 @@ const MAX_DELAY_MS = 30_000
  * Source: OpenID Connect Discovery 1.0 §4.
  */
 export function createMetadataSource(
-  config: Pick<ProviderConfig, 'issuer' | 'metadataUrl'>,
+  config: Placed,
   fetchProvider: ProviderFetch,
   ports: Pick<Ports, 'now' | 'log'>,
 ): MetadataSource {
@@ -94,12 +87,9 @@ function again(failure: GateError, delayMs: number): GateError {
   })
 }
 
-async function discover(
-  config: Pick<ProviderConfig, 'issuer' | 'metadataUrl'>,
-  fetchProvider: ProviderFetch,
-): Promise<Metadata> {
+async function discover(config: Placed, fetchProvider: ProviderFetch): Promise<Metadata> {
   const { issuer } = config
-  const address = config.metadataUrl ?? `${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`
+  const address = discoveryAddress(config)
   const facts = { address, issuer }
   const response = await fetchProvider(address, { headers: { accept: 'application/json' } })
   if (response.status !== 200) {
@@ -109,9 +99,11 @@ async function discover(
     })
   }
   let document: oauth.AuthorizationServer
+  let ownName: unknown
   try {
     const stated: unknown = await response.clone().json()
     if (typeof stated !== 'object' || stated === null) throw new SyntaxError('not an object')
+    ownName = 'issuer' in stated ? stated.issuer : undefined
   } catch (thrown) {
     throw new GateError('provider.down', `discovery at ${address} did not answer with a JSON document`, {
       hint: 'open that address in a browser: a proxy or a start page may be answering in the provider’s place',
@@ -119,6 +111,7 @@ async function discover(
       cause: bareError(thrown),
     })
   }
+  if (typeof ownName === 'string' && ownName !== issuer) throw otherIssuer(ownName, config, facts)
   try {
     const json = new Response(response.body, { headers: { 'content-type': 'application/json' } })
     document = await oauth.processDiscoveryResponse(new URL(issuer), json)
@@ -129,30 +122,13 @@ async function discover(
       cause: bareError(thrown),
     })
   }
-  if (document.issuer !== issuer) {
-    throw new GateError('provider.discovery', `the provider calls itself ${document.issuer}, not ${issuer}`, {
-      hint: `write issuer = "${document.issuer}"`,
-      facts,
-    })
-  }
-  return Object.freeze({
-    ...document,
-    authorization_endpoint: endpoint(document, 'authorization_endpoint', issuer),
-    token_endpoint: endpoint(document, 'token_endpoint', issuer),
-    jwks_uri: endpoint(document, 'jwks_uri', issuer),
-  })
+  return placeEndpoints(document, config)
 }
 
-/** An endpoint's address, on HTTPS unless the issuer itself is on plain HTTP (which the config allows for loopback only). */
-function endpoint(document: oauth.AuthorizationServer, name: string, issuer: string): string {
-  const address = document[name]
-  const parsed = typeof address === 'string' ? URL.parse(address) : null
-  const isAllowed = parsed?.protocol === 'https:' || (parsed?.protocol === 'http:' && issuer.startsWith('http:'))
-  if (typeof address !== 'string' || !isAllowed) {
-    throw new GateError('provider.discovery', `the discovery document of ${issuer} has no usable ${name}`, {
-      hint: 'the provider has to support the authorization code flow over HTTPS',
-      facts: { issuer, endpoint: name },
-    })
-  }
-  return address
+function otherIssuer(ownName: string, { issuer, internalUrl }: Placed, facts: Facts): GateError {
+  const hint =
+    internalUrl !== null && URL.parse(ownName)?.origin === internalUrl
+      ? `set its public address, ${issuer}, at the provider: asked at internal_url, it takes that for its own name`
+      : `write issuer = "${ownName}"`
+  return new GateError('provider.discovery', `the provider calls itself ${ownName}, not ${issuer}`, { hint, facts })
 }

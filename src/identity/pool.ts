@@ -10,7 +10,7 @@ import type { ProviderClient, ProviderPool } from './provider.ts'
 /**
  * The provider clients of the process. Making a client asks nothing of the network.
  *
- * Discovery and keys belong to an issuer, whoever asks: a reload that changes a secret or a scope keeps them.
+ * Discovery and keys belong to an issuer and the way to it, whoever asks: a reload that changes a secret or a scope keeps them.
  */
 export function createProviderPool(
   ports: Pick<Ports, 'now' | 'fetch' | 'log'>,
@@ -23,7 +23,7 @@ export function createProviderPool(
     const key = issuerKey(config)
     let issuer = issuers.get(key)
     if (issuer === undefined) {
-      const fetch = createProviderFetch(ports, limits)
+      const fetch = createProviderFetch(ports, limits, config)
       const metadata = createMetadataSource(config, fetch, ports)
       issuer = Object.freeze({ fetch, metadata, keys: createKeySource(fetch, ports) })
       issuers.set(key, issuer)
@@ -48,5 +48,5 @@ export function createProviderPool(
 }
 
 function issuerKey(config: ProviderConfig): string {
-  return JSON.stringify([config.issuer, config.metadataUrl])
+  return JSON.stringify([config.issuer, config.metadataUrl, config.internalUrl, config.ca])
 }

@@ -2,9 +2,10 @@ import { GateError, toGateError } from '../base/errors.ts'
 import type { Ports } from '../base/ports.ts'
 import type { ProviderConfig } from '../config/types/providers.ts'
 import { createProviderClient } from './client.ts'
+import { fromHere, type Metadata } from './endpoints.ts'
 import { createProviderFetch, DEFAULT_WIRE_LIMITS, type ProviderFetch } from './http.ts'
 import { createKeySource } from './jwks.ts'
-import { createMetadataSource, type Metadata } from './metadata.ts'
+import { createMetadataSource } from './metadata.ts'
 import type { LoginRequest, ProviderClient } from './provider.ts'
 
 /** What asking came to: `unclear` where the provider's answer can mean either. */
@@ -38,7 +39,7 @@ export async function probeProvider(
   config: ProviderConfig,
   ports: Pick<Ports, 'now' | 'fetch' | 'log'>,
 ): Promise<Probe> {
-  const fetch = createProviderFetch(ports, DEFAULT_WIRE_LIMITS)
+  const fetch = createProviderFetch(ports, DEFAULT_WIRE_LIMITS, config)
   const metadata = createMetadataSource(config, fetch, ports)
   const keys = createKeySource(fetch, ports)
   const client = createProviderClient(config, { metadata, keys, fetch }, ports)
@@ -92,7 +93,7 @@ async function askClient(client: ProviderClient, redirectUri: string): Promise<A
 async function askCallback(client: ProviderClient, redirectUri: string, fetch: ProviderFetch): Promise<Answered> {
   const address = new URL(await client.begin(inventedLogin(redirectUri)))
   address.searchParams.set('prompt', 'none')
-  const response = await fetch(address.href, { headers: { accept: 'text/html' } })
+  const response = await fetch(fromHere(address.href, client.config), { headers: { accept: 'text/html' } })
   if (response.status >= 500) {
     throw new GateError('provider.down', `the authorization endpoint answered ${response.status}`)
   }

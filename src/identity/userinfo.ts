@@ -1,9 +1,9 @@
 import * as oauth from 'oauth4webapi'
 import { GateError } from '../base/errors.ts'
 import type { ProviderConfig } from '../config/types/providers.ts'
+import { isPlain, type Metadata } from './endpoints.ts'
 import { bareError, type ProviderFetch } from './http.ts'
 import type { IdTokenClaims } from './id-token.ts'
-import type { Metadata } from './metadata.ts'
 
 /** Claims about the token or the act of signing in: only the signed ID token may state them. */
 const SIGNED_ONLY = new Set(
@@ -30,7 +30,7 @@ export async function fetchUserinfo(request: {
   try {
     const response = await oauth.userInfoRequest(metadata, client, request.accessToken, {
       [oauth.customFetch]: request.fetch,
-      [oauth.allowInsecureRequests]: config.issuer.startsWith('http:'),
+      [oauth.allowInsecureRequests]: isPlain(config),
     })
     status = response.status
     const type = response.headers.get('content-type') ?? ''

@@ -1,6 +1,6 @@
 import { GateError } from '../../base/errors.ts'
 import type { Ports } from '../../base/ports.ts'
-import { createProviderFetch, DEFAULT_WIRE_LIMITS } from '../../identity/http.ts'
+import { createProviderFetch, DEFAULT_WIRE_LIMITS, DIRECT } from '../../identity/http.ts'
 
 /** A client that was made at the provider. */
 export interface MadeClient {
@@ -26,7 +26,7 @@ export async function makeClient(
   client: { readonly name: string; readonly callback: string; readonly launch: string },
   ports: Pick<Ports, 'fetch'>,
 ): Promise<MadeClient> {
-  const fetchProvider = createProviderFetch(ports, DEFAULT_WIRE_LIMITS)
+  const fetchProvider = createProviderFetch(ports, DEFAULT_WIRE_LIMITS, DIRECT)
   const clients = `${issuer.replace(/\/$/, '')}/api/oidc/clients`
   const post = (address: string, body: object) =>
     fetchProvider(address, {

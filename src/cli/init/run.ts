@@ -5,8 +5,9 @@ import { bad, good, type Parsed } from '../../config/text/outcome.ts'
 import { EXIT, parseArguments } from '../../console/args.ts'
 import type { Io } from '../../console/io.ts'
 import type { Terminal } from '../../console/terminal.ts'
-import { createProviderFetch, DEFAULT_WIRE_LIMITS } from '../../identity/http.ts'
-import { createMetadataSource, type Metadata } from '../../identity/metadata.ts'
+import type { Metadata } from '../../identity/endpoints.ts'
+import { createProviderFetch, DEFAULT_WIRE_LIMITS, DIRECT } from '../../identity/http.ts'
+import { createMetadataSource } from '../../identity/metadata.ts'
 import { type Recipe, readRecipe } from '../recipe/recipe.ts'
 import { createAsker, type Question, type Unanswered } from './ask.ts'
 import { type Client, findClient } from './client.ts'
@@ -145,9 +146,14 @@ async function findComing(init: Init, answer: AnswerQuestion): Promise<Coming> {
 async function askProvider(issuer: string, ports: InitPorts): Promise<Parsed<Metadata>> {
   const quiet = () => undefined
   const log = { debug: quiet, info: quiet, warn: quiet, error: quiet }
-  const fetch = createProviderFetch(ports, DEFAULT_WIRE_LIMITS)
+  const fetch = createProviderFetch(ports, DEFAULT_WIRE_LIMITS, DIRECT)
   try {
-    return good(await createMetadataSource({ issuer, metadataUrl: null }, fetch, { now: ports.now, log }).get())
+    return good(
+      await createMetadataSource({ issuer, metadataUrl: null, internalUrl: null }, fetch, {
+        now: ports.now,
+        log,
+      }).get(),
+    )
   } catch (thrown) {
     const { message, hint = '' } = toGateError(thrown)
     return bad('issuer.invalid', message, hint)

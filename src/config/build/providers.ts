@@ -3,6 +3,7 @@ import type { ProviderTable } from '../keys/providers.ts'
 import type { ClaimNames, ProviderConfig } from '../types/providers.ts'
 import type { ConfigFiles } from '../values/files.ts'
 import { buildHtpasswd } from '../values/htpasswd.ts'
+import { readPem } from '../values/pem-file.ts'
 
 const STANDARD_NAMES: ClaimNames = Object.freeze({ email: null, groups: null, name: null, preferred_username: null })
 
@@ -19,6 +20,8 @@ export function buildProvider(name: string, table: ProviderTable, files: ConfigF
     users: entries === null ? null : { entries, groups: provider.groups ?? [] },
     issuer: provider.issuer ?? `users:${name}`,
     metadataUrl: provider.metadata_url,
+    internalUrl: provider.internal_url,
+    ca: provider.ca === null ? null : readPem(provider.ca, files),
     clientId: provider.client_id ?? '',
     clientSecret: provider.client_secret,
     clientAuth: provider.client_auth,

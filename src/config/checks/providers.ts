@@ -1,12 +1,16 @@
+import { isLoopbackHost } from '../../base/net.ts'
 import type { RootTable } from '../keys/keys.ts'
 import { PROVIDER, type ProviderTable } from '../keys/providers.ts'
 import { formatToml } from '../keys/table.ts'
 import { quote, showRaw } from '../text/raw.ts'
 import type { Report } from '../text/report.ts'
+import type { ConfigFiles } from '../values/files.ts'
 import { HTPASSWD } from '../values/htpasswd.ts'
+import { checkCertificates } from '../values/pem.ts'
+import { checkPem } from '../values/pem-file.ts'
 
 /** What no single key of a provider can tell: that its credentials fit each other, and that someone uses it. */
-export function checkProviders(root: RootTable, report: Report): void {
+export function checkProviders(root: RootTable, files: ConfigFiles, report: Report): void {
   const providers = new Set(root.values.providers?.keys())
   const portals = [...(root.values.portals?.values() ?? [])]
   const used = new Set(portals.flatMap(portal => portal.values.providers ?? []))
@@ -20,6 +24,7 @@ export function checkProviders(root: RootTable, report: Report): void {
       report.mistake(at, 'provider.reserved', `a provider cannot be called ${name}`, { hint, part: 'key' })
     }
     checkKind(name, { at, raw, values }, report)
+    checkWay({ at, raw, values }, files, report)
     const auth = values.client_auth
     const hasSecret = raw.entries.has('client_secret')
     if (auth === 'none' && hasSecret) {
@@ -74,6 +79,24 @@ export function checkProviders(root: RootTable, report: Report): void {
       report.warn(at, 'provider.unused', `no portal uses the provider ${name}`, { hint, part: 'key' })
     }
   }
+}
+
+const PEM_CODES = { file: 'provider.file', pem: 'provider.pem' } as const
+
+/** How a provider is reached: nothing of it may be read on the way without being told. */
+function checkWay({ at, raw, values }: ProviderTable, files: ConfigFiles, report: Report): void {
+  const ca = raw.entries.get('ca')
+  checkPem(ca, values.ca, checkCertificates, PEM_CODES, files, report)
+  const url = values.internal_url ? new URL(values.internal_url) : null
+  if (url?.protocol !== 'http:') return
+  if (ca !== undefined) {
+    const hint = 'remove ca, or let the provider speak https there'
+    report.mistake(ca.at, 'provider.internal_url', 'ca is set, and internal_url is plain http', { hint, part: 'key' })
+  }
+  if (isLoopbackHost(url.hostname)) return
+  const message = `client secret, tokens and keys go to ${url.origin} in plain HTTP: whoever is between can sign in as anyone`
+  const hint = 'right only for a network in which nobody else is, such as one of compose for these two alone'
+  report.warn([...at, 'internal_url'], 'provider.internal_url', message, { hint })
 }
 
 /** Keys that a provider has whatever it is. */

@@ -1,10 +1,11 @@
 import { bad, good, type Parsed } from '../text/outcome.ts'
 import { quote } from '../text/raw.ts'
 import { suggest } from '../text/suggest.ts'
-import { parseIssuer, parseMetadataUrl } from '../values/address.ts'
+import { parseInternalUrl, parseIssuer, parseMetadataUrl } from '../values/address.ts'
 import { boolean, choice, list, parsed, text } from '../values/value.ts'
 import { ownName, secret } from './secret.ts'
 import { defaulted, type Keys, optional, required, type Table, table } from './table.ts'
+import { pemFile } from './upstreams.ts'
 
 /** Algorithms whose key cannot be made by anyone but the provider (RFC 7518 §3.1, RFC 8037, RFC 9864). */
 export const ALGORITHMS: readonly string[] = [
@@ -48,6 +49,10 @@ const issuer = parsed(
   parseIssuer,
 )
 const metadataUrl = parsed({ label: 'https address', expected: 'an https address' }, parseMetadataUrl)
+const internalUrl = parsed(
+  { label: 'address', expected: 'an address such as "http://pocket-id:1411"' },
+  parseInternalUrl,
+)
 const algorithm = parsed(
   { label: ALGORITHMS.map(name => `"${name}"`).join(', '), expected: 'a signature algorithm such as "RS256"' },
   parseAlgorithm,
@@ -106,6 +111,18 @@ export const PROVIDER = {
     'https://id.internal.example.com/.well-known/openid-configuration',
     'issuer + `/.well-known/openid-configuration`',
     "Where the provider's metadata is, if it is not below the issuer.",
+  ),
+  internal_url: optional(
+    internalUrl,
+    'http://pocket-id:1411',
+    'none: it is asked where people go',
+    "Where the provider is in your own network: discovery, tokens, userinfo and keys are asked for there, in plain HTTP if the address says so (told at every start). People still go to the issuer's address, and the issuer stays what it is.",
+  ),
+  ca: optional(
+    pemFile,
+    'internal-ca.pem',
+    "the system's",
+    'The only authorities whose certificates are trusted for this provider: a PEM file, read again when it changes.',
   ),
   client_id: optional(
     ownName,

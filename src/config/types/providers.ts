@@ -33,6 +33,10 @@ export interface ProviderConfig {
   readonly issuer: string
   /** Where discovery is when it is not at issuer + /.well-known/openid-configuration. */
   readonly metadataUrl: string | null
+  /** Where it is in our own network, as an origin: what is asked from here is asked there. Null: where people go. */
+  readonly internalUrl: string | null
+  /** The only authorities that are trusted for it, as PEM; null: the system's. */
+  readonly ca: string | null
   readonly clientId: string
   /** Null for a public client. */
   readonly clientSecret: string | null

@@ -6,7 +6,7 @@ import { parseHost } from './host.ts'
 import { parseUnixPath } from './listen.ts'
 import { parsePath } from './path.ts'
 
-type AddressCode = 'issuer.invalid' | 'portal.url' | 'upstream.invalid' | 'origin.invalid'
+type AddressCode = 'issuer.invalid' | 'provider.internal_url' | 'portal.url' | 'upstream.invalid' | 'origin.invalid'
 
 interface HttpAddress {
   readonly scheme: 'http' | 'https'
@@ -61,7 +61,7 @@ function withScheme(text: string, code: AddressCode): string {
 /** Applications mostly speak plain HTTP; what people sign in at may not, but on this machine. */
 function schemeOf(code: AddressCode, address: string, isSecure: boolean): 'http' | 'https' {
   if (isSecure || /:(?:443|8443)\b/.test(address)) return 'https'
-  if (code === 'upstream.invalid') return 'http'
+  if (code === 'upstream.invalid' || code === 'provider.internal_url') return 'http'
   return isLoopbackHost(address.replace(/[/?#].*$/, '').replace(/:\d*$/, '')) ? 'http' : 'https'
 }
 
@@ -104,6 +104,19 @@ function parseProviderAddress(text: string, what: string): Parsed<string> {
     return bad('issuer.insecure', `${quote(text)} is not https`, hint, 'http')
   }
   return good(text)
+}
+
+/** Where a provider is in one's own network, as an origin; a trailing slash means nothing. */
+export function parseInternalUrl(text: string): Parsed<string> {
+  const address = parseHttp(text, 'provider.internal_url', 'an internal address')
+  if (!address.ok) return address
+  const { scheme, authority, rest } = address.value
+  const origin = URL.parse(`${scheme}://${authority}`)?.origin ?? ''
+  if (rest !== '' && rest !== '/') {
+    const hint = `without a path, which is that of the issuer: "${origin}"`
+    return bad('provider.internal_url', `${quote(text)} is not an internal address`, hint, rest)
+  }
+  return good(origin)
 }
 
 /** A portal's own origin. A trailing slash is allowed and means nothing. */

@@ -1,8 +1,8 @@
 import * as oauth from 'oauth4webapi'
 import { GateError } from '../../base/errors.ts'
 import type { ClientAuth, ProviderConfig } from '../../config/types/providers.ts'
+import { isPlain, type Metadata } from '../endpoints.ts'
 import { bareError, type ProviderFetch } from '../http.ts'
-import type { Metadata } from '../metadata.ts'
 import { blameFor, readTokenError, type TokenError } from './error.ts'
 import { tidyResponse } from './response.ts'
 
@@ -47,7 +47,7 @@ export async function askTokens(
       ...(config.idTokenAlgs?.length === 1 ? { id_token_signed_response_alg: config.idTokenAlgs[0] } : {}),
     },
     auth: clientAuthentication(request.auth, config.clientSecret ?? ''),
-    options: { [oauth.customFetch]: request.fetch, [oauth.allowInsecureRequests]: config.issuer.startsWith('http:') },
+    options: { [oauth.customFetch]: request.fetch, [oauth.allowInsecureRequests]: isPlain(config) },
   }
   let status = 0
   let said: TokenError | null = null

@@ -14,6 +14,7 @@ import { REWRITE_CASES } from './rewrite-cases.ts'
 import { ROUTE_LIST_CASES } from './route-list-cases.ts'
 import { TLS_CASES } from './tls-cases.ts'
 import { UPSTREAM_CASES } from './upstream-cases.ts'
+import { WAY_CASES } from './way-cases.ts'
 
 /** A code, what is wrong, and a fragment with «…» around what the caret has to underline. */
 type Case = readonly [code: DiagnosticCode, title: string, fragment: string, world?: World]
@@ -567,6 +568,7 @@ const CASES: readonly Case[] = [
   ...PASSWORD_CASES,
   ...TLS_CASES,
   ...UPSTREAM_CASES,
+  ...WAY_CASES,
   ...REWRITE_CASES,
   ...ROUTE_LIST_CASES,
   ['method.invalid', 'TRACE', route('methods = ["GET", «"TRACE"»]')],

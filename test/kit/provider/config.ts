@@ -12,6 +12,8 @@ export function providerConfig(
     users: null,
     issuer,
     metadataUrl: null,
+    internalUrl: null,
+    ca: null,
     clientId,
     clientSecret,
     clientAuth: null,

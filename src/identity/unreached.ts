@@ -1,0 +1,30 @@
+/** Codes of an authority that this machine does not know, as the platform writes them. */
+const UNTRUSTED = /SELF_SIGNED|UNABLE_TO_(?:VERIFY|GET_ISSUER)|CERT_UNTRUSTED/
+
+/** How an address that did not answer can be mended, by the code of the platform's error and by whose address it is. */
+export function hintForUnreached(address: string, thrown: unknown, isInternal: boolean): string {
+  const { host, hostname } = new URL(address)
+  const code = thrown instanceof Error && 'code' in thrown ? String(thrown.code) : ''
+  if (/ENOTFOUND|EAI_AGAIN|ENODATA/.test(code)) {
+    return isInternal
+      ? `${hostname} has no address here: in compose it is the name of the provider's service, which needs a network (networks) that this one is in as well`
+      : `${hostname} has no address here: see the DNS server of this machine; ${OFFER}`
+  }
+  if (code === 'ECONNREFUSED') {
+    return isInternal
+      ? `nothing listens at ${host}: does the provider run, and is that the port inside of its container, not the published one?`
+      : `nothing listens at ${host}: does the provider run? ${OFFER}`
+  }
+  if (UNTRUSTED.test(code)) {
+    return `no authority that is trusted here has signed the certificate of ${host}: for one of your own, write ca = "ca.pem" in the provider's table`
+  }
+  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') {
+    return `the certificate of ${host} is for another name: does the name lead where it should, seen from here?`
+  }
+  if (code === 'CERT_HAS_EXPIRED') return `the certificate of ${host} has expired`
+  const check = 'check that the provider runs, and that its name and certificate are good from this machine'
+  return isInternal ? check : `${check}; ${OFFER}`
+}
+
+const OFFER =
+  'where browsers reach it and this machine does not, internal_url = "http://NAME:PORT" says where it is in your own network'
