@@ -22,14 +22,14 @@ export async function resolveName(host: string): Promise<readonly string[]> {
   return addresses
 }
 
-/** The name and the certificate of an https address; nothing to say of plain HTTP. */
-export async function examineHttps(url: URL, nowMs: number): Promise<readonly Finding[]> {
+/** The name and the certificate of an https address; nothing to say of plain HTTP. `ca` are the only authorities to trust, where it is not null. */
+export async function examineHttps(url: URL, nowMs: number, ca: string | null = null): Promise<readonly Finding[]> {
   const host = url.hostname.replace(/^\[|\]$/g, '')
   if ((await resolveName(host)).length === 0) {
     return [bad(`the name ${host} has no address here`, 'check the name and the DNS server of this machine')]
   }
   if (url.protocol !== 'https:') return []
-  const certificate = await fetchCertificate(url.host)
+  const certificate = await fetchCertificate(url.host, ca)
   if (certificate === null) {
     return [bad(`no TLS connection to ${url.host}`, 'check the address, the port, and what is in between')]
   }
@@ -37,7 +37,9 @@ export async function examineHttps(url: URL, nowMs: number): Promise<readonly Fi
     return [
       bad(
         `the certificate of ${url.host} is not trusted here: ${certificate.mistake}`,
-        'use one that this machine trusts, or set NODE_EXTRA_CA_CERTS to the file of your own authority',
+        ca === null
+          ? 'use one that this machine trusts; name your own authority in ca = "ca.pem" of its table, or in NODE_EXTRA_CA_CERTS for all'
+          : 'ca in its table has to hold the authority that signed it',
       ),
     ]
   }
@@ -55,11 +57,12 @@ interface Certificate {
   readonly endsAtMs: number
 }
 
-function fetchCertificate(authority: string): Promise<Certificate | null> {
+function fetchCertificate(authority: string, ca: string | null): Promise<Certificate | null> {
   const { host, port } = splitAuthority(authority, 443)
   const isName = !/^[0-9.]+$|:/.test(host)
   return new Promise(resolve => {
-    const socket = connect({ host, port, rejectUnauthorized: false, ...(isName ? { servername: host } : {}) })
+    const trust = ca === null ? {} : { ca }
+    const socket = connect({ host, port, rejectUnauthorized: false, ...trust, ...(isName ? { servername: host } : {}) })
     const finish = (found: Certificate | null) => {
       clearTimeout(timer)
       socket.destroy()

@@ -25,7 +25,7 @@ export async function examineProvider(
   ports: Pick<Ports, 'now' | 'fetch' | 'log'>,
 ): Promise<Section> {
   const about = `provider "${provider.name}", ${provider.issuer}`
-  const transport = await examineHttps(new URL(provider.issuer), ports.now())
+  const transport = await examineWays(provider, ports.now())
   let probe: Probe
   try {
     probe = await probeProvider(provider, ports)
@@ -46,6 +46,24 @@ export async function examineProvider(
     ...examineAbilities(probe, portals),
   ]
   return { about, findings }
+}
+
+/** Where people go, and where it is asked from here: with `internal_url`, browsers alone need the former. */
+async function examineWays({ issuer, internalUrl, ca }: ProviderConfig, nowMs: number): Promise<readonly Finding[]> {
+  const people = await examineHttps(new URL(issuer), nowMs, ca)
+  if (internalUrl === null) return people
+  const inside = new URL(internalUrl)
+  const own = inside.protocol === 'https:' ? await examineHttps(inside, nowMs, ca) : []
+  const plain = inside.protocol === 'https:' ? '' : ', in plain HTTP: nobody else may be in that network'
+  return [
+    ...people.map(found =>
+      found.grade === 'bad'
+        ? warning(`for people: ${found.what}`, `${found.hint}; what is asked from here does not go there`)
+        : found,
+    ),
+    ...own,
+    good(`is asked at ${internalUrl} (internal_url)${plain}`),
+  ]
 }
 
 /** The addresses that have to be registered for a portal: its own, or one for each host that it is mounted on. */

@@ -105,6 +105,23 @@ describe('sallyport doctor', () => {
     expect(code).toBe(0)
   })
 
+  test('asks a provider at its internal address, whatever becomes of the one for people', async () => {
+    await using inside = await startBadProvider()
+    const issuer = 'https://id.invalid'
+    inside.behave({ discovery: { issuer, authorization_endpoint: `${issuer}/authorize` }, claims: { iss: issuer } })
+    const { out } = await examine({ issuer, provider: `internal_url = "${inside.issuer}"` })
+    expect(out).toContain('warn  for people: the name id.invalid has no address here')
+    expect(out).toContain(`ok    is asked at ${inside.issuer} (internal_url), in plain HTTP`)
+    expect(out).toContain('ok    answers discovery, and is the issuer that the file names')
+    expect(out).toContain('ok    hands out its signing keys')
+    expect(inside.asked.authorize).toBe(1)
+  })
+
+  test('says of an internal name without an address where compose has it from', async () => {
+    const { code, out } = await examine({ provider: 'internal_url = "http://pocket-id.invalid:1411"' })
+    expect([code, out]).toEqual([1, expect.stringContaining("in compose it is the name of the provider's service")])
+  })
+
   test('looks for the folders of files', async () => {
     const more = (path: string) =>
       `{ any = true }\n[[routes]]\nhost = "www.localhost"\nfiles = "${path}"\nallow = "public"\n`
@@ -132,6 +149,11 @@ describe('sallyport doctor', () => {
       'an issuer that is not spelled as the provider does',
       () => ({ issuer: `${provider.issuer}/` }),
       'FAIL  does not answer discovery: the provider calls itself',
+    ],
+    [
+      'an internal address where nothing listens',
+      () => ({ provider: 'internal_url = "http://127.0.0.1:1"' }),
+      'FAIL  does not answer discovery: http://127.0.0.1:1/.well-known/openid-configuration (internal_url) cannot be reached',
     ],
     [
       'a name without an address',
