@@ -6,7 +6,6 @@ import type { Page } from 'playwright-core'
 import { type Demo, startDemo } from '../../src/cli/demo/start.ts'
 import { findBarriers } from '../kit/browser/accessible.ts'
 import { openChromium, type WatchedContext, watchedContext } from '../kit/browser/chromium.ts'
-import { openMenu } from '../kit/browser/menu.ts'
 import { openStand, type Person } from '../kit/browser/stand.ts'
 import { untilTheEnd } from '../kit/opened.ts'
 import { serveInProcess } from '../kit/serve.ts'
@@ -70,7 +69,6 @@ const PAGES: readonly (readonly [name: string, status: number, reach: (person: W
     200,
     async person => {
       const page = await openAs(person, 'Ada', stand.app)
-      await openMenu(page)
       await page.getByRole('link', { name: 'Sign out' }).click()
       return page
     },
@@ -80,7 +78,6 @@ const PAGES: readonly (readonly [name: string, status: number, reach: (person: W
     200,
     async person => {
       const page = await openAs(person, 'Ada', stand.app)
-      await openMenu(page)
       await page.getByRole('link', { name: 'Sign out' }).click()
       await page.getByRole('button', { name: 'Sign out' }).click()
       return page

@@ -42,7 +42,7 @@ img.mark{object-fit:contain}
 .who{overflow-wrap:anywhere}
 .facts{margin:1.6rem 0 0;padding:0;text-align:left;border-top:1px solid var(--line)}
 .facts>div{display:grid;grid-template-columns:7.25rem 1fr;gap:.75rem;align-items:baseline;padding:.75rem .125rem;border-bottom:1px solid var(--line)}
-.facts dt{color:var(--soft);font-size:.875rem}
+.facts dt{color:var(--soft);font-size:.875rem;overflow-wrap:anywhere;hyphens:auto}
 .facts dd{margin:0;overflow-wrap:anywhere}
 .tag{display:inline-block;margin:.06rem .3rem .06rem 0;padding:.02rem .6rem;font-size:.9375rem;background:var(--tint);border-radius:1rem}
 .tag.need{color:var(--warn);background:color-mix(in oklab,var(--warn) 12%,transparent);font-weight:600}
@@ -126,6 +126,7 @@ img.mark{object-fit:contain}
 .uses{margin-top:1.5rem}
 .uses .facts{margin-top:.8rem}
 .made .facts{margin-top:1rem}
+@media (min-width:30.1rem){.made .facts>div{grid-template-columns:11rem 1fr}}
 .made .facts+.small{margin-top:.8rem}
 .empty{margin-top:2.25rem;padding:2rem 1.75rem;border:1px dashed var(--line);border-radius:1rem}
 .empty p+p{margin-top:.4rem}
