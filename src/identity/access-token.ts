@@ -18,6 +18,7 @@ export interface AccessToken {
 /** Claims that only other kinds of token have; many providers type and address all of theirs alike. */
 const FOREIGN_CLAIMS = {
   access: ['nonce', 'at_hash', 'c_hash', 'events'],
+  client: ['nonce', 'at_hash', 'c_hash', 'events'],
   // A logout token's audience is the client too (OpenID Connect Back-Channel Logout 1.0 §2.4).
   id: ['events'],
 } as const
@@ -28,7 +29,8 @@ const MAX_SUBJECT_LENGTH = 255
  * What a JWT that a program brings says, after its signature and every rule were checked. `expected.clientId` is the audience.
  *
  * `kind` is `id` where ID tokens count as well, whose audience is the client itself: they were asked for by somebody else's sign-in, so
- * that there is no nonce to compare, nor an access token for at_hash; everything else is as strict.
+ * that there is no nonce to compare, nor an access token for at_hash; everything else is as strict. `client` is an access token whose
+ * audience is the client itself, as some providers give them to people.
  *
  * Throws `access.token` with the rule that failed as fact `check`, or `provider.down` when the keys cannot be had.
  * Absent on purpose: `jti` is not remembered, a token is good as often as it is brought; scopes are claims, for rules to look at.
@@ -45,18 +47,43 @@ export async function verifyAccessToken(
   const { claims, header } = await verifySigned(token, expected, ['sub'], { keys, address: keysAddress }, refusal)
   if (header.typ !== undefined && !/^(?:application\/)?(?:at\+)?jwt$/i.test(header.typ)) throw refusal('typ')
   const { sub, iat, exp } = claims
+  const clients = [...clientsOf(claims), ...(kind === 'access' ? [] : [expected.clientId])]
   if (typeof sub !== 'string' || sub === '' || sub.length > MAX_SUBJECT_LENGTH) throw refusal('sub')
   if (isOwnSubject(sub)) throw refusal('sub')
   if (exp === undefined) throw refusal('exp')
   if (iat === undefined || iat > expected.nowMs / 1000 + SKEW_S) throw refusal('iat')
   const foreign = FOREIGN_CLAIMS[kind].find(name => Object.hasOwn(claims, name))
   if (foreign !== undefined) throw refusal(foreign)
-  if (kind === 'id' && !isForClient(claims, expected.clientId)) throw refusal('azp')
+  if (kind !== 'access' && !isForClient(claims, expected.clientId)) throw refusal('azp')
+  const identity = identityOf(provider, expected.issuer, sub, claims)
   return {
-    identity: identityOf(provider, expected.issuer, sub, claims),
+    identity: isOwnName(claims, clients) ? Object.freeze({ ...identity, isClient: true }) : identity,
     issuedAtMs: iat * 1000,
     expiresAtMs: (exp + SKEW_S) * 1000,
   }
+}
+
+/** What providers call the client that a token was given to (RFC 9068 §2.2; Okta `cid`, Microsoft Entra `appid`). */
+function clientsOf(claims: JWTPayload): readonly string[] {
+  const stated = [claims.client_id, claims.azp, claims.cid, claims.appid]
+  return stated.filter(one => typeof one === 'string' && one !== '').map(String)
+}
+
+/**
+ * Whether a program has a token in its own name (`client_credentials`), and for nobody else: its subject is the client (RFC 9068 §2.2), or the
+ * provider says so in its own way (Auth0 `gty`, Microsoft Entra `idtyp`, Keycloak's service accounts). Where the client
+ * is not named, nobody can tell, and it counts as one.
+ */
+function isOwnName(claims: JWTPayload, clients: readonly string[]): boolean {
+  const { sub, gty, idtyp, preferred_username: name } = claims
+  if (clients.length === 0 || gty === 'client-credentials' || idtyp === 'app') return true
+  return clients.some(
+    client =>
+      sub === client ||
+      sub === `${client}@clients` ||
+      sub === `client-${client}` ||
+      name === `service-account-${client}`,
+  )
 }
 
 /** Of several audiences, the one that the token was made for has to be the client. */

@@ -36,7 +36,7 @@ export function createProviderClient(
     })
   }
 
-  async function readBearer(token: string, audience: string, kind: 'access' | 'id') {
+  async function readBearer(token: string, audience: string, kind: 'access' | 'client' | 'id') {
     const metadata = await issuer.metadata.get()
     const algorithms = chooseAlgorithms(config, metadata)
     const expected = { issuer: metadata.issuer, clientId: audience, algorithms, nowMs: ports.now() }
@@ -103,6 +103,7 @@ export function createProviderClient(
     state: () => issuer.metadata.state(),
 
     readAccessToken: (token: string, audience: string) => readBearer(token, audience, 'access'),
+    readClientToken: (token: string) => readBearer(token, config.clientId, 'client'),
     readBearerIdToken: (token: string) => readBearer(token, config.clientId, 'id'),
 
     async readLogoutToken(token: string) {

@@ -8,6 +8,8 @@ export interface Identity {
   readonly roles?: readonly string[]
   /** Came by a guest link, so that nobody vouched; absent for everyone else. */
   readonly isGuest?: boolean
+  /** A program in its own name, by a token that stands for nobody else; absent for people, and for what stands for one. */
+  readonly isClient?: boolean
   /**
    * Of this person only a few things are known: an empty `provider` or `subject` may be any, and so may a claim that is absent. No
    * rule holds by what is not known. For somebody whom an old log names; absent for everyone who comes.

@@ -91,6 +91,8 @@ export interface ProviderClient {
   readLogoutToken(token: string): Promise<LogoutToken>
   /** Checks an access token for this audience. Throws `access.token`, `provider.down`. */
   readAccessToken(token: string, audience: string): Promise<AccessToken>
+  /** Checks an access token whose audience is the client itself. Throws as `readAccessToken`. */
+  readClientToken(token: string): Promise<AccessToken>
   /** Checks an ID token, or another whose audience is the client itself, that a program brings. Throws `access.token`, `provider.down`. */
   readBearerIdToken(token: string): Promise<AccessToken>
   /** What is known of the provider without asking it. */

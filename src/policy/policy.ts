@@ -148,6 +148,9 @@ function decidePlain(policy: Policy, identity: Identity | null): Decision {
   if (identity === null) return { verdict: 'sign-in', reason: 'identity.none' }
   if (identity.isGuest === true) return deny('guest.none', NO_ROLES, NO_TRIALS, tellReason('person.other'))
   const roles = policy.rolesOf(identity)
+  if (allow.kind === 'authenticated' && identity.isClient === true) {
+    return deny('client.none', roles, NO_TRIALS, tellReason('client.none'))
+  }
   if (allow.kind === 'authenticated') return { verdict: 'allow', reason: 'identity.signed_in', roles }
   if (allow.kind === 'rules') throw new TypeError('a list of rules is compiled to a rule set')
   if (allow.roles.some(role => roles.includes(role))) return { verdict: 'allow', reason: 'role.held', roles }

@@ -51,6 +51,10 @@ export const REASONS = {
   'amr.other': { why: 'the sign-in did not use a method of the rule', say: 'It needs a sign-in by another method.' },
   'guest.only': { why: 'the rule is for guests who came by a link', say: null },
   'guest.none': { why: 'this is not for guests who came by a link', say: null },
+  'client.none': {
+    why: 'this is for people: a program in its own name needs a role, which any gives it with clients = true',
+    say: 'It is open only to people.',
+  },
   'person.other': { why: 'the rules are for other people', say: 'It is open only to certain people.' },
   'token.host': { why: 'the token is not for this host', say: 'This token is not for this host.' },
   'token.path': { why: 'the token is not for this path', say: 'This token is not for this path.' },

@@ -53,6 +53,11 @@ export function compileRoles(roles: ReadonlyMap<string, readonly RoleRule[]>, tr
 function compileRule(rule: RoleRule, trusted: TrustedEmails): (identity: Identity) => Truth {
   const conditions = compilePerson(rule, trusted)
   // A rule without a key would hold for everyone; the checker refuses it, and so does this.
-  if (conditions.length === 0) return () => (rule.any ? 'yes' : 'no')
-  return identity => all(conditions, condition => condition.judge(identity))
+  if (conditions.length === 0 && !rule.any) return () => 'no'
+  // Whom `any`, or a provider alone, means: everyone there, and of programs those that were meant too.
+  const isWide = conditions.length === (rule.providers === null ? 0 : 1)
+  return identity =>
+    isWide && identity.isClient === true && !rule.clients
+      ? 'no'
+      : all(conditions, condition => condition.judge(identity))
 }

@@ -31,7 +31,9 @@ export function rule(keys: Partial<AccessRule>): AccessRule {
   }
 }
 
-const role = (keys: Partial<RoleRule>): readonly RoleRule[] => [{ ...NOBODY_IN_PARTICULAR, any: false, ...keys }]
+const role = (keys: Partial<RoleRule>): readonly RoleRule[] => [
+  { ...NOBODY_IN_PARTICULAR, any: false, clients: false, ...keys },
+]
 
 /** The portal of these tests: everyone is a user, the groups admins and interns have roles of their own. */
 export const ROLES = new Map([

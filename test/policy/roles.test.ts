@@ -5,7 +5,7 @@ import { NO_TRUSTED_EMAILS, type TrustedEmails } from '../../src/identity/vouche
 import { compileRoles } from '../../src/policy/roles.ts'
 import { NOBODY_IN_PARTICULAR } from '../kit/rules.ts'
 
-const NOTHING: RoleRule = { any: false, ...NOBODY_IN_PARTICULAR }
+const NOTHING: RoleRule = { any: false, clients: false, ...NOBODY_IN_PARTICULAR }
 
 /** Whether someone with these claims has a role that one rule (or any of several) gives. */
 function holds(

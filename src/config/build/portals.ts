@@ -65,5 +65,5 @@ function buildCompat(table: CompatTable): CompatConfig {
 
 function buildRule(table: RuleTable): RoleRule {
   const rule = known(table)
-  return { any: rule.any, ...buildPerson(rule) }
+  return { any: rule.any, clients: rule.clients, ...buildPerson(rule) }
 }

@@ -1,6 +1,7 @@
 import { known } from '../keys/known.ts'
-import type { ProviderTable } from '../keys/providers.ts'
-import type { ClaimNames, ProviderConfig } from '../types/providers.ts'
+import type { ACCESS_TOKENS, ProviderTable } from '../keys/providers.ts'
+import type { Table } from '../keys/table.ts'
+import type { AccessTokensConfig, ClaimNames, ProviderConfig } from '../types/providers.ts'
 import type { ConfigFiles } from '../values/files.ts'
 import { buildHtpasswd } from '../values/htpasswd.ts'
 import { readPem } from '../values/pem-file.ts'
@@ -30,6 +31,11 @@ export function buildProvider(name: string, table: ProviderTable, files: ConfigF
     claims: provider.claims === null ? STANDARD_NAMES : known(provider.claims),
     idTokenAlgs: provider.id_token_alg,
     takesIdTokens: provider.bearer_id_tokens,
-    accessTokens: provider.access_tokens === null ? null : { audience: known(provider.access_tokens).audience },
+    accessTokens: provider.access_tokens === null ? null : buildAccessTokens(provider.access_tokens),
   }
+}
+
+function buildAccessTokens(table: Table<typeof ACCESS_TOKENS>): AccessTokensConfig {
+  const { audience, client_audience } = known(table)
+  return { audience, takesClientAudience: client_audience }
 }

@@ -59,6 +59,7 @@ function buildCommon(route: Known<RouteTable>, { root, server, directory, files 
     deny: buildDeny(route.deny),
     methods: route.methods,
     tokens: route.tokens,
+    audience: route.audience,
     passwords: route.passwords,
     stripPrefix: route.strip_prefix,
     addPrefix: noRoot(route.add_prefix),

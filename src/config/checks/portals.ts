@@ -205,5 +205,5 @@ function checkRule(rule: RuleTable, portal: PortalTable, providers: readonly str
 function saysSomething(entries: ReadonlyMap<string, unknown>, values: Values<typeof RULE>): boolean {
   if (CONDITIONS.some(name => entries.has(name))) return true
   if (values.any !== false || SWITCHES.some(name => values[name] !== false)) return true
-  return [...entries.keys()].some(name => name !== 'any' && SWITCHES.every(own => own !== name))
+  return [...entries.keys()].some(name => name !== 'any' && name !== 'clients' && SWITCHES.every(own => own !== name))
 }

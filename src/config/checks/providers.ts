@@ -48,9 +48,9 @@ export function checkProviders(root: RootTable, files: ConfigFiles, report: Repo
       )
     }
     const audience = values.access_tokens?.values.audience
-    if (audience !== undefined && audience === values.client_id) {
+    if (audience != null && audience === values.client_id) {
       const hint =
-        'give this gate a name of its own as an API (a resource) at the provider; bearer_id_tokens = true takes ID tokens'
+        'give this gate a name of its own as an API (a resource) at the provider; where it has no such names, client_audience = true takes access tokens for the client, bearer_id_tokens = true ID tokens'
       const message = 'the audience of access tokens is the client_id, which is the audience of ID tokens'
       report.mistake([...at, 'access_tokens', 'audience'], 'access_tokens.audience', message, { hint })
     }
@@ -67,6 +67,12 @@ export function checkProviders(root: RootTable, files: ConfigFiles, report: Repo
       const hint = 'access_tokens = { audience = "…" } takes tokens that are made for this'
       const message = 'whoever is given an ID token of this client can act for that person until it expires'
       report.warn([...at, 'bearer_id_tokens'], 'provider.id_tokens', message, { hint })
+    }
+    if (values.access_tokens?.values.client_audience === true) {
+      const hint =
+        'right only where the provider knows no other audience; audience = "…" takes tokens that are made for this'
+      const message = 'whoever is given an access token of this client can act for that person until it expires'
+      report.warn([...at, 'access_tokens', 'client_audience'], 'access_tokens.client_audience', message, { hint })
     }
     const ownEmail = values.claims?.values.email ?? 'email'
     if (values.emails === 'verified' && ownEmail !== 'email') {

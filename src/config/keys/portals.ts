@@ -18,6 +18,12 @@ const word = text()
 /** One rule of a role. Every key that is present must hold; within a key, any entry is enough. */
 export const RULE = {
   any: defaulted(boolean, false, true, 'Everyone who can sign in at this portal, or has a password there.'),
+  clients: defaulted(
+    boolean,
+    false,
+    true,
+    'Beside `any`, or a provider alone: programs too that come in their own name, with an access token that their provider gave them by `client_credentials`.',
+  ),
   ...PERSON,
 } as const satisfies Keys
 

@@ -4,7 +4,7 @@ import { suggest } from '../text/suggest.ts'
 import { parseInternalUrl, parseIssuer, parseMetadataUrl } from '../values/address.ts'
 import { boolean, choice, list, parsed, text } from '../values/value.ts'
 import { ownName, secret } from './secret.ts'
-import { defaulted, type Keys, optional, required, type Table, table } from './table.ts'
+import { defaulted, type Keys, optional, type Table, table } from './table.ts'
 import { pemFile } from './upstreams.ts'
 
 /** Algorithms whose key cannot be made by anyone but the provider (RFC 7518 §3.1, RFC 8037, RFC 9864). */
@@ -60,10 +60,17 @@ const algorithm = parsed(
 
 /** `access_tokens` of a provider. */
 export const ACCESS_TOKENS = {
-  audience: required(
+  audience: optional(
     text(),
     'https://api.example.com',
-    'What the `aud` of such a token has to hold: the name that this gate has as an API at the provider.',
+    'what each route says',
+    'What the `aud` of such a token has to hold where a route does not name an `audience` of its own: the name that this gate has as an API at the provider.',
+  ),
+  client_audience: defaulted(
+    boolean,
+    false,
+    true,
+    'Access tokens whose `aud` is the client itself are taken as well, as some providers give them to people: any application that is given one can then act for that person.',
   ),
 } as const satisfies Keys
 

@@ -176,6 +176,12 @@ export const ROUTE = {
     true,
     'Scripts and apps may come with a token (`sallyport tokens create`) instead of signing in. Needs a portal.',
   ),
+  audience: optional(
+    list(text(), { single: true }),
+    'https://api.example.com',
+    'what `access_tokens` of the provider says',
+    "What the `aud` of a provider's access token has to hold here: any one of these, in place of what the provider's table says for all routes.",
+  ),
   passwords: defaulted(
     boolean,
     false,

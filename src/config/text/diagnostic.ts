@@ -55,6 +55,7 @@ export const DIAGNOSTIC_CODES = [
   'issuer.insecure',
   'client_auth.secret',
   'access_tokens.audience',
+  'access_tokens.client_audience',
   'id_token_alg.refused',
   'scopes.openid',
   'provider.undefined',

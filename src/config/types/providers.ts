@@ -2,8 +2,10 @@ export type ClientAuth = 'client_secret_basic' | 'client_secret_post' | 'none'
 
 /** `[providers.NAME.access_tokens]`. */
 export interface AccessTokensConfig {
-  /** What `aud` has to hold. */
-  readonly audience: string
+  /** What `aud` has to hold where a route names no audience of its own; null: nothing would do there. */
+  readonly audience: string | null
+  /** Whether a token for the client itself counts as one for us. */
+  readonly takesClientAudience: boolean
 }
 
 /** `[providers.NAME.claims]`: what the provider calls the claims that rules and applications know; null: as they do. */

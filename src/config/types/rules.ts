@@ -16,6 +16,8 @@ export interface PersonRule {
 /** One way to have a role. */
 export interface RoleRule extends PersonRule {
   readonly any: boolean
+  /** Whether `any`, or a provider alone, means programs as well that come in their own name. */
+  readonly clients: boolean
 }
 
 /** A part of a day; `untilMinute` is not included, and more than 1440 where it goes over midnight. */

@@ -77,6 +77,7 @@ export const DE: Words = {
     'sign_in.old': 'Ihre Anmeldung liegt dafür zu lange zurück.',
     'acr.other': 'Dafür ist eine stärkere Anmeldung nötig.',
     'amr.other': 'Dafür ist eine Anmeldung auf anderem Weg nötig.',
+    'client.none': 'Das ist nur für Personen zugänglich.',
     'person.other': 'Das ist nur für bestimmte Personen zugänglich.',
     'token.host': 'Dieses Token gilt nicht für diesen Host.',
     'token.path': 'Dieses Token gilt nicht für diesen Pfad.',

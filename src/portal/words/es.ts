@@ -77,6 +77,7 @@ export const ES: Words = {
     'sign_in.old': 'Iniciaste sesión hace demasiado tiempo.',
     'acr.other': 'Hace falta un inicio de sesión más seguro que el tuyo.',
     'amr.other': 'Hace falta iniciar sesión con otro método.',
+    'client.none': 'Solo pueden abrirlo personas.',
     'person.other': 'Solo pueden abrirlo ciertas personas.',
     'token.host': 'Este token no es válido para este host.',
     'token.path': 'Este token no es válido para esta ruta.',

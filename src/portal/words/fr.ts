@@ -77,6 +77,7 @@ export const FR: Words = {
     'sign_in.old': 'Votre connexion date de trop longtemps.',
     'acr.other': 'Il faut une connexion plus forte que la vôtre.',
     'amr.other': 'Il faut une connexion par une autre méthode.',
+    'client.none': 'L’accès n’est ouvert qu’à des personnes.',
     'person.other': 'L’accès n’est ouvert qu’à certaines personnes.',
     'token.host': 'Ce jeton n’est pas valable pour cet hôte.',
     'token.path': 'Ce jeton n’est pas valable pour ce chemin.',

@@ -2,6 +2,7 @@ import { sha256 } from '../../base/bytes.ts'
 import type { MaybePromise } from '../../base/maybe-promise.ts'
 import type { Ports } from '../../base/ports.ts'
 import type { ProviderConfig } from '../../config/types/providers.ts'
+import type { AccessToken } from '../../identity/access-token.ts'
 import { peekToken } from '../../identity/logout-token.ts'
 import type { ProviderPool } from '../../identity/provider.ts'
 import { accessSession } from '../../session/credentials/credential-sessions.ts'
@@ -11,9 +12,15 @@ import type { Session } from '../../session/session.ts'
 export interface AccessTokens {
   /**
    * Whom an Authorization field stands for at a portal; null where it holds no token of these providers that is addressed to us:
-   * it is then the application's own business. Throws `access.token`, `provider.down`.
+   * it is then the application's own business. `audiences` are a route's own, in place of what the providers' tables say; null: it
+   * has none. Throws `access.token`, `provider.down`.
    */
-  find(authorization: string, portal: string, providers: readonly ProviderConfig[]): MaybePromise<Session | null>
+  find(
+    authorization: string,
+    portal: string,
+    providers: readonly ProviderConfig[],
+    audiences: readonly string[] | null,
+  ): MaybePromise<Session | null>
 }
 
 interface Known {
@@ -35,51 +42,68 @@ export function createAccessTokens(pool: ProviderPool, ports: Pick<Ports, 'now' 
   const known = new Map<string, Known>()
 
   return {
-    find(authorization, portal, providers) {
+    find(authorization, portal, providers, audiences) {
       const token = BEARER.exec(authorization)?.[1]
       if (token === undefined) return null
-      const key = `${portal} ${sha256(token)}`
+      // A token for one route is remembered for those of the same audience alone.
+      const key = `${portal} ${audiences?.join(' ') ?? ''} ${sha256(token)}`
       const before = known.get(key)
       if (before !== undefined) {
         if (ports.now() < before.session.expiresAtMs && providers.includes(before.provider)) return before.session
         known.delete(key)
       }
-      const addressee = findAddressee(token, providers)
+      const addressee = findAddressee(token, providers, audiences)
       return addressee === null ? null : check(token, key, portal, addressee)
     },
   }
 
-  async function check(
-    token: string,
-    key: string,
-    portal: string,
-    { provider, audience }: Addressee,
-  ): Promise<Session> {
+  function read(token: string, { provider, audience, kind }: Addressee): Promise<AccessToken> {
     const client = pool.client(provider)
-    const said = audience === null ? client.readBearerIdToken(token) : client.readAccessToken(token, audience)
-    const session = accessSession(portal, await said, ports.random)
+    switch (kind) {
+      case 'audience':
+        return client.readAccessToken(token, audience)
+      case 'client':
+        return client.readClientToken(token)
+      case 'id':
+        return client.readBearerIdToken(token)
+    }
+  }
+
+  async function check(token: string, key: string, portal: string, addressee: Addressee): Promise<Session> {
+    const { provider } = addressee
+    const session = accessSession(portal, await read(token, addressee), ports.random)
     if (known.size >= MOST) for (const oldest of known.keys()) if (known.delete(oldest)) break
     known.set(key, { session, provider })
     return session
   }
 }
 
-/** Whose token it would be, and the audience that it is for; null: the client itself. */
+/** Whose token it would be, and whom it is for: one of our audiences, or the client itself, as an access token or an ID token. */
 interface Addressee {
   readonly provider: ProviderConfig
-  readonly audience: string | null
+  readonly audience: string
+  readonly kind: 'audience' | 'client' | 'id'
 }
 
 /** The provider that a token names as its issuer, where it is addressed to us. Nothing is proven by that. */
-function findAddressee(token: string, providers: readonly ProviderConfig[]): Addressee | null {
+function findAddressee(
+  token: string,
+  providers: readonly ProviderConfig[],
+  audiences: readonly string[] | null,
+): Addressee | null {
   const said = peekToken(token)
   if (said === null) return null
   for (const provider of providers) {
     const { issuer, accessTokens, takesIdTokens, clientId } = provider
     if (issuer !== said.issuer) continue
-    const audience = accessTokens?.audience ?? null
-    if (audience !== null && said.audiences.includes(audience)) return { provider, audience }
-    if (takesIdTokens && said.audiences.includes(clientId)) return { provider, audience: null }
+    const wanted =
+      accessTokens === null ? [] : (audiences ?? (accessTokens.audience === null ? [] : [accessTokens.audience]))
+    const audience = wanted.find(one => said.audiences.includes(one))
+    if (audience !== undefined) return { provider, audience, kind: 'audience' }
+    // Whatever is for the client is for every route, and so for none that has a name of its own.
+    if (audiences !== null || !said.audiences.includes(clientId)) continue
+    if (takesIdTokens) return { provider, audience: clientId, kind: 'id' }
+    if (accessTokens?.takesClientAudience === true) return { provider, audience: clientId, kind: 'client' }
   }
   return null
 }

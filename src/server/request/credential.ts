@@ -84,7 +84,7 @@ function findByAccessToken(
 ): MaybePromise<Credential> | null {
   const { portal, accessTokens } = route
   if (portal === null || accessTokens === null) return null
-  const found = tools.accessTokens.find(authorization, portal.config.name, accessTokens)
+  const found = tools.accessTokens.find(authorization, portal.config.name, accessTokens, route.config.audience)
   if (found === null) return null
   return keepBack(passage, authorization, found, 'tokens')
 }

@@ -238,7 +238,7 @@ const roles = (lines: string) =>
   )?.roles
 
 describe('roles', () => {
-  const none = { any: false, ...NOBODY_IN_PARTICULAR }
+  const none = { any: false, clients: false, ...NOBODY_IN_PARTICULAR }
   test('one rule is a list of one', () =>
     expect(roles('a = { groups = "x" }')?.get('a')).toEqual([{ ...none, groups: ['x'] }]))
   test('a role may be called as other programs call theirs', () =>

@@ -231,6 +231,11 @@ const CASES: readonly Case[] = [
     'access tokens that ID tokens could pass for',
     provider('access_tokens = { audience = «"gate"» }'),
   ],
+  [
+    'access_tokens.client_audience',
+    'access tokens of the client that count as credentials',
+    provider('access_tokens = { client_audience = «true» }'),
+  ],
   ['id_token_alg.refused', 'unsigned tokens', provider('id_token_alg = «"none"»')],
   ['id_token_alg.refused', 'tokens signed with the client secret', provider('id_token_alg = «"HS256"»')],
   ['scopes.openid', 'OAuth without OpenID', provider('scopes = «["profile"]»')],

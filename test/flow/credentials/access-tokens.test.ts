@@ -177,3 +177,105 @@ describe('with bearer_id_tokens = true', () => {
     expect([status, forwarded]).toEqual([401, ''])
   })
 })
+
+describe('an audience of a route', () => {
+  const OWN = 'https://reports.example'
+  const withOwn = (more = '') =>
+    [
+      providerTable(provider, `access_tokens = { audience = "${AUDIENCE}"${more} }`),
+      portalTable(EVERYONE),
+      routeTo(upstream, 'app.test', 'portal = "home"\nheaders = "x-token"\nallow = ["user"]\ntokens = true'),
+      routeTo(
+        upstream,
+        'app.test',
+        `path = "/reports"\nportal = "home"\nheaders = "x-token"\nallow = ["user"]\ntokens = true\naudience = ["${OWN}", "other"]`,
+      ),
+    ].join('\n')
+
+  test('is what a token has to hold there, and no other route takes it; nor does this one take theirs', async () => {
+    await using gate = await startGate(withOwn(), { ports: { now: clock.now } })
+    const own = await provider.accessToken(OWN)
+    const common = await provider.accessToken(AUDIENCE)
+    const both = await provider.accessToken('', { claims: { aud: [AUDIENCE, OWN] } })
+    const statuses = async (token: string) => {
+      const found: number[] = []
+      // Twice, since a token that was checked once is remembered.
+      for (const path of ['/reports/1', '/', '/reports/1', '/'])
+        found.push((await ask(gate, `Bearer ${token}`, path, { accept: '*/*' })).status)
+      return found
+    }
+    expect(await statuses(own)).toEqual([200, 401, 200, 401])
+    expect(await statuses(common)).toEqual([401, 200, 401, 200])
+    expect(await statuses(both)).toEqual([200, 200, 200, 200])
+  })
+
+  test('of the client itself counts where client_audience says so, never for a route with its own, and never as an ID token', async () => {
+    await using gate = await startGate(withOwn(', client_audience = true'), { ports: { now: clock.now } })
+    const forClient = (claims = {}) => provider.accessToken(provider.clientId, { claims })
+    const status = async (token: string, path = '/') =>
+      (await ask(gate, `Bearer ${token}`, path, { accept: '*/*' })).status
+    // As Pocket ID has it: nothing but the audience says whose it is.
+    expect(await status(await forClient({ client_id: undefined }))).toBe(200)
+    expect(await status(await forClient(), '/reports')).toBe(401)
+    expect(await status(await forClient({ nonce: 'n' }))).toBe(401)
+    expect(await status(await forClient({ at_hash: 'h' }))).toBe(401)
+    expect(await status(await forClient({ azp: 'somebody-else' }))).toBe(401)
+    expect(await status(await forClient({ client_id: undefined, sub: provider.clientId }))).toBe(403)
+    expect(gate.told('whoever is given an access token of this client').length).toBeGreaterThan(0)
+    await using strict = await startGate(withOwn(), { ports: { now: clock.now } })
+    const refused = await ask(strict, `Bearer ${await forClient()}`, '/', { accept: '*/*' })
+    expect([refused.status, refused.forwarded]).toEqual([401, ''])
+  })
+})
+
+describe('RFC 9068 §2.2: a token that a program has in its own name', () => {
+  const machines = [
+    { sub: 'script' },
+    { sub: 'script', client_id: undefined, azp: 'script' },
+    { sub: 'client-script' },
+    { sub: 'script@clients', gty: 'client-credentials' },
+    { sub: '7a2c', idtyp: 'app' },
+    { sub: '7a2c', preferred_username: 'service-account-script' },
+    // Nobody can tell whose it is.
+    { sub: '7a2c', client_id: undefined },
+  ]
+  const withRoles = (roles: string) =>
+    [
+      providerTable(provider, `access_tokens = { audience = "${AUDIENCE}" }`),
+      portalTable(roles),
+      ...[
+        ['/', 'allow = ["user"]'],
+        ['/all', 'allow = "authenticated"'],
+        ['/ops', 'allow = ["ops"]'],
+      ].map(([path, allow]) =>
+        routeTo(
+          upstream,
+          'app.test',
+          `path = "${path}"\nportal = "home"\nheaders = "x-token"\ntokens = true\n${allow}`,
+        ),
+      ),
+    ].join('\n')
+
+  test.each(machines)('%j is no member of a role for any, and none of those who are signed in', async claims => {
+    for (const roles of ['roles.user = { any = true }', 'roles.user = { provider = "id" }']) {
+      await using gate = await startGate(withRoles(`${roles}\nroles.ops = { groups = ["ops"] }`), {
+        ports: { now: clock.now },
+      })
+      const token = await accessToken({ claims: { ...claims, groups: ['ops'] } })
+      const found = await Promise.all(
+        ['/', '/all', '/ops'].map(async path => (await ask(gate, `Bearer ${token}`, path)).status),
+      )
+      // What its claims say of it counts as for anybody.
+      expect([roles, ...found]).toEqual([roles, 403, 403, 200])
+    }
+  })
+
+  test('is one where the role says clients', async () => {
+    const roles = 'roles.user = { any = true, clients = true }\nroles.ops = { groups = ["ops"] }'
+    await using gate = await startGate(withRoles(roles), { ports: { now: clock.now } })
+    for (const claims of machines) {
+      const token = await accessToken({ claims })
+      expect((await ask(gate, `Bearer ${token}`)).status).toBe(200)
+    }
+  })
+})
