@@ -20,6 +20,8 @@ const { values } = parseArgs({
 })
 
 const root = join(import.meta.dir, '..')
+/** What runs in threads of its own. */
+const THREADS = ['check-thread', 'draft-thread']
 const names = values.target.flatMap(name => (name === 'all' ? Object.keys(RUNTIMES) : name.split(',')))
 mkdirSync(join(root, values.out), { recursive: true })
 if (names.length === 0) await build(null)
@@ -35,8 +37,8 @@ for (const name of names) {
 async function build(target: Target | null): Promise<void> {
   const outfile = join(root, values.out, target === null ? 'sallyport' : `sallyport-${target}`)
   const result = await Bun.build({
-    // The thread that checks long files is found by this path (src/process/check-apart.ts).
-    entrypoints: [join(root, values.entry), join(root, 'src/process/check-thread.ts')],
+    // Threads are found by these paths (src/process/threads/ask-thread.ts).
+    entrypoints: [join(root, values.entry), ...THREADS.map(name => join(root, `src/process/threads/${name}.ts`))],
     root,
     target: 'bun',
     format: 'esm',
@@ -57,7 +59,8 @@ async function build(target: Target | null): Promise<void> {
   for (const message of result.logs) console.error(String(message))
   if (!result.success) process.exit(1)
   // The maps are inside the executable; Bun leaves copies beside it.
-  for (const copy of [`${outfile}.map`, join(root, values.out, 'check-thread.js.map')]) rmSync(copy, { force: true })
+  const copies = [`${outfile}.map`, ...THREADS.map(name => join(root, values.out, `${name}.js.map`))]
+  for (const copy of copies) rmSync(copy, { force: true })
   chmodSync(outfile, 0o755)
   console.error(`build: ${outfile.slice(root.length + 1)}, ${(statSync(outfile).size / 1e6).toFixed(0)} MB`)
 }

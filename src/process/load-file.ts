@@ -4,7 +4,7 @@ import type { Log } from '../base/ports.ts'
 import { type CheckResult, checkConfig } from '../config/check.ts'
 import { readConfig } from '../config/load.ts'
 import type { Sources } from '../config/text/substitute.ts'
-import type { CheckApart } from './check-apart.ts'
+import type { CheckApart } from './threads/check-apart.ts'
 
 /** From how many characters on a file is worth a thread: some 250 routes, a tenth of a second's work. */
 const LONG = 65_536

@@ -86,7 +86,7 @@ export function openParts(options: ServeOptions, listening: () => Listening) {
     name => inForce().providers.get(name),
     name => current().wantsAccess.has(name),
   )
-  const { sessions, sealer, store } = openSessionState(config, ports, ask)
+  const { sessions, sealer, store } = openSessionState(config, ports, { ask, makeDraft: options.makeDraft })
   const rates = createRates(ports.now)
   const exchanges = createExchanges()
   const relay = createWebSocketRelay(ports.log)

@@ -7,7 +7,8 @@ import type { AcmeTimers } from '../server/acme/order.ts'
 import type { Reloaded } from '../server/config/reload.ts'
 import type { AdminSources } from '../server/observe/admin.ts'
 import type { ProcessView } from '../server/observe/process-view.ts'
-import type { CheckApart } from './check-apart.ts'
+import type { MakeDraft } from '../session/sqlite/replacement.ts'
+import type { CheckApart } from './threads/check-apart.ts'
 
 /** What a server needs from outside. */
 export interface ServeOptions {
@@ -16,6 +17,8 @@ export interface ServeOptions {
   readonly loaded?: CheckResult
   /** How a long file is checked when it has changed, so that requests need not wait for it; absent: as any other. */
   readonly checkApart?: CheckApart
+  /** How all of a session database is looked at that was copied over the one in use; absent: here. */
+  readonly makeDraft?: MakeDraft
   readonly ports: Omit<Ports, 'log'> & { readonly log: LevelledLog }
   /** Where access records go, in batches of whole lines, and how they are written. */
   readonly access: { readonly write: (lines: string) => void; readonly style: LogStyle }

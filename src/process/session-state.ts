@@ -11,29 +11,40 @@ import { type OpenSessions, openSessions } from '../session/open.ts'
 import { openRedisStore } from '../session/redis/store.ts'
 import type { AskProvider } from '../session/refresh.ts'
 import { createSealer, type Sealer } from '../session/seal.ts'
+import type { MakeDraft } from '../session/sqlite/replacement.ts'
 import { openSqliteStore } from '../session/sqlite/store.ts'
 import type { SessionStore } from '../session/store.ts'
 
 /** What processes share besides sessions. */
 export type Shared = Pick<SessionStore, 'readShared' | 'replaceShared'>
 
+export interface StateOptions {
+  /** Absent: no provider is asked about anyone. */
+  readonly ask?: AskProvider
+  /** How all of a database is looked at that was copied over one in use; absent: here, where nothing else runs meanwhile. */
+  readonly makeDraft?: MakeDraft | undefined
+}
+
 /**
  * The sessions of a file, and the sealer with their key: what the server and the commands about sessions both open.
  *
- * Without `ask`, no provider is asked about anyone. Pairs with `sessions.close`. Throws `session.store`, also where the key is
+ * Pairs with `sessions.close`. Throws `session.store`, also where the key is
  * not the one that the database was sealed with: nothing in it is changed then. Of a Redis store that is told in the log.
  */
 export function openSessionState(
   config: Config,
   ports: Pick<Ports, 'now' | 'random' | 'log'>,
-  ask?: AskProvider,
+  { ask, makeDraft }: StateOptions = {},
 ): { readonly sessions: OpenSessions; readonly sealer: Sealer; readonly store: Shared } {
   const { store: where } = config.sessions
   let key: Uint8Array = new Uint8Array()
   const store =
     where.kind === 'redis'
       ? openRedisStore(where, ports)
-      : openSqliteStore(where.path, ports, next => tellOtherKey(next, key, config.sessions, ports))
+      : openSqliteStore(where.path, ports, {
+          onReplaced: next => tellOtherKey(next, key, config.sessions, ports),
+          makeDraft,
+        })
   try {
     key = sealKey(config.sessions, store, ports)
     const isFitting = fitsStore(store, key)

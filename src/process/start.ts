@@ -4,10 +4,11 @@ import type { CheckResult } from '../config/check.ts'
 import type { Io } from '../console/io.ts'
 import { accessStyle, realPorts } from '../console/process.ts'
 import { versionText } from '../console/version.ts'
-import { checkInThread } from './check-apart.ts'
 import { loadFile } from './load-file.ts'
 import { startServer } from './serve.ts'
 import type { RunningServer } from './serve-options.ts'
+import { checkInThread } from './threads/check-apart.ts'
+import { draftInThread } from './threads/draft-apart.ts'
 
 /**
  * Starts the server in this process, with the real effects, and says where it listens; `loaded` is its file, where that has been
@@ -21,6 +22,7 @@ export function startHere(configPath: string, io: Io, loaded?: CheckResult): Run
     ports,
     access: { write: io.stdout, style: accessStyle(io) },
     checkApart: checkInThread,
+    makeDraft: draftInThread,
     ...(loaded === undefined ? {} : { loaded }),
   })
   tellListening(ports.log, {

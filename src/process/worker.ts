@@ -2,10 +2,11 @@ import { GateError } from '../base/errors.ts'
 import type { Log } from '../base/ports.ts'
 import type { Io } from '../console/io.ts'
 import { accessStyle, realPorts } from '../console/process.ts'
-import { checkInThread } from './check-apart.ts'
 import { startServer } from './serve.ts'
 import type { RunningServer, WorkerPart } from './serve-options.ts'
 import { catchStrays, loadFirst, reportStart } from './start.ts'
+import { checkInThread } from './threads/check-apart.ts'
+import { draftInThread } from './threads/draft-apart.ts'
 import { parseOrder, type Question, type Report } from './worker-messages.ts'
 import { createOthers } from './worker-others.ts'
 
@@ -49,7 +50,15 @@ export async function runWorker(role: WorkerRole, configPath: string, given: Io)
     const own = { ...ports, readText }
     const loaded = await loadFirst(configPath, own)
     const access = { write: io.stdout, style: accessStyle(io) }
-    return startServer({ configPath, ports: own, access, worker, loaded, checkApart: checkInThread })
+    return startServer({
+      configPath,
+      ports: own,
+      access,
+      worker,
+      loaded,
+      checkApart: checkInThread,
+      makeDraft: draftInThread,
+    })
   }
   let server: RunningServer
   try {

@@ -1,6 +1,7 @@
 import { Database } from 'bun:sqlite'
 import { chmodSync, closeSync, openSync } from 'node:fs'
 import { GateError } from '../../base/errors.ts'
+import type { MaybePromise } from '../../base/maybe-promise.ts'
 import type { Ports } from '../../base/ports.ts'
 import { type SessionStore, UNWRITABLE_HINT } from '../store.ts'
 import { ATTEMPT_MS } from './busy.ts'
@@ -63,10 +64,16 @@ export function openFirst(path: string, ports: Pick<Ports, 'now' | 'log'>): Open
   }
 }
 
-/** Closes a database whose file is still its own, or no longer at its path: nothing is written there then, and nothing removed. */
-export function closeDatabase({ store, file }: OpenDatabase): void {
+/**
+ * Closes a database whose file is still its own, or no longer at its path: nothing is written there then, and nothing removed. Its
+ * descriptor goes once nobody is `reading` from it any more.
+ */
+export function closeDatabase({ store, file }: OpenDatabase, reading: Promise<void> | null): MaybePromise<void> {
   void store.close()
-  if (file !== null) closeSync(file.descriptor)
+  if (file === null) return
+  const { descriptor } = file
+  if (reading === null) closeSync(descriptor)
+  else return reading.then(() => closeSync(descriptor))
 }
 
 /**

@@ -2,6 +2,7 @@ import { Database } from 'bun:sqlite'
 import { closeSync, fstatSync, openSync, readSync, renameSync, rmSync, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { GateError } from '../../base/errors.ts'
+import type { MaybePromise } from '../../base/maybe-promise.ts'
 import type { Ports } from '../../base/ports.ts'
 import { setAsideLog, whoseLog } from './companion-files.ts'
 import { belongLike } from './owner.ts'
@@ -41,19 +42,43 @@ export function takeOver(
   path: string,
   file: number,
   ports: Pick<Ports, 'now' | 'log'>,
-): 'done' | 'changing' | 'damaged' {
+): 'done' | Exclude<Found, 'whole'> {
   const draft = `${path}.overwritten.new`
-  const before = stampOf(file)
   try {
-    copy(file, draft)
-    if (stampOf(file) !== before) return 'changing'
-    // SQLite takes an empty file for a whole database; here it is one that somebody has not begun to write to.
-    if (fstatSync(file).size === 0 || !isWholeFile(draft)) return 'damaged'
-    putInPlace(draft, path, () => setAsideLog(path, ports))
+    const found = makeDraft(file, draft)
+    if (found !== 'whole') return found
+    putDraft(draft, path, ports)
     return 'done'
   } finally {
-    for (const suffix of ['', '-wal', '-shm', '-journal']) rmSync(draft + suffix, { force: true })
+    discardDraft(draft)
   }
+}
+
+/** What a look at all of a file finds: that it holds together, that it does not, or that somebody is writing to it. */
+export type Found = 'whole' | 'changing' | 'damaged'
+
+/** Copies an open file (a descriptor of it) to a draft, and looks at all of that. Throws, or rejects with, what the system throws. */
+export type MakeDraft = (file: number, draft: string) => MaybePromise<Found>
+
+/** The same here: a second for 200 MB, which nothing else runs in. Pairs with `discardDraft`. */
+export function makeDraft(file: number, draft: string): Found {
+  const before = stampOf(file)
+  copy(file, draft)
+  if (stampOf(file) !== before) return 'changing'
+  // SQLite takes an empty file for a whole database; here it is one that somebody has not begun to write to.
+  if (fstatSync(file).size === 0 || !isWholeFile(draft)) return 'damaged'
+  syncFile(draft)
+  return 'whole'
+}
+
+/** Puts a draft that is whole in place of the file that it is a copy of. Called by whoever has locked the database. */
+export function putDraft(draft: string, path: string, ports: Pick<Ports, 'now' | 'log'>): void {
+  putInPlace(draft, path, () => setAsideLog(path, ports))
+}
+
+/** Nothing is left of a draft, unless it was put in place. */
+export function discardDraft(draft: string): void {
+  for (const suffix of ['', '-wal', '-shm', '-journal']) rmSync(draft + suffix, { force: true })
 }
 
 /**
@@ -65,7 +90,7 @@ export function takeOverPatiently(
   path: string,
   file: number,
   ports: Pick<Ports, 'now' | 'log'>,
-): 'done' | 'changing' | 'damaged' {
+): 'done' | Exclude<Found, 'whole'> {
   ports.log.error(OVERWRITTEN, { path })
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const stamp = stampOf(file)

@@ -5,16 +5,9 @@ import type { SessionStore } from '../store.ts'
 import { isLocked } from './busy.ts'
 import { fileAt, setAsideOwn } from './companion-files.ts'
 import { delegateTo } from './delegate.ts'
-import {
-  closeDatabase,
-  leaveOverwritten,
-  moveApart,
-  moveAside,
-  type OpenFile,
-  openFirst,
-  openLocked,
-} from './open-file.ts'
-import { isDamaged, isWhole, OVERWRITTEN, stampOf, takeOver } from './replacement.ts'
+import { closeDatabase, leaveOverwritten, moveAside, type OpenFile, openFirst, openLocked } from './open-file.ts'
+import { createOverwritten } from './overwritten.ts'
+import { makeDraft as draftHere, isDamaged, isWhole, type MakeDraft, OVERWRITTEN } from './replacement.ts'
 
 /** Between that which is noticed and its end, nobody waits for another process that is at the same. */
 const REPLACING_TIMEOUT_MS = 2
@@ -22,15 +15,9 @@ const REPLACING_TIMEOUT_MS = 2
 /** Looks at the log come by so many calls too: work that lets no timer run writes to it all the same. */
 const CALLS_BETWEEN_LOOKS = 256
 
-/** Somebody who copies over the database may pause; what does not hold together after so many looks, half a second apart, is damaged. */
-const LOOKS_BEFORE_DAMAGED = 10
-
-/** What a file looked like at the last look, since somebody copied over it. Nobody is served from it meanwhile. */
-interface Overwritten {
-  readonly stamp: string
-  /** For how many looks it has been like that. */
-  readonly looks: number
-  readonly isTried: boolean
+export interface StoreOptions {
+  readonly onReplaced?: ((store: SessionStore) => void) | undefined
+  readonly makeDraft?: MakeDraft | undefined
 }
 
 /**
@@ -39,33 +26,40 @@ interface Overwritten {
  * A damaged file, found so at the start or later, is moved aside (name + `.damaged-TIME`) with a loud log, and a new one is
  * begun: everyone signs in again, nobody gets in. Where the file was removed or replaced, under a running program or before it
  * starts, what it left beside it is set aside (name + `.replaced-TIME`) and never played on the new one. A copy of a file of an
- * older layout is kept (name + `.layout-N`). `onReplaced` sees the store that took another's place.
+ * older layout is kept (name + `.layout-N`). `onReplaced` sees the store that took another's place; by `makeDraft` all of a file is
+ * looked at that somebody copied over it, which takes its time.
  * Throws `session.store` for a newer layout, a folder that is missing or a file that cannot be written.
  */
 export function openSqliteStore(
   path: string,
   ports: Pick<Ports, 'now' | 'log'>,
-  onReplaced: (store: SessionStore) => void = () => {},
+  { onReplaced, makeDraft = draftHere }: StoreOptions = {},
 ): SessionStore {
   let open = openFirst(path, ports)
   let isAnother = false
   let isTold = false
   let isClosed = false
+  let closing: MaybePromise<void>
   let calls = 0
-  let overwritten: Overwritten | null = null
+  const overwritten = createOverwritten(path, {
+    ports,
+    makeDraft,
+    isOpen: file => open.file === file && !isClosed,
+    reopen: prepare => reopen(OVERWRITTEN, prepare),
+  })
 
   /** Whatever is at the path now takes the place of what is open. Where that fails, it is said once and tried again later. */
   function reopen(why: string, prepare: () => boolean): void {
     try {
       const next = openLocked(path, ports, REPLACING_TIMEOUT_MS, prepare)
       if (next === null) return
-      closeDatabase(open)
+      void closeDatabase(open, overwritten.reading)
       open = next
       isAnother = true
       isTold = false
-      overwritten = null
+      overwritten.forget()
       ports.log.error(why, { path })
-      onReplaced(open.store)
+      onReplaced?.(open.store)
     } catch (error) {
       if (isLocked(error)) return
       if (!isTold) ports.log.error('The session database is lost, and no new one can be begun', errorFacts(error))
@@ -98,32 +92,11 @@ export function openSqliteStore(
   }
 
   function withdraw(): void {
-    if (overwritten !== null) return
+    if (overwritten.isNoticed) return
     ports.log.error('Another file is being copied over the session database; nobody can sign in until it is whole', {
       path,
     })
-    overwritten = { stamp: '', looks: 0, isTried: false }
-  }
-
-  /** Goes on with what was copied over the file, once it is whole and at rest. */
-  function settle({ identity, descriptor }: OpenFile): void {
-    const stamp = stampOf(descriptor)
-    if (overwritten?.stamp !== stamp) {
-      overwritten = { stamp, looks: 0, isTried: false }
-      return
-    }
-    const looks = overwritten.looks + 1
-    overwritten = { ...overwritten, looks }
-    const isLast = looks >= LOOKS_BEFORE_DAMAGED
-    if (overwritten.isTried && !isLast) return
-    reopen(OVERWRITTEN, () => {
-      // Another process has done so already, and may have written to it.
-      if (fileAt(path) !== identity) return true
-      if (takeOver(path, descriptor, ports) === 'done') return true
-      overwritten = { stamp, looks, isTried: true }
-      if (isLast) moveApart(path, ports)
-      return isLast
-    })
+    overwritten.notice()
   }
 
   /** Looks whether the file is still there, and still ours; takes its log in where it is time to. */
@@ -137,8 +110,8 @@ export function openSqliteStore(
       })
       return
     }
-    if (overwritten === null && file.checkpoints.isForeign()) withdraw()
-    if (overwritten !== null) settle(file)
+    if (!overwritten.isNoticed && file.checkpoints.isForeign()) withdraw()
+    if (overwritten.isNoticed) overwritten.look(file)
     else tend(file)
   }
 
@@ -152,7 +125,7 @@ export function openSqliteStore(
   }
 
   function run<T>(act: (store: SessionStore) => MaybePromise<T>): MaybePromise<T> {
-    if (overwritten !== null) throw notWhole(path)
+    if (overwritten.isNoticed) throw notWhole(path)
     try {
       calls++
       if (calls % CALLS_BETWEEN_LOOKS === 0 && open.file !== null && !isClosed) tend(open.file)
@@ -172,13 +145,14 @@ export function openSqliteStore(
       return { removed: [], updated: [], isIncomplete: true }
     },
     close() {
-      if (isClosed) return
+      if (isClosed) return closing
       isClosed = true
       try {
         if (open.file !== null && isOverwritten(open.file)) leaveOverwritten(path, open.file, ports)
       } finally {
-        closeDatabase(open)
+        closing = closeDatabase(open, overwritten.reading)
       }
+      return closing
     },
   }
 }

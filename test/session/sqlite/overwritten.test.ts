@@ -4,16 +4,19 @@ import {
   closeSync,
   copyFileSync,
   openSync,
+  readdirSync,
   readFileSync,
   rmSync,
   statSync,
   truncateSync,
+  utimesSync,
   writeFileSync,
   writeSync,
 } from 'node:fs'
 import { join } from 'node:path'
 import type { Ports } from '../../../src/base/ports.ts'
-import { openSqliteStore } from '../../../src/session/sqlite/store.ts'
+import { makeDraft } from '../../../src/session/sqlite/replacement.ts'
+import { openSqliteStore, type StoreOptions } from '../../../src/session/sqlite/store.ts'
 import type { SessionStore } from '../../../src/session/store.ts'
 import { fakeClock, quietPorts } from '../../kit/clock.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
@@ -35,7 +38,7 @@ interface Place extends AsyncDisposable {
 }
 
 /** A folder, and what is said of the databases in it. */
-function aPlace(): Place {
+function aPlace(options: StoreOptions = {}): Place {
   const folder = temporaryFolder()
   const clock = fakeClock()
   const quiet = quietPorts(clock)
@@ -52,7 +55,7 @@ function aPlace(): Place {
     told,
     clock,
     open() {
-      const store = openSqliteStore(join(folder.path, 's.db'), ports)
+      const store = openSqliteStore(join(folder.path, 's.db'), ports, options)
       open.push(store)
       return store
     },
@@ -262,5 +265,98 @@ describe('a log', () => {
     }
     expect(other.findByHash('h-after1')).not.toBeNull()
     expect(told).toEqual([])
+  })
+})
+
+describe('where all of what was copied is looked at apart, which takes its time', () => {
+  /** A place whose looks begin at once, and come to their end when they are told to. */
+  function aSlowPlace() {
+    const looks: (() => void)[] = []
+    const place = aPlace({
+      makeDraft(file, draft) {
+        const { promise, resolve } = Promise.withResolvers<void>()
+        looks.push(resolve)
+        return promise.then(() => makeDraft(file, draft))
+      },
+    })
+    return { place, looks }
+  }
+
+  async function lookUntil(store: SessionStore, holds: () => boolean): Promise<void> {
+    for (let looks = 0; !holds(); looks++) {
+      expect(looks).toBeLessThan(MOST_LOOKS)
+      await isReplaced(store)
+    }
+  }
+
+  const drafts = (folder: string) => readdirSync(folder).filter(name => name.includes('.new'))
+
+  test('nobody is served and nothing is given up meanwhile; what was written to in between is looked at anew', async () => {
+    const { place, looks } = aSlowPlace()
+    await using _ = place
+    const { path, copy, folder } = place
+    const store = place.open()
+    for (let index = 0; index < 50; index++) await addSession(store, `early${index}`)
+    vacuumInto(path, copy)
+    await addSession(store, 'late')
+    copyFileSync(copy, path)
+    await lookUntil(store, () => looks.length === 1)
+    for (let count = 0; count < 2 * MOST_LOOKS; count++) expect(await isReplaced(store)).toBe(false)
+    expect(() => store.findByHash('h-early1')).toThrow('is being copied over')
+    expect(looks).toHaveLength(1)
+    // A second copy of the same, which the look at the first one does not speak of.
+    utimesSync(path, 1_700_000_000, 1_700_000_000)
+    looks[0]?.()
+    await lookUntil(store, () => looks.length === 2)
+    expect(() => store.findByHash('h-early1')).toThrow('is being copied over')
+    looks[1]?.()
+    await Bun.sleep(0)
+    expect(await lookUntilReplaced(store)).toBeLessThan(3)
+    expect(store.findByHash('h-early49')).not.toBeNull()
+    expect(store.findByHash('h-late')).toBeNull()
+    expect([drafts(folder), asides(folder, 'damaged')]).toEqual([[], []])
+  })
+
+  test('what does not hold together is moved aside all the same', async () => {
+    const { place, looks } = aSlowPlace()
+    await using _ = place
+    const { path, folder } = place
+    const store = place.open()
+    await addSession(store, 'early')
+    writeFileSync(path, Buffer.alloc(8192, 0xa5))
+    for (const count of [1, 2]) {
+      await lookUntil(store, () => looks.length === count)
+      looks[count - 1]?.()
+      await Bun.sleep(0)
+    }
+    await lookUntilReplaced(store)
+    await addSession(store, 'new')
+    expect([drafts(folder), asides(folder, 'damaged').length]).toEqual([[], 1])
+  })
+
+  test('whoever stops waits for the look, and goes on as without one', async () => {
+    const { place, looks } = aSlowPlace()
+    await using _ = place
+    const { path, copy, folder } = place
+    const store = place.open()
+    for (let index = 0; index < 50; index++) await addSession(store, `early${index}`)
+    vacuumInto(path, copy)
+    await addSession(store, 'late')
+    copyFileSync(copy, path)
+    await lookUntil(store, () => looks.length === 1)
+    let isClosed = false
+    const closing = Promise.resolve(store.close()).then(() => {
+      isClosed = true
+    })
+    await Bun.sleep(0)
+    expect(isClosed).toBe(false)
+    looks[0]?.()
+    await closing
+    await Bun.sleep(0)
+    expect(isWholeFile(path)).toBe(true)
+    const again = place.open()
+    expect(again.findByHash('h-early49')).not.toBeNull()
+    expect(again.findByHash('h-late')).toBeNull()
+    expect(drafts(folder)).toEqual([])
   })
 })

@@ -1,6 +1,6 @@
 import { parentPort } from 'node:worker_threads'
-import { checkConfig } from '../config/check.ts'
-import { readBytes, readText } from '../console/read-file.ts'
+import { checkConfig } from '../../config/check.ts'
+import { readBytes, readText } from '../../console/read-file.ts'
 
 /** What a thread is asked: the text of a file, and its absolute path. It answers a CheckResult. */
 export interface CheckQuestion {

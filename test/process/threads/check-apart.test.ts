@@ -1,11 +1,11 @@
 import { expect, test } from 'bun:test'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { checkConfig } from '../../src/config/check.ts'
-import { readBytes, readText } from '../../src/console/read-file.ts'
-import { checkInThread } from '../../src/process/check-apart.ts'
-import { temporaryFolder } from '../kit/folder.ts'
-import { PORTAL } from '../kit/gate.ts'
+import { checkConfig } from '../../../src/config/check.ts'
+import { readBytes, readText } from '../../../src/console/read-file.ts'
+import { checkInThread } from '../../../src/process/threads/check-apart.ts'
+import { temporaryFolder } from '../../kit/folder.ts'
+import { PORTAL } from '../../kit/gate.ts'
 
 const ROUTES = ['a', 'b']
   .map(

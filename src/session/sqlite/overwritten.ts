@@ -1,0 +1,119 @@
+import { andThen, type MaybePromise } from '../../base/maybe-promise.ts'
+import type { Ports } from '../../base/ports.ts'
+import { fileAt } from './companion-files.ts'
+import { moveApart, type OpenFile } from './open-file.ts'
+import { discardDraft, type MakeDraft, putDraft, stampOf } from './replacement.ts'
+
+/** Somebody who copies over the database may pause; what does not hold together after so many looks, half a second apart, is damaged. */
+const LOOKS_BEFORE_DAMAGED = 10
+
+/** What a file looked like at the last look, since somebody copied over it. */
+interface Look {
+  readonly stamp: string
+  /** For how many looks it has been like that. */
+  readonly looks: number
+  readonly isTried: boolean
+}
+
+/** A database into which somebody copies another. Nobody is served from it meanwhile. */
+export interface Overwritten {
+  readonly isNoticed: boolean
+  notice(): void
+  /** Goes on with what was copied over the file, once it is whole and at rest. */
+  look(file: OpenFile): void
+  /** Another one has taken the place of the file. */
+  forget(): void
+  /** Until then somebody reads from the file's descriptor; null where nobody does. */
+  readonly reading: Promise<void> | null
+}
+
+export interface OverwrittenTools {
+  readonly ports: Pick<Ports, 'now' | 'log'>
+  /** How all of a file is looked at. */
+  readonly makeDraft: MakeDraft
+  /** Whether a file is the one that is served from, still. */
+  isOpen(file: OpenFile): boolean
+  /** Opens whatever is at the path, once `prepare` has put it there; that answers whether it is to be. */
+  reopen(prepare: () => boolean): void
+}
+
+export function createOverwritten(path: string, { ports, makeDraft, isOpen, reopen }: OverwrittenTools): Overwritten {
+  let last: Look | null = null
+  let reading: Promise<void> | null = null
+  let count = 0
+
+  function read({ descriptor }: OpenFile, draft: string): ReturnType<MakeDraft> {
+    const result = makeDraft(descriptor, draft)
+    if (!(result instanceof Promise)) return result
+    const over = () => {
+      reading = null
+    }
+    reading = result.then(over, over)
+    return result
+  }
+
+  function take(file: OpenFile, look: Look, draft: string): MaybePromise<void> {
+    return andThen(read(file, draft), found => {
+      if (!isOpen(file)) return
+      reopen(() => {
+        // Another process has done so already, and may have written to it.
+        if (fileAt(path) !== file.identity) return true
+        // Somebody has written to it while all of it was looked at.
+        if (stampOf(file.descriptor) !== look.stamp) return false
+        if (found === 'whole') {
+          putDraft(draft, path, ports)
+          return true
+        }
+        last = { ...look, isTried: true }
+        const isLast = look.looks >= LOOKS_BEFORE_DAMAGED
+        if (isLast) moveApart(path, ports)
+        return isLast
+      })
+    })
+  }
+
+  return {
+    get isNoticed() {
+      return last !== null
+    },
+    notice() {
+      last ??= { stamp: '', looks: 0, isTried: false }
+    },
+    look(file) {
+      const stamp = stampOf(file.descriptor)
+      if (last?.stamp !== stamp) {
+        last = { stamp, looks: 0, isTried: false }
+        return
+      }
+      if (reading !== null) return
+      last = { ...last, looks: last.looks + 1 }
+      if (last.isTried && last.looks < LOOKS_BEFORE_DAMAGED) return
+      // Others look at it too, each for itself: only who has locked the database puts one in place.
+      const draft = `${path}.overwritten-${process.pid}-${count++}.new`
+      finish(() => take(file, last ?? { stamp, looks: 0, isTried: false }, draft), draft)
+    },
+    forget() {
+      last = null
+    },
+    get reading() {
+      return reading
+    },
+  }
+
+  /** Whatever goes wrong is told as what kept the database from being opened, and nothing is left of the draft. */
+  function finish(act: () => MaybePromise<void>, draft: string): void {
+    const failed = (error: unknown) =>
+      reopen(() => {
+        throw error
+      })
+    const discard = () => discardDraft(draft)
+    try {
+      const result = act()
+      if (result instanceof Promise) void result.catch(failed).finally(discard)
+      else discard()
+    } catch (error) {
+      discard()
+      failed(error)
+    }
+  }
+}
