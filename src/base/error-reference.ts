@@ -83,8 +83,8 @@ const ADVICE: Readonly<Record<Code, Advice>> = {
   },
   'access.password': {
     cause:
-      'The name is not in the portal’s `htpasswd`, or in the `users` of its provider, or the password is another one.',
-    mend: 'Write the line anew: `sallyport user passwd FILE NAME`.',
+      'The name is not in the portal’s `htpasswd`, or in the `users` of its provider, or password or code is another one; a code is taken once, and only while the clocks agree to half a minute.',
+    mend: 'Write the line anew: `sallyport user passwd FILE NAME`, `user totp FILE NAME`; people with a second factor use the form, programs a token.',
   },
   'access.proxy': {
     cause: 'Someone who is no trusted proxy asked for a verdict at `verify`.',

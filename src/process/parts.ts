@@ -92,7 +92,7 @@ export function openParts(options: ServeOptions, listening: () => Listening) {
   const relay = createWebSocketRelay(ports.log)
   const pendingRequests = () => listening().fronts.pendingRequests
   const bodies = openBodies(options, config, { metrics, current: inForce, pendingRequests })
-  const passwords = createPasswords({ ports, portal: name => inForce().portals.get(name) })
+  const passwords = createPasswords({ ports, sessions, portal: name => inForce().portals.get(name) })
   const accessLog = openAccessLog(options.access, () => inForce().server.accessLog)
   const denials = createDenials()
   const respond = createRespond(ports.log, denials)

@@ -40,7 +40,7 @@ export interface SessionEntry {
 }
 
 /** Kinds of single-use records: a pending sign-in, a hand-off ticket, a sign-out at the provider, a logout token that was taken, a form that met no session. */
-export type OnceKind = 'login' | 'ticket' | 'logout' | 'logout-token' | 'post'
+export type OnceKind = 'login' | 'ticket' | 'logout' | 'logout-token' | 'post' | 'totp'
 
 /** A sign-in that begins. */
 export interface SignIn {

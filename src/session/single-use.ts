@@ -14,6 +14,8 @@ export const ONCE_LIMITS: Readonly<Record<OnceKind, { readonly perOwner: number;
   ticket: { perOwner: 100, total: 50_000 },
   logout: { perOwner: 500, total: 50_000 },
   'logout-token': { perOwner: 500, total: 50_000 },
+  // A user has no more codes than this while one of them lasts.
+  totp: { perOwner: 10, total: 50_000 },
   // Forms are large: a handful for each person, and all together what a disk does not notice.
   post: { perOwner: 8, total: 200 },
 }

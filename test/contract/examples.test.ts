@@ -43,6 +43,7 @@ const FILES: readonly (readonly [end: string, text: string])[] = [
   ['privkey.pem', key],
   ['.pem', cert],
   ['.htpasswd', 'ada:$2y$10$abcdefghijklmnopqrstuuVYVvCVmZNqhpgWzXvWoK2gXkzC4kCqS\n'],
+  ['.totp', 'ada:GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ\n'],
   ['.svg', '<svg xmlns="http://www.w3.org/2000/svg"/>'],
   ['sallyport-key', Buffer.alloc(32, 7).toString('base64')],
 ]

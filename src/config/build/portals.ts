@@ -7,7 +7,7 @@ import type { Table } from '../keys/table.ts'
 import type { CompatConfig, GuestLinksConfig, PortalConfig } from '../types/portals.ts'
 import type { RoleRule } from '../types/rules.ts'
 import type { ConfigFiles } from '../values/files.ts'
-import { buildHtpasswd } from '../values/htpasswd.ts'
+import { buildHtpasswd, buildTotp, type Htpasswd } from '../values/htpasswd.ts'
 import { buildBrand } from './brand.ts'
 import { buildPerson } from './rules.ts'
 import { buildPortalLifetimes } from './sessions.ts'
@@ -32,7 +32,7 @@ export function buildPortal(
     lifetimes: buildPortalLifetimes(portal, sessions),
     providerLogout: portal.provider_logout,
     adminRole: portal.admin_role,
-    passwords: buildHtpasswd(portal.htpasswd, files),
+    passwords: buildPasswords(portal, files, providers),
     passwordGroups: (portal.providers ?? []).flatMap(own => providers.get(own)?.values.groups ?? []),
     bindTickets: portal.bind_tickets,
     personalTokens: portal.personal_tokens,
@@ -43,6 +43,18 @@ export function buildPortal(
     contact: portal.contact,
     timezone: portal.timezone,
   }
+}
+
+/** Without those who have a second factor: a portal has its people from one file, and HTTP Basic has no place for a code. */
+function buildPasswords(
+  { htpasswd, providers: own }: Known<PortalTable>,
+  files: ConfigFiles,
+  providers: ReadonlyMap<string, ProviderTable>,
+): Htpasswd | null {
+  const entries = buildHtpasswd(htpasswd, files)
+  const paths = (own ?? []).map(name => providers.get(name)?.values.totp ?? null)
+  const strong = new Set(paths.flatMap(path => [...buildTotp(path, files).keys()]))
+  return entries === null || strong.size === 0 ? entries : new Map([...entries].filter(([name]) => !strong.has(name)))
 }
 
 function buildGuestLinks(table: Table<typeof GUEST_LINKS>): GuestLinksConfig {

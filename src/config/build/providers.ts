@@ -3,7 +3,7 @@ import type { ACCESS_TOKENS, ProviderTable } from '../keys/providers.ts'
 import type { Table } from '../keys/table.ts'
 import type { AccessTokensConfig, ClaimNames, ProviderConfig } from '../types/providers.ts'
 import type { ConfigFiles } from '../values/files.ts'
-import { buildHtpasswd } from '../values/htpasswd.ts'
+import { buildHtpasswd, buildTotp } from '../values/htpasswd.ts'
 import { readPem } from '../values/pem-file.ts'
 
 const STANDARD_NAMES: ClaimNames = Object.freeze({ email: null, groups: null, name: null, preferred_username: null })
@@ -18,7 +18,7 @@ export function buildProvider(name: string, table: ProviderTable, files: ConfigF
   return {
     name,
     label: provider.label ?? name,
-    users: entries === null ? null : { entries, groups: provider.groups ?? [] },
+    users: entries === null ? null : { entries, totp: buildTotp(provider.totp, files), groups: provider.groups ?? [] },
     issuer: provider.issuer ?? `users:${name}`,
     metadataUrl: provider.metadata_url,
     internalUrl: provider.internal_url,

@@ -5,7 +5,7 @@ import { type Raw, showRaw } from '../text/raw.ts'
 import type { Report } from '../text/report.ts'
 import { FILE_HINT } from '../text/substitute.ts'
 import type { ConfigFiles } from '../values/files.ts'
-import { readHtpasswd } from '../values/htpasswd.ts'
+import { readHtpasswd, readTotp } from '../values/htpasswd.ts'
 
 /** A broken file is broken in every line: this many are told. */
 const FAULTS_TOLD = 5
@@ -14,6 +14,7 @@ const FAULTS_TOLD = 5
 export function checkPasswords(root: RootTable, files: ConfigFiles, report: Report): void {
   for (const { raw, values } of root.values.providers?.values() ?? []) {
     checkFile(raw.entries.get('users'), values.users, files, report)
+    if (raw.entries.has('users')) checkTotp(raw.entries.get('totp'), values.totp, files, report)
   }
   for (const [name, portal] of root.values.portals ?? []) {
     checkFile(portal.raw.entries.get('htpasswd'), portal.values.htpasswd, files, report)
@@ -65,6 +66,21 @@ function checkOneFile({ at, values }: PortalTable, root: RootTable, report: Repo
   if (own.length < 2 && paths.size < 2) return
   const hint = 'one file for all of them; htpasswd may name the same one'
   report.mistake([...at, 'providers'], 'provider.users', 'a portal has its people from one file at most', { hint })
+}
+
+/** A second factor must not be gone with its file: one that cannot be read is a mistake, and the file in force stays. */
+function checkTotp(entry: Raw | undefined, path: string | null | undefined, files: ConfigFiles, report: Report): void {
+  if (entry === undefined || !path) return
+  const file = files.read(path)
+  if (!file.ok) {
+    const hint = 'sallyport user totp FILE NAME makes it; an empty file is good, and nobody has a second factor then'
+    report.mistake(entry.at, 'provider.totp', `the file ${showRaw(entry)} ${file.why}`, { hint })
+    return
+  }
+  const hint = 'sallyport user totp FILE NAME writes a good line'
+  for (const fault of readTotp(file.text).faults.slice(0, FAULTS_TOLD)) {
+    report.mistake(entry.at, 'provider.totp', `${fault} of the file ${showRaw(entry)}`, { hint })
+  }
 }
 
 function checkFile(entry: Raw | undefined, path: string | null | undefined, files: ConfigFiles, report: Report): void {

@@ -108,14 +108,20 @@ function checkWay({ at, raw, values }: ProviderTable, files: ConfigFiles, report
 /** Keys that a provider has whatever it is. */
 const OF_ANY = new Set(['label', 'users'])
 
+/** Keys of a file of users alone. */
+const OF_FILE = new Set(['groups', 'totp'])
+
 /** A provider is asked by OpenID Connect, or it is a file of users. */
 function checkKind(name: string, { at, raw }: ProviderTable, report: Report): void {
   const isFile = raw.entries.has('users')
   for (const [key, entry] of raw.entries) {
-    if (!Object.hasOwn(PROVIDER, key) || OF_ANY.has(key) || (key === 'groups') === isFile) continue
+    if (!Object.hasOwn(PROVIDER, key) || OF_ANY.has(key) || OF_FILE.has(key) === isFile) continue
     const [message, hint] = isFile
       ? [`${key} says nothing of a provider that is a file of users`, 'remove it, or remove users']
-      : ['groups belongs to a provider with users', 'rules name groups: { groups = ["admins"] }']
+      : [
+          `${key} belongs to a provider with users`,
+          key === 'totp' ? 'second factors are the provider’s own' : 'rules name groups: { groups = ["admins"] }',
+        ]
     report.mistake(entry.at, 'provider.kind', message, { hint, part: 'key' })
   }
   // A misspelt key is one mistake, not also a missing one.

@@ -101,6 +101,12 @@ export const PROVIDER = {
     'none',
     'The provider is a file of our own: people sign in by a form on the sign-in page, with what a line of it says (`sallyport user add` writes them; bcrypt, Argon2 and, with a warning, `$apr1$`). Read again when it changes: whoever left it, or has another password, is signed out. Their subject is `htpasswd:NAME`.',
   ),
+  totp: optional(
+    parsed({ label: 'file', expected: 'the path of a file' }, good),
+    'users.totp',
+    'none',
+    'Of a provider with `users`: a file of second factors, which `sallyport user totp` writes. Who has a line there signs in with a code of their authenticator app besides (RFC 6238), and with the password alone in no way: HTTP Basic is refused to them.',
+  ),
   groups: optional(
     list(text()),
     ['family'],

@@ -67,6 +67,7 @@ export const DIAGNOSTIC_CODES = [
   'provider.file',
   'provider.pem',
   'provider.users',
+  'provider.totp',
   'portal.undefined',
   'portal.unused',
   'portal.missing',

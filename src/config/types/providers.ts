@@ -20,6 +20,8 @@ export interface ClaimNames {
 export interface UsersConfig {
   /** Names, and what a password has to hash to. */
   readonly entries: ReadonlyMap<string, string>
+  /** Those who have to bring a code of their authenticator application besides, and its secret in Base32. */
+  readonly totp: ReadonlyMap<string, string>
   /** All of them are in these. */
   readonly groups: readonly string[]
 }

@@ -72,3 +72,49 @@ function faultOf(hash: string): string | null {
   if (/^[./A-Za-z0-9]{13}$/.test(hash)) return 'the old crypt(3) is no protection for the password in'
   return 'there is no hash that can be read, perhaps a password in clear text, in'
 }
+
+/** Who has to bring a code of an authenticator application: names, and the secret of each in Base32. */
+export type Totp = ReadonlyMap<string, string>
+
+/** What a file of such secrets says, and what is wrong with it: a sentence's beginning for each line that is. */
+export interface ReadTotp {
+  readonly entries: Totp
+  readonly faults: readonly string[]
+}
+
+/** 128 bits, the least that RFC 4226 §4 R6 takes, are 26 characters (RFC 4648 §6). */
+const SECRET = /^[A-Z2-7]{26,128}$/
+
+/** The secrets of a file; nobody has one where there is none. */
+export function buildTotp(path: string | null, files: ConfigFiles): Totp {
+  if (path === null) return new Map()
+  const file = files.read(path)
+  if (!file.ok) throw new TypeError('a file that cannot be read is a mistake')
+  return readTotp(file.text).entries
+}
+
+/**
+ * Lines of `NAME:SECRET`; blank ones, and those that begin with #, say nothing. An empty file is a good one: nobody has a secret yet.
+ *
+ * No fault repeats what a line holds.
+ */
+export function readTotp(text: string): ReadTotp {
+  const entries = new Map<string, string>()
+  const faults: string[] = []
+  for (const [index, raw] of text.split('\n').entries()) {
+    const line = raw.replace(/\r$/, '')
+    if (line.trim() === '' || line.startsWith('#')) continue
+    const colon = line.indexOf(':')
+    const name = line.slice(0, colon)
+    const secret = line
+      .slice(colon + 1)
+      .trimEnd()
+      .toUpperCase()
+      .replace(/=+$/, '')
+    if (colon < 1) faults.push(`has no name and secret in line ${index + 1}`)
+    else if (!SECRET.test(secret)) faults.push(`has no secret of 128 bits or more in Base32 in line ${index + 1}`)
+    else if (entries.has(name)) faults.push(`a name is there for the second time in line ${index + 1}`)
+    else entries.set(name, secret)
+  }
+  return { entries, faults }
+}

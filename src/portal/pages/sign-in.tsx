@@ -14,6 +14,8 @@ export function SignInPage(props: {
     readonly proof: string
     readonly address: string
     readonly isWrong: boolean
+    /** Whether anybody has a second factor: whoever has none leaves the field empty, so that it tells nothing of anybody. */
+    readonly asksForCode: boolean
   }
   readonly remember?: { readonly isOn: boolean; readonly lifetimeMs: number; readonly address: string }
 }) {
@@ -29,15 +31,22 @@ export function SignInPage(props: {
   )
 }
 
-function UserForm(props: { words: Words; browser: string; proof: string; address: string; isWrong: boolean }) {
-  const { words, browser, proof, address, isWrong } = props
+function UserForm(props: {
+  words: Words
+  browser: string
+  proof: string
+  address: string
+  isWrong: boolean
+  asksForCode: boolean
+}) {
+  const { words, browser, proof, address, isWrong, asksForCode } = props
   return (
     <form method="post" action={address}>
       <input type="hidden" name="browser" value={browser} />
       <input type="hidden" name="proof" value={proof} />
       {isWrong ? (
         <p class="wrong" role="alert">
-          {sayError(words, 'access.password')}
+          {asksForCode ? words.codeWrong : sayError(words, 'access.password')}
         </p>
       ) : null}
       <div class="fields">
@@ -57,7 +66,25 @@ function UserForm(props: { words: Words; browser: string; proof: string; address
           <label for="password">{words.password}</label>
           <input id="password" name="password" type="password" autocomplete="current-password" required />
         </div>
+        {asksForCode ? (
+          <div class="wide">
+            <label for="code">{words.code}</label>
+            <input
+              id="code"
+              name="code"
+              inputmode="numeric"
+              autocomplete="one-time-code"
+              maxlength={16}
+              aria-describedby="code-note"
+            />
+          </div>
+        ) : null}
       </div>
+      {asksForCode ? (
+        <p class="small soft" id="code-note">
+          {words.codeNote}
+        </p>
+      ) : null}
       <div class="acts">
         <button class="act main" type="submit">
           {words.signIn}

@@ -63,7 +63,17 @@ export async function choosePage(
   const other = ownAddress({ ...carried, ...(isOn ? {} : made) })
   const remember = rememberMs === null ? {} : { remember: { isOn, lifetimeMs: rememberMs, address: other } }
   const words = wordsFor(ctx.request)
-  const fields = form === null ? {} : { form: { ...form, isWrong, address: ownAddress({ ...carried, ...chosen }) } }
+  const fields =
+    form === null
+      ? {}
+      : {
+          form: {
+            ...form,
+            isWrong,
+            asksForCode: (users?.users?.totp.size ?? 0) > 0,
+            address: ownAddress({ ...carried, ...chosen }),
+          },
+        }
   const page = <SignInPage words={words} title={ctx.portal.title} choices={choices} {...fields} {...remember} />
   const scope = form === null ? 'nothing' : 'leads-anywhere'
   const answer = pageAnswer(words, ctx.portal.brand, page, isWrong ? 403 : 200, {}, scope)

@@ -7,16 +7,19 @@ import { proveForm, readOwnForm } from '../form.ts'
 import { bindBrowser, checkLoginCookie } from '../login-cookie.ts'
 import type { PortalRequest } from '../portal.ts'
 
+/** What somebody wrote into the form; an empty code where there was none. */
+export interface GivenUser {
+  readonly name: string
+  readonly password: string
+  readonly code: string
+}
+
 export interface UserTools {
   /**
-   * Whom a name and a password stand for at a provider that is a file of users. Throws `access.password`, and `limit.rate` for an
-   * address that has given too many wrong ones.
+   * Whom a name, a password and, for who has a second factor, a code stand for at a provider that is a file of users. Throws
+   * `access.password`, and `limit.rate` for an address that has given too many wrong ones.
    */
-  findUser(
-    provider: ProviderConfig,
-    given: { readonly name: string; readonly password: string },
-    clientAddress: string,
-  ): Promise<Identity>
+  findUser(provider: ProviderConfig, given: GivenUser, clientAddress: string): Promise<Identity>
 }
 
 /** How long the sign-in page may stay open before its form is taken no more. */
@@ -49,13 +52,10 @@ export async function offerUserForm(
 }
 
 /** What was written into the form. Throws `access.origin` for one that is not from our page in this browser, and `target.stalled`. */
-export async function readUserForm(
-  ctx: PortalRequest,
-  tools: Parameters<typeof readOwnForm>[1],
-): Promise<{ readonly name: string; readonly password: string }> {
+export async function readUserForm(ctx: PortalRequest, tools: Parameters<typeof readOwnForm>[1]): Promise<GivenUser> {
   const form = await readOwnForm(ctx, tools, sent => {
     const browser = sent.get('browser') ?? ''
     return checkLoginCookie(ctx, 'login', browser) === 'same' ? browser : null
   })
-  return { name: form.get('name') ?? '', password: form.get('password') ?? '' }
+  return { name: form.get('name') ?? '', password: form.get('password') ?? '', code: form.get('code') ?? '' }
 }

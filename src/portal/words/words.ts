@@ -30,6 +30,11 @@ export interface Words {
   readonly password: string
   /** On a tab of a session that is over. */
   readonly waitsToBeSeen: string
+  readonly code: string
+  /** Under the field for a code: not everybody has one. */
+  readonly codeNote: string
+  /** That something of name, password and code is wrong, and not what. */
+  readonly codeWrong: string
   readonly chooseAccount: string
   continueWith(label: string): string
   readonly remembered: Around

@@ -12,7 +12,8 @@ import { userIdentity } from '../../identity/passwords/users.ts'
 import { decideRate, type FullAtMs, type Rate } from '../../policy/rate.ts'
 import { createSlots } from '../../proxy/upstream/slots.ts'
 import { passwordSession } from '../../session/credentials/credential-sessions.ts'
-import type { Session } from '../../session/session.ts'
+import type { Session, Sessions } from '../../session/session.ts'
+import { createCodes } from './codes.ts'
 
 /** People and programs that come with a name and a password of a portal's htpasswd file. */
 export interface Passwords {
@@ -21,18 +22,18 @@ export interface Passwords {
    * password that are not in the file, and `limit.rate` for an address that has given too many of those.
    */
   find(authorization: string, portal: PortalConfig, client: string): MaybePromise<Session> | null
-  /** Whom a name and a password stand for at a provider that is a file of users. Throws as `find`. */
-  findUser(
-    provider: ProviderConfig,
-    given: { readonly name: string; readonly password: string },
-    client: string,
-  ): Promise<Identity>
+  /**
+   * Whom a name, a password and, for who has a second factor, a code stand for at a provider that is a file of users. Throws as `find`,
+   * with one word for whatever is wrong, and `session.store`.
+   */
+  findUser(provider: ProviderConfig, given: Given & { readonly code: string }, client: string): Promise<Identity>
   /** Whether what a session stands on is still in the file; null for a session of another kind. */
   judge(session: Session): boolean | null
 }
 
 export interface PasswordTools {
   readonly ports: Pick<Ports, 'now' | 'random' | 'log'>
+  readonly sessions: Pick<Sessions, 'putOnce'>
   /** The portal of this name in the file in force. */
   portal(name: string): PortalConfig | undefined
 }
@@ -74,7 +75,7 @@ const HASHES = { label: 'passwords', maxConnections: 2, queue: 100, queueTimeout
  *
  * Absent on purpose: an exchange between workers or machines, which count wrong passwords each for itself.
  */
-export function createPasswords({ ports, portal: portalOf }: PasswordTools): Passwords {
+export function createPasswords({ ports, sessions, portal: portalOf }: PasswordTools): Passwords {
   const key = ports.random(32)
   const remembered = new Map<string, Known>()
   const underWay = new Map<string, Promise<Session>>()
@@ -82,6 +83,7 @@ export function createPasswords({ ports, portal: portalOf }: PasswordTools): Pas
   /** In the order of their last use. */
   const wrong = new Map<string, FullAtMs>()
   const slots = createSlots(HASHES)
+  const codes = createCodes(ports, sessions)
   const never = new AbortController().signal
 
   function find(authorization: string, portal: PortalConfig, client: string): MaybePromise<Session> | null {
@@ -106,8 +108,16 @@ export function createPasswords({ ports, portal: portalOf }: PasswordTools): Pas
     return remember(id, { name: given.name, hash, groups: portal.passwordGroups }, portal.name)
   }
 
-  /** The hash that a right password was held against. Throws `access.password`, `limit.rate`. */
-  async function verify({ name, password }: Given, entries: Htpasswd, client: string): Promise<string> {
+  /**
+   * The hash that a right password was held against; `besides` says whether all else is right, and is asked whatever the password.
+   * Throws `access.password`, `limit.rate`, and what `besides` throws.
+   */
+  async function verify(
+    { name, password }: Given,
+    entries: Htpasswd,
+    client: string,
+    besides?: (isPasswordRight: boolean) => Promise<boolean>,
+  ): Promise<string> {
     const known = entries.get(name)
     const hash = known ?? decoy(name, entries)
     if (hash === undefined) throw refusal('this portal has no passwords')
@@ -116,11 +126,12 @@ export function createPasswords({ ports, portal: portalOf }: PasswordTools): Pas
     try {
       count(client)
       isRight = (await verifyPassword(password, hash)) && known !== undefined
+      if (besides !== undefined) isRight = (await besides(isRight)) && isRight
       if (isRight) uncount(client)
     } finally {
       leave()
     }
-    if (!isRight) throw refusal('the name or the password is wrong')
+    if (!isRight) throw refusal('the name, the password or the code is wrong')
     return hash
   }
 
@@ -181,7 +192,8 @@ export function createPasswords({ ports, portal: portalOf }: PasswordTools): Pas
   return {
     find,
     async findUser(provider, given, client) {
-      await verify(given, provider.users?.entries ?? new Map(), client)
+      const besides = (isRight: boolean) => codes.accepts(provider, given, isRight)
+      await verify(given, provider.users?.entries ?? new Map(), client, besides)
       const identity = userIdentity(provider, given.name, ports.now())
       if (identity === null) throw refusal('the name is not in the file')
       return identity

@@ -125,7 +125,7 @@ test('no provider makes anybody one of these people, and nobody of these is take
 })
 
 test('a stored sign-in counts only with what the file has for it now', () => {
-  const users = { entries: new Map([['ada', hash]]), groups: [] }
+  const users = { entries: new Map([['ada', hash]]), totp: new Map(), groups: [] }
   const { counts, keys } = vouchersOf({
     portals: new Map([['home', { name: 'home', providers: ['people'] }]]),
     providers: new Map([['people', { issuer: 'users:people', users }]]),

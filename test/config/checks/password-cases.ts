@@ -17,6 +17,13 @@ const faulty = (title: string, text: string): Case => ['portal.htpasswd', title,
 /** A provider that is a file, marked. */
 const USERS = `[providers.users]\nusers = «"people"»\n[portals.home]\nproviders = ["users"]\nroles.user = { any = true }\n${route('')}`
 
+const SECRET = 'GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ'
+/** The same with a file of second factors, marked. */
+const SECOND = USERS.replace('«"people"»', '"people"\ntotp = «"factors"»')
+const factors = (text: string): World => ({
+  files: { '/etc/sallyport/people': `ada:${BCRYPT}`, '/etc/sallyport/factors': text },
+})
+
 /** Every mistake in files of passwords, and in who takes them. */
 export const PASSWORD_CASES: readonly Case[] = [
   ['portal.htpasswd', 'a file that is not there', FILE],
@@ -42,6 +49,18 @@ export const PASSWORD_CASES: readonly Case[] = [
   ],
   ['portal.htpasswd', 'users that are not there', USERS],
   ['portal.htpasswd', 'users with a password in clear text', USERS, holding('ada:hunter2')],
+  ['provider.totp', 'second factors that are not there', SECOND, holding(`ada:${BCRYPT}`)],
+  ...[
+    ['a secret of 80 bits', 'ada:JBSWY3DPEHPK3PXP'],
+    ['a secret that is no Base32', 'ada:GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJ1'],
+    ['a line without a name', SECRET],
+    ['a name twice', `ada:${SECRET}\nada:${SECRET}`],
+  ].map(([title = '', text = '']): Case => ['provider.totp', `second factors: ${title}`, SECOND, factors(text)]),
+  [
+    'provider.kind',
+    'second factors of an OpenID provider',
+    '[providers.id]\nissuer = "https://id.example.com"\nclient_id = "gate"\n«totp» = "factors"',
+  ],
   [
     'provider.kind',
     'users of an OpenID provider',

@@ -1,0 +1,64 @@
+import type { Ports } from '../../base/ports.ts'
+import type { ProviderConfig } from '../../config/types/providers.ts'
+import { CODE_LIFETIME_MS, makeTotpSecret, totpStep } from '../../identity/passwords/totp.ts'
+import { decideRate, type FullAtMs, type Rate } from '../../policy/rate.ts'
+import type { Sessions } from '../../session/session.ts'
+
+/** The second factor of people of a file. */
+export interface Codes {
+  /**
+   * Whether somebody's sign-in is right with this code; of whom no second factor is known, whatever the code. Throws `session.store`.
+   *
+   * A code is taken once, by all workers and machines, and only beside the right password, so that nobody else can use it up.
+   */
+  accepts(provider: ProviderConfig, given: Given, isPasswordRight: boolean): Promise<boolean>
+}
+
+interface Given {
+  readonly name: string
+  readonly code: string
+}
+
+/**
+ * Wrong codes beside the right password, from wherever: ten, and one more every five minutes (RFC 4226 §7.3). At that pace a code is
+ * guessed once in three years. Whoever else has the password can hold its owner up by it, and is told of in the log.
+ */
+const WRONG: Rate = Object.freeze({ name: 'codes', by: 'client', intervalMs: 5 * 60_000, burst: 10 })
+
+/** Checks codes, whoever's they are: a name without a second factor, or of nobody, costs what any other costs. */
+export function createCodes(ports: Pick<Ports, 'now' | 'random' | 'log'>, sessions: Pick<Sessions, 'putOnce'>): Codes {
+  const decoy = makeTotpSecret(ports.random)
+  /** By secret, which the file bounds. */
+  const wrong = new Map<string, FullAtMs>()
+
+  return {
+    async accepts({ name: provider, users }, { name, code }, isPasswordRight) {
+      const secret = users?.totp.get(name)
+      const step = totpStep(secret ?? decoy, code, ports.now())
+      if (!isPasswordRight) return false
+      if (secret === undefined) return true
+      const decision = decideRate(WRONG, wrong.get(secret) ?? 0, ports.now())
+      if (!decision.isAllowed) return refuse(provider, name, 'too many wrong codes')
+      if (step === null) {
+        // An empty field guesses nothing.
+        if (code !== '') wrong.set(secret, decision.fullAtMs)
+        return refuse(provider, name, code === '' ? 'no code' : 'a wrong code')
+      }
+      const isFirst = await sessions.putOnce(
+        'totp',
+        `${secret} ${step}`,
+        {},
+        {
+          lifetimeMs: CODE_LIFETIME_MS,
+          owner: `${provider} ${name}`,
+        },
+      )
+      return isFirst || refuse(provider, name, 'a code that was used')
+    },
+  }
+
+  function refuse(provider: string, user: string, reason: string): false {
+    ports.log.warn('The password of a user was right, and the code was not', { provider, user, reason })
+    return false
+  }
+}
