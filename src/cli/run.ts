@@ -22,7 +22,7 @@ import { runSchema } from './schema.ts'
 import { runServe } from './serve.ts'
 import { runSessions } from './sessions.ts'
 import { runTokens } from './tokens.ts'
-import { runUser } from './user.ts'
+import { runUser } from './user/user.ts'
 
 const VERSION_USAGE = {
   text: `usage: sallyport version
@@ -67,7 +67,9 @@ export async function run(argv: readonly string[]): Promise<number> {
     case 'guests':
       return runGuests(rest, io, realPorts(io))
     case 'user':
-      return runAtTerminal(terminal => runUser(rest, io, { terminal, readInput: () => Bun.stdin.text() }))
+      return runAtTerminal(terminal =>
+        runUser(rest, io, { terminal, readInput: () => Bun.stdin.text() }, realPorts(io)),
+      )
     case 'backup':
       return runBackup(rest, io, realPorts(io))
     case 'restore':

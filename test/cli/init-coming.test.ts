@@ -4,12 +4,13 @@ import { join } from 'node:path'
 import { COMING_KINDS } from '../../src/cli/init/coming.ts'
 import { runInit } from '../../src/cli/init/run.ts'
 import { RECIPE_NAMES } from '../../src/cli/recipe/recipe.ts'
-import { runUser } from '../../src/cli/user.ts'
+import { runUser } from '../../src/cli/user/user.ts'
 import { loadConfig } from '../../src/config/load.ts'
 import type { Config } from '../../src/config/types/config.ts'
 import { readBytes, readText } from '../../src/console/read-file.ts'
 import { startTellingApp } from '../kit/applications/telling-app.ts'
 import { BrowserLite } from '../kit/browser/browser-lite.ts'
+import { fakeClock, quietPorts } from '../kit/clock.ts'
 import { temporaryFolder } from '../kit/folder.ts'
 import { type Ran, runIn } from '../kit/io.ts'
 import { plant } from '../kit/log/planted.ts'
@@ -156,7 +157,10 @@ test('without a provider and by plain HTTP, three commands are all that it takes
   const first = await init(folder.path, ...argv, '--yes')
   expect([first.code, first.out]).toEqual([0, expect.stringContaining('Then: sallyport user add users.htpasswd NAME')])
   const source = { terminal: null, readInput: async () => `${password}\n` }
-  expect((await runIn(folder.path, io => runUser(['add', 'users.htpasswd', 'ada'], io, source))).code).toBe(0)
+  expect(
+    (await runIn(folder.path, io => runUser(['add', 'users.htpasswd', 'ada'], io, source, quietPorts(fakeClock()))))
+      .code,
+  ).toBe(0)
 
   const port = await freePort()
   const path = join(folder.path, 'routes.toml')

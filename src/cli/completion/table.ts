@@ -14,7 +14,7 @@ import { USAGE as RESTORE } from '../restore.ts'
 import { USAGE as SERVE } from '../serve.ts'
 import { USAGE as SESSIONS } from '../sessions.ts'
 import { USAGE as TOKENS } from '../tokens.ts'
-import { USAGE as USER } from '../user.ts'
+import { USAGE as USER } from '../user/user.ts'
 
 /** An option as a shell completes it. */
 export interface CompletedOption {

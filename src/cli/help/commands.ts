@@ -21,9 +21,9 @@ export const COMMANDS: readonly Command[] = [
   { name: 'guests', call: 'guests create|list|revoke', about: 'links by which guests open one address' },
   {
     name: 'user',
-    call: 'user add|passwd|list FILE',
+    call: 'user add|passwd|totp FILE',
     about: 'names and passwords, where there is no provider',
-    words: ['add', 'passwd', 'remove', 'list'],
+    words: ['add', 'passwd', 'remove', 'totp', 'list'],
   },
   { name: 'backup', call: 'backup FILE', about: 'copies the session database, while it is in use too' },
   { name: 'restore', call: 'restore FILE', about: 'puts such a copy in place, also while it is in use' },

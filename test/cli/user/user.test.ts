@@ -1,16 +1,18 @@
 import { describe, expect, test } from 'bun:test'
 import { chmodSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { runUser } from '../../src/cli/user.ts'
-import { readHtpasswd } from '../../src/config/values/htpasswd.ts'
-import type { Terminal } from '../../src/console/terminal.ts'
-import { verifyPassword } from '../../src/identity/passwords/password.ts'
-import { temporaryFolder } from '../kit/folder.ts'
-import { runIn } from '../kit/io.ts'
-import { untilTheEnd } from '../kit/opened.ts'
+import { runUser } from '../../../src/cli/user/user.ts'
+import { readHtpasswd } from '../../../src/config/values/htpasswd.ts'
+import type { Terminal } from '../../../src/console/terminal.ts'
+import { verifyPassword } from '../../../src/identity/passwords/password.ts'
+import { temporaryFolder } from '../../kit/folder.ts'
+import { runIn } from '../../kit/io.ts'
+import { untilTheEnd } from '../../kit/opened.ts'
 
 const keep = untilTheEnd()
 const BCRYPT = '$2y$05$943bW.8ypxR06UthhB49iujMsGOis0z02KZGxZDx7c7w2a6DxBfpG'
+
+const PORTS = { now: () => 1_111_111_111_000, random: (count: number) => new Uint8Array(count).fill(7) }
 
 /** Runs the command in a folder, with this on standard input or typed at a terminal. */
 function run(folder: string, argv: readonly string[], given: string | readonly string[] = '') {
@@ -24,7 +26,7 @@ function run(folder: string, argv: readonly string[], given: string | readonly s
     typeof given === 'string'
       ? { terminal: null, readInput: async () => given }
       : { terminal, readInput: () => Promise.reject(new Error('there is a terminal')) }
-  return runIn(folder, io => runUser(argv, io, source))
+  return runIn(folder, io => runUser(argv, io, source, PORTS))
 }
 
 const folderWith = (text?: string) => {
@@ -83,7 +85,7 @@ describe('what cannot be done changes nothing', () => {
     [['add', 'users', 'eve\nroot'], 'battery staple', 2, 'control character'],
     [['add', 'users'], '', 2, 'whose name?'],
     [['add'], '', 2, 'which file?'],
-    [['make', 'users', 'eve'], '', 2, 'add, passwd, remove or list'],
+    [['make', 'users', 'eve'], '', 2, 'add, passwd, remove, totp or list'],
     [['add', 'none/users', 'eve'], 'battery staple', 1, 'cannot be written'],
   ]
   test.each(cases)('%p', async (argv, input, code, says) => {

@@ -1,0 +1,92 @@
+import {
+  chmodSync,
+  chownSync,
+  closeSync,
+  fsyncSync,
+  openSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  type Stats,
+  statSync,
+  writeSync,
+} from 'node:fs'
+import { dirname, join } from 'node:path'
+import { GateError } from '../../base/errors.ts'
+import { whyUnreadable } from '../../config/text/substitute.ts'
+import type { Io } from '../../console/io.ts'
+
+/** The lines of a file of `NAME:VALUE` as they are, without the last break; none for one that is not there yet. Throws `config.unreadable`. */
+export function readLines(path: string, io: Io): readonly string[] {
+  try {
+    const text = io.readText(path)
+    return text === '' ? [] : text.replace(/\n$/, '').split('\n')
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return []
+    throw new GateError('config.unreadable', `${path} ${whyUnreadable(error)}`)
+  }
+}
+
+/** Where somebody's line is; -1 for none. */
+export function findLine(lines: readonly string[], name: string): number {
+  return lines.findIndex(line => nameOf(line) === name)
+}
+
+/** The lines with this one in place of that name's, or at the end. */
+export function putLine(lines: readonly string[], name: string, value: string): readonly string[] {
+  const at = findLine(lines, name)
+  const line = `${name}:${value}`
+  return at === -1 ? [...lines, line] : lines.with(at, line)
+}
+
+function nameOf(line: string): string | null {
+  const colon = line.indexOf(':')
+  return line.startsWith('#') || colon < 1 ? null : line.slice(0, colon)
+}
+
+/** What keeps a name out of such a file, as the end of a sentence; null for a good one. */
+export function nameFault(name: string): string | null {
+  if (name === '') return 'is empty'
+  if (/[:\p{Cc}]/u.test(name)) return 'has a colon or a control character in it'
+  return name.startsWith('#') || name !== name.trim() ? 'begins with # or has blanks at an end' : null
+}
+
+/**
+ * Puts the whole file in place at once, so that no server ever reads half of it. A new file is its owner's alone (0600); one that was
+ * there keeps owner and mode, since the server may run as somebody else. `beside` is a file whose owner a new one gets.
+ *
+ * Throws `config.unreadable` where it cannot be written.
+ */
+export function writeLines(path: string, lines: readonly string[], beside: string | null = null): void {
+  let temporary: string | null = null
+  try {
+    const { target, before } = placeOf(path)
+    temporary = join(dirname(target), `.${crypto.randomUUID()}.tmp`)
+    const handle = openSync(temporary, 'wx', 0o600)
+    try {
+      writeSync(handle, lines.map(line => `${line}\n`).join(''))
+      fsyncSync(handle)
+    } finally {
+      closeSync(handle)
+    }
+    const like = before ?? (beside === null ? null : placeOf(beside).before)
+    if (like !== null && process.getuid?.() === 0) chownSync(temporary, like.uid, like.gid)
+    if (before !== null) chmodSync(temporary, before.mode & 0o777)
+    renameSync(temporary, target)
+  } catch (cause) {
+    if (temporary !== null) rmSync(temporary, { force: true })
+    const why = cause instanceof Error ? cause.message : String(cause)
+    throw new GateError('config.unreadable', `${path} cannot be written: ${why}`, { cause })
+  }
+}
+
+/** The file itself, where the path is a link to it, and what it is now; null where there is none. */
+function placeOf(path: string): { readonly target: string; readonly before: Stats | null } {
+  try {
+    const target = realpathSync(path)
+    return { target, before: statSync(target) }
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return { target: path, before: null }
+    throw error
+  }
+}

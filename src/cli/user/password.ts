@@ -1,0 +1,50 @@
+import type { Ports } from '../../base/ports.ts'
+import type { Io } from '../../console/io.ts'
+import type { Terminal } from '../../console/terminal.ts'
+
+/** How a password comes: from someone at a terminal, or all of standard input. */
+export interface PasswordSource {
+  readonly terminal: Terminal | null
+  readInput(): Promise<string>
+}
+
+/** What is hashed with Argon2id by these takes about 50 ms and 64 MiB (RFC 9106 §4 recommends no less for this memory). */
+const ARGON2ID = { algorithm: 'argon2id', memoryCost: 64 * 1024, timeCost: 3 } as const
+
+const SHORTEST = 8
+
+/** What a line of the file says of a password. */
+export function hashPassword(password: string): Promise<string> {
+  return Bun.password.hash(password, ARGON2ID)
+}
+
+/** A password that nobody guesses: 100 bits, in four groups that can be typed from a screen. */
+export function makePassword(random: Ports['random']): string {
+  return Array.from(random(20), byte => ALPHABET[byte & 31])
+    .join('')
+    .replace(/(.{5})(?=.)/g, '$1-')
+}
+
+/** 32 characters of which none looks like another. */
+const ALPHABET = 'abcdefghijkmnpqrstuvwxyz23456789'
+
+/** Asks twice and unseen, or reads the first line; null, and told why, where there is no good one. */
+export async function askPassword({ terminal, readInput }: PasswordSource, io: Io): Promise<string | null> {
+  if (terminal === null) return checked(((await readInput()).split('\n')[0] ?? '').replace(/\r$/, ''), io)
+  const first = await terminal.askSecret('Password: ')
+  if (first === null) return null
+  const second = await terminal.askSecret('Once more: ')
+  if (second === null) return null
+  if (first !== second) return complain('they differ', io)
+  return checked(first, io)
+}
+
+function checked(password: string, io: Io): string | null {
+  if ([...password].length < SHORTEST) return complain(`it has fewer than ${SHORTEST} characters`, io)
+  return /\p{Cc}/u.test(password) ? complain('it has a control character in it', io) : password
+}
+
+function complain(why: string, io: Io): null {
+  io.stderr(`the password is not taken: ${why}\n`)
+  return null
+}

@@ -1,0 +1,76 @@
+import { basename } from 'node:path'
+import encodeQr from 'qr'
+import type { Ports } from '../../base/ports.ts'
+import { EXIT } from '../../console/args.ts'
+import type { Io } from '../../console/io.ts'
+import type { Terminal } from '../../console/terminal.ts'
+import { makeTotpSecret, totpAddress, totpStep } from '../../identity/passwords/totp.ts'
+import { findLine, putLine, readLines, writeLines } from './lines.ts'
+
+/** The file of second factors beside one of names and passwords. */
+export function totpFileOf(path: string): string {
+  return `${path.replace(/\.htpasswd$/, '')}.totp`
+}
+
+/** Whose second factor it is, and in which file. */
+interface Holder {
+  readonly name: string
+  /** The file of names and passwords. */
+  readonly path: string
+  /** Whose sign-in it is, as the application shows it. */
+  readonly issuer: string
+}
+
+/** How often a code that is not right is asked for again. */
+const TRIES = 3
+
+/**
+ * Gives somebody a second factor, in place of the one that they had: shows what their application has to read, and at a terminal asks
+ * for a code before anything is written, so that nobody is locked out by a slip. Answers the exit code. Throws `config.unreadable`.
+ */
+export async function giveTotp(
+  { name, path, issuer }: Holder,
+  io: Io,
+  { terminal, ports }: { readonly terminal: Terminal | null; readonly ports: Pick<Ports, 'now' | 'random'> },
+): Promise<number> {
+  const file = totpFileOf(path)
+  const before = readLines(file, io)
+  const secret = makeTotpSecret(ports.random)
+  const address = totpAddress(secret, name, issuer)
+  if (io.terminal.stdout) io.stdout(drawQr(address, io.colour.stdout))
+  io.stdout(`${address}\n`)
+  if (terminal !== null && !(await isShown(secret, io, terminal, ports.now))) {
+    io.stderr('Nothing was written.\n')
+    return EXIT.failed
+  }
+  writeLines(file, putLine(before, name, secret), path)
+  const [users, totp] = [basename(path), basename(file)]
+  io.stderr(`It is asked for where routes.toml says totp = "${totp}" beside users = "${users}".\n`)
+  return EXIT.ok
+}
+
+/** Takes somebody's second factor away; false where they have none. Throws `config.unreadable`. */
+export function takeTotp({ name, path }: Pick<Holder, 'name' | 'path'>, io: Io): boolean {
+  const file = totpFileOf(path)
+  const before = readLines(file, io)
+  const at = findLine(before, name)
+  if (at === -1) return false
+  writeLines(file, before.toSpliced(at, 1))
+  return true
+}
+
+async function isShown(secret: string, io: Io, terminal: Terminal, now: Ports['now']): Promise<boolean> {
+  for (let left = TRIES; left > 0; left--) {
+    const code = await terminal.ask('The code that the application shows now: ')
+    if (code === null) return false
+    if (totpStep(secret, code, now()) !== null) return true
+    io.stderr('It is another one; the clocks of both may differ.\n')
+  }
+  return false
+}
+
+/** Light on dark, whatever the terminal's own colours are: that is what cameras look for. */
+function drawQr(text: string, hasColour: boolean): string {
+  const lines = encodeQr(text, 'ascii', { ecc: 'low' }).trimEnd().split('\n')
+  return lines.map(line => (hasColour ? `\u001b[97;40m${line}\u001b[0m\n` : `${line}\n`)).join('')
+}
