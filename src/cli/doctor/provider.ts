@@ -3,7 +3,8 @@ import type { Ports } from '../../base/ports.ts'
 import type { Config } from '../../config/types/config.ts'
 import type { PortalConfig } from '../../config/types/portals.ts'
 import type { ProviderConfig } from '../../config/types/providers.ts'
-import { type Answered, type Probe, probeProvider } from '../../identity/probe.ts'
+import type { Answered } from '../../identity/probe/callback.ts'
+import { type ClientAnswered, type Probe, probeProvider } from '../../identity/probe/probe.ts'
 import { trustedEmails } from '../../identity/vouched.ts'
 import { compilePolicy } from '../../policy/policy.ts'
 import { compileRoles } from '../../policy/roles.ts'
@@ -39,8 +40,7 @@ export async function examineProvider(
     good('answers discovery, and is the issuer that the file names'),
     ...examineClock(probe),
     await examineKeys(probe),
-    ...(callbacks[0] === undefined ? [] : [await examineClient(probe, provider, callbacks[0])]),
-    ...(await Promise.all(callbacks.map(callback => examineCallback(probe, callback)))),
+    ...(await examineClient(probe, provider, callbacks)),
     ...examineScopes(probe, provider, portals),
     ...examineEmails(probe, provider, rulesOn(portals, config)),
     ...examineAbilities(probe, portals),
@@ -93,17 +93,48 @@ async function examineKeys(probe: Probe): Promise<Finding> {
   }
 }
 
-async function examineClient(probe: Probe, provider: ProviderConfig, callback: string): Promise<Finding> {
-  const what = provider.clientSecret === null ? 'client_id' : 'client_id and client_secret'
-  const { verdict, says } = await probe.askClient(callback)
+/** The client, and the addresses that it comes back to: of a client that nobody knows there is nothing more to ask. */
+async function examineClient(
+  probe: Probe,
+  provider: ProviderConfig,
+  callbacks: readonly string[],
+): Promise<readonly Finding[]> {
+  const [callback] = callbacks
+  if (callback === undefined) return []
+  const answered = await probe.askClient(callback)
+  const found = judgeClient(answered, provider)
+  if (answered.wrong === 'client_id') return [found]
+  return [found, ...(await Promise.all(callbacks.map(each => examineCallback(probe, each))))]
+}
+
+function judgeClient({ verdict, says, wrong }: ClientAnswered, { clientSecret }: ProviderConfig): Finding {
+  const what = clientSecret === null ? 'client_id' : 'client_id and client_secret'
   if (verdict === 'good') return good(`takes ${what}`)
-  if (verdict === 'refused') {
-    return bad(
-      `refuses ${what}${quoted(says)}`,
-      'copy both from the provider again; a client without a secret has to be a public one there',
-    )
+  if (verdict === 'unclear') {
+    return warning(`does not say whether it takes ${what}${quoted(says)}`, 'sign in once, and look at the log')
   }
-  return warning(`does not say whether it takes ${what}${quoted(says)}`, 'sign in once, and look at the log')
+  switch (wrong) {
+    case 'client_id':
+      return bad(
+        `knows no client with this client_id${quoted(says)}`,
+        'copy client_id from the provider again, or make the client anew where it was removed',
+      )
+    case 'client_secret':
+      return bad(
+        `refuses client_secret, and knows client_id${quoted(says)}`,
+        'make a new secret for this client at the provider, and copy all of it',
+      )
+    case 'no_secret':
+      return bad(
+        `wants a client_secret of client_id${quoted(says)}`,
+        'set client_secret, or make this client a public one at the provider',
+      )
+    case null:
+      return bad(
+        `refuses ${what}${quoted(says)}`,
+        'copy both from the provider again; a client without a secret has to be a public one there',
+      )
+  }
 }
 
 async function examineCallback(probe: Probe, callback: string): Promise<Finding> {
@@ -116,7 +147,10 @@ async function examineCallback(probe: Probe, callback: string): Promise<Finding>
   const { verdict, says } = answered
   if (verdict === 'good') return good(`comes back to ${callback}`)
   if (verdict === 'refused') {
-    return bad(`does not come back to ${callback}`, 'register exactly this address for the client at the provider')
+    return bad(
+      `does not come back to ${callback}${quoted(says)}`,
+      'register exactly this address for the client at the provider',
+    )
   }
   return warning(
     `does not say whether it comes back to ${callback}${quoted(says)}`,

@@ -9,11 +9,6 @@ export interface MadeClient {
   readonly secret: string | null
 }
 
-/** What Pocket ID is known by: where its endpoints are, below its own address. */
-export function isPocketId(metadata: { readonly issuer: string; readonly token_endpoint: string }): boolean {
-  return metadata.token_endpoint === `${metadata.issuer.replace(/\/$/, '')}/api/oidc/token`
-}
-
 /**
  * Makes a client with a secret at Pocket ID, by an API key of an administrator.
  *

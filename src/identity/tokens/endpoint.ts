@@ -5,6 +5,7 @@ import { isPlain, type Metadata } from '../endpoints.ts'
 import { bareError, type ProviderFetch } from '../http.ts'
 import { blameFor, readTokenError, type TokenError } from './error.ts'
 import { tidyResponse } from './response.ts'
+import { HINT_BY_WRONG, wrongBy } from './wrong.ts'
 
 /** What every question at a token endpoint takes. */
 export interface TokenRequest {
@@ -29,7 +30,7 @@ export interface TokenCall {
  * Asks a token endpoint, and translates whatever goes wrong.
  *
  * `send` and `read` are the two halves of one grant in oauth4webapi. Throws `provider.token` when the provider says no or
- * answers oddly (facts: `provider_error` its own word, `is_about` what that is about), `provider.id_token` when the library already finds fault with
+ * answers oddly (facts: `provider_error` its own word, `is_about` what that is about, `wrong` what is wrong), `provider.id_token` when the library already finds fault with
  * the ID token, `provider.down` when it cannot answer.
  */
 export async function askTokens(
@@ -73,8 +74,8 @@ export async function askTokens(
   }
 }
 
-/** The client's proof of itself. Basic is encoded by us: see `basicCredentials`. */
-function clientAuthentication(auth: ClientAuth, secret: string): oauth.ClientAuth {
+/** The client's proof of itself at any endpoint that asks for one. Basic is encoded by us: see `basicCredentials`. */
+export function clientAuthentication(auth: ClientAuth, secret: string): oauth.ClientAuth {
   switch (auth) {
     case 'client_secret_post':
       return oauth.ClientSecretPost(secret)
@@ -112,28 +113,21 @@ function claimOf(thrown: unknown): string {
 
 function tokenError(thrown: unknown, status: number, said: TokenError | null, request: TokenRequest): GateError {
   const error = said !== null ? scrub(said.word, request, 64) : status === 401 ? 'invalid_client' : null
+  const wrong = wrongBy(status, said)
   const says = scrub(said?.description ?? '', request, 200)
   return new GateError('provider.token', `the token endpoint of ${request.config.issuer} did not give a token`, {
-    hint: HINTS[error ?? ''] ?? 'the provider’s own log says more',
+    hint: wrong === null ? 'the provider’s own log says more' : HINT_BY_WRONG[wrong],
     facts: {
       provider: request.config.name,
       status,
       is_about: blameFor(status, said),
+      ...(wrong === null ? {} : { wrong }),
       client_auth: request.auth,
       ...(error === null ? {} : { provider_error: error }),
       ...(says === '' ? {} : { provider_says: says }),
     },
     cause: bareError(thrown),
   })
-}
-
-const HINTS: Readonly<Record<string, string>> = {
-  invalid_client:
-    'client_id or client_secret is not what the provider has; or set client_auth to the method it expects',
-  invalid_grant:
-    'what was redeemed was used before, is too old, was revoked, or the redirect address differs from the registered one',
-  unauthorized_client: 'this client may not use this flow; change that at the provider',
-  unsupported_grant_type: 'the provider knows no refresh tokens; set refresh = "off"',
 }
 
 /** What a provider says about an error, without the secrets that it may repeat. */

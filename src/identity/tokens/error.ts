@@ -15,9 +15,10 @@ const OF_THE_CLIENT = new Set([
   'unauthorized_client',
   'unsupported_grant_type',
   'invalid_request',
-  // Pocket ID up to 2.9.
+  // Pocket ID up to 2.9; it says the third one with a 404.
   'client id or secret not provided',
   'grant type not supported',
+  'client not found',
 ])
 
 /** Words about the moment (RFC 6749 §4.1.2.1, RFC 8628 §3.5), in lower case. */
@@ -55,6 +56,7 @@ export function blameFor(status: number, error: TokenError | null): Blame {
   const word = error?.word.trim().toLowerCase() ?? ''
   if (word === 'invalid_grant') return 'grant'
   if (status === 401) return 'client'
+  if (error !== null && status < 500 && OF_THE_CLIENT.has(word)) return 'client'
   if (error === null || (status !== 400 && status !== 403) || OF_THE_MOMENT.has(word)) return 'moment'
-  return OF_THE_CLIENT.has(word) ? 'client' : 'grant'
+  return 'grant'
 }

@@ -99,4 +99,39 @@ describe.each<PocketIdVersion>(['2.9', '2.14'])('Pocket ID %s', version => {
     expect(back.address.origin + back.address.pathname).toBe(`${APP}/.sallyport/signed-out`)
     expect((await at.browser.open(`${APP}/`)).text).toContain('name="login"')
   })
+
+  test.each([
+    [
+      'another secret',
+      { secrets: ['another'] },
+      version === '2.9' ? 'client_secret is not its secret' : 'client_secret',
+    ],
+    ['no such client', null, version === '2.9' ? 'knows no client with this client_id' : 'client_id or client_secret'],
+  ] as const)('tells the log why a sign-in failed: %s', async (_, changed, hint) => {
+    await using at = await stand({ version, users })
+    const form = await at.browser.open(`${APP}/`)
+    const code = await at.browser.visit(new URL(`${actionOf(form.text)}`, at.provider.issuer), {
+      method: 'POST',
+      body: 'login=ada',
+    })
+    const client = at.provider.clients.get('gate')
+    if (client === undefined) throw new Error('no client')
+    at.provider.clients.clear()
+    if (changed !== null) at.provider.clients.set('gate', { ...client, ...changed })
+    const page = await at.browser.open(await lastStep(at.browser, code))
+    expect(page.response.status).toBe(502)
+    const [line] = at.gate.told('A sign-in step failed')
+    expect(line).toContain(hint)
+    expect(line).not.toContain('own log says more')
+  })
 })
+
+function actionOf(html: string): string {
+  return (/action="([^"]*)"/.exec(html)?.[1] ?? '').replaceAll('&amp;', '&')
+}
+
+/** The address of our own at which the provider's redirects end, without going there. */
+async function lastStep(browser: BrowserLite, response: Response): Promise<string> {
+  const location = response.headers.get('location') ?? ''
+  return location.startsWith(APP) ? location : lastStep(browser, await browser.visit(location))
+}

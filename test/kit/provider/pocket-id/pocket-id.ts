@@ -141,8 +141,12 @@ export async function pocketId(options: PocketIdOptions): Promise<PocketId> {
     const client = authenticate(state, form, version === '2.9' ? null : authorization)
     if (typeof client === 'string') return refuse(version, client)
     if (version === '2.9' && client.isPublic) return refuse(version, 'public client')
-    const fault = faultOfCallback(client, form.get('redirect_uri') ?? '')
-    if (fault !== null) return refuse(version, fault)
+    const address = form.get('redirect_uri') ?? ''
+    const fault = faultOfCallback(client, address)
+    // A client without any takes the first one that comes for its own.
+    const isFirst = version === '2.9' && client.callbackURLs.length === 0 && address !== ''
+    if (isFirst) state.clients.set(client.id, { ...client, callbackURLs: [address] })
+    else if (fault !== null) return refuse(version, fault)
     return Response.json({ request_uri: pages.push(form), expires_in: 90 }, { status: 201 })
   }
 

@@ -41,7 +41,8 @@ export function createSignInPages(
     const client = state.clients.get(query.get('client_id') ?? '')
     if (client === undefined) return 'unknown client'
     const uri = query.get('request_uri')
-    if (uri === null && client.requiresPushedAuthorizationRequests && !query.has('pushed')) return 'par required'
+    const isPushed = uri !== null || !client.requiresPushedAuthorizationRequests
+    if (!isPushed && version === '2.9') return 'par required'
     const form = uri === null ? query : pushed.get(uri)
     if (form === undefined) return 'wrong request'
     const redirectUri = form.get('redirect_uri') ?? ''
@@ -54,7 +55,7 @@ export function createSignInPages(
       nonce: form.get('nonce'),
       challenge: form.get('code_challenge'),
     }
-    return { asked, client }
+    return isPushed ? { asked, client } : 'par required'
   }
 
   function back(query: URLSearchParams, redirectUri: string, parameters: Readonly<Record<string, string>>): Response {
@@ -104,6 +105,7 @@ export function createSignInPages(
     const query = resumed ?? url.searchParams
     if (version === '2.14') {
       const found = read(query)
+      if (found === 'par required') return back(query, query.get('redirect_uri') ?? '', { error: 'error' })
       if (typeof found === 'string') return failurePage(found)
       const who = present(request, query)
       if (who !== null) return grant(query, who.user, who.atS)

@@ -1,0 +1,125 @@
+import { toGateError } from '../../base/errors.ts'
+import type { Ports } from '../../base/ports.ts'
+import type { ProviderConfig } from '../../config/types/providers.ts'
+import { createProviderClient } from '../client.ts'
+import type { Metadata } from '../endpoints.ts'
+import { createProviderFetch, DEFAULT_WIRE_LIMITS, type ProviderFetch } from '../http.ts'
+import { createKeySource } from '../jwks.ts'
+import { createMetadataSource } from '../metadata.ts'
+import type { LoginRequest, ProviderClient } from '../provider.ts'
+import type { Wrong } from '../tokens/wrong.ts'
+import { type Answered, askCallback } from './callback.ts'
+import { askPocketIdClient, isPocketId } from './pocket-id.ts'
+
+/** What asking about a client came to, with the half of its credentials that is wrong; null where that cannot be told. */
+export interface ClientAnswered extends Answered {
+  readonly wrong: 'client_id' | 'client_secret' | 'no_secret' | null
+}
+
+/** A provider that answers discovery, to be asked whether signing in there would work. */
+export interface Probe {
+  readonly metadata: Metadata
+  /** How far this machine's clock is ahead of the provider's, in ms, to the second; null where it does not tell the time. */
+  readonly clockAheadMs: number | null
+  /** Throws `provider.down` when the signing keys cannot be had. */
+  askKeys(): Promise<void>
+  /** Whether it takes `client_id` and `client_secret`: asked by redeeming a code that nobody issued. */
+  askClient(redirectUri: string): Promise<ClientAnswered>
+  /** Whether it would come back to this address, asked in each way that it has. Throws `provider.down`. */
+  askCallback(redirectUri: string): Promise<Answered>
+}
+
+/**
+ * Looks at a provider as someone would who sets it up. Nobody is signed in by it, and nothing changes there.
+ *
+ * Throws `provider.down`, `provider.discovery`.
+ */
+export async function probeProvider(
+  config: ProviderConfig,
+  ports: Pick<Ports, 'now' | 'fetch' | 'log'>,
+): Promise<Probe> {
+  const fetch = createProviderFetch(ports, DEFAULT_WIRE_LIMITS, config)
+  const metadata = createMetadataSource(config, fetch, ports)
+  const keys = createKeySource(fetch, ports)
+  const client = createProviderClient(config, { metadata, keys, fetch }, ports)
+  const known = await metadata.get()
+  return {
+    metadata: known,
+    clockAheadMs: await clockAhead(known, fetch, ports.now),
+    askKeys: async () => void (await keys.get(known.jwks_uri)),
+    askClient: redirectUri => askClient(client, known, redirectUri, fetch),
+    async askCallback(redirectUri) {
+      const beginsAt = await client.begin(inventedLogin(redirectUri))
+      return askCallback({ config, metadata: known, fetch, beginsAt, redirectUri })
+    },
+  }
+}
+
+/** The Date of an answer is the provider's time when it wrote it (RFC 9110 §6.6.1). */
+async function clockAhead(metadata: Metadata, fetch: ProviderFetch, now: () => number): Promise<number | null> {
+  const before = now()
+  const response = await fetch(metadata.jwks_uri).catch(() => null)
+  const theirs = Date.parse(response?.headers.get('date') ?? '')
+  if (Number.isNaN(theirs)) return null
+  const ahead = (before + now()) / 2 - theirs
+  // Date is in whole seconds: what is below one is nothing.
+  return Math.abs(ahead) < 1000 ? 0 : Math.round(ahead / 1000) * 1000
+}
+
+/** A sign-in that nobody began; its texts are of the length that RFC 7636 §4.1 asks for. */
+function inventedLogin(redirectUri: string): LoginRequest {
+  return {
+    redirectUri,
+    state: 'sallyport-doctor',
+    nonce: 'sallyport-doctor',
+    codeVerifier: 'sallyport-doctor'.repeat(3),
+  }
+}
+
+/** Whether it takes the client: what it says of a code that nobody issued comes after what it says of who brings it (RFC 6749 §5.2). */
+async function askClient(
+  client: ProviderClient,
+  metadata: Metadata,
+  redirectUri: string,
+  fetch: ProviderFetch,
+): Promise<ClientAnswered> {
+  const login = inventedLogin(redirectUri)
+  try {
+    const answer = new URLSearchParams({ code: 'sallyport-doctor', state: login.state, iss: metadata.issuer })
+    await client.finish(answer, login)
+    return { verdict: 'unclear', says: null, wrong: null }
+  } catch (thrown) {
+    const { code, facts, message } = toGateError(thrown)
+    if (code !== 'provider.token') return { verdict: 'unclear', says: message, wrong: null }
+    const says = typeof facts.provider_error === 'string' ? facts.provider_error : null
+    switch (facts.wrong) {
+      case 'code' satisfies Wrong:
+        return { verdict: 'good', says, wrong: null }
+      case 'client' satisfies Wrong:
+        return { verdict: 'refused', says, wrong: await halfOf(client.config, metadata, fetch) }
+      case 'client_id' satisfies Wrong:
+        return { verdict: 'refused', says, wrong: 'client_id' }
+      case 'client_secret' satisfies Wrong:
+        return { verdict: 'refused', says, wrong: 'client_secret' }
+      case 'no_secret' satisfies Wrong:
+        return { verdict: 'refused', says, wrong: client.config.clientSecret === null ? 'no_secret' : null }
+      case 'flow' satisfies Wrong:
+        return { verdict: 'refused', says, wrong: null }
+      default:
+        return { verdict: 'unclear', says, wrong: null }
+    }
+  }
+}
+
+/** Which half of the credentials is wrong, where a provider tells who has an id of it. */
+async function halfOf(
+  { clientId, clientSecret }: ProviderConfig,
+  metadata: Metadata,
+  fetch: ProviderFetch,
+): Promise<ClientAnswered['wrong']> {
+  if (!isPocketId(metadata)) return null
+  const { status } = await askPocketIdClient(metadata, clientId, fetch)
+  if (status === 404) return 'client_id'
+  if (status !== 200) return null
+  return clientSecret === null ? 'no_secret' : 'client_secret'
+}
