@@ -1,8 +1,8 @@
 /** gRPC, called by its own client, over HTTP/2: it does not pass, and is told so in its own tongue. */
 import { describe, expect, test } from 'bun:test'
-import { Client, credentials, Metadata, type ServiceError, status } from '@grpc/grpc-js'
+import { status } from '@grpc/grpc-js'
 import { cookieName } from '../../../src/session/cookie.ts'
-import { asIs, SAY, startGrpc } from '../../kit/applications/grpc.ts'
+import { callGrpc, type Outcome, SAY, startGrpc } from '../../kit/applications/grpc.ts'
 import { makeAuthority } from '../../kit/certificates.ts'
 import { eventually, PORTAL, portalWith, startGate } from '../../kit/gate.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
@@ -45,43 +45,15 @@ const trusting = keep(
   }),
 )
 
-interface Outcome {
-  readonly code: number
-  readonly text: string
-  readonly metadata: Metadata
-}
-
-function clientOf(at: number): Client {
-  return new Client(`127.0.0.1:${at}`, credentials.createSsl(Buffer.from(authority.cert)), {
-    'grpc.ssl_target_name_override': HOST,
-    'grpc.default_authority': HOST,
-  })
-}
-
 /** The cookie of somebody who has signed in, as HTTPS has it. */
 async function signIn(): Promise<string> {
   const { cookie } = await gate.signIn(HOST)
   return cookie.replace(cookieName('session', false), cookieName('session', true))
 }
 
-/** One call, as gRPC's own client tells how it ended. */
-async function call(method: string, cookie?: string, at = gate.securePort): Promise<Outcome> {
-  const client = clientOf(at)
-  const metadata = new Metadata()
-  if (cookie !== undefined) metadata.set('cookie', cookie)
-  try {
-    return await new Promise<Outcome>(resolve => {
-      const done = (error: ServiceError | null, value?: Buffer) =>
-        resolve(
-          error === null
-            ? { code: status.OK, text: `${value}`, metadata: new Metadata() }
-            : { code: error.code, text: error.details, metadata: error.metadata },
-        )
-      client.makeUnaryRequest(method, asIs, asIs, Buffer.from('Ada'), metadata, { deadline: Date.now() + 30_000 }, done)
-    })
-  } finally {
-    client.close()
-  }
+/** One call by way of the gate, or of another port. */
+function call(method: string, cookie?: string, at = gate.securePort): Promise<Outcome> {
+  return callGrpc({ port: at, host: HOST, ca: authority.cert }, method, cookie === undefined ? {} : { cookie })
 }
 
 test('the application itself answers calls', async () => {
@@ -118,7 +90,7 @@ describe('a call', () => {
   })
 
   test('that may pass is UNIMPLEMENTED, the application is not asked, and the log says it once', async () => {
-    const before = application.calls
+    const before = application.calls.length
     const cookie = await signIn()
     for (const [method, who] of [
       [SAY, cookie],
@@ -129,7 +101,7 @@ describe('a call', () => {
       expect(code).toBe(status.UNIMPLEMENTED)
       expect(text).toContain('gRPC does not pass here. (route.grpc, ')
     }
-    expect(application.calls).toBe(before)
+    expect(application.calls.length).toBe(before)
     const lines = gate.told('route.grpc', '"warn"').map(line => JSON.parse(line))
     const told = lines.filter(line => /^[^/]*\/(?:open)?$/.test(line.route))
     expect(told.map(line => line.route)).toEqual([`${HOST}/`, `${HOST}/open`])

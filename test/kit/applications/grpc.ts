@@ -1,4 +1,4 @@
-import { Server, ServerCredentials } from '@grpc/grpc-js'
+import { Client, credentials, Metadata, Server, ServerCredentials, type ServiceError, status } from '@grpc/grpc-js'
 import type { Certificate } from '../certificates.ts'
 
 /** The one method of it: answers `hello ` and what it was sent. */
@@ -10,13 +10,13 @@ export const asIs = (bytes: Buffer): Buffer => bytes
 /** An application that speaks gRPC and nothing else, by HTTP/2 over TLS. */
 export interface GrpcApp extends Disposable {
   readonly port: number
-  /** Calls that have come. */
-  readonly calls: number
+  /** What came with each call. */
+  readonly calls: readonly Metadata[]
 }
 
 export async function startGrpc({ cert, key }: Certificate): Promise<GrpcApp> {
   const server = new Server()
-  let calls = 0
+  const calls: Metadata[] = []
   const codecs = {
     requestSerialize: asIs,
     requestDeserialize: asIs,
@@ -26,8 +26,11 @@ export async function startGrpc({ cert, key }: Certificate): Promise<GrpcApp> {
   server.addService(
     { Say: { path: SAY, requestStream: false, responseStream: false, ...codecs } },
     {
-      Say(call: { readonly request: Buffer }, answer: (error: null, value: Buffer) => void) {
-        calls++
+      Say(
+        call: { readonly request: Buffer; readonly metadata: Metadata },
+        answer: (error: null, value: Buffer) => void,
+      ) {
+        calls.push(call.metadata)
         answer(null, Buffer.concat([Buffer.from('hello '), call.request]))
       },
     },
@@ -40,9 +43,50 @@ export async function startGrpc({ cert, key }: Certificate): Promise<GrpcApp> {
   })
   return {
     port,
-    get calls() {
-      return calls
-    },
+    calls,
     [Symbol.dispose]: () => server.forceShutdown(),
+  }
+}
+
+/** How a call ended, as gRPC's own client tells it. */
+export interface Outcome {
+  readonly code: number
+  /** What was answered, or why not. */
+  readonly text: string
+  readonly metadata: Metadata
+}
+
+/** Whom to call, by HTTPS on this machine. */
+export interface Callee {
+  readonly port: number
+  readonly host: string
+  readonly ca: string
+}
+
+/** One call with `Ada` as its message; the fields are what goes with it. */
+export async function callGrpc(
+  { port, host, ca }: Callee,
+  method: string,
+  fields: Readonly<Record<string, string>> = {},
+): Promise<Outcome> {
+  const client = new Client(`127.0.0.1:${port}`, credentials.createSsl(Buffer.from(ca)), {
+    'grpc.ssl_target_name_override': host,
+    'grpc.default_authority': host,
+  })
+  const sent = new Metadata()
+  for (const [name, value] of Object.entries(fields)) sent.set(name, value)
+  const message = Buffer.from('Ada')
+  try {
+    return await new Promise<Outcome>(resolve => {
+      const done = (error: ServiceError | null, value?: Buffer) =>
+        resolve(
+          error === null
+            ? { code: status.OK, text: `${value}`, metadata: new Metadata() }
+            : { code: error.code, text: error.details, metadata: error.metadata },
+        )
+      client.makeUnaryRequest(method, asIs, asIs, message, sent, { deadline: Date.now() + 30_000 }, done)
+    })
+  } finally {
+    client.close()
   }
 }
