@@ -62,9 +62,16 @@ export function readReverseProxy(context: Context, { args, line, block }: Direct
   const lines = block ?? []
   const transport = lines.find(({ name }) => name === 'transport')?.block ?? []
   const isTls = transport.some(({ name }) => name.startsWith('tls'))
-  const to = [...args, ...lines.filter(({ name }) => name === 'to').flatMap(({ args: more }) => more)].map(address =>
-    upstreamAddress(context, address, isTls),
-  )
+  const addresses = [...args, ...lines.filter(({ name }) => name === 'to').flatMap(({ args: more }) => more)]
+  const to = addresses.map(address => upstreamAddress(context, address, isTls))
+  if (addresses.some(address => address.startsWith('h2c://'))) {
+    said(
+      'decide',
+      'h2c://',
+      line,
+      'it is asked by HTTP/1.1 here: see that it answers; where it is called by gRPC, which does not pass, leave it to a proxy that asks here (sallyport help behind-a-proxy)',
+    )
+  }
   const extra: Record<string, Json> = {}
   const entries: Entry[] = []
   const headers: Record<string, string> = {}

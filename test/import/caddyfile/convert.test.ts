@@ -636,6 +636,12 @@ transform user {\n match role banned\n block\n}`,
     },
   },
   {
+    about: 'an application by HTTP/2 without TLS, which is how gRPC is called',
+    parts: { sites: 'app.example.com {\n authorize with users\n reverse_proxy h2c://a:1\n}' },
+    has: { '[[routes]]': ['upstream = "http://a:1"'] },
+    note: 'decide 27 h2c://: it is asked by HTTP/1.1 here: see that it answers; where it is called by gRPC',
+  },
+  {
     about: 'answers of its own',
     parts: {
       sites:
