@@ -2,7 +2,7 @@ import type { Ports } from '../../base/ports.ts'
 import type { Config } from '../../config/types/config.ts'
 import type { RouteConfig } from '../../config/types/routes.ts'
 import { entrances } from '../../server/applications/entrances.ts'
-import { findRefusal, type Refusal } from '../../server/applications/refusal.ts'
+import { findRefusal, type Refusal, speaksGrpc } from '../../server/applications/refusal.ts'
 import { type Finding, good, type Section, warning } from './finding.ts'
 
 /** So many are asked at a time. */
@@ -19,10 +19,11 @@ export async function examineApplications(config: Config, ports: Pick<Ports, 'fe
   for (let start = 0; start < routes.length; start += AT_ONCE) {
     const some = routes.slice(start, start + AT_ONCE)
     const found = await Promise.all(some.map(route => findRefusal(route, config, ports)))
+    const calls = await Promise.all(some.map(route => speaksGrpc(route, ports)))
     for (const [index, route] of some.entries()) {
       const one = found[index]
-      if (one?.kind === 'taken') taken++
-      else if (one?.kind === 'grpc') findings.push(speaksGrpc(route))
+      if (calls[index]) findings.push(carriesNoGrpc(route))
+      else if (one?.kind === 'taken') taken++
       else if (one !== undefined && one.kind !== 'silent') findings.push(refused(route, one))
     }
   }
@@ -33,7 +34,7 @@ export async function examineApplications(config: Config, ports: Pick<Ports, 'fe
   return { about: 'applications', findings }
 }
 
-function speaksGrpc({ id }: RouteConfig): Finding {
+function carriesNoGrpc({ id }: RouteConfig): Finding {
   return warning(
     `the application of "${id}" speaks gRPC, which does not pass`,
     'let a proxy in front carry gRPC and ask here who may call (verify in [server]), or call by gRPC-Web; pages and other requests pass',

@@ -73,7 +73,7 @@ export async function askSocket({ origin, path, fields }: Question, { random }: 
 }
 
 /** Whether an application answers a call of gRPC as one; false where no answer comes, or none by HTTP/2, without which there is none. */
-export async function speaksGrpc({ base, tls, protocol }: Origin, { fetch }: AskPorts): Promise<boolean> {
+export async function askCall({ base, tls, protocol }: Origin, { fetch }: AskPorts): Promise<boolean> {
   if (protocol === undefined) return false
   const init: BunFetchRequestInit & { readonly proxy: false } = {
     method: 'POST',

@@ -3,7 +3,7 @@ import type { Config } from '../../config/types/config.ts'
 import type { RouteConfig } from '../../config/types/routes.ts'
 import { createOrigin, mayRefuse, type Origin } from '../../proxy/upstream/origin.ts'
 import { upstreamPath } from '../config/snapshot.ts'
-import { askPage, askSocket, speaksGrpc, type Told } from './ask.ts'
+import { askCall, askPage, askSocket, type Told } from './ask.ts'
 
 /** An application that refuses what its route sends. */
 export interface Refusal {
@@ -41,12 +41,11 @@ const OWN_ORIGIN = 'origin = "upstream"'
 
 const MOST_REDIRECTS = 3
 
-/** What was found: nothing is refused, nothing answers, calls of gRPC are answered, or a refusal. */
-export type Found = { readonly kind: 'taken' } | { readonly kind: 'silent' } | { readonly kind: 'grpc' } | Refusal
+/** What was found: nothing is refused, nothing answers, or a refusal. */
+export type Found = { readonly kind: 'taken' } | { readonly kind: 'silent' } | Refusal
 
 const TAKEN: Found = { kind: 'taken' }
 const SILENT: Found = { kind: 'silent' }
-const GRPC: Found = { kind: 'grpc' }
 
 /**
  * Asks the application of a route as the gate does, by Host and Origin of the route, for its page and for a WebSocket.
@@ -67,7 +66,6 @@ export async function findRefusal(
   const isOwnAlready = route.hostHeader.kind === 'upstream'
   const page = await askThrough(asked, false, ports)
   if (page === null) return SILENT
-  if (await speaksGrpc(origin, ports)) return GRPC
   if (mayRefuse(page.told.status)) {
     const own = isOwnAlready ? null : await askThrough(asked, true, ports)
     return {
@@ -84,6 +82,12 @@ export async function findRefusal(
     ...(route.websockets ? SOCKET_PATHS.map(path => askForSocket(asked, path, ports)) : []),
   ])
   return refused.find(one => one !== null) ?? TAKEN
+}
+
+/** Whether the application of a route answers calls of gRPC, which do not pass. It is sent one. */
+export async function speaksGrpc({ upstream }: RouteConfig, ports: Pick<Ports, 'fetch' | 'random'>): Promise<boolean> {
+  const [address] = upstream?.addresses ?? []
+  return upstream !== null && address !== undefined && askCall(createOrigin(address, upstream), ports)
 }
 
 interface Asked {
