@@ -72,6 +72,28 @@ export function jsonAnswer(value: object, status = 200): Response {
   })
 }
 
+/** A value as JSON for programs, and for scripts of any origin: nothing in it depends on cookies (Fetch §3.3.5). */
+export function openAnswer(value: object, status = 200): Response {
+  return new Response(`${JSON.stringify(value)}\n`, {
+    status,
+    headers: { 'content-type': 'application/json', ...COMMON, 'access-control-allow-origin': '*' },
+  })
+}
+
+/** What a browser may send across origins to where programs are answered so. */
+export function openPreflight(methods: string): Response {
+  return new Response(null, {
+    status: 204,
+    headers: {
+      ...COMMON,
+      'access-control-allow-origin': '*',
+      'access-control-allow-methods': methods,
+      'access-control-allow-headers': 'content-type, mcp-protocol-version',
+      'access-control-max-age': '600',
+    },
+  })
+}
+
 /** A few words for programs. */
 export function textAnswer(status: number, text: string): Response {
   return new Response(text, {

@@ -3,10 +3,10 @@ import type { StepUp } from '../identity/step-up.ts'
 import { isPageLoad, isPrefetch, prefersPage } from '../route/page-load.ts'
 import { parseReturnTo } from '../route/return-to.ts'
 import { sendIcon } from './account/icons.ts'
-import { emptyAnswer, redirectAnswer } from './answer.ts'
-import { allowOf, COMPAT_ENDPOINTS, ENDPOINTS, type Endpoint, type PortalTools } from './endpoints.ts'
+import { emptyAnswer, openPreflight, redirectAnswer } from './answer.ts'
+import { allowOf, COMPAT_ENDPOINTS, ENDPOINTS, type Endpoint, type PortalTools, WELL_KNOWN } from './endpoints.ts'
 import { portalNotFound } from './not-found.ts'
-import { isCallback, isPortalHost, ownPath } from './place.ts'
+import { isCallback, isPortalHost, ownPath, RESOURCE_METADATA } from './place.ts'
 import type { Portal, PortalRequest } from './portal.ts'
 import { problemResponse } from './problem.ts'
 import { meetForm, releaseForm } from './replay/replay.tsx'
@@ -61,10 +61,12 @@ function createRouter(tools: PortalTools): Hono<Env> {
   const app = new Hono<Env>({ getPath: (_request, options) => pathOf(options) })
   const all = [
     ...ENDPOINTS.map(endpoint => [ownPath(endpoint.page), endpoint] as const),
+    ...Object.entries(WELL_KNOWN),
     ...Object.entries(COMPAT_ENDPOINTS).map(([page, endpoint]) => [COMPAT + page, endpoint] as const),
   ]
   for (const [path, endpoint] of all) {
-    const { get, post, loading } = endpoint
+    const { get, post, loading, isOpen } = endpoint
+    if (isOpen === true) app.options(path, () => openPreflight(allowOf(endpoint)))
     if (loading !== undefined) {
       app.use(path, async (c, next) => refuseLoading(c.env.ctx, loading) ?? next())
     }
@@ -115,5 +117,6 @@ function pathOf(options: { readonly env?: Env['Bindings'] } | undefined): string
   const { path } = ctx.target
   if (ctx.compat !== null) return COMPAT + ctx.compat.page
   if (isCallback(ctx)) return ownPath('callback')
+  if (path.startsWith(RESOURCE_METADATA)) return RESOURCE_METADATA
   return path === '/' || path === ownPath('').slice(0, -1) ? ownPath('') : path
 }

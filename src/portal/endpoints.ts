@@ -15,6 +15,7 @@ import { guestsPage } from './account/guest-links.tsx'
 import { acceptInvitation, showInvitation } from './account/open-guest-link.tsx'
 import { endSessions, showSessions } from './account/sessions.tsx'
 import { keySetAnswer, redirectAnswer } from './answer.ts'
+import { describeResource } from './authorization/metadata.ts'
 import type { CompatContext } from './compat/context.ts'
 import { refuseRobots, sayAlive, sayReady } from './compat/health.ts'
 import { oldAuth, oldUserinfo } from './compat/person.ts'
@@ -22,7 +23,7 @@ import { oldLogin, oldSignIn, oldStart } from './compat/sign-in.tsx'
 import { oldLogout, oldSignOut } from './compat/sign-out.ts'
 import type { FormTools } from './form.ts'
 import { portalNotFound } from './not-found.ts'
-import { isCallback, isPortalHost, type OwnPage, ownPath } from './place.ts'
+import { isCallback, isPortalHost, type OwnPage, ownPath, RESOURCE_METADATA } from './place.ts'
 import type { CompatPage, PortalRequest } from './portal.ts'
 import { discardKept, showKept } from './replay/replay.tsx'
 import type { BeginTools } from './sign-in/begin.ts'
@@ -62,6 +63,8 @@ export interface Endpoint {
    * of a sign-in, which windows alone take.
    */
   readonly loading?: 'action' | 'step'
+  /** For programs alone, on pages of any origin too: a browser's question before that is answered, and no cookie is looked at. */
+  readonly isOpen?: true
 }
 
 /** Every page and endpoint of our own, but icons, which have addresses of their own. */
@@ -85,6 +88,11 @@ export const ENDPOINTS: readonly Endpoint[] = [
   { page: 'kept', get: signedIn(showKept), post: signedIn(discardKept) },
   { page: 'me', get: whereThatIs(({ isTold }) => isTold, sayPerson) },
 ]
+
+/** What programs look for at addresses that are the same everywhere; elsewhere these are the applications'. */
+export const WELL_KNOWN: Readonly<Record<string, Omit<Endpoint, 'page'>>> = {
+  [RESOURCE_METADATA]: { get: describeResource, isOpen: true },
+}
 
 /** Addresses of a program that stood here before, by what they are for. */
 export const COMPAT_ENDPOINTS: Readonly<Record<CompatPage, Omit<Endpoint, 'page'>>> = {

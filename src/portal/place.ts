@@ -24,11 +24,18 @@ export type OwnPage =
   | 'provider-logout'
   | 'backchannel-logout'
   | 'frontchannel-logout'
+  | 'authorize'
+  | 'token'
+  | 'register'
 
 /** The path of a page of ours, the same on every host. */
 export function ownPath(page: OwnPage): string {
   return `${RESERVED_PATH}/${page}`
 }
+
+/** Where a protected resource is described, before its own path (RFC 9728 §3.1), and an authorization server (RFC 8414 §3.1). */
+export const RESOURCE_METADATA = '/.well-known/oauth-protected-resource'
+export const SERVER_METADATA = '/.well-known/oauth-authorization-server'
 
 /** Which address of a program that stood here before a target is; null for one that it would have handed on. */
 export type CompatPages = (target: Pick<Target, 'host' | 'path'>) => CompatPage | null

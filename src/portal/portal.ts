@@ -86,6 +86,8 @@ export interface PortalRequest {
   applications(session: Session): readonly Application[]
   /** Where a token of this person would be taken. */
   tokenPlaces(session: Session): readonly TokenPlace[]
+  /** The routes of this portal whose clients find their way to a token by themselves. */
+  readonly resources: ProtectedResources
   /** The icon of a route of this portal by its hash, or null. */
   iconOf(hash: string): Picture | null
 }
@@ -104,6 +106,32 @@ export interface GuestTarget {
   isOpenTo(session: Session): boolean
   /** Whether whoever made the link of this guest may share it now; an operator may at any time. */
   isSharedWith(guest: Session): boolean
+}
+
+/** The MCP servers of a portal, as clients ask about them. */
+export interface ProtectedResources {
+  /** Whether the portal gives tokens for any of them. */
+  readonly hasOwn: boolean
+  /** The one whose metadata is at a path of the host that was asked; null: there is none. */
+  described(path: string): ProtectedResource | null
+  /** The one with this very address for which the portal gives tokens, by the file in force now; null: there is none. */
+  at(address: string): ProtectedResource | null
+}
+
+/** One MCP server. */
+export interface ProtectedResource {
+  /** What people call it. */
+  readonly name: string
+  /** What it is called as a resource, and its host without a port. */
+  readonly address: string
+  readonly host: string
+  /** The id of its route, and the route's path. */
+  readonly route: string
+  readonly path: string
+  /** Issuers of the providers that give tokens for it; null: the portal does. */
+  readonly issuers: readonly string[] | null
+  /** Whether this person may use it, for certain and now, with a token. */
+  isOpenTo(session: Session): boolean
 }
 
 /** A host and path that takes tokens. */

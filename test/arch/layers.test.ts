@@ -137,7 +137,10 @@ const RANKS: readonly (readonly Room[])[] = [
         { parts: ['sign-in'], ban: 'nobody is signed in yet' },
         { parts: ['sign-out'], ban: 'whoever leaves needs nothing of an account any more' },
         { parts: ['compat'], ban: 'an old address leads to what a new one does, and nothing of ours depends on it' },
-        { parts: ['account'], ban: 'the parts of an account are put together in app.ts' },
+        {
+          parts: ['account', 'authorization'],
+          ban: 'the parts of an account are put together in app.ts',
+        },
         { parts: ['endpoints.ts'], ban: 'one table says what is at which address, and what it takes' },
         { parts: ['app.ts'], ban: 'the portal answers, it never forwards' },
       ],
@@ -162,6 +165,7 @@ const RANKS: readonly (readonly Room[])[] = [
           },
           {
             parts: [
+              'mcp',
               'method-override.ts',
               'plain-http.ts',
               'policy-input.ts',

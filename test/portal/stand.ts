@@ -156,6 +156,7 @@ export async function openStand(over: Partial<PortalConfig> = {}, hosts = [KUMA,
         { place: 'git.example.com/team', address: 'https://git.example.com/team' },
       ],
       iconOf: () => null,
+      resources: { hasOwn: false, described: () => null, at: () => null },
       session: null,
     } satisfies PortalRequest
     const token = readCookie(request.headers.get('cookie'), cookieName('session', isSecure(base)))

@@ -6,6 +6,7 @@ import https from '../../../docs/https.md' with { type: 'file' }
 import identity from '../../../docs/identity.md' with { type: 'file' }
 import keys from '../../../docs/keys.md' with { type: 'file' }
 import limits from '../../../docs/limits.md' with { type: 'file' }
+import mcp from '../../../docs/mcp.md' with { type: 'file' }
 import metrics from '../../../docs/metrics.md' with { type: 'file' }
 import movingIn from '../../../docs/moving-in.md' with { type: 'file' }
 import fromCaddySecurity from '../../../docs/moving-in-from-caddy-security.md' with { type: 'file' }
@@ -49,6 +50,7 @@ export const TOPICS: readonly Topic[] = [
   { name: 'signing-in', about: 'registering, how a sign-in lasts and ends, expired forms', path: signingIn },
   { name: 'identity', about: 'identity fields, signed assertions, the provider’s tokens', path: identity },
   { name: 'tokens-and-guests', about: 'API tokens, access tokens, htpasswd, guest links', path: tokensAndGuests },
+  { name: 'mcp', about: 'tokens for clients of an MCP server, in one line', path: mcp },
   { name: 'upstreams', about: 'balancing, TLS, rewrites, WebDAV, WebSockets, bounds', path: upstreams },
   { name: 'pages', about: 'the list of applications, the admin page, your own look', path: pages },
   { name: 'https', about: 'certificates from files or by ACME, renewals, low ports', path: https },

@@ -13,6 +13,7 @@ import type { FieldRules, FilesAnswer, OwnAnswer, RouteConfig } from '../types/r
 import type { ConfigFiles } from '../values/files.ts'
 import { buildApp } from './apps.ts'
 import { buildMaxBody, buildRate } from './limits.ts'
+import { withReadable } from './mcp.ts'
 import { buildAllow, buildDeny } from './rules.ts'
 import { buildUpstream } from './upstreams.ts'
 
@@ -51,6 +52,7 @@ function idOf({ host, path, isExact }: Place): string {
 
 function buildCommon(route: Known<RouteTable>, { root, server, directory, files }: RestOfFile): Common {
   const rate = route.rate === null ? null : known(route.rate)
+  const responseRules = route.response_headers === null ? null : buildFieldRules(route.response_headers)
   return {
     upstream: route.upstream === null ? null : buildUpstream(route.upstream, root, files),
     answer: buildAnswer(route, directory),
@@ -58,7 +60,8 @@ function buildCommon(route: Known<RouteTable>, { root, server, directory, files 
     allow: buildAllow(route.allow),
     deny: buildDeny(route.deny),
     methods: route.methods,
-    tokens: route.tokens,
+    tokens: route.tokens || route.mcp !== false,
+    mcp: route.mcp === false ? null : route.mcp === true ? 'portal' : route.mcp,
     audience: route.audience,
     passwords: route.passwords,
     stripPrefix: route.strip_prefix,
@@ -74,7 +77,7 @@ function buildCommon(route: Known<RouteTable>, { root, server, directory, files 
     assertion: route.assertion === null ? null : buildAssertion(route.assertion),
     passTokens: Array.from(route.pass_token ?? [], ([kind, header]) => ({ kind, header })),
     requestRules: route.request_headers === null ? null : buildFieldRules(route.request_headers),
-    responseRules: route.response_headers === null ? null : buildFieldRules(route.response_headers),
+    responseRules: route.mcp === false ? responseRules : withReadable(responseRules),
     passFields: (route.pass_fields ?? []).map(name => name.toLowerCase()),
     timeoutMs: route.timeout,
     keepLengthBytes: route.keep_length.maxBytes,

@@ -24,6 +24,7 @@ const UPSTREAM_ONLY = [
   'cors_preflight',
   'max_body',
   'keep_posts',
+  'mcp',
 ]
 
 /** What has no meaning where the application is somebody else's to reach. */
@@ -39,6 +40,7 @@ const NOT_FOR_VERIFY = [
   'max_body',
   'strip_prefix',
   'add_prefix',
+  'mcp',
 ]
 
 /** What a route says about where it leads, and how that fits together. */

@@ -103,8 +103,10 @@ function checkUrl(
   }
   const isShared =
     url === null || root.values.routes?.some(({ values: { host } }) => url && host?.includes(url.host)) === true
-  if (url === null && isMountedOften(name, root)) refuseOnEachHost(portal, report)
-  else if (isShared) warnOfSharedHost(portal, report)
+  if (url === null && isMountedOften(name, root)) {
+    refuseOnEachHost(portal, report)
+    refuseConsent(name, root, report)
+  } else if (isShared) warnOfSharedHost(portal, report)
   if (!url) return
   if (leadsAway(name, url.host, root) && hasScripts(name, url.host, root)) {
     const message = `an application on ${shown}, where people sign in, can be any of them on every host of this portal`
@@ -175,6 +177,17 @@ function refuseOnEachHost(portal: PortalTable, report: Report): void {
   for (const [key, what] of powersOf(portal)) {
     const message = `this portal is on several hosts, and the application on any of them could ${what}, for all of them`
     report.mistake([...portal.at, key], 'portal.several_hosts', message, { hint, part: 'key' })
+  }
+}
+
+/** On the pages of a portal people agree to what programs may do in their name, for which it has to be one place. */
+function refuseConsent(name: string, { values: { routes = [] } }: RootTable, report: Report): void {
+  for (const { at, values } of routes) {
+    if (values.portal !== name || values.mcp !== true) continue
+    const hint = 'give the portal a url with a host where no application is; or mcp = "provider"'
+    const message =
+      'the portal of this route is on several hosts, and the application on any of them could agree for people'
+    report.mistake([...at, 'mcp'], 'portal.several_hosts', message, { hint, part: 'key' })
   }
 }
 

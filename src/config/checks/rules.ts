@@ -54,6 +54,7 @@ export function needsPortal({ values, raw }: RouteTable): string | null {
     return 'allow'
   if (deny && asksWho(deny)) return 'deny'
   if (tokens === true) return 'tokens'
+  if (values.mcp !== false && values.mcp !== undefined) return 'mcp'
   if (passwords === true) return 'passwords'
   if (values.upstream?.kind === 'own' && namesPeople(values.upstream.table)) return 'upstream'
   return ['assertion', 'pass_token'].find(name => raw.entries.has(name)) ?? null

@@ -182,6 +182,12 @@ export const ROUTE = {
     'what `access_tokens` of the provider says',
     "What the `aud` of a provider's access token has to hold here: any one of these, in place of what the provider's table says for all routes.",
   ),
+  mcp: defaulted(
+    either(raw => raw.kind === 'text', choice(['provider']), boolean),
+    false,
+    true,
+    'The application is an MCP server (or another API) whose clients find their way to a sign-in by themselves: metadata (RFC 9728) says where, preflights of browser clients are answered, tokens are taken as with `tokens`, and are for this address alone (RFC 8707). The portal gives them, each after its person has agreed; `"provider"`: the provider does, whose `access_tokens` are then taken.',
+  ),
   passwords: defaulted(
     boolean,
     false,

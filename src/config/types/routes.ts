@@ -70,6 +70,8 @@ export interface RouteConfig {
   readonly methods: readonly string[] | null
   /** Whether scripts and apps may come with a token instead of signing in. */
   readonly tokens: boolean
+  /** Who gives the clients of an MCP server their tokens; null for no such server. */
+  readonly mcp: 'portal' | 'provider' | null
   /** What the audience of a provider's access token has to be here; null: what the provider's table says. */
   readonly audience: readonly string[] | null
   /** Whether people and programs may come with a password of the portal's file. */

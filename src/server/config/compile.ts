@@ -36,6 +36,7 @@ const ROUTES_A_STEP = 250
 export function* compileSteps(config: Config, fingerprint: string, pool: UpstreamPool): Steps<Snapshot> {
   const aged = new Set(config.routes.filter(looksAtAuthTime).map(route => route.portal))
   const keeping = new Set(config.routes.filter(route => route.keepPostsBytes !== null).map(route => route.portal))
+  const giving = new Set(config.routes.filter(route => route.mcp === 'portal').map(route => route.portal))
   const trusted = trustedEmails(config.providers)
   const portals = new Map(
     [...config.portals].map(([name, portal]) => {
@@ -52,6 +53,7 @@ export function* compileSteps(config: Config, fingerprint: string, pool: Upstrea
         heldBack,
         wantsAuthTime,
         hasKeptForms,
+        givesTokens: giving.has(name),
         icons,
         ports,
         compat,

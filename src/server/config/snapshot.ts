@@ -64,6 +64,8 @@ export interface GatePortal {
   readonly icons: ReadonlyMap<string, Picture>
   /** Whether any route of this portal keeps forms. */
   readonly hasKeptForms: boolean
+  /** Whether it gives tokens to the clients of any of its routes. */
+  readonly givesTokens: boolean
   /** Addresses of a program that stood here before; null for none. */
   readonly compat: GateCompat | null
   /** By which ports browsers reach its hosts, by scheme; null for a portal without a `url`. */

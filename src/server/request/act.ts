@@ -62,7 +62,9 @@ function refused(answer: MaybePromise<Response>, passage: Passage): MaybePromise
  * Writes `session`.
  */
 export function actElsewhere(place: Exclude<Place, { kind: 'route' }>, passage: Passage, tools: PipelineTools): Answer {
-  return place.kind === 'https' ? place.response : andThen(findByCookie(passage, tools), answerAtPortal, passage, tools)
+  return place.kind === 'answer'
+    ? place.response
+    : andThen(findByCookie(passage, tools), answerAtPortal, passage, tools)
 }
 
 function answerAtPortal(found: Session | null, passage: Passage, tools: PipelineTools): Answer {

@@ -5,6 +5,7 @@ import { decideToken } from '../../policy/token.ts'
 import type { HeldApiToken } from '../../session/credentials/api-tokens.ts'
 import type { Session } from '../../session/session.ts'
 import type { GateRoute } from '../config/snapshot.ts'
+import { resourceAudiences } from './mcp/resource.ts'
 import { holdToMethod } from './method-override.ts'
 import type { Passage } from './passage.ts'
 import { provenClient } from './policy-input.ts'
@@ -84,7 +85,12 @@ function findByAccessToken(
 ): MaybePromise<Credential> | null {
   const { portal, accessTokens } = route
   if (portal === null || accessTokens === null) return null
-  const found = tools.accessTokens.find(authorization, portal.config.name, accessTokens, route.config.audience)
+  const { audience, mcp, path } = route.config
+  const audiences =
+    audience !== null || mcp === null || passage.target === null
+      ? audience
+      : resourceAudiences(passage, passage.target, path)
+  const found = tools.accessTokens.find(authorization, portal.config.name, accessTokens, audiences)
   if (found === null) return null
   return keepBack(passage, authorization, found, 'tokens')
 }

@@ -4,8 +4,10 @@ import type { SentFields } from '../../proxy/fields/request.ts'
 import type { Match } from '../../route/table.ts'
 import { parseTarget, type Target } from '../../route/target.ts'
 import type { GateRoute } from '../config/snapshot.ts'
+import { answerPreflight } from './mcp/preflight.ts'
 import { hostField, type Passage } from './passage.ts'
 import { compatPageAt, healthPageAt } from './portal/compat.ts'
+import { isDescribed } from './portal/resources.ts'
 import { redirectToHttps } from './to-https.ts'
 import { dialectAt } from './verify/dialects.ts'
 
@@ -15,8 +17,8 @@ export type Place =
   | { readonly kind: 'route'; readonly match: Match<GateRoute> }
   /** A page or endpoint of our own. */
   | { readonly kind: 'portal' }
-  /** The same address by HTTPS. */
-  | { readonly kind: 'https'; readonly response: Response }
+  /** What is answered at once: the same address by HTTPS, or a browser's question before it asks an MCP server. */
+  | { readonly kind: 'answer'; readonly response: Response }
 
 /**
  * First step, before anything is counted: what is asked for, in its one spelling.
@@ -44,17 +46,18 @@ export function locate(passage: Passage): Place {
     })
   }
   const response = snapshot.redirectPort === null ? null : redirectToHttps(passage, target, snapshot.redirectPort)
-  if (response !== null) return { kind: 'https', response }
+  if (response !== null) return { kind: 'answer', response }
   const place = findPlace(passage, target)
   if (place === null) throw nothingAt(passage, target)
-  return place
+  const preflight = place.kind === 'route' ? answerPreflight(passage, place.match) : null
+  return preflight === null ? place : { kind: 'answer', response: preflight }
 }
 
 /** What of a passage says where it leads, and is told it. */
 export type Located = Pick<Passage, 'snapshot' | 'target' | 'sent' | 'portal' | 'compat' | 'route'>
 
 /** The route or the portal that a target leads to; null: neither. Writes what `locate` does. */
-export function findPlace(passage: Located, target: Target): Exclude<Place, { readonly kind: 'https' }> | null {
+export function findPlace(passage: Located, target: Target): Exclude<Place, { readonly kind: 'answer' }> | null {
   const { snapshot } = passage
   const match = target.isReserved ? null : snapshot.table.match(target)
   const portal = snapshot.portals.lookup(target.host) ?? null
@@ -63,6 +66,7 @@ export function findPlace(passage: Located, target: Target): Exclude<Place, { re
     if (target.isReserved || isCallback({ portal: portal.config, target })) return PORTAL
     passage.compat = compatPageAt(passage, portal)
     if (passage.compat !== null) return PORTAL
+    if (isDescribed(passage, portal, target)) return PORTAL
   }
   if (match !== null) {
     passage.route = match.value

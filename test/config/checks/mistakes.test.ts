@@ -323,6 +323,11 @@ const CASES: readonly Case[] = [
     `${portal('«admin_role» = "user"\n[portals.home.roles]\nuser = { any = true }\n')}${allowing('["user"]')}\n${PUBLIC}\nportal = "home"`,
   ],
   [
+    'portal.several_hosts',
+    'people who agree, on each of several hosts, to what programs may do',
+    `${portal('[portals.home.roles]\nuser = { any = true }\n')}${allowing('["user"]')}\n«mcp» = true\n${PUBLIC}\nportal = "home"`,
+  ],
+  [
     'portal.bind_tickets',
     'tickets of a portal that gives none',
     portal('«bind_tickets» = true\n[portals.home.roles]\nuser = { any = true }'),

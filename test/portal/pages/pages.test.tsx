@@ -47,6 +47,7 @@ function contextAt(address: string): PortalRequest {
     applications: () => [],
     tokenPlaces: () => [],
     iconOf: () => null,
+    resources: { hasOwn: false, described: () => null, at: () => null },
   }
 }
 

@@ -8,6 +8,7 @@ import { cameByPlainHttp } from '../plain-http.ts'
 import { applicationsOf } from './applications.ts'
 import { compatRequest } from './compat.ts'
 import { guestTargetAt } from './guest-target.ts'
+import { protectedResources } from './resources.ts'
 import { keepsFragmentAt } from './route-at.ts'
 import { tokenPlacesOf } from './token-places.ts'
 
@@ -45,6 +46,7 @@ export function portalRequest(passage: Passage): PortalRequest | null {
     guestTarget: (host, path) => guestTargetAt(passage, portal, host, path),
     applications: session => applicationsOf(passage, portal, session),
     tokenPlaces: session => tokenPlacesOf(passage, portal, session),
+    resources: protectedResources(passage, portal),
     iconOf: hash => portal.icons.get(hash) ?? null,
   }
 }

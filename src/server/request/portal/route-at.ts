@@ -5,7 +5,7 @@ import type { Passage } from '../passage.ts'
 
 /** The route at a host and path, with the target that was made of them; null where none is, and where the path can be read in two ways. */
 export function routeAt(
-  { snapshot }: Passage,
+  { snapshot }: Pick<Passage, 'snapshot'>,
   host: string,
   path: string,
 ): { readonly route: GateRoute; readonly target: Target } | null {

@@ -1,3 +1,4 @@
+import { scopeChallenge } from '../mcp/resource.ts'
 import { originOf, type Passage, schemeOf } from '../passage.ts'
 import { tellsOfBody } from '../verify/dialects.ts'
 import { challengesOf } from './challenge.ts'
@@ -21,7 +22,7 @@ export function isPreflight({ request, sent, session, question }: Passage): bool
  * An answer of our own that is no success, as scripts of our own hosts can read it; changed in place.
  *
  * The origin that asks is named back, with credentials, where it is a host of the same portal by the same scheme and port, or
- * stands in the route's `allowed_origins`. Never `*`, never a stranger's. Redirects and pages of ours are not touched: nobody's
+ * stands in the route's `allowed_origins`. Never a stranger's, and `*` on the route of an MCP server alone, without credentials. Redirects and pages of ours are not touched: nobody's
  * script has anything to read there. Where the route takes tokens, 401 says so.
  * Source: Fetch §3.3.3 (CORS protocol and credentials), RFC 9110 §12.5.5 (Vary).
  */
@@ -32,13 +33,22 @@ export function finishRefusal(passage: Passage, response: Response): Response {
     const challenges = challengesOf(passage, headers.get('www-authenticate'))
     if (challenges !== null) headers.set('www-authenticate', challenges)
   }
+  const beyond = status === 403 ? scopeChallenge(passage) : null
+  if (beyond !== null) headers.set('www-authenticate', beyond)
   const { origin } = passage.sent
   if (origin === undefined) return response
   headers.append('vary', 'origin')
-  if (!isOwnOrigin(passage, origin)) return response
+  if (!isOwnOrigin(passage, origin)) return passage.route?.config.mcp == null ? response : readableByAll(response)
   headers.set('access-control-allow-origin', origin)
   headers.set('access-control-allow-credentials', 'true')
   headers.set('access-control-expose-headers', EXPOSED)
+  return response
+}
+
+/** A browser client of an MCP server comes from anywhere, and learns here where its token is to come from. Without credentials. */
+function readableByAll(response: Response): Response {
+  response.headers.set('access-control-allow-origin', '*')
+  response.headers.set('access-control-expose-headers', EXPOSED)
   return response
 }
 

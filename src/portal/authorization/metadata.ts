@@ -1,0 +1,21 @@
+import { openAnswer } from '../answer.ts'
+import { portalNotFound } from '../not-found.ts'
+import { portalOrigin } from '../place.ts'
+import type { PortalRequest } from '../portal.ts'
+
+/** The one scope that there is: to use the resource as the person could. What is finer, the rules of the route say. */
+export const SCOPE = 'mcp'
+
+/** What an MCP server is, and who gives tokens for it (RFC 9728 §2, §3.2). */
+export function describeResource(ctx: PortalRequest): Response {
+  const found = ctx.resources.described(ctx.target.path)
+  if (found === null) return portalNotFound(ctx)
+  const { address, issuers, name } = found
+  return openAnswer({
+    resource: address,
+    authorization_servers: issuers ?? [portalOrigin(ctx)],
+    ...(issuers === null ? { scopes_supported: [SCOPE] } : {}),
+    bearer_methods_supported: ['header'],
+    resource_name: name,
+  })
+}

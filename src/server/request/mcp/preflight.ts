@@ -1,0 +1,31 @@
+import type { Match } from '../../../route/table.ts'
+import type { GateRoute } from '../../config/snapshot.ts'
+import type { Passage } from '../passage.ts'
+
+/** What clients of the protocol send besides what is always let through (MCP, Streamable HTTP). */
+const SENT = 'authorization, content-type, last-event-id, mcp-protocol-version, mcp-session-id'
+
+/** As long as browsers remember it, at most. */
+const REMEMBERED_S = 600
+
+/**
+ * The answer to a browser's question before a request across origins to an MCP server, whoever runs the page: what is sent is let in by a
+ * token that the page has to have, and never by a cookie, since no origin is named. Null for every other request.
+ * Source: Fetch §3.3.2, §3.3.5 (credentials and `*`).
+ */
+export function answerPreflight({ request, sent }: Passage, match: Match<GateRoute>): Response | null {
+  const { config } = match.value
+  if (config.mcp === null || request.method !== 'OPTIONS' || match.also.length > 0) return null
+  if (sent.origin === undefined || sent['access-control-request-method'] === undefined) return null
+  if (request.body !== null || sent.upgrade !== undefined) return null
+  return new Response(null, {
+    status: 204,
+    headers: {
+      'access-control-allow-origin': '*',
+      'access-control-allow-methods': (config.methods ?? ['GET', 'POST', 'DELETE']).join(', '),
+      'access-control-allow-headers': SENT,
+      'access-control-max-age': `${REMEMBERED_S}`,
+      vary: 'origin',
+    },
+  })
+}

@@ -1,0 +1,36 @@
+import { RESOURCE_METADATA } from '../../../portal/place.ts'
+import { BAD_TOKEN_CHALLENGE, BEARER_CHALLENGE } from '../../../portal/problem.ts'
+import type { Target } from '../../../route/target.ts'
+import { originOf, type Passage } from '../passage.ts'
+
+/**
+ * The addresses by which a route is known as a protected resource, as a token's audience may say them: with and without a slash where it is
+ * a whole host, since clients write either. Source: RFC 8707 §2, RFC 9728 §1.2.
+ */
+export function resourceAudiences(passage: Passage, target: Target, path: string): readonly string[] {
+  const origin = originOf(passage, target)
+  return path === '/' ? [origin, `${origin}/`] : [origin + path]
+}
+
+/**
+ * What WWW-Authenticate says on the route of an MCP server: where its metadata is (RFC 9728 §5.1), and Bearer alone, since its clients
+ * read no other scheme's parameters. `own` is what it says so far. Null on every other route.
+ */
+export function resourceChallenge(passage: Passage, own: string | null): string | null {
+  const { target, route } = passage
+  if (target === null || route === null || route.config.mcp === null) return null
+  if (own !== null && own !== BEARER_CHALLENGE && own !== BAD_TOKEN_CHALLENGE) return null
+  return `${own ?? BEARER_CHALLENGE}, resource_metadata="${metadataAddress(passage, target, route.config.path)}"`
+}
+
+/** The same for whoever has a token that does not reach this far (RFC 6750 §3.1). */
+export function scopeChallenge(passage: Passage): string | null {
+  if (passage.token === null) return null
+  const challenge = resourceChallenge(passage, BEARER_CHALLENGE)
+  return challenge?.replace(BEARER_CHALLENGE, `${BEARER_CHALLENGE}, error="insufficient_scope"`) ?? null
+}
+
+/** RFC 9728 §3.1: between the host and the path of the resource. */
+function metadataAddress(passage: Passage, target: Target, path: string): string {
+  return originOf(passage, target) + RESOURCE_METADATA + (path === '/' ? '' : path)
+}

@@ -1,0 +1,96 @@
+import { decidePolicy } from '../../../policy/policy.ts'
+import { isPortalHost, RESOURCE_METADATA, SERVER_METADATA } from '../../../portal/place.ts'
+import type { ProtectedResource, ProtectedResources } from '../../../portal/portal.ts'
+import type { Target } from '../../../route/target.ts'
+import { withoutSignIn } from '../../../session/credentials/owners.ts'
+import { ownOrigin } from '../../config/own-ports.ts'
+import type { GatePortal, GateRoute } from '../../config/snapshot.ts'
+import { originOf, type Passage, schemeOf } from '../passage.ts'
+import { requestFacts } from '../policy-input.ts'
+import { routeAt } from './route-at.ts'
+
+/** What of a passage says which resource is meant. */
+type Asked = Pick<Passage, 'snapshot'>
+
+/** Whether a target is where an MCP server of a portal, or the portal as the one who gives its tokens, is described. Most never begin so. */
+export function isDescribed(passage: Asked, portal: GatePortal, target: Target): boolean {
+  if (!target.path.startsWith('/.well-known/oauth-') || target.readings.length > 0) return false
+  if (target.path === SERVER_METADATA) return portal.givesTokens && isPortalHost({ portal: portal.config, target })
+  return describedRoute(passage, portal, target.host, target.path) !== null
+}
+
+/** The MCP servers of this portal, as this request asks about them. */
+export function protectedResources(passage: Passage, portal: GatePortal): ProtectedResources {
+  const { target } = passage
+  return {
+    hasOwn: portal.givesTokens,
+    described(path) {
+      const route = target === null ? null : describedRoute(passage, portal, target.host, path)
+      return target === null || route === null
+        ? null
+        : describe(passage, portal, route, originOf(passage, target), target)
+    },
+    at(address) {
+      const asked = URL.parse(address)
+      if (asked === null || !isPlain(asked, address)) return null
+      const host = asked.hostname
+      const origin = ownOrigin(portal.ports, schemeOf(passage), { host, authority: asked.host })
+      const found = asked.origin === origin ? resourceRoute(passage, portal, host, asked.pathname) : null
+      if (found?.config.mcp !== 'portal') return null
+      return describe(passage, portal, found, origin, { host })
+    },
+  }
+}
+
+/** An address in one spelling only, without what a resource has not (RFC 8707 §2). A slash at the end of a whole host is one spelling more. */
+function isPlain({ href, search, hash, username, password, pathname }: URL, written: string): boolean {
+  if (search !== '' || hash !== '' || username !== '' || password !== '' || /[?#]/.test(written)) return false
+  return written === href || (pathname === '/' && `${written}/` === href)
+}
+
+/** The route that is described at a path of a host: between both, or for the one of a host at its root as well. */
+function describedRoute(passage: Asked, portal: GatePortal, host: string, path: string): GateRoute | null {
+  if (!path.startsWith(RESOURCE_METADATA)) return null
+  const rest = path.slice(RESOURCE_METADATA.length)
+  if (rest !== '') return rest.startsWith('/') ? resourceRoute(passage, portal, host, rest) : null
+  const whole = resourceRoute(passage, portal, host, '/')
+  if (whole !== null) return whole
+  const own = passage.snapshot.routes.filter(
+    route =>
+      route.portal === portal &&
+      route.config.mcp !== null &&
+      resourceRoute(passage, portal, host, route.config.path) === route,
+  )
+  return own.length === 1 ? (own[0] ?? null) : null
+}
+
+/** The MCP server whose own path this is. */
+function resourceRoute(passage: Asked, portal: GatePortal, host: string, path: string): GateRoute | null {
+  const found = routeAt(passage, host, path)?.route
+  if (found === undefined || found.portal !== portal || found.config.mcp === null) return null
+  return path === found.config.path || path === `${found.config.path}/` ? found : null
+}
+
+function describe(
+  passage: Passage,
+  portal: GatePortal,
+  { config, policy, accessTokens }: GateRoute,
+  origin: string,
+  { host }: Pick<Target, 'host'>,
+): ProtectedResource {
+  return {
+    name: config.name,
+    address: origin + config.path,
+    host,
+    route: config.id,
+    path: config.path,
+    issuers: config.mcp === 'portal' ? null : (accessTokens ?? []).map(({ issuer }) => issuer),
+    isOpenTo(session) {
+      if (session.portal !== portal.config.name) return false
+      const target = { path: config.path, readings: [] }
+      // By whom the token will stand for: nothing of this sign-in is true of it.
+      const facts = { ...requestFacts(passage, null), method: 'POST', target }
+      return decidePolicy(policy, withoutSignIn(session.identity), facts).verdict === 'allow'
+    },
+  }
+}
