@@ -1,7 +1,6 @@
 import type { JWTPayload } from 'jose'
 import { GateError } from '../base/errors.ts'
-import type { ProviderConfig } from '../config/types/providers.ts'
-import { identityOf } from './claims.ts'
+import { identityOf, type Naming } from './claims.ts'
 import { bareError } from './http.ts'
 import type { Identity } from './identity.ts'
 import type { KeySource } from './jwks.ts'
@@ -38,7 +37,7 @@ const MAX_SUBJECT_LENGTH = 255
  */
 export async function verifyAccessToken(
   token: string,
-  provider: Pick<ProviderConfig, 'name' | 'claims'>,
+  provider: Naming,
   expected: ExpectedToken,
   keys: KeySource,
   keysAddress: string,

@@ -12,6 +12,7 @@ export async function loginAddress(
   options: BeginOptions,
 ): Promise<string> {
   const parameters = {
+    ...besides(config, options),
     response_type: 'code',
     client_id: config.clientId,
     redirect_uri: login.redirectUri,
@@ -19,11 +20,30 @@ export async function loginAddress(
     state: login.state,
     nonce: login.nonce,
     ...(await challengeParameters(login.codeVerifier)),
-    ...(options.asksForAccount === true ? { prompt: choosePrompt(metadata) } : {}),
     ...(options.wantsAuthTime === true ? { max_age: AUTH_TIME_MAX_AGE } : {}),
     ...(login.stepUp ? stepUpParameters(login.stepUp) : {}),
+    ...prompts([
+      config.authorizeParams.get('prompt'),
+      login.stepUp ? 'login' : undefined,
+      options.asksForAccount === true ? choosePrompt(metadata) : undefined,
+    ]),
   }
   return withParameters(new URL(metadata.authorization_endpoint), parameters)
+}
+
+/** What the file says besides. A hint at one account is none where somebody wants another. */
+export function besides(
+  { authorizeParams }: Pick<ProviderConfig, 'authorizeParams'>,
+  { asksForAccount }: BeginOptions,
+): Readonly<Record<string, string>> {
+  const kept = [...authorizeParams].filter(([name]) => asksForAccount !== true || name !== 'login_hint')
+  return Object.fromEntries(kept)
+}
+
+/** Everything that the provider is to ask, as one parameter (OpenID Connect Core 1.0 §3.1.2.1). */
+export function prompts(wanted: readonly (string | undefined)[]): { readonly prompt?: string } {
+  const words = new Set(wanted.flatMap(text => text?.split(' ') ?? []))
+  return words.size === 0 ? {} : { prompt: [...words].join(' ') }
 }
 
 /** Where a browser goes to sign out (OpenID Connect RP-Initiated Logout 1.0 §2); null where the provider has no such place. */
@@ -39,7 +59,7 @@ export function logoutAddress(
   return withParameters(address, parameters)
 }
 
-function withParameters(address: URL, parameters: Readonly<Record<string, string>>): string {
+export function withParameters(address: URL, parameters: Readonly<Record<string, string>>): string {
   for (const [name, value] of Object.entries(parameters)) address.searchParams.set(name, value)
   return address.href
 }

@@ -22,32 +22,67 @@ export function findClaim(claims: unknown, name: string): unknown {
   return found
 }
 
+/** What a table of the file says of how a provider's claims are read. */
+export type Naming = Pick<ProviderConfig, 'name' | 'claims' | 'groupsForm'>
+
 /**
  * Claims under the names that rules and applications know, where a provider has others for them.
  *
  * A claim that is named is the only one that counts: what the provider calls by the known name is then something else, and gone.
- * `email_verified` is about the claim `email` (OpenID Connect Core 1.0 §5.1), and says nothing of an address in another.
+ * `email_verified` is about the claim `email` (OpenID Connect Core 1.0 §5.1), and says nothing of an address in another, of which only
+ * a claim speaks that is named as well.
  */
-function renameClaims(claims: Readonly<Record<string, unknown>>, names: ClaimNames): Readonly<Record<string, unknown>> {
+function renameClaims(claims: Readonly<Record<string, unknown>>, names: ClaimNames): Record<string, unknown> {
   const renamed: Record<string, unknown> = { ...claims }
+  if (names.email !== null && names.email !== 'email') delete renamed.email_verified
   for (const [known, own] of Object.entries(names)) {
-    if (own === null || own === known) continue
+    if (own === null) continue
     const value = findClaim(claims, own)
     if (value === undefined) delete renamed[known]
     else renamed[known] = value
-    if (known === 'email') delete renamed.email_verified
   }
   return renamed
 }
 
+/**
+ * Groups as the list that rules look at, from what a provider makes of them; what is in no form that the file names stays as it is, and
+ * is no group.
+ *
+ * Null where the provider says that it keeps them elsewhere, as Microsoft Entra does for whoever has many: no rule about groups, in
+ * `deny` neither, then counts them as none. Source: OpenID Connect Core 1.0 §5.6.2 (distributed claims).
+ */
+function readGroups(
+  claims: Readonly<Record<string, unknown>>,
+  stated: unknown,
+  { claims: names, groupsForm: form }: Naming,
+): unknown {
+  if (stated === undefined) {
+    const elsewhere = claims._claim_names
+    return isTable(elsewhere) && Object.hasOwn(elsewhere, names.groups ?? 'groups') ? null : undefined
+  }
+  if (form.kind === 'keys' && isTable(stated)) return Object.keys(stated)
+  if (form.kind !== 'text' || typeof stated !== 'string') return stated
+  return stated
+    .split(form.separator)
+    .map(group => group.trim())
+    .filter(group => group !== '')
+}
+
 /** Who someone is by what a provider states, in its own names. */
 export function identityOf(
-  { name, claims }: Pick<ProviderConfig, 'name' | 'claims'>,
+  naming: Naming,
   issuer: string,
   subject: string,
   verified: Readonly<Record<string, unknown>>,
 ): Identity {
-  return makeIdentity(name, issuer, subject, renameClaims(verified, claims))
+  const claims = renameClaims(verified, naming.claims)
+  const groups = readGroups(verified, claims.groups, naming)
+  return makeIdentity(naming.name, issuer, subject, groups === undefined ? claims : { ...claims, groups })
+}
+
+/** Whether somebody's groups are kept elsewhere by their provider, so that nothing is known of them. */
+export function lacksGroups({ claims }: Identity): boolean {
+  return claims.groups === null
 }
 
 function isTable(value: unknown): value is Readonly<Record<string, unknown>> {

@@ -4,9 +4,10 @@ import type { ClientAuth, ProviderConfig } from '../config/types/providers.ts'
 import { verifyAccessToken } from './access-token.ts'
 import { loginAddress, logoutAddress } from './addresses.ts'
 import { readAnswer } from './answer.ts'
-import { identityOf } from './claims.ts'
+import { identityOf, lacksGroups } from './claims.ts'
 import type { Metadata } from './endpoints.ts'
 import { ASYMMETRIC_ALGORITHMS, verifyIdToken } from './id-token.ts'
+import type { Identity } from './identity.ts'
 import type { Issuer } from './issuer.ts'
 import { verifyLogoutToken } from './logout-token.ts'
 import { isOwnSubject, OWN_SUBJECTS } from './own-subjects.ts'
@@ -14,7 +15,7 @@ import type { BeginOptions, EndSession, HeldTokens, LoginRequest, LoginResult, P
 import { refreshIdentity } from './refresh.ts'
 import { checkStepUp } from './step-up.ts'
 import { grantOf, redeemCode } from './tokens/redeem.ts'
-import { fetchUserinfo, mergeClaims } from './userinfo.ts'
+import { askPerson, believedClaims } from './userinfo.ts'
 
 /** A ProviderClient for one `[providers.*]` table, on what is shared for its issuer. */
 export function createProviderClient(
@@ -33,6 +34,14 @@ export function createProviderClient(
       provider: config.name,
       members: news,
       source: 'RFC 6749 §5.1',
+    })
+  }
+
+  function tellNoGroups({ subject }: Identity): void {
+    ports.log.warn('A provider does not tell the groups of somebody: no rule about groups holds for them', {
+      provider: config.name,
+      subject,
+      hint: 'where they are too many for it, let it state only those that this client needs, or roles in their place; else see claims',
     })
   }
 
@@ -71,18 +80,17 @@ export function createProviderClient(
       )
       refuseOwnSubject(claims.sub, config)
       if (login.stepUp) checkStepUp(claims, login.stepUp, ports.now())
-      const userinfo =
-        metadata.userinfo_endpoint === undefined
-          ? {}
-          : await fetchUserinfo({
-              metadata,
-              config,
-              accessToken: tokens.accessToken,
-              subject: claims.sub,
-              fetch: issuer.fetch,
-            })
+      const userinfo = await askPerson({
+        metadata,
+        config,
+        accessToken: tokens.accessToken,
+        subject: claims.sub,
+        fetch: issuer.fetch,
+      })
+      const identity = identityOf(config, metadata.issuer, claims.sub, believedClaims(config, claims, userinfo))
+      if (lacksGroups(identity)) tellNoGroups(identity)
       return {
-        identity: identityOf(config, metadata.issuer, claims.sub, mergeClaims(claims, userinfo)),
+        identity,
         access: grantOf(tokens, askedAtMs),
         idToken: tokens.idToken,
         refreshToken: tokens.refreshToken,

@@ -126,6 +126,13 @@ async function discover(config: Placed, fetchProvider: ProviderFetch): Promise<M
 }
 
 function otherIssuer(ownName: string, { issuer, internalUrl }: Placed, facts: Facts): GateError {
+  if (ownName.includes('{')) {
+    const hint = `this address is everybody's: write the issuer of one tenant, with its id, as in ${ownName}`
+    return new GateError('provider.discovery', `the provider calls itself ${ownName}, which stands for many`, {
+      hint,
+      facts,
+    })
+  }
   const hint =
     internalUrl !== null && URL.parse(ownName)?.origin === internalUrl
       ? `set its public address, ${issuer}, at the provider: asked at internal_url, it takes that for its own name`

@@ -8,7 +8,7 @@ import type { Issuer } from './issuer.ts'
 import type { HeldTokens, RefreshResult } from './provider.ts'
 import type { TokenRequest } from './tokens/endpoint.ts'
 import { grantOf, type Refreshed, redeemRefreshToken } from './tokens/redeem.ts'
-import { fetchUserinfo, mergeClaims } from './userinfo.ts'
+import { askPerson, believedClaims } from './userinfo.ts'
 
 /** How a provider is asked again. */
 export interface RefreshContext {
@@ -62,16 +62,13 @@ async function readIdentity(
   if (changed !== null) throw refusal(changed)
   const { subject } = held.identity
   const { accessToken } = tokens
-  const userinfo =
-    metadata.userinfo_endpoint === undefined
-      ? null
-      : await fetchUserinfo({ metadata, config, accessToken, subject, fetch: issuer.fetch })
+  const userinfo = await askPerson({ metadata, config, accessToken, subject, fetch: issuer.fetch })
   return {
     kind: 'renewed',
     identity:
       fresh === null && userinfo === null
         ? held.identity
-        : identityOf(config, metadata.issuer, subject, mergeClaims(fullClaims(first, fresh), userinfo ?? {})),
+        : identityOf(config, metadata.issuer, subject, believedClaims(config, fullClaims(first, fresh), userinfo)),
     access: grantOf(tokens, context.nowMs),
     idToken: tokens.idToken ?? held.idToken,
     refreshToken: tokens.refreshToken,

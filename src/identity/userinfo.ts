@@ -17,7 +17,7 @@ const SIGNED_ONLY = new Set(
  * signed answer (application/jwt), which was not asked for and whose signature nobody here would check.
  * Source: OpenID Connect Core 1.0 §5.3.2 (sub has to match).
  */
-export async function fetchUserinfo(request: {
+async function fetchUserinfo(request: {
   readonly metadata: Metadata
   readonly config: ProviderConfig
   readonly accessToken: string
@@ -45,6 +45,29 @@ export async function fetchUserinfo(request: {
   }
 }
 
+/** The same, where the file wants it and the provider has it; null where it is not asked. Throws `provider.userinfo`. */
+export async function askPerson(request: Parameters<typeof fetchUserinfo>[0]): Promise<Record<string, unknown> | null> {
+  const { metadata, config } = request
+  if (config.claimsFrom === 'id_token') return null
+  if (metadata.userinfo_endpoint !== undefined) return fetchUserinfo(request)
+  if (config.claimsFrom === 'both') return null
+  throw new GateError('provider.userinfo', `${config.issuer} has no userinfo endpoint`, {
+    hint: 'remove claims_from = "userinfo": this provider says everything in the ID token',
+    facts: { provider: config.name },
+  })
+}
+
+/** What is believed about someone, by the file; who they are and how they signed in is the ID token's to say, always. */
+export function believedClaims(
+  { claimsFrom }: Pick<ProviderConfig, 'claimsFrom'>,
+  idToken: IdTokenClaims,
+  userinfo: Record<string, unknown> | null,
+): Record<string, unknown> {
+  if (claimsFrom !== 'userinfo') return mergeClaims(idToken, userinfo ?? {})
+  const signed = Object.entries(idToken).filter(([name]) => SIGNED_ONLY.has(name))
+  return mergeClaims({ ...Object.fromEntries(signed), sub: idToken.sub }, userinfo ?? {})
+}
+
 /** Claims, each with the one that says whether it was verified. */
 const VERIFIED_BY: readonly (readonly [claim: string, verified: string])[] = [
   ['email', 'email_verified'],
@@ -56,7 +79,7 @@ const VERIFIED_BY: readonly (readonly [claim: string, verified: string])[] = [
  *
  * An address and whether it was verified come from one of them: that the one knows it to be verified says nothing of what the other has.
  */
-export function mergeClaims(idToken: IdTokenClaims, userinfo: Record<string, unknown>): Record<string, unknown> {
+function mergeClaims(idToken: IdTokenClaims, userinfo: Record<string, unknown>): Record<string, unknown> {
   const merged: Record<string, unknown> = { ...idToken }
   for (const [name, value] of Object.entries(userinfo)) if (!SIGNED_ONLY.has(name)) merged[name] = value
   for (const [claim, verified] of VERIFIED_BY) {

@@ -14,6 +14,7 @@ import fromOauth2Proxy from '../../../docs/moving-in-from-oauth2-proxy.md' with 
 import operations from '../../../docs/operations.md' with { type: 'file' }
 import pages from '../../../docs/pages.md' with { type: 'file' }
 import performance from '../../../docs/performance.md' with { type: 'file' }
+import providers from '../../../docs/providers.md' with { type: 'file' }
 import caddyfile from '../../../docs/recipes/Caddyfile' with { type: 'file' }
 import envoy from '../../../docs/recipes/envoy.yaml' with { type: 'file' }
 import haproxy from '../../../docs/recipes/haproxy.cfg' with { type: 'file' }
@@ -48,6 +49,7 @@ export const TOPICS: readonly Topic[] = [
     path: routesAndRules,
   },
   { name: 'signing-in', about: 'registering, how a sign-in lasts and ends, expired forms', path: signingIn },
+  { name: 'providers', about: 'what each provider needs, GitHub and Discord', path: providers },
   { name: 'identity', about: 'identity fields, signed assertions, the provider’s tokens', path: identity },
   { name: 'tokens-and-guests', about: 'API tokens, access tokens, htpasswd, guest links', path: tokensAndGuests },
   { name: 'mcp', about: 'tokens for clients of an MCP server, in one line', path: mcp },

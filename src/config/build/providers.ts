@@ -1,12 +1,18 @@
-import { known } from '../keys/known.ts'
+import { type Known, known } from '../keys/known.ts'
 import type { ACCESS_TOKENS, ProviderTable } from '../keys/providers.ts'
 import type { Table } from '../keys/table.ts'
-import type { AccessTokensConfig, ClaimNames, ProviderConfig } from '../types/providers.ts'
+import type { AccessTokensConfig, ClaimNames, GroupsForm, ProviderConfig } from '../types/providers.ts'
 import type { ConfigFiles } from '../values/files.ts'
 import { buildHtpasswd, buildTotp } from '../values/htpasswd.ts'
 import { readPem } from '../values/pem-file.ts'
 
-const STANDARD_NAMES: ClaimNames = Object.freeze({ email: null, groups: null, name: null, preferred_username: null })
+const STANDARD_NAMES: ClaimNames = Object.freeze({
+  email: null,
+  email_verified: null,
+  groups: null,
+  name: null,
+  preferred_username: null,
+})
 
 /** One of `[providers]` of a file without mistakes. Throws TypeError where a value is missing. */
 export function buildProvider(name: string, table: ProviderTable, files: ConfigFiles): ProviderConfig {
@@ -28,7 +34,10 @@ export function buildProvider(name: string, table: ProviderTable, files: ConfigF
     clientAuth: provider.client_auth,
     scopes: provider.scopes,
     trustsEmails: provider.emails === 'trusted',
-    claims: provider.claims === null ? STANDARD_NAMES : known(provider.claims),
+    claims: claimNames(provider),
+    groupsForm: groupsForm(provider),
+    claimsFrom: provider.claims_from,
+    authorizeParams: provider.authorize_params ?? new Map(),
     idTokenAlgs: provider.id_token_alg,
     takesIdTokens: provider.bearer_id_tokens,
     accessTokens: provider.access_tokens === null ? null : buildAccessTokens(provider.access_tokens),
@@ -37,5 +46,16 @@ export function buildProvider(name: string, table: ProviderTable, files: ConfigF
 
 function buildAccessTokens(table: Table<typeof ACCESS_TOKENS>): AccessTokensConfig {
   const { audience, client_audience } = known(table)
-  return { audience, takesClientAudience: client_audience }
+  return { audiences: audience ?? [], takesClientAudience: client_audience }
+}
+
+function claimNames({ claims }: Known<ProviderTable>): ClaimNames {
+  if (claims === null) return STANDARD_NAMES
+  const { sub: _subject, ...names } = known(claims)
+  return names
+}
+
+function groupsForm({ groups_keys: areKeys, groups_separator: separator }: Known<ProviderTable>): GroupsForm {
+  if (separator !== null) return { kind: 'text', separator }
+  return { kind: areKeys ? 'keys' : 'list' }
 }

@@ -47,8 +47,8 @@ export function checkProviders(root: RootTable, files: ConfigFiles, report: Repo
         },
       )
     }
-    const audience = values.access_tokens?.values.audience
-    if (audience != null && audience === values.client_id) {
+    const audiences = values.access_tokens?.values.audience
+    if (values.client_id && audiences?.includes(values.client_id)) {
       const hint =
         'give this gate a name of its own as an API (a resource) at the provider; where it has no such names, client_audience = true takes access tokens for the client, bearer_id_tokens = true ID tokens'
       const message = 'the audience of access tokens is the client_id, which is the audience of ID tokens'
@@ -58,6 +58,7 @@ export function checkProviders(root: RootTable, files: ConfigFiles, report: Repo
       const hint = 'add "openid": without it the provider does not say who someone is'
       report.mistake([...at, 'scopes'], 'scopes.openid', 'scopes does not have "openid"', { hint })
     }
+    checkReading({ at, raw, values }, report)
     if (values.emails === 'trusted') {
       const hint = 'right only where nobody can enter an address there that is not theirs'
       const message = 'e-mail addresses of this provider count without its saying that it verified them'
@@ -75,7 +76,8 @@ export function checkProviders(root: RootTable, files: ConfigFiles, report: Repo
       report.warn([...at, 'access_tokens', 'client_audience'], 'access_tokens.client_audience', message, { hint })
     }
     const ownEmail = values.claims?.values.email ?? 'email'
-    if (values.emails === 'verified' && ownEmail !== 'email') {
+    const isAnswered = values.claims?.values.email_verified != null
+    if (values.emails === 'verified' && ownEmail !== 'email' && !isAnswered) {
       const hint = 'emails = "trusted" where nobody can enter an address there that is not theirs; else leave it out'
       const message = `no address in ${quote(ownEmail)} counts: email_verified is about the claim email alone`
       report.warn([...at, 'claims', 'email'], 'provider.emails', message, { hint })
@@ -103,6 +105,26 @@ function checkWay({ at, raw, values }: ProviderTable, files: ConfigFiles, report
   const message = `client secret, tokens and keys go to ${url.origin} in plain HTTP: whoever is between can sign in as anyone`
   const hint = 'right only for a network in which nobody else is, such as one of compose for these two alone'
   report.warn([...at, 'internal_url'], 'provider.internal_url', message, { hint })
+}
+
+/** What is asked of a provider besides, and how its groups are read. */
+function checkReading({ raw, values }: ProviderTable, report: Report): void {
+  const subject = values.claims?.raw.entries.get('sub')
+  if (subject !== undefined) {
+    const hint = 'remove it: OpenID Connect calls someone by sub, and by nothing else'
+    report.mistake(subject.at, 'provider.kind', 'claims.sub belongs to a provider by OAuth 2.0', { hint, part: 'key' })
+  }
+  const parameters = raw.entries.get('authorize_params')
+  const prompt = parameters?.kind === 'table' ? parameters.entries.get('prompt') : undefined
+  if (prompt !== undefined && values.authorize_params?.get('prompt')?.split(' ').includes('none')) {
+    const hint = 'remove it: whoever is not signed in at the provider could never sign in here'
+    report.mistake(prompt.at, 'authorize_params.reserved', 'prompt = "none" asks nobody to sign in', { hint })
+  }
+  const separator = raw.entries.get('groups_separator')
+  if (separator !== undefined && values.groups_keys === true) {
+    const hint = 'groups are one text, or the names in a table: keep one'
+    report.mistake(separator.at, 'key.twice', 'groups_separator and groups_keys are both set', { hint, part: 'key' })
+  }
 }
 
 /** Keys that a provider has whatever it is. */

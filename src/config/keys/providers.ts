@@ -3,6 +3,8 @@ import { quote } from '../text/raw.ts'
 import { suggest } from '../text/suggest.ts'
 import { parseInternalUrl, parseIssuer, parseMetadataUrl } from '../values/address.ts'
 import { boolean, choice, list, parsed, text } from '../values/value.ts'
+import { authorizeParams } from './authorize-params.ts'
+import { READING } from './provider-claims.ts'
 import { ownName, secret } from './secret.ts'
 import { defaulted, type Keys, optional, type Table, table } from './table.ts'
 import { pemFile } from './upstreams.ts'
@@ -61,10 +63,10 @@ const algorithm = parsed(
 /** `access_tokens` of a provider. */
 export const ACCESS_TOKENS = {
   audience: optional(
-    text(),
+    list(text(), { single: true }),
     'https://api.example.com',
     'what each route says',
-    'What the `aud` of such a token has to hold where a route does not name an `audience` of its own: the name that this gate has as an API at the provider.',
+    'What the `aud` of such a token has to hold where a route does not name an `audience` of its own: the name that this gate has as an API at the provider, or one of several.',
   ),
   client_audience: defaulted(
     boolean,
@@ -72,24 +74,6 @@ export const ACCESS_TOKENS = {
     true,
     'Access tokens whose `aud` is the client itself are taken as well, as some providers give them to people: any application that is given one can then act for that person.',
   ),
-} as const satisfies Keys
-
-/** `claims` of a provider. */
-export const CLAIM_NAMES = {
-  email: optional(
-    text(),
-    'upn',
-    '`email`',
-    'The claim with the e-mail address. `email_verified` says nothing of another than `email`.',
-  ),
-  groups: optional(
-    text(),
-    'realm_access.roles',
-    '`groups`',
-    'The claim with the list of groups. `realm_access.roles` is the claim `roles` in the claim `realm_access`; a name that has dots of its own comes first.',
-  ),
-  name: optional(text(), 'display_name', '`name`', 'The claim with the name to show.'),
-  preferred_username: optional(text(), 'login', '`preferred_username`', 'The claim with the user name.'),
 } as const satisfies Keys
 
 /** `[providers.NAME]`: one OpenID provider, and this proxy as its client; or a file of users. */
@@ -161,18 +145,19 @@ export const PROVIDER = {
     '`openid`, `profile`, `email`, and `groups` where the provider lists it',
     'What to ask the provider for; `openid` is always among it.',
   ),
+  authorize_params: optional(
+    authorizeParams,
+    { prompt: 'consent', access_type: 'offline', hd: 'example.com' },
+    'none',
+    'What the provider is told at each sign-in besides, by name: `prompt`, `login_hint`, `domain_hint`, `acr_values`, `resource` and what is its own. Nothing that the sign-in itself sets.',
+  ),
   emails: defaulted(
     choice(['verified', 'trusted']),
     'verified',
     'trusted',
     'Which of its e-mail addresses count in rules and are told to applications: those of which it says `email_verified`, or all; `"trusted"` is right where nobody can enter an address that is not theirs.',
   ),
-  claims: optional(
-    table(CLAIM_NAMES, { title: 'claims' }),
-    { groups: 'realm_access.roles' },
-    'as OpenID Connect calls them',
-    'Where the provider has what rules and applications know by other names; its keys are below.',
-  ),
+  ...READING,
   id_token_alg: optional(
     list(algorithm, { single: true }),
     'RS256',

@@ -58,6 +58,7 @@ export const DIAGNOSTIC_CODES = [
   'access_tokens.client_audience',
   'id_token_alg.refused',
   'scopes.openid',
+  'authorize_params.reserved',
   'provider.undefined',
   'provider.unused',
   'provider.emails',

@@ -2,8 +2,8 @@ export type ClientAuth = 'client_secret_basic' | 'client_secret_post' | 'none'
 
 /** `[providers.NAME.access_tokens]`. */
 export interface AccessTokensConfig {
-  /** What `aud` has to hold where a route names no audience of its own; null: nothing would do there. */
-  readonly audience: string | null
+  /** What `aud` has to hold one of where a route names no audience of its own; empty: nothing would do there. */
+  readonly audiences: readonly string[]
   /** Whether a token for the client itself counts as one for us. */
   readonly takesClientAudience: boolean
 }
@@ -11,10 +11,20 @@ export interface AccessTokensConfig {
 /** `[providers.NAME.claims]`: what the provider calls the claims that rules and applications know; null: as they do. */
 export interface ClaimNames {
   readonly email: string | null
+  readonly email_verified: string | null
   readonly groups: string | null
   readonly name: string | null
   readonly preferred_username: string | null
 }
+
+/** How groups are written where they are no list: as the names in a table, or as one text with this between them. */
+export type GroupsForm =
+  | { readonly kind: 'list' }
+  | { readonly kind: 'keys' }
+  | { readonly kind: 'text'; readonly separator: string }
+
+/** Which of a provider's statements count about a person. */
+export type ClaimsFrom = 'both' | 'id_token' | 'userinfo'
 
 /** People of a file of our own, who sign in by a form. */
 export interface UsersConfig {
@@ -51,6 +61,10 @@ export interface ProviderConfig {
   /** Whether its e-mail addresses count without its saying that it verified them. */
   readonly trustsEmails: boolean
   readonly claims: ClaimNames
+  readonly groupsForm: GroupsForm
+  readonly claimsFrom: ClaimsFrom
+  /** What an authorization request says besides, none of which the protocol needs. */
+  readonly authorizeParams: ReadonlyMap<string, string>
   /** The only algorithms that an ID token may have; null: what discovery allows, without `none` and HMAC. */
   readonly idTokenAlgs: readonly string[] | null
   /** How its access tokens say that they are for us; null: none are taken. */

@@ -110,7 +110,7 @@ function secret(context: Context): readonly Entry[] {
   ]
 }
 
-/** What programs could come with: ID tokens of the client, and what was made for one more audience. */
+/** What programs could come with: ID tokens of the client, and what was made for further audiences. */
 function bearerEntries(context: Context): readonly Entry[] {
   const { options, blanks } = context
   const option = 'skip_jwt_bearer_tokens'
@@ -120,15 +120,17 @@ function bearerEntries(context: Context): readonly Entry[] {
     note(context, 'left', more, 'aud of an ID token has to be client_id')
     return []
   }
-  const [audience, ...others] = options.list(more).filter(name => name !== options.text('client_id'))
+  const audiences = options.list(more).filter(name => name !== options.text('client_id'))
   const say =
     'bearer_id_tokens = true: ID tokens are taken, as there; whoever is given one can act for that person, so take it out once programs come with access tokens'
   note(context, 'decide', option, say)
-  if (others.length > 0) note(context, 'decide', more, `access_tokens takes one audience: ${audience}`)
-  else note(context, 'kept', more, 'access_tokens of the provider: JWT access tokens (RFC 9068) for this audience')
+  note(context, 'kept', more, 'access_tokens of the provider: JWT access tokens (RFC 9068) for these audiences')
+  const [audience, ...others] = audiences.map(name => blanks.literal(name))
   return [
     { key: 'bearer_id_tokens', value: true, comment: option },
-    ...(audience === undefined ? [] : [{ key: 'access_tokens', value: { audience: blanks.literal(audience) } }]),
+    ...(audience === undefined
+      ? []
+      : [{ key: 'access_tokens', value: { audience: others.length === 0 ? audience : [audience, ...others] } }]),
   ]
 }
 

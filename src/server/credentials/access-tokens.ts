@@ -96,8 +96,7 @@ function findAddressee(
   for (const provider of providers) {
     const { issuer, accessTokens, takesIdTokens, clientId } = provider
     if (issuer !== said.issuer) continue
-    const wanted =
-      accessTokens === null ? [] : (audiences ?? (accessTokens.audience === null ? [] : [accessTokens.audience]))
+    const wanted = accessTokens === null ? [] : (audiences ?? accessTokens.audiences)
     const audience = wanted.find(one => said.audiences.includes(one))
     if (audience !== undefined) return { provider, audience, kind: 'audience' }
     // Whatever is for the client is for every route, and so for none that has a name of its own.
