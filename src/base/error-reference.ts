@@ -193,7 +193,7 @@ const ADVICE: Readonly<Record<Code, Advice>> = {
   },
   'sign_in.step_up': {
     cause: 'The new sign-in does not show the `auth_time`, `acr` or `amr` that the rule asks for.',
-    mend: 'Have the provider honour and state it, or take it out of the rule.',
+    mend: 'The page names the claim. Have the provider honour and state it, or take it out of the rule: where it states `amr`, as Pocket ID does, `amr = ["phr"]` asks for a passkey.',
   },
   'sign_in.ticket': {
     cause: 'The way from the portal to the application was taken twice, too late, or by another browser or network.',

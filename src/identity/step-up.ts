@@ -17,6 +17,9 @@ export interface StepUp {
  */
 export const AUTH_TIME_MAX_AGE = String(365 * 24 * 60 * 60)
 
+/** What `amr` says of a passkey (RFC 8176 has no word for it; Pocket ID and others say this). */
+const PASSKEY = 'phr'
+
 /** A provider's clock may be this far ahead of ours. */
 const SKEW_MS = 60_000
 
@@ -43,13 +46,13 @@ export function stepUpParameters({ maxAgeS, acr }: StepUp): Readonly<Record<stri
 export function checkStepUp(claims: Readonly<Record<string, unknown>>, wanted: StepUp, nowMs: number): void {
   if (wanted.maxAgeS !== null) {
     const ageMs = typeof claims.auth_time === 'number' ? ageOf(claims.auth_time * 1000, nowMs) : null
-    if (ageMs === null || ageMs > wanted.maxAgeS * 1000) throw refusal('auth_time', claims.auth_time)
+    if (ageMs === null || ageMs > wanted.maxAgeS * 1000) throw refusal('auth_time', claims)
   }
   if (wanted.acr.length > 0 && (typeof claims.acr !== 'string' || !wanted.acr.includes(claims.acr)))
-    throw refusal('acr', claims.acr)
+    throw refusal('acr', claims)
   if (wanted.amr.length > 0) {
     const { amr } = claims
-    if (!Array.isArray(amr) || !wanted.amr.some(method => amr.includes(method))) throw refusal('amr', amr)
+    if (!Array.isArray(amr) || !wanted.amr.some(method => amr.includes(method))) throw refusal('amr', claims)
   }
 }
 
@@ -72,14 +75,21 @@ function ageOf(atMs: number, nowMs: number): number | null {
   return ageMs >= -SKEW_MS ? Math.max(0, ageMs) : null
 }
 
-function refusal(check: 'auth_time' | 'acr' | 'amr', found: unknown): GateError {
+function refusal(check: 'auth_time' | 'acr' | 'amr', claims: Readonly<Record<string, unknown>>): GateError {
+  const found = claims[check]
   const hints = {
     auth_time: 'the provider has to honour prompt=login and max_age, and to state auth_time; else leave max_age out',
     acr: 'the provider has to honour acr_values, and to state acr in the ID token',
     amr: 'the provider has to state amr in the ID token, and the person to use such a method',
   }
+  const isPasskey = check !== 'amr' && Array.isArray(claims.amr) && claims.amr.includes(PASSKEY)
+  const instead = isPasskey ? `; its amr says "${PASSKEY}", so that amr = ["${PASSKEY}"] in the rule would do` : ''
   return new GateError('sign_in.step_up', `the new sign-in does not show what the rule asks for: ${check}`, {
-    hint: hints[check],
-    facts: { check, found: found === undefined ? 'absent' : JSON.stringify(found).slice(0, 100) },
+    hint: hints[check] + instead,
+    facts: {
+      check,
+      found: found === undefined ? 'absent' : JSON.stringify(found).slice(0, 100),
+      ...(isPasskey ? { would_do: PASSKEY } : {}),
+    },
   })
 }

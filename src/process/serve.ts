@@ -1,4 +1,5 @@
 import type { Log } from '../base/ports.ts'
+import type { Config } from '../config/types/config.ts'
 import type { ListenAddress } from '../config/types/server.ts'
 import { GOING_AWAY } from '../proxy/websocket/close-codes.ts'
 import { watchExpiry } from '../server/acme/expiry.ts'
@@ -16,6 +17,7 @@ import { tellLost, tellTakenOver } from './reload-log.ts'
 import type { RunningServer, ServeOptions } from './serve-options.ts'
 import { sourcesOf } from './sources.ts'
 import { spareMemory } from './spare-memory.ts'
+import { tellUnstated } from './unstated.ts'
 
 /**
  * The composition root: everything is built here and in `parts.ts`, once, and handed down. First the parts, which listen nowhere; then
@@ -51,6 +53,7 @@ export function startServer(options: ServeOptions): RunningServer {
     onChange: (next, previous) => takeOver(next, previous, { parts, fronts, recheck, options }),
     watched: watching.state,
   }
+  tellOf(config, options)
   return {
     addresses: fronts.addresses,
     secureAddresses: fronts.secureAddresses,
@@ -154,6 +157,12 @@ function takeOver(
   recheck.takeOver(snapshot)
   spareMemory(snapshot.routes.length)
   tellTakenOver(fileLogOf(options), { config, warnings }, previous.config, parts.started)
+  tellOf(config, options)
+}
+
+/** What has to be asked for before it can be told: by one process of several. */
+function tellOf(config: Config, { worker, ports }: ServeOptions): void {
+  if (worker === undefined || worker.index === 1) tellUnstated(config, ports, ports.log)
 }
 
 function fileLogOf({ worker, ports }: ServeOptions): Log {

@@ -6,7 +6,10 @@ import { checkConfig } from '../../src/config/check.ts'
 import { SECTIONS } from '../../src/config/keys/keys.ts'
 import { parseRaw } from '../../src/config/text/raw.ts'
 import { createReport } from '../../src/config/text/report.ts'
+import { unstatedClaims } from '../../src/identity/unstated.ts'
+import { askedOfProvider } from '../../src/policy/stated.ts'
 import { makeAuthority } from '../kit/certificates.ts'
+import { discoveryOf } from '../kit/provider/pocket-id/discovery.ts'
 
 /** What is shown of routes.toml is tried here as `check` tries it: a part of a file in a file that has the rest. */
 const ROOT = join(import.meta.dir, '../..')
@@ -14,9 +17,11 @@ const DOCUMENTS = ['README.md', ...readdirSync(join(ROOT, 'docs')).filter(isMark
 
 type Table = Readonly<Record<string, unknown>>
 
+const POCKET_ID = 'https://id.example.com'
+
 /** What an example leaves out. */
 const REST: Table = {
-  providers: { 'pocket-id': { issuer: 'https://id.example.com', client_id: 'sallyport', client_secret: 'a secret' } },
+  providers: { 'pocket-id': { issuer: POCKET_ID, client_id: 'sallyport', client_secret: 'a secret' } },
   portals: {
     home: {
       url: 'https://auth.example.com',
@@ -80,20 +85,38 @@ function complete(example: Table, rest: Table = REST): Table {
 
 /** The mistakes that `check` finds in a file. Its warnings are of what an example leaves out. */
 function mistakes(file: Table): readonly string[] {
+  const result = judge(file)
+  if (result.ok) return []
+  return result.diagnostics.filter(({ severity }) => severity === 'error').map(({ message }) => message)
+}
+
+function judge(file: Table): ReturnType<typeof checkConfig> {
   const bytesOf = (path: string) => {
     const text = FILES.find(([end]) => basename(path).endsWith(end))?.[1]
     if (text === undefined) throw Object.assign(new Error(`no ${path}`), { code: 'ENOENT' })
     return Buffer.from(text)
   }
-  const result = checkConfig(stringify(file), {
+  return checkConfig(stringify(file), {
     file: join(ROOT, 'routes.toml'),
     readText: path => bytesOf(path).toString(),
     readBytes: bytesOf,
     env: name => (name.startsWith('SALLYPORT_') ? undefined : `the value of ${name}`),
     now: Date.now,
   })
-  if (result.ok) return []
-  return result.diagnostics.filter(({ severity }) => severity === 'error').map(({ message }) => message)
+}
+
+/** What an example's rules need of a sign-in that neither version of Pocket ID lists. */
+function unstated(file: Table): readonly string[] {
+  const result = judge(file)
+  if (!result.ok) return []
+  return (['2.9', '2.14'] as const).flatMap(version =>
+    [...result.config.providers.values()]
+      .filter(({ issuer }) => issuer === POCKET_ID)
+      .flatMap(({ name }) =>
+        unstatedClaims(discoveryOf(version, POCKET_ID, POCKET_ID), askedOfProvider(result.config, name)),
+      )
+      .map(({ key }) => `${key} at Pocket ID ${version}`),
+  )
 }
 
 for (const document of DOCUMENTS) {
@@ -103,6 +126,7 @@ for (const document of DOCUMENTS) {
     test(`${document}: example ${index + 1} of routes.toml passes check`, () => {
       const example = parse(body.replaceAll(new RegExp(`^${indent}`, 'gm'), ''))
       expect(mistakes(complete(example))).toEqual([])
+      expect(unstated(complete(example))).toEqual([])
     })
   }
 }

@@ -5,9 +5,11 @@ import type { PortalConfig } from '../../config/types/portals.ts'
 import type { ProviderConfig } from '../../config/types/providers.ts'
 import type { Answered } from '../../identity/probe/callback.ts'
 import { type ClientAnswered, type Probe, probeProvider } from '../../identity/probe/probe.ts'
+import { UNSTATED_HINT, unstatedClaims } from '../../identity/unstated.ts'
 import { trustedEmails } from '../../identity/vouched.ts'
 import { compilePolicy } from '../../policy/policy.ts'
 import { compileRoles } from '../../policy/roles.ts'
+import { type AskedOfSignIn, askedOfProvider } from '../../policy/stated.ts'
 import { bad, type Finding, good, type Section, warning } from './finding.ts'
 import { examineHttps } from './network.ts'
 
@@ -44,6 +46,7 @@ export async function examineProvider(
     ...examineScopes(probe, provider, portals),
     ...examineEmails(probe, provider, rulesOn(portals, config)),
     ...examineAbilities(probe, portals),
+    ...examineClaims(probe, askedOfProvider(config, provider.name)),
   ]
   return { about, findings }
 }
@@ -225,6 +228,16 @@ function examineAbilities({ metadata }: Probe, portals: readonly PortalConfig[])
     findings.push(warning('has no place to sign out', 'remove provider_logout: people stay signed in at the provider'))
   }
   return findings
+}
+
+/** What rules need of a new sign-in: without it, whoever has to sign in again is kept out. */
+function examineClaims({ metadata }: Probe, asked: AskedOfSignIn): readonly Finding[] {
+  return unstatedClaims(metadata, asked).map(({ claim, key }) =>
+    warning(
+      `does not list the claim ${claim}, by which a new sign-in satisfies ${key}: people may be kept out who have to sign in again for it`,
+      UNSTATED_HINT,
+    ),
+  )
 }
 
 function quoted(says: string | null): string {

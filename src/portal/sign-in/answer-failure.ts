@@ -68,7 +68,7 @@ function advise(ctx: PortalRequest, words: Words, error: GateError, failed: Fail
       }
     case 'sign_in.step_up':
       return {
-        detail: textOf(words.stepUp, error.facts.check),
+        detail: stepUpDetail(words, error),
         actions: [
           { label: words.tryAgain, address: fresh },
           { label: words.yourApplications, address: ownPath('') },
@@ -114,6 +114,14 @@ function advise(ctx: PortalRequest, words: Words, error: GateError, failed: Fail
         ],
       }
   }
+}
+
+/** Why a new sign-in was not enough; where its claim is absent, which that is, for whoever has written the rule. */
+function stepUpDetail(words: Words, { facts }: GateError): string {
+  const why = textOf(words.stepUp, facts.check)
+  if (facts.found !== 'absent' || typeof facts.check !== 'string') return why
+  const instead = typeof facts.would_do === 'string' ? `amr = ["${facts.would_do}"]` : null
+  return `${why} ${words.stepUpAbsent(facts.check, instead)}`
 }
 
 /** The sentence for a fact of an error; empty where there is none. */

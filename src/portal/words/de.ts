@@ -282,6 +282,8 @@ export const DE: Words = {
     acr: 'Dafür ist eine stärkere Anmeldung nötig, und der Anmeldedienst hat nicht bestätigt, dass Ihre so stark war.',
     amr: 'Dafür ist eine Anmeldung auf anderem Weg nötig, und der Anmeldedienst hat nicht bestätigt, dass Sie diesen Weg gewählt haben.',
   },
+  stepUpAbsent: (claim, instead) =>
+    `Für den Betrieb: Dem ID-Token des Anmeldedienstes fehlt ${claim}.${instead === null ? '' : ` Mit ${instead} in der Regel ginge es.`}`,
   plainHttp: {
     why: 'Ihr Browser behält keine Anmeldung für eine Adresse, die mit http:// beginnt. Öffnen Sie sie mit https:// davor.',
     toOperators: 'Wenn Sie diese Seite betreiben, ist es eines von dreien:',

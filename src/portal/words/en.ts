@@ -197,6 +197,8 @@ export const EN: Words = {
     acr: 'This needs a stronger sign-in, and the provider did not say that yours was one.',
     amr: 'This needs a sign-in by another method, and the provider did not say that you used it.',
   },
+  stepUpAbsent: (claim, instead) =>
+    `For whoever runs this: the provider’s ID token has no ${claim}.${instead === null ? '' : ` ${instead} in the rule would do.`}`,
   plainHttp: {
     why: 'Your browser keeps no sign-in for an address that begins with http://. Open it with https:// in front.',
     toOperators: 'If you run this place, it is one of three:',

@@ -281,6 +281,8 @@ export const ES: Words = {
     acr: 'Hace falta un inicio de sesión más seguro, y el servicio no ha confirmado que el tuyo lo fuera.',
     amr: 'Hace falta iniciar sesión con otro método, y el servicio no ha confirmado que lo hayas usado.',
   },
+  stepUpAbsent: (claim, instead) =>
+    `Para quien administra esto: el ID token del servicio no contiene ${claim}.${instead === null ? '' : ` Con ${instead} en la regla bastaría.`}`,
   plainHttp: {
     why: 'Tu navegador no conserva ninguna sesión para una dirección que empieza por http://. Ábrela con https:// delante.',
     toOperators: 'Si administras este sitio, es una de tres cosas:',

@@ -283,6 +283,8 @@ export const FR: Words = {
     acr: 'Il faut une connexion plus forte, et le service de connexion n’a pas confirmé que la vôtre l’était.',
     amr: 'Il faut une connexion par une autre méthode, et le service de connexion n’a pas confirmé que vous l’avez utilisée.',
   },
+  stepUpAbsent: (claim, instead) =>
+    `Pour l’administration : le jeton d’identité du service ne contient pas ${claim}.${instead === null ? '' : ` ${instead} dans la règle suffirait.`}`,
   plainHttp: {
     why: 'Votre navigateur ne garde aucune connexion pour une adresse qui commence par http://. Ouvrez-la avec https:// devant.',
     toOperators: 'Si vous gérez ce site, c’est l’une de ces trois choses :',

@@ -227,6 +227,8 @@ export interface Words {
   readonly browserAdvice: string
   /** Why a new sign-in was not enough: trying the same at once would only lead here again. */
   readonly stepUp: Readonly<Record<'auth_time' | 'acr' | 'amr', string>>
+  /** For whoever runs it: the claim that the provider's ID token does not have, and what in the rule would do instead, if anything. */
+  stepUpAbsent(claim: string, instead: string | null): string
   /** Where somebody came by plain HTTP and signing in takes HTTPS: for them, and for whoever runs the place. */
   readonly plainHttp: {
     readonly why: string

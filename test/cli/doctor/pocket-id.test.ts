@@ -135,4 +135,14 @@ describe.each<PocketIdVersion>(['2.9', '2.14'])('doctor at Pocket ID %s', versio
       '  FAIL  wants a client_secret of client_id (',
     )
   })
+
+  test('says which rules ask for what it does not list', async () => {
+    await using there = await start(version)
+    const of = async (rule: string) => (await examine(there, { allow: `allow = [{ roles = "user", ${rule} }]` })).out
+    const aged = await of('max_age = "15m"')
+    if (version === '2.9') expect(aged).toContain('warn  does not list the claim auth_time, by which')
+    else expect(aged).not.toContain('does not list the claim')
+    expect(await of('acr = ["phr"]')).toContain('warn  does not list the claim acr, by which')
+    expect(await of('amr = ["phr"]')).not.toContain('does not list the claim')
+  })
 })

@@ -1,11 +1,7 @@
 import type { PocketIdVersion } from './people.ts'
 
 /** The discovery document; `inner` is where programs reach it, which is its own address unless INTERNAL_APP_URL says otherwise. */
-export function discoveryOf(
-  version: PocketIdVersion,
-  issuer: string,
-  inner: string,
-): Readonly<Record<string, unknown>> {
+export function discoveryOf(version: PocketIdVersion, issuer: string, inner: string) {
   const common = {
     issuer,
     authorization_endpoint: `${issuer}/authorize`,
