@@ -1,6 +1,11 @@
 /** Codes of an authority that this machine does not know, as the platform writes them. */
 const UNTRUSTED = /SELF_SIGNED|UNABLE_TO_(?:VERIFY|GET_ISSUER)|CERT_UNTRUSTED/
 
+/** Whether an address did not answer us because nobody whom this machine trusts has signed its certificate. */
+export function isUntrusted(thrown: unknown): boolean {
+  return thrown instanceof Error && 'code' in thrown && UNTRUSTED.test(String(thrown.code))
+}
+
 /** How an address that did not answer can be mended, by the code of the platform's error and by whose address it is. */
 export function hintForUnreached(address: string, thrown: unknown, isInternal: boolean): string {
   const { host, hostname } = new URL(address)

@@ -20,7 +20,7 @@ export async function findClient(
   mayMake: boolean,
 ): Promise<Client> {
   const keyFile = flags['api-key-file']
-  if (keyFile !== undefined) return { kind: 'make', apiKey: readSecret(keyFile, io) }
+  if (keyFile !== undefined) return { kind: 'make', apiKey: readGivenFile(keyFile, io) }
   if (flags['client-id'] === undefined && flags.yes !== true && mayMake) {
     const apiKey = await answer(questions.API_KEY, undefined)
     if (apiKey !== '') return { kind: 'make', apiKey }
@@ -34,11 +34,12 @@ export async function findClient(
   const secret =
     secretFile === undefined
       ? await answer({ ...questions.CLIENT_SECRET, fallback: flags.yes === true ? null : '' }, undefined)
-      : readSecret(secretFile, io)
+      : readGivenFile(secretFile, io)
   return { kind: 'known', id, secret: secret === '' ? null : secret }
 }
 
-function readSecret(path: string, io: Io): string {
+/** A file that a flag names, without blanks at its ends. Throws `config.unreadable`. */
+export function readGivenFile(path: string, io: Io): string {
   try {
     return io.readText(resolve(io.cwd, path)).trim()
   } catch (thrown) {

@@ -12,8 +12,8 @@ import type { Client } from './client.ts'
 import { originBy } from './coming.ts'
 import { type FrontFile, frontFiles } from './front.ts'
 import type { Init } from './init.ts'
-import { callbackOf, type Plan, placeOf, planSections, USERS_FILE } from './plan.ts'
-import { makeClient } from './pocket-id.ts'
+import { callbackOf, type Plan, planSections, USERS_FILE } from './plan.ts'
+import { type RegisteredClient, registerClient } from './register.ts'
 import { reserveFiles } from './reserve.ts'
 
 /** The secret's file, beside the new one. */
@@ -32,7 +32,7 @@ export interface Known {
 
 /** Writes what is known, once it is certain that it can be written and is good. Answers the exit code. */
 export async function finish(init: Init, client: Client, known: Known): Promise<number> {
-  const { io, ports, out, secretPath, flags } = init
+  const { io, out, secretPath, flags } = init
   const { plan } = known
   const needsSecret = client.kind === 'make' || (client.kind === 'known' && client.secret !== null)
   const draft = textOf(known, client.kind === 'known' ? client.id : 'client', needsSecret)
@@ -47,23 +47,33 @@ export async function finish(init: Init, client: Client, known: Known): Promise<
   const besidePath = (name: string) => join(dirname(out), name)
   const names = beside.map(({ name }) => name)
   const files = reserveFiles([out, ...(needsSecret ? [secretPath] : []), ...names.map(besidePath)])
-  let { id, secret } = client.kind === 'known' ? client : { id: '', secret: null }
+  let made: RegisteredClient | null = null
   try {
     if (client.kind === 'make' && plan.issuer !== null) {
-      const asked = { name: `Sallyport (${plan.host})`, callback: callbackOf(plan), launch: placeOf(plan) }
-      ;({ id, secret } = await makeClient(plan.issuer, client.apiKey, asked, ports))
+      made = await registerClient(init, plan.issuer, client.apiKey, plan)
     }
   } catch (thrown) {
     files.discard()
     throw thrown
   }
+  if (client.kind === 'make' && made === null) {
+    files.discard()
+    io.stderr('Nothing was written, and nothing was changed at Pocket ID.\n')
+    return EXIT.failed
+  }
+  const { id, secret } = made ?? (client.kind === 'known' ? client : { id: '', secret: null })
   files.write(out, textOf(known, id, needsSecret), 0o644)
   if (needsSecret) files.write(secretPath, `${secret ?? ''}\n`, 0o600)
   for (const { name, text } of beside) files.write(besidePath(name), text, 0o644)
   io.stdout(
     `Written: ${[flags.out, ...names].join(', ')}${needsSecret ? `, and ${SECRET_FILE} beside it, for you alone to read (for the container: chown 65532 ${SECRET_FILE})` : ''}\n`,
   )
-  if (client.kind === 'make') io.stdout(`Made at Pocket ID: the client ${id}, with the callback ${callbackOf(plan)}\n`)
+  if (made !== null) {
+    const whose = plan.group === null ? '' : `, for the group ${plan.group}`
+    io.stdout(
+      `${made.isTakenOver ? 'Taken over' : 'Made'} at Pocket ID: the client ${id}, with the callback ${callbackOf(plan)}${whose}\n`,
+    )
+  }
   if (needsSecret && secret === null) {
     io.stdout(`Pocket ID gave out no secret: make one for this client there, and put it into ${SECRET_FILE}\n`)
     return EXIT.failed

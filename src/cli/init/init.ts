@@ -2,6 +2,7 @@ import type { Ports } from '../../base/ports.ts'
 import type { loadConfig } from '../../config/load.ts'
 import type { parseArguments } from '../../console/args.ts'
 import type { Io } from '../../console/io.ts'
+import type { Reach } from '../../identity/http.ts'
 import type { Asker, Question } from './ask.ts'
 import type { USAGE } from './usage.ts'
 
@@ -20,4 +21,6 @@ export interface Init {
   readonly secretPath: string
   readonly asker: Asker
   readonly hasTerminal: boolean
+  /** How the provider is reached from here. */
+  readonly reach: Reach
 }

@@ -9,6 +9,12 @@ export interface Plan {
   readonly provider: string
   /** Null: there is none, and people are in a file of ours. */
   readonly issuer: string | null
+  /** Where it is asked in a network of one's own; null: at the issuer. */
+  readonly internalUrl: string | null
+  /** The file with its authorities, as the new file names it; null: those of the machine. */
+  readonly caFile: string | null
+  /** Whether the provider knows where to come back to from signing out. */
+  readonly hasSignedOut: boolean
   readonly clientId: string
   /** The file with the client's secret, as the new file names it; null: a public client. */
   readonly secretFile: string | null
@@ -29,6 +35,11 @@ export interface Plan {
 /** The address that has to be registered at the provider. */
 export function callbackOf(plan: Pick<Plan, 'portal' | 'host' | 'coming'>): string {
   return `${placeOf(plan)}/.sallyport/callback`
+}
+
+/** Where the provider leads whoever has signed out there. */
+export function signedOutOf(plan: Pick<Plan, 'portal' | 'host' | 'coming'>): string {
+  return `${placeOf(plan)}/.sallyport/signed-out`
 }
 
 /** Where people sign in, as the start of every address there. */
@@ -64,12 +75,23 @@ export function planSections(plan: Plan): readonly Section[] {
       entries: [
         { key: 'url', value: plan.portal },
         { key: 'providers', value: [plan.provider] },
+        {
+          key: 'provider_logout',
+          value: plan.hasSignedOut ? true : null,
+          comment: 'signing out here signs out there too: else the next visit is signed in again at once',
+        },
         ...comingEntries(plan.coming),
       ],
-      also:
-        plan.portal === null
+      also: [
+        ...(plan.portal === null
           ? ['url = "https://auth.example.com"     # a host of its own, so that one sign-in serves many hosts']
-          : [],
+          : []),
+        ...(plan.hasSignedOut || plan.issuer === null
+          ? []
+          : [
+              `provider_logout = true     # once ${signedOutOf(plan)} is registered there: signing out here signs out there`,
+            ]),
+      ],
     },
     {
       about: 'Role = who has it: groups, emails, domains, claims, or any = true for everyone who can sign in.',
@@ -94,11 +116,11 @@ function planProvider(plan: Plan): Section {
     }
   }
   return {
-    about:
-      'A provider whose certificate comes from an authority of your own: start with NODE_EXTRA_CA_CERTS=FILE in the environment.',
     title,
     entries: [
       { key: 'issuer', value: plan.issuer },
+      { key: 'internal_url', value: plan.internalUrl },
+      { key: 'ca', value: plan.caFile },
       { key: 'client_id', value: plan.clientId },
       {
         key: 'client_secret',

@@ -1,67 +1,198 @@
 import { GateError } from '../../base/errors.ts'
-import type { Ports } from '../../base/ports.ts'
-import { createProviderFetch, DEFAULT_WIRE_LIMITS, DIRECT } from '../../identity/http.ts'
+import type { ProviderFetch } from '../../identity/http.ts'
 
-/** A client that was made at the provider. */
-export interface MadeClient {
+/** What a client is to be at Pocket ID. */
+export interface ClientSettings {
+  readonly name: string
+  readonly callback: string
+  readonly signedOut: string
+  readonly launch: string
+  /** Whether it is for members of some groups alone. */
+  readonly isRestricted: boolean
+}
+
+/** A client that is there already. */
+export interface FoundClient {
   readonly id: string
-  /** Null where it was made, and would not give out a secret. */
-  readonly secret: string | null
+  readonly callbacks: readonly string[]
 }
 
 /**
- * Makes a client with a secret at Pocket ID, by an API key of an administrator.
- *
- * Versions differ in where a secret is asked for; one that knows neither place leaves the client without one.
- * Throws `provider.down` where it does not answer, `provider.refused` where it does not take the key or the client.
+ * Pocket ID's API, as an administrator with an API key uses it. Any act throws `provider.down` where it does not answer, and
+ * `provider.refused`, with the reason that it gives, where it does not take the key or what was asked.
  */
-export async function makeClient(
-  issuer: string,
-  apiKey: string,
-  client: { readonly name: string; readonly callback: string; readonly launch: string },
-  ports: Pick<Ports, 'fetch'>,
-): Promise<MadeClient> {
-  const fetchProvider = createProviderFetch(ports, DEFAULT_WIRE_LIMITS, DIRECT)
-  const clients = `${issuer.replace(/\/$/, '')}/api/oidc/clients`
-  const post = (address: string, body: object) =>
-    fetchProvider(address, {
-      method: 'POST',
-      headers: { 'x-api-key': apiKey, 'content-type': 'application/json', accept: 'application/json' },
-      body: JSON.stringify(body),
-    })
-  const made = await post(clients, {
-    name: client.name,
-    callbackURLs: [client.callback],
-    logoutCallbackURLs: [new URL('/.sallyport/signed-out', client.callback).href],
-    launchURL: client.launch,
-    isPublic: false,
-    pkceEnabled: true,
-  })
-  if (made.status === 401 || made.status === 403) {
-    throw new GateError('provider.refused', 'Pocket ID does not take this API key', {
-      hint: 'make one in Pocket ID under Settings, API keys, as an administrator; it may have expired',
-    })
-  }
-  const id = await read(made, 'id')
-  if (!made.ok || id === null) {
-    throw new GateError('provider.refused', `Pocket ID made no client: it answered ${made.status}`, {
-      hint: `make one by hand, with the callback ${client.callback}, and give its id with --client-id`,
-    })
-  }
-  for (const place of ['secret', 'secrets']) {
-    const answer = await post(`${clients}/${encodeURIComponent(id)}/${place}`, {})
-    const secret = answer.ok ? await read(answer, 'secret') : null
-    if (secret !== null) return { id, secret }
-  }
-  return { id, secret: null }
+export interface PocketIdApi {
+  /** The id of a group by the name that tokens have; throws `provider.refused`, with the names that there are, for none. */
+  findGroup(name: string): Promise<string>
+  /** The first client with exactly this name; null for none. */
+  findClient(name: string): Promise<FoundClient | null>
+  /** Answers the new client's id. One that is restricted is for nobody before `allowGroup`. */
+  makeClient(settings: ClientSettings): Promise<string>
+  /** Gives a client these settings and leaves the others; the addresses that it has stay besides. */
+  changeClient(id: string, settings: ClientSettings): Promise<void>
+  /** Makes a group the only one that a client is for. */
+  allowGroup(id: string, group: string): Promise<void>
+  /** A new secret of a client; null where none is given out. Up to 2.13 it takes the place of the one before. */
+  makeSecret(id: string): Promise<string | null>
 }
 
-async function read(response: Response, key: string): Promise<string | null> {
-  try {
-    const raw: unknown = await response.json()
-    const value = typeof raw === 'object' && raw !== null && key in raw ? (raw as Record<string, unknown>)[key] : null
-    return typeof value === 'string' && value !== '' ? value : null
-  } catch {
-    return null
+/** The longest name that a client may have there. */
+const LONGEST_NAME = 50
+
+/** What a client for a host is called, within what a name may have: long hosts lose their middle. */
+export function clientName(host: string): string {
+  const whole = `Sallyport (${host})`
+  if (whole.length <= LONGEST_NAME) return whole
+  if (host.length <= LONGEST_NAME) return host
+  const half = (LONGEST_NAME - 1) / 2
+  return `${host.slice(0, Math.floor(half))}…${host.slice(-Math.ceil(half))}`
+}
+
+/** How many are listed at once, and how many such pages are read: nobody has more. */
+const PAGE_SIZE = 100
+const MOST_PAGES = 50
+
+/** `api` is its address, without a slash at the end. */
+export function openPocketId(api: string, apiKey: string, fetchProvider: ProviderFetch): PocketIdApi {
+  const clients = `${api}/api/oidc/clients`
+  const addressOf = (id: string) => `${clients}/${encodeURIComponent(id)}`
+
+  async function ask(what: string, address: string, method = 'GET', body?: object): Promise<Answer> {
+    const response = await fetchProvider(address, {
+      method,
+      headers: {
+        'x-api-key': apiKey,
+        accept: 'application/json',
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    })
+    const answer = { what, status: response.status, body: objectOf(await response.json().catch(() => null)) }
+    if (answer.status === 401 || (answer.status === 403 && method === 'GET')) {
+      throw refusal('does not take this API key', answer, KEY_HINT)
+    }
+    return answer
   }
+
+  async function done(what: string, address: string, method: string, body?: object): Promise<Answer> {
+    const answer = await ask(what, address, method, body)
+    if (answer.status < 200 || answer.status > 299) throw refusal(what, answer)
+    return answer
+  }
+
+  /** All of a list whose names have this in them. */
+  async function list(what: string, address: string, search: string): Promise<readonly object[]> {
+    const found: object[] = []
+    for (let page = 1; page <= MOST_PAGES; page++) {
+      const query = new URLSearchParams({
+        search,
+        'pagination[page]': String(page),
+        'pagination[limit]': String(PAGE_SIZE),
+      })
+      const { body } = await done(what, `${address}?${query}`, 'GET')
+      const data: unknown = Reflect.get(body, 'data')
+      if (Array.isArray(data)) found.push(...data.map(objectOf))
+      if (page >= Number(Reflect.get(objectOf(Reflect.get(body, 'pagination')), 'totalPages') ?? 1)) break
+    }
+    return found
+  }
+
+  return {
+    async findGroup(name) {
+      const groups = await list('does not list its groups', `${api}/api/user-groups`, name)
+      const id = textOf(groups.find(group => textOf(group, 'name') === name) ?? {}, 'id')
+      if (id !== null) return id
+      const all = await list('does not list its groups', `${api}/api/user-groups`, '')
+      const names = all.flatMap(group => printable(textOf(group, 'name') ?? '') || [])
+      throw new GateError('provider.refused', `Pocket ID has no group "${name}"`, {
+        hint: names.length === 0 ? 'it has none: make it there first' : `it has ${names.join(', ')}`,
+      })
+    },
+    async findClient(name) {
+      const there = await list('does not list its clients', clients, name)
+      const found = there.find(client => textOf(client, 'name') === name)
+      const id = textOf(found ?? {}, 'id')
+      return id === null ? null : { id, callbacks: textsOf(found ?? {}, 'callbackURLs').map(printable) }
+    },
+    async makeClient(settings) {
+      const answer = await done('made no client', clients, 'POST', settingsBody(settings, {}))
+      const id = textOf(answer.body, 'id')
+      if (id === null) throw refusal('made no client', answer)
+      return id
+    },
+    async changeClient(id, settings) {
+      const { body } = await done('does not show the client', addressOf(id), 'GET')
+      await done('did not change the client', addressOf(id), 'PUT', settingsBody(settings, body))
+    },
+    async allowGroup(id, group) {
+      const what = 'did not make the client one for the group'
+      await done(what, `${addressOf(id)}/allowed-user-groups`, 'PUT', { userGroupIds: [group] })
+    },
+    async makeSecret(id) {
+      // From 2.14 on a client has several; before that there was a place for its only one.
+      for (const place of ['secrets', 'secret']) {
+        const answer = await ask('gave out no secret', `${addressOf(id)}/${place}`, 'POST', {})
+        if (answer.status === 404 || answer.status === 405) continue
+        const secret = textOf(answer.body, 'secret')
+        if (answer.status > 299 || secret === null) throw refusal('gave out no secret', answer)
+        return secret
+      }
+      return null
+    },
+  }
+}
+
+interface Answer {
+  readonly what: string
+  readonly status: number
+  readonly body: object
+}
+
+/** Every setting, since what a change leaves out is as if it had never been set. */
+function settingsBody({ name, callback, signedOut, launch, isRestricted }: ClientSettings, before: object): object {
+  return {
+    ...before,
+    name,
+    callbackURLs: [...new Set([...textsOf(before, 'callbackURLs'), callback])],
+    logoutCallbackURLs: [...new Set([...textsOf(before, 'logoutCallbackURLs'), signedOut])],
+    launchURL: launch,
+    isPublic: false,
+    pkceEnabled: true,
+    isGroupRestricted: isRestricted || Reflect.get(before, 'isGroupRestricted') === true,
+  }
+}
+
+const KEY_HINT = 'make one in Pocket ID under Settings, API keys, as an administrator; it may have expired'
+
+/** What went wrong, in its own words where it has some. */
+function refusal(what: string, { status, body }: Answer, hint?: string): GateError {
+  const word = printable(textOf(body, 'error') ?? '')
+  const description = printable(textOf(body, 'error_description') ?? '')
+  const said = [word, description].filter(text => text !== '').join(': ')
+  return new GateError(
+    'provider.refused',
+    `Pocket ID ${what}: ${said === '' ? 'it' : `"${said}", it`} answered ${status}`,
+    {
+      hint: hint ?? 'or make the client by hand, and give its id with --client-id',
+    },
+  )
+}
+
+/** Another program's words, for a terminal. */
+function printable(text: string): string {
+  return text.replace(/\p{C}/gu, '').slice(0, 200)
+}
+
+function objectOf(raw: unknown): object {
+  return typeof raw === 'object' && raw !== null ? raw : {}
+}
+
+function textOf(raw: object, name: string): string | null {
+  const value: unknown = Reflect.get(raw, name)
+  return typeof value === 'string' && value !== '' ? value : null
+}
+
+function textsOf(raw: object, name: string): readonly string[] {
+  const value: unknown = Reflect.get(raw, name)
+  return Array.isArray(value) ? value.filter(one => typeof one === 'string') : []
 }

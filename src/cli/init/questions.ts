@@ -184,6 +184,17 @@ export const CLIENT_SECRET: Question = {
   parse: good,
 }
 
+/** Whether a client that somebody made before is ours now. */
+export function takeOverQuestion(name: string, callbacks: readonly string[]): Question {
+  const use = callbacks.length === 0 ? 'comes back to nowhere yet' : `comes back to ${callbacks.join(', ')}`
+  return {
+    ...SCHEMA,
+    flag: '--take-over',
+    prompt: `Pocket ID has a client "${name}" already, which ${use}.
+"yes" takes it over: it comes back here besides, and gets another secret, in place of the one before up to Pocket ID 2.13; nothing: no`,
+  }
+}
+
 function withScheme(text: string, scheme: string): string {
   return /^[a-z][a-z0-9+.-]*:\/\//i.test(text) ? text : `${scheme}://${text}`
 }

@@ -1,13 +1,11 @@
 import { existsSync } from 'node:fs'
-import { dirname, join, resolve } from 'node:path'
+import { dirname, join, relative, resolve } from 'node:path'
 import { GateError, toGateError } from '../../base/errors.ts'
-import { bad, good, type Parsed } from '../../config/text/outcome.ts'
+import { good, type Parsed } from '../../config/text/outcome.ts'
 import { EXIT, parseArguments } from '../../console/args.ts'
 import type { Io } from '../../console/io.ts'
 import type { Terminal } from '../../console/terminal.ts'
 import type { Metadata } from '../../identity/endpoints.ts'
-import { createProviderFetch, DEFAULT_WIRE_LIMITS, DIRECT } from '../../identity/http.ts'
-import { createMetadataSource } from '../../identity/metadata.ts'
 import { isPocketId } from '../../identity/probe/pocket-id.ts'
 import { type Recipe, readRecipe } from '../recipe/recipe.ts'
 import { createAsker, type Question, type Unanswered } from './ask.ts'
@@ -16,6 +14,7 @@ import type { Coming } from './coming.ts'
 import { finish, SECRET_FILE } from './finish.ts'
 import { type Front, isFrontKind } from './front.ts'
 import type { AnswerQuestion, Init, InitPorts } from './init.ts'
+import { askProvider, readReach } from './provider.ts'
 import * as questions from './questions.ts'
 import { USAGE } from './usage.ts'
 
@@ -45,6 +44,7 @@ export async function runInit(
       secretPath,
       asker: createAsker(io, terminal, flags.yes === true),
       hasTerminal: terminal !== null,
+      reach: readReach(flags, io),
     })
   } catch (thrown) {
     const { message, hint } = toGateError(thrown)
@@ -66,7 +66,7 @@ async function begin(init: Init): Promise<number> {
   let found: Metadata | null = null
   const find = async (issuer: string): Promise<Parsed<string>> => {
     if (flags.offline === true) return good(issuer)
-    const known = await askProvider(issuer, init.ports)
+    const known = await askProvider(issuer, init)
     if (known.ok) found = known.value
     return known.ok ? good(issuer) : known
   }
@@ -91,6 +91,9 @@ async function begin(init: Init): Promise<number> {
   const plan = {
     provider: isOfFile ? 'people' : isPocketIdThere ? 'pocket-id' : 'oidc',
     issuer: isOfFile ? null : issuer,
+    internalUrl: isOfFile ? null : init.reach.internalUrl,
+    caFile: isOfFile || flags.ca === undefined ? null : relative(dirname(init.out), resolve(io.cwd, flags.ca)),
+    hasSignedOut: client.kind === 'make',
     ...place,
     upstream,
     front,
@@ -140,24 +143,6 @@ async function findComing(init: Init, answer: AnswerQuestion): Promise<Coming> {
   }
   const network = await usually(init, answer, questions.PROXY_ADDRESS, flags['proxy-address'])
   return { kind: 'proxy', network: network === '' ? null : network }
-}
-
-/** The provider's metadata, asked for now; or why it cannot be had. */
-async function askProvider(issuer: string, ports: InitPorts): Promise<Parsed<Metadata>> {
-  const quiet = () => undefined
-  const log = { debug: quiet, info: quiet, warn: quiet, error: quiet }
-  const fetch = createProviderFetch(ports, DEFAULT_WIRE_LIMITS, DIRECT)
-  try {
-    return good(
-      await createMetadataSource({ issuer, metadataUrl: null, internalUrl: null }, fetch, {
-        now: ports.now,
-        log,
-      }).get(),
-    )
-  } catch (thrown) {
-    const { message, hint = '' } = toGateError(thrown)
-    return bad('issuer.invalid', message, hint)
-  }
 }
 
 /** Who stands in front of the application: where nobody can be asked, Sallyport. Throws `config.unreadable` for an application that no recipe can name. */

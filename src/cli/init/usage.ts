@@ -8,6 +8,8 @@ Exit code: 0 written, 1 not, 2 for a wrong command line or missing flags.
 
   --issuer ADDRESS           your provider: Pocket ID's address, or the issuer of another
   --users                    no provider: names and passwords in a file of ours
+  --ca FILE                  the authorities that signed the provider's certificate, where it is one of your own
+  --internal-url ADDRESS     where the provider is asked in your own network, such as http://pocket-id:1411
   --host HOST                the host by which people reach the first application
   --recipe NAME              which application it is, by "sallyport recipe list"
   --upstream ADDRESS         where that application answers
@@ -20,7 +22,8 @@ Exit code: 0 written, 1 not, 2 for a wrong command line or missing flags.
   --group NAME, --everyone   who may pass
   --client-id ID             the client, as registered at the provider
   --client-secret-file FILE  its secret; --public for a client that has none
-  --api-key-file FILE        an API key of Pocket ID, to make the client there
+  --api-key-file FILE        an API key of Pocket ID, to make the client there, for the members of --group alone
+  --take-over                a client of that name at Pocket ID is made this one's
   --schema                   write routes.schema.json too, by which editors complete and check the file
   --yes                      ask nothing, and take what is usual where a flag is missing
   --offline                  do not look whether the provider answers`,
@@ -28,6 +31,8 @@ Exit code: 0 written, 1 not, 2 for a wrong command line or missing flags.
     out: { type: 'string', default: 'routes.toml' },
     issuer: { type: 'string' },
     users: { type: 'boolean' },
+    ca: { type: 'string' },
+    'internal-url': { type: 'string' },
     host: { type: 'string' },
     recipe: { type: 'string' },
     upstream: { type: 'string' },
@@ -43,6 +48,7 @@ Exit code: 0 written, 1 not, 2 for a wrong command line or missing flags.
     'client-secret-file': { type: 'string' },
     public: { type: 'boolean' },
     'api-key-file': { type: 'string' },
+    'take-over': { type: 'boolean' },
     schema: { type: 'boolean' },
     yes: { type: 'boolean' },
     offline: { type: 'boolean' },
