@@ -40,6 +40,7 @@ export function buildProvider(name: string, table: ProviderTable, files: ConfigF
     authorizeParams: provider.authorize_params ?? new Map(),
     idTokenAlgs: provider.id_token_alg,
     takesIdTokens: provider.bearer_id_tokens,
+    scim: provider.scim === null ? null : known(provider.scim),
     accessTokens: provider.access_tokens === null ? null : buildAccessTokens(provider.access_tokens),
   }
 }

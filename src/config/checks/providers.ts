@@ -8,6 +8,7 @@ import type { ConfigFiles } from '../values/files.ts'
 import { HTPASSWD } from '../values/htpasswd.ts'
 import { checkCertificates } from '../values/pem.ts'
 import { checkPem } from '../values/pem-file.ts'
+import { checkScim } from './scim.ts'
 
 /** What no single key of a provider can tell: that its credentials fit each other, and that someone uses it. */
 export function checkProviders(root: RootTable, files: ConfigFiles, report: Report): void {
@@ -54,6 +55,7 @@ export function checkProviders(root: RootTable, files: ConfigFiles, report: Repo
       const message = 'the audience of access tokens is the client_id, which is the audience of ID tokens'
       report.mistake([...at, 'access_tokens', 'audience'], 'access_tokens.audience', message, { hint })
     }
+    checkScim({ at, values }, report)
     if (values.scopes && !values.scopes.includes('openid')) {
       const hint = 'add "openid": without it the provider does not say who someone is'
       report.mistake([...at, 'scopes'], 'scopes.openid', 'scopes does not have "openid"', { hint })

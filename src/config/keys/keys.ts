@@ -6,6 +6,7 @@ import { FILES } from './files.ts'
 import { ASSERTION, PASS_TOKEN } from './identity.ts'
 import { ROUTE_RATE } from './limits.ts'
 import { GUEST_LINKS, PORTAL, RULE } from './portals.ts'
+import { SCIM } from './provider/scim.ts'
 import { CLAIM_NAMES } from './provider-claims.ts'
 import { ACCESS_TOKENS, PROVIDER } from './providers.ts'
 import { ROUTE } from './routes.ts'
@@ -44,6 +45,11 @@ export const SECTIONS: readonly Section[] = [
     title: '[providers.NAME.access_tokens]',
     doc: 'Which access tokens of a provider are meant for this gate.',
     keys: ACCESS_TOKENS,
+  },
+  {
+    title: '[providers.NAME.scim]',
+    doc: 'How a provider pushes its people by SCIM 2.0.',
+    keys: SCIM,
   },
   {
     title: '[providers.NAME.claims]',

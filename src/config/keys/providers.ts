@@ -4,6 +4,7 @@ import { suggest } from '../text/suggest.ts'
 import { parseInternalUrl, parseIssuer, parseMetadataUrl } from '../values/address.ts'
 import { boolean, choice, list, parsed, text } from '../values/value.ts'
 import { authorizeParams } from './authorize-params.ts'
+import { SCIM } from './provider/scim.ts'
 import { READING } from './provider-claims.ts'
 import { ownName, secret } from './secret.ts'
 import { defaulted, type Keys, optional, type Table, table } from './table.ts'
@@ -175,6 +176,12 @@ export const PROVIDER = {
     false,
     true,
     'Programs may come with an ID token of this client as well, on routes with `tokens = true`: any application that is given one can then act for that person.',
+  ),
+  scim: optional(
+    table(SCIM, { title: 'scim' }),
+    { token: '${SCIM_TOKEN}' },
+    'nothing is taken',
+    'The provider may push its people by SCIM 2.0 to `/.sallyport/scim/v2/NAME` of the portal: whoever is deactivated or deleted there is signed out within a second, and not let in; its keys are below.',
   ),
 } as const satisfies Keys
 

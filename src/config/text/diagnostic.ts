@@ -57,6 +57,7 @@ export const DIAGNOSTIC_CODES = [
   'access_tokens.audience',
   'access_tokens.client_audience',
   'id_token_alg.refused',
+  'scim.token',
   'scopes.openid',
   'authorize_params.reserved',
   'provider.undefined',

@@ -36,6 +36,14 @@ export interface UsersConfig {
   readonly groups: readonly string[]
 }
 
+/** `[providers.NAME.scim]`: the provider pushes its people. */
+export interface ScimConfig {
+  /** What it proves itself by. */
+  readonly token: string
+  /** From a group's name at the provider to what rules call it; null: groups are what is said at sign-in. */
+  readonly groups: ReadonlyMap<string, string> | null
+}
+
 export interface ProviderConfig {
   /** The table's name: `pocket-id` in `[providers.pocket-id]`. */
   readonly name: string
@@ -71,4 +79,6 @@ export interface ProviderConfig {
   readonly accessTokens: AccessTokensConfig | null
   /** Whether its ID tokens for the client are taken from programs. */
   readonly takesIdTokens: boolean
+  /** How it may push its people; null: it may not. */
+  readonly scim: ScimConfig | null
 }

@@ -26,6 +26,7 @@ export function providerConfig(
     idTokenAlgs: null,
     accessTokens: null,
     takesIdTokens: false,
+    scim: null,
     ...changed,
   }
 }
