@@ -192,6 +192,15 @@ export interface SessionStore {
   useLink(hash: string, nowMs: number): MaybePromise<StoredGuestLink | null>
   /** Removes a link, and tells every other process as of a session; false when there is none. */
   removeLink(linkId: string): MaybePromise<boolean>
+  /** Everything of a directory that a provider has pushed; what one row says is JSON: the store does not look inside. */
+  listPushed(directory: string): MaybePromise<readonly string[]>
+  countPushed(directory: string): MaybePromise<number>
+  readPushed(directory: string, id: string): MaybePromise<string | null>
+  /**
+   * Puts one in place of what was there (null: of none, or for none), and tells every other process of its directory; false, and
+   * nothing is changed, where it is another by now.
+   */
+  replacePushed(directory: string, id: string, before: string | null, after: string | null): MaybePromise<boolean>
   /** Removes what has expired; `idleBeforeMs` is the last use before which any session is idle too long. */
   purge(nowMs: number, idleBeforeMs: number): MaybePromise<void>
   close(): MaybePromise<void>

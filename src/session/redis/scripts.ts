@@ -17,6 +17,7 @@ import { PLACE_DIGITS } from './rows.ts'
  *     link:HASH           a guest link as JSON, with its uses; `links` is a hash of ID → HASH
  *     shared:NAME         a value of all nodes, which stays
  *     person:KEY          hash: what is known of someone with tokens that follow them
+ *     directory:KEY       hash: ID → what a provider has pushed, as JSON, which stays
  *     changes             stream: what was done to sessions, for the caches of other nodes
  *     once:KIND:HASH      hash: value, owner, expires
  *     owner:KIND:KEY      sorted set: a client's records "KIND HASH KEY" by age; `kind:KIND` has those of a kind, `once-expires` all by expiry
@@ -271,6 +272,15 @@ export const REPLACE_SHARED = script(`
 local key = p .. 'shared:' .. ARGV[1]
 if (redis.call('GET', key) or '') ~= ARGV[2] then return 0 end
 redis.call('SET', key, ARGV[3])
+return 1
+`)
+
+/** directory, id, value before ('' for none), value after ('' for none) → 1 when done. */
+export const REPLACE_PUSHED = script(`
+local key = p .. ARGV[1]
+if (redis.call('HGET', key, ARGV[2]) or '') ~= ARGV[3] then return 0 end
+if ARGV[4] == '' then redis.call('HDEL', key, ARGV[2]) else redis.call('HSET', key, ARGV[2], ARGV[4]) end
+redis.call('XADD', p .. 'changes', '*', 'updated', ARGV[1])
 return 1
 `)
 

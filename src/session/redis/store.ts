@@ -5,6 +5,7 @@ import { CHANGES_KEPT_MS, createChangeFeed } from './changes.ts'
 import { openRedisLink } from './connection.ts'
 import { linksOver } from './guest-links.ts'
 import { ownersOver } from './owners.ts'
+import { pushedOver } from './pushed.ts'
 import { PURGE, REPLACE_SHARED } from './scripts.ts'
 import { sessionsOver } from './sessions.ts'
 import { onceOver } from './single-use.ts'
@@ -42,6 +43,7 @@ export function openRedisStore(address: RedisAddress, ports: Pick<Ports, 'now' |
     ...tokensOver(link, ttlOf),
     ...ownersOver(link, ttlOf),
     ...linksOver(link, ttlOf),
+    ...pushedOver(link),
     changesSince: () => changes.since(link.send),
     async readShared(name) {
       const value = await link.send('GET', [`sallyport:1:shared:${name}`])

@@ -39,6 +39,10 @@ export function delegateTo(run: Run): Omit<SessionStore, 'changesSince' | 'close
     keepOwner: owner => run(store => store.keepOwner(owner)),
     findOwner: id => run(store => store.findOwner(id)),
     noteOwner: (id, note) => run(store => store.noteOwner(id, note)),
+    listPushed: directory => run(store => store.listPushed(directory)),
+    countPushed: directory => run(store => store.countPushed(directory)),
+    readPushed: (directory, id) => run(store => store.readPushed(directory, id)),
+    replacePushed: (directory, id, before, after) => run(store => store.replacePushed(directory, id, before, after)),
     purge: (nowMs, idleBeforeMs) => run(store => store.purge(nowMs, idleBeforeMs)),
   }
 }

@@ -5,6 +5,7 @@ import { createBusyRetry } from './busy.ts'
 import { changesOn } from './changes.ts'
 import { linksOn } from './guest-links.ts'
 import { ownersOn } from './owners.ts'
+import { pushedOn } from './pushed.ts'
 import { sessionsOn } from './sessions.ts'
 import { sharedOn } from './shared.ts'
 import { onceOn } from './single-use.ts'
@@ -34,6 +35,7 @@ export function storeOn(database: Database): SessionStore {
     ...owners,
     ...links,
     ...sharedOn(database, retryBusy),
+    ...pushedOn(database, retryBusy, changes.tellUpdated),
     changesSince: changes.since,
     async purge(nowMs, idleBeforeMs) {
       for (const [purgeSome, beforeMs] of [

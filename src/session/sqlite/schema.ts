@@ -1,7 +1,7 @@
 import type { Database } from 'bun:sqlite'
 
 /** The layout that this version reads and writes; a database with a higher number was written by a newer Sallyport. */
-export const LAYOUT = 6
+export const LAYOUT = 7
 
 const FIRST = `
   CREATE TABLE sessions (
@@ -82,7 +82,14 @@ const SIXTH = `
   CREATE INDEX links_expires ON links (expires_ms);
 `
 
-const STEPS: readonly string[] = [FIRST, SECOND, THIRD, FOURTH, FIFTH, SIXTH]
+/** What providers push. */
+const SEVENTH = `
+  CREATE TABLE pushed (
+    directory TEXT NOT NULL, id TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (directory, id)
+  ) STRICT, WITHOUT ROWID;
+`
+
+const STEPS: readonly string[] = [FIRST, SECOND, THIRD, FOURTH, FIFTH, SIXTH, SEVENTH]
 
 /** The layout number that a database says it has; 0 for an empty one. */
 export function layoutOf(database: Database): number {

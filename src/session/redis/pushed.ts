@@ -1,0 +1,22 @@
+import type { PushedStore } from '../sqlite/pushed.ts'
+import type { RedisLink } from './connection.ts'
+import { REPLACE_PUSHED } from './scripts.ts'
+
+/** What providers have pushed to a server: a hash for each directory, which no time takes away. */
+export function pushedOver(link: RedisLink): PushedStore {
+  const keyOf = (directory: string) => `sallyport:1:${directory}`
+  return {
+    async listPushed(directory) {
+      const values = await link.send('HVALS', [keyOf(directory)])
+      return Array.isArray(values) ? values.map(String) : []
+    },
+    countPushed: async directory => Number(await link.send('HLEN', [keyOf(directory)])),
+    async readPushed(directory, id) {
+      const value = await link.send('HGET', [keyOf(directory), id])
+      return typeof value === 'string' ? value : null
+    },
+    async replacePushed(directory, id, before, after) {
+      return (await link.run(REPLACE_PUSHED, [directory, id, before ?? '', after ?? ''])) === 1
+    },
+  }
+}
