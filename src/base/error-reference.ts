@@ -173,6 +173,10 @@ const ADVICE: Readonly<Record<Code, Advice>> = {
     cause: 'The provider answered with an error: the person declined, or may not use this client.',
     mend: 'Look at who may use the client at the provider; the log has its error.',
   },
+  'provider.inactive': {
+    cause: 'The provider has pushed by SCIM that this person is deactivated, or has deleted them.',
+    mend: 'Activate them at the provider, and let it push that.',
+  },
   'sign_in.callback': { cause: 'The provider’s answer lacks a parameter, or has one twice.', mend: 'Start again.' },
   'sign_in.state': {
     cause: 'The sign-in took longer than ten minutes, was used already, or came back to another address.',

@@ -112,7 +112,7 @@ export function openParts(options: ServeOptions, listening: () => Listening) {
     ports,
     exchanges,
     sessions,
-    accessTokens: createAccessTokens(pool, ports),
+    accessTokens: createAccessTokens(pool, ports, sessions.directories),
     passwords,
     metrics,
     rates,

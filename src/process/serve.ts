@@ -122,6 +122,8 @@ function recheckOf({ first, sessions, passwords, exchanges, relay }: Parts, opti
       onEnd: sessions.onEnd,
       onOwner: sessions.onOwner,
       onChange: sessions.onChange,
+      onStanding: sessions.onStanding,
+      directories: sessions.directories,
       follower: sessions.follower,
       check: async session => passwords.judge(session) ?? sessions.check(session),
     },

@@ -1,5 +1,6 @@
 import type { Config } from '../config/types/config.ts'
 import type { LifetimeConfig, PortalLifetimes } from '../config/types/sessions.ts'
+import type { Directory } from './pushed/resource.ts'
 import type { StoredSession } from './store.ts'
 import { type Vouchers, vouchersOf } from './vouchers.ts'
 
@@ -14,6 +15,8 @@ export interface SessionLimits extends Partial<LifetimeConfig> {
   readonly tokenRests?: ReadonlyMap<string, number>
   /** Whom these do not vouch for has no session, and no token or guest link that works. */
   readonly vouchers: Vouchers
+  /** Where providers push their people. */
+  readonly directories?: readonly Directory[]
 }
 
 /** The limits that a file says. */
@@ -24,7 +27,16 @@ export function limitsOf(config: Config): SessionLimits {
     portals: new Map([...portals].map(([name, { lifetimes }]) => [name, lifetimes])),
     tokenRests: new Map([...portals].map(([name, { personalTokensRestMs }]) => [name, personalTokensRestMs])),
     vouchers: vouchersOf(config),
+    directories: directoriesOf(config),
   }
+}
+
+function directoriesOf({ providers, portals }: Config): readonly Directory[] {
+  return [...providers.values()].flatMap(({ name, issuer, scim }) => {
+    if (scim === null) return []
+    const own = [...portals.values()].filter(portal => portal.providers.includes(name))
+    return { provider: name, issuer, portals: own.map(portal => portal.name), groups: scim.groups }
+  })
 }
 
 /** The lifetimes of a portal. */

@@ -1,5 +1,7 @@
+import type { Identity } from '../identity/identity.ts'
 import { lifetimesAt, type Moments, momentsOf, type SessionLimits } from './life.ts'
 import { type HeldSession, SessionCache } from './lru.ts'
+import type { Standings } from './pushed/standings.ts'
 import { parseSession } from './rows.ts'
 import type { Session } from './session.ts'
 import type { StoredSession } from './store.ts'
@@ -8,6 +10,11 @@ import type { StoredSession } from './store.ts'
 export interface SessionMemory {
   readonly cache: SessionCache
   readonly limits: SessionLimits
+  /**
+   * Someone as they count now: with the groups that their provider has pushed. Null where nobody vouches for them by the limits in
+   * force, and for whom their provider says is not active.
+   */
+  vouch(someone: Pick<Session, 'portal' | 'identity'>): Identity | null
   /** A stored session as it would be kept in memory; null for a row that is not one of ours, and for whom nobody vouches now. */
   hold(row: StoredSession): HeldSession | null
   /**
@@ -21,9 +28,11 @@ export interface SessionMemory {
   forgetAll(): void
   /** How often something was forgotten. A reading that began before must not bring back what it was about. */
   readonly forgotten: number
+  /** Something else is true of these: whoever of them is in memory is seen anew. */
+  review(isMeant: (session: Session) => boolean): void
   /** Works everything out anew by other limits; answers the ids of sessions for which nobody vouches by these. */
   configure(next: SessionLimits): readonly string[]
-  /** Called with the new value of every session that `adopt` has changed. */
+  /** Called with the new value of every session that `adopt` or `review` has changed. */
   onChange(listener: (session: Session) => void): void
 }
 
@@ -31,6 +40,7 @@ export interface SessionMemory {
 export function createMemory(options: {
   readonly limits: SessionLimits
   readonly isAsking: boolean
+  readonly standings: Pick<Standings, 'isBarred' | 'see'>
   readonly onEvict: (held: HeldSession) => void
 }): SessionMemory {
   let limits = options.limits
@@ -45,14 +55,27 @@ export function createMemory(options: {
       : { ...moments, dueAtMs: Number.POSITIVE_INFINITY, limitAtMs: Number.POSITIVE_INFINITY }
   }
 
+  function vouch(someone: Pick<Session, 'portal' | 'identity'>): Identity | null {
+    const { isBarred, see } = options.standings
+    return limits.vouchers.counts(someone) && !isBarred(someone.identity) ? see(someone.identity) : null
+  }
+
+  /** A stored session as it counts now; null where `vouch` is, and for a row that is not one of ours. */
+  function read(row: StoredSession): Session | null {
+    const session = parseSession(row)
+    const identity = session === null ? null : vouch(session)
+    return session === null || identity === null ? null : Object.freeze({ ...session, identity })
+  }
+
   return {
     cache,
     get limits() {
       return limits
     },
+    vouch,
     hold(row) {
-      const session = parseSession(row)
-      if (session === null || !limits.vouchers.counts(session)) return null
+      const session = read(row)
+      if (session === null) return null
       const { checkedAtMs, isRefreshable, lastSeenMs } = row
       const moments = momentsNow(row)
       const { dueAtMs } = moments
@@ -62,9 +85,9 @@ export function createMemory(options: {
     },
     adopt(row, asked) {
       const held = cache.held(row.id) ?? asked
-      const session = parseSession(row)
+      const session = read(row)
       if (session === null) return
-      const isOther = row.identity !== JSON.stringify(held.session.identity)
+      const isOther = JSON.stringify(session.identity) !== JSON.stringify(held.session.identity)
       if (isOther) held.session = session
       held.checkedAtMs = row.checkedAtMs
       held.isRefreshable = row.isRefreshable
@@ -87,6 +110,15 @@ export function createMemory(options: {
     get forgotten() {
       return forgotten
     },
+    review(isMeant) {
+      for (const held of cache.all()) {
+        if (!isMeant(held.session)) continue
+        const identity = options.standings.see(held.session.identity)
+        if (identity === held.session.identity) continue
+        held.session = Object.freeze({ ...held.session, identity })
+        for (const listener of listeners) listener(held.session)
+      }
+    },
     configure(next) {
       limits = next
       for (const held of cache.all()) {
@@ -95,7 +127,7 @@ export function createMemory(options: {
         held.dueAtMs = Math.min(Math.max(held.moments.dueAtMs, held.retryAtMs), held.moments.limitAtMs)
       }
       cache.resize(next.cacheEntries)
-      return [...cache.all()].flatMap(({ session }) => (next.vouchers.counts(session) ? [] : [session.id]))
+      return [...cache.all()].flatMap(({ session }) => (vouch(session) === null ? [session.id] : []))
     },
     onChange(listener) {
       listeners.push(listener)

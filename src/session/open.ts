@@ -10,6 +10,8 @@ import { createLastUses } from './last-use.ts'
 import type { SessionLimits } from './life.ts'
 import { createMemory } from './memory.ts'
 import { createProviderTokens, type ProviderTokens } from './provider-tokens.ts'
+import { createDirectories, type SessionDirectories } from './pushed/directories.ts'
+import { createStandings } from './pushed/standings.ts'
 import { type AskProvider, createRefreshes } from './refresh.ts'
 import type { Sealer } from './seal.ts'
 import type { Session, Sessions } from './session.ts'
@@ -29,6 +31,8 @@ export interface OpenSessions extends Sessions {
   readonly tokens: ApiTokens
   /** Guest links, of which the same holds: all guests of one are one session. */
   readonly links: GuestLinks
+  /** What providers push of their people. */
+  readonly directories: SessionDirectories
   /** The keys with which applications are told who someone is. */
   readonly signing: Signing
   /** Tokens of the provider, for applications that are to have them. */
@@ -38,6 +42,8 @@ export interface OpenSessions extends Sessions {
   onEnd(listener: (sessionId: string) => void): void
   /** Called with the id of every owner of whom something else is true, as was heard here or in another process. */
   onOwner(listener: (ownerId: string) => void): void
+  /** Called where providers say something else of people, here or in another process: whom they bar, and their groups. */
+  onStanding(listener: () => void): void
   /** Called with the new value of every session whose person the provider now describes otherwise. */
   onChange(listener: (session: Session) => void): void
   /**
@@ -69,15 +75,17 @@ export interface SessionOptions {
 export function openSessions(options: SessionOptions): OpenSessions {
   const { store, sealer, ports, ask } = options
   const uses = createLastUses(store)
-  const memory = createMemory({ limits: options.limits, isAsking: ask !== undefined, onEvict: uses.noteLeaving })
-  const { cache, adopt } = memory
+  const standings = createStandings()
+  const isAsking = ask !== undefined
+  const memory = createMemory({ limits: options.limits, isAsking, standings, onEvict: uses.noteLeaving })
+  const { cache, adopt, vouch } = memory
   const followers = createFollowers({
     store,
     sealer,
     ports,
     capacity: () => memory.limits.cacheEntries,
     restMs: portal => memory.limits.tokenRests?.get(portal) ?? Number.POSITIVE_INFINITY,
-    vouches: owner => memory.limits.vouchers.counts(owner),
+    vouch,
   })
   const { noteOwner, suspend, ownersAt } = followers
   const { forget, end, onEnd } = createEnds({ store, memory, uses, followers })
@@ -86,8 +94,27 @@ export function openSessions(options: SessionOptions): OpenSessions {
   const finder = createFinder({ store, ports, memory, uses, refreshes })
   const signing = createSigning(store, sealer, ports)
   const withdrawal = createWithdrawal({ store, ports, end, suspend, ownersAt })
+  const management = createManagement({
+    store,
+    sealer,
+    ports,
+    limits: () => memory.limits,
+    vouch,
+    lastUseOf: id => Math.max(cache.held(id)?.lastSeenMs ?? 0, uses.of(id)),
+    end,
+  })
+  const directories = createDirectories({
+    store,
+    ports,
+    standings,
+    memory,
+    followers,
+    forget,
+    endFor: management.endFor,
+  })
+  directories.configure(options.limits.directories ?? [])
   const upkeep = startUpkeep(
-    { store, ports, memory, uses, followers, signing, forget },
+    { store, ports, memory, uses, followers, signing, directories, forget },
     options.timers ?? DEFAULT_TIMERS,
   )
 
@@ -100,22 +127,17 @@ export function openSessions(options: SessionOptions): OpenSessions {
     links: followers.links,
     signing,
     providerTokens: createProviderTokens({ store, sealer, ports, cache, refreshes }),
-    ...createStart({ store, sealer, ports, memory, followers }),
+    directories,
+    ...createStart({ store, sealer, ports, memory, followers, isBarredNow: directories.isBarredNow }),
     ...createOnce(store, sealer, ports),
-    ...createManagement({
-      store,
-      sealer,
-      ports,
-      limits: () => memory.limits,
-      lastUseOf: id => Math.max(cache.held(id)?.lastSeenMs ?? 0, uses.of(id)),
-      end,
-    }),
+    ...management,
     follower: followers.current,
-    async check({ id, expiresAtMs }) {
-      if (isAccessId(id)) return ports.now() < expiresAtMs
+    async check({ id, expiresAtMs, identity }) {
+      if (isAccessId(id)) return ports.now() < expiresAtMs && !standings.isBarred(identity)
       return followers.has(id) ? (await followers.current(id)) !== null : finder.isGood(id)
     },
     configure(limits) {
+      directories.configure(limits.directories ?? [])
       const withdrawn = withdrawnBetween(memory.limits.vouchers, limits.vouchers)
       // They end for whoever streams; for requests, they are nobody's session by the new limits.
       for (const id of memory.configure(limits)) forget(id)
@@ -124,6 +146,7 @@ export function openSessions(options: SessionOptions): OpenSessions {
     },
     onEnd,
     onOwner: followers.onOwner,
+    onStanding: directories.onStanding,
     onChange: memory.onChange,
     async close() {
       withdrawal.close()

@@ -1,6 +1,7 @@
 import { randomToken, sha256 } from '../base/bytes.ts'
 import { GateError } from '../base/errors.ts'
 import type { Ports } from '../base/ports.ts'
+import type { Identity } from '../identity/identity.ts'
 import type { Followers } from './credentials/followers.ts'
 import { expiryOf, lifetimesAt } from './life.ts'
 import type { SessionMemory } from './memory.ts'
@@ -10,20 +11,30 @@ import type { Sessions } from './session.ts'
 import type { SessionStore, StoredSession } from './store.ts'
 
 export interface StartTools {
-  readonly store: Pick<SessionStore, 'insert' | 'addHandle'>
+  readonly store: Pick<SessionStore, 'insert' | 'addHandle' | 'remove'>
   readonly sealer: Sealer
   readonly ports: Pick<Ports, 'now' | 'random'>
   readonly memory: SessionMemory
   readonly followers: Pick<Followers, 'noteOwner'>
+  /** Whether the provider says, by the store, that someone is not active. */
+  isBarredNow(identity: Identity): Promise<boolean>
 }
 
 /** How sessions begin, and come to further hosts. */
-export function createStart({ store, sealer, ports, memory, followers }: StartTools): Pick<Sessions, 'start' | 'join'> {
+export function createStart({
+  store,
+  sealer,
+  ports,
+  memory,
+  followers,
+  isBarredNow,
+}: StartTools): Pick<Sessions, 'start' | 'join'> {
   return {
     async start({ portal, host, identity, secrets, isRemembered = false, agent = '', client = '' }) {
       if (!memory.limits.vouchers.counts({ portal, identity })) {
         throw new GateError('sign_in.state', `the provider ${identity.provider} was taken from the portal meanwhile`)
       }
+      if (await isBarredNow(identity)) throw inactive(identity)
       const nowMs = ports.now()
       const token = randomToken(ports.random)
       const id = randomToken(ports.random)
@@ -43,6 +54,11 @@ export function createStart({ store, sealer, ports, memory, followers }: StartTo
         checkedAtMs: nowMs,
       }
       await guarded(() => store.insert(row, { hash: sha256(token), sessionId: id, host }))
+      // Between the look before and this, others may have ended all that they found of this person.
+      if (await isBarredNow(identity)) {
+        await guarded(() => store.remove(id))
+        throw inactive(identity)
+      }
       const held = memory.hold(row)
       if (held === null) throw new TypeError('a session that was just made is one of ours')
       memory.cache.add({ token, host, held, movedAtMs: nowMs })
@@ -54,4 +70,11 @@ export function createStart({ store, sealer, ports, memory, followers }: StartTo
       return (await guarded(() => store.addHandle({ hash: sha256(token), sessionId, host }))) ? token : null
     },
   }
+}
+
+function inactive({ provider, subject }: Identity): GateError {
+  return new GateError('provider.inactive', `${provider} says by SCIM that this person is not active`, {
+    facts: { provider, user: subject },
+    hint: 'activate them at the provider, and let it push that; without scim for the provider, what it has pushed counts for nothing',
+  })
 }

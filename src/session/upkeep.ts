@@ -7,6 +7,7 @@ import { isOwnerId } from './credentials/owners.ts'
 import type { LastUses } from './last-use.ts'
 import { longestIdleMs } from './life.ts'
 import type { SessionMemory } from './memory.ts'
+import { isDirectoryId } from './pushed/resource.ts'
 import type { SessionStore } from './store.ts'
 
 export interface SessionTimers {
@@ -26,6 +27,7 @@ export interface UpkeepTools {
   readonly uses: LastUses
   readonly followers: Followers
   readonly signing: { tend(): Promise<void> }
+  readonly directories: { hear(id: string): Promise<void>; hearAll(): Promise<void>; tend(): Promise<void> }
   /** One has ended elsewhere. */
   forget(sessionId: string): void
 }
@@ -35,9 +37,10 @@ export interface UpkeepTools {
  * removing what is over. `close` stops it and writes what is pending; it never throws.
  */
 export function startUpkeep(tools: UpkeepTools, timers: SessionTimers): { close(): Promise<void> } {
-  const { store, ports, memory, uses, followers, signing, forget } = tools
+  const { store, ports, memory, uses, followers, signing, directories, forget } = tools
 
   async function hearOthers(): Promise<void> {
+    await directories.tend()
     const { removed, updated, isIncomplete } = await store.changesSince()
     for (const id of removed) forget(id)
     if (isIncomplete === true) forgetEverything()
@@ -47,6 +50,8 @@ export function startUpkeep(tools: UpkeepTools, timers: SessionTimers): { close(
       const row = held === undefined ? null : await store.findById(id)
       if (held !== undefined && row !== null && row.checkedAtMs > held.checkedAtMs) memory.adopt(row, held)
     }
+    if (isIncomplete === true) await directories.hearAll()
+    else for (const id of new Set(updated.filter(isDirectoryId))) await directories.hear(id)
   }
 
   /** Everything is read again before its next use; open streams ask for theirs by themselves. */

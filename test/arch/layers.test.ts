@@ -63,14 +63,17 @@ const RANKS: readonly (readonly Room[])[] = [
       floors: [
         { parts: ['session.ts'], ban: 'a session is a value, whoever keeps it' },
         {
-          parts: ['cookie.ts', 'seal.ts', 'vouchers.ts'],
+          parts: ['cookie.ts', 'pushed/resource.ts', 'seal.ts', 'vouchers.ts'],
           ban: 'how a session is carried, sealed or vouched for does not depend on where it is kept',
         },
         { parts: ['store.ts'], ban: 'the contract of stores says nothing of any of them' },
         { parts: ['key.ts', 'key-fit.ts', 'life.ts', 'rows.ts'], ban: 'all stores share these' },
         { parts: ['sqlite'], ban: 'a store knows rows and nothing of their meaning' },
         { parts: ['credentials', 'signing'], ban: 'they are found by any store, for any request' },
-        { parts: ['lru.ts', 'redis'], ban: 'what is kept in memory, or elsewhere, is not the truth' },
+        {
+          parts: ['lru.ts', 'pushed/standings.ts', 'redis'],
+          ban: 'what is kept in memory, or elsewhere, is not the truth',
+        },
         { parts: ['last-use.ts', 'memory.ts', 'refresh.ts'], ban: 'a session is renewed without anyone asking for it' },
         {
           parts: [
@@ -78,6 +81,7 @@ const RANKS: readonly (readonly Room[])[] = [
             'ends.ts',
             'find.ts',
             'provider-tokens.ts',
+            'pushed/directories.ts',
             'single-use.ts',
             'start.ts',
             'upkeep.ts',
@@ -135,6 +139,7 @@ const RANKS: readonly (readonly Room[])[] = [
         { parts: ['not-found.ts'], ban: 'anything may be missing, so what says it needs nothing' },
         { parts: ['replay'], ban: 'a kept form outlives the sign-in that it waits for' },
         { parts: ['sign-in'], ban: 'nobody is signed in yet' },
+        { parts: ['scim'], ban: 'what a provider pushes depends on no page, and on nobody who is signed in' },
         { parts: ['sign-out'], ban: 'whoever leaves needs nothing of an account any more' },
         { parts: ['compat'], ban: 'an old address leads to what a new one does, and nothing of ours depends on it' },
         {

@@ -59,8 +59,11 @@ function advise(ctx: PortalRequest, words: Words, error: GateError, failed: Fail
       }
     case 'provider.subject':
     case 'provider.refused':
+    case 'provider.inactive':
       return {
-        detail: error.code === 'provider.subject' ? words.subjectAdvice : words.refusedAdvice,
+        ...(error.code === 'provider.inactive'
+          ? {}
+          : { detail: error.code === 'provider.subject' ? words.subjectAdvice : words.refusedAdvice }),
         actions: [
           { label: words.tryAgain, address: fresh },
           { label: words.useOtherAccount, address: `${ownPath('login')}?switch=1` },

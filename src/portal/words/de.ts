@@ -45,6 +45,7 @@ export const DE: Words = {
     'provider.issuer': 'Die Antwort kam von einem anderen Anmeldedienst als dem gefragten.',
     'provider.subject': 'Dieses Konto kann hier nicht verwendet werden.',
     'provider.refused': 'Der Anmeldedienst hat Sie nicht angemeldet.',
+    'provider.inactive': 'Dieses Konto ist hier nicht aktiv.',
     'sign_in.callback': 'Die Antwort des Anmeldedienstes konnte nicht gelesen werden.',
     'sign_in.state': 'Diese Anmeldung ist abgelaufen oder wurde schon verwendet.',
     'sign_in.browser': 'Diese Anmeldung wurde in einem anderen Browser begonnen.',

@@ -45,6 +45,7 @@ export const ES: Words = {
     'provider.issuer': 'La respuesta viene de un servicio de inicio de sesión distinto del consultado.',
     'provider.subject': 'Esta cuenta no se puede usar aquí.',
     'provider.refused': 'El servicio de inicio de sesión no te ha identificado.',
+    'provider.inactive': 'Esta cuenta no está activa aquí.',
     'sign_in.callback': 'No se ha podido leer la respuesta del servicio de inicio de sesión.',
     'sign_in.state': 'Este inicio de sesión ha caducado o ya se ha usado.',
     'sign_in.browser': 'Este inicio de sesión se empezó en otro navegador.',

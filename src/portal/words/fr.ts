@@ -45,6 +45,7 @@ export const FR: Words = {
     'provider.issuer': 'La réponse vient d’un service de connexion qui n’a pas été sollicité.',
     'provider.subject': 'Ce compte ne peut pas être utilisé ici.',
     'provider.refused': 'Le service de connexion ne vous a pas connecté.',
+    'provider.inactive': 'Ce compte n’est pas actif ici.',
     'sign_in.callback': 'La réponse du service de connexion n’a pas pu être lue.',
     'sign_in.state': 'Cette connexion a expiré ou a déjà servi.',
     'sign_in.browser': 'Cette connexion a été commencée dans un autre navigateur.',

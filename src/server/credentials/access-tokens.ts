@@ -1,11 +1,14 @@
 import { sha256 } from '../../base/bytes.ts'
+import { GateError } from '../../base/errors.ts'
 import type { MaybePromise } from '../../base/maybe-promise.ts'
 import type { Ports } from '../../base/ports.ts'
 import type { ProviderConfig } from '../../config/types/providers.ts'
 import type { AccessToken } from '../../identity/access-token.ts'
+import type { Identity } from '../../identity/identity.ts'
 import { peekToken } from '../../identity/logout-token.ts'
 import type { ProviderPool } from '../../identity/provider.ts'
 import { accessSession } from '../../session/credentials/credential-sessions.ts'
+import type { SessionDirectories } from '../../session/pushed/directories.ts'
 import type { Session } from '../../session/session.ts'
 
 /** Access tokens of providers, checked once and remembered until they expire. */
@@ -38,7 +41,11 @@ const MOST = 10_000
  * A cache over the providers' clients. One that cannot be good costs a decoding, one that is forged a signature; keys are asked
  * for at most once a minute, whatever ids are made up.
  */
-export function createAccessTokens(pool: ProviderPool, ports: Pick<Ports, 'now' | 'random'>): AccessTokens {
+export function createAccessTokens(
+  pool: ProviderPool,
+  ports: Pick<Ports, 'now' | 'random'>,
+  directories: Pick<SessionDirectories, 'isBarred' | 'isBarredNow' | 'see'>,
+): AccessTokens {
   const known = new Map<string, Known>()
 
   return {
@@ -49,7 +56,7 @@ export function createAccessTokens(pool: ProviderPool, ports: Pick<Ports, 'now' 
       const key = `${portal} ${audiences?.join(' ') ?? ''} ${sha256(token)}`
       const before = known.get(key)
       if (before !== undefined) {
-        if (ports.now() < before.session.expiresAtMs && providers.includes(before.provider)) return before.session
+        if (ports.now() < before.session.expiresAtMs && providers.includes(before.provider)) return recall(key, before)
         known.delete(key)
       }
       const addressee = findAddressee(token, providers, audiences)
@@ -69,13 +76,31 @@ export function createAccessTokens(pool: ProviderPool, ports: Pick<Ports, 'now' 
     }
   }
 
+  /** One that was checked before, as its holder counts by now. */
+  function recall(key: string, before: Known): Session {
+    const { identity } = before.session
+    if (directories.isBarred(identity)) throw inactive(identity)
+    const seen = directories.see(identity)
+    if (seen === identity) return before.session
+    const session = Object.freeze({ ...before.session, identity: seen })
+    known.set(key, { ...before, session })
+    return session
+  }
+
   async function check(token: string, key: string, portal: string, addressee: Addressee): Promise<Session> {
     const { provider } = addressee
-    const session = accessSession(portal, await read(token, addressee), ports.random)
+    const said = await read(token, addressee)
+    if (await directories.isBarredNow(said.identity)) throw inactive(said.identity)
+    const session = accessSession(portal, { ...said, identity: directories.see(said.identity) }, ports.random)
     if (known.size >= MOST) for (const oldest of known.keys()) if (known.delete(oldest)) break
     known.set(key, { session, provider })
     return session
   }
+}
+
+function inactive({ provider, subject }: Identity): GateError {
+  const facts = { provider, user: subject }
+  return new GateError('access.token', `${provider} says by SCIM that whoever holds the token is not active`, { facts })
 }
 
 /** Whose token it would be, and whom it is for: one of our audiences, or the client itself, as an access token or an ID token. */

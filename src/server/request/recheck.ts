@@ -20,7 +20,10 @@ export interface Recheck {
 export interface RecheckOptions {
   readonly initial: Snapshot
   readonly ports: Pick<Ports, 'now' | 'log'>
-  readonly sessions: Pick<OpenSessions, 'check' | 'follower' | 'onChange' | 'onEnd' | 'onOwner'>
+  readonly sessions: Pick<
+    OpenSessions,
+    'check' | 'follower' | 'directories' | 'onChange' | 'onEnd' | 'onOwner' | 'onStanding'
+  >
   /** Whose everything is that is under way, of whatever kind. */
   readonly owners: () => Iterable<ExchangeOwner>
   readonly endWhere: (isOver: (owner: ExchangeOwner) => boolean, reason: string) => void
@@ -41,6 +44,7 @@ const EXPIRY_MS = 1000
  */
 export function openRecheck(options: RecheckOptions): Recheck {
   const { ports, sessions, owners, endWhere } = options
+  const { directories } = sessions
   let rules = indexRules(options.initial)
   /** Sessions that have changed since what they have under way began. */
   const changed = new Map<string, Session>()
@@ -50,9 +54,10 @@ export function openRecheck(options: RecheckOptions): Recheck {
     if (route === undefined) return true
     const session = owner.session === null ? null : (changed.get(owner.session.id) ?? owner.session)
     if (session !== null && !(takes(route, session) && isVouchedFor(session, rules.vouchers))) return true
+    if (session !== null && directories.isBarred(session.maker ?? session.identity)) return true
     const facts = exchangeFacts({ ...owner, session }, ports.now())
     if (session !== null && !mayMakerOpen(route, session, facts)) return true
-    const { verdict } = decidePolicy(route.policy, session?.identity ?? null, facts)
+    const { verdict } = decidePolicy(route.policy, session === null ? null : directories.see(session.identity), facts)
     // A preflight of nobody was let through without what the rules ask for.
     const isPreflight = session === null && route.config.corsPreflight && owner.method === 'OPTIONS'
     return verdict !== 'allow' && !(verdict === 'sign-in' && isPreflight)
@@ -108,6 +113,7 @@ export function openRecheck(options: RecheckOptions): Recheck {
 
   sessions.onEnd(end)
   sessions.onChange(judgeAs)
+  sessions.onStanding(() => endWhere(isOver, 'the rules no longer allow it'))
   // One at a time: what was known first must not be the last word.
   let following: Promise<void> = Promise.resolve()
   sessions.onOwner(ownerId => {

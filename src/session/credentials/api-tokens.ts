@@ -96,8 +96,8 @@ export function createApiTokens(
   limits: {
     readonly capacity: () => number
     readonly restMs: (portal: string) => number
-    /** Whether whoever vouched for the holder of a token still counts at its portal. */
-    readonly vouches: (holder: Owner) => boolean
+    /** Who the holder of a token counts as now; null where nobody vouches for them any more. */
+    readonly vouch: (holder: Owner) => Identity | null
   },
 ): OwnApiTokens {
   const cache = createCredentialCache<HeldApiToken>(limits.capacity)
@@ -132,13 +132,13 @@ export function createApiTokens(
 
   /** A token with roles of its own; null where it rests, as it names someone for whom nobody vouches any more. */
   function stand(held: HeldApiToken): HeldApiToken | null {
-    return needsNoVoucher(held.session.identity) || limits.vouches(held.session) ? held : null
+    return needsNoVoucher(held.session.identity) || limits.vouch(held.session) !== null ? held : null
   }
 
   /** A token with what is known of its owner now; null where it rests. */
   function follow(held: HeldApiToken, owner: StoredOwner | null): HeldApiToken | null {
     const restsAtMs = (owner?.notedAtMs ?? 0) + limits.restMs(held.session.portal)
-    const identity = ports.now() >= restsAtMs ? null : vouchedIdentity(owner, held.session.portal, limits.vouches)
+    const identity = ports.now() >= restsAtMs ? null : vouchedIdentity(owner, held.session.portal, limits.vouch)
     if (identity === null) return null
     return Object.freeze({ ...held, restsAtMs, session: Object.freeze({ ...held.session, identity }) })
   }

@@ -1,4 +1,5 @@
 import type { Ports } from '../../base/ports.ts'
+import type { Identity } from '../../identity/identity.ts'
 import { guarded } from '../rows.ts'
 import type { Sealer } from '../seal.ts'
 import type { Session } from '../session.ts'
@@ -16,8 +17,8 @@ export interface FollowerTools {
   capacity(): number
   /** How long a token works after the provider last vouched for its owner. */
   restMs(portal: string): number
-  /** Whether whoever vouched for an owner still counts at their portal. */
-  vouches(owner: Owner): boolean
+  /** Who an owner counts as now; null where nobody vouches for them any more. */
+  vouch(owner: Owner): Identity | null
 }
 
 /** API tokens and guest links, which follow their owners; for what is neither, `current` is null and the rest does nothing. */
@@ -39,9 +40,9 @@ export interface Followers extends Omit<IssuedCredentials, 'revoke'> {
 
 /** Tokens and links over a session store. Throws `session.store`. */
 export function createFollowers(tools: FollowerTools): Followers {
-  const { store, sealer, ports, capacity, vouches, restMs } = tools
-  const tokens = createApiTokens(store, ports, { capacity, vouches, restMs })
-  const links = createGuestLinks(store, sealer, ports, { capacity, vouches })
+  const { store, sealer, ports, capacity, vouch, restMs } = tools
+  const tokens = createApiTokens(store, ports, { capacity, vouch, restMs })
+  const links = createGuestLinks(store, sealer, ports, { capacity, vouch })
   const listeners: ((ownerId: string) => void)[] = []
 
   function kindOf(id: string): IssuedCredentials | null {
@@ -57,7 +58,7 @@ export function createFollowers(tools: FollowerTools): Followers {
 
   async function noteOwner(owner: Owner, standing: Standing, isLastWord = false): Promise<void> {
     // The answer to a question that the file has overtaken is nobody's word.
-    if (standing === 'good' && !vouches(owner)) return
+    if (standing === 'good' && vouch(owner) === null) return
     const id = ownerIdOf(owner)
     const note = { identity: storedClaims(owner), standing, atMs: ports.now(), isLastWord }
     if (await guarded(() => store.noteOwner(id, note))) forgetOwner(id)

@@ -97,8 +97,8 @@ export function createGuestLinks(
   ports: Pick<Ports, 'now' | 'random'>,
   limits: {
     readonly capacity: () => number
-    /** Whether whoever vouched for the maker of a link still counts at its portal. */
-    readonly vouches: (maker: Owner) => boolean
+    /** Who the maker of a link counts as now; null where nobody vouches for them any more. */
+    readonly vouch: (maker: Owner) => Identity | null
   },
 ): OwnGuestLinks {
   /** By the cookie's value; of one link, all have the same value. */
@@ -135,7 +135,7 @@ export function createGuestLinks(
     const { owner } = held
     if (owner === null) return held
     const known = await guarded(() => store.findOwner(owner))
-    const maker = vouchedIdentity(known, held.session.portal, limits.vouches)
+    const maker = vouchedIdentity(known, held.session.portal, limits.vouch)
     return maker === null ? null : Object.freeze({ ...held, session: Object.freeze({ ...held.session, maker }) })
   }
 

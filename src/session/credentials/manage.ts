@@ -1,15 +1,19 @@
 import type { Ports } from '../../base/ports.ts'
+import type { Identity } from '../../identity/identity.ts'
 import { isLive, lifetimesAt, momentsOf, type SessionLimits } from '../life.ts'
 import { guarded, openSecrets, parseSession } from '../rows.ts'
 import type { Sealer } from '../seal.ts'
 import type { SessionEntry, Sessions } from '../session.ts'
 import type { SessionStore, StoredSession } from '../store.ts'
+import type { Owner } from './owners.ts'
 
 export interface ManageTools {
   readonly store: SessionStore
   readonly sealer: Sealer
   readonly ports: Pick<Ports, 'now'>
   limits(): SessionLimits
+  /** Who someone counts as now; null where nobody vouches for them any more. */
+  vouch(someone: Owner): Identity | null
   /** A use that the store does not know of yet; 0 where there is none. */
   lastUseOf(sessionId: string): number
   end(...sessionIds: readonly string[]): Promise<void>
@@ -23,11 +27,11 @@ export function createManagement(
 
   function entryOf(row: StoredSession): SessionEntry | null {
     const session = parseSession(row)
+    const identity = session === null ? null : tools.vouch(session)
     const lastSeenMs = Math.max(row.lastSeenMs, tools.lastUseOf(row.id))
     const moments = momentsOf(row, lifetimesAt(tools.limits(), row.portal))
-    if (session === null || !tools.limits().vouchers.counts(session)) return null
-    if (!isLive(moments, lastSeenMs, ports.now())) return null
-    return { session, agent: row.agent, client: row.client, lastSeenMs }
+    if (session === null || identity === null || !isLive(moments, lastSeenMs, ports.now())) return null
+    return { session: { ...session, identity }, agent: row.agent, client: row.client, lastSeenMs }
   }
 
   function entriesOf(rows: readonly StoredSession[]): SessionEntry[] {

@@ -10,7 +10,13 @@ export type Owner = Pick<Session, 'portal' | 'identity'>
 const OWNER_ID = 'person:'
 
 /** The id of an owner: the same for every token of theirs. Hashed, since what providers say may hold anything, at any length. */
-export function ownerIdOf({ portal, identity }: Owner): string {
+export function ownerIdOf({
+  portal,
+  identity,
+}: {
+  readonly portal: string
+  readonly identity: Pick<Identity, 'issuer' | 'subject'>
+}): string {
   return OWNER_ID + sha256(JSON.stringify([portal, identity.issuer, identity.subject]))
 }
 
@@ -40,12 +46,12 @@ export function identityOf(owner: StoredOwner): Identity | null {
   }
 }
 
-/** The same, where whoever vouched for them still counts at their portal. */
+/** The same as it counts now; null where whoever vouched for them does not count at their portal any more, or says that they are not active. */
 export function vouchedIdentity(
   owner: StoredOwner | null,
   portal: string,
-  vouches: (owner: Owner) => boolean,
+  vouch: (owner: Owner) => Identity | null,
 ): Identity | null {
   const identity = owner === null ? null : identityOf(owner)
-  return identity !== null && vouches({ portal, identity }) ? identity : null
+  return identity === null ? null : vouch({ portal, identity })
 }

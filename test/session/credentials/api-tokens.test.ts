@@ -42,7 +42,7 @@ function openTokens(folder: string, capacity = 10) {
     tokens: createApiTokens(counted, quietPorts(clock), {
       capacity: () => capacity,
       restMs: () => REST_MS,
-      vouches: () => true,
+      vouch: ({ identity }) => identity,
     }),
     reads: () => reads,
   }
@@ -86,7 +86,7 @@ test('a token that is revoked while it is being read does not come back from tha
   const tokens = createApiTokens(slow, quietPorts(clock), {
     capacity: () => 10,
     restMs: () => REST_MS,
-    vouches: () => true,
+    vouch: ({ identity }) => identity,
   })
   const { text, held } = await tokens.create(NEW)
   const reading = tokens.find(text)

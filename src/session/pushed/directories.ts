@@ -1,0 +1,201 @@
+import { errorFacts } from '../../base/errors.ts'
+import { andThen, type MaybePromise } from '../../base/maybe-promise.ts'
+import type { Ports } from '../../base/ports.ts'
+import type { Followers } from '../credentials/followers.ts'
+import { identityOf, ownerIdOf } from '../credentials/owners.ts'
+import type { SessionMemory } from '../memory.ts'
+import { guarded } from '../rows.ts'
+import type { Sessions } from '../session.ts'
+import type { SessionStore } from '../store.ts'
+import {
+  type Directory,
+  directoryIdOf,
+  isBarredUser,
+  isOf,
+  type Kept,
+  type Pushed,
+  parsePushed,
+  resourceIdOf,
+} from './resource.ts'
+import type { Learnt, Someone, Standings } from './standings.ts'
+
+export interface DirectoryTools {
+  readonly store: Pick<SessionStore, 'listPushed' | 'countPushed' | 'readPushed' | 'replacePushed' | 'findOwner'>
+  readonly ports: Pick<Ports, 'log'>
+  readonly standings: Standings
+  readonly memory: Pick<SessionMemory, 'cache' | 'review' | 'forgetAll'>
+  readonly followers: Pick<Followers, 'forgetAll' | 'forgetOwner' | 'suspend'>
+  /** One has ended: nothing in memory stands for it. */
+  forget(sessionId: string): void
+  readonly endFor: Sessions['endFor']
+}
+
+/** What providers push, as whoever takes it uses it. Throws `session.store`, and `session.end` where somebody was to be signed out. */
+export interface Directories {
+  /** The directory of a provider by the file in force; null where it pushes nothing. */
+  of(provider: string): Directory | null
+  list(directory: Directory): Promise<readonly Kept[]>
+  count(directory: Directory): Promise<number>
+  find(directory: Directory, id: string): Promise<Kept | null>
+  /**
+   * Writes one in place of what was read before (null: of none, or for none), and does what it means: whoever is barred by it is signed out
+   * everywhere, be it for the second time. False, and nothing is changed, where somebody else has written it meanwhile.
+   */
+  replace(directory: Directory, before: Kept | null, after: Pushed | null): Promise<boolean>
+}
+
+/** The same with what is asked of everyone who comes. */
+export interface SessionDirectories extends Directories, Pick<Standings, 'isBarred' | 'see'> {
+  /** Whether a provider says that someone is not active, by the store: for whoever begins something right now. */
+  isBarredNow(someone: Someone): Promise<boolean>
+}
+
+/** The same for whoever owns the sessions. */
+export interface OwnDirectories extends SessionDirectories {
+  configure(directories: readonly Directory[]): void
+  /** Something is other in the directory of this id, as was heard from another process. */
+  hear(directoryId: string): Promise<void>
+  hearAll(): Promise<void>
+  /** Reads what could not be read yet. */
+  tend(): Promise<void>
+  onStanding(listener: () => void): void
+}
+
+/** Directories over a store. Whom they bar is known at once where the store answers at once, and else as soon as it does. */
+export function createDirectories(tools: DirectoryTools): OwnDirectories {
+  const { store, ports, standings, memory, followers } = tools
+  let directories: readonly Directory[] = []
+  const unread = new Set<Directory>()
+  const listeners: (() => void)[] = []
+
+  function list(directory: Directory): MaybePromise<readonly Kept[]> {
+    const rows = guarded(() => store.listPushed(directoryIdOf(directory)))
+    return andThen(rows, texts =>
+      texts.flatMap(text => {
+        const value = parsePushed(text)
+        return value === null ? [] : [{ value, text }]
+      }),
+    )
+  }
+
+  function learn(directory: Directory): MaybePromise<void> {
+    return andThen(list(directory), all => {
+      unread.delete(directory)
+      const values = all.map(({ value }) => value)
+      apply(directory, standings.learn(directory, values))
+    })
+  }
+
+  /** Nothing in memory stands for whom a directory bars, whoever is in other groups is seen anew, and what both have under way is judged. */
+  function apply(directory: Directory, { barred, moved }: Learnt): void {
+    if (barred.length === 0 && moved.length === 0) return
+    const gone = new Set(barred)
+    const isOurs = (someone: Someone) => isOf(directory, someone)
+    const ended = [...memory.cache.all()].filter(
+      ({ session: { identity } }) => isOurs(identity) && gone.has(identity.subject),
+    )
+    for (const { session } of ended) tools.forget(session.id)
+    memory.review(({ identity }) => isOurs(identity))
+    followers.forgetAll()
+    for (const subject of [...barred, ...moved]) {
+      for (const portal of directory.portals) {
+        followers.forgetOwner(ownerIdOf({ portal, identity: { issuer: directory.issuer, subject } }))
+      }
+    }
+    for (const listener of listeners) listener()
+  }
+
+  /** Ends all that is kept of someone: sessions first, so that no token or link is made by one of them meanwhile. */
+  async function endAll({ provider, issuer, portals }: Directory, subject: string): Promise<number> {
+    const sessions = await tools.endFor({ issuer, providers: [provider], subject, sid: null })
+    for (const portal of portals) {
+      const owner = await guarded(() => store.findOwner(ownerIdOf({ portal, identity: { issuer, subject } })))
+      const identity = owner === null ? null : identityOf(owner)
+      if (identity?.provider === provider) await followers.suspend({ portal, identity })
+    }
+    return sessions
+  }
+
+  async function find(directory: Directory, id: string): Promise<Kept | null> {
+    const text = await guarded(() => store.readPushed(directoryIdOf(directory), id))
+    const value = text === null ? null : parsePushed(text)
+    return text === null || value === null ? null : { value, text }
+  }
+
+  return {
+    of: provider => directories.find(one => one.provider === provider) ?? null,
+    isBarred: standings.isBarred,
+    see: standings.see,
+    configure(next) {
+      const isSame = JSON.stringify(next.map(shapeOf)) === JSON.stringify(directories.map(shapeOf))
+      if (isSame) return
+      directories = next
+      unread.clear()
+      for (const directory of standings.configure(next)) unread.add(directory)
+      memory.forgetAll()
+      followers.forgetAll()
+      for (const directory of [...unread]) readNow(() => learn(directory), ports)
+      for (const listener of listeners) listener()
+    },
+    async isBarredNow(someone) {
+      const directory = directories.find(one => isOf(one, someone))
+      if (directory === undefined) return false
+      const kept = await find(directory, resourceIdOf('user', someone.subject))
+      const isBarred = kept?.value.kind === 'user' && isBarredUser(kept.value)
+      // Let in again a moment ago, by another process.
+      if (!isBarred && standings.isBarred(someone)) await learn(directory)
+      return isBarred
+    },
+    list: async directory => list(directory),
+    count: async directory => guarded(() => store.countPushed(directoryIdOf(directory))),
+    find,
+    async replace(directory, before, after) {
+      const id = after?.id ?? before?.value.id
+      if (id === undefined) throw new TypeError('nothing is put in place of nothing')
+      const text = after === null ? null : JSON.stringify(after)
+      const key = directoryIdOf(directory)
+      const isWritten =
+        text === before?.text || (await guarded(() => store.replacePushed(key, id, before?.text ?? null, text)))
+      if (!isWritten) return false
+      const learnt = standings.note(directory, after ?? { gone: id })
+      apply(directory, learnt)
+      for (const subject of learnt.barred) {
+        const sessions = await endAll(directory, subject)
+        const { provider } = directory
+        ports.log.info('A provider says that someone is not active any more', { provider, user: subject, sessions })
+      }
+      return true
+    },
+    async hear(directoryId) {
+      const directory = directories.find(one => directoryIdOf(one) === directoryId)
+      if (directory === undefined) return
+      unread.add(directory)
+      await learn(directory)
+    },
+    async hearAll() {
+      for (const directory of directories) unread.add(directory)
+      for (const directory of directories) await learn(directory)
+    },
+    async tend() {
+      for (const directory of [...unread]) await learn(directory)
+    },
+    onStanding(listener) {
+      listeners.push(listener)
+    },
+  }
+}
+
+function shapeOf({ provider, issuer, portals, groups }: Directory): readonly unknown[] {
+  return [provider, issuer, portals, groups === null ? null : [...groups]]
+}
+
+/** At once where that is possible; what fails is tried again, with all that is unread. */
+function readNow(read: () => MaybePromise<void>, { log }: Pick<Ports, 'log'>): void {
+  const failed = (error: unknown) => log.warn('What a provider has pushed cannot be read yet', errorFacts(error))
+  try {
+    const reading = read()
+    if (reading instanceof Promise) reading.catch(failed)
+  } catch (error) {
+    failed(error)
+  }
+}

@@ -1,0 +1,91 @@
+import { sha256 } from '../../base/bytes.ts'
+import type { Identity } from '../../identity/identity.ts'
+
+/** Where a provider pushes its people: another issuer under an old name is another one, whose `sub` may be another person's. */
+export interface Directory {
+  readonly provider: string
+  readonly issuer: string
+  /** The portals whose people come from there. */
+  readonly portals: readonly string[]
+  /** What rules call its groups, by their names there; null where groups are what is said at sign-in. */
+  readonly groups: ReadonlyMap<string, string> | null
+}
+
+interface Resource {
+  /** Ours: the provider knows it by this. */
+  readonly id: string
+  readonly createdAtMs: number
+  readonly changedAtMs: number
+}
+
+/** Someone who was pushed. */
+export interface PushedUser extends Resource {
+  readonly kind: 'user'
+  /** The `sub` of their sign-ins. */
+  readonly externalId: string
+  readonly userName: string
+  readonly displayName: string | null
+  readonly isActive: boolean
+  /** Deleted by the provider: kept so that nothing from before lets them in. */
+  readonly isGone: boolean
+}
+
+export interface PushedGroup extends Resource {
+  readonly kind: 'group'
+  readonly externalId: string | null
+  readonly displayName: string
+  /** Ids of users. */
+  readonly members: readonly string[]
+}
+
+export type Pushed = PushedUser | PushedGroup
+
+/** One with its text in the store, which a change has to name. */
+export interface Kept<T extends Pushed = Pushed> {
+  readonly value: T
+  readonly text: string
+}
+
+const DIRECTORY_ID = 'directory:'
+
+/** The id of a directory in the store. Hashed, since an issuer may be of any length. */
+export function directoryIdOf({ provider, issuer }: Pick<Directory, 'provider' | 'issuer'>): string {
+  return DIRECTORY_ID + sha256(JSON.stringify([provider, issuer]))
+}
+
+export function isDirectoryId(id: string): boolean {
+  return id.startsWith(DIRECTORY_ID)
+}
+
+/** Whether somebody signed in at the provider of a directory. */
+export function isOf(directory: Directory, { provider, issuer }: Pick<Identity, 'provider' | 'issuer'>): boolean {
+  return directory.provider === provider && directory.issuer === issuer
+}
+
+/**
+ * The id of what a provider calls by this name of its own: the same at every push, so that two that push at once cannot make two of it.
+ * Never `bulkId`, and never another's (RFC 7643 §3.1).
+ */
+export function resourceIdOf(kind: Pushed['kind'], externalId: string): string {
+  return sha256(JSON.stringify([kind, externalId])).slice(0, 22)
+}
+
+/** Whether someone may not be signed in. */
+export function isBarredUser({ isActive, isGone }: PushedUser): boolean {
+  return !isActive || isGone
+}
+
+/** A row of the store; null for one that is none of ours. */
+export function parsePushed(text: string): Pushed | null {
+  try {
+    const raw = JSON.parse(text) as Pushed | null
+    if (raw === null || typeof raw.id !== 'string' || !Number.isFinite(raw.createdAtMs + raw.changedAtMs)) return null
+    const isWhole =
+      raw.kind === 'user'
+        ? typeof raw.externalId === 'string' && typeof raw.userName === 'string'
+        : raw.kind === 'group' && typeof raw.displayName === 'string' && Array.isArray(raw.members)
+    return isWhole ? raw : null
+  } catch {
+    return null
+  }
+}
