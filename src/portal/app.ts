@@ -10,6 +10,7 @@ import { isCallback, isPortalHost, ownPath, RESOURCE_METADATA } from './place.ts
 import type { Portal, PortalRequest } from './portal.ts'
 import { problemResponse } from './problem.ts'
 import { meetForm, releaseForm } from './replay/replay.tsx'
+import { createScim } from './scim/scim.ts'
 import { answerFailure } from './sign-in/answer-failure.ts'
 import { plainHttpFailure } from './sign-in/plain-http.ts'
 import { passwordProblem, signInProblem } from './sign-in/sign-in-problem.ts'
@@ -78,6 +79,8 @@ function createRouter(tools: PortalTools): Hono<Env> {
     const { ctx } = c.env
     return ctx.session === null ? signInProblem(ctx) : sendIcon(ctx, c.req.param('hash'))
   })
+  const scim = createScim(tools)
+  app.all(`${ownPath('scim')}/*`, c => scim(c.env.ctx))
   app.all('*', c => portalNotFound(c.env.ctx))
   app.onError((error, c) => answerFailure(c.env.ctx, error, tools.ports))
   return app

@@ -4,6 +4,7 @@ import { isPageLoad, isPrefetch } from '../route/page-load.ts'
 import { parseReturnTo } from '../route/return-to.ts'
 import type { ApiTokens } from '../session/credentials/api-tokens.ts'
 import type { GuestLinks } from '../session/credentials/guest-links.ts'
+import type { Directories } from '../session/pushed/directories.ts'
 import type { Session, Sessions } from '../session/session.ts'
 import { KEY_SET_MAX_AGE_S } from '../session/signing/keys.ts'
 import type { Signing } from '../session/signing/signing.ts'
@@ -40,6 +41,7 @@ export interface PortalTools extends FormTools {
   readonly sessions: Sessions & { readonly links: GuestLinks } & {
     readonly tokens: ApiTokens
     readonly signing: Signing
+    readonly directories: Directories
   }
   readonly pool: ProviderPool
   readonly noteStart: BeginTools['noteStart']

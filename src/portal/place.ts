@@ -27,6 +27,7 @@ export type OwnPage =
   | 'authorize'
   | 'token'
   | 'register'
+  | 'scim'
 
 /** The path of a page of ours, the same on every host. */
 export function ownPath(page: OwnPage): string {

@@ -1,0 +1,92 @@
+import { ScimRefusal } from './refusal.ts'
+
+/** A JSON object whose members are read whatever their case (RFC 7643 §2.1). */
+export type JsonObject = Readonly<Record<string, unknown>>
+
+/** Objects and lists within each other: a resource has four, a list of operations one more. */
+const DEEPEST = 10
+
+/** Of a text, in characters. */
+const LONGEST = 1000
+
+/** A body as an object. Throws a refusal for what is none, or is nested deeper than anything that makes sense. */
+export function parseBody(text: string): JsonObject {
+  if (depthOf(text) > DEEPEST) throw new ScimRefusal(400, 'invalidSyntax', 'the body is nested too deeply')
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch {
+    throw new ScimRefusal(400, 'invalidSyntax', 'the body is not JSON')
+  }
+  return asObject(value, 'the body')
+}
+
+/** How deeply brackets are nested outside of texts, without reading what they hold. */
+function depthOf(text: string): number {
+  let depth = 0
+  let deepest = 0
+  let isText = false
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at)
+    if (isText) {
+      if (code === BACKSLASH) at++
+      else if (code === QUOTE) isText = false
+    } else if (code === QUOTE) isText = true
+    else if (code === BRACKET || code === BRACE) deepest = Math.max(deepest, ++depth)
+    else if (code === BRACKET + 2 || code === BRACE + 2) depth--
+  }
+  return deepest
+}
+
+const QUOTE = 0x22
+const BACKSLASH = 0x5c
+const BRACKET = 0x5b
+const BRACE = 0x7b
+
+export function asObject(value: unknown, what: string): JsonObject {
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as JsonObject
+  throw new ScimRefusal(400, 'invalidSyntax', `${what} is not an object`)
+}
+
+export function asList(value: unknown, what: string): readonly unknown[] {
+  if (Array.isArray(value)) return value
+  throw new ScimRefusal(400, 'invalidValue', `${what} is not a list`)
+}
+
+/** A member, by its name in any case; undefined where there is none. Throws where it is there in two cases: nobody knows which was meant. */
+export function memberOf(object: JsonObject, name: string): unknown {
+  const wanted = name.toLowerCase()
+  const names = Object.keys(object).filter(one => one.toLowerCase() === wanted)
+  if (names.length > 1) throw new ScimRefusal(400, 'invalidSyntax', `${name} is there twice`)
+  return names[0] === undefined ? undefined : object[names[0]]
+}
+
+/** Text of some length; null where there is none. An attribute that is null is one that is not there (RFC 7643 §2.5). */
+export function asText(value: unknown, what: string): string | null {
+  if (value === undefined || value === null) return null
+  if (typeof value === 'string' && value !== '' && value.length <= LONGEST && !/\p{Cc}/u.test(value)) return value
+  throw new ScimRefusal(400, 'invalidValue', `${what} is not a text of up to ${LONGEST} characters`)
+}
+
+/** The same, where it has to be there. */
+export function needText(value: unknown, what: string): string {
+  const text = asText(value, what)
+  if (text === null) throw new ScimRefusal(400, 'invalidValue', `${what} is missing`)
+  return text
+}
+
+/** A truth value, or its name, as Microsoft Entra writes it; null where there is none. */
+export function asBoolean(value: unknown, what: string): boolean | null {
+  if (value === undefined || value === null) return null
+  if (typeof value === 'boolean') return value
+  const word = typeof value === 'string' ? value.toLowerCase() : ''
+  if (word === 'true' || word === 'false') return word === 'true'
+  throw new ScimRefusal(400, 'invalidValue', `${what} is neither true nor false`)
+}
+
+/** That a resource says of itself what it is (RFC 7643 §3: `schemas` is required). */
+export function needSchema(object: JsonObject, schema: string): void {
+  const schemas = asList(memberOf(object, 'schemas'), 'schemas')
+  const isThere = schemas.some(one => typeof one === 'string' && one.toLowerCase() === schema.toLowerCase())
+  if (!isThere) throw new ScimRefusal(400, 'invalidSyntax', `schemas does not name ${schema}`)
+}

@@ -1,0 +1,198 @@
+import { randomToken } from '../../base/bytes.ts'
+import type { Ports } from '../../base/ports.ts'
+import type { Directories } from '../../session/pushed/directories.ts'
+import {
+  type Directory,
+  type Kept,
+  type Pushed,
+  type PushedGroup,
+  type PushedUser,
+  resourceIdOf,
+} from '../../session/pushed/resource.ts'
+import { type FormTools, readBody } from '../form.ts'
+import { listAnswer, scimAnswer, wrongMethod } from './answer.ts'
+import { parseFilter } from './filter.ts'
+import { type JsonObject, parseBody } from './json.ts'
+import { patchGroup, patchUser } from './patch.ts'
+import { notFound, ScimRefusal } from './refusal.ts'
+import { parseGroup, parseUser, type SaidGroup, type SaidUser, showResource, withAttributes } from './resources.ts'
+
+export interface ScimTools {
+  readonly ports: Pick<Ports, 'now' | 'random' | 'log'>
+  readonly sessions: { readonly directories: Directories }
+  readonly formWaitMs: FormTools['formWaitMs']
+}
+
+/** A request of a provider for one of its resources, which has proven itself. */
+export interface ScimRequest {
+  readonly request: Request
+  readonly directory: Directory
+  /** The address of the directory. */
+  readonly base: string
+  readonly query: URLSearchParams
+}
+
+/** A group of some ten thousand members. */
+const MAX_BYTES = 1024 * 1024
+
+/** Users and groups of one provider, those that were deleted among them. */
+const MOST_RESOURCES = 50_000
+
+/** Somebody else may write the same resource at the same moment. */
+const TRIES = 5
+
+type Kind = Pushed['kind']
+
+/** What is asked of all users or groups: to list them, and to take one more. */
+export async function answerAll(asked: ScimRequest, kind: Kind, tools: ScimTools): Promise<Response> {
+  switch (asked.request.method) {
+    case 'GET':
+    case 'HEAD':
+      return list(asked, kind, tools)
+    case 'POST':
+      return create(asked, kind, tools)
+    default:
+      return wrongMethod('GET, HEAD, POST')
+  }
+}
+
+/** What is asked of one of them. */
+export async function answerOne(asked: ScimRequest, kind: Kind, id: string, tools: ScimTools): Promise<Response> {
+  switch (asked.request.method) {
+    case 'GET':
+    case 'HEAD':
+      return show(asked, (await findOne(asked, kind, id, tools)).value, 200)
+    case 'PUT':
+    case 'PATCH':
+      return change(asked, kind, id, tools)
+    case 'DELETE':
+      return remove(asked, kind, id, tools)
+    default:
+      return wrongMethod('GET, HEAD, PUT, PATCH, DELETE')
+  }
+}
+
+/** RFC 7644 §3.4.2: oldest first, so that pages fit together. */
+async function list({ directory, query, base }: ScimRequest, kind: Kind, tools: ScimTools): Promise<Response> {
+  const isMeant = parseFilter(query.get('filter'), kind)
+  const all = (await tools.sessions.directories.list(directory))
+    .map(({ value }) => value)
+    .filter(one => one.kind === kind && !isGone(one) && isMeant(one))
+    .sort((one, other) => one.createdAtMs - other.createdAtMs || (one.id < other.id ? -1 : 1))
+  return listAnswer(
+    all.map(one => withAttributes(showResource(one, base), query)),
+    query,
+  )
+}
+
+/** RFC 7644 §3.3. Whoever was deleted and is pushed again is the same as before. */
+async function create(asked: ScimRequest, kind: Kind, tools: ScimTools): Promise<Response> {
+  const { directories } = tools.sessions
+  const { directory } = asked
+  const body = await readResource(asked, tools)
+  const said = kind === 'user' ? parseUser(body, null) : parseGroup(body)
+  const id = resourceIdOf(kind, said.externalId ?? randomToken(tools.ports.random))
+  const before = await directories.find(directory, id)
+  if (before !== null && !isGone(before.value)) throw taken()
+  if (before === null && (await directories.count(directory)) >= MOST_RESOURCES) {
+    throw new ScimRefusal(403, null, `one provider may push ${MOST_RESOURCES} users and groups`)
+  }
+  const nowMs = tools.ports.now()
+  const one = await made(
+    asked,
+    said,
+    { id, createdAtMs: before?.value.createdAtMs ?? nowMs, changedAtMs: nowMs },
+    tools,
+  )
+  if (!(await directories.replace(directory, before, one))) throw taken()
+  return show(asked, one, 201)
+}
+
+/** RFC 7644 §3.5.1 and §3.5.2. */
+async function change(asked: ScimRequest, kind: Kind, id: string, tools: ScimTools): Promise<Response> {
+  const body = await readResource(asked, tools)
+  for (let tries = 0; tries < TRIES; tries++) {
+    const before = await findOne(asked, kind, id, tools)
+    const said = saidOf(asked, body, before.value)
+    if (kind === 'user' && said.externalId !== before.value.externalId) {
+      throw new ScimRefusal(400, 'mutability', 'externalId is the sub of sign-ins, and stays')
+    }
+    const { createdAtMs } = before.value
+    const one = await made(asked, said, { id, createdAtMs, changedAtMs: tools.ports.now() }, tools)
+    if (await tools.sessions.directories.replace(asked.directory, before, one)) return show(asked, one, 200)
+  }
+  throw new ScimRefusal(409, null, 'others are changing the same resource at this moment')
+}
+
+function saidOf({ request }: ScimRequest, body: JsonObject, before: Pushed): SaidUser | SaidGroup {
+  if (before.kind === 'user') return request.method === 'PUT' ? parseUser(body, before) : patchUser(body, before)
+  return request.method === 'PUT' ? parseGroup(body) : patchGroup(body, before)
+}
+
+/** RFC 7644 §3.6. Of a user it is kept that they are gone. */
+async function remove(asked: ScimRequest, kind: Kind, id: string, tools: ScimTools): Promise<Response> {
+  for (let tries = 0; tries < TRIES; tries++) {
+    const before = await tools.sessions.directories.find(asked.directory, id)
+    if (before === null || before.value.kind !== kind) throw notFound()
+    const { value } = before
+    if (isGone(value)) {
+      // What could not be ended the first time is ended now.
+      await tools.sessions.directories.replace(asked.directory, before, value)
+      throw notFound()
+    }
+    const after = value.kind === 'user' ? { ...value, isGone: true, changedAtMs: tools.ports.now() } : null
+    if (await tools.sessions.directories.replace(asked.directory, before, after)) return scimAnswer(204, null)
+  }
+  throw new ScimRefusal(409, null, 'others are changing the same resource at this moment')
+}
+
+/** What was said as it is kept. Throws where a member is nobody of this directory. */
+async function made(
+  { directory }: ScimRequest,
+  said: SaidUser | SaidGroup,
+  times: Pick<Pushed, 'id' | 'createdAtMs' | 'changedAtMs'>,
+  { sessions }: ScimTools,
+): Promise<Pushed> {
+  if ('userName' in said) {
+    const { externalId, userName, displayName, isActive } = said
+    return { kind: 'user', ...times, externalId, userName, displayName, isActive, isGone: false } satisfies PushedUser
+  }
+  const { externalId, displayName, members } = said
+  if (members.length > 0) {
+    const users = new Set<string>()
+    for (const { value } of await sessions.directories.list(directory)) if (value.kind === 'user') users.add(value.id)
+    if (!members.every(id => users.has(id))) throw new ScimRefusal(400, 'invalidValue', 'a member is no user here')
+  }
+  return { kind: 'group', ...times, externalId, displayName, members } satisfies PushedGroup
+}
+
+async function findOne({ directory }: ScimRequest, kind: Kind, id: string, { sessions }: ScimTools): Promise<Kept> {
+  const found = await sessions.directories.find(directory, id)
+  if (found === null || found.value.kind !== kind || isGone(found.value)) throw notFound()
+  return found
+}
+
+function isGone(one: Pushed): boolean {
+  return one.kind === 'user' && one.isGone
+}
+
+/** RFC 7644 §3.1 and §3.8: SCIM's own type, or JSON's. */
+async function readResource({ request }: ScimRequest, { formWaitMs }: ScimTools): Promise<JsonObject> {
+  const type = request.headers.get('content-type') ?? ''
+  if (!/^application\/(?:scim\+)?json\s*(?:;|$)/i.test(type)) {
+    throw new ScimRefusal(415, null, 'the body has to be application/scim+json')
+  }
+  const text = await readBody(request, MAX_BYTES, formWaitMs)
+  if (text === null) throw new ScimRefusal(413, null, `a body has at most ${MAX_BYTES} bytes`)
+  return parseBody(text)
+}
+
+function show({ base, query }: ScimRequest, one: Pushed, status: 200 | 201): Response {
+  const resource = showResource(one, base)
+  const { location } = resource.meta as { readonly location: string }
+  return scimAnswer(status, withAttributes(resource, query), { location })
+}
+
+function taken(): ScimRefusal {
+  return new ScimRefusal(409, 'uniqueness', 'this externalId is here already')
+}

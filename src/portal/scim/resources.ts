@@ -1,0 +1,80 @@
+import type { Pushed, PushedGroup, PushedUser } from '../../session/pushed/resource.ts'
+import { asBoolean, asList, asObject, asText, type JsonObject, memberOf, needSchema, needText } from './json.ts'
+import { ScimRefusal } from './refusal.ts'
+
+export const USER_SCHEMA = 'urn:ietf:params:scim:schemas:core:2.0:User'
+export const GROUP_SCHEMA = 'urn:ietf:params:scim:schemas:core:2.0:Group'
+
+/** What a provider says of someone. Absent on purpose: names, addresses and all else that nothing here is decided by. */
+export type SaidUser = Pick<PushedUser, 'externalId' | 'userName' | 'displayName' | 'isActive'>
+export type SaidGroup = Pick<PushedGroup, 'externalId' | 'displayName' | 'members'>
+
+/** Members of one group. */
+const MOST_MEMBERS = 20_000
+
+/**
+ * A user as it was sent whole. Whoever says nothing of `active` leaves it as it was, and someone new is: to be let in again takes a word.
+ *
+ * Throws a refusal. Source: RFC 7643 §3.1 and §4.1, RFC 7644 §3.3 and §3.5.1.
+ */
+export function parseUser(body: JsonObject, before: PushedUser | null): SaidUser {
+  needSchema(body, USER_SCHEMA)
+  return {
+    externalId: needText(memberOf(body, 'externalId'), 'externalId, which has to be the sub of sign-ins,'),
+    userName: needText(memberOf(body, 'userName'), 'userName'),
+    displayName: asText(memberOf(body, 'displayName'), 'displayName'),
+    isActive: asBoolean(memberOf(body, 'active'), 'active') ?? before?.isActive ?? true,
+  }
+}
+
+/** The same of a group (RFC 7643 §4.2). */
+export function parseGroup(body: JsonObject): SaidGroup {
+  needSchema(body, GROUP_SCHEMA)
+  return {
+    externalId: asText(memberOf(body, 'externalId'), 'externalId'),
+    displayName: needText(memberOf(body, 'displayName'), 'displayName'),
+    members: parseMembers(memberOf(body, 'members') ?? []),
+  }
+}
+
+/** The ids of members, each once: of a list of them, or of one alone. */
+export function parseMembers(value: unknown): readonly string[] {
+  const list = Array.isArray(value) ? asList(value, 'members') : [value]
+  if (list.length > MOST_MEMBERS) throw new ScimRefusal(413, 'tooMany', `a group has at most ${MOST_MEMBERS} members`)
+  return [...new Set(list.map(one => needText(memberOf(asObject(one, 'a member'), 'value'), 'the value of a member')))]
+}
+
+/** A resource as its provider sees it; `base` is the address of its directory. */
+export function showResource(one: Pushed, base: string): JsonObject {
+  const meta = {
+    resourceType: one.kind === 'user' ? 'User' : 'Group',
+    created: new Date(one.createdAtMs).toISOString(),
+    lastModified: new Date(one.changedAtMs).toISOString(),
+    location: `${base}/${one.kind === 'user' ? 'Users' : 'Groups'}/${one.id}`,
+  }
+  const externalId = one.externalId === null ? {} : { externalId: one.externalId }
+  if (one.kind === 'group') {
+    const members = one.members.map(id => ({ value: id, $ref: `${base}/Users/${id}`, type: 'User' }))
+    return { schemas: [GROUP_SCHEMA], id: one.id, ...externalId, displayName: one.displayName, members, meta }
+  }
+  const { id, userName, displayName, isActive } = one
+  const shown = displayName === null ? {} : { displayName }
+  return { schemas: [USER_SCHEMA], id, ...externalId, userName, ...shown, active: isActive, meta }
+}
+
+/** Only the attributes that were asked for; `id` and `schemas` come always (RFC 7644 §3.9). Whole attributes alone are told apart. */
+export function withAttributes(resource: JsonObject, query: URLSearchParams): JsonObject {
+  const named = (name: string) => query.get(name)?.toLowerCase().split(',').map(rootOf) ?? null
+  const wanted = named('attributes')
+  const unwanted = named('excludedAttributes')
+  const isShown = (name: string) =>
+    name === 'id' ||
+    name === 'schemas' ||
+    (wanted === null ? unwanted?.includes(name.toLowerCase()) !== true : wanted.includes(name.toLowerCase()))
+  return Object.fromEntries(Object.entries(resource).filter(([name]) => isShown(name)))
+}
+
+/** The attribute that a name in small letters is of: without its schema, and without what is below it. */
+function rootOf(name: string): string {
+  return (name.trim().split(':').at(-1) ?? '').split('.')[0] ?? ''
+}
