@@ -7,6 +7,7 @@ import { runImport } from '../import/run.ts'
 import { startHere } from '../process/start.ts'
 import { runBackup } from './backup.ts'
 import { runCheck } from './check.ts'
+import { runClientKey } from './client-key.ts'
 import { runCompletion } from './completion/run.ts'
 import { runDemo } from './demo/run.ts'
 import { runDoctor } from './doctor/run.ts'
@@ -70,6 +71,8 @@ export async function run(argv: readonly string[]): Promise<number> {
       return runAtTerminal(terminal =>
         runUser(rest, io, { terminal, readInput: () => Bun.stdin.text() }, realPorts(io)),
       )
+    case 'client-key':
+      return runClientKey(rest, io)
     case 'backup':
       return runBackup(rest, io, realPorts(io))
     case 'restore':

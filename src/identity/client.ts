@@ -1,6 +1,6 @@
 import { GateError } from '../base/errors.ts'
 import type { Ports } from '../base/ports.ts'
-import type { ClientAuth, ProviderConfig } from '../config/types/providers.ts'
+import type { ProviderConfig } from '../config/types/providers.ts'
 import { verifyAccessToken } from './access-token.ts'
 import { loginAddress, logoutAddress } from './addresses.ts'
 import { readAnswer } from './answer.ts'
@@ -14,6 +14,7 @@ import { isOwnSubject, OWN_SUBJECTS } from './own-subjects.ts'
 import type { BeginOptions, EndSession, HeldTokens, LoginRequest, LoginResult, ProviderClient } from './provider.ts'
 import { refreshIdentity } from './refresh.ts'
 import { checkStepUp } from './step-up.ts'
+import { chooseProof } from './tokens/proof.ts'
 import { grantOf, redeemCode } from './tokens/redeem.ts'
 import { askPerson, believedClaims } from './userinfo.ts'
 
@@ -21,7 +22,7 @@ import { askPerson, believedClaims } from './userinfo.ts'
 export function createProviderClient(
   config: ProviderConfig,
   issuer: Issuer,
-  ports: Pick<Ports, 'now' | 'log'>,
+  ports: Pick<Ports, 'now' | 'log' | 'readText'>,
 ): ProviderClient {
   const told = new Set<string>()
 
@@ -61,10 +62,10 @@ export function createProviderClient(
     async finish(answer: URLSearchParams, login: LoginRequest): Promise<LoginResult> {
       const metadata = await issuer.metadata.get()
       readAnswer(answer, metadata, login.state)
-      const auth = chooseClientAuth(config, metadata)
+      const proof = await chooseProof(config, metadata, ports)
       const algorithms = chooseAlgorithms(config, metadata)
       const askedAtMs = ports.now()
-      const tokens = await redeemCode({ config, auth, metadata, answer, login, tellOdd, fetch: issuer.fetch })
+      const tokens = await redeemCode({ config, proof, metadata, answer, login, tellOdd, fetch: issuer.fetch })
       const claims = await verifyIdToken(
         tokens.idToken,
         {
@@ -99,9 +100,9 @@ export function createProviderClient(
 
     async refresh(held: HeldTokens) {
       const metadata = await issuer.metadata.get()
-      const auth = chooseClientAuth(config, metadata)
+      const proof = await chooseProof(config, metadata, ports)
       const algorithms = chooseAlgorithms(config, metadata)
-      return refreshIdentity(held, { config, issuer, metadata, auth, algorithms, tellOdd, nowMs: ports.now() })
+      return refreshIdentity(held, { config, issuer, metadata, proof, algorithms, tellOdd, nowMs: ports.now() })
     },
 
     async endSession(request: EndSession) {
@@ -138,20 +139,6 @@ function refuseOwnSubject(subject: string, { name }: ProviderConfig): void {
   throw new GateError('provider.subject', 'the provider calls someone by a subject that is given here alone', {
     hint: `subjects that begin with ${prefixes}, or that can be read so, are ours: let the provider state another sub`,
     facts: { provider: name, subject, check: 'sub' },
-  })
-}
-
-/** What the file says; else what the provider lists, Basic first, which is the default (OpenID Connect Discovery §3). */
-function chooseClientAuth(config: ProviderConfig, metadata: Metadata): ClientAuth {
-  if (config.clientAuth !== null) return config.clientAuth
-  if (config.clientSecret === null) return 'none'
-  const offered = metadata.token_endpoint_auth_methods_supported ?? ['client_secret_basic']
-  for (const method of ['client_secret_basic', 'client_secret_post'] as const) {
-    if (offered.includes(method)) return method
-  }
-  throw new GateError('provider.discovery', `${config.issuer} takes no client secret at its token endpoint`, {
-    hint: 'remove client_secret for a public client, or set client_auth',
-    facts: { provider: config.name, offered: offered.map(String) },
   })
 }
 

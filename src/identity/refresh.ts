@@ -1,12 +1,13 @@
 import { decodeJwt, type JWTPayload } from 'jose'
 import { GateError, toGateError } from '../base/errors.ts'
-import type { ClientAuth, ProviderConfig } from '../config/types/providers.ts'
+import type { ProviderConfig } from '../config/types/providers.ts'
 import { identityOf } from './claims.ts'
 import type { Metadata } from './endpoints.ts'
 import { findChangedRule, type IdTokenClaims, refusal, verifyIdToken } from './id-token.ts'
 import type { Issuer } from './issuer.ts'
 import type { HeldTokens, RefreshResult } from './provider.ts'
 import type { TokenRequest } from './tokens/endpoint.ts'
+import type { ClientProof } from './tokens/proof.ts'
 import { grantOf, type Refreshed, redeemRefreshToken } from './tokens/redeem.ts'
 import { askPerson, believedClaims } from './userinfo.ts'
 
@@ -15,7 +16,7 @@ export interface RefreshContext {
   readonly config: ProviderConfig
   readonly issuer: Issuer
   readonly metadata: Metadata
-  readonly auth: ClientAuth
+  readonly proof: ClientProof
   readonly algorithms: readonly string[]
   readonly tellOdd: TokenRequest['tellOdd']
   readonly nowMs: number
@@ -33,13 +34,13 @@ const OF_THE_SIGN_IN = ['auth_time', 'acr', 'amr', 'sid'] as const
  * Source: OpenID Connect Core 1.0 §12 (refresh), §12.2 (what a new ID token may not change), §5.3.2 (userinfo's sub).
  */
 export async function refreshIdentity(held: HeldTokens, context: RefreshContext): Promise<RefreshResult> {
-  const { config, issuer, metadata, auth, tellOdd } = context
+  const { config, issuer, metadata, proof, tellOdd } = context
   if (held.identity.issuer !== metadata.issuer) {
     throw new GateError('provider.issuer', `the sign-in is from ${held.identity.issuer}, not from ${metadata.issuer}`, {
       hint: `the provider ${config.name} had another issuer when this person signed in`,
     })
   }
-  const tokens = await redeemRefreshToken({ config, auth, metadata, tellOdd, fetch: issuer.fetch }, held.refreshToken)
+  const tokens = await redeemRefreshToken({ config, proof, metadata, tellOdd, fetch: issuer.fetch }, held.refreshToken)
   if (tokens.kind === 'refused') return { kind: 'ended', reason: 'refused', says: tokens.says }
   try {
     return await readIdentity(held, tokens, context)

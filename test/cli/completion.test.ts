@@ -95,7 +95,7 @@ describe.each(SHELLS.map(shell => [shell] as const))('completion in %s', shell =
 
 test('every command that has options brings them', () => {
   const bare = completedCommands().filter(({ options }) => options.length === 1)
-  expect(bare.map(({ name }) => name)).toEqual(['schema', 'completion', 'health', 'version', 'help'])
+  expect(bare.map(({ name }) => name)).toEqual(['client-key', 'schema', 'completion', 'health', 'version', 'help'])
 })
 
 /** The stand-in for zsh offers options without a dash too. */

@@ -50,6 +50,7 @@ const FILES: readonly (readonly [end: string, text: string])[] = [
   ['.htpasswd', 'ada:$2y$10$abcdefghijklmnopqrstuuVYVvCVmZNqhpgWzXvWoK2gXkzC4kCqS\n'],
   ['.totp', 'ada:GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ\n'],
   ['.svg', '<svg xmlns="http://www.w3.org/2000/svg"/>'],
+  ['oidc', 'a secret'],
   ['sallyport-key', Buffer.alloc(32, 7).toString('base64')],
 ]
 
@@ -138,6 +139,7 @@ const PLACES: readonly ((key: Table) => Table)[] = [
   acme => ({ server: { listen: ['0.0.0.0:80'] }, tls: { acme: { email: 'me@example.com', ...acme } } }),
   sessions => ({ sessions }),
   provider => ({ providers: { 'pocket-id': provider } }),
+  secretless => ({ providers: { 'pocket-id': { client_secret: undefined, ...secretless } } }),
   home => ({ portals: { home } }),
   route => ({ portals: { home: { htpasswd: 'people.htpasswd' } }, routes: [{ ...ROUTE, ...route }] }),
   ({ verify }) => ({ routes: [{ ...ROUTE, upstream: undefined, verify }], ...VERIFY }),

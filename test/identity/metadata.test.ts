@@ -1,5 +1,6 @@
 import { afterEach, expect, test } from 'bun:test'
 import type { ProviderConfig } from '../../src/config/types/providers.ts'
+import { readText } from '../../src/console/read-file.ts'
 import { bareError } from '../../src/identity/http.ts'
 import { createProviderPool } from '../../src/identity/pool.ts'
 import { BAD_PROVIDER_CLIENT, type BadProvider, endless, startBadProvider } from '../kit/provider/bad-provider.ts'
@@ -14,6 +15,7 @@ const logged: string[] = []
 const ports = {
   now: () => nowMs,
   fetch: (address: string, init?: BunFetchRequestInit) => fetch(address, init),
+  readText,
   log: {
     debug() {},
     info: (text: string) => void logged.push(text),

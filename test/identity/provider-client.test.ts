@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, test } from 'bun:test'
 import { errorFacts } from '../../src/base/errors.ts'
 import type { Ports } from '../../src/base/ports.ts'
 import type { ProviderConfig } from '../../src/config/types/providers.ts'
+import { readText } from '../../src/console/read-file.ts'
 import { createProviderPool } from '../../src/identity/pool.ts'
 import type { LoginRequest, LoginResult, ProviderClient } from '../../src/identity/provider.ts'
 import { untilTheEnd } from '../kit/opened.ts'
@@ -12,9 +13,10 @@ import { refusal } from '../kit/thrown.ts'
 const NOW_S = 1_900_000_000
 let nowMs = NOW_S * 1000
 
-const ports: Pick<Ports, 'now' | 'fetch' | 'log'> = {
+const ports: Pick<Ports, 'now' | 'fetch' | 'log' | 'readText'> = {
   now: () => nowMs,
   fetch: (address, init) => fetch(address, init),
+  readText,
   log: { debug() {}, info() {}, warn() {}, error() {} },
 }
 

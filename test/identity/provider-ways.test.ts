@@ -2,6 +2,7 @@
 import { beforeEach, describe, expect, test } from 'bun:test'
 import type { Ports } from '../../src/base/ports.ts'
 import type { ProviderConfig } from '../../src/config/types/providers.ts'
+import { readText } from '../../src/console/read-file.ts'
 import { createProviderPool } from '../../src/identity/pool.ts'
 import type { BeginOptions, LoginRequest, LoginResult } from '../../src/identity/provider.ts'
 import { untilTheEnd } from '../kit/opened.ts'
@@ -18,9 +19,10 @@ const LOGIN: LoginRequest = {
 }
 
 const told: (readonly [message: string, facts: object])[] = []
-const ports: Pick<Ports, 'now' | 'fetch' | 'log'> = {
+const ports: Pick<Ports, 'now' | 'fetch' | 'log' | 'readText'> = {
   now: () => NOW_MS,
   fetch: (address, init) => fetch(address, init),
+  readText,
   log: { debug() {}, info() {}, warn: (message, facts = {}) => void told.push([message, facts]), error() {} },
 }
 

@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, test } from 'bun:test'
 import { GateError } from '../../src/base/errors.ts'
 import type { Ports } from '../../src/base/ports.ts'
 import type { ProviderConfig } from '../../src/config/types/providers.ts'
+import { readText } from '../../src/console/read-file.ts'
 import { createProviderPool } from '../../src/identity/pool.ts'
 import type { HeldTokens, LoginRequest, ProviderClient, RefreshResult } from '../../src/identity/provider.ts'
 import { untilTheEnd } from '../kit/opened.ts'
@@ -13,9 +14,10 @@ const NOW_S = 1_900_000_000
 let nowMs = NOW_S * 1000
 const logged: string[] = []
 
-const ports: Pick<Ports, 'now' | 'fetch' | 'log'> = {
+const ports: Pick<Ports, 'now' | 'fetch' | 'log' | 'readText'> = {
   now: () => nowMs,
   fetch: (address, init) => fetch(address, init),
+  readText,
   log: { debug() {}, info() {}, warn: text => void logged.push(text), error() {} },
 }
 

@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, test } from 'bun:test'
+import { readText } from '../../src/console/read-file.ts'
 import { createProviderPool } from '../../src/identity/pool.ts'
 import { quietPorts } from '../kit/clock.ts'
 import { untilTheEnd } from '../kit/opened.ts'
@@ -18,6 +19,7 @@ beforeEach(() => void asked.splice(0))
 
 const ports = {
   ...quietPorts({ now: Date.now }),
+  readText,
   fetch(address: string, init?: BunFetchRequestInit) {
     const { origin, pathname, search } = new URL(address)
     asked.push(origin)

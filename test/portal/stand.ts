@@ -5,6 +5,7 @@ import type { Facts } from '../../src/base/errors.ts'
 import { GateError } from '../../src/base/errors.ts'
 import type { Ports } from '../../src/base/ports.ts'
 import type { PortalConfig } from '../../src/config/types/portals.ts'
+import { readText } from '../../src/console/read-file.ts'
 import { createProviderPool } from '../../src/identity/pool.ts'
 import { createPortal } from '../../src/portal/app.ts'
 import { FORM_WAIT_MS } from '../../src/portal/form.ts'
@@ -78,9 +79,10 @@ export async function openStand(over: Partial<PortalConfig> = {}, hosts = [KUMA,
     record(place, line)
   }
   let offsetMs = 0
-  const ports: Pick<Ports, 'now' | 'random' | 'fetch' | 'log'> = {
+  const ports: Pick<Ports, 'now' | 'random' | 'fetch' | 'log' | 'readText'> = {
     now: () => Date.now() + offsetMs,
     random: plantingRandom,
+    readText,
     fetch: (address, init) => fetch(address, init),
     log: { debug: note, info: note, warn: note, error: note },
   }

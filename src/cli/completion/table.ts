@@ -1,6 +1,7 @@
 import { USAGE as IMPORT } from '../../import/run.ts'
 import { USAGE as BACKUP } from '../backup.ts'
 import { USAGE as CHECK } from '../check.ts'
+import { USAGE as CLIENT_KEY } from '../client-key.ts'
 import { USAGE as DEMO } from '../demo/run.ts'
 import { USAGE as DOCTOR } from '../doctor/run.ts'
 import { USAGE as EXPLAIN } from '../explain.ts'
@@ -48,6 +49,7 @@ const USAGES: Readonly<Record<string, { readonly options: ParsedOptions }>> = {
   tokens: TOKENS,
   guests: GUESTS,
   user: USER,
+  'client-key': CLIENT_KEY,
   backup: BACKUP,
   restore: RESTORE,
   demo: DEMO,

@@ -25,7 +25,7 @@ export function askedProviders({ providers }: Config): readonly ProviderConfig[]
 export async function examineProvider(
   provider: ProviderConfig,
   config: Config,
-  ports: Pick<Ports, 'now' | 'fetch' | 'log'>,
+  ports: Pick<Ports, 'now' | 'fetch' | 'log' | 'readText'>,
 ): Promise<Section> {
   const about = `provider "${provider.name}", ${provider.issuer}`
   const transport = await examineWays(provider, ports.now())
@@ -110,8 +110,8 @@ async function examineClient(
   return [found, ...(await Promise.all(callbacks.map(each => examineCallback(probe, each))))]
 }
 
-function judgeClient({ verdict, says, wrong }: ClientAnswered, { clientSecret }: ProviderConfig): Finding {
-  const what = clientSecret === null ? 'client_id' : 'client_id and client_secret'
+function judgeClient({ verdict, says, wrong }: ClientAnswered, provider: ProviderConfig): Finding {
+  const what = ['client_id', ...proofsOf(provider)].join(' and ')
   if (verdict === 'good') return good(`takes ${what}`)
   if (verdict === 'unclear') {
     return warning(`does not say whether it takes ${what}${quoted(says)}`, 'sign in once, and look at the log')
@@ -135,9 +135,20 @@ function judgeClient({ verdict, says, wrong }: ClientAnswered, { clientSecret }:
     case null:
       return bad(
         `refuses ${what}${quoted(says)}`,
-        'copy both from the provider again; a client without a secret has to be a public one there',
+        provider.clientKey === null && provider.assertionFile === null
+          ? 'copy both from the provider again; a client without a secret has to be a public one there'
+          : 'register the key that sallyport client-key prints, or whoever writes client_assertion_file, for this client there',
       )
   }
+}
+
+/** The keys of a provider's table by which its client proves itself. */
+function proofsOf({ clientSecret, clientKey, assertionFile }: ProviderConfig): readonly string[] {
+  return [
+    ...(clientSecret === null ? [] : ['client_secret']),
+    ...(clientKey === null ? [] : ['client_key']),
+    ...(assertionFile === null ? [] : ['client_assertion_file']),
+  ]
 }
 
 async function examineCallback(probe: Probe, callback: string): Promise<Finding> {

@@ -70,7 +70,7 @@ export async function runDoctor(
 /** Everything is asked at once: the slowest answer is what it takes. */
 async function examine(
   config: Config,
-  given: Pick<Ports, 'now' | 'random' | 'fetch'>,
+  given: Pick<Ports, 'now' | 'random' | 'fetch' | 'readText'>,
   standIn: ListenAddress | null,
 ): Promise<readonly Section[]> {
   // What is found is said once, in the report.

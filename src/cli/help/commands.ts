@@ -25,6 +25,7 @@ export const COMMANDS: readonly Command[] = [
     about: 'names and passwords, where there is no provider',
     words: ['add', 'passwd', 'remove', 'totp', 'list'],
   },
+  { name: 'client-key', call: 'client-key FILE', about: 'what a provider has to know of a client’s key' },
   { name: 'backup', call: 'backup FILE', about: 'copies the session database, while it is in use too' },
   { name: 'restore', call: 'restore FILE', about: 'puts such a copy in place, also while it is in use' },
   { name: 'demo', call: 'demo', about: 'everything on this machine, to try it in a minute' },

@@ -1,7 +1,7 @@
 import { GateError, toGateError } from '../../base/errors.ts'
 import { bad, good, type Parsed } from '../../config/text/outcome.ts'
 import { parseInternalUrl } from '../../config/values/address.ts'
-import { checkCertificates } from '../../config/values/pem.ts'
+import { checkCertificates } from '../../config/values/pem/pem.ts'
 import type { Io } from '../../console/io.ts'
 import type { Metadata } from '../../identity/endpoints.ts'
 import { createProviderFetch, DEFAULT_WIRE_LIMITS, type Reach } from '../../identity/http.ts'

@@ -42,7 +42,7 @@ export function buildConfig(table: RootTable, directory: string, files: ConfigFi
       ...buildLifetimes(sessions),
       cacheEntries: sessions.cache,
     },
-    providers: mapMap(root.providers, (name, provider) => buildProvider(name, provider, files)),
+    providers: mapMap(root.providers, (name, provider) => buildProvider(name, provider, directory, files)),
     portals: mapMap(root.portals, (name, portal) => buildPortal(name, portal, sessions, files, root.providers)),
     // Each at once, so that no more than one is as large as it is built.
     routes: root.routes.flatMap(route =>

@@ -1,10 +1,11 @@
+import { resolve } from 'node:path'
 import { type Known, known } from '../keys/known.ts'
 import type { ACCESS_TOKENS, ProviderTable } from '../keys/providers.ts'
 import type { Table } from '../keys/table.ts'
 import type { AccessTokensConfig, ClaimNames, GroupsForm, ProviderConfig } from '../types/providers.ts'
 import type { ConfigFiles } from '../values/files.ts'
 import { buildHtpasswd, buildTotp } from '../values/htpasswd.ts'
-import { readPem } from '../values/pem-file.ts'
+import { readPem } from '../values/pem/pem-file.ts'
 
 const STANDARD_NAMES: ClaimNames = Object.freeze({
   email: null,
@@ -15,7 +16,12 @@ const STANDARD_NAMES: ClaimNames = Object.freeze({
 })
 
 /** One of `[providers]` of a file without mistakes. Throws TypeError where a value is missing. */
-export function buildProvider(name: string, table: ProviderTable, files: ConfigFiles): ProviderConfig {
+export function buildProvider(
+  name: string,
+  table: ProviderTable,
+  directory: string,
+  files: ConfigFiles,
+): ProviderConfig {
   const provider = known(table)
   const entries = buildHtpasswd(provider.users, files)
   if (entries === null && (provider.issuer === null || provider.client_id === null)) {
@@ -31,6 +37,9 @@ export function buildProvider(name: string, table: ProviderTable, files: ConfigF
     ca: provider.ca === null ? null : readPem(provider.ca, files),
     clientId: provider.client_id ?? '',
     clientSecret: provider.client_secret,
+    clientKey: provider.client_key === null ? null : readPem(provider.client_key, files),
+    assertionAudience: provider.client_assertion_audience,
+    assertionFile: provider.client_assertion_file === null ? null : resolve(directory, provider.client_assertion_file),
     clientAuth: provider.client_auth,
     scopes: provider.scopes,
     trustsEmails: provider.emails === 'trusted',

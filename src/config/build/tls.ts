@@ -5,8 +5,8 @@ import type { AcmeTable, CertificateTable, TlsTable } from '../keys/tls.ts'
 import type { AcmeConfig, ServerCertificate, TlsConfig } from '../types/tls.ts'
 import { findCertificate, isCertifiable } from '../values/certificate.ts'
 import type { ConfigFiles } from '../values/files.ts'
-import { readCertificateFacts } from '../values/pem.ts'
-import { readPem } from '../values/pem-file.ts'
+import { readCertificateFacts } from '../values/pem/pem.ts'
+import { readPem } from '../values/pem/pem-file.ts'
 
 /** `[tls]` of a file without mistakes. Throws TypeError where a value is missing. */
 export function buildTls(table: TlsTable, root: RootTable, files: ConfigFiles): TlsConfig {

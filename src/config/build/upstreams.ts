@@ -6,7 +6,7 @@ import type { BASIC_AUTH, HEALTH, UPSTREAM_TLS, UpstreamSpec, UpstreamTable } fr
 import type { HealthConfig, UpstreamConfig, UpstreamTls } from '../types/upstreams.ts'
 import type { TemplatePart } from '../types/values.ts'
 import type { ConfigFiles } from '../values/files.ts'
-import { readPem } from '../values/pem-file.ts'
+import { readPem } from '../values/pem/pem-file.ts'
 
 /**
  * The upstream of a route without mistakes: a table of its own, one of `[upstreams]`, or addresses with every default.

@@ -2,12 +2,13 @@ import { isLoopbackHost } from '../../base/net.ts'
 import type { RootTable } from '../keys/keys.ts'
 import { PROVIDER, type ProviderTable } from '../keys/providers.ts'
 import { formatToml } from '../keys/table.ts'
-import { quote, showRaw } from '../text/raw.ts'
+import { quote } from '../text/raw.ts'
 import type { Report } from '../text/report.ts'
 import type { ConfigFiles } from '../values/files.ts'
 import { HTPASSWD } from '../values/htpasswd.ts'
-import { checkCertificates } from '../values/pem.ts'
-import { checkPem } from '../values/pem-file.ts'
+import { checkCertificates } from '../values/pem/pem.ts'
+import { checkPem } from '../values/pem/pem-file.ts'
+import { checkClientAuth } from './client-auth.ts'
 import { checkScim } from './scim.ts'
 
 /** What no single key of a provider can tell: that its credentials fit each other, and that someone uses it. */
@@ -26,28 +27,7 @@ export function checkProviders(root: RootTable, files: ConfigFiles, report: Repo
     }
     checkKind(name, { at, raw, values }, report)
     checkWay({ at, raw, values }, files, report)
-    const auth = values.client_auth
-    const hasSecret = raw.entries.has('client_secret')
-    if (auth === 'none' && hasSecret) {
-      const hint = 'remove client_secret for a public client, or remove client_auth'
-      report.mistake(
-        [...at, 'client_auth'],
-        'client_auth.secret',
-        'client_auth is "none", and there is a client_secret',
-        { hint },
-      )
-    }
-    if (auth !== undefined && auth !== null && auth !== 'none' && !hasSecret) {
-      const hint = 'add client_secret, or set client_auth = "none" for a public client'
-      report.mistake(
-        [...at, 'client_auth'],
-        'client_auth.secret',
-        `client_auth = ${showRaw(raw.entries.get('client_auth'))} needs a client_secret`,
-        {
-          hint,
-        },
-      )
-    }
+    checkClientAuth({ at, raw, values }, files, report)
     const audiences = values.access_tokens?.values.audience
     if (values.client_id && audiences?.includes(values.client_id)) {
       const hint =

@@ -10,8 +10,8 @@ import {
   checkPrivateKey,
   isPair,
   readCertificateFacts,
-} from '../values/pem.ts'
-import { checkPem } from '../values/pem-file.ts'
+} from '../values/pem/pem.ts'
+import { checkPem } from '../values/pem/pem-file.ts'
 import { servedHosts } from './served-hosts.ts'
 
 /** How long before its end a certificate is spoken of. */

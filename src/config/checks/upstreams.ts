@@ -4,8 +4,8 @@ import { showRaw } from '../text/raw.ts'
 import type { Report } from '../text/report.ts'
 import { didYouMean } from '../text/suggest.ts'
 import type { ConfigFiles } from '../values/files.ts'
-import { checkCertificates, checkPrivateKey, isPair } from '../values/pem.ts'
-import { checkPem } from '../values/pem-file.ts'
+import { checkCertificates, checkPrivateKey, isPair } from '../values/pem/pem.ts'
+import { checkPem } from '../values/pem/pem-file.ts'
 
 /**
  * What upstreams say together with the routes that name them, and the PEM files that they name.

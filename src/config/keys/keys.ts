@@ -8,7 +8,7 @@ import { ROUTE_RATE } from './limits.ts'
 import { GUEST_LINKS, PORTAL, RULE } from './portals.ts'
 import { SCIM } from './provider/scim.ts'
 import { CLAIM_NAMES } from './provider-claims.ts'
-import { ACCESS_TOKENS, PROVIDER } from './providers.ts'
+import { ACCESS_TOKENS, PROVIDER, PROVIDER_REFUSED } from './providers.ts'
 import { ROUTE } from './routes.ts'
 import { ACCESS } from './rules.ts'
 import { SERVER, SESSIONS } from './server.ts'
@@ -148,7 +148,10 @@ export const ROOT = {
     'How long a sign-in lasts, and where it is kept.',
   ),
   providers: defaulted(
-    named(table(PROVIDER, { title: '[providers.NAME]', homes, synonyms: PROVIDER_WORDS }), 'provider'),
+    named(
+      table(PROVIDER, { title: '[providers.NAME]', homes, refused: PROVIDER_REFUSED, synonyms: PROVIDER_WORDS }),
+      'provider',
+    ),
     {},
     {},
     'OpenID providers by name.',

@@ -134,8 +134,26 @@ export const PROVIDER = {
     'a public client with PKCE',
     "The client's secret, from the environment or a file rather than in this one.",
   ),
+  client_key: optional(
+    pemFile,
+    'client-key.pem',
+    'none',
+    'Instead of a secret: a private key of your own (RSA, EC or Ed25519; PEM, or one JWK), with which the client signs who it is (`private_key_jwt`). Read again when it changes; `sallyport client-key` prints what the provider has to know of it.',
+  ),
+  client_assertion_file: optional(
+    parsed({ label: 'file', expected: 'the path of a file' }, good),
+    '/var/run/secrets/tokens/pocket-id',
+    'none',
+    'Instead of a secret: a file in which somebody else always puts a fresh assertion (a JWT), such as the token of a Kubernetes service account whose issuer the provider trusts. Read for each use.',
+  ),
+  client_assertion_audience: optional(
+    text(),
+    'https://id.example.com/token',
+    'the issuer',
+    'Whom assertions made with `client_key` are for, where the provider does not take its own issuer.',
+  ),
   client_auth: optional(
-    choice(['client_secret_basic', 'client_secret_post', 'none']),
+    choice(['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none']),
     'client_secret_post',
     'what the provider prefers',
     'How the client proves itself at the token endpoint.',
@@ -186,3 +204,14 @@ export const PROVIDER = {
 } as const satisfies Keys
 
 export type ProviderTable = Table<typeof PROVIDER>
+
+/** Keys that people look for here. */
+export const PROVIDER_REFUSED = new Map([
+  [
+    'client_secret_file',
+    {
+      message: 'a secret in a file has no key of its own',
+      hint: 'write client_secret = "${file:PATH}": the file is read again when it changes',
+    },
+  ],
+])

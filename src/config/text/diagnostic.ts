@@ -54,6 +54,7 @@ export const DIAGNOSTIC_CODES = [
   'issuer.invalid',
   'issuer.insecure',
   'client_auth.secret',
+  'client_auth.several',
   'access_tokens.audience',
   'access_tokens.client_audience',
   'id_token_alg.refused',

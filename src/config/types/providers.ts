@@ -1,4 +1,4 @@
-export type ClientAuth = 'client_secret_basic' | 'client_secret_post' | 'none'
+export type ClientAuth = 'client_secret_basic' | 'client_secret_post' | 'private_key_jwt' | 'none'
 
 /** `[providers.NAME.access_tokens]`. */
 export interface AccessTokensConfig {
@@ -60,8 +60,14 @@ export interface ProviderConfig {
   /** The only authorities that are trusted for it, as PEM; null: the system's. */
   readonly ca: string | null
   readonly clientId: string
-  /** Null for a public client. */
+  /** Null where the client has none: it is public, or proves itself by one of the next two. */
   readonly clientSecret: string | null
+  /** A private key of the client's own, as PEM or JWK. */
+  readonly clientKey: string | null
+  /** Whom assertions made with that key are for; null: the issuer. */
+  readonly assertionAudience: string | null
+  /** The absolute path of a file that always has a fresh assertion, which somebody else writes. */
+  readonly assertionFile: string | null
   /** Null: what discovery and the secret's presence decide. */
   readonly clientAuth: ClientAuth | null
   /** Null: openid, profile, email, and groups where discovery lists it. */

@@ -21,6 +21,8 @@ export interface ConfigFiles {
   readBytes(path: string): FileBytes
   /** Why there is no folder at a path, as the end of a sentence; null where there is one. Nothing in it is read or watched. */
   whyNoFolder(path: string): string | null
+  /** Why a path leads to no text, as the end of a sentence; null where it does. What is there is neither kept nor watched. */
+  whyNoText(path: string): string | null
   /** Absolute paths of all that were asked for, readable or not: what a reload has to watch. */
   readonly paths: readonly string[]
   /** What was read, in order. Secret: for hashing only. */
@@ -59,6 +61,13 @@ export function createConfigFiles(directory: string, sources: Pick<Sources, 'rea
         return 'is a file'
       } catch (error) {
         return codeOf(error) === 'EISDIR' ? null : whyUnreadable(error)
+      }
+    },
+    whyNoText(path) {
+      try {
+        return sources.readText(resolve(directory, path)).trim() === '' ? 'is empty' : null
+      } catch (error) {
+        return whyUnreadable(error)
       }
     },
     get paths() {

@@ -1,10 +1,10 @@
 import * as oauth from 'oauth4webapi'
 import { GateError } from '../../base/errors.ts'
-import type { ClientAuth, ProviderConfig } from '../../config/types/providers.ts'
+import type { ProviderConfig } from '../../config/types/providers.ts'
 import { fromHere, isPlain, type Metadata } from '../endpoints.ts'
 import type { ProviderFetch } from '../http.ts'
-import { clientAuthentication } from '../tokens/endpoint.ts'
 import { readTokenError } from '../tokens/error.ts'
+import { bySecret, type ClientProof } from '../tokens/proof.ts'
 import { askPocketIdCallback, isPocketId } from './pocket-id.ts'
 
 /** What asking came to: `unclear` where the provider's answer can mean either. */
@@ -23,6 +23,7 @@ export interface CallbackQuestion {
   readonly config: ProviderConfig
   readonly metadata: Metadata
   readonly fetch: ProviderFetch
+  readonly proof: ClientProof
   /** The address at which a sign-in would begin. */
   readonly beginsAt: string
   readonly redirectUri: string
@@ -79,12 +80,11 @@ async function askAtPocketId({ config, metadata, redirectUri, fetch }: CallbackQ
 }
 
 /** RFC 9126 §2.1 and §2.3: 201, or what is wrong. Up to 2.9 Pocket ID reads no Basic credentials there: the form is the second try. */
-async function askByPushing({ config, metadata, beginsAt, fetch }: CallbackQuestion): Promise<Answered> {
-  const { pushed_authorization_request_endpoint: endpoint } = metadata
-  if (endpoint === undefined) return UNCLEAR
+async function askByPushing(question: CallbackQuestion): Promise<Answered> {
+  if (question.metadata.pushed_authorization_request_endpoint === undefined) return UNCLEAR
   let answered = UNCLEAR
-  for (const method of methodsOf(config)) {
-    const response = await push(method, { config, metadata, beginsAt, fetch })
+  for (const prove of proofsOf(question)) {
+    const response = await push(prove, question)
     if (response.status === 201) return { verdict: 'good', says: null }
     const error = await readTokenError(response)
     const says = error === null ? null : `${error.description === '' ? error.word : error.description}`.slice(0, 200)
@@ -95,21 +95,18 @@ async function askByPushing({ config, metadata, beginsAt, fetch }: CallbackQuest
   return answered
 }
 
-function push(method: ClientAuth, asked: Omit<CallbackQuestion, 'redirectUri'>): Promise<Response> {
+function push(prove: oauth.ClientAuth, asked: CallbackQuestion): Promise<Response> {
   const { config, metadata, beginsAt, fetch } = asked
   const client = { client_id: config.clientId }
-  return oauth.pushedAuthorizationRequest(
-    metadata,
-    client,
-    clientAuthentication(method, config.clientSecret ?? ''),
-    new URL(beginsAt).searchParams,
-    { [oauth.customFetch]: fetch, [oauth.allowInsecureRequests]: isPlain(config) },
-  )
+  return oauth.pushedAuthorizationRequest(metadata, client, prove, new URL(beginsAt).searchParams, {
+    [oauth.customFetch]: fetch,
+    [oauth.allowInsecureRequests]: isPlain(config),
+  })
 }
 
-function methodsOf({ clientAuth, clientSecret }: ProviderConfig): readonly ClientAuth[] {
-  if (clientSecret === null) return ['none']
-  return clientAuth === null ? ['client_secret_basic', 'client_secret_post'] : [clientAuth, 'client_secret_post']
+function proofsOf({ config, proof }: CallbackQuestion): readonly oauth.ClientAuth[] {
+  if (config.clientSecret === null || proof.method === 'client_secret_post') return [proof.prove]
+  return [proof.prove, bySecret('client_secret_post', config.clientSecret)]
 }
 
 /** Whether what a provider says is about the address to come back to, in its own words. */

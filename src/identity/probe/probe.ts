@@ -7,6 +7,7 @@ import { createProviderFetch, DEFAULT_WIRE_LIMITS, type ProviderFetch } from '..
 import { createKeySource } from '../jwks.ts'
 import { createMetadataSource } from '../metadata.ts'
 import type { LoginRequest, ProviderClient } from '../provider.ts'
+import { chooseProof } from '../tokens/proof.ts'
 import type { Wrong } from '../tokens/wrong.ts'
 import { type Answered, askCallback } from './callback.ts'
 import { askPocketIdClient, isPocketId } from './pocket-id.ts'
@@ -36,7 +37,7 @@ export interface Probe {
  */
 export async function probeProvider(
   config: ProviderConfig,
-  ports: Pick<Ports, 'now' | 'fetch' | 'log'>,
+  ports: Pick<Ports, 'now' | 'fetch' | 'log' | 'readText'>,
 ): Promise<Probe> {
   const fetch = createProviderFetch(ports, DEFAULT_WIRE_LIMITS, config)
   const metadata = createMetadataSource(config, fetch, ports)
@@ -50,7 +51,8 @@ export async function probeProvider(
     askClient: redirectUri => askClient(client, known, redirectUri, fetch),
     async askCallback(redirectUri) {
       const beginsAt = await client.begin(inventedLogin(redirectUri))
-      return askCallback({ config, metadata: known, fetch, beginsAt, redirectUri })
+      const proof = await chooseProof(config, known, ports)
+      return askCallback({ config, metadata: known, fetch, proof, beginsAt, redirectUri })
     },
   }
 }
@@ -102,7 +104,7 @@ async function askClient(
       case 'client_secret' satisfies Wrong:
         return { verdict: 'refused', says, wrong: 'client_secret' }
       case 'no_secret' satisfies Wrong:
-        return { verdict: 'refused', says, wrong: client.config.clientSecret === null ? 'no_secret' : null }
+        return { verdict: 'refused', says, wrong: hasNoProof(client.config) ? 'no_secret' : null }
       case 'flow' satisfies Wrong:
         return { verdict: 'refused', says, wrong: null }
       default:
@@ -113,13 +115,18 @@ async function askClient(
 
 /** Which half of the credentials is wrong, where a provider tells who has an id of it. */
 async function halfOf(
-  { clientId, clientSecret }: ProviderConfig,
+  config: ProviderConfig,
   metadata: Metadata,
   fetch: ProviderFetch,
 ): Promise<ClientAnswered['wrong']> {
   if (!isPocketId(metadata)) return null
-  const { status } = await askPocketIdClient(metadata, clientId, fetch)
+  const { status } = await askPocketIdClient(metadata, config.clientId, fetch)
   if (status === 404) return 'client_id'
   if (status !== 200) return null
-  return clientSecret === null ? 'no_secret' : 'client_secret'
+  if (hasNoProof(config)) return 'no_secret'
+  return config.clientSecret === null ? null : 'client_secret'
+}
+
+function hasNoProof({ clientSecret, clientKey, assertionFile }: ProviderConfig): boolean {
+  return clientSecret === null && clientKey === null && assertionFile === null
 }

@@ -1,16 +1,17 @@
 import * as oauth from 'oauth4webapi'
 import { GateError } from '../../base/errors.ts'
-import type { ClientAuth, ProviderConfig } from '../../config/types/providers.ts'
+import type { ProviderConfig } from '../../config/types/providers.ts'
 import { isPlain, type Metadata } from '../endpoints.ts'
 import { bareError, type ProviderFetch } from '../http.ts'
 import { blameFor, readTokenError, type TokenError } from './error.ts'
+import type { ClientProof } from './proof.ts'
 import { tidyResponse } from './response.ts'
 import { HINT_BY_WRONG, wrongBy } from './wrong.ts'
 
 /** What every question at a token endpoint takes. */
 export interface TokenRequest {
   readonly config: ProviderConfig
-  readonly auth: ClientAuth
+  readonly proof: ClientProof
   readonly metadata: Metadata
   readonly fetch: ProviderFetch
   /** Hears which members of an answer count as absent, since they are not what they have to be. */
@@ -39,6 +40,7 @@ export async function askTokens(
   read: (call: TokenCall, response: Response) => Promise<oauth.TokenEndpointResponse>,
 ): Promise<oauth.TokenEndpointResponse> {
   const { config, metadata } = request
+  const assertions: string[] = []
   const call: TokenCall = {
     client: {
       client_id: config.clientId,
@@ -47,7 +49,7 @@ export async function askTokens(
       // The library takes a single one; of several, verifyIdToken refuses the others.
       ...(config.idTokenAlgs?.length === 1 ? { id_token_signed_response_alg: config.idTokenAlgs[0] } : {}),
     },
-    auth: clientAuthentication(request.auth, config.clientSecret ?? ''),
+    auth: noting(request.proof, assertions),
     options: { [oauth.customFetch]: request.fetch, [oauth.allowInsecureRequests]: isPlain(config) },
   }
   let status = 0
@@ -70,31 +72,17 @@ export async function askTokens(
         cause: bareError(thrown),
       })
     }
-    throw tokenError(thrown, status, said, request)
+    throw tokenError(thrown, status, said, { ...request, secrets: [...request.secrets, ...assertions] })
   }
 }
 
-/** The client's proof of itself at any endpoint that asks for one. Basic is encoded by us: see `basicCredentials`. */
-export function clientAuthentication(auth: ClientAuth, secret: string): oauth.ClientAuth {
-  switch (auth) {
-    case 'client_secret_post':
-      return oauth.ClientSecretPost(secret)
-    case 'none':
-      return oauth.None()
-    case 'client_secret_basic':
-      return (_server, client, _body, headers) => {
-        headers.set('authorization', `Basic ${basicCredentials(client.client_id, secret)}`)
-      }
+/** The same proof, and what it says of us is kept, since a provider may repeat it. */
+function noting({ prove }: ClientProof, assertions: string[]): oauth.ClientAuth {
+  return async (server, client, body, headers) => {
+    await prove(server, client, body, headers)
+    const assertion = body.get('client_assertion')
+    if (assertion !== null) assertions.push(assertion)
   }
-}
-
-/**
- * RFC 6749 §2.3.1 asks for application/x-www-form-urlencoded, which leaves `-`, `.`, `_` and `*` as they are. oauth4webapi
- * 3.8.8 encodes those too, and a provider that does not decode then knows no client id with a dash in it.
- */
-function basicCredentials(clientId: string, secret: string): string {
-  const encode = (text: string) => new URLSearchParams({ '': text }).toString().slice(1)
-  return Buffer.from(`${encode(clientId)}:${encode(secret)}`).toString('base64')
 }
 
 function isAboutIdToken(thrown: unknown): boolean {
@@ -114,21 +102,25 @@ function claimOf(thrown: unknown): string {
 function tokenError(thrown: unknown, status: number, said: TokenError | null, request: TokenRequest): GateError {
   const error = said !== null ? scrub(said.word, request, 64) : status === 401 ? 'invalid_client' : null
   const wrong = wrongBy(status, said)
+  const isProof = wrong === 'client' && request.proof.method === 'private_key_jwt'
   const says = scrub(said?.description ?? '', request, 200)
   return new GateError('provider.token', `the token endpoint of ${request.config.issuer} did not give a token`, {
-    hint: wrong === null ? 'the provider’s own log says more' : HINT_BY_WRONG[wrong],
+    hint: isProof ? OF_AN_ASSERTION : wrong === null ? 'the provider’s own log says more' : HINT_BY_WRONG[wrong],
     facts: {
       provider: request.config.name,
       status,
       is_about: blameFor(status, said),
       ...(wrong === null ? {} : { wrong }),
-      client_auth: request.auth,
+      client_auth: request.proof.method,
       ...(error === null ? {} : { provider_error: error }),
       ...(says === '' ? {} : { provider_says: says }),
     },
     cause: bareError(thrown),
   })
 }
+
+const OF_AN_ASSERTION =
+  'the provider does not take the assertion of this client: it has to know client_id with its key (sallyport client-key), or who wrote client_assertion_file; clocks and the audience count as well'
 
 /** What a provider says about an error, without the secrets that it may repeat. */
 function scrub(text: string, request: TokenRequest, maxLength: number): string {

@@ -3,6 +3,7 @@ import { checkConfig } from '../../../src/config/check.ts'
 import { loadConfig } from '../../../src/config/load.ts'
 import { DIAGNOSTIC_CODES, type DiagnosticCode } from '../../../src/config/text/diagnostic.ts'
 import { expectOne, type World } from '../checks.ts'
+import { CLIENT_AUTH_CASES } from './client-auth-cases.ts'
 import { FILES_CASES } from './files-cases.ts'
 import { GUEST_CASES } from './guest-cases.ts'
 import { IDENTITY_CASES } from './identity-cases.ts'
@@ -599,6 +600,7 @@ const CASES: readonly Case[] = [
   ...TLS_CASES,
   ...UPSTREAM_CASES,
   ...WAY_CASES,
+  ...CLIENT_AUTH_CASES,
   ...REWRITE_CASES,
   ...ROUTE_LIST_CASES,
   ['method.invalid', 'TRACE', route('methods = ["GET", «"TRACE"»]')],

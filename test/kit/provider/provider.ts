@@ -15,7 +15,9 @@ export interface TestClient {
   /** Absent: a public client. */
   readonly client_secret?: string
   readonly redirect_uris?: readonly string[]
-  readonly token_endpoint_auth_method?: 'client_secret_basic' | 'client_secret_post' | 'none'
+  readonly token_endpoint_auth_method?: 'client_secret_basic' | 'client_secret_post' | 'private_key_jwt' | 'none'
+  /** The public keys by which it proves itself, read at each question. */
+  readonly jwks?: { readonly keys: readonly object[] }
   readonly post_logout_redirect_uris?: readonly string[]
   /** Where it tells that someone has signed out (OpenID Connect Back-Channel Logout 1.0 §2.2). */
   readonly backchannel_logout_uri?: string
@@ -109,11 +111,15 @@ async function configuration(options: TestProviderOptions): Promise<object> {
     clients: options.clients.map(client => ({
       grant_types: ['authorization_code', 'refresh_token'],
       response_types: ['code'],
-      ...(client.client_secret === undefined ? { token_endpoint_auth_method: 'none' } : {}),
+      ...(client.client_secret === undefined && client.jwks === undefined
+        ? { token_endpoint_auth_method: 'none' }
+        : {}),
       ...client,
       redirect_uris: client.redirect_uris ?? ['http://127.0.0.1/unused'],
     })),
     jwks: { keys },
+    // A test may put the clock of its gate forward, which then signs by it.
+    clockTolerance: 60,
     cookies: { keys: ['a key for the cookies of a test'] },
     conformIdTokenClaims: options.tellsAll !== true,
     claims: {

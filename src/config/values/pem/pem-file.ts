@@ -1,8 +1,8 @@
-import type { DiagnosticCode } from '../text/diagnostic.ts'
-import { type Raw, showRaw } from '../text/raw.ts'
-import type { Report } from '../text/report.ts'
-import { FILE_HINT } from '../text/substitute.ts'
-import type { ConfigFiles } from './files.ts'
+import type { DiagnosticCode } from '../../text/diagnostic.ts'
+import { type Raw, showRaw } from '../../text/raw.ts'
+import type { Report } from '../../text/report.ts'
+import { FILE_HINT } from '../../text/substitute.ts'
+import type { ConfigFiles } from '../files.ts'
 import type { PemFault } from './pem.ts'
 
 /** What a file that cannot be read, and one that is not PEM, are called. */

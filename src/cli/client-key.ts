@@ -1,0 +1,40 @@
+import { resolve } from 'node:path'
+import { whyUnreadable } from '../config/text/substitute.ts'
+import { parseClientKey } from '../config/values/pem/client-key.ts'
+import { EXIT, parseArguments } from '../console/args.ts'
+import type { Io } from '../console/io.ts'
+import { publicClientKey } from '../identity/tokens/proof.ts'
+
+export const USAGE = {
+  text: `usage: sallyport client-key FILE
+
+Prints what a provider has to know of the private key that client_key names: its public half, as a JSON Web Key Set (RFC 7517).
+Nothing of it is secret. openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out client-key.pem makes such a key.`,
+  options: {},
+  maxPositionals: 1,
+} as const
+
+/** `sallyport client-key`: answers the exit code. */
+export async function runClientKey(argv: readonly string[], io: Io): Promise<number> {
+  const parsed = parseArguments(argv, USAGE, io)
+  if (!parsed.ok) return parsed.exitCode
+  const [file] = parsed.positionals
+  if (file === undefined) {
+    io.stderr(`sallyport client-key needs the file of a private key\n`)
+    return EXIT.usage
+  }
+  let text: string
+  try {
+    text = io.readText(resolve(io.cwd, file))
+  } catch (error) {
+    io.stderr(`${file} ${whyUnreadable(error)}\n`)
+    return EXIT.failed
+  }
+  const key = parseClientKey(text)
+  if (typeof key === 'string') {
+    io.stderr(`${file} ${key}\n`)
+    return EXIT.failed
+  }
+  io.stdout(`${JSON.stringify({ keys: [await publicClientKey(text)] }, null, 2)}\n`)
+  return EXIT.ok
+}
