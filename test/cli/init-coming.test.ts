@@ -7,6 +7,7 @@ import { RECIPE_NAMES } from '../../src/cli/recipe/recipe.ts'
 import { runUser } from '../../src/cli/user/user.ts'
 import { loadConfig } from '../../src/config/load.ts'
 import type { Config } from '../../src/config/types/config.ts'
+import type { Io } from '../../src/console/io.ts'
 import { readBytes, readText } from '../../src/console/read-file.ts'
 import { startTellingApp } from '../kit/applications/telling-app.ts'
 import { BrowserLite } from '../kit/browser/browser-lite.ts'
@@ -141,12 +142,12 @@ test('with --schema, editors find the schema beside it', async () => {
   expect(Object.keys(schema.properties)).toContain('routes')
 })
 
-test('without a provider and by plain HTTP, three commands are all that it takes to sign in', async () => {
+test('without a provider, two commands and no question lead from a bare folder to the first page', async () => {
   using folder = temporaryFolder()
   await using app = await startTellingApp(['app'])
-  const password = plantedPassword()
   const argv = [
-    '--users',
+    '--user',
+    'ada',
     '--tls',
     'plain',
     '--host',
@@ -155,33 +156,86 @@ test('without a provider and by plain HTTP, three commands are all that it takes
     `http://127.0.0.1:${app.portOf('app')}`,
   ]
   const first = await init(folder.path, ...argv, '--yes')
-  expect([first.code, first.out]).toEqual([0, expect.stringContaining('Then: sallyport user add users.htpasswd NAME')])
-  const source = { terminal: null, readInput: async () => `${password}\n` }
-  expect(
-    (await runIn(folder.path, io => runUser(['add', 'users.htpasswd', 'ada'], io, source, quietPorts(fakeClock()))))
-      .code,
-  ).toBe(0)
+  const password = /^The password of ada, which is shown this once: ([a-z2-9]{5}(?:-[a-z2-9]{5}){3})$/m.exec(
+    first.out,
+  )?.[1]
+  if (password === undefined) throw new Error(`no password in ${first.out}`)
+  plant(password, 'a password')
+  expect([first.code, first.err, first.out.split(password).length]).toEqual([0, '', 2])
+  expect(first.out).toContain('Written: routes.toml, and users.htpasswd and users.totp beside it')
 
-  const port = await freePort()
-  const path = join(folder.path, 'routes.toml')
-  // A port of the test's own, in the place of 8080 everywhere.
-  const text = readFileSync(path, 'utf8').replaceAll('0.0.0.0:8080', `127.0.0.1:${port}`)
-  writeFileSync(path, text.replace('admin = "127.0.0.1:9464"', 'admin = "127.0.0.1:0"'))
-  const gate = await serveInProcess(path)
+  const { origin, browser, stop } = await serve(folder.path)
   try {
-    const origin = `http://app.lan.test:${port}`
-    const browser = new BrowserLite({
-      hosts: { [`app.lan.test:${port}`]: `127.0.0.1:${port}` },
-      // Browsers say nothing of these by plain HTTP.
-      headers: { 'sec-fetch-mode': '', 'sec-fetch-dest': '' },
-    })
     const form = await browser.open(`${origin}/deep?x=1`)
     const page = await browser.submit(form, { name: 'ada', password })
     expect([page.response.status, page.address.href]).toEqual([200, `${origin}/deep?x=1`])
   } finally {
-    await gate.stop()
+    await stop()
   }
 })
+
+test('where nobody was named, a third command adds whoever may', async () => {
+  using folder = temporaryFolder()
+  await using app = await startTellingApp(['app'])
+  const password = plantedPassword()
+  const upstream = `http://127.0.0.1:${app.portOf('app')}`
+  const first = await init(
+    folder.path,
+    '--users',
+    '--tls',
+    'plain',
+    '--host',
+    'app.lan.test',
+    '--upstream',
+    upstream,
+    '--yes',
+  )
+  expect([first.code, first.out]).toEqual([0, expect.stringContaining('Then: sallyport user add users.htpasswd NAME')])
+  const source = { terminal: null, readInput: async () => `${password}\n` }
+  const add = (io: Io) => runUser(['add', 'users.htpasswd', 'ada'], io, source, quietPorts(fakeClock()))
+  expect((await runIn(folder.path, add)).code).toBe(0)
+  const { origin, browser, stop } = await serve(folder.path)
+  try {
+    const page = await browser.submit(await browser.open(`${origin}/`), { name: 'ada', password })
+    expect([page.response.status, page.address.href]).toEqual([200, `${origin}/`])
+  } finally {
+    await stop()
+  }
+})
+
+test.each<[string, readonly string[], Readonly<Record<string, string>>, number, string]>([
+  ['whose name is none', ['--user', 'a:da'], {}, 2, 'has a colon'],
+  ['beside a provider', ['--user', 'ada', '--issuer', 'https://id.example.com'], {}, 1, '--issuer names a provider'],
+  [
+    'where there are people already',
+    ['--user', 'ada'],
+    { 'users.htpasswd': `bob:$2y$05$${'a'.repeat(53)}\n` },
+    1,
+    'users.htpasswd exists already',
+  ],
+])('a first person %s is told, and nothing is written', async (_, argv, files, code, says) => {
+  using folder = temporaryFolder()
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(folder.path, name), text)
+  const ran = await init(folder.path, ...argv, ...PLACE, '--yes')
+  expect([ran.code, ran.out, ran.err.includes(says) || ran.err]).toEqual([code, '', true])
+  expect([...new Bun.Glob('*').scanSync(folder.path)]).toEqual(Object.keys(files))
+})
+
+/** The file of a folder, served at a port of the test's own, and a browser that knows its host. */
+async function serve(folder: string) {
+  const port = await freePort()
+  const path = join(folder, 'routes.toml')
+  // In the place of 8080 everywhere.
+  const text = readFileSync(path, 'utf8').replaceAll('0.0.0.0:8080', `127.0.0.1:${port}`)
+  writeFileSync(path, text.replace('admin = "127.0.0.1:9464"', 'admin = "127.0.0.1:0"'))
+  const gate = await serveInProcess(path)
+  const browser = new BrowserLite({
+    hosts: { [`app.lan.test:${port}`]: `127.0.0.1:${port}` },
+    // Browsers say nothing of these by plain HTTP.
+    headers: { 'sec-fetch-mode': '', 'sec-fetch-dest': '' },
+  })
+  return { origin: `http://app.lan.test:${port}`, browser, stop: () => gate.stop() }
+}
 
 function plantedPassword(): string {
   const password = 'a-long-password-of-ada'

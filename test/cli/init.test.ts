@@ -6,6 +6,7 @@ import type { Ports } from '../../src/base/ports.ts'
 import { runCheck } from '../../src/cli/check.ts'
 import { runInit } from '../../src/cli/init/run.ts'
 import type { Io } from '../../src/console/io.ts'
+import { verifyPassword } from '../../src/identity/passwords/password.ts'
 import { temporaryFolder } from '../kit/folder.ts'
 import { eventually } from '../kit/gate.ts'
 import { type Ran, runIn } from '../kit/io.ts'
@@ -74,7 +75,7 @@ describe('init without a terminal', () => {
     const { code, err, routes } = await init([])
     expect(code).toBe(2)
     expect(err).toContain(
-      'missing: --issuer or --users, --host, --upstream, --portal, --group NAME or --everyone, --client-id, --client-secret-file or --public',
+      'missing: --users or --issuer, --host, --upstream, --portal, --group NAME or --everyone, --client-id, --client-secret-file or --public',
     )
     expect(routes).toBeNull()
   })
@@ -273,9 +274,9 @@ describe('init at a terminal', () => {
   test('asks again after a slip, shows no secret, and writes what was answered', async () => {
     using folder = temporaryFolder()
     const { code, screen } = await talk(folder.path, [
-      ["Your provider's address", 'http://127.0.0.1:9\r'],
+      ['How do people sign in', 'http://127.0.0.1:9\r'],
       ['cannot be reached', ''],
-      ["Your provider's address", `${provider.issuer}\r`],
+      ['How do people sign in', `${provider.issuer}\r`],
       ['your first application', 'app.example.com:8080\r'],
       ['leave the port out', ''],
       ['your first application', 'app.example.com\r'],
@@ -337,20 +338,37 @@ describe('init at a terminal', () => {
   test('begins with a recipe, by plain HTTP and without a provider', async () => {
     using folder = temporaryFolder()
     const { code, screen } = await talk(folder.path, [
-      ["Your provider's address", '\r'],
+      ['How do people sign in', '\r'],
       ['your first application', 'kuma.lan\r'],
       ['Is it one of these', 'uptime-kuma\r'],
       ['such as http://app:3001', '10.0.0.5:3001\r'],
       ['How will browsers come', 'plain\r'],
-      ['An address of its own', '\r'],
-      ['Shall editors complete', '\r'],
+      ['The name by which you will sign in', 'a:da\r'],
+      ['has a colon', ''],
+      ['The name by which you will sign in', 'ada\r'],
+      ['A password for it', 'short\r'],
+      ['fewer than 8 characters', ''],
+      ['A password for it', `${SECRET}\r`],
+      ['Once more', `${SECRET}-not\r`],
+      ['they differ', ''],
+      ['A password for it', `${SECRET}\r`],
+      ['Once more', `${SECRET}\r`],
     ])
-    expect([code, screen]).toEqual([0, expect.stringContaining('sallyport user add users.htpasswd NAME')])
+    expect([code, screen]).toEqual([0, expect.stringContaining('sallyport user totp users.htpasswd ada')])
+    expect(screen).not.toContain(SECRET)
+    expect(screen).not.toContain('user add')
+    expect(screen).toContain("Passkeys are Pocket ID's")
     expect(screen).toContain('And open http://kuma.lan:8080/')
     const routes = readFileSync(join(folder.path, 'routes.toml'), 'utf8')
     expect(routes).toContain('insecure_cookies = true')
     expect(routes).toContain('host = "kuma.lan"\nupstream = "http://10.0.0.5:3001"\n')
-    expect([...new Bun.Glob('*').scanSync(folder.path)]).toEqual(['routes.toml'])
+    const [name, hash = ''] = readFileSync(join(folder.path, 'users.htpasswd'), 'utf8').trimEnd().split(':')
+    expect([name, await verifyPassword(SECRET, hash)]).toEqual(['ada', true])
+    for (const name of ['users.htpasswd', 'users.totp']) {
+      expect([name, statSync(join(folder.path, name)).mode & 0o777]).toEqual([name, 0o600])
+    }
+    expect([...new Bun.Glob('*').scanSync(folder.path)].sort()).toEqual(['routes.toml', 'users.htpasswd', 'users.totp'])
+    expect((await runIn(folder.path, io => runCheck([], io))).code).toBe(0)
   }, 20_000)
 
   test('that ends in the middle writes nothing', async () => {

@@ -1,8 +1,10 @@
+import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { configSchema } from '../../config/keys/schema.ts'
 import { loadConfig } from '../../config/load.ts'
 import { renderDiagnostics } from '../../config/text/render.ts'
 import { EXIT } from '../../console/args.ts'
+import type { Io } from '../../console/io.ts'
 import { writeToml } from '../../import/draft.ts'
 import { checkDraft } from '../../import/self-check.ts'
 import { renderSections } from '../doctor/finding.ts'
@@ -12,7 +14,8 @@ import type { Client } from './client.ts'
 import { originBy } from './coming.ts'
 import { type FrontFile, frontFiles } from './front.ts'
 import type { Init } from './init.ts'
-import { callbackOf, type Plan, planSections, USERS_FILE } from './plan.ts'
+import { type FirstUser, peopleFiles, TOTP_FILE, USERS_FILE } from './people.ts'
+import { callbackOf, type Plan, planSections } from './plan.ts'
 import { type RegisteredClient, registerClient } from './register.ts'
 import { reserveFiles } from './reserve.ts'
 
@@ -26,6 +29,8 @@ const SCHEMA_FILE = 'routes.schema.json'
 export interface Known {
   readonly plan: Omit<Plan, 'clientId' | 'secretFile' | 'hasRecipe'>
   readonly recipe: Recipe | null
+  /** Null: nobody is in the file of people yet, or there is none. */
+  readonly firstUser: FirstUser | null
   /** Whether editors get a schema. */
   readonly hasSchema: boolean
 }
@@ -36,7 +41,7 @@ export async function finish(init: Init, client: Client, known: Known): Promise<
   const { plan } = known
   const needsSecret = client.kind === 'make' || (client.kind === 'known' && client.secret !== null)
   const draft = textOf(known, client.kind === 'known' ? client.id : 'client', needsSecret)
-  const { mistakes } = checkDraft(draft, out, [], io)
+  const { mistakes } = checkDraft(draft, out, [], withNobody(init))
   if (mistakes.length > 0) {
     io.stderr(renderDiagnostics(mistakes, new Map([['routes.toml', draft]]), { colour: io.colour.stderr }))
     io.stderr('Nothing was written.\n')
@@ -46,7 +51,9 @@ export async function finish(init: Init, client: Client, known: Known): Promise<
   const beside = known.hasSchema ? [...front, schemaFile()] : front
   const besidePath = (name: string) => join(dirname(out), name)
   const names = beside.map(({ name }) => name)
-  const files = reserveFiles([out, ...(needsSecret ? [secretPath] : []), ...names.map(besidePath)])
+  const people = plan.issuer === null ? await peopleFiles(init, known.firstUser) : []
+  const kept = [...(needsSecret ? [SECRET_FILE] : []), ...people.map(({ name }) => name)]
+  const files = reserveFiles([out, ...kept.map(besidePath), ...names.map(besidePath)])
   let made: RegisteredClient | null = null
   try {
     if (client.kind === 'make' && plan.issuer !== null) {
@@ -64,9 +71,10 @@ export async function finish(init: Init, client: Client, known: Known): Promise<
   const { id, secret } = made ?? (client.kind === 'known' ? client : { id: '', secret: null })
   files.write(out, textOf(known, id, needsSecret), 0o644)
   if (needsSecret) files.write(secretPath, `${secret ?? ''}\n`, 0o600)
+  for (const { name, text } of people) files.write(besidePath(name), text, 0o600)
   for (const { name, text } of beside) files.write(besidePath(name), text, 0o644)
   io.stdout(
-    `Written: ${[flags.out, ...names].join(', ')}${needsSecret ? `, and ${SECRET_FILE} beside it, for you alone to read (for the container: chown 65532 ${SECRET_FILE})` : ''}\n`,
+    `Written: ${[flags.out, ...names].join(', ')}${kept.length > 0 ? `, and ${kept.join(' and ')} beside it, for you alone to read (for the container: chown 65532 ${kept.join(' ')})` : ''}\n`,
   )
   if (made !== null) {
     const whose = plan.group === null ? '' : `, for the group ${plan.group}`
@@ -81,6 +89,12 @@ export async function finish(init: Init, client: Client, known: Known): Promise<
   if (flags.offline !== true) await look(init)
   sayNext(init, known, front)
   return EXIT.ok
+}
+
+/** What a file of second factors says that is not there yet: nothing, which is good. */
+function withNobody({ io, out }: Init): Io {
+  const path = join(dirname(out), TOTP_FILE)
+  return { ...io, readText: asked => (asked === path && !existsSync(path) ? '' : io.readText(asked)) }
 }
 
 function textOf({ plan, recipe, hasSchema }: Known, clientId: string, needsSecret: boolean): string {
@@ -104,13 +118,17 @@ function schemaFile(): FrontFile {
 }
 
 /** What is left to do, as commands where there is one. */
-function sayNext({ io, flags }: Init, { plan, recipe }: Known, front: readonly FrontFile[]): void {
+function sayNext({ io, flags, out }: Init, { plan, recipe, firstUser }: Known, front: readonly FrontFile[]): void {
   const file = flags.out
-  if (plan.issuer === null) {
-    io.stdout(`Then: sallyport user add ${join(dirname(file), USERS_FILE)} NAME\n`)
+  const users = join(dirname(file), USERS_FILE)
+  if (firstUser?.isMade === true) {
+    io.stdout(`The password of ${firstUser.name}, which is shown this once: ${firstUser.password}\n`)
+  } else if (plan.issuer === null && firstUser === null && !existsSync(join(dirname(out), USERS_FILE))) {
+    io.stdout(`Then: sallyport user add ${users} NAME\n`)
   }
   io.stdout(`Then: sallyport serve --config ${file}\n`)
   if (plan.front === null) io.stdout(`And open ${originBy(plan.coming, plan.host)}/\n`)
+  if (firstUser !== null) io.stdout(`A second factor: sallyport user totp ${users} ${firstUser.name}\n`)
   if (recipe !== null) io.stdout(`What ${recipe.name} needs to be told stands above its table in ${file}.\n`)
   if (front.length > 0) {
     io.stdout(

@@ -2,6 +2,7 @@ import type { Json } from '../../config/text/raw.ts'
 import type { Entry, Section } from '../../import/draft.ts'
 import { type Coming, comingEntries, listenerSections, originBy } from './coming.ts'
 import { type Front, isHere } from './front.ts'
+import { TOTP_FILE, USERS_FILE } from './people.ts'
 
 /** Everything that a first routes.toml says. */
 export interface Plan {
@@ -46,9 +47,6 @@ export function signedOutOf(plan: Pick<Plan, 'portal' | 'host' | 'coming'>): str
 export function placeOf({ portal, host, coming }: Pick<Plan, 'portal' | 'host' | 'coming'>): string {
   return portal ?? originBy(coming, host)
 }
-
-/** The file of people where there is no provider, as the new file names it. */
-export const USERS_FILE = 'users.htpasswd'
 
 /** The sections of the new file. */
 export function planSections(plan: Plan): readonly Section[] {
@@ -107,11 +105,14 @@ function planProvider(plan: Plan): Section {
   const title = `[providers.${plan.provider}]`
   if (plan.issuer === null) {
     return {
-      about: `Names and passwords of a file beside this one: "sallyport user add ${USERS_FILE} ada" writes a line.`,
+      about: `Names and passwords of a file beside this one: "sallyport user add ${USERS_FILE} bob" writes a line.`,
       title,
-      entries: [{ key: 'users', value: USERS_FILE }],
+      entries: [
+        { key: 'users', value: USERS_FILE },
+        { key: 'totp', value: TOTP_FILE, comment: `second factors: "sallyport user totp ${USERS_FILE} bob"` },
+      ],
       also: [
-        'issuer = "https://id.example.com"   # a provider in its place has passkeys and groups: docs/signing-in.md',
+        'issuer = "https://id.example.com"   # passkeys are what a provider such as Pocket ID has: docs/signing-in.md',
       ],
     }
   }

@@ -15,9 +15,11 @@ import { FRONT_KINDS, type FrontKind, isFrontKind } from './front.ts'
  */
 export function issuerQuestion(find: (issuer: string) => Promise<Parsed<string>>): Question {
   return {
-    flag: '--issuer or --users',
-    prompt:
-      "Your provider's address: Pocket ID's, or the issuer of another; nothing: names and passwords in a file of ours",
+    flag: '--users or --issuer',
+    prompt: `How do people sign in?
+  nothing      by a form of ours, with names and passwords in a file (and codes of an authenticator app, if you like)
+  an address   at your provider: Pocket ID's address, or the issuer of another. Passkeys are Pocket ID's;
+               it can take the place of the form later`,
     fallback: null,
     async parse(text) {
       if (text.trim() === '') return good('')

@@ -14,6 +14,7 @@ import type { Coming } from './coming.ts'
 import { finish, SECRET_FILE } from './finish.ts'
 import { type Front, isFrontKind } from './front.ts'
 import type { AnswerQuestion, Init, InitPorts } from './init.ts'
+import { findFirstUser } from './people.ts'
 import { askProvider, readReach } from './provider.ts'
 import * as questions from './questions.ts'
 import { USAGE } from './usage.ts'
@@ -70,19 +71,27 @@ async function begin(init: Init): Promise<number> {
     if (known.ok) found = known.value
     return known.ok ? good(issuer) : known
   }
-  const issuer = flags.users === true ? '' : await answer(questions.issuerQuestion(find), flags.issuer)
+  if (flags.user !== undefined && flags.issuer !== undefined) {
+    throw new GateError('config.unreadable', '--user is somebody of a file of ours, and --issuer names a provider')
+  }
+  const issuer =
+    flags.users === true || flags.user !== undefined ? '' : await answer(questions.issuerQuestion(find), flags.issuer)
   const isOfFile = issuer === '' && unclear.size === 0
   const host = await answer(questions.HOST, flags.host)
   const recipe = await findRecipe(init, answer)
   const upstream = await answer(questions.upstreamOf(recipe), flags.upstream)
   const front = recipe === null ? await findFront(init, answer, upstream) : null
   const coming = front === null ? await findComing(init, answer) : BY_PROXY
-  const portal = await answer(questions.portalQuestion(coming.kind === 'plain'), flags.portal)
+  const hasPortal = flags.portal !== undefined || !isOfFile
+  const portal = hasPortal ? await answer(questions.portalQuestion(coming.kind === 'plain'), flags.portal) : ''
   const group = flags.everyone === true || isOfFile ? '' : await answer(questions.GROUP, flags.group)
   const place = { portal: portal === '' ? null : portal, host, coming }
   const isPocketIdThere = found !== null && isPocketId(found)
   const client: Client = isOfFile ? { kind: 'none' } : await findClient(init, answer, place, isPocketIdThere)
-  const hasSchema = await usually(init, answer, questions.SCHEMA, flags.schema === true ? 'yes' : undefined)
+  const firstUser = isOfFile && unclear.size === 0 ? await findFirstUser(init, answer) : null
+  // Whoever begins without a provider wants to see the first page: both questions are flags for them.
+  const hasSchema =
+    flags.schema === true || (!isOfFile && (await usually(init, answer, questions.SCHEMA, undefined)) === 'yes')
   if (unclear.size > 0) {
     if (asker.missing.length > 0) io.stderr(`not a terminal, and missing: ${asker.missing.join(', ')}\n`)
     if (unclear.has('left')) io.stderr('\nNothing was written.\n')
@@ -99,7 +108,7 @@ async function begin(init: Init): Promise<number> {
     front,
     group: group === '' ? null : group,
   }
-  return finish(init, client, { plan, recipe, hasSchema: hasSchema === 'yes' })
+  return finish(init, client, { plan, recipe, firstUser, hasSchema })
 }
 
 /** An answer for which what is usual is taken where nobody can be asked. */

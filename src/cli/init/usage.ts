@@ -6,8 +6,9 @@ Asks little, looks whether the provider answers, and writes a first routes.toml 
 the file of the proxy in front where there is one. It can make the client at Pocket ID. Nothing is overwritten. Without a terminal every question needs its flag.
 Exit code: 0 written, 1 not, 2 for a wrong command line or missing flags.
 
-  --issuer ADDRESS           your provider: Pocket ID's address, or the issuer of another
   --users                    no provider: names and passwords in a file of ours
+  --user NAME                the first of them, with a password that is made and shown once
+  --issuer ADDRESS           your provider: Pocket ID's address, or the issuer of another
   --ca FILE                  the authorities that signed the provider's certificate, where it is one of your own
   --internal-url ADDRESS     where the provider is asked in your own network, such as http://pocket-id:1411
   --host HOST                the host by which people reach the first application
@@ -31,6 +32,7 @@ Exit code: 0 written, 1 not, 2 for a wrong command line or missing flags.
     out: { type: 'string', default: 'routes.toml' },
     issuer: { type: 'string' },
     users: { type: 'boolean' },
+    user: { type: 'string' },
     ca: { type: 'string' },
     'internal-url': { type: 'string' },
     host: { type: 'string' },

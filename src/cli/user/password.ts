@@ -40,8 +40,14 @@ export async function askPassword({ terminal, readInput }: PasswordSource, io: I
 }
 
 function checked(password: string, io: Io): string | null {
-  if ([...password].length < SHORTEST) return complain(`it has fewer than ${SHORTEST} characters`, io)
-  return /\p{Cc}/u.test(password) ? complain('it has a control character in it', io) : password
+  const fault = passwordFault(password)
+  return fault === null ? password : complain(fault, io)
+}
+
+/** What keeps a password from being taken; null for a good one. */
+export function passwordFault(password: string): string | null {
+  if ([...password].length < SHORTEST) return `it has fewer than ${SHORTEST} characters`
+  return /\p{Cc}/u.test(password) ? 'it has a control character in it' : null
 }
 
 function complain(why: string, io: Io): null {

@@ -1,0 +1,71 @@
+import { existsSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { bad, good } from '../../config/text/outcome.ts'
+import { nameFault } from '../user/lines.ts'
+import { hashPassword, makePassword, passwordFault } from '../user/password.ts'
+import type { Question } from './ask.ts'
+import type { FrontFile } from './front.ts'
+import type { AnswerQuestion, Init } from './init.ts'
+
+/** The file of people where there is no provider, as the new file names it. */
+export const USERS_FILE = 'users.htpasswd'
+
+/** The file of their second factors, where nobody has one yet. */
+export const TOTP_FILE = 'users.totp'
+
+/** Whoever is the first to be let in. */
+export interface FirstUser {
+  readonly name: string
+  readonly password: string
+  /** Made here, so that it has to be shown. */
+  readonly isMade: boolean
+}
+
+const NAME: Question = {
+  flag: '--user',
+  prompt: 'The name by which you will sign in',
+  fallback: null,
+  parse(text) {
+    const fault = nameFault(text)
+    return fault === null ? good(text) : bad('text.empty', `the name ${fault}`, '')
+  },
+}
+
+const PASSWORD: Question = {
+  flag: '--user',
+  prompt: 'A password for it',
+  fallback: null,
+  isSecret: true,
+  parse(text) {
+    const fault = passwordFault(text)
+    return fault === null ? good(text) : bad('text.empty', `the password is not taken: ${fault}`, '')
+  },
+}
+
+/**
+ * The first person of a file of ours: by flag with a password that is made, else whoever can be asked. Null where nobody can be, and
+ * where there is such a file already.
+ */
+export async function findFirstUser(init: Init, answer: AnswerQuestion): Promise<FirstUser | null> {
+  const { flags, ports, hasTerminal, out } = init
+  if (flags.user !== undefined) {
+    const name = await answer(NAME, flags.user)
+    return { name, password: makePassword(ports.random), isMade: true }
+  }
+  if (!hasTerminal || flags.yes === true || existsSync(join(dirname(out), USERS_FILE))) return null
+  const name = await answer(NAME, undefined)
+  for (;;) {
+    const password = await answer(PASSWORD, undefined)
+    const again = await answer({ ...PASSWORD, prompt: 'Once more' }, undefined)
+    if (password === again) return { name, password, isMade: false }
+    init.io.stderr('  they differ\n')
+  }
+}
+
+/** The files of people, for their owner alone to read; those that are there already stay as they are. */
+export async function peopleFiles({ out }: Pick<Init, 'out'>, first: FirstUser | null): Promise<readonly FrontFile[]> {
+  const users =
+    first === null ? [] : [{ name: USERS_FILE, text: `${first.name}:${await hashPassword(first.password)}\n` }]
+  const isThere = existsSync(join(dirname(out), TOTP_FILE))
+  return isThere ? users : [...users, { name: TOTP_FILE, text: '' }]
+}
