@@ -47,7 +47,7 @@ export function createPortal(tools: PortalTools): Portal {
       if (!isPageLoad(ctx.request) || isPrefetch(ctx.request)) return standIn(ctx) ?? signInProblem(ctx)
       return begin(ctx, {})
     },
-    release: (ctx: PortalRequest, id: string) => releaseForm(ctx, tools, id),
+    release: (ctx: PortalRequest) => releaseForm(ctx, tools),
     stepUp(ctx: PortalRequest, demand: StepUp) {
       const query = stepUpQuery(ctx, demand)
       if (isForm(ctx.request)) return meetForm(ctx, tools, 'access.step_up', query).catch(failed(ctx))

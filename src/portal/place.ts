@@ -1,6 +1,6 @@
 import type { CompatConfig, OldPortal, OldProxy, PortalConfig } from '../config/types/portals.ts'
 import { RESERVED_PATH, type Target } from '../route/target.ts'
-import type { CompatPage, KeptForm, PortalRequest } from './portal.ts'
+import type { CompatPage, PortalRequest } from './portal.ts'
 
 /** Our own pages, by what they do. */
 export type OwnPage =
@@ -101,20 +101,4 @@ export function callbackAddress(ctx: PortalRequest): string {
 /** Whether this host's cookies are Secure and carry the `__Host-` prefix. */
 export function isSecure({ origin }: PortalRequest): boolean {
   return origin.startsWith('https:')
-}
-
-/** The parameter by which a form is sent from where it was first sent to: always the last one of the address. */
-const SEND = 'sallyport-send'
-
-const SENT = new RegExp(`[?&]${SEND}=([A-Za-z0-9_-]{43})$`)
-
-/** Where the button leads that sends a form: its own address, so that the application's answer stands under it. */
-export function sendAddress({ path }: Pick<KeptForm, 'path'>, id: string): string {
-  return `${path}${path.includes('?') ? '&' : '?'}${SEND}=${id}`
-}
-
-/** The id in such an address, and the query without it; null for any other. */
-export function readSendAddress(query: string): { readonly id: string; readonly query: string } | null {
-  const found = SENT.exec(query)
-  return found?.[1] === undefined ? null : { id: found[1], query: query.slice(0, found.index) }
 }

@@ -167,6 +167,9 @@ export interface KeptForm {
   readonly atMs: number
 }
 
+/** What a form is that may ask for a kept one: the kept one, its own body where it does not ask, or a page of ours. */
+export type Released = KeptForm | Uint8Array<ArrayBuffer> | Response
+
 /** The portal as the server calls it: it answers, it never forwards, and it never throws. */
 export interface Portal {
   /** Every reserved path, the portal's callback path, and `/` on the portal's own host where no route took it. */
@@ -174,7 +177,7 @@ export interface Portal {
   /** An anonymous request to a protected route: a redirect to sign-in for page loads, 401 for the rest. */
   challenge(ctx: PortalRequest): Response | Promise<Response>
   /** A kept form that its sender asks to be sent, given up once; a page of ours where there is none for them. */
-  release(ctx: PortalRequest, id: string): Promise<KeptForm | Response>
+  release(ctx: PortalRequest): Promise<Released>
   /** Someone whose sign-in is too old or too weak for a route: a new sign-in for page loads, 401 for the rest. */
   stepUp(ctx: PortalRequest, demand: StepUp): Response | Promise<Response>
 }

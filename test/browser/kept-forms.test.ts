@@ -97,7 +97,13 @@ test.each([...HOSTS])('a form that met an expired session is sent after signing 
     expect(got.at(-1)).toContain('long and dear')
     expect(got.at(-1)).toContain('\r\n\r\n\x00\xff\r\n\r\n')
     // The answer stands under the address of the form: what it leads to by itself still fits.
+    expect(page.url()).toBe(`${at()}/new?x=1`)
     expect(await page.evaluate('document.links[0].href')).toBe(`${at()}/next`)
+    // Loading the answer once more sends the button's form again, and not the application's.
+    await page.reload()
+    await page.getByRole('heading', { name: 'There is nothing here to send' }).waitFor()
+    await page.goBack()
+    await page.goto(`${at()}/new?x=1`)
     await write(page, 'and more')
     expect(got.at(-1)).toContain('and more')
     expect(got.slice(before)).toHaveLength(2)

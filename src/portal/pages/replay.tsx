@@ -1,15 +1,19 @@
 /** @jsxImportSource hono/jsx */
-import { ownPath, sendAddress } from '../place.ts'
+import { ownPath } from '../place.ts'
 import type { KeptForm } from '../portal.ts'
 import type { Words } from '../words/words.ts'
 import { NarrowPage } from './narrow-page.tsx'
 import { agoOf, sizeOf } from './time.tsx'
 
-/** What someone was sending when their sign-in ran out, and whether to send it now. `proof` shows that a form came from here. */
+/**
+ * What someone was sending when their sign-in ran out, and whether to send it now. `field` names the field of the id
+ * in the button that sends it, `proof` shows that a form came from here.
+ */
 export function KeptPage(props: {
   readonly words: Words
   readonly title: string
   readonly form: KeptForm
+  readonly field: string
   readonly id: string
   readonly origin: string
   readonly nowMs: number
@@ -35,8 +39,9 @@ export function KeptPage(props: {
         </div>
       </dl>
       <div class="acts">
-        {/* Without fields: an empty body is how the gate knows this form from the application's own. */}
-        <form method="post" action={sendAddress(form, id)}>
+        {/* To its own address, so that the application's answer stands under that. */}
+        <form method="post" action={form.path}>
+          <input type="hidden" name={props.field} value={id} />
           <button class="act main" type="submit">
             {words.sendNow}
           </button>

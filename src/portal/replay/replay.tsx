@@ -9,11 +9,12 @@ import { wordsFor } from '../language.ts'
 import { pageNotFound } from '../not-found.ts'
 import { KeptPage } from '../pages/replay.tsx'
 import { spanOf } from '../pages/time.tsx'
-import { ownPath, readSendAddress } from '../place.ts'
-import type { KeptForm, PortalRequest } from '../portal.ts'
+import { ownPath } from '../place.ts'
+import type { PortalRequest, Released } from '../portal.ts'
 import { readQuery } from '../query.ts'
 import { sayError } from '../words/words.ts'
 import { readingCookie } from './form-page.ts'
+import { readSending, SEND_FIELD } from './send-form.ts'
 import { findForm, KEPT_MS, type KeepTools, keepForm, takeForm } from './stored-form.ts'
 
 /**
@@ -28,8 +29,8 @@ export async function meetForm(
   query: Readonly<Record<string, string>>,
 ): Promise<Response> {
   // Someone who was about to send a kept form has lost the session again: the form is still there.
-  const before = readSendAddress(ctx.target.query)
-  const kept = before === null ? await keepForm(ctx, tools) : { id: before.id, setCookies: [] }
+  const { id, body } = await readSending(ctx, tools)
+  const kept = id === null ? await keepForm(ctx, tools, body) : { id, setCookies: [] }
   const words = wordsFor(ctx.request)
   const back = kept === null ? parseReturnTo(backPath(ctx)) : keptAddress(kept.id)
   const page = renderErrorPage({
@@ -70,6 +71,7 @@ export async function showKept(ctx: PortalRequest, tools: KeepTools, session: Se
       words={words}
       title={ctx.portal.title}
       form={form}
+      field={SEND_FIELD}
       id={id}
       origin={ctx.origin}
       nowMs={tools.ports.now()}
@@ -92,12 +94,15 @@ export async function discardKept(ctx: PortalRequest, tools: KeepTools, session:
 }
 
 /**
- * Gives up a kept form to be sent, once, on the word of its own sender at its own address; a page where there is none.
+ * Gives up a kept form to be sent, once, on the word of its own sender at its own address; a page where there is none. A form of the
+ * application's own is given back as it was read.
  *
  * Its id is known to the page that `showKept` drew alone; beside that, another site's request is refused where the browser says
- * that it is one. Throws `access.origin`.
+ * that it is one. Throws `access.origin` and `target.stalled`.
  */
-export async function releaseForm(ctx: PortalRequest, tools: KeepTools, id: string): Promise<KeptForm | Response> {
+export async function releaseForm(ctx: PortalRequest, tools: KeepTools): Promise<Released> {
+  const { id, body } = await readSending(ctx, tools)
+  if (id === null) return body ?? new Uint8Array()
   const { headers } = ctx.request
   const [site, origin] = [headers.get('sec-fetch-site'), headers.get('origin')]
   if ((site !== null && site !== 'same-origin') || (origin !== null && origin !== 'null' && origin !== ctx.origin)) {

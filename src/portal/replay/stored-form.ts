@@ -28,11 +28,12 @@ const LONGEST_PATH = 4096
  *
  * Only a form from a page of this very host, of someone who has signed in here before, whose name this browser still has:
  * another site's form is not sent later in anyone's name, and strangers fill no disk. Sealed at rest; a few for each person.
- * Throws `limit.rate` where one client keeps them too fast, and `target.stalled` where it sends one too slowly.
+ * `read` is its body where that has been read already. Throws `limit.rate` where one client keeps them too fast, and `target.stalled` where it sends one too slowly.
  */
 export async function keepForm(
   ctx: PortalRequest,
   { ports, sessions, seal, formWaitMs, noteStart }: KeepTools,
+  read: Buffer | null,
 ): Promise<{ readonly id: string; readonly setCookies: readonly string[] } | null> {
   const { request, target, keepsForms, portal } = ctx
   const { headers } = request
@@ -43,7 +44,7 @@ export async function keepForm(
   if (!isOwnOrigin(ctx) || Number(headers.get('content-length') ?? 0) > keepsForms.maxBytes) return null
   const owner = await readOwner(ctx, seal)
   if (owner !== null) noteStart(ctx.clientAddress)
-  const body = owner === null ? null : await readBytes(request, keepsForms.maxBytes, formWaitMs)
+  const body = owner === null ? null : (read ?? (await readBytes(request, keepsForms.maxBytes, formWaitMs)))
   if (owner === null || body === null) return null
   const cookie = bindBrowser(ctx, 'ask', KEPT_MS, ports.random)
   const id = randomToken(ports.random)

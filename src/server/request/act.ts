@@ -19,7 +19,7 @@ import { approve } from './verify/approve.ts'
  * Last step: what the verdict comes to. A request that may pass is sent to its upstream, or answered as its route does; a proxy in
  * front is told so; anyone else is turned away.
  *
- * Reads everything. Writes `target` and `sent` where a kept form goes on, and `isForwarded`. Throws `route.grpc`, what forwarding does,
+ * Reads everything. Writes `isForwarded`. Throws `route.grpc`, what forwarding does,
  * and what `approve` does; rejects with what the portal does where it sends someone to sign in.
  */
 export function act(

@@ -34,7 +34,7 @@ export interface Question {
  * - `limit.ts`: `asked`, while nothing has been taken out of `sent`.
  * - `authenticate.ts`, by `credential.ts`: `token`, and `sent` without an Authorization that was ours to judge.
  * - `decide.ts`: `session`, as whom the request goes on; `mentions`.
- * - `act.ts`, by `replay.ts`: `target` without a parameter of ours; by `pass.ts`: `isForwarded`. At a portal, `session`.
+ * - `act.ts`, by `pass.ts`: `isForwarded`. At a portal, `session`.
  *
  * From `authenticate.ts` on, `method-override.ts` takes fields out of `sent` that name another method than the one that is judged.
  * A field is read by any step after it was written. A request that is made here in place of another is a copy with a `request` of its own.

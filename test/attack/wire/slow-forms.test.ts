@@ -103,6 +103,31 @@ describe('a form that does not come to its end in time: 408 (RFC 9110 §15.5.9),
     }
     expect(app.connections.length).toBe(0)
   })
+
+  test('a form that may be the button that sends a kept one', async () => {
+    for (const gate of Object.values(gates)) {
+      const wire = await connect(gate)
+      await begin(wire, '/form', 'Content-Length: 58', await ownFields(gate))
+      const said = await wire.receive()
+      expect([said.status, said.body.toString()]).toEqual([408, expect.stringContaining('target.stalled')])
+      wire.close()
+    }
+    expect(app.connections.length).toBe(0)
+  })
+})
+
+test('a form that may be such a button goes nowhere once its sender has signed out', async () => {
+  const fields = await ownFields(patient)
+  const wire = await connect(patient)
+  await begin(wire, '/form', 'Content-Length: 58', fields)
+  const leaving = await connect(patient)
+  await begin(leaving, '/.sallyport/logout', 'Content-Length: 1', fields)
+  expect((await leaving.receive()).status).toBe(303)
+  await wire.send('x'.repeat(57))
+  expect((await wire.receive()).status).toBe(403)
+  expect(app.connections.length).toBe(0)
+  wire.close()
+  leaving.close()
 })
 
 test('by HTTP/2 its stream alone is answered, and the connection goes on', async () => {

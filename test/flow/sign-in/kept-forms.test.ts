@@ -98,9 +98,9 @@ async function sendWithout(gate: Gate, more: Asked = {}, sub = 'ada'): Promise<S
   return { id, cookies: [owner, ask1] }
 }
 
-const sendPath = (id: string, path = '/notes?a=b') => `${path}${path.includes('?') ? '&' : '?'}sallyport-send=${id}`
+/** Presses the button that sends a form: its own address, and a body that names it. */
 const press = (gate: Gate, id: string, cookies: readonly string[], more: Asked = {}) =>
-  ask(gate, { path: sendPath(id), body: '', cookies, ...more })
+  ask(gate, { body: `sallyport-send=${id}`, cookies, ...more })
 
 /** A live session of someone on a host, as a cookie. */
 async function session(gate: Gate, sub = 'ada', host = 'app.test'): Promise<string> {
@@ -120,7 +120,8 @@ describe('a form that met an expired session', () => {
     expect(shown.status).toBe(200)
     const html = shown.body.toString()
     expect(html).toContain('You were sending a form to Notes &amp; more')
-    expect(html).toContain(`action="/notes?a=b&amp;sallyport-send=${id}"`)
+    expect(html).toContain('action="/notes?a=b"')
+    expect(html).toContain(`<input type="hidden" name="sallyport-send" value="${id}"/>`)
     expect(shown.field('content-security-policy')).toContain("default-src 'none'")
     expect(shown.field('referrer-policy')).toBe('no-referrer')
     expect(html).not.toMatch(/<script|onload|http-equiv/)
@@ -144,7 +145,7 @@ describe('a form that met an expired session', () => {
     ]) {
       expect(fields).toContain(`\r\n${line}`)
     }
-    expect(fields).not.toContain('sallyport-send')
+    expect(sent.forwarded).not.toContain('sallyport-send')
 
     const again = await press(gate, id, own)
     expect([again.status, again.forwarded]).toEqual([404, ''])
@@ -191,26 +192,33 @@ describe('a form that met an expired session', () => {
     expect((await discard(PAGE)).status).toBe(404)
   })
 
-  test('is not sent by looking: GET and HEAD of either address change nothing, and the application sees its own query', async () => {
+  test('is not sent by looking: GET and HEAD of either address change nothing', async () => {
     await using gate = await startGate(routes())
     const { id, cookies } = await sendWithout(gate)
     const own = [...cookies, await session(gate)]
     for (const method of ['GET', 'HEAD']) {
       await ask(gate, { method, path: `/.sallyport/kept?form=${id}`, cookies: own })
-      const looked = await ask(gate, { method, path: sendPath(id), body: '', type: null, cookies: own })
+      const looked = await ask(gate, { method, body: '', type: null, cookies: own })
       expect(looked.forwarded).toStartWith(`${method} /notes?a=b HTTP/1.1`)
       expect(looked.forwarded).not.toContain('secret-words')
     }
     expect((await press(gate, id, own)).forwarded).toContain('secret-words')
   })
 
-  test('leaves later forms under the same address alone', async () => {
+  test('leaves later forms under the same address alone, and those that look like the button by their length', async () => {
     await using gate = await startGate(routes())
     const { id, cookies } = await sendWithout(gate)
     const own = [...cookies, await session(gate)]
     const later = await press(gate, id, own, { body: 'a=later' })
     expect(later.forwarded).toStartWith('POST /notes?a=b HTTP/1.1')
     expect(later.forwarded).toEndWith('\r\n\r\na=later')
+    for (const body of [`sallyport-seen=${id}`, `a=${'b'.repeat(56)}`, `sallyport-send=${id.slice(0, 42)}.`, '']) {
+      const like = await press(gate, id, own, { body })
+      expect(like.forwarded).toStartWith('POST /notes?a=b HTTP/1.1')
+      expect(like.forwarded).toEndWith(`\r\n\r\n${body}`)
+    }
+    const other = await press(gate, id, own, { type: 'text/plain' })
+    expect(other.forwarded).toEndWith(`\r\n\r\nsallyport-send=${id}`)
     expect((await press(gate, id, own)).forwarded).toEndWith(BODY)
   })
 
@@ -223,6 +231,13 @@ describe('a form that met an expired session', () => {
     expect((await press(gate, id, [...cookies, await session(gate)])).status).toBe(303)
   })
 
+  test('is kept byte for byte where it is as long as what the button sends', async () => {
+    await using gate = await startGate(routes())
+    const body = `a=${'b'.repeat(56)}`
+    const { id, cookies } = await sendWithout(gate, { body })
+    expect((await press(gate, id, [...cookies, await session(gate)])).forwarded).toEndWith(`\r\n\r\n${body}`)
+  })
+
   test('is kept where the session is only too old, and asks for a new one', async () => {
     const clock = fakeClock(Date.now())
     await using gate = await startGate(routes(), { ports: { now: clock.now } })
@@ -232,7 +247,7 @@ describe('a form that met an expired session', () => {
     expect([answer.status, answer.forwarded]).toEqual([401, ''])
     expect(answer.body.toString()).toContain('max_age=300')
     const own = [(answer.field('set-cookie') ?? '').split(';', 1)[0] ?? '', await session(gate)]
-    const sent = await press(gate, idIn(answer) ?? '', own, { path: sendPath(idIn(answer) ?? '', '/fresh') })
+    const sent = await press(gate, idIn(answer) ?? '', own, { path: '/fresh' })
     expect(sent.forwarded).toEndWith(BODY)
   })
 
@@ -264,13 +279,11 @@ describe('nobody else gets it', () => {
     ],
     [
       'another path',
-      async (gate, { id, cookies }) =>
-        press(gate, id, [...cookies, await session(gate)], { path: sendPath(id, '/other?a=b') }),
+      async (gate, { id, cookies }) => press(gate, id, [...cookies, await session(gate)], { path: '/other?a=b' }),
     ],
     [
       'another query',
-      async (gate, { id, cookies }) =>
-        press(gate, id, [...cookies, await session(gate)], { path: sendPath(id, '/notes?a=c') }),
+      async (gate, { id, cookies }) => press(gate, id, [...cookies, await session(gate)], { path: '/notes?a=c' }),
     ],
     [
       'a changed id',
@@ -313,7 +326,7 @@ describe('nobody else gets it', () => {
   test('whoever may no longer pass sends nothing', async () => {
     await using gate = await startGate(routes())
     const { id, cookies } = await sendWithout(gate, { path: '/admin' })
-    const denied = await press(gate, id, [...cookies, await session(gate)], { path: sendPath(id, '/admin') })
+    const denied = await press(gate, id, [...cookies, await session(gate)], { path: '/admin' })
     expect([denied.status, denied.forwarded]).toEqual([403, ''])
   })
 
