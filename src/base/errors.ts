@@ -16,7 +16,7 @@ export const CODES = {
   'route.none': { status: 404, say: 'Nothing is served at this address.' },
   'route.own': { status: 404, say: 'The proxy in front asks about this address, and has to hand it on.' },
   'route.method': { status: 405, say: 'This method is not allowed at this address.' },
-  'route.grpc': { status: 501, say: 'gRPC does not pass here.' },
+  'route.grpc': { status: 501, say: 'A call of gRPC does not pass here.' },
   'route.service_worker': { status: 403, say: 'This application may keep no service worker in browsers.' },
   'access.sign_in': { status: 401, say: 'Sign in to open this.' },
   'access.step_up': { status: 401, say: 'Sign in again to open this.' },

@@ -17,7 +17,7 @@ export const DE: Words = {
     'route.none': 'Unter dieser Adresse ist nichts zu finden.',
     'route.own': 'Der Proxy davor fragt nach dieser Adresse, statt sie weiterzugeben.',
     'route.method': 'Diese Methode ist unter dieser Adresse nicht erlaubt.',
-    'route.grpc': 'gRPC geht hier nicht durch.',
+    'route.grpc': 'Ein Aufruf von gRPC geht hier nicht durch.',
     'route.service_worker': 'Diese Anwendung darf keinen Service Worker im Browser einrichten.',
     'access.sign_in': 'Melden Sie sich an, um diese Seite zu öffnen.',
     'access.step_up': 'Melden Sie sich erneut an, um diese Seite zu öffnen.',

@@ -97,11 +97,14 @@ describe('a browser, whose own prompt nobody could sign out of, is never asked f
     ['a style sheet there', [FIREFOX, 'Accept: text/css,*/*;q=0.1']],
     ['a script of another origin', ['Origin: http://web.test', 'Accept: */*']],
     ['a script that says so', ['X-Requested-With: XMLHttpRequest']],
-    ["a service worker's script", ['Service-Worker: script']],
     ['the film of a page, which Safari leaves to its system', ['User-Agent: AppleCoreMedia/1.0.0.22A3354 (iPhone)']],
     ['the picture of a bookmark', ['User-Agent: Safari/20619.1.26 CFNetwork/1568.100.1 Darwin/24.0.0']],
   ])('%s', async (_title, lines) => {
     expect(await challenge(lines)).toEqual({ status: 401, field: 'Bearer realm="sallyport"' })
+  })
+
+  test("a service worker's script, which our stand-in answers", async () => {
+    expect(await challenge(['Service-Worker: script'])).toEqual({ status: 200, field: null })
   })
 
   test.each([
