@@ -145,6 +145,11 @@ const ADVICE: Readonly<Record<Code, Advice>> = {
     cause: 'The provider’s own description does not fit the file: another issuer, no usable endpoint or key type.',
     mend: 'Write `issuer` as the provider does, to the letter; `sallyport doctor` says more.',
   },
+  'provider.request': {
+    cause:
+      'The provider did not take the authorization request that was pushed to it (RFC 9126): the client, its callback or a scope.',
+    mend: 'The log has its word for it; `sallyport doctor` asks the same.',
+  },
   'provider.token': {
     cause: 'The provider refused the code, the client or its secret.',
     mend: 'Copy `client_id` and `client_secret` again; compare the registered callback.',

@@ -39,6 +39,7 @@ export const CODES = {
   'websocket.version': { status: 426, say: 'Only version 13 of the WebSocket protocol is spoken here.' },
   'provider.down': { status: 503, say: 'The sign-in provider cannot be reached at the moment.' },
   'provider.discovery': { status: 502, say: 'The sign-in provider is not set up correctly.' },
+  'provider.request': { status: 502, say: 'Sign-in could not be completed.' },
   'provider.token': { status: 502, say: 'Sign-in could not be completed.' },
   'provider.id_token': { status: 502, say: 'Sign-in could not be completed.' },
   'provider.logout_token': { status: 400, say: 'The logout token was refused.' },

@@ -4,14 +4,19 @@ import { challengeParameters } from './pkce.ts'
 import type { BeginOptions, EndSession, LoginRequest } from './provider.ts'
 import { AUTH_TIME_MAX_AGE, stepUpParameters } from './step-up.ts'
 
-/** Where a browser goes to sign in (RFC 6749 §4.1.1, OpenID Connect Core 1.0 §3.1.2.1). */
-export async function loginAddress(
+/** Where a browser goes to sign in with these parameters, or with what stands for them. */
+export function loginAddress(metadata: Metadata, parameters: Readonly<Record<string, string>>): string {
+  return withParameters(new URL(metadata.authorization_endpoint), parameters)
+}
+
+/** What a provider is asked in a sign-in (RFC 6749 §4.1.1, OpenID Connect Core 1.0 §3.1.2.1). */
+export async function loginParameters(
   config: ProviderConfig,
   metadata: Metadata,
   login: LoginRequest,
   options: BeginOptions,
-): Promise<string> {
-  const parameters = {
+): Promise<Readonly<Record<string, string>>> {
+  return {
     ...besides(config, options),
     response_type: 'code',
     client_id: config.clientId,
@@ -28,7 +33,6 @@ export async function loginAddress(
       options.asksForAccount === true ? choosePrompt(metadata) : undefined,
     ]),
   }
-  return withParameters(new URL(metadata.authorization_endpoint), parameters)
 }
 
 /** What the file says besides. A hint at one account is none where somebody wants another. */

@@ -2,7 +2,7 @@ import { GateError } from '../base/errors.ts'
 import type { Ports } from '../base/ports.ts'
 import type { ProviderConfig } from '../config/types/providers.ts'
 import { verifyAccessToken } from './access-token.ts'
-import { loginAddress, logoutAddress } from './addresses.ts'
+import { loginAddress, loginParameters, logoutAddress } from './addresses.ts'
 import { readAnswer } from './answer.ts'
 import { identityOf, lacksGroups } from './claims.ts'
 import type { Metadata } from './endpoints.ts'
@@ -15,6 +15,7 @@ import type { BeginOptions, EndSession, HeldTokens, LoginRequest, LoginResult, P
 import { refreshIdentity } from './refresh.ts'
 import { checkStepUp } from './step-up.ts'
 import { chooseProof } from './tokens/proof.ts'
+import { isPushed, pushRequest } from './tokens/push.ts'
 import { grantOf, redeemCode } from './tokens/redeem.ts'
 import { askPerson, believedClaims } from './userinfo.ts'
 
@@ -56,7 +57,12 @@ export function createProviderClient(
   return Object.freeze({
     config,
     async begin(login: LoginRequest, options: BeginOptions = {}) {
-      return loginAddress(config, await issuer.metadata.get(), login, options)
+      const metadata = await issuer.metadata.get()
+      const parameters = await loginParameters(config, metadata, login, options)
+      if (!isPushed(config, metadata)) return loginAddress(metadata, parameters)
+      const proof = await chooseProof(config, metadata, ports)
+      const uri = await pushRequest({ config, metadata, proof, parameters, fetch: issuer.fetch })
+      return loginAddress(metadata, { client_id: config.clientId, request_uri: uri })
     },
 
     async finish(answer: URLSearchParams, login: LoginRequest): Promise<LoginResult> {

@@ -76,7 +76,7 @@ export type RefreshResult =
  * One OpenID provider as its relying party sees it. Discovery and keys are lazy, cached, and retried after a failure.
  *
  * `begin` answers the authorization endpoint's address; `finish` takes the callback's query and answers who signed in.
- * Throws: provider.down (with retryAfterS), provider.discovery, provider.issuer, provider.refused, provider.subject, provider.token,
+ * Throws: provider.down (with retryAfterS), provider.discovery, provider.request, provider.issuer, provider.refused, provider.subject, provider.token,
  * provider.id_token, provider.userinfo, sign_in.callback, sign_in.step_up.
  */
 export interface ProviderClient {

@@ -45,7 +45,7 @@ export async function examineProvider(
     ...(await examineClient(probe, provider, callbacks)),
     ...examineScopes(probe, provider, portals),
     ...examineEmails(probe, provider, rulesOn(portals, config)),
-    ...examineAbilities(probe, portals),
+    ...examineAbilities(probe, provider, portals),
     ...examineClaims(probe, askedOfProvider(config, provider.name)),
   ]
   return { about, findings }
@@ -229,8 +229,11 @@ function examineEmails({ metadata }: Probe, { trustsEmails }: ProviderConfig, ru
   ]
 }
 
-function examineAbilities({ metadata }: Probe, portals: readonly PortalConfig[]): Finding[] {
+function examineAbilities({ metadata }: Probe, { par }: ProviderConfig, portals: readonly PortalConfig[]): Finding[] {
   const findings: Finding[] = []
+  if (par === 'always' && metadata.pushed_authorization_request_endpoint === undefined) {
+    findings.push(bad('has no place for pushed requests', 'remove par = "always": nobody can sign in with it'))
+  }
   const methods = metadata.code_challenge_methods_supported
   if (methods !== undefined && !methods.includes('S256')) {
     findings.push(warning('does not list PKCE with S256', 'sign-ins use it all the same; a newer version may check it'))

@@ -41,6 +41,7 @@ export function buildProvider(
     assertionAudience: provider.client_assertion_audience,
     assertionFile: provider.client_assertion_file === null ? null : resolve(directory, provider.client_assertion_file),
     clientAuth: provider.client_auth,
+    par: provider.par,
     scopes: provider.scopes,
     trustsEmails: provider.emails === 'trusted',
     claims: claimNames(provider),

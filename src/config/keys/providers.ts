@@ -158,6 +158,12 @@ export const PROVIDER = {
     'what the provider prefers',
     'How the client proves itself at the token endpoint.',
   ),
+  par: defaulted(
+    choice(['required', 'always']),
+    'required',
+    'always',
+    'Whether what a sign-in asks is handed to the provider itself (pushed authorization requests, RFC 9126), so that the address that a browser opens names it and no more: where the provider says that it requires it, or always.',
+  ),
   scopes: optional(
     list(text()),
     ['openid', 'profile', 'email', 'groups'],

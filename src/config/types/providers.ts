@@ -81,6 +81,8 @@ export interface ProviderConfig {
   readonly authorizeParams: ReadonlyMap<string, string>
   /** The only algorithms that an ID token may have; null: what discovery allows, without `none` and HMAC. */
   readonly idTokenAlgs: readonly string[] | null
+  /** Whether authorization requests are pushed to it: where it requires that, or always. */
+  readonly par: 'required' | 'always'
   /** How its access tokens say that they are for us; null: none are taken. */
   readonly accessTokens: AccessTokensConfig | null
   /** Whether its ID tokens for the client are taken from programs. */

@@ -5,6 +5,7 @@ import { fromHere, isPlain, type Metadata } from '../endpoints.ts'
 import type { ProviderFetch } from '../http.ts'
 import { readTokenError } from '../tokens/error.ts'
 import { bySecret, type ClientProof } from '../tokens/proof.ts'
+import { isPushed } from '../tokens/push.ts'
 import { askPocketIdCallback, isPocketId } from './pocket-id.ts'
 
 /** What asking came to: `unclear` where the provider's answer can mean either. */
@@ -36,7 +37,9 @@ export interface CallbackQuestion {
  * Throws `provider.down`.
  */
 export async function askCallback(question: CallbackQuestion): Promise<Answered> {
-  const begun = await askByBeginning(question)
+  // Whoever wants all requests pushed refuses any other, whatever is in it.
+  const isRefusedUnpushed = isPushed(question.config, question.metadata)
+  const begun = isRefusedUnpushed ? { ...UNCLEAR, isOnOwnPage: false } : await askByBeginning(question)
   if (begun.verdict !== 'unclear') return begun
   const resolved = await askAtPocketId(question)
   // Where that says anything, pushing would say no more, and might make an address known of a client that has none yet.

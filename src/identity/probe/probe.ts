@@ -1,6 +1,7 @@
 import { toGateError } from '../../base/errors.ts'
 import type { Ports } from '../../base/ports.ts'
 import type { ProviderConfig } from '../../config/types/providers.ts'
+import { loginAddress, loginParameters } from '../addresses.ts'
 import { createProviderClient } from '../client.ts'
 import type { Metadata } from '../endpoints.ts'
 import { createProviderFetch, DEFAULT_WIRE_LIMITS, type ProviderFetch } from '../http.ts'
@@ -50,7 +51,7 @@ export async function probeProvider(
     askKeys: async () => void (await keys.get(known.jwks_uri)),
     askClient: redirectUri => askClient(client, known, redirectUri, fetch),
     async askCallback(redirectUri) {
-      const beginsAt = await client.begin(inventedLogin(redirectUri))
+      const beginsAt = loginAddress(known, await loginParameters(config, known, inventedLogin(redirectUri), {}))
       const proof = await chooseProof(config, known, ports)
       return askCallback({ config, metadata: known, fetch, proof, beginsAt, redirectUri })
     },

@@ -72,12 +72,13 @@ export async function askTokens(
         cause: bareError(thrown),
       })
     }
-    throw tokenError(thrown, status, said, { ...request, secrets: [...request.secrets, ...assertions] })
+    const secrets = [...request.secrets, ...assertions]
+    throw refusedBy('token', thrown, status, said, { ...request, secrets })
   }
 }
 
 /** The same proof, and what it says of us is kept, since a provider may repeat it. */
-function noting({ prove }: ClientProof, assertions: string[]): oauth.ClientAuth {
+export function noting({ prove }: ClientProof, assertions: string[]): oauth.ClientAuth {
   return async (server, client, body, headers) => {
     await prove(server, client, body, headers)
     const assertion = body.get('client_assertion')
@@ -99,12 +100,26 @@ function claimOf(thrown: unknown): string {
   return /JWT "([a-z_]+)"/.exec(thrown.message)?.[1] ?? (/"alg"/.test(thrown.message) ? 'alg' : 'format')
 }
 
-function tokenError(thrown: unknown, status: number, said: TokenError | null, request: TokenRequest): GateError {
+/** What each of a provider's endpoints that wants to know the client is called, and what it did not give. */
+const ENDPOINTS = {
+  token: { code: 'provider.token', what: 'the token endpoint', missing: 'a token' },
+  push: { code: 'provider.request', what: 'the endpoint for pushed requests', missing: 'a request_uri' },
+} as const
+
+/** An endpoint's refusal for the log: its own word, whom that is about, and how to mend it, without what it was sent. */
+export function refusedBy(
+  endpoint: keyof typeof ENDPOINTS,
+  thrown: unknown,
+  status: number,
+  said: TokenError | null,
+  request: Pick<TokenRequest, 'config' | 'proof' | 'secrets'>,
+): GateError {
+  const { code, what, missing } = ENDPOINTS[endpoint]
   const error = said !== null ? scrub(said.word, request, 64) : status === 401 ? 'invalid_client' : null
   const wrong = wrongBy(status, said)
   const isProof = wrong === 'client' && request.proof.method === 'private_key_jwt'
   const says = scrub(said?.description ?? '', request, 200)
-  return new GateError('provider.token', `the token endpoint of ${request.config.issuer} did not give a token`, {
+  return new GateError(code, `${what} of ${request.config.issuer} did not give ${missing}`, {
     hint: isProof ? OF_AN_ASSERTION : wrong === null ? 'the provider’s own log says more' : HINT_BY_WRONG[wrong],
     facts: {
       provider: request.config.name,
@@ -123,7 +138,7 @@ const OF_AN_ASSERTION =
   'the provider does not take the assertion of this client: it has to know client_id with its key (sallyport client-key), or who wrote client_assertion_file; clocks and the audience count as well'
 
 /** What a provider says about an error, without the secrets that it may repeat. */
-function scrub(text: string, request: TokenRequest, maxLength: number): string {
+function scrub(text: string, request: Pick<TokenRequest, 'config' | 'secrets'>, maxLength: number): string {
   let clean = text
   for (const secret of [...request.secrets, request.config.clientSecret]) {
     if (secret !== null && secret !== '') clean = clean.replaceAll(secret, '…')
@@ -132,6 +147,6 @@ function scrub(text: string, request: TokenRequest, maxLength: number): string {
   return clean.slice(0, maxLength)
 }
 
-function unavailable(address: string, status: number): GateError {
+export function unavailable(address: string, status: number): GateError {
   return new GateError('provider.down', `${address} answered ${status}`, { facts: { address, status }, retryAfterS: 5 })
 }

@@ -38,6 +38,7 @@ export const DE: Words = {
     'websocket.version': 'Hier wird nur Version 13 des WebSocket-Protokolls unterstützt.',
     'provider.down': 'Der Anmeldedienst ist zurzeit nicht erreichbar.',
     'provider.discovery': 'Der Anmeldedienst ist nicht richtig eingerichtet.',
+    'provider.request': 'Die Anmeldung konnte nicht abgeschlossen werden.',
     'provider.token': 'Die Anmeldung konnte nicht abgeschlossen werden.',
     'provider.id_token': 'Die Anmeldung konnte nicht abgeschlossen werden.',
     'provider.logout_token': 'Das Abmelde-Token wurde abgelehnt.',

@@ -38,6 +38,7 @@ export const ES: Words = {
     'websocket.version': 'Aquí solo se admite la versión 13 del protocolo WebSocket.',
     'provider.down': 'No se puede contactar con el servicio de inicio de sesión en este momento.',
     'provider.discovery': 'El servicio de inicio de sesión no está bien configurado.',
+    'provider.request': 'No se ha podido completar el inicio de sesión.',
     'provider.token': 'No se ha podido completar el inicio de sesión.',
     'provider.id_token': 'No se ha podido completar el inicio de sesión.',
     'provider.logout_token': 'Se ha rechazado el token de cierre de sesión.',

@@ -38,6 +38,7 @@ export const FR: Words = {
     'websocket.version': 'Seule la version 13 du protocole WebSocket est prise en charge ici.',
     'provider.down': 'Le service de connexion est injoignable pour le moment.',
     'provider.discovery': 'Le service de connexion n’est pas configuré correctement.',
+    'provider.request': 'La connexion n’a pas pu aboutir.',
     'provider.token': 'La connexion n’a pas pu aboutir.',
     'provider.id_token': 'La connexion n’a pas pu aboutir.',
     'provider.logout_token': 'Le jeton de déconnexion a été refusé.',

@@ -117,6 +117,19 @@ describe('sallyport doctor', () => {
     expect(inside.asked.authorize).toBe(1)
   })
 
+  test('asks a provider that wants all requests pushed in that way', async () => {
+    const redirect_uris = [`${PORTAL}/.sallyport/callback`]
+    const clients = [{ client_id: 'gate', client_secret: 'a secret', redirect_uris }]
+    await using pushed = await startProvider({ requiresPushed: true, accounts: [], clients })
+    const { out } = await examine({ issuer: pushed.issuer })
+    expect(out).toContain('ok    takes client_id and client_secret')
+    expect(out).toContain(`ok    comes back to ${redirect_uris[0]}`)
+    const elsewhere = await examine({ issuer: pushed.issuer, url: 'http://other.localhost:8480' })
+    expect(elsewhere.out).toContain('FAIL  does not come back to http://other.localhost:8480/.sallyport/callback')
+    const none = await examine({ issuer: bad.issuer, provider: 'par = "always"' })
+    expect(none.out).toContain('FAIL  has no place for pushed requests')
+  })
+
   test('says of an internal name without an address where compose has it from', async () => {
     const { code, out } = await examine({ provider: 'internal_url = "http://pocket-id.invalid:1411"' })
     expect([code, out]).toEqual([1, expect.stringContaining("in compose it is the name of the provider's service")])

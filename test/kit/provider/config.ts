@@ -20,6 +20,7 @@ export function providerConfig(
     assertionAudience: null,
     assertionFile: null,
     clientAuth: null,
+    par: 'required',
     scopes: null,
     trustsEmails: false,
     claims: { email: null, email_verified: null, groups: null, name: null, preferred_username: null },

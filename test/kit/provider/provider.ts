@@ -42,6 +42,8 @@ export interface TestProviderOptions {
   readonly givesRefreshTokens?: boolean
   /** Whether every claim comes with the scope openid, in the ID token too, as some providers do it. */
   readonly tellsAll?: boolean
+  /** Whether it takes no authorization request but those that are pushed (RFC 9126). */
+  readonly requiresPushed?: boolean
   /** The name in the issuer; `127.0.0.1` by default. */
   readonly host?: '127.0.0.1' | 'localhost'
 }
@@ -132,6 +134,10 @@ async function configuration(options: TestProviderOptions): Promise<object> {
       devInteractions: { enabled: false },
       rpInitiatedLogout: { enabled: true },
       backchannelLogout: { enabled: true },
+      pushedAuthorizationRequests: {
+        enabled: true,
+        requirePushedAuthorizationRequests: options.requiresPushed === true,
+      },
     },
     issueRefreshToken: () => options.givesRefreshTokens !== false,
     interactions: { url: (_context: unknown, { uid }: { uid: string }) => `/interaction/${uid}` },
