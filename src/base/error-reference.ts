@@ -94,6 +94,10 @@ const ADVICE: Readonly<Record<Code, Advice>> = {
     cause: 'A form, a WebSocket or a step of a sign-in began on a page that may not begin it, or in a frame.',
     mend: 'Name the page’s origin in `allowed_origins`; open a framed application once in a window of its own.',
   },
+  'oauth.request': {
+    cause: 'A client of an MCP server asked with a wrong parameter, which the log names.',
+    mend: 'Have the client register anew; it needs PKCE with `S256`, and the `resource` of a route with `mcp = true`.',
+  },
   'files.none': {
     cause: 'The folder has no such file, or none that is shown.',
     mend: 'Look below `files` of the route.',

@@ -25,6 +25,7 @@ export const CODES = {
   'access.password': { status: 401, say: 'The user name or the password is not right.' },
   'access.proxy': { status: 403, say: 'Only a trusted proxy may ask this.' },
   'access.origin': { status: 403, say: 'This request came from a page that may not make it.' },
+  'oauth.request': { status: 400, say: 'A program asked for access in a way that cannot be granted.' },
   'files.none': { status: 404, say: 'Nothing is served at this address.' },
   'files.folder': { status: 500, say: 'The files of this address cannot be read at the moment.' },
   'upstream.refused': { status: 502, say: 'The application could not be reached.' },

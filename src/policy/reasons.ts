@@ -58,6 +58,10 @@ export const REASONS = {
   'person.other': { why: 'the rules are for other people', say: 'It is open only to certain people.' },
   'token.host': { why: 'the token is not for this host', say: 'This token is not for this host.' },
   'token.path': { why: 'the token is not for this path', say: 'This token is not for this path.' },
+  'token.resource': {
+    why: 'the token was given for another MCP server, or for one that is none any more',
+    say: 'This token is not for this server.',
+  },
   'token.method': { why: 'the token is not for this method', say: 'This token is not for this method.' },
   'token.network': {
     why: 'the client is in none of the networks of the token, or its address is not known',

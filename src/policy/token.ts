@@ -11,6 +11,8 @@ export interface TokenFacts {
   readonly method: string
   /** The client's address where it is beyond doubt, else null. */
   readonly client: string | null
+  /** The route of the MCP server that is asked, whose tokens its portal gives; null or absent for any other. */
+  readonly route?: string | null
 }
 
 /**
@@ -27,7 +29,8 @@ export function decideToken(
   return { verdict: 'deny', reason, roles: session.identity.roles ?? [], trials: [], ...tellReason(reason) }
 
   function findLimit(): Reason | null {
-    const { host, path, methods } = limits
+    const { host, path, methods, resource } = limits
+    if (resource !== undefined && resource.route !== facts.route) return 'token.resource'
     if (host !== null && host !== facts.host) return 'token.host'
     if (
       path !== null &&

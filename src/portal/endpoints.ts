@@ -16,7 +16,10 @@ import { guestsPage } from './account/guest-links.tsx'
 import { acceptInvitation, showInvitation } from './account/open-guest-link.tsx'
 import { endSessions, showSessions } from './account/sessions.tsx'
 import { keySetAnswer, redirectAnswer } from './answer.ts'
-import { describeResource } from './authorization/metadata.ts'
+import { askConsent, takeConsent } from './authorization/consent.tsx'
+import { describeResource, describeServer } from './authorization/metadata.ts'
+import { register } from './authorization/register.ts'
+import { giveTokens } from './authorization/tokens.ts'
 import type { CompatContext } from './compat/context.ts'
 import { refuseRobots, sayAlive, sayReady } from './compat/health.ts'
 import { oldAuth, oldUserinfo } from './compat/person.ts'
@@ -24,7 +27,7 @@ import { oldLogin, oldSignIn, oldStart } from './compat/sign-in.tsx'
 import { oldLogout, oldSignOut } from './compat/sign-out.ts'
 import type { FormTools } from './form.ts'
 import { portalNotFound } from './not-found.ts'
-import { isCallback, isPortalHost, type OwnPage, ownPath, RESOURCE_METADATA } from './place.ts'
+import { isCallback, isPortalHost, type OwnPage, ownPath, RESOURCE_METADATA, SERVER_METADATA } from './place.ts'
 import type { CompatPage, PortalRequest } from './portal.ts'
 import { discardKept, showKept } from './replay/replay.tsx'
 import type { BeginTools } from './sign-in/begin.ts'
@@ -88,12 +91,16 @@ export const ENDPOINTS: readonly Endpoint[] = [
   { page: 'guests', get: signedIn(guestsPage.show), post: signedIn(guestsPage.change) },
   { page: 'guest', get: showInvitation, post: acceptInvitation },
   { page: 'kept', get: signedIn(showKept), post: signedIn(discardKept) },
+  { page: 'authorize', get: whereGiven(signedIn(askConsent)), post: whereGiven(signedIn(takeConsent)) },
+  { page: 'token', post: whereGiven(giveTokens), isOpen: true },
+  { page: 'register', post: whereGiven(register), isOpen: true },
   { page: 'me', get: whereThatIs(({ isTold }) => isTold, sayPerson) },
 ]
 
 /** What programs look for at addresses that are the same everywhere; elsewhere these are the applications'. */
 export const WELL_KNOWN: Readonly<Record<string, Omit<Endpoint, 'page'>>> = {
   [RESOURCE_METADATA]: { get: describeResource, isOpen: true },
+  [SERVER_METADATA]: { get: whereGiven(describeServer), isOpen: true },
 }
 
 /** Addresses of a program that stood here before, by what they are for. */
@@ -135,6 +142,11 @@ function old(answer: (ctx: CompatContext, tools: PortalTools) => Answer): Handle
     if (compat === null) throw new TypeError('an old address answers only where it is asked for')
     return answer({ ...ctx, compat }, tools)
   }
+}
+
+/** What belongs to giving tokens for MCP servers: where people sign in, for portals that do. */
+function whereGiven(answer: Handler): Handler {
+  return whereThatIs(ctx => ctx.resources.hasOwn && isPortalHost(ctx), answer)
 }
 
 /** What is at some of the hosts alone, or for some of them. */

@@ -39,8 +39,17 @@ export interface SessionEntry {
   readonly lastSeenMs: number
 }
 
-/** Kinds of single-use records: a pending sign-in, a hand-off ticket, a sign-out at the provider, a logout token that was taken, a form that met no session. */
-export type OnceKind = 'login' | 'ticket' | 'logout' | 'logout-token' | 'post' | 'totp'
+/** Kinds of single-use records: a pending sign-in, a hand-off ticket, a sign-out at the provider, a logout token that was taken, a form that met no session; an authorization code of ours, one that was redeemed, a refresh token of ours. */
+export type OnceKind =
+  | 'login'
+  | 'ticket'
+  | 'logout'
+  | 'logout-token'
+  | 'post'
+  | 'code'
+  | 'used-code'
+  | 'refresh'
+  | 'totp'
 
 /** A sign-in that begins. */
 export interface SignIn {

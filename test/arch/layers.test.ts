@@ -142,9 +142,10 @@ const RANKS: readonly (readonly Room[])[] = [
         { parts: ['scim'], ban: 'what a provider pushes depends on no page, and on nobody who is signed in' },
         { parts: ['sign-out'], ban: 'whoever leaves needs nothing of an account any more' },
         { parts: ['compat'], ban: 'an old address leads to what a new one does, and nothing of ours depends on it' },
+        { parts: ['account'], ban: 'the parts of an account are put together in app.ts' },
         {
-          parts: ['account', 'authorization'],
-          ban: 'the parts of an account are put together in app.ts',
+          parts: ['authorization'],
+          ban: 'what is given to a program is one more thing of its person’s, and nothing of an account depends on it',
         },
         { parts: ['endpoints.ts'], ban: 'one table says what is at which address, and what it takes' },
         { parts: ['app.ts'], ban: 'the portal answers, it never forwards' },

@@ -7,6 +7,7 @@ import { LANGUAGES } from '../../src/portal/words/choose.ts'
 import { findBarriers } from '../kit/browser/accessible.ts'
 import { openChromium, watchedContext } from '../kit/browser/chromium.ts'
 import { openStand, type Person } from '../kit/browser/stand.ts'
+import { McpClient } from '../kit/mcp.ts'
 import { untilTheEnd } from '../kit/opened.ts'
 
 setDefaultTimeout(120_000)
@@ -28,12 +29,16 @@ title = "Example Home"
 ${app('one', 'http://127.0.0.1:1', 'name = "Wissensdatenbankverwaltungsoberfläche"\napp = { group = "Donaudampfschifffahrtsgesellschaft" }')}
 ${app('two-words', 'http://127.0.0.1:1', 'name = "Photos"\napp = { description = "Everything that we ever took a picture of, and then some more of it that nobody looks at" }')}
 ${app('shared', 'http://127.0.0.1:1', 'name = "Shared"\ntokens = true').replace('["user"]', '["user", { guest_link = true }]')}
+${app('tools', 'http://127.0.0.1:1', 'name = "Donaudampfschifffahrtsgesellschaftswerkzeuge"\nmcp = true')}
 ${app('later', 'http://127.0.0.1:1', 'name = "Later"\ndeny = [{ hours = "00:00-24:00" }]')}`
 
 const keep = untilTheEnd()
 mkdirSync(PICTURES, { recursive: true })
 const browser = keep(await openChromium())
 const stand = keep(await openStand(KEYS))
+
+const asking = new McpClient({ port: Number(new URL(stand.portal).port) }, new URL(stand.portal).host)
+await asking.register({ client_name: 'Donaudampfschifffahrtsgesellschaftskapitänsmütze' })
 
 /** Addresses of pages for someone who is signed in, by name. */
 const LOOKED_AT: readonly (readonly [name: string, address: () => string])[] = [
@@ -52,6 +57,7 @@ const LOOKED_AT: readonly (readonly [name: string, address: () => string])[] = [
   ['denied', () => stand.app.replace('app.', 'later.')],
   ['unreachable', () => stand.app.replace('app.', 'one.')],
   ['no-host', () => stand.app.replace('app.', 'nowhere.')],
+  ['consent', () => stand.portal + asking.authorizePath(stand.app.replace('app.', 'tools.'))],
   ['choice', () => stand.choice],
 ]
 

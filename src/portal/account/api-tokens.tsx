@@ -10,6 +10,7 @@ import { TOKEN_DAYS, TokensPage, type TokensView } from '../pages/api-tokens.tsx
 import { isSamePerson } from '../pages/person.ts'
 import type { PortalRequest } from '../portal.ts'
 import { type CredentialTools, createCredentialPage, noteMade } from './credential-page.ts'
+import { hasTokens } from './has-tokens.ts'
 import { menuOf } from './menu.ts'
 
 export interface TokenTools extends CredentialTools {
@@ -28,7 +29,7 @@ export const tokensPage = createCredentialPage<TokenTools, HeldApiToken, NewToke
   page: 'tokens',
   words: WORDS,
   mostOfOne: 50,
-  isOffered: ({ portal }) => portal.personalTokens,
+  isOffered: hasTokens,
   list: (_ctx, tools, session) => ownTokens(tools, session),
   isOwn,
   read,
@@ -41,7 +42,9 @@ interface NewToken {
   readonly lifetimeMs: number
 }
 
-function read(_ctx: PortalRequest, _session: Session, form: URLSearchParams): NewToken {
+function read(ctx: PortalRequest, _session: Session, form: URLSearchParams): NewToken {
+  if (!ctx.portal.personalTokens)
+    throw new GateError('access.denied', 'nobody makes tokens of their own at this portal')
   const name = parseName(form)
   const days = TOKEN_DAYS.find(one => String(one) === form.get('days'))
   if (name !== null && days !== undefined) return { name, lifetimeMs: days * DAY_MS }
@@ -80,6 +83,7 @@ async function answer(
       tokens={tokens}
       made={made}
       roles={ctx.rolesOf(session)}
+      mayMake={ctx.portal.personalTokens}
       places={ctx.tokenPlaces(session)}
       nowMs={tools.ports.now()}
       proof={await proveForm(ctx, session, tools.seal)}

@@ -5,6 +5,7 @@ import type { PortalRequest } from '../portal.ts'
 import type { Words } from '../words/words.ts'
 import { isAdmin } from './admins.ts'
 import { linksOf, mayRevokeAll } from './guest-link-address.ts'
+import { hasTokens } from './has-tokens.ts'
 
 /** What the bar of every page for people who are signed in leads to; `here` is the page that it is on, null for one that it does not name. */
 export function menuOf(ctx: PortalRequest, session: Session, words: Words, here: OwnPage | null): readonly MenuEntry[] {
@@ -12,7 +13,7 @@ export function menuOf(ctx: PortalRequest, session: Session, words: Words, here:
   const entries: readonly (readonly [page: OwnPage, label: string, isThere: boolean])[] = [
     ['', words.applications, true],
     ['sessions', words.yourSessions, true],
-    ['tokens', words.yourTokens, ctx.portal.personalTokens],
+    ['tokens', words.yourTokens, hasTokens(ctx)],
     ['guests', words.guestLinks, hasLinks],
     ['admin', words.administration, isAdmin(ctx, session)],
     ['logout', words.signOut, true],

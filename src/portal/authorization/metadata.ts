@@ -1,6 +1,6 @@
 import { openAnswer } from '../answer.ts'
 import { portalNotFound } from '../not-found.ts'
-import { portalOrigin } from '../place.ts'
+import { ownPath, portalOrigin } from '../place.ts'
 import type { PortalRequest } from '../portal.ts'
 
 /** The one scope that there is: to use the resource as the person could. What is finer, the rules of the route say. */
@@ -17,5 +17,23 @@ export function describeResource(ctx: PortalRequest): Response {
     ...(issuers === null ? { scopes_supported: [SCOPE] } : {}),
     bearer_methods_supported: ['header'],
     resource_name: name,
+  })
+}
+
+/** How this portal gives tokens (RFC 8414 §2). */
+export function describeServer(ctx: PortalRequest): Response {
+  const issuer = portalOrigin(ctx)
+  return openAnswer({
+    issuer,
+    authorization_endpoint: issuer + ownPath('authorize'),
+    token_endpoint: issuer + ownPath('token'),
+    registration_endpoint: issuer + ownPath('register'),
+    scopes_supported: [SCOPE],
+    response_types_supported: ['code'],
+    response_modes_supported: ['query'],
+    grant_types_supported: ['authorization_code', 'refresh_token'],
+    token_endpoint_auth_methods_supported: ['none'],
+    code_challenge_methods_supported: ['S256'],
+    authorization_response_iss_parameter_supported: true,
   })
 }

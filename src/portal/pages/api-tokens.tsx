@@ -21,6 +21,8 @@ export interface TokensView {
   readonly made: { readonly text: string; readonly held: HeldApiToken } | null
   /** What a new token could do. */
   readonly roles: readonly string[]
+  /** Whether people make any themselves here. */
+  readonly mayMake: boolean
   /** Where it would be taken. */
   readonly places: readonly TokenPlace[]
   readonly nowMs: number
@@ -29,7 +31,7 @@ export interface TokensView {
 }
 
 /** A person's tokens, a form for a new one, and a way to revoke each. */
-export function TokensPage({ words, title, menu, tokens, made, roles, places, nowMs, proof }: TokensView) {
+export function TokensPage({ words, title, menu, tokens, made, roles, mayMake, places, nowMs, proof }: TokensView) {
   return (
     <WidePage words={words} title={title} heading={words.yourTokens} menu={menu}>
       <p class="soft">{words.tokensLead}</p>
@@ -47,6 +49,22 @@ export function TokensPage({ words, title, menu, tokens, made, roles, places, no
           <TokenUse words={words} token={made.text} places={places} />
         </>
       )}
+      {mayMake ? <NewToken words={words} roles={roles} places={places} proof={proof} /> : null}
+      {tokens.length === 0 ? null : (
+        <ul class="rows">
+          {tokens.map(held => (
+            <Row words={words} held={held} nowMs={nowMs} proof={proof} />
+          ))}
+        </ul>
+      )}
+    </WidePage>
+  )
+}
+
+/** The form for a new one, with what it could do. */
+function NewToken({ words, roles, places, proof }: Pick<TokensView, 'words' | 'roles' | 'places' | 'proof'>) {
+  return (
+    <>
       <form class="fields" method="post" action={ownPath('tokens')}>
         <Creates proof={proof} />
         <div>
@@ -68,14 +86,7 @@ export function TokensPage({ words, title, menu, tokens, made, roles, places, no
       </form>
       <p class="soft small">{roles.length === 0 ? words.tokenWithoutRoles : words.tokenWithRoles(roles.join(', '))}</p>
       <TokenPlaces words={words} places={places} />
-      {tokens.length === 0 ? null : (
-        <ul class="rows">
-          {tokens.map(held => (
-            <Row words={words} held={held} nowMs={nowMs} proof={proof} />
-          ))}
-        </ul>
-      )}
-    </WidePage>
+    </>
   )
 }
 
@@ -92,11 +103,13 @@ function Row({
 }) {
   const { name, session, restsAtMs } = held
   const roles = session.identity.roles ?? []
+  const { resource } = held.limits
   return (
     <li class="row">
       <div>
         <h2>{name}</h2>
         <p class="soft small">
+          {resource === undefined ? null : `${resource.address} · `}
           {roles.length === 0 ? null : `${roles.join(', ')} · `}
           {words.tokenTimes(agoOf(session.createdAtMs, nowMs, words), dayOf(session.expiresAtMs, words))}
         </p>

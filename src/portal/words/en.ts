@@ -76,6 +76,15 @@ export const EN: Words = {
   invitation: (maker, until) => `${maker} lets you open it in this browser until ${until}.`,
   openIt: 'Open',
   invitationNote: 'Each browser that opens it counts as one use of the link.',
+  consent: 'Access for a program',
+  consentQuestion: (client, name) => `Let ${client} use ${name}?`,
+  consentMeaning: (who, address) =>
+    `It could do everything at ${address} that ${who} can do there, until this is revoked.`,
+  consentWhere: host =>
+    `The answer goes to ${host}. The program has named itself: go on only if you have just begun this there.`,
+  consentAllow: 'Allow',
+  consentDeny: 'Do not allow',
+  consentNote: 'It is listed among your tokens, where you can revoke it at any time.',
   linkGone: 'This link is not good any more',
   linkGoneWhy:
     'It has ended, was revoked, or has been opened as often as it may be. Ask whoever sent it for a new one.',

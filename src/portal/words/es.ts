@@ -25,6 +25,7 @@ export const ES: Words = {
     'access.token': 'Este token no es válido aquí.',
     'access.password': 'El nombre de usuario o la contraseña no son correctos.',
     'access.proxy': 'Solo un proxy de confianza puede preguntar esto.',
+    'oauth.request': 'Un programa ha pedido acceso de una forma que no puede concederse.',
     'access.origin': 'Esta solicitud viene de una página que no puede hacerla.',
     'upstream.refused': 'No se ha podido contactar con la aplicación.',
     'upstream.untrusted': 'No se ha podido verificar la identidad de la aplicación.',
@@ -83,6 +84,7 @@ export const ES: Words = {
     'person.other': 'Solo pueden abrirlo ciertas personas.',
     'token.host': 'Este token no es válido para este host.',
     'token.path': 'Este token no es válido para esta ruta.',
+    'token.resource': 'Este token no es para este servidor.',
     'token.method': 'Este token no es válido para solicitudes de este tipo.',
     'token.network': 'Este token no es válido desde tu red.',
   },
@@ -158,6 +160,15 @@ export const ES: Words = {
   invitation: (maker, until) => `${maker} te permite abrirlo en este navegador hasta el ${until}.`,
   openIt: 'Abrir',
   invitationNote: 'Cada navegador que lo abre cuenta como un uso del enlace.',
+  consent: 'Acceso para un programa',
+  consentQuestion: (client, name) => `¿Permitir que ${client} use ${name}?`,
+  consentMeaning: (who, address) =>
+    `Podrá hacer en ${address} todo lo que ${who} puede hacer allí, hasta que se revoque.`,
+  consentWhere: host =>
+    `La respuesta va a ${host}. El programa se ha puesto su propio nombre: continúa solo si acabas de empezar esto allí.`,
+  consentAllow: 'Permitir',
+  consentDeny: 'No permitir',
+  consentNote: 'Figura entre tus tokens, donde puedes revocarlo en cualquier momento.',
   linkGone: 'Este enlace ya no es válido',
   linkGoneWhy:
     'Ha caducado, se ha revocado o se ha abierto todas las veces posibles. Pide uno nuevo a quien te lo envió.',

@@ -25,6 +25,7 @@ export const FR: Words = {
     'access.token': 'Ce jeton n’est pas valable ici.',
     'access.password': 'Le nom d’utilisateur ou le mot de passe n’est pas correct.',
     'access.proxy': 'Seul un proxy de confiance peut demander cela.',
+    'oauth.request': 'Un programme a demandé un accès d’une manière qui ne peut être accordée.',
     'access.origin': 'Cette requête vient d’une page qui n’a pas le droit de la faire.',
     'upstream.refused': 'L’application est injoignable.',
     'upstream.untrusted': 'L’identité de l’application n’a pas pu être vérifiée.',
@@ -83,6 +84,7 @@ export const FR: Words = {
     'person.other': 'L’accès n’est ouvert qu’à certaines personnes.',
     'token.host': 'Ce jeton n’est pas valable pour cet hôte.',
     'token.path': 'Ce jeton n’est pas valable pour ce chemin.',
+    'token.resource': 'Ce jeton n’est pas pour ce serveur.',
     'token.method': 'Ce jeton n’est pas valable pour ce type de requête.',
     'token.network': 'Ce jeton n’est pas valable depuis votre réseau.',
   },
@@ -159,6 +161,15 @@ export const FR: Words = {
   invitation: (maker, until) => `${maker} vous permet de l’ouvrir dans ce navigateur jusqu’au ${until}.`,
   openIt: 'Ouvrir',
   invitationNote: 'Chaque navigateur qui l’ouvre compte pour une utilisation du lien.',
+  consent: 'Accès pour un programme',
+  consentQuestion: (client, name) => `Autoriser ${client} à utiliser ${name}\u00a0?`,
+  consentMeaning: (who, address) =>
+    `Il pourra faire à ${address} tout ce que ${who} peut y faire, jusqu’à ce que ce soit révoqué.`,
+  consentWhere: host =>
+    `La réponse va à ${host}. Le programme s’est nommé lui-même\u00a0: continuez seulement si vous venez de commencer ceci là-bas.`,
+  consentAllow: 'Autoriser',
+  consentDeny: 'Ne pas autoriser',
+  consentNote: 'Il figure parmi vos jetons, où vous pouvez le révoquer à tout moment.',
   linkGone: 'Ce lien n’est plus valable',
   linkGoneWhy:
     'Il a expiré, a été révoqué ou a été ouvert autant de fois que possible. Demandez-en un nouveau à la personne qui vous l’a envoyé.',

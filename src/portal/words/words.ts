@@ -101,6 +101,14 @@ export interface Words {
   invitation(maker: string, until: string): string
   readonly openIt: string
   readonly invitationNote: string
+  /** The page on which a person lets a program use an MCP server. */
+  readonly consent: string
+  consentQuestion(client: string, name: string): string
+  consentMeaning(who: string, address: string): string
+  consentWhere(host: string): string
+  readonly consentAllow: string
+  readonly consentDeny: string
+  readonly consentNote: string
   readonly linkGone: string
   readonly linkGoneWhy: string
 

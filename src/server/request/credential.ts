@@ -72,7 +72,8 @@ function judge(held: HeldApiToken | null, passage: Passage, route: GateRoute): C
   // A token for some methods must not name another behind the limit's back.
   if (held.limits.methods !== null) holdToMethod(passage)
   const { host, path, readings } = target
-  const facts = { host, path, readings, method: request.method, client: provenClient(passage) }
+  const resource = route.config.mcp === 'portal' ? route.config.id : null
+  const facts = { host, path, readings, method: request.method, client: provenClient(passage), route: resource }
   return { session: held.session, denial: decideToken(held, facts), by: 'tokens' }
 }
 

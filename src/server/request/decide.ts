@@ -64,7 +64,9 @@ export function decide(
 
 /** A token or a password: another reading of the path must not lead to a route that does not take it, or to another portal with like-named roles. */
 function refuseStray(by: Exclude<Who['by'], 'cookie'>, { value: route, also }: Match<GateRoute>): void {
-  const stray = also.find(({ config }) => !config[by] || config.portal !== route.config.portal)
+  // A token may be for one MCP server alone, whose address is read in one way.
+  const isBound = by === 'tokens' && route.config.mcp !== null
+  const stray = also.find(({ config }) => isBound || !config[by] || config.portal !== route.config.portal)
   if (stray !== undefined) throw ambiguousPath(route, stray)
 }
 

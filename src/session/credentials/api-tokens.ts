@@ -20,6 +20,18 @@ export interface ApiTokenLimits {
   readonly methods: readonly string[] | null
   /** CIDRs. */
   readonly networks: readonly string[] | null
+  /** The one MCP server that it is for; absent for a token that is not for any. */
+  readonly resource?: BoundResource
+}
+
+/** The MCP server that a token is for, and the client that it was given to. */
+export interface BoundResource {
+  /** The id of its route. */
+  readonly route: string
+  /** What it is called as a resource (RFC 8707). */
+  readonly address: string
+  /** The SHA-256 of the client's id. */
+  readonly client: string
 }
 
 /** Who a token stands for, and where. */
@@ -33,6 +45,12 @@ export interface ApiTokenGrant {
 interface StoredGrant extends ApiTokenGrant {
   /** The id of the owner that the token follows; absent where it follows nobody. */
   readonly owner?: string
+}
+
+/** A short token as it is stored: it stands for another one, as long as that is good. */
+interface StoredShort {
+  /** The id of the other. */
+  readonly of: string
 }
 
 /** A token in memory: its holder as a session, so that decisions and identity fields are prepared as for one. */
@@ -64,6 +82,10 @@ export interface ApiTokens {
   create(token: NewApiToken): Promise<{ readonly text: string; readonly held: HeldApiToken }>
   /** Those of a portal that have not expired, newest first; of one that rests, the identity is that of its making. */
   list(portal: string): Promise<readonly HeldApiToken[]>
+  /** A token by its id; null as for `find`. */
+  describe(tokenId: string): Promise<HeldApiToken | null>
+  /** Makes a short token that stands for this one, and ends with it at the latest. Said this once. */
+  createShort(of: HeldApiToken, lifetimeMs: number): Promise<string>
   /** An admin has ended a session of this person: what follows them rests, everywhere, until they sign in again. */
   suspend(owner: Owner): Promise<void>
 }
@@ -120,7 +142,16 @@ export function createApiTokens(
   }
 
   function admit(text: string, row: StoredApiToken | null): MaybePromise<HeldApiToken | null> {
-    const held = row === null ? null : holdToken(row)
+    const of = row === null ? null : longOf(row)
+    if (row === null || of === null) return admitHeld(text, row === null ? null : holdToken(row))
+    if (ports.now() >= row.expiresAtMs) return null
+    const before = cache.forgotten
+    const long = guarded(() => store.findTokenById(of))
+    if (!(long instanceof Promise)) return admitHeld(text, holdShort(row, long))
+    return long.then(one => (cache.forgotten === before ? admitHeld(text, holdShort(row, one)) : find(text)))
+  }
+
+  function admitHeld(text: string, held: HeldApiToken | null): MaybePromise<HeldApiToken | null> {
     if (held === null || ports.now() >= held.session.expiresAtMs) return null
     const { owner } = held
     if (owner === null) return keep(text, stand(held))
@@ -146,6 +177,14 @@ export function createApiTokens(
   function keep(text: string, held: HeldApiToken | null): HeldApiToken | null {
     if (held !== null) cache.add(text, held)
     return held
+  }
+
+  async function describe(tokenId: string): Promise<HeldApiToken | null> {
+    const row = await guarded(() => store.findTokenById(tokenId))
+    const held = row === null ? null : holdToken(row)
+    if (held === null || ports.now() >= held.session.expiresAtMs) return null
+    const { owner } = held
+    return owner === null ? stand(held) : follow(held, await guarded(() => store.findOwner(owner)))
   }
 
   return {
@@ -177,16 +216,32 @@ export function createApiTokens(
         return now ?? { ...one, restsAtMs: 0 }
       })
     },
-    async current(tokenId) {
-      const row = await guarded(() => store.findTokenById(tokenId))
-      const held = row === null ? null : holdToken(row)
-      if (held === null || ports.now() >= held.session.expiresAtMs) return null
-      const { owner } = held
-      const good = owner === null ? stand(held) : follow(held, await guarded(() => store.findOwner(owner)))
-      return good?.session ?? null
+    describe,
+    current: async tokenId => (await describe(tokenId))?.session ?? null,
+    async createShort({ session }, lifetimeMs) {
+      const wanted = { textPrefix: TOKEN_PREFIX, idPrefix: TOKEN_ID, portal: session.portal, lifetimeMs, follows: null }
+      const { text, owner: _, ...kept } = await issueSecret(wanted, store, ports)
+      const grant = JSON.stringify({ of: session.id } satisfies StoredShort)
+      await guarded(() => store.insertToken({ ...kept, name: '', grant }))
+      return text
     },
     revoke: tokenId => cache.revoke(tokenId, () => store.removeToken(tokenId)),
   }
+}
+
+/** The id of the token that a short one stands for; null for any other row. */
+function longOf({ grant }: StoredApiToken): string | null {
+  if (!grant.startsWith('{"of":')) return null
+  const { of } = JSON.parse(grant) as StoredShort
+  return typeof of === 'string' ? of : null
+}
+
+/** A short token as the one that it stands for, until it ends; by the id of that one, so that it ends with it. */
+function holdShort({ expiresAtMs }: StoredApiToken, long: StoredApiToken | null): HeldApiToken | null {
+  const held = long === null ? null : holdToken(long)
+  if (held === null) return null
+  const session = Object.freeze({ ...held.session, expiresAtMs: Math.min(expiresAtMs, held.session.expiresAtMs) })
+  return Object.freeze({ ...held, session })
 }
 
 /** A stored token as it is kept in memory; null for a row that is not one of ours. */

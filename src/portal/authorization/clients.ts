@@ -1,0 +1,101 @@
+import { isLoopbackHost } from '../../base/net.ts'
+import type { Sealer } from '../../session/seal.ts'
+import type { PortalRequest } from '../portal.ts'
+
+/** A client as it says it is: nothing of this is known to be true but where it is sent back to. */
+export interface Client {
+  readonly name: string
+  readonly redirects: readonly string[]
+}
+
+const MOST_REDIRECTS = 5
+const LONGEST_REDIRECT = 400
+const LONGEST_NAME = 80
+
+/** A registration is sealed into the client's id, so that nothing is kept of the many that are never used; and no id is good for ever. */
+const REGISTERED_MS = 400 * 24 * 60 * 60 * 1000
+
+/** Longer ids are no registration: `MOST_REDIRECTS` of `LONGEST_REDIRECT` fit. */
+const LONGEST_ID = 4000
+
+/** An id by which a client is known at this portal from now on (RFC 7591 §3.2.1). */
+export function registerClient(ctx: PortalRequest, seal: Sealer, client: Client, nowMs: number): Promise<string> {
+  return seal.seal(client, purposeOf(ctx), nowMs + REGISTERED_MS)
+}
+
+/** The client of an id; null for one that was not given here, or not to this portal, or long ago. */
+export async function findClient(ctx: PortalRequest, seal: Sealer, id: string): Promise<Client | null> {
+  if (id.length > LONGEST_ID) return null
+  return readClient(await seal.open(id, purposeOf(ctx)))
+}
+
+/** A client by what it says of itself, as our own values are kept; null where that is not one. */
+function readClient(value: unknown): Client | null {
+  if (typeof value !== 'object' || value === null || !('name' in value) || !('redirects' in value)) return null
+  const { name, redirects } = value
+  if (typeof name !== 'string' || !Array.isArray(redirects)) return null
+  return { name, redirects: redirects.filter(one => typeof one === 'string') }
+}
+
+/**
+ * The client that registers with this metadata, or what is wrong with it (RFC 7591 §2, §3.2.2).
+ *
+ * Absent on purpose: secrets and keys of clients (anyone may register, so that a secret would prove nothing), logos and pages, which nobody
+ * here vouches for.
+ */
+export function parseClient(raw: unknown): Client | 'invalid_redirect_uri' | 'invalid_client_metadata' {
+  if (typeof raw !== 'object' || raw === null || Array.isArray(raw)) return 'invalid_client_metadata'
+  const redirects: unknown = Reflect.get(raw, 'redirect_uris')
+  if (!Array.isArray(redirects) || redirects.length === 0 || redirects.length > MOST_REDIRECTS) {
+    return 'invalid_redirect_uri'
+  }
+  if (!redirects.every(isRedirect)) return 'invalid_redirect_uri'
+  return { name: parseName(Reflect.get(raw, 'client_name')), redirects }
+}
+
+/** What it calls itself, without what could be read as something else; empty where it says nothing. */
+function parseName(raw: unknown): string {
+  if (typeof raw !== 'string') return ''
+  return raw.replace(/\p{C}/gu, '').trim().slice(0, LONGEST_NAME)
+}
+
+/** Whether a browser may be sent to an address with a code: HTTPS, or a program on the person's own machine (RFC 8252 §7.3). */
+function isRedirect(raw: unknown): raw is string {
+  if (typeof raw !== 'string' || raw.length > LONGEST_REDIRECT || !/^[!-~]+$/.test(raw)) return false
+  const address = URL.parse(raw)
+  if (address === null || raw.includes('#') || address.username !== '' || address.password !== '') return false
+  // As a browser will read it: what is registered is shown to people, and compared to the letter.
+  if (address.href !== raw && `${address.origin}${address.search}` !== raw) return false
+  return address.protocol === 'https:' || (address.protocol === 'http:' && isLoopback(address))
+}
+
+function isLoopback({ hostname }: URL): boolean {
+  return hostname === 'localhost' || (isLoopbackHost(hostname) && !hostname.endsWith('.localhost'))
+}
+
+/**
+ * Whether a client may be sent back to this address: one that it has registered, to the letter, but for the port of a program on the
+ * person's own machine, which is another each time (RFC 8252 §7.3, RFC 9700 §2.1).
+ */
+export function mayReturnTo({ redirects }: Client, wanted: string): boolean {
+  if (redirects.includes(wanted)) return true
+  if (!isRedirect(wanted)) return false
+  const address = new URL(wanted)
+  return isLoopback(address) && address.protocol === 'http:' && redirects.some(one => isSameButPort(one, address))
+}
+
+function isSameButPort(registered: string, wanted: URL): boolean {
+  const own = URL.parse(registered)
+  if (own === null) return false
+  const { protocol, hostname, pathname, search } = own
+  return (
+    protocol === wanted.protocol &&
+    hostname === wanted.hostname &&
+    pathname === wanted.pathname &&
+    search === wanted.search
+  )
+}
+
+function purposeOf({ portal }: PortalRequest): string {
+  return `client of ${portal.name}`
+}

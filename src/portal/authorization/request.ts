@@ -1,0 +1,52 @@
+import { GateError } from '../../base/errors.ts'
+import type { Sealer } from '../../session/seal.ts'
+import type { PortalRequest, ProtectedResource } from '../portal.ts'
+import { readQuery } from '../query.ts'
+import { type Client, findClient, mayReturnTo } from './clients.ts'
+import { SCOPE } from './metadata.ts'
+
+/** What a client asks a person for. */
+export interface AuthorizationRequest {
+  readonly client: Client
+  readonly clientId: string
+  readonly redirect: string
+  readonly resource: ProtectedResource
+  /** RFC 7636 §4.2, by S256. */
+  readonly challenge: string
+  readonly state: string | null
+}
+
+const LONGEST_STATE = 2000
+
+/**
+ * The authorization request in the query of an address of ours.
+ *
+ * Throws `oauth.request` with what is wrong, for the person and the log to see: nobody is sent on to an address, be it registered, for
+ * a mistake alone, since anyone may register one (RFC 9700 §4.11.2).
+ * Source: RFC 6749 §4.1.1, RFC 7636 §4.3, RFC 8707 §2.
+ */
+export async function readRequest(ctx: PortalRequest, seal: Sealer): Promise<AuthorizationRequest> {
+  const query = readQuery(ctx)
+  const clientId = query.get('client_id') ?? ''
+  const client = await findClient(ctx, seal, clientId)
+  if (client === null) throw refusal('client_id', 'is of no client that has registered here')
+  const redirect = query.get('redirect_uri') ?? ''
+  if (!mayReturnTo(client, redirect)) throw refusal('redirect_uri', 'is not one that the client has registered')
+  if (query.get('response_type') !== 'code') throw refusal('response_type', 'is not code')
+  if (query.get('code_challenge_method') !== 'S256') throw refusal('code_challenge_method', 'is not S256')
+  const challenge = query.get('code_challenge') ?? ''
+  if (!/^[A-Za-z0-9_-]{43}$/.test(challenge)) throw refusal('code_challenge', 'is no hash by S256')
+  const scopes = (query.get('scope') ?? SCOPE).split(' ').filter(scope => scope !== '')
+  if (scopes.some(scope => scope !== SCOPE && scope !== 'offline_access')) throw refusal('scope', `is not ${SCOPE}`)
+  const state = query.get('state')
+  if (state !== null && state.length > LONGEST_STATE) throw refusal('state', 'is too long')
+  const resource = ctx.resources.at(query.get('resource') ?? '')
+  if (resource === null) throw refusal('resource', 'is no MCP server of this portal')
+  return { client, clientId, redirect, resource, challenge, state }
+}
+
+function refusal(parameter: string, what: string): GateError {
+  return new GateError('oauth.request', `an application asked for access, and its ${parameter} ${what}`, {
+    facts: { parameter },
+  })
+}

@@ -1,0 +1,320 @@
+import { describe, expect, test } from 'bun:test'
+import { startAnswering } from '../../kit/applications/answering.ts'
+import { fakeClock } from '../../kit/clock.ts'
+import { type Gate, startGate } from '../../kit/gate.ts'
+import { McpClient, REDIRECT, VERIFIER } from '../../kit/mcp.ts'
+import { untilTheEnd } from '../../kit/opened.ts'
+import { fetchFrom } from '../../kit/requests.ts'
+import { EVERYONE, portalTable, providerTable, routeTo, SILENT } from '../../kit/toml.ts'
+
+const keep = untilTheEnd()
+const upstream = keep(startAnswering(({ headers }) => new Response(`for ${headers.get('x-token-subject')}`)))
+const clock = fakeClock(Date.now())
+
+const route = (host: string, path: string, allow = 'allow = ["user"]') =>
+  routeTo(upstream, host, `path = "${path}"\nportal = "home"\nheaders = "x-token"\n${allow}\nmcp = true`)
+
+const file = (portal = '') =>
+  [
+    providerTable(SILENT),
+    portalTable(`${EVERYONE}\nroles.admin = { groups = ["admins"] }\nurl = "http://auth.test"\n${portal}`),
+    route('app.test', '/mcp'),
+    route('app.test', '/mcp/inner'),
+    route('app.test', '/admin', 'allow = ["admin"]'),
+    route('other.test', '/mcp'),
+    routeTo(upstream, 'app.test', 'path = "/plain"\nportal = "home"\nallow = ["user"]\ntokens = true'),
+    routeTo(upstream, 'app.test', 'path = "/theirs"\nportal = "home"\nallow = ["user"]\nmcp = "provider"'),
+  ].join('\n')
+
+const RESOURCE = 'http://app.test/mcp'
+
+const gate = keep(await startGate(file(), { ports: { now: clock.now } }))
+const ada = await gate.signIn('auth.test', { sub: 'ada' })
+const bob = await gate.signIn('auth.test', { sub: 'bob' })
+
+async function client(at: Gate = gate): Promise<McpClient> {
+  const made = new McpClient(at, 'auth.test')
+  expect((await made.register()).status).toBe(201)
+  return made
+}
+
+async function status(token: string | undefined, path = '/mcp', host = 'app.test', at: Gate = gate): Promise<number> {
+  return (await fetchFrom(at, path, { host, authorization: `Bearer ${token}` }, { method: 'POST', body: '{}' })).status
+}
+
+/** A client that has its tokens. */
+async function granted(cookie = ada.cookie) {
+  const one = await client()
+  const { body } = await one.redeem(await one.code(RESOURCE, cookie), RESOURCE)
+  return { one, access: body.access_token ?? '', refresh: body.refresh_token ?? '' }
+}
+
+test('a person who agrees gives a token for that one route, in their own name', async () => {
+  const { access } = await granted()
+  const answer = await fetchFrom(gate, '/mcp/x', { host: 'app.test', authorization: `Bearer ${access}` })
+  expect([answer.status, await answer.text()]).toEqual([200, 'for ada'])
+  const elsewhere: readonly (readonly [string, string])[] = [
+    ['/mcp', 'other.test'],
+    ['/mcp/inner', 'app.test'],
+    ['/mcp/%69nner', 'app.test'],
+    ['/MCP/inner', 'app.test'],
+    ['/admin', 'app.test'],
+    ['/plain', 'app.test'],
+    ['/theirs', 'app.test'],
+  ]
+  for (const [path, host] of elsewhere)
+    expect([path, host, (await status(access, path, host)) === 200]).toEqual([path, host, false])
+})
+
+describe('what a client asks a person for', () => {
+  test.each<[string, Readonly<Record<string, string | null>>]>([
+    ['from nobody who is registered', { client_id: 'x' }],
+    ['to an address that is not registered', { redirect_uri: 'https://evil.example/callback' }],
+    ['to a registered host at another path', { redirect_uri: 'http://127.0.0.1:4000/other' }],
+    ['to a registered address with more behind it', { redirect_uri: `${REDIRECT}?next=https://evil.example` }],
+    ['to another name of this machine', { redirect_uri: 'http://localhost:4000/callback' }],
+    ['to a name below it', { redirect_uri: 'http://127.0.0.1.evil.example:4000/callback' }],
+    ['to one with somebody else in front', { redirect_uri: 'http://evil.example@127.0.0.1:4000/callback' }],
+    ['with PKCE in plain', { code_challenge_method: 'plain' }],
+    ['with PKCE of no method', { code_challenge_method: null }],
+    ['without PKCE', { code_challenge: null }],
+    ['for a token at once', { response_type: 'token' }],
+    ['for no resource', { resource: null }],
+    ['for a resource that is none', { resource: 'http://app.test/plain' }],
+    ['for a resource whose tokens the provider gives', { resource: 'http://app.test/theirs' }],
+    ['for a resource of another host', { resource: 'http://evil.example/mcp' }],
+    ['for a resource by another scheme', { resource: 'https://app.test/mcp' }],
+    ['for a resource at another port', { resource: 'http://app.test:81/mcp' }],
+    ['for a resource in another spelling', { resource: 'http://app.test/x/../mcp' }],
+    ['for a resource below one', { resource: 'http://app.test/mcp/x' }],
+    ['for a resource with a query', { resource: `${RESOURCE}?x=1` }],
+    ['for another scope', { scope: 'admin' }],
+  ])('%s is a page of ours and leads nowhere, whether it is only looked at or agreed to', async (_title, over) => {
+    const one = await client()
+    const path = one.authorizePath(RESOURCE, over)
+    const shown = await one.ask(path, { cookie: ada.cookie, accept: 'text/html' })
+    const agreed = await one.say(path, ada.cookie)
+    expect([shown.status, agreed.status]).toEqual([400, 400])
+    expect([shown.headers.get('location'), agreed.headers.get('location')]).toEqual([null, null])
+  })
+
+  test('is asked twice in one parameter: 400', async () => {
+    const one = await client()
+    const path = `${one.authorizePath(RESOURCE)}&redirect_uri=https://evil.example`
+    expect((await one.say(path, ada.cookie)).status).toBe(400)
+  })
+
+  test('RFC 8252 §7.3: may come back to any port of the same machine, and no other address may', async () => {
+    const one = await client()
+    const answer = await one.say(
+      one.authorizePath(RESOURCE, { redirect_uri: 'http://127.0.0.1:61234/callback' }),
+      ada.cookie,
+    )
+    expect(answer.headers.get('location')).toStartWith('http://127.0.0.1:61234/callback?code=')
+    await one.register({ redirect_uris: ['https://client.example/callback'] })
+    const other = one.authorizePath(RESOURCE, { redirect_uri: 'https://client.example:8443/callback' })
+    expect((await one.say(other, ada.cookie)).status).toBe(400)
+  })
+
+  test('whoever may not use it themselves cannot give it, and is not sent on', async () => {
+    const one = await client()
+    const path = one.authorizePath('http://app.test/admin')
+    for (const answer of [await one.ask(path, { cookie: ada.cookie }), await one.say(path, ada.cookie)])
+      expect([answer.status, answer.headers.get('location')]).toEqual([403, null])
+  })
+
+  test('a form of another site, a frame or a stranger agrees to nothing', async () => {
+    const one = await client()
+    const path = one.authorizePath(RESOURCE)
+    for (const fields of [{ 'sec-fetch-site': 'cross-site' }, { 'sec-fetch-site': 'same-site' }])
+      expect((await one.say(path, ada.cookie, 'allow', fields)).status).toBe(403)
+    expect((await one.say(path, ada.cookie, 'allow', { 'sec-fetch-site': '', origin: 'null' })).status).not.toBe(303)
+    const stranger = await one.say(path, '')
+    expect(stranger.headers.get('location') ?? '').not.toContain('code=')
+    const page = await one.ask(path, { cookie: ada.cookie, accept: 'text/html' })
+    expect(page.status).toBe(200)
+    expect(page.headers.get('x-frame-options')).toBe('DENY')
+    expect(page.headers.get('content-security-policy')).toContain("frame-ancestors 'none'")
+  })
+
+  test('a name with markup or signs that turn text round shows as text', async () => {
+    const one = new McpClient(gate, 'auth.test')
+    await one.register({ client_name: '<b>Bank\u202egnp</b>\u0000' })
+    const page = await (await one.ask(one.authorizePath(RESOURCE), { cookie: ada.cookie, accept: 'text/html' })).text()
+    expect(page).toContain('&lt;b&gt;Bankgnp&lt;/b&gt;')
+    expect(page).toContain('127.0.0.1:4000')
+    expect(page).toContain(RESOURCE)
+  })
+
+  test('who says no gives nothing; RFC 9207: the answer says who gives it', async () => {
+    const one = await client()
+    const answer = await one.say(one.authorizePath(RESOURCE), ada.cookie, 'deny')
+    const to = new URL(answer.headers.get('location') ?? '')
+    expect(Object.fromEntries(to.searchParams)).toEqual({
+      error: 'access_denied',
+      state: 'st',
+      iss: 'http://auth.test',
+    })
+    const silent = await one.say(one.authorizePath(RESOURCE), ada.cookie, '')
+    expect(silent.headers.get('location')).toContain('access_denied')
+  })
+})
+
+describe('a registration', () => {
+  test.each<[string, object]>([
+    ['without an address', { redirect_uris: [] }],
+    ['with plain HTTP to anywhere', { redirect_uris: ['http://client.example/callback'] }],
+    ['with a script', { redirect_uris: ['javascript:alert(1)'] }],
+    ['with data', { redirect_uris: ['data:text/html,x'] }],
+    ['with a fragment', { redirect_uris: ['https://client.example/#x'] }],
+    ['with credentials', { redirect_uris: ['https://a:b@client.example/'] }],
+    ['in a spelling that browsers change', { redirect_uris: ['https://client.example/a/../b'] }],
+    ['with a host in other letters', { redirect_uris: ['https://CLIENT.example/'] }],
+    ['with a number for this machine', { redirect_uris: ['http://2130706433/'] }],
+    ['with too many', { redirect_uris: Array.from({ length: 6 }, (_, n) => `https://client.example/${n}`) }],
+    ['with a very long one', { redirect_uris: [`https://client.example/${'x'.repeat(500)}`] }],
+    ['with what is no text', { redirect_uris: [1] }],
+  ])('%s is refused', async (_title, metadata) => {
+    const one = new McpClient(gate, 'auth.test')
+    const { status: given, body } = await one.register(metadata)
+    expect([given, body.error]).toEqual([400, 'invalid_redirect_uri'])
+  })
+
+  test('is not on the hosts of applications, nor in another portal’s name', async () => {
+    const answer = await fetchFrom(
+      gate,
+      '/.sallyport/register',
+      { host: 'app.test', 'content-type': 'application/json' },
+      { method: 'POST', body: JSON.stringify({ redirect_uris: [REDIRECT] }) },
+    )
+    expect(answer.status).toBe(404)
+  })
+
+  test('that is too long, no JSON, or a form of some page is refused', async () => {
+    const one = new McpClient(gate, 'auth.test')
+    const bodies: readonly (readonly [string, string])[] = [
+      ['application/json', `{"redirect_uris":["${REDIRECT}"],"x":"${'x'.repeat(20_000)}"}`],
+      ['application/json', '{'],
+      ['text/plain', `{"redirect_uris":["${REDIRECT}"]}`],
+    ]
+    for (const [type, body] of bodies) {
+      const answer = await one.ask('/.sallyport/register', { 'content-type': type }, { method: 'POST', body })
+      expect([body.length, answer.status]).toEqual([body.length, 400])
+    }
+  })
+})
+
+describe('a code', () => {
+  test.each<[string, Readonly<Record<string, string>>, string]>([
+    ['with another verifier', { code_verifier: 'w'.repeat(43) }, 'invalid_grant'],
+    ['with the challenge for a verifier', { code_verifier: '' }, 'invalid_grant'],
+    ['with a verifier that is too short', { code_verifier: 'v' }, 'invalid_grant'],
+    ['for another address', { redirect_uri: 'http://127.0.0.1:4001/callback' }, 'invalid_grant'],
+    ['for another resource', { resource: 'http://other.test/mcp' }, 'invalid_target'],
+    ['for a resource within', { resource: 'http://app.test/mcp/inner' }, 'invalid_target'],
+    ['for no resource', { resource: '' }, 'invalid_target'],
+    ['as another grant', { grant_type: 'password' }, 'unsupported_grant_type'],
+  ])('%s is refused, and is used up by that', async (_title, over, error) => {
+    const one = await client()
+    const code = await one.code(RESOURCE, ada.cookie)
+    const { status: given, body } = await one.redeem(code, RESOURCE, over)
+    expect([given, body]).toEqual([400, { error }])
+    if (over.grant_type === undefined) expect((await one.redeem(code, RESOURCE)).status).toBe(400)
+  })
+
+  test('of another client is refused', async () => {
+    const [one, other] = [await client(), await client()]
+    const code = await one.code(RESOURCE, ada.cookie)
+    expect((await other.redeem(code, RESOURCE)).body).toEqual({ error: 'invalid_grant' })
+    expect((await one.redeem(code, RESOURCE)).status).toBe(400)
+  })
+
+  test('RFC 6749 §4.1.2: that comes a second time takes away what came of it', async () => {
+    const one = await client()
+    const code = await one.code(RESOURCE, ada.cookie)
+    const { body } = await one.redeem(code, RESOURCE)
+    expect(await status(body.access_token)).toBe(200)
+    expect((await one.redeem(code, RESOURCE)).body).toEqual({ error: 'invalid_grant' })
+    expect(await status(body.access_token)).toBe(401)
+    expect((await one.refresh(body.refresh_token ?? '')).status).toBe(400)
+  })
+
+  test('is good for a minute, and not once its person has signed out', async () => {
+    const one = await client()
+    const late = await one.code(RESOURCE, ada.cookie)
+    clock.advance(61_000)
+    expect((await one.redeem(late, RESOURCE)).status).toBe(400)
+    const carol = await gate.signIn('auth.test', { sub: 'carol' })
+    const code = await one.code(RESOURCE, carol.cookie)
+    await gate.end(carol.sessionId)
+    expect((await one.redeem(code, RESOURCE)).body).toEqual({ error: 'invalid_grant' })
+  })
+})
+
+describe('a refresh token', () => {
+  test('is good once, and one that comes again ends all that came of it (RFC 9700 §4.14.2)', async () => {
+    const { one, refresh } = await granted()
+    const next = await one.refresh(refresh)
+    expect(next.status).toBe(200)
+    expect(await status(next.body.access_token)).toBe(200)
+    expect((await one.refresh(refresh)).body).toEqual({ error: 'invalid_grant' })
+    expect(await status(next.body.access_token)).toBe(401)
+    expect((await one.refresh(next.body.refresh_token ?? '')).status).toBe(400)
+    expect(gate.told('came a second time').length).toBeGreaterThan(0)
+  })
+
+  test('of another client, for another resource, changed, or an access token in its place is refused, and ends nothing', async () => {
+    const { one, access, refresh } = await granted()
+    const other = await client()
+    expect((await other.refresh(refresh)).status).toBe(400)
+    expect((await one.refresh(refresh, { resource: 'http://other.test/mcp' })).body).toEqual({
+      error: 'invalid_target',
+    })
+    expect((await one.refresh(`${refresh.slice(0, -1)}_`)).status).toBe(400)
+    expect((await one.refresh(access)).status).toBe(400)
+    expect(await status(refresh)).toBe(401)
+    expect((await one.refresh(refresh, { resource: RESOURCE })).status).toBe(200)
+  })
+
+  test('an access token ends after ten minutes, and follows its person: gone with the role, at rest once an admin ended a session', async () => {
+    const { one, access, refresh } = await granted(bob.cookie)
+    clock.advance(10 * 60_000)
+    expect(await status(access)).toBe(401)
+    const next = await one.refresh(refresh)
+    expect(await status(next.body.access_token)).toBe(200)
+    gate.save(file().replace('roles.user = { any = true }', 'roles.user = { groups = ["others"] }'))
+    expect(gate.server.reload()).toBe('changed')
+    expect(await status(next.body.access_token)).toBe(403)
+    expect((await one.refresh(next.body.refresh_token ?? '')).body).toEqual({ error: 'invalid_grant' })
+    gate.save(file())
+    expect(gate.server.reload()).toBe('changed')
+    expect((await one.refresh(next.body.refresh_token ?? '')).status).toBe(200)
+  })
+
+  test('is listed among its person’s tokens, and revoked there', async () => {
+    const dora = await gate.signIn('auth.test', { sub: 'dora' })
+    const { one, access, refresh } = await granted(dora.cookie)
+    const list = async () => {
+      const answer = await one.ask('/.sallyport/tokens', { cookie: dora.cookie, accept: 'application/json' })
+      return ((await answer.json()) as { tokens: { id: string; name: string }[] }).tokens
+    }
+    const found = await list()
+    expect(found.map(({ name }) => name)).toEqual(['Inspector'])
+    const act = { act: 'revoke', id: found[0]?.id ?? '' }
+    const fields = { cookie: dora.cookie, 'sec-fetch-site': 'same-origin' }
+    await one.ask('/.sallyport/tokens', fields, { method: 'POST', body: new URLSearchParams(act) })
+    expect(await list()).toEqual([])
+    expect(await status(access)).toBe(401)
+    expect((await one.refresh(refresh)).body).toEqual({ error: 'invalid_grant' })
+    // People make none of their own where the portal does not say so.
+    const make = new URLSearchParams({ act: 'create', name: 'mine', days: '7' })
+    expect((await one.ask('/.sallyport/tokens', fields, { method: 'POST', body: make })).status).toBe(403)
+  })
+})
+
+test('without a route whose tokens it gives, a portal has none of these addresses', async () => {
+  await using other = await startGate(file().replaceAll('mcp = true', 'mcp = "provider"'))
+  for (const path of ['authorize', 'token', 'register'])
+    expect((await fetchFrom(other, `/.sallyport/${path}`, { host: 'auth.test' }, { method: 'POST' })).status).toBe(404)
+  expect(VERIFIER.length).toBe(43)
+})
