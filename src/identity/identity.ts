@@ -1,4 +1,10 @@
 /**
+ * Under which key an identity has the roles that an admin granted. A symbol, so that no JSON has it: neither what is stored of somebody
+ * nor what their provider says can bring a granted role along.
+ */
+export const GRANTED: unique symbol = Symbol('granted roles')
+
+/**
  * Who someone is, as a provider vouched for it at sign-in. A plain value: it is stored as JSON and handed to rules.
  *
  * Roles are computed from this by the file in force now; a token alone brings its own.
@@ -6,6 +12,8 @@
 export interface Identity {
   /** The holder of a token has these roles of its portal and no others, whatever the claims; absent for people. */
   readonly roles?: readonly string[]
+  /** Roles that an admin granted and that count now, beside those that the rules give; absent where there are none. */
+  readonly [GRANTED]?: readonly string[] | undefined
   /** Came by a guest link, so that nobody vouched; absent for everyone else. */
   readonly isGuest?: boolean
   /** A program in its own name, by a token that stands for nobody else; absent for people, and for what stands for one. */

@@ -1,5 +1,5 @@
 import type { RoleRule } from '../config/types/rules.ts'
-import type { Identity } from '../identity/identity.ts'
+import { GRANTED, type Identity } from '../identity/identity.ts'
 import type { TrustedEmails } from '../identity/vouched.ts'
 import { compilePerson } from './person.ts'
 import { all, any, type Truth } from './truth.ts'
@@ -23,7 +23,8 @@ export interface Roles {
 /**
  * The roles of a portal as functions of an identity.
  *
- * Whoever holds a token has the roles that it was made with, as far as the file still has them.
+ * Whoever holds a token has the roles that it was made with, as far as the file still has them. A role that an admin granted is held
+ * beside those that the rules give.
  *
  * A role has one or more rules, any of which is enough; within a rule every key must hold; within a key any entry is enough.
  */
@@ -38,7 +39,9 @@ export function compileRoles(roles: ReadonlyMap<string, readonly RoleRule[]>, tr
         role,
         (identity: Identity): Truth =>
           identity.roles === undefined
-            ? any(compiled, judge => judge(identity))
+            ? isGranted(identity, role)
+              ? 'yes'
+              : any(compiled, judge => judge(identity))
             : identity.roles.includes(role)
               ? 'yes'
               : 'no',
@@ -48,6 +51,10 @@ export function compileRoles(roles: ReadonlyMap<string, readonly RoleRule[]>, tr
   const entries = [...judges]
   const of: RolesOf = identity => entries.filter(([, judge]) => judge(identity) === 'yes').map(([role]) => role)
   return Object.freeze({ of, judges, aboutEmail, trusted })
+}
+
+function isGranted(identity: Identity, role: string): boolean {
+  return identity[GRANTED]?.includes(role) === true
 }
 
 function compileRule(rule: RoleRule, trusted: TrustedEmails): (identity: Identity) => Truth {

@@ -124,6 +124,8 @@ function recheckOf({ first, sessions, passwords, exchanges, relay }: Parts, opti
       onChange: sessions.onChange,
       onStanding: sessions.onStanding,
       directories: sessions.directories,
+      onGrants: sessions.onGrants,
+      rejoined: sessions.rejoined,
       follower: sessions.follower,
       check: async session => passwords.judge(session) ?? sessions.check(session),
     },

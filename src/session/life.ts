@@ -1,5 +1,6 @@
 import type { Config } from '../config/types/config.ts'
 import type { LifetimeConfig, PortalLifetimes } from '../config/types/sessions.ts'
+import { type OfferedRoles, offeredRoles } from './grants/offered.ts'
 import type { Directory } from './pushed/resource.ts'
 import type { StoredSession } from './store.ts'
 import { type Vouchers, vouchersOf } from './vouchers.ts'
@@ -13,6 +14,8 @@ export interface SessionLimits extends Partial<LifetimeConfig> {
   readonly portals?: ReadonlyMap<string, PortalLifetimes>
   /** How long a token that follows its owner works after the provider last vouched for them, by portal. */
   readonly tokenRests?: ReadonlyMap<string, number>
+  /** The roles that may be asked for, by portal; none where this is absent. */
+  readonly offeredRoles?: OfferedRoles
   /** Whom these do not vouch for has no session, and no token or guest link that works. */
   readonly vouchers: Vouchers
   /** Where providers push their people. */
@@ -26,6 +29,7 @@ export function limitsOf(config: Config): SessionLimits {
     ...sessions,
     portals: new Map([...portals].map(([name, { lifetimes }]) => [name, lifetimes])),
     tokenRests: new Map([...portals].map(([name, { personalTokensRestMs }]) => [name, personalTokensRestMs])),
+    offeredRoles: offeredRoles(config),
     vouchers: vouchersOf(config),
     directories: directoriesOf(config),
   }

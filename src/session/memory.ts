@@ -11,7 +11,7 @@ export interface SessionMemory {
   readonly cache: SessionCache
   readonly limits: SessionLimits
   /**
-   * Someone as they count now: with the groups that their provider has pushed. Null where nobody vouches for them by the limits in
+   * Someone as they count now: with the groups that their provider has pushed, and the roles that they were granted. Null where nobody vouches for them by the limits in
    * force, and for whom their provider says is not active.
    */
   vouch(someone: Pick<Session, 'portal' | 'identity'>): Identity | null
@@ -32,7 +32,9 @@ export interface SessionMemory {
   review(isMeant: (session: Session) => boolean): void
   /** Works everything out anew by other limits; answers the ids of sessions for which nobody vouches by these. */
   configure(next: SessionLimits): readonly string[]
-  /** Called with the new value of every session that `adopt` or `review` has changed. */
+  /** These were granted other roles: whoever of them is in memory gets them. */
+  rejoin(isMeant: (session: Session) => boolean): void
+  /** Called with the new value of every session that `adopt`, `review` or `rejoin` has changed. */
   onChange(listener: (session: Session) => void): void
 }
 
@@ -42,6 +44,8 @@ export function createMemory(options: {
   readonly isAsking: boolean
   readonly standings: Pick<Standings, 'isBarred' | 'see'>
   readonly onEvict: (held: HeldSession) => void
+  /** Someone with the roles that they were granted. */
+  readonly join: (portal: string, identity: Identity) => Identity
 }): SessionMemory {
   let limits = options.limits
   let forgotten = 0
@@ -57,7 +61,8 @@ export function createMemory(options: {
 
   function vouch(someone: Pick<Session, 'portal' | 'identity'>): Identity | null {
     const { isBarred, see } = options.standings
-    return limits.vouchers.counts(someone) && !isBarred(someone.identity) ? see(someone.identity) : null
+    if (!limits.vouchers.counts(someone) || isBarred(someone.identity)) return null
+    return options.join(someone.portal, see(someone.identity))
   }
 
   /** A stored session as it counts now; null where `vouch` is, and for a row that is not one of ours. */
@@ -116,6 +121,14 @@ export function createMemory(options: {
         const identity = options.standings.see(held.session.identity)
         if (identity === held.session.identity) continue
         held.session = Object.freeze({ ...held.session, identity })
+        for (const listener of listeners) listener(held.session)
+      }
+    },
+    rejoin(isMeant) {
+      for (const held of cache.all()) {
+        const { session } = held
+        if (!isMeant(session)) continue
+        held.session = Object.freeze({ ...session, identity: options.join(session.portal, session.identity) })
         for (const listener of listeners) listener(held.session)
       }
     },

@@ -1,11 +1,14 @@
 import type { Ports } from '../base/ports.ts'
 import type { ApiTokens } from './credentials/api-tokens.ts'
-import { isAccessId } from './credentials/credential-sessions.ts'
+import { isAccessId, isSignIn } from './credentials/credential-sessions.ts'
 import { createFollowers } from './credentials/followers.ts'
 import type { GuestLinks } from './credentials/guest-links.ts'
 import { createManagement } from './credentials/manage.ts'
+import { ownerIdOf } from './credentials/owners.ts'
 import { createEnds } from './ends.ts'
 import { createFinder } from './find.ts'
+import { createGrants, type Grants, keyOf, parseKey } from './grants/grants.ts'
+import type { OfferedRoles } from './grants/offered.ts'
 import { createLastUses } from './last-use.ts'
 import type { SessionLimits } from './life.ts'
 import { createMemory } from './memory.ts'
@@ -33,6 +36,12 @@ export interface OpenSessions extends Sessions {
   readonly links: GuestLinks
   /** What providers push of their people. */
   readonly directories: SessionDirectories
+  /** Roles that people ask for and are granted. */
+  readonly grants: Grants
+  /** Called once somebody's granted roles are others, here or in another process; their sessions and tokens have them by then. */
+  onGrants(listener: () => void): void
+  /** Whoever a session stands for by now: the same, with the roles that its person was granted and that count. */
+  rejoined(session: Session): Session
   /** The keys with which applications are told who someone is. */
   readonly signing: Signing
   /** Tokens of the provider, for applications that are to have them. */
@@ -67,6 +76,8 @@ export interface SessionOptions {
   readonly timers?: SessionTimers
 }
 
+const NOTHING_OFFERED: OfferedRoles = new Map()
+
 /**
  * Sessions over a store: the LRU, the rules of lifetime, refreshes, hashing, sealing and the translation of the store's errors.
  *
@@ -77,7 +88,9 @@ export function openSessions(options: SessionOptions): OpenSessions {
   const uses = createLastUses(store)
   const standings = createStandings()
   const isAsking = ask !== undefined
-  const memory = createMemory({ limits: options.limits, isAsking, standings, onEvict: uses.noteLeaving })
+  const grants = createGrants(store, ports, options.limits.offeredRoles ?? NOTHING_OFFERED)
+  const { join } = grants
+  const memory = createMemory({ limits: options.limits, isAsking, standings, onEvict: uses.noteLeaving, join })
   const { cache, adopt, vouch } = memory
   const followers = createFollowers({
     store,
@@ -113,8 +126,14 @@ export function openSessions(options: SessionOptions): OpenSessions {
     endFor: management.endFor,
   })
   directories.configure(options.limits.directories ?? [])
+  const grantListeners: (() => void)[] = []
+  grants.onChange(changed => {
+    memory.rejoin(session => changed.includes(keyOf(session.portal, session.identity)))
+    for (const key of changed) followers.forgetOwner(ownerIdOf(parseKey(key)))
+    for (const listener of grantListeners) listener()
+  })
   const upkeep = startUpkeep(
-    { store, ports, memory, uses, followers, signing, directories, forget },
+    { store, ports, memory, uses, followers, signing, grants, directories, forget },
     options.timers ?? DEFAULT_TIMERS,
   )
 
@@ -125,6 +144,15 @@ export function openSessions(options: SessionOptions): OpenSessions {
     end,
     tokens: followers.tokens,
     links: followers.links,
+    grants,
+    onGrants(listener) {
+      grantListeners.push(listener)
+    },
+    rejoined(session) {
+      if (!isSignIn(session) && session.follows === undefined) return session
+      const identity = join(session.portal, session.identity)
+      return identity === session.identity ? session : Object.freeze({ ...session, identity })
+    },
     signing,
     providerTokens: createProviderTokens({ store, sealer, ports, cache, refreshes }),
     directories,
@@ -141,6 +169,7 @@ export function openSessions(options: SessionOptions): OpenSessions {
       const withdrawn = withdrawnBetween(memory.limits.vouchers, limits.vouchers)
       // They end for whoever streams; for requests, they are nobody's session by the new limits.
       for (const id of memory.configure(limits)) forget(id)
+      grants.configure(limits.offeredRoles ?? NOTHING_OFFERED)
       followers.forgetAll()
       void withdrawal.run(withdrawn)
     },

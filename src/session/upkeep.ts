@@ -27,6 +27,7 @@ export interface UpkeepTools {
   readonly uses: LastUses
   readonly followers: Followers
   readonly signing: { tend(): Promise<void> }
+  readonly grants: { hear(): Promise<void> }
   readonly directories: { hear(id: string): Promise<void>; hearAll(): Promise<void>; tend(): Promise<void> }
   /** One has ended elsewhere. */
   forget(sessionId: string): void
@@ -37,7 +38,7 @@ export interface UpkeepTools {
  * removing what is over. `close` stops it and writes what is pending; it never throws.
  */
 export function startUpkeep(tools: UpkeepTools, timers: SessionTimers): { close(): Promise<void> } {
-  const { store, ports, memory, uses, followers, signing, directories, forget } = tools
+  const { store, ports, memory, uses, followers, signing, grants, directories, forget } = tools
 
   async function hearOthers(): Promise<void> {
     await directories.tend()
@@ -60,10 +61,14 @@ export function startUpkeep(tools: UpkeepTools, timers: SessionTimers): { close(
     memory.forgetAll()
   }
 
+  grants
+    .hear()
+    .catch((error: unknown) => ports.log.warn('Which roles were granted could not be read', errorFacts(error)))
   const repeat = (everyMs: number, what: string, work: () => MaybePromise<unknown>) =>
     repeatEvery(everyMs, { what, work, log: ports.log })
   const running = [
     repeat(timers.watchMs, 'look for sessions that ended elsewhere', hearOthers),
+    repeat(timers.watchMs, 'look for roles that were granted', grants.hear),
     repeat(timers.flushMs, 'write the last use of sessions', uses.flush),
     repeat(timers.purgeMs, 'purge old sessions', () =>
       store.purge(ports.now(), ports.now() - longestIdleMs(memory.limits)),

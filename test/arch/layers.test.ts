@@ -67,7 +67,12 @@ const RANKS: readonly (readonly Room[])[] = [
           ban: 'how a session is carried, sealed or vouched for does not depend on where it is kept',
         },
         { parts: ['store.ts'], ban: 'the contract of stores says nothing of any of them' },
-        { parts: ['key.ts', 'key-fit.ts', 'life.ts', 'rows.ts'], ban: 'all stores share these' },
+        { parts: ['key.ts', 'key-fit.ts', 'rows.ts'], ban: 'all stores share these' },
+        {
+          parts: ['grants'],
+          ban: 'what somebody is granted does not depend on how they come, nor on where it is kept',
+        },
+        { parts: ['life.ts'], ban: 'how long a session lasts depends on no store' },
         { parts: ['sqlite'], ban: 'a store knows rows and nothing of their meaning' },
         { parts: ['credentials', 'signing'], ban: 'they are found by any store, for any request' },
         {
@@ -176,6 +181,7 @@ const RANKS: readonly (readonly Room[])[] = [
               'plain-http.ts',
               'policy-input.ts',
               'rewrite.ts',
+              'offered-roles.ts',
               'to-https.ts',
               'verify/approve.ts',
               'verify/dialects.ts',

@@ -19,6 +19,7 @@ export function portalConfig(changed: Partial<PortalConfig> = {}): PortalConfig 
     bindTickets: false,
     personalTokens: false,
     guestLinks: null,
+    requests: null,
     compat: null,
     contact: null,
     timezone: 'UTC',

@@ -38,6 +38,7 @@ export function buildPortal(
     personalTokens: portal.personal_tokens,
     personalTokensRestMs: portal.personal_tokens_rest,
     guestLinks: portal.guest_links === null ? null : buildGuestLinks(portal.guest_links),
+    requests: portal.requests === null ? null : known(portal.requests),
     compat: portal.compat === null ? null : buildCompat(portal.compat),
     brand: buildBrand(portal, files),
     contact: portal.contact,

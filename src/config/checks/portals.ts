@@ -29,6 +29,7 @@ export function checkPortals(root: RootTable, report: Report): void {
       const hint = 'say in a route who may open it: allow = ["user", { guest_link = true }]'
       report.warn([...portal.at, 'guest_links'], 'portal.guest_links', 'no route lets guests in', { hint, part: 'key' })
     }
+    checkRequests(name, portal, root, report)
     if (portal.values.bind_tickets === true && portal.values.url === null) {
       const message = 'a portal without a url gives no tickets'
       report.warn([...portal.at, 'bind_tickets'], 'portal.bind_tickets', message, { hint: 'remove it', part: 'key' })
@@ -37,6 +38,37 @@ export function checkPortals(root: RootTable, report: Report): void {
       const hint = `name it in a route: portal = "${name}"`
       report.warn(portal.at, 'portal.unused', `no route uses the portal ${name}`, { hint, part: 'key' })
     }
+  }
+}
+
+/** Roles that can be asked for have to be there; and somebody has to be there who grants them on a page. */
+function checkRequests(name: string, portal: PortalTable, root: RootTable, report: Report): void {
+  const { requests, roles, admin_role: admin } = portal.values
+  if (!requests) return
+  const listed = portal.raw.entries.get('requests')
+  for (const raw of itemsOf(listed?.kind === 'table' ? listed.entries.get('roles') : undefined)) {
+    if (raw.kind !== 'text' || raw.text === null || roles === undefined || roles.has(raw.text)) continue
+    const hint = raw.isFilled
+      ? ''
+      : didYouMean(raw.text, [...roles.keys()], `add ${raw.text} to [portals.${name}.roles]`)
+    report.mistake(raw.at, 'role.undefined', `the portal has no role ${showRaw(raw)}`, { hint })
+  }
+  if (admin === null) {
+    const hint = 'name the role of those who grant: admin_role = "admin"; or grant by sallyport requests alone'
+    const message = 'this portal has no admins who could see a request'
+    report.warn([...portal.at, 'requests'], 'portal.requests', message, { hint, part: 'key' })
+  }
+  if (
+    root.values.routes?.every(
+      ({ values: { portal: other, allow } }) =>
+        other !== name || allow?.kind === 'public' || allow?.kind === 'authenticated',
+    )
+  ) {
+    const hint = 'say in a route who may open it: allow = ["family"]'
+    report.warn([...portal.at, 'requests'], 'portal.requests', 'no route lets anybody in by a role', {
+      hint,
+      part: 'key',
+    })
   }
 }
 
@@ -193,10 +225,11 @@ function refuseConsent(name: string, { values: { routes = [] } }: RootTable, rep
 
 /** What a portal's pages can do beyond the sign-in of whoever visits them, with the key that has them do it. */
 function powersOf({ values }: PortalTable): readonly (readonly [key: string, what: string])[] {
-  const { admin_role: admin, roles, personal_tokens: tokens, guest_links: guests } = values
+  const { admin_role: admin, roles, personal_tokens: tokens, guest_links: guests, requests } = values
   const found: readonly (readonly [key: string, isSet: boolean, what: string])[] = [
     ['personal_tokens', tokens === true, 'make tokens in the name of whoever visits it'],
     ['guest_links', guests !== null && guests !== undefined, 'make guest links in the name of whoever visits it'],
+    ['requests', Boolean(requests), 'ask for roles, and grant them when an admin visits it'],
     ['admin_role', admin ? roles?.has(admin) === true : false, 'see and end all sessions when an admin visits it'],
   ]
   return found.flatMap(([key, isSet, what]) => (isSet ? [[key, what] as const] : []))

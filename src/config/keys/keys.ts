@@ -9,6 +9,7 @@ import { GUEST_LINKS, PORTAL, RULE } from './portals.ts'
 import { SCIM } from './provider/scim.ts'
 import { CLAIM_NAMES } from './provider-claims.ts'
 import { ACCESS_TOKENS, PROVIDER, PROVIDER_REFUSED } from './providers.ts'
+import { REQUESTS } from './requests.ts'
 import { ROUTE } from './routes.ts'
 import { ACCESS } from './rules.ts'
 import { SERVER, SESSIONS } from './server.ts'
@@ -66,6 +67,11 @@ export const SECTIONS: readonly Section[] = [
     title: '[portals.NAME.guest_links]',
     doc: 'Links by which guests come in, who made them, and how far they go.',
     keys: GUEST_LINKS,
+  },
+  {
+    title: '[portals.NAME.requests]',
+    doc: 'Who may ask for which role, and who is told: [asking for access](tokens-and-guests.md#asking-for-access).',
+    keys: REQUESTS,
   },
   {
     title: '[portals.NAME.compat]',

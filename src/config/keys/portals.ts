@@ -9,6 +9,7 @@ import { zone } from '../values/times.ts'
 import { boolean, integer, list, parsed, type Type, text, wrongKind } from '../values/value.ts'
 import { BRAND } from './brand.ts'
 import { compat } from './compat.ts'
+import { requests } from './requests.ts'
 import { PERSON } from './rules.ts'
 import { PORTAL_SESSIONS } from './sessions.ts'
 import { defaulted, type Key, type Keys, named, optional, required, type Table, table } from './table.ts'
@@ -168,6 +169,12 @@ export const PORTAL = {
     { allow: ['admin'], max_lifetime: '24h' },
     'there are none',
     'Lets people with a role make links by which guests open one host and path without signing in, where a rule says `guest_link = true`; its keys are below.',
+  ),
+  requests: optional(
+    requests,
+    true,
+    'nobody is asked',
+    'Whoever is signed in and refused may ask for the role on the page of the refusal; admins (`admin_role`) and `sallyport requests` grant it for a time or for good. As a table with the keys below, it says more.',
   ),
   compat: optional(
     compat,

@@ -83,6 +83,8 @@ export const DIAGNOSTIC_CODES = [
   'portal.callback',
   'portal.compat',
   'portal.guest_links',
+  'portal.requests',
+  'webhook.invalid',
   'portal.bind_tickets',
   'portal.colour',
   'portal.contact',

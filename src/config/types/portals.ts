@@ -32,6 +32,8 @@ export interface PortalConfig {
   readonly personalTokensRestMs: number
   /** Who makes guest links, and how far they may go; null: there are none. */
   readonly guestLinks: GuestLinksConfig | null
+  /** What people may ask for, and who is told; null: nobody asks. */
+  readonly requests: RequestsConfig | null
   /** Whose addresses of before keep answering; null: nobody's. */
   readonly compat: CompatConfig | null
   readonly brand: Brand
@@ -66,6 +68,14 @@ export interface OldProxy {
   readonly readyPath: string
   /** Whose health check `/` is; null: nobody's. */
   readonly pingUserAgent: string | null
+}
+
+/** `requests` of a portal. */
+export interface RequestsConfig {
+  /** The roles that are meant; null: all but the admins'. */
+  readonly roles: readonly string[] | null
+  /** Null: nobody is told. */
+  readonly webhook: string | null
 }
 
 /** `guest_links` of a portal. */

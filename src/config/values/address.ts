@@ -6,7 +6,13 @@ import { parseHost } from './host.ts'
 import { parseUnixPath } from './listen.ts'
 import { parsePath } from './path.ts'
 
-type AddressCode = 'issuer.invalid' | 'provider.internal_url' | 'portal.url' | 'upstream.invalid' | 'origin.invalid'
+type AddressCode =
+  | 'webhook.invalid'
+  | 'issuer.invalid'
+  | 'provider.internal_url'
+  | 'portal.url'
+  | 'upstream.invalid'
+  | 'origin.invalid'
 
 interface HttpAddress {
   readonly scheme: 'http' | 'https'
@@ -104,6 +110,16 @@ function parseProviderAddress(text: string, what: string): Parsed<string> {
     return bad('issuer.insecure', `${quote(text)} is not https`, hint, 'http')
   }
   return good(text)
+}
+
+/** Where something is told of: https, or http on loopback. What is in it may be a secret, and is repeated nowhere. */
+export function parseWebhook(text: string): Parsed<string> {
+  const address = parseHttp(text, 'webhook.invalid', 'an address')
+  if (address.ok && (address.value.scheme === 'https' || isLoopbackHost(address.value.host)) && !text.includes('#')) {
+    return good(text)
+  }
+  const hint = 'https://, or http:// on this machine, without a user name and without a fragment'
+  return bad('webhook.invalid', 'this is no address that can be told of requests', hint)
 }
 
 /** Where a provider is in one's own network, as an origin; a trailing slash means nothing. */

@@ -22,7 +22,7 @@ export interface RecheckOptions {
   readonly ports: Pick<Ports, 'now' | 'log'>
   readonly sessions: Pick<
     OpenSessions,
-    'check' | 'follower' | 'directories' | 'onChange' | 'onEnd' | 'onOwner' | 'onStanding'
+    'check' | 'follower' | 'directories' | 'onChange' | 'onEnd' | 'onGrants' | 'onOwner' | 'onStanding' | 'rejoined'
   >
   /** Whose everything is that is under way, of whatever kind. */
   readonly owners: () => Iterable<ExchangeOwner>
@@ -52,7 +52,8 @@ export function openRecheck(options: RecheckOptions): Recheck {
   function isOver(owner: ExchangeOwner): boolean {
     const route = rules.byRoute.get(owner.routeId)
     if (route === undefined) return true
-    const session = owner.session === null ? null : (changed.get(owner.session.id) ?? owner.session)
+    const known = owner.session === null ? null : (changed.get(owner.session.id) ?? owner.session)
+    const session = known === null ? null : sessions.rejoined(known)
     if (session !== null && !(takes(route, session) && isVouchedFor(session, rules.vouchers))) return true
     if (session !== null && directories.isBarred(session.maker ?? session.identity)) return true
     const facts = exchangeFacts({ ...owner, session }, ports.now())
@@ -114,6 +115,7 @@ export function openRecheck(options: RecheckOptions): Recheck {
   sessions.onEnd(end)
   sessions.onChange(judgeAs)
   sessions.onStanding(() => endWhere(isOver, 'the rules no longer allow it'))
+  sessions.onGrants(() => endWhere(isOver, 'a granted role is over'))
   // One at a time: what was known first must not be the last word.
   let following: Promise<void> = Promise.resolve()
   sessions.onOwner(ownerId => {
