@@ -5,13 +5,16 @@ import { parseReturnTo } from '../route/return-to.ts'
 import type { ApiTokens } from '../session/credentials/api-tokens.ts'
 import type { GuestLinks } from '../session/credentials/guest-links.ts'
 import type { Directories } from '../session/pushed/directories.ts'
+import type { Grants } from '../session/grants/grants.ts'
 import type { Session, Sessions } from '../session/session.ts'
 import { KEY_SET_MAX_AGE_S } from '../session/signing/keys.ts'
 import type { Signing } from '../session/signing/signing.ts'
 import { type AdminTools, showAdmin } from './account/admin.tsx'
 import { tokensPage } from './account/api-tokens.tsx'
 import { showApplications } from './account/applications.tsx'
+import { askAccess } from './account/ask-access.ts'
 import { askAgain } from './account/ask-again.ts'
+import { decideRequest } from './account/decide-request.ts'
 import { guestsPage } from './account/guest-links.tsx'
 import { acceptInvitation, showInvitation } from './account/open-guest-link.tsx'
 import { endSessions, showSessions } from './account/sessions.tsx'
@@ -40,11 +43,12 @@ import { frontChannelLogout } from './sign-out/frontchannel.ts'
 import { confirmSignOut, goToProvider, signedOut, signOut } from './sign-out/sign-out.tsx'
 
 export interface PortalTools extends FormTools {
-  readonly ports: Pick<Ports, 'now' | 'random' | 'log'>
+  readonly ports: Pick<Ports, 'fetch' | 'now' | 'random' | 'log'>
   readonly sessions: Sessions & { readonly links: GuestLinks } & {
     readonly tokens: ApiTokens
     readonly signing: Signing
     readonly directories: Directories
+    readonly grants: Grants
   }
   readonly pool: ProviderPool
   readonly noteStart: BeginTools['noteStart']
@@ -84,9 +88,10 @@ export const ENDPOINTS: readonly Endpoint[] = [
   { page: 'backchannel-logout', post: backChannelLogout },
   { page: 'frontchannel-logout', get: frontChannelLogout, loading: 'action' },
   { page: 'again', post: signedIn(askAgain) },
+  { page: 'ask', post: signedIn(askAccess) },
   { page: 'sessions', get: signedIn(showSessions), post: signedIn(endSessions) },
   { page: 'tokens', get: signedIn(tokensPage.show), post: signedIn(tokensPage.change) },
-  { page: 'admin', get: signedIn(showAdmin) },
+  { page: 'admin', get: signedIn(showAdmin), post: signedIn(decideRequest) },
   { page: 'jwks.json', get: sendKeySet },
   { page: 'guests', get: signedIn(guestsPage.show), post: signedIn(guestsPage.change) },
   { page: 'guest', get: showInvitation, post: acceptInvitation },

@@ -1,12 +1,13 @@
 /** @jsxImportSource hono/jsx */
 import type { Contact, PortalConfig } from '../config/types/portals.ts'
 import { parseReturnTo } from '../route/return-to.ts'
+import type { RequestStanding } from '../session/grants/grants.ts'
 import type { Session } from '../session/session.ts'
 import { pageAnswer } from './answer.ts'
 import { wordsFor } from './language.ts'
 import { Acts, NarrowPage } from './pages/narrow-page.tsx'
 import { detailOf, nameOf } from './pages/person.ts'
-import { ownPath } from './place.ts'
+import { LONGEST_ASK_TEXT, ownPath } from './place.ts'
 import type { PortalRequest } from './portal.ts'
 import type { Words } from './words/words.ts'
 
@@ -39,6 +40,12 @@ export interface ErrorView {
   /** Goes there at once: a sign-in that can begin again by itself. */
   readonly restartTo?: string
   readonly actions?: readonly { readonly label: string; readonly address: string }[]
+}
+
+/** A role that whoever was refused may ask for, and how it stands with that. */
+export interface AskableRole {
+  readonly role: string
+  readonly standing: RequestStanding
 }
 
 /** A page that reloads faster than this would only flicker. */
@@ -138,6 +145,7 @@ export function renderDeniedPage(
     /** Sentences that say what else is missing, in the language of `ctx`. */
     readonly reasons: readonly string[]
     readonly routeName: string
+    readonly asking: readonly AskableRole[]
   },
 ): Response {
   const { identity } = session
@@ -180,6 +188,7 @@ export function renderDeniedPage(
           </div>
         )}
       </dl>
+      <Asking words={words} here={here} asking={view.asking} />
       <div class="acts">
         <a class="act main" href={ownPath('')}>
           {words.yourApplications}
@@ -215,6 +224,48 @@ export function renderDeniedPage(
   // Where browsers say nothing else of whose page sends a form (plain HTTP), they say its origin only to whom they may say where they come
   // from; and they ask this page's policy about the provider that the form may lead on to.
   return pageAnswer(words, ctx.portal.brand, page, 403, { 'referrer-policy': 'same-origin' }, 'leads-anywhere')
+}
+
+/** How to ask for a role that would do; what is asked for already is said, and so is what was declined. */
+function Asking(props: { readonly words: Words; readonly here: string; readonly asking: readonly AskableRole[] }) {
+  const { words, here, asking } = props
+  const isAt = (standing: RequestStanding) => asking.filter(one => one.standing === standing).map(({ role }) => role)
+  const [open, declined, rest] = [isAt('open'), isAt('declined'), isAt(null)]
+  const list = (roles: readonly string[]) => new Intl.ListFormat(words.lang).format(roles)
+  return (
+    <>
+      {open.length === 0 ? null : (
+        <p class="asked" role="status">
+          {words.asked(list(open))}
+        </p>
+      )}
+      {declined.length === 0 ? null : <p class="asked">{words.askDeclined(list(declined))}</p>}
+      {rest.length === 0 ? null : (
+        <form class="fields" method="post" action={ownPath('ask')}>
+          <input type="hidden" name="return" value={here} />
+          {rest.length === 1 ? (
+            <input type="hidden" name="role" value={rest[0]} />
+          ) : (
+            <div class="wide">
+              <label for="role">{words.askRole}</label>
+              <select id="role" name="role">
+                {rest.map(role => (
+                  <option value={role}>{role}</option>
+                ))}
+              </select>
+            </div>
+          )}
+          <div class="wide">
+            <label for="text">{words.askText}</label>
+            <input id="text" name="text" type="text" maxlength={LONGEST_ASK_TEXT} autocomplete="off" />
+          </div>
+          <button class="act wide" type="submit">
+            {words.askAccess}
+          </button>
+        </form>
+      )}
+    </>
+  )
 }
 
 /** A guest, or somebody of a file, has no provider that could say anything new. */

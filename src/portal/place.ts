@@ -7,6 +7,7 @@ export type OwnPage =
   | ''
   | 'login'
   | 'again'
+  | 'ask'
   | 'callback'
   | 'enter'
   | 'logout'
@@ -28,6 +29,9 @@ export type OwnPage =
   | 'token'
   | 'register'
   | 'scim'
+
+/** How long the line may be that goes with a request for a role. */
+export const LONGEST_ASK_TEXT = 200
 
 /** The path of a page of ours, the same on every host. */
 export function ownPath(page: OwnPage): string {

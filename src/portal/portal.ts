@@ -82,6 +82,8 @@ export interface PortalRequest {
   told(session: Session): Told
   /** What a guest link for this host and path would open; null where none can be. */
   guestTarget(host: string, path: string): GuestTarget | null
+  /** The route at a path of this host and the roles that this person may ask for there; null where there are none. */
+  askedRoute(session: Session, path: string): AskedRoute | null
   /** What this person may open, for the portal page. */
   applications(session: Session): readonly Application[]
   /** Where a token of this person would be taken. */
@@ -132,6 +134,13 @@ export interface ProtectedResource {
   readonly issuers: readonly string[] | null
   /** Whether this person may use it, for certain and now, with a token. */
   isOpenTo(session: Session): boolean
+}
+
+/** A route that somebody is refused at, and the roles of which each would let them in. */
+export interface AskedRoute {
+  /** Its id. */
+  readonly id: string
+  readonly roles: readonly string[]
 }
 
 /** A host and path that takes tokens. */

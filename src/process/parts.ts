@@ -95,7 +95,7 @@ export function openParts(options: ServeOptions, listening: () => Listening) {
   const passwords = createPasswords({ ports, sessions, portal: name => inForce().portals.get(name) })
   const accessLog = openAccessLog(options.access, () => inForce().server.accessLog)
   const denials = createDenials()
-  const respond = createRespond(ports.log, denials)
+  const respond = createRespond(ports.log, denials, sessions.grants)
   const acme = createAcme({
     config: () => inForce().tls?.acme ?? null,
     store,

@@ -25,7 +25,9 @@ const ADDRESSES = [
   { page: 'guests', allow: BOTH },
   { page: 'guest', allow: BOTH },
   { page: 'kept', allow: BOTH },
-  { page: 'admin', allow: READ },
+  { page: 'admin', allow: BOTH },
+  { page: 'again', allow: 'POST' },
+  { page: 'ask', allow: 'POST' },
   { page: 'jwks.json', allow: READ },
 ] as const
 

@@ -1,6 +1,7 @@
 /** @jsxImportSource hono/jsx */
 import { GateError } from '../../base/errors.ts'
 import { prefersPage } from '../../route/page-load.ts'
+import type { Grants } from '../../session/grants/grants.ts'
 import type { Session, SessionEntry } from '../../session/session.ts'
 import { jsonAnswer, pageAnswer, redirectAnswer } from '../answer.ts'
 import { proveForm, readOwnForm } from '../form.ts'
@@ -16,6 +17,10 @@ import { leave, type SignOutTools } from '../sign-out/sign-out.tsx'
 import { isAdmin } from './admins.ts'
 import { menuOf } from './menu.ts'
 
+export interface SessionTools extends SignOutTools {
+  readonly sessions: SignOutTools['sessions'] & { readonly grants: Pick<Grants, 'of'> }
+}
+
 /** Sessions shown at a time, and how many are looked through for them before the rest waits for a click. */
 const SHOWN = 50
 const LOOKED_THROUGH = 5_000
@@ -25,7 +30,7 @@ const LOOKED_THROUGH = 5_000
  *
  * Only on the host where people sign in: elsewhere, an application's own scripts could read it.
  */
-export async function showSessions(ctx: PortalRequest, tools: SignOutTools, session: Session): Promise<Response> {
+export async function showSessions(ctx: PortalRequest, tools: SessionTools, session: Session): Promise<Response> {
   const away = leadToPortal(ctx, 'sessions')
   if (away !== null) return away
   const query = readQuery(ctx)
@@ -52,6 +57,7 @@ export async function showSessions(ctx: PortalRequest, tools: SignOutTools, sess
       nowMs={tools.ports.now()}
       proof={await proveForm(ctx, session, tools.seal)}
       mayShowAll={isAdmin(ctx, session)}
+      roles={tools.sessions.grants.of(session)}
       all={isAll ? { search, next } : null}
     />
   )

@@ -8,6 +8,7 @@ import { ACTIVE_MINUTES, type SessionCounts } from '../session-counts.ts'
 import type { Words } from '../words/words.ts'
 import { Configuration } from './configuration.tsx'
 import { detailOf, nameOf } from './person.ts'
+import { Requests, type RequestsView } from './requests.tsx'
 import { Time } from './time.tsx'
 import { type MenuEntry, WidePage } from './wide-page.tsx'
 
@@ -18,6 +19,8 @@ export interface AdminView {
   readonly menu: readonly MenuEntry[]
   readonly survey: SessionCounts
   readonly overview: Overview
+  /** Null where nobody asks for access. */
+  readonly requests: RequestsView | null
   readonly nowMs: number
 }
 
@@ -25,8 +28,8 @@ export interface AdminView {
 const DENIALS_SHOWN = 25
 const ROUTES_SHOWN = 200
 
-/** The gate at one look: who is in, who was turned away, and how everything behind it is. Nothing here can be changed. */
-export function AdminPage({ words, title, menu, survey, overview, nowMs }: AdminView) {
+/** The gate at one look: who is in, who was turned away, who asks for access, and how everything behind it is. */
+export function AdminPage({ words, title, menu, survey, overview, requests, nowMs }: AdminView) {
   const { denials, routes, providers, config, processes } = overview
   const down = new Set(routes.flatMap(({ origins }) => origins.filter(isDown).map(({ address }) => address))).size
   const count = (value: number) => new Intl.NumberFormat(words.lang).format(value)
@@ -37,7 +40,7 @@ export function AdminPage({ words, title, menu, survey, overview, nowMs }: Admin
     <WidePage words={words} title={title} heading={words.administration} menu={menu}>
       {processes.all === 1 ? null : <p class="soft">{words.heardOf(processes.heard, processes.all)}</p>}
       <nav class="jumps" aria-label={words.onThisPage}>
-        {PARTS.map(part => (
+        {PARTS.filter(part => part !== 'requests' || requests !== null).map(part => (
           <a href={`#${part}`}>{headingOf(words, part)}</a>
         ))}
       </nav>
@@ -64,6 +67,11 @@ export function AdminPage({ words, title, menu, survey, overview, nowMs }: Admin
         <Tile name={words.activeLately(ACTIVE_MINUTES)} value={count(survey.active)} />
         <Tile name={words.notAnswering} value={count(down)} isBad={down > 0} />
       </dl>
+      {requests === null ? null : (
+        <Part heading={words.accessRequests} id="requests">
+          <Requests words={words} view={requests} nowMs={nowMs} />
+        </Part>
+      )}
       <Part heading={words.turnedAway} id="turned-away">
         {denials.length === 0 ? (
           <p class="soft">{words.nobodyTurnedAway}</p>
@@ -119,10 +127,12 @@ export function AdminPage({ words, title, menu, survey, overview, nowMs }: Admin
 }
 
 /** What one can jump to, in the order of the page. */
-const PARTS = ['turned-away', 'routes', 'providers', 'last-active', 'configuration'] as const
+const PARTS = ['requests', 'turned-away', 'routes', 'providers', 'last-active', 'configuration'] as const
 
 function headingOf(words: Words, part: (typeof PARTS)[number]): string {
   switch (part) {
+    case 'requests':
+      return words.accessRequests
     case 'turned-away':
       return words.turnedAway
     case 'routes':

@@ -1,9 +1,11 @@
 /** @jsxImportSource hono/jsx */
 import type { Child } from 'hono/jsx'
+import type { GrantsDocument } from '../../session/grants/document.ts'
 import type { Session, SessionEntry } from '../../session/session.ts'
 import { ownPath } from '../place.ts'
 import type { Words } from '../words/words.ts'
 import { detailOf, nameOf } from './person.ts'
+import { OwnRoles } from './requests.tsx'
 import { Time } from './time.tsx'
 import { type MenuEntry, WidePage } from './wide-page.tsx'
 
@@ -25,6 +27,8 @@ export interface SessionsView {
   readonly proof: string
   /** Whether this person may see everyone's. */
   readonly mayShowAll: boolean
+  /** What this person was granted, and has asked for. */
+  readonly roles: Pick<GrantsDocument, 'requests' | 'grants'>
   /** Everyone's sessions, of which these are the ones that were looked for; null: this person's own. */
   readonly all: { readonly search: string; readonly next: string | null } | null
 }
@@ -52,6 +56,7 @@ export function SessionsPage(view: SessionsView) {
           ))}
         </ul>
       )}
+      {all === null ? <OwnRoles words={words} {...view.roles} /> : null}
       {all === null ? <Everywhere words={words} proof={view.proof} /> : <More words={words} {...all} />}
     </WidePage>
   )

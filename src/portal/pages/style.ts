@@ -47,6 +47,7 @@ img.mark{object-fit:contain}
 .tag{display:inline-block;margin:.06rem .3rem .06rem 0;padding:.02rem .6rem;font-size:.9375rem;background:var(--tint);border-radius:1rem}
 .tag.need{color:var(--warn);background:color-mix(in oklab,var(--warn) 12%,transparent);font-weight:600}
 .acts+.note{margin-top:1.4rem}
+.asked{margin-top:1.2rem}
 .wrong{margin-top:1.2rem;color:var(--warn);font-weight:600}
 .panel .fields{text-align:left}
 .note .quiet{display:flex;align-items:center;justify-content:center;min-height:2.75rem;margin-top:.15rem}
@@ -117,6 +118,10 @@ img.mark{object-fit:contain}
 .group>.rows{margin-top:1rem}
 .group>p{margin-top:.5rem}
 .row h3,.row h4{margin:0;font:600 1.0625rem/1.35 var(--serif)}
+.sub{margin-top:1.75rem}
+.row>.decide{display:flex;flex-wrap:wrap;justify-content:flex-end;gap:.7rem;flex:0 1 auto}
+.decide form{display:flex;gap:.7rem}
+.decide select{min-height:2.75rem;padding:.3rem .9rem;font:400 1rem/1.3 var(--sans);color:inherit;background:var(--panel);border:1px solid var(--edge);border-radius:.8rem}
 .row code{font:.8125rem/1.4 var(--mono)}
 .row>span{flex:none;max-width:45%}
 .row>.origins{flex:0 1 24rem}

@@ -144,6 +144,18 @@ export interface Words {
   /** How many addresses of applications do not answer. */
   readonly notAnswering: string
   readonly lastActive: string
+  readonly accessRequests: string
+  readonly nobodyAsks: string
+  readonly grantedRoles: string
+  /** In the place of the button that grants, beside one's own request. */
+  readonly ownRequest: string
+  /** For how long a role is granted: what a choice is called. */
+  readonly grantFor: string
+  readonly forGood: string
+  readonly grant: string
+  grantNamed(role: string, name: string): string
+  readonly decline: string
+  declineNamed(role: string, name: string): string
   readonly turnedAway: string
   readonly nobodyTurnedAway: string
   readonly notSignedIn: string
@@ -210,6 +222,11 @@ export interface Words {
   readonly roleAdvice: string
   /** The button that has the provider say anew who somebody is. */
   readonly askAgain: string
+  readonly askRole: string
+  readonly askText: string
+  readonly askAccess: string
+  asked(roles: string): string
+  askDeclined(roles: string): string
   /** Before whom to ask. */
   readonly help: string
 

@@ -15,6 +15,7 @@ import { identityRuleNames } from '../../proxy/fields/rules.ts'
 import type { UpstreamPool } from '../../proxy/upstream/upstream.ts'
 import { compileHostTable } from '../../route/hosts.ts'
 import { compileRouteTable, type TableEntry } from '../../route/table.ts'
+import { offeredRoles } from '../../session/grants/offered.ts'
 import type { Session } from '../../session/session.ts'
 import { compileCompat } from './compat.ts'
 import { liveFieldNames } from './live-fields.ts'
@@ -29,6 +30,8 @@ export function compileSnapshot(config: Config, fingerprint: string, pool: Upstr
   return finish(compileSteps(config, fingerprint, pool))
 }
 
+const NO_ROLES: ReadonlySet<string> = new Set()
+
 /** How many routes are compiled before something else has its turn: a few milliseconds' work. */
 const ROUTES_A_STEP = 250
 
@@ -38,6 +41,7 @@ export function* compileSteps(config: Config, fingerprint: string, pool: Upstrea
   const keeping = new Set(config.routes.filter(route => route.keepPostsBytes !== null).map(route => route.portal))
   const giving = new Set(config.routes.filter(route => route.mcp === 'portal').map(route => route.portal))
   const trusted = trustedEmails(config.providers)
+  const offered = offeredRoles(config)
   const portals = new Map(
     [...config.portals].map(([name, portal]) => {
       const roles = compileRoles(portal.roles, trusted)
@@ -52,6 +56,7 @@ export function* compileSteps(config: Config, fingerprint: string, pool: Upstrea
         rolesOf: roles.of,
         heldBack,
         wantsAuthTime,
+        offeredRoles: offered.get(name) ?? NO_ROLES,
         hasKeptForms,
         givesTokens: giving.has(name),
         icons,

@@ -62,6 +62,8 @@ export interface GatePortal {
   readonly wantsAuthTime: boolean
   /** The icons of its routes by their hashes. */
   readonly icons: ReadonlyMap<string, Picture>
+  /** The roles that people may ask for. */
+  readonly offeredRoles: ReadonlySet<string>
   /** Whether any route of this portal keeps forms. */
   readonly hasKeptForms: boolean
   /** Whether it gives tokens to the clients of any of its routes. */

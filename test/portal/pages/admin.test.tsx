@@ -24,7 +24,9 @@ function render(over: Partial<Overview>): string {
     ...over,
   }
   const survey = { sessions: 0, people: 0, active: 0, hasMore: false, latest: [] }
-  return String(<AdminPage words={EN} title="Home" menu={[]} survey={survey} overview={overview} nowMs={0} />)
+  return String(
+    <AdminPage words={EN} title="Home" menu={[]} survey={survey} overview={overview} requests={null} nowMs={0} />,
+  )
 }
 
 test('the admin page begins with what is broken: applications, providers, a save that is refused', () => {

@@ -46,6 +46,7 @@ function contextAt(address: string): PortalRequest {
     compat: null,
     applications: () => [],
     tokenPlaces: () => [],
+    askedRoute: () => null,
     iconOf: () => null,
     resources: { hasOwn: false, described: () => null, at: () => null },
   }
@@ -134,6 +135,7 @@ describe('the page of a refusal', () => {
       needed: ['admin'],
       had: ['user'],
       reasons: ['It is open only from <certain> networks.'],
+      asking: [],
       routeName: 'Kuma',
     }).text()
 
@@ -186,6 +188,7 @@ test.each(TURNING.map(code => [String.fromCodePoint(code), `\\u${code.toString(1
         needed: [],
         had: [],
         reasons: [],
+        asking: [],
         routeName: 'Kuma',
       },
     ).text()

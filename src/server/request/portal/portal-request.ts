@@ -6,6 +6,7 @@ import type { GateRoute } from '../../config/snapshot.ts'
 import { originOf, type Passage, schemeOf } from '../passage.ts'
 import { cameByPlainHttp } from '../plain-http.ts'
 import { applicationsOf } from './applications.ts'
+import { askedRouteAt } from './asked-roles.ts'
 import { compatRequest } from './compat.ts'
 import { guestTargetAt } from './guest-target.ts'
 import { protectedResources } from './resources.ts'
@@ -44,6 +45,7 @@ export function portalRequest(passage: Passage): PortalRequest | null {
       roles: portal.rolesOf(identity),
     }),
     guestTarget: (host, path) => guestTargetAt(passage, portal, host, path),
+    askedRoute: (session, path) => askedRouteAt(passage, portal, session, path),
     applications: session => applicationsOf(passage, portal, session),
     tokenPlaces: session => tokenPlacesOf(passage, portal, session),
     resources: protectedResources(passage, portal),

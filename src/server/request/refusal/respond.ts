@@ -4,7 +4,7 @@ import { tellNeeds } from '../../../policy/needs.ts'
 import type { Decision } from '../../../policy/policy.ts'
 import { missingReasons, type Told } from '../../../policy/reasons.ts'
 import { findUnverifiedEmail, type UnverifiedEmail, waysOut } from '../../../policy/unverified.ts'
-import { type ErrorView, renderDeniedPage, renderErrorPage } from '../../../portal/error-pages.tsx'
+import { type AskableRole, type ErrorView, renderDeniedPage, renderErrorPage } from '../../../portal/error-pages.tsx'
 import { wordsFor } from '../../../portal/language.ts'
 import { nameOf } from '../../../portal/pages/person.ts'
 import { ownPath } from '../../../portal/place.ts'
@@ -17,8 +17,10 @@ import { hasLeft } from '../../../proxy/lifetime/client-idle.ts'
 import { VERSION_FIELDS } from '../../../proxy/websocket/handshake.ts'
 import { prefersPage } from '../../../route/page-load.ts'
 import { parseReturnTo } from '../../../route/return-to.ts'
+import type { Grants } from '../../../session/grants/grants.ts'
 import type { GateRoute } from '../../config/snapshot.ts'
 import type { Denial, Denials } from '../../observe/denials.ts'
+import { rolesToAskFor } from '../offered-roles.ts'
 import type { Passage } from '../passage.ts'
 import { requestFacts } from '../policy-input.ts'
 import { mayRepeat, retryAfterS } from './retry-after.ts'
@@ -36,7 +38,7 @@ export interface Respond {
   broken(error: unknown): Response
 }
 
-export function createRespond(log: Log, denials: Pick<Denials, 'note'>): Respond {
+export function createRespond(log: Log, denials: Pick<Denials, 'note'>, grants: Pick<Grants, 'standing'>): Respond {
   const carryNoGrpc = new WeakSet<GateRoute>()
 
   /** Whether the log has it already: whoever calls by gRPC does so often. */
@@ -45,6 +47,16 @@ export function createRespond(log: Log, denials: Pick<Denials, 'note'>): Respond
     const isKnown = carryNoGrpc.has(route)
     carryNoGrpc.add(route)
     return isKnown
+  }
+
+  /** The roles that this person may ask for, and how it stands with each. */
+  function askingFor({ session, route, question }: Passage, needed: readonly string[]): readonly AskableRole[] {
+    // Whoever asks for a verdict has the address, and our forms are not there.
+    if (session === null || route?.portal == null || question !== null) return []
+    return rolesToAskFor(route.portal, session, needed).map(role => ({
+      role,
+      standing: grants.standing(session, role),
+    }))
   }
 
   return {
@@ -117,6 +129,7 @@ export function createRespond(log: Log, denials: Pick<Denials, 'note'>): Respond
           ...unverified.map(one => sayUnverified(words, passage, one)),
         ],
         routeName: passage.route?.config.name ?? '',
+        asking: askingFor(passage, told.needed),
       })
     },
     gone,

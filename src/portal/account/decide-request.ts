@@ -1,0 +1,86 @@
+import { GateError } from '../../base/errors.ts'
+import type { Ports } from '../../base/ports.ts'
+import { prefersPage } from '../../route/page-load.ts'
+import type { RoleGrant, RoleRequest } from '../../session/grants/document.ts'
+import type { Grants } from '../../session/grants/grants.ts'
+import type { Session } from '../../session/session.ts'
+import { jsonAnswer, redirectAnswer } from '../answer.ts'
+import { type FormTools, readOwnForm } from '../form.ts'
+import { isSamePerson } from '../pages/person.ts'
+import { GRANT_HOURS } from '../pages/requests.tsx'
+import { isPortalHost, ownPath } from '../place.ts'
+import type { PortalRequest } from '../portal.ts'
+import { isAdmin } from './admins.ts'
+
+export interface DecideTools extends FormTools {
+  readonly ports: Pick<Ports, 'log'>
+  readonly sessions: { readonly grants: Grants }
+}
+
+const HOUR_MS = 60 * 60 * 1000
+
+/**
+ * Takes a form of the admin page: `act=grant` with the `id` of a request and `hours` (`always`: for good), `act=decline`, or
+ * `act=revoke` with that of a grant.
+ *
+ * Nobody decides about their own request: the role that admins have is one that somebody else gave them. Throws `route.none` where
+ * nobody asks at this portal, `access.origin`, `access.denied`, `target.malformed`.
+ */
+export async function decideRequest(ctx: PortalRequest, tools: DecideTools, session: Session): Promise<Response> {
+  if (ctx.portal.requests === null) throw new GateError('route.none', 'nobody asks for access at this portal')
+  if (!isPortalHost(ctx)) throw new GateError('access.origin', 'requests are decided on the portal’s own host')
+  const form = await readOwnForm(ctx, tools)
+  if (!isAdmin(ctx, session)) throw new GateError('access.denied', 'the portal’s admin role is missing')
+  const { grants } = tools.sessions
+  const portal = ctx.portal.name
+  const id = form.get('id') ?? ''
+  const by = session.identity.subject
+  const tell = (
+    sentence: string,
+    about: RoleRequest | RoleGrant | null,
+    facts: Readonly<Record<string, string>> = {},
+  ) => {
+    if (about !== null)
+      tools.ports.log.info(sentence, { by, user: about.who.subject, role: about.role, portal, ...facts })
+  }
+  let done: RoleRequest | RoleGrant | null
+  switch (form.get('act')) {
+    case 'grant': {
+      const hours = GRANT_HOURS.find(one => String(one ?? 'always') === form.get('hours'))
+      if (hours === undefined)
+        throw new GateError('target.malformed', 'a role is granted for one of the times on offer')
+      await refuseOwn(grants, portal, id, session)
+      const granted = await grants.grant(portal, id, { forMs: hours === null ? null : hours * HOUR_MS, by })
+      tell('A role was granted', granted, { until: untilText(granted) })
+      done = granted
+      break
+    }
+    case 'decline':
+      done = await grants.decline(portal, id)
+      tell('A request for access was declined', done)
+      break
+    case 'revoke':
+      done = await grants.revoke(portal, id)
+      tell('A granted role was revoked', done)
+      break
+    default:
+      throw new GateError('target.malformed', 'the form says neither grant nor decline nor revoke')
+  }
+  return prefersPage(ctx.request)
+    ? redirectAnswer(303, `${ownPath('admin')}#requests`)
+    : jsonAnswer({ done: done !== null })
+}
+
+async function refuseOwn(grants: Grants, portal: string, id: string, { identity }: Session): Promise<void> {
+  const { requests } = await grants.list(portal)
+  const request = requests.find(one => one.id === id)
+  if (request === undefined || !isSamePerson(request.who, identity)) return
+  throw new GateError('access.denied', 'nobody grants what they have asked for themselves', {
+    hint: 'another admin can, or: sallyport requests grant',
+  })
+}
+
+/** Until when something is granted, for the log. */
+function untilText(grant: RoleGrant | null): string {
+  return grant === null || grant.untilMs === null ? 'revoked' : new Date(grant.untilMs).toISOString()
+}
