@@ -1,20 +1,24 @@
 import { resolve } from 'node:path'
 import { canonicalAddress } from '../base/net.ts'
-import type { Ports } from '../base/ports.ts'
 import { loadConfig } from '../config/load.ts'
 import { renderDiagnostics } from '../config/text/render.ts'
+import type { Config } from '../config/types/config.ts'
 import { parseDuration } from '../config/values/duration.ts'
 import { momentMs, parseMoment } from '../config/values/times.ts'
 import { parseArguments } from '../console/args.ts'
 import type { Io } from '../console/io.ts'
+import { openSessionState } from '../process/session-state.ts'
 import { guestIdentity } from '../session/credentials/guest-links.ts'
+import type { RoleGrant } from '../session/grants/document.ts'
 import { identityFrom } from './claims.ts'
 import { type Explanation, explain, renderExplanation } from './explanation.ts'
+import { isOutOfReach, type StorePorts, tellFailure } from './with-sessions.ts'
 
 export const USAGE = {
   text: `usage: sallyport explain URL [--as sub=ada,groups=a,b] [--method GET] [--ip 203.0.113.9] [--at TIME] [--signed-in 20m] [--config routes.toml] [--json]
 
-Says which route would take a request, which rule decides, and why. Nothing is contacted.
+Says which route would take a request, which rule decides, and why. Nothing is contacted, but for the session store where a portal
+has requests: there is what was granted.
 
   --as         who asks: claims as name=value, lists with commas (sub=ada,groups=admins,staff; an address
                counts as it does at a sign-in: email=ada@example.com,email_verified=true);
@@ -46,11 +50,7 @@ const EXIT_CODES: Readonly<Record<Explanation['verdict'], number>> = {
 }
 
 /** `sallyport explain`: the verdict for one request, by the same functions that decide real ones. Answers the exit code. */
-export function runExplain(
-  argv: readonly string[],
-  io: Io,
-  ports: Parameters<typeof loadConfig>[1] & Pick<Ports, 'now'>,
-): number {
+export function runExplain(argv: readonly string[], io: Io, ports: StorePorts): number | Promise<number> {
   const fail = (message: string): number => {
     io.stderr(`${message}\n`)
     return 2
@@ -84,7 +84,7 @@ export function runExplain(
       : values.as === 'guest'
         ? guestIdentity('guest', 'example')
         : identityFrom(values.as, loaded.config)
-  const explanation = explain(loaded.config, {
+  const question = {
     url,
     identity,
     facts: {
@@ -93,7 +93,36 @@ export function runExplain(
       nowMs,
       signedInAtMs: identity === null || identity.isGuest === true ? null : nowMs - (age?.value ?? 0),
     },
-  })
-  io.stdout(values.json ? `${JSON.stringify(explanation)}\n` : renderExplanation(explanation))
-  return EXIT_CODES[explanation.verdict]
+  }
+  const { config } = loaded
+  const tell = (grants: ReadonlyMap<string, readonly RoleGrant[]>): number => {
+    const explanation = explain(config, { ...question, grants })
+    io.stdout(values.json ? `${JSON.stringify(explanation)}\n` : renderExplanation(explanation))
+    return EXIT_CODES[explanation.verdict]
+  }
+  const asking = [...config.portals.values()].filter(({ requests }) => requests !== null).map(({ name }) => name)
+  if (identity === null || identity.isGuest === true || asking.length === 0) return tell(new Map())
+  return readGrants(config, asking, io, ports).then(tell)
+}
+
+/** What was granted at these portals; nothing, and a line that says so, where the store cannot be read. */
+async function readGrants(
+  config: Config,
+  portals: readonly string[],
+  io: Io,
+  ports: StorePorts,
+): Promise<ReadonlyMap<string, readonly RoleGrant[]>> {
+  const found = new Map<string, readonly RoleGrant[]>()
+  if (isOutOfReach(config.sessions.store, io)) return found
+  try {
+    const { sessions } = openSessionState(config, ports)
+    try {
+      for (const portal of portals) found.set(portal, (await sessions.grants.list(portal)).grants)
+    } finally {
+      await sessions.close()
+    }
+  } catch (error) {
+    tellFailure('what was granted cannot be read', error, io)
+  }
+  return found
 }

@@ -3,7 +3,7 @@ import type { Config } from '../config/types/config.ts'
 import type { RouteConfig } from '../config/types/routes.ts'
 import type { AccessRule } from '../config/types/rules.ts'
 import { findCertificate } from '../config/values/certificate.ts'
-import type { Identity } from '../identity/identity.ts'
+import { GRANTED, type Identity } from '../identity/identity.ts'
 import { trustedEmails } from '../identity/vouched.ts'
 import type { Facts } from '../policy/condition.ts'
 import { describeRule } from '../policy/describe.ts'
@@ -17,12 +17,16 @@ import { compileRouteTable } from '../route/table.ts'
 import { parseTarget, type Target } from '../route/target.ts'
 import { portalHosts } from '../server/config/compile.ts'
 import { addressText } from '../server/listen/listen.ts'
+import { isSameGrantee, type RoleGrant } from '../session/grants/document.ts'
+import { offeredRoles } from '../session/grants/offered.ts'
 
 /** One request that is asked about. */
 export interface Question {
   readonly url: URL
   readonly identity: Identity | null
   readonly facts: Omit<Facts, 'target' | 'method'> & { readonly method: string }
+  /** What was granted at each portal, by its name. */
+  readonly grants?: ReadonlyMap<string, readonly RoleGrant[]>
 }
 
 /** One entry of `allow` or `deny`, with what it came to. */
@@ -50,6 +54,8 @@ export interface Explanation {
   readonly certificate: string | null
   readonly who: string
   readonly roles: readonly string[]
+  /** Those that an admin granted; `until` is null for good. */
+  readonly granted: readonly { readonly role: string; readonly until: string | null }[]
   readonly rules: readonly ExplainedRule[]
   readonly verdict: Decision['verdict'] | 'no-route' | 'refused'
   readonly reason: string
@@ -85,7 +91,7 @@ export function explain(config: Config, question: Question): Explanation {
     unverified_email: null,
     step_up: null,
   }
-  const nothing = { ...base, route: null, upstream: [], portal: null, allow: '', roles: [], rules: [] }
+  const nothing = { ...base, route: null, upstream: [], portal: null, allow: '', roles: [], granted: [], rules: [] }
   let target: Target
   try {
     target = parseTarget(facts.method, url.href.split('#')[0] ?? url.href, url.host)
@@ -111,7 +117,11 @@ export function explain(config: Config, question: Question): Explanation {
     return { ...nothing, verdict: 'no-route', reason: 'route.none', why }
   }
   const route = match.value
-  const asked = { identity, facts: { ...facts, target } }
+  const granted = grantedAt(config, question, route.portal)
+  const asked = {
+    identity: identity === null ? null : { ...identity, [GRANTED]: granted.map(({ role }) => role) },
+    facts: { ...facts, target },
+  }
   const { decision, roles, trials, unverified } = decideFor(config, route, asked)
   const described = {
     ...base,
@@ -120,6 +130,9 @@ export function explain(config: Config, question: Question): Explanation {
     portal: route.portal,
     allow: allowText(route),
     roles,
+    granted: granted.map(({ role, untilMs }) => {
+      return { role, until: untilMs === null ? null : new Date(untilMs).toISOString() }
+    }),
     rules: trials.map(trial => explainTrial(route, trial)),
     needs: tellNeeds(route, decision, trials, identity !== null),
   }
@@ -135,6 +148,16 @@ export function explain(config: Config, question: Question): Explanation {
     return { ...described, verdict, reason, why, unverified_email: explainEmail(config, unverified) }
   const { maxAgeS, acr, amr } = decision.demand
   return { ...described, verdict, reason, why, step_up: { max_age: maxAgeS, acr, amr } }
+}
+
+/** What this person was granted at a portal, as far as it counts. */
+function grantedAt(config: Config, { identity, facts, grants }: Question, portal: string | null): readonly RoleGrant[] {
+  const offered = offeredRoles(config).get(portal ?? '')
+  if (identity === null || offered === undefined) return []
+  return (grants?.get(portal ?? '') ?? []).filter(
+    ({ who, role, untilMs }) =>
+      offered.has(role) && isSameGrantee(who, identity) && (untilMs === null || facts.nowMs < untilMs),
+  )
 }
 
 /** Why the portal of a host answers at an address that is not below ours; null where it does not. */
@@ -250,6 +273,7 @@ export function renderExplanation(explanation: Explanation): string {
     certificate,
     who,
     roles,
+    granted,
     rules,
     verdict,
     why,
@@ -264,6 +288,8 @@ export function renderExplanation(explanation: Explanation): string {
     rows.push(['route', `${route} -> ${upstream.join(', ')}`])
     rows.push(['allow', allow + (portal === null ? '' : ` (portal ${portal})`)])
     rows.push(['who', who], ['roles', roles.join(', ') || 'none'])
+    for (const { role, until } of granted)
+      rows.push(['granted', `${role}, ${until === null ? 'for good' : `until ${until}`}`])
     if (rules.length > 0) rows.push(['from', `${ip ?? 'an unknown address (--ip)'} at ${at}`])
   }
   for (const rule of rules) {

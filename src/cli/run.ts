@@ -18,6 +18,7 @@ import { hintFor, overview, runHelp } from './help/run.ts'
 import { runInit } from './init/run.ts'
 import { runRecipe } from './recipe/run.ts'
 import { runRehearse } from './rehearse/run.ts'
+import { runRequests } from './requests.ts'
 import { runRestore } from './restore.ts'
 import { runSchema } from './schema.ts'
 import { runServe } from './serve.ts'
@@ -67,6 +68,8 @@ export async function run(argv: readonly string[]): Promise<number> {
       return runTokens(rest, io, realPorts(io))
     case 'guests':
       return runGuests(rest, io, realPorts(io))
+    case 'requests':
+      return runRequests(rest, io, realPorts(io))
     case 'user':
       return runAtTerminal(terminal =>
         runUser(rest, io, { terminal, readInput: () => Bun.stdin.text() }, realPorts(io)),

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { runExplain } from '../../src/cli/explain.ts'
 import type { Explanation } from '../../src/cli/explanation.ts'
 import { makeAuthority } from '../kit/certificates.ts'
+import { quietPorts } from '../kit/clock.ts'
 import { temporaryFolder } from '../kit/folder.ts'
 import { untilTheEnd } from '../kit/opened.ts'
 
@@ -82,7 +83,8 @@ function run(...argv: string[]): { code: number; out: string; err: string } {
     readText: (path: string) => readFileSync(path, 'utf8'),
     readBytes: (path: string) => readFileSync(path),
   }
-  const code = runExplain(argv, io, { ...io, now: () => Date.parse('2026-01-01T12:00:00Z') })
+  const code = runExplain(argv, io, { ...io, ...quietPorts({ now: () => Date.parse('2026-01-01T12:00:00Z') }) })
+  if (typeof code !== 'number') throw new Error('nothing is read where nobody asks for access')
   return { code, out: out.join(''), err: err.join('') }
 }
 

@@ -11,6 +11,7 @@ import { TOPICS } from '../help/topics.ts'
 import { USAGE as INIT } from '../init/usage.ts'
 import { USAGE as RECIPE } from '../recipe/run.ts'
 import { USAGE as REHEARSE } from '../rehearse/run.ts'
+import { USAGE as REQUESTS } from '../requests.ts'
 import { USAGE as RESTORE } from '../restore.ts'
 import { USAGE as SERVE } from '../serve.ts'
 import { USAGE as SESSIONS } from '../sessions.ts'
@@ -48,6 +49,7 @@ const USAGES: Readonly<Record<string, { readonly options: ParsedOptions }>> = {
   sessions: SESSIONS,
   tokens: TOKENS,
   guests: GUESTS,
+  requests: REQUESTS,
   user: USER,
   'client-key': CLIENT_KEY,
   backup: BACKUP,

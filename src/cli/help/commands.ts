@@ -20,6 +20,12 @@ export const COMMANDS: readonly Command[] = [
   { name: 'tokens', call: 'tokens create|list|revoke', about: 'for scripts and apps, in place of signing in' },
   { name: 'guests', call: 'guests create|list|revoke', about: 'links by which guests open one address' },
   {
+    name: 'requests',
+    call: 'requests list|grant|deny',
+    about: 'who asks for access, and who was granted it',
+    words: ['list', 'grant', 'deny', 'revoke'],
+  },
+  {
     name: 'user',
     call: 'user add|passwd|totp FILE',
     about: 'names and passwords, where there is no provider',

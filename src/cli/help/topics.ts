@@ -51,7 +51,11 @@ export const TOPICS: readonly Topic[] = [
   { name: 'signing-in', about: 'registering, how a sign-in lasts and ends, expired forms', path: signingIn },
   { name: 'providers', about: 'what each provider needs, GitHub and Discord', path: providers },
   { name: 'identity', about: 'identity fields, signed assertions, the provider’s tokens', path: identity },
-  { name: 'tokens-and-guests', about: 'API tokens, access tokens, htpasswd, guest links', path: tokensAndGuests },
+  {
+    name: 'tokens-and-guests',
+    about: 'API tokens, htpasswd, guest links, asking for access',
+    path: tokensAndGuests,
+  },
   { name: 'mcp', about: 'tokens for clients of an MCP server, in one line', path: mcp },
   { name: 'upstreams', about: 'balancing, TLS, rewrites, WebDAV, WebSockets, bounds', path: upstreams },
   { name: 'pages', about: 'the list of applications, the admin page, your own look', path: pages },

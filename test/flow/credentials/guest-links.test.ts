@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import { readFileSync } from 'node:fs'
 import { runExplain } from '../../../src/cli/explain.ts'
-import { fakeClock } from '../../kit/clock.ts'
+import { fakeClock, quietPorts } from '../../kit/clock.ts'
 import { FORM, PAGE, SCRIPT } from '../../kit/fields.ts'
 import { eventually, startGate } from '../../kit/gate.ts'
 import { AUTH, form, type Made, startBoard } from '../../kit/guest-links.ts'
@@ -377,8 +377,7 @@ test('explain says what a guest may', async () => {
     runIn(gate.folder, io =>
       runExplain([`http://app.test${path}`, '--as', 'guest', ...more], io, {
         ...io,
-        readBytes: () => new Uint8Array(),
-        now: Date.now,
+        ...quietPorts({ now: Date.now }),
       }),
     )
   const allowed = await explain('/board')

@@ -1,6 +1,6 @@
-import { parseWebhook } from '../values/address.ts'
-import { boolean, list, parsed, type Type, text } from '../values/value.ts'
-import { type Keys, optional, type Table, table } from './table.ts'
+import { parseWebhook } from '../../values/address.ts'
+import { boolean, list, parsed, type Type, text } from '../../values/value.ts'
+import { type Keys, optional, type Table, table } from '../table.ts'
 
 /** `requests` of a portal, written as a table. */
 export const REQUESTS = {

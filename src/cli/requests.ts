@@ -1,0 +1,162 @@
+import type { Config } from '../config/types/config.ts'
+import { parseDuration } from '../config/values/duration.ts'
+import { EXIT, parseArguments } from '../console/args.ts'
+import { columns } from '../console/columns.ts'
+import type { Io } from '../console/io.ts'
+import { momentOf } from '../portal/pages/time.tsx'
+import { EN } from '../portal/words/en.ts'
+import type { RoleGrant, RoleRequest } from '../session/grants/document.ts'
+import type { Grants } from '../session/grants/grants.ts'
+import { type StorePorts, withSessions } from './with-sessions.ts'
+
+export const USAGE = {
+  text: `usage: sallyport requests list [--json] | requests grant ID --for 1h|1d|always | requests deny ID | requests revoke ID
+
+What people have asked for on the page of a refusal, where a portal of routes.toml says requests, and what they were granted. What is
+decided counts on a running server within a second.
+
+  list           what waits for an answer, and what was granted
+  grant ID       grants what was asked for
+  --for 1d       for how long; always: until it is revoked
+  deny ID        declines it: it is not asked for again on the same day
+  revoke ID      takes a granted role back
+  --json         as JSON, for scripts
+  --config FILE  another file than routes.toml
+  exit code 0 done, 1 the file or the store could not be read or there is no such request, 2 wrong usage`,
+  options: {
+    json: { type: 'boolean' },
+    config: { type: 'string', short: 'c', default: 'routes.toml' },
+    for: { type: 'string' },
+  },
+  maxPositionals: 2,
+} as const
+
+/** `sallyport requests`: answers the exit code. */
+export async function runRequests(argv: readonly string[], io: Io, ports: StorePorts): Promise<number> {
+  const parsed = parseArguments(argv, USAGE, io)
+  if (!parsed.ok) return parsed.exitCode
+  const { values, positionals } = parsed
+  const [act, id = ''] = positionals
+  const wrong = (why: string): number => {
+    io.stderr(`${why}\n${USAGE.text.split('\n')[0] ?? ''}\n`)
+    return EXIT.usage
+  }
+  const withGrants = (run: (grants: Grants, portals: readonly string[]) => Promise<number>) =>
+    withSessions(values.config, io, ports, (config, { grants }) => run(grants, portalsOf(config)))
+  if (act === 'list' && id === '') {
+    return withGrants((grants, portals) => list(grants, portals, values.json === true, io))
+  }
+  if ((act !== 'grant' && act !== 'deny' && act !== 'revoke') || id === '') {
+    return wrong('say list, or grant, deny or revoke with one ID')
+  }
+  const what = act === 'grant' ? parseTerms(values.for) : act
+  if (typeof what === 'object' && 'mistake' in what) return wrong(what.mistake)
+  return withGrants(async (grants, portals) => {
+    for (const portal of portals) {
+      const done = await decide(grants, portal, id, what)
+      if (done === null) continue
+      io.stdout(`${done}\n`)
+      return EXIT.ok
+    }
+    io.stderr(`there is nothing with the id ${id} to ${act}, or its role is not to be had any more\n`)
+    return EXIT.failed
+  })
+}
+
+function portalsOf({ portals }: Config): readonly string[] {
+  return [...portals.values()].flatMap(({ name, requests }) => (requests === null ? [] : [name]))
+}
+
+/** For how long something is granted, or what is wrong with that. */
+function parseTerms(raw: string | undefined): { readonly forMs: number | null } | { readonly mistake: string } {
+  if (raw === undefined) return { mistake: 'say --for: 1h, 1d, or always' }
+  if (raw === 'always') return { forMs: null }
+  const duration = parseDuration(raw)
+  if (!duration.ok) return { mistake: `--for: ${duration.message} (${duration.hint}, or always)` }
+  return duration.value === 0 ? { mistake: '--for is more than nothing' } : { forMs: duration.value }
+}
+
+/** What was done, in words; null where the portal has nothing with this id. */
+async function decide(
+  grants: Grants,
+  portal: string,
+  id: string,
+  what: 'deny' | 'revoke' | { readonly forMs: number | null },
+): Promise<string | null> {
+  if (what === 'deny') {
+    const request = await grants.decline(portal, id)
+    return request === null ? null : `${request.role} declined for ${request.name}`
+  }
+  if (what === 'revoke') {
+    const grant = await grants.revoke(portal, id)
+    return grant === null ? null : `${grant.role} taken from ${grant.name}`
+  }
+  const grant = await grants.grant(portal, id, { forMs: what.forMs, by: '' })
+  return grant === null ? null : `${grant.role} granted to ${grant.name} ${untilText(grant)} (${grant.id})`
+}
+
+async function list(grants: Grants, portals: readonly string[], isJson: boolean, io: Io): Promise<number> {
+  const requests: (RoleRequest & { readonly portal: string })[] = []
+  const granted: (RoleGrant & { readonly portal: string })[] = []
+  for (const portal of portals) {
+    const found = await grants.list(portal)
+    requests.push(...found.requests.map(one => ({ portal, ...one })))
+    granted.push(...found.grants.map(one => ({ portal, ...one })))
+  }
+  if (isJson) {
+    const described = { requests: requests.map(describe), grants: granted.map(describeGrant) }
+    io.stdout(`${JSON.stringify(described, null, 2)}\n`)
+    return EXIT.ok
+  }
+  if (requests.length + granted.length === 0) io.stdout('Nobody asks for anything, and nothing is granted.\n')
+  if (requests.length > 0) {
+    const rows = requests.map(({ id, name, who, role, route, atMs, text }) => {
+      return [id, `${name} (${who.provider}: ${who.subject})`, role, route, momentOf(atMs, EN), shown(text)]
+    })
+    io.stdout(columns([['ID', 'WHO', 'ASKS FOR', 'AT', 'SINCE', 'SAYS'], ...rows]))
+  }
+  if (granted.length > 0) {
+    const rows = granted.map(grant => {
+      const { id, name, who, role, by } = grant
+      return [id, `${name} (${who.provider}: ${who.subject})`, role, untilText(grant), by === '' ? 'an operator' : by]
+    })
+    io.stdout(columns([['ID', 'WHO', 'HAS', 'UNTIL', 'GRANTED BY'], ...rows]))
+  }
+  return EXIT.ok
+}
+
+/** Other people's text on a terminal: nothing in it drives that. */
+function shown(text: string): string {
+  return text.replace(/\p{C}/gu, ' ')
+}
+
+function untilText({ untilMs }: RoleGrant): string {
+  return untilMs === null ? 'for good' : `until ${momentOf(untilMs, EN)}`
+}
+
+function describe({
+  portal,
+  id,
+  who,
+  name,
+  role,
+  route,
+  text,
+  atMs,
+}: RoleRequest & { readonly portal: string }): object {
+  return { id, portal, ...who, name, role, route, text, at: new Date(atMs).toISOString() }
+}
+
+function describeGrant({
+  portal,
+  id,
+  who,
+  name,
+  role,
+  by,
+  atMs,
+  untilMs,
+}: RoleGrant & { readonly portal: string }): object {
+  const until = untilMs === null ? null : new Date(untilMs).toISOString()
+  return { id, portal, ...who, name, role, by: by === '' ? null : by, at: new Date(atMs).toISOString(), until }
+}
