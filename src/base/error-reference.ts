@@ -188,11 +188,12 @@ const ADVICE: Readonly<Record<Code, Advice>> = {
   },
   'sign_in.callback': { cause: 'The provider’s answer lacks a parameter, or has one twice.', mend: 'Start again.' },
   'sign_in.state': {
-    cause: 'The sign-in took longer than ten minutes, was used already, or came back to another address.',
+    cause:
+      'The sign-in took longer than an hour or was used already, and could not be led on by itself; or it came back to another address.',
     mend: 'Start again. Where it always happens, the proxy in front names host, scheme or port differently.',
   },
   'sign_in.browser': {
-    cause: 'The browser that came back has no cookie of this sign-in.',
+    cause: 'The browser that came back has no cookie of this sign-in, for the second time.',
     mend: 'Allow cookies, and finish in the browser that began.',
   },
   'sign_in.plain_http': {

@@ -125,12 +125,12 @@ describe('a sign-in belongs to the browser that began it', () => {
     expect(answers.filter(answer => answer.status === 303)).toHaveLength(1)
   })
 
-  test('a sign-in that took longer than ten minutes is 400', async () => {
+  test('a sign-in that took longer than an hour is 400', async () => {
     const browser = stand.browser()
     const callback = await stopBefore('/.sallyport/callback', browser)
-    stand.advance(11 * 60_000)
+    stand.advance(61 * 60_000)
     expect(await codeOf(await browser.visit(callback, { headers: AS_PROGRAM }))).toBe('sign_in.state')
-    stand.advance(-11 * 60_000)
+    stand.advance(-61 * 60_000)
   })
 
   test.each(['', 'short', 'A'.repeat(43)])('an invented state (%j) is 400', async state => {

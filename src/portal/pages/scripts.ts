@@ -44,7 +44,7 @@ location.replace(onward)})()`
 const GIVE_FRAGMENT = `(()=>{const{returnTo,onward}=document.querySelector('[data-onward]').dataset
 let hash=''
 try{const[path,kept,at]=JSON.parse(sessionStorage.getItem(${KEPT}))
-if(path===returnTo&&kept[0]==='#'&&new Date().getTime()-at<600000)hash=kept}catch{}
+if(path===returnTo&&kept[0]==='#'&&new Date().getTime()-at<3600000)hash=kept}catch{}
 try{sessionStorage.removeItem(${KEPT})}catch{}
 location.replace(onward+hash)})()`
 

@@ -8,6 +8,7 @@ import { bindBrowser } from '../login-cookie.ts'
 import { callbackAddress } from '../place.ts'
 import type { PortalRequest } from '../portal.ts'
 import type { Destination } from './failure.ts'
+import { makeState } from './stale.ts'
 import type { TicketTools } from './ticket.ts'
 
 export interface BeginTools extends TicketTools {
@@ -17,7 +18,7 @@ export interface BeginTools extends TicketTools {
 }
 
 /** How long someone may take at the provider. */
-export const LOGIN_LIFETIME_MS = 10 * 60_000
+export const LOGIN_LIFETIME_MS = 60 * 60_000
 
 /** What somebody wants of a sign-in. */
 export interface Wish {
@@ -26,6 +27,8 @@ export interface Wish {
   readonly asksForAccount: boolean
   readonly stepUp: StepUp | null
   readonly isRemembered: boolean
+  /** It begins in place of one that came back too late. */
+  readonly isRestart?: boolean
 }
 
 /**
@@ -37,12 +40,13 @@ export async function begin(
   ctx: PortalRequest,
   tools: BeginTools,
   provider: ProviderConfig,
-  { destination, asksForAccount, stepUp, isRemembered }: Wish,
+  { destination, asksForAccount, stepUp, isRemembered, isRestart = false }: Wish,
 ): Promise<Response> {
   tools.noteStart(ctx.clientAddress)
+  const state = await makeState(ctx, tools, destination, isRestart)
   const request: LoginRequest = {
     redirectUri: callbackAddress(ctx),
-    state: randomToken(tools.ports.random),
+    state: state.text,
     nonce: randomToken(tools.ports.random),
     codeVerifier: createCodeVerifier(tools.ports.random),
     stepUp,
@@ -55,7 +59,7 @@ export async function begin(
   const cookie = bindBrowser(ctx, 'login', LOGIN_LIFETIME_MS, tools.ports.random)
   await tools.sessions.putOnce(
     'login',
-    request.state,
+    state.key,
     {
       ...request,
       provider: provider.name,

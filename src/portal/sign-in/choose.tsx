@@ -10,11 +10,12 @@ import type { BeginTools } from './begin.ts'
 import { FRAGMENT } from './fragment.tsx'
 import { GOES_ON } from './plain-http.ts'
 import { offerRemember } from './remember.ts'
+import { RESTART } from './stale.ts'
 import { STEP_UP_NAMES } from './step-up.ts'
 import { offerUserForm, usersOf } from './users.ts'
 
 /** What every page of a sign-in hands on to the next. */
-const CARRIED: readonly string[] = ['to', 'return', FRAGMENT, 'switch', 'again', ...STEP_UP_NAMES, GOES_ON]
+const CARRIED: readonly string[] = ['to', 'return', FRAGMENT, 'switch', 'again', RESTART, ...STEP_UP_NAMES, GOES_ON]
 
 /**
  * The ways to sign in that a portal has besides one of its providers: where that one does not answer. A file of users is among them,

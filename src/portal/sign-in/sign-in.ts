@@ -1,4 +1,3 @@
-import { isToken } from '../../base/bytes.ts'
 import { GateError } from '../../base/errors.ts'
 import type { Ports } from '../../base/ports.ts'
 import type { ProviderConfig } from '../../config/types/providers.ts'
@@ -21,6 +20,7 @@ import { keepFragment } from './fragment.tsx'
 import { causeOfNoCookie, countLogin, refuseLoginLoop } from './login-loop.ts'
 import { plainHttpFailure } from './plain-http.ts'
 import { hasChosenRemember } from './remember.ts'
+import { keyOf, leadOn, RESTART } from './stale.ts'
 import { parseStepUp, readStepUp, STEP_UP_NAMES } from './step-up.ts'
 import {
   arrive,
@@ -33,6 +33,11 @@ import {
 } from './ticket.ts'
 import { readUserForm, type UserTools, usersOf } from './users.ts'
 import { waitToBeSeen } from './wait-to-be-seen.tsx'
+
+/** What taking a provider's answer needs besides. */
+export interface CallbackTools extends BeginTools {
+  readonly ports: BeginTools['ports'] & Pick<Ports, 'log'>
+}
 
 /** What a sign-in by a form of ours needs besides. */
 export interface LoginTools extends BeginTools, FormTools, UserTools {
@@ -61,7 +66,7 @@ export async function login(ctx: PortalRequest, tools: BeginTools): Promise<Resp
       ctx,
       tools,
       parseReturnTo(query.get('return')),
-      handedOn(query, ['switch', 'again', ...STEP_UP_NAMES]),
+      handedOn(query, ['switch', 'again', RESTART, ...STEP_UP_NAMES]),
     )
   }
   const destination = (await openDestination(ctx, tools.seal, query.get('to'))) ?? destinationHere(query.get('return'))
@@ -83,6 +88,7 @@ export async function login(ctx: PortalRequest, tools: BeginTools): Promise<Resp
       destination,
       asksForAccount: isSwitch,
       stepUp,
+      isRestart: query.has(RESTART),
       // A rule that wants a newer sign-in does not change what was chosen at the first.
       isRemembered:
         isRemembered || (rememberMs !== null && (stepUp !== null || isAgain) && ctx.session?.isRemembered === true),
@@ -126,24 +132,26 @@ export async function loginByForm(ctx: PortalRequest, tools: LoginTools): Promis
 
 /**
  * Takes the provider's answer, at the very address that the sign-in was begun for: a new session, always; the one that this
- * browser had here ends.
+ * browser had here ends. One that nobody waits for any more leads on, or begins again (`leadOn`).
  *
- * Throws `sign_in.callback`, `sign_in.state`, `sign_in.browser`, or FailedSignIn around what the provider client threw.
+ * Throws `sign_in.callback`, `sign_in.state`, `sign_in.browser`, or FailedSignIn around one of these or what the provider client threw.
  */
-export async function callback(ctx: PortalRequest, tools: BeginTools): Promise<Response> {
+export async function callback(ctx: PortalRequest, tools: CallbackTools): Promise<Response> {
   const answer = new URLSearchParams(ctx.target.query)
   if (repeatedName(answer) !== null) throw new GateError('sign_in.callback', 'a parameter of the answer occurs twice')
   const state = answer.get('state') ?? ''
-  if (!isToken(state)) throw new GateError('sign_in.state', 'the answer has no state of ours')
+  const key = keyOf(state)
+  if (key === null) throw new GateError('sign_in.state', 'the answer has no state of ours')
   if (!hasLoginCookie(ctx, 'login')) {
-    throw new GateError('sign_in.browser', 'this browser sent no login cookie', {
-      hint: 'cookies may be blocked, or the sign-in was begun in another browser or more than ten minutes ago',
+    const failure = new GateError('sign_in.browser', 'this browser sent no login cookie', {
+      hint: 'cookies may be blocked, or the sign-in was begun in another browser or more than an hour ago',
       facts: { reason: causeOfNoCookie(ctx) },
     })
+    return leadOn(ctx, tools, answer, failure)
   }
-  const kept = parsePending(await tools.sessions.takeOnce('login', state))
+  const kept = parsePending(await tools.sessions.takeOnce('login', key))
   if (kept === null || kept.portal !== ctx.portal.name) {
-    throw new GateError('sign_in.state', 'the state is unknown, used or expired')
+    return leadOn(ctx, tools, answer, new GateError('sign_in.state', 'the state is unknown, used or expired'))
   }
   // Whoever reads code and state on one host, as an application's script can, must not finish on another.
   if (kept.redirectUri !== callbackAddress(ctx)) {

@@ -25,6 +25,8 @@ export interface TicketTools {
 
 /** How long a sign-in page may stay open before its destination is forgotten. */
 const ASK_LIFETIME_MS = 60 * 60_000
+/** How long a browser is known that asked: while its sign-in page is open, and then while it is at the provider, an hour each. */
+const ASKED_LIFETIME_MS = 2 * ASK_LIFETIME_MS
 /** As long as a redirect takes: what is read on the way is of no use later. */
 const TICKET_LIFETIME_MS = 10_000
 
@@ -41,7 +43,7 @@ export async function askPortal(
   extra: Readonly<Record<string, string>> = {},
 ): Promise<Response> {
   if (extra.switch === undefined) await refuseLoginLoop(ctx, tools.seal, path)
-  const ask = bindBrowser(ctx, 'ask', ASK_LIFETIME_MS, tools.ports.random)
+  const ask = bindBrowser(ctx, 'ask', ASKED_LIFETIME_MS, tools.ports.random)
   const to = await tools.seal.seal(
     { origin: ctx.reachedAt(ctx.target), host: ctx.target.host, path, ask: sha256(ask.secret) },
     purposeOf(ctx),

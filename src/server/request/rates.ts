@@ -45,7 +45,7 @@ export function createRates(now: () => number, maxBuckets = MAX_BUCKETS): Rates 
 }
 
 /** What comes back to a client in all workers together, and what these let begin at once at most. */
-const STARTS_INTERVAL_MS = 200
+const STARTS_INTERVAL_MS = 1000
 const STARTS_BURST = 300
 const STARTS_BURST_OF_ALL = 6000
 
@@ -54,7 +54,7 @@ const STARTS_BURST_OF_ALL = 6000
  * store.
  *
  * Built in, and meant for loops and floods alone. Many people share the address of an office, so it is wide, and what was
- * used up comes back at five a second: nobody is ever locked out. Workers count each for itself, so that each has its part: all
+ * used up comes back at one a second: nobody is ever locked out. Workers count each for itself, so that each has its part: all
  * together may not begin more than one address may hold (`ONCE_LIMITS` in `session/single-use.ts`).
  */
 export function signInStarts(workers: number): Rate {

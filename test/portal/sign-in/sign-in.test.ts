@@ -30,7 +30,7 @@ describe('one portal for many hosts', () => {
     const answer = await stand.browser().visit(`${KUMA}/`)
     const [ask = ''] = answer.headers.getSetCookie()
     expect(ask).toMatch(
-      /^__Host-sallyport-ask-[\w-]{3}=[\w-]{43}; Path=\/; Max-Age=3600; HttpOnly; Secure; SameSite=Lax$/,
+      /^__Host-sallyport-ask-[\w-]{3}=[\w-]{43}; Path=\/; Max-Age=7200; HttpOnly; Secure; SameSite=Lax$/,
     )
   })
 

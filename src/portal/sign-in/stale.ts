@@ -1,0 +1,95 @@
+import { isToken, randomToken } from '../../base/bytes.ts'
+import type { GateError } from '../../base/errors.ts'
+import type { Ports } from '../../base/ports.ts'
+import { prefersPage } from '../../route/page-load.ts'
+import type { Sealer } from '../../session/seal.ts'
+import { redirectAnswer } from '../answer.ts'
+import { ownPath } from '../place.ts'
+import type { PortalRequest } from '../portal.ts'
+import { type Destination, FailedSignIn } from './failure.ts'
+import { parseDestination } from './ticket.ts'
+
+interface StaleTools {
+  readonly ports: Pick<Ports, 'now' | 'random' | 'log'>
+  readonly seal: Sealer
+}
+
+/** The parameter of our sign-in address that says that a sign-in begins again because the one before came back too late. */
+export const RESTART = 'restart'
+
+/** How long an answer that comes late still leads to where its sign-in was going: a tab that was open over night. */
+const REMEMBERED_MS = 24 * 60 * 60_000
+/** Longer ones are left out: some providers take no more than they have room for. */
+const MAX_SEALED_LENGTH = 1500
+
+/** The `state` of a sign-in: what it is kept by here, and sealed beside it where it leads, for when it is kept here no more. */
+export interface State {
+  readonly key: string
+  readonly text: string
+}
+
+/** A new one. `isRestart`: it begins in place of one that came back too late. */
+export async function makeState(
+  ctx: PortalRequest,
+  { ports, seal }: Omit<StaleTools, 'ports'> & { readonly ports: Pick<Ports, 'now' | 'random'> },
+  destination: Destination,
+  isRestart: boolean,
+): Promise<State> {
+  const key = randomToken(ports.random)
+  const sealed = await seal.seal({ destination, isRestart }, purposeOf(ctx), ports.now() + REMEMBERED_MS)
+  return { key, text: sealed.length > MAX_SEALED_LENGTH ? key : `${key}.${sealed}` }
+}
+
+/** What a sign-in is kept by; null for what is no state of ours. */
+export function keyOf(state: string): string | null {
+  const [key = ''] = state.split('.', 1)
+  return isToken(key) ? key : null
+}
+
+/**
+ * The answer to a provider's answer that nobody here waits for any more: it was used already, as after going back from an application,
+ * or came too late, or the browser kept no cookie. Whoever is signed in goes on to where that sign-in was going; anybody else signs
+ * in again to get there, once, since what fails for good would go round for ever.
+ *
+ * Nothing else of the stale answer is used, so that another's link leads to nothing but a sign-in of one's own. Throws `failure`, in a
+ * FailedSignIn where it is known where it was going.
+ */
+export async function leadOn(
+  ctx: PortalRequest,
+  { ports, seal }: StaleTools,
+  answer: URLSearchParams,
+  failure: GateError,
+): Promise<Response> {
+  const kept = await openState(ctx, seal, answer.get('state') ?? '')
+  if (kept === null) throw failure
+  const { destination, isRestart } = kept
+  const mayGoOn = ctx.session !== null || !isRestart
+  if (!mayGoOn || !answer.has('code') || !prefersPage(ctx.request)) throw new FailedSignIn(failure, destination, false)
+  ports.log.info('A sign-in came back too late or once more, and is led on', {
+    id: ctx.requestId,
+    client: ctx.clientAddress,
+    code: failure.code,
+    is_signed_in: ctx.session !== null,
+  })
+  const query = new URLSearchParams({ return: destination.path, [RESTART]: '1' })
+  const origin = destination.kind === 'here' ? '' : destination.origin
+  return redirectAnswer(302, `${origin}${ownPath('login')}?${query}`)
+}
+
+async function openState(
+  ctx: PortalRequest,
+  seal: Sealer,
+  state: string,
+): Promise<{ readonly destination: Destination; readonly isRestart: boolean } | null> {
+  const [, sealed = ''] = state.split('.', 2)
+  const value = await seal.open(sealed, purposeOf(ctx))
+  if (typeof value !== 'object' || value === null || !('destination' in value)) return null
+  const destination = parseDestination(value.destination)
+  if (destination === null || (destination.kind === 'away' && !ctx.serves(destination.host))) return null
+  return { destination, isRestart: Reflect.get(value, 'isRestart') !== false }
+}
+
+/** On the very host: what leads to a path of it leads to no path of another. */
+function purposeOf({ portal, target }: PortalRequest): string {
+  return `state at ${portal.name} on ${target.host}`
+}
