@@ -163,6 +163,7 @@ test('without a provider, two commands and no question lead from a bare folder t
   plant(password, 'a password')
   expect([first.code, first.err, first.out.split(password).length]).toEqual([0, '', 2])
   expect(first.out).toContain('Written: routes.toml, and users.htpasswd and users.totp beside it')
+  expect(first.out).not.toContain('\n\n')
 
   const { origin, browser, stop } = await serve(folder.path)
   try {

@@ -86,7 +86,7 @@ export async function finish(init: Init, client: Client, known: Known): Promise<
     io.stdout(`Pocket ID gave out no secret: make one for this client there, and put it into ${SECRET_FILE}\n`)
     return EXIT.failed
   }
-  if (flags.offline !== true) await look(init)
+  if (plan.issuer !== null && flags.offline !== true) await look(init)
   sayNext(init, known, front)
   return EXIT.ok
 }

@@ -1,7 +1,8 @@
+import { normalize } from 'node:path'
 import type { RootTable } from '../keys/keys.ts'
 import type { PortalTable } from '../keys/portals.ts'
 import type { RouteTable } from '../keys/routes.ts'
-import { type Raw, showRaw } from '../text/raw.ts'
+import { quote, type Raw, showRaw } from '../text/raw.ts'
 import type { Report } from '../text/report.ts'
 import { FILE_HINT } from '../text/substitute.ts'
 import type { ConfigFiles } from '../values/files.ts'
@@ -16,6 +17,7 @@ export function checkPasswords(root: RootTable, files: ConfigFiles, report: Repo
     checkFile(raw.entries.get('users'), values.users, files, report)
     if (raw.entries.has('users')) checkTotp(raw.entries.get('totp'), values.totp, files, report)
   }
+  checkOtherWays(root, report)
   for (const [name, portal] of root.values.portals ?? []) {
     checkFile(portal.raw.entries.get('htpasswd'), portal.values.htpasswd, files, report)
     checkOneFile(portal, root, report)
@@ -66,6 +68,31 @@ function checkOneFile({ at, values }: PortalTable, root: RootTable, report: Repo
   if (own.length < 2 && paths.size < 2) return
   const hint = 'one file for all of them; htpasswd may name the same one'
   report.mistake([...at, 'providers'], 'provider.users', 'a portal has its people from one file at most', { hint })
+}
+
+/** A second factor is none where the same file lets the same people in by another way without it. */
+function checkOtherWays({ values: { providers, portals } }: RootTable, report: Report): void {
+  const factors = new Map<string, string>()
+  for (const { values } of providers?.values() ?? []) {
+    if (values.users && values.totp) factors.set(normalize(values.users), normalize(values.totp))
+  }
+  const warn = (
+    entry: Raw | undefined,
+    path: string | null | undefined,
+    own: readonly (string | null | undefined)[],
+  ) => {
+    const wanted = path ? factors.get(normalize(path)) : undefined
+    if (entry === undefined || wanted === undefined) return
+    if (own.some(totp => typeof totp === 'string' && normalize(totp) === wanted)) return
+    const hint = `another provider asks people of this file for second factors of ${quote(wanted)}; so has to this`
+    const message = `people of the file ${showRaw(entry)} come in here with their password alone`
+    report.warn(entry.at, 'provider.totp_beside', message, { hint })
+  }
+  for (const { raw, values } of providers?.values() ?? []) warn(raw.entries.get('users'), values.users, [values.totp])
+  for (const { raw, values } of portals?.values() ?? []) {
+    const own = (values.providers ?? []).map(name => providers?.get(name)?.values.totp)
+    warn(raw.entries.get('htpasswd'), values.htpasswd, own)
+  }
 }
 
 /** A second factor must not be gone with its file: one that cannot be read is a mistake, and the file in force stays. */

@@ -71,6 +71,7 @@ export const DIAGNOSTIC_CODES = [
   'provider.pem',
   'provider.users',
   'provider.totp',
+  'provider.totp_beside',
   'portal.undefined',
   'portal.unused',
   'portal.missing',

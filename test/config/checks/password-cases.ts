@@ -57,6 +57,18 @@ export const PASSWORD_CASES: readonly Case[] = [
     ['a name twice', `ada:${SECRET}\nada:${SECRET}`],
   ].map(([title = '', text = '']): Case => ['provider.totp', `second factors: ${title}`, SECOND, factors(text)]),
   [
+    'provider.totp_beside',
+    'a provider of the same people without their second factors',
+    `[providers.users]\nusers = "people"\ntotp = "factors"\n[providers.open]\nusers = «"./people"»\n[portals.home]\nproviders = ["users"]\nroles.user = { any = true }\n[portals.away]\nproviders = ["open"]\nroles.user = { any = true }\n${route('')}\n${route('').replace('app.example', 'away.example').replace('"home"', '"away"')}`,
+    factors(`ada:${SECRET}`),
+  ],
+  [
+    'provider.totp_beside',
+    'passwords of the same people at a portal that asks for no second factor',
+    `[providers.users]\nusers = "people"\ntotp = "factors"\n[providers.id]\nissuer = "https://id.example.com"\nclient_id = "gate"\n[portals.home]\nproviders = ["users"]\nroles.user = { any = true }\n[portals.away]\nproviders = ["id"]\nhtpasswd = «"people"»\nroles.user = { any = true }\n${route('')}\n${route('passwords = true').replace('app.example', 'away.example').replace('"home"', '"away"')}`,
+    factors(`ada:${SECRET}`),
+  ],
+  [
     'provider.kind',
     'second factors of an OpenID provider',
     '[providers.id]\nissuer = "https://id.example.com"\nclient_id = "gate"\n«totp» = "factors"',
