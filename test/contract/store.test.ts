@@ -496,4 +496,35 @@ describe.each(Object.entries(STORES))('the %s store', (_name, of) => {
       expect(await store.noteOwner('person:a', { ...HEARD, atMs: 250, isLastWord: true })).toBe(true)
       expect(await store.findOwner('person:a')).toMatchObject({ standing: 'good', notedAtMs: 250 })
     }))
+
+  test('what a provider pushes is replaced by whoever knows what was there, and told to other processes', () =>
+    withStore(async (store, open) => {
+      const other = open()
+      try {
+        expect(await store.readPushed('directory:a', 'x')).toBeNull()
+        await other.changesSince()
+        expect(await store.replacePushed('directory:a', 'x', null, '1')).toBe(true)
+        expect(await other.changesSince()).toEqual({ removed: [], updated: ['directory:a'] })
+        expect(await other.replacePushed('directory:a', 'x', null, '2')).toBe(false)
+        expect(await other.replacePushed('directory:a', 'x', '0', '2')).toBe(false)
+        expect(await store.changesSince()).toMatchObject({ removed: [] })
+        expect(await other.replacePushed('directory:a', 'x', '1', '2')).toBe(true)
+        expect(await store.replacePushed('directory:a', 'y', null, '3')).toBe(true)
+        expect(await store.replacePushed('directory:b', 'x', null, '4')).toBe(true)
+        expect([...(await store.listPushed('directory:a'))].sort()).toEqual(['2', '3'])
+        expect([await store.countPushed('directory:a'), await store.countPushed('directory:c')]).toEqual([2, 0])
+        expect([await store.readPushed('directory:b', 'x'), await store.readPushed('directory:b', 'y')]).toEqual([
+          '4',
+          null,
+        ])
+        expect(await store.replacePushed('directory:a', 'x', '2', null)).toBe(true)
+        expect(await store.listPushed('directory:a')).toEqual(['3'])
+        expect(await store.replacePushed('directory:a', 'x', null, '5')).toBe(true)
+      } finally {
+        await other.close()
+      }
+      const later = open()
+      expect(await later.listPushed('directory:b')).toEqual(['4'])
+      await later.close()
+    }))
 })

@@ -98,12 +98,7 @@ async function create(asked: ScimRequest, kind: Kind, tools: ScimTools): Promise
     throw new ScimRefusal(403, null, `one provider may push ${MOST_RESOURCES} users and groups`)
   }
   const nowMs = tools.ports.now()
-  const one = await made(
-    asked,
-    said,
-    { id, createdAtMs: before?.value.createdAtMs ?? nowMs, changedAtMs: nowMs },
-    tools,
-  )
+  const one = await made(asked, said, { id, createdAtMs: nowMs, changedAtMs: nowMs }, tools)
   if (!(await directories.replace(directory, before, one))) throw taken()
   return show(asked, one, 201)
 }

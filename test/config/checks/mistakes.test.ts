@@ -238,6 +238,12 @@ const CASES: readonly Case[] = [
     'access tokens of the client that count as credentials',
     provider('access_tokens = { client_audience = «true» }'),
   ],
+  ['scim.token', 'a token that could be guessed', provider('scim = { token = «"nineteen-characters"» }')],
+  [
+    'name.invalid',
+    'a group with a line break',
+    provider('scim = { token = "twenty-characters-it-has", groups = { «"a\\nb"» = "x" } }'),
+  ],
   ['id_token_alg.refused', 'unsigned tokens', provider('id_token_alg = «"none"»')],
   ['id_token_alg.refused', 'tokens signed with the client secret', provider('id_token_alg = «"HS256"»')],
   ['scopes.openid', 'OAuth without OpenID', provider('scopes = «["profile"]»')],

@@ -17,6 +17,10 @@ import { providerTable, routeTo, SILENT } from '../../kit/toml.ts'
 import { openEvents } from '../../kit/wire/streams.ts'
 
 const HOST = 'app.example'
+
+/** What is open is looked at by nobody but whoever hears of a push. */
+const ALONE = { recheckMs: 3_600_000 }
+
 const keep = untilTheEnd()
 const upstream = keep(startStreaming(({ headers }) => headers.get('x-token-user-roles') ?? ''))
 
@@ -58,7 +62,7 @@ const DEACTIVATE: Readonly<Record<string, (gate: Gate, id: string) => Promise<{ 
 
 describe.each(Object.entries(DEACTIVATE))('%s', (_what, deactivate) => {
   test('ends sessions, their streams, tokens and guest links, and lets nobody in until they are active again', async () => {
-    await using gate = await startGate(toml())
+    await using gate = await startGate(toml(), ALONE)
     const id = await known(gate)
     const { cookie } = await gate.signIn(HOST, { sub: 'ada' })
     const other = (await gate.signIn(HOST, { sub: 'bob' })).cookie
@@ -101,7 +105,7 @@ describe('other processes', () => {
 
   test.each(Object.entries(STORES))('over %s hear of it, and a restart forgets nothing of it', async (_name, start) => {
     await using place = await start()
-    const options = shared(place.store)
+    const options = { ...shared(place.store), ...ALONE }
     await using gate = await startGate(toml(), options)
     await using other = await startGate(toml(), options)
     await eventually(async () => (await push(gate, 'GET', '/Users')).status === 200, 'the store is there')
@@ -176,7 +180,7 @@ describe('groups that are pushed', () => {
   })
 
   test('change nothing where the file does not say so, nor for whoever was not pushed', async () => {
-    await using gate = await startGate(toml())
+    await using gate = await startGate(toml(), ALONE)
     const { cookie } = await gate.signIn(HOST, { sub: 'ada', groups: ['staff'] })
     await push(gate, 'POST', '/Groups', groupOf('The staff', [await known(gate)]))
     expect(await roles(gate, cookie)).toBe('user staff')
@@ -201,7 +205,7 @@ ${routeTo(upstream, HOST, 'portal = "home"\nallow = ["user"]\ntokens = true')}`
   const DEACTIVATED = patchOf({ op: 'replace', path: 'active', value: false })
 
   test('is told that they are not active, with an ID token however new', async () => {
-    await using gate = await startGate(written)
+    await using gate = await startGate(written, ALONE)
     const id = await known(gate, 'user-1')
     const browser = browserAt(gate, HOST)
     expect((await browser.open(`http://${HOST}/`)).response.status).toBe(200)
@@ -212,7 +216,7 @@ ${routeTo(upstream, HOST, 'portal = "home"\nallow = ["user"]\ntokens = true')}`
   })
 
   test('has no access token that works, checked before or not, and no stream that stands on one', async () => {
-    await using gate = await startGate(written)
+    await using gate = await startGate(written, ALONE)
     const id = await known(gate, 'user-1')
     const [seen, unseen] = [await provider.accessToken(AUDIENCE), await provider.accessToken(AUDIENCE)]
     const ask = (token: string) => statusOf(gate, '/', { host: HOST, ...bearer(token) })
