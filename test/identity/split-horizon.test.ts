@@ -15,7 +15,12 @@ const keep = untilTheEnd()
 const provider = keep(await startBadProvider())
 /** The origins that were asked; each of them leads to the provider. */
 const asked: string[] = []
-beforeEach(() => void asked.splice(0))
+/** The authorities that each was held against. */
+const trusted: unknown[] = []
+beforeEach(() => {
+  asked.splice(0)
+  trusted.splice(0)
+})
 
 const ports = {
   ...quietPorts({ now: Date.now }),
@@ -23,7 +28,9 @@ const ports = {
   fetch(address: string, init?: BunFetchRequestInit) {
     const { origin, pathname, search } = new URL(address)
     asked.push(origin)
-    return fetch(provider.issuer + pathname + search, init)
+    const { tls, ...rest } = init ?? {}
+    trusted.push(tls?.ca)
+    return fetch(provider.issuer + pathname + search, rest)
   },
 }
 
@@ -105,6 +112,18 @@ describe('with internal_url', () => {
   test.each(['introspection_endpoint', 'revocation_endpoint'])('%s elsewhere is as good as none', async name => {
     expect(await clientOf({ ...TWO, [name]: 'http://elsewhere:1411/x' }).begin(LOGIN)).toStartWith(PUBLIC)
   })
+})
+
+test('ca is for the requests of its provider alone, at the same issuer too', async () => {
+  const pool = createProviderPool(ports)
+  provider.behave({ discovery: ONE, claims: { iss: PUBLIC } })
+  for (const ca of ['one', null, 'other']) {
+    const client = pool.client(providerConfig({ issuer: PUBLIC, ...BAD_PROVIDER_CLIENT }, { ca }))
+    await client.finish(answer(), LOGIN)
+    expect(asked.length).toBe(4)
+    expect(new Set(trusted.splice(0))).toEqual(new Set([ca ?? undefined]))
+    asked.splice(0)
+  }
 })
 
 describe('without internal_url', () => {

@@ -40,6 +40,16 @@ ${forUsers('app.example.com')}`)
   expect(trail.filter(address => address.startsWith(`${issuer}/authorize?`))).toHaveLength(1)
 })
 
+test('an address in plain HTTP is told at the start', async () => {
+  const provider = providerTable({ issuer: 'https://id.example.com', clientId: 'gate', clientSecret: 'a-secret' })
+  const toml = (url: string) =>
+    `${provider}internal_url = "${url}"\n${portalTable(EVERYONE)}${forUsers('app.example.com')}`
+  await using plain = await startGate(toml('http://pocket-id:1411'))
+  await using secure = await startGate(toml('https://pocket-id:1411'))
+  expect(plain.told('go to http://pocket-id:1411 in plain HTTP')).toHaveLength(1)
+  expect(secure.told('pocket-id:1411')).toEqual([])
+})
+
 test('a provider behind the gate itself is asked through it, with an authority of its own, which is read again', async () => {
   const [authority, stranger] = [makeAuthority(), makeAuthority()]
   const server = authority.issue('DNS:localhost,DNS:app.localhost')
