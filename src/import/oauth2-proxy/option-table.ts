@@ -16,7 +16,7 @@ const NOT_OIDC: OptionEntry = [
 ]
 const NO_CLIENT_KEY: OptionEntry = [
   'decide',
-  'have the provider give the client a secret, and write client_secret; or make it a public one, without',
+  'write client_key with the file of that key in the provider’s table, in place of a secret; sallyport client-key prints its public half',
 ]
 const OWN_CA: OptionEntry = [
   'decide',
@@ -124,7 +124,10 @@ export const OPTION_TABLE: Readonly<Record<string, OptionEntry>> = {
   prefer_email_to_user: NOBODY_TOLD,
   profile_url: NOT_OIDC,
   prompt: ['left', 'nobody is asked again without need; for a fresh sign-in write max_age in a rule'],
-  provider_ca_files: OWN_CA,
+  provider_ca_files: [
+    'decide',
+    'write ca with that file in the provider’s table, where another CA made the certificate: it is always checked',
+  ],
   pubjwk_url: NO_CLIENT_KEY,
   proxy_raw_path: ['kept', 'paths are passed on as they came, once they mean one thing'],
   proxy_websockets: NO_UPSTREAM,
