@@ -2,6 +2,7 @@ import { resolve } from 'node:path'
 import { randomToken } from '../base/bytes.ts'
 import { GateError } from '../base/errors.ts'
 import type { Ports } from '../base/ports.ts'
+import { createSparingLog } from '../base/sparing-log.ts'
 import { loadConfig } from '../config/load.ts'
 import { createProviderPool } from '../identity/pool.ts'
 import { createPortal } from '../portal/app.ts'
@@ -55,6 +56,8 @@ export type Parts = ReturnType<typeof openParts>
  */
 export function openParts(options: ServeOptions, listening: () => Listening) {
   const { ports, worker } = options
+  // What requests bring about, which whoever likes can send without end.
+  const asked = { ...ports, log: createSparingLog(ports.log, ports.now) }
   const upstreams = createUpstreamPool(ports)
   const pool = createProviderPool(ports)
   const { first, load, stopLoading } = readFile(options, upstreams)
@@ -89,13 +92,13 @@ export function openParts(options: ServeOptions, listening: () => Listening) {
   const { sessions, sealer, store } = openSessionState(config, ports, { ask, makeDraft: options.makeDraft })
   const rates = createRates(ports.now)
   const exchanges = createExchanges()
-  const relay = createWebSocketRelay(ports.log)
+  const relay = createWebSocketRelay(asked.log)
   const pendingRequests = () => listening().fronts.pendingRequests
   const bodies = openBodies(options, config, { metrics, current: inForce, pendingRequests })
-  const passwords = createPasswords({ ports, sessions, portal: name => inForce().portals.get(name) })
+  const passwords = createPasswords({ ports: asked, sessions, portal: name => inForce().portals.get(name) })
   const accessLog = openAccessLog(options.access, () => inForce().server.accessLog)
   const denials = createDenials()
-  const respond = createRespond(ports.log, denials, sessions.grants)
+  const respond = createRespond(asked.log, denials, sessions.grants)
   const acme = createAcme({
     config: () => inForce().tls?.acme ?? null,
     store,
@@ -109,16 +112,16 @@ export function openParts(options: ServeOptions, listening: () => Listening) {
   const ownName = makePseudonym(ports)
   const pipelines = createPipelines({
     ...bodies,
-    ports,
+    ports: asked,
     exchanges,
     sessions,
-    accessTokens: createAccessTokens(pool, ports, sessions.directories),
+    accessTokens: createAccessTokens(pool, asked, sessions.directories),
     passwords,
     metrics,
     rates,
     accessLog,
     portal: createPortal({
-      ports,
+      ports: asked,
       sessions,
       pool,
       seal: sealer,
@@ -136,7 +139,7 @@ export function openParts(options: ServeOptions, listening: () => Listening) {
       }),
     }),
     respond,
-    sockets: createSockets(relay, exchanges, ports),
+    sockets: createSockets(relay, exchanges, asked),
     pseudonym: worker?.pseudonym ?? ownName,
     idPrefix: ownName,
     current,
