@@ -1,5 +1,6 @@
-import { expect, test } from 'bun:test'
+import { expect, spyOn, test } from 'bun:test'
 import { join } from 'node:path'
+import { TOTP } from 'otpauth'
 import { startTellingFields } from '../../kit/applications/answering.ts'
 import { type BrowserLite, browserAt } from '../../kit/browser/browser-lite.ts'
 import { fakeClock } from '../../kit/clock.ts'
@@ -152,4 +153,24 @@ test('a code of another’s secret, of none, or given twice signs nobody in', as
     headers: { 'content-type': 'application/x-www-form-urlencoded', 'sec-fetch-site': 'same-origin' },
   })
   expect(hasSession(answer)).toBe(false)
+})
+
+test('a name that nobody has, and a code of nobody, cost the same work as any other', async () => {
+  await using gate = await start()
+  const hashed = spyOn(Bun.password, 'verify')
+  const validated = spyOn(TOTP, 'validate')
+  try {
+    const code = wrongOf(codeAt(gate.clock.now()))
+    for (const [index, name] of ['ada', 'bob', 'nobody'].entries()) {
+      for (const password of ['wrong', PASSWORD]) {
+        hashed.mockClear()
+        validated.mockClear()
+        await send(browserOf(gate), { name, password, code }, `198.51.100.${index + 1}`)
+        expect([name, password, hashed.mock.calls.length, validated.mock.calls.length]).toEqual([name, password, 1, 1])
+      }
+    }
+  } finally {
+    hashed.mockRestore()
+    validated.mockRestore()
+  }
 })
