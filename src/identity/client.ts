@@ -10,7 +10,7 @@ import { ASYMMETRIC_ALGORITHMS, verifyIdToken } from './id-token.ts'
 import type { Identity } from './identity.ts'
 import type { Issuer } from './issuer.ts'
 import { verifyLogoutToken } from './logout-token.ts'
-import { isOwnSubject, OWN_SUBJECTS } from './own-subjects.ts'
+import { refuseOwnSubject } from './own-subjects.ts'
 import type { BeginOptions, EndSession, HeldTokens, LoginRequest, LoginResult, ProviderClient } from './provider.ts'
 import { refreshIdentity } from './refresh.ts'
 import { checkStepUp } from './step-up.ts'
@@ -135,16 +135,6 @@ export function createProviderClient(
         metadata.jwks_uri,
       )
     },
-  })
-}
-
-/** Throws `provider.subject` for a `sub` that would make its bearer one of ours to rules and applications. */
-function refuseOwnSubject(subject: string, { name }: ProviderConfig): void {
-  if (!isOwnSubject(subject)) return
-  const prefixes = Object.values(OWN_SUBJECTS).join(', ')
-  throw new GateError('provider.subject', 'the provider calls someone by a subject that is given here alone', {
-    hint: `subjects that begin with ${prefixes}, or that can be read so, are ours: let the provider state another sub`,
-    facts: { provider: name, subject, check: 'sub' },
   })
 }
 

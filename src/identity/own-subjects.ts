@@ -1,3 +1,5 @@
+import { GateError } from '../base/errors.ts'
+import type { ProviderConfig } from '../config/types/providers.ts'
 import { HTPASSWD } from '../config/values/htpasswd.ts'
 
 /** How the subjects begin that are given here, and not by a provider. */
@@ -51,4 +53,14 @@ function nameBeforeColon(text: string): string {
 
 function unescapeOnce(text: string): string {
   return text.replace(/(?:%[0-9a-f]{2})+/gi, run => Buffer.from(run.replaceAll('%', ''), 'hex').toString('utf8'))
+}
+
+/** Throws `provider.subject` for a `sub` that would make its bearer one of ours to rules and applications. */
+export function refuseOwnSubject(subject: string, { name }: Pick<ProviderConfig, 'name'>): void {
+  if (!isOwnSubject(subject)) return
+  const prefixes = Object.values(OWN_SUBJECTS).join(', ')
+  throw new GateError('provider.subject', 'the provider calls someone by a subject that is given here alone', {
+    hint: `subjects that begin with ${prefixes}, or that can be read so, are ours: let the provider state another sub`,
+    facts: { provider: name, subject, check: 'sub' },
+  })
 }

@@ -5,6 +5,7 @@ import { createProviderFetch, DEFAULT_WIRE_LIMITS, type WireLimits } from './htt
 import type { Issuer } from './issuer.ts'
 import { createKeySource } from './jwks.ts'
 import { createMetadataSource } from './metadata.ts'
+import { createOAuth2Client, isOAuth2Provider } from './oauth2/client.ts'
 import type { ProviderClient, ProviderPool } from './provider.ts'
 
 /**
@@ -36,7 +37,9 @@ export function createProviderPool(
       const issuer = issuerOf(config)
       const before = clients.get(config)
       if (before?.issuer === issuer) return before.client
-      const client = createProviderClient(config, issuer, ports)
+      const client = isOAuth2Provider(config)
+        ? createOAuth2Client(config, issuer.fetch, ports)
+        : createProviderClient(config, issuer, ports)
       clients.set(config, { issuer, client })
       return client
     },
@@ -48,5 +51,5 @@ export function createProviderPool(
 }
 
 function issuerKey(config: ProviderConfig): string {
-  return JSON.stringify([config.issuer, config.metadataUrl, config.internalUrl, config.ca])
+  return JSON.stringify([config.oauth2, config.issuer, config.metadataUrl, config.internalUrl, config.ca])
 }

@@ -75,6 +75,17 @@ function ageOf(atMs: number, nowMs: number): number | null {
   return ageMs >= -SKEW_MS ? Math.max(0, ageMs) : null
 }
 
+/**
+ * Throws `sign_in.step_up` for a provider that can show nothing of how or when somebody signed in, before they are sent there in vain.
+ */
+export function refuseStepUp({ maxAgeS, acr }: StepUp, provider: string): never {
+  const check = maxAgeS !== null ? 'auth_time' : acr.length > 0 ? 'acr' : 'amr'
+  throw new GateError('sign_in.step_up', `a provider by OAuth 2.0 never shows what the rule asks for: ${check}`, {
+    hint: `leave max_age, acr and amr out of rules for the people of ${provider}, or let them sign in by OpenID Connect`,
+    facts: { check, found: 'absent', provider },
+  })
+}
+
 function refusal(check: 'auth_time' | 'acr' | 'amr', claims: Readonly<Record<string, unknown>>): GateError {
   const found = claims[check]
   const hints = {

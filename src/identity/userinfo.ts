@@ -68,6 +68,11 @@ export function believedClaims(
   return mergeClaims({ ...Object.fromEntries(signed), sub: idToken.sub }, userinfo ?? {})
 }
 
+/** What a user endpoint without OpenID Connect says of a person; nothing of a token, or of how they signed in, is its to say. */
+export function personClaims(person: Readonly<Record<string, unknown>>, subject: string): Record<string, unknown> {
+  return mergeClaims({ sub: subject }, person)
+}
+
 /** Claims, each with the one that says whether it was verified. */
 const VERIFIED_BY: readonly (readonly [claim: string, verified: string])[] = [
   ['email', 'email_verified'],

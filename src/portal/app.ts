@@ -6,7 +6,7 @@ import { sendIcon } from './account/icons.ts'
 import { emptyAnswer, openPreflight, redirectAnswer } from './answer.ts'
 import { allowOf, COMPAT_ENDPOINTS, ENDPOINTS, type Endpoint, type PortalTools, WELL_KNOWN } from './endpoints.ts'
 import { portalNotFound } from './not-found.ts'
-import { isCallback, isPortalHost, ownPath, RESOURCE_METADATA } from './place.ts'
+import { isAnyCallback, isPortalHost, ownPath, RESOURCE_METADATA } from './place.ts'
 import type { Portal, PortalRequest } from './portal.ts'
 import { problemResponse } from './problem.ts'
 import { meetForm, releaseForm } from './replay/replay.tsx'
@@ -119,7 +119,7 @@ function pathOf(options: { readonly env?: Env['Bindings'] } | undefined): string
   if (ctx === undefined) throw new TypeError('the portal is asked through handle() only')
   const { path } = ctx.target
   if (ctx.compat !== null) return COMPAT + ctx.compat.page
-  if (isCallback(ctx)) return ownPath('callback')
+  if (isAnyCallback(ctx)) return ownPath('callback')
   if (path.startsWith(RESOURCE_METADATA)) return RESOURCE_METADATA
   return path === '/' || path === ownPath('').slice(0, -1) ? ownPath('') : path
 }

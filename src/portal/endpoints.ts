@@ -30,7 +30,7 @@ import { oldLogin, oldSignIn, oldStart } from './compat/sign-in.tsx'
 import { oldLogout, oldSignOut } from './compat/sign-out.ts'
 import type { FormTools } from './form.ts'
 import { portalNotFound } from './not-found.ts'
-import { isCallback, isPortalHost, type OwnPage, ownPath, RESOURCE_METADATA, SERVER_METADATA } from './place.ts'
+import { isAnyCallback, isPortalHost, type OwnPage, ownPath, RESOURCE_METADATA, SERVER_METADATA } from './place.ts'
 import type { CompatPage, PortalRequest } from './portal.ts'
 import { discardKept, showKept } from './replay/replay.tsx'
 import type { BeginTools } from './sign-in/begin.ts'
@@ -80,7 +80,7 @@ export interface Endpoint {
 export const ENDPOINTS: readonly Endpoint[] = [
   { page: '', get: showApplications },
   { page: 'login', get: login, post: loginByForm, loading: 'step' },
-  { page: 'callback', get: whereThatIs(isCallback, callback), loading: 'step' },
+  { page: 'callback', get: whereThatIs(isAnyCallback, callback), loading: 'step' },
   { page: 'enter', get: whereThatIs(ctx => !isPortalHost(ctx), enter), loading: 'step' },
   { page: 'logout', get: confirmSignOut, post: signOut, loading: 'action' },
   { page: 'provider-logout', get: goToProvider, loading: 'action' },

@@ -1,4 +1,5 @@
 import type { CompatConfig, OldPortal, OldProxy, PortalConfig } from '../config/types/portals.ts'
+import type { ProviderConfig } from '../config/types/providers.ts'
 import { RESERVED_PATH, type Target } from '../route/target.ts'
 import type { CompatPage, PortalRequest } from './portal.ts'
 
@@ -92,14 +93,42 @@ export function isCallback(ctx: Pick<PortalRequest, 'portal' | 'target'>): boole
   return ctx.target.path === ctx.portal.callbackPath && isPortalHost(ctx)
 }
 
+/**
+ * Where a provider sends people back to: to the portal's one address, or, where none of its answers says whose it is, to one of its own
+ * (RFC 9700 §4.4.2.2).
+ */
+export function callbackPathFor(
+  portal: Pick<PortalConfig, 'callbackPath'>,
+  { name, oauth2 }: Pick<ProviderConfig, 'name' | 'oauth2'>,
+): string {
+  return oauth2 === null ? portal.callbackPath : `${ownPath('callback')}/${name}`
+}
+
+/** Whether a request is to where one of the portal's providers sends people back to. */
+export function isAnyCallback(ctx: PortalRequest): boolean {
+  if (isCallback(ctx)) return true
+  if (!ctx.target.path.startsWith(`${ownPath('callback')}/`) || !isPortalHost(ctx)) return false
+  return ctx.portal.providers.some(name => {
+    const provider = ctx.providers.get(name)
+    return (
+      provider !== undefined && provider.oauth2 !== null && callbackPathFor(ctx.portal, provider) === ctx.target.path
+    )
+  })
+}
+
 /** The origin where people sign in for this request's portal. */
 export function portalOrigin({ portal, origin }: PortalRequest): string {
   return portal.url === null ? origin : `${portal.url.scheme}://${portal.url.authority}`
 }
 
-/** The address that providers send this request's browser back to: it is registered there, to the letter. */
-export function callbackAddress(ctx: PortalRequest): string {
-  return `${portalOrigin(ctx)}${ctx.portal.callbackPath}`
+/** The address that a provider sends this request's browser back to: it is registered there, to the letter. */
+export function callbackAddress(ctx: PortalRequest, provider: Pick<ProviderConfig, 'name' | 'oauth2'>): string {
+  return `${portalOrigin(ctx)}${callbackPathFor(ctx.portal, provider)}`
+}
+
+/** The address at which this request came back from a provider. */
+export function arrivedAt(ctx: PortalRequest): string {
+  return `${portalOrigin(ctx)}${ctx.target.path}`
 }
 
 /** Whether this host's cookies are Secure and carry the `__Host-` prefix. */

@@ -14,7 +14,7 @@ export function tellUnstated(config: Config, ports: Pick<Ports, 'now' | 'fetch'>
   const silent = { now: ports.now, log: { debug: quiet, info: quiet, warn: quiet, error: quiet } }
   for (const provider of config.providers.values()) {
     const asked = askedOfProvider(config, provider.name)
-    if (provider.users !== null || (!asked.maxAge && !asked.acr)) continue
+    if (provider.users !== null || provider.oauth2 !== null || (!asked.maxAge && !asked.acr)) continue
     const source = createMetadataSource(provider, createProviderFetch(ports, DEFAULT_WIRE_LIMITS, provider), silent)
     source.get().then(
       metadata => {

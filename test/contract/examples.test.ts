@@ -140,6 +140,7 @@ const PLACES: readonly ((key: Table) => Table)[] = [
   sessions => ({ sessions }),
   provider => ({ providers: { 'pocket-id': provider } }),
   secretless => ({ providers: { 'pocket-id': { client_secret: undefined, ...secretless } } }),
+  oauth2 => ({ providers: { 'pocket-id': { issuer: undefined, ...OAUTH2, ...oauth2 } } }),
   home => ({ portals: { home } }),
   route => ({ portals: { home: { htpasswd: 'people.htpasswd' } }, routes: [{ ...ROUTE, ...route }] }),
   ({ verify }) => ({ routes: [{ ...ROUTE, upstream: undefined, verify }], ...VERIFY }),
@@ -151,6 +152,11 @@ const PLACES: readonly ((key: Table) => Table)[] = [
   }),
 ]
 
+const OAUTH2: Table = {
+  authorization_endpoint: 'https://a.example/authorize',
+  token_endpoint: 'https://a.example/token',
+  user_endpoint: 'https://a.example/user',
+}
 const VERIFY: Table = { server: { trusted_proxies: ['10.0.0.2'], verify: '10.0.0.1:9080' } }
 const ROUTE: Table = { host: '*.example.com', upstream: 'http://a', portal: 'home', allow: ['user'] }
 

@@ -3,6 +3,7 @@ import type { Ports } from '../../base/ports.ts'
 import type { Config } from '../../config/types/config.ts'
 import type { PortalConfig } from '../../config/types/portals.ts'
 import type { ProviderConfig } from '../../config/types/providers.ts'
+import { isOAuth2Provider } from '../../identity/oauth2/client.ts'
 import type { Answered } from '../../identity/probe/callback.ts'
 import { type ClientAnswered, type Probe, probeProvider } from '../../identity/probe/probe.ts'
 import { UNSTATED_HINT, unstatedClaims } from '../../identity/unstated.ts'
@@ -10,8 +11,10 @@ import { trustedEmails } from '../../identity/vouched.ts'
 import { compilePolicy } from '../../policy/policy.ts'
 import { compileRoles } from '../../policy/roles.ts'
 import { type AskedOfSignIn, askedOfProvider } from '../../policy/stated.ts'
+import { callbackPathFor } from '../../portal/place.ts'
 import { bad, type Finding, good, type Section, warning } from './finding.ts'
 import { examineHttps } from './network.ts'
+import { examineOAuth2 } from './oauth2.ts'
 
 /** What ID tokens may be off by (OpenID Connect Core §3.1.3.7 leaves it to us). */
 const MAX_SKEW_MS = 60_000
@@ -28,6 +31,9 @@ export async function examineProvider(
   ports: Pick<Ports, 'now' | 'fetch' | 'log' | 'readText'>,
 ): Promise<Section> {
   const about = `provider "${provider.name}", ${provider.issuer}`
+  const portals = [...config.portals.values()].filter(({ providers }) => providers.includes(provider.name))
+  const callbacks = [...new Set(portals.flatMap(portal => callbacksOf(portal, config, provider)))]
+  if (isOAuth2Provider(provider)) return { about, findings: await examineOAuth2(provider, callbacks, ports) }
   const transport = await examineWays(provider, ports.now())
   let probe: Probe
   try {
@@ -35,8 +41,6 @@ export async function examineProvider(
   } catch (error) {
     return { about, findings: [...transport, failed('does not answer discovery', error)] }
   }
-  const portals = [...config.portals.values()].filter(({ providers }) => providers.includes(provider.name))
-  const callbacks = [...new Set(portals.flatMap(portal => callbacksOf(portal, config)))]
   const findings = [
     ...transport,
     good('answers discovery, and is the issuer that the file names'),
@@ -70,12 +74,17 @@ async function examineWays({ issuer, internalUrl, ca }: ProviderConfig, nowMs: n
 }
 
 /** The addresses that have to be registered for a portal: its own, or one for each host that it is mounted on. */
-export function callbacksOf(portal: PortalConfig, config: Config): readonly string[] {
-  if (portal.url !== null) return [`${portal.url.scheme}://${portal.url.authority}${portal.callbackPath}`]
+export function callbacksOf(
+  portal: PortalConfig,
+  config: Config,
+  provider: Pick<ProviderConfig, 'name' | 'oauth2'>,
+): readonly string[] {
+  const path = callbackPathFor(portal, provider)
+  if (portal.url !== null) return [`${portal.url.scheme}://${portal.url.authority}${path}`]
   const scheme = portal.insecureCookies ? 'http' : 'https'
   return config.routes
     .filter(route => route.portal === portal.name && !route.host.startsWith('*.'))
-    .map(route => `${scheme}://${route.host}${portal.callbackPath}`)
+    .map(route => `${scheme}://${route.host}${path}`)
 }
 
 function examineClock({ clockAheadMs }: Probe): readonly Finding[] {

@@ -1,8 +1,9 @@
 import { resolve } from 'node:path'
 import { type Known, known } from '../keys/known.ts'
+import { isOAuth2, oauth2Issuer, PRESETS } from '../keys/provider/presets.ts'
 import type { ACCESS_TOKENS, ProviderTable } from '../keys/providers.ts'
 import type { Table } from '../keys/table.ts'
-import type { AccessTokensConfig, ClaimNames, GroupsForm, ProviderConfig } from '../types/providers.ts'
+import type { AccessTokensConfig, ClaimNames, GroupsForm, OAuth2Config, ProviderConfig } from '../types/providers.ts'
 import type { ConfigFiles } from '../values/files.ts'
 import { buildHtpasswd, buildTotp } from '../values/htpasswd.ts'
 import { readPem } from '../values/pem/pem-file.ts'
@@ -24,14 +25,18 @@ export function buildProvider(
 ): ProviderConfig {
   const provider = known(table)
   const entries = buildHtpasswd(provider.users, files)
-  if (entries === null && (provider.issuer === null || provider.client_id === null)) {
+  const oauth2 = buildOAuth2(provider)
+  const issuer = entries !== null ? `users:${name}` : oauth2 === null ? provider.issuer : oauth2Issuer(provider)
+  if (issuer === null || (entries === null && provider.client_id === null)) {
     throw new TypeError('a provider without issuer or client_id is a mistake')
   }
+  const preset = provider.preset === null ? null : PRESETS[provider.preset]
   return {
     name,
     label: provider.label ?? name,
     users: entries === null ? null : { entries, totp: buildTotp(provider.totp, files), groups: provider.groups ?? [] },
-    issuer: provider.issuer ?? `users:${name}`,
+    oauth2,
+    issuer,
     metadataUrl: provider.metadata_url,
     internalUrl: provider.internal_url,
     ca: provider.ca === null ? null : readPem(provider.ca, files),
@@ -42,9 +47,9 @@ export function buildProvider(
     assertionFile: provider.client_assertion_file === null ? null : resolve(directory, provider.client_assertion_file),
     clientAuth: provider.client_auth,
     par: provider.par,
-    scopes: provider.scopes,
+    scopes: provider.scopes ?? preset?.scopes ?? null,
     trustsEmails: provider.emails === 'trusted',
-    claims: claimNames(provider),
+    claims: claimNames(provider, preset?.claims ?? STANDARD_NAMES),
     groupsForm: groupsForm(provider),
     claimsFrom: provider.claims_from,
     authorizeParams: provider.authorize_params ?? new Map(),
@@ -60,10 +65,31 @@ function buildAccessTokens(table: Table<typeof ACCESS_TOKENS>): AccessTokensConf
   return { audiences: audience ?? [], takesClientAudience: client_audience }
 }
 
-function claimNames({ claims }: Known<ProviderTable>): ClaimNames {
-  if (claims === null) return STANDARD_NAMES
-  const { sub: _subject, ...names } = known(claims)
-  return names
+function buildOAuth2(provider: Known<ProviderTable>): OAuth2Config | null {
+  if (!isOAuth2(provider)) return null
+  const preset = provider.preset === null ? null : PRESETS[provider.preset]
+  const authorizationEndpoint = provider.authorization_endpoint ?? preset?.authorizationEndpoint
+  const tokenEndpoint = provider.token_endpoint ?? preset?.tokenEndpoint
+  const userEndpoint = provider.user_endpoint ?? preset?.userEndpoint
+  if (authorizationEndpoint === undefined || tokenEndpoint === undefined || userEndpoint === undefined) {
+    throw new TypeError('a provider by OAuth 2.0 without its endpoints is a mistake')
+  }
+  const subject = (provider.claims === null ? null : known(provider.claims).sub) ?? preset?.subject ?? 'id'
+  return { dialect: provider.preset ?? 'plain', authorizationEndpoint, tokenEndpoint, userEndpoint, subject }
+}
+
+/** What the file names, and the preset's names for the rest. */
+function claimNames({ claims }: Known<ProviderTable>, others: ClaimNames): ClaimNames {
+  if (claims === null) return others
+  const { email, email_verified, groups, name, preferred_username } = known(claims)
+  return {
+    email: email ?? others.email,
+    // Of another address, the preset's own says nothing.
+    email_verified: email_verified ?? (email === null ? others.email_verified : null),
+    groups: groups ?? others.groups,
+    name: name ?? others.name,
+    preferred_username: preferred_username ?? others.preferred_username,
+  }
 }
 
 function groupsForm({ groups_keys: areKeys, groups_separator: separator }: Known<ProviderTable>): GroupsForm {

@@ -1,5 +1,7 @@
 import type { RootTable } from '../keys/keys.ts'
 import type { PortalTable, RuleTable } from '../keys/portals.ts'
+import { isOAuth2, oauth2Issuer } from '../keys/provider/presets.ts'
+import type { ProviderTable } from '../keys/providers.ts'
 import type { AccessTable } from '../keys/rules.ts'
 import { itemsOf, quote } from '../text/raw.ts'
 import type { Report } from '../text/report.ts'
@@ -23,7 +25,7 @@ export interface IssuerCheck {
 export function createIssuerCheck(portal: PortalTable | undefined, root: RootTable, report: Report): IssuerCheck {
   const own = portal?.values.providers ?? []
   const hinted = [...(root.values.providers?.keys() ?? [])].find(name => own.includes(name)) ?? ''
-  const issuers = new Map(own.map(name => [name, root.values.providers?.get(name)?.values.issuer]))
+  const issuers = new Map(own.map(name => [name, issuerOf(root.values.providers?.get(name))]))
   const isKnown = [...issuers.values()].every(issuer => issuer !== undefined)
   if (!isKnown || new Set(issuers.values()).size < 2) return { check() {} }
 
@@ -55,6 +57,12 @@ export function createIssuerCheck(portal: PortalTable | undefined, root: RootTab
   }
 
   return { check: (rule, lets) => check(rule, lets, null) }
+}
+
+/** What a provider's subjects are somebody at; null for a file of users, undefined where that is not known. */
+function issuerOf(provider: ProviderTable | undefined): string | null | undefined {
+  if (provider === undefined) return undefined
+  return isOAuth2(provider.values) ? oauth2Issuer(provider.values) : provider.values.issuer
 }
 
 /** The providers that a rule names; null where it names none. */

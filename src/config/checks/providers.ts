@@ -1,5 +1,7 @@
 import { isLoopbackHost } from '../../base/net.ts'
 import type { RootTable } from '../keys/keys.ts'
+import { OAUTH2, OF_OAUTH2 } from '../keys/provider/oauth2.ts'
+import { isOAuth2 } from '../keys/provider/presets.ts'
 import { PROVIDER, type ProviderTable } from '../keys/providers.ts'
 import { formatToml } from '../keys/table.ts'
 import { quote } from '../text/raw.ts'
@@ -36,7 +38,7 @@ export function checkProviders(root: RootTable, files: ConfigFiles, report: Repo
       report.mistake([...at, 'access_tokens', 'audience'], 'access_tokens.audience', message, { hint })
     }
     checkScim({ at, values }, report)
-    if (values.scopes && !values.scopes.includes('openid')) {
+    if (values.scopes && !values.scopes.includes('openid') && !isOAuth2(values)) {
       const hint = 'add "openid": without it the provider does not say who someone is'
       report.mistake([...at, 'scopes'], 'scopes.openid', 'scopes does not have "openid"', { hint })
     }
@@ -92,7 +94,7 @@ function checkWay({ at, raw, values }: ProviderTable, files: ConfigFiles, report
 /** What is asked of a provider besides, and how its groups are read. */
 function checkReading({ raw, values }: ProviderTable, report: Report): void {
   const subject = values.claims?.raw.entries.get('sub')
-  if (subject !== undefined) {
+  if (subject !== undefined && !isOAuth2(values)) {
     const hint = 'remove it: OpenID Connect calls someone by sub, and by nothing else'
     report.mistake(subject.at, 'provider.kind', 'claims.sub belongs to a provider by OAuth 2.0', { hint, part: 'key' })
   }
@@ -112,14 +114,27 @@ function checkReading({ raw, values }: ProviderTable, report: Report): void {
 /** Keys that a provider has whatever it is. */
 const OF_ANY = new Set(['label', 'users'])
 
+/** Where a provider by OAuth 2.0 is; one of OpenID Connect says that itself. */
+const ENDPOINTS: ReadonlySet<string> = new Set(Object.keys(OAUTH2).filter(key => key.endsWith('_endpoint')))
+
 /** Keys of a file of users alone. */
 const OF_FILE = new Set(['groups', 'totp'])
 
 /** A provider is asked by OpenID Connect, or it is a file of users. */
-function checkKind(name: string, { at, raw }: ProviderTable, report: Report): void {
+function checkKind(name: string, { at, raw, values }: ProviderTable, report: Report): void {
   const isFile = raw.entries.has('users')
+  if (!isFile && (isOAuth2(values) || raw.entries.has('preset'))) {
+    checkOAuth2(name, { at, raw, values }, report)
+    return
+  }
   for (const [key, entry] of raw.entries) {
-    if (!Object.hasOwn(PROVIDER, key) || OF_ANY.has(key) || OF_FILE.has(key) === isFile) continue
+    if (!Object.hasOwn(PROVIDER, key) || OF_ANY.has(key)) continue
+    if (!isFile && ENDPOINTS.has(key)) {
+      const hint = 'OpenID Connect says where it is by itself: remove it, or write type = "oauth2"'
+      report.mistake(entry.at, 'provider.kind', `${key} belongs to a provider by OAuth 2.0`, { hint, part: 'key' })
+      continue
+    }
+    if (OF_FILE.has(key) === isFile) continue
     const [message, hint] = isFile
       ? [`${key} says nothing of a provider that is a file of users`, 'remove it, or remove users']
       : [
@@ -131,6 +146,31 @@ function checkKind(name: string, { at, raw }: ProviderTable, report: Report): vo
   // A misspelt key is one mistake, not also a missing one.
   if (isFile || [...raw.entries.keys()].some(key => !Object.hasOwn(PROVIDER, key))) return
   for (const key of ['issuer', 'client_id'] as const) {
+    if (raw.entries.has(key)) continue
+    const hint = `add it, for example: ${key} = ${formatToml(PROVIDER[key].example)}`
+    report.mistake(at, 'key.missing', `[providers.${name}] needs the key ${key}`, { hint, part: 'key' })
+  }
+}
+
+/** A provider by OAuth 2.0: where it is, unless a preset says so, and nothing that only OpenID Connect has. */
+function checkOAuth2(name: string, { at, raw, values }: ProviderTable, report: Report): void {
+  if (values.preset != null && values.type === 'openid') {
+    const hint = 'remove type: GitHub and Discord have no OpenID Connect for people'
+    report.mistake([...at, 'type'], 'provider.kind', `type is "openid", and there is a preset`, { hint })
+  }
+  for (const [key, entry] of raw.entries) {
+    if (!Object.hasOwn(PROVIDER, key) || OF_OAUTH2.has(key)) continue
+    const hint = 'remove it: nothing of that is in OAuth 2.0; an OpenID provider has issuer in place of type = "oauth2"'
+    report.mistake(entry.at, 'provider.kind', `${key} is OpenID Connect’s, or of a file of users`, {
+      hint,
+      part: 'key',
+    })
+  }
+  if ([...raw.entries.keys()].some(key => !Object.hasOwn(PROVIDER, key))) return
+  const endpoints = raw.entries.has('preset')
+    ? []
+    : (['authorization_endpoint', 'token_endpoint', 'user_endpoint'] as const)
+  for (const key of ['client_id', ...endpoints] as const) {
     if (raw.entries.has(key)) continue
     const hint = `add it, for example: ${key} = ${formatToml(PROVIDER[key].example)}`
     report.mistake(at, 'key.missing', `[providers.${name}] needs the key ${key}`, { hint, part: 'key' })

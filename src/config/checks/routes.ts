@@ -11,6 +11,7 @@ import { checkIdentity } from './identity.ts'
 import { type Place, placesOf } from './places.ts'
 import { namesIn } from './portals.ts'
 import { checkRules, needsPortal } from './rules.ts'
+import { checkStepUp } from './step-up.ts'
 
 /** What routes say about each other, and about portals and roles. */
 export function checkRoutes(root: RootTable, report: Report): void {
@@ -23,6 +24,7 @@ export function checkRoutes(root: RootTable, report: Report): void {
   for (const route of routes) {
     checkPortal(route, portals, report)
     checkRules(route, root, report)
+    checkStepUp(route, root, report)
     checkPrefix(route, report)
     checkOneLabel(route, report)
     checkOrigin(route, report)

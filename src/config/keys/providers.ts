@@ -3,9 +3,10 @@ import { quote } from '../text/raw.ts'
 import { suggest } from '../text/suggest.ts'
 import { parseInternalUrl, parseIssuer, parseMetadataUrl } from '../values/address.ts'
 import { boolean, choice, list, parsed, text } from '../values/value.ts'
-import { authorizeParams } from './authorize-params.ts'
+import { authorizeParams } from './provider/authorize-params.ts'
+import { READING } from './provider/claims.ts'
+import { OAUTH2 } from './provider/oauth2.ts'
 import { SCIM } from './provider/scim.ts'
-import { READING } from './provider-claims.ts'
 import { ownName, secret } from './secret.ts'
 import { defaulted, type Keys, optional, type Table, table } from './table.ts'
 import { pemFile } from './upstreams.ts'
@@ -98,10 +99,11 @@ export const PROVIDER = {
     'none',
     'Of a provider with `users`: the groups that all of its people are in.',
   ),
+  ...OAUTH2,
   issuer: optional(
     issuer,
     'https://id.example.com',
-    '**required**, unless there is `users`',
+    '**required**, unless there is `users`, `preset` or `type = "oauth2"`',
     'The provider, exactly as it names itself in its metadata; a trailing slash counts.',
   ),
   metadata_url: optional(

@@ -122,6 +122,7 @@ export const DIAGNOSTIC_CODES = [
   'rule.pattern',
   'rule.providers',
   'rule.subjects',
+  'rule.step_up',
   'rule.depth',
   'rule.anonymous',
   'rule.guest_link',

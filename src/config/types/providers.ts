@@ -23,6 +23,17 @@ export type GroupsForm =
   | { readonly kind: 'keys' }
   | { readonly kind: 'text'; readonly separator: string }
 
+/** A provider that speaks OAuth 2.0 without OpenID Connect. */
+export interface OAuth2Config {
+  /** Whose ways it has beyond the protocol. */
+  readonly dialect: 'plain' | 'github' | 'discord'
+  readonly authorizationEndpoint: string
+  readonly tokenEndpoint: string
+  readonly userEndpoint: string
+  /** The member of the user endpoint's answer that names someone for good. */
+  readonly subject: string
+}
+
 /** Which of a provider's statements count about a person. */
 export type ClaimsFrom = 'both' | 'id_token' | 'userinfo'
 
@@ -51,7 +62,9 @@ export interface ProviderConfig {
   readonly label: string
   /** The people of a provider that is a file; null for one that is asked by OpenID Connect. */
   readonly users: UsersConfig | null
-  /** Exactly as the provider states it; no trailing slash is added or removed. Of a file of users `users:NAME`, which is no address. */
+  /** How a provider without OpenID Connect is asked; null for any other. */
+  readonly oauth2: OAuth2Config | null
+  /** Exactly as the provider states it; no trailing slash is added or removed. Of a file of users `users:NAME`, which is no address; by OAuth 2.0 what its subjects are somebody at. */
   readonly issuer: string
   /** Where discovery is when it is not at issuer + /.well-known/openid-configuration. */
   readonly metadataUrl: string | null

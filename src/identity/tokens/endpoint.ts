@@ -57,8 +57,10 @@ export async function askTokens(
   try {
     const response = await send(call)
     status = response.status
-    if (status >= 400) said = await readTokenError(response.clone())
+    // GitHub says no with 200.
+    said = await readTokenError(response.clone())
     if (status >= 500 || status === 429) throw unavailable(metadata.token_endpoint, status)
+    if (said !== null && status < 400) throw new Error('an error that calls itself a success')
     const { response: tidied, odd } = await tidyResponse(response)
     const tokens = await read(call, tidied)
     if (tokens.token_type !== 'bearer') throw new Error('not a bearer token answer')

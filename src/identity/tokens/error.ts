@@ -19,6 +19,9 @@ const OF_THE_CLIENT = new Set([
   'client id or secret not provided',
   'grant type not supported',
   'client not found',
+  // GitHub, with 200.
+  'incorrect_client_credentials',
+  'redirect_uri_mismatch',
 ])
 
 /** Words about the moment (RFC 6749 §4.1.2.1, RFC 8628 §3.5), in lower case. */
@@ -49,7 +52,7 @@ export async function readTokenError(response: Pick<Response, 'json'>): Promise<
  * What an answer without tokens is about.
  *
  * RFC 6749 §5.2 knows one word for a refresh token that is no longer good, `invalid_grant`; providers have many, in prose too.
- * So 400 and 403 with any error are about the grant, unless the word is known to be about something else: whoever was put out
+ * So 400 and 403, and GitHub's 200, with any error are about the grant, unless the word is known to be about something else: whoever was put out
  * must not stay in because a provider says so in words of its own. A 404, a 5xx, and whatever is not JSON say nothing of anybody.
  */
 export function blameFor(status: number, error: TokenError | null): Blame {
@@ -57,6 +60,6 @@ export function blameFor(status: number, error: TokenError | null): Blame {
   if (word === 'invalid_grant') return 'grant'
   if (status === 401) return 'client'
   if (error !== null && status < 500 && OF_THE_CLIENT.has(word)) return 'client'
-  if (error === null || (status !== 400 && status !== 403) || OF_THE_MOMENT.has(word)) return 'moment'
+  if (error === null || (status !== 400 && status !== 403 && status !== 200) || OF_THE_MOMENT.has(word)) return 'moment'
   return 'grant'
 }

@@ -33,8 +33,43 @@ export interface CodeRequest extends Omit<TokenRequest, 'secrets'> {
  * Throws what `askTokens` throws. Source: RFC 6749 §4.1.3, RFC 7636 §4.5.
  */
 export async function redeemCode(request: CodeRequest): Promise<TokenResponse> {
+  const { metadata, login } = request
+  const tokens = await askForCode(request, ({ client }, response) =>
+    oauth.processAuthorizationCodeResponse(metadata, client, response, {
+      expectedNonce: login.nonce,
+      requireIdToken: true,
+    }),
+  )
+  if (tokens.id_token === undefined) throw new GateError('provider.id_token', 'the provider sent no ID token')
+  return { ...plainResponse(tokens), idToken: tokens.id_token }
+}
+
+/** The same where there is no OpenID Connect: an ID token that comes all the same was not asked for, and is not looked at. */
+export async function redeemPlainCode(request: CodeRequest): Promise<Omit<TokenResponse, 'idToken'>> {
+  const tokens = await askForCode(request, async ({ client }, response) =>
+    oauth.processAuthorizationCodeResponse(request.metadata, client, await withoutIdToken(response)),
+  )
+  return plainResponse(tokens)
+}
+
+async function withoutIdToken(response: Response): Promise<Response> {
+  const { status, headers } = response
+  const body: unknown = await response.clone().json()
+  if (typeof body !== 'object' || body === null || !('id_token' in body)) return response
+  return new Response(JSON.stringify({ ...body, id_token: undefined }), { status, headers })
+}
+
+function plainResponse(tokens: oauth.TokenEndpointResponse): Omit<TokenResponse, 'idToken'> {
+  return {
+    accessToken: tokens.access_token,
+    expiresInS: tokens.expires_in ?? null,
+    refreshToken: tokens.refresh_token ?? null,
+  }
+}
+
+function askForCode(request: CodeRequest, read: Parameters<typeof askTokens>[2]): Promise<oauth.TokenEndpointResponse> {
   const { metadata, login, answer } = request
-  const tokens = await askTokens(
+  return askTokens(
     { ...request, secrets: [answer.get('code'), login.codeVerifier] },
     ({ client, auth, options }) => {
       const parameters = oauth.validateAuthResponse(metadata, client, answer, login.state)
@@ -48,19 +83,8 @@ export async function redeemCode(request: CodeRequest): Promise<TokenResponse> {
         options,
       )
     },
-    ({ client }, response) =>
-      oauth.processAuthorizationCodeResponse(metadata, client, response, {
-        expectedNonce: login.nonce,
-        requireIdToken: true,
-      }),
+    read,
   )
-  if (tokens.id_token === undefined) throw new GateError('provider.id_token', 'the provider sent no ID token')
-  return {
-    accessToken: tokens.access_token,
-    expiresInS: tokens.expires_in ?? null,
-    idToken: tokens.id_token,
-    refreshToken: tokens.refresh_token ?? null,
-  }
 }
 
 /** What became of a refresh token. */

@@ -3,7 +3,7 @@ import type { TokenError } from './error.ts'
 /** What a token endpoint finds wrong, where its answer says so. `client` is either half of the credentials. */
 export type Wrong = 'client' | 'client_id' | 'client_secret' | 'no_secret' | 'code' | 'person' | 'flow' | 'refresh'
 
-/** Words in lower case: those of RFC 6749 §5.2 and §4.1.2.1, and the sentences of Pocket ID up to 2.9. */
+/** Words in lower case: those of RFC 6749 §5.2 and §4.1.2.1, and those of GitHub and of Pocket ID up to 2.9. */
 const WRONG_BY_WORD: ReadonlyMap<string, Wrong> = new Map<string, Wrong>([
   ['invalid_client', 'client'],
   ['invalid_grant', 'code'],
@@ -16,6 +16,9 @@ const WRONG_BY_WORD: ReadonlyMap<string, Wrong> = new Map<string, Wrong>([
   ['invalid authorization code', 'code'],
   ['invalid code verifier', 'code'],
   ['refresh token is invalid or expired', 'code'],
+  ['bad_verification_code', 'code'],
+  ['bad_refresh_token', 'code'],
+  ['incorrect_client_credentials', 'client'],
   ['grant type not supported', 'refresh'],
   ["you're not allowed to access this service", 'person'],
   ['user account is disabled', 'person'],

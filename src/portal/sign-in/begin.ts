@@ -45,7 +45,7 @@ export async function begin(
   tools.noteStart(ctx.clientAddress)
   const state = await makeState(ctx, tools, destination, isRestart)
   const request: LoginRequest = {
-    redirectUri: callbackAddress(ctx),
+    redirectUri: callbackAddress(ctx, provider),
     state: state.text,
     nonce: randomToken(tools.ports.random),
     codeVerifier: createCodeVerifier(tools.ports.random),

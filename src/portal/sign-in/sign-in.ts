@@ -8,7 +8,7 @@ import { parseReturnTo } from '../../route/return-to.ts'
 import type { SessionSecrets } from '../../session/session.ts'
 import type { FormTools } from '../form.ts'
 import { checkLoginCookie, hasLoginCookie } from '../login-cookie.ts'
-import { callbackAddress, isPortalHost, ownPath } from '../place.ts'
+import { arrivedAt, isPortalHost, ownPath } from '../place.ts'
 import type { PortalRequest } from '../portal.ts'
 import { readQuery } from '../query.ts'
 import { ownerCookie, ownerOf } from '../replay/page-owner.ts'
@@ -154,10 +154,10 @@ export async function callback(ctx: PortalRequest, tools: CallbackTools): Promis
     return leadOn(ctx, tools, answer, new GateError('sign_in.state', 'the state is unknown, used or expired'))
   }
   // Whoever reads code and state on one host, as an application's script can, must not finish on another.
-  if (kept.redirectUri !== callbackAddress(ctx)) {
+  if (kept.redirectUri !== arrivedAt(ctx)) {
     throw new GateError('sign_in.state', 'the sign-in was begun for another address than this one', {
       hint: 'where this is no attack, a proxy in front names another host, scheme or port at the end than at the beginning',
-      facts: { begun: kept.redirectUri, ended: callbackAddress(ctx) },
+      facts: { begun: kept.redirectUri, ended: arrivedAt(ctx) },
     })
   }
   if (checkLoginCookie(ctx, 'login', kept.binding) !== 'same') {

@@ -25,6 +25,7 @@ const route = (lines: string) =>
   `[[routes]]\nhost = "app.example.com"\nupstream = "http://app"\nallow = "public"\nportal = "home"\n${lines}`
 const portal = (lines: string) => `[portals.home]\nproviders = ["id"]\n${lines}`
 const provider = (lines: string) => `[providers.id]\nissuer = "https://id.example.com"\nclient_id = "gate"\n${lines}`
+const oauth2 = (lines: string) => `[providers.id]\nclient_id = "gate"\n${lines}`
 const rule = (rule: string) => portal(`[portals.home.roles]\nuser = ${rule}`)
 const onHost = (host: string) =>
   `[[routes]]\nhost = ${host}\nupstream = "http://app"\nallow = "public"\nportal = "home"`
@@ -253,6 +254,31 @@ const CASES: readonly Case[] = [
     '[portals.home]\nproviders = [«"di"»]\n[portals.home.roles]\nuser = { any = true }\n[providers.id]\nissuer = "https://id.example.com"\nclient_id = "gate"\n[portals.other]\nproviders = ["id"]\n[[routes]]\nhost = "a.example"\nupstream = "http://a"\nallow = "public"\nportal = "home"\n[[routes]]\nhost = "b.example"\nupstream = "http://a"\nallow = "public"\nportal = "other"',
   ],
   ['provider.undefined', 'a misspelt provider in a rule', rule('{ provider = «"ids"» }')],
+  ['provider.kind', 'an issuer beside a preset', oauth2('preset = "github"\n«issuer» = "https://github.com"')],
+  ['provider.kind', 'ID tokens without OpenID Connect', oauth2('preset = "discord"\n«id_token_alg» = "RS256"')],
+  ['provider.kind', 'OpenID Connect with a preset', oauth2('preset = "github"\ntype = «"openid"»')],
+  ['provider.kind', 'an endpoint beside discovery', provider('«user_endpoint» = "https://id.example.com/me"')],
+  [
+    'issuer.insecure',
+    'a user endpoint that anyone on the way can speak for',
+    oauth2('preset = "github"\nuser_endpoint = "«http»://git.example.com/user"'),
+  ],
+  ['choice.unknown', 'a preset that is none', oauth2('preset = «"gitlab"»')],
+  [
+    'key.missing',
+    'OAuth 2.0 without the one endpoint that says who it is',
+    '[«providers.id»]\ntype = "oauth2"\nclient_id = "gate"\nauthorization_endpoint = "https://a.example/a"\ntoken_endpoint = "https://a.example/t"',
+  ],
+  [
+    'rule.step_up',
+    'a rule about how people of GitHub signed in',
+    `${oauth2('preset = "github"')}\n${allowing('[{ any = [{ «acr» = ["gold"] }] }]')}`,
+  ],
+  [
+    'rule.subjects',
+    'a subject of one of two providers by OAuth 2.0',
+    `[providers.id]\npreset = "github"\nclient_id = "a"\n[providers.other]\npreset = "discord"\nclient_id = "b"\n[portals.home]\nproviders = ["id", "other"]\n[portals.home.roles]\nuser = { «subjects» = ["1"] }`,
+  ],
   ['authorize_params.reserved', 'a state of the file’s own', provider('authorize_params = { «state» = "mine" }')],
   [
     'authorize_params.reserved',

@@ -10,6 +10,7 @@ export function providerConfig(
     name: 'test',
     label: 'Test',
     users: null,
+    oauth2: null,
     issuer,
     metadataUrl: null,
     internalUrl: null,

@@ -1,7 +1,7 @@
-import type { Path } from '../text/raw.ts'
-import type { Report } from '../text/report.ts'
-import { text } from '../values/value.ts'
-import { named } from './table.ts'
+import type { Path } from '../../text/raw.ts'
+import type { Report } from '../../text/report.ts'
+import { text } from '../../values/value.ts'
+import { named } from '../table.ts'
 
 /** What a sign-in itself needs or means, with what says it here, if anything does. */
 const OWN: Readonly<Record<string, string>> = {

@@ -1,5 +1,5 @@
-import { boolean, choice, text } from '../values/value.ts'
-import { defaulted, type Keys, optional, table } from './table.ts'
+import { boolean, choice, text } from '../../values/value.ts'
+import { defaulted, type Keys, optional, table } from '../table.ts'
 
 /** `claims` of a provider. */
 export const CLAIM_NAMES = {

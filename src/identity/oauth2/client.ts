@@ -1,0 +1,165 @@
+import { GateError } from '../../base/errors.ts'
+import type { Ports } from '../../base/ports.ts'
+import type { OAuth2Config, ProviderConfig } from '../../config/types/providers.ts'
+import { besides, prompts, withParameters } from '../addresses.ts'
+import { readAnswer } from '../answer.ts'
+import { identityOf } from '../claims.ts'
+import type { Metadata } from '../endpoints.ts'
+import type { ProviderFetch } from '../http.ts'
+import type { Identity } from '../identity.ts'
+import { refuseOwnSubject } from '../own-subjects.ts'
+import { challengeParameters } from '../pkce.ts'
+import type {
+  BeginOptions,
+  HeldTokens,
+  LoginRequest,
+  LoginResult,
+  ProviderClient,
+  ProviderState,
+  RefreshResult,
+} from '../provider.ts'
+import { refuseStepUp } from '../step-up.ts'
+import { bySecret, type ClientProof } from '../tokens/proof.ts'
+import { grantOf, redeemPlainCode, redeemRefreshToken } from '../tokens/redeem.ts'
+import { personClaims } from '../userinfo.ts'
+import { readPerson, subjectOf } from './person.ts'
+
+/** A provider by OAuth 2.0 alone. */
+export type OAuth2Provider = ProviderConfig & { readonly oauth2: OAuth2Config }
+
+/** Narrowed, so that nothing else need ask. */
+export function isOAuth2Provider(config: ProviderConfig): config is OAuth2Provider {
+  return config.oauth2 !== null
+}
+
+/**
+ * A ProviderClient for a provider without OpenID Connect: who somebody is comes from its user endpoint, over TLS, for the access token
+ * that it gave us for this very code.
+ *
+ * No answer is signed, and none names its provider, so that each has a callback of its own, to which the sign-in is bound (RFC 9700
+ * §4.4.2.2); an `iss` that it may send is therefore not looked at. Nothing tells when or how somebody signed in: a sign-in that has to
+ * show that is refused before it begins.
+ * Source: RFC 6749 §4.1, RFC 7636; RFC 9700 §2.1.
+ */
+export function createOAuth2Client(
+  config: OAuth2Provider,
+  fetch: ProviderFetch,
+  ports: Pick<Ports, 'now' | 'log'>,
+): ProviderClient {
+  const { authorizationEndpoint, tokenEndpoint } = config.oauth2
+  const metadata: Metadata = {
+    issuer: config.issuer,
+    authorization_endpoint: authorizationEndpoint,
+    token_endpoint: tokenEndpoint,
+    jwks_uri: '',
+  }
+  const scopes = config.scopes ?? []
+  const tellOdd = () => {}
+  let state: ProviderState = { kind: 'unasked' }
+
+  /** Keeps in mind whether it answers. */
+  async function asked<T>(answer: Promise<T>): Promise<T> {
+    try {
+      const result = await answer
+      state = { kind: 'answers', atMs: ports.now() }
+      return result
+    } catch (thrown) {
+      const isDown = thrown instanceof GateError && thrown.code === 'provider.down'
+      if (!isDown) state = { kind: 'answers', atMs: ports.now() }
+      else if (state.kind !== 'fails') state = { kind: 'fails', sinceMs: ports.now() }
+      throw thrown
+    }
+  }
+
+  async function identify(accessToken: string): Promise<Identity> {
+    const person = await readPerson({ config, scopes, accessToken, fetch })
+    const subject = subjectOf(person, config.oauth2.subject)
+    if (subject === null) {
+      throw new GateError('provider.userinfo', `the user endpoint of ${config.name} does not say who this is`, {
+        hint: 'claims = { sub = "…" } names the member with a text or a whole number that is somebody for good',
+        facts: { provider: config.name, check: 'sub', member: config.oauth2.subject },
+      })
+    }
+    refuseOwnSubject(subject, config)
+    return identityOf(config, config.issuer, subject, personClaims(person, subject))
+  }
+
+  async function signIn(answer: URLSearchParams, login: LoginRequest): Promise<LoginResult> {
+    const own = new URLSearchParams(answer)
+    own.delete('iss')
+    readAnswer(own, metadata, login.state)
+    const askedAtMs = ports.now()
+    const proof = proofOf(config)
+    const tokens = await redeemPlainCode({ config, proof, metadata, answer: own, login, tellOdd, fetch })
+    return {
+      identity: await identify(tokens.accessToken),
+      access: grantOf(tokens, askedAtMs),
+      idToken: '',
+      refreshToken: tokens.refreshToken,
+    }
+  }
+
+  async function refresh({ identity, idToken, refreshToken }: HeldTokens): Promise<RefreshResult> {
+    const askedAtMs = ports.now()
+    const proof = proofOf(config)
+    const tokens = await redeemRefreshToken({ config, proof, metadata, tellOdd, fetch }, refreshToken)
+    if (tokens.kind === 'refused') return { kind: 'ended', reason: 'refused', says: tokens.says }
+    const next = tokens.refreshToken
+    try {
+      const fresh = await identify(tokens.accessToken)
+      if (fresh.subject !== identity.subject) return { kind: 'ended', reason: 'other_subject' }
+      return { kind: 'renewed', identity: fresh, access: grantOf(tokens, askedAtMs), idToken, refreshToken: next }
+    } catch (thrown) {
+      if (thrown instanceof GateError) return { kind: 'unclear', refreshToken: next, failure: thrown }
+      throw thrown
+    }
+  }
+
+  return Object.freeze({
+    config,
+    async begin(login: LoginRequest, options: BeginOptions = {}) {
+      if (login.stepUp) refuseStepUp(login.stepUp, config.name)
+      return withParameters(new URL(authorizationEndpoint), {
+        ...besides(config, options),
+        response_type: 'code',
+        client_id: config.clientId,
+        redirect_uri: login.redirectUri,
+        ...(scopes.length === 0 ? {} : { scope: scopes.join(' ') }),
+        state: login.state,
+        ...(await challengeParameters(login.codeVerifier)),
+        ...prompts([
+          config.authorizeParams.get('prompt'),
+          options.asksForAccount === true ? OTHER[config.oauth2.dialect] : undefined,
+        ]),
+      })
+    },
+    async finish(answer: URLSearchParams, login: LoginRequest) {
+      if (login.stepUp) refuseStepUp(login.stepUp, config.name)
+      return asked(signIn(answer, login))
+    },
+    refresh: (held: HeldTokens) => asked(refresh(held)),
+    endSession: async () => null,
+    readLogoutToken: async () => {
+      throw new GateError('provider.logout_token', 'a provider by OAuth 2.0 signs no logout tokens')
+    },
+    readAccessToken: noBearer,
+    readClientToken: noBearer,
+    readBearerIdToken: noBearer,
+    state: () => state,
+  })
+}
+
+/** How each is asked which account. Discord has nothing for that, but asks before it goes on. */
+const OTHER = { github: 'select_account', plain: 'select_account', discord: 'consent' } as const
+
+async function noBearer(): Promise<never> {
+  throw new GateError('access.token', 'a provider by OAuth 2.0 signs no tokens')
+}
+
+/** Parameters are what GitHub and Discord document; any other has to know Basic (RFC 6749 §2.3.1). */
+function proofOf({ clientAuth, clientSecret, oauth2 }: OAuth2Provider): ClientProof {
+  const usual = oauth2.dialect === 'plain' ? 'client_secret_basic' : 'client_secret_post'
+  const bySort = clientSecret === null ? 'none' : usual
+  const method = clientAuth === null || clientAuth === 'private_key_jwt' ? bySort : clientAuth
+  return { method, prove: bySecret(method, clientSecret ?? '') }
+}
