@@ -441,14 +441,14 @@ describe('an oauth2-proxy.cfg', () => {
     )
     expect(found).toEqual([
       ['allow = ["user"]'],
-      ['path = "/"', 'exact = true', 'allow = "public"'],
+      ['path = "=/"', 'allow = "public"'],
       ['path = "/a.b"', 'allow = "public"'],
-      ['path = "/a.b"', 'exact = true', 'allow = ["user"]'],
-      ['path = "/health"', 'exact = true', 'allow = ["user", { methods = ["GET"], anonymous = true }]'],
+      ['path = "=/a.b"', 'allow = ["user"]'],
+      ['path = "=/health"', 'allow = ["user", { methods = ["GET"], anonymous = true }]'],
       ['path = "/hook"', 'allow = ["user", { methods = ["POST"], anonymous = true }]'],
-      ['path = "/hook"', 'exact = true', 'allow = ["user"]'],
+      ['path = "=/hook"', 'allow = ["user"]'],
       ['path = "/static"', 'allow = "public"'],
-      ['path = "/static"', 'exact = true', 'allow = ["user"]'],
+      ['path = "=/static"', 'allow = ["user"]'],
       [],
     ])
     expect(notes.filter(note => note.includes('it stays closed')).length).toBe(6)
@@ -561,10 +561,10 @@ test('a path that is open is open below another upstream’s path too, and each 
   expect(seen).toEqual([
     '"http://a:1" ["user"]',
     '"/app" "http://a:1" "public"',
-    '"/app" exact = true "http://a:1" ["user"]',
-    '"/app/one" exact = true "http://c:1" "public"',
+    '"=/app" "http://a:1" ["user"]',
+    '"=/app/one" "http://c:1" "public"',
     '"/app/private" "http://b:1" "public"',
-    '"/app/private" exact = true "http://a:1" "public"',
+    '"=/app/private" "http://a:1" "public"',
     '',
   ])
 })

@@ -82,7 +82,7 @@ function placeText({ host, path, example }: Group): string {
   const common = path.replace(/\/(?:\*|…).*$/, '')
   const isOne = common === path && (path === '/' || !path.endsWith('/'))
   const fixed = common === '' ? example.path : common.replace(/(?<=.)\/$/, '')
-  return `host = "${host}", path = ${JSON.stringify(fixed)}${isOne ? ', exact = true' : ''}`
+  return `host = "${host}", path = ${JSON.stringify(isOne ? `=${fixed}` : fixed)}`
 }
 
 /** The command that tries every rule for the example. */

@@ -1,5 +1,6 @@
 import type { Json } from '../../config/text/raw.ts'
 import { closingEntry, type Entry, type Section } from '../draft.ts'
+import { spellPath } from '../spell-path.ts'
 import { boundPlaces } from './bind.ts'
 import { type Context, createNames } from './context.ts'
 import { directiveOrder } from './directives.ts'
@@ -76,7 +77,7 @@ function named(directives: readonly Directive[], first: string, ...words: readon
 }
 
 function routeSection(plan: RoutePlan): Section {
-  const { host, path, isExact, served, closed, policies, portal, allow, deny, fields } = plan
+  const { host, served, closed, policies, portal, allow, deny, fields } = plan
   const isOwn = typeof served === 'number'
   const hasUpstream = !isOwn && served.answer.answer.entries.some(({ key }) => key === 'upstream')
   const headers = policies.find(one => one.headers !== null)?.headers ?? null
@@ -85,9 +86,8 @@ function routeSection(plan: RoutePlan): Section {
     title: '[[routes]]',
     entries: [
       { key: 'host', value: host.name },
-      { key: 'path', value: path === '/' && !isExact ? null : path },
+      { key: 'path', value: spellPath(plan) },
       { key: 'one_label', value: host.name.startsWith('*.') ? true : null },
-      { key: 'exact', value: isExact ? true : null },
       ...(isOwn
         ? [{ key: 'respond', value: { status: served } }]
         : answerEntries(served).map(entry => onHost(entry, host))),

@@ -2,6 +2,7 @@ import type { Json } from '../../config/text/raw.ts'
 import { isUnder } from '../../config/values/path.ts'
 import type { Entry, Section } from '../draft.ts'
 import { spellDuration } from '../durations.ts'
+import { spellPath } from '../spell-path.ts'
 import { type Context, note } from './context.ts'
 import { identityEntries } from './identity.ts'
 import { PORTAL, ROLE } from './people.ts'
@@ -70,8 +71,7 @@ function route(context: Context, host: string, { service, ...access }: Plan, who
     title: '[[routes]]',
     entries: [
       { key: 'host', value: host },
-      { key: 'path', value: access.path === '/' && !access.isExact ? null : access.path },
-      { key: 'exact', value: access.isExact ? true : null },
+      { key: 'path', value: spellPath(access) },
       ...target(own, service),
       { key: 'portal', value: PORTAL },
       { key: 'allow', value: access.allow, ...(access.comment === undefined ? {} : { comment: access.comment }) },

@@ -330,9 +330,9 @@ test('what is to be opened is no more than what was open', async () => {
     const { out } = await rehearse(line({ path }) + more)
     return /mend: a \[\[routes\]\] with host = "app.example.com", (.*) and allow = "public"/.exec(out)?.[1]
   }
-  expect(await open('/')).toBe('path = "/", exact = true')
-  expect(await open('/push')).toBe('path = "/push", exact = true')
-  expect(await open('/push/now')).toBe('path = "/push/now", exact = true')
+  expect(await open('/')).toBe('path = "=/"')
+  expect(await open('/push')).toBe('path = "=/push"')
+  expect(await open('/push/now')).toBe('path = "=/push/now"')
   expect(await open('/push/')).toBe('path = "/push"')
   expect(await open('/push/4711', line({ path: '/push/4712' }))).toBe('path = "/push"')
   expect(await open('/4711')).toBe('path = "/4711"')

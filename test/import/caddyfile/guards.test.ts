@@ -60,7 +60,7 @@ describe('what guards in a Caddyfile and is not carried over closes its routes',
     expect(routesOf(made)).toEqual([
       'a "http://app:1" allow = "public"',
       `a "/private" "http://app:1" allow = "public" ${EVERYONE}`,
-      'a "/private" exact = true "http://app:1" allow = "public"',
+      'a "=/private" "http://app:1" allow = "public"',
     ])
     expect(made.routes).toContain(`${EVERYONE} # everyone, until you decide: basic_auth in line 21`)
     expect(made.notes.join('\n')).toContain(
@@ -113,9 +113,9 @@ a.example.com {
       [
         'a "http://app:1" allow = "public"',
         `a "/closed" respond = { status = 403 } allow = "public" ${EVERYONE}`,
-        'a "/closed" exact = true "http://app:1" allow = "public"',
+        'a "=/closed" "http://app:1" allow = "public"',
         `a "/internal" respond = { status = 403 } allow = "public" ${EVERYONE}`,
-        'a "/internal" exact = true "http://app:1" allow = "public"',
+        'a "=/internal" "http://app:1" allow = "public"',
       ],
     ],
     [
@@ -133,7 +133,7 @@ a.example.com {
       'handle /adm* {\n authorize with users\n reverse_proxy app:1\n}\nhandle {\n reverse_proxy app:1\n}',
       [
         'a "http://app:1" allow = ["user", { not = { paths = ["/adm*"] }, anonymous = true }] deny = [{ all = [{ paths = ["/adm*"] }, { not = { require_email = true } }] }]',
-        'a "/" exact = true "http://app:1" allow = "public"',
+        'a "=/" "http://app:1" allow = "public"',
         `a "/adm" "http://app:1" allow = ["user"] ${NO_EMAIL}`,
       ],
     ],
@@ -143,9 +143,9 @@ a.example.com {
       [
         'a "http://app:1" allow = "public"',
         'a "/a" respond = { status = 403 } allow = "public" deny = [{ networks = ["0.0.0.0/0", "::/0"] }]',
-        'a "/a" exact = true "http://app:1" allow = "public"',
+        'a "=/a" "http://app:1" allow = "public"',
         'a "/a/b" respond = { status = 401 } allow = "public" deny = [{ networks = ["0.0.0.0/0", "::/0"] }]',
-        'a "/a/b" exact = true respond = { status = 403 } allow = "public" deny = [{ networks = ["0.0.0.0/0", "::/0"] }]',
+        'a "=/a/b" respond = { status = 403 } allow = "public" deny = [{ networks = ["0.0.0.0/0", "::/0"] }]',
       ],
     ],
     [
@@ -154,7 +154,7 @@ a.example.com {
       [
         `a "http://app:1" allow = ["user"] ${NO_EMAIL}`,
         'a "/pub" "http://app:1" allow = "public"',
-        `a "/pub" exact = true "http://app:1" allow = ["user"] ${NO_EMAIL}`,
+        `a "=/pub" "http://app:1" allow = ["user"] ${NO_EMAIL}`,
       ],
     ],
     [
@@ -162,7 +162,7 @@ a.example.com {
       '}\na.example.com/pub/* {\n reverse_proxy pub:1\n}\nb.example.com {\n reverse_proxy b:1',
       [
         'a "/pub" "http://pub:1" allow = "public"',
-        `a "/pub" exact = true respond = { status = 404 } allow = "public" ${EVERYONE}`,
+        `a "=/pub" respond = { status = 404 } allow = "public" ${EVERYONE}`,
         'host = "b.example.com" "http://b:1" allow = "public"',
       ],
     ],
@@ -171,11 +171,11 @@ a.example.com {
       '@x path /x/*\nhandle /a/* {\n @x path /a/x/*\n authorize @x with users\n reverse_proxy app:1\n}\nhandle @x {\n reverse_proxy app:2\n}',
       [
         'a "/x" "http://app:2" allow = "public"',
-        `a "/x" exact = true respond = { status = 404 } allow = "public" ${EVERYONE}`,
+        `a "=/x" respond = { status = 404 } allow = "public" ${EVERYONE}`,
         'a "/a" "http://app:1" allow = "public"',
-        `a "/a" exact = true respond = { status = 404 } allow = "public" ${EVERYONE}`,
+        `a "=/a" respond = { status = 404 } allow = "public" ${EVERYONE}`,
         `a "/a/x" "http://app:1" allow = ["user"] ${NO_EMAIL}`,
-        'a "/a/x" exact = true "http://app:1" allow = "public"',
+        'a "=/a/x" "http://app:1" allow = "public"',
       ],
     ],
     [

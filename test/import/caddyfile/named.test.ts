@@ -75,7 +75,7 @@ test('fields are changed on the routes that their matchers are for, and on no ot
     `response_headers = { set = { ${all} }, append = { Vary = "Cookie" }, remove = ["X-A"] }`,
     'path = "/static"',
     `response_headers = { set = { ${all}, Cache-Control = "no-store" }, append = { Vary = "Cookie" }, remove = ["Server", "X-A"] }`,
-    'path = "/static"',
+    'path = "=/static"',
     `response_headers = { set = { ${all} }, append = { Vary = "Cookie" }, remove = ["X-A"] }`,
   ])
 })
