@@ -62,6 +62,27 @@ test('every recipe of docs is one of the program, and has its cases', () => {
   expect(Object.keys(SERVICE_CASES).sort()).toEqual([...RECIPE_NAMES].sort())
 })
 
+test('docs say of every recipe whether it was run in front of its application, and of no other that the tests do it', () => {
+  const chapter = readFileSync(join(FOLDER, '../../recipes.md'), 'utf8')
+  const said = new Map(
+    Array.from(
+      chapter.matchAll(/^\| \[([\w-]+)\]\(recipes\/services\/.*\| ([^|]*) \|$/gm),
+      ([, name = '', ran = '']) => [name, ran],
+    ),
+  )
+  expect([...said.keys()].sort()).toEqual([...RECIPE_NAMES].sort())
+  for (const [name, ran] of said)
+    expect([name, ran]).toEqual([name, expect.stringMatching(/^(?:every time|once: .+|\*\*never\*\*)$/)])
+  const started = readFileSync(join(import.meta.dir, '../../browser/services.test.ts'), 'utf8')
+  const run = Array.from(started.matchAll(/^ {2}'?([\w-]+)'?: keep\(await start/gm), ([, name = '']) => name)
+  expect(
+    [...said]
+      .filter(([, ran]) => ran === 'every time')
+      .map(([name]) => name)
+      .sort(),
+  ).toEqual(run.sort())
+})
+
 describe.each(RECIPE_NAMES.map(name => [name] as const))('the recipe for %s', name => {
   const text = readFileSync(join(FOLDER, `${name}.toml`), 'utf8')
   const cases = SERVICE_CASES[name]
