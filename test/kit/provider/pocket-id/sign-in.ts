@@ -188,5 +188,8 @@ function form(action: string, problem = '', status = 200): Response {
 
 function page(html: string, status: number): Response {
   const document = `<!doctype html><html lang="en"><head><title>Pocket ID</title></head><body><h1>Pocket ID</h1><p>${html}</p></body></html>`
-  return new Response(document, { status, headers: { 'content-type': 'text/html; charset=utf-8' } })
+  return new Response(document, {
+    status,
+    headers: { 'content-type': 'text/html; charset=utf-8', 'cache-control': 'no-store' },
+  })
 }
