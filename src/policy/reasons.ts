@@ -67,6 +67,7 @@ export const REASONS = {
     why: 'the client is in none of the networks of the token, or its address is not known',
     say: 'This token is not for your network.',
   },
+  'tool.other': { why: 'the tool is not among those of the route', say: 'This tool is not open here.' },
   'method.not_listed': { why: 'the route does not list this method', say: null },
   'portal.unknown': { why: 'the route has no portal to sign in at', say: null },
 } as const satisfies Record<string, { readonly why: string; readonly say: string | null }>

@@ -62,6 +62,7 @@ function buildCommon(route: Known<RouteTable>, { root, server, directory, files 
     methods: route.methods,
     tokens: route.tokens || route.mcp !== false,
     mcp: route.mcp === false ? null : route.mcp === true ? 'portal' : route.mcp,
+    tools: route.tools === null ? null : known(route.tools).allow,
     audience: route.audience,
     passwords: route.passwords,
     stripPrefix: route.strip_prefix,

@@ -25,6 +25,7 @@ const UPSTREAM_ONLY = [
   'max_body',
   'keep_posts',
   'mcp',
+  'tools',
 ]
 
 /** What has no meaning where the application is somebody else's to reach. */
@@ -41,6 +42,7 @@ const NOT_FOR_VERIFY = [
   'strip_prefix',
   'add_prefix',
   'mcp',
+  'tools',
 ]
 
 /** What a route says about where it leads, and how that fits together. */

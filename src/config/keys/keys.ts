@@ -10,7 +10,7 @@ import { GUEST_LINKS, PORTAL, RULE } from './portals.ts'
 import { CLAIM_NAMES } from './provider/claims.ts'
 import { SCIM } from './provider/scim.ts'
 import { ACCESS_TOKENS, PROVIDER, PROVIDER_REFUSED } from './providers.ts'
-import { ROUTE } from './routes.ts'
+import { ROUTE, TOOLS } from './routes.ts'
 import { ACCESS } from './rules.ts'
 import { SERVER, SESSIONS } from './server.ts'
 import { PORTAL_WORDS, PROVIDER_WORDS, ROUTE_WORDS, SERVER_WORDS } from './synonyms.ts'
@@ -102,6 +102,7 @@ export const SECTIONS: readonly Section[] = [
     doc: "Which of the provider's tokens go to the application, and in which field.",
     keys: PASS_TOKEN,
   },
+  { title: '[routes.tools]', doc: 'What may be called of an MCP server.', keys: TOOLS },
   { title: '[routes.respond]', doc: 'An answer of the route’s own.', keys: RESPOND },
   { title: '[routes.files]', doc: 'A folder, and how its files are served.', keys: FILES },
   {

@@ -7,6 +7,7 @@ import { parseHostHeader, parseHostPattern } from '../values/host.ts'
 import { method } from '../values/method.ts'
 import { parsePath, parsePlace } from '../values/path.ts'
 import { sizeUpToOrOff } from '../values/size.ts'
+import { starPattern } from '../values/star-pattern.ts'
 import { boolean, choice, either, list, parsed, type Type, text, wrongKind } from '../values/value.ts'
 import { redirect, redirectStatus, respond, verify } from './answers.ts'
 import { app } from './app.ts'
@@ -15,7 +16,7 @@ import { filesSpec } from './files.ts'
 import { ROUTE_IDENTITY } from './identity.ts'
 import { ROUTE_LIMITS } from './limits.ts'
 import { type AccessTable, accessRule, RULE_SCHEMA } from './rules.ts'
-import { defaulted, type Keys, optional, required, type Table } from './table.ts'
+import { defaulted, type Keys, optional, required, type Table, table } from './table.ts'
 import { upstreamSpec } from './upstreams.ts'
 
 const REFERENCE = { $ref: `#/definitions/${RULE_SCHEMA}` }
@@ -96,6 +97,15 @@ const deny: Type<RuleList> = {
   },
 }
 
+/** `tools` of a route. */
+export const TOOLS = {
+  allow: required(
+    list(starPattern, { single: true, mayBeEmpty: true }),
+    ['search', 'get-*'],
+    'The names of tools that may be called, in this letter case, where a star is anything at all. None may, where the list is empty.',
+  ),
+} as const satisfies Keys
+
 /** `[[routes]]`: hosts and paths, where they lead, and who may pass. */
 export const ROUTE = {
   host: required(
@@ -175,6 +185,12 @@ export const ROUTE = {
     false,
     true,
     'Scripts and apps may come with a token (`sallyport tokens create`) instead of signing in. Needs a portal.',
+  ),
+  tools: optional(
+    table(TOOLS, { title: '`tools` of a route' }),
+    { allow: ['search', 'get-*'] },
+    'all that the application has',
+    'Which tools of an MCP server may be called; its keys are below. Bodies are read for that, up to 1 MiB, and what cannot be read in one way alone is refused.',
   ),
   audience: optional(
     list(text(), { single: true }),

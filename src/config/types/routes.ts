@@ -72,6 +72,8 @@ export interface RouteConfig {
   readonly tokens: boolean
   /** Who gives the clients of an MCP server their tokens; null for no such server. */
   readonly mcp: 'portal' | 'provider' | null
+  /** Patterns of the tools of an MCP server that may be called; null: all, and no body is looked at. */
+  readonly tools: readonly string[] | null
   /** What the audience of a provider's access token has to be here; null: what the provider's table says. */
   readonly audience: readonly string[] | null
   /** Whether people and programs may come with a password of the portal's file. */

@@ -86,6 +86,7 @@ export const DE: Words = {
     'token.path': 'Dieses Token gilt nicht für diesen Pfad.',
     'token.resource': 'Dieses Token ist nicht für diesen Server.',
     'token.method': 'Dieses Token gilt nicht für Anfragen dieser Art.',
+    'tool.other': 'Dieses Werkzeug ist hier nicht zugänglich.',
     'token.network': 'Dieses Token gilt nicht aus Ihrem Netz.',
   },
 

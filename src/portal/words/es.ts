@@ -86,6 +86,7 @@ export const ES: Words = {
     'token.path': 'Este token no es válido para esta ruta.',
     'token.resource': 'Este token no es para este servidor.',
     'token.method': 'Este token no es válido para solicitudes de este tipo.',
+    'tool.other': 'Esta herramienta no está disponible aquí.',
     'token.network': 'Este token no es válido desde tu red.',
   },
 

@@ -86,6 +86,7 @@ export const FR: Words = {
     'token.path': 'Ce jeton n’est pas valable pour ce chemin.',
     'token.resource': 'Ce jeton n’est pas pour ce serveur.',
     'token.method': 'Ce jeton n’est pas valable pour ce type de requête.',
+    'tool.other': 'Cet outil n’est pas accessible ici.',
     'token.network': 'Ce jeton n’est pas valable depuis votre réseau.',
   },
 

@@ -1,4 +1,5 @@
 import { compileNetworks } from '../../base/net.ts'
+import { compileStars, type TextTest } from '../../base/stars.ts'
 import { eachInSteps, finish, type Steps } from '../../base/steps.ts'
 import type { Config } from '../../config/types/config.ts'
 import type { PortalConfig } from '../../config/types/portals.ts'
@@ -183,9 +184,15 @@ function compileRoute(route: RouteConfig, portals: ReadonlyMap<string, GatePorta
       (portal !== null && (identityFields !== null || saysWho(route) || route.rate?.by === 'user')),
     takesGuests: takesGuests(route),
     accessTokens: route.tokens && portal !== null ? parts.issuers(portal) : null,
+    opensTool: route.tools === null ? null : compileTools(route.tools),
     anonymous: parts.anonymous(policy, ownAuthorization(route), route.requestRules, route.responseRules),
     prepared: new WeakMap<Session, Prepared>(),
   })
+}
+
+function compileTools(patterns: readonly string[]): TextTest {
+  const tests = patterns.map(compileStars)
+  return tool => tests.some(test => test(tool))
 }
 
 /** Whether a rule of a route lets in whoever came by a guest link. */

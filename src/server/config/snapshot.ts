@@ -1,4 +1,5 @@
 import type { NetworkSet } from '../../base/net.ts'
+import type { TextTest } from '../../base/stars.ts'
 import type { Config } from '../../config/types/config.ts'
 import type { PortalConfig } from '../../config/types/portals.ts'
 import type { ProviderConfig } from '../../config/types/providers.ts'
@@ -98,6 +99,8 @@ export interface GateRoute {
   readonly takesGuests: boolean
   /** Providers whose access tokens are taken here; null: none. */
   readonly accessTokens: readonly ProviderConfig[] | null
+  /** Whether a tool of its MCP server may be called; null: nothing is asked about tools. */
+  readonly opensTool: TextTest | null
   /** What nobody in particular gets here. */
   readonly anonymous: Prepared
   /** What each live session gets here. Dies with the snapshot, so a reload decides anew; and with the session. */

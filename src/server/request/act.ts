@@ -1,11 +1,13 @@
 import { andThen, type MaybePromise } from '../../base/maybe-promise.ts'
 import type { Decision } from '../../policy/policy.ts'
+import { tellReason } from '../../policy/reasons.ts'
 import type { Match } from '../../route/table.ts'
 import type { Session } from '../../session/session.ts'
 import type { GateRoute } from '../config/snapshot.ts'
 import { findByCookie } from './authenticate.ts'
 import { isRefusal, type Verdict } from './decide.ts'
 import type { Place } from './locate.ts'
+import { type Judged, judgeMessages } from './mcp/judge.ts'
 import { pass } from './pass.ts'
 import type { Answer, Passage } from './passage.ts'
 import { portalRequest } from './portal/portal-request.ts'
@@ -19,7 +21,7 @@ import { approve } from './verify/approve.ts'
  * Last step: what the verdict comes to. A request that may pass is sent to its upstream, or answered as its route does; a proxy in
  * front is told so; anyone else is turned away.
  *
- * Reads everything. Writes `isForwarded`. Throws `route.grpc`, what forwarding does,
+ * Reads everything. Writes `isForwarded`; `request` and `sent` where messages were judged. Throws `route.grpc`, what forwarding does,
  * and what `approve` does; rejects with what the portal does where it sends someone to sign in.
  */
 export function act(
@@ -31,9 +33,34 @@ export function act(
   if (isRefusal(verdict)) return turnAway(verdict, passage, tools)
   if (passage.question !== null) return approve(passage, route, verdict)
   if (isGrpc(passage)) throw grpcRefused(route)
+  if (route.opensTool !== null) {
+    return judgeMessages(passage, route, tools.ports.now).then(judged =>
+      judged.kind === 'passes' ? pass(passage, tools, route, verdict) : closeTool(judged, passage, tools),
+    )
+  }
   return route.config.keepPostsBytes === null
     ? pass(passage, tools, route, verdict)
     : passKept(passage, tools, route, verdict)
+}
+
+/**
+ * A call of a tool that is not open, as its client understands it: an error of JSON-RPC, since it may well have another token. A batch is
+ * refused as a whole.
+ */
+function closeTool({ id, tool }: Extract<Judged, { kind: 'closed' }>, passage: Passage, tools: PipelineTools): Answer {
+  const decision: Decision = {
+    verdict: 'deny',
+    reason: 'tool.other',
+    roles: [],
+    trials: [],
+    ...tellReason('tool.other'),
+  }
+  if (id === null) return turnAway(decision, passage, tools)
+  tools.metrics.denied++
+  tools.respond.noteDecision(passage, decision)
+  const error = { code: -32602, message: `Tool ${tool} is not open here` }
+  const readable = passage.route?.config.mcp == null ? {} : { 'access-control-allow-origin': '*' }
+  return Response.json({ jsonrpc: '2.0', id, error }, { headers: { 'cache-control': 'no-store', ...readable } })
 }
 
 /** Any decision that is not to allow, and any that nobody knows. */

@@ -116,3 +116,22 @@ test('the official client comes with an address alone, and goes through to the l
   ])
   if (process.env.SHOW === '1') console.log(lines.join('\n'))
 }, 30_000)
+
+test('a tool that the route does not name is an error to the official client, and every other one works', async () => {
+  await using gate = await startGate(file('tools = { allow = ["echo", "get-s*"] }'))
+  const memory = new Memory()
+  const options = { authProvider: memory, fetch: through(gate, []) }
+  const address = new URL('http://tools.test/mcp')
+  const first = new StreamableHTTPClientTransport(address, options)
+  await expect(new Client({ name: 'inspector', version: '1' }).connect(first)).rejects.toThrow(UnauthorizedError)
+  const { cookie } = await gate.signIn('auth.test', { sub: 'ada' })
+  await first.finishAuth(await agree(gate, memory, cookie))
+  const client = new Client({ name: 'inspector', version: '1' })
+  await client.connect(new StreamableHTTPClientTransport(address, options))
+  await expect(client.callTool({ name: 'get-env', arguments: {} })).rejects.toThrow('not open here')
+  const said = await client.callTool({ name: 'echo', arguments: { message: 'hello' } })
+  expect(JSON.stringify(said.content)).toContain('hello')
+  const sum = await client.callTool({ name: 'get-sum', arguments: { a: 2, b: 3 } })
+  expect(JSON.stringify(sum.content)).toContain('5')
+  await client.close()
+}, 30_000)
