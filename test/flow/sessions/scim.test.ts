@@ -1,9 +1,11 @@
 /** What a provider pushes by SCIM holds for whoever is signed in, everywhere and at once. */
 import { describe, expect, test } from 'bun:test'
 import { join } from 'node:path'
+import { runTokens } from '../../../src/cli/tokens.ts'
 import { startStreaming } from '../../kit/applications/streaming.ts'
 import { askAsAll, collectBelongings, streamAsAll } from '../../kit/belongings.ts'
 import { browserAt } from '../../kit/browser/browser-lite.ts'
+import { runOn } from '../../kit/commands.ts'
 import { bearer } from '../../kit/fields.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
 import { eventually, type Gate, startGate } from '../../kit/gate.ts'
@@ -121,6 +123,23 @@ describe('other processes', () => {
     expect(await signInAgain(later)).toBe('provider.inactive')
     expect((await push(later, 'GET', `/Users/${id}`)).body.active).toBe(false)
   })
+})
+
+test('a token that an operator made for a person rests while they are not active, and is listed so', async () => {
+  await using gate = await startGate(toml(), ALONE)
+  const id = await known(gate)
+  const argv = ['create', '--name', 'n', '--portal', 'home', '--roles', 'user', '--subject', 'ada', '--provider', 'id']
+  const token = (await runOn(gate, runTokens, argv)).out.trim()
+  const ask = () => statusOf(gate, '/', { host: HOST, ...bearer(token) })
+  using stream = await openEvents(gate, HOST, [`Authorization: Bearer ${token}`])
+  expect(await ask()).toBe(200)
+  await push(gate, 'PATCH', `/Users/${id}`, patchOf({ op: 'replace', path: 'active', value: false }))
+  expect(await ask()).toBe(401)
+  await eventually(stream.isOver, 'the stream has ended')
+  const listed = await runOn(gate, runTokens, ['list', '--json'])
+  expect(JSON.parse(listed.out)).toMatchObject([{ subject: 'ada', resting: true }])
+  await push(gate, 'PATCH', `/Users/${id}`, patchOf({ op: 'replace', path: 'active', value: true }))
+  expect(await ask()).toBe(200)
 })
 
 test('without scim in the file, nothing that was pushed counts; with it again, it does', async () => {
