@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'bun:test'
 import { join } from 'node:path'
 import { runTokens } from '../../../src/cli/tokens.ts'
+import { startSaying } from '../../kit/applications/answering.ts'
 import { startStreaming } from '../../kit/applications/streaming.ts'
 import { askAsAll, collectBelongings, streamAsAll } from '../../kit/belongings.ts'
 import { browserAt } from '../../kit/browser/browser-lite.ts'
@@ -12,9 +13,11 @@ import { eventually, type Gate, startGate } from '../../kit/gate.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { startValkey } from '../../kit/programs/valkey.ts'
 import { startBadProvider } from '../../kit/provider/bad-provider.ts'
+import { startProviderFor } from '../../kit/provider/provider.ts'
 import { statusOf } from '../../kit/requests.ts'
 import { groupOf, patchOf, push, SCIM_KEY, SCIM_TOKEN, userOf } from '../../kit/scim.ts'
 import { shared } from '../../kit/sessions/shared.ts'
+import { isOnly, twoWorkers } from '../../kit/sessions/two-workers.ts'
 import { providerTable, routeTo, SILENT } from '../../kit/toml.ts'
 import { openEvents } from '../../kit/wire/streams.ts'
 
@@ -125,6 +128,25 @@ describe('other processes', () => {
   })
 })
 
+test('both workers of the executable hear of it, and so do those that start after a crash', async () => {
+  using folder = temporaryFolder()
+  const people = keep(await startProviderFor([{ sub: 'ada', name: 'Ada' }]))
+  const site = await twoWorkers(folder.path, people, keep(startSaying('let through')), SCIM_KEY)
+  await using child = await site.start()
+  const cookie = await site.signIn()
+  await eventually(async () => isOnly(await site.statuses(cookie), 200), 'both let them through')
+  const at = { host: site.host }
+  const made = await push(site, 'POST', '/Users', userOf('ada'), at)
+  expect(made.status).toBe(201)
+  expect((await push(site, 'DELETE', `/Users/${made.body.id}`, undefined, at)).status).toBe(204)
+  await eventually(async () => isOnly(await site.statuses(cookie), 401), 'both turn them away')
+  await site.killAll(child)
+  await using later = await site.start()
+  expect(isOnly(await site.statuses(cookie), 401)).toBe(true)
+  expect((await push(site, 'POST', '/Users', userOf('ada', { active: false }), at)).body.id).toBe(made.body.id)
+  await site.killAll(later)
+}, 60_000)
+
 test('a token that an operator made for a person rests while they are not active, and is listed so', async () => {
   await using gate = await startGate(toml(), ALONE)
   const id = await known(gate)
@@ -196,6 +218,24 @@ describe('groups that are pushed', () => {
     expect(await roles(gate, cookie)).toBe('user staff')
     await push(gate, 'DELETE', `/Groups/${group.body.id}`)
     expect(await roles(gate, cookie)).toBe('user')
+  })
+
+  test('are heard of by other processes, and count no longer once the file has no table of them', async () => {
+    using folder = temporaryFolder()
+    const options = { ...shared(join(folder.path, 's.db')), ...ALONE }
+    await using gate = await startGate(toml(GROUPS), options)
+    await using other = await startGate(toml(GROUPS), options)
+    const { cookie } = await gate.signIn(HOST, { sub: 'ada', groups: ['staff'] })
+    expect(await roles(other, cookie)).toBe('user staff')
+    const id = await known(gate)
+    await eventually(async () => (await roles(other, cookie)) === 'user', 'the other one has heard that there are none')
+    await push(gate, 'POST', '/Groups', groupOf('The staff', [id]))
+    await eventually(async () => (await roles(other, cookie)) === 'user staff', 'the other one has heard of the group')
+    await push(gate, 'DELETE', `/Groups/${(await push(gate, 'GET', '/Groups')).body.Resources[0].id}`)
+    expect(await roles(gate, cookie)).toBe('user')
+    gate.save(toml())
+    expect(gate.server.reload()).toBe('changed')
+    expect(await roles(gate, cookie)).toBe('user staff')
   })
 
   test('change nothing where the file does not say so, nor for whoever was not pushed', async () => {

@@ -13,6 +13,8 @@ const BOTH = 40
 
 /** The program with two workers, in a folder, and what is done to it there. */
 export interface TwoWorkers {
+  readonly port: number
+  readonly host: string
   start(): Promise<Child>
   /** Ends the supervisor and both workers as a crash does, at once. */
   killAll(child: Child): Promise<void>
@@ -24,19 +26,22 @@ export interface TwoWorkers {
   run(...argv: string[]): Promise<void>
 }
 
-/** Pairs with nothing: whoever starts the program ends it. */
+/** Pairs with nothing: whoever starts the program ends it. `ofProvider` are lines of the provider's table. */
 export async function twoWorkers(
   folder: string,
   provider: TestProvider,
   upstream: Bun.Server<undefined>,
+  ofProvider = '',
 ): Promise<TwoWorkers> {
   const [port, admin] = [await freePort(), await freePort()]
   const site = siteAt(port)
   let clients = 0
-  const toml = `workers = 2\ntrusted_proxies = ["127.0.0.1"]\nadmin = "127.0.0.1:${admin}"\n${oneHost(provider, port, upstream)}`
+  const toml = `workers = 2\ntrusted_proxies = ["127.0.0.1"]\nadmin = "127.0.0.1:${admin}"\n${oneHost(provider, port, upstream, '', ofProvider)}`
   const program = await compiledBinary()
   const at = `127.0.0.1:${port}`
   return {
+    port,
+    host: site.host,
     async start() {
       const child = await startChild({ command: [program], folder, port, toml })
       await eventually(async () => (await fetch(`http://127.0.0.1:${admin}/readyz`)).status === 200, 'both are ready')
