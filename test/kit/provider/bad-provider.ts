@@ -234,7 +234,7 @@ export async function startBadProvider(
     idleTimeout: 30,
     fetch(request) {
       const path = new URL(request.url).pathname
-      if (path === '/.well-known/openid-configuration') return answer('discovery', request)
+      if (path.endsWith('/.well-known/openid-configuration')) return answer('discovery', request)
       if (path === '/jwks') return answer('jwks', request)
       if (path === '/token') return answer('token', request)
       if (path === '/userinfo') return answer('userinfo', request)
