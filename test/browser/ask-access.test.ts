@@ -1,0 +1,82 @@
+import { expect, setDefaultTimeout, test } from 'bun:test'
+import { mkdirSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Page } from 'playwright-core'
+import { LANGUAGES } from '../../src/portal/words/choose.ts'
+import { findBarriers } from '../kit/browser/accessible.ts'
+import { openChromium, watchedContext } from '../kit/browser/chromium.ts'
+import { openStand } from '../kit/browser/stand.ts'
+import { untilTheEnd } from '../kit/opened.ts'
+
+setDefaultTimeout(120_000)
+
+const PICTURES = process.env.PICTURES ?? join(tmpdir(), 'sallyport-pictures')
+
+const keep = untilTheEnd()
+mkdirSync(PICTURES, { recursive: true })
+const browser = keep(await openChromium())
+
+const LIGHT = { name: 'light', colorScheme: 'light', viewport: { width: 1100, height: 800 } } as const
+const PHONE = { name: 'dark-phone', colorScheme: 'dark', viewport: { width: 320, height: 700 } } as const
+
+test.each(
+  LANGUAGES.flatMap(words => [LIGHT, PHONE].map(screen => ({ words, screen, name: `${words.lang}, ${screen.name}` }))),
+)(
+  'somebody who is refused asks, is let in once an admin grants it, and is out once it is revoked: $name',
+  async ({ words, screen }) => {
+    // What was declined is not asked for again on the same day.
+    await using stand = await openStand('admin_role = "admin"\nrequests = true')
+    const options = { ...screen, locale: words.lang }
+    const [asker, admin] = [await watchedContext(browser, options), await watchedContext(browser, options)]
+    const look = async (page: Page, name: string) => {
+      const path = join(PICTURES, `${words.lang}-${name}-${screen.name}.png`)
+      await page.screenshot({ path, fullPage: true })
+      const isWide = await page.evaluate('document.documentElement.scrollWidth > innerWidth')
+      expect([name, isWide, await findBarriers(page)]).toEqual([name, false, []])
+    }
+    const button = (page: Page, name: string) => page.getByRole('button', { name, exact: true })
+    try {
+      const page = await asker.open(`${stand.app}/deep?x=1`)
+      await stand.become(page, 'Guest')
+      expect(await page.textContent('h1')).toBe(words.notOpen('app.localhost'))
+      await look(page, 'asking')
+      await page.getByLabel(words.askText).fill('<b>For the pictures</b> of the party')
+      await button(page, words.askAccess).click()
+      expect(page.url()).toBe(`${stand.app}/deep?x=1`)
+      expect(await page.getByRole('status').textContent()).toBe(words.asked('user'))
+      expect(await button(page, words.askAccess).count()).toBe(0)
+      await look(page, 'asked')
+
+      const office = await admin.open(`${stand.portal}/.sallyport/admin`)
+      await stand.become(office, 'Ada')
+      await office.goto(`${stand.portal}/.sallyport/admin`)
+      expect(await office.locator('#requests q').textContent()).toBe('<b>For the pictures</b> of the party')
+      await look(office, 'requests')
+      await office.locator('#requests select').selectOption('1')
+      await button(office, words.grantNamed('user', 'Guest')).click()
+      expect(new URL(office.url()).pathname + new URL(office.url()).hash).toBe('/.sallyport/admin#requests')
+      await look(office, 'granted')
+
+      await page.reload()
+      expect(await page.title()).not.toBe(words.notOpenTitle)
+      expect(await page.evaluate('document.querySelector(".panel") === null')).toBe(true)
+      await page.goto(`${stand.portal}/.sallyport/sessions`)
+      await look(page, 'own-roles')
+      expect(await page.getByRole('heading', { name: words.grantedRoles }).count()).toBe(1)
+
+      await button(office, words.revokeNamed('user, Guest')).click()
+      await page.goto(stand.app)
+      expect(await page.textContent('h1')).toBe(words.notOpen('app.localhost'))
+
+      await button(page, words.askAccess).click()
+      await office.reload()
+      await button(office, words.declineNamed('user', 'Guest')).click()
+      await page.reload()
+      expect(await page.locator('.asked').textContent()).toBe(words.askDeclined('user'))
+      await look(page, 'declined')
+    } finally {
+      await Promise.all([asker.context.close(), admin.context.close()])
+    }
+  },
+)
