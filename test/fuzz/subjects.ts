@@ -10,6 +10,7 @@ import { jwts } from './subjects/jwts.ts'
 import { logouts } from './subjects/logouts.ts'
 import { logs } from './subjects/logs.ts'
 import { onward } from './subjects/onward.ts'
+import { pushes } from './subjects/pushes.ts'
 import { requests } from './subjects/requests.ts'
 import { targets } from './subjects/targets.ts'
 import { tickets } from './subjects/tickets.ts'
@@ -32,4 +33,5 @@ export const SUBJECTS: readonly Subject[] = [
   requests,
   http2,
   answers,
+  pushes,
 ]
