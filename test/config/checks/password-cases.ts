@@ -42,6 +42,12 @@ export const PASSWORD_CASES: readonly Case[] = [
   faulty('a name twice', `ada:${BCRYPT}\r\nada:${APR1}`),
   ['portal.htpasswd_weak', 'an old kind of hash', FILE, holding(`ada:${APR1}\n`)],
   [
+    'rule.step_up',
+    'a level of sign-in that no file of users has',
+    `[providers.users]\nusers = "people"\n[portals.home]\nproviders = ["users"]\nroles.user = { any = true }\n[[routes]]\nhost = "app.example"\nupstream = "http://app"\nportal = "home"\nallow = [{ not = { «acr» = ["gold"] } }]`,
+    holding(`ada:${BCRYPT}`),
+  ],
+  [
     'passwords.unused',
     'a file that no route takes',
     `${portal('«htpasswd» = "people"')}\n${route('')}`,
