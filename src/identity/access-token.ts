@@ -46,7 +46,6 @@ export async function verifyAccessToken(
   const { claims, header } = await verifySigned(token, expected, ['sub'], { keys, address: keysAddress }, refusal)
   if (header.typ !== undefined && !/^(?:application\/)?(?:at\+)?jwt$/i.test(header.typ)) throw refusal('typ')
   const { sub, iat, exp } = claims
-  const clients = [...clientsOf(claims), ...(kind === 'access' ? [] : [expected.clientId])]
   if (typeof sub !== 'string' || sub === '' || sub.length > MAX_SUBJECT_LENGTH) throw refusal('sub')
   if (isOwnSubject(sub)) throw refusal('sub')
   if (exp === undefined) throw refusal('exp')
@@ -54,12 +53,23 @@ export async function verifyAccessToken(
   const foreign = FOREIGN_CLAIMS[kind].find(name => Object.hasOwn(claims, name))
   if (foreign !== undefined) throw refusal(foreign)
   if (kind !== 'access' && !isForClient(claims, expected.clientId)) throw refusal('azp')
-  const identity = identityOf(provider, expected.issuer, sub, claims)
   return {
-    identity: isOwnName(claims, clients) ? Object.freeze({ ...identity, isClient: true }) : identity,
+    identity: bearerIdentity(provider, expected.issuer, sub, claims, kind === 'access' ? [] : [expected.clientId]),
     issuedAtMs: iat * 1000,
     expiresAtMs: (exp + SKEW_S) * 1000,
   }
+}
+
+/** Who has a token with these claims, be it a program in its own name; `known` are clients that it is known to be given to beside. */
+export function bearerIdentity(
+  provider: Parameters<typeof identityOf>[0],
+  issuer: string,
+  subject: string,
+  claims: JWTPayload,
+  known: readonly string[],
+): Identity {
+  const identity = identityOf(provider, issuer, subject, claims)
+  return isOwnName(claims, [...clientsOf(claims), ...known]) ? Object.freeze({ ...identity, isClient: true }) : identity
 }
 
 /** What providers call the client that a token was given to (RFC 9068 §2.2; Okta `cid`, Microsoft Entra `appid`). */

@@ -8,6 +8,7 @@ import { identityOf, lacksGroups } from './claims.ts'
 import type { Metadata } from './endpoints.ts'
 import { ASYMMETRIC_ALGORITHMS, verifyIdToken } from './id-token.ts'
 import type { Identity } from './identity.ts'
+import { introspectToken } from './introspect.ts'
 import type { Issuer } from './issuer.ts'
 import { verifyLogoutToken } from './logout-token.ts'
 import { refuseOwnSubject } from './own-subjects.ts'
@@ -118,6 +119,11 @@ export function createProviderClient(
     state: () => issuer.metadata.state(),
 
     readAccessToken: (token: string, audience: string) => readBearer(token, audience, 'access'),
+    async introspect(token: string, audiences: readonly string[] | null) {
+      const metadata = await issuer.metadata.get()
+      const proof = await chooseProof(config, metadata, ports)
+      return introspectToken({ config, metadata, proof, fetch: issuer.fetch, token, audiences, nowMs: ports.now() })
+    },
     readClientToken: (token: string) => readBearer(token, config.clientId, 'client'),
     readBearerIdToken: (token: string) => readBearer(token, config.clientId, 'id'),
 

@@ -91,6 +91,8 @@ export interface ProviderClient {
   readLogoutToken(token: string): Promise<LogoutToken>
   /** Checks an access token for this audience. Throws `access.token`, `provider.down`. */
   readAccessToken(token: string, audience: string): Promise<AccessToken>
+  /** Asks whom a token stands for that only the provider can read; null: for nobody, or not here. Throws `provider.down`, `provider.discovery`. */
+  introspect(token: string, audiences: readonly string[] | null): Promise<AccessToken | null>
   /** Checks an access token whose audience is the client itself. Throws as `readAccessToken`. */
   readClientToken(token: string): Promise<AccessToken>
   /** Checks an ID token, or another whose audience is the client itself, that a program brings. Throws `access.token`, `provider.down`. */

@@ -61,8 +61,8 @@ export function buildProvider(
 }
 
 function buildAccessTokens(table: Table<typeof ACCESS_TOKENS>): AccessTokensConfig {
-  const { audience, client_audience } = known(table)
-  return { audiences: audience ?? [], takesClientAudience: client_audience }
+  const { audience, client_audience, introspect } = known(table)
+  return { audiences: audience ?? [], introspects: introspect, takesClientAudience: client_audience }
 }
 
 function buildOAuth2(provider: Known<ProviderTable>): OAuth2Config | null {

@@ -70,6 +70,12 @@ export const ACCESS_TOKENS = {
     'what each route says',
     'What the `aud` of such a token has to hold where a route does not name an `audience` of its own: the name that this gate has as an API at the provider, or one of several.',
   ),
+  introspect: defaulted(
+    boolean,
+    false,
+    true,
+    'Tokens that are no JWT are taken as well, by the word of the provider (RFC 7662), which is asked again after a minute at the latest.',
+  ),
   client_audience: defaulted(
     boolean,
     false,

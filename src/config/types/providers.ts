@@ -4,6 +4,8 @@ export type ClientAuth = 'client_secret_basic' | 'client_secret_post' | 'private
 export interface AccessTokensConfig {
   /** What `aud` has to hold one of where a route names no audience of its own; empty: nothing would do there. */
   readonly audiences: readonly string[]
+  /** Whether the provider is asked about tokens that only it can read. */
+  readonly introspects: boolean
   /** Whether a token for the client itself counts as one for us. */
   readonly takesClientAudience: boolean
 }

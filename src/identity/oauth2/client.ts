@@ -143,6 +143,7 @@ export function createOAuth2Client(
       throw new GateError('provider.logout_token', 'a provider by OAuth 2.0 signs no logout tokens')
     },
     readAccessToken: noBearer,
+    introspect: noBearer,
     readClientToken: noBearer,
     readBearerIdToken: noBearer,
     state: () => state,

@@ -10,6 +10,7 @@ import type { ProviderPool } from '../../identity/provider.ts'
 import { accessSession } from '../../session/credentials/credential-sessions.ts'
 import type { SessionDirectories } from '../../session/pushed/directories.ts'
 import type { Session } from '../../session/session.ts'
+import { createOpaqueTokens } from './opaque-tokens.ts'
 
 /** Access tokens of providers, checked once and remembered until they expire. */
 export interface AccessTokens {
@@ -47,11 +48,12 @@ export function createAccessTokens(
   directories: Pick<SessionDirectories, 'isBarred' | 'isBarredNow' | 'see'>,
 ): AccessTokens {
   const known = new Map<string, Known>()
+  const opaque = createOpaqueTokens(pool, ports, admit)
 
   return {
     find(authorization, portal, providers, audiences) {
       const token = BEARER.exec(authorization)?.[1]
-      if (token === undefined) return null
+      if (token === undefined) return opaque.find(authorization, portal, providers, audiences)
       // A token for one route is remembered for those of the same audience alone.
       const key = `${portal} ${audiences?.join(' ') ?? ''} ${sha256(token)}`
       const before = known.get(key)
@@ -87,11 +89,14 @@ export function createAccessTokens(
     return session
   }
 
+  async function admit(portal: string, said: AccessToken): Promise<Session> {
+    if (await directories.isBarredNow(said.identity)) throw inactive(said.identity)
+    return accessSession(portal, { ...said, identity: directories.see(said.identity) }, ports.random)
+  }
+
   async function check(token: string, key: string, portal: string, addressee: Addressee): Promise<Session> {
     const { provider } = addressee
-    const said = await read(token, addressee)
-    if (await directories.isBarredNow(said.identity)) throw inactive(said.identity)
-    const session = accessSession(portal, { ...said, identity: directories.see(said.identity) }, ports.random)
+    const session = await admit(portal, await read(token, addressee))
     if (known.size >= MOST) for (const oldest of known.keys()) if (known.delete(oldest)) break
     known.set(key, { session, provider })
     return session

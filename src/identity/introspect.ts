@@ -1,0 +1,91 @@
+import * as oauth from 'oauth4webapi'
+import { GateError } from '../base/errors.ts'
+import type { ProviderConfig } from '../config/types/providers.ts'
+import { type AccessToken, bearerIdentity } from './access-token.ts'
+import { isPlain, type Metadata } from './endpoints.ts'
+import { bareError, type ProviderFetch } from './http.ts'
+import { isOwnSubject } from './own-subjects.ts'
+import { SKEW_S } from './signed.ts'
+import type { ClientProof } from './tokens/proof.ts'
+
+/** What is asked about a token that only its provider can read. */
+export interface IntrospectionRequest {
+  readonly config: ProviderConfig
+  readonly metadata: Metadata
+  readonly proof: ClientProof
+  readonly fetch: ProviderFetch
+  readonly token: string
+  /** Whom it has to be for, any one of these; null: any that the file names, or the client itself where it says so. */
+  readonly audiences: readonly string[] | null
+  readonly nowMs: number
+}
+
+const MAX_SUBJECT_LENGTH = 255
+
+/** How long a token is believed that does not say when it ends. */
+const UNTOLD_MS = 60_000
+
+/**
+ * Whom a token stands for by the word of its provider; null where that says that it is not good, or is not for us. What is missing counts
+ * as wrong: audience and subject have to be there, and a token that is bound to a key is nothing that a bearer can have.
+ *
+ * Throws `provider.discovery` where the provider answers no such questions, `provider.down` where it gives no usable answer.
+ * Source: RFC 7662 §2.1, §2.2 and §4.
+ */
+export async function introspectToken(request: IntrospectionRequest): Promise<AccessToken | null> {
+  const { config, metadata, nowMs } = request
+  const claims = await ask(request)
+  const { active, iss, sub, exp, nbf, iat, token_type: type } = claims
+  if (!active || (iss !== undefined && iss !== metadata.issuer) || !isForUs(request, claims)) return null
+  if (type !== undefined && type.toLowerCase() !== 'bearer') return null
+  if (claims.cnf !== undefined) return null
+  if (sub === undefined || sub === '' || sub.length > MAX_SUBJECT_LENGTH || isOwnSubject(sub)) return null
+  const nowS = nowMs / 1000
+  if ((exp !== undefined && exp + SKEW_S <= nowS) || (nbf !== undefined && nbf > nowS + SKEW_S)) return null
+  const { active: _active, token_type: _type, username: _username, ...rest } = claims
+  return {
+    identity: bearerIdentity(config, metadata.issuer, sub, rest, []),
+    issuedAtMs: iat === undefined ? nowMs : iat * 1000,
+    expiresAtMs: exp === undefined ? nowMs + UNTOLD_MS : (exp + SKEW_S) * 1000,
+  }
+}
+
+function isForUs({ config, audiences }: IntrospectionRequest, { aud }: oauth.IntrospectionResponse): boolean {
+  const stated = Array.isArray(aud) ? aud : aud === undefined ? [] : [aud]
+  if ((audiences ?? config.accessTokens?.audiences ?? []).some(one => stated.includes(one))) return true
+  if (audiences !== null) return false
+  return config.accessTokens?.takesClientAudience === true && stated.length === 1 && stated[0] === config.clientId
+}
+
+async function ask({
+  config,
+  metadata,
+  proof,
+  fetch,
+  token,
+}: IntrospectionRequest): Promise<oauth.IntrospectionResponse> {
+  if (metadata.introspection_endpoint === undefined) {
+    throw new GateError('provider.discovery', `${config.issuer} has no endpoint for introspection`, {
+      hint: 'remove introspect from access_tokens, or let the provider offer it',
+      facts: { provider: config.name },
+    })
+  }
+  const client = { client_id: config.clientId }
+  let status = 0
+  try {
+    const response = await oauth.introspectionRequest(metadata, client, proof.prove, token, {
+      [oauth.customFetch]: fetch,
+      [oauth.allowInsecureRequests]: isPlain(config),
+    })
+    status = response.status
+    return await oauth.processIntrospectionResponse(metadata, client, response)
+  } catch (thrown) {
+    if (thrown instanceof GateError) throw thrown
+    throw new GateError('provider.down', `the introspection endpoint of ${config.issuer} gave no usable answer`, {
+      hint: 'the client has to be one that may ask there; the provider’s own log says more',
+      facts: { provider: config.name, status },
+      cause: bareError(thrown),
+      retryAfterS: 5,
+    })
+  }
+}

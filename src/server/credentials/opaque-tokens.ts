@@ -1,0 +1,103 @@
+import { sha256 } from '../../base/bytes.ts'
+import { GateError } from '../../base/errors.ts'
+import type { MaybePromise } from '../../base/maybe-promise.ts'
+import type { Ports } from '../../base/ports.ts'
+import type { ProviderConfig } from '../../config/types/providers.ts'
+import type { AccessToken } from '../../identity/access-token.ts'
+import type { ProviderPool } from '../../identity/provider.ts'
+import type { Session } from '../../session/session.ts'
+
+/** Makes a session of what a provider says of a token. Throws `access.token` for whoever may not come. */
+export type Admit = (portal: string, said: AccessToken) => Promise<Session>
+
+/** Tokens of providers that only these can read. */
+export interface OpaqueTokens {
+  /**
+   * Whom an Authorization field stands for by the word of a provider that is asked; null where there is nobody to ask. `audiences` as in
+   * `AccessTokens`. Throws `access.token` where no provider knows it, or it is not for us; `provider.down`, `provider.discovery`,
+   * `limit.open`, and what admitting throws.
+   */
+  find(
+    authorization: string,
+    portal: string,
+    providers: readonly ProviderConfig[],
+    audiences: readonly string[] | null,
+  ): MaybePromise<Session | null>
+}
+
+interface Known {
+  readonly session: Session
+  readonly provider: ProviderConfig
+  readonly untilMs: number
+}
+
+/** RFC 6750 §2.1. */
+const OPAQUE = /^bearer +([A-Za-z0-9._~+/-]+=*)$/i
+const LONGEST = 4096
+
+/** How long the word of a provider counts: yes, and no. */
+const YES_MS = 60_000
+const NO_MS = 10_000
+
+/** How many answers are remembered of each kind; the oldest makes room. */
+const MOST = 10_000
+
+/** Whoever makes up tokens must not keep a provider busy. */
+const MOST_ASKED = 50
+
+/** Answers of providers, each asked once for all requests that wait for it. */
+export function createOpaqueTokens(pool: ProviderPool, ports: Pick<Ports, 'now'>, admit: Admit): OpaqueTokens {
+  const known = new Map<string, Known>()
+  const refused = new Map<string, number>()
+  const asking = new Map<string, Promise<Session>>()
+
+  async function ask(
+    token: string,
+    key: string,
+    portal: string,
+    able: readonly ProviderConfig[],
+    audiences: readonly string[] | null,
+  ): Promise<Session> {
+    for (const provider of able) {
+      const said = await pool.client(provider).introspect(token, audiences)
+      if (said === null) continue
+      const session = await admit(portal, said)
+      remember(known, key, { session, provider, untilMs: Math.min(session.expiresAtMs, ports.now() + YES_MS) })
+      return session
+    }
+    known.delete(key)
+    remember(refused, key, ports.now() + NO_MS)
+    throw notGood()
+  }
+
+  return {
+    find(authorization, portal, providers, audiences) {
+      const able = providers.filter(({ accessTokens }) => accessTokens?.introspects === true)
+      const token = able.length === 0 ? undefined : OPAQUE.exec(authorization)?.[1]
+      if (token === undefined || token.length > LONGEST) return null
+      const key = `${able.map(({ name }) => name).join(' ')} ${portal} ${audiences?.join(' ') ?? ''} ${sha256(token)}`
+      const nowMs = ports.now()
+      const before = known.get(key)
+      if (before !== undefined && nowMs < before.untilMs && able.includes(before.provider)) return before.session
+      if (nowMs < (refused.get(key) ?? 0)) throw notGood()
+      const flight = asking.get(key)
+      if (flight !== undefined) return flight
+      if (asking.size >= MOST_ASKED) {
+        throw new GateError('limit.open', `providers are asked about ${MOST_ASKED} tokens at once`, { retryAfterS: 1 })
+      }
+      const asked = ask(token, key, portal, able, audiences).finally(() => asking.delete(key))
+      asking.set(key, asked)
+      return asked
+    },
+  }
+}
+
+function notGood(): GateError {
+  return new GateError('access.token', 'no provider that was asked takes the token for good, and for us')
+}
+
+function remember<T>(map: Map<string, T>, key: string, value: T): void {
+  map.delete(key)
+  if (map.size >= MOST) for (const oldest of map.keys()) if (map.delete(oldest)) break
+  map.set(key, value)
+}

@@ -1,0 +1,147 @@
+import { describe, expect, test } from 'bun:test'
+import { startAnswering } from '../../kit/applications/answering.ts'
+import { fakeClock } from '../../kit/clock.ts'
+import { startGate } from '../../kit/gate.ts'
+import { untilTheEnd } from '../../kit/opened.ts'
+import { startBadProvider } from '../../kit/provider/bad-provider.ts'
+import { fetchFrom } from '../../kit/requests.ts'
+import { EVERYONE, portalTable, providerTable, routeTo } from '../../kit/toml.ts'
+
+const clock = fakeClock(Date.now())
+const keep = untilTheEnd()
+const provider = keep(await startBadProvider(() => Math.floor(clock.now() / 1000)))
+const upstream = keep(startAnswering(({ headers }) => new Response(`${headers.get('x-token-subject')}`)))
+
+const AUDIENCE = 'https://gate.example/api'
+const nowS = () => Math.floor(clock.now() / 1000)
+const right = () => ({ active: true, sub: 'ada', aud: AUDIENCE, client_id: 'app', exp: nowS() + 600 })
+
+/** What the provider says of any token, and the forms and fields with which it was asked. */
+let says: () => unknown = right
+const asked: { readonly form: URLSearchParams; readonly authorization: string | null }[] = []
+let holds: Promise<void> | null = null
+const endpoint = keep(
+  Bun.serve({
+    port: 0,
+    hostname: '127.0.0.1',
+    async fetch(request) {
+      asked.push({
+        form: new URLSearchParams(await request.text()),
+        authorization: request.headers.get('authorization'),
+      })
+      await holds
+      const said = says()
+      return said instanceof Response ? said : Response.json(said)
+    },
+  }),
+)
+provider.behave({ discovery: { introspection_endpoint: `http://127.0.0.1:${endpoint.port}/introspect` } })
+
+const file = (tokens: string) =>
+  [
+    providerTable(provider, `access_tokens = ${tokens}`),
+    portalTable(EVERYONE),
+    routeTo(upstream, 'app.test', 'portal = "home"\nheaders = "x-token"\nallow = ["user"]\ntokens = true'),
+  ].join('\n')
+
+const gate = keep(
+  await startGate(file(`{ audience = "${AUDIENCE}", introspect = true }`), { ports: { now: clock.now } }),
+)
+
+let count = 0
+const fresh = () => `opaque-${++count}`
+
+async function ask(token: string, at = gate) {
+  const answer = await fetchFrom(at, '/', { host: 'app.test', accept: '*/*', authorization: `Bearer ${token}` })
+  return { status: answer.status, body: await answer.text() }
+}
+
+describe('RFC 7662: a token that only its provider can read', () => {
+  test('lets in whom the provider names, which is asked once a minute, as the client, and in the body alone', async () => {
+    says = right
+    const token = fresh()
+    const before = asked.length
+    for (let n = 0; n < 3; n++) expect(await ask(token)).toEqual({ status: 200, body: 'ada' })
+    expect(asked.length - before).toBe(1)
+    expect(asked.at(-1)?.form.get('token')).toBe(token)
+    expect(asked.at(-1)?.authorization).toStartWith('Basic ')
+    says = () => ({ active: false })
+    clock.advance(59_000)
+    expect((await ask(token)).status).toBe(200)
+    clock.advance(2_000)
+    expect((await ask(token)).status).toBe(401)
+  })
+
+  test('is asked about once for many that come at the same time', async () => {
+    says = right
+    const { promise, resolve } = Promise.withResolvers<void>()
+    holds = promise
+    const token = fresh()
+    const before = asked.length
+    const waiting = Array.from({ length: 5 }, () => ask(token))
+    while (asked.length === before) await Bun.sleep(1)
+    resolve()
+    expect((await Promise.all(waiting)).map(({ status }) => status)).toEqual([200, 200, 200, 200, 200])
+    expect(asked.length - before).toBe(1)
+    holds = null
+  })
+
+  test('that is not good is remembered for ten seconds, and is never believed beyond its end', async () => {
+    says = () => ({ active: false })
+    const token = fresh()
+    const before = asked.length
+    expect([(await ask(token)).status, (await ask(token)).status]).toEqual([401, 401])
+    expect(asked.length - before).toBe(1)
+    says = right
+    clock.advance(11_000)
+    expect((await ask(token)).status).toBe(200)
+    const short = fresh()
+    says = () => ({ ...right(), exp: nowS() - 50 })
+    expect((await ask(short)).status).toBe(200)
+    says = () => ({ active: false })
+    clock.advance(11_000)
+    expect((await ask(short)).status).toBe(401)
+  })
+
+  test.each<[string, () => unknown]>([
+    ['for nobody in particular', () => ({ ...right(), aud: undefined })],
+    ['for another', () => ({ ...right(), aud: 'https://other.example' })],
+    ['for the client, where the file does not say so', () => ({ ...right(), aud: provider.clientId })],
+    ['of another issuer', () => ({ ...right(), iss: 'https://other.example' })],
+    ['without a subject', () => ({ ...right(), sub: undefined })],
+    ['with a subject of ours', () => ({ ...right(), sub: 'htpasswd:ada' })],
+    ['that is over', () => ({ ...right(), exp: nowS() - 90 })],
+    ['that is not good yet', () => ({ ...right(), nbf: nowS() + 90 })],
+    ['that is bound to a key', () => ({ ...right(), cnf: { jkt: 'x' } })],
+    ['of another type', () => ({ ...right(), token_type: 'DPoP' })],
+  ])('one %s is none', async (_title, answer) => {
+    says = answer
+    expect((await ask(fresh())).status).toBe(401)
+  })
+
+  test('lets nobody in where the provider does not answer as it has to', async () => {
+    for (const answer of [
+      () => new Response('no', { status: 500 }),
+      () => new Response('{}', { status: 401 }),
+      () => ({ active: 'true', sub: 'ada', aud: AUDIENCE }),
+      () => ({ sub: 'ada', aud: AUDIENCE }),
+      () => new Response('active'),
+    ]) {
+      says = answer
+      expect((await ask(fresh())).status).toBe(503)
+    }
+  })
+
+  test('of a program in its own name is nobody’s whom any means', async () => {
+    says = () => ({ ...right(), sub: 'app' })
+    expect((await ask(fresh())).status).toBe(403)
+  })
+
+  test('is the application’s own business without introspect, and no provider is asked', async () => {
+    await using other = await startGate(file(`{ audience = "${AUDIENCE}" }`), { ports: { now: clock.now } })
+    says = right
+    const before = asked.length
+    expect((await ask(fresh(), other)).status).toBe(401)
+    expect(asked.length).toBe(before)
+  })
+})
