@@ -2,17 +2,18 @@ import { GateError } from '../../base/errors.ts'
 import type { Ports } from '../../base/ports.ts'
 import { parseReturnTo } from '../../route/return-to.ts'
 import type { Grants } from '../../session/grants/grants.ts'
-import type { Session } from '../../session/session.ts'
+import type { Session, Sessions } from '../../session/session.ts'
 import { redirectAnswer } from '../answer.ts'
 import { type FormTools, readOwnForm } from '../form.ts'
 import { nameOf } from '../pages/person.ts'
 import { LONGEST_ASK_TEXT } from '../place.ts'
 import type { PortalRequest } from '../portal.ts'
+import { stillSignedIn } from './still-signed-in.ts'
 import { tellWebhook } from './webhook.ts'
 
 export interface AskAccessTools extends FormTools {
   readonly ports: Pick<Ports, 'fetch' | 'log'>
-  readonly sessions: { readonly grants: Pick<Grants, 'ask'> }
+  readonly sessions: Pick<Sessions, 'describe'> & { readonly grants: Pick<Grants, 'ask'> }
   /** Counts what a client asks for. Throws `limit.rate` where one asks too often. */
   noteStart(clientAddress: string): void
 }
@@ -21,11 +22,12 @@ export interface AskAccessTools extends FormTools {
  * Takes the form of the page of a refusal: asks the admins for `role`, which would let this person in at `return`, and leads back there.
  *
  * What may be asked for is judged anew: the route has to refuse them now, by the lack of that very role. Throws `access.origin`,
- * `access.denied` for a role that is not to be had there, `limit.rate`.
+ * `access.denied` for a role that is not to be had there, `access.sign_in`, `limit.rate`.
  */
-export async function askAccess(ctx: PortalRequest, tools: AskAccessTools, session: Session): Promise<Response> {
+export async function askAccess(ctx: PortalRequest, tools: AskAccessTools, sender: Session): Promise<Response> {
   const form = await readOwnForm(ctx, tools)
   tools.noteStart(ctx.clientAddress)
+  const session = await stillSignedIn(tools.sessions, sender)
   const back = parseReturnTo(form.get('return'))
   const role = form.get('role') ?? ''
   const route = ctx.askedRoute(session, back)

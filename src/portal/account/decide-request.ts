@@ -3,7 +3,7 @@ import type { Ports } from '../../base/ports.ts'
 import { prefersPage } from '../../route/page-load.ts'
 import type { RoleGrant, RoleRequest } from '../../session/grants/document.ts'
 import type { Grants } from '../../session/grants/grants.ts'
-import type { Session } from '../../session/session.ts'
+import type { Session, Sessions } from '../../session/session.ts'
 import { jsonAnswer, redirectAnswer } from '../answer.ts'
 import { type FormTools, readOwnForm } from '../form.ts'
 import { isSamePerson } from '../pages/person.ts'
@@ -11,10 +11,11 @@ import { GRANT_HOURS } from '../pages/requests.tsx'
 import { isPortalHost, ownPath } from '../place.ts'
 import type { PortalRequest } from '../portal.ts'
 import { isAdmin } from './admins.ts'
+import { stillSignedIn } from './still-signed-in.ts'
 
 export interface DecideTools extends FormTools {
   readonly ports: Pick<Ports, 'log'>
-  readonly sessions: { readonly grants: Grants }
+  readonly sessions: Pick<Sessions, 'describe'> & { readonly grants: Grants }
 }
 
 const HOUR_MS = 60 * 60 * 1000
@@ -24,12 +25,13 @@ const HOUR_MS = 60 * 60 * 1000
  * `act=revoke` with that of a grant.
  *
  * Nobody decides about their own request: the role that admins have is one that somebody else gave them. Throws `route.none` where
- * nobody asks at this portal, `access.origin`, `access.denied`, `target.malformed`.
+ * nobody asks at this portal, `access.origin`, `access.sign_in`, `access.denied`, `target.malformed`.
  */
-export async function decideRequest(ctx: PortalRequest, tools: DecideTools, session: Session): Promise<Response> {
+export async function decideRequest(ctx: PortalRequest, tools: DecideTools, sender: Session): Promise<Response> {
   if (ctx.portal.requests === null) throw new GateError('route.none', 'nobody asks for access at this portal')
   if (!isPortalHost(ctx)) throw new GateError('access.origin', 'requests are decided on the portal’s own host')
   const form = await readOwnForm(ctx, tools)
+  const session = await stillSignedIn(tools.sessions, sender)
   if (!isAdmin(ctx, session)) throw new GateError('access.denied', 'the portal’s admin role is missing')
   const { grants } = tools.sessions
   const portal = ctx.portal.name

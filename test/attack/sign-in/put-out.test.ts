@@ -1,7 +1,9 @@
 /** Someone holds a form of ours open, is put out by an admin, and only then sends the rest of it. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { runGuests } from '../../../src/cli/guests.ts'
+import { runRequests } from '../../../src/cli/requests.ts'
 import { runTokens } from '../../../src/cli/tokens.ts'
+import type { Listed } from '../../kit/asking.ts'
 import { runOn } from '../../kit/commands.ts'
 import { OWN_FORM } from '../../kit/fields.ts'
 import { type Gate, portalWith, startGate } from '../../kit/gate.ts'
@@ -12,13 +14,20 @@ import { openWire, type WireResponse } from '../../kit/wire/wire.ts'
 
 const HOST = 'app.example'
 
-const CONFIG = `${portalWith('admin_role = "admin"\npersonal_tokens = true\nguest_links = { allow = ["user"], max_uses = 5 }')}
+const CONFIG = `${portalWith('admin_role = "admin"\npersonal_tokens = true\nguest_links = { allow = ["user"], max_uses = 5 }\nrequests = true')}
+staff = { groups = ["staff"] }
 [[routes]]
 host = "${HOST}"
 respond = { status = 200, body = "ok" }
 portal = "home"
 allow = ["user", { guest_link = true }]
 tokens = true
+[[routes]]
+host = "${HOST}"
+path = "/staff"
+respond = { status = 200, body = "ok" }
+portal = "home"
+allow = ["staff"]
 `
 
 const MAKING = [
@@ -69,5 +78,23 @@ describe.each(['sqlite', 'redis'] as const)('sessions in %s', kind => {
     const slow = await gate.signIn(HOST, { sub: `ada of ${page}` })
     const inTime = await sendSlowly(page, body, slow.cookie, () => undefined)
     expect([inTime.status, inTime.body.includes(prefix)]).toEqual([200, true])
+  })
+
+  test('nothing is asked for or granted by a form that ends after its session', async () => {
+    const listed = async (): Promise<Listed> => JSON.parse((await runOn(gate, runRequests, ['list', '--json'])).out)
+    const asking = 'role=staff&return=%2Fstaff'
+    const eve = await gate.signIn(HOST, { sub: 'eve' })
+    expect((await sendSlowly('ask', asking, eve.cookie, () => endSession(eve.sessionId))).status).toBe(401)
+    expect((await listed()).requests).toEqual([])
+    const ada = await gate.signIn(HOST, { sub: 'ada' })
+    expect((await sendSlowly('ask', asking, ada.cookie, () => undefined)).status).toBe(303)
+    const [{ id } = { id: '' }] = (await listed()).requests
+    const granting = `act=grant&hours=always&id=${id}`
+    const former = await gate.signIn(HOST, { sub: 'former', groups: ['admins'] })
+    expect((await sendSlowly('admin', granting, former.cookie, () => endSession(former.sessionId))).status).toBe(401)
+    expect((await listed()).grants).toEqual([])
+    const root = await gate.signIn(HOST, { sub: 'root', groups: ['admins'] })
+    expect((await sendSlowly('admin', granting, root.cookie, () => undefined)).status).toBe(200)
+    expect((await listed()).grants).toMatchObject([{ role: 'staff' }])
   })
 })
