@@ -106,7 +106,8 @@ function decideRest(
     // Who somebody is counts there as it would if that route were asked for, whatever this one looks at.
     const there = found !== null && found.portal === other.config.portal ? found : null
     const { verdict } = decidePolicy(other.policy, there?.identity ?? null, requestFacts(passage, there))
-    if (verdict !== 'allow') throw ambiguousPath(route, other)
+    // Which tools are open there is judged by bodies, and this request's is not read for it.
+    if (verdict !== 'allow' || other.opensTool !== null) throw ambiguousPath(route, other)
     // The other route was asked about this method, and no field may name another to its application.
     if (looksAtMethod(other.policy)) holdToMethod(passage)
   }

@@ -20,6 +20,7 @@ const gate = keep(
       providerTable(SILENT),
       portalTable(`${EVERYONE}\nurl = "http://auth.test"`),
       routeTo(upstream, 'app.test', 'path = "/mcp"\nallow = "public"\ntools = { allow = ["echo", "get-*"] }'),
+      routeTo(upstream, 'app.test', 'allow = "public"'),
       routeTo(upstream, 'app.test', 'path = "/none"\nallow = "public"\ntools = { allow = [] }'),
     ].join('\n'),
   ),
@@ -129,6 +130,18 @@ describe('on a route that names tools', () => {
       expect([method, fields, status, forwarded]).toEqual([method, fields, 400, []])
     }
     expect((await fetchFrom(gate, '/mcp', { host: 'app.test' })).status).toBe(200)
+  })
+
+  test.each(['/MCP', '/%6dcp', '/mcp;a', '/mcp%2fx', '/mcp.', '/none;a', '/x;/../mcp;'])(
+    'an address that may be read as its own (%s) leads around it nowhere',
+    async path => {
+      const { status, forwarded } = await send(JSON.stringify(call('delete')), {}, 'POST', path)
+      expect([status, forwarded]).toEqual([400, []])
+    },
+  )
+
+  test('another route of its host is judged by no tools', async () => {
+    expect((await send(JSON.stringify(call('delete')), {}, 'POST', '/other')).status).toBe(200)
   })
 })
 
