@@ -9,6 +9,7 @@ import { http2 } from './subjects/http2.ts'
 import { jwts } from './subjects/jwts.ts'
 import { logouts } from './subjects/logouts.ts'
 import { logs } from './subjects/logs.ts'
+import { messages } from './subjects/messages.ts'
 import { onward } from './subjects/onward.ts'
 import { pushes } from './subjects/pushes.ts'
 import { requests } from './subjects/requests.ts'
@@ -27,6 +28,7 @@ export const SUBJECTS: readonly Subject[] = [
   jwts,
   logouts,
   logs,
+  messages,
   toml,
   frames,
   clientFrames,
