@@ -48,7 +48,7 @@ export function createAccessTokens(
   directories: Pick<SessionDirectories, 'isBarred' | 'isBarredNow' | 'see'>,
 ): AccessTokens {
   const known = new Map<string, Known>()
-  const opaque = createOpaqueTokens(pool, ports, admit)
+  const opaque = createOpaqueTokens(pool, ports, { admit, review })
 
   return {
     find(authorization, portal, providers, audiences) {
@@ -80,13 +80,16 @@ export function createAccessTokens(
 
   /** One that was checked before, as its holder counts by now. */
   function recall(key: string, before: Known): Session {
-    const { identity } = before.session
+    const session = review(before.session)
+    if (session !== before.session) known.set(key, { ...before, session })
+    return session
+  }
+
+  function review(before: Session): Session {
+    const { identity } = before
     if (directories.isBarred(identity)) throw inactive(identity)
     const seen = directories.see(identity)
-    if (seen === identity) return before.session
-    const session = Object.freeze({ ...before.session, identity: seen })
-    known.set(key, { ...before, session })
-    return session
+    return seen === identity ? before : Object.freeze({ ...before, identity: seen })
   }
 
   async function admit(portal: string, said: AccessToken): Promise<Session> {

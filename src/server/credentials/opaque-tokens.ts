@@ -7,8 +7,13 @@ import type { AccessToken } from '../../identity/access-token.ts'
 import type { ProviderPool } from '../../identity/provider.ts'
 import type { Session } from '../../session/session.ts'
 
-/** Makes a session of what a provider says of a token. Throws `access.token` for whoever may not come. */
-export type Admit = (portal: string, said: AccessToken) => Promise<Session>
+/** What becomes of whoever a provider names. Both throw `access.token` for whoever may not come. */
+export interface Admission {
+  /** Makes a session of what a provider says of a token. */
+  admit(portal: string, said: AccessToken): Promise<Session>
+  /** A session that was made before, as its holder counts by now: the same value where that is nothing else. */
+  review(session: Session): Session
+}
 
 /** Tokens of providers that only these can read. */
 export interface OpaqueTokens {
@@ -46,7 +51,11 @@ const MOST = 10_000
 const MOST_ASKED = 50
 
 /** Answers of providers, each asked once for all requests that wait for it. */
-export function createOpaqueTokens(pool: ProviderPool, ports: Pick<Ports, 'now'>, admit: Admit): OpaqueTokens {
+export function createOpaqueTokens(
+  pool: ProviderPool,
+  ports: Pick<Ports, 'now'>,
+  { admit, review }: Admission,
+): OpaqueTokens {
   const known = new Map<string, Known>()
   const refused = new Map<string, number>()
   const asking = new Map<string, Promise<Session>>()
@@ -78,7 +87,11 @@ export function createOpaqueTokens(pool: ProviderPool, ports: Pick<Ports, 'now'>
       const key = `${able.map(({ name }) => name).join(' ')} ${portal} ${audiences?.join(' ') ?? ''} ${sha256(token)}`
       const nowMs = ports.now()
       const before = known.get(key)
-      if (before !== undefined && nowMs < before.untilMs && able.includes(before.provider)) return before.session
+      if (before !== undefined && nowMs < before.untilMs && able.includes(before.provider)) {
+        const session = review(before.session)
+        if (session !== before.session) known.set(key, { ...before, session })
+        return session
+      }
       if (nowMs < (refused.get(key) ?? 0)) throw notGood()
       const flight = asking.get(key)
       if (flight !== undefined) return flight

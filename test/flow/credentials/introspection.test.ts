@@ -5,6 +5,7 @@ import { startGate } from '../../kit/gate.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { startBadProvider } from '../../kit/provider/bad-provider.ts'
 import { fetchFrom } from '../../kit/requests.ts'
+import { push, SCIM_KEY, userOf } from '../../kit/scim.ts'
 import { EVERYONE, portalTable, providerTable, routeTo } from '../../kit/toml.ts'
 
 const clock = fakeClock(Date.now())
@@ -42,6 +43,11 @@ const file = (tokens: string) =>
     providerTable(provider, `access_tokens = ${tokens}`),
     portalTable(EVERYONE),
     routeTo(upstream, 'app.test', 'portal = "home"\nheaders = "x-token"\nallow = ["user"]\ntokens = true'),
+    routeTo(
+      upstream,
+      'app.test',
+      'path = "/signed-in"\nportal = "home"\nallow = "authenticated"\ndeny = [{ groups = ["banned"] }]\ntokens = true',
+    ),
   ].join('\n')
 
 const gate = keep(
@@ -51,8 +57,8 @@ const gate = keep(
 let count = 0
 const fresh = () => `opaque-${++count}`
 
-async function ask(token: string, at = gate) {
-  const answer = await fetchFrom(at, '/', { host: 'app.test', accept: '*/*', authorization: `Bearer ${token}` })
+async function ask(token: string, at = gate, path = '/') {
+  const answer = await fetchFrom(at, path, { host: 'app.test', accept: '*/*', authorization: `Bearer ${token}` })
   return { status: answer.status, body: await answer.text() }
 }
 
@@ -135,6 +141,21 @@ describe('RFC 7662: a token that only its provider can read', () => {
   test('of a program in its own name is nobody’s whom any means', async () => {
     says = () => ({ ...right(), sub: 'app' })
     expect((await ask(fresh())).status).toBe(403)
+    expect((await ask(fresh(), gate, '/signed-in')).status).toBe(403)
+    says = right
+    expect((await ask(fresh(), gate, '/signed-in')).status).toBe(200)
+  })
+
+  test('is good no longer once its person is pushed as not active, though its provider was asked a moment ago', async () => {
+    await using other = await startGate(file(`{ audience = "${AUDIENCE}", introspect = true }\n${SCIM_KEY}`), {
+      ports: { now: clock.now },
+    })
+    says = right
+    const token = fresh()
+    expect((await ask(token, other)).status).toBe(200)
+    const { status } = await push(other, 'POST', '/Users', userOf('ada', { active: false }), { host: 'app.test' })
+    expect(status).toBe(201)
+    expect((await ask(token, other)).status).toBe(401)
   })
 
   test('is the application’s own business without introspect, and no provider is asked', async () => {
