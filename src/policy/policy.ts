@@ -169,6 +169,9 @@ function decideRules(policy: Policy, rules: RuleSet, asker: Asker): Decision {
   if (needsSignIn) return deny('portal.unknown', NO_ROLES, trials, chooseTold(trials))
   const demand = identity === null || identity.isGuest === true ? null : findStepUp(rules, asker)
   if (demand !== null) return { verdict: 'step-up', reason: reasonToStepUp(demand), roles, demand, trials }
+  if (!isShutOut && policy.allow.kind === 'authenticated' && identity?.isClient === true) {
+    return deny('client.none', roles, trials, tellReason('client.none'))
+  }
   return deny(isShutOut ? 'rule.denied' : reasonToDeny(trials, identity !== null), roles, trials, chooseTold(trials))
 }
 

@@ -74,19 +74,21 @@ export function denies({ deny }: RuleSet, asker: Asker): Truth {
 export function allows({ open, allow }: RuleSet, asker: Asker): Truth {
   if (open === 'everyone') return 'yes'
   if (open === 'listed') return any(allow, entry => judgeAllow(entry, asker))
-  if (asker.identity?.isGuest === true) return 'no'
+  if (asker.identity?.isGuest === true || asker.identity?.isClient === true) return 'no'
   return asker.identity !== null ? 'yes' : asker.light === 'signed-in' ? 'unknown' : 'no'
 }
 
 /**
  * Without `anonymous`, an entry of `allow` holds for nobody who is not signed in, whatever else it says. One with `guest_link`
- * holds for guests alone, and one without for no guest but where nobody has to sign in.
+ * holds for guests alone, and one without for no guest but where nobody has to sign in. One that says nothing of who somebody is holds
+ * for no program in its own name either.
  */
 function judgeAllow({ rule, isAnonymous, isForGuests }: AllowRule, asker: Asker): Truth {
   const isGuest = asker.identity?.isGuest === true
   if (isForGuests ? !isGuest : isGuest && !isAnonymous) return 'no'
   if (isForGuests && !saysNothing(rule)) return judgeRule(rule, asker)
   if (isForGuests) return 'yes'
+  if (rule.isWide && !isAnonymous && asker.identity?.isClient === true) return 'no'
   const truth = judgeRule(rule, asker)
   if (asker.identity !== null) return truth
   // Nothing in an anonymous entry is about people: a sign-in would not make it any clearer.

@@ -16,6 +16,8 @@ export interface Rule {
   /** Null: no such key. */
   readonly any: readonly Rule[] | null
   readonly not: Rule | null
+  /** Nothing in it is about who somebody is, but for their provider: it is for people alone, and for no program in its own name. */
+  readonly isWide: boolean
 }
 
 /**
@@ -36,22 +38,27 @@ export type RuleRoles = Pick<Roles, 'judges' | 'aboutEmail' | 'trusted'>
 
 /** A rule of the file as closures; roles by what the portal says of them. */
 export function compileRule(rule: AccessRule, roles: RuleRoles): Rule {
+  const about = [
+    ...(rule.roles === null ? [] : [compileRoleNames(rule.roles, roles)]),
+    ...compilePerson(rule, roles.trusted),
+  ]
+  const all = (rule.all ?? []).map(part => compileRule(part, roles))
+  const any = rule.any === null ? null : rule.any.map(part => compileRule(part, roles))
   return Object.freeze({
-    conditions: [
-      ...(rule.roles === null ? [] : [compileRoleNames(rule.roles, roles)]),
-      ...compilePerson(rule, roles.trusted),
-      ...compileSignIn(rule),
-      ...compileRequest(rule),
-    ],
-    all: (rule.all ?? []).map(part => compileRule(part, roles)),
-    any: rule.any === null ? null : rule.any.map(part => compileRule(part, roles)),
+    conditions: [...about, ...compileSignIn(rule), ...compileRequest(rule)],
+    all,
+    any,
     not: rule.not === null ? null : compileRule(rule.not, roles),
+    isWide:
+      about.length === (rule.providers === null ? 0 : 1) &&
+      all.every(part => part.isWide) &&
+      (any === null || any.some(part => part.isWide)),
   })
 }
 
 /** A rule of roles alone. */
 export function compileRoleRule(names: readonly string[], roles: RuleRoles): Rule {
-  return Object.freeze({ conditions: [compileRoleNames(names, roles)], all: [], any: null, not: null })
+  return Object.freeze({ conditions: [compileRoleNames(names, roles)], all: [], any: null, not: null, isWide: false })
 }
 
 function compileRoleNames(names: readonly string[], { judges, aboutEmail }: RuleRoles): PersonCondition {

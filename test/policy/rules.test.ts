@@ -420,3 +420,33 @@ describe('nobody who is signed in, where no sign-in would help, is refused for w
     expect(decision.verdict === 'deny' && decision.reasons.map(({ code }) => code)).toEqual([...told])
   })
 })
+
+describe('a program in its own name', () => {
+  const program = Object.freeze({ ...ada({ groups: ['staff'] }), isClient: true })
+  const asks = (given: Omit<Parameters<typeof verdict>[0], 'who'>) => verdict({ ...given, who: program })
+
+  test('is nobody of those who are signed in, beside a deny neither', () => {
+    const allow = { kind: 'authenticated' } as const
+    expect(decide({ allow, who: program }).reason).toBe('client.none')
+    expect(decide({ allow, who: program, deny: [{ groups: ['banned'] }] }).reason).toBe('client.none')
+    expect(verdict({ allow, deny: [{ groups: ['banned'] }] })).toBe('allow')
+  })
+
+  test.each<[string, Parameters<typeof verdict>[0]['allow']]>([
+    ['a provider alone', [{ providers: ['id'] }]],
+    ['a method', [{ methods: ['GET'] }]],
+    ['a provider in a part of it', [{ all: [rule({ providers: ['id'] }), rule({ methods: ['GET'] })] }]],
+    ['one choice that is wide', [{ any: [rule({ providers: ['id'] }), rule({ groups: ['none'] })] }]],
+    ['a provider, and not somebody', [{ providers: ['id'], not: rule({ groups: ['banned'] }) }]],
+  ])('is nobody whom an entry means that says no more of people than %s', (_, allow) => {
+    expect(verdict({ allow })).toBe('allow')
+    expect(asks({ allow })).toBe('deny')
+  })
+
+  test('is whom an entry names, or lets in without a sign-in', () => {
+    for (const entry of [{ groups: ['staff'] }, { subjects: ['ada'] }, { all: [rule({ subjects: ['ada'] })] }]) {
+      expect(asks({ allow: [entry] })).toBe('allow')
+    }
+    expect(asks({ allow: [{ methods: ['GET'], isAnonymous: true }] })).toBe('allow')
+  })
+})
