@@ -45,7 +45,7 @@ export function decide(
   if (by !== 'cookie' && found !== null) refuseStray(by, match)
   const session = found !== null && found.portal === route.config.portal ? found : null
   passage.session = session
-  if (!passage.isMention) limitPerson(passage.client, session, route, tools)
+  if (!passage.isMention) limitPerson(passage.client, session, match, tools)
   const identity = session?.identity ?? null
   if (!allowsMethod(route.policy, passage.request.method)) {
     return decidePolicy(route.policy, identity, requestFacts(passage, session))

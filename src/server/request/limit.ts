@@ -1,4 +1,5 @@
 import { GateError } from '../../base/errors.ts'
+import type { Rate } from '../../policy/rate.ts'
 import type { Match } from '../../route/table.ts'
 import type { Session } from '../../session/session.ts'
 import type { GateRoute } from '../config/snapshot.ts'
@@ -25,10 +26,12 @@ export function limitClient({ snapshot, client }: Passage, { rates }: Tools): vo
  * Reads the fields, and the client's address. Writes `asked`, while all fields are as they came. Throws `route.service_worker`,
  * `limit.rate`.
  */
-export function limitRoute(passage: Passage, { rates }: Tools, { value: route }: Match<GateRoute>): void {
-  refuseServiceWorker(passage, route)
+export function limitRoute(passage: Passage, { rates }: Tools, match: Match<GateRoute>): void {
+  refuseServiceWorker(passage, match.value)
   if (mentionsOthers(passage.sent)) passage.asked = { ...passage }
-  if (route.rate !== null && route.rate.by !== 'user') rates.take(route.rate, passage.client, null)
+  const { rate } = match.value
+  if (rate !== null && rate.by !== 'user') rates.take(rate, passage.client, null)
+  for (const other of otherRates(match)) if (other.by !== 'user') rates.take(other, passage.client, null)
 }
 
 /**
@@ -36,9 +39,21 @@ export function limitRoute(passage: Passage, { rates }: Tools, { value: route }:
  *
  * Throws `limit.rate`.
  */
-export function limitPerson(client: string, session: Session | null, { rate }: GateRoute, { rates }: Tools): void {
+export function limitPerson(client: string, session: Session | null, match: Match<GateRoute>, { rates }: Tools): void {
+  const { rate } = match.value
   if (rate !== null && rate.by === 'user') rates.take(rate, client, session)
+  for (const other of otherRates(match)) if (other.by === 'user') rates.take(other, client, session)
 }
+
+/** The rates of the other routes that a reading of the path leads to, each once: an application may take the request for one there. */
+function otherRates({ value: { rate }, also }: Match<GateRoute>): Iterable<Rate> {
+  if (also.length === 0) return NO_RATES
+  const byName = new Map<string, Rate>()
+  for (const { rate: other } of also) if (other !== null && other.name !== rate?.name) byName.set(other.name, other)
+  return byName.values()
+}
+
+const NO_RATES: readonly Rate[] = Object.freeze([])
 
 /**
  * Refuses the script of a service worker that a browser registers, or looks for a newer one of, where a route has none (Service
