@@ -171,7 +171,7 @@ const RANKS: readonly (readonly Room[])[] = [
       within: {
         request: [
           {
-            parts: ['decision-cache.ts', 'passage.ts', 'rates.ts'],
+            parts: ['decision-cache.ts', 'handshake.ts', 'passage.ts', 'rates.ts'],
             ban: 'what is known of a request depends on no step of its way',
           },
           {

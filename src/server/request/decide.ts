@@ -7,6 +7,7 @@ import type { GateRoute, Prepared } from '../config/snapshot.ts'
 import { authenticate, type Who } from './authenticate.ts'
 import { preparedFor } from './decision-cache.ts'
 import { findGuest } from './guests.ts'
+import { tellsOfWebSocket } from './handshake.ts'
 import { limitPerson, refuseServiceWorker } from './limit.ts'
 import { judgeMentions } from './mentions.ts'
 import { holdToMethod, refuseOverrides } from './method-override.ts'
@@ -108,6 +109,7 @@ function decideRest(
     const { verdict } = decidePolicy(other.policy, there?.identity ?? null, requestFacts(passage, there))
     // Which tools are open there is judged by bodies, and this request's is not read for it.
     if (verdict !== 'allow' || other.opensTool !== null) throw ambiguousPath(route, other)
+    if (!other.config.websockets && tellsOfWebSocket(passage.sent)) throw ambiguousPath(route, other)
     // The other route was asked about this method, and no field may name another to its application.
     if (looksAtMethod(other.policy)) holdToMethod(passage)
   }

@@ -28,6 +28,7 @@ export function limitClient({ snapshot, client }: Passage, { rates }: Tools): vo
  */
 export function limitRoute(passage: Passage, { rates }: Tools, match: Match<GateRoute>): void {
   refuseServiceWorker(passage, match.value)
+  for (const other of match.also) refuseServiceWorker(passage, other)
   if (mentionsOthers(passage.sent)) passage.asked = { ...passage }
   const { rate } = match.value
   if (rate !== null && rate.by !== 'user') rates.take(rate, passage.client, null)

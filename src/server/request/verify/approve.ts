@@ -1,11 +1,11 @@
 import { GateError } from '../../../base/errors.ts'
 import { andThen } from '../../../base/maybe-promise.ts'
 import type { Fields } from '../../../proxy/fields/identity.ts'
-import type { SentFields } from '../../../proxy/fields/request.ts'
 import { stripOwnCookies } from '../../../session/cookie.ts'
 import type { GateRoute, Prepared } from '../../config/snapshot.ts'
 import { TOKEN_FIELD } from '../../credentials/token-field.ts'
 import { checkOrigin } from '../../listen/sockets.ts'
+import { tellsOfWebSocket } from '../handshake.ts'
 import { type Answer, originOf, type Passage } from '../passage.ts'
 
 /** Whether the application of a route is behind a proxy in front: what others may do is no word about anything there. */
@@ -37,12 +37,6 @@ export function approve(passage: Passage, route: GateRoute, prepared: Prepared):
   }
   const live = prepared.live === null ? [] : prepared.live()
   return andThen(live, fields => approval(passage, route, prepared, fields))
-}
-
-/** Whether an application may take a request for the handshake of a WebSocket, though fields of one are missing. */
-function tellsOfWebSocket(sent: SentFields): boolean {
-  const { upgrade, 'sec-websocket-key': key, 'sec-websocket-version': version } = sent
-  return key !== undefined || version !== undefined || upgrade?.toLowerCase().includes('websocket') === true
 }
 
 function approval(passage: Passage, route: GateRoute, prepared: Prepared, live: Fields): Response {

@@ -1,0 +1,7 @@
+import type { SentFields } from '../../proxy/fields/request.ts'
+
+/** Whether an application may take a request for the handshake of a WebSocket (RFC 6455 §4.1), though fields of one are missing. */
+export function tellsOfWebSocket(sent: SentFields): boolean {
+  const { upgrade, 'sec-websocket-key': key, 'sec-websocket-version': version } = sent
+  return key !== undefined || version !== undefined || upgrade?.toLowerCase().includes('websocket') === true
+}
