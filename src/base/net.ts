@@ -86,6 +86,20 @@ export function isLoopbackHost(host: string): boolean {
   return parsed !== null && parsed.range() === 'loopback'
 }
 
+/** Global unicast, of which alone IPv6 addresses of the internet are given so far (RFC 4291 §2.4). */
+const GLOBAL_IPV6: [ipaddr.IPv4 | ipaddr.IPv6, number] = [ipaddr.IPv6.parse('2000::'), 3]
+
+/**
+ * Whether an address is one of the internet's: none of this machine, of a private or shared network, of many, for documentation, or one that
+ * holds an IPv4 address to be led to (NAT64, 6to4, Teredo). False for what is no address.
+ * Source: the special-purpose registries of RFC 6890, by ipaddr.js.
+ */
+export function isPublicAddress(address: string): boolean {
+  const parsed = parseAddress(address)
+  if (parsed === null || parsed.range() !== 'unicast') return false
+  return parsed instanceof ipaddr.IPv4 || parsed.match(GLOBAL_IPV6)
+}
+
 function parseNetwork(text: string): [ipaddr.IPv4 | ipaddr.IPv6, number] {
   const [, address = '', digits] = /^([^/]*)(?:\/(\d{1,3}))?$/.exec(text) ?? []
   const parsed = parseAddress(address)

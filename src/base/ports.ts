@@ -26,6 +26,8 @@ export interface Ports {
   /** Cryptographically strong random bytes. */
   random(byteCount: number): Uint8Array<ArrayBuffer>
   fetch(address: string, init?: BunFetchRequestInit): Promise<Response>
+  /** All addresses of a host's name, as this machine resolves it; throws what the platform throws where there are none. */
+  resolve(host: string): Promise<readonly string[]>
   /** The file as UTF-8 text; throws what the platform throws. */
   readText(path: string): string
   /** The same for a file that is not text. */

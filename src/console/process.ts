@@ -1,3 +1,4 @@
+import { lookup } from 'node:dns/promises'
 import { errorFacts, type Facts } from '../base/errors.ts'
 import { createLog, type LevelledLog, type LogStyle } from '../base/log.ts'
 import type { Log, Ports } from '../base/ports.ts'
@@ -11,6 +12,7 @@ export function realPorts(io: Io, facts: Facts = {}): Omit<Ports, 'log'> & { rea
     now: Date.now,
     random: byteCount => crypto.getRandomValues(new Uint8Array(byteCount)),
     fetch: (address, init) => fetch(address, init),
+    resolve: async host => (await lookup(host, { all: true })).map(({ address }) => address),
     readText: io.readText,
     readBytes: io.readBytes,
     env: io.env,

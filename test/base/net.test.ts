@@ -1,5 +1,12 @@
 import { describe, expect, test } from 'bun:test'
-import { canonicalAddress, compileNetworks, isLoopbackHost, neighbourhoodOf, networkOf } from '../../src/base/net.ts'
+import {
+  canonicalAddress,
+  compileNetworks,
+  isLoopbackHost,
+  isPublicAddress,
+  neighbourhoodOf,
+  networkOf,
+} from '../../src/base/net.ts'
 
 describe('one spelling of an address', () => {
   const spelled: [text: string, canonical: string | null][] = [
@@ -164,4 +171,23 @@ test.each([
   ['', false],
 ] as const)('%j means this machine: %p', (host, isLoopback) => {
   expect(isLoopbackHost(host)).toBe(isLoopback)
+})
+
+test.each([
+  ['1.1.1.1', true],
+  ['::ffff:1.1.1.1', true],
+  ['2606:4700::1111', true],
+  ['10.0.0.1', false],
+  ['100.64.0.1', false],
+  ['169.254.169.254', false],
+  ['::ffff:10.0.0.1', false],
+  ['::a00:1', false],
+  ['64:ff9b::a00:1', false],
+  ['2002:a00:1::', false],
+  ['fd00::1', false],
+  ['4000::1', false],
+  ['1.1', false],
+  ['example.com', false],
+] as const)('%j is of the internet: %p', (address, isPublic) => {
+  expect(isPublicAddress(address)).toBe(isPublic)
 })

@@ -33,6 +33,7 @@ function portsFor(io: Io): Ports {
     now: Date.now,
     random: count => crypto.getRandomValues(new Uint8Array(count)),
     fetch: (address, init) => fetch(address, init),
+    resolve: async () => [],
     readText: io.readText,
     readBytes: io.readBytes,
     env: io.env,

@@ -127,6 +127,7 @@ export async function startGate(toml: string, options: GateOptions = {}): Promis
         now,
         random: plantingRandom,
         fetch: options.ports?.fetch ?? ((address, init) => fetch(address, init)),
+        resolve: options.ports?.resolve ?? (async () => []),
         readText: path => readFileSync(path, 'utf8'),
         readBytes: path => readFileSync(path),
         env: name => options.env?.[name],

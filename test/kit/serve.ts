@@ -15,6 +15,7 @@ export async function serveInProcess(configPath: string): Promise<{ readonly log
       now,
       random: plantingRandom,
       fetch: (address, init) => fetch(address, { ...init, proxy: false }),
+      resolve: async () => [],
       readText: path => readFileSync(path, 'utf8'),
       readBytes: path => readFileSync(path),
       env: name => process.env[name],
