@@ -96,7 +96,7 @@ const ADVICE: Readonly<Record<Code, Advice>> = {
   },
   'oauth.request': {
     cause: 'A client of an MCP server asked with a wrong parameter, which the log names.',
-    mend: 'Have the client register anew; it needs PKCE with `S256`, and the `resource` of a route with `mcp = true`.',
+    mend: 'Have the client register anew, or mend its published document; it needs PKCE with `S256`, and the `resource` of a route with `mcp = true`.',
   },
   'files.none': {
     cause: 'The folder has no such file, or none that is shown.',

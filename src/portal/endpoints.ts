@@ -21,6 +21,7 @@ import { endSessions, showSessions } from './account/sessions.tsx'
 import { keySetAnswer, redirectAnswer } from './answer.ts'
 import { askConsent, takeConsent } from './authorization/consent.tsx'
 import { describeResource, describeServer } from './authorization/metadata.ts'
+import type { Publications } from './authorization/publications.ts'
 import { register } from './authorization/register.ts'
 import { giveTokens } from './authorization/tokens.ts'
 import type { CompatContext } from './compat/context.ts'
@@ -51,6 +52,7 @@ export interface PortalTools extends FormTools {
     readonly grants: Grants
   }
   readonly pool: ProviderPool
+  readonly publications: Publications
   readonly noteStart: BeginTools['noteStart']
   readonly findUser: LoginTools['findUser']
   readonly overview: AdminTools['overview']

@@ -6,6 +6,7 @@ import { createSparingLog } from '../base/sparing-log.ts'
 import { loadConfig } from '../config/load.ts'
 import { createProviderPool } from '../identity/pool.ts'
 import { createPortal } from '../portal/app.ts'
+import { createPublications } from '../portal/authorization/publications.ts'
 import { FORM_WAIT_MS } from '../portal/form.ts'
 import { createExchanges } from '../proxy/lifetime/exchanges.ts'
 import { createUpstreamPool } from '../proxy/upstream/upstream.ts'
@@ -125,6 +126,7 @@ export function openParts(options: ServeOptions, listening: () => Listening) {
       sessions,
       pool,
       seal: sealer,
+      publications: createPublications(ports),
       formWaitMs: options.formWaitMs ?? FORM_WAIT_MS,
       noteStart: countStarts(rates, metrics, worker === undefined ? 1 : poolSizeOf(config.server)),
       findUser: passwords.findUser,

@@ -8,6 +8,7 @@ import type { PortalConfig } from '../../src/config/types/portals.ts'
 import { readText } from '../../src/console/read-file.ts'
 import { createProviderPool } from '../../src/identity/pool.ts'
 import { createPortal } from '../../src/portal/app.ts'
+import { createPublications } from '../../src/portal/authorization/publications.ts'
 import { FORM_WAIT_MS } from '../../src/portal/form.ts'
 import type { Overview } from '../../src/portal/overview.ts'
 import { isSecure } from '../../src/portal/place.ts'
@@ -117,6 +118,7 @@ export async function openStand(over: Partial<PortalConfig> = {}, hosts = [KUMA,
     seal,
     formWaitMs: FORM_WAIT_MS,
     pool,
+    publications: createPublications({ ...ports, resolve: async () => [] }),
     noteStart: countStarts(createRates(ports.now), createMetrics(), 1),
     findUser: () => Promise.reject(new GateError('access.password', 'nobody is in a file here')),
     overview: () => NOTHING_SEEN,

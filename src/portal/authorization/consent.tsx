@@ -1,6 +1,5 @@
 /** @jsxImportSource hono/jsx */
 import { randomToken, sha256 } from '../../base/bytes.ts'
-import { GateError } from '../../base/errors.ts'
 import type { Ports } from '../../base/ports.ts'
 import type { Session, Sessions } from '../../session/session.ts'
 import { pageAnswer, redirectAnswer } from '../answer.ts'
@@ -11,31 +10,33 @@ import { ownPath, portalOrigin } from '../place.ts'
 import type { PortalRequest } from '../portal.ts'
 import type { StoredCode } from './codes.ts'
 import { CODE_MS } from './codes.ts'
-import { type AuthorizationRequest, readRequest } from './request.ts'
+import { publicationAt } from './publications.ts'
+import { type RequestTools, readRequest } from './request.ts'
 
-export interface ConsentTools extends FormTools {
+export interface ConsentTools extends FormTools, RequestTools {
   readonly ports: Pick<Ports, 'random' | 'log'>
   readonly sessions: Pick<Sessions, 'putOnce'>
 }
 
 /**
  * The page on which a person sees which program wants to use what in their name, where it is sent back to, and says yes or no. It is shown
- * each time: that somebody agreed once says nothing of who asks now. Throws `oauth.request`, and `access.denied` for whoever may not use it.
+ * each time: that somebody agreed once says nothing of who asks now. Throws `oauth.request`, `limit.rate`, and `access.denied` for whoever may not use it.
  */
-export async function askConsent(ctx: PortalRequest, { seal }: ConsentTools, session: Session): Promise<Response> {
-  const asked = await readOpen(ctx, seal, session)
+export async function askConsent(ctx: PortalRequest, tools: ConsentTools, session: Session): Promise<Response> {
+  const asked = await readRequest(ctx, tools, session)
   const words = wordsFor(ctx.request, ctx.portal.timezone)
   const page = (
     <ConsentPage
       words={words}
       title={ctx.portal.title}
       client={asked.client.name}
+      publisher={publicationAt(asked.clientId)?.host ?? null}
       redirectHost={new URL(asked.redirect).host}
       name={asked.resource.name}
       address={asked.resource.address}
       identity={session.identity}
       action={ownPath('authorize') + ctx.target.query}
-      proof={await proveForm(ctx, session, seal)}
+      proof={await proveForm(ctx, session, tools.seal)}
     />
   )
   return pageAnswer(words, ctx.portal.brand, page, 200, {}, 'leads-anywhere')
@@ -47,7 +48,7 @@ export async function askConsent(ctx: PortalRequest, { seal }: ConsentTools, ses
  */
 export async function takeConsent(ctx: PortalRequest, tools: ConsentTools, session: Session): Promise<Response> {
   const form = await readOwnForm(ctx, tools)
-  const asked = await readOpen(ctx, tools.seal, session)
+  const asked = await readRequest(ctx, tools, session)
   const { resource, client } = asked
   const answer = new URL(asked.redirect)
   const facts = { user: session.identity.subject, client: client.name, host: answer.host, resource: resource.address }
@@ -71,16 +72,4 @@ export async function takeConsent(ctx: PortalRequest, tools: ConsentTools, sessi
   if (asked.state !== null) answer.searchParams.set('state', asked.state)
   answer.searchParams.set('iss', portalOrigin(ctx))
   return redirectAnswer(303, answer.href)
-}
-
-async function readOpen(
-  ctx: PortalRequest,
-  seal: ConsentTools['seal'],
-  session: Session,
-): Promise<AuthorizationRequest> {
-  const asked = await readRequest(ctx, seal)
-  if (asked.resource.isOpenTo(session)) return asked
-  throw new GateError('access.denied', 'somebody was asked to let a program use what they may not use themselves', {
-    facts: { user: session.identity.subject, resource: asked.resource.address },
-  })
 }

@@ -28,6 +28,7 @@ export function describeServer(ctx: PortalRequest): Response {
     authorization_endpoint: issuer + ownPath('authorize'),
     token_endpoint: issuer + ownPath('token'),
     registration_endpoint: issuer + ownPath('register'),
+    client_id_metadata_document_supported: true,
     scopes_supported: [SCOPE],
     response_types_supported: ['code'],
     response_modes_supported: ['query'],

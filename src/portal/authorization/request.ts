@@ -1,9 +1,11 @@
 import { GateError } from '../../base/errors.ts'
 import type { Sealer } from '../../session/seal.ts'
+import type { Session } from '../../session/session.ts'
 import type { PortalRequest, ProtectedResource } from '../portal.ts'
 import { readQuery } from '../query.ts'
 import { type Client, findClient, mayReturnTo } from './clients.ts'
 import { SCOPE } from './metadata.ts'
+import type { Publications } from './publications.ts'
 
 /** What a client asks a person for. */
 export interface AuthorizationRequest {
@@ -16,6 +18,12 @@ export interface AuthorizationRequest {
   readonly state: string | null
 }
 
+export interface RequestTools {
+  readonly seal: Sealer
+  readonly publications: Publications
+  noteStart(clientAddress: string): void
+}
+
 const LONGEST_STATE = 2000
 
 /**
@@ -23,15 +31,17 @@ const LONGEST_STATE = 2000
  *
  * Throws `oauth.request` with what is wrong, for the person and the log to see: nobody is sent on to an address, be it registered, for
  * a mistake alone, since anyone may register one (RFC 9700 §4.11.2).
+ * Throws `access.denied` for whoever may not use it themselves, and `limit.rate` where a client's document has to be fetched.
  * Source: RFC 6749 §4.1.1, RFC 7636 §4.3, RFC 8707 §2.
  */
-export async function readRequest(ctx: PortalRequest, seal: Sealer): Promise<AuthorizationRequest> {
+export async function readRequest(
+  ctx: PortalRequest,
+  tools: RequestTools,
+  session: Session,
+): Promise<AuthorizationRequest> {
   const query = readQuery(ctx)
   const clientId = query.get('client_id') ?? ''
-  const client = await findClient(ctx, seal, clientId)
-  if (client === null) throw refusal('client_id', 'is of no client that has registered here')
   const redirect = query.get('redirect_uri') ?? ''
-  if (!mayReturnTo(client, redirect)) throw refusal('redirect_uri', 'is not one that the client has registered')
   if (query.get('response_type') !== 'code') throw refusal('response_type', 'is not code')
   if (query.get('code_challenge_method') !== 'S256') throw refusal('code_challenge_method', 'is not S256')
   const challenge = query.get('code_challenge') ?? ''
@@ -42,7 +52,28 @@ export async function readRequest(ctx: PortalRequest, seal: Sealer): Promise<Aut
   if (state !== null && state.length > LONGEST_STATE) throw refusal('state', 'is too long')
   const resource = ctx.resources.at(query.get('resource') ?? '')
   if (resource === null) throw refusal('resource', 'is no MCP server of this portal')
+  if (!resource.isOpenTo(session)) {
+    throw new GateError('access.denied', 'somebody was asked to let a program use what they may not use themselves', {
+      facts: { user: session.identity.subject, resource: resource.address },
+    })
+  }
+  // Last: nothing is fetched for what could not be granted.
+  const client = await clientOf(ctx, tools, clientId)
+  if (client === null) throw refusal('client_id', 'is of no client that has registered here')
+  if (!mayReturnTo(client, redirect)) throw refusal('redirect_uri', 'is not one that the client has registered')
   return { client, clientId, redirect, resource, challenge, state }
+}
+
+/** By what is published at its id, where that is an address; by its registration otherwise. Null where there is none. */
+async function clientOf(
+  ctx: PortalRequest,
+  { seal, publications, noteStart }: RequestTools,
+  id: string,
+): Promise<Client | null> {
+  if (!id.startsWith('https:')) return findClient(ctx, seal, id)
+  const found = await publications.find(id, () => noteStart(ctx.clientAddress))
+  if (typeof found === 'string') throw refusal('client_id', found)
+  return found
 }
 
 function refusal(parameter: string, what: string): GateError {

@@ -10,6 +10,8 @@ export function ConsentPage(props: {
   readonly title: string
   /** What the program calls itself; empty where it says nothing. */
   readonly client: string
+  /** The host at which the program is described; null where it has registered. */
+  readonly publisher: string | null
   readonly redirectHost: string
   /** What is to be used. */
   readonly name: string
@@ -19,12 +21,13 @@ export function ConsentPage(props: {
   readonly action: string
   readonly proof: string
 }) {
-  const { words, client, redirectHost, name, address } = props
+  const { words, client, publisher, redirectHost, name, address } = props
   const shown = client === '' ? redirectHost : client
   return (
     <NarrowPage words={words} title={words.consent} place={props.title}>
       <h1>{words.consentQuestion(shown, name)}</h1>
       <p class="who">{words.consentMeaning(nameOf(props.identity), address)}</p>
+      {publisher === null ? null : <p class="note">{words.consentPublisher(publisher)}</p>}
       <p class="note">{words.consentWhere(redirectHost)}</p>
       <div class="acts">
         <form method="post" action={props.action}>

@@ -164,6 +164,7 @@ export const DE: Words = {
   consent: 'Zugriff für ein Programm',
   consentQuestion: (client, name) => `Darf ${client} ${name} verwenden?`,
   consentMeaning: (who, address) => `Es kann unter ${address} alles, was ${who} dort kann, bis das widerrufen wird.`,
+  consentPublisher: host => `Wie sich das Programm nennt, ist unter ${host} veröffentlicht.`,
   consentWhere: host =>
     `Die Antwort geht an ${host}. Das Programm hat sich selbst benannt: Fahren Sie nur fort, wenn Sie dies gerade dort begonnen haben.`,
   consentAllow: 'Erlauben',

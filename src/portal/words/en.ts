@@ -80,6 +80,7 @@ export const EN: Words = {
   consentQuestion: (client, name) => `Let ${client} use ${name}?`,
   consentMeaning: (who, address) =>
     `It could do everything at ${address} that ${who} can do there, until this is revoked.`,
+  consentPublisher: host => `What the program calls itself is published at ${host}.`,
   consentWhere: host =>
     `The answer goes to ${host}. The program has named itself: go on only if you have just begun this there.`,
   consentAllow: 'Allow',

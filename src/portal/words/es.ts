@@ -165,6 +165,7 @@ export const ES: Words = {
   consentQuestion: (client, name) => `¿Permitir que ${client} use ${name}?`,
   consentMeaning: (who, address) =>
     `Podrá hacer en ${address} todo lo que ${who} puede hacer allí, hasta que se revoque.`,
+  consentPublisher: host => `El nombre que se da el programa está publicado en ${host}.`,
   consentWhere: host =>
     `La respuesta va a ${host}. El programa se ha puesto su propio nombre: continúa solo si acabas de empezar esto allí.`,
   consentAllow: 'Permitir',

@@ -166,6 +166,7 @@ export const FR: Words = {
   consentQuestion: (client, name) => `Autoriser ${client} à utiliser ${name}\u00a0?`,
   consentMeaning: (who, address) =>
     `Il pourra faire à ${address} tout ce que ${who} peut y faire, jusqu’à ce que ce soit révoqué.`,
+  consentPublisher: host => `Le nom que se donne le programme est publié sur ${host}.`,
   consentWhere: host =>
     `La réponse va à ${host}. Le programme s’est nommé lui-même\u00a0: continuez seulement si vous venez de commencer ceci là-bas.`,
   consentAllow: 'Autoriser',

@@ -105,6 +105,7 @@ export interface Words {
   readonly consent: string
   consentQuestion(client: string, name: string): string
   consentMeaning(who: string, address: string): string
+  consentPublisher(host: string): string
   consentWhere(host: string): string
   readonly consentAllow: string
   readonly consentDeny: string

@@ -1,0 +1,118 @@
+import { expect, test } from 'bun:test'
+import { createPublications } from '../../../src/portal/authorization/publications.ts'
+import { startAnswering } from '../../kit/applications/answering.ts'
+import { fakeClock } from '../../kit/clock.ts'
+import { startGate } from '../../kit/gate.ts'
+import { McpClient, REDIRECT } from '../../kit/mcp.ts'
+import { untilTheEnd } from '../../kit/opened.ts'
+import { startPublisher } from '../../kit/publisher.ts'
+import { fetchFrom } from '../../kit/requests.ts'
+import { EVERYONE, portalTable, providerTable, routeTo, SILENT } from '../../kit/toml.ts'
+
+const keep = untilTheEnd()
+const upstream = keep(startAnswering(() => new Response('here')))
+const publisher = keep(startPublisher(REDIRECT))
+const clock = fakeClock(Date.now())
+const file = [
+  providerTable(SILENT),
+  portalTable(`${EVERYONE}\nurl = "http://auth.test"`),
+  routeTo(upstream, 'app.test', 'path = "/mcp"\nportal = "home"\nallow = ["user"]\nmcp = true'),
+].join('\n')
+const RESOURCE = 'http://app.test/mcp'
+const gate = keep(await startGate(file, { ports: { ...publisher.ports, now: clock.now } }))
+const ada = await gate.signIn('auth.test', { sub: 'ada' })
+
+function clientOf(id: string): McpClient {
+  const made = new McpClient(gate, 'auth.test')
+  made.clientId = id
+  return made
+}
+
+const page = async (one: McpClient) => {
+  const answer = await one.ask(one.authorizePath(RESOURCE), { cookie: ada.cookie, accept: 'text/html' })
+  return { status: answer.status, text: await answer.text() }
+}
+
+test('the metadata of the server says that clients may publish themselves', async () => {
+  const answer = await fetchFrom(gate, '/.well-known/oauth-authorization-server', { host: 'auth.test' })
+  expect(await answer.json()).toMatchObject({ client_id_metadata_document_supported: true })
+})
+
+test('a client whose id is the address of its document gets tokens, and renews them', async () => {
+  const one = clientOf(publisher.publish('/oauth/client.json'))
+  const { status, text } = await page(one)
+  expect(status).toBe(200)
+  for (const shown of ['Let Published use', 'published at client.example.', 'The answer goes to 127.0.0.1:4000.'])
+    expect(text).toContain(shown)
+  const { body } = await one.redeem(await one.code(RESOURCE, ada.cookie), RESOURCE)
+  const use = (token = '') => fetchFrom(gate, '/mcp', { host: 'app.test', authorization: `Bearer ${token}` })
+  expect(await (await use(body.access_token)).text()).toBe('here')
+  const renewed = await one.refresh(body.refresh_token ?? '')
+  expect(await (await use(renewed.body.access_token)).text()).toBe('here')
+  // Under its own name, at the address that was looked at; and the page and the answer to it took one fetch.
+  expect(publisher.asked).toEqual(['client.example/oauth/client.json'])
+  expect(publisher.dialled).toEqual(['93.184.216.34'])
+})
+
+test('a client that has registered is said to be published nowhere', async () => {
+  const one = clientOf('')
+  await one.register()
+  expect((await page(one)).text).not.toContain('published at')
+})
+
+test.each([
+  ['nothing', {}, 299, 301],
+  ['an hour', { 'cache-control': 'public, max-age=3600' }, 3599, 3601],
+  ['a week: a day', { 'cache-control': 'max-age=604800' }, 86_399, 86_401],
+])('a document is good for as long as its answer says: %s', async (title, headers, goodS, overS) => {
+  const path = `/kept/${encodeURIComponent(title)}.json`
+  const one = clientOf(publisher.publish(path, {}, headers))
+  const count = () => publisher.asked.filter(asked => asked.endsWith(path)).length
+  const fresh = await gate.signIn('auth.test', { sub: 'ada' })
+  const look = async () => {
+    const { cookie } = count() === 0 ? fresh : await gate.signIn('auth.test', { sub: 'ada' })
+    return (await one.ask(one.authorizePath(RESOURCE), { cookie, accept: 'text/html' })).status
+  }
+  expect(await look()).toBe(200)
+  clock.advance(goodS * 1000)
+  expect([await look(), count()]).toEqual([200, 1])
+  clock.advance((overS - goodS) * 1000)
+  expect([await look(), count()]).toEqual([200, 2])
+})
+
+test('what must not be kept is fetched each time, and mistakes are never kept', async () => {
+  const { cookie } = await gate.signIn('auth.test', { sub: 'ada' })
+  const look = async (one: McpClient) =>
+    (await one.ask(one.authorizePath(RESOURCE), { cookie, accept: 'text/html' })).status
+  const one = clientOf(publisher.publish('/never.json', {}, { 'cache-control': 'no-store, max-age=60' }))
+  expect([await look(one), await look(one)]).toEqual([200, 200])
+  expect(publisher.asked.filter(path => path.endsWith('/never.json'))).toHaveLength(2)
+  const late = clientOf('https://client.example/late.json')
+  expect(await look(late)).toBe(400)
+  publisher.publish('/late.json')
+  expect(await look(late)).toBe(200)
+})
+
+test('those who wait for one document at the same time share one fetch, and so many may be under way', async () => {
+  const publications = createPublications({ ...publisher.ports, now: clock.now })
+  const id = publisher.publish('/shared.json', {}, { 'cache-control': 'no-store' })
+  let counted = 0
+  const count = () => void counted++
+  const found = await Promise.all([1, 2, 3].map(() => publications.find(id, count)))
+  expect(found).toEqual(Array(3).fill({ name: 'Published', redirects: [REDIRECT] }))
+  expect(publisher.asked.filter(path => path.endsWith('/shared.json'))).toHaveLength(1)
+  expect(counted).toBe(3)
+  const many = Array.from({ length: 17 }, (_, index) => publications.find(`${id}${index}`, count))
+  const refusals = await Promise.all(many)
+  expect(refusals.filter(refusal => refusal === 'cannot be fetched beside so many others')).toHaveLength(1)
+})
+
+test('names and hosts that never answer are given up', async () => {
+  const never = new Promise<never>(() => {})
+  const ports = { ...publisher.ports, now: clock.now }
+  const id = publisher.publish('/silent.json')
+  publisher.answers.set('/silent.json', () => never)
+  expect(await createPublications(ports, 50).find(id, () => {})).toContain('in time')
+  const unnamed = createPublications({ ...ports, resolve: () => never }, 50)
+  expect(await unnamed.find(id, () => {})).toContain('has no address')
+})
