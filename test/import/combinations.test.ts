@@ -29,6 +29,8 @@ const VALUES: Readonly<Record<string, readonly string[]>> = {
   oidc_groups_claim: ['"roles"'],
   oidc_email_claim: ['"upn"'],
   github_org: ['"o"'],
+  github_team: ['"t"', '"o:t"'],
+  github_users: ['["u"]'],
   skip_auth_routes: ['["^/a", "GET=^/b/", "POST=^/a/", "^/api/x/"]', '["^/", "GET=^/"]', '["^/s/", "^/one/"]'],
   skip_auth_regex: ['["^/a", "^/zz/"]'],
   trusted_ips: ['["10.0.0.0/8"]'],

@@ -1,6 +1,7 @@
 import type { Json } from '../../config/text/raw.ts'
 import type { Entry } from '../draft.ts'
 import { type Context, note } from './context.ts'
+import { isGithub } from './github.ts'
 
 /** `claims` and `emails` of the provider: which of its claims hold addresses and groups, and which addresses count. */
 export function claimEntries(context: Context): readonly Entry[] {
@@ -33,6 +34,7 @@ export function claimEntries(context: Context): readonly Entry[] {
 
 /** Whether addresses counted of which the provider does not say that they are verified. */
 export function trustsEmails(context: Context): boolean {
+  if (isGithub(context)) return false
   return context.options.flag('insecure_oidc_allow_unverified_email') === true || claimOfEmail(context) !== 'email'
 }
 

@@ -5,6 +5,7 @@ import type { Entry, Section } from '../draft.ts'
 import { trustsEmails } from './claims.ts'
 import { compatEntry } from './compat.ts'
 import { type Context, note } from './context.ts'
+import { GITHUB_RESTRICTIONS, githubGroup, githubRules, isGithub } from './github.ts'
 import { PROVIDER } from './provider.ts'
 import { groupsByPassword, hasForm, passwordFile, USERS } from './users.ts'
 
@@ -17,10 +18,6 @@ const OTHER_RESTRICTIONS = [
   'bitbucket_repository',
   'bitbucket_team',
   'entra_id_allowed_tenants',
-  'github_org',
-  'github_repo',
-  'github_team',
-  'github_users',
   'gitlab_group',
   'gitlab_groups',
   'gitlab_projects',
@@ -38,6 +35,7 @@ const RESTRICTIONS = [
   'email_domains',
   'htpasswd_file',
   ...OTHER_RESTRICTIONS,
+  ...GITHUB_RESTRICTIONS,
 ]
 
 /** Whether a file says nothing of who may sign in: whatever does is said elsewhere, and cannot be known here. */
@@ -51,7 +49,9 @@ export function portalSections(context: Context, url: string | null): readonly S
   const entries: Entry[] = [
     ...(url === null ? [] : [{ key: 'url', value: url, comment: 'redirect_url' }]),
     { key: 'providers', value: hasForm(context) ? [PROVIDER, USERS] : [PROVIDER] },
-    { key: 'callback_path', value: callbackPath(context), comment: 'registered at the provider already' },
+    ...(isGithub(context)
+      ? []
+      : [{ key: 'callback_path', value: callbackPath(context), comment: 'registered at the provider already' }]),
   ]
   entries.push(compatEntry(context))
   const passwords = passwordFile(context)
@@ -93,20 +93,26 @@ function whoMay(context: Context): Json {
   const { options } = context
   const groups = options.list('allowed_groups')
   const claims = keycloakRoles(context)
+  const github = githubRules(context)
+  // Of groups and of claims a rule has one list each, and both would have to hold.
+  const isSaid = github !== null && (github.length === 0 || groups.length + Object.keys(claims).length === 0)
   const rule = {
     ...whoseAddress(context),
     ...inGroups(context, groups),
     ...(Object.keys(claims).length > 0 ? { claims } : {}),
-    ...otherwise(context),
+    ...otherwise(context, isSaid ? [] : GITHUB_RESTRICTIONS),
   }
-  const isAnyone = Object.keys(rule).length === 0
+  const rules = isSaid && github.length > 0 ? github.map(more => ({ ...rule, ...more })) : [rule]
+  const isAnyone = rules.every(one => Object.keys(one).length === 0)
   // What the provider says is no word of the file's.
-  const own: Json = isAnyone ? { any: true } : hasForm(context) ? { provider: PROVIDER, ...rule } : rule
+  const named: readonly Json[] = hasForm(context) ? rules.map(one => ({ provider: PROVIDER, ...one })) : rules
+  const [first = { any: true }, ...others] = isAnyone ? [] : named
+  const own: Json = others.length === 0 ? first : [first, ...others]
   // The file's groups are its own: where groups are asked for, only those whom it puts into one pass.
   const theirs = groupsByPassword(context)
   const passesByPassword = groups.length === 0 || groups.some(group => theirs.includes(group))
   if (passwordFile(context) === null || isAnyone || !passesByPassword) return own
-  return [own, hasForm(context) ? { providers: [HTPASSWD, USERS] } : { provider: HTPASSWD }]
+  return [first, ...others, hasForm(context) ? { providers: [HTPASSWD, USERS] } : { provider: HTPASSWD }]
 }
 
 function whoseAddress(context: Context): Readonly<Record<string, Json>> {
@@ -183,7 +189,8 @@ function listedAddresses(context: Context): readonly string[] {
 function inGroups(context: Context, groups: readonly string[]): Readonly<Record<string, Json>> {
   if (groups.length === 0) return {}
   note(context, 'kept', 'allowed_groups', 'groups of the role')
-  return { groups: groups.map(context.blanks.literal) }
+  const names = isGithub(context) ? groups.map(githubGroup) : groups
+  return { groups: names.map(context.blanks.literal) }
 }
 
 function keycloakRoles(context: Context): Readonly<Record<string, Json>> {
@@ -199,8 +206,8 @@ function keycloakRoles(context: Context): Readonly<Record<string, Json>> {
 }
 
 /** A restriction that is lost would let in more people than before. */
-function otherwise(context: Context): Readonly<Record<string, Json>> {
-  const present = OTHER_RESTRICTIONS.filter(name => context.options.has(name))
+function otherwise(context: Context, more: readonly string[]): Readonly<Record<string, Json>> {
+  const present = [...OTHER_RESTRICTIONS, ...more].filter(name => context.options.has(name))
   if (present.length === 0) return {}
   note(
     context,

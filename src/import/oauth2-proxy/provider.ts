@@ -3,6 +3,7 @@ import { STAND_IN_HOST } from '../blanks.ts'
 import type { Entry, Section } from '../draft.ts'
 import { claimEntries } from './claims.ts'
 import { type Context, note } from './context.ts'
+import { isGithub } from './github.ts'
 
 /** Issuers of providers that are meant by their name alone. */
 const ISSUERS: Readonly<Record<string, string>> = {
@@ -25,13 +26,13 @@ const NOT_OPENID = new Set([
 /** The provider's name in the new file. */
 export const PROVIDER = 'oidc'
 
-/** `[providers.oidc]`: the issuer, and the client that is registered there already. */
+/** `[providers.oidc]`: the issuer, or that it is GitHub, and the client that is registered there already. */
 export function providerSection(context: Context): Section {
   const { options, blanks } = context
   const id = options.text('client_id')
   const entries: Entry[] = [
     ...label(context),
-    { key: 'issuer', value: issuer(context) },
+    isGithub(context) ? github(context) : { key: 'issuer', value: issuer(context) },
     {
       key: 'client_id',
       value:
@@ -51,8 +52,9 @@ export function providerSection(context: Context): Section {
     })
     note(context, 'kept', 'scope', 'scopes; with "offline_access" among them, groups that change there change here')
   }
-  entries.push(...claimEntries(context), ...algorithmEntries(context))
-  entries.push(...bearerEntries(context))
+  if (!isGithub(context)) {
+    entries.push(...claimEntries(context), ...algorithmEntries(context), ...bearerEntries(context))
+  }
   return { title: `[providers.${PROVIDER}]`, entries }
 }
 
@@ -61,6 +63,38 @@ function label(context: Context): readonly Entry[] {
   if (name === null) return []
   note(context, 'kept', 'provider_display_name', 'label')
   return [{ key: 'label', value: context.blanks.literal(name) }]
+}
+
+/** Options that oauth2-proxy does not look at where the provider is GitHub. */
+const OF_OPENID = [
+  'oidc_issuer_url',
+  'oidc_groups_claim',
+  'oidc_email_claim',
+  'user_id_claim',
+  'oidc_audience_claim',
+  'oidc_audience_claims',
+  'oidc_extra_audiences',
+  'oidc_enabled_signing_algs',
+  'insecure_oidc_allow_unverified_email',
+  'skip_jwt_bearer_tokens',
+]
+
+/** GitHub has a callback of its own in every file, and people have numbers there. */
+function github(context: Context): Entry {
+  note(context, 'left', OF_OPENID, 'it is about OpenID Connect, and GitHub has none')
+  note(
+    context,
+    'decide',
+    'provider',
+    `preset = "github": at GitHub, register the callback /.sallyport/callback/${PROVIDER} of that host in place of the one before`,
+  )
+  context.notes.add(
+    'people',
+    'user',
+    null,
+    'people are their GitHub number, which stays; oauth2-proxy told applications the login, which is preferred_username in headers',
+  )
+  return { key: 'preset', value: 'github' }
 }
 
 function issuer(context: Context): string {
