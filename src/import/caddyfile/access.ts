@@ -49,6 +49,12 @@ export function accessFor(context: Context, host: Host, all: readonly Guarded[],
     if (policy !== null) policies.push(policy)
     if (policy === null || policy.allow === null || own?.isClosed === true || isUncertain(context, policy, own))
       continue
+    if (own?.providers.some(({ isPreset }) => isPreset) === true && asksWho(policy, own)) {
+      const say =
+        'it or its portal asks for what people of GitHub or Discord are called, which is something else here: its routes let nobody in until you write their allow by hand, by subjects = ["583231"]'
+      context.notes.add('closed', `authorization policy ${policy.was}`, policy.line, say)
+      continue
+    }
     if (own !== portal) {
       context.notes.add(
         'closed',
@@ -91,6 +97,23 @@ function depthOf(rule: Json): number {
   if (Array.isArray(rule)) return Math.max(0, ...rule.map(depthOf))
   const parts = Object.entries(rule).filter(([key]) => key === 'any' || key === 'all' || key === 'not')
   return Math.max(0, ...parts.map(([, part]) => depthOf(part) + 1))
+}
+
+/** Parts of a rule that hold alike whatever somebody's fields are called. */
+const OF_ANYONE = new Set(['providers', 'roles', 'methods', 'paths', 'require_email'])
+
+/** Whether who passes depends on a field of a person. */
+function asksWho({ allow, deny }: Policy, { denied, roles }: Portal): boolean {
+  return [allow, ...deny, ...denied, ...[...roles.values()].flat()].some(readsPerson)
+}
+
+function readsPerson(rule: Json): boolean {
+  if (Array.isArray(rule)) return rule.some(readsPerson)
+  if (typeof rule !== 'object' || rule === null) return false
+  return Object.entries(rule).some(([key, part]) => {
+    if (key === 'all' || key === 'not' || key === 'any') return readsPerson(part)
+    return !OF_ANYONE.has(key)
+  })
 }
 
 function asksPaths({ allow, deny }: Policy): boolean {

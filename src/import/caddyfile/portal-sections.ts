@@ -22,11 +22,15 @@ export function portalSections(
   const entries: readonly Entry[] = [
     { key: 'url', value: url },
     { key: 'providers', value: portal.providers.map(({ name }) => name) },
-    {
-      key: 'callback_path',
-      value: callbackPath(context, portal, own, used),
-      comment: 'registered at the provider already',
-    },
+    ...(portal.providers.length > 0 && portal.providers.every(({ isPreset }) => isPreset)
+      ? []
+      : [
+          {
+            key: 'callback_path',
+            value: callbackPath(context, portal, own, used),
+            comment: 'registered at the provider already',
+          },
+        ]),
     ...(portal.lifetime === null
       ? []
       : [
@@ -74,7 +78,7 @@ function addressOf(context: Context, portal: Portal, own: readonly Host[], used:
 
 /** The callback that is registered: below wherever the portal was, and with the first provider's realm. */
 function callbackPath(context: Context, portal: Portal, own: readonly Host[], used: readonly RoutePlan[]): string {
-  const [first, ...others] = portal.providers
+  const [first, ...others] = portal.providers.filter(({ isPreset }) => !isPreset)
   if (others.length > 0) {
     const say = `register the callback of ${first?.was} at the other providers too: one serves all of a portal`
     context.notes.add('decide', 'authentication portal', portal.line, say)

@@ -11,6 +11,8 @@ export interface Provider {
   readonly realm: string
   /** Whether something keeps people out, or roles from them, that is not carried over. */
   readonly isClosed: boolean
+  /** Whether it is GitHub or Discord, whose people and groups have other names here, and which have a callback of their own. */
+  readonly isPreset: boolean
   readonly section: Section
 }
 
@@ -26,6 +28,18 @@ const ISSUERS: Readonly<Record<string, string>> = {
   gitlab: 'https://gitlab.com',
 }
 const NOT_OPENID = ['github', 'facebook', 'discord', 'linkedin', 'nextcloud']
+
+/**
+ * What a preset asks for, but for groups: an organization or a server that anybody makes could be called like a role of the file, which
+ * caddy-security told from it by `github.com/` before the name.
+ */
+const PRESET_SCOPES: Readonly<Record<string, readonly string[]>> = {
+  github: ['user:email'],
+  discord: ['identify', 'email'],
+}
+
+/** What says that a provider is somewhere else than its preset. */
+const ELSEWHERE = ['base_auth_url', 'metadata_url', 'domain_name', 'authorization_url', 'token_url']
 
 /** Directives that leave out what people would have a role by. */
 const FILTERS: Readonly<Record<string, string>> = {
@@ -66,6 +80,21 @@ export function readProvider(context: Context, { args, line, block }: Directive)
   const name = context.names.of('provider', was)
   const driver = value('driver') ?? was
   const scopes = given.get('scopes')?.args ?? []
+  const isClosed = (block ?? []).some(one => !isKnown(one))
+  const asked = ELSEWHERE.some(key => given.has(key)) ? undefined : PRESET_SCOPES[driver]
+  if (asked !== undefined) {
+    const entries: readonly Entry[] = [
+      { key: 'preset', value: driver },
+      clientId(context, value('client_id') ?? idWord ?? null, was),
+      ...secret(context, value('client_secret') ?? secretWord ?? null, was, given.get('client_secret')?.line ?? line),
+      { key: 'scopes', value: [...asked], comment: 'no groups: anybody may call one like a role' },
+    ]
+    const say = `preset = "${driver}": register the callback /.sallyport/callback/${name} of the portal there, as each of these has one of its own; people are their number, verified addresses alone count, and groups are not asked for`
+    context.notes.add('decide', `oauth identity provider ${was}`, line, say)
+    note(context, block ?? [], { ...KEPT, ...PRESET_KEPT })
+    const section = { title: `[providers.${name}]`, entries }
+    return { name, was, realm: value('realm') ?? was, isClosed, isPreset: true, section }
+  }
   const entries: readonly Entry[] = [
     { key: 'issuer', value: issuer(context, driver, value, line) },
     ...metadata(context, value),
@@ -85,9 +114,9 @@ export function readProvider(context: Context, { args, line, block }: Directive)
   const say =
     'emails = "trusted", as there: take it out where people can enter an address that is not theirs. Whoever has none passes no rule, as nobody without one could sign in'
   context.notes.add('decide', `oauth identity provider ${was}`, line, say)
-  const isClosed = (block ?? []).some(one => !isKnown(one))
-  note(context, block ?? [])
-  return { name, was, realm: value('realm') ?? was, isClosed, section: { title: `[providers.${name}]`, entries } }
+  note(context, block ?? [], KEPT)
+  const section = { title: `[providers.${name}]`, entries }
+  return { name, was, realm: value('realm') ?? was, isClosed, isPreset: false, section }
 }
 
 function issuer(context: Context, driver: string, value: (name: string) => string | null, line: number): string {
@@ -152,14 +181,20 @@ const KEPT: Readonly<Record<string, string>> = {
   domain_name: 'in issuer',
 }
 
+const PRESET_KEPT: Readonly<Record<string, string>> = {
+  realm: 'roles ask for the provider by its name',
+  driver: 'preset',
+  scopes: 'scopes: an address, and no groups',
+}
+
 function isKnown({ name }: Directive): boolean {
   return Object.hasOwn(SAID, name) || Object.hasOwn(KEPT, name)
 }
 
-function note({ notes }: Context, block: readonly Directive[]): void {
+function note({ notes }: Context, block: readonly Directive[], kept: Readonly<Record<string, string>>): void {
   for (const directive of block) {
     const said = SAID[directive.name]
-    const say = KEPT[directive.name]
+    const say = kept[directive.name]
     if (said !== undefined)
       notes.add(said[0], [directive.name, ...directive.args.slice(0, 1)].join(' '), directive.line, said[1])
     else if (say !== undefined) notes.add('kept', directive.name, directive.line, say)

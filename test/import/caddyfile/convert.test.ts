@@ -82,7 +82,54 @@ interface Case {
   readonly note?: string
 }
 
+const GITHUB = `
+    oauth identity provider pocket {
+      realm home
+      driver github
+      client_id gate
+      client_secret s3cret-client
+      scopes read:user read:org
+    }`
+
 const CASES: readonly Case[] = [
+  {
+    about: 'GitHub is a preset, whose groups are no roles, with a callback of its own',
+    parts: { provider: GITHUB },
+    has: {
+      '[providers.pocket]': [
+        'preset = "github"',
+        'client_secret = "${POCKET_CLIENT_SECRET}"',
+        'client_auth = "client_secret_post"',
+        'scopes = ["user:email"]',
+      ],
+      '[portals.home.roles]': ['user = { any = true }'],
+      '[[routes]]': ['allow = ["user"]'],
+    },
+    note: 'decide 4 oauth identity provider pocket: preset = "github": register the callback /.sallyport/callback/pocket',
+  },
+  {
+    about: 'Discord is a preset',
+    parts: { provider: GITHUB.replace('driver github', 'driver discord') },
+    has: { '[providers.pocket]': ['preset = "discord"', 'scopes = ["identify", "email"]'] },
+  },
+  {
+    about: 'a GitHub elsewhere is none',
+    parts: { provider: GITHUB.replace(/scopes .*/, 'base_auth_url https://git.example.com') },
+    has: { '[providers.pocket]': ['issuer = "https://git.example.com"'] },
+    note: 'decide 4 driver: github is no OpenID provider',
+  },
+  ...[
+    { portal: 'transform user {\n match sub github.com/ada\n action add role user\n}' },
+    { portal: 'transform user {\n match email ada@x.test\n action add role user\n}' },
+    { portal: `${TRANSFORM}\ntransform user {\n match sub github.com/mallory\n block\n}` },
+    { policy: 'acl rule {\n match sub github.com/mallory\n deny stop\n}\nallow roles user' },
+    { policy: 'acl rule {\n match email mallory@x.test\n deny stop\n}\nallow roles user' },
+  ].map((parts, index) => ({
+    about: `a rule about what people of GitHub are called lets nobody in (${index + 1})`,
+    parts: { provider: GITHUB, ...parts },
+    has: { '[[routes]]': ['allow = [{ subjects = ["${WHO_MAY}"] }]'] },
+    note: 'users: it or its portal asks for what people of GitHub or Discord are called',
+  })),
   {
     about: 'the portal’s own addresses, where all that is below a path was its own',
     parts: {},
