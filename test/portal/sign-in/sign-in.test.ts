@@ -18,6 +18,15 @@ describe('one portal for many hosts', () => {
     expect(page.address.origin).toBe(KUMA)
   })
 
+  test('what a link hints at or asks for besides reaches no provider', async () => {
+    const page = await stand.browser().open(`${KUMA}/.sallyport/login?return=/x&login_hint=mallory&prompt=none&hd=evil`)
+    const asked = page.trail.find(address => address.startsWith(stand.issuer) && address.includes('client_id='))
+    const query = new URL(asked ?? '').searchParams
+    expect(query.get('response_type')).toBe('code')
+    expect(['login_hint', 'prompt', 'hd'].filter(name => query.has(name))).toEqual([])
+    expect(page.trail.filter(address => address.startsWith(stand.issuer)).join(' ')).not.toContain('mallory')
+  })
+
   test('each host has a cookie of its own, host-only, HttpOnly, Secure, Lax, and no two are alike', async () => {
     const browser = stand.browser()
     await browser.signIn(`${KUMA}/`, 'user1')
