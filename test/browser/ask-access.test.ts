@@ -20,8 +20,12 @@ const browser = keep(await openChromium())
 const LIGHT = { name: 'light', colorScheme: 'light', viewport: { width: 1100, height: 800 } } as const
 const PHONE = { name: 'dark-phone', colorScheme: 'dark', viewport: { width: 320, height: 700 } } as const
 
+// Each language on one of the two screens: what differs by screen is the style sheet, which is one for all of them.
 test.each(
-  LANGUAGES.flatMap(words => [LIGHT, PHONE].map(screen => ({ words, screen, name: `${words.lang}, ${screen.name}` }))),
+  LANGUAGES.map((words, index) => {
+    const screen = index % 2 === 0 ? LIGHT : PHONE
+    return { words, screen, name: `${words.lang}, ${screen.name}` }
+  }),
 )(
   'somebody who is refused asks, is let in once an admin grants it, and is out once it is revoked: $name',
   async ({ words, screen }) => {
