@@ -7,7 +7,7 @@ import { LANGUAGES } from '../../src/portal/words/choose.ts'
 import { findBarriers } from '../kit/browser/accessible.ts'
 import { openChromium, watchedContext } from '../kit/browser/chromium.ts'
 import { openStand, type Person } from '../kit/browser/stand.ts'
-import { McpClient } from '../kit/mcp.ts'
+import { McpClient } from '../kit/mcp/client.ts'
 import { untilTheEnd } from '../kit/opened.ts'
 
 setDefaultTimeout(120_000)

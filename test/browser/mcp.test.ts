@@ -1,7 +1,7 @@
 import { expect, setDefaultTimeout, test } from 'bun:test'
 import { openChromium, watchedContext } from '../kit/browser/chromium.ts'
 import { openStand } from '../kit/browser/stand.ts'
-import { McpClient } from '../kit/mcp.ts'
+import { McpClient } from '../kit/mcp/client.ts'
 import { untilTheEnd } from '../kit/opened.ts'
 
 setDefaultTimeout(60_000)

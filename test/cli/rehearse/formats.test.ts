@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import { FORMATS, findFormat } from '../../../src/cli/rehearse/formats.ts'
 import type { LoggedRequest } from '../../../src/cli/rehearse/logged.ts'
-import { LOGGED } from '../../kit/logged.ts'
+import { LOGGED } from '../../kit/log/logged.ts'
 
 const AT = Date.parse('2026-11-24T19:41:48Z')
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test'
 import { createGroups, patternOf } from '../../../src/cli/rehearse/groups.ts'
-import { LOGGED } from '../../kit/logged.ts'
+import { LOGGED } from '../../kit/log/logged.ts'
 
 test.each([
   ['/', '/'],

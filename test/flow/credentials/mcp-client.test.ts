@@ -6,7 +6,7 @@ import type { OAuthClientInformationMixed, OAuthTokens } from '@modelcontextprot
 import { startMcpServer } from '../../kit/applications/mcp-server.ts'
 import { type Gate, startGate } from '../../kit/gate.ts'
 import { plant } from '../../kit/log/planted.ts'
-import { REDIRECT } from '../../kit/mcp.ts'
+import { REDIRECT } from '../../kit/mcp/client.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { EVERYONE, portalTable, providerTable, routeForUsers, SILENT } from '../../kit/toml.ts'
 

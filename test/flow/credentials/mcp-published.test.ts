@@ -3,9 +3,9 @@ import { createPublications } from '../../../src/portal/authorization/publicatio
 import { startAnswering } from '../../kit/applications/answering.ts'
 import { fakeClock } from '../../kit/clock.ts'
 import { startGate } from '../../kit/gate.ts'
-import { McpClient, REDIRECT } from '../../kit/mcp.ts'
+import { McpClient, REDIRECT } from '../../kit/mcp/client.ts'
+import { startPublisher } from '../../kit/mcp/publisher.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
-import { startPublisher } from '../../kit/publisher.ts'
 import { fetchFrom } from '../../kit/requests.ts'
 import { EVERYONE, portalTable, providerTable, routeTo, SILENT } from '../../kit/toml.ts'
 

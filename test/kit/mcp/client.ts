@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
-import { plant } from './log/planted.ts'
-import type { Fields, Listening } from './requests.ts'
-import { fetchFrom } from './requests.ts'
+import { plant } from '../log/planted.ts'
+import type { Fields, Listening } from '../requests.ts'
+import { fetchFrom } from '../requests.ts'
 
 /** Where a client of these tests is sent back to. */
 export const REDIRECT = 'http://127.0.0.1:4000/callback'

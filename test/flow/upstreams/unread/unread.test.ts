@@ -1,8 +1,8 @@
 /** Clients that take nothing of their answers: what they hold is bounded. With little memory: `unread-memory.test.ts`. */
 import { expect, test } from 'bun:test'
-import { startApp } from '../../kit/applications/app.ts'
-import { eventually, startGate } from '../../kit/gate.ts'
-import { openWire, sendRaw, type Wire } from '../../kit/wire/wire.ts'
+import { startApp } from '../../../kit/applications/app.ts'
+import { eventually, startGate } from '../../../kit/gate.ts'
+import { openWire, sendRaw, type Wire } from '../../../kit/wire/wire.ts'
 
 const BLOCK = Buffer.alloc(256 * 1024, 'x')
 

@@ -1,4 +1,4 @@
-import type { DiagnosticCode } from '../../../src/config/text/diagnostic.ts'
+import type { DiagnosticCode } from '../../../../src/config/text/diagnostic.ts'
 
 /** A whole file without mistakes, into which each case puts one. */
 export const GOOD = `[server]

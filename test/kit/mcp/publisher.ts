@@ -1,5 +1,5 @@
-import type { Ports } from '../../src/base/ports.ts'
-import { makeAuthority } from './certificates.ts'
+import type { Ports } from '../../../src/base/ports.ts'
+import { makeAuthority } from '../certificates.ts'
 
 /** An address of the internet behind which `startPublisher` stands, and where nothing is ever asked. */
 const PUBLIC = '93.184.216.34'
