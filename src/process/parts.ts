@@ -20,6 +20,7 @@ import type { WatchState } from '../server/config/watch.ts'
 import { createAccessTokens } from '../server/credentials/access-tokens.ts'
 import { createPasswords } from '../server/credentials/passwords.ts'
 import type { Fronts } from '../server/listen/fronts.ts'
+import { createLeaving } from '../server/listen/leaving.ts'
 import { createSockets } from '../server/listen/sockets.ts'
 import { openAccessLog } from '../server/observe/access-log.ts'
 import { createDenials } from '../server/observe/denials.ts'
@@ -99,6 +100,7 @@ export function openParts(options: ServeOptions, listening: () => Listening) {
   const passwords = createPasswords({ ports: asked, sessions, portal: name => inForce().portals.get(name) })
   const accessLog = openAccessLog(options.access, () => inForce().server.accessLog)
   const denials = createDenials()
+  const leaving = createLeaving()
   const respond = createRespond(asked.log, denials, sessions.grants)
   const acme = createAcme({
     config: () => inForce().tls?.acme ?? null,
@@ -141,6 +143,7 @@ export function openParts(options: ServeOptions, listening: () => Listening) {
       }),
     }),
     respond,
+    leaving,
     sockets: createSockets(relay, exchanges, asked),
     pseudonym: worker?.pseudonym ?? ownName,
     idPrefix: ownName,
@@ -162,6 +165,7 @@ export function openParts(options: ServeOptions, listening: () => Listening) {
     acme,
     certificates,
     respond,
+    leaving,
     pipelines,
     view,
     /** What reads the file, and asks authorities: nothing changes any more. */

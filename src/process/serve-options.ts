@@ -34,6 +34,8 @@ export interface ServeOptions {
   readonly stallMemoryBytes?: number
   /** How long an HTTPS listener whose certificates were replaced goes on. */
   readonly partingMs?: number
+  /** For how long nothing may have come before listeners are closed, so that clients with kept connections have left them; absent: at once. */
+  readonly quietMs?: number
   /** How often certificates from an authority are looked after; sensible times when absent. */
   readonly acmeTimers?: AcmeTimers
   /** Set where this process is one of several that a supervisor started. */

@@ -69,15 +69,20 @@ export function startServer(options: ServeOptions): RunningServer {
       parts.stopChanging()
       recheck.close()
       expiry.close()
+      const { drainMs } = live.current.config.server
+      const tookMs = await parts.leaving.begin(options.quietMs ?? 0, Math.min(drainMs / 2, MOST_LEAVING_MS))
       // What never ends by itself would hold up the drain.
       bodies.streams.closeAll()
       relay.closeWhere(() => true, GOING_AWAY, 'the server is stopping')
-      await fronts.stop(live.current.config.server.drainMs)
+      await fronts.stop(drainMs - tookMs)
       await admin?.stop(true)
       await parts.close()
     },
   }
 }
+
+/** Clients that come again and again do not hold up a stop for longer, nor take the time of what is slow. */
+const MOST_LEAVING_MS = 5000
 
 /** Opens every listener, or none: what is open is closed again where one cannot be opened. Throws `listen.failed`. */
 function listen(

@@ -10,6 +10,9 @@ import type { RunningServer } from './serve-options.ts'
 import { checkInThread } from './threads/check-apart.ts'
 import { draftInThread } from './threads/draft-apart.ts'
 
+/** Long enough for an answer to arrive and for the next request to come back; a machine that restarts does not wait for more. */
+export const QUIET_MS = 200
+
 /**
  * Starts the server in this process, with the real effects, and says where it listens; `loaded` is its file, where that has been
  * read already. Throws what `startServer` throws.
@@ -23,6 +26,7 @@ export function startHere(configPath: string, io: Io, loaded?: CheckResult): Run
     access: { write: io.stdout, style: accessStyle(io) },
     checkApart: checkInThread,
     makeDraft: draftInThread,
+    quietMs: QUIET_MS,
     ...(loaded === undefined ? {} : { loaded }),
   })
   tellListening(ports.log, {

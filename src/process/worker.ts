@@ -4,7 +4,7 @@ import type { Io } from '../console/io.ts'
 import { accessStyle, realPorts } from '../console/process.ts'
 import { startServer } from './serve.ts'
 import type { RunningServer, WorkerPart } from './serve-options.ts'
-import { catchStrays, loadFirst, reportStart } from './start.ts'
+import { catchStrays, loadFirst, QUIET_MS, reportStart } from './start.ts'
 import { checkInThread } from './threads/check-apart.ts'
 import { draftInThread } from './threads/draft-apart.ts'
 import { parseOrder, type Question, type Report } from './worker-messages.ts'
@@ -58,6 +58,7 @@ export async function runWorker(role: WorkerRole, configPath: string, given: Io)
       loaded,
       checkApart: checkInThread,
       makeDraft: draftInThread,
+      quietMs: QUIET_MS,
     })
   }
   let server: RunningServer

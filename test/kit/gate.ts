@@ -71,6 +71,8 @@ export interface GateOptions {
   readonly files?: Readonly<Record<string, string>>
   /** How long an HTTPS listener whose certificates were replaced goes on. */
   readonly partingMs?: number
+  /** How long nothing may have come before a stop closes its listeners; absent: at once. */
+  readonly quietMs?: number
   /** How often certificates from an authority are looked after. */
   readonly acmeTimers?: AcmeTimers
   /** How a long file is checked; as any other when absent. */
@@ -136,6 +138,7 @@ export async function startGate(toml: string, options: GateOptions = {}): Promis
       ...(options.recheckMs === undefined ? {} : { recheckMs: options.recheckMs }),
       ...(options.checkApart === undefined ? {} : { checkApart: options.checkApart }),
       ...(options.acmeTimers === undefined ? {} : { acmeTimers: options.acmeTimers }),
+      ...(options.quietMs === undefined ? {} : { quietMs: options.quietMs }),
       ...(options.partingMs === undefined ? {} : { partingMs: options.partingMs }),
       ...(options.idleTimeoutS === undefined ? {} : { idleTimeoutS: options.idleTimeoutS }),
       ...(options.formWaitMs === undefined ? {} : { formWaitMs: options.formWaitMs }),

@@ -14,6 +14,7 @@ export function record(response: Response | undefined, passage: Passage, tools: 
   if (response !== undefined && !passage.isForwarded && announcesBody(passage.sent)) {
     tools.clientIdle.part(passage.front, passage.connection)
   }
+  if (response !== undefined && tools.leaving.isOn) tools.leaving.mark(response)
   const status = response?.status ?? 101
   const statusClass = Math.floor(status / 100)
   tools.metrics.responses[statusClass] = (tools.metrics.responses[statusClass] ?? 0) + 1

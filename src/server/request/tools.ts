@@ -7,6 +7,7 @@ import type { LiveFieldTools } from '../config/live-fields.ts'
 import type { Snapshot } from '../config/snapshot.ts'
 import type { AccessTokens } from '../credentials/access-tokens.ts'
 import type { Passwords } from '../credentials/passwords.ts'
+import type { Leaving } from '../listen/leaving.ts'
 import type { AccessLog } from '../observe/access-log.ts'
 import type { Metrics } from '../observe/metrics.ts'
 import type { PassTools } from './pass.ts'
@@ -25,6 +26,8 @@ export interface PipelineTools extends PassTools {
   readonly accessLog: AccessLog
   readonly metrics: Metrics
   readonly rates: Rates
+  /** Whether this process is about to stop. */
+  readonly leaving: Pick<Leaving, 'isOn' | 'mark'>
   /** The beginning of this process's request ids. */
   readonly idPrefix: string
   /** The snapshot in force: read once a request. */

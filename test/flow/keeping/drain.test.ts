@@ -1,0 +1,121 @@
+import { expect, test } from 'bun:test'
+import { makeAuthority } from '../../kit/certificates.ts'
+import { temporaryFolder } from '../../kit/folder.ts'
+import { eventually, startGate } from '../../kit/gate.ts'
+import { untilTheEnd } from '../../kit/opened.ts'
+import { compiledBinary } from '../../kit/programs/binary.ts'
+import { type Child, freePort, startChild } from '../../kit/programs/child.ts'
+import { routeTo } from '../../kit/toml.ts'
+import { openHttp2 } from '../../kit/wire/tls.ts'
+import { openWire } from '../../kit/wire/wire.ts'
+
+const keep = untilTheEnd()
+const upstream = keep(
+  Bun.serve({
+    port: 0,
+    hostname: '127.0.0.1',
+    async fetch(request) {
+      if (new URL(request.url).pathname === '/slow') await Bun.sleep(700)
+      return new Response('here')
+    },
+  }),
+)
+
+const CONNECTIONS = 128
+
+/** What became of connections that were kept and used until they ended. */
+interface Load {
+  answered: number
+  /** Connections whose last answer said that it was. */
+  told: number
+  /** Requests that were sent and never answered. */
+  lost: number
+}
+
+/** Each connection asks again as soon as it is answered, until an answer says that it is the last one. */
+function askOnAndOn(port: number, path: string): { readonly load: Load; readonly done: Promise<unknown> } {
+  const load: Load = { answered: 0, told: 0, lost: 0 }
+  const done = Promise.all(
+    Array.from({ length: CONNECTIONS }, async () => {
+      const wire = await openWire(port)
+      for (;;) {
+        await wire.send(`GET ${path} HTTP/1.1\r\nHost: app.example\r\n\r\n`)
+        const { status, field } = await wire.receive()
+        if (status !== 200) return void load.lost++
+        load.answered++
+        if (field('connection') === 'close') break
+      }
+      load.told++
+      wire.close()
+    }),
+  )
+  return { load, done }
+}
+
+async function startOn(folder: string, port: number, workers: number): Promise<Child> {
+  const toml = `workers = ${workers}\naccess_log = false\ndrain = "5s"\n${routeTo(upstream, 'app.example', 'allow = "public"')}`
+  return startChild({ command: [await compiledBinary()], folder, port, toml })
+}
+
+test.each([
+  ['one process', 1],
+  ['two workers', 2],
+])(
+  'RFC 9112 §9.6: %s that stops says so on every kept connection, and no request is lost',
+  async (_what, workers) => {
+    using folder = temporaryFolder()
+    const port = await freePort()
+    await using child = await startOn(folder.path, port, workers)
+    const quick = askOnAndOn(port, '/')
+    const slow = askOnAndOn(port, '/slow')
+    await Bun.sleep(300)
+    child.process.kill('SIGTERM')
+    await Promise.all([quick.done, slow.done])
+    expect(quick.load).toEqual({ answered: expect.any(Number), told: CONNECTIONS, lost: 0 })
+    // Those were under way when it was told to stop, and their answers come when nothing else does.
+    expect(slow.load).toEqual({ answered: CONNECTIONS, told: CONNECTIONS, lost: 0 })
+    expect(await child.process.exited).toBe(0)
+  },
+  30_000,
+)
+
+test('RFC 9113 §6.8: a client of HTTP/2 is told too, and every request that it could send is answered', async () => {
+  const authority = makeAuthority()
+  const { cert, key } = authority.issue('DNS:app.example')
+  const tls = '[tls]\nlisten = ["127.0.0.1:0"]\ncertificates = [{ cert = "app.pem", key = "app.key" }]\n'
+  const gate = await startGate(tls + routeTo(upstream, 'app.example', 'allow = "public"'), {
+    files: { 'app.pem': cert, 'app.key': key },
+    quietMs: 50,
+  })
+  using client = openHttp2({ port: gate.securePort, name: 'app.example', ca: authority.cert })
+  let answered = 0
+  const failures: unknown[] = []
+  const load = Promise.all(
+    Array.from({ length: 16 }, async () => {
+      for (;;) {
+        try {
+          expect((await client.ask('/')).status).toBe(200)
+          answered++
+        } catch (error) {
+          return void failures.push(Object(error).code)
+        }
+      }
+    }),
+  )
+  await eventually(() => answered > 100, 'it asks and asks')
+  await gate[Symbol.asyncDispose]()
+  await load
+  // Each found its connection ended before it asked, and none while it waited.
+  expect(failures).toEqual(failures.map(() => 'ERR_HTTP2_GOAWAY_SESSION'))
+})
+
+test('only what is answered while it stops is told so', async () => {
+  const gate = await startGate(routeTo(upstream, 'app.example', 'allow = "public"'), {
+    quietMs: 50,
+  })
+  const wire = await openWire(gate.port)
+  await wire.send('GET / HTTP/1.1\r\nHost: app.example\r\n\r\n')
+  expect((await wire.receive()).field('connection')).toBeNull()
+  await gate[Symbol.asyncDispose]()
+  expect((await wire.receive()).isClosed).toBe(true)
+})
