@@ -7,6 +7,7 @@ import type { Io } from '../console/io.ts'
 import { liftRequestLimit, realPorts } from '../console/process.ts'
 import { showAddresses } from '../process/open-addresses.ts'
 import type { RunningServer } from '../process/serve-options.ts'
+import { boundExit, ignoreStrays, untilStopped } from '../process/signals.ts'
 import { loadFirst, reportStart, startHere } from '../process/start.ts'
 import { countWorkers, runSupervisor } from '../process/supervise.ts'
 import { readWorkerRole, runWorker } from '../process/worker.ts'
@@ -42,6 +43,7 @@ export async function runServe(options: readonly string[], argv: readonly string
     io.stderr(firstSteps())
     return EXIT.usage
   }
+  ignoreStrays(realPorts(io).log)
   liftRequestLimit(argv, realPorts(io).log)
   if (role !== null) return runWorker(role, config, io)
   const loaded = await loadFirst(config, realPorts(io))
@@ -62,6 +64,7 @@ export async function runServe(options: readonly string[], argv: readonly string
   process.on('SIGHUP', () => server.reload())
   await untilStopped()
   await server.stop()
+  boundExit(EXIT.ok)
   return EXIT.ok
 }
 
@@ -73,16 +76,4 @@ function firstSteps(): string {
   return `There is no routes.toml in this folder yet. What next:
 
 ${columns([...rows, ['  sallyport serve FILE', 'serves a file that is elsewhere'], ['  sallyport help', 'all commands and chapters']])}`
-}
-
-/** The first SIGINT or SIGTERM; a second one ends the process at once, for those who cannot wait for the drain. */
-function untilStopped(): Promise<void> {
-  return new Promise(settle => {
-    const stop = () => {
-      settle()
-      process.once('SIGINT', () => process.exit(1))
-    }
-    process.once('SIGINT', stop)
-    process.once('SIGTERM', stop)
-  })
 }

@@ -9,6 +9,7 @@ import { showAddresses } from './open-addresses.ts'
 import { makePseudonym } from './parts.ts'
 import { createPoolSources } from './pool-admin.ts'
 import { poolSizeOf } from './pool-size.ts'
+import { boundExit } from './signals.ts'
 import { catchStrays, reportStart, tellListening } from './start.ts'
 import { checkInThread } from './threads/check-apart.ts'
 import { workerEnvironment } from './worker.ts'
@@ -94,7 +95,9 @@ export async function runSupervisor(options: SupervisorOptions): Promise<number>
   }
   file?.close()
   await admin?.stop(true)
-  return isUp || isStopping ? 0 : 1
+  const code = isUp || isStopping ? 0 : 1
+  boundExit(code)
+  return code
 }
 
 function openWorkerPool(

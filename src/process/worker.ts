@@ -4,6 +4,7 @@ import type { Io } from '../console/io.ts'
 import { accessStyle, realPorts } from '../console/process.ts'
 import { startServer } from './serve.ts'
 import type { RunningServer, WorkerPart } from './serve-options.ts'
+import { boundExit } from './signals.ts'
 import { catchStrays, loadFirst, QUIET_MS, reportStart } from './start.ts'
 import { checkInThread } from './threads/check-apart.ts'
 import { draftInThread } from './threads/draft-apart.ts'
@@ -80,6 +81,7 @@ export async function runWorker(role: WorkerRole, configPath: string, given: Io)
   await serveOrders(server)
   await server.stop()
   process.disconnect?.()
+  boundExit(0)
   return 0
 }
 
