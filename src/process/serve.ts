@@ -163,6 +163,7 @@ function takeOver(
   parts.pool.retain(config.providers.values())
   parts.upstreams.retain(upstreamsOf(snapshot))
   fronts.useCertificates(parts.certificates())
+  parts.acme.wake()
   recheck.takeOver(snapshot)
   spareMemory(snapshot.routes.length)
   tellTakenOver(fileLogOf(options), { config, warnings }, previous.config, parts.started)

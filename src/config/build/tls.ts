@@ -36,12 +36,13 @@ function buildAcme(
   root: RootTable,
   files: ConfigFiles,
 ): AcmeConfig {
-  const { email, directory, ca } = known(table)
+  const { email, directory, ca, external_account } = known(table)
   const hosts = servedHosts(root).map(({ host }) => host)
   return {
     email,
     directory,
     ca: ca === null ? null : readPem(ca, files),
+    externalAccount: external_account === null ? null : known(external_account),
     names: [...new Set(hosts)].filter(host => isCertifiable(host) && findCertificate(certificates, host) === undefined),
   }
 }

@@ -15,7 +15,7 @@ import { ACCESS } from './rules.ts'
 import { SERVER, SESSIONS } from './server.ts'
 import { PORTAL_WORDS, PROVIDER_WORDS, ROUTE_WORDS, SERVER_WORDS } from './synonyms.ts'
 import { defaulted, type Homes, type Keys, named, optional, type Table, table, tables, WHOLE_FILE } from './table.ts'
-import { ACME, CERTIFICATE, TLS, TLS_REFUSED } from './tls.ts'
+import { ACME, CERTIFICATE, EXTERNAL_ACCOUNT, TLS, TLS_REFUSED } from './tls.ts'
 import { BASIC_AUTH, HEALTH, UPSTREAM, UPSTREAM_TLS } from './upstreams.ts'
 
 /** One table of routes.toml, as the reference shows it. */
@@ -36,6 +36,11 @@ export const SECTIONS: readonly Section[] = [
   { title: '[tls]', doc: 'HTTPS by Sallyport itself. Without this table, a TLS proxy has to be in front.', keys: TLS },
   { title: '[[tls.certificates]]', doc: 'A certificate and its key.', keys: CERTIFICATE },
   { title: '[tls.acme]', doc: 'Who gives certificates, and to whom (RFC 8555).', keys: ACME },
+  {
+    title: '[tls.acme.external_account]',
+    doc: 'An account that an authority asks for besides (RFC 8555 §7.3.4).',
+    keys: EXTERNAL_ACCOUNT,
+  },
   { title: '[sessions]', doc: 'How long a sign-in lasts, and where it is kept.', keys: SESSIONS },
   {
     title: '[providers.NAME]',

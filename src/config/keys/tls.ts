@@ -1,10 +1,11 @@
 import { bad, good, type Parsed } from '../text/outcome.ts'
-import { quote } from '../text/raw.ts'
+import { type Path, quote } from '../text/raw.ts'
 import type { ListenAddress } from '../types/server.ts'
 import { duration } from '../values/duration.ts'
 import { parseEmail } from '../values/email.ts'
 import { parsePortListen } from '../values/listen.ts'
 import { boolean, integer, list, parsed, type Type } from '../values/value.ts'
+import { ownName, parseSecret } from './secret.ts'
 import { defaulted, type Keys, optional, required, type Table, table, tables } from './table.ts'
 import { pemFile } from './upstreams.ts'
 
@@ -33,6 +34,21 @@ function parseDirectory(text: string): Parsed<string> {
   )
 }
 
+const bindingKey = parsed(
+  { label: 'base64url', expected: 'a key in base64url', isSecret: true },
+  (text: string, at: Path, isFilled: boolean): Parsed<string> => {
+    const whole = parseSecret(text, at, isFilled)
+    if (!whole.ok || /^[A-Za-z0-9_-]{16,}={0,2}$/.test(text)) return whole
+    return bad('tls.external_account', 'key is not base64url', 'as the authority gives it, without spaces')
+  },
+)
+
+/** `external_account` of `[tls.acme]`. */
+export const EXTERNAL_ACCOUNT = {
+  id: required(ownName, 'kid-1', 'What the authority calls it: its key id (kid).'),
+  key: required(bindingKey, '${EAB_KEY}', 'Its HMAC key, as the authority gives it.'),
+} as const satisfies Keys
+
 /** `acme` of `[tls]`. */
 export const ACME = {
   email: optional(
@@ -52,6 +68,12 @@ export const ACME = {
     'internal-ca.pem',
     "the system's",
     'The only authorities whose certificates are trusted at `directory`: a PEM file, for an authority of your own.',
+  ),
+  external_account: optional(
+    table(EXTERNAL_ACCOUNT, { title: '[tls.acme.external_account]' }),
+    { id: 'kid-1', key: '${EAB_KEY}' },
+    'none',
+    'Your account elsewhere, for an authority that asks for one (external account binding); its keys are below.',
   ),
 } as const satisfies Keys
 

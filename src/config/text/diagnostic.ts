@@ -36,6 +36,7 @@ export const DIAGNOSTIC_CODES = [
   'tls.certificates',
   'tls.acme',
   'tls.acme_store',
+  'tls.external_account',
   'tls.file',
   'tls.pem',
   'tls.pair',

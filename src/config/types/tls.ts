@@ -9,12 +9,20 @@ export interface ServerCertificate {
   readonly expiresAtMs: number
 }
 
+/** An account elsewhere that vouches for ours at an authority (RFC 8555 §7.3.4). */
+export interface ExternalAccount {
+  readonly id: string
+  /** Of an HMAC, as base64url; secret. */
+  readonly key: string
+}
+
 /** `acme` of `[tls]`. */
 export interface AcmeConfig {
   readonly email: string | null
   readonly directory: string
   /** The only authorities that are trusted for `directory`, as PEM; null: the system's. */
   readonly ca: string | null
+  readonly externalAccount: ExternalAccount | null
   /** Hosts of the file that none of its own certificates is for, lower-case, each once. */
   readonly names: readonly string[]
 }

@@ -1,9 +1,11 @@
 import { sha256 } from '../../base/bytes.ts'
-import { repeatEvery } from '../../base/repeat.ts'
+import { workWhenDue } from '../../base/when-due.ts'
 import type { AcmeConfig, ServerCertificate } from '../../config/types/tls.ts'
+import type { Proof } from './authority/obtain.ts'
 import { type AcmeTimers, type OrderTools, orderCertificate } from './order.ts'
+import { followRenewals } from './renewals.ts'
 import { type SharedStateTools, shareState } from './shared-state.ts'
-import { type AcmeState, isDue, newState } from './state.ts'
+import { type AcmeState, askAtMs, dueAtMs, newState } from './state.ts'
 
 /** Certificates from an authority, asked for, kept and renewed by themselves. Pairs with `close`. */
 export interface Acme {
@@ -11,6 +13,8 @@ export interface Acme {
   readonly certificates: readonly ServerCertificate[]
   /** The answer to an authority that looks for its token (http-01); null for any other request. */
   answer(request: Request): Promise<Response> | null
+  /** Looks at once: the file may name others. */
+  wake(): void
   close(): void
 }
 
@@ -37,6 +41,8 @@ const PREFIX = '/.well-known/acme-challenge/'
 export function createAcme(options: AcmeOptions): Acme {
   const { store, sealer, ports, timers = DEFAULT_TIMERS } = options
   const shared = shareState({ store, sealer, ports })
+  // Any process answers for the one that asks, by the account's key alone.
+  const proof: Proof = { challenge: 'http-01', offer: async () => async () => {} }
   let shown = ''
   let isClosed = false
 
@@ -54,39 +60,51 @@ export function createAcme(options: AcmeOptions): Acme {
     return names.flatMap(name => shared.state?.certificates.get(name) ?? [])
   }
 
-  async function look(): Promise<void> {
+  /** What is due; answers how long nothing will be. */
+  async function look(): Promise<number> {
     const config = options.config()
-    if (config === null || isClosed) return
+    if (config === null || isClosed) return Number.POSITIVE_INFINITY
     const known = await shared.read(config)
     tell()
-    const isWanted = (found: AcmeState) => config.names.some(name => isDue(found, name, ports.now()))
-    if (known !== null && !isWanted(known)) return
-    if (config.names.length === 0 || !(await shared.lease(config, ports.now() + LEASE_MS))) return
+    const waitMs = waitOf(config, known)
+    if (waitMs > 0 || !(await shared.lease(config, ports.now() + LEASE_MS))) return waitMs
     try {
       if ((await shared.read(config)) === null) await shared.write(config, newState())
-      for (const name of config.names) {
-        const current = await shared.read(config)
-        if (isClosed || current === null) return
-        if (!isDue(current, name, ports.now())) continue
-        await shared.lease(config, ports.now() + LEASE_MS)
-        await shared.write(config, await orderCertificate(config, current, name, { ports, timers }))
-        tell()
-      }
+      await order(config)
+      await follow(config)
     } finally {
       await shared.lease(config, 0)
     }
+    return waitOf(config, shared.state)
   }
 
-  let looking: Promise<void> | null = null
-  const work = () => {
-    looking ??= look().finally(() => {
-      looking = null
-    })
-    return looking
+  function waitOf({ names }: AcmeConfig, known: AcmeState | null): number {
+    if (names.length === 0) return Number.POSITIVE_INFINITY
+    if (known === null) return 0
+    const moments = names.map(name => Math.min(dueAtMs(known, name), askAtMs(known, name)))
+    return Math.max(0, Math.min(...moments) - ports.now())
   }
-  const timer = repeatEvery(timers.lookMs, { what: 'look after certificates', work, log: ports.log })
-  // Whatever fails now is told when it fails again.
-  const first = setTimeout(() => void work().catch(() => undefined), 0)
+
+  async function order(config: AcmeConfig): Promise<void> {
+    for (const name of config.names) {
+      const current = await shared.read(config)
+      if (isClosed || current === null) return
+      if (dueAtMs(current, name) > ports.now()) continue
+      await shared.lease(config, ports.now() + LEASE_MS)
+      await shared.write(config, await orderCertificate(config, current, name, { ports, timers, proof }))
+      tell()
+    }
+  }
+
+  async function follow(config: AcmeConfig): Promise<void> {
+    const current = await shared.read(config)
+    if (isClosed || current === null) return
+    if (config.names.every(name => askAtMs(current, name) > ports.now())) return
+    await shared.write(config, await followRenewals(config, current, config.names, ports))
+  }
+
+  const { log } = ports
+  const sleeper = workWhenDue({ what: 'look after certificates', work: look, leastMs: timers.lookMs, log })
 
   return {
     get certificates() {
@@ -102,16 +120,16 @@ export function createAcme(options: AcmeOptions): Acme {
       if (!/^[A-Za-z0-9_-]{20,128}$/.test(token) || !config.names.includes(asked.hostname)) return null
       return answerToken(config, token)
     },
+    wake: sleeper.wake,
     close() {
       isClosed = true
-      clearInterval(timer)
-      clearTimeout(first)
+      sleeper.close()
     },
   }
 
   async function answerToken(config: AcmeConfig, token: string): Promise<Response> {
-    // The process that asks may have made the account a moment ago.
-    if (shared.thumbprint === null) await shared.read(config).catch(() => null)
+    // The process that asks may have made the account a moment ago, and nobody else looks before something is due.
+    await shared.read(config).catch(() => null)
     const { thumbprint } = shared
     if (thumbprint === null) return new Response(null, { status: 404 })
     return new Response(`${token}.${thumbprint}`, { headers: { 'content-type': 'application/octet-stream' } })

@@ -1,11 +1,12 @@
 import { errorFacts, type GateError, toGateError } from '../../base/errors.ts'
 import type { Ports } from '../../base/ports.ts'
 import type { AcmeConfig } from '../../config/types/tls.ts'
-import { obtainCertificate } from './client.ts'
+import { obtainCertificate, type Proof } from './authority/obtain.ts'
+import { certificateId } from './authority/renewal-info.ts'
 import { type AcmeState, holdCertificate } from './state.ts'
 
 export interface AcmeTimers {
-  /** How often to look what other processes did, and what is due. */
+  /** How soon to look again while something is due that another process may be doing, or after a failure of the store. */
   readonly lookMs: number
   /** The wait after a first failure, doubled with each: when the authority refused, and when it was not even reached. */
   readonly refusedMs: number
@@ -16,6 +17,7 @@ export interface AcmeTimers {
 export interface OrderTools {
   readonly ports: Pick<Ports, 'fetch' | 'now' | 'random' | 'log'>
   readonly timers: AcmeTimers
+  readonly proof: Proof
 }
 
 const LONGEST_WAIT_MS = 12 * 60 * 60 * 1000
@@ -25,15 +27,21 @@ export async function orderCertificate(
   config: AcmeConfig,
   current: AcmeState,
   name: string,
-  { ports, timers }: OrderTools,
+  { ports, timers, proof }: OrderTools,
 ): Promise<AcmeState> {
-  const { email, ca } = config
-  const [held, troubles] = [new Map(current.certificates), new Map(current.troubles)]
+  const [held, troubles, renewals] = [
+    new Map(current.certificates),
+    new Map(current.troubles),
+    new Map(current.renewals),
+  ]
   try {
-    const account = { directory: config.directory, ca, email, key: current.accountKey }
-    const got = holdCertificate(name, await obtainCertificate(name, account, ports))
+    const before = held.get(name)
+    const replaces = before === undefined ? null : certificateId(before.cert)
+    const account = { ...config, key: current.accountKey }
+    const got = holdCertificate(name, await obtainCertificate(name, account, { ports, proof, replaces }))
     held.set(name, got)
     troubles.delete(name)
+    renewals.delete(name)
     ports.log.info('A certificate was obtained', { name, expires: new Date(got.expiresAtMs).toISOString() })
   } catch (thrown) {
     const error = toGateError(thrown)
@@ -47,11 +55,15 @@ export async function orderCertificate(
       ...errorFacts(error),
     })
   }
-  return { accountKey: current.accountKey, certificates: held, troubles }
+  return { accountKey: current.accountKey, certificates: held, troubles, renewals }
 }
 
 /** Doubled each time, up to half a day, a fifth more or less by chance; never sooner than the authority allows. */
-function waitAfter(error: GateError, failures: number, { ports, timers }: OrderTools): number {
+function waitAfter(
+  error: GateError,
+  failures: number,
+  { ports, timers }: Pick<OrderTools, 'ports' | 'timers'>,
+): number {
   const first = error.code === 'acme.unreachable' ? timers.unreachableMs : timers.refusedMs
   const doubled = Math.min(first * 2 ** Math.min(failures - 1, 20), LONGEST_WAIT_MS)
   const chance = (ports.random(1)[0] ?? 0) / 255

@@ -4,7 +4,7 @@ import type { Ports } from '../../base/ports.ts'
 import type { AcmeConfig } from '../../config/types/tls.ts'
 import type { Sealer } from '../../session/seal.ts'
 import type { SessionStore } from '../../session/store.ts'
-import { thumbprintOf } from './client.ts'
+import { thumbprintOf } from './authority/visit.ts'
 import { type AcmeState, packState, parseState } from './state.ts'
 
 export interface SharedStateTools {

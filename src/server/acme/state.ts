@@ -2,7 +2,8 @@ import { createPrivateKey, type KeyObject } from 'node:crypto'
 import { sha256 } from '../../base/bytes.ts'
 import type { ServerCertificate } from '../../config/types/tls.ts'
 import { readCertificateFacts } from '../../config/values/pem/pem.ts'
-import { makeCertificateKey } from './request.ts'
+import type { RenewalWindow } from './authority/renewal-info.ts'
+import { makeCertificateKey } from './authority/request.ts'
 
 /** A certificate that an authority gave, for one name. */
 export interface HeldCertificate extends ServerCertificate {
@@ -16,31 +17,45 @@ export interface Trouble {
   readonly againAtMs: number
 }
 
+/** What an authority said of when a certificate is to be renewed. */
+export interface Renewal {
+  /** What it calls that certificate. */
+  readonly id: string
+  /** Null: it said nothing. */
+  readonly window: RenewalWindow | null
+  readonly askAtMs: number
+}
+
 /** What all processes of a gate know together of one authority. */
 export interface AcmeState {
   readonly accountKey: KeyObject
   readonly certificates: ReadonlyMap<string, HeldCertificate>
   readonly troubles: ReadonlyMap<string, Trouble>
+  /** By the name of the certificate. */
+  readonly renewals: ReadonlyMap<string, Renewal>
 }
 
 /** A state with an account that the authority does not know yet. */
 export function newState(): AcmeState {
-  return { accountKey: makeCertificateKey(), certificates: new Map(), troubles: new Map() }
+  return { accountKey: makeCertificateKey(), certificates: new Map(), troubles: new Map(), renewals: new Map() }
 }
 
 /** A value that can be kept; it holds private keys, so sealed. */
-export function packState({ accountKey, certificates, troubles }: AcmeState): object {
+export function packState({ accountKey, certificates, troubles, renewals }: AcmeState): object {
   return {
     account: accountKey.export({ format: 'jwk' }),
     certificates: [...certificates.values()].map(({ name, cert, key }) => ({ name, cert, key })),
     troubles: [...troubles].map(([name, trouble]) => ({ name, ...trouble })),
+    renewals: [...renewals].map(([name, renewal]) => ({ name, ...renewal })),
   }
 }
+
+type Kept = 'account' | 'certificates' | 'troubles' | 'renewals'
 
 /** What was kept; null for a value that is none of ours. */
 export function parseState(raw: unknown): AcmeState | null {
   if (typeof raw !== 'object' || raw === null) return null
-  const { account, certificates, troubles } = raw as Partial<Record<'account' | 'certificates' | 'troubles', unknown>>
+  const { account, certificates, troubles, renewals } = raw as Partial<Record<Kept, unknown>>
   if (typeof account !== 'object' || account === null || !Array.isArray(certificates) || !Array.isArray(troubles)) {
     return null
   }
@@ -59,6 +74,8 @@ export function parseState(raw: unknown): AcmeState | null {
           { failures: Number(failures), againAtMs: Number(againAtMs) },
         ]),
       ),
+      // Version 0.1 kept none.
+      renewals: new Map((Array.isArray(renewals) ? renewals : []).map(parseRenewal)),
     }
   } catch {
     return null
@@ -74,20 +91,44 @@ export function holdCertificate(
   return { name, cert, key, names, validFromMs, expiresAtMs }
 }
 
-/**
- * Whether it is time to ask for a certificate: there is none, or a third of its life is left at most. Up to a thirtieth earlier, by
- * chance but always the same, so that not all names ask at once.
- */
-export function isDue({ certificates, troubles }: AcmeState, name: string, nowMs: number): boolean {
-  const trouble = troubles.get(name)
-  if (trouble !== undefined && nowMs < trouble.againAtMs) return false
-  const held = certificates.get(name)
-  return held === undefined || nowMs >= renewAtMs(held)
+function parseRenewal({ name, id, window, askAtMs }: Record<string, unknown>): [string, Renewal] {
+  return [String(name), { id: String(id), window: parseWindow(window), askAtMs: Number(askAtMs) }]
 }
 
-/** When a certificate is to be renewed. */
-export function renewAtMs({ cert, validFromMs, expiresAtMs }: HeldCertificate): number {
+function parseWindow(raw: unknown): RenewalWindow | null {
+  if (typeof raw !== 'object' || raw === null) return null
+  const { startMs, endMs, explanation } = raw as Partial<Record<keyof RenewalWindow, unknown>>
+  return {
+    startMs: Number(startMs),
+    endMs: Number(endMs),
+    explanation: typeof explanation === 'string' ? explanation : null,
+  }
+}
+
+/** When it is time to ask for a certificate of a name: at once where there is none, and never before an authority's patience is back. */
+export function dueAtMs({ certificates, troubles, renewals }: AcmeState, name: string): number {
+  const held = certificates.get(name)
+  const wantedAtMs = held === undefined ? 0 : renewAtMs(held, renewals.get(name)?.window ?? null)
+  return Math.max(wantedAtMs, troubles.get(name)?.againAtMs ?? 0)
+}
+
+/** When the authority is to be asked what it says of a renewal: at once where it has not been. */
+export function askAtMs({ certificates, renewals }: AcmeState, name: string): number {
+  return certificates.has(name) ? (renewals.get(name)?.askAtMs ?? 0) : Number.POSITIVE_INFINITY
+}
+
+/**
+ * When a certificate is to be renewed: where the authority names a time, by chance within it; else when a third of its life is left,
+ * or up to a thirtieth of it earlier. The chance is always the same, so that all processes think alike and not all names ask at once.
+ *
+ * What an authority names is kept to the life that is left after its issue, but for a tenth: a time before that means now, one after
+ * it would be too late. Source: RFC 9773 §4.2.
+ */
+export function renewAtMs({ cert, validFromMs, expiresAtMs }: HeldCertificate, window: RenewalWindow | null): number {
   const lifeMs = expiresAtMs - validFromMs
   const chance = Buffer.from(sha256(cert), 'base64url').readUInt32BE(0) / 2 ** 32
-  return expiresAtMs - lifeMs / 3 - (chance * lifeMs) / 30
+  if (window === null) return expiresAtMs - lifeMs / 3 - (chance * lifeMs) / 30
+  const lastMs = expiresAtMs - lifeMs / 10
+  const startMs = Math.min(Math.max(window.startMs, Math.min(validFromMs, window.endMs)), lastMs)
+  return startMs + chance * (Math.min(window.endMs, lastMs) - startMs)
 }

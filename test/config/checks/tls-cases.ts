@@ -91,6 +91,12 @@ export const TLS_CASES: readonly Case[] = [
   ['email.invalid', 'an address that nobody has', '[tls]\nacme = { email = «"me"» }'],
   ['key.unknown', 'a misspelt key of acme', '[tls]\nacme = { «mail» = "me@example.com" }'],
   ['tls.file', 'an authority of our own that is not there', '[tls]\nacme = { ca = «"lost.pem"» }'],
+  [
+    'tls.external_account',
+    "an authority's key that is none",
+    '[tls]\nacme = { external_account = { id = "kid-1", key = «"no key at all"» } }',
+  ],
+  ['key.missing', 'an account elsewhere without its key', '[tls]\nacme = { «external_account» = { id = "kid-1" } }'],
   ['tls.acme_store', 'a store that forgets', '[tls]\n«acme» = {}\n[sessions]\nstore = "sqlite::memory:"'],
   [
     'tls.uncovered',

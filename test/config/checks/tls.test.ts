@@ -63,6 +63,7 @@ test('acme is for every whole host that no certificate is for, each once', () =>
     email: 'me@example.com',
     directory: 'https://acme-v02.api.letsencrypt.org/directory',
     ca: null,
+    externalAccount: null,
     names: ['deep.new.example.com', 'other.example.org'],
   })
   const alone = accepts('[tls]\nacme = {}').tls

@@ -24,6 +24,10 @@ export interface PebbleOptions {
   readonly lifetimeS?: number
   /** Names that it refuses to certify. */
   readonly blocked?: readonly string[]
+  /** HMAC keys in base64url, by their ids: whoever has none of them gets no account. */
+  readonly externalAccounts?: Readonly<Record<string, string>>
+  /** Its faults, as variables that it reads. */
+  readonly faults?: Readonly<Record<string, string>>
 }
 
 /** Debian 12's name server does not speak DNS over HTTPS yet, and ends at an option that it does not know. */
@@ -52,7 +56,8 @@ export async function startPebble(options: PebbleOptions, { isDown = false } = {
         privateKey: file('key.pem', own.key),
         httpPort: options.httpPort,
         tlsPort: 1,
-        externalAccountBindingRequired: false,
+        externalAccountBindingRequired: options.externalAccounts !== undefined,
+        externalAccountMACKeys: options.externalAccounts ?? {},
         domainBlocklist: options.blocked ?? [],
         retryAfter: { authz: 1, order: 1 },
         certificateValidityPeriod: options.lifetimeS ?? 7_776_000,
@@ -62,7 +67,7 @@ export async function startPebble(options: PebbleOptions, { isDown = false } = {
   let log = ''
   const run = (command: readonly string[]) => {
     const child = Bun.spawn([...command], {
-      env: { PATH: process.env.PATH, PEBBLE_VA_NOSLEEP: '1', PEBBLE_WFE_NONCEREJECT: '20' },
+      env: { PATH: process.env.PATH, ...(options.faults ?? { PEBBLE_VA_NOSLEEP: '1', PEBBLE_WFE_NONCEREJECT: '20' }) },
       stdin: 'ignore',
       stdout: 'pipe',
       stderr: 'pipe',

@@ -1,4 +1,5 @@
 import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto'
+import { BITS, node, OCTETS, SET, sequence } from './der.ts'
 
 /** A new key for a certificate: ECDSA on P-256, which every browser takes. */
 export function makeCertificateKey(): KeyObject {
@@ -20,20 +21,7 @@ export function makeRequest(name: string, key: KeyObject, publicKey: KeyObject):
   return sequence(info, sequence(ECDSA_WITH_SHA256), node(BITS, Buffer.concat([Buffer.from([0]), signature])))
 }
 
-const [BITS, OCTETS, SEQUENCE, SET] = [0x03, 0x04, 0x30, 0x31]
-
 /** Object identifiers as they are encoded: 2.5.29.17, 1.2.840.113549.1.9.14 and 1.2.840.10045.4.3.2. */
 const SUBJECT_ALT_NAME = Buffer.from('0603551d11', 'hex')
 const EXTENSION_REQUEST = Buffer.from('06092a864886f70d01090e', 'hex')
 const ECDSA_WITH_SHA256 = Buffer.from('06082a8648ce3d040302', 'hex')
-
-function sequence(...parts: readonly Buffer[]): Buffer {
-  return node(SEQUENCE, Buffer.concat(parts))
-}
-
-/** ITU-T X.690 §8.1: tag, length, content. */
-function node(tag: number, content: Buffer): Buffer {
-  const { length } = content
-  const size = length < 0x80 ? [length] : length < 0x100 ? [0x81, length] : [0x82, length >> 8, length & 0xff]
-  return Buffer.concat([Buffer.from([tag, ...size]), content])
-}

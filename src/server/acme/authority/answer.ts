@@ -1,0 +1,107 @@
+import { GateError } from '../../../base/errors.ts'
+
+/** What an authority answered, read to its end. */
+export interface Answer {
+  readonly status: number
+  readonly headers: Headers
+  readonly text: string
+}
+
+export type JsonObject = Record<string, unknown>
+
+/** The object in an answer. Throws `acme.unreachable` for anything else. */
+export function parseObject(address: string, { text, status }: Answer): JsonObject {
+  try {
+    return toObject(JSON.parse(text))
+  } catch {
+    throw unreachable(address, `answers ${status} and no JSON`)
+  }
+}
+
+export function toObject(raw: unknown): JsonObject {
+  if (typeof raw !== 'object' || raw === null) throw new GateError('acme.unreachable', 'the authority answers oddly')
+  return { ...raw }
+}
+
+export function textIn(raw: JsonObject, name: string): string {
+  const value = raw[name]
+  if (typeof value === 'string') return value
+  throw new GateError('acme.unreachable', `the authority does not say its ${name}`)
+}
+
+export function listIn(raw: JsonObject, name: string): readonly unknown[] {
+  const value = raw[name]
+  return Array.isArray(value) ? value : []
+}
+
+/** What an authority says of a failure, its type without the prefix that all have. */
+export interface Problem {
+  readonly type: string
+  readonly detail: string
+}
+
+/** RFC 8555 §6.7: a problem document, or no more than a status. */
+export function refusal(address: string, { status, headers, text }: Answer): GateError {
+  let problem: Problem
+  try {
+    problem = problemOf(toObject(JSON.parse(text)))
+  } catch {
+    problem = { type: 'unknown', detail: `status ${status}` }
+  }
+  return refused(address, problem, retryAfterMs(headers))
+}
+
+function problemOf(raw: JsonObject): Problem {
+  const type = String(raw.type ?? 'unknown').replace('urn:ietf:params:acme:error:', '')
+  return { type: type.slice(0, 100), detail: String(raw.detail ?? '').slice(0, 500) }
+}
+
+/** Why an authorization or an order failed: of the order itself, or of the challenge that did. */
+export function errorIn(found: JsonObject): Problem {
+  const failed = [found, ...listIn(found, 'challenges').map(toObject)].find(
+    one => typeof one.error === 'object' && one.error !== null,
+  )
+  return failed === undefined ? { type: 'unknown', detail: 'no reason is given' } : problemOf(toObject(failed.error))
+}
+
+export function refused(address: string, { type, detail }: Problem, waitMs: number | null = null): GateError {
+  return new GateError('acme.refused', `the authority says: ${detail} (${type})`, {
+    hint: HINTS.get(type) ?? 'it is tried again, ever more slowly',
+    facts: { address, type },
+    ...(waitMs === null ? {} : { retryAfterS: Math.ceil(waitMs / 1000) }),
+  })
+}
+
+const REACH =
+  'without [tls.acme.dns] the name has to lead here, and port 80 to [server] listen; with it, its record has to be in DNS for everyone'
+
+const HINTS: ReadonlyMap<string, string> = new Map([
+  ['connection', REACH],
+  ['dns', REACH],
+  ['unauthorized', REACH],
+  ['incorrectResponse', REACH],
+  ['caa', "the name's CAA record in DNS does not allow this authority"],
+  ['rejectedIdentifier', 'this authority gives no certificate for such a name'],
+  ['rateLimited', 'it is tried again when the authority allows; its staging directory has higher limits'],
+  [
+    'externalAccountRequired',
+    'name your account there in external_account of [tls.acme]; the authority gives id and key',
+  ],
+])
+
+export function unreachable(address: string, what: string, cause?: unknown): GateError {
+  return new GateError('acme.unreachable', `${address} ${what}`, {
+    hint: 'check directory in [tls.acme], and that this machine reaches it; ca names an authority of your own',
+    ...(cause === undefined ? {} : { cause }),
+  })
+}
+
+/** RFC 9110 §10.2.3: seconds, or a date. */
+export function retryAfterMs(headers: Headers): number | null {
+  const text = headers.get('retry-after')
+  if (text === null) return null
+  if (/^\d{1,7}$/.test(text)) return Number(text) * 1000
+  const atMs = Date.parse(text)
+  const sentMs = Date.parse(headers.get('date') ?? '')
+  return Number.isNaN(atMs) || Number.isNaN(sentMs) ? null : Math.max(0, atMs - sentMs)
+}

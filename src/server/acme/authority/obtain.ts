@@ -1,0 +1,89 @@
+import { createPublicKey } from 'node:crypto'
+import { GateError } from '../../../base/errors.ts'
+import type { Ports } from '../../../base/ports.ts'
+import { type Answer, listIn, parseObject, refused, textIn, toObject, unreachable } from './answer.ts'
+import { makeCertificateKey, makeRequest } from './request.ts'
+import { type AcmeAccount, thumbprintOf, type Visit, visitAuthority } from './visit.ts'
+
+/** A certificate with its chain and its key, as PEM. */
+export interface Obtained {
+  readonly cert: string
+  readonly key: string
+}
+
+/** How a name is proved. */
+export interface Proof {
+  readonly challenge: 'http-01' | 'dns-01'
+  /**
+   * Puts a key authorization (RFC 8555 §8.1) where the authority looks for it; what comes back takes it away again, and throws
+   * nothing. `name` is without `*.`.
+   */
+  offer(name: string, keyAuthorization: string): Promise<() => Promise<void>>
+}
+
+export interface ObtainTools {
+  readonly ports: Pick<Ports, 'fetch'>
+  readonly proof: Proof
+  /** The certificate of the same name that is to be replaced, as the authority calls it (RFC 9773 §4.1); null: none. */
+  readonly replaces: string | null
+}
+
+/**
+ * One certificate for one name, proved by one kind of challenge.
+ *
+ * Throws `acme.refused` with what the authority says, `acme.unreachable` where it says nothing that can be understood, and what the
+ * proof throws. Source: RFC 8555 §7.
+ */
+export async function obtainCertificate(name: string, account: AcmeAccount, tools: ObtainTools): Promise<Obtained> {
+  const visit = await visitAuthority(account, tools.ports)
+  const { post, settled } = visit
+  const placed = await placeOrder(visit, name, tools.replaces)
+  const orderUrl = placed.headers.get('location')
+  if (orderUrl === null) throw unreachable(visit.directory.newOrder, 'names no order')
+  const order = parseObject(orderUrl, placed)
+  const thumbprint = await thumbprintOf(account.key)
+  for (const authorization of listIn(order, 'authorizations')) {
+    await prove(visit, String(authorization), tools.proof, thumbprint)
+  }
+  await settled(orderUrl, ['ready', 'valid'])
+  const key = makeCertificateKey()
+  const csr = makeRequest(name, key, createPublicKey(key)).toString('base64url')
+  await post(textIn(order, 'finalize'), { csr })
+  const done = await settled(orderUrl, ['valid'])
+  const chain = await post(textIn(done, 'certificate'), null, 'application/pem-certificate-chain')
+  return { cert: chain.text, key: key.export({ format: 'pem', type: 'pkcs8' }).toString() }
+}
+
+/** What authorities say who take no word about a certificate that is to be replaced, or have heard it before (RFC 9773 §5). */
+const NOT_REPLACED = new Set<unknown>(['alreadyReplaced', 'malformed', 'unauthorized'])
+
+async function placeOrder({ directory, post }: Visit, name: string, replaces: string | null): Promise<Answer> {
+  const order = { identifiers: [{ type: 'dns', value: name }] }
+  if (replaces === null || directory.renewalInfo === null) return await post(directory.newOrder, order)
+  try {
+    return await post(directory.newOrder, { ...order, replaces })
+  } catch (error) {
+    if (!(error instanceof GateError) || !NOT_REPLACED.has(error.facts.type)) throw error
+    return await post(directory.newOrder, order)
+  }
+}
+
+/** An authorization that is valid from an order before needs nothing more. */
+async function prove({ post, settled }: Visit, address: string, proof: Proof, thumbprint: string): Promise<void> {
+  const found = parseObject(address, await post(address, null))
+  if (found.status === 'valid') return
+  const challenge = listIn(found, 'challenges')
+    .map(toObject)
+    .find(one => one.type === proof.challenge)
+  if (challenge === undefined) {
+    throw refused(address, { type: 'unsupported', detail: `there is no ${proof.challenge}` })
+  }
+  const name = textIn(toObject(found.identifier), 'value')
+  const withdraw = await proof.offer(name, `${textIn(challenge, 'token')}.${thumbprint}`)
+  try {
+    await post(textIn(challenge, 'url'), {})
+    await settled(address, ['valid'])
+  } finally {
+    await withdraw()
+  }
+}

@@ -1,0 +1,78 @@
+import { errorFacts } from '../../base/errors.ts'
+import type { Ports } from '../../base/ports.ts'
+import type { AcmeConfig } from '../../config/types/tls.ts'
+import { askRenewalInfo, certificateId, type RenewalAnswer } from './authority/renewal-info.ts'
+import { type AcmeState, askAtMs, type Renewal } from './state.ts'
+
+/** What is less is how authorities round. */
+const MOVED_MS = 60 * 60 * 1000
+
+const DAY_MS = 24 * 60 * 60 * 1000
+
+/** RFC 9773 §4.3.3: the wait after an answer that was none. */
+const AFTER_FAILURE_MS = 6 * 60 * 60 * 1000
+
+/**
+ * What is known once the authority was asked when it would have certificates renewed: those of these names about which it is time to
+ * ask. A time that it moves is told in the log; where it cannot be asked, what it said before holds.
+ */
+export async function followRenewals(
+  config: AcmeConfig,
+  current: AcmeState,
+  names: readonly string[],
+  ports: Pick<Ports, 'fetch' | 'now' | 'log'>,
+): Promise<AcmeState> {
+  const ids = new Map<string, string | null>()
+  for (const name of names) {
+    const held = current.certificates.get(name)
+    if (held !== undefined && askAtMs(current, name) <= ports.now()) ids.set(name, certificateId(held.cert))
+  }
+  const asked = [...ids.values()].filter(id => id !== null)
+  const answers = asked.length === 0 ? null : await ask(asked, config, current, ports)
+  const renewals = new Map(current.renewals)
+  for (const [name, id] of ids) {
+    const before = renewals.get(name) ?? null
+    const answer = id === null ? undefined : answers?.get(id)
+    renewals.set(name, nextRenewal(id ?? '', before, answer, ports.now()))
+    if (answer instanceof Error) {
+      ports.log.debug('The authority does not say when to renew a certificate', { name, ...errorFacts(answer) })
+    } else if (answer !== undefined) tellMoved(name, before, answer, ports.log)
+  }
+  return { ...current, renewals }
+}
+
+async function ask(
+  ids: readonly string[],
+  config: AcmeConfig,
+  { accountKey }: AcmeState,
+  ports: Pick<Ports, 'fetch'>,
+): Promise<ReadonlyMap<string, RenewalAnswer | Error> | null> {
+  try {
+    return await askRenewalInfo(ids, { ...config, key: accountKey }, ports)
+  } catch (error) {
+    return new Map(ids.map(id => [id, error instanceof Error ? error : new TypeError(String(error))]))
+  }
+}
+
+function nextRenewal(
+  id: string,
+  before: Renewal | null,
+  answer: RenewalAnswer | Error | undefined,
+  nowMs: number,
+): Renewal {
+  if (answer === undefined) return { id, window: null, askAtMs: nowMs + DAY_MS }
+  if (answer instanceof Error) return { id, window: before?.window ?? null, askAtMs: nowMs + AFTER_FAILURE_MS }
+  return { id, window: answer.window, askAtMs: nowMs + answer.againInMs }
+}
+
+function tellMoved(name: string, before: Renewal | null, { window }: RenewalAnswer, log: Ports['log']): void {
+  const { startMs, endMs, explanation } = window
+  const knownMs = before?.window?.endMs
+  if (knownMs === undefined || Math.abs(knownMs - endMs) < MOVED_MS) return
+  const span = { from: new Date(startMs).toISOString(), until: new Date(endMs).toISOString() }
+  log.info('The authority names another time for a renewal', {
+    name,
+    ...span,
+    ...(explanation === null ? {} : { explanation }),
+  })
+}
