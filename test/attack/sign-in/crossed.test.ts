@@ -82,8 +82,13 @@ test('what strangers send is not kept: thousands of made-up hosts, paths, cookie
     Bun.gc(true)
     return process.memoryUsage().heapUsed
   }
-  const settled = await send(0, 4000)
-  const after = await send(4000, 12_000)
-  // Eight thousand requests of a kilobyte each; a tenth of that may be noise.
-  expect(after - settled).toBeLessThan(3_000_000)
+  const growth: number[] = []
+  let before = await send(0, 4000)
+  for (let round = 1; round <= 4; round++) {
+    const after = await send(round * 4000, (round + 1) * 4000)
+    growth.push(after - before)
+    before = after
+  }
+  // Four thousand requests of a kilobyte each. What is kept grows every round; the other tests of this process come and go.
+  expect(Math.min(...growth)).toBeLessThan(500_000)
 }, 60_000)
