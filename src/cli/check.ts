@@ -5,29 +5,35 @@ import { count, renderDiagnostics } from '../config/text/render.ts'
 import type { Config } from '../config/types/config.ts'
 import { EXIT, namedFile, parseArguments } from '../console/args.ts'
 import type { Io } from '../console/io.ts'
+import { tellDifference } from './difference.ts'
+import type { StorePorts } from './with-sessions.ts'
 
 export const USAGE = {
-  text: `usage: sallyport check [routes.toml] [--json]
+  text: `usage: sallyport check [routes.toml] [--diff NEW] [--json]
 
 Reads the file as serve would, without network, and shows every mistake with its place and how to mend it.
 Exit code: 0 for a good file, 1 for any mistake, 2 for a wrong command line.
 
   --config FILE, -c   the file, as other commands take it
-  --json              the diagnostics as JSON, for scripts and editors`,
-  options: { config: { type: 'string', short: 'c' }, json: { type: 'boolean' } },
+  --diff NEW          checks this file too, and tells what it would change in place of the first one: routes, other
+                      settings, and what whoever is signed in now gains or loses (from the session store)
+  --json              the diagnostics, and the difference, as JSON, for scripts and editors`,
+  options: { config: { type: 'string', short: 'c' }, diff: { type: 'string' }, json: { type: 'boolean' } },
   maxPositionals: 1,
 } as const
 
 /** `sallyport check`: answers the exit code. A good file's line and JSON go to stdout, diagnostics for people to stderr. */
-export function runCheck(argv: readonly string[], io: Io): number {
+export function runCheck(argv: readonly string[], io: Io, ports: StorePorts): number | Promise<number> {
   const parsed = parseArguments(argv, USAGE, io)
   if (!parsed.ok) return parsed.exitCode
   const named = namedFile(parsed, USAGE, io)
   if (!named.ok) return named.exitCode
   const { file } = named
+  const { diff, json: isJson = false } = parsed.values
+  if (diff !== undefined) return tellDifference({ before: file, after: diff, isJson }, io, ports)
   const result = loadConfig(resolve(io.cwd, file), { ...io, now: Date.now }, file)
   const diagnostics = result.ok ? result.warnings : result.diagnostics
-  if (parsed.values.json === true) {
+  if (isJson) {
     io.stdout(`${JSON.stringify({ ok: result.ok, file, diagnostics }, null, 2)}\n`)
   } else {
     io.stderr(renderDiagnostics(diagnostics, new Map([[file, result.text]]), { colour: io.colour.stderr }))

@@ -8,10 +8,11 @@ import { momentMs, parseMoment } from '../config/values/times.ts'
 import { parseArguments } from '../console/args.ts'
 import type { Io } from '../console/io.ts'
 import { openSessionState } from '../process/session-state.ts'
+import { type Explanation, explain } from '../server/forecast/explain.ts'
 import { guestIdentity } from '../session/credentials/guest-links.ts'
 import type { RoleGrant } from '../session/grants/document.ts'
 import { identityFrom } from './claims.ts'
-import { type Explanation, explain, renderExplanation } from './explanation.ts'
+import { renderExplanation } from './explanation.ts'
 import { isOutOfReach, type StorePorts, tellFailure } from './with-sessions.ts'
 
 export const USAGE = {

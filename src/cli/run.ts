@@ -43,7 +43,7 @@ export async function run(argv: readonly string[]): Promise<number> {
   const [first, ...rest] = argv
   switch (first) {
     case 'check':
-      return runCheck(rest, io)
+      return runCheck(rest, io, realPorts(io))
     case 'explain':
       return runExplain(rest, io, realPorts(io))
     case 'doctor':

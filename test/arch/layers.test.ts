@@ -165,6 +165,7 @@ const RANKS: readonly (readonly Room[])[] = [
         { parts: ['config'], ban: 'what is compiled once per file knows no request' },
         { parts: ['listen'], ban: 'a listener hands requests on, to whoever it was given' },
         { parts: ['applications'], ban: 'an application is asked about itself, whoever comes' },
+        { parts: ['forecast'], ban: 'what a file comes to is told without serving it' },
         { parts: ['credentials', 'observe'], ban: 'who comes, and what is told of it, is asked by the request path' },
         { parts: ['acme', 'request'], ban: 'certificates are obtained without serving, and served without obtaining' },
       ],

@@ -2,9 +2,10 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { runCheck } from '../../src/cli/check.ts'
+import { runCheck as runCheckWith } from '../../src/cli/check.ts'
 import { runSchema } from '../../src/cli/schema.ts'
 import type { Io } from '../../src/console/io.ts'
+import { quietPorts } from '../kit/clock.ts'
 
 const GOOD = `
 [providers.id]
@@ -37,8 +38,13 @@ beforeAll(() => {
 })
 afterAll(() => rmSync(folder, { recursive: true }))
 
+const runCheck = (argv: string[], io: Io) => runCheckWith(argv, io, { ...io, ...quietPorts({ now: Date.now }) })
+
 /** Runs a command in the folder, with real files. */
-function run(command: typeof runCheck, ...argv: string[]): { code: number; out: string; err: string } {
+function run(
+  command: (argv: string[], io: Io) => number | Promise<number>,
+  ...argv: string[]
+): { code: number; out: string; err: string } {
   let out = ''
   let err = ''
   const io: Io = {
@@ -56,6 +62,7 @@ function run(command: typeof runCheck, ...argv: string[]): { code: number; out: 
     readBytes: path => readFileSync(path),
   }
   const code = command(argv, io)
+  if (typeof code !== 'number') throw new TypeError('without --diff it answers at once')
   return { code, out, err }
 }
 

@@ -73,7 +73,7 @@ describe.each(SHELLS.map(shell => [shell] as const))('completion in %s', shell =
   })
 
   test('offers the options of the command, and none of another', async () => {
-    expect(await offers('check', '--')).toEqual(['--config', '--help', '--json'])
+    expect(await offers('check', '--')).toEqual(['--config', '--diff', '--help', '--json'])
     expect(await offers('restore', '--w')).toEqual(['--with-key'])
     expect(await offers('check', '--w')).toEqual([])
   })

@@ -6,6 +6,7 @@ import { FRONT_KINDS } from '../../src/cli/init/front.ts'
 import { runInit } from '../../src/cli/init/run.ts'
 import { loadConfig } from '../../src/config/load.ts'
 import { readBytes, readText } from '../../src/console/read-file.ts'
+import { quietPorts } from '../kit/clock.ts'
 import { temporaryFolder } from '../kit/folder.ts'
 import { type Ran, runIn } from '../kit/io.ts'
 import { nginxCommand } from '../kit/programs/nginx.ts'
@@ -81,7 +82,7 @@ describe.each(FRONT_KINDS)('init for an application behind %s', kind => {
     using folder = temporaryFolder()
     const { code, out } = await init(folder.path, [...PLACE, '--front', kind, ...network, '--portal', portal])
     expect([code, out]).toEqual([0, expect.stringContaining(`Written: routes.toml, ${FILES[kind]}`)])
-    expect((await runIn(folder.path, io => runCheck([], io))).code).toBe(0)
+    expect((await runIn(folder.path, io => runCheck([], io, { ...io, ...quietPorts({ now: Date.now }) }))).code).toBe(0)
     const path = join(folder.path, 'routes.toml')
     const loaded = loadConfig(path, { readText, readBytes, env: () => undefined, now: Date.now })
     if (!loaded.ok) throw new Error('the file is good')

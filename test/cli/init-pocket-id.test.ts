@@ -59,7 +59,8 @@ async function init(
       terminal,
     )
   })
-  if (ran.code === 0) expect((await runIn(folder.path, io => runCheck([], io))).code).toBe(0)
+  if (ran.code === 0)
+    expect((await runIn(folder.path, io => runCheck([], io, { ...io, ...quietPorts({ now: Date.now }) }))).code).toBe(0)
   const read = (name: string) => {
     const path = join(folder.path, name)
     return existsSync(path) ? readFileSync(path, 'utf8') : null

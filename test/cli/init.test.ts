@@ -7,6 +7,7 @@ import { runCheck } from '../../src/cli/check.ts'
 import { runInit } from '../../src/cli/init/run.ts'
 import type { Io } from '../../src/console/io.ts'
 import { verifyPassword } from '../../src/identity/passwords/password.ts'
+import { quietPorts } from '../kit/clock.ts'
 import { temporaryFolder } from '../kit/folder.ts'
 import { eventually } from '../kit/gate.ts'
 import { type Ran, runIn } from '../kit/io.ts'
@@ -59,7 +60,7 @@ async function init(argv: readonly string[], files: Readonly<Record<string, stri
     return existsSync(path) ? readFileSync(path, 'utf8') : null
   }
   const secretPath = join(folder.path, 'client-secret')
-  const checked = await runIn(folder.path, io => runCheck([], io))
+  const checked = await runIn(folder.path, io => runCheck([], io, { ...io, ...quietPorts({ now: Date.now }) }))
   return {
     ...ran,
     routes: read('routes.toml'),
@@ -312,7 +313,7 @@ describe('init at a terminal', () => {
     ]) {
       expect(routes).toContain(line)
     }
-    expect((await runIn(folder.path, io => runCheck([], io))).code).toBe(0)
+    expect((await runIn(folder.path, io => runCheck([], io, { ...io, ...quietPorts({ now: Date.now }) }))).code).toBe(0)
   }, 20_000)
 
   test('offers to make the client where the provider is Pocket ID', async () => {
@@ -369,7 +370,7 @@ describe('init at a terminal', () => {
       expect([name, statSync(join(folder.path, name)).mode & 0o777]).toEqual([name, 0o600])
     }
     expect([...new Bun.Glob('*').scanSync(folder.path)].sort()).toEqual(['routes.toml', 'users.htpasswd', 'users.totp'])
-    expect((await runIn(folder.path, io => runCheck([], io))).code).toBe(0)
+    expect((await runIn(folder.path, io => runCheck([], io, { ...io, ...quietPorts({ now: Date.now }) }))).code).toBe(0)
   }, 20_000)
 
   test('that ends in the middle writes nothing', async () => {

@@ -3,6 +3,7 @@ import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { runCheck } from '../../src/cli/check.ts'
 import { MAX_FILE_BYTES } from '../../src/console/read-file.ts'
+import { quietPorts } from '../kit/clock.ts'
 import { temporaryFolder } from '../kit/folder.ts'
 import { runIn } from '../kit/io.ts'
 import { FROM_SOURCE } from '../kit/programs/child.ts'
@@ -32,7 +33,8 @@ beforeAll(() => {
 })
 afterAll(() => folder[Symbol.dispose]())
 
-const check = (name: string) => runIn(folder.path, io => runCheck([name], io))
+const check = (name: string) =>
+  runIn(folder.path, io => runCheck([name], io, { ...io, ...quietPorts({ now: Date.now }) }))
 
 describe('sallyport check', () => {
   test.each(['good', 'bom', 'crlf'])('takes %s.toml as it is', async name => {

@@ -1,8 +1,8 @@
 import { expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { explain } from '../../../src/cli/explanation.ts'
 import { checkConfig } from '../../../src/config/check.ts'
 import { type Identity, makeIdentity } from '../../../src/identity/identity.ts'
+import { explain } from '../../../src/server/forecast/explain.ts'
 import { imported } from '../imported.ts'
 
 /** A condition by the field that it asks for, with the values of which any is enough; none: that there is such a field. */

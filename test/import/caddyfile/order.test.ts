@@ -1,9 +1,9 @@
 import { expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { explain } from '../../../src/cli/explanation.ts'
 import { checkConfig } from '../../../src/config/check.ts'
 import type { Config } from '../../../src/config/types/config.ts'
 import { makeIdentity } from '../../../src/identity/identity.ts'
+import { explain } from '../../../src/server/forecast/explain.ts'
 import { imported } from '../imported.ts'
 import { security } from './security.ts'
 

@@ -1,0 +1,185 @@
+import { finish, type Steps } from '../../base/steps.ts'
+import type { Config } from '../../config/types/config.ts'
+import type { Identity } from '../../identity/identity.ts'
+import type { Grants } from './granted.ts'
+import type { IdentityAt } from './judge.ts'
+import { createPairs, type Outcome, type Pair } from './pairs.ts'
+import { createStandings, groupPeople, type Person, type SignedIn, type Standings } from './people.ts'
+import { type RouteChanges, routeChanges } from './route-changes.ts'
+import { restartNeeds, type SettingChange, settingChanges } from './settings.ts'
+
+/** Who is signed in, and what is known of it. */
+export interface Present {
+  readonly entries: Iterable<SignedIn>
+  readonly grants: Grants
+  readonly nowMs: number
+}
+
+/** A request that comes to something else. */
+export interface Turn {
+  /** The id of the route that it is about. */
+  readonly route: string
+  /** Host and path that were judged. */
+  readonly address: string
+  readonly method: string
+  readonly before: Outcome
+  readonly after: Outcome
+}
+
+/** What somebody may open now and could not, and the other way round. */
+export interface Turns {
+  readonly gains: readonly Turn[]
+  readonly loses: readonly Turn[]
+  /** Open still, once they have signed in anew. */
+  readonly again: readonly Turn[]
+}
+
+/** Somebody for whom something changes. */
+export interface PersonChange extends Turns {
+  readonly portal: string
+  readonly provider: string
+  readonly subject: string
+  readonly name: string | null
+  readonly email: string | null
+  readonly sessions: number
+  /** How many of these end. */
+  readonly ended: number
+}
+
+/** What a new file changes. Its names are those of `--json`. */
+export interface Difference {
+  readonly routes: RouteChanges
+  /** What else differs, by name. */
+  readonly settings: readonly SettingChange[]
+  /** Keys among it that take a restart. */
+  readonly restart: readonly string[]
+  /** For whoever is not signed in. */
+  readonly anybody: Turns
+  /** Those for whom something changes. */
+  readonly people: readonly PersonChange[]
+  /** How many were looked at. */
+  readonly judged: number
+}
+
+const PEOPLE_A_STEP = 20
+
+/**
+ * What a new file changes for routes, and for those who are signed in, by the functions that decide requests.
+ *
+ * Judged is a request of each route's own address, and of the paths and methods that its rules name, made now, from where each signed
+ * in. Pure. Absent on purpose: tokens, passwords and guest links, which have no session.
+ */
+export function difference(before: Config, after: Config, present: Present): Difference {
+  return finish(differenceSteps(before, after, present))
+}
+
+/** The same in steps, for many people. */
+export function* differenceSteps(
+  before: Config,
+  after: Config,
+  { entries, grants, nowMs }: Present,
+): Steps<Difference> {
+  const pairs = createPairs(before, after)
+  yield
+  const [old, next] = [createStandings(before, grants, nowMs), createStandings(after, grants, nowMs)]
+  const persons = groupPeople(entries)
+  const people: PersonChange[] = []
+  for (const [index, person] of persons.entries()) {
+    if (index % PEOPLE_A_STEP === PEOPLE_A_STEP - 1) yield
+    const change = changeFor(person, pairs, [old, next], nowMs)
+    if (change !== null) people.push(change)
+  }
+  return {
+    routes: routeChanges(before, after),
+    settings: settingChanges(before, after),
+    restart: restartNeeds(before, after),
+    anybody: turnsOf(
+      pairs,
+      pair => {
+        const facts = { client: null, nowMs, signedInAtMs: null }
+        return [pair.before(NOBODY, facts), pair.after(NOBODY, facts)]
+      },
+      isOpenToAll,
+    ),
+    people,
+    judged: persons.length,
+  }
+}
+
+const NOBODY: IdentityAt = () => null
+
+type Both = readonly [before: Outcome, after: Outcome]
+
+function changeFor(
+  { portal, identity, sessions }: Person,
+  pairs: readonly Pair[],
+  [old, next]: readonly [Standings, Standings],
+  nowMs: number,
+): PersonChange | null {
+  const asked = sessions.map(entry => ({
+    before: old.whoAt(entry),
+    after: next.whoAt(entry),
+    facts: { client: entry.client || null, nowMs, signedInAtMs: entry.session.createdAtMs },
+  }))
+  const groups = new Map<string, Both>()
+  const compare = (pair: Pair): Both => {
+    const known = pair.group === null ? undefined : groups.get(pair.group)
+    if (known !== undefined) return known
+    const both: Both = [
+      best(asked.map(({ before, facts }) => pair.before(before, facts))),
+      best(asked.map(({ after, facts }) => pair.after(after, facts))),
+    ]
+    if (pair.group !== null) groups.set(pair.group, both)
+    return both
+  }
+  const turns = turnsOf(
+    pairs.filter(({ portals }) => portals.has(portal)),
+    compare,
+    isOpen,
+  )
+  const ended = sessions.filter(entry => old.lasts(entry) && !next.lasts(entry)).length
+  if (ended === 0 && turns.gains.length + turns.loses.length + turns.again.length === 0) return null
+  return { portal, ...namesOf(identity), sessions: sessions.length, ended, ...turns }
+}
+
+function namesOf({
+  provider,
+  subject,
+  name,
+  email,
+}: Identity): Pick<PersonChange, 'provider' | 'subject' | 'name' | 'email'> {
+  return { provider, subject, name, email }
+}
+
+function turnsOf(
+  pairs: readonly Pair[],
+  compare: (pair: Pair) => Both,
+  isOpenFor: (outcome: Outcome) => boolean,
+): Turns {
+  const turns = { gains: [] as Turn[], loses: [] as Turn[], again: [] as Turn[] }
+  for (const pair of pairs) {
+    const [before, after] = compare(pair)
+    if (before === after) continue
+    const { route, url, method } = pair.probe
+    const turn: Turn = { route, address: url.host + url.pathname, method, before, after }
+    if (isOpenFor(before) !== isOpenFor(after)) (isOpenFor(after) ? turns.gains : turns.loses).push(turn)
+    else if (after === 'step-up') turns.again.push(turn)
+  }
+  return turns
+}
+
+/** Open for somebody who is signed in: at worst they have to show once more who they are. */
+function isOpen(outcome: Outcome): boolean {
+  return outcome === 'allow' || outcome === 'step-up'
+}
+
+function isOpenToAll(outcome: Outcome): boolean {
+  return outcome === 'allow'
+}
+
+const ORDER: readonly Outcome[] = ['allow', 'own', 'step-up', 'sign-in', 'deny', 'refused', 'no-route']
+
+/** What the best of somebody's sign-ins comes to. */
+function best(outcomes: readonly Outcome[]): Outcome {
+  return ORDER.find(one => outcomes.includes(one)) ?? 'no-route'
+}

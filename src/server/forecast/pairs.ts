@@ -1,0 +1,96 @@
+import type { Config } from '../../config/types/config.ts'
+import type { RouteConfig } from '../../config/types/routes.ts'
+import { offeredRoles } from '../../session/grants/offered.ts'
+import { canonical } from './canonical.ts'
+import { type Circumstances, createJudge, type IdentityAt, type Judge, type Place } from './judge.ts'
+import { createProbes, type Probe } from './probes.ts'
+
+/** What becomes of a request: a decision's verdict, `own` for a page of ours, `no-route`, or `refused` for an ambiguous address. */
+export type Outcome = 'allow' | 'sign-in' | 'step-up' | 'deny' | 'own' | 'no-route' | 'refused'
+
+/** A request that one file may answer otherwise than the other. */
+export interface Pair {
+  readonly probe: Probe
+  /** The portals at which it matters who asks. */
+  readonly portals: ReadonlySet<string>
+  /** Pairs of one group come to the same for the same person; null: each has to be asked. */
+  readonly group: string | null
+  before(who: IdentityAt, facts: Omit<Circumstances, 'method'>): Outcome
+  after(who: IdentityAt, facts: Omit<Circumstances, 'method'>): Outcome
+}
+
+/** One of two files, with its judge. */
+interface Side {
+  readonly judge: Judge
+  /** A number for what decides about a route; equal numbers, in either file, are equal decisions. */
+  numberOf(route: RouteConfig): number
+}
+
+/** Every request that is worth asking of both files: one that leads to the same rules in both is not among them. */
+export function createPairs(before: Config, after: Config): readonly Pair[] {
+  const numbers = new Map<string, number>()
+  const number = (text: string): number => {
+    const known = numbers.get(text) ?? numbers.size
+    numbers.set(text, known)
+    return known
+  }
+  const [old, next] = [createSide(before, number), createSide(after, number)]
+  return createProbes(before, after).flatMap(probe => {
+    const [was, is] = [old.judge.place(probe.url, probe.method), next.judge.place(probe.url, probe.method)]
+    const [wasKey, isKey] = [keyOf(was, old), keyOf(is, next)]
+    if (wasKey === isKey) return []
+    const isPlain = isSame(was, old) && isSame(is, next)
+    return [
+      {
+        probe,
+        portals: new Set([...portalsIn(was), ...portalsIn(is)]),
+        group: isPlain ? `${wasKey} ${isKey} ${probe.method}` : null,
+        before: (who, facts) => outcomeOf(was, old.judge, who, { ...facts, method: probe.method }),
+        after: (who, facts) => outcomeOf(is, next.judge, who, { ...facts, method: probe.method }),
+      },
+    ]
+  })
+}
+
+function createSide(config: Config, number: (text: string) => number): Side {
+  const offered = offeredRoles(config)
+  const portals = new Map(
+    [...config.portals].map(([name, { roles, providers, lifetimes }]) => {
+      const own = providers.map(provider => config.providers.get(provider))
+      return [name, number(canonical([name, roles, own, lifetimes, offered.get(name)]))]
+    }),
+  )
+  const known = new Map<RouteConfig, number>()
+  return {
+    judge: createJudge(config),
+    numberOf(route) {
+      const before = known.get(route)
+      if (before !== undefined) return before
+      const { allow, deny, methods, portal } = route
+      const made = number(canonical([allow, deny, methods, portal, portals.get(portal ?? '')]))
+      known.set(route, made)
+      return made
+    },
+  }
+}
+
+function keyOf(place: Place, { numberOf }: Side): string {
+  if (place.kind !== 'route') return place.kind
+  return [place.route, ...place.also].map(numberOf).join('+')
+}
+
+/** Whether one decision of somebody holds whatever the request is. */
+function isSame(place: Place, { judge }: Side): boolean {
+  return place.kind !== 'route' || (place.also.length === 0 && judge.compiled(place.route).policy.isStatic)
+}
+
+function portalsIn(place: Place): readonly string[] {
+  return place.kind === 'route' ? [place.route, ...place.also].flatMap(({ portal }) => portal ?? []) : []
+}
+
+function outcomeOf(place: Place, judge: Judge, who: IdentityAt, facts: Circumstances): Outcome {
+  if (place.kind === 'reserved') return 'own'
+  if (place.kind !== 'route') return place.kind
+  const { decision, barrier } = judge.decide(place, who, facts)
+  return barrier === null ? decision.verdict : 'refused'
+}

@@ -1,0 +1,66 @@
+import type { Config } from '../../config/types/config.ts'
+import type { Identity } from '../../identity/identity.ts'
+import { isLive, lifetimesAt, limitsOf, momentsOf } from '../../session/life.ts'
+import type { SessionEntry } from '../../session/session.ts'
+import { countGrants, type Grants, withGranted } from './granted.ts'
+import type { IdentityAt } from './judge.ts'
+
+/** A sign-in that lasts, as far as it matters to what its owner may do. */
+export type SignedIn = Pick<SessionEntry, 'client' | 'lastSeenMs'> & {
+  readonly session: Pick<
+    SessionEntry['session'],
+    'portal' | 'identity' | 'createdAtMs' | 'expiresAtMs' | 'isRemembered'
+  >
+}
+
+/** Sign-ins of one person at one portal. */
+export interface Person {
+  readonly portal: string
+  readonly identity: Identity
+  readonly sessions: readonly SignedIn[]
+}
+
+/** Sign-ins by who they are, in the order in which each person comes first. */
+export function groupPeople(entries: Iterable<SignedIn>): readonly Person[] {
+  const groups = new Map<string, SignedIn[]>()
+  for (const entry of entries) {
+    const { portal, identity } = entry.session
+    const key = JSON.stringify([portal, identity.provider, identity.issuer, identity.subject])
+    const same = groups.get(key)
+    if (same === undefined) groups.set(key, [entry])
+    else same.push(entry)
+  }
+  return [...groups.values()].flatMap(sessions => {
+    const first = sessions[0]?.session
+    return first === undefined ? [] : [{ portal: first.portal, identity: first.identity, sessions }]
+  })
+}
+
+/** Who a sign-in would be by a file. */
+export interface Standings {
+  /** Whether it goes on: its portal is there, its provider counts, and its lifetime is not over. */
+  lasts(entry: SignedIn): boolean
+  /** Nobody where it does not go on, and at any other portal. */
+  whoAt(entry: SignedIn): IdentityAt
+}
+
+/** Who people would be by a file at this time, with what was granted to them. */
+export function createStandings(config: Config, grants: Grants, nowMs: number): Standings {
+  const limits = limitsOf(config)
+  const grantedAt = countGrants(config, grants)
+  const lasts = ({ session, lastSeenMs }: SignedIn): boolean => {
+    if (!config.portals.has(session.portal) || !limits.vouchers.counts(session)) return false
+    // Whether a provider was asked lately is not this file's to change.
+    const dated = { ...session, checkedAtMs: nowMs, isRefreshable: false }
+    return isLive(momentsOf(dated, lifetimesAt(limits, session.portal)), lastSeenMs, nowMs)
+  }
+  return {
+    lasts,
+    whoAt(entry) {
+      if (!lasts(entry)) return () => null
+      const { portal: own, identity } = entry.session
+      const known = withGranted(identity, grantedAt(identity, own, nowMs))
+      return portal => (portal === own ? known : null)
+    },
+  }
+}
