@@ -32,6 +32,8 @@ export interface Ports {
   readText(path: string): string
   /** The same for a file that is not text. */
   readBytes(path: string): Uint8Array
+  /** The names in a folder, in any order; throws what the platform throws. */
+  listFolder?(path: string): readonly string[]
   /** An environment variable, or undefined. */
   env(name: string): string | undefined
   readonly log: Log

@@ -36,7 +36,7 @@ export function runCheck(argv: readonly string[], io: Io, ports: StorePorts): nu
   if (isJson) {
     io.stdout(`${JSON.stringify({ ok: result.ok, file, diagnostics }, null, 2)}\n`)
   } else {
-    io.stderr(renderDiagnostics(diagnostics, new Map([[file, result.text]]), { colour: io.colour.stderr }))
+    io.stderr(renderDiagnostics(diagnostics, result.texts, { colour: io.colour.stderr }))
     if (result.ok) io.stdout(`${praise(file, result.config, diagnostics)}\n`)
   }
   return result.ok ? EXIT.ok : EXIT.failed

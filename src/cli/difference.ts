@@ -38,10 +38,7 @@ export async function tellDifference({ before, after, isJson }: Files, io: Io, p
   if (isJson) {
     io.stdout(`${JSON.stringify(asJson({ before, after }, diagnostics, found, people !== null), null, 2)}\n`)
   } else {
-    const texts = new Map([
-      [before, old.text],
-      [after, next.text],
-    ])
+    const texts = new Map([...old.texts, ...next.texts])
     io.stderr(renderDiagnostics(diagnostics, texts, { colour: io.colour.stderr }))
     if (found !== null) io.stdout(renderDifference(found, { before, after }, people !== null))
   }

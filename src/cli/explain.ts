@@ -76,7 +76,7 @@ export function runExplain(argv: readonly string[], io: Io, ports: StorePorts): 
   const file = values.config
   const loaded = loadConfig(resolve(io.cwd, file), ports, file)
   if (!loaded.ok) {
-    io.stderr(renderDiagnostics(loaded.diagnostics, new Map([[file, loaded.text]]), { colour: io.colour.stderr }))
+    io.stderr(renderDiagnostics(loaded.diagnostics, loaded.texts, { colour: io.colour.stderr }))
     return 1
   }
   const identity =

@@ -48,7 +48,7 @@ export async function runServe(options: readonly string[], argv: readonly string
   if (role !== null) return runWorker(role, config, io)
   const loaded = await loadFirst(config, realPorts(io))
   if (!loaded.ok) {
-    io.stderr(renderDiagnostics(loaded.diagnostics, new Map([[config, loaded.text]]), { colour: io.colour.stderr }))
+    io.stderr(renderDiagnostics(loaded.diagnostics, loaded.texts, { colour: io.colour.stderr }))
     return EXIT.failed
   }
   const workers = countWorkers(loaded)

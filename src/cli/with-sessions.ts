@@ -18,7 +18,7 @@ export type StorePorts = Parameters<typeof loadConfig>[1] & Pick<Ports, 'now' | 
 export function configOf(file: string, io: Io, ports: StorePorts): Config | null {
   const loaded = loadConfig(resolve(io.cwd, file), ports, file)
   if (loaded.ok) return loaded.config
-  io.stderr(renderDiagnostics(loaded.diagnostics, new Map([[file, loaded.text]]), { colour: io.colour.stderr }))
+  io.stderr(renderDiagnostics(loaded.diagnostics, loaded.texts, { colour: io.colour.stderr }))
   return null
 }
 

@@ -16,9 +16,11 @@ import { checkSessions } from './checks/sessions.ts'
 import { checkTls } from './checks/tls.ts'
 import { checkUpstreams } from './checks/upstreams.ts'
 import { readSurroundings } from './environment.ts'
+import { type Included, readIncluded } from './included.ts'
 import { root } from './keys/keys.ts'
+import { type FilePlace, type Merged, mergeIncluded } from './merged.ts'
 import type { Diagnostic } from './text/diagnostic.ts'
-import { createLocator, type Locator } from './text/locate.ts'
+import { createLocator } from './text/locate.ts'
 import { parseToml } from './text/parse.ts'
 import { formatPath } from './text/raw.ts'
 import { createReport, type Report } from './text/report.ts'
@@ -31,14 +33,16 @@ export interface CheckOptions extends Sources {
   readonly file: string
   /** How diagnostics name the file, where that is not its path. */
   readonly shownAs?: string
+  /** What the file includes, where that has been read already. */
+  readonly included?: Included
 }
 
 interface CheckedText {
   /** Changes when the text changes, or a variable or file that it refers to. Safe to log. */
   readonly fingerprint: string
-  /** The text that was checked, for the frames of its diagnostics. */
-  readonly text: string
-  /** Absolute paths of the files that the text refers to. */
+  /** The text of the file and of each that it includes, by the names that diagnostics give them. */
+  readonly texts: ReadonlyMap<string, string>
+  /** Absolute paths of the files that these refer to, and of what they include. */
   readonly files: readonly string[]
 }
 
@@ -58,18 +62,29 @@ export type CheckResult =
  */
 export function checkConfig(text: string, options: CheckOptions): CheckResult {
   const shownAs = options.shownAs ?? options.file
+  const included = options.included ?? readIncluded(text, { ...options, shownAs })
+  const contents = included.files.flatMap(({ path, text: own }) => [path, own ?? ''])
   const parsed = parseToml(text)
   if (!parsed.ok) {
     const { refusal, line, column } = parsed
     const place = createLocator(text).fromUnits(line, column)
     const { code, message, hint } = refusal
     const diagnostic: Diagnostic = { severity: 'error', code, message, hint, path: '', file: shownAs, ...place }
-    return freezeDeep<CheckResult>({ ok: false, diagnostics: [diagnostic], fingerprint: sha256(text), text, files: [] })
+    const texts = new Map([[shownAs, text]])
+    return freezeDeep<CheckResult>({
+      ok: false,
+      diagnostics: [diagnostic],
+      fingerprint: sha256(text),
+      texts,
+      files: [],
+    })
   }
 
   const report = createReport()
   const directory = resolve(dirname(options.file))
-  const { tree, files: referred, filled } = substitute(parsed.value, directory, options, report)
+  const merged = mergeIncluded({ text, shownAs, tree: parsed.value }, included)
+  const { texts } = merged
+  const { tree, files: referred, filled } = substitute(merged.tree, directory, options, report)
   const configFiles = createConfigFiles(directory, options)
   const values = root.read(tree, report)
   if (values === undefined) throw new TypeError('the root of a TOML document is a table')
@@ -87,38 +102,40 @@ export function checkConfig(text: string, options: CheckOptions): CheckResult {
   checkBrands(values, configFiles, report)
   checkApps(values, configFiles, report)
   const around = readSurroundings(options.env, directory, report)
-  const fingerprint = sha256(JSON.stringify([text, ...filled, ...configFiles.contents]))
-  const files = [...referred, ...configFiles.paths]
+  const fingerprint = sha256(JSON.stringify([text, ...contents, ...filled, ...configFiles.contents]))
+  const files = [...included.watched, ...referred, ...configFiles.paths]
 
-  const routes = parsed.value.entries.get('routes')
-  const locator = createLocator(text, routes?.kind === 'list' ? routes.items.length : 0)
-  const diagnostics = placeProblems(report, locator, shownAs)
+  const diagnostics = inOrder([...merged.mistakes, ...placeProblems(report, merged)], texts)
   if (diagnostics.some(diagnostic => diagnostic.severity === 'error')) {
-    return freezeDeep<CheckResult>({ ok: false, diagnostics, fingerprint, text, files })
+    return freezeDeep<CheckResult>({ ok: false, diagnostics, fingerprint, texts, files })
   }
   return freezeDeep<CheckResult>({
     ok: true,
     config: buildConfig(values, directory, configFiles, around),
     warnings: diagnostics,
     fingerprint,
-    text,
+    texts,
     files,
   })
 }
 
-function placeProblems(report: Report, locator: Locator, file: string): readonly Diagnostic[] {
-  const diagnostics = report.problems.map(({ severity, code, message, hint, at, part, mark, first }): Diagnostic => {
-    const origin = first === null ? '' : `the other is at line ${locator.find(first, 'key').line}`
-    const parts = [hint, origin].filter(sentence => sentence !== '')
-    return {
-      severity,
-      code,
-      message,
-      hint: parts.join('; '),
-      path: formatPath(at),
-      file,
-      ...locator.find(at, part, mark),
-    }
+function placeProblems(report: Report, { find }: Merged): readonly Diagnostic[] {
+  return report.problems.map(({ severity, code, message, hint, at, part, mark, first }): Diagnostic => {
+    const place = find(at, part, mark)
+    const parts = [hint, first === null ? '' : otherText(find(first, 'key'), place)].filter(text => text !== '')
+    return { severity, code, message, hint: parts.join('; '), path: formatPath(at), ...place }
   })
-  return diagnostics.sort((left, right) => left.line - right.line || left.column - right.column)
+}
+
+function otherText(other: FilePlace, place: FilePlace): string {
+  return `the other is ${other.file === place.file ? '' : `in ${other.file} `}at line ${other.line}`
+}
+
+/** File by file, and each from top to bottom. */
+function inOrder(diagnostics: readonly Diagnostic[], texts: ReadonlyMap<string, string>): readonly Diagnostic[] {
+  const files = [...texts.keys()]
+  return diagnostics.toSorted(
+    (one, other) =>
+      files.indexOf(one.file) - files.indexOf(other.file) || one.line - other.line || one.column - other.column,
+  )
 }

@@ -24,7 +24,7 @@ export function readConfig(path: string, sources: Pick<Sources, 'readText'>, sho
     return freezeDeep<Refused>({
       ok: false,
       fingerprint: sha256(''),
-      text: '',
+      texts: new Map(),
       files: [],
       diagnostics: [
         {

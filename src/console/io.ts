@@ -1,4 +1,4 @@
-import { readBytes, readText } from './read-file.ts'
+import { listFolder, readBytes, readText } from './read-file.ts'
 
 /** What a command may touch of the process it runs in; a test hands in its own. */
 export interface Io {
@@ -16,6 +16,8 @@ export interface Io {
   readText(path: string): string
   /** The same for a file that is not text. */
   readBytes(path: string): Uint8Array
+  /** The names in a folder, in any order; throws what the platform throws. */
+  listFolder?(path: string): readonly string[]
 }
 
 /** Something that is true of standard output, or of standard error. */
@@ -69,5 +71,6 @@ export function processIo(): Io {
     env: name => process.env[name],
     readText,
     readBytes,
+    listFolder,
   }
 }

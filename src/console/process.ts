@@ -15,6 +15,7 @@ export function realPorts(io: Io, facts: Facts = {}): Omit<Ports, 'log'> & { rea
     resolve: async host => (await lookup(host, { all: true })).map(({ address }) => address),
     readText: io.readText,
     readBytes: io.readBytes,
+    ...(io.listFolder === undefined ? {} : { listFolder: io.listFolder }),
     env: io.env,
     log: createLog({ write: io.stderr, now: Date.now, style: logStyle(io, 'stderr'), facts }),
   }

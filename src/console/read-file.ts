@@ -1,4 +1,4 @@
-import { closeSync, openSync, readSync, statSync } from 'node:fs'
+import { closeSync, openSync, readdirSync, readSync, statSync } from 'node:fs'
 
 /** Far beyond any routes.toml, secret or picture: what is longer was named by mistake, and would be in memory many times over. */
 export const MAX_FILE_BYTES = 16 * 1024 * 1024
@@ -38,4 +38,9 @@ export function readBytes(path: string): Buffer {
 /** A file as UTF-8 text; what is not UTF-8 becomes U+FFFD. Throws what `readBytes` throws. */
 export function readText(path: string): string {
   return readBytes(path).toString('utf8')
+}
+
+/** The names in a folder, in any order. Throws what the platform throws. */
+export function listFolder(path: string): readonly string[] {
+  return readdirSync(path)
 }

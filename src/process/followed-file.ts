@@ -14,7 +14,8 @@ import { refuse, tellLost, tellMended, tellRefused, tellTakenOver, tellWarnings 
 interface CheckedFile {
   readonly fingerprint: string
   readonly config: Config
-  readonly text: string
+  /** The file and each that it includes, by their absolute paths. */
+  readonly texts: ReadonlyMap<string, string>
 }
 
 /** The file in force, kept up with. Pairs with `close`. */
@@ -85,6 +86,6 @@ export function followFile(path: string, ports: FollowPorts, onChange: () => voi
 
 function toTake(path: string, checked: CheckResult): Loaded<CheckedFile> {
   if (!checked.ok) return refuse(path, checked)
-  const { fingerprint, config, text, files, warnings } = checked
-  return { ok: true, snapshot: { fingerprint, config, text }, files: [path, ...files], warnings }
+  const { fingerprint, config, texts, files, warnings } = checked
+  return { ok: true, snapshot: { fingerprint, config, texts }, files: [path, ...files], warnings }
 }

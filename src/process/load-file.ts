@@ -2,6 +2,7 @@ import { errorFacts } from '../base/errors.ts'
 import type { MaybePromise } from '../base/maybe-promise.ts'
 import type { Log } from '../base/ports.ts'
 import { type CheckResult, checkConfig } from '../config/check.ts'
+import { readIncluded } from '../config/included.ts'
 import { readConfig } from '../config/load.ts'
 import type { Sources } from '../config/text/substitute.ts'
 import type { CheckApart } from './threads/check-apart.ts'
@@ -26,9 +27,11 @@ export function loadFile(path: string, options: LoadOptions): MaybePromise<Check
   const { checkApart, signal, log } = options
   const text = readConfig(path, options)
   if (typeof text !== 'string') return text
-  const checkHere = () => checkConfig(text, { ...options, file: path })
-  if (checkApart === undefined || text.length < LONG) return checkHere()
-  return checkApart(text, path, signal).catch((error: unknown) => {
+  const included = readIncluded(text, { ...options, file: path, shownAs: path })
+  const length = included.files.reduce((sum, file) => sum + (file.text?.length ?? 0), text.length)
+  const checkHere = () => checkConfig(text, { ...options, file: path, included })
+  if (checkApart === undefined || length < LONG) return checkHere()
+  return checkApart({ text, file: path, included }, signal).catch((error: unknown) => {
     signal?.throwIfAborted()
     log.warn(
       'The file could not be checked in a thread of its own, and so nothing was answered meanwhile',

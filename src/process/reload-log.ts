@@ -8,15 +8,15 @@ import { type Loaded, restartKeys, type StartValues, startValues } from '../serv
 /** A file that is not taken, with its mistakes as text for people. */
 export function refuse(
   path: string,
-  { diagnostics, text, files }: Extract<CheckResult, { ok: false }>,
+  { diagnostics, texts, files }: Extract<CheckResult, { ok: false }>,
 ): Extract<Loaded, { ok: false }> {
-  const render = (colour: boolean) => renderDiagnostics(diagnostics, new Map([[path, text]]), { colour })
+  const render = (colour: boolean) => renderDiagnostics(diagnostics, texts, { colour })
   const errors = diagnostics.filter(({ severity }) => severity === 'error')
   return {
     ok: false,
     refusal: render(false),
     show: render,
-    mistakes: errors.map(({ line, message }) => `line ${line}: ${message}`),
+    mistakes: errors.map(({ file, line, message }) => `${file === path ? '' : `${file} `}line ${line}: ${message}`),
     files: [path, ...files],
   }
 }

@@ -11,6 +11,7 @@ import { createPoolSources } from './pool-admin.ts'
 import { poolSizeOf } from './pool-size.ts'
 import { boundExit } from './signals.ts'
 import { catchStrays, reportStart, tellListening } from './start.ts'
+import { writeTexts } from './texts-in-force.ts'
 import { checkInThread } from './threads/check-apart.ts'
 import { workerEnvironment } from './worker.ts'
 import { createWorkerPool, type WorkerPool } from './worker-pool.ts'
@@ -52,7 +53,7 @@ export async function runSupervisor(options: SupervisorOptions): Promise<number>
     const followed = followFile(configPath, { ...ports, checkApart: checkInThread }, () => pool.reload(), loaded)
     file = followed
     const { server, tls } = followed.current.config
-    const pool = openWorkerPool(options, ports, () => followed.current.text)
+    const pool = openWorkerPool(options, ports, () => writeTexts(followed.current.texts))
     await tryAddresses([...server.listen, ...server.verify, ...(tls?.listen ?? [])])
     const sources = createPoolSources(
       pool,

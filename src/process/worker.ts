@@ -6,6 +6,7 @@ import { startServer } from './serve.ts'
 import type { RunningServer, WorkerPart } from './serve-options.ts'
 import { boundExit } from './signals.ts'
 import { catchStrays, loadFirst, QUIET_MS, reportStart } from './start.ts'
+import { parseTexts, withTexts } from './texts-in-force.ts'
 import { checkInThread } from './threads/check-apart.ts'
 import { draftInThread } from './threads/draft-apart.ts'
 import { parseOrder, type Question, type Report } from './worker-messages.ts'
@@ -37,18 +38,17 @@ export function readWorkerRole(io: Pick<Io, 'env'>): WorkerRole | null {
 /**
  * Serves as one of several workers until the supervisor says stop, or is gone; answers the exit code.
  *
- * What comes in on standard input is the file as it was last in force: should the one on disk have a mistake by now, a worker that
+ * What comes in on standard input is the file, and what it includes, as it was last in force: should the one on disk have a mistake by now, a worker that
  * is started in place of a dead one begins with that, and tells the mistake as the others do.
  */
 export async function runWorker(role: WorkerRole, configPath: string, given: Io): Promise<number> {
   const io = { ...given, terminal: role.terminal }
   const ports = realPorts(io, { worker: role.index })
   catchStrays(ports.log)
-  const inForce = await Bun.stdin.text()
+  const inForce = parseTexts(await Bun.stdin.text())
   const { index, pseudonym } = role
   const worker: WorkerPart = { index, pseudonym, fileLog: hushed(ports.log), askOthers: createOthers() }
-  const start = async (readText: Io['readText']) => {
-    const own = { ...ports, readText }
+  const start = async (own: typeof ports) => {
     const loaded = await loadFirst(configPath, own)
     const access = { write: io.stdout, style: accessStyle(io) }
     return startServer({
@@ -65,11 +65,11 @@ export async function runWorker(role: WorkerRole, configPath: string, given: Io)
   let server: RunningServer
   try {
     try {
-      server = await start(ports.readText)
+      server = await start(ports)
     } catch (error) {
-      if (!(error instanceof GateError) || error.code !== 'config.invalid' || inForce === '') throw error
+      if (!(error instanceof GateError) || error.code !== 'config.invalid' || inForce.size === 0) throw error
       let isStarting = true
-      server = await start(path => (isStarting && path === configPath ? inForce : ports.readText(path)))
+      server = await start(withTexts(ports, inForce, () => isStarting))
       isStarting = false
       void server.reload()
     }

@@ -47,7 +47,11 @@ const RANKS: readonly (readonly Room[])[] = [
         { parts: ['types/config.ts'], ban: 'what a configuration is depends on no way of writing one' },
         { parts: ['values'], ban: 'a kind of value is read the same under any key' },
         { parts: ['keys'], ban: 'one table says which keys there are; checks, reference and schema come from it' },
-        { parts: ['checks', 'environment.ts'], ban: 'a check sees what a file says, not what is made of it' },
+        {
+          parts: ['checks', 'environment.ts', 'included.ts'],
+          ban: 'a check sees what a file says, not what is made of it',
+        },
+        { parts: ['merged.ts'], ban: 'files are put together as they stand, before anything in them is judged' },
         { parts: ['build'], ban: 'what is built has been checked: it asks nothing and refuses nothing' },
         { parts: ['check.ts'], ban: 'a file is judged without being served' },
         { parts: ['load.ts'], ban: 'a file is read without being served' },

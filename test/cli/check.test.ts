@@ -130,6 +130,7 @@ test('sallyport schema prints a JSON schema of every table', () => {
   const { code, out } = run(runSchema)
   expect(code).toBe(0)
   expect(Object.keys(JSON.parse(out).properties)).toEqual([
+    'include',
     'server',
     'tls',
     'sessions',

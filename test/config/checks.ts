@@ -40,11 +40,16 @@ export interface World {
   readonly files?: Readonly<Record<string, string | Uint8Array>>
   /** Paths of folders. */
   readonly folders?: readonly string[]
+  /** Paths of folders, with the names of what is in each, or the code of the error that listing it throws. */
+  readonly listed?: Readonly<Record<string, readonly string[] | string>>
   readonly now?: () => number
 }
 
 /** Checks a text as the file /etc/sallyport/routes.toml, in a world of the test's own making. */
-export function check(text: string, { env = {}, files = {}, folders = ['/srv'], now }: World = {}): CheckResult {
+export function check(
+  text: string,
+  { env = {}, files = {}, folders = ['/srv'], listed = {}, now }: World = {},
+): CheckResult {
   const contentOf = (path: string) => {
     if (folders.includes(path)) throw Object.assign(new Error('a folder'), { code: 'EISDIR' })
     const content = files[path]
@@ -57,6 +62,11 @@ export function check(text: string, { env = {}, files = {}, folders = ['/srv'], 
     env: name => env[name],
     readText: path => Buffer.from(contentOf(path)).toString('utf8'),
     readBytes: path => Buffer.from(contentOf(path)),
+    listFolder(path) {
+      const names = listed[path]
+      if (typeof names === 'object') return names
+      throw Object.assign(new Error('no list'), { code: names ?? 'ENOENT' })
+    },
     ...(now === undefined ? {} : { now }),
   }
   const result = checkConfig(text, options)

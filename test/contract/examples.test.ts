@@ -37,7 +37,7 @@ const REST: Table = {
   routes: [{ host: 'app.example.com', upstream: 'http://app:3000', portal: 'home', allow: ['user'] }],
 }
 
-const ROOT_TABLES = ['server', 'tls', 'sessions', 'providers', 'portals', 'upstreams', 'routes']
+const ROOT_TABLES = ['include', 'server', 'tls', 'sessions', 'providers', 'portals', 'upstreams', 'routes', 'expect']
 
 /** Files that examples name, by the end of their paths. */
 const authority = makeAuthority()
@@ -102,6 +102,7 @@ function judge(file: Table): ReturnType<typeof checkConfig> {
     file: join(ROOT, 'routes.toml'),
     readText: path => bytesOf(path).toString(),
     readBytes: bytesOf,
+    listFolder: () => [],
     env: name => (name.startsWith('SALLYPORT_') ? undefined : `the value of ${name}`),
     now: Date.now,
   })
@@ -135,6 +136,7 @@ for (const document of DOCUMENTS) {
 
 /** Where a key may stand that is named by itself, each in a file in which it means something. */
 const PLACES: readonly ((key: Table) => Table)[] = [
+  top => top,
   server => ({ server }),
   tls => ({ server: { listen: ['0.0.0.0:80'] }, tls: { certificates: [{ cert: 'a.pem', key: 'key.pem' }], ...tls } }),
   acme => ({ server: { listen: ['0.0.0.0:80'] }, tls: { acme: { email: 'me@example.com', ...acme } } }),

@@ -1,9 +1,9 @@
-import { readFileSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Ports } from '../../src/base/ports.ts'
 import { loadConfig } from '../../src/config/load.ts'
 import type { Config } from '../../src/config/types/config.ts'
-import { readBytes, readText } from '../../src/console/read-file.ts'
+import { listFolder, readBytes, readText } from '../../src/console/read-file.ts'
 import { makeIdentity } from '../../src/identity/identity.ts'
 import { ownerOf } from '../../src/portal/replay/page-owner.ts'
 import { startServer } from '../../src/process/serve.ts'
@@ -132,6 +132,7 @@ export async function startGate(toml: string, options: GateOptions = {}): Promis
         resolve: options.ports?.resolve ?? (async () => []),
         readText: path => readFileSync(path, 'utf8'),
         readBytes: path => readFileSync(path),
+        listFolder: path => readdirSync(path),
         env: name => options.env?.[name],
         log: recordedLog(now, log),
       },
@@ -193,7 +194,7 @@ export async function startGate(toml: string, options: GateOptions = {}): Promis
 
 /** The file of a gate, read anew, as a command reads it. */
 export function configOf({ configPath }: Gate): Config {
-  const loaded = loadConfig(configPath, { readText, readBytes, env: () => undefined, now: Date.now })
+  const loaded = loadConfig(configPath, { readText, readBytes, listFolder, env: () => undefined, now: Date.now })
   if (!loaded.ok) throw new Error('the file of a gate is good')
   return loaded.config
 }

@@ -1,5 +1,5 @@
 import type { Io } from '../../src/console/io.ts'
-import { readBytes, readText } from '../../src/console/read-file.ts'
+import { listFolder, readBytes, readText } from '../../src/console/read-file.ts'
 
 /** What a command answered: its exit code, and all that it wrote. */
 export interface Ran {
@@ -25,6 +25,7 @@ export async function runIn(folder: string, command: (io: Io) => number | Promis
     env: () => undefined,
     readText,
     readBytes,
+    listFolder,
   })
   return { code, out, err }
 }

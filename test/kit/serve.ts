@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { startServer } from '../../src/process/serve.ts'
 import { plantingRandom, plantSecretsOf } from './log/planted.ts'
 import { record, recordedLog, testPlace } from './log/record.ts'
@@ -18,6 +18,7 @@ export async function serveInProcess(configPath: string): Promise<{ readonly log
       resolve: async () => [],
       readText: path => readFileSync(path, 'utf8'),
       readBytes: path => readFileSync(path),
+      listFolder: path => readdirSync(path),
       env: name => process.env[name],
       log: recordedLog(now, log),
     },

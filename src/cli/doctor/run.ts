@@ -47,7 +47,7 @@ export async function runDoctor(
   const { file } = named
   const loaded = loadConfig(resolve(io.cwd, file), ports, file)
   if (!loaded.ok) {
-    io.stderr(renderDiagnostics(loaded.diagnostics, new Map([[file, loaded.text]]), { colour: io.colour.stderr }))
+    io.stderr(renderDiagnostics(loaded.diagnostics, loaded.texts, { colour: io.colour.stderr }))
     return EXIT.failed
   }
   const standIn = parsed.values['stand-in']

@@ -58,7 +58,7 @@ export async function runRehearse(argv: readonly string[], io: Io): Promise<numb
   const file = values.config
   const loaded = loadConfig(resolve(io.cwd, file), { ...io, now: Date.now }, file)
   if (!loaded.ok) {
-    io.stderr(renderDiagnostics(loaded.diagnostics, new Map([[file, loaded.text]]), { colour: io.colour.stderr }))
+    io.stderr(renderDiagnostics(loaded.diagnostics, loaded.texts, { colour: io.colour.stderr }))
     return EXIT.usage
   }
   const { config } = loaded

@@ -16,6 +16,7 @@ import { SERVER, SESSIONS } from './server.ts'
 import { PORTAL_WORDS, PROVIDER_WORDS, ROUTE_WORDS, SERVER_WORDS } from './synonyms.ts'
 import { defaulted, type Homes, type Keys, named, optional, type Table, table, tables, WHOLE_FILE } from './table.ts'
 import { ACME, CERTIFICATE, EXTERNAL_ACCOUNT, TLS, TLS_REFUSED } from './tls.ts'
+import { TOP } from './top.ts'
 import { BASIC_AUTH, HEALTH, UPSTREAM, UPSTREAM_TLS } from './upstreams.ts'
 
 /** One table of routes.toml, as the reference shows it. */
@@ -32,6 +33,7 @@ export interface Section {
  * The one place where keys are: the checker, the suggestions, the JSON schema and docs/keys.md all come from it.
  */
 export const SECTIONS: readonly Section[] = [
+  { title: 'the top of the file', doc: 'What stands above all tables.', keys: TOP },
   { title: '[server]', doc: 'The listeners and the process.', keys: SERVER },
   { title: '[tls]', doc: 'HTTPS by Sallyport itself. Without this table, a TLS proxy has to be in front.', keys: TLS },
   { title: '[[tls.certificates]]', doc: 'A certificate and its key.', keys: CERTIFICATE },
@@ -141,6 +143,7 @@ const homes = findHomes
 
 /** The whole file. */
 export const ROOT = {
+  ...TOP,
   server: defaulted(
     table(SERVER, { title: '[server]', homes, synonyms: SERVER_WORDS }),
     {},

@@ -13,6 +13,8 @@ export const DIAGNOSTIC_CODES = [
   'key.type',
   'key.twice',
   'key.not_built',
+  'include.pattern',
+  'include.table',
   'name.invalid',
   'text.empty',
   'text.control',

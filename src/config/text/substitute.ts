@@ -7,6 +7,8 @@ import type { Report } from './report.ts'
 export interface Sources {
   readText(path: string): string
   readBytes(path: string): Uint8Array
+  /** The names in a folder, in any order; throws what the platform throws. Without it nothing is included. */
+  listFolder?(path: string): readonly string[]
   env(name: string): string | undefined
   /** Milliseconds since the epoch; without it nothing is said that depends on the day. */
   now?(): number

@@ -8,7 +8,7 @@ import type { CheckQuestion } from './check-thread.ts'
  * Checks the text of the file at an absolute path without keeping this event loop from its work; the answer is what `checkConfig`
  * says. Rejects when that breaks down, or is given up.
  */
-export type CheckApart = (text: string, file: string, signal?: AbortSignal) => Promise<CheckResult>
+export type CheckApart = (question: CheckQuestion, signal?: AbortSignal) => Promise<CheckResult>
 
 /** A few milliseconds' work. */
 const ROUTES_A_STEP = 250
@@ -17,8 +17,8 @@ const ROUTES_A_STEP = 250
  * Checks in a thread that is started for it and ended after it: ten thousand routes are checked by way of several hundred MB, and what a
  * thread had goes with it. The effects are the real ones.
  */
-export const checkInThread: CheckApart = async (text, file, signal) => {
-  const answer = await askThread<CheckQuestion, CheckResult>('check-thread', { text, file }, signal)
+export const checkInThread: CheckApart = async (question, signal) => {
+  const answer = await askThread<CheckQuestion, CheckResult>('check-thread', question, signal)
   return finishInTurns(freezeSteps(answer))
 }
 

@@ -17,7 +17,7 @@ async function opening(folder: string): Promise<string> {
   let words = ''
   await runIn(folder, async io => {
     const loaded = loadConfig(join(folder, 'routes.toml'), { ...io, now: ports.now })
-    if (!loaded.ok) throw new TypeError(loaded.text)
+    if (!loaded.ok) throw new TypeError('the file has mistakes')
     try {
       await openSessionState(loaded.config, ports).sessions.close()
     } catch (error) {

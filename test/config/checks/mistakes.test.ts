@@ -44,7 +44,19 @@ const lasting = (lines: string) => portal(`${lines}\n[portals.home.roles]\nuser 
 const TRUSTING = '[server]\ntrusted_proxies = "10.0.0.2"\n'
 const PUBLIC = `[[routes]]\nhost = "open.example.com"\nupstream = "http://app"\nallow = "public"`
 
+const AT_THE_TOP = `\n${to('"http://app"')}`
+
 const CASES: readonly Case[] = [
+  ['include.pattern', 'a star for folders', `include = "conf.d/«*»/a.toml"${AT_THE_TOP}`],
+  ['include.pattern', 'folders that are to be looked through', `include = ["conf.d/«**»"]${AT_THE_TOP}`],
+  [
+    'include.pattern',
+    'a folder',
+    `include = ["a.toml", «"conf.d/"»]${AT_THE_TOP}`,
+    { files: { '/etc/sallyport/a.toml': '' } },
+  ],
+  ['include.pattern', 'another kind of pattern', `include = "conf.d/«{»a,b}.toml"${AT_THE_TOP}`],
+  ['include.pattern', 'a reference', `include = «"\${DIR}/*.toml"»${AT_THE_TOP}`, { env: { DIR: '/etc' } }],
   ['toml.syntax', 'a value without quotes', '[server]\nlog_level = «d»ebug'],
   ['toml.syntax', 'a table that is there twice', '[server]\n[«s»erver]'],
   ['toml.syntax', 'a quote that is never closed', '[server]\nadmin = "127.0.0.1:1«\n»'],
@@ -668,7 +680,7 @@ test('file.unreadable: a file that is not there is one diagnostic', () => {
 })
 
 test('every code has a case', () => {
-  const tested = new Set<string>([...CASES.map(([code]) => code), 'file.unreadable'])
+  const tested = new Set<string>([...CASES.map(([code]) => code), 'file.unreadable', 'include.table'])
   expect(DIAGNOSTIC_CODES.filter(code => !tested.has(code))).toEqual([])
 })
 

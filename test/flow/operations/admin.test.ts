@@ -189,7 +189,7 @@ describe('the admin page', () => {
 
   test('says which file is in force, and how the one on disk differs from it', async () => {
     const { promise: mayGoOn, resolve: goOn } = Promise.withResolvers<void>()
-    const checkApart: CheckApart = (text, file, signal) => mayGoOn.then(() => checkInThread(text, file, signal))
+    const checkApart: CheckApart = (question, signal) => mayGoOn.then(() => checkInThread(question, signal))
     await using gate = await startGate(admins + ROUTES, { checkApart })
     const { cookie } = await gate.signIn(HOST, ADMIN)
     expect(await words(gate, cookie)).toContain(

@@ -66,9 +66,9 @@ describe('a long file', () => {
 
   test('that is replaced while it is checked gives way to the last save, and those between are not checked', async () => {
     const checked: string[] = []
-    const checkApart: CheckApart = (text, file, signal) => {
-      checked.push(/save\d+/.exec(text)?.[0] ?? '')
-      return checkInThread(text, file, signal)
+    const checkApart: CheckApart = (question, signal) => {
+      checked.push(/save\d+/.exec(question.text)?.[0] ?? '')
+      return checkInThread(question, signal)
     }
     await using gate = await startGate(long('save0.example'), { checkApart })
     const outcomes: Promise<string>[] = []
@@ -105,9 +105,9 @@ describe('a long file', () => {
 
   test('that is being checked when the server stops is given up', async () => {
     const signals: AbortSignal[] = []
-    const checkApart: CheckApart = (text, file, signal) => {
+    const checkApart: CheckApart = (question, signal) => {
       if (signal !== undefined) signals.push(signal)
-      return checkInThread(text, file, signal)
+      return checkInThread(question, signal)
     }
     await using gate = await startGate(long('old.example'), { checkApart })
     gate.save(long('new.example'))

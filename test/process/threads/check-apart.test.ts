@@ -2,6 +2,7 @@ import { expect, test } from 'bun:test'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { checkConfig } from '../../../src/config/check.ts'
+import { NOTHING_INCLUDED } from '../../../src/config/included.ts'
 import { readBytes, readText } from '../../../src/console/read-file.ts'
 import { checkInThread } from '../../../src/process/threads/check-apart.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
@@ -35,13 +36,17 @@ test.each(CASES)('of %s, a thread says what would be said here', async (_what, t
   writeFileSync(join(folder.path, 'secret'), 'of the file')
   const file = join(folder.path, 'routes.toml')
   const here = checkConfig(text, { file, readText, readBytes, env: name => process.env[name], now: Date.now })
-  expect(await checkInThread(text, file)).toEqual(here)
+  expect(await checkInThread({ text, file, included: NOTHING_INCLUDED })).toEqual(here)
 })
 
 test('what comes of a thread is frozen to the bottom, and parts that say the same are one', async () => {
   using folder = temporaryFolder()
   writeFileSync(join(folder.path, 'secret'), 'of the file')
-  const checked = await checkInThread(GOOD, join(folder.path, 'routes.toml'))
+  const checked = await checkInThread({
+    text: GOOD,
+    file: join(folder.path, 'routes.toml'),
+    included: NOTHING_INCLUDED,
+  })
   if (!checked.ok) throw new TypeError('the file is good')
   const [one, other] = checked.config.routes
   expect(one?.upstream?.addresses).toHaveLength(2)
@@ -60,8 +65,13 @@ test('what comes of a thread is frozen to the bottom, and parts that say the sam
 
 test('what is given up is not waited for', async () => {
   const closing = new AbortController()
-  const checking = checkInThread(GOOD, '/nowhere/routes.toml', closing.signal)
+  const checking = checkInThread(
+    { text: GOOD, file: '/nowhere/routes.toml', included: NOTHING_INCLUDED },
+    closing.signal,
+  )
   closing.abort(new Error('nobody waits'))
   expect(checking).rejects.toThrow('nobody waits')
-  expect(checkInThread(GOOD, '/nowhere/routes.toml', closing.signal)).rejects.toThrow('nobody waits')
+  expect(
+    checkInThread({ text: GOOD, file: '/nowhere/routes.toml', included: NOTHING_INCLUDED }, closing.signal),
+  ).rejects.toThrow('nobody waits')
 })

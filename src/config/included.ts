@@ -1,0 +1,108 @@
+import { basename, dirname, isAbsolute, join, relative, resolve } from 'node:path'
+import { compileStars } from '../base/stars.ts'
+import { parseToml } from './text/parse.ts'
+import { itemsOf } from './text/raw.ts'
+import { codeOf, type Sources, whyUnreadable } from './text/substitute.ts'
+import { parseIncludePattern } from './values/include-pattern.ts'
+
+/** A file that another one includes. */
+export interface IncludedFile {
+  /** Absolute. */
+  readonly path: string
+  /** How diagnostics name it. */
+  readonly shownAs: string
+  /** Null where it cannot be read. */
+  readonly text: string | null
+  /** Why it cannot be read, as the end of a sentence; empty where it can. */
+  readonly why: string
+}
+
+/** What a file's `include` comes to. */
+export interface Included {
+  /** In the order of the patterns, and of their names below each; every file once. */
+  readonly files: readonly IncludedFile[]
+  /** What a reload has to watch: the files, and the folders in which others may appear. */
+  readonly watched: readonly string[]
+}
+
+export const NOTHING_INCLUDED: Included = Object.freeze({ files: [], watched: [] })
+
+/** A file that has no such line includes nothing, and is not parsed for it. */
+const MAY_INCLUDE = /^\s*["']?include["']?\s*=/m
+
+interface Including extends Pick<Sources, 'readText' | 'listFolder'> {
+  /** The path of the file that includes. */
+  readonly file: string
+  readonly shownAs: string
+}
+
+/**
+ * Reads what a text includes. Never throws: what cannot be read is told with the file.
+ *
+ * Relative patterns start at the file's folder. A folder that is not there has no files; neither does one that has none of such names. A
+ * name that begins with a dot is never meant by a star, and the file itself is never included. Links are followed.
+ */
+export function readIncluded(text: string, { file, shownAs, readText, listFolder }: Including): Included {
+  if (!MAY_INCLUDE.test(text)) return NOTHING_INCLUDED
+  const parsed = parseToml(text)
+  if (!parsed.ok) return NOTHING_INCLUDED
+  const own = resolve(file)
+  const directory = dirname(own)
+  const show = (path: string, pattern: string) =>
+    isAbsolute(pattern) ? path : join(dirname(shownAs), relative(directory, path))
+  const files = new Map<string, IncludedFile>()
+  const watched = new Set<string>()
+  const add = (path: string, pattern: string, why = '') => {
+    if (path === own || files.has(path)) return
+    files.set(path, {
+      path,
+      shownAs: show(path, pattern),
+      ...(why === '' ? readOne(path, readText) : { text: null, why }),
+    })
+    watched.add(path)
+  }
+  for (const item of itemsOf(parsed.value.entries.get('include'))) {
+    const pattern = item.kind === 'text' ? parseIncludePattern(item.source) : null
+    if (pattern === null || !pattern.ok) continue
+    const path = resolve(directory, pattern.value)
+    const name = basename(path)
+    if (!name.includes('*')) {
+      add(path, pattern.value)
+      continue
+    }
+    const folder = dirname(path)
+    // The folder itself: its stamp changes with each name that comes or goes, and a watch on it sees what is written in it.
+    watched.add(`${folder}/.`)
+    const names = namesIn(folder, listFolder)
+    if (typeof names === 'string') add(folder, pattern.value, names)
+    else for (const one of matching(names, name)) add(join(folder, one), pattern.value)
+  }
+  return { files: [...files.values()], watched: [...watched] }
+}
+
+function readOne(path: string, readText: Sources['readText']): Pick<IncludedFile, 'text' | 'why'> {
+  try {
+    return { text: readText(path), why: '' }
+  } catch (error) {
+    return { text: null, why: whyUnreadable(error) }
+  }
+}
+
+/** The names in a folder, none where there is no folder; or why they cannot be had, as the end of a sentence. */
+function namesIn(folder: string, listFolder: Sources['listFolder']): readonly string[] | string {
+  if (listFolder === undefined) return 'cannot be read here'
+  try {
+    return listFolder(folder)
+  } catch (error) {
+    return codeOf(error) === 'ENOENT' ? [] : whyUnreadable(error)
+  }
+}
+
+function matching(names: readonly string[], pattern: string): readonly string[] {
+  const isMeant = compileStars(pattern)
+  return names.filter(name => isMeant(name) && (pattern.startsWith('.') || !name.startsWith('.'))).toSorted(byCodePoint)
+}
+
+function byCodePoint(one: string, other: string): number {
+  return one < other ? -1 : one > other ? 1 : 0
+}
