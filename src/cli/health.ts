@@ -1,3 +1,4 @@
+import { showUnseen } from '../base/visible.ts'
 import { parseListen } from '../config/values/listen.ts'
 import type { Io } from '../console/io.ts'
 
@@ -13,6 +14,9 @@ Asks the admin listener whether the server is ready: for containers whose image 
 
 /** Well below the three seconds that container engines commonly give a check. */
 const TIMEOUT_MS = 2500
+
+/** Of what it says of itself. */
+const MOST_WORDS = 300
 
 /** `sallyport health`: GET /readyz on the admin listener. Answers the exit code; says why it is not 0. */
 export async function runHealth(argv: readonly string[], io: Io): Promise<number> {
@@ -48,7 +52,9 @@ export async function askReady(text: string): Promise<string | null> {
   }
   try {
     const answer = await fetch(url, init)
-    return answer.status === 200 ? null : `is not ready: it answered ${answer.status}`
+    if (answer.status === 200) return null
+    const words = showUnseen((await answer.text()).trim().slice(0, MOST_WORDS))
+    return `is not ready: it answered ${answer.status}${words === '' ? '' : ` (${words})`}`
   } catch (error) {
     return `does not answer: ${error instanceof Error ? error.message : String(error)}`
   }

@@ -32,6 +32,7 @@ import { countStarts, createRates } from '../server/request/rates.ts'
 import { createRespond } from '../server/request/refusal/respond.ts'
 import { askProviders } from '../session/ask.ts'
 import { openBodies } from './bodies.ts'
+import { countSignIns, openMeters } from './observe/meters.ts'
 import { poolSizeOf } from './pool-size.ts'
 import { tellMended, tellRefused, tellWarnings } from './reload-log.ts'
 import type { ServeOptions } from './serve-options.ts'
@@ -61,10 +62,14 @@ export function openParts(options: ServeOptions, listening: () => Listening) {
   // What requests bring about, which whoever likes can send without end.
   const asked = { ...ports, log: createSparingLog(ports.log, ports.now) }
   const upstreams = createUpstreamPool(ports)
-  const pool = createProviderPool(ports)
   const { first, load, stopLoading } = readFile(options, upstreams)
   const { config } = first.snapshot
   const metrics = createMetrics()
+  // Nothing is measured that nobody can ask for.
+  const meters = config.server.admin === null ? null : openMeters()
+  meters?.retain(first.snapshot)
+  const providers = createProviderPool(ports)
+  const pool = meters === null ? providers : meters.providers.watch(providers)
   const live = createLive({
     initial: first.snapshot,
     now: ports.now,
@@ -91,7 +96,11 @@ export function openParts(options: ServeOptions, listening: () => Listening) {
     name => inForce().providers.get(name),
     name => current().wantsAccess.has(name),
   )
-  const { sessions, sealer, store } = openSessionState(config, ports, { ask, makeDraft: options.makeDraft })
+  const { sessions, sealer, store } = openSessionState(config, ports, {
+    ask,
+    makeDraft: options.makeDraft,
+    watch: meters?.store ?? null,
+  })
   const rates = createRates(ports.now)
   const exchanges = createExchanges()
   const relay = createWebSocketRelay(asked.log)
@@ -113,6 +122,8 @@ export function openParts(options: ServeOptions, listening: () => Listening) {
   const certificates = () => [...(inForce().tls?.certificates ?? []), ...acme.certificates]
   const view = () => viewProcess(denials, upstreams)
   const ownName = makePseudonym(ports)
+  const signIn =
+    meters === null ? { sessions, findUser: passwords.findUser } : countSignIns(sessions, passwords.findUser, meters)
   const pipelines = createPipelines({
     ...bodies,
     ports: asked,
@@ -121,17 +132,17 @@ export function openParts(options: ServeOptions, listening: () => Listening) {
     accessTokens: createAccessTokens(pool, asked, sessions.directories),
     passwords,
     metrics,
+    meter: meters?.traffic ?? null,
     rates,
     accessLog,
     portal: createPortal({
+      ...signIn,
       ports: asked,
-      sessions,
       pool,
       seal: sealer,
       publications: createPublications(ports),
       formWaitMs: options.formWaitMs ?? FORM_WAIT_MS,
       noteStart: countStarts(rates, metrics, worker === undefined ? 1 : poolSizeOf(config.server)),
-      findUser: passwords.findUser,
       overview: createOverview({
         live,
         fileState,
@@ -159,6 +170,7 @@ export function openParts(options: ServeOptions, listening: () => Listening) {
     sessions,
     passwords,
     metrics,
+    meters,
     exchanges,
     relay,
     bodies,
@@ -176,6 +188,7 @@ export function openParts(options: ServeOptions, listening: () => Listening) {
     },
     async close(): Promise<void> {
       upstreams.close()
+      meters?.close()
       bodies.close()
       accessLog.close()
       await sessions.close()

@@ -1,6 +1,7 @@
 import type { Log } from '../base/ports.ts'
 import type { Config } from '../config/types/config.ts'
 import type { ListenAddress } from '../config/types/server.ts'
+import { versionNumber } from '../console/version.ts'
 import { GOING_AWAY } from '../proxy/websocket/close-codes.ts'
 import { watchExpiry } from '../server/acme/expiry.ts'
 import type { Loaded } from '../server/config/reload.ts'
@@ -12,10 +13,10 @@ import { type AdminSources, openAdmin } from '../server/observe/admin.ts'
 import { openRecheck, type Recheck } from '../server/request/recheck.ts'
 import { limitsOf } from '../session/life.ts'
 import { MOST_IDLE_S } from './bodies.ts'
+import { sourcesOf } from './observe/sources.ts'
 import { type Listening, openParts, type Parts } from './parts.ts'
 import { tellLost, tellTakenOver } from './reload-log.ts'
 import type { RunningServer, ServeOptions } from './serve-options.ts'
-import { sourcesOf } from './sources.ts'
 import { spareMemory } from './spare-memory.ts'
 import { tellUnstated } from './unstated.ts'
 
@@ -32,6 +33,7 @@ export function startServer(options: ServeOptions): RunningServer {
   let isDraining = false
   const sources = sourcesOf(
     parts,
+    options.ports,
     () => fronts,
     () => isDraining,
   )
@@ -97,7 +99,8 @@ function listen(
     places.filter(({ kind }) => kind === 'tcp' || worker === undefined || worker.index === 1)
   let admin: Bun.Server<unknown> | null = null
   try {
-    if (server.admin !== null && worker === undefined) admin = openAdmin(server.admin, sources)
+    if (server.admin !== null && worker === undefined)
+      admin = openAdmin(server.admin, sources, { version: versionNumber(), now: ports.now })
     const fronts = openFronts({
       plain: own(server.listen),
       verify: { places: own(server.verify), fetch: pipelines.questions },
@@ -158,6 +161,7 @@ function takeOver(
 ): void {
   const { config } = snapshot
   parts.metrics.reloads++
+  parts.meters?.retain(snapshot)
   parts.sessions.configure(limitsOf(config))
   options.ports.log.setLevel(config.server.logLevel)
   parts.pool.retain(config.providers.values())

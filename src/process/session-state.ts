@@ -14,6 +14,7 @@ import { createSealer, type Sealer } from '../session/seal.ts'
 import type { MakeDraft } from '../session/sqlite/replacement.ts'
 import { openSqliteStore } from '../session/sqlite/store.ts'
 import type { SessionStore } from '../session/store.ts'
+import { type StoreWatch, watchStore } from '../session/watched-store.ts'
 
 /** What processes share besides sessions. */
 export type Shared = Pick<SessionStore, 'readShared' | 'replaceShared'>
@@ -23,6 +24,8 @@ export interface StateOptions {
   readonly ask?: AskProvider
   /** How all of a database is looked at that was copied over one in use; absent: here, where nothing else runs meanwhile. */
   readonly makeDraft?: MakeDraft | undefined
+  /** Told of each call of the store; absent or null: nobody is. */
+  readonly watch?: StoreWatch | null
 }
 
 /**
@@ -34,17 +37,18 @@ export interface StateOptions {
 export function openSessionState(
   config: Config,
   ports: Pick<Ports, 'now' | 'random' | 'log'>,
-  { ask, makeDraft }: StateOptions = {},
+  { ask, makeDraft, watch = null }: StateOptions = {},
 ): { readonly sessions: OpenSessions; readonly sealer: Sealer; readonly store: Shared } {
   const { store: where } = config.sessions
   let key: Uint8Array = new Uint8Array()
-  const store =
+  const opened =
     where.kind === 'redis'
       ? openRedisStore(where, ports)
       : openSqliteStore(where.path, ports, {
           onReplaced: next => tellOtherKey(next, key, config.sessions, ports),
           makeDraft,
         })
+  const store = watch === null ? opened : watchStore(opened, watch)
   try {
     key = sealKey(config.sessions, store, ports)
     const isFitting = fitsStore(store, key)

@@ -2,12 +2,13 @@ import type { CheckResult } from '../config/check.ts'
 import type { Config } from '../config/types/config.ts'
 import type { Io } from '../console/io.ts'
 import { ownCommand, ownEnvironment, realPorts } from '../console/process.ts'
+import { versionNumber } from '../console/version.ts'
 import { addressText, listen } from '../server/listen/listen.ts'
 import { openAdmin } from '../server/observe/admin.ts'
 import { type FollowedFile, followFile } from './followed-file.ts'
+import { createPoolSources } from './observe/pool-admin.ts'
 import { showAddresses } from './open-addresses.ts'
 import { makePseudonym } from './parts.ts'
-import { createPoolSources } from './pool-admin.ts'
 import { poolSizeOf } from './pool-size.ts'
 import { boundExit } from './signals.ts'
 import { catchStrays, reportStart, tellListening } from './start.ts'
@@ -60,7 +61,7 @@ export async function runSupervisor(options: SupervisorOptions): Promise<number>
       () => followed.state,
       () => isStopping,
     )
-    if (server.admin !== null) admin = openAdmin(server.admin, sources)
+    if (server.admin !== null) admin = openAdmin(server.admin, sources, { version: versionNumber(), now: ports.now })
 
     const { promise: stopped, resolve: settle } = Promise.withResolvers<void>()
     const stop = () => {

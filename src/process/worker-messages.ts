@@ -1,5 +1,5 @@
 /** What the supervisor may ask a worker: a method of its AdminSources, or what it alone knows (`view`). */
-export type Question = 'unready' | 'config' | 'metrics' | 'view'
+export type Question = 'unready' | 'config' | 'metrics' | 'status' | 'view'
 
 /** From the supervisor to a worker. */
 export type Order =
@@ -49,5 +49,5 @@ export function parseReport(raw: unknown): Report | null {
 }
 
 function isQuestion(raw: unknown): raw is Question {
-  return raw === 'unready' || raw === 'config' || raw === 'metrics' || raw === 'view'
+  return raw === 'unready' || raw === 'config' || raw === 'metrics' || raw === 'status' || raw === 'view'
 }

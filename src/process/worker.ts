@@ -2,6 +2,7 @@ import { GateError } from '../base/errors.ts'
 import type { Log } from '../base/ports.ts'
 import type { Io } from '../console/io.ts'
 import { accessStyle, realPorts } from '../console/process.ts'
+import { renderFamilies } from '../server/observe/exposition.ts'
 import { startServer } from './serve.ts'
 import type { RunningServer, WorkerPart } from './serve-options.ts'
 import { boundExit } from './signals.ts'
@@ -107,8 +108,17 @@ async function serveOrders(server: RunningServer): Promise<void> {
   await stopped
 }
 
-function answerTo(what: Question, { sources, view }: RunningServer): unknown {
-  return what === 'view' ? view() : sources[what]()
+async function answerTo(what: Question, { sources, view }: RunningServer): Promise<unknown> {
+  switch (what) {
+    case 'view':
+      return view()
+    case 'metrics':
+      return renderFamilies(await sources.metrics())
+    case 'status':
+      return (await sources.status())[0]
+    default:
+      return sources[what]()
+  }
 }
 
 function report(message: Report): void {

@@ -38,7 +38,7 @@ export function prepareAnswer(
   { origin, isHeld, life }: { readonly origin: Origin; readonly isHeld: boolean; readonly life: AnswerLife },
 ): MaybePromise<Response> {
   const { front, connection, method, routeId } = job
-  const { clientIdle } = tools
+  const { clientIdle, meter } = tools
   const { headers, status, statusText } = response
   checkStatus(status, routeId, origin)
   if (mayRefuse(status)) origin.refusedMs = tools.ports.now()
@@ -46,6 +46,7 @@ export function prepareAnswer(
   const length = headers.get('content-length')
   const type = headers.get('content-type')
   const address = origin.base.length + job.path.length
+  const count = meter === null ? null : meter.sent(routeId, status)
   let isPaced = false
   /** Begins a body. Throws `upstream.broken` where it is broken already. */
   function begin(body: ReadableStream<Uint8Array>): BegunBody {
@@ -67,6 +68,7 @@ export function prepareAnswer(
     })
     const paced = paceBody(begun, {
       flow,
+      count,
       limit: null,
       onEnd,
       onBreak(error) {
@@ -95,6 +97,7 @@ export function prepareAnswer(
   const isGoingOn = here === null || (here > SMALL_BYTES && !isLocalSocket(front) && !tools.flows.hasRoom(here))
   if (!isGoingOn) {
     life.onOver()
+    if (count !== null) count.bytes += here
     holdWhole(here, job, tools.flows)
   } else if (!isLocalSocket(front)) life.onOpen()
   else if (!isHeld) clientIdle.hold(front, connection)
@@ -106,6 +109,7 @@ export function prepareAnswer(
   return ready.then(collected => {
     if (isPaced) return collected
     life.onOver()
+    if (count !== null) count.bytes += Number(length)
     holdWhole(Number(length), job, tools.flows)
     return collected
   })

@@ -90,6 +90,8 @@ class Attempt implements Waiting, Exchange, AnswerLife {
   readonly #isHeld: boolean
   readonly #resolve: (response: MaybePromise<Response>) => void
   readonly #reject: (error: unknown) => void
+  /** By the meter's clock; 0 where there is none. */
+  readonly #askedAtMs: number
   #stage: Stage = 'young'
   /** What its turn is known by, until it has begun. */
   #stamp: number
@@ -117,6 +119,7 @@ class Attempt implements Waiting, Exchange, AnswerLife {
     this.#reject = reject
     this.#connectMs = Math.min(job.timeoutMs, job.upstream.connectTimeoutMs / 2)
     this.#restMs = job.timeoutMs - this.#connectMs
+    this.#askedAtMs = tools.meter === null ? 0 : tools.meter.tick()
     this.#isCutShort = job.body === null && announcesBody(job.sent)
     this.deadlineMs = tools.ports.now() + Math.min(YOUNG_MS, this.#connectMs)
     origin.inFlight++
@@ -142,7 +145,7 @@ class Attempt implements Waiting, Exchange, AnswerLife {
   /** The request's body, as it is to be sent: from its end on the application's time counts. */
   send(body: ReadableStream<Uint8Array>): ReadableStream<Uint8Array> {
     this.#begun()
-    this.#upload = paceUpload(body, this.#job, this.#tools.flows, {
+    this.#upload = paceUpload(body, this.#job, this.#tools, {
       refuse: error => this.cut(error),
       onEnd: isWhole => {
         this.#upload = null
@@ -164,6 +167,8 @@ class Attempt implements Waiting, Exchange, AnswerLife {
       return
     }
     this.#stage = 'answered'
+    const { meter } = this.#tools
+    if (meter !== null) meter.answered(this.#job.upstream.label, meter.tick() - this.#askedAtMs)
     this.#upload?.forgo()
     this.#origin.inFlight--
     this.#tools.deadlines.remove(this)

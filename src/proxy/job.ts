@@ -13,6 +13,23 @@ import type { Mention } from './upstream/mentions.ts'
 import type { OwnPages } from './upstream/own-pages.ts'
 import type { Upstream } from './upstream/upstream.ts'
 
+/** So many bytes so far. */
+export interface ByteCount {
+  bytes: number
+}
+
+/** What the forwarder tells of what it takes; each call costs some 50 ns. */
+export interface ForwardMeter {
+  /** Milliseconds by a clock that is never set. */
+  tick(): number
+  /** An upstream has begun its answer, so long after it was asked. */
+  answered(upstream: string, tookMs: number): void
+  /** Where to count the bodies of a route's answers of one status; null: of no route. */
+  sent(routeId: string | null, status: number): ByteCount
+  /** The same for the bodies of its requests. */
+  received(routeId: string): ByteCount
+}
+
 /** What the forwarder needs of the process. */
 export interface ForwardTools {
   readonly ports: Pick<Ports, 'fetch' | 'now' | 'log'>
@@ -22,6 +39,8 @@ export interface ForwardTools {
   readonly streams: EventStreams
   readonly wholeBodies: WholeBodies
   readonly clientIdle: ClientIdle
+  /** Null where nobody looks at what is counted. */
+  readonly meter: ForwardMeter | null
   /** Told of an answer that broke off after its beginning was sent. */
   noteTruncated(error: GateError): void
 }

@@ -21,7 +21,7 @@ export function hasSmallBody({ request, sent }: Pick<ForwardJob, 'request' | 'se
  */
 export function readSmallBody(
   job: ForwardJob,
-  { exchanges, flows, clientIdle }: ForwardTools,
+  { exchanges, flows, clientIdle, meter }: ForwardTools,
 ): Promise<Uint8Array<ArrayBuffer>> {
   const { routeId, session, method, provenClient, target, client, request, front, connection } = job
   flows.admit(client)
@@ -53,6 +53,7 @@ export function readSmallBody(
     buffer => {
       leave()
       clientIdle.renew(front, connection)
+      if (meter !== null) meter.received(routeId).bytes += buffer.byteLength
       resolve(new Uint8Array(buffer))
     },
     (cause: unknown) => {

@@ -1,8 +1,7 @@
 import type { GateError } from '../base/errors.ts'
-import type { Flows } from './body/flows.ts'
 import { type PacedBody, paceBody } from './body/paced.ts'
 import { stalledUpload, tooLarge } from './body/uploads.ts'
-import type { ForwardJob } from './job.ts'
+import type { ForwardJob, ForwardTools } from './job.ts'
 
 /** What whoever sends a request hears of its body. */
 export interface UploadLife {
@@ -16,7 +15,7 @@ export interface UploadLife {
 export function paceUpload(
   body: ReadableStream<Uint8Array>,
   { routeId, client, sent, maxBodyBytes }: ForwardJob,
-  flows: Flows,
+  { flows, meter }: Pick<ForwardTools, 'flows' | 'meter'>,
   life: UploadLife,
 ): PacedBody {
   const length = sent['content-length']
@@ -35,6 +34,7 @@ export function paceUpload(
   }
   return paceBody(body, {
     flow,
+    count: meter === null ? null : meter.received(routeId),
     limit: maxBodyBytes === null ? null : { maxBytes: maxBodyBytes, onExceeded: () => onExceeded(maxBodyBytes) },
     onBreak: error => error,
     onEnd: life.onEnd.bind(life),

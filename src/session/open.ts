@@ -1,3 +1,4 @@
+import type { MaybePromise } from '../base/maybe-promise.ts'
 import type { Ports } from '../base/ports.ts'
 import type { ApiTokens } from './credentials/api-tokens.ts'
 import { isAccessId, isSignIn } from './credentials/credential-sessions.ts'
@@ -16,6 +17,7 @@ import { createProviderTokens, type ProviderTokens } from './provider-tokens.ts'
 import { createDirectories, type SessionDirectories } from './pushed/directories.ts'
 import { createStandings } from './pushed/standings.ts'
 import { type AskProvider, createRefreshes } from './refresh.ts'
+import { guarded } from './rows.ts'
 import type { Sealer } from './seal.ts'
 import type { Session, Sessions } from './session.ts'
 import { createSigning, type Signing } from './signing/signing.ts'
@@ -46,6 +48,8 @@ export interface OpenSessions extends Sessions {
   readonly signing: Signing
   /** Tokens of the provider, for applications that are to have them. */
   readonly providerTokens: ProviderTokens
+  /** How many sign-ins are kept that have not come to their end. Throws `session.store`. */
+  count(): MaybePromise<number>
   configure(limits: SessionLimits): void
   /** Called with the id of every session that ends, here or in another process. */
   onEnd(listener: (sessionId: string) => void): void
@@ -159,6 +163,7 @@ export function openSessions(options: SessionOptions): OpenSessions {
     ...createStart({ store, sealer, ports, memory, followers, isBarredNow: directories.isBarredNow }),
     ...createOnce(store, sealer, ports),
     ...management,
+    count: () => guarded(() => store.countSessions(ports.now())),
     follower: followers.current,
     async check({ id, expiresAtMs, identity }) {
       if (isAccessId(id)) return ports.now() < expiresAtMs && !standings.isBarred(identity)

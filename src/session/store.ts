@@ -129,7 +129,7 @@ export interface StoredChanges {
  * Where sessions are true. Knows rows and nothing about their meaning: lifetimes, cookies and sealing live above it.
  *
  * Every implementation passes the same contract suite. Any method may throw what its database throws; the caller translates.
- * Nothing here looks at all sessions but `list`, which does so a page at a time.
+ * Nothing here looks at all sessions but `list`, which does so a page at a time, and `countSessions`, by an index.
  */
 export interface SessionStore {
   insert(session: StoredSession, handle: StoredHandle): MaybePromise<void>
@@ -146,6 +146,8 @@ export interface SessionStore {
   findBySid(issuer: string, sid: string): MaybePromise<readonly StoredSession[]>
   /** Sessions of a portal, newest first, beginning after what `next` of the page before said. */
   list(portal: string, page: { readonly after: string | null; readonly limit: number }): MaybePromise<StoredPage>
+  /** How many sessions have not come to their end by then, idle ones among them. */
+  countSessions(nowMs: number): MaybePromise<number>
   /** Writes what a refresh brought, ends its lease, and tells every other process; false when the session is gone. */
   update(sessionId: string, fields: RefreshedFields): MaybePromise<boolean>
   /** True for one caller alone until `untilMs`, or until `update` or `release`; false for others, and for a session that is gone. */

@@ -78,6 +78,7 @@ const RANKS: readonly (readonly Room[])[] = [
         },
         { parts: ['life.ts'], ban: 'how long a session lasts depends on no store' },
         { parts: ['sqlite'], ban: 'a store knows rows and nothing of their meaning' },
+        { parts: ['watched-store.ts'], ban: 'a store is watched without anyone noticing' },
         { parts: ['credentials', 'signing'], ban: 'they are found by any store, for any request' },
         {
           parts: ['lru.ts', 'pushed/standings.ts', 'redis'],

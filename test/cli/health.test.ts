@@ -11,7 +11,7 @@ let isReady = true
 const asked: string[] = []
 function answer(request: Request): Response {
   asked.push(`${request.method} ${new URL(request.url).pathname}`)
-  return new Response('', { status: isReady ? 200 : 503 })
+  return new Response(isReady ? 'ready\n' : 'session store: does not answer\n', { status: isReady ? 200 : 503 })
 }
 const admin = startAnswering(answer)
 const unixAdmin = Bun.serve({ unix: socket, fetch: answer })
@@ -49,12 +49,12 @@ test('the address may come from the environment, and may be a socket', async () 
   expect((await health([], { SALLYPORT_ADMIN: `unix:${socket}` })).code).toBe(0)
 })
 
-test('a server that drains is 1, with its answer', async () => {
+test('a server that is not ready is 1, with its answer', async () => {
   isReady = false
   const { code, err } = await health([`127.0.0.1:${admin.port}`])
   isReady = true
   expect(code).toBe(1)
-  expect(err).toContain('503')
+  expect(err).toContain('503 (session store: does not answer)\n')
 })
 
 test('no server is 1', async () => {

@@ -86,7 +86,8 @@ key  type
 test('every chapter and recipe of docs is a topic, by its own name', () => {
   const chapters = readdirSync(DOCS).filter(name => name.endsWith('.md'))
   expect(TOPICS.map(({ name }) => name).sort()).toEqual(chapters.map(name => name.slice(0, -3).toLowerCase()).sort())
-  const recipes = readdirSync(join(DOCS, 'recipes'), { recursive: true, withFileTypes: true })
+  const recipes = ['recipes', 'monitoring']
+    .flatMap(folder => readdirSync(join(DOCS, folder), { recursive: true, withFileTypes: true }))
     .filter(entry => entry.isFile())
     .map(({ parentPath, name }) => join(parentPath, name).slice(DOCS.length + 1))
   expect([...RECIPES.keys()].sort()).toEqual([...recipes, 'compose.yaml'].sort())
@@ -175,7 +176,7 @@ describe.each(PROGRAMS)('sallyport help of %s', (kind, program) => {
   test.each([
     ['keep_posts', /^`\[\[routes\]\]`\n-+\n\n`keep_posts`\n {4}type: size[\s\S]* {4}meaning: /],
     ['upstream.timeout', /^upstream\n-+\n\n`upstream.timeout`\n {4}status: 504\n[\s\S]* {4}what to do: /],
-    ['sallyport_denied_total', /^Metrics\n=+\n\n[\s\S]*`sallyport_denied_total`/],
+    ['sallyport_denied_total', /^`\/metrics`\n-+\n\n[\s\S]*`sallyport_denied_total`/],
   ])('looks %s up', async (name, wanted) => {
     const { code, out, err } = await sallyport('help', name)
     expect([code, err]).toEqual([0, ''])

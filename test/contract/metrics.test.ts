@@ -1,11 +1,15 @@
 import { expect, test } from 'bun:test'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Family, parseMetrics } from '../../src/server/observe/metrics-sum.ts'
+import type { Family } from '../../src/server/observe/family.ts'
+import { parseMetrics } from '../../src/server/observe/metrics-sum.ts'
+import { startAnswering } from '../kit/applications/answering.ts'
 import { makeAuthority } from '../kit/certificates.ts'
 import { temporaryFolder } from '../kit/folder.ts'
 import { eventually } from '../kit/gate.ts'
+import { untilTheEnd } from '../kit/opened.ts'
 import { FROM_SOURCE, freePort, startChild } from '../kit/programs/child.ts'
+import { EVERYONE, portalTable, providerTable, routeTo, SILENT } from '../kit/toml.ts'
 
 /** A row of the table in docs/metrics.md, as a real server's family makes it. */
 function row({ name, kind, help, series }: Family): string {
@@ -14,6 +18,8 @@ function row({ name, kind, help, series }: Family): string {
   ]
   return `| \`${name}\` | ${kind} | ${labels.map(label => `\`${label}\``).join(', ')} | ${help} |`
 }
+
+const upstream = untilTheEnd()(startAnswering(() => new Response('here')))
 
 test('docs/metrics.md has every metric of a server with workers, certificates and upstreams, and no other', async () => {
   using folder = temporaryFolder()
@@ -27,6 +33,9 @@ admin = "127.0.0.1:${admin}"
 listen = ["127.0.0.1:${secure}"]
 certificates = [{ cert = "cert.pem", key = "key.pem" }]
 
+${providerTable(SILENT)}
+${portalTable(EVERYONE)}
+${routeTo(upstream, 'well.example', 'allow = "public"')}
 [[routes]]
 host = "app.example"
 upstream = ["http://127.0.0.1:9", "http://127.0.0.1:10"]
@@ -34,16 +43,22 @@ allow = "public"
 `
   await using _child = await startChild({ command: FROM_SOURCE, folder: folder.path, port, toml })
   // An address is counted once it was asked.
-  const answer = await fetch(`https://127.0.0.1:${secure}/`, {
-    headers: { host: 'app.example' },
-    tls: { rejectUnauthorized: false },
-  })
-  expect(answer.status).toBe(502)
+  for (const [host, status] of [
+    ['app.example', 502],
+    ['well.example', 200],
+  ] as const) {
+    const answer = await fetch(`https://127.0.0.1:${secure}/`, {
+      headers: { host },
+      tls: { rejectUnauthorized: false },
+    })
+    expect([host, answer.status]).toEqual([host, status])
+  }
   const page = readFileSync(join(import.meta.dir, '../../docs/metrics.md'), 'utf8')
   let families: readonly Family[] = []
   await eventually(async () => {
     families = parseMetrics(await (await fetch(`http://127.0.0.1:${admin}/metrics`)).text())
-    return families.some(({ name }) => name === 'sallyport_responses_total')
-  }, 'a worker answers with its metrics')
+    const series = new Map(families.map(family => [family.name, family.series.size]))
+    return (series.get('sallyport_response_body_bytes_total') ?? 0) > 0
+  }, 'the workers answer with their metrics')
   expect(page.split('\n').filter(line => line.startsWith('| `'))).toEqual(families.map(row))
 }, 60_000)

@@ -75,6 +75,21 @@ describe.each(Object.entries(STORES))('the %s store', (_name, of) => {
       expect(await store.addHandle({ hash: 'h3', sessionId: 'a', host: 'z.example' })).toBe(false)
     }))
 
+  test('those are counted that have not come to their end', () =>
+    withStore(async store => {
+      expect(await store.countSessions(0)).toBe(0)
+      const ends = { a: 100, b: 200, c: 300 }
+      for (const [id, expiresAtMs] of Object.entries(ends)) {
+        await store.insert(storedSession(id, { expiresAtMs }), { hash: `h${id}`, sessionId: id, host: 'x' })
+      }
+      await store.addHandle({ hash: 'h4', sessionId: 'c', host: 'y' })
+      expect([await store.countSessions(99), await store.countSessions(100), await store.countSessions(300)]).toEqual([
+        3, 2, 0,
+      ])
+      await store.remove('c')
+      expect(await store.countSessions(100)).toBe(1)
+    }))
+
   test('the newest use wins, whatever order uses are written in', () =>
     withStore(async store => {
       await store.insert(storedSession('a'), { hash: 'h1', sessionId: 'a', host: 'x' })

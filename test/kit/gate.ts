@@ -53,6 +53,8 @@ export interface GateOptions {
   /** Where plain HTTP is; a free port when absent. */
   readonly listen?: string
   readonly env?: Readonly<Record<string, string>>
+  /** Null: no admin listener. */
+  readonly admin?: null
   /** More keys for `[server]`. */
   readonly server?: string
   readonly sessions?: string
@@ -99,7 +101,7 @@ export async function startGate(toml: string, options: GateOptions = {}): Promis
   const head = [
     '[server]',
     `listen = ["${options.listen ?? '127.0.0.1:0'}"]`,
-    'admin = "127.0.0.1:0"',
+    options.admin === null ? '' : 'admin = "127.0.0.1:0"',
     'drain = "2s"',
     options.server ?? '',
     '[sessions]',

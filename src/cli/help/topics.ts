@@ -8,6 +8,8 @@ import keys from '../../../docs/keys.md' with { type: 'file' }
 import limits from '../../../docs/limits.md' with { type: 'file' }
 import mcp from '../../../docs/mcp.md' with { type: 'file' }
 import metrics from '../../../docs/metrics.md' with { type: 'file' }
+import alerts from '../../../docs/monitoring/alerts.yaml' with { type: 'file' }
+import dashboard from '../../../docs/monitoring/grafana.json' with { type: 'file' }
 import movingIn from '../../../docs/moving-in.md' with { type: 'file' }
 import fromCaddySecurity from '../../../docs/moving-in-from-caddy-security.md' with { type: 'file' }
 import fromOauth2Proxy from '../../../docs/moving-in-from-oauth2-proxy.md' with { type: 'file' }
@@ -72,7 +74,7 @@ export const TOPICS: readonly Topic[] = [
   { name: 'operations', about: 'when something is wrong, secrets, backups, many machines', path: operations },
   { name: 'keys', about: 'the reference of routes.toml', path: keys },
   { name: 'errors', about: 'every code in the log and in answers, and what to do', path: errors },
-  { name: 'metrics', about: 'what /metrics says', path: metrics },
+  { name: 'metrics', about: 'what /metrics and /status.json say', path: metrics },
   { name: 'limits', about: 'what does not work, and why', path: limits },
   { name: 'performance', about: 'what was measured, beside other proxies', path: performance },
   { name: 'security', about: 'what it protects from, and how to report a weakness', path: security },
@@ -82,6 +84,8 @@ export const TOPICS: readonly Topic[] = [
 /** The files that chapters lead to, by their links: shown as they are, to be written to a file. */
 export const RECIPES: ReadonlyMap<string, string> = new Map([
   ['compose.yaml', compose],
+  ['monitoring/alerts.yaml', alerts],
+  ['monitoring/grafana.json', dashboard],
   ['recipes/nginx.conf', nginx],
   ['recipes/Caddyfile', caddyfile],
   ['recipes/haproxy.cfg', haproxy],

@@ -70,7 +70,7 @@ export const SERVER = {
     listenAddress,
     '127.0.0.1:9464',
     'what `SALLYPORT_ADMIN` says where it is set (in the container `127.0.0.1:9464`), else not served',
-    'Where `/healthz`, `/readyz` and `/metrics` are answered; never on the public listeners.',
+    'Where `/healthz`, `/readyz`, `/metrics` and `/status.json` are answered; never on the public listeners.',
   ),
   verify: optional(
     list(listenAddress, { single: true }),

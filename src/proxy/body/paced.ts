@@ -3,6 +3,8 @@ import { type Flow, SMALL_BYTES } from './flows.ts'
 
 export interface Pace {
   readonly flow: Flow
+  /** Where its bytes are counted; null: nowhere. */
+  readonly count: { bytes: number } | null
   /** How long the body may be; null for any length. */
   readonly limit: { readonly maxBytes: number; onExceeded(): GateError } | null
   /** It broke off: what whoever reads it is told. Called after `onEnd`. */
@@ -58,7 +60,7 @@ const PIECE_BYTES = 64 * 1024
  */
 export function paceBody(
   body: ReadableStream<Uint8Array> | BegunBody,
-  { flow, limit, onBreak, onEnd }: Pace,
+  { flow, count, limit, onBreak, onEnd }: Pace,
 ): PacedBody {
   const open = () => (body instanceof ReadableStream ? readerOf(body) : body.reader)
   let reader = body instanceof ReadableStream ? null : body.reader
@@ -108,7 +110,10 @@ export function paceBody(
             }
             leftBytes -= value.byteLength
             if (limit !== null && leftBytes < 0) cut(limit.onExceeded())
-            else give(value)
+            else {
+              if (count !== null) count.bytes += value.byteLength
+              give(value)
+            }
           },
           (error: unknown) => {
             if (isOver) return

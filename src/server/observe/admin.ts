@@ -4,14 +4,20 @@ import type { ListenAddress } from '../../config/types/server.ts'
 import type { FileState } from '../config/file-state.ts'
 import type { ReloadState } from '../config/reload.ts'
 import { listen } from '../listen/listen.ts'
+import { formatFor } from './exposition.ts'
+import { type Family, simpleFamily } from './family.ts'
+import { type Status, type StatusFacts, type StatusFrame, tellStatus } from './status.ts'
 
 /** What the admin listener tells, of this process or of several together. */
 export interface AdminSources {
   /** Null when requests are taken, else why not, in a few words. */
   unready(): MaybePromise<string | null>
   config(): MaybePromise<ConfigState>
-  /** In the Prometheus text exposition format 0.0.4. */
-  metrics(): MaybePromise<string>
+  metrics(): MaybePromise<readonly Family[]>
+  /** What this process says of the gate, or all that answer. */
+  status(): MaybePromise<readonly StatusFacts[]>
+  /** Processes that take requests, and how many there should be. */
+  workers(): StatusFrame['workers']
 }
 
 /** The file in force, in the words of the answer. */
@@ -49,13 +55,13 @@ export function configState(
 }
 
 /**
- * The admin listener: `/healthz` (alive), `/readyz` (taking requests; 503 while draining), `/config` (the file in force, and
- * why the last save was refused), `/metrics`. Never on the other listeners. Throws `listen.failed`.
+ * The admin listener: `/healthz` (alive), `/readyz` (taking requests; 503 with which part is not ready), `/config` (the file in
+ * force, and why the last save was refused), `/metrics`, `/status.json`. Never on the other listeners. Throws `listen.failed`.
  *
  * Reads only; a request with an Origin, which only a web page sends, is refused. So is one that asks a listener on loopback by a
  * name of elsewhere: a page whose name was made to lead here (DNS rebinding) sends no Origin for what it takes for its own host.
  */
-export function openAdmin(address: ListenAddress, sources: AdminSources): Bun.Server<unknown> {
+export function openAdmin(address: ListenAddress, sources: AdminSources, about: AboutProgram): Bun.Server<unknown> {
   const isLocal = address.kind === 'tcp' && isLoopbackHost(address.host)
   return listen(address, {
     async fetch(request) {
@@ -72,14 +78,44 @@ export function openAdmin(address: ListenAddress, sources: AdminSources): Bun.Se
         case '/config':
           return Response.json(await sources.config())
         case '/metrics':
-          return new Response(await sources.metrics(), {
-            headers: { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' },
-          })
+          return tellMetrics(request, sources)
+        case '/status.json':
+          return Response.json(await readStatus(sources, about))
         default:
-          return text(404, '/healthz /readyz /config /metrics\n')
+          return text(404, '/healthz /readyz /config /metrics /status.json\n')
       }
     },
   })
+}
+
+/** What the listener has to be told of the program. */
+export interface AboutProgram {
+  readonly version: string
+  now(): number
+}
+
+async function tellMetrics(request: Request, sources: AdminSources): Promise<Response> {
+  const [unready, families] = await Promise.all([sources.unready(), sources.metrics()])
+  const ready = simpleFamily(
+    'gauge',
+    'sallyport_ready',
+    'Whether /readyz says so: 1, or 0 for a part that is not.',
+    unready === null ? 1 : 0,
+  )
+  const { contentType, render } = formatFor(request.headers.get('accept'))
+  return new Response(render([...families, ready]), { headers: { 'content-type': contentType, vary: 'accept' } })
+}
+
+async function readStatus(sources: AdminSources, { version, now }: AboutProgram): Promise<Status> {
+  const [unready, config, facts] = await Promise.all([sources.unready(), sources.config(), sources.status()])
+  const { in_force_since, on_disk, refused } = config
+  const frame = {
+    version,
+    unready,
+    workers: sources.workers(),
+    config: { in_force_since, on_disk, refused: refused !== null },
+  }
+  return tellStatus(facts, frame, now())
 }
 
 /** Whether a Host field names neither this machine nor an address; programs that send none are asked nothing. */

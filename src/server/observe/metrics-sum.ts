@@ -1,11 +1,4 @@
-/** One metric of an exposition: its kind, and the value of each of its series. */
-export interface Family {
-  readonly name: string
-  readonly help: string
-  readonly kind: string
-  /** `name{labels}` as written → value, in the order of appearance. */
-  readonly series: ReadonlyMap<string, number>
-}
+import type { Family } from './family.ts'
 
 /**
  * The families of a text in the Prometheus exposition format 0.0.4, in order. Series belong to the family announced before them,
@@ -31,14 +24,14 @@ export function parseMetrics(text: string): readonly Family[] {
 
 /**
  * The families of several processes as those of one: each series is the sum of its values. Of gauges that say what or when
- * (`_info`, `_timestamp_seconds`, `_time_seconds`), of which a sum would mean nothing, it is the largest.
+ * (`_info`, `_timestamp_seconds`, `_time_seconds`), and of what all of them share, it is the largest: a sum would mean nothing.
  */
 export function sumMetrics(processes: readonly (readonly Family[])[]): readonly Family[] {
   const sums = new Map<string, { readonly family: Family; readonly series: Map<string, number> }>()
   for (const family of processes.flat()) {
     const sum = sums.get(family.name) ?? { family, series: new Map<string, number>() }
     sums.set(family.name, sum)
-    const isLargest = /_(info|timestamp_seconds|time_seconds)$/.test(family.name)
+    const isLargest = SAME_FOR_ALL.has(family.name) || /_(info|timestamp_seconds|time_seconds)$/.test(family.name)
     for (const [series, value] of family.series) {
       const before = sum.series.get(series)
       if (before === undefined) sum.series.set(series, value)
@@ -48,17 +41,10 @@ export function sumMetrics(processes: readonly (readonly Family[])[]): readonly 
   return [...sums.values()].map(({ family, series }) => ({ ...family, series }))
 }
 
+/** What each process tells of something that is there once; and of descriptors, of which each process has its own number and limit. */
+const SAME_FOR_ALL: ReadonlySet<string> = new Set(['sallyport_sessions', 'process_open_fds', 'process_max_fds'])
+
 /** What outlives a process that is gone: counts go on, gauges went with it. */
 export function keepCounts(families: readonly Family[]): readonly Family[] {
   return families.filter(({ kind }) => kind === 'counter' || kind === 'histogram' || kind === 'summary')
-}
-
-/** The families as exposition text. */
-export function renderFamilies(families: readonly Family[]): string {
-  return families
-    .map(({ name, help, kind, series }) => {
-      const lines = [...series].map(([key, value]) => `${key} ${value}\n`)
-      return `# HELP ${name} ${help}\n# TYPE ${name} ${kind}\n${lines.join('')}`
-    })
-    .join('')
 }

@@ -1,5 +1,6 @@
 import type { OriginState, UpstreamPool } from '../../proxy/upstream/upstream.ts'
-import type { Gauge, Sample } from './metrics.ts'
+import type { Sample } from './family.ts'
+import type { Gauge } from './metrics.ts'
 
 /** What is known about each address of each upstream, for the metrics. Sums over workers mean what they say. */
 export function upstreamGauges(pool: UpstreamPool): readonly Gauge[] {

@@ -55,6 +55,8 @@ export interface Passage {
   isForwarded: boolean
   readonly snapshot: Snapshot
   readonly startedMs: number
+  /** The same by the clock of the metrics; 0 where nobody looks at them. */
+  readonly cameAtMs: number
   readonly id: string
   /** `NOBODY` where the connection is gone; nothing is decided for it. */
   readonly peer: string

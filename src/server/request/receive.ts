@@ -26,6 +26,7 @@ export function receive(request: Request, front: Front, tools: PipelineTools, id
     isForwarded: false,
     snapshot,
     startedMs: tools.ports.now(),
+    cameAtMs: tools.meter === null ? 0 : tools.meter.tick(),
     id,
     peer: peer ?? NOBODY,
     isPeerTrusted,

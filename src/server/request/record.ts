@@ -1,6 +1,7 @@
 import { toGateError } from '../../base/errors.ts'
 import { andThen, type MaybePromise } from '../../base/maybe-promise.ts'
 import { announcesBody } from '../../proxy/lifetime/client-idle.ts'
+import type { Traffic } from '../observe/traffic.ts'
 import type { Passage } from './passage.ts'
 import { portalRequest } from './portal/portal-request.ts'
 import { finishRefusal } from './refusal/cors.ts'
@@ -18,6 +19,7 @@ export function record(response: Response | undefined, passage: Passage, tools: 
   const status = response?.status ?? 101
   const statusClass = Math.floor(status / 100)
   tools.metrics.responses[statusClass] = (tools.metrics.responses[statusClass] ?? 0) + 1
+  if (tools.meter !== null) meterAnswer(response, status, passage, tools.meter)
   if (tools.accessLog.isOn) {
     const { target } = passage
     tools.accessLog.write({
@@ -34,6 +36,15 @@ export function record(response: Response | undefined, passage: Passage, tools: 
     })
   }
   return response
+}
+
+/** What went to an upstream has its bytes counted on its way. */
+function meterAnswer(response: Response | undefined, status: number, passage: Passage, meter: Traffic): void {
+  const routeId = passage.route?.config.id ?? null
+  meter.finished(routeId, status, passage.cameAtMs)
+  if (response === undefined || passage.isForwarded || passage.request.method === 'HEAD') return
+  const length = response.headers.get('content-length')
+  if (length !== null) meter.sent(routeId, status).bytes += Number(length)
 }
 
 /** The answer for what a step threw, counted and logged by its code. */

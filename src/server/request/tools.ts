@@ -10,6 +10,7 @@ import type { Passwords } from '../credentials/passwords.ts'
 import type { Leaving } from '../listen/leaving.ts'
 import type { AccessLog } from '../observe/access-log.ts'
 import type { Metrics } from '../observe/metrics.ts'
+import type { Traffic } from '../observe/traffic.ts'
 import type { PassTools } from './pass.ts'
 import type { Rates } from './rates.ts'
 import type { Respond } from './refusal/respond.ts'
@@ -25,6 +26,7 @@ export interface PipelineTools extends PassTools {
   readonly respond: Respond
   readonly accessLog: AccessLog
   readonly metrics: Metrics
+  readonly meter: Traffic | null
   readonly rates: Rates
   /** Whether this process is about to stop. */
   readonly leaving: Pick<Leaving, 'isOn' | 'mark'>

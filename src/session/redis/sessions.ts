@@ -56,6 +56,9 @@ export function sessionsOver(link: RedisLink, ttlOf: (expiresAtMs: number) => nu
       const page = rows.slice(0, limit)
       return { sessions: sessionsOf(page), next: rows.length > limit ? (page.at(-1)?.place ?? null) : null }
     },
+    async countSessions(nowMs) {
+      return Number(await link.send('ZCOUNT', ['sallyport:1:expires', `(${nowMs}`, '+inf']))
+    },
     async update(sessionId, fields) {
       const row = await link.send('HGET', [`sallyport:1:session:${sessionId}`, 'issuer'])
       if (typeof row !== 'string') return false

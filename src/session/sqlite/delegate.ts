@@ -15,6 +15,7 @@ export function delegateTo(run: Run): Omit<SessionStore, 'changesSince' | 'close
     findBySubject: (issuer, subject) => run(store => store.findBySubject(issuer, subject)),
     findBySid: (issuer, sid) => run(store => store.findBySid(issuer, sid)),
     list: (portal, page) => run(store => store.list(portal, page)),
+    countSessions: nowMs => run(store => store.countSessions(nowMs)),
     update: (id, fields) => run(store => store.update(id, fields)),
     lease: (id, nowMs, untilMs) => run(store => store.lease(id, nowMs, untilMs)),
     release: id => run(store => store.release(id)),

@@ -33,6 +33,7 @@ export type SignInStore = Pick<
   | 'findBySubject'
   | 'findBySid'
   | 'list'
+  | 'countSessions'
   | 'update'
   | 'lease'
   | 'release'
@@ -51,7 +52,10 @@ export function sessionsOn(database: Database, retryBusy: BusyRetry, changes: Ch
   return { ...readsOn(database), ...writesOn(database, retryBusy, changes) }
 }
 
-type Reads = Pick<SessionStore, 'findByHash' | 'findById' | 'findHosts' | 'findBySubject' | 'findBySid' | 'list'>
+type Reads = Pick<
+  SessionStore,
+  'findByHash' | 'findById' | 'findHosts' | 'findBySubject' | 'findBySid' | 'list' | 'countSessions'
+>
 
 /** Reads never wait for another process. */
 function readsOn(database: Database): Reads {
@@ -71,7 +75,11 @@ function readsOn(database: Database): Reads {
   const listAfter = database.query<SessionRow, [string, number, string, number]>(
     'SELECT * FROM sessions WHERE portal = ? AND (created_ms, id) < (?, ?) ORDER BY created_ms DESC, id DESC LIMIT ?',
   )
+  const countAfter = database.query<{ readonly n: number }, [number]>(
+    'SELECT count(*) AS n FROM sessions WHERE expires_ms > ?',
+  )
   return {
+    countSessions: nowMs => countAfter.get(nowMs)?.n ?? 0,
     findByHash(hash) {
       const row = byHash.get(hash)
       return row === null ? null : { session: sessionOf(row), host: row.host }

@@ -50,6 +50,7 @@ const tools: ForwardTools = {
     reclaim: () => undefined,
   }),
   streams: createEventStreams(),
+  meter: null,
   wholeBodies: createWholeBodies({ unsent: () => 0, deadlines, now: Date.now, waitMs: undefined }),
   clientIdle: createClientIdle(deadlines, Date.now, { idleTimeoutS: 255, offersHttp2: false }),
   noteTruncated: () => undefined,

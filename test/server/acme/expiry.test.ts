@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test'
 import type { ServerCertificate } from '../../../src/config/types/tls.ts'
 import { certificateGauges, tellExpiry } from '../../../src/server/acme/expiry.ts'
-import { createMetrics, renderMetrics } from '../../../src/server/observe/metrics.ts'
+import { gaugeFamilies } from '../../../src/server/observe/metrics.ts'
 
 const DAY_MS = 24 * 60 * 60 * 1000
 const NOW_MS = Date.parse('2026-06-01T00:00:00Z')
@@ -26,9 +26,8 @@ test('what ends within two weeks, or has ended, is told; nothing else is', () =>
 })
 
 test('the metrics say when each certificate ends', () => {
-  const text = renderMetrics(
-    createMetrics(),
-    certificateGauges(() => [ending('app.example', 10)]),
-  )
-  expect(text).toContain('sallyport_certificate_expiry_timestamp_seconds{names="app.example"} 1781136000')
+  const [family] = gaugeFamilies(certificateGauges(() => [ending('app.example', 10)]))
+  expect([...(family?.series ?? [])]).toEqual([
+    ['sallyport_certificate_expiry_timestamp_seconds{names="app.example"}', 1781136000],
+  ])
 })

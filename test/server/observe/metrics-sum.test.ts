@@ -1,5 +1,6 @@
 import { expect, test } from 'bun:test'
-import { keepCounts, parseMetrics, renderFamilies, sumMetrics } from '../../../src/server/observe/metrics-sum.ts'
+import { renderFamilies } from '../../../src/server/observe/exposition.ts'
+import { keepCounts, parseMetrics, sumMetrics } from '../../../src/server/observe/metrics-sum.ts'
 
 const ONE = `# HELP a_total Requests, with "quotes" and spaces.
 # TYPE a_total counter

@@ -47,6 +47,7 @@ function pipeline(find: () => Session | Promise<Session>): Pipeline {
     current: () => snapshot,
     idPrefix: 'test',
     metrics: createMetrics(),
+    meter: null,
     accessLog: { isOn: false, write: () => undefined, close: () => undefined },
     sessions: { find } as unknown as PipelineTools['sessions'],
   }

@@ -1,7 +1,10 @@
-import type { AdminSources, ConfigState } from '../server/observe/admin.ts'
-import { type Family, keepCounts, parseMetrics, renderFamilies, sumMetrics } from '../server/observe/metrics-sum.ts'
-import type { WorkerPool } from './worker-pool.ts'
-import type { WorkerProcess } from './worker-process.ts'
+import type { AdminSources, ConfigState } from '../../server/observe/admin.ts'
+import { type Family, simpleFamily } from '../../server/observe/family.ts'
+import { keepCounts, parseMetrics, sumMetrics } from '../../server/observe/metrics-sum.ts'
+import { parseStatusFacts } from '../../server/observe/status.ts'
+import type { WorkerPool } from '../worker-pool.ts'
+import type { WorkerProcess } from '../worker-process.ts'
+import { processFamilies } from './process-families.ts'
 
 /** What `/config` says of several processes: of the gate as a whole, and of each. */
 interface CrewConfig extends ConfigState {
@@ -24,13 +27,15 @@ export function createPoolSources(pool: WorkerPool, own: () => ConfigState, isSt
   function ownFamilies(members: readonly WorkerProcess[]): readonly Family[] {
     const running = members.filter(worker => worker.isListening).length
     return [
-      family('sallyport_workers', 'gauge', 'Worker processes that take requests.', running),
-      family(
-        'sallyport_worker_restarts_total',
+      simpleFamily('gauge', 'sallyport_workers', 'Worker processes that take requests.', running),
+      simpleFamily('gauge', 'sallyport_workers_wanted', 'Worker processes that there should be.', pool.size),
+      simpleFamily(
         'counter',
+        'sallyport_worker_restarts_total',
         'Workers started in the place of one that died.',
         pool.restarts,
       ),
+      ...processFamilies(),
     ]
   }
 
@@ -76,13 +81,14 @@ export function createPoolSources(pool: WorkerPool, own: () => ConfigState, isSt
         gone = sumMetrics([gone, keepCounts(families)])
         last.delete(worker)
       }
-      return renderFamilies(sumMetrics([...last.values(), gone, ownFamilies(pool.members)]))
+      return sumMetrics([...last.values(), gone, ownFamilies(pool.members)])
     },
+    async status() {
+      const answers = await Promise.all(pool.members.map(worker => worker.ask('status')))
+      return answers.map(parseStatusFacts).filter(facts => facts !== null)
+    },
+    workers: () => ({ total: pool.size, listening: pool.members.filter(worker => worker.isListening).length }),
   }
-}
-
-function family(name: string, kind: string, help: string, value: number): Family {
-  return { name, kind, help, series: new Map([[name, value]]) }
 }
 
 function parseConfigState(raw: unknown): ConfigState | null {

@@ -1,0 +1,104 @@
+import { randomToken } from '../../base/bytes.ts'
+import { inTime } from '../../base/in-time.ts'
+import type { Ports } from '../../base/ports.ts'
+import { certificateGauges } from '../../server/acme/expiry.ts'
+import type { Fronts } from '../../server/listen/fronts.ts'
+import { type AdminSources, configState } from '../../server/observe/admin.ts'
+import { type Family, simpleFamily } from '../../server/observe/family.ts'
+import { countFamilies, type Gauge, gaugeFamilies } from '../../server/observe/metrics.ts'
+import { findUnready, STORE_MS } from '../../server/observe/readiness.ts'
+import type { StatusFacts } from '../../server/observe/status.ts'
+import { upstreamGauges } from '../../server/observe/upstream-gauges.ts'
+import type { Parts } from '../parts.ts'
+import { processFamilies } from './process-families.ts'
+
+/** What the admin listener tells of a server. */
+export function sourcesOf(
+  parts: Parts,
+  ports: Pick<Ports, 'now' | 'random'>,
+  fronts: () => Fronts,
+  isDraining: () => boolean,
+): AdminSources {
+  const { live, metrics, meters, relay, bodies, upstreams, first, certificates, fileState } = parts
+  const { flows, streams } = bodies
+  const gauges: readonly Gauge[] = [
+    { name: 'requests_in_flight', help: 'Requests being answered.', read: () => fronts().pendingRequests },
+    { name: 'websockets_open', help: 'Open WebSockets.', read: () => relay.openCount },
+    { name: 'answers_open', help: 'Answers under way, event streams among them.', read: () => flows.open.answers },
+    { name: 'uploads_open', help: 'Requests whose bodies are being sent.', read: () => flows.open.uploads },
+    {
+      name: 'untaken_bytes',
+      help: 'What answers and uploads that nobody takes may hold.',
+      read: () => flows.heldBytes,
+    },
+    { name: 'event_streams_open', help: 'Open event streams.', read: () => streams.size },
+    ...upstreamGauges(upstreams),
+    ...(first.snapshot.config.tls === null ? [] : certificateGauges(certificates)),
+  ]
+  const { acme, pool, sessions } = parts
+  const tls = () => live.current.config.tls
+  return {
+    unready: () =>
+      findUnready({
+        isDraining,
+        readStore: () => sessions.peekOnce('ticket', randomToken(ports.random)),
+        certificates: () => (first.snapshot.config.tls === null || tls()?.acme != null ? null : certificates()),
+        now: ports.now,
+      }),
+    config() {
+      const { fingerprint, routes } = live.current
+      return configState({ fingerprint, routeCount: routes.length }, live.state, fileState())
+    },
+    async metrics() {
+      const alive = await aliveSessions(sessions)
+      return [
+        ...countFamilies(metrics),
+        ...gaugeFamilies(gauges),
+        ...(alive === null ? [] : [sessionFamily(alive)]),
+        ...((await meters?.families()) ?? []),
+        ...processFamilies(),
+      ]
+    },
+    async status() {
+      const { config, routes } = live.current
+      const told: StatusFacts = {
+        applications: routes.flatMap(({ config: { id, name, host }, upstream }) =>
+          upstream === null ? [] : [{ id, name, host, upstream: upstream.label }],
+        ),
+        origins: parts.view().origins,
+        sessions: await aliveSessions(sessions),
+        certificates: certificates().map(({ names, expiresAtMs }) => ({ names, endsAtMs: expiresAtMs })),
+        awaited: (config.tls?.acme?.names ?? []).filter(
+          name => !acme.certificates.some(({ names }) => names.includes(name)),
+        ),
+        providers: [...config.providers.values()]
+          .filter(({ users }) => users === null)
+          .map(provider => ({
+            name: provider.name,
+            label: provider.label,
+            state: pool.client(provider).state().kind,
+          })),
+      }
+      return [told]
+    },
+    workers: () => ({ total: 1, listening: isDraining() ? 0 : 1 }),
+  }
+}
+
+/** How many people are signed in, each browser counted; null where the store does not say so in time. */
+async function aliveSessions(sessions: Parts['sessions']): Promise<number | null> {
+  try {
+    return await inTime(sessions.count(), STORE_MS, null)
+  } catch {
+    return null
+  }
+}
+
+function sessionFamily(alive: number): Family {
+  return simpleFamily(
+    'gauge',
+    'sallyport_sessions',
+    'Sign-ins that have not come to their end, of all processes and machines.',
+    alive,
+  )
+}

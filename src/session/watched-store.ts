@@ -1,0 +1,64 @@
+import { delegateTo, type Run } from './sqlite/delegate.ts'
+import type { SessionStore } from './store.ts'
+
+/** `poll` is the look at what other processes did, each second. */
+export type StoreCall = 'read' | 'write' | 'poll'
+
+/** Told of each call of a store. */
+export interface StoreWatch {
+  /** In milliseconds, by a clock that is never set. */
+  tick(): number
+  done(call: StoreCall, tookMs: number): void
+  failed(call: StoreCall): void
+}
+
+/** The same store, of which each call is told; a call that throws, or rejects, is done too. */
+export function watchStore(store: SessionStore, watch: StoreWatch): SessionStore {
+  function running(call: StoreCall): Run {
+    return act => {
+      const begunMs = watch.tick()
+      const over = <T>(result: T): T => {
+        watch.done(call, watch.tick() - begunMs)
+        return result
+      }
+      const failed = (error: unknown): never => {
+        over(null)
+        watch.failed(call)
+        throw error
+      }
+      let result: ReturnType<typeof act>
+      try {
+        result = act(store)
+      } catch (error) {
+        return failed(error)
+      }
+      return result instanceof Promise ? result.then(over, failed) : over(result)
+    }
+  }
+  const reads = delegateTo(running('read'))
+  const polling = running('poll')
+  return {
+    ...delegateTo(running('write')),
+    countSessions: reads.countSessions,
+    findHosts: reads.findHosts,
+    findByHash: reads.findByHash,
+    findById: reads.findById,
+    findBySubject: reads.findBySubject,
+    findBySid: reads.findBySid,
+    list: reads.list,
+    peek: reads.peek,
+    readShared: reads.readShared,
+    findToken: reads.findToken,
+    findTokenById: reads.findTokenById,
+    listTokens: reads.listTokens,
+    findLink: reads.findLink,
+    findLinkById: reads.findLinkById,
+    listLinks: reads.listLinks,
+    findOwner: reads.findOwner,
+    listPushed: reads.listPushed,
+    countPushed: reads.countPushed,
+    readPushed: reads.readPushed,
+    changesSince: () => polling(one => one.changesSince()),
+    close: () => store.close(),
+  }
+}

@@ -1,0 +1,57 @@
+import { describe, expect, test } from 'bun:test'
+import { formatFor, renderOpenMetrics } from '../../../src/server/observe/exposition.ts'
+import { seriesName, simpleFamily } from '../../../src/server/observe/family.ts'
+import { Histogram, histogramFamily } from '../../../src/server/observe/histogram.ts'
+import { parseMetrics } from '../../../src/server/observe/metrics-sum.ts'
+
+describe('RFC 9110 §12.5.1: OpenMetrics is for whoever asks for it', () => {
+  test.each([
+    [null, 'text/plain'],
+    ['*/*', 'text/plain'],
+    ['text/plain', 'text/plain'],
+    ['application/openmetrics-text', 'openmetrics'],
+    ['Application/OpenMetrics-Text;version=1.0.0', 'openmetrics'],
+    // What Prometheus asks with.
+    [
+      'application/openmetrics-text;version=1.0.0;q=0.5,application/openmetrics-text;version=0.0.1;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2',
+      'openmetrics',
+    ],
+    ['application/openmetrics-text;q=0.3, text/plain;q=0.9', 'text/plain'],
+    ['application/openmetrics-text;q=0', 'text/plain'],
+    ['application/openmetrics-text;q=x', 'text/plain'],
+    ['application/openmetrics-textual', 'text/plain'],
+  ])('%p is answered with %s', (accept, type) => expect(formatFor(accept).contentType).toContain(type))
+})
+
+test('OpenMetrics: counters are named without _total, units are said, and the end is', () => {
+  const families = [
+    simpleFamily('counter', 'sent_bytes_total', 'Bytes.', 3),
+    simpleFamily('gauge', 'open', 'Open.', [{ labels: { of: 'a "b" \\ \n' }, value: 2 }]),
+  ]
+  expect(renderOpenMetrics(families)).toBe(`# HELP sent_bytes Bytes.
+# TYPE sent_bytes counter
+# UNIT sent_bytes bytes
+sent_bytes_total 3
+# HELP open Open.
+# TYPE open gauge
+open{of="a \\"b\\" \\\\ \\n"} 2
+# EOF
+`)
+})
+
+test('a name with anything in it is one line, which is read back', () => {
+  const name = seriesName('a', { b: 'c\n"d" 1\\' })
+  expect(name).not.toContain('\n')
+  const [family] = parseMetrics(`# TYPE a gauge\n${name} 4\n`)
+  expect([...(family?.series ?? [])]).toEqual([[name, 4]])
+})
+
+test('a histogram counts up to each bound, the bound with it', () => {
+  const one = new Histogram()
+  for (const ms of [1, 1.1, 250, 251, 29_999, 1e9, -5]) one.observe(ms)
+  const { series } = histogramFamily('t', 'Time.', [[{ a: 'b' }, one]])
+  const at = (le: string) => series.get(`t_bucket{a="b",le="${le}"}`)
+  expect([at('0.001'), at('0.0025'), at('0.25'), at('0.5'), at('30.0'), at('+Inf')]).toEqual([2, 3, 4, 5, 6, 7])
+  expect(series.get('t_count{a="b"}')).toBe(7)
+  expect(series.get('t_sum{a="b"}')).toBeCloseTo(1_000_030.5021, 6)
+})
