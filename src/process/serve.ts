@@ -128,6 +128,7 @@ function recheckOf({ first, sessions, passwords, exchanges, relay }: Parts, opti
     ports: options.ports,
     sessions: {
       onEnd: sessions.onEnd,
+      onLookAgain: sessions.onLookAgain,
       onOwner: sessions.onOwner,
       onChange: sessions.onChange,
       onStanding: sessions.onStanding,

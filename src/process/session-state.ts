@@ -43,7 +43,7 @@ export function openSessionState(
   let key: Uint8Array = new Uint8Array()
   const opened =
     where.kind === 'redis'
-      ? openRedisStore(where, ports)
+      ? openRedisStore(where, ports, next => tellOtherKey(next, key, config.sessions, ports))
       : openSqliteStore(where.path, ports, {
           onReplaced: next => tellOtherKey(next, key, config.sessions, ports),
           makeDraft,

@@ -53,6 +53,8 @@ export interface OpenSessions extends Sessions {
   configure(limits: SessionLimits): void
   /** Called with the id of every session that ends, here or in another process. */
   onEnd(listener: (sessionId: string) => void): void
+  /** Called where any session may have ended without anybody having heard of it: what is under way has to be looked at. */
+  onLookAgain(listener: () => void): void
   /** Called with the id of every owner of whom something else is true, as was heard here or in another process. */
   onOwner(listener: (ownerId: string) => void): void
   /** Called where providers say something else of people, here or in another process: whom they bar, and their groups. */
@@ -136,8 +138,12 @@ export function openSessions(options: SessionOptions): OpenSessions {
     for (const key of changed) followers.forgetOwner(ownerIdOf(parseKey(key)))
     for (const listener of grantListeners) listener()
   })
+  const lookers: (() => void)[] = []
+  const lookAgain = () => {
+    for (const look of lookers) look()
+  }
   const upkeep = startUpkeep(
-    { store, ports, memory, uses, followers, signing, grants, directories, forget },
+    { store, ports, memory, uses, followers, signing, grants, directories, forget, lookAgain },
     options.timers ?? DEFAULT_TIMERS,
   )
 
@@ -179,6 +185,9 @@ export function openSessions(options: SessionOptions): OpenSessions {
       void withdrawal.run(withdrawn)
     },
     onEnd,
+    onLookAgain(listener) {
+      lookers.push(listener)
+    },
     onOwner: followers.onOwner,
     onStanding: directories.onStanding,
     onChange: memory.onChange,

@@ -31,6 +31,8 @@ export interface UpkeepTools {
   readonly directories: { hear(id: string): Promise<void>; hearAll(): Promise<void>; tend(): Promise<void> }
   /** One has ended elsewhere. */
   forget(sessionId: string): void
+  /** Anything may have ended elsewhere. */
+  lookAgain(): void
 }
 
 /**
@@ -38,7 +40,7 @@ export interface UpkeepTools {
  * removing what is over. `close` stops it and writes what is pending; it never throws.
  */
 export function startUpkeep(tools: UpkeepTools, timers: SessionTimers): { close(): Promise<void> } {
-  const { store, ports, memory, uses, followers, signing, grants, directories, forget } = tools
+  const { store, ports, memory, uses, followers, signing, grants, directories, forget, lookAgain } = tools
 
   async function hearOthers(): Promise<void> {
     await directories.tend()
@@ -55,10 +57,12 @@ export function startUpkeep(tools: UpkeepTools, timers: SessionTimers): { close(
     else for (const id of new Set(updated.filter(isDirectoryId))) await directories.hear(id)
   }
 
-  /** Everything is read again before its next use; open streams ask for theirs by themselves. */
+  /** Everything is read again before its next use, and whoever listens has what is under way looked at. */
   function forgetEverything(): void {
     followers.forgetAll()
     memory.forgetAll()
+    lookAgain()
+    signing.tend().catch((error: unknown) => ports.log.warn('The signing keys could not be read', errorFacts(error)))
   }
 
   grants

@@ -22,7 +22,16 @@ export interface RecheckOptions {
   readonly ports: Pick<Ports, 'now' | 'log'>
   readonly sessions: Pick<
     OpenSessions,
-    'check' | 'follower' | 'directories' | 'onChange' | 'onEnd' | 'onGrants' | 'onOwner' | 'onStanding' | 'rejoined'
+    | 'check'
+    | 'follower'
+    | 'directories'
+    | 'onChange'
+    | 'onEnd'
+    | 'onGrants'
+    | 'onLookAgain'
+    | 'onOwner'
+    | 'onStanding'
+    | 'rejoined'
   >
   /** Whose everything is that is under way, of whatever kind. */
   readonly owners: () => Iterable<ExchangeOwner>
@@ -129,6 +138,7 @@ export function openRecheck(options: RecheckOptions): Recheck {
     waiting++
     running = running.then(checkSessions).finally(() => waiting--)
   }
+  sessions.onLookAgain(look)
   const timer = setInterval(() => {
     if (rules.isTimed) endWhere(isOver, 'the time that the rules allow is over')
     if (waiting === 0) look()

@@ -1,7 +1,7 @@
 import type { TokenStore } from '../sqlite/api-tokens.ts'
 import type { StoredApiToken } from '../store.ts'
 import type { RedisLink } from './connection.ts'
-import { REMOVE_TOKEN } from './scripts.ts'
+import { INSERT_TOKEN, REMOVE_TOKEN } from './scripts.ts'
 
 const PREFIX = 'sallyport:1:token:'
 /** From a token's id to its hash. */
@@ -14,8 +14,7 @@ export function tokensOver(link: RedisLink, ttlOf: (expiresAtMs: number) => numb
   }
   return {
     async insertToken(token) {
-      await link.send('SET', [PREFIX + token.hash, JSON.stringify(token), 'PX', `${ttlOf(token.expiresAtMs)}`])
-      await link.send('HSET', [INDEX, token.id, token.hash])
+      await link.run(INSERT_TOKEN, [token.id, token.hash, JSON.stringify(token), ttlOf(token.expiresAtMs)])
     },
     findToken: find,
     async findTokenById(tokenId) {

@@ -17,9 +17,15 @@ export interface ChangeFeed {
   since(send: RedisLink['send']): Promise<StoredChanges>
 }
 
-/** The feed before the first connection. */
-export function createChangeFeed({ now }: Pick<Ports, 'now'>): ChangeFeed {
-  let position = '0-0'
+/**
+ * The feed before the first connection.
+ *
+ * The change that was heard last is looked for each time: whoever makes a session, a token or a link adds one, and the newest is never
+ * trimmed. Where it is not there any more, the server was emptied, or has an older state than it had (FLUSHALL, RESTORE, SWAPDB,
+ * another primary), on a connection that knows nothing of it: then `onLost` is called, and everything has to be read again.
+ */
+export function createChangeFeed({ now }: Pick<Ports, 'now'>, onLost: () => void): ChangeFeed {
+  let position = ''
   let hasBegun = false
   let hasMissed = false
   let heardAtMs = now()
@@ -29,15 +35,20 @@ export function createChangeFeed({ now }: Pick<Ports, 'now'>): ChangeFeed {
     const removed: string[] = []
     const updated: string[] = []
     for (let from = position; ; ) {
-      const rows = await send('XRANGE', [CHANGES, `(${from}`, '+', 'COUNT', `${BATCH}`])
-      if (!Array.isArray(rows) || rows.length === 0) {
-        position = from
-        break
+      const rows = await send('XRANGE', [CHANGES, from, '+', 'COUNT', `${BATCH + 1}`])
+      const [last, ...fresh] = Array.isArray(rows) ? rows : []
+      if (last === undefined || String(last[0]) !== from) {
+        position = await newest(send)
+        heardAtMs = now()
+        onLost()
+        return { removed: [], updated: [], isIncomplete: true }
       }
-      for (const [id, [what, sessionId]] of rows) {
+      position = from
+      if (fresh.length === 0) break
+      for (const [id, [what, sessionId]] of fresh) {
         from = String(id)
         if (what === 'removed') removed.push(String(sessionId))
-        else updated.push(String(sessionId))
+        else if (what === 'updated') updated.push(String(sessionId))
       }
     }
     const nowMs = now()
@@ -49,7 +60,7 @@ export function createChangeFeed({ now }: Pick<Ports, 'now'>): ChangeFeed {
 
   return {
     async greet(send) {
-      position = newestId(await send('XREVRANGE', [CHANGES, '+', '-', 'COUNT', '1']))
+      position = await newest(send)
       // Meanwhile anything may have happened, and the server may have lost what it was told last.
       hasMissed = hasBegun
       hasBegun = true
@@ -65,7 +76,9 @@ export function createChangeFeed({ now }: Pick<Ports, 'now'>): ChangeFeed {
   }
 }
 
-function newestId(rows: unknown): string {
+/** The id of the newest change; where there is none, of one that says nothing. */
+async function newest(send: RedisLink['send']): Promise<string> {
+  const rows = await send('XREVRANGE', [CHANGES, '+', '-', 'COUNT', '1'])
   const id = Array.isArray(rows) ? rows[0]?.[0] : undefined
-  return typeof id === 'string' ? id : '0-0'
+  return typeof id === 'string' ? id : String(await send('XADD', [CHANGES, '*', 'begun', '']))
 }

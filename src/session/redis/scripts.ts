@@ -18,7 +18,8 @@ import { PLACE_DIGITS } from './rows.ts'
  *     shared:NAME         a value of all nodes, which stays
  *     person:KEY          hash: what is known of someone with tokens that follow them
  *     directory:KEY       hash: ID → what a provider has pushed, as JSON, which stays
- *     changes             stream: what was done to sessions, for the caches of other nodes
+ *     changes             stream: what was done to sessions, for the caches of other nodes; never empty, by which they know a server
+ *                         that has lost what it had
  *     once:KIND:HASH      hash: value, owner, expires
  *     owner:KIND:KEY      sorted set: a client's records "KIND HASH KEY" by age; `kind:KIND` has those of a kind, `once-expires` all by expiry
  *     load:KIND           sorted set: clients by how many records of a kind they have
@@ -79,6 +80,7 @@ for i = 2, 4 do
     live(p .. at[i], ttl)
   end
 end
+redis.call('XADD', p .. 'changes', '*', 'made', id)
 `)
 
 /** id, host, hash → 1, or 0 when the session is gone. */
@@ -88,6 +90,7 @@ if ttl <= 0 then return 0 end
 redis.call('SET', p .. 'handle:' .. ARGV[3], ARGV[1] .. ' ' .. ARGV[2], 'PX', ttl)
 redis.call('SADD', p .. 'handles:' .. ARGV[1], ARGV[3])
 redis.call('PEXPIRE', p .. 'handles:' .. ARGV[1], ttl)
+redis.call('XADD', p .. 'changes', '*', 'made', ARGV[1])
 return 1
 `)
 
@@ -170,6 +173,13 @@ for _, id in ipairs(ARGV) do
 end
 `)
 
+/** id, hash, the token, ttl. */
+export const INSERT_TOKEN = script(`
+redis.call('SET', p .. 'token:' .. ARGV[2], ARGV[3], 'PX', ARGV[4])
+redis.call('HSET', p .. 'tokens', ARGV[1], ARGV[2])
+redis.call('XADD', p .. 'changes', '*', 'made', ARGV[1])
+`)
+
 /** id → 1, or 0 when there is none. */
 export const REMOVE_TOKEN = script(`
 local hash = redis.call('HGET', p .. 'tokens', ARGV[1])
@@ -207,6 +217,7 @@ local key = p .. 'link:' .. ARGV[2]
 redis.call('HSET', key, 'link', ARGV[3], 'uses', ARGV[4], 'expires', ARGV[5], 'used', 0)
 redis.call('PEXPIRE', key, ARGV[6])
 redis.call('HSET', p .. 'links', ARGV[1], ARGV[2])
+redis.call('XADD', p .. 'changes', '*', 'made', ARGV[1])
 `)
 
 /** hash, now → the link and how often it has been used, this time included; nothing where it may not be. */
@@ -302,7 +313,11 @@ end
 over('expires', ARGV[1], drop)
 over('seen', ARGV[2], drop)
 over('once-expires', ARGV[1], forget)
-redis.call('XTRIM', p .. 'changes', 'MINID', '~', ARGV[4])
+local newest = redis.call('XREVRANGE', p .. 'changes', '+', '-', 'COUNT', 1)[1]
+if newest then
+  local isOld = tonumber(string.match(newest[1], '^%d+')) < tonumber(ARGV[4])
+  redis.call('XTRIM', p .. 'changes', 'MINID', '~', isOld and newest[1] or ARGV[4])
+end
 return more
 `)
 

@@ -30,14 +30,23 @@ const PURGE_STEPS = 20
  *
  * Opens at once and connects by itself; while there is no connection every call throws. Times to live are the server's, what they
  * mean is decided above. What the server acknowledges is as durable as it is set up to be (`appendonly`), and it must not evict
- * (`maxmemory-policy noeviction`).
+ * (`maxmemory-policy noeviction`). `onLost` is called where it has lost what it had while it was connected.
  */
-export function openRedisStore(address: RedisAddress, ports: Pick<Ports, 'now' | 'log'>): SessionStore {
-  const changes = createChangeFeed(ports)
+export function openRedisStore(
+  address: RedisAddress,
+  ports: Pick<Ports, 'now' | 'log'>,
+  onLost: (store: SessionStore) => void = () => undefined,
+): SessionStore {
+  const changes = createChangeFeed(ports, () => {
+    ports.log.error('The session store was emptied or put back; who is not in it has to sign in again', {
+      store: address.shownAs,
+    })
+    onLost(store)
+  })
   const link = openRedisLink({ ...address, log: ports.log, greet: changes.greet })
   const ttlOf = (expiresAtMs: number) => Math.round(Math.max(0, expiresAtMs - ports.now()) + GRACE_MS)
 
-  return {
+  const store: SessionStore = {
     ...sessionsOver(link, ttlOf),
     ...onceOver(link, ttlOf),
     ...tokensOver(link, ttlOf),
@@ -60,4 +69,5 @@ export function openRedisStore(address: RedisAddress, ports: Pick<Ports, 'now' |
     },
     close: () => link.close(),
   }
+  return store
 }

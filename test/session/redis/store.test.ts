@@ -197,3 +197,24 @@ async function rejects(work: unknown): Promise<boolean> {
     return true
   }
 }
+
+test('of changes that are too old to tell the newest stays, by which a server is known to be the same', () =>
+  withStores(async (one, other, mine) => {
+    await insert(one, 'a')
+    // The server trims a hundred at a time.
+    const fill = "while redis.call('XLEN', KEYS[1]) < 200 do redis.call('XADD', KEYS[1], '*', 'made', 'x') end"
+    await valkey.ask(mine, 'EVAL', fill, '1', 'sallyport:1:changes')
+    expect(await one.changesSince()).toEqual({ removed: [], updated: [] })
+    const later = openRedisStore(
+      { url: valkey.url(mine), shownAs: 'redis://valkey' },
+      quietPorts({ now: () => Date.now() + 2 * 60 * 60 * 1000 }),
+    )
+    await later.purge(Date.now(), 0)
+    await later.close()
+    expect(Number(await valkey.ask(mine, 'XLEN', 'sallyport:1:changes'))).toBeLessThan(200)
+    expect(await one.changesSince()).toEqual({ removed: [], updated: [] })
+    await insert(other, 'b')
+    expect(await one.changesSince()).toEqual({ removed: [], updated: [] })
+    await other.remove('a')
+    expect(await one.changesSince()).toEqual({ removed: ['a'], updated: [] })
+  }))
