@@ -6,12 +6,16 @@ export type Order =
   | { readonly kind: 'ask'; readonly id: number; readonly what: Question }
   | { readonly kind: 'reload' }
   | { readonly kind: 'stop' }
+  /** Wants a sign of life. */
+  | { readonly kind: 'beat' }
   /** What the others said, with null for one that did not. */
   | { readonly kind: 'others'; readonly id: number; readonly values: readonly unknown[] }
 
 /** From a worker to the supervisor. */
 export type Report =
   | { readonly kind: 'listening' }
+  /** A sign of life. */
+  | { readonly kind: 'beat' }
   | { readonly kind: 'answer'; readonly id: number; readonly value: unknown }
   /** Wants the `view` of every other worker. */
   | { readonly kind: 'ask-others'; readonly id: number }
@@ -24,6 +28,8 @@ export function parseOrder(raw: unknown): Order | null {
       return { kind: 'reload' }
     case 'stop':
       return { kind: 'stop' }
+    case 'beat':
+      return { kind: 'beat' }
     case 'ask':
       return 'id' in raw && typeof raw.id === 'number' && 'what' in raw && isQuestion(raw.what)
         ? { kind: 'ask', id: raw.id, what: raw.what }
@@ -41,6 +47,7 @@ export function parseOrder(raw: unknown): Order | null {
 export function parseReport(raw: unknown): Report | null {
   if (typeof raw !== 'object' || raw === null || !('kind' in raw)) return null
   if (raw.kind === 'listening') return { kind: 'listening' }
+  if (raw.kind === 'beat') return { kind: 'beat' }
   if (raw.kind === 'answer' && 'id' in raw && typeof raw.id === 'number') {
     return { kind: 'answer', id: raw.id, value: 'value' in raw ? raw.value : undefined }
   }

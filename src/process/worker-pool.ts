@@ -22,6 +22,8 @@ export interface WorkerPoolOptions {
   readonly size: number
   readonly log: Log
   readonly now: () => number
+  /** How often each worker is asked for a sign of life; a sensible time when absent. */
+  readonly beatMs?: number
   /** How to start the worker with this number, at this moment. */
   worker(index: number): Omit<WorkerOptions, 'index' | 'others'>
 }
@@ -33,8 +35,15 @@ const LONGEST_WAIT_MS = 10_000
 /** A worker that lived this long is started again without delay. */
 const GROWN_UP_MS = 30_000
 
+/** Seldom enough to be nothing; a worker whose event loop has not turned for five of these is stuck, and no longer only slow. */
+const BEAT_MS = 5000
+const MOST_MISSED = 4
+
+/** One that starts answers nothing yet, and may have a long file to read and a large database to look at. */
+const MOST_MISSED_AT_START = 24
+
 /**
- * Workers 1 to `size`, each started again when it dies.
+ * Workers 1 to `size`, each started again when it dies, and ended first where it is stuck: the system goes on giving it connections.
  *
  * Only the first start can fail for good: when the very first worker ends before it listens, its reason is one that another try
  * would meet again (a port in use, a store that cannot be opened), and it has told it.
@@ -43,8 +52,10 @@ export function createWorkerPool(options: WorkerPoolOptions): WorkerPool {
   const { log } = options
   const members = new Map<number, WorkerProcess>()
   const waits = new Map<number, number>()
+  const stuck = new WeakSet<WorkerProcess>()
   const timers = new Map<number, Timer>()
   let restarts = 0
+  let beats: Timer | null = null
   let phase: 'starting' | 'running' | 'stopping' = 'starting'
 
   function begin(index: number): WorkerProcess {
@@ -63,10 +74,20 @@ export function createWorkerPool(options: WorkerPoolOptions): WorkerPool {
     return Promise.all(others.map(async worker => (await worker.ask('view')) ?? null))
   }
 
-  function replace({ index, pid }: WorkerProcess, exit: Exit, livedMs: number): void {
+  function beat(): void {
+    for (const worker of members.values()) {
+      if (worker.beat() < (worker.isListening ? MOST_MISSED : MOST_MISSED_AT_START)) continue
+      stuck.add(worker)
+      worker.kill()
+    }
+  }
+
+  function replace(worker: WorkerProcess, exit: Exit, livedMs: number): void {
+    const { index, pid } = worker
     const waitMs = livedMs >= GROWN_UP_MS ? FIRST_WAIT_MS : (waits.get(index) ?? FIRST_WAIT_MS)
     waits.set(index, Math.min(waitMs * 2, LONGEST_WAIT_MS))
-    log.error('A worker died and is started again', { worker: index, pid, ...exit, lived_ms: livedMs, wait_ms: waitMs })
+    const what = stuck.has(worker) ? 'A worker was stuck and is started again' : 'A worker died and is started again'
+    log.error(what, { worker: index, pid, ...exit, lived_ms: livedMs, wait_ms: waitMs })
     timers.set(
       index,
       setTimeout(async () => {
@@ -76,6 +97,13 @@ export function createWorkerPool(options: WorkerPoolOptions): WorkerPool {
         if (await worker.listening) log.info('A worker is back', { worker: index, pid: worker.pid })
       }, waitMs),
     )
+  }
+
+  /** Nothing is started, asked or replaced any more. */
+  function settle(): void {
+    phase = 'stopping'
+    if (beats !== null) clearInterval(beats)
+    for (const timer of timers.values()) clearTimeout(timer)
   }
 
   return {
@@ -90,6 +118,7 @@ export function createWorkerPool(options: WorkerPoolOptions): WorkerPool {
       const isUp = await begin(1).listening
       if (!isUp || phase === 'stopping') return isUp
       phase = 'running'
+      beats = setInterval(beat, options.beatMs ?? BEAT_MS)
       const others = Array.from({ length: options.size - 1 }, (_, index) => begin(index + 2))
       await Promise.all(others.map(worker => worker.listening))
       return true
@@ -98,23 +127,21 @@ export function createWorkerPool(options: WorkerPoolOptions): WorkerPool {
       for (const worker of members.values()) worker.tell('reload')
     },
     async stop(limitMs) {
-      phase = 'stopping'
-      for (const timer of timers.values()) clearTimeout(timer)
+      settle()
       const ending = [...members.values()]
       for (const worker of ending) worker.tell('stop')
       const force = setTimeout(() => {
-        const stuck = ending.filter(worker => members.get(worker.index) === worker)
+        const late = ending.filter(worker => members.get(worker.index) === worker)
         log.warn('Workers that did not stop in time are ended by force', {
-          workers: stuck.map(({ index }) => `${index}`),
+          workers: late.map(({ index }) => `${index}`),
         })
-        for (const worker of stuck) worker.kill()
+        for (const worker of late) worker.kill()
       }, limitMs)
       await Promise.all(ending.map(worker => worker.exited))
       clearTimeout(force)
     },
     kill() {
-      phase = 'stopping'
-      for (const timer of timers.values()) clearTimeout(timer)
+      settle()
       for (const worker of members.values()) worker.kill()
     },
   }

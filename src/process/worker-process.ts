@@ -17,6 +17,8 @@ export interface WorkerProcess {
   /** Its answer, or undefined when there is none in time. */
   ask(what: Question): Promise<unknown>
   tell(order: 'reload' | 'stop'): void
+  /** Asks for a sign of life; answers how often in a row none has come since the time before. */
+  beat(): number
   kill(): void
 }
 
@@ -44,6 +46,8 @@ export function spawnWorker(options: WorkerOptions): WorkerProcess {
   let lastId = 0
   let isListening = false
   let isGone = false
+  let isAwaited = false
+  let missed = 0
 
   const child = Bun.spawn([...options.command], {
     env: { ...options.env },
@@ -54,11 +58,15 @@ export function spawnWorker(options: WorkerOptions): WorkerProcess {
     ipc(raw) {
       const report = parseReport(raw)
       if (report === null) return
+      // Whoever says anything is not stuck, however slow it is.
+      isAwaited = false
       if (report.kind === 'listening') {
         isListening = true
         settleListening(true)
       } else if (report.kind === 'answer') waiting.get(report.id)?.(report.value)
-      else void options.others().then(values => send({ kind: 'others', id: report.id, values }))
+      else if (report.kind === 'ask-others') {
+        void options.others().then(values => send({ kind: 'others', id: report.id, values }))
+      }
     },
   })
   const written = Promise.all([passLines(child.stdout, options.stdout), passLines(child.stderr, options.stderr)])
@@ -102,6 +110,12 @@ export function spawnWorker(options: WorkerOptions): WorkerProcess {
       return answer
     },
     tell: kind => send({ kind }),
+    beat() {
+      missed = isAwaited ? missed + 1 : 0
+      isAwaited = true
+      send({ kind: 'beat' })
+      return missed
+    },
     kill: () => child.kill('SIGKILL'),
   }
 }

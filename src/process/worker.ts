@@ -94,6 +94,8 @@ async function serveOrders(server: RunningServer): Promise<void> {
     switch (order?.kind) {
       case 'stop':
         return stop()
+      case 'beat':
+        return report({ kind: 'beat' })
       case 'reload':
         return void server.reload()
       case 'ask':
