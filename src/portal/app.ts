@@ -26,7 +26,7 @@ interface Env {
 /** The portal: every page and endpoint of our own. Whatever a handler throws becomes an answer here. */
 export function createPortal(tools: PortalTools): Portal {
   const app = createRouter(tools)
-  const failed = (ctx: PortalRequest) => (error: unknown) => answerFailure(ctx, error, tools.ports)
+  const failed = (ctx: PortalRequest) => (error: unknown) => answerFailure(ctx, error, tools)
 
   function begin(ctx: PortalRequest, extra: Readonly<Record<string, string>>): Response | Promise<Response> {
     const path = parseReturnTo(ctx.target.path + ctx.target.query)
@@ -82,7 +82,7 @@ function createRouter(tools: PortalTools): Hono<Env> {
   const scim = createScim(tools)
   app.all(`${ownPath('scim')}/*`, c => scim(c.env.ctx))
   app.all('*', c => portalNotFound(c.env.ctx))
-  app.onError((error, c) => answerFailure(c.env.ctx, error, tools.ports))
+  app.onError((error, c) => answerFailure(c.env.ctx, error, tools))
   return app
 }
 

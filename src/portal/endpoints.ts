@@ -19,6 +19,7 @@ import { guestsPage } from './account/guest-links.tsx'
 import { acceptInvitation, showInvitation } from './account/open-guest-link.tsx'
 import { endSessions, showSessions } from './account/sessions.tsx'
 import { keySetAnswer, redirectAnswer } from './answer.ts'
+import type { AuditTools } from './audit-facts.ts'
 import { askConsent, takeConsent } from './authorization/consent.tsx'
 import { describeResource, describeServer } from './authorization/metadata.ts'
 import type { Publications } from './authorization/publications.ts'
@@ -43,7 +44,7 @@ import { backChannelLogout } from './sign-out/backchannel.ts'
 import { frontChannelLogout } from './sign-out/frontchannel.ts'
 import { confirmSignOut, goToProvider, signedOut, signOut } from './sign-out/sign-out.tsx'
 
-export interface PortalTools extends FormTools {
+export interface PortalTools extends FormTools, AuditTools {
   readonly ports: Pick<Ports, 'fetch' | 'now' | 'random' | 'log'>
   readonly sessions: Sessions & { readonly links: GuestLinks } & {
     readonly tokens: ApiTokens

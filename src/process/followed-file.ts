@@ -7,6 +7,7 @@ import { fileStateOf } from '../server/config/file-state.ts'
 import { createLive, type Loaded, startValues } from '../server/config/reload.ts'
 import { watchFiles } from '../server/config/watch.ts'
 import { type ConfigState, configState } from '../server/observe/admin.ts'
+import { audited } from './file-audit.ts'
 import { type LoadOptions, loadFile } from './load-file.ts'
 import { refuse, tellLost, tellMended, tellRefused, tellTakenOver, tellWarnings } from './reload-log.ts'
 
@@ -39,6 +40,8 @@ type FollowPorts = Pick<Ports, 'readText' | 'readBytes' | 'env' | 'now'> &
 export function followFile(path: string, ports: FollowPorts, onChange: () => void, loaded: CheckResult): FollowedFile {
   const { log } = ports
   const closing = new AbortController()
+  // The rows are written by a worker, which has the store.
+  const audit = audited(log)
   const first = toTake(path, loaded)
   if (!first.ok) throw new GateError('config.invalid', first.refusal.trimEnd())
   log.setLevel(first.snapshot.config.server.logLevel)
@@ -54,9 +57,9 @@ export function followFile(path: string, ports: FollowPorts, onChange: () => voi
     onRead: ({ files }) => watching.follow(files),
     onChange({ snapshot: { config }, warnings }, previous) {
       log.setLevel(config.server.logLevel)
-      tellTakenOver(log, { config, warnings }, previous.config, started)
+      tellTakenOver(log, audit, { config, warnings }, previous.config, started)
     },
-    onRefuse: refused => tellRefused(log, refused),
+    onRefuse: refused => tellRefused(audit, refused),
     onMend: () => tellMended(log),
   })
   const watching = watchFiles(first.files, {

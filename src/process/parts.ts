@@ -18,6 +18,7 @@ import { createLive, type Loaded, startValues } from '../server/config/reload.ts
 import type { Snapshot } from '../server/config/snapshot.ts'
 import type { WatchState } from '../server/config/watch.ts'
 import { createAccessTokens } from '../server/credentials/access-tokens.ts'
+import { createFirstUses } from '../server/credentials/first-use.ts'
 import { createPasswords } from '../server/credentials/passwords.ts'
 import type { Fronts } from '../server/listen/fronts.ts'
 import { createLeaving } from '../server/listen/leaving.ts'
@@ -32,6 +33,7 @@ import { countStarts, createRates } from '../server/request/rates.ts'
 import { createRespond } from '../server/request/refusal/respond.ts'
 import { askProviders } from '../session/ask.ts'
 import { openBodies } from './bodies.ts'
+import { auditOfFile } from './file-audit.ts'
 import { countSignIns, openMeters } from './observe/meters.ts'
 import { poolSizeOf } from './pool-size.ts'
 import { tellMended, tellRefused, tellWarnings } from './reload-log.ts'
@@ -79,7 +81,7 @@ export function openParts(options: ServeOptions, listening: () => Listening) {
     onMend: () => tellMended(worker?.fileLog ?? ports.log),
     onRefuse(refused) {
       metrics.reloadsRefused++
-      tellRefused(worker?.fileLog ?? ports.log, refused)
+      tellRefused(fileAudit, refused)
       spareMemory(live.current.routes.length)
     },
   })
@@ -96,11 +98,14 @@ export function openParts(options: ServeOptions, listening: () => Listening) {
     name => inForce().providers.get(name),
     name => current().wantsAccess.has(name),
   )
-  const { sessions, sealer, store } = openSessionState(config, ports, {
+  const { sessions, sealer, store, audit } = openSessionState(config, ports, {
     ask,
     makeDraft: options.makeDraft,
     watch: meters?.store ?? null,
+    keepAuditMs: () => inForce().audit.keepMs,
+    auditLines: ports.log,
   })
+  const fileAudit = auditOfFile(audit, worker)
   const rates = createRates(ports.now)
   const exchanges = createExchanges()
   const relay = createWebSocketRelay(asked.log)
@@ -110,7 +115,7 @@ export function openParts(options: ServeOptions, listening: () => Listening) {
   const accessLog = openAccessLog(options.access, () => inForce().server.accessLog)
   const denials = createDenials()
   const leaving = createLeaving()
-  const respond = createRespond(asked.log, denials, sessions.grants)
+  const respond = createRespond(asked.log, audit, denials, sessions.grants)
   const acme = createAcme({
     config: () => inForce().tls?.acme ?? null,
     store,
@@ -134,10 +139,12 @@ export function openParts(options: ServeOptions, listening: () => Listening) {
     metrics,
     meter: meters?.traffic ?? null,
     rates,
+    noteFirstUse: createFirstUses({ audit, tokens: sessions.tokens, ports: asked }),
     accessLog,
     portal: createPortal({
       ...signIn,
       ports: asked,
+      audit,
       pool,
       seal: sealer,
       publications: createPublications(ports),
@@ -168,6 +175,7 @@ export function openParts(options: ServeOptions, listening: () => Listening) {
     upstreams,
     pool,
     sessions,
+    fileAudit,
     passwords,
     metrics,
     meters,

@@ -1,3 +1,4 @@
+import type { Audit } from '../audit/writer.ts'
 import type { Log } from '../base/ports.ts'
 import type { CheckResult } from '../config/check.ts'
 import type { Diagnostic } from '../config/text/diagnostic.ts'
@@ -29,20 +30,21 @@ export function tellWarnings(log: Log, warnings: readonly Diagnostic[]): void {
 /** Says that a changed file is in force, and which of its changes are not yet: those in which it is not what was `started` with. */
 export function tellTakenOver(
   log: Log,
+  audit: Pick<Audit, 'note'>,
   next: { readonly config: Config; readonly warnings: readonly Diagnostic[] },
   previous: Config,
   started: StartValues,
 ): void {
   tellWarnings(log, next.warnings)
-  log.info('The changed file is in force', { routes: next.config.routes.length })
+  audit.note('config.loaded', {}, { facts: { routes: next.config.routes.length } })
   const keys = restartKeys(startValues(next.config), started)
   if (keys.length > 0) log.warn('Some changes need a restart', { keys })
   else if (restartKeys(startValues(previous), started).length > 0) log.info('No restart is needed any more')
 }
 
 /** Says why a changed file is not in force. */
-export function tellRefused(log: Log, { show }: Extract<Loaded, { ok: false }>): void {
-  log.error('The changed file has mistakes; the one before stays in force', undefined, show)
+export function tellRefused(audit: Pick<Audit, 'note'>, { show, mistakes }: Extract<Loaded, { ok: false }>): void {
+  audit.note('config.refused', { number: mistakes.length }, { lines: show })
 }
 
 /** Says that a file is good again that was not; whether anything in it is new is told by `tellTakenOver`. */

@@ -171,7 +171,7 @@ function takeOver(
   parts.acme.wake()
   recheck.takeOver(snapshot)
   spareMemory(snapshot.routes.length)
-  tellTakenOver(fileLogOf(options), { config, warnings }, previous.config, parts.started)
+  tellTakenOver(fileLogOf(options), parts.fileAudit, { config, warnings }, previous.config, parts.started)
   tellOf(config, options)
 }
 

@@ -1,7 +1,9 @@
 import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import type { AuditStore } from '../audit/store.ts'
+import { createAudit, type OpenAudit } from '../audit/writer.ts'
 import { errorFacts, GateError } from '../base/errors.ts'
-import type { Ports } from '../base/ports.ts'
+import type { Log, Ports } from '../base/ports.ts'
 import type { Config } from '../config/types/config.ts'
 import type { SessionsConfig } from '../config/types/sessions.ts'
 import { openKey } from '../session/key.ts'
@@ -26,19 +28,31 @@ export interface StateOptions {
   readonly makeDraft?: MakeDraft | undefined
   /** Told of each call of the store; absent or null: nobody is. */
   readonly watch?: StoreWatch | null
+  /** How long the audit trail is kept now; absent: as the file says. */
+  readonly keepAuditMs?: () => number
+  /** Where the lines of the trail go; absent: there are none. */
+  readonly auditLines?: Log
+}
+
+/** What a file keeps beside its sessions. */
+export interface SessionState {
+  readonly sessions: OpenSessions
+  readonly sealer: Sealer
+  readonly store: Shared & AuditStore
+  readonly audit: OpenAudit
 }
 
 /**
- * The sessions of a file, and the sealer with their key: what the server and the commands about sessions both open.
+ * The sessions of a file, the sealer with their key, and the audit trail: what the server and the commands about sessions both open.
  *
- * Pairs with `sessions.close`. Throws `session.store`, also where the key is
+ * Pairs with `sessions.close`, which closes all of it. Throws `session.store`, also where the key is
  * not the one that the database was sealed with: nothing in it is changed then. Of a Redis store that is told in the log.
  */
 export function openSessionState(
   config: Config,
   ports: Pick<Ports, 'now' | 'random' | 'log'>,
-  { ask, makeDraft, watch = null }: StateOptions = {},
-): { readonly sessions: OpenSessions; readonly sealer: Sealer; readonly store: Shared } {
+  { ask, makeDraft, keepAuditMs = () => config.audit.keepMs, auditLines, watch = null }: StateOptions = {},
+): SessionState {
   const { store: where } = config.sessions
   let key: Uint8Array = new Uint8Array()
   const opened =
@@ -56,7 +70,10 @@ export function openSessionState(
     if (isFitting instanceof Promise) tellLater(isFitting, config.sessions, ports)
     const sealer = createSealer(key, ports)
     const asking = ask === undefined ? {} : { ask }
-    return { sealer, store, sessions: openSessions({ store, sealer, limits: limitsOf(config), ports, ...asking }) }
+    const lines = auditLines === undefined ? {} : { lines: auditLines }
+    const audit = createAudit({ store, ports, keepMs: keepAuditMs, ...lines })
+    const sessions = openSessions({ store, sealer, limits: limitsOf(config), ports, audit, ...asking })
+    return { sealer, store, audit, sessions }
   } catch (error) {
     void store.close()
     throw error

@@ -1,3 +1,4 @@
+import { NO_AUDIT, type OpenAudit } from '../audit/writer.ts'
 import type { MaybePromise } from '../base/maybe-promise.ts'
 import type { Ports } from '../base/ports.ts'
 import type { ApiTokens } from './credentials/api-tokens.ts'
@@ -77,6 +78,8 @@ export interface SessionOptions {
   readonly sealer: Sealer
   readonly limits: SessionLimits
   readonly ports: Pick<Ports, 'now' | 'random' | 'log'>
+  /** Who tells of sessions that end by themselves; it is tended, and closed, with the sessions. Absent: nobody. */
+  readonly audit?: OpenAudit
   /** How a provider is asked about a session again; absent: nobody is ever asked. */
   readonly ask?: AskProvider
   readonly timers?: SessionTimers
@@ -90,7 +93,7 @@ const NOTHING_OFFERED: OfferedRoles = new Map()
  * Pairs with `close`. Lifetimes are checked on every use with the limits in force now; a use costs comparisons of numbers.
  */
 export function openSessions(options: SessionOptions): OpenSessions {
-  const { store, sealer, ports, ask } = options
+  const { store, sealer, ports, ask, audit = NO_AUDIT } = options
   const uses = createLastUses(store)
   const standings = createStandings()
   const isAsking = ask !== undefined
@@ -109,10 +112,10 @@ export function openSessions(options: SessionOptions): OpenSessions {
   const { noteOwner, suspend, ownersAt } = followers
   const { forget, end, onEnd } = createEnds({ store, memory, uses, followers })
   const refreshes =
-    ask === undefined ? null : createRefreshes({ store, sealer, ports, ask, adopt, forget, note: noteOwner })
+    ask === undefined ? null : createRefreshes({ store, sealer, ports, audit, ask, adopt, forget, note: noteOwner })
   const finder = createFinder({ store, ports, memory, uses, refreshes })
   const signing = createSigning(store, sealer, ports)
-  const withdrawal = createWithdrawal({ store, ports, end, suspend, ownersAt })
+  const withdrawal = createWithdrawal({ store, ports, audit, end, suspend, ownersAt })
   const management = createManagement({
     store,
     sealer,
@@ -125,6 +128,7 @@ export function openSessions(options: SessionOptions): OpenSessions {
   const directories = createDirectories({
     store,
     ports,
+    audit,
     standings,
     memory,
     followers,
@@ -143,7 +147,7 @@ export function openSessions(options: SessionOptions): OpenSessions {
     for (const look of lookers) look()
   }
   const upkeep = startUpkeep(
-    { store, ports, memory, uses, followers, signing, grants, directories, forget, lookAgain },
+    { store, ports, audit, memory, uses, followers, signing, grants, directories, forget, lookAgain },
     options.timers ?? DEFAULT_TIMERS,
   )
 
@@ -194,6 +198,7 @@ export function openSessions(options: SessionOptions): OpenSessions {
     async close() {
       withdrawal.close()
       await upkeep.close()
+      await audit.close()
       await store.close()
     },
   }

@@ -1,3 +1,4 @@
+import type { Audit } from '../audit/writer.ts'
 import { errorFacts, GateError } from '../base/errors.ts'
 import type { Ports } from '../base/ports.ts'
 import type { Identity } from '../identity/identity.ts'
@@ -5,6 +6,7 @@ import type { HeldSession } from './lru.ts'
 import { guarded, openSecrets, parseSession, storedIdentity } from './rows.ts'
 import type { Sealer } from './seal.ts'
 import type { Session, SessionSecrets } from './session.ts'
+import { sessionFacts } from './session-facts.ts'
 import type { RefreshedFields, SessionStore, StoredSession } from './store.ts'
 
 /** What asking a session's provider again came to. */
@@ -34,6 +36,7 @@ export interface RefreshTools {
   readonly store: SessionStore
   readonly sealer: Sealer
   readonly ports: Pick<Ports, 'now' | 'log'>
+  readonly audit: Audit
   readonly ask: AskProvider
   /** Takes over what the store holds of a session; `held` is what was asked about, whether the cache still has it or not. */
   adopt(row: StoredSession, held: HeldSession): void
@@ -108,10 +111,10 @@ export function createRefreshes(tools: RefreshTools): Refreshes {
     const { refreshToken } = secrets
     if (refreshToken === null) return { fields: { ...row, isRefreshable: false }, failure: null }
     const asked = await tools.ask(session, { ...secrets, refreshToken })
-    const { subject, provider } = session.identity
     if (asked.kind === 'ended') {
       const { reason, says } = asked
-      ports.log.info('The provider has ended a sign-in', { user: subject, provider, reason, provider_error: says })
+      const facts = { ...sessionFacts(session), by: 'provider', reason }
+      tools.audit.note('sign_out.refused', facts, { facts: { provider_error: says } })
       return { fields: null, failure: null }
     }
     if (asked.kind === 'unclear') {

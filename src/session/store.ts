@@ -1,3 +1,4 @@
+import type { AuditStore } from '../audit/store.ts'
 import type { MaybePromise } from '../base/maybe-promise.ts'
 import type { OnceKind } from './session.ts'
 
@@ -59,6 +60,8 @@ export interface StoredApiToken {
   readonly grant: string
   readonly createdAtMs: number
   readonly expiresAtMs: number
+  /** Whether it was used before; also where that was not noted when it was made. */
+  readonly isUsed: boolean
 }
 
 /**
@@ -131,7 +134,7 @@ export interface StoredChanges {
  * Every implementation passes the same contract suite. Any method may throw what its database throws; the caller translates.
  * Nothing here looks at all sessions but `list`, which does so a page at a time, and `countSessions`, by an index.
  */
-export interface SessionStore {
+export interface SessionStore extends AuditStore {
   insert(session: StoredSession, handle: StoredHandle): MaybePromise<void>
   /** One more host's cookie; false when the session is gone. */
   addHandle(handle: StoredHandle): MaybePromise<boolean>
@@ -174,6 +177,8 @@ export interface SessionStore {
   findTokenById(tokenId: string): MaybePromise<StoredApiToken | null>
   /** Every token of a portal, newest first: operators make them, and there are few. */
   listTokens(portal: string): MaybePromise<readonly StoredApiToken[]>
+  /** Notes that a token is used; true for the first who says so. */
+  useToken(tokenId: string): MaybePromise<boolean>
   /** Removes a token, and tells every other process as of a session; false when there is none. */
   removeToken(tokenId: string): MaybePromise<boolean>
   /** A value that all processes and machines share, by its name; null where there is none. */

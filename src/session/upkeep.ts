@@ -1,3 +1,4 @@
+import type { OpenAudit } from '../audit/writer.ts'
 import { errorFacts } from '../base/errors.ts'
 import type { MaybePromise } from '../base/maybe-promise.ts'
 import type { Ports } from '../base/ports.ts'
@@ -23,6 +24,7 @@ export const DEFAULT_TIMERS: SessionTimers = { watchMs: 500, flushMs: 5_000, pur
 export interface UpkeepTools {
   readonly store: Pick<SessionStore, 'changesSince' | 'findById' | 'purge'>
   readonly ports: Pick<Ports, 'now' | 'log'>
+  readonly audit: Pick<OpenAudit, 'tend'>
   readonly memory: SessionMemory
   readonly uses: LastUses
   readonly followers: Followers
@@ -40,7 +42,7 @@ export interface UpkeepTools {
  * removing what is over. `close` stops it and writes what is pending; it never throws.
  */
 export function startUpkeep(tools: UpkeepTools, timers: SessionTimers): { close(): Promise<void> } {
-  const { store, ports, memory, uses, followers, signing, grants, directories, forget, lookAgain } = tools
+  const { store, ports, audit, memory, uses, followers, signing, grants, directories, forget, lookAgain } = tools
 
   async function hearOthers(): Promise<void> {
     await directories.tend()
@@ -77,6 +79,7 @@ export function startUpkeep(tools: UpkeepTools, timers: SessionTimers): { close(
     repeat(timers.purgeMs, 'purge old sessions', () =>
       store.purge(ports.now(), ports.now() - longestIdleMs(memory.limits)),
     ),
+    repeat(timers.purgeMs, 'purge the audit trail', audit.tend),
     repeat(timers.purgeMs, 'look after the signing keys', signing.tend),
   ]
 

@@ -46,6 +46,7 @@ export function watchStore(store: SessionStore, watch: StoreWatch): SessionStore
     findBySubject: reads.findBySubject,
     findBySid: reads.findBySid,
     list: reads.list,
+    listAudit: reads.listAudit,
     peek: reads.peek,
     readShared: reads.readShared,
     findToken: reads.findToken,

@@ -1,3 +1,4 @@
+import type { Audit } from '../audit/writer.ts'
 import { errorFacts } from '../base/errors.ts'
 import type { Ports } from '../base/ports.ts'
 import { identityOf, type Owner } from './credentials/owners.ts'
@@ -10,6 +11,7 @@ import type { Withdrawn } from './vouchers.ts'
 export interface WithdrawalTools {
   readonly store: Pick<SessionStore, 'list' | 'findOwner'>
   readonly ports: Pick<Ports, 'now' | 'log'>
+  readonly audit: Audit
   end(...sessionIds: readonly string[]): Promise<void>
   /** The ids of those whom tokens and links of a portal follow. */
   ownersAt(portal: string): Promise<readonly string[]>
@@ -34,7 +36,7 @@ const PAGE = 100
  * Absent on purpose: what an operator made (`tokens create --subject`), which rests while the provider is gone and no longer; and
  * a file that changed while nothing ran, since nobody knows what it said before.
  */
-export function createWithdrawal({ store, ports, end, ownersAt, suspend }: WithdrawalTools): Withdrawal {
+export function createWithdrawal({ store, ports, audit, end, ownersAt, suspend }: WithdrawalTools): Withdrawal {
   let isClosed = false
 
   async function endSessions(portal: string, { includes }: Withdrawn, atMs: number): Promise<number> {
@@ -70,7 +72,7 @@ export function createWithdrawal({ store, ports, end, ownersAt, suspend }: Withd
         try {
           await suspendOwners(portal, withdrawn, atMs)
           const ended = await endSessions(portal, withdrawn, atMs)
-          if (ended > 0) ports.log.info('The sign-ins of a provider that left its portal have ended', { portal, ended })
+          if (ended > 0) audit.note('sign_out.withdrawn', { portal, number: ended })
         } catch (error) {
           ports.log.warn('The sign-ins of a provider that left its portal could not all be ended', {
             portal,

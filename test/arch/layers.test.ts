@@ -31,12 +31,33 @@ const RANKS: readonly (readonly Room[])[] = [
   [{ name: 'base', ban: 'what everything stands on can be used and tested without the rest' }],
   [
     {
+      name: 'audit',
+      ban: 'what is told of does not depend on who tells it',
+      floors: [
+        {
+          parts: ['events.ts', 'store.ts'],
+          ban: 'one list says what is told of, and the contract of stores not what it means',
+        },
+        { parts: ['record.ts'], ban: 'what may be kept of an event is said in one place' },
+        { parts: ['counting.ts', 'line.ts'], ban: 'a record is counted, or said, whoever keeps it' },
+        { parts: ['writer.ts'], ban: 'what is written knows nobody who reads it' },
+        { parts: ['erase.ts', 'export.ts', 'search.ts'], ban: 'each is one thing that is done with what was written' },
+      ],
+    },
+    {
       name: 'config',
       ban: 'a file is checked without being served',
       floors: [
         { parts: ['text'], ban: 'text and places are the same for any file, whatever its keys mean' },
         {
-          parts: ['types/identity.ts', 'types/rules.ts', 'types/server.ts', 'types/sessions.ts', 'types/values.ts'],
+          parts: [
+            'types/audit.ts',
+            'types/identity.ts',
+            'types/rules.ts',
+            'types/server.ts',
+            'types/sessions.ts',
+            'types/values.ts',
+          ],
           ban: 'a type names no code, and not who uses it',
         },
         {
@@ -66,6 +87,7 @@ const RANKS: readonly (readonly Room[])[] = [
       ban: 'sessions are kept without knowing what they open',
       floors: [
         { parts: ['session.ts'], ban: 'a session is a value, whoever keeps it' },
+        { parts: ['session-facts.ts'], ban: 'what may be told of a session depends on nobody who tells it' },
         {
           parts: ['cookie.ts', 'pushed/resource.ts', 'seal.ts', 'vouchers.ts'],
           ban: 'how a session is carried, sealed or vouched for does not depend on where it is kept',
@@ -138,7 +160,7 @@ const RANKS: readonly (readonly Room[])[] = [
           ban: 'what a request to the portal is does not depend on any page',
         },
         {
-          parts: ['form.ts', 'overview.ts', 'place.ts', 'query.ts'],
+          parts: ['audit-facts.ts', 'form.ts', 'overview.ts', 'place.ts', 'query.ts'],
           ban: 'what a request to the portal is does not depend on any page',
         },
         { parts: ['login-cookie.ts'], ban: 'a browser is bound the same way for every step' },
@@ -195,7 +217,10 @@ const RANKS: readonly (readonly Room[])[] = [
             ban: 'each says one thing of a request, at whatever step it is asked',
           },
           { parts: ['guests.ts', 'mentions.ts', 'pass.ts', 'refusal'], ban: 'a part of a step does not know the step' },
-          { parts: ['portal', 'tools.ts'], ban: 'what steps need of the process, or of the portal, knows no step' },
+          {
+            parts: ['portal', 'tools.ts'],
+            ban: 'what steps need of the process, or of the portal, knows no step',
+          },
           {
             parts: ['credential.ts', 'limit.ts', 'locate.ts', 'receive.ts', 'record.ts', 'replay.ts'],
             ban: 'where a request leads, and how often it may, does not depend on who sends it',

@@ -37,7 +37,18 @@ const REST: Table = {
   routes: [{ host: 'app.example.com', upstream: 'http://app:3000', portal: 'home', allow: ['user'] }],
 }
 
-const ROOT_TABLES = ['include', 'server', 'tls', 'sessions', 'providers', 'portals', 'upstreams', 'routes', 'expect']
+const ROOT_TABLES = [
+  'include',
+  'server',
+  'tls',
+  'sessions',
+  'audit',
+  'providers',
+  'portals',
+  'upstreams',
+  'routes',
+  'expect',
+]
 
 /** Files that examples name, by the end of their paths. */
 const authority = makeAuthority()

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import { join } from 'node:path'
+import type { AuditPage } from '../../src/audit/store.ts'
 import { openRedisStore } from '../../src/session/redis/store.ts'
 import { openSqliteStore } from '../../src/session/sqlite/store.ts'
 import type {
@@ -348,7 +349,84 @@ describe.each(Object.entries(STORES))('the %s store', (_name, of) => {
     grant: '{"a":1}',
     createdAtMs: 10,
     expiresAtMs: 4_000_000_000_000,
+    isUsed: false,
   }
+
+  test('of all who say that a token is used, one was first; a token of which nobody knows counts as used', () =>
+    withStore(async (store, open) => {
+      const other = open()
+      try {
+        await store.insertToken(TOKEN)
+        await store.insertToken({ ...TOKEN, id: 'token-2', hash: 'h2', isUsed: true })
+        expect((await store.findToken('h1'))?.isUsed).toBe(false)
+        const firsts = [store, other, store].map(one => Promise.resolve(one.useToken('token-1')))
+        expect((await Promise.all(firsts)).filter(Boolean)).toHaveLength(1)
+        expect((await other.findToken('h1'))?.isUsed).toBe(true)
+        expect((await other.listTokens('home')).map(({ isUsed }) => isUsed)).toEqual([true, true])
+        expect([await store.useToken('token-2'), await store.useToken('gone')]).toEqual([false, false])
+      } finally {
+        await other.close()
+      }
+    }))
+
+  const KEPT_MS = 60 * 60_000
+
+  /** What is in the trail, the latest first, read in parts of two. */
+  async function trail(store: SessionStore): Promise<readonly string[]> {
+    const found: string[] = []
+    for (let after: string | null = null; ; ) {
+      const page: AuditPage = await store.listAudit({ after, limit: 2 })
+      found.push(...page.rows.map(({ record }) => record))
+      after = page.next
+      if (after === null) return found
+    }
+  }
+
+  const row = (record: string, isFrequent = false) => ({ atMs: Date.now(), isFrequent, record })
+
+  test('the audit trail is read latest first, a part at a time, by every process', () =>
+    withStore(async (store, open) => {
+      const other = open()
+      try {
+        expect(await trail(store)).toEqual([])
+        await store.appendAudit([row('1'), row('2', true), row('3')], KEPT_MS)
+        await other.appendAudit([row('4', true), row('5')], KEPT_MS)
+        // Of one moment, those of one kind alone have an order.
+        expect((await trail(store)).filter(record => Number(record) % 2 === 1)).toEqual(['5', '3', '1'])
+        expect((await trail(other)).filter(record => Number(record) % 2 === 0)).toEqual(['4', '2'])
+        const { rows } = await store.listAudit({ after: null, limit: 9 })
+        await store.removeAudit(rows.filter(({ record }) => record === '2' || record === '3').map(({ id }) => id))
+        expect([...(await trail(other))].sort()).toEqual(['1', '4', '5'])
+      } finally {
+        await other.close()
+      }
+    }))
+
+  test('a trail grows to its bounds, and what strangers do pushes out nothing else; what is too old goes', () =>
+    withStore(async store => {
+      const bounds = { frequent: 2, others: 3 }
+      await store.appendAudit(
+        ['a', 'b'].map(record => row(record)),
+        KEPT_MS,
+      )
+      await store.appendAudit(
+        ['1', '2', '3', '4'].map(record => row(record, true)),
+        KEPT_MS,
+      )
+      await store.trimAudit(Date.now() - KEPT_MS, bounds)
+      expect([...(await trail(store))].sort()).toEqual(['3', '4', 'a', 'b'])
+      await store.appendAudit(
+        ['c', 'd'].map(record => row(record)),
+        KEPT_MS,
+      )
+      await store.trimAudit(Date.now() - KEPT_MS, bounds)
+      expect([...(await trail(store))].sort()).toEqual(['3', '4', 'b', 'c', 'd'])
+      await store.trimAudit(Date.now() + KEPT_MS, bounds)
+      expect(await trail(store)).toEqual([])
+      await store.appendAudit([row('last')], KEPT_MS)
+      await store.trimAudit(Number.POSITIVE_INFINITY, bounds)
+      expect(await trail(store)).toEqual([])
+    }))
 
   test('a shared value is replaced by whoever knows what was there, and by nobody else', () =>
     withStore(async (store, open) => {

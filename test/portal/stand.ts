@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { createAudit } from '../../src/audit/writer.ts'
 import type { Facts } from '../../src/base/errors.ts'
 import { GateError } from '../../src/base/errors.ts'
 import type { Ports } from '../../src/base/ports.ts'
@@ -99,8 +100,11 @@ export async function openStand(over: Partial<PortalConfig> = {}, hosts = [KUMA,
   ])
   const pool = createProviderPool(ports)
   const seal = createSealer(new Uint8Array(32).fill(3), ports)
+  const store = openSqliteStore(join(folder, 'test.db'), ports)
+  const audit = createAudit({ store, ports, keepMs: () => 60 * 60_000, lines: ports.log })
   const sessions = openSessions({
-    store: openSqliteStore(join(folder, 'test.db'), ports),
+    store,
+    audit,
     sealer: seal,
     limits: {
       ...LIFETIMES,
@@ -114,6 +118,7 @@ export async function openStand(over: Partial<PortalConfig> = {}, hosts = [KUMA,
   })
   const portal = createPortal({
     ports,
+    audit,
     sessions,
     seal,
     formWaitMs: FORM_WAIT_MS,

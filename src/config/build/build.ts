@@ -20,6 +20,7 @@ export function buildConfig(table: RootTable, directory: string, files: ConfigFi
   const root = known(table)
   const server = known(root.server)
   const sessions = known(root.sessions)
+  const { keep } = known(root.audit)
   const share = createShared()
   return share({
     server: {
@@ -42,6 +43,7 @@ export function buildConfig(table: RootTable, directory: string, files: ConfigFi
       ...buildLifetimes(sessions),
       cacheEntries: sessions.cache,
     },
+    audit: { keepMs: keep === 'off' ? 0 : keep },
     providers: mapMap(root.providers, (name, provider) => buildProvider(name, provider, directory, files)),
     portals: mapMap(root.portals, (name, portal) => buildPortal(name, portal, sessions, files, root.providers)),
     // Each at once, so that no more than one is as large as it is built.

@@ -1,5 +1,6 @@
 import { RESPOND } from './answers.ts'
 import { APP } from './app.ts'
+import { AUDIT } from './audit.ts'
 import { COMPAT } from './compat.ts'
 import { REQUEST_FIELDS } from './field-rules.ts'
 import { FILES } from './files.ts'
@@ -44,6 +45,7 @@ export const SECTIONS: readonly Section[] = [
     keys: EXTERNAL_ACCOUNT,
   },
   { title: '[sessions]', doc: 'How long a sign-in lasts, and where it is kept.', keys: SESSIONS },
+  { title: '[audit]', doc: 'What is kept of who did what: [the audit trail](operations.md#audit-trail).', keys: AUDIT },
   {
     title: '[providers.NAME]',
     doc: 'An OpenID provider, and this proxy as its client; or a file of users.',
@@ -162,6 +164,7 @@ export const ROOT = {
     {},
     'How long a sign-in lasts, and where it is kept.',
   ),
+  audit: defaulted(table(AUDIT, { title: '[audit]', homes }), {}, { keep: '90d' }, 'What is kept of who did what.'),
   providers: defaulted(
     named(
       table(PROVIDER, { title: '[providers.NAME]', homes, refused: PROVIDER_REFUSED, synonyms: PROVIDER_WORDS }),

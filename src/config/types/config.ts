@@ -1,3 +1,4 @@
+import type { AuditConfig } from './audit.ts'
 import type { PortalConfig } from './portals.ts'
 import type { ProviderConfig } from './providers.ts'
 import type { RouteConfig } from './routes.ts'
@@ -11,6 +12,7 @@ export interface Config {
   /** Null: no HTTPS. */
   readonly tls: TlsConfig | null
   readonly sessions: SessionsConfig
+  readonly audit: AuditConfig
   readonly providers: ReadonlyMap<string, ProviderConfig>
   readonly portals: ReadonlyMap<string, PortalConfig>
   readonly routes: readonly RouteConfig[]

@@ -19,7 +19,7 @@ export interface TokenTools extends CredentialTools {
 
 const DAY_MS = 24 * 60 * 60 * 1000
 
-const WORDS = { one: 'token', many: 'personal tokens', fact: 'token' }
+const WORDS = { many: 'personal tokens', fact: 'token' } as const
 
 /**
  * The tokens of whoever asks, where the portal lets people make them. A form of the page makes one with `name` and `days`; it has the
@@ -59,7 +59,7 @@ async function make(ctx: PortalRequest, tools: TokenTools, session: Session, wan
     follows: true,
     limits: { host: null, path: null, methods: null, networks: null },
   })
-  await noteMade(WORDS, tools, session, held.session.id)
+  await noteMade(WORDS, ctx, tools, session, held.session.id)
   return answer(ctx, tools, session, { text, held })
 }
 

@@ -3,7 +3,9 @@ import type { Ports } from '../../base/ports.ts'
 import { parseReturnTo } from '../../route/return-to.ts'
 import type { Grants } from '../../session/grants/grants.ts'
 import type { Session, Sessions } from '../../session/session.ts'
+import { sessionFacts } from '../../session/session-facts.ts'
 import { redirectAnswer } from '../answer.ts'
+import { type AuditTools, askedFacts } from '../audit-facts.ts'
 import { type FormTools, readOwnForm } from '../form.ts'
 import { nameOf } from '../pages/person.ts'
 import { LONGEST_ASK_TEXT } from '../place.ts'
@@ -11,7 +13,7 @@ import type { PortalRequest } from '../portal.ts'
 import { stillSignedIn } from './still-signed-in.ts'
 import { tellWebhook } from './webhook.ts'
 
-export interface AskAccessTools extends FormTools {
+export interface AskAccessTools extends FormTools, AuditTools {
   readonly ports: Pick<Ports, 'fetch' | 'log'>
   readonly sessions: Pick<Sessions, 'describe'> & { readonly grants: Pick<Grants, 'ask'> }
   /** Counts what a client asks for. Throws `limit.rate` where one asks too often. */
@@ -43,8 +45,8 @@ export async function askAccess(ctx: PortalRequest, tools: AskAccessTools, sende
   }
   if (outcome.kind === 'asked') {
     const { id } = outcome.request
-    const facts = { request: id, user: session.identity.subject, role, route: route.id, portal: session.portal }
-    tools.ports.log.info('Access was asked for', facts)
+    const facts = { ...askedFacts(ctx), ...sessionFacts(session), request: id, role, route: route.id }
+    await tools.audit.keep('role.asked', facts)
     const { webhook = null } = ctx.portal.requests ?? {}
     if (webhook !== null) void tellWebhook(webhook, ctx, outcome.request, tools.ports)
   }

@@ -1,23 +1,25 @@
-import { type Facts, GateError } from '../../base/errors.ts'
+import type { AuditFacts } from '../../audit/record.ts'
+import { GateError } from '../../base/errors.ts'
 import type { Ports } from '../../base/ports.ts'
 import { prefersPage } from '../../route/page-load.ts'
 import type { Session, Sessions } from '../../session/session.ts'
+import { sessionFacts } from '../../session/session-facts.ts'
 import { jsonAnswer, redirectAnswer } from '../answer.ts'
+import { type AuditTools, askedFacts } from '../audit-facts.ts'
 import { type FormTools, readOwnForm } from '../form.ts'
 import { isPortalHost, ownPath } from '../place.ts'
 import type { PortalRequest } from '../portal.ts'
 import { leadToPortal } from '../sign-in/to-portal.ts'
 
-export interface CredentialTools extends FormTools {
+export interface CredentialTools extends FormTools, AuditTools {
   readonly ports: Pick<Ports, 'now' | 'log'>
   readonly sessions: Pick<Sessions, 'describe' | 'end'>
 }
 
-/** What refusals and the log call one and many, and which fact of a log line has its id. */
+/** What refusals call many, and which fact of an event has the id of one. */
 export interface CredentialWords {
-  readonly one: string
   readonly many: string
-  readonly fact: string
+  readonly fact: 'token' | 'link'
 }
 
 /** A kind of credential that people make and revoke on a page of its own. */
@@ -75,8 +77,8 @@ export function createCredentialPage<Tools extends CredentialTools, Held extends
     const isListed = (await kind.list(ctx, tools, session)).some(held => held.session.id === id)
     if (isListed) {
       await tools.sessions.end(id)
-      const facts = { user: session.identity.subject, [words.fact]: id }
-      tools.ports.log.info(`A ${words.one} was revoked`, facts)
+      const facts = { ...askedFacts(ctx), ...sessionFacts(session), [words.fact]: id }
+      await tools.audit.keep(words.fact === 'token' ? 'token.revoked' : 'guest.revoked', facts)
     }
     return prefersPage(ctx.request) ? redirectAnswer(303, ownPath(page)) : jsonAnswer({ revoked: isListed })
   }
@@ -103,7 +105,7 @@ export function createCredentialPage<Tools extends CredentialTools, Held extends
 }
 
 /**
- * Tells the log of what was just made; takes it back where its maker's session is over by now: a form may take hours to arrive, and
+ * Tells the audit trail of what was just made; takes it back where its maker's session is over by now: a form may take hours to arrive, and
  * whoever was put out meanwhile makes nothing more. Asks the store, which knows of ends in other processes too.
  *
  * Called once what was made is stored, so that whoever ends the session either puts that to rest or is seen here.
@@ -111,14 +113,16 @@ export function createCredentialPage<Tools extends CredentialTools, Held extends
  */
 export async function noteMade(
   words: CredentialWords,
-  { sessions, ports }: CredentialTools,
+  ctx: PortalRequest,
+  { sessions, audit }: CredentialTools,
   maker: Session,
   madeId: string,
-  facts: Facts = {},
+  facts: AuditFacts = {},
 ): Promise<void> {
   if ((await sessions.describe(maker.id)) === null) {
     await sessions.end(madeId)
     throw new GateError('access.sign_in', 'the session ended before the form was there', { facts: { made: madeId } })
   }
-  ports.log.info(`A ${words.one} was made`, { user: maker.identity.subject, [words.fact]: madeId, ...facts })
+  const made = { ...askedFacts(ctx), ...sessionFacts(maker), [words.fact]: madeId, ...facts }
+  await audit.keep(words.fact === 'token' ? 'token.made' : 'guest.made', made)
 }

@@ -1,10 +1,11 @@
+import type { AuditEvent } from '../../audit/events.ts'
 import { GateError } from '../../base/errors.ts'
-import type { Ports } from '../../base/ports.ts'
 import { prefersPage } from '../../route/page-load.ts'
 import type { RoleGrant, RoleRequest } from '../../session/grants/document.ts'
 import type { Grants } from '../../session/grants/grants.ts'
 import type { Session, Sessions } from '../../session/session.ts'
 import { jsonAnswer, redirectAnswer } from '../answer.ts'
+import { type AuditTools, askedFacts } from '../audit-facts.ts'
 import { type FormTools, readOwnForm } from '../form.ts'
 import { isSamePerson } from '../pages/person.ts'
 import { GRANT_HOURS } from '../pages/requests.tsx'
@@ -13,8 +14,7 @@ import type { PortalRequest } from '../portal.ts'
 import { isAdmin } from './admins.ts'
 import { stillSignedIn } from './still-signed-in.ts'
 
-export interface DecideTools extends FormTools {
-  readonly ports: Pick<Ports, 'log'>
+export interface DecideTools extends FormTools, AuditTools {
   readonly sessions: Pick<Sessions, 'describe'> & { readonly grants: Grants }
 }
 
@@ -37,13 +37,10 @@ export async function decideRequest(ctx: PortalRequest, tools: DecideTools, send
   const portal = ctx.portal.name
   const id = form.get('id') ?? ''
   const by = session.identity.subject
-  const tell = (
-    sentence: string,
-    about: RoleRequest | RoleGrant | null,
-    facts: Readonly<Record<string, string>> = {},
-  ) => {
-    if (about !== null)
-      tools.ports.log.info(sentence, { by, user: about.who.subject, role: about.role, portal, ...facts })
+  const tell = async (event: AuditEvent, about: RoleRequest | RoleGrant | null, until?: string) => {
+    if (about === null) return
+    const { who, role } = about
+    await tools.audit.keep(event, { ...askedFacts(ctx), user: who.subject, by, role, request: id, until })
   }
   let done: RoleRequest | RoleGrant | null
   switch (form.get('act')) {
@@ -53,17 +50,17 @@ export async function decideRequest(ctx: PortalRequest, tools: DecideTools, send
         throw new GateError('target.malformed', 'a role is granted for one of the times on offer')
       await refuseOwn(grants, portal, id, session)
       const granted = await grants.grant(portal, id, { forMs: hours === null ? null : hours * HOUR_MS, by })
-      tell('A role was granted', granted, { until: untilText(granted) })
+      await tell('role.granted', granted, untilText(granted))
       done = granted
       break
     }
     case 'decline':
       done = await grants.decline(portal, id)
-      tell('A request for access was declined', done)
+      await tell('role.declined', done)
       break
     case 'revoke':
       done = await grants.revoke(portal, id)
-      tell('A granted role was revoked', done)
+      await tell('role.revoked', done)
       break
     default:
       throw new GateError('target.malformed', 'the form says neither grant nor decline nor revoke')
@@ -82,7 +79,7 @@ async function refuseOwn(grants: Grants, portal: string, id: string, { identity 
   })
 }
 
-/** Until when something is granted, for the log. */
+/** Until when something is granted, for the audit trail. */
 function untilText(grant: RoleGrant | null): string {
   return grant === null || grant.untilMs === null ? 'revoked' : new Date(grant.untilMs).toISOString()
 }

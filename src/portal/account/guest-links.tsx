@@ -23,7 +23,7 @@ const HOUR_MS = 60 * 60 * 1000
 /** Lifetimes on offer, in hours, as far as the portal allows them. */
 const HOURS = [1, 4, 24, 72, 168, 720] as const
 
-const WORDS = { one: 'guest link', many: 'guest links', fact: 'link' }
+const WORDS = { many: 'guest links', fact: 'link' } as const
 
 /**
  * The guest links of whoever asks, and everyone's for those with the portal's admin role, who may revoke them too. A form of the
@@ -81,7 +81,7 @@ async function make(ctx: PortalRequest, tools: GuestTools, session: Session, wan
     landing,
     by: { identity: session.identity, name: nameOf(session.identity) },
   })
-  await noteMade(WORDS, tools, session, held.session.id, { host, path })
+  await noteMade(WORDS, ctx, tools, session, held.session.id, { host })
   return answer(ctx, tools, session, { made: { text: linkAddress(ctx.reachedAt(place), text), held } })
 }
 

@@ -4,6 +4,7 @@ import type { Ports } from '../../base/ports.ts'
 import { cookieName, readCookies, suffixedName, writeCookie } from '../../session/cookie.ts'
 import type { GuestLinks, HeldGuestLink } from '../../session/credentials/guest-links.ts'
 import { pageAnswer, redirectAnswer } from '../answer.ts'
+import { type AuditTools, askedFacts } from '../audit-facts.ts'
 import { type FormTools, proveForm, readOwnForm } from '../form.ts'
 import { wordsFor } from '../language.ts'
 import { pageNotFound } from '../not-found.ts'
@@ -12,8 +13,8 @@ import { isSecure } from '../place.ts'
 import type { GuestTarget, PortalRequest } from '../portal.ts'
 import { readQuery } from '../query.ts'
 
-interface Tools extends FormTools {
-  readonly ports: Pick<Ports, 'now' | 'log'>
+interface Tools extends FormTools, AuditTools {
+  readonly ports: Pick<Ports, 'now'>
   readonly sessions: { readonly links: GuestLinks }
 }
 
@@ -47,9 +48,16 @@ export async function acceptInvitation(ctx: PortalRequest, tools: Tools): Promis
   const found = await find(form)
   if (found !== null && (await isHeldHere(ctx, tools, found.held))) return redirectAnswer(303, found.held.grant.landing)
   const used = found === null ? null : await tools.sessions.links.use(text)
-  if (used === null) return noLink(ctx)
+  if (used === null) {
+    tools.audit.note('guest.refused', {
+      ...askedFacts(ctx),
+      ...(found === null ? {} : { link: found.held.session.id }),
+    })
+    return noLink(ctx)
+  }
   const { session, grant } = used.held
-  tools.ports.log.info('A guest link was used', { link: session.id, client: ctx.clientAddress, used: used.held.used })
+  const facts = { ...askedFacts(ctx), link: session.id, host: grant.host, number: used.held.used }
+  await tools.audit.keep('guest.opened', facts)
   const name = suffixedName(cookieName('guest', isSecure(ctx)), sha256(session.id))
   const surplus = cookiesHere(ctx)
     .filter(cookie => cookie.name !== name)

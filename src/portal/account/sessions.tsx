@@ -3,7 +3,9 @@ import { GateError } from '../../base/errors.ts'
 import { prefersPage } from '../../route/page-load.ts'
 import type { Grants } from '../../session/grants/grants.ts'
 import type { Session, SessionEntry } from '../../session/session.ts'
+import { sessionFacts } from '../../session/session-facts.ts'
 import { jsonAnswer, pageAnswer, redirectAnswer } from '../answer.ts'
+import { askedFacts } from '../audit-facts.ts'
 import { proveForm, readOwnForm } from '../form.ts'
 import { wordsFor } from '../language.ts'
 import { isSamePerson } from '../pages/person.ts'
@@ -114,7 +116,10 @@ async function endOne(
     if (!isOwn) await tools.sessions.tokens.suspend(found.session)
     await tools.sessions.end(id)
     const { subject } = session.identity
-    if (!isOwn) tools.ports.log.info('An admin ended a session', { by: subject, user: found.session.identity.subject })
+    const asked = askedFacts(ctx)
+    const facts = { ...asked, ...sessionFacts(found.session), by: subject }
+    if (isOwn) await tools.audit.keep('sign_out', { ...asked, ...sessionFacts(found.session) })
+    else await tools.audit.keep('sign_out.by_admin', facts)
   }
   if (!prefersPage(ctx.request)) return jsonAnswer({ ended: found !== null })
   const query = new URLSearchParams(isForAll ? { all: '1', q: form.get('q') ?? '' } : {})

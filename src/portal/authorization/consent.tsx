@@ -2,7 +2,9 @@
 import { randomToken, sha256 } from '../../base/bytes.ts'
 import type { Ports } from '../../base/ports.ts'
 import type { Session, Sessions } from '../../session/session.ts'
+import { sessionFacts } from '../../session/session-facts.ts'
 import { pageAnswer, redirectAnswer } from '../answer.ts'
+import { type AuditTools, askedFacts } from '../audit-facts.ts'
 import { type FormTools, proveForm, readOwnForm } from '../form.ts'
 import { wordsFor } from '../language.ts'
 import { ConsentPage } from '../pages/consent.tsx'
@@ -13,8 +15,8 @@ import { CODE_MS } from './codes.ts'
 import { publicationAt } from './publications.ts'
 import { type RequestTools, readRequest } from './request.ts'
 
-export interface ConsentTools extends FormTools, RequestTools {
-  readonly ports: Pick<Ports, 'random' | 'log'>
+export interface ConsentTools extends FormTools, RequestTools, AuditTools {
+  readonly ports: Pick<Ports, 'random'>
   readonly sessions: Pick<Sessions, 'putOnce'>
 }
 
@@ -51,7 +53,8 @@ export async function takeConsent(ctx: PortalRequest, tools: ConsentTools, sessi
   const asked = await readRequest(ctx, tools, session)
   const { resource, client } = asked
   const answer = new URL(asked.redirect)
-  const facts = { user: session.identity.subject, client: client.name, host: answer.host, resource: resource.address }
+  const program = { program: client.name, host: answer.host, resource: resource.address }
+  const facts = { ...askedFacts(ctx), ...sessionFacts(session), ...program }
   if (form.get('answer') === 'allow') {
     const code = randomToken(tools.ports.random)
     const stored: StoredCode = {
@@ -64,10 +67,10 @@ export async function takeConsent(ctx: PortalRequest, tools: ConsentTools, sessi
     }
     await tools.sessions.putOnce('code', code, stored, { lifetimeMs: CODE_MS, owner: session.id })
     answer.searchParams.set('code', code)
-    tools.ports.log.info('Somebody let a program use an MCP server in their name', facts)
+    await tools.audit.keep('program.allowed', facts)
   } else {
     answer.searchParams.set('error', 'access_denied')
-    tools.ports.log.info('Somebody did not let a program use an MCP server in their name', facts)
+    await tools.audit.keep('program.declined', facts)
   }
   if (asked.state !== null) answer.searchParams.set('state', asked.state)
   answer.searchParams.set('iss', portalOrigin(ctx))

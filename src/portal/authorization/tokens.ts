@@ -5,12 +5,13 @@ import type { ApiTokens, HeldApiToken } from '../../session/credentials/api-toke
 import type { Sessions } from '../../session/session.ts'
 import { noteMade } from '../account/credential-page.ts'
 import { openAnswer } from '../answer.ts'
+import { type AuditTools, askedFacts } from '../audit-facts.ts'
 import { type FormTools, readBody } from '../form.ts'
 import type { PortalRequest } from '../portal.ts'
 import { readCode, USED_CODE_MS } from './codes.ts'
 import { SCOPE } from './metadata.ts'
 
-export interface TokenTools extends FormTools {
+export interface TokenTools extends FormTools, AuditTools {
   readonly ports: Pick<Ports, 'now' | 'random' | 'log'>
   readonly sessions: Pick<Sessions, 'describe' | 'end' | 'putOnce' | 'takeOnce' | 'peekOnce'> & {
     readonly tokens: ApiTokens
@@ -65,7 +66,7 @@ async function redeemCode(ctx: PortalRequest, tools: TokenTools, form: URLSearch
   if (code === null) {
     const used = await sessions.peekOnce('used-code', text)
     if (typeof used === 'object' && used !== null && 'token' in used && typeof used.token === 'string') {
-      await endForReuse(tools, used.token, 'an authorization code')
+      await endForReuse(ctx, tools, used.token, 'an authorization code')
     }
     return refuse('invalid_grant')
   }
@@ -88,7 +89,7 @@ async function redeemCode(ctx: PortalRequest, tools: TokenTools, form: URLSearch
   })
   const { id } = held.session
   await sessions.putOnce('used-code', text, { token: id }, { lifetimeMs: USED_CODE_MS, owner: id })
-  await noteMade({ one: 'token', many: 'tokens', fact: 'token' }, tools, session, id, { resource: address })
+  await noteMade({ many: 'tokens', fact: 'token' }, ctx, tools, session, id, { resource: address })
   ports.log.debug('A code was redeemed', { token: id })
   return give(ctx, tools, held)
 }
@@ -112,7 +113,7 @@ async function refresh(ctx: PortalRequest, tools: TokenTools, form: URLSearchPar
   const named = form.get('resource')
   if (named !== null && ctx.resources.at(named)?.address !== bound.address) return refuse('invalid_target')
   if ((await sessions.takeOnce('refresh', text)) === null) {
-    await endForReuse(tools, held.session.id, 'a refresh token')
+    await endForReuse(ctx, tools, held.session.id, 'a refresh token')
     return refuse('invalid_grant')
   }
   return give(ctx, tools, held)
@@ -136,9 +137,14 @@ async function give(ctx: PortalRequest, { sessions, seal, ports }: TokenTools, h
 }
 
 /** Somebody has what is another's: nobody knows which of them is honest. */
-async function endForReuse({ sessions, ports }: TokenTools, token: string, what: string): Promise<void> {
+async function endForReuse(
+  ctx: PortalRequest,
+  { sessions, audit }: TokenTools,
+  token: string,
+  reason: string,
+): Promise<void> {
   await sessions.end(token)
-  ports.log.warn(`${what} came a second time, and the token that came of it was ended`, { token })
+  await audit.keep('token.repeated', { ...askedFacts(ctx), token, reason })
 }
 
 async function makeRoom({ sessions }: TokenTools, session: HeldApiToken['session']): Promise<void> {

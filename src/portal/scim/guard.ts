@@ -1,8 +1,10 @@
 import { timingSafeEqual } from 'node:crypto'
+import type { Audit } from '../../audit/writer.ts'
 import { sha256 } from '../../base/bytes.ts'
 import { networkOf } from '../../base/net.ts'
 import type { Ports } from '../../base/ports.ts'
 import { decideRate, type FullAtMs, type Rate } from '../../policy/rate.ts'
+import { askedFacts } from '../audit-facts.ts'
 import type { PortalRequest } from '../portal.ts'
 import { BAD_TOKEN_CHALLENGE, BEARER_CHALLENGE } from '../problem.ts'
 import { refusalAnswer } from './answer.ts'
@@ -23,7 +25,7 @@ export type Guard = (ctx: PortalRequest, provider: string, token: string) => Res
  * The right one passes from any address at any time: what ends sign-ins must not be held up by somebody who comes from behind the same
  * address, and a token of the length that `check` asks for is found by nobody at any pace. Compared as hashes, in constant time.
  */
-export function createGuard({ now, log }: Pick<Ports, 'now' | 'log'>): Guard {
+export function createGuard({ now }: Pick<Ports, 'now'>, audit: Audit): Guard {
   /** In the order of their last use. */
   const wrong = new Map<string, FullAtMs>()
 
@@ -39,12 +41,8 @@ export function createGuard({ now, log }: Pick<Ports, 'now' | 'log'>): Guard {
     wrong.delete(address)
     wrong.set(address, decision.fullAtMs)
     if (wrong.size > MOST_ADDRESSES) for (const oldest of wrong.keys()) if (wrong.delete(oldest)) break
-    log.warn('A request to push people came without the right token', {
-      id: ctx.requestId,
-      client: ctx.clientAddress,
-      provider,
-      hint: `the token of scim in [providers.${provider}] and the one at the provider have to be the same`,
-    })
+    const hint = `the token of scim in [providers.${provider}] and the one at the provider have to be the same`
+    audit.note('provider.push_refused', { ...askedFacts(ctx), provider }, { facts: { hint } })
     const challenge = given === null ? BEARER_CHALLENGE : BAD_TOKEN_CHALLENGE
     return refusalAnswer(new ScimRefusal(401, null, 'the token is missing or wrong'), { 'www-authenticate': challenge })
   }

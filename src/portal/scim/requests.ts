@@ -9,6 +9,7 @@ import {
   type PushedUser,
   resourceIdOf,
 } from '../../session/pushed/resource.ts'
+import type { AuditTools } from '../audit-facts.ts'
 import { type FormTools, readBody } from '../form.ts'
 import { listAnswer, scimAnswer, wrongMethod } from './answer.ts'
 import { parseFilter } from './filter.ts'
@@ -17,7 +18,7 @@ import { patchGroup, patchUser } from './patch.ts'
 import { notFound, ScimRefusal } from './refusal.ts'
 import { parseGroup, parseUser, type SaidGroup, type SaidUser, showResource, withAttributes } from './resources.ts'
 
-export interface ScimTools {
+export interface ScimTools extends AuditTools {
   readonly ports: Pick<Ports, 'now' | 'random' | 'log'>
   readonly sessions: { readonly directories: Directories }
   readonly formWaitMs: FormTools['formWaitMs']

@@ -15,7 +15,7 @@ import { answerAll, answerOne, type ScimRequest, type ScimTools } from './reques
  * Nobody is known here by a cookie, so that nothing can be done in anyone's name. Never throws. Source: RFC 7644.
  */
 export function createScim(tools: ScimTools): (ctx: PortalRequest) => Response | Promise<Response> {
-  const guard = createGuard(tools.ports)
+  const guard = createGuard(tools.ports, tools.audit)
 
   return ctx => {
     const [name = '', ...steps] = ctx.target.path.slice(PREFIX.length).split('/')

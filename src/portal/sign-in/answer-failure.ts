@@ -1,6 +1,8 @@
 import { errorFacts, type GateError, toGateError } from '../../base/errors.ts'
 import type { Ports } from '../../base/ports.ts'
 import { prefersPage } from '../../route/page-load.ts'
+import { sessionFacts } from '../../session/session-facts.ts'
+import { type AuditTools, askedFacts } from '../audit-facts.ts'
 import { type ErrorView, renderErrorPage } from '../error-pages.tsx'
 import { wordsFor } from '../language.ts'
 import { isPortalHost, ownPath } from '../place.ts'
@@ -12,11 +14,15 @@ import { type Destination, FailedSignIn } from './failure.ts'
 import { forgetLogins } from './login-loop.ts'
 import { plainHttpActions } from './plain-http.ts'
 
+export interface FailureTools extends AuditTools {
+  readonly ports: Pick<Ports, 'log'>
+}
+
 /** Whatever a handler threw, as an answer: a page that says what can be done about it, or problem details. Tells the log. */
-export function answerFailure(ctx: PortalRequest, thrown: unknown, ports: Pick<Ports, 'log'>): Response {
+export function answerFailure(ctx: PortalRequest, thrown: unknown, tools: FailureTools): Response {
   const failed = thrown instanceof FailedSignIn ? thrown : null
   const error = toGateError(failed === null ? thrown : failed.failure)
-  report(ctx, error, ports)
+  report(ctx, error, failed, tools)
   const answer = prefersPage(ctx.request) ? failurePage(ctx, error, failed) : failureProblem(ctx, error)
   // The rest of what is too slow is not waited for (RFC 9110 §15.5.9).
   if (error.code === 'target.stalled') answer.headers.set('connection', 'close')
@@ -137,9 +143,28 @@ function startingPoint(ctx: PortalRequest, destination: Destination | null): str
   return destination.kind === 'here' ? destination.path : `${destination.origin}${destination.path}`
 }
 
-function report(ctx: PortalRequest, error: GateError, { log }: Pick<Ports, 'log'>): void {
-  const facts = { id: ctx.requestId, client: ctx.clientAddress, page: ctx.target.path, ...errorFacts(error) }
-  if (error.code === 'internal') log.error('A portal page failed on our side', facts)
-  else if (/^(target|route|limit)\./.test(error.code)) log.debug('A portal address was refused', facts)
-  else log.warn('A sign-in step failed', facts)
+function report(
+  ctx: PortalRequest,
+  error: GateError,
+  failed: FailedSignIn | null,
+  { ports, audit }: FailureTools,
+): void {
+  const besides = { page: ctx.target.path, ...errorFacts(error) }
+  const facts = { id: ctx.requestId, client: ctx.clientAddress, ...besides }
+  if (error.code === 'internal') ports.log.error('A portal page failed on our side', facts)
+  else if (/^(target|route|limit)\./.test(error.code)) ports.log.debug('A portal address was refused', facts)
+  else {
+    const { user, provider = failed?.provider } = error.facts
+    audit.note(
+      error.code.startsWith('access.') ? 'access.refused' : 'sign_in.failed',
+      {
+        ...askedFacts(ctx),
+        ...(ctx.session === null ? {} : sessionFacts(ctx.session)),
+        ...(typeof user === 'string' ? { user } : {}),
+        ...(typeof provider === 'string' ? { provider } : {}),
+        reason: error.code,
+      },
+      { facts: besides },
+    )
+  }
 }

@@ -3,9 +3,12 @@ import type { Ports } from '../../base/ports.ts'
 import type { ProviderConfig } from '../../config/types/providers.ts'
 import { repeatedName } from '../../identity/answer.ts'
 import type { Identity } from '../../identity/identity.ts'
+import { userSubject } from '../../identity/passwords/users.ts'
 import { checkStepUp, type StepUp } from '../../identity/step-up.ts'
 import { parseReturnTo } from '../../route/return-to.ts'
 import type { SessionSecrets } from '../../session/session.ts'
+import { sessionFacts } from '../../session/session-facts.ts'
+import { type AuditTools, askedFacts } from '../audit-facts.ts'
 import type { FormTools } from '../form.ts'
 import { checkLoginCookie, hasLoginCookie } from '../login-cookie.ts'
 import { arrivedAt, isPortalHost, ownPath } from '../place.ts'
@@ -35,12 +38,12 @@ import { readUserForm, type UserTools, usersOf } from './users.ts'
 import { waitToBeSeen } from './wait-to-be-seen.tsx'
 
 /** What taking a provider's answer needs besides. */
-export interface CallbackTools extends BeginTools {
+export interface CallbackTools extends BeginTools, AuditTools {
   readonly ports: BeginTools['ports'] & Pick<Ports, 'log'>
 }
 
 /** What a sign-in by a form of ours needs besides. */
-export interface LoginTools extends BeginTools, FormTools, UserTools {
+export interface LoginTools extends BeginTools, FormTools, UserTools, AuditTools {
   readonly ports: BeginTools['ports'] & Pick<Ports, 'log'>
   readonly seal: BeginTools['seal']
 }
@@ -117,7 +120,13 @@ export async function loginByForm(ctx: PortalRequest, tools: LoginTools): Promis
     identity = await tools.findUser(provider, given, ctx.clientAddress)
   } catch (thrown) {
     if (!(thrown instanceof GateError) || thrown.code !== 'access.password') throw thrown
-    tools.ports.log.info('A sign-in by the form was refused', { id: ctx.requestId, client: ctx.clientAddress })
+    const { user, reason } = thrown.facts
+    tools.audit.note(typeof reason === 'string' ? 'sign_in.code_wrong' : 'sign_in.password_wrong', {
+      ...askedFacts(ctx),
+      provider: provider.name,
+      ...(typeof user === 'string' ? { user: userSubject(user), name: user } : {}),
+      ...(typeof reason === 'string' ? { reason } : {}),
+    })
     return choosePage(ctx, tools, query, isRemembered, true)
   }
   const stepUp = readStepUp(query)
@@ -177,7 +186,7 @@ export async function callback(ctx: PortalRequest, tools: CallbackTools): Promis
 
 async function finish(
   ctx: PortalRequest,
-  tools: BeginTools,
+  tools: CallbackTools,
   kept: Pending,
   answer: URLSearchParams,
   state: string,
@@ -194,7 +203,7 @@ async function finish(
 /** A session for whoever has just shown who they are, in place of the one that this browser had here; then on to where they go. */
 async function startSession(
   ctx: PortalRequest,
-  tools: BeginTools,
+  tools: BeginTools & AuditTools,
   { identity, secrets, destination, isRemembered }: SignedIn,
 ): Promise<Response> {
   const { session, token } = await tools.sessions.start({
@@ -206,7 +215,11 @@ async function startSession(
     agent: describeAgent(ctx.request.headers.get('user-agent')),
     client: ctx.clientAddress,
   })
-  if (ctx.session !== null) await tools.sessions.end(ctx.session.id)
+  await tools.audit.keep('sign_in', { ...askedFacts(ctx), ...sessionFacts(session) })
+  if (ctx.session !== null) {
+    await tools.sessions.end(ctx.session.id)
+    tools.audit.note('sign_out.replaced', { ...askedFacts(ctx), ...sessionFacts(ctx.session) })
+  }
   const lifetimeMs = cookieLifetimeMs(ctx, session, tools.ports.now())
   const count = destination.kind === 'here' ? [await countLogin(ctx, tools, destination.path)] : []
   const owner = ctx.hasKeptForms ? [await ownerCookie(ctx, tools, ownerOf(session), lifetimeMs)] : []

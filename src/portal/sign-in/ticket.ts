@@ -6,7 +6,9 @@ import { parseReturnTo, type SafeReturnTo } from '../../route/return-to.ts'
 import { cookieName, writeCookie } from '../../session/cookie.ts'
 import type { Sealer } from '../../session/seal.ts'
 import type { Session, Sessions } from '../../session/session.ts'
+import { sessionFacts } from '../../session/session-facts.ts'
 import { redirectAnswer } from '../answer.ts'
+import { type AuditTools, askedFacts } from '../audit-facts.ts'
 import { bindBrowser, checkLoginCookie, hasLoginCookie } from '../login-cookie.ts'
 import { isSecure, ownPath, portalOrigin } from '../place.ts'
 import type { PortalRequest } from '../portal.ts'
@@ -115,7 +117,7 @@ export async function arrive(
  *
  * Throws `sign_in.ticket`. Without the ask cookie the ticket is left alone: it may still be good where it belongs.
  */
-export async function enter(ctx: PortalRequest, tools: TicketTools): Promise<Response> {
+export async function enter(ctx: PortalRequest, tools: TicketTools & AuditTools): Promise<Response> {
   const ticket = readQuery(ctx).get('ticket') ?? ''
   if (!isToken(ticket)) throw ticketError('it is not a ticket')
   if (!hasLoginCookie(ctx, 'ask')) {
@@ -139,7 +141,10 @@ export async function enter(ctx: PortalRequest, tools: TicketTools): Promise<Res
   }
   const token = await tools.sessions.join(kept.sessionId, ctx.target.host)
   if (token === null) throw ticketError('its session has ended')
-  if (ctx.session !== null && ctx.session.id !== kept.sessionId) await tools.sessions.end(ctx.session.id)
+  if (ctx.session !== null && ctx.session.id !== kept.sessionId) {
+    await tools.sessions.end(ctx.session.id)
+    tools.audit.note('sign_out.replaced', { ...askedFacts(ctx), ...sessionFacts(ctx.session) })
+  }
   const lifetimeMs = cookieLifetimeMs(ctx, kept, tools.ports.now())
   return land(ctx, kept.path, [
     sessionCookie(ctx, token, lifetimeMs),

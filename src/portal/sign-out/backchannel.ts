@@ -5,10 +5,11 @@ import { type LogoutToken, peekToken } from '../../identity/logout-token.ts'
 import type { ProviderPool } from '../../identity/provider.ts'
 import type { Sessions } from '../../session/session.ts'
 import { doneAnswer, jsonAnswer } from '../answer.ts'
+import { type AuditTools, askedFacts } from '../audit-facts.ts'
 import { type FormTools, readBody } from '../form.ts'
 import type { PortalRequest } from '../portal.ts'
 
-export interface BackChannelTools {
+export interface BackChannelTools extends AuditTools {
   readonly ports: Pick<Ports, 'now' | 'log'>
   readonly sessions: Sessions
   readonly pool: ProviderPool
@@ -29,19 +30,20 @@ export async function backChannelLogout(ctx: PortalRequest, tools: BackChannelTo
   try {
     const { token, provider } = await readToken(ctx, tools)
     const count = await endOnce(ctx, tools, token, provider)
-    tools.ports.log.info('A provider signed someone out', {
+    await tools.audit.keep('sign_out.by_provider', {
+      ...askedFacts(ctx),
       provider: provider.name,
-      user: token.subject,
-      sessions: count,
+      user: token.subject ?? undefined,
+      by: 'provider',
+      reason: 'back-channel',
+      number: count,
     })
     return doneAnswer()
   } catch (thrown) {
     if (!(thrown instanceof GateError) || thrown.code !== 'provider.logout_token') throw thrown
-    tools.ports.log.warn('A logout token was refused', {
-      id: ctx.requestId,
-      client: ctx.clientAddress,
-      ...errorFacts(thrown),
-    })
+    const { check } = thrown.facts
+    const reason = typeof check === 'string' ? { reason: check } : {}
+    tools.audit.note('provider.logout_refused', { ...askedFacts(ctx), ...reason }, { facts: errorFacts(thrown) })
     return jsonAnswer({ error: 'invalid_request', error_description: thrown.say }, 400)
   }
 }

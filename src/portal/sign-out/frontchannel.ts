@@ -1,5 +1,6 @@
 import { GateError } from '../../base/errors.ts'
 import { frameAnswer } from '../answer.ts'
+import { askedFacts } from '../audit-facts.ts'
 import type { PortalRequest } from '../portal.ts'
 import { readQuery } from '../query.ts'
 import type { BackChannelTools } from './backchannel.ts'
@@ -21,7 +22,8 @@ export async function frontChannelLogout(ctx: PortalRequest, tools: BackChannelT
   if (providers.length === 0) throw malformed('its iss is none of this portal’s providers')
   const names = providers.map(({ name }) => name)
   const count = await tools.sessions.endFor({ issuer, providers: names, subject: null, sid })
-  tools.ports.log.info('A provider signed someone out', { provider: names.join(', '), sessions: count })
+  const facts = { provider: names.join(', '), by: 'provider', reason: 'front-channel', number: count }
+  await tools.audit.keep('sign_out.by_provider', { ...askedFacts(ctx), ...facts })
   return frameAnswer('<title>Signed out</title>', new URL(issuer).origin)
 }
 

@@ -6,7 +6,9 @@ import type { ProviderPool } from '../../identity/provider.ts'
 import { isPrefetch } from '../../route/page-load.ts'
 import type { ApiTokens } from '../../session/credentials/api-tokens.ts'
 import type { Session, Sessions } from '../../session/session.ts'
+import { sessionFacts } from '../../session/session-facts.ts'
 import { pageAnswer, redirectAnswer } from '../answer.ts'
+import { type AuditTools, askedFacts } from '../audit-facts.ts'
 import { type FormTools, proveForm, readOwnForm } from '../form.ts'
 import { wordsFor } from '../language.ts'
 import { SignedOutPage, SignOutPage } from '../pages/sign-out.tsx'
@@ -18,7 +20,7 @@ import { forgetLogins } from '../sign-in/login-loop.ts'
 import { sessionCookie } from '../sign-in/ticket.ts'
 import { leadToPortal } from '../sign-in/to-portal.ts'
 
-export interface SignOutTools extends FormTools {
+export interface SignOutTools extends FormTools, AuditTools {
   readonly ports: Pick<Ports, 'now' | 'random' | 'log'>
   readonly sessions: Sessions & { readonly tokens: Pick<ApiTokens, 'suspend'> }
   readonly pool: ProviderPool
@@ -85,6 +87,10 @@ export async function leave(
 ): Promise<Response> {
   const idToken = ctx.session === null ? null : await idTokenOf(ctx, tools, ctx.session)
   if (sessionIds.length > 0) await tools.sessions.end(...sessionIds)
+  if (ctx.session !== null && sessionIds.length > 0) {
+    const number = sessionIds.length === 1 ? undefined : sessionIds.length
+    await tools.audit.keep('sign_out', { ...askedFacts(ctx), ...sessionFacts(ctx.session), number })
+  }
   const next = ctx.session === null || idToken === null ? null : await prepareProvider(ctx, tools, ctx.session, idToken)
   const answer = redirectAnswer(
     onward.status,

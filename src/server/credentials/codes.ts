@@ -7,11 +7,12 @@ import type { Sessions } from '../../session/session.ts'
 /** The second factor of people of a file. */
 export interface Codes {
   /**
-   * Whether somebody's sign-in is right with this code; of whom no second factor is known, whatever the code. Throws `session.store`.
+   * What is wrong with this code of somebody's sign-in; null: nothing, also of whom no second factor is known, or whose password is
+   * wrong. Throws `session.store`.
    *
    * A code is taken once, by all workers and machines, and only beside the right password, so that nobody else can use it up.
    */
-  accepts(provider: ProviderConfig, given: Given, isPasswordRight: boolean): Promise<boolean>
+  refusalOf(provider: ProviderConfig, given: Given, isPasswordRight: boolean): Promise<string | null>
 }
 
 interface Given {
@@ -26,23 +27,22 @@ interface Given {
 const WRONG: Rate = Object.freeze({ name: 'codes', by: 'client', intervalMs: 5 * 60_000, burst: 10 })
 
 /** Checks codes, whoever's they are: a name without a second factor, or of nobody, costs what any other costs. */
-export function createCodes(ports: Pick<Ports, 'now' | 'random' | 'log'>, sessions: Pick<Sessions, 'putOnce'>): Codes {
+export function createCodes(ports: Pick<Ports, 'now' | 'random'>, sessions: Pick<Sessions, 'putOnce'>): Codes {
   const decoy = makeTotpSecret(ports.random)
   /** By secret, which the file bounds. */
   const wrong = new Map<string, FullAtMs>()
 
   return {
-    async accepts({ name: provider, users }, { name, code }, isPasswordRight) {
+    async refusalOf({ name: provider, users }, { name, code }, isPasswordRight) {
       const secret = users?.totp.get(name)
       const step = totpStep(secret ?? decoy, code, ports.now())
-      if (!isPasswordRight) return false
-      if (secret === undefined) return true
+      if (!isPasswordRight || secret === undefined) return null
       const decision = decideRate(WRONG, wrong.get(secret) ?? 0, ports.now())
-      if (!decision.isAllowed) return refuse(provider, name, 'too many wrong codes')
+      if (!decision.isAllowed) return 'too many wrong codes'
       if (step === null) {
         // An empty field guesses nothing.
         if (code !== '') wrong.set(secret, decision.fullAtMs)
-        return refuse(provider, name, code === '' ? 'no code' : 'a wrong code')
+        return code === '' ? 'no code' : 'a wrong code'
       }
       const isFirst = await sessions.putOnce(
         'totp',
@@ -53,12 +53,7 @@ export function createCodes(ports: Pick<Ports, 'now' | 'random' | 'log'>, sessio
           owner: `${provider} ${name}`,
         },
       )
-      return isFirst || refuse(provider, name, 'a code that was used')
+      return isFirst ? null : 'a code that was used'
     },
-  }
-
-  function refuse(provider: string, user: string, reason: string): false {
-    ports.log.warn('The password of a user was right, and the code was not', { provider, user, reason })
-    return false
   }
 }

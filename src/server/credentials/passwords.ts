@@ -1,5 +1,5 @@
 import { createHmac } from 'node:crypto'
-import { GateError } from '../../base/errors.ts'
+import { type Facts, GateError } from '../../base/errors.ts'
 import type { MaybePromise } from '../../base/maybe-promise.ts'
 import { networkOf } from '../../base/net.ts'
 import type { Ports } from '../../base/ports.ts'
@@ -109,29 +109,33 @@ export function createPasswords({ ports, sessions, portal: portalOf }: PasswordT
   }
 
   /**
-   * The hash that a right password was held against; `besides` says whether all else is right, and is asked whatever the password.
+   * The hash that a right password was held against; `besides` says what else is wrong, and is asked whatever the password.
    * Throws `access.password`, `limit.rate`, and what `besides` throws.
    */
   async function verify(
     { name, password }: Given,
     entries: Htpasswd,
     client: string,
-    besides?: (isPasswordRight: boolean) => Promise<boolean>,
+    besides?: (isPasswordRight: boolean) => Promise<string | null>,
   ): Promise<string> {
     const known = entries.get(name)
     const hash = known ?? decoy(name, entries)
     if (hash === undefined) throw refusal('this portal has no passwords')
     const leave = await enter()
     let isRight: boolean
+    let reason: string | null
     try {
       count(client)
       isRight = (await verifyPassword(password, hash)) && known !== undefined
-      if (besides !== undefined) isRight = (await besides(isRight)) && isRight
-      if (isRight) uncount(client)
+      reason = (await besides?.(isRight)) ?? null
+      if (isRight && reason === null) uncount(client)
     } finally {
       leave()
     }
-    if (!isRight) throw refusal('the name, the password or the code is wrong')
+    const why = 'the name, the password or the code is wrong'
+    if (reason !== null) throw refusal(why, { user: name, reason })
+    // A name that nobody has may be a password in the wrong field.
+    if (!isRight) throw refusal(why, known === undefined ? {} : { user: name })
     return hash
   }
 
@@ -192,7 +196,7 @@ export function createPasswords({ ports, sessions, portal: portalOf }: PasswordT
   return {
     find,
     async findUser(provider, given, client) {
-      const besides = (isRight: boolean) => codes.accepts(provider, given, isRight)
+      const besides = (isRight: boolean) => codes.refusalOf(provider, given, isRight)
       await verify(given, provider.users?.entries ?? new Map(), client, besides)
       const identity = userIdentity(provider, given.name, ports.now())
       if (identity === null) throw refusal('the name is not in the file')
@@ -215,6 +219,6 @@ function stands({ name, hash, groups }: Ground, portal: PortalConfig | undefined
   )
 }
 
-function refusal(why: string): GateError {
-  return new GateError('access.password', why)
+function refusal(why: string, facts: Facts = {}): GateError {
+  return new GateError('access.password', why, { facts })
 }

@@ -7,7 +7,7 @@ import type { Session } from '../../session/session.ts'
 import type { GateRoute } from '../config/snapshot.ts'
 import { resourceAudiences } from './mcp/resource.ts'
 import { holdToMethod } from './method-override.ts'
-import type { Passage } from './passage.ts'
+import { type Passage, passageFacts } from './passage.ts'
 import { provenClient } from './policy-input.ts'
 import type { PipelineTools } from './tools.ts'
 
@@ -21,7 +21,7 @@ export interface Credential {
 }
 
 /** Where what was brought is looked up. */
-export type CredentialTools = Pick<PipelineTools, 'accessTokens' | 'passwords'> & {
+export type CredentialTools = Pick<PipelineTools, 'accessTokens' | 'passwords' | 'noteFirstUse'> & {
   readonly sessions: Pick<PipelineTools['sessions'], 'tokens'>
 }
 
@@ -60,10 +60,15 @@ function findByToken(
     if (config.allow.kind === 'public') return NOBODY
     throw refusal(`"${config.id}" takes no tokens`, `set tokens = true for "${config.id}" if it should`)
   }
-  return andThen(tools.sessions.tokens.find(token), judge, passage, route)
+  return andThen(tools.sessions.tokens.find(token), judge, passage, tools, route)
 }
 
-function judge(held: HeldApiToken | null, passage: Passage, route: GateRoute): Credential {
+function judge(
+  held: HeldApiToken | null,
+  passage: Passage,
+  tools: Pick<CredentialTools, 'noteFirstUse'>,
+  route: GateRoute,
+): Credential {
   const { target, request } = passage
   if (held === null || target === null) {
     throw refusal('the token is unknown, revoked, expired, or at rest until its owner signs in again', LOOK)
@@ -74,7 +79,9 @@ function judge(held: HeldApiToken | null, passage: Passage, route: GateRoute): C
   const { host, path, readings } = target
   const resource = route.config.mcp === 'portal' ? route.config.id : null
   const facts = { host, path, readings, method: request.method, client: provenClient(passage), route: resource }
-  return { session: held.session, denial: decideToken(held, facts), by: 'tokens' }
+  const denial = decideToken(held, facts)
+  if (held.isUnused && denial === null) tools.noteFirstUse(held, passageFacts(passage))
+  return { session: held.session, denial, by: 'tokens' }
 }
 
 /** An access token that is ours to judge goes no further, and its bearer is never sent to sign in. */

@@ -1,3 +1,4 @@
+import type { AuditFacts } from '../../audit/record.ts'
 import type { MaybePromise } from '../../base/maybe-promise.ts'
 import { canonicalAddress } from '../../base/net.ts'
 import type { CompatPage } from '../../portal/portal.ts'
@@ -7,6 +8,7 @@ import type { Mention } from '../../proxy/upstream/mentions.ts'
 import { originAt, portAt, type Target } from '../../route/target.ts'
 import { cookieName, readCookie } from '../../session/cookie.ts'
 import type { Session } from '../../session/session.ts'
+import { sessionFacts } from '../../session/session-facts.ts'
 import type { GatePortal, GateRoute, Snapshot } from '../config/snapshot.ts'
 
 /** What Bun hands to a request's handler, as far as the pipeline uses it. */
@@ -138,4 +140,16 @@ export function peerAddress(front: Front, request: Request): string | null {
   const address = front.requestIP(request)?.address
   if (address === undefined) return isLocalSocket(front) ? '127.0.0.1' : null
   return address.includes(':') ? (canonicalAddress(address) ?? address) : address
+}
+
+/** Who asks, where, and from where they come, for the audit trail. */
+export function passageFacts({ id, route, session, client, request }: Passage): AuditFacts {
+  return {
+    id,
+    route: route?.config.id,
+    portal: route?.config.portal ?? undefined,
+    client,
+    agent: request.headers.get('user-agent') ?? undefined,
+    ...(session === null ? {} : sessionFacts(session)),
+  }
 }

@@ -6,6 +6,7 @@ import type { Sessions } from '../../session/session.ts'
 import type { LiveFieldTools } from '../config/live-fields.ts'
 import type { Snapshot } from '../config/snapshot.ts'
 import type { AccessTokens } from '../credentials/access-tokens.ts'
+import type { NoteFirstUse } from '../credentials/first-use.ts'
 import type { Passwords } from '../credentials/passwords.ts'
 import type { Leaving } from '../listen/leaving.ts'
 import type { AccessLog } from '../observe/access-log.ts'
@@ -30,6 +31,7 @@ export interface PipelineTools extends PassTools {
   readonly rates: Rates
   /** Whether this process is about to stop. */
   readonly leaving: Pick<Leaving, 'isOn' | 'mark'>
+  readonly noteFirstUse: NoteFirstUse
   /** The beginning of this process's request ids. */
   readonly idPrefix: string
   /** The snapshot in force: read once a request. */

@@ -64,6 +64,8 @@ export interface HeldApiToken {
   readonly owner: string | null
   /** From then on it rests, until its owner is heard of again; in a list, 0 for one that rests now. */
   readonly restsAtMs: number
+  /** Whether nobody has used it before, as far as this process knows. */
+  readonly isUnused: boolean
 }
 
 export interface NewApiToken extends ApiTokenGrant {
@@ -84,6 +86,8 @@ export interface ApiTokens {
   list(portal: string): Promise<readonly HeldApiToken[]>
   /** A token by its id; null as for `find`. */
   describe(tokenId: string): Promise<HeldApiToken | null>
+  /** Notes the first use of one that is `isUnused`; true for one caller alone, of all processes. */
+  noteUse(tokenId: string): Promise<boolean>
   /** Makes a short token that stands for this one, and ends with it at the latest. Said this once. */
   createShort(of: HeldApiToken, lifetimeMs: number): Promise<string>
   /** An admin has ended a session of this person: what follows them rests, everywhere, until they sign in again. */
@@ -200,7 +204,7 @@ export function createApiTokens(
         ports,
       )
       const grant = { identity: withoutSignIn(identity), limits: where, ...(owner === null ? {} : { owner }) }
-      const row: StoredApiToken = { ...kept, name, grant: JSON.stringify(grant satisfies StoredGrant) }
+      const row: StoredApiToken = { ...kept, name, grant: JSON.stringify(grant satisfies StoredGrant), isUsed: false }
       await guarded(() => store.insertToken(row))
       const held = holdToken(row)
       if (held === null) throw new TypeError('a token that was just made is one of ours')
@@ -218,11 +222,16 @@ export function createApiTokens(
     },
     describe,
     current: async tokenId => (await describe(tokenId))?.session ?? null,
+    async noteUse(tokenId) {
+      const isFirst = await guarded(() => store.useToken(tokenId))
+      cache.forget(tokenId)
+      return isFirst
+    },
     async createShort({ session }, lifetimeMs) {
       const wanted = { textPrefix: TOKEN_PREFIX, idPrefix: TOKEN_ID, portal: session.portal, lifetimeMs, follows: null }
       const { text, owner: _, ...kept } = await issueSecret(wanted, store, ports)
       const grant = JSON.stringify({ of: session.id } satisfies StoredShort)
-      await guarded(() => store.insertToken({ ...kept, name: '', grant }))
+      await guarded(() => store.insertToken({ ...kept, name: '', grant, isUsed: true }))
       return text
     },
     revoke: tokenId => cache.revoke(tokenId, () => store.removeToken(tokenId)),
@@ -257,6 +266,7 @@ function holdToken(row: StoredApiToken): HeldApiToken | null {
       networks: limits.networks === null ? null : compileNetworks(limits.networks),
       owner,
       restsAtMs: Number.POSITIVE_INFINITY,
+      isUnused: !row.isUsed,
     })
   } catch {
     return null

@@ -1,3 +1,4 @@
+import type { Audit } from '../../audit/writer.ts'
 import { errorFacts } from '../../base/errors.ts'
 import { andThen, type MaybePromise } from '../../base/maybe-promise.ts'
 import type { Ports } from '../../base/ports.ts'
@@ -22,6 +23,7 @@ import type { Learnt, Someone, Standings } from './standings.ts'
 export interface DirectoryTools {
   readonly store: Pick<SessionStore, 'listPushed' | 'countPushed' | 'readPushed' | 'replacePushed' | 'findOwner'>
   readonly ports: Pick<Ports, 'log'>
+  readonly audit: Audit
   readonly standings: Standings
   readonly memory: Pick<SessionMemory, 'cache' | 'review' | 'forgetAll'>
   readonly followers: Pick<Followers, 'forgetAll' | 'forgetOwner' | 'suspend'>
@@ -161,8 +163,8 @@ export function createDirectories(tools: DirectoryTools): OwnDirectories {
       apply(directory, learnt)
       for (const subject of learnt.barred) {
         const sessions = await endAll(directory, subject)
-        const { provider } = directory
-        ports.log.info('A provider says that someone is not active any more', { provider, user: subject, sessions })
+        const facts = { provider: directory.provider, user: subject, by: 'provider', number: sessions }
+        tools.audit.note('sign_out.inactive', facts)
       }
       return true
     },

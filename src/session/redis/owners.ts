@@ -1,4 +1,4 @@
-import type { OwnerStore } from '../sqlite/owners.ts'
+import type { OwnerStore } from '../sqlite/tables/owners.ts'
 import { parseStanding } from '../store.ts'
 import type { RedisLink } from './connection.ts'
 import { KEEP_OWNER, NOTE_OWNER } from './scripts.ts'

@@ -18,6 +18,8 @@ import { PLACE_DIGITS } from './rows.ts'
  *     shared:NAME         a value of all nodes, which stays
  *     person:KEY          hash: what is known of someone with tokens that follow them
  *     directory:KEY       hash: ID → what a provider has pushed, as JSON, which stays
+ *     token-unused:HASH   there until the token is used for the first time
+ *     audit audit-frequent   streams: the audit trail, each row as JSON
  *     changes             stream: what was done to sessions, for the caches of other nodes; never empty, by which they know a server
  *                         that has lost what it had
  *     once:KIND:HASH      hash: value, owner, expires
@@ -173,9 +175,10 @@ for _, id in ipairs(ARGV) do
 end
 `)
 
-/** id, hash, the token, ttl. */
+/** id, hash, the token, ttl, and nothing where it was used. */
 export const INSERT_TOKEN = script(`
 redis.call('SET', p .. 'token:' .. ARGV[2], ARGV[3], 'PX', ARGV[4])
+if ARGV[5] ~= '' then redis.call('SET', p .. 'token-unused:' .. ARGV[2], '', 'PX', ARGV[4]) end
 redis.call('HSET', p .. 'tokens', ARGV[1], ARGV[2])
 redis.call('XADD', p .. 'changes', '*', 'made', ARGV[1])
 `)
@@ -186,6 +189,7 @@ local hash = redis.call('HGET', p .. 'tokens', ARGV[1])
 if not hash then return 0 end
 redis.call('HDEL', p .. 'tokens', ARGV[1])
 redis.call('XADD', p .. 'changes', '*', 'removed', ARGV[1])
+redis.call('DEL', p .. 'token-unused:' .. hash)
 return redis.call('DEL', p .. 'token:' .. hash)
 `)
 
@@ -319,6 +323,22 @@ if newest then
   redis.call('XTRIM', p .. 'changes', 'MINID', '~', isOld and newest[1] or ARGV[4])
 end
 return more
+`)
+
+/** how long, then for each row its stream and what it says. */
+export const APPEND_AUDIT = script(`
+for at = 2, #ARGV, 2 do
+  redis.call('XADD', p .. ARGV[at], '*', 'record', ARGV[at + 1])
+  redis.call('PEXPIRE', p .. ARGV[at], ARGV[1])
+end
+return 1
+`)
+
+/** id → 1 where nobody has used the token before. */
+export const USE_TOKEN = script(`
+local hash = redis.call('HGET', p .. 'tokens', ARGV[1])
+if not hash then return 0 end
+return redis.call('DEL', p .. 'token-unused:' .. hash)
 `)
 
 export const CHANGES = 'sallyport:1:changes'

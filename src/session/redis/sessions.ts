@@ -1,4 +1,4 @@
-import type { SignInStore } from '../sqlite/sessions.ts'
+import type { SignInStore } from '../sqlite/tables/sessions.ts'
 import type { StoredSession } from '../store.ts'
 import type { RedisLink } from './connection.ts'
 import { fieldsOf, parseStored, portalIndex, refreshedFields, sidIndex, subjectIndex } from './rows.ts'

@@ -1,5 +1,5 @@
 import { sha256 } from '../../base/bytes.ts'
-import type { OnceStore } from '../sqlite/single-use.ts'
+import type { OnceStore } from '../sqlite/tables/single-use.ts'
 import type { RedisLink } from './connection.ts'
 import { PEEK, PUT, TAKE } from './scripts.ts'
 

@@ -1,6 +1,7 @@
 import type { Ports } from '../../base/ports.ts'
 import type { SessionStore } from '../store.ts'
 import { tokensOver } from './api-tokens.ts'
+import { auditOver } from './audit.ts'
 import { CHANGES_KEPT_MS, createChangeFeed } from './changes.ts'
 import { openRedisLink } from './connection.ts'
 import { linksOver } from './guest-links.ts'
@@ -53,6 +54,7 @@ export function openRedisStore(
     ...ownersOver(link, ttlOf),
     ...linksOver(link, ttlOf),
     ...pushedOver(link),
+    ...auditOver(link),
     changesSince: () => changes.since(link.send),
     async readShared(name) {
       const value = await link.send('GET', [`sallyport:1:shared:${name}`])

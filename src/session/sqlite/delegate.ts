@@ -30,6 +30,7 @@ export function delegateTo(run: Run): Omit<SessionStore, 'changesSince' | 'close
     findToken: hash => run(store => store.findToken(hash)),
     findTokenById: id => run(store => store.findTokenById(id)),
     listTokens: portal => run(store => store.listTokens(portal)),
+    useToken: id => run(store => store.useToken(id)),
     removeToken: id => run(store => store.removeToken(id)),
     insertLink: link => run(store => store.insertLink(link)),
     findLink: hash => run(store => store.findLink(hash)),
@@ -44,6 +45,10 @@ export function delegateTo(run: Run): Omit<SessionStore, 'changesSince' | 'close
     countPushed: directory => run(store => store.countPushed(directory)),
     readPushed: (directory, id) => run(store => store.readPushed(directory, id)),
     replacePushed: (directory, id, before, after) => run(store => store.replacePushed(directory, id, before, after)),
+    appendAudit: (rows, keepMs) => run(store => store.appendAudit(rows, keepMs)),
+    listAudit: page => run(store => store.listAudit(page)),
+    removeAudit: ids => run(store => store.removeAudit(ids)),
+    trimAudit: (beforeMs, bounds) => run(store => store.trimAudit(beforeMs, bounds)),
     purge: (nowMs, idleBeforeMs) => run(store => store.purge(nowMs, idleBeforeMs)),
   }
 }

@@ -1,15 +1,16 @@
 import type { Database } from 'bun:sqlite'
 import type { SessionStore } from '../store.ts'
-import { tokensOn } from './api-tokens.ts'
 import { createBusyRetry } from './busy.ts'
-import { changesOn } from './changes.ts'
-import { linksOn } from './guest-links.ts'
-import { ownersOn } from './owners.ts'
-import { pushedOn } from './pushed.ts'
-import { sessionsOn } from './sessions.ts'
-import { sharedOn } from './shared.ts'
-import { onceOn } from './single-use.ts'
 import { inSlices } from './slices.ts'
+import { tokensOn } from './tables/api-tokens.ts'
+import { auditOn } from './tables/audit.ts'
+import { changesOn } from './tables/changes.ts'
+import { linksOn } from './tables/guest-links.ts'
+import { ownersOn } from './tables/owners.ts'
+import { pushedOn } from './tables/pushed.ts'
+import { sessionsOn } from './tables/sessions.ts'
+import { sharedOn } from './tables/shared.ts'
+import { onceOn } from './tables/single-use.ts'
 
 /** Removals and updates are told to other processes for this long; one that was away longer starts with an empty cache anyway. */
 const CHANGES_KEPT_MS = 60 * 60 * 1000
@@ -36,6 +37,7 @@ export function storeOn(database: Database): SessionStore {
     ...links,
     ...sharedOn(database, retryBusy),
     ...pushedOn(database, retryBusy, changes.tellUpdated),
+    ...auditOn(database, retryBusy, () => isClosed),
     changesSince: changes.since,
     async purge(nowMs, idleBeforeMs) {
       for (const [purgeSome, beforeMs] of [

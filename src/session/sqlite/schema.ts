@@ -1,7 +1,7 @@
 import type { Database } from 'bun:sqlite'
 
 /** The layout that this version reads and writes; a database with a higher number was written by a newer Sallyport. */
-export const LAYOUT = 7
+export const LAYOUT = 8
 
 const FIRST = `
   CREATE TABLE sessions (
@@ -89,7 +89,17 @@ const SEVENTH = `
   ) STRICT, WITHOUT ROWID;
 `
 
-const STEPS: readonly string[] = [FIRST, SECOND, THIRD, FOURTH, FIFTH, SIXTH, SEVENTH]
+/** The audit trail, and which tokens were used: of those that are there already nobody knows, and they count as used. */
+const EIGHTH = `
+  CREATE TABLE audit (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, at_ms INTEGER NOT NULL, is_frequent INTEGER NOT NULL, record TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX audit_at ON audit (at_ms);
+  CREATE INDEX audit_frequent ON audit (is_frequent, seq);
+  ALTER TABLE tokens ADD COLUMN is_used INTEGER NOT NULL DEFAULT 1;
+`
+
+const STEPS: readonly string[] = [FIRST, SECOND, THIRD, FOURTH, FIFTH, SIXTH, SEVENTH, EIGHTH]
 
 /** The layout number that a database says it has; 0 for an empty one. */
 export function layoutOf(database: Database): number {

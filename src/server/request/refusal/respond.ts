@@ -1,5 +1,8 @@
+import type { AuditEvent } from '../../../audit/events.ts'
+import type { Audit } from '../../../audit/writer.ts'
 import { CODES, type Code, errorFacts, type GateError } from '../../../base/errors.ts'
 import type { Log } from '../../../base/ports.ts'
+import { userSubject } from '../../../identity/passwords/users.ts'
 import { tellNeeds } from '../../../policy/needs.ts'
 import type { Decision } from '../../../policy/policy.ts'
 import { missingReasons, type Told } from '../../../policy/reasons.ts'
@@ -21,7 +24,7 @@ import type { Grants } from '../../../session/grants/grants.ts'
 import type { GateRoute } from '../../config/snapshot.ts'
 import type { Denial, Denials } from '../../observe/denials.ts'
 import { rolesToAskFor } from '../offered-roles.ts'
-import type { Passage } from '../passage.ts'
+import { type Passage, passageFacts } from '../passage.ts'
 import { requestFacts } from '../policy-input.ts'
 import { mayRepeat, retryAfterS } from './retry-after.ts'
 
@@ -38,7 +41,12 @@ export interface Respond {
   broken(error: unknown): Response
 }
 
-export function createRespond(log: Log, denials: Pick<Denials, 'note'>, grants: Pick<Grants, 'standing'>): Respond {
+export function createRespond(
+  log: Log,
+  audit: Audit,
+  denials: Pick<Denials, 'note'>,
+  grants: Pick<Grants, 'standing'>,
+): Respond {
   const carryNoGrpc = new WeakSet<GateRoute>()
 
   /** Whether the log has it already: whoever calls by gRPC does so often. */
@@ -61,8 +69,10 @@ export function createRespond(log: Log, denials: Pick<Denials, 'note'>, grants: 
 
   return {
     failed(passage, context, error, cause) {
+      const wrong = WRONG.get(error.code)
+      if (wrong !== undefined) noteWrong(audit, wrong, passage, error)
       if (isClientGone(passage)) return gone()
-      logFailure(log, passage, error, isKnown(error, passage))
+      if (wrong === undefined) logFailure(log, passage, error, isKnown(error, passage))
       const { status, say, code } = error
       const againS = retryAfterS(error, passage)
       const fields = EXTRA_FIELDS.get(code) ?? NO_FIELDS
@@ -86,7 +96,7 @@ export function createRespond(log: Log, denials: Pick<Denials, 'note'>, grants: 
     },
     denied(passage, context, decision) {
       const unverified = unverifiedOf(passage, decision)
-      noteDecision(log, denials, passage, decision, unverified)
+      noteDecision(audit, denials, passage, decision, unverified)
       const code = decision.reason === 'method.not_listed' ? 'route.method' : 'access.denied'
       const { status, say } = CODES[code]
       if (decision.reason === 'method.not_listed') {
@@ -133,7 +143,7 @@ export function createRespond(log: Log, denials: Pick<Denials, 'note'>, grants: 
       })
     },
     gone,
-    noteDecision: (passage, decision) => noteDecision(log, denials, passage, decision, []),
+    noteDecision: (passage, decision) => noteDecision(audit, denials, passage, decision, []),
     broken(error) {
       log.warn('An upstream ended in the middle of its answer', errorFacts(error))
       const { status, say } = CODES['upstream.broken']
@@ -198,7 +208,7 @@ const NOTHING_TOLD: Told = { needed: [], reasons: [] }
 
 /** What is missing goes to the log in full; what the client is told is less. */
 function noteDecision(
-  log: Log,
+  audit: Audit,
   denials: Pick<Denials, 'note'>,
   passage: Passage,
   decision: Decision,
@@ -207,21 +217,34 @@ function noteDecision(
   const alone = unverified.find(({ isAlone }) => isAlone)
   const needs = needsOf(passage, decision)
   denials.note(denialOf(passage, alone === undefined ? decision.reason : 'email.unverified', needs))
-  const facts = {
-    id: passage.id,
-    route: passage.route?.config.id,
-    reason: decision.reason,
+  const besides = {
     reasons: 'trials' in decision ? missingReasons(decision.trials) : undefined,
     needs: needs ?? undefined,
-    user: passage.session?.identity.subject,
-    client: passage.client,
     ...(alone === undefined
       ? {}
       : { alone: `${alone.email} is not verified at ${labelOf(passage, alone)}`, hint: waysOut(alone) }),
   }
+  const facts = { ...passageFacts(passage), reason: decision.reason }
   if (decision.verdict === 'deny' && decision.reason === 'rule.broken') {
-    log.error('A rule could not be judged, and so the request was denied', { ...facts, ...errorFacts(decision.fault) })
-  } else log.info(decision.verdict === 'step-up' ? 'A new sign-in is asked for' : 'A request was denied', facts)
+    audit.note('access.unjudged', facts, { facts: { ...besides, ...errorFacts(decision.fault) } })
+  } else {
+    audit.note(decision.verdict === 'step-up' ? 'access.step_up' : 'access.refused', facts, { facts: besides })
+  }
+}
+
+/** What somebody came with that is not good: told of even where they do not wait for the answer. */
+const WRONG: ReadonlyMap<Code, AuditEvent> = new Map([
+  ['access.token', 'access.token_wrong'],
+  ['access.password', 'access.password_wrong'],
+])
+
+function noteWrong(audit: Audit, event: AuditEvent, passage: Passage, error: GateError): void {
+  const { user, provider } = error.facts
+  const known = {
+    ...(typeof user === 'string' ? { user: userSubject(user), name: user } : {}),
+    ...(typeof provider === 'string' ? { provider } : {}),
+  }
+  audit.note(event, { ...passageFacts(passage), ...known }, { facts: errorFacts(error) })
 }
 
 function needsOf({ route, session }: Passage, decision: Decision): string | null {

@@ -1,7 +1,7 @@
 import type { Database } from 'bun:sqlite'
-import type { MaybePromise } from '../../base/maybe-promise.ts'
-import { parseStanding, type SessionStore, type StoredOwner } from '../store.ts'
-import type { BusyRetry } from './busy.ts'
+import type { MaybePromise } from '../../../base/maybe-promise.ts'
+import { parseStanding, type SessionStore, type StoredOwner } from '../../store.ts'
+import type { BusyRetry } from '../busy.ts'
 
 interface OwnerRow {
   readonly id: string

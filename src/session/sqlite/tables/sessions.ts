@@ -1,8 +1,8 @@
 import type { Database } from 'bun:sqlite'
-import type { RefreshedFields, SessionStore, StoredHandle, StoredSession } from '../store.ts'
-import type { BusyRetry } from './busy.ts'
+import type { RefreshedFields, SessionStore, StoredHandle, StoredSession } from '../../store.ts'
+import type { BusyRetry } from '../busy.ts'
+import { bySlices, SLICE } from '../slices.ts'
 import type { Changes } from './changes.ts'
-import { bySlices, SLICE } from './slices.ts'
 
 interface SessionRow {
   readonly id: string

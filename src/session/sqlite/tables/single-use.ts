@@ -1,8 +1,8 @@
 import type { Database } from 'bun:sqlite'
-import type { OnceKind } from '../session.ts'
-import type { SessionStore, StoredOnce } from '../store.ts'
-import type { BusyRetry } from './busy.ts'
-import { SLICE } from './slices.ts'
+import type { OnceKind } from '../../session.ts'
+import type { SessionStore, StoredOnce } from '../../store.ts'
+import type { BusyRetry } from '../busy.ts'
+import { SLICE } from '../slices.ts'
 
 /** What of a SessionStore is about single-use records. */
 export type OnceStore = Pick<SessionStore, 'put' | 'take' | 'peek'>

@@ -1,7 +1,7 @@
 import type { Database } from 'bun:sqlite'
-import type { MaybePromise } from '../../base/maybe-promise.ts'
-import type { SessionStore, StoredGuestLink } from '../store.ts'
-import type { BusyRetry } from './busy.ts'
+import type { MaybePromise } from '../../../base/maybe-promise.ts'
+import type { SessionStore, StoredGuestLink } from '../../store.ts'
+import type { BusyRetry } from '../busy.ts'
 
 interface LinkRow {
   readonly id: string

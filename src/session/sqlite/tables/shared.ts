@@ -1,6 +1,6 @@
 import type { Database } from 'bun:sqlite'
-import type { SessionStore } from '../store.ts'
-import type { BusyRetry } from './busy.ts'
+import type { SessionStore } from '../../store.ts'
+import type { BusyRetry } from '../busy.ts'
 
 /** What of a SessionStore is about values that all processes share. */
 export type SharedStore = Pick<SessionStore, 'readShared' | 'replaceShared'>

@@ -1,6 +1,6 @@
 import type { Database } from 'bun:sqlite'
-import type { SessionStore } from '../store.ts'
-import type { BusyRetry } from './busy.ts'
+import type { SessionStore } from '../../store.ts'
+import type { BusyRetry } from '../busy.ts'
 
 /** What of a SessionStore is about what providers push. */
 export type PushedStore = Pick<SessionStore, 'listPushed' | 'countPushed' | 'readPushed' | 'replacePushed'>

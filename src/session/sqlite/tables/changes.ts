@@ -1,6 +1,6 @@
 import type { Database } from 'bun:sqlite'
-import type { StoredChanges } from '../store.ts'
-import { SLICE } from './slices.ts'
+import type { StoredChanges } from '../../store.ts'
+import { SLICE } from '../slices.ts'
 
 /** More changes than this are not told one by one: whoever asks reads again what is in memory. */
 const MOST_CHANGES = 5000

@@ -1,0 +1,72 @@
+import type { LogLevel } from '../base/log.ts'
+
+interface EventKind {
+  /** The sentence of its line in the log. */
+  readonly says: string
+  readonly level: Exclude<LogLevel, 'debug'>
+  /**
+   * Whether strangers, or programs that repeat themselves, can bring it about without end: its rows are counted together, and there is
+   * a bound to how many are kept.
+   */
+  readonly isFrequent: boolean
+}
+
+/** Everything that the trail tells of: a closed list. Names are API, as error codes are. */
+export const EVENTS = {
+  sign_in: act('Somebody signed in'),
+  'sign_in.failed': frequent('A sign-in step failed', 'warn'),
+  'sign_in.password_wrong': frequent('A sign-in by the form was refused'),
+  'sign_in.code_wrong': frequent('The password of a user was right, and the code was not', 'warn'),
+  sign_out: act('Somebody signed out'),
+  'sign_out.replaced': act('A new sign-in took the place of the one before'),
+  'sign_out.by_admin': act('An admin ended a session'),
+  'sign_out.by_operator': act('An operator ended a session'),
+  'sign_out.by_provider': act('A provider signed someone out'),
+  'sign_out.refused': act('The provider has ended a sign-in'),
+  'sign_out.inactive': act('A provider says that someone is not active any more'),
+  'sign_out.withdrawn': act('The sign-ins of a provider that left its portal have ended'),
+  'access.refused': frequent('A request was denied'),
+  'access.step_up': frequent('A new sign-in is asked for'),
+  'access.unjudged': frequent('A rule could not be judged, and so the request was denied', 'error'),
+  'access.token_wrong': frequent('A token was refused'),
+  'access.password_wrong': frequent('A password was refused'),
+  'token.made': act('A token was made'),
+  'token.first_used': act('A token was used for the first time'),
+  'token.revoked': act('A token was revoked'),
+  'token.repeated': act('What is good once came a second time, and the token that came of it was ended', 'warn'),
+  'guest.made': act('A guest link was made'),
+  'guest.opened': act('A guest link was used'),
+  'guest.refused': frequent('A guest link was refused'),
+  'guest.revoked': act('A guest link was revoked'),
+  'role.asked': act('Access was asked for'),
+  'role.granted': act('A role was granted'),
+  'role.declined': act('A request for access was declined'),
+  'role.revoked': act('A granted role was revoked'),
+  'program.allowed': act('Somebody let a program use an MCP server in their name'),
+  'program.declined': act('Somebody did not let a program use an MCP server in their name'),
+  'provider.logout_refused': frequent('A logout token was refused', 'warn'),
+  'provider.push_refused': frequent('A request to push people came without the right token', 'warn'),
+  'config.loaded': act('The changed file is in force'),
+  'config.refused': act('The changed file has mistakes; the one before stays in force', 'error'),
+  'config.saved': act('An admin saved the file'),
+  'config.save_refused': act('What an admin saved has mistakes, and is not in force', 'warn'),
+  'audit.exported': act('An admin exported the audit trail'),
+  'audit.erased': act('Somebody was erased from the audit trail'),
+  'audit.lost': act('Rows of the audit trail could not be written, and are lost', 'error'),
+} as const satisfies Readonly<Record<string, EventKind>>
+
+export type AuditEvent = keyof typeof EVENTS
+
+export const EVENT_NAMES: readonly string[] = Object.keys(EVENTS)
+
+export function isAuditEvent(name: string): name is AuditEvent {
+  return Object.hasOwn(EVENTS, name)
+}
+
+function act(says: string, level: EventKind['level'] = 'info'): EventKind {
+  return { says, level, isFrequent: false }
+}
+
+function frequent(says: string, level: EventKind['level'] = 'info'): EventKind {
+  return { says, level, isFrequent: true }
+}

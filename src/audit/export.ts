@@ -1,0 +1,25 @@
+import { type AuditRecord, FACTS } from './record.ts'
+
+/** A record as one line of JSON, with the line's end. */
+export function jsonLine({ atMs, event, facts }: AuditRecord): string {
+  return `${JSON.stringify({ time: new Date(atMs).toISOString(), event, ...facts })}\n`
+}
+
+/** The names of the columns, and then a row for each record (RFC 4180). */
+export const CSV_HEAD = csvRow(['time', 'event', ...FACTS])
+
+export function csvLine({ atMs, event, facts }: AuditRecord): string {
+  return csvRow([new Date(atMs).toISOString(), event, ...FACTS.map(name => String(facts[name] ?? ''))])
+}
+
+function csvRow(cells: readonly string[]): string {
+  return `${cells.map(cell => `"${unarmed(cell).replaceAll('"', '""')}"`).join(',')}\r\n`
+}
+
+/**
+ * What a spreadsheet would take for a formula, as text: strangers choose names and browsers.
+ * Source: OWASP, CSV Injection.
+ */
+function unarmed(cell: string): string {
+  return /^\s*[=+\-@＝＋－＠]|^[\t\r\n]/.test(cell) ? `'${cell}` : cell
+}

@@ -1,0 +1,182 @@
+import { errorFacts } from '../base/errors.ts'
+import type { Log, Ports } from '../base/ports.ts'
+import { createSparingLog } from '../base/sparing-log.ts'
+import { createCounting } from './counting.ts'
+import { type AuditEvent, EVENTS } from './events.ts'
+import { type Besides, tellEvent } from './line.ts'
+import { type AuditFacts, type AuditRecord, cleanFacts, renderRecord } from './record.ts'
+import type { AuditBounds, AuditStore, StoredAudit } from './store.ts'
+
+/**
+ * Who tells of what happened. Each event is one line in the log, and a row in the session store where `[audit]` keeps them.
+ *
+ * Neither ever throws. A line is written at once.
+ */
+export interface Audit {
+  /** The row is written within a second. For what strangers do, for what nobody waits for, and for whatever may not wait. */
+  note(event: AuditEvent, facts: AuditFacts, besides?: Besides): void
+  /** Settles once the row is as safe as anything in the store: for what is answered only then. */
+  keep(event: AuditEvent, facts: AuditFacts, besides?: Besides): Promise<void>
+}
+
+/** An Audit with what only its owner does. Pairs with `close`. */
+export interface OpenAudit extends Audit {
+  /** Removes the rows that are too old, or too many; all, where none are kept. Throws what the store throws. */
+  tend(): Promise<void>
+  /** Writes what is pending; it never throws. */
+  close(): Promise<void>
+}
+
+export interface AuditOptions {
+  readonly store: AuditStore
+  readonly ports: Pick<Ports, 'now' | 'log'>
+  /** How long rows are kept; 0: there are none. */
+  readonly keepMs: () => number
+  /** Where the lines go; absent: there are none, as for a command that says itself what it did. */
+  readonly lines?: Log
+  readonly bounds?: AuditBounds
+}
+
+/** Half a gigabyte at the most, at 400 bytes a row. */
+export const AUDIT_BOUNDS: AuditBounds = { frequent: 200_000, others: 1_000_000 }
+
+/** Whoever has no trail to write. */
+export const NO_AUDIT: OpenAudit = Object.freeze({
+  note: () => {},
+  keep: async () => {},
+  tend: async () => {},
+  close: async () => {},
+})
+
+const FLUSH_MS = 1_000
+/** Of what comes again and again, one row is written for each such time. */
+const WINDOW_MS = 60_000
+/** Rows that wait for a store that does not take them; the oldest are given up. */
+const MOST_PENDING = 10_000
+/** Rows in one transaction. */
+const BATCH = 500
+
+/**
+ * Writes the trail, many rows at a time. Timers run only while something waits.
+ *
+ * Rows that the store does not take stay, and are tried again; of those that are given up, a row says how many.
+ */
+export function createAudit({ store, ports, keepMs, lines, bounds = AUDIT_BOUNDS }: AuditOptions): OpenAudit {
+  const told = lines === undefined ? null : createSparingLog(lines, ports.now)
+  const counting = createCounting()
+  let pending: StoredAudit[] = []
+  let lost = 0
+  let isFailing = false
+  let isClosed = false
+  let flushTimer: Timer | null = null
+  let windowTimer: Timer | null = null
+  let running: Promise<void> | null = null
+  let following: Promise<void> | null = null
+
+  /** Adds what is to be kept of an event; false where that is nothing now. */
+  function add(event: AuditEvent, facts: AuditFacts, besides: Besides | undefined): boolean {
+    const clean = cleanFacts(facts)
+    if (told !== null && besides?.isSilent !== true) tellEvent(told, event, clean, besides)
+    if (keepMs() === 0 || isClosed) return false
+    const record: AuditRecord = { atMs: ports.now(), event, facts: clean }
+    const kept = EVENTS[event].isFrequent ? counting.count(record) : record
+    if (!counting.isEmpty) windowTimer ??= later(endWindow, WINDOW_MS)
+    if (kept !== null) push(kept)
+    return kept !== null
+  }
+
+  function push(record: AuditRecord): void {
+    const { isFrequent } = EVENTS[record.event]
+    pending.push({ atMs: record.atMs, isFrequent, record: renderRecord(record) })
+    cut()
+  }
+
+  function cut(): void {
+    const surplus = pending.length - MOST_PENDING
+    if (surplus <= 0) return
+    pending.splice(0, surplus)
+    lost += surplus
+  }
+
+  function endWindow(): void {
+    windowTimer = null
+    for (const record of counting.drain()) push(record)
+    flushSoon()
+  }
+
+  function flushSoon(): void {
+    if (pending.length > 0 && !isClosed) flushTimer ??= later(flush, FLUSH_MS)
+  }
+
+  /** Settles once everything that is pending now was tried; one write at a time, and all that comes meanwhile is the next. */
+  function flush(): Promise<void> {
+    if (running === null) {
+      running = write().finally(() => {
+        running = null
+      })
+      return running
+    }
+    following ??= running.then(() => {
+      following = null
+      return flush()
+    })
+    return following
+  }
+
+  async function write(): Promise<void> {
+    if (flushTimer !== null) clearTimeout(flushTimer)
+    flushTimer = null
+    try {
+      while (pending.length > 0) {
+        const batch = pending.slice(0, BATCH)
+        pending = pending.slice(BATCH)
+        try {
+          await store.appendAudit(batch, keepMs())
+        } catch (error) {
+          pending = [...batch, ...pending]
+          cut()
+          throw error
+        }
+        tellLost()
+      }
+      isFailing = false
+    } catch (error) {
+      if (!isFailing) ports.log.error('The audit trail cannot be written; it is tried again', errorFacts(error))
+      isFailing = true
+      flushSoon()
+    }
+  }
+
+  function tellLost(): void {
+    if (lost === 0) return
+    const number = lost
+    lost = 0
+    add('audit.lost', { number }, undefined)
+  }
+
+  return {
+    note(event, facts, besides) {
+      if (add(event, facts, besides)) flushSoon()
+    },
+    async keep(event, facts, besides) {
+      if (add(event, facts, besides)) await flush()
+    },
+    async tend() {
+      await store.trimAudit(keepMs() === 0 ? Number.POSITIVE_INFINITY : ports.now() - keepMs(), bounds)
+    },
+    async close() {
+      if (windowTimer !== null) clearTimeout(windowTimer)
+      endWindow()
+      await flush()
+      isClosed = true
+      if (flushTimer !== null) clearTimeout(flushTimer)
+    },
+  }
+}
+
+/** A timer that keeps no process alive: whoever ends it closes what it writes. */
+function later(act: () => unknown, afterMs: number): Timer {
+  const timer = setTimeout(act, afterMs)
+  timer.unref()
+  return timer
+}

@@ -1,0 +1,19 @@
+import { tellEvent } from '../audit/line.ts'
+import type { Audit } from '../audit/writer.ts'
+import type { Log } from '../base/ports.ts'
+import type { WorkerPart } from './serve-options.ts'
+
+/** Who tells of what becomes of the file. */
+export type FileAudit = Pick<Audit, 'note'>
+
+/** A process that has the file and no store: the line alone. */
+export function audited(log: Log): FileAudit {
+  return { note: (event, facts, besides) => tellEvent(log, event, facts, besides) }
+}
+
+/** Of several workers, which all take the file over, the first writes the rows; the supervisor has the lines. */
+export function auditOfFile(audit: Audit, worker: WorkerPart | undefined): FileAudit {
+  if (worker === undefined) return audit
+  if (worker.index !== 1) return audited(worker.fileLog)
+  return { note: (event, facts, besides) => audit.note(event, facts, { ...besides, isSilent: true }) }
+}
