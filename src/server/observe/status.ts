@@ -84,8 +84,9 @@ export function tellStatus(processes: readonly StatusFacts[], frame: StatusFrame
   const upstreams = origins.map(({ upstream, address, health, inFlight, failures }) => {
     return { upstream, address, state: health, in_flight: inFlight, failures: Math.max(0, failures) }
   })
+  const byUpstream = Map.groupBy(origins, ({ upstream }) => upstream)
   const applications = (first?.applications ?? []).map(({ id, name, host, upstream }) => {
-    return { id, name, host, state: stateOf(origins.filter(origin => origin.upstream === upstream)) }
+    return { id, name, host, state: stateOf(byUpstream.get(upstream) ?? []) }
   })
   return {
     status: unready === null ? 'ready' : 'not ready',

@@ -1,15 +1,43 @@
 import { expect, test } from 'bun:test'
 import { startAnswering } from '../../kit/applications/answering.ts'
+import { makeAuthority } from '../../kit/certificates.ts'
 import { eventually, PORTAL, startGate } from '../../kit/gate.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { statusOf } from '../../kit/requests.ts'
+import { blocksOf } from '../../kit/set-ups.ts'
 import { routeForUsers, routeSaying, routeTo } from '../../kit/toml.ts'
 
 const keep = untilTheEnd()
 const upstream = keep(startAnswering(() => new Response('here')))
 const PUBLIC = 'allow = "public"'
 
-test('tells of applications, upstreams, sessions, certificates and providers, as the chapter on metrics shows it', async () => {
+/** What a value is made of: names and kinds, of a list those of its first member. */
+function shapeOf(value: unknown): unknown {
+  if (Array.isArray(value)) return value.slice(0, 1).map(shapeOf)
+  if (typeof value !== 'object' || value === null) return value === null ? 'null' : typeof value
+  return Object.fromEntries(Object.entries(value).map(([name, one]) => [name, shapeOf(one)]))
+}
+
+test('is made as the chapter on metrics shows it', async () => {
+  const { cert, key } = makeAuthority().issue('DNS:app.example')
+  const tls = '[tls]\nlisten = ["127.0.0.1:0"]\ncertificates = [{ cert = "a.pem", key = "a.key" }]\n'
+  const routes = PORTAL + routeTo(upstream, 'app.example', PUBLIC)
+  await using gate = await startGate(tls + routes, { files: { 'a.pem': cert, 'a.key': key } })
+  const [shown = ''] = blocksOf('metrics', 'json')
+  const told = await (await fetch(`http://127.0.0.1:${gate.adminPort}/status.json`)).json()
+  expect(shapeOf(told)).toEqual(shapeOf(JSON.parse(shown)))
+  // What it tells gethomepage to look for is there, and so is what Uptime Kuma asks for.
+  const fields = [...(blocksOf('metrics', 'yaml').at(-1) ?? '').matchAll(/field: ([\w.]+)/g)].map(
+    ([, path = '']) => path,
+  )
+  expect(fields).toHaveLength(4)
+  for (const path of [...fields, 'applications.down', 'reason']) {
+    const found = path.split('.').reduce<unknown>((at, name) => Reflect.get(at as object, name), told)
+    expect([path, found]).not.toEqual([path, undefined])
+  }
+})
+
+test('tells of applications, upstreams, sessions, certificates and providers, with what was seen of each', async () => {
   await using gate = await startGate(
     PORTAL +
       routeTo(upstream, 'up.example', `name = "Wiki"\n${PUBLIC}`) +
