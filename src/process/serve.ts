@@ -139,6 +139,10 @@ function recheckOf({ first, sessions, passwords, exchanges, relay }: Parts, opti
       check: async session => passwords.judge(session) ?? sessions.check(session),
     },
     owners: () => [...exchanges.owners(), ...relay.owners()],
+    onBusy(listener) {
+      exchanges.onBusy(listener)
+      relay.onBusy(listener)
+    },
     endWhere(isOver, reason) {
       exchanges.endWhere(isOver, reason)
       relay.closeWhere(isOver, undefined, reason)

@@ -210,5 +210,17 @@ export interface SessionStore extends AuditStore {
   replacePushed(directory: string, id: string, before: string | null, after: string | null): MaybePromise<boolean>
   /** Removes what has expired; `idleBeforeMs` is the last use before which any session is idle too long. */
   purge(nowMs: number, idleBeforeMs: number): MaybePromise<void>
+  /**
+   * Calls soon after anything may have been written, by whomever. Absent where nobody tells: then `changesSince` is to be asked
+   * again and again.
+   */
+  watch?(onWritten: () => void): StoreWatch
   close(): MaybePromise<void>
+}
+
+/** Pairs with `close`. */
+export interface StoreWatch {
+  /** Whether a call is sure to come; else `changesSince` is to be asked all the same. */
+  readonly isSure: boolean
+  close(): void
 }

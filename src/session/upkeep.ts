@@ -5,6 +5,7 @@ import type { Ports } from '../base/ports.ts'
 import { repeatEvery } from '../base/repeat.ts'
 import type { Followers } from './credentials/followers.ts'
 import { isOwnerId } from './credentials/owners.ts'
+import { startHearing } from './hearing.ts'
 import type { LastUses } from './last-use.ts'
 import { longestIdleMs } from './life.ts'
 import type { SessionMemory } from './memory.ts'
@@ -12,7 +13,7 @@ import { isDirectoryId } from './pushed/resource.ts'
 import type { SessionStore } from './store.ts'
 
 export interface SessionTimers {
-  /** How often to look for sessions that other processes ended or changed. */
+  /** How soon to hear of sessions that other processes ended or changed. */
   readonly watchMs: number
   /** How often last uses are written. */
   readonly flushMs: number
@@ -22,15 +23,20 @@ export interface SessionTimers {
 export const DEFAULT_TIMERS: SessionTimers = { watchMs: 500, flushMs: 5_000, purgeMs: 60_000 }
 
 export interface UpkeepTools {
-  readonly store: Pick<SessionStore, 'changesSince' | 'findById' | 'purge'>
+  readonly store: Pick<SessionStore, 'changesSince' | 'findById' | 'purge' | 'watch'>
   readonly ports: Pick<Ports, 'now' | 'log'>
   readonly audit: Pick<OpenAudit, 'tend'>
   readonly memory: SessionMemory
   readonly uses: LastUses
   readonly followers: Followers
   readonly signing: { tend(): Promise<void> }
-  readonly grants: { hear(): Promise<void> }
-  readonly directories: { hear(id: string): Promise<void>; hearAll(): Promise<void>; tend(): Promise<void> }
+  readonly grants: { hear(): Promise<void>; readonly isAnyTimed: boolean }
+  readonly directories: {
+    hear(id: string): Promise<void>
+    hearAll(): Promise<void>
+    tend(): Promise<void>
+    readonly isBehind: boolean
+  }
   /** One has ended elsewhere. */
   forget(sessionId: string): void
   /** Anything may have ended elsewhere. */
@@ -73,8 +79,6 @@ export function startUpkeep(tools: UpkeepTools, timers: SessionTimers): { close(
   const repeat = (everyMs: number, what: string, work: () => MaybePromise<unknown>) =>
     repeatEvery(everyMs, { what, work, log: ports.log })
   const running = [
-    repeat(timers.watchMs, 'look for sessions that ended elsewhere', hearOthers),
-    repeat(timers.watchMs, 'look for roles that were granted', grants.hear),
     repeat(timers.flushMs, 'write the last use of sessions', uses.flush),
     repeat(timers.purgeMs, 'purge old sessions', () =>
       store.purge(ports.now(), ports.now() - longestIdleMs(memory.limits)),
@@ -82,9 +86,20 @@ export function startUpkeep(tools: UpkeepTools, timers: SessionTimers): { close(
     repeat(timers.purgeMs, 'purge the audit trail', audit.tend),
     repeat(timers.purgeMs, 'look after the signing keys', signing.tend),
   ]
+  const hearing = startHearing({
+    everyMs: timers.watchMs,
+    works: [
+      { what: 'look for sessions that ended elsewhere', work: hearOthers },
+      { what: 'look for roles that were granted', work: grants.hear },
+    ],
+    watch: store.watch,
+    isWaiting: () => grants.isAnyTimed || directories.isBehind,
+    log: ports.log,
+  })
 
   return {
     async close() {
+      hearing.close()
       for (const timer of running) clearInterval(timer)
       await uses
         .flush()

@@ -98,6 +98,7 @@ const RANKS: readonly (readonly Room[])[] = [
           parts: ['grants'],
           ban: 'what somebody is granted does not depend on how they come, nor on where it is kept',
         },
+        { parts: ['hearing.ts'], ban: 'when somebody listens does not depend on what is heard' },
         { parts: ['life.ts'], ban: 'how long a session lasts depends on no store' },
         { parts: ['sqlite'], ban: 'a store knows rows and nothing of their meaning' },
         { parts: ['watched-store.ts'], ban: 'a store is watched without anyone noticing' },

@@ -1,3 +1,4 @@
+import { tickWhileBusy } from '../../base/while-busy.ts'
 import { createRoster, NOWHERE } from './roster.ts'
 
 /** Something that is over at a given time, such as a request that waits for its upstream's first byte. */
@@ -10,7 +11,8 @@ export interface Waiting {
 }
 
 /**
- * Deadlines of all requests in flight, kept by one timer: a place in a list instead of a timer and a signal for each request.
+ * Deadlines of all requests in flight, kept by one timer: a place in a list instead of a timer and a signal for each request, and
+ * none while there is no request.
  *
  * Pairs with `close`. A deadline is met within `SWEEP_MS` after it passed.
  */
@@ -31,8 +33,8 @@ export function openDeadlines(now: () => number): Deadlines {
     },
   )
 
-  let sweptAtMs = now()
-  const timer = setInterval(() => {
+  let sweptAtMs = 0
+  const ticker = tickWhileBusy(SWEEP_MS, () => {
     const nowMs = now()
     // A clock that was set back must not let anyone wait for as long again.
     const backMs = sweptAtMs - nowMs
@@ -43,8 +45,17 @@ export function openDeadlines(now: () => number): Deadlines {
       waiting.remove(one)
       one.expire()
     }
-  }, SWEEP_MS)
-  timer.unref()
+    return waiting.members.length > 0
+  })
 
-  return { add: waiting.add, remove: waiting.remove, close: () => clearInterval(timer) }
+  return {
+    add(one) {
+      // Nobody waited meanwhile, so whatever became of the clock is no matter.
+      if (waiting.members.length === 0) sweptAtMs = now()
+      waiting.add(one)
+      ticker.wake()
+    },
+    remove: waiting.remove,
+    close: ticker.close,
+  }
 }

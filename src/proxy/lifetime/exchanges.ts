@@ -32,6 +32,8 @@ export interface Exchanges {
   add(one: Exchange): void
   remove(one: Exchange): void
   owners(): Iterable<ExchangeOwner>
+  /** Called whenever there is one where there was none. */
+  onBusy(listener: () => void): void
   endWhere(isOver: (owner: ExchangeOwner) => boolean, reason: string): void
 }
 
@@ -42,10 +44,17 @@ export function createExchanges(): Exchanges {
       one.place = place
     },
   )
+  let tellBusy = () => {}
   return {
-    add: open.add,
+    add(one) {
+      open.add(one)
+      if (open.members.length === 1) tellBusy()
+    },
     remove: open.remove,
     owners: () => open.members.map(({ owner }) => owner),
+    onBusy(listener) {
+      tellBusy = listener
+    },
     endWhere(isOver, reason) {
       // Each leaves its place when it ends.
       for (const one of open.members.filter(({ owner }) => isOver(owner))) one.end(reason)

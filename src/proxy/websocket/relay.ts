@@ -39,6 +39,8 @@ export interface WebSocketRelay {
   ): Response | undefined
   /** Whose are open. */
   owners(): Iterable<ExchangeOwner>
+  /** Called whenever there is one where there was none. */
+  onBusy(listener: () => void): void
   /** Closes every WebSocket whose owner matches, on both sides; answers how many. Default: 1008, policy. */
   closeWhere(matches: (owner: ExchangeOwner) => boolean, code?: number, reason?: string): number
 }
@@ -55,6 +57,7 @@ const IDLE_S = 120
 /** A WebSocketRelay without connections. An exception in one connection ends that one alone, with a word in the log. */
 export function createWebSocketRelay(log: Log, { idleS = IDLE_S } = {}): WebSocketRelay {
   const open = new Set<ServerWebSocket<RelayData>>()
+  let tellBusy = () => {}
 
   function end(ws: ServerWebSocket<RelayData>, error: unknown): void {
     log.error('a WebSocket was closed by an error of ours', {
@@ -99,6 +102,7 @@ export function createWebSocketRelay(log: Log, { idleS = IDLE_S } = {}): WebSock
     perMessageDeflate: true,
     open(ws) {
       open.add(ws)
+      if (open.size === 1) tellBusy()
       const { upstream } = ws.data
       guarded(ws, () =>
         upstream.start({
@@ -161,6 +165,9 @@ export function createWebSocketRelay(log: Log, { idleS = IDLE_S } = {}): WebSock
       return new Response(null, { status: 400 })
     },
     owners: () => [...open].map(ws => ws.data.owner),
+    onBusy(listener) {
+      tellBusy = listener
+    },
     closeWhere(matches, code = POLICY, reason = '') {
       const chosen = [...open].filter(ws => matches(ws.data.owner))
       for (const ws of chosen) guarded(ws, () => closeClient(ws, code, reason))

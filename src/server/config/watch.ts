@@ -1,5 +1,6 @@
-import { statSync, watch } from 'node:fs'
+import { statSync } from 'node:fs'
 import { dirname } from 'node:path'
+import { type FolderWatch, showsInFolder, watchFolder } from '../../base/folder-watch.ts'
 
 /** Pairs with `close`. */
 export interface FileWatch {
@@ -23,18 +24,25 @@ export interface WatchEvents {
 /** Editors write in several steps; what they do within this time counts as one save. */
 const DEBOUNCE_MS = 100
 
-/** How often to look where the system reports nothing (network file systems, bind mounts of single files). */
+/** How often to look where the system does not tell of everything (network file systems, links, bind mounts of single files). */
 const POLL_MS = 1000
+
+/** How often to look where it does: nothing is to be seen then, and an idle machine stays asleep. */
+const SELDOM_MS = 15_000
 
 /**
  * Calls `onChange` after any of the files may have changed: saved in place, renamed over, relinked, removed or made again.
  *
- * Watches the folders, since a watch on a file goes deaf once the file is renamed away (Bun 1.4.5), and polls beside it.
+ * Watches the folders, since a watch on a file goes deaf once the file is renamed away (Bun 1.4.5), and looks beside it: each second
+ * where not everything shows there.
  * May call without a change; the caller compares content. What else is written in those folders costs a look at the files' stamps.
  */
 export function watchFiles(paths: readonly string[], { onChange, onLost }: WatchEvents): FileWatch {
   let followed: readonly string[] = []
-  let watches: { close(): void }[] = []
+  let watches: FolderWatch[] = []
+  let doAllShow = false
+  let poll: Timer | null = null
+  let isClosed = false
   let stamps = ''
   let pending: Timer | null = null
   let nameless: readonly string[] = []
@@ -61,6 +69,7 @@ export function watchFiles(paths: readonly string[], { onChange, onLost }: Watch
     if (pending !== null) clearTimeout(pending)
     pending = setTimeout(() => {
       pending = null
+      watchAnew()
       stamps = stampsOf(followed)
       onChange()
     }, DEBOUNCE_MS)
@@ -76,32 +85,43 @@ export function watchFiles(paths: readonly string[], { onChange, onLost }: Watch
     if (followed.length > 0) callSoon()
     close()
     followed = next
+    watchAnew()
     stamps = stampsOf(followed)
-    for (const folder of new Set(followed.map(path => dirname(path)))) {
-      try {
-        const one = watch(folder, look)
-        // A watch that breaks (its folder was removed) leaves the poll.
-        one.on('error', () => one.close())
-        watches.push(one)
-      } catch {
-        // The folder is not there, or may not be watched: the poll sees the file when it comes.
-      }
-    }
   }
 
-  const poll = setInterval(() => {
-    look()
-    lookForLost()
-  }, POLL_MS)
-  poll.unref()
+  /** A folder may be another by now, be there only now, or what lies in it a link. */
+  function watchAnew(): void {
+    close()
+    const folders = new Set(followed.map(path => dirname(path)))
+    watches = [...folders].map(folder => watchFolder(folder, look))
+    doAllShow = followed.every(showsInFolder)
+    lookLater()
+  }
+
+  function lookLater(): void {
+    if (poll !== null) clearTimeout(poll)
+    if (isClosed) return
+    const isSure = doAllShow && watches.every(one => one.isSure)
+    poll = setTimeout(
+      () => {
+        look()
+        lookForLost()
+        lookLater()
+      },
+      isSure ? SELDOM_MS : POLL_MS,
+    )
+    poll.unref()
+  }
+
   follow(paths)
 
   return {
     follow,
     state: () => (lost.length > 0 ? 'lost' : pending !== null || stampsOf(followed) !== stamps ? 'changed' : 'seen'),
     close() {
+      isClosed = true
       close()
-      clearInterval(poll)
+      if (poll !== null) clearTimeout(poll)
       if (pending !== null) clearTimeout(pending)
     },
   }

@@ -1,5 +1,6 @@
 import { type LogStyle, timeOfDay } from '../../base/log.ts'
 import { showUnseen } from '../../base/visible.ts'
+import { tickWhileBusy } from '../../base/while-busy.ts'
 
 /** One finished request. The query is absent on purpose: it may hold tokens. */
 export interface AccessRecord {
@@ -48,8 +49,12 @@ export function openAccessLog(
     write(lines)
   }
 
-  const timer = setInterval(flush, FLUSH_MS)
-  timer.unref()
+  /** Only while something is to be written. */
+  const ticker = tickWhileBusy(FLUSH_MS, () => {
+    if (pending === '') return false
+    flush()
+    return true
+  })
 
   /** RFC 3339 in UTC. Under load many requests share a millisecond: its text is kept. */
   function timeText(atMs: number): string {
@@ -74,10 +79,11 @@ export function openAccessLog(
     },
     write(record) {
       pending += style === 'json' ? jsonLine(record) : lineForPeople(record, style)
+      ticker.wake()
       if (pending.length > FLUSH_CHARACTERS) flush()
     },
     close() {
-      clearInterval(timer)
+      ticker.close()
       flush()
     },
   }

@@ -1,5 +1,6 @@
 import { errorFacts } from '../../base/errors.ts'
 import type { Ports } from '../../base/ports.ts'
+import { tickWhileBusy } from '../../base/while-busy.ts'
 import { decidePolicy } from '../../policy/policy.ts'
 import type { ExchangeOwner } from '../../proxy/lifetime/exchanges.ts'
 import { isAccessId, keyFor } from '../../session/credentials/credential-sessions.ts'
@@ -35,6 +36,8 @@ export interface RecheckOptions {
   >
   /** Whose everything is that is under way, of whatever kind. */
   readonly owners: () => Iterable<ExchangeOwner>
+  /** Has `listener` called whenever something is under way where nothing was. */
+  readonly onBusy: (listener: () => void) => void
   readonly endWhere: (isOver: (owner: ExchangeOwner) => boolean, reason: string) => void
   readonly everyMs?: number | undefined
 }
@@ -97,6 +100,7 @@ export function openRecheck(options: RecheckOptions): Recheck {
   /** Holds what a session has under way against the rules as the person that it is by now. */
   function judgeAs(session: Session): void {
     changed.set(session.id, session)
+    again.wake()
     endWhere(owner => owner.session?.id === session.id && isOver(owner), 'the rules no longer allow it')
   }
 
@@ -112,6 +116,11 @@ export function openRecheck(options: RecheckOptions): Recheck {
       if (now === null) end(id)
       else judgeAs(now)
     }
+  }
+
+  function isBusy(): boolean {
+    for (const _ of owners()) return true
+    return false
   }
 
   function endExpired(): void {
@@ -139,13 +148,19 @@ export function openRecheck(options: RecheckOptions): Recheck {
     running = running.then(checkSessions).finally(() => waiting--)
   }
   sessions.onLookAgain(look)
-  const timer = setInterval(() => {
+  const again = tickWhileBusy(options.everyMs ?? EVERY_MS, () => {
     if (rules.isTimed) endWhere(isOver, 'the time that the rules allow is over')
     if (waiting === 0) look()
-  }, options.everyMs ?? EVERY_MS)
-  timer.unref()
-  const expiry = setInterval(endExpired, EXPIRY_MS)
-  expiry.unref()
+    return isBusy() || changed.size > 0
+  })
+  const expiry = tickWhileBusy(EXPIRY_MS, () => {
+    endExpired()
+    return isBusy()
+  })
+  options.onBusy(() => {
+    again.wake()
+    expiry.wake()
+  })
   return {
     takeOver(next) {
       rules = indexRules(next)
@@ -154,8 +169,8 @@ export function openRecheck(options: RecheckOptions): Recheck {
       look()
     },
     close() {
-      clearInterval(timer)
-      clearInterval(expiry)
+      again.close()
+      expiry.close()
     },
   }
 }

@@ -56,6 +56,8 @@ export interface OwnGrants extends Grants {
   join(portal: string, identity: Identity): Identity
   /** Learns what other processes did, and what is over. */
   hear(): Promise<void>
+  /** Whether any of them ends by its time: then that is to be heard of, whatever others do. */
+  readonly isAnyTimed: boolean
   /** Another file is in force: other roles may count. */
   configure(offered: OfferedRoles): void
   /** Called with the keys of everyone whose granted roles are others now. */
@@ -216,6 +218,9 @@ export function createGrants(
       for (const portal of offered.keys()) {
         if (take(portal, await guarded(() => store.readShared(nameOf(portal))))) recount()
       }
+    },
+    get isAnyTimed() {
+      return [...documents.values()].some(({ grants }) => grants.some(({ untilMs }) => untilMs !== null))
     },
     configure(next) {
       offered = next

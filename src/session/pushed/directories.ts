@@ -60,6 +60,8 @@ export interface OwnDirectories extends SessionDirectories {
   hearAll(): Promise<void>
   /** Reads what could not be read yet. */
   tend(): Promise<void>
+  /** Whether there is any such thing. */
+  readonly isBehind: boolean
   onStanding(listener: () => void): void
 }
 
@@ -180,6 +182,9 @@ export function createDirectories(tools: DirectoryTools): OwnDirectories {
     },
     async tend() {
       for (const directory of [...unread]) await learn(directory)
+    },
+    get isBehind() {
+      return unread.size > 0
     },
     onStanding(listener) {
       listeners.push(listener)

@@ -1,11 +1,21 @@
+import { basename, dirname, resolve } from 'node:path'
 import { errorFacts, GateError } from '../../base/errors.ts'
+import { showsInFolder, watchFolder } from '../../base/folder-watch.ts'
 import type { MaybePromise } from '../../base/maybe-promise.ts'
 import type { Ports } from '../../base/ports.ts'
 import type { SessionStore } from '../store.ts'
 import { isLocked } from './busy.ts'
 import { fileAt, setAsideOwn } from './companion-files.ts'
 import { delegateTo } from './delegate.ts'
-import { closeDatabase, leaveOverwritten, moveAside, type OpenFile, openFirst, openLocked } from './open-file.ts'
+import {
+  closeDatabase,
+  leaveOverwritten,
+  MEMORY,
+  moveAside,
+  type OpenFile,
+  openFirst,
+  openLocked,
+} from './open-file.ts'
 import { createOverwritten } from './overwritten.ts'
 import { makeDraft as draftHere, isDamaged, isWhole, type MakeDraft, OVERWRITTEN } from './replacement.ts'
 
@@ -143,6 +153,21 @@ export function openSqliteStore(
       if (!isAnother) return run(store => store.changesSince())
       isAnother = false
       return { removed: [], updated: [], isIncomplete: true }
+    },
+    watch(onWritten) {
+      if (path === MEMORY) return { isSure: true, close() {} }
+      const file = resolve(path)
+      // Whoever writes to a database in WAL mode is on this machine (sqlite.org/wal.html): to its log, or over the file.
+      const folder = watchFolder(dirname(file), name => {
+        if (name.startsWith(basename(file))) onWritten()
+      })
+      const doesShow = showsInFolder(file)
+      return {
+        get isSure() {
+          return doesShow && folder.isSure && !overwritten.isNoticed
+        },
+        close: folder.close,
+      }
     },
     close() {
       if (isClosed) return closing

@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { appendFileSync, closeSync, openSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { appendFileSync, closeSync, mkdirSync, openSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { watchFiles } from '../../../src/server/config/watch.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
@@ -60,6 +60,33 @@ test.each(SAVES)(
     expect(file.calls()).toBe(1)
   },
 )
+
+test('what a link leads to is noticed though its folder is another, and a folder that was made anew is watched again', async () => {
+  using folder = temporaryFolder()
+  using elsewhere = temporaryFolder()
+  const real = join(elsewhere.path, 'routes.toml')
+  writeFileSync(real, 'one')
+  const inner = join(folder.path, 'inner')
+  mkdirSync(inner)
+  symlinkSync(real, join(inner, 'routes.toml'))
+  let calls = 0
+  const watching = watchFiles([join(inner, 'routes.toml')], { onChange: () => void calls++, onLost() {} })
+  try {
+    writeFileSync(real, 'another')
+    await eventually(() => calls === 1, 'the file behind the link')
+    rmSync(inner, { recursive: true })
+    mkdirSync(inner)
+    writeFileSync(join(inner, 'routes.toml'), 'a file of its own')
+    await eventually(() => calls === 2, 'the new folder')
+    // Each second at most would be too late for so many.
+    for (let save = 0; save < 5; save++) {
+      writeFileSync(join(inner, 'routes.toml'), `${save}`.repeat(save + 1))
+      await eventually(() => calls === 3 + save, 'a save in it')
+    }
+  } finally {
+    watching.close()
+  }
+})
 
 test('a watch says whether the files are as they were read, saved since, or out of sight', async () => {
   using folder = temporaryFolder()

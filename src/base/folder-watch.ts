@@ -1,0 +1,90 @@
+import { lstatSync, readFileSync, realpathSync, watch } from 'node:fs'
+import { dirname } from 'node:path'
+
+/** A folder whose entries are watched. Pairs with `close`. */
+export interface FolderWatch {
+  /** Whether every change shows, whoever makes it; else whoever has to know looks often. */
+  readonly isSure: boolean
+  close(): void
+}
+
+/**
+ * Calls with an entry's name after it may have been written, made, removed or renamed. Never keeps a process alive.
+ *
+ * A folder that is not there, or may not be watched, is never sure; one whose watch broke is not from then on.
+ */
+export function watchFolder(folder: string, onEntry: (name: string) => void): FolderWatch {
+  let isSure = tellsAll(folder)
+  try {
+    const watching = watch(folder, { persistent: false }, (_, name) => onEntry(name ?? ''))
+    watching.on('error', () => {
+      isSure = false
+      watching.close()
+    })
+    return {
+      get isSure() {
+        return isSure
+      },
+      close: () => watching.close(),
+    }
+  } catch {
+    return { isSure: false, close() {} }
+  }
+}
+
+/**
+ * Whether Linux tells of every change in a folder. It tells of what was done through it (inotify(7)): not of what another
+ * machine does on a shared file system, nor where a link on the way to the folder is laid anew.
+ */
+function tellsAll(folder: string): boolean {
+  try {
+    return realpathSync(folder) === folder && LOCAL.has(mountAt(folder)?.type ?? '')
+  } catch {
+    return false
+  }
+}
+
+/**
+ * Whether what becomes of a file shows in its folder: not where it is a link, whose file is elsewhere, nor where it is mounted
+ * by itself, as containers do it.
+ */
+export function showsInFolder(path: string): boolean {
+  try {
+    return (
+      lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() !== true && !mounts().some(({ at }) => at === path)
+    )
+  } catch {
+    return false
+  }
+}
+
+/** File systems that no other machine writes to. */
+const LOCAL: ReadonlySet<string> = new Set(
+  'bcachefs btrfs erofs ext2 ext3 ext4 f2fs jfs overlay ramfs reiserfs squashfs tmpfs xfs zfs'.split(' '),
+)
+
+interface Mount {
+  readonly at: string
+  readonly type: string
+}
+
+function mountAt(folder: string): Mount | undefined {
+  const all = mounts()
+  for (let path = folder; ; path = dirname(path)) {
+    // What was mounted last covers the others.
+    const found = all.findLast(({ at }) => at === path)
+    if (found !== undefined || path === dirname(path)) return found
+  }
+}
+
+/** proc_pid_mountinfo(5): the fifth field is where, the one after the lone hyphen which type; blanks are written in octal. */
+function mounts(): readonly Mount[] {
+  const lines = readFileSync('/proc/self/mountinfo', 'utf8').trimEnd().split('\n')
+  return lines.map(line => {
+    const [before = '', after = ''] = line.split(' - ')
+    const at = (before.split(' ')[4] ?? '').replace(/\\([0-7]{3})/g, (_, octal) =>
+      String.fromCharCode(Number.parseInt(octal, 8)),
+    )
+    return { at, type: after.split(' ')[0] ?? '' }
+  })
+}

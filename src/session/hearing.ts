@@ -1,0 +1,76 @@
+import { errorFacts } from '../base/errors.ts'
+import type { Log } from '../base/ports.ts'
+import type { SessionStore } from './store.ts'
+
+export interface HearingTools {
+  readonly everyMs: number
+  /** What is done at each look, one after the other; `what` completes "Could not …". */
+  readonly works: readonly { readonly what: string; readonly work: () => Promise<void> }[]
+  readonly watch: SessionStore['watch']
+  /** Whether something is to be looked after whatever others do. */
+  readonly isWaiting: () => boolean
+  readonly log: Pick<Log, 'warn'>
+}
+
+/** Looks after something was written: what is at work on a file is not done with it at its first write. */
+const LOOKS = 2
+
+/** How much of the time between two looks passes before the first of them: what is written together is one change. */
+const FIRST_LOOK = 0.1
+
+/** How many times as long nobody looks where everything that is written is told. */
+const SELDOM = 30
+
+/**
+ * Hears what other processes did to a store. Where it tells of everything that is written, nobody looks while nothing is; else
+ * every so often.
+ *
+ * Work that fails for long is told once, and again only after it has worked. Pairs with `close`.
+ */
+export function startHearing({ everyMs, works, watch, isWaiting, log }: HearingTools): { close(): void } {
+  const failing = new Set<string>()
+  let left = LOOKS
+  let timer: Timer | null = null
+  let isClosed = false
+  let isLooking = false
+  const watching = watch?.(hearOf)
+
+  function hearOf(): void {
+    const isAtRest = left === 0
+    left = LOOKS
+    if (isAtRest && !isLooking) lookIn(everyMs * FIRST_LOOK)
+  }
+
+  function lookIn(waitMs: number): void {
+    if (timer !== null) clearTimeout(timer)
+    if (isClosed) return
+    timer = setTimeout(look, waitMs)
+    timer.unref()
+  }
+
+  async function look(): Promise<void> {
+    isLooking = true
+    left = Math.max(0, left - 1)
+    for (const { what, work } of works) {
+      try {
+        await work()
+        failing.delete(what)
+      } catch (error) {
+        if (!failing.has(what)) log.warn(`Could not ${what}; it is tried again`, errorFacts(error))
+        failing.add(what)
+      }
+    }
+    isLooking = false
+    const isAtRest = watching?.isSure === true && left === 0 && failing.size === 0 && !isWaiting()
+    lookIn(isAtRest ? everyMs * SELDOM : everyMs)
+  }
+
+  lookIn(everyMs)
+  return {
+    close() {
+      isClosed = true
+      watching?.close()
+      if (timer !== null) clearTimeout(timer)
+    },
+  }
+}

@@ -1,0 +1,94 @@
+import { expect, test } from 'bun:test'
+import { mkdirSync, symlinkSync } from 'node:fs'
+import { join } from 'node:path'
+import { makeIdentity } from '../../src/identity/identity.ts'
+import { type OpenSessions, openSessions } from '../../src/session/open.ts'
+import { createSealer } from '../../src/session/seal.ts'
+import { openSqliteStore } from '../../src/session/sqlite/store.ts'
+import type { SessionStore } from '../../src/session/store.ts'
+import { fakeClock, quietPorts } from '../kit/clock.ts'
+import { temporaryFolder } from '../kit/folder.ts'
+import { eventually } from '../kit/gate.ts'
+import { ANY_PROVIDER } from '../kit/sessions/lifetimes.ts'
+
+const WATCH_MS = 20
+const PORTS = quietPorts(fakeClock())
+const SIGN_IN = {
+  portal: 'home',
+  host: 'x.example',
+  identity: makeIdentity('id', 'https://id.example', 'ada', {}),
+  secrets: { idToken: 'x', refreshToken: null },
+}
+
+/** Sessions over a store, and how often the store was asked what others did. */
+function listening(store: SessionStore): { sessions: OpenSessions; asked: () => number } {
+  let asked = 0
+  const counting: SessionStore = {
+    ...store,
+    changesSince() {
+      asked++
+      return store.changesSince()
+    },
+  }
+  const sessions = openSessions({
+    store: counting,
+    sealer: createSealer(new Uint8Array(32), PORTS),
+    limits: { lifetimeMs: 1e9, idleMs: 1e9, cacheEntries: 10, vouchers: ANY_PROVIDER },
+    ports: PORTS,
+    timers: { watchMs: WATCH_MS, flushMs: 1e6, purgeMs: 1e6 },
+  })
+  return { sessions, asked: () => asked }
+}
+
+/** So many questions would a store hear in this time that is asked again and again. */
+const LONG = 25 * WATCH_MS
+
+async function askedIn(asked: () => number): Promise<number> {
+  const before = asked()
+  await Bun.sleep(LONG)
+  return asked() - before
+}
+
+test('a database to which nobody writes is left alone, and heard of as soon as another process writes', async () => {
+  using folder = temporaryFolder()
+  const path = join(folder.path, 's.db')
+  const here = listening(openSqliteStore(path, PORTS))
+  const elsewhere = listening(openSqliteStore(path, PORTS))
+  try {
+    const { token, session } = await elsewhere.sessions.start(SIGN_IN)
+    for (let round = 0; round < 2; round++) {
+      expect((await here.sessions.find(token, 'x.example'))?.id).toBe(session.id)
+      await eventually(async () => (await askedIn(here.asked)) <= 2, 'nothing is asked while nothing is written')
+    }
+    await elsewhere.sessions.end(session.id)
+    await eventually(async () => (await here.sessions.find(token, 'x.example')) === null, 'the end is heard of')
+  } finally {
+    await here.sessions.close()
+    await elsewhere.sessions.close()
+  }
+})
+
+test('a store that does not tell what is written is asked again and again', async () => {
+  using folder = temporaryFolder()
+  const { watch: _, ...deaf } = openSqliteStore(join(folder.path, 's.db'), PORTS)
+  const { sessions, asked } = listening(deaf)
+  try {
+    expect(await askedIn(asked)).toBeGreaterThan(4)
+    expect(await askedIn(asked)).toBeGreaterThan(4)
+  } finally {
+    await sessions.close()
+  }
+})
+
+test('one whose folder is a link is asked again and again too', async () => {
+  using folder = temporaryFolder()
+  mkdirSync(join(folder.path, 'real'))
+  symlinkSync('real', join(folder.path, 'link'))
+  const { sessions, asked } = listening(openSqliteStore(join(folder.path, 'link', 's.db'), PORTS))
+  try {
+    await Bun.sleep(LONG)
+    expect(await askedIn(asked)).toBeGreaterThan(4)
+  } finally {
+    await sessions.close()
+  }
+})
