@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { startNginx } from './nginx.ts'
-import { type Child, PROXY_CORE, startChild, untilServed } from './process.ts'
+import { type Child, PROXY_CORE, serving, startChild, untilServed } from './process.ts'
 import { type Front, frontOf, type Subject, type SubjectKey, subject, type Trust } from './subject.ts'
 
 /*
@@ -29,8 +29,12 @@ export function bareBun(fronts: readonly Front[], trust: Trust): Subject {
     BENCH_CERT: trust.certFile,
     BENCH_KEY: trust.keyFile,
   }
-  return peer('bun', 'bare Bun.serve → fetch', fronts, () =>
-    startChild([process.execPath, SCRIPT, ...pairs], { core: PROXY_CORE, env }),
+  return peer(
+    'bun',
+    'bare Bun.serve → fetch',
+    fronts,
+    () => startChild([process.execPath, SCRIPT, ...pairs], { core: PROXY_CORE, env }),
+    front => front !== 'echo',
   )
 }
 
@@ -124,19 +128,23 @@ ${sites.join('')}`,
   })
 }
 
-function peer(key: SubjectKey, name: string, fronts: readonly Front[], launch: () => Child): Subject {
+/** A proxy that signs nobody in and serves each of its fronts on a port of its own, by name. */
+export function peer(
+  key: SubjectKey,
+  name: string,
+  fronts: readonly Front[],
+  launch: () => Child,
+  offers?: Subject['offers'],
+): Subject {
   return subject(
     key,
     name,
-    async () => {
-      const child = launch()
-      await untilServed(frontOf(fronts, 'app').port, HOST)
-      return child
-    },
+    () => serving(launch(), () => untilServed(frontOf(fronts, 'app').port, HOST)),
     front => ({
       port: frontOf(fronts, front).port,
       headers: { host: HOST },
       ...(front === 'https' ? { scheme: 'https' } : {}),
     }),
+    offers,
   )
 }

@@ -28,7 +28,8 @@ export function goFirst(): () => void {
 }
 
 export interface Child {
-  readonly pid: number
+  /** The processes that were started; what they start counts with them. */
+  readonly pids: readonly number[]
   /** SIGTERM, then SIGKILL after three seconds. */
   stop(): Promise<void>
 }
@@ -40,6 +41,8 @@ export interface ChildOptions {
   /** A file for its standard output; none: thrown away. */
   readonly stdout?: string
 }
+
+type Running = Pick<Child, 'pids'>
 
 const running = new Set<Child>()
 
@@ -63,7 +66,7 @@ export function startChild(command: readonly string[], options: ChildOptions): C
     if (!isStopped) console.error(`bench: ${command[0]} exited ${status} by itself:\n${await said}`)
   })
   const started: Child = {
-    pid: child.pid,
+    pids: [child.pid],
     async stop() {
       isStopped = true
       running.delete(started)
@@ -75,6 +78,27 @@ export function startChild(command: readonly string[], options: ChildOptions): C
   }
   running.add(started)
   return started
+}
+
+/** The same child once it is ready; stopped where it does not come to that. */
+export async function serving(child: Child, ready: () => Promise<unknown>): Promise<Child> {
+  try {
+    await ready()
+    return child
+  } catch (error) {
+    await child.stop()
+    throw error
+  }
+}
+
+/** Several programs that do one thing together, measured as one. */
+export function together(...children: readonly Child[]): Child {
+  return {
+    pids: children.flatMap(({ pids }) => pids),
+    async stop() {
+      await Promise.all(children.map(child => child.stop()))
+    },
+  }
 }
 
 /** Runs a program to its end and answers what it printed; throws when it fails. */
@@ -96,15 +120,15 @@ export async function runChild(command: readonly string[], core: number): Promis
 const { symbols: libc } = dlopen('libc.so.6', { clock_gettime: { args: ['i32', 'ptr'], returns: 'i32' } })
 
 /**
- * CPU time that a process and its descendants have used, user and system, all threads, in µs.
+ * CPU time that processes and their descendants have used, user and system, all threads, in µs.
  *
  * It is read off each process's own CPU clock, whose id is made of the pid (clock_getcpuclockid(3)): nanoseconds, where
  * /proc/PID/stat counts ticks of 10 ms. So a round may be short, and many rounds fit between two spells of other work.
  */
-export function cpuUs(pid: number): number {
+export function cpuUs(child: Running): number {
   const time = new BigInt64Array(2)
   let total = 0
-  for (const one of tree(pid)) {
+  for (const one of tree(child)) {
     if (libc.clock_gettime((~one.pid << 3) | 2, ptr(time)) !== 0) continue
     total += Number(time[0]) * 1e6 + Number(time[1]) / 1e3
   }
@@ -112,23 +136,38 @@ export function cpuUs(pid: number): number {
 }
 
 /** The most memory that the processes had resident (VmHWM), summed over the tree, in MB. */
-export function peakRssMb(pid: number): number {
-  return tree(pid).reduce((total, one) => total + statusKb(one.pid, 'VmHWM'), 0) / 1024
+export function peakRssMb(child: Running): number {
+  return tree(child).reduce((total, one) => total + statusKb(one.pid, 'VmHWM'), 0) / 1024
 }
 
-function statusKb(pid: number, field: string): number {
-  const text = readFileSync(`/proc/${pid}/status`, 'utf8')
-  return Number(new RegExp(`^${field}:\\s+(\\d+)`, 'm').exec(text)?.[1] ?? 0)
+function statusKb(pid: number, name: string): number {
+  return field(`/proc/${pid}/status`, name)
+}
+
+/** A number of proc_pid_status(5); 0 for a process or thread that has just ended. */
+function field(path: string, name: string): number {
+  try {
+    return Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(readFileSync(path, 'utf8'))?.[1] ?? 0)
+  } catch {
+    return 0
+  }
 }
 
 /** The memory that the processes have resident now (VmRSS), summed over the tree, in kB. */
-export function rssKb(pid: number): number {
-  return tree(pid).reduce((total, one) => total + statusKb(one.pid, 'VmRSS'), 0)
+export function rssKb(child: Running): number {
+  return tree(child).reduce((total, one) => total + statusKb(one.pid, 'VmRSS'), 0)
+}
+
+/** How often all threads of the processes were woken so far (proc_pid_status(5), voluntary_ctxt_switches). */
+export function wakeUps(child: Running): number {
+  return tree(child)
+    .flatMap(({ pid }) => readdirSync(`/proc/${pid}/task`).map(thread => `/proc/${pid}/task/${thread}/status`))
+    .reduce((total, path) => total + field(path, 'voluntary_ctxt_switches'), 0)
 }
 
 /** Makes VmHWM begin again at what is resident now (proc(5), clear_refs). */
-export function forgetPeak(pid: number): void {
-  for (const one of tree(pid)) writeFileSync(`/proc/${one.pid}/clear_refs`, '5')
+export function forgetPeak(child: Running): void {
+  for (const one of tree(child)) writeFileSync(`/proc/${one.pid}/clear_refs`, '5')
 }
 
 /** Moves this program away from the proxy's core. */
@@ -186,9 +225,9 @@ interface ProcessEntry {
   readonly parent: number
 }
 
-function tree(root: number): readonly ProcessEntry[] {
+function tree({ pids }: Running): readonly ProcessEntry[] {
   const all = readdirSync('/proc').flatMap(name => (/^\d+$/.test(name) ? (readEntry(Number(name)) ?? []) : []))
-  const found = all.filter(one => one.pid === root)
+  const found = all.filter(one => pids.includes(one.pid))
   for (const parent of found) found.push(...all.filter(one => one.parent === parent.pid))
   return found
 }

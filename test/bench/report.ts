@@ -1,4 +1,5 @@
-import { cpus } from 'node:os'
+import { cpus, loadavg } from 'node:os'
+import type { Failure } from './field.ts'
 
 /** A figure with what it ought to be at most. */
 export interface Target {
@@ -17,10 +18,19 @@ export interface Findings {
   readonly tables: readonly Grid[]
   readonly targets: readonly Target[]
   readonly figures: object
+  /** Subjects of the part's own that did not get through. */
+  readonly failures?: readonly Failure[]
 }
 
 export function machine(): { readonly cpu: string; readonly cores: number; readonly bun: string } {
   return { cpu: cpus()[0]?.model ?? 'unknown', cores: cpus().length, bun: Bun.version }
+}
+
+/** How much else the machine does, as three averages (proc_loadavg(5)). */
+export function loadNow(): string {
+  return loadavg()
+    .map(one => one.toFixed(1))
+    .join(' ')
 }
 
 export function median(numbers: readonly number[]): number {

@@ -1,18 +1,19 @@
-import { type Child, cpuUs, peakRssMb } from './process.ts'
+import type { Field } from './field.ts'
+import { cpuUs, peakRssMb } from './process.ts'
 import { median } from './report.ts'
-import type { Way } from './subject.ts'
+import type { FrontName, Subject, SubjectKey } from './subject.ts'
 import { type Load, type LoadOptions, runWrk } from './wrk.ts'
 
 /** One load on one subject, measured once a round. */
 export interface Cell {
-  readonly name: string
-  readonly child: Child
-  readonly way: Way
+  readonly subject: Subject
+  readonly front: FrontName
   readonly load: LoadOptions
 }
 
 /** The medians of a cell's rounds, and what each round was. */
 export interface Measured {
+  readonly key: SubjectKey
   readonly name: string
   readonly cpuUsPerRequest: number
   readonly cpuUsRounds: readonly number[]
@@ -23,27 +24,41 @@ export interface Measured {
   readonly peakRssMb: number
 }
 
+interface Sample {
+  readonly load: Load
+  readonly cpuUs: number
+  readonly peakRssMb: number
+}
+
 /**
  * Every cell once a round, in turn: a slow minute of the machine is everybody's, and each round compares like with like.
  *
- * Before the first, each has a warm-up of the same length as a round.
+ * Before the first, each has a warm-up of the same length as a round. Null for one whose subject did not get through.
  */
-export async function measureRounds(what: string, cells: readonly Cell[], rounds: number): Promise<Measured[]> {
-  const taken = cells.map((): { load: Load; cpuUs: number }[] => [])
+export async function measureRounds(
+  what: string,
+  field: Field,
+  cells: readonly Cell[],
+  rounds: number,
+): Promise<(Measured | null)[]> {
+  const taken = cells.map((): Sample[] => [])
   for (let round = -1; round < rounds; round++) {
     console.error(`bench: ${what}: ${round === -1 ? 'warm-up' : `round ${round + 1} of ${rounds}`}`)
-    for (const [at, { name, child, way, load }] of cells.entries()) {
-      const before = cpuUs(child.pid)
-      const done = await runWrk(way, load).catch((error: unknown) => {
-        throw new Error(`${what}, ${name}`, { cause: error })
+    for (const [at, { subject, front, load }] of cells.entries()) {
+      const sample = await field.with(subject, async child => {
+        const before = cpuUs(child)
+        const done = await runWrk(subject.way(front), load)
+        return { load: done, cpuUs: (cpuUs(child) - before) / done.requests, peakRssMb: peakRssMb(child) }
       })
-      if (round >= 0) taken[at]?.push({ load: done, cpuUs: (cpuUs(child.pid) - before) / done.requests })
+      if (round >= 0 && sample !== null) taken[at]?.push(sample)
     }
   }
-  return cells.map(({ name, child }, at) => {
+  return cells.map(({ subject: { key, name } }, at) => {
     const samples = taken[at] ?? []
-    const middle = (pick: (sample: { load: Load; cpuUs: number }) => number): number => median(samples.map(pick))
+    if (samples.length < rounds) return null
+    const middle = (pick: (sample: Sample) => number): number => median(samples.map(pick))
     return {
+      key,
       name,
       cpuUsPerRequest: middle(one => one.cpuUs),
       cpuUsRounds: samples.map(one => one.cpuUs),
@@ -51,9 +66,14 @@ export async function measureRounds(what: string, cells: readonly Cell[], rounds
       p50Ms: middle(one => one.load.p50Ms),
       p99Ms: middle(one => one.load.p99Ms),
       p99MsRounds: samples.map(one => one.load.p99Ms),
-      peakRssMb: peakRssMb(child.pid),
+      peakRssMb: Math.max(...samples.map(one => one.peakRssMb)),
     }
   })
+}
+
+/** Those that got through. */
+export function whole(measured: readonly (Measured | null)[]): Measured[] {
+  return measured.filter(one => one !== null)
 }
 
 /** The median of the ratios, round by round: what else the machine did in a round, it did to both. */

@@ -1,20 +1,28 @@
 /**
  * `npm run bench`: what Sallyport costs beside a bare Bun proxy, nginx, HAProxy, Caddy and Apache with mod_auth_openidc, all
- * in one run.
+ * in one run; and beside oauth2-proxy, caddy-security, Traefik and Tinyauth for whoever has them.
  *
- * Usage: bun test/bench/run.ts [--only PART,…] [--subjects KEY,…] [--rounds 5] [--seconds 1] [--connections 1,32,256]
- *                              [--sessions 1000000] [--quick] [--urgent] [--json FILE]
+ * Usage: bun test/bench/run.ts [--only PART,…] [--subjects KEY,…] [--with NAME=PATH …] [--rounds 5] [--seconds 1]
+ *                              [--connections 1,32,256] [--sessions 1000000] [--quick] [--urgent] [--profile FOLDER] [--json FILE]
  *
  * The measure is CPU time per request of the proxy, pinned to a core of its own: it does not move with what the load or the
- * upstream cost on the other core. Rounds are interleaved, and what is compared is compared round by round.
- * `--quick` is one round, to see that all of it runs; `--urgent` (for root) goes before whatever else the machine does.
- * Exit code 1 when a request failed or a target is missed, 2 for wrong usage.
+ * upstream cost on the other core. Rounds are interleaved, and what is compared is compared round by round. Each table is
+ * printed once it is there; a proxy that fails is named, and the others go on.
+ * `--quick` is one round, to see that all of it runs; `--urgent` (for root) goes before whatever else the machine does;
+ * `--profile` runs Sallyport from its sources and leaves in a folder which of its functions took how long: figures are higher then.
+ * Exit code 1 when a target is missed or anything failed, 2 for wrong usage.
  */
-import { writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { cpus } from 'node:os'
+import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
+import { type Failure, openField, reasonOf } from './field.ts'
+import { type Others, readOthers } from './others/with.ts'
+import { browser } from './parts/browser.ts'
+import { forward } from './parts/forward.ts'
 import { idle } from './parts/idle.ts'
 import type { Part } from './parts/part.ts'
+import { quiet } from './parts/quiet.ts'
 import { routes } from './parts/routes.ts'
 import { sessions } from './parts/sessions.ts'
 import { small } from './parts/small.ts'
@@ -23,63 +31,122 @@ import { tls } from './parts/tls.ts'
 import { transfers } from './parts/transfers.ts'
 import { websocket } from './parts/websocket.ts'
 import { goFirst, leaveProxyCore } from './process.ts'
-import { align, type Findings, machine, targetTable } from './report.ts'
+import { align, type Findings, loadNow, machine, targetTable } from './report.ts'
 import { ensureBinary } from './sallyport.ts'
 import { makeStand } from './stand.ts'
 import type { SubjectKey } from './subject.ts'
 
-const PARTS: Readonly<Record<string, Part>> = { small, transfers, websocket, tls, routes, idle, sessions, starts }
+const PARTS: Readonly<Record<string, Part>> = {
+  small,
+  browser,
+  forward,
+  transfers,
+  websocket,
+  tls,
+  routes,
+  quiet,
+  idle,
+  sessions,
+  starts,
+}
 
-const SUBJECTS: readonly SubjectKey[] = ['bun', 'public', 'private', 'nginx', 'haproxy', 'caddy', 'apache']
+const SUBJECTS: readonly SubjectKey[] = [
+  'bun',
+  'public',
+  'private',
+  'nginx',
+  'haproxy',
+  'caddy',
+  'apache',
+  'caddy-security',
+  'oauth2-proxy',
+  'traefik',
+]
 
 const { values } = parseArgs({
   options: {
     only: { type: 'string', default: Object.keys(PARTS).join(',') },
     subjects: { type: 'string' },
+    with: { type: 'string', multiple: true, default: [] },
     rounds: { type: 'string' },
     seconds: { type: 'string', default: '1' },
     connections: { type: 'string', default: '1,32,256' },
     quick: { type: 'boolean', default: false },
     sessions: { type: 'string' },
     urgent: { type: 'boolean', default: false },
+    profile: { type: 'string' },
     json: { type: 'string' },
   },
 })
 
 const names = chosen('part', values.only, Object.keys(PARTS))
 const keys = values.subjects === undefined ? null : chosen('subject', values.subjects, SUBJECTS)
+const others = othersOf(values.with)
 const effort = {
   rounds: Number(values.rounds ?? (values.quick ? 1 : 5)),
   seconds: Number(values.seconds),
   most: Number(values.sessions ?? (values.quick ? 20_000 : 1_000_000)),
   connections: values.connections.split(',').map(Number),
 }
+const profileFolder = values.profile === undefined ? null : resolve(values.profile)
+if (profileFolder !== null) mkdirSync(profileFolder, { recursive: true })
 if (cpus().length < 2) fail('needs two cores, one for the proxy alone')
 
 const goBack = values.urgent ? goFirst() : () => undefined
 await leaveProxyCore()
 await ensureBinary()
+const { cpu, cores, bun } = machine()
+console.log(`${cpu}, ${cores} cores, the proxy alone on one; Bun ${bun}; load ${loadNow()}`)
+for (const { name, why } of others.leftOut) console.log(`left out: ${name} (${why})`)
 const findings: Record<string, Findings> = {}
-const stand = await makeStand(keys)
+const failures: Failure[] = []
+const stand = await makeStand({ only: keys, others, profileFolder })
 try {
-  for (const name of names) {
-    const found = await PARTS[name]?.(stand, effort)
-    if (found !== undefined) findings[name] = found
-  }
+  for (const name of names) await run(name)
 } finally {
   await stand.stop()
   goBack()
 }
 const targets = Object.values(findings).flatMap(found => found.targets)
-const { cpu, cores, bun } = machine()
-console.log(`${cpu}, ${cores} cores, the proxy alone on one; Bun ${bun}`)
-for (const table of [...Object.values(findings).flatMap(found => found.tables), targetTable(targets)])
-  console.log(`\n${align(table)}`)
+console.log(`\n${align(targetTable(targets))}`)
+for (const { name, why } of failures) console.log(`FAILED: ${name}: ${why}`)
+if (profileFolder !== null) tellProfiles(profileFolder)
 if (values.json !== undefined) {
   const figures = Object.fromEntries(Object.entries(findings).map(([name, found]) => [name, found.figures]))
-  writeFileSync(values.json, `${JSON.stringify({ machine: machine(), ...figures, targets }, null, 2)}\n`)
+  writeFileSync(values.json, `${JSON.stringify({ machine: machine(), ...figures, targets, failures }, null, 2)}\n`)
 }
-process.exit(targets.every(one => one.isMet) ? 0 : 1)
+process.exit(targets.every(one => one.isMet) && failures.length === 0 ? 0 : 1)
+
+/** One part, and what it found out; the next one goes on whatever became of it. */
+async function run(name: string): Promise<void> {
+  const field = openField(stand.subjects)
+  try {
+    const found = await PARTS[name]?.(stand, effort, field)
+    if (found === undefined) return
+    findings[name] = found
+    for (const table of found.tables) console.log(`\n${align(table)}`)
+    console.log(`(load ${loadNow()})`)
+    failures.push(...(found.failures ?? []).map(one => ({ ...one, name: `${name}, ${one.name}` })))
+  } catch (error) {
+    failures.push({ name, why: reasonOf(error) })
+    console.error(`bench: ${name}: ${reasonOf(error)}`)
+  }
+  failures.push(...field.failures.map(one => ({ ...one, name: `${name}, ${one.name}` })))
+}
+
+/** Where the profiles are: one for each process of the gate that was started, the longest first to look at. */
+function tellProfiles(folder: string): void {
+  const files = readdirSync(folder).filter(name => name.endsWith('.md'))
+  console.log(`\nprofiles: ${files.map(name => join(folder, name)).join('\n          ')}`)
+}
+
+function othersOf(given: readonly string[]): Others {
+  try {
+    return readOthers(given)
+  } catch (error) {
+    return fail(reasonOf(error))
+  }
+}
 
 /** The names of a comma-separated list, each one of those that there are. */
 function chosen<Name extends string>(what: string, text: string, all: readonly Name[]): Name[] {

@@ -1,8 +1,8 @@
 import { chmodSync, existsSync, mkdirSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { BrowserLite } from '../kit/browser/browser-lite.ts'
 import type { TestProvider } from '../kit/provider/provider.ts'
-import { type Child, freePort, PROXY_CORE, startChild, untilServed } from './process.ts'
+import { type Child, freePort, PROXY_CORE, serving, startChild, untilServed } from './process.ts'
 import { type Front, type FrontName, type Subject, subject, type Trust } from './subject.ts'
 
 const ROOT = join(import.meta.dir, '../..')
@@ -41,13 +41,31 @@ export interface GateOptions {
   readonly trust: Trust
   /** Routes to be passed over, on hosts of their own. */
   readonly otherRoutes?: number
+  /** Where profiles go; null: none. */
+  readonly profileFolder: string | null
   /** A session database that is there already; else one in the folder. */
   readonly store?: string
 }
 
+/**
+ * The executable on a file, its access log beside it. With a folder for profiles: the sources, whose functions have names, and
+ * what each took is there once it has ended.
+ */
+export function startGate(file: string, profileFolder: string | null): Child {
+  const profiled = [process.execPath, '--cpu-prof', '--cpu-prof-md', '--cpu-prof-dir', profileFolder ?? '']
+  const program = profileFolder === null ? [BINARY] : [...profiled, join(ROOT, 'src/main.ts')]
+  return startChild([...program, 'serve', '--config', file], {
+    core: PROXY_CORE,
+    cwd: dirname(file),
+    stdout: join(dirname(file), 'access.log'),
+    // Set already, it does not start itself again, which would end the profile.
+    env: profileFolder === null ? {} : { BUN_CONFIG_MAX_HTTP_REQUESTS: '65535' },
+  })
+}
+
 /** Sallyport as people run it: session in SQLite, a role, identity fields, the access log on, into a file. */
 export async function makeGate(options: GateOptions): Promise<Gate> {
-  const { folder, fronts, provider, trust, otherRoutes = 0, store = 'sallyport.db' } = options
+  const { folder, fronts, provider, trust, otherRoutes = 0, store = 'sallyport.db', profileFolder } = options
   mkdirSync(folder, { recursive: true })
   const [port, securePort, admin] = [await freePort(), await freePort(), await freePort()]
   const file = join(folder, 'routes.toml')
@@ -99,12 +117,7 @@ ${[...fronts.flatMap(front => [route(front, 'public'), route(front, 'private')])
     port,
     securePort,
     host,
-    start: () =>
-      startChild([BINARY, 'serve', '--config', file], {
-        core: PROXY_CORE,
-        cwd: folder,
-        stdout: join(folder, 'access.log'),
-      }),
+    start: () => startGate(file, profileFolder),
     untilServed: () => untilServed(port, host('app', 'public')),
     async signIn(front) {
       const address = at(host(front, 'private'))
@@ -133,12 +146,11 @@ export function sallyport(gate: Gate, fronts: readonly Front[]): readonly [Subje
   const whole = subject(
     'public',
     'Sallyport, public',
-    async () => {
-      const child = gate.start()
-      await gate.untilServed()
-      for (const { name } of fronts) cookies.set(name, await gate.signIn(name))
-      return child
-    },
+    () =>
+      serving(gate.start(), async () => {
+        await gate.untilServed()
+        for (const { name } of fronts) cookies.set(name, await gate.signIn(name))
+      }),
     front => ({ ...place(front), headers: { host: gate.host(front, 'public') } }),
   )
   const signedIn: Subject = {

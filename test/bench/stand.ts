@@ -2,9 +2,14 @@ import { mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { makeAuthority } from '../kit/certificates.ts'
-import { startProvider } from '../kit/provider/provider.ts'
-import { apache } from './apache.ts'
+import { startProvider, type TestProvider } from '../kit/provider/provider.ts'
 import { startNginx } from './nginx.ts'
+import { apache } from './others/apache.ts'
+import type { AskingPlace } from './others/asking.ts'
+import { caddySecurity } from './others/caddy-security.ts'
+import { oauth2Proxy } from './others/oauth2-proxy.ts'
+import { traefik } from './others/traefik.ts'
+import type { Others } from './others/with.ts'
 import { bareBun, caddy, haproxy, nginx } from './peers.ts'
 import { freePort, LOAD_CORE, startChild, stopChildren, untilServed } from './process.ts'
 import { type Gate, type GateOptions, makeGate, sallyport } from './sallyport.ts'
@@ -17,14 +22,24 @@ export interface Stand {
   readonly folder: string
   readonly subjects: readonly Subject[]
   readonly gate: Gate
+  readonly others: Others
+  /** For those who ask others. */
+  readonly asking: AskingPlace
   /** Another gate before the same upstreams. */
   anotherGate(name: string, options?: Pick<GateOptions, 'otherRoutes' | 'store'>): Promise<Gate>
   /** Ends everything that was started, and removes the folder. */
   stop(): Promise<void>
 }
 
-/** Upstreams, provider and subjects; `only` leaves the others out. */
-export async function makeStand(only: readonly SubjectKey[] | null): Promise<Stand> {
+export interface StandOptions {
+  /** Subjects besides which there are none; null: all. */
+  readonly only: readonly SubjectKey[] | null
+  readonly others: Others
+  readonly profileFolder: string | null
+}
+
+/** Upstreams, provider and subjects. */
+export async function makeStand({ only, others, profileFolder }: StandOptions): Promise<Stand> {
   const folder = mkdtempSync(join(tmpdir(), 'sallyport-bench-'))
   const trust: Trust = {
     caFile: join(folder, 'ca.pem'),
@@ -38,7 +53,8 @@ export async function makeStand(only: readonly SubjectKey[] | null): Promise<Sta
     clients: [{ client_id: 'bench', client_secret: 'benchmark secret' }],
     accounts: [{ sub: 'ada', name: 'Ada', email: 'ada@example.com', email_verified: true, groups: ['users', 'staff'] }],
   })
-  const gate = await makeGate({ folder: join(folder, 'gate'), fronts: await frontsTo(upstreams), provider, trust })
+  const made = { provider, trust, profileFolder }
+  const gate = await makeGate({ folder: join(folder, 'gate'), fronts: await frontsTo(upstreams), ...made })
   const all: readonly Subject[] = [
     bareBun(await frontsTo(upstreams), trust),
     ...sallyport(gate, await frontsTo(upstreams)),
@@ -46,19 +62,39 @@ export async function makeStand(only: readonly SubjectKey[] | null): Promise<Sta
     haproxy(folder, await frontsTo(upstreams), trust),
     caddy(folder, await frontsTo(upstreams), trust),
     apache(folder, await frontsTo(upstreams), provider, trust),
+    ...(await othersThat(others, folder, upstreams, provider)),
   ]
   return {
     folder,
     gate,
+    others,
+    asking: { folder, provider, app: upstreams.app, profileFolder },
     subjects: all.filter(({ key }) => only === null || only.includes(key)),
     anotherGate: async (name, options = {}) =>
-      makeGate({ folder: join(folder, name), fronts: await frontsTo(upstreams), provider, trust, ...options }),
+      makeGate({ folder: join(folder, name), fronts: await frontsTo(upstreams), ...made, ...options }),
     async stop() {
       await stopChildren()
       await provider.stop()
       rmSync(folder, { recursive: true, force: true })
     },
   }
+}
+
+/** Those among the others that are proxies, and that somebody has. */
+async function othersThat(
+  { paths }: Others,
+  folder: string,
+  upstreams: Upstreams,
+  provider: TestProvider,
+): Promise<readonly Subject[]> {
+  const [security, oauth2, plain] = (['caddy-security', 'oauth2-proxy', 'traefik'] as const).map(name =>
+    paths.get(name),
+  )
+  return [
+    ...(security === undefined ? [] : [caddySecurity(security, folder, await frontsTo(upstreams), provider)]),
+    ...(oauth2 === undefined ? [] : [oauth2Proxy(oauth2, folder, await frontsTo(upstreams), provider)]),
+    ...(plain === undefined ? [] : [traefik(plain, folder, await frontsTo(upstreams))]),
+  ]
 }
 
 type Upstreams = Readonly<Record<FrontName, number>>

@@ -15,16 +15,32 @@ export interface Way {
   /** `http` when absent. */
   readonly scheme?: 'https'
   readonly port: number
+  /** Where it is asked; `/` when absent. */
+  readonly path?: string
   /** `host`, and `cookie` where the subject has signed somebody in. Names are lower-case. */
   readonly headers: Readonly<Record<string, string>>
 }
 
-export type SubjectKey = 'bun' | 'public' | 'private' | 'nginx' | 'haproxy' | 'caddy' | 'apache'
+export type SubjectKey =
+  | 'bun'
+  | 'public'
+  | 'private'
+  | 'nginx'
+  | 'haproxy'
+  | 'caddy'
+  | 'apache'
+  | 'caddy-security'
+  | 'oauth2-proxy'
+  | 'traefik'
+  /** One of a part's own, which no target compares by its key. */
+  | 'own'
 
 /** A proxy to measure. */
 export interface Subject {
   readonly key: SubjectKey
   readonly name: string
+  /** Whether it can be asked for this. */
+  offers(front: FrontName): boolean
   /** Starts it, or answers the one that runs; it serves, and has signed in where it does that. */
   start(): Promise<Child>
   /** The next `start` begins anew. */
@@ -49,12 +65,14 @@ export function subject(
   name: string,
   launch: () => Promise<Child>,
   way: (front: FrontName) => Way,
+  offers: (front: FrontName) => boolean = () => true,
 ): Subject {
   let running: Promise<Child> | null = null
   return {
     key,
     name,
     way,
+    offers,
     start() {
       running ??= launch()
       return running

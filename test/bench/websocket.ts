@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Socket } from 'bun'
-import { cpuUs, forgetPeak, peakRssMb } from './process.ts'
+import { type Child, cpuUs, forgetPeak, peakRssMb } from './process.ts'
 import type { Way } from './subject.ts'
 
 /** One load of echoes through a proxy. */
@@ -27,7 +27,7 @@ export interface EchoOptions {
  *
  * Throws when a handshake is refused, when a connection ends or when something else than the message comes back.
  */
-export async function echo(way: Way, pid: number, { bytes, connections, seconds }: EchoOptions): Promise<EchoLoad> {
+export async function echo(way: Way, child: Child, { bytes, connections, seconds }: EchoOptions): Promise<EchoLoad> {
   const frame = clientFrame(bytes)
   const trips: Trips = { count: 0, times: [], isOver: false, failure: null }
   const sockets = await Promise.all(Array.from({ length: connections }, () => open(way, frame, bytes, trips)))
@@ -35,12 +35,12 @@ export async function echo(way: Way, pid: number, { bytes, connections, seconds 
     for (const socket of sockets) socket.data.send()
     // The first echoes of every connection pay for what is made once.
     await Bun.sleep(200)
-    forgetPeak(pid)
+    forgetPeak(child)
     trips.count = 0
     trips.times.length = 0
-    const [cpuBefore, startMs] = [cpuUs(pid), performance.now()]
+    const [cpuBefore, startMs] = [cpuUs(child), performance.now()]
     await Bun.sleep(seconds * 1000)
-    const [cpu, elapsedS] = [cpuUs(pid) - cpuBefore, (performance.now() - startMs) / 1000]
+    const [cpu, elapsedS] = [cpuUs(child) - cpuBefore, (performance.now() - startMs) / 1000]
     const { count, times } = trips
     if (trips.failure !== null) throw new Error(`echoes through ${way.port}: ${trips.failure}`)
     times.sort((one, other) => one - other)
@@ -50,7 +50,7 @@ export async function echo(way: Way, pid: number, { bytes, connections, seconds 
       cpuUsPerEcho: cpu / count,
       p50Ms: times[Math.floor(times.length * 0.5)] ?? Number.NaN,
       p99Ms: times[Math.floor(times.length * 0.99)] ?? Number.NaN,
-      peakRssMb: peakRssMb(pid),
+      peakRssMb: peakRssMb(child),
     }
   } finally {
     trips.isOver = true

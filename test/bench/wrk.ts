@@ -12,13 +12,20 @@ export interface LoadOptions {
   readonly path?: string
   readonly seconds: number
   readonly connections: number
+  /** What the client sends besides, names lower-case; a cookie goes with the way's own. */
+  readonly headers?: Readonly<Record<string, string>>
 }
 
 /**
  * One run of wrk on the load's core. Throws when any request failed: a proxy that refuses is fast.
  */
-export async function runWrk(way: Way, { path = '/', seconds, connections }: LoadOptions): Promise<Load> {
-  const fields = Object.entries(way.headers).flatMap(([name, value]) => [
+export async function runWrk(
+  way: Way,
+  { path = way.path ?? '/', seconds, connections, headers = {} }: LoadOptions,
+): Promise<Load> {
+  const cookie = [way.headers.cookie, headers.cookie].filter(Boolean).join('; ')
+  const all = { ...headers, ...way.headers, ...(cookie === '' ? {} : { cookie }) }
+  const fields = Object.entries(all).flatMap(([name, value]) => [
     '-H',
     // wrk takes the place of its own Host by this spelling alone.
     `${name === 'host' ? 'Host' : name}: ${value}`,

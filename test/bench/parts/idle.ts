@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
-import { cpuUs, rssKb } from '../process.ts'
+import type { Field } from '../field.ts'
+import { type Child, cpuUs, rssKb } from '../process.ts'
 import { type Findings, median } from '../report.ts'
 import type { Stand } from '../stand.ts'
 import type { Subject, Way } from '../subject.ts'
@@ -28,14 +29,17 @@ interface Row {
 }
 
 /** Ten thousand idle keep-alive connections, each of which has had one answer: what they keep, and what others pay for them. */
-export async function idle({ subjects }: Stand, { rounds, seconds }: Effort): Promise<Findings> {
+export async function idle(_: Stand, { rounds, seconds }: Effort, field: Field): Promise<Findings> {
   const count = Math.min(WANTED, fileLimit() - OTHER_FILES)
   const rows: Row[] = []
-  for (const subject of subjects) {
+  for (const subject of field.offering('app')) {
     // The same process answers for both ways through the gate.
     if (subject.key === 'public') continue
     console.error(`bench: ${count} idle connections: ${subject.name}`)
-    rows.push(await measure(subject, count, Math.min(rounds, ROUNDS), seconds))
+    await subject.stop()
+    const row = await field.with(subject, child => measure(child, subject, count, Math.min(rounds, ROUNDS), seconds))
+    await subject.stop()
+    if (row !== null) rows.push(row)
   }
   return {
     tables: [
@@ -55,23 +59,21 @@ export async function idle({ subjects }: Stand, { rounds, seconds }: Effort): Pr
 }
 
 /** On a fresh process: what earlier loads left free in its heap would hide what connections take. */
-async function measure(subject: Subject, count: number, rounds: number, seconds: number): Promise<Row> {
-  await subject.stop()
-  const { pid } = await subject.start()
+async function measure(child: Child, subject: Subject, count: number, rounds: number, seconds: number): Promise<Row> {
   const way = subject.way('app')
   const cost = async (): Promise<number> => {
     const taken: number[] = []
     for (let round = 0; round < rounds; round++) {
-      const before = cpuUs(pid)
+      const before = cpuUs(child)
       const { requests } = await runWrk(way, { seconds, connections: CONNECTIONS })
-      taken.push((cpuUs(pid) - before) / requests)
+      taken.push((cpuUs(child) - before) / requests)
     }
     return median(taken)
   }
   await runWrk(way, { seconds, connections: CONNECTIONS })
   const cpuUsBefore = await cost()
   await Bun.sleep(SETTLE_MS)
-  const rssBefore = rssKb(pid)
+  const rssBefore = rssKb(child)
   const sockets: Socket[] = []
   try {
     while (sockets.length < count) {
@@ -79,14 +81,13 @@ async function measure(subject: Subject, count: number, rounds: number, seconds:
       sockets.push(...(await Promise.all(Array.from({ length: wave }, () => openIdle(way)))))
     }
     await Bun.sleep(SETTLE_MS)
-    const kbPerConnection = (rssKb(pid) - rssBefore) / count
+    const kbPerConnection = (rssKb(child) - rssBefore) / count
     const cpuUsMeanwhile = await cost()
     const open = sockets.filter(socket => !socket.destroyed).length
     if (open < count) throw new Error(`${subject.name} closed ${count - open} of ${count} idle connections`)
     return { name: subject.name, connections: count, kbPerConnection, cpuUsBefore, cpuUsMeanwhile }
   } finally {
     for (const socket of sockets) socket.destroy()
-    await subject.stop()
   }
 }
 

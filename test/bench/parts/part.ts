@@ -1,3 +1,4 @@
+import type { Field } from '../field.ts'
 import type { Findings } from '../report.ts'
 import type { Stand } from '../stand.ts'
 
@@ -12,5 +13,5 @@ export interface Effort {
   readonly most: number
 }
 
-/** One part of the benchmark. Throws when a request failed. */
-export type Part = (stand: Stand, effort: Effort) => Promise<Findings>
+/** One part of the benchmark. A subject that fails leaves the field; throws when the part itself cannot go on. */
+export type Part = (stand: Stand, effort: Effort, field: Field) => Promise<Findings>

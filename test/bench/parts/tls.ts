@@ -1,5 +1,6 @@
+import type { Field } from '../field.ts'
 import type { Findings } from '../report.ts'
-import { type Cell, LOAD_COLUMNS, loadCells, measureRounds } from '../rounds.ts'
+import { LOAD_COLUMNS, loadCells, measureRounds, whole } from '../rounds.ts'
 import type { Stand } from '../stand.ts'
 import type { FrontName } from '../subject.ts'
 import type { Effort } from './part.ts'
@@ -7,9 +8,9 @@ import type { Effort } from './part.ts'
 const CONNECTIONS = 32
 
 /** A small GET over TLS: to an upstream whose certificate is checked against an authority of our own, and from a client, by HTTP/1.1. */
-export async function tls(stand: Stand, effort: Effort): Promise<Findings> {
-  const upstream = await measure(stand, effort, 'secure', 'TLS to the upstream')
-  const client = await measure(stand, effort, 'https', 'TLS from the client')
+export async function tls(_: Stand, effort: Effort, field: Field): Promise<Findings> {
+  const upstream = await measure(field, effort, 'secure', 'TLS to the upstream')
+  const client = await measure(field, effort, 'https', 'TLS from the client')
   return {
     tables: [upstream, client].map(({ what, rows }) => [
       [`small GET, ${what}, ${CONNECTIONS} connections`, ...LOAD_COLUMNS],
@@ -20,13 +21,8 @@ export async function tls(stand: Stand, effort: Effort): Promise<Findings> {
   }
 }
 
-async function measure({ subjects }: Stand, { rounds, seconds }: Effort, front: FrontName, what: string) {
-  const cells: Cell[] = []
-  for (const subject of subjects) {
-    // Apache signs in by plain HTTP alone here.
-    if (front === 'https' && subject.key === 'apache') continue
-    const child = await subject.start()
-    cells.push({ name: subject.name, child, way: subject.way(front), load: { seconds, connections: CONNECTIONS } })
-  }
-  return { what, rows: await measureRounds(what, cells, rounds) }
+async function measure(field: Field, { rounds, seconds }: Effort, front: FrontName, what: string) {
+  const load = { seconds, connections: CONNECTIONS }
+  const cells = field.offering(front).map(subject => ({ subject, front, load }))
+  return { what, rows: whole(await measureRounds(what, field, cells, rounds)) }
 }

@@ -1,3 +1,4 @@
+import type { Field } from '../field.ts'
 import { type Findings, type Grid, median, target } from '../report.ts'
 import { ratioOf } from '../rounds.ts'
 import type { Stand } from '../stand.ts'
@@ -16,27 +17,25 @@ interface Row {
 }
 
 /** Echoes of a small and of a larger message over WebSockets. The bare Bun proxy forwards none. */
-export async function websocket({ subjects }: Stand, { rounds, seconds }: Effort): Promise<Findings> {
-  const measured = subjects.filter(({ key }) => key !== 'bun')
+export async function websocket(_: Stand, { rounds, seconds }: Effort, field: Field): Promise<Findings> {
+  const measured = field.offering('echo')
   const rows = SIZES.flatMap(bytes => measured.map(({ key, name }): Row => ({ key, name, bytes, taken: [] })))
   for (let round = -1; round < rounds; round++) {
     console.error(`bench: WebSocket: ${round === -1 ? 'warm-up' : `round ${round + 1} of ${rounds}`}`)
-    for (const { key, name, bytes, taken } of rows) {
+    for (const { key, bytes, taken } of rows) {
       const subject = measured.find(one => one.key === key)
       if (subject === undefined) continue
-      const { pid } = await subject.start()
-      const load = await echo(subject.way('echo'), pid, { bytes, connections: CONNECTIONS, seconds }).catch(
-        (error: unknown) => {
-          throw new Error(`echoes through ${name}`, { cause: error })
-        },
+      const load = await field.with(subject, child =>
+        echo(subject.way('echo'), child, { bytes, connections: CONNECTIONS, seconds }),
       )
-      if (round >= 0) taken.push(load)
+      if (round >= 0 && load !== null) taken.push(load)
     }
   }
+  const through = rows.filter(({ taken }) => taken.length === rounds)
   return {
-    tables: SIZES.map(bytes => table(bytes, rows)),
-    targets: SIZES.flatMap(bytes => judge(bytes, rows)),
-    figures: rows,
+    tables: SIZES.map(bytes => table(bytes, through)),
+    targets: SIZES.flatMap(bytes => judge(bytes, through)),
+    figures: through,
   }
 }
 

@@ -1,9 +1,9 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { BrowserLite } from '../kit/browser/browser-lite.ts'
-import type { TestProvider } from '../kit/provider/provider.ts'
-import { type Child, PROXY_CORE, startChild, untilAnswered } from './process.ts'
-import { type Front, type FrontName, frontOf, type Subject, subject, type Trust } from './subject.ts'
+import { BrowserLite } from '../../kit/browser/browser-lite.ts'
+import type { TestProvider } from '../../kit/provider/provider.ts'
+import { type Child, PROXY_CORE, serving, startChild, untilAnswered } from '../process.ts'
+import { type Front, type FrontName, frontOf, type Subject, subject, type Trust } from '../subject.ts'
 
 const HOST = 'apache.localhost'
 const MODULES = '/usr/lib/apache2/modules'
@@ -13,9 +13,7 @@ const NAMES =
 /**
  * Apache with mod_auth_openidc: the peer that does what Sallyport does. It keeps sessions in shared memory, asks for a group,
  * and hands the claims on as fields. One process of the event model with threads enough for every connection that is
- * measured; no access log.
- *
- * oauth2-proxy, the other one that signs in, is in no registry that this benchmark installs from.
+ * measured; no access log. Its sessions last for as long as the benchmark does, whatever is measured in between.
  */
 export function apache(folder: string, fronts: readonly Front[], provider: TestProvider, trust: Trust): Subject {
   const cookies = new Map<FrontName, string>()
@@ -26,8 +24,9 @@ export function apache(folder: string, fronts: readonly Front[], provider: TestP
     mkdirSync(root, { recursive: true })
     writeFileSync(join(root, 'httpd.conf'), configuration(root, fronts, provider, trust))
     const child = startChild(['apache2', '-d', root, '-f', 'httpd.conf', '-D', 'FOREGROUND'], { core: PROXY_CORE })
-    for (const { name } of fronts) if (name !== 'https') cookies.set(name, await signIn(name))
-    return child
+    return serving(child, async () => {
+      for (const { name } of fronts) if (offers(name)) cookies.set(name, await signIn(name))
+    })
   }
 
   async function signIn(name: FrontName): Promise<string> {
@@ -43,15 +42,21 @@ export function apache(folder: string, fronts: readonly Front[], provider: TestP
     return browser.cookieHeader(new URL(`http://${authority(name)}/`))
   }
 
-  return subject('apache', 'Apache, mod_auth_openidc', launch, name => ({
+  const way = (name: FrontName) => ({
     port: frontOf(fronts, name).port,
     headers: { host: authority(name), cookie: cookies.get(name) ?? '' },
-  }))
+  })
+  return subject('apache', 'Apache, mod_auth_openidc', launch, way, offers)
+}
+
+/** It signs in by plain HTTP alone here. */
+function offers(name: FrontName): boolean {
+  return name !== 'https'
 }
 
 function configuration(root: string, fronts: readonly Front[], provider: TestProvider, trust: Trust): string {
   const hosts = fronts
-    .filter(({ name }) => name !== 'https')
+    .filter(({ name }) => offers(name))
     .map(({ name, port, upstream }) => {
       const to = name === 'secure' ? `https://${trust.serverName}` : 'http://127.0.0.1'
       return `
@@ -100,6 +105,8 @@ OIDCClientSecret "benchmark secret"
 OIDCCryptoPassphrase "a passphrase of the benchmark"
 OIDCScope "openid profile email groups"
 OIDCProviderTokenEndpointAuth client_secret_basic
+OIDCSessionInactivityTimeout 86400
+OIDCSessionMaxDuration 86400
 ${hosts.join('\n')}
 `
 }

@@ -1,0 +1,85 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { BrowserLite } from '../../kit/browser/browser-lite.ts'
+import type { TestProvider } from '../../kit/provider/provider.ts'
+import { type Child, PROXY_CORE, serving, startChild, untilAnswered } from '../process.ts'
+import { type Front, frontOf, type Subject, subject } from '../subject.ts'
+
+const HOST = 'oauth2-proxy.localhost'
+
+export interface Oauth2ProxyPlace {
+  readonly program: string
+  readonly folder: string
+  readonly provider: TestProvider
+  readonly port: number
+  /** Where it forwards to; `static://202` where it is asked alone. */
+  readonly upstream: string
+  /** The host by which browsers come, with a port. */
+  readonly authority: string
+}
+
+/** oauth2-proxy with sessions in cookies, a group that is asked for, and no log of requests. */
+export function oauth2Proxy(
+  program: string,
+  folder: string,
+  fronts: readonly Front[],
+  provider: TestProvider,
+): Subject {
+  const { port, upstream } = frontOf(fronts, 'app')
+  const authority = `${HOST}:${port}`
+  let cookie = ''
+  const launch = (): Promise<Child> =>
+    serving(
+      startOauth2Proxy({ program, folder, provider, port, upstream: `http://127.0.0.1:${upstream}/`, authority }),
+      async () => {
+        await untilAnswered(port, authority, status => status === 200, '/ping')
+        cookie = await signInBy(`http://${authority}/`, { [authority]: `127.0.0.1:${port}` })
+      },
+    )
+  return subject(
+    'oauth2-proxy',
+    'oauth2-proxy',
+    launch,
+    () => ({ port, headers: { host: authority, cookie } }),
+    front => front === 'app',
+  )
+}
+
+export function startOauth2Proxy({ program, folder, provider, port, upstream, authority }: Oauth2ProxyPlace): Child {
+  const file = join(folder, `oauth2-proxy-${port}.cfg`)
+  provider.allowRedirect(`http://${authority}/oauth2/callback`)
+  writeFileSync(
+    file,
+    `http_address = "127.0.0.1:${port}"
+upstreams = ["${upstream}"]
+provider = "oidc"
+oidc_issuer_url = "${provider.issuer}"
+client_id = "bench"
+client_secret = "benchmark secret"
+redirect_url = "http://${authority}/oauth2/callback"
+scope = "openid profile email groups"
+code_challenge_method = "S256"
+cookie_secret = "sixteen by two: a bench's secret"
+cookie_secure = false
+email_domains = ["*"]
+allowed_groups = ["users"]
+skip_provider_button = true
+reverse_proxy = true
+set_xauthrequest = true
+standard_logging = false
+auth_logging = false
+request_logging = false
+`,
+  )
+  return startChild([program, '--config', file], { core: PROXY_CORE })
+}
+
+/** Signs in as Ada and answers the Cookie field for that address; throws when it ends anywhere else. */
+export async function signInBy(address: string, hosts: Readonly<Record<string, string>>): Promise<string> {
+  const browser = new BrowserLite({ hosts })
+  const page = await browser.signIn(address, 'ada')
+  if (page.response.status !== 200) {
+    throw new Error(`signing in ended at ${page.address.href.split('?')[0]} with ${page.response.status}`)
+  }
+  return browser.cookieHeader(new URL(address))
+}

@@ -1,0 +1,66 @@
+import type { Field } from '../field.ts'
+import { type Child, cpuUs, wakeUps } from '../process.ts'
+import { type Findings, type Target, target } from '../report.ts'
+import type { Stand } from '../stand.ts'
+import type { SubjectKey } from '../subject.ts'
+import type { Effort } from './part.ts'
+
+/** What a start and a sign-in bring about is over by then. */
+const SETTLE_MS = 10_000
+const LOOK_S = 20
+
+/** What more the gate may be woken than a bare server of the same Bun: the system's own chance. */
+const AT_MOST = 1.2
+
+interface Row {
+  readonly key: SubjectKey
+  readonly name: string
+  readonly wakeUpsPerS: number
+  readonly cpuMsPerS: number
+}
+
+/** What each does while nobody asks: how often it wakes the processor, and for how long. All are looked at together. */
+export async function quiet(_: Stand, __: Effort, field: Field): Promise<Findings> {
+  // The same process answers for both ways through the gate.
+  const subjects = field.offering('app').filter(({ key }) => key !== 'public')
+  console.error(`bench: ${SETTLE_MS / 1000 + LOOK_S} s of silence`)
+  for (const subject of subjects) await field.with(subject, async () => undefined)
+  await Bun.sleep(SETTLE_MS)
+  const begun = new Map<SubjectKey, { readonly child: Child; readonly wakes: number; readonly cpu: number }>()
+  for (const subject of subjects) {
+    await field.with(subject, async child => {
+      begun.set(subject.key, { child, wakes: wakeUps(child), cpu: cpuUs(child) })
+    })
+  }
+  await Bun.sleep(LOOK_S * 1000)
+  const rows = subjects.flatMap(({ key, name }): Row[] => {
+    const before = begun.get(key)
+    if (before === undefined) return []
+    const { child, wakes, cpu } = before
+    return [
+      {
+        key,
+        name,
+        wakeUpsPerS: (wakeUps(child) - wakes) / LOOK_S,
+        cpuMsPerS: (cpuUs(child) - cpu) / 1000 / LOOK_S,
+      },
+    ]
+  })
+  return {
+    tables: [
+      [
+        [`nobody asks, ${LOOK_S} s`, 'wake-ups/s', 'CPU ms/s'],
+        ...rows.map(row => [row.name, row.wakeUpsPerS.toFixed(1), row.cpuMsPerS.toFixed(2)]),
+      ],
+    ],
+    targets: judge(rows),
+    figures: rows,
+  }
+}
+
+function judge(rows: readonly Row[]): Target[] {
+  const of = (key: SubjectKey) => rows.find(row => row.key === key)?.wakeUpsPerS
+  const [own, bare] = [of('private'), of('bun')]
+  if (own === undefined || bare === undefined) return []
+  return [target('wake-ups while nobody asks: Sallyport / bare Bun', own / bare, AT_MOST, '×')]
+}
