@@ -15,11 +15,18 @@ export interface Repeated {
  *
  * What fails for long is told once, and again only after it has worked.
  */
-export function repeatEvery(everyMs: number, { what, work, log }: Repeated): Timer {
+export function repeatEvery(everyMs: number, repeated: Repeated): Timer {
+  const timer = setInterval(oneAtATime(repeated), everyMs)
+  timer.unref()
+  return timer
+}
+
+/** The same work for each call; nothing where it is still under way. Answers whether it was done, and never throws. */
+export function oneAtATime({ what, work, log }: Repeated): () => Promise<boolean> {
   let isFailing = false
   let isRunning = false
-  const timer = setInterval(async () => {
-    if (isRunning) return
+  return async () => {
+    if (isRunning) return false
     isRunning = true
     try {
       await work()
@@ -30,7 +37,6 @@ export function repeatEvery(everyMs: number, { what, work, log }: Repeated): Tim
     } finally {
       isRunning = false
     }
-  }, everyMs)
-  timer.unref()
-  return timer
+    return !isFailing
+  }
 }

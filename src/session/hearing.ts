@@ -1,5 +1,5 @@
-import { errorFacts } from '../base/errors.ts'
 import type { Log } from '../base/ports.ts'
+import { oneAtATime } from '../base/repeat.ts'
 import type { SessionStore } from './store.ts'
 
 export interface HearingTools {
@@ -28,7 +28,7 @@ const SELDOM = 30
  * Work that fails for long is told once, and again only after it has worked. Pairs with `close`.
  */
 export function startHearing({ everyMs, works, watch, isWaiting, log }: HearingTools): { close(): void } {
-  const failing = new Set<string>()
+  const steps = works.map(one => oneAtATime({ ...one, log }))
   let left = LOOKS
   let timer: Timer | null = null
   let isClosed = false
@@ -51,17 +51,10 @@ export function startHearing({ everyMs, works, watch, isWaiting, log }: HearingT
   async function look(): Promise<void> {
     isLooking = true
     left = Math.max(0, left - 1)
-    for (const { what, work } of works) {
-      try {
-        await work()
-        failing.delete(what)
-      } catch (error) {
-        if (!failing.has(what)) log.warn(`Could not ${what}; it is tried again`, errorFacts(error))
-        failing.add(what)
-      }
-    }
+    let isDone = true
+    for (const step of steps) if (!(await step())) isDone = false
     isLooking = false
-    const isAtRest = watching?.isSure === true && left === 0 && failing.size === 0 && !isWaiting()
+    const isAtRest = watching?.isSure === true && left === 0 && isDone && !isWaiting()
     lookIn(isAtRest ? everyMs * SELDOM : everyMs)
   }
 

@@ -17,24 +17,33 @@ export interface LastUses {
   forget(sessionId: string): void
   /** Writes all of them. Throws what the store throws: they are written next time. */
   flush(): Promise<void>
+  /** Called whenever there is one to be written where there was none. */
+  onPending(listener: () => void): void
 }
 
 /** Last uses on the way to a store. Noting one costs comparisons of numbers. */
 export function createLastUses(store: Pick<SessionStore, 'touch'>): LastUses {
   const unwritten = new Map<string, number>()
+  let tellPending = () => {}
+
+  function add(sessionId: string, atMs: number): void {
+    unwritten.set(sessionId, atMs)
+    if (unwritten.size === 1) tellPending()
+  }
+
   return {
     note(held, nowMs) {
       held.lastSeenMs = nowMs
       if (nowMs - held.storedSeenMs <= GRAIN_MS) return
       held.storedSeenMs = nowMs
-      unwritten.set(held.session.id, nowMs)
+      add(held.session.id, nowMs)
     },
     noteSurely(held, nowMs) {
       held.lastSeenMs = nowMs
-      unwritten.set(held.session.id, nowMs)
+      add(held.session.id, nowMs)
     },
     noteLeaving(held) {
-      if (held.lastSeenMs > held.storedSeenMs) unwritten.set(held.session.id, held.lastSeenMs)
+      if (held.lastSeenMs > held.storedSeenMs) add(held.session.id, held.lastSeenMs)
     },
     of: sessionId => unwritten.get(sessionId) ?? 0,
     forget: sessionId => void unwritten.delete(sessionId),
@@ -45,9 +54,12 @@ export function createLastUses(store: Pick<SessionStore, 'touch'>): LastUses {
       try {
         await store.touch(seen)
       } catch (error) {
-        for (const [id, atMs] of seen) if (!unwritten.has(id)) unwritten.set(id, atMs)
+        for (const [id, atMs] of seen) if (!unwritten.has(id)) add(id, atMs)
         throw error
       }
+    },
+    onPending(listener) {
+      tellPending = listener
     },
   }
 }

@@ -2,7 +2,8 @@ import type { OpenAudit } from '../audit/writer.ts'
 import { errorFacts } from '../base/errors.ts'
 import type { MaybePromise } from '../base/maybe-promise.ts'
 import type { Ports } from '../base/ports.ts'
-import { repeatEvery } from '../base/repeat.ts'
+import { oneAtATime, repeatEvery } from '../base/repeat.ts'
+import { tickWhileBusy } from '../base/while-busy.ts'
 import type { Followers } from './credentials/followers.ts'
 import { isOwnerId } from './credentials/owners.ts'
 import { startHearing } from './hearing.ts'
@@ -79,13 +80,19 @@ export function startUpkeep(tools: UpkeepTools, timers: SessionTimers): { close(
   const repeat = (everyMs: number, what: string, work: () => MaybePromise<unknown>) =>
     repeatEvery(everyMs, { what, work, log: ports.log })
   const running = [
-    repeat(timers.flushMs, 'write the last use of sessions', uses.flush),
     repeat(timers.purgeMs, 'purge old sessions', () =>
       store.purge(ports.now(), ports.now() - longestIdleMs(memory.limits)),
     ),
     repeat(timers.purgeMs, 'purge the audit trail', audit.tend),
     repeat(timers.purgeMs, 'look after the signing keys', signing.tend),
   ]
+  const flush = oneAtATime({ what: 'write the last use of sessions', work: uses.flush, log: ports.log })
+  // What cannot be written is pending again by the time that it fails.
+  const flushing = tickWhileBusy(timers.flushMs, () => {
+    void flush()
+    return false
+  })
+  uses.onPending(flushing.wake)
   const hearing = startHearing({
     everyMs: timers.watchMs,
     works: [
@@ -100,6 +107,7 @@ export function startUpkeep(tools: UpkeepTools, timers: SessionTimers): { close(
   return {
     async close() {
       hearing.close()
+      flushing.close()
       for (const timer of running) clearInterval(timer)
       await uses
         .flush()
