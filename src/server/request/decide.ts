@@ -11,7 +11,7 @@ import { tellsOfWebSocket } from './handshake.ts'
 import { limitPerson, refuseServiceWorker } from './limit.ts'
 import { judgeMentions } from './mentions.ts'
 import { holdToMethod, refuseOverrides } from './method-override.ts'
-import type { Passage } from './passage.ts'
+import { methodOf, type Passage } from './passage.ts'
 import { requestFacts } from './policy-input.ts'
 import { isPreflight } from './refusal/cors.ts'
 import type { PipelineTools } from './tools.ts'
@@ -48,7 +48,7 @@ export function decide(
   passage.session = session
   if (!passage.isMention) limitPerson(passage.client, session, match, tools)
   const identity = session?.identity ?? null
-  if (!allowsMethod(route.policy, passage.request.method)) {
+  if (!allowsMethod(route.policy, methodOf(passage))) {
     return decidePolicy(route.policy, identity, requestFacts(passage, session))
   }
   const prepared = session === null ? route.anonymous : preparedFor(route, session, tools)

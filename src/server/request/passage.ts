@@ -85,6 +85,11 @@ export interface Passage {
 /** In place of an address where there is none; in no network. */
 export const NOBODY = '-'
 
+/** The method that is asked for, as it came. Once there is a target, nobody has to look at the request for it. */
+export function methodOf({ target, request }: Pick<Passage, 'target' | 'request'>): string {
+  return target === null ? request.method : target.method
+}
+
 /** How clients reach this host: a portal decides for its hosts, so that no header can weaken its cookies. */
 export function schemeOf(passage: Passage): 'http' | 'https' {
   const portal = passage.portal?.config ?? null

@@ -2,7 +2,7 @@ import type { Facts } from '../../policy/condition.ts'
 import type { ExchangeOwner } from '../../proxy/lifetime/exchanges.ts'
 import { isSignIn } from '../../session/credentials/credential-sessions.ts'
 import type { Session } from '../../session/session.ts'
-import type { Passage } from './passage.ts'
+import { methodOf, type Passage } from './passage.ts'
 
 /** The client's address where it is beyond doubt, else null. */
 export function provenClient({ client, isClientProven }: Passage): string | null {
@@ -12,7 +12,7 @@ export function provenClient({ client, isClientProven }: Passage): string | null
 /** What rules may look at in a request. Asked for only where a route's rules look at anything. */
 export function requestFacts(passage: Passage, session: Session | null): Facts {
   return {
-    method: passage.request.method,
+    method: methodOf(passage),
     client: provenClient(passage),
     target: passage.target,
     nowMs: passage.startedMs,

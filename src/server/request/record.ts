@@ -2,7 +2,7 @@ import { toGateError } from '../../base/errors.ts'
 import { andThen, type MaybePromise } from '../../base/maybe-promise.ts'
 import { announcesBody } from '../../proxy/lifetime/client-idle.ts'
 import type { Traffic } from '../observe/traffic.ts'
-import type { Passage } from './passage.ts'
+import { methodOf, type Passage } from './passage.ts'
 import { portalRequest } from './portal/portal-request.ts'
 import { finishRefusal } from './refusal/cors.ts'
 import { detailForAdmins } from './refusal/for-admins.ts'
@@ -26,7 +26,7 @@ export function record(response: Response | undefined, passage: Passage, tools: 
       atMs: passage.startedMs,
       id: passage.id,
       client: passage.client,
-      method: passage.request.method,
+      method: methodOf(passage),
       host: target?.host ?? '-',
       path: target?.path ?? '-',
       route: passage.route?.config.id ?? '-',
@@ -42,7 +42,7 @@ export function record(response: Response | undefined, passage: Passage, tools: 
 function meterAnswer(response: Response | undefined, status: number, passage: Passage, meter: Traffic): void {
   const routeId = passage.route?.config.id ?? null
   meter.finished(routeId, status, passage.cameAtMs)
-  if (response === undefined || passage.isForwarded || passage.request.method === 'HEAD') return
+  if (response === undefined || passage.isForwarded || methodOf(passage) === 'HEAD') return
   const length = response.headers.get('content-length')
   if (length !== null) meter.sent(routeId, status).bytes += Number(length)
 }

@@ -6,7 +6,7 @@ import type { GateRoute, Prepared } from '../../config/snapshot.ts'
 import { TOKEN_FIELD } from '../../credentials/token-field.ts'
 import { checkOrigin } from '../../listen/sockets.ts'
 import { tellsOfWebSocket } from '../handshake.ts'
-import { type Answer, originOf, type Passage } from '../passage.ts'
+import { type Answer, originOf, type Passage, type Question } from '../passage.ts'
 
 /** Whether the application of a route is behind a proxy in front: what others may do is no word about anything there. */
 export function isAsked({ told }: GateRoute): boolean {
@@ -41,20 +41,48 @@ export function approve(passage: Passage, route: GateRoute, prepared: Prepared):
 
 function approval(passage: Passage, route: GateRoute, prepared: Prepared, live: Fields): Response {
   const { sent, question } = passage
+  const status = question?.passes ?? 204
   const authorization = prepared.authorization === undefined ? sent.authorization : prepared.authorization
+  const cookie = sent.cookie === undefined ? null : stripOwnCookies(sent.cookie)
+  const unknown = question?.unknown ?? 'absent'
+  if (live.length > 0 || authorization || cookie) {
+    return new Response(null, { status, headers: fieldsOf(route, prepared, { live, authorization, cookie, unknown }) })
+  }
+  // Nearly all: what is told is the session's alone.
+  const known = ALONE.get(prepared)
+  if (known !== undefined && known.unknown === unknown && known.told === route.told) {
+    return new Response(null, { status, headers: known.headers })
+  }
+  const headers = fieldsOf(route, prepared, { live, authorization, cookie, unknown })
+  ALONE.set(prepared, { told: route.told, unknown, headers })
+  return new Response(null, { status, headers })
+}
+
+/** The last of what was told of whoever brings nothing but a session; gone with what was prepared for that. A Response copies it. */
+const ALONE = new WeakMap<
+  Prepared,
+  { readonly told: GateRoute['told']; readonly unknown: Question['unknown']; readonly headers: Headers }
+>()
+
+interface Told {
+  readonly live: Fields
+  readonly authorization: string | null | undefined
+  readonly cookie: string | null
+  readonly unknown: Question['unknown']
+}
+
+function fieldsOf(route: GateRoute, prepared: Prepared, { live, authorization, cookie, unknown }: Told): Headers {
   const known = new Map<string, string>([...prepared.fields, ...live])
   if (!known.has('authorization') && authorization) known.set('authorization', authorization)
-  const cookie = sent.cookie === undefined ? null : stripOwnCookies(sent.cookie)
   if (cookie) known.set('cookie', cookie)
   const headers = new Headers({ 'cache-control': 'no-store' })
-  const unknown: string[] = []
+  const missing: string[] = []
   for (const name of route.told?.names ?? []) {
     const value = known.get(name)
     if (value) headers.set(name, value)
-    else if (question?.unknown === 'empty') headers.set(name, '')
-    else unknown.push(name)
+    else if (unknown === 'empty') headers.set(name, '')
+    else missing.push(name)
   }
-  if (question?.unknown === 'removed')
-    headers.set('x-envoy-auth-headers-to-remove', [...unknown, TOKEN_FIELD].join(','))
-  return new Response(null, { status: question?.passes ?? 204, headers })
+  if (unknown === 'removed') headers.set('x-envoy-auth-headers-to-remove', [...missing, TOKEN_FIELD].join(','))
+  return headers
 }

@@ -12,7 +12,7 @@ import { type Answer, originOf, type Passage } from '../passage.ts'
 import { fail } from '../record.ts'
 import type { PipelineTools } from '../tools.ts'
 import { isAsked } from './approve.ts'
-import { type Dialect, dialectAt } from './dialects.ts'
+import { type Dialect, dialectAt, type Stated } from './dialects.ts'
 
 /** The steps of the request that is asked about, once its route is known. Throws what a request there would. */
 type GoThrough = (passage: Passage, tools: PipelineTools, match: Match<GateRoute>) => Answer
@@ -65,11 +65,10 @@ function locateAsked(passage: Passage, tools: PipelineTools, dialect: Dialect): 
   if (stated.path.startsWith('//')) throw new GateError('target.ambiguous', 'the path begins with several slashes')
   passage.target = target
   passage.portal = snapshot.portals.lookup(target.host) ?? null
-  passage.request = new Request(`http://host${stated.path}`, {
-    method: stated.method,
-    headers: passage.request.headers,
-  })
-  passage.sent = { ...passage.sent, 'x-forwarded-proto': stated.scheme }
+  becomeAsked(passage, stated)
+  if (passage.sent['x-forwarded-proto'] !== stated.scheme) {
+    passage.sent = { ...passage.sent, 'x-forwarded-proto': stated.scheme }
+  }
   passage.question = dialect
   const { portal } = passage
   if (target.isReserved || (portal !== null && isCallback({ portal: portal.config, target }))) {
@@ -91,6 +90,26 @@ function locateAsked(passage: Passage, tools: PipelineTools, dialect: Dialect): 
   }
   refuseIdentity(passage, told)
   return match
+}
+
+/**
+ * Puts the request that is asked about in the place of the one that asks. It is made for whoever looks at it, which a verdict that lets
+ * pass does not: 3 µs of some 25.
+ */
+function becomeAsked(passage: Passage, { path, method }: Stated): void {
+  const { headers } = passage.request
+  let made: Request | null = null
+  Object.defineProperty(passage, 'request', {
+    configurable: true,
+    enumerable: true,
+    get: () => {
+      made ??= new Request(`http://host${path}`, { method, headers })
+      return made
+    },
+    set(other: Request) {
+      made = other
+    },
+  })
 }
 
 /** What presets write for portals with several providers alone: a proxy in front may not know that it is among the fields to write over. */
