@@ -111,10 +111,10 @@ export function createAcme(options: AcmeOptions): Acme {
       return certificates()
     },
     answer(request) {
-      if (!request.url.includes(PREFIX)) return null
       const config = options.config()
+      if (config === null || !request.url.includes(PREFIX)) return null
       const asked = URL.parse(request.url)
-      if (config === null || asked === null || !asked.pathname.startsWith(PREFIX)) return null
+      if (asked === null || !asked.pathname.startsWith(PREFIX)) return null
       const token = asked.pathname.slice(PREFIX.length)
       // RFC 8555 §8.3: base64url, at least 128 bits. Anything else is the application's own business.
       if (!/^[A-Za-z0-9_-]{20,128}$/.test(token) || !config.names.includes(asked.hostname)) return null
