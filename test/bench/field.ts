@@ -23,7 +23,8 @@ export function openField(subjects: readonly Subject[]): Field {
   const out = new Map<Subject, Failure>()
 
   async function attempt<T>(subject: Subject, act: (child: Child) => Promise<T>): Promise<T> {
-    return act(await subject.start())
+    const child = await subject.start()
+    return Promise.race([act(child), child.died])
   }
 
   return {

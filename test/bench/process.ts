@@ -30,6 +30,8 @@ export function goFirst(): () => void {
 export interface Child {
   /** The processes that were started; what they start counts with them. */
   readonly pids: readonly number[]
+  /** Rejects when one of them ends without having been told to, with what it said; else it never settles. */
+  readonly died: Promise<never>
   /** SIGTERM, then SIGKILL after three seconds. */
   stop(): Promise<void>
 }
@@ -51,7 +53,7 @@ export async function stopChildren(): Promise<void> {
   await Promise.all([...running].map(child => child.stop()))
 }
 
-/** Starts a program on one core. What it says on standard error is shown when it ends before it is stopped. */
+/** Starts a program on one core. */
 export function startChild(command: readonly string[], options: ChildOptions): Child {
   const child = Bun.spawn(['taskset', '-c', String(options.core), ...command], {
     env: { PATH, ...options.env },
@@ -62,11 +64,16 @@ export function startChild(command: readonly string[], options: ChildOptions): C
   })
   let isStopped = false
   const said = new Response(child.stderr).text()
-  void child.exited.then(async status => {
-    if (!isStopped) console.error(`bench: ${command[0]} exited ${status} by itself:\n${await said}`)
+  const died = child.exited.then(async status => {
+    const why = `${command[0]} exited ${status} by itself: ${(await said).trim()}`
+    if (isStopped) return new Promise<never>(() => undefined)
+    running.delete(started)
+    throw new Error(why)
   })
+  died.catch((error: unknown) => console.error(`bench: ${error instanceof Error ? error.message : error}`))
   const started: Child = {
     pids: [child.pid],
+    died,
     async stop() {
       isStopped = true
       running.delete(started)
@@ -80,10 +87,10 @@ export function startChild(command: readonly string[], options: ChildOptions): C
   return started
 }
 
-/** The same child once it is ready; stopped where it does not come to that. */
+/** The same child once it is ready; stopped where it does not come to that, and at once where it ends before. */
 export async function serving(child: Child, ready: () => Promise<unknown>): Promise<Child> {
   try {
-    await ready()
+    await Promise.race([ready(), child.died])
     return child
   } catch (error) {
     await child.stop()
@@ -95,6 +102,7 @@ export async function serving(child: Child, ready: () => Promise<unknown>): Prom
 export function together(...children: readonly Child[]): Child {
   return {
     pids: children.flatMap(({ pids }) => pids),
+    died: Promise.race(children.map(({ died }) => died)),
     async stop() {
       await Promise.all(children.map(child => child.stop()))
     },
@@ -197,14 +205,31 @@ export async function untilAnswered(
   throw new Error(`nothing served ${host} on port ${port} in 20 s`)
 }
 
-/** A port that was free a moment ago. */
+/**
+ * A port that was free a moment ago, and is no connection's later: it is below those that Linux gives to connections
+ * (ip(7), ip_local_port_range), of which a load opens thousands before the last subject starts.
+ */
 export async function freePort(): Promise<number> {
+  for (let tries = 0; tries < 100; tries++) {
+    const port = FIRST_PORT + Math.floor(Math.random() * PORTS)
+    if (!given.has(port) && (await isFree(port))) {
+      given.add(port)
+      return port
+    }
+  }
+  throw new Error('no port is free')
+}
+
+const FIRST_PORT = 15_000
+const PORTS = 17_000
+const given = new Set<number>()
+
+function isFree(port: number): Promise<boolean> {
   const server = createServer()
-  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
-  const address = server.address()
-  await new Promise(resolve => server.close(resolve))
-  if (typeof address !== 'object' || address === null) throw new Error('no port is free')
-  return address.port
+  return new Promise(resolve => {
+    server.once('error', () => resolve(false))
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)))
+  })
 }
 
 /** The status of one answer; 0 where there is none. */
