@@ -40,6 +40,10 @@ const ADVICE: Readonly<Record<Code, Advice>> = {
     cause: 'A client has `max_open` answers and uploads under way.',
     mend: 'Raise `max_open`; behind a proxy, see that `trusted_proxies` names it, or all are one client.',
   },
+  'limit.descriptors': {
+    cause: 'The process, or the machine, may open no more files and connections.',
+    mend: 'Raise the limit (`LimitNOFILE` of the unit, `ulimits` in compose); see what holds them: `max_open` bounds one client.',
+  },
   'limit.rate': {
     cause: 'More requests, or wrong passwords, than a rate allows.',
     mend: 'Raise `rate` if they are honest; behind a proxy, see that `trusted_proxies` names it.',

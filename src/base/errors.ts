@@ -12,6 +12,7 @@ export const CODES = {
   'target.too_large': { status: 413, say: 'This is larger than may be sent here.' },
   'target.stalled': { status: 408, say: 'The request did not come to its end in time.' },
   'limit.open': { status: 429, say: 'Too much is open at the same time.' },
+  'limit.descriptors': { status: 503, say: 'Too much is open on the server at the moment.' },
   'limit.rate': { status: 429, say: 'Too many requests came in a short time.' },
   'route.none': { status: 404, say: 'Nothing is served at this address.' },
   'route.own': { status: 404, say: 'The proxy in front asks about this address, and has to hand it on.' },

@@ -9,10 +9,12 @@ import { type Snapshot, upstreamsOf } from '../server/config/snapshot.ts'
 import { watchFiles } from '../server/config/watch.ts'
 import { type Fronts, openFronts } from '../server/listen/fronts.ts'
 import { addressOf } from '../server/listen/listen.ts'
+import { pauseAccepting } from '../server/listen/pause.ts'
 import { type AdminSources, openAdmin } from '../server/observe/admin.ts'
 import { openRecheck, type Recheck } from '../server/request/recheck.ts'
 import { limitsOf } from '../session/life.ts'
 import { MOST_IDLE_S } from './bodies.ts'
+import { watchDescriptors } from './descriptors.ts'
 import { sourcesOf } from './observe/sources.ts'
 import { type Listening, openParts, type Parts } from './parts.ts'
 import { tellLost, tellTakenOver } from './reload-log.ts'
@@ -45,6 +47,7 @@ export function startServer(options: ServeOptions): RunningServer {
     now: options.ports.now,
     log: fileLogOf(options),
   })
+  const descriptors = watchDescriptors(options.ports.log, () => pauseAccepting(admin?.port ?? null))
   const watching = watchFiles(parts.first.files, {
     onChange: () => void live.reload(),
     onLost: path => tellLost(fileLogOf(options), path),
@@ -71,6 +74,7 @@ export function startServer(options: ServeOptions): RunningServer {
       parts.stopChanging()
       recheck.close()
       expiry.close()
+      descriptors.close()
       const { drainMs } = live.current.config.server
       const tookMs = await parts.leaving.begin(options.quietMs ?? 0, Math.min(drainMs / 2, MOST_LEAVING_MS))
       // What never ends by itself would hold up the drain.

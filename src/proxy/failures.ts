@@ -11,6 +11,9 @@ const REFUSED = new Set([
   'ENETUNREACH',
 ])
 
+/** This process, or the machine, may open no more. */
+const EXHAUSTED = new Set(['EMFILE', 'ENFILE'])
+
 /** The other side's certificate did not hold; what an operator can do about it. */
 const UNTRUSTED: ReadonlyMap<string, string> = new Map([
   ['CERT_HAS_EXPIRED', 'renew the certificate of the application'],
@@ -39,12 +42,20 @@ const UNTRUSTED: ReadonlyMap<string, string> = new Map([
 /**
  * An upstream's failure before its answer began, in our own words. `what` begins the message: the route; `label` is the address.
  *
- * Codes: upstream.refused (no connection), upstream.untrusted (its certificate does not hold; nothing was sent),
+ * Codes: limit.descriptors (none may be opened), upstream.refused (no connection), upstream.untrusted (its certificate does not hold; nothing was sent),
  * upstream.broken (anything later).
  */
 export function translateFailure(error: unknown, what: string, label: string): GateError {
   const code = codeOf(error)
   const facts = { route: what, upstream: label }
+  if (EXHAUSTED.has(code)) {
+    return new GateError('limit.descriptors', `${what}: no connection to ${label} can be opened: too many are`, {
+      cause: error,
+      facts,
+      hint: 'raise the limit of open files of this process',
+      retryAfterS: 5,
+    })
+  }
   if (REFUSED.has(code)) {
     return new GateError('upstream.refused', `${what}: nothing answers at ${label}`, {
       cause: error,
@@ -107,7 +118,12 @@ export function isBlameless({ code }: GateError): boolean {
   return BLAMELESS.has(code)
 }
 
-const BLAMELESS: ReadonlySet<string> = new Set(['upstream.timeout', 'target.too_large', 'access.denied'])
+const BLAMELESS: ReadonlySet<string> = new Set([
+  'upstream.timeout',
+  'target.too_large',
+  'access.denied',
+  'limit.descriptors',
+])
 
 /** Whether a failed request certainly never reached an application, so that any method may be tried elsewhere. */
 export function isUnsent(error: GateError): boolean {

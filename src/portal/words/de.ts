@@ -12,6 +12,7 @@ export const DE: Words = {
     'target.header': 'Die Anfrage enthält ein fehlerhaftes Header-Feld.',
     'target.too_large': 'Die Daten sind größer, als hier erlaubt ist.',
     'target.stalled': 'Die Anfrage ist nicht rechtzeitig vollständig angekommen.',
+    'limit.descriptors': 'Auf dem Server ist zurzeit zu viel geöffnet.',
     'limit.open': 'Es ist zu viel gleichzeitig geöffnet.',
     'limit.rate': 'In kurzer Zeit sind zu viele Anfragen eingegangen.',
     'route.none': 'Unter dieser Adresse ist nichts zu finden.',

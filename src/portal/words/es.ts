@@ -12,6 +12,7 @@ export const ES: Words = {
     'target.header': 'La solicitud tiene un campo de cabecera mal formado.',
     'target.too_large': 'El envío es más grande de lo que se permite aquí.',
     'target.stalled': 'La solicitud no ha llegado completa a tiempo.',
+    'limit.descriptors': 'Hay demasiado abierto en el servidor en este momento.',
     'limit.open': 'Hay demasiado abierto al mismo tiempo.',
     'limit.rate': 'Se han recibido demasiadas solicitudes en poco tiempo.',
     'route.none': 'No hay nada en esta dirección.',

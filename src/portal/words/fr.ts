@@ -12,6 +12,7 @@ export const FR: Words = {
     'target.header': 'La requête contient un champ d’en-tête mal formé.',
     'target.too_large': 'L’envoi est plus volumineux que ce qui est autorisé ici.',
     'target.stalled': 'La requête n’est pas arrivée en entier à temps.',
+    'limit.descriptors': 'Trop de choses sont ouvertes sur le serveur en ce moment.',
     'limit.open': 'Trop de choses sont ouvertes en même temps.',
     'limit.rate': 'Trop de requêtes ont été reçues en peu de temps.',
     'route.none': 'Il n’y a rien à cette adresse.',

@@ -294,6 +294,8 @@ export function isClientGone({ request, front, connection }: Passage): boolean {
 function logFailure(log: Log, passage: Passage, error: GateError, isKnown: boolean): void {
   const facts = { id: passage.id, client: passage.client, ...errorFacts(error) }
   if (error.code === 'internal') log.error('A request failed on our side', facts)
-  else if (error.status >= 500 && !isKnown) log.warn('A request could not be answered', facts)
+  // That is told for the whole process, once.
+  else if (error.status >= 500 && !isKnown && error.code !== 'limit.descriptors')
+    log.warn('A request could not be answered', facts)
   else log.debug('A request was refused', facts)
 }

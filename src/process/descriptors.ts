@@ -1,0 +1,77 @@
+import { closeSync, openSync } from 'node:fs'
+import { devNull } from 'node:os'
+import { errorFacts } from '../base/errors.ts'
+import type { Log } from '../base/ports.ts'
+
+/** Often enough for whoever waits for an answer of the admin listener. */
+const EVERY_MS = 2000
+
+/** Descriptors that are kept for when there are no others: for the admin listener, and for what is under way. */
+const RESERVE = 32
+
+/** What has to come free besides before it is over, so that it is no news each time that one does. */
+const SPARE = 16
+
+/**
+ * Looks whether this process may open one more file or connection. While it may not, which is told once, nothing new is accepted, and
+ * the reserve is there for everything else. `pause` leaves new connections waiting, until what it answers is called. Pairs with `close`.
+ */
+export function watchDescriptors(log: Log, pause: () => () => void): { close(): void } {
+  let reserve = open(RESERVE) ?? []
+  let resume: (() => void) | null = null
+
+  function begin(): void {
+    closeAll(reserve)
+    reserve = []
+    try {
+      resume = pause()
+    } catch (error) {
+      resume = () => undefined
+      log.warn('New connections could not be left waiting', errorFacts(error))
+    }
+    log.error('No file or connection can be opened any more: new clients wait', {
+      hint: 'raise the limit of open files (LimitNOFILE of the unit, ulimits in compose); max_open in [server] bounds one client',
+    })
+  }
+
+  function end(goOn: () => void): void {
+    const free = open(RESERVE + SPARE)
+    if (free === null) return
+    reserve = free.splice(0, RESERVE)
+    closeAll(free)
+    goOn()
+    resume = null
+    log.info('Files and connections can be opened again')
+  }
+
+  const timer = setInterval(() => {
+    if (resume !== null) return end(resume)
+    const one = open(1)
+    if (one === null) begin()
+    else closeAll(one)
+  }, EVERY_MS)
+  timer.unref()
+  return {
+    close() {
+      clearInterval(timer)
+      closeAll(reserve)
+      reserve = []
+    },
+  }
+}
+
+/** So many descriptors, or none where that is too many. */
+function open(count: number): number[] | null {
+  const found: number[] = []
+  try {
+    while (found.length < count) found.push(openSync(devNull, 'r'))
+    return found
+  } catch {
+    closeAll(found)
+    return null
+  }
+}
+
+function closeAll(descriptors: readonly number[]): void {
+  for (const descriptor of descriptors) closeSync(descriptor)
+}

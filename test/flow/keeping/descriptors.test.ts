@@ -1,0 +1,79 @@
+import { expect, test } from 'bun:test'
+import { connect, type Socket } from 'node:net'
+import { temporaryFolder } from '../../kit/folder.ts'
+import { eventually } from '../../kit/gate.ts'
+import { untilTheEnd } from '../../kit/opened.ts'
+import { compiledBinary } from '../../kit/programs/binary.ts'
+import { freePort, startChild } from '../../kit/programs/child.ts'
+import { routeTo } from '../../kit/toml.ts'
+import { openWire } from '../../kit/wire/wire.ts'
+
+const keep = untilTheEnd()
+/** It keeps no connection, so that each request needs one more. */
+const upstream = keep(
+  Bun.serve({
+    port: 0,
+    hostname: '127.0.0.1',
+    async fetch() {
+      await Bun.sleep(300)
+      return new Response('here', { headers: { connection: 'close' } })
+    },
+  }),
+)
+
+/** More connections of those who came before, for each worker, than there are descriptors in reserve. */
+const KNOWN = 44
+
+/** Far more than the program may open. */
+const CLIENTS = 300
+const LIMIT = 192
+
+const SHORT = 'No file or connection can be opened any more'
+const OVER = 'Files and connections can be opened again'
+
+function ask(port: number, host: string, path = '/'): Promise<number> {
+  const headers = { host, connection: 'close' }
+  return fetch(`http://127.0.0.1:${port}${path}`, { headers, keepalive: false }).then(({ status }) => status)
+}
+
+test.each([
+  ['one process', 1],
+  ['each of two workers', 2],
+])(
+  'when %s may open no more it is told once, blames nobody, and goes on when it may',
+  async (_what, workers) => {
+    using folder = temporaryFolder()
+    const [port, admin] = [await freePort(), await freePort()]
+    const route = routeTo(upstream, 'app.example', 'allow = "public"')
+    const limited = ['sh', '-c', `ulimit -n ${LIMIT}; exec "$0" "$@"`, await compiledBinary()]
+    const toml = `workers = ${workers}\nadmin = "127.0.0.1:${admin}"\ndrain = "1s"\n${route}`
+    await using child = await startChild({ command: limited, folder: folder.path, port, toml })
+    const told = (what: string) => child.output().split(what).length - 1
+    const known = await Promise.all(Array.from({ length: KNOWN * workers }, () => openWire(port)))
+    const askOn = () =>
+      Promise.all(
+        known.map(async wire => {
+          await wire.send('GET / HTTP/1.1\r\nHost: app.example\r\nAccept: application/json\r\n\r\n')
+          return (await wire.receive()).status
+        }),
+      )
+
+    // Bun closes a connection that asks for nothing in its first ten seconds.
+    expect(new Set(await askOn())).toEqual(new Set([200]))
+    const crowd: Socket[] = Array.from({ length: CLIENTS * workers }, () =>
+      connect(port, '127.0.0.1').on('error', () => undefined),
+    )
+    await eventually(() => told(SHORT) === workers, 'it is told')
+    // What is left is for them, and for the admin listener.
+    expect(new Set(await askOn())).toEqual(new Set([200, 503]))
+    expect(await ask(admin, 'localhost', '/healthz')).toBe(200)
+    expect(await ask(admin, 'localhost', '/metrics')).toBe(200)
+
+    for (const socket of crowd) socket.destroy()
+    await eventually(() => told(OVER) === workers, 'it is told that it is over')
+    expect(new Set([...(await askOn()), await ask(port, 'app.example')])).toEqual(new Set([200]))
+    expect([told(SHORT), told('A request could not be answered'), told('is down')]).toEqual([workers, 0, 0])
+    for (const wire of known) wire.close()
+  },
+  30_000,
+)
