@@ -4,15 +4,17 @@ import type { AuditPage, AuditStore } from './store.ts'
 const PAGE = 500
 
 /**
- * Removes every row that is about somebody or tells of what they did, by their subject; of one provider alone, where one is named.
- * Answers how many.
+ * Removes every row that is about somebody or tells of what they did to others, by their subject; where a provider is named, those
+ * about its person alone, since what somebody did does not say where they had signed in. Answers how many.
  */
 export async function eraseFromAudit(
   store: Pick<AuditStore, 'listAudit' | 'removeAudit'>,
   { user, provider }: { readonly user: string; readonly provider: string | null },
 ): Promise<number> {
   const isTheirs = ({ facts }: AuditRecord) =>
-    (facts.user === user && (provider === null || (facts.provider ?? provider) === provider)) || facts.by === user
+    provider === null
+      ? facts.user === user || facts.by === user
+      : facts.user === user && (facts.provider ?? provider) === provider
   let erased = 0
   for (let after: string | null = null; ; ) {
     const page: AuditPage = await store.listAudit({ after, limit: PAGE })

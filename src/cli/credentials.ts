@@ -1,9 +1,12 @@
+import type { AuditFacts } from '../audit/record.ts'
+import type { Audit } from '../audit/writer.ts'
 import type { Config } from '../config/types/config.ts'
 import { EXIT } from '../console/args.ts'
 import { columns } from '../console/columns.ts'
 import type { Io } from '../console/io.ts'
 import type { OpenSessions } from '../session/open.ts'
 import type { Session } from '../session/session.ts'
+import { personFacts } from '../session/session-facts.ts'
 import { type StorePorts, withSessions } from './with-sessions.ts'
 
 /** A mistake in the arguments, in words. */
@@ -17,6 +20,8 @@ interface CommonValues {
 
 /** A command that makes, lists and revokes one kind of credential. */
 export interface CredentialCommand<Values extends CommonValues, Wanted, Held extends { readonly session: Session }> {
+  /** Which fact of an event has the id of one. */
+  readonly fact: 'token' | 'link'
   /** What `--help` shows; its first line is shown after a mistake. */
   readonly usage: string
   readonly one: string
@@ -49,10 +54,16 @@ export async function runCredentials<Values extends CommonValues, Wanted, Held e
   const [act, id] = positionals
   const isJson = values.json === true
 
-  async function create(config: Config, sessions: OpenSessions, wanted: Wanted): Promise<number> {
+  /** What an operator did with one of whom it stands for. */
+  function factsOf({ id, portal, identity }: Session): AuditFacts {
+    return { ...personFacts(identity), portal, by: 'operator', [command.fact]: id }
+  }
+
+  async function create(config: Config, sessions: OpenSessions, audit: Audit, wanted: Wanted): Promise<number> {
     const made = await command.create(config, sessions, wanted)
     if (typeof made === 'string') return failed(made, io)
     const { held, secret } = made
+    await audit.keep(command.fact === 'token' ? 'token.made' : 'guest.made', factsOf(held.session))
     if (isJson) io.stdout(`${JSON.stringify({ ...command.describe(held), [command.member]: secret }, null, 2)}\n`)
     else {
       io.stdout(`${secret}\n`)
@@ -69,10 +80,12 @@ export async function runCredentials<Values extends CommonValues, Wanted, Held e
     return EXIT.ok
   }
 
-  async function revoke(config: Config, sessions: OpenSessions, wanted: string): Promise<number> {
+  async function revoke(config: Config, sessions: OpenSessions, audit: Audit, wanted: string): Promise<number> {
     const all = await allOf(config, sessions)
-    if (!all.some(({ session }) => session.id === wanted)) return failed(`there is no ${command.one} ${wanted}`, io)
+    const held = all.find(({ session }) => session.id === wanted)
+    if (held === undefined) return failed(`there is no ${command.one} ${wanted}`, io)
     await sessions.end(wanted)
+    await audit.keep(command.fact === 'token' ? 'token.revoked' : 'guest.revoked', factsOf(held.session))
     io.stdout(`${wanted} revoked\n`)
     return EXIT.ok
   }
@@ -83,16 +96,16 @@ export async function runCredentials<Values extends CommonValues, Wanted, Held e
     return all
   }
 
-  const withStore = (run: (config: Config, sessions: OpenSessions) => Promise<number>) =>
-    withSessions(values.config, io, ports, run)
+  const withStore = (run: (config: Config, sessions: OpenSessions, audit: Audit) => Promise<number>) =>
+    withSessions(values.config, io, ports, (config, sessions, { audit }) => run(config, sessions, audit))
   try {
     if (act === 'create' && id === undefined) {
       const wanted = command.parseWanted(values)
-      return await withStore((config, sessions) => create(config, sessions, wanted))
+      return await withStore((config, sessions, audit) => create(config, sessions, audit, wanted))
     }
     if (act === 'list' && id === undefined) return await withStore(list)
     if (act === 'revoke' && id !== undefined && id !== '') {
-      return await withStore((config, sessions) => revoke(config, sessions, id))
+      return await withStore((config, sessions, audit) => revoke(config, sessions, audit, id))
     }
     throw new Mistake('say create, list, or revoke with one ID')
   } catch (error) {

@@ -51,6 +51,7 @@ interface Wanted {
 }
 
 const COMMAND: CredentialCommand<Values, Wanted, HeldGuestLink> = {
+  fact: 'link',
   usage: USAGE.text,
   one: 'guest link',
   many: 'guest links',

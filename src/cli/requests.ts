@@ -1,3 +1,5 @@
+import type { AuditEvent } from '../audit/events.ts'
+import type { Audit } from '../audit/writer.ts'
 import type { Config } from '../config/types/config.ts'
 import { parseDuration } from '../config/values/duration.ts'
 import { EXIT, parseArguments } from '../console/args.ts'
@@ -41,8 +43,8 @@ export async function runRequests(argv: readonly string[], io: Io, ports: StoreP
     io.stderr(`${why}\n${USAGE.text.split('\n')[0] ?? ''}\n`)
     return EXIT.usage
   }
-  const withGrants = (run: (grants: Grants, portals: readonly string[]) => Promise<number>) =>
-    withSessions(values.config, io, ports, (config, { grants }) => run(grants, portalsOf(config)))
+  const withGrants = (run: (grants: Grants, portals: readonly string[], audit: Audit) => Promise<number>) =>
+    withSessions(values.config, io, ports, (config, { grants }, { audit }) => run(grants, portalsOf(config), audit))
   if (act === 'list' && id === '') {
     return withGrants((grants, portals) => list(grants, portals, values.json === true, io))
   }
@@ -51,9 +53,9 @@ export async function runRequests(argv: readonly string[], io: Io, ports: StoreP
   }
   const what = act === 'grant' ? parseTerms(values.for) : act
   if (typeof what === 'object' && 'mistake' in what) return wrong(what.mistake)
-  return withGrants(async (grants, portals) => {
+  return withGrants(async (grants, portals, audit) => {
     for (const portal of portals) {
-      const done = await decide(grants, portal, id, what)
+      const done = await decide(grants, audit, portal, id, what)
       if (done === null) continue
       io.stdout(`${done}\n`)
       return EXIT.ok
@@ -79,20 +81,29 @@ function parseTerms(raw: string | undefined): { readonly forMs: number | null } 
 /** What was done, in words; null where the portal has nothing with this id. */
 async function decide(
   grants: Grants,
+  audit: Audit,
   portal: string,
   id: string,
   what: 'deny' | 'revoke' | { readonly forMs: number | null },
 ): Promise<string | null> {
+  const tell = (event: AuditEvent, { who, role }: RoleRequest | RoleGrant, until?: string) =>
+    audit.keep(event, { user: who.subject, portal, by: 'operator', request: id, role, until })
   if (what === 'deny') {
     const request = await grants.decline(portal, id)
-    return request === null ? null : `${request.role} declined for ${request.name}`
+    if (request === null) return null
+    await tell('role.declined', request)
+    return `${request.role} declined for ${request.name}`
   }
   if (what === 'revoke') {
     const grant = await grants.revoke(portal, id)
-    return grant === null ? null : `${grant.role} taken from ${grant.name}`
+    if (grant === null) return null
+    await tell('role.revoked', grant)
+    return `${grant.role} taken from ${grant.name}`
   }
   const grant = await grants.grant(portal, id, { forMs: what.forMs, by: '' })
-  return grant === null ? null : `${grant.role} granted to ${grant.name} ${untilText(grant)} (${grant.id})`
+  if (grant === null) return null
+  await tell('role.granted', grant, grant.untilMs === null ? undefined : new Date(grant.untilMs).toISOString())
+  return `${grant.role} granted to ${grant.name} ${untilText(grant)} (${grant.id})`
 }
 
 async function list(grants: Grants, portals: readonly string[], isJson: boolean, io: Io): Promise<number> {

@@ -5,6 +5,7 @@ import { processTerminal, type Terminal } from '../console/terminal.ts'
 import { versionText } from '../console/version.ts'
 import { runImport } from '../import/run.ts'
 import { startHere } from '../process/start.ts'
+import { runAudit } from './audit.ts'
 import { runBackup } from './backup.ts'
 import { runCheck } from './check.ts'
 import { runClientKey } from './client-key.ts'
@@ -68,6 +69,8 @@ export async function run(argv: readonly string[]): Promise<number> {
       return runTokens(rest, io, realPorts(io))
     case 'guests':
       return runGuests(rest, io, realPorts(io))
+    case 'audit':
+      return runAudit(rest, io, realPorts(io))
     case 'requests':
       return runRequests(rest, io, realPorts(io))
     case 'user':

@@ -1,3 +1,4 @@
+import type { Audit } from '../audit/writer.ts'
 import { count } from '../config/text/render.ts'
 import type { Config } from '../config/types/config.ts'
 import { EXIT, parseArguments } from '../console/args.ts'
@@ -8,7 +9,8 @@ import { agoOf } from '../portal/pages/time.tsx'
 import { describeEntry } from '../portal/sign-in/entry.ts'
 import { EN } from '../portal/words/en.ts'
 import type { OpenSessions } from '../session/open.ts'
-import type { SessionEntry } from '../session/session.ts'
+import type { Session, SessionEntry } from '../session/session.ts'
+import { sessionFacts } from '../session/session-facts.ts'
 import { newestFirst } from './newest-first.ts'
 import { type StorePorts, withSessions } from './with-sessions.ts'
 
@@ -62,8 +64,8 @@ export async function runSessions(argv: readonly string[], io: Io, ports: StoreP
     io.stderr(`${mistake}\n${USAGE.text.split('\n')[0] ?? ''}\n`)
     return EXIT.usage
   }
-  return withSessions(values.config, io, ports, (config, sessions) =>
-    act === 'list' ? list(config, sessions, values, io, ports.now()) : revoke(config, sessions, ids, values, io),
+  return withSessions(values.config, io, ports, (config, sessions, { audit }) =>
+    act === 'list' ? list(config, sessions, values, io, ports.now()) : revoke(config, sessions, audit, ids, values, io),
   )
 }
 
@@ -129,6 +131,7 @@ async function listAsTable(entries: AsyncIterable<SessionEntry>, io: Io, nowMs: 
 async function revoke(
   config: Config,
   sessions: OpenSessions,
+  audit: Audit,
   ids: readonly string[],
   { subject, provider, all, json }: Values,
   io: Io,
@@ -141,17 +144,26 @@ async function revoke(
   const portals = [...config.portals.keys()]
   const named = ids.length > 0 ? await findAll(sessions, portals, ids, io) : []
   if (named === null) return EXIT.failed
+  const tell = (ended: readonly Session[]) => {
+    for (const one of ended) audit.note('sign_out.by_operator', { ...sessionFacts(one), by: 'operator' })
+  }
+  const found: Session[] = []
   for (const id of named) {
     const entry = await sessions.describe(id)
-    if (entry !== null) await sessions.tokens.suspend(entry.session)
+    if (entry === null) continue
+    await sessions.tokens.suspend(entry.session)
+    found.push(entry.session)
   }
   await sessions.end(...named)
+  tell(found)
   const revoked = [...named]
   if (ids.length === 0) {
-    let some: string[] = []
+    let some: Session[] = []
     const endThem = async () => {
-      await sessions.end(...some)
-      revoked.push(...some)
+      const ending = some.map(({ id }) => id)
+      await sessions.end(...ending)
+      tell(some)
+      revoked.push(...ending)
       some = []
     }
     for await (const { session } of newestFirst(sessions, portals)) {
@@ -159,7 +171,7 @@ async function revoke(
       const isMeant = identity.subject === subject && (provider === undefined || identity.provider === provider)
       if (all !== true && !isMeant) continue
       await sessions.tokens.suspend(session)
-      some.push(session.id)
+      some.push(session)
       if (some.length === ENDED_AT_ONCE) await endThem()
     }
     await endThem()

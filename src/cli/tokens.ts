@@ -78,6 +78,7 @@ interface Wanted {
 const LONGEST_MS = 3650 * 24 * 60 * 60 * 1000
 
 const COMMAND: CredentialCommand<Values, Wanted, HeldApiToken> = {
+  fact: 'token',
   usage: USAGE.text,
   one: 'token',
   many: 'tokens',

@@ -8,7 +8,7 @@ import type { Config } from '../config/types/config.ts'
 import type { StoreConfig } from '../config/types/sessions.ts'
 import { EXIT } from '../console/args.ts'
 import type { Io } from '../console/io.ts'
-import { openSessionState } from '../process/session-state.ts'
+import { openSessionState, type SessionState } from '../process/session-state.ts'
 import type { OpenSessions } from '../session/open.ts'
 
 /** What commands on the session store need from outside. */
@@ -48,17 +48,17 @@ export async function withSessions(
   file: string,
   io: Io,
   ports: StorePorts,
-  act: (config: Config, sessions: OpenSessions) => Promise<number>,
+  act: (config: Config, sessions: OpenSessions, state: SessionState) => Promise<number>,
 ): Promise<number> {
   const config = configOf(file, io, ports)
   // To open a database that is not there would make it, and its key, as whoever runs this.
   if (config === null || isOutOfReach(config.sessions.store, io)) return EXIT.failed
   try {
-    const { sessions } = openSessionState(config, ports)
+    const state = openSessionState(config, ports)
     try {
-      return await act(config, sessions)
+      return await act(config, state.sessions, state)
     } finally {
-      await sessions.close()
+      await state.sessions.close()
     }
   } catch (error) {
     return tellFailure('the sessions cannot be read', error, io)

@@ -64,6 +64,23 @@ export function scriptAnswer(script: string, scope: string): Response {
   })
 }
 
+/** Bytes to be saved under a name of ours, sent as they are made. */
+export function fileAnswer(bytes: AsyncIterable<Uint8Array>, type: string, name: string): Response {
+  const headers = { 'content-type': type, 'content-disposition': `attachment; filename="${name}"` }
+  const reading = bytes[Symbol.asyncIterator]()
+  const body = new ReadableStream<Uint8Array>({
+    async pull(sink) {
+      const { done, value } = await reading.next()
+      if (done === true) sink.close()
+      else sink.enqueue(value)
+    },
+    async cancel() {
+      await reading.return?.()
+    },
+  })
+  return new Response(body, { headers: { ...headers, ...COMMON, ...WITHIN } })
+}
+
 /** A value as JSON, for scripts. */
 export function jsonAnswer(value: object, status = 200): Response {
   return new Response(`${JSON.stringify(value)}\n`, {

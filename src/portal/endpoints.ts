@@ -14,6 +14,7 @@ import { tokensPage } from './account/api-tokens.tsx'
 import { showApplications } from './account/applications.tsx'
 import { askAccess } from './account/ask-access.ts'
 import { askAgain } from './account/ask-again.ts'
+import { exportAudit, showAudit, type TrailTools } from './account/audit.tsx'
 import { decideRequest } from './account/decide-request.ts'
 import { guestsPage } from './account/guest-links.tsx'
 import { acceptInvitation, showInvitation } from './account/open-guest-link.tsx'
@@ -57,6 +58,7 @@ export interface PortalTools extends FormTools, AuditTools {
   readonly noteStart: BeginTools['noteStart']
   readonly findUser: LoginTools['findUser']
   readonly overview: AdminTools['overview']
+  readonly trail: TrailTools['trail']
 }
 
 type Answer = Response | Promise<Response>
@@ -95,6 +97,7 @@ export const ENDPOINTS: readonly Endpoint[] = [
   { page: 'sessions', get: signedIn(showSessions), post: signedIn(endSessions) },
   { page: 'tokens', get: signedIn(tokensPage.show), post: signedIn(tokensPage.change) },
   { page: 'admin', get: signedIn(showAdmin), post: signedIn(decideRequest) },
+  { page: 'audit', get: signedIn(showAudit), post: signedIn(exportAudit) },
   { page: 'jwks.json', get: sendKeySet },
   { page: 'guests', get: signedIn(guestsPage.show), post: signedIn(guestsPage.change) },
   { page: 'guest', get: showInvitation, post: acceptInvitation },

@@ -21,6 +21,7 @@ export type OwnPage =
   | 'jwks.json'
   | 'kept'
   | 'admin'
+  | 'audit'
   | 'guest'
   | 'guests'
   | 'provider-logout'

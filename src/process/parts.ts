@@ -145,6 +145,11 @@ export function openParts(options: ServeOptions, listening: () => Listening) {
       ...signIn,
       ports: asked,
       audit,
+      trail: {
+        store,
+        isKept: () => inForce().audit.keepMs > 0,
+        isOfOnePortal: () => inForce().portals.size === 1,
+      },
       pool,
       seal: sealer,
       publications: createPublications(ports),

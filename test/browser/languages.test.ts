@@ -47,6 +47,7 @@ const LOOKED_AT: readonly (readonly [name: string, address: () => string])[] = [
   ['all-sessions', () => `${stand.portal}/.sallyport/sessions?all=1`],
   ['nobody-found', () => `${stand.portal}/.sallyport/sessions?all=1&q=nobody`],
   ['tokens', () => `${stand.portal}/.sallyport/tokens`],
+  ['audit', () => `${stand.portal}/.sallyport/audit`],
   ['admin', () => `${stand.portal}/.sallyport/admin`],
   ['sign-out', () => `${stand.portal}/.sallyport/logout`],
   ['not-found', () => `${stand.portal}/.sallyport/nothing`],

@@ -119,6 +119,7 @@ export async function openStand(over: Partial<PortalConfig> = {}, hosts = [KUMA,
   const portal = createPortal({
     ports,
     audit,
+    trail: { store, isKept: () => true, isOfOnePortal: () => true },
     sessions,
     seal,
     formWaitMs: FORM_WAIT_MS,

@@ -1,4 +1,5 @@
 import { USAGE as IMPORT } from '../../import/run.ts'
+import { USAGE as AUDIT } from '../audit.ts'
 import { USAGE as BACKUP } from '../backup.ts'
 import { USAGE as CHECK } from '../check.ts'
 import { USAGE as CLIENT_KEY } from '../client-key.ts'
@@ -50,6 +51,7 @@ const USAGES: Readonly<Record<string, { readonly options: ParsedOptions }>> = {
   tokens: TOKENS,
   guests: GUESTS,
   requests: REQUESTS,
+  audit: AUDIT,
   user: USER,
   'client-key': CLIENT_KEY,
   backup: BACKUP,

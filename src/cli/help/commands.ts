@@ -25,6 +25,7 @@ export const COMMANDS: readonly Command[] = [
     about: 'who asks for access, and who was granted it',
     words: ['list', 'grant', 'deny', 'revoke'],
   },
+  { name: 'audit', call: 'audit [--who …]', about: 'who signed in, was refused, made a token' },
   {
     name: 'user',
     call: 'user add|passwd|totp FILE',

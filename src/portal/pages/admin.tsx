@@ -72,6 +72,11 @@ export function AdminPage({ words, title, menu, survey, overview, requests, nowM
           <Requests words={words} view={requests} nowMs={nowMs} />
         </Part>
       )}
+      <p class="more">
+        <a class="act" href={ownPath('audit')}>
+          {words.auditTrail}
+        </a>
+      </p>
       <Part heading={words.turnedAway} id="turned-away">
         {denials.length === 0 ? (
           <p class="soft">{words.nobodyTurnedAway}</p>

@@ -144,7 +144,7 @@ img.mark{object-fit:contain}
 .search{display:flex;flex-wrap:wrap;align-items:center;gap:.7rem;margin-top:1.5rem}
 .search label{width:100%;font-size:.9375rem;color:var(--soft)}
 .search input[type=search]{flex:1;min-width:min(12rem,100%)}
-.search input[type=search],.fields input,.fields select{height:2.75rem;padding:.3rem .9rem;font:400 1rem/1.3 var(--sans);color:inherit;background:var(--panel);border:1px solid var(--edge);border-radius:.8rem}
+.search input[type=search],.search input[type=date],.search select,.fields input,.fields select{height:2.75rem;padding:.3rem .9rem;font:400 1rem/1.3 var(--sans);color:inherit;background:var(--panel);border:1px solid var(--edge);border-radius:.8rem}
 .search+.small,.fields+.small{margin-top:.7rem}
 .fields{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(12rem,100%),1fr));align-items:end;gap:1rem;margin-top:1.5rem}
 .fields .wide{grid-column:1/-1}

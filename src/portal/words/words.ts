@@ -50,6 +50,16 @@ export interface Words {
   readonly yourSessions: string
   readonly yourTokens: string
   readonly allSessions: string
+  /** Who did what; its fields; before the line of the file that would keep it. */
+  readonly auditTrail: string
+  readonly auditWho: string
+  readonly auditEvent: string
+  readonly auditAny: string
+  readonly auditSince: string
+  readonly auditOff: string
+  readonly auditNothing: string
+  readonly auditOlder: string
+  auditExport(format: string): string
   readonly switchAccount: string
   readonly signOut: string
   hello(name: string): string

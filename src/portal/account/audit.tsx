@@ -1,0 +1,125 @@
+/** @jsxImportSource hono/jsx */
+import { CSV_HEAD, csvLine, jsonLine } from '../../audit/export.ts'
+import { type AuditSearch, findAudit, searchAudit } from '../../audit/search.ts'
+import type { AuditStore } from '../../audit/store.ts'
+import { GateError } from '../../base/errors.ts'
+import type { Ports } from '../../base/ports.ts'
+import type { Session } from '../../session/session.ts'
+import { sessionFacts } from '../../session/session-facts.ts'
+import { fileAnswer, pageAnswer } from '../answer.ts'
+import { type AuditTools, askedFacts } from '../audit-facts.ts'
+import { type FormTools, proveForm, readOwnForm } from '../form.ts'
+import { wordsFor } from '../language.ts'
+import { AuditPage } from '../pages/audit.tsx'
+import { isPortalHost } from '../place.ts'
+import type { PortalRequest } from '../portal.ts'
+import { readQuery } from '../query.ts'
+import { leadToPortal } from '../sign-in/to-portal.ts'
+import { isAdmin } from './admins.ts'
+import { menuOf } from './menu.ts'
+
+/** The trail as a page reads it. */
+export interface Trail {
+  readonly store: Pick<AuditStore, 'listAudit'>
+  /** Whether rows are kept. */
+  isKept(): boolean
+  /** Whether the file has one portal alone: its admins then see what is about the whole gate. */
+  isOfOnePortal(): boolean
+}
+
+export interface TrailTools extends FormTools, AuditTools {
+  readonly ports: Pick<Ports, 'now'>
+  readonly trail: Trail
+}
+
+/** Rows shown at a time, and how many are looked through for them before the rest waits for a click. */
+const SHOWN = 50
+const LOOKED_THROUGH = 20_000
+
+/** Characters of a file that are sent at a time. */
+const CHUNK = 16_384
+
+/**
+ * The audit trail of a portal, for those with its admin role: by `who`, `event` and `since`, a day.
+ *
+ * Only on the host where people sign in: elsewhere, an application's own scripts could read it. Throws `route.none` where the portal
+ * has no admins, `access.denied`, `target.malformed`.
+ */
+export async function showAudit(ctx: PortalRequest, tools: TrailTools, session: Session): Promise<Response> {
+  const away = leadToPortal(ctx, 'audit')
+  if (away !== null) return away
+  checkAdmin(ctx, session)
+  const query = readQuery(ctx)
+  const search = searchOf(ctx, tools, query)
+  const after = query.get('after')
+  if (after !== null && !/^[\d +-]{1,80}$/.test(after))
+    throw new GateError('target.malformed', 'after is no place of ours')
+  const found = await findAudit(tools.trail.store, search, { after, limit: SHOWN, lookThrough: LOOKED_THROUGH })
+  const words = wordsFor(ctx.request, ctx.portal.timezone)
+  const page = (
+    <AuditPage
+      words={words}
+      title={ctx.portal.title}
+      menu={menuOf(ctx, session, words, 'admin')}
+      isKept={tools.trail.isKept()}
+      asked={{ who: search.who ?? '', event: search.event ?? '', since: query.get('since') ?? '' }}
+      records={found.records}
+      next={found.next}
+      nowMs={tools.ports.now()}
+      proof={await proveForm(ctx, session, tools.seal)}
+    />
+  )
+  return pageAnswer(words, ctx.portal.brand, page, 200)
+}
+
+/**
+ * Takes the form of that page, `act=json` or `act=csv`: everything that is looked for as a file, however much, and a row that says
+ * that it was. Throws as `showAudit`, and `access.origin`.
+ */
+export async function exportAudit(ctx: PortalRequest, tools: TrailTools, session: Session): Promise<Response> {
+  if (!isPortalHost(ctx)) throw new GateError('access.origin', 'the trail is exported on the portal’s own host')
+  const form = await readOwnForm(ctx, tools)
+  checkAdmin(ctx, session)
+  const kind = form.get('act')
+  if (kind !== 'json' && kind !== 'csv') throw new GateError('target.malformed', 'the form says neither json nor csv')
+  const search = searchOf(ctx, tools, form)
+  await tools.audit.keep('audit.exported', { ...askedFacts(ctx), ...sessionFacts(session) })
+  const day = new Date(tools.ports.now()).toISOString().slice(0, 10)
+  return kind === 'json'
+    ? fileAnswer(linesOf(tools, search, '', jsonLine), 'application/jsonl', `audit-${day}.jsonl`)
+    : fileAnswer(linesOf(tools, search, CSV_HEAD, csvLine), 'text/csv; charset=utf-8', `audit-${day}.csv`)
+}
+
+async function* linesOf(
+  { trail }: TrailTools,
+  search: AuditSearch,
+  head: string,
+  line: typeof jsonLine,
+): AsyncGenerator<Uint8Array> {
+  const encoder = new TextEncoder()
+  let some = head
+  for await (const record of searchAudit(trail.store, search)) {
+    some += line(record)
+    if (some.length < CHUNK) continue
+    yield encoder.encode(some)
+    some = ''
+  }
+  if (some !== '') yield encoder.encode(some)
+}
+
+function checkAdmin(ctx: PortalRequest, session: Session): void {
+  if (ctx.portal.adminRole === null) throw new GateError('route.none', 'this portal has no admin_role')
+  if (!isAdmin(ctx, session)) throw new GateError('access.denied', 'the portal’s admin role is missing')
+}
+
+/** What is looked for; what is empty is left out. */
+function searchOf({ portal }: PortalRequest, { trail }: TrailTools, fields: URLSearchParams): AuditSearch {
+  const text = (name: string) => (fields.get(name) ?? '').trim().slice(0, 200) || null
+  const since = text('since')
+  const sinceMs = since === null ? null : Date.parse(since)
+  if (sinceMs !== null && !(/^\d{4}-\d{2}-\d{2}$/.test(since ?? '') && Number.isFinite(sinceMs))) {
+    throw new GateError('target.malformed', 'since is a day: 2026-11-24')
+  }
+  const within = { name: portal.name, includesGate: trail.isOfOnePortal() }
+  return { who: text('who'), event: text('event'), sinceMs, portal: within }
+}

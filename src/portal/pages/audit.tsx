@@ -1,0 +1,118 @@
+/** @jsxImportSource hono/jsx */
+import { EVENT_NAMES } from '../../audit/events.ts'
+import { type AuditRecord, FACTS, type FactName } from '../../audit/record.ts'
+import { ownPath } from '../place.ts'
+import type { Words } from '../words/words.ts'
+import { Time } from './time.tsx'
+import { type MenuEntry, WidePage } from './wide-page.tsx'
+
+/** What was asked for, as in the fields of the form. */
+export interface AskedOfTrail {
+  readonly who: string
+  readonly event: string
+  readonly since: string
+}
+
+export interface AuditView {
+  readonly words: Words
+  readonly title: string
+  readonly menu: readonly MenuEntry[]
+  /** Whether rows are kept at all. */
+  readonly isKept: boolean
+  readonly asked: AskedOfTrail
+  readonly records: readonly AuditRecord[]
+  /** Where what is older begins; null at the end. */
+  readonly next: string | null
+  readonly nowMs: number
+  readonly proof: string
+}
+
+/** Who did what, with what it may be looked for by, and as a file. */
+export function AuditPage({ words, title, menu, isKept, asked, records, next, nowMs, proof }: AuditView) {
+  return (
+    <WidePage words={words} title={title} heading={words.auditTrail} menu={menu}>
+      {isKept ? null : (
+        <p class="soft">
+          {words.auditOff} <code>[audit] keep = "90d"</code>
+        </p>
+      )}
+      <form class="search" method="get" action={ownPath('audit')}>
+        <label for="who">{words.auditWho}</label>
+        <input id="who" name="who" type="search" value={asked.who} maxlength={200} autocomplete="off" />
+        <label for="event">{words.auditEvent}</label>
+        <select id="event" name="event">
+          <option value="">{words.auditAny}</option>
+          {EVENT_NAMES.map(name => (
+            <option value={name} selected={name === asked.event}>
+              {name}
+            </option>
+          ))}
+        </select>
+        <label for="since">{words.auditSince}</label>
+        <input id="since" name="since" type="date" value={asked.since} />
+        <button class="act main" type="submit">
+          {words.search}
+        </button>
+      </form>
+      {records.length === 0 ? <p class="soft">{words.auditNothing}</p> : null}
+      <ul class="rows">
+        {records.map(record => (
+          <Row words={words} record={record} nowMs={nowMs} />
+        ))}
+      </ul>
+      {next === null ? null : (
+        <p class="more">
+          <a href={`${ownPath('audit')}?${new URLSearchParams({ ...asked, after: next })}`}>{words.auditOlder}</a>
+        </p>
+      )}
+      <form class="search" method="post" action={ownPath('audit')}>
+        <input type="hidden" name="proof" value={proof} />
+        {Object.entries(asked).map(([name, value]) => (
+          <input type="hidden" name={name} value={value} />
+        ))}
+        <button class="act" type="submit" name="act" value="json">
+          {words.auditExport('JSON')}
+        </button>
+        <button class="act" type="submit" name="act" value="csv">
+          {words.auditExport('CSV')}
+        </button>
+      </form>
+    </WidePage>
+  )
+}
+
+/** What the heading of a row says already. */
+const ABOVE: readonly FactName[] = ['user', 'name', 'count']
+
+function Row({
+  words,
+  record,
+  nowMs,
+}: {
+  readonly words: Words
+  readonly record: AuditRecord
+  readonly nowMs: number
+}) {
+  const { event, facts, atMs } = record
+  const { user, name, count } = facts
+  return (
+    <li class="row">
+      <div>
+        <h3>
+          <code>{event}</code> {count === undefined ? null : <span class="tag">{words.times(Number(count))}</span>}
+        </h3>
+        {user === undefined && name === undefined ? null : (
+          <p class="small">{[name, user].filter(one => one !== undefined).join(' · ')}</p>
+        )}
+        <p class="soft small">
+          {FACTS.filter(fact => facts[fact] !== undefined && !ABOVE.includes(fact))
+            .map(fact => `${fact}: ${facts[fact]}`)
+            .join(' · ')}
+        </p>
+      </div>
+      <span class="soft small">
+        <Time words={words} atMs={atMs} nowMs={nowMs} />
+      </span>
+    </li>
+  )
+}
