@@ -6,7 +6,7 @@ export interface HearingTools {
   readonly everyMs: number
   /** What is done at each look, one after the other; `what` completes "Could not …". */
   readonly works: readonly { readonly what: string; readonly work: () => Promise<void> }[]
-  readonly watch: SessionStore['watch']
+  readonly onWritten: SessionStore['onWritten']
   /** Whether something is to be looked after whatever others do. */
   readonly isWaiting: () => boolean
   readonly log: Pick<Log, 'warn'>
@@ -27,13 +27,13 @@ const SELDOM = 30
  *
  * Work that fails for long is told once, and again only after it has worked. Pairs with `close`.
  */
-export function startHearing({ everyMs, works, watch, isWaiting, log }: HearingTools): { close(): void } {
+export function startHearing({ everyMs, works, onWritten, isWaiting, log }: HearingTools): { close(): void } {
   const steps = works.map(one => oneAtATime({ ...one, log }))
   let left = LOOKS
   let timer: Timer | null = null
   let isClosed = false
   let isLooking = false
-  const watching = watch?.(hearOf)
+  const watching = onWritten?.(hearOf)
 
   function hearOf(): void {
     const isAtRest = left === 0

@@ -211,15 +211,15 @@ export interface SessionStore extends AuditStore {
   /** Removes what has expired; `idleBeforeMs` is the last use before which any session is idle too long. */
   purge(nowMs: number, idleBeforeMs: number): MaybePromise<void>
   /**
-   * Calls soon after anything may have been written, by whomever. Absent where nobody tells: then `changesSince` is to be asked
+   * Calls soon after anything may have been written, by whomever. Null where nobody tells: then `changesSince` is to be asked
    * again and again.
    */
-  watch?(onWritten: () => void): StoreWatch
+  readonly onWritten: ((listener: () => void) => WriteWatch) | null
   close(): MaybePromise<void>
 }
 
 /** Pairs with `close`. */
-export interface StoreWatch {
+export interface WriteWatch {
   /** Whether a call is sure to come; else `changesSince` is to be asked all the same. */
   readonly isSure: boolean
   close(): void

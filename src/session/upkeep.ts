@@ -24,7 +24,7 @@ export interface SessionTimers {
 export const DEFAULT_TIMERS: SessionTimers = { watchMs: 500, flushMs: 5_000, purgeMs: 60_000 }
 
 export interface UpkeepTools {
-  readonly store: Pick<SessionStore, 'changesSince' | 'findById' | 'purge' | 'watch'>
+  readonly store: Pick<SessionStore, 'changesSince' | 'findById' | 'purge' | 'onWritten'>
   readonly ports: Pick<Ports, 'now' | 'log'>
   readonly audit: Pick<OpenAudit, 'tend'>
   readonly memory: SessionMemory
@@ -99,7 +99,7 @@ export function startUpkeep(tools: UpkeepTools, timers: SessionTimers): { close(
       { what: 'look for sessions that ended elsewhere', work: hearOthers },
       { what: 'look for roles that were granted', work: grants.hear },
     ],
-    watch: store.watch,
+    onWritten: store.onWritten,
     isWaiting: () => grants.isAnyTimed || directories.isBehind,
     log: ports.log,
   })

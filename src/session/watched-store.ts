@@ -60,6 +60,7 @@ export function watchStore(store: SessionStore, watch: StoreWatch): SessionStore
     countPushed: reads.countPushed,
     readPushed: reads.readPushed,
     changesSince: () => polling(one => one.changesSince()),
+    onWritten: store.onWritten,
     close: () => store.close(),
   }
 }

@@ -70,8 +70,8 @@ test('a database to which nobody writes is left alone, and heard of as soon as a
 
 test('a store that does not tell what is written is asked again and again', async () => {
   using folder = temporaryFolder()
-  const { watch: _, ...deaf } = openSqliteStore(join(folder.path, 's.db'), PORTS)
-  const { sessions, asked } = listening(deaf)
+  const store = openSqliteStore(join(folder.path, 's.db'), PORTS)
+  const { sessions, asked } = listening({ ...store, onWritten: null })
   try {
     expect(await askedIn(asked)).toBeGreaterThan(4)
     expect(await askedIn(asked)).toBeGreaterThan(4)

@@ -55,6 +55,7 @@ export function openRedisStore(
     ...linksOver(link, ttlOf),
     ...pushedOver(link),
     ...auditOver(link),
+    onWritten: null,
     changesSince: () => changes.since(link.send),
     async readShared(name) {
       const value = await link.send('GET', [`sallyport:1:shared:${name}`])

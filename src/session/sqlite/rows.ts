@@ -39,6 +39,8 @@ export function storeOn(database: Database): SessionStore {
     ...pushedOn(database, retryBusy, changes.tellUpdated),
     ...auditOn(database, retryBusy, () => isClosed),
     changesSince: changes.since,
+    // Whoever opened the file watches it.
+    onWritten: null,
     async purge(nowMs, idleBeforeMs) {
       for (const [purgeSome, beforeMs] of [
         [purgeExpired, nowMs],

@@ -154,12 +154,12 @@ export function openSqliteStore(
       isAnother = false
       return { removed: [], updated: [], isIncomplete: true }
     },
-    watch(onWritten) {
+    onWritten(listener) {
       if (path === MEMORY) return { isSure: true, close() {} }
       const file = resolve(path)
       // Whoever writes to a database in WAL mode is on this machine (sqlite.org/wal.html): to its log, or over the file.
       const folder = watchFolder(dirname(file), name => {
-        if (name.startsWith(basename(file))) onWritten()
+        if (name.startsWith(basename(file))) listener()
       })
       const doesShow = showsInFolder(file)
       return {
