@@ -1,19 +1,26 @@
 import type { Facts } from './errors.ts'
 import type { Log, ShownLines } from './ports.ts'
-import { showUnseen } from './visible.ts'
+import { showJson, showUnseen } from './visible.ts'
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
 
 const RANK: Record<LogLevel, number> = { debug: 0, info: 1, warn: 2, error: 3 }
 const COLOUR: Record<LogLevel, string> = { debug: '\x1b[2m', info: '\x1b[36m', warn: '\x1b[33m', error: '\x1b[31m' }
 
-/** Text for people on a terminal, with colours or without; JSON, one object a line, for everything else. */
-export type LogStyle = 'pretty' | 'plain' | 'json'
+/**
+ * Text for people on a terminal, with colours or without; the same for files, with the date; JSON, one object a line, for everything
+ * else.
+ */
+export type LogStyle = 'pretty' | 'plain' | 'text' | 'json'
 
-export interface LogOptions {
-  readonly write: (line: string) => void
+/** Where lines go, and how they are written; both may change while a log is written. */
+export interface LogOutput<Style = LogStyle> {
+  write(lines: string): void
+  readonly style: Style
+}
+
+export interface LogOptions extends LogOutput {
   readonly now: () => number
-  readonly style: LogStyle
   /** Said with every entry: which of several processes speaks. */
   readonly facts?: Facts
 }
@@ -29,14 +36,16 @@ export function createLog(options: LogOptions): LevelledLog {
   const entry = (level: LogLevel) => (message: string, own?: Facts, lines?: ShownLines) => {
     if (RANK[level] < least) return
     const facts = options.facts === undefined ? own : { ...options.facts, ...own }
-    if (options.style === 'json') {
+    const { style } = options
+    if (style === 'json') {
       const whole = lines === undefined ? message : `${message}\n${lines(false)}`
       const time = new Date(options.now()).toISOString()
-      options.write(`${JSON.stringify({ time, level, message: whole, ...facts })}\n`)
+      options.write(`${showJson({ time, level, message: whole, ...facts })}\n`)
       return
     }
-    const hasColours = options.style === 'pretty'
-    const line = prettyLine(level, options.now(), message, facts)
+    const hasColours = style === 'pretty'
+    const nowMs = options.now()
+    const line = prettyLine(level, style === 'text' ? new Date(nowMs).toISOString() : timeOfDay(nowMs), message, facts)
     options.write((hasColours ? line : Bun.stripANSI(line)) + (lines === undefined ? '' : `\n${lines(hasColours)}\n`))
   }
   return {
@@ -56,13 +65,19 @@ export function timeOfDay(atMs: number): string {
 }
 
 /** No fact can forge a line or drive a terminal. */
-function prettyLine(level: LogLevel, nowMs: number, message: string, facts: Facts | undefined): string {
+function prettyLine(level: LogLevel, at: string, message: string, facts: Facts | undefined): string {
   let rest = ''
   let hint = ''
   for (const [name, value] of Object.entries(facts ?? {})) {
     if (value === undefined || value === null) continue
     if (name === 'hint') hint = `\n         hint: ${showUnseen(String(value))}`
-    else rest += ` \x1b[2m${name}=\x1b[0m${showUnseen(String(value))}`
+    else rest += ` \x1b[2m${name}=\x1b[0m${showFact(value)}`
   }
-  return `\x1b[2m${timeOfDay(nowMs)}\x1b[0m ${COLOUR[level]}${level.padEnd(5)}\x1b[0m ${showUnseen(message)}${rest}${hint}\n`
+  return `\x1b[2m${at}\x1b[0m ${COLOUR[level]}${level.padEnd(5)}\x1b[0m ${showUnseen(message)}${rest}${hint}\n`
+}
+
+/** A value as it stands beside others: one that could be taken for several is in quotes. */
+function showFact(value: unknown): string {
+  const text = String(value)
+  return /["=]/.test(text) && /["\s]/.test(text) ? showJson(text) : showUnseen(text)
 }

@@ -14,6 +14,11 @@ export function showUnseen(text: string): string {
   return text.replace(UNSEEN, escapeMark)
 }
 
+/** A JSON string that no terminal can be driven by either: JSON itself leaves what is beyond ASCII as it is. */
+export function showJson(value: unknown): string {
+  return showUnseen(JSON.stringify(value))
+}
+
 function escapeMark(character: string): string {
   return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
 }

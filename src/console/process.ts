@@ -1,13 +1,17 @@
 import { lookup } from 'node:dns/promises'
-import { errorFacts, type Facts } from '../base/errors.ts'
-import { createLog, type LevelledLog, type LogStyle } from '../base/log.ts'
+import { errorFacts } from '../base/errors.ts'
+import type { LevelledLog } from '../base/log.ts'
 import type { Log, Ports } from '../base/ports.ts'
-import type { Io, PerStream } from './io.ts'
+import type { Io } from './io.ts'
+import { openLogs } from './logs.ts'
 
 /**
- * The real effects: the one place where the program touches the process it runs in. `facts` go with every line of the log.
+ * The real effects: the one place where the program touches the process it runs in. Without a `log` of its own, on standard error.
  */
-export function realPorts(io: Io, facts: Facts = {}): Omit<Ports, 'log'> & { readonly log: LevelledLog } {
+export function realPorts(
+  io: Io,
+  log: LevelledLog = openLogs(io, Date.now).log,
+): Omit<Ports, 'log'> & { readonly log: LevelledLog } {
   return {
     now: Date.now,
     random: byteCount => crypto.getRandomValues(new Uint8Array(byteCount)),
@@ -17,19 +21,8 @@ export function realPorts(io: Io, facts: Facts = {}): Omit<Ports, 'log'> & { rea
     readBytes: io.readBytes,
     ...(io.listFolder === undefined ? {} : { listFolder: io.listFolder }),
     env: io.env,
-    log: createLog({ write: io.stderr, now: Date.now, style: logStyle(io, 'stderr'), facts }),
+    log,
   }
-}
-
-/** How what is logged on a stream is written: for people where one is a terminal, or colours are asked for by name. */
-export function logStyle({ colour, terminal }: Pick<Io, 'colour' | 'terminal'>, stream: keyof PerStream): LogStyle {
-  if (colour[stream]) return 'pretty'
-  return terminal[stream] ? 'plain' : 'json'
-}
-
-/** The same for requests: for people at a terminal alone, since programs read these lines wherever they go besides. */
-export function accessStyle(io: Pick<Io, 'colour' | 'terminal'>): LogStyle {
-  return io.terminal.stdout ? logStyle(io, 'stdout') : 'json'
 }
 
 const REQUEST_LIMIT = { name: 'BUN_CONFIG_MAX_HTTP_REQUESTS', value: '65535' }

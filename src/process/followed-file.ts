@@ -3,6 +3,7 @@ import type { LevelledLog } from '../base/log.ts'
 import type { Ports } from '../base/ports.ts'
 import type { CheckResult } from '../config/check.ts'
 import type { Config } from '../config/types/config.ts'
+import type { LogConfig } from '../config/types/log.ts'
 import { fileStateOf } from '../server/config/file-state.ts'
 import { createLive, type Loaded, startValues } from '../server/config/reload.ts'
 import { watchFiles } from '../server/config/watch.ts'
@@ -30,7 +31,11 @@ export interface FollowedFile {
 
 /** What following a file takes; a long one is checked as `checkApart` does it. */
 type FollowPorts = Pick<Ports, 'readText' | 'readBytes' | 'env' | 'now'> &
-  Pick<LoadOptions, 'checkApart'> & { readonly log: LevelledLog }
+  Pick<LoadOptions, 'checkApart'> & {
+    readonly log: LevelledLog
+    /** How the log is written, and where. */
+    configureLog(config: LogConfig): void
+  }
 
 /**
  * Says in the log what is to be said of the file that was `loaded`, reads it whenever it changes, and keeps the log at the level it asks for.
@@ -38,13 +43,14 @@ type FollowPorts = Pick<Ports, 'readText' | 'readBytes' | 'env' | 'now'> &
  * `onChange` is called after each time that a watch has it read again. Throws `config.invalid` with the rendered mistakes.
  */
 export function followFile(path: string, ports: FollowPorts, onChange: () => void, loaded: CheckResult): FollowedFile {
-  const { log } = ports
+  const { log, configureLog } = ports
   const closing = new AbortController()
   // The rows are written by a worker, which has the store.
   const audit = audited(log)
   const first = toTake(path, loaded)
   if (!first.ok) throw new GateError('config.invalid', first.refusal.trimEnd())
   log.setLevel(first.snapshot.config.server.logLevel)
+  configureLog(first.snapshot.config.log)
   tellWarnings(log, first.warnings)
   const started = startValues(first.snapshot.config)
   const live = createLive({
@@ -57,6 +63,7 @@ export function followFile(path: string, ports: FollowPorts, onChange: () => voi
     onRead: ({ files }) => watching.follow(files),
     onChange({ snapshot: { config }, warnings }, previous) {
       log.setLevel(config.server.logLevel)
+      configureLog(config.log)
       tellTakenOver(log, audit, { config, warnings }, previous.config, started)
     },
     onRefuse: refused => tellRefused(audit, refused),

@@ -23,11 +23,12 @@ import { createPasswords } from '../server/credentials/passwords.ts'
 import type { Fronts } from '../server/listen/fronts.ts'
 import { createLeaving } from '../server/listen/leaving.ts'
 import { createSockets } from '../server/listen/sockets.ts'
-import { openAccessLog } from '../server/observe/access-log.ts'
+import { openAccessLog } from '../server/observe/access/log.ts'
 import { createDenials } from '../server/observe/denials.ts'
 import { createMetrics } from '../server/observe/metrics.ts'
 import { createOverview } from '../server/observe/overview.ts'
 import { viewProcess } from '../server/observe/process-view.ts'
+import { createUntrusted } from '../server/observe/untrusted.ts'
 import { createPipelines } from '../server/request/pipeline.ts'
 import { countStarts, createRates } from '../server/request/rates.ts'
 import { createRespond } from '../server/request/refusal/respond.ts'
@@ -112,7 +113,7 @@ export function openParts(options: ServeOptions, listening: () => Listening) {
   const pendingRequests = () => listening().fronts.pendingRequests
   const bodies = openBodies(options, config, { metrics, current: inForce, pendingRequests })
   const passwords = createPasswords({ ports: asked, sessions, portal: name => inForce().portals.get(name) })
-  const accessLog = openAccessLog(options.access, () => inForce().server.accessLog)
+  const accessLog = openAccessLog(options.logs.access)
   const denials = createDenials()
   const leaving = createLeaving()
   const respond = createRespond(asked.log, audit, denials, sessions.grants)
@@ -141,6 +142,7 @@ export function openParts(options: ServeOptions, listening: () => Listening) {
     rates,
     noteFirstUse: createFirstUses({ audit, tokens: sessions.tokens, ports: asked }),
     accessLog,
+    untrusted: createUntrusted(ports.log),
     portal: createPortal({
       ...signIn,
       ports: asked,
@@ -223,6 +225,7 @@ function readFile(options: ServeOptions, upstreams: ReturnType<typeof createUpst
   const first = of(options.loaded ?? loadConfig(configPath, ports))
   if (!first.ok) throw new GateError('config.invalid', first.refusal.trimEnd())
   ports.log.setLevel(first.snapshot.config.server.logLevel)
+  options.logs.configure(first.snapshot.config.log)
   tellWarnings(worker?.fileLog ?? ports.log, first.warnings)
   return { first, load, stopLoading: () => closing.abort() }
 }

@@ -1,8 +1,9 @@
-import type { LevelledLog, LogStyle } from '../base/log.ts'
+import type { LevelledLog } from '../base/log.ts'
 import type { MaybePromise } from '../base/maybe-promise.ts'
 import type { Log, Ports } from '../base/ports.ts'
 import type { CheckResult } from '../config/check.ts'
 import type { Config } from '../config/types/config.ts'
+import type { Logs } from '../console/logs.ts'
 import type { AcmeTimers } from '../server/acme/order.ts'
 import type { Reloaded } from '../server/config/reload.ts'
 import type { AdminSources } from '../server/observe/admin.ts'
@@ -20,8 +21,8 @@ export interface ServeOptions {
   /** How all of a session database is looked at that was copied over the one in use; absent: here. */
   readonly makeDraft?: MakeDraft
   readonly ports: Omit<Ports, 'log'> & { readonly log: LevelledLog }
-  /** Where access records go, in batches of whole lines, and how they are written. */
-  readonly access: { readonly write: (lines: string) => void; readonly style: LogStyle }
+  /** Where access records go, in batches of whole lines, and what is told how the file wants its log. */
+  readonly logs: Pick<Logs, 'access' | 'configure'>
   /** How often what is open is held against rules about time; a sensible default when absent. */
   readonly recheckMs?: number
   /** How long a client's connection may be silent, in seconds; what Bun takes at most when absent. */

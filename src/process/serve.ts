@@ -173,6 +173,7 @@ function takeOver(
   parts.meters?.retain(snapshot)
   parts.sessions.configure(limitsOf(config))
   options.ports.log.setLevel(config.server.logLevel)
+  options.logs.configure(config.log)
   parts.pool.retain(config.providers.values())
   parts.upstreams.retain(upstreamsOf(snapshot))
   fronts.useCertificates(parts.certificates())

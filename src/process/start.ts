@@ -2,7 +2,8 @@ import { errorFacts, GateError } from '../base/errors.ts'
 import type { Log, Ports } from '../base/ports.ts'
 import type { CheckResult } from '../config/check.ts'
 import type { Io } from '../console/io.ts'
-import { accessStyle, realPorts } from '../console/process.ts'
+import { openLogs } from '../console/logs.ts'
+import { realPorts } from '../console/process.ts'
 import { versionText } from '../console/version.ts'
 import { loadFile } from './load-file.ts'
 import { startServer } from './serve.ts'
@@ -18,12 +19,13 @@ export const QUIET_MS = 200
  * read already. Throws what `startServer` throws.
  */
 export function startHere(configPath: string, io: Io, loaded?: CheckResult): RunningServer {
-  const ports = realPorts(io)
+  const logs = openLogs(io, Date.now)
+  const ports = realPorts(io, logs.log)
   catchStrays(ports.log)
   const server = startServer({
     configPath,
     ports,
-    access: { write: io.stdout, style: accessStyle(io) },
+    logs,
     checkApart: checkInThread,
     makeDraft: draftInThread,
     quietMs: QUIET_MS,

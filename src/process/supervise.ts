@@ -1,6 +1,7 @@
 import type { CheckResult } from '../config/check.ts'
 import type { Config } from '../config/types/config.ts'
 import type { Io } from '../console/io.ts'
+import { openLogs } from '../console/logs.ts'
 import { ownCommand, ownEnvironment, realPorts } from '../console/process.ts'
 import { versionNumber } from '../console/version.ts'
 import { addressText, listen } from '../server/listen/listen.ts'
@@ -42,7 +43,8 @@ export function countWorkers(loaded: CheckResult): number {
  * having said why once, when nothing could be started.
  */
 export async function runSupervisor(options: SupervisorOptions): Promise<number> {
-  const ports = realPorts(options.io)
+  const logs = openLogs(options.io, Date.now)
+  const ports = realPorts(options.io, logs.log)
   catchStrays(ports.log)
   let isStopping = false
   let file: FollowedFile | null = null
@@ -51,7 +53,12 @@ export async function runSupervisor(options: SupervisorOptions): Promise<number>
   try {
     // Each worker watches the file as well; told, all of them have it at once.
     const { configPath, loaded } = options
-    const followed = followFile(configPath, { ...ports, checkApart: checkInThread }, () => pool.reload(), loaded)
+    const followed = followFile(
+      configPath,
+      { ...ports, checkApart: checkInThread, configureLog: logs.configure },
+      () => pool.reload(),
+      loaded,
+    )
     file = followed
     const { server, tls } = followed.current.config
     const pool = openWorkerPool(options, ports, () => writeTexts(followed.current.texts))

@@ -1,7 +1,8 @@
 import { GateError } from '../base/errors.ts'
 import type { Log } from '../base/ports.ts'
 import type { Io } from '../console/io.ts'
-import { accessStyle, realPorts } from '../console/process.ts'
+import { openLogs } from '../console/logs.ts'
+import { realPorts } from '../console/process.ts'
 import { renderFamilies } from '../server/observe/exposition.ts'
 import { startServer } from './serve.ts'
 import type { RunningServer, WorkerPart } from './serve-options.ts'
@@ -44,18 +45,18 @@ export function readWorkerRole(io: Pick<Io, 'env'>): WorkerRole | null {
  */
 export async function runWorker(role: WorkerRole, configPath: string, given: Io): Promise<number> {
   const io = { ...given, terminal: role.terminal }
-  const ports = realPorts(io, { worker: role.index })
+  const logs = openLogs(io, Date.now, { worker: role.index })
+  const ports = realPorts(io, logs.log)
   catchStrays(ports.log)
   const inForce = parseTexts(await Bun.stdin.text())
   const { index, pseudonym } = role
   const worker: WorkerPart = { index, pseudonym, fileLog: hushed(ports.log), askOthers: createOthers() }
   const start = async (own: typeof ports) => {
     const loaded = await loadFirst(configPath, own)
-    const access = { write: io.stdout, style: accessStyle(io) }
     return startServer({
       configPath,
       ports: own,
-      access,
+      logs,
       worker,
       loaded,
       checkApart: checkInThread,

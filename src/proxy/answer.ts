@@ -1,5 +1,6 @@
 import { GateError } from '../base/errors.ts'
 import type { MaybePromise } from '../base/maybe-promise.ts'
+import { closeAccount } from './account.ts'
 import { isEventStream } from './body/event-streams.ts'
 import { type Flows, SMALL_BYTES } from './body/flows.ts'
 import { type BegunBody, beginBody, type PacedBody, paceBody } from './body/paced.ts'
@@ -37,7 +38,7 @@ export function prepareAnswer(
   tools: ForwardTools,
   { origin, isHeld, life }: { readonly origin: Origin; readonly isHeld: boolean; readonly life: AnswerLife },
 ): MaybePromise<Response> {
-  const { front, connection, method, routeId } = job
+  const { front, connection, method, routeId, account } = job
   const { clientIdle, meter } = tools
   const { headers, status, statusText } = response
   checkStatus(status, routeId, origin)
@@ -70,7 +71,10 @@ export function prepareAnswer(
       flow,
       count,
       limit: null,
-      onEnd,
+      onEnd(isWhole, bytes) {
+        onEnd()
+        if (account !== null) closeAccount(account, bytes, isWhole)
+      },
       onBreak(error) {
         if (isUpstreams(error) && !hasLeft(front, connection)) {
           tools.noteTruncated(translateFailure(error, routeId, origin.label))
@@ -79,6 +83,7 @@ export function prepareAnswer(
       },
     })
     isPaced = true
+    if (account !== null) account.isGoingOn = true
     life.onPaced(paced)
     return paced.stream
   }
@@ -96,6 +101,7 @@ export function prepareAnswer(
   // What is handed on whole cannot be taken back.
   const isGoingOn = here === null || (here > SMALL_BYTES && !isLocalSocket(front) && !tools.flows.hasRoom(here))
   if (!isGoingOn) {
+    if (account !== null) account.bytes = here
     life.onOver()
     if (count !== null) count.bytes += here
     holdWhole(here, job, tools.flows)
@@ -108,6 +114,7 @@ export function prepareAnswer(
   if (!(ready instanceof Promise)) return ready
   return ready.then(collected => {
     if (isPaced) return collected
+    if (account !== null) account.bytes = Number(length)
     life.onOver()
     if (count !== null) count.bytes += Number(length)
     holdWhole(Number(length), job, tools.flows)

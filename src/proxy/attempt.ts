@@ -1,5 +1,6 @@
 import type { GateError } from '../base/errors.ts'
 import type { MaybePromise } from '../base/maybe-promise.ts'
+import { askedAt } from './account.ts'
 import { type AnswerLife, prepareAnswer } from './answer.ts'
 import type { PacedBody } from './body/paced.ts'
 import { NO_STAMP } from './body/turns.ts'
@@ -123,6 +124,7 @@ class Attempt implements Waiting, Exchange, AnswerLife {
     this.#isCutShort = job.body === null && announcesBody(job.sent)
     this.deadlineMs = tools.ports.now() + Math.min(YOUNG_MS, this.#connectMs)
     origin.inFlight++
+    if (job.account !== null) askedAt(job.account, origin.label)
     tools.deadlines.add(this)
     tools.exchanges.add(this)
     // Nothing else shows there that a client has left.

@@ -2,6 +2,7 @@ import type { GateError } from '../base/errors.ts'
 import type { Ports } from '../base/ports.ts'
 import type { Target } from '../route/target.ts'
 import type { Session } from '../session/session.ts'
+import type { Account } from './account.ts'
 import type { EventStreams } from './body/event-streams.ts'
 import type { Flows } from './body/flows.ts'
 import type { WholeBodies } from './body/whole.ts'
@@ -85,6 +86,8 @@ export interface ForwardJob {
   readonly front: ClientSide
   /** The request by which `front` knows the connection: `request`, unless that one was made here. */
   readonly connection: Request
+  /** What is noted of it; null where nobody keeps a record. */
+  readonly account: Account | null
   /** The fields that mention other resources of the application; null for nearly all. */
   readonly mentions: readonly Mention[] | null
 }

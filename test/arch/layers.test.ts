@@ -53,6 +53,7 @@ const RANKS: readonly (readonly Room[])[] = [
           parts: [
             'types/audit.ts',
             'types/identity.ts',
+            'types/log.ts',
             'types/rules.ts',
             'types/server.ts',
             'types/sessions.ts',
@@ -133,7 +134,7 @@ const RANKS: readonly (readonly Room[])[] = [
       ban: 'it knows nobody by name: identity arrives as ready-made fields',
       floors: [
         {
-          parts: ['failures.ts', 'fields', 'lifetime'],
+          parts: ['account.ts', 'failures.ts', 'fields', 'lifetime'],
           ban: 'fields, failures and deadlines are the same for every upstream',
         },
         { parts: ['local'], ban: 'a route that answers itself has no upstream' },

@@ -40,6 +40,7 @@ const REST: Table = {
 const ROOT_TABLES = [
   'include',
   'server',
+  'log',
   'tls',
   'sessions',
   'audit',

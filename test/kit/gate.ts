@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import type { Ports } from '../../src/base/ports.ts'
 import { loadConfig } from '../../src/config/load.ts'
 import type { Config } from '../../src/config/types/config.ts'
+import type { Logs } from '../../src/console/logs.ts'
 import { listFolder, readBytes, readText } from '../../src/console/read-file.ts'
 import { makeIdentity } from '../../src/identity/identity.ts'
 import { ownerOf } from '../../src/portal/replay/page-owner.ts'
@@ -77,6 +78,8 @@ export interface GateOptions {
   readonly quietMs?: number
   /** How often certificates from an authority are looked after. */
   readonly acmeTimers?: AcmeTimers
+  /** What is logged, as the file wants it; kept in `log` and `access` when absent. */
+  readonly logs?: Logs
   /** How a long file is checked; as any other when absent. */
   readonly checkApart?: CheckApart
 }
@@ -136,7 +139,7 @@ export async function startGate(toml: string, options: GateOptions = {}): Promis
         readBytes: path => readFileSync(path),
         listFolder: path => readdirSync(path),
         env: name => options.env?.[name],
-        log: recordedLog(now, log),
+        log: options.logs?.log ?? recordedLog(now, log),
       },
       ...(options.recheckMs === undefined ? {} : { recheckMs: options.recheckMs }),
       ...(options.checkApart === undefined ? {} : { checkApart: options.checkApart }),
@@ -146,12 +149,15 @@ export async function startGate(toml: string, options: GateOptions = {}): Promis
       ...(options.idleTimeoutS === undefined ? {} : { idleTimeoutS: options.idleTimeoutS }),
       ...(options.formWaitMs === undefined ? {} : { formWaitMs: options.formWaitMs }),
       ...(options.bodyWaitMs === undefined ? {} : { bodyWaitMs: options.bodyWaitMs }),
-      access: {
-        style: 'json',
-        write(lines) {
-          record(place, lines)
-          access.push(...lines.trimEnd().split('\n'))
+      logs: options.logs ?? {
+        access: {
+          style: 'json',
+          write(lines) {
+            record(place, lines)
+            access.push(...lines.trimEnd().split('\n'))
+          },
         },
+        configure: () => undefined,
       },
     })
   } catch (error) {

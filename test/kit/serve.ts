@@ -22,7 +22,7 @@ export async function serveInProcess(configPath: string): Promise<{ readonly log
       env: name => process.env[name],
       log: recordedLog(now, log),
     },
-    access: { style: 'json', write: lines => record(place, lines) },
+    logs: { access: { style: 'json', write: lines => record(place, lines) }, configure: () => undefined },
   })
   return { log, stop: () => server.stop() }
 }

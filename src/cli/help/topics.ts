@@ -6,6 +6,11 @@ import https from '../../../docs/https.md' with { type: 'file' }
 import identity from '../../../docs/identity.md' with { type: 'file' }
 import keys from '../../../docs/keys.md' with { type: 'file' }
 import limits from '../../../docs/limits.md' with { type: 'file' }
+import crowdsecParser from '../../../docs/logs/crowdsec-parser.yaml' with { type: 'file' }
+import crowdsecScenario from '../../../docs/logs/crowdsec-scenario.yaml' with { type: 'file' }
+import fail2banFilter from '../../../docs/logs/fail2ban-filter.conf' with { type: 'file' }
+import fail2banJail from '../../../docs/logs/fail2ban-jail.conf' with { type: 'file' }
+import logs from '../../../docs/logs.md' with { type: 'file' }
 import mcp from '../../../docs/mcp.md' with { type: 'file' }
 import metrics from '../../../docs/metrics.md' with { type: 'file' }
 import alerts from '../../../docs/monitoring/alerts.yaml' with { type: 'file' }
@@ -72,6 +77,7 @@ export const TOPICS: readonly Topic[] = [
   },
   { name: 'moving-in-from-caddy-security', about: 'the same for Caddy', path: fromCaddySecurity },
   { name: 'operations', about: 'when something is wrong, secrets, backups, many machines', path: operations },
+  { name: 'logs', about: 'what a line says, formats, files, fail2ban, CrowdSec', path: logs },
   { name: 'keys', about: 'the reference of routes.toml', path: keys },
   { name: 'errors', about: 'every code in the log and in answers, and what to do', path: errors },
   { name: 'metrics', about: 'what /metrics and /status.json say', path: metrics },
@@ -94,5 +100,9 @@ export const RECIPES: ReadonlyMap<string, string> = new Map([
   ['recipes/traefik.yaml', traefik],
   ['recipes/traefik-compose.yaml', traefikCompose],
   ['recipes/envoy.yaml', envoy],
+  ['logs/fail2ban-filter.conf', fail2banFilter],
+  ['logs/fail2ban-jail.conf', fail2banJail],
+  ['logs/crowdsec-parser.yaml', crowdsecParser],
+  ['logs/crowdsec-scenario.yaml', crowdsecScenario],
   ...[...SERVICES].map(([name, path]) => [`recipes/services/${name}.toml`, path] as const),
 ])

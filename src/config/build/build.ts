@@ -5,6 +5,7 @@ import { known } from '../keys/known.ts'
 import type { Config } from '../types/config.ts'
 import type { ConfigFiles } from '../values/files.ts'
 import { buildFlows, buildRate } from './limits.ts'
+import { buildLog } from './log.ts'
 import { buildPortal } from './portals.ts'
 import { buildProvider } from './providers.ts'
 import { buildRoutes } from './routes.ts'
@@ -36,6 +37,7 @@ export function buildConfig(table: RootTable, directory: string, files: ConfigFi
       flows: buildFlows(server),
       rate: server.rate === null ? null : buildRate(known(server.rate), 'client'),
     },
+    log: buildLog(root.log, directory),
     tls: root.tls === null ? null : buildTls(root.tls, table, files),
     sessions: {
       store: sessions.store?.(directory) ?? around.store,

@@ -1,3 +1,4 @@
+import { dirname } from 'node:path'
 import type { RootTable } from '../keys/keys.ts'
 import { ROUTE, type RouteTable } from '../keys/routes.ts'
 import { showRaw } from '../text/raw.ts'
@@ -107,6 +108,21 @@ export function checkFolders(root: RootTable, files: ConfigFiles, report: Report
     if (why === null) continue
     const hint = `${FOLDER_HINT}; until then this route answers 404`
     report.warn(entry.at, 'files.missing', `the folder ${showRaw(entry)} ${why}`, { hint })
+  }
+  checkLogFolders(root, files, report)
+}
+
+/** A folder of a log may be made later: until then its lines go elsewhere. */
+function checkLogFolders({ values: { log } }: RootTable, files: ConfigFiles, report: Report): void {
+  for (const name of ['requests', 'events'] as const) {
+    const entry = log?.raw.entries.get(name)
+    const place = log?.values[name]?.('/')
+    if (entry?.kind !== 'text' || entry.text === null || !place?.startsWith('/')) continue
+    const why = files.whyNoFolder(dirname(entry.text))
+    if (why === null) continue
+    const instead = name === 'events' ? 'these lines go to standard error' : 'these lines are lost'
+    const hint = `make it, for the user that Sallyport runs as; until then ${instead}`
+    report.warn(entry.at, 'files.missing', `the folder of ${showRaw(entry)} ${why}`, { hint })
   }
 }
 

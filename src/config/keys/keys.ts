@@ -6,6 +6,7 @@ import { REQUEST_FIELDS } from './field-rules.ts'
 import { FILES } from './files.ts'
 import { ASSERTION, PASS_TOKEN } from './identity.ts'
 import { ROUTE_RATE } from './limits.ts'
+import { LOG, LOG_REFUSED } from './observe/log.ts'
 import { REQUESTS } from './portal/requests.ts'
 import { GUEST_LINKS, PORTAL, RULE } from './portals.ts'
 import { CLAIM_NAMES } from './provider/claims.ts'
@@ -14,7 +15,7 @@ import { ACCESS_TOKENS, PROVIDER, PROVIDER_REFUSED } from './providers.ts'
 import { ROUTE, TOOLS } from './routes.ts'
 import { ACCESS } from './rules.ts'
 import { SERVER, SESSIONS } from './server.ts'
-import { PORTAL_WORDS, PROVIDER_WORDS, ROUTE_WORDS, SERVER_WORDS } from './synonyms.ts'
+import { LOG_WORDS, PORTAL_WORDS, PROVIDER_WORDS, ROUTE_WORDS, SERVER_WORDS } from './synonyms.ts'
 import { defaulted, type Homes, type Keys, named, optional, type Table, table, tables, WHOLE_FILE } from './table.ts'
 import { ACME, CERTIFICATE, EXTERNAL_ACCOUNT, TLS, TLS_REFUSED } from './tls.ts'
 import { TOP } from './top.ts'
@@ -36,6 +37,7 @@ export interface Section {
 export const SECTIONS: readonly Section[] = [
   { title: 'the top of the file', doc: 'What stands above all tables.', keys: TOP },
   { title: '[server]', doc: 'The listeners and the process.', keys: SERVER },
+  { title: '[log]', doc: 'How lines are written, and where they go.', keys: LOG },
   { title: '[tls]', doc: 'HTTPS by Sallyport itself. Without this table, a TLS proxy has to be in front.', keys: TLS },
   { title: '[[tls.certificates]]', doc: 'A certificate and its key.', keys: CERTIFICATE },
   { title: '[tls.acme]', doc: 'Who gives certificates, and to whom (RFC 8555).', keys: ACME },
@@ -151,6 +153,12 @@ export const ROOT = {
     {},
     {},
     'The listeners and the process.',
+  ),
+  log: defaulted(
+    table(LOG, { title: '[log]', homes, refused: LOG_REFUSED, synonyms: LOG_WORDS }),
+    {},
+    {},
+    'How lines are written, and where they go.',
   ),
   tls: optional(
     table(TLS, { title: '[tls]', homes, refused: TLS_REFUSED }),

@@ -8,6 +8,12 @@ function synonyms(words: Readonly<Record<string, string>>): ReadonlyMap<string, 
 /** Of `[server]`. */
 export const SERVER_WORDS = synonyms({ listen: 'port bind address addr listenaddress httpaddress http' })
 
+/** Of `[log]`. */
+export const LOG_WORDS = synonyms({
+  requests: 'access accesslog accessfile output file path to',
+  events: 'error errors errorlog messages',
+})
+
 /** Of `[providers.NAME]`. */
 export const PROVIDER_WORDS = synonyms({
   issuer: 'url issuerurl oidcissuerurl discoveryurl authority',

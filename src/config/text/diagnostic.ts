@@ -34,6 +34,7 @@ export const DIAGNOSTIC_CODES = [
   'rate.user',
   'listen.invalid',
   'listen.repeated',
+  'log.place',
   'workers.unshared',
   'tls.certificates',
   'tls.acme',

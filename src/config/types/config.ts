@@ -1,4 +1,5 @@
 import type { AuditConfig } from './audit.ts'
+import type { LogConfig } from './log.ts'
 import type { PortalConfig } from './portals.ts'
 import type { ProviderConfig } from './providers.ts'
 import type { RouteConfig } from './routes.ts'
@@ -9,6 +10,7 @@ import type { TlsConfig } from './tls.ts'
 /** The checked shape of routes.toml: what the rest of the program works from. Built by `checkConfig` alone, frozen. */
 export interface Config {
   readonly server: ServerConfig
+  readonly log: LogConfig
   /** Null: no HTTPS. */
   readonly tls: TlsConfig | null
   readonly sessions: SessionsConfig

@@ -7,7 +7,7 @@ import type { Directive } from './parse.ts'
 export const HARMLESS: Readonly<Record<string, string>> = {
   encode: 'answers keep the coding that the application gives them; files go out compressed by themselves',
   handle_errors: 'pages for errors are Sallyport’s own',
-  log: 'one log for all, JSON on standard output; access_log = false in [server] leaves requests out',
+  log: 'one log for all; [log] says how and where, and access_log = false in [server] leaves requests out',
   log_append: 'one log for all, JSON on standard output',
   log_name: 'one log for all, JSON on standard output',
   log_skip: 'access_log = false in [server] leaves requests out of the log',

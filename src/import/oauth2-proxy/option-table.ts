@@ -4,7 +4,7 @@ type OptionEntry = readonly [outcome: Outcome, say: string]
 
 const NO_LOGS: OptionEntry = [
   'left',
-  'the log is JSON, requests on standard output and the rest on standard error; see access_log and log_level in [server]',
+  'the log is JSON, requests on standard output and the rest on standard error; [log] says it otherwise, access_log and log_level in [server] how much',
 ]
 const OTHER_PROVIDER: OptionEntry = [
   'left',

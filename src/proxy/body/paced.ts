@@ -9,8 +9,8 @@ export interface Pace {
   readonly limit: { readonly maxBytes: number; onExceeded(): GateError } | null
   /** It broke off: what whoever reads it is told. Called after `onEnd`. */
   onBreak(error: unknown): unknown
-  /** Called once, however it ends; `isWhole` where all of it was taken. */
-  onEnd(isWhole: boolean): void
+  /** Called once, however it ends; `isWhole` where all of it was taken, `bytes` what was given on. */
+  onEnd(isWhole: boolean, bytes: number): void
 }
 
 /** A body whose pieces pass one at a time. */
@@ -68,12 +68,13 @@ export function paceBody(
   let rest: Uint8Array | null = null
   let leftBytes = limit?.maxBytes ?? Number.POSITIVE_INFINITY
   let controls: ReadableStreamDefaultController<Uint8Array> | null = null
+  let givenBytes = 0
   let isOver = false
 
   function end(isWhole: boolean): void {
     isOver = true
     flow.leave()
-    onEnd(isWhole)
+    onEnd(isWhole, givenBytes)
   }
   function cut(error: unknown): void {
     if (isOver) return
@@ -85,7 +86,9 @@ export function paceBody(
   }
   function give(bytes: Uint8Array): void {
     rest = bytes.byteLength > PIECE_BYTES ? bytes.subarray(PIECE_BYTES) : null
-    controls?.enqueue(rest === null ? bytes : bytes.subarray(0, PIECE_BYTES))
+    const piece = rest === null ? bytes : bytes.subarray(0, PIECE_BYTES)
+    givenBytes += piece.byteLength
+    controls?.enqueue(piece)
     flow.given(bytes.byteLength > SMALL_BYTES)
   }
 

@@ -1,5 +1,6 @@
 import { type GateError, toGateError } from '../../base/errors.ts'
 import type { Ports } from '../../base/ports.ts'
+import { type Account, askedAt } from '../account.ts'
 import { isUnsent } from '../failures.ts'
 import type { Asker } from '../upstream/balance.ts'
 import { mayRefuse, noteAnswer, noteFailure, type Origin } from '../upstream/origin.ts'
@@ -14,6 +15,8 @@ export interface BalancedDial extends Omit<DialOptions, 'address' | 'tls' | 'con
   readonly hasOwnHost: boolean
   /** What Origin and Referer name, where the application is to take it for its own; null on other routes. */
   readonly ownPages: OwnPages | null
+  /** What is noted of it; null where nobody keeps a record. */
+  readonly account: Account | null
 }
 
 /**
@@ -33,6 +36,7 @@ export async function dialBalanced(
   const tried: Origin[] = []
   for (;;) {
     const origin = balancing === null ? upstream.first : balancing.balance(asker, tried, ports.now())
+    if (options.account !== null) askedAt(options.account, origin.label)
     try {
       const dialled = await dialCounted(origin, upstream, options, leave)
       if (dialled.kind === 'refused' && mayRefuse(dialled.response.status)) origin.refusedMs = ports.now()

@@ -1,6 +1,7 @@
 import { GateError } from '../../base/errors.ts'
 import type { MaybePromise } from '../../base/maybe-promise.ts'
 import type { Ports } from '../../base/ports.ts'
+import type { Account } from '../../proxy/account.ts'
 import { type Exchange, type Exchanges, overtaken } from '../../proxy/lifetime/exchanges.ts'
 import { NOWHERE } from '../../proxy/lifetime/roster.ts'
 import type { OwnPages } from '../../proxy/upstream/own-pages.ts'
@@ -36,6 +37,8 @@ export interface SocketJob {
   /** How the client reaches its host, whose pages may open the socket, and what a trusted proxy took off the path before. */
   readonly scheme: 'http' | 'https'
   readonly prefix: string
+  /** What is noted of it; null where nobody keeps a record. */
+  readonly account: Account | null
 }
 
 /** WebSockets through the gate. */
@@ -102,6 +105,7 @@ export function createSockets(
           random: ports.random,
           encoder,
           signal,
+          account: job.account,
         })
         // From here to the upgrade nothing else runs: who ends exchanges finds this one either here or at the relay.
         if (dialling.ended !== null) {

@@ -57,6 +57,7 @@ function closeTool({ id, tool }: Extract<Judged, { kind: 'closed' }>, passage: P
   }
   if (id === null) return turnAway(decision, passage, tools)
   tools.metrics.denied++
+  passage.reason = decision.reason
   tools.respond.noteDecision(passage, decision)
   const error = { code: -32602, message: `Tool ${tool} is not open here` }
   const readable = passage.route?.config.mcp == null ? {} : { 'access-control-allow-origin': '*' }
@@ -65,6 +66,7 @@ function closeTool({ id, tool }: Extract<Judged, { kind: 'closed' }>, passage: P
 
 /** Any decision that is not to allow, and any that nobody knows. */
 function turnAway(decision: Decision, passage: Passage, tools: PipelineTools): Answer {
+  passage.reason = decision.reason
   const context = passage.token === null ? portalRequest(passage) : null
   if (decision.verdict === 'sign-in' && context !== null) {
     tools.metrics.signInsAsked++

@@ -94,6 +94,7 @@ function send(passage: Passage, tools: PassTools, route: GateRoute, prepared: Pr
       ownPages,
       scheme,
       prefix,
+      account: passage.account,
     })
     return values === null ? answer : changeAnswer(answer, responseRules, values)
   }
@@ -123,6 +124,7 @@ function send(passage: Passage, tools: PassTools, route: GateRoute, prepared: Pr
       front,
       connection: passage.connection,
       mentions: passage.mentions,
+      account: passage.account,
     },
     tools,
   )

@@ -1,7 +1,10 @@
 import type { AuditFacts } from '../../audit/record.ts'
+import type { Code } from '../../base/errors.ts'
 import type { MaybePromise } from '../../base/maybe-promise.ts'
 import { canonicalAddress } from '../../base/net.ts'
+import type { Reason } from '../../policy/reasons.ts'
 import type { CompatPage } from '../../portal/portal.ts'
+import type { Account } from '../../proxy/account.ts'
 import type { SentFields } from '../../proxy/fields/request.ts'
 import { isLocalSocket } from '../../proxy/lifetime/client-idle.ts'
 import type { Mention } from '../../proxy/upstream/mentions.ts'
@@ -36,7 +39,7 @@ export interface Question {
  * - `limit.ts`: `asked`, while nothing has been taken out of `sent`.
  * - `authenticate.ts`, by `credential.ts`: `token`, and `sent` without an Authorization that was ours to judge.
  * - `decide.ts`: `session`, as whom the request goes on; `mentions`.
- * - `act.ts`, by `pass.ts`: `isForwarded`. At a portal, `session`.
+ * - `act.ts`, by `pass.ts`: `isForwarded`. At a portal, `session`. With `record.ts`, `reason`.
  *
  * From `authenticate.ts` on, `method-override.ts` takes fields out of `sent` that name another method than the one that is judged.
  * A field is read by any step after it was written. A request that is made here in place of another is a copy with a `request` of its own.
@@ -80,6 +83,10 @@ export interface Passage {
   compat: CompatPage | null
   route: GateRoute | null
   session: Session | null
+  /** What is noted for the access record; null where none is written. */
+  readonly account: Account | null
+  /** Why it is turned away: the reason of a decision, or the code of an error; null as long as it is not. */
+  reason: Reason | Code | null
 }
 
 /** In place of an address where there is none; in no network. */
@@ -99,6 +106,20 @@ export function schemeOf(passage: Passage): 'http' | 'https' {
     if (stated === 'https' || stated === 'http') return stated
   }
   return passage.front.protocol === 'https' ? 'https' : (portal?.url?.scheme ?? 'http')
+}
+
+/**
+ * How a request came, as a request line says it, as far as that shows: Bun 1.4.5 tells neither the version nor a difference between
+ * HTTP/1.0 and 1.1.
+ *
+ * Only a listener for HTTPS speaks HTTP/2. There `Connection` is forbidden (RFC 9113 §8.2.2), and Host is put behind all other
+ * fields, made of `:authority`; in HTTP/1.1 it comes first from nearly all clients (RFC 9110 §7.2).
+ */
+export function protocolOf({ front, snapshot, request, sent, connection }: Passage): 'HTTP/1.1' | 'HTTP/2.0' {
+  if (front.protocol !== 'https' || snapshot.config.tls?.http2 !== true) return 'HTTP/1.1'
+  if (sent.connection !== undefined || request !== connection) return 'HTTP/1.1'
+  for (const name in sent) return name === 'host' ? 'HTTP/1.1' : 'HTTP/2.0'
+  return 'HTTP/1.1'
 }
 
 /** The origin by which the client knows the host that it asked; as everywhere, without the port that its scheme has anyway. */

@@ -1,4 +1,5 @@
 import { findClient } from '../../base/client-address.ts'
+import { openAccount } from '../../proxy/account.ts'
 import { takeToken } from '../credentials/token-field.ts'
 import { type Front, NOBODY, type Passage, peerAddress } from './passage.ts'
 import type { PipelineTools } from './tools.ts'
@@ -15,6 +16,7 @@ export function receive(request: Request, front: Front, tools: PipelineTools, id
   const token = takeToken(sent)
   const peer = peerAddress(front, request)
   const isPeerTrusted = peer !== null && snapshot.trusted.has(peer)
+  if (!isPeerTrusted && peer !== null && sent['x-forwarded-for'] !== undefined) tools.untrusted.note(peer)
   const named = isPeerTrusted ? findClient(peer, sent['x-forwarded-for'] ?? null, snapshot.trusted) : null
   return {
     request,
@@ -41,5 +43,7 @@ export function receive(request: Request, front: Front, tools: PipelineTools, id
     compat: null,
     route: null,
     session: null,
+    account: snapshot.config.server.accessLog ? openAccount() : null,
+    reason: null,
   }
 }

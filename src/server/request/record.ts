@@ -1,8 +1,12 @@
 import { toGateError } from '../../base/errors.ts'
 import { andThen, type MaybePromise } from '../../base/maybe-promise.ts'
+import { sessionMark } from '../../base/session-mark.ts'
+import type { Account } from '../../proxy/account.ts'
 import { announcesBody } from '../../proxy/lifetime/client-idle.ts'
+import type { Session } from '../../session/session.ts'
+import { type AccessRecord, agentOf, refererOf } from '../observe/access/record.ts'
 import type { Traffic } from '../observe/traffic.ts'
-import { methodOf, type Passage } from './passage.ts'
+import { methodOf, type Passage, protocolOf, schemeOf } from './passage.ts'
 import { portalRequest } from './portal/portal-request.ts'
 import { finishRefusal } from './refusal/cors.ts'
 import { detailForAdmins } from './refusal/for-admins.ts'
@@ -20,21 +24,7 @@ export function record(response: Response | undefined, passage: Passage, tools: 
   const statusClass = Math.floor(status / 100)
   tools.metrics.responses[statusClass] = (tools.metrics.responses[statusClass] ?? 0) + 1
   if (tools.meter !== null) meterAnswer(response, status, passage, tools.meter)
-  if (tools.accessLog.isOn) {
-    const { target } = passage
-    tools.accessLog.write({
-      atMs: passage.startedMs,
-      id: passage.id,
-      client: passage.client,
-      method: methodOf(passage),
-      host: target?.host ?? '-',
-      path: target?.path ?? '-',
-      route: passage.route?.config.id ?? '-',
-      user: passage.session?.identity.subject ?? null,
-      status,
-      tookMs: tools.ports.now() - passage.startedMs,
-    })
-  }
+  if (passage.account !== null) writeRecord(response, passage, passage.account, tools)
   return response
 }
 
@@ -47,9 +37,73 @@ function meterAnswer(response: Response | undefined, status: number, passage: Pa
   if (length !== null) meter.sent(routeId, status).bytes += Number(length)
 }
 
+/** Writes the line of an answer: at once, or once its body is over. */
+function writeRecord(
+  response: Response | undefined,
+  passage: Passage,
+  account: Account,
+  { accessLog, ports }: Pick<PipelineTools, 'accessLog' | 'ports'>,
+): void {
+  const { sent, target, startedMs, session } = passage
+  const tookMs = ports.now() - startedMs
+  const atHead: AccessRecord = {
+    atMs: startedMs,
+    id: passage.id,
+    client: passage.client,
+    method: methodOf(passage),
+    scheme: schemeOf(passage),
+    host: target?.host ?? '-',
+    path: target?.path ?? '-',
+    protocol: protocolOf(passage),
+    route: passage.route?.config.id ?? '-',
+    upstream: account.upstream,
+    user: session?.identity.subject ?? null,
+    session: session === null ? null : markOf(session),
+    status: response?.status ?? 101,
+    reason: passage.reason ?? (account.isCut ? CUT : null),
+    bytes: account.upstream === null ? ownBytes(response, methodOf(passage)) : account.bytes,
+    tookMs,
+    totalMs: tookMs,
+    agent: agentOf(sent['user-agent']),
+    referer: refererOf(sent.referer),
+  }
+  if (!account.isGoingOn) {
+    accessLog.write(atHead)
+    return
+  }
+  account.onOver = () => {
+    const { bytes, isCut } = account
+    const totalMs = ports.now() - startedMs
+    accessLog.write({ ...atHead, bytes, totalMs, reason: atHead.reason ?? (isCut ? CUT : null) })
+  }
+}
+
+/** The answer began, and broke off: its status says nothing of that. */
+const CUT = 'answer.cut'
+
+/** How long an answer of our own is: a text, a file or nothing, and never a stream. */
+function ownBytes(response: Response | undefined, method: string): number | null {
+  if (response === undefined) return null
+  if (method === 'HEAD') return 0
+  const body = Bun.peek(response.clone().blob())
+  return body instanceof Blob ? body.size : null
+}
+
+function markOf(session: Session): string {
+  let mark = MARKS.get(session)
+  if (mark === undefined) {
+    mark = sessionMark(session.id)
+    MARKS.set(session, mark)
+  }
+  return mark
+}
+
+const MARKS = new WeakMap<Session, string>()
+
 /** The answer for what a step threw, counted and logged by its code. */
 export function fail(thrown: unknown, passage: Passage, tools: PipelineTools): MaybePromise<Response> {
   const error = toGateError(thrown)
+  passage.reason = error.code
   // What fails because its client left is no failure of an upstream.
   if (error.code.startsWith('upstream.') && !isClientGone(passage)) tools.metrics.upstreamErrors++
   else if (error.code === 'target.too_large') tools.metrics.tooLarge++

@@ -9,9 +9,10 @@ import type { AccessTokens } from '../credentials/access-tokens.ts'
 import type { NoteFirstUse } from '../credentials/first-use.ts'
 import type { Passwords } from '../credentials/passwords.ts'
 import type { Leaving } from '../listen/leaving.ts'
-import type { AccessLog } from '../observe/access-log.ts'
+import type { AccessLog } from '../observe/access/log.ts'
 import type { Metrics } from '../observe/metrics.ts'
 import type { Traffic } from '../observe/traffic.ts'
+import type { Untrusted } from '../observe/untrusted.ts'
 import type { PassTools } from './pass.ts'
 import type { Rates } from './rates.ts'
 import type { Respond } from './refusal/respond.ts'
@@ -28,6 +29,7 @@ export interface PipelineTools extends PassTools {
   readonly accessLog: AccessLog
   readonly metrics: Metrics
   readonly meter: Traffic | null
+  readonly untrusted: Untrusted
   readonly rates: Rates
   /** Whether this process is about to stop. */
   readonly leaving: Pick<Leaving, 'isOn' | 'mark'>

@@ -104,6 +104,7 @@ function startFront(where: { readonly port: number; readonly hostname: string } 
         front,
         connection: request,
         mentions: null,
+        account: null,
         bounds: OWN_PATHS_ONLY,
       }
       return forward(job, tools).catch(() => new Response(null, { status: 502 }))

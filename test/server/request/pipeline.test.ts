@@ -3,6 +3,7 @@ import { checkConfig } from '../../../src/config/check.ts'
 import { makeIdentity } from '../../../src/identity/identity.ts'
 import { createUpstreamPool } from '../../../src/proxy/upstream/upstream.ts'
 import { compileSnapshot } from '../../../src/server/config/compile.ts'
+import { createLeaving } from '../../../src/server/listen/leaving.ts'
 import { createMetrics } from '../../../src/server/observe/metrics.ts'
 import type { Front } from '../../../src/server/request/passage.ts'
 import { createPipelines, type Pipeline } from '../../../src/server/request/pipeline.ts'
@@ -48,7 +49,8 @@ function pipeline(find: () => Session | Promise<Session>): Pipeline {
     idPrefix: 'test',
     metrics: createMetrics(),
     meter: null,
-    accessLog: { isOn: false, write: () => undefined, close: () => undefined },
+    accessLog: { write: () => undefined, close: () => undefined },
+    leaving: createLeaving(),
     sessions: { find } as unknown as PipelineTools['sessions'],
   }
   return createPipelines(tools as PipelineTools).requests

@@ -1,0 +1,31 @@
+import { isPublicAddress } from '../../base/net.ts'
+import type { Log } from '../../base/ports.ts'
+
+/** Tells of a proxy in front that nobody trusts. */
+export interface Untrusted {
+  /** A peer said in a field whom it asks for, and that was dropped. */
+  note(peer: string): void
+}
+
+/** More proxies than that stand in front of nobody. */
+const MOST_TOLD = 3
+
+/**
+ * Says once of each peer that its `X-Forwarded-*` fields are dropped, and of no more than a few: anybody may send such a field.
+ * Peers of the own network, where proxies are, are not kept from being told of by strangers.
+ */
+export function createUntrusted(log: Log): Untrusted {
+  const told = { inner: new Set<string>(), outer: new Set<string>() }
+  return {
+    note(peer) {
+      if (told.inner.size === MOST_TOLD && told.outer.size === MOST_TOLD) return
+      const kind = isPublicAddress(peer) ? 'outer' : 'inner'
+      if (told[kind].size === MOST_TOLD || told[kind].has(peer)) return
+      told[kind].add(peer)
+      const facts = { peer, hint: `if that is your proxy, add "${peer}" to trusted_proxies of [server]` }
+      const what = 'The X-Forwarded-* fields of a peer are dropped: it is no trusted proxy, and counts as the client'
+      if (kind === 'inner') log.warn(what, facts)
+      else log.info(what, facts)
+    },
+  }
+}
