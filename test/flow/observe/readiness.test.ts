@@ -3,6 +3,7 @@ import { makeAuthority } from '../../kit/certificates.ts'
 import { aheadClock } from '../../kit/clock.ts'
 import { eventually, type Gate, type GateOptions, startGate } from '../../kit/gate.ts'
 import { startValkey } from '../../kit/programs/valkey.ts'
+import { metricOf } from '../../kit/requests.ts'
 import { routeSaying } from '../../kit/toml.ts'
 
 const ROUTE = routeSaying('here', 'app.example', 'allow = "public"')
@@ -39,6 +40,7 @@ test('a session store that is silent, or away, makes a gate unready in words, an
   const gone = 'session store: cannot be read, and the log says why'
   await eventually(async () => (await readyz(gate))[1] === gone, 'the store is missed')
   expect(JSON.stringify(await readyz(gate))).not.toContain('of-the-store')
+  expect(await metricOf(gate, 'sallyport_store_errors_total{call="read"}')).toBeGreaterThan(0)
 }, 30_000)
 
 test('certificates make a gate unready once the last good one has ended', async () => {

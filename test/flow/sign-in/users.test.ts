@@ -9,6 +9,7 @@ import { runOn } from '../../kit/commands.ts'
 import { basic, bearer } from '../../kit/fields.ts'
 import { eventually, type Gate, startGate } from '../../kit/gate.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
+import { metricOf } from '../../kit/requests.ts'
 import { providerTable, routeTo, SILENT } from '../../kit/toml.ts'
 
 const keep = untilTheEnd()
@@ -71,6 +72,8 @@ test('people of a file sign in by the form, arrive where they were going, and ar
   expect([wrong.response.status, wrong.text.includes('is not right')]).toEqual([403, true])
   const page = await browser.submit(wrong, { name: 'ada', password: 'secret' })
   expect([page.address.href, page.text]).toEqual([`http://${AWAY}/deep?x=1`, 'htpasswd:ada ada user family '])
+  const signIns = (result: string) => metricOf(gate, `sallyport_sign_ins_total{provider="people",result="${result}"}`)
+  expect([await signIns('refused'), await signIns('completed'), await signIns('failed')]).toEqual([1, 1, 0])
   expect((await browser.open(`http://${AWAY}/root`)).response.status).toBe(403)
   const root = browserOf(gate)
   const own = await root.submit(await root.open(`http://${AWAY}/root`), { name: 'root', password: 'other' })
