@@ -227,7 +227,11 @@ const ADVICE: Readonly<Record<Code, Advice>> = {
   },
   'acme.refused': {
     cause: 'The authority refused a certificate.',
-    mend: 'Its reason is in the log; port 80 of the name has to lead here.',
+    mend: 'Its reason is in the log; port 80 of the name has to lead here, or its record be in DNS for everyone.',
+  },
+  'acme.dns': {
+    cause: 'A name could not be proved in DNS: its record cannot be written, or is not seen.',
+    mend: 'Its reason is in the log; look at `[tls.acme.dns]`, and at what the name server or the program says.',
   },
   'acme.unreachable': {
     cause: 'The authority does not answer, or oddly.',

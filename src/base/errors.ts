@@ -63,6 +63,7 @@ export const CODES = {
     say: 'Nothing was signed out or revoked: it could not be stored, and what was to end is still valid. Try again in a moment.',
   },
   'acme.refused': { status: 502, say: 'The server is not set up correctly.' },
+  'acme.dns': { status: 502, say: 'The server is not set up correctly.' },
   'acme.unreachable': { status: 502, say: 'The server is not set up correctly.' },
   'config.unreadable': { status: 500, say: 'The server is not set up correctly.' },
   'config.invalid': { status: 500, say: 'The server is not set up correctly.' },

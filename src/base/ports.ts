@@ -15,6 +15,12 @@ export interface Log {
 /** Whole lines that a terminal may be given as they are: whoever makes them has made visible what would drive it. */
 export type ShownLines = (hasColours: boolean) => string
 
+export interface RunOptions {
+  /** All of it. */
+  readonly env: Readonly<Record<string, string>>
+  readonly timeoutMs: number
+}
+
 /**
  * Every effect that the rooms below `cli` may have, built once in the composition root and faked in tests.
  *
@@ -34,6 +40,8 @@ export interface Ports {
   readBytes(path: string): Uint8Array
   /** The names in a folder, in any order; throws what the platform throws. */
   listFolder?(path: string): readonly string[]
+  /** Runs a program without a shell; its exit code, or null where it was killed, for taking too long or otherwise. Nobody reads what it says. */
+  run(command: readonly string[], options: RunOptions): Promise<number | null>
   /** An environment variable, or undefined. */
   env(name: string): string | undefined
   readonly log: Log

@@ -4,6 +4,7 @@ import type { LevelledLog } from '../base/log.ts'
 import type { Log, Ports } from '../base/ports.ts'
 import type { Io } from './io.ts'
 import { openLogs } from './logs.ts'
+import { runProgram } from './run-program.ts'
 
 /**
  * The real effects: the one place where the program touches the process it runs in. Without a `log` of its own, on standard error.
@@ -17,6 +18,7 @@ export function realPorts(
     random: byteCount => crypto.getRandomValues(new Uint8Array(byteCount)),
     fetch: (address, init) => fetch(address, init),
     resolve: async host => (await lookup(host, { all: true })).map(({ address }) => address),
+    run: runProgram,
     readText: io.readText,
     readBytes: io.readBytes,
     ...(io.listFolder === undefined ? {} : { listFolder: io.listFolder }),

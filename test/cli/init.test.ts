@@ -6,6 +6,7 @@ import type { Ports } from '../../src/base/ports.ts'
 import { runCheck } from '../../src/cli/check.ts'
 import { runInit } from '../../src/cli/init/run.ts'
 import type { Io } from '../../src/console/io.ts'
+import { runProgram } from '../../src/console/run-program.ts'
 import { verifyPassword } from '../../src/identity/passwords/password.ts'
 import { quietPorts } from '../kit/clock.ts'
 import { temporaryFolder } from '../kit/folder.ts'
@@ -35,6 +36,7 @@ function portsFor(io: Io): Ports {
     random: count => crypto.getRandomValues(new Uint8Array(count)),
     fetch: (address, init) => fetch(address, init),
     resolve: async () => [],
+    run: runProgram,
     readText: io.readText,
     readBytes: io.readBytes,
     env: io.env,

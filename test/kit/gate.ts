@@ -5,6 +5,7 @@ import { loadConfig } from '../../src/config/load.ts'
 import type { Config } from '../../src/config/types/config.ts'
 import type { Logs } from '../../src/console/logs.ts'
 import { listFolder, readBytes, readText } from '../../src/console/read-file.ts'
+import { runProgram } from '../../src/console/run-program.ts'
 import { makeIdentity } from '../../src/identity/identity.ts'
 import { ownerOf } from '../../src/portal/replay/page-owner.ts'
 import { startServer } from '../../src/process/serve.ts'
@@ -135,6 +136,7 @@ export async function startGate(toml: string, options: GateOptions = {}): Promis
         random: plantingRandom,
         fetch: options.ports?.fetch ?? ((address, init) => fetch(address, init)),
         resolve: options.ports?.resolve ?? (async () => []),
+        run: runProgram,
         readText: path => readFileSync(path, 'utf8'),
         readBytes: path => readFileSync(path),
         listFolder: path => readdirSync(path),

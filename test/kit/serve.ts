@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs'
+import { runProgram } from '../../src/console/run-program.ts'
 import { startServer } from '../../src/process/serve.ts'
 import { plantingRandom, plantSecretsOf } from './log/planted.ts'
 import { record, recordedLog, testPlace } from './log/record.ts'
@@ -16,6 +17,7 @@ export async function serveInProcess(configPath: string): Promise<{ readonly log
       random: plantingRandom,
       fetch: (address, init) => fetch(address, { ...init, proxy: false }),
       resolve: async () => [],
+      run: runProgram,
       readText: path => readFileSync(path, 'utf8'),
       readBytes: path => readFileSync(path),
       listFolder: path => readdirSync(path),

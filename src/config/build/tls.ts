@@ -1,9 +1,10 @@
 import { servedHosts } from '../checks/served-hosts.ts'
 import type { RootTable } from '../keys/keys.ts'
 import { known } from '../keys/known.ts'
-import type { AcmeTable, CertificateTable, TlsTable } from '../keys/tls.ts'
-import type { AcmeConfig, ServerCertificate, TlsConfig } from '../types/tls.ts'
-import { findCertificate, isCertifiable } from '../values/certificate.ts'
+import type { AcmeDnsTable, AcmeTable } from '../keys/tls/acme.ts'
+import type { CertificateTable, TlsTable } from '../keys/tls/tls.ts'
+import type { AcmeConfig, AcmeDns, ServerCertificate, TlsConfig } from '../types/tls.ts'
+import { findCertificate, isCertifiable, isCovered } from '../values/certificate.ts'
 import type { ConfigFiles } from '../values/files.ts'
 import { readCertificateFacts } from '../values/pem/pem.ts'
 import { readPem } from '../values/pem/pem-file.ts'
@@ -36,13 +37,29 @@ function buildAcme(
   root: RootTable,
   files: ConfigFiles,
 ): AcmeConfig {
-  const { email, directory, ca, external_account } = known(table)
+  const { email, directory, ca, external_account, names, dns } = known(table)
   const hosts = servedHosts(root).map(({ host }) => host)
+  const wanted = new Set([...(names ?? []), ...hosts].filter(host => isCertifiable(host, dns !== null)))
+  // A wildcard is there for all below it.
+  const wildcards = new Set([...wanted].filter(name => name.startsWith('*.')))
   return {
     email,
     directory,
     ca: ca === null ? null : readPem(ca, files),
     externalAccount: external_account === null ? null : known(external_account),
-    names: [...new Set(hosts)].filter(host => isCertifiable(host) && findCertificate(certificates, host) === undefined),
+    dns: dns === null ? null : buildDns(dns),
+    names: [...wanted].filter(
+      name => findCertificate(certificates, name) === undefined && (wildcards.has(name) || !isCovered(name, wildcards)),
+    ),
   }
+}
+
+function buildDns(table: AcmeDnsTable): AcmeDns {
+  const { server, key_name, key, zone, exec, env, timeout, wait, resolvers } = known(table)
+  const asked = { resolvers: resolvers ?? [], waitMs: wait }
+  if (exec !== null) {
+    return { ...asked, writer: { kind: 'program', command: exec, env: env ?? new Map(), timeoutMs: timeout } }
+  }
+  if (server === null || key_name === null || key === null) throw new TypeError('dns has no way to write')
+  return { ...asked, writer: { kind: 'update', server, zone, keyName: key_name, key } }
 }

@@ -17,7 +17,8 @@ import { ACCESS } from './rules.ts'
 import { SERVER, SESSIONS } from './server.ts'
 import { LOG_WORDS, PORTAL_WORDS, PROVIDER_WORDS, ROUTE_WORDS, SERVER_WORDS } from './synonyms.ts'
 import { defaulted, type Homes, type Keys, named, optional, type Table, table, tables, WHOLE_FILE } from './table.ts'
-import { ACME, CERTIFICATE, EXTERNAL_ACCOUNT, TLS, TLS_REFUSED } from './tls.ts'
+import { ACME, ACME_DNS, EXTERNAL_ACCOUNT } from './tls/acme.ts'
+import { CERTIFICATE, TLS, TLS_REFUSED } from './tls/tls.ts'
 import { TOP } from './top.ts'
 import { BASIC_AUTH, HEALTH, UPSTREAM, UPSTREAM_TLS } from './upstreams.ts'
 
@@ -41,6 +42,11 @@ export const SECTIONS: readonly Section[] = [
   { title: '[tls]', doc: 'HTTPS by Sallyport itself. Without this table, a TLS proxy has to be in front.', keys: TLS },
   { title: '[[tls.certificates]]', doc: 'A certificate and its key.', keys: CERTIFICATE },
   { title: '[tls.acme]', doc: 'Who gives certificates, and to whom (RFC 8555).', keys: ACME },
+  {
+    title: '[tls.acme.dns]',
+    doc: 'How records are written into DNS: by updates to a name server, or by a program.',
+    keys: ACME_DNS,
+  },
   {
     title: '[tls.acme.external_account]',
     doc: 'An account that an authority asks for besides (RFC 8555 §7.3.4).',

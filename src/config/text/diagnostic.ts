@@ -40,6 +40,7 @@ export const DIAGNOSTIC_CODES = [
   'tls.acme',
   'tls.acme_store',
   'tls.external_account',
+  'tls.dns',
   'tls.file',
   'tls.pem',
   'tls.pair',

@@ -16,6 +16,42 @@ export interface ExternalAccount {
   readonly key: string
 }
 
+export interface NameServer {
+  /** A name, or an address without brackets. */
+  readonly host: string
+  readonly port: number
+}
+
+/** A primary name server that takes updates (RFC 2136) signed with a key by HMAC-SHA256 (RFC 8945). */
+export interface DnsUpdate {
+  readonly kind: 'update'
+  readonly server: NameServer
+  /** Null: asked for at the server. */
+  readonly zone: string | null
+  readonly keyName: string
+  /** Base64; secret. */
+  readonly key: string
+}
+
+/** A program that writes records. */
+export interface DnsProgram {
+  readonly kind: 'program'
+  /** Its path, and its first arguments. */
+  readonly command: readonly string[]
+  /** Secret. */
+  readonly env: ReadonlyMap<string, string>
+  readonly timeoutMs: number
+}
+
+/** `[tls.acme.dns]`: how names are proved by records in DNS. */
+export interface AcmeDns {
+  readonly writer: DnsUpdate | DnsProgram
+  /** Who is asked whether a record is there; empty: the name servers of its zone, as the system's resolver finds them. */
+  readonly resolvers: readonly NameServer[]
+  /** How long a record may take until all of them show it. */
+  readonly waitMs: number
+}
+
 /** `acme` of `[tls]`. */
 export interface AcmeConfig {
   readonly email: string | null
@@ -23,7 +59,9 @@ export interface AcmeConfig {
   /** The only authorities that are trusted for `directory`, as PEM; null: the system's. */
   readonly ca: string | null
   readonly externalAccount: ExternalAccount | null
-  /** Hosts of the file that none of its own certificates is for, lower-case, each once. */
+  /** Null: names are proved by http-01. */
+  readonly dns: AcmeDns | null
+  /** Hosts of the file that none of its own certificates is for, lower-case, each once; wildcards only with `dns`. */
   readonly names: readonly string[]
 }
 

@@ -17,7 +17,11 @@ export function findCertificate(
   )
 }
 
-/** Whether http-01 can prove that a host is ours: not of a wildcard, an address, or a name that means this machine everywhere. */
-export function isCertifiable(host: string): boolean {
-  return !host.startsWith('*') && !/^[0-9.]+$|^\[/.test(host) && !isLoopbackHost(host)
+/**
+ * Whether we can prove that a host is ours: no address, no name that means this machine everywhere, and a wildcard only by records in
+ * DNS (RFC 8555 §7.1.3).
+ */
+export function isCertifiable(host: string, hasDns: boolean): boolean {
+  const name = host.replace(/^\*\./, '')
+  return (hasDns || name === host) && !/^[0-9.]+$|^\[/.test(name) && !isLoopbackHost(name)
 }

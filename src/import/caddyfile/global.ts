@@ -8,7 +8,10 @@ type Said = readonly [outcome: 'left' | 'decide' | 'kept', say: string]
 const SAID: Readonly<Record<string, Said>> = {
   default_bind: ['kept', 'listen in [server] where all sites are at the same addresses; others are closed'],
   acme_ca: ['left', 'write it into [tls] as acme = { directory = "…" }, where Sallyport is to make the certificates'],
-  acme_dns: ['left', 'name the files of wildcard certificates in [tls]: names are proved over HTTP alone'],
+  acme_dns: [
+    'left',
+    'write dns into acme of [tls]: updates to a name server (server, key_name, key), or a program that calls the provider (exec)',
+  ],
   admin: [
     'left',
     'write admin = "127.0.0.1:9464" into [server] for /healthz, /readyz and /metrics; the file is reloaded when it is saved',

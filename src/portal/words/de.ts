@@ -62,6 +62,7 @@ export const DE: Words = {
     'session.end':
       'Nichts wurde abgemeldet oder widerrufen: Es ließ sich nicht speichern, und was enden sollte, gilt weiter. Versuchen Sie es gleich noch einmal.',
     'acme.refused': 'Der Server ist nicht richtig eingerichtet.',
+    'acme.dns': 'Der Server ist nicht richtig eingerichtet.',
     'acme.unreachable': 'Der Server ist nicht richtig eingerichtet.',
     'config.unreadable': 'Der Server ist nicht richtig eingerichtet.',
     'config.invalid': 'Der Server ist nicht richtig eingerichtet.',

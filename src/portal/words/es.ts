@@ -62,6 +62,7 @@ export const ES: Words = {
     'session.end':
       'No se ha cerrado ni revocado nada: no se pudo guardar, y lo que debía terminar sigue siendo válido. Inténtelo de nuevo en un momento.',
     'acme.refused': 'El servidor no está bien configurado.',
+    'acme.dns': 'El servidor no está bien configurado.',
     'acme.unreachable': 'El servidor no está bien configurado.',
     'config.unreadable': 'El servidor no está bien configurado.',
     'config.invalid': 'El servidor no está bien configurado.',

@@ -62,6 +62,7 @@ export const FR: Words = {
     'session.end':
       'Rien n’a été déconnecté ni révoqué\u00a0: l’enregistrement a échoué, et ce qui devait prendre fin reste valable. Réessayez dans un instant.',
     'acme.refused': 'Le serveur n’est pas configuré correctement.',
+    'acme.dns': 'Le serveur n’est pas configuré correctement.',
     'acme.unreachable': 'Le serveur n’est pas configuré correctement.',
     'config.unreadable': 'Le serveur n’est pas configuré correctement.',
     'config.invalid': 'Le serveur n’est pas configuré correctement.',

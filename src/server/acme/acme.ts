@@ -2,6 +2,7 @@ import { sha256 } from '../../base/bytes.ts'
 import { workWhenDue } from '../../base/when-due.ts'
 import type { AcmeConfig, ServerCertificate } from '../../config/types/tls.ts'
 import type { Proof } from './authority/obtain.ts'
+import { type DnsPorts, proveByDns } from './dns/prove.ts'
 import { type AcmeTimers, type OrderTools, orderCertificate } from './order.ts'
 import { followRenewals } from './renewals.ts'
 import { type SharedStateTools, shareState } from './shared-state.ts'
@@ -18,7 +19,8 @@ export interface Acme {
   close(): void
 }
 
-export interface AcmeOptions extends Pick<SharedStateTools, 'store' | 'sealer'>, Pick<OrderTools, 'ports'> {
+export interface AcmeOptions extends Pick<SharedStateTools, 'store' | 'sealer'> {
+  readonly ports: OrderTools['ports'] & DnsPorts
   /** Null while the file names no authority. */
   readonly config: () => AcmeConfig | null
   /** After the certificates are others than before. */
@@ -27,6 +29,9 @@ export interface AcmeOptions extends Pick<SharedStateTools, 'store' | 'sealer'>,
 }
 
 const DEFAULT_TIMERS: AcmeTimers = { lookMs: 3_000, refusedMs: 5 * 60_000, unreachableMs: 30_000 }
+
+/** By http-01 any process answers for the one that asks, with the account's key and nothing else. */
+const PROOF_BY_HTTP: Proof = { challenge: 'http-01', offer: async () => async () => {} }
 
 /** Longer than one name takes at most: whoever holds the lease and dies does not stop the others for good. */
 const LEASE_MS = 10 * 60_000
@@ -41,8 +46,6 @@ const PREFIX = '/.well-known/acme-challenge/'
 export function createAcme(options: AcmeOptions): Acme {
   const { store, sealer, ports, timers = DEFAULT_TIMERS } = options
   const shared = shareState({ store, sealer, ports })
-  // Any process answers for the one that asks, by the account's key alone.
-  const proof: Proof = { challenge: 'http-01', offer: async () => async () => {} }
   let shown = ''
   let isClosed = false
 
@@ -86,11 +89,12 @@ export function createAcme(options: AcmeOptions): Acme {
   }
 
   async function order(config: AcmeConfig): Promise<void> {
+    const proof = config.dns === null ? PROOF_BY_HTTP : proveByDns(config.dns, ports)
     for (const name of config.names) {
       const current = await shared.read(config)
       if (isClosed || current === null) return
       if (dueAtMs(current, name) > ports.now()) continue
-      await shared.lease(config, ports.now() + LEASE_MS)
+      await shared.lease(config, ports.now() + LEASE_MS + (config.dns?.waitMs ?? 0))
       await shared.write(config, await orderCertificate(config, current, name, { ports, timers, proof }))
       tell()
     }
@@ -112,7 +116,7 @@ export function createAcme(options: AcmeOptions): Acme {
     },
     answer(request) {
       const config = options.config()
-      if (config === null || !request.url.includes(PREFIX)) return null
+      if (config === null || config.dns !== null || !request.url.includes(PREFIX)) return null
       const asked = URL.parse(request.url)
       if (asked === null || !asked.pathname.startsWith(PREFIX)) return null
       const token = asked.pathname.slice(PREFIX.length)

@@ -1,7 +1,7 @@
 import type { Config } from '../../config/types/config.ts'
 import type { RouteConfig } from '../../config/types/routes.ts'
 import type { AccessRule } from '../../config/types/rules.ts'
-import { findCertificate } from '../../config/values/certificate.ts'
+import { findCertificate, isCovered } from '../../config/values/certificate.ts'
 import type { Identity } from '../../identity/identity.ts'
 import type { Facts } from '../../policy/condition.ts'
 import { describeRule } from '../../policy/describe.ts'
@@ -162,7 +162,7 @@ function explainTrial({ allow, deny }: RouteConfig, { list, index, outcome, miss
 function certificateText({ tls }: Config, host: string): string | null {
   if (tls === null) return null
   const own = findCertificate(tls.certificates, host)
-  if (own === undefined && tls.acme?.names.includes(host) === true)
+  if (own === undefined && tls.acme !== null && isCovered(host, new Set(tls.acme.names)))
     return `a certificate for ${host} from ${tls.acme.directory}`
   const shown = own ?? tls.certificates[0]
   if (shown === undefined) return 'no certificate'

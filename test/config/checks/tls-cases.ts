@@ -31,6 +31,13 @@ const gate = '{ cert = "gate.pem", key = "gate.key" }'
 const tls = (certificates: string, more = '') => `[tls]\ncertificates = ${certificates}\n${more}\n`
 const one = (cert: string, key: string) => tls(`[{ cert = ${cert}, key = ${key} }]`)
 
+const TSIG = Buffer.alloc(32, 5).toString('base64')
+const dns = (lines: string) => `[tls.acme]\n[«tls.acme.dns»]\n${lines}\n`
+const within = (lines: string) => `[tls.acme.dns]\n${lines}\n`
+const update = (key: string, more: string, name = '"sallyport"') =>
+  within(`server = "ns1.example.com"\nkey_name = ${name}\n${key}\n${more}`)
+const exec = (command: string, more = '') => within(`exec = ${command}\n${more}`)
+
 /** Every mistake that `[tls]` can have. */
 export const TLS_CASES: readonly Case[] = [
   ['tls.certificates', 'HTTPS without a certificate', '[«tls»]\nlisten = ["0.0.0.0:443"]'],
@@ -97,6 +104,29 @@ export const TLS_CASES: readonly Case[] = [
     '[tls]\nacme = { external_account = { id = "kid-1", key = «"no key at all"» } }',
   ],
   ['key.missing', 'an account elsewhere without its key', '[tls]\nacme = { «external_account» = { id = "kid-1" } }'],
+  ['tls.acme', 'a wildcard among names, without records in DNS', '[tls]\nacme = { names = [«"*.example.com"»] }'],
+  ['tls.acme', 'a name that is this machine everywhere', '[tls]\nacme = { names = [«"app.localhost"»] }'],
+  ['host.wildcard', 'two stars', '[tls]\nacme = { names = «"*.*.example.com"» }'],
+  ['tls.dns', 'no way to write a record', dns('wait = "5m"')],
+  ['tls.dns', 'two ways to write a record', dns('server = "ns1.example.com"\nexec = ["/bin/true"]')],
+  ['tls.dns', 'updates that are not signed', dns('server = "ns1.example.com"')],
+  ['tls.dns', 'a key without its name', dns(`server = "ns1.example.com"\nkey = "${TSIG}"`)],
+  ['tls.dns', 'a key of eight bytes', update('key = «"AAAAAAAAAAA="»', '')],
+  ['tls.dns', 'a key that is no base64', update('key = «"not a key"»', '')],
+  ['tls.dns', 'a name of a key with a space', update(`key = "${TSIG}"`, '', '«"the key"»')],
+  ['tls.dns', 'a port that no server has', update(`key = "${TSIG}"`, 'resolvers = "10.0.0.2:«70000»"')],
+  [
+    'tls.dns',
+    'an address of the web as a name server',
+    update(`key = "${TSIG}"`, 'resolvers = «"https://dns.example.com"»'),
+  ],
+  ['tls.dns', 'a variable of a program that there is not', update(`key = "${TSIG}"`, '«env» = { TOKEN = "x" }')],
+  ['tls.dns', 'a zone for a program', exec('["/bin/true"]', '«zone» = "example.com"')],
+  ['tls.dns', 'a program somewhere on the path', exec('[«"dns-record"»]')],
+  ['tls.dns', 'a line for a shell', exec('«"dns-record --add"»')],
+  ['name.invalid', 'a variable that cannot be', exec('["/bin/true"]', 'env = { «2TOKEN» = "x" }')],
+  ['secret.placeholder', 'a variable as shells write it', exec('["/bin/true"]', 'env = { TOKEN = «"$TOKEN"» }')],
+  ['duration.range', 'a wait for ever', exec('["/bin/true"]', 'wait = «"2h"»')],
   ['tls.acme_store', 'a store that forgets', '[tls]\n«acme» = {}\n[sessions]\nstore = "sqlite::memory:"'],
   [
     'tls.uncovered',

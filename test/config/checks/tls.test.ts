@@ -64,6 +64,7 @@ test('acme is for every whole host that no certificate is for, each once', () =>
     directory: 'https://acme-v02.api.letsencrypt.org/directory',
     ca: null,
     externalAccount: null,
+    dns: null,
     names: ['deep.new.example.com', 'other.example.org'],
   })
   const alone = accepts('[tls]\nacme = {}').tls
@@ -78,4 +79,50 @@ test('a host gets the certificate with its name before one with a wildcard, whic
   }
   expect(['app', 'auth', 'new', 'a.b'].map(name => indexFor(`${name}.example.com`))).toEqual([1, 1, 0, -1])
   expect(indexFor('example.com')).toBe(-1)
+})
+
+const TSIG = Buffer.alloc(32, 5).toString('base64')
+const route = (host: string) =>
+  `[[routes]]\nhost = "${host}"\nupstream = "http://app"\nallow = "public"\nportal = "home"\n`
+
+test('with records in DNS, wildcards are asked for, and what one covers needs none of its own', () => {
+  const { tls } = accepts(`[tls.acme]
+names = "*.Example.org"
+[tls.acme.dns]
+server = "ns1.example.com:5353"
+key_name = "sallyport."
+key = "${TSIG}"
+${['*.example.com', 'app.example.com', 'a.b.example.com', 'example.com', 'app.example.org', 'app.localhost', '10.0.0.1'].map(route).join('')}`)
+  expect(tls?.acme?.names).toEqual(['*.example.org', '*.example.com', 'a.b.example.com', 'example.com'])
+  expect(tls?.acme?.dns).toEqual({
+    writer: {
+      kind: 'update',
+      server: { host: 'ns1.example.com', port: 5353 },
+      zone: null,
+      keyName: 'sallyport',
+      key: TSIG,
+    },
+    resolvers: [],
+    waitMs: 120_000,
+  })
+})
+
+test('a program that writes records has its arguments, an environment and a time of its own', () => {
+  const { tls } = accepts(
+    '[tls.acme.dns]\nexec = ["/usr/local/bin/dns-record", "--zone"]\nenv = { TOKEN = "${TOKEN}" }\nresolvers = ["[2001:db8::1]", "9.9.9.9"]',
+    { env: { TOKEN: 'one' } },
+  )
+  expect(tls?.acme?.dns).toEqual({
+    writer: {
+      kind: 'program',
+      command: ['/usr/local/bin/dns-record', '--zone'],
+      env: new Map([['TOKEN', 'one']]),
+      timeoutMs: 120_000,
+    },
+    resolvers: [
+      { host: '2001:db8::1', port: 53 },
+      { host: '9.9.9.9', port: 53 },
+    ],
+    waitMs: 120_000,
+  })
 })

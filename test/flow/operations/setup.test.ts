@@ -19,6 +19,8 @@ const COMMANDS = [
   'haproxy',
   'pebble',
   'pebble-challtestsrv',
+  'named',
+  'nsupdate',
   'syncthing',
   'transmission-daemon',
   'transmission-remote',
@@ -30,6 +32,7 @@ const COMMANDS = [
   'git',
   'curl',
   'cadaver',
+  'promtool',
   'qemu-aarch64',
   'buildah',
 ]

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import type { AcmeConfig } from '../../../src/config/types/tls.ts'
+import { runProgram } from '../../../src/console/run-program.ts'
 import { type Acme, createAcme } from '../../../src/server/acme/acme.ts'
 import { createSealer } from '../../../src/session/seal.ts'
 import { type AheadClock, aheadClock } from '../clock.ts'
@@ -37,6 +38,7 @@ export async function openAcmeStand(
     directory: pebble.directory,
     ca: readFileSync(pebble.ca, 'utf8'),
     externalAccount: null,
+    dns: null,
     names,
     ...options.config,
   }
@@ -60,6 +62,9 @@ export async function openAcmeStand(
         asked.push({ address, body: init?.body })
         return fetch(address, init)
       },
+      resolve: async () => [],
+      run: runProgram,
+      env: name => process.env[name],
       log: { debug: tell, info: tell, warn: tell, error: tell },
     },
     onChange() {},

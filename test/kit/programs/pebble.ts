@@ -26,6 +26,8 @@ export interface PebbleOptions {
   readonly blocked?: readonly string[]
   /** HMAC keys in base64url, by their ids: whoever has none of them gets no account. */
   readonly externalAccounts?: Readonly<Record<string, string>>
+  /** The name server that it asks; one that takes every name for this machine when absent. */
+  readonly nameServer?: string
   /** Its faults, as variables that it reads. */
   readonly faults?: Readonly<Record<string, string>>
 }
@@ -83,7 +85,10 @@ export async function startPebble(options: PebbleOptions, { isDown = false } = {
     `-${it}`,
     '',
   ])
-  const names = run(['pebble-challtestsrv', '-dns01', `127.0.0.1:${dns}`, '-defaultIPv6', '', ...off])
+  const names =
+    options.nameServer !== undefined
+      ? null
+      : run(['pebble-challtestsrv', '-dns01', `127.0.0.1:${dns}`, '-defaultIPv6', '', ...off])
   let server: Bun.Subprocess | null = null
   const ask = (path: string, at: number) => fetch(`https://127.0.0.1:${at}${path}`, { tls: { ca: authority.cert } })
   const pebble: Pebble = {
@@ -96,7 +101,7 @@ export async function startPebble(options: PebbleOptions, { isDown = false } = {
       await server?.exited
     },
     async start() {
-      server = run(['pebble', '-config', config, '-dnsserver', `127.0.0.1:${dns}`])
+      server = run(['pebble', '-config', config, '-dnsserver', options.nameServer ?? `127.0.0.1:${dns}`])
       const isUp = () =>
         ask('/dir', port).then(
           answer => answer.ok,
@@ -106,8 +111,8 @@ export async function startPebble(options: PebbleOptions, { isDown = false } = {
     },
     async [Symbol.asyncDispose]() {
       await pebble.kill()
-      names.kill('SIGKILL')
-      await names.exited
+      names?.kill('SIGKILL')
+      await names?.exited
       folder[Symbol.dispose]()
     },
   }

@@ -1,18 +1,19 @@
-import type { RootTable } from '../keys/keys.ts'
-import type { AcmeTable, CertificateTable, TlsTable } from '../keys/tls.ts'
-import { type Raw, showRaw } from '../text/raw.ts'
-import type { Report } from '../text/report.ts'
-import { isCertifiable, isCovered } from '../values/certificate.ts'
-import type { ConfigFiles } from '../values/files.ts'
+import type { RootTable } from '../../keys/keys.ts'
+import type { CertificateTable, TlsTable } from '../../keys/tls/tls.ts'
+import { type Raw, showRaw } from '../../text/raw.ts'
+import type { Report } from '../../text/report.ts'
+import { isCertifiable, isCovered } from '../../values/certificate.ts'
+import type { ConfigFiles } from '../../values/files.ts'
 import {
   type CertificateFacts,
   checkCertificates,
   checkPrivateKey,
   isPair,
   readCertificateFacts,
-} from '../values/pem/pem.ts'
-import { checkPem } from '../values/pem/pem-file.ts'
-import { servedHosts } from './served-hosts.ts'
+} from '../../values/pem/pem.ts'
+import { checkPem } from '../../values/pem/pem-file.ts'
+import { servedHosts } from '../served-hosts.ts'
+import { checkAcme } from './acme.ts'
 
 /** How long before its end a certificate is spoken of. */
 export const EXPIRY_WARNING_MS = 14 * 24 * 60 * 60 * 1000
@@ -44,15 +45,6 @@ export function checkTls(root: RootTable, files: ConfigFiles, nowMs: number | nu
   const known = facts.filter(found => found !== null)
   // Where a certificate could not be read, nobody knows what it would have covered.
   if (known.length === facts.length) warnOfUncovered(root, tls, known, report)
-}
-
-function checkAcme({ at, raw, values }: AcmeTable, root: RootTable, files: ConfigFiles, report: Report): void {
-  checkPem(raw.entries.get('ca'), values.ca, checkCertificates, PEM_CODES, files, report)
-  const store = root.values.sessions?.values.store?.('/')
-  if (store?.kind === 'sqlite' && store.path === ':memory:') {
-    const hint = 'give the store a file: asking anew at every start meets the limits of the authority'
-    report.mistake(at, 'tls.acme_store', 'certificates would be forgotten at every restart', { hint, part: 'key' })
-  }
 }
 
 const PEM_CODES = { file: 'tls.file', pem: 'tls.pem' } as const
@@ -106,16 +98,20 @@ function warnOfUncovered(root: RootTable, tls: TlsTable, facts: readonly Certifi
   for (const { host, at } of servedHosts(root)) {
     if (seen.has(host) || isAddress(host) || isCovered(host, names)) continue
     seen.add(host)
-    if (tls.values.acme && isCertifiable(host)) continue
-    const hint = tls.values.acme
-      ? UNCERTIFIABLE
+    const { acme } = tls.values
+    if (acme && isCertifiable(host, Boolean(acme.values.dns))) continue
+    const hint = acme
+      ? host.startsWith('*')
+        ? WILDCARD
+        : UNCERTIFIABLE
       : `the certificates are for ${[...names].slice(0, 5).join(', ') || 'no host at all'}`
     report.warn(at, 'tls.uncovered', `no certificate in [${tls.at.join('.')}] is for ${host}`, { hint })
   }
 }
 
-const UNCERTIFIABLE =
-  'acme is for whole names that others can reach; a wildcard takes a certificate from elsewhere, named in certificates'
+const WILDCARD =
+  'a wildcard takes dns in [tls.acme], which proves names by records in DNS; or a certificate from elsewhere, named in certificates'
+const UNCERTIFIABLE = 'acme is for names that others can reach; this one takes a certificate named in certificates'
 
 /** An address is not asked for by name: whoever comes to it gets the first certificate. */
 export function isAddress(host: string): boolean {

@@ -1,0 +1,70 @@
+import { sha256 } from '../../../base/bytes.ts'
+import { errorFacts } from '../../../base/errors.ts'
+import type { Ports } from '../../../base/ports.ts'
+import type { AcmeDns } from '../../../config/types/tls.ts'
+import type { Proof } from '../authority/obtain.ts'
+import { dnsFailure } from './failure.ts'
+import { countSeen, lookBy, witnessesOf } from './lookup.ts'
+import type { TxtRecord } from './message.ts'
+import { writeByProgram } from './program.ts'
+import { writeByUpdate } from './update.ts'
+
+export type DnsPorts = Pick<Ports, 'resolve' | 'random' | 'now' | 'env' | 'run' | 'log'>
+
+const LOOK_AGAIN_MS = 2_000
+
+/**
+ * Proves names by a record in DNS (dns-01). It is written where `_acme-challenge` of the name leads by CNAME, waited for until
+ * everyone who is asked shows it, and taken away afterwards.
+ *
+ * Throws `acme.dns` where it cannot be written, or is not seen in time: the authority has not looked then, and counts no failure.
+ * Source: RFC 8555 §8.4.
+ */
+export function proveByDns(dns: AcmeDns, ports: DnsPorts): Proof {
+  const writer = dns.writer.kind === 'update' ? writeByUpdate(dns.writer, ports) : writeByProgram(dns.writer, ports)
+
+  return {
+    challenge: 'dns-01',
+    async offer(name, keyAuthorization) {
+      const place = await (await lookBy(dns.resolvers, ports)).follow(`_acme-challenge.${name}`)
+      const record = { name: place, text: sha256(keyAuthorization) }
+      const withdraw = async () => {
+        try {
+          await writer.cleanup(record)
+        } catch (error) {
+          ports.log.warn('A record in DNS could not be taken away again', { record: place, ...errorFacts(error) })
+        }
+      }
+      try {
+        await writer.present(record)
+        await seen(record, dns, ports)
+      } catch (error) {
+        await withdraw()
+        throw error
+      }
+      return withdraw
+    },
+  }
+}
+
+/** Waits until all who are asked show a record. Whoever is silent does not count; where all are, the wait is sat out and the authority may look. */
+async function seen(record: TxtRecord, { resolvers, waitMs }: AcmeDns, ports: DnsPorts): Promise<void> {
+  const witnesses = await witnessesOf(record.name, resolvers, ports)
+  const giveUpAtMs = performance.now() + waitMs
+  for (;;) {
+    const { shown, lacking } = await countSeen(record, witnesses)
+    if (shown > 0 && lacking.length === 0) return
+    if (performance.now() + LOOK_AGAIN_MS > giveUpAtMs) {
+      if (lacking.length > 0) throw notSeen(record, lacking, waitMs)
+      return
+    }
+    await Bun.sleep(LOOK_AGAIN_MS)
+  }
+}
+
+function notSeen({ name }: TxtRecord, lacking: readonly string[], waitMs: number): Error {
+  return dnsFailure(
+    `after ${waitMs / 1000} s there is no such record at ${name}: ${lacking.slice(0, 4).join(', ')} does not show it`,
+    'see whether it gets there at all; a longer wait in [tls.acme.dns] gives it more time, and resolvers names whom to ask',
+  )
+}
