@@ -4,6 +4,7 @@ import { GateError } from '../base/errors.ts'
 import type { Ports } from '../base/ports.ts'
 import { createSparingLog } from '../base/sparing-log.ts'
 import { loadConfig } from '../config/load.ts'
+import { versionText } from '../console/version.ts'
 import { createProviderPool } from '../identity/pool.ts'
 import { createPortal } from '../portal/app.ts'
 import { createPublications } from '../portal/authorization/publications.ts'
@@ -28,6 +29,8 @@ import { createDenials } from '../server/observe/denials.ts'
 import { createMetrics } from '../server/observe/metrics.ts'
 import { createOverview } from '../server/observe/overview.ts'
 import { viewProcess } from '../server/observe/process-view.ts'
+import { createExporter } from '../server/observe/tracing/exporter.ts'
+import { createTracer } from '../server/observe/tracing/tracer.ts'
 import { createUntrusted } from '../server/observe/untrusted.ts'
 import { createPipelines } from '../server/request/pipeline.ts'
 import { countStarts, createRates } from '../server/request/rates.ts'
@@ -71,7 +74,14 @@ export function openParts(options: ServeOptions, listening: () => Listening) {
   // Nothing is measured that nobody can ask for.
   const meters = config.server.admin === null ? null : openMeters()
   meters?.retain(first.snapshot)
-  const providers = createProviderPool(ports)
+  const exporter = createExporter({
+    ports,
+    config: () => live.current.config.telemetry,
+    version: versionText(),
+    instance: makePseudonym(ports),
+  })
+  const tracer = createTracer(exporter, { ...ports, tick: () => performance.now() })
+  const providers = createProviderPool({ ...ports, fetch: tracer.watch(ports.fetch) })
   const pool = meters === null ? providers : meters.providers.watch(providers)
   const live = createLive({
     initial: first.snapshot,
@@ -143,6 +153,7 @@ export function openParts(options: ServeOptions, listening: () => Listening) {
     noteFirstUse: createFirstUses({ audit, tokens: sessions.tokens, ports: asked }),
     accessLog,
     untrusted: createUntrusted(ports.log),
+    tracer,
     portal: createPortal({
       ...signIn,
       ports: asked,
@@ -206,6 +217,7 @@ export function openParts(options: ServeOptions, listening: () => Listening) {
       meters?.close()
       bodies.close()
       accessLog.close()
+      await exporter.close()
       await sessions.close()
     },
   }

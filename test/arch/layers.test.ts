@@ -57,6 +57,7 @@ const RANKS: readonly (readonly Room[])[] = [
             'types/rules.ts',
             'types/server.ts',
             'types/sessions.ts',
+            'types/telemetry.ts',
             'types/values.ts',
           ],
           ban: 'a type names no code, and not who uses it',

@@ -41,6 +41,7 @@ const ROOT_TABLES = [
   'include',
   'server',
   'log',
+  'telemetry',
   'tls',
   'sessions',
   'audit',

@@ -35,6 +35,7 @@ import routesAndRules from '../../../docs/routes-and-rules.md' with { type: 'fil
 import security from '../../../docs/SECURITY.md' with { type: 'file' }
 import signingIn from '../../../docs/signing-in.md' with { type: 'file' }
 import tokensAndGuests from '../../../docs/tokens-and-guests.md' with { type: 'file' }
+import traces from '../../../docs/traces.md' with { type: 'file' }
 import upstreams from '../../../docs/upstreams.md' with { type: 'file' }
 
 import { SERVICES } from '../recipe/services.ts'
@@ -78,6 +79,7 @@ export const TOPICS: readonly Topic[] = [
   { name: 'moving-in-from-caddy-security', about: 'the same for Caddy', path: fromCaddySecurity },
   { name: 'operations', about: 'when something is wrong, secrets, backups, many machines', path: operations },
   { name: 'logs', about: 'what a line says, formats, files, fail2ban, CrowdSec', path: logs },
+  { name: 'traces', about: 'OpenTelemetry: spans, sampling, whose traces are continued', path: traces },
   { name: 'keys', about: 'the reference of routes.toml', path: keys },
   { name: 'errors', about: 'every code in the log and in answers, and what to do', path: errors },
   { name: 'metrics', about: 'what /metrics and /status.json say', path: metrics },

@@ -10,6 +10,7 @@ import { buildPortal } from './portals.ts'
 import { buildProvider } from './providers.ts'
 import { buildRoutes } from './routes.ts'
 import { buildLifetimes } from './sessions.ts'
+import { buildTelemetry } from './telemetry.ts'
 import { buildTls } from './tls.ts'
 
 /**
@@ -38,6 +39,7 @@ export function buildConfig(table: RootTable, directory: string, files: ConfigFi
       rate: server.rate === null ? null : buildRate(known(server.rate), 'client'),
     },
     log: buildLog(root.log, directory),
+    telemetry: root.telemetry === null ? null : buildTelemetry(root.telemetry),
     tls: root.tls === null ? null : buildTls(root.tls, table, files),
     sessions: {
       store: sessions.store?.(directory) ?? around.store,

@@ -7,6 +7,7 @@ import { FILES } from './files.ts'
 import { ASSERTION, PASS_TOKEN } from './identity.ts'
 import { ROUTE_RATE } from './limits.ts'
 import { LOG, LOG_REFUSED } from './observe/log.ts'
+import { TELEMETRY } from './observe/telemetry.ts'
 import { REQUESTS } from './portal/requests.ts'
 import { GUEST_LINKS, PORTAL, RULE } from './portals.ts'
 import { CLAIM_NAMES } from './provider/claims.ts'
@@ -39,6 +40,11 @@ export const SECTIONS: readonly Section[] = [
   { title: 'the top of the file', doc: 'What stands above all tables.', keys: TOP },
   { title: '[server]', doc: 'The listeners and the process.', keys: SERVER },
   { title: '[log]', doc: 'How lines are written, and where they go.', keys: LOG },
+  {
+    title: '[telemetry]',
+    doc: 'Where traces go: [Traces](traces.md). Without this table, nothing is traced.',
+    keys: TELEMETRY,
+  },
   { title: '[tls]', doc: 'HTTPS by Sallyport itself. Without this table, a TLS proxy has to be in front.', keys: TLS },
   { title: '[[tls.certificates]]', doc: 'A certificate and its key.', keys: CERTIFICATE },
   { title: '[tls.acme]', doc: 'Who gives certificates, and to whom (RFC 8555).', keys: ACME },
@@ -165,6 +171,12 @@ export const ROOT = {
     {},
     {},
     'How lines are written, and where they go.',
+  ),
+  telemetry: optional(
+    table(TELEMETRY, { title: '[telemetry]', homes }),
+    { endpoint: 'http://127.0.0.1:4318' },
+    'no traces',
+    'Where traces go.',
   ),
   tls: optional(
     table(TLS, { title: '[tls]', homes, refused: TLS_REFUSED }),

@@ -35,6 +35,7 @@ export const DIAGNOSTIC_CODES = [
   'listen.invalid',
   'listen.repeated',
   'log.place',
+  'telemetry.endpoint',
   'workers.unshared',
   'tls.certificates',
   'tls.acme',

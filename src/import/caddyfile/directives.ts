@@ -16,7 +16,7 @@ export const HARMLESS: Readonly<Record<string, string>> = {
   skip_log: 'access_log = false in [server] leaves requests out of the log',
   timeouts: 'write timeout = "…" in the routes',
   tls: 'write certificates into [tls], or have the TLS proxy in front use them',
-  tracing: 'nothing is traced; X-Request-Id is in the log',
+  tracing: 'for the whole gate: write [telemetry], with the address of a receiver of OTLP over HTTP',
   vars: 'nothing is named beforehand',
 }
 

@@ -13,6 +13,7 @@ import { findOwnPages } from '../../proxy/upstream/own-pages.ts'
 import { originAt } from '../../route/target.ts'
 import { type GateRoute, type Prepared, upstreamPath } from '../config/snapshot.ts'
 import type { Sockets } from '../listen/sockets.ts'
+import type { OpenSpan, Trace } from '../observe/tracing/tracer.ts'
 import { type Answer, outerPrefix, type Passage, portOf, schemeOf } from './passage.ts'
 import { provenClient } from './policy-input.ts'
 import { answerItself, changeAnswer, requestValues, tellAnswer } from './rewrite.ts'
@@ -72,6 +73,7 @@ function send(passage: Passage, tools: PassTools, route: GateRoute, prepared: Pr
   if (authorization === null) headers.delete('authorization')
   else if (authorization !== undefined) headers.set('authorization', authorization)
   if (live !== null) for (const [name, value] of live) headers.set(name, value)
+  const span = passage.trace === null ? null : tellUpstream(passage.trace, headers, target.method)
   const path = upstreamPath(route.config, target.path) + target.query
   const ownPages = route.config.hasOwnOrigin
     ? findOwnPages(headers, originAt({ scheme, target }), page => insidePath(route.config, page))
@@ -96,6 +98,7 @@ function send(passage: Passage, tools: PassTools, route: GateRoute, prepared: Pr
       prefix,
       account: passage.account,
     })
+    endUpstream(span, answer, passage)
     return values === null ? answer : changeAnswer(answer, responseRules, values)
   }
   passage.isForwarded = true
@@ -128,7 +131,28 @@ function send(passage: Passage, tools: PassTools, route: GateRoute, prepared: Pr
     },
     tools,
   )
+  endUpstream(span, answer, passage)
   return values === null ? answer : changeAnswer(answer, responseRules, values)
+}
+
+/** Says to the application in which trace it is asked. What a client says of that itself does not reach it (`receive.ts`). */
+function tellUpstream(trace: Trace, headers: Headers, method: string): OpenSpan {
+  const span = trace.open(method, 'client')
+  headers.set('traceparent', span.traceparent)
+  if (!trace.isContinued) headers.delete('tracestate')
+  return span
+}
+
+/** The span of an upstream is over with the head of its answer. */
+function endUpstream(span: OpenSpan | null, answer: Answer, { trace, target, account }: Passage): void {
+  if (span === null || trace?.isSampled !== true) return
+  const end = (status: number) => {
+    const asked = { 'http.request.method': target?.method ?? '-', 'server.address': account?.upstream ?? '-' }
+    span.end({ ...asked, 'http.response.status_code': status }, status >= 500)
+  }
+  const fail = () => span.end({ 'server.address': account?.upstream ?? '-', 'error.type': 'upstream' }, true)
+  if (answer instanceof Promise) answer.then(response => end(response?.status ?? 101), fail)
+  else end(answer?.status ?? 101)
 }
 
 /** The path of a page, with its query, as the application has it; null for one that is not below `strip_prefix`. */

@@ -13,6 +13,7 @@ import { cookieName, readCookie } from '../../session/cookie.ts'
 import type { Session } from '../../session/session.ts'
 import { sessionFacts } from '../../session/session-facts.ts'
 import type { GatePortal, GateRoute, Snapshot } from '../config/snapshot.ts'
+import type { Trace } from '../observe/tracing/tracer.ts'
 
 /** What Bun hands to a request's handler, as far as the pipeline uses it. */
 export type Front = Bun.Server<unknown>
@@ -83,7 +84,9 @@ export interface Passage {
   compat: CompatPage | null
   route: GateRoute | null
   session: Session | null
-  /** What is noted for the access record; null where none is written. */
+  /** What it is told of in; null where nothing is traced. */
+  readonly trace: Trace | null
+  /** What is noted for the access record and the trace; null where there is neither. */
   readonly account: Account | null
   /** Why it is turned away: the reason of a decision, or the code of an error; null as long as it is not. */
   reason: Reason | Code | null

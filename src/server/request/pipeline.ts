@@ -1,6 +1,8 @@
 import { andThen, type MaybePromise } from '../../base/maybe-promise.ts'
 import type { Match } from '../../route/table.ts'
 import type { GateRoute } from '../config/snapshot.ts'
+import { during } from '../observe/tracing/during.ts'
+import type { Trace } from '../observe/tracing/tracer.ts'
 import { act, actElsewhere } from './act.ts'
 import { authenticate } from './authenticate.ts'
 import { decide } from './decide.ts'
@@ -45,9 +47,15 @@ export function createPipelines(tools: PipelineTools): Pipelines {
     return receive(request, front, tools, `${tools.idPrefix}-${(count++).toString(36)}`)
   }
 
+  /** What is asked for on the way of a request that is traced is a part of its trace. */
+  function begin(passage: Passage, steps: typeof answerRequest): Answer {
+    const { trace } = passage
+    return trace?.isSampled === true ? tools.tracer.within(trace, () => steps(passage, tools)) : steps(passage, tools)
+  }
+
   function take(passage: Passage, steps: typeof answerRequest): ReturnType<Pipeline> {
     try {
-      const answer = passage.peer === NOBODY ? tools.respond.gone() : steps(passage, tools)
+      const answer = passage.peer === NOBODY ? tools.respond.gone() : begin(passage, steps)
       return answer instanceof Promise
         ? answer.then(
             response => record(response, passage, tools),
@@ -81,7 +89,15 @@ function answerQuestion(passage: Passage, tools: PipelineTools): Answer {
 /** The steps of whatever has a route. */
 function goThrough(passage: Passage, tools: PipelineTools, match: Match<GateRoute>): Answer {
   limitRoute(passage, tools, match)
+  if (passage.trace?.isSampled === true) return goTraced(passage, passage.trace, tools, match)
   const who = authenticate(passage, tools, match)
   const verdict = andThen(who, decide, passage, tools, match)
+  return andThen(verdict, act, passage, tools, match)
+}
+
+/** The same, with a span for each step that others may have to be waited for in. */
+function goTraced(passage: Passage, trace: Trace, tools: PipelineTools, match: Match<GateRoute>): Answer {
+  const who = during(trace, 'session', () => authenticate(passage, tools, match))
+  const verdict = andThen(who, found => during(trace, 'policy', () => decide(found, passage, tools, match)))
   return andThen(verdict, act, passage, tools, match)
 }

@@ -17,6 +17,9 @@ export function receive(request: Request, front: Front, tools: PipelineTools, id
   const peer = peerAddress(front, request)
   const isPeerTrusted = peer !== null && snapshot.trusted.has(peer)
   if (!isPeerTrusted && peer !== null && sent['x-forwarded-for'] !== undefined) tools.untrusted.note(peer)
+  const { telemetry, server } = snapshot.config
+  const trace =
+    telemetry === null ? null : tools.tracer.begin(isPeerTrusted ? sent.traceparent : undefined, telemetry.sample)
   const named = isPeerTrusted ? findClient(peer, sent['x-forwarded-for'] ?? null, snapshot.trusted) : null
   return {
     request,
@@ -43,7 +46,8 @@ export function receive(request: Request, front: Front, tools: PipelineTools, id
     compat: null,
     route: null,
     session: null,
-    account: snapshot.config.server.accessLog ? openAccount() : null,
+    trace,
+    account: server.accessLog || trace?.isSampled === true ? openAccount() : null,
     reason: null,
   }
 }

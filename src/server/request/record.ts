@@ -5,6 +5,8 @@ import type { Account } from '../../proxy/account.ts'
 import { announcesBody } from '../../proxy/lifetime/client-idle.ts'
 import type { Session } from '../../session/session.ts'
 import { type AccessRecord, agentOf, refererOf } from '../observe/access/record.ts'
+import type { Attributes } from '../observe/tracing/span.ts'
+import type { Trace } from '../observe/tracing/tracer.ts'
 import type { Traffic } from '../observe/traffic.ts'
 import { methodOf, type Passage, protocolOf, schemeOf } from './passage.ts'
 import { portalRequest } from './portal/portal-request.ts'
@@ -24,7 +26,11 @@ export function record(response: Response | undefined, passage: Passage, tools: 
   const statusClass = Math.floor(status / 100)
   tools.metrics.responses[statusClass] = (tools.metrics.responses[statusClass] ?? 0) + 1
   if (tools.meter !== null) meterAnswer(response, status, passage, tools.meter)
-  if (passage.account !== null) writeRecord(response, passage, passage.account, tools)
+  const { account, trace } = passage
+  if (account !== null) {
+    if (passage.snapshot.config.server.accessLog) writeRecord(response, passage, account, tools)
+    if (trace?.isSampled === true) endTrace(trace, status, passage, account)
+  }
   return response
 }
 
@@ -71,10 +77,47 @@ function writeRecord(
     accessLog.write(atHead)
     return
   }
-  account.onOver = () => {
+  whenOver(account, () => {
     const { bytes, isCut } = account
     const totalMs = ports.now() - startedMs
     accessLog.write({ ...atHead, bytes, totalMs, reason: atHead.reason ?? (isCut ? CUT : null) })
+  })
+}
+
+/** Ends the span of a request with its answer. */
+function endTrace(trace: Trace, status: number, passage: Passage, account: Account): void {
+  const { target, route, id, client, reason } = passage
+  const method = methodOf(passage)
+  const attributes: Attributes = {
+    'http.request.method': method,
+    'http.response.status_code': status,
+    'url.scheme': schemeOf(passage),
+    'url.path': target?.path ?? '-',
+    'server.address': target?.host ?? '-',
+    'client.address': client,
+    'sallyport.request_id': id,
+    ...(route === null ? {} : { 'http.route': route.config.id }),
+    ...(account.upstream === null ? {} : { 'sallyport.upstream': account.upstream }),
+  }
+  const name = `${method} ${route?.config.id ?? target?.host ?? ''}`.trim()
+  const end = () => {
+    const why = reason ?? (account.isCut ? CUT : null)
+    const size = account.bytes === null ? {} : { 'http.response.body.size': account.bytes }
+    trace.end(
+      name,
+      { ...attributes, ...size, ...(why === null ? {} : { 'error.type': why }) },
+      status >= 500 || account.isCut,
+    )
+  }
+  if (account.isGoingOn) whenOver(account, end)
+  else end()
+}
+
+function whenOver(account: Account, act: () => void): void {
+  const before = account.onOver
+  account.onOver = () => {
+    before?.()
+    act()
   }
 }
 

@@ -11,6 +11,7 @@ import type { Passwords } from '../credentials/passwords.ts'
 import type { Leaving } from '../listen/leaving.ts'
 import type { AccessLog } from '../observe/access/log.ts'
 import type { Metrics } from '../observe/metrics.ts'
+import type { Tracer } from '../observe/tracing/tracer.ts'
 import type { Traffic } from '../observe/traffic.ts'
 import type { Untrusted } from '../observe/untrusted.ts'
 import type { PassTools } from './pass.ts'
@@ -30,6 +31,7 @@ export interface PipelineTools extends PassTools {
   readonly metrics: Metrics
   readonly meter: Traffic | null
   readonly untrusted: Untrusted
+  readonly tracer: Tracer
   readonly rates: Rates
   /** Whether this process is about to stop. */
   readonly leaving: Pick<Leaving, 'isOn' | 'mark'>

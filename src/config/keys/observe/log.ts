@@ -1,4 +1,4 @@
-import { type LogPlaceAt, parseLogPlace } from '../../values/log-place.ts'
+import { type LogPlaceAt, parseLogPlace } from '../../values/observe/log-place.ts'
 import { choice, parsed, type Type } from '../../values/value.ts'
 import { defaulted, type Keys, optional, type Table, type TableOptions } from '../table.ts'
 

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
-import { bad, good, type Parsed } from '../text/outcome.ts'
-import { quote } from '../text/raw.ts'
-import type { LogPlace } from '../types/log.ts'
+import { bad, good, type Parsed } from '../../text/outcome.ts'
+import { quote } from '../../text/raw.ts'
+import type { LogPlace } from '../../types/log.ts'
 
 /** A place for lines, once the config file's folder is known. */
 export type LogPlaceAt = (directory: string) => LogPlace

@@ -1,0 +1,43 @@
+import { TOKEN } from '../../values/headers.ts'
+import { parseEndpoint } from '../../values/observe/endpoint.ts'
+import { parsed, type Type, text, wrongKind } from '../../values/value.ts'
+import { secret } from '../secret.ts'
+import { defaulted, type Keys, named, required, type Table } from '../table.ts'
+
+const endpoint = parsed({ label: 'address', expected: 'the address of a receiver' }, parseEndpoint)
+
+const ratio: Type<number> = {
+  label: 'number from 0 to 1',
+  expected: 'a number from 0 to 1',
+  schema: { type: 'number', minimum: 0, maximum: 1 },
+  read(raw, report) {
+    if (raw.kind !== 'integer' && raw.kind !== 'float') return wrongKind(raw, this.expected, report, 'without quotes')
+    if (raw.value >= 0 && raw.value <= 1) return raw.value
+    report.mistake(raw.at, 'number.range', `sample must be ${this.expected}`, { hint: 'for one in ten write 0.1' })
+    return undefined
+  },
+}
+
+/** `[telemetry]`: where traces go. */
+export const TELEMETRY = {
+  endpoint: required(
+    endpoint,
+    'http://127.0.0.1:4318',
+    'A receiver of OTLP over HTTP, in protobuf: an OpenTelemetry collector, Jaeger, Tempo. `/v1/traces` is added.',
+  ),
+  headers: defaulted(
+    named(secret, 'field', undefined, { form: TOKEN, hint: 'a field name has letters, digits and dashes' }),
+    {},
+    { authorization: 'Bearer ${OTLP_TOKEN}' },
+    'Fields that go with them, such as a token of the receiver.',
+  ),
+  sample: defaulted(
+    ratio,
+    1,
+    0.1,
+    'Of how many traces that begin here. Those that a trusted proxy began are sampled as it says.',
+  ),
+  service_name: defaulted(text(), 'sallyport', 'gate-eu', 'What this gate is called in traces.'),
+} as const satisfies Keys
+
+export type TelemetryTable = Table<typeof TELEMETRY>

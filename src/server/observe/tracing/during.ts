@@ -1,0 +1,27 @@
+import type { MaybePromise } from '../../../base/maybe-promise.ts'
+import type { Kind } from './span.ts'
+import type { Trace } from './tracer.ts'
+
+/** Does some work as a span of a trace, until it is settled; what it throws makes an error of the span. */
+export function during<T>(
+  trace: Trace,
+  name: string,
+  work: () => MaybePromise<T>,
+  kind: Kind = 'internal',
+): MaybePromise<T> {
+  const span = trace.open(name, kind)
+  const fail = (thrown: unknown): never => {
+    span.end({}, true)
+    throw thrown
+  }
+  const pass = (value: T): T => {
+    span.end({}, false)
+    return value
+  }
+  try {
+    const done = work()
+    return done instanceof Promise ? done.then(pass, fail) : pass(done)
+  } catch (thrown) {
+    return fail(thrown)
+  }
+}

@@ -1,0 +1,168 @@
+import { SpanKind, SpanStatusCode, TraceFlags } from '@opentelemetry/api'
+import { ProtobufTraceSerializer } from '@opentelemetry/otlp-transformer'
+import { resourceFromAttributes } from '@opentelemetry/resources'
+import type { ReadableSpan } from '@opentelemetry/sdk-trace'
+import { errorFacts } from '../../../base/errors.ts'
+import type { Ports } from '../../../base/ports.ts'
+import { tickWhileBusy } from '../../../base/while-busy.ts'
+import type { TelemetryConfig } from '../../../config/types/telemetry.ts'
+import type { Kind, Span } from './span.ts'
+
+/** Sends spans to whoever receives them. Pairs with `close`, which sends what is left, within a bound. */
+export interface Exporter {
+  add(span: Span): void
+  close(): Promise<void>
+}
+
+export interface ExporterOptions {
+  readonly ports: Pick<Ports, 'fetch' | 'log'>
+  /** The file in force; null: nothing is sent, and what waits is dropped. */
+  readonly config: () => TelemetryConfig | null
+  readonly version: string
+  /** This process among others of its name. */
+  readonly instance: string
+}
+
+const EVERY_MS = 1000
+/** Some hundred kilobytes, and some milliseconds to write down. */
+const MOST_AT_ONCE = 256
+const MOST_WAITING = 4096
+const TIMEOUT_MS = 5000
+const LAST_MS = 1000
+
+/**
+ * Spans in batches, as OTLP over HTTP. Nothing waits for it: what a receiver does not take in time, or refuses, is dropped, as is what
+ * comes while as many wait as may. That is said once, and once more when it is over.
+ *
+ * Source: OTLP 1.5, OTLP/HTTP Request. Absent on purpose: retries, which would keep the newest out for the oldest.
+ */
+export function createExporter({ ports, config, version, instance }: ExporterOptions): Exporter {
+  let waiting: Span[] = []
+  let sending: Promise<void> | null = null
+  let isInTrouble = false
+  let missed = 0
+
+  const ticker = tickWhileBusy(EVERY_MS, () => {
+    send()
+    return waiting.length > 0 || sending !== null
+  })
+
+  function send(): void {
+    if (sending !== null || waiting.length === 0) return
+    const spans = waiting.slice(0, MOST_AT_ONCE)
+    waiting = waiting.slice(MOST_AT_ONCE)
+    const to = config()
+    if (to === null) return
+    sending = deliver(spans, to).finally(() => {
+      sending = null
+      if (waiting.length >= MOST_AT_ONCE) send()
+    })
+  }
+
+  async function deliver(spans: readonly Span[], { endpoint, headers, serviceName }: TelemetryConfig): Promise<void> {
+    try {
+      const resource = { 'service.name': serviceName, 'service.version': version, 'service.instance.id': instance }
+      const body = encode(spans, resource)
+      const signal = AbortSignal.timeout(TIMEOUT_MS)
+      const response = await ports.fetch(endpoint, {
+        method: 'POST',
+        headers: { ...Object.fromEntries(headers), 'content-type': 'application/x-protobuf' },
+        body,
+        redirect: 'manual',
+        proxy: false,
+        signal,
+      })
+      await response.body?.cancel()
+      if (!response.ok) throw new Error(`the receiver answered ${response.status}`)
+      if (isInTrouble) ports.log.info('Traces are sent again', { endpoint, missed })
+      isInTrouble = false
+      missed = 0
+    } catch (thrown) {
+      missed += spans.length
+      if (isInTrouble) return
+      isInTrouble = true
+      const hint = 'see endpoint and headers in [telemetry]; requests go on without being traced'
+      ports.log.warn('Traces cannot be sent, and are dropped', { endpoint, ...errorFacts(thrown), hint })
+    }
+  }
+
+  return {
+    add(span) {
+      if (waiting.length >= MOST_WAITING) {
+        missed++
+        return
+      }
+      waiting.push(span)
+      ticker.wake()
+      if (waiting.length === MOST_AT_ONCE) send()
+    },
+    async close() {
+      ticker.close()
+      const { promise: late, resolve } = Promise.withResolvers<void>()
+      const timer = setTimeout(resolve, LAST_MS)
+      await Promise.race([late, sendRest()])
+      clearTimeout(timer)
+      waiting = []
+    },
+  }
+
+  async function sendRest(): Promise<void> {
+    while (sending !== null || waiting.length > 0) {
+      send()
+      await sending
+    }
+  }
+}
+
+const KINDS: Readonly<Record<Kind, SpanKind>> = {
+  server: SpanKind.SERVER,
+  client: SpanKind.CLIENT,
+  internal: SpanKind.INTERNAL,
+}
+
+const SCOPE = { name: 'sallyport' }
+
+/** Spans as an ExportTraceServiceRequest in protobuf. */
+function encode(spans: readonly Span[], attributes: Readonly<Record<string, string>>): Uint8Array<ArrayBuffer> {
+  const resource = resourceFromAttributes(attributes)
+  const readable = spans.map((span): ReadableSpan => {
+    const { traceId, parentId, startMs, endMs } = span
+    const parent =
+      parentId === null
+        ? {}
+        : {
+            parentSpanContext: {
+              traceId,
+              spanId: parentId,
+              traceFlags: TraceFlags.SAMPLED,
+              isRemote: span.isParentRemote,
+            },
+          }
+    return {
+      name: span.name,
+      kind: KINDS[span.kind],
+      spanContext: () => ({ traceId, spanId: span.spanId, traceFlags: TraceFlags.SAMPLED }),
+      ...parent,
+      startTime: hrTime(startMs),
+      endTime: hrTime(endMs),
+      duration: hrTime(endMs - startMs),
+      status: { code: span.isError ? SpanStatusCode.ERROR : SpanStatusCode.UNSET },
+      attributes: span.attributes,
+      links: [],
+      events: [],
+      ended: true,
+      resource,
+      instrumentationScope: SCOPE,
+      droppedAttributesCount: 0,
+      droppedEventsCount: 0,
+      droppedLinksCount: 0,
+    }
+  })
+  return new Uint8Array(ProtobufTraceSerializer.serializeRequest(readable) ?? [])
+}
+
+/** Milliseconds as seconds and nanoseconds. */
+function hrTime(ms: number): [number, number] {
+  const seconds = Math.floor(ms / 1000)
+  return [seconds, Math.round((ms - seconds * 1000) * 1e6)]
+}

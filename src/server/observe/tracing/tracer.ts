@@ -1,0 +1,96 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+import type { Ports } from '../../../base/ports.ts'
+import { formatTraceparent, isAmong, parseTraceparent } from './context.ts'
+import type { Exporter } from './exporter.ts'
+import type { Attributes, Kind, Span } from './span.ts'
+
+/** A span under way. */
+export interface OpenSpan {
+  /** What whoever is asked within it is told. */
+  readonly traceparent: string
+  /** Once: it is over. */
+  end(attributes: Attributes, isError: boolean): void
+}
+
+/** What one request is told of, and where its spans go. */
+export interface Trace {
+  /** Whether anybody will see it. */
+  readonly isSampled: boolean
+  /** Whether it was begun by a proxy in front, so that what that says besides (`tracestate`) goes on. */
+  readonly isContinued: boolean
+  open(name: string, kind: Kind): OpenSpan
+  /** Once: the request is over. */
+  end(name: string, attributes: Attributes, isError: boolean): void
+}
+
+export interface Tracer {
+  /** The trace of a request: that of `traceparent`, or one that begins here, of which so many are sampled. */
+  begin(traceparent: string | undefined, sample: number): Trace
+  /** Does something as a part of a trace: so do all that it waits for. */
+  within<T>(trace: Trace, work: () => T): T
+  /** The same fetch, with a span for each call that is made within a trace. */
+  watch(fetch: Ports['fetch']): Ports['fetch']
+}
+
+export interface TracerPorts extends Pick<Ports, 'now' | 'random'> {
+  /** Milliseconds with their fractions, from whenever: most steps take less than one. */
+  tick(): number
+}
+
+/** A trace that is not sampled costs its ids alone. */
+export function createTracer(exporter: Pick<Exporter, 'add'>, { now, random, tick }: TracerPorts): Tracer {
+  const storage = new AsyncLocalStorage<Trace>()
+
+  function begin(traceparent: string | undefined, sample: number): Trace {
+    const given = parseTraceparent(traceparent)
+    const traceId = given?.traceId ?? hex(random(16))
+    const isSampled = given?.isSampled ?? isAmong(traceId, sample)
+    const spanId = hex(random(8))
+    const startMs = now()
+    const startTick = tick()
+    const nowMs = () => startMs + tick() - startTick
+    const add = (span: Omit<Span, 'traceId' | 'endMs'>) => exporter.add({ ...span, traceId, endMs: nowMs() })
+    return {
+      isSampled,
+      isContinued: given !== null,
+      open(name, kind) {
+        const own = hex(random(8))
+        const span = { name, kind, spanId: own, parentId: spanId, isParentRemote: false, startMs: nowMs() }
+        return {
+          traceparent: formatTraceparent({ traceId, spanId: own, isSampled }),
+          end: (attributes, isError) => (isSampled ? add({ ...span, attributes, isError }) : undefined),
+        }
+      },
+      end(name, attributes, isError) {
+        if (!isSampled) return
+        const parentId = given?.spanId ?? null
+        add({ name, kind: 'server', spanId, parentId, isParentRemote: given !== null, startMs, attributes, isError })
+      },
+    }
+  }
+
+  return {
+    begin,
+    within: (trace, work) => storage.run(trace, work),
+    watch: fetch => async (address, init) => {
+      const trace = storage.getStore()
+      if (trace === undefined) return fetch(address, init)
+      const method = init?.method ?? 'GET'
+      const { host = '', pathname = '' } = URL.parse(address) ?? {}
+      const span = trace.open(`${method} ${host}`, 'client')
+      const asked = { 'http.request.method': method, 'server.address': host, 'url.path': pathname }
+      try {
+        const response = await fetch(address, init)
+        span.end({ ...asked, 'http.response.status_code': response.status }, response.status >= 400)
+        return response
+      } catch (thrown) {
+        span.end({ ...asked, 'error.type': thrown instanceof Error ? thrown.name : 'error' }, true)
+        throw thrown
+      }
+    },
+  }
+}
+
+function hex(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex')
+}
