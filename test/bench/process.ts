@@ -166,6 +166,15 @@ export function rssKb(child: Running): number {
   return tree(child).reduce((total, one) => total + statusKb(one.pid, 'VmRSS'), 0)
 }
 
+/** The same, once a collector of garbage that works when there is nothing else to do has had its turn. */
+export async function settledRssKb(child: Running): Promise<number> {
+  await Bun.sleep(SETTLE_MS)
+  return rssKb(child)
+}
+
+/** As long as that takes. */
+const SETTLE_MS = 2000
+
 /** How often all threads of the processes were woken so far (proc_pid_status(5), voluntary_ctxt_switches). */
 export function wakeUps(child: Running): number {
   return tree(child)

@@ -31,6 +31,7 @@ import { tls } from './parts/tls.ts'
 import { transfers } from './parts/transfers.ts'
 import { websocket } from './parts/websocket.ts'
 import { goFirst, leaveProxyCore } from './process.ts'
+import { profileTable } from './profile.ts'
 import { align, type Findings, loadNow, machine, targetTable } from './report.ts'
 import { ensureBinary } from './sallyport.ts'
 import { makeStand } from './stand.ts'
@@ -134,10 +135,10 @@ async function run(name: string): Promise<void> {
   failures.push(...field.failures.map(one => ({ ...one, name: `${name}, ${one.name}` })))
 }
 
-/** Where the profiles are: one for each process of the gate that was started, the longest first to look at. */
+/** Where the time of the gate went, and where the profiles are: one for each process of it that was started. */
 function tellProfiles(folder: string): void {
-  const files = readdirSync(folder).filter(name => name.endsWith('.md'))
-  console.log(`\nprofiles: ${files.map(name => join(folder, name)).join('\n          ')}`)
+  console.log(`\n${align(profileTable(folder))}`)
+  for (const name of readdirSync(folder)) if (name.endsWith('.md')) console.log(`profile: ${join(folder, name)}`)
 }
 
 function othersOf(given: readonly string[]): Others {

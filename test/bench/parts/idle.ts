@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
 import type { Field } from '../field.ts'
-import { type Child, cpuUs, rssKb } from '../process.ts'
+import { type Child, cpuUs, settledRssKb } from '../process.ts'
 import { type Findings, median } from '../report.ts'
 import type { Stand } from '../stand.ts'
 import type { Subject, Way } from '../subject.ts'
@@ -15,8 +15,6 @@ const WAVE = 200
 /** Files that this program needs besides. */
 const OTHER_FILES = 500
 const CONNECTIONS = 32
-/** A collector of garbage that works when there is nothing else to do has had its turn by then. */
-const SETTLE_MS = 2000
 const ROUNDS = 3
 
 interface Row {
@@ -72,16 +70,14 @@ async function measure(child: Child, subject: Subject, count: number, rounds: nu
   }
   await runWrk(way, { seconds, connections: CONNECTIONS })
   const cpuUsBefore = await cost()
-  await Bun.sleep(SETTLE_MS)
-  const rssBefore = rssKb(child)
+  const rssBefore = await settledRssKb(child)
   const sockets: Socket[] = []
   try {
     while (sockets.length < count) {
       const wave = Math.min(WAVE, count - sockets.length)
       sockets.push(...(await Promise.all(Array.from({ length: wave }, () => openIdle(way)))))
     }
-    await Bun.sleep(SETTLE_MS)
-    const kbPerConnection = (rssKb(child) - rssBefore) / count
+    const kbPerConnection = ((await settledRssKb(child)) - rssBefore) / count
     const cpuUsMeanwhile = await cost()
     const open = sockets.filter(socket => !socket.destroyed).length
     if (open < count) throw new Error(`${subject.name} closed ${count - open} of ${count} idle connections`)

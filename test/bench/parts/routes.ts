@@ -1,5 +1,5 @@
 import { openField } from '../field.ts'
-import { rssKb } from '../process.ts'
+import { settledRssKb } from '../process.ts'
 import { type Findings, target } from '../report.ts'
 import { LOAD_COLUMNS, loadCells, measureRounds, ratioOf, whole } from '../rounds.ts'
 import type { Stand } from '../stand.ts'
@@ -31,7 +31,7 @@ export async function routes(stand: Stand, { rounds, seconds }: Effort): Promise
   const measured = await measureRounds('routes', field, cells, rounds * 2)
   const [few, many] = measured
   const [, last] = gates
-  const kb = last === undefined ? null : await field.with(last, async child => rssKb(child))
+  const kb = last === undefined ? null : await field.with(last, settledRssKb)
   for (const gate of gates) await gate.stop()
   if (field.failures.length > 0) throw new Error(field.failures.map(({ name, why }) => `${name}: ${why}`).join('; '))
   const rows = whole(measured)

@@ -1,5 +1,5 @@
 import type { Field } from '../field.ts'
-import { rssKb } from '../process.ts'
+import { settledRssKb } from '../process.ts'
 import { type Findings, type Grid, type Target, target } from '../report.ts'
 import { LOAD_COLUMNS, loadCells, type Measured, measureRounds, ratioOf } from '../rounds.ts'
 import type { Stand } from '../stand.ts'
@@ -15,9 +15,6 @@ interface Level {
 /** The level whose cost most targets are about; by the other, the cost beside a bare proxy too. */
 const MAIN_CONNECTIONS = 32
 const MANY_CONNECTIONS = 256
-
-/** A collector of garbage that works when there is nothing else to do has had its turn by then. */
-const SETTLE_MS = 2000
 
 /** A small GET at every number of connections, and one of 10 kB; and what memory the gate keeps after all that. */
 export async function small(_: Stand, { rounds, seconds, connections }: Effort, field: Field): Promise<Findings> {
@@ -70,10 +67,7 @@ async function measureLevels(
 async function judgeMemory(field: Field): Promise<Target[]> {
   const gate = field.offering('app').find(({ key }) => key === 'private')
   if (gate === undefined) return []
-  const kb = await field.with(gate, async child => {
-    await Bun.sleep(SETTLE_MS)
-    return rssKb(child)
-  })
+  const kb = await field.with(gate, settledRssKb)
   return kb === null ? [] : [target('RSS after the run', kb / 1024, 80, 'MB')]
 }
 
