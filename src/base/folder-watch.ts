@@ -9,7 +9,8 @@ export interface FolderWatch {
 }
 
 /**
- * Calls with an entry's name after it may have been written, made, removed or renamed. Never keeps a process alive.
+ * Calls with an entry's name (empty where it is not known) after it may have been written, made, removed or renamed. Never keeps
+ * a process alive.
  *
  * A folder that is not there, or may not be watched, is never sure; one whose watch broke is not from then on.
  */

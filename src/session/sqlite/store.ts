@@ -159,7 +159,7 @@ export function openSqliteStore(
       const file = resolve(path)
       // Whoever writes to a database in WAL mode is on this machine (sqlite.org/wal.html): to its log, or over the file.
       const folder = watchFolder(dirname(file), name => {
-        if (name.startsWith(basename(file))) listener()
+        if (name === '' || name.startsWith(basename(file))) listener()
       })
       const doesShow = showsInFolder(file)
       return {
