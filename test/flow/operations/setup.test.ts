@@ -26,6 +26,7 @@ const COMMANDS = [
   'transmission-remote',
   'radicale',
   'fcgiwrap',
+  'fail2ban-regex',
   'apache2',
   'zsh',
   'fish',
