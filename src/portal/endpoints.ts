@@ -31,6 +31,7 @@ import { refuseRobots, sayAlive, sayReady } from './compat/health.ts'
 import { oldAuth, oldUserinfo } from './compat/person.ts'
 import { oldLogin, oldSignIn, oldStart } from './compat/sign-in.tsx'
 import { oldLogout, oldSignOut } from './compat/sign-out.ts'
+import { type FileTools, showFile } from './file/show.tsx'
 import type { FormTools } from './form.ts'
 import { portalNotFound } from './not-found.ts'
 import { isAnyCallback, isPortalHost, type OwnPage, ownPath, RESOURCE_METADATA, SERVER_METADATA } from './place.ts'
@@ -59,6 +60,7 @@ export interface PortalTools extends FormTools, AuditTools {
   readonly findUser: LoginTools['findUser']
   readonly overview: AdminTools['overview']
   readonly trail: TrailTools['trail']
+  readonly desk: FileTools['desk']
 }
 
 type Answer = Response | Promise<Response>
@@ -98,6 +100,7 @@ export const ENDPOINTS: readonly Endpoint[] = [
   { page: 'tokens', get: signedIn(tokensPage.show), post: signedIn(tokensPage.change) },
   { page: 'admin', get: signedIn(showAdmin), post: signedIn(decideRequest) },
   { page: 'audit', get: signedIn(showAudit), post: signedIn(exportAudit) },
+  { page: 'file', get: signedIn(showFile) },
   { page: 'jwks.json', get: sendKeySet },
   { page: 'guests', get: signedIn(guestsPage.show), post: signedIn(guestsPage.change) },
   { page: 'guest', get: showInvitation, post: acceptInvitation },

@@ -22,6 +22,7 @@ export type OwnPage =
   | 'kept'
   | 'admin'
   | 'audit'
+  | 'file'
   | 'guest'
   | 'guests'
   | 'provider-logout'

@@ -97,5 +97,5 @@ export function followFile(path: string, ports: FollowPorts, onChange: () => voi
 function toTake(path: string, checked: CheckResult): Loaded<CheckedFile> {
   if (!checked.ok) return refuse(path, checked)
   const { fingerprint, config, texts, files, warnings } = checked
-  return { ok: true, snapshot: { fingerprint, config, texts }, files: [path, ...files], warnings }
+  return { ok: true, snapshot: { fingerprint, config, texts }, texts, files: [path, ...files], warnings }
 }

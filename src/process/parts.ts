@@ -21,6 +21,7 @@ import type { WatchState } from '../server/config/watch.ts'
 import { createAccessTokens } from '../server/credentials/access-tokens.ts'
 import { createFirstUses } from '../server/credentials/first-use.ts'
 import { createPasswords } from '../server/credentials/passwords.ts'
+import { createDesk, textsToShow } from '../server/editor/desk.ts'
 import type { Fronts } from '../server/listen/fronts.ts'
 import { createLeaving } from '../server/listen/leaving.ts'
 import { createSockets } from '../server/listen/sockets.ts'
@@ -38,6 +39,7 @@ import { createRespond } from '../server/request/refusal/respond.ts'
 import { askProviders } from '../session/ask.ts'
 import { openBodies } from './bodies.ts'
 import { auditOfFile } from './file-audit.ts'
+import { loadFile } from './load-file.ts'
 import { countSignIns, openMeters } from './observe/meters.ts'
 import { poolSizeOf } from './pool-size.ts'
 import { tellMended, tellRefused, tellWarnings } from './reload-log.ts'
@@ -68,7 +70,7 @@ export function openParts(options: ServeOptions, listening: () => Listening) {
   // What requests bring about, which whoever likes can send without end.
   const asked = { ...ports, log: createSparingLog(ports.log, ports.now) }
   const upstreams = createUpstreamPool(ports)
-  const { first, load, stopLoading } = readFile(options, upstreams)
+  const { first, load, check, stopLoading } = readFile(options, upstreams)
   const { config } = first.snapshot
   const metrics = createMetrics()
   // Nothing is measured that nobody can ask for.
@@ -88,7 +90,10 @@ export function openParts(options: ServeOptions, listening: () => Listening) {
     now: ports.now,
     load,
     onRead: loaded => listening().onRead(loaded),
-    onChange: (next, previous) => listening().onChange(next, previous),
+    onChange(next, previous) {
+      texts = textsToShow(next.snapshot.config, next.texts)
+      listening().onChange(next, previous)
+    },
     onMend: () => tellMended(worker?.fileLog ?? ports.log),
     onRefuse(refused) {
       metrics.reloadsRefused++
@@ -96,6 +101,7 @@ export function openParts(options: ServeOptions, listening: () => Listening) {
       spareMemory(live.current.routes.length)
     },
   })
+  let texts = textsToShow(config, first.texts)
   const following = {
     path: resolve(options.configPath),
     started: startValues(config),
@@ -163,6 +169,7 @@ export function openParts(options: ServeOptions, listening: () => Listening) {
         isKept: () => inForce().audit.keepMs > 0,
         isOfOnePortal: () => inForce().portals.size === 1,
       },
+      desk: createDesk({ path: following.path, inForce: () => ({ config: inForce(), texts }), load: check }),
       pool,
       seal: sealer,
       publications: createPublications(ports),
@@ -228,18 +235,14 @@ function readFile(options: ServeOptions, upstreams: ReturnType<typeof createUpst
   const { ports, worker } = options
   const configPath = resolve(options.configPath)
   const closing = new AbortController()
-  const { of, load } = createSnapshots(configPath, {
-    ...ports,
-    upstreams,
-    checkApart: options.checkApart,
-    signal: closing.signal,
-  })
+  const loading = { ...ports, checkApart: options.checkApart, signal: closing.signal }
+  const { of, load } = createSnapshots(configPath, { ...loading, upstreams })
   const first = of(options.loaded ?? loadConfig(configPath, ports))
   if (!first.ok) throw new GateError('config.invalid', first.refusal.trimEnd())
   ports.log.setLevel(first.snapshot.config.server.logLevel)
   options.logs.configure(first.snapshot.config.log)
   tellWarnings(worker?.fileLog ?? ports.log, first.warnings)
-  return { first, load, stopLoading: () => closing.abort() }
+  return { first, load, check: () => loadFile(configPath, loading), stopLoading: () => closing.abort() }
 }
 
 /** A name in Via that no other gate has, so that one's own requests are recognised when they come back. */

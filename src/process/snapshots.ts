@@ -22,6 +22,7 @@ export function createSnapshots(path: string, options: LoadOptions & { readonly 
   const taken = (checked: Extract<CheckResult, { ok: true }>, snapshot: Snapshot): Loaded => ({
     ok: true,
     snapshot,
+    texts: checked.texts,
     files: [path, ...checked.files],
     warnings: checked.warnings,
   })

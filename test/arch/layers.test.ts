@@ -75,6 +75,7 @@ const RANKS: readonly (readonly Room[])[] = [
           ban: 'a check sees what a file says, not what is made of it',
         },
         { parts: ['merged.ts'], ban: 'files are put together as they stand, before anything in them is judged' },
+        { parts: ['hidden.ts'], ban: 'what may be shown of a text is said by the key tables alone' },
         { parts: ['build'], ban: 'what is built has been checked: it asks nothing and refuses nothing' },
         { parts: ['check.ts'], ban: 'a file is judged without being served' },
         { parts: ['load.ts'], ban: 'a file is read without being served' },
@@ -163,7 +164,7 @@ const RANKS: readonly (readonly Room[])[] = [
           ban: 'what a request to the portal is does not depend on any page',
         },
         {
-          parts: ['audit-facts.ts', 'form.ts', 'overview.ts', 'place.ts', 'query.ts'],
+          parts: ['audit-facts.ts', 'desk.ts', 'form.ts', 'overview.ts', 'place.ts', 'query.ts'],
           ban: 'what a request to the portal is does not depend on any page',
         },
         { parts: ['login-cookie.ts'], ban: 'a browser is bound the same way for every step' },
@@ -179,7 +180,7 @@ const RANKS: readonly (readonly Room[])[] = [
         { parts: ['compat'], ban: 'an old address leads to what a new one does, and nothing of ours depends on it' },
         { parts: ['account'], ban: 'the parts of an account are put together in app.ts' },
         {
-          parts: ['authorization'],
+          parts: ['authorization', 'file'],
           ban: 'what is given to a program is one more thing of its person’s, and nothing of an account depends on it',
         },
         { parts: ['endpoints.ts'], ban: 'one table says what is at which address, and what it takes' },
@@ -196,6 +197,7 @@ const RANKS: readonly (readonly Room[])[] = [
         { parts: ['listen'], ban: 'a listener hands requests on, to whoever it was given' },
         { parts: ['applications'], ban: 'an application is asked about itself, whoever comes' },
         { parts: ['forecast'], ban: 'what a file comes to is told without serving it' },
+        { parts: ['editor'], ban: 'the file is shown and saved without serving it' },
         { parts: ['credentials', 'observe'], ban: 'who comes, and what is told of it, is asked by the request path' },
         { parts: ['acme', 'request'], ban: 'certificates are obtained without serving, and served without obtaining' },
       ],

@@ -48,6 +48,7 @@ const LOOKED_AT: readonly (readonly [name: string, address: () => string])[] = [
   ['nobody-found', () => `${stand.portal}/.sallyport/sessions?all=1&q=nobody`],
   ['tokens', () => `${stand.portal}/.sallyport/tokens`],
   ['audit', () => `${stand.portal}/.sallyport/audit`],
+  ['file', () => `${stand.portal}/.sallyport/file`],
   ['admin', () => `${stand.portal}/.sallyport/admin`],
   ['sign-out', () => `${stand.portal}/.sallyport/logout`],
   ['not-found', () => `${stand.portal}/.sallyport/nothing`],

@@ -119,6 +119,7 @@ export async function openStand(over: Partial<PortalConfig> = {}, hosts = [KUMA,
   const portal = createPortal({
     ports,
     audit,
+    desk: { look: () => null },
     trail: { store, isKept: () => true, isOfOnePortal: () => true },
     sessions,
     seal,

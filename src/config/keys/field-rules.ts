@@ -15,14 +15,18 @@ const ALSO_OWNED: Readonly<Record<Direction, RegExp>> = {
   response: /^content-(?:encoding|range)$/,
 }
 
-const parts: Type<readonly TemplatePart[]> = parsed(
-  { label: 'template', expected: 'text, with placeholders such as "{email}" or "{host}"' },
-  parseParts,
-)
+const TEMPLATE = { label: 'template', expected: 'text, with placeholders such as "{email}" or "{host}"' }
+
+/** What goes to an application may be what it takes for a password; what comes from it, browsers see anyway. */
+const PARTS: Readonly<Record<Direction, Type<readonly TemplatePart[]>>> = {
+  request: parsed({ ...TEMPLATE, isHidden: true }, parseParts),
+  response: parsed(TEMPLATE, parseParts),
+}
 const anyName = parsed({ label: 'field name', expected: 'the name of a field' }, (name): Parsed<string> => good(name))
 
 function fieldTable(direction: Direction): Type<readonly FieldTemplate[]> {
   const expected = 'a table of FIELD = "template"'
+  const parts = PARTS[direction]
   return {
     label: 'table of templates',
     expected,

@@ -182,6 +182,36 @@ function keyOf(at: Path): string {
   return JSON.stringify(at)
 }
 
+/** Everything in a text that says something: single values with their paths, and comments. */
+export interface Sayings {
+  readonly values: readonly { readonly at: Path; readonly start: number; readonly end: number }[]
+  readonly comments: readonly { readonly start: number; readonly end: number }[]
+}
+
+/** All of it, each in the order of the text; null where that is not TOML. */
+export function sayingsOf(text: string): Sayings | null {
+  const values: { readonly at: Path; readonly start: number; readonly end: number }[] = []
+  function addContent(node: AST.TOMLContentNode, at: Path): void {
+    if (node.type === 'TOMLInlineTable') for (const entry of node.body) addKeyValue(entry, at)
+    else if (node.type === 'TOMLArray') {
+      for (const [position, element] of node.elements.entries()) addContent(element, [...at, position])
+    } else values.push({ at, start: node.range[0], end: node.range[1] })
+  }
+  function addKeyValue({ key, value }: AST.TOMLKeyValue, parent: Path): void {
+    addContent(value, [...parent, ...key.keys.map(one => (one.type === 'TOMLBare' ? one.name : one.value))])
+  }
+  try {
+    const program = parseTOML(text.replace(/^\uFEFF/, ' '))
+    for (const node of program.body[0].body) {
+      if (node.type === 'TOMLTable') for (const entry of node.body) addKeyValue(entry, node.resolvedKey)
+      else addKeyValue(node, [])
+    }
+    return { values, comments: program.comments.map(({ range: [start, end] }) => ({ start, end })) }
+  } catch {
+    return null
+  }
+}
+
 /** Ranges of every key and value by path; empty where the text is not TOML to this parser. */
 function indexRanges(text: string): ReadonlyMap<string, Ranges> {
   const index = new Map<string, Ranges>()

@@ -24,20 +24,29 @@ export interface TextNames {
   readonly label: string
   readonly expected: string
   /** JSON schema of the text; plain text unless given. */
-  readonly schema?: Json
-  /** Never quote the value, wherever it came from. */
+  readonly schema?: { readonly [name: string]: Json }
+  /** Never quote the value, wherever it came from; nor show it where the file is shown. */
   readonly isSecret?: boolean
+  /** A message may quote it, but it is not shown where the file is: it may hold a secret. */
+  readonly isHidden?: boolean
   /** What to write when a number stands where text belongs; `{n}` is the number. */
   readonly numberHint?: string
 }
 
 /** Text that a parser turns into a value. Control characters and empty text are refused before the parser sees it. */
 export function parsed<T>(names: TextNames, parse: (text: string, at: Path, isFilled: boolean) => Parsed<T>): Type<T> {
-  const { label, expected, schema = { type: 'string' }, isSecret = false, numberHint } = names
+  const {
+    label,
+    expected,
+    schema: plain = { type: 'string' },
+    isSecret = false,
+    isHidden = isSecret,
+    numberHint,
+  } = names
   return {
     label,
     expected,
-    schema,
+    schema: isHidden ? { ...plain, writeOnly: true } : plain,
     read(raw, report) {
       if (raw.kind !== 'text') {
         const isNumber = raw.kind === 'integer' || raw.kind === 'float'

@@ -1,5 +1,6 @@
 /** @jsxImportSource hono/jsx */
 import type { Overview } from '../overview.ts'
+import { ownPath } from '../place.ts'
 import type { Words } from '../words/words.ts'
 import { Time } from './time.tsx'
 
@@ -32,6 +33,11 @@ export function Configuration({ words, config, nowMs }: ConfigurationView) {
         {`${words.inForceSince} `}
         <Time words={words} atMs={inForceSinceMs} nowMs={nowMs} />
       </p>
+      {path === null ? null : (
+        <p class="small">
+          <a href={ownPath('file')}>{words.fileShow}</a>
+        </p>
+      )}
       {onDisk === 'refused' ? null : <p class="soft small">{words.onDisk[onDisk]}</p>}
       {needsRestart.length === 0 ? null : (
         <p class="small">

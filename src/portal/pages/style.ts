@@ -154,6 +154,14 @@ img.mark{object-fit:contain}
 .fields>.act{min-height:2.75rem;padding:.3rem 1.1rem}
 .more{margin-top:1.5rem}
 .more .act{display:inline-flex;width:auto;min-height:2.75rem;padding:.4rem 1.1rem;font-size:.9375rem}
+.group h3{margin:1.25rem 0 .4rem;font:600 .9375rem/1.35 var(--sans)}
+.code{margin:.5rem 0 0;padding:.85rem 1rem;overflow:auto;max-height:36rem;font:.8125rem/1.5 var(--mono);background:var(--panel);border:1px solid var(--line);border-radius:.8rem;white-space:pre;tab-size:2}
+.code .added{color:var(--good)}
+.code .removed{color:var(--warn)}
+.code .gap{color:var(--soft)}
+details{margin-top:1rem}
+summary{min-height:2.75rem;padding:.6rem 0;cursor:pointer}
+.findings{margin:.5rem 0;padding-left:1.25rem;overflow-wrap:anywhere}
 @media (max-width:54rem){.menu{display:block}.bar nav:not(:popover-open){display:none}.bar nav:popover-open{position:absolute;inset:4.1rem 1rem auto auto;flex-direction:column;min-width:13rem;max-width:calc(100vw - 2rem);padding:.5rem;background:var(--panel);border:1px solid var(--edge);border-radius:1rem;box-shadow:var(--shade)}.bar nav a:last-child{margin-right:0}.bar nav a[aria-current]{box-shadow:inset 3px 0 var(--accent)}}
 @supports not selector(:popover-open){.bar{flex-wrap:wrap}.menu{display:none!important}}
 @media (max-width:30rem){.door{align-items:flex-start;padding:1.25rem .85rem}.panel{padding:3rem 1.6rem 2rem;border-radius:50vw 50vw 1.25rem 1.25rem/11rem 11rem 1.25rem 1.25rem}.panel::before{border-radius:50vw 50vw .9rem .9rem/10.6rem 10.6rem .9rem .9rem}h1{font-size:1.5rem}.hall{padding:.85rem 1.1rem 3rem}.hall h1{margin-top:1.75rem}.facts>div{grid-template-columns:5.75rem 1fr}.row{flex-direction:column;align-items:flex-start;gap:.7rem}.row>.origins{flex:none}.row>span{max-width:100%}}

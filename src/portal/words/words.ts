@@ -193,6 +193,15 @@ export interface Words {
   readonly onDisk: Readonly<Record<'in force' | 'unread' | 'lost', string>>
   /** Before keys of the file. */
   readonly needsRestart: string
+  /** The page of the file, and what it says of secrets; that what is on disk has mistakes. */
+  readonly fileShow: string
+  readonly fileHidden: string
+  readonly fileRefused: string
+  readonly fileDifference: string
+  readonly fileInForce: string
+  readonly fileOnDisk: string
+  readonly fileNotInForce: string
+  readonly fileNotThere: string
 
   readonly signOutQuestion: string
   readonly signOutWho: Around

@@ -26,6 +26,8 @@ export type Loaded<S extends Versioned = Snapshot> =
   | {
       readonly ok: true
       readonly snapshot: S
+      /** The text of each file, by its absolute path. */
+      readonly texts: ReadonlyMap<string, string>
       readonly files: readonly string[]
       readonly warnings: readonly Diagnostic[]
     }

@@ -1,0 +1,114 @@
+import { describe, expect, test } from 'bun:test'
+import { createVeil } from '../../src/config/hidden.ts'
+
+const hide = (text: string) => createVeil().hide(text)
+
+const FILE = `include = ["conf.d/*.toml"]
+# client_secret = "planted-comment"
+# One word of it is said: that the portal is ours.
+[server]
+listen = ["127.0.0.1:1"]
+[sessions]
+store = "redis://user:planted/re@dis@valkey:6379/0"
+key = "\${file:/run/key}"
+[providers.id]
+issuer = "https://id.example.com"
+client_secret = 'planted-secret'
+[portals.home]
+url = "https://auth.example.com"
+requests = { webhook = "https://ntfy.example.com/planted-hook" }
+[portals.home.roles]
+user = { any = true, claims = { team = ["it", 3] } }
+[[routes]]
+host = "a.example.com"
+upstream = { to = "http://a", basic_auth = { user = "gate", password = """planted
+lines""" } }
+request_headers.set = { Authorization = "Bearer planted-field", X-Known = "\${TOKEN}" }
+response_headers.set = { X-Frame-Options = "DENY" }
+allow = ["user", { groups = ["admins"] }]
+`
+
+describe('what is hidden of a file', () => {
+  test('every secret of the key tables is, and so are logins in addresses; what names a secret and the rest is not', () => {
+    const shown = hide(FILE)
+    expect(shown).not.toContain('planted')
+    const lines = FILE.split('\n')
+    const same = shown.split('\n').filter(line => lines.includes(line))
+    expect(lines.filter(line => !same.includes(line)).map(line => line.split(' =')[0])).toEqual([
+      '# client_secret',
+      'store',
+      'client_secret',
+      'requests',
+      'upstream',
+      'lines""" } }',
+      'request_headers.set',
+    ])
+    expect(shown).toContain('store = "redis://${kept:2}@valkey:6379/0"')
+    expect(shown).toContain('X-Known = "${TOKEN}"')
+    expect(shown).toContain('user = "gate", password = "${kept:5}"')
+  })
+
+  test('a value whose key is misspelt, misplaced, or of another kind than its key takes, is', () => {
+    const wrong = ['client_secert = "planted"', 'client_secret = ["planted"]', 'extra = { client_secret = "planted" }']
+    for (const line of wrong) expect(hide(`[providers.id]\nissuer = "https://a"\n${line}`)).not.toContain('planted')
+    expect(hide('client_secret = "planted"')).not.toContain('planted')
+    expect(hide('[providers]\nclient_secret = "planted"')).not.toContain('planted')
+    expect(hide('[providers.id]\nclient_secret = 123456')).not.toContain('123456')
+    expect(hide('[sessions]\nkey = "$${planted}"')).not.toContain('planted')
+  })
+
+  test('of what is no TOML, everything below a key that may hold a secret is, and whatever belongs to none', () => {
+    const broken = FILE.replace('allow = ["user"', 'allow = ["user')
+    const shown = hide(broken)
+    expect(shown).not.toContain('planted')
+    for (const line of ['allow = ["user, {', 'user = { any = true', 'host = "a.example.com"', '[portals.home.roles]'])
+      expect(shown).toContain(line)
+    expect(hide('ada:$2b$10$planted\nno = [')).not.toContain('planted')
+    expect(hide('[providers.id\nclient_secret = "planted"\nissuer = "planted"')).not.toContain('planted')
+    expect(hide('[providers.id]\nclient_secret = """\nplanted\nissuer =\n')).not.toContain('planted')
+  })
+
+  test('the same secret has the same number in every text, and another one another', () => {
+    const veil = createVeil()
+    const text = (secret: string) => `[providers.id]\nclient_secret = "${secret}"\n`
+    expect(veil.hide(text('one'))).toBe(veil.hide(text('one')))
+    expect(veil.hide(text('two'))).not.toBe(veil.hide(text('one')))
+  })
+})
+
+describe('what is put back', () => {
+  test.each([FILE, FILE.replaceAll('\n', '\r\n'), `\uFEFF${FILE}`])('is what was there', file => {
+    const veil = createVeil()
+    expect(veil.restore(veil.hide(file))).toEqual({ kind: 'whole', text: file })
+  })
+
+  test('stands where its key hides it again, wherever that moved', () => {
+    const veil = createVeil()
+    const shown = veil.hide('[providers.id]\nissuer = "https://a"\nclient_secret = "planted"\n')
+    expect(veil.restore(`# new\n${shown.replace('.id', '.other')}`)).toEqual({
+      kind: 'whole',
+      text: '# new\n[providers.other]\nissuer = "https://a"\nclient_secret = "planted"\n',
+    })
+  })
+
+  test.each([
+    '[portals.home]\ntitle = "${kept:1}"',
+    '[portals.home]\ntitle = "${kept:2}"',
+    '[portals.home]\ntitle = "//${kept:2}@"',
+    '[portals.home]\ntitle = "x://${kept:2}@"',
+    '# see "${kept:1}"',
+    '# note = "${kept:1}"',
+    '[[routes]]\nresponse_headers.set = { A = "${kept:1}" }',
+    '[[routes]]\nrequest_headers.set = { A = "${kept:1}" }',
+  ])('never stands where it would be shown, or goes elsewhere: %s', line => {
+    const veil = createVeil()
+    const shown = veil.hide('[sessions]\nstore = "redis://u:planted@h"\n[providers.id]\nclient_secret = "planted"\n')
+    const swapped = line
+      .replace('${kept:1}', '${kept:9}')
+      .replace('${kept:2}', '${kept:1}')
+      .replace('${kept:9}', '${kept:2}')
+    const restored = veil.restore(`${shown}${swapped}\n`)
+    expect(restored.kind).toBe('exposed')
+    expect(JSON.stringify(restored)).not.toContain('planted')
+  })
+})

@@ -1,0 +1,79 @@
+import { expect, test } from 'bun:test'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { PAGE } from '../../kit/fields.ts'
+import { eventually, type Gate } from '../../kit/gate.ts'
+import { fetchFrom, statusOf } from '../../kit/requests.ts'
+import { ADMIN, APP, change, FILE, fileWith, HOME, start } from './file.ts'
+
+async function look(gate: Gate, claims: Record<string, unknown> = ADMIN, host = HOME) {
+  const { cookie } = await gate.signIn(host, claims)
+  const answer = await fetchFrom(gate, FILE, { ...PAGE, host, cookie })
+  return { status: answer.status, text: (await answer.text()).replaceAll('&quot;', '"'), answer }
+}
+
+test('an admin sees the file in force without its secrets, in a page that runs nothing and is in no frame', async () => {
+  await using gate = await start(`${fileWith()}# <script>alert(1)</script>\n`)
+  const { status, text, answer } = await look(gate)
+  expect(status).toBe(200)
+  expect(text).toContain('issuer = "http://127.0.0.1:9"')
+  expect(text).toContain('client_secret = "${kept:1}"')
+  expect(text).not.toContain('gate-secret')
+  expect(text).toContain('# &lt;script&gt;')
+  expect(text).not.toContain('<script')
+  expect(text).toContain('The file on disk is the one in force.')
+  const policy = answer.headers.get('content-security-policy') ?? ''
+  expect(policy).toContain("frame-ancestors 'none'")
+  expect(policy).not.toContain('script-src')
+  expect([answer.headers.get('x-frame-options'), answer.headers.get('cache-control')]).toEqual(['DENY', 'no-store'])
+})
+
+test('what is on disk is shown with the mistakes for which it is refused, while the old one is in force', async () => {
+  await using gate = await start()
+  change(gate, 'allow = ["user"]', 'alow = ["user"]\nextra = "planted-in-a-wrong-key"')
+  await eventually(() => gate.told('config.refused').length > 0, 'the save is refused')
+  const { text } = await look(gate)
+  expect(text).toContain('The file on disk has mistakes')
+  expect(text).toMatch(/line \d+: unknown key "alow" in \[\[routes\]\] \(did you mean "allow"\?\)/)
+  expect(text).toContain('<span class="removed">- allow = ["user"]')
+  expect(text).toContain('<span class="added">+ alow = "${kept:'.replace('"${', '["${'))
+  expect(text).not.toContain('planted-in-a-wrong-key')
+  expect(await statusOf(gate, '/', { host: APP, accept: 'application/json' })).toBe(401)
+})
+
+test('files that are included are shown like the first, and a secret that changed is another one', async () => {
+  await using gate = await start()
+  mkdirSync(join(gate.folder, 'conf.d'))
+  const other = join(gate.folder, 'conf.d', 'b.toml')
+  writeFileSync(
+    other,
+    '[providers.other]\nissuer = "http://127.0.0.1:8"\nclient_id = "b"\nclient_secret = "planted-b"\n',
+  )
+  change(gate, /^/, 'include = ["conf.d/*.toml"]\n')
+  await eventually(
+    async () => (await look(gate)).text.includes('The file on disk is the one in force.'),
+    'both are read',
+  )
+  writeFileSync(
+    other,
+    '[providers.other]\nissuer = "http://127.0.0.1:8"\nclient_id = "b"\nclient_secret = "planted-c"\nx = 1\n',
+  )
+  const { text } = await look(gate)
+  expect(text).toContain(`${other}, line 5: unknown key "x"`)
+  expect(text).toContain('<span class="removed">- client_secret = "${kept:2}"')
+  expect(text).toContain('<span class="added">+ client_secret = "${kept:3}"')
+  expect(text).not.toContain('planted')
+})
+
+test('nobody else sees it: no user, no stranger, no other host, no portal beside others', async () => {
+  await using gate = await start()
+  expect((await look(gate, { sub: 'ada' })).status).toBe(403)
+  expect(await statusOf(gate, FILE, { host: HOME, accept: 'application/json' })).toBe(401)
+  const away = await look(gate, ADMIN, APP)
+  expect([away.status, away.answer.headers.get('location')]).toEqual([302, `http://${HOME}${FILE}`])
+  const two = `${fileWith()}\n[portals.work]\nproviders = ["id"]\ninsecure_cookies = true\nurl = "http://work.test"\nroles.user = { any = true }\n`
+  await using shared = await start(two)
+  expect((await look(shared)).status).toBe(404)
+  await using none = await start(fileWith().replace('admin_role = "admin"', ''))
+  expect((await look(none)).status).toBe(404)
+})
