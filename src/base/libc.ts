@@ -3,21 +3,43 @@ import { readdirSync, readlinkSync } from 'node:fs'
 
 /** What of the system's C library is called where Bun 1.4.5 has no way of its own. Each answers -1 when it fails. */
 const SYMBOLS = {
+  clock_gettime: { args: ['int', 'ptr'], returns: 'int' },
+  close: { args: ['int'], returns: 'int' },
+  dup3: { args: ['int', 'int', 'int'], returns: 'int' },
   epoll_ctl: { args: ['int', 'int', 'int', 'ptr'], returns: 'int' },
+  execve: { args: ['ptr', 'ptr', 'ptr'], returns: 'int' },
+  fcntl: { args: ['int', 'int', 'int'], returns: 'int' },
   getsockname: { args: ['int', 'ptr', 'ptr'], returns: 'int' },
   getsockopt: { args: ['int', 'int', 'int', 'ptr', 'ptr'], returns: 'int' },
+  sendto: { args: ['int', 'ptr', 'u64', 'int', 'ptr', 'u32'], returns: 'i64' },
+  socket: { args: ['int', 'int', 'int'], returns: 'int' },
+  syscall: { args: ['i64', 'i64', 'i64', 'i64'], returns: 'i64' },
 } as const
 
 export type Libc = ReturnType<typeof load>['symbols']
 
 /** Numbers of Linux that are the same on x64 and arm64. */
 export const LINUX = {
+  AF_UNIX: 1,
   AF_INET: 2,
   AF_INET6: 10,
+  SOCK_DGRAM: 2,
+  SOCK_CLOEXEC: 0o2000000,
+  O_CLOEXEC: 0o2000000,
+  O_NONBLOCK: 0o4000,
+  F_SETFD: 2,
+  F_GETFL: 3,
+  F_SETFL: 4,
+  FD_CLOEXEC: 1,
   SOL_SOCKET: 1,
   SO_ACCEPTCONN: 30,
   EPOLL_CTL_ADD: 1,
   EPOLL_CTL_DEL: 2,
+  CLOCK_MONOTONIC: 1,
+  MSG_DONTWAIT: 0x40,
+  MSG_NOSIGNAL: 0x4000,
+  SYS_pidfd_open: 434,
+  SYS_pidfd_getfd: 438,
 } as const
 
 const NAMES = ['libc.so.6', 'libc.musl-x86_64.so.1', 'libc.musl-aarch64.so.1']

@@ -23,6 +23,7 @@ import { runRequests } from './requests.ts'
 import { runRestore } from './restore.ts'
 import { runSchema } from './schema.ts'
 import { runServe } from './serve.ts'
+import { runService } from './service/run.ts'
 import { runSessions } from './sessions.ts'
 import { runTokens } from './tokens.ts'
 import { runUser } from './user/user.ts'
@@ -71,6 +72,8 @@ export async function run(argv: readonly string[]): Promise<number> {
       return runGuests(rest, io, realPorts(io))
     case 'audit':
       return runAudit(rest, io, realPorts(io))
+    case 'service':
+      return runService(rest, io)
     case 'requests':
       return runRequests(rest, io, realPorts(io))
     case 'user':

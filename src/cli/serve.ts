@@ -5,10 +5,9 @@ import { EXIT, namedFile, parseArguments } from '../console/args.ts'
 import { columns } from '../console/columns.ts'
 import type { Io } from '../console/io.ts'
 import { liftRequestLimit, realPorts } from '../console/process.ts'
-import { showAddresses } from '../process/open-addresses.ts'
-import type { RunningServer } from '../process/serve-options.ts'
-import { boundExit, ignoreStrays, untilStopped } from '../process/signals.ts'
-import { loadFirst, reportStart, startHere } from '../process/start.ts'
+import { ignoreStrays } from '../process/signals.ts'
+import { loadFirst } from '../process/start.ts'
+import { runAlone } from '../process/succession/alone.ts'
 import { countWorkers, runSupervisor } from '../process/supervise.ts'
 import { readWorkerRole, runWorker } from '../process/worker.ts'
 import { COMMANDS } from './help/commands.ts'
@@ -17,7 +16,8 @@ export const USAGE = {
   text: `usage: sallyport [serve] [routes.toml]
 
 Serves what the file says. Every save takes effect at once, as does SIGHUP; a file with a mistake leaves the one before in force.
-SIGTERM lets what is under way finish, for as long as drain in [server] says; a second one ends at once.
+SIGTERM lets what is under way finish, for as long as drain in [server] says; a second one ends at once. SIGUSR2 starts the executable that
+is now in this one's place on the same sockets, and stops this process once that one takes requests (Linux).
 Exit code: 0 stopped, 1 could not start, 2 for a wrong command line, and for "sallyport" alone where there is no routes.toml.
 
   --config FILE, -c   the file, as other commands take it`,
@@ -53,19 +53,7 @@ export async function runServe(options: readonly string[], argv: readonly string
   }
   const workers = countWorkers(loaded)
   if (workers > 1) return runSupervisor({ configPath: config, workers, loaded, argv, io })
-  let server: RunningServer
-  try {
-    server = startHere(config, io, loaded)
-  } catch (error) {
-    reportStart(error, io)
-    return EXIT.failed
-  }
-  showAddresses(server.config, server.addresses[0], io)
-  process.on('SIGHUP', () => server.reload())
-  await untilStopped()
-  await server.stop()
-  boundExit(EXIT.ok)
-  return EXIT.ok
+  return runAlone({ configPath: config, loaded, argv, io })
 }
 
 /** For whoever has just unpacked the program and starts it to see what happens. */

@@ -1,7 +1,12 @@
+import { ptr } from 'bun:ffi'
 import { lookup } from 'node:dns/promises'
+import { existsSync, readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
 import { errorFacts } from '../base/errors.ts'
+import { LINUX, type Libc, libc } from '../base/libc.ts'
 import type { LevelledLog } from '../base/log.ts'
 import type { Log, Ports } from '../base/ports.ts'
+import { handedDescriptors } from './handed.ts'
 import type { Io } from './io.ts'
 import { openLogs } from './logs.ts'
 import { runProgram } from './run-program.ts'
@@ -41,10 +46,8 @@ const PROXY_VARIABLES = ['HTTP_PROXY', 'http_proxy', 'HTTPS_PROXY', 'https_proxy
 export function liftRequestLimit(argv: readonly string[], log: Log): void {
   const isLifted = process.env[REQUEST_LIMIT.name] !== undefined
   if (isLifted && PROXY_VARIABLES.every(name => process.env[name] === undefined)) return
-  const { execve } = process
-  if (execve === undefined) return
   try {
-    execve(process.execPath, [...ownCommand(), ...argv], ownEnvironment() as Record<string, string>)
+    becomeAnew(argv)
   } catch (error) {
     // A sandbox may forbid it. What is then missing can be had by hand.
     log.warn('Only 256 requests can be under way at a time', {
@@ -52,6 +55,42 @@ export function liftRequestLimit(argv: readonly string[], log: Log): void {
       hint: `start Sallyport with ${REQUEST_LIMIT.name}=${REQUEST_LIMIT.value} in its environment, and without HTTP_PROXY and its kin`,
     })
   }
+}
+
+/** Replaces the program in this process by itself, with the environment that it should have had; returns where that is impossible. */
+function becomeAnew(argv: readonly string[]): void {
+  const [, ...rest] = ownCommand()
+  const words = [startedAs(), ...rest, ...argv]
+  const sockets = handedDescriptors(name => process.env[name], process.pid)
+  const system = sockets.length > 0 ? libc() : null
+  // Bun has every descriptor from 4 on closed by `execve`, and `process.execve` those that are left.
+  for (const socket of sockets) system?.fcntl(socket, LINUX.F_SETFD, 0)
+  if (system === null) process.execve?.(process.execPath, words, ownEnvironment() as Record<string, string>)
+  else execveWithSockets(system, words)
+}
+
+function execveWithSockets(system: Libc, words: readonly string[]): void {
+  const settings = Object.entries(ownEnvironment()).flatMap(([name, value]) =>
+    value === undefined ? [] : [`${name}=${value}`],
+  )
+  const [argv, environment] = [words, settings].map(texts => texts.map(text => Buffer.from(`${text}\0`)))
+  const list = (texts: readonly Buffer[] = []) => new BigUint64Array([...texts.map(text => BigInt(ptr(text))), 0n])
+  const [path, argvList, environmentList] = [Buffer.from(`${process.execPath}\0`), list(argv), list(environment)]
+  system.execve(ptr(path), ptr(argvList), ptr(environmentList))
+  throw new Error('execve failed')
+}
+
+/** How this program was called: a symbolic link that is to lead to another version later is not followed. */
+function startedAs(): string {
+  const [word = ''] = process.platform === 'linux' ? readFileSync('/proc/self/cmdline', 'utf8').split('\0') : []
+  const path = resolve(word)
+  return word.includes('/') && existsSync(path) ? path : process.execPath
+}
+
+/** What starts the program that is now where this one was started from. */
+export function nextCommand(): readonly string[] {
+  const [, ...rest] = ownCommand()
+  return [startedAs(), ...rest]
 }
 
 /** What starts this program once more: the compiled executable, or Bun with the sources. */

@@ -1,5 +1,6 @@
 import { GateError } from '../base/errors.ts'
 import type { LevelledLog } from '../base/log.ts'
+import type { MaybePromise } from '../base/maybe-promise.ts'
 import type { Ports } from '../base/ports.ts'
 import type { CheckResult } from '../config/check.ts'
 import type { Config } from '../config/types/config.ts'
@@ -25,7 +26,7 @@ export interface FollowedFile {
   readonly current: CheckedFile
   readonly state: ConfigState
   /** Reads the file again; what came of it is in the log. */
-  reload(): void
+  reload(): MaybePromise<unknown>
   close(): void
 }
 
@@ -37,13 +38,23 @@ type FollowPorts = Pick<Ports, 'readText' | 'readBytes' | 'env' | 'now'> &
     configureLog(config: LogConfig): void
   }
 
+export interface FollowOptions {
+  /** The file as it was just read. */
+  readonly loaded: CheckResult
+  /** After each time that a watch has it read again. */
+  readonly onChange: () => void
+  /** Whatever comes of a file that was read again. */
+  readonly onRead: (isGood: boolean) => void
+}
+
 /**
  * Says in the log what is to be said of the file that was `loaded`, reads it whenever it changes, and keeps the log at the level it asks for.
  *
- * `onChange` is called after each time that a watch has it read again. Throws `config.invalid` with the rendered mistakes.
+ * Throws `config.invalid` with the rendered mistakes.
  */
-export function followFile(path: string, ports: FollowPorts, onChange: () => void, loaded: CheckResult): FollowedFile {
+export function followFile(path: string, ports: FollowPorts, options: FollowOptions): FollowedFile {
   const { log, configureLog } = ports
+  const { onChange, loaded } = options
   const closing = new AbortController()
   // The rows are written by a worker, which has the store.
   const audit = audited(log)
@@ -60,7 +71,10 @@ export function followFile(path: string, ports: FollowPorts, onChange: () => voi
       const checked = loadFile(path, { ...ports, signal: closing.signal })
       return checked instanceof Promise ? checked.then(result => toTake(path, result)) : toTake(path, checked)
     },
-    onRead: ({ files }) => watching.follow(files),
+    onRead({ ok, files }) {
+      watching.follow(files)
+      options.onRead(ok)
+    },
     onChange({ snapshot: { config }, warnings }, previous) {
       log.setLevel(config.server.logLevel)
       configureLog(config.log)
@@ -85,7 +99,7 @@ export function followFile(path: string, ports: FollowPorts, onChange: () => voi
       const file = fileStateOf(live, { path, started, watched: watching.state })
       return configState({ fingerprint, routeCount: config.routes.length }, live.state, file)
     },
-    reload: () => void live.reload(),
+    reload: live.reload,
     close() {
       watching.close()
       live.close()

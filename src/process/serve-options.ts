@@ -6,6 +6,7 @@ import type { Config } from '../config/types/config.ts'
 import type { Logs } from '../console/logs.ts'
 import type { AcmeTimers } from '../server/acme/order.ts'
 import type { Reloaded } from '../server/config/reload.ts'
+import type { HandedSockets } from '../server/listen/handed/sockets.ts'
 import type { AdminSources } from '../server/observe/admin.ts'
 import type { ProcessView } from '../server/observe/process-view.ts'
 import type { MakeDraft } from '../session/sqlite/replacement.ts'
@@ -39,6 +40,10 @@ export interface ServeOptions {
   readonly quietMs?: number
   /** How often certificates from an authority are looked after; sensible times when absent. */
   readonly acmeTimers?: AcmeTimers
+  /** Sockets that listen already; none when absent. */
+  readonly handed?: HandedSockets
+  /** Whatever comes of a file that was read after the start. */
+  readonly onRead?: (isGood: boolean) => void
   /** Set where this process is one of several that a supervisor started. */
   readonly worker?: WorkerPart
 }
@@ -71,6 +76,9 @@ export interface RunningServer {
   view(): ProcessView
   /** Reads the file again; answers what happened, for a long file later. */
   reload(): MaybePromise<Reloaded>
-  /** Takes no new requests, lets those in flight finish for `drain` at most, and closes everything. */
-  stop(): Promise<void>
+  /**
+   * Takes no new requests, lets those in flight finish for `drain` at most, and closes everything. Where another process has the
+   * same sockets by now, what never ends by itself has that time too.
+   */
+  stop(isSucceeded?: boolean): Promise<void>
 }

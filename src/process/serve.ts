@@ -8,7 +8,9 @@ import type { Loaded } from '../server/config/reload.ts'
 import { type Snapshot, upstreamsOf } from '../server/config/snapshot.ts'
 import { watchFiles } from '../server/config/watch.ts'
 import { type Fronts, openFronts } from '../server/listen/fronts.ts'
-import { addressOf } from '../server/listen/listen.ts'
+import { stopAccepting } from '../server/listen/handed/adopt.ts'
+import { NONE_HANDED } from '../server/listen/handed/sockets.ts'
+import { addressOf, removeSocketFile } from '../server/listen/listen.ts'
 import { pauseAccepting } from '../server/listen/pause.ts'
 import { type AdminSources, openAdmin } from '../server/observe/admin.ts'
 import { openRecheck, type Recheck } from '../server/request/recheck.ts'
@@ -47,14 +49,17 @@ export function startServer(options: ServeOptions): RunningServer {
     now: options.ports.now,
     log: fileLogOf(options),
   })
-  const descriptors = watchDescriptors(options.ports.log, () => pauseAccepting(admin?.port ?? null))
+  const descriptors = watchDescriptors(options.ports.log, () => pauseAccepting(portOf(config.server.admin, admin)))
   const watching = watchFiles(parts.first.files, {
     onChange: () => void live.reload(),
     onLost: path => tellLost(fileLogOf(options), path),
   })
   const listening: Listening = {
     fronts,
-    onRead: ({ files }) => watching.follow(files),
+    onRead({ ok, files }) {
+      watching.follow(files)
+      options.onRead?.(ok)
+    },
     onChange: (next, previous) => takeOver(next, previous, { parts, fronts, recheck, options }),
     watched: watching.state,
   }
@@ -68,20 +73,25 @@ export function startServer(options: ServeOptions): RunningServer {
     sources,
     view: parts.view,
     reload: live.reload,
-    async stop() {
-      isDraining = true
+    async stop(isSucceeded = false) {
+      // Who asks whether the service is ready means the process that goes on.
+      isDraining = !isSucceeded
+      const startedMs = options.ports.now()
+      if (isSucceeded) await giveWay(parts, fronts)
+      else if (options.handed !== undefined && options.handed.kept.size > 0) stopAccepting(options.handed.kept)
       watching.close()
       parts.stopChanging()
       recheck.close()
       expiry.close()
       descriptors.close()
       const { drainMs } = live.current.config.server
-      const tookMs = await parts.leaving.begin(options.quietMs ?? 0, Math.min(drainMs / 2, MOST_LEAVING_MS))
+      if (!isSucceeded) await parts.leaving.begin(options.quietMs ?? 0, Math.min(drainMs / 2, MOST_LEAVING_MS))
       // What never ends by itself would hold up the drain.
       bodies.streams.closeAll()
       relay.closeWhere(() => true, GOING_AWAY, 'the server is stopping')
-      await fronts.stop(drainMs - tookMs)
+      await fronts.stop(drainMs - (options.ports.now() - startedMs))
       await admin?.stop(true)
+      if (admin !== null) removeSocketFile(admin)
       await parts.close()
     },
   }
@@ -90,13 +100,33 @@ export function startServer(options: ServeOptions): RunningServer {
 /** Clients that come again and again do not hold up a stop for longer, nor take the time of what is slow. */
 const MOST_LEAVING_MS = 5000
 
+/** How long a client that keeps a connection may take to come back, where nobody waits for this process to end. */
+const SUCCEEDED_QUIET_MS = 1000
+
+/** Accepts nothing more, and lets end what is open, for most of `drain`; who may stay is looked after meanwhile as ever. */
+async function giveWay({ live, leaving, relay, bodies }: Parts, fronts: Fronts): Promise<void> {
+  const limitMs = Math.max(0, live.current.config.server.drainMs - SUCCEEDED_QUIET_MS)
+  fronts.leave()
+  stopAccepting()
+  const tookMs = await leaving.begin(Math.min(SUCCEEDED_QUIET_MS, limitMs), limitMs)
+  for (let ms = tookMs; ms < limitMs && relay.openCount + bodies.streams.size > 0; ms += LOOK_MS)
+    await Bun.sleep(LOOK_MS)
+}
+
+const LOOK_MS = 100
+
+/** Where the admin listener is; the number of a server itself is not its own where its socket was handed over. */
+function portOf(address: ListenAddress | null, server: Bun.Server<unknown> | null): number | null {
+  return address?.kind === 'tcp' && address.port !== 0 ? address.port : (server?.port ?? null)
+}
+
 /** Opens every listener, or none: what is open is closed again where one cannot be opened. Throws `listen.failed`. */
 function listen(
   parts: Parts,
   options: ServeOptions,
   sources: AdminSources,
 ): { readonly fronts: Fronts; readonly admin: Bun.Server<unknown> | null } {
-  const { worker, ports, idleTimeoutS = MOST_IDLE_S } = options
+  const { worker, ports, idleTimeoutS = MOST_IDLE_S, handed = NONE_HANDED } = options
   const { live, pipelines, respond, relay } = parts
   const { server, tls } = parts.first.snapshot.config
   const own = (places: readonly ListenAddress[]) =>
@@ -104,7 +134,7 @@ function listen(
   let admin: Bun.Server<unknown> | null = null
   try {
     if (server.admin !== null && worker === undefined)
-      admin = openAdmin(server.admin, sources, { version: versionNumber(), now: ports.now })
+      admin = openAdmin(server.admin, sources, { version: versionNumber(), now: ports.now }, handed.at(server.admin)[0])
     const fronts = openFronts({
       plain: own(server.listen),
       verify: { places: own(server.verify), fetch: pipelines.questions },
@@ -115,6 +145,7 @@ function listen(
       hstsS: () => live.current.config.tls?.hstsS ?? null,
       partingMs: options.partingMs,
       isShared: worker !== undefined,
+      handed,
       log: ports.log,
     })
     return { fronts, admin }

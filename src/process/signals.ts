@@ -3,7 +3,7 @@ import type { Log } from '../base/ports.ts'
 /** What ends a program that does not listen for it, and means nothing to this one. */
 const MEANINGLESS = ['SIGUSR1', 'SIGUSR2'] as const
 
-/** Keeps the process alive whatever it is sent that means nothing here; to be called first, since what comes before that ends it. */
+/** Keeps the process alive whatever it is sent that means nothing here, or nothing yet; to be called first, since what comes before that ends it. */
 export function ignoreStrays(log: Log): void {
   for (const signal of MEANINGLESS) {
     process.on(signal, () => {
@@ -15,20 +15,6 @@ export function ignoreStrays(log: Log): void {
   }
   // Until there is something to reload: whatever is saved meanwhile is seen by itself.
   process.on('SIGHUP', () => undefined)
-}
-
-/** The first SIGINT or SIGTERM; a second one, of either kind, ends the process at once, for those who cannot wait for the drain. */
-export function untilStopped(): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>()
-  let isStopping = false
-  const stop = () => {
-    if (isStopping) process.exit(1)
-    isStopping = true
-    resolve()
-  }
-  process.on('SIGINT', stop)
-  process.on('SIGTERM', stop)
-  return promise
 }
 
 /** How long a process that has stopped waits for whoever reads its log: one that is stuck would keep it for ever. */

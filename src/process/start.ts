@@ -2,24 +2,24 @@ import { errorFacts, GateError } from '../base/errors.ts'
 import type { Log, Ports } from '../base/ports.ts'
 import type { CheckResult } from '../config/check.ts'
 import type { Io } from '../console/io.ts'
-import { openLogs } from '../console/logs.ts'
+import { type Logs, openLogs } from '../console/logs.ts'
 import { realPorts } from '../console/process.ts'
 import { versionText } from '../console/version.ts'
 import { loadFile } from './load-file.ts'
 import { startServer } from './serve.ts'
-import type { RunningServer } from './serve-options.ts'
+import type { RunningServer, ServeOptions } from './serve-options.ts'
 import { checkInThread } from './threads/check-apart.ts'
 import { draftInThread } from './threads/draft-apart.ts'
 
 /** Long enough for an answer to arrive and for the next request to come back; a machine that restarts does not wait for more. */
 export const QUIET_MS = 200
 
-/**
- * Starts the server in this process, with the real effects, and says where it listens; `loaded` is its file, where that has been
- * read already. Throws what `startServer` throws.
- */
-export function startHere(configPath: string, io: Io, loaded?: CheckResult): RunningServer {
-  const logs = openLogs(io, Date.now)
+/** What whoever starts a server may have for it. */
+type Given = Partial<Pick<ServeOptions, 'loaded' | 'handed' | 'onRead'>> & { readonly logs?: Logs }
+
+/** Starts the server in this process, with the real effects, and says where it listens. Throws what `startServer` throws. */
+export function startHere(configPath: string, io: Io, given: Given = {}): RunningServer {
+  const { logs = openLogs(io, Date.now) } = given
   const ports = realPorts(io, logs.log)
   catchStrays(ports.log)
   const server = startServer({
@@ -29,7 +29,7 @@ export function startHere(configPath: string, io: Io, loaded?: CheckResult): Run
     checkApart: checkInThread,
     makeDraft: draftInThread,
     quietMs: QUIET_MS,
-    ...(loaded === undefined ? {} : { loaded }),
+    ...given,
   })
   tellListening(ports.log, {
     on: server.addresses.join(', '),

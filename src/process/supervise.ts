@@ -1,18 +1,26 @@
 import type { CheckResult } from '../config/check.ts'
 import type { Config } from '../config/types/config.ts'
+import { areKept, isSuccessor, socketsEnvironment } from '../console/handed.ts'
 import type { Io } from '../console/io.ts'
 import { openLogs } from '../console/logs.ts'
 import { ownCommand, ownEnvironment, realPorts } from '../console/process.ts'
 import { versionNumber } from '../console/version.ts'
-import { addressText, listen } from '../server/listen/listen.ts'
+import { addressText } from '../server/listen/address-text.ts'
+import { stopAccepting } from '../server/listen/handed/adopt.ts'
+import { listen, removeSocketFile } from '../server/listen/listen.ts'
 import { openAdmin } from '../server/observe/admin.ts'
 import { type FollowedFile, followFile } from './followed-file.ts'
+import { openManager } from './manager/manager.ts'
+import { statusOf } from './manager/status.ts'
 import { createPoolSources } from './observe/pool-admin.ts'
 import { showAddresses } from './open-addresses.ts'
 import { makePseudonym } from './parts.ts'
 import { poolSizeOf } from './pool-size.ts'
 import { boundExit } from './signals.ts'
 import { catchStrays, reportStart, tellListening } from './start.ts'
+import { openHanded, tellUnasked } from './succession/handed.ts'
+import { followSignals } from './succession/service.ts'
+import { takePlace } from './succession/successor.ts'
 import { writeTexts } from './texts-in-force.ts'
 import { checkInThread } from './threads/check-apart.ts'
 import { workerEnvironment } from './worker.ts'
@@ -43,10 +51,16 @@ export function countWorkers(loaded: CheckResult): number {
  * having said why once, when nothing could be started.
  */
 export async function runSupervisor(options: SupervisorOptions): Promise<number> {
-  const logs = openLogs(options.io, Date.now)
-  const ports = realPorts(options.io, logs.log)
-  catchStrays(ports.log)
+  const { argv, io } = options
+  const logs = openLogs(io, Date.now)
+  const ports = realPorts(io, logs.log)
+  const { log } = ports
+  catchStrays(log)
+  const handed = openHanded(io.env)
+  const manager = openManager(io.env, process.pid, log)
+  const status = statusOf(manager, options.configPath)
   let isStopping = false
+  let isSucceeded = false
   let file: FollowedFile | null = null
   let admin: Bun.Server<unknown> | null = null
   let isUp = false
@@ -56,38 +70,61 @@ export async function runSupervisor(options: SupervisorOptions): Promise<number>
     const followed = followFile(
       configPath,
       { ...ports, checkApart: checkInThread, configureLog: logs.configure },
-      () => pool.reload(),
-      loaded,
+      {
+        onChange: () => pool.reload(),
+        onRead: status.note,
+        loaded,
+      },
     )
     file = followed
     const { server, tls } = followed.current.config
-    const pool = openWorkerPool(options, ports, () => writeTexts(followed.current.texts))
-    await tryAddresses([...server.listen, ...server.verify, ...(tls?.listen ?? [])])
+    const adminSocket = server.admin === null ? null : handed.at(server.admin)[0]
+    const places = [...server.listen, ...server.verify, ...(tls?.listen ?? [])]
+    const sockets = places.flatMap(place => handed.at(place)).filter(socket => socket !== null)
+    tellUnasked(handed.closeOthers(), io.env, log)
+    const pool = openWorkerPool(options, ports, { sockets, inForce: () => writeTexts(followed.current.texts) })
+    await tryAddresses(places.filter(place => handed.at(place)[0] === null))
     const sources = createPoolSources(
       pool,
       () => followed.state,
-      () => isStopping,
+      () => isStopping && !isSucceeded,
     )
-    if (server.admin !== null) admin = openAdmin(server.admin, sources, { version: versionNumber(), now: ports.now })
+    const openOwn = () =>
+      server.admin === null
+        ? null
+        : openAdmin(server.admin, sources, { version: versionNumber(), now: ports.now }, adminSocket)
+    const isLater = isSuccessor(io.env)
+    // Until its workers are there, the process before it answers.
+    if (!isLater) admin = openOwn()
 
-    const { promise: stopped, resolve: settle } = Promise.withResolvers<void>()
-    const stop = () => {
-      if (isStopping) {
-        pool.kill()
-        process.exit(1)
-      }
+    const drainMs = () => followed.current.config.server.drainMs
+    const stopped = followSignals({
+      manager,
+      log,
+      argv,
+      isKept: handed.kept.size > 0,
+      status: status.text,
+      async reload() {
+        pool.reload()
+        await followed.reload()
+      },
+      others: () => pool.members.map(({ pid }) => pid),
+      drainMs,
+      kill: pool.kill,
+    }).then(ending => {
       isStopping = true
-      settle(pool.stop(followed.current.config.server.drainMs + CLOSE_MS))
-    }
-    process.on('SIGINT', stop)
-    process.on('SIGTERM', stop)
-    process.on('SIGHUP', () => {
-      followed.reload()
-      pool.reload()
+      isSucceeded = ending === 'succeeded'
+      if (isSucceeded) stopAccepting()
+      return pool.stop(drainMs() + CLOSE_MS, isSucceeded)
     })
 
     isUp = await pool.start()
     if (isUp && !isStopping) {
+      if (isLater) {
+        admin = openOwn()
+        await takePlace()
+      }
+      manager.ready(status.text())
       tellListening(ports.log, {
         on: server.listen.map(addressText).join(', '),
         https: tls?.listen.map(addressText).join(', ') ?? null,
@@ -100,10 +137,12 @@ export async function runSupervisor(options: SupervisorOptions): Promise<number>
     }
     if (isUp || isStopping) await stopped
   } catch (error) {
+    isUp = false
     reportStart(error, options.io)
   }
   file?.close()
   await admin?.stop(true)
+  if (admin !== null) removeSocketFile(admin)
   const code = isUp || isStopping ? 0 : 1
   boundExit(code)
   return code
@@ -112,7 +151,7 @@ export async function runSupervisor(options: SupervisorOptions): Promise<number>
 function openWorkerPool(
   options: SupervisorOptions,
   ports: ReturnType<typeof realPorts>,
-  inForce: () => string,
+  { sockets, inForce }: { readonly sockets: readonly number[]; readonly inForce: () => string },
 ): WorkerPool {
   const { argv, workers, io } = options
   const pseudonym = makePseudonym(ports)
@@ -124,7 +163,13 @@ function openWorkerPool(
     now: ports.now,
     worker: index => ({
       command: [...ownCommand(), ...argv],
-      env: { ...ownEnvironment(), ...colour, ...workerEnvironment({ index, pseudonym, terminal: io.terminal }) },
+      env: {
+        ...ownEnvironment(),
+        ...colour,
+        ...socketsEnvironment(sockets.length, areKept(io.env, process.pid)),
+        ...workerEnvironment({ index, pseudonym, terminal: io.terminal }),
+      },
+      sockets,
       input: inForce(),
       stdout: io.stdout,
       stderr: io.stderr,

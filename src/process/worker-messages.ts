@@ -8,6 +8,8 @@ export type Order =
   | { readonly kind: 'stop' }
   /** Wants a sign of life. */
   | { readonly kind: 'beat' }
+  /** Other processes have the same sockets from now on. */
+  | { readonly kind: 'leave' }
   /** What the others said, with null for one that did not. */
   | { readonly kind: 'others'; readonly id: number; readonly values: readonly unknown[] }
 
@@ -30,6 +32,8 @@ export function parseOrder(raw: unknown): Order | null {
       return { kind: 'stop' }
     case 'beat':
       return { kind: 'beat' }
+    case 'leave':
+      return { kind: 'leave' }
     case 'ask':
       return 'id' in raw && typeof raw.id === 'number' && 'what' in raw && isQuestion(raw.what)
         ? { kind: 'ask', id: raw.id, what: raw.what }

@@ -12,8 +12,8 @@ export interface WorkerPool {
   /** Starts the first worker, and the others once it listens; false when it ended instead. */
   start(): Promise<boolean>
   reload(): void
-  /** Starts nothing more, lets every worker drain, ends by force what is left after the limit. */
-  stop(limitMs: number): Promise<void>
+  /** Starts nothing more, lets every worker drain, ends by force what is left after the limit; `isSucceeded`: other processes have their sockets by now. */
+  stop(limitMs: number, isSucceeded: boolean): Promise<void>
   /** Ends every worker by force, at once. */
   kill(): void
 }
@@ -126,10 +126,10 @@ export function createWorkerPool(options: WorkerPoolOptions): WorkerPool {
     reload() {
       for (const worker of members.values()) worker.tell('reload')
     },
-    async stop(limitMs) {
+    async stop(limitMs, isSucceeded) {
       settle()
       const ending = [...members.values()]
-      for (const worker of ending) worker.tell('stop')
+      for (const worker of ending) worker.tell(isSucceeded ? 'leave' : 'stop')
       const force = setTimeout(() => {
         const late = ending.filter(worker => members.get(worker.index) === worker)
         log.warn('Workers that did not stop in time are ended by force', {

@@ -16,7 +16,7 @@ export interface WorkerProcess {
   readonly exited: Promise<Exit>
   /** Its answer, or undefined when there is none in time. */
   ask(what: Question): Promise<unknown>
-  tell(order: 'reload' | 'stop'): void
+  tell(order: 'reload' | 'stop' | 'leave'): void
   /** Asks for a sign of life; answers how often in a row none has come since the time before. */
   beat(): number
   kill(): void
@@ -26,6 +26,8 @@ export interface WorkerOptions {
   readonly index: number
   readonly command: readonly string[]
   readonly env: Readonly<Record<string, string | undefined>>
+  /** Descriptors of sockets that it is to listen on. */
+  readonly sockets: readonly number[]
   /** What the worker reads on standard input. */
   readonly input: string
   /** Whole lines that it wrote. */
@@ -51,9 +53,7 @@ export function spawnWorker(options: WorkerOptions): WorkerProcess {
 
   const child = Bun.spawn([...options.command], {
     env: { ...options.env },
-    stdin: new Blob([options.input]),
-    stdout: 'pipe',
-    stderr: 'pipe',
+    stdio: [new Blob([options.input]), 'pipe', 'pipe', ...options.sockets],
     serialization: 'json',
     ipc(raw) {
       const report = parseReport(raw)

@@ -8,6 +8,8 @@ import { startServer } from './serve.ts'
 import type { RunningServer, WorkerPart } from './serve-options.ts'
 import { boundExit } from './signals.ts'
 import { catchStrays, loadFirst, QUIET_MS, reportStart } from './start.ts'
+import { openHanded } from './succession/handed.ts'
+import type { Ending } from './succession/service.ts'
 import { parseTexts, withTexts } from './texts-in-force.ts'
 import { checkInThread } from './threads/check-apart.ts'
 import { draftInThread } from './threads/draft-apart.ts'
@@ -51,6 +53,7 @@ export async function runWorker(role: WorkerRole, configPath: string, given: Io)
   const inForce = parseTexts(await Bun.stdin.text())
   const { index, pseudonym } = role
   const worker: WorkerPart = { index, pseudonym, fileLog: hushed(ports.log), askOthers: createOthers() }
+  const handed = openHanded(io.env)
   const start = async (own: typeof ports) => {
     const loaded = await loadFirst(configPath, own)
     return startServer({
@@ -58,6 +61,7 @@ export async function runWorker(role: WorkerRole, configPath: string, given: Io)
       ports: own,
       logs,
       worker,
+      handed,
       loaded,
       checkApart: checkInThread,
       makeDraft: draftInThread,
@@ -80,16 +84,16 @@ export async function runWorker(role: WorkerRole, configPath: string, given: Io)
     process.disconnect?.()
     return 1
   }
-  await serveOrders(server)
-  await server.stop()
+  await server.stop((await serveOrders(server)) === 'succeeded')
   process.disconnect?.()
   boundExit(0)
   return 0
 }
 
 /** Does what the supervisor says, until it says stop. A terminal sends signals to all of a group: any of them means the same here. */
-async function serveOrders(server: RunningServer): Promise<void> {
-  const { promise: stopped, resolve: stop } = Promise.withResolvers<void>()
+async function serveOrders(server: RunningServer): Promise<Ending> {
+  const { promise: stopped, resolve: end } = Promise.withResolvers<Ending>()
+  const stop = () => end('stopped')
   process.on('message', async raw => {
     const order = parseOrder(raw)
     switch (order?.kind) {
@@ -97,6 +101,8 @@ async function serveOrders(server: RunningServer): Promise<void> {
         return stop()
       case 'beat':
         return report({ kind: 'beat' })
+      case 'leave':
+        return end('succeeded')
       case 'reload':
         return void server.reload()
       case 'ask':
@@ -108,7 +114,7 @@ async function serveOrders(server: RunningServer): Promise<void> {
   process.on('SIGINT', stop)
   process.on('SIGTERM', stop)
   report({ kind: 'listening' })
-  await stopped
+  return stopped
 }
 
 async function answerTo(what: Question, { sources, view }: RunningServer): Promise<unknown> {

@@ -56,6 +56,7 @@ async function withWorkers(act: (running: Running) => Promise<void>): Promise<vo
         ...workerEnvironment({ index, pseudonym: 'sallyport-test', terminal: quiet }),
       },
       input: '',
+      sockets: [],
       stdout: () => undefined,
       stderr: () => undefined,
     }),
@@ -72,7 +73,7 @@ async function withWorkers(act: (running: Running) => Promise<void>): Promise<vo
       },
     })
   } finally {
-    await pool.stop(2000)
+    await pool.stop(2000, false)
   }
 }
 

@@ -15,6 +15,7 @@ import { USAGE as REHEARSE } from '../rehearse/run.ts'
 import { USAGE as REQUESTS } from '../requests.ts'
 import { USAGE as RESTORE } from '../restore.ts'
 import { USAGE as SERVE } from '../serve.ts'
+import { USAGE as SERVICE } from '../service/run.ts'
 import { USAGE as SESSIONS } from '../sessions.ts'
 import { USAGE as TOKENS } from '../tokens.ts'
 import { USAGE as USER } from '../user/user.ts'
@@ -47,6 +48,7 @@ const USAGES: Readonly<Record<string, { readonly options: ParsedOptions }>> = {
   check: CHECK,
   explain: EXPLAIN,
   doctor: DOCTOR,
+  service: SERVICE,
   sessions: SESSIONS,
   tokens: TOKENS,
   guests: GUESTS,

@@ -6,7 +6,8 @@ import type { Ports } from '../../base/ports.ts'
 import type { Config } from '../../config/types/config.ts'
 import type { ListenAddress } from '../../config/types/server.ts'
 import { openSessionState } from '../../process/session-state.ts'
-import { addressText, listen } from '../../server/listen/listen.ts'
+import { addressText } from '../../server/listen/address-text.ts'
+import { listen } from '../../server/listen/listen.ts'
 import { bad, type Finding, good, type Section, warning } from './finding.ts'
 
 /** What this machine has to give: listeners that can be opened, and a place for sessions. */

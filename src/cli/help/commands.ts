@@ -45,6 +45,12 @@ export const COMMANDS: readonly Command[] = [
   },
   { name: 'import', call: 'import FILE...', about: 'a routes.toml from oauth2-proxy or a Caddyfile' },
   { name: 'rehearse', call: 'rehearse LOG', about: 'which requests of a log this file would refuse' },
+  {
+    name: 'service',
+    call: 'service [systemd|…]',
+    about: 'what runs this as a service: a hardened unit',
+    words: ['systemd', 'socket', 'openrc', 'launchd'],
+  },
   { name: 'schema', call: 'schema', about: 'the JSON schema of routes.toml, for editors' },
   { name: 'completion', call: 'completion bash|zsh|fish', about: 'what completes all this in your shell' },
   { name: 'health', call: 'health [ADDRESS]', about: 'asks the admin listener; exit code 0 when ready' },

@@ -1,3 +1,4 @@
+import asAService from '../../../docs/as-a-service.md' with { type: 'file' }
 import behindAProxy from '../../../docs/behind-a-proxy.md' with { type: 'file' }
 import contributing from '../../../docs/CONTRIBUTING.md' with { type: 'file' }
 import compose from '../../../docs/compose.yaml' with { type: 'file' }
@@ -80,6 +81,7 @@ export const TOPICS: readonly Topic[] = [
   { name: 'operations', about: 'when something is wrong, secrets, backups, many machines', path: operations },
   { name: 'logs', about: 'what a line says, formats, files, fail2ban, CrowdSec', path: logs },
   { name: 'traces', about: 'OpenTelemetry: spans, sampling, whose traces are continued', path: traces },
+  { name: 'as-a-service', about: 'systemd, and a new version without an outage', path: asAService },
   { name: 'keys', about: 'the reference of routes.toml', path: keys },
   { name: 'errors', about: 'every code in the log and in answers, and what to do', path: errors },
   { name: 'metrics', about: 'what /metrics and /status.json say', path: metrics },

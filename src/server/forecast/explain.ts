@@ -9,7 +9,7 @@ import { tellNeeds } from '../../policy/needs.ts'
 import { type Decision, tryRules } from '../../policy/policy.ts'
 import { REASONS, type Reason, type Trial } from '../../policy/reasons.ts'
 import { findUnverifiedEmail, type UnverifiedEmail, waysOut } from '../../policy/unverified.ts'
-import { addressText } from '../listen/listen.ts'
+import { addressText } from '../listen/address-text.ts'
 import { countGrants, type Grants, withGranted } from './granted.ts'
 import { type Circumstances, createJudge, type IdentityAt } from './judge.ts'
 

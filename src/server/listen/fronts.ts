@@ -1,8 +1,10 @@
 import type { Log } from '../../base/ports.ts'
 import type { ListenAddress } from '../../config/types/server.ts'
 import type { ServerCertificate, TlsConfig } from '../../config/types/tls.ts'
+import { addressText } from './address-text.ts'
+import type { HandedSockets } from './handed/sockets.ts'
 import { withHsts } from './hsts.ts'
-import { addressOf, addressText, type ListenerOptions, listen } from './listen.ts'
+import { addressOf, type ListenerOptions, listen, removeSocketFile } from './listen.ts'
 import { openSecureFront, type SecureFront } from './secure-front.ts'
 
 /** Every listener of a process but the admin listener. Pairs with `stop`. */
@@ -16,6 +18,8 @@ export interface Fronts {
   readonly pendingRequests: number
   /** Serves HTTPS with these certificates from now on, without failing a request. */
   useCertificates(certificates: readonly ServerCertificate[]): void
+  /** Other processes have these listeners, and take what comes from now on: nothing is opened there any more. */
+  leave(): void
   /** Takes no new requests and lets those in flight finish, up to a limit. */
   stop(limitMs: number): Promise<void>
 }
@@ -36,6 +40,8 @@ export interface FrontsOptions {
   readonly partingMs?: number | undefined
   /** Whether other processes have the same listeners: whoever starts them has tried the addresses. */
   readonly isShared: boolean
+  /** Sockets that listen already. */
+  readonly handed: HandedSockets
   readonly log: Log
 }
 
@@ -44,52 +50,82 @@ const PARTING_MS = 5_000
 
 /** Opens all of them, or none. Throws `listen.failed`. */
 export function openFronts(options: FrontsOptions): Fronts {
-  const { tls, verify, listener, isShared, log, partingMs = PARTING_MS } = options
-  const plain: Bun.Server<unknown>[] = []
-  const asked: Bun.Server<unknown>[] = []
+  const { tls, verify, listener, isShared, handed, log, partingMs = PARTING_MS } = options
+  const plain: Front[] = []
+  const asked: Front[] = []
   const secure: SecureFront[] = []
   let inForce = options.certificates
-  const servers = () => [...plain, ...asked, ...secure.flatMap(front => [...front.servers])]
+  let isLeaving = false
+  const servers = () => [
+    ...[...plain, ...asked].map(({ server }) => server),
+    ...secure.flatMap(front => [...front.servers]),
+  ]
   try {
     const open: ListenerOptions =
       tls === null ? listener : { ...listener, fetch: withChallenge(listener.fetch, options) }
-    for (const address of options.plain) plain.push(listen(address, { ...open, reusePort: isShared }))
-    for (const address of verify.places)
-      asked.push(listen(address, { ...listener, fetch: verify.fetch, reusePort: isShared }))
+    const openAt = (address: ListenAddress, one: ListenerOptions) =>
+      handed.at(address).map(socket => ({ address, server: listen(address, { ...one, reusePort: isShared, socket }) }))
+    for (const address of options.plain) plain.push(...openAt(address, open))
+    for (const address of verify.places) asked.push(...openAt(address, { ...listener, fetch: verify.fetch }))
     const secured: ListenerOptions = { ...listener, fetch: withHsts(listener.fetch, options.hstsS) }
     for (const address of tls?.listen ?? []) {
       const { http2 } = tls ?? { http2: false }
-      secure.push(
-        openSecureFront({ address, certificates: inForce, http2, listener: secured, partingMs, isShared, log }),
-      )
+      for (const socket of handed.at(address)) {
+        secure.push(
+          openSecureFront({
+            address,
+            socket,
+            certificates: inForce,
+            http2,
+            listener: secured,
+            partingMs,
+            isShared,
+            log,
+          }),
+        )
+      }
     }
   } catch (error) {
     for (const one of servers()) one.stop(true)
     throw error
   }
   return {
-    addresses: plain.map((server, index) => addressOf(server, options.plain[index])),
+    addresses: placesOf(plain),
     get secureAddresses() {
-      return secure.map(({ address }) => addressText(address))
+      return [...new Set(secure.map(({ address }) => addressText(address)))]
     },
-    verifyAddresses: asked.map((server, index) => addressOf(server, verify.places[index])),
+    verifyAddresses: placesOf(asked),
     get pendingRequests() {
       let count = 0
-      for (const server of plain) count += server.pendingRequests
+      for (const { server } of plain) count += server.pendingRequests
       for (const front of secure) for (const server of front.servers) count += server.pendingRequests
       return count
     },
     useCertificates(certificates) {
-      if (isSame(certificates, inForce)) return
+      if (isLeaving || isSame(certificates, inForce)) return
       inForce = certificates
       for (const front of secure) front.take(certificates)
+    },
+    leave() {
+      isLeaving = true
     },
     async stop(limitMs) {
       for (const front of secure) front.close()
       await within(limitMs, Promise.all(servers().map(server => server.stop())))
       await Promise.all(servers().map(server => server.stop(true)))
+      for (const server of servers()) removeSocketFile(server)
     },
   }
+}
+
+/** A listener, and where the file has it. */
+interface Front {
+  readonly address: ListenAddress
+  readonly server: Bun.Server<unknown>
+}
+
+function placesOf(fronts: readonly Front[]): readonly string[] {
+  return [...new Set(fronts.map(({ server, address }) => addressOf(server, address)))]
 }
 
 /** An authority asks before anyone is sent to HTTPS, which may not work yet. */

@@ -1,8 +1,10 @@
-import { rmSync, statSync } from 'node:fs'
+import { renameSync, rmSync, statSync } from 'node:fs'
 import { GateError } from '../../base/errors.ts'
 import type { ListenAddress } from '../../config/types/server.ts'
 import type { ServerCertificate } from '../../config/types/tls.ts'
 import type { RelayData } from '../../proxy/websocket/relay.ts'
+import { addressText } from './address-text.ts'
+import { serveAt } from './handed/adopt.ts'
 
 /** What a listener does with a request, in Bun's terms. */
 export interface ListenerOptions {
@@ -13,6 +15,8 @@ export interface ListenerOptions {
   readonly idleTimeoutS?: number
   /** Share the port with other processes of this program. */
   readonly reusePort?: boolean
+  /** The descriptor of a socket that listens at this address already; null or absent: one is opened. */
+  readonly socket?: number | null
   /** Speak TLS, on a port only. */
   readonly tls?: TlsOptions
 }
@@ -43,13 +47,12 @@ function raiseHeadLimit(): void {
  * Throws `listen.failed` with what to do: port in use, no right to a low port, unknown address.
  */
 export function listen(address: ListenAddress, options: ListenerOptions): Bun.Server<unknown> {
+  const { socket = null } = options
+  if (socket !== null) return serveAt(socket, () => listen(standIn(address), { ...options, socket: null }))
   const common = handlersOf(options)
   raiseHeadLimit()
   try {
-    if (address.kind === 'unix') {
-      if (statSync(address.path, { throwIfNoEntry: false })?.isSocket() === true) rmSync(address.path)
-      return Bun.serve({ ...common, unix: address.path } as Bun.Serve.Options<unknown>)
-    }
+    if (address.kind === 'unix') return listenLocally(address.path, common)
     return Bun.serve({
       ...common,
       hostname: address.host,
@@ -60,6 +63,40 @@ export function listen(address: ListenAddress, options: ListenerOptions): Bun.Se
   } catch (error) {
     throw listenFailed(address, error)
   }
+}
+
+/** The files of sockets that are ours, to be removed as long as nobody has put another in their place. */
+const socketFiles = new WeakMap<Bun.Server<unknown>, { readonly path: string; readonly inode: number }>()
+
+/**
+ * Opens a socket beside its place, and moves it there: no client ever finds none, and Bun (1.4.5), which removes the name that it opened when it
+ * stops, leaves alone what another process has moved to that place by then. A name that is too long for that is opened where it is.
+ */
+function listenLocally(path: string, common: object): Bun.Server<unknown> {
+  const there = statSync(path, { throwIfNoEntry: false })
+  const beside = `${path}.${process.pid}`
+  const isBeside = !path.startsWith('\0') && there?.isSocket() !== false && Buffer.byteLength(beside) <= MAX_SOCKET_PATH
+  if (!isBeside && there?.isSocket() === true) rmSync(path)
+  const server = Bun.serve({ ...common, unix: isBeside ? beside : path } as Bun.Serve.Options<unknown>)
+  if (!isBeside) return server
+  socketFiles.set(server, { path, inode: statSync(beside).ino })
+  renameSync(beside, path)
+  return server
+}
+
+/** What sockaddr_un holds without its terminator (unix(7)). */
+const MAX_SOCKET_PATH = 107
+
+/** Removes the file of a local socket that has been stopped, unless it is another's by now. */
+export function removeSocketFile(server: Bun.Server<unknown>): void {
+  const file = socketFiles.get(server)
+  if (file !== undefined && statSync(file.path, { throwIfNoEntry: false })?.ino === file.inode) rmSync(file.path)
+}
+
+/** Where a server is opened that is to have another socket a moment later: a place of the same kind, where nobody looks. */
+function standIn({ kind }: ListenAddress): ListenAddress {
+  if (kind === 'tcp') return { kind, host: '127.0.0.1', port: 0 }
+  return { kind, path: `\0sallyport-${crypto.randomUUID()}` }
 }
 
 function handlersOf(options: ListenerOptions): object {
@@ -106,16 +143,12 @@ const CIPHERS = ['AES128-GCM-SHA256', 'AES256-GCM-SHA384', 'CHACHA20-POLY1305']
   .flatMap(cipher => [`ECDHE-ECDSA-${cipher}`, `ECDHE-RSA-${cipher}`])
   .join(':')
 
-/** An address as the file writes it. */
-export function addressText(address: ListenAddress): string {
-  if (address.kind === 'unix') return `unix:${address.path}`
-  return address.host.includes(':') ? `[${address.host}]:${address.port}` : `${address.host}:${address.port}`
-}
-
 /** Where a listener really listens, as the file would write it. */
 export function addressOf(server: Bun.Server<unknown>, address: ListenAddress | null | undefined): string {
   if (!address) throw new TypeError('every listener has an address')
-  return addressText(address.kind === 'unix' ? address : { ...address, port: server.port ?? address.port })
+  return addressText(
+    address.kind === 'unix' || address.port !== 0 ? address : { ...address, port: server.port ?? address.port },
+  )
 }
 
 function listenFailed(address: ListenAddress, error: unknown): GateError {

@@ -18,6 +18,8 @@ export interface SecureFront {
 
 export interface SecureFrontOptions {
   readonly address: Extract<ListenAddress, { kind: 'tcp' }>
+  /** The descriptor of a socket that listens there already, or null. */
+  readonly socket: number | null
   readonly certificates: readonly ServerCertificate[]
   readonly http2: boolean
   readonly listener: ListenerOptions
@@ -37,15 +39,15 @@ export interface SecureFrontOptions {
  * Throws `listen.failed`.
  */
 export function openSecureFront(options: SecureFrontOptions): SecureFront {
-  const { listener, http2, log } = options
+  const { listener, http2, socket, log } = options
   const parting = new Set<Bun.Server<unknown>>()
   const timers = new Set<Timer>()
   let address = options.address
   let current: Bun.Server<unknown> | null = null
 
   function open(certificates: readonly ServerCertificate[]): Bun.Server<unknown> {
-    const server = listen(address, { ...listener, reusePort: true, tls: { certificates, http2 } })
-    address = { ...address, port: server.port ?? address.port }
+    const server = listen(address, { ...listener, reusePort: true, socket, tls: { certificates, http2 } })
+    if (address.port === 0) address = { ...address, port: server.port ?? 0 }
     return server
   }
 
@@ -61,7 +63,7 @@ export function openSecureFront(options: SecureFrontOptions): SecureFront {
     timers.add(timer)
   }
 
-  if (!options.isShared) tryAddress(address)
+  if (!options.isShared && socket === null) tryAddress(address)
   if (options.certificates.length > 0) current = open(options.certificates)
 
   return {

@@ -61,31 +61,52 @@ export function configState(
  * Reads only; a request with an Origin, which only a web page sends, is refused. So is one that asks a listener on loopback by a
  * name of elsewhere: a page whose name was made to lead here (DNS rebinding) sends no Origin for what it takes for its own host.
  */
-export function openAdmin(address: ListenAddress, sources: AdminSources, about: AboutProgram): Bun.Server<unknown> {
+export function openAdmin(
+  address: ListenAddress,
+  sources: AdminSources,
+  about: AboutProgram,
+  socket: number | null = null,
+): Bun.Server<unknown> {
   const isLocal = address.kind === 'tcp' && isLoopbackHost(address.host)
+  const fetch = answersOf(sources, about, isLocal)
   return listen(address, {
-    async fetch(request) {
-      if (request.headers.has('origin')) return text(403, 'not for web pages\n')
-      if (isLocal && isForeignName(request.headers.get('host'))) return text(403, 'ask by localhost or an address\n')
-      if (request.method !== 'GET' && request.method !== 'HEAD') return text(405, 'read only\n')
-      switch (request.url.slice(request.url.indexOf('/', 8)).split('?')[0]) {
-        case '/healthz':
-          return text(200, 'ok\n')
-        case '/readyz': {
-          const unready = await sources.unready()
-          return unready === null ? text(200, 'ready\n') : text(503, `${unready}\n`)
-        }
-        case '/config':
-          return Response.json(await sources.config())
-        case '/metrics':
-          return tellMetrics(request, sources)
-        case '/status.json':
-          return Response.json(await readStatus(sources, about))
-        default:
-          return text(404, '/healthz /readyz /config /metrics /status.json\n')
-      }
-    },
+    socket,
+    // Who asks comes seldom, and is to find the process that serves by then.
+    fetch: async request => withClose(await fetch(request)),
   })
+}
+
+function withClose(answer: Response): Response {
+  answer.headers.set('connection', 'close')
+  return answer
+}
+
+function answersOf(
+  sources: AdminSources,
+  about: AboutProgram,
+  isLocal: boolean,
+): (request: Request) => Promise<Response> {
+  return async request => {
+    if (request.headers.has('origin')) return text(403, 'not for web pages\n')
+    if (isLocal && isForeignName(request.headers.get('host'))) return text(403, 'ask by localhost or an address\n')
+    if (request.method !== 'GET' && request.method !== 'HEAD') return text(405, 'read only\n')
+    switch (request.url.slice(request.url.indexOf('/', 8)).split('?')[0]) {
+      case '/healthz':
+        return text(200, 'ok\n')
+      case '/readyz': {
+        const unready = await sources.unready()
+        return unready === null ? text(200, 'ready\n') : text(503, `${unready}\n`)
+      }
+      case '/config':
+        return Response.json(await sources.config())
+      case '/metrics':
+        return tellMetrics(request, sources)
+      case '/status.json':
+        return Response.json(await readStatus(sources, about))
+      default:
+        return text(404, '/healthz /readyz /config /metrics /status.json\n')
+    }
+  }
 }
 
 /** What the listener has to be told of the program. */

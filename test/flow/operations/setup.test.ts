@@ -15,6 +15,8 @@ const COMMANDS = [
   'openssl',
   'valkey-server',
   'nginx',
+  'python3',
+  'systemd-analyze',
   'caddy',
   'haproxy',
   'pebble',

@@ -1,0 +1,156 @@
+/** What a definition of the service has to know of the machine. */
+export interface ServicePlace {
+  /** The executable. */
+  readonly program: string
+  /** routes.toml. */
+  readonly config: string
+  /** Who runs it. */
+  readonly user: string
+  /** Where a socket unit listens for it; none: it opens its sockets itself. */
+  readonly ports: readonly string[]
+}
+
+/** What starts services, and how each is told of this one. */
+export const SERVICES: Readonly<Record<string, (place: ServicePlace) => string>> = { systemd, openrc, launchd }
+
+/**
+ * A unit for systemd 247 and newer, hardened: of the privileges that systemd-analyze(1) knows, what is left is the network, the
+ * port below 1024, and memory that is written and run, which the JavaScript engine needs (no MemoryDenyWriteExecute).
+ */
+function systemd({ program, config, user, ports }: ServicePlace): string {
+  const hasSocket = ports.length > 0
+  return `# /etc/systemd/system/sallyport.service: sallyport service > that, then systemctl daemon-reload
+[Unit]
+Description=Sallyport, an authenticating reverse proxy
+After=network-online.target
+Wants=network-online.target
+${hasSocket ? 'Requires=sallyport.socket\nAfter=sallyport.socket\n' : ''}
+[Service]
+Type=notify
+User=${user}
+StateDirectory=sallyport
+StateDirectoryMode=0700
+UMask=0077
+# Secrets that the file takes from the environment, as NAME=VALUE.
+EnvironmentFile=-/etc/sallyport/environment
+Environment=SALLYPORT_DATA=/var/lib/sallyport BUN_CONFIG_MAX_HTTP_REQUESTS=65535
+ExecStart=${program} serve --config ${config}
+ExecReload=/bin/kill -HUP $MAINPID
+# Another process takes over: systemctl kill --kill-whom=main -s USR2 sallyport
+KillMode=mixed
+Restart=on-failure
+RestartSec=1
+WatchdogSec=30
+LimitNOFILE=65536
+
+${hasSocket ? 'CapabilityBoundingSet=' : 'AmbientCapabilities=CAP_NET_BIND_SERVICE\nCapabilityBoundingSet=CAP_NET_BIND_SERVICE'}
+NoNewPrivileges=true
+ProtectSystem=strict
+ProtectHome=true
+PrivateTmp=true
+PrivateDevices=true
+DevicePolicy=closed
+ProtectClock=true
+ProtectControlGroups=true
+ProtectHostname=true
+ProtectKernelLogs=true
+ProtectKernelModules=true
+ProtectKernelTunables=true
+ProtectProc=invisible
+KeyringMode=private
+LockPersonality=true
+RemoveIPC=true
+RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX AF_NETLINK
+RestrictNamespaces=true
+RestrictRealtime=true
+RestrictSUIDSGID=true
+SystemCallArchitectures=native
+# pidfd_getfd: a process that takes over gets the sockets of workers by it.
+SystemCallFilter=@system-service pidfd_getfd
+SystemCallFilter=~@privileged @resources
+SystemCallErrorNumber=EPERM
+
+[Install]
+WantedBy=multi-user.target
+`
+}
+
+/** For OpenRC with its supervise-daemon. */
+function openrc({ program, config, user }: ServicePlace): string {
+  return `#!/sbin/openrc-run
+# /etc/init.d/sallyport, executable: sallyport service openrc > that
+name="Sallyport"
+supervisor=supervise-daemon
+command="${program}"
+command_args="serve --config ${config}"
+command_user="${user}"
+directory="/var/lib/sallyport"
+output_log="/var/log/sallyport.log"
+error_log="/var/log/sallyport.log"
+capabilities="^cap_net_bind_service"
+no_new_privs=yes
+retry="SIGTERM/15"
+extra_started_commands="reload"
+export SALLYPORT_DATA="/var/lib/sallyport"
+
+depend() {
+  need net
+}
+
+start_pre() {
+  checkpath --directory --owner "${user}" --mode 0700 /var/lib/sallyport
+  checkpath --file --owner "${user}" --mode 0640 /var/log/sallyport.log
+}
+
+reload() {
+  ebegin "Reloading $name"
+  supervise-daemon "$RC_SVCNAME" --signal HUP
+  eend $?
+}
+`
+}
+
+/** For launchd of macOS. */
+function launchd({ program, config, user }: ServicePlace): string {
+  const words = [program, 'serve', '--config', config].map(word => `    <string>${xml(word)}</string>`)
+  return `<?xml version="1.0" encoding="UTF-8"?>
+<!DOCTYPE plist PUBLIC "-//Apple//DTD PLIST 1.0//EN" "http://www.apple.com/DTDs/PropertyList-1.0.dtd">
+<!-- /Library/LaunchDaemons/sallyport.plist: sallyport service launchd > that, then launchctl bootstrap system FILE -->
+<plist version="1.0">
+<dict>
+  <key>Label</key><string>sallyport</string>
+  <key>UserName</key><string>${xml(user)}</string>
+  <key>ProgramArguments</key>
+  <array>
+${words.join('\n')}
+  </array>
+  <key>EnvironmentVariables</key>
+  <dict><key>SALLYPORT_DATA</key><string>/usr/local/var/sallyport</string></dict>
+  <key>RunAtLoad</key><true/>
+  <key>KeepAlive</key><true/>
+  <key>ExitTimeOut</key><integer>15</integer>
+  <key>StandardOutPath</key><string>/usr/local/var/log/sallyport.log</string>
+  <key>StandardErrorPath</key><string>/usr/local/var/log/sallyport.log</string>
+</dict>
+</plist>
+`
+}
+
+function xml(text: string): string {
+  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;')
+}
+
+/** The socket unit that goes with a unit of systemd: systemd listens, before the service runs and while it is restarted. */
+export function socketUnit({ ports }: ServicePlace): string {
+  return `# /etc/systemd/system/sallyport.socket: what listen in routes.toml says, too
+[Unit]
+Description=Sockets of Sallyport
+
+[Socket]
+${ports.map(port => `ListenStream=${port}`).join('\n')}
+Backlog=4096
+
+[Install]
+WantedBy=sockets.target
+`
+}

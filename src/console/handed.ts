@@ -1,0 +1,49 @@
+import type { Io } from './io.ts'
+
+const COUNT = 'SALLYPORT_SOCKETS'
+const KEPT = 'SALLYPORT_SOCKETS_KEPT'
+const SUCCESSOR = 'SALLYPORT_SUCCESSOR'
+
+/** The first descriptor that is handed over, by systemd and by us: those before it are the standard streams. */
+const FIRST = 3
+
+/** As many as anyone would hand over; what is more is no count. */
+const MOST = 1_000
+
+/**
+ * The descriptors of sockets that this process was started with: by another process of ours, or by systemd, which names the process
+ * that they are for. Source: sd_listen_fds(3).
+ */
+export function handedDescriptors(env: Io['env'], pid: number): readonly number[] {
+  const own = env(COUNT)
+  const text = own ?? (env('LISTEN_PID') === `${pid}` ? env('LISTEN_FDS') : undefined)
+  const count = Number(text ?? 0)
+  if (!Number.isInteger(count) || count < 0 || count > MOST) return []
+  return Array.from({ length: count }, (_, index) => FIRST + index)
+}
+
+/** Whether those are kept by a manager that starts the service again: whoever connects while there is none waits. */
+export function areKept(env: Io['env'], pid: number): boolean {
+  return env(COUNT) === undefined ? handedDescriptors(env, pid).length > 0 : env(KEPT) !== undefined
+}
+
+/** Whether this process was started to take the place of the one that started it. */
+export function isSuccessor(env: Io['env']): boolean {
+  return env(SUCCESSOR) !== undefined && process.send !== undefined
+}
+
+/** What a process is told of the sockets that it is started with, from descriptor 3 on. */
+export function socketsEnvironment(count: number, isKept: boolean): Readonly<Record<string, string | undefined>> {
+  return {
+    [COUNT]: `${count}`,
+    [KEPT]: isKept ? '1' : undefined,
+    [SUCCESSOR]: undefined,
+    LISTEN_PID: undefined,
+    LISTEN_FDS: undefined,
+  }
+}
+
+/** The same for one that is to take our place; a watchdog has been told to expect us. */
+export function successorEnvironment(count: number, isKept: boolean): Readonly<Record<string, string | undefined>> {
+  return { ...socketsEnvironment(count, isKept), [SUCCESSOR]: '1', WATCHDOG_PID: undefined }
+}

@@ -1,0 +1,56 @@
+import type { CheckResult } from '../../config/check.ts'
+import { isSuccessor } from '../../console/handed.ts'
+import type { Io } from '../../console/io.ts'
+import { openLogs } from '../../console/logs.ts'
+import { openManager } from '../manager/manager.ts'
+import { statusOf } from '../manager/status.ts'
+import { showAddresses } from '../open-addresses.ts'
+import type { RunningServer } from '../serve-options.ts'
+import { boundExit } from '../signals.ts'
+import { reportStart, startHere } from '../start.ts'
+import { openHanded, tellUnasked } from './handed.ts'
+import { followSignals } from './service.ts'
+import { takePlace } from './successor.ts'
+
+export interface AloneOptions {
+  readonly configPath: string
+  /** The file as it was just read, without mistakes. */
+  readonly loaded: Extract<CheckResult, { ok: true }>
+  /** The program's arguments, for a process that is to take over. */
+  readonly argv: readonly string[]
+  readonly io: Io
+}
+
+/** Serves in this process alone until it is told to end; answers the exit code: 1, having said why, where it could not begin. */
+export async function runAlone({ configPath, loaded, argv, io }: AloneOptions): Promise<number> {
+  const logs = openLogs(io, Date.now)
+  const { log } = logs
+  const handed = openHanded(io.env)
+  const manager = openManager(io.env, process.pid, log)
+  const status = statusOf(manager, configPath)
+  let server: RunningServer
+  try {
+    server = startHere(configPath, io, { logs, loaded, handed, onRead: status.note })
+  } catch (error) {
+    reportStart(error, io)
+    return 1
+  }
+  tellUnasked(handed.closeOthers(), io.env, log)
+  if (isSuccessor(io.env)) await takePlace()
+  const ending = followSignals({
+    manager,
+    log,
+    argv,
+    isKept: handed.kept.size > 0,
+    status: status.text,
+    reload: server.reload,
+    others: () => [],
+    drainMs: () => server.config.server.drainMs,
+    kill() {},
+  })
+  showAddresses(server.config, server.addresses[0], io)
+  manager.ready(status.text())
+  await server.stop((await ending) === 'succeeded')
+  boundExit(0)
+  return 0
+}

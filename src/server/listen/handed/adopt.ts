@@ -1,0 +1,54 @@
+import { ptr } from 'bun:ffi'
+import { GateError } from '../../../base/errors.ts'
+import { descriptorsOf, LINUX, libc } from '../../../base/libc.ts'
+import { isListening } from './descriptors.ts'
+import { pollOf } from './poll.ts'
+
+/**
+ * A `Bun.serve` that listens on a socket which exists already, and stays open for whoever else has it.
+ *
+ * Bun 1.4.5 opens the sockets of `Bun.serve` itself, and ignores `fd` (node:net and `Bun.listen` take one). So `open` makes a server
+ * anywhere else; then the given socket takes the place of that server's in the table of descriptors, and is registered for events
+ * as that was: the server goes on with another socket under the same number, and notices nothing.
+ * Throws `listen.failed` where this system does not let that be done, or what `open` throws.
+ */
+export function serveAt(socket: number, open: () => Bun.Server<unknown>): Bun.Server<unknown> {
+  const system = libc()
+  if (system === null) throw cannot('this system has no C library that is known')
+  const before = descriptorsOf('socket:')
+  const server = open()
+  try {
+    const own = [...descriptorsOf('socket:').keys()].find(number => !before.has(number) && isListening(number, system))
+    const poll = own === undefined ? null : pollOf(own)
+    if (own === undefined || poll === null) throw cannot('this Bun waits for connections in another way')
+    system.fcntl(socket, LINUX.F_SETFL, system.fcntl(socket, LINUX.F_GETFL, 0) | LINUX.O_NONBLOCK)
+    if (system.dup3(socket, own, LINUX.O_CLOEXEC) !== own) throw cannot('the socket cannot be duplicated')
+    if (system.epoll_ctl(poll.epoll, LINUX.EPOLL_CTL_ADD, own, ptr(poll.event)) !== 0) {
+      throw cannot('the socket cannot be waited for')
+    }
+    return server
+  } catch (error) {
+    void server.stop(true)
+    throw error
+  }
+}
+
+/**
+ * No server of this process accepts a connection any more, while their sockets stay open: those who wait on them are for the process
+ * that has them too, or will have. What was accepted goes on. Of `only` these sockets, by the system's names, where it is given.
+ */
+export function stopAccepting(only?: ReadonlySet<string>): void {
+  const system = libc()
+  if (system === null) return
+  for (const [socket, name] of descriptorsOf('socket:')) {
+    if (only?.has(name) === false || !isListening(socket, system)) continue
+    const poll = pollOf(socket)
+    if (poll !== null) system.epoll_ctl(poll.epoll, LINUX.EPOLL_CTL_DEL, socket, ptr(poll.event))
+  }
+}
+
+function cannot(why: string): GateError {
+  return new GateError('listen.failed', `a socket that was handed over cannot be listened on: ${why}`, {
+    hint: 'start Sallyport without it: it opens the addresses of listen itself',
+  })
+}

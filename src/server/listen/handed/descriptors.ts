@@ -1,0 +1,76 @@
+import { ptr } from 'bun:ffi'
+import { descriptorsOf, LINUX, type Libc, libc } from '../../../base/libc.ts'
+import type { ListenAddress } from '../../../config/types/server.ts'
+
+/** Whether a descriptor is a socket that takes connections. */
+export function isListening(descriptor: number, system: Libc): boolean {
+  const value = new Int32Array(1)
+  const length = new Uint32Array([value.byteLength])
+  return (
+    system.getsockopt(descriptor, LINUX.SOL_SOCKET, LINUX.SO_ACCEPTCONN, ptr(value), ptr(length)) === 0 &&
+    value[0] === 1
+  )
+}
+
+/** Where a socket listens; null for what is none, or has an address of another kind. */
+export function addressOfSocket(descriptor: number, system: Libc): ListenAddress | null {
+  if (!isListening(descriptor, system)) return null
+  const bytes = Buffer.alloc(128)
+  const length = new Uint32Array([bytes.length])
+  if (system.getsockname(descriptor, ptr(bytes), ptr(length)) !== 0) return null
+  const end = length[0] ?? 0
+  switch (new Uint16Array(bytes.buffer, bytes.byteOffset, 1)[0]) {
+    case LINUX.AF_INET:
+      return { kind: 'tcp', host: bytes.subarray(4, 8).join('.'), port: bytes.readUInt16BE(2) }
+    case LINUX.AF_INET6: {
+      const groups = Array.from({ length: 8 }, (_, index) => bytes.readUInt16BE(8 + index * 2).toString(16))
+      return { kind: 'tcp', host: shortest(groups.join(':')), port: bytes.readUInt16BE(2) }
+    }
+    case LINUX.AF_UNIX:
+      return { kind: 'unix', path: bytes.subarray(2, end).toString().replace(/\0$/, '') }
+    default:
+      return null
+  }
+}
+
+/** Sockets as descriptors of this process; those of other processes are copies. */
+export interface Descriptors {
+  readonly descriptors: readonly number[]
+  /** Without this, connections would come to sockets whose process is gone. */
+  closeCopies(): void
+}
+
+/** The sockets by which this process and others (of its user, and started by it) take connections, each once. */
+export function listeningDescriptors(others: readonly number[]): Descriptors {
+  const system = libc()
+  if (system === null) return { descriptors: [], closeCopies() {} }
+  const found = new Map<string, number>()
+  const copies: number[] = []
+  for (const [descriptor, socket] of descriptorsOf('socket:')) {
+    if (isListening(descriptor, system) && !found.has(socket)) found.set(socket, descriptor)
+  }
+  for (const pid of others) {
+    const process = Number(system.syscall(LINUX.SYS_pidfd_open, pid, 0, 0))
+    if (process < 0) continue
+    for (const [descriptor, socket] of descriptorsOf('socket:', pid)) {
+      if (found.has(socket)) continue
+      const copy = Number(system.syscall(LINUX.SYS_pidfd_getfd, process, descriptor, 0))
+      if (copy < 0) continue
+      if (isListening(copy, system)) {
+        found.set(socket, copy)
+        copies.push(copy)
+      } else system.close(copy)
+    }
+    system.close(process)
+  }
+  return {
+    descriptors: [...found.values()],
+    closeCopies() {
+      for (const copy of copies) system.close(copy)
+    },
+  }
+}
+
+function shortest(address: string): string {
+  return new URL(`http://[${address}]`).hostname.slice(1, -1)
+}

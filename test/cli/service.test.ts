@@ -1,0 +1,57 @@
+import { expect, test } from 'bun:test'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { runService } from '../../src/cli/service/run.ts'
+import { temporaryFolder } from '../kit/folder.ts'
+import { runIn } from '../kit/io.ts'
+import { runToEnd } from '../kit/programs/ended.ts'
+
+/** What the command prints, in a file of this name, with a program that is there. */
+async function printed(folder: string, name: string, ...argv: readonly string[]): Promise<string> {
+  const { code, out, err } = await runIn(folder, io => runService([...argv, '--program', '/bin/true'], io))
+  expect([code, err]).toEqual([0, ''])
+  const path = join(folder, name)
+  writeFileSync(path, out)
+  return path
+}
+
+test.each([
+  ['that listens itself', [], 2.0],
+  ['whose sockets systemd has', ['--listen', '0.0.0.0:443,[::]:80'], 1.5],
+])('systemd-analyze(1): a unit %s has next to no exposure, and no mistakes', async (_what, argv, most) => {
+  using folder = temporaryFolder()
+  const path = await printed(folder.path, 'sallyport.service', 'systemd', ...argv)
+  const socket = await printed(folder.path, 'sallyport.socket', 'socket', '--listen', '0.0.0.0:443,[::]:80')
+  const { stdout, stderr } = await runToEnd(['systemd-analyze', 'security', '--offline=true', '--no-pager', path])
+  const level = /Overall exposure level for sallyport.service: ([\d.]+)/.exec(stdout)?.[1]
+  expect([level, stderr]).toEqual([expect.stringMatching(/^\d/), ''])
+  expect(Number(level)).toBeLessThanOrEqual(most)
+  const verified = await runToEnd(['systemd-analyze', 'verify', '--man=no', '--recursive-errors=no', path, socket])
+  expect([verified.code, verified.stdout + verified.stderr]).toEqual([0, ''])
+})
+
+test('the script for OpenRC is one for a shell, and the list for launchd one that is read', async () => {
+  using folder = temporaryFolder()
+  const script = await printed(folder.path, 'sallyport', 'openrc')
+  expect(await runToEnd(['sh', '-n', script])).toEqual({ code: 0, stdout: '', stderr: '' })
+  const list = await printed(folder.path, 'sallyport.plist', 'launchd', '--user', '_sallyport', '--config', 'a.toml')
+  const read = 'import json, plistlib, sys; print(json.dumps(plistlib.load(open(sys.argv[1], "rb"))))'
+  const { stdout } = await runToEnd(['python3', '-c', read, list])
+  expect(JSON.parse(stdout)).toMatchObject({
+    UserName: '_sallyport',
+    ProgramArguments: ['/bin/true', 'serve', '--config', join(folder.path, 'a.toml')],
+  })
+})
+
+test.each([
+  [['upstart'], 'systemd'],
+  [['socket'], '--listen'],
+  [['openrc', '--listen', '0.0.0.0:443'], '--listen'],
+  [['systemd', '--config', '/etc/a file/$HOME.toml'], 'plain name'],
+  [['systemd', '--user', 'a\nExecStartPre=/bin/sh'], 'plain name'],
+])('%j is refused, with what to do', async (argv, hint) => {
+  using folder = temporaryFolder()
+  const { code, out, err } = await runIn(folder.path, io => runService(argv, io))
+  expect([code, out]).toEqual([2, ''])
+  expect(err).toContain(hint)
+})

@@ -1,0 +1,44 @@
+import { readFileSync } from 'node:fs'
+import { eventually } from '../gate.ts'
+import type { Child } from './child.ts'
+
+/** The process that took over from another, by its id. */
+export interface SuccessorProcess extends AsyncDisposable {
+  readonly pid: number
+}
+
+const TAKEN = /"message":"Another process has taken over[^\n]*"pid":(\d+)/g
+
+/** Tells a process to have another take over, and waits until that one is the service; it is stopped at the end of the scope. */
+export async function handOver(child: Child, pid = child.process.pid): Promise<SuccessorProcess> {
+  const taken = () => [...child.output().matchAll(TAKEN)]
+  const before = taken().length
+  process.kill(pid, 'SIGUSR2')
+  await eventually(() => taken().length > before, 'another process takes over', 30_000)
+  const successor = Number(taken().at(-1)?.[1])
+  return {
+    pid: successor,
+    async [Symbol.asyncDispose]() {
+      if (isAlive(successor)) process.kill(successor, 'SIGTERM')
+      await eventually(() => !isAlive(successor), 'the successor ends', 20_000)
+    },
+  }
+}
+
+/** Whether a process runs; one that has ended and that nobody asked about does not. */
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+  } catch {
+    return false
+  }
+  return !/^\d+ \(.*\) Z/.test(readStat(pid))
+}
+
+function readStat(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/stat`, 'utf8')
+  } catch {
+    return `${pid} (gone) Z`
+  }
+}
