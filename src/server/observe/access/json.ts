@@ -1,41 +1,97 @@
 import { showJson } from '../../../base/visible.ts'
 import type { AccessRecord } from './record.ts'
 
-/** A record as one JSON object, and what ends its line; `time` is RFC 3339 in UTC. */
-export function jsonLine(record: AccessRecord, time: string): string {
-  return (
-    `{"time":"${time}","level":"info","message":"request","id":"${record.id}","client":"${record.client}"` +
-    `,"method":"${record.method}","scheme":"${record.scheme}","host":${quoteCommon(record.host)},"path":${quote(record.path)}` +
-    `,"protocol":"${record.protocol}","route":${quoteCommon(record.route)},"upstream":${orNull(record.upstream)}` +
-    `,"user":${orNull(record.user)},"session":${orNull(record.session)},"status":${record.status},"reason":${orNull(record.reason)}` +
-    `,"bytes":${record.bytes},"ms":${record.tookMs},"total_ms":${record.totalMs}` +
-    `,"agent":${orNull(record.agent)},"referer":${orNull(record.referer)}}\n`
-  )
-}
-
-function orNull(text: string | null): string {
-  return text === null ? 'null' : quoteCommon(text)
-}
-
 /**
- * A JSON string, as `quote` makes it, of what many records have in common: hosts, routes, people, browsers. One look-up costs less than a look
- * at every character. Bounded, since clients choose hosts.
+ * A record as one JSON object, and what ends its line; `time` is RFC 3339 in UTC.
+ *
+ * What a text of many parts costs is its parts: those that many records have in common are kept as one.
  */
-function quoteCommon(text: string): string {
-  const before = COMMON.get(text)
-  if (before !== undefined) return before
-  const quoted = quote(text)
-  if (COMMON.size < MAX_COMMON && text.length <= 256) COMMON.set(text, quoted)
-  return quoted
+export function jsonLine(record: AccessRecord, time: string): string {
+  const { id, client, method, status, bytes, tookMs, totalMs } = record
+  const path = PLAIN.test(record.path) ? record.path : showJson(record.path).slice(1, -1)
+  return `{"time":"${time}","level":"info","message":"request","id":"${id}","client":"${client}","method":"${method}${place(record)}${path}${way(record)}${person(record)}${status}${REASONS.of(record.reason)}${bytes},"ms":${tookMs},"total_ms":${totalMs}${AGENTS.of(record.agent)}${REFERERS.of(record.referer)}`
 }
 
-const COMMON = new Map<string, string>()
-const MAX_COMMON = 4096
+/** Texts that are made once for each word; bounded, since clients choose words. */
+interface Parts {
+  of(word: string | null): string
+}
+
+const MOST_KEPT = 4096
+const LONGEST_KEPT = 256
+
+function parts(make: (quoted: string) => string): Parts {
+  const kept = new Map<string | null, string>()
+  let lastWord: string | null = null
+  let lastText = make('null')
+  return {
+    of(word) {
+      // A look at the one before costs less than to hash a word that has just come in.
+      if (word === lastWord) return lastText
+      let text = kept.get(word)
+      if (text === undefined) {
+        text = make(quote(word))
+        if (kept.size < MOST_KEPT && (word === null || word.length <= LONGEST_KEPT)) kept.set(word, text)
+      }
+      lastWord = word
+      lastText = text
+      return text
+    },
+  }
+}
+
+const SECURE = parts(host => `","scheme":"https","host":${host},"path":"`)
+const PLAIN_HTTP = parts(host => `","scheme":"http","host":${host},"path":"`)
+const REASONS = parts(reason => `,"reason":${reason},"bytes":`)
+const AGENTS = parts(agent => `,"agent":${agent}`)
+const REFERERS = parts(referer => `,"referer":${referer}}\n`)
+
+function place({ scheme, host }: AccessRecord): string {
+  return (scheme === 'https' ? SECURE : PLAIN_HTTP).of(host)
+}
+
+/** Two words that mostly come with a third. */
+interface Kept {
+  readonly one: string | null
+  readonly other: string | null
+  readonly text: string
+}
+
+const WAYS = new Map<string, Kept>()
+const PEOPLE = new Map<string, Kept>()
+
+/** By the route: from one address or another of its upstream, by one protocol or another. */
+function way({ route, protocol, upstream }: AccessRecord): string {
+  const before = WAYS.get(route)
+  if (before !== undefined && before.one === protocol && before.other === upstream) return before.text
+  const text = `","protocol":"${protocol}","route":${quote(route)},"upstream":${quote(upstream)}`
+  keep(WAYS, route, { one: protocol, other: upstream, text })
+  return text
+}
+
+/** By the session, whose user it is. */
+function person({ user, session }: AccessRecord): string {
+  if (user === null && session === null) return NOBODY
+  const before = PEOPLE.get(session ?? '')
+  if (before !== undefined && before.one === user) return before.text
+  const text = `,"user":${quote(user)},"session":${quote(session)},"status":`
+  keep(PEOPLE, session ?? '', { one: user, other: null, text })
+  return text
+}
+
+const NOBODY = ',"user":null,"session":null,"status":'
+
+function keep(kept: Map<string, Kept>, key: string, value: Kept): void {
+  // Sessions end: what is full begins anew.
+  if (kept.size >= MOST_KEPT) kept.clear()
+  kept.set(key, value)
+}
 
 /** Printable ASCII without the two characters that JSON escapes. */
 const PLAIN = /^[ !#-[\]-~]*$/
 
-/** A JSON string; nearly every path and name can be quoted as it is. */
-function quote(text: string): string {
+/** A JSON string or null; nearly every name can be quoted as it is. */
+function quote(text: string | null): string {
+  if (text === null) return 'null'
   return PLAIN.test(text) ? `"${text}"` : showJson(text)
 }
