@@ -10,7 +10,7 @@ const VALUES: Readonly<Record<string, readonly string[]>> = {
   client_id: ['"gate"'],
   client_secret: ['"s3cret"'],
   client_secret_file: ['"/nowhere/secret"'],
-  scope: ['"openid email"', '""'],
+  scope: ['"openid email"', '"email"', '""'],
   cookie_expire: ['"1h"', '"0s"', '"9000h"', '"1s"'],
   cookie_refresh: ['"1h"', '"1s"', '"0"'],
   cookie_secure: ['false', '"true"'],

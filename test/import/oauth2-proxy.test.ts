@@ -98,6 +98,12 @@ const CASES: readonly Case[] = [
     note: 'kept 8 scope',
   },
   {
+    options: 'scope = "email profile email"',
+    at: '[providers.oidc]',
+    has: ['scopes = ["openid", "email", "profile"]'],
+    note: 'changed 8 scope: scopes, with "openid" as well',
+  },
+  {
     options: 'skip_jwt_bearer_tokens = true\noidc_extra_audiences = ["https://api.example.com"]',
     at: '[[routes]]',
     has: ['tokens = true'],

@@ -1,5 +1,6 @@
 import { STAND_IN_HOST } from '../blanks.ts'
 import type { Entry, Section } from '../draft.ts'
+import { openidScopes } from '../scopes.ts'
 import { type Context, spell } from './context.ts'
 import type { Directive } from './parse.ts'
 
@@ -79,7 +80,7 @@ export function readProvider(context: Context, { args, line, block }: Directive)
   const value = (name: string) => given.get(name)?.args[0] ?? null
   const name = context.names.of('provider', was)
   const driver = value('driver') ?? was
-  const scopes = given.get('scopes')?.args ?? []
+  const scopes = given.get('scopes')
   const isClosed = (block ?? []).some(one => !isKnown(one))
   const asked = ELSEWHERE.some(key => given.has(key)) ? undefined : PRESET_SCOPES[driver]
   if (asked !== undefined) {
@@ -95,16 +96,17 @@ export function readProvider(context: Context, { args, line, block }: Directive)
     const section = { title: `[providers.${name}]`, entries }
     return { name, was, realm: value('realm') ?? was, isClosed, isPreset: true, section }
   }
+  const { list, outcome, say: sayOfScopes } = openidScopes(scopes?.args ?? [])
   const entries: readonly Entry[] = [
     { key: 'issuer', value: issuer(context, driver, value, line) },
     ...metadata(context, value),
     clientId(context, value('client_id') ?? idWord ?? null, was),
     ...secret(context, value('client_secret') ?? secretWord ?? null, was, given.get('client_secret')?.line ?? line),
-    ...(scopes.length > 0
+    ...(list.length > 0
       ? [
           {
             key: 'scopes',
-            value: scopes.map(scope => spell(context, scope)),
+            value: list.map(scope => spell(context, scope)),
             comment: '"groups" lets roles ask for groups, "offline_access" lets them follow the provider',
           },
         ]
@@ -114,7 +116,8 @@ export function readProvider(context: Context, { args, line, block }: Directive)
   const say =
     'emails = "trusted", as there: take it out where people can enter an address that is not theirs. Whoever has none passes no rule, as nobody without one could sign in'
   context.notes.add('decide', `oauth identity provider ${was}`, line, say)
-  note(context, block ?? [], KEPT)
+  if (scopes !== undefined) context.notes.add(outcome, 'scopes', scopes.line, sayOfScopes)
+  note(context, block?.filter(({ name }) => name !== 'scopes') ?? [], KEPT)
   const section = { title: `[providers.${name}]`, entries }
   return { name, was, realm: value('realm') ?? was, isClosed, isPreset: false, section }
 }

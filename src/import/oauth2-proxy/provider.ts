@@ -1,6 +1,7 @@
 import { ALGORITHMS } from '../../config/keys/providers.ts'
 import { STAND_IN_HOST } from '../blanks.ts'
 import type { Entry, Section } from '../draft.ts'
+import { openidScopes, type Scopes } from '../scopes.ts'
 import { claimEntries } from './claims.ts'
 import { type Context, note } from './context.ts'
 import { isGithub } from './github.ts'
@@ -43,14 +44,17 @@ export function providerSection(context: Context): Section {
     ...secret(context),
   ]
   note(context, 'kept', 'client_id', `client_id in [providers.${PROVIDER}]`)
-  const scopes = (options.text('scope') ?? '').split(/[\s,]+/).filter(scope => scope !== '')
-  if (scopes.length > 0) {
+  const stated = (options.text('scope') ?? '').split(/[\s,]+/).filter(scope => scope !== '')
+  const { list, outcome, say }: Scopes = isGithub(context)
+    ? { list: stated, outcome: 'kept', say: 'scopes' }
+    : openidScopes(stated)
+  if (list.length > 0) {
     entries.push({
       key: 'scopes',
-      value: scopes.map(blanks.literal),
+      value: list.map(blanks.literal),
       comment: 'scope; "offline_access" lets groups follow the provider',
     })
-    note(context, 'kept', 'scope', 'scopes; with "offline_access" among them, groups that change there change here')
+    note(context, outcome, 'scope', `${say}; with "offline_access" among them, groups that change there change here`)
   }
   if (!isGithub(context)) {
     entries.push(...claimEntries(context), ...algorithmEntries(context), ...bearerEntries(context))

@@ -113,6 +113,12 @@ const CASES: readonly Case[] = [
     has: { '[providers.pocket]': ['preset = "discord"', 'scopes = ["identify", "email"]'] },
   },
   {
+    about: 'a provider is asked who somebody is, whatever scopes are named',
+    parts: { provider: GITHUB.replace('driver github', 'driver generic').replace(/scopes .*/, 'scopes email profile') },
+    has: { '[providers.pocket]': ['scopes = ["openid", "email", "profile"]'] },
+    note: 'changed 9 scopes: scopes, with "openid" as well',
+  },
+  {
     about: 'a GitHub elsewhere is none',
     parts: { provider: GITHUB.replace(/scopes .*/, 'base_auth_url https://git.example.com') },
     has: { '[providers.pocket]': ['issuer = "https://git.example.com"'] },
