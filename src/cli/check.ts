@@ -5,6 +5,7 @@ import { count, renderDiagnostics } from '../config/text/render.ts'
 import type { Config } from '../config/types/config.ts'
 import { EXIT, namedFile, parseArguments } from '../console/args.ts'
 import type { Io } from '../console/io.ts'
+import { holdExpectations } from '../server/forecast/expect.ts'
 import { tellDifference } from './difference.ts'
 import type { StorePorts } from './with-sessions.ts'
 
@@ -31,7 +32,7 @@ export function runCheck(argv: readonly string[], io: Io, ports: StorePorts): nu
   const { file } = named
   const { diff, json: isJson = false } = parsed.values
   if (diff !== undefined) return tellDifference({ before: file, after: diff, isJson }, io, ports)
-  const result = loadConfig(resolve(io.cwd, file), { ...io, now: Date.now }, file)
+  const result = holdExpectations(loadConfig(resolve(io.cwd, file), { ...io, now: Date.now }, file))
   const diagnostics = result.ok ? result.warnings : result.diagnostics
   if (isJson) {
     io.stdout(`${JSON.stringify({ ok: result.ok, file, diagnostics }, null, 2)}\n`)
@@ -47,7 +48,8 @@ function praise(file: string, config: Config, warnings: readonly Diagnostic[]): 
   const what = `${count(config.routes.length, 'route')} on ${count(hosts, 'host')}`
   const who = `${count(config.portals.size, 'portal')}, ${count(config.providers.size, 'provider')}`
   const but = warnings.length === 0 ? '' : ` (${count(warnings.length, 'warning')})`
-  return `${file} is good: ${what}, ${who}${certificatesOf(config)}${but}`
+  const met = config.expectations.length === 0 ? '' : `, ${count(config.expectations.length, 'expectation')} met`
+  return `${file} is good: ${what}, ${who}${certificatesOf(config)}${met}${but}`
 }
 
 function certificatesOf({ tls }: Config): string {

@@ -7,6 +7,7 @@ import { EXIT } from '../console/args.ts'
 import type { Io } from '../console/io.ts'
 import { openSessionState } from '../process/session-state.ts'
 import { type Difference, difference, type PersonChange, type Turn, type Turns } from '../server/forecast/difference.ts'
+import { holdExpectations } from '../server/forecast/expect.ts'
 import type { SignedIn } from '../server/forecast/people.ts'
 import type { KeyChange, RouteLine } from '../server/forecast/route-changes.ts'
 import type { RoleGrant } from '../session/grants/document.ts'
@@ -29,8 +30,9 @@ export async function tellDifference({ before, after, isJson }: Files, io: Io, p
   const own = resolve(io.cwd, before)
   // The new file is to take the place of the other: without a store in it, its sessions stay where they are.
   const env = (name: string) => io.env(name) || (name === 'SALLYPORT_DATA' ? dirname(own) : undefined)
+  // What is in force is: whether all holds that it expects is the new one's to say.
   const old = loadConfig(own, ports, before)
-  const next = loadConfig(resolve(io.cwd, after), { ...ports, env }, after)
+  const next = holdExpectations(loadConfig(resolve(io.cwd, after), { ...ports, env }, after))
   const diagnostics = [...(old.ok ? [] : old.diagnostics), ...(next.ok ? next.warnings : next.diagnostics)]
   const isOk = old.ok && next.ok
   const people = isOk ? await readPeople(old.config, next.config, io, ports) : null

@@ -5,6 +5,7 @@ import { buildConfig } from './build/build.ts'
 import { checkFolders } from './checks/answers.ts'
 import { checkApps } from './checks/apps.ts'
 import { checkBrands } from './checks/brand.ts'
+import { checkExpectations } from './checks/expect.ts'
 import { checkLimits } from './checks/limits.ts'
 import { checkPasswords } from './checks/passwords.ts'
 import { checkPortals } from './checks/portals.ts'
@@ -48,7 +49,12 @@ interface CheckedText {
 
 /** A checked file: its Config, or everything that is wrong with it. Frozen to the bottom. */
 export type CheckResult =
-  | ({ readonly ok: true; readonly config: Config; readonly warnings: readonly Diagnostic[] } & CheckedText)
+  | ({
+      readonly ok: true
+      readonly config: Config
+      readonly warnings: readonly Diagnostic[] /** Where each expectation says its verdict. */
+      readonly expectedAt: readonly FilePlace[]
+    } & CheckedText)
   | ({
       readonly ok: false
       /** In the order of the file; at least one is an error, warnings are among them. */
@@ -101,6 +107,7 @@ export function checkConfig(text: string, options: CheckOptions): CheckResult {
   checkPasswords(values, configFiles, report)
   checkBrands(values, configFiles, report)
   checkApps(values, configFiles, report)
+  checkExpectations(values, report)
   const around = readSurroundings(options.env, directory, report)
   const fingerprint = sha256(JSON.stringify([text, ...contents, ...filled, ...configFiles.contents]))
   const files = [...included.watched, ...referred, ...configFiles.paths]
@@ -113,6 +120,7 @@ export function checkConfig(text: string, options: CheckOptions): CheckResult {
     ok: true,
     config: buildConfig(values, directory, configFiles, around),
     warnings: diagnostics,
+    expectedAt: (values.values.expect ?? []).map(({ at }) => merged.find([...at, 'verdict'], 'value')),
     fingerprint,
     texts,
     files,

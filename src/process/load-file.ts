@@ -5,6 +5,7 @@ import { type CheckResult, checkConfig } from '../config/check.ts'
 import { readIncluded } from '../config/included.ts'
 import { readConfig } from '../config/load.ts'
 import type { Sources } from '../config/text/substitute.ts'
+import { holdExpectations } from '../server/forecast/expect.ts'
 import type { CheckApart } from './threads/check-apart.ts'
 
 /** From how many characters on a file is worth a thread: some 250 routes, a tenth of a second's work. */
@@ -19,7 +20,7 @@ export interface LoadOptions extends Sources {
 }
 
 /**
- * The file at an absolute path, checked: here and now, or for a long one a promise. Where no thread can be had, it is checked here all the same.
+ * The file at an absolute path, checked, with what it expects held against what it says: here and now, or for a long one a promise. Where no thread can be had, it is checked here all the same.
  *
  * Rejects when it is given up.
  */
@@ -29,7 +30,7 @@ export function loadFile(path: string, options: LoadOptions): MaybePromise<Check
   if (typeof text !== 'string') return text
   const included = readIncluded(text, { ...options, file: path, shownAs: path })
   const length = included.files.reduce((sum, file) => sum + (file.text?.length ?? 0), text.length)
-  const checkHere = () => checkConfig(text, { ...options, file: path, included })
+  const checkHere = () => holdExpectations(checkConfig(text, { ...options, file: path, included }))
   if (checkApart === undefined || length < LONG) return checkHere()
   return checkApart({ text, file: path, included }, signal).catch((error: unknown) => {
     signal?.throwIfAborted()

@@ -22,6 +22,7 @@ import { createAccessTokens } from '../server/credentials/access-tokens.ts'
 import { createFirstUses } from '../server/credentials/first-use.ts'
 import { createPasswords } from '../server/credentials/passwords.ts'
 import { createDesk, textsToShow } from '../server/editor/desk.ts'
+import { holdExpectations } from '../server/forecast/expect.ts'
 import type { Fronts } from '../server/listen/fronts.ts'
 import { createLeaving } from '../server/listen/leaving.ts'
 import { createSockets } from '../server/listen/sockets.ts'
@@ -237,7 +238,7 @@ function readFile(options: ServeOptions, upstreams: ReturnType<typeof createUpst
   const closing = new AbortController()
   const loading = { ...ports, checkApart: options.checkApart, signal: closing.signal }
   const { of, load } = createSnapshots(configPath, { ...loading, upstreams })
-  const first = of(options.loaded ?? loadConfig(configPath, ports))
+  const first = of(options.loaded ?? holdExpectations(loadConfig(configPath, ports)))
   if (!first.ok) throw new GateError('config.invalid', first.refusal.trimEnd())
   ports.log.setLevel(first.snapshot.config.server.logLevel)
   options.logs.configure(first.snapshot.config.log)

@@ -52,6 +52,7 @@ const RANKS: readonly (readonly Room[])[] = [
         {
           parts: [
             'types/audit.ts',
+            'types/expectations.ts',
             'types/identity.ts',
             'types/log.ts',
             'types/rules.ts',

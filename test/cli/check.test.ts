@@ -138,5 +138,6 @@ test('sallyport schema prints a JSON schema of every table', () => {
     'portals',
     'upstreams',
     'routes',
+    'expect',
   ])
 })

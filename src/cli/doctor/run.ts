@@ -7,6 +7,7 @@ import type { ListenAddress } from '../../config/types/server.ts'
 import { parseListen } from '../../config/values/listen.ts'
 import { EXIT, namedFile, parseArguments } from '../../console/args.ts'
 import type { Io } from '../../console/io.ts'
+import { holdExpectations } from '../../server/forecast/expect.ts'
 import { addressText } from '../../server/listen/address-text.ts'
 import { askReady } from '../health.ts'
 import { examineApplications } from './applications.ts'
@@ -45,7 +46,7 @@ export async function runDoctor(
   const named = namedFile(parsed, USAGE, io)
   if (!named.ok) return named.exitCode
   const { file } = named
-  const loaded = loadConfig(resolve(io.cwd, file), ports, file)
+  const loaded = holdExpectations(loadConfig(resolve(io.cwd, file), ports, file))
   if (!loaded.ok) {
     io.stderr(renderDiagnostics(loaded.diagnostics, loaded.texts, { colour: io.colour.stderr }))
     return EXIT.failed

@@ -4,6 +4,7 @@ import type { RootTable } from '../keys/keys.ts'
 import { known } from '../keys/known.ts'
 import type { Config } from '../types/config.ts'
 import type { ConfigFiles } from '../values/files.ts'
+import { buildExpectation } from './expectations.ts'
 import { buildFlows, buildRate } from './limits.ts'
 import { buildLog } from './log.ts'
 import { buildPortal } from './portals.ts'
@@ -54,6 +55,7 @@ export function buildConfig(table: RootTable, directory: string, files: ConfigFi
     routes: root.routes.flatMap(route =>
       buildRoutes(route, { root, server, directory, files }).map(built => share(built)),
     ),
+    expectations: root.expect.map(buildExpectation),
   })
 }
 

@@ -2,6 +2,7 @@ import { RESPOND } from './answers.ts'
 import { APP } from './app.ts'
 import { AUDIT } from './audit.ts'
 import { COMPAT } from './compat.ts'
+import { EXPECT, EXPECTED_PERSON } from './expect.ts'
 import { REQUEST_FIELDS } from './field-rules.ts'
 import { FILES } from './files.ts'
 import { ASSERTION, PASS_TOKEN } from './identity.ts'
@@ -143,6 +144,12 @@ export const SECTIONS: readonly Section[] = [
     doc: 'Each entry of `allow` or `deny` in `[[routes]]` is a role or a table with the keys below. Every key of a table must hold; of a list, any entry is enough.',
     keys: ACCESS,
   },
+  {
+    title: '[[expect]]',
+    doc: 'What a request has to come to: judged at every start and save, and a file in which it comes to something else is not taken.',
+    keys: EXPECT,
+  },
+  { title: 'as', doc: 'Who asks, in `[[expect]]`.', keys: EXPECTED_PERSON },
 ]
 
 /** Keys that live in exactly one table. */
@@ -217,6 +224,12 @@ export const ROOT = {
     [],
     [],
     'What is served.',
+  ),
+  expect: defaulted(
+    tables(table(EXPECT, { title: '[[expect]]', homes }), 'expect'),
+    [],
+    [],
+    'What requests have to come to.',
   ),
 } as const satisfies Keys
 

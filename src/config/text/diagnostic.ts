@@ -170,6 +170,9 @@ export const DIAGNOSTIC_CODES = [
   'header.repeated',
   'header.template',
   'assertion.issuer',
+  'expect.address',
+  'expect.ip',
+  'expect.broken',
 ] as const
 
 export type DiagnosticCode = (typeof DIAGNOSTIC_CODES)[number]

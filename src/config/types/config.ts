@@ -1,5 +1,6 @@
 import type { AuditConfig } from './audit.ts'
 import type { LogConfig } from './log.ts'
+import type { Expectation } from './expectations.ts'
 import type { PortalConfig } from './portals.ts'
 import type { ProviderConfig } from './providers.ts'
 import type { RouteConfig } from './routes.ts'
@@ -21,4 +22,6 @@ export interface Config {
   readonly providers: ReadonlyMap<string, ProviderConfig>
   readonly portals: ReadonlyMap<string, PortalConfig>
   readonly routes: readonly RouteConfig[]
+  /** What requests have to come to, so that the file is taken. */
+  readonly expectations: readonly Expectation[]
 }

@@ -2,6 +2,7 @@ import { parentPort } from 'node:worker_threads'
 import { checkConfig } from '../../config/check.ts'
 import type { Included } from '../../config/included.ts'
 import { readBytes, readText } from '../../console/read-file.ts'
+import { holdExpectations } from '../../server/forecast/expect.ts'
 
 /** What a thread is asked: the text of a file, its absolute path, and what it includes. It answers a CheckResult. */
 export interface CheckQuestion {
@@ -13,5 +14,6 @@ export interface CheckQuestion {
 // A file of thousands of routes is checked in a thread of its own, which ends with all that it needed for it.
 parentPort?.on('message', ({ text, file, included }: CheckQuestion) => {
   const env = (name: string) => process.env[name]
-  parentPort?.postMessage(checkConfig(text, { file, included, readText, readBytes, env, now: Date.now }))
+  const checked = checkConfig(text, { file, included, readText, readBytes, env, now: Date.now })
+  parentPort?.postMessage(holdExpectations(checked))
 })

@@ -10,8 +10,8 @@ import { type Decision, tryRules } from '../../policy/policy.ts'
 import { REASONS, type Reason, type Trial } from '../../policy/reasons.ts'
 import { findUnverifiedEmail, type UnverifiedEmail, waysOut } from '../../policy/unverified.ts'
 import { addressText } from '../listen/address-text.ts'
-import { countGrants, type Grants, withGranted } from './granted.ts'
-import { type Circumstances, createJudge, type IdentityAt } from './judge.ts'
+import { countGrants, type Grants, rolesIn, withRoles } from './granted.ts'
+import { type Circumstances, createJudge, type IdentityAt, type Judge } from './judge.ts'
 
 /** One request that is asked about. */
 export interface Question {
@@ -19,6 +19,8 @@ export interface Question {
   readonly identity: Identity | null
   readonly facts: Circumstances
   readonly grants?: Grants
+  /** Roles that they have besides, however they came by them. */
+  readonly roles?: readonly string[]
 }
 
 /** One entry of `allow` or `deny`, with what it came to. */
@@ -70,8 +72,8 @@ export interface Explanation {
 }
 
 /** The verdict for one request with all that led to it, by the same functions that decide real ones. */
-export function explain(config: Config, question: Question): Explanation {
-  const { url, identity, facts, grants = new Map() } = question
+export function explain(config: Config, question: Question, judge: Judge = createJudge(config)): Explanation {
+  const { url, identity, facts, grants = new Map(), roles: held = [] } = question
   const base = {
     url: url.href,
     method: facts.method,
@@ -84,7 +86,6 @@ export function explain(config: Config, question: Question): Explanation {
     step_up: null,
   }
   const nothing = { ...base, route: null, upstream: [], portal: null, allow: '', roles: [], granted: [], rules: [] }
-  const judge = createJudge(config)
   const place = judge.place(url, facts.method)
   if (place.kind === 'refused') return { ...nothing, verdict: 'refused', reason: place.reason, why: place.why }
   if (place.kind === 'reserved') return { ...nothing, verdict: 'allow', reason: 'reserved', why: place.why }
@@ -93,7 +94,7 @@ export function explain(config: Config, question: Question): Explanation {
   const grantedAt = countGrants(config, grants)
   const granted = grantedAt(identity, route.portal, facts.nowMs)
   const who: IdentityAt = portal =>
-    identity === null ? null : withGranted(identity, grantedAt(identity, portal, facts.nowMs))
+    identity === null ? null : withRoles(identity, [...rolesIn(grantedAt(identity, portal, facts.nowMs)), ...held])
   const { decision, barrier } = judge.decide(place, who, facts)
   const { policy, roles } = judge.compiled(route)
   const known = who(route.portal)

@@ -22,7 +22,11 @@ export function countGrants(config: Config, grants: Grants): GrantedAt {
   }
 }
 
-/** The same person, with the roles that they were granted. */
-export function withGranted(identity: Identity, granted: readonly RoleGrant[]): Identity {
-  return { ...identity, [GRANTED]: granted.map(({ role }) => role) }
+export function rolesIn(granted: readonly RoleGrant[]): readonly string[] {
+  return granted.map(({ role }) => role)
+}
+
+/** The same person, with roles that they have whatever the rules say. */
+export function withRoles(identity: Identity, roles: readonly string[]): Identity {
+  return { ...identity, [GRANTED]: roles }
 }

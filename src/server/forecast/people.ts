@@ -2,7 +2,7 @@ import type { Config } from '../../config/types/config.ts'
 import type { Identity } from '../../identity/identity.ts'
 import { isLive, lifetimesAt, limitsOf, momentsOf } from '../../session/life.ts'
 import type { SessionEntry } from '../../session/session.ts'
-import { countGrants, type Grants, withGranted } from './granted.ts'
+import { countGrants, type Grants, rolesIn, withRoles } from './granted.ts'
 import type { IdentityAt } from './judge.ts'
 
 /** A sign-in that lasts, as far as it matters to what its owner may do. */
@@ -59,7 +59,7 @@ export function createStandings(config: Config, grants: Grants, nowMs: number): 
     whoAt(entry) {
       if (!lasts(entry)) return () => null
       const { portal: own, identity } = entry.session
-      const known = withGranted(identity, grantedAt(identity, own, nowMs))
+      const known = withRoles(identity, rolesIn(grantedAt(identity, own, nowMs)))
       return portal => (portal === own ? known : null)
     },
   }

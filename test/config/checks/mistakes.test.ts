@@ -46,7 +46,15 @@ const PUBLIC = `[[routes]]\nhost = "open.example.com"\nupstream = "http://app"\n
 
 const AT_THE_TOP = `\n${to('"http://app"')}`
 
+const expecting = (lines: string) =>
+  `${allowing('["user"]')}\n[[expect]]\naddress = "https://app.example.com"\nverdict = "allow"\n${lines}`
+
 const CASES: readonly Case[] = [
+  ['expect.address', 'a path alone', expecting('').replace('"https://app.example.com"', '«"ftp://a"»')],
+  ['expect.ip', 'a network', expecting('ip = «"10.0.0.0/8"»')],
+  ['choice.unknown', 'a verdict that explain does not know', expecting('').replace('"allow"\n', '«"refuse"»\n')],
+  ['role.undefined', 'a role that no portal has', expecting('as = { roles = [«"amdin"»] }')],
+  ['provider.undefined', 'a provider that there is not', expecting('as = { provider = «"other"» }')],
   ['include.pattern', 'a star for folders', `include = "conf.d/«*»/a.toml"${AT_THE_TOP}`],
   ['include.pattern', 'folders that are to be looked through', `include = ["conf.d/«**»"]${AT_THE_TOP}`],
   [
@@ -689,7 +697,7 @@ test('file.unreadable: a file that is not there is one diagnostic', () => {
 })
 
 test('every code has a case', () => {
-  const tested = new Set<string>([...CASES.map(([code]) => code), 'file.unreadable', 'include.table'])
+  const tested = new Set<string>([...CASES.map(([code]) => code), 'file.unreadable', 'include.table', 'expect.broken'])
   expect(DIAGNOSTIC_CODES.filter(code => !tested.has(code))).toEqual([])
 })
 
