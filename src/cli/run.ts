@@ -13,6 +13,7 @@ import { runCompletion } from './completion/run.ts'
 import { runDemo } from './demo/run.ts'
 import { runDoctor } from './doctor/run.ts'
 import { runExplain } from './explain.ts'
+import { runFmt } from './fmt/run.ts'
 import { runGuests } from './guests.ts'
 import { runHealth } from './health.ts'
 import { hintFor, overview, runHelp } from './help/run.ts'
@@ -46,6 +47,8 @@ export async function run(argv: readonly string[]): Promise<number> {
   switch (first) {
     case 'check':
       return runCheck(rest, io, realPorts(io))
+    case 'fmt':
+      return runFmt(rest, io)
     case 'explain':
       return runExplain(rest, io, realPorts(io))
     case 'doctor':

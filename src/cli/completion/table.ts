@@ -6,6 +6,7 @@ import { USAGE as CLIENT_KEY } from '../client-key.ts'
 import { USAGE as DEMO } from '../demo/run.ts'
 import { USAGE as DOCTOR } from '../doctor/run.ts'
 import { USAGE as EXPLAIN } from '../explain.ts'
+import { USAGE as FMT } from '../fmt/run.ts'
 import { USAGE as GUESTS } from '../guests.ts'
 import { COMMANDS } from '../help/commands.ts'
 import { TOPICS } from '../help/topics.ts'
@@ -46,6 +47,7 @@ type ParsedOptions = Readonly<Record<string, { readonly type: 'string' | 'boolea
 const USAGES: Readonly<Record<string, { readonly options: ParsedOptions }>> = {
   serve: SERVE,
   check: CHECK,
+  fmt: FMT,
   explain: EXPLAIN,
   doctor: DOCTOR,
   service: SERVICE,

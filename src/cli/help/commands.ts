@@ -14,6 +14,7 @@ export interface Command {
 export const COMMANDS: readonly Command[] = [
   { name: 'serve', call: '[serve] [FILE]', about: 'serves; takes over every save of the file' },
   { name: 'check', call: 'check [FILE]', about: 'all mistakes, with line, caret and hint' },
+  { name: 'fmt', call: 'fmt [FILE] [--check]', about: 'formats the file; values and comments stay' },
   { name: 'explain', call: 'explain URL [--as …]', about: 'which route, which rule, which verdict, and why' },
   { name: 'doctor', call: 'doctor [FILE]', about: 'what keeps people from signing in, and the mend' },
   { name: 'sessions', call: 'sessions list|revoke', about: 'who is signed in; ends sign-ins on a running server' },

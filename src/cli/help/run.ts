@@ -27,6 +27,7 @@ const ELSEWHERE: ReadonlyMap<string, string> = new Map([
   ['validate', 'check'],
   ['lint', 'check'],
   ['test', 'check'],
+  ['format', 'fmt'],
   ['adapt', 'import'],
   ['convert', 'import'],
 ])

@@ -1,20 +1,7 @@
-import {
-  chmodSync,
-  chownSync,
-  closeSync,
-  fsyncSync,
-  openSync,
-  realpathSync,
-  renameSync,
-  rmSync,
-  type Stats,
-  statSync,
-  writeSync,
-} from 'node:fs'
-import { dirname, join } from 'node:path'
 import { GateError } from '../../base/errors.ts'
 import { whyUnreadable } from '../../config/text/substitute.ts'
 import type { Io } from '../../console/io.ts'
+import { replaceFile } from '../../console/replace-file.ts'
 
 /** The lines of a file of `NAME:VALUE` as they are, without the last break; none for one that is not there yet. Throws `config.unreadable`. */
 export function readLines(path: string, io: Io): readonly string[] {
@@ -58,35 +45,10 @@ export function nameFault(name: string): string | null {
  * Throws `config.unreadable` where it cannot be written.
  */
 export function writeLines(path: string, lines: readonly string[], beside: string | null = null): void {
-  let temporary: string | null = null
   try {
-    const { target, before } = placeOf(path)
-    temporary = join(dirname(target), `.${crypto.randomUUID()}.tmp`)
-    const handle = openSync(temporary, 'wx', 0o600)
-    try {
-      writeSync(handle, lines.map(line => `${line}\n`).join(''))
-      fsyncSync(handle)
-    } finally {
-      closeSync(handle)
-    }
-    const like = before ?? (beside === null ? null : placeOf(beside).before)
-    if (like !== null && process.getuid?.() === 0) chownSync(temporary, like.uid, like.gid)
-    if (before !== null) chmodSync(temporary, before.mode & 0o777)
-    renameSync(temporary, target)
+    replaceFile(path, lines.map(line => `${line}\n`).join(''), { beside })
   } catch (cause) {
-    if (temporary !== null) rmSync(temporary, { force: true })
     const why = cause instanceof Error ? cause.message : String(cause)
     throw new GateError('config.unreadable', `${path} cannot be written: ${why}`, { cause })
-  }
-}
-
-/** The file itself, where the path is a link to it, and what it is now; null where there is none. */
-function placeOf(path: string): { readonly target: string; readonly before: Stats | null } {
-  try {
-    const target = realpathSync(path)
-    return { target, before: statSync(target) }
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return { target: path, before: null }
-    throw error
   }
 }

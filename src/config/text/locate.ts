@@ -280,3 +280,14 @@ function findByName(text: string, at: Path): Range | null {
   const match = new RegExp(`^[ \\t]*\\[*["']?(?:[\\w.-]+\\.)?(${escaped})["']?[ \\t]*[\\].=]`, 'md').exec(text)
   return match?.indices?.[1] ?? null
 }
+
+/** What the comments of a TOML text say, in their order, without blanks around them and around the signs that they begin with; null for a text that is not TOML to this parser. */
+export function commentsOf(text: string): readonly string[] | null {
+  try {
+    return parseTOML(text.replace(/^\uFEFF/, ' ')).comments.map(({ value }) => {
+      return value.trimEnd().replace(/^[^\p{L}\p{N}]+/u, signs => signs.replace(/\s/g, ''))
+    })
+  } catch {
+    return null
+  }
+}

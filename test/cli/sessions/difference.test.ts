@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { runCheck } from '../../../src/cli/check.ts'
 import { quietPorts } from '../../kit/clock.ts'
@@ -83,4 +83,24 @@ test('check --diff: a mistake in either file is told as check tells it, and noth
   const json = JSON.parse((await check(folder.path, '--diff', 'new.toml', '--json')).out)
   expect([json.ok, json.difference]).toEqual([false, null])
   expect((await check(folder.path, '--diff', 'gone.toml')).err).toContain('gone.toml does not exist')
+})
+
+test('check --diff: a new file is read where it lies, with what it includes there, and no store of its own is looked for', async () => {
+  await using folder = temporaryFolder()
+  const only = (host: string) => `[[routes]]\nhost = "${host}"\nrespond = { body = "in" }\nallow = "public"\n`
+  const file = (name: string, text: string) => writeFileSync(join(folder.path, name), text)
+  mkdirSync(join(folder.path, 'next/conf.d'), { recursive: true })
+  file('routes.toml', only('app.test'))
+  file('next/routes.toml', `include = "conf.d/*.toml"\n${only('app.test')}`)
+  file('next/conf.d/a.toml', only('more.test'))
+  const { out } = await check(folder.path, '--diff', 'next/routes.toml', '--json')
+  expect(JSON.parse(out).difference).toMatchObject({
+    routes: { added: [{ route: 'more.test/' }] },
+    settings: [],
+    restart: [],
+  })
+  file('next/conf.d/a.toml', '[server]\n')
+  expect((await check(folder.path, '--diff', 'next/routes.toml')).err).toContain('next/conf.d/a.toml:1:2')
+  file('next/conf.d/a.toml', '[[expect]]\naddress = "http://app.test"\nverdict = "deny"\n')
+  expect((await check(folder.path, '--diff', 'next/routes.toml')).err).toContain('comes to "allow", not to "deny"')
 })

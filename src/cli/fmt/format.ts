@@ -1,0 +1,51 @@
+import { isDeepStrictEqual } from 'node:util'
+import * as binary from '../../../node_modules/@tombi-toml/wasm-lib/dist/tombi_wasm_bg.wasm' with { type: 'file' }
+import { commentsOf } from '../../config/text/locate.ts'
+import { parseToml } from '../../config/text/parse.ts'
+
+/** A formatted text, or why there is none, as a sentence. */
+export type Formatted = { readonly ok: true; readonly text: string } | { readonly ok: false; readonly why: string }
+
+/** Formats a text. */
+export type Format = (text: string) => Promise<Formatted>
+
+/** Inline tables are broken into lines only where a file has such tables already: that is TOML 1.1, which not every editor knows. */
+const VERSIONS = ['v1.0.0', 'v1.1.0'] as const
+
+const LINE_WIDTH = 110
+
+/**
+ * The formatter, loaded when it is asked for: it is a part of the executable, some megabytes long, and reads nothing else.
+ *
+ * What it makes of a text is held against the text: every value is the same, and every comment is there, or there is no formatted text.
+ */
+export async function openFormatter(): Promise<Format> {
+  const { initSync, format } = await import('@tombi-toml/wasm-lib')
+  initSync({ module: await Bun.file(pathOf(binary)).arrayBuffer() })
+  return async text => {
+    for (const version of VERSIONS) {
+      const { formatted } = await format(text, 'routes.toml', { config: configFor(version) })
+      if (formatted !== undefined) return sameAs(text, formatted)
+    }
+    return { ok: false, why: 'the formatter does not understand it' }
+  }
+}
+
+function configFor(version: string): string {
+  return `toml-version = "${version}"\n[schema]\nenabled = false\n[format.rules]\nline-width = ${LINE_WIDTH}\n`
+}
+
+function sameAs(before: string, after: string): Formatted {
+  if (!isDeepStrictEqual(parseToml(before), parseToml(after))) return { ok: false, why: 'it would mean something else' }
+  const [comments, kept] = [commentsOf(before), commentsOf(after)]
+  return comments !== null && isDeepStrictEqual(comments, kept)
+    ? { ok: true, text: after }
+    : { ok: false, why: 'a comment would be lost or moved' }
+}
+
+/** Where the runtime has a file that is a part of the program; its own types say what is in it. */
+function pathOf(module: object): string {
+  const path: unknown = Reflect.get(module, 'default')
+  if (typeof path !== 'string') throw new TypeError('a file is imported by its path')
+  return path
+}

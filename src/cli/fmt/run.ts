@@ -1,0 +1,88 @@
+import { dirname, resolve } from 'node:path'
+import { readIncluded } from '../../config/included.ts'
+import { loadConfig } from '../../config/load.ts'
+import { parseToml } from '../../config/text/parse.ts'
+import { renderDiagnostics } from '../../config/text/render.ts'
+import { whyUnreadable } from '../../config/text/substitute.ts'
+import { EXIT, namedFile, parseArguments } from '../../console/args.ts'
+import type { Io } from '../../console/io.ts'
+import { replaceFile } from '../../console/replace-file.ts'
+import { type Format, openFormatter } from './format.ts'
+
+export const USAGE = {
+  text: `usage: sallyport fmt [routes.toml] [--check]
+
+Formats the file, and those that it includes: blanks, empty lines, quotes and long lists. Every value stays what it is, and every comment
+where it is. Each file is replaced as a whole, and keeps its owner and mode.
+
+  --config FILE, -c   the file, as other commands take it
+  --check             writes nothing, and exits 1 where a file would be another
+  exit code 0 done, 1 a file could not be formatted or, with --check, is not, 2 wrong usage`,
+  options: { config: { type: 'string', short: 'c' }, check: { type: 'boolean' } },
+  maxPositionals: 1,
+} as const
+
+/** What became of one file. */
+type Outcome = 'same' | 'other' | 'failed'
+
+/** `sallyport fmt`: answers the exit code. */
+export async function runFmt(argv: readonly string[], io: Io): Promise<number> {
+  const parsed = parseArguments(argv, USAGE, io)
+  if (!parsed.ok) return parsed.exitCode
+  const named = namedFile(parsed, USAGE, io)
+  if (!named.ok) return named.exitCode
+  const { file } = named
+  const path = resolve(io.cwd, file)
+  let text: string
+  try {
+    text = io.readText(path)
+  } catch (error) {
+    io.stderr(`${file} ${whyUnreadable(error)}\n`)
+    return EXIT.failed
+  }
+  const included = readIncluded(text, { ...io, file: path, shownAs: file }).files
+  const format = await openFormatter()
+  const isCheck = parsed.values.check === true
+  const outcomes: Outcome[] = []
+  for (const one of [{ path, shownAs: file, text, why: '' }, ...included]) {
+    if (one.text === null) {
+      io.stderr(`${one.shownAs} ${one.why}\n`)
+      outcomes.push('failed')
+    } else outcomes.push(await formatOne({ ...one, text: one.text }, format, isCheck, io))
+  }
+  return outcomes.includes('failed') || (isCheck && outcomes.includes('other')) ? EXIT.failed : EXIT.ok
+}
+
+async function formatOne(
+  { path, shownAs, text }: { readonly path: string; readonly shownAs: string; readonly text: string },
+  format: Format,
+  isCheck: boolean,
+  io: Io,
+): Promise<Outcome> {
+  const fail = (why: string): Outcome => {
+    io.stderr(`${shownAs} is left as it is: ${why}\n`)
+    return 'failed'
+  }
+  if (!parseToml(text).ok) {
+    const broken = loadConfig(path, { ...io, readText: () => text }, shownAs)
+    const diagnostics = broken.ok ? [] : broken.diagnostics.filter(({ code }) => code.startsWith('toml.'))
+    io.stderr(renderDiagnostics(diagnostics, broken.texts, { colour: io.colour.stderr }))
+    return 'failed'
+  }
+  const formatted = await format(text)
+  if (!formatted.ok) return fail(formatted.why)
+  if (formatted.text === text) return 'same'
+  if (isCheck) {
+    io.stdout(`${shownAs} is not formatted\n`)
+    return 'other'
+  }
+  try {
+    // Somebody may have saved it meanwhile.
+    if (io.readText(path) !== text) return fail('it was saved meanwhile')
+    replaceFile(path, formatted.text, { isOwnerKept: true })
+  } catch (error) {
+    return fail(`it cannot be written in ${dirname(path)}: ${error instanceof Error ? error.message : String(error)}`)
+  }
+  io.stdout(`${shownAs} is formatted\n`)
+  return 'other'
+}
