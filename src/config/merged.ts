@@ -1,4 +1,5 @@
 import type { Included } from './included.ts'
+import { ROOT } from './keys/keys.ts'
 import type { Diagnostic, DiagnosticCode } from './text/diagnostic.ts'
 import { createLocator, type Locator, type Place } from './text/locate.ts'
 import { parseToml } from './text/parse.ts'
@@ -30,9 +31,6 @@ const LISTS: ReadonlySet<string> = new Set(['routes', 'expect'])
 
 /** Tables by name, each whole in one file. */
 const NAMED: ReadonlySet<string> = new Set(['providers', 'portals', 'upstreams'])
-
-/** What an included file may not say: there is one of each, which nobody should have to look for. */
-const ALONE: ReadonlySet<string> = new Set(['server', 'tls', 'sessions', 'include'])
 
 /**
  * Puts what is included behind what the file itself says: routes and expectations go on, providers, portals and upstreams are whole in
@@ -168,7 +166,8 @@ export function mergeIncluded(
     for (const [name, raw] of parsed.value.entries) {
       if (LISTS.has(name)) addList(name, raw, document)
       else if (NAMED.has(name)) addNamed(name, raw, document)
-      else if (ALONE.has(name)) {
+      else if (Object.hasOwn(ROOT, name)) {
+        // Of anything else there is one, which nobody should have to look for.
         const hint = 'a file that is included has routes, expectations, providers, portals and upstreams'
         refuse(document, [name], 'include.table', `${name} belongs in ${main.shownAs} itself`, hint)
       } else if (!entries.has(name)) addOwn([name], raw, document)

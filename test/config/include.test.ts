@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'bun:test'
+import { ROOT } from '../../src/config/keys/keys.ts'
 import { check, complete, type World } from './checks.ts'
 
 const route = (host: string, more = '') =>
@@ -127,7 +128,11 @@ describe('include', () => {
     ])
   })
 
-  test.each(['server', 'tls', 'sessions'])('[%s] belongs in the file itself', name =>
+  test.each(
+    Object.keys(ROOT).filter(
+      name => !['routes', 'expect', 'providers', 'portals', 'upstreams', 'include'].includes(name),
+    ),
+  )('[%s] belongs in the file itself', name =>
     expect(outcome(MAIN, dropIns({ 'a.toml': `\n[${name}]\n` }))).toEqual(['conf.d/a.toml:2 include.table']),
   )
 

@@ -1,5 +1,5 @@
-import type { ExpectTable } from '../keys/expect.ts'
 import { known } from '../keys/known.ts'
+import type { ExpectTable } from '../keys/whole/expect.ts'
 import { showRaw } from '../text/raw.ts'
 import type { Expectation } from '../types/expectations.ts'
 import { momentMs } from '../values/times.ts'

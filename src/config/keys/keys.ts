@@ -2,7 +2,6 @@ import { RESPOND } from './answers.ts'
 import { APP } from './app.ts'
 import { AUDIT } from './audit.ts'
 import { COMPAT } from './compat.ts'
-import { EXPECT, EXPECTED_PERSON } from './expect.ts'
 import { REQUEST_FIELDS } from './field-rules.ts'
 import { FILES } from './files.ts'
 import { ASSERTION, PASS_TOKEN } from './identity.ts'
@@ -21,8 +20,9 @@ import { LOG_WORDS, PORTAL_WORDS, PROVIDER_WORDS, ROUTE_WORDS, SERVER_WORDS } fr
 import { defaulted, type Homes, type Keys, named, optional, type Table, table, tables, WHOLE_FILE } from './table.ts'
 import { ACME, ACME_DNS, EXTERNAL_ACCOUNT } from './tls/acme.ts'
 import { CERTIFICATE, TLS, TLS_REFUSED } from './tls/tls.ts'
-import { TOP } from './top.ts'
 import { BASIC_AUTH, HEALTH, UPSTREAM, UPSTREAM_TLS } from './upstreams.ts'
+import { EXPECT, EXPECTED_PERSON } from './whole/expect.ts'
+import { TOP } from './whole/top.ts'
 
 /** One table of routes.toml, as the reference shows it. */
 export interface Section {

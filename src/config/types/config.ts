@@ -1,6 +1,6 @@
 import type { AuditConfig } from './audit.ts'
-import type { LogConfig } from './log.ts'
 import type { Expectation } from './expectations.ts'
+import type { LogConfig } from './log.ts'
 import type { PortalConfig } from './portals.ts'
 import type { ProviderConfig } from './providers.ts'
 import type { RouteConfig } from './routes.ts'

@@ -24,10 +24,9 @@ export function restartNeeds(before: Config, after: Config): readonly string[] {
   return restartKeys(startValues(after), startValues(before))
 }
 
-function settingsOf({ server, tls, sessions, providers, portals }: Config): ReadonlyMap<string, string> {
-  const settings = new Map<string, unknown>([['server', server]])
-  if (tls !== null) settings.set('tls', tls)
-  settings.set('sessions', sessions)
+function settingsOf({ routes: _, expectations, providers, portals, ...whole }: Config): ReadonlyMap<string, string> {
+  const settings = new Map<string, unknown>(Object.entries(whole).filter(([, value]) => value !== null))
+  if (expectations.length > 0) settings.set('expect', expectations)
   for (const [name, provider] of providers) settings.set(`providers.${name}`, provider)
   for (const [name, { roles, ...portal }] of portals) {
     settings.set(`portals.${name}`, portal)

@@ -1,6 +1,6 @@
-import { includePattern } from '../values/include-pattern.ts'
-import { list } from '../values/value.ts'
-import { type Keys, optional } from './table.ts'
+import { includePattern } from '../../values/include-pattern.ts'
+import { list } from '../../values/value.ts'
+import { type Keys, optional } from '../table.ts'
 
 /** What stands above all tables. */
 export const TOP = {
