@@ -9,6 +9,7 @@
 import { chmodSync, mkdirSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { commitOf } from './commit.ts'
 import { fetchRuntime, RUNTIMES, type Target } from './runtime.ts'
 
 const { values } = parseArgs({
@@ -23,6 +24,7 @@ const root = join(import.meta.dir, '..')
 /** What runs in threads of its own. */
 const THREADS = ['check-thread', 'draft-thread']
 const names = values.target.flatMap(name => (name === 'all' ? Object.keys(RUNTIMES) : name.split(',')))
+const commit = commitOf(root)
 mkdirSync(join(root, values.out), { recursive: true })
 if (names.length === 0) await build(null)
 for (const name of names) {
@@ -45,7 +47,7 @@ async function build(target: Target | null): Promise<void> {
     bytecode: true,
     sourcemap: 'inline',
     minify: { whitespace: true, syntax: true, identifiers: false },
-    define: { 'process.env.NODE_ENV': '"production"' },
+    define: { 'process.env.NODE_ENV': '"production"', BUILD_COMMIT: JSON.stringify(commit) },
     compile: {
       outfile,
       autoloadDotenv: false,

@@ -2,7 +2,7 @@ import { EXIT, parseArguments } from '../console/args.ts'
 import { type Io, processIo } from '../console/io.ts'
 import { liftRequestLimit, realPorts } from '../console/process.ts'
 import { processTerminal, type Terminal } from '../console/terminal.ts'
-import { versionText } from '../console/version.ts'
+import { versionOfThis, versionText } from '../console/version.ts'
 import { runImport } from '../import/run.ts'
 import { startHere } from '../process/start.ts'
 import { runAudit } from './audit.ts'
@@ -30,10 +30,12 @@ import { runTokens } from './tokens.ts'
 import { runUser } from './user/user.ts'
 
 const VERSION_USAGE = {
-  text: `usage: sallyport version
+  text: `usage: sallyport version [--json]
 
-Says which version this is, which Bun is in it, and for which platform it was built.`,
-  options: {},
+Says which version this is, which Bun is in it, and for which platform it was built.
+
+  --json    with the commit too, for scripts`,
+  options: { json: { type: 'boolean' } },
   maxPositionals: 0,
 } as const
 
@@ -124,6 +126,6 @@ async function runAtTerminal(command: (terminal: Terminal | null) => Promise<num
 function runVersion(options: readonly string[], io: Io): number {
   const parsed = parseArguments(options, VERSION_USAGE, io)
   if (!parsed.ok) return parsed.exitCode
-  io.stdout(`${versionText()}\n`)
+  io.stdout(`${parsed.values.json ? JSON.stringify(versionOfThis()) : versionText()}\n`)
   return EXIT.ok
 }

@@ -100,7 +100,7 @@ function makeTools(path: string): string {
 }
 
 /** A root that has what the executable needs to be loaded, and nothing else. */
-async function makeLibc(path: string): Promise<string> {
+export async function makeLibc(path: string): Promise<string> {
   const { stdout } = Bun.spawnSync(['ldd', await compiledBinary()])
   for (const [file] of stdout.toString().matchAll(/\/\S+/g)) {
     mkdirSync(dirname(join(path, file)), { recursive: true })
