@@ -1,10 +1,11 @@
 import { expect, test } from 'bun:test'
 import { startAnswering } from '../../kit/applications/answering.ts'
 import { BrowserLite } from '../../kit/browser/browser-lite.ts'
+import { temporaryFolder } from '../../kit/folder.ts'
 import { eventually, type Gate, type GateOptions, startGate } from '../../kit/gate.ts'
 import { plant } from '../../kit/log/planted.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
-import { freePort } from '../../kit/programs/child.ts'
+import { freePort, PROGRAMS, startChild } from '../../kit/programs/child.ts'
 import { startReceiver } from '../../kit/programs/otlp.ts'
 import { startBadProvider } from '../../kit/provider/bad-provider.ts'
 import { EVERYONE, portalTable, providerTable, routeForUsers, routeTo } from '../../kit/toml.ts'
@@ -207,6 +208,19 @@ test('once a receiver is there again it is said how many spans are missing, and 
   await eventually(() => gate.told('Traces are sent again').length > 0, 'that they are sent again')
   expect(JSON.parse(gate.told('Traces are sent again')[0] ?? '')).toMatchObject({ missed: expect.any(Number) })
   expect(receiver.spans.length).toBeGreaterThan(0)
+})
+
+test.each(PROGRAMS)('%s send traces, and the last ones before they end', async (_, program) => {
+  await using receiver = await startReceiver()
+  using folder = temporaryFolder()
+  const port = await freePort()
+  const toml = `${OPEN}${telemetry(receiver.endpoint)}`
+  const child = await startChild({ command: await program(), folder: folder.path, port, toml })
+  await using _child = child
+  await sendRaw(port, rawRequest('GET /last', 'open.example'))
+  child.process.kill('SIGTERM')
+  expect(await child.process.exited).toBe(0)
+  expect(receiver.spans.map(({ attributes }) => attributes['url.path'])).toContain('/last')
 })
 
 test('a save begins and ends it', async () => {
