@@ -1,4 +1,4 @@
-import { expect, test } from 'bun:test'
+import { describe, expect, test } from 'bun:test'
 import { startAnswering } from '../../kit/applications/answering.ts'
 import { BrowserLite } from '../../kit/browser/browser-lite.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
@@ -6,7 +6,7 @@ import { eventually, type Gate, type GateOptions, startGate } from '../../kit/ga
 import { plant } from '../../kit/log/planted.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { freePort, PROGRAMS, startChild } from '../../kit/programs/child.ts'
-import { startReceiver } from '../../kit/programs/otlp.ts'
+import { HAS_PROTOCOL, startReceiver } from '../../kit/programs/otlp.ts'
 import { startBadProvider } from '../../kit/provider/bad-provider.ts'
 import { EVERYONE, portalTable, providerTable, routeForUsers, routeTo } from '../../kit/toml.ts'
 import { rawRequest } from '../../kit/wire/through.ts'
@@ -55,186 +55,188 @@ function browserOf(gate: Gate): BrowserLite {
   })
 }
 
-test('a request of somebody who signs in is told of as spans, down to the provider and the application', async () => {
-  await using receiver = await startReceiver()
-  const toml = [
-    telemetry(receiver.endpoint, `service_name = "gate-1"\nheaders = { authorization = "Bearer ${RECEIVERS}" }`),
-    providerTable(provider),
-    portalTable(EVERYONE),
-    routeForUsers(upstream, 'app.example'),
-  ].join('\n')
-  await using gate = await startGate(toml)
-  provider.behave({ signsInAtOnce: true })
-  const browser = browserOf(gate)
-  const page = await browser.open(`http://app.example/deep/page?q=${QUERY}`)
-  expect(page.text).toBe('hello')
-  const { spans } = receiver
-  await eventually(
-    () => spans.some(({ attributes }) => attributes['sallyport.upstream'] !== undefined),
-    'the last span',
-  )
+describe.skipIf(!HAS_PROTOCOL)('to a receiver', () => {
+  test('a request of somebody who signs in is told of as spans, down to the provider and the application', async () => {
+    await using receiver = await startReceiver()
+    const toml = [
+      telemetry(receiver.endpoint, `service_name = "gate-1"\nheaders = { authorization = "Bearer ${RECEIVERS}" }`),
+      providerTable(provider),
+      portalTable(EVERYONE),
+      routeForUsers(upstream, 'app.example'),
+    ].join('\n')
+    await using gate = await startGate(toml)
+    provider.behave({ signsInAtOnce: true })
+    const browser = browserOf(gate)
+    const page = await browser.open(`http://app.example/deep/page?q=${QUERY}`)
+    expect(page.text).toBe('hello')
+    const { spans } = receiver
+    await eventually(
+      () => spans.some(({ attributes }) => attributes['sallyport.upstream'] !== undefined),
+      'the last span',
+    )
 
-  const last = spans.find(({ attributes }) => attributes['sallyport.upstream'] !== undefined)
-  if (last === undefined) throw new Error('there is one')
-  expect(last).toMatchObject({
-    name: 'GET app.example/',
-    kind: 'SPAN_KIND_SERVER',
-    parentId: '',
-    isError: false,
-    resource: { 'service.name': 'gate-1', 'service.version': expect.any(String) },
-    attributes: {
-      'http.request.method': 'GET',
-      'http.response.status_code': 200,
-      'http.response.body.size': 5,
-      'url.path': '/deep/page',
-      'server.address': 'app.example',
-      'http.route': 'app.example/',
-    },
+    const last = spans.find(({ attributes }) => attributes['sallyport.upstream'] !== undefined)
+    if (last === undefined) throw new Error('there is one')
+    expect(last).toMatchObject({
+      name: 'GET app.example/',
+      kind: 'SPAN_KIND_SERVER',
+      parentId: '',
+      isError: false,
+      resource: { 'service.name': 'gate-1', 'service.version': expect.any(String) },
+      attributes: {
+        'http.request.method': 'GET',
+        'http.response.status_code': 200,
+        'http.response.body.size': 5,
+        'url.path': '/deep/page',
+        'server.address': 'app.example',
+        'http.route': 'app.example/',
+      },
+    })
+    const below = spans.filter(({ parentId }) => parentId === last.spanId)
+    expect(below.map(({ name, kind }) => [name, kind])).toEqual([
+      ['session', 'SPAN_KIND_INTERNAL'],
+      ['policy', 'SPAN_KIND_INTERNAL'],
+      ['GET', 'SPAN_KIND_CLIENT'],
+    ])
+    for (const span of below) {
+      expect(span.traceId).toBe(last.traceId)
+      expect(span.startNs >= last.startNs && span.endNs >= span.startNs && span.endNs <= last.endNs).toBe(true)
+    }
+    const asked = below.find(({ kind }) => kind === 'SPAN_KIND_CLIENT')
+    expect(asked?.attributes['server.address']).toBe(`127.0.0.1:${upstream.port}`)
+    expect(told.traceparent).toBe(`00-${last.traceId}-${asked?.spanId}-01`)
+
+    const callback = spans.find(({ attributes }) => attributes['url.path'] === '/.sallyport/callback')
+    const calls = spans.filter(({ parentId }) => parentId === callback?.spanId)
+    expect(calls.filter(({ kind }) => kind === 'SPAN_KIND_CLIENT').map(({ name }) => name)).toContain(
+      `POST ${new URL(provider.issuer).host}`,
+    )
+    expect(receiver.fields[0]).toMatchObject({ authorization: `Bearer ${RECEIVERS}` })
+
+    const all = JSON.stringify(spans, (_, value) => (typeof value === 'bigint' ? String(value) : value))
+    const cookies = browser.cookiesLike('app.example', 'sallyport').map(({ value }) => value)
+    for (const secret of [QUERY, RECEIVERS, 'access-token-1', 'code-', 'eyJ', ...cookies].filter(one => one !== ''))
+      expect([secret, all.includes(secret)]).toEqual([secret, false])
+    expect(all).not.toContain('?')
   })
-  const below = spans.filter(({ parentId }) => parentId === last.spanId)
-  expect(below.map(({ name, kind }) => [name, kind])).toEqual([
-    ['session', 'SPAN_KIND_INTERNAL'],
-    ['policy', 'SPAN_KIND_INTERNAL'],
-    ['GET', 'SPAN_KIND_CLIENT'],
-  ])
-  for (const span of below) {
-    expect(span.traceId).toBe(last.traceId)
-    expect(span.startNs >= last.startNs && span.endNs >= span.startNs && span.endNs <= last.endNs).toBe(true)
+
+  test("a stranger's traceparent is not continued, and does not reach the application", async () => {
+    await using receiver = await startReceiver()
+    await using gate = await open(telemetry(receiver.endpoint))
+    await gate.ask(`traceparent: ${THEIRS}`, 'tracestate: x=1')
+    expect(told.tracestate).toBeNull()
+    expect(told.traceparent).toMatch(/^00-[0-9a-f]{32}-[0-9a-f]{16}-01$/)
+    expect(told.traceparent).not.toContain(THEIRS.slice(3, 35))
+    await eventually(() => receiver.spans.length > 2, 'spans')
+    expect(new Set(receiver.spans.map(({ traceId }) => traceId)).size).toBe(1)
+    expect(receiver.spans.find(({ kind }) => kind === 'SPAN_KIND_SERVER')?.parentId).toBe('')
+  })
+
+  test('that of a trusted proxy is, with its tracestate and its choice of what is sampled', async () => {
+    await using receiver = await startReceiver()
+    await using gate = await open(telemetry(receiver.endpoint, 'sample = 0'), {
+      server: 'trusted_proxies = ["127.0.0.1"]',
+    })
+    await gate.ask(`traceparent: ${THEIRS.replace(/1$/, '0')}`)
+    expect(told.traceparent).toMatch(/^00-0af7651916cd43dd8448eb211c80319c-[0-9a-f]{16}-00$/)
+    await gate.ask(`traceparent: ${THEIRS}`, 'tracestate: x=1')
+    expect(told.tracestate).toBe('x=1')
+    expect(told.traceparent).toMatch(/^00-0af7651916cd43dd8448eb211c80319c-[0-9a-f]{16}-01$/)
+    await eventually(() => receiver.spans.some(({ kind }) => kind === 'SPAN_KIND_SERVER'), 'spans')
+    expect(receiver.spans.filter(({ kind }) => kind === 'SPAN_KIND_SERVER').map(({ parentId }) => parentId)).toEqual([
+      'b7ad6b7169203331',
+    ])
+    await gate.ask('traceparent: 00-00000000000000000000000000000000-b7ad6b7169203331-01')
+    expect(told.traceparent).toMatch(/^00-(?!0{32})[0-9a-f]{32}-[0-9a-f]{16}-00$/)
+  })
+
+  test('without [telemetry] the field goes on as any other', async () => {
+    await using gate = await open('')
+    await gate.ask(`traceparent: ${THEIRS}`, 'tracestate: x=1')
+    expect(told).toEqual({ traceparent: THEIRS, tracestate: 'x=1' })
+  })
+
+  test('an application that fails is an error of its span and of the request, with why', async () => {
+    await using receiver = await startReceiver()
+    await using gate = await open(
+      `${telemetry(receiver.endpoint)}${routeTo({ port: await freePort() }, 'gone.example', 'allow = "public"')}`,
+    )
+    await sendRaw(gate.port, rawRequest('GET /', 'gone.example'))
+    await eventually(() => receiver.spans.some(({ kind }) => kind === 'SPAN_KIND_SERVER'), 'spans')
+    const failed = receiver.spans.filter(({ isError }) => isError)
+    expect(failed.map(({ kind }) => kind).sort()).toEqual(['SPAN_KIND_CLIENT', 'SPAN_KIND_SERVER'])
+    expect(failed.find(({ kind }) => kind === 'SPAN_KIND_SERVER')?.attributes).toMatchObject({
+      'http.response.status_code': 502,
+      'error.type': 'upstream.refused',
+    })
+  })
+
+  test.each([
+    ['nobody listens', async () => `http://127.0.0.1:${await freePort()}`],
+    ['it refuses', async () => (await refusing(401)).endpoint],
+    ['it is silent', async () => (await refusing(null)).endpoint],
+  ])('requests go on where %s, and that is said at most once', async (_, endpointOf) => {
+    const endpoint = await endpointOf()
+    await using gate = await open(telemetry(endpoint, `headers = { authorization = "Bearer ${RECEIVERS}" }`))
+    const answers = await Promise.all(Array.from({ length: 50 }, () => gate.ask()))
+    expect(answers.map(({ status }) => status)).toEqual(Array(50).fill(200))
+    if (endpoint !== silent) {
+      await eventually(() => gate.told('Traces cannot be sent').length > 0, 'that traces are lost')
+      await gate.ask()
+      await Bun.sleep(1500)
+      expect(gate.told('Traces cannot be sent')).toHaveLength(1)
+    }
+    expect(gate.log.join('')).not.toContain(RECEIVERS)
+  })
+
+  let silent = ''
+
+  async function refusing(status: number | null) {
+    const receiver = keep(await startReceiver())
+    receiver.answer(status)
+    if (status === null) silent = receiver.endpoint
+    return receiver
   }
-  const asked = below.find(({ kind }) => kind === 'SPAN_KIND_CLIENT')
-  expect(asked?.attributes['server.address']).toBe(`127.0.0.1:${upstream.port}`)
-  expect(told.traceparent).toBe(`00-${last.traceId}-${asked?.spanId}-01`)
 
-  const callback = spans.find(({ attributes }) => attributes['url.path'] === '/.sallyport/callback')
-  const calls = spans.filter(({ parentId }) => parentId === callback?.spanId)
-  expect(calls.filter(({ kind }) => kind === 'SPAN_KIND_CLIENT').map(({ name }) => name)).toContain(
-    `POST ${new URL(provider.issuer).host}`,
-  )
-  expect(receiver.fields[0]).toMatchObject({ authorization: `Bearer ${RECEIVERS}` })
-
-  const all = JSON.stringify(spans, (_, value) => (typeof value === 'bigint' ? String(value) : value))
-  const cookies = browser.cookiesLike('app.example', 'sallyport').map(({ value }) => value)
-  for (const secret of [QUERY, RECEIVERS, 'access-token-1', 'code-', 'eyJ', ...cookies].filter(one => one !== ''))
-    expect([secret, all.includes(secret)]).toEqual([secret, false])
-  expect(all).not.toContain('?')
-})
-
-test("a stranger's traceparent is not continued, and does not reach the application", async () => {
-  await using receiver = await startReceiver()
-  await using gate = await open(telemetry(receiver.endpoint))
-  await gate.ask(`traceparent: ${THEIRS}`, 'tracestate: x=1')
-  expect(told.tracestate).toBeNull()
-  expect(told.traceparent).toMatch(/^00-[0-9a-f]{32}-[0-9a-f]{16}-01$/)
-  expect(told.traceparent).not.toContain(THEIRS.slice(3, 35))
-  await eventually(() => receiver.spans.length > 2, 'spans')
-  expect(new Set(receiver.spans.map(({ traceId }) => traceId)).size).toBe(1)
-  expect(receiver.spans.find(({ kind }) => kind === 'SPAN_KIND_SERVER')?.parentId).toBe('')
-})
-
-test('that of a trusted proxy is, with its tracestate and its choice of what is sampled', async () => {
-  await using receiver = await startReceiver()
-  await using gate = await open(telemetry(receiver.endpoint, 'sample = 0'), {
-    server: 'trusted_proxies = ["127.0.0.1"]',
-  })
-  await gate.ask(`traceparent: ${THEIRS.replace(/1$/, '0')}`)
-  expect(told.traceparent).toMatch(/^00-0af7651916cd43dd8448eb211c80319c-[0-9a-f]{16}-00$/)
-  await gate.ask(`traceparent: ${THEIRS}`, 'tracestate: x=1')
-  expect(told.tracestate).toBe('x=1')
-  expect(told.traceparent).toMatch(/^00-0af7651916cd43dd8448eb211c80319c-[0-9a-f]{16}-01$/)
-  await eventually(() => receiver.spans.some(({ kind }) => kind === 'SPAN_KIND_SERVER'), 'spans')
-  expect(receiver.spans.filter(({ kind }) => kind === 'SPAN_KIND_SERVER').map(({ parentId }) => parentId)).toEqual([
-    'b7ad6b7169203331',
-  ])
-  await gate.ask('traceparent: 00-00000000000000000000000000000000-b7ad6b7169203331-01')
-  expect(told.traceparent).toMatch(/^00-(?!0{32})[0-9a-f]{32}-[0-9a-f]{16}-00$/)
-})
-
-test('without [telemetry] the field goes on as any other', async () => {
-  await using gate = await open('')
-  await gate.ask(`traceparent: ${THEIRS}`, 'tracestate: x=1')
-  expect(told).toEqual({ traceparent: THEIRS, tracestate: 'x=1' })
-})
-
-test('an application that fails is an error of its span and of the request, with why', async () => {
-  await using receiver = await startReceiver()
-  await using gate = await open(
-    `${telemetry(receiver.endpoint)}${routeTo({ port: await freePort() }, 'gone.example', 'allow = "public"')}`,
-  )
-  await sendRaw(gate.port, rawRequest('GET /', 'gone.example'))
-  await eventually(() => receiver.spans.some(({ kind }) => kind === 'SPAN_KIND_SERVER'), 'spans')
-  const failed = receiver.spans.filter(({ isError }) => isError)
-  expect(failed.map(({ kind }) => kind).sort()).toEqual(['SPAN_KIND_CLIENT', 'SPAN_KIND_SERVER'])
-  expect(failed.find(({ kind }) => kind === 'SPAN_KIND_SERVER')?.attributes).toMatchObject({
-    'http.response.status_code': 502,
-    'error.type': 'upstream.refused',
-  })
-})
-
-test.each([
-  ['nobody listens', async () => `http://127.0.0.1:${await freePort()}`],
-  ['it refuses', async () => (await refusing(401)).endpoint],
-  ['it is silent', async () => (await refusing(null)).endpoint],
-])('requests go on where %s, and that is said at most once', async (_, endpointOf) => {
-  const endpoint = await endpointOf()
-  await using gate = await open(telemetry(endpoint, `headers = { authorization = "Bearer ${RECEIVERS}" }`))
-  const answers = await Promise.all(Array.from({ length: 50 }, () => gate.ask()))
-  expect(answers.map(({ status }) => status)).toEqual(Array(50).fill(200))
-  if (endpoint !== silent) {
-    await eventually(() => gate.told('Traces cannot be sent').length > 0, 'that traces are lost')
+  test('once a receiver is there again it is said how many spans are missing, and the next ones come', async () => {
+    await using receiver = await startReceiver()
+    receiver.answer(503)
+    await using gate = await open(telemetry(receiver.endpoint))
     await gate.ask()
-    await Bun.sleep(1500)
-    expect(gate.told('Traces cannot be sent')).toHaveLength(1)
-  }
-  expect(gate.log.join('')).not.toContain(RECEIVERS)
-})
+    await eventually(() => gate.told('Traces cannot be sent').length > 0, 'that traces are lost')
+    receiver.answer(200)
+    await gate.ask()
+    await eventually(() => gate.told('Traces are sent again').length > 0, 'that they are sent again')
+    expect(JSON.parse(gate.told('Traces are sent again')[0] ?? '')).toMatchObject({ missed: expect.any(Number) })
+    expect(receiver.spans.length).toBeGreaterThan(0)
+  })
 
-let silent = ''
+  test.each(PROGRAMS)('%s send traces, and the last ones before they end', async (_, program) => {
+    await using receiver = await startReceiver()
+    using folder = temporaryFolder()
+    const port = await freePort()
+    const toml = `${OPEN}${telemetry(receiver.endpoint)}`
+    const child = await startChild({ command: await program(), folder: folder.path, port, toml })
+    await using _child = child
+    await sendRaw(port, rawRequest('GET /last', 'open.example'))
+    child.process.kill('SIGTERM')
+    expect(await child.process.exited).toBe(0)
+    expect(receiver.spans.map(({ attributes }) => attributes['url.path'])).toContain('/last')
+  })
 
-async function refusing(status: number | null) {
-  const receiver = keep(await startReceiver())
-  receiver.answer(status)
-  if (status === null) silent = receiver.endpoint
-  return receiver
-}
-
-test('once a receiver is there again it is said how many spans are missing, and the next ones come', async () => {
-  await using receiver = await startReceiver()
-  receiver.answer(503)
-  await using gate = await open(telemetry(receiver.endpoint))
-  await gate.ask()
-  await eventually(() => gate.told('Traces cannot be sent').length > 0, 'that traces are lost')
-  receiver.answer(200)
-  await gate.ask()
-  await eventually(() => gate.told('Traces are sent again').length > 0, 'that they are sent again')
-  expect(JSON.parse(gate.told('Traces are sent again')[0] ?? '')).toMatchObject({ missed: expect.any(Number) })
-  expect(receiver.spans.length).toBeGreaterThan(0)
-})
-
-test.each(PROGRAMS)('%s send traces, and the last ones before they end', async (_, program) => {
-  await using receiver = await startReceiver()
-  using folder = temporaryFolder()
-  const port = await freePort()
-  const toml = `${OPEN}${telemetry(receiver.endpoint)}`
-  const child = await startChild({ command: await program(), folder: folder.path, port, toml })
-  await using _child = child
-  await sendRaw(port, rawRequest('GET /last', 'open.example'))
-  child.process.kill('SIGTERM')
-  expect(await child.process.exited).toBe(0)
-  expect(receiver.spans.map(({ attributes }) => attributes['url.path'])).toContain('/last')
-})
-
-test('a save begins and ends it', async () => {
-  await using receiver = await startReceiver()
-  await using gate = await open('')
-  await gate.ask()
-  gate.save(telemetry(receiver.endpoint) + OPEN)
-  await gate.server.reload()
-  await gate.ask()
-  await eventually(() => receiver.spans.length > 2, 'spans')
-  const count = receiver.spans.length
-  gate.save(OPEN)
-  await gate.server.reload()
-  await gate.ask(`traceparent: ${THEIRS}`)
-  expect(told.traceparent).toBe(THEIRS)
-  expect(receiver.spans).toHaveLength(count)
+  test('a save begins and ends it', async () => {
+    await using receiver = await startReceiver()
+    await using gate = await open('')
+    await gate.ask()
+    gate.save(telemetry(receiver.endpoint) + OPEN)
+    await gate.server.reload()
+    await gate.ask()
+    await eventually(() => receiver.spans.length > 2, 'spans')
+    const count = receiver.spans.length
+    gate.save(OPEN)
+    await gate.server.reload()
+    await gate.ask(`traceparent: ${THEIRS}`)
+    expect(told.traceparent).toBe(THEIRS)
+    expect(receiver.spans).toHaveLength(count)
+  })
 })
