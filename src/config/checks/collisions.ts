@@ -1,6 +1,5 @@
-import type { RouteTable } from '../keys/routes.ts'
 import type { Report } from '../text/report.ts'
-import { type Place, placeAt, showPlace } from './places.ts'
+import { createAround, type Place, placeAt, showPlace } from './places.ts'
 
 /** Places that are there twice, that differ in letter case alone, or that another one of their table serves anyway. */
 export function checkCollisions(places: readonly Place[], report: Report): void {
@@ -40,13 +39,12 @@ function firstAt(first: Place, { table }: Place): Place['table']['at'] {
 
 /** A path of a list that would be served by the same table without it, once for all hosts. */
 function checkRedundant(places: readonly Place[], report: Report): void {
-  const below = new Map<string, RouteTable>()
-  for (const { host, path, isExact, table } of places) if (!isExact) below.set(host + path, table)
+  const around = createAround(places)
   const needed = new Set<unknown>()
   const spare = new Map<unknown, Place>()
   for (const place of places) {
     if (place.raw.path === null || (place.table.values.path ?? []).length < 2) continue
-    if (nextAbove(place, below) === place.table) spare.set(place.raw.path, place)
+    if (around(place) === place.table) spare.set(place.raw.path, place)
     else needed.add(place.raw.path)
   }
   for (const [raw, place] of spare) {
@@ -54,17 +52,4 @@ function checkRedundant(places: readonly Place[], report: Report): void {
     const hint = 'remove it: another path of this list has it with all that is below'
     report.warn(placeAt(place), 'route.redundant', `${showPlace(place)} changes nothing`, { hint })
   }
-}
-
-/** The table that would serve a place if it were not there. */
-function nextAbove({ host, path, isExact }: Place, below: ReadonlyMap<string, RouteTable>): RouteTable | undefined {
-  for (let at = isExact ? path : above(path); at !== null; at = above(at)) {
-    const found = below.get(host + at)
-    if (found !== undefined) return found
-  }
-  return undefined
-}
-
-function above(path: string): string | null {
-  return path === '/' ? null : path.slice(0, path.lastIndexOf('/')) || '/'
 }

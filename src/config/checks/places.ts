@@ -37,3 +37,20 @@ export function showPlace({ raw }: Place): string {
   const host = showRaw(raw.host ?? undefined)
   return raw.path === null ? host : `${host} with path ${showRaw(raw.path)}`
 }
+
+/** Finds the table that would serve a place, and with it what is right below its path, if the place were not there; undefined: none. */
+export function createAround(places: readonly Place[]): (place: Place) => RouteTable | undefined {
+  const below = new Map<string, RouteTable>()
+  for (const { host, path, isExact, table } of places) if (!isExact) below.set(host + path, table)
+  return ({ host, path, isExact }) => {
+    for (let at = isExact ? path : above(path); at !== null; at = above(at)) {
+      const found = below.get(host + at)
+      if (found !== undefined) return found
+    }
+    return undefined
+  }
+}
+
+function above(path: string): string | null {
+  return path === '/' ? null : path.slice(0, path.lastIndexOf('/')) || '/'
+}

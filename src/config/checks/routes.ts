@@ -7,6 +7,7 @@ import { isUnder } from '../values/path.ts'
 import { checkAnswers } from './answers.ts'
 import { checkCollisions } from './collisions.ts'
 import { checkCompat } from './compat.ts'
+import { checkExact } from './exact.ts'
 import { checkIdentity } from './identity.ts'
 import { type Place, placesOf } from './places.ts'
 import { namesIn } from './portals.ts'
@@ -34,6 +35,7 @@ export function checkRoutes(root: RootTable, report: Report): void {
   }
   const places = routes.flatMap(placesOf)
   checkCollisions(places, report)
+  checkExact(places, root, report)
   checkHosts(root, places, report)
   checkCallbacks(root, places, report)
   checkCompat(root, places, report)

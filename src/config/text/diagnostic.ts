@@ -120,6 +120,7 @@ export const DIAGNOSTIC_CODES = [
   'route.duplicate',
   'route.case',
   'route.redundant',
+  'route.slash',
   'files.cache_control',
   'allow.mixed',
   'deny.everyone',

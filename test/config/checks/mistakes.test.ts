@@ -574,6 +574,11 @@ const CASES: readonly Case[] = [
   ['deny.everyone', 'everyone denied', denying('«"public"»')],
   ['deny.everyone', 'everyone denied who is known', denying('["user", «"authenticated"»]')],
   [
+    'route.slash',
+    'a path alone that is stricter than what its spelling with a slash comes to',
+    `${allowing('["user"]')}\n${allowing('["ops"]', 'path = «"=/admin"»')}\n${portal('roles.user = { any = true }\nroles.ops = { groups = ["ops"] }')}`,
+  ],
+  [
     'deny.signed_out',
     'a group denied on a public route',
     allowing('"public"', 'deny = «[{ not = { groups = ["a"] } }]»'),
