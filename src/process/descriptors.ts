@@ -6,6 +6,12 @@ import type { Log } from '../base/ports.ts'
 /** Often enough for whoever waits for an answer of the admin listener. */
 const EVERY_MS = 2000
 
+/** While few are open and none comes or goes: an idle machine stays asleep. */
+const SELDOM_MS = 15_000
+
+/** So many are few: far from any limit that a server has. */
+const FEW = 128
+
 /** Descriptors that are kept for when there are no others: for the admin listener, and for what is under way. */
 const RESERVE = 32
 
@@ -44,16 +50,37 @@ export function watchDescriptors(log: Log, pause: () => () => void): { close(): 
     log.info('Files and connections can be opened again')
   }
 
-  const timer = setInterval(() => {
-    if (resume !== null) return end(resume)
+  /** The lowest free number, which the system gives to the next that is opened; it says whether any came or went. */
+  let lowest = -1
+
+  /** Answers how long nobody has to look again. */
+  function look(): number {
+    if (resume !== null) {
+      end(resume)
+      return EVERY_MS
+    }
     const one = open(1)
-    if (one === null) begin()
-    else closeAll(one)
-  }, EVERY_MS)
-  timer.unref()
+    if (one === null) {
+      begin()
+      return EVERY_MS
+    }
+    const [next = FEW] = one
+    closeAll(one)
+    const isStill = next === lowest && next < FEW
+    lowest = next
+    return isStill ? SELDOM_MS : EVERY_MS
+  }
+
+  let timer: Timer
+  function lookIn(waitMs: number): void {
+    timer = setTimeout(() => lookIn(look()), waitMs)
+    timer.unref()
+  }
+
+  lookIn(EVERY_MS)
   return {
     close() {
-      clearInterval(timer)
+      clearTimeout(timer)
       closeAll(reserve)
       reserve = []
     },

@@ -28,7 +28,7 @@ const DEBOUNCE_MS = 100
 const POLL_MS = 1000
 
 /** How often to look where it does: nothing is to be seen then, and an idle machine stays asleep. */
-const SELDOM_MS = 15_000
+const SELDOM_MS = 60_000
 
 /**
  * Calls `onChange` after any of the files may have changed: saved in place, renamed over, relinked, removed or made again.

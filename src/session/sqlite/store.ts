@@ -159,7 +159,8 @@ export function openSqliteStore(
       const file = resolve(path)
       // Whoever writes to a database in WAL mode is on this machine (sqlite.org/wal.html): to its log, or over the file.
       const folder = watchFolder(dirname(file), name => {
-        if (name === '' || name.startsWith(basename(file))) listener()
+        // Its own name is told where the folder itself is moved.
+        if (name === '' || name === basename(dirname(file)) || name.startsWith(basename(file))) listener()
       })
       const doesShow = showsInFolder(file)
       return {

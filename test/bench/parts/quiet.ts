@@ -5,8 +5,11 @@ import type { Stand } from '../stand.ts'
 import type { SubjectKey } from '../subject.ts'
 import type { Effort } from './part.ts'
 
-/** What a start and a sign-in bring about is over by then, and Bun 1.4.5 looks after its memory twice a minute instead of each second. */
-const SETTLE_MS = 45_000
+/**
+ * What a start and a sign-in bring about is over by then: the log of the session database is taken in a minute after the last write,
+ * and Bun 1.4.5 looks after its memory twice a minute instead of each second.
+ */
+const SETTLE_MS = 80_000
 const LOOK_S = 20
 
 /** How much more often the gate may be woken in a second than a bare server of the same Bun. */

@@ -83,6 +83,11 @@ test('what a link leads to is noticed though its folder is another, and a folder
       writeFileSync(join(inner, 'routes.toml'), `${save}`.repeat(save + 1))
       await eventually(() => calls === 3 + save, 'a save in it')
     }
+    mkdirSync(`${inner}.next`)
+    writeFileSync(join(`${inner}.next`, 'routes.toml'), 'a whole folder in the place of the other')
+    renameSync(inner, `${inner}.before`)
+    renameSync(`${inner}.next`, inner)
+    await eventually(() => calls === 8, 'a folder that took its place')
   } finally {
     watching.close()
   }
