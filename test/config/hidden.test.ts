@@ -68,6 +68,12 @@ describe('what is hidden of a file', () => {
     expect(hide('[providers.id]\nclient_secret = """\nplanted\nissuer =\n')).not.toContain('planted')
   })
 
+  test('a program’s arguments are, and its environment: tokens are handed over in both', () => {
+    const shown = hide('[tls.acme.dns]\nexec = ["/usr/bin/dns", "--token=planted"]\nenv = { TOKEN = "planted" }\n')
+    expect(shown).not.toContain('planted')
+    expect(hide('[tls]\nacme = { dns = { exec = "planted" } }\n')).not.toContain('planted')
+  })
+
   test('the same secret has the same number in every text, and another one another', () => {
     const veil = createVeil()
     const text = (secret: string) => `[providers.id]\nclient_secret = "${secret}"\n`

@@ -69,7 +69,11 @@ const tsigKey = parsed(
   },
 )
 
-const program = parsed({ label: 'text', expected: 'a program and its arguments, each a text of its own' }, good)
+/** Arguments may be secrets. */
+const program = parsed(
+  { label: 'text', expected: 'a program and its arguments, each a text of its own', isHidden: true },
+  good,
+)
 
 /** `dns` of `[tls.acme]`. */
 export const ACME_DNS = {
