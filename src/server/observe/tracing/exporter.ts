@@ -1,12 +1,8 @@
-import { SpanKind, SpanStatusCode, TraceFlags } from '@opentelemetry/api'
-import { ProtobufTraceSerializer } from '@opentelemetry/otlp-transformer'
-import { resourceFromAttributes } from '@opentelemetry/resources'
-import type { ReadableSpan } from '@opentelemetry/sdk-trace'
 import { errorFacts } from '../../../base/errors.ts'
 import type { Ports } from '../../../base/ports.ts'
 import { tickWhileBusy } from '../../../base/while-busy.ts'
 import type { TelemetryConfig } from '../../../config/types/telemetry.ts'
-import type { Kind, Span } from './span.ts'
+import type { Span } from './span.ts'
 
 /** Sends spans to whoever receives them. Pairs with `close`, which sends what is left, within a bound. */
 export interface Exporter {
@@ -62,6 +58,8 @@ export function createExporter({ ports, config, version, instance }: ExporterOpt
   async function deliver(spans: readonly Span[], { endpoint, headers, serviceName }: TelemetryConfig): Promise<void> {
     try {
       const resource = { 'service.name': serviceName, 'service.version': version, 'service.instance.id': instance }
+      // Its packages take memory and a moment to load, which nobody is to pay who traces nothing.
+      const { encode } = await import('./otlp.ts')
       const body = encode(spans, resource)
       const signal = AbortSignal.timeout(TIMEOUT_MS)
       const response = await ports.fetch(endpoint, {
@@ -112,57 +110,4 @@ export function createExporter({ ports, config, version, instance }: ExporterOpt
       await sending
     }
   }
-}
-
-const KINDS: Readonly<Record<Kind, SpanKind>> = {
-  server: SpanKind.SERVER,
-  client: SpanKind.CLIENT,
-  internal: SpanKind.INTERNAL,
-}
-
-const SCOPE = { name: 'sallyport' }
-
-/** Spans as an ExportTraceServiceRequest in protobuf. */
-function encode(spans: readonly Span[], attributes: Readonly<Record<string, string>>): Uint8Array<ArrayBuffer> {
-  const resource = resourceFromAttributes(attributes)
-  const readable = spans.map((span): ReadableSpan => {
-    const { traceId, parentId, startMs, endMs } = span
-    const parent =
-      parentId === null
-        ? {}
-        : {
-            parentSpanContext: {
-              traceId,
-              spanId: parentId,
-              traceFlags: TraceFlags.SAMPLED,
-              isRemote: span.isParentRemote,
-            },
-          }
-    return {
-      name: span.name,
-      kind: KINDS[span.kind],
-      spanContext: () => ({ traceId, spanId: span.spanId, traceFlags: TraceFlags.SAMPLED }),
-      ...parent,
-      startTime: hrTime(startMs),
-      endTime: hrTime(endMs),
-      duration: hrTime(endMs - startMs),
-      status: { code: span.isError ? SpanStatusCode.ERROR : SpanStatusCode.UNSET },
-      attributes: span.attributes,
-      links: [],
-      events: [],
-      ended: true,
-      resource,
-      instrumentationScope: SCOPE,
-      droppedAttributesCount: 0,
-      droppedEventsCount: 0,
-      droppedLinksCount: 0,
-    }
-  })
-  return new Uint8Array(ProtobufTraceSerializer.serializeRequest(readable) ?? [])
-}
-
-/** Milliseconds as seconds and nanoseconds. */
-function hrTime(ms: number): [number, number] {
-  const seconds = Math.floor(ms / 1000)
-  return [seconds, Math.round((ms - seconds * 1000) * 1e6)]
 }
