@@ -1,6 +1,5 @@
 import { sha256 } from '../../base/bytes.ts'
 import { GateError } from '../../base/errors.ts'
-import type { MaybePromise } from '../../base/maybe-promise.ts'
 import type { Ports } from '../../base/ports.ts'
 import type { ProviderConfig } from '../../config/types/providers.ts'
 import type { AccessToken } from '../../identity/access-token.ts'
@@ -10,22 +9,7 @@ import type { ProviderPool } from '../../identity/provider.ts'
 import { accessSession } from '../../session/credentials/credential-sessions.ts'
 import type { SessionDirectories } from '../../session/pushed/directories.ts'
 import type { Session } from '../../session/session.ts'
-import { createOpaqueTokens } from './opaque-tokens.ts'
-
-/** Access tokens of providers, checked once and remembered until they expire. */
-export interface AccessTokens {
-  /**
-   * Whom an Authorization field stands for at a portal; null where it holds no token of these providers that is addressed to us:
-   * it is then the application's own business. `audiences` are a route's own, in place of what the providers' tables say; null: it
-   * has none. Throws `access.token`, `provider.down`.
-   */
-  find(
-    authorization: string,
-    portal: string,
-    providers: readonly ProviderConfig[],
-    audiences: readonly string[] | null,
-  ): MaybePromise<Session | null>
-}
+import { createOpaqueTokens, type TokenFinder } from './opaque-tokens.ts'
 
 interface Known {
   readonly session: Session
@@ -39,14 +23,14 @@ const BEARER = /^bearer +([A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*)$/i
 const MOST = 10_000
 
 /**
- * A cache over the providers' clients. One that cannot be good costs a decoding, one that is forged a signature; keys are asked
+ * Access tokens of providers, checked once and remembered until they expire: a cache over the providers' clients. One that cannot be good costs a decoding, one that is forged a signature; keys are asked
  * for at most once a minute, whatever ids are made up.
  */
 export function createAccessTokens(
   pool: ProviderPool,
   ports: Pick<Ports, 'now' | 'random'>,
   directories: Pick<SessionDirectories, 'isBarred' | 'isBarredNow' | 'see'>,
-): AccessTokens {
+): TokenFinder {
   const known = new Map<string, Known>()
   const opaque = createOpaqueTokens(pool, ports, { admit, review })
 

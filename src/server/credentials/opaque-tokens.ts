@@ -15,12 +15,12 @@ export interface Admission {
   review(session: Session): Session
 }
 
-/** Tokens of providers that only these can read. */
-export interface OpaqueTokens {
+/** Finds out for whom a provider has given a token. */
+export interface TokenFinder {
   /**
-   * Whom an Authorization field stands for by the word of a provider that is asked; null where there is nobody to ask. `audiences` as in
-   * `AccessTokens`. Throws `access.token` where no provider knows it, or it is not for us; `provider.down`, `provider.discovery`,
-   * `limit.open`, and what admitting throws.
+   * Whom an Authorization field stands for at a portal; null where it holds no token of these providers that is addressed to us:
+   * it is then the application's own business. `audiences` are a route's own, in place of what the providers' tables say; null: it
+   * has none. Throws `access.token` for a token that is not good, or not for us, `provider.down`, `provider.discovery`, `limit.open`.
    */
   find(
     authorization: string,
@@ -50,12 +50,12 @@ const MOST = 10_000
 /** Whoever makes up tokens must not keep a provider busy. */
 const MOST_ASKED = 50
 
-/** Answers of providers, each asked once for all requests that wait for it. */
+/** Tokens that only their provider can read: its answers, each asked once for all requests that wait for it. */
 export function createOpaqueTokens(
   pool: ProviderPool,
   ports: Pick<Ports, 'now'>,
   { admit, review }: Admission,
-): OpaqueTokens {
+): TokenFinder {
   const known = new Map<string, Known>()
   const refused = new Map<string, number>()
   const asking = new Map<string, Promise<Session>>()

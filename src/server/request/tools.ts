@@ -5,8 +5,8 @@ import type { GuestLinks } from '../../session/credentials/guest-links.ts'
 import type { Sessions } from '../../session/session.ts'
 import type { LiveFieldTools } from '../config/live-fields.ts'
 import type { Snapshot } from '../config/snapshot.ts'
-import type { AccessTokens } from '../credentials/access-tokens.ts'
 import type { NoteFirstUse } from '../credentials/first-use.ts'
+import type { TokenFinder } from '../credentials/opaque-tokens.ts'
 import type { Passwords } from '../credentials/passwords.ts'
 import type { Leaving } from '../listen/leaving.ts'
 import type { AccessLog } from '../observe/access/log.ts'
@@ -23,7 +23,7 @@ export interface PipelineTools extends PassTools {
   readonly ports: Pick<Ports, 'fetch' | 'now' | 'log'>
   readonly sessions: Sessions &
     LiveFieldTools['sessions'] & { readonly tokens: Pick<ApiTokens, 'find'>; readonly links: Pick<GuestLinks, 'find'> }
-  readonly accessTokens: AccessTokens
+  readonly accessTokens: TokenFinder
   readonly passwords: Passwords
   readonly portal: Portal
   readonly respond: Respond
