@@ -132,8 +132,11 @@ test('sallyport schema prints a JSON schema of every table', () => {
   expect(Object.keys(JSON.parse(out).properties)).toEqual([
     'include',
     'server',
+    'log',
+    'telemetry',
     'tls',
     'sessions',
+    'audit',
     'providers',
     'portals',
     'upstreams',

@@ -66,6 +66,11 @@ function aPlace(options: StoreOptions = {}): Place {
   }
 }
 
+/** Adds so many sessions, called by a name and a number. */
+async function fill(store: SessionStore, name: string, count: number): Promise<void> {
+  for (let index = 0; index < count; index++) await addSession(store, `${name}${index}`)
+}
+
 /** Looks, as the gate does twice a second, until everybody has another database; how often it took. */
 async function lookUntilReplaced(...stores: readonly SessionStore[]): Promise<number> {
   const waiting = new Set(stores)
@@ -95,9 +100,9 @@ describe('a file that is copied over a database in use', () => {
     await using place = aPlace()
     const { path, copy, folder, told } = place
     const [first, second] = [place.open(), place.open()]
-    for (let index = 0; index < 50; index++) await addSession(first, `early${index}`)
+    await fill(first, 'early', 50)
     vacuumInto(path, copy)
-    for (let index = 0; index < 500; index++) await addSession(first, `late${index}`)
+    await fill(first, 'late', 500)
     const before = statSync(path).ino
     copyFileSync(copy, path)
     expect(statSync(path).ino).toBe(before)
@@ -123,7 +128,7 @@ describe('a file that is copied over a database in use', () => {
     await using place = aPlace()
     const { path, copy } = place
     const store = place.open()
-    for (let index = 0; index < 50; index++) await addSession(store, `early${index}`)
+    await fill(store, 'early', 50)
     vacuumInto(path, copy)
     await addSession(store, 'late')
     const content = readFileSync(copy)
@@ -144,7 +149,7 @@ describe('a file that is copied over a database in use', () => {
     await using place = aPlace()
     const { path, copy, folder } = place
     const store = place.open()
-    for (let index = 0; index < 50; index++) await addSession(store, `early${index}`)
+    await fill(store, 'early', 50)
     vacuumInto(path, copy)
     const content = readFileSync(copy).subarray(0, 8192)
     writeFileSync(path, content)
@@ -160,7 +165,7 @@ describe('a file that is copied over a database in use', () => {
     await using place = aPlace()
     const { path, folder } = place
     const store = place.open()
-    for (let index = 0; index < 50; index++) await addSession(store, `early${index}`)
+    await fill(store, 'early', 50)
     const content = Buffer.alloc(8192, 0xa5)
     writeFileSync(path, content)
     const next = place.open()
@@ -175,9 +180,9 @@ describe('a file that is copied over a database in use', () => {
     await using place = aPlace()
     const { path, copy } = place
     const store = place.open()
-    for (let index = 0; index < 50; index++) await addSession(store, `early${index}`)
+    await fill(store, 'early', 50)
     vacuumInto(path, copy)
-    for (let index = 0; index < 500; index++) await addSession(store, `late${index}`)
+    await fill(store, 'late', 500)
     copyFileSync(copy, path)
     await store.close()
     expect(isWholeFile(path)).toBe(true)
@@ -289,18 +294,24 @@ describe('where all of what was copied is looked at apart, which takes its time'
     }
   }
 
+  /** A store over whose database an earlier state of it was copied, which is being looked at. */
+  async function beginLook(place: Place, looks: readonly unknown[]): Promise<SessionStore> {
+    const store = place.open()
+    await fill(store, 'early', 50)
+    vacuumInto(place.path, place.copy)
+    await addSession(store, 'late')
+    copyFileSync(place.copy, place.path)
+    await lookUntil(store, () => looks.length === 1)
+    return store
+  }
+
   const drafts = (folder: string) => readdirSync(folder).filter(name => name.includes('.new'))
 
   test('nobody is served and nothing is given up meanwhile; what was written to in between is looked at anew', async () => {
     const { place, looks } = aSlowPlace()
     await using _ = place
-    const { path, copy, folder } = place
-    const store = place.open()
-    for (let index = 0; index < 50; index++) await addSession(store, `early${index}`)
-    vacuumInto(path, copy)
-    await addSession(store, 'late')
-    copyFileSync(copy, path)
-    await lookUntil(store, () => looks.length === 1)
+    const { path, folder } = place
+    const store = await beginLook(place, looks)
     for (let count = 0; count < 2 * MOST_LOOKS; count++) expect(await isReplaced(store)).toBe(false)
     expect(() => store.findByHash('h-early1')).toThrow('is being copied over')
     expect(looks).toHaveLength(1)
@@ -337,13 +348,8 @@ describe('where all of what was copied is looked at apart, which takes its time'
   test('whoever stops waits for the look, and goes on as without one', async () => {
     const { place, looks } = aSlowPlace()
     await using _ = place
-    const { path, copy, folder } = place
-    const store = place.open()
-    for (let index = 0; index < 50; index++) await addSession(store, `early${index}`)
-    vacuumInto(path, copy)
-    await addSession(store, 'late')
-    copyFileSync(copy, path)
-    await lookUntil(store, () => looks.length === 1)
+    const { path, folder } = place
+    const store = await beginLook(place, looks)
     let isClosed = false
     const closing = Promise.resolve(store.close()).then(() => {
       isClosed = true
