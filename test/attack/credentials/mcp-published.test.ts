@@ -1,31 +1,8 @@
 import { describe, expect, test } from 'bun:test'
-import { startAnswering } from '../../kit/applications/answering.ts'
-import { fakeClock } from '../../kit/clock.ts'
-import { startGate } from '../../kit/gate.ts'
-import { McpClient, REDIRECT } from '../../kit/mcp/client.ts'
-import { startPublisher } from '../../kit/mcp/publisher.ts'
-import { untilTheEnd } from '../../kit/opened.ts'
-import { EVERYONE, portalTable, providerTable, routeTo, SILENT } from '../../kit/toml.ts'
+import { REDIRECT } from '../../kit/mcp/client.ts'
+import { openPublishedStand, RESOURCE } from '../../kit/mcp/published-stand.ts'
 
-const keep = untilTheEnd()
-const upstream = keep(startAnswering(() => new Response('here')))
-const publisher = keep(startPublisher(REDIRECT))
-const clock = fakeClock(Date.now())
-const file = [
-  providerTable(SILENT),
-  portalTable(`${EVERYONE}\nurl = "http://auth.test"\nroles.admin = { groups = ["admins"] }`),
-  routeTo(upstream, 'app.test', 'path = "/mcp"\nportal = "home"\nallow = ["user"]\nmcp = true'),
-  routeTo(upstream, 'app.test', 'path = "/admin"\nportal = "home"\nallow = ["admin"]\nmcp = true'),
-].join('\n')
-const RESOURCE = 'http://app.test/mcp'
-const gate = keep(await startGate(file, { ports: { ...publisher.ports, now: clock.now } }))
-const ada = await gate.signIn('auth.test', { sub: 'ada' })
-
-function clientOf(id: string): McpClient {
-  const made = new McpClient(gate, 'auth.test')
-  made.clientId = id
-  return made
-}
+const { publisher, clock, ada, clientOf, startAnother } = await openPublishedStand()
 
 /** What the page and an agreement are answered with, and how often anything was asked or connected to for them. */
 async function tryWith(id: string, over: Readonly<Record<string, string | null>> = {}, cookie = ada.cookie) {
@@ -143,17 +120,12 @@ describe('a name that leads inside is never connected to', () => {
 
   test('a name is resolved once, and the address that was looked at is the one that is asked', async () => {
     let count = 0
-    const once = keep(
-      await startGate(file, {
-        ports: {
-          fetch: publisher.ports.fetch,
-          resolve: async () => (count++ === 0 ? ['93.184.216.34'] : ['127.0.0.1']),
-        },
-      }),
-    )
+    const once = await startAnother({
+      fetch: publisher.ports.fetch,
+      resolve: async () => (count++ === 0 ? ['93.184.216.34'] : ['127.0.0.1']),
+    })
     const { cookie } = await once.signIn('auth.test', { sub: 'ada' })
-    const one = new McpClient(once, 'auth.test')
-    one.clientId = GOOD
+    const one = clientOf(GOOD, once)
     const before = publisher.dialled.length
     expect((await one.ask(one.authorizePath(RESOURCE), { cookie, accept: 'text/html' })).status).toBe(200)
     expect(publisher.dialled.slice(before)).toEqual(['93.184.216.34'])

@@ -1,47 +1,19 @@
 import { expect, setDefaultTimeout, test } from 'bun:test'
-import { mkdirSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import type { Page } from 'playwright-core'
 import { LANGUAGES } from '../../../src/portal/words/choose.ts'
-import { startStreaming } from '../../kit/applications/streaming.ts'
 import { findBarriers } from '../../kit/browser/accessible.ts'
-import { openChromium, watchedContext } from '../../kit/browser/chromium.ts'
-import { startGate } from '../../kit/gate.ts'
-import { plant } from '../../kit/log/planted.ts'
-import { untilTheEnd } from '../../kit/opened.ts'
-import { freePort } from '../../kit/programs/child.ts'
-import { providerTable, routeForUsers, SILENT } from '../../kit/toml.ts'
+import { watchedContext } from '../../kit/browser/chromium.ts'
+import { FORM_PASSWORD, openFormStand } from '../../kit/browser/form-stand.ts'
+import { providerTable, SILENT } from '../../kit/toml.ts'
 
 setDefaultTimeout(120_000)
 
-const PICTURES = process.env.PICTURES ?? join(tmpdir(), 'sallyport-pictures')
-const PASSWORD = 'a staple of batteries'
-plant(PASSWORD, 'a password that was typed')
-
-const keep = untilTheEnd()
-mkdirSync(PICTURES, { recursive: true })
-const upstream = keep(startStreaming(({ headers }) => `hello ${headers.get('x-token-user-name')}`))
-const port = await freePort()
-const hash = await Bun.password.hash(PASSWORD, { algorithm: 'bcrypt', cost: 4 })
-keep(
-  await startGate(
-    `${providerTable(SILENT, 'label = "Pocket ID"')}
-[providers.family]
-users = "users.htpasswd"
-[portals.home]
-title = "Home"
-url = "http://auth.localhost:${port}"
-insecure_cookies = true
-providers = ["id", "family"]
-remember = "30d"
-roles.user = { any = true }
-${routeForUsers(upstream, 'app.localhost', 'headers = "x-token"')}`,
-    { listen: `127.0.0.1:${port}`, files: { 'users.htpasswd': `ada:${hash}\n` } },
-  ),
-)
-const browser = keep(await openChromium())
-const app = `http://app.localhost:${port}/deep?x=1`
+const { browser, app, picture } = await openFormStand({
+  people: ['ada'],
+  others: providerTable(SILENT, 'label = "Pocket ID"'),
+  otherNames: ['id'],
+  portal: 'remember = "30d"',
+})
 
 test.each([
   { name: 'light', colorScheme: 'light', viewport: { width: 1100, height: 800 } },
@@ -51,7 +23,7 @@ test.each([
   async screen => {
     const person = await watchedContext(browser, { ...screen, locale: 'en' })
     const look = async (page: Page, name: string) => {
-      await page.screenshot({ path: join(PICTURES, `${name}-${screen.name}.png`), fullPage: true })
+      await page.screenshot({ path: picture(`${name}-${screen.name}`), fullPage: true })
       expect([name, await findBarriers(page)]).toEqual([name, []])
     }
     try {
@@ -65,7 +37,7 @@ test.each([
       expect(await page.getByRole('alert').textContent()).toContain('is not right')
       await look(page, 'users-wrong')
       await page.getByLabel('User name').fill('ada')
-      await page.getByLabel('Password').fill(PASSWORD)
+      await page.getByLabel('Password').fill(FORM_PASSWORD)
       await page.getByRole('button', { name: 'Sign in' }).click()
       await page.waitForURL(app)
       expect(await page.locator('body').textContent()).toBe('hello ada')

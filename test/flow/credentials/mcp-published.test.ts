@@ -1,32 +1,10 @@
 import { expect, test } from 'bun:test'
 import { createPublications } from '../../../src/portal/authorization/publications.ts'
-import { startAnswering } from '../../kit/applications/answering.ts'
-import { fakeClock } from '../../kit/clock.ts'
-import { startGate } from '../../kit/gate.ts'
-import { McpClient, REDIRECT } from '../../kit/mcp/client.ts'
-import { startPublisher } from '../../kit/mcp/publisher.ts'
-import { untilTheEnd } from '../../kit/opened.ts'
+import { type McpClient, REDIRECT } from '../../kit/mcp/client.ts'
+import { openPublishedStand, RESOURCE } from '../../kit/mcp/published-stand.ts'
 import { fetchFrom } from '../../kit/requests.ts'
-import { EVERYONE, portalTable, providerTable, routeTo, SILENT } from '../../kit/toml.ts'
 
-const keep = untilTheEnd()
-const upstream = keep(startAnswering(() => new Response('here')))
-const publisher = keep(startPublisher(REDIRECT))
-const clock = fakeClock(Date.now())
-const file = [
-  providerTable(SILENT),
-  portalTable(`${EVERYONE}\nurl = "http://auth.test"`),
-  routeTo(upstream, 'app.test', 'path = "/mcp"\nportal = "home"\nallow = ["user"]\nmcp = true'),
-].join('\n')
-const RESOURCE = 'http://app.test/mcp'
-const gate = keep(await startGate(file, { ports: { ...publisher.ports, now: clock.now } }))
-const ada = await gate.signIn('auth.test', { sub: 'ada' })
-
-function clientOf(id: string): McpClient {
-  const made = new McpClient(gate, 'auth.test')
-  made.clientId = id
-  return made
-}
+const { gate, publisher, clock, ada, clientOf } = await openPublishedStand()
 
 const page = async (one: McpClient) => {
   const answer = await one.ask(one.authorizePath(RESOURCE), { cookie: ada.cookie, accept: 'text/html' })
