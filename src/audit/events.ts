@@ -49,7 +49,7 @@ export const EVENTS = {
   'config.loaded': act('The changed file is in force'),
   'config.refused': act('The changed file has mistakes; the one before stays in force', 'error'),
   'config.saved': act('An admin saved the file'),
-  'config.save_refused': act('What an admin saved has mistakes, and is not in force', 'warn'),
+  'config.save_refused': act('What an admin would have saved was refused', 'warn'),
   'audit.exported': act('An admin exported the audit trail'),
   'audit.erased': act('Somebody was erased from the audit trail'),
   'audit.lost': act('Rows of the audit trail could not be written, and are lost', 'error'),

@@ -31,6 +31,8 @@ export const FACTS = [
   'resource',
   'program',
   'until',
+  /** The path of a file that somebody saved. */
+  'file',
   /** How many sessions ended, or rows were erased or lost. */
   'number',
   /** How often the same came within a minute; absent: once. */

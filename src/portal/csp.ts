@@ -5,10 +5,10 @@ import { SCRIPTS, type Script } from './pages/scripts.ts'
 import { STYLE } from './pages/style.ts'
 
 /**
- * What a page may beyond the usual: load the icons of applications, or hold a form whose answer leads to any host (browsers
- * hold redirects against `form-action` too); or nothing at all.
+ * What a page may beyond the usual: load the icons of applications, hold a form whose answer leads to any host (browsers
+ * hold redirects against `form-action` too), or have its script ask this host; or nothing at all.
  */
-export type Scope = 'icons' | 'leads-anywhere' | 'nothing'
+export type Scope = 'icons' | 'leads-anywhere' | 'asks' | 'nothing'
 
 let stylePolicy: string | null = null
 const scriptPolicies = new Map<Script, string>()
@@ -21,6 +21,7 @@ export function contentSecurityPolicy(brand: Brand | null, scope: Scope, script:
     "default-src 'none'",
     `style-src ${stylePolicy}${own === null ? '' : ` ${hashSource(own)}`}`,
     ...(script === null ? [] : [`script-src ${scriptPolicy(script)}`]),
+    ...(scope === 'asks' ? ["connect-src 'self'"] : []),
     `img-src ${scope === 'icons' ? "'self' " : ''}data:`,
     `form-action 'self'${scope === 'leads-anywhere' ? ' https: http:' : ''}`,
     "frame-ancestors 'none'",

@@ -31,6 +31,7 @@ import { refuseRobots, sayAlive, sayReady } from './compat/health.ts'
 import { oldAuth, oldUserinfo } from './compat/person.ts'
 import { oldLogin, oldSignIn, oldStart } from './compat/sign-in.tsx'
 import { oldLogout, oldSignOut } from './compat/sign-out.ts'
+import { editFile, takeEdit } from './file/edit.tsx'
 import { type FileTools, showFile } from './file/show.tsx'
 import type { FormTools } from './form.ts'
 import { portalNotFound } from './not-found.ts'
@@ -101,6 +102,7 @@ export const ENDPOINTS: readonly Endpoint[] = [
   { page: 'admin', get: signedIn(showAdmin), post: signedIn(decideRequest) },
   { page: 'audit', get: signedIn(showAudit), post: signedIn(exportAudit) },
   { page: 'file', get: signedIn(showFile) },
+  { page: 'edit', get: signedIn(editFile), post: signedIn(takeEdit) },
   { page: 'jwks.json', get: sendKeySet },
   { page: 'guests', get: signedIn(guestsPage.show), post: signedIn(guestsPage.change) },
   { page: 'guest', get: showInvitation, post: acceptInvitation },

@@ -37,8 +37,9 @@ export async function readOwnForm(
   ctx: PortalRequest,
   { seal, formWaitMs }: FormTools,
   ownerOf: (form: URLSearchParams) => Promise<string | null> | string | null = () => ctx.session?.id ?? null,
+  maxBytes = MAX_FORM_BYTES,
 ): Promise<URLSearchParams> {
-  const form = new URLSearchParams((await readBody(ctx.request, MAX_FORM_BYTES, formWaitMs)) ?? '')
+  const form = new URLSearchParams((await readBody(ctx.request, maxBytes, formWaitMs)) ?? '')
   const isOwn = isSameOrigin(ctx) ?? (await isProven(ctx, seal, form, await ownerOf(form)))
   if (isOwn) return form
   const { headers } = ctx.request

@@ -23,6 +23,7 @@ export type OwnPage =
   | 'admin'
   | 'audit'
   | 'file'
+  | 'edit'
   | 'guest'
   | 'guests'
   | 'provider-logout'

@@ -170,7 +170,16 @@ export function openParts(options: ServeOptions, listening: () => Listening) {
         isKept: () => inForce().audit.keepMs > 0,
         isOfOnePortal: () => inForce().portals.size === 1,
       },
-      desk: createDesk({ path: following.path, inForce: () => ({ config: inForce(), texts }), load: check }),
+      desk: createDesk({
+        path: following.path,
+        sources: ports,
+        markOf: source => sealer.mark(source, 'a secret of the file'),
+        inForce: () => ({ config: inForce(), texts }),
+        load: check,
+        reload: live.reload,
+        sessions,
+        now: ports.now,
+      }),
       pool,
       seal: sealer,
       publications: createPublications(ports),
@@ -243,7 +252,11 @@ function readFile(options: ServeOptions, upstreams: ReturnType<typeof createUpst
   ports.log.setLevel(first.snapshot.config.server.logLevel)
   options.logs.configure(first.snapshot.config.log)
   tellWarnings(worker?.fileLog ?? ports.log, first.warnings)
-  return { first, load, check: () => loadFile(configPath, loading), stopLoading: () => closing.abort() }
+  const check = (instead: ReadonlyMap<string, string>) => {
+    const readText = (path: string) => instead.get(path) ?? ports.readText(path)
+    return loadFile(configPath, { ...loading, readText })
+  }
+  return { first, load, check, stopLoading: () => closing.abort() }
 }
 
 /** A name in Via that no other gate has, so that one's own requests are recognised when they come back. */

@@ -24,7 +24,9 @@ export function parseReturnTo(raw: string | null): SafeReturnTo {
 
 /** Pages of ours that only show something. */
 const RETURNABLE = new Set(
-  ['sessions', 'tokens', 'kept', 'guests', 'admin', 'authorize'].map(page => `/.sallyport/${page}`),
+  ['sessions', 'tokens', 'kept', 'guests', 'admin', 'audit', 'file', 'edit', 'authorize'].map(
+    page => `/.sallyport/${page}`,
+  ),
 )
 
 /** Whether it would be taken for a target here: who would only be refused is better off on the front page. */

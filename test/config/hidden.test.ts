@@ -1,5 +1,14 @@
 import { describe, expect, test } from 'bun:test'
-import { createVeil } from '../../src/config/hidden.ts'
+import { createVeil as createVeilWith } from '../../src/config/hidden.ts'
+
+/** Marks that can be read: numbers in the order in which they come. */
+function createVeil() {
+  const seen: string[] = []
+  return createVeilWith(source => {
+    if (!seen.includes(source)) seen.push(source)
+    return String(seen.indexOf(source) + 1).padStart(8, '0')
+  })
+}
 
 const hide = (text: string) => createVeil().hide(text)
 
@@ -43,9 +52,9 @@ describe('what is hidden of a file', () => {
       'lines""" } }',
       'request_headers.set',
     ])
-    expect(shown).toContain('store = "redis://${kept:2}@valkey:6379/0"')
+    expect(shown).toContain('store = "redis://${kept:00000002}@valkey:6379/0"')
     expect(shown).toContain('X-Known = "${TOKEN}"')
-    expect(shown).toContain('user = "gate", password = "${kept:5}"')
+    expect(shown).toContain('user = "gate", password = "${kept:00000005}"')
   })
 
   test('a value whose key is misspelt, misplaced, or of another kind than its key takes, is', () => {
@@ -98,21 +107,21 @@ describe('what is put back', () => {
   })
 
   test.each([
-    '[portals.home]\ntitle = "${kept:1}"',
-    '[portals.home]\ntitle = "${kept:2}"',
-    '[portals.home]\ntitle = "//${kept:2}@"',
-    '[portals.home]\ntitle = "x://${kept:2}@"',
-    '# see "${kept:1}"',
-    '# note = "${kept:1}"',
-    '[[routes]]\nresponse_headers.set = { A = "${kept:1}" }',
-    '[[routes]]\nrequest_headers.set = { A = "${kept:1}" }',
+    '[portals.home]\ntitle = "${kept:00000001}"',
+    '[portals.home]\ntitle = "${kept:00000002}"',
+    '[portals.home]\ntitle = "//${kept:00000002}@"',
+    '[portals.home]\ntitle = "x://${kept:00000002}@"',
+    '# see "${kept:00000001}"',
+    '# note = "${kept:00000001}"',
+    '[[routes]]\nresponse_headers.set = { A = "${kept:00000001}" }',
+    '[[routes]]\nrequest_headers.set = { A = "${kept:00000001}" }',
   ])('never stands where it would be shown, or goes elsewhere: %s', line => {
     const veil = createVeil()
     const shown = veil.hide('[sessions]\nstore = "redis://u:planted@h"\n[providers.id]\nclient_secret = "planted"\n')
     const swapped = line
-      .replace('${kept:1}', '${kept:9}')
-      .replace('${kept:2}', '${kept:1}')
-      .replace('${kept:9}', '${kept:2}')
+      .replace('${kept:00000001}', '${kept:00000009}')
+      .replace('${kept:00000002}', '${kept:00000001}')
+      .replace('${kept:00000009}', '${kept:00000002}')
     const restored = veil.restore(`${shown}${swapped}\n`)
     expect(restored.kind).toBe('exposed')
     expect(JSON.stringify(restored)).not.toContain('planted')

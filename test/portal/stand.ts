@@ -10,6 +10,7 @@ import { readText } from '../../src/console/read-file.ts'
 import { createProviderPool } from '../../src/identity/pool.ts'
 import { createPortal } from '../../src/portal/app.ts'
 import { createPublications } from '../../src/portal/authorization/publications.ts'
+import type { Desk } from '../../src/portal/desk.ts'
 import { FORM_WAIT_MS } from '../../src/portal/form.ts'
 import type { Overview } from '../../src/portal/overview.ts'
 import { isSecure } from '../../src/portal/place.ts'
@@ -42,6 +43,16 @@ export const ACCOUNTS: readonly TestAccount[] = Array.from({ length: 50 }, (_, i
   email_verified: true,
   groups: index === 0 ? ['admins'] : ['users'],
 }))
+
+/** Nothing is shown of a file here, and nothing is changed. */
+const NO_DESK: Desk = {
+  look: () => null,
+  isEditable: () => false,
+  open: () => null,
+  check: () => ({ kind: 'unknown' }),
+  judge: () => Promise.resolve({ kind: 'unknown' }),
+  save: () => Promise.resolve({ kind: 'unknown' }),
+}
 
 /** The portal on real parts: a certified provider, the SQLite sessions, a fake application behind each host. */
 export interface Stand extends AsyncDisposable {
@@ -119,7 +130,7 @@ export async function openStand(over: Partial<PortalConfig> = {}, hosts = [KUMA,
   const portal = createPortal({
     ports,
     audit,
-    desk: { look: () => null },
+    desk: NO_DESK,
     trail: { store, isKept: () => true, isOfOnePortal: () => true },
     sessions,
     seal,

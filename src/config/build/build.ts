@@ -37,6 +37,7 @@ export function buildConfig(table: RootTable, directory: string, files: ConfigFi
       logLevel: server.log_level,
       drainMs: server.drain,
       flows: buildFlows(server),
+      isEditable: server.edit,
       rate: server.rate === null ? null : buildRate(known(server.rate), 'client'),
     },
     log: buildLog(root.log, directory),

@@ -35,6 +35,7 @@ export function checkServer(root: RootTable, report: Report): void {
     }
   }
   checkTrustedFields(root, report)
+  checkEdit(root, report)
   if (workers !== undefined && workers !== 1) {
     const shared = [
       ...itemsOf(server.raw.entries.get('listen')).map((raw, index) => ({ raw, address: listen?.[index] })),
@@ -112,4 +113,18 @@ function checkStore({ values: { server, sessions } }: RootTable, report: Report)
       hint: 'make one with "openssl rand -base64 32 > sallyport.key", give it to each, and add key = "${file:sallyport.key}"',
     })
   }
+}
+
+/** Whoever edits has to be somebody, and the file is of one portal: admins of another have no say in it. */
+function checkEdit({ values: { server, portals } }: RootTable, report: Report): void {
+  if (server?.values.edit !== true || portals === undefined) return
+  const [only, ...others] = portals.values()
+  const whose = only === undefined || only.values.admin_role === null ? 'no portal has an admin_role' : ''
+  const why = others.length > 0 ? 'the file has several portals' : whose
+  if (why === '') return
+  const hint =
+    others.length > 0
+      ? 'remove it: each admin would write for the people of the others too'
+      : 'name the role of those who may: admin_role = "admin" in [portals.NAME]; or remove it'
+  report.mistake([...server.at, 'edit'], 'server.edit', `nobody may edit the file: ${why}`, { hint, part: 'key' })
 }

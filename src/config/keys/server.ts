@@ -91,6 +91,12 @@ export const SERVER = {
     '30s',
     'How long requests in flight may take to finish after a signal to stop.',
   ),
+  edit: defaulted(
+    boolean,
+    false,
+    true,
+    'Whether the file may be changed on a page, by whoever has the `admin_role` of its only portal and has just signed in: as much as to let them into this machine as the user that runs Sallyport.',
+  ),
   ...SERVER_LIMITS,
 } as const satisfies Keys
 

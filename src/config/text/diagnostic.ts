@@ -78,6 +78,7 @@ export const DIAGNOSTIC_CODES = [
   'provider.users',
   'provider.totp',
   'provider.totp_beside',
+  'server.edit',
   'portal.undefined',
   'portal.unused',
   'portal.missing',

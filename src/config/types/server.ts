@@ -25,6 +25,8 @@ export interface ServerConfig {
   /** How long requests in flight may take to finish after SIGTERM. */
   readonly drainMs: number
   readonly flows: FlowsConfig
+  /** Whether admins may change the file in the browser. */
+  readonly isEditable: boolean
   /** For each client; null: no limit. */
   readonly rate: RateConfig | null
 }

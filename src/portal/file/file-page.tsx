@@ -1,6 +1,7 @@
 /** @jsxImportSource hono/jsx */
 import type { DeskView, DiffLine, ShownFile } from '../desk.ts'
 import { type MenuEntry, WidePage } from '../pages/wide-page.tsx'
+import { ownPath } from '../place.ts'
 import type { Words } from '../words/words.ts'
 import { Findings } from './findings.tsx'
 
@@ -23,6 +24,13 @@ export function FilePage({ words, title, menu, view }: FilePageView) {
         {isRefused ? <p>{words.fileRefused}</p> : isSame ? <p class="soft">{words.onDisk['in force']}</p> : null}
         {findings.length === 0 ? null : <Findings findings={findings} main={main} />}
       </div>
+      {view.isEditable ? (
+        <p class="more">
+          <a class="act" href={ownPath('edit')}>
+            {words.editFile}
+          </a>
+        </p>
+      ) : null}
       {files.map(file => (
         <OneFile words={words} file={file} />
       ))}
@@ -61,7 +69,7 @@ function Text({ heading, text }: { readonly heading: string; readonly text: stri
   return (
     <details>
       <summary>{heading}</summary>
-      <pre class="code" tabindex={0}>
+      <pre class="lines" tabindex={0}>
         {text}
       </pre>
     </details>
@@ -73,7 +81,7 @@ const SIGNS: Readonly<Record<DiffLine['kind'], string>> = { same: ' ', added: '+
 /** Lines with a sign before each, as `diff` writes them: colours say nothing that the signs do not. */
 export function Difference({ lines }: { readonly lines: readonly DiffLine[] }) {
   return (
-    <pre class="code" tabindex={0}>
+    <pre class="lines" tabindex={0}>
       {lines.map(({ kind, text }) => (
         <span class={kind}>{`${SIGNS[kind]} ${text}\n`}</span>
       ))}

@@ -3,7 +3,7 @@
  *
  * Each is a constant: what it needs to know stands in the page, in `data-` attributes, and is never code.
  */
-export type Script = 'countdown' | 'search' | 'when-seen' | 'keep-fragment' | 'give-fragment'
+export type Script = 'check-file' | 'countdown' | 'search' | 'when-seen' | 'keep-fragment' | 'give-fragment'
 
 /**
  * Loads a page again after `data-again` seconds, counted where one sees it and stopped by its button; what nobody looks at waits. To
@@ -56,7 +56,24 @@ location.replace((new Date().getTime()-since<1800000?now:later)+location.hash)}
 document.addEventListener('visibilitychange',look)
 look()})()`
 
+/** Has what is typed checked, once nothing more is typed for a moment; what is typed meanwhile takes its place. */
+const CHECK_FILE = `(()=>{const form=document.querySelector('form.edit'),list=document.querySelector('#findings')
+let timer,asking
+const ask=async()=>{asking?.abort()
+asking=new AbortController()
+const body=new URLSearchParams(new FormData(form))
+body.set('act','check')
+try{const answer=await fetch(form.getAttribute('action'),{method:'POST',body,headers:{accept:'application/json'},signal:asking.signal})
+const{says}=await answer.json()
+if(!says)return
+list.replaceChildren(...says.map(text=>{const line=document.createElement('li')
+line.textContent=text
+return line}))}catch{}}
+form.addEventListener('input',()=>{clearTimeout(timer)
+timer=setTimeout(ask,500)})})()`
+
 export const SCRIPTS: Readonly<Record<Script, string>> = {
+  'check-file': CHECK_FILE,
   countdown: COUNTDOWN,
   search: SEARCH,
   'when-seen': WHEN_SEEN,

@@ -155,12 +155,16 @@ img.mark{object-fit:contain}
 .more{margin-top:1.5rem}
 .more .act{display:inline-flex;width:auto;min-height:2.75rem;padding:.4rem 1.1rem;font-size:.9375rem}
 .group h3{margin:1.25rem 0 .4rem;font:600 .9375rem/1.35 var(--sans)}
-.code{margin:.5rem 0 0;padding:.85rem 1rem;overflow:auto;max-height:36rem;font:.8125rem/1.5 var(--mono);background:var(--panel);border:1px solid var(--line);border-radius:.8rem;white-space:pre;tab-size:2}
-.code .added{color:var(--good)}
-.code .removed{color:var(--warn)}
-.code .gap{color:var(--soft)}
+.lines{margin:.5rem 0 0;padding:.85rem 1rem;overflow:auto;max-height:36rem;font:.8125rem/1.5 var(--mono);background:var(--panel);border:1px solid var(--line);border-radius:.8rem;white-space:pre;tab-size:2}
+.lines .added{color:var(--good)}
+.lines .removed{color:var(--warn)}
+.lines .gap{color:var(--soft)}
 details{margin-top:1rem}
 summary{min-height:2.75rem;padding:.6rem 0;cursor:pointer}
+.edit textarea{width:100%;margin-top:1rem;color:inherit;border-color:var(--edge);resize:vertical}
+.edit .buttons{display:flex;flex-wrap:wrap;gap:.7rem;margin-top:1rem}
+.buttons .act{width:auto}
+.changes{margin:.5rem 0 0;padding-left:1.25rem;overflow-wrap:anywhere}
 .findings{margin:.5rem 0;padding-left:1.25rem;overflow-wrap:anywhere}
 @media (max-width:54rem){.menu{display:block}.bar nav:not(:popover-open){display:none}.bar nav:popover-open{position:absolute;inset:4.1rem 1rem auto auto;flex-direction:column;min-width:13rem;max-width:calc(100vw - 2rem);padding:.5rem;background:var(--panel);border:1px solid var(--edge);border-radius:1rem;box-shadow:var(--shade)}.bar nav a:last-child{margin-right:0}.bar nav a[aria-current]{box-shadow:inset 3px 0 var(--accent)}}
 @supports not selector(:popover-open){.bar{flex-wrap:wrap}.menu{display:none!important}}

@@ -202,6 +202,35 @@ export interface Words {
   readonly fileOnDisk: string
   readonly fileNotInForce: string
   readonly fileNotThere: string
+  /** The form in which it is changed, and what came of what was sent. */
+  readonly editFile: string
+  readonly editHidden: string
+  readonly editText: string
+  readonly editReview: string
+  readonly editCheck: string
+  readonly editLeave: string
+  readonly editOthers: string
+  readonly editGood: string
+  readonly editWrong: string
+  readonly editChanged: string
+  readonly editTooOld: string
+  /** Before the reason, which is in English. */
+  readonly editUnwritten: string
+  /** What would change, before it is saved; then what somebody gains, loses, or has to sign in again for. */
+  readonly reviewTitle: string
+  readonly reviewChanges: string
+  readonly reviewNothing: string
+  readonly reviewAnybody: string
+  reviewPeople(changed: number, all: number): string
+  readonly reviewCut: string
+  reviewEnded(sessions: number): string
+  readonly reviewGains: string
+  readonly reviewLoses: string
+  readonly reviewAgain: string
+  readonly reviewLockouts: Readonly<Record<'role' | 'session' | 'edit', string>>
+  readonly reviewSure: string
+  readonly reviewSave: string
+  readonly reviewBack: string
 
   readonly signOutQuestion: string
   readonly signOutWho: Around

@@ -1,17 +1,131 @@
 import type { MaybePromise } from '../../base/maybe-promise.ts'
+import { finishInTurns } from '../../base/steps.ts'
 import type { CheckResult } from '../../config/check.ts'
-import { createVeil, type Veil } from '../../config/hidden.ts'
+import { createVeil, type MarkOf, type Veil } from '../../config/hidden.ts'
 import type { Diagnostic } from '../../config/text/diagnostic.ts'
+import type { Sources } from '../../config/text/substitute.ts'
 import type { Config } from '../../config/types/config.ts'
-import type { Desk, Finding, ShownFile } from '../../portal/desk.ts'
+import { trustedEmails } from '../../identity/vouched.ts'
+import { compileRoles } from '../../policy/roles.ts'
+import type { Desk, Draft, Finding, Judged, Lockout, Saved, ShownFile } from '../../portal/desk.ts'
+import type { Session } from '../../session/session.ts'
+import { differenceSteps } from '../forecast/difference.ts'
+import { createStandings } from '../forecast/people.ts'
+import { type Base, LONGEST_SHOWN, openBase, sheetOf, strayIncludes, unveil } from './drafts.ts'
 import { lineDiff } from './line-diff.ts'
+import { type Present, type PresentTools, presentAt } from './present.ts'
+import { saveFile } from './save.ts'
 
-export interface DeskTools {
+export interface DeskTools extends PresentTools {
   /** Absolute. */
   readonly path: string
+  readonly sources: Sources
+  readonly markOf: MarkOf
   inForce(): { readonly config: Config; readonly texts: ReadonlyMap<string, string> }
-  /** What is on disk now, judged as a reload would. */
-  load(): MaybePromise<CheckResult>
+  /** What is on disk now, but for files that are as they are here, judged as a reload would. */
+  load(instead: ReadonlyMap<string, string>): MaybePromise<CheckResult>
+  /** Takes over what was saved; answers once that is done, or refused. */
+  reload(): MaybePromise<unknown>
+}
+
+/** The file as an admin of the only portal in it sees it, and may change it. */
+export function createDesk(tools: DeskTools): Desk {
+  const { path, sources, markOf, inForce, load } = tools
+
+  /** The file that a draft is of, and what is wrong with the draft before anything in it is looked at. */
+  function baseOf(draft: Draft): Base | Extract<Judged, { kind: 'unknown' | 'changed' }> {
+    const base = openBase(path, draft.name, sources, markOf)
+    if (base === null) return { kind: 'unknown' }
+    if (base.version === draft.version) return base
+    return {
+      kind: 'changed',
+      sheet: sheetOf(base),
+      difference: lineDiff(base.shown, draft.text.replaceAll('\r\n', '\n')),
+    }
+  }
+
+  async function checkDraft(
+    base: Base,
+    draft: Draft,
+  ): Promise<{ readonly text: string; readonly checked: CheckResult } | readonly Finding[]> {
+    if (draft.text.length > LONGEST_SHOWN) return [tooLong(base.name)]
+    const unveiled = unveil(base, draft)
+    if (unveiled.kind === 'wrong') return unveiled.findings
+    const { text } = unveiled
+    const stray = base.name === path ? strayIncludes(path, text, base.names, sources) : []
+    if (stray.length > 0) return stray.map(file => strayFinding(path, file))
+    const checked = await load(new Map([[base.name, text]]))
+    return checked.ok ? { text, checked } : checked.diagnostics.map(findingOf)
+  }
+
+  async function judge(draft: Draft, editor: Session) {
+    const base = baseOf(draft)
+    if ('kind' in base) return { judged: base, text: '' }
+    const found = await checkDraft(base, draft)
+    if (!('checked' in found)) return { judged: { kind: 'wrong', findings: found } as const, text: '' }
+    const { checked, text } = found
+    if (!checked.ok) throw new TypeError('a file with mistakes was let through')
+    const before = inForce().config
+    const present = await presentAt(before, tools)
+    const forecast = await finishInTurns(differenceSteps(before, checked.config, present))
+    const judged: Judged = {
+      kind: 'good',
+      findings: checked.warnings.map(findingOf),
+      difference: lineDiff(base.shown, draft.text.replaceAll('\r\n', '\n')),
+      forecast,
+      isCut: present.isCut,
+      lockouts: lockoutsOf(checked.config, editor, present),
+    }
+    return { judged, text }
+  }
+
+  return {
+    async look(portal) {
+      const { config, texts } = inForce()
+      if (!isWholeOf(config, portal)) return null
+      const checked = await load(new Map())
+      const veil = createVeil(markOf)
+      const names = new Set([path, ...texts.keys(), ...checked.texts.keys()])
+      return {
+        files: [...names].map(name => showFile(name, texts.get(name), checked.texts.get(name), veil)),
+        findings: (checked.ok ? checked.warnings : checked.diagnostics).map(findingOf),
+        isRefused: !checked.ok,
+        isEditable: config.server.isEditable,
+      }
+    },
+    isEditable(portal) {
+      const { config } = inForce()
+      return config.server.isEditable && isWholeOf(config, portal)
+    },
+    open(name) {
+      const base = openBase(path, name, sources, markOf)
+      return base === null ? null : sheetOf(base)
+    },
+    async check(draft) {
+      const base = baseOf(draft)
+      if ('kind' in base) return base
+      const found = await checkDraft(base, draft)
+      if (!('checked' in found)) return { kind: 'wrong', findings: found }
+      return { kind: 'fine', findings: found.checked.ok ? found.checked.warnings.map(findingOf) : [] }
+    },
+    judge: async (draft, editor) => (await judge(draft, editor)).judged,
+    async save(draft, editor, isSure): Promise<Saved> {
+      const { judged, text } = await judge(draft, editor)
+      if (judged.kind !== 'good' || (judged.lockouts.length > 0 && !isSure)) return judged
+      const written = saveFile(draft.name, text, draft.version)
+      if (written.kind === 'changed') {
+        const now = baseOf({ ...draft, version: '' })
+        return 'kind' in now ? now : { kind: 'unknown' }
+      }
+      if (written.kind === 'saved') await tools.reload()
+      return written
+    },
+  }
+}
+
+/** Whether a portal's admins may see all of the file: where there are others, theirs is not for them. */
+function isWholeOf({ portals }: Config, portal: string): boolean {
+  return portals.size === 1 && portals.has(portal)
 }
 
 /** The texts of the files in force, as long as there is somebody who may see them. */
@@ -20,34 +134,25 @@ export function textsToShow({ portals }: Config, texts: ReadonlyMap<string, stri
   return only !== undefined && only.adminRole !== null && other === undefined ? texts : new Map()
 }
 
-/** Longer texts are not shown: finding all that is secret in one takes the memory of a hundred of it. */
-export const LONGEST_SHOWN = 262_144
-
-/** The file as an admin of the only portal in it sees it. */
-export function createDesk({ path, inForce, load }: DeskTools): Desk {
-  return {
-    async look(portal) {
-      const { config, texts } = inForce()
-      if (!isWholeOf(config, portal)) return null
-      const checked = await load()
-      const veil = createVeil()
-      const names = new Set([path, ...texts.keys(), ...checked.texts.keys()])
-      return {
-        files: [...names].map(name => showFile(name, texts.get(name), checked.texts.get(name), veil)),
-        findings: (checked.ok ? checked.warnings : checked.diagnostics).map(findingOf),
-        isRefused: !checked.ok,
-      }
-    },
-  }
-}
-
-/** Whether a portal's admins may see all of the file: where there are others, theirs is not for them. */
-export function isWholeOf({ portals }: Config, portal: string): boolean {
-  return portals.size === 1 && portals.has(portal)
-}
-
-export function findingOf({ severity, file, line, column, message, hint }: Diagnostic): Finding {
+function findingOf({ severity, file, line, column, message, hint }: Diagnostic): Finding {
   return { severity, file, line, column, message, hint }
+}
+
+function tooLong(file: string): Finding {
+  const message = 'the file is too long to be edited here'
+  return { severity: 'error', file, line: 1, column: 1, message, hint: 'part it: include = ["conf.d/*.toml"]' }
+}
+
+function strayFinding(file: string, stray: string): Finding {
+  const message = `${stray} is not in the folder of the file, and was not included before`
+  return {
+    severity: 'error',
+    file,
+    line: 1,
+    column: 1,
+    message,
+    hint: 'on a page, only what lies there can be included',
+  }
 }
 
 function showFile(name: string, inForce: string | undefined, onDisk: string | undefined, veil: Veil): ShownFile {
@@ -61,3 +166,15 @@ function hide(text: string | undefined, veil: Veil): string | null {
 }
 
 const TOO_LONG = '# too long to be shown here'
+
+/** What keeps somebody from editing again by a file. */
+function lockoutsOf(next: Config, editor: Session, { grants, nowMs }: Present): readonly Lockout[] {
+  const portal = next.portals.get(editor.portal)
+  const lockouts: Lockout[] = []
+  const entry = { session: editor, client: '', lastSeenMs: nowMs }
+  if (!createStandings(next, grants, nowMs).lasts(entry)) lockouts.push('session')
+  const roles = portal === undefined ? null : compileRoles(portal.roles, trustedEmails(next.providers))
+  if (portal?.adminRole == null || roles?.of(editor.identity).includes(portal.adminRole) !== true) lockouts.push('role')
+  if (!next.server.isEditable) lockouts.push('edit')
+  return lockouts
+}

@@ -96,6 +96,7 @@ test('a file without [server] and [sessions] has every default', () => {
     logLevel: 'info',
     drainMs: 10_000,
     flows: { maxOpen: 2000, stallMs: 60_000, memoryBytes: null },
+    isEditable: false,
     rate: null,
   })
   expect(sessions.lifetimeMs).toBe(43_200_000)

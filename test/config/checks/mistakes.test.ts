@@ -4,6 +4,7 @@ import { loadConfig } from '../../../src/config/load.ts'
 import { DIAGNOSTIC_CODES, type DiagnosticCode } from '../../../src/config/text/diagnostic.ts'
 import { expectOne, type World } from '../checks.ts'
 import { CLIENT_AUTH_CASES } from './client-auth-cases.ts'
+import { EDIT_CASES } from './edit-cases.ts'
 import { FILES_CASES } from './files-cases.ts'
 import { GUEST_CASES } from './guest-cases.ts'
 import { IDENTITY_CASES } from './identity-cases.ts'
@@ -659,6 +660,7 @@ const CASES: readonly Case[] = [
   ['timezone.unknown', 'a zone that is none, for the pages', lasting('timezone = «"Europe/Berlim"»')],
   ...PICTURE_CASES,
   ...FILES_CASES,
+  ...EDIT_CASES,
   ...GUEST_CASES,
   ...REQUEST_CASES,
   ...IDENTITY_CASES,

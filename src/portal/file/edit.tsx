@@ -1,0 +1,254 @@
+/** @jsxImportSource hono/jsx */
+import type { AuditFacts } from '../../audit/record.ts'
+import { GateError } from '../../base/errors.ts'
+import type { Ports } from '../../base/ports.ts'
+import { authenticationAgeMs } from '../../identity/step-up.ts'
+import { prefersPage } from '../../route/page-load.ts'
+import { parseReturnTo } from '../../route/return-to.ts'
+import type { Session, Sessions } from '../../session/session.ts'
+import { sessionFacts } from '../../session/session-facts.ts'
+import { menuOf } from '../account/menu.ts'
+import { stillSignedIn } from '../account/still-signed-in.ts'
+import { jsonAnswer, pageAnswer, redirectAnswer } from '../answer.ts'
+import { type AuditTools, askedFacts } from '../audit-facts.ts'
+import type { Draft, Finding, Judged, Saved } from '../desk.ts'
+import { type FormTools, proveForm, readOwnForm } from '../form.ts'
+import { wordsFor } from '../language.ts'
+import { isPortalHost, ownPath } from '../place.ts'
+import type { PortalRequest } from '../portal.ts'
+import { readQuery } from '../query.ts'
+import { stepUpProblem, stepUpQuery } from '../sign-in/step-up.ts'
+import { leadToPortal } from '../sign-in/to-portal.ts'
+import type { Words } from '../words/words.ts'
+import { admitAdmin } from './admins-only.ts'
+import { EditPage, type EditView } from './edit-page.tsx'
+import { sayFinding } from './findings.tsx'
+import { ReviewPage } from './review-page.tsx'
+import type { FileTools } from './show.tsx'
+
+export interface EditTools extends FileTools, FormTools, AuditTools {
+  readonly ports: Pick<Ports, 'now'>
+  readonly sessions: Pick<Sessions, 'describe'>
+}
+
+/** How long ago an editor may have signed in. */
+const FRESH_MS = 30 * 60_000
+
+/** The longest text that is edited, with every character of it written as three. */
+const MAX_FORM_BYTES = 1024 * 1024
+
+/**
+ * A file of the configuration in a form, `file` names which: for admins who have just signed in, where `[server] edit` is on.
+ *
+ * Only on the host where people sign in. Loading it changes nothing. Throws `route.none` where nobody may edit or there is no such
+ * file, and `access.denied`.
+ */
+export async function editFile(ctx: PortalRequest, tools: EditTools, session: Session): Promise<Response> {
+  const away = leadToPortal(ctx, 'edit')
+  if (away !== null) return away
+  admitEditor(ctx, tools, session)
+  if (!isFresh(session, tools)) return signInAnew(ctx)
+  const sheet = tools.desk.open(readQuery(ctx).get('file'))
+  if (sheet === null) throw new GateError('route.none', 'there is no such file, or it cannot be edited here')
+  return editAnswer(ctx, tools, session, { ...sheet, notice: null, findings: [], difference: [] }, 200)
+}
+
+/**
+ * Takes the form of that page: `act=check` says what is wrong with the draft, `act=review` what it would change, `act=save` saves it,
+ * `act=edit` goes back to the form.
+ *
+ * Throws as `editFile`, and `access.origin`, `access.sign_in`, `target.malformed`, `target.too_large`.
+ */
+export async function takeEdit(ctx: PortalRequest, tools: EditTools, sender: Session): Promise<Response> {
+  if (!isPortalHost(ctx)) throw new GateError('access.origin', 'the file is edited on the portal’s own host')
+  if (Number(ctx.request.headers.get('content-length') ?? 0) > MAX_FORM_BYTES)
+    throw new GateError('target.too_large', 'a file that is edited here is not so long')
+  const form = await readOwnForm(ctx, tools, undefined, MAX_FORM_BYTES)
+  const session = await stillSignedIn(tools.sessions, sender)
+  admitEditor(ctx, tools, session)
+  const draft = await draftOf(tools, session, form)
+  if (!isFresh(session, tools)) return tooOld(ctx, tools, session, draft)
+  switch (form.get('act')) {
+    case 'check':
+    case 'edit':
+      return checkAnswer(ctx, tools, session, draft)
+    case 'review':
+      return judgedAnswer(ctx, tools, session, draft, await tools.desk.judge(draft, session))
+    case 'save': {
+      const saved = await tools.desk.save(draft, session, form.get('sure') === 'yes')
+      await tell(ctx, tools, session, draft, saved)
+      if (saved.kind !== 'saved') return judgedAnswer(ctx, tools, session, draft, saved)
+      return prefersPage(ctx.request)
+        ? redirectAnswer(303, ownPath('file'))
+        : jsonAnswer({ kind: 'saved', old: saved.old })
+    }
+    default:
+      throw new GateError('target.malformed', 'the form says neither check nor edit nor review nor save')
+  }
+}
+
+function admitEditor(ctx: PortalRequest, { desk }: EditTools, session: Session): void {
+  if (!desk.isEditable(ctx.portal.name)) throw new GateError('route.none', '[server] edit is not on')
+  admitAdmin(ctx, session)
+}
+
+/** Whether somebody has shown lately who they are; a time that is not known, or is none, is no such. */
+function isFresh({ identity, createdAtMs }: Session, { ports }: EditTools): boolean {
+  const ageMs = authenticationAgeMs(identity.claims, createdAtMs, ports.now())
+  return ageMs !== null && !Number.isNaN(ageMs) && ageMs <= FRESH_MS
+}
+
+const DEMAND = { maxAgeS: FRESH_MS / 1000, acr: [], amr: [] }
+
+function signInAnew(ctx: PortalRequest): Response {
+  if (!prefersPage(ctx.request)) return stepUpProblem(ctx, DEMAND)
+  const back = parseReturnTo(ctx.target.path + ctx.target.query)
+  return redirectAnswer(
+    302,
+    `${ownPath('login')}?${new URLSearchParams({ ...stepUpQuery(ctx, DEMAND), return: back })}`,
+  )
+}
+
+/** What was written is not lost: it can be copied from the form, which saves nothing. */
+function tooOld(ctx: PortalRequest, tools: EditTools, session: Session, draft: Draft): MaybeAnswer {
+  if (!prefersPage(ctx.request)) return stepUpProblem(ctx, DEMAND)
+  const words = wordsFor(ctx.request, ctx.portal.timezone)
+  const view = { ...draft, names: [draft.name], notice: words.editTooOld, findings: [], difference: [] }
+  return editAnswer(ctx, tools, session, view, 401)
+}
+
+type MaybeAnswer = Response | Promise<Response>
+
+/** What of the page depends on what came of a draft. */
+type Shown = Draft & Pick<EditView, 'names' | 'notice' | 'findings' | 'difference'>
+
+async function editAnswer(
+  ctx: PortalRequest,
+  tools: EditTools,
+  session: Session,
+  { version, ...shown }: Shown,
+  status: number,
+): Promise<Response> {
+  const { seal } = tools
+  const words = wordsFor(ctx.request, ctx.portal.timezone)
+  const page = (
+    <EditPage
+      words={words}
+      title={ctx.portal.title}
+      menu={menuOf(ctx, session, words, 'admin')}
+      proof={await proveForm(ctx, session, seal)}
+      base={await sealBase(tools, session, version)}
+      {...shown}
+    />
+  )
+  return pageAnswer(words, ctx.portal.brand, page, status, {}, 'asks', 'check-file')
+}
+
+/** What a form carries of the file that it was made from: nobody but this session can use it, and nobody can read it. */
+const PURPOSE = 'a file that is edited'
+
+function sealBase({ seal }: EditTools, session: Session, version: string): Promise<string> {
+  return seal.seal({ of: session.id, version }, PURPOSE, session.expiresAtMs)
+}
+
+/** Throws `access.origin` for a form that carries no such thing of this session's, whatever its browser says of where it is from. */
+async function draftOf({ seal }: EditTools, session: Session, form: URLSearchParams): Promise<Draft> {
+  const base = await seal.open(form.get('base') ?? '', PURPOSE)
+  const isOwn = typeof base === 'object' && base !== null && 'of' in base && base.of === session.id
+  if (!isOwn || !('version' in base) || typeof base.version !== 'string')
+    throw new GateError('access.origin', 'a draft is not from a form of ours')
+  return { name: form.get('file') ?? '', text: form.get('text') ?? '', version: base.version }
+}
+
+async function checkAnswer(ctx: PortalRequest, tools: EditTools, session: Session, draft: Draft): Promise<Response> {
+  const checked = await tools.desk.check(draft)
+  if (checked.kind !== 'fine' && checked.kind !== 'wrong') return judgedAnswer(ctx, tools, session, draft, checked)
+  const words = wordsFor(ctx.request, ctx.portal.timezone)
+  const { findings } = checked
+  if (!prefersPage(ctx.request)) return saidAnswer(words, checked.kind, findings, draft)
+  const notice = checked.kind === 'fine' ? words.editGood : null
+  const names = tools.desk.open(draft.name)?.names ?? []
+  return editAnswer(ctx, tools, session, { ...draft, names, notice, findings, difference: [] }, 200)
+}
+
+function saidAnswer(words: Words, kind: string, findings: readonly Finding[], { name }: Draft, status = 200): Response {
+  const says = findings.map(finding => sayFinding(finding, name))
+  return jsonAnswer({ kind, says: kind === 'fine' ? [words.editGood, ...says] : says }, status)
+}
+
+async function judgedAnswer(
+  ctx: PortalRequest,
+  tools: EditTools,
+  session: Session,
+  draft: Draft,
+  judged: Judged | Exclude<Saved, { kind: 'saved' }>,
+): Promise<Response> {
+  const words = wordsFor(ctx.request, ctx.portal.timezone)
+  const isPage = prefersPage(ctx.request)
+  const names = tools.desk.open(draft.name)?.names ?? []
+  switch (judged.kind) {
+    case 'unknown':
+      throw new GateError('route.none', 'there is no such file, or it cannot be edited here')
+    case 'wrong': {
+      const { findings } = judged
+      if (!isPage) return saidAnswer(words, 'wrong', findings, draft, 422)
+      return editAnswer(
+        ctx,
+        tools,
+        session,
+        { ...draft, names, notice: words.editWrong, findings, difference: [] },
+        422,
+      )
+    }
+    case 'changed': {
+      const { sheet, difference } = judged
+      if (!isPage) return jsonAnswer({ kind: 'changed', says: [words.editChanged] }, 409)
+      // What is shown beside the draft is what it replaces once it is sent again: nobody overwrites what they have not seen.
+      const view = { ...draft, version: sheet.version, names, notice: words.editChanged, findings: [], difference }
+      return editAnswer(ctx, tools, session, view, 409)
+    }
+    case 'unwritten': {
+      if (!isPage) return jsonAnswer({ kind: 'unwritten', says: [judged.why] }, 503)
+      const notice = `${words.editUnwritten} ${judged.why}`
+      return editAnswer(ctx, tools, session, { ...draft, names, notice, findings: [], difference: [] }, 503)
+    }
+    case 'good': {
+      if (!isPage) {
+        const { forecast, lockouts } = judged
+        return jsonAnswer({ kind: lockouts.length > 0 ? 'locked-out' : 'good', lockouts, forecast })
+      }
+      const page = (
+        <ReviewPage
+          words={words}
+          title={ctx.portal.title}
+          menu={menuOf(ctx, session, words, 'admin')}
+          draft={draft}
+          judged={judged}
+          proof={await proveForm(ctx, session, tools.seal)}
+          base={await sealBase(tools, session, draft.version)}
+        />
+      )
+      return pageAnswer(words, ctx.portal.brand, page, 200)
+    }
+  }
+}
+
+const REASONS: Readonly<Record<Exclude<Saved['kind'], 'saved'>, string>> = {
+  unknown: 'no such file',
+  wrong: 'mistakes',
+  changed: 'changed meanwhile',
+  unwritten: 'not writable',
+  good: 'locks out',
+}
+
+async function tell(
+  ctx: PortalRequest,
+  { audit }: EditTools,
+  session: Session,
+  { name }: Draft,
+  saved: Saved,
+): Promise<void> {
+  const facts: AuditFacts = { ...askedFacts(ctx), ...sessionFacts(session), file: name }
+  if (saved.kind === 'saved') await audit.keep('config.saved', facts)
+  else await audit.keep('config.save_refused', { ...facts, reason: REASONS[saved.kind] })
+}

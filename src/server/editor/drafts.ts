@@ -1,0 +1,114 @@
+import { realpathSync } from 'node:fs'
+import { dirname, sep } from 'node:path'
+import { sha256 } from '../../base/bytes.ts'
+import { createVeil, hasMarks, type MarkOf, type Veil } from '../../config/hidden.ts'
+import { readIncluded } from '../../config/included.ts'
+import type { Sources } from '../../config/text/substitute.ts'
+import type { Draft, Finding, Sheet } from '../../portal/desk.ts'
+
+/** Longer texts are not shown: finding all that is secret in one takes the memory of a hundred of it. */
+export const LONGEST_SHOWN = 262_144
+
+/** A file that may be edited, as it is on disk, and how it is shown. */
+export interface Base {
+  readonly name: string
+  readonly names: readonly string[]
+  readonly version: string
+  readonly veil: Veil
+  /** Hidden. */
+  readonly shown: string
+  /** A text as this file writes its lines. */
+  asWritten(text: string): string
+}
+
+/** What a draft stands for. */
+export type Unveiled =
+  | { readonly kind: 'text'; readonly text: string }
+  | { readonly kind: 'wrong'; readonly findings: readonly Finding[] }
+
+/** Files that may be edited: the main one, and what it includes. */
+export function editableNames(path: string, sources: Sources): readonly string[] {
+  const text = readOr(path, sources)
+  if (text === null) return []
+  const { files } = readIncluded(text, { ...sources, file: path, shownAs: path })
+  return [path, ...files.filter(file => file.text !== null).map(file => file.path)]
+}
+
+/** One of them, the main one without a name; null for what is not among them, is too long, or would not come back as it is. */
+export function openBase(path: string, name: string | null, sources: Sources, markOf: MarkOf): Base | null {
+  const names = editableNames(path, sources)
+  const own = name ?? path
+  const text = names.includes(own) ? readOr(own, sources) : null
+  if (text === null || text.length > LONGEST_SHOWN || hasMarks(text) || text.includes('\u0000')) return null
+  const hasMark = text.startsWith('\uFEFF')
+  const isWindows = text.includes('\r\n')
+  const plain = plainLines(text)
+  const veil = createVeil(markOf)
+  const asWritten = (draft: string) => (hasMark ? '\uFEFF' : '') + (isWindows ? draft.replaceAll('\n', '\r\n') : draft)
+  return { name: own, names, version: sha256(text), veil, shown: veil.hide(plain), asWritten }
+}
+
+export function sheetOf({ name, names, version, shown }: Base): Sheet {
+  return { name, text: shown, version, names }
+}
+
+/** A draft with its secrets in place, as it would be written. */
+export function unveil({ veil, asWritten, name }: Base, draft: Draft): Unveiled {
+  const shown = plainLines(draft.text)
+  const restored = veil.restore(shown)
+  switch (restored.kind) {
+    case 'whole':
+      if (hasMarks(restored.text)) return wrongMark(name, restored.text, UNKNOWN_MARK, MARK_HINT)
+      return { kind: 'text', text: asWritten(restored.text) }
+    case 'broken':
+      // With its marks in it, what is no TOML says nothing of what they stand for.
+      return { kind: 'text', text: asWritten(shown) }
+    case 'exposed': {
+      const keys = [...new Set(restored.keys)].join(', ')
+      return wrongMark(name, shown, `what is hidden of ${keys} would be seen where it stands now`, EXPOSED_HINT)
+    }
+  }
+}
+
+const UNKNOWN_MARK = 'this stands for nothing that is hidden of this file'
+const MARK_HINT = 'write what is meant'
+const EXPOSED_HINT = 'a secret that is not shown stays at its key; anywhere else, write it anew'
+
+function wrongMark(file: string, text: string, message: string, hint: string): Unveiled {
+  const line = text.slice(0, text.indexOf('${kept:')).split('\n').length
+  return { kind: 'wrong', findings: [{ severity: 'error', file, line, column: 1, message, hint }] }
+}
+
+/** What a draft of the main file may not include from here; what is in the file's folder, or was included before, it may. */
+export function strayIncludes(
+  path: string,
+  text: string,
+  known: readonly string[],
+  sources: Sources,
+): readonly string[] {
+  const home = realpathOr(dirname(path))
+  return readIncluded(text, { ...sources, file: path, shownAs: path })
+    .files.map(file => file.path)
+    .filter(file => !known.includes(file) && !realpathOr(file).startsWith(home + sep))
+}
+
+/** As a text area sends it, or an editor of Windows writes it, without the mark that some write at its beginning. */
+function plainLines(text: string): string {
+  return text.replace(/^\uFEFF/, '').replaceAll('\r\n', '\n')
+}
+
+function readOr(path: string, sources: Sources): string | null {
+  try {
+    return sources.readText(path)
+  } catch {
+    return null
+  }
+}
+
+function realpathOr(path: string): string {
+  try {
+    return realpathSync(path)
+  } catch {
+    return path
+  }
+}

@@ -1,0 +1,118 @@
+import {
+  closeSync,
+  constants,
+  copyFileSync,
+  fchmodSync,
+  fchownSync,
+  fsyncSync,
+  linkSync,
+  openSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from 'node:fs'
+import { basename, dirname, join } from 'node:path'
+import { sha256 } from '../../base/bytes.ts'
+import { codeOf } from '../../config/text/substitute.ts'
+
+/** What became of a file that was to be written. */
+export type Written =
+  | { readonly kind: 'saved'; readonly old: string }
+  /** Another one than was read is there. */
+  | { readonly kind: 'changed' }
+  /** A sentence, with how to mend it. */
+  | { readonly kind: 'unwritten'; readonly why: string }
+
+const { O_CREAT, O_EXCL, O_NOFOLLOW, O_RDONLY, O_WRONLY } = constants
+
+/**
+ * Puts a text in the place of the file at a path, in one rename, where that still hashes to `version`: whoever reads it has the one or
+ * the other, whole. Mode and owner stay; the file before it stays beside it, as `.NAME.old`, which no include means. Of a link, the file
+ * that it leads to is replaced.
+ *
+ * The draft beside it, of which there can be one, keeps other processes that save here from coming between the look and the rename.
+ * What other programs write in that moment is not seen.
+ */
+export function saveFile(path: string, text: string, version: string): Written {
+  let draft: string | null = null
+  try {
+    const real = realpathSync(path)
+    const folder = dirname(real)
+    const name = join(folder, `.${basename(real)}.saving`)
+    const file = openSync(name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600)
+    draft = name
+    try {
+      const before = statSync(real)
+      writeAll(file, text)
+      const own = statSync(name)
+      if (own.uid !== before.uid || own.gid !== before.gid) fchownSync(file, before.uid, before.gid)
+      fchmodSync(file, before.mode & 0o7777)
+      fsyncSync(file)
+    } finally {
+      closeSync(file)
+    }
+    if (sha256(readFileSync(real)) !== version) return { kind: 'changed' }
+    const old = join(folder, `.${basename(real)}.old`)
+    keepOld(real, old)
+    renameSync(draft, real)
+    draft = null
+    syncFolder(folder)
+    return { kind: 'saved', old }
+  } catch (error) {
+    return { kind: 'unwritten', why: whyUnwritten(error, path) }
+  } finally {
+    if (draft !== null) rmSync(draft, { force: true })
+  }
+}
+
+function writeAll(file: number, text: string): void {
+  const bytes = Buffer.from(text)
+  for (let written = 0; written < bytes.length; ) written += writeSync(file, bytes, written)
+}
+
+/** As another name of the same file where the file system has such, so that mode and owner are its own. */
+function keepOld(path: string, old: string): void {
+  rmSync(old, { force: true })
+  try {
+    linkSync(path, old)
+  } catch {
+    copyFileSync(path, old, constants.COPYFILE_EXCL)
+  }
+}
+
+/** A rename is sure to outlast a power cut once its folder is written. */
+function syncFolder(folder: string): void {
+  const file = openSync(folder, O_RDONLY)
+  try {
+    fsyncSync(file)
+  } catch {
+    // Some file systems know no such thing, and the file is in place.
+  } finally {
+    closeSync(file)
+  }
+}
+
+function whyUnwritten(error: unknown, path: string): string {
+  const folder = dirname(path)
+  switch (codeOf(error)) {
+    case 'EEXIST':
+      return `Somebody else is saving it just now. If nobody is, remove .${basename(path)}.saving beside it.`
+    case 'EACCES':
+      return `The user that runs Sallyport may not write in ${folder}: chown USER, or chmod g+w, that folder.`
+    case 'EPERM':
+      return `Its owner could not be kept: chown the file to the user that runs Sallyport.`
+    case 'EROFS':
+      return `${folder} is mounted to be read only.`
+    case 'EBUSY':
+    case 'EXDEV':
+      return `The file is mounted by itself and cannot be replaced: mount the folder that it is in.`
+    case 'ENOSPC':
+    case 'EDQUOT':
+      return 'There is no room left on the disk.'
+    default:
+      return `It could not be written (${String(codeOf(error) ?? 'unknown')}).`
+  }
+}
