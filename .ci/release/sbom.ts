@@ -80,7 +80,7 @@ function componentOf(root: string, path: string, { version = '', integrity, lice
     ...(hash === undefined
       ? {}
       : { hashes: [{ alg: 'SHA-512', content: Buffer.from(hash, 'base64').toString('hex') }] }),
-    licenses: licensesOf(license ?? installedLicense(root, path)),
+    licenses: licensesOf(license ?? installedLicense(root, path) ?? LICENSES[nameOf(path)]),
   }
 }
 
@@ -88,6 +88,9 @@ function runtimeComponent(): Component {
   const purl = `pkg:npm/bun@${bunVersion}`
   return { type: 'platform', 'bom-ref': purl, name: 'bun', version: bunVersion, purl, licenses: licensesOf('MIT') }
 }
+
+/** What a package's repository says where the package itself does not. */
+const LICENSES: Readonly<Record<string, string>> = { '@tombi-toml/wasm-lib': 'MIT' }
 
 /** An SPDX expression; none where a package says nothing. */
 function licensesOf(expression: string | undefined): readonly unknown[] {

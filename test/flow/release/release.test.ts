@@ -161,7 +161,11 @@ test.skipIf(!mayMount())(
 
 test('the list of what is inside names every package that is bundled', async () => {
   const bill: {
-    readonly components: readonly { readonly name: string; readonly version: string; readonly purl: string }[]
+    readonly components: readonly {
+      readonly name: string
+      readonly version: string
+      readonly licenses: readonly { readonly expression: string }[]
+    }[]
     readonly dependencies: readonly { readonly ref: string; readonly dependsOn: readonly string[] }[]
   } = JSON.parse(inRelease(BILL))
   const bundled = await Bun.build({
@@ -179,6 +183,11 @@ test('the list of what is inside names every package that is bundled', async () 
   expect(inBundle.size).toBeGreaterThan(5)
   const listed = new Set(bill.components.map(one => one.name))
   expect([...inBundle].filter(name => !listed.has(name))).toEqual([])
+  // What may be given on by whoever gives us on.
+  const licenses = new Set(bill.components.map(({ licenses: [license] }) => license?.expression))
+  expect(
+    [...licenses].filter(one => !['MIT', 'ISC', 'Apache-2.0', 'BSD-3-Clause', '0BSD'].includes(one ?? '')),
+  ).toEqual([])
   const refs = new Set(bill.dependencies.map(({ ref }) => ref))
   expect(bill.dependencies.flatMap(({ dependsOn }) => dependsOn).filter(ref => !refs.has(ref))).toEqual([])
   const bun = bill.components.find(one => one.name === 'bun')
