@@ -35,7 +35,8 @@ UMask=0077
 EnvironmentFile=-/etc/sallyport/environment
 Environment=SALLYPORT_DATA=/var/lib/sallyport BUN_CONFIG_MAX_HTTP_REQUESTS=65535
 ExecStart=${program} serve --config ${config}
-ExecReload=/bin/kill -HUP $MAINPID
+# The shell's own kill: not every machine has another.
+ExecReload=/bin/sh -c 'kill -HUP $MAINPID'
 # Another process takes over: systemctl kill --kill-whom=main -s USR2 sallyport
 KillMode=mixed
 Restart=on-failure
