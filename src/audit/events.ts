@@ -26,6 +26,7 @@ export const EVENTS = {
   'sign_out.inactive': act('A provider says that someone is not active any more'),
   'sign_out.withdrawn': act('The sign-ins of a provider that left its portal have ended'),
   'access.refused': frequent('A request was denied'),
+  'access.page_refused': frequent('A page of the portal was refused', 'warn'),
   'access.step_up': frequent('A new sign-in is asked for'),
   'access.unjudged': frequent('A rule could not be judged, and so the request was denied', 'error'),
   'access.token_wrong': frequent('A token was refused'),

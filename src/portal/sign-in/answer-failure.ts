@@ -156,7 +156,7 @@ function report(
   else {
     const { user, provider = failed?.provider } = error.facts
     audit.note(
-      error.code.startsWith('access.') ? 'access.refused' : 'sign_in.failed',
+      error.code.startsWith('access.') ? 'access.page_refused' : 'sign_in.failed',
       {
         ...askedFacts(ctx),
         ...(ctx.session === null ? {} : sessionFacts(ctx.session)),
