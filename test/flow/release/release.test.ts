@@ -186,7 +186,9 @@ test('the list of what is inside names every package that is bundled', async () 
   // What may be given on by whoever gives us on.
   const licenses = new Set(bill.components.map(({ licenses: [license] }) => license?.expression))
   expect(
-    [...licenses].filter(one => !['MIT', 'ISC', 'Apache-2.0', 'BSD-3-Clause', '(MIT OR Apache-2.0)'].includes(one ?? '')),
+    [...licenses].filter(
+      one => !['MIT', 'ISC', 'Apache-2.0', 'BSD-3-Clause', '(MIT OR Apache-2.0)'].includes(one ?? ''),
+    ),
   ).toEqual([])
   const refs = new Set(bill.dependencies.map(({ ref }) => ref))
   expect(bill.dependencies.flatMap(({ dependsOn }) => dependsOn).filter(ref => !refs.has(ref))).toEqual([])
