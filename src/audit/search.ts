@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { AuditEvent } from './events.ts'
 import { type AuditRecord, parseRecord } from './record.ts'
 import type { AuditPage, AuditStore } from './store.ts'
@@ -25,7 +26,11 @@ const PAGE = 500
 /** A row may be written so long after what it tells of: windows, stores that failed, and the clocks of several machines. */
 const LATE_MS = 60 * 60_000
 
-/** Everything that is looked for, the latest written first, without ever holding more than a page. */
+/**
+ * Everything that is looked for, the latest written first, without ever holding more than a page.
+ *
+ * Between pages others get their turn: some stores answer at once, and where nothing is found nobody waits for a client either.
+ */
 export async function* searchAudit(store: Listing, search: AuditSearch): AsyncGenerator<FoundRecord> {
   for (let after: string | null = null; ; ) {
     const page: AuditPage = await store.listAudit({ after, limit: PAGE })
@@ -33,6 +38,7 @@ export async function* searchAudit(store: Listing, search: AuditSearch): AsyncGe
     for (const record of records) if (isMeant(record, search)) yield record
     after = nextOf(page, records, search)
     if (after === null) return
+    await nextTurn()
   }
 }
 
@@ -57,6 +63,7 @@ export async function findAudit(
     found.push(...records.filter(record => isMeant(record, search)))
     after = nextOf(page, records, search)
     if (after === null) break
+    await nextTurn()
   }
   return { records: found, next: after }
 }
