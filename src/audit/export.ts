@@ -17,9 +17,10 @@ function csvRow(cells: readonly string[]): string {
 }
 
 /**
- * What a spreadsheet would take for a formula, as text: strangers choose names and browsers.
+ * What a spreadsheet would take for a formula, as text: strangers choose names and browsers. So is what comes after a semicolon or a
+ * tab: where commas are in numbers, as in French and German, a spreadsheet parts cells at these, and finds no quotes at their beginning.
  * Source: OWASP, CSV Injection.
  */
 function unarmed(cell: string): string {
-  return /^\s*[=+\-@＝＋－＠]|^[\t\r\n]/.test(cell) ? `'${cell}` : cell
+  return cell.replace(/(^|[;\t])(?=\s*[=+\-@＝＋－＠])|^(?=[\t\r\n])/g, "$1'")
 }

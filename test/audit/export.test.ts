@@ -34,3 +34,12 @@ test.each(['=cmd|x', '+1', '-1+2', '@SUM(A1)', '\t=1', '\r=1', '  =1', '＝1'])(
     expect(cells[2 + FACTS.indexOf('agent')]).toBe(`'${agent}`)
   },
 )
+
+test.each([
+  ["x;=cmd|' /C calc'!A0;", "x;'=cmd|' /C calc'!A0;"],
+  ['a; +http://bot.example', "a;' +http://bot.example"],
+  ['a\t@b', "a\t'@b"],
+  ['Mozilla/5.0 (X11; Linux) a=b', 'Mozilla/5.0 (X11; Linux) a=b'],
+])('OWASP CSV Injection: %j has no formula for a spreadsheet that parts cells elsewhere', (agent, shown) => {
+  expect(cellsOf(csvLine(record({ agent })))[2 + FACTS.indexOf('agent')]).toBe(shown)
+})
