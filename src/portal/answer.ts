@@ -64,6 +64,13 @@ export function scriptAnswer(script: string, scope: string): Response {
   })
 }
 
+const STREAMED = new WeakSet<Response>()
+
+/** Whether an answer's body is made while it is sent: who counts or copies it would have all of it made at once, and keep it. */
+export function isStreamed(answer: Response): boolean {
+  return STREAMED.has(answer)
+}
+
 /** Bytes to be saved under a name of ours, sent as they are made. */
 export function fileAnswer(bytes: AsyncIterable<Uint8Array>, type: string, name: string): Response {
   const headers = { 'content-type': type, 'content-disposition': `attachment; filename="${name}"` }
@@ -78,7 +85,9 @@ export function fileAnswer(bytes: AsyncIterable<Uint8Array>, type: string, name:
       await reading.return?.()
     },
   })
-  return new Response(body, { headers: { ...headers, ...COMMON, ...WITHIN } })
+  const answer = new Response(body, { headers: { ...headers, ...COMMON, ...WITHIN } })
+  STREAMED.add(answer)
+  return answer
 }
 
 /** A value as JSON, for scripts. */

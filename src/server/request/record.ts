@@ -9,6 +9,7 @@ import type { Attributes } from '../observe/tracing/span.ts'
 import type { Trace } from '../observe/tracing/tracer.ts'
 import type { Traffic } from '../observe/traffic.ts'
 import { methodOf, type Passage, protocolOf, schemeOf } from './passage.ts'
+import { ownBytes } from './portal/own-bytes.ts'
 import { portalRequest } from './portal/portal-request.ts'
 import { finishRefusal } from './refusal/cors.ts'
 import { detailForAdmins } from './refusal/for-admins.ts'
@@ -123,14 +124,6 @@ function whenOver(account: Account, act: () => void): void {
 
 /** The answer began, and broke off: its status says nothing of that. */
 const CUT = 'answer.cut'
-
-/** How long an answer of our own is: a text, a file or nothing, and never a stream. */
-function ownBytes(response: Response | undefined, method: string): number | null {
-  if (response === undefined) return null
-  if (method === 'HEAD') return 0
-  const body = Bun.peek(response.clone().blob())
-  return body instanceof Blob ? body.size : null
-}
 
 function markOf(session: Session): string {
   let mark = MARKS.get(session)
