@@ -45,7 +45,9 @@ export function createLog(options: LogOptions): LevelledLog {
     }
     const hasColours = style === 'pretty'
     const nowMs = options.now()
-    const line = prettyLine(level, style === 'text' ? new Date(nowMs).toISOString() : timeOfDay(nowMs), message, facts)
+    const isFile = style === 'text'
+    const at = isFile ? new Date(nowMs).toISOString() : timeOfDay(nowMs)
+    const line = prettyLine(level, at, message, facts, isFile ? showWord : showFact)
     options.write((hasColours ? line : Bun.stripANSI(line)) + (lines === undefined ? '' : `\n${lines(hasColours)}\n`))
   }
   return {
@@ -65,13 +67,19 @@ export function timeOfDay(atMs: number): string {
 }
 
 /** No fact can forge a line or drive a terminal. */
-function prettyLine(level: LogLevel, at: string, message: string, facts: Facts | undefined): string {
+function prettyLine(
+  level: LogLevel,
+  at: string,
+  message: string,
+  facts: Facts | undefined,
+  show: (value: unknown) => string,
+): string {
   let rest = ''
   let hint = ''
   for (const [name, value] of Object.entries(facts ?? {})) {
     if (value === undefined || value === null) continue
     if (name === 'hint') hint = `\n         hint: ${showUnseen(String(value))}`
-    else rest += ` \x1b[2m${name}=\x1b[0m${showFact(value)}`
+    else rest += ` \x1b[2m${name}=\x1b[0m${show(value)}`
   }
   return `\x1b[2m${at}\x1b[0m ${COLOUR[level]}${level.padEnd(5)}\x1b[0m ${showUnseen(message)}${rest}${hint}\n`
 }
@@ -80,4 +88,10 @@ function prettyLine(level: LogLevel, at: string, message: string, facts: Facts |
 function showFact(value: unknown): string {
   const text = String(value)
   return /["=]/.test(text) && /["\s]/.test(text) ? showJson(text) : showUnseen(text)
+}
+
+/** The same for programs that read files: one word, or in quotes, whatever a name is made of. */
+function showWord(value: unknown): string {
+  const text = String(value)
+  return text === '' || /["\s]/.test(text) ? showJson(text) : showUnseen(text)
 }

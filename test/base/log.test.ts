@@ -68,3 +68,11 @@ test('lines that it has to show are below it as they are, with colours where the
   expect(said('pretty')).toEndWith('app\n\n\x1b[31mhere\x1b[0m\n  ^\n\n')
   expect(JSON.parse(said('json'))).toMatchObject({ message: 'it broke\nhere\n  ^\n', route: 'app' })
 })
+
+test('in a file, what is more than one word is in quotes, so that whoever reads it finds what comes after', () => {
+  const { log, lines } = logOf('text')
+  log.info('refused', { user: 'Ada Lovelace', name: 'a "b" client=192.0.2.1', role: '', client: '192.0.2.7' })
+  expect(lines).toEqual([
+    '2026-01-02T12:00:00.005Z info  refused user="Ada Lovelace" name="a \\"b\\" client=192.0.2.1" role="" client=192.0.2.7\n',
+  ])
+})

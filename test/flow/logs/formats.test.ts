@@ -39,7 +39,10 @@ const upstream = keep(
   }),
 )
 
-const USERS = `ada:${await Bun.password.hash('secret', { algorithm: 'bcrypt', cost: 4 })}\n`
+const HASH = await Bun.password.hash('secret', { algorithm: 'bcrypt', cost: 4 })
+/** A name of two words is in the line of whoever tries it. */
+const SPACED = 'Ada Lovelace'
+const USERS = `ada:${HASH}\n${SPACED}:${HASH}\n`
 
 const TOML = (format: LogFormat) => `
 [log]
@@ -140,7 +143,10 @@ async function lived(format: LogFormat) {
     }
     await ask('GET /', 'app.example', token, `Authorization: Bearer sp_${'A'.repeat(43)}`)
     const browser = browserFrom(form, gate.port)
-    await browser.submit(await browser.open('http://app.example/'), { name: FRAMES[time] ?? '', password: 'Falsch-1' })
+    await browser.submit(await browser.open('http://app.example/'), {
+      name: [SPACED, ...FRAMES][time] ?? '',
+      password: 'Falsch-1',
+    })
   }
   await gate.server.stop()
   const access = readFileSync(join(gate.folder, 'access.log'), 'utf8')
