@@ -85,6 +85,9 @@ function writeRecord(
   })
 }
 
+/** Spans wait by thousands for a receiver that does not answer. */
+const MOST_OF_PATH = 1024
+
 /** Ends the span of a request with its answer. */
 function endTrace(trace: Trace, status: number, passage: Passage, account: Account): void {
   const { target, route, id, client, reason } = passage
@@ -93,14 +96,15 @@ function endTrace(trace: Trace, status: number, passage: Passage, account: Accou
     'http.request.method': method,
     'http.response.status_code': status,
     'url.scheme': schemeOf(passage),
-    'url.path': target?.path ?? '-',
+    'url.path': (target?.path ?? '-').slice(0, MOST_OF_PATH),
     'server.address': target?.host ?? '-',
     'client.address': client,
     'sallyport.request_id': id,
     ...(route === null ? {} : { 'http.route': route.config.id }),
     ...(account.upstream === null ? {} : { 'sallyport.upstream': account.upstream }),
   }
-  const name = `${method} ${route?.config.id ?? target?.host ?? ''}`.trim()
+  // Receivers count by name: a host that no route has is a stranger's word.
+  const name = `${method} ${route?.config.id ?? ''}`.trim()
   const end = () => {
     const why = reason ?? (account.isCut ? CUT : null)
     const size = account.bytes === null ? {} : { 'http.response.body.size': account.bytes }

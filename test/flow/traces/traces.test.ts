@@ -120,6 +120,16 @@ describe.skipIf(!HAS_PROTOCOL)('to a receiver', () => {
     expect(all).not.toContain('?')
   })
 
+  test('strangers choose no names of spans, and no more of a path than its beginning', async () => {
+    await using receiver = await startReceiver()
+    await using gate = await open(telemetry(receiver.endpoint))
+    for (const host of ['one.example', 'other.example'])
+      await sendRaw(gate.port, rawRequest(`GET /${'x'.repeat(5000)}`, host, []))
+    await eventually(() => receiver.spans.length > 1, 'spans')
+    expect(receiver.spans.map(({ name }) => name)).toEqual(['GET', 'GET'])
+    expect(receiver.spans.map(({ attributes }) => String(attributes['url.path']).length)).toEqual([1024, 1024])
+  })
+
   test("a stranger's traceparent is not continued, and does not reach the application", async () => {
     await using receiver = await startReceiver()
     await using gate = await open(telemetry(receiver.endpoint))
