@@ -38,7 +38,7 @@ export function replaceFile(
     const handle = openSync(temporary, 'wx', 0o600)
     let made: Stats
     try {
-      writeSync(handle, text)
+      writeAll(handle, text)
       fsyncSync(handle)
       made = fstatSync(handle)
     } finally {
@@ -52,6 +52,12 @@ export function replaceFile(
     rmSync(temporary, { force: true })
     throw error
   }
+}
+
+/** A disk that is almost full takes a part, and says so by the count alone. */
+function writeAll(file: number, text: string): void {
+  let rest = Buffer.from(text)
+  while (rest.length > 0) rest = rest.subarray(writeSync(file, rest))
 }
 
 function giveTo(path: string, { uid, gid }: Stats, isOwnerKept: boolean): void {
