@@ -12,6 +12,7 @@ import type { Session } from '../../session/session.ts'
 import { differenceSteps } from '../forecast/difference.ts'
 import { createStandings } from '../forecast/people.ts'
 import { type Base, LONGEST_SHOWN, openBase, sheetOf, strayIncludes, unveil } from './drafts.ts'
+import { guardedFindings } from './guarded.ts'
 import { lineDiff } from './line-diff.ts'
 import { type Present, type PresentTools, presentAt } from './present.ts'
 import { saveFile } from './save.ts'
@@ -52,6 +53,9 @@ export function createDesk(tools: DeskTools): Desk {
     const unveiled = unveil(base, draft)
     if (unveiled.kind === 'wrong') return unveiled.findings
     const { text } = unveiled
+    // Before anything is read that the draft names.
+    const guarded = guardedFindings(base.name, base.text, text)
+    if (guarded.length > 0) return guarded
     const stray = base.name === path ? strayIncludes(path, text, base.names, sources) : []
     if (stray.length > 0) return stray.map(file => strayFinding(path, file))
     const checked = await load(new Map([[base.name, text]]))

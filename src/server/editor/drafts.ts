@@ -14,6 +14,8 @@ export interface Base {
   readonly name: string
   readonly names: readonly string[]
   readonly version: string
+  /** Secret. */
+  readonly text: string
   readonly veil: Veil
   /** Hidden. */
   readonly shown: string
@@ -45,7 +47,7 @@ export function openBase(path: string, name: string | null, sources: Sources, ma
   const plain = plainLines(text)
   const veil = createVeil(markOf)
   const asWritten = (draft: string) => (hasMark ? '\uFEFF' : '') + (isWindows ? draft.replaceAll('\n', '\r\n') : draft)
-  return { name: own, names, version: sha256(text), veil, shown: veil.hide(plain), asWritten }
+  return { name: own, names, version: sha256(text), text, veil, shown: veil.hide(plain), asWritten }
 }
 
 export function sheetOf({ name, names, version, shown }: Base): Sheet {

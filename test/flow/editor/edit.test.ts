@@ -312,6 +312,42 @@ describe('nobody else gets at it', () => {
   })
 })
 
+test('nothing that reaches into the machine is changed on a page, nor looked at', async () => {
+  await using gate = await editable()
+  const before = onDisk(gate)
+  const made = join(gate.folder, 'made')
+  writeFileSync(join(gate.folder, 'planted'), 'planted-secret')
+  const root = await editor(gate)
+  const { form } = await root.open()
+  const route = (line: string) => `[[routes]]\nhost = "new.test"\nportal = "home"\nallow = ["user"]\n${line}\n`
+  const reaching = [
+    `[tls.acme.dns]\nexec = ["/bin/sh", "-c", "touch ${made}"]\n`,
+    `[log]\nevents = "${made}"\n`,
+    route('upstream = "unix:/run/docker.sock"'),
+    route(`files = "${gate.folder}"`),
+    route('respond = { body = "${file:planted}" }'),
+    route('respond = { body = "${HOME}" }'),
+  ]
+  for (const more of reaching) {
+    for (const act of ['review', 'save']) {
+      const { status, html } = await root.send({ ...form, text: `${form.text}\n${more}`, act })
+      expect([more, status]).toEqual([more, 422])
+      expect(html).toContain('reaches into this machine')
+      expect(html).not.toContain('planted-secret')
+    }
+  }
+  // Whether there is such a file, and what is wrong with it, is not said either.
+  const said = await Promise.all(
+    ['planted', 'none'].map(async name => {
+      const text = `${form.text}\n[providers.own]\nusers = "${join(gate.folder, name)}"\n`
+      return (await root.send({ ...form, text, act: 'check' }, SCRIPT)).html
+    }),
+  )
+  expect(said[0]).toContain('reaches into this machine')
+  expect(said[0]).toBe(said[1] ?? '')
+  expect([onDisk(gate), existsSync(made)]).toEqual([before, false])
+})
+
 describe('how it is written', () => {
   test('a link stays, and what it leads to is replaced', async () => {
     await using gate = await editable()
