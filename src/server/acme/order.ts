@@ -3,7 +3,7 @@ import type { Ports } from '../../base/ports.ts'
 import type { AcmeConfig } from '../../config/types/tls.ts'
 import { obtainCertificate, type Proof } from './authority/obtain.ts'
 import { certificateId } from './authority/renewal-info.ts'
-import { type AcmeState, holdCertificate } from './state.ts'
+import { type AcmeState, type HeldCertificate, holdCertificate } from './state.ts'
 
 export interface AcmeTimers {
   /** How soon to look again while something is due that another process may be doing, or after a failure of the store. */
@@ -20,6 +20,7 @@ export interface OrderTools {
   readonly proof: Proof
 }
 
+const DAY_MS = 24 * 60 * 60 * 1000
 const LONGEST_WAIT_MS = 12 * 60 * 60 * 1000
 
 /** What is known once a certificate for a name was asked for: with it, or with when to ask again. Both are told in the log. */
@@ -41,6 +42,8 @@ export async function orderCertificate(
     const got = holdCertificate(name, await obtainCertificate(name, account, { ports, proof, replaces }))
     held.set(name, got)
     troubles.delete(name)
+    // An authority that would have each new certificate renewed at once is not asked for one after another.
+    if (before !== undefined) troubles.set(name, { failures: 0, againAtMs: ports.now() + restMs(got) })
     renewals.delete(name)
     ports.log.info('A certificate was obtained', { name, expires: new Date(got.expiresAtMs).toISOString() })
   } catch (thrown) {
@@ -56,6 +59,11 @@ export async function orderCertificate(
     })
   }
   return { accountKey: current.accountKey, certificates: held, troubles, renewals }
+}
+
+/** How long a certificate that took the place of another is kept, whatever its authority says. */
+function restMs({ validFromMs, expiresAtMs }: HeldCertificate): number {
+  return Math.min(DAY_MS, (expiresAtMs - validFromMs) / 10)
 }
 
 /** Doubled each time, up to half a day, a fifth more or less by chance; never sooner than the authority allows. */

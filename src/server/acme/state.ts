@@ -11,7 +11,7 @@ export interface HeldCertificate extends ServerCertificate {
   readonly validFromMs: number
 }
 
-/** A name for which there is no certificate yet, or no newer one: when to ask again. */
+/** A name for which nothing is asked now: when to ask again. `failures` is 0 after a renewal. */
 export interface Trouble {
   readonly failures: number
   readonly againAtMs: number

@@ -63,6 +63,24 @@ test('RFC 9773: a certificate that the authority wants gone is replaced, the ord
   expect(log.join('')).toContain('The authority names another time for a renewal')
 }, 60_000)
 
+test('an authority that would have each new certificate renewed at once is not asked for one after another', async () => {
+  const suggestedWindow = { start: '2020-01-01T00:00:00Z', end: '2020-01-02T00:00:00Z' }
+  await using stand = await openAcmeStand(['app.example.com'], {
+    instead: address => (address.includes('/renewalInfo/') ? Response.json({ suggestedWindow }) : null),
+  })
+  const { acme, clock, sent } = stand
+  const before = await first(stand)
+  await eventually(() => acme.certificates[0]?.cert !== before.cert, 'it is renewed')
+  await stand.renewalsAsked(2)
+  clock.advance(DAY_MS / 2)
+  acme.wake()
+  await stand.renewalsAsked(3)
+  expect(sent('/order-plz')).toHaveLength(2)
+  clock.advance(DAY_MS)
+  acme.wake()
+  await eventually(() => sent('/order-plz').length === 3, 'a day later it is heeded again')
+}, 60_000)
+
 test('RFC 9773 §5: where the authority has heard of a replacement before, the order is placed without it', async () => {
   const httpPort = await freePort()
   await using pebble = await startPebble({

@@ -25,7 +25,11 @@ export interface AcmeStand extends AsyncDisposable {
 
 export async function openAcmeStand(
   names: readonly string[],
-  options: Omit<PebbleOptions, 'httpPort'> & { readonly config?: Partial<AcmeConfig> } = {},
+  options: Omit<PebbleOptions, 'httpPort'> & {
+    readonly config?: Partial<AcmeConfig>
+    /** What is answered in the authority's place; null: what it answers itself. */
+    readonly instead?: (address: string) => Response | null
+  } = {},
 ): Promise<AcmeStand> {
   const httpPort = await freePort()
   const pebble = await startPebble({ httpPort, ...options })
@@ -58,9 +62,9 @@ export async function openAcmeStand(
     ports: {
       now: clock.now,
       random,
-      fetch(address, init) {
+      async fetch(address, init) {
         asked.push({ address, body: init?.body })
-        return fetch(address, init)
+        return options.instead?.(address) ?? (await fetch(address, init))
       },
       resolve: async () => [],
       run: runProgram,
