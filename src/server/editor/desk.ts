@@ -138,8 +138,9 @@ export function textsToShow({ portals }: Config, texts: ReadonlyMap<string, stri
   return only !== undefined && only.adminRole !== null && other === undefined ? texts : new Map()
 }
 
-function findingOf({ severity, file, line, column, message, hint }: Diagnostic): Finding {
-  return { severity, file, line, column, message, hint }
+/** How a line that is no TOML would be written repeats it, with whatever secret is in it. */
+function findingOf({ severity, code, file, line, column, message, hint }: Diagnostic): Finding {
+  return { severity, file, line, column, message, hint: code === 'toml.syntax' ? '' : hint }
 }
 
 function tooLong(file: string): Finding {

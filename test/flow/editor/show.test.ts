@@ -77,3 +77,13 @@ test('nobody else sees it: no user, no stranger, no other host, no portal beside
   await using none = await start(fileWith().replace('admin_role = "admin"', ''))
   expect((await look(none)).status).toBe(404)
 })
+
+test('of a line that is no TOML, what it was meant to be is not shown: it may be a secret', async () => {
+  await using gate = await start()
+  for (const line of ['store = redis://gate:planted@valkey:6379/0', 'auth = Bearer-planted', 'x = { y = planted }']) {
+    writeFileSync(gate.configPath, `${line}\n${fileWith()}`)
+    const { text } = await look(gate)
+    expect(text).toContain('line 1: text goes in double quotes')
+    expect([line, text.includes('planted')]).toEqual([line, false])
+  }
+})
