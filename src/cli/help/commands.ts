@@ -55,6 +55,6 @@ export const COMMANDS: readonly Command[] = [
   { name: 'schema', call: 'schema', about: 'the JSON schema of routes.toml, for editors' },
   { name: 'completion', call: 'completion bash|zsh|fish', about: 'what completes all this in your shell' },
   { name: 'health', call: 'health [ADDRESS]', about: 'asks the admin listener; exit code 0 when ready' },
-  { name: 'version', call: 'version', about: 'version, Bun, platform' },
+  { name: 'version', call: 'version [--json]', about: 'version, Bun, platform; the commit too' },
   { name: 'help', call: 'help [TOPIC|COMMAND]', about: 'this list, a chapter, or a command’s options' },
 ]
