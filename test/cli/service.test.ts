@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test'
-import { writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { runService } from '../../src/cli/service/run.ts'
 import { temporaryFolder } from '../kit/folder.ts'
 import { runIn } from '../kit/io.ts'
@@ -28,6 +28,15 @@ test.each([
   expect(Number(level)).toBeLessThanOrEqual(most)
   const verified = await runToEnd(['systemd-analyze', 'verify', '--man=no', '--recursive-errors=no', path, socket])
   expect([verified.code, verified.stdout + verified.stderr]).toEqual([0, ''])
+})
+
+test('the unit may write where docs/logs.md has the log', async () => {
+  using folder = temporaryFolder()
+  const unit = readFileSync(await printed(folder.path, 'sallyport.service', 'systemd'), 'utf8')
+  const mayWrite = `/var/log/${/^LogsDirectory=(.+)$/m.exec(unit)?.[1]}`
+  const docs = readFileSync(join(import.meta.dir, '../../docs/logs.md'), 'utf8')
+  const places = [...docs.matchAll(/^(?:requests|events) = "([^"]+)"/gm)].map(([, path = '']) => dirname(path))
+  expect(places).toEqual([mayWrite, mayWrite])
 })
 
 test('the script for OpenRC is one for a shell, and the list for launchd one that is read', async () => {

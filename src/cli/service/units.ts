@@ -30,6 +30,9 @@ Type=notify
 User=${user}
 StateDirectory=sallyport
 StateDirectoryMode=0700
+# For [log] with files: nothing else can be written.
+LogsDirectory=sallyport
+LogsDirectoryMode=0750
 UMask=0077
 # Secrets that the file takes from the environment, as NAME=VALUE.
 EnvironmentFile=-/etc/sallyport/environment
