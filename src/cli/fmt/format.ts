@@ -21,7 +21,7 @@ const LINE_WIDTH = 110
  */
 export async function openFormatter(): Promise<Format> {
   const { initSync, format } = await import('@tombi-toml/wasm-lib')
-  initSync({ module: await Bun.file(pathOf(binary)).arrayBuffer() })
+  initSync({ module: await unpacked(Bun.file(pathOf(binary))) })
   return async text => {
     for (const version of VERSIONS) {
       const { formatted } = await format(text, 'routes.toml', { config: configFor(version) })
@@ -30,6 +30,14 @@ export async function openFormatter(): Promise<Format> {
     return { ok: false, why: 'the formatter does not understand it' }
   }
 }
+
+/** WebAssembly as it is, or as the executable has it: packed. Source: RFC 8878 §3.1.1 (how Zstandard begins). */
+async function unpacked(file: Blob): Promise<Uint8Array<ArrayBuffer>> {
+  const bytes = await file.bytes()
+  return ZSTANDARD.every((byte, at) => bytes[at] === byte) ? new Uint8Array(Bun.zstdDecompressSync(bytes)) : bytes
+}
+
+const ZSTANDARD = [0x28, 0xb5, 0x2f, 0xfd]
 
 function configFor(version: string): string {
   return `toml-version = "${version}"\n[schema]\nenabled = false\n[format.rules]\nline-width = ${LINE_WIDTH}\n`

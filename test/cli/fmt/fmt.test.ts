@@ -73,9 +73,12 @@ test('fmt leaves what is no TOML as it is, and says where it stops; other mistak
   expect(existsSync(here.path('gone.toml'))).toBe(false)
 })
 
-test('the executable has the formatter in it', async () => {
+test('the executable has the formatter in it, packed', async () => {
   using here = place({ 'routes.toml': ROUTE })
   const ran = Bun.spawnSync([await compiledBinary(), 'fmt'], { cwd: here.path('.'), env: {} })
   expect([ran.exitCode, ran.stderr.toString(), ran.stdout.toString()]).toEqual([0, '', 'routes.toml is formatted\n'])
   expect(here.read('routes.toml')).toBe(FORMATTED)
+  const library = 'node_modules/@tombi-toml/wasm-lib/dist/tombi_wasm_bg.wasm'
+  const piece = readFileSync(join(import.meta.dir, '../../..', library)).subarray(0, 4096)
+  expect(readFileSync(await compiledBinary()).includes(piece)).toBe(false)
 })
