@@ -17,6 +17,8 @@ export interface LastUses {
   forget(sessionId: string): void
   /** Writes all of them. Throws what the store throws: they are written next time. */
   flush(): Promise<void>
+  /** Whether there is one to be written that no flush under way has. */
+  readonly isPending: boolean
   /** Called whenever there is one to be written where there was none. */
   onPending(listener: () => void): void
 }
@@ -57,6 +59,9 @@ export function createLastUses(store: Pick<SessionStore, 'touch'>): LastUses {
         for (const [id, atMs] of seen) if (!unwritten.has(id)) add(id, atMs)
         throw error
       }
+    },
+    get isPending() {
+      return unwritten.size > 0
     },
     onPending(listener) {
       tellPending = listener

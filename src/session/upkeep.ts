@@ -87,10 +87,10 @@ export function startUpkeep(tools: UpkeepTools, timers: SessionTimers): { close(
     repeat(timers.purgeMs, 'look after the signing keys', signing.tend),
   ]
   const flush = oneAtATime({ what: 'write the last use of sessions', work: uses.flush, log: ports.log })
-  // What cannot be written is pending again by the time that it fails.
+  // What cannot be written is pending again by the time that it fails; what comes while a store is slow waits for the next time.
   const flushing = tickWhileBusy(timers.flushMs, () => {
     void flush()
-    return false
+    return uses.isPending
   })
   uses.onPending(flushing.wake)
   const hearing = startHearing({

@@ -12,6 +12,7 @@ import { ONCE_LIMITS } from '../../src/session/single-use.ts'
 import { openSqliteStore } from '../../src/session/sqlite/store.ts'
 import { type FakeClock, fakeClock, quietPorts } from '../kit/clock.ts'
 import { temporaryFolder } from '../kit/folder.ts'
+import { eventually } from '../kit/gate.ts'
 import { ANY_PROVIDER } from '../kit/sessions/lifetimes.ts'
 
 const HOUR = 3_600_000
@@ -52,6 +53,40 @@ async function withSessions(
 }
 
 describe('a session', () => {
+  test('has its last use written that came while the store was slow with others', async () => {
+    using folder = temporaryFolder()
+    const clock = fakeClock()
+    const ports = quietPorts(clock)
+    const store = openSqliteStore(join(folder.path, 's.db'), ports)
+    const begun = Promise.withResolvers<void>()
+    const slow = Promise.withResolvers<void>()
+    const written: string[] = []
+    const sessions = openSessions({
+      store: {
+        ...store,
+        async touch(seen) {
+          begun.resolve()
+          await slow.promise
+          await store.touch(seen)
+          written.push(...seen.keys())
+        },
+      },
+      sealer: createSealer(KEY, ports),
+      limits: LIMITS,
+      ports,
+      timers: { watchMs: 20, flushMs: 5, purgeMs: 1e6 },
+    })
+    const [one, other] = [await sessions.start(SIGN_IN), await sessions.start(SIGN_IN)]
+    clock.advance(HOUR)
+    await sessions.find(one.token, SIGN_IN.host)
+    await begun.promise
+    await sessions.find(other.token, SIGN_IN.host)
+    await Bun.sleep(50)
+    slow.resolve()
+    await eventually(() => written.includes(other.session.id), 'it is written')
+    await sessions.close()
+  })
+
   test('is found by its cookie on its own host alone', () =>
     withSessions(async sessions => {
       const { token, session } = await sessions.start(SIGN_IN)
