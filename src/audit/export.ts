@@ -1,8 +1,9 @@
+import { showJson } from '../base/visible.ts'
 import { type AuditRecord, FACTS } from './record.ts'
 
 /** A record as one line of JSON, with the line's end. */
 export function jsonLine({ atMs, event, facts }: AuditRecord): string {
-  return `${JSON.stringify({ time: new Date(atMs).toISOString(), event, ...facts })}\n`
+  return `${showJson({ time: new Date(atMs).toISOString(), event, ...facts })}\n`
 }
 
 /** The names of the columns, and then a row for each record (RFC 4180). */

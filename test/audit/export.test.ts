@@ -19,6 +19,13 @@ test('a line of JSON has the time, the event and what is known', () => {
   })
 })
 
+test('a line of JSON drives no terminal, and turns no text, and means the same', () => {
+  const agent = 'a\x9b2Jb\u202ec\u2028d'
+  const line = jsonLine(record({ agent }))
+  expect(line).not.toMatch(/[\x80-\x9f\u202e\u2028]/)
+  expect(JSON.parse(line).agent).toBe(agent)
+})
+
 test('RFC 4180 §2: every row has every column, and quotes, commas and line ends stay in their cell', () => {
   const head = cellsOf(CSV_HEAD)
   expect(head).toEqual(['time', 'event', ...FACTS])

@@ -1,6 +1,7 @@
 /** @jsxImportSource hono/jsx */
 import { EVENT_NAMES } from '../../audit/events.ts'
 import { type AuditRecord, FACTS, type FactName } from '../../audit/record.ts'
+import { showUnseen } from '../../base/visible.ts'
 import { ownPath } from '../place.ts'
 import type { Words } from '../words/words.ts'
 import { Time } from './time.tsx'
@@ -102,11 +103,13 @@ function Row({
           <code>{event}</code> {count === undefined ? null : <span class="tag">{words.times(Number(count))}</span>}
         </h3>
         {user === undefined && name === undefined ? null : (
-          <p class="small">{[name, user].filter(one => one !== undefined).join(' · ')}</p>
+          <p class="small">
+            {[name, user].flatMap(one => (one === undefined ? [] : [showUnseen(String(one))])).join(' · ')}
+          </p>
         )}
         <p class="soft small">
           {FACTS.filter(fact => facts[fact] !== undefined && !ABOVE.includes(fact))
-            .map(fact => `${fact}: ${facts[fact]}`)
+            .map(fact => `${fact}: ${showUnseen(String(facts[fact]))}`)
             .join(' · ')}
         </p>
       </div>
