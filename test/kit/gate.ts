@@ -36,6 +36,8 @@ export interface Gate extends AsyncDisposable {
   told(...words: readonly string[]): readonly string[]
   /** Access records. */
   readonly access: readonly string[]
+  /** Forgets the log and the access records so far: what a test of memory is not about. */
+  forgetLogs(): void
   /** Saves another routes.toml in place; the head with listeners and store is put before it. */
   save(toml: string): void
   /**
@@ -173,6 +175,10 @@ export async function startGate(toml: string, options: GateOptions = {}): Promis
     log,
     told: (...words) => log.filter(line => words.every(word => line.includes(word))),
     access,
+    forgetLogs() {
+      log.length = 0
+      access.length = 0
+    },
     save,
     port: portOf(server.addresses[0]),
     securePort: portOf(server.secureAddresses[0]),
