@@ -219,7 +219,7 @@ export function configOf({ configPath }: Gate): Config {
 export async function eventually(
   holds: () => boolean | Promise<boolean>,
   what: string,
-  limitMs = 20_000,
+  limitMs = 40_000,
 ): Promise<void> {
   const giveUpAt = performance.now() + limitMs
   while (!(await holds())) {
