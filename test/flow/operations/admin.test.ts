@@ -193,7 +193,7 @@ describe('the admin page', () => {
     await using gate = await startGate(admins + ROUTES, { checkApart })
     const { cookie } = await gate.signIn(HOST, ADMIN)
     expect(await words(gate, cookie)).toContain(
-      `Configuration ${gate.configPath} · Taken over just now The file on disk is the one in force.`,
+      `Configuration ${gate.configPath} · Taken over just now The file, in force and on disk The file on disk is the one in force.`,
     )
     const text = readFileSync(gate.configPath, 'utf8')
     writeFileSync(gate.configPath, `${text}\n# ${'long '.repeat(20_000)}\n`)
