@@ -10,6 +10,7 @@ import { unstatedClaims } from '../../src/identity/unstated.ts'
 import { askedOfProvider } from '../../src/policy/stated.ts'
 import { makeAuthority } from '../kit/certificates.ts'
 import { discoveryOf } from '../kit/provider/pocket-id/discovery.ts'
+import { ROOT_TABLES } from '../kit/toml.ts'
 
 /** What is shown of routes.toml is tried here as `check` tries it: a part of a file in a file that has the rest. */
 const ROOT = join(import.meta.dir, '../..')
@@ -36,21 +37,6 @@ const REST: Table = {
   },
   routes: [{ host: 'app.example.com', upstream: 'http://app:3000', portal: 'home', allow: ['user'] }],
 }
-
-const ROOT_TABLES = [
-  'include',
-  'server',
-  'log',
-  'telemetry',
-  'tls',
-  'sessions',
-  'audit',
-  'providers',
-  'portals',
-  'upstreams',
-  'routes',
-  'expect',
-]
 
 /** Files that examples name, by the end of their paths. */
 const authority = makeAuthority()

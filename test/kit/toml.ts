@@ -48,3 +48,19 @@ export function routeForUsers(upstream: { readonly port?: number | undefined }, 
 export function routeSaying(body: string, host: string, lines: string): string {
   return `[[routes]]\nhost = "${host}"\nrespond = { body = "${body}" }\n${lines}\n`
 }
+
+/** The tables and keys at the top of a routes.toml, in the order of the schema. */
+export const ROOT_TABLES = [
+  'include',
+  'server',
+  'log',
+  'telemetry',
+  'tls',
+  'sessions',
+  'audit',
+  'providers',
+  'portals',
+  'upstreams',
+  'routes',
+  'expect',
+]

@@ -9,9 +9,9 @@ import { untilTheEnd } from '../../kit/opened.ts'
 import { compiledBinary } from '../../kit/programs/binary.ts'
 import { type Child, freePort, startChild } from '../../kit/programs/child.ts'
 import { startHaproxy } from '../../kit/programs/front.ts'
-import { type Ask, askOn, type Load, onKept, onNew } from '../../kit/programs/load.ts'
 import { startProviderFor } from '../../kit/provider/provider.ts'
 import { EVERYONE, providerTable, routeForUsers, routeTo } from '../../kit/toml.ts'
+import { type Ask, askOn, type Load, onKept, onNew } from '../../kit/upgrade/load.ts'
 
 const CHAPTER = readFileSync(join(import.meta.dir, '../../../docs/as-a-service.md'), 'utf8')
 

@@ -8,10 +8,10 @@ import { eventually } from '../../kit/gate.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { compiledBinary } from '../../kit/programs/binary.ts'
 import { freePort, startChild } from '../../kit/programs/child.ts'
-import { type Ask, askOn, type Load, onKept, onNew } from '../../kit/programs/load.ts'
-import { handOver, isAlive } from '../../kit/programs/succession.ts'
 import { startProviderFor } from '../../kit/provider/provider.ts'
 import { EVERYONE, providerTable, routeForUsers, routeTo } from '../../kit/toml.ts'
+import { type Ask, askOn, type Load, onKept, onNew } from '../../kit/upgrade/load.ts'
+import { handOver, isAlive } from '../../kit/upgrade/succession.ts'
 import { openWire } from '../../kit/wire/wire.ts'
 
 const keep = untilTheEnd()

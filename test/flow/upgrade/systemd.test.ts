@@ -5,8 +5,8 @@ import { temporaryFolder } from '../../kit/folder.ts'
 import { eventually } from '../../kit/gate.ts'
 import { compiledBinary } from '../../kit/programs/binary.ts'
 import { childToml, freePort } from '../../kit/programs/child.ts'
-import { askOn, type Load, onKept, onNew } from '../../kit/programs/load.ts'
-import { type Managed, type ManagerEvent, startManaged } from '../../kit/programs/manager.ts'
+import { askOn, type Load, onKept, onNew } from '../../kit/upgrade/load.ts'
+import { type Managed, type ManagerEvent, startManaged } from '../../kit/upgrade/manager.ts'
 
 const ROUTE = '[[routes]]\nhost = "app.example"\nallow = "public"\nrespond = { status = 200, body = "here" }\n'
 

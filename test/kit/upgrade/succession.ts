@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { eventually } from '../gate.ts'
-import type { Child } from './child.ts'
+import type { Child } from '../programs/child.ts'
 
 /** The process that took over from another, by its id. */
 export interface SuccessorProcess extends AsyncDisposable {
