@@ -27,6 +27,6 @@ export function drawPage(brand: Brand | null, page: Child, script: Script | null
 export function brandStyle(brand: Brand | null): string | null {
   if (brand === null || brand.colours === null) return null
   const { light, dark } = brand.colours
-  const root = ({ accent, tint }: typeof light) => `:root{--accent:${accent};--tint:${tint}}`
+  const root = ({ accent, tint }: typeof light) => `:root,select{--accent:${accent};--tint:${tint}}`
   return `${root(light)}@media (prefers-color-scheme:dark){${root(dark)}}`
 }

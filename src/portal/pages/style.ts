@@ -2,14 +2,16 @@
  * The one stylesheet of our pages: stone and patina, light or dark as the person's system asks.
  *
  * Everything is drawn: no fonts, images or scripts are loaded. The panel is the gate: a doorway with a round arch.
+ *
+ * Variables are set on `select` as well: in about one load of ten WebKitGTK hands it none of them down.
  */
 export const STYLE = `
-:root{color-scheme:light dark;
+:root,select{color-scheme:light dark;
 --ground:#efece5;--ground-2:#e3dfd5;--panel:#fdfcfa;--line:#d9d4c8;--edge:#7b776c;--ink:#23272b;--soft:#5f635f;--accent:#1d6358;--accent-ink:#fff;--tint:#e4efec;--warn:#9a3b26;--good:#2f7d4f;--blue:#1f5687;--plum:#74397a;--ochre:#79530e;--brick:#933c28;--slate:#44525e;--shade:0 1px 1px rgb(58 50 34/.05),0 18px 48px -20px rgb(58 50 34/.28);
 --serif:ui-serif,"Iowan Old Style","Palatino Linotype",Palatino,"Source Serif Pro",Charter,Georgia,serif;
 --sans:system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans","Helvetica Neue",sans-serif;
 --mono:ui-monospace,"SF Mono","Cascadia Mono",Menlo,Consolas,monospace}
-@media (prefers-color-scheme:dark){:root{--ground:#14181a;--ground-2:#0e1113;--panel:#1c2224;--line:#3a4345;--edge:#7d8886;--ink:#e9e7e1;--soft:#a3a9a6;--accent:#86d2c2;--accent-ink:#0c1f1b;--tint:#22312f;--warn:#f0a088;--good:#7fcf9c;--blue:#9cc6f2;--plum:#ddb2e3;--ochre:#e6c078;--brick:#f2ab99;--slate:#bccad6;--shade:0 1px 0 rgb(255 255 255/.04) inset,0 24px 60px -24px rgb(0 0 0/.8)}}
+@media (prefers-color-scheme:dark){:root,select{--ground:#14181a;--ground-2:#0e1113;--panel:#1c2224;--line:#3a4345;--edge:#7d8886;--ink:#e9e7e1;--soft:#a3a9a6;--accent:#86d2c2;--accent-ink:#0c1f1b;--tint:#22312f;--warn:#f0a088;--good:#7fcf9c;--blue:#9cc6f2;--plum:#ddb2e3;--ochre:#e6c078;--brick:#f2ab99;--slate:#bccad6;--shade:0 1px 0 rgb(255 255 255/.04) inset,0 24px 60px -24px rgb(0 0 0/.8)}}
 *,*::before,*::after{box-sizing:border-box}
 [hidden]{display:none!important}
 html{-webkit-text-size-adjust:100%;text-size-adjust:100%}
@@ -170,8 +172,8 @@ summary{min-height:2.75rem;padding:.6rem 0;cursor:pointer}
 @supports not selector(:popover-open){.bar{flex-wrap:wrap}.menu{display:none!important}}
 @media (max-width:30rem){.door{align-items:flex-start;padding:1.25rem .85rem}.panel{padding:3rem 1.6rem 2rem;border-radius:50vw 50vw 1.25rem 1.25rem/11rem 11rem 1.25rem 1.25rem}.panel::before{border-radius:50vw 50vw .9rem .9rem/10.6rem 10.6rem .9rem .9rem}h1{font-size:1.5rem}.hall{padding:.85rem 1.1rem 3rem}.hall h1{margin-top:1.75rem}.facts>div{grid-template-columns:5.75rem 1fr}.row{flex-direction:column;align-items:flex-start;gap:.7rem}.row>.origins{flex:none}.row>span{max-width:100%}}
 @media (max-width:22rem){.facts>div{grid-template-columns:1fr;gap:.1rem}}
-@media (prefers-contrast:more){:root{--soft:var(--ink);--line:var(--edge);--edge:var(--ink)}}
+@media (prefers-contrast:more){:root,select{--soft:var(--ink);--line:var(--edge);--edge:var(--ink)}}
 @media (prefers-reduced-motion:reduce){*{animation:none!important;transition:none!important}.app:hover{transform:none}}
 @media (forced-colors:active){.act,.app,.panel,.tag,.arch,.tile,.alert{border:1px solid}.wait{background:CanvasText;forced-color-adjust:none}.bar nav a[aria-current]{text-decoration:underline}}
-@media print{:root{--ground:#fff;--ground-2:#fff;--panel:#fff;--ink:#000;--soft:#333;--line:#bbb;--shade:none}body{display:block;min-height:0;background:none}.bar nav,.menu,.jumps,.acts,.act,form,.wait{display:none!important}.panel{margin:0 auto;border-radius:1rem;break-inside:avoid}.panel::before{display:none}.app,.row{break-inside:avoid}}
+@media print{:root,select{--ground:#fff;--ground-2:#fff;--panel:#fff;--ink:#000;--soft:#333;--line:#bbb;--shade:none}body{display:block;min-height:0;background:none}.bar nav,.menu,.jumps,.acts,.act,form,.wait{display:none!important}.panel{margin:0 auto;border-radius:1rem;break-inside:avoid}.panel::before{display:none}.app,.row{break-inside:avoid}}
 `
