@@ -1,5 +1,6 @@
 /**
- * Prints `N passed, N failed` from a JUnit report, and exits 1 on any failure or when no test ran.
+ * Prints `N passed, N failed` from a JUnit report, and exits 1 on any failure or when no test ran. Tests that held at a second try
+ * only are named before it.
  *
  * Usage: bun .ci/count.ts REPORT RUNNER_STATUS RUNNER_OUTPUT. A file that does not load is in the runner's own summary (` 4 fail`)
  * and not in the report: the higher of the two counts. A runner that failed and counted nothing counts as one failure.
@@ -8,19 +9,25 @@ import { existsSync, readFileSync } from 'node:fs'
 
 const [reportPath, runnerStatus, outputPath] = process.argv.slice(2)
 const report = read(reportPath)
+const output = read(outputPath)
 const totals = /<testsuites\b[^>]*>/.exec(report)?.[0] ?? ''
 
 const total = countOf('tests')
 const skipped = countOf('skipped')
 const inReport = countOf('failures') + countOf('errors')
-const reported = Math.max(inReport, Number(/^ (\d+) fail$/m.exec(read(outputPath).slice(-2000))?.[1] ?? 0))
+const reported = Math.max(inReport, Number(/^ (\d+) fail$/m.exec(output.slice(-2000))?.[1] ?? 0))
 const failed = reported === 0 && (runnerStatus !== '0' || total - skipped <= 0) ? 1 : reported
+const atSecondTry = [...output.matchAll(/^\(pass\) (.+) \(attempt \d+\)/gm)].map(([, name]) => name)
 const passed = Math.max(0, total - skipped - inReport)
 
 if (failed > reported) {
   console.log(
     total === 0 ? 'No test ran.' : `The runner exited ${runnerStatus} outside the tests: see its output above.`,
   )
+}
+if (atSecondTry.length > 0) {
+  console.log('Held at a second try only; each is a mistake of the test or of the product, to be found:')
+  for (const name of atSecondTry) console.log(`  ${name}`)
 }
 console.log(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`)
 process.exit(failed > 0 ? 1 : 0)
