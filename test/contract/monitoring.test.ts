@@ -97,7 +97,8 @@ test('Prometheus takes the OpenMetrics of the gate, with its units', async () =>
       readonly activeTargets: readonly { readonly health: string; readonly lastError: string }[]
     }
     const [target] = activeTargets
-    expect(target?.lastError ?? '').toBe('')
+    // A busy machine may answer one of the scrapes too late; what is no OpenMetrics never comes up.
+    if (target?.lastError?.endsWith('context deadline exceeded') !== true) expect(target?.lastError ?? '').toBe('')
     return target?.health === 'up'
   }, 'the gate was scraped')
   const metadata = await prometheus.ask('metadata?metric=sallyport_request_duration_seconds')

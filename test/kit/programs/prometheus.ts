@@ -22,7 +22,7 @@ export async function startPrometheus(adminPort: number, rules: string): Promise
   mkdirSync(join(folder.path, 'data'))
   const config = file(
     'prometheus.yml',
-    `global: { scrape_interval: 500ms, scrape_timeout: 500ms, evaluation_interval: 500ms }
+    `global: { scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 500ms }
 rule_files: [${file('rules.yaml', rules)}]
 scrape_configs:
   - job_name: sallyport
