@@ -38,7 +38,7 @@ export interface AuditOptions {
 }
 
 /** Half a gigabyte at the most, at 400 bytes a row. */
-export const AUDIT_BOUNDS: AuditBounds = { frequent: 200_000, others: 1_000_000 }
+const AUDIT_BOUNDS: AuditBounds = { frequent: 200_000, others: 1_000_000 }
 
 /** Whoever has no trail to write. */
 export const NO_AUDIT: OpenAudit = Object.freeze({

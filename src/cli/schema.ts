@@ -2,7 +2,7 @@ import { configSchema } from '../config/keys/schema.ts'
 import { EXIT, parseArguments } from '../console/args.ts'
 import type { Io } from '../console/io.ts'
 
-export const USAGE = {
+const USAGE = {
   text: `usage: sallyport schema
 
 Prints the JSON schema of routes.toml. With an editor that uses Taplo, save it beside the file and begin the file with

@@ -14,7 +14,7 @@ interface Secret {
 }
 
 /** What a text comes to once what is hidden stands in it again. */
-export type Restored =
+type Restored =
   | { readonly kind: 'whole'; readonly text: string }
   /** What was hidden would stand where it is shown: the names of the keys that it was taken from. */
   | { readonly kind: 'exposed'; readonly keys: readonly string[] }

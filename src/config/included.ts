@@ -6,7 +6,7 @@ import { codeOf, type Sources, whyUnreadable } from './text/substitute.ts'
 import { parseIncludePattern } from './values/include-pattern.ts'
 
 /** A file that another one includes. */
-export interface IncludedFile {
+interface IncludedFile {
   /** Absolute. */
   readonly path: string
   /** How diagnostics name it. */

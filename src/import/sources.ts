@@ -10,10 +10,10 @@ import { readInputs, seeInput } from './oauth2-proxy/inputs/read.ts'
 
 /** What can be imported. */
 export const KINDS = ['oauth2-proxy', 'caddyfile'] as const
-export type Kind = (typeof KINDS)[number]
+type Kind = (typeof KINDS)[number]
 
 /** What every importer is given. */
-export interface Tools {
+interface Tools {
   readonly notes: Notes
   readonly blanks: Blanks
   readonly host: string | null

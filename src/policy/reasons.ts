@@ -93,7 +93,7 @@ export type When =
   /** A date, as in the file. */
   | { readonly kind: 'from' | 'until'; readonly text: string }
 
-export type ConditionKind = 'person' | 'sign-in' | 'request'
+type ConditionKind = 'person' | 'sign-in' | 'request'
 
 /** One entry of `allow` or `deny`, tried. */
 export interface Trial {

@@ -8,7 +8,7 @@ import { all, any, type Truth } from './truth.ts'
 export type RolesOf = (identity: Identity) => readonly string[]
 
 /** Whether someone has a role; `unknown` where an odd claim decides. Not in it: roles that the portal does not define. */
-export type RoleJudges = ReadonlyMap<string, (identity: Identity) => Truth>
+type RoleJudges = ReadonlyMap<string, (identity: Identity) => Truth>
 
 /** The roles of a portal, compiled. */
 export interface Roles {

@@ -58,7 +58,7 @@ export type Draft = Pick<Sheet, 'name' | 'text' | 'version'>
 export type Lockout = 'role' | 'session' | 'edit'
 
 /** What somebody may open now and could not, or the other way round, by the addresses that were judged. */
-export interface Turning {
+interface Turning {
   readonly address: string
   readonly method: string
 }

@@ -67,7 +67,7 @@ export interface PortalTools extends FormTools, AuditTools {
 type Answer = Response | Promise<Response>
 
 /** Answers a request, or throws a GateError. */
-export type Handler = (ctx: PortalRequest, tools: PortalTools) => Answer
+type Handler = (ctx: PortalRequest, tools: PortalTools) => Answer
 
 /** One address of ours. What it is not asked with is refused, with what it takes. */
 export interface Endpoint {

@@ -20,8 +20,6 @@ export interface BodiesTools {
   readonly pendingRequests: () => number
 }
 
-export type Bodies = ReturnType<typeof openBodies>
-
 /** All that looks after requests and answers while they are on their way, by one clock. Pairs with `close`. */
 export function openBodies(options: ServeOptions, config: Config, { metrics, current, pendingRequests }: BodiesTools) {
   const { ports, idleTimeoutS = MOST_IDLE_S } = options

@@ -19,7 +19,7 @@ import type { SessionStore } from '../session/store.ts'
 import { type StoreWatch, watchStore } from '../session/watched-store.ts'
 
 /** What processes share besides sessions. */
-export type Shared = Pick<SessionStore, 'readShared' | 'replaceShared'>
+type Shared = Pick<SessionStore, 'readShared' | 'replaceShared'>
 
 export interface StateOptions {
   /** Absent: no provider is asked about anyone. */

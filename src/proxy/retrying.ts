@@ -15,7 +15,7 @@ import type { Balancing } from './upstream/upstream.ts'
 export type Attempt = (job: ForwardJob, tools: ForwardTools, origin: Origin) => Promise<Response>
 
 /** A body up to this length fits the buffers on the way: it is as good as ended when its head arrives. */
-export const SMALL_BODY_BYTES = 64 * 1024
+const SMALL_BODY_BYTES = 64 * 1024
 
 /**
  * A request to an upstream of several addresses or with limits: waits for a place, chooses an address, and goes on to the

@@ -5,7 +5,7 @@ import { type Exchange, overtaken } from './lifetime/exchanges.ts'
 import { NOWHERE } from './lifetime/roster.ts'
 
 /** A body up to this length is read whole first, which costs a third less than to stream it. */
-export const SMALL_UPLOAD_BYTES = 64 * 1024
+const SMALL_UPLOAD_BYTES = 64 * 1024
 
 /** Whether a request's body is announced to be short. */
 export function hasSmallBody({ request, sent }: Pick<ForwardJob, 'request' | 'sent'>): boolean {

@@ -29,8 +29,6 @@ import { DEFAULT_TIMERS, type SessionTimers, startUpkeep } from './upkeep.ts'
 import { withdrawnBetween } from './vouchers.ts'
 import { createWithdrawal } from './withdrawal.ts'
 
-export type { SessionLimits } from './life.ts'
-
 /** Sessions together with what only their owner does: change limits, listen for ends and changes, close. */
 export interface OpenSessions extends Sessions {
   /** Tokens of scripts and apps. To `end`, `onEnd` and `check` they are sessions. */

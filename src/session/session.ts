@@ -52,7 +52,7 @@ export type OnceKind =
   | 'totp'
 
 /** A sign-in that begins. */
-export interface SignIn {
+interface SignIn {
   readonly portal: string
   readonly host: string
   readonly identity: Identity

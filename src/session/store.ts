@@ -219,7 +219,7 @@ export interface SessionStore extends AuditStore {
 }
 
 /** Pairs with `close`. */
-export interface WriteWatch {
+interface WriteWatch {
   /** Whether a call is sure to come; else `changesSince` is to be asked all the same. */
   readonly isSure: boolean
   close(): void

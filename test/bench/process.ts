@@ -162,7 +162,7 @@ function field(path: string, name: string): number {
 }
 
 /** The memory that the processes have resident now (VmRSS), summed over the tree, in kB. */
-export function rssKb(child: Running): number {
+function rssKb(child: Running): number {
   return tree(child).reduce((total, one) => total + statusKb(one.pid, 'VmRSS'), 0)
 }
 

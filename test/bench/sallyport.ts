@@ -9,7 +9,7 @@ const ROOT = join(import.meta.dir, '../..')
 const BINARY = join(ROOT, 'dist/sallyport')
 
 /** Who may pass: everyone, or one who has signed in and has a role. Each has hosts of its own. */
-export type Access = 'public' | 'private'
+type Access = 'public' | 'private'
 
 /** A folder with a routes.toml, and the compiled binary that serves it. */
 export interface Gate {

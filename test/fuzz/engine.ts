@@ -12,7 +12,7 @@ export interface RunOptions {
   goesOn(tried: number): boolean
 }
 
-export interface Found {
+interface Found {
   /** As short as it could be made. */
   readonly input: Uint8Array
   readonly message: string

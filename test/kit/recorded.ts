@@ -9,7 +9,7 @@ import { runIn } from './io.ts'
 import { startProvider, type TestAccount, type TestProvider } from './provider/provider.ts'
 
 /** One request to the old program, and what came of it; the words are those of test/recorded/README.md. */
-export interface RecordedRow {
+interface RecordedRow {
   readonly who: string | null
   readonly method: string
   readonly path: string

@@ -35,7 +35,7 @@ export const PORTAL = 'https://auth.example.com'
 export const KUMA = 'https://kuma.example.com'
 export const GRAFANA = 'https://grafana.example.com'
 
-export const ACCOUNTS: readonly TestAccount[] = Array.from({ length: 50 }, (_, index) => ({
+const ACCOUNTS: readonly TestAccount[] = Array.from({ length: 50 }, (_, index) => ({
   sub: `user-${index}`,
   preferred_username: `user${index}`,
   name: `User ${index}`,

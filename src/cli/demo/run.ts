@@ -55,7 +55,7 @@ export async function runDemo(
 }
 
 /** What a person reads first: what to open, who to be, what to edit. */
-export function firstScreen(demo: Demo, options: DemoOptions, colour: boolean): string {
+function firstScreen(demo: Demo, options: DemoOptions, colour: boolean): string {
   const paint = (code: string) => (text: string) => (colour ? `\x1b[${code}m${text}\x1b[0m` : text)
   const bold = paint('1')
   const link = paint('36')

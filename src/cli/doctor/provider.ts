@@ -74,7 +74,7 @@ async function examineWays({ issuer, internalUrl, ca }: ProviderConfig, nowMs: n
 }
 
 /** The addresses that have to be registered for a portal: its own, or one for each host that it is mounted on. */
-export function callbacksOf(
+function callbacksOf(
   portal: PortalConfig,
   config: Config,
   provider: Pick<ProviderConfig, 'name' | 'oauth2'>,

@@ -4,7 +4,7 @@ import { commentsOf } from '../../config/text/locate.ts'
 import { parseToml } from '../../config/text/parse.ts'
 
 /** A formatted text, or why there is none, as a sentence. */
-export type Formatted = { readonly ok: true; readonly text: string } | { readonly ok: false; readonly why: string }
+type Formatted = { readonly ok: true; readonly text: string } | { readonly ok: false; readonly why: string }
 
 /** Formats a text. */
 export type Format = (text: string) => Promise<Formatted>

@@ -7,7 +7,7 @@ import { entriesOf, entryNames, REFERENCES } from './entries.ts'
 import { renderChapter } from './render.ts'
 import { RECIPES, TOPICS } from './topics.ts'
 
-export const USAGE = {
+const USAGE = {
   text: `usage: sallyport help [TOPIC|COMMAND|NAME]
 
 Lists the commands and the chapters; shows a chapter, a command's own help, or what the reference says of a

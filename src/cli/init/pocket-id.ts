@@ -2,7 +2,7 @@ import { GateError } from '../../base/errors.ts'
 import type { ProviderFetch } from '../../identity/http.ts'
 
 /** What a client is to be at Pocket ID. */
-export interface ClientSettings {
+interface ClientSettings {
   readonly name: string
   readonly callback: string
   readonly signedOut: string
@@ -12,7 +12,7 @@ export interface ClientSettings {
 }
 
 /** A client that is there already. */
-export interface FoundClient {
+interface FoundClient {
   readonly id: string
   readonly callbacks: readonly string[]
 }

@@ -2,7 +2,7 @@ import type { Judged } from './judge.ts'
 import type { LoggedRequest } from './logged.ts'
 
 /** What became of a request then. */
-export type Was =
+type Was =
   /** Answered by an application, as far as the log says. */
   | 'served'
   /** Sent elsewhere, by whom the log does not say. */

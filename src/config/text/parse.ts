@@ -4,7 +4,7 @@ import { bad, good, type Refusal } from './outcome.ts'
 import { parseRaw, type RawTable } from './raw.ts'
 
 /** A refusal, and where in the text it is when TOML itself is broken; null where the whole file is meant. */
-export interface SyntaxRefusal {
+interface SyntaxRefusal {
   readonly refusal: Refusal
   readonly line: number
   /** 1-based, in UTF-16 code units of that line. */

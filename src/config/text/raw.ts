@@ -16,19 +16,19 @@ export interface RawText {
   readonly isFilled: boolean
 }
 
-export interface RawNumber {
+interface RawNumber {
   readonly kind: 'integer' | 'float'
   readonly at: Path
   readonly value: number
 }
 
-export interface RawBoolean {
+interface RawBoolean {
   readonly kind: 'boolean'
   readonly at: Path
   readonly value: boolean
 }
 
-export interface RawDate {
+interface RawDate {
   readonly kind: 'date'
   readonly at: Path
   /** As RFC 3339 writes it; a local date has no offset, a date alone no time. */

@@ -2,7 +2,7 @@ import type { DiagnosticCode, Severity } from './diagnostic.ts'
 import type { Path } from './raw.ts'
 
 /** A mistake before it is placed in the text. */
-export interface Problem {
+interface Problem {
   readonly severity: Severity
   readonly code: DiagnosticCode
   readonly message: string
@@ -16,7 +16,7 @@ export interface Problem {
   readonly first: Path | null
 }
 
-export interface ProblemDetails {
+interface ProblemDetails {
   readonly hint?: string
   readonly part?: 'key' | 'value'
   readonly mark?: string | null

@@ -15,7 +15,7 @@ export interface ExpectedPerson {
 /** Every verdict that `explain` can come to. */
 export const EXPECTED_VERDICTS = ['allow', 'sign-in', 'step-up', 'deny', 'no-route', 'refused'] as const
 
-export type ExpectedVerdict = (typeof EXPECTED_VERDICTS)[number]
+type ExpectedVerdict = (typeof EXPECTED_VERDICTS)[number]
 
 /** What a file says that a request has to come to. */
 export interface Expectation {

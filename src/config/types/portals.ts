@@ -71,7 +71,7 @@ export interface OldProxy {
 }
 
 /** `requests` of a portal. */
-export interface RequestsConfig {
+interface RequestsConfig {
   /** The roles that are meant; null: all but the admins'. */
   readonly roles: readonly string[] | null
   /** Null: nobody is told. */

@@ -37,7 +37,7 @@ export interface OAuth2Config {
 }
 
 /** Which of a provider's statements count about a person. */
-export type ClaimsFrom = 'both' | 'id_token' | 'userinfo'
+type ClaimsFrom = 'both' | 'id_token' | 'userinfo'
 
 /** People of a file of our own, who sign in by a form. */
 export interface UsersConfig {
@@ -50,7 +50,7 @@ export interface UsersConfig {
 }
 
 /** `[providers.NAME.scim]`: the provider pushes its people. */
-export interface ScimConfig {
+interface ScimConfig {
   /** What it proves itself by. */
   readonly token: string
   /** From a group's name at the provider to what rules call it; null: groups are what is said at sign-in. */

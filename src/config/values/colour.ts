@@ -7,7 +7,7 @@ export const GROUNDS = { light: ['#efece5', '#e3dfd5', '#fdfcfa'], dark: ['#1418
 /** What stands on the accent. */
 export const INKS = { light: '#ffffff', dark: '#0c1f1b' } as const
 
-export type Scheme = keyof typeof GROUNDS
+type Scheme = keyof typeof GROUNDS
 
 /** WCAG 2.2, 1.4.3 (AA): text of ordinary size. */
 const LEAST_CONTRAST = 4.5

@@ -9,10 +9,10 @@ interface Unreadable {
 }
 
 /** A file's text, or why it cannot be read. */
-export type FileText = { readonly ok: true; readonly text: string } | Unreadable
+type FileText = { readonly ok: true; readonly text: string } | Unreadable
 
 /** The same for a file that is not text. */
-export type FileBytes = { readonly ok: true; readonly bytes: Uint8Array } | Unreadable
+type FileBytes = { readonly ok: true; readonly bytes: Uint8Array } | Unreadable
 
 /** Files that routes.toml names by their paths, each read once in one check. */
 export interface ConfigFiles {

@@ -48,7 +48,7 @@ export const TOKEN = /^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/
  *
  * Refused: unknown placeholders (claims are `{claims.NAME}`), braces that do not pair, anything a field cannot carry.
  */
-export function parseTemplate(text: string): Parsed<string> {
+function parseTemplate(text: string): Parsed<string> {
   if (!/^[\x20-\x7e]+$/.test(text)) return bad('header.template', `${quote(text)} cannot be in a header`, 'ASCII only')
   if (!/[{}]/.test(text)) {
     const name = parsePlaceholder(text)

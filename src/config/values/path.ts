@@ -5,7 +5,7 @@ import { quote } from '../text/raw.ts'
 const SEGMENTS = /^(?:\/[A-Za-z0-9._~!$&'()+,=:@-]*)+$/
 
 /** What Sallyport answers itself, on every host. */
-export const RESERVED_PREFIX = '/.sallyport'
+const RESERVED_PREFIX = '/.sallyport'
 
 /**
  * A path in its one spelling: `/`, or `/x/y` without a trailing slash ("/x/" and "/x" mean the same).

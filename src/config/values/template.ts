@@ -5,7 +5,7 @@ import type { RequestPlaceholder, TemplatePart } from '../types/values.ts'
 import { PLACEHOLDERS } from './headers.ts'
 
 /** What a template may name of the request itself. */
-export const REQUEST_PLACEHOLDERS = ['host', 'path', 'query', 'method', 'client', 'request_id', 'scheme'] as const
+const REQUEST_PLACEHOLDERS = ['host', 'path', 'query', 'method', 'client', 'request_id', 'scheme'] as const
 
 /**
  * A template in its parts: literal text with `{placeholder}` in it; `{{` and `}}` are braces. Text without braces is literal.

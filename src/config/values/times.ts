@@ -7,7 +7,7 @@ import type { Span } from '../types/rules.ts'
 import { parsed, refuse, type Type, wrongKind } from './value.ts'
 
 /** `mon` to `sun`, in the order of ISO 8601. */
-export const WEEKDAYS: readonly string[] = Object.freeze('mon tue wed thu fri sat sun'.split(' '))
+const WEEKDAYS: readonly string[] = Object.freeze('mon tue wed thu fri sat sun'.split(' '))
 
 const DAY_MINUTES = 24 * 60
 const CLOCK = /^(\d{1,2}):(\d{2})$/

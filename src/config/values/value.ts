@@ -227,7 +227,7 @@ export function refuse(raw: Raw, refusal: Refusal, report: Report): void {
 }
 
 /** The last key of a path as a subject: `listen`, or `an entry of listen`. */
-export function keyOf(at: Path): string {
+function keyOf(at: Path): string {
   const name = at.findLast(step => typeof step === 'string') ?? 'the file'
   return typeof at.at(-1) === 'number' && at.length > 2 ? `an entry of ${name}` : String(name)
 }

@@ -9,7 +9,7 @@ import { isPushed } from '../tokens/push.ts'
 import { askPocketIdCallback, isPocketId } from './pocket-id.ts'
 
 /** What asking came to: `unclear` where the provider's answer can mean either. */
-export type Verdict = 'good' | 'refused' | 'unclear'
+type Verdict = 'good' | 'refused' | 'unclear'
 
 /** A verdict with the provider's own word for it, where it has one. */
 export interface Answered {

@@ -22,7 +22,7 @@ export type Test =
 /** Named matchers in force, by their names with the @. */
 export type Named = ReadonlyMap<string, Directive>
 
-export const ALWAYS: Test = { kind: 'all', parts: [] }
+const ALWAYS: Test = { kind: 'all', parts: [] }
 const UNKNOWN: Test = { kind: 'unknown' }
 
 /** `private_ranges`, as Caddy has them. */

@@ -9,7 +9,7 @@ export interface Served extends Pick<Outcome, 'stripPrefix' | 'addPrefix' | 'req
  * What becomes of the requests of which the same is known: `served` to whoever passes the guards, `closed` where something else
  * guarded it, `refused` to everyone, a `portal`'s, or `nothing` answers.
  */
-export type Fate =
+type Fate =
   | { readonly kind: 'served'; readonly served: Served; readonly guards: readonly Guard[] }
   | {
       readonly kind: 'closed'

@@ -19,7 +19,7 @@ import { isAdmin } from './admins.ts'
 import { menuOf } from './menu.ts'
 
 /** The trail as a page reads it. */
-export interface Trail {
+interface Trail {
   readonly store: Pick<AuditStore, 'listAudit'>
   /** Whether rows are kept. */
   isKept(): boolean

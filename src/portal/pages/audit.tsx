@@ -8,7 +8,7 @@ import { Time } from './time.tsx'
 import { type MenuEntry, WidePage } from './wide-page.tsx'
 
 /** What was asked for, as in the fields of the form. */
-export interface AskedOfTrail {
+interface AskedOfTrail {
   readonly who: string
   readonly event: string
   readonly since: string

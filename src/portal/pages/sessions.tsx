@@ -10,7 +10,7 @@ import { Time } from './time.tsx'
 import { type MenuEntry, WidePage } from './wide-page.tsx'
 
 /** A session, with the names of the applications that it has opened. */
-export interface ShownSession extends SessionEntry {
+interface ShownSession extends SessionEntry {
   readonly used: readonly string[]
 }
 

@@ -54,7 +54,7 @@ export function forgetLogins(ctx: PortalRequest): string {
 }
 
 /** What can be seen of why a sign-in does not last. */
-export type LoopCause = 'cookie' | 'plain_http' | 'session' | 'rule'
+type LoopCause = 'cookie' | 'plain_http' | 'session' | 'rule'
 
 /**
  * Why this browser came without a cookie that it was given a moment ago.

@@ -3,12 +3,12 @@ import type { ProviderState } from '../../identity/provider.ts'
 import { REASONS, type Reason } from '../../policy/reasons.ts'
 
 /** Reasons that a person may be told. */
-export type ToldReason = {
+type ToldReason = {
   [R in Reason]: (typeof REASONS)[R]['say'] extends string ? R : never
 }[Reason]
 
 /** Words before and after something that stands between them. */
-export type Around = readonly [before: string, after: string]
+type Around = readonly [before: string, after: string]
 
 /**
  * Every word of our pages in one language. A table that lacks one does not compile.

@@ -5,7 +5,7 @@ import { createStallSweep, type Progressing } from './stalls.ts'
 import { createTurns, NO_STAMP, type Turns } from './turns.ts'
 
 /** How much of the process bodies may take that nobody takes or sends on. */
-export interface FlowLimits {
+interface FlowLimits {
   /** How many bodies one client may have under way; null for any number. */
   readonly maxOpen: number | null
   /** How long one may go without progress. */
@@ -64,7 +64,7 @@ export interface Flows {
  * What fetch of Bun 1.4.5 keeps of a body that nobody takes, whatever its length: between 1.7 and 2.5 MB were measured, for
  * answers and for uploads. It has no option for it.
  */
-export const HELD_BYTES = 2_500_000
+const HELD_BYTES = 2_500_000
 
 /** A body up to this length fits the kernel's buffers, and is none of this one's business. */
 export const SMALL_BYTES = 16 * 1024

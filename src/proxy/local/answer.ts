@@ -6,7 +6,7 @@ import type { Compressor } from './compressor.ts'
 import { compileFiles } from './files.ts'
 
 /** A request that its route answers by itself. */
-export interface OwnRequest {
+interface OwnRequest {
   readonly request: Request
   /** The path below the route, after `strip_prefix` and `add_prefix`. */
   readonly path: string

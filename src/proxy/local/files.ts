@@ -7,7 +7,7 @@ import type { Compressor } from './compressor.ts'
 import { answerFile, type Found } from './file-answer.ts'
 
 /** A request for a file. */
-export interface FileRequest {
+interface FileRequest {
   readonly request: Request
   /** The canonical path below the folder, percent-encoded as it came. */
   readonly path: string

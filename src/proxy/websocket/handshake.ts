@@ -6,7 +6,7 @@ import { DEFLATE_OFFER, faultOfAcceptance } from './deflate.ts'
 export const VERSION_FIELDS = { 'sec-websocket-version': '13', upgrade: 'websocket', connection: 'Upgrade' } as const
 
 /** Whether a request asks for a WebSocket at all: only then is the rest of the handshake worth checking. */
-export function asksForWebSocket(headers: Headers): boolean {
+function asksForWebSocket(headers: Headers): boolean {
   const upgrade = headers.get('upgrade')
   return upgrade !== null && hasToken(upgrade, 'websocket')
 }

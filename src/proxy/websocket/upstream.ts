@@ -13,7 +13,7 @@ const CLOSE_WAIT_MS = 1000
 const KEEP_ALIVE_MS = 30_000
 
 /** What an upstream says on an open WebSocket. `lost` is the connection's end without a Close, or a broken protocol. */
-export interface UpstreamEvents {
+interface UpstreamEvents {
   /** Called around what came together; nothing is told outside of `act`, but for `full`, `drained` and the end. */
   together(act: () => void): void
   text(message: string, wasCompressed: boolean): void

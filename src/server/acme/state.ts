@@ -12,7 +12,7 @@ export interface HeldCertificate extends ServerCertificate {
 }
 
 /** A name for which nothing is asked now: when to ask again. `failures` is 0 after a renewal. */
-export interface Trouble {
+interface Trouble {
   readonly failures: number
   readonly againAtMs: number
 }

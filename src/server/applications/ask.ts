@@ -5,7 +5,7 @@ import { FrameEncoder } from '../../proxy/websocket/encoder.ts'
 import { wordsOf } from './words.ts'
 
 /** How long an application may take, for each question. */
-export const WAIT_MS = 4_000
+const WAIT_MS = 4_000
 
 /** What of an answer is read. */
 const MOST_READ = 16_384

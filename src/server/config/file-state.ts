@@ -6,7 +6,7 @@ import type { WatchState } from './watch.ts'
  * The file on disk beside the one in force: the same (but for what is read at start), with mistakes, saved and not read yet, or out of
  * sight: another took its place, which this process cannot see.
  */
-export type OnDisk = 'in force' | 'refused' | 'unread' | 'lost'
+type OnDisk = 'in force' | 'refused' | 'unread' | 'lost'
 
 /** Which file is followed, and how far. */
 export interface FileState {

@@ -29,7 +29,7 @@ export type Unveiled =
   | { readonly kind: 'wrong'; readonly findings: readonly Finding[] }
 
 /** Files that may be edited: the main one, and what it includes. */
-export function editableNames(path: string, sources: Sources): readonly string[] {
+function editableNames(path: string, sources: Sources): readonly string[] {
   const text = readOr(path, sources)
   if (text === null) return []
   const { files } = readIncluded(text, { ...sources, file: path, shownAs: path })

@@ -9,7 +9,7 @@ import { type Explanation, explain } from './explain.ts'
 import { createJudge, type Judge } from './judge.ts'
 
 /** What an expectation comes to; `broken` is null where it is met. */
-export interface Met {
+interface Met {
   readonly expectation: Expectation
   readonly broken: { readonly message: string; readonly hint: string } | null
 }
@@ -33,7 +33,7 @@ export function holdExpectations(result: CheckResult): CheckResult {
 }
 
 /** Every expectation of a file, with what it comes to. */
-export function meetExpectations(config: Config): readonly Met[] {
+function meetExpectations(config: Config): readonly Met[] {
   const judge = createJudge(config)
   return config.expectations.map(expectation => ({ expectation, broken: whyBroken(config, expectation, judge) }))
 }

@@ -24,7 +24,7 @@ export interface Question {
 }
 
 /** One entry of `allow` or `deny`, with what it came to. */
-export interface ExplainedRule {
+interface ExplainedRule {
   readonly list: 'allow' | 'deny'
   /** From 1, as people count. */
   readonly number: number

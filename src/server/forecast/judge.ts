@@ -33,14 +33,14 @@ export type IdentityAt = (portal: string | null) => Identity | null
 export type Circumstances = Omit<Facts, 'target' | 'method'> & { readonly method: string }
 
 /** The rules of a route, as a judge has compiled them. */
-export interface Compiled {
+interface Compiled {
   readonly policy: Policy
   /** Null for a route without a portal. */
   readonly roles: Roles | null
 }
 
 /** What becomes of a request that a route takes. */
-export interface Verdict {
+interface Verdict {
   readonly decision: Decision
   /** A route that another reading of the path reaches, and that does not let in whom this one does; null where there is none. */
   readonly barrier: RouteConfig | null

@@ -22,7 +22,7 @@ export interface ListenerOptions {
 }
 
 /** Who a TLS listener is, and what it speaks. */
-export interface TlsOptions {
+interface TlsOptions {
   /** At least one; the first is for whoever asks for a name that none has. */
   readonly certificates: readonly ServerCertificate[]
   readonly http2: boolean

@@ -16,7 +16,7 @@ import type { Session } from '../../session/session.ts'
 import type { GateRoute } from '../config/snapshot.ts'
 
 /** One allowed request that asks for a WebSocket. */
-export interface SocketJob {
+interface SocketJob {
   readonly request: Request
   readonly front: Bun.Server<unknown>
   readonly route: GateRoute

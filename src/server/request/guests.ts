@@ -12,7 +12,7 @@ import { type Passage, schemeOf } from './passage.ts'
 import { requestFacts } from './policy-input.ts'
 
 /** A browser is given no more than this on one host: what else it sends is not looked at. */
-export const MOST_GUEST_COOKIES = 8
+const MOST_GUEST_COOKIES = 8
 
 /**
  * Whether whoever made the link by which a guest came makes links still, and may open a route now: nobody lets others in where they

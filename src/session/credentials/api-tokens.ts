@@ -25,7 +25,7 @@ export interface ApiTokenLimits {
 }
 
 /** The MCP server that a token is for, and the client that it was given to. */
-export interface BoundResource {
+interface BoundResource {
   /** The id of its route. */
   readonly route: string
   /** What it is called as a resource (RFC 8707). */
@@ -35,7 +35,7 @@ export interface BoundResource {
 }
 
 /** Who a token stands for, and where. */
-export interface ApiTokenGrant {
+interface ApiTokenGrant {
   /** With the roles that it was made with; of a token that follows its owner, who that was then. */
   readonly identity: Identity
   readonly limits: ApiTokenLimits

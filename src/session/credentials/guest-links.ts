@@ -12,7 +12,7 @@ import { type IssuedCredentials, issuedSession, issueSecret, unexpired } from '.
 import { type Owner, vouchedIdentity } from './owners.ts'
 
 /** What a guest link opens, and who made it. */
-export interface GuestLinkGrant {
+interface GuestLinkGrant {
   /** What whoever made it knows it by. */
   readonly name: string
   /** One exact host. */
@@ -43,7 +43,7 @@ export interface HeldGuestLink {
   readonly used: number
 }
 
-export interface NewGuestLink extends Omit<GuestLinkGrant, 'maker'> {
+interface NewGuestLink extends Omit<GuestLinkGrant, 'maker'> {
   /** The person who makes it, whom it then follows; null: an operator. */
   readonly by: { readonly identity: Identity; readonly name: string } | null
   readonly portal: string

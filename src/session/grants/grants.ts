@@ -24,7 +24,7 @@ type Someone = Pick<Session, 'portal' | 'identity'>
 export type RequestStanding = 'open' | 'declined' | null
 
 /** What asking for a role came to. */
-export type AskOutcome =
+type AskOutcome =
   | { readonly kind: 'asked'; readonly request: RoleRequest }
   /** There is one already, it was declined a short while ago, the role is not to be had, or too many wait. */
   | { readonly kind: 'open' | 'declined' | 'not-offered' | 'full' }

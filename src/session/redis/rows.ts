@@ -5,7 +5,7 @@ import type { RefreshedFields, StoredSession } from '../store.ts'
 export const PLACE_DIGITS = 15
 
 /** Where a session stands in every index: by age, then by id. */
-export function placeOf(session: Pick<StoredSession, 'createdAtMs' | 'id'>): string {
+function placeOf(session: Pick<StoredSession, 'createdAtMs' | 'id'>): string {
   return `${String(session.createdAtMs).padStart(PLACE_DIGITS, '0')}.${session.id}`
 }
 

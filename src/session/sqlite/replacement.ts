@@ -38,11 +38,7 @@ export function putInPlace(draft: string, path: string, setAside: () => void): v
  * Only as a whole: `changing` while it is still being written, `damaged` where it does not hold together; both change nothing.
  * Called by whoever has locked the database. Throws what the system throws.
  */
-export function takeOver(
-  path: string,
-  file: number,
-  ports: Pick<Ports, 'now' | 'log'>,
-): 'done' | Exclude<Found, 'whole'> {
+function takeOver(path: string, file: number, ports: Pick<Ports, 'now' | 'log'>): 'done' | Exclude<Found, 'whole'> {
   const draft = `${path}.overwritten.new`
   try {
     const found = makeDraft(file, draft)

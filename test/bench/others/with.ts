@@ -1,8 +1,8 @@
 import { accessSync, constants } from 'node:fs'
 
 /** Programs that no registry of ours has: somebody who has one names it. */
-export const OTHERS = ['oauth2-proxy', 'caddy-security', 'traefik', 'tinyauth'] as const
-export type OtherName = (typeof OTHERS)[number]
+const OTHERS = ['oauth2-proxy', 'caddy-security', 'traefik', 'tinyauth'] as const
+type OtherName = (typeof OTHERS)[number]
 
 /** Where the programs are that somebody has; and, of the others, why they are left out. */
 export interface Others {

@@ -3,7 +3,7 @@ import type { DiagnosticCode } from '../../../src/config/text/diagnostic.ts'
 type Case = readonly [code: DiagnosticCode, title: string, fragment: string]
 
 /** A portal with two providers of two issuers, and what rules of its roles and of its route say. */
-export const twoIssuers = (lines: { readonly role?: string; readonly allow?: string; readonly deny?: string }) => `
+const twoIssuers = (lines: { readonly role?: string; readonly allow?: string; readonly deny?: string }) => `
 [providers.id]
 issuer = "https://id.example.com"
 client_id = "gate"

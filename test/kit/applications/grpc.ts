@@ -5,7 +5,7 @@ import type { Certificate } from '../certificates.ts'
 export const SAY = '/test.Greeter/Say'
 
 /** Messages of gRPC go as they are: nothing here reads them. */
-export const asIs = (bytes: Buffer): Buffer => bytes
+const asIs = (bytes: Buffer): Buffer => bytes
 
 /** An application that speaks gRPC and nothing else, by HTTP/2 over TLS. */
 export interface GrpcApp extends Disposable {

@@ -1,5 +1,5 @@
 /** An event stream that says `begun` and never ends by itself. */
-export function beginEvents(): Response {
+function beginEvents(): Response {
   const body = new ReadableStream({
     start: controller => controller.enqueue(new TextEncoder().encode('data: begun\n\n')),
   })

@@ -8,7 +8,7 @@ export const REDIRECT = 'http://127.0.0.1:4000/callback'
 
 /** A verifier of PKCE, and its challenge by S256. */
 export const VERIFIER = 'v'.repeat(43)
-export const CHALLENGE = createHash('sha256').update(VERIFIER).digest('base64url')
+const CHALLENGE = createHash('sha256').update(VERIFIER).digest('base64url')
 
 /** A client of MCP servers that does each step by itself, right or wrong. `auth` is the host of the portal. */
 export class McpClient {

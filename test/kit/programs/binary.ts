@@ -26,7 +26,7 @@ export async function compiledBinary(): Promise<string> {
 }
 
 /** A file that was written after this, among these and all that is below them; null where none was. */
-export function newerThan(atMs: number, root: string, names: readonly string[]): string | null {
+function newerThan(atMs: number, root: string, names: readonly string[]): string | null {
   for (const name of names) {
     const stat = statSync(join(root, name))
     const newer = stat.isDirectory()

@@ -27,7 +27,7 @@ export interface Image {
 }
 
 /** A folder of this machine in a container. */
-export interface Mount {
+interface Mount {
   readonly from: string
   readonly to: string
   readonly isReadOnly: boolean

@@ -11,7 +11,7 @@ const REQUEST = 'opentelemetry.proto.collector.trace.v1.ExportTraceServiceReques
 export const HAS_PROTOCOL = existsSync(join(PROTOCOL, SERVICE))
 
 /** A span as it was received. */
-export interface ReceivedSpan {
+interface ReceivedSpan {
   readonly name: string
   readonly kind: string
   readonly traceId: string

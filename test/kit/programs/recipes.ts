@@ -37,7 +37,7 @@ export interface RecipeStand extends AsyncDisposable {
   cookieOf(sub: string, application?: Application): Promise<string>
 }
 
-export interface AskMore {
+interface AskMore {
   readonly method?: string
   /** What Host says, in place of the application for users. */
   readonly host?: string

@@ -22,7 +22,7 @@ function recipeOf(name: string): string {
  * What a recipe says to set in the application: its lines that are set in, each without what is explained beside it, so that the
  * application runs as somebody who copied them has it.
  */
-export function serviceSettings(name: string): string {
+function serviceSettings(name: string): string {
   const lines = recipeOf(name).split('\n')
   return lines.flatMap(line => /^# {3}(\s*\S.*?)(?: {3,}\S.*)?$/.exec(line)?.[1] ?? []).join('\n')
 }

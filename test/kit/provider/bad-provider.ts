@@ -33,7 +33,7 @@ export interface Misbehaviour {
   readonly instead?: Partial<Record<Endpoint, () => Response | Promise<Response>>>
 }
 
-export type Endpoint = 'discovery' | 'jwks' | 'authorize' | 'token' | 'userinfo'
+type Endpoint = 'discovery' | 'jwks' | 'authorize' | 'token' | 'userinfo'
 
 export interface BadProvider extends KnownClient, AsyncDisposable {
   /** What it does wrong from now on. */

@@ -42,7 +42,7 @@ export function headers(fields: readonly Field[], isLast: boolean, stream = 1): 
 }
 
 /** A frame that came, without its payload. */
-export interface SeenFrame {
+interface SeenFrame {
   readonly type: number
   readonly flags: number
   readonly stream: number

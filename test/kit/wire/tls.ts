@@ -51,7 +51,7 @@ export function secureFetch(
 }
 
 /** What came back on one stream of HTTP/2. */
-export interface Http2Answer {
+interface Http2Answer {
   readonly status: number
   readonly fields: Readonly<Record<string, string | readonly string[] | undefined>>
   readonly body: string

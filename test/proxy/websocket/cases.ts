@@ -1,5 +1,5 @@
 /** A frame to be sent, as the scripted side writes it; the mask is the sender's affair. */
-export interface ScriptFrame {
+interface ScriptFrame {
   readonly opcode: number
   readonly payload: Buffer
   readonly isFinal: boolean

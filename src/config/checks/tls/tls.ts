@@ -114,6 +114,6 @@ const WILDCARD =
 const UNCERTIFIABLE = 'acme is for names that others can reach; this one takes a certificate named in certificates'
 
 /** An address is not asked for by name: whoever comes to it gets the first certificate. */
-export function isAddress(host: string): boolean {
+function isAddress(host: string): boolean {
   return /^[0-9.]+$|^\[/.test(host)
 }

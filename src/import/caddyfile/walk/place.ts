@@ -63,7 +63,7 @@ export function boundaryOf(pattern: string): string | null {
 }
 
 /** Whether a place has paths that begin like this. */
-export function mayBegin(prefix: string, { path, cell, boundaries }: Place): boolean {
+function mayBegin(prefix: string, { path, cell, boundaries }: Place): boolean {
   if (path.startsWith(prefix)) return true
   if (cell === 'point') return false
   const under = path === '/' ? '/' : `${path}/`
@@ -75,7 +75,7 @@ export function mayBegin(prefix: string, { path, cell, boundaries }: Place): boo
 }
 
 /** Whether all of a place's paths begin like this. */
-export function mustBegin(prefix: string, { path, cell }: Place): boolean {
+function mustBegin(prefix: string, { path, cell }: Place): boolean {
   return (cell === 'point' ? path : path === '/' ? '/' : `${path}/`).startsWith(prefix)
 }
 

@@ -1,19 +1,19 @@
 /** A node of a YAML document, as far as it matters here: scalars are text. */
 export type Yaml = YamlText | YamlList | YamlMap
 
-export interface YamlText {
+interface YamlText {
   readonly kind: 'text'
   readonly text: string
   readonly line: number
 }
 
-export interface YamlList {
+interface YamlList {
   readonly kind: 'list'
   readonly items: readonly Yaml[]
   readonly line: number
 }
 
-export interface YamlMap {
+interface YamlMap {
   readonly kind: 'map'
   readonly entries: ReadonlyMap<string, Yaml>
   readonly line: number

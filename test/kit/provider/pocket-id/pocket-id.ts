@@ -33,7 +33,7 @@ export interface PocketIdOptions {
 }
 
 /** One request that it was asked. */
-export interface AskedOfPocketId {
+interface AskedOfPocketId {
   readonly method: string
   readonly path: string
   /** Whether it came to the address for programs. */
