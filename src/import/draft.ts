@@ -25,12 +25,15 @@ export interface Section {
 /** A rule of `deny` for everyone, by any address. */
 export const EVERYONE: Json = { networks: ['0.0.0.0/0', '::/0'] }
 
+/** What the line of a closed route says before its reasons. */
+export const CLOSING = 'everyone, until you decide: '
+
 /**
  * The `deny` of a route that lets nobody in until somebody decides about `reasons`. Whoever decides takes out the line for everyone:
  * what the old file denied stands on lines of its own, and stays.
  */
 export function closingEntry(reasons: readonly string[], deny: readonly Json[]): Entry {
-  const comment = `everyone, until you decide: ${reasons.join(', ')}`
+  const comment = CLOSING + reasons.join(', ')
   return { key: 'deny', value: [EVERYONE, ...deny], comment, isByLine: deny.length > 0 }
 }
 

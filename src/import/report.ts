@@ -1,7 +1,7 @@
 import { showUnseen } from '../base/visible.ts'
 import { renderDiagnostics } from '../config/text/render.ts'
 import { columns } from '../console/columns.ts'
-import type { BesideFile } from './draft.ts'
+import { type BesideFile, CLOSING } from './draft.ts'
 import type { Note, Outcome } from './notes.ts'
 import type { Checked } from './self-check.ts'
 
@@ -58,7 +58,7 @@ export function renderReport({ from, text, notes, checked, beside }: Imported, {
   if (isVerbose) blocks.push(...block('Carried over', kept))
   const count = notes.filter(({ outcome }) => outcome === 'kept').length
   const carried = isVerbose || count === 0 ? '' : `Carried over from ${from}: ${count} more; --verbose lists them.\n`
-  blocks.push(`${carried}${conclusion(checked, isClosed(notes))}\n`)
+  blocks.push(`${carried}${conclusion(checked, isClosed(notes), text.includes(CLOSING))}\n`)
   return blocks.join('\n')
 }
 
@@ -83,11 +83,14 @@ function rowsOf(notes: readonly Note[], outcome: Outcome): readonly string[] {
   })
 }
 
-function conclusion({ mistakes, unset, missingFiles }: Checked, hasClosed: boolean): string {
+function conclusion({ mistakes, unset, missingFiles }: Checked, hasClosed: boolean, hasLine: boolean): string {
   if (mistakes.length > 0) return 'The new file is not good yet: see above.'
   const until = unset.length + missingFiles.length > 0 ? ' once what is named above is there' : ''
   if (!hasClosed) return `The new file is good${until}.`
-  return `The new file can be served${until}.\nWhat is closed above lets nobody in until you take the line for everyone out of its deny.`
+  const way = hasLine
+    ? 'until you take the line for everyone out of its deny'
+    : 'until you write who may, or take it out'
+  return `The new file can be served${until}.\nWhat is closed above lets nobody in ${way}.`
 }
 
 /** A row of a block; what does not fit goes on below it, further in. */

@@ -43,7 +43,7 @@ export function checkDraft(text: string, file: string, blanks: readonly Blank[],
   return {
     mistakes: result.ok ? [] : result.diagnostics.filter(({ severity }) => severity === 'error'),
     unset: blanks
-      .filter(blank => set(blank.name) === undefined)
+      .filter(({ name }) => text.includes(`\${${name}}`) && set(name) === undefined)
       .sort((one, other) => text.indexOf(`\${${one.name}}`) - text.indexOf(`\${${other.name}}`)),
     missingFiles,
   }

@@ -75,6 +75,17 @@ test('what lets nobody in comes before all else', async () => {
   expect(headings(await reported(`${CFG}made_up = 1\n`))[0]).toBe('Closed until you decide')
 })
 
+test('where only some requests are refused it names them, and sends nobody to a line that is not there', async () => {
+  const site = (line: string) => `app.example.com {\n  ${line}\n  abort @x\n  reverse_proxy app:1\n}\n`
+  const some = (await reported(site('@x path_regexp ^/u/[0-9]+/edit$'))).join(' ').replace(/ +/g, ' ')
+  expect(some).toContain('some of the requests (/u/*/edit) are refused until you have settled')
+  expect(some).toContain('line 3 abort @x: which requests among /u/*/edit this is for only Caddy can tell')
+  expect(some).toContain('lets nobody in until you write who may, or take it out.')
+  expect(some).not.toContain('WHO_MAY')
+  const all = (await reported(site('@x query a=b'))).join(' ').replace(/ +/g, ' ')
+  expect(all).toContain('lets nobody in until you take the line for everyone out of its deny.')
+})
+
 test('the same said of several options is said once, with all of their lines', async () => {
   const lines = CFG.split('\n').length
   const report = await reported(`${CFG}logging_filename = "x"\nauth_logging = false\nbanner = "x"\nfooter = "y"\n`)

@@ -85,8 +85,8 @@ export function accessFor(context: Context, host: Host, all: readonly Guarded[],
     for (const { was, line } of policies) context.notes.add('closed', `authorization policy ${was}`, line, say)
     return { policies, portal, allow: [nobody(context)], deny: [] }
   }
-  const listed = allow.length > 0 ? withoutTwins(allow) : [nobody(context)]
-  return { policies, portal, allow: isOpen ?? listed, deny: isOpen === 'public' ? [] : withoutTwins(deny) }
+  const listed = isOpen ?? (allow.length > 0 ? withoutTwins(allow) : [nobody(context)])
+  return { policies, portal, allow: listed, deny: isOpen === 'public' ? [] : withoutTwins(deny) }
 }
 
 /** Rules do not stand in each other more often in routes.toml. */

@@ -1,19 +1,19 @@
 import { parseNetwork } from '../../config/values/listen.ts'
 import type { Conditions } from './conditions.ts'
 import type { Directive } from './parse.ts'
-import { expressionPatterns } from './path-patterns.ts'
+import { expressionBounds, expressionPatterns } from './path-patterns.ts'
 
 /**
  * What a matcher asks of a request. `path` are patterns of Caddy's, and `paths` such as a rule of routes.toml has; `rule` is what a rule
- * asks in the same words (networks, methods); `unknown` is what only Caddy can tell; `below` is unknown too, but certain not to hold
- * outside of paths that begin with `prefix`.
+ * asks in the same words (networks, methods); `unknown` is what only Caddy can tell; `within` is unknown too, but certain not to hold
+ * outside of paths that are as `patterns` say.
  */
 export type Test =
   | { readonly kind: 'path'; readonly patterns: readonly string[] }
   | { readonly kind: 'paths'; readonly patterns: readonly string[] }
   | { readonly kind: 'host'; readonly names: readonly string[] }
   | { readonly kind: 'rule'; readonly rule: Conditions }
-  | { readonly kind: 'below'; readonly prefix: string }
+  | { readonly kind: 'within'; readonly patterns: readonly string[] }
   | { readonly kind: 'unknown' }
   /** Holds where all of its parts do: always, without any. */
   | { readonly kind: 'all'; readonly parts: readonly Test[] }
@@ -130,12 +130,10 @@ function networks(stated: readonly string[]): Test {
   return { kind: 'rule', rule: { networks: all } }
 }
 
-/** An expression as patterns, or by what it begins with, as far as it spells that out. */
+/** An expression as patterns, or by those that it holds within. */
 function readExpression(expression: string): Test {
   const patterns = expressionPatterns(expression)
   if (patterns !== null) return { kind: 'paths', patterns }
-  const prefix = /^\^(\/[A-Za-z0-9/_-]*)/.exec(expression)?.[1]
-  if (prefix === undefined || expression.includes('|')) return UNKNOWN
-  // The last letter may be optional: /api? is /ap as well.
-  return { kind: 'below', prefix: /^[?*{]/.test(expression.slice(1 + prefix.length)) ? prefix.slice(0, -1) : prefix }
+  const bounds = expressionBounds(expression)
+  return bounds === null ? UNKNOWN : { kind: 'within', patterns: bounds }
 }

@@ -8,7 +8,8 @@ import { type FieldChanges, joinChanges, NO_CHANGES } from './fields.ts'
 import { type Host, outcomesAt, patternsOf } from './hosts.ts'
 import { type Branch, isApplication, isPrecise, isRefusal, keyOf, ruleOn, type Served } from './ruling.ts'
 import { boundaryOf, isBelow, type Place } from './walk/place.ts'
-import type { Outcome } from './walk/way.ts'
+import { sayRequests } from './walk/requests.ts'
+import { type Outcome, spellLiterals } from './walk/way.ts'
 
 /** A route before it is written. */
 export interface RoutePlan extends Access {
@@ -176,13 +177,15 @@ function mainOf(branches: readonly Branch[]): Served | null {
 
 /** Some of the requests had another answer, or none. */
 function sayParted(context: Context, { host, path }: Spot, branches: readonly Branch[], main: Served): void {
-  for (const { fate } of branches) {
+  for (const { fate, literals } of branches) {
+    const about = spellLiterals(literals).map(sayRequests).join(' and ')
+    const some = about === '' ? 'some of the requests' : `some of the requests (${about})`
     if (fate.kind === 'served' && keyOf(fate.served) !== keyOf(main) && !isRefusal(fate.served)) {
       const { name, line } = fate.served.answer
-      const say = `some of the requests for ${host.name}${path} went elsewhere, and are refused: give them a path or a host of their own, as a route has one answer`
+      const say = `${some} for ${host.name}${path} went elsewhere, and are refused: give them a path or a host of their own, as a route has one answer`
       context.notes.add('closed', name, line, say)
     } else if (fate.kind === 'closed') {
-      const say = `some of the requests are refused until you have settled ${fate.why.join(', ')}`
+      const say = `${some} are refused until you have settled ${fate.why.join(', ')}`
       context.notes.add('closed', `${host.name}${path}`, null, say)
     }
   }

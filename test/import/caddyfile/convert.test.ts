@@ -225,7 +225,7 @@ transform user {\n suffix match email @Example.org\n add role user authp/admin\n
   },
   {
     about: 'a condition that no rule says makes no role',
-    parts: { portal: 'transform user {\n regex match email ^[ab]\n action add role user\n}' },
+    parts: { portal: 'transform user {\n regex match email ^[ab]+\n action add role user\n}' },
     has: { '[portals.home.roles]': [`user = ${stated('user')}`] },
     note: 'decide 14 transform user: no rule says when',
   },
@@ -236,7 +236,7 @@ transform user {\n suffix match email @Example.org\n add role user authp/admin\n
   },
   {
     about: 'whom it blocks in a way that cannot be told closes the routes',
-    parts: { portal: `${TRANSFORM}\ntransform user {\n regex match email ^[ab]\n block\n}` },
+    parts: { portal: `${TRANSFORM}\ntransform user {\n regex match email ^[ab]+\n block\n}` },
     has: { '[[routes]]': ['allow = [{ subjects = ["${WHO_MAY}"] }]'] },
   },
   {
@@ -417,7 +417,7 @@ transform user {\n prefix match roles bad-\n block\n}`,
   {
     about: 'a denial by a role that more people may have than can be told closes the routes',
     parts: {
-      portal: `${TRANSFORM}\ntransform user {\n regex match email ^[ab]\n action add role banned\n}`,
+      portal: `${TRANSFORM}\ntransform user {\n regex match email ^[ab]+\n action add role banned\n}`,
       policy: 'allow roles user\ndeny roles banned',
     },
     has: { '[[routes]]': ['allow = [{ subjects = ["${WHO_MAY}"] }]'] },
@@ -462,7 +462,7 @@ transform user {\n match role banned\n block\n}`,
   },
   {
     about: 'a transform that changes people whom no rule can name closes the routes',
-    parts: { portal: `${TRANSFORM}\ntransform user {\n regex match email ^[ab]\n action overwrite roles x\n}` },
+    parts: { portal: `${TRANSFORM}\ntransform user {\n regex match email ^[ab]+\n action overwrite roles x\n}` },
     has: { '[[routes]]': ['allow = [{ subjects = ["${WHO_MAY}"] }]'] },
     note: 'closed 20 overwrite roles: what changes or takes away what policies ask for cannot be told: the routes let nobody in',
   },
@@ -509,7 +509,7 @@ transform user {\n match role banned\n block\n}`,
   },
   {
     about: 'a denial that no rule says closes the routes',
-    parts: { policy: 'allow roles user\nacl rule {\n regex match email evil?\n deny\n}' },
+    parts: { policy: 'allow roles user\nacl rule {\n regex match email evil+\n deny\n}' },
     has: { '[[routes]]': ['allow = [{ subjects = ["${WHO_MAY}"] }]'] },
   },
   {

@@ -14,6 +14,8 @@ function site(lines: string, options = ''): Promise<ImportedJson> {
 /** Behind a portal, whoever has no e-mail address gets nothing. */
 const NO_EMAIL = 'deny = [{ not = { require_email = true } }]'
 
+const API = `[${['api', 'rpc'].flatMap(name => ['1', '1/', '2', '2/'].map(end => `"/${name}/v${end}"`)).join(', ')}]`
+
 /** Host, path, what answers and who may, of each route: one line each. */
 function routesOf({ routes }: ImportedJson): readonly string[] {
   const titles = routes.split('\n').filter(line => line === '[[routes]]')
@@ -129,6 +131,37 @@ a.example.com {
       [`a "http://app:1" allow = ["user"] ${NO_EMAIL}`],
     ],
     [
+      'an expression that no pattern says closes no more than what it is within',
+      '@edit path_regexp ^/users/[0-9]+/edit$\nrespond @edit 403\nreverse_proxy app:1',
+      ['a "http://app:1" allow = [{ not = { paths = ["/users/*/edit"] }, anonymous = true }]'],
+    ],
+    [
+      'one that patterns say is said by them, in the one way and in the other',
+      '@api path_regexp ^/(api|rpc)/v[12]/?$\nhandle @api {\n authorize with users\n reverse_proxy app:1\n}\nhandle {\n reverse_proxy app:1\n}',
+      [
+        `a "http://app:1" allow = ["user", { not = { paths = ${API} }, anonymous = true }] deny = [{ all = [{ paths = ${API} }, { not = { require_email = true } }] }]`,
+      ],
+    ],
+    [
+      'a matcher that only Caddy can judge closes no other methods than its own',
+      '@hook {\n method POST\n header X-Hook *\n}\nabort @hook\nreverse_proxy app:1',
+      ['a "http://app:1" allow = [{ not = { methods = ["POST"] }, anonymous = true }]'],
+    ],
+    [
+      'nor any other paths',
+      '@dl {\n path *.zip\n query key=*\n}\nhandle @dl {\n reverse_proxy app:1\n}\nhandle {\n authorize with users\n reverse_proxy app:1\n}',
+      [`a "http://app:1" allow = ["user"] ${NO_EMAIL}`],
+    ],
+    [
+      'and what it does not hold for is not told either',
+      'route {\n @old {\n path /a/*/b\n header X-Old *\n}\n authorize @old with users\n reverse_proxy app:1\n}',
+      [
+        'a "http://app:1" allow = "public"',
+        `a "/a" "http://app:1" allow = ["user", { not = { paths = ["/a/*/b"] }, anonymous = true }] deny = [{ all = [{ paths = ["/a/*/b"] }, { not = { require_email = true } }] }]`,
+        'a "=/a" "http://app:1" allow = "public"',
+      ],
+    ],
+    [
       'a prefix that ends within a segment guards all that it may be for',
       'handle /adm* {\n authorize with users\n reverse_proxy app:1\n}\nhandle {\n reverse_proxy app:1\n}',
       [
@@ -214,7 +247,7 @@ a.example.com {
       const made = await site(lines)
       expect(made.mistakes).toEqual([])
       expect(routesOf(made)).toEqual(routes)
-      expect(made.code).toBe(made.routes.includes('everyone, until you decide') ? 1 : 0)
+      expect(made.code).toBe(made.notes.some(note => note.startsWith('closed ')) ? 1 : 0)
     })
   }
 

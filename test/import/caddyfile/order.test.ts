@@ -55,6 +55,22 @@ const NAMED: Readonly<Record<string, { readonly text: string; readonly holds: (a
   '@css': { text: 'path *.css', holds: ({ path }) => matches('*.css', path) },
   '@in': { text: 'path *free*', holds: ({ path }) => path.toLowerCase().includes('free') },
   '@like': { text: 'path_regexp ^/(a|c)x|\\.js$', holds: ({ path }) => /^\/(a|c)x|\.js$/.test(path) },
+  '@word': { text: 'path_regexp ^/a/[a-z]+x?$', holds: ({ path }) => /^\/a\/[a-z]+x?$/.test(path) },
+  '@some': { text: 'path_regexp ^/(a/)?[bc]x?$', holds: ({ path }) => /^\/(a\/)?[bc]x?$/.test(path) },
+  '@fold': { text: 'path_regexp (?i)^/A/', holds: ({ path }) => /^\/a\//i.test(path) },
+  '@deep': { text: 'path /a/*/x', holds: ({ path }) => /^\/a\/[^/]*\/x$/i.test(path) },
+  '@keyed': {
+    text: '{\n path /a/* *.css\n header X-Key *\n}',
+    holds: ({ path, hasKey }) => (matches('/a/*', path) || matches('*.css', path)) && hasKey,
+  },
+  '@unkeyed': {
+    text: '{\n method POST\n not header X-Key *\n}',
+    holds: ({ method, hasKey }) => method === 'POST' && !hasKey,
+  },
+  '@others': {
+    text: 'not {\n method POST\n query key=1\n}',
+    holds: ({ method, hasKey }) => !(method === 'POST' && hasKey),
+  },
   '@rest': { text: 'not path /a/* /c', holds: ({ path }) => !matches('/a/*', path) && !matches('/c', path) },
   '@both': {
     text: '{\n path /a/* *.css\n not method POST\n}',
@@ -70,7 +86,7 @@ function matches(pattern: string, path: string): boolean {
   return pattern.endsWith('*') ? seen.startsWith(pattern.slice(0, -1)) : seen === pattern
 }
 
-const BYPASSED = ['prefix /a/b', 'exact /c', 'suffix .js', 'partial /free/', 'regex ^/r(x|y)']
+const BYPASSED = ['prefix /a/b', 'exact /c', 'suffix .js', 'partial /free/', 'regex ^/r(x|y)', 'regex ^/s[xy]?/\\d$']
 
 /** What the policy lets by. */
 function isBypassed({ path }: Asked): boolean {
@@ -79,7 +95,8 @@ function isBypassed({ path }: Asked): boolean {
     path === '/c' ||
     path.endsWith('.js') ||
     path.includes('/free/') ||
-    /^\/r(x|y)/.test(path)
+    /^\/r(x|y)/.test(path) ||
+    /^\/s[xy]?\/\d$/.test(path)
   )
 }
 
@@ -178,6 +195,10 @@ const REQUESTS: readonly Asked[] = [
   '/a/free/x',
   '/a/Free/x',
   '/rx/y',
+  '/sx/1',
+  '/s/1',
+  '/sx/12',
+  '/a/c/x',
   '/a/x;.js',
   '/a/x%3f.js',
   '/%61/b',
@@ -258,6 +279,6 @@ test('whoever gets an application by what is made of a site got the same one in 
         }
       }
     }),
-    { numRuns: 150 },
+    { numRuns: Number(process.env.RUNS ?? 150) },
   )
 })

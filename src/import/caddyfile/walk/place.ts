@@ -1,6 +1,6 @@
 import type { Conditions } from '../conditions.ts'
 import type { Test } from '../matcher.ts'
-import { matcherPattern } from '../path-patterns.ts'
+import { matcherBounds, matcherPattern } from '../path-patterns.ts'
 
 /**
  * Paths of a host that one route serves: a path itself (`point`), or whatever is below it and below no other boundary (`below`).
@@ -21,11 +21,19 @@ export interface Place {
 
 /**
  * What can be said of a test at a place: the same for every request there, or what a rule says of the request (`isHeld`: or the
- * contrary of it), or `unknown`: it may hold for some and not for others.
+ * contrary of it), or `unknown`: it may hold for some and not for others. `bounded` is unknown where the rule holds, and known elsewhere:
+ * it is as `otherwise` says.
  */
 export type Verdict =
   | { readonly kind: 'yes' | 'no' | 'unknown' }
-  | { readonly kind: 'rule'; readonly rule: Conditions; readonly isHeld: boolean }
+  | ({ readonly kind: 'rule' } & Ruled)
+  | ({ readonly kind: 'bounded'; readonly otherwise: boolean } & Ruled)
+
+/** What a rule says, or the contrary of it. */
+interface Ruled {
+  readonly rule: Conditions
+  readonly isHeld: boolean
+}
 
 const YES: Verdict = { kind: 'yes' }
 const NO: Verdict = { kind: 'no' }
@@ -42,8 +50,8 @@ export function judge(test: Test, place: Place): Verdict {
       return some(test.names.map(name => judgeHost(name, place.host)))
     case 'rule':
       return { kind: 'rule', rule: test.rule, isHeld: true }
-    case 'below':
-      return mayBegin(test.prefix.toLowerCase(), place) ? UNKNOWN : NO
+    case 'within':
+      return within(asRule(test.patterns, place))
     case 'unknown':
       return UNKNOWN
     case 'all':
@@ -88,9 +96,16 @@ function judgePatterns(patterns: readonly string[], place: Place): Verdict {
   const verdicts = patterns.map(pattern => judgePattern(pattern.toLowerCase(), place))
   if (verdicts.some(({ kind }) => kind === 'yes')) return YES
   const open = patterns.filter((_, index) => verdicts[index]?.kind === 'unknown')
+  if (open.length === 0) return NO
   const said = open.map(matcherPattern).filter(pattern => pattern !== null)
-  if (said.length < open.length) return UNKNOWN
-  return said.length === 0 ? NO : asRule(said, place)
+  if (said.length === open.length) return asRule(said, place)
+  const bounds = open.map(matcherBounds).filter(patterns => patterns !== null)
+  return bounds.length < open.length ? UNKNOWN : within(asRule(bounds.flat(), place))
+}
+
+/** Unknown where a verdict's rule holds. */
+function within(verdict: Verdict): Verdict {
+  return verdict.kind === 'rule' ? { ...verdict, kind: 'bounded', otherwise: false } : verdict
 }
 
 /** Patterns of a rule, as far as they may hold at a place, or in one of those that begin below it: its rule may be theirs as well. */
@@ -139,23 +154,31 @@ function judgeHost(name: string, host: string): Verdict {
 
 function contrary(verdict: Verdict): Verdict {
   if (verdict.kind === 'rule') return { ...verdict, isHeld: !verdict.isHeld }
+  if (verdict.kind === 'bounded') return { ...verdict, otherwise: !verdict.otherwise }
   return verdict.kind === 'yes' ? NO : verdict.kind === 'no' ? YES : UNKNOWN
 }
 
 function every(verdicts: readonly Verdict[]): Verdict {
   if (verdicts.some(({ kind }) => kind === 'no')) return NO
-  if (verdicts.some(({ kind }) => kind === 'unknown')) return UNKNOWN
-  const rules = verdicts.filter(verdict => verdict.kind === 'rule')
-  const [first, ...others] = rules
-  if (first === undefined) return YES
-  return others.length === 0 ? first : { kind: 'rule', rule: { all: rules.map(spellRule) }, isHeld: true }
+  const open = verdicts.filter(verdict => verdict.kind !== 'yes')
+  const [first, ...others] = open
+  if (first === undefined || others.length === 0) return first ?? YES
+  // Where one of these does not hold, all of them together do not.
+  const rules = open.flatMap(verdict =>
+    verdict.kind === 'rule' || (verdict.kind === 'bounded' && !verdict.otherwise) ? [verdict] : [],
+  )
+  const [only, ...more] = rules
+  if (only === undefined) return UNKNOWN
+  const { rule, isHeld }: Ruled = more.length === 0 ? only : { rule: { all: rules.map(spellRule) }, isHeld: true }
+  const all: Verdict = { kind: 'rule', rule, isHeld }
+  return open.every(({ kind }) => kind === 'rule') ? all : within(all)
 }
 
 function some(verdicts: readonly Verdict[]): Verdict {
   return contrary(every(verdicts.map(contrary)))
 }
 
-/** A verdict that a rule says, as that rule. */
-export function spellRule({ rule, isHeld }: Pick<Extract<Verdict, { kind: 'rule' }>, 'rule' | 'isHeld'>): Conditions {
+/** What is said, as a rule. */
+export function spellRule({ rule, isHeld }: Ruled): Conditions {
   return isHeld ? rule : { not: rule }
 }

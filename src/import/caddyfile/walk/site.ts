@@ -1,8 +1,10 @@
+import type { Conditions } from '../conditions.ts'
 import type { Context } from '../context.ts'
 import { isHarmless, sortDirectives } from '../directives.ts'
 import { isMatcher, type Named, namedIn, readMatcher, type Test, takeMatcher } from '../matcher.ts'
 import type { Directive } from '../parse.ts'
 import type { Place, Verdict } from './place.ts'
+import { sayRequests } from './requests.ts'
 import { type Bypassed, createSteps, type Walked } from './step.ts'
 import { close, judgeOn, type Outcome, type Parting, part, type Way } from './way.ts'
 
@@ -41,14 +43,13 @@ export function openSite(
         if (isDone && !isOrdered) return [one]
         const { test, rest } = testOf(directive, named)
         // What guards nothing parts nobody.
-        const { held, missed } =
+        const { held, missed, untold } =
           rest.name === 'header'
             ? fieldsFor(context, directive, judgeOn(test, one.way, place).kind, one.way)
             : isHarmless(rest)
-              ? { held: one.way, missed: null }
+              ? { held: one.way, missed: null, untold: null }
               : part(test, one.way, place)
-        // A test that parts nobody, and holds for some: only Caddy can tell for whom.
-        if (held !== null && held === missed) noteUntold(context, directive)
+        if (untold !== null) noteUntold(context, directive, untold)
         const through = held === null ? null : step(rest, held, named, place)
         ended.push(...(through?.ended ?? []))
         return [
@@ -79,19 +80,19 @@ export function openSite(
 
 /** Fields are changed where all of a route's answers are: a matcher that only some of its requests hold for is named. */
 function fieldsFor({ notes }: Context, { args, line }: Directive, kind: Verdict['kind'], way: Way): Parting {
-  if (kind === 'yes') return { held: way, missed: null }
+  if (kind === 'yes') return { held: way, missed: null, untold: null }
   if (kind !== 'no') {
     const say = 'for only some of the requests of a route: write response_headers into it where all may have it'
     notes.add('left', `header ${args[0] ?? ''}`.trimEnd(), line, say)
   }
-  return { held: null, missed: way }
+  return { held: null, missed: way, untold: null }
 }
 
-function noteUntold({ notes }: Context, { name, args, line }: Directive): void {
+function noteUntold({ notes }: Context, { name, args, line }: Directive, untold: 'all' | Conditions): void {
   const [word = ''] = args
   const shown = isMatcher(word) ? `${name} ${word}` : name
-  const say =
-    'which requests this is for only Caddy can tell: they are held to the strictest of what may become of them'
+  const some = untold === 'all' ? '' : ` among ${sayRequests(untold)}`
+  const say = `which requests${some} this is for only Caddy can tell: they are held to the strictest of what may become of them; where it guards nothing, take it out and import again`
   notes.add('changed', shown, line, say)
 }
 

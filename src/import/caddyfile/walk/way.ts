@@ -70,6 +70,8 @@ export const START: Way = {
 export interface Parting {
   readonly held: Way | null
   readonly missed: Way | null
+  /** Of which requests it cannot be told; null: of none. */
+  readonly untold: 'all' | Conditions | null
 }
 
 /** What a test does to a way at a place. */
@@ -77,24 +79,29 @@ export function part(test: Test, way: Way, place: Place): Parting {
   const verdict = judgeOn(test, way, place)
   switch (verdict.kind) {
     case 'yes':
-      return { held: way, missed: null }
+      return { held: way, missed: null, untold: null }
     case 'no':
-      return { held: null, missed: way }
+      return { held: null, missed: way, untold: null }
     case 'unknown':
-      return { held: way, missed: way }
-    case 'rule': {
-      const key = JSON.stringify(verdict.rule)
-      const known = way.literals.get(key)
-      if (known !== undefined) {
-        return known.isHeld === verdict.isHeld ? { held: way, missed: null } : { held: null, missed: way }
-      }
-      const going = (isHeld: boolean): Way => ({
-        ...way,
-        literals: new Map([...way.literals, [key, { rule: verdict.rule, isHeld }]]),
-      })
-      return { held: going(verdict.isHeld), missed: going(!verdict.isHeld) }
+      return { held: way, missed: way, untold: 'all' }
+    case 'rule':
+      return { held: whereRule(way, verdict, true), missed: whereRule(way, verdict, false), untold: null }
+    case 'bounded': {
+      // Where it is known it is `otherwise`: that way is for all requests, and the other one for those that the rule is about.
+      const known = whereRule(way, verdict, true)
+      const untold = known === null ? null : spellRule(verdict)
+      return verdict.otherwise ? { held: way, missed: known, untold } : { held: known, missed: way, untold }
     }
   }
+}
+
+/** The requests of a way for which a rule says what it says, or the contrary; null for none. */
+function whereRule(way: Way, { rule, isHeld }: Literal, holds: boolean): Way | null {
+  const key = JSON.stringify(rule)
+  const isAsked = isHeld === holds
+  const known = way.literals.get(key)
+  if (known !== undefined) return known.isHeld === isAsked ? way : null
+  return { ...way, literals: new Map([...way.literals, [key, { rule, isHeld: isAsked }]]) }
 }
 
 /** What holds of a test for a request that came this way: it sees the path as it has become. */
@@ -117,7 +124,7 @@ function asksPath(test: Test): boolean {
   if (test.kind === 'all') return test.parts.some(asksPath)
   return test.kind === 'not'
     ? asksPath(test.part)
-    : test.kind === 'path' || test.kind === 'paths' || test.kind === 'below'
+    : test.kind === 'path' || test.kind === 'paths' || test.kind === 'within'
 }
 
 /** The same way, closed. */
