@@ -22,7 +22,8 @@ import { guarded } from './rows.ts'
 import type { Sealer } from './seal.ts'
 import type { Session, Sessions } from './session.ts'
 import { createSigning, type Signing } from './signing/signing.ts'
-import { createOnce } from './single-use.ts'
+import { createAllowances } from './spent/allowances.ts'
+import { createOnce } from './spent/single-use.ts'
 import { createStart } from './start.ts'
 import type { SessionStore } from './store.ts'
 import { DEFAULT_TIMERS, type SessionTimers, startUpkeep } from './upkeep.ts'
@@ -170,6 +171,7 @@ export function openSessions(options: SessionOptions): OpenSessions {
     directories,
     ...createStart({ store, sealer, ports, memory, followers, isBarredNow: directories.isBarredNow }),
     ...createOnce(store, sealer, ports),
+    ...createAllowances(store, ports),
     ...management,
     count: () => guarded(() => store.countSessions(ports.now())),
     follower: followers.current,

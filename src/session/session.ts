@@ -1,4 +1,5 @@
 import type { MaybePromise } from '../base/maybe-promise.ts'
+import type { Pace, RateDecision } from '../base/rate.ts'
 import type { Identity } from '../identity/identity.ts'
 import type { AccessGrant } from '../identity/provider.ts'
 
@@ -50,6 +51,11 @@ export type OnceKind =
   | 'used-code'
   | 'refresh'
   | 'totp'
+
+/** How much of something anyone may have; those of another name are counted apart. */
+export interface Allowance extends Pace {
+  readonly name: string
+}
 
 /** A sign-in that begins. */
 interface SignIn {
@@ -130,4 +136,8 @@ export interface Sessions {
   takeOnce(kind: OnceKind, key: string): Promise<unknown>
   /** What `takeOnce` would answer, without taking it. */
   peekOnce(kind: OnceKind, key: string): Promise<unknown>
+  /** Takes one from what `whose` has of an allowance, which all workers and machines count together. */
+  spend(allowance: Allowance, whose: string): Promise<RateDecision>
+  /** Gives back one that was taken. */
+  refund(allowance: Allowance, whose: string): Promise<void>
 }

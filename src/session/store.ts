@@ -1,5 +1,6 @@
 import type { AuditStore } from '../audit/store.ts'
 import type { MaybePromise } from '../base/maybe-promise.ts'
+import type { Pace, RateDecision } from '../base/rate.ts'
 import type { OnceKind } from './session.ts'
 
 /** What mends a folder in which neither a database nor its key can be made. */
@@ -172,6 +173,13 @@ export interface SessionStore extends AuditStore {
   take(kind: OnceKind, hash: string, nowMs: number): MaybePromise<string | null>
   /** What `take` would answer; the record stays. */
   peek(kind: OnceKind, hash: string, nowMs: number): MaybePromise<string | null>
+  /**
+   * Takes one from the allowance of this name, which all processes and machines share, in one step; of two that come at once for the
+   * last, one has it. By the store's own clock where it has one.
+   */
+  spend(name: string, pace: Pace, nowMs: number): MaybePromise<RateDecision>
+  /** Gives back one that was taken. */
+  refund(name: string, pace: Pace): MaybePromise<void>
   insertToken(token: StoredApiToken): MaybePromise<void>
   findToken(hash: string): MaybePromise<StoredApiToken | null>
   findTokenById(tokenId: string): MaybePromise<StoredApiToken | null>

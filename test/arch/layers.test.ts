@@ -119,7 +119,7 @@ const RANKS: readonly (readonly Room[])[] = [
             'find.ts',
             'provider-tokens.ts',
             'pushed/directories.ts',
-            'single-use.ts',
+            'spent',
             'start.ts',
             'upkeep.ts',
             'withdrawal.ts',

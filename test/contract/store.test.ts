@@ -13,6 +13,7 @@ import type {
 } from '../../src/session/store.ts'
 import { fakeClock, quietPorts } from '../kit/clock.ts'
 import { temporaryFolder } from '../kit/folder.ts'
+import { eventually } from '../kit/gate.ts'
 import { untilTheEnd } from '../kit/opened.ts'
 import { startValkey } from '../kit/programs/valkey.ts'
 import { storedSession } from '../kit/sessions/stored.ts'
@@ -89,6 +90,35 @@ describe.each(Object.entries(STORES))('the %s store', (_name, of) => {
       ])
       await store.remove('c')
       expect(await store.countSessions(100)).toBe(1)
+    }))
+
+  test('an allowance is spent by all processes together, at once, and is given back', () =>
+    withStore(async (store, open) => {
+      const other = open()
+      try {
+        const pace = { intervalMs: 3_600_000, burst: 3 }
+        const nowMs = Date.now()
+        const spent = await Promise.all([store, other, store, other].map(one => one.spend('a', pace, nowMs)))
+        expect(spent.map(({ isAllowed }) => isAllowed).sort()).toEqual([false, true, true, true])
+        const refused = spent.find(({ isAllowed }) => !isAllowed)
+        expect(refused?.isAllowed === false && refused.waitMs > 0 && refused.waitMs <= pace.intervalMs).toBe(true)
+        expect((await store.spend('b', pace, nowMs)).isAllowed).toBe(true)
+        await other.refund('a', pace)
+        expect((await store.spend('a', pace, nowMs)).isAllowed).toBe(true)
+        expect((await other.spend('a', pace, nowMs)).isAllowed).toBe(false)
+        await store.refund('unknown', pace)
+      } finally {
+        await other.close()
+      }
+    }))
+
+  test('an allowance comes back with time', () =>
+    withStore(async store => {
+      const pace = { intervalMs: 50, burst: 1 }
+      expect((await store.spend('a', pace, Date.now())).isAllowed).toBe(true)
+      await eventually(async () => (await store.spend('a', pace, Date.now())).isAllowed, 'one comes back')
+      await store.purge(Date.now() + 1000, 0)
+      await eventually(async () => (await store.spend('a', pace, Date.now())).isAllowed, 'and another')
     }))
 
   test('the newest use wins, whatever order uses are written in', () =>

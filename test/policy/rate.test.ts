@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { compileRate, decideRate, type Rate } from '../../src/policy/rate.ts'
+import { decideRate } from '../../src/base/rate.ts'
+import { compileRate, type Rate } from '../../src/policy/rate.ts'
 
 function rate(requests: number, perMs: number, burst: number): Rate {
   const compiled = compileRate({ requests, perMs, burst, by: 'client' }, 'test')

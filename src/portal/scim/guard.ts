@@ -3,7 +3,7 @@ import type { Audit } from '../../audit/writer.ts'
 import { sha256 } from '../../base/bytes.ts'
 import { networkOf } from '../../base/net.ts'
 import type { Ports } from '../../base/ports.ts'
-import { decideRate, type FullAtMs, type Rate } from '../../policy/rate.ts'
+import { decideRate, type FullAtMs, type Pace } from '../../base/rate.ts'
 import { askedFacts } from '../audit-facts.ts'
 import type { PortalRequest } from '../portal.ts'
 import { BAD_TOKEN_CHALLENGE, BEARER_CHALLENGE } from '../problem.ts'
@@ -11,7 +11,7 @@ import { refusalAnswer } from './answer.ts'
 import { ScimRefusal } from './refusal.ts'
 
 /** Ten wrong tokens at once, and one more every half minute, are told apart from a mistake. */
-const WRONG: Rate = Object.freeze({ name: 'scim', by: 'client', intervalMs: 30_000, burst: 10 })
+const WRONG: Pace = Object.freeze({ intervalMs: 30_000, burst: 10 })
 const MOST_ADDRESSES = 10_000
 
 const BEARER = /^bearer +([\x21-\x7e]+)$/i
@@ -24,6 +24,8 @@ export type Guard = (ctx: PortalRequest, provider: string, token: string) => Res
  *
  * The right one passes from any address at any time: what ends sign-ins must not be held up by somebody who comes from behind the same
  * address, and a token of the length that `check` asks for is found by nobody at any pace. Compared as hashes, in constant time.
+ *
+ * Absent on purpose: an exchange between workers. The count spares the log, and holds up no guess.
  */
 export function createGuard({ now }: Pick<Ports, 'now'>, audit: Audit): Guard {
   /** In the order of their last use. */

@@ -1,8 +1,7 @@
 import type { Ports } from '../../base/ports.ts'
 import type { ProviderConfig } from '../../config/types/providers.ts'
 import { CODE_LIFETIME_MS, makeTotpSecret, totpStep } from '../../identity/passwords/totp.ts'
-import { decideRate, type FullAtMs, type Rate } from '../../policy/rate.ts'
-import type { Sessions } from '../../session/session.ts'
+import type { Allowance, Sessions } from '../../session/session.ts'
 
 /** The second factor of people of a file. */
 export interface Codes {
@@ -20,30 +19,37 @@ interface Given {
   readonly code: string
 }
 
+/** What of Sessions is needed: all workers and machines share it. */
+export type CodeSessions = Pick<Sessions, 'putOnce' | 'spend' | 'refund'>
+
 /**
  * Wrong codes beside the right password, from wherever: ten, and one more every five minutes (RFC 4226 §7.3). At that pace a code is
  * guessed once in three years. Whoever else has the password can hold its owner up by it, and is told of in the log.
  */
-const WRONG: Rate = Object.freeze({ name: 'codes', by: 'client', intervalMs: 5 * 60_000, burst: 10 })
+const WRONG: Allowance = Object.freeze({ name: 'codes', intervalMs: 5 * 60_000, burst: 10 })
+
+/** What is counted of codes that count for nobody, so that the time taken does not tell whether the password was right. */
+const FREE: Allowance = Object.freeze({ name: 'no codes', intervalMs: 1, burst: 10_000 })
 
 /** Checks codes, whoever's they are: a name without a second factor, or of nobody, costs what any other costs. */
-export function createCodes(ports: Pick<Ports, 'now' | 'random'>, sessions: Pick<Sessions, 'putOnce'>): Codes {
+export function createCodes(ports: Pick<Ports, 'now' | 'random'>, sessions: CodeSessions): Codes {
   const decoy = makeTotpSecret(ports.random)
-  /** By secret, which the file bounds. */
-  const wrong = new Map<string, FullAtMs>()
 
   return {
     async refusalOf({ name: provider, users }, { name, code }, isPasswordRight) {
       const secret = users?.totp.get(name)
       const step = totpStep(secret ?? decoy, code, ports.now())
-      if (!isPasswordRight || secret === undefined) return null
-      const decision = decideRate(WRONG, wrong.get(secret) ?? 0, ports.now())
-      if (!decision.isAllowed) return 'too many wrong codes'
-      if (step === null) {
-        // An empty field guesses nothing.
-        if (code !== '') wrong.set(secret, decision.fullAtMs)
-        return code === '' ? 'no code' : 'a wrong code'
+      const counts = isPasswordRight && secret !== undefined
+      // An empty field guesses nothing.
+      if (code === '') return counts ? 'no code' : null
+      if (!counts) {
+        await sessions.spend(FREE, decoy)
+        return null
       }
+      // Any code counts until it is known to be right, so that none of many at once goes uncounted.
+      if (!(await sessions.spend(WRONG, secret)).isAllowed) return 'too many wrong codes'
+      if (step === null) return 'a wrong code'
+      await sessions.refund(WRONG, secret)
       const isFirst = await sessions.putOnce(
         'totp',
         `${secret} ${step}`,

@@ -3,17 +3,17 @@ import { type Facts, GateError } from '../../base/errors.ts'
 import type { MaybePromise } from '../../base/maybe-promise.ts'
 import { networkOf } from '../../base/net.ts'
 import type { Ports } from '../../base/ports.ts'
+import { decideRate } from '../../base/rate.ts'
 import type { PortalConfig } from '../../config/types/portals.ts'
 import type { ProviderConfig } from '../../config/types/providers.ts'
 import type { Htpasswd } from '../../config/values/htpasswd.ts'
 import type { Identity } from '../../identity/identity.ts'
 import { parseBasic, passwordIdentity, verifyPassword } from '../../identity/passwords/password.ts'
 import { userIdentity } from '../../identity/passwords/users.ts'
-import { decideRate, type FullAtMs, type Rate } from '../../policy/rate.ts'
 import { createSlots } from '../../proxy/upstream/slots.ts'
 import { passwordSession } from '../../session/credentials/credential-sessions.ts'
-import type { Session, Sessions } from '../../session/session.ts'
-import { createCodes } from './codes.ts'
+import type { Allowance, Session } from '../../session/session.ts'
+import { type CodeSessions, createCodes } from './codes.ts'
 
 /** People and programs that come with a name and a password of a portal's htpasswd file. */
 export interface Passwords {
@@ -33,7 +33,7 @@ export interface Passwords {
 
 export interface PasswordTools {
   readonly ports: Pick<Ports, 'now' | 'random' | 'log'>
-  readonly sessions: Pick<Sessions, 'putOnce'>
+  readonly sessions: CodeSessions
   /** The portal of this name in the file in force. */
   portal(name: string): PortalConfig | undefined
 }
@@ -61,8 +61,7 @@ const REMEMBERED_MS = 10 * 60_000
 const MOST_REMEMBERED = 10_000
 
 /** Ten wrong passwords at once, and one more every half minute: enough for anyone's fingers. */
-const WRONG: Rate = Object.freeze({ name: 'passwords', by: 'client', intervalMs: 30_000, burst: 10 })
-const MOST_ADDRESSES = 100_000
+const WRONG: Allowance = Object.freeze({ name: 'passwords', intervalMs: 30_000, burst: 10 })
 
 /** Hashing takes a core: two at a time leave the others to requests, and whoever waits longer than this comes again. */
 const HASHES = { label: 'passwords', maxConnections: 2, queue: 100, queueTimeoutMs: 10_000 }
@@ -73,15 +72,14 @@ const HASHES = { label: 'passwords', maxConnections: 2, queue: 100, queueTimeout
  * Remembered are keyed hashes of what was sent, under a key of this process alone; an entry counts only while the file has the
  * very hash that it was held against. A name that nobody has costs what some other name costs, always the same one.
  *
- * Absent on purpose: an exchange between workers or machines, which count wrong passwords each for itself.
+ * Wrong ones are counted in the session store, for all workers and machines together. Where it cannot be asked no password is
+ * tried: guesses that nobody counts would be open to anyone. What is remembered goes on.
  */
 export function createPasswords({ ports, sessions, portal: portalOf }: PasswordTools): Passwords {
   const key = ports.random(32)
   const remembered = new Map<string, Known>()
   const underWay = new Map<string, Promise<Session>>()
   const grounds = new WeakMap<Session, Ground>()
-  /** In the order of their last use. */
-  const wrong = new Map<string, FullAtMs>()
   const slots = createSlots(HASHES)
   const codes = createCodes(ports, sessions)
   const never = new AbortController().signal
@@ -110,7 +108,7 @@ export function createPasswords({ ports, sessions, portal: portalOf }: PasswordT
 
   /**
    * The hash that a right password was held against; `besides` says what else is wrong, and is asked whatever the password.
-   * Throws `access.password`, `limit.rate`, and what `besides` throws.
+   * Throws `access.password`, `limit.rate`, `session.store`, and what `besides` throws.
    */
   async function verify(
     { name, password }: Given,
@@ -125,10 +123,11 @@ export function createPasswords({ ports, sessions, portal: portalOf }: PasswordT
     let isRight: boolean
     let reason: string | null
     try {
-      count(client)
+      await count(client)
       isRight = (await verifyPassword(password, hash)) && known !== undefined
       reason = (await besides?.(isRight)) ?? null
-      if (isRight && reason === null) uncount(client)
+      // What was right was no wrong one; those that were counted meanwhile stay.
+      if (isRight && reason === null) await sessions.refund(WRONG, networkOf(client))
     } finally {
       leave()
     }
@@ -148,9 +147,8 @@ export function createPasswords({ ports, sessions, portal: portalOf }: PasswordT
   }
 
   /** Counts one more password of an address as wrong until it is known to be right. Throws `limit.rate`. */
-  function count(client: string): void {
-    const address = networkOf(client)
-    const decision = decideRate(WRONG, wrong.get(address) ?? 0, ports.now())
+  async function count(client: string): Promise<void> {
+    const decision = await sessions.spend(WRONG, networkOf(client))
     if (!decision.isAllowed) {
       throw new GateError('limit.rate', 'an address has given too many wrong passwords', {
         facts: { client },
@@ -158,19 +156,9 @@ export function createPasswords({ ports, sessions, portal: portalOf }: PasswordT
         retryAfterS: Math.ceil(decision.waitMs / 1000),
       })
     }
-    wrong.delete(address)
-    wrong.set(address, decision.fullAtMs)
-    if (wrong.size > MOST_ADDRESSES) for (const oldest of wrong.keys()) if (wrong.delete(oldest)) break
     if (!decideRate(WRONG, decision.fullAtMs, ports.now()).isAllowed) {
       ports.log.warn('An address is close to giving too many wrong passwords', { client })
     }
-  }
-
-  /** What was right was no wrong one; those that were counted meanwhile stay. */
-  function uncount(client: string): void {
-    const address = networkOf(client)
-    const fullAtMs = wrong.get(address)
-    if (fullAtMs !== undefined) wrong.set(address, fullAtMs - WRONG.intervalMs)
   }
 
   function remember(id: string, ground: Ground, portal: string): Session {

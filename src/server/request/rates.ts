@@ -1,6 +1,7 @@
 import { GateError } from '../../base/errors.ts'
 import { networkOf } from '../../base/net.ts'
-import { decideRate, type FullAtMs, type Rate } from '../../policy/rate.ts'
+import { decideRate, type FullAtMs } from '../../base/rate.ts'
+import type { Rate } from '../../policy/rate.ts'
 import type { Session } from '../../session/session.ts'
 import type { Metrics } from '../observe/metrics.ts'
 
@@ -55,7 +56,7 @@ const STARTS_BURST_OF_ALL = 6000
  *
  * Built in, and meant for loops and floods alone. Many people share the address of an office, so it is wide, and what was
  * used up comes back at one a second: nobody is ever locked out. Workers count each for itself, so that each has its part: all
- * together may not begin more than one address may hold (`ONCE_LIMITS` in `session/single-use.ts`).
+ * together may not begin more than one address may hold (`ONCE_LIMITS` in `session/spent/single-use.ts`).
  */
 export function signInStarts(workers: number): Rate {
   const burst = Math.min(STARTS_BURST, Math.ceil(STARTS_BURST_OF_ALL / workers))

@@ -16,6 +16,7 @@ import { PLACE_DIGITS } from './rows.ts'
  *     token:HASH          a token as JSON; `tokens` is a hash of ID → HASH
  *     link:HASH           a guest link as JSON, with its uses; `links` is a hash of ID → HASH
  *     shared:NAME         a value of all nodes, which stays
+ *     allowance:NAME      when an allowance is full again, until then
  *     person:KEY          hash: what is known of someone with tokens that follow them
  *     directory:KEY       hash: ID → what a provider has pushed, as JSON, which stays
  *     token-unused:HASH   there until the token is used for the first time
@@ -280,6 +281,26 @@ if not got[1] then return false end
 forget(ARGV[1] .. ' ' .. ARGV[2] .. ' ' .. got[3])
 if tonumber(got[2]) <= tonumber(ARGV[3]) then return false end
 return got[1]
+`)
+
+/** name, the time in which one is given back, how many at most → { 1, when it is full again } or { 0, how long to wait }. */
+export const SPEND = script(`
+local key, interval, burst = p .. 'allowance:' .. ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local missing = math.min(math.max(tonumber(redis.call('GET', key) or '0') - now, 0), burst * interval)
+local wait = missing - (burst - 1) * interval
+if wait > 0 then return { 0, wait } end
+local full = string.format('%.0f', now + missing + interval)
+redis.call('SET', key, full, 'PXAT', full)
+return { 1, full }
+`)
+
+/** name, the time in which one is given back. */
+export const REFUND = script(`
+local key = p .. 'allowance:' .. ARGV[1]
+local full = redis.call('GET', key)
+if full then redis.call('SET', key, string.format('%.0f', full - ARGV[2]), 'KEEPTTL') end
 `)
 
 /** name, the value before or nothing, the value after → 1, or 0 when it was another. */

@@ -1,5 +1,6 @@
 import type { Ports } from '../../base/ports.ts'
 import type { SessionStore } from '../store.ts'
+import { allowancesOver } from './allowances.ts'
 import { tokensOver } from './api-tokens.ts'
 import { auditOver } from './audit.ts'
 import { CHANGES_KEPT_MS, createChangeFeed } from './changes.ts'
@@ -50,6 +51,7 @@ export function openRedisStore(
   const store: SessionStore = {
     ...sessionsOver(link, ttlOf),
     ...onceOver(link, ttlOf),
+    ...allowancesOver(link),
     ...tokensOver(link, ttlOf),
     ...ownersOver(link, ttlOf),
     ...linksOver(link, ttlOf),

@@ -24,6 +24,8 @@ export function delegateTo(run: Run): Omit<SessionStore, 'changesSince' | 'onWri
     put: (record, limits) => run(store => store.put(record, limits)),
     take: (kind, hash, nowMs) => run(store => store.take(kind, hash, nowMs)),
     peek: (kind, hash, nowMs) => run(store => store.peek(kind, hash, nowMs)),
+    spend: (name, pace, nowMs) => run(store => store.spend(name, pace, nowMs)),
+    refund: (name, pace) => run(store => store.refund(name, pace)),
     readShared: name => run(store => store.readShared(name)),
     replaceShared: (name, before, after) => run(store => store.replaceShared(name, before, after)),
     insertToken: token => run(store => store.insertToken(token)),

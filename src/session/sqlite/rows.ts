@@ -2,6 +2,7 @@ import type { Database } from 'bun:sqlite'
 import type { SessionStore } from '../store.ts'
 import { createBusyRetry } from './busy.ts'
 import { inSlices } from './slices.ts'
+import { allowancesOn } from './tables/allowances.ts'
 import { tokensOn } from './tables/api-tokens.ts'
 import { auditOn } from './tables/audit.ts'
 import { changesOn } from './tables/changes.ts'
@@ -24,6 +25,7 @@ export function storeOn(database: Database): SessionStore {
   const changes = changesOn(database)
   const { purgeExpired, purgeIdle, ...sessions } = sessionsOn(database, retryBusy, changes)
   const { purgeOnce, ...once } = onceOn(database, retryBusy)
+  const { purgeAllowances, ...allowances } = allowancesOn(database, retryBusy)
   const { purgeTokens, ...tokens } = tokensOn(database, retryBusy, changes.tellRemoved)
   const { purgeLinks, ...links } = linksOn(database, retryBusy, changes.tellRemoved)
   const { purgeOwners, ...owners } = ownersOn(database, retryBusy, changes.tellUpdated)
@@ -32,6 +34,7 @@ export function storeOn(database: Database): SessionStore {
   return {
     ...sessions,
     ...once,
+    ...allowances,
     ...tokens,
     ...owners,
     ...links,
@@ -46,6 +49,7 @@ export function storeOn(database: Database): SessionStore {
         [purgeExpired, nowMs],
         [purgeIdle, idleBeforeMs],
         [purgeOnce, nowMs],
+        [purgeAllowances, nowMs],
         [changes.purge, nowMs - CHANGES_KEPT_MS],
       ] as const) {
         await inSlices(retryBusy(() => !isClosed && purgeSome(beforeMs)))

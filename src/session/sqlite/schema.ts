@@ -1,7 +1,7 @@
 import type { Database } from 'bun:sqlite'
 
 /** The layout that this version reads and writes; a database with a higher number was written by a newer Sallyport. */
-export const LAYOUT = 8
+export const LAYOUT = 9
 
 const FIRST = `
   CREATE TABLE sessions (
@@ -99,7 +99,13 @@ const EIGHTH = `
   ALTER TABLE tokens ADD COLUMN is_used INTEGER NOT NULL DEFAULT 1;
 `
 
-const STEPS: readonly string[] = [FIRST, SECOND, THIRD, FOURTH, FIFTH, SIXTH, SEVENTH, EIGHTH]
+/** What was spent of allowances that all processes share. */
+const NINTH = `
+  CREATE TABLE allowances (name TEXT PRIMARY KEY, full_at_ms REAL NOT NULL) STRICT, WITHOUT ROWID;
+  CREATE INDEX allowances_full ON allowances (full_at_ms);
+`
+
+const STEPS: readonly string[] = [FIRST, SECOND, THIRD, FOURTH, FIFTH, SIXTH, SEVENTH, EIGHTH, NINTH]
 
 /** The layout number that a database says it has; 0 for an empty one. */
 export function layoutOf(database: Database): number {

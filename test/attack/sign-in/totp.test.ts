@@ -126,6 +126,24 @@ test('from many addresses, codes beside the right password are held up for that 
   expect(hasSession(await send(browserOf(gate), { code: codeAt(gate.clock.now()) }, '192.0.2.97'))).toBe(true)
 })
 
+test('and several processes hold them up together', async () => {
+  await using gate = await start()
+  const { clock } = gate
+  const store = `sqlite:${join(gate.folder, 'sallyport.db')}`
+  const others = { store, ports: { now: clock.now }, files: USERS, server: 'trusted_proxies = ["127.0.0.1"]' }
+  await using one = await startGate(FILE, others)
+  await using two = await startGate(FILE, others)
+  const code = codeAt(clock.now())
+  for (let times = 0; times < 10; times++) {
+    const gate = times % 2 === 0 ? one : two
+    expect((await send(browserOf(gate), { code: wrongOf(code) }, `192.0.2.${times + 10}`)).status).toBe(403)
+  }
+  for (const [index, gate] of [one, two].entries()) {
+    expect(hasSession(await send(browserOf(gate), { code }, `192.0.2.${index + 90}`))).toBe(false)
+    expect(gate.told('too many wrong codes').length).toBe(1)
+  }
+})
+
 test('without the password nobody holds its owner up', async () => {
   await using gate = await start()
   const code = codeAt(gate.clock.now())

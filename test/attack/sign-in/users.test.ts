@@ -1,9 +1,11 @@
 import { describe, expect, test } from 'bun:test'
+import { join } from 'node:path'
 import { vouchersOf } from '../../../src/session/vouchers.ts'
 import { startTellingFields } from '../../kit/applications/answering.ts'
 import { type BrowserLite, browserAt } from '../../kit/browser/browser-lite.ts'
 import { fakeClock } from '../../kit/clock.ts'
 import { basic } from '../../kit/fields.ts'
+import { temporaryFolder } from '../../kit/folder.ts'
 import { type Gate, startGate } from '../../kit/gate.ts'
 import { plant } from '../../kit/log/planted.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
@@ -30,9 +32,8 @@ roles.root = { providers = ["id"], subjects = ["root"] }
 ${routeTo(upstream, 'app.test', 'portal = "home"\nallow = ["user"]\nheaders = "x-token"\npasswords = true')}`
 const USERS = { 'users.htpasswd': `ada:${hash}\nroot:${hash}\n` }
 
-async function start() {
-  const clock = fakeClock(Date.now())
-  return Object.assign(await startGate(FILE, { ports: { now: clock.now }, files: USERS }), { clock })
+async function start({ store = 'sqlite:sallyport.db', clock = fakeClock(Date.now()) } = {}) {
+  return Object.assign(await startGate(FILE, { store, ports: { now: clock.now }, files: USERS }), { clock })
 }
 
 const browserOf = (gate: Gate) => browserAt(gate, HOME, 'app.test')
@@ -67,6 +68,32 @@ test('guessing: the form and Basic count together, for names that exist and thos
   }
   gate.clock.advance(60_000)
   expect(hasSession(await send(browser, { name: 'ada', password: PASSWORD }, OWN))).toBe(true)
+})
+
+test('guessing is no faster by several processes: they count together, also what was right, and a restart forgets nothing', async () => {
+  using folder = temporaryFolder()
+  const shared = { store: `sqlite:${join(folder.path, 'sallyport.db')}`, clock: fakeClock(Date.now()) }
+  const asBasic = (gate: Gate, pair: string) =>
+    fetch(`http://127.0.0.1:${gate.port}/`, { headers: { host: 'app.test', ...basic(pair) } })
+  {
+    await using one = await start(shared)
+    await using two = await start(shared)
+    for (let times = 0; times < 10; times++) {
+      const gate = times % 2 === 0 ? one : two
+      // Nothing that was right counts, by whichever of them.
+      expect(hasSession(await send(browserOf(gate), { name: 'ada', password: PASSWORD }, OWN))).toBe(true)
+      expect((await asBasic(gate, `ada:wrong password ${times}`)).status).toBe(401)
+    }
+    for (const gate of [one, two]) {
+      expect((await asBasic(gate, 'ada:another guess')).status).toBe(429)
+      expect(hasSession(await send(browserOf(gate), { name: 'ada', password: PASSWORD }, OWN))).toBe(false)
+    }
+  }
+  await using again = await start(shared)
+  expect((await asBasic(again, 'ada:another guess')).status).toBe(429)
+  again.clock.advance(30_000)
+  expect((await asBasic(again, 'ada:another guess')).status).toBe(401)
+  expect((await asBasic(again, 'ada:another guess')).status).toBe(429)
 })
 
 test('what is wrong is answered the same for a name that exists and for one that does not', async () => {

@@ -2,6 +2,8 @@ import { beforeAll, describe, expect, test } from 'bun:test'
 import { GateError } from '../../../src/base/errors.ts'
 import type { PortalConfig } from '../../../src/config/types/portals.ts'
 import { createPasswords, type Passwords } from '../../../src/server/credentials/passwords.ts'
+import { createAllowances } from '../../../src/session/spent/allowances.ts'
+import { openSqliteStore } from '../../../src/session/sqlite/store.ts'
 import { accepts } from '../../config/checks.ts'
 import { fakeClock, quietPorts } from '../../kit/clock.ts'
 
@@ -28,15 +30,20 @@ function open() {
       ]),
     } satisfies PortalConfig as PortalConfig,
   }
+  const store = openSqliteStore(':memory:', quietPorts(clock))
   const passwords = createPasswords({
     ports: quietPorts(clock),
-    sessions: { putOnce: () => Promise.reject(new Error('a password is not kept')) },
+    sessions: {
+      putOnce: () => Promise.reject(new Error('a password is not kept')),
+      ...createAllowances(store, clock),
+    },
     portal: name => (name === 'home' ? state.portal : undefined),
   })
   const find = async (pair: string, client = '192.0.2.1') => passwords.find(basic(pair), state.portal, client)
   return {
     clock,
     state,
+    store,
     passwords,
     find,
     change(map: ReadonlyMap<string, string>) {
@@ -83,6 +90,14 @@ describe('a password that was right', () => {
     change(new Map([['ada', hash]]))
     expect(passwords.judge(session)).toBe(true)
     expect((await find('ada:secret'))?.identity.subject).toBe('htpasswd:ada')
+  })
+
+  test('goes on where wrong ones cannot be counted, and no other is tried', async () => {
+    const { find, store } = open()
+    await find('ada:secret')
+    await store.close()
+    expect((await find('ada:secret'))?.identity.subject).toBe('htpasswd:ada')
+    expect(await codeOf(() => find('bob:other'))).toBe('session.store')
   })
 
   test('of one portal is nothing at another', async () => {

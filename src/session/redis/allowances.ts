@@ -1,0 +1,17 @@
+import type { AllowanceStore } from '../sqlite/tables/allowances.ts'
+import type { RedisLink } from './connection.ts'
+import { REFUND, SPEND } from './scripts.ts'
+
+/** The allowances on a server, by its clock: those of several machines differ. */
+export function allowancesOver(link: RedisLink): AllowanceStore {
+  return {
+    async spend(name, { intervalMs, burst }) {
+      const answer: unknown = await link.run(SPEND, [name, intervalMs, burst])
+      const [isAllowed, ms] = Array.isArray(answer) ? answer : []
+      return isAllowed === 1 ? { isAllowed: true, fullAtMs: Number(ms) } : { isAllowed: false, waitMs: Number(ms) }
+    },
+    async refund(name, { intervalMs }) {
+      await link.run(REFUND, [name, intervalMs])
+    },
+  }
+}

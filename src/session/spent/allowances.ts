@@ -1,0 +1,21 @@
+import { sha256 } from '../../base/bytes.ts'
+import type { Ports } from '../../base/ports.ts'
+import { guarded } from '../rows.ts'
+import type { Sessions } from '../session.ts'
+import type { SessionStore } from '../store.ts'
+
+/** Allowances over the session store, which sees hashes of whose they are. Throws `session.store`. */
+export function createAllowances(
+  store: Pick<SessionStore, 'spend' | 'refund'>,
+  ports: Pick<Ports, 'now'>,
+): Pick<Sessions, 'spend' | 'refund'> {
+  const nameOf = (what: string, whose: string) => sha256(`${what} ${whose}`)
+  return {
+    async spend({ name, ...pace }, whose) {
+      return guarded(() => store.spend(nameOf(name, whose), pace, ports.now()))
+    },
+    async refund({ name, ...pace }, whose) {
+      await guarded(() => store.refund(nameOf(name, whose), pace))
+    },
+  }
+}
