@@ -92,6 +92,9 @@ describe.each(Object.entries(STORES))('the %s store', (_name, of) => {
       expect(await store.countSessions(100)).toBe(1)
     }))
 
+  test('what others did can be asked for as soon as it is opened', () =>
+    withStore(async store => expect(await store.changesSince()).toEqual({ removed: [], updated: [] })))
+
   test('an allowance is spent by all processes together, at once, and is given back', () =>
     withStore(async (store, open) => {
       const other = open()

@@ -34,6 +34,8 @@ export function createChangeFeed({ now }: Pick<Ports, 'now'>, onLost: () => void
   async function hear(send: RedisLink['send']): Promise<StoredChanges> {
     const removed: string[] = []
     const updated: string[] = []
+    // Whoever asks right after the start waits for the greeting, which finds out where to begin.
+    if (!hasBegun) await send('PING', [])
     for (let from = position; ; ) {
       const rows = await send('XRANGE', [CHANGES, from, '+', 'COUNT', `${BATCH + 1}`])
       const [last, ...fresh] = Array.isArray(rows) ? rows : []
