@@ -40,7 +40,7 @@ export interface SessionEntry {
   readonly lastSeenMs: number
 }
 
-/** Kinds of single-use records: a pending sign-in, a hand-off ticket, a sign-out at the provider, a logout token that was taken, a form that met no session; an authorization code of ours, one that was redeemed, a refresh token of ours. */
+/** Kinds of single-use records: a pending sign-in, a hand-off ticket, a sign-out at the provider, a logout token that was taken, a form that met no session; an authorization code of ours, one that was redeemed, one that came again, a refresh token of ours. */
 export type OnceKind =
   | 'login'
   | 'ticket'
@@ -49,6 +49,7 @@ export type OnceKind =
   | 'post'
   | 'code'
   | 'used-code'
+  | 'repeated-code'
   | 'refresh'
   | 'totp'
 

@@ -1,8 +1,11 @@
+import type { ApiTokens } from '../../session/credentials/api-tokens.ts'
+import type { Sessions } from '../../session/session.ts'
+
 /** How long a code is good: as long as a redirect takes (RFC 6749 §4.1.2). */
 export const CODE_MS = 60_000
 
-/** How long it is known which token came of a code, so that a second use takes that away. */
-export const USED_CODE_MS = 10 * 60_000
+/** How long it is known which token comes of a code, and that it came again, so that a second use takes that away. */
+const USED_CODE_MS = 10 * 60_000
 
 /** What a code stands for, sealed in the store. */
 export interface StoredCode {
@@ -18,9 +21,46 @@ export interface StoredCode {
 }
 
 /** A code as it was kept; null for anything else. */
-export function readCode(value: unknown): StoredCode | null {
+function readCode(value: unknown): StoredCode | null {
   if (typeof value !== 'object' || value === null) return null
   const code = value as StoredCode
   const texts = [code.session, code.client, code.name, code.redirect, code.resource, code.challenge]
   return texts.every(text => typeof text === 'string') ? code : null
+}
+
+export interface CodeTools {
+  readonly sessions: Pick<Sessions, 'putOnce' | 'takeOnce' | 'peekOnce'> & { readonly tokens: Pick<ApiTokens, 'newId'> }
+}
+
+/** A code as somebody brings it; `token` is the id of what comes of it, whoever is the first. */
+export type CodeUse =
+  | { readonly kind: 'first'; readonly code: StoredCode; readonly token: string }
+  | { readonly kind: 'again'; readonly token: string }
+
+/**
+ * Uses a code up; null for one that is none, or has expired unused. Throws `session.store`.
+ *
+ * What comes of it has its id before anything comes of it, so that whoever brings the code again knows what to end, on whatever machine
+ * and in the very moment of the first (RFC 6749 §4.1.2). Each side writes before it reads: the second notes that it came, then ends
+ * the token; the first makes the token, then asks `cameAgain`. One of them finds the other.
+ */
+export async function takeCode({ sessions }: CodeTools, text: string): Promise<CodeUse | null> {
+  if (readCode(await sessions.peekOnce('code', text)) !== null) {
+    const token = sessions.tokens.newId()
+    if (await sessions.putOnce('used-code', text, { token }, { lifetimeMs: USED_CODE_MS, owner: token })) {
+      // Gone where it was used so long ago that nobody knows of it any more.
+      const code = readCode(await sessions.takeOnce('code', text))
+      return code === null ? null : { kind: 'first', code, token }
+    }
+  }
+  const used = await sessions.peekOnce('used-code', text)
+  if (typeof used !== 'object' || used === null || !('token' in used) || typeof used.token !== 'string') return null
+  const { token } = used
+  await sessions.putOnce('repeated-code', text, {}, { lifetimeMs: USED_CODE_MS, owner: token })
+  return { kind: 'again', token }
+}
+
+/** Whether a code has come again. Throws `session.store`. */
+export async function cameAgain({ sessions }: CodeTools, text: string): Promise<boolean> {
+  return (await sessions.peekOnce('repeated-code', text)) !== null
 }

@@ -8,7 +8,7 @@ import { openAnswer } from '../answer.ts'
 import { type AuditTools, askedFacts } from '../audit-facts.ts'
 import { type FormTools, readBody } from '../form.ts'
 import type { PortalRequest } from '../portal.ts'
-import { readCode, USED_CODE_MS } from './codes.ts'
+import { cameAgain, takeCode } from './codes.ts'
 import { SCOPE } from './metadata.ts'
 
 export interface TokenTools extends FormTools, AuditTools {
@@ -62,14 +62,16 @@ async function readForm({ request }: PortalRequest, { formWaitMs }: TokenTools):
 async function redeemCode(ctx: PortalRequest, tools: TokenTools, form: URLSearchParams): Promise<Response> {
   const { sessions, ports } = tools
   const text = form.get('code') ?? ''
-  const code = readCode(await sessions.takeOnce('code', text))
-  if (code === null) {
-    const used = await sessions.peekOnce('used-code', text)
-    if (typeof used === 'object' && used !== null && 'token' in used && typeof used.token === 'string') {
-      await endForReuse(ctx, tools, used.token, 'an authorization code')
-    }
+  const use = await takeCode(tools, text)
+  if (use === null) return refuse('invalid_grant')
+  if (use.kind === 'again') {
+    // Of one that was refused, nothing has come.
+    const held = await sessions.tokens.describe(use.token)
+    if (held === null) await sessions.end(use.token)
+    else await endForReuse(ctx, tools, use.token, 'an authorization code')
     return refuse('invalid_grant')
   }
+  const { code, token: id } = use
   if (code.client !== sha256(form.get('client_id') ?? '')) return refuse('invalid_grant')
   if (code.redirect !== form.get('redirect_uri')) return refuse('invalid_grant')
   if (code.challenge !== challengeOf(form.get('code_verifier') ?? '')) return refuse('invalid_grant')
@@ -80,6 +82,7 @@ async function redeemCode(ctx: PortalRequest, tools: TokenTools, form: URLSearch
   await makeRoom(tools, session)
   const { host, path, address, route } = resource
   const { held } = await sessions.tokens.create({
+    id,
     portal: session.portal,
     name: code.name,
     lifetimeMs: GRANT_MS,
@@ -87,8 +90,10 @@ async function redeemCode(ctx: PortalRequest, tools: TokenTools, form: URLSearch
     follows: true,
     limits: { host, path, methods: null, networks: null, resource: { route, address, client: code.client } },
   })
-  const { id } = held.session
-  await sessions.putOnce('used-code', text, { token: id }, { lifetimeMs: USED_CODE_MS, owner: id })
+  if (await cameAgain(tools, text)) {
+    await endForReuse(ctx, tools, id, 'an authorization code')
+    return refuse('invalid_grant')
+  }
   await noteMade({ many: 'tokens', fact: 'token' }, ctx, tools, session, id, { resource: address })
   ports.log.debug('A code was redeemed', { token: id })
   return give(ctx, tools, held)

@@ -8,7 +8,7 @@ import type { Session } from '../session.ts'
 import type { SessionStore, StoredApiToken, StoredOwner } from '../store.ts'
 import { needsNoVoucher } from '../vouchers.ts'
 import { createCredentialCache } from './cache.ts'
-import { type IssuedCredentials, issuedSession, issueSecret, unexpired } from './issued.ts'
+import { type IssuedCredentials, issuedId, issuedSession, issueSecret, unexpired } from './issued.ts'
 import { type Owner, vouchedIdentity, withoutSignIn } from './owners.ts'
 
 /** Where a token is taken; null: anywhere that its roles reach. */
@@ -69,6 +69,8 @@ export interface HeldApiToken {
 }
 
 export interface NewApiToken extends ApiTokenGrant {
+  /** One that `newId` has made; absent: a new one. */
+  readonly id?: string
   readonly portal: string
   readonly name: string
   readonly lifetimeMs: number
@@ -80,6 +82,8 @@ export interface NewApiToken extends ApiTokenGrant {
 export interface ApiTokens {
   /** Who this text stands for, or null: unknown, revoked, expired, or at rest with its owner, or with the provider that vouched. */
   find(text: string): MaybePromise<HeldApiToken | null>
+  /** An id for a token that is about to be made: who knows it can end that one, even while it is being made. */
+  newId(): string
   /** Makes a token. `text` is said this once: only its hash is kept. */
   create(token: NewApiToken): Promise<{ readonly text: string; readonly held: HeldApiToken }>
   /** Those of a portal that have not expired, newest first; of one that rests, the identity is that of its making. */
@@ -191,13 +195,16 @@ export function createApiTokens(
     return owner === null ? stand(held) : follow(held, await guarded(() => store.findOwner(owner)))
   }
 
+  const newId = () => issuedId(TOKEN_ID, ports)
+
   return {
     find,
+    newId,
     forget: cache.forget,
     forgetAll: cache.forgetAll,
     forgetOwner: cache.forgetOwner,
-    async create({ portal, name, lifetimeMs, identity, limits: where, follows = false }) {
-      const wanted = { textPrefix: TOKEN_PREFIX, idPrefix: TOKEN_ID, portal, lifetimeMs }
+    async create({ id = newId(), portal, name, lifetimeMs, identity, limits: where, follows = false }) {
+      const wanted = { textPrefix: TOKEN_PREFIX, id, portal, lifetimeMs }
       const { text, owner, ...kept } = await issueSecret(
         { ...wanted, follows: follows ? identity : null },
         store,
@@ -228,7 +235,8 @@ export function createApiTokens(
       return isFirst
     },
     async createShort({ session }, lifetimeMs) {
-      const wanted = { textPrefix: TOKEN_PREFIX, idPrefix: TOKEN_ID, portal: session.portal, lifetimeMs, follows: null }
+      const { portal } = session
+      const wanted = { textPrefix: TOKEN_PREFIX, id: newId(), portal, lifetimeMs, follows: null }
       const { text, owner: _, ...kept } = await issueSecret(wanted, store, ports)
       const grant = JSON.stringify({ of: session.id } satisfies StoredShort)
       await guarded(() => store.insertToken({ ...kept, name: '', grant, isUsed: true }))

@@ -8,7 +8,7 @@ import type { Sealer } from '../seal.ts'
 import type { Session } from '../session.ts'
 import type { SessionStore, StoredGuestLink } from '../store.ts'
 import { createCredentialCache } from './cache.ts'
-import { type IssuedCredentials, issuedSession, issueSecret, unexpired } from './issued.ts'
+import { type IssuedCredentials, issuedId, issuedSession, issueSecret, unexpired } from './issued.ts'
 import { type Owner, vouchedIdentity } from './owners.ts'
 
 /** What a guest link opens, and who made it. */
@@ -145,7 +145,7 @@ export function createGuestLinks(
     forgetAll: cache.forgetAll,
     forgetOwner: cache.forgetOwner,
     async create({ portal, uses, lifetimeMs, name, host, path, landing, by }) {
-      const wanted = { textPrefix: LINK_PREFIX, idPrefix: LINK_ID, portal, lifetimeMs }
+      const wanted = { textPrefix: LINK_PREFIX, id: issuedId(LINK_ID, ports), portal, lifetimeMs }
       const { text, owner, ...kept } = await issueSecret({ ...wanted, follows: by?.identity ?? null }, store, ports)
       const { issuer, subject } = by?.identity ?? { issuer: '', subject: '' }
       const maker = { issuer, subject, name: by?.name ?? '' }

@@ -24,8 +24,7 @@ export interface IssuedCredentials {
 export interface NewSecret {
   /** How its text begins, so that people and scanners know one when they see it. */
   readonly textPrefix: string
-  /** How its id begins. */
-  readonly idPrefix: string
+  readonly id: string
   readonly portal: string
   readonly lifetimeMs: number
   /** The person whom it follows; null: nobody. */
@@ -40,14 +39,18 @@ export interface IssuedSecret extends StoredTimes {
   readonly owner: string | null
 }
 
+/** An id for something that is to be issued; `prefix` says what. */
+export function issuedId(prefix: string, { random }: Pick<Ports, 'random'>): string {
+  return prefix + Buffer.from(random(8)).toString('hex')
+}
+
 /** Makes a secret; what is known of the person whom it follows is kept from now on. Throws `session.store`. */
 export async function issueSecret(
-  { textPrefix, idPrefix, portal, lifetimeMs, follows }: NewSecret,
+  { textPrefix, id, portal, lifetimeMs, follows }: NewSecret,
   store: Pick<SessionStore, 'keepOwner'>,
   ports: Pick<Ports, 'now' | 'random'>,
 ): Promise<IssuedSecret> {
   const text = textPrefix + randomToken(ports.random)
-  const id = idPrefix + Buffer.from(ports.random(8)).toString('hex')
   const createdAtMs = ports.now()
   const expiresAtMs = createdAtMs + lifetimeMs
   const owner = follows === null ? null : ownerIdOf({ portal, identity: follows })

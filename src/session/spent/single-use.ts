@@ -18,9 +18,10 @@ export const ONCE_LIMITS: Readonly<Record<OnceKind, { readonly perOwner: number;
   totp: { perOwner: 10, total: 50_000 },
   // Forms are large: a handful for each person, and all together what a disk does not notice.
   post: { perOwner: 8, total: 200 },
-  // Of a session, and of the token that came of them.
+  // Of a session, and of the token that comes of them.
   code: { perOwner: 20, total: 50_000 },
   'used-code': { perOwner: 1, total: 50_000 },
+  'repeated-code': { perOwner: 1, total: 50_000 },
   refresh: { perOwner: 1, total: 500_000 },
 }
 

@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'bun:test'
+import { join } from 'node:path'
 import { startAnswering } from '../../kit/applications/answering.ts'
 import { fakeClock } from '../../kit/clock.ts'
-import { type Gate, startGate } from '../../kit/gate.ts'
+import { temporaryFolder } from '../../kit/folder.ts'
+import { eventually, type Gate, startGate } from '../../kit/gate.ts'
 import { McpClient, REDIRECT, VERIFIER } from '../../kit/mcp/client.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { fetchFrom } from '../../kit/requests.ts'
@@ -237,6 +239,33 @@ describe('a code', () => {
     expect((await one.redeem(code, RESOURCE)).body).toEqual({ error: 'invalid_grant' })
     expect(await status(body.access_token)).toBe(401)
     expect((await one.refresh(body.refresh_token ?? '')).status).toBe(400)
+  })
+
+  test('RFC 6749 §4.1.2: nor does anything come of one that is used twice at once, at several processes of one store', async () => {
+    using folder = temporaryFolder()
+    const shared = { store: `sqlite:${join(folder.path, 'sallyport.db')}`, ports: { now: clock.now } }
+    await using here = await startGate(file(), shared)
+    await using there = await startGate(file(), shared)
+    const { cookie } = await here.signIn('auth.test', { sub: 'ada' })
+    const [one, other] = [await client(here), new McpClient(there, 'auth.test')]
+    other.clientId = one.clientId
+    for (let times = 0; times < 6; times++) {
+      const code = await one.code(RESOURCE, cookie)
+      const uses = await Promise.all([one, other, one, other].map(user => user.redeem(code, RESOURCE)))
+      expect(uses.filter(({ status }) => status === 200).length).toBeLessThan(2)
+      for (const { body } of uses.filter(({ status }) => status === 200)) {
+        for (const at of [here, there]) {
+          const isOver = async () => (await status(body.access_token, '/mcp', 'app.test', at)) === 401
+          await eventually(isOver, 'what came of it ends')
+        }
+        expect((await one.refresh(body.refresh_token ?? '')).body).toEqual({ error: 'invalid_grant' })
+      }
+      const listed = await one.ask('/.sallyport/tokens', { cookie, accept: 'application/json' })
+      expect(((await listed.json()) as { tokens: unknown[] }).tokens).toEqual([])
+    }
+    // Once alone is as good as ever.
+    const { body } = await other.redeem(await one.code(RESOURCE, cookie), RESOURCE)
+    expect(await status(body.access_token, '/mcp', 'app.test', here)).toBe(200)
   })
 
   test('is good for a minute, and not once its person has signed out', async () => {
