@@ -131,6 +131,11 @@ function partsOf(source: string, start: number, key: string): readonly Secret[] 
   return [{ start: from, end: from + login.length, key, isWhole: false }]
 }
 
+/** Whether a text of a file has something in it that is not shown, or that is filled in from elsewhere. */
+export function isSecretText(at: Path, source: string): boolean {
+  return source.includes('${') || !isShown(at) || partsOf(source, 0, '').length > 0
+}
+
 /** Whether a value names what it is, and is nothing in itself. */
 function isReference(source: string): boolean {
   const [, , inside = source] = /^("""|'''|"|')(.*)\1$/s.exec(source) ?? []

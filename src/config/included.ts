@@ -36,6 +36,17 @@ interface Including extends Pick<Sources, 'readText' | 'listFolder'> {
   readonly shownAs: string
 }
 
+/** What a text says to include, each as it is written, as far as it can be looked for; none where it is no TOML. Reads nothing. */
+export function includedPatterns(text: string): readonly string[] {
+  if (!MAY_INCLUDE.test(text)) return []
+  const parsed = parseToml(text)
+  if (!parsed.ok) return []
+  return itemsOf(parsed.value.entries.get('include')).flatMap(item => {
+    const pattern = item.kind === 'text' ? parseIncludePattern(item.source) : null
+    return pattern?.ok === true ? [pattern.value] : []
+  })
+}
+
 /**
  * Reads what a text includes. Never throws: what cannot be read is told with the file.
  *
@@ -43,9 +54,8 @@ interface Including extends Pick<Sources, 'readText' | 'listFolder'> {
  * name that begins with a dot is never meant by a star, and the file itself is never included. Links are followed.
  */
 export function readIncluded(text: string, { file, shownAs, readText, listFolder }: Including): Included {
-  if (!MAY_INCLUDE.test(text)) return NOTHING_INCLUDED
-  const parsed = parseToml(text)
-  if (!parsed.ok) return NOTHING_INCLUDED
+  const patterns = includedPatterns(text)
+  if (patterns.length === 0) return NOTHING_INCLUDED
   const own = resolve(file)
   const directory = dirname(own)
   const show = (path: string, pattern: string) =>
@@ -61,21 +71,19 @@ export function readIncluded(text: string, { file, shownAs, readText, listFolder
     })
     watched.add(path)
   }
-  for (const item of itemsOf(parsed.value.entries.get('include'))) {
-    const pattern = item.kind === 'text' ? parseIncludePattern(item.source) : null
-    if (pattern === null || !pattern.ok) continue
-    const path = resolve(directory, pattern.value)
+  for (const pattern of patterns) {
+    const path = resolve(directory, pattern)
     const name = basename(path)
     if (!name.includes('*')) {
-      add(path, pattern.value)
+      add(path, pattern)
       continue
     }
     const folder = dirname(path)
     // The folder itself: its stamp changes with each name that comes or goes, and a watch on it sees what is written in it.
     watched.add(`${folder}/.`)
     const names = namesIn(folder, listFolder)
-    if (typeof names === 'string') add(folder, pattern.value, names)
-    else for (const one of matching(names, name)) add(join(folder, one), pattern.value)
+    if (typeof names === 'string') add(folder, pattern, names)
+    else for (const one of matching(names, name)) add(join(folder, one), pattern)
   }
   return { files: [...files.values()], watched: [...watched] }
 }

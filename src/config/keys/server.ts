@@ -95,7 +95,7 @@ export const SERVER = {
     boolean,
     false,
     true,
-    'Whether the file may be changed on a page, by whoever has the `admin_role` of its only portal and has just signed in. What reaches into this machine (programs, files, folders, local sockets, references to secrets) is not changed there.',
+    'Whether the file may be changed on a page, by whoever has the `admin_role` of its only portal and has just signed in. What reaches into this machine (programs, files, folders, local sockets, references to secrets) is not changed there, nor where a secret is sent.',
   ),
   ...SERVER_LIMITS,
 } as const satisfies Keys

@@ -11,11 +11,12 @@ import type { Desk, Draft, Finding, Judged, Lockout, Saved, ShownFile } from '..
 import type { Session } from '../../session/session.ts'
 import { differenceSteps } from '../forecast/difference.ts'
 import { createStandings } from '../forecast/people.ts'
-import { type Base, LONGEST_SHOWN, openBase, sheetOf, strayIncludes, unveil } from './drafts.ts'
+import { type Base, LONGEST_SHOWN, openBase, sheetOf, unveil } from './drafts.ts'
 import { guardedFindings } from './guarded.ts'
 import { lineDiff } from './line-diff.ts'
 import { type Present, type PresentTools, presentAt } from './present.ts'
 import { saveFile } from './save.ts'
+import { strayIncludes, strayParts } from './whole.ts'
 
 export interface DeskTools extends PresentTools {
   /** Absolute. */
@@ -56,10 +57,13 @@ export function createDesk(tools: DeskTools): Desk {
     // Before anything is read that the draft names.
     const guarded = guardedFindings(base.name, base.text, text)
     if (guarded.length > 0) return guarded
-    const stray = base.name === path ? strayIncludes(path, text, base.names, sources) : []
-    if (stray.length > 0) return stray.map(file => strayFinding(path, file))
+    const drafted = { path, base, draft, sources }
+    for (const look of [strayIncludes, strayParts]) {
+      const stray = look(drafted)
+      if (stray.length > 0) return stray
+    }
     const checked = await load(new Map([[base.name, text]]))
-    return checked.ok ? { text, checked } : checked.diagnostics.map(findingOf)
+    return checked.ok ? { text, checked } : checked.diagnostics.map(found => findingOfDraft(found, base))
   }
 
   async function judge(draft: Draft, editor: Session) {
@@ -74,7 +78,7 @@ export function createDesk(tools: DeskTools): Desk {
     const forecast = await finishInTurns(differenceSteps(before, checked.config, present))
     const judged: Judged = {
       kind: 'good',
-      findings: checked.warnings.map(findingOf),
+      findings: checked.warnings.map(found => findingOfDraft(found, base)),
       difference: lineDiff(base.shown, draft.text.replaceAll('\r\n', '\n')),
       forecast,
       isCut: present.isCut,
@@ -110,7 +114,8 @@ export function createDesk(tools: DeskTools): Desk {
       if ('kind' in base) return base
       const found = await checkDraft(base, draft)
       if (!('checked' in found)) return { kind: 'wrong', findings: found }
-      return { kind: 'fine', findings: found.checked.ok ? found.checked.warnings.map(findingOf) : [] }
+      const warnings = found.checked.ok ? found.checked.warnings : []
+      return { kind: 'fine', findings: warnings.map(warning => findingOfDraft(warning, base)) }
     },
     judge: async (draft, editor) => (await judge(draft, editor)).judged,
     async save(draft, editor, isSure): Promise<Saved> {
@@ -148,17 +153,14 @@ function tooLong(file: string): Finding {
   return { severity: 'error', file, line: 1, column: 1, message, hint: 'part it: include = ["conf.d/*.toml"]' }
 }
 
-function strayFinding(file: string, stray: string): Finding {
-  const message = `${stray} is not in the folder of the file, and was not included before`
-  return {
-    severity: 'error',
-    file,
-    line: 1,
-    column: 1,
-    message,
-    hint: 'on a page, only what lies there can be included',
-  }
+/** Of a file that was not among them, nothing is said before it is: what is in it is not known to be for this page. */
+function findingOfDraft(diagnostic: Diagnostic, { names }: Base): Finding {
+  const found = findingOf(diagnostic)
+  if (names.includes(found.file)) return found
+  return { ...found, message: `a mistake (${diagnostic.code}) in a file that was not included before`, hint: NEW_HINT }
 }
+
+const NEW_HINT = 'sallyport check on the machine says what it is'
 
 function showFile(name: string, inForce: string | undefined, onDisk: string | undefined, veil: Veil): ShownFile {
   const [old, next] = [inForce, onDisk].map(text => hide(text, veil)) as [string | null, string | null]

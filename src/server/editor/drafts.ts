@@ -1,5 +1,3 @@
-import { realpathSync } from 'node:fs'
-import { dirname, sep } from 'node:path'
 import { sha256 } from '../../base/bytes.ts'
 import { createVeil, hasMarks, type MarkOf, type Veil } from '../../config/hidden.ts'
 import { readIncluded } from '../../config/included.ts'
@@ -81,21 +79,8 @@ function wrongMark(file: string, text: string, message: string, hint: string): U
   return { kind: 'wrong', findings: [{ severity: 'error', file, line, column: 1, message, hint }] }
 }
 
-/** What a draft of the main file may not include from here; what is in the file's folder, or was included before, it may. */
-export function strayIncludes(
-  path: string,
-  text: string,
-  known: readonly string[],
-  sources: Sources,
-): readonly string[] {
-  const home = realpathOr(dirname(path))
-  return readIncluded(text, { ...sources, file: path, shownAs: path })
-    .files.map(file => file.path)
-    .filter(file => !known.includes(file) && !realpathOr(file).startsWith(home + sep))
-}
-
 /** As a text area sends it, or an editor of Windows writes it, without the mark that some write at its beginning. */
-function plainLines(text: string): string {
+export function plainLines(text: string): string {
   return text.replace(/^\uFEFF/, '').replaceAll('\r\n', '\n')
 }
 
@@ -104,13 +89,5 @@ function readOr(path: string, sources: Sources): string | null {
     return sources.readText(path)
   } catch {
     return null
-  }
-}
-
-function realpathOr(path: string): string {
-  try {
-    return realpathSync(path)
-  } catch {
-    return path
   }
 }

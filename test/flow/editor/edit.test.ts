@@ -14,51 +14,9 @@ import { join } from 'node:path'
 import { trailOf } from '../../kit/audit.ts'
 import { createToken } from '../../kit/commands.ts'
 import { bearer, FORM, PAGE, SCRIPT } from '../../kit/fields.ts'
-import type { Gate } from '../../kit/gate.ts'
 import { fetchFrom, statusOf } from '../../kit/requests.ts'
-import { ADMIN, APP, change, fileWith, HOME, start } from './file.ts'
-
-const EDIT = '/.sallyport/edit'
-const STEP = '[audit]\nkeep = "1d"\n'
-
-const editable = (toml = STEP + fileWith(), server = 'edit = true') => start(toml, { server })
-
-const FIELDS: Readonly<Record<string, string>> = { '&lt;': '<', '&gt;': '>', '&quot;': '"', '&#39;': "'", '&amp;': '&' }
-const plain = (html: string) => html.replace(/&(?:lt|gt|quot|#39|amp);/g, entity => FIELDS[entity] ?? '')
-
-/** Somebody who edits, as a browser without scripts does. */
-async function editor(gate: Gate, claims: Record<string, unknown> = ADMIN) {
-  const { cookie } = await gate.signIn(HOME, claims)
-  const headers = { host: HOME, cookie }
-  async function open(file?: string) {
-    const query = file === undefined ? '' : `?${new URLSearchParams({ file })}`
-    return read(await fetchFrom(gate, EDIT + query, { ...PAGE, ...headers }))
-  }
-  async function send(form: Record<string, string>, fields: Record<string, string> = FORM) {
-    const body = new URLSearchParams(form)
-    const said = Object.fromEntries(Object.entries({ ...fields, ...headers }).filter(([, value]) => value !== ''))
-    return read(await fetchFrom(gate, EDIT, said, { method: 'POST', body }))
-  }
-  return { open, send, headers }
-}
-
-async function read(answer: Response) {
-  const html = await answer.text()
-  const field = (name: string) => new RegExp(`name="${name}" value="([^"]*)"`).exec(html)?.[1] ?? ''
-  return {
-    answer,
-    status: answer.status,
-    html,
-    form: {
-      proof: field('proof'),
-      base: field('base'),
-      file: field('file'),
-      text: plain(/<textarea[^>]*>\n?([\s\S]*?)<\/textarea>/.exec(html)?.[1] ?? ''),
-    },
-  }
-}
-
-const onDisk = (gate: Gate) => readFileSync(gate.configPath, 'utf8')
+import { editable, editor, onDisk, plain, STEP } from './editing.ts'
+import { ADMIN, APP, change, EDIT, fileWith, HOME, start } from './file.ts'
 
 test('an admin changes the file in a form: what changes is shown first, then it is saved and in force, secrets as they were', async () => {
   await using gate = await editable()
@@ -308,7 +266,10 @@ describe('nobody else gets at it', () => {
       expect((await root.send({ ...form, file, act: 'save' })).status).toBe(404)
     }
     const include = await root.send({ ...form, text: `include = ["/etc/host*"]\n${form.text}`, act: 'review' })
-    expect([include.status, plain(include.html).includes('is not in the folder of the file')]).toEqual([422, true])
+    expect([include.status, plain(include.html).includes('is no .toml file in the folder of this one')]).toEqual([
+      422,
+      true,
+    ])
   })
 })
 

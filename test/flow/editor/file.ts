@@ -5,6 +5,7 @@ import { providerTable, SILENT } from '../../kit/toml.ts'
 export const HOME = 'auth.test'
 export const APP = 'app.test'
 export const FILE = '/.sallyport/file'
+export const EDIT = '/.sallyport/edit'
 
 /** A file with a portal that has admins, and a route for users. */
 export function fileWith(more = '', portal = ''): string {
