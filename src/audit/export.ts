@@ -18,10 +18,10 @@ function csvRow(cells: readonly string[]): string {
 }
 
 /**
- * What a spreadsheet would take for a formula, as text: strangers choose names and browsers. So is what comes after a semicolon or a
- * tab: where commas are in numbers, as in French and German, a spreadsheet parts cells at these, and finds no quotes at their beginning.
- * Source: OWASP, CSV Injection.
+ * What a spreadsheet would take for a formula, as text: strangers choose names and browsers. So is what comes after a semicolon, a tab or
+ * the end of a line: where commas are in numbers, as in French and German, a spreadsheet parts cells at these, and finds no quotes at
+ * their beginning; those that somebody wrote there it takes off. Source: OWASP, CSV Injection.
  */
 function unarmed(cell: string): string {
-  return cell.replace(/(^|[;\t])(?=\s*[=+\-@＝＋－＠])|^(?=[\t\r\n])/g, "$1'")
+  return cell.replace(/(^|[;\t\r\n])(?=[\s"]*[=+\-@＝＋－＠])|^(?=[\t\r\n])/g, "$1'")
 }

@@ -46,6 +46,11 @@ test.each([
   ["x;=cmd|' /C calc'!A0;", "x;'=cmd|' /C calc'!A0;"],
   ['a; +http://bot.example', "a;' +http://bot.example"],
   ['a\t@b', "a\t'@b"],
+  ['a\n=1', "a\n'=1"],
+  ['a\r\n@b', "a\r'\n'@b"],
+  // Its quotes are taken off there.
+  ['a;"=1;b', `a;'"=1;b`],
+  ['a\n " "+1', `a\n' " "+1`],
   ['Mozilla/5.0 (X11; Linux) a=b', 'Mozilla/5.0 (X11; Linux) a=b'],
 ])('OWASP CSV Injection: %j has no formula for a spreadsheet that parts cells elsewhere', (agent, shown) => {
   expect(cellsOf(csvLine(record({ agent })))[2 + FACTS.indexOf('agent')]).toBe(shown)
