@@ -85,6 +85,12 @@ function passes(fate: FieldFate, { isPeerTrusted, checksMethod }: FieldContext):
   return (fate === 'trusted' && isPeerTrusted) || (fate === 'method-override' && !checksMethod)
 }
 
+/**
+ * What is for whoever gets the request in the end, and decided about it: an answer to a browser's question before a request, a body that
+ * was judged by its type. Nobody may name such a field in Connection (RFC 9110 §7.6.1), and without it the request would be another one.
+ */
+const JUDGED: ReadonlySet<string> = new Set(['host', 'origin', 'access-control-request-method', 'content-type'])
+
 function dropConnectionOptions(headers: Headers, connection: string): void {
   const lower = connection.toLowerCase()
   if (lower === 'keep-alive' || lower === 'close' || lower === 'upgrade') return
@@ -93,6 +99,6 @@ function dropConnectionOptions(headers: Headers, connection: string): void {
     if (option === '') continue
     if (!TOKEN.test(option)) throw new GateError('target.header', 'Connection names something that is not a field name')
     if (option === 'user-agent') headers.set(option, '')
-    else if (option !== 'host') headers.delete(option)
+    else if (!JUDGED.has(option)) headers.delete(option)
   }
 }

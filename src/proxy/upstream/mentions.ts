@@ -7,20 +7,24 @@ export interface Mention {
   readonly texts: readonly string[]
   /** With their queries. */
   readonly paths: readonly string[]
+  /** Whether it was judged as one that overwrites nothing. */
+  readonly spares: boolean
 }
 
 /**
  * Writes these fields as an application at this address reads them: with its scheme, the Host that it gets, and its base path.
  *
  * A server compares them with what it takes itself for (Apache answers 502 to another scheme), and knows nothing of what is in
- * front of it. A field that a rule has taken away stays away.
+ * front of it. A field that a rule has taken away stays away. Whatever became of Overwrite on the way, such as by Connection, it says what
+ * was judged (RFC 4918 §10.6: where it is missing, all is overwritten).
  */
 export function writeMentions(headers: Headers, mentions: readonly Mention[], { address, authority }: Origin): void {
   const scheme = address.kind === 'unix' ? 'http' : address.scheme
   const basePath = address.kind === 'unix' ? '' : address.basePath
   const base = `${scheme}://${headers.get('host') ?? authority}${basePath}`
-  for (const { name, texts, paths } of mentions) {
+  for (const { name, texts, paths, spares } of mentions) {
     if (!headers.has(name)) continue
+    if (spares) headers.set('overwrite', 'F')
     headers.set(name, texts.map((text, index) => (index === 0 ? text : `${base}${paths[index - 1]}${text}`)).join(''))
   }
 }

@@ -22,30 +22,32 @@ export function mentionsOthers({ destination, if: conditions }: SentFields): boo
  * with the fields as the application is to get them.
  *
  * What Destination names is written to (RFC 4918 §9.8 and §9.9): the method itself, PUT, and DELETE unless `Overwrite: F` says that nothing
- * is overwritten, have to be allowed there. What If names is only asked about, as GET does.
+ * is overwritten, have to be allowed there; in this letter case, since some applications overwrite by any other. What If names is only
+ * asked about, as GET does.
  * `asked` is the request as it came to `route`. Throws `access.denied`; `target.*` for what cannot be read; what a session store throws.
  */
 export async function judgeMentions(asked: Passage, route: GateRoute, mayPass: MayPass): Promise<readonly Mention[]> {
   const { destination, if: conditions, overwrite } = asked.sent
   const found: Mention[] = []
   if (destination !== undefined) {
-    const methods = new Set([asked.request.method, 'PUT', ...(overwrite?.toUpperCase() === 'F' ? [] : ['DELETE'])])
-    found.push(await judge(asked, route, mayPass, { name: 'destination', methods, ...readDestination(destination) }))
+    const spares = overwrite === 'F'
+    const methods = new Set([asked.request.method, 'PUT', ...(spares ? [] : ['DELETE'])])
+    const field = { name: 'destination', methods, spares, ...readDestination(destination) } as const
+    found.push(await judge(asked, route, mayPass, field))
   }
   if (conditions !== undefined) {
-    const methods = new Set(['GET'])
-    found.push(await judge(asked, route, mayPass, { name: 'if', methods, ...readConditions(conditions) }))
+    const field = { name: 'if', methods: new Set(['GET']), spares: false, ...readConditions(conditions) } as const
+    found.push(await judge(asked, route, mayPass, field))
   }
   return found
 }
 
-interface Field extends Mentions {
-  readonly name: Mention['name']
+interface Field extends Mentions, Pick<Mention, 'name' | 'spares'> {
   readonly methods: ReadonlySet<string>
 }
 
 async function judge(asked: Passage, route: GateRoute, mayPass: MayPass, field: Field): Promise<Mention> {
-  const { name, texts, addresses, methods } = field
+  const { name, texts, addresses, methods, spares } = field
   const paths: string[] = []
   // A request with many of them is judged once for each.
   if (addresses.length > MOST_ADDRESSES) throw refusal(name, 'too many addresses')
@@ -54,7 +56,7 @@ async function judge(asked: Passage, route: GateRoute, mayPass: MayPass, field: 
     for (const method of methods) path = await judgeOne(asked, route, mayPass, { name, address, method })
     paths.push(path)
   }
-  return { name, texts, paths }
+  return { name, texts, paths, spares }
 }
 
 /** More than a client has ever had locks. */

@@ -31,6 +31,7 @@ const gate = keep(
       route('/ours', '["user"]', 'respond = { body = "ours" }'),
       route('/guests', '["user", { guest_link = true }]'),
       route('/stripped', '["user"]', `${to}\nstrip_prefix = "/stripped"\nadd_prefix = "/dav"`),
+      route('/meddling', '["user"]', `${to}\nrequest_headers = { set = { Overwrite = "T" } }`),
       route('/named', '["user"]', `${to}\nhost_header = "files.internal"`),
       route('/own', '["user"]', `${to}\nhost_header = "upstream"`),
       route('/based', '["user"]', `upstream = "http://127.0.0.1:${upstream.port}/base"`),
@@ -135,6 +136,24 @@ describe('Destination', () => {
     expect(await ask('COPY /a', user, 'Destination: /kept/b', 'Overwrite: T')).toEqual(REFUSED)
     expect((await ask('COPY /a', 'Destination: /b')).status).toBe(401)
   })
+
+  test('what was judged as overwriting nothing overwrites nothing', async () => {
+    const overwrites = async (path: string, ...fields: readonly string[]) => {
+      const raw = rawRequest(`COPY ${path}`, APP, [user, 'Destination: /kept/b', ...fields])
+      const { received } = await sendThrough(gate.port, upstream, raw)
+      return linesOf(received, 'overwrite')
+    }
+    expect(await overwrites('/a', 'Overwrite: F', 'Connection: overwrite')).toEqual(['overwrite: F'])
+    expect(await overwrites('/a', 'Overwrite: F', 'Connection: keep-alive, OVERWRITE')).toEqual(['overwrite: F'])
+    expect(await overwrites('/meddling/a', 'Overwrite: F')).toEqual(['overwrite: F'])
+  })
+
+  test.each(['f', '"F"', 'F, F', 'false', ''])(
+    'Overwrite: %s is not read alike by all: as if it overwrote',
+    async value => {
+      expect(await ask('COPY /a', user, 'Destination: /kept/b', `Overwrite: ${value}`)).toEqual(REFUSED)
+    },
+  )
 
   test('a token holds there as it does here', async () => {
     const create = async (...more: string[]) => `Authorization: Bearer ${(await createToken(gate, more)).token}`

@@ -62,6 +62,15 @@ test('nor where a preflight passes because nobody has signed in', async () => {
   expect(bytes.match(/DELETE/g)).toHaveLength(1)
 })
 
+test('a preflight reaches the application as one, whatever Connection names', async () => {
+  const asks = ['Origin: http://other.example', 'Access-Control-Request-Method: DELETE']
+  const drop = 'Connection: close, origin, Access-Control-Request-Method'
+  const raw = `OPTIONS /asked HTTP/1.1\r\nHost: app.example\r\n${[...asks, drop].join('\r\n')}\r\n\r\n`
+  const { response, received: bytes } = await sendThrough(gate.port, upstream, raw)
+  expect(response.status).toBe(200)
+  for (const line of asks) expect(bytes).toContain(line)
+})
+
 test('nor for a token that is for some methods', async () => {
   const create = async (...more: string[]) => `Authorization: Bearer ${(await createToken(gate, more)).token}`
   expect(await received('/free', [await create()])).toContain('DELETE')
