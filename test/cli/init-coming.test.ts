@@ -13,7 +13,7 @@ import { startTellingApp } from '../kit/applications/telling-app.ts'
 import { BrowserLite } from '../kit/browser/browser-lite.ts'
 import { fakeClock, quietPorts } from '../kit/clock.ts'
 import { temporaryFolder } from '../kit/folder.ts'
-import { type Ran, runIn } from '../kit/io.ts'
+import { commandPorts, type Ran, runIn } from '../kit/io.ts'
 import { plant } from '../kit/log/planted.ts'
 import { freePort } from '../kit/programs/child.ts'
 import { serveInProcess } from '../kit/serve.ts'
@@ -22,21 +22,7 @@ const CLIENT = ['--offline', '--issuer', 'https://id.lan.test', '--client-id', '
 const PLACE = ['--host', 'wiki.lan.test', '--upstream', 'http://127.0.0.7:4567', '--portal', 'own']
 
 function init(folder: string, ...argv: readonly string[]): Promise<Ran> {
-  return runIn(folder, io =>
-    runInit(
-      argv,
-      io,
-      {
-        now: Date.now,
-        random: count => crypto.getRandomValues(new Uint8Array(count)),
-        fetch,
-        readText: io.readText,
-        readBytes: io.readBytes,
-        env: io.env,
-      },
-      null,
-    ),
-  )
+  return runIn(folder, io => runInit(argv, io, commandPorts(io), null))
 }
 
 function load(folder: string): Config {

@@ -8,28 +8,14 @@ import { loadConfig } from '../../src/config/load.ts'
 import { readBytes, readText } from '../../src/console/read-file.ts'
 import { quietPorts } from '../kit/clock.ts'
 import { temporaryFolder } from '../kit/folder.ts'
-import { type Ran, runIn } from '../kit/io.ts'
+import { commandPorts, type Ran, runIn } from '../kit/io.ts'
 import { nginxCommand } from '../kit/programs/nginx.ts'
 
 const CLIENT = ['--offline', '--issuer', 'https://id.lan.test', '--client-id', 'gate', '--public', '--everyone']
 const PLACE = ['--host', 'wiki.lan.test', '--upstream', 'http://127.0.0.7:4567']
 
 function init(folder: string, argv: readonly string[]): Promise<Ran> {
-  return runIn(folder, io =>
-    runInit(
-      [...CLIENT, ...argv],
-      io,
-      {
-        now: Date.now,
-        random: count => crypto.getRandomValues(new Uint8Array(count)),
-        fetch,
-        readText: io.readText,
-        readBytes: io.readBytes,
-        env: io.env,
-      },
-      null,
-    ),
-  )
+  return runIn(folder, io => runInit([...CLIENT, ...argv], io, commandPorts(io), null))
 }
 
 const FILES: Readonly<Record<string, string>> = {

@@ -11,7 +11,7 @@ import { verifyPassword } from '../../src/identity/passwords/password.ts'
 import { quietPorts } from '../kit/clock.ts'
 import { temporaryFolder } from '../kit/folder.ts'
 import { eventually } from '../kit/gate.ts'
-import { type Ran, runIn } from '../kit/io.ts'
+import { commandPorts, type Ran, runIn } from '../kit/io.ts'
 import { untilTheEnd } from '../kit/opened.ts'
 import { FROM_SOURCE } from '../kit/programs/child.ts'
 import { pocketId } from '../kit/provider/pocket-id/pocket-id.ts'
@@ -32,14 +32,9 @@ const provider = keep(
 
 function portsFor(io: Io): Ports {
   return {
-    now: Date.now,
-    random: count => crypto.getRandomValues(new Uint8Array(count)),
-    fetch: (address, init) => fetch(address, init),
+    ...commandPorts(io),
     resolve: async () => [],
     run: runProgram,
-    readText: io.readText,
-    readBytes: io.readBytes,
-    env: io.env,
     log: createLog({ now: Date.now, style: 'json', write: () => {} }),
   }
 }

@@ -35,3 +35,6 @@ export function hold(claim: boolean, what: string, ...facts: readonly unknown[])
 export const textOf = (bytes: Uint8Array): string => Buffer.from(bytes).toString('latin1')
 export const bytesOf = (text: string | Uint8Array): Uint8Array =>
   typeof text === 'string' ? Buffer.from(text, 'latin1') : text
+
+/** What ends a line of HTTP/1.1, parts one, or has no place in it. */
+export const LINE_MARKS = ['\r\n', '\n', '\r', '\r\n\r\n', ' ', '\t', ':', '\0'] as const

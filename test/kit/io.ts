@@ -1,3 +1,4 @@
+import type { Ports } from '../../src/base/ports.ts'
 import type { Io } from '../../src/console/io.ts'
 import { listFolder, readBytes, readText } from '../../src/console/read-file.ts'
 
@@ -28,4 +29,16 @@ export async function runIn(folder: string, command: (io: Io) => number | Promis
     listFolder,
   })
   return { code, out, err }
+}
+
+/** The effects of a command as they are, on the files and the environment of `io`. */
+export function commandPorts(io: Io): Pick<Ports, 'now' | 'random' | 'fetch' | 'readText' | 'readBytes' | 'env'> {
+  return {
+    now: Date.now,
+    random: count => crypto.getRandomValues(new Uint8Array(count)),
+    fetch: (address, init) => fetch(address, init),
+    readText: io.readText,
+    readBytes: io.readBytes,
+    env: io.env,
+  }
 }

@@ -1,4 +1,6 @@
 /** How the tests of this room build rules and ask about them. */
+
+import { NO_CONDITION, NOBODY_IN_PARTICULAR } from '../../src/config/build/rules.ts'
 import type { RouteConfig } from '../../src/config/types/routes.ts'
 import type { AccessRule, Allow, RoleRule } from '../../src/config/types/rules.ts'
 import { type Identity, makeIdentity } from '../../src/identity/identity.ts'
@@ -6,29 +8,10 @@ import { NO_TRUSTED_EMAILS, type TrustedEmails } from '../../src/identity/vouche
 import type { Facts } from '../../src/policy/condition.ts'
 import { compilePolicy, type Decision, decidePolicy, type Policy } from '../../src/policy/policy.ts'
 import { compileRoles, type Roles } from '../../src/policy/roles.ts'
-import { NOBODY_IN_PARTICULAR } from '../kit/rules.ts'
 
 /** A rule with these keys and no others. */
 export function rule(keys: Partial<AccessRule>): AccessRule {
-  return {
-    ...NOBODY_IN_PARTICULAR,
-    roles: null,
-    networks: null,
-    methods: null,
-    paths: null,
-    schedule: null,
-    from: null,
-    until: null,
-    maxAgeMs: null,
-    acr: null,
-    amr: null,
-    any: null,
-    all: null,
-    not: null,
-    isAnonymous: false,
-    isForGuests: false,
-    ...keys,
-  }
+  return { ...NO_CONDITION, ...keys }
 }
 
 const role = (keys: Partial<RoleRule>): readonly RoleRule[] => [

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'bun:test'
+import { NOBODY_IN_PARTICULAR } from '../../src/config/build/rules.ts'
 import type { RoleRule } from '../../src/config/types/rules.ts'
 import { makeIdentity } from '../../src/identity/identity.ts'
 import { NO_TRUSTED_EMAILS, type TrustedEmails } from '../../src/identity/vouched.ts'
 import { compileRoles } from '../../src/policy/roles.ts'
-import { NOBODY_IN_PARTICULAR } from '../kit/rules.ts'
 
 const NOTHING: RoleRule = { any: false, clients: false, ...NOBODY_IN_PARTICULAR }
 

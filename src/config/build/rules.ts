@@ -5,7 +5,8 @@ import type { Table } from '../keys/table.ts'
 import type { AccessRule, Allow, Instant, PersonRule, Schedule } from '../types/rules.ts'
 import { type Moment, momentMs } from '../values/times.ts'
 
-const NOBODY_IN_PARTICULAR: PersonRule = {
+/** A rule about a person without a condition. */
+export const NOBODY_IN_PARTICULAR: PersonRule = {
   providers: null,
   subjects: null,
   emails: null,
@@ -15,6 +16,26 @@ const NOBODY_IN_PARTICULAR: PersonRule = {
   like: null,
   requireEmail: false,
   requireVerifiedEmail: false,
+}
+
+/** An entry of `allow` or `deny` without a condition. */
+export const NO_CONDITION: AccessRule = {
+  ...NOBODY_IN_PARTICULAR,
+  roles: null,
+  networks: null,
+  methods: null,
+  paths: null,
+  schedule: null,
+  from: null,
+  until: null,
+  maxAgeMs: null,
+  acr: null,
+  amr: null,
+  any: null,
+  all: null,
+  not: null,
+  isAnonymous: false,
+  isForGuests: false,
 }
 
 /** The conditions about a person, of a role or of a rule. */
@@ -47,25 +68,7 @@ export function buildDeny(value: RuleList | null): readonly AccessRule[] {
 }
 
 function buildEntry(entry: string | AccessTable): AccessRule {
-  if (typeof entry !== 'string') return buildAccess(entry)
-  return {
-    ...NOBODY_IN_PARTICULAR,
-    roles: [entry],
-    networks: null,
-    methods: null,
-    paths: null,
-    schedule: null,
-    from: null,
-    until: null,
-    maxAgeMs: null,
-    acr: null,
-    amr: null,
-    any: null,
-    all: null,
-    not: null,
-    isAnonymous: false,
-    isForGuests: false,
-  }
+  return typeof entry === 'string' ? { ...NO_CONDITION, roles: [entry] } : buildAccess(entry)
 }
 
 function buildAccess(table: AccessTable): AccessRule {

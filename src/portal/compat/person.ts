@@ -1,3 +1,4 @@
+import { NOBODY_IN_PARTICULAR } from '../../config/build/rules.ts'
 import type { PersonRule } from '../../config/types/rules.ts'
 import type { Identity } from '../../identity/identity.ts'
 import { compilePerson } from '../../policy/person.ts'
@@ -45,18 +46,6 @@ const LISTS = [
   ['allowed_email_domains', entries => ({ domains: entries.map(entry => entry.toLowerCase()) })],
 ] as const satisfies readonly (readonly [name: string, ruleOf: (entries: readonly string[]) => Partial<PersonRule>])[]
 
-const ANYONE: PersonRule = {
-  providers: null,
-  subjects: null,
-  emails: null,
-  domains: null,
-  groups: null,
-  claims: null,
-  like: null,
-  requireEmail: false,
-  requireVerifiedEmail: false,
-}
-
 /** Whether someone is in every list that is there, as rules of the file compare; in an empty one nobody is. */
 function isListed(query: URLSearchParams, told: Identity): boolean {
   return LISTS.every(([name, ruleOf]) => {
@@ -64,7 +53,7 @@ function isListed(query: URLSearchParams, told: Identity): boolean {
     if (list === null) return true
     const entries = list.split(',').filter(entry => entry !== '')
     // What is told of someone holds no address but one that counts.
-    const conditions = compilePerson({ ...ANYONE, ...ruleOf(entries) }, new Set([told.provider]))
+    const conditions = compilePerson({ ...NOBODY_IN_PARTICULAR, ...ruleOf(entries) }, new Set([told.provider]))
     return conditions.every(({ judge }) => judge(told) === 'yes')
   })
 }

@@ -1,9 +1,9 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { BrowserLite } from '../../kit/browser/browser-lite.ts'
 import type { TestProvider } from '../../kit/provider/provider.ts'
 import { type Child, PROXY_CORE, serving, startChild, untilAnswered } from '../process.ts'
 import { type Front, type FrontName, frontOf, type Subject, subject, type Trust } from '../subject.ts'
+import { signInBy } from './signed-in.ts'
 
 const HOST = 'apache.localhost'
 const MODULES = '/usr/lib/apache2/modules'
@@ -34,12 +34,7 @@ export function apache(folder: string, fronts: readonly Front[], provider: TestP
     provider.allowRedirect(`http://${authority(name)}/callback`)
     // Who names no media type is no browser, and not sent to sign in.
     await untilAnswered(port, authority(name), status => status === 401)
-    const browser = new BrowserLite({ hosts: { [authority(name)]: `127.0.0.1:${port}` } })
-    const page = await browser.signIn(`http://${authority(name)}/`, 'ada')
-    if (page.response.status !== 200) {
-      throw new Error(`Apache: signing in ended at ${page.address.href} with ${page.response.status}`)
-    }
-    return browser.cookieHeader(new URL(`http://${authority(name)}/`))
+    return signInBy(`http://${authority(name)}/`, { [authority(name)]: `127.0.0.1:${port}` })
   }
 
   const way = (name: FrontName) => ({

@@ -5,7 +5,8 @@ import { startNginx } from '../nginx.ts'
 import { type Child, freePort, PROXY_CORE, serving, startChild, together, untilAnswered } from '../process.ts'
 import { startGate } from '../sallyport.ts'
 import { type Subject, subject } from '../subject.ts'
-import { signInBy, startOauth2Proxy } from './oauth2-proxy.ts'
+import { startOauth2Proxy } from './oauth2-proxy.ts'
+import { signInBy } from './signed-in.ts'
 
 const RECIPES = join(import.meta.dir, '../../../docs/recipes')
 

@@ -1,9 +1,9 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { TestProvider } from '../../kit/provider/provider.ts'
-import { PROXY_CORE, serving, startChild, untilAnswered } from '../process.ts'
-import { type Front, frontOf, type Subject, subject } from '../subject.ts'
-import { signInBy } from './oauth2-proxy.ts'
+import { PROXY_CORE, startChild, untilAnswered } from '../process.ts'
+import type { Front, Subject } from '../subject.ts'
+import { signedIn } from './signed-in.ts'
 
 const HOST = 'caddy-security.localhost'
 
@@ -14,28 +14,18 @@ export function caddySecurity(
   fronts: readonly Front[],
   provider: TestProvider,
 ): Subject {
-  const { port, upstream } = frontOf(fronts, 'app')
-  const authority = `${HOST}:${port}`
-  let cookie = ''
-  const launch = () => {
-    const file = join(folder, 'Caddyfile.security')
-    provider.allowRedirect(`http://${authority}/auth/oauth2/generic/authorization-code-callback`)
-    writeFileSync(file, configuration(provider, authority, upstream))
-    const child = startChild([program, 'run', '--config', file, '--adapter', 'caddyfile'], {
-      core: PROXY_CORE,
-      env: { HOME: folder, XDG_DATA_HOME: folder, XDG_CONFIG_HOME: folder },
-    })
-    return serving(child, async () => {
-      await untilAnswered(port, authority, status => status > 0)
-      cookie = await signInBy(`http://${authority}/`, { [authority]: `127.0.0.1:${port}` })
-    })
-  }
-  return subject(
-    'caddy-security',
-    'Caddy, caddy-security',
-    launch,
-    () => ({ port, headers: { host: authority, cookie } }),
-    front => front === 'app',
+  return signedIn(
+    { name: 'caddy-security', label: 'Caddy, caddy-security', host: HOST, fronts },
+    ({ port, upstream, authority }) => {
+      const file = join(folder, 'Caddyfile.security')
+      provider.allowRedirect(`http://${authority}/auth/oauth2/generic/authorization-code-callback`)
+      writeFileSync(file, configuration(provider, authority, upstream))
+      const child = startChild([program, 'run', '--config', file, '--adapter', 'caddyfile'], {
+        core: PROXY_CORE,
+        env: { HOME: folder, XDG_DATA_HOME: folder, XDG_CONFIG_HOME: folder },
+      })
+      return { child, isUp: () => untilAnswered(port, authority, status => status > 0) }
+    },
   )
 }
 

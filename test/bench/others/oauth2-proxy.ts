@@ -1,9 +1,9 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { BrowserLite } from '../../kit/browser/browser-lite.ts'
 import type { TestProvider } from '../../kit/provider/provider.ts'
-import { type Child, PROXY_CORE, serving, startChild, untilAnswered } from '../process.ts'
-import { type Front, frontOf, type Subject, subject } from '../subject.ts'
+import { type Child, PROXY_CORE, startChild, untilAnswered } from '../process.ts'
+import type { Front, Subject } from '../subject.ts'
+import { signedIn } from './signed-in.ts'
 
 const HOST = 'oauth2-proxy.localhost'
 
@@ -25,23 +25,19 @@ export function oauth2Proxy(
   fronts: readonly Front[],
   provider: TestProvider,
 ): Subject {
-  const { port, upstream } = frontOf(fronts, 'app')
-  const authority = `${HOST}:${port}`
-  let cookie = ''
-  const launch = (): Promise<Child> =>
-    serving(
-      startOauth2Proxy({ program, folder, provider, port, upstream: `http://127.0.0.1:${upstream}/`, authority }),
-      async () => {
-        await untilAnswered(port, authority, status => status === 200, '/ping')
-        cookie = await signInBy(`http://${authority}/`, { [authority]: `127.0.0.1:${port}` })
-      },
-    )
-  return subject(
-    'oauth2-proxy',
-    'oauth2-proxy',
-    launch,
-    () => ({ port, headers: { host: authority, cookie } }),
-    front => front === 'app',
+  return signedIn(
+    { name: 'oauth2-proxy', label: 'oauth2-proxy', host: HOST, fronts },
+    ({ port, upstream, authority }) => {
+      const child = startOauth2Proxy({
+        program,
+        folder,
+        provider,
+        port,
+        upstream: `http://127.0.0.1:${upstream}/`,
+        authority,
+      })
+      return { child, isUp: () => untilAnswered(port, authority, status => status === 200, '/ping') }
+    },
   )
 }
 
@@ -72,14 +68,4 @@ request_logging = false
 `,
   )
   return startChild([program, '--config', file], { core: PROXY_CORE })
-}
-
-/** Signs in as Ada and answers the Cookie field for that address; throws when it ends anywhere else. */
-export async function signInBy(address: string, hosts: Readonly<Record<string, string>>): Promise<string> {
-  const browser = new BrowserLite({ hosts })
-  const page = await browser.signIn(address, 'ada')
-  if (page.response.status !== 200) {
-    throw new Error(`signing in ended at ${page.address.href.split('?')[0]} with ${page.response.status}`)
-  }
-  return browser.cookieHeader(new URL(address))
 }

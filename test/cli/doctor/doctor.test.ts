@@ -2,10 +2,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { chmodSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { runDoctor } from '../../../src/cli/doctor/run.ts'
-import { readBytes, readText } from '../../../src/console/read-file.ts'
 import { makeAuthority } from '../../kit/certificates.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
-import { type Ran, runIn } from '../../kit/io.ts'
+import { commandPorts, type Ran, runIn } from '../../kit/io.ts'
 import { FROM_SOURCE, freePort, startChild } from '../../kit/programs/child.ts'
 import { type BadProvider, startBadProvider } from '../../kit/provider/bad-provider.ts'
 import { startProvider, type TestProvider } from '../../kit/provider/provider.ts'
@@ -81,12 +80,8 @@ function examine(
   chmodSync(path, 0o600)
   return runIn(folder.path, io =>
     runDoctor(options.argv ?? [], io, {
+      ...commandPorts(io),
       now: () => Date.now() + (options.aheadMs ?? 0),
-      random: count => crypto.getRandomValues(new Uint8Array(count)),
-      fetch: (address, init) => fetch(address, init),
-      env: () => undefined,
-      readText,
-      readBytes,
     }),
   )
 }

@@ -2,10 +2,9 @@ import { describe, expect, test } from 'bun:test'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { runDoctor } from '../../../src/cli/doctor/run.ts'
-import { readBytes, readText } from '../../../src/console/read-file.ts'
 import { startAnswering } from '../../kit/applications/answering.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
-import { type Ran, runIn } from '../../kit/io.ts'
+import { commandPorts, type Ran, runIn } from '../../kit/io.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { type PocketIdClient, type PocketIdVersion, pocketIdClient } from '../../kit/provider/pocket-id/people.ts'
 import { type PocketId, type PocketIdOptions, pocketId } from '../../kit/provider/pocket-id/pocket-id.ts'
@@ -50,16 +49,7 @@ ${allow}
 `,
     { mode: 0o600 },
   )
-  return runIn(folder.path, io =>
-    runDoctor([], io, {
-      now: Date.now,
-      random: count => crypto.getRandomValues(new Uint8Array(count)),
-      fetch: (address, init) => fetch(address, init),
-      env: () => undefined,
-      readText,
-      readBytes,
-    }),
-  )
+  return runIn(folder.path, io => runDoctor([], io, commandPorts(io)))
 }
 
 /** The lines about the client and its callback. */

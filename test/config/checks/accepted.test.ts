@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'bun:test'
+import { NOBODY_IN_PARTICULAR } from '../../../src/config/build/rules.ts'
 import { SECTIONS } from '../../../src/config/keys/keys.ts'
 import { parseRaw } from '../../../src/config/text/raw.ts'
 import { createReport } from '../../../src/config/text/report.ts'
-import { NOBODY_IN_PARTICULAR } from '../../kit/rules.ts'
 import { accepts, check } from '../checks.ts'
 import { GOOD_ISSUERS } from './issuer-cases.ts'
 

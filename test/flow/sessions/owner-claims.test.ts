@@ -1,17 +1,15 @@
 /** A person whom the provider describes otherwise at a refresh: what they have under way goes on as far as it is still allowed. */
 import { beforeEach, expect, test } from 'bun:test'
 import { startStreaming } from '../../kit/applications/streaming.ts'
-import { askAsAll, type Belongings, collectBelongings, streamAsAll } from '../../kit/belongings.ts'
-import { browserAt } from '../../kit/browser/browser-lite.ts'
+import { askAsAll, type Belongings, streamAsAll } from '../../kit/belongings.ts'
 import { aheadClock } from '../../kit/clock.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
-import { eventually, type Gate, startGate } from '../../kit/gate.ts'
+import { eventually, type Gate } from '../../kit/gate.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { startBadProvider } from '../../kit/provider/bad-provider.ts'
-import { shared } from '../../kit/sessions/shared.ts'
-import { portalTable, providerTable, routeTo } from '../../kit/toml.ts'
+import { belongingsAt, inTwoGates, REFRESHING, takesAll } from '../../kit/sessions/one-person.ts'
+import { portalTable, providerTable } from '../../kit/toml.ts'
 
-const HOST = 'app.example'
 const MINUTE = 60_000
 const clock = aheadClock()
 const keep = untilTheEnd()
@@ -28,26 +26,18 @@ function describe(groups: readonly string[]): void {
   bad.behave({ givesRefreshToken: true, signsInAtOnce: true, userinfo: { groups } })
 }
 
-const PORTAL = `roles.user = { groups = ["users"] }
-refresh = "1m"
-refresh_limit = "10m"
-personal_tokens = true
-guest_links = { allow = ["user"], max_uses = 5 }`
-const ROUTE = 'portal = "home"\nallow = ["user", { guest_link = true }]\ntokens = true'
-const toml = () => providerTable(bad) + portalTable(PORTAL) + routeTo(upstream, HOST, ROUTE)
+const toml = () =>
+  providerTable(bad) + portalTable(`roles.user = { groups = ["users"] }\n${REFRESHING}`) + takesAll(upstream)
 
 /** Two processes on one store, with what one person has, and how many streams are open in each. */
 async function withStreams(
   act: (gates: readonly [Gate, Gate], all: Belongings, open: readonly (() => number)[]) => Promise<void>,
 ): Promise<void> {
   using folder = temporaryFolder()
-  const options = { ...shared(`${folder.path}/shared.db`), ports: clock }
-  await using one = await startGate(toml(), options)
-  await using other = await startGate(toml(), options)
-  const browser = browserAt(one, HOST)
-  expect((await browser.open(`http://${HOST}/`)).response.status).toBe(200)
-  const all = await collectBelongings(one, HOST, `sallyport=${browser.cookie(HOST, 'sallyport')}`)
-  await act([one, other], all, [await streamAsAll(one, all), await streamAsAll(other, all)])
+  await inTwoGates(toml(), `${folder.path}/shared.db`, clock, async (one, other) => {
+    const all = await belongingsAt(one)
+    await act([one, other], all, [await streamAsAll(one, all), await streamAsAll(other, all)])
+  })
 }
 
 /** Has the provider asked again, and waits until both processes tell the application of what it said. */

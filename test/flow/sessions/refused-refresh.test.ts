@@ -1,8 +1,7 @@
 /** Whom the provider puts out, in whatever words, is out: with the session, its streams, their tokens and their guest links. */
 import { beforeEach, describe, expect, test } from 'bun:test'
 import { startStreaming } from '../../kit/applications/streaming.ts'
-import { askAsAll, type Belongings, collectBelongings, streamAsAll } from '../../kit/belongings.ts'
-import { browserAt } from '../../kit/browser/browser-lite.ts'
+import { askAsAll, streamAsAll } from '../../kit/belongings.ts'
 import { aheadClock } from '../../kit/clock.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
 import { eventually, type Gate, startGate } from '../../kit/gate.ts'
@@ -10,11 +9,10 @@ import { untilTheEnd } from '../../kit/opened.ts'
 import { startValkey } from '../../kit/programs/valkey.ts'
 import { startBadProvider } from '../../kit/provider/bad-provider.ts'
 import { statusOf } from '../../kit/requests.ts'
-import { shared } from '../../kit/sessions/shared.ts'
-import { EVERYONE, portalTable, providerTable, routeTo } from '../../kit/toml.ts'
+import { belongingsAt, inTwoGates, REFRESHING, takesAll } from '../../kit/sessions/one-person.ts'
+import { EVERYONE, portalTable, providerTable } from '../../kit/toml.ts'
 import recorded from '../../recorded/token-refusals.json'
 
-const HOST = 'app.example'
 const MINUTE = 60_000
 const clock = aheadClock()
 const keep = untilTheEnd()
@@ -26,28 +24,13 @@ beforeEach(() => {
   bad.behave({ givesRefreshToken: true, signsInAtOnce: true })
 })
 
-const PORTAL = `${EVERYONE}
-refresh = "1m"
-refresh_limit = "10m"
-personal_tokens = true
-guest_links = { allow = ["user"], max_uses = 5 }`
-const ROUTE = 'portal = "home"\nallow = ["user", { guest_link = true }]\ntokens = true'
-const toml = () => providerTable(bad) + portalTable(PORTAL) + routeTo(upstream, HOST, ROUTE)
+const toml = () => providerTable(bad) + portalTable(`${EVERYONE}\n${REFRESHING}`) + takesAll(upstream)
 
 /** Two processes on one store. */
-async function inTwoGates(kind: 'sqlite' | 'redis', act: (one: Gate, other: Gate) => Promise<void>): Promise<void> {
+async function onOne(kind: 'sqlite' | 'redis', act: (one: Gate, other: Gate) => Promise<void>): Promise<void> {
   using folder = temporaryFolder()
   await using valkey = kind === 'redis' ? await startValkey() : null
-  const options = { ...shared(valkey?.url() ?? `${folder.path}/shared.db`), ports: clock }
-  await using one = await startGate(toml(), options)
-  await using other = await startGate(toml(), options)
-  await act(one, other)
-}
-
-async function signIn(gate: Gate): Promise<Belongings> {
-  const browser = browserAt(gate, HOST)
-  expect((await browser.open(`http://${HOST}/`)).response.status).toBe(200)
-  return collectBelongings(gate, HOST, `sallyport=${browser.cookie(HOST, 'sallyport')}`)
+  await inTwoGates(toml(), valkey?.url() ?? `${folder.path}/shared.db`, clock, act)
 }
 
 /** What the token endpoint answers from now on. */
@@ -64,8 +47,8 @@ describe.each(['sqlite', 'redis'] as const)('a person whom the provider has put 
   test.each(REFUSALS.map(row => [`${row.program}, ${row.when}`, row] as const))(
     'is out at once in every process, with streams, tokens and guest links (%s)',
     (_, { status, body }) =>
-      inTwoGates(kind, async (one, other) => {
-        const all = await signIn(one)
+      onOne(kind, async (one, other) => {
+        const all = await belongingsAt(one)
         for (const gate of [one, other]) expect(await askAsAll(gate, all)).toEqual([200, 200, 200])
         const open = [await streamAsAll(one, all), await streamAsAll(other, all)]
         answer(status, body)
@@ -81,7 +64,7 @@ describe.each(['sqlite', 'redis'] as const)('a person whom the provider has put 
 
 test('streams end at once where nothing in memory tells any more whose they are', async () => {
   await using gate = await startGate(toml(), { ports: clock })
-  const all = await signIn(gate)
+  const all = await belongingsAt(gate)
   const open = await streamAsAll(gate, all)
   gate.save(`${toml()}\n# another file, the same rules\n`)
   expect(gate.server.reload()).toBe('changed')
@@ -105,7 +88,7 @@ describe('a provider that says nothing of the person', () => {
     'ends nothing until the limit, and then lets nobody in (%s)',
     async (_, { status, body }) => {
       await using gate = await startGate(toml(), { ports: clock })
-      const all = await signIn(gate)
+      const all = await belongingsAt(gate)
       answer(status, body)
       clock.advance(2 * MINUTE)
       expect(await askAsAll(gate, all)).toEqual([200, 200, 200])

@@ -1,7 +1,7 @@
 import { startGate } from '../../kit/gate.ts'
 import { httpResponse, openWire, startRawUpstream } from '../../kit/wire/wire.ts'
 import { readMessage } from '../framing.ts'
-import { hold, type Subject, textOf } from '../subject.ts'
+import { hold, LINE_MARKS, type Subject, textOf } from '../subject.ts'
 
 /** How long a broken application keeps its connection open once it has said all it says. */
 const OPEN_MS = 15
@@ -27,20 +27,8 @@ export const answers: Subject = {
     answer('200 OK', ['Content-Encoding: gzip', 'Content-Length: 3'], '\x1f\x8b\x08'),
   ],
   words: [
-    ...[
-      '\r\n',
-      '\n',
-      '\r',
-      '\r\n\r\n',
-      ' ',
-      '\t',
-      ':',
-      '\0',
-      'HTTP/1.1 200 OK\r\n',
-      'HTTP/1.0 200 OK\r\n',
-      'HTTP/2 200\r\n',
-      '0\r\n\r\n',
-    ],
+    ...LINE_MARKS,
+    ...['HTTP/1.1 200 OK\r\n', 'HTTP/1.0 200 OK\r\n', 'HTTP/2 200\r\n', '0\r\n\r\n'],
     ...[
       'Content-Length: 5\r\n',
       'Content-Length: -1\r\n',

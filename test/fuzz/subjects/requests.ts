@@ -1,7 +1,7 @@
 import { openWire } from '../../kit/wire/wire.ts'
 import { readMessage } from '../framing.ts'
 import { openGuarded } from '../guarded.ts'
-import { hold, type Subject, textOf } from '../subject.ts'
+import { hold, LINE_MARKS, type Subject, textOf } from '../subject.ts'
 
 /** How long bytes are waited for that may never come: a request may want more of itself. */
 const PATIENCE_MS = 25
@@ -24,23 +24,8 @@ export const requests: Subject = {
     request('GET /', ['Upgrade: websocket', 'Connection: Upgrade', 'Sec-WebSocket-Version: 13']),
   ],
   words: [
-    ...[
-      '\r\n',
-      '\n',
-      '\r',
-      '\r\n\r\n',
-      ' ',
-      '\t',
-      ':',
-      '\0',
-      ' HTTP/1.1\r\n',
-      ' HTTP/1.0\r\n',
-      'GET ',
-      'POST ',
-      'HEAD ',
-      'OPTIONS ',
-      'MOVE ',
-    ],
+    ...LINE_MARKS,
+    ...[' HTTP/1.1\r\n', ' HTTP/1.0\r\n', 'GET ', 'POST ', 'HEAD ', 'OPTIONS ', 'MOVE '],
     ...[
       'Content-Length: 5\r\n',
       'Content-Length: +5\r\n',
