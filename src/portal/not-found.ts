@@ -1,6 +1,6 @@
 import { CODES } from '../base/errors.ts'
 import { prefersPage } from '../route/page-load.ts'
-import { type ErrorView, renderErrorPage } from './error-pages.tsx'
+import { type ErrorView, renderErrorPage } from './error-page.tsx'
 import { wordsFor } from './language.ts'
 import { ownPath } from './place.ts'
 import type { PortalRequest } from './portal.ts'

@@ -172,7 +172,7 @@ const RANKS: readonly (readonly Room[])[] = [
         { parts: ['pages'], ban: 'a page shows what it is given, and does nothing' },
         { parts: ['csp.ts'], ban: 'what a page may do is said of all pages alike' },
         { parts: ['answer.ts'], ban: 'every page is answered with the same fields' },
-        { parts: ['error-pages.tsx'], ban: 'anything may fail, so what says it needs nothing' },
+        { parts: ['denied-page.tsx', 'error-page.tsx'], ban: 'anything may fail, so what says it needs nothing' },
         { parts: ['not-found.ts'], ban: 'anything may be missing, so what says it needs nothing' },
         { parts: ['replay'], ban: 'a kept form outlives the sign-in that it waits for' },
         { parts: ['sign-in'], ban: 'nobody is signed in yet' },

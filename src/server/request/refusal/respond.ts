@@ -1,15 +1,12 @@
-import type { AuditEvent } from '../../../audit/events.ts'
 import type { Audit } from '../../../audit/writer.ts'
 import { CODES, type Code, errorFacts, type GateError } from '../../../base/errors.ts'
 import type { Log } from '../../../base/ports.ts'
-import { userSubject } from '../../../identity/passwords/users.ts'
-import { tellNeeds } from '../../../policy/needs.ts'
 import type { Decision } from '../../../policy/policy.ts'
-import { missingReasons, type Told } from '../../../policy/reasons.ts'
-import { findUnverifiedEmail, type UnverifiedEmail, waysOut } from '../../../policy/unverified.ts'
-import { type AskableRole, type ErrorView, renderDeniedPage, renderErrorPage } from '../../../portal/error-pages.tsx'
+import type { Told } from '../../../policy/reasons.ts'
+import type { UnverifiedEmail } from '../../../policy/unverified.ts'
+import { type AskableRole, renderDeniedPage } from '../../../portal/denied-page.tsx'
+import { type ErrorView, renderErrorPage } from '../../../portal/error-page.tsx'
 import { wordsFor } from '../../../portal/language.ts'
-import { nameOf } from '../../../portal/pages/person.ts'
 import { ownPath } from '../../../portal/place.ts'
 import type { PortalRequest } from '../../../portal/portal.ts'
 import { BAD_TOKEN_CHALLENGE, BASIC_CHALLENGE, problemResponse } from '../../../portal/problem.ts'
@@ -22,10 +19,10 @@ import { prefersPage } from '../../../route/page-load.ts'
 import { parseReturnTo } from '../../../route/return-to.ts'
 import type { Grants } from '../../../session/grants/grants.ts'
 import type { GateRoute } from '../../config/snapshot.ts'
-import type { Denial, Denials } from '../../observe/denials.ts'
+import type { Denials } from '../../observe/denials.ts'
 import { rolesToAskFor } from '../offered-roles.ts'
-import { type Passage, passageFacts } from '../passage.ts'
-import { requestFacts } from '../policy-input.ts'
+import type { Passage } from '../passage.ts'
+import { labelOf, logFailure, noteDecision, noteWrong, unverifiedOf } from './note.ts'
 import { mayRepeat, retryAfterS } from './retry-after.ts'
 
 /** Answers that are not an upstream's: a page for people, problem details for programs, one log line with the same reference. */
@@ -69,10 +66,9 @@ export function createRespond(
 
   return {
     failed(passage, context, error, cause) {
-      const wrong = WRONG.get(error.code)
-      if (wrong !== undefined) noteWrong(audit, wrong, passage, error)
+      const isNoted = noteWrong(audit, passage, error)
       if (isClientGone(passage)) return gone()
-      if (wrong === undefined) logFailure(log, passage, error, isKnown(error, passage))
+      if (!isNoted) logFailure(log, passage, error, isKnown(error, passage))
       const { status, say, code } = error
       const againS = retryAfterS(error, passage)
       const fields = EXTRA_FIELDS.get(code) ?? NO_FIELDS
@@ -206,96 +202,11 @@ function gone(): Response {
 
 const NOTHING_TOLD: Told = { needed: [], reasons: [] }
 
-/** What is missing goes to the log in full; what the client is told is less. */
-function noteDecision(
-  audit: Audit,
-  denials: Pick<Denials, 'note'>,
-  passage: Passage,
-  decision: Decision,
-  unverified: readonly UnverifiedEmail[],
-): void {
-  const alone = unverified.find(({ isAlone }) => isAlone)
-  const needs = needsOf(passage, decision)
-  denials.note(denialOf(passage, alone === undefined ? decision.reason : 'email.unverified', needs))
-  const besides = {
-    reasons: 'trials' in decision ? missingReasons(decision.trials) : undefined,
-    needs: needs ?? undefined,
-    ...(alone === undefined
-      ? {}
-      : { alone: `${alone.email} is not verified at ${labelOf(passage, alone)}`, hint: waysOut(alone) }),
-  }
-  const facts = { ...passageFacts(passage), reason: decision.reason }
-  if (decision.verdict === 'deny' && decision.reason === 'rule.broken') {
-    audit.note('access.unjudged', facts, { facts: { ...besides, ...errorFacts(decision.fault) } })
-  } else {
-    audit.note(decision.verdict === 'step-up' ? 'access.step_up' : 'access.refused', facts, { facts: besides })
-  }
-}
-
-/** What somebody came with that is not good: told of even where they do not wait for the answer. */
-const WRONG: ReadonlyMap<Code, AuditEvent> = new Map([
-  ['access.token', 'access.token_wrong'],
-  ['access.password', 'access.password_wrong'],
-])
-
-function noteWrong(audit: Audit, event: AuditEvent, passage: Passage, error: GateError): void {
-  const { user, provider } = error.facts
-  const known = {
-    ...(typeof user === 'string' ? { user: userSubject(user), name: user } : {}),
-    ...(typeof provider === 'string' ? { provider } : {}),
-  }
-  audit.note(event, { ...passageFacts(passage), ...known }, { facts: errorFacts(error) })
-}
-
-function needsOf({ route, session }: Passage, decision: Decision): string | null {
-  if (route === null) return null
-  return tellNeeds(route.config, decision, 'trials' in decision ? decision.trials : [], session !== null)
-}
-
-/** Where an e-mail address that nobody answers for has a part in a refusal: that one. */
-function unverifiedOf(passage: Passage, { verdict, reason }: Decision): readonly UnverifiedEmail[] {
-  const { route, session } = passage
-  if (verdict !== 'deny' || route === null || session === null || reason.startsWith('token.')) return []
-  const found = findUnverifiedEmail(route.policy, session.identity, requestFacts(passage, session))
-  return found === null ? [] : [found]
-}
-
-function sayUnverified(words: Words, passage: Passage, unverified: UnverifiedEmail): string {
-  return words.emailUnverified(unverified.email, labelOf(passage, unverified))
-}
-
-function labelOf({ snapshot }: Passage, { provider }: UnverifiedEmail): string {
-  return snapshot.config.providers.get(provider)?.label ?? provider
-}
-
-function denialOf(
-  { id, startedMs, request, route, session, client }: Passage,
-  reason: Decision['reason'],
-  needs: string | null,
-): Denial {
-  return {
-    atMs: startedMs,
-    id,
-    portal: route?.config.portal ?? null,
-    route: route?.config.id ?? '',
-    method: request.method,
-    reason,
-    needs,
-    user: session === null ? null : nameOf(session.identity),
-    client,
-  }
-}
-
 /** Whether nobody waits for the answer any more. */
 export function isClientGone({ request, front, connection }: Passage): boolean {
   return request.signal.aborted || hasLeft(front, connection)
 }
 
-function logFailure(log: Log, passage: Passage, error: GateError, isKnown: boolean): void {
-  const facts = { id: passage.id, client: passage.client, ...errorFacts(error) }
-  if (error.code === 'internal') log.error('A request failed on our side', facts)
-  // That is told for the whole process, once.
-  else if (error.status >= 500 && !isKnown && error.code !== 'limit.descriptors')
-    log.warn('A request could not be answered', facts)
-  else log.debug('A request was refused', facts)
+function sayUnverified(words: Words, passage: Passage, unverified: UnverifiedEmail): string {
+  return words.emailUnverified(unverified.email, labelOf(passage, unverified))
 }

@@ -1,0 +1,113 @@
+/** @jsxImportSource hono/jsx */
+import type { PortalConfig } from '../config/types/portals.ts'
+import { pageAnswer } from './answer.ts'
+import { Help } from './pages/help.tsx'
+import { Acts, NarrowPage } from './pages/narrow-page.tsx'
+import type { Words } from './words/words.ts'
+
+/** A failure as a page shows it. Every text may hold anything: it is escaped. */
+export interface ErrorView {
+  /** Its portal; null where there is none. */
+  readonly portal: Pick<PortalConfig, 'brand' | 'contact'> | null
+  readonly words: Words
+  readonly status: number
+  /** The one sentence that says what happened. */
+  readonly title: string
+  /** The id that the log carries too. */
+  readonly reference: string
+  /** A second sentence: what to do. */
+  readonly detail?: string
+  /** What whoever runs the place can do, a line each, with words before. */
+  readonly ways?: { readonly lead: string; readonly each: readonly string[] }
+  /** Whose failure it is, as people know it. */
+  readonly place?: string
+  /** What the log has of it, for an admin to read; in English. */
+  readonly cause?: string
+  /** False where nothing has gone wrong: the status is not shown. */
+  readonly isFault?: boolean
+  /** Sets Retry-After; where the page is repeatable, its script counts down to loading it again. */
+  readonly retryAfterS?: number
+  /** False for the answer to a form: nothing of ours sends one twice. */
+  readonly isRepeatable?: boolean
+  /** What it loads then; the same address when absent. */
+  readonly refreshTo?: string
+  /** Goes there at once: a sign-in that can begin again by itself. */
+  readonly restartTo?: string
+  readonly actions?: readonly { readonly label: string; readonly address: string }[]
+}
+
+/** A page that reloads faster than this would only flicker. */
+const LEAST_REFRESH_S = 3
+
+/** An error page with all its fields; nothing of the request is in it but what `view` says. */
+export function renderErrorPage(view: ErrorView): Response {
+  const { words, retryAfterS, restartTo, isRepeatable = true } = view
+  const afterS = retryAfterS === undefined || !isRepeatable ? null : Math.max(LEAST_REFRESH_S, Math.ceil(retryAfterS))
+  const page = (
+    <NarrowPage
+      words={words}
+      title={view.title}
+      onward={restartTo ?? null}
+      {...(view.place === undefined ? {} : { place: view.place })}
+    >
+      {view.isFault === false ? null : <p class="code">{words.error(view.status)}</p>}
+      <h1>{view.title}</h1>
+      {view.detail === undefined ? null : <p class="soft">{view.detail}</p>}
+      {restartTo === undefined ? null : (
+        <p class="soft">
+          <span class="wait" aria-hidden="true" />
+          {words.startingAgain}
+        </p>
+      )}
+      {afterS === null ? null : <Countdown words={words} afterS={afterS} to={view.refreshTo} />}
+      <Acts acts={view.actions ?? []} />
+      {view.ways === undefined ? null : (
+        <div class="cause small">
+          <p>{view.ways.lead}</p>
+          <ul>
+            {view.ways.each.map(way => (
+              <li>{way}</li>
+            ))}
+          </ul>
+        </div>
+      )}
+      {view.cause === undefined ? null : (
+        <p class="cause small">
+          {words.causeForAdmins} <code lang="en">{view.cause}</code>
+        </p>
+      )}
+      <p class="note">
+        <Help words={words} contact={view.portal?.contact ?? null} />
+        {`${words.reference} `}
+        <code>{view.reference}</code>
+      </p>
+    </NarrowPage>
+  )
+  return pageAnswer(
+    words,
+    view.portal?.brand ?? null,
+    page,
+    view.status,
+    retryAfterS === undefined ? {} : { 'retry-after': String(retryAfterS) },
+    'nothing',
+    afterS === null ? null : 'countdown',
+  )
+}
+
+/** Shown by the script that counts; without one there is nothing to count, and the button that tries again is there anyway. */
+function Countdown({ words, afterS, to }: { words: Words; afterS: number; to: string | undefined }) {
+  const [before, after] = words.triesAgain
+  return (
+    <div class="again" data-again={afterS} data-to={to} hidden>
+      <p class="soft">
+        <span class="wait" aria-hidden="true" />
+        {before}
+        <strong>{afterS}</strong>
+        {after}
+      </p>
+      <button class="quiet" type="button">
+        {words.stopTrying}
+      </button>
+    </div>
+  )
+}
