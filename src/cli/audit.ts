@@ -99,7 +99,7 @@ async function show(store: AuditStore, search: AuditSearch, isJson: boolean, io:
     isEmpty = false
     await io.stdout(isJson ? jsonLine(record) : lineOf(record))
   }
-  if (isEmpty && !isJson) await io.stdout('Nothing is told of.\n')
+  if (isEmpty && !isJson) await io.stdout('Nothing is recorded.\n')
   return EXIT.ok
 }
 

@@ -30,7 +30,10 @@ ${app('one', 'http://127.0.0.1:1', 'name = "Wissensdatenbankverwaltungsoberfläc
 ${app('two-words', 'http://127.0.0.1:1', 'name = "Photos"\napp = { description = "Everything that we ever took a picture of, and then some more of it that nobody looks at" }')}
 ${app('shared', 'http://127.0.0.1:1', 'name = "Shared"\ntokens = true').replace('["user"]', '["user", { guest_link = true }]')}
 ${app('tools', 'http://127.0.0.1:1', 'name = "Donaudampfschifffahrtsgesellschaftswerkzeuge"\nmcp = true')}
-${app('later', 'http://127.0.0.1:1', 'name = "Later"\ndeny = [{ hours = "00:00-24:00" }]')}`
+${app('later', 'http://127.0.0.1:1', 'name = "Later"\ndeny = [{ hours = "00:00-24:00" }]')}
+[audit]
+keep = "90d"
+`
 
 const keep = untilTheEnd()
 mkdirSync(PICTURES, { recursive: true })

@@ -23,6 +23,8 @@ test.each([true, false])('ten applications can be searched, with a script (%p) o
   await page.goto(`${stand.portal}/`)
   const shown = () => page.locator('.app h3').filter({ visible: true }).allTextContents()
   expect((await shown()).length).toBe(10)
+  // As of an application outside of any group: nothing of a page's own headings is in a tile.
+  expect(await page.evaluate("getComputedStyle(document.querySelector('.app h3')).marginTop")).toBe('0px')
   const search = async (text: string) => {
     await page.getByLabel('Find an application').fill(text)
     if (!javaScriptEnabled) await page.getByRole('button', { name: 'Search' }).click()

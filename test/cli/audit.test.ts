@@ -83,7 +83,7 @@ describe('sallyport audit', () => {
   test('says what would keep rows where none are kept', async () => {
     await using other = await startGate(TOML.replace('[audit]\nkeep = "90d"\n', ''))
     const { code, out, err } = await runOn(other, runAudit, [])
-    expect([code, out]).toEqual([0, 'Nothing is told of.\n'])
+    expect([code, out]).toEqual([0, 'Nothing is recorded.\n'])
     expect(err).toContain('[audit] keep = "90d"')
   })
 })

@@ -51,7 +51,7 @@ export async function showSessions(ctx: PortalRequest, tools: SessionTools, sess
     <SessionsPage
       words={words}
       title={ctx.portal.title}
-      menu={menuOf(ctx, session, words, isAll ? null : 'sessions')}
+      menu={menuOf(ctx, session, words, isAll ? 'admin' : 'sessions')}
       entries={
         await Promise.all(entries.map(async entry => ({ ...entry, used: await usedBy(ctx, tools, entry, session) })))
       }

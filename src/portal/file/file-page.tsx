@@ -54,7 +54,7 @@ function OneFile({ words, file }: { readonly words: Words; readonly file: ShownF
       {inForce === null ? (
         <p class="soft">{words.fileNotInForce}</p>
       ) : (
-        <Text heading={words.fileInForce} text={inForce} />
+        <Text heading={words.fileInForce} text={inForce} isOpen={difference.length === 0} />
       )}
       {onDisk === null ? (
         <p class="soft">{words.fileNotThere}</p>
@@ -65,9 +65,11 @@ function OneFile({ words, file }: { readonly words: Words; readonly file: ShownF
   )
 }
 
-function Text({ heading, text }: { readonly heading: string; readonly text: string }) {
+/** Of what is the same in both places, there is nothing else to look at. */
+function Text(props: { readonly heading: string; readonly text: string; readonly isOpen?: boolean }) {
+  const { heading, text, isOpen = false } = props
   return (
-    <details>
+    <details open={isOpen}>
       <summary>{heading}</summary>
       <pre class="lines" tabindex={0}>
         {text}

@@ -47,7 +47,7 @@ export function ReviewPage({ words, title, menu, draft, judged, proof, base }: R
       <section class="group">
         <h2>{words.reviewPeople(people.length, count)}</h2>
         {isCut ? <p class="soft">{words.reviewCut}</p> : null}
-        <ul class="rows">
+        <ul class="rows" hidden={people.length === 0}>
           {people.slice(0, PEOPLE_SHOWN).map(person => (
             <li class="row">
               <div>
@@ -61,7 +61,7 @@ export function ReviewPage({ words, title, menu, draft, judged, proof, base }: R
         {people.length <= PEOPLE_SHOWN ? null : <p class="soft">{words.andMore(people.length - PEOPLE_SHOWN)}</p>}
       </section>
       <section class="group">
-        <h2>{words.fileDifference}</h2>
+        <h2>{words.reviewLines}</h2>
         <Difference lines={difference} />
       </section>
       <form class="edit" method="post" action={ownPath('edit')}>

@@ -3,6 +3,7 @@ import { EVENT_NAMES } from '../../audit/events.ts'
 import { type AuditRecord, FACTS, type FactName } from '../../audit/record.ts'
 import { showUnseen } from '../../base/visible.ts'
 import { ownPath } from '../place.ts'
+import { describeAgent } from '../user-agent.ts'
 import type { Words } from '../words/words.ts'
 import { Time } from './time.tsx'
 import { type MenuEntry, WidePage } from './wide-page.tsx'
@@ -37,48 +38,68 @@ export function AuditPage({ words, title, menu, isKept, asked, records, next, no
           {words.auditOff} <code>[audit] keep = "90d"</code>
         </p>
       )}
-      <form class="search" method="get" action={ownPath('audit')}>
-        <label for="who">{words.auditWho}</label>
-        <input id="who" name="who" type="search" value={asked.who} maxlength={200} autocomplete="off" />
-        <label for="event">{words.auditEvent}</label>
-        <select id="event" name="event">
-          <option value="">{words.auditAny}</option>
-          {EVENT_NAMES.map(name => (
-            <option value={name} selected={name === asked.event}>
-              {name}
-            </option>
+      <search>
+        <form class="fields" method="get" action={ownPath('audit')}>
+          <div class="wide">
+            <label for="who">{words.auditWho}</label>
+            <input id="who" name="who" type="search" value={asked.who} maxlength={200} autocomplete="off" />
+          </div>
+          <div>
+            <label for="event">{words.auditEvent}</label>
+            <select id="event" name="event">
+              <option value="">{words.auditAny}</option>
+              {EVENT_NAMES.map(name => (
+                <option value={name} selected={name === asked.event}>
+                  {name}
+                </option>
+              ))}
+            </select>
+          </div>
+          <div>
+            <label for="since">{words.auditSince}</label>
+            <input id="since" name="since" type="date" value={asked.since} />
+          </div>
+          <button class="act main" type="submit">
+            {words.search}
+          </button>
+        </form>
+      </search>
+      {records.length > 0 ? (
+        <ul class="rows">
+          {records.map(record => (
+            <Row words={words} record={record} nowMs={nowMs} />
           ))}
-        </select>
-        <label for="since">{words.auditSince}</label>
-        <input id="since" name="since" type="date" value={asked.since} />
-        <button class="act main" type="submit">
-          {words.search}
-        </button>
-      </form>
-      {records.length === 0 ? <p class="soft">{words.auditNothing}</p> : null}
-      <ul class="rows">
-        {records.map(record => (
-          <Row words={words} record={record} nowMs={nowMs} />
-        ))}
-      </ul>
+        </ul>
+      ) : isKept ? (
+        <div class="empty">
+          <p>{words.auditNothing}</p>
+        </div>
+      ) : null}
       {next === null ? null : (
         <p class="more">
           <a href={`${ownPath('audit')}?${new URLSearchParams({ ...asked, after: next })}`}>{words.auditOlder}</a>
         </p>
       )}
-      <form class="search" method="post" action={ownPath('audit')}>
-        <input type="hidden" name="proof" value={proof} />
-        {Object.entries(asked).map(([name, value]) => (
-          <input type="hidden" name={name} value={value} />
-        ))}
-        <button class="act" type="submit" name="act" value="json">
-          {words.auditExport('JSON')}
-        </button>
-        <button class="act" type="submit" name="act" value="csv">
-          {words.auditExport('CSV')}
-        </button>
-      </form>
+      {records.length === 0 && next === null ? null : <Export words={words} asked={asked} proof={proof} />}
     </WidePage>
+  )
+}
+
+/** All that is looked for, beyond what one page shows. */
+function Export({ words, asked, proof }: Pick<AuditView, 'words' | 'asked' | 'proof'>) {
+  return (
+    <form class="search" method="post" action={ownPath('audit')}>
+      <input type="hidden" name="proof" value={proof} />
+      {Object.entries(asked).map(([name, value]) => (
+        <input type="hidden" name={name} value={value} />
+      ))}
+      <button class="act" type="submit" name="act" value="json">
+        {words.auditExport('JSON')}
+      </button>
+      <button class="act" type="submit" name="act" value="csv">
+        {words.auditExport('CSV')}
+      </button>
+    </form>
   )
 }
 
@@ -96,20 +117,17 @@ function Row({
 }) {
   const { event, facts, atMs } = record
   const { user, name, count } = facts
+  const who = new Set([name, user].filter(one => one !== undefined))
   return (
     <li class="row">
       <div>
-        <h3>
+        <h2>
           <code>{event}</code> {count === undefined ? null : <span class="tag">{words.times(Number(count))}</span>}
-        </h3>
-        {user === undefined && name === undefined ? null : (
-          <p class="small">
-            {[name, user].flatMap(one => (one === undefined ? [] : [showUnseen(String(one))])).join(' · ')}
-          </p>
-        )}
+        </h2>
+        {who.size === 0 ? null : <p class="small">{[...who].map(one => showUnseen(String(one))).join(' · ')}</p>}
         <p class="soft small">
           {FACTS.filter(fact => facts[fact] !== undefined && !ABOVE.includes(fact))
-            .map(fact => `${fact}: ${showUnseen(String(facts[fact]))}`)
+            .map(fact => `${fact}: ${showUnseen(fact === 'agent' ? deviceOf(facts.agent) : String(facts[fact]))}`)
             .join(' · ')}
         </p>
       </div>
@@ -118,4 +136,10 @@ function Row({
       </span>
     </li>
   )
+}
+
+/** A browser in a few words, as on other pages; what is none, to the letter. */
+function deviceOf(agent: unknown): string {
+  const text = String(agent)
+  return text.startsWith('Mozilla/5.0 (') ? describeAgent(text) : text
 }

@@ -99,13 +99,16 @@ export function NarrowPage(props: {
   )
 }
 
-/** Links that are acts, the first one the main one. */
-export function Acts(props: { readonly acts: readonly { readonly label: string; readonly address: string }[] }) {
+/** Links that are acts, the first one the main one, unless the page has one above. */
+export function Acts(props: {
+  readonly acts: readonly { readonly label: string; readonly address: string }[]
+  readonly hasMain?: boolean
+}) {
   if (props.acts.length === 0) return null
   return (
     <div class="acts">
       {props.acts.map((act, index) => (
-        <a class={index === 0 ? 'act main' : 'act'} href={act.address}>
+        <a class={index === 0 && props.hasMain !== true ? 'act main' : 'act'} href={act.address}>
           {act.label}
         </a>
       ))}

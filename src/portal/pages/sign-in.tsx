@@ -25,7 +25,10 @@ export function SignInPage(props: {
       <h1>{words.signIn}</h1>
       {form === undefined ? null : <UserForm words={words} {...form} />}
       {choices.length > 1 ? <p class="soft">{words.chooseAccount}</p> : null}
-      <Acts acts={choices.map(({ label, address }) => ({ label: words.continueWith(label), address }))} />
+      <Acts
+        acts={choices.map(({ label, address }) => ({ label: words.continueWith(label), address }))}
+        hasMain={form !== undefined}
+      />
       {remember === undefined ? null : <Remember words={words} {...remember} />}
     </NarrowPage>
   )

@@ -16,8 +16,8 @@ export const STYLE = `
 [hidden]{display:none!important}
 html{-webkit-text-size-adjust:100%;text-size-adjust:100%}
 body{margin:0;min-height:100vh;min-height:100dvh;display:flex;flex-direction:column;font:400 1.0625rem/1.6 var(--sans);color:var(--ink);background:linear-gradient(var(--ground),var(--ground-2)) fixed var(--ground-2)}
-h1{margin:0;font:600 1.75rem/1.22 var(--serif);letter-spacing:-.012em;text-wrap:balance}
-h1,h2,h3{overflow-wrap:anywhere;hyphens:auto}
+h1{margin:0;font:600 1.75rem/1.22 var(--serif);letter-spacing:-.012em}
+h1,h2,h3,h4{overflow-wrap:anywhere;hyphens:auto;text-wrap:balance}
 h2{margin:0;font:600 1.0625rem/1.35 var(--serif)}
 p{margin:0;text-wrap:pretty}
 a{color:var(--accent);text-underline-offset:.2em;text-decoration-thickness:1px}
@@ -30,7 +30,7 @@ a{color:var(--accent);text-underline-offset:.2em;text-decoration-thickness:1px}
 .panel>*{position:relative}
 .mark{display:block;width:3.5rem;height:3.5rem;margin:0 auto 1.1rem;color:var(--accent)}
 img.mark{object-fit:contain}
-.place{margin-bottom:.5rem;color:var(--soft);font-size:.9375rem;letter-spacing:.01em;overflow-wrap:anywhere}
+.place{margin-bottom:.5rem;color:var(--soft);font-size:.9375rem;letter-spacing:.01em;overflow-wrap:anywhere;text-wrap:balance}
 .panel h1+p,.panel h1+.stack{margin-top:.85rem}
 .stack>*+*{margin-top:.85rem}
 .acts{display:grid;gap:.7rem;margin-top:1.9rem}
@@ -43,7 +43,7 @@ img.mark{object-fit:contain}
 .act.end:hover{color:var(--panel);background:var(--warn);border-color:var(--warn)}
 .who{overflow-wrap:anywhere}
 .facts{margin:1.6rem 0 0;padding:0;text-align:left;border-top:1px solid var(--line)}
-.facts>div{display:grid;grid-template-columns:7.25rem 1fr;gap:.75rem;align-items:baseline;padding:.75rem .125rem;border-bottom:1px solid var(--line)}
+.facts>div{display:grid;grid-template-columns:7.25rem 1fr;gap:.75rem;align-items:baseline;padding:.75rem 0;border-bottom:1px solid var(--line)}
 .facts dt{color:var(--soft);font-size:.875rem;overflow-wrap:anywhere;hyphens:auto}
 .facts dd{margin:0;overflow-wrap:anywhere}
 .tag{display:inline-block;margin:.06rem .3rem .06rem 0;padding:.02rem .6rem;font-size:.9375rem;background:var(--tint);border-radius:1rem}
@@ -118,13 +118,14 @@ img.mark{object-fit:contain}
 .alert{margin-top:1rem;padding:1rem 1.25rem;background:color-mix(in srgb,var(--warn) 8%,var(--panel));border:1px solid var(--warn);border-radius:1rem;overflow-wrap:anywhere}
 .alert ul{margin:.5rem 0;padding-left:1.25rem}
 .group>.rows{margin-top:1rem}
-.group>p{margin-top:.5rem}
+.group>p,.group>h2+div{margin-top:.5rem}
 .row h3,.row h4{margin:0;font:600 1.0625rem/1.35 var(--serif)}
 .sub{margin-top:1.75rem}
 .row>.decide{display:flex;flex-wrap:wrap;justify-content:flex-end;gap:.7rem;flex:0 1 auto}
 .decide form{display:flex;gap:.7rem}
 .decide select{min-height:2.75rem;padding:.3rem .9rem;font:400 1rem/1.3 var(--sans);color:inherit;background:var(--panel);border:1px solid var(--edge);border-radius:.8rem}
 .row code{font:.8125rem/1.4 var(--mono)}
+.row h2 code{font:600 1rem/1.35 var(--mono)}
 .row>span{flex:none;max-width:45%}
 .row>.origins{flex:0 1 24rem}
 .origins .health{margin-top:0}
@@ -138,7 +139,7 @@ img.mark{object-fit:contain}
 .empty{margin-top:2.25rem;padding:2rem 1.75rem;border:1px dashed var(--line);border-radius:1rem}
 .empty p+p{margin-top:.4rem}
 .rows{margin:2.25rem 0 0;padding:0;list-style:none;border-top:1px solid var(--line)}
-.row{display:flex;align-items:center;gap:1.25rem;padding:1rem .125rem;border-bottom:1px solid var(--line)}
+.row{display:flex;align-items:center;gap:1.25rem;padding:1rem 0;border-bottom:1px solid var(--line)}
 .row>div{flex:1;min-width:0;overflow-wrap:anywhere}
 .row .act,.foot .act,.search .act{width:auto;min-height:2.75rem;padding:.4rem 1.1rem;font-size:.9375rem}
 .foot{margin-top:2.5rem}
@@ -146,7 +147,7 @@ img.mark{object-fit:contain}
 .search{display:flex;flex-wrap:wrap;align-items:center;gap:.7rem;margin-top:1.5rem}
 .search label{width:100%;font-size:.9375rem;color:var(--soft)}
 .search input[type=search]{flex:1;min-width:min(12rem,100%)}
-.search input[type=search],.search input[type=date],.search select,.fields input,.fields select{height:2.75rem;padding:.3rem .9rem;font:400 1rem/1.3 var(--sans);color:inherit;background:var(--panel);border:1px solid var(--edge);border-radius:.8rem}
+.search input[type=search],.fields input,.fields select{height:2.75rem;padding:.3rem .9rem;font:400 1rem/1.3 var(--sans);color:inherit;background:var(--panel);border:1px solid var(--edge);border-radius:.8rem}
 .search+.small,.fields+.small{margin-top:.7rem}
 .fields{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(12rem,100%),1fr));align-items:end;gap:1rem;margin-top:1.5rem}
 .fields .wide{grid-column:1/-1}
@@ -156,7 +157,7 @@ img.mark{object-fit:contain}
 .fields>.act{min-height:2.75rem;padding:.3rem 1.1rem}
 .more{margin-top:1.5rem}
 .more .act{display:inline-flex;width:auto;min-height:2.75rem;padding:.4rem 1.1rem;font-size:.9375rem}
-.group h3{margin:1.25rem 0 .4rem;font:600 .9375rem/1.35 var(--sans)}
+.group>h3{margin:1.25rem 0 .4rem;font:600 .9375rem/1.35 var(--sans)}
 .lines{margin:.5rem 0 0;padding:.85rem 1rem;overflow:auto;max-height:36rem;font:.8125rem/1.5 var(--mono);background:var(--panel);border:1px solid var(--line);border-radius:.8rem;white-space:pre;tab-size:2}
 .lines .added{color:var(--good)}
 .lines .removed{color:var(--warn)}
@@ -170,7 +171,7 @@ summary{min-height:2.75rem;padding:.6rem 0;cursor:pointer}
 .findings{margin:.5rem 0;padding-left:1.25rem;overflow-wrap:anywhere}
 @media (max-width:54rem){.menu{display:block}.bar nav:not(:popover-open){display:none}.bar nav:popover-open{position:absolute;inset:4.1rem 1rem auto auto;flex-direction:column;min-width:13rem;max-width:calc(100vw - 2rem);padding:.5rem;background:var(--panel);border:1px solid var(--edge);border-radius:1rem;box-shadow:var(--shade)}.bar nav a:last-child{margin-right:0}.bar nav a[aria-current]{box-shadow:inset 3px 0 var(--accent)}}
 @supports not selector(:popover-open){.bar{flex-wrap:wrap}.menu{display:none!important}}
-@media (max-width:30rem){.door{align-items:flex-start;padding:1.25rem .85rem}.panel{padding:3rem 1.6rem 2rem;border-radius:50vw 50vw 1.25rem 1.25rem/11rem 11rem 1.25rem 1.25rem}.panel::before{border-radius:50vw 50vw .9rem .9rem/10.6rem 10.6rem .9rem .9rem}h1{font-size:1.5rem}.hall{padding:.85rem 1.1rem 3rem}.hall h1{margin-top:1.75rem}.facts>div{grid-template-columns:5.75rem 1fr}.row{flex-direction:column;align-items:flex-start;gap:.7rem}.row>.origins{flex:none}.row>span{max-width:100%}}
+@media (max-width:30rem){.door{align-items:flex-start;padding:1.25rem .85rem}.panel{padding:3rem 1.6rem 2rem;border-radius:50vw 50vw 1.25rem 1.25rem/11rem 11rem 1.25rem 1.25rem}.panel::before{border-radius:50vw 50vw .9rem .9rem/10.6rem 10.6rem .9rem .9rem}h1{font-size:1.5rem}.hall{padding:.85rem 1.1rem 3rem}.hall h1{margin-top:1.75rem}.facts>div{grid-template-columns:5.75rem 1fr}.row{flex-direction:column;align-items:flex-start;gap:.7rem}.row>.origins{flex:none}.row>.decide{justify-content:flex-start}.row>span{max-width:100%}}
 @media (max-width:22rem){.facts>div{grid-template-columns:1fr;gap:.1rem}}
 @media (prefers-contrast:more){:root,select{--soft:var(--ink);--line:var(--edge);--edge:var(--ink)}}
 @media (prefers-reduced-motion:reduce){*{animation:none!important;transition:none!important}.app:hover{transform:none}}

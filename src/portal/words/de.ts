@@ -276,7 +276,11 @@ export const DE: Words = {
   reviewChanges: 'Routen und Einstellungen',
   reviewNothing: 'An Routen und Einstellungen ändert sich nichts.',
   reviewAnybody: 'Für alle, die nicht angemeldet sind',
-  reviewPeople: (changed, all) => `Für ${changed} von ${all} Angemeldeten ändert sich etwas`,
+  reviewPeople: (changed, all) =>
+    changed === 0
+      ? `Für die Angemeldeten (${all}) ändert sich nichts`
+      : `Für ${changed} von ${all} Angemeldeten ändert sich etwas`,
+  reviewLines: 'Im Text',
   reviewCut: 'Es sind zu viele angemeldet, um alle anzusehen.',
   reviewEnded: sessions => (sessions === 1 ? 'Eine Sitzung endet' : `${sessions} Sitzungen enden`),
   reviewGains: 'bekommt',

@@ -35,7 +35,7 @@ export const EN: Words = {
   auditAny: 'Any',
   auditSince: 'Since',
   auditOff: 'Nothing is kept. In the file:',
-  auditNothing: 'Nothing is told of.',
+  auditNothing: 'Nothing is recorded.',
   auditOlder: 'Older',
   auditExport: format => `Export as ${format}`,
   switchAccount: 'Switch account',
@@ -188,7 +188,11 @@ export const EN: Words = {
   reviewChanges: 'Routes and settings',
   reviewNothing: 'Nothing of routes and settings changes.',
   reviewAnybody: 'For whoever is not signed in',
-  reviewPeople: (changed, all) => `Something changes for ${changed} of ${all} people who are signed in`,
+  reviewPeople: (changed, all) =>
+    changed === 0
+      ? `Nothing changes for whoever is signed in (${all})`
+      : `Something changes for ${changed} of ${all} people who are signed in`,
+  reviewLines: 'In the text',
   reviewCut: 'Not all who are signed in were looked at: there are too many.',
   reviewEnded: sessions => (sessions === 1 ? 'One session ends' : `${sessions} sessions end`),
   reviewGains: 'gains',

@@ -277,7 +277,11 @@ export const ES: Words = {
   reviewChanges: 'Rutas y ajustes',
   reviewNothing: 'No cambia nada de rutas ni ajustes.',
   reviewAnybody: 'Para quien no ha iniciado sesión',
-  reviewPeople: (changed, all) => `Algo cambia para ${changed} de ${all} personas con sesión`,
+  reviewPeople: (changed, all) =>
+    changed === 0
+      ? `Nada cambia para quienes tienen sesión (${all})`
+      : `Algo cambia para ${changed} de ${all} personas con sesión`,
+  reviewLines: 'En el texto',
   reviewCut: 'Hay demasiadas sesiones para mirarlas todas.',
   reviewEnded: sessions => (sessions === 1 ? 'Termina una sesión' : `Terminan ${sessions} sesiones`),
   reviewGains: 'gana',

@@ -278,7 +278,11 @@ export const FR: Words = {
   reviewChanges: 'Routes et réglages',
   reviewNothing: 'Rien ne change aux routes ni aux réglages.',
   reviewAnybody: 'Pour qui n’est pas connecté',
-  reviewPeople: (changed, all) => `Quelque chose change pour ${changed} des ${all} personnes connectées`,
+  reviewPeople: (changed, all) =>
+    changed === 0
+      ? `Rien ne change pour les personnes connectées (${all})`
+      : `Quelque chose change pour ${changed} des ${all} personnes connectées`,
+  reviewLines: 'Dans le texte',
   reviewCut: 'Trop de personnes sont connectées pour les examiner toutes.',
   reviewEnded: sessions => (sessions === 1 ? 'Une session se termine' : `${sessions} sessions se terminent`),
   reviewGains: 'obtient',

@@ -222,6 +222,7 @@ export interface Words {
   readonly reviewNothing: string
   readonly reviewAnybody: string
   reviewPeople(changed: number, all: number): string
+  readonly reviewLines: string
   readonly reviewCut: string
   reviewEnded(sessions: number): string
   readonly reviewGains: string

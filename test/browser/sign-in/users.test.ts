@@ -31,6 +31,7 @@ test.each([
       await look(page, 'users')
       expect(await page.getByLabel('Password').getAttribute('autocomplete')).toBe('current-password')
       expect(await page.getByRole('link', { name: 'Continue with Pocket ID' }).count()).toBe(1)
+      expect(await page.locator('.act.main').allTextContents()).toEqual(['Sign in'])
       await page.getByLabel('User name').fill('ada')
       await page.getByLabel('Password').fill('something else')
       await page.keyboard.press('Enter')

@@ -26,6 +26,12 @@ test('admins see who did what, and find it by who, event and day; nothing in it 
   expect(page.response.status).toBe(200)
   expect(page.text).toContain('agent: &lt;script&gt;alert(1)&lt;/script&gt;\\u009b')
   expect(page.text).not.toContain('<script>alert')
+  const known = 'Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0'
+  await signedIn('user6', known)
+  const { text } = await admin.open(`${AUDIT}?who=user-6&event=sign_in`)
+  expect(text).toContain('agent: Firefox on Linux')
+  expect(text).not.toContain(known)
+  expect((await admin.open(`${AUDIT}?who=nobody-at-all`)).text).not.toContain('value="csv"')
   const rowsOf = async (query: string) =>
     (await admin.open(`${AUDIT}?${query}`)).text.split('<li class="row">').slice(1)
   expect(await rowsOf('who=USER-7&event=sign_in')).toHaveLength(1)

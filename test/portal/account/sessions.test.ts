@@ -160,6 +160,7 @@ describe('whoever has the admin role', () => {
     expect((await list(admin, '?all=1&q=curl')).map(({ subject }) => subject)).toEqual(['user-23'])
     expect(await list(admin, '?all=1&q=nobody-at-all')).toEqual([])
     const page = await admin.open(`${SESSIONS}?all=1&q=user23`)
+    expect(page.text).toContain('aria-current="page">Administration<')
     expect(page.text).toContain('User 23')
     const after = await press(admin, page, found[0]?.id ?? '')
     expect(after.address.href).toBe(`${SESSIONS}?all=1&q=user23`)
