@@ -81,10 +81,18 @@ function callbacksOf(
 ): readonly string[] {
   const path = callbackPathFor(portal, provider)
   if (portal.url !== null) return [`${portal.url.scheme}://${portal.url.authority}${path}`]
-  const scheme = portal.insecureCookies ? 'http' : 'https'
+  const { before, after } = comingBy(portal, config)
   return config.routes
     .filter(route => route.portal === portal.name && !route.host.startsWith('*.'))
-    .map(route => `${scheme}://${route.host}${path}`)
+    .map(route => `${before}${route.host}${after}${path}`)
+}
+
+/** What stands around a host where browsers come: by our own port, unless somebody in front has one. */
+function comingBy({ insecureCookies }: PortalConfig, { server, tls }: Config): { before: string; after: string } {
+  const plain = server.trustedProxies.length > 0 ? undefined : server.listen.find(({ kind }) => kind === 'tcp')
+  const ours = insecureCookies ? (plain?.kind === 'tcp' ? plain.port : 80) : (tls?.publicPort ?? 443)
+  const isUsual = ours === 0 || ours === (insecureCookies ? 80 : 443)
+  return { before: insecureCookies ? 'http://' : 'https://', after: isUsual ? '' : `:${ours}` }
 }
 
 function examineClock({ clockAheadMs }: Probe): readonly Finding[] {

@@ -125,6 +125,16 @@ describe('sallyport doctor', () => {
     expect(none.out).toContain('FAIL  has no place for pushed requests')
   })
 
+  test.each([
+    ['127.0.0.1:8481', '', 'http://app.localhost:8481'],
+    ['127.0.0.1:80', '', 'http://app.localhost'],
+    ['127.0.0.1:8481', 'trusted_proxies = ["10.0.0.2"]', 'http://app.localhost'],
+  ])('asks about the port by which browsers come: %s, %s', async (listen, more, origin) => {
+    const edit = (text: string) => text.replace(`url = "${PORTAL}"\n`, '')
+    const { out } = await examine({ listen: `listen = ["${listen}"]\n${more}` }, { edit })
+    expect(out).toContain(`FAIL  does not come back to ${origin}/.sallyport/callback`)
+  })
+
   test('says of an internal name without an address where compose has it from', async () => {
     const { code, out } = await examine({ provider: 'internal_url = "http://pocket-id.invalid:1411"' })
     expect([code, out]).toEqual([1, expect.stringContaining("in compose it is the name of the provider's service")])
