@@ -1,5 +1,5 @@
 import { configSchema } from './keys/schema.ts'
-import { type Sayings, sayingsOf } from './text/locate.ts'
+import { type Place, type Sayings, sayingsOf } from './text/locate.ts'
 import { parseToml } from './text/parse.ts'
 import type { Json, Path } from './text/raw.ts'
 
@@ -87,6 +87,27 @@ export function createVeil(markOf: MarkOf): Veil {
         ? { kind: 'whole', text }
         : { kind: 'exposed', keys: exposed.flatMap(mark => [...(kept.get(mark)?.keys ?? [])]) }
     },
+  }
+}
+
+/**
+ * Whether what is said of a stretch of a text may repeat what is hidden there: of a hidden value, or of any on a line on which a part of
+ * one is, since what is said names whole values.
+ */
+export function createHiddenAt(text: string): (stretch: Place) => boolean {
+  const secrets = secretsOf(text)
+  const lines = text.split('\n')
+  const starts = [0]
+  for (const { length } of lines) starts.push((starts.at(-1) ?? 0) + length + 1)
+  return ({ line, column, length }) => {
+    const start = starts[line - 1]
+    const own = lines[line - 1]
+    if (start === undefined || own === undefined) return true
+    const near = secrets.filter(secret => secret.start <= start + own.length && secret.end >= start)
+    // Columns count characters, of which some are two here.
+    if (near.some(({ isWhole }) => !isWhole) || /[^ -~\t\r]/.test(own)) return near.length > 0
+    const from = start + column - 1
+    return near.some(secret => secret.start < from + length && secret.end > from)
   }
 }
 

@@ -120,10 +120,14 @@ export function showRaw(raw: Raw | undefined): string {
   return raw?.kind === 'text' ? quote(raw.source) : raw === undefined ? 'nothing' : describeRaw(raw)
 }
 
-/** Text in double quotes, cut where it is long. */
+/** Text in double quotes, cut where it is long, and without the login of an address. */
 export function quote(text: string): string {
-  return text.length > 80 ? `"${text.slice(0, 77)}…"` : `"${text}"`
+  const shown = text.replace(LOGIN, '$1…@')
+  return shown.length > 80 ? `"${shown.slice(0, 77)}…"` : `"${shown}"`
 }
+
+/** All before its last @, since a password from a manual has its slashes as they are. */
+const LOGIN = /^(.*?:\/\/).+@/s
 
 /** `routes[2].upstream`; a name that is not a bare TOML key is quoted. */
 export function formatPath(at: Path): string {

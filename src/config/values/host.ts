@@ -16,6 +16,7 @@ export function parseHost(text: string): Parsed<string> {
   if (scheme !== undefined) {
     const name = text
       .slice(scheme.length)
+      .replace(/^.*@/, '')
       .replace(/[/?#].*$/, '')
       .replace(/:\d*$/, '')
     return bad('host.invalid', not, `leave the scheme out, only the name: "${name || 'app.example.com'}"`, scheme)

@@ -10,7 +10,7 @@ export function parseListen(text: string): Parsed<ListenAddress> {
   const not = `${quote(text)} is not an address to listen on`
   if (text.startsWith('unix:')) return parseUnixPath(text, 'listen.invalid', not)
   if (text.includes('://')) {
-    const rest = text.slice(text.indexOf('://') + 3).replace(/\/.*$/, '')
+    const rest = text.replace(/^.*?:\/\/(?:.*@)?/, '').replace(/\/.*$/, '')
     return bad('listen.invalid', not, `without a scheme: "${/:\d+$/.test(rest) ? rest : '0.0.0.0:8080'}"`)
   }
   if (/^\d+$/.test(text)) return bad('listen.invalid', not, `with the address: "0.0.0.0:${text}"`)

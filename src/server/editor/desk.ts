@@ -1,7 +1,7 @@
 import type { MaybePromise } from '../../base/maybe-promise.ts'
 import { finishInTurns } from '../../base/steps.ts'
 import type { CheckResult } from '../../config/check.ts'
-import { createVeil, type MarkOf, type Veil } from '../../config/hidden.ts'
+import { createHiddenAt, createVeil, type MarkOf, type Veil } from '../../config/hidden.ts'
 import type { Diagnostic } from '../../config/text/diagnostic.ts'
 import type { Sources } from '../../config/text/substitute.ts'
 import type { Config } from '../../config/types/config.ts'
@@ -63,7 +63,7 @@ export function createDesk(tools: DeskTools): Desk {
       if (stray.length > 0) return stray
     }
     const checked = await load(new Map([[base.name, text]]))
-    return checked.ok ? { text, checked } : checked.diagnostics.map(found => findingOfDraft(found, base))
+    return checked.ok ? { text, checked } : findingsOfDraft(checked, base)
   }
 
   async function judge(draft: Draft, editor: Session) {
@@ -78,7 +78,7 @@ export function createDesk(tools: DeskTools): Desk {
     const forecast = await finishInTurns(differenceSteps(before, checked.config, present))
     const judged: Judged = {
       kind: 'good',
-      findings: checked.warnings.map(found => findingOfDraft(found, base)),
+      findings: findingsOfDraft(checked, base),
       difference: lineDiff(base.shown, draft.text.replaceAll('\r\n', '\n')),
       forecast,
       isCut: present.isCut,
@@ -96,7 +96,7 @@ export function createDesk(tools: DeskTools): Desk {
       const names = new Set([path, ...texts.keys(), ...checked.texts.keys()])
       return {
         files: [...names].map(name => showFile(name, texts.get(name), checked.texts.get(name), veil)),
-        findings: (checked.ok ? checked.warnings : checked.diagnostics).map(findingOf),
+        findings: findingsOf(checked),
         isRefused: !checked.ok,
         isEditable: config.server.isEditable,
       }
@@ -114,8 +114,7 @@ export function createDesk(tools: DeskTools): Desk {
       if ('kind' in base) return base
       const found = await checkDraft(base, draft)
       if (!('checked' in found)) return { kind: 'wrong', findings: found }
-      const warnings = found.checked.ok ? found.checked.warnings : []
-      return { kind: 'fine', findings: warnings.map(warning => findingOfDraft(warning, base)) }
+      return { kind: 'fine', findings: findingsOfDraft(found.checked, base) }
     },
     judge: async (draft, editor) => (await judge(draft, editor)).judged,
     async save(draft, editor, isSure): Promise<Saved> {
@@ -143,9 +142,19 @@ export function textsToShow({ portals }: Config, texts: ReadonlyMap<string, stri
   return only !== undefined && only.adminRole !== null && other === undefined ? texts : new Map()
 }
 
-/** How a line that is no TOML would be written repeats it, with whatever secret is in it. */
-function findingOf({ severity, code, file, line, column, message, hint }: Diagnostic): Finding {
-  return { severity, file, line, column, message, hint: code === 'toml.syntax' ? '' : hint }
+function findingsOf(checked: CheckResult): readonly (Finding & Pick<Diagnostic, 'code'>)[] {
+  const hides = new Map([...checked.texts].map(([file, text]) => [file, createHiddenAt(text)]))
+  const all = checked.ok ? checked.warnings : checked.diagnostics
+  return all.map(one => ({ code: one.code, ...findingOf(one, hides.get(one.file)?.(one) !== false) }))
+}
+
+/**
+ * How a line that is no TOML would be written repeats it, with whatever secret is in it; and of a value that is hidden, nothing is
+ * quoted.
+ */
+function findingOf({ severity, code, file, line, column, message, hint }: Diagnostic, isHidden: boolean): Finding {
+  const says = isHidden ? message.replace(/"[^"]*"?/g, '"…"') : message
+  return { severity, file, line, column, message: says, hint: isHidden || code === 'toml.syntax' ? '' : hint }
 }
 
 function tooLong(file: string): Finding {
@@ -154,10 +163,11 @@ function tooLong(file: string): Finding {
 }
 
 /** Of a file that was not among them, nothing is said before it is: what is in it is not known to be for this page. */
-function findingOfDraft(diagnostic: Diagnostic, { names }: Base): Finding {
-  const found = findingOf(diagnostic)
-  if (names.includes(found.file)) return found
-  return { ...found, message: `a mistake (${diagnostic.code}) in a file that was not included before`, hint: NEW_HINT }
+function findingsOfDraft(checked: CheckResult, { names }: Base): readonly Finding[] {
+  return findingsOf(checked).map(({ code, ...found }) => {
+    if (names.includes(found.file)) return found
+    return { ...found, message: `a mistake (${code}) in a file that was not included before`, hint: NEW_HINT }
+  })
 }
 
 const NEW_HINT = 'sallyport check on the machine says what it is'

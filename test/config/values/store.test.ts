@@ -39,6 +39,17 @@ describe('an address of a Redis or Valkey server', () => {
     expect(result.ok).toBe(false)
     expect(JSON.stringify('diagnostics' in result && result.diagnostics)).not.toContain('hunter2')
   })
+
+  test.each([
+    'postgres://gate:hunter2@db',
+    'postgres://gate:hunter2/with@signs@db',
+    `mysql://gate:${'hunter2'.repeat(20)}@db`,
+  ])('nor is the login of an address of another kind: %s', address => {
+    const result = check(complete(`[sessions]\nstore = "${address}"`))
+    const [found] = 'diagnostics' in result ? result.diagnostics : []
+    expect(found?.message).toMatch(/^"\w+:\/\/…@db" is not a session store$/)
+    expect(JSON.stringify(found)).not.toContain('hunter2')
+  })
 })
 
 describe('a key', () => {

@@ -41,6 +41,32 @@ test('what is on disk is shown with the mistakes for which it is refused, while 
   expect(await statusOf(gate, '/', { host: APP, accept: 'application/json' })).toBe(401)
 })
 
+test('no mistake is told with what is hidden', async () => {
+  const fields = 'request_headers.set = { X-Planted = "Bearer planted-in-a-field" }'
+  const route = `[[routes]]\nhost = "fields.test"\nupstream = "http://127.0.0.1:9"\nallow = "public"\n${fields}\n`
+  await using gate = await start(fileWith(route))
+  const seen: string[] = []
+  for (const [from, to] of [
+    ['sqlite:sallyport.db', 'postgres://gate:planted-in@an-address@db'],
+    ['postgres://', 'https://'],
+    ['Bearer planted', 'Bearer {planted'],
+    ['"Bearer', '"\\u0000Bearer'],
+    [/X-Planted = .*/, '"X Planted" = "planted-in-a-field" }'],
+    ['http://127.0.0.1:9', 'http://gate:planted-in-a-login@127.0.0.1:9'],
+    ['"http://gate', '"scheme://gate'],
+    ['fields.test', 'https://gate:planted-in-a-host@fields.test'],
+  ] as const) {
+    const before = gate.told('config.refused').length
+    change(gate, from, to)
+    await eventually(() => gate.told('config.refused').length > before, `${from} is refused`)
+    const { text } = await look(gate)
+    expect(text).toContain('The file on disk has mistakes')
+    seen.push(...text.matchAll(/<li class="error">.*?<\/li>/gs).map(([finding]) => finding))
+  }
+  expect(seen.length).toBeGreaterThan(7)
+  expect(seen.filter(finding => /planted/.test(finding))).toEqual([])
+})
+
 test('files that are included are shown like the first, and a secret that changed is another one', async () => {
   await using gate = await start()
   mkdirSync(join(gate.folder, 'conf.d'))
