@@ -87,7 +87,7 @@ function callbackPath(context: Context, portal: Portal, own: readonly Host[], us
   const asked = used.flatMap(({ policies }) =>
     policies.map(({ authUrl }) => authUrl?.replace(/^https?:\/\/[^/]*/, '') ?? ''),
   )
-  const paths = [...placed.flatMap(placement => placement.paths), ...asked]
+  const paths = [...placed.flatMap(placement => placement.paths), ...asked].filter(path => parseRoutePath(path).ok)
   const above = paths.map(path => /^(.*?)\/oauth2\//.exec(path)?.[1]).find(base => base !== undefined)
   const plain = paths.map(path => path.replace(/\/(?:login)?$/, '')).find(path => path !== '')
   return `${above ?? plain ?? ''}/oauth2/${nameFor(first?.realm ?? 'generic')}/authorization-code-callback`

@@ -67,10 +67,10 @@ function settle(
   const held = settle(those(true), rest, literals)
   const missed = settle(those(false), rest, literals)
   if (JSON.stringify(held) === JSON.stringify(missed)) return held
-  // A portal's own paths stay behind the sign-in of what is around them.
+  // A portal's own paths stay behind the sign-in of what is around them, where that has one.
   if (Object.hasOwn(literal.rule, 'paths')) {
-    if (isPortal(held)) return missed
-    if (isPortal(missed)) return held
+    if (isPortal(held) && missed.every(isGuarded)) return missed
+    if (isPortal(missed) && held.every(isGuarded)) return held
   }
   const under = (branches: readonly Branch[], isHeld: boolean) =>
     branches.map(branch => ({ ...branch, literals: [{ ...literal, isHeld }, ...branch.literals] }))
@@ -81,10 +81,21 @@ function isPortal(branches: readonly Branch[]): boolean {
   return branches.every(({ fate }) => fate.kind === 'portal')
 }
 
+/** Whether nobody gets anything without a sign-in. */
+function isGuarded({ fate }: Branch): boolean {
+  return fate.kind !== 'served' || fate.guards.length > 0
+}
+
 function join(outcomes: readonly Outcome[]): Fate {
-  // A portal's own paths are reserved, wherever they are.
+  // A portal's own paths are reserved, wherever they are; and what it may have answered is open to nobody.
   const ended = outcomes.filter(({ end }) => end.kind !== 'portal')
-  if (ended.length === 0) return { kind: outcomes.length > 0 ? 'portal' : 'nothing' }
+  if (ended.length === outcomes.length) return joinEnded(ended)
+  const fate = ended.length === 0 ? null : joinEnded(ended)
+  return fate === null || (fate.kind === 'served' && fate.guards.length === 0) ? { kind: 'portal' } : fate
+}
+
+function joinEnded(ended: readonly Outcome[]): Fate {
+  if (ended.length === 0) return { kind: 'nothing' }
   const why = [...new Set(ended.flatMap(({ closed }) => closed))]
   const answers = new Map(ended.flatMap(outcome => servedBy(outcome)).map(one => [keyOf(one), one]))
   const served = [...answers.values()].at(-1) ?? null

@@ -162,6 +162,24 @@ a.example.com {
       ],
     ],
     [
+      'what a portal answered is not open for what is let by beside it',
+      '@css path *.css\nhandle @css {\n reverse_proxy app:1\n}\nroute /auth/* {\n authenticate with home\n}\nroute {\n authorize with users\n reverse_proxy app:1\n}',
+      [
+        `a "http://app:1" allow = [{ paths = ["*.css"], anonymous = true }, "user"] deny = [{ all = [{ not = { paths = ["*.css"] } }, { not = { require_email = true } }] }]`,
+        'a "/auth" "http://app:1" allow = [{ paths = ["*.css"], anonymous = true }]',
+        `a "=/auth" "http://app:1" allow = [{ paths = ["*.css"], anonymous = true }, "user"] deny = [{ all = [{ not = { paths = ["*.css"] } }, { not = { require_email = true } }] }]`,
+      ],
+    ],
+    [
+      'nor where only Caddy can tell which of the two it is',
+      '@key header X-Key *\nhandle @key {\n reverse_proxy app:1\n}\nroute /auth/* {\n authenticate with home\n}\nroute {\n reverse_proxy app:1\n}',
+      [
+        'a "http://app:1" allow = "public"',
+        `a "/auth" respond = { status = 404 } allow = "public" ${EVERYONE}`,
+        'a "=/auth" "http://app:1" allow = "public"',
+      ],
+    ],
+    [
       'a prefix that ends within a segment guards all that it may be for',
       'handle /adm* {\n authorize with users\n reverse_proxy app:1\n}\nhandle {\n reverse_proxy app:1\n}',
       [

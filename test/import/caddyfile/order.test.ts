@@ -25,7 +25,7 @@ interface Asked {
 
 /** What becomes of a request in Caddy, and whether whoever asks had to be signed in. */
 interface Fate {
-  readonly end: 'one' | 'two' | 'nobody'
+  readonly end: 'one' | 'two' | 'portal' | 'nobody'
   readonly isGuarded: boolean
 }
 
@@ -40,13 +40,14 @@ const WORDS = {
   basic: ['basic_auth', '{\n bob $2a$14$x\n}'],
   plugin: ['key_auth', ''],
   abort: ['abort', ''],
+  portal: ['authenticate', 'with home'],
   refuse: ['respond', '403'],
   one: ['reverse_proxy', 'one:1'],
   two: ['reverse_proxy', 'two:2'],
 } as const
 
 /** Where Caddy puts each, but in a `route`. */
-const ORDER = ['plugin', 'authorize', 'basic', 'handle', 'route', 'abort', 'refuse', 'proxy']
+const ORDER = ['plugin', 'authorize', 'basic', 'handle', 'route', 'abort', 'portal', 'refuse', 'proxy']
 
 const NAMED: Readonly<Record<string, { readonly text: string; readonly holds: (asked: Asked) => boolean }>> = {
   '@post': { text: 'method POST', holds: ({ method }) => method === 'POST' },
@@ -152,7 +153,7 @@ function follow(parts: readonly Part[], from: Asked, isOrdered: boolean, before:
     // In a route, several of them may be met.
     if ((isHandle && hasHandled && !isOrdered) || !holds(matcher, asked)) continue
     if (kind === 'authorize') isGuarded ||= !isBypassed(asked)
-    else if (kind === 'one' || kind === 'two') return { end: kind, isGuarded }
+    else if (kind === 'one' || kind === 'two' || kind === 'portal') return { end: kind, isGuarded }
     else if (isHandle || kind === 'route') {
       hasHandled ||= isHandle
       const prefix = kind === 'handle_path' ? matcher.replace(/\/?\*$/, '') : ''
@@ -239,9 +240,16 @@ test('whoever gets an application by what is made of a site got the same one in 
     part: fc.oneof(
       { maxDepth: 3, withCrossShrink: true },
       fc.record({
-        kind: fc.constantFrom('authorize', 'one', 'two', 'refuse', 'abort', 'basic', 'plugin') as fc.Arbitrary<
-          Part['kind']
-        >,
+        kind: fc.constantFrom(
+          'authorize',
+          'one',
+          'two',
+          'portal',
+          'refuse',
+          'abort',
+          'basic',
+          'plugin',
+        ) as fc.Arbitrary<Part['kind']>,
         matcher,
         parts: fc.constant([]),
       }),
@@ -269,6 +277,8 @@ test('whoever gets an application by what is made of a site got the same one in 
           if (verdict !== 'allow' || !upstream.join().includes('http:')) continue
           const mine = upstream.join().includes('one') ? 'one' : 'two'
           const theirs = 'end' in fate && (identity !== null || !fate.isGuarded) ? fate.end : 'nobody'
+          // What a portal answered is behind the sign-in of what is around it.
+          if ('end' in fate && fate.end === 'portal' && identity !== null) continue
           // Caddy's paths do not heed case or escapes: what is served by the rules of both readings may go to either.
           if (/[A-Z%]/.test(asked.path) && theirs !== 'nobody') continue
           expect({ ...asked, who: identity?.subject, gets: mine }).toEqual({
@@ -279,6 +289,6 @@ test('whoever gets an application by what is made of a site got the same one in 
         }
       }
     }),
-    { numRuns: Number(process.env.RUNS ?? 150) },
+    { numRuns: 150 },
   )
 })
