@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
 import { type Known, known } from '../keys/known.ts'
-import { isOAuth2, oauth2Issuer, PRESETS } from '../keys/provider/presets.ts'
+import { isOAuth2, oauth2Issuer, oauth2Subject, PRESETS } from '../keys/provider/presets.ts'
 import type { ACCESS_TOKENS, ProviderTable } from '../keys/providers.ts'
 import type { Table } from '../keys/table.ts'
 import type { AccessTokensConfig, ClaimNames, GroupsForm, OAuth2Config, ProviderConfig } from '../types/providers.ts'
@@ -26,7 +26,8 @@ export function buildProvider(
   const provider = known(table)
   const entries = buildHtpasswd(provider.users, files)
   const oauth2 = buildOAuth2(provider)
-  const issuer = entries !== null ? `users:${name}` : oauth2 === null ? provider.issuer : oauth2Issuer(provider)
+  const issuer =
+    entries !== null ? `users:${name}` : oauth2 === null ? provider.issuer : oauth2Issuer(provider, oauth2.subject)
   if (issuer === null || (entries === null && provider.client_id === null)) {
     throw new TypeError('a provider without issuer or client_id is a mistake')
   }
@@ -74,7 +75,7 @@ function buildOAuth2(provider: Known<ProviderTable>): OAuth2Config | null {
   if (authorizationEndpoint === undefined || tokenEndpoint === undefined || userEndpoint === undefined) {
     throw new TypeError('a provider by OAuth 2.0 without its endpoints is a mistake')
   }
-  const subject = (provider.claims === null ? null : known(provider.claims).sub) ?? preset?.subject ?? 'id'
+  const subject = oauth2Subject(provider, provider.claims === null ? null : known(provider.claims).sub)
   return { dialect: provider.preset ?? 'plain', authorizationEndpoint, tokenEndpoint, userEndpoint, subject }
 }
 

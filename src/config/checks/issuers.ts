@@ -62,7 +62,8 @@ export function createIssuerCheck(portal: PortalTable | undefined, root: RootTab
 /** What a provider's subjects are somebody at; null for a file of users, undefined where that is not known. */
 function issuerOf(provider: ProviderTable | undefined): string | null | undefined {
   if (provider === undefined) return undefined
-  return isOAuth2(provider.values) ? oauth2Issuer(provider.values) : provider.values.issuer
+  const { values } = provider
+  return isOAuth2(values) ? oauth2Issuer(values, values.claims?.values.sub) : values.issuer
 }
 
 /** The providers that a rule names; null where it names none. */

@@ -78,6 +78,46 @@ test('the control: a sign-in by each of them works', async () => {
   }
 })
 
+describe('one user endpoint, asked for two members', () => {
+  const OWN_NAME = { id: 2, login: '1', name: 'Mallory' }
+  const table = (name: string, sub: string) =>
+    `[providers.${name}]\ntype = "oauth2"\nclient_auth = "client_secret_post"\nscopes = ["x"]\nclient_id = "${one.clientId}"\nclient_secret = "${one.clientSecret}"\n${one.endpoints}\nclaims = { sub = "${sub}" }\n`
+  const file = (first: string) => `${table('byId', first)}${table('byLogin', 'login')}
+[portals.home]
+providers = ["byId", "byLogin"]
+insecure_cookies = true
+${EVERYONE}
+${routeForUsers(upstream, 'app.example', 'headers = "x-token"')}`
+
+  async function signIn(at: Gate, provider: string, user: Record<string, unknown>) {
+    one.person = { user }
+    const browser = browserAt(at, 'app.example')
+    expect((await browser.open(BEGIN + provider)).response.status).toBe(200)
+    return browser
+  }
+  const sessionsOf = async (browser: ReturnType<typeof browserAt>) => {
+    const page = await (await browser.visit('http://app.example/.sallyport/sessions')).text()
+    return page.match(/name="act" value="end"/g)?.length
+  }
+
+  test('whoever calls themselves what another is numbered is not that one', async () => {
+    await using at = await startGate(file('id'))
+    const ada = await signIn(at, 'byId', USER)
+    const mallory = await signIn(at, 'byLogin', OWN_NAME)
+    expect([await sessionsOf(ada), await sessionsOf(mallory)]).toEqual([1, 1])
+  })
+
+  test('nor once the file says the other member for all', async () => {
+    await using at = await startGate(file('id'))
+    const ada = await signIn(at, 'byId', USER)
+    at.save(file('login'))
+    expect(at.server.reload()).toBe('changed')
+    expect((await ada.visit('http://app.example/')).status).not.toBe(200)
+    const mallory = await signIn(at, 'byId', OWN_NAME)
+    expect(await sessionsOf(mallory)).toBe(1)
+  })
+})
+
 describe('an answer is taken where its sign-in was begun for it, once, and nowhere else', () => {
   test('not with another state', async () => {
     const { browser, query, callback } = await begun('one')

@@ -21,6 +21,18 @@ allow = ${lines.allow ?? '["user"]'}
 ${lines.deny === undefined ? '' : `deny = [${lines.deny}]`}
 `
 
+/** The same with two that ask one user endpoint, each of which takes this member of its answer for the subject. */
+const oneEndpoint = (subs: readonly [string, string], role: string) =>
+  twoIssuers({ role })
+    .replace('[providers.id]\nissuer = "https://id.example.com"', `[providers.id]\n${byOAuth2(subs[0])}`)
+    .replace('[providers.other]\nissuer = "https://other.example"', `[providers.other]\n${byOAuth2(subs[1])}`)
+
+const byOAuth2 = (sub: string) => `type = "oauth2"
+authorization_endpoint = "https://git.example.com/authorize"
+token_endpoint = "https://git.example.com/token"
+user_endpoint = "https://git.example.com/user"
+claims = { sub = "${sub}" }`
+
 /** What is not said of whose people a rule is about, where a portal has several providers. */
 export const ISSUER_CASES: readonly Case[] = [
   ['rule.subjects', 'a role by subjects', twoIssuers({ role: '{ «subjects» = ["a"] }' })],
@@ -32,6 +44,7 @@ export const ISSUER_CASES: readonly Case[] = [
   ],
   ['rule.subjects', 'a person of the file among them', twoIssuers({ role: '{ «subjects» = ["htpasswd:a", "b"] }' })],
   ['rule.subjects', 'subjects who may not', twoIssuers({ deny: '{ «subjects» = ["a"] }' })],
+  ['rule.subjects', 'subjects of one endpoint by two names', oneEndpoint(['id', 'login'], '{ «subjects» = ["7"] }')],
   ['rule.subjects', 'subjects deep within', twoIssuers({ allow: '[{ all = [{ not = { «subjects» = ["a"] } }] }]' })],
   ['rule.providers', 'a role by groups', twoIssuers({ role: '{ «groups» = ["a"] }' })],
   ['rule.providers', 'a rule by e-mail', twoIssuers({ allow: '[{ «emails» = ["a@b.example"] }]' })],
@@ -46,6 +59,7 @@ export const ISSUER_CASES: readonly Case[] = [
 export const GOOD_ISSUERS: readonly (readonly [title: string, fragment: string])[] = [
   ['anyone', twoIssuers({})],
   ['subjects of one', twoIssuers({ role: '{ providers = ["id"], subjects = ["a"] }' })],
+  ['subjects of one endpoint by one name', oneEndpoint(['id', 'id'], '{ subjects = ["7"] }')],
   ['subjects of one, in the other key', twoIssuers({ role: '{ provider = "other", subjects = ["a"] }' })],
   ['subjects in a rule for one', twoIssuers({ allow: '[{ provider = "id", any = [{ subjects = ["a"] }] }]' })],
   ['groups of both', twoIssuers({ role: '{ providers = ["id", "other"], groups = ["a"] }' })],

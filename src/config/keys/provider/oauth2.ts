@@ -34,7 +34,7 @@ export const OAUTH2 = {
     address,
     'https://git.example.com/api/v1/user',
     "the preset's; **required** for other `oauth2`",
-    'What says who somebody is, to whom has their access token. A subject is somebody there alone: with another address, all are other people.',
+    'What says who somebody is, to whom has their access token. A subject is somebody there alone: with another address, or another member for `claims.sub`, all are other people.',
   ),
 } as const satisfies Keys
 

@@ -53,7 +53,17 @@ export function isOAuth2({ type, preset }: Said): boolean {
   return type === 'oauth2' || preset != null
 }
 
-/** By what the people of such a provider are told from all others: the address that says who they are. */
-export function oauth2Issuer({ preset, user_endpoint: own }: Said): string {
-  return own ?? (preset == null ? '' : PRESETS[preset].issuer)
+/**
+ * By what the people of such a provider are told from all others: the address that says who they are, and the member of its answer
+ * that names them. What one member says may be what anybody calls themselves in another. No issuer of OpenID Connect has a fragment
+ * (OpenID Connect Discovery 1.0 §3).
+ */
+export function oauth2Issuer(said: Said, sub: string | null | undefined): string {
+  const { preset, user_endpoint: own } = said
+  return `${own ?? (preset == null ? '' : PRESETS[preset].issuer)}#${oauth2Subject(said, sub)}`
+}
+
+/** The member that names somebody: what `claims.sub` says, or the preset's, or `id`. */
+export function oauth2Subject({ preset }: Said, sub: string | null | undefined): string {
+  return sub ?? (preset == null ? 'id' : PRESETS[preset].subject)
 }
