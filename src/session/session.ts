@@ -15,6 +15,8 @@ export interface Session {
   readonly expiresAtMs: number
   /** The id of the owner whom a token or a guest link follows (`session/credentials/owners.ts`); absent where it follows nobody. */
   readonly follows?: string
+  /** The id of the one route that a token is for, an MCP server's; absent where it is for no single one. */
+  readonly boundTo?: string
   /**
    * Of guests: what is last known of the person whose link they came by. Guests may open no more than that person may; absent for
    * everyone else, and for guests of an operator.

@@ -11,7 +11,7 @@ export interface ExchangeOwner {
   /** The client's address; null where it is in doubt. */
   readonly client: string | null
   /** What was asked for, in every reading. */
-  readonly target: Pick<Target, 'path' | 'readings'>
+  readonly target: Target
 }
 
 /** A request that was allowed and is not over: it waits for its turn, is being sent, is not answered yet, or its answer goes on. */

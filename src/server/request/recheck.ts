@@ -1,6 +1,7 @@
 import { errorFacts } from '../../base/errors.ts'
 import type { Ports } from '../../base/ports.ts'
 import { tickWhileBusy } from '../../base/while-busy.ts'
+import type { Facts } from '../../policy/condition.ts'
 import { decidePolicy } from '../../policy/policy.ts'
 import type { ExchangeOwner } from '../../proxy/lifetime/exchanges.ts'
 import { isAccessId, keyFor } from '../../session/credentials/credential-sessions.ts'
@@ -62,8 +63,10 @@ export function openRecheck(options: RecheckOptions): Recheck {
   const changed = new Map<string, Session>()
 
   function isOver(owner: ExchangeOwner): boolean {
-    const route = rules.byRoute.get(owner.routeId)
-    if (route === undefined) return true
+    const match = rules.table.match(owner.target)
+    // It may lead elsewhere by now, where another route has taken its address.
+    if (match === null || match.value.config.id !== owner.routeId) return true
+    const route = match.value
     const known = owner.session === null ? null : (changed.get(owner.session.id) ?? owner.session)
     const session = known === null ? null : sessions.rejoined(known)
     if (session !== null && !(takes(route, session) && isVouchedFor(session, rules.vouchers))) return true
@@ -73,7 +76,15 @@ export function openRecheck(options: RecheckOptions): Recheck {
     const { verdict } = decidePolicy(route.policy, session === null ? null : directories.see(session.identity), facts)
     // A preflight of nobody was let through without what the rules ask for.
     const isPreflight = session === null && route.config.corsPreflight && owner.method === 'OPTIONS'
-    return verdict !== 'allow' && !(verdict === 'sign-in' && isPreflight)
+    if (verdict !== 'allow' && !(verdict === 'sign-in' && isPreflight)) return true
+    return match.also.some(other => !isOpenAt(other, session, facts))
+  }
+
+  /** Whether a route that another reading of the address leads to lets the same one pass. */
+  function isOpenAt(other: GateRoute, session: Session | null, facts: Facts): boolean {
+    const there = session?.portal === other.config.portal ? session : null
+    const identity = there === null ? null : directories.see(there.identity)
+    return decidePolicy(other.policy, identity, facts).verdict === 'allow'
   }
 
   function end(sessionId: string): void {
@@ -178,6 +189,7 @@ export function openRecheck(options: RecheckOptions): Recheck {
 /** Whether a request with this would still be this session's: on a route of its portal, which takes what it comes with. */
 function takes({ config, accessTokens }: GateRoute, session: Session): boolean {
   const key = keyFor(session)
+  if (session.boundTo !== undefined && (config.mcp !== 'portal' || config.id !== session.boundTo)) return false
   if (session.portal !== config.portal || (key !== null && !config[key])) return false
   return !isAccessId(session.id) || accessTokens?.some(({ name }) => name === session.identity.provider) === true
 }
@@ -186,10 +198,10 @@ function isVouchedFor(session: Session, vouchers: Vouchers): boolean {
   return needsNoVoucher(session.identity) || vouchers.counts(session)
 }
 
-function indexRules({ config, routes }: Snapshot) {
+function indexRules({ config, routes, table }: Snapshot) {
   return {
     vouchers: vouchersOf(config),
-    byRoute: new Map(routes.map(route => [route.config.id, route])),
+    table,
     isTimed: routes.some(({ policy }) => policy.needs.time),
   }
 }

@@ -261,6 +261,10 @@ function holdShort({ expiresAtMs }: StoredApiToken, long: StoredApiToken | null)
   return Object.freeze({ ...held, session })
 }
 
+function boundSession(session: Session, { resource }: ApiTokenLimits): Session {
+  return resource === undefined ? session : Object.freeze({ ...session, boundTo: resource.route })
+}
+
 /** A stored token as it is kept in memory; null for a row that is not one of ours. */
 function holdToken(row: StoredApiToken): HeldApiToken | null {
   try {
@@ -269,7 +273,7 @@ function holdToken(row: StoredApiToken): HeldApiToken | null {
     if (typeof identity.subject !== 'string' || (owner === null && !Array.isArray(identity.roles))) return null
     return Object.freeze({
       name: row.name,
-      session: issuedSession(row, identity, owner),
+      session: boundSession(issuedSession(row, identity, owner), limits),
       limits,
       networks: limits.networks === null ? null : compileNetworks(limits.networks),
       owner,

@@ -194,4 +194,22 @@ describe('what was allowed by rules ends with them:', () => {
     await eventually(() => isOver(late), 'what is no longer allowed ends')
     expect(isOver(camera)).toBe(false)
   })
+
+  test('at a reload by which another route takes its address, or another reading of that, and nothing else', async () => {
+    await using gate = await startGate(PORTAL + route('"public"'))
+    using camera = await open(gate, '/camera', [])
+    using late = await open(gate, '/late', [])
+    using events = await open(gate, '/Events', [])
+    using lines = await open(gate, '/lines', [])
+    const other = (path: string, allow: string) => route(allow, { more: `path = "${path}"` })
+    gate.save(
+      PORTAL +
+        route('"public"') +
+        other('/camera', '"authenticated"') +
+        other('=/late', '"public"') +
+        other('/events', '["user"]'),
+    )
+    await eventually(() => [camera, late, events].every(isOver), 'what leads elsewhere ends')
+    expect(isOver(lines)).toBe(false)
+  })
 })

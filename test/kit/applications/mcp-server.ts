@@ -1,16 +1,17 @@
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 
-/** The official server of the protocol that has one of everything, by Streamable HTTP at `/mcp`. Killed at the end of the scope. */
+/** The official server of the protocol that has one of everything. Killed at the end of the scope. */
 export interface McpServer extends AsyncDisposable {
   readonly port: number
 }
 
 const PROGRAM = join(import.meta.dir, '../../../node_modules/@modelcontextprotocol/server-everything/dist/index.js')
 
-export async function startMcpServer(): Promise<McpServer> {
+/** By Streamable HTTP at `/mcp`, or by the older way of server-sent events at `/sse` and `/message`. */
+export async function startMcpServer(way: 'streamableHttp' | 'sse' = 'streamableHttp'): Promise<McpServer> {
   const port = await freePort()
-  const child = Bun.spawn([process.execPath, PROGRAM, 'streamableHttp'], {
+  const child = Bun.spawn([process.execPath, PROGRAM, way], {
     env: { PATH: process.env.PATH ?? '', PORT: String(port) },
     stdin: 'ignore',
     stdout: 'ignore',
@@ -19,9 +20,9 @@ export async function startMcpServer(): Promise<McpServer> {
   let told = ''
   for await (const piece of child.stderr) {
     told += new TextDecoder().decode(piece)
-    if (told.includes('listening')) break
+    if (/listening|running/.test(told)) break
   }
-  if (!told.includes('listening')) throw new Error(`the MCP server did not start: ${told}`)
+  if (!/listening|running/.test(told)) throw new Error(`the MCP server did not start: ${told}`)
   return {
     port,
     async [Symbol.asyncDispose]() {

@@ -139,7 +139,7 @@ test('those that are to end end once, whatever place each had', () => {
   const ended: string[] = []
   const add = (routeId: string): void => {
     const one: Exchange = {
-      owner: { routeId, session: null, method: 'GET', client: null, target: { path: '/', readings: [] } },
+      owner: { routeId, session: null, method: 'GET', client: null, target: parseTarget('GET', '/', 'app.example') },
       place: NOWHERE,
       end() {
         ended.push(routeId)

@@ -15,6 +15,7 @@ import { dialUpstream } from '../../../src/proxy/websocket/dial.ts'
 import { FrameEncoder } from '../../../src/proxy/websocket/encoder.ts'
 import { checkHandshake, parseProtocols, VERSION_FIELDS } from '../../../src/proxy/websocket/handshake.ts'
 import { createWebSocketRelay, type RelayData, type WebSocketRelay } from '../../../src/proxy/websocket/relay.ts'
+import { parseTarget } from '../../../src/route/target.ts'
 import type { Session } from '../../../src/session/session.ts'
 import { acceptWebSocket, frameBytes, WEBSOCKET_KEY as KEY, WEBSOCKET_FIELDS } from '../../kit/wire/websocket.ts'
 import { hasHead, type RawUpstream, sendRaw, startRawUpstream, type UpstreamConnection } from '../../kit/wire/wire.ts'
@@ -76,7 +77,7 @@ function startProxy(address: UpstreamAddress, options: ProxyOptions = {}): Proxy
           session: sessionOf(request.headers.get('x-session')),
           method: request.method,
           client: '127.0.0.1',
-          target: { path: '/', readings: [] },
+          target: parseTarget('GET', '/', 'app.example'),
           headers: dialled.headers,
         })
       } catch (error) {
