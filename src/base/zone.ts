@@ -8,6 +8,8 @@ export interface WallClock {
 
 /** Whether a name is a time zone: an IANA name such as `Europe/Berlin`, `UTC`, or an offset such as `+02:00`. */
 export function isZone(name: string): boolean {
+  // Without the table of all zones, which takes 2 ms to open.
+  if (name === 'UTC') return true
   try {
     Temporal.Instant.fromEpochMilliseconds(0).toZonedDateTimeISO(name)
     return true

@@ -8,6 +8,7 @@ import { startHere } from '../process/start.ts'
 import { runAudit } from './audit.ts'
 import { runBackup } from './backup.ts'
 import { runCheck } from './check.ts'
+import { serveArguments } from './chosen.ts'
 import { runClientKey } from './client-key.ts'
 import { runCompletion } from './completion/run.ts'
 import { runDemo } from './demo/run.ts'
@@ -45,7 +46,9 @@ Says which version this is, which Bun is in it, and for which platform it was bu
  */
 export async function run(argv: readonly string[]): Promise<number> {
   const io = processIo()
-  const [first, ...rest] = argv
+  const serving = serveArguments(argv)
+  if (serving !== null) return runServe(serving, argv, io)
+  const [first = '', ...rest] = argv
   switch (first) {
     case 'check':
       return runCheck(rest, io, realPorts(io))
@@ -104,11 +107,7 @@ export async function run(argv: readonly string[]): Promise<number> {
     case '-h':
       io.stdout(overview())
       return 0
-    case undefined:
-    case 'serve':
-      return runServe(rest, argv, io)
     default:
-      if (first.startsWith('-')) return runServe(argv, argv, io)
       io.stderr(`sallyport has no command "${first}": ${hintFor(first, true)}\n`)
       return 2
   }

@@ -2,7 +2,6 @@ import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { renderDiagnostics } from '../config/text/render.ts'
 import { EXIT, namedFile, parseArguments } from '../console/args.ts'
-import { columns } from '../console/columns.ts'
 import type { Io } from '../console/io.ts'
 import { liftRequestLimit, realPorts } from '../console/process.ts'
 import { ignoreStrays } from '../process/signals.ts'
@@ -10,7 +9,6 @@ import { loadFirst } from '../process/start.ts'
 import { runAlone } from '../process/succession/alone.ts'
 import { countWorkers, runSupervisor } from '../process/supervise.ts'
 import { readWorkerRole, runWorker } from '../process/worker.ts'
-import { COMMANDS } from './help/commands.ts'
 
 export const USAGE = {
   text: `usage: sallyport [serve] [routes.toml]
@@ -25,9 +23,6 @@ Exit code: 0 stopped, 1 could not start, 2 for a wrong command line, and for "sa
   maxPositionals: 1,
 } as const
 
-/** What somebody without a routes.toml probably wants, in this order. */
-const BEGINNINGS: readonly string[] = ['demo', 'init', 'import']
-
 /**
  * `sallyport serve`, and `sallyport` alone: serves until it is told to stop, and answers the exit code. `options` are the arguments of
  * the command, `argv` those of the program, by which it starts itself again.
@@ -40,6 +35,7 @@ export async function runServe(options: readonly string[], argv: readonly string
   const config = resolve(io.cwd, named.file)
   const role = readWorkerRole(io)
   if (role === null && argv.length === 0 && !existsSync(config)) {
+    const { firstSteps } = await import('./help/first-steps.ts')
     io.stderr(firstSteps())
     return EXIT.usage
   }
@@ -54,14 +50,4 @@ export async function runServe(options: readonly string[], argv: readonly string
   const workers = countWorkers(loaded)
   if (workers > 1) return runSupervisor({ configPath: config, workers, loaded, argv, io })
   return runAlone({ configPath: config, loaded, argv, io })
-}
-
-/** For whoever has just unpacked the program and starts it to see what happens. */
-function firstSteps(): string {
-  const commands = COMMANDS.filter(({ name }) => BEGINNINGS.includes(name))
-  const ordered = commands.toSorted((one, other) => BEGINNINGS.indexOf(one.name) - BEGINNINGS.indexOf(other.name))
-  const rows = ordered.map(({ call, about }) => [`  sallyport ${call}`, about])
-  return `There is no routes.toml in this folder yet. What next:
-
-${columns([...rows, ['  sallyport serve FILE', 'serves a file that is elsewhere'], ['  sallyport help', 'all commands and chapters']])}`
 }

@@ -1,6 +1,7 @@
 import { expect, test } from 'bun:test'
 import { dirname, join, relative, resolve } from 'node:path'
 import { Glob } from 'bun'
+import { importsOf } from './imports.ts'
 
 const SRC = resolve(import.meta.dir, '../../src')
 
@@ -273,16 +274,9 @@ const SINGLE_IMPORTERS: Readonly<Record<string, string>> = {
 /** The files that may name those of docs, which are part of the executable. */
 const DOCUMENTS = ['cli/help/topics.ts', 'cli/recipe/services.ts']
 
-/** Imports from the text: Bun's transpiler leaves out those that are only types. */
-const IMPORT = /(?:^|\n)\s*(?:import|export)\s(?:[^'"]*?\sfrom\s)?['"]([^'"]+)['"]/g
-
 interface Import {
   readonly file: string
   readonly names: string
-}
-
-function importsOf(text: string): string[] {
-  return [...text.matchAll(IMPORT)].map(([, names = '']) => names)
 }
 
 interface Place {
@@ -348,14 +342,14 @@ function targetOf({ file, names }: Import): string {
 const files = [...new Glob('**/*.{ts,tsx}').scanSync(SRC)].sort()
 const imports: Import[] = []
 for (const file of files) {
-  for (const names of importsOf(await Bun.file(join(SRC, file)).text())) imports.push({ file, names })
+  for (const { names } of importsOf(await Bun.file(join(SRC, file)).text())) imports.push({ file, names })
 }
 const own = imports.filter(({ names }) => names.startsWith('.'))
 
 test('the text of every import form is seen', () => {
   const text =
-    "import a from './a.ts'\nimport type { B } from \"../b.ts\"\nexport { c } from './c.ts'\nimport './d.ts'\nimport {\n  e,\n} from 'e'\n"
-  expect(importsOf(text)).toEqual(['./a.ts', '../b.ts', './c.ts', './d.ts', 'e'])
+    "import a from './a.ts'\nimport type { B } from \"../b.ts\"\nexport { c } from './c.ts'\nimport './d.ts'\nimport {\n  e,\n} from 'e'\n  const { f } = await import('./f.ts')\n"
+  expect(importsOf(text).map(({ names }) => names)).toEqual(['./a.ts', '../b.ts', './c.ts', './d.ts', 'e', './f.ts'])
   expect(imports.length).toBeGreaterThan(100)
 })
 

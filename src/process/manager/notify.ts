@@ -1,6 +1,6 @@
 import { ptr } from 'bun:ffi'
-import { LINUX, libc } from '../../base/libc.ts'
 import type { Log } from '../../base/ports.ts'
+import { LINUX, libc } from '../../base/system/libc.ts'
 
 /** Sends one datagram of assignments (`READY=1`) to whoever manages this service. */
 export type Notify = (assignments: Readonly<Record<string, string | number>>) => void

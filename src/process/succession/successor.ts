@@ -1,8 +1,9 @@
 import { errorFacts } from '../../base/errors.ts'
-import { libc } from '../../base/libc.ts'
 import type { Log } from '../../base/ports.ts'
+import { libc } from '../../base/system/libc.ts'
+import { ownEnvironment } from '../../console/anew.ts'
 import { successorEnvironment } from '../../console/handed.ts'
-import { nextCommand, ownEnvironment } from '../../console/process.ts'
+import { nextCommand } from '../../console/process.ts'
 
 /** A process that listens on our sockets, and takes our place once it is released. */
 export interface Successor {

@@ -1,5 +1,5 @@
 import { promisify } from 'node:util'
-import { gzip } from 'node:zlib'
+import { zlib } from '../../base/zlib.ts'
 
 /** What is shorter gains nothing, and what is longer belongs compressed beside the file. */
 const LEAST_BYTES = 1024
@@ -19,8 +19,6 @@ export interface Compressor {
    */
   gzip(version: string, bytes: number, read: () => Promise<Uint8Array>): Promise<Uint8Array<ArrayBuffer> | null>
 }
-
-const compress = promisify(gzip)
 
 /** A Compressor that remembers the versions that were asked for last. */
 export function createCompressor(): Compressor {
@@ -47,7 +45,7 @@ export function createCompressor(): Compressor {
     const content = await read().catch(() => null)
     // Where it is another length, it was written to meanwhile: what was read is not that version.
     if (content?.length !== bytes) return null
-    const made = new Uint8Array(await compress(content))
+    const made = new Uint8Array(await promisify(zlib().gzip)(content))
     const worth = made.length < bytes ? made : null
     keep(version, worth)
     return worth

@@ -1,4 +1,4 @@
-import { constants, inflateRawSync } from 'node:zlib'
+import { zlib } from '../../base/zlib.ts'
 
 /**
  * What an upstream is offered: compressed messages that each stand alone (RFC 7692 §7.1.1), so that no connection holds a
@@ -29,6 +29,7 @@ export function faultOfAcceptance(field: string): string | null {
 
 /** A message of an upstream without its compression; `too_long` over `maxBytes`, `malformed` for what is no compression. */
 export function inflateMessage(payload: Buffer, maxBytes: number): Buffer | 'too_long' | 'malformed' {
+  const { constants, inflateRawSync } = zlib()
   try {
     return inflateRawSync(Buffer.concat([payload, TAIL]), {
       finishFlush: constants.Z_SYNC_FLUSH,

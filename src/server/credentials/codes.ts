@@ -1,6 +1,5 @@
 import type { Ports } from '../../base/ports.ts'
 import type { ProviderConfig } from '../../config/types/providers.ts'
-import { CODE_LIFETIME_MS, makeTotpSecret, totpStep } from '../../identity/passwords/totp.ts'
 import type { Allowance, Sessions } from '../../session/session.ts'
 
 /** The second factor of people of a file. */
@@ -33,11 +32,14 @@ const FREE: Allowance = Object.freeze({ name: 'no codes', intervalMs: 1, burst: 
 
 /** Checks codes, whoever's they are: a name without a second factor, or of nobody, costs what any other costs. */
 export function createCodes(ports: Pick<Ports, 'now' | 'random'>, sessions: CodeSessions): Codes {
-  const decoy = makeTotpSecret(ports.random)
+  let decoy: string | null = null
 
   return {
     async refusalOf({ name: provider, users }, { name, code }, isPasswordRight) {
+      // Loaded with what makes the codes, which most gates never check.
+      const { CODE_LIFETIME_MS, makeTotpSecret, totpStep } = await import('../../identity/passwords/totp.ts')
       const secret = users?.totp.get(name)
+      decoy ??= makeTotpSecret(ports.random)
       const step = totpStep(secret ?? decoy, code, ports.now())
       const counts = isPasswordRight && secret !== undefined
       // An empty field guesses nothing.

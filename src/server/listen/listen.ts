@@ -5,6 +5,7 @@ import type { ServerCertificate } from '../../config/types/tls.ts'
 import type { RelayData } from '../../proxy/websocket/relay.ts'
 import { addressText } from './address-text.ts'
 import { serveAt } from './handed/adopt.ts'
+import { raiseHeadLimit } from './head-limit.ts'
 
 /** What a listener does with a request, in Bun's terms. */
 export interface ListenerOptions {
@@ -26,19 +27,6 @@ interface TlsOptions {
   /** At least one; the first is for whoever asks for a name that none has. */
   readonly certificates: readonly ServerCertificate[]
   readonly http2: boolean
-}
-
-/** How long the head of a request may be, its line and fields together: Bun answers a longer one with 431 by itself. */
-export const MAX_HEAD_BYTES = 64 * 1024
-
-/**
- * Raises Bun's limit of 16 KiB for the whole process: cookies and tokens of some applications are longer.
- *
- * Bun 1.4.5 has no option for it in `Bun.serve`; its parser reads what node:http's `maxHeaderSize` is set to, in a compiled
- * executable as from the sources, which `--max-http-header-size` could be given to only in different ways.
- */
-function raiseHeadLimit(): void {
-  Reflect.set(process.getBuiltinModule('node:http'), 'maxHeaderSize', MAX_HEAD_BYTES)
 }
 
 /**

@@ -1,5 +1,6 @@
 import { ptr } from 'bun:ffi'
-import { descriptorsOf, LINUX, type Libc, libc } from '../../base/libc.ts'
+import { LINUX, type Libc, libc } from '../../base/system/libc.ts'
+import { descriptorsOf } from '../../base/system/open-descriptors.ts'
 import { addressOfSocket } from './handed/descriptors.ts'
 import { type Poll, pollOf } from './handed/poll.ts'
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import { MAX_HEAD_BYTES } from '../../../src/server/listen/listen.ts'
+import { MAX_HEAD_BYTES } from '../../../src/server/listen/head-limit.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { compiledBinary } from '../../kit/programs/binary.ts'

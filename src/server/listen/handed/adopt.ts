@@ -1,6 +1,7 @@
 import { ptr } from 'bun:ffi'
 import { GateError } from '../../../base/errors.ts'
-import { descriptorsOf, LINUX, libc } from '../../../base/libc.ts'
+import { LINUX, libc } from '../../../base/system/libc.ts'
+import { descriptorsOf } from '../../../base/system/open-descriptors.ts'
 import { isListening } from './descriptors.ts'
 import { pollOf } from './poll.ts'
 

@@ -1,5 +1,6 @@
 import { ptr } from 'bun:ffi'
-import { descriptorsOf, LINUX, type Libc, libc } from '../../../base/libc.ts'
+import { LINUX, type Libc, libc } from '../../../base/system/libc.ts'
+import { descriptorsOf } from '../../../base/system/open-descriptors.ts'
 import type { ListenAddress } from '../../../config/types/server.ts'
 
 /** Whether a descriptor is a socket that takes connections. */

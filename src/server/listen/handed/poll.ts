@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { endianness } from 'node:os'
-import { descriptorsOf } from '../../../base/libc.ts'
+import { descriptorsOf } from '../../../base/system/open-descriptors.ts'
 
 /** Where a descriptor is waited for, and as what. */
 export interface Poll {

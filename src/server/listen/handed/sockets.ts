@@ -1,5 +1,6 @@
-import { descriptorsOf, LINUX, libc } from '../../../base/libc.ts'
 import { canonicalAddress, isLoopbackHost } from '../../../base/net.ts'
+import { LINUX, libc } from '../../../base/system/libc.ts'
+import { descriptorsOf } from '../../../base/system/open-descriptors.ts'
 import type { ListenAddress } from '../../../config/types/server.ts'
 import { addressText } from '../address-text.ts'
 import { addressOfSocket } from './descriptors.ts'

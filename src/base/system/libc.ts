@@ -1,5 +1,4 @@
 import { dlopen } from 'bun:ffi'
-import { readdirSync, readlinkSync } from 'node:fs'
 
 /** What of the system's C library is called where Bun 1.4.5 has no way of its own. Each answers -1 when it fails. */
 const SYMBOLS = {
@@ -65,19 +64,4 @@ function first(names: readonly string[]): Libc | null {
 
 function load(name: string) {
   return dlopen(name, SYMBOLS)
-}
-
-/** The descriptors that a process has open of one kind (`socket:`, `anon_inode:[eventpoll]`), each with what the system calls it. */
-export function descriptorsOf(kind: string, pid: number | 'self' = 'self'): ReadonlyMap<number, string> {
-  const folder = `/proc/${pid}/fd`
-  const found = new Map<number, string>()
-  for (const name of readdirSync(folder)) {
-    try {
-      const target = readlinkSync(`${folder}/${name}`)
-      if (target.startsWith(kind)) found.set(Number(name), target)
-    } catch {
-      // The one by which the folder was read is closed by now.
-    }
-  }
-  return found
 }
