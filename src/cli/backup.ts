@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { resolve } from 'node:path'
+import { dirname, resolve } from 'node:path'
 import { EXIT, parseArguments } from '../console/args.ts'
 import type { Io } from '../console/io.ts'
 import { keyPathOf } from '../process/session-state.ts'
@@ -43,6 +43,7 @@ export function runBackup(argv: readonly string[], io: Io, ports: StorePorts): n
     const key = given === null ? readKey(keyPathOf(store.path)) : Buffer.from(given, 'base64url')
     if (keyTo !== null && key === null) return refuse(`there is no key ${keyPathOf(store.path)}`, io)
     for (const path of [target, keyTo]) if (path !== null && existsSync(path)) return refuse(`${path} exists`, io)
+    if (!existsSync(dirname(target))) return refuse(`there is no folder ${dirname(target)}; mkdir -p makes it`, io)
     backUpDatabase(store.path, target, ports)
     if (keyTo !== null && key !== null) writeKey(keyTo, key)
   } catch (error) {

@@ -4,7 +4,7 @@ import type { Io } from '../console/io.ts'
 
 const DEFAULT_ADDRESS = '127.0.0.1:9464'
 
-const USAGE = `Usage: sallyport health [ADDRESS]
+const USAGE = `usage: sallyport health [ADDRESS]
 
 Asks the admin listener whether the server is ready: for containers whose image has no other program to ask with.
 
@@ -37,6 +37,16 @@ export async function runHealth(argv: readonly string[], io: Io): Promise<number
   return 1
 }
 
+/** The platform's words are about a browser's address: these are about the server, and what to look at. */
+function whyNoAnswer(error: unknown): string {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : ''
+  if (/ConnectionRefused|ECONNREFUSED|FailedToOpenSocket|ENOENT/.test(code)) {
+    return 'does not answer: nothing listens there; does Sallyport run, and is this what admin in [server] says?'
+  }
+  if (error instanceof Error && error.name === 'TimeoutError') return `does not answer within ${TIMEOUT_MS} ms`
+  return `does not answer: ${error instanceof Error ? error.message : String(error)}`
+}
+
 /** Asks an admin listener whether the server is ready: null where it is, else what is the matter. Throws TypeError for what is no address. */
 export async function askReady(text: string): Promise<string | null> {
   const parsed = parseListen(text)
@@ -56,6 +66,6 @@ export async function askReady(text: string): Promise<string | null> {
     const words = showUnseen((await answer.text()).trim().slice(0, MOST_WORDS))
     return `is not ready: it answered ${answer.status}${words === '' ? '' : ` (${words})`}`
   } catch (error) {
-    return `does not answer: ${error instanceof Error ? error.message : String(error)}`
+    return whyNoAnswer(error)
   }
 }

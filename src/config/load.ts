@@ -51,6 +51,6 @@ function hintFor(error: unknown, path: string): string {
     case 'EISDIR':
       return `name the file in it: ${path.replace(/\/+$/, '')}/routes.toml`
     default:
-      return 'name another with sallyport serve FILE, or --config FILE; sallyport init makes one'
+      return 'if it is elsewhere, give its path behind the command, or with --config; if it is gone, put it back; sallyport init writes a first one'
   }
 }

@@ -26,6 +26,7 @@ export function hintForUnreached(address: string, thrown: unknown, isInternal: b
   if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') {
     return `the certificate of ${host} is for another name: does the name lead where it should, seen from here?`
   }
+  if (code === 'EPROTO') return `${host} speaks no TLS on this port: is it http:// there, or is HTTPS on another port?`
   if (code === 'CERT_HAS_EXPIRED') return `the certificate of ${host} has expired`
   const check = 'check that the provider runs, and that its name and certificate are good from this machine'
   return isInternal ? check : `${check}; ${OFFER}`

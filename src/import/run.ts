@@ -3,6 +3,7 @@ import { resolve } from 'node:path'
 import { whyUnreadable } from '../config/text/substitute.ts'
 import { EXIT, parseArguments } from '../console/args.ts'
 import type { Io } from '../console/io.ts'
+import { whyUnwritten } from '../console/unwritten.ts'
 import { createBlanks } from './blanks.ts'
 import { writeToml } from './draft.ts'
 import { createNotes } from './notes.ts'
@@ -147,6 +148,6 @@ function save(path: string, shownAs: string, text: string, mayReplace: boolean):
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? error.code : undefined
     if (code === 'EEXIST') return `${shownAs} exists already, and is left as it is; --force replaces it`
-    return `${shownAs} cannot be written (${String(code)})`
+    return `${shownAs} ${whyUnwritten(shownAs, error)}`
   }
 }

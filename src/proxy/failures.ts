@@ -6,10 +6,12 @@ const REFUSED = new Set([
   'ECONNREFUSED',
   'FailedToOpenSocket',
   'ENOENT',
-  'ENOTFOUND',
   'EHOSTUNREACH',
   'ENETUNREACH',
 ])
+
+/** The name of the address leads nowhere. */
+const NAMELESS = new Set(['ENOTFOUND', 'EAI_AGAIN', 'ENODATA'])
 
 /** This process, or the machine, may open no more. */
 const EXHAUSTED = new Set(['EMFILE', 'ENFILE'])
@@ -61,6 +63,13 @@ export function translateFailure(error: unknown, what: string, label: string): G
       cause: error,
       facts,
       hint: 'check that the application runs and that upstream in routes.toml is its address as seen from here',
+    })
+  }
+  if (NAMELESS.has(code)) {
+    return new GateError('upstream.refused', `${what}: the name in ${label} has no address here`, {
+      cause: error,
+      facts,
+      hint: 'check the name in upstream as this machine or container sees it: in compose it is the name of the service, in a network that both are in',
     })
   }
   const remedy = UNTRUSTED.get(code)
@@ -133,9 +142,9 @@ export function isUnsent(error: GateError): boolean {
 function hintFor(code: string): string {
   if (code === 'HTTP2Unsupported') return 'it does not speak HTTP/2: remove http2 from this upstream'
   if (code === 'EPROTO' || code.startsWith('ERR_SSL_')) {
-    return 'check that it speaks TLS there, and set cert and key in tls of this upstream if it asks for a certificate'
+    return 'if it speaks plain HTTP there, upstream begins with http://; if it asks for a certificate, set cert and key in tls of this upstream'
   }
-  return "look into the application's log for this time: it closed the connection, or did not speak HTTP"
+  return "look into the application's log for this time: it closed the connection, or did not speak HTTP; if it speaks HTTPS there, upstream begins with https://"
 }
 
 function codeOf(error: unknown): string {

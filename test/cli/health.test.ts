@@ -60,7 +60,9 @@ test('a server that is not ready is 1, with its answer', async () => {
 test('no server is 1', async () => {
   const gone = startAnswering(answer)
   await gone.stop(true)
-  expect((await health([`127.0.0.1:${gone.port}`])).code).toBe(1)
+  const { code, err } = await health([`127.0.0.1:${gone.port}`])
+  expect([code, err]).toEqual([1, expect.stringContaining('nothing listens there; does Sallyport run')])
+  expect((await health([`unix:${folder}/no.sock`])).err).toContain('nothing listens there')
 })
 
 test('what is no address is 2, with a hint', async () => {

@@ -163,7 +163,7 @@ describe.each(PROGRAMS)('sallyport help of %s', (kind, program) => {
     const { code, err } = await sallyport(...args)
     expect(code).toBe(1)
     expect(err).toContain(`/${file} does not exist`)
-    expect(err).toContain('sallyport init makes one')
+    expect(err).toContain('sallyport init writes a first one')
   })
 
   test.each(some(COMMANDS.map(({ name }) => name)))('shows the help of %s, as the command itself does', async name => {

@@ -154,6 +154,7 @@ describe('an address that cannot be reached', () => {
     ['UNABLE_TO_GET_ISSUER_CERT_LOCALLY', 'ca ='],
     ['ERR_TLS_CERT_ALTNAME_INVALID', 'another name'],
     ['CERT_HAS_EXPIRED', 'expired'],
+    ['EPROTO', 'no TLS on this port'],
   ])('%s: says which of both it was, and how to mend it', async (code, word) => {
     const inside = await fails(code, INTERNAL)
     expect(inside.code).toBe('provider.down')

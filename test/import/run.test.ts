@@ -46,6 +46,8 @@ test('--out writes the new file, and never over another unless --force is there 
   expect(kept.routes).toBe('mine')
   const forced = await ran({ 'old.cfg': CFG, 'routes.toml': 'mine' }, 'old.cfg', '--out', 'routes.toml', '--force')
   expect(forced.routes).toContain('[[routes]]')
+  const lost = await ran({ 'old.cfg': CFG }, 'old.cfg', '--out', 'none/routes.toml')
+  expect([lost.code, lost.err]).toEqual([1, expect.stringContaining('mkdir -p none makes it')])
 })
 
 test('what a proxy in front needs is written beside the new file, never over another', async () => {

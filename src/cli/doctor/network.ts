@@ -1,6 +1,7 @@
 import { lookup } from 'node:dns/promises'
 import { connect } from 'node:tls'
 import { isLoopbackHost } from '../../base/net.ts'
+import type { UpstreamTls } from '../../config/types/upstreams.ts'
 import { splitAuthority } from '../../proxy/upstream/reach.ts'
 import { bad, type Finding, good, warning } from './finding.ts'
 
@@ -29,7 +30,7 @@ export async function examineHttps(url: URL, nowMs: number, ca: string | null = 
     return [bad(`the name ${host} has no address here`, 'check the name and the DNS server of this machine')]
   }
   if (url.protocol !== 'https:') return []
-  const certificate = await fetchCertificate(url.host, ca)
+  const certificate = await fetchCertificate(url.host, { ca })
   if (certificate === null) {
     return [bad(`no TLS connection to ${url.host}`, 'check the address, the port, and what is in between')]
   }
@@ -51,18 +52,29 @@ export async function examineHttps(url: URL, nowMs: number, ca: string | null = 
   ]
 }
 
+/** A certificate as a handshake has shown it. */
 interface Certificate {
   /** Why it is not trusted; null where it is. */
   readonly mistake: string | null
   readonly endsAtMs: number
 }
 
-function fetchCertificate(authority: string, ca: string | null): Promise<Certificate | null> {
+/** The certificate at an address, port 443 where it says none; null where no handshake comes about. `tls` null: nothing special is trusted. */
+export function fetchCertificate(
+  authority: string,
+  tls: (Pick<UpstreamTls, 'ca'> & Partial<Pick<UpstreamTls, 'serverName' | 'own'>>) | null,
+): Promise<Certificate | null> {
   const { host, port } = splitAuthority(authority, 443)
-  const isName = !/^[0-9.]+$|:/.test(host)
+  const name = tls?.serverName ?? (/^[0-9.]+$|:/.test(host) ? null : host)
   return new Promise(resolve => {
-    const trust = ca === null ? {} : { ca }
-    const socket = connect({ host, port, rejectUnauthorized: false, ...trust, ...(isName ? { servername: host } : {}) })
+    const socket = connect({
+      host,
+      port,
+      rejectUnauthorized: false,
+      ...(tls === null || tls.ca === null ? {} : { ca: tls.ca }),
+      ...(tls?.own ?? {}),
+      ...(name === null ? {} : { servername: name }),
+    })
     const finish = (found: Certificate | null) => {
       clearTimeout(timer)
       socket.destroy()

@@ -8,6 +8,7 @@ import { reach } from '../../proxy/upstream/reach.ts'
 import { bad, type Finding, good, type Section, warning } from './finding.ts'
 import { answersAsSallyport } from './hear.ts'
 import { examineHttps, resolveName } from './network.ts'
+import { examineSpeech } from './speech.ts'
 
 const TIMEOUT_MS = 5_000
 
@@ -47,16 +48,18 @@ export async function examineHosts(config: Config): Promise<Section> {
   return { about: 'hosts', findings }
 }
 
-/** Whether something takes connections at every upstream's address. */
+/** Whether something takes connections at every upstream's address, and speaks what its scheme says. */
 export async function examineUpstreams(config: Config): Promise<Section> {
   const addresses = new Map(
     config.routes.flatMap(({ id, upstream }) =>
-      (upstream?.addresses ?? []).map(address => [addressLabel(address), { address, id }] as const),
+      upstream === null
+        ? []
+        : upstream.addresses.map(address => [addressLabel(address), { address, upstream, id }] as const),
     ),
   )
   const findings = await Promise.all(
-    [...addresses].map(async ([label, { address, id }]) => {
-      if (await reach(address, TIMEOUT_MS)) return good(`${label} takes connections`)
+    [...addresses].map(async ([label, { address, upstream, id }]) => {
+      if (await reach(address, TIMEOUT_MS)) return examineSpeech(address, upstream, id)
       return bad(
         `${label} takes no connection (route "${id}")`,
         'start the application, and check the name and port in upstream, as this machine or container sees them',

@@ -1,4 +1,4 @@
-import { dirname, resolve } from 'node:path'
+import { resolve } from 'node:path'
 import { readIncluded } from '../../config/included.ts'
 import { loadConfig } from '../../config/load.ts'
 import { parseToml } from '../../config/text/parse.ts'
@@ -7,6 +7,7 @@ import { whyUnreadable } from '../../config/text/substitute.ts'
 import { EXIT, namedFile, parseArguments } from '../../console/args.ts'
 import type { Io } from '../../console/io.ts'
 import { replaceFile } from '../../console/replace-file.ts'
+import { whyUnwritten } from '../../console/unwritten.ts'
 import { type Format, openFormatter } from './format.ts'
 
 export const USAGE = {
@@ -81,7 +82,7 @@ async function formatOne(
     if (io.readText(path) !== text) return fail('it was saved meanwhile')
     replaceFile(path, formatted.text, { isOwnerKept: true })
   } catch (error) {
-    return fail(`it cannot be written in ${dirname(path)}: ${error instanceof Error ? error.message : String(error)}`)
+    return fail(`it ${whyUnwritten(path, error)}`)
   }
   io.stdout(`${shownAs} is formatted\n`)
   return 'other'

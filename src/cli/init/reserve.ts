@@ -1,5 +1,6 @@
 import { chmodSync, closeSync, openSync, rmSync, writeFileSync } from 'node:fs'
 import { GateError } from '../../base/errors.ts'
+import { whyUnwritten } from '../../console/unwritten.ts'
 
 /** Files that are there, empty, and nobody else's. */
 export interface ReservedFiles {
@@ -21,7 +22,7 @@ export function reserveFiles(paths: readonly string[]): ReservedFiles {
     } catch (thrown) {
       discard()
       const code = thrown instanceof Error && 'code' in thrown ? String(thrown.code) : ''
-      const why = code === 'EEXIST' ? 'exists already, and is left as it is' : `cannot be written (${code})`
+      const why = code === 'EEXIST' ? 'exists already, and is left as it is' : whyUnwritten(path, thrown)
       throw new GateError('config.unreadable', `${path} ${why}`)
     }
   }

@@ -2,6 +2,7 @@ import { GateError } from '../../base/errors.ts'
 import { whyUnreadable } from '../../config/text/substitute.ts'
 import type { Io } from '../../console/io.ts'
 import { replaceFile } from '../../console/replace-file.ts'
+import { whyUnwritten } from '../../console/unwritten.ts'
 
 /** The lines of a file of `NAME:VALUE` as they are, without the last break; none for one that is not there yet. Throws `config.unreadable`. */
 export function readLines(path: string, io: Io): readonly string[] {
@@ -48,7 +49,6 @@ export function writeLines(path: string, lines: readonly string[], beside: strin
   try {
     replaceFile(path, lines.map(line => `${line}\n`).join(''), { beside })
   } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause)
-    throw new GateError('config.unreadable', `${path} cannot be written: ${why}`, { cause })
+    throw new GateError('config.unreadable', `${path} ${whyUnwritten(path, cause)}`, { cause })
   }
 }

@@ -84,6 +84,13 @@ function mended(
   if (/^\s*[\w."'-]+\s*=\s*(?:#.*)?$/.test(line)) {
     return { ...found, message: 'a value is missing here', hint: 'text goes in double quotes: key = "value"' }
   }
+  if (/^\s*[\w."'-]+\s*=\s*(?:null|nil|none|undefined)\s*(?:#.*)?$/i.test(line)) {
+    return {
+      ...found,
+      message: 'TOML has no word for nothing',
+      hint: 'leave this line out: then the key has its default',
+    }
+  }
   if (isToml(line)) return null
   const mend = mendLine(line, isToml)
   return mend === null ? null : { ...found, message: mend.what, hint: `write ${mend.write}` }

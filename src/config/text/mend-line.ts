@@ -28,6 +28,7 @@ const STEPS: readonly Step[] = [
     mend: line => line.replace(/^(\s*)\/\/\s*/, '$1# ').replace(/(["'\]}\d])\s+\/\/\s*/, '$1 # '),
   },
   { what: 'a key and its value have one = between them', mend: withEquals },
+  { what: 'in a table, too, = stands between a key and its value', mend: withEqualsInside },
   { what: 'nothing comes after a value', mend: line => line.replace(/\s*[;,]+\s*$/, '') },
   { what: 'this is written true or false', mend: line => mendValue(line, asBoolean) },
   { what: 'a quote is missing', mend: line => mendValue(line, closeQuote) },
@@ -44,8 +45,19 @@ const STEPS: readonly Step[] = [
  */
 export function mendLine(line: string, isToml: (text: string) => boolean): MendedLine | null {
   if (line.length > MAX_LENGTH || line.trim() === '') return null
+  const bare = withoutComment(line)
+  return mendBare(bare, isToml) ?? (bare === line.trim() ? null : mendBare(line.trim(), isToml))
+}
+
+/** A comment keeps the end of a line from being seen. Where a quote is missing, a # behind a blank is most likely one. */
+function withoutComment(line: string): string {
+  const [, before = line] = /^((?:[^"'#]|"[^"]*"|'[^']*')*?)\s*#/.exec(line) ?? /^(.*?)\s+#\s/.exec(line) ?? []
+  return before.trim() === '' ? line.trim() : before.trim()
+}
+
+function mendBare(line: string, isToml: (text: string) => boolean): MendedLine | null {
   let what: string | null = null
-  let mended = line.trim()
+  let mended = line
   for (const step of STEPS) {
     const next = step.mend(mended)
     if (next === mended) continue
@@ -66,6 +78,14 @@ function withEquals(line: string): string {
   if (signs !== null) return `${signs[1]} = ${signs[2]}`
   const bare = /^(\s*[\w-]+)\s+([^=\s].*)$/.exec(line)
   return bare === null ? line : `${bare[1]} = ${bare[2]}`
+}
+
+/** As YAML and JSON have it: `{ groups: ["users"] }`, `{ "groups": ["users"] }`. What is in quotes stays, but for a key. */
+function withEqualsInside(line: string): string {
+  const [, before = '', value = ''] = KEY_VALUE.exec(line) ?? []
+  if (!/^[[{]/.test(value)) return line
+  const inside = new RegExp(String.raw`(?<=[{,]\s*)(${KEY})\s*:\s+|("[^"]*"|'[^']*')`, 'g')
+  return before + value.replace(inside, (whole, key?: string) => (key === undefined ? whole : `${key} = `))
 }
 
 function mendValue(line: string, mend: (value: string) => string): string {

@@ -1,4 +1,5 @@
 import { renameSync, rmSync, statSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { GateError } from '../../base/errors.ts'
 import type { ListenAddress } from '../../config/types/server.ts'
 import type { ServerCertificate } from '../../config/types/tls.ts'
@@ -145,13 +146,28 @@ function listenFailed(address: ListenAddress, error: unknown): GateError {
   if (code === 'EADDRINUSE') {
     return new GateError('listen.failed', `${where} is already in use`, {
       cause: error,
-      hint: 'another program (or another Sallyport) listens there: stop it, or change listen',
+      hint: `another program (or another Sallyport) listens there: stop it (${address.kind === 'tcp' ? 'sudo ss -ltnp' : 'ss -lxp'} tells which), or change this address in the file`,
     })
   }
   if (code === 'EACCES' || code === 'EPERM') {
     return new GateError('listen.failed', `${where} may not be opened by this user`, {
       cause: error,
-      hint: 'ports below 1024 need a capability (setcap cap_net_bind_service=+ep) or a higher port in listen',
+      hint:
+        address.kind === 'unix'
+          ? `the user that runs Sallyport has to be able to write in ${dirname(address.path)}`
+          : 'ports below 1024 are for root and for whoever has the right: sudo setcap cap_net_bind_service=+ep SALLYPORT gives it to this executable, and the unit of "sallyport service" has it; or name a higher port',
+    })
+  }
+  if (code === 'EADDRNOTAVAIL') {
+    return new GateError('listen.failed', `${where} cannot be opened: this machine has no such address`, {
+      cause: error,
+      hint: 'name one that it has (ip addr lists them), or 0.0.0.0 for all of them',
+    })
+  }
+  if (code === 'ENOENT' && address.kind === 'unix') {
+    return new GateError('listen.failed', `${where} cannot be opened: there is no folder ${dirname(address.path)}`, {
+      cause: error,
+      hint: 'make that folder, or name a socket elsewhere',
     })
   }
   return new GateError('listen.failed', `${where} cannot be opened`, {

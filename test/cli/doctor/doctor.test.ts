@@ -293,6 +293,23 @@ public_port = ${port}
     expect(out).not.toContain('no proxy is trusted')
   })
 
+  test('says what an application speaks where that is not what its upstream says', async () => {
+    const { cert, key } = makeAuthority().issue('IP:127.0.0.1')
+    await using secret = Bun.serve({ port: 0, hostname: '127.0.0.1', tls: { cert, key }, fetch: () => new Response() })
+    const at = `127.0.0.1:${secret.port}`
+    const found = async (upstream: string, more = '') => {
+      const edit = (text: string) =>
+        text.replace(`upstream = "${upstream}"`, `upstream = { to = "${upstream}"${more} }`)
+      return (await examine({ upstream }, { edit })).out
+    }
+    expect(await found(`http://${at}`)).toContain(`FAIL  ${at} speaks HTTPS, and its upstream begins with http://`)
+    expect(await found(`https://${at}`)).toContain(`FAIL  the certificate of ${at} does not hold here`)
+    expect(await found(`https://${at}`, ', tls = { insecure_skip_verify = true }')).toContain(`ok    ${at} takes`)
+    const plain = `127.0.0.1:${upstream.port}`
+    expect(await found(`https://${plain}`)).toContain(`FAIL  no TLS connection to ${plain} comes about`)
+    expect(await found(`http://${plain}`)).toContain(`ok    ${plain} takes connections`)
+  })
+
   test('names a certificate that this machine does not trust', async () => {
     const { cert, key } = makeAuthority().issue('DNS:localhost')
     await using server = Bun.serve({ port: 0, tls: { cert, key }, fetch: () => new Response() })

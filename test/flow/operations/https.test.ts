@@ -331,6 +331,14 @@ test('a port that another program has is told at the start', async () => {
   await expect(startGate(tls('', port) + route('app.example.com'), { files })).rejects.toThrow('already in use')
 })
 
+test.each([
+  ['192.0.2.1:8080', 'this machine has no such address'],
+  ['unix:/nowhere/at/all.sock', 'there is no folder /nowhere/at'],
+])('what cannot be listened on is told with the reason: %s', async (listen, say) => {
+  const toml = '[[routes]]\nhost = "a.example"\nrespond = { body = "a" }\nallow = "public"\n'
+  await expect(startGate(toml, { listen })).rejects.toThrow(say)
+})
+
 function echoed(socket: WebSocket, text: string): Promise<string> {
   const { promise, resolve, reject } = Promise.withResolvers<string>()
   socket.onmessage = event => resolve(String(event.data))

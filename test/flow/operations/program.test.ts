@@ -123,6 +123,7 @@ describe.each(PROGRAMS)('%s', (_what, command) => {
     const output = await new Response(child.stderr).text()
     expect(await child.exited).toBe(1)
     expect(output).toContain(`127.0.0.1:${upstream.port} is already in use`)
+    expect(output).toContain('ss -ltnp')
   }, 30_000)
 
   test('an upstream that is cut short is never seen as a clean end', async () => {

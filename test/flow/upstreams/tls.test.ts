@@ -106,6 +106,28 @@ describe('the certificate of an https upstream', () => {
   })
 })
 
+describe('a scheme that is not what the upstream speaks', () => {
+  test.each([
+    ['https', null, 'upstream begins with http://'],
+    ['http', byAddress, 'upstream begins with https://'],
+  ] as const)('%s:// is told with the other', async (scheme, tls, hint) => {
+    await using app = await startApp('app', tls === null ? {} : { tls })
+    await using gate = await startGate(
+      `[[routes]]\nhost = "app.example"\nupstream = "${scheme}://127.0.0.1:${app.port}"\nallow = "public"\n`,
+    )
+    expect((await get(gate)).status).toBe(502)
+    expect(hintOf(gate)).toContain(hint)
+  })
+
+  test('and a name that has no address is not called silent', async () => {
+    await using gate = await startGate(
+      '[[routes]]\nhost = "app.example"\nupstream = "http://nowhere.invalid:3000"\nallow = "public"\n',
+    )
+    expect((await get(gate)).status).toBe(502)
+    expect(hintOf(gate)).toContain('in compose it is the name of the service')
+  })
+})
+
 describe('our own certificate', () => {
   const asking = { ...byAddress, ca: authority.cert, requestCert: true, rejectUnauthorized: true }
   test('is given to an upstream that asks for one', async () => {

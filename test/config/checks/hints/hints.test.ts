@@ -138,7 +138,7 @@ test('secrets that only look a little like a variable are taken', () => {
 test.each([
   ['EACCES', 'may not be read by this user', 'chmod o+r FILE'],
   ['EISDIR', 'is a folder', 'name the file in it: conf/routes.toml'],
-  ['ENOENT', 'does not exist', 'sallyport init makes one'],
+  ['ENOENT', 'does not exist', 'sallyport init writes a first one'],
 ])('a file that cannot be read for %s says what helps', (code, said, hinted) => {
   const fail = () => {
     throw Object.assign(new Error('no'), { code })
