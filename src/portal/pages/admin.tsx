@@ -2,10 +2,12 @@
 import type { Child } from 'hono/jsx'
 import { REASONS } from '../../policy/reasons.ts'
 import type { SessionEntry } from '../../session/session.ts'
-import type { DenialView, OriginView, Overview, RefusalView, RouteView } from '../overview.ts'
+import type { DenialView, Overview } from '../overview.ts'
 import { ownPath } from '../place.ts'
 import { ACTIVE_MINUTES, type SessionCounts } from '../session-counts.ts'
 import type { Words } from '../words/words.ts'
+import { Health, isDown } from './admin/health.tsx'
+import { Route } from './admin/route.tsx'
 import { Configuration } from './configuration.tsx'
 import { detailOf, nameOf } from './person.ts'
 import { Requests, type RequestsView } from './requests.tsx'
@@ -151,10 +153,6 @@ function headingOf(words: Words, part: (typeof PARTS)[number]): string {
   }
 }
 
-function isDown({ health }: OriginView): boolean {
-  return health === 'down'
-}
-
 function Part(props: { readonly heading: string; readonly id?: string; readonly children?: Child }) {
   return (
     <section class="group" id={props.id}>
@@ -170,18 +168,6 @@ function Tile({ name, value, isBad = false }: { readonly name: string; readonly 
       <dt>{name}</dt>
       <dd>{value}</dd>
     </div>
-  )
-}
-
-/** A state in words, with a sign before it for a quick look. */
-function Health(props: { readonly state: OriginView['health']; readonly text: string; readonly children?: Child }) {
-  return (
-    <span class={`small health ${props.state}`}>
-      <span>
-        {props.text}
-        {props.children}
-      </span>
-    </span>
   )
 }
 
@@ -251,94 +237,4 @@ function Refused({ words, denial, nowMs }: { words: Words; denial: DenialView; n
       </span>
     </li>
   )
-}
-
-function Route(props: { readonly words: Words; readonly route: RouteView; readonly Name?: 'h3' | 'h4' }) {
-  const { words, route, Name = 'h3' } = props
-  return (
-    <li class="row">
-      <div>
-        <Name>{route.name}</Name>
-        {route.name === route.id ? null : <p class="soft small">{route.id}</p>}
-        <p class="small">
-          <Access words={words} route={route} />
-        </p>
-        {route.refusal === null ? null : <Refuses words={words} refusal={route.refusal} />}
-      </div>
-      {route.origins.length === 0 ? null : (
-        <div class="origins">
-          {route.balance === null ? null : <p class="soft small">{route.balance}</p>}
-          {route.origins.map(({ address, health, inFlight, failures }) => (
-            <p class="small">
-              <span class="soft">{address}</span>
-              <Health state={health} text={words.health[health]}>
-                {inFlight === 0 ? null : ` · ${words.underWay(inFlight)}`}
-                {failures === 0 ? null : ` · ${words.failedInRow(failures)}`}
-              </Health>
-            </p>
-          ))}
-        </div>
-      )}
-    </li>
-  )
-}
-
-/** What its application refuses, in its own words, and what helps. */
-function Refuses({ words, refusal }: { readonly words: Words; readonly refusal: RefusalView }) {
-  const { kind, sent, status, words: said, keys } = refusal
-  return (
-    <p class="small health down">
-      <span>
-        {words.refuses[kind](sent, status)}
-        {said === '' ? null : (
-          <>
-            {' '}
-            <q>{said}</q>
-          </>
-        )}
-        {keys.length === 0 ? null : ` · ${words.helps} `}
-        {keys.map(key => (
-          <>
-            <code>{key}</code>{' '}
-          </>
-        ))}
-      </span>
-    </p>
-  )
-}
-
-function Access({ words, route: { access, deny } }: { readonly words: Words; readonly route: RouteView }) {
-  const shut =
-    deny.length === 0 ? null : (
-      <>
-        {` · ${words.shutOut} `}
-        <span lang="en">{deny.join('; ')}</span>
-      </>
-    )
-  switch (access.kind) {
-    case 'public':
-    case 'authenticated':
-      return (
-        <>
-          {words.open[access.kind]}
-          {shut}
-        </>
-      )
-    case 'roles':
-      return (
-        <>
-          {access.roles.map(role => (
-            <span class="tag">{role}</span>
-          ))}
-          {shut}
-        </>
-      )
-    case 'rules':
-      return (
-        <>
-          <span lang="en">{access.rules.join('; ')}</span>
-          {shut}
-        </>
-      )
-  }
 }

@@ -1,47 +1,28 @@
 import { GateError } from '../../base/errors.ts'
 import type { Ports } from '../../base/ports.ts'
-import type { ProviderConfig } from '../../config/types/providers.ts'
-import { repeatedName } from '../../identity/answer.ts'
 import type { Identity } from '../../identity/identity.ts'
 import { userSubject } from '../../identity/passwords/users.ts'
-import { checkStepUp, type StepUp } from '../../identity/step-up.ts'
+import { checkStepUp } from '../../identity/step-up.ts'
 import { parseReturnTo } from '../../route/return-to.ts'
-import type { SessionSecrets } from '../../session/session.ts'
-import { sessionFacts } from '../../session/session-facts.ts'
 import { type AuditTools, askedFacts } from '../audit-facts.ts'
 import type { FormTools } from '../form.ts'
-import { checkLoginCookie, hasLoginCookie } from '../login-cookie.ts'
-import { arrivedAt, isPortalHost, ownPath } from '../place.ts'
+import { isPortalHost, ownPath } from '../place.ts'
 import type { PortalRequest } from '../portal.ts'
 import { readQuery } from '../query.ts'
-import { ownerCookie, ownerOf } from '../replay/page-owner.ts'
-import { describeAgent } from '../user-agent.ts'
 import { type BeginTools, begin } from './begin.ts'
 import { choosePage, handedOn } from './choose.tsx'
+import { chooseProvider } from './choose-provider.ts'
 import { type Destination, FailedSignIn } from './failure.ts'
 import { keepFragment } from './fragment.tsx'
-import { causeOfNoCookie, countLogin, refuseLoginLoop } from './login-loop.ts'
+import { refuseLoginLoop } from './login-loop.ts'
 import { plainHttpFailure } from './plain-http.ts'
 import { hasChosenRemember } from './remember.ts'
-import { keyOf, leadOn, RESTART } from './stale.ts'
-import { parseStepUp, readStepUp, STEP_UP_NAMES } from './step-up.ts'
-import {
-  arrive,
-  askPortal,
-  checkTraveller,
-  cookieLifetimeMs,
-  openDestination,
-  parseDestination,
-  sessionCookie,
-} from './ticket.ts'
+import { RESTART } from './stale.ts'
+import { startSession } from './start-session.ts'
+import { readStepUp, STEP_UP_NAMES } from './step-up.ts'
+import { arrive, askPortal, checkTraveller, openDestination } from './ticket.ts'
 import { readUserForm, type UserTools, usersOf } from './users.ts'
 import { waitToBeSeen } from './wait-to-be-seen.tsx'
-
-/** What taking a provider's answer needs besides. */
-export interface CallbackTools extends BeginTools, AuditTools {
-  readonly ports: BeginTools['ports'] & Pick<Ports, 'log'>
-}
-
 /** What a sign-in by a form of ours needs besides. */
 export interface LoginTools extends BeginTools, FormTools, UserTools, AuditTools {
   readonly ports: BeginTools['ports'] & Pick<Ports, 'log'>
@@ -139,110 +120,6 @@ export async function loginByForm(ctx: PortalRequest, tools: LoginTools): Promis
   return startSession(ctx, tools, { identity, secrets, destination, isRemembered })
 }
 
-/**
- * Takes the provider's answer, at the very address that the sign-in was begun for: a new session, always; the one that this
- * browser had here ends. One that nobody waits for any more leads on, or begins again (`leadOn`).
- *
- * Throws `sign_in.callback`, `sign_in.state`, `sign_in.browser`, or FailedSignIn around one of these or what the provider client threw.
- */
-export async function callback(ctx: PortalRequest, tools: CallbackTools): Promise<Response> {
-  const answer = new URLSearchParams(ctx.target.query)
-  if (repeatedName(answer) !== null) throw new GateError('sign_in.callback', 'a parameter of the answer occurs twice')
-  const state = answer.get('state') ?? ''
-  const key = keyOf(state)
-  if (key === null) throw new GateError('sign_in.state', 'the answer has no state of ours')
-  if (!hasLoginCookie(ctx, 'login')) {
-    const failure = new GateError('sign_in.browser', 'this browser sent no login cookie', {
-      hint: 'cookies may be blocked, or the sign-in was begun in another browser or more than an hour ago',
-      facts: { reason: causeOfNoCookie(ctx) },
-    })
-    return leadOn(ctx, tools, answer, failure)
-  }
-  const kept = parsePending(await tools.sessions.takeOnce('login', key))
-  if (kept === null || kept.portal !== ctx.portal.name) {
-    return leadOn(ctx, tools, answer, new GateError('sign_in.state', 'the state is unknown, used or expired'))
-  }
-  // Whoever reads code and state on one host, as an application's script can, must not finish on another.
-  if (kept.redirectUri !== arrivedAt(ctx)) {
-    throw new GateError('sign_in.state', 'the sign-in was begun for another address than this one', {
-      hint: 'where this is no attack, a proxy in front names another host, scheme or port at the end than at the beginning',
-      facts: { begun: kept.redirectUri, ended: arrivedAt(ctx) },
-    })
-  }
-  if (checkLoginCookie(ctx, 'login', kept.binding) !== 'same') {
-    throw new FailedSignIn(
-      new GateError('sign_in.browser', 'the state belongs to another browser'),
-      kept.destination,
-      true,
-    )
-  }
-  try {
-    checkTraveller(ctx, kept.destination)
-    return await finish(ctx, tools, kept, answer, state)
-  } catch (thrown) {
-    throw new FailedSignIn(thrown, kept.destination, false)
-  }
-}
-
-async function finish(
-  ctx: PortalRequest,
-  tools: CallbackTools,
-  kept: Pending,
-  answer: URLSearchParams,
-  state: string,
-): Promise<Response> {
-  const provider = chooseProvider(ctx, kept.provider)
-  if (provider === null) throw new GateError('sign_in.state', `provider ${kept.provider} is gone from this portal`)
-  const result = await tools.pool.client(provider).finish(answer, { ...kept, state })
-  const { idToken, refreshToken } = result
-  const secrets = { idToken, refreshToken, access: ctx.wantsAccess ? result.access : null }
-  const { destination, isRemembered } = kept
-  return startSession(ctx, tools, { identity: result.identity, secrets, destination, isRemembered })
-}
-
-/** A session for whoever has just shown who they are, in place of the one that this browser had here; then on to where they go. */
-async function startSession(
-  ctx: PortalRequest,
-  tools: BeginTools & AuditTools,
-  { identity, secrets, destination, isRemembered }: SignedIn,
-): Promise<Response> {
-  const { session, token } = await tools.sessions.start({
-    portal: ctx.portal.name,
-    host: ctx.target.host,
-    identity,
-    secrets,
-    isRemembered,
-    agent: describeAgent(ctx.request.headers.get('user-agent')),
-    client: ctx.clientAddress,
-  })
-  await tools.audit.keep('sign_in', { ...askedFacts(ctx), ...sessionFacts(session) })
-  if (ctx.session !== null) {
-    await tools.sessions.end(ctx.session.id)
-    tools.audit.note('sign_out.replaced', { ...askedFacts(ctx), ...sessionFacts(ctx.session) })
-  }
-  const lifetimeMs = cookieLifetimeMs(ctx, session, tools.ports.now())
-  const count = destination.kind === 'here' ? [await countLogin(ctx, tools, destination.path)] : []
-  const owner = ctx.hasKeptForms ? [await ownerCookie(ctx, tools, ownerOf(session), lifetimeMs)] : []
-  return arrive(ctx, tools, destination, session, [sessionCookie(ctx, token, lifetimeMs), ...count, ...owner])
-}
-
-interface SignedIn {
-  readonly identity: Identity
-  readonly secrets: SessionSecrets
-  readonly destination: Destination
-  readonly isRemembered: boolean
-}
-
-/** The provider that was asked for, or the only one; null where there is a choice to make. Throws `route.none` for a stranger. */
-function chooseProvider({ portal, providers }: PortalRequest, name: string | null): ProviderConfig | null {
-  const [only, ...others] = portal.providers
-  const chosen = name ?? (others.length === 0 ? only : undefined)
-  if (chosen === undefined) return null
-  const provider = portal.providers.includes(chosen) ? providers.get(chosen) : undefined
-  if (provider === undefined) throw new GateError('route.none', 'this portal has no such provider')
-  return provider
-}
-
 /** Where whoever is signed in has signed in, as far as this portal still has it. */
 function ownProvider({ session, portal }: PortalRequest): string | null {
   const name = session?.identity.provider
@@ -252,35 +129,4 @@ function ownProvider({ session, portal }: PortalRequest): string | null {
 /** Without a deep link, the portal page: what someone who typed the sign-in address wants to see. */
 function destinationHere(rawReturn: string | null): Destination {
   return { kind: 'here', path: rawReturn === null ? ownPath('') : parseReturnTo(rawReturn) }
-}
-
-interface Pending {
-  readonly redirectUri: string
-  readonly nonce: string
-  readonly codeVerifier: string
-  readonly provider: string
-  readonly portal: string
-  readonly binding: string
-  readonly destination: Destination
-  readonly stepUp: StepUp | null
-  readonly isRemembered: boolean
-}
-
-function parsePending(value: unknown): Pending | null {
-  if (typeof value !== 'object' || value === null) return null
-  const text = (name: string) => {
-    const field: unknown = Reflect.get(value, name)
-    return typeof field === 'string' ? field : null
-  }
-  const [redirectUri, nonce, codeVerifier] = [text('redirectUri'), text('nonce'), text('codeVerifier')]
-  const [provider, portal, binding] = [text('provider'), text('portal'), text('binding')]
-  const destination = parseDestination(Reflect.get(value, 'destination'))
-  if (redirectUri === null || nonce === null || codeVerifier === null || destination === null) return null
-  if (provider === null || portal === null || binding === null) return null
-  const rawStepUp: unknown = Reflect.get(value, 'stepUp')
-  const stepUp = parseStepUp(rawStepUp)
-  // What was asked for and cannot be read must not turn into an ordinary sign-in.
-  if (rawStepUp !== null && rawStepUp !== undefined && stepUp === null) return null
-  const isRemembered = Reflect.get(value, 'isRemembered') === true
-  return { redirectUri, nonce, codeVerifier, provider, portal, binding, destination, stepUp, isRemembered }
 }

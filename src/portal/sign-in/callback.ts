@@ -1,0 +1,112 @@
+import { GateError } from '../../base/errors.ts'
+import type { Ports } from '../../base/ports.ts'
+import { repeatedName } from '../../identity/answer.ts'
+import type { StepUp } from '../../identity/step-up.ts'
+import type { AuditTools } from '../audit-facts.ts'
+import { checkLoginCookie, hasLoginCookie } from '../login-cookie.ts'
+import { arrivedAt } from '../place.ts'
+import type { PortalRequest } from '../portal.ts'
+import type { BeginTools } from './begin.ts'
+import { chooseProvider } from './choose-provider.ts'
+import { type Destination, FailedSignIn } from './failure.ts'
+import { causeOfNoCookie } from './login-loop.ts'
+import { keyOf, leadOn } from './stale.ts'
+import { startSession } from './start-session.ts'
+import { parseStepUp } from './step-up.ts'
+import { checkTraveller, parseDestination } from './ticket.ts'
+/** What taking a provider's answer needs besides. */
+interface CallbackTools extends BeginTools, AuditTools {
+  readonly ports: BeginTools['ports'] & Pick<Ports, 'log'>
+}
+
+/**
+ * Takes the provider's answer, at the very address that the sign-in was begun for: a new session, always; the one that this
+ * browser had here ends. One that nobody waits for any more leads on, or begins again (`leadOn`).
+ *
+ * Throws `sign_in.callback`, `sign_in.state`, `sign_in.browser`, or FailedSignIn around one of these or what the provider client threw.
+ */
+export async function callback(ctx: PortalRequest, tools: CallbackTools): Promise<Response> {
+  const answer = new URLSearchParams(ctx.target.query)
+  if (repeatedName(answer) !== null) throw new GateError('sign_in.callback', 'a parameter of the answer occurs twice')
+  const state = answer.get('state') ?? ''
+  const key = keyOf(state)
+  if (key === null) throw new GateError('sign_in.state', 'the answer has no state of ours')
+  if (!hasLoginCookie(ctx, 'login')) {
+    const failure = new GateError('sign_in.browser', 'this browser sent no login cookie', {
+      hint: 'cookies may be blocked, or the sign-in was begun in another browser or more than an hour ago',
+      facts: { reason: causeOfNoCookie(ctx) },
+    })
+    return leadOn(ctx, tools, answer, failure)
+  }
+  const kept = parsePending(await tools.sessions.takeOnce('login', key))
+  if (kept === null || kept.portal !== ctx.portal.name) {
+    return leadOn(ctx, tools, answer, new GateError('sign_in.state', 'the state is unknown, used or expired'))
+  }
+  // Whoever reads code and state on one host, as an application's script can, must not finish on another.
+  if (kept.redirectUri !== arrivedAt(ctx)) {
+    throw new GateError('sign_in.state', 'the sign-in was begun for another address than this one', {
+      hint: 'where this is no attack, a proxy in front names another host, scheme or port at the end than at the beginning',
+      facts: { begun: kept.redirectUri, ended: arrivedAt(ctx) },
+    })
+  }
+  if (checkLoginCookie(ctx, 'login', kept.binding) !== 'same') {
+    throw new FailedSignIn(
+      new GateError('sign_in.browser', 'the state belongs to another browser'),
+      kept.destination,
+      true,
+    )
+  }
+  try {
+    checkTraveller(ctx, kept.destination)
+    return await finish(ctx, tools, kept, answer, state)
+  } catch (thrown) {
+    throw new FailedSignIn(thrown, kept.destination, false)
+  }
+}
+
+async function finish(
+  ctx: PortalRequest,
+  tools: CallbackTools,
+  kept: Pending,
+  answer: URLSearchParams,
+  state: string,
+): Promise<Response> {
+  const provider = chooseProvider(ctx, kept.provider)
+  if (provider === null) throw new GateError('sign_in.state', `provider ${kept.provider} is gone from this portal`)
+  const result = await tools.pool.client(provider).finish(answer, { ...kept, state })
+  const { idToken, refreshToken } = result
+  const secrets = { idToken, refreshToken, access: ctx.wantsAccess ? result.access : null }
+  const { destination, isRemembered } = kept
+  return startSession(ctx, tools, { identity: result.identity, secrets, destination, isRemembered })
+}
+
+interface Pending {
+  readonly redirectUri: string
+  readonly nonce: string
+  readonly codeVerifier: string
+  readonly provider: string
+  readonly portal: string
+  readonly binding: string
+  readonly destination: Destination
+  readonly stepUp: StepUp | null
+  readonly isRemembered: boolean
+}
+
+function parsePending(value: unknown): Pending | null {
+  if (typeof value !== 'object' || value === null) return null
+  const text = (name: string) => {
+    const field: unknown = Reflect.get(value, name)
+    return typeof field === 'string' ? field : null
+  }
+  const [redirectUri, nonce, codeVerifier] = [text('redirectUri'), text('nonce'), text('codeVerifier')]
+  const [provider, portal, binding] = [text('provider'), text('portal'), text('binding')]
+  const destination = parseDestination(Reflect.get(value, 'destination'))
+  if (redirectUri === null || nonce === null || codeVerifier === null || destination === null) return null
+  if (provider === null || portal === null || binding === null) return null
+  const rawStepUp: unknown = Reflect.get(value, 'stepUp')
+  const stepUp = parseStepUp(rawStepUp)
+  // What was asked for and cannot be read must not turn into an ordinary sign-in.
+  if (rawStepUp !== null && rawStepUp !== undefined && stepUp === null) return null
+  const isRemembered = Reflect.get(value, 'isRemembered') === true
+  return { redirectUri, nonce, codeVerifier, provider, portal, binding, destination, stepUp, isRemembered }
+}

@@ -1,0 +1,44 @@
+import type { Identity } from '../../identity/identity.ts'
+import type { SessionSecrets } from '../../session/session.ts'
+import { sessionFacts } from '../../session/session-facts.ts'
+import { type AuditTools, askedFacts } from '../audit-facts.ts'
+import type { PortalRequest } from '../portal.ts'
+import { ownerCookie, ownerOf } from '../replay/page-owner.ts'
+import { describeAgent } from '../user-agent.ts'
+import type { BeginTools } from './begin.ts'
+import type { Destination } from './failure.ts'
+import { countLogin } from './login-loop.ts'
+import { arrive, cookieLifetimeMs, sessionCookie } from './ticket.ts'
+
+/** A session for whoever has just shown who they are, in place of the one that this browser had here; then on to where they go. */
+export async function startSession(
+  ctx: PortalRequest,
+  tools: BeginTools & AuditTools,
+  { identity, secrets, destination, isRemembered }: SignedIn,
+): Promise<Response> {
+  const { session, token } = await tools.sessions.start({
+    portal: ctx.portal.name,
+    host: ctx.target.host,
+    identity,
+    secrets,
+    isRemembered,
+    agent: describeAgent(ctx.request.headers.get('user-agent')),
+    client: ctx.clientAddress,
+  })
+  await tools.audit.keep('sign_in', { ...askedFacts(ctx), ...sessionFacts(session) })
+  if (ctx.session !== null) {
+    await tools.sessions.end(ctx.session.id)
+    tools.audit.note('sign_out.replaced', { ...askedFacts(ctx), ...sessionFacts(ctx.session) })
+  }
+  const lifetimeMs = cookieLifetimeMs(ctx, session, tools.ports.now())
+  const count = destination.kind === 'here' ? [await countLogin(ctx, tools, destination.path)] : []
+  const owner = ctx.hasKeptForms ? [await ownerCookie(ctx, tools, ownerOf(session), lifetimeMs)] : []
+  return arrive(ctx, tools, destination, session, [sessionCookie(ctx, token, lifetimeMs), ...count, ...owner])
+}
+
+interface SignedIn {
+  readonly identity: Identity
+  readonly secrets: SessionSecrets
+  readonly destination: Destination
+  readonly isRemembered: boolean
+}
