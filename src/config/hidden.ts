@@ -1,6 +1,7 @@
 import { configSchema } from './keys/schema.ts'
-import { type Place, type Sayings, sayingsOf } from './text/locate.ts'
+import type { Place } from './text/locate.ts'
 import { parseToml } from './text/parse.ts'
+import { type Sayings, sayingsOf } from './text/positions.ts'
 import type { Json, Path } from './text/raw.ts'
 
 /** What is not shown of a text: where it stands, as it is written there, and under which key. */

@@ -266,7 +266,7 @@ const FORMATTER = 'cli/fmt/format.ts'
 /** One file alone may import these packages, so that changing one is changing one file. */
 const SINGLE_IMPORTERS: Readonly<Record<string, string>> = {
   'smol-toml': 'config/text/parse.ts',
-  'toml-eslint-parser': 'config/text/locate.ts',
+  'toml-eslint-parser': 'config/text/positions.ts',
   yaml: 'import/oauth2-proxy/inputs/yaml.ts',
   '@tombi-toml/wasm-lib': FORMATTER,
 }

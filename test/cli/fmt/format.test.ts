@@ -4,8 +4,8 @@ import { join, resolve } from 'node:path'
 import { Glob } from 'bun'
 import fc from 'fast-check'
 import { type Format, openFormatter } from '../../../src/cli/fmt/format.ts'
-import { commentsOf } from '../../../src/config/text/locate.ts'
 import { parseToml } from '../../../src/config/text/parse.ts'
+import { commentsOf } from '../../../src/config/text/positions.ts'
 
 const ROOT = resolve(import.meta.dir, '../../..')
 
