@@ -16,7 +16,7 @@ interface Room {
   readonly name: string
   /** Why it may not know what is above, or beside it. */
   readonly ban: string
-  /** The rooms that it may know where these are not all below it. */
+  /** The rooms that it knows, where these are not all below it: another one is a decision, and made here. */
   readonly knows?: readonly string[]
   /**
    * Its parts, lowest first; absent where nothing in it has to be apart. Where a folder has parts, each of its files is in one of
@@ -84,12 +84,13 @@ const RANKS: readonly (readonly Room[])[] = [
       ],
     },
   ],
-  [{ name: 'route', ban: 'where a request leads does not depend on who sends it' }],
-  [{ name: 'identity', ban: 'what a provider says is checked before anyone acts on it' }],
+  [{ name: 'route', ban: 'where a request leads does not depend on who sends it', knows: ['base'] }],
+  [{ name: 'identity', ban: 'what a provider says is checked before anyone acts on it', knows: ['base', 'config'] }],
   [
     {
       name: 'session',
       ban: 'sessions are kept without knowing what they open',
+      knows: ['audit', 'base', 'config', 'identity'],
       floors: [
         { parts: ['session.ts'], ban: 'a session is a value, whoever keeps it' },
         { parts: ['session-facts.ts'], ban: 'what may be told of a session depends on nobody who tells it' },
@@ -131,11 +132,18 @@ const RANKS: readonly (readonly Room[])[] = [
       ],
     },
   ],
-  [{ name: 'policy', ban: 'a decision is a function of what it is told' }],
+  [
+    {
+      name: 'policy',
+      ban: 'a decision is a function of what it is told',
+      knows: ['base', 'config', 'identity', 'route', 'session'],
+    },
+  ],
   [
     {
       name: 'proxy',
       ban: 'it knows nobody by name: identity arrives as ready-made fields',
+      knows: ['base', 'config', 'identity', 'route', 'session'],
       floors: [
         {
           parts: ['account.ts', 'failures.ts', 'fields', 'lifetime'],
@@ -261,6 +269,12 @@ const RANKS: readonly (readonly Room[])[] = [
 /** Rooms that may touch the process and the clock: everything else can be tested with values. */
 const PROCESS_ROOMS = ['console/', 'process/', 'cli/', 'main.ts']
 
+const TOUCHES =
+  /\bprocess\.(env|exit|on|argv|stdout|stderr|cwd|kill|title)\b|\bBun\.(env|argv|stdin|stdout|stderr|spawn)|\bconsole\.|\bDate\.now\(|\bnew Date\(\)|\bTemporal\.Now\b|\bMath\.random\(/
+
+/** Scripts of pages, as text: what runs in a browser has its own clock. */
+const FOR_BROWSERS = 'portal/pages/scripts.ts'
+
 const FORMATTER = 'cli/fmt/format.ts'
 
 /** One file alone may import these packages, so that changing one is changing one file. */
@@ -273,6 +287,9 @@ const SINGLE_IMPORTERS: Readonly<Record<string, string>> = {
 
 /** The files that may name those of docs, which are part of the executable. */
 const DOCUMENTS = ['cli/help/topics.ts', 'cli/recipe/services.ts']
+
+/** Of another room's values: who somebody is becomes fields there, and nowhere else in the proxy. */
+const KNOWS_PEOPLE = ['proxy/fields/identity.ts', 'proxy/fields/rules.ts']
 
 interface Import {
   readonly file: string
@@ -348,8 +365,17 @@ const own = imports.filter(({ names }) => names.startsWith('.'))
 
 test('the text of every import form is seen', () => {
   const text =
-    "import a from './a.ts'\nimport type { B } from \"../b.ts\"\nexport { c } from './c.ts'\nimport './d.ts'\nimport {\n  e,\n} from 'e'\n  const { f } = await import('./f.ts')\n"
-  expect(importsOf(text).map(({ names }) => names)).toEqual(['./a.ts', '../b.ts', './c.ts', './d.ts', 'e', './f.ts'])
+    "import a from './a.ts'\nimport type { B } from \"../b.ts\"\nexport { c } from './c.ts'\nimport './d.ts'\nimport {\n  e,\n} from 'e'\n  const { f } = await import('./f.ts')\nexport * from './g.ts'\nlet h: import('./h.ts').H\n"
+  expect(importsOf(text).map(({ names }) => names)).toEqual([
+    './a.ts',
+    '../b.ts',
+    './c.ts',
+    './d.ts',
+    'e',
+    './f.ts',
+    './g.ts',
+    './h.ts',
+  ])
   expect(imports.length).toBeGreaterThan(100)
 })
 
@@ -389,6 +415,52 @@ test('imports point down only', () => {
     if (ban !== null) banned.push(`${file} imports ${target}: ${ban}`)
   }
   expect(banned).toEqual([])
+})
+
+test.each([
+  ['route/table.ts', 'config/load.ts', 'route does not know config'],
+  ['config/check.ts', 'audit/writer.ts', 'config does not know audit'],
+  ['identity/client.ts', 'session/open.ts', 'identity does not know session'],
+  ['session/open.ts', 'route/table.ts', 'session does not know route'],
+  ['policy/policy.ts', 'audit/writer.ts', 'policy does not know audit'],
+  ['policy/policy.ts', 'server/request/decide.ts', 'policy does not know server'],
+  ['proxy/forward.ts', 'policy/policy.ts', 'proxy does not know policy'],
+  ['proxy/forward.ts', 'portal/app.ts', 'proxy does not know portal'],
+  ['portal/app.ts', 'proxy/forward.ts', 'portal does not know proxy'],
+  ['import/run.ts', 'server/forecast/judge.ts', 'import does not know server'],
+  ['process/serve.ts', 'import/run.ts', 'process does not know import'],
+  ['console/io.ts', 'cli/run.ts', 'console does not know cli'],
+  ['config/text/parse.ts', 'config/keys/keys.ts', 'text does not know keys'],
+  ['config/types/config.ts', 'config/check.ts', 'types/config.ts does not know check.ts'],
+  ['portal/pages/admin.tsx', 'portal/answer.ts', 'pages does not know answer.ts'],
+  ['portal/account/menu.ts', 'portal/app.ts', 'account does not know app.ts'],
+  ['proxy/attempt.ts', 'proxy/retrying.ts', 'attempt.ts does not know retrying.ts'],
+  ['server/request/decide.ts', 'server/request/act.ts', 'decide.ts does not know act.ts'],
+])('%s may not import %s', (file, target, why) => {
+  const [from, to] = [placeOf(file), placeOf(target)]
+  expect([file, target].filter(one => !files.includes(one))).toEqual([])
+  expect(from === null || to === null ? null : banOf(from, to)).toStartWith(why)
+})
+
+test('the floors of ARCHITECTURE.md are these', async () => {
+  const text = await Bun.file(join(SRC, '../ARCHITECTURE.md')).text()
+  const [, drawn = ''] = /^## The floors\n\n```\nmain\.ts\n(.*?)^```/ms.exec(text) ?? []
+  const rooms = drawn
+    .trimEnd()
+    .split('\n')
+    .map(line =>
+      line
+        .slice(2, 26)
+        .split('|')
+        .map(name => name.trim())
+        .sort(),
+    )
+  expect(rooms.reverse()).toEqual(RANKS.map(rank => rank.map(({ name }) => name).sort()))
+})
+
+test('in the proxy, who somebody is becomes fields in one place, and is known nowhere else', () => {
+  const knowing = own.filter(one => one.file.startsWith('proxy/') && targetOf(one).startsWith('identity/'))
+  expect([...new Set(knowing.map(({ file }) => file))].sort()).toEqual(KNOWS_PEOPLE)
 })
 
 test('no file needs itself, not even for a type: what goes around in a circle cannot be read from one end', () => {
@@ -436,11 +508,11 @@ test('packages that may be changed one day stand behind one file', () => {
 test('only what runs as a process touches it, so that everything else can be tested with values', async () => {
   const banned: string[] = []
   for (const file of files) {
-    if (PROCESS_ROOMS.some(room => file.startsWith(room))) continue
+    if (file === FOR_BROWSERS || PROCESS_ROOMS.some(room => file.startsWith(room))) continue
     const text = await Bun.file(join(SRC, file)).text()
     for (const [index, line] of text.split('\n').entries()) {
       if (/^\s*(\/?\*|\/\/)/.test(line)) continue
-      if (/\bprocess\.(env|exit|on|argv|stdout|stderr|cwd)\b|\bconsole\.|\bDate\.now\(|\bMath\.random\(/.test(line)) {
+      if (TOUCHES.test(line)) {
         banned.push(`${file}:${index + 1} ${line.trim()}`)
       }
     }
