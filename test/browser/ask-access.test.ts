@@ -1,20 +1,15 @@
 import { expect, setDefaultTimeout, test } from 'bun:test'
-import { mkdirSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import type { Page } from 'playwright-core'
 import { LANGUAGES } from '../../src/portal/words/choose.ts'
 import { findBarriers } from '../kit/browser/accessible.ts'
 import { openChromium, watchedContext } from '../kit/browser/chromium.ts'
+import { keepPicture } from '../kit/browser/picture.ts'
 import { openStand } from '../kit/browser/stand.ts'
 import { untilTheEnd } from '../kit/opened.ts'
 
 setDefaultTimeout(120_000)
 
-const PICTURES = process.env.PICTURES ?? join(tmpdir(), 'sallyport-pictures')
-
 const keep = untilTheEnd()
-mkdirSync(PICTURES, { recursive: true })
 const browser = keep(await openChromium())
 
 const LIGHT = { name: 'light', colorScheme: 'light', viewport: { width: 1100, height: 800 } } as const
@@ -34,8 +29,7 @@ test.each(
     const options = { ...screen, locale: words.lang }
     const [asker, admin] = [await watchedContext(browser, options), await watchedContext(browser, options)]
     const look = async (page: Page, name: string) => {
-      const path = join(PICTURES, `${words.lang}-${name}-${screen.name}.png`)
-      await page.screenshot({ path, fullPage: true })
+      await keepPicture(page, `${words.lang}-${name}-${screen.name}`)
       const isWide = await page.evaluate('document.documentElement.scrollWidth > innerWidth')
       expect([name, isWide, await findBarriers(page)]).toEqual([name, false, []])
     }

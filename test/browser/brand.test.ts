@@ -3,6 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { findBarriers } from '../kit/browser/accessible.ts'
 import { openChromium, watchedContext } from '../kit/browser/chromium.ts'
+import { keepPicture } from '../kit/browser/picture.ts'
 import { openStand } from '../kit/browser/stand.ts'
 import { eventually } from '../kit/gate.ts'
 import { untilTheEnd } from '../kit/opened.ts'
@@ -50,9 +51,7 @@ test.each(['light', 'dark'] as const)(
     const colour = await page.evaluate(`getComputedStyle(document.documentElement).getPropertyValue('--accent')`)
     if (scheme === 'light') expect(colour).toBe('#7a3b5a')
     else expect(colour).not.toBe('#86d2c2')
-    if (process.env.PICTURES !== undefined) {
-      await page.screenshot({ path: join(process.env.PICTURES, `own-look-${scheme}.png`), fullPage: true })
-    }
+    await keepPicture(page, `own-look-${scheme}`)
     expect(await page.title()).toContain('Kein Zugriff')
     expect(await findBarriers(page)).toEqual([])
     expect(person.complaints).toEqual([])

@@ -1,21 +1,16 @@
 import { expect, setDefaultTimeout, test } from 'bun:test'
-import { mkdirSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import type { Page } from 'playwright-core'
 import { startApp } from '../kit/applications/app.ts'
 import { findBarriers } from '../kit/browser/accessible.ts'
 import { openChromium, watchedContext } from '../kit/browser/chromium.ts'
 import { openMenu } from '../kit/browser/menu.ts'
+import { keepPicture } from '../kit/browser/picture.ts'
 import { openStand } from '../kit/browser/stand.ts'
 import { untilTheEnd } from '../kit/opened.ts'
 
 setDefaultTimeout(60_000)
 
-const PICTURES = process.env.PICTURES ?? join(tmpdir(), 'sallyport-pictures')
-
 const keep = untilTheEnd()
-mkdirSync(PICTURES, { recursive: true })
 const app = keep(
   await startApp((request, response) => {
     response.setHeader('content-type', 'text/html')
@@ -39,7 +34,7 @@ test.each([
 ] as const)('someone makes a link, a guest opens it, and is out once it is revoked: $name', async screen => {
   const [maker, guest] = [await watchedContext(browser, screen), await watchedContext(browser, screen)]
   const look = async (page: Page, name: string) => {
-    await page.screenshot({ path: join(PICTURES, `${name}-${screen.name}.png`), fullPage: true })
+    await keepPicture(page, `${name}-${screen.name}`)
     expect([name, await findBarriers(page)]).toEqual([name, []])
   }
   try {

@@ -1,18 +1,14 @@
 import { expect, setDefaultTimeout, test } from 'bun:test'
-import { mkdirSync } from 'node:fs'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import type { Page } from 'playwright-core'
 import { startApp } from '../kit/applications/app.ts'
 import { findBarriers } from '../kit/browser/accessible.ts'
 import { openChromium, type WatchedContext, watchedContext } from '../kit/browser/chromium.ts'
+import { keepPicture } from '../kit/browser/picture.ts'
 import { openStand, type Person } from '../kit/browser/stand.ts'
 import { untilTheEnd } from '../kit/opened.ts'
 
 setDefaultTimeout(60_000)
-
-const PICTURES = process.env.PICTURES ?? join(tmpdir(), 'sallyport-pictures')
 
 /** Bodies of every form that the application was sent. */
 const got: string[] = []
@@ -21,7 +17,6 @@ const notes = () => stand.app.replace('app.', 'notes.')
 const mounted = () => stand.choice
 
 const keep = untilTheEnd()
-mkdirSync(PICTURES, { recursive: true })
 const app = keep(await startApp((request, response) => void serve(request, response)))
 const upstream = `upstream = "http://127.0.0.1:${app.port}"\nkeep_posts = "256KiB"`
 const stand = keep(
@@ -155,7 +150,7 @@ test.each([
 ] as const)('the pages keep nobody out: $name', async screen => {
   const person = await watchedContext(browser, screen)
   const look = async (page: Page, name: string) => {
-    await page.screenshot({ path: join(PICTURES, `${name}-${screen.name}.png`), fullPage: true })
+    await keepPicture(page, `${name}-${screen.name}`)
     expect([name, await findBarriers(page)]).toEqual([name, []])
   }
   try {

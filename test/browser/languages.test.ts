@@ -1,18 +1,15 @@
 import { describe, expect, setDefaultTimeout, test } from 'bun:test'
-import { mkdirSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import type { Page } from 'playwright-core'
 import { LANGUAGES } from '../../src/portal/words/choose.ts'
 import { findBarriers } from '../kit/browser/accessible.ts'
 import { openChromium, watchedContext } from '../kit/browser/chromium.ts'
+import { keepPicture } from '../kit/browser/picture.ts'
 import { openStand, type Person } from '../kit/browser/stand.ts'
 import { McpClient } from '../kit/mcp/client.ts'
 import { untilTheEnd } from '../kit/opened.ts'
 
 setDefaultTimeout(120_000)
 
-const PICTURES = process.env.PICTURES ?? join(tmpdir(), 'sallyport-pictures')
 const SCREENS = [
   { name: 'light', colorScheme: 'light', viewport: { width: 1440, height: 900 } },
   { name: 'dark-phone', colorScheme: 'dark', viewport: { width: 390, height: 844 }, reducedMotion: 'reduce' },
@@ -36,7 +33,6 @@ keep = "90d"
 `
 
 const keep = untilTheEnd()
-mkdirSync(PICTURES, { recursive: true })
 const browser = keep(await openChromium())
 const stand = keep(await openStand(KEYS))
 
@@ -75,7 +71,7 @@ describe.each(LANGUAGES.map(({ lang }) => lang))('in %s', lang => {
       const found: [string, readonly string[]][] = []
       async function look(page: Page, name: string): Promise<void> {
         expect([name, await page.locator('html').getAttribute('lang')]).toEqual([name, lang])
-        await page.screenshot({ path: join(PICTURES, `${lang}-${name}-${screen.name}.png`), fullPage: true })
+        await keepPicture(page, `${lang}-${name}-${screen.name}`)
         const barriers = [...(await findBarriers(page))]
         if ('reducedMotion' in screen && (await page.evaluate('document.getAnimations().length')) !== 0) {
           barriers.push('something moves for whoever wants no motion')
@@ -133,7 +129,7 @@ test('colours that the system forces, and paper, keep every word', async () => {
     await page.emulateMedia({ media: 'print', forcedColors: 'none' })
     expect(await page.locator('h1').isVisible()).toBe(true)
     expect(await page.locator('nav a, .act').filter({ visible: true }).count()).toBe(0)
-    await page.screenshot({ path: join(PICTURES, `print${path.replaceAll('/', '-')}.png`), fullPage: true })
+    await keepPicture(page, `print${path.replaceAll('/', '-')}`)
     await page.emulateMedia({ media: 'screen', forcedColors: 'active' })
   }
   await person.context.close()

@@ -1,11 +1,9 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
-import { mkdirSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import type { Page } from 'playwright-core'
 import { type Demo, startDemo } from '../../src/cli/demo/start.ts'
 import { findBarriers } from '../kit/browser/accessible.ts'
 import { openChromium, type WatchedContext, watchedContext } from '../kit/browser/chromium.ts'
+import { keepPicture } from '../kit/browser/picture.ts'
 import { openStand, type Person } from '../kit/browser/stand.ts'
 import { untilTheEnd } from '../kit/opened.ts'
 import { serveInProcess } from '../kit/serve.ts'
@@ -13,10 +11,8 @@ import { serveInProcess } from '../kit/serve.ts'
 setDefaultTimeout(60_000)
 
 /** Where every page's picture goes, for people to look at. */
-const PICTURES = process.env.PICTURES ?? join(tmpdir(), 'sallyport-pictures')
 
 const keep = untilTheEnd()
-mkdirSync(PICTURES, { recursive: true })
 const browser = keep(await openChromium())
 const stand = keep(await openStand())
 
@@ -100,7 +96,7 @@ describe.each([...PAGES])('%s', (name, status, reach) => {
         if (reply.request().isNavigationRequest()) statuses.set(reply.url(), reply.status())
       })
       const page = await reach(person)
-      await page.screenshot({ path: join(PICTURES, `${name.replaceAll(' ', '-')}-${screen.name}.png`), fullPage: true })
+      await keepPicture(page, `${name.replaceAll(' ', '-')}-${screen.name}`)
       expect(statuses.get(page.url().replace(/#.*/, ''))).toBe(status)
       expect(await findBarriers(page)).toEqual([])
       expect(person.complaints).toEqual([])
@@ -120,7 +116,7 @@ describe("the demo's own pages", () => {
   test.each([...SCREENS])('keep nobody out: $name', async screen => {
     const person = await watchedContext(browser, screen)
     const look = async (page: Page, name: string) => {
-      await page.screenshot({ path: join(PICTURES, `demo-${name}-${screen.name}.png`), fullPage: true })
+      await keepPicture(page, `demo-${name}-${screen.name}`)
       expect(await findBarriers(page)).toEqual([])
     }
     await look(await person.open(demo.addresses.provider), 'provider')
@@ -160,7 +156,7 @@ describe('the bar of a page', () => {
     await menu.focus()
     await page.keyboard.press('Enter')
     expect(await links.allTextContents()).toEqual(['Applications', 'Your sessions', 'Sign out'])
-    await page.screenshot({ path: join(PICTURES, 'menu-phone.png') })
+    await keepPicture(page, 'menu-phone', false)
     await page.keyboard.press('Escape')
     await page.locator('#menu').waitFor({ state: 'hidden' })
     await menu.click()

@@ -1,24 +1,20 @@
 import { expect, setDefaultTimeout, test } from 'bun:test'
-import { mkdirSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import type { Page } from 'playwright-core'
 import { findBarriers } from '../kit/browser/accessible.ts'
 import { openChromium, type WatchedContext, watchedContext } from '../kit/browser/chromium.ts'
 import { openMenu } from '../kit/browser/menu.ts'
+import { keepPicture } from '../kit/browser/picture.ts'
 import { openStand, type Person } from '../kit/browser/stand.ts'
 import { untilTheEnd } from '../kit/opened.ts'
 
 setDefaultTimeout(60_000)
 
-const PICTURES = process.env.PICTURES ?? join(tmpdir(), 'sallyport-pictures')
 const SCREENS = [
   { name: 'light', colorScheme: 'light', viewport: { width: 1100, height: 800 } },
   { name: 'dark-phone', colorScheme: 'dark', viewport: { width: 320, height: 700 } },
 ] as const
 
 const keep = untilTheEnd()
-mkdirSync(PICTURES, { recursive: true })
 const browser = keep(await openChromium())
 const stand = keep(await openStand('admin_role = "admin"\nprovider_logout = true\nremember = "30d"'))
 
@@ -39,7 +35,7 @@ async function signIn(person: WatchedContext, who: Person, keep = false): Promis
 test.each([...SCREENS])('sessions: someone ends another device, and signs out everywhere ($name)', async screen => {
   const [here, there] = [await watchedContext(browser, screen), await watchedContext(browser)]
   const look = async (page: Page, name: string) => {
-    await page.screenshot({ path: join(PICTURES, `${name}-${screen.name}.png`), fullPage: true })
+    await keepPicture(page, `${name}-${screen.name}`)
     expect([name, await findBarriers(page)]).toEqual([name, []])
   }
   try {

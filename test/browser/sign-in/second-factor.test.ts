@@ -3,11 +3,12 @@ import { LANGUAGES } from '../../../src/portal/words/choose.ts'
 import { findBarriers } from '../../kit/browser/accessible.ts'
 import { watchedContext } from '../../kit/browser/chromium.ts'
 import { FORM_PASSWORD, openFormStand } from '../../kit/browser/form-stand.ts'
+import { keepPicture } from '../../kit/browser/picture.ts'
 import { codeAt, SECOND_FACTOR } from '../../kit/totp.ts'
 
 setDefaultTimeout(120_000)
 
-const { browser, app, picture } = await openFormStand({
+const { browser, app } = await openFormStand({
   people: ['ada', 'bob'],
   family: 'totp = "users.totp"',
   files: { 'users.totp': `ada:${SECOND_FACTOR}\n` },
@@ -22,14 +23,14 @@ test('someone with a second factor signs in with its code, by the keyboard alone
       'one-time-code',
       'numeric',
     ])
-    await page.screenshot({ path: picture('second-factor'), fullPage: true })
+    await keepPicture(page, 'second-factor')
     await page.keyboard.type('ada')
     await page.keyboard.press('Tab')
     await page.keyboard.type(FORM_PASSWORD)
     await page.keyboard.press('Enter')
     expect(await page.getByRole('alert').textContent()).toContain('or the code is not right')
     expect(await findBarriers(page)).toEqual([])
-    await page.screenshot({ path: picture('second-factor-wrong'), fullPage: true })
+    await keepPicture(page, 'second-factor-wrong')
     await page.getByLabel('User name').focus()
     for (const text of ['ada', FORM_PASSWORD]) {
       await page.keyboard.type(text)
@@ -66,7 +67,7 @@ test.each(LANGUAGES.flatMap(({ lang }) => [[lang, 'light'] as const, [lang, 'dar
       expect(await page.locator('html').getAttribute('lang')).toBe(lang)
       expect(await findBarriers(page)).toEqual([])
       expect(await page.evaluate('document.documentElement.scrollWidth > innerWidth')).toBe(false)
-      await page.screenshot({ path: picture(`second-factor-${lang}-${colorScheme}`), fullPage: true })
+      await keepPicture(page, `second-factor-${lang}-${colorScheme}`)
     } finally {
       await person.context.close()
     }

@@ -4,11 +4,12 @@ import { LANGUAGES } from '../../../src/portal/words/choose.ts'
 import { findBarriers } from '../../kit/browser/accessible.ts'
 import { watchedContext } from '../../kit/browser/chromium.ts'
 import { FORM_PASSWORD, openFormStand } from '../../kit/browser/form-stand.ts'
+import { keepPicture } from '../../kit/browser/picture.ts'
 import { providerTable, SILENT } from '../../kit/toml.ts'
 
 setDefaultTimeout(120_000)
 
-const { browser, app, picture } = await openFormStand({
+const { browser, app } = await openFormStand({
   people: ['ada'],
   others: providerTable(SILENT, 'label = "Pocket ID"'),
   otherNames: ['id'],
@@ -23,7 +24,7 @@ test.each([
   async screen => {
     const person = await watchedContext(browser, { ...screen, locale: 'en' })
     const look = async (page: Page, name: string) => {
-      await page.screenshot({ path: picture(`${name}-${screen.name}`), fullPage: true })
+      await keepPicture(page, `${name}-${screen.name}`)
       expect([name, await findBarriers(page)]).toEqual([name, []])
     }
     try {

@@ -1,6 +1,3 @@
-import { mkdirSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import type { Browser } from 'playwright-core'
 import { startStreaming } from '../applications/streaming.ts'
 import { startGate } from '../gate.ts'
@@ -9,8 +6,6 @@ import { untilTheEnd } from '../opened.ts'
 import { freePort } from '../programs/child.ts'
 import { routeForUsers } from '../toml.ts'
 import { openChromium } from './chromium.ts'
-
-const PICTURES = process.env.PICTURES ?? join(tmpdir(), 'sallyport-pictures')
 
 /** The password of everybody in the file. */
 export const FORM_PASSWORD = 'a staple of batteries'
@@ -35,8 +30,6 @@ export interface FormStand {
   readonly browser: Browser
   /** A deep link into the application, which says hello to whoever comes. */
   readonly app: string
-  /** Where a picture of that name goes. */
-  picture(name: string): string
 }
 
 /** Starts one, which ends with the test file. */
@@ -49,7 +42,6 @@ export async function openFormStand({
   files = {},
 }: FormOptions): Promise<FormStand> {
   const keep = untilTheEnd()
-  mkdirSync(PICTURES, { recursive: true })
   const upstream = keep(startStreaming(({ headers }) => `hello ${headers.get('x-token-user-name')}`))
   const port = await freePort()
   const hash = await Bun.password.hash(FORM_PASSWORD, { algorithm: 'bcrypt', cost: 4 })
@@ -70,6 +62,5 @@ ${routeForUsers(upstream, 'app.localhost', 'headers = "x-token"')}`
   return {
     browser: keep(await openChromium()),
     app: `http://app.localhost:${port}/deep?x=1`,
-    picture: name => join(PICTURES, `${name}.png`),
   }
 }
