@@ -14,6 +14,7 @@ import { keyOf, leadOn } from './stale.ts'
 import { startSession } from './start-session.ts'
 import { parseStepUp } from './step-up.ts'
 import { checkTraveller, parseDestination } from './ticket.ts'
+
 /** What taking a provider's answer needs besides. */
 interface CallbackTools extends BeginTools, AuditTools {
   readonly ports: BeginTools['ports'] & Pick<Ports, 'log'>
