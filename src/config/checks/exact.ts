@@ -16,7 +16,8 @@ export function checkExact(places: readonly Place[], root: RootTable, report: Re
     const { path, isExact, raw, table } = place
     if (!isExact || path === '/' || told.has(raw.path)) continue
     const other = around(place)
-    if (other === undefined || other === table || !letsMoreIn(other, table, root)) continue
+    if (other === undefined || other === table) continue
+    if (!letsMoreIn(other, table, root) && !takesMore(other, table, root)) continue
     told.add(raw.path)
     const hint = 'most applications take both for one page: without "=" (or exact) it has what is below as well'
     const message = `${showPlace(place)} is stricter than the route that serves it with a slash at its end`
@@ -34,6 +35,27 @@ function letsMoreIn(other: RouteTable, strict: RouteTable, root: RootTable): boo
   if (reach > strictReach) return true
   const counts = reach === SOME ? undefined : isForStrangers
   return hasMore(other, strict, 'allow', counts) || hasMore(strict, other, 'deny')
+}
+
+/** Whether a route takes what a strict one does not, from whomever it lets in: longer bodies, other methods or kinds, more in a time. */
+function takesMore(other: RouteTable, strict: RouteTable, root: RootTable): boolean {
+  if ((reachOf(other, root) ?? NOBODY) === NOBODY) return false
+  const [more, less] = [other.values, strict.values]
+  if (bodyOf(less, root) < bodyOf(more, root) || paceOf(less) < paceOf(more)) return true
+  if (less.methods != null && more.methods?.every(method => less.methods?.includes(method)) !== true) return true
+  return KINDS.some(kind => less[kind] === false && more[kind] !== false)
+}
+
+const KINDS = ['websockets', 'service_workers'] as const
+
+function bodyOf({ max_body: own }: RouteTable['values'], { values: { server } }: RootTable): number {
+  return (own ?? server?.values.max_body)?.maxBytes ?? Number.POSITIVE_INFINITY
+}
+
+/** Requests in a millisecond. */
+function paceOf({ rate }: RouteTable['values']): number {
+  const { requests, per } = rate?.values ?? {}
+  return requests == null || per == null ? Number.POSITIVE_INFINITY : requests / per
 }
 
 const [NOBODY, SOME, SIGNED_IN, EVERYBODY] = [0, 1, 2, 3] as const

@@ -6,6 +6,7 @@ import type { Session } from '../../session/session.ts'
 import type { GateRoute } from '../config/snapshot.ts'
 import { findByCookie } from './authenticate.ts'
 import { isRefusal, type Verdict } from './decide.ts'
+import { longestBody } from './limit.ts'
 import type { Place } from './locate.ts'
 import { type Judged, judgeMessages } from './mcp/judge.ts'
 import { pass } from './pass.ts'
@@ -24,23 +25,20 @@ import { approve } from './verify/approve.ts'
  * Reads everything. Writes `isForwarded`; `request` and `sent` where messages were judged. Throws `route.grpc`, what forwarding does,
  * and what `approve` does; rejects with what the portal does where it sends someone to sign in.
  */
-export function act(
-  verdict: Verdict,
-  passage: Passage,
-  tools: PipelineTools,
-  { value: route }: Match<GateRoute>,
-): Answer {
+export function act(verdict: Verdict, passage: Passage, tools: PipelineTools, match: Match<GateRoute>): Answer {
+  const { value: route } = match
   if (isRefusal(verdict)) return turnAway(verdict, passage, tools)
   if (passage.question !== null) return approve(passage, route, verdict)
   if (isGrpc(passage)) throw grpcRefused(route)
+  const maxBodyBytes = longestBody(match)
   if (route.opensTool !== null) {
-    return judgeMessages(passage, route, tools.ports.now).then(judged =>
-      judged.kind === 'passes' ? pass(passage, tools, route, verdict) : closeTool(judged, passage, tools),
+    return judgeMessages(passage, route, maxBodyBytes, tools.ports.now).then(judged =>
+      judged.kind === 'passes' ? pass(passage, tools, route, verdict, maxBodyBytes) : closeTool(judged, passage, tools),
     )
   }
   return route.config.keepPostsBytes === null
-    ? pass(passage, tools, route, verdict)
-    : passKept(passage, tools, route, verdict)
+    ? pass(passage, tools, route, verdict, maxBodyBytes)
+    : passKept(passage, tools, route, verdict, maxBodyBytes)
 }
 
 /**

@@ -54,6 +54,15 @@ function otherRates({ value: { rate }, also }: Match<GateRoute>): Iterable<Rate>
   return byName.values()
 }
 
+/** How many bytes a body may have here: as many as the route says, and each other route that a reading of the path leads to; null: any. */
+export function longestBody({ value: { config }, also }: Match<GateRoute>): number | null {
+  let least = config.maxBodyBytes
+  for (const { config: other } of also) {
+    if (other.maxBodyBytes !== null && (least === null || other.maxBodyBytes < least)) least = other.maxBodyBytes
+  }
+  return least
+}
+
 const NO_RATES: readonly Rate[] = Object.freeze([])
 
 /**

@@ -25,21 +25,36 @@ export interface PassTools extends ForwardTools {
   readonly pseudonym: string
 }
 
-/** Sends an allowed request on: to its upstream, by HTTP or as a WebSocket, or to what the route answers itself. */
-export function pass(passage: Passage, tools: PassTools, route: GateRoute, prepared: Prepared): Answer {
+/**
+ * Sends an allowed request on: to its upstream, by HTTP or as a WebSocket, or to what the route answers itself. `maxBodyBytes` is how
+ * long its body may be.
+ */
+export function pass(
+  passage: Passage,
+  tools: PassTools,
+  route: GateRoute,
+  prepared: Prepared,
+  maxBodyBytes: number | null,
+): Answer {
   const answer =
     prepared.live === null
-      ? send(passage, tools, route, prepared, null)
-      : andThen(prepared.live(), live => send(passage, tools, route, prepared, live))
+      ? send(passage, tools, route, prepared, maxBodyBytes, null)
+      : andThen(prepared.live(), live => send(passage, tools, route, prepared, maxBodyBytes, live))
   return tellAnswer(answer, prepared.answerFields)
 }
 
-function send(passage: Passage, tools: PassTools, route: GateRoute, prepared: Prepared, live: Fields | null): Answer {
+function send(
+  passage: Passage,
+  tools: PassTools,
+  route: GateRoute,
+  prepared: Prepared,
+  maxBodyBytes: number | null,
+  live: Fields | null,
+): Answer {
   const { request, front, target, session, snapshot } = passage
   if (target === null) throw new TypeError('a request is forwarded only once its target is known')
   const { upstream } = route
   if (upstream === null) return answerItself(passage, target, route, prepared, schemeOf(passage))
-  const { maxBodyBytes } = route.config
   const isUnmeasured = maxBodyBytes !== null && !fitsLength(passage.sent, route, maxBodyBytes)
   const { upgrade } = passage.sent
   const isWebSocket = route.config.websockets && upgrade !== undefined && upgrade.toLowerCase() === 'websocket'

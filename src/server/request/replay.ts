@@ -18,16 +18,17 @@ export function passKept(
   tools: PassTools & { readonly portal: Portal },
   route: GateRoute,
   prepared: Prepared,
+  maxBodyBytes: number | null,
 ): Answer {
   const { target } = passage
   const context = target !== null && isLikeTheButton(passage, target) ? portalRequest(passage) : null
-  if (target === null || context === null) return pass(passage, tools, route, prepared)
+  if (target === null || context === null) return pass(passage, tools, route, prepared, maxBodyBytes)
   const released = whileAllowed(tools.portal.release(context), passage, target, route, tools.exchanges)
   return released.then(async form => {
     if (form instanceof Response) return form
     const next =
       form instanceof Uint8Array ? withBody(passage, passage.sent, form) : withForm(passage, form, context.origin)
-    const answer = await pass(next, tools, route, prepared)
+    const answer = await pass(next, tools, route, prepared, maxBodyBytes)
     passage.isForwarded = next.isForwarded
     return answer
   })

@@ -46,6 +46,32 @@ describe('a path alone, and what serves it with a slash at its end:', () => {
   })
 
   test.each([
+    ['max_body = "1MB"', ''],
+    ['max_body = "1MB"', 'max_body = "2MB"'],
+    ['max_body = "1MB"', 'max_body = "off"'],
+    ['methods = ["GET"]', ''],
+    ['methods = ["GET"]', 'methods = ["GET", "POST"]'],
+    ['rate = { requests = 5, per = "1m" }', ''],
+    ['rate = { requests = 5, per = "1m" }', 'rate = { requests = 5, per = "10s" }'],
+    ['websockets = false', ''],
+    ['service_workers = false', ''],
+  ])('%s is stricter than "%s"', (strict, below) => {
+    const open = 'allow = "public"\n'
+    expect(told(route('', open + below), route(ALONE, open + strict))).toEqual(IN_SECOND)
+    expect(told(route('', open + strict), route(ALONE, open + below))).toEqual([])
+    expect(told(route('', `${open}${NOBODY}\n${below}`), route(ALONE, `${open}${strict}`))).toEqual([])
+  })
+
+  test('a size for all routes is not stricter than one that a route says for itself', () => {
+    const file = (strict: string) => [
+      '[server]\nmax_body = "1MB"\n',
+      route('', 'allow = "public"\nmax_body = "2MB"'),
+      route(ALONE, `allow = "public"\n${strict}`),
+    ]
+    expect([told(...file('')), told(...file('max_body = "2MB"'))]).toEqual([IN_SECOND, []])
+  })
+
+  test.each([
     ['"public"', '"authenticated"'],
     ['"public"', '["ops"]'],
     ['"authenticated"', '["ops"]'],

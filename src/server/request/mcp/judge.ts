@@ -29,6 +29,7 @@ const SILENT = new Set(['GET', 'HEAD', 'DELETE', 'OPTIONS'])
 export async function judgeMessages(
   passage: Passage,
   { config, opensTool }: Pick<GateRoute, 'config' | 'opensTool'>,
+  maxBodyBytes: number | null,
   now: () => number,
 ): Promise<Judged> {
   const { request, sent } = passage
@@ -40,7 +41,7 @@ export async function judgeMessages(
     throw unclear(config.id, 'its body is no plain JSON')
   }
   const sinceMs = now()
-  const maxBytes = Math.min(MAX_BYTES, config.maxBodyBytes ?? MAX_BYTES)
+  const maxBytes = Math.min(MAX_BYTES, maxBodyBytes ?? MAX_BYTES)
   const bytes = await readBytes(request, maxBytes, Math.min(FORM_WAIT_MS, LONGEST_MS))
   if (bytes === null) {
     throw new GateError(
