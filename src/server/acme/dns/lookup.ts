@@ -36,7 +36,7 @@ async function placesOf(server: NameServer, ports: Pick<Ports, 'resolve'>): Prom
 
 /** A look by some servers, or by those of the system where there are none. */
 export interface Lookup {
-  /** Where a record of this name belongs: the name itself, or that of the last CNAME on from it. */
+  /** Where a record of this name belongs: the name itself, or that of the last CNAME on from it. Throws `acme.dns` for what is no name. */
   follow(name: string): Promise<string>
   /** The zone that a name is in. */
   zoneOf(name: string): Promise<string>
@@ -53,6 +53,7 @@ export async function lookBy(servers: readonly NameServer[], ports: Pick<Ports, 
         const [next] = (await orNone(() => resolver(places).resolveCname(at), at)) ?? []
         if (next === undefined) return at
         at = next.replace(/\.$/, '').toLowerCase()
+        if (!NAME.test(at)) throw dnsFailure(`${name} is an alias of what is no name`, 'look at its CNAME records')
       }
       throw dnsFailure(`${name} is an alias that leads on and on`, 'look at its CNAME records')
     },
@@ -64,6 +65,12 @@ export async function lookBy(servers: readonly NameServer[], ports: Pick<Ports, 
     },
   }
 }
+
+/**
+ * What names of records are made of (RFC 1123 §2.1, RFC 8552 §1.1). A CNAME may say anything, and whoever answers for it need not be who
+ * owns the name: a program takes what begins with a dash for an option.
+ */
+const NAME = /^(?=.{1,253}$)[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)+$/
 
 const NONE = new Set(['ENOTFOUND', 'ENODATA', 'NOTFOUND', 'NODATA'])
 
