@@ -46,6 +46,26 @@ export function ownPath(page: OwnPage): string {
 export const RESOURCE_METADATA = '/.well-known/oauth-protected-resource'
 export const SERVER_METADATA = '/.well-known/oauth-authorization-server'
 
+/** MCP servers of a portal as one host has them. */
+interface Servers<Server> {
+  /** The one whose own path this is; null for any other. */
+  at(path: string): Server | null
+  /** Those of all hosts. */
+  all(): readonly Server[]
+  pathOf(server: Server): string
+}
+
+/** The MCP server that is described at a path: between both, or for the one of a host at its root as well (RFC 9728 §3.1). */
+export function findDescribed<Server>(path: string, { at, all, pathOf }: Servers<Server>): Server | null {
+  if (!path.startsWith(RESOURCE_METADATA)) return null
+  const rest = path.slice(RESOURCE_METADATA.length)
+  if (rest !== '') return rest.startsWith('/') ? at(rest) : null
+  const whole = at('/')
+  if (whole !== null) return whole
+  const own = all().filter(server => at(pathOf(server)) === server)
+  return own.length === 1 ? (own[0] ?? null) : null
+}
+
 /** Which address of a program that stood here before a target is; null for one that it would have handed on. */
 export type CompatPages = (target: Pick<Target, 'host' | 'path'>) => CompatPage | null
 

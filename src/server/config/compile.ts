@@ -21,6 +21,7 @@ import type { Session } from '../../session/session.ts'
 import { compileCompat } from './compat.ts'
 import { liveFieldNames } from './live-fields.ts'
 import { compilePorts } from './own-ports.ts'
+import { compilePortalHosts, portalHosts } from './portal-hosts.ts'
 import { createSharedParts, type SharedParts } from './shared-parts.ts'
 import type { GatePortal, GateRoute, Prepared, Snapshot, ToldFields } from './snapshot.ts'
 
@@ -72,9 +73,13 @@ export function* compileSteps(config: Config, fingerprint: string, pool: Upstrea
   // Names of several labels below a wildcard have a part in what the routes are that serve them, and in no more.
   const deeper = routes.filter(route => !route.config.isOneLabel)
   yield
-  const hosts = portalsByHost(routes)
-  for (const portal of portals.values()) if (portal.config.url !== null) hosts.set(portal.config.url.host, portal)
-  const portalTable = compileHostTable(hosts, portalsByHost(deeper))
+  const own = [...portals.values()].flatMap(portal =>
+    portal.config.url === null ? [] : [[portal.config.url.host, portal] as const],
+  )
+  const portalTable = compilePortalHosts(
+    routes.map(({ config: { host, isOneLabel }, portal }) => ({ host, isOneLabel, portal })),
+    own,
+  )
   yield
   const told = toldByHost(routes)
   for (const host of portalHosts(config)) told.set(host, told.get(host) ?? true)
@@ -111,21 +116,6 @@ function ownFieldNames(route: RouteConfig): readonly string[] {
     ...identityRuleNames(route.requestRules),
     ...liveFieldNames(route).filter(name => name !== 'authorization'),
   ]
-}
-
-/**
- * The hosts where people sign in. A wildcard above them does not serve them: what its application shows there would be of one origin
- * with the pages that make tokens and end sessions.
- */
-export function portalHosts({ portals }: Pick<Config, 'portals'>): readonly string[] {
-  return [...portals.values()].flatMap(({ url }) => (url === null ? [] : [url.host]))
-}
-
-/** The portal of each host that has routes; null where none of them names one. */
-function portalsByHost(routes: readonly GateRoute[]): Map<string, GatePortal | null> {
-  const hosts = new Map<string, GatePortal | null>()
-  for (const { config, portal } of routes) hosts.set(config.host, portal ?? hosts.get(config.host) ?? null)
-  return hosts
 }
 
 /** The routes of each host that are not for everybody, where anyone may ask about all of them at once. */

@@ -1,15 +1,16 @@
 import { GateError } from '../../base/errors.ts'
 import type { Config } from '../../config/types/config.ts'
+import type { PortalConfig } from '../../config/types/portals.ts'
 import type { RouteConfig } from '../../config/types/routes.ts'
 import type { Identity } from '../../identity/identity.ts'
 import { trustedEmails } from '../../identity/vouched.ts'
 import type { Facts } from '../../policy/condition.ts'
 import { compilePolicy, type Decision, decidePolicy, type Policy } from '../../policy/policy.ts'
 import { compileRoles, type Roles } from '../../policy/roles.ts'
-import { compileCompatPages, isCallback } from '../../portal/place.ts'
-import { compileRouteTable } from '../../route/table.ts'
+import { compileCompatPages, findDescribed, isCallback, isPortalHost, SERVER_METADATA } from '../../portal/place.ts'
+import { compileRouteTable, type Match, type RouteTable } from '../../route/table.ts'
 import { parseTarget, type Target } from '../../route/target.ts'
-import { portalHosts } from '../config/compile.ts'
+import { compilePortalHosts, portalHosts } from '../config/portal-hosts.ts'
 
 /** Where an address leads by a file, whoever asks. */
 export type Place =
@@ -62,6 +63,10 @@ export function createJudge(config: Config): Judge {
     }),
     portalHosts(config),
   )
+  const portalAt = compilePortalHosts(
+    config.routes.map(({ host, isOneLabel, portal: name }) => ({ host, isOneLabel, portal: portalOf(config, name) })),
+    [...config.portals.values()].flatMap(portal => (portal.url === null ? [] : [[portal.url.host, portal] as const])),
+  )
   const trusted = trustedEmails(config.providers)
   const roles = new Map<string, Roles>()
   const policies = new Map<RouteConfig, Compiled>()
@@ -99,7 +104,7 @@ export function createJudge(config: Config): Judge {
       }
       if (target.isReserved) return { kind: 'reserved', why: "Sallyport's own pages answer here" }
       const match = table.match(target)
-      const own = whyOwn(config, target, match?.value ?? null)
+      const own = whyOwn(config, { target, table, match, portal: portalAt.lookup(target.host) })
       if (own !== null) return { kind: 'reserved', why: own }
       if (match === null) return { kind: 'no-route', why: `no route has the host ${target.host} and this path` }
       return { kind: 'route', target, route: match.value, also: match.also }
@@ -115,12 +120,70 @@ export function createJudge(config: Config): Judge {
   }
 }
 
-/** Why the portal of a host answers at an address that is not below ours; null where it does not. */
-function whyOwn({ portals }: Config, target: Target, route: RouteConfig | null): string | null {
-  const portal = [...portals.values()].find(({ name, url }) => name === route?.portal || url?.host === target.host)
-  if (portal === undefined) return null
+/** An address that was asked, and what of a file has to do with it. */
+interface Asked {
+  readonly target: Target
+  readonly table: RouteTable<RouteConfig>
+  readonly match: Match<RouteConfig> | null
+  /** Of its host; undefined where the host is nowhere in the file. */
+  readonly portal: PortalConfig | null | undefined
+}
+
+/** Why the portal of a host answers at an address that is not below ours; null where it does not. As `findPlace` has it. */
+function whyOwn(config: Config, { target, table, match, portal }: Asked): string | null {
+  if (portal === undefined) return whyHealth(config, target)
+  if (portal === null) return null
   if (isCallback({ portal, target })) return 'providers send people back here (callback_path)'
-  const { compat } = portal
-  const isOld = compat !== null && compileCompatPages(portal, compat)(target) !== null
-  return isOld ? `the portal ${portal.name} answers at this address of ${compat.program} (compat)` : null
+  const { compat, name, url } = portal
+  if (compat !== null && compileCompatPages(portal, compat)(target) !== null) {
+    return `the portal ${name} answers at this address of ${compat.program} (compat)`
+  }
+  if (isDescribed(config, portal, target, table)) return `the portal ${name} describes MCP servers here (mcp)`
+  return match === null && url?.host === target.host && target.path === '/'
+    ? `people see the portal ${name} here`
+    : null
+}
+
+/** On a host that is nowhere in the file, the address by which others ask whether this gate is up. */
+function whyHealth({ portals }: Config, target: Target): string | null {
+  const portal = [...portals.values()].find(({ compat }) => compat !== null)
+  if (portal === undefined || portal.compat === null) return null
+  const page = compileCompatPages(portal, portal.compat)(target)
+  if (page !== 'ping' && page !== 'ready') return null
+  return `on any host, this address of ${portal.compat.program} says whether the gate is up (compat)`
+}
+
+/** As the gate itself looks for it (`server/request/portal/resources.ts`). */
+function isDescribed(
+  { routes }: Config,
+  portal: PortalConfig,
+  target: Target,
+  table: RouteTable<RouteConfig>,
+): boolean {
+  if (!target.path.startsWith('/.well-known/oauth-') || target.readings.length > 0) return false
+  const servers = routes.filter(({ portal: name, mcp }) => name === portal.name && mcp !== null)
+  if (target.path === SERVER_METADATA) {
+    return isPortalHost({ portal, target }) && servers.some(({ mcp }) => mcp === 'portal')
+  }
+  const at = (path: string) => {
+    const match = matchAt(table, target.host, path)
+    if (match === null || match.also.length > 0 || !servers.includes(match.value)) return null
+    const own = match.value.path
+    return path === own || path === `${own}/` ? match.value : null
+  }
+  return findDescribed(target.path, { at, all: () => servers, pathOf: ({ path }) => path }) !== null
+}
+
+function matchAt(table: RouteTable<RouteConfig>, host: string, path: string): Match<RouteConfig> | null {
+  try {
+    const target = parseTarget('GET', `http://host${path}`, host)
+    return target.isReserved ? null : table.match(target)
+  } catch (error) {
+    if (error instanceof GateError) return null
+    throw error
+  }
+}
+
+function portalOf({ portals }: Config, name: string | null): PortalConfig | null {
+  return name === null ? null : (portals.get(name) ?? null)
 }

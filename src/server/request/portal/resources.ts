@@ -1,5 +1,5 @@
 import { decidePolicy } from '../../../policy/policy.ts'
-import { isPortalHost, RESOURCE_METADATA, SERVER_METADATA } from '../../../portal/place.ts'
+import { findDescribed, isPortalHost, SERVER_METADATA } from '../../../portal/place.ts'
 import type { ProtectedResource, ProtectedResources } from '../../../portal/portal.ts'
 import type { Target } from '../../../route/target.ts'
 import { withoutSignIn } from '../../../session/credentials/owners.ts'
@@ -48,20 +48,13 @@ function isPlain({ href, search, hash, username, password, pathname }: URL, writ
   return written === href || (pathname === '/' && `${written}/` === href)
 }
 
-/** The route that is described at a path of a host: between both, or for the one of a host at its root as well. */
+/** The route that is described at a path of a host. */
 function describedRoute(passage: Asked, portal: GatePortal, host: string, path: string): GateRoute | null {
-  if (!path.startsWith(RESOURCE_METADATA)) return null
-  const rest = path.slice(RESOURCE_METADATA.length)
-  if (rest !== '') return rest.startsWith('/') ? resourceRoute(passage, portal, host, rest) : null
-  const whole = resourceRoute(passage, portal, host, '/')
-  if (whole !== null) return whole
-  const own = passage.snapshot.routes.filter(
-    route =>
-      route.portal === portal &&
-      route.config.mcp !== null &&
-      resourceRoute(passage, portal, host, route.config.path) === route,
-  )
-  return own.length === 1 ? (own[0] ?? null) : null
+  return findDescribed(path, {
+    at: own => resourceRoute(passage, portal, host, own),
+    all: () => passage.snapshot.routes.filter(route => route.portal === portal && route.config.mcp !== null),
+    pathOf: ({ config }) => config.path,
+  })
 }
 
 /** The MCP server whose own path this is. */
