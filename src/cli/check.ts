@@ -7,12 +7,14 @@ import { EXIT, namedFile, parseArguments } from '../console/args.ts'
 import type { Io } from '../console/io.ts'
 import { holdExpectations } from '../server/forecast/expect.ts'
 import { tellDifference } from './difference.ts'
+import { tellUntold, untoldOf } from './untold.ts'
 import type { StorePorts } from './with-sessions.ts'
 
 export const USAGE = {
   text: `usage: sallyport check [routes.toml] [--diff NEW] [--json]
 
 Reads the file as serve would, without network, and shows every mistake with its place and how to mend it.
+What only a provider could tell is named: sallyport doctor asks it.
 Exit code: 0 for a good file, 1 for any mistake, 2 for a wrong command line.
 
   --config FILE, -c   the file, as other commands take it
@@ -35,10 +37,13 @@ export function runCheck(argv: readonly string[], io: Io, ports: StorePorts): nu
   const result = holdExpectations(loadConfig(resolve(io.cwd, file), { ...io, now: Date.now }, file))
   const diagnostics = result.ok ? result.warnings : result.diagnostics
   if (isJson) {
-    io.stdout(`${JSON.stringify({ ok: result.ok, file, diagnostics }, null, 2)}\n`)
+    const told = { ok: result.ok, file, diagnostics, ...(result.ok ? { untold: untoldOf(result.config) } : {}) }
+    io.stdout(`${JSON.stringify(told, null, 2)}\n`)
   } else {
     io.stderr(renderDiagnostics(diagnostics, result.texts, { colour: io.colour.stderr }))
-    if (result.ok) io.stdout(`${praise(file, result.config, diagnostics)}\n`)
+    if (result.ok) {
+      io.stdout(`${praise(file, result.config, diagnostics)}\n${tellUntold(file, untoldOf(result.config))}`)
+    }
   }
   return result.ok ? EXIT.ok : EXIT.failed
 }

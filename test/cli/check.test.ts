@@ -35,6 +35,13 @@ beforeAll(() => {
   writeFileSync(join(folder, 'secret'), 's3cret\n')
   writeFileSync(join(folder, 'routes.toml'), GOOD)
   writeFileSync(join(folder, 'warned.toml'), GOOD.replace('[portals.home]', '[sessions]\nidle = "24h"\n[portals.home]'))
+  const asking = GOOD.replace('url = "https', 'provider_logout = true\nurl = "https')
+    .replace('[portals.home]', 'par = "always"\n[providers.id.access_tokens]\nintrospect = true\n[portals.home]')
+    .replace('allow = ["user"]', 'allow = [{ roles = ["user"], max_age = "5m", acr = ["gold"] }]')
+  writeFileSync(join(folder, 'asking.toml'), asking)
+  const users = asking.replace(/\[providers\.id\][\s\S]*\[portals/, '[providers.id]\nusers = "people"\n[portals')
+  writeFileSync(join(folder, 'people'), `ada:${Bun.password.hashSync('secret', { algorithm: 'bcrypt', cost: 4 })}\n`)
+  writeFileSync(join(folder, 'users.toml'), users.replace('provider_logout = true', '').replace(', acr = ["gold"]', ''))
   writeFileSync(join(folder, 'bad.toml'), GOOD.replace('upstream', 'upsteam'))
 })
 afterAll(() => rmSync(folder, { recursive: true }))
@@ -105,7 +112,29 @@ describe('sallyport check', () => {
       file: 'bad.toml',
       diagnostics: [{ code: 'key.unknown', path: 'routes[0].upsteam', line: 12, column: 1, length: 7 }],
     })
-    expect(JSON.parse(run(runCheck, '--json').out)).toEqual({ ok: true, file: 'routes.toml', diagnostics: [] })
+    expect(JSON.parse(run(runCheck, '--json').out)).toEqual({
+      ok: true,
+      file: 'routes.toml',
+      diagnostics: [],
+      untold: [],
+    })
+  })
+
+  test('names doctor where only a provider can tell', () => {
+    const keys = ['max_age', 'acr', 'par', 'provider_logout', 'introspect']
+    const { code, out } = run(runCheck, 'asking.toml')
+    expect(code).toBe(0)
+    expect(out).toContain('asking.toml is good')
+    expect(out).toContain('sallyport doctor asking.toml')
+    for (const key of keys) expect(out).toContain(key)
+    expect(JSON.parse(run(runCheck, 'asking.toml', '--json').out)).toMatchObject({
+      ok: true,
+      untold: [{ provider: 'id', keys }],
+    })
+    for (const file of ['routes.toml', 'users.toml', 'bad.toml']) {
+      const other = run(runCheck, file)
+      expect([file, other.code, other.out.includes('doctor')]).toEqual([file, file === 'bad.toml' ? 1 : 0, false])
+    }
   })
 
   test('says when there is no such file, and exits 1', () => {
