@@ -1,3 +1,5 @@
+import { withShownAddresses } from './shown-address.ts'
+
 /**
  * Every failure that a client, an operator or a script can meet, by its closed code.
  *
@@ -138,12 +140,7 @@ function causes(cause: unknown): string | undefined {
 }
 
 function describe(thrown: unknown): string {
-  if (!(thrown instanceof Error)) return withoutQueries(String(thrown))
+  if (!(thrown instanceof Error)) return withShownAddresses(String(thrown))
   const code = 'code' in thrown && typeof thrown.code === 'string' ? ` (${thrown.code})` : ''
-  return `${thrown.name}: ${withoutQueries(thrown.message)}${code}`
-}
-
-/** A library's words without what an address in them asks for: a query may hold secrets. */
-function withoutQueries(text: string): string {
-  return text.replace(/(\b[a-z][a-z0-9+.-]*:\/\/[^\s"'`<>?#]*)[?#][^\s"'`<>]*/gi, '$1')
+  return `${thrown.name}: ${withShownAddresses(thrown.message)}${code}`
 }

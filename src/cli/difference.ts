@@ -1,7 +1,7 @@
 import { dirname, resolve } from 'node:path'
 import { loadConfig } from '../config/load.ts'
+import { renderDiagnostics } from '../config/render.ts'
 import type { Diagnostic } from '../config/text/diagnostic.ts'
-import { renderDiagnostics } from '../config/text/render.ts'
 import type { Config } from '../config/types/config.ts'
 import { EXIT } from '../console/args.ts'
 import type { Io } from '../console/io.ts'

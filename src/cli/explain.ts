@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
 import { canonicalAddress } from '../base/net.ts'
 import { loadConfig } from '../config/load.ts'
-import { renderDiagnostics } from '../config/text/render.ts'
+import { renderDiagnostics } from '../config/render.ts'
 import type { Config } from '../config/types/config.ts'
 import { parseDuration } from '../config/values/duration.ts'
 import { momentMs, parseMoment } from '../config/values/times.ts'

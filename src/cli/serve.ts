@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { renderDiagnostics } from '../config/text/render.ts'
+import { renderDiagnostics } from '../config/render.ts'
 import { EXIT, namedFile, parseArguments } from '../console/args.ts'
 import type { Io } from '../console/io.ts'
 import { liftRequestLimit, realPorts } from '../console/process.ts'

@@ -1,5 +1,5 @@
 import type { Audit } from '../audit/writer.ts'
-import { count } from '../config/text/render.ts'
+import { count } from '../config/render.ts'
 import type { Config } from '../config/types/config.ts'
 import { EXIT, parseArguments } from '../console/args.ts'
 import { columns } from '../console/columns.ts'

@@ -17,6 +17,7 @@ import { checkSessions } from './checks/sessions.ts'
 import { checkTls } from './checks/tls/tls.ts'
 import { checkUpstreams } from './checks/upstreams.ts'
 import { readSurroundings } from './environment.ts'
+import { hintToWrite } from './hidden/lines.ts'
 import { type Included, readIncluded } from './included.ts'
 import { root } from './keys/keys.ts'
 import { type FilePlace, type Merged, mergeIncluded } from './merged.ts'
@@ -72,9 +73,10 @@ export function checkConfig(text: string, options: CheckOptions): CheckResult {
   const contents = included.files.flatMap(({ path, text: own }) => [path, own ?? ''])
   const parsed = parseToml(text)
   if (!parsed.ok) {
-    const { refusal, line, column } = parsed
+    const { refusal, line, column, write } = parsed
     const place = createLocator(text).fromUnits(line, column)
-    const { code, message, hint } = refusal
+    const { code, message } = refusal
+    const hint = write === undefined ? refusal.hint : hintToWrite(text, line, write)
     const diagnostic: Diagnostic = { severity: 'error', code, message, hint, path: '', file: shownAs, ...place }
     const texts = new Map([[shownAs, text]])
     return freezeDeep<CheckResult>({

@@ -1,3 +1,4 @@
+import { hintToWrite } from './hidden/lines.ts'
 import type { Included } from './included.ts'
 import { ROOT } from './keys/keys.ts'
 import type { Diagnostic, DiagnosticCode } from './text/diagnostic.ts'
@@ -156,8 +157,9 @@ export function mergeIncluded(
     texts.set(shownAs, text)
     const parsed = parseToml(text)
     if (!parsed.ok) {
-      const { refusal, line, column } = parsed
-      const { code, message, hint } = refusal
+      const { refusal, line, column, write } = parsed
+      const { code, message } = refusal
+      const hint = write === undefined ? refusal.hint : hintToWrite(text, line, write)
       const place = createLocator(text).fromUnits(line, column)
       mistakes.push({ severity: 'error', code, message, hint, path: '', file: shownAs, ...place })
       continue

@@ -1,5 +1,6 @@
 import { GateError } from '../base/errors.ts'
 import type { Ports } from '../base/ports.ts'
+import { shownAddress } from '../base/shown-address.ts'
 import type { ProviderConfig } from '../config/types/providers.ts'
 import { hintForUnreached } from './unreached.ts'
 
@@ -47,10 +48,10 @@ export function createProviderFetch(ports: Pick<Ports, 'fetch'>, limits: WireLim
       if (thrown instanceof GateError) throw thrown
       const what = signal.aborted ? `did not answer within ${limits.timeoutMs} ms` : 'cannot be reached'
       const isInternal = reach.internalUrl !== null && URL.parse(address)?.origin === reach.internalUrl
-      const where = `${withoutQuery(address)}${isInternal ? ' (internal_url)' : ''}`
+      const where = `${shownAddress(address)}${isInternal ? ' (internal_url)' : ''}`
       throw new GateError('provider.down', `${where} ${what}`, {
         hint: hintForUnreached(address, thrown, isInternal),
-        facts: { address: withoutQuery(address) },
+        facts: { address: shownAddress(address) },
         cause: bareError(thrown),
         retryAfterS: 5,
       })
@@ -95,8 +96,4 @@ async function readBody(response: Response, maxBytes: number, signal: AbortSigna
     signal.removeEventListener('abort', stop)
   }
   return new Uint8Array(Buffer.concat(chunks))
-}
-
-function withoutQuery(address: string): string {
-  return address.split('?', 1)[0] ?? ''
 }

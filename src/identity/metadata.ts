@@ -1,6 +1,7 @@
 import * as oauth from 'oauth4webapi'
 import { errorFacts, type Facts, GateError, toGateError } from '../base/errors.ts'
 import type { Ports } from '../base/ports.ts'
+import { shownAddress } from '../base/shown-address.ts'
 import { discoveryAddress, type Metadata, type Placed, placeEndpoints } from './endpoints.ts'
 import { bareError, type ProviderFetch } from './http.ts'
 import type { ProviderState } from './provider.ts'
@@ -90,10 +91,11 @@ function again(failure: GateError, delayMs: number): GateError {
 async function discover(config: Placed, fetchProvider: ProviderFetch): Promise<Metadata> {
   const { issuer } = config
   const address = discoveryAddress(config)
-  const facts = { address, issuer }
+  const shown = shownAddress(address)
+  const facts = { address: shown, issuer }
   const response = await fetchProvider(address, { headers: { accept: 'application/json' } })
   if (response.status !== 200) {
-    throw new GateError('provider.down', `discovery at ${address} answered ${response.status}`, {
+    throw new GateError('provider.down', `discovery at ${shown} answered ${response.status}`, {
       hint: 'open that address in a browser: it has to show a JSON document; check issuer (or metadata_url)',
       facts: { ...facts, status: response.status },
     })
@@ -105,7 +107,7 @@ async function discover(config: Placed, fetchProvider: ProviderFetch): Promise<M
     if (typeof stated !== 'object' || stated === null) throw new SyntaxError('not an object')
     ownName = 'issuer' in stated ? stated.issuer : undefined
   } catch (thrown) {
-    throw new GateError('provider.down', `discovery at ${address} did not answer with a JSON document`, {
+    throw new GateError('provider.down', `discovery at ${shown} did not answer with a JSON document`, {
       hint: 'open that address in a browser: a proxy or a start page may be answering in the provider’s place',
       facts,
       cause: bareError(thrown),
@@ -116,7 +118,7 @@ async function discover(config: Placed, fetchProvider: ProviderFetch): Promise<M
     const json = new Response(response.body, { headers: { 'content-type': 'application/json' } })
     document = await oauth.processDiscoveryResponse(new URL(issuer), json)
   } catch (thrown) {
-    throw new GateError('provider.discovery', `discovery at ${address} does not belong to issuer ${issuer}`, {
+    throw new GateError('provider.discovery', `discovery at ${shown} does not belong to issuer ${issuer}`, {
       hint: 'issuer has to be what the document calls "issuer", to the letter',
       facts,
       cause: bareError(thrown),

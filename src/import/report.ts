@@ -1,5 +1,5 @@
 import { showUnseen } from '../base/visible.ts'
-import { renderDiagnostics } from '../config/text/render.ts'
+import { renderDiagnostics } from '../config/render.ts'
 import { columns } from '../console/columns.ts'
 import { type BesideFile, CLOSING } from './draft.ts'
 import type { Note, Outcome } from './notes.ts'

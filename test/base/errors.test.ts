@@ -58,15 +58,16 @@ describe('as facts for the log', () => {
   })
 })
 
-describe('no query of an address is in what others say', () => {
+describe('no query or login of an address is in what others say', () => {
   const words: [said: string, shown: string][] = [
-    ['GET http://app.example/a?token=SECRET failed', 'GET http://app.example/a failed'],
-    ['"https://app.example?token=SECRET"', '"https://app.example"'],
-    ["'https://app.example/#token=SECRET'", "'https://app.example/'"],
+    ['GET http://app.example/a?token=SECRET failed', 'GET http://app.example/a?… failed'],
+    ['"https://app.example?token=SECRET"', '"https://app.example?…"'],
+    ["'https://app.example/#token=SECRET'", "'https://app.example/#…'"],
     [
       '<wss://app.example/a?b=SECRET&c=SECRET> and redis://h/0?password=SECRET',
-      '<wss://app.example/a> and redis://h/0',
+      '<wss://app.example/a?…> and redis://h/0?…',
     ],
+    ['redis://u:SECRET@h/0 is away', 'redis://…@h/0 is away'],
     ['is it? yes', 'is it? yes'],
   ]
   test.each(words)('%j', (said, shown) => {

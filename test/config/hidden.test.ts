@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import { createVeil as createVeilWith } from '../../src/config/hidden.ts'
+import { createVeil as createVeilWith } from '../../src/config/hidden/veil.ts'
 
 /** Marks that can be read: numbers in the order in which they come. */
 function createVeil() {
@@ -75,6 +75,41 @@ describe('what is hidden of a file', () => {
     expect(hide('ada:$2b$10$planted\nno = [')).not.toContain('planted')
     expect(hide('[providers.id\nclient_secret = "planted"\nissuer = "planted"')).not.toContain('planted')
     expect(hide('[providers.id]\nclient_secret = """\nplanted\nissuer =\n')).not.toContain('planted')
+  })
+
+  test('the query of an address is, and of a path that is asked for; what names a secret in it is not', () => {
+    const shown = hide(`[providers.id]
+metadata_url = "https://id.example.com/m?key=planted"
+[[routes]]
+upstream = { to = "http://a?planted", health = { path = "/healthz?token=planted" } }
+redirect = "https://new.example.com/?planted=a&b=planted#planted"
+# see https://a.example.com/?planted and https://b.example.com/#planted
+`)
+    expect(shown).not.toContain('planted')
+    expect(shown).toContain('metadata_url = "https://id.example.com/m?${kept:00000001}"')
+    const named = '[providers.id]\nmetadata_url = "https://a/m?key=${KEY}&id=${file:/run/id}"\n'
+    expect(hide(named)).toBe(named)
+  })
+
+  test('of what is no TOML, what looks like another key on a line is, and a single value is not', () => {
+    const broken = `[providers.id]
+issuer = "https://id.example.com" client_secret = "planted"
+client_id = gate # client_secret = planted
+label = "https://a?planted
+[[routes]]
+upstream = http://localhost:3000
+upstream = ["http://a?planted", "http://b?planted"
+upstream = { to = "http://a", basic_auth = { password = "planted }
+allow = ["user"], client_secret = planted
+`
+    const shown = hide(broken)
+    expect(shown).not.toContain('planted')
+    for (const part of [
+      'issuer = "https://id.example.com" $',
+      'client_id = gate # $',
+      'upstream = http://localhost:3000\n',
+    ])
+      expect(shown).toContain(part)
   })
 
   test('a program’s arguments are, and its environment: tokens are handed over in both', () => {

@@ -175,6 +175,22 @@ test('metadata_url is asked in the place of the well-known address, for the same
   expect(await begin('http://127.0.0.1:1/tenant', { metadataUrl })).toStartWith(`${bad.issuer}/authorize?`)
 })
 
+test('what stands behind its question mark is asked for, and told to nobody', async () => {
+  const bad = await start()
+  const metadataUrl = `${bad.issuer}/.well-known/openid-configuration?key=planted`
+  for (const discovery of [
+    () => new Response('oops', { status: 500 }),
+    () => new Response('<html>'),
+    () => Response.json({ issuer: 'https://other.example' }),
+    () => Response.json({ issuer: bad.issuer, authorization_endpoint: 'https://other.example/?planted' }),
+    () => new Promise<Response>(() => {}),
+  ]) {
+    bad.behave({ instead: { discovery } })
+    const { message, hint, facts, cause } = await refusal(begin(bad.issuer, { metadataUrl }))
+    expect(JSON.stringify([message, hint, facts, String(cause)])).not.toContain('planted')
+  }
+})
+
 test('a reload with another secret keeps what was discovered; a provider out of use is forgotten', async () => {
   const bad = await start()
   const pool = createProviderPool(ports, LIMITS)

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
 import type { Ports } from '../../base/ports.ts'
 import { loadConfig } from '../../config/load.ts'
-import { renderDiagnostics } from '../../config/text/render.ts'
+import { renderDiagnostics } from '../../config/render.ts'
 import type { Config } from '../../config/types/config.ts'
 import type { ListenAddress } from '../../config/types/server.ts'
 import { parseListen } from '../../config/values/listen.ts'

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
 import { loadConfig } from '../../config/load.ts'
-import { renderDiagnostics } from '../../config/text/render.ts'
+import { renderDiagnostics } from '../../config/render.ts'
 import { whyUnreadable } from '../../config/text/substitute.ts'
 import type { Config } from '../../config/types/config.ts'
 import { EXIT, parseArguments } from '../../console/args.ts'

@@ -7,12 +7,14 @@ export interface SyntaxMistake {
   readonly line: number
   /** 1-based, in UTF-16 code units. */
   readonly column: number
+  /** What to write instead of that line, where that is known. Secret: it repeats what stands there. */
+  readonly write?: string
 }
 
 /**
  * What somebody did who wrote a text that is no TOML, from where the parser stopped and what it said.
  *
- * What it says to write has been tried: it is TOML, by what `isToml` says of a text by itself. The message repeats nothing of a value.
+ * What it says to write has been tried: it is TOML, by what `isToml` says of a text by itself. Message and hint repeat nothing of a value.
  */
 export function explainSyntax(text: string, found: SyntaxMistake, isToml: (text: string) => boolean): SyntaxMistake {
   const lines = text.split(/\r?\n/)
@@ -93,7 +95,7 @@ function mended(
   }
   if (isToml(line)) return null
   const mend = mendLine(line, isToml)
-  return mend === null ? null : { ...found, message: mend.what, hint: `write ${mend.write}` }
+  return mend === null ? null : { ...found, message: mend.what, hint: '', write: mend.write }
 }
 
 /** A list or a table that goes on where it was not meant to: the parser sees that at the next line, or at the end. */
@@ -111,7 +113,7 @@ function leftOpen(
   const mend = isAlone ? mendLine(line, isToml) : null
   const column = /[[{]/.exec(line)?.index ?? 0
   const what = 'what this bracket opens is not closed'
-  if (mend !== null) return { message: what, hint: `write ${mend.write}`, line: at + 1, column: column + 1 }
+  if (mend !== null) return { message: what, hint: '', write: mend.write, line: at + 1, column: column + 1 }
   const hint = `close it before line ${found.line}, with a comma after each entry but the last`
   return { message: what, hint, line: at + 1, column: column + 1 }
 }

@@ -2,7 +2,7 @@
 export interface MendedLine {
   /** What is wrong, one sentence. */
   readonly what: string
-  /** The line as it should be, which is TOML by itself. */
+  /** The line as it should be, which is TOML by itself. Secret: whatever was in it is. */
   readonly write: string
 }
 
@@ -41,7 +41,7 @@ const STEPS: readonly Step[] = [
 /**
  * The line as it was meant: the first thing that is wrong with it, and all of it mended; null where no mending makes it TOML.
  *
- * `isToml` says of a text by itself whether it is. What a secret is stays out of it.
+ * `isToml` says of a text by itself whether it is.
  */
 export function mendLine(line: string, isToml: (text: string) => boolean): MendedLine | null {
   if (line.length > MAX_LENGTH || line.trim() === '') return null
@@ -63,13 +63,9 @@ function mendBare(line: string, isToml: (text: string) => boolean): MendedLine |
     if (next === mended) continue
     what ??= step.what
     mended = next
-    if (isToml(mended)) return { what, write: withoutSecret(mended) }
+    if (isToml(mended)) return { what, write: mended }
   }
   return null
-}
-
-function withoutSecret(line: string): string {
-  return line.replace(/^(\s*[\w.-]*(?:secret|password|key|token)[\w-]*\s*=\s*).*$/i, '$1"…"')
 }
 
 function withEquals(line: string): string {

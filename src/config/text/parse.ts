@@ -9,6 +9,8 @@ interface SyntaxRefusal {
   readonly line: number
   /** 1-based, in UTF-16 code units of that line. */
   readonly column: number
+  /** What to write instead of that line, where that is known. Secret: it repeats what stands there. */
+  readonly write?: string
 }
 
 /** The file's raw tree, or the one place where it stops being TOML. */
@@ -33,7 +35,8 @@ export function parseToml(text: string): ParsedToml {
     const { line, column } = error
     const told = explainSyntax(text, { message: reasonOf(error), hint: '', line, column }, isToml)
     const refusal = bad('toml.syntax', told.message, told.hint)
-    return { ok: false, refusal, line: told.line, column: told.column }
+    const { write } = told
+    return { ok: false, refusal, line: told.line, column: told.column, ...(write === undefined ? {} : { write }) }
   }
   const raw = parseRaw(values, [])
   if (!raw.ok) return { ok: false, refusal: raw, line: 1, column: 1 }

@@ -1,3 +1,4 @@
+import { shownAddress } from '../../base/shown-address.ts'
 import type { Parsed } from './outcome.ts'
 import { bad, good } from './outcome.ts'
 
@@ -120,14 +121,11 @@ export function showRaw(raw: Raw | undefined): string {
   return raw?.kind === 'text' ? quote(raw.source) : raw === undefined ? 'nothing' : describeRaw(raw)
 }
 
-/** Text in double quotes, cut where it is long, and without the login of an address. */
+/** Text in double quotes, cut where it is long, without what may be a secret in an address. */
 export function quote(text: string): string {
-  const shown = text.replace(LOGIN, '$1…@')
+  const shown = shownAddress(text)
   return shown.length > 80 ? `"${shown.slice(0, 77)}…"` : `"${shown}"`
 }
-
-/** All before its last @, since a password from a manual has its slashes as they are. */
-const LOGIN = /^(.*?:\/\/).+@/s
 
 /** `routes[2].upstream`; a name that is not a bare TOML key is quoted. */
 export function formatPath(at: Path): string {

@@ -1,3 +1,4 @@
+import { withShownAddresses } from '../../base/shown-address.ts'
 import type { DiagnosticCode, Severity } from './diagnostic.ts'
 import type { Path } from './raw.ts'
 
@@ -39,8 +40,8 @@ export function createReport(): Report {
       problems.push({
         severity,
         code,
-        message,
-        hint: details.hint ?? '',
+        message: withShownAddresses(message),
+        hint: withShownAddresses(details.hint ?? ''),
         at,
         part: details.part ?? 'value',
         mark: details.mark ?? null,

@@ -1,7 +1,8 @@
 import type { MaybePromise } from '../../base/maybe-promise.ts'
 import { finishInTurns } from '../../base/steps.ts'
 import type { CheckResult } from '../../config/check.ts'
-import { createHiddenAt, createVeil, type MarkOf, type Veil } from '../../config/hidden.ts'
+import { createHiddenAt } from '../../config/hidden/lines.ts'
+import { createVeil, type MarkOf, type Veil } from '../../config/hidden/veil.ts'
 import type { Diagnostic } from '../../config/text/diagnostic.ts'
 import type { Sources } from '../../config/text/substitute.ts'
 import type { Config } from '../../config/types/config.ts'
@@ -148,13 +149,10 @@ function findingsOf(checked: CheckResult): readonly (Finding & Pick<Diagnostic, 
   return all.map(one => ({ code: one.code, ...findingOf(one, hides.get(one.file)?.(one) !== false) }))
 }
 
-/**
- * How a line that is no TOML would be written repeats it, with whatever secret is in it; and of a value that is hidden, nothing is
- * quoted.
- */
-function findingOf({ severity, code, file, line, column, message, hint }: Diagnostic, isHidden: boolean): Finding {
+/** Of a value that is hidden, nothing is quoted. */
+function findingOf({ severity, file, line, column, message, hint }: Diagnostic, isHidden: boolean): Finding {
   const says = isHidden ? message.replace(/"[^"]*"?/g, '"…"') : message
-  return { severity, file, line, column, message: says, hint: isHidden || code === 'toml.syntax' ? '' : hint }
+  return { severity, file, line, column, message: says, hint: isHidden ? '' : hint }
 }
 
 function tooLong(file: string): Finding {

@@ -1,5 +1,5 @@
 import { sha256 } from '../../base/bytes.ts'
-import { createVeil, hasMarks, type MarkOf, type Veil } from '../../config/hidden.ts'
+import { createVeil, hasMarks, type MarkOf, type Veil } from '../../config/hidden/veil.ts'
 import { readIncluded } from '../../config/included.ts'
 import type { Sources } from '../../config/text/substitute.ts'
 import type { Draft, Finding, Sheet } from '../../portal/desk.ts'

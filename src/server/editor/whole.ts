@@ -1,6 +1,6 @@
 import { realpathSync } from 'node:fs'
 import { dirname, resolve, sep } from 'node:path'
-import { isSecretText } from '../../config/hidden.ts'
+import { isSecretText } from '../../config/hidden/secrets.ts'
 import { includedPatterns, readIncluded } from '../../config/included.ts'
 import { createLocator } from '../../config/text/locate.ts'
 import { parseToml } from '../../config/text/parse.ts'

@@ -1,7 +1,7 @@
+import { renderDiagnostics } from '../../../config/render.ts'
 import { createLocator } from '../../../config/text/locate.ts'
 import { parseToml } from '../../../config/text/parse.ts'
 import { itemsOf, type Raw } from '../../../config/text/raw.ts'
-import { renderDiagnostics } from '../../../config/text/render.ts'
 import type { OldText, Read } from './files.ts'
 import type { Stated } from './stated.ts'
 

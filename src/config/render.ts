@@ -1,4 +1,5 @@
-import type { Diagnostic } from './diagnostic.ts'
+import { createLines, type HalfHidden } from './hidden/lines.ts'
+import type { Diagnostic } from './text/diagnostic.ts'
 
 export interface RenderOptions {
   /** ANSI colours, for a terminal. */
@@ -15,7 +16,8 @@ const MOST_SHOWN = 100
 /**
  * Diagnostics as a compiler shows them: message, place, the line with carets, hint; then how many there are.
  *
- * Of very many, the first hundred; all of them are counted. Shape: `sources` has the text of each file by the name that diagnostics give it; without it there is no frame. The answer
+ * Of very many, the first hundred; all of them are counted. Of a line, what may be a secret is not shown: a log may be where this goes.
+ * Shape: `sources` has the text of each file by the name that diagnostics give it; without it there is no frame. The answer
  * ends with a line break; nothing for no diagnostics. Control and bidirectional characters become visible, so that neither a
  * file nor a value can drive the terminal.
  */
@@ -26,7 +28,7 @@ export function renderDiagnostics(
 ): string {
   if (diagnostics.length === 0) return ''
   const paint = options.colour ? ANSI : PLAIN
-  const lines = new Map([...sources].map(([file, text]) => [file, text.split(/\r?\n/)]))
+  const lines = new Map([...sources].map(([file, text]) => [file, createLines(text)]))
   const blocks = diagnostics
     .slice(0, MOST_SHOWN)
     .map(diagnostic => renderOne(diagnostic, lines.get(diagnostic.file), paint))
@@ -49,15 +51,15 @@ const ANSI: Paint = {
   strong: text => `\x1b[1m${text}\x1b[0m`,
 }
 
-function renderOne(diagnostic: Diagnostic, lines: readonly string[] | undefined, paint: Paint): string {
+function renderOne(diagnostic: Diagnostic, lines: ReturnType<typeof createLines> | undefined, paint: Paint): string {
   const { severity, code, message, hint, file, line, column } = diagnostic
   const accent = paint[severity]
   const gutter = ' '.repeat(String(line).length)
   let block = `${accent(severity)}${paint.strong(`: ${visible(message)}`)}\n`
   if (code !== 'file.unreadable') block += `${gutter}${paint.faint('-->')} ${visible(file)}:${line}:${column}\n`
-  const source = lines?.[line - 1]
-  if (source !== undefined && source.trim() !== '') {
-    const frame = cutFrame(source, diagnostic)
+  const own = lines?.(line) ?? null
+  if (own !== null && own.source.trim() !== '') {
+    const frame = cutFrame(charactersOf(own), diagnostic)
     block += `${gutter} ${paint.faint('|')}\n`
     block += `${paint.faint(`${line} |`)} ${frame.text}\n`
     block += `${gutter} ${paint.faint('|')} ${frame.indent}${accent(frame.carets)}\n`
@@ -66,9 +68,23 @@ function renderOne(diagnostic: Diagnostic, lines: readonly string[] | undefined,
   return block
 }
 
+/** Each character of a line as it is shown: the first of what is hidden stands for all of it, and the others are empty. */
+function charactersOf({ source, stretches }: HalfHidden): readonly string[] {
+  let at = 0
+  return [...source].map(character => {
+    const own = stretches.find(({ start, end }) => start <= at && at < end)
+    const isFirst = own?.start === at
+    at += character.length
+    if (own !== undefined) return isFirst ? '…' : ''
+    return character === '\t' ? TAB : visible(character)
+  })
+}
+
 /** The part of a line around the caret, and carets as wide as what they underline is on a terminal. */
-function cutFrame(source: string, { column, length }: Diagnostic): { text: string; indent: string; carets: string } {
-  const characters = [...source].map(character => (character === '\t' ? TAB : visible(character)))
+function cutFrame(
+  characters: readonly string[],
+  { column, length }: Diagnostic,
+): { text: string; indent: string; carets: string } {
   let start = column - 1
   let before = characters.slice(0, start).join('')
   const marked = characters.slice(start, start + length).join('')
