@@ -14,11 +14,6 @@ export interface AuditSearch {
   readonly portal: { readonly name: string; readonly includesGate: boolean } | null
 }
 
-/** A record with the name of its row. */
-export interface FoundRecord extends AuditRecord {
-  readonly rowId: string
-}
-
 type Listing = Pick<AuditStore, 'listAudit'>
 
 const PAGE = 500
@@ -31,7 +26,7 @@ const LATE_MS = 60 * 60_000
  *
  * Between pages others get their turn: some stores answer at once, and where nothing is found nobody waits for a client either.
  */
-export async function* searchAudit(store: Listing, search: AuditSearch): AsyncGenerator<FoundRecord> {
+export async function* searchAudit(store: Listing, search: AuditSearch): AsyncGenerator<AuditRecord> {
   for (let after: string | null = null; ; ) {
     const page: AuditPage = await store.listAudit({ after, limit: PAGE })
     const records = parseAll(page)
@@ -54,8 +49,8 @@ export async function findAudit(
     limit,
     lookThrough,
   }: { readonly after: string | null; readonly limit: number; readonly lookThrough: number },
-): Promise<{ readonly records: readonly FoundRecord[]; readonly next: string | null }> {
-  const found: FoundRecord[] = []
+): Promise<{ readonly records: readonly AuditRecord[]; readonly next: string | null }> {
+  const found: AuditRecord[] = []
   let after = from
   for (let looked = 0; looked < lookThrough && found.length < limit; looked += limit) {
     const page = await store.listAudit({ after, limit })
@@ -68,15 +63,12 @@ export async function findAudit(
   return { records: found, next: after }
 }
 
-function parseAll({ rows }: AuditPage): readonly FoundRecord[] {
-  return rows.flatMap(({ id, record }) => {
-    const parsed = parseRecord(record)
-    return parsed === null ? [] : [{ ...parsed, rowId: id }]
-  })
+function parseAll({ rows }: AuditPage): readonly AuditRecord[] {
+  return rows.flatMap(({ record }) => parseRecord(record) ?? [])
 }
 
 /** Where the next part begins; null where there is none, or all of it is too old. */
-function nextOf({ next }: AuditPage, records: readonly FoundRecord[], { sinceMs }: AuditSearch): string | null {
+function nextOf({ next }: AuditPage, records: readonly AuditRecord[], { sinceMs }: AuditSearch): string | null {
   const last = records.at(-1)
   return sinceMs !== null && last !== undefined && last.atMs < sinceMs - LATE_MS ? null : next
 }

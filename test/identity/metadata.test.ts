@@ -148,7 +148,7 @@ test('a clock set back an hour does not keep a failure alive', async () => {
   await refusal(client.begin(LOGIN))
   bad.behave({})
   nowMs -= 3_600_000
-  await client.begin(LOGIN)
+  expect(await client.begin(LOGIN)).toStartWith(`${bad.issuer}/authorize?`)
 })
 
 test.each([

@@ -254,7 +254,7 @@ describe('keys', () => {
     await signIn({ client })
     for (let round = 0; round < 3; round++) {
       await bad.rotate()
-      await signIn({ client })
+      expect((await signIn({ client })).identity.issuer).toBe(bad.issuer)
     }
   })
 
@@ -266,7 +266,7 @@ describe('keys', () => {
     bad.behave({})
     await bad.rotate()
     nowMs += 10_000
-    await signIn({ client })
+    expect((await signIn({ client })).identity.issuer).toBe(bad.issuer)
   })
 
   test('a storm of a hundred unknown kids costs one request in a cool-down, and after it one more', async () => {

@@ -18,7 +18,6 @@ export interface Site {
 
 export interface Caddyfile {
   readonly options: readonly Directive[]
-  readonly snippets: ReadonlyMap<string, readonly Directive[]>
   readonly sites: readonly Site[]
   /** It and every file that it imports, as absolute paths. */
   readonly files: readonly string[]
@@ -43,7 +42,7 @@ class Broken extends Error {
 }
 
 /**
- * The tree of a Caddyfile: global options, snippets and sites; or the first place where it is none. Never throws for any text.
+ * The tree of a Caddyfile: global options and sites; or the first place where it is none. Never throws for any text.
  *
  * `file` is where it is, for what it imports from `files`.
  */
@@ -62,7 +61,7 @@ export function parseCaddyfile(text: string, file: string, files: Files): Parsed
 
 function readFile(tokens: readonly Token[]): Omit<Caddyfile, 'imports' | 'files'> {
   const options: Directive[] = []
-  const snippets = new Map<string, readonly Directive[]>()
+  let hasSnippet = false
   const sites: Site[] = []
   let at = 0
   while (at < tokens.length) {
@@ -88,7 +87,7 @@ function readFile(tokens: readonly Token[]): Omit<Caddyfile, 'imports' | 'files'
     const opening = tokens[at]
     const snippet = /^\((.+)\)$/.exec(first.text)?.[1]
     if (opening?.brace !== '{') {
-      if (sites.length > 0 || snippets.size > 0 || snippet !== undefined) {
+      if (sites.length > 0 || hasSnippet || snippet !== undefined) {
         throw new Broken(first.line, 'a site needs a block in braces where there is more than one')
       }
       const rest = readBlock(tokens, at, first.line, 0)
@@ -100,10 +99,11 @@ function readFile(tokens: readonly Token[]): Omit<Caddyfile, 'imports' | 'files'
     at = read.next
     // A named route serves nothing by itself; invoke, which does, closes.
     if (/^&\(.+\)$/.test(first.text)) continue
-    if (snippet === undefined) sites.push({ addresses: addressesOf(head), line: first.line, block: read.directives })
-    else snippets.set(snippet, read.directives)
+    // Neither does a snippet: what imports it has its words by now.
+    if (snippet !== undefined) hasSnippet = true
+    else sites.push({ addresses: addressesOf(head), line: first.line, block: read.directives })
   }
-  return { options, snippets, sites }
+  return { options, sites }
 }
 
 function addressesOf(head: readonly Token[]): readonly string[] {

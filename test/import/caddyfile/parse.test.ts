@@ -46,13 +46,12 @@ describe('the words of a Caddyfile', () => {
 })
 
 describe('the tree of a Caddyfile', () => {
-  test('has options, snippets and sites, with their lines', () => {
+  test('has options and sites, with their lines', () => {
     const parsed = tree('{\n  debug\n}\n(a) {\n  b\n}\nx.com,\ny.com {\n  c d {\n    e\n  }\n}\n')
     expect(parsed).toEqual({
       ok: true,
       value: {
         options: [{ name: 'debug', args: [], line: 2, block: null }],
-        snippets: new Map([['a', [{ name: 'b', args: [], line: 5, block: null }]]]),
         imports: [],
         files: ['/etc/caddy/Caddyfile'],
         sites: [
