@@ -1,4 +1,5 @@
 import { dirname, isAbsolute, join } from 'node:path'
+import { codeOf } from '../../config/text/substitute.ts'
 import { lexCaddyfile, type Token } from './lex.ts'
 
 /** What an import may reach. Both throw for what is not there. */
@@ -173,7 +174,7 @@ function blockNamed(block: readonly Token[], name: string): readonly Token[] {
   return block[end]?.brace === '{' ? block.slice(end + 1, closingBrace(block, end)) : block.slice(at + 1, end)
 }
 
-/** The files of a glob, by name. Throws where the folder of its fixed part is not there. */
+/** The files of a glob, by name. Throws where the folder of its fixed part is not there, or another cannot be read. */
 function findFiles(pattern: string, files: Files): readonly string[] {
   const parts = pattern.split('/')
   const first = parts.findIndex(part => /[*?[]/.test(part))
@@ -188,11 +189,14 @@ function findFiles(pattern: string, files: Files): readonly string[] {
   return paths
 }
 
+/** What is in a folder; nothing where it is a file, or a link to nowhere. Throws for one that cannot be read: a rule may stand in it. */
 function listOrNone(folder: string, files: Files): readonly string[] {
   try {
     return files.listFolder(folder)
-  } catch {
-    return []
+  } catch (thrown) {
+    const code = codeOf(thrown)
+    if (code === 'ENOENT' || code === 'ENOTDIR') return []
+    throw thrown
   }
 }
 

@@ -3,7 +3,10 @@ import fc from 'fast-check'
 import { lexCaddyfile } from '../../../src/import/caddyfile/lex.ts'
 import { type ParsedCaddyfile, parseCaddyfile } from '../../../src/import/caddyfile/parse.ts'
 
-/** The tree of a text that lies at `/etc/caddy/Caddyfile`, with these files beside it. */
+/** As the file system refuses something. */
+const refusal = (code: string) => Object.assign(new Error(code), { code })
+
+/** The tree of a text that lies at `/etc/caddy/Caddyfile`, with these files beside it; folders that are called `shut` cannot be read. */
 function tree(text: string, files: Readonly<Record<string, string>> = {}): ParsedCaddyfile {
   const folder = '/etc/caddy'
   const paths = Object.keys(files).map(name => `${folder}/${name}`)
@@ -14,10 +17,11 @@ function tree(text: string, files: Readonly<Record<string, string>> = {}): Parse
       return found
     },
     listFolder(path) {
+      if (path.endsWith('/shut')) throw refusal('EACCES')
       const names = paths
         .filter(one => one.startsWith(`${path}/`))
         .map(one => one.slice(path.length + 1).split('/')[0] ?? '')
-      if (names.length === 0) throw new Error(`no ${path}`)
+      if (names.length === 0) throw refusal(paths.includes(path) ? 'ENOTDIR' : 'ENOENT')
       return [...new Set(names)]
     },
   })
@@ -151,6 +155,18 @@ describe('the tree of a Caddyfile', () => {
       'import d/parts\na.com {\n import p\n}\n',
       { 'd/parts': '(p) {\n import in\n}\n', 'd/in': 'right', in: 'wrong' },
       { 'a.com': ['right'] },
+    ],
+    [
+      'nothing of a glob counts where one of its folders cannot be read: a rule may stand there',
+      'a.com {\n import */guard\n b\n}\n',
+      { 'open/guard': 'c\n', 'shut/guard': 'd\n', file: 'x' },
+      { 'a.com': ['import */guard', 'b'] },
+    ],
+    [
+      'files where a glob has folders are none of it',
+      'a.com {\n import */guard\n b\n}\n',
+      { 'open/guard': 'c\n', file: 'x' },
+      { 'a.com': ['c', 'b'] },
     ],
     [
       'what a block imports and is not there stays as it is',
