@@ -420,7 +420,11 @@ describe('an alpha configuration', () => {
       `${ALPHA}    loginURLParameters: [{ name: hd, default: [example.com] }]\n`,
       'providers.loginURLParameters',
     ],
-    ['a second provider', `${ALPHA}  - { id: other, clientID: x }\n`, ' providers'],
+    [
+      'a second provider',
+      `${ALPHA}  - { id: other, clientID: x }\n`,
+      ' providers: only the first provider counted there',
+    ],
     ['a value that no route says', ALPHA.replace('claim: user', 'claim: refresh_token'), 'injectrequestheaders'],
     ['a key of its own', `${ALPHA}rules: []\n`, ' rules'],
   ])('closes for what is not known: %s', async (_, alpha, option) => {

@@ -191,6 +191,14 @@ const CASES: readonly Case[] = [
     note: 'decide 10 allowed_roles',
   },
   {
+    options: 'provider = "keycloak-oidc"\nallowed_groups = ["/staff"]\nallowed_roles = ["admin"]',
+    at: '[portals.home.roles]',
+    has: [
+      'user = [{ require_email = true, groups = ["/staff"] }, { require_email = true, claims = { roles = ["admin"] } }]',
+    ],
+    note: 'decide 10 allowed_roles',
+  },
+  {
     options: 'provider = "github"\ngithub_org = "example"',
     at: '[portals.home.roles]',
     has: ['user = { require_email = true, groups = ["example"] }'],
@@ -230,8 +238,13 @@ const CASES: readonly Case[] = [
     has: ['user = { require_email = true, groups = ["acme/ops", "acme"] }'],
     note: 'kept 9 allowed_groups',
   },
+  {
+    options: 'provider = "github"\ngithub_org = "acme"\ngithub_repo = "acme/site"\ngithub_token = "t"',
+    at: '[portals.home.roles]',
+    has: ['user = { require_email = true, subjects = ["${WHO_MAY}"] }'],
+    note: 'decide 10 github_repo: GitHub says of nobody which repositories are theirs: write a team that has the same people',
+  },
   ...[
-    'github_repo = "acme/site"\ngithub_org = "acme"',
     'github_team = "ops"',
     'github_org = "acme"\ngithub_team = "other:ops"',
     'github_org = "acme, other"',
@@ -633,6 +646,14 @@ test('a path that is open is open below another upstream’s path too, and each 
   ])
 })
 
+test('options of newer versions are known, and close nothing', async () => {
+  const names = ['auth_request_response_mode', 'azure_graph_group_field', 'entra_id_federated_token_auth']
+  const more = ['force_code_challenge_method', 'github_token', 'google_admin_api_user_scope']
+  const said = [...names, ...more].map(name => `${name} = "x"`).join('\n')
+  const { code, notes } = await imported(`${CLIENT}${said}\n`)
+  expect([code, notes.filter(note => note.startsWith('closed'))]).toEqual([0, []])
+})
+
 test('a file of passwords that cannot be taken lets nobody in by one', async () => {
   const { routes, notes, mistakes } = await imported(`${CLIENT}htpasswd_file = "people"\n`, [], {
     people: 'ann:{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=',
@@ -640,7 +661,7 @@ test('a file of passwords that cannot be taken lets nobody in by one', async () 
   expect(mistakes).toEqual([])
   expect(routes).not.toMatch(/htpasswd|passwords/)
   expect(notes.join('\n')).toContain(
-    'decide 8 htpasswd_file: not carried over, so that nobody comes in by a password: SHA-1 is no protection for the password in line 1; no hash becomes another, so give each of them a new password (sallyport user passwd people NAME, or htpasswd -B people NAME), and name it as users of a provider and as htpasswd in the portal',
+    'decide 8 htpasswd_file: not carried over, so that nobody comes in by a password: SHA-1 is no protection for the password in line 1; no hash becomes another, so give each of them a new password (sallyport user passwd people NAME, or htpasswd -B people NAME), and import again',
   )
 })
 

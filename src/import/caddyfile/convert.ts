@@ -1,5 +1,5 @@
 import type { Json } from '../../config/text/raw.ts'
-import { closingEntry, type Entry, type Section } from '../draft.ts'
+import { closingEntry, type Entry, EVERYONE, type Section } from '../draft.ts'
 import { spellPath } from '../spell-path.ts'
 import { boundPlaces } from './bind.ts'
 import { type Context, createNames } from './context.ts'
@@ -14,7 +14,7 @@ import { planRoutes, type RoutePlan } from './plan.ts'
 import { CLAIM_FIELDS, readPolicy } from './policy.ts'
 import { madeRoles, readPortal } from './portal.ts'
 import { portalSections } from './portal-sections.ts'
-import { readProvider, realmsOf } from './provider.ts'
+import { localProvider, readProvider, realmsOf } from './provider.ts'
 import type { Served } from './ruling.ts'
 import { openSite } from './walk/site.ts'
 
@@ -24,7 +24,9 @@ export function convertCaddyfile(tools: Omit<Context, 'names' | 'oldFiles'>, fil
   for (const { line, what } of file.imports) context.notes.add('kept', 'import', line, `what ${what} says`)
   const { security, unknown } = globalOptions(context, file.options)
   const providers = named(security, 'oauth', 'identity', 'provider').map(one => readProvider(context, one))
-  const portals = named(security, 'authentication', 'portal').map(one => readPortal(context, one, providers))
+  const placed = named(security, 'authentication', 'portal')
+  if (providers.length === 0 && placed.length > 0) providers.push(localProvider(context))
+  const portals = placed.map(one => readPortal(context, one, providers))
   if (portals.length > 0) {
     const say = 'everyone signs in once more: the sessions of caddy-security end with it'
     context.notes.add('people', 'sign-in', null, say)
@@ -43,11 +45,15 @@ export function convertCaddyfile(tools: Omit<Context, 'names' | 'oldFiles'>, fil
   const hosts = hostsOf(context, sites)
   const plans = hosts.flatMap(host => planRoutes(context, host, { hosts, portals, policies }))
   for (const { block } of file.sites) noteUnmet(context, block)
+  const placements = portals.flatMap(portal => portalSections(context, portal, hosts, plans))
+  const callbacks = placements.flatMap(({ entries }) => entries.filter(({ key }) => key === 'callback_path'))
+  // Where a portal's own paths are refused, its callback is not: it is no route's.
+  const isCallback = ({ path, served }: RoutePlan) => served === 404 && callbacks.some(({ value }) => value === path)
   return [
-    serverSection(context, file, listen, plans.some(looksAtClients)),
+    serverSection(context, file, { listen, asksClients: plans.some(looksAtClients), taken: ownPorts(plans) }),
     ...providers.map(({ section }) => section),
-    ...portals.flatMap(portal => portalSections(context, portal, hosts, plans)),
-    ...plans.map(routeSection),
+    ...placements,
+    ...plans.filter(plan => !isCallback(plan)).map(routeSection),
   ]
 }
 
@@ -57,7 +63,7 @@ function noteUnmet(context: Context, block: readonly Directive[]): void {
   for (const { name, args, line, block: inner } of block) {
     if (name.startsWith('@') || noted.has(line)) continue
     if (BLOCKS.has(name)) noteUnmet(context, inner ?? [])
-    else if (!SILENT.has(name)) {
+    else if (!SILENT.has(name) && !(inner ?? []).some(one => noted.has(one.line))) {
       // Any other word may be a secret.
       const shown = isMatcher(args[0]) ? `${name} ${args[0]}` : name
       context.notes.add('left', shown, line, 'no request came to it: something before it answered them')
@@ -129,9 +135,19 @@ function answerEntries({ answer, stripPrefix, addPrefix, requestHeaders }: Serve
   ]
 }
 
-/** Whether a route asks where clients come from. */
+/** Whether a route asks where clients come from, and not only for everyone. */
 function looksAtClients({ allow, deny }: RoutePlan): boolean {
-  return JSON.stringify([allow, deny]).includes('"networks"')
+  const asked = deny.filter(rule => JSON.stringify(rule) !== JSON.stringify(EVERYONE))
+  return JSON.stringify([allow, asked]).includes('"networks"')
+}
+
+/** The ports of applications on this machine, as far as they are told. */
+function ownPorts(plans: readonly RoutePlan[]): ReadonlySet<string> {
+  const upstreams = plans.flatMap(({ served }) =>
+    typeof served === 'number' ? [] : served.answer.answer.entries.filter(({ key }) => key === 'upstream'),
+  )
+  const found = JSON.stringify(upstreams).matchAll(/:\/\/(?:localhost|127\.[\d.]+|\[::1\]):(\d+)/g)
+  return new Set([...found].map(([, port = '']) => port))
 }
 
 /** Fields with what people are called by in its place. */

@@ -38,6 +38,7 @@ export const INSTEAD: Readonly<Record<string, string>> = {
   basicauth: PASSWORDS,
   bind: 'this site was reachable at that address alone: give it a Sallyport of its own, or a rule with networks',
   forward_auth: 'write who may into allow: a route asks nobody else',
+  handle_path: 'the path may be another one by then: write strip_prefix into the route',
   import: 'put what it says in its place, and import again',
   method: 'take it out and import again: methods are passed on as they are',
   php_fastcgi: 'FastCGI is not spoken: put a web server in front of PHP, and name it as upstream',

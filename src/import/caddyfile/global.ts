@@ -32,7 +32,7 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   saml: 'take a provider that speaks OpenID Connect (Pocket ID, Keycloak) in its place: SAML is not spoken',
   ldap: 'put a provider that speaks OpenID Connect (Pocket ID, Keycloak) in front of it: LDAP is not spoken',
   local:
-    'write htpasswd into a portal, for people with passwords of their own; or better take a provider such as Pocket ID',
+    'users = "FILE" of a provider has people with passwords of their own, and a form for them (sallyport user add FILE NAME); or better take a provider such as Pocket ID',
   user: 'have people registered at the provider',
   messaging: 'take it out: nothing is mailed',
   credentials: 'take it out: nothing is mailed',
@@ -141,16 +141,27 @@ export function globalOptions(
   return { security, unknown }
 }
 
+/** What sites come to that the server has to know. */
+interface Serving {
+  readonly listen: readonly string[]
+  /** Whether rules ask where clients come from. */
+  readonly asksClients: boolean
+  /** The ports of applications on this machine. */
+  readonly taken: ReadonlySet<string>
+}
+
+/** The first that no application has is the one to listen at. */
+const PORTS = ['8080', '8000', '8888', '3080']
+
 /**
- * `[server]` with `listen`, at these addresses, and the proxy in front where rules ask where clients come from (`asksClients`).
+ * `[server]` with `listen`, and the proxy in front where rules ask where clients come from.
  * Caddy did TLS by itself wherever an address did not say `http://`: the same stands in comments, as ports and certificates may be
  * a proxy's now.
  */
 export function serverSection(
   context: Context,
   { options, sites }: Caddyfile,
-  places: readonly string[],
-  asksClients: boolean,
+  { listen: places, asksClients, taken }: Serving,
 ): Section {
   const stated = (option: string) => options.find(({ name }) => name === option)?.args[0]
   const port = stated('http_port')
@@ -165,7 +176,8 @@ export function serverSection(
       'Caddy made the certificates: uncomment [tls] in the new file, which does too, or name files there (sallyport help https); or keep a TLS proxy in front, named in trusted_proxies',
     )
   }
-  const at = isPlainPort(port) ? spell(context, port, '8080') : '8080'
+  const free = PORTS.find(one => !taken.has(one)) ?? '8080'
+  const at = isPlainPort(port) ? spell(context, port, '8080') : free
   const listen = {
     key: 'listen',
     value: places.map(place => `${place}:${at}`),

@@ -3,11 +3,12 @@ import { createBlanks } from '../blanks.ts'
 import { EVERYONE } from '../draft.ts'
 import { createNotes } from '../notes.ts'
 import { type Access, accessFor, type Parts } from './access.ts'
+import { isTable } from './conditions.ts'
 import type { Context } from './context.ts'
 import { type FieldChanges, joinChanges, NO_CHANGES } from './fields.ts'
 import { type Host, outcomesAt, patternsOf } from './hosts.ts'
 import { type Branch, isApplication, isPrecise, isRefusal, keyOf, ruleOn, type Served } from './ruling.ts'
-import { boundaryOf, isBelow, type Place } from './walk/place.ts'
+import { boundaryOf, isBelow, mayHold, type Place } from './walk/place.ts'
 import { sayRequests } from './walk/requests.ts'
 import { type Outcome, spellLiterals } from './walk/way.ts'
 
@@ -49,7 +50,13 @@ export function planRoutes(context: Context, host: Host, parts: Parts): readonly
   for (const [path, spelt] of [...paths].sort(([one], [other]) => one.length - other.length)) {
     const planAt = (cell: Place['cell'], around: Planned | null): Planned | null => {
       const place: Place = { host: host.name, path, cell, boundaries }
-      const spot = { host, path: spelt, isExact: cell === 'point', isWithinServed: isWithinServed(whole, path) }
+      const spot = {
+        host,
+        path: spelt,
+        isExact: cell === 'point',
+        isWithinServed: isWithinServed(whole, path),
+        isWithinOpen: around !== null && letsStrangersIn(around.plan, place),
+      }
       const found = outcomesAt(host, place)
       const fields = fieldsOf(context, spot, found)
       const plan = planRoute(context, { ...spot, fields }, ruleOn(found), around?.plan ?? null, parts)
@@ -97,6 +104,8 @@ function nearestPlan(plans: ReadonlyMap<string, Planned>, path: string): Planned
 interface Spot extends Pick<RoutePlan, 'host' | 'path' | 'isExact' | 'fields'> {
   /** Whether somebody gets something at a path above it, where another spelling of this one may lead. */
   readonly isWithinServed: boolean
+  /** Whether what is around it would be open to somebody here without a sign-in. */
+  readonly isWithinOpen: boolean
 }
 
 function planRoute(
@@ -140,7 +149,7 @@ function planRoute(
   const isRefused = branches.some(({ fate }) => fate.kind === 'refused')
   const isPortal = branches.every(({ fate }) => fate.kind === 'portal')
   // A portal's own paths stay behind the sign-in of what is around them, where that has one.
-  if (isPortal && (inherited === null || inherited.allow !== 'public')) return null
+  if (isPortal && !spot.isWithinOpen) return null
   if (!isRefused && (inherited === null || typeof inherited.served === 'number')) return null
   return {
     ...spot,
@@ -189,6 +198,15 @@ function sayParted(context: Context, { host, path }: Spot, branches: readonly Br
       context.notes.add('closed', `${host.name}${path}`, null, say)
     }
   }
+}
+
+/** Whether a plan lets in somebody who has not signed in, were a place its own. */
+function letsStrangersIn({ allow }: RoutePlan, place: Place): boolean {
+  if (!Array.isArray(allow)) return allow === 'public'
+  return allow.some(rule => {
+    if (!isTable(rule) || rule.anonymous !== true) return false
+    return !Array.isArray(rule.paths) || rule.paths.some(pattern => mayHold(String(pattern), place))
+  })
 }
 
 /** Whether somebody gets something there. */

@@ -90,7 +90,7 @@ export function readPortal(context: Context, { args, line, block }: Directive, p
       hasWaysIn = true
       said(
         'decide',
-        'write htpasswd into the portal, for people with passwords of their own; or better take a provider such as Pocket ID',
+        'name a provider in its place: one with users = "FILE" has people with passwords of their own (sallyport user add FILE NAME); or better one such as Pocket ID',
       )
     } else if (starts(words, 'enable', 'admin', 'api'))
       said('changed', 'admin_role in the portal opens /.sallyport/admin and everyone’s sessions')
@@ -108,7 +108,8 @@ export function readPortal(context: Context, { args, line, block }: Directive, p
   }
   const isElsewhere = hasWaysIn && own.length === 0
   if (isElsewhere) {
-    const say = 'its routes let nobody in: write [providers.NAME] for how people signed in, and name it in the portal'
+    const say =
+      'its routes let nobody in: write [providers.NAME] for how people sign in, name it in the portal, and write who may into allow of the routes'
     context.notes.add('closed', 'authentication portal', line, say)
   }
   return {

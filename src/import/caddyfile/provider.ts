@@ -12,7 +12,7 @@ export interface Provider {
   readonly realm: string
   /** Whether something keeps people out, or roles from them, that is not carried over. */
   readonly isClosed: boolean
-  /** Whether it is GitHub or Discord, whose people and groups have other names here, and which have a callback of their own. */
+  /** Whether it is GitHub, Discord or a file, whose people and groups have other names here, and which need no callback that is stated. */
   readonly isPreset: boolean
   readonly section: Section
 }
@@ -20,6 +20,14 @@ export interface Provider {
 /** The names of providers by what they were called in the portal; of two of one realm, the first. */
 export function realmsOf(providers: readonly Provider[]): ReadonlyMap<string, string> {
   return new Map(providers.map(({ realm, name }) => [realm, name] as const).toReversed())
+}
+
+/** A file of people with passwords, where no provider is named: it is to be made, and until then nobody comes in. */
+export function localProvider({ names }: Context): Provider {
+  const name = names.of('provider', 'local')
+  const comment = 'to be made: sallyport user add users.htpasswd NAME, for each of them'
+  const section = { title: `[providers.${name}]`, entries: [{ key: 'users', value: 'users.htpasswd', comment }] }
+  return { name, was: 'local', realm: 'local', isClosed: true, isPreset: true, section }
 }
 
 const WELL_KNOWN = '/.well-known/openid-configuration'

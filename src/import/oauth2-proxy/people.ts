@@ -96,23 +96,27 @@ function whoMay(context: Context): Json {
   const github = githubRules(context)
   // Of groups and of claims a rule has one list each, and both would have to hold.
   const isSaid = github !== null && (github.length === 0 || groups.length + Object.keys(claims).length === 0)
-  const rule = {
-    ...whoseAddress(context),
-    ...inGroups(context, groups),
-    ...(Object.keys(claims).length > 0 ? { claims } : {}),
-    ...otherwise(context, isSaid ? [] : GITHUB_RESTRICTIONS),
-  }
-  const rules = isSaid && github.length > 0 ? github.map(more => ({ ...rule, ...more })) : [rule]
+  const inOne = inGroups(context, groups)
+  const withRole = Object.keys(claims).length > 0 ? { claims } : {}
+  // Keycloak's roles are groups there, of which any is enough.
+  const isEither = options.text('provider') === 'keycloak-oidc' && groups.length > 0 && 'claims' in withRole
+  const address = whoseAddress(context)
+  const others = otherwise(context, isSaid ? [] : GITHUB_RESTRICTIONS)
+  const ways = isEither ? [inOne, withRole] : [{ ...inOne, ...withRole }]
+  const rules = ways.flatMap(way => {
+    const rule = { ...address, ...way, ...others }
+    return isSaid && github.length > 0 ? github.map(more => ({ ...rule, ...more })) : [rule]
+  })
   const isAnyone = rules.every(one => Object.keys(one).length === 0)
   // What the provider says is no word of the file's.
   const named: readonly Json[] = hasForm(context) ? rules.map(one => ({ provider: PROVIDER, ...one })) : rules
-  const [first = { any: true }, ...others] = isAnyone ? [] : named
-  const own: Json = others.length === 0 ? first : [first, ...others]
+  const [first = { any: true }, ...more] = isAnyone ? [] : named
+  const own: Json = more.length === 0 ? first : [first, ...more]
   // The file's groups are its own: where groups are asked for, only those whom it puts into one pass.
   const theirs = groupsByPassword(context)
   const passesByPassword = groups.length === 0 || groups.some(group => theirs.includes(group))
   if (passwordFile(context) === null || isAnyone || !passesByPassword) return own
-  return [first, ...others, hasForm(context) ? { providers: [HTPASSWD, USERS] } : { provider: HTPASSWD }]
+  return [first, ...more, hasForm(context) ? { providers: [HTPASSWD, USERS] } : { provider: HTPASSWD }]
 }
 
 function whoseAddress(context: Context): Readonly<Record<string, Json>> {
@@ -205,6 +209,14 @@ function keycloakRoles(context: Context): Readonly<Record<string, Json>> {
   return { roles: roles.map(context.blanks.literal) }
 }
 
+const REPOSITORY = 'github_repo'
+
+const NO_CLAIM =
+  'no claim is certain to say this: write who may into the role, by groups, emails or claims, in place of the subject there'
+
+const NO_REPOSITORY =
+  'GitHub says of nobody which repositories are theirs: write a team that has the same people into the role (groups = ["acme/ops"]), or their numbers (subjects = ["583231"], the "id" of api.github.com/users/NAME), in place of the subject there'
+
 /** A restriction that is lost would let in more people than before. */
 function otherwise(context: Context, more: readonly string[]): Readonly<Record<string, Json>> {
   const present = [...OTHER_RESTRICTIONS, ...more].filter(name => context.options.has(name))
@@ -212,9 +224,10 @@ function otherwise(context: Context, more: readonly string[]): Readonly<Record<s
   note(
     context,
     'decide',
-    present,
-    'no claim is certain to say this: write who may into the role, by groups, emails or claims, in place of the subject there',
+    present.filter(name => name !== REPOSITORY),
+    NO_CLAIM,
   )
+  if (present.includes(REPOSITORY)) note(context, 'decide', REPOSITORY, NO_REPOSITORY)
   return {
     subjects: [context.blanks.add('WHO_MAY', 'a sub of somebody who may; better, a rule in its place', 'somebody')],
   }

@@ -17,7 +17,7 @@ export function passwordFile(context: Context): string | null {
   }
   const [fault] = passwordFaults(text)
   if (fault === undefined) return path
-  const say = `not carried over, so that nobody comes in by a password: ${fault}; no hash becomes another, so give each of them a new password (sallyport user passwd ${path} NAME, or htpasswd -B ${path} NAME), and name it as users of a provider and as htpasswd in the portal`
+  const say = `not carried over, so that nobody comes in by a password: ${fault}; no hash becomes another, so give each of them a new password (sallyport user passwd ${path} NAME, or htpasswd -B ${path} NAME), and import again`
   note(context, 'decide', 'htpasswd_file', say)
   return null
 }
@@ -39,8 +39,10 @@ export function usersSections(context: Context): readonly Section[] {
   const names = ['htpasswd_user_groups', 'htpasswd_user_group']
   if (path === null || !hasForm(context)) {
     note(context, 'kept', 'display_htpasswd_form', 'there is no form for passwords')
-    const say =
-      'there is no provider with users whose groups they could be: { provider = "htpasswd" } in a role names them'
+    const isRefused = path === null && context.options.text('htpasswd_file') !== null
+    const say = isRefused
+      ? 'nobody has a password until htpasswd_file is mended'
+      : 'there is no provider with users whose groups they could be: { provider = "htpasswd" } in a role names them'
     note(context, 'changed', names, say)
     return []
   }

@@ -7,8 +7,8 @@ const EVERYONE = 'deny = [{ networks = ["0.0.0.0/0", "::/0"] }]'
 /** A route that is closed, whether it denies others as well or not. */
 const CLOSED = /deny = \[ ?(?: {2})?\{ networks = \["0\.0\.0\.0\/0", "::\/0"\] \}/
 
-function site(lines: string, options = ''): Promise<ImportedJson> {
-  return imported(`{\n ${options}\n ${security()}\n}\na.example.com {\n${lines}\n}\n`, ['--from', 'caddyfile'])
+function site(lines: string, options = '', policy = ''): Promise<ImportedJson> {
+  return imported(`{\n ${options}\n ${security(policy)}\n}\na.example.com {\n${lines}\n}\n`, ['--from', 'caddyfile'])
 }
 
 /** Behind a portal, whoever has no e-mail address gets nothing. */
@@ -171,6 +171,15 @@ a.example.com {
       ],
     ],
     [
+      'nor for what a bypass lets by around it',
+      'authorize with users\nhandle_path /out/* {\n authenticate with home\n}\nreverse_proxy app:1',
+      [
+        `a "http://app:1" allow = [{ paths = ["/out/x*"], anonymous = true }, "user"] deny = [{ all = [{ not = { paths = ["/out/x*"] } }, { not = { require_email = true } }] }]`,
+        `a "/out" respond = { status = 404 } allow = "public" ${EVERYONE}`,
+        `a "=/out" "http://app:1" allow = ["user"] ${NO_EMAIL}`,
+      ],
+    ],
+    [
       'nor where only Caddy can tell which of the two it is',
       '@key header X-Key *\nhandle @key {\n reverse_proxy app:1\n}\nroute /auth/* {\n authenticate with home\n}\nroute {\n reverse_proxy app:1\n}',
       [
@@ -262,7 +271,7 @@ a.example.com {
   ]
   for (const [about, lines, routes] of some) {
     test(about, async () => {
-      const made = await site(lines)
+      const made = await site(lines, '', about.includes('bypass') ? 'bypass uri prefix /out/x' : '')
       expect(made.mistakes).toEqual([])
       expect(routesOf(made)).toEqual(routes)
       expect(made.code).toBe(made.notes.some(note => note.startsWith('closed ')) ? 1 : 0)

@@ -110,14 +110,17 @@ function within(verdict: Verdict): Verdict {
 
 /** Patterns of a rule, as far as they may hold at a place, or in one of those that begin below it: its rule may be theirs as well. */
 function asRule(patterns: readonly string[], place: Place): Verdict {
-  const all = { ...place, boundaries: [] }
-  const own = patterns.filter(pattern => {
-    const literal = literalPart(pattern.toLowerCase())
-    return literal.length < pattern.length ? mayBegin(literal, all) : judgePattern(literal, all).kind !== 'no'
-  })
+  const own = patterns.filter(pattern => mayHold(pattern, place))
   const { stripped = '', isVerbose = false } = place
   if (own.length === 0 && !isVerbose) return NO
   return { kind: 'rule', rule: { paths: (isVerbose ? patterns : own).map(one => stripped + one) }, isHeld: true }
+}
+
+/** Whether a pattern of a rule may hold for any of the paths at a place, or below it. */
+export function mayHold(pattern: string, place: Place): boolean {
+  const all = { ...place, boundaries: [] }
+  const literal = literalPart(pattern.toLowerCase())
+  return literal.length < pattern.length ? mayBegin(literal, all) : judgePattern(literal, all).kind !== 'no'
 }
 
 function judgePattern(pattern: string, place: Place): Verdict {

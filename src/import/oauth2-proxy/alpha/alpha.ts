@@ -42,7 +42,7 @@ export function readAlpha(document: Yaml, file: string, fill: (text: string) => 
       option: 'providers',
       line: other.line,
       file,
-      say: 'only the first provider counted there: take the others out',
+      say: 'only the first provider counted there, and is in the new file: take the others out, and import again; where people shall have several, name them in providers of the portal afterwards',
     })
   }
   if (provider !== undefined) stated.push(...statedByProvider(provider, file, unknown))
