@@ -10,12 +10,15 @@ import { didYouMean } from '../config/text/suggest.ts'
 import { parseDuration } from '../config/values/duration.ts'
 import { EXIT, parseArguments } from '../console/args.ts'
 import type { Io } from '../console/io.ts'
+import { usageLines } from '../console/usage.ts'
 import { type StorePorts, withSessions } from './with-sessions.ts'
 
 export const USAGE = {
-  text: `usage: sallyport audit [--who WHO] [--event NAME] [--since 24h|DATE] [--json] | audit --erase SUBJECT [--provider NAME]
+  text: `usage: sallyport audit [--who WHO] [--event NAME] [--since 24h|DATE] [--json]
+       sallyport audit --erase SUBJECT [--provider NAME]
 
 Who did what, from the session store of routes.toml, where [audit] keeps it: newest first.
+Exit code: 0 done, 1 the file or the store could not be read, 2 wrong usage.
 
   --who WHO        a subject, a name, an address, or the id of a token or a link, as a whole
   --event NAME     an event, or the beginning of several up to a dot: sign_out
@@ -23,8 +26,7 @@ Who did what, from the session store of routes.toml, where [audit] keeps it: new
   --json           a line of JSON for each, for scripts
   --erase SUBJECT  removes every row that is about somebody, or tells of what they did
   --provider NAME  of these, only whoever signed in at this one
-  --config FILE    another file than routes.toml
-  exit code 0 done, 1 the file or the store could not be read, 2 wrong usage`,
+  --config FILE    another file than routes.toml`,
   options: {
     json: { type: 'boolean' },
     config: { type: 'string', short: 'c', default: 'routes.toml' },
@@ -52,7 +54,7 @@ export async function runAudit(argv: readonly string[], io: Io, ports: StorePort
   const { values } = parsed
   const wanted = readWanted(values, ports.now())
   if (typeof wanted === 'string') {
-    io.stderr(`${wanted}\n${USAGE.text.split('\n')[0] ?? ''}\n`)
+    io.stderr(`${wanted}\n${usageLines(USAGE.text)}\n`)
     return EXIT.usage
   }
   return withSessions(values.config, io, ports, async ({ audit: { keepMs } }, _sessions, { store, audit }) => {

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { EXIT, parseArguments } from '../console/args.ts'
 import type { Io } from '../console/io.ts'
+import { usageLines } from '../console/usage.ts'
 import { keyPathOf } from '../process/session-state.ts'
 import { readKey, writeKey } from '../session/key.ts'
 import { backUpDatabase } from '../session/sqlite/backup.ts'
@@ -12,10 +13,10 @@ export const USAGE = {
 
 Copies the session database of routes.toml to a file, whole and of one moment, also while the server runs. Plain cp takes the
 database without the log beside it: the newest sign-ins, and sign-outs, are missing then, or the copy is torn.
+Exit code: 0 done, 1 nothing was copied, 2 wrong usage.
 
   --with-key        the key too, to FILE.key: who has both can read the tokens in it
-  --config FILE     another file than routes.toml
-  exit code 0 done, 1 nothing was copied, 2 wrong usage`,
+  --config FILE     another file than routes.toml`,
   options: {
     'with-key': { type: 'boolean' },
     config: { type: 'string', short: 'c', default: 'routes.toml' },
@@ -30,7 +31,7 @@ export function runBackup(argv: readonly string[], io: Io, ports: StorePorts): n
   const { values, positionals } = parsed
   const [to = ''] = positionals
   if (to === '') {
-    io.stderr(`say where to\n${USAGE.text.split('\n')[0]}\n`)
+    io.stderr(`say where to\n${usageLines(USAGE.text)}\n`)
     return EXIT.usage
   }
   const config = configOf(values.config, io, ports)

@@ -4,6 +4,7 @@ import type { Config } from '../config/types/config.ts'
 import { EXIT } from '../console/args.ts'
 import { columns } from '../console/columns.ts'
 import type { Io } from '../console/io.ts'
+import { usageLines } from '../console/usage.ts'
 import type { OpenSessions } from '../session/open.ts'
 import type { Session } from '../session/session.ts'
 import { personFacts } from '../session/session-facts.ts'
@@ -110,7 +111,7 @@ export async function runCredentials<Values extends CommonValues, Wanted, Held e
     throw new Mistake('say create, list, or revoke with one ID')
   } catch (error) {
     if (!(error instanceof Mistake)) throw error
-    io.stderr(`${error.message}\n${command.usage.split('\n')[0] ?? ''}\n`)
+    io.stderr(`${error.message}\n${usageLines(command.usage)}\n`)
     return EXIT.usage
   }
 }

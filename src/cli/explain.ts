@@ -7,6 +7,7 @@ import { parseDuration } from '../config/values/duration.ts'
 import { momentMs, parseMoment } from '../config/values/times.ts'
 import { parseArguments } from '../console/args.ts'
 import type { Io } from '../console/io.ts'
+import { layOutUsage } from '../console/usage.ts'
 import { openSessionState } from '../process/session-state.ts'
 import { type Explanation, explain } from '../server/forecast/explain.ts'
 import { guestIdentity } from '../session/credentials/guest-links.ts'
@@ -20,15 +21,14 @@ export const USAGE = {
 
 Says which route would take a request, which rule decides, and why. Nothing is contacted, but for the session store where a portal
 has requests: there is what was granted.
+Exit code: 0 allowed, 3 has to sign in (again), 4 denied, 5 no route or a refused address, 1 mistakes in the file, 2 wrong usage.
 
   --as         who asks: claims as name=value, lists with commas (sub=ada,groups=admins,staff; an address
                counts as it does at a sign-in: email=ada@example.com,email_verified=true);
                guest: whoever came by a guest link for this address; left out: nobody, not signed in
   --ip         where from; rules about networks cannot be judged without it
   --at         when: 2026-12-24T18:00:00+01:00, or without an offset in UTC; left out: now
-  --signed-in  how long before that they signed in; left out: just then
-  exit code 0 allowed, 3 has to sign in (again), 4 denied, 5 no route or a refused address, 1 mistakes in the file,
-  2 wrong usage`,
+  --signed-in  how long before that they signed in; left out: just then`,
   options: {
     as: { type: 'string' },
     method: { type: 'string', default: 'GET' },
@@ -61,7 +61,7 @@ export function runExplain(argv: readonly string[], io: Io, ports: StorePorts): 
   const { values, positionals } = parsed
   const [address] = positionals
   if (address === undefined) {
-    return fail(`explain needs an address, such as https://kuma.example.com/settings\n\n${USAGE.text}`)
+    return fail(`explain needs an address, such as https://kuma.example.com/settings\n\n${layOutUsage(USAGE.text)}`)
   }
   const url = URL.parse(address.includes('://') ? address : `https://${address}`)
   if (url === null) return fail(`${address} is not an address`)

@@ -16,10 +16,13 @@ import { type CredentialCommand, Mistake, runCredentials } from './credentials.t
 import type { StorePorts } from './with-sessions.ts'
 
 export const USAGE = {
-  text: `usage: sallyport guests create --url ADDRESS --name N [--uses 1] [--expires 1d] | guests list [--json] | guests revoke ID
+  text: `usage: sallyport guests create --url ADDRESS --name N [--uses 1] [--expires 1d]
+       sallyport guests list [--json]
+       sallyport guests revoke ID
 
 Makes, lists and ends the links by which guests open one host and path without signing in, where a rule of routes.toml says
 guest_link = true. They work at once on a running server, and what they opened is closed within a second of being revoked.
+Exit code: 0 done, 1 the file or the store could not be read or no guest may go there, 2 wrong usage.
 
   create           makes one and shows it, this once
   --url ADDRESS    what it opens: this path and what is below it
@@ -29,8 +32,7 @@ guest_link = true. They work at once on a running server, and what they opened i
   list             those that are good, newest first
   revoke ID        ends one
   --json           as JSON, for scripts
-  --config FILE    another file than routes.toml
-  exit code 0 done, 1 the file or the store could not be read or no guest may go there, 2 wrong usage`,
+  --config FILE    another file than routes.toml`,
   options: {
     json: { type: 'boolean' },
     config: { type: 'string', short: 'c', default: 'routes.toml' },

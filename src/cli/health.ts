@@ -1,16 +1,16 @@
 import { showUnseen } from '../base/visible.ts'
 import { parseListen } from '../config/values/listen.ts'
 import type { Io } from '../console/io.ts'
+import { layOutUsage } from '../console/usage.ts'
 
 const DEFAULT_ADDRESS = '127.0.0.1:9464'
 
 const USAGE = `usage: sallyport health [ADDRESS]
 
 Asks the admin listener whether the server is ready: for containers whose image has no other program to ask with.
+Exit code: 0 ready, 1 not ready or no answer, 2 wrong usage.
 
-  ADDRESS   what admin in [server] says: host:port or unix:/path; default: SALLYPORT_ADMIN, or ${DEFAULT_ADDRESS}
-  exit code 0 ready, 1 not ready or no answer, 2 wrong usage
-`
+  ADDRESS   what admin in [server] says: host:port or unix:/path; default: SALLYPORT_ADMIN, or ${DEFAULT_ADDRESS}`
 
 /** Well below the three seconds that container engines commonly give a check. */
 const TIMEOUT_MS = 2500
@@ -22,13 +22,13 @@ const MOST_WORDS = 300
 export async function runHealth(argv: readonly string[], io: Io): Promise<number> {
   const [given, ...more] = argv
   if (given === '--help' || given === '-h') {
-    io.stdout(USAGE)
+    io.stdout(`${layOutUsage(USAGE)}\n`)
     return 0
   }
   const text = given ?? io.env('SALLYPORT_ADMIN') ?? DEFAULT_ADDRESS
   const parsed = parseListen(text)
   if (more.length > 0 || !parsed.ok) {
-    io.stderr(parsed.ok ? USAGE : `${parsed.message}\nhint: ${parsed.hint}\n\n${USAGE}`)
+    io.stderr(`${parsed.ok ? '' : `${parsed.message}\nhint: ${parsed.hint}\n\n`}${layOutUsage(USAGE)}\n`)
     return 2
   }
   const why = await askReady(text)

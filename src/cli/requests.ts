@@ -5,6 +5,7 @@ import { parseDuration } from '../config/values/duration.ts'
 import { EXIT, parseArguments } from '../console/args.ts'
 import { columns } from '../console/columns.ts'
 import type { Io } from '../console/io.ts'
+import { usageLines } from '../console/usage.ts'
 import { momentOf } from '../portal/pages/time.tsx'
 import { EN } from '../portal/words/en.ts'
 import type { RoleGrant, RoleRequest } from '../session/grants/document.ts'
@@ -12,10 +13,14 @@ import type { Grants } from '../session/grants/grants.ts'
 import { type StorePorts, withSessions } from './with-sessions.ts'
 
 export const USAGE = {
-  text: `usage: sallyport requests list [--json] | requests grant ID --for 1h|1d|always | requests deny ID | requests revoke ID
+  text: `usage: sallyport requests list [--json]
+       sallyport requests grant ID --for 1h|1d|always
+       sallyport requests deny ID
+       sallyport requests revoke ID
 
 What people have asked for on the page of a refusal, where a portal of routes.toml says requests, and what they were granted. What is
 decided counts on a running server within a second.
+Exit code: 0 done, 1 the file or the store could not be read or there is no such request, 2 wrong usage.
 
   list           what waits for an answer, and what was granted
   grant ID       grants what was asked for
@@ -23,8 +28,7 @@ decided counts on a running server within a second.
   deny ID        declines it: it is not asked for again on the same day
   revoke ID      takes a granted role back
   --json         as JSON, for scripts
-  --config FILE  another file than routes.toml
-  exit code 0 done, 1 the file or the store could not be read or there is no such request, 2 wrong usage`,
+  --config FILE  another file than routes.toml`,
   options: {
     json: { type: 'boolean' },
     config: { type: 'string', short: 'c', default: 'routes.toml' },
@@ -40,7 +44,7 @@ export async function runRequests(argv: readonly string[], io: Io, ports: StoreP
   const { values, positionals } = parsed
   const [act, id = ''] = positionals
   const wrong = (why: string): number => {
-    io.stderr(`${why}\n${USAGE.text.split('\n')[0] ?? ''}\n`)
+    io.stderr(`${why}\n${usageLines(USAGE.text)}\n`)
     return EXIT.usage
   }
   const withGrants = (run: (grants: Grants, portals: readonly string[], audit: Audit) => Promise<number>) =>

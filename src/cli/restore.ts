@@ -3,6 +3,7 @@ import { resolve } from 'node:path'
 import type { Ports } from '../base/ports.ts'
 import { EXIT, parseArguments } from '../console/args.ts'
 import type { Io } from '../console/io.ts'
+import { usageLines } from '../console/usage.ts'
 import { keyPathOf } from '../process/session-state.ts'
 import { readKey, writeKey } from '../session/key.ts'
 import { printOf } from '../session/key-fit.ts'
@@ -15,10 +16,10 @@ export const USAGE = {
 
 Puts a backup in place of the session database of routes.toml, also while the server runs: it goes on with that one within a
 second. What was there stays beside it, as NAME.replaced-TIME. Who signed out since the backup is signed in again.
+Exit code: 0 done, 1 nothing was changed, 2 wrong usage.
 
   --with-key        the key in FILE.key too; a server that runs has to be restarted then
-  --config FILE     another file than routes.toml
-  exit code 0 done, 1 nothing was changed, 2 wrong usage`,
+  --config FILE     another file than routes.toml`,
   options: {
     'with-key': { type: 'boolean' },
     config: { type: 'string', short: 'c', default: 'routes.toml' },
@@ -33,7 +34,7 @@ export function runRestore(argv: readonly string[], io: Io, ports: StorePorts): 
   const { values, positionals } = parsed
   const [name = ''] = positionals
   if (name === '') {
-    io.stderr(`say which backup\n${USAGE.text.split('\n')[0]}\n`)
+    io.stderr(`say which backup\n${usageLines(USAGE.text)}\n`)
     return EXIT.usage
   }
   const config = configOf(values.config, io, ports)

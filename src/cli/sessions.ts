@@ -4,6 +4,7 @@ import type { Config } from '../config/types/config.ts'
 import { EXIT, parseArguments } from '../console/args.ts'
 import { columns } from '../console/columns.ts'
 import type { Io } from '../console/io.ts'
+import { usageLines } from '../console/usage.ts'
 import { detailOf, nameOf } from '../portal/pages/person.ts'
 import { agoOf } from '../portal/pages/time.tsx'
 import { describeEntry } from '../portal/sign-in/entry.ts'
@@ -15,9 +16,11 @@ import { newestFirst } from './newest-first.ts'
 import { type StorePorts, withSessions } from './with-sessions.ts'
 
 export const USAGE = {
-  text: `usage: sallyport sessions list [--json] | sallyport sessions revoke ID... | --subject SUB [--provider NAME] | --all
+  text: `usage: sallyport sessions list [--json]
+       sallyport sessions revoke ID... | --subject SUB [--provider NAME] | --all
 
 Looks at, or ends, the sign-ins in the session store of routes.toml. A running server goes along within a second.
+Exit code: 0 done, 1 the file or the store could not be read or an id is unknown, 2 wrong usage.
 
   list              who is signed in, newest first
   revoke ID...      ends these; the beginning of an id is enough where it fits only one (an id that begins with a dash goes
@@ -26,8 +29,7 @@ Looks at, or ends, the sign-ins in the session store of routes.toml. A running s
   --provider NAME   of these, only those who signed in at this one
   --all             ends everyone's
   --json            as JSON, for scripts
-  --config FILE     another file than routes.toml
-  exit code 0 done, 1 the file or the store could not be read or an id is unknown, 2 wrong usage`,
+  --config FILE     another file than routes.toml`,
   options: {
     json: { type: 'boolean' },
     config: { type: 'string', short: 'c', default: 'routes.toml' },
@@ -61,7 +63,7 @@ export async function runSessions(argv: readonly string[], io: Io, ports: StoreP
   const [act, ...ids] = positionals
   const mistake = findMistake(act, ids, values)
   if (mistake !== null) {
-    io.stderr(`${mistake}\n${USAGE.text.split('\n')[0] ?? ''}\n`)
+    io.stderr(`${mistake}\n${usageLines(USAGE.text)}\n`)
     return EXIT.usage
   }
   return withSessions(values.config, io, ports, (config, sessions, { audit }) =>

@@ -18,10 +18,13 @@ import { type CredentialCommand, Mistake, runCredentials } from './credentials.t
 import type { StorePorts } from './with-sessions.ts'
 
 export const USAGE = {
-  text: `usage: sallyport tokens create --name N --portal P (--service NAME | --subject SUB) [options] | tokens list [--json] | tokens revoke ID
+  text: `usage: sallyport tokens create --name N --portal P (--service NAME | --subject SUB) [options]
+       sallyport tokens list [--json]
+       sallyport tokens revoke ID
 
 Makes, lists and ends the tokens that scripts and apps come with, on routes that say tokens = true. They work at once on a running
 server, and stop at once when they are revoked.
+Exit code: 0 done, 1 the file or the store could not be read or there is no such portal, role or token, 2 wrong usage.
 
   create            makes one and shows it, this once
   --name N          what you will know it by
@@ -38,8 +41,7 @@ server, and stop at once when they are revoked.
   list              those that are good, newest first
   revoke ID         ends one
   --json            as JSON, for scripts
-  --config FILE     another file than routes.toml
-  exit code 0 done, 1 the file or the store could not be read or there is no such portal, role or token, 2 wrong usage`,
+  --config FILE     another file than routes.toml`,
   options: {
     json: { type: 'boolean' },
     config: { type: 'string', short: 'c', default: 'routes.toml' },

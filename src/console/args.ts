@@ -1,10 +1,11 @@
 import { type ParseArgsConfig, parseArgs } from 'node:util'
 import { suggest } from '../config/text/suggest.ts'
 import type { Io } from './io.ts'
+import { layOutUsage, usageLines } from './usage.ts'
 
 /** What a command takes. `--help` is always among its options. */
 export interface Usage<O extends NonNullable<ParseArgsConfig['options']>> {
-  /** Shown for `--help`, and its first line after a mistake. Ends without a line break. */
+  /** Shown for `--help`, and its first paragraph after a mistake. Ends without a line break. */
   readonly text: string
   readonly options: O
   /** How many arguments besides options it takes at most. */
@@ -30,7 +31,7 @@ export function parseArguments<const O extends NonNullable<ParseArgsConfig['opti
   const separator = argv.indexOf('--')
   const options = separator === -1 ? argv : argv.slice(0, separator)
   if (options.includes('--help') || options.includes('-h')) {
-    io.stdout(`${usage.text}\n`)
+    io.stdout(`${layOutUsage(usage.text)}\n`)
     return { ok: false, exitCode: EXIT.ok }
   }
   try {
@@ -72,6 +73,6 @@ function meantOption(message: string, options: NonNullable<ParseArgsConfig['opti
 }
 
 function failUsage(message: string, text: string, io: Io): { readonly ok: false; readonly exitCode: number } {
-  io.stderr(`${message}\n${text.split('\n')[0] ?? ''}\n`)
+  io.stderr(`${message}\n${usageLines(text)}\n`)
   return { ok: false, exitCode: EXIT.usage }
 }

@@ -54,10 +54,7 @@ export interface BesideFile {
   readonly text: string
 }
 
-/** Where comments begin, unless the line is longer. */
-const COMMENT_COLUMN = 40
-
-/** The text of a routes.toml. `about` is said at its top. */
+/** The text of a routes.toml, as `sallyport fmt` leaves it. `about` is said at its top. */
 export function writeToml(sections: readonly Section[], about: readonly string[]): string {
   const blocks = [about.map(comment), ...sections.map(block)]
   return `${blocks.map(lines => lines.join('\n')).join('\n\n')}\n`
@@ -79,7 +76,7 @@ function block({ title, about, entries, also }: Section): readonly string[] {
 }
 
 function withComment(line: string, said: string | undefined): string {
-  return said === undefined ? line : `${line.padEnd(COMMENT_COLUMN - 1)} ${comment(said)}`
+  return said === undefined ? line : `${line}  ${comment(said)}`
 }
 
 function comment(text: string): string {

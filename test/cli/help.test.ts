@@ -168,6 +168,9 @@ describe.each(PROGRAMS)('sallyport help of %s', (kind, program) => {
 
   test.each(some(COMMANDS.map(({ name }) => name)))('shows the help of %s, as the command itself does', async name => {
     const shown = await sallyport('help', name)
+    // But for a command, which is there to be copied.
+    const wide = shown.out.split('\n').filter(line => Bun.stringWidth(line) > 80 && !/ sallyport .* > /.test(line))
+    expect(wide).toEqual([])
     expect([shown.code, shown.err]).toEqual([0, ''])
     expect(shown.out).toMatch(new RegExp(`^(?:usage: )?sallyport \\[?${name}\\b`, 'i'))
     expect(await sallyport(name, '--help')).toEqual(shown)

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { openFormatter } from '../../src/cli/fmt/format.ts'
 import { COMING_KINDS } from '../../src/cli/init/coming.ts'
 import { runInit } from '../../src/cli/init/run.ts'
 import { RECIPE_NAMES } from '../../src/cli/recipe/recipe.ts'
@@ -89,6 +90,13 @@ describe('init asks how browsers come', () => {
     expect([ran.code, ran.err]).toEqual([code, expect.stringContaining(say)])
     expect(readdirSync(folder.path)).toEqual([])
   })
+})
+
+test.each(COMING_KINDS)('what init writes is formatted: --tls %s', async kind => {
+  using folder = temporaryFolder()
+  await init(folder.path, ...CLIENT, ...PLACE, '--tls', kind)
+  const text = readFileSync(join(folder.path, 'routes.toml'), 'utf8')
+  expect(await (await openFormatter())(text)).toEqual({ ok: true, text })
 })
 
 describe('init begins with a recipe', () => {

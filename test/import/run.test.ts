@@ -1,6 +1,7 @@
 import { expect, test } from 'bun:test'
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { openFormatter } from '../../src/cli/fmt/format.ts'
 import { runImport } from '../../src/import/run.ts'
 import { temporaryFolder } from '../kit/folder.ts'
 import { type Ran, runIn } from '../kit/io.ts'
@@ -46,6 +47,8 @@ test('--out writes the new file, and never over another unless --force is there 
   expect(kept.routes).toBe('mine')
   const forced = await ran({ 'old.cfg': CFG, 'routes.toml': 'mine' }, 'old.cfg', '--out', 'routes.toml', '--force')
   expect(forced.routes).toContain('[[routes]]')
+  const text = fresh.routes ?? ''
+  expect(await (await openFormatter())(text)).toEqual({ ok: true, text })
   const lost = await ran({ 'old.cfg': CFG }, 'old.cfg', '--out', 'none/routes.toml')
   expect([lost.code, lost.err]).toEqual([1, expect.stringContaining('mkdir -p none makes it')])
 })

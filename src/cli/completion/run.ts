@@ -1,5 +1,6 @@
 import { EXIT, parseArguments } from '../../console/args.ts'
 import type { Io } from '../../console/io.ts'
+import { usageLines } from '../../console/usage.ts'
 import { completionScript, SHELLS } from './scripts.ts'
 import { completedCommands } from './table.ts'
 
@@ -9,7 +10,8 @@ const USAGE = {
 Prints the script by which a shell completes commands, options and files. For every new shell:
 
   bash   sallyport completion bash > ~/.local/share/bash-completion/completions/sallyport
-         or, without the package bash-completion, in ~/.bashrc: source <(sallyport completion bash)
+         or, without the package bash-completion, in ~/.bashrc:
+         source <(sallyport completion bash)
   zsh    in ~/.zshrc, behind compinit: source <(sallyport completion zsh)
   fish   sallyport completion fish > ~/.config/fish/completions/sallyport.fish`,
   options: {},
@@ -22,7 +24,7 @@ export function runCompletion(argv: readonly string[], io: Io): number {
   if (!parsed.ok) return parsed.exitCode
   const shell = SHELLS.find(name => name === parsed.positionals[0])
   if (shell === undefined) {
-    io.stderr(`say for which shell: ${SHELLS.join(', ')}\n${USAGE.text.split('\n')[0]}\n`)
+    io.stderr(`say for which shell: ${SHELLS.join(', ')}\n${usageLines(USAGE.text)}\n`)
     return EXIT.usage
   }
   io.stdout(completionScript(shell, completedCommands()))

@@ -33,24 +33,24 @@ export function demoConfig(plan: DemoPlan, hosts: readonly string[]): string {
 
 [server]
 listen = [${listen}]
-access_log = false                      # true: a line for every request
+access_log = false  # true: a line for every request
 
 [sessions]
 store = "sqlite:sallyport.db"
 
-[providers.demo]                        # a stand-in; yours would be Pocket ID, or any other OpenID provider
+[providers.demo]  # a stand-in; yours would be Pocket ID, or any other OpenID provider
 issuer = "${at.provider}"
 client_id = "${DEMO_CLIENT_ID}"
 client_secret = "${plan.clientSecret}"
 
 [portals.home]
 title = "Sallyport demo"
-url = "${at.portal}"      # where people sign in
+url = "${at.portal}"  # where people sign in
 providers = ["demo"]
-admin_role = "admin"                    # sees who is in and who was turned away
-insecure_cookies = true                 # plain HTTP, on this machine only
+admin_role = "admin"  # sees who is in and who was turned away
+insecure_cookies = true  # plain HTTP, on this machine only
 
-[portals.home.roles]                    # role = who has it
+[portals.home.roles]  # role = who has it
 user = { groups = ["users"] }
 admin = { groups = ["admins"] }
 
@@ -59,7 +59,7 @@ host = "app.localhost"
 upstream = "${at.service}"
 portal = "home"
 allow = ["user"]
-headers = "x-token"                     # tells the application who is asking
+headers = "x-token"  # tells the application who is asking
 name = "Demo service"
 app = { description = "For people with the role user" }
 
@@ -67,7 +67,7 @@ app = { description = "For people with the role user" }
 host = "admin.localhost"
 upstream = "${at.service}"
 portal = "home"
-allow = ["admin"]                       # try ["user"]: save, and reload the page as Grace
+allow = ["admin"]  # try ["user"]: save, and reload the page as Grace
 headers = "x-token"
 name = "Admin area"
 app = { description = "For people with the role admin" }

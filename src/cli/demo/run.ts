@@ -2,6 +2,7 @@ import { resolve } from 'node:path'
 import { toGateError } from '../../base/errors.ts'
 import { EXIT, parseArguments } from '../../console/args.ts'
 import type { Io } from '../../console/io.ts'
+import { usageLines } from '../../console/usage.ts'
 import { DEMO_PEOPLE } from './people.ts'
 import { type Demo, type DemoOptions, type StartServe, startDemo } from './start.ts'
 
@@ -32,7 +33,7 @@ export async function runDemo(
   if (!parsed.ok) return parsed.exitCode
   const { port, dir } = parsed.values
   if (port !== undefined && !(/^\d{1,5}$/.test(port) && Number(port) < 65_536)) {
-    io.stderr(`--port ${port} is not a port\n${USAGE.text.split('\n')[0]}\n`)
+    io.stderr(`--port ${port} is not a port\n${usageLines(USAGE.text)}\n`)
     return EXIT.usage
   }
   const options: DemoOptions = {

@@ -15,10 +15,10 @@ export const USAGE = {
 
 Formats the file, and those that it includes: blanks, empty lines, quotes and long lists. Every value stays what it is, and every comment
 where it is. Each file is replaced as a whole, and keeps its owner and mode.
+Exit code: 0 done, 1 a file could not be formatted or, with --check, is not, 2 wrong usage.
 
   --config FILE, -c   the file, as other commands take it
-  --check             writes nothing, and exits 1 where a file would be another
-  exit code 0 done, 1 a file could not be formatted or, with --check, is not, 2 wrong usage`,
+  --check             writes nothing, and exits 1 where a file would be another`,
   options: { config: { type: 'string', short: 'c' }, check: { type: 'boolean' } },
   maxPositionals: 1,
 } as const

@@ -20,14 +20,14 @@ rules that decide real ones. Nothing is contacted. Compressed logs (.gz) are rea
 Exit code: 0 nothing that was served would be refused, 1 something would, 2 a wrong command line, file or log (one
 in which nothing was served is).
 
-  --format NAME    ${FORMATS.map(({ name }) => name).join(', ')}; left out: by the first lines
-  --host HOST      the host of a log that names none
-  --as NAME=claims who somebody in the log is, as explain --as takes it: --as ada@example.com=sub=ada,groups=staff,ops; may be repeated
-  --people FILE    the same for many, as JSON: {"ada@example.com": {"sub": "ada", "groups": ["staff"]}}
-  --skip PATH      passes over this path and what is below it, such as /oauth2 for the old gate's own pages; may be repeated
-  --all            shows every place, not the largest alone
-  --json           all of it as JSON
-  --config FILE    another file than routes.toml`,
+  --format NAME     ${FORMATS.map(({ name }) => name).join(', ')}; left out: by the first lines
+  --host HOST       the host of a log that names none
+  --as NAME=claims  who somebody in the log is, as explain --as takes it: --as ada@example.com=sub=ada,groups=staff,ops; may be repeated
+  --people FILE     the same for many, as JSON: {"ada@example.com": {"sub": "ada", "groups": ["staff"]}}
+  --skip PATH       passes over this path and what is below it, such as /oauth2 for the old gate's own pages; may be repeated
+  --all             shows every place, not the largest alone
+  --json            all of it as JSON
+  --config FILE     another file than routes.toml`,
   options: {
     config: { type: 'string', short: 'c', default: 'routes.toml' },
     format: { type: 'string' },

@@ -5,6 +5,7 @@ import { readHtpasswd } from '../../config/values/htpasswd.ts'
 import { EXIT, parseArguments } from '../../console/args.ts'
 import { columns } from '../../console/columns.ts'
 import type { Io } from '../../console/io.ts'
+import { usageLines } from '../../console/usage.ts'
 import { findLine, nameFault, putLine, readLines, writeLines } from './lines.ts'
 import { askPassword, hashPassword, type PasswordSource } from './password.ts'
 import { giveTotp, takeTotp, totpFileOf } from './totp.ts'
@@ -118,6 +119,6 @@ function failed(message: string, io: Io): number {
 }
 
 function misused(what: string, io: Io): number {
-  io.stderr(`${what}?\n${USAGE.text.split('\n\n')[0]}\n`)
+  io.stderr(`${what}?\n${usageLines(USAGE.text)}\n`)
   return EXIT.usage
 }

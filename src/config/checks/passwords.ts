@@ -100,7 +100,10 @@ function checkTotp(entry: Raw | undefined, path: string | null | undefined, file
   if (entry === undefined || !path) return
   const file = files.read(path)
   if (!file.ok) {
-    const hint = 'sallyport user totp FILE NAME makes it; an empty file is good, and nobody has a second factor then'
+    const hint =
+      file.why === 'does not exist'
+        ? 'sallyport user totp FILE NAME makes it; an empty file is good, and nobody has a second factor then'
+        : FILE_HINT
     report.mistake(entry.at, 'provider.totp', `the file ${showRaw(entry)} ${file.why}`, { hint })
     return
   }

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { Glob } from 'bun'
 import fc from 'fast-check'
+import { demoConfig } from '../../../src/cli/demo/config.ts'
 import { type Format, openFormatter } from '../../../src/cli/fmt/format.ts'
 import { parseToml } from '../../../src/config/text/parse.ts'
 import { commentsOf } from '../../../src/config/text/positions.ts'
@@ -69,6 +70,12 @@ allow = [
     )
     expect(texts.length).toBeGreaterThan(20)
     for (const text of [...texts, readFileSync(join(ROOT, 'routes.toml'), 'utf8')]) await holds(text)
+  })
+
+  test('is the same file for the demo', async () => {
+    const plan = { port: 8080, providerPort: 8081, servicePort: 8082, clientSecret: 'secret of the demo' }
+    const text = demoConfig(plan, ['127.0.0.1', '::1'])
+    expect(await formatted(text)).toBe(text)
   })
 
   test('means the same, has every comment, and is formatted, whatever the text is', async () => {

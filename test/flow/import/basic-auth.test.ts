@@ -59,7 +59,7 @@ afterAll(async () => {
 test('basic_auth stays closed until somebody writes its lines, and no hash is copied', async () => {
   const { code, notes, routes, everything } = await imported(site, ['--from', 'caddyfile'])
   expect(code).toBe(1)
-  expect(routes).toContain('deny = [{ networks = ["0.0.0.0/0", "::/0"] }] # everyone, until you decide: basicauth')
+  expect(routes).toContain('deny = [{ networks = ["0.0.0.0/0", "::/0"] }]  # everyone, until you decide: basicauth')
   expect(notes.join('\n')).toContain('name that as htpasswd in a portal of its own without providers')
   for (const line of lines) expect(everything).not.toContain(line.slice(line.indexOf('$')))
 })

@@ -64,7 +64,7 @@ describe('what guards in a Caddyfile and is not carried over closes its routes',
       `a "/private" "http://app:1" allow = "public" ${EVERYONE}`,
       'a "=/private" "http://app:1" allow = "public"',
     ])
-    expect(made.routes).toContain(`${EVERYONE} # everyone, until you decide: basic_auth in line 21`)
+    expect(made.routes).toContain(`${EVERYONE}  # everyone, until you decide: basic_auth in line 21`)
     expect(made.notes.join('\n')).toContain(
       'closed 21 basic_auth: the routes that it is for let nobody in: write its names and hashes',
     )
@@ -73,7 +73,7 @@ describe('what guards in a Caddyfile and is not carried over closes its routes',
   test('whoever takes the closing rule out keeps the file’s own denials', async () => {
     const made = await site('basic_auth {\n bob $2a$14$Zkx19\n}\nauthorize with users\nreverse_proxy app:1')
     expect(made.routes).toContain(`deny = [
-  { networks = ["0.0.0.0/0", "::/0"] }, # everyone, until you decide: basic_auth in line 21
+  { networks = ["0.0.0.0/0", "::/0"] },  # everyone, until you decide: basic_auth in line 21
   { not = { require_email = true } },
 ]
 `)
