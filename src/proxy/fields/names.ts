@@ -70,20 +70,46 @@ const FORWARDING = [
   'fastly-client-ip',
   'client-ip',
   'proxy-client-ip',
-  'wl-proxy-client-ip',
   'x-azure-clientip',
+  'x-azure-socketip',
+  'cf-connecting-ipv6',
+  'cf-pseudo-ipv4',
+  'cloudfront-viewer-address',
+  'do-connecting-ip',
+  'fly-client-ip',
+  'x-appengine-user-ip',
+  'x-nf-client-connection-ip',
+  'x-originating-ip',
+  'x-proxyuser-ip',
+  'x-vercel-forwarded-for',
+  'x-scheme',
   'x-url-scheme',
+  'x-proxied-https',
   'x-host',
   'x-http-host-override',
-  'x-override-url',
   'x-request-id',
+  // CGI has it for the proxy that its programs are to use (CVE-2016-5385).
+  'proxy',
   'front-end-https',
   // Where the nginx ingress of Kubernetes says what was asked for.
   'x-auth-request-redirect',
 ]
 
 /** The same where a proxy has names of its own for it: another address or method than the one that was judged. */
-const FORWARDING_PREFIXES = ['x-forwarded-', 'x-original-', 'x-rewrite-', 'x-envoy-']
+const FORWARDING_PREFIXES = ['x-forwarded-', 'x-original-', 'x-envoy-', 'wl-proxy-']
+
+/**
+ * What nobody but a proxy says, and makes another path of the one that was judged: gunicorn takes what SCRIPT_NAME says off its beginning, as
+ * do Calibre-Web and others for X-Script-Name; IIS and Symfony put another in its place.
+ */
+const PATHS: ReadonlySet<string> = new Set([
+  'script-name',
+  'x-script-name',
+  'path-info',
+  'x-path-info',
+  'x-override-url',
+])
+const PATHS_PREFIX = 'x-rewrite-'
 
 /** What below these prefixes an application's own scripts say: the name that an upload had. */
 const APPLICATIONS_OWN: ReadonlySet<string> = new Set(['x-original-filename', 'x-original-file-name'])
@@ -108,10 +134,10 @@ const REWRITTEN = [
 const FRAMING = ['content-length', 'transfer-encoding', 'host', 'connection', 'cookie', 'upgrade', 'te', 'content-type']
 
 /**
- * What becomes of a request field on its way upstream. `identity` says who someone is and is dropped, `trusted` goes on from a trusted
- * proxy alone, `rewrite` is written anew in every case.
+ * What becomes of a request field on its way upstream. `identity` says who someone is and is dropped, as is `path`, which says what else
+ * is asked for; `trusted` goes on from a trusted proxy alone, `rewrite` is written anew in every case.
  */
-export type FieldFate = 'keep' | 'drop' | 'identity' | 'trusted' | 'rewrite' | 'method-override'
+export type FieldFate = 'keep' | 'drop' | 'identity' | 'path' | 'trusted' | 'rewrite' | 'method-override'
 
 const MOST_KNOWN = 2048
 const LONGEST_KNOWN = 64
@@ -147,6 +173,7 @@ export function compileFieldFates(
     if (folded !== name && framing.has(folded)) return 'drop'
     if (overrides.has(folded)) return 'method-override'
     if (trustedFolded.has(folded)) return trusted.has(name) ? 'trusted' : 'identity'
+    if (PATHS.has(folded) || folded.startsWith(PATHS_PREFIX)) return 'path'
     if (forwarding.has(folded)) return 'drop'
     if (saysWho(folded)) return 'identity'
     if (APPLICATIONS_OWN.has(folded)) return 'keep'

@@ -27,6 +27,15 @@ const NAMES: ReadonlySet<string> = new Set([
   'x-client-verify',
   'x-ssl-cert',
   'x-forwarded-client-cert',
+  // Jetty, WebLogic, and the plug-ins of WebSphere: a certificate, a user, how they have proven themselves (`$WSRU`).
+  'proxy-auth-cert',
+  'proxy-ssl-id',
+  'wl-proxy-client-cert',
+  '-wsat',
+  '-wscc',
+  '-wsru',
+  // ESPHome, to whom it stands for whoever Home Assistant has let in.
+  'x-ha-ingress',
   // oauth2-proxy, beside its preset.
   'x-forwarded-access-token',
 ])

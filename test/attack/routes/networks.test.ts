@@ -107,6 +107,7 @@ describe('behind a trusted proxy', () => {
       'True-Client-IP: 10.1.2.3',
       'CF-Connecting-IP: 10.1.2.3',
       'X-Client-IP: 10.1.2.3',
+      'Fly-Client-IP: 10.1.2.3',
     ]
     expect(await reaches(trusting, INNER, lines)).toBe(false)
   })

@@ -72,6 +72,14 @@ test('what another gate would write is refused, since the proxy in front passes 
   }
 })
 
+test.each(['SCRIPT_NAME', 'X-Script-Name', 'Path_Info', 'X-Rewrite-URL'])(
+  'what makes another path of the one that is asked about is refused: %s',
+  async name => {
+    expect((await relayed(forwarded('/open/admin', [`${name}: /open`]))).status).toBe(400)
+    expect((await toNginx(original('/open/admin', [`${name}: /open`]))).status).toBe(403)
+  },
+)
+
 test('what the proxy in front says in trusted_fields is refused in another spelling alone', async () => {
   await using naming = await startAsked('127.0.0.1', 'trusted_fields = ["X-SSL-Client-S-DN"]')
   const asking = askersOf(() => naming)

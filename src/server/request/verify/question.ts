@@ -88,7 +88,7 @@ function locateAsked(passage: Passage, tools: PipelineTools, dialect: Dialect): 
   if (!match.also.every(isAsked)) {
     throw new GateError('target.ambiguous', 'the path may be read as one whose application no proxy in front has')
   }
-  refuseIdentity(passage, told)
+  refuseFields(passage, told)
   return match
 }
 
@@ -135,13 +135,15 @@ function refuseLists({ target }: Passage, { address }: Dialect): void {
 
 /**
  * Refuses a field that an application may take for one that says who is there: another spelling of one that we write
- * (`Remote_User`), or what another gate would write. The proxy in front writes over ours, and passes all others on. Nobody sends
- * such a field in good faith.
+ * (`Remote_User`), or what another gate would write; and one by which it would act at another path. The proxy in front writes over ours,
+ * and passes all others on. Nobody sends such a field in good faith.
  */
-function refuseIdentity({ sent, snapshot }: Passage, { names }: ToldFields): void {
+function refuseFields({ sent, snapshot }: Passage, { names }: ToldFields): void {
   for (const name in sent) {
-    if (snapshot.fateOf(name) !== 'identity' || (names.has(name) && !PROVIDER_NAMES.has(name))) continue
-    const what = `the field ${name.slice(0, 100)} may be taken for one that says who is there`
+    const fate = snapshot.fateOf(name)
+    if (fate !== 'path' && (fate !== 'identity' || (names.has(name) && !PROVIDER_NAMES.has(name)))) continue
+    const says = fate === 'path' ? 'what else is asked for' : 'who is there'
+    const what = `the field ${name.slice(0, 100)} may be taken for one that says ${says}`
     const hint = 'if the proxy in front sets it, and its clients cannot, name it in trusted_fields of [server]'
     throw new GateError('target.header', what, { hint })
   }
