@@ -108,6 +108,9 @@ const PATHS: ReadonlySet<string> = new Set([
   'path-info',
   'x-path-info',
   'x-override-url',
+  // By which Rack has the proxy in front send another file (CVE-2025-61780).
+  'x-sendfile-type',
+  'x-accel-mapping',
 ])
 const PATHS_PREFIX = 'x-rewrite-'
 

@@ -34,6 +34,9 @@ const NAMES: ReadonlySet<string> = new Set([
   '-wsat',
   '-wscc',
   '-wsru',
+  // NiFi, which takes the word of whoever has a certificate, as this gate may.
+  'x-proxiedentitieschain',
+  'x-proxiedentitygroups',
   // ESPHome, to whom it stands for whoever Home Assistant has let in.
   'x-ha-ingress',
   // oauth2-proxy, beside its preset.
@@ -62,6 +65,11 @@ const PREFIXES: readonly string[] = [
   'mellon-',
   'sm-',
   'oam-',
+  'osso-user-',
+  // OpenSearch.
+  'x-proxy-user',
+  'x-proxy-roles',
+  'x-proxy-ext-',
   // AWS, Google and Azure, Kong and Istio.
   'x-amzn-oidc-',
   'x-amzn-mtls-',
