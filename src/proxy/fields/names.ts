@@ -96,7 +96,7 @@ const FORWARDING = [
 ]
 
 /** The same where a proxy has names of its own for it: another address or method than the one that was judged. */
-const FORWARDING_PREFIXES = ['x-forwarded-', 'x-original-', 'x-envoy-', 'wl-proxy-']
+const FORWARDING_PREFIXES = ['x-forwarded-', 'x-original-', 'x-envoy-', 'wl-proxy-', '-ws']
 
 /**
  * What nobody but a proxy says, and makes another path of the one that was judged: gunicorn takes what SCRIPT_NAME says off its beginning, as

@@ -34,6 +34,10 @@ const NAMES: ReadonlySet<string> = new Set([
   '-wsat',
   '-wscc',
   '-wsru',
+  'x-proxy-remote-user',
+  // Alfresco, and Posit's Workbench.
+  'x-alfresco-remote-user',
+  'x-rstudio-username',
   // NiFi, which takes the word of whoever has a certificate, as this gate may.
   'x-proxiedentitieschain',
   'x-proxiedentitygroups',
@@ -66,6 +70,8 @@ const PREFIXES: readonly string[] = [
   'sm-',
   'oam-',
   'osso-user-',
+  // SOGo.
+  'x-webobjects-',
   // OpenSearch.
   'x-proxy-user',
   'x-proxy-roles',
