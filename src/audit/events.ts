@@ -60,6 +60,7 @@ export type AuditEvent = keyof typeof EVENTS
 
 export const EVENT_NAMES: readonly string[] = Object.keys(EVENTS)
 
+/** Whether the trail has an event of this very name. */
 export function isAuditEvent(name: string): name is AuditEvent {
   return Object.hasOwn(EVENTS, name)
 }

@@ -9,6 +9,7 @@ export function jsonLine({ atMs, event, facts }: AuditRecord): string {
 /** The names of the columns, and then a row for each record (RFC 4180). */
 export const CSV_HEAD = csvRow(['time', 'event', ...FACTS])
 
+/** A record as a row, its time in UTC (ISO 8601); empty where it has no such fact. */
 export function csvLine({ atMs, event, facts }: AuditRecord): string {
   return csvRow([new Date(atMs).toISOString(), event, ...FACTS.map(name => String(facts[name] ?? ''))])
 }

@@ -18,6 +18,7 @@ export interface Version {
   readonly compiled: boolean
 }
 
+/** What the running program is. */
 export function versionOfThis(): Version {
   const isBuilt = typeof BUILD_COMMIT !== 'undefined'
   return {

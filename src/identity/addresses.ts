@@ -63,6 +63,9 @@ export function logoutAddress(
   return withParameters(address, parameters)
 }
 
+/**
+ * The address as text, with these parameters in its query: each in place of one of the same name. `address` is changed.
+ */
 export function withParameters(address: URL, parameters: Readonly<Record<string, string>>): string {
   for (const [name, value] of Object.entries(parameters)) address.searchParams.set(name, value)
   return address.href

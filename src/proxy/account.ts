@@ -12,6 +12,7 @@ export interface Account {
   onOver: (() => void) | null
 }
 
+/** An account of a request for which no address has been asked yet. */
 export function openAccount(): Account {
   return { upstream: null, bytes: null, isGoingOn: false, isCut: false, onOver: null }
 }

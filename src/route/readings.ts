@@ -128,10 +128,12 @@ function hasDotSegment(path: string): boolean {
   return false
 }
 
+/** `target.malformed`, which is 400: this is no address. */
 export function malformed(message: string): GateError {
   return new GateError('target.malformed', message)
 }
 
+/** `target.ambiguous`, which is 400: servers read this address in several ways. */
 export function ambiguous(message: string): GateError {
   return new GateError('target.ambiguous', message)
 }

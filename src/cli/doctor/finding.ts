@@ -15,14 +15,17 @@ export interface Section {
   readonly findings: readonly Finding[]
 }
 
+/** What is as it should be. */
 export function good(what: string): Finding {
   return { grade: 'good', what, hint: null }
 }
 
+/** What may be meant so, and may not; `hint` says what to do. */
 export function warning(what: string, hint: string): Finding {
   return { grade: 'warning', what, hint }
 }
 
+/** What keeps somebody out, or lets somebody in; `hint` says how to mend it. */
 export function bad(what: string, hint: string): Finding {
   return { grade: 'bad', what, hint }
 }
@@ -47,6 +50,7 @@ export function renderSections(sections: readonly Section[], hasColour: boolean)
     .join('\n')
 }
 
+/** How many findings of all sections have this grade. */
 export function countGrade(sections: readonly Section[], grade: Grade): number {
   return sections.flatMap(({ findings }) => findings).filter(finding => finding.grade === grade).length
 }

@@ -14,6 +14,7 @@ export type FrontKind = keyof typeof FILES
 
 export const FRONT_KINDS = Object.keys(FILES)
 
+/** Whether there is a recipe for a proxy of this name. */
 export function isFrontKind(text: string): text is FrontKind {
   return text in FILES
 }

@@ -44,6 +44,7 @@ function below(schema: Schema, step: string | number): readonly Schema[] {
   return found === null ? [] : meantBy(found)
 }
 
+/** What may stand at a path by the key tables: each thing that it may be; none where they know no such place. */
 export function schemasAt(at: Path): readonly Schema[] {
   return at.reduce<readonly Schema[]>(
     (schemas, step) => schemas.flatMap(schema => below(schema, step)),

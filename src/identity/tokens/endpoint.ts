@@ -149,6 +149,7 @@ function scrub(text: string, request: Pick<TokenRequest, 'config' | 'secrets'>, 
   return clean.slice(0, maxLength)
 }
 
+/** `provider.down`, for an endpoint that answered with this status: it may be another in five seconds. */
 export function unavailable(address: string, status: number): GateError {
   return new GateError('provider.down', `${address} answered ${status}`, { facts: { address, status }, retryAfterS: 5 })
 }

@@ -43,11 +43,13 @@ const BACKSLASH = 0x5c
 const BRACKET = 0x5b
 const BRACE = 0x7b
 
+/** The value as an object. Throws ScimRefusal (400, `invalidSyntax`) for anything else; `what` names it. */
 export function asObject(value: unknown, what: string): JsonObject {
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as JsonObject
   throw new ScimRefusal(400, 'invalidSyntax', `${what} is not an object`)
 }
 
+/** The value as a list. Throws ScimRefusal (400, `invalidValue`) for anything else; `what` names it. */
 export function asList(value: unknown, what: string): readonly unknown[] {
   if (Array.isArray(value)) return value
   throw new ScimRefusal(400, 'invalidValue', `${what} is not a list`)

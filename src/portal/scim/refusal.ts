@@ -22,6 +22,7 @@ export class ScimRefusal extends Error {
   }
 }
 
+/** 404, for an address that leads to none. */
 export function notFound(): ScimRefusal {
   return new ScimRefusal(404, null, 'there is no such resource')
 }

@@ -25,6 +25,7 @@ export function isEventStream(type: string | null): boolean {
 
 const EVENTS = /^\s*text\/event-stream\s*(?:;|$)/i
 
+/** The streams of a process; none is open. */
 export function createEventStreams(): EventStreams {
   const open = new Set<() => void>()
   return {

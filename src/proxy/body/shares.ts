@@ -21,6 +21,7 @@ export interface Shares {
   admit(client: string, maxOpen: number, letGo: (share: Share) => void): void
 }
 
+/** The shares of a process, by the network of the client; one that holds nothing is forgotten. */
 export function createShares(): Shares {
   const shares = new Map<string, Share>()
   return {

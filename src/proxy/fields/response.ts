@@ -19,6 +19,10 @@ export interface AnswerBounds {
 /** No further than anybody's. */
 export const OWN_PATHS_ONLY: AnswerBounds = Object.freeze({ passed: new Set<string>(), below: '/', own: null })
 
+/**
+ * How far the answers of a route reach: the fields that `pass_fields` names, `passFields` in lower case, paths below `path`, and the upstream’s
+ * own addresses.
+ */
 export function compileBounds(path: string, passFields: readonly string[], own: OwnAddresses): AnswerBounds {
   return Object.freeze({ passed: new Set(passFields), below: path.endsWith('/') ? path : `${path}/`, own })
 }

@@ -25,6 +25,7 @@ export interface Deadlines {
 
 const SWEEP_MS = 200
 
+/** The deadlines of a process, all swept by one clock. Pairs with `close`. */
 export function openDeadlines(now: () => number): Deadlines {
   const waiting = createRoster<Waiting>(
     one => one.slot,

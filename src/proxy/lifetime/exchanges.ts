@@ -37,6 +37,7 @@ export interface Exchanges {
   endWhere(isOver: (owner: ExchangeOwner) => boolean, reason: string): void
 }
 
+/** The exchanges of a process; none is under way. */
 export function createExchanges(): Exchanges {
   const open = createRoster<Exchange>(
     one => one.place,

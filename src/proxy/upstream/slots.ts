@@ -26,6 +26,7 @@ export interface SlotLimits {
   readonly queueTimeoutMs: number
 }
 
+/** Slots of which none is taken. */
 export function createSlots(limits: SlotLimits): Slots {
   const queue = new Set<(leave: Leave) => void>()
   let taken = 0

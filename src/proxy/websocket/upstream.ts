@@ -58,6 +58,7 @@ export interface UpstreamConnection {
   readonly isCompressed: boolean
 }
 
+/** An upstream’s side of a WebSocket, over a connection that has been upgraded; `early` came with the answer’s head. */
 export function createUpstreamSocket({ socket, early, encoder, isCompressed }: UpstreamConnection): UpstreamSocket {
   let events: UpstreamEvents | null = null
   let state: 'open' | 'closing' | 'ended' = 'open'

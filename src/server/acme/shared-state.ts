@@ -30,6 +30,10 @@ export interface SharedState {
 const SEALED_MS = 10 * 365 * 24 * 60 * 60 * 1000
 const PURPOSE = 'acme'
 
+/**
+ * The state over the session store, sealed: one value for each directory, and a lease by which one process at a time
+ * changes it.
+ */
 export function shareState({ store, sealer, ports }: SharedStateTools): SharedState {
   const owner = randomToken(ports.random)
   let text: string | null = null

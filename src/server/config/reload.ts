@@ -151,6 +151,7 @@ export function createLive<S extends Versioned>(options: {
 /** What a file says of what is read at start only, by key. */
 export type StartValues = ReadonlyMap<string, string>
 
+/** What this file says of them, as JSON by key: to be compared, and not to be shown. */
 export function startValues(config: Config): StartValues {
   const fixed: readonly (readonly [string, (config: Config) => unknown])[] = [
     ['server.listen', config => config.server.listen],

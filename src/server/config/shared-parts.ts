@@ -32,6 +32,7 @@ export interface SharedParts {
   ): Prepared
 }
 
+/** Nothing is made yet; `issuersOf` answers null for a portal that takes no token of its providers. */
 export function createSharedParts(
   pool: UpstreamPool,
   issuersOf: (portal: GatePortal) => readonly ProviderConfig[] | null,

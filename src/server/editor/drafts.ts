@@ -48,6 +48,7 @@ export function openBase(path: string, name: string | null, sources: Sources, ma
   return { name: own, names, version: sha256(text), text, veil, shown: veil.hide(plain), asWritten }
 }
 
+/** What a browser is given of a file: its secrets are hidden. */
 export function sheetOf({ name, names, version, shown }: Base): Sheet {
   return { name, text: shown, version, names }
 }

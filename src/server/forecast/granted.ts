@@ -22,6 +22,7 @@ export function countGrants(config: Config, grants: Grants): GrantedAt {
   }
 }
 
+/** The names of the roles that were granted, in their order. */
 export function rolesIn(granted: readonly RoleGrant[]): readonly string[] {
   return granted.map(({ role }) => role)
 }

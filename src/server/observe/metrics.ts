@@ -17,6 +17,7 @@ export interface Metrics {
   reloadsRefused: number
 }
 
+/** Counts of a process that has just started: all are nothing. */
 export function createMetrics(): Metrics {
   return {
     responses: [0, 0, 0, 0, 0, 0],
@@ -67,6 +68,7 @@ function counter(name: string, help: string, value: number): Family {
   return simpleFamily('counter', `sallyport_${name}_total`, help, value)
 }
 
+/** A family for each gauge, as it is at this moment. */
 export function gaugeFamilies(gauges: readonly Gauge[]): readonly Family[] {
   return gauges.map(({ name, help, read }) => simpleFamily('gauge', `sallyport_${name}`, help, read()))
 }

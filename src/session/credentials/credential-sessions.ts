@@ -30,6 +30,7 @@ export function passwordSession(portal: string, identity: Identity, nowMs: numbe
   return Object.freeze({ id, portal, identity, isRemembered: false, createdAtMs: nowMs, expiresAtMs })
 }
 
+/** Whether an id is that of a session which an access token stands for. */
 export function isAccessId(id: string): boolean {
   return id.startsWith(ACCESS_ID)
 }

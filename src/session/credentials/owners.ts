@@ -20,6 +20,7 @@ export function ownerIdOf({
   return OWNER_ID + sha256(JSON.stringify([portal, identity.issuer, identity.subject]))
 }
 
+/** Whether an id is that of an owner of tokens, and not of a session or a token. */
 export function isOwnerId(id: string): boolean {
   return id.startsWith(OWNER_ID)
 }

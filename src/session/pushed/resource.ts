@@ -53,6 +53,7 @@ export function directoryIdOf({ provider, issuer }: Pick<Directory, 'provider' |
   return DIRECTORY_ID + sha256(JSON.stringify([provider, issuer]))
 }
 
+/** Whether an id is that of what a provider pushes, and not of a session or a token. */
 export function isDirectoryId(id: string): boolean {
   return id.startsWith(DIRECTORY_ID)
 }

@@ -19,6 +19,7 @@ export function sidIndex(issuer: string, sid: string): string {
   return `sid:${sha256(JSON.stringify([issuer, sid]))}`
 }
 
+/** The index of a portal’s sessions. */
 export function portalIndex(portal: string): string {
   return `portal:${portal}`
 }

@@ -37,6 +37,7 @@ export interface OverwrittenTools {
   reopen(prepare: () => boolean): void
 }
 
+/** Looks after the database at `path`; nothing is read before the first look. */
 export function createOverwritten(path: string, { ports, makeDraft, isOpen, reopen }: OverwrittenTools): Overwritten {
   let last: Look | null = null
   let reading: Promise<void> | null = null

@@ -87,6 +87,7 @@ function mustBegin(prefix: string, { path, cell }: Place): boolean {
   return (cell === 'point' ? path : path === '/' ? '/' : `${path}/`).startsWith(prefix)
 }
 
+/** Whether a path is `scope` or below it, at segment boundaries. */
 export function isBelow(path: string, scope: string): boolean {
   return scope === '/' || path === scope || path.startsWith(`${scope}/`)
 }

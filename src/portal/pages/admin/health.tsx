@@ -2,6 +2,7 @@
 import type { Child } from 'hono/jsx'
 import type { OriginView } from '../../overview.ts'
 
+/** Whether an address is known not to answer; one that nobody has asked is not. */
 export function isDown({ health }: OriginView): boolean {
   return health === 'down'
 }

@@ -18,17 +18,22 @@ export function parseObject(address: string, { text, status }: Answer): JsonObje
   }
 }
 
+/**
+ * A copy of what is an object; the elements of a list by their numbers. Throws `acme.unreachable` for anything else.
+ */
 export function toObject(raw: unknown): JsonObject {
   if (typeof raw !== 'object' || raw === null) throw new GateError('acme.unreachable', 'the authority answers oddly')
   return { ...raw }
 }
 
+/** A member that has to be there as text. Throws `acme.unreachable` where it is not. */
 export function textIn(raw: JsonObject, name: string): string {
   const value = raw[name]
   if (typeof value === 'string') return value
   throw new GateError('acme.unreachable', `the authority does not say its ${name}`)
 }
 
+/** A member as a list; empty where it is none. */
 export function listIn(raw: JsonObject, name: string): readonly unknown[] {
   const value = raw[name]
   return Array.isArray(value) ? value : []
@@ -64,6 +69,7 @@ export function errorIn(found: JsonObject): Problem {
   return failed === undefined ? { type: 'unknown', detail: 'no reason is given' } : problemOf(toObject(failed.error))
 }
 
+/** `acme.refused`, in the authority’s own words with what helps; `waitMs`: not before then again. */
 export function refused(address: string, { type, detail }: Problem, waitMs: number | null = null): GateError {
   return new GateError('acme.refused', `the authority says: ${detail} (${type})`, {
     hint: HINTS.get(type) ?? 'it is tried again, ever more slowly',
@@ -89,6 +95,7 @@ const HINTS: ReadonlyMap<string, string> = new Map([
   ],
 ])
 
+/** `acme.unreachable`: the address, and what is wrong with its answer as the end of the sentence. */
 export function unreachable(address: string, what: string, cause?: unknown): GateError {
   return new GateError('acme.unreachable', `${address} ${what}`, {
     hint: 'check directory in [tls.acme], and that this machine reaches it; ca names an authority of your own',

@@ -1,5 +1,6 @@
 export const [BITS, OCTETS, SEQUENCE, SET] = [0x03, 0x04, 0x30, 0x31]
 
+/** A SEQUENCE of these (ITU-T X.690 §8.9). */
 export function sequence(...parts: readonly Buffer[]): Buffer {
   return node(SEQUENCE, Buffer.concat(parts))
 }

@@ -24,6 +24,10 @@ export function encodeName(name: string): Buffer {
   return whole
 }
 
+/**
+ * A resource record (RFC 1035 §4.1.3): `of` is its class, `ttlS` in seconds. Throws TypeError for a name that cannot be
+ * encoded.
+ */
 export function encodeRecord(
   name: string,
   {
@@ -93,6 +97,7 @@ export function readName(message: Buffer, start: number): { readonly name: strin
   throw new RangeError('a name leads in a circle')
 }
 
+/** Two bytes, the higher first. Throws RangeError for what does not fit. */
 export function uint16(value: number): Buffer {
   const bytes = Buffer.alloc(2)
   bytes.writeUInt16BE(value)

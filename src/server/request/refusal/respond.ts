@@ -38,6 +38,7 @@ export interface Respond {
   broken(error: unknown): Response
 }
 
+/** The answers of one process; what goes with each is noted before it is made. */
 export function createRespond(
   log: Log,
   audit: Audit,
