@@ -7,6 +7,9 @@ import { untilTheEnd } from '../kit/opened.ts'
 
 setDefaultTimeout(60_000)
 
+/** How many pages the application has made; each shows its number. */
+let pages = 0
+
 /** Bodies of every form that the application was sent. */
 const got: string[] = []
 
@@ -27,6 +30,7 @@ const stand = keep(
       )
       .join('\n')}
 [[routes]]\nhost = "offline.localhost"\npath = "/worker.js"\nexact = true\nupstream = "http://127.0.0.1:${app.port}"\nallow = "public"
+[[routes]]\nhost = "private.localhost"\nupstream = "http://127.0.0.1:${app.port}"\nportal = "home"\nallow = ["user"]\nresponse_headers = { set = { "Cache-Control" = "no-store" } }
 [[routes]]\nhost = "two.localhost"\npath = "/notes"\nupstream = "http://127.0.0.1:${app.port}"\nportal = "choice"\nallow = "authenticated"`,
   ),
 )
@@ -53,7 +57,7 @@ function serve(request: IncomingMessage, response: ServerResponse): void {
     response.end(
       isScript
         ? WORKER
-        : `<!doctype html><title>Notes</title><h1>Notes</h1><form method="post" action="/saved"><textarea name="text"></textarea><button id="save">Save</button></form><a id="out" href="/.sallyport/logout">Sign out</a>`,
+        : `<!doctype html><title>Notes</title><h1>Notes</h1><p id="number">${++pages}</p><form method="post" action="/saved"><textarea name="text"></textarea><button id="save">Save</button></form><a id="out" href="/.sallyport/logout">Sign out</a>`,
     )
   })
 }
@@ -122,6 +126,18 @@ describe.each([...BROWSERS])('%s', (name, open) => {
       await tab.evaluate('void history.go(-2)')
       await untilIn(tab, `document.querySelector('h1').textContent !== 'You are signed out'`)
       expect(await tab.evaluate(`document.querySelector('h1').textContent`)).not.toBe('Notes')
+    })
+
+    test('shows nothing of another host by going back, where its pages are not to be stored', async () => {
+      await enter(`${stand.app.replace('app.', 'private.')}/`)
+      const shown = await tab.evaluate(`document.querySelector('#number').textContent`)
+      await tab.press('#out')
+      await tab.press('form[action="/.sallyport/logout"] button')
+      await untilHeading(tab, 'You are signed out')
+      await tab.evaluate('void history.go(-2)')
+      await untilIn(tab, `document.querySelector('h1').textContent !== 'You are signed out'`)
+      // The provider may well sign one in again: that page is a new one.
+      expect(await tab.evaluate(`document.querySelector('#number')?.textContent`)).not.toBe(shown)
     })
   }
 
