@@ -118,31 +118,33 @@ function Hidden({ proof, act, id }: { readonly proof: string; readonly act: stri
   )
 }
 
-/** One's own roles that were granted, and what one has asked for; nothing where there is neither. */
+/** One's own roles that were granted, and below what one has asked for; nothing of either where there is none. */
 export function OwnRoles(props: {
   readonly words: Words
   readonly requests: readonly RoleRequest[]
   readonly grants: readonly RoleGrant[]
 }) {
   const { words, requests, grants } = props
-  if (requests.length + grants.length === 0) return null
+  return (
+    <>
+      <Roles heading={words.grantedRoles} roles={grants.map(grant => [grant.role, untilOf(grant, words)])} />
+      <Roles heading={words.accessRequests} roles={requests.map(({ role }) => [role, words.asked(role)])} />
+    </>
+  )
+}
+
+function Roles(props: { readonly heading: string; readonly roles: readonly (readonly [role: string, say: string])[] }) {
+  const { heading, roles } = props
+  if (roles.length === 0) return null
   return (
     <section class="group">
-      <h2>{words.grantedRoles}</h2>
+      <h2>{heading}</h2>
       <ul class="rows">
-        {grants.map(grant => (
-          <li class="row">
-            <div>
-              <h3>{grant.role}</h3>
-              <p class="soft small">{untilOf(grant, words)}</p>
-            </div>
-          </li>
-        ))}
-        {requests.map(({ role }) => (
+        {roles.map(([role, say]) => (
           <li class="row">
             <div>
               <h3>{role}</h3>
-              <p class="soft small">{words.asked(role)}</p>
+              <p class="soft small">{say}</p>
             </div>
           </li>
         ))}

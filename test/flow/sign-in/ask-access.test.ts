@@ -32,6 +32,8 @@ describe('asking for access', () => {
     expect([waiting.status, waiting.text.includes('You have asked for family')]).toEqual([403, true])
     expect(waiting.text).not.toContain('name="role"')
     expect(gate.told('Access was asked for', '"role":"family"', '"user":"ada"')).toHaveLength(1)
+    const asked = (await page(gate, ada, 'sessions')).text
+    expect([asked.includes('Requests for access'), asked.includes('Granted roles')]).toEqual([true, false])
 
     const root = await person(gate, 'root', ['admins'])
     const admin = await page(gate, root, 'admin')
