@@ -281,7 +281,7 @@ describe('init at a terminal', () => {
       ['your first application', 'app.example.com\r'],
       ['Is it one of these', 'kuma\r'],
       ['did you mean "uptime-kuma"?', ''],
-      ['Is it one of these', '\r'],
+      ['Its name; nothing', '\r'],
       ['Where it answers itself', 'app:3000\r'],
       ['Who stands in front', 'apache\r'],
       ['is none of them', ''],
@@ -299,6 +299,7 @@ describe('init at a terminal', () => {
     ])
     expect([code, screen]).toEqual([0, expect.stringContaining('Written: routes.toml')])
     expect(screen).not.toContain(SECRET)
+    expect(screen.split('Cockpit:')).toHaveLength(2)
     expect(readFileSync(join(folder.path, 'client-secret'), 'utf8')).toBe(`${SECRET}\n`)
     const routes = readFileSync(join(folder.path, 'routes.toml'), 'utf8')
     for (const line of [

@@ -23,13 +23,21 @@ export interface Asker {
   readonly missing: readonly string[]
 }
 
+/** A question with a list before it fills a screen: after a slip, the list still stands above. */
+const LONG = 6
+
+function shortened(prompt: string): string {
+  const lines = prompt.split('\n')
+  return lines.length > LONG ? (lines.at(-1) ?? prompt) : prompt
+}
+
 /** `takesUsual`: nothing is asked, and what is usual is taken. */
 export function createAsker(io: Io, terminal: Terminal | null, takesUsual: boolean): Asker {
   const missing: string[] = []
 
   async function ask(question: Question, at: Terminal): Promise<string | Unanswered> {
-    for (;;) {
-      io.stderr(`${question.prompt}\n`)
+    for (let prompt = question.prompt; ; prompt = shortened(question.prompt)) {
+      io.stderr(`${prompt}\n`)
       const line = await (question.isSecret === true ? at.askSecret('> ') : at.ask('> '))
       if (line === null) return 'left'
       if (line === '' && question.fallback !== null) return question.fallback
