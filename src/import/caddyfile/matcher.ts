@@ -14,7 +14,8 @@ export type Test =
   | { readonly kind: 'host'; readonly names: readonly string[] }
   | { readonly kind: 'rule'; readonly rule: Conditions }
   | { readonly kind: 'within'; readonly patterns: readonly string[] }
-  | { readonly kind: 'unknown' }
+  /** `by` is what it asks for where that is one of these: a query, or how the request came. */
+  | { readonly kind: 'unknown'; readonly by?: 'query' | 'http' | 'https' }
   /** Holds where all of its parts do: always, without any. */
   | { readonly kind: 'all'; readonly parts: readonly Test[] }
   | { readonly kind: 'not'; readonly part: Test }
@@ -101,9 +102,17 @@ function readSet(lines: readonly Directive[], named: Named): Test {
       const [first, ...rest] = args
       const inner = first === undefined ? (block ?? []) : [{ name: first, args: rest, line: line.line, block }]
       parts.push(inner.length === 0 ? UNKNOWN : { kind: 'not', part: readSet(inner, named) })
-    } else parts.push(UNKNOWN)
+    } else parts.push(unknown(name, args))
   }
   return parts.length === 0 ? UNKNOWN : { kind: 'all', parts }
+}
+
+/** A matcher that only Caddy can tell. */
+function unknown(name: string, args: readonly string[]): Test {
+  if (name === 'query') return { kind: 'unknown', by: 'query' }
+  const isProto = name === 'header' && args.length === 2 && args[0]?.toLowerCase() === 'x-forwarded-proto'
+  const scheme = name === 'protocol' && args.length === 1 ? args[0] : isProto ? args[1] : undefined
+  return scheme === 'http' || scheme === 'https' ? { kind: 'unknown', by: scheme } : UNKNOWN
 }
 
 /** Hosts do not heed case, and names of variables do. */

@@ -189,6 +189,41 @@ a.example.com {
       ],
     ],
     [
+      'a redirect to https is one of the proxy in front',
+      '@http header X-Forwarded-Proto http\nredir @http https://{host}{uri} 308\n@no not protocol https\nredir @no https://a.example.com{uri}\nreverse_proxy app:1',
+      ['a "http://app:1" allow = "public"'],
+    ],
+    [
+      'one to somewhere else is none',
+      '@http protocol http\nredir @http https://b.example.com/\nreverse_proxy app:1',
+      [`a "http://app:1" allow = "public" ${EVERYONE}`],
+    ],
+    [
+      'a redirect by a query keeps nobody from files',
+      '@old {\n path /p/*\n query id=5\n}\nredir @old /about\nroot * /srv\nfile_server',
+      ['a files = "/srv" allow = "public"'],
+    ],
+    [
+      'but requests from an application',
+      '@old query id=5\nredir @old /about\nreverse_proxy app:1',
+      [`a "http://app:1" allow = "public" ${EVERYONE}`],
+    ],
+    [
+      'of those alone that the rest of it is about',
+      '@old {\n method POST\n query id=5\n}\nredir @old /about\nreverse_proxy app:1',
+      ['a "http://app:1" allow = [{ not = { methods = ["POST"] }, anonymous = true }]'],
+    ],
+    [
+      'and without one that has to be there it guards',
+      '@no not query key=secret\nredir @no /about\nroot * /srv\nfile_server',
+      [`a files = "/srv" allow = "public" ${EVERYONE}`],
+    ],
+    [
+      'as one beside a field does',
+      '@no {\n query id=5\n header X-Key a\n}\nredir @no /about\nroot * /srv\nfile_server',
+      [`a files = "/srv" allow = "public" ${EVERYONE}`],
+    ],
+    [
       'a prefix that ends within a segment guards all that it may be for',
       'handle /adm* {\n authorize with users\n reverse_proxy app:1\n}\nhandle {\n reverse_proxy app:1\n}',
       [

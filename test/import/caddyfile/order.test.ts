@@ -42,12 +42,13 @@ const WORDS = {
   abort: ['abort', ''],
   portal: ['authenticate', 'with home'],
   refuse: ['respond', '403'],
+  sent: ['redir', '/elsewhere'],
   one: ['reverse_proxy', 'one:1'],
   two: ['reverse_proxy', 'two:2'],
 } as const
 
 /** Where Caddy puts each, but in a `route`. */
-const ORDER = ['plugin', 'authorize', 'basic', 'handle', 'route', 'abort', 'portal', 'refuse', 'proxy']
+const ORDER = ['plugin', 'sent', 'authorize', 'basic', 'handle', 'route', 'abort', 'portal', 'refuse', 'proxy']
 
 const NAMED: Readonly<Record<string, { readonly text: string; readonly holds: (asked: Asked) => boolean }>> = {
   '@post': { text: 'method POST', holds: ({ method }) => method === 'POST' },
@@ -63,6 +64,11 @@ const NAMED: Readonly<Record<string, { readonly text: string; readonly holds: (a
   '@keyed': {
     text: '{\n path /a/* *.css\n header X-Key *\n}',
     holds: ({ path, hasKey }) => (matches('/a/*', path) || matches('*.css', path)) && hasKey,
+  },
+  '@query': { text: 'query key=1', holds: ({ hasKey }) => hasKey },
+  '@asked': {
+    text: '{\n method POST\n path /a/*\n query key=1\n}',
+    holds: ({ path, method, hasKey }) => matches('/a/*', path) && method === 'POST' && hasKey,
   },
   '@unkeyed': {
     text: '{\n method POST\n not header X-Key *\n}',

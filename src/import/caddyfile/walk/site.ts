@@ -5,6 +5,7 @@ import { isMatcher, type Named, namedIn, readMatcher, type Test, takeMatcher } f
 import type { Directive } from '../parse.ts'
 import type { Place, Verdict } from './place.ts'
 import { sayRequests } from './requests.ts'
+import { pastRedirect } from './sent-on.ts'
 import { type Bypassed, createSteps, type Walked } from './step.ts'
 import { close, judgeOn, type Outcome, type Parting, part, type Way } from './way.ts'
 
@@ -42,13 +43,7 @@ export function openSite(
         const isDone = isSingle && one.done.includes(group)
         if (isDone && !isOrdered) return [one]
         const { test, rest } = testOf(directive, named)
-        // What guards nothing parts nobody.
-        const { held, missed, untold } =
-          rest.name === 'header'
-            ? fieldsFor(context, directive, judgeOn(test, one.way, place).kind, one.way)
-            : isHarmless(rest)
-              ? { held: one.way, missed: null, untold: null }
-              : part(test, one.way, place)
+        const { held, missed, untold } = parting(directive, rest, test, one.way, place)
         if (untold !== null) noteUntold(context, directive, untold)
         const through = held === null ? null : step(rest, held, named, place)
         ended.push(...(through?.ended ?? []))
@@ -70,6 +65,14 @@ export function openSite(
       }
     }
     return { ended, going: going.map(({ way }) => way) }
+  }
+
+  function parting(directive: Directive, rest: Directive, test: Test, way: Way, place: Place): Parting {
+    // What guards nothing parts nobody.
+    if (rest.name === 'header') return fieldsFor(context, directive, judgeOn(test, way, place).kind, way)
+    if (isHarmless(rest)) return { held: way, missed: null, untold: null }
+    const past = rest.name === 'redir' ? pastRedirect(context, directive, test, way, place) : null
+    return past === null ? part(test, way, place) : { held: null, missed: past, untold: null }
   }
 
   return (place, start) => {

@@ -6,6 +6,7 @@ import type { Directive } from '../parse.ts'
 import { type Answer, readFileServer, readRedir, readRespond, readReverseProxy } from '../services.ts'
 import { changeRequest, strip } from './change.ts'
 import type { Place } from './place.ts'
+import { waysToApplication } from './sent-on.ts'
 import { close, type End, type Outcome, part, type Way } from './way.ts'
 
 /** What came of the directives of a block: requests that somebody answered, and those that go on to whatever comes after it. */
@@ -92,10 +93,11 @@ export function createSteps(context: Context, enter: Enter, bypassed: Bypassed):
       case 'file_server': {
         const answer = answerOf(directive, way)
         if (answer === null) return ends({ kind: 'refused', isKept: false, what: `${name} in line ${line}` })
-        if (way.tried !== null && name === 'reverse_proxy') {
-          return { ended: [{ ...close(way, way.tried), end: { kind: 'answer', answer, line, name } }], going: [] }
-        }
-        return ends({ kind: 'answer', answer, line, name })
+        const end: End = { kind: 'answer', answer, line, name }
+        if (name !== 'reverse_proxy') return ends(end)
+        // Another path is for files alone to try.
+        const own = way.tried === null ? way : close(way, way.tried)
+        return { ended: waysToApplication(own).map(one => ({ ...one, end })), going: [] }
       }
       case 'php_fastcgi':
         return { ended: [{ ...closing(directive, way), end: { kind: 'nothing' } }], going: [] }

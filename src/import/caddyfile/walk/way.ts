@@ -18,6 +18,12 @@ export interface Literal {
   readonly isHeld: boolean
 }
 
+/** A redirect, with its line, for requests that a rule says, or (null) for any. */
+interface SentOn {
+  readonly what: string
+  readonly among: Literal | null
+}
+
 /** What has happened to a request until somebody answers it. */
 export interface Way {
   /** By the text of the rule. */
@@ -34,6 +40,8 @@ export interface Way {
   readonly tried: string | null
   /** The file that is tried where there is none at the path itself; null: none, or more than one. */
   readonly page: string | null
+  /** Redirects of requests with a query that are not carried over: no application was asked with one. */
+  readonly sentOn: readonly SentOn[]
   /** The folder for files. */
   readonly root: string | null
   readonly requestHeaders: HeaderChanges
@@ -61,6 +69,7 @@ export const START: Way = {
   isRewritten: false,
   tried: null,
   page: null,
+  sentOn: [],
   root: null,
   requestHeaders: { set: {}, append: {}, remove: [] },
   fields: NO_CHANGES,
@@ -96,7 +105,7 @@ export function part(test: Test, way: Way, place: Place): Parting {
 }
 
 /** The requests of a way for which a rule says what it says, or the contrary; null for none. */
-function whereRule(way: Way, { rule, isHeld }: Literal, holds: boolean): Way | null {
+export function whereRule(way: Way, { rule, isHeld }: Literal, holds: boolean): Way | null {
   const key = JSON.stringify(rule)
   const isAsked = isHeld === holds
   const known = way.literals.get(key)
