@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { EVENTS } from '../../../src/audit/events.ts'
 import type { LogFormat } from '../../../src/config/types/log.ts'
 import { openLogs } from '../../../src/console/logs.ts'
 import { startAnswering } from '../../kit/applications/answering.ts'
@@ -11,6 +12,9 @@ import { plant } from '../../kit/log/planted.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { CROWDSEC, runCrowdsec } from '../../kit/programs/crowdsec.ts'
 import { runFail2ban } from '../../kit/programs/fail2ban.ts'
+import { SCIM_KEY } from '../../kit/scim.ts'
+import { providerTable, SILENT } from '../../kit/toml.ts'
+import { SECOND_FACTOR } from '../../kit/totp.ts'
 import { rawRequest } from '../../kit/wire/through.ts'
 import { sendRaw } from '../../kit/wire/wire.ts'
 
@@ -42,7 +46,7 @@ const upstream = keep(
 const HASH = await Bun.password.hash('secret', { algorithm: 'bcrypt', cost: 4 })
 /** A name of two words is in the line of whoever tries it. */
 const SPACED = 'Ada Lovelace'
-const USERS = `ada:${HASH}\n${SPACED}:${HASH}\n`
+const USERS = `ada:${HASH}\nbea:${HASH}\n${SPACED}:${HASH}\n`
 
 const TOML = (format: LogFormat) => `
 [log]
@@ -51,10 +55,12 @@ requests = "./access.log"
 events = "./sallyport.log"
 [providers.people]
 users = "users.htpasswd"
+totp = "users.totp"
+${providerTable(SILENT, SCIM_KEY)}
 [portals.home]
 insecure_cookies = true
 htpasswd = "users.htpasswd"
-providers = ["people"]
+providers = ["people", "id"]
 roles.user = { any = true }
 roles.admin = { subjects = ["htpasswd:root"] }
 [[routes]]
@@ -81,6 +87,8 @@ const CLIENTS = {
   password: '203.0.113.1',
   token: '203.0.113.2',
   form: '2001:db8::3',
+  code: '203.0.113.4',
+  push: '203.0.113.5',
   honest: '198.51.100.1',
   framed: '198.51.100.66',
 } as const
@@ -112,11 +120,11 @@ async function lived(format: LogFormat) {
   const gate = await startGate(TOML(format), {
     logs,
     server: 'trusted_proxies = ["127.0.0.1"]',
-    files: { 'users.htpasswd': USERS },
+    files: { 'users.htpasswd': USERS, 'users.totp': `bea:${SECOND_FACTOR}\n` },
   })
   const ask = (line: string, host: string, client: string, ...fields: string[]) =>
     sendRaw(gate.port, rawRequest(line, host, [`X-Forwarded-For: ${client}`, ...fields]))
-  const { honest, password, token, form } = CLIENTS
+  const { honest, password, token, form, code, push } = CLIENTS
   await ask(
     `GET /short?token=${QUERY}`,
     'open.example',
@@ -147,6 +155,9 @@ async function lived(format: LogFormat) {
       name: [SPACED, ...FRAMES][time] ?? '',
       password: 'Falsch-1',
     })
+    const known = browserFrom(code, gate.port)
+    await known.submit(await known.open('http://app.example/'), { name: 'bea', password: 'secret', code: '000000' })
+    await ask('GET /.sallyport/scim/v2/id/Users', 'app.example', push, `Authorization: Bearer ${'B'.repeat(43)}`)
   }
   await gate.server.stop()
   const access = readFileSync(join(gate.folder, 'access.log'), 'utf8')
@@ -211,6 +222,17 @@ describe('JSON', () => {
   })
 })
 
+test('the files for fail2ban and CrowdSec name every event of guessing that has no request of its own to tell of it', () => {
+  const guesses = Object.entries(EVENTS).filter(([name]) =>
+    /^sign_in\..*_wrong$|^(?:guest|provider\.push)[._]refused$/.test(name),
+  )
+  expect(guesses).toHaveLength(4)
+  for (const file of ['fail2ban-filter.conf', 'crowdsec-parser.yaml']) {
+    const text = readFileSync(join(import.meta.dir, '../../../docs/logs', file), 'utf8')
+    expect(guesses.filter(([, { says }]) => !text.includes(says))).toEqual([])
+  }
+})
+
 const FORMATS = [
   ['json', json],
   ['text', await lived('text')],
@@ -221,11 +243,14 @@ for (const [, { gate }] of FORMATS) keep(gate)
 describe.each(FORMATS)('fail2ban, by the lines of %s', (format, { access, events }) => {
   test('finds who gives wrong passwords and tokens, when they did, and nobody whom they name', async () => {
     const found = await runFail2ban(access + events)
-    const { password, token, form, honest } = CLIENTS
+    const { password, token, form, honest, code, push } = CLIENTS
     const counts = Map.groupBy(found, ({ address }) => address)
     expect(counts.get(password)).toHaveLength(9)
     expect(counts.get(token)).toHaveLength(3)
     expect(counts.get(form)).toHaveLength(3)
+    expect(counts.get(code)).toHaveLength(3)
+    // Combined has the refused request as well as the line about it.
+    expect(counts.get(push)).toHaveLength(format === 'combined' ? 6 : 3)
     // Combined does not say why: whoever sent nothing at all and got 401 is among them.
     expect(counts.get(honest) ?? []).toHaveLength(format === 'combined' ? 1 : 0)
     expect(counts.get(CLIENTS.framed)).toBeUndefined()
