@@ -1,4 +1,15 @@
-import { closeSync, constants, fstatSync, openSync, statSync, writeSync } from 'node:fs'
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  lstatSync,
+  openSync,
+  readlinkSync,
+  type Stats,
+  statSync,
+  writeSync,
+} from 'node:fs'
+import { dirname, resolve } from 'node:path'
 
 /** A file that lines are added to. Pairs with `close`. */
 export interface LogFile {
@@ -8,7 +19,10 @@ export interface LogFile {
 }
 
 export interface LogFileOptions {
+  /** Absolute. */
   readonly path: string
+  /** The user as whom this runs; null where there are no such numbers. */
+  readonly uid: number | null
   /** It cannot be written from now on, with what the platform says; called once, until it can again. */
   onTrouble(error: unknown): void
   /** It can be written again; `lost` is how many lines were not meanwhile. */
@@ -22,8 +36,12 @@ export interface LogFileOptions {
  *
  * A full disk, a folder that is not there or a pipe that nobody reads costs lines and nothing else: each write tries again. What was
  * written in part is ended with a line of its own, so that the next one is whole.
+ *
+ * Nobody else says where the lines go: a link is followed where it is root's or our own, as `fs.protected_symlinks` has it in folders
+ * that all may write; and a file of somebody else's is none of ours in a folder in which others than its owner may put one
+ * (`fs.protected_regular`). Either is `EPERM`.
  */
-export function createLogFile({ path, onTrouble, onMended }: LogFileOptions): LogFile {
+export function createLogFile({ path, uid, onTrouble, onMended }: LogFileOptions): LogFile {
   let file: number | null = null
   let isInTrouble = false
   let isTorn = false
@@ -37,8 +55,7 @@ export function createLogFile({ path, onTrouble, onMended }: LogFileOptions): Lo
   /** The file that the path leads to now. Throws what the platform throws. */
   function current(): number {
     if (file !== null && !isAt(file, path)) close()
-    // A pipe without a reader is not waited for.
-    file ??= openSync(path, constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NONBLOCK, 0o640)
+    file ??= openOwn(path, uid)
     return file
   }
 
@@ -69,6 +86,43 @@ export function createLogFile({ path, onTrouble, onMended }: LogFileOptions): Lo
     },
     close,
   }
+}
+
+const { O_WRONLY, O_APPEND, O_CREAT, O_NONBLOCK, O_NOFOLLOW } = constants
+
+/** How far a link may lead from link to link. */
+const MOST_LINKS = 16
+
+function openOwn(path: string, uid: number | null): number {
+  const isOurs = (owner: number) => uid === null || owner === uid || owner === 0
+  let end = path
+  for (let count = 0; lstatSync(end, { throwIfNoEntry: false })?.isSymbolicLink() === true; count++) {
+    if (!isOurs(lstatSync(end).uid)) throw refused(`${end} is a link of another user`)
+    if (count === MOST_LINKS) break
+    end = resolve(dirname(end), readlinkSync(end))
+  }
+  // What has become a link since is not followed. A pipe without a reader is not waited for.
+  const how = O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | (end === path ? O_NOFOLLOW : 0)
+  const file = openSync(path, how, 0o640)
+  try {
+    const own = fstatSync(file)
+    if (!isOurs(own.uid) && !own.isCharacterDevice()) checkFolder(end, own)
+    return file
+  } catch (error) {
+    closeSync(file)
+    throw error
+  }
+}
+
+function checkFolder(path: string, { uid }: Stats): void {
+  const folder = statSync(dirname(path), { throwIfNoEntry: false })
+  if (folder !== undefined && (folder.mode & 0o022) !== 0 && folder.uid !== uid) {
+    throw refused(`${path} is of another user, in a folder that others may write in`)
+  }
+}
+
+function refused(what: string): Error {
+  return Object.assign(new Error(what), { code: 'EPERM' })
 }
 
 function isAt(file: number, path: string): boolean {

@@ -1,5 +1,6 @@
 import { errorFacts, type Facts } from '../base/errors.ts'
 import { createLog, type LevelledLog, type LogOutput, type LogStyle } from '../base/log.ts'
+import { codeOf } from '../config/text/substitute.ts'
 import type { LogConfig, LogPlace } from '../config/types/log.ts'
 import type { AccessStyle } from '../server/observe/access/log.ts'
 import type { Io, PerStream } from './io.ts'
@@ -62,8 +63,12 @@ export function openLogs(io: Io, now: () => number, facts: Facts = {}): Logs {
     if (file === undefined) {
       file = createLogFile({
         path,
+        uid: process.geteuid?.() ?? null,
         onTrouble(error) {
-          const hint = 'see that its folder is there, may be written by this user, and has room'
+          const hint =
+            codeOf(error) === 'EPERM'
+              ? 'give the file or the link to the user that runs Sallyport (chown, chown -h), or name another place'
+              : 'see that its folder is there, may be written by this user, and has room'
           log.error('The log cannot be written', { file: path, ...errorFacts(error), hint })
         },
         onMended: missed => log.info('The log is written again', { file: path, missed }),

@@ -30,6 +30,18 @@ test.each([
   expect([verified.code, verified.stdout + verified.stderr]).toEqual([0, ''])
 })
 
+test('a process that is stuck is ended by the watchdog of its unit, and started again', async () => {
+  using folder = temporaryFolder()
+  const unit = readFileSync(await printed(folder.path, 'sallyport.service', 'systemd'), 'utf8')
+  const of = (key: string) => new RegExp(`^${key}=(.*)$`, 'm').exec(unit)?.[1]
+  // systemd.service(5): a watchdog's end is a failure.
+  expect([of('Type'), Number(of('WatchdogSec')) > 0, of('Restart')]).toEqual([
+    expect.stringMatching(/^notify/),
+    true,
+    'on-failure',
+  ])
+})
+
 test('the unit may write where docs/logs.md has the log', async () => {
   using folder = temporaryFolder()
   const unit = readFileSync(await printed(folder.path, 'sallyport.service', 'systemd'), 'utf8')

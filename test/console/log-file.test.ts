@@ -2,24 +2,30 @@ import { expect, test } from 'bun:test'
 import {
   chmodSync,
   copyFileSync,
+  existsSync,
+  lchownSync,
   mkdirSync,
   readFileSync,
   renameSync,
+  rmSync,
   statSync,
+  symlinkSync,
   truncateSync,
   unlinkSync,
+  writeFileSync,
 } from 'node:fs'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { createLogFile } from '../../src/console/log-file.ts'
 import { temporaryFolder } from '../kit/folder.ts'
 import { mayMount } from '../kit/programs/mount.ts'
 
 /** A log in a fresh folder, and what was said of it. */
-function logIn(folder: string, name = 'access.log') {
+function logIn(folder: string, name = 'access.log', uid = process.geteuid?.() ?? null) {
   const said: string[] = []
   const path = join(folder, name)
   const file = createLogFile({
     path,
+    uid,
     onTrouble: error => said.push(`trouble ${(error as NodeJS.ErrnoException).code}`),
     onMended: lost => said.push(`mended ${lost}`),
   })
@@ -73,6 +79,7 @@ test('a folder that is not there costs lines, which is said once, and it is writ
 test('a full disk costs lines, and throws at nobody', () => {
   const said: unknown[] = []
   const file = createLogFile({
+    uid: null,
     path: '/dev/full',
     onTrouble: error => said.push((error as NodeJS.ErrnoException).code),
     onMended: lost => said.push(lost),
@@ -128,4 +135,77 @@ test('a file that may not be written is said', () => {
     if (isRoot) process.seteuid?.(0)
   }
   expect(said).toEqual(['trouble EACCES'])
+})
+
+/** Who runs the gate where a file of this test is to be somebody else's: root, as whom tests may run, gives it away. */
+const US = process.geteuid?.() ?? 0
+const OTHER = US === 0 ? 0 : US + 1
+const giveAway = (path: string) => US === 0 && lchownSync(path, 12_345, 12_345)
+
+test('a link of our own or of root is followed, to where it leads next as well', () => {
+  using folder = temporaryFolder()
+  const { path, file, said, text } = logIn(folder.path)
+  mkdirSync(join(folder.path, 'disk'))
+  symlinkSync('disk/first', path)
+  symlinkSync('real.log', join(folder.path, 'disk/first'))
+  expect(file.write('one\n')).toBe(true)
+  expect([text(join(folder.path, 'disk/real.log')), said]).toEqual(['one\n', []])
+  expect(logIn('/dev', 'stderr').file.write('')).toBe(true)
+})
+
+test('a link of another user is not, wherever it is on the way, and nothing is made or written behind it', () => {
+  using folder = temporaryFolder()
+  const victim = join(folder.path, 'victim')
+  writeFileSync(victim, 'kept\n')
+  for (const target of [victim, join(folder.path, 'new')]) {
+    for (const way of [[], ['second']]) {
+      const { path, file, said, text } = logIn(folder.path, `link-${basename(target)}-${way.length}`, OTHER)
+      let at = path
+      for (const name of way) {
+        const next = join(folder.path, `${basename(path)}-${name}`)
+        symlinkSync(next, at)
+        at = next
+      }
+      symlinkSync(target, at)
+      giveAway(at)
+      expect([file.write('one\n'), file.write('two\n'), said]).toEqual([false, false, ['trouble EPERM']])
+      expect([text(victim), existsSync(join(folder.path, 'new'))]).toEqual(['kept\n', false])
+      // It goes on by itself once the link is gone.
+      unlinkSync(at)
+      if (at !== path) unlinkSync(path)
+      expect([file.write('three\n'), text(), said.at(-1)]).toEqual([true, 'three\n', 'mended 2'])
+    }
+  }
+})
+
+test('what became a link while it was open is not followed either', () => {
+  using folder = temporaryFolder()
+  const victim = join(folder.path, 'victim')
+  writeFileSync(victim, '')
+  const { path, file, text } = logIn(folder.path, 'access.log', OTHER)
+  // As whoever may write in the folder would.
+  file.write('one\n')
+  rmSync(path, { force: true })
+  symlinkSync(victim, path)
+  giveAway(path)
+  expect([file.write('two\n'), text(victim)]).toEqual([false, ''])
+})
+
+test('a file of another user is none of ours where others than the owner of the folder may put one', () => {
+  using folder = temporaryFolder()
+  for (const [mode, isTaken] of [
+    [0o755, true],
+    [0o1777, false],
+    [0o775, false],
+  ] as const) {
+    const place = join(folder.path, mode.toString(8))
+    mkdirSync(place)
+    writeFileSync(join(place, 'access.log'), '')
+    chmodSync(join(place, 'access.log'), 0o666)
+    giveAway(join(place, 'access.log'))
+    if (US !== 0) continue
+    chmodSync(place, mode)
+    const { file, said } = logIn(place)
+    expect([mode, file.write('one\n'), said]).toEqual([mode, isTaken, isTaken ? [] : ['trouble EPERM']])
+  }
 })
