@@ -6,7 +6,7 @@ import { MAX_FILE_BYTES } from '../../src/console/read-file.ts'
 import { quietPorts } from '../kit/clock.ts'
 import { temporaryFolder } from '../kit/folder.ts'
 import { runIn } from '../kit/io.ts'
-import { FROM_SOURCE } from '../kit/programs/child.ts'
+import { compiledBinary } from '../kit/programs/binary.ts'
 
 const GOOD = '[[routes]]\nhost = "a.example"\nrespond = { body = "hi" }\nallow = "public"\n'
 
@@ -78,7 +78,7 @@ describe('sallyport check', () => {
 
   test('reads a pipe that whoever started it holds open', async () => {
     const line = `exec "$@" <(cat good.toml)`
-    const command = ['bash', '-c', line, 'bash', ...FROM_SOURCE, 'check']
+    const command = ['bash', '-c', line, 'bash', await compiledBinary(), 'check']
     const child = Bun.spawn(command, { cwd: folder.path, stdout: 'pipe', stderr: 'pipe', stdin: 'ignore' })
     const err = await new Response(child.stderr).text()
     expect([await child.exited, err]).toEqual([0, ''])
@@ -94,7 +94,7 @@ describe('sallyport check', () => {
 
 describe('the program', () => {
   async function run(line: string) {
-    const command = [...FROM_SOURCE, ...line.split(' ')]
+    const command = [await compiledBinary(), ...line.split(' ')]
     const child = Bun.spawn(command, { cwd: folder.path, stdout: 'pipe', stderr: 'pipe', stdin: 'ignore' })
     const texts = [new Response(child.stdout).text(), new Response(child.stderr).text()]
     const [out = '', err = ''] = await Promise.all(texts)

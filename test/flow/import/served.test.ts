@@ -8,7 +8,8 @@ import { eventually } from '../../kit/gate.ts'
 import { record } from '../../kit/log/record.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { ADA_OF_STAFF } from '../../kit/people.ts'
-import { FROM_SOURCE, freePort } from '../../kit/programs/child.ts'
+import { compiledBinary } from '../../kit/programs/binary.ts'
+import { freePort } from '../../kit/programs/child.ts'
 import { startProvider } from '../../kit/provider/provider.ts'
 
 const SECRET = 'client-secret-from-pocket-id'
@@ -44,8 +45,9 @@ async function signInThrough(
   using folder = temporaryFolder()
   writeFileSync(join(folder.path, old.name), old.text)
   const port = await freePort()
+  const program = await compiledBinary()
   const run = (...argv: string[]) =>
-    Bun.spawn([...FROM_SOURCE, ...argv], {
+    Bun.spawn([program, ...argv], {
       cwd: folder.path,
       env: { PATH: process.env.PATH ?? '', HOME: folder.path, LISTEN_PORT: String(port), ...env },
       stdin: 'ignore',
