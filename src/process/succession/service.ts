@@ -1,7 +1,8 @@
+import { errorFacts } from '../../base/errors.ts'
 import type { Log } from '../../base/ports.ts'
-import { listeningDescriptors } from '../../server/listen/handed/descriptors.ts'
+import { type Descriptors, listeningDescriptors } from '../../server/listen/handed/descriptors.ts'
 import type { Manager } from '../manager/manager.ts'
-import { startSuccessor } from './successor.ts'
+import { FAILED, type Successor, startSuccessor } from './successor.ts'
 
 /** What serves, for whoever sends signals: a server, or the supervisor of several. */
 export interface Service {
@@ -53,12 +54,18 @@ export function followSignals(service: Service): Promise<Ending> {
   async function handOn(): Promise<void> {
     if (isEnding || isHandingOn) return
     isHandingOn = true
-    const sockets = listeningDescriptors(service.others())
-    const { argv, isKept } = service
-    const { descriptors } = sockets
-    const successor = await startSuccessor({ argv, sockets: descriptors, isKept, signal: stopping.signal, log })
+    let sockets: Descriptors | null = null
+    let successor: Successor | null = null
+    try {
+      sockets = listeningDescriptors(service.others())
+      const { argv, isKept } = service
+      successor = await startSuccessor({ argv, sockets: sockets.descriptors, isKept, signal: stopping.signal, log })
+    } catch (error) {
+      // As without descriptors that are left, or where a worker ends at this very moment.
+      log.error(FAILED, { ...errorFacts(error), hint: 'send SIGUSR2 again' })
+    }
     isHandingOn = false
-    if (successor === null) return sockets.closeCopies()
+    if (successor === null) return sockets?.closeCopies()
     isEnding = true
     manager.handOn(successor.pid)
     successor.release()

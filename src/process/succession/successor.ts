@@ -88,7 +88,8 @@ export async function startSuccessor({
   return null
 }
 
-const FAILED = 'No other process took over; this one goes on'
+/** What the log says where it comes to nothing, whatever the reason. */
+export const FAILED = 'No other process took over; this one goes on'
 
 /** For a successor: says that requests are taken, and waits until the process before it gives its place away, or is gone. */
 export async function takePlace(): Promise<void> {

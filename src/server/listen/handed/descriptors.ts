@@ -53,16 +53,19 @@ export function listeningDescriptors(others: readonly number[]): Descriptors {
   for (const pid of others) {
     const process = Number(system.syscall(LINUX.SYS_pidfd_open, pid, 0, 0))
     if (process < 0) continue
-    for (const [descriptor, socket] of descriptorsOf('socket:', pid)) {
-      if (found.has(socket)) continue
-      const copy = Number(system.syscall(LINUX.SYS_pidfd_getfd, process, descriptor, 0))
-      if (copy < 0) continue
-      if (isListening(copy, system)) {
-        found.set(socket, copy)
-        copies.push(copy)
-      } else system.close(copy)
+    try {
+      for (const [descriptor, socket] of descriptorsOf('socket:', pid)) {
+        if (found.has(socket)) continue
+        const copy = Number(system.syscall(LINUX.SYS_pidfd_getfd, process, descriptor, 0))
+        if (copy < 0) continue
+        if (isListening(copy, system)) {
+          found.set(socket, copy)
+          copies.push(copy)
+        } else system.close(copy)
+      }
+    } finally {
+      system.close(process)
     }
-    system.close(process)
   }
   return {
     descriptors: [...found.values()],
