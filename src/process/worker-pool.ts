@@ -1,3 +1,4 @@
+import { errorFacts } from '../base/errors.ts'
 import type { Log } from '../base/ports.ts'
 import { type Exit, spawnWorker, type WorkerOptions, type WorkerProcess } from './worker-process.ts'
 
@@ -84,19 +85,44 @@ export function createWorkerPool(options: WorkerPoolOptions): WorkerPool {
 
   function replace(worker: WorkerProcess, exit: Exit, livedMs: number): void {
     const { index, pid } = worker
-    const waitMs = livedMs >= GROWN_UP_MS ? FIRST_WAIT_MS : (waits.get(index) ?? FIRST_WAIT_MS)
-    waits.set(index, Math.min(waitMs * 2, LONGEST_WAIT_MS))
+    if (livedMs >= GROWN_UP_MS) waits.delete(index)
+    const waitMs = nextWait(index)
     const what = stuck.has(worker) ? 'A worker was stuck and is started again' : 'A worker died and is started again'
     log.error(what, { worker: index, pid, ...exit, lived_ms: livedMs, wait_ms: waitMs })
+    beginLater(index, waitMs)
+  }
+
+  function nextWait(index: number): number {
+    const waitMs = waits.get(index) ?? FIRST_WAIT_MS
+    waits.set(index, Math.min(waitMs * 2, LONGEST_WAIT_MS))
+    return waitMs
+  }
+
+  function beginLater(index: number, afterMs: number): void {
     timers.set(
       index,
-      setTimeout(async () => {
-        timers.delete(index)
-        restarts++
-        const worker = begin(index)
-        if (await worker.listening) log.info('A worker is back', { worker: index, pid: worker.pid })
-      }, waitMs),
+      setTimeout(() => void beginAgain(index), afterMs),
     )
+  }
+
+  async function beginAgain(index: number): Promise<void> {
+    timers.delete(index)
+    let worker: WorkerProcess
+    try {
+      worker = begin(index)
+    } catch (error) {
+      // The system has no process, memory or descriptor left, or the executable is being replaced.
+      const waitMs = nextWait(index)
+      log.error('A worker could not be started, and is tried again', {
+        worker: index,
+        ...errorFacts(error),
+        wait_ms: waitMs,
+      })
+      beginLater(index, waitMs)
+      return
+    }
+    restarts++
+    if (await worker.listening) log.info('A worker is back', { worker: index, pid: worker.pid })
   }
 
   /** Nothing is started, asked or replaced any more. */

@@ -101,3 +101,32 @@ test(
     }),
   60_000,
 )
+
+test('a worker that cannot be started again at first, as without descriptors, is once it can be', async () => {
+  const program = "process.send({ kind: 'listening' }); setInterval(() => {}, 60_000)"
+  const real = [process.execPath, '-e', program]
+  const commands = [real, ['/nowhere/sallyport'], ['/nowhere/sallyport']]
+  const lines: string[] = []
+  const pool = createWorkerPool({
+    size: 1,
+    log: createLog({ write: line => void lines.push(line), now: Date.now, style: 'json' }),
+    now: Date.now,
+    worker: () => ({
+      command: commands.shift() ?? real,
+      env: process.env,
+      input: '',
+      sockets: [],
+      stdout: () => undefined,
+      stderr: () => undefined,
+    }),
+  })
+  try {
+    expect(await pool.start()).toBe(true)
+    pool.members[0]?.kill()
+    await eventually(() => lines.some(line => line.includes('A worker is back')), 'it is back')
+    expect([pool.members.length, pool.restarts]).toEqual([1, 1])
+    expect(lines.filter(line => line.includes('A worker could not be started'))).toHaveLength(2)
+  } finally {
+    pool.kill()
+  }
+})

@@ -24,5 +24,8 @@ process.kill(process.pid, 'SIGUSR2')
 
 test('a service that could not be handed on says so, and is when it is told again', async () => {
   const { code, stdout } = await runToEnd([process.execPath, '-e', PROGRAM], { cwd: import.meta.dir })
-  expect([code, stdout]).toEqual([0, 'No other process took over; this one goes on: Error: no descriptors\nasked again\n'])
+  expect([code, stdout]).toEqual([
+    0,
+    'No other process took over; this one goes on: Error: no descriptors\nasked again\n',
+  ])
 })
