@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { GateError } from '../../base/errors.ts'
 import type { Ports } from '../../base/ports.ts'
@@ -90,6 +91,10 @@ async function change(
 
 function listUsers(file: string, io: Io): number {
   const path = resolve(io.cwd, file)
+  if (!existsSync(path)) {
+    io.stderr(`${file} does not exist: sallyport user add ${file} NAME makes it\n`)
+    return EXIT.failed
+  }
   const { entries, faults } = readHtpasswd(readLines(path, io).join('\n'))
   const codes = readLines(totpFileOf(path), io)
   for (const fault of faults) io.stderr(`${fault} of ${file}\n`)

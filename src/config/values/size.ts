@@ -52,7 +52,7 @@ export function sizeUpToOrOff(most: string): Type<SizeLimit> {
     const size = parseSize(text)
     if (!size.ok || (size.value > 0 && size.value <= limit.value)) return size
     return bad('size.range', `${quote(text)} is out of range`, `up to ${most}, or "off"`)
-  })
+  }, most)
 }
 
 /** A size in bytes, with the least that may be written. Throws TypeError where `least` is no size. */
@@ -69,11 +69,11 @@ export function sizeFrom(least: string): Type<number> {
   )
 }
 
-function sizeType(parse: (text: string) => Parsed<number>): Type<SizeLimit> {
+function sizeType(parse: (text: string) => Parsed<number>, example = '100MB'): Type<SizeLimit> {
   return parsed<SizeLimit>(
     {
       label: 'size, or `"off"`',
-      expected: 'a size such as "100MB", or "off"',
+      expected: `a size such as "${example}", or "off"`,
       numberHint: 'with a unit, in quotes: "{n}B"',
     },
     text => {

@@ -49,9 +49,7 @@ export function parsed<T>(names: TextNames, parse: (text: string, at: Path, isFi
     schema: isHidden ? { ...plain, writeOnly: true } : plain,
     read(raw, report) {
       if (raw.kind !== 'text') {
-        const isNumber = raw.kind === 'integer' || raw.kind === 'float'
-        const hint = isNumber && numberHint !== undefined ? numberHint.replace('{n}', String(raw.value)) : TEXT_HINT
-        return wrongKind(raw, expected, report, isSecret ? '' : hint)
+        return wrongKind(raw, expected, report, isSecret ? '' : hintFor(raw, expected, numberHint))
       }
       if (raw.text === null) return undefined
       const checked = checkText(raw.text, keyOf(raw.at))
@@ -72,6 +70,16 @@ export function parsed<T>(names: TextNames, parse: (text: string, at: Path, isFi
 }
 
 const TEXT_HINT = 'text goes in double quotes'
+
+/** What to write in the place of a value of another kind: what is no text in quotes is one that `expected` has. */
+function hintFor(raw: Raw, expected: string, numberHint: string | undefined): string {
+  const isNumber = raw.kind === 'integer' || raw.kind === 'float'
+  if (isNumber && numberHint !== undefined) return numberHint.replace('{n}', String(raw.value))
+  if (raw.kind !== 'boolean') return TEXT_HINT
+  const examples: readonly string[] = expected.match(/"[^"]+"/g) ?? []
+  const example = !raw.value && examples.includes('"off"') ? '"off"' : examples[0]
+  return example === undefined ? TEXT_HINT : `write ${example}`
+}
 
 /** Any text that is not empty. */
 export function text(expected = 'text'): Type<string> {

@@ -57,6 +57,11 @@ test('at a terminal the password is asked for twice, unseen', async () => {
   expect((await run(folder, ['passwd', 'users', 'ada'], [])).code).toBe(1)
 })
 
+test('a file that is not there has nobody to list, and says how it is made', async () => {
+  const { code, err } = await run(folderWith(), ['list', 'users'])
+  expect([code, err]).toEqual([1, 'users does not exist: sallyport user add users NAME makes it\n'])
+})
+
 test('another password, and a name that goes, leave every other line, mode and link as they are', async () => {
   const folder = folderWith(`# people\nada:${BCRYPT}\n\nbob:${BCRYPT}\n`)
   chmodSync(join(folder, 'users'), 0o640)

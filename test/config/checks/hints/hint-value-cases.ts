@@ -133,6 +133,8 @@ export const VALUE_HINTS: readonly HintCase[] = [
     'value',
     /write (100) without quotes/,
   ),
+  one('true for a size', [LAST, `${LAST}keep_posts = true\n`], 'key.type', 'value', /write (".*")$/),
+  one('false for what is off', [LAST, `${LAST}keep_posts = false\n`], 'key.type', 'value', /write ("off")$/),
   one(
     'a number in quotes',
     ['[server]', '[sessions]\ncache = "100"\n[server]'],
