@@ -31,6 +31,21 @@ for (const setUp of SET_UPS) {
       expect(subjects(shown)).toEqual(subjects(err))
       expect(err.trimEnd().split('\n').length).toBeLessThan(setUp.old.trimEnd().split('\n').length)
     })
+
+    test('has its commands read the new file where its variables are', async () => {
+      const { err } = await setUp.importAs()
+      const unset = [...err.matchAll(/^ {2}([A-Z][A-Z_]+) {2}/gm)].map(([, name = '']) => name)
+      const lines = blocksOf(setUp.chapter, 'sh').flatMap(block => block.replaceAll('|\n', '| ').split('\n'))
+      const reading = lines.filter(line => /\bsallyport (?:check|doctor|rehearse)\b/.test(line))
+      expect([unset.length, reading.length]).toEqual([1, 3])
+      // In a container they come from env_file.
+      for (const line of reading.filter(one => !one.includes('docker compose run'))) {
+        const before = lines.slice(0, lines.indexOf(line))
+        expect(unset.filter(name => !before.some(one => one.endsWith(`export ${name}`)))).toEqual([])
+      }
+      const folder = /^sallyport import .* --out (\w+)\//m.exec(lines.join('\n'))?.[1]
+      if (folder !== undefined) expect(lines).toContain(`mkdir -p ${folder}`)
+    })
   })
 }
 
