@@ -191,6 +191,12 @@ const CASES: readonly Case[] = [
     note: 'decide 10 allowed_roles',
   },
   {
+    options: 'provider = "azure"\nazure_tenant = "t"',
+    at: '[providers.oidc]',
+    has: ['issuer = "https://id.example.com"'],
+    note: 'kept 9 azure_tenant: issuer says it',
+  },
+  {
     options: 'provider = "keycloak-oidc"\nallowed_groups = ["/staff"]\nallowed_roles = ["admin"]',
     at: '[portals.home.roles]',
     has: [

@@ -114,9 +114,12 @@ function issuer(context: Context): string {
     )
   } else note(context, 'kept', 'provider', 'whatever speaks OpenID Connect; discovery tells the rest')
   note(context, 'kept', 'oidc_issuer_url', 'issuer; it has to be exactly what the provider calls itself')
-  if (stated !== null) return blanks.literal(stated)
-  const tenant = options.text('azure_tenant')
-  if ((kind === 'azure' || kind === 'entra-id') && tenant !== null) {
+  const tenant = kind === 'azure' || kind === 'entra-id' ? options.text('azure_tenant') : null
+  if (stated !== null) {
+    if (tenant !== null) note(context, 'kept', 'azure_tenant', 'issuer says it')
+    return blanks.literal(stated)
+  }
+  if (tenant !== null) {
     note(context, 'kept', 'azure_tenant', 'in issuer')
     return `https://login.microsoftonline.com/${blanks.literal(tenant)}/v2.0`
   }
