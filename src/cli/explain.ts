@@ -3,6 +3,7 @@ import { canonicalAddress } from '../base/net.ts'
 import { loadConfig } from '../config/load.ts'
 import { renderDiagnostics } from '../config/render.ts'
 import type { Config } from '../config/types/config.ts'
+import { parseAskedAddress } from '../config/values/asked-address.ts'
 import { parseDuration } from '../config/values/duration.ts'
 import { momentMs, parseMoment } from '../config/values/times.ts'
 import { parseArguments } from '../console/args.ts'
@@ -65,6 +66,7 @@ export function runExplain(argv: readonly string[], io: Io, ports: StorePorts): 
   }
   const url = URL.parse(address.includes('://') ? address : `https://${address}`)
   if (url === null) return fail(`${address} is not an address`)
+  const sent = parseAskedAddress(address.split('#')[0] ?? address)
   const client = values.ip === undefined ? null : canonicalAddress(values.ip)
   if (values.ip !== undefined && client === null) return fail(`${values.ip} is not an IP address`)
   const moment = values.at === undefined ? null : parseMoment(values.at)
@@ -87,6 +89,7 @@ export function runExplain(argv: readonly string[], io: Io, ports: StorePorts): 
         : identityFrom(values.as, loaded.config)
   const question = {
     url,
+    sent: sent.ok ? sent.value : undefined,
     identity,
     facts: {
       method: values.method.toUpperCase(),

@@ -19,8 +19,8 @@ type ExpectedVerdict = (typeof EXPECTED_VERDICTS)[number]
 
 /** What a file says that a request has to come to. */
 export interface Expectation {
-  /** An absolute address. */
-  readonly address: string
+  /** `href` as the server reads it; `authority` and `path` as they are sent. */
+  readonly address: { readonly href: string; readonly authority: string; readonly path: string }
   /** The same as the file has it: what is filled in is not shown. */
   readonly shownAs: string
   readonly method: string

@@ -40,8 +40,8 @@ function meetExpectations(config: Config): readonly Met[] {
 
 function whyBroken(config: Config, expectation: Expectation, judge: Judge): Met['broken'] {
   const { address, shownAs, method, who, ip: client, atMs, signedInMs, verdict } = expectation
-  const url = new URL(address)
-  const place = judge.place(url, method)
+  const url = new URL(address.href)
+  const place = judge.place(url, method, address)
   const routes = place.kind === 'route' ? [place.route, ...place.also] : []
   const timed = atMs === null && routes.some(route => judge.compiled(route).policy.needs.time)
   if (timed) {
@@ -51,7 +51,7 @@ function whyBroken(config: Config, expectation: Expectation, judge: Judge): Met[
   const nowMs = atMs ?? 0
   const identity = who === null ? null : identityOf(who, config, routes[0]?.portal ?? null)
   const facts = { method, client, nowMs, signedInAtMs: identity === null ? null : nowMs - signedInMs }
-  const told = explain(config, { url, identity, facts, roles: who?.roles ?? [] }, judge)
+  const told = explain(config, { url, sent: address, identity, facts, roles: who?.roles ?? [] }, judge)
   if (told.verdict === verdict) return null
   return {
     message: `${shownAs} comes to "${told.verdict}", not to "${verdict}": ${whyText(told)}`,

@@ -11,11 +11,13 @@ import { REASONS, type Reason, type Trial } from '../../policy/reasons.ts'
 import { findUnverifiedEmail, type UnverifiedEmail, waysOut } from '../../policy/unverified.ts'
 import { addressText } from '../listen/address-text.ts'
 import { countGrants, type Grants, rolesIn, withRoles } from './granted.ts'
-import { type Circumstances, createJudge, type IdentityAt, type Judge } from './judge.ts'
+import { type Circumstances, createJudge, type IdentityAt, type Judge, type Sent } from './judge.ts'
 
 /** One request that is asked about. */
 export interface Question {
   readonly url: URL
+  /** How it is sent, where a browser did not write it. */
+  readonly sent?: Sent | undefined
   readonly identity: Identity | null
   readonly facts: Circumstances
   readonly grants?: Grants
@@ -73,7 +75,7 @@ export interface Explanation {
 
 /** The verdict for one request with all that led to it, by the same functions that decide real ones. */
 export function explain(config: Config, question: Question, judge: Judge = createJudge(config)): Explanation {
-  const { url, identity, facts, grants = new Map(), roles: held = [] } = question
+  const { url, sent, identity, facts, grants = new Map(), roles: held = [] } = question
   const base = {
     url: url.href,
     method: facts.method,
@@ -86,7 +88,7 @@ export function explain(config: Config, question: Question, judge: Judge = creat
     step_up: null,
   }
   const nothing = { ...base, route: null, upstream: [], portal: null, allow: '', roles: [], granted: [], rules: [] }
-  const place = judge.place(url, facts.method)
+  const place = judge.place(url, facts.method, sent)
   if (place.kind === 'refused') return { ...nothing, verdict: 'refused', reason: place.reason, why: place.why }
   if (place.kind === 'reserved') return { ...nothing, verdict: 'allow', reason: 'reserved', why: place.why }
   if (place.kind === 'no-route') return { ...nothing, verdict: 'no-route', reason: 'route.none', why: place.why }

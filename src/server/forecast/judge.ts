@@ -27,6 +27,12 @@ export type Place =
       readonly also: readonly RouteConfig[]
     }
 
+/** Of a request, Host, and path with query, with nothing resolved. */
+export interface Sent {
+  readonly authority: string
+  readonly path: string
+}
+
 /** Who asks, by the portal at which they would be known; null is nobody. */
 export type IdentityAt = (portal: string | null) => Identity | null
 
@@ -49,7 +55,8 @@ interface Verdict {
 
 /** A file as the gate would judge by it: the same table, the same policies; nothing is served. */
 export interface Judge {
-  place(url: URL, method: string): Place
+  /** `sent` is the address as a client sends it; without it, as a browser would. */
+  place(url: URL, method: string, sent?: Sent | null): Place
   compiled(route: RouteConfig): Compiled
   decide(place: Extract<Place, { kind: 'route' }>, who: IdentityAt, facts: Circumstances): Verdict
 }
@@ -93,21 +100,31 @@ export function createJudge(config: Config): Judge {
   const decideFor = (route: RouteConfig, who: IdentityAt, facts: Facts): Decision =>
     decidePolicy(compiled(route).policy, who(route.portal), facts)
 
+  function placeAt(method: string, address: string, authority: string): Place {
+    let target: Target
+    try {
+      target = parseTarget(method, address, authority)
+    } catch (error) {
+      if (!(error instanceof GateError)) throw error
+      return { kind: 'refused', reason: error.code, why: error.message }
+    }
+    if (target.isReserved) return { kind: 'reserved', why: "Sallyport's own pages answer here" }
+    const match = table.match(target)
+    const own = whyOwn(config, { target, table, match, portal: portalAt.lookup(target.host) })
+    if (own !== null) return { kind: 'reserved', why: own }
+    if (match === null) return { kind: 'no-route', why: `no route has the host ${target.host} and this path` }
+    return { kind: 'route', target, route: match.value, also: match.also }
+  }
+
   return {
-    place(url, method) {
-      let target: Target
-      try {
-        target = parseTarget(method, url.href.split('#')[0] ?? url.href, url.host)
-      } catch (error) {
-        if (!(error instanceof GateError)) throw error
-        return { kind: 'refused', reason: error.code, why: error.message }
+    place(url, method, sent = null) {
+      const place = placeAt(method, url.href.split('#')[0] ?? url.href, sent?.authority ?? url.host)
+      if (sent === null || place.kind !== 'route' || place.route.answer?.kind !== 'verify') return place
+      // A proxy in front states the path as it came to it, and nothing here has resolved it.
+      if (sent.path.startsWith('//')) {
+        return { kind: 'refused', reason: 'target.ambiguous', why: 'the path begins with several slashes' }
       }
-      if (target.isReserved) return { kind: 'reserved', why: "Sallyport's own pages answer here" }
-      const match = table.match(target)
-      const own = whyOwn(config, { target, table, match, portal: portalAt.lookup(target.host) })
-      if (own !== null) return { kind: 'reserved', why: own }
-      if (match === null) return { kind: 'no-route', why: `no route has the host ${target.host} and this path` }
-      return { kind: 'route', target, route: match.value, also: match.also }
+      return placeAt(method, `http://host${sent.path}`, sent.authority)
     },
     compiled,
     decide({ route, also, target }, who, circumstances) {

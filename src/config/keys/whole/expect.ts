@@ -1,7 +1,8 @@
 import { canonicalAddress } from '../../../base/net.ts'
-import { bad, good, type Parsed } from '../../text/outcome.ts'
+import { bad, good } from '../../text/outcome.ts'
 import { quote } from '../../text/raw.ts'
 import { EXPECTED_VERDICTS } from '../../types/expectations.ts'
+import { parseAskedAddress } from '../../values/asked-address.ts'
 import { duration } from '../../values/duration.ts'
 import { parseEmail } from '../../values/email.ts'
 import { method } from '../../values/method.ts'
@@ -34,17 +35,8 @@ export const EXPECTED_PERSON = {
 
 const address = parsed(
   { label: 'address', expected: 'an address such as "https://app.example.com/admin"' },
-  parseAddress,
+  parseAskedAddress,
 )
-
-/** An absolute address; `https://` where it names no scheme. */
-function parseAddress(value: string): Parsed<string> {
-  const url = URL.parse(value.includes('://') ? value : `https://${value}`)
-  const isWeb = url !== null && /^https?:$/.test(url.protocol) && url.username === '' && url.hostname !== ''
-  return isWeb
-    ? good(url.href)
-    : bad('expect.address', `${quote(value)} is not an address`, 'as in https://app.example.com/admin')
-}
 
 const ip = parsed({ label: 'IP address', expected: 'an IP address' }, value => {
   const canonical = canonicalAddress(value)
@@ -55,7 +47,11 @@ const ip = parsed({ label: 'IP address', expected: 'an IP address' }, value => {
 
 /** One of `[[expect]]`. */
 export const EXPECT = {
-  address: required(address, 'https://app.example.com/admin', 'What is asked for.'),
+  address: required(
+    address,
+    'https://app.example.com/admin',
+    'What is asked for, as a client sends it that resolves nothing in it.',
+  ),
   verdict: required(
     choice(EXPECTED_VERDICTS),
     'deny',
