@@ -41,14 +41,14 @@ async function serve(server = '', env?: Readonly<Record<string, string>>, more =
 
 const BAD = (good: string) => good.replace('respond', 'respnd')
 
-/** What `check` shows of the file that `BAD` makes, but for the line that counts. */
+/** What `check` shows of the file that `BAD` makes, but for the line that counts: what stands under a misspelt key may be a secret. */
 function frameOf(path: string, text: string): string {
   const line =
     BAD(text)
       .split('\n')
       .findIndex(one => one.startsWith('respnd')) + 1
   const gutter = ' '.repeat(String(line).length)
-  return `${gutter}--> ${path}:${line}:1\n${gutter} |\n${line} | respnd = { body = "here" }\n${gutter} | ^^^^^^\n`
+  return `${gutter}--> ${path}:${line}:1\n${gutter} |\n${line} | respnd = { body = … }\n${gutter} | ^^^^^^\n`
 }
 
 describe.each([
