@@ -298,5 +298,6 @@ test('nobody passes but by an anonymous rule, and is asked to sign in wherever s
     ),
     { numRuns: 2000 },
   )
-  for (const verdict of ['allow', 'deny', 'sign-in']) expect(seen.get(verdict) ?? 0).toBeGreaterThan(30)
+  // Nobody passes about fifty times: thirty would be missed once in two hundred runs.
+  for (const verdict of ['allow', 'deny', 'sign-in']) expect(seen.get(verdict) ?? 0).toBeGreaterThan(10)
 })
